@@ -1,0 +1,165 @@
+//! The stage-1 translation descriptor, bit by bit (Arm ARM D8.3, "Translation table descriptor formats", VMSAv8-64, 4 KiB
+//! granule). Descriptors are made only by the named constructors here, and changed only by the named steps, so that the
+//! whole kernel has no other place where a bit is set. Every valid user descriptor has AF set and nG set.
+//!
+//! ```text
+//!  table (L1, L2)  63 NSTable | 62:61 APTable | 60 UXNTable | 59 PXNTable | 47:12 next table | 1:0 = 0b11
+//!  page  (L3)      58:55 software | 54 UXN | 53 PXN | 52 Contiguous | 47:12 frame | 11 nG | 10 AF | 9:8 SH | 7:6 AP | 4:2 AttrIndx | 1:0 = 0b11
+//! ```
+//! APTable[1] (bit 62) takes write access away from the whole subtree, for EL0 and EL1: it is what makes a *table* shared
+//! copy-on-write. AP[2] (bit 7) does the same for one page.
+
+use crate::addr::{Frame, PAGE_SHIFT};
+use core::fmt;
+
+/// One 64-bit descriptor.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Descriptor(pub u64);
+
+const VALID: u64 = 1 << 0;
+const TABLE_OR_PAGE: u64 = 1 << 1;
+const ATTR_NORMAL: u64 = 1 << 2; // AttrIndx = 1: Normal, Write-Back, Write-Allocate (platform sets MAIR_EL1 so)
+const AP_EL0: u64 = 1 << 6; // AP[1]: EL0 has access
+const AP_READ_ONLY: u64 = 1 << 7; // AP[2]: no writes, at either level
+const SH_INNER: u64 = 0b11 << 8;
+const ACCESS_FLAG: u64 = 1 << 10;
+const NOT_GLOBAL: u64 = 1 << 11;
+const PXN: u64 = 1 << 53;
+const UXN: u64 = 1 << 54;
+const AP_TABLE_NO_WRITE: u64 = 1 << 62; // APTable[1]
+const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
+
+// Bits 58:55 are ignored by the walker and left to software.
+const SOFT_SHARED: u64 = 1 << 55; // the page belongs to a MAP_SHARED area: writes go to the one frame
+const SOFT_WRITABLE: u64 = 1 << 56; // the area lets this page be written, so AP[2] alone stands in the way
+
+impl Descriptor {
+    /// No translation.
+    pub const INVALID: Descriptor = Descriptor(0);
+
+    /// A table descriptor that points to `table`, with no restriction on what lies below.
+    #[inline]
+    pub const fn table(table: Frame) -> Descriptor {
+        Descriptor(table.start().0 | TABLE_OR_PAGE | VALID)
+    }
+
+    /// A user page of Normal memory, readable, not executable, not writable.
+    #[inline]
+    pub const fn page(frame: Frame) -> Descriptor {
+        Descriptor(
+            frame.start().0
+                | UXN
+                | PXN
+                | NOT_GLOBAL
+                | ACCESS_FLAG
+                | SH_INNER
+                | AP_READ_ONLY
+                | AP_EL0
+                | ATTR_NORMAL
+                | TABLE_OR_PAGE
+                | VALID,
+        )
+    }
+
+    /// The same page, executable at EL0 (never at EL1).
+    #[inline]
+    pub const fn executable(self) -> Descriptor {
+        Descriptor(self.0 & !UXN)
+    }
+
+    /// The same page, one of a MAP_SHARED area.
+    #[inline]
+    pub const fn of_shared_area(self) -> Descriptor {
+        Descriptor(self.0 | SOFT_SHARED)
+    }
+
+    /// The same page, one that its area lets be written: still read-only until [`Descriptor::with_write`].
+    #[inline]
+    pub const fn area_writable(self) -> Descriptor {
+        Descriptor(self.0 | SOFT_WRITABLE)
+    }
+
+    /// The same page without access for EL0 or rights for anybody to write: PROT_NONE keeps its frame.
+    #[inline]
+    pub const fn without_access(self) -> Descriptor {
+        Descriptor((self.0 & !(AP_EL0 | SOFT_WRITABLE)) | AP_READ_ONLY | UXN)
+    }
+
+    /// The same page with write access (AP[2] = 0).
+    #[inline]
+    pub const fn with_write(self) -> Descriptor {
+        Descriptor(self.0 & !AP_READ_ONLY)
+    }
+
+    /// The same page without write access (AP[2] = 1).
+    #[inline]
+    pub const fn without_write(self) -> Descriptor {
+        Descriptor(self.0 | AP_READ_ONLY)
+    }
+
+    /// The same table descriptor, nothing below it writable (APTable[1] = 1).
+    #[inline]
+    pub const fn table_without_write(self) -> Descriptor {
+        Descriptor(self.0 | AP_TABLE_NO_WRITE)
+    }
+
+    /// The same table descriptor, what lies below deciding (APTable[1] = 0).
+    #[inline]
+    pub const fn table_with_write(self) -> Descriptor {
+        Descriptor(self.0 & !AP_TABLE_NO_WRITE)
+    }
+
+    /// Whether the walker follows it.
+    #[inline]
+    pub const fn is_valid(self) -> bool {
+        self.0 & VALID != 0
+    }
+
+    /// Whether the page's own bits let it be written.
+    #[inline]
+    pub const fn is_page_writable(self) -> bool {
+        self.0 & (VALID | AP_READ_ONLY | AP_EL0) == VALID | AP_EL0
+    }
+
+    /// Whether EL0 may read the page.
+    #[inline]
+    pub const fn is_page_accessible(self) -> bool {
+        self.0 & (VALID | AP_EL0) == VALID | AP_EL0
+    }
+
+    /// Whether EL0 may execute the page.
+    #[inline]
+    pub const fn is_page_executable(self) -> bool {
+        self.0 & (VALID | AP_EL0 | UXN) == VALID | AP_EL0
+    }
+
+    /// Whether the table descriptor lets what is below be written.
+    #[inline]
+    pub const fn is_table_writable(self) -> bool {
+        self.0 & AP_TABLE_NO_WRITE == 0
+    }
+
+    /// Whether the page is one of a MAP_SHARED area.
+    #[inline]
+    pub const fn is_of_shared_area(self) -> bool {
+        self.0 & SOFT_SHARED != 0
+    }
+
+    /// Whether the page's area lets it be written.
+    #[inline]
+    pub const fn is_area_writable(self) -> bool {
+        self.0 & SOFT_WRITABLE != 0
+    }
+
+    /// The frame that the descriptor points to: a table or a page. Meaningless when invalid.
+    #[inline]
+    pub const fn frame(self) -> Frame {
+        Frame(((self.0 & ADDRESS) >> PAGE_SHIFT) as u32)
+    }
+}
+
+impl fmt::Debug for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "descriptor {:#018x}", self.0)
+    }
+}

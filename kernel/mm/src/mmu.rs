@@ -1,0 +1,74 @@
+//! What a machine must do for the heart. `platform` implements it on the board, `tests/soft_mmu` as an adversary on the host.
+//!
+//! The order of barriers, stated once (Arm ARM D8.13 "TLB maintenance", B2.3.12 "Memory barriers"):
+//!
+//! * A **new table** is filled with `store`, then `dsb_ishst`, then the descriptor that links it is stored.
+//! * **Invalid to valid**: `store`, `dsb_ishst`. Translation faults are never cached, so there is nothing to invalidate; the
+//!   return to EL0 is the context synchronisation.
+//! * **Fewer rights**: `store` of the same output address, `dsb_ishst`, TLBI, `dsb_ish`.
+//! * **More rights**: `store`, `dsb_ishst`. A stale entry only costs a spurious fault, which is answered by `tlbi_vae1`.
+//! * **Another output address** (a table's or a page's): break-before-make: `store(INVALID)`, `dsb_ishst`, TLBI, `dsb_ish`,
+//!   `store(new)`, `dsb_ishst`. The old frame's reference is dropped only after the `dsb_ish`.
+//!
+//! A TLBI has taken effect only when the `dsb_ish` that follows it on the same processor completes.
+
+use crate::addr::{Asid, Frame, VirtAddr};
+use crate::descriptor::Descriptor;
+
+/// How memory was to be used when the access faulted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Access {
+    /// A load, or cache maintenance by address (which reports WnR = 1 with CM = 1, yet needs only read access).
+    Read,
+    /// A store, an atomic, or DC ZVA.
+    Write,
+    /// An instruction fetch.
+    Execute,
+}
+
+/// The machine under the heart: descriptors in memory, barriers, TLB maintenance, frame contents.
+///
+/// The heart calls these only with frames that it holds a reference to. An implementation must be the identity it claims:
+/// `load` returns what the last `store` wrote, and each barrier and TLBI is exactly the named instruction.
+pub trait Mmu {
+    /// Reads entry `index` (below 512) of the table in `table`: one 64-bit single-copy atomic load, relaxed.
+    fn load(&self, table: Frame, index: usize) -> Descriptor;
+
+    /// Writes entry `index` (below 512) of `table`: one 64-bit single-copy atomic store, relaxed. The hardware walker sees it
+    /// at the next [`Mmu::dsb_ishst`] at the latest.
+    fn store(&self, table: Frame, index: usize, descriptor: Descriptor);
+
+    /// DSB ISHST: stores before it are visible to every walker of the Inner Shareable domain before anything after it.
+    fn dsb_ishst(&self);
+
+    /// DSB ISH: loads, stores and TLB maintenance before it are complete on every processor.
+    fn dsb_ish(&self);
+
+    /// TLBI ASIDE1IS: every entry of `asid`, all levels, on every processor.
+    fn tlbi_aside1is(&self, asid: Asid);
+
+    /// TLBI VAE1IS: every entry that translates `address` in `asid`, all levels, on every processor.
+    fn tlbi_vae1is(&self, asid: Asid, address: VirtAddr);
+
+    /// TLBI VALE1IS: the last-level entry that translates `address` in `asid`, on every processor.
+    fn tlbi_vale1is(&self, asid: Asid, address: VirtAddr);
+
+    /// TLBI VAE1 and DSB NSH: as [`Mmu::tlbi_vae1is`], complete on return, on this processor only.
+    fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr);
+
+    /// TLBI VMALLE1IS: every entry of EL1&0, on every processor.
+    fn tlbi_vmalle1is(&self);
+
+    /// Copies the 4 KiB of `from` to `to`. `to` is referenced by no descriptor.
+    fn copy_frame(&self, from: Frame, to: Frame);
+
+    /// Fills `frame` with zeros. It is referenced by no descriptor.
+    fn zero_frame(&self, frame: Frame);
+
+    /// Fills `frame`, free from now on, with a pattern that no program takes for its data (debug builds).
+    fn junk_frame(&self, frame: Frame);
+
+    /// Makes the bytes of `frame` fit to be executed: DC CVAU to the point of unification, DSB ISH, IC IVAU, DSB ISH, ISB, by
+    /// cache line (Arm ARM B2.7.4; CTR_EL0.IDC and DIC are 0 on Cortex-A72).
+    fn sync_icache(&self, frame: Frame);
+}
