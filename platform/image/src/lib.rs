@@ -1,0 +1,13 @@
+//! The files that the boards boot, made on the host from bytes and returned as bytes: the flat kernel Image
+//! ([`kernel`]), the initramfs ([`initramfs`], by way of the newc writer [`cpio`]) and the card image ([`sdcard`]).
+//! The same input always gives the same bytes: no clock, no host owner, no host order enters the output.
+
+pub mod cpio;
+pub mod initramfs;
+pub mod kernel;
+pub mod sdcard;
+
+/// `length` rounded up to a multiple of `unit`, a power of two.
+pub(crate) fn align_up(length: usize, unit: usize) -> usize {
+    length.next_multiple_of(unit)
+}
