@@ -1,0 +1,40 @@
+# Holstein. `make` alone prints the verbs. Arguments for the boot verbs:
+#   APPEND="..."     kernel command line      QEMU_ARGS="..."  further QEMU options
+# NO_INSTALL=1 only names missing tools; FIRMWARE=dir gives start4.elf and fixup4.dat for the card.
+
+export APPEND QEMU_ARGS FIRMWARE
+BUILD := $(or $(CARGO_TARGET_DIR),target)
+OUT := $(BUILD)/holstein
+export OUT
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+image: ## build target/holstein/kernel8.img, the one file that both boards boot, and kernel.elf for gdb
+	@.ci/setup build
+	@.ci/image
+
+run: image ## boot QEMU virt to the shell on this terminal (leave with poweroff, or Ctrl-A X)
+	@.ci/setup run
+	@.ci/qemu
+
+demo: image ## boot, run the copy-on-write demos with their checks, power off
+	@.ci/setup run
+	@.ci/demo
+
+test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
+	@.ci/setup test
+	@.ci/test
+
+sdcard: image ## write target/holstein/sdcard.img for a Raspberry Pi 4
+	@.ci/sdcard
+
+debug: image ## boot QEMU halted and attach gdb to it
+	@.ci/setup debug
+	@.ci/debug
+
+check: ## formatting, lints as errors, and the rules of the house
+	@.ci/setup check
+	@.ci/check
+
+.PHONY: help image run demo test sdcard debug check
