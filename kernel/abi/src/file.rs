@@ -1,0 +1,430 @@
+//! Files: open(2), stat(2), statx(2), statfs(2), getdents64(2), fcntl(2), poll(2), rename(2). The open flags are arm64's
+//! (`asm/fcntl.h`): four of them differ from x86's.
+
+use core::mem::offset_of;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The bits of the open flags that hold the access mode.
+pub const O_ACCMODE: u32 = 0o3;
+/// Open for reading.
+pub const O_RDONLY: u32 = 0o0;
+/// Open for writing.
+pub const O_WRONLY: u32 = 0o1;
+/// Open for reading and writing.
+pub const O_RDWR: u32 = 0o2;
+/// Make the file if it is not there.
+pub const O_CREAT: u32 = 0o100;
+/// With `O_CREAT`: fail if it is there.
+pub const O_EXCL: u32 = 0o200;
+/// Do not take the terminal as controlling terminal.
+pub const O_NOCTTY: u32 = 0o400;
+/// Cut to length 0.
+pub const O_TRUNC: u32 = 0o1000;
+/// Each write goes to the end.
+pub const O_APPEND: u32 = 0o2000;
+/// Do not wait.
+pub const O_NONBLOCK: u32 = 0o4000;
+/// Writes wait for the data to be on the disk.
+pub const O_DSYNC: u32 = 0o10000;
+/// Must be a directory (arm64's value).
+pub const O_DIRECTORY: u32 = 0o40000;
+/// Do not follow a symbolic link at the end of the path (arm64's value).
+pub const O_NOFOLLOW: u32 = 0o100000;
+/// Around the page cache (arm64's value).
+pub const O_DIRECT: u32 = 0o200000;
+/// No meaning on 64 bit (arm64's value).
+pub const O_LARGEFILE: u32 = 0o400000;
+/// Do not update the access time.
+pub const O_NOATIME: u32 = 0o1000000;
+/// Close at execve.
+pub const O_CLOEXEC: u32 = 0o2000000;
+/// Writes wait for data and attributes to be on the disk.
+pub const O_SYNC: u32 = 0o4010000;
+/// A place in the tree, not an open file.
+pub const O_PATH: u32 = 0o10000000;
+/// A file without a name in that directory (arm64's value).
+pub const O_TMPFILE: u32 = 0o20040000;
+
+/// In place of a directory descriptor: the current directory.
+pub const AT_FDCWD: i32 = -100;
+/// Do not follow a symbolic link at the end of the path.
+pub const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+/// faccessat2: check with the effective ids.
+pub const AT_EACCESS: u32 = 0x200;
+/// unlinkat: remove a directory.
+pub const AT_REMOVEDIR: u32 = 0x200;
+/// linkat: follow a symbolic link at the end of the path.
+pub const AT_SYMLINK_FOLLOW: u32 = 0x400;
+/// Do not trigger an automount.
+pub const AT_NO_AUTOMOUNT: u32 = 0x800;
+/// An empty path means the descriptor itself.
+pub const AT_EMPTY_PATH: u32 = 0x1000;
+/// statx: the bits that say how fresh the answer must be.
+pub const AT_STATX_SYNC_TYPE: u32 = 0x6000;
+
+/// fcntl: the lowest free descriptor from the argument on.
+pub const F_DUPFD: u32 = 0;
+/// fcntl: read the descriptor flags.
+pub const F_GETFD: u32 = 1;
+/// fcntl: set the descriptor flags.
+pub const F_SETFD: u32 = 2;
+/// fcntl: read the status flags.
+pub const F_GETFL: u32 = 3;
+/// fcntl: set the status flags.
+pub const F_SETFL: u32 = 4;
+/// fcntl: look for a record lock.
+pub const F_GETLK: u32 = 5;
+/// fcntl: set a record lock.
+pub const F_SETLK: u32 = 6;
+/// fcntl: set a record lock, waiting.
+pub const F_SETLKW: u32 = 7;
+/// fcntl: who gets SIGIO.
+pub const F_SETOWN: u32 = 8;
+/// fcntl: read who gets SIGIO.
+pub const F_GETOWN: u32 = 9;
+/// fcntl: as `F_DUPFD`, to be closed at execve.
+pub const F_DUPFD_CLOEXEC: u32 = 1030;
+/// fcntl: set the capacity of a pipe.
+pub const F_SETPIPE_SZ: u32 = 1031;
+/// fcntl: read the capacity of a pipe.
+pub const F_GETPIPE_SZ: u32 = 1032;
+/// Descriptor flag: close at execve.
+pub const FD_CLOEXEC: u32 = 1;
+/// Record lock: shared.
+pub const F_RDLCK: u32 = 0;
+/// Record lock: exclusive.
+pub const F_WRLCK: u32 = 1;
+/// Record lock: none.
+pub const F_UNLCK: u32 = 2;
+/// flock: shared.
+pub const LOCK_SH: u32 = 1;
+/// flock: exclusive.
+pub const LOCK_EX: u32 = 2;
+/// flock: do not wait.
+pub const LOCK_NB: u32 = 4;
+/// flock: unlock.
+pub const LOCK_UN: u32 = 8;
+
+/// The bits of the mode that hold the kind of file: inode(7).
+pub const S_IFMT: u32 = 0o170000;
+/// Socket.
+pub const S_IFSOCK: u32 = 0o140000;
+/// Symbolic link.
+pub const S_IFLNK: u32 = 0o120000;
+/// Regular file.
+pub const S_IFREG: u32 = 0o100000;
+/// Block device.
+pub const S_IFBLK: u32 = 0o060000;
+/// Directory.
+pub const S_IFDIR: u32 = 0o040000;
+/// Character device.
+pub const S_IFCHR: u32 = 0o020000;
+/// Pipe.
+pub const S_IFIFO: u32 = 0o010000;
+/// Set the user id at execve.
+pub const S_ISUID: u32 = 0o4000;
+/// Set the group id at execve.
+pub const S_ISGID: u32 = 0o2000;
+/// Only the owner removes entries.
+pub const S_ISVTX: u32 = 0o1000;
+
+/// Directory entry of unknown kind.
+pub const DT_UNKNOWN: u8 = 0;
+/// Directory entry: pipe.
+pub const DT_FIFO: u8 = 1;
+/// Directory entry: character device.
+pub const DT_CHR: u8 = 2;
+/// Directory entry: directory.
+pub const DT_DIR: u8 = 4;
+/// Directory entry: block device.
+pub const DT_BLK: u8 = 6;
+/// Directory entry: regular file.
+pub const DT_REG: u8 = 8;
+/// Directory entry: symbolic link.
+pub const DT_LNK: u8 = 10;
+/// Directory entry: socket.
+pub const DT_SOCK: u8 = 12;
+
+/// The kind of a directory entry for a file of that mode (glibc's `IFTODT`).
+pub const fn directory_entry_kind(mode: u32) -> u8 {
+    ((mode & S_IFMT) >> 12) as u8
+}
+
+/// lseek: from the start.
+pub const SEEK_SET: u32 = 0;
+/// lseek: from the current position.
+pub const SEEK_CUR: u32 = 1;
+/// lseek: from the end.
+pub const SEEK_END: u32 = 2;
+/// lseek: the next data.
+pub const SEEK_DATA: u32 = 3;
+/// lseek: the next hole.
+pub const SEEK_HOLE: u32 = 4;
+
+/// access: does it exist.
+pub const F_OK: u32 = 0;
+/// access: may it be executed or searched.
+pub const X_OK: u32 = 1;
+/// access: may it be written.
+pub const W_OK: u32 = 2;
+/// access: may it be read.
+pub const R_OK: u32 = 4;
+
+/// renameat2: do not replace.
+pub const RENAME_NOREPLACE: u32 = 1;
+/// renameat2: exchange both.
+pub const RENAME_EXCHANGE: u32 = 2;
+/// renameat2: leave a whiteout.
+pub const RENAME_WHITEOUT: u32 = 4;
+
+/// Longest path, the NUL included (`linux/limits.h`).
+pub const PATH_MAX: usize = 4096;
+/// Longest name in a directory.
+pub const NAME_MAX: usize = 255;
+/// A write of so many bytes to a pipe is not divided.
+pub const PIPE_BUF: usize = 4096;
+/// Most parts in readv and writev.
+pub const IOV_MAX: usize = 1024;
+
+/// There is data to read.
+pub const POLLIN: i16 = 0x0001;
+/// There is urgent data.
+pub const POLLPRI: i16 = 0x0002;
+/// There is room to write.
+pub const POLLOUT: i16 = 0x0004;
+/// An error (answer only).
+pub const POLLERR: i16 = 0x0008;
+/// The other end is closed (answer only).
+pub const POLLHUP: i16 = 0x0010;
+/// No such descriptor (answer only).
+pub const POLLNVAL: i16 = 0x0020;
+/// As `POLLIN`.
+pub const POLLRDNORM: i16 = 0x0040;
+/// Priority band data.
+pub const POLLRDBAND: i16 = 0x0080;
+/// As `POLLOUT`.
+pub const POLLWRNORM: i16 = 0x0100;
+/// Priority data may be written.
+pub const POLLWRBAND: i16 = 0x0200;
+
+/// What stat(2) gives (`asm-generic/stat.h`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Stat {
+    /// Device that holds the file: see [`device_number`].
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Kind and permissions.
+    pub mode: u32,
+    /// Number of names.
+    pub nlink: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// The device that a device file stands for.
+    pub rdev: u64,
+    /// Zero.
+    pub pad1: u64,
+    /// Length in bytes.
+    pub size: i64,
+    /// Good size of a read or write.
+    pub blksize: i32,
+    /// Zero.
+    pub pad2: i32,
+    /// Space used, in units of 512 bytes.
+    pub blocks: i64,
+    /// Last read.
+    pub atime: crate::time::TimeSpec,
+    /// Last write.
+    pub mtime: crate::time::TimeSpec,
+    /// Last change of content or attributes.
+    pub ctime: crate::time::TimeSpec,
+    /// Zero.
+    pub unused: [u32; 2],
+}
+const _: () = assert!(size_of::<Stat>() == 128);
+const _: () = assert!(offset_of!(Stat, rdev) == 32 && offset_of!(Stat, size) == 48);
+const _: () = assert!(offset_of!(Stat, blocks) == 64 && offset_of!(Stat, mtime) == 88);
+
+/// The number of a device in [`Stat`] and mknod(2): `new_encode_dev` in `linux/kdev_t.h`.
+pub const fn device_number(major: u32, minor: u32) -> u64 {
+    let (major, minor) = (major as u64 & 0xfff, minor as u64 & 0xf_ffff);
+    (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)
+}
+
+/// The major number in a device number.
+pub const fn device_major(device: u64) -> u32 {
+    ((device >> 8) & 0xfff) as u32
+}
+
+/// The minor number in a device number.
+pub const fn device_minor(device: u64) -> u32 {
+    ((device & 0xff) | ((device >> 12) & 0xf_ff00)) as u32
+}
+
+/// A time in [`Statx`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct StatxTimestamp {
+    /// Seconds since 1970.
+    pub sec: i64,
+    /// Nanoseconds.
+    pub nsec: u32,
+    /// Zero.
+    pub reserved: i32,
+}
+const _: () = assert!(size_of::<StatxTimestamp>() == 16);
+
+/// What statx(2) gives (`linux/stat.h`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Statx {
+    /// Which fields are filled: `STATX_*`.
+    pub mask: u32,
+    /// Good size of a read or write.
+    pub blksize: u32,
+    /// File attributes.
+    pub attributes: u64,
+    /// Number of names.
+    pub nlink: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Kind and permissions.
+    pub mode: u16,
+    /// Zero.
+    pub spare0: u16,
+    /// Inode number.
+    pub ino: u64,
+    /// Length in bytes.
+    pub size: u64,
+    /// Space used, in units of 512 bytes.
+    pub blocks: u64,
+    /// Which bits of `attributes` mean something.
+    pub attributes_mask: u64,
+    /// Last read.
+    pub atime: StatxTimestamp,
+    /// Birth.
+    pub btime: StatxTimestamp,
+    /// Last change of content or attributes.
+    pub ctime: StatxTimestamp,
+    /// Last write.
+    pub mtime: StatxTimestamp,
+    /// The device that a device file stands for, major number.
+    pub rdev_major: u32,
+    /// The device that a device file stands for, minor number.
+    pub rdev_minor: u32,
+    /// Device that holds the file, major number.
+    pub dev_major: u32,
+    /// Device that holds the file, minor number.
+    pub dev_minor: u32,
+    /// Mount.
+    pub mnt_id: u64,
+    /// Alignment of memory for `O_DIRECT`.
+    pub dio_mem_align: u32,
+    /// Alignment of the offset for `O_DIRECT`.
+    pub dio_offset_align: u32,
+    /// Zero.
+    pub spare3: [u64; 12],
+}
+const _: () = assert!(size_of::<Statx>() == 256);
+const _: () = assert!(offset_of!(Statx, ino) == 0x20 && offset_of!(Statx, atime) == 0x40);
+const _: () = assert!(offset_of!(Statx, rdev_major) == 0x80 && offset_of!(Statx, mnt_id) == 0x90);
+
+/// statx: the kind is wanted or given.
+pub const STATX_TYPE: u32 = 0x0001;
+/// statx: the permissions.
+pub const STATX_MODE: u32 = 0x0002;
+/// statx: everything that stat(2) gives.
+pub const STATX_BASIC_STATS: u32 = 0x07ff;
+/// statx: the birth time.
+pub const STATX_BTIME: u32 = 0x0800;
+/// statx: the mount.
+pub const STATX_MNT_ID: u32 = 0x1000;
+
+/// What statfs(2) gives (`asm-generic/statfs.h`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct StatFs {
+    /// Kind of file system: `*_MAGIC`.
+    pub kind: i64,
+    /// Block size.
+    pub bsize: i64,
+    /// Blocks in all.
+    pub blocks: u64,
+    /// Free blocks.
+    pub bfree: u64,
+    /// Free blocks that a user may take.
+    pub bavail: u64,
+    /// Inodes in all.
+    pub files: u64,
+    /// Free inodes.
+    pub ffree: u64,
+    /// File system id.
+    pub fsid: [i32; 2],
+    /// Longest name.
+    pub namelen: i64,
+    /// Fragment size.
+    pub frsize: i64,
+    /// Mount flags.
+    pub flags: i64,
+    /// Zero.
+    pub spare: [i64; 4],
+}
+const _: () = assert!(size_of::<StatFs>() == 120);
+const _: () = assert!(offset_of!(StatFs, fsid) == 56 && offset_of!(StatFs, namelen) == 64);
+
+/// Kind of file system: memory (`linux/magic.h`).
+pub const TMPFS_MAGIC: i64 = 0x0102_1994;
+/// Kind of file system: memory, fixed size.
+pub const RAMFS_MAGIC: i64 = 0x8584_58f6;
+/// Kind of file system: /proc.
+pub const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+
+/// One part of a scattered read or write: readv(2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct IoVec {
+    /// Address in the caller's memory.
+    pub base: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+const _: () = assert!(size_of::<IoVec>() == 16);
+
+/// One descriptor to wait for: poll(2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PollFd {
+    /// The descriptor; negative: skip.
+    pub fd: i32,
+    /// What is wanted.
+    pub events: i16,
+    /// What happened.
+    pub revents: i16,
+}
+const _: () = assert!(size_of::<PollFd>() == 8);
+
+/// A record lock: fcntl(2), `F_SETLK`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FLock {
+    /// `F_RDLCK`, `F_WRLCK` or `F_UNLCK`.
+    pub kind: i16,
+    /// `SEEK_*`: what `start` counts from.
+    pub whence: i16,
+    /// Zero.
+    pub pad1: u32,
+    /// First byte.
+    pub start: i64,
+    /// Length; 0: to the end.
+    pub len: i64,
+    /// Who holds the lock that is in the way.
+    pub pid: i32,
+    /// Zero.
+    pub pad2: u32,
+}
+const _: () = assert!(size_of::<FLock>() == 32);
