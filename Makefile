@@ -27,6 +27,7 @@ test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
 	@.ci/test
 
 sdcard: image ## write target/holstein/sdcard.img for a Raspberry Pi 4
+	@.ci/setup sdcard
 	@.ci/sdcard
 
 debug: image ## boot QEMU halted and attach gdb to it

@@ -3,17 +3,28 @@
 use anyhow::{Context, Result, bail};
 use image::{initramfs, kernel, sdcard};
 use std::path::Path;
+use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: image kernel ELF INITRAMFS OUT        flat arm64 Image with symbols and embedded initramfs
        image cpio OUT ROOTFS DIR...          cpio archive (newc) from a list file; programs are looked up in DIRs
-       image sdcard OUT NAME=FILE...         card image: MBR and one FAT32 partition with these files
+       image sdcard PARTITION OUT            card image: MBR and the FAT32 partition at 1 MiB
        image dtb IN OUT                      copy of a device tree whose console is serial0";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    match args[..] {
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("image: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Result<()> {
+    match *args {
         ["kernel", elf, archive, out] => {
             let image = kernel::image(&read(elf)?, &read(archive)?).with_context(|| elf.to_owned())?;
             write(out, &image)
@@ -26,27 +37,16 @@ fn main() -> Result<()> {
                 &initramfs::archive(&text, &dirs).with_context(|| list.to_owned())?,
             )
         }
-        ["sdcard", out, ref files @ ..] if !files.is_empty() => {
-            let files = files
-                .iter()
-                .map(|spec| card_file(spec))
-                .collect::<Result<Vec<_>>>()?;
-            write(out, &sdcard::card(&files)?)
-        }
+        ["sdcard", partition, out] => write(
+            out,
+            &sdcard::card(&read(partition)?).with_context(|| partition.to_owned())?,
+        ),
         ["dtb", input, out] => write(
             out,
             &sdcard::with_console_on_serial0(&read(input)?).with_context(|| input.to_owned())?,
         ),
         _ => bail!("{USAGE}"),
     }
-}
-
-/// `NAME=FILE`: the file's path on the card and its bytes.
-fn card_file(spec: &str) -> Result<(String, Vec<u8>)> {
-    let (name, path) = spec
-        .split_once('=')
-        .with_context(|| format!("{spec}: NAME=FILE expected"))?;
-    Ok((name.to_owned(), read(path)?))
 }
 
 fn read(path: &str) -> Result<Vec<u8>> {
