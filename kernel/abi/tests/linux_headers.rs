@@ -1,0 +1,142 @@
+//! Compares every number of this crate with Linux's own headers for arm64: each `pub const NAME: type = value;` of the
+//! sources becomes a static assertion in a C file that the cross compiler checks. What the headers do not export is
+//! listed in `NOT_IN_HEADERS`; system calls that are younger than the installed headers are passed over.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+/// Names of our own, of the kernel's inner headers, or of POSIX.
+const NOT_IN_HEADERS: &str = "
+    COUNT DT_BLK DT_CHR DT_DIR DT_FIFO DT_LNK DT_REG DT_SOCK DT_UNKNOWN F_OK HEADER_LEN IOV_MAX
+    KPF_RESERVED MAX NCCS PM_FILE PM_MMAP_EXCLUSIVE PM_PFN_MASK PM_PRESENT PM_SOFT_DIRTY PM_SWAP
+    PM_UFFD_WP R_OK RLIM_NLIMITS SIGSET_SIZE TASK_COMM_LEN USER_HZ W_OK X_OK
+";
+
+fn constants() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found
+}
+
+fn collect(path: &Path, found: &mut BTreeMap<String, String>) {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            collect(&entry.unwrap().path(), found);
+        }
+        return;
+    }
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("pub const ") {
+            let Some((name, rest)) = rest.split_once(": ") else {
+                continue;
+            };
+            let Some((_, value)) = rest.split_once(" = ") else {
+                continue;
+            };
+            found.insert(name.into(), value.trim_end_matches(';').into());
+        } else if path.ends_with("nr.rs") && line.ends_with(';') && line.contains("\" = ") {
+            let name = line.split('"').nth(1).unwrap();
+            let value = line.split(" = ").nth(1).unwrap().trim_end_matches(';');
+            found.insert(format!("__NR_{name}"), value.into());
+        } else if let Some((name, value)) = table_row(line) {
+            found.insert(name.into(), value.into());
+        }
+    }
+}
+
+/// A row `ENOENT = 2, ...` or `SIGHUP = 1, ...` of the tables of errors and signals.
+fn table_row(line: &str) -> Option<(&str, &str)> {
+    let (name, rest) = line.split_once(" = ")?;
+    let value = rest.split_once(", ")?.0;
+    let is_row =
+        (name.starts_with('E') || name.starts_with("SIG")) && value.chars().all(|c| c.is_ascii_digit());
+    is_row.then_some((name, value))
+}
+
+/// The value as C writes it; `None` for what is not a plain number.
+fn to_c(value: &str) -> Option<String> {
+    let value = value.replace('_', "");
+    if let Some(octal) = value.strip_prefix("0o") {
+        return Some(format!("0{octal}"));
+    }
+    let is_number = |text: &str| {
+        let digits = text.trim_start_matches('-').trim_start_matches("0x");
+        !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    value
+        .split(" << ")
+        .all(is_number)
+        .then(|| value.replace("1 << ", "1ULL << "))
+}
+
+const PROLOGUE: &str = "
+#include <linux/types.h>
+#include <asm/unistd.h>
+#include <asm/errno.h>
+#include <linux/signal.h>
+#include <asm/sigcontext.h>
+#include <asm/fcntl.h>
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
+#include <asm/hwcap.h>
+#include <asm/mman.h>
+#include <asm/poll.h>
+#include <asm/resource.h>
+#include <linux/auxvec.h>
+#include <linux/fcntl.h>
+#include <linux/fs.h>
+#include <linux/futex.h>
+#include <linux/kernel-page-flags.h>
+#include <linux/limits.h>
+#include <linux/magic.h>
+#include <linux/mman.h>
+#include <linux/prctl.h>
+#include <linux/random.h>
+#include <linux/reboot.h>
+#include <linux/resource.h>
+#include <linux/sched.h>
+#include <linux/stat.h>
+#include <linux/time.h>
+#include <linux/wait.h>
+";
+
+#[test]
+fn every_number_is_linuxs() {
+    let mut source = PROLOGUE.to_string();
+    let mut asked = 0;
+    for (name, value) in constants() {
+        let (Some(value), false) = (
+            to_c(&value),
+            NOT_IN_HEADERS.split_whitespace().any(|known| known == name),
+        ) else {
+            continue;
+        };
+        asked += 1;
+        let assertion =
+            format!("_Static_assert((__u64)({name}) == (__u64)({value}), \"{name} is not {value}\");\n");
+        match name.starts_with("__NR_") {
+            true => source += &format!("#ifdef {name}\n{assertion}#endif\n"),
+            false => source += &assertion,
+        }
+    }
+    assert!(asked > 800, "the sources were not read: {asked} constants found");
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("numbers.c"), source).unwrap();
+    let output = Command::new("aarch64-linux-gnu-gcc")
+        .args([
+            "-fsyntax-only",
+            "-nostdinc",
+            "-isystem",
+            "/usr/aarch64-linux-gnu/include",
+            "numbers.c",
+        ])
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .output()
+        .expect("aarch64-linux-gnu-gcc (package gcc-aarch64-linux-gnu) is needed");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
