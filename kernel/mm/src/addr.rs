@@ -145,7 +145,10 @@ impl PageRange {
         if end > USER_END {
             return None;
         }
-        Some(PageRange { start, end: VirtAddr(end) })
+        Some(PageRange {
+            start,
+            end: VirtAddr(end),
+        })
     }
 
     /// The range between two page-aligned addresses. `None` when they are not, are in the wrong order or not of the user half.
@@ -202,7 +205,14 @@ impl PageRange {
     pub fn intersection(self, other: PageRange) -> PageRange {
         let start = self.start.max(other.start);
         let end = self.end.min(other.end);
-        if start < end { PageRange { start, end } } else { PageRange { start: self.start, end: self.start } }
+        if start < end {
+            PageRange { start, end }
+        } else {
+            PageRange {
+                start: self.start,
+                end: self.start,
+            }
+        }
     }
 }
 

@@ -109,6 +109,12 @@ impl Descriptor {
         Descriptor(self.0 & !AP_TABLE_NO_WRITE)
     }
 
+    /// The same rights at another frame.
+    #[inline]
+    pub const fn pointing_to(self, frame: Frame) -> Descriptor {
+        Descriptor(self.0 & !ADDRESS | frame.start().0)
+    }
+
     /// Whether the walker follows it.
     #[inline]
     pub const fn is_valid(self) -> bool {

@@ -1,27 +1,39 @@
 //! Physical frames: who refers to each, and which are free. One [`FrameInfo`] per frame of RAM holds an atomic reference
-//! count: the number of descriptors that point to the frame plus the references that the kernel holds. Free frames stand on a
-//! stack threaded through the same records, refilled in runs from a [`FrameSource`] (the buddy allocator on the board).
+//! count: the number of descriptors that point to the frame plus the references that the kernel holds. Free frames stand on
+//! one stack per processor, threaded through the same records and refilled in runs from a [`FrameSource`] (the buddy
+//! allocator on the board).
 //!
-//! Orders (the counts are loom-tested in `tests/counts.rs`): an increment is relaxed, for whoever increments holds a
-//! reference already; a decrement is a release, and the one that reaches 0 acquires; reading 1 under the lock of the sole
-//! holder acquires, and is stable, for nobody else can take a new reference.
+//! Orders (loom-tested in `tests/counts.rs`): an increment is relaxed, for whoever increments holds a reference already; a
+//! decrement is a release, and the one that reaches 0 acquires; reading 1 under the lock of the sole holder acquires, and is
+//! stable, for nobody else can take a new reference.
 
 use crate::addr::Frame;
-use crate::mmu::Mmu;
-use crate::sync::{AtomicU32, Mutex, Ordering, fence};
+use crate::mmu::{MAX_CPUS, Mmu};
+use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, fence};
 
-/// There is no free frame.
+/// There is no free frame, or a count is full: the operation left nothing behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoMemory;
 
-/// What is known of one frame. All zeros is a frame that is not managed (reserved, or still with the [`FrameSource`]).
+/// Frames taken from the source at once.
+const REFILL: usize = 64;
+
+/// A count that refuses a further reference taken by [`Frames::try_share`]. Descriptors alone cannot reach it: 2^31 of them
+/// would fill 16 GiB with tables.
+const COUNT_LIMIT: u32 = 1 << 31;
+
+/// What is known of one frame. All zeros: free at its [`FrameSource`], or not RAM.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct FrameInfo {
+    /// References. 0: free.
     count: AtomicU32,
-    /// Free: the number of the next free frame + 1, or 0. A table in use: see [`TableShape`].
+    /// Free on a stack: the next free frame's index + 1. A table: see `shape`. A page: [`INSTRUCTIONS_CLEAN`].
     word: AtomicU32,
 }
+
+/// Page frames: the instruction caches have seen what the kernel put there.
+const INSTRUCTIONS_CLEAN: u32 = 1;
 
 /// Contiguous frames, `len` of them from `first`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,10 +44,329 @@ pub struct FrameRun {
     pub len: usize,
 }
 
-/// Where free frames come from in runs: the buddy allocator. Called with the free stack's lock held; must not call back.
+/// Where free frames come from in runs, and go back to when the source runs short: the buddy allocator. Must not call back.
 pub trait FrameSource: Sync {
-    /// Up to `wanted` contiguous frames, their contents anything; `None` when there is nothing left.
+    /// At most `wanted` (not 0) contiguous frames, their contents anything; `None` when the source has none to spare.
     fn take(&self, wanted: usize) -> Option<FrameRun>;
-    /// Frames that the source still has.
-    fn remaining(&self) -> usize;
+    /// Takes frames back.
+    fn give(&self, run: FrameRun);
+    /// How many frames [`FrameSource::take`] would still hand out.
+    fn spare(&self) -> usize;
+}
+
+/// The frames of the machine.
+pub struct Frames {
+    first: u32,
+    infos: &'static [FrameInfo],
+    source: &'static dyn FrameSource,
+    stacks: [FreeStack; MAX_CPUS],
+}
+
+/// Free frames of one processor, a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct FreeStack {
+    /// Index + 1 of the top frame; 0: empty.
+    top: Mutex<u32>,
+    len: AtomicUsize,
+}
+
+impl Frames {
+    /// The frames from `first` on, one record each. The records are all zeros; `source` owns every free frame.
+    pub fn new(first: Frame, infos: &'static [FrameInfo], source: &'static dyn FrameSource) -> Frames {
+        Frames {
+            first: first.0,
+            infos,
+            source,
+            stacks: Default::default(),
+        }
+    }
+
+    /// The record of `frame`. A frame outside the managed range is a broken invariant of ours: panics.
+    #[inline]
+    pub(crate) fn info(&self, frame: Frame) -> &FrameInfo {
+        &self.infos[frame.0.wrapping_sub(self.first) as usize]
+    }
+
+    /// Whether `frame` has a record here.
+    pub fn is_managed(&self, frame: Frame) -> bool {
+        (frame.0.wrapping_sub(self.first) as usize) < self.infos.len()
+    }
+
+    /// The lowest frame that has a record, and how many have one.
+    pub fn managed(&self) -> FrameRun {
+        FrameRun {
+            first: Frame(self.first),
+            len: self.infos.len(),
+        }
+    }
+
+    /// A frame filled with zeros, with one reference.
+    #[inline]
+    pub fn allocate(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
+        let frame = self.allocate_unfilled(mmu)?;
+        mmu.zero_frame(frame);
+        Ok(frame)
+    }
+
+    /// A frame whose contents the caller overwrites whole before anybody else can see it, with one reference.
+    #[inline]
+    pub(crate) fn allocate_unfilled(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
+        let cpu = mmu.cpu();
+        let index = match self.pop(cpu) {
+            Some(index) => index,
+            None => self.refill(cpu)?,
+        };
+        let info = &self.infos[index as usize];
+        debug_assert_eq!(
+            info.count.load(Ordering::Relaxed),
+            0,
+            "frames: a free frame had references"
+        );
+        info.word.store(0, Ordering::Relaxed);
+        info.count.store(1, Ordering::Relaxed);
+        Ok(Frame(self.first + index))
+    }
+
+    #[inline]
+    fn pop(&self, cpu: usize) -> Option<u32> {
+        let stack = &self.stacks[cpu];
+        let mut top = stack.top.lock();
+        let index = top.checked_sub(1)?;
+        *top = self.infos[index as usize].word.load(Ordering::Relaxed);
+        stack
+            .len
+            .store(stack.len.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        Some(index)
+    }
+
+    #[inline]
+    fn push(&self, cpu: usize, index: u32) {
+        let stack = &self.stacks[cpu];
+        let mut top = stack.top.lock();
+        self.infos[index as usize].word.store(*top, Ordering::Relaxed);
+        *top = index + 1;
+        stack
+            .len
+            .store(stack.len.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Frames for an empty stack: from the source, else from another processor. Returns one, keeps the rest.
+    #[cold]
+    fn refill(&self, cpu: usize) -> Result<u32, NoMemory> {
+        let Some(run) = self.source.take(REFILL) else {
+            return (0..MAX_CPUS).find_map(|other| self.pop(other)).ok_or(NoMemory);
+        };
+        let index = run.first.0 - self.first;
+        for further in (1..run.len as u32).rev() {
+            self.push(cpu, index + further);
+        }
+        Ok(index)
+    }
+
+    /// One more reference to `frame`. The caller holds one, or the lock of a table that does.
+    #[inline]
+    pub fn share(&self, frame: Frame) {
+        let before = self.info(frame).count.fetch_add(1, Ordering::Relaxed);
+        debug_assert_ne!(before, 0, "frames: a free frame was shared");
+    }
+
+    /// One more reference to `frame`, unless its count is full. Contract as [`Frames::share`].
+    #[inline]
+    pub fn try_share(&self, frame: Frame) -> Result<(), NoMemory> {
+        if self.info(frame).count.load(Ordering::Relaxed) >= COUNT_LIMIT {
+            return Err(NoMemory);
+        }
+        self.share(frame);
+        Ok(())
+    }
+
+    /// Drops one reference to a *page* frame; the last one frees it. Only after no TLB reaches the frame by the descriptor
+    /// that held the reference (I5). Tables are released by `table::release`, which knows what they hold.
+    #[inline]
+    pub fn release(&self, mmu: &impl Mmu, frame: Frame) {
+        if self.drop_reference(frame) {
+            self.free(mmu, frame);
+        }
+    }
+
+    /// Drops one reference; whether it was the last. Then the caller owns the frame alone, at count 0.
+    #[inline]
+    pub(crate) fn drop_reference(&self, frame: Frame) -> bool {
+        let count = &self.info(frame).count;
+        // The sole holder needs no atomic subtraction: nobody else can have or take a reference.
+        if count.load(Ordering::Acquire) == 1 {
+            count.store(0, Ordering::Relaxed);
+            return true;
+        }
+        let before = count.fetch_sub(1, Ordering::Release);
+        debug_assert_ne!(before, 0, "frames: a free frame was released");
+        if before != 1 {
+            return false;
+        }
+        fence(Ordering::Acquire);
+        true
+    }
+
+    /// Puts a frame at count 0, owned by the caller alone, on the free stack.
+    #[inline]
+    pub(crate) fn free(&self, mmu: &impl Mmu, frame: Frame) {
+        if cfg!(debug_assertions) {
+            mmu.junk_frame(frame);
+        }
+        self.push(mmu.cpu(), frame.0 - self.first);
+    }
+
+    /// References to `frame`: descriptors and the kernel's own. 1 read under the lock of the holder is stable.
+    #[inline]
+    pub fn count(&self, frame: Frame) -> u32 {
+        self.info(frame).count.load(Ordering::Acquire)
+    }
+
+    /// Frames that can still be allocated.
+    pub fn free_count(&self) -> usize {
+        let stacked: usize = self
+            .stacks
+            .iter()
+            .map(|stack| stack.len.load(Ordering::Relaxed))
+            .sum();
+        stacked + self.source.spare()
+    }
+
+    /// Gives the stacked frames back to a source that has fewer than `low` to spare, lowest first, so that the source can
+    /// join neighbours. Long work: for a moment when nobody waits.
+    pub fn replenish_source(&self, low: usize) {
+        if self.source.spare() >= low {
+            return;
+        }
+        let indices = (0..MAX_CPUS).flat_map(|cpu| core::iter::from_fn(move || self.pop(cpu)));
+        // Count 0 and a mark in `word` tell a stacked frame from one that the source holds.
+        indices.for_each(|index| self.infos[index as usize].word.store(u32::MAX, Ordering::Relaxed));
+        for (index, info) in self.infos.iter().enumerate() {
+            let is_marked = info.word.load(Ordering::Relaxed) == u32::MAX;
+            if is_marked && info.count.load(Ordering::Relaxed) == 0 {
+                info.word.store(0, Ordering::Relaxed);
+                self.source.give(FrameRun {
+                    first: Frame(self.first + index as u32),
+                    len: 1,
+                });
+            }
+        }
+    }
+
+    /// The kernel changed the bytes of `frame`: before anybody executes them the instruction caches must be told.
+    #[inline]
+    pub fn note_kernel_write(&self, frame: Frame) {
+        self.info(frame)
+            .word
+            .fetch_and(!INSTRUCTIONS_CLEAN, Ordering::Relaxed);
+    }
+
+    /// Makes what the kernel wrote to `frame` fit to be executed, if that was not done yet. `frame` is a page.
+    pub(crate) fn make_executable(&self, mmu: &impl Mmu, frame: Frame) {
+        let word = &self.info(frame).word;
+        if word.load(Ordering::Relaxed) & INSTRUCTIONS_CLEAN == 0 {
+            mmu.sync_icache(frame);
+            word.fetch_or(INSTRUCTIONS_CLEAN, Ordering::Relaxed);
+        }
+    }
+
+    /// The shape of a table: meaningful only for a frame in use as one.
+    #[inline]
+    pub(crate) fn shape(&self, table: Frame) -> Shape {
+        Shape(self.info(table).word.load(Ordering::Relaxed))
+    }
+
+    /// Replaces the shape of a table that the caller owns alone.
+    #[inline]
+    pub(crate) fn set_shape(&self, table: Frame, shape: Shape) {
+        self.info(table).word.store(shape.0, Ordering::Relaxed);
+    }
+
+    /// I4: descriptors of `table`, which may be shared, have lost write access while other ASIDs may have cached them.
+    #[inline]
+    pub(crate) fn mark_demoted(&self, table: Frame) {
+        self.info(table).word.fetch_or(Shape::DEMOTED, Ordering::Relaxed);
+    }
+}
+
+/// What a table holds: how many valid entries, the range of indices beyond which there are none, and whether descriptors in
+/// it have been demoted (I4). One word, so that a shared table's mark is one atomic OR.
+///
+/// ```text
+/// 31 demoted | 29:20 valid entries | 19:10 last used index | 9:0 first used index
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape(u32);
+
+impl Shape {
+    const DEMOTED: u32 = 1 << 31;
+
+    /// Of a table without a valid entry.
+    pub(crate) const EMPTY: Shape = Shape(0);
+
+    #[inline]
+    const fn of(first: usize, last: usize, valid: usize, demoted: u32) -> Shape {
+        Shape(first as u32 | (last as u32) << 10 | (valid as u32) << 20 | demoted)
+    }
+
+    /// Of a table with `valid` entries, all of them in `used`.
+    #[inline]
+    pub(crate) const fn spanning(used: core::ops::Range<usize>, valid: usize) -> Shape {
+        if valid == 0 {
+            Shape::EMPTY
+        } else {
+            Shape::of(used.start, used.end - 1, valid, 0)
+        }
+    }
+
+    /// Valid entries.
+    #[inline]
+    pub(crate) const fn valid(self) -> usize {
+        (self.0 >> 20 & 0x3ff) as usize
+    }
+
+    /// The indices among which all valid entries are.
+    #[inline]
+    pub(crate) const fn used(self) -> core::ops::Range<usize> {
+        if self.valid() == 0 {
+            return 0..0;
+        }
+        (self.0 & 0x3ff) as usize..(self.0 >> 10 & 0x3ff) as usize + 1
+    }
+
+    /// Whether descriptors have been demoted since the owner's last flush.
+    #[inline]
+    pub(crate) const fn is_demoted(self) -> bool {
+        self.0 & Shape::DEMOTED != 0
+    }
+
+    /// After entry `index` became valid.
+    #[inline]
+    pub(crate) fn with(self, index: usize) -> Shape {
+        let used = self.used();
+        let demoted = self.0 & Shape::DEMOTED;
+        if self.valid() == 0 {
+            return Shape::of(index, index, 1, demoted);
+        }
+        Shape::of(
+            used.start.min(index),
+            (used.end - 1).max(index),
+            self.valid() + 1,
+            demoted,
+        )
+    }
+
+    /// After a valid entry became invalid. The range is kept: it is a bound.
+    #[inline]
+    pub(crate) fn without_one(self) -> Shape {
+        debug_assert_ne!(self.valid(), 0, "shape: an empty table lost an entry");
+        Shape(self.0 - (1 << 20))
+    }
+
+    /// After the owner's flush.
+    #[inline]
+    pub(crate) fn undemoted(self) -> Shape {
+        Shape(self.0 & !Shape::DEMOTED)
+    }
 }

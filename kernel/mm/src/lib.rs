@@ -1,2 +1,46 @@
-//! Under construction.
+//! The heart of Holstein: address spaces, copy-on-write, and fork through shared translation tables. Safe Rust that knows no
+//! machine: what a machine must do is the trait [`Mmu`], which the board implements, and an adversary on the host in
+//! `tests/soft_mmu`.
+//!
+//! Reading order: `fault` (story 1, a store to a shared page) and `fork` (story 2) are the two stories, top to bottom. The
+//! words they use: [`addr`] (frames, pages, levels), [`descriptor`] (the bits), [`mmu`] (barriers and TLB maintenance), `table`
+//! (the tree and the invariants I1 to I5), `hostage` (why nothing is freed before a flush), [`frames`] (counts), [`area`] (what
+//! a range means), [`space`] (mmap and its kin), `range` (edits of ranges), [`asid`].
+//!
+//! Locks: one per address space, held by the caller of every method of [`AddressSpace`]. Counts are atomic; free frames and
+//! ASIDs have locks of their own inside, taken last.
+
 #![no_std]
+
+extern crate alloc;
+
+pub mod addr;
+pub mod area;
+pub mod asid;
+pub mod descriptor;
+mod fault;
+mod fork;
+pub mod frames;
+mod hostage;
+mod inspect;
+mod kernel_access;
+pub mod memory;
+pub mod mmu;
+mod range;
+mod remap;
+pub mod space;
+mod sync;
+mod table;
+
+pub use addr::{
+    Asid, Frame, Level, PAGE_SHIFT, PAGE_SIZE, PageRange, PhysAddr, TABLE_ENTRIES, USER_END, VirtAddr,
+};
+pub use area::{Area, AreaMap, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, Sharing};
+pub use descriptor::Descriptor;
+pub use fault::{Outcome, Resolution, SegvCode};
+pub use frames::{FrameInfo, FrameRun, FrameSource, Frames, NoMemory};
+pub use inspect::{Entry, MappedPage};
+pub use memory::{Event, Memory};
+pub use mmu::{Access, MAX_CPUS, Mmu};
+pub use remap::RemapPlacement;
+pub use space::{AddressSpace, FaultCounts, MapError, MapRequest, Placement};

@@ -15,6 +15,9 @@
 use crate::addr::{Asid, Frame, VirtAddr};
 use crate::descriptor::Descriptor;
 
+/// Processors that per-processor records are laid out for.
+pub const MAX_CPUS: usize = 8;
+
 /// How memory was to be used when the access faulted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Access {
@@ -31,6 +34,9 @@ pub enum Access {
 /// The heart calls these only with frames that it holds a reference to. An implementation must be the identity it claims:
 /// `load` returns what the last `store` wrote, and each barrier and TLBI is exactly the named instruction.
 pub trait Mmu {
+    /// The number of the executing processor, below [`MAX_CPUS`].
+    fn cpu(&self) -> usize;
+
     /// Reads entry `index` (below 512) of the table in `table`: one 64-bit single-copy atomic load, relaxed.
     fn load(&self, table: Frame, index: usize) -> Descriptor;
 

@@ -1,0 +1,348 @@
+//! **Story 1: a store to a shared page.** The processor took a data abort, the kernel loop brought the address here. Top to
+//! bottom this file is all that is decided about it:
+//!
+//! 1. The *area* says whether the access is allowed. If not, it is the program's mistake: SIGSEGV, and never a copy.
+//! 2. The *tables* say what is there now ([`Tables::walk`]).
+//! 3. The page is made what the area promises: filled, copied, given back, or left (a spurious fault).
+//! 4. Where the path leads through a shared table, the path is made private on the way, the new page already in it, and
+//!    published by one break-before-make ([`Tables::make_path`]).
+//!
+//! Everything that can fail is allocated before anything changes. Caller holds the space's lock. Story 2 is in `fork`.
+
+use crate::addr::{Frame, Level, VirtAddr};
+use crate::area::{Area, PageError, Purpose, Sharing};
+use crate::descriptor::Descriptor;
+use crate::memory::{Event, Memory};
+use crate::mmu::{Access, Mmu};
+use crate::space::AddressSpace;
+use crate::table::{Path, Tables};
+use alloc::sync::Arc;
+
+/// What became of a fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The access may be tried again.
+    Resolved(Resolution),
+    /// The program may not do this: SIGSEGV with this code.
+    Denied(SegvCode),
+    /// The area's object has no such page: SIGBUS (BUS_ADRERR).
+    BusError,
+    /// No frame could be had; nothing has changed.
+    NoMemory,
+}
+
+/// How a fault was resolved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resolution {
+    /// The tables allowed it already: a stale TLB entry, or another thread was faster.
+    Spurious,
+    /// The shared zero frame was mapped, read-only.
+    ZeroShared,
+    /// A fresh frame of zeros was mapped.
+    ZeroFilled,
+    /// A page of the area's object was mapped.
+    SourceMapped,
+    /// The page was copied.
+    Copied,
+    /// The last owner got write access back without a copy.
+    Regained,
+    /// Rights that the area has gained were put into the descriptor.
+    Upgraded,
+}
+
+/// si_code of a SIGSEGV.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SegvCode {
+    /// No area there (SEGV_MAPERR).
+    MapErr,
+    /// The area forbids the access (SEGV_ACCERR).
+    AccErr,
+}
+
+/// Pages left free between a growing stack and the area below it (Linux's stack_guard_gap).
+const STACK_GUARD: u64 = 256 << 12;
+
+impl AddressSpace {
+    /// Makes the page at `address` fit for `access`, or says why not. `memory` is the machine's; the caller holds the space's
+    /// lock and retries the access on [`Outcome::Resolved`].
+    pub fn handle_fault<M: Mmu>(&mut self, memory: &Memory<M>, address: VirtAddr, access: Access) -> Outcome {
+        if self.areas.find(address).is_none() {
+            grow_stack(self, address);
+        }
+        let Some(area) = self.areas.find(address) else {
+            return Outcome::Denied(SegvCode::MapErr);
+        };
+        if !area.protection.allows(access) {
+            return Outcome::Denied(SegvCode::AccErr);
+        }
+        let page = Page {
+            area,
+            address: address.page_start(),
+            access,
+        };
+        let outcome = page.resolve(memory, &mut self.tables);
+        if let Outcome::Resolved(resolution) = outcome {
+            self.faults.count(resolution);
+            memory.count(resolution.into());
+        }
+        outcome
+    }
+}
+
+/// The faulting page: where it lies, what it should be, what is wanted of it.
+struct Page<'a> {
+    area: &'a Area,
+    address: VirtAddr,
+    access: Access,
+}
+
+impl Page<'_> {
+    fn resolve<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
+        let path = tables.walk(memory, self.address);
+        if !path.leaf.is_valid() {
+            return self.fill(memory, tables);
+        }
+        match self.access {
+            Access::Read if path.leaf.is_page_accessible() => self.spurious(memory, tables),
+            Access::Execute if path.leaf.is_page_executable() => self.spurious(memory, tables),
+            Access::Read | Access::Execute => self.upgrade(memory, tables),
+            Access::Write => self.write(memory, tables, path),
+        }
+    }
+
+    /// The area allows a write and there is a page: the four cases of copy-on-write.
+    fn write<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables, path: Path) -> Outcome {
+        if self.area.sharing == Sharing::Shared {
+            return self.write_shared_area(memory, tables, path);
+        }
+        if path.is_shared {
+            // Somebody else reaches the same frame through the same table, whatever its count says (I2).
+            return self.copy(memory, tables, path.leaf);
+        }
+        if path.leaf.is_page_writable() && !path.is_write_disabled {
+            return self.spurious(memory, tables);
+        }
+        if memory.frames().count(path.leaf.frame()) == 1 {
+            return self.regain(memory, tables);
+        }
+        self.copy(memory, tables, path.leaf)
+    }
+
+    /// A page of a MAP_SHARED area: writes are for everybody, only the tables have to be private.
+    fn write_shared_area<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables, path: Path) -> Outcome {
+        if path.leaf.is_page_writable() && !path.is_write_disabled {
+            return self.spurious(memory, tables);
+        }
+        self.edit_in_place(memory, tables, Resolution::Regained, |old| {
+            self.area.leaf(old.frame()).with_write()
+        })
+    }
+
+    /// The last owner: the same frame becomes writable again, and its solely owned neighbours with it.
+    fn regain<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
+        let outcome = self.edit_in_place(memory, tables, Resolution::Regained, |old| {
+            self.area.leaf(old.frame()).with_write()
+        });
+        if let (Outcome::Resolved(_), Some(table)) = (outcome, tables.walk(memory, self.address).l3) {
+            tables.regain_window(memory, table, self.address.index(Level::L3));
+        }
+        outcome
+    }
+
+    /// A frame of our own takes the place of the shared one.
+    fn copy<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables, old: Descriptor) -> Outcome {
+        let is_zero = old.frame() == memory.zero_frame();
+        let copied = if is_zero {
+            zeroed(memory)
+        } else {
+            copy_of(memory, old.frame())
+        };
+        let Some(frame) = copied else {
+            return Outcome::NoMemory;
+        };
+        let resolution = if is_zero {
+            Resolution::ZeroFilled
+        } else {
+            Resolution::Copied
+        };
+        self.map(memory, tables, self.leaf(memory, frame).with_write(), resolution)
+    }
+
+    /// Nothing is mapped: what the area promises is put there.
+    fn fill<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
+        let Some((source, index)) = self.area.source_page(self.address) else {
+            return self.fill_anonymous(memory, tables);
+        };
+        let frame = match source.page(index) {
+            Ok(frame) => frame,
+            Err(PageError::BeyondEnd) => return Outcome::BusError,
+            Err(PageError::NoMemory) => return Outcome::NoMemory,
+        };
+        match (self.area.sharing, self.access) {
+            (Sharing::Shared, _) => {
+                let leaf = self.leaf(memory, frame);
+                let leaf = if self.area.protection.write {
+                    leaf.with_write()
+                } else {
+                    leaf
+                };
+                self.map(memory, tables, leaf, Resolution::SourceMapped)
+            }
+            (Sharing::Private, Access::Write) => {
+                let copied = copy_of(memory, frame);
+                memory.frames().release(memory.mmu(), frame);
+                let Some(frame) = copied else {
+                    return Outcome::NoMemory;
+                };
+                self.map(
+                    memory,
+                    tables,
+                    self.leaf(memory, frame).with_write(),
+                    Resolution::Copied,
+                )
+            }
+            (Sharing::Private, _) => {
+                self.map(memory, tables, self.leaf(memory, frame), Resolution::SourceMapped)
+            }
+        }
+    }
+
+    fn fill_anonymous<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
+        if self.access != Access::Write {
+            memory.frames().share(memory.zero_frame());
+            return self.map(
+                memory,
+                tables,
+                self.leaf(memory, memory.zero_frame()),
+                Resolution::ZeroShared,
+            );
+        }
+        let Some(frame) = zeroed(memory) else {
+            return Outcome::NoMemory;
+        };
+        self.map(
+            memory,
+            tables,
+            self.leaf(memory, frame).with_write(),
+            Resolution::ZeroFilled,
+        )
+    }
+
+    /// Rights came to the area after the page was mapped (mprotect): the same frame with the area's rights of now, except that
+    /// write access stays as it is: that is earned by a write.
+    fn upgrade<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
+        self.edit_in_place(memory, tables, Resolution::Upgraded, |old| {
+            let leaf = self.leaf(memory, old.frame());
+            if old.is_page_writable() && self.area.protection.write {
+                leaf.with_write()
+            } else {
+                leaf
+            }
+        })
+    }
+
+    /// Puts `new`, which brings its own reference, at the page: into a path made private for it, or over what is there.
+    fn map<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        tables: &mut Tables,
+        new: Descriptor,
+        resolution: Resolution,
+    ) -> Outcome {
+        let Ok((table, is_placed)) = tables.make_path(memory, self.address, Some(new)) else {
+            memory.frames().release(memory.mmu(), new.frame());
+            return Outcome::NoMemory;
+        };
+        let index = self.address.index(Level::L3);
+        if is_placed {
+            // It came with the table.
+        } else if memory.mmu().load(table, index).is_valid() {
+            tables.replace_page(memory, table, self.address, new);
+        } else {
+            tables.fill(memory, table, index, new);
+        }
+        Outcome::Resolved(resolution)
+    }
+
+    /// Replaces the page's descriptor by `edit` of it as it stands in the private path: the same frame with more rights. No
+    /// break needed, and no flush but of what this processor itself may hold, to spare it the spurious fault.
+    fn edit_in_place<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        tables: &mut Tables,
+        resolution: Resolution,
+        edit: impl FnOnce(Descriptor) -> Descriptor,
+    ) -> Outcome {
+        let Ok((table, _)) = tables.make_path(memory, self.address, None) else {
+            return Outcome::NoMemory;
+        };
+        let index = self.address.index(Level::L3);
+        memory
+            .mmu()
+            .store(table, index, edit(memory.mmu().load(table, index)));
+        memory.mmu().dsb_ishst();
+        self.flush_own(memory, tables);
+        Outcome::Resolved(resolution)
+    }
+
+    /// The tables allow the access: this processor's TLB does not know it yet (Arm ARM D8.13.1 allows that).
+    fn spurious<M: Mmu>(&self, memory: &Memory<M>, tables: &Tables) -> Outcome {
+        self.flush_own(memory, tables);
+        Outcome::Resolved(Resolution::Spurious)
+    }
+
+    fn flush_own<M: Mmu>(&self, memory: &Memory<M>, tables: &Tables) {
+        if tables.tag.has_run() {
+            memory.mmu().tlbi_vae1_local(tables.tag.asid(), self.address);
+        }
+    }
+
+    /// The area's read-only descriptor of `frame`, whose bytes are fit to be executed if the area says so.
+    fn leaf<M: Mmu>(&self, memory: &Memory<M>, frame: Frame) -> Descriptor {
+        if self.area.protection.execute {
+            memory.frames().make_executable(memory.mmu(), frame);
+        }
+        self.area.leaf(frame)
+    }
+}
+
+fn zeroed<M: Mmu>(memory: &Memory<M>) -> Option<Frame> {
+    memory.frames().allocate(memory.mmu()).ok()
+}
+
+pub(crate) fn copy_of<M: Mmu>(memory: &Memory<M>, from: Frame) -> Option<Frame> {
+    let frame = memory.frames().allocate_unfilled(memory.mmu()).ok()?;
+    memory.mmu().copy_frame(from, frame);
+    Some(frame)
+}
+
+/// If `address` lies just below a stack, within its limit and clear of what is below: the stack's area holds it from now on.
+fn grow_stack(space: &mut AddressSpace, address: VirtAddr) {
+    let Some(stack) = space.areas.next_above(address) else {
+        return;
+    };
+    let Purpose::Stack { limit } = stack.purpose else {
+        return;
+    };
+    let (start, page) = (stack.range().start(), address.page_start());
+    let guard_end = space
+        .areas
+        .next_below(page)
+        .map_or(0, |below| below.range().end().0 + STACK_GUARD);
+    if page >= limit && page.0 >= guard_end {
+        Arc::make_mut(&mut space.areas).grow_down(start, page);
+    }
+}
+
+impl From<Resolution> for Event {
+    fn from(resolution: Resolution) -> Event {
+        match resolution {
+            Resolution::Spurious => Event::Spurious,
+            Resolution::ZeroShared => Event::ZeroShared,
+            Resolution::ZeroFilled => Event::ZeroFilled,
+            Resolution::SourceMapped => Event::SourceMapped,
+            Resolution::Copied => Event::Copied,
+            Resolution::Regained | Resolution::Upgraded => Event::Regained,
+        }
+    }
+}

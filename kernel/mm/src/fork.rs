@@ -1,0 +1,171 @@
+//! **Story 2: fork.** The child gets a root of its own and nothing else: each table below the root is now shared by both, one
+//! reference more, and its descriptor in either root forbids writes below it (APTable\[1\]). Nothing here depends on how much
+//! memory the parent has; whoever writes later pays for what it writes (`fault`).
+//!
+//! One path is an exception: both sides write the page under the stack pointer as soon as they return, so the child is given
+//! its own copy of that page and of the tables above it at once, and neither side faults on it. The stack has the top GiB of
+//! the space to itself, so those tables are small.
+//!
+//! Caller holds the parent's lock.
+
+use crate::addr::{Frame, Level, VirtAddr};
+use crate::area::Sharing;
+use crate::asid::AsidTag;
+use crate::descriptor::Descriptor;
+use crate::fault::copy_of;
+use crate::frames::NoMemory;
+use crate::memory::{Event, Memory};
+use crate::mmu::Mmu;
+use crate::space::{AddressSpace, FaultCounts};
+use crate::table::{self, Build, Path, Tables};
+use alloc::sync::Arc;
+
+impl AddressSpace {
+    /// A copy of this space. `stack_pointer`: the page that both sides will write first, if that is known. Out of memory:
+    /// the parent is as it was.
+    pub fn fork<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        stack_pointer: Option<VirtAddr>,
+    ) -> Result<AddressSpace, NoMemory> {
+        let stack = match stack_pointer.and_then(|address| self.writable_page(memory, address)) {
+            Some(page) => Some(page.copy_for_child(memory)?),
+            None => None,
+        };
+        let tables = self.tables.fork(memory, stack)?;
+        memory.count(Event::Fork);
+        Ok(AddressSpace {
+            tables,
+            areas: Arc::clone(&self.areas),
+            faults: FaultCounts::default(),
+            heap: self.heap,
+        })
+    }
+
+    /// The page at `address`, if the parent could write it this moment without a fault: only then is its path private.
+    fn writable_page<M: Mmu>(&self, memory: &Memory<M>, address: VirtAddr) -> Option<StackPage> {
+        let path = self.tables.walk(memory, address);
+        let area = self.areas.find(address)?;
+        let is_simple = area.sharing == Sharing::Private && !area.protection.execute;
+        let is_writable = path.leaf.is_page_writable() && !path.is_write_disabled;
+        (is_simple && is_writable).then(|| StackPage {
+            address: address.page_start(),
+            path,
+        })
+    }
+}
+
+/// The page under the parent's stack pointer, and the private path to it.
+struct StackPage {
+    address: VirtAddr,
+    path: Path,
+}
+
+/// The child's own path to its copy of the stack page, not linked yet.
+struct StackCopy {
+    /// Index into the root.
+    index: usize,
+    build: Build,
+    /// The parent's tables on the path.
+    sources: [Frame; 2],
+}
+
+impl StackPage {
+    fn copy_for_child<M: Mmu>(self, memory: &Memory<M>) -> Result<StackCopy, NoMemory> {
+        let (Some(l2), Some(l3)) = (self.path.l2, self.path.l3) else {
+            return Err(NoMemory);
+        };
+        let frame = copy_of(memory, self.path.leaf.frame()).ok_or(NoMemory)?;
+        let leaf = self.path.leaf.pointing_to(frame);
+        match table::build_path(memory, Level::L2, Some(l2), self.address, Some(leaf)) {
+            Ok(build) => Ok(StackCopy {
+                index: self.address.index(Level::L1),
+                build,
+                sources: [l2, l3],
+            }),
+            Err(error) => {
+                memory.frames().release(memory.mmu(), frame);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Tables {
+    /// A tree that shares every table below the root with this one, but for the path in `stack`. One flush of this ASID if
+    /// any descriptor lost write access, none if nothing was written since the last fork.
+    fn fork<M: Mmu>(&mut self, memory: &Memory<M>, stack: Option<StackCopy>) -> Result<Tables, NoMemory> {
+        let stack_index = stack.as_ref().map(|copy| copy.index);
+        let mut has_demoted = stack.as_ref().is_some_and(|copy| copy.build.has_demoted);
+        let shared = table::new_table(memory).and_then(|root| {
+            let child = Tables::at(root);
+            match self.share_all(memory, root, stack_index) {
+                Ok(demoted) => {
+                    has_demoted |= demoted;
+                    Ok(child)
+                }
+                Err(error) => {
+                    has_demoted = true;
+                    child.release(memory);
+                    Err(error)
+                }
+            }
+        });
+        if has_demoted {
+            self.flush(memory);
+        }
+        let Some(copy) = stack else {
+            memory.mmu().dsb_ishst();
+            return shared;
+        };
+        // Just flushed, and these tables are the parent's alone: no TLB holds what they were.
+        for source in copy.sources {
+            memory
+                .frames()
+                .set_shape(source, memory.frames().shape(source).undemoted());
+        }
+        match &shared {
+            Ok(child) => table::link(
+                memory,
+                child.root(),
+                copy.index,
+                Descriptor::table(copy.build.top),
+            ),
+            Err(_) => table::release(memory, copy.build.top, Level::L2),
+        }
+        memory.mmu().dsb_ishst();
+        shared
+    }
+
+    /// Shares every table below the root with `child`, but for entry `except`; whether any descriptor lost write access.
+    fn share_all<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        child: Frame,
+        except: Option<usize>,
+    ) -> Result<bool, NoMemory> {
+        let mut has_demoted = false;
+        for index in memory.frames().shape(self.root()).used() {
+            let entry = memory.mmu().load(self.root(), index);
+            if !entry.is_valid() || Some(index) == except {
+                continue;
+            }
+            memory.frames().try_share(entry.frame())?;
+            let demoted = entry.table_without_write();
+            if demoted != entry {
+                memory.mmu().store(self.root(), index, demoted);
+                has_demoted = true;
+            }
+            table::link(memory, child, index, demoted);
+        }
+        Ok(has_demoted)
+    }
+
+    /// The tree at `root`, which never ran.
+    fn at(root: Frame) -> Tables {
+        Tables {
+            root,
+            tag: AsidTag::default(),
+        }
+    }
+}

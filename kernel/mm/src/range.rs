@@ -1,0 +1,235 @@
+//! Edits of whole ranges in a tree: drop what is mapped, take rights away, move pages elsewhere. Each first makes every table
+//! that it will edit private, which can fail; the edit itself cannot.
+
+use crate::addr::{Frame, Level, PAGE_SIZE, PageRange, TABLE_ENTRIES, VirtAddr};
+use crate::area::Area;
+use crate::frames::NoMemory;
+use crate::hostage::{Batch, Hostage};
+use crate::memory::Memory;
+use crate::mmu::Mmu;
+use crate::table::Tables;
+
+impl Tables {
+    /// Drops everything mapped in `range`. Tables that are covered whole go by clearing one entry, shared or not; only the at
+    /// most two paths at the ends are made private. Out of memory: everything is still mapped.
+    pub(crate) fn clear_range<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        range: PageRange,
+    ) -> Result<(), NoMemory> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        for (edge, inside) in [
+            (range.start(), range.start()),
+            (range.end(), VirtAddr(range.end().0 - 1)),
+        ] {
+            if !edge.0.is_multiple_of(Level::L2.span()) {
+                self.make_private(memory, inside, Level::L3)?;
+            } else if !edge.0.is_multiple_of(Level::L1.span()) {
+                self.make_private(memory, inside, Level::L2)?;
+            }
+        }
+        let mut batch = Batch::new();
+        self.clear_table(memory, self.root(), Level::L1, VirtAddr(0), range, &mut batch);
+        batch.release(memory, self.tag);
+        Ok(())
+    }
+
+    /// Clears the entries of `table` (private, of `level`, translating from `base` on) that lie in `range`; descends into the
+    /// partly covered ones, which are private, and drops those that are empty after that.
+    fn clear_table<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        table: Frame,
+        level: Level,
+        base: VirtAddr,
+        range: PageRange,
+        batch: &mut Batch,
+    ) {
+        let (mmu, frames) = (memory.mmu(), memory.frames());
+        for (index, slot) in slots(table, memory, level, base, range) {
+            let entry = mmu.load(table, index);
+            if !entry.is_valid() {
+                continue;
+            }
+            if let Some(below) = level.below().filter(|_| !covers(range, slot)) {
+                self.clear_table(memory, entry.frame(), below, slot.start(), range, batch);
+                if frames.shape(entry.frame()).valid() > 0 {
+                    continue;
+                }
+            }
+            if batch.is_full() {
+                batch.release(memory, self.tag);
+            }
+            let hostage = match level.below() {
+                Some(below) => Hostage::take(memory, table, index, below),
+                None => Hostage::take_leaf(memory, table, index),
+            };
+            frames.set_shape(table, frames.shape(table).without_one());
+            batch.add(hostage, slot.start());
+        }
+    }
+
+    /// Makes every existing level-3 table in `range` private. Out of memory: nothing that a program could see has changed.
+    pub(crate) fn make_range_private<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        range: PageRange,
+    ) -> Result<(), NoMemory> {
+        let mut at = range.start();
+        while at < range.end() {
+            let path = self.walk(memory, at);
+            if path.l3.is_some() {
+                self.make_private(memory, at, Level::L3)?;
+            }
+            // Nothing is below a missing table: go on behind what it would span.
+            let span = if path.l2.is_some() {
+                Level::L2.span()
+            } else {
+                Level::L1.span()
+            };
+            at = VirtAddr((at.0 & !(span - 1)) + span);
+        }
+        Ok(())
+    }
+
+    /// Takes from every page mapped in `area` the rights that the area does not give. The level-3 tables are private (see
+    /// [`Tables::make_range_private`]); the caller flushes the ASID.
+    pub(crate) fn restrict<M: Mmu>(&self, memory: &Memory<M>, area: &Area) {
+        let range = area.range();
+        for_each_table(self, memory, range, |table, base| {
+            for (index, _) in slots(table, memory, Level::L3, base, range) {
+                let old = memory.mmu().load(table, index);
+                if !old.is_valid() {
+                    continue;
+                }
+                let mut new = area.leaf(old.frame());
+                if area.protection.execute && !old.is_page_executable() {
+                    memory.frames().make_executable(memory.mmu(), old.frame());
+                }
+                if old.is_page_writable() && area.protection.write {
+                    new = new.with_write();
+                }
+                memory.mmu().store(table, index, new);
+            }
+        });
+    }
+
+    /// Moves what is mapped in `from` to the pages from `to` on, where nothing is mapped. Out of memory: nothing has moved.
+    pub(crate) fn move_range<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        from: PageRange,
+        to: VirtAddr,
+    ) -> Result<(), NoMemory> {
+        self.make_range_private(memory, from)?;
+        let mut pages = MappedPages {
+            from,
+            next: from.start(),
+        };
+        while let Some((_, page)) = pages.next(self, memory) {
+            self.make_path(memory, VirtAddr(to.0 + (page.0 - from.start().0)), None)?;
+        }
+        let mut pages = MappedPages {
+            from,
+            next: from.start(),
+        };
+        loop {
+            let mut batch = Batch::new();
+            let mut targets = [VirtAddr(0); Batch::CAPACITY];
+            let mut count = 0;
+            while let Some((table, page)) = (!batch.is_full()).then(|| pages.next(self, memory)).flatten() {
+                batch.add(Hostage::take_leaf(memory, table, page.index(Level::L3)), page);
+                memory
+                    .frames()
+                    .set_shape(table, memory.frames().shape(table).without_one());
+                targets[count] = VirtAddr(to.0 + (page.0 - from.start().0));
+                count += 1;
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            batch.ransom(memory, self.tag, |nth, descriptor| {
+                if let Some(table) = self.walk(memory, targets[nth]).l3 {
+                    self.fill(memory, table, targets[nth].index(Level::L3), descriptor);
+                }
+            });
+        }
+    }
+}
+
+/// Walks over the mapped pages of a range; stays right while pages behind it are taken out.
+struct MappedPages {
+    from: PageRange,
+    next: VirtAddr,
+}
+
+impl MappedPages {
+    /// The next mapped page and the level-3 table that maps it.
+    fn next<M: Mmu>(&mut self, tables: &Tables, memory: &Memory<M>) -> Option<(Frame, VirtAddr)> {
+        while self.next < self.from.end() {
+            let page = self.next;
+            let path = tables.walk(memory, page);
+            let span = match (path.l2, path.l3) {
+                (None, _) => Level::L1.span(),
+                (_, None) => Level::L2.span(),
+                _ => PAGE_SIZE as u64,
+            };
+            self.next = VirtAddr((page.0 & !(span - 1)) + span);
+            if let Some(table) = path.l3.filter(|_| path.leaf.is_valid()) {
+                return Some((table, page));
+            }
+        }
+        None
+    }
+}
+
+/// Calls `visit` with each level-3 table that translates part of `range`, and with the address that the table begins at.
+pub(crate) fn for_each_table<M: Mmu>(
+    tables: &Tables,
+    memory: &Memory<M>,
+    range: PageRange,
+    mut visit: impl FnMut(Frame, VirtAddr),
+) {
+    let mut at = range.start();
+    while at < range.end() {
+        let path = tables.walk(memory, at);
+        let base = VirtAddr(at.0 & !(Level::L2.span() - 1));
+        if let Some(table) = path.l3 {
+            visit(table, base);
+        }
+        let span = if path.l2.is_some() {
+            Level::L2.span()
+        } else {
+            Level::L1.span()
+        };
+        at = VirtAddr((at.0 & !(span - 1)) + span);
+    }
+}
+
+/// The used entries of `table` (of `level`, translating from `base` on) that `range` touches, each with the pages it spans.
+fn slots<M: Mmu>(
+    table: Frame,
+    memory: &Memory<M>,
+    level: Level,
+    base: VirtAddr,
+    range: PageRange,
+) -> impl Iterator<Item = (usize, PageRange)> {
+    let used = memory.frames().shape(table).used();
+    let first = range.start().0.saturating_sub(base.0) >> level.shift();
+    let last = range
+        .end()
+        .0
+        .saturating_sub(base.0)
+        .div_ceil(level.span())
+        .min(TABLE_ENTRIES as u64);
+    (used.start.max(first as usize)..used.end.min(last as usize)).filter_map(move |index| {
+        let start = VirtAddr(base.0 + ((index as u64) << level.shift()));
+        Some((index, PageRange::new(start, level.span())?))
+    })
+}
+
+fn covers(range: PageRange, slot: PageRange) -> bool {
+    range.start() <= slot.start() && slot.end() <= range.end()
+}

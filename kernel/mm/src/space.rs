@@ -1,0 +1,324 @@
+//! An address space: areas (what may be), tables (what is), an ASID, and counts of its faults. This file is mmap, munmap,
+//! mprotect and the break; `fault` and `fork` are the two stories. The caller holds the space's lock for every call; the
+//! space itself knows no lock and no processor.
+
+use crate::addr::{Asid, Frame, PAGE_SIZE, PageRange, USER_END, VirtAddr};
+use crate::area::{Area, AreaMap, Backing, Protection, Purpose, Sharing};
+use crate::fault::Resolution;
+use crate::frames::NoMemory;
+use crate::memory::Memory;
+use crate::mmu::Mmu;
+use crate::table::Tables;
+use alloc::sync::Arc;
+
+/// The lowest address that can be mapped: page 0 and its neighbours catch null pointers (Linux's mmap_min_addr).
+pub const LOWEST: VirtAddr = VirtAddr(0x1_0000);
+
+/// Mappings without a fixed address end here: the top GiB is the stack's alone, so that its path of tables stays small.
+pub const MAPPINGS_END: VirtAddr = VirtAddr(0x7f_c000_0000);
+
+/// A process's memory. End it with [`AddressSpace::release`]: dropping it leaks its frames, and panics.
+pub struct AddressSpace {
+    pub(crate) tables: Tables,
+    pub(crate) areas: Arc<AreaMap>,
+    pub(crate) faults: FaultCounts,
+    pub(crate) heap: Break,
+}
+
+/// The break (brk(2)): from `start` to `end`, any byte.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Break {
+    pub(crate) start: VirtAddr,
+    pub(crate) end: VirtAddr,
+}
+
+/// Where a mapping is to be put.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Placement {
+    /// There if it is free, else anywhere; 0: anywhere.
+    Hint(VirtAddr),
+    /// There, in place of whatever is there (MAP_FIXED).
+    Fixed(VirtAddr),
+    /// There, if it is free (MAP_FIXED_NOREPLACE).
+    FixedNoReplace(VirtAddr),
+}
+
+/// What mmap is asked for.
+#[derive(Clone)]
+pub struct MapRequest {
+    /// Where.
+    pub placement: Placement,
+    /// Bytes, rounded up to whole pages; not 0.
+    pub len: u64,
+    /// Rights.
+    pub protection: Protection,
+    /// Private or shared. Shared memory needs a source, anonymous or not.
+    pub sharing: Sharing,
+    /// What is mapped.
+    pub backing: Backing,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// Why an operation on a range was refused. Nothing has changed that a program could see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// Not page aligned, empty, or outside the user half: EINVAL.
+    Invalid,
+    /// No room for it, or no frame for the tables: ENOMEM.
+    NoMemory,
+    /// Something is there already: EEXIST.
+    Exists,
+    /// Part of the range is not mapped: ENOMEM for mprotect, EFAULT for mremap.
+    NotMapped,
+}
+
+impl From<NoMemory> for MapError {
+    fn from(_: NoMemory) -> MapError {
+        MapError::NoMemory
+    }
+}
+
+impl AddressSpace {
+    /// An empty space.
+    pub fn new<M: Mmu>(memory: &Memory<M>) -> Result<AddressSpace, NoMemory> {
+        Ok(AddressSpace {
+            tables: Tables::new(memory)?,
+            areas: Arc::default(),
+            faults: FaultCounts::default(),
+            heap: Break::default(),
+        })
+    }
+
+    /// Ends the space: its references are dropped, what nobody else shares is freed. No processor may be in it any more, nor
+    /// walk its tables (TTBR0 switched away and synchronised). Its ASID is not used again before a roll-over's flush.
+    pub fn release<M: Mmu>(self, memory: &Memory<M>) {
+        self.tables.release(memory);
+    }
+
+    /// The root and the ASID for TTBR0_EL1 of the executing processor, which loads them at once.
+    #[inline]
+    pub fn activate<M: Mmu>(&mut self, memory: &Memory<M>) -> (Frame, Asid) {
+        if !self.tables.tag.has_run() {
+            memory.mmu().dsb_ishst();
+        }
+        self.tables.tag = memory.asids().activate(memory.mmu(), self.tables.tag);
+        (self.tables.root(), self.tables.tag.asid())
+    }
+
+    /// mmap(2). Returns the address of the first byte.
+    pub fn map<M: Mmu>(&mut self, memory: &Memory<M>, request: MapRequest) -> Result<VirtAddr, MapError> {
+        let range = self.place(memory, request.placement, request.len)?;
+        let MapRequest {
+            protection,
+            sharing,
+            backing,
+            purpose,
+            ..
+        } = request;
+        Arc::make_mut(&mut self.areas).insert(Area {
+            range,
+            protection,
+            sharing,
+            backing,
+            purpose,
+        });
+        Ok(range.start())
+    }
+
+    /// A free range for `len` bytes at `placement`; a fixed one is emptied.
+    pub(crate) fn place<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        placement: Placement,
+        len: u64,
+    ) -> Result<PageRange, MapError> {
+        if len == 0 {
+            return Err(MapError::Invalid);
+        }
+        match placement {
+            Placement::Fixed(start) => {
+                let range = mappable(start, len)?;
+                self.unmap_range(memory, range)?;
+                Ok(range)
+            }
+            Placement::FixedNoReplace(start) => {
+                let range = mappable(start, len)?;
+                if self.is_free(range) {
+                    Ok(range)
+                } else {
+                    Err(MapError::Exists)
+                }
+            }
+            Placement::Hint(hint) => {
+                let hinted = mappable(hint.page_start(), len)
+                    .ok()
+                    .filter(|range| self.is_free(*range));
+                hinted.or_else(|| self.find_gap(len)).ok_or(MapError::NoMemory)
+            }
+        }
+    }
+
+    fn is_free(&self, range: PageRange) -> bool {
+        self.areas.overlapping(range).is_empty()
+    }
+
+    fn find_gap(&self, len: u64) -> Option<PageRange> {
+        let len = len.checked_next_multiple_of(PAGE_SIZE as u64)?;
+        self.areas.gap_below(MAPPINGS_END, len, LOWEST)
+    }
+
+    /// munmap(2): holes in the range are no error.
+    pub fn unmap<M: Mmu>(&mut self, memory: &Memory<M>, start: VirtAddr, len: u64) -> Result<(), MapError> {
+        let range = PageRange::new(start, len)
+            .filter(|range| !range.is_empty())
+            .ok_or(MapError::Invalid)?;
+        self.unmap_range(memory, range)
+    }
+
+    fn unmap_range<M: Mmu>(&mut self, memory: &Memory<M>, range: PageRange) -> Result<(), MapError> {
+        if self.is_free(range) {
+            return Ok(());
+        }
+        self.tables.clear_range(memory, range)?;
+        Arc::make_mut(&mut self.areas).remove(range);
+        Ok(())
+    }
+
+    /// madvise(2) MADV_DONTNEED: the pages of the range are dropped, the areas stay.
+    pub fn discard<M: Mmu>(&mut self, memory: &Memory<M>, start: VirtAddr, len: u64) -> Result<(), MapError> {
+        let range = PageRange::new(start, len).ok_or(MapError::Invalid)?;
+        if !self.areas.covers(range) {
+            return Err(MapError::NotMapped);
+        }
+        Ok(self.tables.clear_range(memory, range)?)
+    }
+
+    /// mprotect(2). [`MapError::NotMapped`] when the range has a hole.
+    pub fn protect<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        start: VirtAddr,
+        len: u64,
+        protection: Protection,
+    ) -> Result<(), MapError> {
+        let range = PageRange::new(start, len).ok_or(MapError::Invalid)?;
+        if !self.areas.covers(range) {
+            return Err(MapError::NotMapped);
+        }
+        // More rights need no change of a table: the next fault brings them. Fewer must be gone on return.
+        let takes_rights = self
+            .areas
+            .overlapping(range)
+            .iter()
+            .any(|area| !protection.includes(area.protection));
+        if takes_rights {
+            self.tables.make_range_private(memory, range)?;
+        }
+        let areas = Arc::make_mut(&mut self.areas);
+        for mut area in areas.remove(range) {
+            area.protection = protection;
+            if takes_rights {
+                self.tables.restrict(memory, &area);
+            }
+            areas.insert(area);
+        }
+        if takes_rights {
+            self.tables.flush(memory);
+        }
+        Ok(())
+    }
+
+    /// Sets where the break begins and ends (exec).
+    pub fn start_break(&mut self, at: VirtAddr) {
+        self.heap = Break { start: at, end: at };
+    }
+
+    /// brk(2): moves the break to `end` if that can be, and returns where it is then.
+    pub fn set_break<M: Mmu>(&mut self, memory: &Memory<M>, end: VirtAddr) -> VirtAddr {
+        if end >= self.heap.start && end < MAPPINGS_END && self.try_set_break(memory, end).is_ok() {
+            self.heap.end = end;
+        }
+        self.heap.end
+    }
+
+    fn try_set_break<M: Mmu>(&mut self, memory: &Memory<M>, end: VirtAddr) -> Result<(), MapError> {
+        let (old, new) = (page_up(self.heap.end), page_up(end));
+        if let Some(more) = PageRange::between(old, new).filter(|range| !range.is_empty()) {
+            let request = MapRequest {
+                placement: Placement::FixedNoReplace(more.start()),
+                len: more.len(),
+                protection: Protection::READ_WRITE,
+                sharing: Sharing::Private,
+                backing: Backing::Anonymous,
+                purpose: Purpose::Heap,
+            };
+            self.map(memory, request)?;
+        } else if let Some(less) = PageRange::between(new, old) {
+            self.unmap_range(memory, less)?;
+        }
+        Ok(())
+    }
+
+    /// The areas from the lowest address on.
+    pub fn areas(&self) -> &AreaMap {
+        &self.areas
+    }
+
+    /// Where the break begins and ends.
+    pub fn break_range(&self) -> (VirtAddr, VirtAddr) {
+        (self.heap.start, self.heap.end)
+    }
+
+    /// What happened in this space.
+    pub fn faults(&self) -> &FaultCounts {
+        &self.faults
+    }
+}
+
+fn mappable(start: VirtAddr, len: u64) -> Result<PageRange, MapError> {
+    let range = PageRange::new(start, len).ok_or(MapError::Invalid)?;
+    if range.start() < LOWEST {
+        Err(MapError::Invalid)
+    } else {
+        Ok(range)
+    }
+}
+
+fn page_up(address: VirtAddr) -> VirtAddr {
+    VirtAddr(address.0.next_multiple_of(PAGE_SIZE as u64).min(USER_END))
+}
+
+/// How often each thing happened to one space since it was made; a forked one starts at zero.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct FaultCounts {
+    /// Faults resolved without reading a device: all of them, for every file is in memory.
+    pub minor: u64,
+    /// Pages copied.
+    pub copied: u64,
+    /// Pages given back to their last owner, faults.
+    pub regained: u64,
+    /// Frames of zeros mapped.
+    pub zero_filled: u64,
+    /// Mappings of the shared zero frame.
+    pub zero_shared: u64,
+    /// Pages of objects mapped.
+    pub source_mapped: u64,
+    /// Faults for nothing.
+    pub spurious: u64,
+}
+
+impl FaultCounts {
+    pub(crate) fn count(&mut self, resolution: Resolution) {
+        self.minor += 1;
+        let counter = match resolution {
+            Resolution::Spurious => &mut self.spurious,
+            Resolution::ZeroShared => &mut self.zero_shared,
+            Resolution::ZeroFilled => &mut self.zero_filled,
+            Resolution::SourceMapped => &mut self.source_mapped,
+            Resolution::Copied => &mut self.copied,
+            Resolution::Regained | Resolution::Upgraded => &mut self.regained,
+        };
+        *counter += 1;
+    }
+}

@@ -1,0 +1,285 @@
+//! The state of the adversarial machine, and the rules of stores, barriers and TLB maintenance. Complaints are noted, not
+//! thrown: the heart runs on to the end of its step, and the test asks for the complaint then.
+
+use super::decode::output;
+use super::history::{Event, History};
+use super::random::Random;
+use super::sabotage::Sabotage;
+use super::tlb::{Cached, Scope, Tlb};
+use std::collections::BTreeMap;
+
+/// Words in a frame.
+pub const FRAME_WORDS: usize = 512;
+/// The words of a data page that tests read and write: both ends, neighbours in a cache line, and both halves.
+pub const PROBES: [usize; 8] = [0, 1, 7, 8, 200, 255, 256, 511];
+/// What a free frame holds: as a descriptor it would be valid, and lead out of all memory.
+pub const JUNK: u64 = 0xdead_beef_dead_beef;
+
+/// What is known of one frame besides its words.
+#[derive(Clone, Default)]
+struct FrameState {
+    /// Remembered descriptors, on all processors, whose output is this frame.
+    reached: u32,
+    /// Remembered descriptors that were read from this frame, in its present life.
+    sources: u32,
+    /// How often the frame was given a new content as a whole.
+    life: u32,
+    /// The probes as the instruction side last saw them; never, for most frames.
+    synced: Option<[u64; PROBES.len()]>,
+}
+
+/// A store that walkers need not see yet.
+pub struct PendingStore {
+    /// The table.
+    pub table: u32,
+    /// The entry.
+    pub index: usize,
+    /// What was there before.
+    pub old: u64,
+}
+
+/// One processor.
+#[derive(Default)]
+pub struct Cpu {
+    /// TTBR0_EL1: root and ASID; `None` is the empty table.
+    pub ttbr0: Option<(u32, u16)>,
+    /// Its TLB and walk caches.
+    pub tlb: Tlb,
+    /// Stores that no barrier has followed yet.
+    pub stores: Vec<PendingStore>,
+    /// Frames filled since the last barrier.
+    pub contents: Vec<u32>,
+    /// TLBIs that no DSB ISH has followed yet, with the time of their issue.
+    pub tlbis: Vec<(Scope, u64)>,
+}
+
+/// The reference count of a frame, asked from whoever keeps it.
+pub type CountOf = Box<dyn Fn(u32) -> u32>;
+
+/// The whole machine.
+pub struct Machine {
+    first: u32,
+    words: Vec<u64>,
+    frames: Vec<FrameState>,
+    /// The processors.
+    pub cpus: Vec<Cpu>,
+    /// The root that each live ASID belongs to.
+    pub owners: BTreeMap<u16, u32>,
+    /// The adversary's dice.
+    pub random: Random,
+    /// Addresses that speculation likes, most wanted last.
+    pub hot: Vec<u64>,
+    /// How the machine disobeys.
+    pub sabotage: Option<Sabotage>,
+    /// Where reference counts are kept.
+    pub count_of: Option<CountOf>,
+    /// What happened.
+    pub history: History,
+    complaint: Option<String>,
+    clock: u64,
+}
+
+impl Machine {
+    /// `frames` frames of junk from number `first`, `cpus` processors with nothing to translate.
+    pub fn new(first: u32, frames: usize, cpus: usize, seed: u64) -> Machine {
+        Machine {
+            first,
+            words: vec![JUNK; frames * FRAME_WORDS],
+            frames: vec![FrameState::default(); frames],
+            cpus: (0..cpus).map(|_| Cpu::default()).collect(),
+            owners: BTreeMap::new(),
+            random: Random::new(seed),
+            hot: Vec::new(),
+            sabotage: None,
+            count_of: None,
+            history: History::default(),
+            complaint: None,
+            clock: 0,
+        }
+    }
+
+    /// Notes a breach, once: the first is the cause.
+    pub fn complain(&mut self, what: impl FnOnce() -> String) {
+        if self.complaint.is_none() {
+            self.complaint = Some(format!("{}\nthe last events:\n{}", what(), self.history));
+        }
+    }
+
+    /// The first breach, if there was one.
+    pub fn complaint(&self) -> Option<&str> {
+        self.complaint.as_deref()
+    }
+
+    /// Whether the frame is RAM.
+    pub fn has(&self, frame: u32) -> bool {
+        (frame.wrapping_sub(self.first) as usize) < self.frames.len()
+    }
+
+    /// Time passes: what is remembered later is younger.
+    pub fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// How many remembered descriptors were read from the table in its present life.
+    pub fn sources(&self, table: u32) -> u32 {
+        self.frames[self.slot(table)].sources
+    }
+
+    fn slot(&self, frame: u32) -> usize {
+        assert!(self.has(frame), "frame {frame:#x} is not RAM");
+        (frame - self.first) as usize
+    }
+
+    /// One word of a frame.
+    pub fn word(&self, frame: u32, index: usize) -> u64 {
+        self.words[self.slot(frame) * FRAME_WORDS + index]
+    }
+
+    /// Changes one word of a frame.
+    pub fn set_word(&mut self, frame: u32, index: usize, value: u64) {
+        let at = self.slot(frame) * FRAME_WORDS + index;
+        self.words[at] = value;
+    }
+
+    /// All words of a frame.
+    pub fn content(&mut self, frame: u32) -> &mut [u64] {
+        let at = self.slot(frame) * FRAME_WORDS;
+        &mut self.words[at..at + FRAME_WORDS]
+    }
+
+    /// References to the frame; 1 where nobody counts.
+    pub fn count(&self, frame: u32) -> u32 {
+        self.count_of.as_ref().map_or(1, |count| count(frame))
+    }
+
+    /// Marks the start of another life of `frame`: none of what was remembered may reach it any more.
+    pub fn begin_content(&mut self, cpu: usize, verb: &'static str, frame: u32, from: u32) {
+        self.history.push(cpu, Event::Content(verb, frame, from));
+        self.check_unreached(frame, verb);
+        let slot = self.slot(frame);
+        self.frames[slot].life += 1;
+        self.frames[slot].sources = 0;
+        self.cpus[cpu].contents.push(frame);
+    }
+
+    /// Fills a frame with zeros.
+    pub fn zero_frame(&mut self, cpu: usize, frame: u32) {
+        self.begin_content(cpu, "zero", frame, 0);
+        let zeroed = match self.sabotage {
+            Some(Sabotage::SwallowZeroFrame) => 0,
+            Some(Sabotage::PartialZeroFrame) => FRAME_WORDS - 1,
+            _ => FRAME_WORDS,
+        };
+        self.content(frame)[..zeroed].fill(0);
+    }
+
+    /// Copies a frame.
+    pub fn copy_frame(&mut self, cpu: usize, from: u32, to: u32) {
+        self.begin_content(cpu, "copy to, from", to, from);
+        if self.count(from) == 0 || from == to {
+            self.complain(|| format!("copy of frame {from:#x}, which is free or the target"));
+        }
+        let (copied, to) = match self.sabotage {
+            Some(Sabotage::SwallowCopyFrame) => (0, to),
+            Some(Sabotage::PartialCopyFrame) => (FRAME_WORDS / 2, to),
+            Some(Sabotage::CopyFrameElsewhere) if self.has(to + 1) => (FRAME_WORDS, to + 1),
+            _ => (FRAME_WORDS, to),
+        };
+        let source = self.content(from)[..copied].to_vec();
+        self.content(to)[..copied].copy_from_slice(&source);
+    }
+
+    /// DC CVAU, DSB ISH, IC IVAU, DSB ISH, ISB over a frame: its barriers also complete what was pending.
+    pub fn maintain_icache(&mut self, cpu: usize, frame: u32) {
+        self.history.push(cpu, Event::Content("sync icache", frame, 0));
+        if self.sabotage != Some(Sabotage::SwallowSyncIcache) {
+            self.sync_icache(frame);
+        }
+    }
+
+    /// Whether the ASID may be used for a translation: it has an owner, or stands in a TTBR0.
+    fn is_live(&self, asid: u16) -> bool {
+        self.owners.contains_key(&asid)
+            || self.cpus.iter().any(|cpu| cpu.ttbr0.is_some_and(|(_, active)| active == asid))
+    }
+
+    fn check_unreached(&mut self, frame: u32, verb: &str) {
+        if self.frames[self.slot(frame)].reached == 0 {
+            return;
+        }
+        let reaching = self.find_cached(|entry| output(entry.raw) == frame);
+        if let Some((cpu, asid, level, address)) = reaching {
+            self.complain(|| {
+                format!(
+                    "{verb} of frame {frame:#x}, yet cpu {cpu} still reaches it: \
+                     asid {asid}, level {level}, address {address:#x}"
+                )
+            });
+        }
+    }
+
+    /// The first remembered descriptor of a live ASID that `wanted` accepts.
+    pub fn find_cached(&self, wanted: impl Fn(&Cached) -> bool) -> Option<(usize, u16, u8, u64)> {
+        self.cpus.iter().enumerate().find_map(|(number, cpu)| {
+            let mut live = cpu.tlb.spaces().filter(|(asid, _)| self.is_live(*asid));
+            live.find_map(|(asid, space)| {
+                let found = space.all().find(|(_, _, entry)| wanted(entry));
+                found.map(|(level, address, _)| (number, asid, level, address))
+            })
+        })
+    }
+
+    /// Remembers `raw`, read by `cpu` at `level` for `address`.
+    pub fn remember(&mut self, cpu: usize, asid: u16, level: u8, address: u64, mut entry: Cached) {
+        entry.stamp = self.tick();
+        if self.cpus[cpu].tlb.space(asid).insert(level, address, entry) {
+            let (to, from) = (self.slot(output(entry.raw)), self.slot(entry.table));
+            self.frames[to].reached += 1;
+            self.frames[from].sources += 1;
+        }
+    }
+
+    /// Which life of a table an entry read now belongs to.
+    pub fn life(&self, table: u32) -> u32 {
+        self.frames[self.slot(table)].life
+    }
+
+    /// Drops what `scope` names and was remembered up to `until`.
+    pub fn forget(&mut self, cpu: usize, scope: Scope, until: u64) {
+        for entry in self.cpus[cpu].tlb.invalidate(scope, until) {
+            let (to, from) = (self.slot(output(entry.raw)), self.slot(entry.table));
+            self.frames[to].reached -= 1;
+            if self.frames[from].life == entry.life {
+                self.frames[from].sources -= 1;
+            }
+        }
+    }
+
+    /// The instruction side sees the probes of `frame` as they are now.
+    pub fn sync_icache(&mut self, frame: u32) {
+        let now = PROBES.map(|word| self.word(frame, word));
+        let slot = self.slot(frame);
+        self.frames[slot].synced = Some(now);
+    }
+
+    /// Cache maintenance by EL0 for the one line that holds a probe.
+    pub fn sync_probe(&mut self, frame: u32, probe: usize) {
+        let now = self.word(frame, PROBES[probe]);
+        let slot = self.slot(frame);
+        // A frame never synced may hold anything on the instruction side: a value that no program stores.
+        self.frames[slot].synced.get_or_insert([JUNK; PROBES.len()])[probe] = now;
+    }
+
+    /// What an instruction fetch of a probe gives; a stale one is a breach.
+    pub fn fetch(&mut self, frame: u32, probe: usize) -> u64 {
+        let now = self.word(frame, PROBES[probe]);
+        let seen = self.frames[self.slot(frame)].synced.map_or(JUNK, |synced| synced[probe]);
+        if seen != now {
+            self.complain(|| {
+                format!("cpu executes frame {frame:#x} word {probe}: {seen:#x} in the I-cache, {now:#x} in memory")
+            });
+        }
+        now
+    }
+}

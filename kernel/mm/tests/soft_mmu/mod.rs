@@ -1,0 +1,302 @@
+//! A machine that is unkind on purpose, under the face `mm::Mmu`. It has several processors, each with a TLB and walk caches
+//! that keep every descriptor for ever, in every form in which it was seen; it refills them by speculation before and after
+//! every step; stores reach the walkers only by DSB ISHST, TLBIs take effect only at the DSB ISH. It decodes descriptors on
+//! its own, and complains of every breach of the order that `mm::mmu` states. What it proves: whatever a processor could
+//! legally do at any moment is harmless.
+//!
+//! Reading order: `decode`, `tlb`, `machine`, `order` (stores, barriers, TLBI), `walk` (translation, speculation), then this file.
+
+pub mod decode;
+mod history;
+mod machine;
+mod order;
+pub mod random;
+pub mod sabotage;
+mod tlb;
+mod walk;
+
+use history::Event;
+pub use machine::{JUNK, PROBES};
+use machine::{CountOf, Machine};
+use mm::{Access, Asid, Descriptor, Frame, Mmu, VirtAddr};
+use random::Random;
+use sabotage::Sabotage;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use tlb::Scope;
+pub use walk::Candidate;
+
+/// The machine, one step at a time: the processor that acts is the one last set by [`SoftMmu::set_cpu`].
+pub struct SoftMmu {
+    machine: RefCell<Machine>,
+    cpu: Cell<usize>,
+    interloper: RefCell<Option<Rc<dyn Fn()>>>,
+}
+
+/// Whether an address space rests or is being changed while one of its translations is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// Nobody holds its lock: every translation that a processor could use must be one that the tables give.
+    Quiet,
+    /// Somebody is at work on it: a processor may still use what is about to be taken away.
+    Busy,
+}
+
+impl SoftMmu {
+    /// `frames` frames of junk from number `first`, `cpus` processors, the adversary's dice thrown from `seed`.
+    pub fn new(first: Frame, frames: usize, cpus: usize, seed: u64) -> SoftMmu {
+        SoftMmu {
+            machine: RefCell::new(Machine::new(first.0, frames, cpus, seed)),
+            cpu: Cell::new(0),
+            interloper: RefCell::new(None),
+        }
+    }
+
+    /// The processor that acts from now on; returns the one before.
+    pub fn set_cpu(&self, cpu: usize) -> usize {
+        self.cpu.replace(cpu)
+    }
+
+    /// How many processors there are.
+    pub fn cpus(&self) -> usize {
+        self.machine.borrow().cpus.len()
+    }
+
+    /// Where the reference counts can be asked for.
+    pub fn set_count_of(&self, count_of: CountOf) {
+        self.machine.borrow_mut().count_of = Some(count_of);
+    }
+
+    /// How the machine shall disobey from now on.
+    pub fn set_sabotage(&self, sabotage: Option<Sabotage>) {
+        self.machine.borrow_mut().sabotage = sabotage;
+    }
+
+    /// What other processors do in the middle of a step of this one: called around the machine's steps.
+    pub fn set_interloper(&self, interloper: Option<Rc<dyn Fn()>>) {
+        *self.interloper.borrow_mut() = interloper;
+    }
+
+    /// Addresses that speculation shall try; the last ones most.
+    pub fn set_hot(&self, addresses: Vec<u64>) {
+        self.machine.borrow_mut().hot = addresses;
+    }
+
+    /// Moves `address` to the place that speculation likes best.
+    pub fn tempt(&self, address: VirtAddr) {
+        let mut machine = self.machine.borrow_mut();
+        machine.hot.retain(|hot| *hot != address.0);
+        machine.hot.push(address.0);
+    }
+
+    /// Every processor walks for every hot address.
+    pub fn warm_all(&self) {
+        self.machine.borrow_mut().warm_all();
+    }
+
+    /// Writes into the history what the test is about to do.
+    pub fn note(&self, text: impl FnOnce() -> String) {
+        self.machine.borrow_mut().history.push(self.cpu.get(), Event::Note(text()));
+    }
+
+    /// Notes a breach that the test itself has found.
+    pub fn complain(&self, what: impl FnOnce() -> String) {
+        self.machine.borrow_mut().complain(what);
+    }
+
+    /// The first breach so far, with the history before it.
+    pub fn complaint(&self) -> Option<String> {
+        self.machine.borrow().complaint().map(str::to_owned)
+    }
+
+    /// TTBR0_EL1 of the acting processor is written, and `asid` belongs to `root` from now on.
+    pub fn activate(&self, root: Frame, asid: Asid) {
+        let mut machine = self.machine.borrow_mut();
+        machine.history.push(self.cpu.get(), Event::Instruction("msr ttbr0_el1", u64::from(root.0), u64::from(asid.0)));
+        machine.check_activation(root.0, asid.0);
+        machine.cpus[self.cpu.get()].ttbr0 = Some((root.0, asid.0));
+        if machine.owners.insert(asid.0, root.0) != Some(root.0) {
+            machine.check_asid(asid.0, root.0);
+        }
+    }
+
+    /// The acting processor goes to the empty table.
+    pub fn deactivate(&self) {
+        let mut machine = self.machine.borrow_mut();
+        machine.history.push(self.cpu.get(), Event::Instruction("msr ttbr0_el1", 0, 0));
+        machine.cpus[self.cpu.get()].ttbr0 = None;
+    }
+
+    /// No space has this root any more: its ASIDs are nobody's.
+    pub fn disown(&self, root: Frame) {
+        self.machine.borrow_mut().owners.retain(|_, owner| *owner != root.0);
+    }
+
+    /// TTBR0_EL1 of `cpu`.
+    pub fn active(&self, cpu: usize) -> Option<(Frame, Asid)> {
+        self.machine.borrow().cpus[cpu].ttbr0.map(|(root, asid)| (Frame(root), Asid(asid)))
+    }
+
+    /// The acting processor returns to EL0.
+    pub fn check_return(&self) {
+        self.machine.borrow_mut().check_return(self.cpu.get());
+    }
+
+    /// Every translation that any processor could still use for `root` must be right. Call it when nobody is at work.
+    pub fn check_root(&self, root: Frame) {
+        let mut machine = self.machine.borrow_mut();
+        let asids: Vec<u16> = machine.owners.iter().filter(|(_, r)| **r == root.0).map(|(asid, _)| *asid).collect();
+        asids.into_iter().for_each(|asid| machine.check_asid(asid, root.0));
+    }
+
+    /// [`SoftMmu::check_root`] for one address.
+    pub fn check_address(&self, root: Frame, address: VirtAddr) {
+        let mut machine = self.machine.borrow_mut();
+        let asids: Vec<u16> = machine.owners.iter().filter(|(_, r)| **r == root.0).map(|(asid, _)| *asid).collect();
+        for asid in asids {
+            for cpu in 0..machine.cpus.len() {
+                machine.check_address(cpu, asid, root.0, address.0);
+            }
+        }
+    }
+
+    /// The acting processor, in EL0, uses `address`: the frame it reaches, or `None` for a fault.
+    pub fn translate(&self, address: VirtAddr, access: Access, moment: Moment) -> Option<Frame> {
+        let mut machine = self.machine.borrow_mut();
+        let cpu = self.cpu.get();
+        let (root, asid) = machine.cpus[cpu].ttbr0?;
+        machine.walk(cpu, address.0);
+        if moment == Moment::Quiet {
+            machine.check_address(cpu, asid, root, address.0);
+        }
+        let candidates = machine.candidates(cpu, asid, root, address.0);
+        if candidates.is_empty() {
+            return None;
+        }
+        let chosen = machine.random.pick(&candidates);
+        if !chosen.grants(access) || !machine.has(chosen.frame) {
+            return None;
+        }
+        if machine.count(chosen.frame) == 0 {
+            machine.complain(|| format!("{address:?} reaches free frame {:#x}", chosen.frame));
+        }
+        Some(Frame(chosen.frame))
+    }
+
+    /// What the tables alone say of `address` under `root`.
+    pub fn truth(&self, root: Frame, address: VirtAddr) -> Option<Candidate> {
+        self.machine.borrow().truth(root.0, address.0)
+    }
+
+    /// The raw word of a frame.
+    pub fn word(&self, frame: Frame, index: usize) -> u64 {
+        self.machine.borrow().word(frame.0, index)
+    }
+
+    /// A store of data to a probe of `frame`, by a program or by the kernel for it.
+    pub fn write_probe(&self, frame: Frame, probe: usize, value: u64) {
+        let mut machine = self.machine.borrow_mut();
+        if machine.count(frame.0) == 0 {
+            machine.complain(|| format!("data is written to free {frame:?}"));
+        }
+        machine.set_word(frame.0, PROBES[probe], value);
+    }
+
+    /// A load of data from a probe of `frame`.
+    pub fn read_probe(&self, frame: Frame, probe: usize) -> u64 {
+        self.word(frame, PROBES[probe])
+    }
+
+    /// An instruction fetch from a probe of `frame`.
+    pub fn fetch_probe(&self, frame: Frame, probe: usize) -> u64 {
+        self.machine.borrow_mut().fetch(frame.0, probe)
+    }
+
+    /// DC CVAU and IC IVAU by EL0 on the line of a probe.
+    pub fn sync_probe(&self, frame: Frame, probe: usize) {
+        self.machine.borrow_mut().sync_probe(frame.0, probe);
+    }
+
+    fn interrupt(&self) {
+        let interloper = self.interloper.borrow().clone();
+        if let Some(interloper) = interloper {
+            interloper();
+        }
+    }
+
+    /// One step of the machine, with unkindness on both sides.
+    fn step<T>(&self, act: impl FnOnce(&mut Machine, usize) -> T) -> T {
+        self.interrupt();
+        let mut machine = self.machine.borrow_mut();
+        machine.speculate();
+        let result = act(&mut machine, self.cpu.get());
+        machine.speculate();
+        result
+    }
+
+    /// The dice of the adversary, for what the test decides along with it.
+    pub fn dice<T>(&self, throw: impl FnOnce(&mut Random) -> T) -> T {
+        throw(&mut self.machine.borrow_mut().random)
+    }
+}
+
+impl Mmu for SoftMmu {
+    fn cpu(&self) -> usize {
+        self.cpu.get()
+    }
+
+    fn load(&self, table: Frame, index: usize) -> Descriptor {
+        Descriptor(self.machine.borrow().word(table.0, index))
+    }
+
+    fn store(&self, table: Frame, index: usize, descriptor: Descriptor) {
+        self.step(|machine, cpu| machine.store(cpu, table.0, index, descriptor.0));
+    }
+
+    fn dsb_ishst(&self) {
+        self.step(|machine, cpu| machine.dsb_ishst(cpu));
+    }
+
+    fn dsb_ish(&self) {
+        self.step(|machine, cpu| machine.dsb_ish(cpu));
+    }
+
+    fn tlbi_aside1is(&self, asid: Asid) {
+        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi aside1is", Scope::Asid(asid.0)));
+    }
+
+    fn tlbi_vae1is(&self, asid: Asid, address: VirtAddr) {
+        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vae1is", Scope::Address(asid.0, address.0)));
+    }
+
+    fn tlbi_vale1is(&self, asid: Asid, address: VirtAddr) {
+        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vale1is", Scope::LastLevel(asid.0, address.0)));
+    }
+
+    fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr) {
+        self.step(|machine, cpu| machine.tlbi_local(cpu, Scope::Address(asid.0, address.0)));
+    }
+
+    fn tlbi_vmalle1is(&self) {
+        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vmalle1is", Scope::All));
+    }
+
+    fn copy_frame(&self, from: Frame, to: Frame) {
+        self.step(|machine, cpu| machine.copy_frame(cpu, from.0, to.0));
+    }
+
+    fn zero_frame(&self, frame: Frame) {
+        self.step(|machine, cpu| machine.zero_frame(cpu, frame.0));
+    }
+
+    fn junk_frame(&self, frame: Frame) {
+        self.step(|machine, cpu| {
+            machine.begin_content(cpu, "junk", frame.0, 0);
+            machine.content(frame.0).fill(JUNK);
+        });
+    }
+
+    fn sync_icache(&self, frame: Frame) {
+        self.step(|machine, cpu| machine.maintain_icache(cpu, frame.0));
+    }
+}

@@ -1,0 +1,227 @@
+//! The rules of stores, barriers and TLB maintenance: when a walker sees a store, when a TLBI has taken effect, and what
+//! is a breach of the order that `mm::mmu` states.
+
+use super::decode::output;
+use super::history::Event;
+use super::machine::{FRAME_WORDS, JUNK, Machine, PendingStore};
+use super::sabotage::Sabotage;
+use super::tlb::Scope;
+use std::collections::BTreeSet;
+
+impl Machine {
+    /// A descriptor store by the heart.
+    pub fn store(&mut self, cpu: usize, table: u32, index: usize, asked: u64) {
+        let old = self.word(table, index);
+        self.history.push(cpu, Event::Store { table, index, old, new: asked });
+        let bent = self.sabotage.map_or(Some(asked), |how| how.bend_store(old, asked));
+        let Some(new) = bent else { return };
+        self.check_store(cpu, table, index, if old == JUNK { 0 } else { old }, new);
+        self.cpus[cpu].stores.push(PendingStore { table, index, old });
+        self.set_word(table, index, new);
+    }
+
+    fn check_store(&mut self, cpu: usize, table: u32, index: usize, old: u64, new: u64) {
+        let demoted = old | if old >> 10 & 1 != 0 { 1 << 7 } else { 1 << 62 };
+        match self.count(table) {
+            0 => self.complain(|| format!("a store into table {table:#x}, which nobody holds")),
+            1 => {}
+            count if new != old && new != demoted => self.complain(|| {
+                format!("table {table:#x}[{index}] with count {count} changes {old:#x} -> {new:#x} (I3)")
+            }),
+            _ => {}
+        }
+        if new & 1 == 0 {
+            return;
+        }
+        if new & 2 == 0 {
+            self.complain(|| format!("a block or reserved descriptor {new:#x} in {table:#x}[{index}]"));
+        }
+        // Output address, AttrIndx, SH, nG (1 -> 0), Contiguous: each needs the entry broken first (Arm ARM D8.14.1).
+        const NEEDS_BREAK: u64 = 0x0010_ffff_ffff_fb1e;
+        if old & 1 != 0 && (old ^ new) & NEEDS_BREAK != 0 {
+            self.complain(|| format!("{table:#x}[{index}] {old:#x} -> {new:#x} without break"));
+        }
+        if old & 1 == 0 {
+            self.check_make(cpu, table, index, new);
+        }
+    }
+
+    /// An entry becomes valid: what it showed before must be flushed, and what it leads to must be visible.
+    fn check_make(&mut self, cpu: usize, table: u32, index: usize, new: u64) {
+        let target = output(new);
+        if !self.has(target) || self.count(target) == 0 {
+            return self.complain(|| format!("{table:#x}[{index}] = {new:#x} points to no frame in use"));
+        }
+        if self.sources(table) > 0 {
+            let life = self.life(table);
+            let before = self.find_cached(|entry| {
+                (entry.table, entry.index as usize, entry.life) == (table, index, life)
+                    && output(entry.raw) != target
+            });
+            if let Some((holder, asid, level, address)) = before {
+                self.complain(|| {
+                    format!(
+                        "{table:#x}[{index}] = {new:#x} is made before its break was flushed: cpu {holder} still \
+                         holds the old one, asid {asid}, level {level}, address {address:#x}"
+                    )
+                });
+            }
+        }
+        if self.is_unpublished(cpu, target) && self.reachable_tables().contains(&table) {
+            self.complain(|| {
+                format!("{table:#x}[{index}] = {new:#x} is linked before the content of {target:#x} is visible")
+            });
+        }
+    }
+
+    fn is_unpublished(&self, cpu: usize, frame: u32) -> bool {
+        let cpu = &self.cpus[cpu];
+        cpu.contents.contains(&frame) || cpu.stores.iter().any(|store| store.table == frame)
+    }
+
+    /// Every table that a walk from a live root can come to.
+    fn reachable_tables(&self) -> BTreeSet<u32> {
+        let active = self.cpus.iter().filter_map(|cpu| cpu.ttbr0.map(|(root, _)| root));
+        self.tables_below(active.chain(self.owners.values().copied()))
+    }
+
+    fn tables_below(&self, roots: impl Iterator<Item = u32>) -> BTreeSet<u32> {
+        let mut found: BTreeSet<u32> = BTreeSet::new();
+        let mut level: BTreeSet<u32> = roots.collect();
+        for _ in 0..2 {
+            let descriptors = level.iter().flat_map(|&table| (0..FRAME_WORDS).map(move |index| (table, index)));
+            let raw = descriptors.map(|(table, index)| self.word(table, index));
+            let next = raw.filter(|raw| raw & 3 == 3 && *raw != JUNK && self.has(output(*raw))).map(output).collect();
+            found.extend(std::mem::replace(&mut level, next));
+        }
+        found.extend(level);
+        found
+    }
+
+    /// DSB ISHST.
+    pub fn dsb_ishst(&mut self, cpu: usize) {
+        self.history.push(cpu, Event::Instruction("dsb ishst", 0, 0));
+        if self.sabotage != Some(Sabotage::SwallowDsbIshst) {
+            self.publish(cpu);
+        }
+    }
+
+    /// DSB ISH: what DSB ISHST does, and the TLBIs of this processor take effect.
+    pub fn dsb_ish(&mut self, cpu: usize) {
+        self.history.push(cpu, Event::Instruction("dsb ish", 0, 0));
+        if self.sabotage == Some(Sabotage::SwallowDsbIsh) {
+            return;
+        }
+        self.publish(cpu);
+        for (scope, issued) in std::mem::take(&mut self.cpus[cpu].tlbis) {
+            for target in 0..self.cpus.len() {
+                if target == cpu || self.sabotage != Some(Sabotage::LocalOnly) {
+                    self.forget(target, scope, issued);
+                }
+            }
+        }
+    }
+
+    /// The stores and contents of this processor become visible to all.
+    pub fn publish(&mut self, cpu: usize) {
+        self.cpus[cpu].stores.clear();
+        self.cpus[cpu].contents.clear();
+    }
+
+    /// A broadcast TLBI: waits for the DSB ISH.
+    pub fn tlbi(&mut self, cpu: usize, name: &'static str, scope: Scope) {
+        self.note_tlbi(cpu, name, scope);
+        if !self.cpus[cpu].stores.is_empty() {
+            let reachable = self.reachable_tables();
+            let early = self.cpus[cpu].stores.iter().find(|store| reachable.contains(&store.table));
+            if let Some((table, index)) = early.map(|store| (store.table, store.index)) {
+                self.complain(|| format!("{name} before the store to {table:#x}[{index}] is visible"));
+            }
+        }
+        let issued = self.tick();
+        if let Some(scope) = self.bend_scope(scope) {
+            self.cpus[cpu].tlbis.push((scope, issued));
+        }
+    }
+
+    /// TLBI VAE1 with its DSB NSH.
+    pub fn tlbi_local(&mut self, cpu: usize, scope: Scope) {
+        self.note_tlbi(cpu, "tlbi vae1", scope);
+        if self.sabotage != Some(Sabotage::SwallowVae1Local)
+            && let Some(scope) = self.bend_scope(scope)
+        {
+            self.forget(cpu, scope, u64::MAX);
+        }
+    }
+
+    fn note_tlbi(&mut self, cpu: usize, name: &'static str, scope: Scope) {
+        let (asid, address) = match scope {
+            Scope::All => (0, 0),
+            Scope::Asid(asid) => (asid, 0),
+            Scope::Address(asid, address) | Scope::LastLevel(asid, address) => (asid, address),
+        };
+        self.history.push(cpu, Event::Instruction(name, u64::from(asid), address));
+    }
+
+    fn bend_scope(&self, scope: Scope) -> Option<Scope> {
+        use Sabotage as S;
+        match (self.sabotage, scope) {
+            (Some(S::SwallowVmalle1is), Scope::All) => None,
+            (Some(S::SwallowAside1is), Scope::Asid(_)) => None,
+            (Some(S::SwallowVale1is), Scope::LastLevel(..)) => None,
+            (Some(S::SwallowVae1is), Scope::Address(..)) => None,
+            (Some(S::Vae1isOfLastLevel), Scope::Address(asid, at)) => Some(Scope::LastLevel(asid, at)),
+            (Some(S::Aside1isOfOneAddress), Scope::Asid(asid)) => {
+                Some(Scope::Address(asid, self.hot.last().copied().unwrap_or(0)))
+            }
+            (Some(S::WrongAsid), Scope::Asid(asid)) => Some(Scope::Asid(asid ^ 1)),
+            (Some(S::WrongAsid), Scope::Address(asid, at)) => Some(Scope::Address(asid ^ 1, at)),
+            (Some(S::WrongAsid), Scope::LastLevel(asid, at)) => Some(Scope::LastLevel(asid ^ 1, at)),
+            (Some(S::WrongAddress), Scope::Address(asid, at)) => Some(Scope::Address(asid, at + 0x1000)),
+            (Some(S::WrongAddress), Scope::LastLevel(asid, at)) => Some(Scope::LastLevel(asid, at + 0x1000)),
+            (_, scope) => Some(scope),
+        }
+    }
+
+    /// What a walker may find in an entry: the word, or one that a pending store has not yet replaced for it.
+    pub fn visible(&mut self, table: u32, index: usize) -> u64 {
+        let now = self.word(table, index);
+        let pending = self.cpus.iter().flat_map(|cpu| &cpu.stores);
+        let olds = pending.filter(|store| (store.table, store.index) == (table, index)).map(|store| store.old);
+        let mut choices: Vec<u64> = olds.collect();
+        if choices.is_empty() {
+            return now;
+        }
+        choices.push(now);
+        self.random.pick(&choices)
+    }
+
+    /// The processor goes to EL0: nothing of what it did may still be under way.
+    pub fn check_return(&mut self, cpu: usize) {
+        if let Some((scope, _)) = self.cpus[cpu].tlbis.first().copied() {
+            self.complain(|| format!("return to user with a TLBI pending: {scope:?}"));
+        }
+        if !self.cpus[cpu].stores.is_empty() {
+            let reachable = self.reachable_tables();
+            let late = self.cpus[cpu].stores.iter().find(|store| reachable.contains(&store.table));
+            if let Some((table, index)) = late.map(|store| (store.table, store.index)) {
+                self.complain(|| format!("return to user, the store to {table:#x}[{index}] not yet visible"));
+            }
+        }
+    }
+
+    /// TTBR0 is written: the tree must be visible, and the ASID belong to no other root that is in use.
+    pub fn check_activation(&mut self, root: u32, asid: u16) {
+        let pending = self.cpus.iter().any(|cpu| !cpu.stores.is_empty());
+        if pending {
+            let below = self.tables_below(std::iter::once(root));
+            if self.cpus.iter().flat_map(|cpu| &cpu.stores).any(|store| below.contains(&store.table)) {
+                self.complain(|| format!("root {root:#x} is activated before its tables are visible"));
+            }
+        }
+        let other = self.cpus.iter().filter_map(|cpu| cpu.ttbr0).find(|(r, a)| *a == asid && *r != root);
+        if let Some((other, _)) = other {
+            self.complain(|| format!("asid {asid} on root {root:#x} while root {other:#x} runs with it"));
+        }
+    }
+}

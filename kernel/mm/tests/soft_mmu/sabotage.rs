@@ -1,0 +1,118 @@
+//! Ways to break the machine. Each stands for a line of the heart that could have been forgotten or put wrong: what the
+//! heart asks for is swallowed or bent here, so that the heart itself needs no hooks, and the oracles must notice.
+
+/// One way in which the machine disobeys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sabotage {
+    /// TLBI ASIDE1IS does nothing.
+    SwallowAside1is,
+    /// TLBI VAE1IS does nothing.
+    SwallowVae1is,
+    /// TLBI VALE1IS does nothing.
+    SwallowVale1is,
+    /// The local TLBI VAE1 does nothing.
+    SwallowVae1Local,
+    /// TLBI VMALLE1IS, the roll-over flush, does nothing.
+    SwallowVmalle1is,
+    /// TLBI ASIDE1IS reaches one address only.
+    Aside1isOfOneAddress,
+    /// TLBI VAE1IS leaves the walk caches alone.
+    Vae1isOfLastLevel,
+    /// Every TLBI by ASID names another one.
+    WrongAsid,
+    /// Every TLBI by address names the next page.
+    WrongAddress,
+    /// Broadcast TLBIs stay on the processor that issued them.
+    LocalOnly,
+    /// DSB ISHST does nothing.
+    SwallowDsbIshst,
+    /// DSB ISH does nothing.
+    SwallowDsbIsh,
+    /// The store that breaks a valid entry is lost.
+    SwallowBreak,
+    /// The store that takes write access from a page is lost.
+    LosePageDemotion,
+    /// The store that takes write access from a subtree is lost.
+    LoseTableDemotion,
+    /// The store that gives write access back to a page is lost.
+    LosePagePromotion,
+    /// The store that gives write access back to a subtree is lost.
+    LoseTablePromotion,
+    /// New pages come with AF = 0.
+    ClearAccessFlag,
+    /// New pages come with nG = 0.
+    ClearNotGlobal,
+    /// New pages come with PXN = 0.
+    ClearPxn,
+    /// New pages come with UXN = 0.
+    ClearUxn,
+    /// Instruction caches are not maintained.
+    SwallowSyncIcache,
+    /// Frames are not zeroed.
+    SwallowZeroFrame,
+    /// Frames are zeroed but for the last word.
+    PartialZeroFrame,
+    /// Frames are not copied.
+    SwallowCopyFrame,
+    /// The second half of a frame is not copied.
+    PartialCopyFrame,
+    /// Frames are copied to a neighbour.
+    CopyFrameElsewhere,
+}
+
+impl Sabotage {
+    /// All of them.
+    pub const ALL: [Sabotage; 27] = {
+        use Sabotage::*;
+        [
+            SwallowAside1is,
+            SwallowVae1is,
+            SwallowVale1is,
+            SwallowVae1Local,
+            SwallowVmalle1is,
+            Aside1isOfOneAddress,
+            Vae1isOfLastLevel,
+            WrongAsid,
+            WrongAddress,
+            LocalOnly,
+            SwallowDsbIshst,
+            SwallowDsbIsh,
+            SwallowBreak,
+            LosePageDemotion,
+            LoseTableDemotion,
+            LosePagePromotion,
+            LoseTablePromotion,
+            ClearAccessFlag,
+            ClearNotGlobal,
+            ClearPxn,
+            ClearUxn,
+            SwallowSyncIcache,
+            SwallowZeroFrame,
+            PartialZeroFrame,
+            SwallowCopyFrame,
+            PartialCopyFrame,
+            CopyFrameElsewhere,
+        ]
+    };
+
+    /// What becomes of a store of `new` over `old`: another value, or `None` when it is lost.
+    pub fn bend_store(self, old: u64, new: u64) -> Option<u64> {
+        let was_valid = old & 1 != 0;
+        let same_output = was_valid && new & 1 != 0 && (old ^ new) & 0xffff_ffff_f000 == 0;
+        let new_page = new >> 10 & 1 != 0 && new & 1 != 0;
+        let set = |bit: u32| same_output && old >> bit & 1 == 0 && new >> bit & 1 == 1;
+        let cleared = |bit: u32| same_output && old >> bit & 1 == 1 && new >> bit & 1 == 0;
+        match self {
+            Sabotage::SwallowBreak if was_valid && new & 1 == 0 => None,
+            Sabotage::LosePageDemotion if set(7) => None,
+            Sabotage::LoseTableDemotion if set(62) => None,
+            Sabotage::LosePagePromotion if cleared(7) => None,
+            Sabotage::LoseTablePromotion if cleared(62) => None,
+            Sabotage::ClearAccessFlag if new_page => Some(new & !(1 << 10)),
+            Sabotage::ClearNotGlobal if new_page => Some(new & !(1 << 11)),
+            Sabotage::ClearPxn if new_page => Some(new & !(1 << 53)),
+            Sabotage::ClearUxn if new_page => Some(new & !(1 << 54)),
+            _ => Some(new),
+        }
+    }
+}
