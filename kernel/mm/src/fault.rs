@@ -66,10 +66,14 @@ impl AddressSpace {
     /// Makes the page at `address` fit for `access`, or says why not. `memory` is the machine's; the caller holds the space's
     /// lock and retries the access on [`Outcome::Resolved`].
     pub fn handle_fault<M: Mmu>(&mut self, memory: &Memory<M>, address: VirtAddr, access: Access) -> Outcome {
-        if self.areas.find(address).is_none() {
-            grow_stack(self, address);
-        }
-        let Some(area) = self.areas.find(address) else {
+        let found = match self.areas.find(address) {
+            None => {
+                grow_stack(self, address);
+                self.areas.find(address)
+            }
+            found => found,
+        };
+        let Some(area) = found else {
             return Outcome::Denied(SegvCode::MapErr);
         };
         if !area.protection.allows(access) {

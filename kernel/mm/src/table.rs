@@ -166,7 +166,6 @@ impl Tables {
         let mmu = memory.mmu();
         let old = mmu.load(parent, index);
         if !old.is_valid() {
-            mmu.dsb_ishst();
             self.fill(memory, parent, index, Descriptor::table(build.top));
             return;
         }
@@ -212,7 +211,8 @@ impl Tables {
         memory.mmu().dsb_ishst();
     }
 
-    /// Stores a valid descriptor where there was none; its reference belongs to the table from now on.
+    /// Stores a valid descriptor where there was none; its reference belongs to the table from now on. What it points to is
+    /// visible to every processor before the descriptor is.
     #[inline]
     pub(crate) fn fill<M: Mmu>(&self, memory: &Memory<M>, table: Frame, index: usize, new: Descriptor) {
         memory.mmu().store(table, index, new);
@@ -313,6 +313,10 @@ pub(crate) fn build_path<M: Mmu>(
             return Err(error);
         }
     };
+    if let (Some(source), true) = (source, child.has_demoted) {
+        // The table below may be reached through `source` without a further APTable[1], so the mark must be seen up here.
+        memory.frames().mark_demoted(source);
+    }
     let has_demoted = copy_entries(memory, level, source, top, Some(index)) | child.has_demoted;
     link(memory, top, index, Descriptor::table(child.top));
     Ok(Build {
