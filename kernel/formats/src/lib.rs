@@ -1,2 +1,17 @@
-//! Under construction.
+//! Formats of what is handed to the kernel: bytes in, values out. Nothing here panics, whatever the bytes are: they come
+//! from firmware, from an initramfs, from any program.
+//!
+//! Floor 0, no unsafe. [`dtb`], [`symbols`], [`bootargs`], [`elf`], [`script`] and [`cpio`] need no heap; `dtb` runs
+//! before there is one. [`gzip`] needs a heap.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod bootargs;
+pub mod cpio;
+pub mod dtb;
+pub mod elf;
+pub mod gzip;
+pub mod script;
+pub mod symbols;

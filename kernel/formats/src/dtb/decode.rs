@@ -1,0 +1,346 @@
+//! From the nodes of the tree to [`Machine`]: one walk for what others refer to, one for everything.
+
+use super::machine::{
+    Conduit, Cpu, EnableMethod, Gic, InitrdRange, Machine, PhysRange, Reserved, ReservedBy, Stdout, Uart,
+};
+use super::place::{Place, cells};
+use super::{DeviceTree, DtbError};
+use arrayvec::{ArrayString, ArrayVec};
+use dtoolkit::Node;
+
+const GIC_V2: &[&str] = &[
+    "arm,gic-400",
+    "arm,cortex-a15-gic",
+    "arm,cortex-a7-gic",
+    "arm,cortex-a9-gic",
+    "arm,eb11mp-gic",
+];
+const GIC_V3: &[&str] = &["arm,gic-v3"];
+const TIMER: &[&str] = &["arm,armv8-timer", "arm,armv7-timer"];
+const PSCI: &[&str] = &["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
+const MAILBOX: &[&str] = &["brcm,bcm2835-mbox"];
+const WATCHDOG: &[&str] = &["brcm,bcm2835-pm-wdt", "brcm,bcm2711-pm"];
+const GPIO: &[&str] = &["brcm,bcm2711-gpio", "brcm,bcm2835-gpio"];
+
+/// Reads the whole tree.
+pub fn machine(tree: &DeviceTree) -> Result<Machine, DtbError> {
+    let mut machine = Machine::default();
+    let context = Context::read(tree)?;
+    for range in tree.memory_reservations() {
+        reserve(&mut machine, range, ReservedBy::Block)?;
+    }
+    tree.visit(&mut |place| take_node(&mut machine, &context, tree, place))?;
+    machine.chosen.stdout = context.stdout;
+    Ok(machine)
+}
+
+/// What must be known before the nodes that refer to it.
+#[derive(Default)]
+struct Context {
+    gic: Option<GicReference>,
+    stdout: Option<Stdout>,
+}
+
+/// How interrupts of the GIC are written.
+#[derive(Clone, Copy)]
+struct GicReference {
+    phandle: Option<u32>,
+    interrupt_cells: usize,
+}
+
+impl Context {
+    fn read(tree: &DeviceTree) -> Result<Context, DtbError> {
+        let mut context = Context::default();
+        let mut stdout = None;
+        tree.visit(&mut |place| {
+            if context.gic.is_none() && is_gic(place) {
+                let interrupt_cells = place.cell("#interrupt-cells").unwrap_or(3) as usize;
+                context.gic = Some(GicReference {
+                    phandle: place.phandle(),
+                    interrupt_cells,
+                });
+            } else if place.is_top("chosen") {
+                stdout = place
+                    .text("stdout-path")
+                    .or_else(|| place.text("linux,stdout-path"));
+            }
+            Ok(())
+        })?;
+        context.stdout = stdout.map(|stdout| resolve_stdout(tree, stdout)).transpose()?;
+        Ok(context)
+    }
+}
+
+/// `path:options` or `alias:options`.
+fn resolve_stdout(tree: &DeviceTree, stdout: &str) -> Result<Stdout, DtbError> {
+    let (target, options) = stdout.split_once(':').unwrap_or((stdout, ""));
+    let mut path = if target.starts_with('/') {
+        Some(target)
+    } else {
+        None
+    };
+    tree.visit(&mut |place| {
+        if path.is_none() && place.is_top("aliases") {
+            path = place.text(target);
+        }
+        Ok(())
+    })?;
+    Ok(Stdout {
+        path: cut(path.unwrap_or(target)),
+        options: cut(options),
+    })
+}
+
+fn take_node(
+    machine: &mut Machine,
+    context: &Context,
+    tree: &DeviceTree,
+    place: &Place,
+) -> Result<(), DtbError> {
+    if place.parent.is_none() {
+        machine.model = cut(place.text("model").unwrap_or_default());
+        machine.compatible = place.texts("compatible").take(8).map(cut).collect();
+    } else if place.is_top("chosen") {
+        take_chosen(machine, place);
+    } else if place.text("device_type") == Some("memory") && place.is_top("memory") {
+        take_memory(machine, place)?;
+    } else if place.is_in("reserved-memory") {
+        take_reserved(machine, place)?;
+    } else if place.is_in("cpus") && place.node.name_without_address() == "cpu" {
+        take_cpu(machine, place);
+    } else if place.is_enabled() {
+        take_device(machine, context, tree, place)?;
+    }
+    Ok(())
+}
+
+fn take_chosen(machine: &mut Machine, place: &Place) {
+    let chosen = &mut machine.chosen;
+    let bootargs = place.bytes("bootargs").unwrap_or_default();
+    chosen.bootargs = cut(valid_text(bootargs));
+    chosen.initrd = match (place.bytes("linux,initrd-start"), place.bytes("linux,initrd-end")) {
+        (None, None) => InitrdRange::None,
+        _ => match (
+            place.number("linux,initrd-start"),
+            place.number("linux,initrd-end"),
+        ) {
+            (Some(start), Some(end)) if start == end => InitrdRange::None,
+            (Some(start), Some(end)) if start < end => InitrdRange::At(PhysRange {
+                start,
+                size: end - start,
+            }),
+            _ => InitrdRange::Malformed,
+        },
+    };
+    chosen.rng_seed = place
+        .bytes("rng-seed")
+        .unwrap_or_default()
+        .iter()
+        .copied()
+        .take(64)
+        .collect();
+    chosen.kaslr_seed = place.number("kaslr-seed");
+}
+
+fn take_memory(machine: &mut Machine, place: &Place) -> Result<(), DtbError> {
+    if !place.is_enabled() {
+        return Ok(());
+    }
+    let ranges = place.reg().ok_or(DtbError::BadProperty("memory", "reg"))?;
+    for range in ranges.filter(|range| range.size != 0) {
+        range
+            .start
+            .checked_add(range.size)
+            .ok_or(DtbError::BadProperty("memory", "reg"))?;
+        machine
+            .ram
+            .try_push(range)
+            .map_err(|_| DtbError::TooMany("ranges of memory"))?;
+    }
+    Ok(())
+}
+
+fn take_reserved(machine: &mut Machine, place: &Place) -> Result<(), DtbError> {
+    // A node without `reg` asks for memory anywhere: nothing is there yet.
+    if !place.is_enabled() || place.bytes("reg").is_none() {
+        return Ok(());
+    }
+    let by = if place.bytes("no-map").is_some() {
+        ReservedBy::NodeNoMap
+    } else {
+        ReservedBy::Node
+    };
+    let bad = DtbError::BadProperty("reserved-memory", "reg");
+    for range in place.reg().ok_or(bad.clone())? {
+        reserve(machine, place.translate(range).ok_or(bad.clone())?, by)?;
+    }
+    Ok(())
+}
+
+fn reserve(machine: &mut Machine, range: PhysRange, by: ReservedBy) -> Result<(), DtbError> {
+    if range.size == 0 {
+        return Ok(());
+    }
+    let reserved = Reserved { range, by };
+    machine
+        .reserved
+        .try_push(reserved)
+        .map_err(|_| DtbError::TooMany("reserved ranges of memory"))
+}
+
+fn take_cpu(machine: &mut Machine, place: &Place) {
+    let Some(reg) = place.reg().and_then(|mut reg| reg.next()) else {
+        return;
+    };
+    if place
+        .text("status")
+        .is_some_and(|status| status.starts_with("fail"))
+    {
+        return;
+    }
+    let method = place
+        .text("enable-method")
+        .or_else(|| place.parent?.text("enable-method"));
+    let enable = match (method, place.number("cpu-release-addr")) {
+        (Some("psci"), _) => EnableMethod::Psci,
+        (Some("spin-table"), Some(release_address)) => EnableMethod::SpinTable { release_address },
+        _ => EnableMethod::Unknown,
+    };
+    // Further processors stay where they are.
+    let _ = machine.cpus.try_push(Cpu {
+        mpidr: reg.start,
+        enable,
+    });
+}
+
+fn take_device(
+    machine: &mut Machine,
+    context: &Context,
+    tree: &DeviceTree,
+    place: &Place,
+) -> Result<(), DtbError> {
+    if place.is_compatible(&["arm,pl011"]) {
+        take_uart(machine, context, tree, place)?;
+    } else if is_gic(place) {
+        machine.gic = machine.gic.take().or_else(|| gic(place));
+    } else if place.is_compatible(TIMER) {
+        take_timer(machine, context, place);
+    } else if place.is_compatible(PSCI) {
+        machine.psci = match place.text("method") {
+            Some("hvc") => Some(Conduit::Hvc),
+            Some("smc") => Some(Conduit::Smc),
+            _ => None,
+        };
+    } else if place.is_compatible(MAILBOX) {
+        machine.mailbox = machine.mailbox.or_else(|| place.registers(0));
+    } else if place.is_compatible(WATCHDOG) {
+        machine.watchdog = machine.watchdog.or_else(|| place.registers(0));
+    } else if place.is_compatible(GPIO) {
+        machine.gpio = machine.gpio.or_else(|| place.registers(0));
+    }
+    Ok(())
+}
+
+fn take_uart(
+    machine: &mut Machine,
+    context: &Context,
+    tree: &DeviceTree,
+    place: &Place,
+) -> Result<(), DtbError> {
+    let is_stdout = context
+        .stdout
+        .as_ref()
+        .is_some_and(|stdout| place.is_at(&stdout.path));
+    let (Some(registers), true) = (place.registers(0), machine.uart.is_none() || is_stdout) else {
+        return Ok(());
+    };
+    let clock = place.bytes("clocks").and_then(|clocks| cells(clocks).next());
+    let clock_hz = clock.map(|clock| fixed_clock(tree, clock)).transpose()?.flatten();
+    let interrupt = interrupt(context, place, 0);
+    machine.uart = Some(Uart {
+        registers,
+        interrupt,
+        clock_hz,
+        is_stdout,
+    });
+    Ok(())
+}
+
+/// The frequency of a clock that never changes it.
+fn fixed_clock(tree: &DeviceTree, phandle: u32) -> Result<Option<u32>, DtbError> {
+    let mut frequency = None;
+    tree.visit(&mut |place| {
+        if place.phandle() == Some(phandle) && place.is_compatible(&["fixed-clock"]) {
+            frequency = place.cell("clock-frequency").filter(|&hz| hz != 0);
+        }
+        Ok(())
+    })?;
+    Ok(frequency)
+}
+
+fn is_gic(place: &Place) -> bool {
+    place.is_enabled() && (place.is_compatible(GIC_V2) || place.is_compatible(GIC_V3))
+}
+
+fn gic(place: &Place) -> Option<Gic> {
+    let distributor = place.registers(0)?;
+    if place.is_compatible(GIC_V2) {
+        return Some(Gic::V2 {
+            distributor,
+            cpu_interface: place.registers(1)?,
+        });
+    }
+    let count = place.cell("#redistributor-regions").unwrap_or(1) as usize;
+    let redistributors: ArrayVec<PhysRange, 8> = (1..=count.min(8))
+        .filter_map(|index| place.registers(index))
+        .collect();
+    let stride = place.number("redistributor-stride").filter(|&stride| stride != 0);
+    (!redistributors.is_empty()).then_some(Gic::V3 {
+        distributor,
+        redistributors,
+        stride,
+    })
+}
+
+/// The binding fixes the order secure physical, physical, virtual, EL2 physical; names may say another.
+fn take_timer(machine: &mut Machine, context: &Context, place: &Place) {
+    let index = |name: &str, usual: usize| match place.bytes("interrupt-names") {
+        Some(_) => place.texts("interrupt-names").position(|known| known == name),
+        None => Some(usual),
+    };
+    let find = |name: &str, usual: usize| interrupt(context, place, index(name, usual)?);
+    machine.timer.physical_interrupt = find("phys", 1);
+    machine.timer.virtual_interrupt = find("virt", 2);
+}
+
+/// An entry of `interrupts` as INTID of the GIC: SPIs begin at 32, PPIs at 16 (bindings `arm,gic.yaml`).
+fn interrupt(context: &Context, place: &Place, index: usize) -> Option<u32> {
+    let gic = context.gic?;
+    if place.interrupt_parent() != gic.phandle || gic.interrupt_cells < 3 {
+        return None;
+    }
+    let mut entry = cells(place.bytes("interrupts")?).skip(index.checked_mul(gic.interrupt_cells)?);
+    match (entry.next()?, entry.next()?) {
+        (0, number @ 0..988) => Some(number + 32),
+        (1, number @ 0..16) => Some(number + 16),
+        _ => None,
+    }
+}
+
+/// Text up to the NUL, or to the first byte that is not UTF-8.
+fn valid_text(bytes: &[u8]) -> &str {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    bytes[..end]
+        .utf8_chunks()
+        .next()
+        .map_or("", |chunk| chunk.valid())
+}
+
+/// As much of the text as fits.
+fn cut<const N: usize>(text: &str) -> ArrayString<N> {
+    let mut end = text.len().min(N);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    ArrayString::from(&text[..end]).unwrap_or_default()
+}
