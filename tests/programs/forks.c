@@ -1,0 +1,207 @@
+// fork, vfork, exec and wait, with memory that parents and children must not see of each other.
+#include "check.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define PAGES 2048
+#define PAGE 4096
+
+static unsigned char *memory;
+static int global = 1;
+
+static void fill(unsigned seed) {
+    for (int page = 0; page < PAGES; page++)
+        memset(memory + page * PAGE, (page * 31 + seed) & 0xff, PAGE);
+}
+
+static int holds(unsigned seed) {
+    for (int page = 0; page < PAGES; page++)
+        for (int byte = 0; byte < PAGE; byte += 511)
+            if (memory[page * PAGE + byte] != ((page * 31 + seed) & 0xff)) return 0;
+    return 1;
+}
+
+static void child_and_parent_write(void) {
+    fill(1);
+    pid_t child = start_child();
+    if (child == 0) {
+        CHECK(holds(1));
+        fill(2);
+        global = 2;
+        CHECK(holds(2));
+        end_child();
+    }
+    fill(3);
+    CHECK(child_passed(child));
+    CHECK(holds(3));
+    CHECK(global == 1);
+}
+
+// Each generation changes one page and forks the next; all must see exactly their own history.
+static void generations(int depth) {
+    memory[depth * PAGE] = 200 + depth;
+    if (depth < 8) {
+        pid_t child = start_child();
+        if (child == 0) {
+            generations(depth + 1);
+            end_child();
+        }
+        CHECK(child_passed(child));
+    }
+    for (int page = 0; page <= 8; page++)
+        CHECK(memory[page * PAGE] == (page <= depth ? 200 + page : (page * 31 + 5) % 256));
+}
+
+static void many_children_at_once(void) {
+    enum { CHILDREN = 24 };
+    pid_t children[CHILDREN];
+    fill(9);
+    for (int i = 0; i < CHILDREN; i++) {
+        children[i] = start_child();
+        if (children[i] == 0) {
+            for (int page = i; page < PAGES; page += CHILDREN) memory[page * PAGE + 7] = i;
+            for (int page = 0; page < PAGES; page++)
+                CHECK(memory[page * PAGE + 7] == (page % CHILDREN == i ? i : ((page * 31 + 9) & 0xff)));
+            end_child();
+        }
+    }
+    for (int i = CHILDREN - 1; i >= 0; i--) CHECK(child_passed(children[i]));
+    CHECK(holds(9));
+}
+
+static void kernel_writes_to_shared_page(void) {
+    int pipes[2];
+    memset(memory, 'p', PAGE);
+    CHECK(pipe(pipes) == 0);
+    pid_t child = start_child();
+    if (child == 0) {
+        CHECK(write(pipes[1], "from the child", 14) == 14);
+        CHECK(memory[0] == 'p');
+        end_child();
+    }
+    CHECK(read(pipes[0], memory, 14) == 14);
+    CHECK(child_passed(child));
+    CHECK(memcmp(memory, "from the childpp", 16) == 0);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void shared_mapping_is_seen_by_both(void) {
+    volatile int *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED);
+    pid_t child = start_child();
+    if (child == 0) {
+        *shared = 77;
+        end_child();
+    }
+    CHECK(child_passed(child));
+    CHECK(*shared == 77);
+    munmap((void *)shared, PAGE);
+}
+
+static void vfork_and_exec(void) {
+    char *arguments[] = {"/proc/self/exe", "as-child", NULL}, *environment[] = {"WHO=vfork", NULL};
+    volatile int changed = 0;
+    pid_t child = vfork();
+    if (child == 0) {
+        changed = 1;
+        execve("/proc/self/exe", arguments, environment);
+        _exit(99);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 44);
+    CHECK(changed == 1);
+    CHECK(execve("/no/such/program", arguments, environment) == -1 && errno == ENOENT);
+    CHECK(execve("/proc", arguments, environment) == -1 && errno == EACCES);
+}
+
+static void waiting(void) {
+    int status;
+    CHECK(waitpid(-1, &status, 0) == -1 && errno == ECHILD);
+    pid_t child = start_child();
+    if (child == 0) pause();
+    CHECK(waitpid(child, &status, WNOHANG) == 0);
+    kill(child, SIGKILL);
+    struct rusage usage;
+    CHECK(wait4(child, &status, 0, &usage) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    child = start_child();
+    if (child == 0) {
+        pid_t grandchild = fork();
+        if (grandchild == 0) {
+            while (getppid() != 1) usleep(1000);
+            _exit(0);
+        }
+        _exit(0);
+    }
+    CHECK(child_passed(child));
+}
+
+static void faults_are_counted(void) {
+    struct rusage before, after;
+    unsigned char *fresh = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(fresh, 64 * PAGE, MADV_NOHUGEPAGE);
+    getrusage(RUSAGE_SELF, &before);
+    for (int page = 0; page < 64; page++) fresh[page * PAGE] = 1;
+    getrusage(RUSAGE_SELF, &after);
+    long faults = after.ru_minflt - before.ru_minflt;
+    CHECK(faults >= 64 && faults < 80);
+    munmap(fresh, 64 * PAGE);
+}
+
+// Preemption: busy children must not keep each other, or the parent, from the processor.
+static void busy_children_share_the_processor(void) {
+    volatile unsigned *counts = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t children[3];
+    for (int i = 0; i < 3; i++)
+        if ((children[i] = start_child()) == 0)
+            for (;;) counts[i]++;
+    struct timespec wait = {.tv_nsec = 700 * 1000 * 1000};
+    nanosleep(&wait, NULL);
+    for (int i = 0; i < 3; i++) kill(children[i], SIGTERM);
+    for (int i = 0; i < 3; i++) {
+        int status;
+        CHECK(waitpid(children[i], &status, 0) == children[i] && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+        CHECK(counts[i] > 1000);
+    }
+}
+
+// Floating-point registers belong to the process.
+static void floating_point_survives_switches(void) {
+    pid_t children[4];
+    for (int i = 0; i < 4; i++)
+        if ((children[i] = start_child()) == 0) {
+            double sum = 0, expected = 0;
+            for (int n = 1; n <= 2000000; n++) sum += i + 0.5;
+            expected = 2000000.0 * (i + 0.5);
+            CHECK(sum == expected);
+            end_child();
+        }
+    for (int i = 0; i < 4; i++) CHECK(child_passed(children[i]));
+}
+
+static void checks(void) {
+    memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    child_and_parent_write();
+    fill(5);
+    generations(0);
+    many_children_at_once();
+    kernel_writes_to_shared_page();
+    shared_mapping_is_seen_by_both();
+    vfork_and_exec();
+    waiting();
+    faults_are_counted();
+    busy_children_share_the_processor();
+    floating_point_survives_switches();
+}
+
+int main(int argc, char **argv) {
+    if (argc == 2 && strcmp(argv[1], "as-child") == 0) {
+        const char *who = getenv("WHO");
+        return who && strcmp(who, "vfork") == 0 ? 44 : 45;
+    }
+    return run_as_init("forks", checks);
+}

@@ -1,0 +1,13 @@
+//! The stage on which the scenes of `scenes/` play: QEMU with its serial port on a pipe ([`qemu`]), a [`session`] that
+//! types and waits, the files a scene boots from ([`files`]), and the [`runner`] that plays them all and counts.
+
+pub mod files;
+pub mod qemu;
+pub mod runner;
+pub mod session;
+pub mod stage;
+
+pub use qemu::{Gic, Machine, Virt};
+pub use runner::Scene;
+pub use session::Session;
+pub use stage::{Kernel, Stage};

@@ -1,0 +1,116 @@
+//! The boards that QEMU offers, as command lines.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The interrupt controller of the virt board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gic {
+    /// GICv2
+    V2,
+    /// GICv3
+    V3,
+}
+
+/// What can be chosen about the virt board.
+#[derive(Clone, Debug)]
+pub struct Virt {
+    /// Version of the interrupt controller.
+    pub gic: Gic,
+    /// The kernel is entered at EL2 instead of EL1.
+    pub has_el2: bool,
+    /// RAM as QEMU's `-m` takes it.
+    pub memory: &'static str,
+    /// Number of processors.
+    pub cpus: u32,
+}
+
+impl Default for Virt {
+    fn default() -> Self {
+        Virt {
+            gic: Gic::V2,
+            has_el2: false,
+            memory: "1G",
+            cpus: 1,
+        }
+    }
+}
+
+/// A board.
+#[derive(Clone, Debug)]
+pub enum Machine {
+    /// QEMU's virt board with a Cortex-A72.
+    Virt(Virt),
+    /// Raspberry Pi 4 with the device tree in this file.
+    Raspi4b(PathBuf),
+}
+
+impl Machine {
+    /// The QEMU command for this board: no screen, serial port on standard input and output, a reset ends QEMU.
+    ///
+    /// It runs under `setpriv --pdeathsig`, so that no QEMU outlives the thread that started it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", "qemu-system-aarch64", "-no-reboot"]);
+        command.args([
+            "-nic", "none", "-display", "none", "-monitor", "none", "-serial", "stdio",
+        ]);
+        match self {
+            Machine::Virt(virt) => {
+                let gic = if virt.gic == Gic::V3 { 3 } else { 2 };
+                let virtualization = if virt.has_el2 { "on" } else { "off" };
+                command
+                    .arg("-machine")
+                    .arg(format!("virt,gic-version={gic},virtualization={virtualization}"));
+                command.args([
+                    "-cpu",
+                    "cortex-a72",
+                    "-m",
+                    virt.memory,
+                    "-smp",
+                    &virt.cpus.to_string(),
+                ]);
+            }
+            Machine::Raspi4b(device_tree) => {
+                command.args(["-machine", "raspi4b", "-dtb"]).arg(device_tree);
+            }
+        }
+        command
+    }
+}
+
+/// What is booted on a board.
+#[derive(Clone, Debug, Default)]
+pub struct Load {
+    /// `-kernel`
+    pub kernel: PathBuf,
+    /// `-initrd`
+    pub initrd: Option<PathBuf>,
+    /// `-append`
+    pub command_line: String,
+    /// Image of the SD card; writes to it are thrown away.
+    pub card: Option<PathBuf>,
+    /// Anything else.
+    pub arguments: Vec<String>,
+}
+
+impl Load {
+    /// Adds the options that name these files.
+    pub fn add_to(&self, command: &mut Command) {
+        command.arg("-kernel").arg(&self.kernel);
+        if let Some(initrd) = &self.initrd {
+            command.arg("-initrd").arg(initrd);
+        }
+        if !self.command_line.is_empty() {
+            command.args(["-append", &self.command_line]);
+        }
+        if let Some(card) = &self.card {
+            command.arg("-drive").arg(card_option(card));
+        }
+        command.args(&self.arguments);
+    }
+}
+
+fn card_option(card: &Path) -> String {
+    format!("if=sd,format=raw,snapshot=on,file={}", card.display())
+}

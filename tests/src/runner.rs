@@ -1,0 +1,116 @@
+//! Plays scenes, two at a time, and counts.
+
+use crate::stage::{Kernel, Stage};
+use anyhow::Result;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How many scenes play at once. Each QEMU keeps about one processor busy.
+const AT_ONCE: usize = 2;
+/// How much of a failed scene's transcript is printed.
+const TAIL: usize = 40;
+
+/// One scene.
+#[derive(Clone, Copy)]
+pub struct Scene {
+    /// `theme.what_it_shows`
+    pub name: &'static str,
+    /// What happens in it.
+    pub play: fn(&mut Stage) -> Result<()>,
+    /// It uses nothing but Linux's interfaces, so that Linux must pass it too.
+    pub is_portable: bool,
+    /// The time after which it has failed.
+    pub limit: Duration,
+}
+
+impl Scene {
+    /// A scene that Linux must pass too.
+    pub const fn portable(name: &'static str, play: fn(&mut Stage) -> Result<()>) -> Self {
+        Scene {
+            name,
+            play,
+            is_portable: true,
+            limit: Duration::from_secs(180),
+        }
+    }
+
+    /// A scene on what only Holstein has or says.
+    pub const fn holstein(name: &'static str, play: fn(&mut Stage) -> Result<()>) -> Self {
+        Scene {
+            is_portable: false,
+            ..Scene::portable(name, play)
+        }
+    }
+
+    /// The same scene with another time limit.
+    pub const fn within_seconds(self, seconds: u64) -> Self {
+        Scene {
+            limit: Duration::from_secs(seconds),
+            ..self
+        }
+    }
+}
+
+/// How many scenes passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Scenes that did what they should.
+    pub passed: usize,
+    /// Scenes that did not.
+    pub failed: usize,
+}
+
+/// Plays the scenes on this kernel and prints a line for each.
+pub fn play(scenes: &[Scene], kernel: &Kernel) -> Count {
+    let waiting = Mutex::new(scenes.iter().copied().collect::<VecDeque<_>>());
+    let count = Mutex::new(Count::default());
+    std::thread::scope(|threads| {
+        for _ in 0..AT_ONCE {
+            threads.spawn(|| {
+                while let Some(scene) = take(&waiting) {
+                    let has_passed = play_one(&scene, kernel);
+                    let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+                    if has_passed {
+                        count.passed += 1
+                    } else {
+                        count.failed += 1
+                    }
+                }
+            });
+        }
+    });
+    count.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn take(waiting: &Mutex<VecDeque<Scene>>) -> Option<Scene> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+}
+
+/// Plays one scene; true if it passed.
+fn play_one(scene: &Scene, kernel: &Kernel) -> bool {
+    let start = Instant::now();
+    let mut stage = match Stage::new(scene.name, kernel.clone(), scene.limit) {
+        Ok(stage) => stage,
+        Err(error) => return report(scene, start, Err(error), ""),
+    };
+    let outcome = (scene.play)(&mut stage);
+    let closed = stage.close();
+    report(scene, start, outcome.and(closed), &stage.transcript())
+}
+
+fn report(scene: &Scene, start: Instant, outcome: Result<()>, transcript: &str) -> bool {
+    let seconds = start.elapsed().as_secs_f32();
+    match &outcome {
+        Ok(()) => println!("ok     {:<40} {seconds:6.1} s", scene.name),
+        Err(error) => {
+            let lines: Vec<&str> = transcript.lines().collect();
+            let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n    | ");
+            println!(
+                "FAILED {:<40} {seconds:6.1} s\n    {error:#}\n    | {tail}",
+                scene.name
+            );
+        }
+    }
+    outcome.is_ok()
+}

@@ -1,0 +1,208 @@
+//! One running QEMU: lines are typed into its serial port and its output is waited for, with time limits.
+
+use anyhow::{Context, Result, bail, ensure};
+use regex::Regex;
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The longest that one step may take, on a machine that is busy with other things.
+const STEP: Duration = Duration::from_secs(60);
+
+/// What QEMU has printed so far, carriage returns left out. Filled by a thread of its own.
+#[derive(Default)]
+pub struct Transcript {
+    state: Mutex<TranscriptState>,
+    grown: Condvar,
+}
+
+#[derive(Default)]
+struct TranscriptState {
+    text: String,
+    is_closed: bool,
+}
+
+impl Transcript {
+    fn lock(&self) -> MutexGuard<'_, TranscriptState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of it.
+    pub fn text(&self) -> String {
+        self.lock().text.clone()
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        self.lock()
+            .text
+            .extend(text.chars().filter(|&character| character != '\r'));
+        self.grown.notify_all();
+    }
+
+    fn close(&self) {
+        self.lock().is_closed = true;
+        self.grown.notify_all();
+    }
+
+    fn collect(&self, mut from: impl Read) {
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            self.add(&buffer[..length]);
+        }
+        self.close();
+    }
+}
+
+/// A running QEMU. It ends with the session.
+pub struct Session {
+    child: Child,
+    input: ChildStdin,
+    transcript: Arc<Transcript>,
+    /// Everything before this byte of the transcript was matched by an earlier step.
+    seen: usize,
+    prompt: Regex,
+    deadline: Instant,
+}
+
+impl Session {
+    /// Starts the command; no step may last beyond `deadline`. `prompt` is what [`Session::run`] waits for.
+    pub fn start(mut command: Command, prompt: &str, deadline: Instant) -> Result<(Self, Arc<Transcript>)> {
+        let prompt = Regex::new(prompt)?;
+        let words: Vec<_> = command
+            .get_args()
+            .skip(3)
+            .map(|word| word.to_string_lossy())
+            .collect();
+        let program = words.join(" ");
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| program.clone())?;
+        let transcript = Arc::new(Transcript::default());
+        transcript.add(format!("$ {program}\n").as_bytes());
+        let input = child.stdin.take().context("QEMU has no standard input")?;
+        let output = child.stdout.take().context("QEMU has no standard output")?;
+        let mut errors = child.stderr.take().context("QEMU has no standard error")?;
+        let (console, messages) = (transcript.clone(), transcript.clone());
+        std::thread::spawn(move || console.collect(output));
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            if errors.read_to_end(&mut text).is_ok() {
+                messages.add(&text);
+            }
+        });
+        Ok((
+            Session {
+                child,
+                input,
+                transcript: transcript.clone(),
+                seen: 0,
+                prompt,
+                deadline,
+            },
+            transcript,
+        ))
+    }
+
+    /// Types these characters.
+    pub fn type_keys(&mut self, keys: &str) -> Result<()> {
+        self.input
+            .write_all(keys.as_bytes())
+            .and_then(|()| self.input.flush())
+            .context("typing")
+    }
+
+    /// Types a line and Enter.
+    pub fn type_line(&mut self, line: &str) -> Result<()> {
+        self.type_keys(&format!("{line}\r"))
+    }
+
+    /// Waits until the regular expression (`^` and `$` match at lines) appears in what was not seen yet. Returns the
+    /// unseen text up to the end of the match.
+    pub fn expect(&mut self, pattern: &str) -> Result<String> {
+        let pattern = Regex::new(&format!("(?m){pattern}"))?;
+        self.expect_match(&pattern)
+    }
+
+    fn expect_match(&mut self, pattern: &Regex) -> Result<String> {
+        let limit = self.deadline.min(Instant::now() + STEP);
+        let mut state = self.transcript.lock();
+        loop {
+            let unseen = &state.text[self.seen..];
+            if let Some(found) = pattern.find(unseen) {
+                let text = unseen[..found.end()].to_owned();
+                self.seen += found.end();
+                return Ok(text);
+            }
+            ensure!(
+                !state.is_closed,
+                "QEMU ended before {:?} appeared",
+                pattern.as_str()
+            );
+            let now = Instant::now();
+            ensure!(now < limit, "{:?} did not appear in time", pattern.as_str());
+            let waited = self.transcript.grown.wait_timeout(state, limit - now);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits for the shell's prompt.
+    pub fn expect_prompt(&mut self) -> Result<String> {
+        self.expect_match(&self.prompt.clone())
+    }
+
+    /// Types a command at the shell's prompt, and waits for the next one. Returns what was printed in between, without
+    /// the echo of the command.
+    pub fn run(&mut self, command: &str) -> Result<String> {
+        self.type_line(command)?;
+        let text = self
+            .expect_prompt()
+            .with_context(|| format!("running {command:?}"))?;
+        let output = text.split_once('\n').map_or("", |(_echo, output)| output);
+        let end = self
+            .prompt
+            .find(output)
+            .map_or(output.len(), |prompt| prompt.start());
+        Ok(output[..end].to_owned())
+    }
+
+    /// Runs a command whose output must match the regular expression.
+    pub fn check(&mut self, command: &str, pattern: &str) -> Result<String> {
+        let output = self.run(command)?;
+        let is_match = Regex::new(&format!("(?m){pattern}"))?.is_match(&output);
+        ensure!(
+            is_match,
+            "{command:?} printed {output:?}, which does not match {pattern:?}"
+        );
+        Ok(output)
+    }
+
+    /// Waits until QEMU ends by itself; the board powered off or, as QEMU runs with `-no-reboot`, reset.
+    pub fn expect_end(&mut self) -> Result<()> {
+        let limit = self.deadline.min(Instant::now() + STEP);
+        let status = self.wait(limit)?;
+        ensure!(status.success(), "QEMU ended with {status}");
+        Ok(())
+    }
+
+    fn wait(&mut self, limit: Instant) -> Result<ExitStatus> {
+        while Instant::now() < limit {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("QEMU did not end in time")
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A QEMU that has ended cannot be killed or waited for again: both results say only that.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

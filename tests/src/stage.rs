@@ -1,0 +1,157 @@
+//! What a scene works with: the kernel under test, a folder for its files, and the boards it starts.
+
+use crate::files;
+use crate::qemu::{Load, Machine, Virt};
+use crate::session::{Session, Transcript};
+use anyhow::{Context, Result, ensure};
+use regex::Regex;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The kernel under test. Linux is there to prove the scenes themselves: what fails on it is a wrong scene.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Holstein, with the default userland embedded.
+    Holstein(PathBuf),
+    /// Debian's Linux for arm64.
+    Linux(PathBuf),
+}
+
+/// Text that no scene may show, unless it says so: a crash of the kernel.
+const CRASH: &str = r"panicked at|[Kk]ernel panic|Unable to handle kernel";
+
+/// The prompts of our shell, and of busybox as root.
+const PROMPT: &str = r"(?m)^(holstein:\S*|/\S*|~) ?# (\x1b\[6n)?$";
+
+/// A scene's view of the world. Everything that it starts ends with it.
+pub struct Stage {
+    /// The kernel that the scene boots.
+    pub kernel: Kernel,
+    name: &'static str,
+    folder: PathBuf,
+    deadline: Instant,
+    forbidden: Regex,
+    transcripts: Vec<Arc<Transcript>>,
+}
+
+impl Stage {
+    pub(crate) fn new(name: &'static str, kernel: Kernel, limit: Duration) -> Result<Self> {
+        let folder = files::built().join("scenes").join(name);
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let deadline = Instant::now() + limit;
+        let forbidden = Regex::new(CRASH)?;
+        Ok(Stage {
+            kernel,
+            name,
+            folder,
+            deadline,
+            forbidden,
+            transcripts: Vec::new(),
+        })
+    }
+
+    /// A file of this scene's own.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// This scene wants a crash: text that says so does not fail it.
+    pub fn may_crash(&mut self) -> Result<()> {
+        self.forbidden = Regex::new("no text is forbidden here: a^")?;
+        Ok(())
+    }
+
+    /// What is booted when nothing else is said: the kernel, and where it embeds none, the default initramfs.
+    pub fn load(&self) -> Load {
+        match &self.kernel {
+            Kernel::Holstein(kernel) => Load {
+                kernel: kernel.clone(),
+                ..Load::default()
+            },
+            Kernel::Linux(kernel) => Load {
+                kernel: kernel.clone(),
+                initrd: Some(files::built().join("initramfs.cpio")),
+                command_line: "console=ttyAMA0 quiet loglevel=1".into(),
+                ..Load::default()
+            },
+        }
+    }
+
+    /// Like [`Stage::load`], with this initramfs and these words at the end of the command line.
+    pub fn load_with(&self, initrd: PathBuf, command_line: &str) -> Load {
+        let load = self.load();
+        let command_line = format!("{} {command_line}", load.command_line).trim().to_owned();
+        Load {
+            initrd: Some(initrd),
+            command_line,
+            ..load
+        }
+    }
+
+    /// Starts a board.
+    pub fn boot(&mut self, machine: &Machine, load: &Load) -> Result<Session> {
+        let mut command = machine.command();
+        load.add_to(&mut command);
+        let (session, transcript) = Session::start(command, PROMPT, self.deadline)?;
+        self.transcripts.push(transcript);
+        Ok(session)
+    }
+
+    /// Starts the virt board with one processor and 1 GiB.
+    pub fn boot_virt(&mut self, load: &Load) -> Result<Session> {
+        self.boot(&Machine::Virt(Virt::default()), load)
+    }
+
+    /// Makes an initramfs from a list (see [`image::initramfs`]); its programs are looked up in `folders`.
+    pub fn initramfs(&self, list: &str, folders: &[&Path]) -> Result<PathBuf> {
+        let path = self.file("initramfs.cpio");
+        std::fs::write(&path, image::initramfs::archive(list, folders)?)?;
+        Ok(path)
+    }
+
+    /// Compiles `tests/programs/NAME.c` to a static arm64 program of that name in the scene's folder.
+    pub fn compile(&self, name: &str) -> Result<PathBuf> {
+        let source = files::root()
+            .join("tests/programs")
+            .join(name)
+            .with_extension("c");
+        let program = self.file(name);
+        let mut compiler = Command::new("aarch64-linux-gnu-gcc");
+        compiler.args([
+            "-static",
+            "-O1",
+            "-std=gnu17",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-o",
+        ]);
+        files::run(compiler.arg(&program).arg(source))?;
+        Ok(program)
+    }
+
+    /// Everything that the scene's boards printed.
+    pub fn transcript(&self) -> String {
+        self.transcripts
+            .iter()
+            .map(|transcript| transcript.text())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Writes the transcript beside the scene's folder, and fails if it holds text that is forbidden.
+    pub(crate) fn close(&self) -> Result<()> {
+        let text = self.transcript();
+        std::fs::write(self.folder.with_extension("log"), &text)?;
+        let crash = self.forbidden.find(&text);
+        ensure!(
+            crash.is_none(),
+            "{} shows a crash: {:?}",
+            self.name,
+            crash.map(|found| found.as_str())
+        );
+        Ok(())
+    }
+}
