@@ -180,19 +180,19 @@ fn one_cell_addresses_nested_buses_and_gic_v3() {
 
 #[test]
 fn qemus_machines() {
-    let blob = qemu(
-        "virt,gic-version=2",
-        &[
-            "-smp",
-            "2",
-            "-m",
-            "512",
-            "-append",
-            "quiet panic=1",
-            "-kernel",
-            "/bin/sh",
-        ],
-    );
+    // Without a kernel QEMU takes no command line; any file is one.
+    let kernel = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/trees/narrow.dts");
+    let more = [
+        "-smp",
+        "2",
+        "-m",
+        "512",
+        "-append",
+        "quiet panic=1",
+        "-kernel",
+        kernel,
+    ];
+    let blob = qemu("virt,gic-version=2", &more);
     let machine = Machine::from_device_tree(&blob).unwrap();
     assert_eq!(machine.model.as_str(), "linux,dummy-virt");
     assert_eq!(machine.ram[..], [range(0x4000_0000, 512 << 20)]);
@@ -214,6 +214,7 @@ fn qemus_machines() {
     assert_eq!((machine.psci, machine.cpus.len()), (Some(Conduit::Hvc), 2));
     assert_eq!(machine.chosen.rng_seed.len(), 32);
     assert!(machine.chosen.kaslr_seed.is_some());
+    assert_eq!(machine.chosen.bootargs.as_str(), "quiet panic=1");
 
     let blob = qemu("virt,gic-version=3,virtualization=on", &["-smp", "4", "-m", "8G"]);
     let machine = Machine::from_device_tree(&blob).unwrap();

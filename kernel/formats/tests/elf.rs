@@ -19,7 +19,7 @@ fn program(kind: u16, entry: u64, headers: &[[u64; 7]]) -> Vec<u8> {
     for half in [64, 56, headers.len() as u16, 64, 0, 0] {
         file.extend(half.to_le_bytes());
     }
-    for [kind, flags, offset, vaddr, filesz, memsz, align] in *headers {
+    for &[kind, flags, offset, vaddr, filesz, memsz, align] in headers {
         file.extend([(kind as u32).to_le_bytes(), (flags as u32).to_le_bytes()].concat());
         for word in [offset, vaddr, vaddr, filesz, memsz, align] {
             file.extend(word.to_le_bytes());

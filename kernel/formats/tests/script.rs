@@ -1,6 +1,6 @@
 //! Scripts, against a plain rendering of Linux's own code.
 
-use formats::script::{HEAD_LEN, Script};
+use formats::script::{BadScript, HEAD_LEN, Script};
 use proptest::prelude::*;
 
 /// `load_script` of `fs/binfmt_script.c`, with indexes in place of pointers: interpreter and argument; `None` where it
@@ -43,6 +43,49 @@ fn linux(head: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         .map(|at| c_string(at, end))
         .filter(|argument| !argument.is_empty());
     (!interpreter.is_empty()).then_some((interpreter, argument))
+}
+
+type Parsed<'a> = Result<Option<(&'a str, Option<&'a str>)>, BadScript>;
+
+fn parse(head: &str) -> Parsed<'_> {
+    let text = |bytes| std::str::from_utf8(bytes).unwrap();
+    let script = Script::parse(head.as_bytes())?;
+    Ok(script.map(|script| (text(script.interpreter), script.argument.map(text))))
+}
+
+#[test]
+fn one_argument_with_its_blanks() {
+    assert_eq!(parse("#!/bin/sh\necho"), Ok(Some(("/bin/sh", None))));
+    assert_eq!(
+        parse("#! \t/bin/awk -f  x \t\n"),
+        Ok(Some(("/bin/awk", Some("-f  x"))))
+    );
+    assert_eq!(
+        parse("#!/bin/sh"),
+        Ok(Some(("/bin/sh", None))),
+        "the file ends without a line end"
+    );
+    assert_eq!(parse("#!/bin/sh -x\0junk\n"), Ok(Some(("/bin/sh", Some("-x")))));
+}
+
+#[test]
+fn what_is_no_script() {
+    assert_eq!(parse(""), Ok(None));
+    assert_eq!(parse("#"), Ok(None));
+    assert_eq!(parse("\x7fELF"), Ok(None));
+    assert_eq!(parse("#!"), Err(BadScript));
+    assert_eq!(parse("#! \t \n/bin/sh"), Err(BadScript));
+}
+
+#[test]
+fn a_path_that_may_be_cut_is_refused_an_argument_is_cut() {
+    let head = format!("#!{}", "a".repeat(300));
+    assert_eq!(parse(&head), Err(BadScript));
+    let with_argument = format!("#!{} {}", "a".repeat(98), "b".repeat(300));
+    let (interpreter, argument) = parse(&with_argument).unwrap().unwrap();
+    assert_eq!((interpreter.len(), argument.unwrap().len()), (98, 154));
+    let whole = format!("#!{}\n", "a".repeat(253));
+    assert_eq!(parse(&whole).unwrap().unwrap().0.len(), 253);
 }
 
 proptest! {
