@@ -1,0 +1,168 @@
+//! The first process: opens the console, runs the shell on it, reaps orphans, and powers the machine off at the end.
+//!
+//! * `init`: a shell on the console; when it exits, the machine powers off.
+//! * `init demo`: runs `cow all`, then powers off. The last line is `demo: N passed, N failed`.
+//! * `init [--] command arguments`: runs the command, prints `init: exit status N`, then powers off.
+
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+use abi::file::{O_NOCTTY, O_RDWR};
+use abi::reboot::{LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use userland::runtime::file::{self, File};
+use userland::runtime::process::{self, Fork};
+use userland::runtime::signal::{self, Disposition, Signal};
+use userland::runtime::time::TimeSpec;
+use userland::runtime::{Errno, environment, output, system, terminal};
+use userland::{eprintln, println};
+
+userland::entry!(main);
+
+/// What the first programs find in their environment, beside what the kernel's command line gave.
+const ENVIRONMENT: [&str; 3] = ["PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=vt102"];
+
+fn main(arguments: &[&str]) -> i32 {
+    if process::id() != 1 {
+        eprintln!("init: is the first process and no other");
+        return 1;
+    }
+    open_console();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGUSR2] {
+        if let Err(error) = signal::set(signal, Disposition::Note) {
+            eprintln!("init: {signal:?}: {error}");
+        }
+    }
+    let rest = arguments.get(1..).unwrap_or_default();
+    let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
+    let status = match rest {
+        [] => {
+            println!("Welcome to Holstein. `help` lists the commands, `cow` answers questions.");
+            run(&["/bin/sh", "-l"])
+        }
+        ["demo"] => run(&["/bin/cow", "all"]),
+        command => {
+            let status = run(command);
+            println!("init: exit status {status}");
+            status
+        }
+    };
+    leave(status)
+}
+
+/// Descriptors 0, 1, 2 on the console, which becomes the controlling terminal of our session.
+fn open_console() {
+    if process::new_session().is_err() {
+        // We lead a session already.
+    }
+    let is_open = (0..3).all(|descriptor| file::descriptor_flags(descriptor).is_ok());
+    if !is_open {
+        match File::open("/dev/console", O_RDWR | O_NOCTTY, 0).map(File::into_descriptor) {
+            Ok(console) => {
+                for descriptor in (0..3).filter(|descriptor| *descriptor != console) {
+                    if let Err(error) = file::duplicate(console, descriptor) {
+                        eprintln!("init: descriptor {descriptor}: {error}");
+                    }
+                }
+            }
+            Err(error) => eprintln!("init: /dev/console: {error}"),
+        }
+    }
+    output::redirected();
+}
+
+/// Runs a program on the console, in a session of its own, and waits for it; meanwhile reaps whatever ends. Its
+/// status.
+fn run(command: &[&str]) -> i32 {
+    let child = match process::fork() {
+        Ok(Fork::Parent(pid)) => pid,
+        Ok(Fork::Child) => process::exit_now(become_program(command)),
+        Err(error) => {
+            eprintln!("init: cannot fork: {error}");
+            return 126;
+        }
+    };
+    loop {
+        match process::wait(-1, 0) {
+            Ok(Some(change)) if change.pid == child => return process::shell_status(change.status),
+            Ok(_) => {}
+            Err(Errno::EINTR) => obey_signals(),
+            Err(error) => {
+                eprintln!("init: {error}");
+                return 126;
+            }
+        }
+    }
+}
+
+/// Returns only if the program cannot be run.
+fn become_program(command: &[&str]) -> i32 {
+    let taken = process::new_session().and_then(|()| terminal::take_control(0));
+    if let Err(error) = taken {
+        eprintln!("init: no controlling terminal: {error}");
+    }
+    let arguments: Vec<String> = command.iter().map(|word| word.to_string()).collect();
+    let inherited: Vec<&str> = environment().collect();
+    let is_missing = |entry: &&str| {
+        let name = entry.split_inclusive('=').next().unwrap_or(entry);
+        !inherited.iter().any(|found| found.starts_with(name))
+    };
+    let standard = ENVIRONMENT.iter().copied().filter(is_missing);
+    let variables: Vec<String> = inherited
+        .iter()
+        .copied()
+        .chain(standard)
+        .map(String::from)
+        .collect();
+    let path = if command[0].contains('/') {
+        command[0].to_string()
+    } else {
+        alloc::format!("/bin/{}", command[0])
+    };
+    let error = process::execute(&path, &arguments, &variables);
+    eprintln!("init: {path}: {error}");
+    if error == Errno::ENOENT { 127 } else { 126 }
+}
+
+/// SIGTERM, SIGUSR2: power off; SIGINT: restart (as BusyBox's and System V's init have it).
+fn obey_signals() {
+    if signal::take(Signal::SIGTERM) | signal::take(Signal::SIGUSR2) | signal::take(Signal::SIGUSR1) {
+        leave(0);
+    }
+    if signal::take(Signal::SIGINT) {
+        end_all();
+        report(system::reboot(LINUX_REBOOT_CMD_RESTART));
+    }
+}
+
+/// Asks all processes to end, and then makes them.
+fn end_all() {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        // ESRCH: there is nobody left.
+        if signal::send(-1, signal).is_err() {
+            return;
+        }
+        // Half a second to say goodbye; an interruption only makes it shorter.
+        let _ = userland::runtime::time::sleep(TimeSpec::from_nanoseconds(500_000_000));
+        while let Ok(Some(_)) = process::wait(-1, process::WNOHANG) {}
+    }
+}
+
+fn report(result: userland::runtime::Result<()>) {
+    if let Err(error) = result {
+        eprintln!("init: reboot: {error}");
+    }
+}
+
+/// Powers off. Should the machine not be able to, init ends with the status, and the kernel says what that means.
+fn leave(status: i32) -> ! {
+    end_all();
+    if output::flush().is_err() {
+        eprintln!("init: the console is gone");
+    }
+    report(system::reboot(LINUX_REBOOT_CMD_POWER_OFF));
+    process::exit_now(status)
+}

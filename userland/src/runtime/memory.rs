@@ -1,0 +1,243 @@
+//! Memory of a program's own, beside Rust's: areas that it maps to look at what the kernel does with them. Each access
+//! is one volatile load or store, so that what the source says is what the MMU sees.
+
+use super::file::File;
+use super::raw::syscall;
+use super::{Errno, Result};
+use abi::memory::{MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PROT_READ, PROT_WRITE};
+use abi::nr;
+
+/// The size of a page: Holstein and Linux's usual arm64 kernels have 4 KiB.
+pub const PAGE: usize = 4096;
+
+/// Whether a process and its children see each other's writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Copy-on-write.
+    Private,
+    /// One memory for all.
+    Shared,
+}
+
+/// Bytes that belong to nobody in Rust: only loads and stores through this type touch them. A page that is not there
+/// or may not be touched so ends the program by a signal.
+#[derive(Debug)]
+pub struct Region {
+    address: usize,
+    length: usize,
+}
+
+impl Region {
+    /// The first address.
+    pub fn address(&self) -> usize {
+        self.address
+    }
+
+    /// The length in bytes.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The number of pages.
+    pub fn pages(&self) -> usize {
+        self.length / PAGE
+    }
+
+    /// The address of a page.
+    pub fn page_address(&self, page: usize) -> usize {
+        self.address + page * PAGE
+    }
+
+    fn cell<T>(&self, offset: usize) -> *mut T {
+        let end = offset.checked_add(size_of::<T>());
+        let is_good = offset.is_multiple_of(align_of::<T>()) && end.is_some_and(|end| end <= self.length);
+        assert!(
+            is_good,
+            "offset {offset:#x} of a region of {:#x} bytes",
+            self.length
+        );
+        (self.address + offset) as *mut T
+    }
+
+    /// Loads eight bytes. The offset must be aligned and within the region.
+    pub fn load(&self, offset: usize) -> u64 {
+        // SAFETY: within the region, aligned, and no Rust reference to it exists.
+        unsafe { self.cell::<u64>(offset).read_volatile() }
+    }
+
+    /// Stores eight bytes. The offset must be aligned and within the region.
+    pub fn store(&self, offset: usize, value: u64) {
+        // SAFETY: within the region, aligned, and no Rust reference to it exists.
+        unsafe { self.cell::<u64>(offset).write_volatile(value) }
+    }
+
+    /// Stores a byte.
+    pub fn store_byte(&self, offset: usize, value: u8) {
+        // SAFETY: within the region, and no Rust reference to it exists.
+        unsafe { self.cell::<u8>(offset).write_volatile(value) }
+    }
+
+    /// read(2) into the region: the kernel itself writes. Length is cut to the region's end.
+    pub fn read_from(&self, file: &File, offset: usize, length: usize) -> Result<usize> {
+        let length = length.min(self.length.saturating_sub(offset));
+        // SAFETY: the kernel writes within the region only.
+        unsafe {
+            syscall(
+                nr::READ,
+                [file.descriptor() as usize, self.address + offset, length],
+            )
+        }
+    }
+
+    /// mprotect(2) of whole pages.
+    pub fn protect(&self, page: usize, pages: usize, rights: u32) -> Result<()> {
+        if page.checked_add(pages).is_none_or(|end| end > self.pages()) {
+            return Err(Errno::EINVAL);
+        }
+        // SAFETY: within the region, of which Rust assumes nothing.
+        unsafe {
+            syscall(
+                nr::MPROTECT,
+                [self.page_address(page), pages * PAGE, rights as usize],
+            )
+        }
+        .map(drop)
+    }
+}
+
+/// A mapped area, unmapped when dropped.
+#[derive(Debug)]
+pub struct Mapping(Region);
+
+impl core::ops::Deref for Mapping {
+    type Target = Region;
+    fn deref(&self) -> &Region {
+        &self.0
+    }
+}
+
+fn map(length: usize, rights: u32, flags: u32, descriptor: i32, offset: u64) -> Result<Mapping> {
+    let length = length.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
+    let arguments = [
+        0,
+        length,
+        rights as usize,
+        flags as usize,
+        descriptor as usize,
+        offset as usize,
+    ];
+    // SAFETY: without MAP_FIXED a new area never replaces memory in use.
+    let address = unsafe { syscall(nr::MMAP, arguments) }?;
+    Ok(Mapping(Region { address, length }))
+}
+
+impl Mapping {
+    /// Zero-filled memory, readable and writable.
+    pub fn anonymous(length: usize, sharing: Sharing) -> Result<Mapping> {
+        map(
+            length,
+            PROT_READ | PROT_WRITE,
+            MAP_ANONYMOUS | sharing.flag(),
+            -1,
+            0,
+        )
+    }
+
+    /// Part of a file; the offset must be a multiple of the page size.
+    pub fn file(file: &File, offset: u64, length: usize, rights: u32, sharing: Sharing) -> Result<Mapping> {
+        map(length, rights, sharing.flag(), file.descriptor(), offset)
+    }
+
+    /// Unmaps pages at the end.
+    pub fn shorten(&mut self, pages: usize) -> Result<()> {
+        let keep = self
+            .pages()
+            .checked_sub(pages)
+            .filter(|&keep| keep > 0)
+            .ok_or(Errno::EINVAL)?;
+        // SAFETY: within the mapping, of which Rust assumes nothing.
+        unsafe { syscall(nr::MUNMAP, [self.page_address(keep), pages * PAGE]) }?;
+        self.0.length = keep * PAGE;
+        Ok(())
+    }
+
+    /// mremap(2): makes it longer or shorter; it may move.
+    pub fn resize(&mut self, length: usize) -> Result<()> {
+        let length = length
+            .checked_next_multiple_of(PAGE)
+            .filter(|&length| length > 0)
+            .ok_or(Errno::EINVAL)?;
+        let arguments = [self.0.address, self.0.length, length, MREMAP_MAYMOVE as usize];
+        // SAFETY: the mapping is ours alone; without MREMAP_FIXED it moves to a free place only.
+        self.0.address = unsafe { syscall(nr::MREMAP, arguments) }?;
+        self.0.length = length;
+        Ok(())
+    }
+}
+
+impl Sharing {
+    fn flag(self) -> u32 {
+        match self {
+            Sharing::Private => MAP_PRIVATE,
+            Sharing::Shared => MAP_SHARED,
+        }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: ours, and no longer used. It cannot fail for an area that we mapped.
+        let _ = unsafe { syscall(nr::MUNMAP, [self.0.address, self.0.length]) };
+    }
+}
+
+/// Memory that `brk(2)` added; given back when dropped, if it still is the last.
+#[derive(Debug)]
+pub struct Break(Region);
+
+impl core::ops::Deref for Break {
+    type Target = Region;
+    fn deref(&self) -> &Region {
+        &self.0
+    }
+}
+
+/// brk(2): the break after the call.
+fn set_break(address: usize) -> Result<usize> {
+    // SAFETY: callers only grow, or shrink by what they added themselves.
+    unsafe { syscall(nr::BRK, [address]) }
+}
+
+/// Moves the break up; the address of the new bytes.
+pub(super) fn extend_break(length: usize) -> Result<usize> {
+    let old = set_break(0)?;
+    let new = old.checked_add(length).ok_or(Errno::ENOMEM)?;
+    if set_break(new)? == new {
+        Ok(old)
+    } else {
+        Err(Errno::ENOMEM)
+    }
+}
+
+impl Break {
+    /// Adds whole pages, the first of them not touched by anybody yet.
+    pub fn grow(pages: usize) -> Result<Break> {
+        let old = set_break(0)?;
+        let length = pages.checked_mul(PAGE).ok_or(Errno::ENOMEM)?;
+        let to_page = old.next_multiple_of(PAGE) - old;
+        extend_break(length.checked_add(to_page).ok_or(Errno::ENOMEM)?)?;
+        Ok(Break(Region {
+            address: old + to_page,
+            length,
+        }))
+    }
+}
+
+impl Drop for Break {
+    fn drop(&mut self) {
+        if set_break(0) == Ok(self.0.address + self.0.length) {
+            // Shrinking cannot fail; if it did, the memory would merely stay.
+            let _ = set_break(self.0.address);
+        }
+    }
+}

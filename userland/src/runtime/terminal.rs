@@ -1,0 +1,79 @@
+//! Terminals: termios(3), tcsetpgrp(3).
+
+use super::Result;
+use super::raw::syscall;
+use abi::nr;
+use abi::terminal::{ECHO, ICANON, ICRNL, IEXTEN, ISIG, IXON, VMIN, VTIME};
+use abi::terminal::{TCGETS, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSCTTY, TIOCSPGRP, WinSize};
+
+pub use abi::terminal::Termios;
+
+/// ioctl(2) with a value that the kernel reads or writes.
+fn control<T>(descriptor: i32, request: u32, value: &mut T) -> Result<()> {
+    // SAFETY: each request below is used with the type that ioctl_tty(2) names for it.
+    unsafe {
+        syscall(
+            nr::IOCTL,
+            [
+                descriptor as usize,
+                request as usize,
+                core::ptr::from_mut(value) as usize,
+            ],
+        )
+    }
+    .map(drop)
+}
+
+/// The settings of a terminal; ENOTTY if it is none.
+pub fn settings(descriptor: i32) -> Result<Termios> {
+    let mut termios = Termios::default();
+    control(descriptor, TCGETS, &mut termios)?;
+    Ok(termios)
+}
+
+/// Sets them, once what was written has gone out.
+pub fn set(descriptor: i32, termios: &Termios) -> Result<()> {
+    control(descriptor, TCSETSW, &mut termios.clone())
+}
+
+/// Those settings, but for keys one by one, without echo and signals; output is processed as before.
+pub fn raw(termios: &Termios) -> Termios {
+    let mut raw = *termios;
+    raw.iflag &= !(ICRNL | IXON);
+    raw.lflag &= !(ECHO | ICANON | ISIG | IEXTEN);
+    raw.cc[VMIN] = 1;
+    raw.cc[VTIME] = 0;
+    raw
+}
+
+/// isatty(3).
+pub fn is_terminal(descriptor: i32) -> bool {
+    settings(descriptor).is_ok()
+}
+
+/// Width in columns; 80 where the terminal does not know, as a serial line.
+pub fn columns(descriptor: i32) -> usize {
+    let mut size = WinSize::default();
+    match control(descriptor, TIOCGWINSZ, &mut size) {
+        Ok(()) if size.col > 0 => usize::from(size.col),
+        _ => 80,
+    }
+}
+
+/// The process group that reads from the terminal.
+pub fn foreground(descriptor: i32) -> Result<i32> {
+    let mut group = 0i32;
+    control(descriptor, TIOCGPGRP, &mut group)?;
+    Ok(group)
+}
+
+/// Gives the terminal to a process group.
+pub fn set_foreground(descriptor: i32, mut group: i32) -> Result<()> {
+    control(descriptor, TIOCSPGRP, &mut group)
+}
+
+/// Makes it the controlling terminal of this session, whose leader we must be.
+pub fn take_control(descriptor: i32) -> Result<()> {
+    // SAFETY: the argument of TIOCSCTTY is a number, not an address.
+    unsafe { syscall(nr::IOCTL, [descriptor as usize, TIOCSCTTY as usize, 0]) }.map(drop)
+}
