@@ -1,1 +1,94 @@
-//! x
+//! The rules of the house (`kernel/README.md`), as tests over the tree: floors, where `unsafe` may stand and that it
+//! says why, how long a file may be, and what lies at the top.
+
+mod rules;
+mod source;
+
+use source::{Source, sources};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Applies a rule to every Rust file and fails with the list of what breaks it.
+fn apply(rule: impl Fn(&Source) -> Vec<String>) {
+    let sources = sources(&root());
+    assert!(sources.len() > 20, "only {} source files found", sources.len());
+    let mut broken = String::new();
+    for source in &sources {
+        for what in rule(source) {
+            writeln!(broken, "{}:{what}", source.path).expect("writing to a string");
+        }
+    }
+    assert!(broken.is_empty(), "\n{broken}");
+}
+
+#[test]
+fn crates_depend_on_lower_floors_only() {
+    let broken: Vec<_> = rules::FLOORS
+        .iter()
+        .flat_map(|floor| rules::dependencies(&root(), floor))
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_crate_of_the_workspace_has_its_floor() {
+    let workspace = std::fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    for floor in rules::FLOORS {
+        assert!(
+            workspace.contains(&format!("\"{}\"", floor.folder)),
+            "{} is no member",
+            floor.folder
+        );
+    }
+    let members = workspace
+        .lines()
+        .skip_while(|line| *line != "members = [")
+        .skip(1)
+        .take_while(|line| *line != "]");
+    assert_eq!(
+        members.count(),
+        rules::FLOORS.len(),
+        "a member of the workspace has no floor in this test"
+    );
+}
+
+#[test]
+fn unsafe_and_assembly_stand_only_where_they_may() {
+    apply(rules::unsafe_outside);
+}
+
+#[test]
+fn every_unsafe_block_says_why_it_is_sound() {
+    apply(rules::unsafe_without_reason);
+}
+
+#[test]
+fn lints_are_obeyed_and_nothing_is_left_for_later() {
+    apply(rules::loose_ends);
+}
+
+#[test]
+fn files_are_short() {
+    apply(rules::too_long);
+}
+
+#[test]
+fn floors_state_what_they_think_of_unsafe() {
+    for (file, attribute) in rules::UNSAFE_ATTRIBUTES {
+        let text =
+            std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(text.contains(attribute), "{file} lacks {attribute}");
+    }
+}
+
+#[test]
+fn the_top_holds_only_what_belongs_there() {
+    let entries = std::fs::read_dir(root()).expect("the root").flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let strangers: Vec<_> = names.filter(|name| !rules::belongs_at_the_top(name)).collect();
+    assert!(strangers.is_empty(), "{strangers:?}");
+}

@@ -1,0 +1,202 @@
+//! The rules, each a function from a file to what breaks it, and tests that each can be broken.
+
+use crate::source::Source;
+use regex::Regex;
+use std::path::Path;
+
+/// A crate, its folder, and the crates of this workspace that it may use.
+pub struct Floor {
+    /// Folder from the root.
+    pub folder: &'static str,
+    uses: &'static [&'static str],
+}
+
+/// From the lowest floor up; host tools and tests last.
+pub const FLOORS: &[Floor] = &[
+    Floor {
+        folder: "kernel/abi",
+        uses: &[],
+    },
+    Floor {
+        folder: "kernel/formats",
+        uses: &[],
+    },
+    Floor {
+        folder: "kernel/mm",
+        uses: &["abi", "formats"],
+    },
+    Floor {
+        folder: "platform",
+        uses: &["abi", "formats", "mm"],
+    },
+    Floor {
+        folder: "kernel",
+        uses: &["abi", "formats", "mm", "platform"],
+    },
+    Floor {
+        folder: "userland",
+        uses: &["abi"],
+    },
+    Floor {
+        folder: "platform/image",
+        uses: &[],
+    },
+    Floor {
+        folder: "tests",
+        uses: &["image", "abi", "formats", "mm"],
+    },
+];
+
+/// The crates of this workspace by name.
+const CRATES: &[&str] = &[
+    "abi", "formats", "mm", "platform", "kernel", "userland", "image", "tests",
+];
+
+/// What the root of a crate must say about `unsafe`.
+pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
+    ("kernel/abi/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/formats/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/mm/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/src/main.rs", "#![deny(unsafe_code)]"),
+];
+
+/// The folders in which `unsafe` and assembly may stand: the board, and the start of our EL0 programs.
+const UNSAFE_FOLDERS: &[&str] = &["platform/src/", "userland/src/runtime/"];
+
+const LONGEST_FILE: usize = 400;
+/// Files that may be longer, each with the reason.
+const LONG_FILES: &[(&str, &str)] = &[];
+
+/// How far above an unsafe block its reason may begin.
+const REASON_LINES: usize = 12;
+
+const TOP: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "kernel",
+    "platform",
+    "linker",
+    "userland",
+    "tests",
+    "Makefile",
+    "README.md",
+    "LICENSE",
+    "target",
+];
+
+/// Dependencies of a crate that its floor does not allow.
+pub fn dependencies(root: &Path, floor: &Floor) -> Vec<String> {
+    let manifest = std::fs::read_to_string(root.join(floor.folder).join("Cargo.toml")).unwrap_or_default();
+    forbidden_dependencies(&manifest, floor)
+}
+
+fn forbidden_dependencies(manifest: &str, floor: &Floor) -> Vec<String> {
+    let mut is_dependencies = false;
+    let mut found = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_dependencies = line.ends_with("dependencies]");
+        }
+        let name = line.split(['=', '.', ' ']).next().unwrap_or_default();
+        if is_dependencies && CRATES.contains(&name) && !floor.uses.contains(&name) {
+            found.push(format!("{} uses {name}", floor.folder));
+        }
+    }
+    found
+}
+
+fn lines_with(source: &Source, pattern: &str, what: &str) -> Vec<String> {
+    let pattern = Regex::new(pattern).expect("a regular expression");
+    let lines = source.code_lines().filter(|(_, line)| pattern.is_match(line));
+    lines.map(|(number, _)| format!("{number}: {what}")).collect()
+}
+
+/// `unsafe` and assembly outside the folders where they may stand.
+pub fn unsafe_outside(source: &Source) -> Vec<String> {
+    if UNSAFE_FOLDERS
+        .iter()
+        .any(|folder| source.path.starts_with(folder))
+    {
+        return Vec::new();
+    }
+    lines_with(
+        source,
+        r"\bunsafe\b|\b(global_|naked_)?asm!",
+        "unsafe or assembly outside platform and userland's runtime",
+    )
+}
+
+/// Unsafe blocks and implementations with no `SAFETY:` above them.
+pub fn unsafe_without_reason(source: &Source) -> Vec<String> {
+    let block = Regex::new(r"\bunsafe (\{|impl\b)").expect("a regular expression");
+    let lines: Vec<&str> = source.text.lines().collect();
+    let has_reason = |number: usize| {
+        let first = number.saturating_sub(REASON_LINES + 1);
+        lines[first..number].iter().any(|line| line.contains("SAFETY:"))
+    };
+    let blocks = source.code_lines().filter(|(_, line)| block.is_match(line));
+    blocks
+        .filter(|&(number, _)| !has_reason(number))
+        .map(|(number, _)| format!("{number}: no SAFETY comment"))
+        .collect()
+}
+
+/// Silenced lints, skipped tests, and notes for later.
+pub fn loose_ends(source: &Source) -> Vec<String> {
+    let mut found = lines_with(
+        source,
+        r"#!?\[(allow\(|cfg_attr\([^)]*\ballow\()",
+        "a lint is silenced",
+    );
+    found.extend(lines_with(source, r"#\[ignore\b", "a test is skipped"));
+    found.extend(lines_with(source, r"\b(todo|unimplemented)!", "unfinished code"));
+    let later = Regex::new(r"//.*\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b").expect("a regular expression");
+    let notes = source
+        .text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| later.is_match(line));
+    found.extend(notes.map(|(index, _)| format!("{}: a note for later", index + 1)));
+    found
+}
+
+/// The file, if it is too long.
+pub fn too_long(source: &Source) -> Vec<String> {
+    let length = source.text.lines().count();
+    if length <= LONGEST_FILE || LONG_FILES.iter().any(|(path, _reason)| *path == source.path) {
+        return Vec::new();
+    }
+    vec![format!(" {length} lines")]
+}
+
+/// Whether a file or folder of this name belongs at the top of the tree.
+pub fn belongs_at_the_top(name: &str) -> bool {
+    name.starts_with('.') || TOP.contains(&name)
+}
+
+#[test]
+fn each_rule_can_be_broken() {
+    let line = |text: &str| Source::new("kernel/src/x.rs", text);
+    assert_eq!(unsafe_outside(&line("fn f() {\n    unsafe { g() }\n}")).len(), 1);
+    assert_eq!(unsafe_outside(&line("asm!(\"nop\")")).len(), 1);
+    assert!(unsafe_outside(&line("// unsafe\n#![deny(unsafe_code)]")).is_empty());
+    assert!(unsafe_outside(&Source::new("platform/src/x.rs", "unsafe { g() }")).is_empty());
+    assert_eq!(unsafe_without_reason(&line("unsafe { g() }")).len(), 1);
+    assert!(unsafe_without_reason(&line("// SAFETY: g has no rules.\nunsafe { g() }")).is_empty());
+    assert_eq!(
+        loose_ends(&line("#[allow(dead_code)]\n#[ignore]\ntodo!()\n// TO\x44O: more")).len(),
+        4
+    );
+    assert!(loose_ends(&line("#[expect(dead_code, reason = \"read by the loader\")]")).is_empty());
+    assert_eq!(too_long(&line(&"\n".repeat(401))).len(), 1);
+    let manifest = "[dependencies]\nabi.workspace = true\nkernel = { path = \"..\" }\n[lints]\nplatform = 1";
+    let floor = Floor {
+        folder: "kernel/mm",
+        uses: &["abi"],
+    };
+    assert_eq!(
+        forbidden_dependencies(manifest, &floor),
+        ["kernel/mm uses kernel"]
+    );
+    assert!(belongs_at_the_top(".ci") && !belongs_at_the_top("notes.txt"));
+}
