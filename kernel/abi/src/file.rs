@@ -180,6 +180,16 @@ pub const RENAME_EXCHANGE: u32 = 2;
 /// renameat2: leave a whiteout.
 pub const RENAME_WHITEOUT: u32 = 4;
 
+/// utimensat: the current time, in place of nanoseconds.
+pub const UTIME_NOW: i64 = 0x3fff_ffff;
+/// utimensat: leave the time as it is, in place of nanoseconds.
+pub const UTIME_OMIT: i64 = 0x3fff_fffe;
+
+/// close_range: first stop sharing the descriptor table.
+pub const CLOSE_RANGE_UNSHARE: u32 = 2;
+/// close_range: do not close, set close-on-exec.
+pub const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
 /// Longest path, the NUL included (`linux/limits.h`).
 pub const PATH_MAX: usize = 4096;
 /// Longest name in a directory.

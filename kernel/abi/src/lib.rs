@@ -13,6 +13,7 @@ pub mod dirent;
 pub mod errno;
 pub mod file;
 pub mod memory;
+pub mod mount;
 pub mod nr;
 pub mod pagemap;
 pub mod process;

@@ -9,8 +9,9 @@ use std::process::Command;
 /// Names of our own, of the kernel's inner headers, or of POSIX.
 const NOT_IN_HEADERS: &str = "
     COUNT DT_BLK DT_CHR DT_DIR DT_FIFO DT_LNK DT_REG DT_SOCK DT_UNKNOWN F_OK HEADER_LEN IOV_MAX
-    KPF_RESERVED MAX NCCS PM_FILE PM_MMAP_EXCLUSIVE PM_PFN_MASK PM_PRESENT PM_SOFT_DIRTY PM_SWAP
-    PM_UFFD_WP R_OK RLIM_NLIMITS SIGSET_SIZE TASK_COMM_LEN USER_HZ W_OK X_OK
+    KPF_RESERVED MAX MNT_DETACH MNT_EXPIRE MNT_FORCE NCCS PM_FILE PM_MMAP_EXCLUSIVE PM_PFN_MASK
+    PM_PRESENT PM_SOFT_DIRTY PM_SWAP PM_UFFD_WP RLIM_NLIMITS R_OK SIGSET_SIZE TASK_COMM_LEN
+    UMOUNT_NOFOLLOW USER_HZ UTIME_NOW UTIME_OMIT W_OK X_OK
 ";
 
 fn constants() -> BTreeMap<String, String> {
@@ -91,7 +92,9 @@ const PROLOGUE: &str = "
 #include <linux/kernel-page-flags.h>
 #include <linux/limits.h>
 #include <linux/magic.h>
+#include <linux/close_range.h>
 #include <linux/mman.h>
+#include <linux/mount.h>
 #include <linux/prctl.h>
 #include <linux/random.h>
 #include <linux/reboot.h>
