@@ -215,6 +215,7 @@ impl Tables {
     /// visible to every processor before the descriptor is.
     #[inline]
     pub(crate) fn fill<M: Mmu>(&self, memory: &Memory<M>, table: Frame, index: usize, new: Descriptor) {
+        memory.mmu().dsb_ishst();
         memory.mmu().store(table, index, new);
         memory.mmu().dsb_ishst();
         memory
