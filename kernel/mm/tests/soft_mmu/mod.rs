@@ -16,10 +16,9 @@ mod tlb;
 mod walk;
 
 use history::Event;
-pub use machine::{JUNK, PROBES};
-use machine::{CountOf, Machine};
+pub use machine::PROBES;
+use machine::{CountOf, JUNK, Machine};
 use mm::{Access, Asid, Descriptor, Frame, Mmu, VirtAddr};
-use random::Random;
 use sabotage::Sabotage;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -55,11 +54,6 @@ impl SoftMmu {
     /// The processor that acts from now on; returns the one before.
     pub fn set_cpu(&self, cpu: usize) -> usize {
         self.cpu.replace(cpu)
-    }
-
-    /// How many processors there are.
-    pub fn cpus(&self) -> usize {
-        self.machine.borrow().cpus.len()
     }
 
     /// Where the reference counts can be asked for.
@@ -102,6 +96,13 @@ impl SoftMmu {
     /// Notes a breach that the test itself has found.
     pub fn complain(&self, what: impl FnOnce() -> String) {
         self.machine.borrow_mut().complain(what);
+    }
+
+    /// Notes a breach if there is one.
+    pub fn complain_if(&self, is_breach: bool, what: impl FnOnce() -> String) {
+        if is_breach {
+            self.complain(what);
+        }
     }
 
     /// The first breach so far, with the history before it.
@@ -147,17 +148,6 @@ impl SoftMmu {
         let mut machine = self.machine.borrow_mut();
         let asids: Vec<u16> = machine.owners.iter().filter(|(_, r)| **r == root.0).map(|(asid, _)| *asid).collect();
         asids.into_iter().for_each(|asid| machine.check_asid(asid, root.0));
-    }
-
-    /// [`SoftMmu::check_root`] for one address.
-    pub fn check_address(&self, root: Frame, address: VirtAddr) {
-        let mut machine = self.machine.borrow_mut();
-        let asids: Vec<u16> = machine.owners.iter().filter(|(_, r)| **r == root.0).map(|(asid, _)| *asid).collect();
-        for asid in asids {
-            for cpu in 0..machine.cpus.len() {
-                machine.check_address(cpu, asid, root.0, address.0);
-            }
-        }
     }
 
     /// The acting processor, in EL0, uses `address`: the frame it reaches, or `None` for a fault.
@@ -232,11 +222,6 @@ impl SoftMmu {
         let result = act(&mut machine, self.cpu.get());
         machine.speculate();
         result
-    }
-
-    /// The dice of the adversary, for what the test decides along with it.
-    pub fn dice<T>(&self, throw: impl FnOnce(&mut Random) -> T) -> T {
-        throw(&mut self.machine.borrow_mut().random)
     }
 }
 

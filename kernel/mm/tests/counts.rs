@@ -1,0 +1,1 @@
+//! The reference counts under every interleaving that the memory model allows.

@@ -1,0 +1,6 @@
+//! The proof of the heart on the host. `soft_mmu` is the adversarial machine, `world` the kernel around the heart with a
+//! shadow of what every process should see; the other modules are the tests.
+
+mod lives;
+mod soft_mmu;
+mod world;

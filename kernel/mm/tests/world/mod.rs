@@ -1,0 +1,291 @@
+//! The world around the heart: processors that run threads, processes with their shadows, and every operation a kernel
+//! performs on an address space, each checked against the shadow and against the machine's complaints.
+//!
+//! One thread of the host plays all processors. While one of them is inside an operation, the machine calls the world
+//! back between its steps ([`World::interlope`]), and another processor may then use its memory, or perform an operation of its own
+//! on a space whose lock is free: so two sharers of a table are at work at once.
+
+mod access;
+mod check;
+pub mod object;
+pub mod operations;
+mod ram;
+pub mod shadow;
+
+use crate::soft_mmu::SoftMmu;
+use crate::soft_mmu::random::Random;
+use crate::soft_mmu::sabotage::Sabotage;
+pub use access::{Seen, Use};
+use mm::{AddressSpace, Frame, Memory, PageRange, VirtAddr};
+use object::{Object, Role, enter_machine};
+use ram::Ram;
+use shadow::Shadow;
+use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The first frame of the machine's RAM: not 0, so that a lost base shows.
+const FIRST_FRAME: Frame = Frame(0x4_0000);
+
+/// What the world is made of.
+#[derive(Clone, Copy)]
+pub struct Settings {
+    /// Decides everything.
+    pub seed: u64,
+    /// Frames of RAM.
+    pub frames: usize,
+    /// Processors.
+    pub cpus: usize,
+    /// ASIDs are below this.
+    pub asid_limit: u32,
+    /// How the machine disobeys.
+    pub sabotage: Option<Sabotage>,
+}
+
+impl Settings {
+    /// Ample memory, four processors, an honest machine.
+    pub fn new(seed: u64) -> Settings {
+        Settings { seed, frames: 640, cpus: 4, asid_limit: 1 << 16, sabotage: None }
+    }
+}
+
+/// An address space with its lock and its shadow.
+pub struct Space {
+    /// The heart's; `None` once released. A failing test leaks it rather than panic a second time.
+    inner: RefCell<Option<ManuallyDrop<AddressSpace>>>,
+    /// What its processes should see.
+    pub shadow: RefCell<Shadow>,
+    root: Frame,
+    /// Processes that live in it (vfork, threads that are processes of their own).
+    users: Cell<usize>,
+    /// Pages that the operation under way is about to make, which nobody may talk about yet.
+    forming: Cell<Option<PageRange>>,
+    /// Stores that other processors did during the operation under way: page, probe, value before.
+    intrusions: RefCell<Vec<(VirtAddr, usize, u64)>>,
+}
+
+/// One processor as the kernel sees it.
+#[derive(Default)]
+struct Processor {
+    running: RefCell<Option<Rc<Space>>>,
+    is_in_kernel: Cell<bool>,
+}
+
+/// All of it.
+pub struct World {
+    /// The heart's memory, with the machine in it.
+    pub memory: Rc<Memory<SoftMmu>>,
+    /// Text, shared memory, data.
+    pub objects: Vec<Arc<Object>>,
+    ram: &'static Ram,
+    processors: Vec<Processor>,
+    spaces: RefCell<Vec<Rc<Space>>>,
+    held: RefCell<Vec<Frame>>,
+    free_at_start: usize,
+    next_value: Cell<u64>,
+    dice: RefCell<Random>,
+    /// Faults seen by programs, and operations, for the report.
+    pub statistics: Statistics,
+}
+
+/// How much happened.
+#[derive(Default)]
+pub struct Statistics {
+    /// Faults that the heart resolved.
+    pub faults: Cell<u64>,
+    /// Operations of another processor in the middle of one.
+    pub interruptions: Cell<u64>,
+    /// Operations that failed for want of memory.
+    pub refused: Cell<u64>,
+}
+
+/// Adds one.
+pub fn bump(counter: &Cell<u64>) {
+    counter.set(counter.get() + 1);
+}
+
+impl World {
+    /// A machine with objects and no process.
+    pub fn new(settings: Settings) -> Rc<World> {
+        let ram = Ram::leak(FIRST_FRAME, settings.frames);
+        let mmu = SoftMmu::new(FIRST_FRAME, settings.frames, settings.cpus, settings.seed);
+        let memory = Memory::new(mmu, ram.frames(), settings.asid_limit).expect("a frame for the zero frame");
+        let memory = Rc::new(memory);
+        enter_machine(Some(Rc::clone(&memory)));
+        let counts = Rc::downgrade(&memory);
+        memory.mmu().set_count_of(Box::new(move |frame| {
+            counts.upgrade().map_or(1, |memory| memory.frames().count(Frame(frame)))
+        }));
+        let roles = [Role::Text, Role::SharedMemory, Role::Data];
+        let objects = roles.iter().zip(1..).map(|(role, number)| Arc::new(Object::new(&memory, number, *role, 6)));
+        let objects = objects.collect();
+        let world = World {
+            free_at_start: memory.frames().free_count(),
+            objects,
+            ram,
+            processors: (0..settings.cpus).map(|_| Processor::default()).collect(),
+            spaces: RefCell::default(),
+            held: RefCell::default(),
+            next_value: Cell::new(1),
+            dice: RefCell::new(Random::new(!settings.seed)),
+            statistics: Statistics::default(),
+            memory,
+        };
+        world.mmu().set_sabotage(settings.sabotage);
+        Rc::new(world)
+    }
+
+    /// The machine.
+    pub fn mmu(&self) -> &SoftMmu {
+        self.memory.mmu()
+    }
+
+    /// The dice of whoever decides what happens.
+    pub fn throw<T>(&self, decide: impl FnOnce(&mut Random) -> T) -> T {
+        decide(&mut self.dice.borrow_mut())
+    }
+
+    /// A value that no other store has used.
+    pub fn fresh_value(&self) -> u64 {
+        self.next_value.set(self.next_value.get() + 1);
+        self.next_value.get() << 16 | 0xda7a
+    }
+
+    /// All address spaces.
+    pub fn spaces(&self) -> Vec<Rc<Space>> {
+        self.spaces.borrow().clone()
+    }
+
+    /// The space whose thread `cpu` runs.
+    pub fn running(&self, cpu: usize) -> Option<Rc<Space>> {
+        self.processors[cpu].running.borrow().clone()
+    }
+
+    /// A processor that is in user mode or idle.
+    pub fn free_cpu(&self) -> Option<usize> {
+        let free: Vec<usize> =
+            (0..self.processors.len()).filter(|cpu| !self.processors[*cpu].is_in_kernel.get()).collect();
+        (!free.is_empty()).then(|| self.throw(|dice| dice.pick(&free)))
+    }
+
+    /// Whether some processor is inside an operation.
+    pub fn is_busy(&self) -> bool {
+        self.processors.iter().any(|processor| processor.is_in_kernel.get())
+    }
+
+    /// Runs `act` as `cpu` in the kernel; then, back in user mode, nothing may be pending. The outermost one ends the test
+    /// if anything was found.
+    fn in_kernel<T>(&self, cpu: usize, act: impl FnOnce() -> T) -> T {
+        let before = self.mmu().set_cpu(cpu);
+        self.processors[cpu].is_in_kernel.set(true);
+        let result = act();
+        self.processors[cpu].is_in_kernel.set(false);
+        self.mmu().check_return();
+        self.mmu().set_cpu(before);
+        self.verdict();
+        result
+    }
+
+    /// Panics with the first complaint, unless some operation is still under way.
+    pub fn verdict(&self) {
+        if !self.is_busy()
+            && let Some(complaint) = self.mmu().complaint()
+        {
+            panic!("{complaint}");
+        }
+    }
+
+    /// Performs `act` on the space as `cpu`, under its lock; `None` when somebody else holds it.
+    pub fn with_space<T>(
+        &self,
+        cpu: usize,
+        space: &Space,
+        act: impl FnOnce(&mut AddressSpace) -> T,
+    ) -> Option<T> {
+        let mut guard = space.inner.try_borrow_mut().ok()?;
+        let inner = guard.as_mut()?;
+        Some(self.in_kernel(cpu, || act(inner)))
+    }
+
+    /// Whether an operation on the space is under way.
+    pub fn is_locked(&self, space: &Space) -> bool {
+        space.inner.try_borrow_mut().is_err()
+    }
+
+    fn adopt(&self, inner: AddressSpace, shadow: Shadow) -> Rc<Space> {
+        let space = Rc::new(Space {
+            root: inner.translation_root().0,
+            inner: RefCell::new(Some(ManuallyDrop::new(inner))),
+            shadow: RefCell::new(shadow),
+            users: Cell::new(1),
+            forming: Cell::new(None),
+            intrusions: RefCell::default(),
+        });
+        self.spaces.borrow_mut().push(Rc::clone(&space));
+        space
+    }
+
+    /// A process with nothing mapped.
+    pub fn spawn(&self, cpu: usize) -> Option<Rc<Space>> {
+        let inner = self.in_kernel(cpu, || AddressSpace::new(&self.memory)).ok()?;
+        Some(self.adopt(inner, Shadow::default()))
+    }
+
+    /// `cpu` goes on with a thread of the space; false when the space's lock is held.
+    pub fn run(&self, cpu: usize, space: &Rc<Space>) -> bool {
+        let entered = self.with_space(cpu, space, |inner| {
+            let (root, asid) = inner.activate(&self.memory);
+            self.mmu().activate(root, asid);
+        });
+        if entered.is_some() {
+            *self.processors[cpu].running.borrow_mut() = Some(Rc::clone(space));
+        }
+        entered.is_some()
+    }
+
+    /// `cpu` has nothing to run.
+    pub fn idle(&self, cpu: usize) {
+        let before = self.mmu().set_cpu(cpu);
+        self.mmu().deactivate();
+        self.mmu().set_cpu(before);
+        *self.processors[cpu].running.borrow_mut() = None;
+    }
+
+    /// Takes every reference that the test holds back, ends all processes, and looks for leaks.
+    pub fn finish(&self) {
+        for space in self.spaces() {
+            space.users.set(1);
+            self.exit(0, &space);
+        }
+        self.release_held(usize::MAX);
+        self.check_everything();
+        let free = self.memory.frames().free_count();
+        self.mmu().complain_if(free != self.free_at_start, || {
+            format!("leak: {free} frames free at the end, {} at the start", self.free_at_start)
+        });
+        self.verdict();
+        enter_machine(None);
+    }
+
+    /// The kernel takes all free frames but `left`; the test holds them.
+    pub fn leave_free(&self, left: usize) {
+        while self.memory.frames().free_count() > left {
+            let Ok(frame) = self.memory.frames().allocate(self.mmu()) else { return };
+            self.held.borrow_mut().push(frame);
+        }
+    }
+
+    /// Gives back at most `count` of the frames that the test holds.
+    pub fn release_held(&self, count: usize) {
+        let len = self.held.borrow().len();
+        let released: Vec<Frame> = self.held.borrow_mut().drain(len - len.min(count)..).collect();
+        released.into_iter().for_each(|frame| self.memory.frames().release(self.mmu(), frame));
+    }
+
+    /// The kernel keeps a reference of its own to `frame`.
+    pub fn hold(&self, frame: Frame) {
+        self.memory.frames().share(frame);
+        self.held.borrow_mut().push(frame);
+    }
+}

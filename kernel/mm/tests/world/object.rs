@@ -1,0 +1,92 @@
+//! A file or shared memory object whose pages can be mapped, together with what its pages should hold.
+
+use crate::soft_mmu::{PROBES, SoftMmu};
+use mm::{FileIdentity, Frame, Memory, PageError, PageSource};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Mutex;
+
+/// The probed words of one page.
+pub type Words = [u64; PROBES.len()];
+
+thread_local! {
+    /// The machine of the world that this thread runs: a `PageSource` is Send and Sync, the machine is not.
+    static MACHINE: RefCell<Option<Rc<Memory<SoftMmu>>>> = const { RefCell::new(None) };
+}
+
+/// Says which machine the objects of this thread live in.
+pub fn enter_machine(memory: Option<Rc<Memory<SoftMmu>>>) {
+    MACHINE.set(memory);
+}
+
+/// What an object is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Program text: never changed but by private copies.
+    Text,
+    /// Shared memory: mapped only MAP_SHARED.
+    SharedMemory,
+    /// A file that is mapped both ways and written through either.
+    Data,
+}
+
+/// The object. It holds one reference to each of its frames.
+pub struct Object {
+    number: u64,
+    /// What it is used for.
+    pub role: Role,
+    frames: Vec<Frame>,
+    expected: Mutex<Vec<Words>>,
+}
+
+impl Object {
+    /// An object of `pages` pages, filled with values that say where they belong.
+    pub fn new(memory: &Memory<SoftMmu>, number: u64, role: Role, pages: u64) -> Object {
+        let mut frames = Vec::new();
+        let mut expected = Vec::new();
+        for page in 0..pages {
+            let frame = memory.frames().allocate(memory.mmu()).expect("room for the objects");
+            let words: Words = std::array::from_fn(|probe| 0xf11e_0000 + (number << 12) + (page << 4) + probe as u64);
+            words.iter().enumerate().for_each(|(probe, word)| memory.mmu().write_probe(frame, probe, *word));
+            frames.push(frame);
+            expected.push(words);
+        }
+        Object { number, role, frames, expected: Mutex::new(expected) }
+    }
+
+    /// How many pages it has.
+    pub fn pages(&self) -> u64 {
+        self.frames.len() as u64
+    }
+
+    /// Its frames.
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// What page `index` should hold; zeros beyond the end, where nobody can look.
+    pub fn words(&self, index: u64) -> Words {
+        self.expected.lock().unwrap().get(index as usize).copied().unwrap_or([0; PROBES.len()])
+    }
+
+    /// A program or the kernel has stored `value`.
+    pub fn expect(&self, index: u64, probe: usize, value: u64) {
+        self.expected.lock().unwrap()[index as usize][probe] = value;
+    }
+}
+
+impl PageSource for Object {
+    fn page(&self, index: u64) -> Result<Frame, PageError> {
+        let frame = *self.frames.get(index as usize).ok_or(PageError::BeyondEnd)?;
+        MACHINE.with_borrow(|memory| memory.as_ref().expect("a world is entered").frames().share(frame));
+        Ok(frame)
+    }
+
+    fn identity(&self) -> FileIdentity {
+        FileIdentity { device: 1, inode: self.number }
+    }
+
+    fn name(&self) -> String {
+        format!("/object/{}", self.number)
+    }
+}

@@ -1,0 +1,392 @@
+//! What processes ask the kernel for: fork, exit, exec, mmap and its kin. Each is performed by the heart and by the shadow;
+//! what the heart refuses must be what the shadow would refuse too, or want of memory with nothing changed.
+
+use super::object::Object;
+use super::shadow::{Page, Shadow};
+use super::{Space, World, bump};
+use mm::{
+    Backing, MapError, MapRequest, PageRange, PageSource, Placement, Protection, Purpose, RemapPlacement, Sharing,
+    VirtAddr,
+};
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a mapping shows.
+#[derive(Clone)]
+pub struct Mapping {
+    /// Rights.
+    pub protection: Protection,
+    /// Private or shared.
+    pub sharing: Sharing,
+    /// The object and the first page of it; `None`: zeros.
+    pub backing: Option<(Arc<Object>, u64)>,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+impl Mapping {
+    /// Private zeros.
+    pub fn anonymous(protection: Protection) -> Mapping {
+        Mapping { protection, sharing: Sharing::Private, backing: None, purpose: Purpose::Mapping }
+    }
+
+    /// Pages of `object` from `first` on.
+    pub fn of(object: &Arc<Object>, first: u64, protection: Protection, sharing: Sharing) -> Mapping {
+        Mapping { protection, sharing, backing: Some((Arc::clone(object), first)), purpose: Purpose::Mapping }
+    }
+
+    fn page(&self) -> Page {
+        Page::new(self.protection, self.sharing, self.backing.clone(), self.purpose)
+    }
+
+    fn request(&self, placement: Placement, len: u64) -> MapRequest {
+        let backing = match &self.backing {
+            None => Backing::Anonymous,
+            Some((object, first)) => {
+                Backing::Source { source: Arc::clone(object) as Arc<dyn PageSource>, first: *first }
+            }
+        };
+        MapRequest {
+            placement,
+            len,
+            protection: self.protection,
+            sharing: self.sharing,
+            backing,
+            purpose: self.purpose,
+        }
+    }
+}
+
+impl World {
+    fn want_of_memory<T>(&self) -> Option<T> {
+        bump(&self.statistics.refused);
+        None
+    }
+
+    fn unexpected(&self, what: &str, error: MapError) {
+        self.mmu().complain(|| format!("{what} is refused, {error:?}; the shadow sees no reason"));
+        self.verdict();
+    }
+
+    /// fork(2): the child, or `None` for want of memory or of the lock.
+    pub fn fork(&self, cpu: usize, parent: &Rc<Space>, stack_pointer: Option<VirtAddr>) -> Option<Rc<Space>> {
+        if self.is_locked(parent) {
+            return None;
+        }
+        self.mmu().note(|| format!("fork of root {:?}, stack {stack_pointer:?}", parent.root));
+        parent.intrusions.borrow_mut().clear();
+        let child = self.with_space(cpu, parent, |inner| inner.fork(&self.memory, stack_pointer))?;
+        let Ok(child) = child else { return self.want_of_memory() };
+        let shadow = parent.shadow.borrow().clone();
+        let child = self.adopt(child, shadow);
+        self.settle_intrusions(parent, &child);
+        Some(child)
+    }
+
+    /// What other threads of the parent stored during the fork: the child may have it or not, and keeps what it has.
+    fn settle_intrusions(&self, parent: &Space, child: &Space) {
+        for (page, probe, before) in parent.intrusions.borrow_mut().drain(..) {
+            let Some(there) = self.mmu().truth(child.root, page) else { continue };
+            let seen = self.mmu().read_probe(mm::Frame(there.frame), probe);
+            let mut shadow = child.shadow.borrow_mut();
+            let is_private = shadow.page(page).is_some_and(|page| page.sharing == Sharing::Private);
+            if let Some(page) = shadow.page_mut(page).filter(|_| is_private && seen == before) {
+                page.store(probe, before);
+            }
+        }
+    }
+
+    /// A process ends; the space goes with the last one that lives in it. False when that must wait.
+    pub fn exit(&self, cpu: usize, space: &Rc<Space>) -> bool {
+        if space.users.get() > 1 {
+            space.users.set(space.users.get() - 1);
+            return true;
+        }
+        let is_at_work = |other: usize| {
+            self.processors[other].is_in_kernel.get() && self.mmu().active(other).is_some_and(|(r, _)| r == space.root)
+        };
+        if self.is_locked(space) || (0..self.processors.len()).any(is_at_work) {
+            return false;
+        }
+        for other in 0..self.processors.len() {
+            if self.running(other).is_some_and(|running| Rc::ptr_eq(&running, space)) {
+                self.idle(other);
+            }
+        }
+        self.mmu().note(|| format!("release of root {:?}", space.root));
+        let inner = space.inner.borrow_mut().take();
+        self.spaces.borrow_mut().retain(|other| !Rc::ptr_eq(other, space));
+        self.mmu().disown(space.root);
+        if let Some(inner) = inner {
+            self.in_kernel(cpu, || ManuallyDrop::into_inner(inner).release(&self.memory));
+        }
+        true
+    }
+
+    /// vfork, CLONE_VM: one more process in the same space.
+    pub fn share_space(&self, space: &Rc<Space>) {
+        space.users.set(space.users.get() + 1);
+    }
+
+    /// execve: the process on `cpu` goes on in a new space.
+    pub fn exec(&self, cpu: usize) -> Option<Rc<Space>> {
+        let old = self.running(cpu)?;
+        let new = self.spawn(cpu)?;
+        if !self.run(cpu, &new) || !self.exit(cpu, &old) {
+            self.mmu().note(|| "exec gives up".to_owned());
+            self.idle(cpu);
+            self.exit(cpu, &new);
+            return None;
+        }
+        Some(new)
+    }
+
+    /// mmap(2).
+    pub fn map(
+        &self,
+        cpu: usize,
+        space: &Rc<Space>,
+        placement: Placement,
+        pages: u64,
+        mapping: &Mapping,
+    ) -> Option<VirtAddr> {
+        if self.is_locked(space) {
+            return None;
+        }
+        let fixed = match placement {
+            Placement::Fixed(at) | Placement::FixedNoReplace(at) => PageRange::new(at, pages << 12),
+            Placement::Hint(_) => None,
+        };
+        self.mmu().note(|| format!("map {placement:?} {pages} pages, root {:?}", space.root));
+        let request = mapping.request(placement, pages << 12);
+        let start = match self.with_space(cpu, space, |inner| inner.map(&self.memory, request))? {
+            Ok(start) => start,
+            Err(MapError::NoMemory) => return self.want_of_memory(),
+            Err(MapError::Exists) if fixed.is_some_and(|range| !space.shadow.borrow().is_free(range)) => return None,
+            Err(error) => {
+                self.unexpected("mmap", error);
+                return None;
+            }
+        };
+        let range = PageRange::new(start, pages << 12).expect("mmap returns a range of the user half");
+        let mut shadow = space.shadow.borrow_mut();
+        let must_be_free = !matches!(placement, Placement::Fixed(_));
+        self.mmu().complain_if(must_be_free && !shadow.is_free(range), || format!("mmap takes used {range:?}"));
+        self.mmu().complain_if(fixed.is_some_and(|fixed| fixed != range), || format!("mmap moved to {range:?}"));
+        shadow.remove(range);
+        shadow.insert(range, &mapping.page());
+        drop(shadow);
+        self.verdict();
+        Some(start)
+    }
+
+    /// munmap(2).
+    pub fn unmap(&self, cpu: usize, space: &Rc<Space>, range: PageRange) -> Option<()> {
+        if self.is_locked(space) {
+            return None;
+        }
+        self.mmu().note(|| format!("unmap {range:?}, root {:?}", space.root));
+        match self.with_space(cpu, space, |inner| inner.unmap(&self.memory, range.start(), range.len()))? {
+            Ok(()) => {
+                space.shadow.borrow_mut().remove(range);
+                Some(())
+            }
+            Err(MapError::NoMemory) => self.want_of_memory(),
+            Err(error) => {
+                self.unexpected("munmap", error);
+                None
+            }
+        }
+    }
+
+    /// madvise(2), MADV_DONTNEED.
+    pub fn discard(&self, cpu: usize, space: &Rc<Space>, range: PageRange) -> Option<()> {
+        if self.is_locked(space) {
+            return None;
+        }
+        self.mmu().note(|| format!("discard {range:?}, root {:?}", space.root));
+        // A store of another thread in the middle may be dropped or not; no program can tell which came first.
+        space.forming.set(Some(range));
+        let result = self.with_space(cpu, space, |inner| inner.discard(&self.memory, range.start(), range.len()));
+        space.forming.set(None);
+        let mut shadow = space.shadow.borrow_mut();
+        match result? {
+            Ok(()) => {
+                shadow.for_each_in(range, Page::discard);
+                Some(())
+            }
+            Err(MapError::NoMemory) => self.want_of_memory(),
+            Err(MapError::NotMapped) if !shadow.covers(range) => None,
+            Err(error) => {
+                self.unexpected("madvise", error);
+                None
+            }
+        }
+    }
+
+    /// mprotect(2).
+    pub fn protect(&self, cpu: usize, space: &Rc<Space>, range: PageRange, protection: Protection) -> Option<()> {
+        if self.is_locked(space) {
+            return None;
+        }
+        self.mmu().note(|| format!("protect {range:?} {protection:?}, root {:?}", space.root));
+        let (start, len) = (range.start(), range.len());
+        let result = self.with_space(cpu, space, |inner| inner.protect(&self.memory, start, len, protection))?;
+        let mut shadow = space.shadow.borrow_mut();
+        match result {
+            Ok(()) => {
+                let is_mapped = shadow.covers(range);
+                self.mmu().complain_if(!is_mapped, || format!("mprotect of {range:?}, which has a hole"));
+                shadow.for_each_in(range, |page| page.protection = protection);
+                Some(())
+            }
+            Err(MapError::NoMemory) => self.want_of_memory(),
+            Err(MapError::NotMapped) if !shadow.covers(range) => None,
+            Err(error) => {
+                self.unexpected("mprotect", error);
+                None
+            }
+        }
+    }
+
+    /// mremap(2) of `from`, which is not empty, to `pages` pages.
+    pub fn remap(
+        &self,
+        cpu: usize,
+        space: &Rc<Space>,
+        from: PageRange,
+        pages: u64,
+        placement: RemapPlacement,
+    ) -> Option<VirtAddr> {
+        if self.is_locked(space) {
+            return None;
+        }
+        let target = match placement {
+            RemapPlacement::Fixed(at) => PageRange::new(at, pages << 12),
+            _ => None,
+        };
+        self.mmu().note(|| format!("remap {from:?} to {pages} pages {placement:?}, root {:?}", space.root));
+        space.forming.set(target);
+        let result = self.with_space(cpu, space, |inner| {
+            inner.remap(&self.memory, from.start(), from.len(), pages << 12, placement)
+        });
+        space.forming.set(None);
+        match result? {
+            Ok(start) => self.remapped(space, from, PageRange::new(start, pages << 12)?, target),
+            Err(error) => self.not_remapped(space, from, target, placement, error),
+        }
+    }
+
+    fn remapped(
+        &self,
+        space: &Space,
+        from: PageRange,
+        to: PageRange,
+        target: Option<PageRange>,
+    ) -> Option<VirtAddr> {
+        let mut shadow = space.shadow.borrow_mut();
+        self.mmu().complain_if(shadow.area_end(from.start()) < from.end(), || {
+            format!("mremap of {from:?}, which is not of one area")
+        });
+        if let Some(target) = target {
+            self.mmu().complain_if(to != target, || format!("mremap to {to:?} instead of {target:?}"));
+            shadow.remove(target);
+        }
+        if to.start() == from.start() {
+            resize(&mut shadow, from, to);
+        } else {
+            self.mmu().complain_if(!shadow.is_free(to), || format!("mremap takes used {to:?}"));
+            shadow.relocate(from, to);
+        }
+        drop(shadow);
+        self.verdict();
+        Some(to.start())
+    }
+
+    fn not_remapped(
+        &self,
+        space: &Space,
+        from: PageRange,
+        target: Option<PageRange>,
+        placement: RemapPlacement,
+        error: MapError,
+    ) -> Option<VirtAddr> {
+        let mut shadow = space.shadow.borrow_mut();
+        let one_area = shadow.area_end(from.start()) >= from.end();
+        match error {
+            MapError::NotMapped if !one_area => None,
+            MapError::Invalid if target.is_none_or(|to| to.overlaps(from)) => None,
+            MapError::NoMemory if placement == RemapPlacement::InPlace => None,
+            MapError::NoMemory => {
+                // As on Linux the target of MREMAP_FIXED may be gone already.
+                let is_gone = |to: &PageRange| {
+                    let guard = space.inner.borrow();
+                    guard.as_ref().is_some_and(|inner| inner.areas().overlapping(*to).is_empty())
+                };
+                if let Some(gone) = target.filter(is_gone) {
+                    shadow.remove(gone);
+                }
+                drop(shadow);
+                self.want_of_memory()
+            }
+            error => {
+                self.unexpected("mremap", error);
+                None
+            }
+        }
+    }
+
+    /// Gives the process a break that begins at `start`.
+    pub fn start_break(&self, cpu: usize, space: &Rc<Space>, start: VirtAddr) {
+        if self.with_space(cpu, space, |inner| inner.start_break(start)).is_some() {
+            space.shadow.borrow_mut().heap = Some((start, start));
+        }
+    }
+
+    /// brk(2): where the break is then.
+    pub fn set_break(&self, cpu: usize, space: &Rc<Space>, end: VirtAddr) -> Option<VirtAddr> {
+        if self.is_locked(space) {
+            return None;
+        }
+        let (start, old) = space.shadow.borrow().heap?;
+        self.mmu().note(|| format!("brk {end:?}, root {:?}", space.root));
+        let now = self.with_space(cpu, space, |inner| inner.set_break(&self.memory, end))?;
+        if now == end && now != old {
+            let up = |at: VirtAddr| VirtAddr(at.0.next_multiple_of(4096));
+            let mut shadow = space.shadow.borrow_mut();
+            if let Some(more) = PageRange::between(up(old), up(end)) {
+                self.mmu().complain_if(!shadow.is_free(more), || format!("brk takes used {more:?}"));
+                let heap = Mapping { purpose: Purpose::Heap, ..Mapping::anonymous(Protection::READ_WRITE) };
+                shadow.insert(more, &heap.page());
+            } else if let Some(less) = PageRange::between(up(end), up(old)) {
+                shadow.remove(less);
+            }
+            shadow.heap = Some((start, end));
+        } else {
+            self.mmu().complain_if(now != old, || format!("brk {end:?} gives {now:?} after {old:?}"));
+        }
+        self.verdict();
+        Some(now)
+    }
+
+    /// The kernel writes a page of a file (write(2)).
+    pub fn write_file(&self, object: &Object, index: u64, probe: usize, value: u64) {
+        let frame = object.frames()[index as usize];
+        self.mmu().note(|| format!("file write of {value:#x} to {frame:?}"));
+        self.mmu().write_probe(frame, probe, value);
+        self.memory.frames().note_kernel_write(frame);
+        object.expect(index, probe, value);
+    }
+}
+
+/// mremap in place.
+fn resize(shadow: &mut Shadow, from: PageRange, to: PageRange) {
+    if let Some(tail) = PageRange::between(to.end(), from.end()) {
+        shadow.remove(tail);
+    } else if let (Some(more), Some(first)) =
+        (PageRange::between(from.end(), to.end()), shadow.page(from.start()).cloned())
+    {
+        shadow.insert(more, &first.further(from.pages()));
+    }
+}
