@@ -8,19 +8,54 @@ use super::{DeviceTree, DtbError};
 use arrayvec::{ArrayString, ArrayVec};
 use dtoolkit::Node;
 
-const GIC_V2: &[&str] = &[
-    "arm,gic-400",
-    "arm,cortex-a15-gic",
-    "arm,cortex-a7-gic",
-    "arm,cortex-a9-gic",
-    "arm,eb11mp-gic",
+/// The devices that are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Device {
+    Uart,
+    GicV2,
+    GicV3,
+    Timer,
+    Psci,
+    Mailbox,
+    Watchdog,
+    Gpio,
+}
+
+/// Their names in `compatible`.
+const DEVICES: &[(&str, Device)] = &[
+    ("arm,pl011", Device::Uart),
+    ("arm,gic-400", Device::GicV2),
+    ("arm,cortex-a15-gic", Device::GicV2),
+    ("arm,cortex-a9-gic", Device::GicV2),
+    ("arm,cortex-a7-gic", Device::GicV2),
+    ("arm,gic-v3", Device::GicV3),
+    ("arm,armv8-timer", Device::Timer),
+    ("arm,armv7-timer", Device::Timer),
+    ("arm,psci-1.0", Device::Psci),
+    ("arm,psci-0.2", Device::Psci),
+    ("arm,psci", Device::Psci),
+    ("brcm,bcm2835-mbox", Device::Mailbox),
+    ("brcm,bcm2711-pm", Device::Watchdog),
+    ("brcm,bcm2835-pm-wdt", Device::Watchdog),
+    ("brcm,bcm2711-gpio", Device::Gpio),
+    ("brcm,bcm2835-gpio", Device::Gpio),
 ];
-const GIC_V3: &[&str] = &["arm,gic-v3"];
-const TIMER: &[&str] = &["arm,armv8-timer", "arm,armv7-timer"];
-const PSCI: &[&str] = &["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
-const MAILBOX: &[&str] = &["brcm,bcm2835-mbox"];
-const WATCHDOG: &[&str] = &["brcm,bcm2835-pm-wdt", "brcm,bcm2711-pm"];
-const GPIO: &[&str] = &["brcm,bcm2711-gpio", "brcm,bcm2835-gpio"];
+
+impl Device {
+    /// What the node describes, if it is looked for and enabled.
+    fn of(place: &Place) -> Option<Device> {
+        let known = |name| {
+            DEVICES
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|&(_, device)| device)
+        };
+        place
+            .texts("compatible")
+            .find_map(known)
+            .filter(|_| place.is_enabled())
+    }
+}
 
 /// Reads the whole tree.
 pub fn machine(tree: &DeviceTree) -> Result<Machine, DtbError> {
@@ -53,7 +88,7 @@ impl Context {
         let mut context = Context::default();
         let mut stdout = None;
         tree.visit(&mut |place| {
-            if context.gic.is_none() && is_gic(place) {
+            if context.gic.is_none() && matches!(Device::of(place), Some(Device::GicV2 | Device::GicV3)) {
                 let interrupt_cells = place.cell("#interrupt-cells").unwrap_or(3) as usize;
                 context.gic = Some(GicReference {
                     phandle: place.phandle(),
@@ -102,14 +137,14 @@ fn take_node(
         machine.compatible = place.texts("compatible").take(8).map(cut).collect();
     } else if place.is_top("chosen") {
         take_chosen(machine, place);
-    } else if place.text("device_type") == Some("memory") && place.is_top("memory") {
+    } else if place.is_top("memory") && place.text("device_type") == Some("memory") {
         take_memory(machine, place)?;
     } else if place.is_in("reserved-memory") {
         take_reserved(machine, place)?;
     } else if place.is_in("cpus") && place.node.name_without_address() == "cpu" {
         take_cpu(machine, place);
-    } else if place.is_enabled() {
-        take_device(machine, context, tree, place)?;
+    } else if let Some(device) = Device::of(place) {
+        take_device(machine, context, tree, place, device)?;
     }
     Ok(())
 }
@@ -218,25 +253,17 @@ fn take_device(
     context: &Context,
     tree: &DeviceTree,
     place: &Place,
+    device: Device,
 ) -> Result<(), DtbError> {
-    if place.is_compatible(&["arm,pl011"]) {
-        take_uart(machine, context, tree, place)?;
-    } else if is_gic(place) {
-        machine.gic = machine.gic.take().or_else(|| gic(place));
-    } else if place.is_compatible(TIMER) {
-        take_timer(machine, context, place);
-    } else if place.is_compatible(PSCI) {
-        machine.psci = match place.text("method") {
-            Some("hvc") => Some(Conduit::Hvc),
-            Some("smc") => Some(Conduit::Smc),
-            _ => None,
-        };
-    } else if place.is_compatible(MAILBOX) {
-        machine.mailbox = machine.mailbox.or_else(|| place.registers(0));
-    } else if place.is_compatible(WATCHDOG) {
-        machine.watchdog = machine.watchdog.or_else(|| place.registers(0));
-    } else if place.is_compatible(GPIO) {
-        machine.gpio = machine.gpio.or_else(|| place.registers(0));
+    match device {
+        Device::Uart => take_uart(machine, context, tree, place)?,
+        Device::GicV2 => machine.gic = machine.gic.take().or_else(|| gic_v2(place)),
+        Device::GicV3 => machine.gic = machine.gic.take().or_else(|| gic_v3(place)),
+        Device::Timer => take_timer(machine, context, place),
+        Device::Psci => machine.psci = conduit(place),
+        Device::Mailbox => machine.mailbox = machine.mailbox.or_else(|| place.registers(0)),
+        Device::Watchdog => machine.watchdog = machine.watchdog.or_else(|| place.registers(0)),
+        Device::Gpio => machine.gpio = machine.gpio.or_else(|| place.registers(0)),
     }
     Ok(())
 }
@@ -270,7 +297,7 @@ fn take_uart(
 fn fixed_clock(tree: &DeviceTree, phandle: u32) -> Result<Option<u32>, DtbError> {
     let mut frequency = None;
     tree.visit(&mut |place| {
-        if place.phandle() == Some(phandle) && place.is_compatible(&["fixed-clock"]) {
+        if place.phandle() == Some(phandle) && place.texts("compatible").any(|name| name == "fixed-clock") {
             frequency = place.cell("clock-frequency").filter(|&hz| hz != 0);
         }
         Ok(())
@@ -278,18 +305,15 @@ fn fixed_clock(tree: &DeviceTree, phandle: u32) -> Result<Option<u32>, DtbError>
     Ok(frequency)
 }
 
-fn is_gic(place: &Place) -> bool {
-    place.is_enabled() && (place.is_compatible(GIC_V2) || place.is_compatible(GIC_V3))
+fn gic_v2(place: &Place) -> Option<Gic> {
+    Some(Gic::V2 {
+        distributor: place.registers(0)?,
+        cpu_interface: place.registers(1)?,
+    })
 }
 
-fn gic(place: &Place) -> Option<Gic> {
+fn gic_v3(place: &Place) -> Option<Gic> {
     let distributor = place.registers(0)?;
-    if place.is_compatible(GIC_V2) {
-        return Some(Gic::V2 {
-            distributor,
-            cpu_interface: place.registers(1)?,
-        });
-    }
     let count = place.cell("#redistributor-regions").unwrap_or(1) as usize;
     let redistributors: ArrayVec<PhysRange, 8> = (1..=count.min(8))
         .filter_map(|index| place.registers(index))
@@ -300,6 +324,14 @@ fn gic(place: &Place) -> Option<Gic> {
         redistributors,
         stride,
     })
+}
+
+fn conduit(place: &Place) -> Option<Conduit> {
+    match place.text("method") {
+        Some("hvc") => Some(Conduit::Hvc),
+        Some("smc") => Some(Conduit::Smc),
+        _ => None,
+    }
 }
 
 /// The binding fixes the order secure physical, physical, virtual, EL2 physical; names may say another.

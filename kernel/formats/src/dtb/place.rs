@@ -98,11 +98,6 @@ impl<'p, 'a> Place<'p, 'a> {
         self.bytes("status").is_none() || matches!(self.text("status"), Some("okay" | "ok"))
     }
 
-    /// Whether `compatible` has one of the names.
-    pub fn is_compatible(&self, names: &[&str]) -> bool {
-        self.texts("compatible").any(|name| names.contains(&name))
-    }
-
     /// `#address-cells` for the children of this node.
     pub fn address_cells(&self) -> u32 {
         self.cell("#address-cells").unwrap_or(2)
