@@ -36,8 +36,14 @@ fn main(arguments: &[&str]) -> i32 {
             eprintln!("init: {signal:?}: {error}");
         }
     }
-    let rest = arguments.get(1..).unwrap_or_default();
-    let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
+    // A boot loader may leave an empty word at the end of the kernel's command line.
+    let words: Vec<&str> = arguments
+        .iter()
+        .skip(1)
+        .copied()
+        .filter(|word| !word.is_empty())
+        .collect();
+    let rest = words.strip_prefix(&["--"]).unwrap_or(&words);
     let status = match rest {
         [] => {
             println!("Welcome to Holstein. `help` lists the commands, `cow` answers questions.");
@@ -127,7 +133,7 @@ fn become_program(command: &[&str]) -> i32 {
     if error == Errno::ENOENT { 127 } else { 126 }
 }
 
-/// SIGTERM, SIGUSR2: power off; SIGINT: restart (as BusyBox's and System V's init have it).
+/// SIGTERM, SIGUSR1, SIGUSR2: power off; SIGINT, which the kernel sends for Ctrl-Alt-Del: restart.
 fn obey_signals() {
     if signal::take(Signal::SIGTERM) | signal::take(Signal::SIGUSR2) | signal::take(Signal::SIGUSR1) {
         leave(0);
