@@ -1,7 +1,8 @@
 //! Debian's busybox, unmodified, as init and as shell: real programs that nobody here wrote.
 
 use anyhow::{Result, ensure};
-use tests::{Scene, Session, Stage, files};
+use std::path::PathBuf;
+use tests::{Machine, Scene, Session, Stage, Virt, files};
 
 pub const SCENES: &[Scene] = &[
     Scene::portable("busybox.shell_as_init", shell_as_init),
@@ -21,13 +22,29 @@ pub const SCENES: &[Scene] = &[
 
 /// Boots with busybox's files and these words on the command line.
 pub fn boot(stage: &mut Stage, command_line: &str) -> Result<Session> {
-    let rootfs = files::root().join("tests/rootfs");
-    let busybox = files::busybox()?;
-    let list = std::fs::read_to_string(rootfs.join("busybox.txt"))?;
-    let folders = [busybox.parent().unwrap_or(&rootfs), &rootfs];
-    let initramfs = stage.initramfs(&list, &folders)?;
+    let initramfs = initramfs(stage, "")?;
     let load = stage.load_with(initramfs, command_line);
     stage.boot_virt(&load)
+}
+
+/// Busybox's files, and what these further lines of a list name in the scene's own folder.
+fn initramfs(stage: &Stage, further: &str) -> Result<PathBuf> {
+    let rootfs = files::root().join("tests/rootfs");
+    let busybox = files::busybox()?;
+    let own = stage.file("");
+    let list = std::fs::read_to_string(rootfs.join("busybox.txt"))? + further;
+    stage.initramfs(&list, &[busybox.parent().unwrap_or(&rootfs), &rootfs, &own])
+}
+
+/// Boots to busybox's shell with a program from `tests/programs` as `/NAME`; on virt when no machine is named.
+pub fn boot_with_program(stage: &mut Stage, program: &str, machine: Option<Machine>) -> Result<Session> {
+    stage.compile(program)?;
+    let initramfs = initramfs(stage, &format!("file /{program} {program} 755\n"))?;
+    let load = stage.load_with(initramfs, "rdinit=/init");
+    let machine = machine.unwrap_or_else(|| Machine::Virt(Virt::default()));
+    let mut shell = stage.boot(&machine, &load)?;
+    shell.expect_prompt()?;
+    Ok(shell)
 }
 
 /// Boots to the login shell that busybox's init starts, in /root.

@@ -1,8 +1,12 @@
 //! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [TEXT]` plays those with TEXT in their names. With `--linux` Debian's
 //! kernel is the one under test, which proves the portable scenes. Ends with `N passed, N failed`.
 
+mod bad_programs;
+mod boot;
 mod busybox;
 mod glibc;
+mod memory;
+mod ram;
 
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
@@ -10,7 +14,15 @@ use std::process::ExitCode;
 use tests::{Kernel, Scene, files, runner};
 
 fn all() -> Vec<Scene> {
-    [busybox::SCENES, glibc::SCENES].concat()
+    [
+        boot::SCENES,
+        ram::SCENES,
+        busybox::SCENES,
+        glibc::SCENES,
+        bad_programs::SCENES,
+        memory::SCENES,
+    ]
+    .concat()
 }
 
 struct Choice {

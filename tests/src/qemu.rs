@@ -1,5 +1,7 @@
 //! The boards that QEMU offers, as command lines.
 
+use crate::files;
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,11 +43,21 @@ impl Default for Virt {
 pub enum Machine {
     /// QEMU's virt board with a Cortex-A72.
     Virt(Virt),
-    /// Raspberry Pi 4 with the device tree in this file.
-    Raspi4b(PathBuf),
+    /// Raspberry Pi 4; without a device tree QEMU hands the kernel none.
+    Raspi4b {
+        /// The device tree that the firmware would load.
+        device_tree: Option<PathBuf>,
+    },
 }
 
 impl Machine {
+    /// A Raspberry Pi 4 with Debian's device tree for it.
+    pub fn raspi4b() -> Result<Machine> {
+        Ok(Machine::Raspi4b {
+            device_tree: Some(files::raspi4b_device_tree()?),
+        })
+    }
+
     /// The QEMU command for this board: no screen, serial port on standard input and output, a reset ends QEMU.
     ///
     /// It runs under `setpriv --pdeathsig`, so that no QEMU outlives the thread that started it.
@@ -71,8 +83,11 @@ impl Machine {
                     &virt.cpus.to_string(),
                 ]);
             }
-            Machine::Raspi4b(device_tree) => {
-                command.args(["-machine", "raspi4b", "-dtb"]).arg(device_tree);
+            Machine::Raspi4b { device_tree } => {
+                command.args(["-machine", "raspi4b"]);
+                if let Some(device_tree) = device_tree {
+                    command.arg("-dtb").arg(device_tree);
+                }
             }
         }
         command
@@ -82,8 +97,8 @@ impl Machine {
 /// What is booted on a board.
 #[derive(Clone, Debug, Default)]
 pub struct Load {
-    /// `-kernel`
-    pub kernel: PathBuf,
+    /// `-kernel`; none when `arguments` place it in memory
+    pub kernel: Option<PathBuf>,
     /// `-initrd`
     pub initrd: Option<PathBuf>,
     /// `-append`
@@ -97,7 +112,9 @@ pub struct Load {
 impl Load {
     /// Adds the options that name these files.
     pub fn add_to(&self, command: &mut Command) {
-        command.arg("-kernel").arg(&self.kernel);
+        if let Some(kernel) = &self.kernel {
+            command.arg("-kernel").arg(kernel);
+        }
         if let Some(initrd) = &self.initrd {
             command.arg("-initrd").arg(initrd);
         }

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest that one step may take, on a machine that is busy with other things.
+/// The longest that one step may take when nothing else is said, on a machine that is busy with other things.
 const STEP: Duration = Duration::from_secs(60);
 
 /// What QEMU has printed so far, carriage returns left out. Filled by a thread of its own.
@@ -63,6 +63,7 @@ pub struct Session {
     /// Everything before this byte of the transcript was matched by an earlier step.
     seen: usize,
     prompt: Regex,
+    step: Duration,
     deadline: Instant,
 }
 
@@ -101,10 +102,16 @@ impl Session {
                 transcript: transcript.clone(),
                 seen: 0,
                 prompt,
+                step: STEP,
                 deadline,
             },
             transcript,
         ))
+    }
+
+    /// From now on each step may take this long.
+    pub fn set_step(&mut self, step: Duration) {
+        self.step = step;
     }
 
     /// Types these characters.
@@ -128,7 +135,7 @@ impl Session {
     }
 
     fn expect_match(&mut self, pattern: &Regex) -> Result<String> {
-        let limit = self.deadline.min(Instant::now() + STEP);
+        let limit = self.deadline.min(Instant::now() + self.step);
         let mut state = self.transcript.lock();
         loop {
             let unseen = &state.text[self.seen..];
@@ -182,7 +189,7 @@ impl Session {
 
     /// Waits until QEMU ends by itself; the board powered off or, as QEMU runs with `-no-reboot`, reset.
     pub fn expect_end(&mut self) -> Result<()> {
-        let limit = self.deadline.min(Instant::now() + STEP);
+        let limit = self.deadline.min(Instant::now() + self.step);
         let status = self.wait(limit)?;
         ensure!(status.success(), "QEMU ended with {status}");
         Ok(())

@@ -20,7 +20,7 @@ pub enum Kernel {
 }
 
 /// Text that no scene may show, unless it says so: a crash of the kernel.
-const CRASH: &str = r"panicked at|[Kk]ernel panic|Unable to handle kernel";
+const CRASH: &str = r"panicked at|[Kk]ernel panic|\*\*\* kernel|Unable to handle kernel";
 
 /// The prompts of our shell, and of busybox as root.
 const PROMPT: &str = r"(?m)^(holstein:\S*|/\S*|~) ?# (\x1b\[6n)?$";
@@ -67,11 +67,11 @@ impl Stage {
     pub fn load(&self) -> Load {
         match &self.kernel {
             Kernel::Holstein(kernel) => Load {
-                kernel: kernel.clone(),
+                kernel: Some(kernel.clone()),
                 ..Load::default()
             },
             Kernel::Linux(kernel) => Load {
-                kernel: kernel.clone(),
+                kernel: Some(kernel.clone()),
                 initrd: Some(files::built().join("initramfs.cpio")),
                 command_line: "console=ttyAMA0 quiet loglevel=1".into(),
                 ..Load::default()
@@ -132,6 +132,15 @@ impl Stage {
         Ok(program)
     }
 
+    /// How many KiB of free memory may be gone after something that gives all of its memory back: what the kernel keeps
+    /// ready for the next process. Linux keeps more, and moves it about by itself.
+    pub fn tolerated_loss(&self) -> i64 {
+        match self.kernel {
+            Kernel::Holstein(_) => 64,
+            Kernel::Linux(_) => 6 << 10,
+        }
+    }
+
     /// Everything that the scene's boards printed.
     pub fn transcript(&self) -> String {
         self.transcripts
@@ -144,7 +153,7 @@ impl Stage {
     /// Writes the transcript beside the scene's folder, and fails if it holds text that is forbidden.
     pub(crate) fn close(&self) -> Result<()> {
         let text = self.transcript();
-        std::fs::write(self.folder.with_extension("log"), &text)?;
+        std::fs::write(self.folder.with_file_name(format!("{}.log", self.name)), &text)?;
         let crash = self.forbidden.find(&text);
         ensure!(
             crash.is_none(),
