@@ -1,0 +1,183 @@
+//! Single instructions under their Arm mnemonics, as functions that are inlined, and the assembly files. Together with
+//! `user::run` this is all assembly of the kernel.
+
+use core::arch::{asm, global_asm};
+use mm::{Asid, PhysAddr, VirtAddr};
+
+global_asm!(include_str!("../boot/head.s"), options(raw));
+global_asm!(include_str!("vectors.s"), options(raw));
+global_asm!(include_str!("copy.s"), options(raw));
+
+macro_rules! instruction {
+    ($(#[$doc:meta])* $name:ident, $text:literal) => {
+        $(#[$doc])*
+        #[inline(always)]
+        pub(crate) fn $name() {
+            // SAFETY: a barrier, hint or whole-TLB invalidation orders or forgets, and changes no memory. Without `nomem`
+            // the compiler moves no access to memory across it.
+            unsafe { asm!($text, options(nostack, preserves_flags)) }
+        }
+    };
+}
+
+instruction!(
+    /// Stores before are visible to all walkers and processors of the Inner Shareable domain before anything after.
+    dsb_ishst, "dsb ishst");
+instruction!(
+    /// Accesses and TLB maintenance before are complete on all processors.
+    dsb_ish, "dsb ish");
+instruction!(
+    /// As [`dsb_ish`], for this processor.
+    dsb_nsh, "dsb nsh");
+instruction!(
+    /// Accesses before are complete for devices too (BOARDS 6.4, rule 13).
+    dsb_sy, "dsb sy");
+instruction!(
+    /// System register writes before are seen by instructions after.
+    isb, "isb");
+instruction!(
+    /// Sleeps until an interrupt is pending, masked or not.
+    wfi, "wfi");
+instruction!(
+    /// Forgets all EL1&0 translations on all processors.
+    tlbi_vmalle1is, "tlbi vmalle1is");
+instruction!(
+    /// Forgets all EL1&0 translations on this processor.
+    tlbi_vmalle1, "tlbi vmalle1");
+instruction!(
+    /// Unmasks SError (PSTATE.A).
+    unmask_system_errors, "msr daifclr, #4");
+instruction!(
+    /// Masks debug exceptions, SError, IRQ and FIQ.
+    mask_all, "msr daifset, #15");
+
+/// The operand of a TLBI by address: ASID and virtual page number (Arm ARM C5.5, "TLBI VAE1").
+#[inline(always)]
+const fn tlbi_operand(asid: Asid, address: u64) -> u64 {
+    (asid.0 as u64) << 48 | (address >> 12) & ((1 << 44) - 1)
+}
+
+macro_rules! invalidation {
+    ($name:ident, $text:literal, $($argument:ident: $type:ty),+ => $operand:expr) => {
+        #[doc = concat!("`", $text, "`: in effect after the next DSB.")]
+        #[inline(always)]
+        pub(crate) fn $name($($argument: $type),+) {
+            // SAFETY: a TLBI only makes the processor walk the tables again.
+            unsafe { asm!(concat!($text, ", {}"), in(reg) $operand, options(nostack, preserves_flags)) }
+        }
+    };
+}
+
+invalidation!(tlbi_aside1is, "tlbi aside1is", asid: Asid => (asid.0 as u64) << 48);
+invalidation!(tlbi_vae1is, "tlbi vae1is", asid: Asid, address: VirtAddr => tlbi_operand(asid, address.0));
+invalidation!(tlbi_vale1is, "tlbi vale1is", asid: Asid, address: VirtAddr => tlbi_operand(asid, address.0));
+invalidation!(tlbi_vae1, "tlbi vae1", asid: Asid, address: VirtAddr => tlbi_operand(asid, address.0));
+// A global (kernel) translation, by its address alone.
+invalidation!(tlbi_vaale1is, "tlbi vaale1is", address: usize => tlbi_operand(Asid(0), address as u64));
+
+/// Switches the user half to the tree at `root` with `asid`, in one register write (TCR_EL1.AS = 1, A1 = 0).
+#[inline(always)]
+pub(crate) fn set_ttbr0(root: PhysAddr, asid: Asid) {
+    // SAFETY: the kernel lives in TTBR1 and reaches user memory only by LDTR/STTR, which may fault; so any tree will do.
+    unsafe {
+        asm!("msr ttbr0_el1, {}", "isb", in(reg) (asid.0 as u64) << 48 | root.0, options(nostack, preserves_flags));
+    }
+}
+
+/// Smallest data-cache and instruction-cache lines in bytes: CTR_EL0.DminLine and IminLine.
+#[inline]
+fn cache_lines() -> (usize, usize) {
+    let ctr: u64;
+    // SAFETY: reads an identification register.
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) ctr, options(nomem, nostack, preserves_flags)) };
+    (4 << ((ctr >> 16) & 0xf), 4 << (ctr & 0xf))
+}
+
+/// Cleans and invalidates `len` bytes at `start` to the point of coherency, for a reader beside the caches.
+pub(crate) fn clean_and_invalidate(start: usize, len: usize) {
+    let (line, _) = cache_lines();
+    let mut at = start & !(line - 1);
+    while at < start + len {
+        // SAFETY: writes back what the memory holds for every observer; `start..start + len` is mapped (the caller's).
+        unsafe { asm!("dc civac, {}", in(reg) at, options(nostack, preserves_flags)) };
+        at += line;
+    }
+    dsb_sy();
+}
+
+/// Makes `len` bytes at `start`, just written, visible to instruction fetch on all processors (Arm ARM B2.7.4.2).
+pub(crate) fn sync_instructions(start: usize, len: usize) {
+    let (data_line, instruction_line) = cache_lines();
+    for at in (start & !(data_line - 1)..start + len).step_by(data_line) {
+        // SAFETY: a clean changes no value; the range is mapped (the caller's).
+        unsafe { asm!("dc cvau, {}", in(reg) at, options(nostack, preserves_flags)) };
+    }
+    dsb_ish();
+    for at in (start & !(instruction_line - 1)..start + len).step_by(instruction_line) {
+        // SAFETY: forgets cached instructions; the range is mapped (the caller's).
+        unsafe { asm!("ic ivau, {}", in(reg) at, options(nostack, preserves_flags)) };
+    }
+    dsb_ish();
+    isb();
+}
+
+/// Waits a little in a loop that watches a device.
+#[inline]
+pub(crate) fn relax() {
+    core::hint::spin_loop();
+}
+
+/// Asks a debugger that plays host (QEMU `-semihosting`) to end the run with `code`: SYS_EXIT_EXTENDED. Without one the
+/// instruction is an exception.
+pub(crate) fn semihosting_exit(code: u64) {
+    const SYS_EXIT: u64 = 0x18;
+    const APPLICATION_EXIT: u64 = 0x20026;
+    let block = [APPLICATION_EXIT, code];
+    // SAFETY: the host reads the block and ends the machine; nothing of ours runs after.
+    unsafe {
+        asm!("hlt #0xf000", inout("x0") SYS_EXIT => _, in("x1") block.as_ptr(), options(nostack));
+    }
+}
+
+/// The processor interface of a GICv3 (Arm IHI 0069, chapter 12.2).
+pub(crate) mod gic {
+    use super::asm;
+
+    /// Turns on the system-register interface, lets interrupts above `mask` through, ends them in one step (EOImode 0).
+    pub(crate) fn enable_interface(mask: u8) {
+        // SAFETY: only the delivery of IRQs changes, and those are masked in PSTATE.
+        unsafe {
+            asm!(
+                "mrs {scratch}, icc_sre_el1",
+                "orr {scratch}, {scratch}, #1",
+                "msr icc_sre_el1, {scratch}",
+                "isb",
+                "msr icc_ctlr_el1, xzr",
+                "msr icc_bpr1_el1, xzr",
+                "msr icc_pmr_el1, {mask}",
+                "mov {scratch}, #1",
+                "msr icc_igrpen1_el1, {scratch}",
+                "isb",
+                scratch = out(reg) _,
+                mask = in(reg) u64::from(mask),
+                options(nostack, preserves_flags)
+            );
+        }
+    }
+
+    /// ICC_IAR1_EL1: the pending interrupt, active from now on.
+    #[inline(always)]
+    pub(crate) fn acknowledge() -> u32 {
+        let interrupt: u64;
+        // SAFETY: changes the state of the interrupt only. The barrier orders it before accesses to the device.
+        unsafe { asm!("mrs {}, icc_iar1_el1", "dsb sy", out(reg) interrupt, options(nostack, preserves_flags)) };
+        interrupt as u32
+    }
+
+    /// ICC_EOIR1_EL1: the interrupt is over.
+    #[inline(always)]
+    pub(crate) fn end(interrupt: u32) {
+        // SAFETY: changes the state of the interrupt only.
+        unsafe { asm!("msr icc_eoir1_el1, {}", "isb", in(reg) u64::from(interrupt), options(nostack, preserves_flags)) };
+    }
+}

@@ -1,0 +1,93 @@
+//! The devices of this machine, mapped while the final map is made, woken when it is installed.
+
+use super::error::BootError;
+use crate::devices::gic::{self, Gic};
+use crate::devices::gic_v2::GicV2;
+use crate::devices::gic_v3::GicV3;
+use crate::devices::mmio::Mmio;
+use crate::devices::uart::{self, Uart};
+use crate::devices::{map, rpi4};
+use crate::interrupt::{self, Numbers};
+use crate::memory::kernel_tables::KernelTables;
+use crate::memory::plan::{Plan, PlanError};
+use crate::power::{self, PowerControl};
+use crate::console;
+use formats::dtb::{self, Machine, PhysRange};
+
+enum GicRegisters {
+    V2 { distributor: Mmio, interface: Mmio },
+    V3 { distributor: Mmio, redistributors: Mmio },
+}
+
+/// The devices, mapped and untouched.
+pub(super) struct Devices {
+    uart: Mmio,
+    uart_clock: Option<u32>,
+    gic: GicRegisters,
+    numbers: Numbers,
+    power: Option<PowerControl>,
+    /// Raspberry Pi.
+    pins: Option<Mmio>,
+    /// Raspberry Pi.
+    mailbox: Option<Mmio>,
+}
+
+impl Devices {
+    /// Maps what `machine` has into `tables`, which are not in use yet.
+    ///
+    /// # Errors
+    /// A device is missing without which nothing goes.
+    pub(super) fn map(machine: &Machine, tables: KernelTables, plan: &mut Plan) -> Result<Devices, BootError> {
+        let uart = machine.uart.ok_or(BootError::Missing("PL011 UART"))?;
+        let gic = machine.gic.as_ref().ok_or(BootError::Missing("GICv2 or GICv3"))?;
+        let timer = machine.timer.virtual_interrupt.ok_or(BootError::Missing("generic timer"))?;
+        let mut map = |range: PhysRange| {
+            // SAFETY: the device tree says that a device of this kind has its registers there; RAM is never listed as one,
+            // and each device is mapped once.
+            let mapped = unsafe { map::map(tables, range, &mut || plan.new_table()) };
+            mapped.map_err(|_| BootError::Memory(PlanError::TooLittleRam))
+        };
+        let gic = match gic {
+            dtb::Gic::V2 { distributor, cpu_interface } => {
+                GicRegisters::V2 { distributor: map(*distributor)?, interface: map(*cpu_interface)? }
+            }
+            dtb::Gic::V3 { distributor, redistributors, .. } => {
+                let first = *redistributors.first().ok_or(BootError::Missing("GICv3 redistributor"))?;
+                GicRegisters::V3 { distributor: map(*distributor)?, redistributors: map(first)? }
+            }
+        };
+        let watchdog = machine.watchdog.map(&mut map).transpose()?.map(PowerControl::Watchdog);
+        Ok(Devices {
+            uart_clock: uart.clock_hz,
+            pins: machine.gpio.map(&mut map).transpose()?,
+            mailbox: machine.mailbox.map(&mut map).transpose()?,
+            uart: map(PhysRange { start: uart.registers.start, size: uart::UART_LEN as u64 })?,
+            power: machine.psci.map(PowerControl::Psci).or(watchdog),
+            gic,
+            numbers: Numbers { timer, console: uart.interrupt },
+        })
+    }
+
+    /// Makes the UART the console, and finds out who turns the machine off.
+    pub(super) fn set_up_console(&self) {
+        if let Some(power) = self.power {
+            power::set_control(power);
+        }
+        if let Some(pins) = self.pins {
+            rpi4::route_uart(pins);
+        }
+        let clock = self.uart_clock.or_else(|| self.mailbox.and_then(rpi4::uart_clock));
+        console::install(Uart::new(self.uart, clock.unwrap_or(uart::USUAL_CLOCK)));
+    }
+
+    /// Sets up the interrupt controller, and lets through what the kernel serves.
+    pub(super) fn set_up_interrupts(self) {
+        gic::install(|| match self.gic {
+            GicRegisters::V2 { distributor, interface } => Gic::V2(GicV2::new(distributor, interface)),
+            GicRegisters::V3 { distributor, redistributors } => {
+                Gic::V3(GicV3::new(distributor, redistributors))
+            }
+        });
+        interrupt::set_up(self.numbers);
+    }
+}

@@ -1,0 +1,95 @@
+//! Exceptions of the kernel: a fault on user memory goes on at its landing (`user_copy`), anything else is the end.
+
+use super::{after_exception, backtrace, end, names};
+use crate::layout::is_below_a_stack;
+use crate::trap::{Abort, Syndrome, SyndromeValue};
+use crate::{cpu, user_copy};
+use core::fmt::{Result, Write};
+use mm::VirtAddr;
+
+/// The registers at an exception of the kernel, as the vectors store them (arch/vectors.s).
+#[repr(C)]
+pub(super) struct KernelFrame {
+    x: [u64; 31],
+    sp: u64,
+    pc: u64,
+    pstate: u64,
+    esr: u64,
+    far: u64,
+}
+
+/// Why the vectors call; the numbers are theirs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kind(u64);
+
+const SYNCHRONOUS: Kind = Kind(0);
+const SYSTEM_ERROR: Kind = Kind(3);
+/// The vectors found the stack pointer outside of all stacks ...
+const STACK_OVERFLOW: Kind = Kind(6);
+/// ... and not even where one is that ran over.
+const NO_STACK: Kind = Kind(7);
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self.0 {
+            0 => "synchronous exception",
+            1 => "interrupt while interrupts are masked",
+            2 => "fast interrupt, which nobody uses",
+            3 => "SError: imprecise, what is shown below came later than its cause",
+            4 => "exception on SP_EL0, which the kernel never uses",
+            5 => "exception from AArch32, which nobody runs",
+            6 => "kernel stack overflow",
+            _ => "the stack pointer points nowhere",
+        }
+    }
+}
+
+/// Called by the vectors for each exception of the kernel. Returns only when the kernel goes on at `frame.pc`.
+#[unsafe(no_mangle)]
+extern "C" fn handle_kernel_exception(frame: &mut KernelFrame, kind: u64) {
+    let kind = Kind(kind);
+    if kind == SYNCHRONOUS && is_user_data_abort(frame) {
+        if let Some(landing) = user_copy::landing(frame.pc as usize) {
+            frame.pc = landing as u64;
+            return;
+        }
+    }
+    end(after_exception(), |out| report(out, frame, kind))
+}
+
+/// Whether a load or store of the kernel failed at an address of the user half.
+fn is_user_data_abort(frame: &KernelFrame) -> bool {
+    let syndrome = SyndromeValue::new(frame.esr);
+    syndrome.matches_all(Syndrome::CLASS::DataAbortKernel) && VirtAddr(frame.far).is_user()
+}
+
+fn report(out: &mut impl Write, frame: &KernelFrame, kind: Kind) -> Result {
+    let kind = if kind == STACK_OVERFLOW && !is_below_a_stack(frame.sp as usize) { NO_STACK } else { kind };
+    writeln!(out, "\n*** kernel exception on cpu {}: {}", cpu::number(), kind.name())?;
+    print_syndrome(out, frame, kind)?;
+    write!(out, "ELR ")?;
+    backtrace::line(out, frame.pc as usize)?;
+    writeln!(out, "SPSR  {:#010x}   SP {:#018x}", frame.pstate, frame.sp)?;
+    for (number, value) in frame.x.iter().enumerate() {
+        let separator = if number % 4 == 3 || number == 30 { '\n' } else { ' ' };
+        write!(out, "x{number:<2} {value:#018x}{separator}")?;
+    }
+    backtrace::print(out, frame.x[29] as usize)
+}
+
+fn print_syndrome(out: &mut impl Write, frame: &KernelFrame, kind: Kind) -> Result {
+    let syndrome = SyndromeValue::new(frame.esr);
+    writeln!(out, "ESR   {:#010x}   {}", frame.esr, names::class(frame.esr))?;
+    if kind == SYSTEM_ERROR {
+        return Ok(());
+    }
+    let is_abort = syndrome.matches_any(&[
+        Syndrome::CLASS::DataAbortKernel,
+        Syndrome::CLASS::InstructionAbortKernel,
+    ]);
+    if is_abort {
+        let abort = Abort::decode(frame.esr, frame.far);
+        writeln!(out, "      {:?} of {:#x}: {}", abort.access, frame.far, names::fault_status(frame.esr))?;
+    }
+    writeln!(out, "FAR   {:#018x}", frame.far)
+}

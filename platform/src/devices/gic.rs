@@ -1,0 +1,58 @@
+//! The interrupt controller, of either version.
+
+use super::gic_v2::GicV2;
+use super::gic_v3::GicV3;
+use spin::Once;
+
+/// All interrupts have the same priority: none preempts another.
+pub(super) const PRIORITY: u8 = 0xa0;
+/// Lets that priority through, in the secure as in the non-secure view.
+pub(super) const PRIORITY_MASK: u8 = 0xf0;
+/// From this number on IAR means "none", or is not for us.
+const SPECIAL: u32 = 1020;
+/// Interrupt number in IAR; a GICv2 has the sender of an SGI above it, a GICv3 longer numbers only for LPIs (not used).
+const NUMBER: u32 = 0x3ff;
+
+pub(crate) enum Gic {
+    V2(GicV2),
+    V3(GicV3),
+}
+
+static GIC: Once<Gic> = Once::new();
+
+/// Makes `gic`, which is set up, the one of this machine.
+pub(crate) fn install(gic: impl FnOnce() -> Gic) {
+    GIC.call_once(gic);
+}
+
+/// Lets `interrupt` through, to the running processor if it is a private one, else to the boot processor.
+pub(crate) fn enable(interrupt: u32) {
+    match GIC.get() {
+        Some(Gic::V2(gic)) => gic.enable(interrupt),
+        Some(Gic::V3(gic)) => gic.enable(interrupt),
+        None => {}
+    }
+}
+
+/// Takes the pending interrupt, calls `serve` with its number, and ends it. `None` when nothing is pending.
+#[inline]
+pub(crate) fn take<T>(serve: impl FnOnce(u32) -> T) -> Option<T> {
+    let gic = GIC.get()?;
+    // Read once; the same value goes back (BOARDS 6.4, rule 16).
+    let acknowledged = match gic {
+        Gic::V2(gic) => gic.acknowledge(),
+        Gic::V3(gic) => gic.acknowledge(),
+    };
+    let number = acknowledged & NUMBER;
+    if number >= SPECIAL {
+        return None;
+    }
+    let answer = serve(number);
+    // The device must have let go of its line before the interrupt ends.
+    crate::arch::dsb_sy();
+    match gic {
+        Gic::V2(gic) => gic.end(acknowledged),
+        Gic::V3(gic) => gic.end(acknowledged),
+    }
+    Some(answer)
+}

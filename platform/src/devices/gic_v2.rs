@@ -1,0 +1,71 @@
+//! GICv2 (Arm IHI 0048): QEMU virt's default, and the Raspberry Pi 4's GIC-400. Only what is the same in the non-secure view
+//! of the real board and in QEMU, whose Pi has no security extensions: no groups, no FIQ.
+
+use super::gic::{PRIORITY, PRIORITY_MASK};
+use super::mmio::Mmio;
+
+const GICD_CTLR: usize = 0x000;
+const GICD_TYPER: usize = 0x004;
+const GICD_ISENABLER: usize = 0x100;
+const GICD_ICENABLER: usize = 0x180;
+const GICD_IPRIORITYR: usize = 0x400;
+const GICD_ITARGETSR: usize = 0x800;
+const GICC_CTLR: usize = 0x00;
+const GICC_PMR: usize = 0x04;
+const GICC_IAR: usize = 0x0c;
+const GICC_EOIR: usize = 0x10;
+
+const ENABLE: u32 = 1;
+/// Interrupts below this number are private to a processor, their registers banked.
+const PRIVATE: usize = 32;
+
+pub(crate) struct GicV2 {
+    distributor: Mmio,
+    interface: Mmio,
+}
+
+impl GicV2 {
+    /// Sets up the distributor, everything disabled, and the running processor's interface.
+    pub(crate) fn new(distributor: Mmio, interface: Mmio) -> GicV2 {
+        let gic = GicV2 { distributor, interface };
+        distributor.write(GICD_CTLR, 0);
+        let interrupts = PRIVATE * ((distributor.read(GICD_TYPER) & 0x1f) as usize + 1);
+        // The banked registers of interrupts 0 to 3 name the reader itself.
+        let own_target = distributor.read(GICD_ITARGETSR) & 0xff;
+        for first in (PRIVATE..interrupts).step_by(32) {
+            distributor.write(GICD_ICENABLER + first / 8, u32::MAX);
+        }
+        for first in (PRIVATE..interrupts).step_by(4) {
+            distributor.write(GICD_IPRIORITYR + first, u32::from_ne_bytes([PRIORITY; 4]));
+            distributor.write(GICD_ITARGETSR + first, own_target * 0x0101_0101);
+        }
+        distributor.write(GICD_CTLR, ENABLE);
+        gic.set_up_processor();
+        gic
+    }
+
+    /// Sets up the running processor's private interrupts, disabled, and its interface.
+    fn set_up_processor(&self) {
+        self.distributor.write(GICD_ICENABLER, u32::MAX);
+        for first in (0..PRIVATE).step_by(4) {
+            self.distributor.write(GICD_IPRIORITYR + first, u32::from_ne_bytes([PRIORITY; 4]));
+        }
+        self.interface.write(GICC_PMR, u32::from(PRIORITY_MASK));
+        self.interface.write(GICC_CTLR, ENABLE);
+    }
+
+    pub(crate) fn enable(&self, interrupt: u32) {
+        self.distributor.write(GICD_ISENABLER + interrupt as usize / 32 * 4, 1 << (interrupt % 32));
+    }
+
+    /// Reads IAR: the whole word is what [`GicV2::end`] wants back.
+    #[inline]
+    pub(crate) fn acknowledge(&self) -> u32 {
+        self.interface.read(GICC_IAR)
+    }
+
+    #[inline]
+    pub(crate) fn end(&self, acknowledged: u32) {
+        self.interface.write(GICC_EOIR, acknowledged);
+    }
+}

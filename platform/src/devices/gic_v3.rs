@@ -1,0 +1,133 @@
+//! GICv3 (Arm IHI 0069), as QEMU virt has it with `gic-version=3`: affinity routing, group 1, the processor interface in
+//! system registers.
+
+use super::gic::{PRIORITY, PRIORITY_MASK};
+use super::mmio::Mmio;
+use crate::arch;
+use aarch64_cpu::registers::{MPIDR_EL1, Readable};
+
+const GICD_CTLR: usize = 0x0000;
+const GICD_TYPER: usize = 0x0004;
+const GICD_IGROUPR: usize = 0x0080;
+const GICD_ISENABLER: usize = 0x0100;
+const GICD_ICENABLER: usize = 0x0180;
+const GICD_IPRIORITYR: usize = 0x0400;
+const GICD_IROUTER: usize = 0x6000;
+
+const CTLR_ENABLE_GROUP_1: u32 = 1 << 0 | 1 << 1;
+const CTLR_AFFINITY_ROUTING: u32 = 1 << 4;
+const CTLR_WRITE_PENDING: u32 = 1 << 31;
+
+const GICR_CTLR: usize = 0x00;
+const GICR_TYPER: usize = 0x08;
+const GICR_TYPER_AFFINITY: usize = 0x0c;
+const GICR_WAKER: usize = 0x14;
+/// Second frame of a redistributor: SGIs and PPIs, at the offsets of the distributor.
+const GICR_SGI_FRAME: usize = 0x1_0000;
+
+const GICR_CTLR_WRITE_PENDING: u32 = 1 << 3;
+const TYPER_VIRTUAL_LPI: u32 = 1 << 1;
+const TYPER_LAST: u32 = 1 << 4;
+const WAKER_PROCESSOR_SLEEP: u32 = 1 << 1;
+const WAKER_CHILDREN_ASLEEP: u32 = 1 << 2;
+
+const PRIVATE: usize = 32;
+
+pub(crate) struct GicV3 {
+    distributor: Mmio,
+    redistributors: Mmio,
+}
+
+impl GicV3 {
+    /// Sets up the distributor, everything disabled, and the running processor's redistributor and interface.
+    pub(crate) fn new(distributor: Mmio, redistributors: Mmio) -> GicV3 {
+        let gic = GicV3 { distributor, redistributors };
+        distributor.write(GICD_CTLR, 0);
+        gic.wait_for_distributor();
+        let interrupts = PRIVATE * ((distributor.read(GICD_TYPER) & 0x1f) as usize + 1);
+        for first in (PRIVATE..interrupts).step_by(32) {
+            distributor.write(GICD_ICENABLER + first / 8, u32::MAX);
+            distributor.write(GICD_IGROUPR + first / 8, u32::MAX);
+        }
+        for first in (PRIVATE..interrupts).step_by(4) {
+            distributor.write(GICD_IPRIORITYR + first, u32::from_ne_bytes([PRIORITY; 4]));
+        }
+        gic.wait_for_distributor();
+        distributor.write(GICD_CTLR, CTLR_AFFINITY_ROUTING | CTLR_ENABLE_GROUP_1);
+        gic.wait_for_distributor();
+        let affinity = own_affinity();
+        for interrupt in PRIVATE..interrupts.min(1020) {
+            distributor.write(GICD_IROUTER + interrupt * 8, affinity & 0x00ff_ffff);
+            distributor.write(GICD_IROUTER + interrupt * 8 + 4, affinity >> 24);
+        }
+        gic.set_up_processor();
+        gic
+    }
+
+    fn wait_for_distributor(&self) {
+        while self.distributor.read(GICD_CTLR) & CTLR_WRITE_PENDING != 0 {
+            arch::relax();
+        }
+    }
+
+    /// The redistributor of the running processor.
+    ///
+    /// # Panics
+    /// When the GIC has none for it: the device tree and the machine do not agree.
+    fn own_redistributor(&self) -> Mmio {
+        let mut frame = self.redistributors;
+        loop {
+            if frame.read(GICR_TYPER_AFFINITY) == own_affinity() {
+                return frame;
+            }
+            let typer = frame.read(GICR_TYPER);
+            let len = if typer & TYPER_VIRTUAL_LPI != 0 { 4 * GICR_SGI_FRAME } else { 2 * GICR_SGI_FRAME };
+            assert!(typer & TYPER_LAST == 0 && frame.len() > len, "the GICv3 has no redistributor for this processor");
+            frame = frame.from(len);
+        }
+    }
+
+    /// Wakes the running processor's redistributor, its private interrupts disabled, and sets up its interface.
+    fn set_up_processor(&self) {
+        let redistributor = self.own_redistributor();
+        redistributor.modify(GICR_WAKER, WAKER_PROCESSOR_SLEEP, 0);
+        while redistributor.read(GICR_WAKER) & WAKER_CHILDREN_ASLEEP != 0 {
+            arch::relax();
+        }
+        let private = redistributor.from(GICR_SGI_FRAME);
+        private.write(GICD_ICENABLER, u32::MAX);
+        private.write(GICD_IGROUPR, u32::MAX);
+        for first in (0..PRIVATE).step_by(4) {
+            private.write(GICD_IPRIORITYR + first, u32::from_ne_bytes([PRIORITY; 4]));
+        }
+        while redistributor.read(GICR_CTLR) & GICR_CTLR_WRITE_PENDING != 0 {
+            arch::relax();
+        }
+        arch::gic::enable_interface(PRIORITY_MASK);
+    }
+
+    pub(crate) fn enable(&self, interrupt: u32) {
+        let registers = if (interrupt as usize) < PRIVATE {
+            self.own_redistributor().from(GICR_SGI_FRAME)
+        } else {
+            self.distributor
+        };
+        registers.write(GICD_ISENABLER + interrupt as usize / 32 * 4, 1 << (interrupt % 32));
+    }
+
+    #[inline]
+    pub(crate) fn acknowledge(&self) -> u32 {
+        arch::gic::acknowledge()
+    }
+
+    #[inline]
+    pub(crate) fn end(&self, acknowledged: u32) {
+        arch::gic::end(acknowledged);
+    }
+}
+
+/// Aff3.Aff2.Aff1.Aff0 of the running processor, as GICR_TYPER[63:32] has it.
+fn own_affinity() -> u32 {
+    let mpidr = MPIDR_EL1.get();
+    (mpidr & 0x00ff_ffff | mpidr >> 8 & 0xff00_0000) as u32
+}

@@ -1,0 +1,40 @@
+//! The bytes of a frame, reached through the linear map. No reference to them ever exists, for user programs may change
+//! them at any time: bytes go in and out by copies.
+
+use crate::layout::linear;
+use mm::{Frame, PAGE_SIZE};
+
+/// Address of byte `offset` of `frame`, `len` bytes of which are to be used.
+///
+/// # Panics
+/// When the bytes are not all inside the frame: a bug of the caller.
+#[inline]
+pub(crate) fn bytes(frame: Frame, offset: usize, len: usize) -> *mut u8 {
+    assert!(offset <= PAGE_SIZE && len <= PAGE_SIZE - offset, "bytes {offset}+{len} are not inside one frame");
+    core::ptr::with_exposed_provenance_mut(linear(frame.start()) + offset)
+}
+
+/// Copies `to.len()` bytes at `offset` of `frame` to `to`. The caller holds a reference to the frame.
+#[inline]
+pub fn read(frame: Frame, offset: usize, to: &mut [u8]) {
+    let from = bytes(frame, offset, to.len());
+    // SAFETY: `bytes` checked the range; the linear map holds all RAM frames readable; `to` is the kernel's own memory, which
+    // is never a frame that a `Frame` reference stands for, so they are apart.
+    unsafe { core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) }
+}
+
+/// Copies `from` to `offset` of `frame`. The caller holds a reference to the frame, and the right to change it.
+#[inline]
+pub fn write(frame: Frame, offset: usize, from: &[u8]) {
+    let to = bytes(frame, offset, from.len());
+    // SAFETY: as in `read`; the frames of the image and the payload are read-only in the linear map, so they cannot be hit.
+    unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) }
+}
+
+/// Fills `len` bytes at `offset` of `frame` with zeros. The caller holds a reference to the frame, and the right to change it.
+#[inline]
+pub fn zero(frame: Frame, offset: usize, len: usize) {
+    let to = bytes(frame, offset, len);
+    // SAFETY: as in `write`.
+    unsafe { core::ptr::write_bytes(to, 0, len) }
+}

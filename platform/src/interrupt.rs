@@ -1,0 +1,58 @@
+//! Interrupts as values. They are masked while the kernel runs; `user::run` returns with one pending, and an idle processor
+//! wakes with one pending. [`take`] fetches them.
+
+use crate::devices::gic;
+use crate::{console, timer};
+use spin::Once;
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Interrupt {
+    /// The alarm of this processor was due; it is cleared.
+    Timer,
+    /// Bytes were received; `console::read_byte` has them.
+    Console,
+    /// Another processor wants this one to look at its run queue.
+    Reschedule,
+    /// An interrupt that nobody asked for.
+    Unknown(u32),
+}
+
+/// The software-generated interrupt that means [`Interrupt::Reschedule`].
+const RESCHEDULE: u32 = 0;
+
+/// Interrupt numbers (INTID) of this machine.
+pub(crate) struct Numbers {
+    pub(crate) timer: u32,
+    pub(crate) console: Option<u32>,
+}
+
+static NUMBERS: Once<Numbers> = Once::new();
+
+/// Lets the interrupts through that the kernel serves, to this processor.
+pub(crate) fn set_up(numbers: Numbers) {
+    gic::enable(RESCHEDULE);
+    gic::enable(numbers.timer);
+    if let Some(console) = numbers.console {
+        gic::enable(console);
+    }
+    NUMBERS.call_once(|| numbers);
+}
+
+/// Fetches one pending interrupt, silences its source and ends it. `None` when nothing is pending, or the interrupt went away
+/// (spurious).
+#[inline]
+pub fn take() -> Option<Interrupt> {
+    gic::take(|number| match NUMBERS.get() {
+        Some(numbers) if number == numbers.timer => {
+            timer::clear_alarm();
+            Interrupt::Timer
+        }
+        Some(numbers) if Some(number) == numbers.console => {
+            console::receive();
+            Interrupt::Console
+        }
+        _ if number == RESCHEDULE => Interrupt::Reschedule,
+        _ => Interrupt::Unknown(number),
+    })
+}

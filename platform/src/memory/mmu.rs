@@ -1,0 +1,110 @@
+//! The machine under the heart: [`mm::Mmu`] by the instructions that it names, on frames through the linear map.
+
+use crate::arch;
+use crate::layout::linear;
+use core::sync::atomic::{AtomicU64, Ordering};
+use mm::{Asid, Descriptor, Frame, Mmu, PAGE_SIZE, TABLE_ENTRIES, VirtAddr};
+
+unsafe extern "C" {
+    fn copy_frame_bytes(to: *mut u8, from: *const u8);
+    fn zero_frame_bytes(to: *mut u8);
+}
+
+/// The MMU of this board. Zero sized: all its state is in the processor and in RAM.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BoardMmu;
+
+/// Where entry `index` of the table in `table` lies.
+#[inline(always)]
+fn entry(table: Frame, index: usize) -> &'static AtomicU64 {
+    debug_assert!(index < TABLE_ENTRIES);
+    let address = linear(table.start()) + (index & (TABLE_ENTRIES - 1)) * size_of::<AtomicU64>();
+    // SAFETY: the linear map holds every frame of RAM at an address that stays mapped for ever, and 8-byte aligned; the heart
+    // names only tables that it holds (contract of `Mmu`), and tables are only ever used as atomics.
+    unsafe { &*core::ptr::with_exposed_provenance(address) }
+}
+
+#[inline(always)]
+fn start(frame: Frame) -> *mut u8 {
+    core::ptr::with_exposed_provenance_mut(linear(frame.start()))
+}
+
+impl Mmu for BoardMmu {
+    #[inline(always)]
+    fn cpu(&self) -> usize {
+        crate::cpu::number()
+    }
+
+    #[inline(always)]
+    fn load(&self, table: Frame, index: usize) -> Descriptor {
+        Descriptor(entry(table, index).load(Ordering::Relaxed))
+    }
+
+    #[inline(always)]
+    fn store(&self, table: Frame, index: usize, descriptor: Descriptor) {
+        entry(table, index).store(descriptor.0, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn dsb_ishst(&self) {
+        arch::dsb_ishst();
+    }
+
+    #[inline(always)]
+    fn dsb_ish(&self) {
+        arch::dsb_ish();
+    }
+
+    #[inline(always)]
+    fn tlbi_aside1is(&self, asid: Asid) {
+        arch::tlbi_aside1is(asid);
+    }
+
+    #[inline(always)]
+    fn tlbi_vae1is(&self, asid: Asid, address: VirtAddr) {
+        arch::tlbi_vae1is(asid, address);
+    }
+
+    #[inline(always)]
+    fn tlbi_vale1is(&self, asid: Asid, address: VirtAddr) {
+        arch::tlbi_vale1is(asid, address);
+    }
+
+    #[inline(always)]
+    fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr) {
+        arch::tlbi_vae1(asid, address);
+        arch::dsb_nsh();
+    }
+
+    #[inline(always)]
+    fn tlbi_vmalle1is(&self) {
+        arch::tlbi_vmalle1is();
+    }
+
+    #[inline(always)]
+    fn copy_frame(&self, from: Frame, to: Frame) {
+        debug_assert!(from != to);
+        // SAFETY: both are frames of RAM in the linear map, 4 KiB aligned; `to` is referenced by no descriptor and is not
+        // `from`, so the two are apart and nobody else writes `to`.
+        unsafe { copy_frame_bytes(start(to), start(from)) }
+    }
+
+    #[inline(always)]
+    fn zero_frame(&self, frame: Frame) {
+        // SAFETY: a frame of RAM in the linear map (Normal memory, as DC ZVA wants), referenced by no descriptor.
+        unsafe { zero_frame_bytes(start(frame)) }
+    }
+
+    fn junk_frame(&self, frame: Frame) {
+        const JUNK: u64 = 0xdead_f4ee_dead_f4ee;
+        for index in 0..PAGE_SIZE / size_of::<u64>() {
+            // SAFETY: in the linear map, inside the frame, which is free: nobody reads or writes it.
+            unsafe { start(frame).cast::<u64>().add(index).write_volatile(JUNK) }
+        }
+    }
+
+    fn sync_icache(&self, frame: Frame) {
+        // The A72's instruction cache is physically tagged: the linear-map alias reaches the lines of every mapping.
+        arch::sync_instructions(linear(frame.start()), PAGE_SIZE);
+    }
+}

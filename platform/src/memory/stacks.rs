@@ -1,0 +1,140 @@
+//! Kernel stacks: 32 KiB in the upper half of a 64 KiB slot, the lower half unmapped. So a stack that runs over hits nothing,
+//! and one bit of the stack pointer tells the vectors about it (arch/vectors.s, STACK_BIT).
+//!
+//! ```text
+//! slot n = STACK_BASE + n * 64 KiB     | 32 KiB unmapped | 32 KiB stack |
+//! ```
+
+use super::kernel_tables::{KernelTables, Rights};
+use super::ram;
+use crate::layout::STACK_BASE;
+use core::ops::Range;
+use mm::{NoMemory, PAGE_SIZE};
+use spin::Mutex;
+
+/// Bytes of a stack.
+pub(crate) const STACK_SIZE: usize = 32 << 10;
+const SLOT: usize = 2 * STACK_SIZE;
+/// Threads that can exist: 2^16 slots fill 4 GiB of addresses.
+const SLOTS: usize = 1 << 16;
+/// Free stacks that are kept mapped for the next thread.
+const CACHED: usize = 32;
+
+/// A mapped kernel stack, to be given back by [`give_back`].
+#[derive(Debug)]
+pub(crate) struct Stack {
+    slot: usize,
+    frames: ram::Block,
+}
+
+struct Stacks {
+    tables: Option<KernelTables>,
+    cache: [Option<Stack>; CACHED],
+    cached: usize,
+    /// One bit for each slot in use.
+    in_use: [u64; SLOTS / 64],
+    /// No word of `in_use` below this one has a free bit.
+    first_free_word: usize,
+}
+
+static STACKS: Mutex<Stacks> = Mutex::new(Stacks {
+    tables: None,
+    cache: [const { None }; CACHED],
+    cached: 0,
+    in_use: [0; SLOTS / 64],
+    first_free_word: 0,
+});
+
+/// Stacks are mapped in `tables` from now on.
+pub(crate) fn set_up(tables: KernelTables) {
+    STACKS.lock().tables = Some(tables);
+}
+
+/// Frames held by stacks that no thread uses.
+pub fn cached_frames() -> usize {
+    STACKS.lock().cached * (STACK_SIZE / PAGE_SIZE)
+}
+
+/// Gives a stack that no thread is on to the cache, or its memory back.
+pub(crate) fn give_back(stack: Stack) {
+    let mut stacks = STACKS.lock();
+    if stacks.cached < CACHED {
+        let at = stacks.cached;
+        stacks.cache[at] = Some(stack);
+        stacks.cached += 1;
+        return;
+    }
+    if let Some(tables) = stacks.tables {
+        tables.unmap(stack.range());
+        stacks.free_slot(stack.slot);
+        ram::give_back(stack.frames);
+    }
+}
+
+/// Where all slots are.
+pub(crate) fn region() -> Range<usize> {
+    STACK_BASE..STACK_BASE + SLOTS * SLOT
+}
+
+impl Stack {
+    /// A stack, contents anything.
+    ///
+    /// # Errors
+    /// No memory for it, or no slot.
+    pub(crate) fn take() -> Result<Stack, NoMemory> {
+        let mut stacks = STACKS.lock();
+        match stacks.pop() {
+            Some(stack) => Ok(stack),
+            None => stacks.map_new(),
+        }
+    }
+
+    /// Its addresses.
+    pub(crate) fn range(&self) -> Range<usize> {
+        let start = STACK_BASE + self.slot * SLOT + STACK_SIZE;
+        start..start + STACK_SIZE
+    }
+}
+
+impl Stacks {
+    fn pop(&mut self) -> Option<Stack> {
+        self.cached = self.cached.checked_sub(1)?;
+        self.cache[self.cached].take()
+    }
+
+    fn map_new(&mut self) -> Result<Stack, NoMemory> {
+        let tables = self.tables.ok_or(NoMemory)?;
+        let slot = self.take_slot().ok_or(NoMemory)?;
+        let frames = match ram::take(STACK_SIZE) {
+            Ok(frames) => frames,
+            Err(error) => {
+                self.free_slot(slot);
+                return Err(error);
+            }
+        };
+        let stack = Stack { slot, frames };
+        // All pages of a stack lie in one level-3 table, so a table that is missing fails before anything is mapped.
+        match tables.map(stack.range(), stack.frames.physical(), Rights::Data, &mut ram::new_table) {
+            Ok(()) => Ok(stack),
+            Err(error) => {
+                self.free_slot(slot);
+                ram::give_back(stack.frames);
+                Err(error)
+            }
+        }
+    }
+
+    fn take_slot(&mut self) -> Option<usize> {
+        let words = &mut self.in_use[self.first_free_word..];
+        let (at, word) = words.iter_mut().enumerate().find(|(_, word)| **word != u64::MAX)?;
+        let bit = word.trailing_ones() as usize;
+        *word |= 1 << bit;
+        self.first_free_word += at;
+        Some(self.first_free_word * 64 + bit)
+    }
+
+    fn free_slot(&mut self, slot: usize) {
+        self.in_use[slot / 64] &= !(1 << (slot % 64));
+        self.first_free_word = self.first_free_word.min(slot / 64);
+    }
+}

@@ -1,0 +1,109 @@
+//! Kernel threads: a stack, and the registers that a callee must keep, on it. [`switch`] is a function call that returns on
+//! another stack.
+
+use crate::layout::image;
+use crate::memory::stacks::{self, STACK_SIZE, Stack};
+use aarch64_cpu::registers::{Readable, SP};
+use core::cell::UnsafeCell;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
+pub use mm::NoMemory;
+pub use stacks::cached_frames;
+
+unsafe extern "C" {
+    fn switch_stacks(from: *mut usize, to: *const usize, from_runs: *const AtomicBool);
+    fn thread_start();
+}
+
+/// What `switch_stacks` keeps on the stack of a thread that does not run (arch/vectors.s).
+#[repr(C)]
+struct SavedRegisters {
+    frame_pointer: usize,
+    return_to: usize,
+    x19: usize,
+    x20: usize,
+    rest: [usize; 8],
+}
+
+/// A thread of the kernel. It must not be dropped while it runs.
+#[derive(Debug)]
+pub struct KernelThread {
+    /// None for the stack that a processor started on.
+    stack: Option<Stack>,
+    /// While it does not run: where its registers are.
+    stack_pointer: UnsafeCell<usize>,
+    runs: AtomicBool,
+}
+
+// SAFETY: `stack_pointer` is written by `switch_stacks` while `runs` is set, by the one processor that the thread runs on, and
+// read by the one processor that then set `runs` (a compare-and-exchange with acquire order, against the release store that
+// clears it).
+unsafe impl Sync for KernelThread {}
+
+impl KernelThread {
+    /// A thread that calls `entry(argument)` when it is first switched to. `entry` must never return: the last thing that
+    /// it does is to switch away for good.
+    ///
+    /// # Errors
+    /// No memory for a stack.
+    pub fn new(entry: fn(usize), argument: usize) -> Result<KernelThread, NoMemory> {
+        let stack = Stack::take()?;
+        let at = stack.range().end - size_of::<SavedRegisters>();
+        let first = SavedRegisters {
+            frame_pointer: 0,
+            return_to: (thread_start as *const ()).addr(),
+            x19: (entry as *const ()).addr(),
+            x20: argument,
+            rest: [0; 8],
+        };
+        // SAFETY: the top of a mapped stack that belongs to nobody else, 16-byte aligned.
+        unsafe { core::ptr::with_exposed_provenance_mut::<SavedRegisters>(at).write(first) }
+        Ok(KernelThread { stack: Some(stack), stack_pointer: UnsafeCell::new(at), runs: AtomicBool::new(false) })
+    }
+
+    /// Makes the running boot stack a thread: the first one, which becomes the processor's idle thread.
+    ///
+    /// # Panics
+    /// On any other stack.
+    pub fn adopt() -> KernelThread {
+        let thread =
+            KernelThread { stack: None, stack_pointer: UnsafeCell::new(0), runs: AtomicBool::new(true) };
+        thread.assert_is_running_here();
+        thread
+    }
+
+    fn stack_range(&self) -> Range<usize> {
+        match &self.stack {
+            Some(stack) => stack.range(),
+            None => image::boot_stack_top() - STACK_SIZE..image::boot_stack_top(),
+        }
+    }
+
+    fn assert_is_running_here(&self) {
+        assert!(self.stack_range().contains(&(SP.get() as usize)), "a thread is not on the stack it should be on");
+    }
+}
+
+impl Drop for KernelThread {
+    fn drop(&mut self) {
+        assert!(!*self.runs.get_mut(), "a kernel thread was dropped while it runs");
+        if let Some(stack) = self.stack.take() {
+            stacks::give_back(stack);
+        }
+    }
+}
+
+/// Stops the running thread, `from`, and continues `to`, which runs nowhere. Returns when somebody switches to `from` again.
+/// The caller sees to the registers of the program (`UserRegisters`) and to its address space.
+///
+/// # Panics
+/// When `from` is not the thread that runs here, or `to` runs somewhere.
+pub fn switch(from: &KernelThread, to: &KernelThread) {
+    from.assert_is_running_here();
+    let claimed = to.runs.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+    assert!(claimed.is_ok(), "switched to a thread that runs already");
+    // SAFETY: `from` runs here, so this processor alone writes its stack pointer; `to` was claimed, so its stack pointer is
+    // the one that was stored when it stopped (or by `new`), with the registers there, and its stack is nobody's. The
+    // routine clears `from.runs` only when it has done with that stack.
+    unsafe { switch_stacks(from.stack_pointer.get(), to.stack_pointer.get(), &from.runs) }
+}

@@ -1,0 +1,84 @@
+//! The generic timer of the running processor, as the virtual timer (Arm ARM D12): one counter for all processors, one alarm
+//! for each. An alarm that is due raises `Interrupt::Timer`.
+
+use crate::arch;
+use aarch64_cpu::registers::{CNTFRQ_EL0, CNTKCTL_EL1, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, Readable, Writeable};
+use spin::Once;
+
+/// How ticks become nanoseconds and back, without a division: rounded fixed-point factors.
+struct Scale {
+    frequency: u64,
+    /// Nanoseconds per tick, times 2^32.
+    nanos_per_tick: u64,
+    /// Ticks per nanosecond, times 2^32.
+    ticks_per_nano: u64,
+}
+
+static SCALE: Once<Scale> = Once::new();
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Reads the frequency, lets EL0 read the virtual counter, and leaves no alarm set.
+///
+/// # Panics
+/// When the firmware left CNTFRQ_EL0 at 0.
+pub(crate) fn set_up() {
+    let frequency = CNTFRQ_EL0.get();
+    assert!(frequency != 0, "the firmware did not set CNTFRQ_EL0: there is no measure of time");
+    SCALE.call_once(|| Scale {
+        frequency,
+        nanos_per_tick: ((u128::from(NANOS_PER_SECOND) << 32) / u128::from(frequency)) as u64,
+        ticks_per_nano: ((u128::from(frequency) << 32) / u128::from(NANOS_PER_SECOND)) as u64,
+    });
+    CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
+    clear_alarm();
+}
+
+fn scale() -> &'static Scale {
+    SCALE.get().expect("the timer is set up before main")
+}
+
+/// Ticks in a second.
+pub fn frequency() -> u64 {
+    scale().frequency
+}
+
+/// Ticks since some moment before the kernel started: CNTVCT_EL0, in order with the instructions around it.
+#[inline(always)]
+pub fn ticks() -> u64 {
+    arch::isb();
+    CNTVCT_EL0.get()
+}
+
+/// Raises the alarm when [`ticks`] reaches `at_ticks`, at once if that is past. Replaces an alarm that was set.
+#[inline]
+pub fn set_alarm(at_ticks: u64) {
+    CNTV_CVAL_EL0.set(at_ticks);
+    CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::SET + CNTV_CTL_EL0::IMASK::CLEAR);
+    arch::isb();
+}
+
+/// Sets no alarm, and lets go of the interrupt line.
+#[inline]
+pub fn clear_alarm() {
+    CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::CLEAR + CNTV_CTL_EL0::IMASK::SET);
+    arch::isb();
+}
+
+/// A count of ticks as nanoseconds, rounded down.
+pub fn ticks_to_nanos(ticks: u64) -> u64 {
+    ((u128::from(ticks) * u128::from(scale().nanos_per_tick)) >> 32) as u64
+}
+
+/// Nanoseconds as ticks, rounded up, so that nobody is woken early. What does not fit is the largest count.
+pub fn nanos_to_ticks(nanos: u64) -> u64 {
+    let product = u128::from(nanos) * u128::from(scale().ticks_per_nano);
+    u64::try_from(product.div_ceil(1 << 32)).unwrap_or(u64::MAX)
+}
+
+/// Waits in a loop. Works from the first instruction on, and where the timer is not set up.
+pub(crate) fn spin(seconds: u32) {
+    let end = ticks().saturating_add(CNTFRQ_EL0.get().saturating_mul(u64::from(seconds)));
+    while ticks() < end {
+        arch::relax();
+    }
+}

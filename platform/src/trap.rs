@@ -1,0 +1,190 @@
+//! Why a program at EL0 stopped, decoded from ESR_EL1 and FAR_EL1 (Arm ARM D24.2.40, "ESR_EL1").
+
+use aarch64_cpu::registers::{FAR_EL1, Readable};
+use mm::{Access, VirtAddr};
+use tock_registers::{LocalRegisterCopy, register_bitfields};
+
+register_bitfields! { u64,
+    /// The syndrome: exception class, and the fields of the classes that are told apart here.
+    pub(crate) Syndrome [
+        /// Exception class.
+        CLASS OFFSET(26) NUMBITS(6) [
+            Unknown = 0x00,
+            TrappedWfx = 0x01,
+            FpTrapped = 0x07,
+            IllegalState = 0x0e,
+            Svc64 = 0x15,
+            TrappedSystemRegister = 0x18,
+            InstructionAbortUser = 0x20,
+            InstructionAbortKernel = 0x21,
+            PcAlignment = 0x22,
+            DataAbortUser = 0x24,
+            DataAbortKernel = 0x25,
+            SpAlignment = 0x26,
+            FloatingPoint = 0x2c,
+            SystemError = 0x2f,
+            BreakpointUser = 0x30,
+            SingleStepUser = 0x32,
+            WatchpointUser = 0x34,
+            Brk64 = 0x3c
+        ],
+        /// Aborts: FAR is not valid.
+        FAR_NOT_VALID OFFSET(10) NUMBITS(1) [],
+        /// Data aborts: the access was cache maintenance or an address translation instruction.
+        CACHE_MAINTENANCE OFFSET(8) NUMBITS(1) [],
+        /// Data aborts: write, not read.
+        WRITE_NOT_READ OFFSET(6) NUMBITS(1) [],
+        /// Aborts: what went wrong (DFSC, IFSC).
+        FAULT_STATUS OFFSET(0) NUMBITS(6) []
+    ]
+}
+
+/// A syndrome value.
+pub(crate) type SyndromeValue = LocalRegisterCopy<u64, Syndrome::Register>;
+
+/// What `user::run` came back with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trap {
+    /// SVC: number and arguments are in the registers, pc is behind it.
+    SystemCall,
+    /// An interrupt is pending: `interrupt::take`.
+    Interrupt,
+    /// Memory could not be used as the program wanted to.
+    Abort(Abort),
+    /// No instruction of this processor, or one that EL0 may not use.
+    IllegalInstruction,
+    /// A system register, or an instruction of that form, that EL0 may not use.
+    TrappedRegister,
+    /// pc is not a multiple of four.
+    PcAlignment,
+    /// sp was used and is not a multiple of sixteen.
+    SpAlignment,
+    /// BRK, or a hardware breakpoint or watchpoint.
+    Breakpoint,
+    /// A software step is done.
+    SingleStep,
+    /// A floating-point exception (only where the processor can trap them).
+    FloatingPoint,
+    /// SError: the system reports an error that cannot be tied to an instruction.
+    SystemError {
+        /// The syndrome.
+        esr: u64,
+    },
+    /// Any other cause.
+    Unknown {
+        /// The syndrome.
+        esr: u64,
+    },
+}
+
+/// An access that the MMU or the memory system refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Abort {
+    /// The faulting byte. For causes that do not say (FAR not valid): 0.
+    pub address: VirtAddr,
+    /// How it was to be used. Cache maintenance counts as a read, for it needs no more.
+    pub access: Access,
+    /// What was wrong.
+    pub cause: AbortCause,
+}
+
+/// What was wrong with an access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AbortCause {
+    /// No valid descriptor.
+    Translation,
+    /// The descriptors do not allow it.
+    Permission,
+    /// AF is 0 (never in our tables).
+    AccessFlag,
+    /// The address is not a multiple of what the access needs.
+    Alignment,
+    /// A descriptor points beyond the physical addresses.
+    AddressSize,
+    /// The memory system refused.
+    External,
+    /// Another fault status code.
+    Other(u8),
+}
+
+impl AbortCause {
+    /// Decodes DFSC or IFSC (Arm ARM D24.2.40, "ISS encoding for an exception from a Data Abort").
+    pub(crate) const fn from_fault_status(status: u8) -> AbortCause {
+        match status {
+            0x00..=0x03 => AbortCause::AddressSize,
+            0x04..=0x07 => AbortCause::Translation,
+            0x08..=0x0b => AbortCause::AccessFlag,
+            0x0c..=0x0f => AbortCause::Permission,
+            0x10 | 0x14..=0x17 => AbortCause::External,
+            0x21 => AbortCause::Alignment,
+            other => AbortCause::Other(other),
+        }
+    }
+}
+
+impl Abort {
+    /// Decodes an instruction or data abort that was just taken. FAR_EL1 must still be its own: no exception in between.
+    #[inline]
+    pub(crate) fn from_syndrome(esr: u64) -> Abort {
+        Abort::decode(esr, FAR_EL1.get())
+    }
+
+    /// Decodes the two registers of an abort.
+    #[inline]
+    pub(crate) fn decode(esr: u64, far: u64) -> Abort {
+        let syndrome = SyndromeValue::new(esr);
+        let address = if syndrome.is_set(Syndrome::FAR_NOT_VALID) { 0 } else { far };
+        let is_fetch = syndrome.matches_any(&[
+            Syndrome::CLASS::InstructionAbortUser,
+            Syndrome::CLASS::InstructionAbortKernel,
+        ]);
+        let is_write =
+            syndrome.is_set(Syndrome::WRITE_NOT_READ) && !syndrome.is_set(Syndrome::CACHE_MAINTENANCE);
+        let access = match (is_fetch, is_write) {
+            (true, _) => Access::Execute,
+            (false, true) => Access::Write,
+            (false, false) => Access::Read,
+        };
+        let cause = AbortCause::from_fault_status(syndrome.read(Syndrome::FAULT_STATUS) as u8);
+        Abort { address: VirtAddr(address), access, cause }
+    }
+}
+
+/// What the vectors put in place of a syndrome for IRQ and FIQ, and the bit that they add for SError (arch/vectors.s).
+const INTERRUPT: u64 = u64::MAX;
+const SYSTEM_ERROR: u64 = 1 << 63;
+/// A syndrome of SVC #0 from AArch64: class 0x15, IL, no immediate.
+const SVC: u64 = 0x15 << 26 | 1 << 25;
+
+impl Trap {
+    /// Decodes what the vectors returned.
+    #[inline(always)]
+    pub(crate) fn from_vector(word: u64) -> Trap {
+        if word == SVC {
+            return Trap::SystemCall;
+        }
+        if word == INTERRUPT {
+            return Trap::Interrupt;
+        }
+        Trap::from_syndrome(word)
+    }
+
+    fn from_syndrome(word: u64) -> Trap {
+        if word & SYSTEM_ERROR != 0 {
+            return Trap::SystemError { esr: word & !SYSTEM_ERROR };
+        }
+        use Syndrome::CLASS::Value as Class;
+        match SyndromeValue::new(word).read_as_enum(Syndrome::CLASS) {
+            Some(Class::DataAbortUser | Class::InstructionAbortUser) => Trap::Abort(Abort::from_syndrome(word)),
+            Some(Class::Svc64) => Trap::SystemCall,
+            Some(Class::Unknown | Class::IllegalState) => Trap::IllegalInstruction,
+            Some(Class::TrappedSystemRegister | Class::TrappedWfx | Class::FpTrapped) => Trap::TrappedRegister,
+            Some(Class::PcAlignment) => Trap::PcAlignment,
+            Some(Class::SpAlignment) => Trap::SpAlignment,
+            Some(Class::Brk64 | Class::BreakpointUser | Class::WatchpointUser) => Trap::Breakpoint,
+            Some(Class::SingleStepUser) => Trap::SingleStep,
+            Some(Class::FloatingPoint) => Trap::FloatingPoint,
+            _ => Trap::Unknown { esr: word },
+        }
+    }
+}
