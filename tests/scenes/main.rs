@@ -4,9 +4,12 @@
 mod bad_programs;
 mod boot;
 mod busybox;
+mod demos;
 mod glibc;
 mod memory;
 mod ram;
+mod sdcard;
+mod shell;
 
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
@@ -14,15 +17,18 @@ use std::process::ExitCode;
 use tests::{Kernel, Scene, files, runner};
 
 fn all() -> Vec<Scene> {
-    [
+    let themes = [
         boot::SCENES,
         ram::SCENES,
+        shell::SCENES,
+        demos::SCENES,
         busybox::SCENES,
         glibc::SCENES,
         bad_programs::SCENES,
         memory::SCENES,
-    ]
-    .concat()
+        sdcard::SCENES,
+    ];
+    themes.concat()
 }
 
 struct Choice {

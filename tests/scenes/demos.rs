@@ -1,0 +1,35 @@
+//! The demos of copy-on-write, started by init as `make demo` does it. Each counts its own checks.
+
+use anyhow::{Result, ensure};
+use tests::{Gic, Machine, Scene, Stage, Virt};
+
+pub const SCENES: &[Scene] = &[
+    Scene::holstein("demos.virt", |stage| play(stage, &Machine::Virt(Virt::default()))),
+    Scene::holstein("demos.virt_small", |stage| {
+        play(
+            stage,
+            &Machine::Virt(Virt {
+                memory: "128M",
+                gic: Gic::V3,
+                has_el2: true,
+                cpus: 2,
+            }),
+        )
+    }),
+    Scene::holstein("demos.raspi4b", |stage| play(stage, &Machine::raspi4b()?)),
+];
+
+/// All questions are asked, all checks pass, and the board powers off by itself.
+fn play(stage: &mut Stage, machine: &Machine) -> Result<()> {
+    let load = tests::qemu::Load {
+        command_line: "-- demo".into(),
+        ..stage.load()
+    };
+    let mut board = stage.boot(machine, &load)?;
+    let text = board.expect("^demo: [1-9][0-9]* passed, 0 failed$")?;
+    for question in 1..=8 {
+        let name = format!("Q{question}");
+        ensure!(text.contains(&name), "{name} was not asked");
+    }
+    board.expect_end()
+}
