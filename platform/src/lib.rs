@@ -12,6 +12,8 @@
 //! On a host the crate is empty, except for the parts that are tested there.
 #![no_std]
 
+#[cfg(target_os = "none")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 

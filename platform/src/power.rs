@@ -61,7 +61,7 @@ pub fn semihosting_exit(code: u32) -> ! {
 }
 
 /// Sleeps for ever, deaf.
-pub(crate) fn halt() -> ! {
+pub fn halt() -> ! {
     arch::mask_all();
     loop {
         arch::wfi();

@@ -3,10 +3,13 @@
 
 use crate::layout::image;
 use crate::memory::stacks::{self, STACK_SIZE, Stack};
+use crate::cpu::{MAX_CPUS, PerCpu};
 use aarch64_cpu::registers::{Readable, SP};
+use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 pub use mm::NoMemory;
 pub use stacks::cached_frames;
 
@@ -32,8 +35,13 @@ pub struct KernelThread {
     stack: Option<Stack>,
     /// While it does not run: where its registers are.
     stack_pointer: UnsafeCell<usize>,
-    runs: AtomicBool,
+    /// In a place of its own, which stays where it is while the thread runs: [`RUNNING`] points to it.
+    runs: Box<AtomicBool>,
 }
+
+/// For each processor the `runs` of the thread that it switched to last, for [`leave`]; null before the first switch.
+static RUNNING: PerCpu<AtomicPtr<AtomicBool>> =
+    PerCpu::new([const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS]);
 
 // SAFETY: `stack_pointer` is written by `switch_stacks` while `runs` is set, by the one processor that the thread runs on, and
 // read by the one processor that then set `runs` (a compare-and-exchange with acquire order, against the release store that
@@ -58,7 +66,7 @@ impl KernelThread {
         };
         // SAFETY: the top of a mapped stack that belongs to nobody else, 16-byte aligned.
         unsafe { core::ptr::with_exposed_provenance_mut::<SavedRegisters>(at).write(first) }
-        Ok(KernelThread { stack: Some(stack), stack_pointer: UnsafeCell::new(at), runs: AtomicBool::new(false) })
+        Ok(KernelThread { stack: Some(stack), stack_pointer: UnsafeCell::new(at), runs: Box::new(AtomicBool::new(false)) })
     }
 
     /// Makes the running boot stack a thread: the first one, which becomes the processor's idle thread.
@@ -67,7 +75,7 @@ impl KernelThread {
     /// On any other stack.
     pub fn adopt() -> KernelThread {
         let thread =
-            KernelThread { stack: None, stack_pointer: UnsafeCell::new(0), runs: AtomicBool::new(true) };
+            KernelThread { stack: None, stack_pointer: UnsafeCell::new(0), runs: Box::new(AtomicBool::new(true)) };
         thread.assert_is_running_here();
         thread
     }
@@ -81,6 +89,15 @@ impl KernelThread {
 
     fn assert_is_running_here(&self) {
         assert!(self.stack_range().contains(&(SP.get() as usize)), "a thread is not on the stack it should be on");
+    }
+}
+
+impl KernelThread {
+    /// Takes the thread for this processor, which is about to run it.
+    fn claim(&self) {
+        let claimed = self.runs.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+        assert!(claimed.is_ok(), "switched to a thread that runs already");
+        RUNNING.get().store(ptr::from_ref(&*self.runs).cast_mut(), Ordering::Relaxed);
     }
 }
 
@@ -100,10 +117,25 @@ impl Drop for KernelThread {
 /// When `from` is not the thread that runs here, or `to` runs somewhere.
 pub fn switch(from: &KernelThread, to: &KernelThread) {
     from.assert_is_running_here();
-    let claimed = to.runs.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
-    assert!(claimed.is_ok(), "switched to a thread that runs already");
+    to.claim();
     // SAFETY: `from` runs here, so this processor alone writes its stack pointer; `to` was claimed, so its stack pointer is
     // the one that was stored when it stopped (or by `new`), with the registers there, and its stack is nobody's. The
     // routine clears `from.runs` only when it has done with that stack.
-    unsafe { switch_stacks(from.stack_pointer.get(), to.stack_pointer.get(), &from.runs) }
+    unsafe { switch_stacks(from.stack_pointer.get(), to.stack_pointer.get(), &*from.runs) }
+}
+
+/// Ends the running thread and continues `to`, which runs nowhere. What is on the stack is lost, not dropped: it must hold
+/// nothing. From then on the thread counts as not running, so that whoever owns its [`KernelThread`] may drop it.
+///
+/// # Panics
+/// When the running thread was never switched to (a boot stack), or `to` runs somewhere.
+pub fn leave(to: &KernelThread) -> ! {
+    let runs = RUNNING.get().load(Ordering::Relaxed);
+    assert!(!runs.is_null(), "a boot stack has no end");
+    to.claim();
+    let mut lost = 0;
+    // SAFETY: `to` as in `switch`. `runs` belongs to the thread that runs here, so its `KernelThread` was not dropped, and the
+    // flag is in a place of its own. `lost` lies on this stack, which is still ours when it is written.
+    unsafe { switch_stacks(&mut lost, to.stack_pointer.get(), runs) }
+    unreachable!("nobody has the stack pointer of a thread that left")
 }

@@ -76,7 +76,7 @@ pub fn nanos_to_ticks(nanos: u64) -> u64 {
 }
 
 /// Waits in a loop. Works from the first instruction on, and where the timer is not set up.
-pub(crate) fn spin(seconds: u32) {
+pub fn spin(seconds: u32) {
     let end = ticks().saturating_add(CNTFRQ_EL0.get().saturating_mul(u64::from(seconds)));
     while ticks() < end {
         arch::relax();

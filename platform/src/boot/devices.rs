@@ -14,6 +14,11 @@ use crate::power::{self, PowerControl};
 use crate::console;
 use formats::dtb::{self, Machine, PhysRange};
 
+/// A device of which the driver knows better how many registers it has than some device trees do.
+fn sized(range: PhysRange, len: usize) -> PhysRange {
+    PhysRange { start: range.start, size: len as u64 }
+}
+
 enum GicRegisters {
     V2 { distributor: Mmio, interface: Mmio },
     V3 { distributor: Mmio, redistributors: Mmio },
@@ -59,9 +64,9 @@ impl Devices {
         let watchdog = machine.watchdog.map(&mut map).transpose()?.map(PowerControl::Watchdog);
         Ok(Devices {
             uart_clock: uart.clock_hz,
-            pins: machine.gpio.map(&mut map).transpose()?,
+            pins: machine.gpio.map(|range| map(sized(range, rpi4::GPIO_LEN))).transpose()?,
             mailbox: machine.mailbox.map(&mut map).transpose()?,
-            uart: map(PhysRange { start: uart.registers.start, size: uart::UART_LEN as u64 })?,
+            uart: map(sized(uart.registers, uart::UART_LEN))?,
             power: machine.psci.map(PowerControl::Psci).or(watchdog),
             gic,
             numbers: Numbers { timer, console: uart.interrupt },
@@ -73,11 +78,16 @@ impl Devices {
         if let Some(power) = self.power {
             power::set_control(power);
         }
+        // A console first, so that nothing below can fail in silence; then at the right pins and speed.
+        console::install(Uart::new(self.uart, self.uart_clock.unwrap_or(uart::USUAL_CLOCK)));
         if let Some(pins) = self.pins {
             rpi4::route_uart(pins);
         }
-        let clock = self.uart_clock.or_else(|| self.mailbox.and_then(rpi4::uart_clock));
-        console::install(Uart::new(self.uart, clock.unwrap_or(uart::USUAL_CLOCK)));
+        if self.uart_clock.is_none()
+            && let Some(clock) = self.mailbox.and_then(rpi4::uart_clock)
+        {
+            console::install(Uart::new(self.uart, clock));
+        }
     }
 
     /// Sets up the interrupt controller, and lets through what the kernel serves.

@@ -10,6 +10,8 @@ use spin::Mutex;
 const GPFSEL1: usize = 0x04;
 const GPFSEL3: usize = 0x0c;
 const GPIO_PUP_PDN_CNTRL_REG0: usize = 0xe4;
+/// Registers up to the pull-ups of the BCM2711; Linux's device tree ends before them.
+pub(crate) const GPIO_LEN: usize = 0xf4;
 
 /// Gives GPIO14 and GPIO15 to the PL011 (ALT0), and makes GPIO30 to 33, where the firmware routes it for Bluetooth, inputs:
 /// the Bluetooth chip would drive the receive line too. GPIO15 is pulled up, so that an open line is idle.

@@ -12,7 +12,7 @@ const LCR_H: usize = 0x2c;
 const CR: usize = 0x30;
 const IMSC: usize = 0x38;
 /// Registers up to the last that is used.
-pub(crate) const UART_LEN: usize = 0x1000;
+pub(crate) const UART_LEN: usize = 0x48;
 
 const FR_BUSY: u32 = 1 << 3;
 /// 8 bits, no parity, one stop bit, FIFOs on.
