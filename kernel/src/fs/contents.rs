@@ -1,0 +1,267 @@
+//! The contents of a regular file: the page cache is the file. One frame for each page that was ever written or mapped;
+//! a page without a frame is a hole and reads as zeros.
+//!
+//! mmap(2) maps these very frames ([`Contents::page`]), so shared mappings and read(2) see each other's bytes, and
+//! program text exists once. Bytes behind the end of the file in its last page are made zero whenever the end moves up.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+
+use abi::Errno;
+use mm::{PAGE_SIZE, PageError};
+use spin::Mutex;
+
+use super::filesystem::Filesystem;
+use super::turn::{Held, Turn};
+use crate::memory::FrameHandle;
+use crate::user_memory::{Sink, Source};
+
+/// The largest size of a file: `MAX_LFS_FILESIZE`.
+pub const MAX_SIZE: u64 = i64::MAX as u64;
+
+const PAGE: u64 = PAGE_SIZE as u64;
+
+/// The contents of a regular file.
+pub struct Contents {
+    filesystem: Arc<Filesystem>,
+    state: Mutex<State>,
+    writer: Turn,
+}
+
+struct State {
+    size: u64,
+    pages: BTreeMap<u64, FrameHandle>,
+}
+
+/// What one page has to give to a read.
+struct Piece {
+    frame: Option<FrameHandle>,
+    offset: usize,
+    len: usize,
+}
+
+impl Contents {
+    /// An empty file of that filesystem.
+    pub fn new(filesystem: &Arc<Filesystem>) -> Self {
+        let state = Mutex::new(State {
+            size: 0,
+            pages: BTreeMap::new(),
+        });
+        Contents {
+            filesystem: filesystem.clone(),
+            state,
+            writer: Turn::new(),
+        }
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> u64 {
+        self.state.lock().size
+    }
+
+    /// Pages that are not holes.
+    pub fn page_count(&self) -> u64 {
+        self.state.lock().pages.len() as u64
+    }
+
+    /// Reads from `at` until the end of the file or until `to` is full. Takes no lock while it copies.
+    pub fn read(&self, at: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
+        let mut done = 0;
+        while let Some(piece) = self.piece(at + done as u64, to.room()) {
+            let result = match &piece.frame {
+                Some(frame) => to.put_frame(frame.frame(), piece.offset, piece.len),
+                None => to.put(&ZEROS[..piece.len]),
+            };
+            match result {
+                Ok(copied) => done += copied,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    /// The bytes of one page that a read at `at` takes next; `None` at the end of the file or of the wish.
+    fn piece(&self, at: u64, wanted: usize) -> Option<Piece> {
+        let state = self.state.lock();
+        let left = state.size.checked_sub(at).filter(|left| *left > 0)?;
+        let offset = (at % PAGE) as usize;
+        let len = wanted
+            .min(PAGE_SIZE - offset)
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        let frame = state.pages.get(&(at / PAGE)).cloned();
+        (len > 0).then_some(Piece { frame, offset, len })
+    }
+
+    /// Keeps other writers out. To be held over [`Contents::write`].
+    pub fn writer(&self) -> Result<Held<'_>, Errno> {
+        self.writer.take()
+    }
+
+    /// Writes at `at` and returns how many bytes were taken. The caller holds [`Contents::writer`] and has checked that
+    /// the write ends at or below [`MAX_SIZE`]. `ENOSPC` if the filesystem or the memory is full, `EFAULT`.
+    pub fn write(&self, at: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+        let mut done = 0;
+        while from.left() > 0 {
+            match self.write_page(at + done as u64, from) {
+                Ok(copied) => done += copied,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_page(&self, at: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+        let offset = (at % PAGE) as usize;
+        let len = from.left().min(PAGE_SIZE - offset);
+        let frame = self.frame(at / PAGE)?;
+        let copied = from.take_into_frame(frame.frame(), offset, len)?;
+        self.grow(at + copied as u64);
+        Ok(copied)
+    }
+
+    /// The frame of that page, made if it is a hole.
+    fn frame(&self, index: u64) -> Result<FrameHandle, Errno> {
+        if let Some(frame) = self.state.lock().pages.get(&index) {
+            return Ok(frame.clone());
+        }
+        let frame = FrameHandle::allocate().map_err(|_| Errno::ENOSPC)?;
+        let mut state = self.state.lock();
+        if let Some(other) = state.pages.get(&index) {
+            return Ok(other.clone());
+        }
+        if !self.filesystem.charge_page() {
+            return Err(Errno::ENOSPC);
+        }
+        state.pages.insert(index, frame.clone());
+        Ok(frame)
+    }
+
+    /// Moves the end of the file up to `size`, if it is lower.
+    fn grow(&self, size: u64) {
+        let mut state = self.state.lock();
+        if size > state.size {
+            state.clear_tail(size);
+            state.size = size;
+        }
+    }
+
+    /// truncate(2): sets the size; pages behind it are given back, bytes added are zeros.
+    pub fn truncate(&self, size: u64) -> Result<(), Errno> {
+        let _writer = self.writer.take()?;
+        if size > self.size() {
+            self.grow(size);
+            return Ok(());
+        }
+        let gone = {
+            let mut state = self.state.lock();
+            state.size = size;
+            let gone = state.pages.split_off(&size.div_ceil(PAGE));
+            state.clear_tail(size.next_multiple_of(PAGE));
+            gone
+        };
+        self.filesystem.discharge_pages(gone.len() as u64);
+        Ok(())
+    }
+
+    /// Gives all pages of `start..end` frames (fallocate(2), mode 0). `ENOSPC`.
+    pub fn allocate(&self, start: u64, end: u64, keep_size: bool) -> Result<(), Errno> {
+        let _writer = self.writer.take()?;
+        for index in start / PAGE..end.div_ceil(PAGE) {
+            self.frame(index)?;
+        }
+        if !keep_size {
+            self.grow(end);
+        }
+        Ok(())
+    }
+
+    /// Makes `start..end` zeros and gives back the pages that lie wholly in it (fallocate(2), punch hole).
+    pub fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
+        let _writer = self.writer.take()?;
+        let (first, last) = (start.div_ceil(PAGE), end / PAGE);
+        let mut gone = BTreeMap::new();
+        {
+            let mut state = self.state.lock();
+            if first < last {
+                gone = state.pages.split_off(&first);
+                let mut behind = gone.split_off(&last);
+                state.pages.append(&mut behind);
+            }
+            state.clear(start, end.min(first * PAGE));
+            state.clear(start.max(last * PAGE), end);
+        }
+        self.filesystem.discharge_pages(gone.len() as u64);
+        Ok(())
+    }
+
+    /// The next offset from `at` on that is data (`true`) or hole (`false`): lseek(2), `SEEK_DATA` and `SEEK_HOLE`.
+    /// `None` behind the end or, for data, where none follows.
+    pub fn seek(&self, at: u64, data: Seek) -> Option<u64> {
+        let state = self.state.lock();
+        if at >= state.size {
+            return None;
+        }
+        match data {
+            Seek::Data => {
+                let (index, _) = state.pages.range(at / PAGE..).next()?;
+                Some(at.max(index * PAGE)).filter(|found| *found < state.size)
+            }
+            Seek::Hole => {
+                let mut index = at / PAGE;
+                for (page, _) in state.pages.range(index..) {
+                    if *page != index {
+                        break;
+                    }
+                    index += 1;
+                }
+                Some(at.max(index * PAGE).min(state.size))
+            }
+        }
+    }
+
+    /// The frame of page `index` for a mapping; a hole gets one.
+    pub fn page(&self, index: u64) -> Result<FrameHandle, PageError> {
+        if index >= self.size().div_ceil(PAGE) {
+            return Err(PageError::BeyondEnd);
+        }
+        self.frame(index).map_err(|_| PageError::NoMemory)
+    }
+}
+
+/// What [`Contents::seek`] looks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Seek {
+    /// A page that has a frame.
+    Data,
+    /// A page that has none, or the end.
+    Hole,
+}
+
+static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+
+impl State {
+    /// Zeroes what lies behind the end of the file in its last page, up to `to`.
+    fn clear_tail(&mut self, to: u64) {
+        let end = self.size.next_multiple_of(PAGE);
+        self.clear(self.size, end.min(to));
+    }
+
+    /// Zeroes `start..end`, which lie in one page.
+    fn clear(&mut self, start: u64, end: u64) {
+        if start >= end {
+            return;
+        }
+        if let Some(frame) = self.pages.get(&(start / PAGE)) {
+            platform::frame::zero(frame.frame(), (start % PAGE) as usize, (end - start) as usize);
+        }
+    }
+}
+
+impl Drop for Contents {
+    fn drop(&mut self) {
+        self.filesystem
+            .discharge_pages(self.state.get_mut().pages.len() as u64);
+    }
+}

@@ -1,0 +1,177 @@
+//! A name in the file tree: which inode it names and below which directory it hangs.
+//!
+//! A directory holds the dentries of its entries, a dentry holds its parent. The cycle is opened when the entry is
+//! removed from the directory. The root of a mounted filesystem takes over parent and name of the dentry it covers,
+//! so that `..` and getcwd(2) need no case of their own.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::Errno;
+use spin::Mutex;
+
+use super::inode::{Body, Inode};
+
+/// A name in the file tree.
+pub struct Dentry {
+    /// What is named.
+    pub inode: Arc<Inode>,
+    place: Mutex<Place>,
+    mounted: Mutex<Option<Arc<Dentry>>>,
+}
+
+struct Place {
+    parent: Option<Arc<Dentry>>,
+    name: Box<[u8]>,
+    is_removed: bool,
+}
+
+impl Dentry {
+    /// A dentry below `parent`; the parent does not know of it yet.
+    pub fn new(parent: Option<&Arc<Dentry>>, name: &[u8], inode: Arc<Inode>) -> Arc<Self> {
+        let place = Place {
+            parent: parent.cloned(),
+            name: name.into(),
+            is_removed: false,
+        };
+        Arc::new(Dentry {
+            inode,
+            place: Mutex::new(place),
+            mounted: Mutex::new(None),
+        })
+    }
+
+    /// A dentry without a place in the tree (a pipe, a memory file), shown as `name`.
+    pub fn detached(name: &[u8], inode: Arc<Inode>) -> Arc<Self> {
+        Self::new(None, name, inode)
+    }
+
+    /// The directory that holds it; itself for the root.
+    pub fn parent(self: &Arc<Self>) -> Arc<Dentry> {
+        self.place.lock().parent.clone().unwrap_or_else(|| self.clone())
+    }
+
+    /// Its last path component.
+    pub fn name(&self) -> Box<[u8]> {
+        self.place.lock().name.clone()
+    }
+
+    /// Whether it was unlinked.
+    pub fn is_removed(&self) -> bool {
+        self.place.lock().is_removed
+    }
+
+    /// Marks it unlinked. The caller holds the directory's entries locked.
+    pub fn mark_removed(&self) {
+        self.place.lock().is_removed = true;
+    }
+
+    /// Hangs it elsewhere (rename). The caller holds the rename lock.
+    pub fn move_to(&self, parent: &Arc<Dentry>, name: &[u8]) {
+        let old = {
+            let mut place = self.place.lock();
+            place.name = name.into();
+            place.parent.replace(parent.clone())
+        };
+        drop(old);
+    }
+
+    /// The entry of that name, mounts taken into account. `ENOENT`, `ENOTDIR`.
+    pub fn child(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        match &self.inode.body {
+            Body::Directory(children) => children.get(name).map(Dentry::covering).ok_or(Errno::ENOENT),
+            Body::Listing(listing) => Ok(Dentry::new(Some(self), name, listing.lookup(name)?)),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+
+    /// What is mounted on it, or itself.
+    pub fn covering(self: Arc<Self>) -> Arc<Dentry> {
+        let mounted = self.mounted.lock().clone();
+        mounted.unwrap_or(self)
+    }
+
+    /// Whether something is mounted on it.
+    pub fn is_mount_point(&self) -> bool {
+        self.mounted.lock().is_some()
+    }
+
+    /// Mounts a filesystem of that root inode on this directory. `EBUSY` if something is mounted there, which then is
+    /// the directory to mount on.
+    pub fn mount(self: &Arc<Self>, root: Arc<Inode>) -> Result<Arc<Dentry>, Errno> {
+        let root = Dentry::new(Some(&self.parent()), &self.name(), root);
+        let mut mounted = self.mounted.lock();
+        if mounted.is_some() {
+            return Err(Errno::EBUSY);
+        }
+        *mounted = Some(root.clone());
+        Ok(root)
+    }
+
+    /// Takes away what is mounted on this directory.
+    pub fn uncover(&self) {
+        let gone = self.mounted.lock().take();
+        drop(gone);
+    }
+
+    /// Whether `self` is `ancestor` or lies below it.
+    pub fn is_below(self: &Arc<Self>, ancestor: &Arc<Dentry>) -> bool {
+        let mut at = self.clone();
+        loop {
+            if Arc::ptr_eq(&at, ancestor) {
+                return true;
+            }
+            let parent = at.parent();
+            if Arc::ptr_eq(&parent, &at) {
+                return false;
+            }
+            at = parent;
+        }
+    }
+
+    /// The absolute path as seen from `root`; `None` if it does not lie below `root`.
+    pub fn path_below(self: &Arc<Self>, root: &Arc<Dentry>) -> Option<Vec<u8>> {
+        let mut names = Vec::new();
+        let mut at = self.clone();
+        while !Arc::ptr_eq(&at, root) {
+            let parent = at.parent();
+            if Arc::ptr_eq(&parent, &at) {
+                return None;
+            }
+            names.push(at.name());
+            at = parent;
+        }
+        let mut path = Vec::new();
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        Some(path)
+    }
+
+    /// The path as /proc shows it: absolute, `(deleted)` behind the name of an unlinked file; a detached file's name
+    /// alone.
+    pub fn shown_path(self: &Arc<Self>) -> Vec<u8> {
+        let root = super::root();
+        let mut path = self.path_below(&root).unwrap_or_else(|| self.name().into_vec());
+        if self.is_removed() {
+            path.extend_from_slice(b" (deleted)");
+        }
+        path
+    }
+}
+
+impl Drop for Dentry {
+    /// Lets go of the chain of parents in a loop: a chain of removed directories may be deeper than a kernel stack.
+    fn drop(&mut self) {
+        let mut next = self.place.get_mut().parent.take();
+        while let Some(parent) = next.and_then(Arc::into_inner) {
+            let mut parent = parent;
+            next = parent.place.get_mut().parent.take();
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Where paths begin for a process: its root, its current directory; and its umask.
+
+use alloc::sync::Arc;
+
+use super::dentry::Dentry;
+use super::permission::Subject;
+use super::walk::Walk;
+
+/// Root, current directory and umask of a process. Fork shares them (`Arc`); the first change copies them.
+#[derive(Clone)]
+pub struct Directories {
+    /// What `/` means: chroot(2).
+    pub root: Arc<Dentry>,
+    /// Where relative paths begin: chdir(2).
+    pub current: Arc<Dentry>,
+    /// Permission bits that new files do not get: umask(2).
+    pub umask: u32,
+}
+
+impl Directories {
+    /// Those of the first process.
+    pub fn initial() -> Self {
+        Directories {
+            root: super::root(),
+            current: super::root(),
+            umask: 0o022,
+        }
+    }
+}
+
+/// Where a path of one call begins, and who makes the call.
+pub struct Place<'a> {
+    /// The process's directories.
+    pub directories: &'a Directories,
+    /// Where a relative path begins.
+    pub start: Arc<Dentry>,
+    /// Whose rights count.
+    pub subject: Subject,
+}
+
+impl<'a> Place<'a> {
+    /// Relative paths begin at the current directory.
+    pub fn current(directories: &'a Directories, subject: Subject) -> Self {
+        Place {
+            directories,
+            start: directories.current.clone(),
+            subject,
+        }
+    }
+
+    /// The walk from here.
+    pub fn walk(&self) -> Walk<'_> {
+        Walk {
+            root: &self.directories.root,
+            start: &self.start,
+            subject: &self.subject,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The entries of a directory in memory.
+//!
+//! Each entry has a position that it keeps for life, so that getdents64(2) neither skips nor repeats an entry while
+//! others come and go.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+
+use abi::Errno;
+use spin::{Mutex, MutexGuard};
+
+use super::dentry::Dentry;
+
+/// The position of the first entry behind `.` and `..`.
+const FIRST_POSITION: u64 = 2;
+
+/// The entries of a directory.
+pub struct Children {
+    entries: Mutex<Entries>,
+}
+
+/// The entries, locked.
+pub struct Entries {
+    by_name: BTreeMap<Box<[u8]>, u64>,
+    by_position: BTreeMap<u64, Arc<Dentry>>,
+    next_position: u64,
+    is_closed: bool,
+}
+
+impl Children {
+    /// No entries.
+    pub const fn new() -> Self {
+        Children {
+            entries: Mutex::new(Entries {
+                by_name: BTreeMap::new(),
+                by_position: BTreeMap::new(),
+                next_position: FIRST_POSITION,
+                is_closed: false,
+            }),
+        }
+    }
+
+    /// Locks the entries.
+    pub fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock()
+    }
+
+    /// The entry of that name.
+    pub fn get(&self, name: &[u8]) -> Option<Arc<Dentry>> {
+        self.entries.lock().get(name)
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.lock().by_name.len()
+    }
+
+    /// The first entry at position `from` or later, with its position.
+    pub fn next(&self, from: u64) -> Option<(u64, Arc<Dentry>)> {
+        let entries = self.entries.lock();
+        let (position, entry) = entries.by_position.range(from.max(FIRST_POSITION)..).next()?;
+        Some((*position, entry.clone()))
+    }
+}
+
+impl Entries {
+    /// The entry of that name.
+    pub fn get(&self, name: &[u8]) -> Option<Arc<Dentry>> {
+        let position = self.by_name.get(name)?;
+        self.by_position.get(position).cloned()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Adds an entry. `EEXIST`; `ENOENT` in a directory that was removed.
+    pub fn insert(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<(), Errno> {
+        if self.is_closed {
+            return Err(Errno::ENOENT);
+        }
+        if self.by_name.contains_key(name) {
+            return Err(Errno::EEXIST);
+        }
+        self.by_name.insert(name.into(), self.next_position);
+        self.by_position.insert(self.next_position, entry);
+        self.next_position += 1;
+        Ok(())
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, name: &[u8]) -> Option<Arc<Dentry>> {
+        let position = self.by_name.remove(name)?;
+        self.by_position.remove(&position)
+    }
+
+    /// Lets no further entry in: the directory is being removed. `ENOTEMPTY`.
+    pub fn close(&mut self) -> Result<(), Errno> {
+        if !self.is_empty() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.is_closed = true;
+        Ok(())
+    }
+}

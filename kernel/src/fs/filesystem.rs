@@ -1,0 +1,92 @@
+//! A filesystem: what its inodes have in common, and how much memory its files may take.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// What statfs(2) calls `f_type`: `include/uapi/linux/magic.h`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Files in memory.
+    Tmpfs,
+    /// What the kernel says about itself and its processes.
+    Proc,
+    /// Unnamed pipes.
+    Pipefs,
+}
+
+impl Kind {
+    /// The number in `f_type`.
+    pub fn magic(self) -> u64 {
+        match self {
+            Kind::Tmpfs => 0x0102_1994,
+            Kind::Proc => 0x9fa0,
+            Kind::Pipefs => 0x5049_5045,
+        }
+    }
+}
+
+/// One filesystem.
+pub struct Filesystem {
+    /// Which code serves it.
+    pub kind: Kind,
+    /// `st_dev` of its inodes.
+    pub device: u64,
+    next_inode: AtomicU64,
+    inodes: AtomicU64,
+    pages: AtomicU64,
+    page_limit: AtomicU64,
+}
+
+impl Filesystem {
+    /// An empty filesystem whose files may hold `page_limit` pages together.
+    pub fn new(kind: Kind, device: u64, page_limit: u64) -> Arc<Self> {
+        Arc::new(Filesystem {
+            kind,
+            device,
+            next_inode: AtomicU64::new(1),
+            inodes: AtomicU64::new(0),
+            pages: AtomicU64::new(0),
+            page_limit: AtomicU64::new(page_limit),
+        })
+    }
+
+    /// A number for a new inode; it is never used again.
+    pub fn number_inode(&self) -> u64 {
+        self.inodes.fetch_add(1, Ordering::Relaxed);
+        self.next_inode.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// An inode is gone.
+    pub fn forget_inode(&self) {
+        self.inodes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Inodes that exist.
+    pub fn inode_count(&self) -> u64 {
+        self.inodes.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more page, if the limit allows it.
+    pub fn charge_page(&self) -> bool {
+        let limit = self.page_limit.load(Ordering::Relaxed);
+        let one_more = |pages: u64| (pages < limit).then_some(pages + 1);
+        self.pages
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .is_ok()
+    }
+
+    /// Counts `count` pages less.
+    pub fn discharge_pages(&self, count: u64) {
+        self.pages.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Pages that its files hold.
+    pub fn page_count(&self) -> u64 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Pages that its files may hold.
+    pub fn page_limit(&self) -> u64 {
+        self.page_limit.load(Ordering::Relaxed)
+    }
+}

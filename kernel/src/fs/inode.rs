@@ -1,0 +1,334 @@
+//! An inode: a file's attributes and its body, whatever names it has.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicI32, Ordering};
+
+use abi::Errno;
+use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID};
+use abi::time::TimeSpec;
+use spin::Mutex;
+
+use super::contents::Contents;
+use super::dentry::Dentry;
+use super::directory::Children;
+use super::filesystem::Filesystem;
+use super::locks::Locks;
+use super::object::Object;
+use super::open_file::Hold;
+use super::permission::Subject;
+use super::pipe::Pipe;
+use crate::time;
+
+/// What a file is made of.
+pub enum Body {
+    /// Bytes in page frames.
+    Regular(Contents),
+    /// A directory in memory.
+    Directory(Children),
+    /// The text of a symbolic link.
+    Symlink(Box<[u8]>),
+    /// A character device.
+    Character(DeviceNumber),
+    /// A block device.
+    Block(DeviceNumber),
+    /// A pipe, with a name or without.
+    Fifo(Arc<Pipe>),
+    /// A socket's name in the file tree.
+    Socket,
+    /// A directory whose entries are found when asked for.
+    Listing(Box<dyn Listing>),
+    /// A file whose text is made when it is opened.
+    Generated(Box<dyn Generated>),
+    /// A symbolic link that knows its target.
+    Magic(Box<dyn Magic>),
+}
+
+/// A directory whose entries are found when asked for.
+pub trait Listing: Send + Sync {
+    /// The inode of that name; `ENOENT` if there is none.
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno>;
+
+    /// The first entry whose position is `from` or later. Positions below 2 belong to `.` and `..`.
+    fn next(&self, from: u64) -> Option<Listed>;
+}
+
+/// One entry of a [`Listing`].
+pub struct Listed {
+    /// Its name.
+    pub name: Box<[u8]>,
+    /// `d_ino`.
+    pub inode: u64,
+    /// `d_type`, as the `S_IFMT` bits.
+    pub kind: u32,
+    /// The position to ask for next.
+    pub next: u64,
+}
+
+/// A file whose text is made when it is opened.
+pub trait Generated: Send + Sync {
+    /// What an open of it reads and writes.
+    fn open(&self) -> Result<Arc<dyn Object>, Errno>;
+}
+
+/// A symbolic link that knows its target.
+pub trait Magic: Send + Sync {
+    /// What readlink(2) says.
+    fn text(&self) -> Result<Box<[u8]>, Errno>;
+
+    /// Where a path walk goes; `None`: along the text.
+    fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
+        Ok(None)
+    }
+}
+
+/// A device's number: makedev(3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceNumber {
+    /// Which driver.
+    pub major: u32,
+    /// Which of its devices.
+    pub minor: u32,
+}
+
+impl DeviceNumber {
+    /// From the form that mknodat(2) takes and `st_rdev` has.
+    pub fn decode(number: u64) -> Self {
+        DeviceNumber {
+            major: abi::file::device_major(number),
+            minor: abi::file::device_minor(number),
+        }
+    }
+
+    /// To the form that `st_rdev` has.
+    pub fn encode(self) -> u64 {
+        abi::file::device_number(self.major, self.minor)
+    }
+}
+
+/// The time that goes into time stamps.
+pub fn now() -> TimeSpec {
+    TimeSpec::from_nanoseconds(time::now_realtime_nanos())
+}
+
+/// What chmod(2), chown(2), utimensat(2) change.
+#[derive(Clone, Copy)]
+pub struct Attributes {
+    /// Permission bits with set-user-id, set-group-id, sticky: 07777.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Names, and for a directory `.` and the `..` of each directory in it.
+    pub links: u32,
+    /// Last read.
+    pub accessed: TimeSpec,
+    /// Last change of the contents.
+    pub modified: TimeSpec,
+    /// Last change of attributes or contents.
+    pub changed: TimeSpec,
+    /// When it was made.
+    pub born: TimeSpec,
+}
+
+impl Attributes {
+    /// Attributes of a file made now.
+    pub fn new(mode: u32, uid: u32, gid: u32) -> Self {
+        let now = now();
+        Attributes {
+            mode: mode & 0o7777,
+            uid,
+            gid,
+            links: 1,
+            accessed: now,
+            modified: now,
+            changed: now,
+            born: now,
+        }
+    }
+}
+
+/// The mode without set-user-id, and without set-group-id where that means execution.
+pub fn without_set_ids(mode: u32) -> u32 {
+    let group = if mode & S_IXGRP != 0 { S_ISGID } else { 0 };
+    mode & !(S_ISUID | group)
+}
+
+const S_IXGRP: u32 = 0o010;
+
+/// A file. Names refer to it through [`Dentry`]; it lives as long as a name or an open file refers to it.
+pub struct Inode {
+    /// Where it lives.
+    pub filesystem: Arc<Filesystem>,
+    /// Its number there.
+    pub number: u64,
+    /// What it is made of.
+    pub body: Body,
+    /// Advisory locks of fcntl(2) and flock(2).
+    pub locks: Locks,
+    attributes: Mutex<Attributes>,
+    /// Open files that write (positive) or executions (negative).
+    holds: AtomicI32,
+}
+
+impl Inode {
+    /// A new inode with a number of its own.
+    pub fn new(filesystem: &Arc<Filesystem>, body: Body, attributes: Attributes) -> Arc<Self> {
+        let number = filesystem.number_inode();
+        Self::numbered(filesystem, number, body, attributes)
+    }
+
+    /// An inode whose number is derived from what it stands for (`/proc`).
+    pub fn numbered(
+        filesystem: &Arc<Filesystem>,
+        number: u64,
+        body: Body,
+        mut attributes: Attributes,
+    ) -> Arc<Self> {
+        if matches!(body, Body::Directory(_) | Body::Listing(_)) {
+            attributes.links = 2;
+        }
+        let attributes = Mutex::new(attributes);
+        let (filesystem, locks) = (filesystem.clone(), Locks::new());
+        Arc::new(Inode {
+            filesystem,
+            number,
+            body,
+            locks,
+            attributes,
+            holds: AtomicI32::new(0),
+        })
+    }
+
+    /// The `S_IFMT` bits.
+    pub fn kind(&self) -> u32 {
+        match self.body {
+            Body::Regular(_) | Body::Generated(_) => S_IFREG,
+            Body::Directory(_) | Body::Listing(_) => S_IFDIR,
+            Body::Symlink(_) | Body::Magic(_) => S_IFLNK,
+            Body::Character(_) => S_IFCHR,
+            Body::Block(_) => S_IFBLK,
+            Body::Fifo(_) => S_IFIFO,
+            Body::Socket => S_IFSOCK,
+        }
+    }
+
+    /// Whether names can be looked up in it.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.body, Body::Directory(_) | Body::Listing(_))
+    }
+
+    /// Whether a path walk goes on elsewhere from it.
+    pub fn is_symlink(&self) -> bool {
+        matches!(self.body, Body::Symlink(_) | Body::Magic(_))
+    }
+
+    /// Whether it is not stored but made when asked for (`/proc`).
+    pub fn is_made_up(&self) -> bool {
+        matches!(self.body, Body::Listing(_) | Body::Generated(_) | Body::Magic(_))
+    }
+
+    /// `st_rdev`.
+    pub fn device_number(&self) -> u64 {
+        match self.body {
+            Body::Character(number) | Body::Block(number) => number.encode(),
+            _ => 0,
+        }
+    }
+
+    /// `st_size`.
+    pub fn size(&self) -> u64 {
+        match &self.body {
+            Body::Regular(contents) => contents.size(),
+            Body::Directory(children) => (children.len() as u64 + 2) * 20,
+            Body::Symlink(text) => text.len() as u64,
+            _ => 0,
+        }
+    }
+
+    /// Pages that hold its contents.
+    pub fn page_count(&self) -> u64 {
+        match &self.body {
+            Body::Regular(contents) => contents.page_count(),
+            _ => 0,
+        }
+    }
+
+    /// A copy of the attributes.
+    pub fn attributes(&self) -> Attributes {
+        *self.attributes.lock()
+    }
+
+    /// Changes attributes; the time of the change is noted.
+    pub fn change(&self, how: impl FnOnce(&mut Attributes)) {
+        let now = now();
+        let mut attributes = self.attributes.lock();
+        attributes.changed = now;
+        how(&mut attributes);
+    }
+
+    /// The contents were changed now.
+    pub fn note_modified(&self) {
+        self.change(|attributes| attributes.modified = attributes.changed);
+    }
+
+    /// `subject` changed the contents now: as [`Inode::note_modified`], and who is not user 0 loses the set-id bits
+    /// (chmod(2)).
+    pub fn note_written_by(&self, subject: &Subject) {
+        self.change(|attributes| {
+            attributes.modified = attributes.changed;
+            if !subject.is_superuser() {
+                attributes.mode = without_set_ids(attributes.mode);
+            }
+        });
+    }
+
+    /// The contents were read now. As with the mount option `relatime`, the time is stored only where it tells
+    /// something new: after a change, or once a day.
+    pub fn note_accessed(&self) {
+        const DAY: i64 = 24 * 60 * 60;
+        let now = now();
+        let mut attributes = self.attributes.lock();
+        let last = attributes.accessed;
+        let is_stale = last <= attributes.modified || last <= attributes.changed;
+        if is_stale || now.sec - last.sec >= DAY {
+            attributes.accessed = now;
+        }
+    }
+
+    /// Keeps executions or writers away while the file is written or executed. `ETXTBSY`.
+    pub fn take_hold(&self, hold: Hold) -> Result<(), Errno> {
+        let step = |holds: i32| match hold {
+            Hold::None => Some(holds),
+            Hold::Write => (holds >= 0).then(|| holds.saturating_add(1)),
+            Hold::Execute => (holds <= 0).then(|| holds.saturating_sub(1)),
+        };
+        let result = self.holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+        result.map(|_| ()).map_err(|_| Errno::ETXTBSY)
+    }
+
+    /// Ends what [`Inode::take_hold`] began.
+    pub fn release_hold(&self, hold: Hold) {
+        match hold {
+            Hold::None => 0,
+            Hold::Write => self.holds.fetch_sub(1, Ordering::AcqRel),
+            Hold::Execute => self.holds.fetch_add(1, Ordering::AcqRel),
+        };
+    }
+
+    /// The text of a symbolic link; `EINVAL` if it is none.
+    pub fn link_text(&self) -> Result<Box<[u8]>, Errno> {
+        match &self.body {
+            Body::Symlink(text) => Ok(text.clone()),
+            Body::Magic(link) => link.text(),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+}
+
+impl Drop for Inode {
+    fn drop(&mut self) {
+        self.filesystem.forget_inode();
+    }
+}

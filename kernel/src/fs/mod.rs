@@ -1,0 +1,150 @@
+//! Files: the tree of names, what stands behind the names, and what a process has open.
+//!
+//! A path is walked (`walk`, with the text in `path`) over dentries (`dentry`) to an inode (`inode`). Opening it (`open`)
+//! gives an open file (`open_file`) with an object (`object`) that answers the calls: a regular file or directory
+//! (`regular`), a device (`device`), a pipe (`pipe`), a file of /proc (`proc`), a terminal (`crate::tty`). Descriptors
+//! refer to open files (`file_table`). Changes of the tree stand in `tree`.
+//!
+//! Everything lives in memory: a regular file is its page cache (`contents`), a directory its entries (`directory`).
+//!
+//! One rule above all: no lock of this module is held while user memory is touched. A fault there takes the lock of the
+//! address space and may ask a file for a page. Transfers take frames out under the lock and copy behind it; where others
+//! must wait for the end of a copy they sleep (`turn`).
+
+pub mod bytes;
+pub mod contents;
+pub mod dentry;
+pub mod device;
+pub mod directories;
+pub mod directory;
+pub mod file_table;
+pub mod filesystem;
+pub mod inode;
+pub mod locks;
+pub mod mount;
+pub mod object;
+pub mod open;
+pub mod open_file;
+pub mod path;
+pub mod permission;
+pub mod pipe;
+pub mod proc;
+pub mod record_locks;
+pub mod regular;
+pub mod tree;
+pub mod turn;
+pub mod walk;
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::signal::info::SI_KERNEL;
+use abi::signal::{SigInfo, Signal};
+use spin::Once;
+
+pub use dentry::Dentry;
+pub use directories::{Directories, Place};
+pub use file_table::OnExec;
+pub use inode::Inode;
+pub use open::{open, open_executable, open_executable_entry};
+pub use open_file::OpenFile;
+pub use permission::Subject;
+pub use walk::LastLink;
+
+use directory::Children;
+use filesystem::{Filesystem, Kind};
+use inode::{Attributes, Body};
+
+use crate::{scheduler, signal};
+
+/// The descriptors of a process.
+pub type FileTable = file_table::Table<OpenFile>;
+
+static ROOT: Once<Arc<Dentry>> = Once::new();
+static PIPES: Once<Arc<Filesystem>> = Once::new();
+
+/// `st_dev` of the filesystems: unnamed devices, major 0.
+const ROOT_DEVICE: u64 = 2;
+const PROC_DEVICE: u64 = 4;
+const DEV_DEVICE: u64 = 5;
+const PIPE_DEVICE: u64 = 10;
+
+/// The root of the file tree.
+pub fn root() -> Arc<Dentry> {
+    ROOT.get()
+        .expect("fs::mount_initial() runs before anything asks for a file")
+        .clone()
+}
+
+/// Where unnamed pipes live.
+pub fn pipe_filesystem() -> &'static Arc<Filesystem> {
+    PIPES.call_once(|| Filesystem::new(Kind::Pipefs, PIPE_DEVICE, 0))
+}
+
+/// Pages that the files of one filesystem may hold: half of the memory, as tmpfs(5) has it.
+fn memory_limit() -> u64 {
+    platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / 2
+}
+
+/// Makes the root directory. Called once, at boot, before `initramfs::unpack`.
+pub fn mount_root() {
+    let filesystem = Filesystem::new(Kind::Tmpfs, ROOT_DEVICE, memory_limit());
+    let root = ROOT.call_once(|| Dentry::new(None, b"", directory_inode(&filesystem, 0o755)));
+    mount::add_root(root);
+}
+
+/// Mounts /dev and /proc; the directories are made if the initramfs has none. Called once, at boot, behind
+/// `initramfs::unpack`: /dev then hides what the archive had there.
+pub fn mount_initial() -> Result<(), Errno> {
+    let devices = Filesystem::new(Kind::Tmpfs, DEV_DEVICE, memory_limit());
+    let root = root();
+    let dev = mount::add(
+        &directory(&root, b"dev")?,
+        "devtmpfs",
+        b"devtmpfs",
+        directory_inode(&devices, 0o755),
+    )?;
+    for (name, number, mode) in device::NODES {
+        let inode = Inode::new(&devices, Body::Character(number), Attributes::new(mode, 0, 0));
+        tree::attach(&dev, name, inode)?;
+    }
+    for (name, target) in device::LINKS {
+        let inode = Inode::new(
+            &devices,
+            Body::Symlink(target.into()),
+            Attributes::new(0o777, 0, 0),
+        );
+        tree::attach(&dev, name, inode)?;
+    }
+    let processes = Filesystem::new(Kind::Proc, PROC_DEVICE, 0);
+    mount::add(
+        &directory(&root, b"proc")?,
+        "proc",
+        b"proc",
+        proc::root(&processes),
+    )?;
+    Ok(())
+}
+
+/// A signal that a call of the running thread brings on itself.
+fn raise(signal: Signal) {
+    signal::send_to_thread(&scheduler::current(), SigInfo::new(signal, SI_KERNEL));
+}
+
+fn directory_inode(filesystem: &Arc<Filesystem>, mode: u32) -> Arc<Inode> {
+    Inode::new(
+        filesystem,
+        Body::Directory(Children::new()),
+        Attributes::new(mode, 0, 0),
+    )
+}
+
+/// The directory of that name, made if it is missing. `ENOTDIR`.
+pub fn directory(parent: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+    match parent.child(name) {
+        Ok(found) if found.inode.is_directory() => Ok(found),
+        Ok(_) => Err(Errno::ENOTDIR),
+        Err(Errno::ENOENT) => tree::attach(parent, name, directory_inode(&parent.inode.filesystem, 0o755)),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,91 @@
+//! What stands behind an open file: the calls that each kind of file answers in its own way.
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use mm::PageSource;
+
+use crate::user_memory::{Sink, Source};
+use crate::wait::WaitQueue;
+
+/// What a read or write is told beside the bytes.
+#[derive(Clone, Copy)]
+pub struct Io {
+    /// Where it begins; the object moves it behind what it took. Streams leave it alone.
+    pub position: u64,
+    /// `EAGAIN` instead of waiting.
+    pub is_nonblocking: bool,
+    /// Writes go to the end of the file.
+    pub is_append: bool,
+}
+
+/// How lseek(2) and the shared position work on an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Positioning {
+    /// There is no position: `ESPIPE`.
+    Stream,
+    /// Seeks succeed and mean nothing (`/dev/null`).
+    Ignored,
+    /// Bytes are numbered.
+    Bytes,
+}
+
+/// One entry that getdents64(2) shows.
+pub struct Entry<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// `d_ino`.
+    pub inode: u64,
+    /// The `S_IFMT` bits.
+    pub kind: u32,
+    /// The position behind it.
+    pub next: u64,
+}
+
+/// The wait queues to watch while polling an object.
+pub type Queues<'a> = [Option<&'a WaitQueue>; 2];
+
+/// An open file's nature. Methods that a kind does not have answer as Linux does for such files.
+pub trait Object: Send + Sync {
+    /// read(2).
+    fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// write(2).
+    fn write(&self, _io: &mut Io, _from: &mut dyn Source) -> Result<usize, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Whether there is a position.
+    fn positioning(&self) -> Positioning {
+        Positioning::Stream
+    }
+
+    /// Gives entries from `position` on to `take` until it answers `false`; returns the position behind the last
+    /// taken one. `ENOTDIR`.
+    fn list(&self, _position: u64, _take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// ioctl(2).
+    fn ioctl(&self, _request: u32, _argument: u64) -> Result<usize, Errno> {
+        Err(Errno::ENOTTY)
+    }
+
+    /// What poll(2) would answer now.
+    fn poll(&self) -> i16 {
+        POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
+    }
+
+    /// Queues that are woken when the answer of [`Object::poll`] changes.
+    fn queues(&self) -> Queues<'_> {
+        [None, None]
+    }
+
+    /// What mmap(2) maps. `ENODEV`.
+    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+        Err(Errno::ENODEV)
+    }
+}

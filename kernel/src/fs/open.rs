@@ -1,0 +1,204 @@
+//! Opening a path: open(2).
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::{
+    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY,
+    O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, R_OK, W_OK, X_OK,
+};
+
+use super::contents::Contents;
+use super::dentry::Dentry;
+use super::directories::Place;
+use super::inode::Body;
+use super::object::Object;
+use super::open_file::{Hold, OpenFile};
+use super::permission::Subject;
+use super::pipe::Direction;
+use super::regular::{OpenDirectory, RegularFile};
+use super::walk::{End, Last, LastLink};
+use super::{device, tree};
+
+/// The bits that make `O_TMPFILE` more than `O_DIRECTORY`.
+const UNNAMED: u32 = O_TMPFILE & !O_DIRECTORY;
+
+/// open(2) of `path` from `place`. `mode` counts if the file is made; the umask is applied here.
+pub fn open(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc<OpenFile>, Errno> {
+    if flags & O_PATH != 0 {
+        return open_path(
+            place,
+            path,
+            flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+        );
+    }
+    if flags & O_CREAT != 0 && flags & O_DIRECTORY != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if flags & UNNAMED != 0 {
+        return open_unnamed(place, path, flags, mode);
+    }
+    let is_kept = flags & O_NOFOLLOW != 0 || flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
+    let last_link = if is_kept { LastLink::Keep } else { LastLink::Follow };
+    loop {
+        let end = place.walk().walk(path, last_link)?;
+        match &end.entry {
+            Some(entry) => {
+                check_existing(&end, flags)?;
+                check_access(entry, flags, &place.subject)?;
+                return open_entry(entry, flags, &place.subject);
+            }
+            None if flags & O_CREAT == 0 => return Err(Errno::ENOENT),
+            None if end.has_trailing_slash => return Err(Errno::EISDIR),
+            None => {}
+        }
+        let mode = mode & 0o7777 & !place.directories.umask;
+        let body = Body::Regular(Contents::new(&end.directory.inode.filesystem));
+        match tree::create(&end.directory, &end.name, body, mode, &place.subject) {
+            Ok(entry) => return open_entry(&entry, flags & !O_TRUNC, &place.subject),
+            // Somebody else made it meanwhile: look again.
+            Err(Errno::EEXIST) if flags & O_EXCL == 0 => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Opens a program for execve(2): it must be a regular file with execute permission, and nobody may have it open for
+/// writing while it is in use. `EACCES`, `ETXTBSY`, `ELOOP`.
+pub fn open_executable(place: &Place<'_>, path: &[u8], last_link: LastLink) -> Result<Arc<OpenFile>, Errno> {
+    let entry = place.walk().find(path, last_link)?;
+    open_executable_entry(entry, &place.subject)
+}
+
+/// As [`open_executable`], for what was found already.
+pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Arc<OpenFile>, Errno> {
+    match &entry.inode.body {
+        Body::Regular(_) => {}
+        Body::Symlink(_) | Body::Magic(_) => return Err(Errno::ELOOP),
+        _ => return Err(Errno::EACCES),
+    }
+    subject.check(&entry.inode, X_OK)?;
+    entry.inode.take_hold(Hold::Execute)?;
+    let object = RegularFile::new(entry.clone(), O_RDONLY);
+    Ok(OpenFile::with_hold(entry, object, O_RDONLY, Hold::Execute))
+}
+
+/// `O_PATH`: the place in the tree, whatever it is.
+fn open_path(place: &Place<'_>, path: &[u8], flags: u32) -> Result<Arc<OpenFile>, Errno> {
+    let last_link = if flags & O_NOFOLLOW != 0 {
+        LastLink::Keep
+    } else {
+        LastLink::Follow
+    };
+    let entry = place.walk().find(path, last_link)?;
+    if flags & O_DIRECTORY != 0 && !entry.inode.is_directory() {
+        return Err(Errno::ENOTDIR);
+    }
+    Ok(OpenFile::new(
+        entry.clone(),
+        Arc::new(OpenDirectory(entry)),
+        flags,
+    ))
+}
+
+/// `O_TMPFILE`: a file without a name in the directory `path`.
+fn open_unnamed(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc<OpenFile>, Errno> {
+    if flags & O_TMPFILE != O_TMPFILE || flags & O_ACCMODE == O_RDONLY {
+        return Err(Errno::EINVAL);
+    }
+    let directory = place.walk().find(path, LastLink::Follow)?;
+    if !directory.inode.is_directory() {
+        return Err(Errno::ENOTDIR);
+    }
+    let mode = mode & 0o7777 & !place.directories.umask;
+    let body = Body::Regular(Contents::new(&directory.inode.filesystem));
+    let entry = tree::create_unnamed(&directory, body, mode, &place.subject)?;
+    open_entry(&entry, flags & !(UNNAMED | O_DIRECTORY), &place.subject)
+}
+
+/// What stands there already must fit the flags.
+fn check_existing(end: &End, flags: u32) -> Result<(), Errno> {
+    let Some(entry) = &end.entry else {
+        return Err(Errno::ENOENT);
+    };
+    if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
+        return Err(Errno::EEXIST);
+    }
+    let is_directory = entry.inode.is_directory();
+    if flags & O_CREAT != 0
+        && (is_directory || end.has_trailing_slash || matches!(end.last, Last::Dot | Last::DotDot))
+    {
+        return Err(Errno::EISDIR);
+    }
+    if flags & O_DIRECTORY != 0 && !is_directory {
+        return Err(Errno::ENOTDIR);
+    }
+    if entry.inode.is_symlink() {
+        return Err(Errno::ELOOP);
+    }
+    if is_directory && (flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0) {
+        return Err(Errno::EISDIR);
+    }
+    Ok(())
+}
+
+fn check_access(entry: &Dentry, flags: u32, subject: &Subject) -> Result<(), Errno> {
+    let mut wanted = match flags & O_ACCMODE {
+        O_RDONLY => R_OK,
+        O_WRONLY => W_OK,
+        O_RDWR => R_OK | W_OK,
+        _ => return Err(Errno::EINVAL),
+    };
+    if flags & O_TRUNC != 0 {
+        wanted |= W_OK;
+    }
+    if flags & O_NOATIME != 0 && !subject.is_owner(&entry.inode) {
+        return Err(Errno::EPERM);
+    }
+    subject.check(&entry.inode, wanted)
+}
+
+/// Opens what a name stands for; permissions are checked.
+fn open_entry(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<OpenFile>, Errno> {
+    let is_writing = flags & O_ACCMODE != O_RDONLY;
+    let is_regular = matches!(entry.inode.body, Body::Regular(_));
+    let hold = if is_writing && is_regular {
+        Hold::Write
+    } else {
+        Hold::None
+    };
+    entry.inode.take_hold(hold)?;
+    match open_object(entry, flags, subject) {
+        Ok(object) => Ok(OpenFile::with_hold(entry.clone(), object, flags, hold)),
+        Err(error) => {
+            entry.inode.release_hold(hold);
+            Err(error)
+        }
+    }
+}
+
+fn open_object(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<dyn Object>, Errno> {
+    match &entry.inode.body {
+        Body::Regular(contents) => {
+            if flags & O_TRUNC != 0 {
+                contents.truncate(0)?;
+                entry.inode.note_written_by(subject);
+            }
+            Ok(RegularFile::new(entry.clone(), flags))
+        }
+        Body::Directory(_) | Body::Listing(_) => Ok(Arc::new(OpenDirectory(entry.clone()))),
+        Body::Character(number) => device::open(*number, flags),
+        Body::Fifo(pipe) => pipe.open_named(direction(flags), flags & O_NONBLOCK != 0),
+        Body::Generated(file) => file.open(),
+        Body::Block(_) | Body::Socket => Err(Errno::ENXIO),
+        Body::Symlink(_) | Body::Magic(_) => Err(Errno::ELOOP),
+    }
+}
+
+fn direction(flags: u32) -> Direction {
+    match flags & O_ACCMODE {
+        O_RDONLY => Direction::Read,
+        O_WRONLY => Direction::Write,
+        _ => Direction::Both,
+    }
+}

@@ -1,0 +1,271 @@
+//! An open file description: open(2). What descriptors share after dup(2) and fork(2): position and status flags.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use abi::Errno;
+use abi::file::{
+    O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_EXCL, O_NOATIME, O_NOCTTY, O_NONBLOCK, O_PATH,
+    O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, POLLNVAL,
+};
+use mm::PageSource;
+
+use super::contents::Seek;
+use super::dentry::Dentry;
+use super::inode::{Body, Inode};
+use super::object::{Entry, Io, Object, Positioning, Queues};
+use super::turn::Turn;
+use crate::user_memory::{Sink, Source};
+
+/// Flags that only tell open(2) what to do.
+const OPEN_ONLY: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+/// Flags that `F_SETFL` changes.
+const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT;
+
+/// Where lseek(2) counts from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Whence {
+    /// The start.
+    Start,
+    /// The position.
+    Position,
+    /// The end.
+    End,
+    /// The next data at or behind the offset.
+    Data,
+    /// The next hole at or behind the offset.
+    Hole,
+}
+
+/// An open file description.
+pub struct OpenFile {
+    /// Which name it was opened by.
+    pub dentry: Arc<Dentry>,
+    object: Arc<dyn Object>,
+    flags: AtomicU32,
+    position: AtomicU64,
+    turn: Turn,
+    hold: Hold,
+}
+
+/// What keeps writers and executions of one file apart: `ETXTBSY`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Neither.
+    None,
+    /// It is open for writing.
+    Write,
+    /// It is being executed.
+    Execute,
+}
+
+impl OpenFile {
+    /// An open file of that name. `flags` as in open(2).
+    pub fn new(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32) -> Arc<Self> {
+        Arc::new(Self::bare(dentry, object, flags, Hold::None))
+    }
+
+    /// As [`OpenFile::new`], with the inode's write or execute hold already taken; it is given back at the last close.
+    pub fn with_hold(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32, hold: Hold) -> Arc<Self> {
+        Arc::new(Self::bare(dentry, object, flags, hold))
+    }
+
+    fn bare(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32, hold: Hold) -> Self {
+        let flags = AtomicU32::new(flags & !OPEN_ONLY);
+        OpenFile {
+            dentry,
+            object,
+            flags,
+            position: AtomicU64::new(0),
+            turn: Turn::new(),
+            hold,
+        }
+    }
+
+    /// The file.
+    pub fn inode(&self) -> &Arc<Inode> {
+        &self.dentry.inode
+    }
+
+    /// What `F_GETFL` gives.
+    pub fn flags(&self) -> u32 {
+        self.flags.load(Ordering::Relaxed)
+    }
+
+    /// `F_SETFL`: changes the flags that may be changed.
+    pub fn set_flags(&self, flags: u32) {
+        let change = |old: u32| Some((old & !SETTABLE) | (flags & SETTABLE));
+        let _always = self
+            .flags
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// Whether it is only a place in the tree (`O_PATH`).
+    pub fn is_path(&self) -> bool {
+        self.flags() & O_PATH != 0
+    }
+
+    /// Whether read(2) is allowed.
+    pub fn is_readable(&self) -> bool {
+        !self.is_path() && matches!(self.flags() & O_ACCMODE, O_RDONLY | O_RDWR)
+    }
+
+    /// Whether write(2) is allowed.
+    pub fn is_writable(&self) -> bool {
+        !self.is_path() && matches!(self.flags() & O_ACCMODE, O_WRONLY | O_RDWR)
+    }
+
+    fn io(&self, position: u64) -> Io {
+        let flags = self.flags();
+        let (is_nonblocking, is_append) = (flags & O_NONBLOCK != 0, flags & O_APPEND != 0);
+        Io {
+            position,
+            is_nonblocking,
+            is_append,
+        }
+    }
+
+    /// read(2): at the position, which moves on. `EBADF`, and what the object says.
+    pub fn read(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
+        if !self.is_readable() {
+            return Err(Errno::EBADF);
+        }
+        self.at_position(|io| self.object.read(io, to))
+    }
+
+    /// write(2): at the position, which moves on. `EBADF`, and what the object says.
+    pub fn write(&self, from: &mut dyn Source) -> Result<usize, Errno> {
+        if !self.is_writable() {
+            return Err(Errno::EBADF);
+        }
+        self.at_position(|io| self.object.write(io, from))
+    }
+
+    /// Does one transfer at the shared position; nobody else moves it meanwhile.
+    fn at_position(&self, transfer: impl FnOnce(&mut Io) -> Result<usize, Errno>) -> Result<usize, Errno> {
+        if self.object.positioning() != Positioning::Bytes {
+            return transfer(&mut self.io(0));
+        }
+        let _turn = self.turn.take()?;
+        let mut io = self.io(self.position.load(Ordering::Relaxed));
+        let result = transfer(&mut io);
+        self.position.store(io.position, Ordering::Relaxed);
+        result
+    }
+
+    /// pread64(2): reads at `offset`; the position stays. `EBADF`, `ESPIPE`.
+    pub fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
+        if !self.is_readable() {
+            return Err(Errno::EBADF);
+        }
+        self.check_positioned()?;
+        self.object.read(&mut self.io(offset), to)
+    }
+
+    /// pwrite64(2): writes at `offset`, or at the end with `O_APPEND`; the position stays. `EBADF`, `ESPIPE`.
+    pub fn write_at(&self, offset: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+        if !self.is_writable() {
+            return Err(Errno::EBADF);
+        }
+        self.check_positioned()?;
+        self.object.write(&mut self.io(offset), from)
+    }
+
+    fn check_positioned(&self) -> Result<(), Errno> {
+        if self.object.positioning() == Positioning::Stream {
+            Err(Errno::ESPIPE)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// lseek(2). `ESPIPE`, `EINVAL`, `ENXIO`.
+    pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        match self.object.positioning() {
+            Positioning::Stream => return Err(Errno::ESPIPE),
+            Positioning::Ignored => return Ok(0),
+            Positioning::Bytes => {}
+        }
+        let _turn = self.turn.take()?;
+        let target = match whence {
+            Whence::Start => Some(offset),
+            Whence::Position => offset.checked_add_unsigned(self.position.load(Ordering::Relaxed)),
+            Whence::End => offset.checked_add_unsigned(self.inode().size()),
+            Whence::Data => Some(self.seek_piece(offset, Seek::Data)?),
+            Whence::Hole => Some(self.seek_piece(offset, Seek::Hole)?),
+        };
+        let target = target
+            .and_then(|target| u64::try_from(target).ok())
+            .ok_or(Errno::EINVAL)?;
+        self.position.store(target, Ordering::Relaxed);
+        Ok(target)
+    }
+
+    fn seek_piece(&self, offset: i64, what: Seek) -> Result<i64, Errno> {
+        let Body::Regular(contents) = &self.inode().body else {
+            return Err(Errno::EINVAL);
+        };
+        let at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+        let found = contents.seek(at, what).ok_or(Errno::ENXIO)?;
+        i64::try_from(found).map_err(|_| Errno::EOVERFLOW)
+    }
+
+    /// The position, as /proc shows it.
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
+    /// getdents64(2): gives entries to `take` until it answers `false`; the position moves behind the last taken one.
+    /// `EBADF`, `ENOTDIR`.
+    pub fn list(&self, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<(), Errno> {
+        if self.is_path() {
+            return Err(Errno::EBADF);
+        }
+        let _turn = self.turn.take()?;
+        let next = self.object.list(self.position(), take)?;
+        self.position.store(next, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// ioctl(2). `EBADF`, and what the object says.
+    pub fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
+        if self.is_path() {
+            return Err(Errno::EBADF);
+        }
+        self.object.ioctl(request, argument)
+    }
+
+    /// The events that poll(2) would report now.
+    pub fn poll(&self) -> i16 {
+        if self.is_path() {
+            POLLNVAL
+        } else {
+            self.object.poll()
+        }
+    }
+
+    /// Queues that are woken when the answer of [`OpenFile::poll`] changes.
+    pub fn queues(&self) -> Queues<'_> {
+        self.object.queues()
+    }
+
+    /// What mmap(2) maps. `EBADF`, `ENODEV`.
+    pub fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+        if self.is_path() {
+            return Err(Errno::EBADF);
+        }
+        self.object.page_source()
+    }
+
+    /// The path as /proc shows it.
+    pub fn path(&self) -> alloc::vec::Vec<u8> {
+        self.dentry.shown_path()
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.inode().release_hold(self.hold);
+        self.inode().locks.release_flock(core::ptr::from_ref(self).addr());
+    }
+}

@@ -1,0 +1,227 @@
+//! Open regular files and directories of the file tree in memory.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::O_NOATIME;
+use abi::process::RLIMIT_FSIZE;
+use abi::signal::Signal;
+use abi::terminal::FIONREAD;
+use mm::{FileIdentity, Frame, PageError, PageSource};
+
+use super::contents::{Contents, MAX_SIZE};
+use super::dentry::Dentry;
+use super::directory::Children;
+use super::inode::{Body, Listing};
+use super::object::{Entry, Io, Object, Positioning};
+use super::permission::Subject;
+use crate::user_memory::{Sink, Source};
+use crate::{memory, scheduler, user_memory};
+
+/// An open regular file.
+pub struct RegularFile {
+    dentry: Arc<Dentry>,
+    notes_access: bool,
+}
+
+impl RegularFile {
+    /// The regular file of that name.
+    pub fn new(dentry: Arc<Dentry>, flags: u32) -> Arc<dyn Object> {
+        Arc::new(RegularFile {
+            dentry,
+            notes_access: flags & O_NOATIME == 0,
+        })
+    }
+
+    fn contents(&self) -> Result<&Contents, Errno> {
+        contents(&self.dentry)
+    }
+}
+
+fn contents(dentry: &Dentry) -> Result<&Contents, Errno> {
+    match &dentry.inode.body {
+        Body::Regular(contents) => Ok(contents),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+impl Object for RegularFile {
+    fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
+        let done = self.contents()?.read(io.position, to)?;
+        io.position += done as u64;
+        if self.notes_access {
+            self.dentry.inode.note_accessed();
+        }
+        Ok(done)
+    }
+
+    fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+        let contents = self.contents()?;
+        if from.left() == 0 {
+            return Ok(0);
+        }
+        let _writer = contents.writer()?;
+        if io.is_append {
+            io.position = contents.size();
+        }
+        let room = write_room(io.position)?;
+        let done = contents.write(io.position, &mut AtMost { from, left: room })?;
+        io.position += done as u64;
+        self.dentry.inode.note_written_by(&Subject::current());
+        Ok(done)
+    }
+
+    fn positioning(&self) -> Positioning {
+        Positioning::Bytes
+    }
+
+    fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
+        if request != FIONREAD {
+            return Err(Errno::ENOTTY);
+        }
+        let size = u32::try_from(self.contents()?.size()).unwrap_or(u32::MAX);
+        user_memory::write_value(argument, &size)?;
+        Ok(0)
+    }
+
+    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+        self.contents()?;
+        Ok(Arc::new(Mapping(self.dentry.clone())))
+    }
+}
+
+/// How many bytes may be written from `position` on: `EFBIG` behind the largest size; SIGXFSZ too behind the process's
+/// limit.
+pub fn write_room(position: u64) -> Result<usize, Errno> {
+    let current = scheduler::current();
+    let limit = current.process.limit(RLIMIT_FSIZE);
+    if position >= limit {
+        super::raise(Signal::SIGXFSZ);
+        return Err(Errno::EFBIG);
+    }
+    if position >= MAX_SIZE {
+        return Err(Errno::EFBIG);
+    }
+    Ok(usize::try_from(limit.min(MAX_SIZE) - position).unwrap_or(usize::MAX))
+}
+
+/// The first bytes of a source.
+struct AtMost<'a> {
+    from: &'a mut dyn Source,
+    left: usize,
+}
+
+impl Source for AtMost<'_> {
+    fn left(&self) -> usize {
+        self.from.left().min(self.left)
+    }
+
+    fn take(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
+        let len = into.len().min(self.left);
+        let taken = self.from.take(&mut into[..len])?;
+        self.left -= taken;
+        Ok(taken)
+    }
+
+    fn take_into_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
+        let taken = self.from.take_into_frame(frame, offset, len.min(self.left))?;
+        self.left -= taken;
+        Ok(taken)
+    }
+}
+
+/// What mmap(2) maps of a regular file: the frames of its page cache.
+struct Mapping(Arc<Dentry>);
+
+impl PageSource for Mapping {
+    fn page(&self, index: u64) -> Result<Frame, PageError> {
+        let contents = contents(&self.0).map_err(|_| PageError::BeyondEnd)?;
+        let frame = contents.page(index)?.frame();
+        memory::get().frames().share(frame);
+        Ok(frame)
+    }
+
+    fn identity(&self) -> FileIdentity {
+        FileIdentity {
+            device: self.0.inode.filesystem.device,
+            inode: self.0.inode.number,
+        }
+    }
+
+    fn name(&self) -> String {
+        String::from_utf8_lossy(&self.0.shown_path()).into_owned()
+    }
+}
+
+/// An open directory.
+pub struct OpenDirectory(pub Arc<Dentry>);
+
+impl Object for OpenDirectory {
+    fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
+        Err(Errno::EISDIR)
+    }
+
+    fn positioning(&self) -> Positioning {
+        Positioning::Bytes
+    }
+
+    fn list(&self, mut position: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+        let inode = &self.0.inode;
+        let dots = [
+            (&b"."[..], inode.number),
+            (&b".."[..], self.0.parent().inode.number),
+        ];
+        for (index, (name, number)) in dots.into_iter().enumerate() {
+            let next = index as u64 + 1;
+            if position < next {
+                if !take(Entry {
+                    name,
+                    inode: number,
+                    kind: abi::file::S_IFDIR,
+                    next,
+                }) {
+                    return Ok(position);
+                }
+                position = next;
+            }
+        }
+        match &inode.body {
+            Body::Directory(children) => Ok(list_children(children, position, take)),
+            Body::Listing(listing) => Ok(list_listing(&**listing, position, take)),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+}
+
+fn list_children(children: &Children, mut position: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> u64 {
+    while let Some((at, entry)) = children.next(position) {
+        let entry = entry.covering();
+        let (name, next) = (entry.name(), at + 1);
+        if !take(Entry {
+            name: &name,
+            inode: entry.inode.number,
+            kind: entry.inode.kind(),
+            next,
+        }) {
+            break;
+        }
+        position = next;
+    }
+    position
+}
+
+fn list_listing(listing: &dyn Listing, mut position: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> u64 {
+    while let Some(entry) = listing.next(position) {
+        if !take(Entry {
+            name: &entry.name,
+            inode: entry.inode,
+            kind: entry.kind,
+            next: entry.next,
+        }) {
+            break;
+        }
+        position = entry.next;
+    }
+    position
+}

@@ -1,0 +1,246 @@
+//! Path walk: path_resolution(7).
+
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::Errno;
+use abi::file::{NAME_MAX, X_OK};
+
+use super::dentry::Dentry;
+use super::inode::Body;
+use super::path::{Component, first_component, is_absolute};
+use super::permission::Subject;
+
+/// Most symbolic links on one walk: `MAXSYMLINKS`.
+const MAX_LINKS: u32 = 40;
+
+/// What to do with a symbolic link at the end of the path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LastLink {
+    /// Go where it points.
+    Follow,
+    /// Take the link itself.
+    Keep,
+}
+
+/// Where a walk begins and who walks.
+pub struct Walk<'a> {
+    /// What `/` means.
+    pub root: &'a Arc<Dentry>,
+    /// Where a relative path begins.
+    pub start: &'a Arc<Dentry>,
+    /// Whose rights count.
+    pub subject: &'a Subject,
+}
+
+/// The end of a walk.
+pub struct End {
+    /// The directory that holds, or would hold, the last component.
+    pub directory: Arc<Dentry>,
+    /// The last component; empty when the walk ended at `/`, `.`, `..` or behind a magic link.
+    pub name: Vec<u8>,
+    /// What stands there, if anything.
+    pub entry: Option<Arc<Dentry>>,
+    /// How the path ended, for the calls that treat `.` and `..` apart.
+    pub last: Last,
+    /// A slash followed: it must be, or become, a directory.
+    pub has_trailing_slash: bool,
+}
+
+/// The kind of the last component.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Last {
+    /// A name.
+    Name,
+    /// `/`, or a place that a magic link led to.
+    Root,
+    /// `.`
+    Dot,
+    /// `..`
+    DotDot,
+}
+
+impl Walk<'_> {
+    /// Walks the whole path, which must lead to something.
+    pub fn find(&self, path: &[u8], last_link: LastLink) -> Result<Arc<Dentry>, Errno> {
+        self.walk(path, last_link)?.entry.ok_or(Errno::ENOENT)
+    }
+
+    /// Walks the path; the last component may be missing. `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
+    pub fn walk(&self, path: &[u8], last_link: LastLink) -> Result<End, Errno> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        let at = if is_absolute(path) {
+            self.root.clone()
+        } else {
+            self.start.clone()
+        };
+        let mut progress = Progress {
+            at,
+            text: Cow::Borrowed(path),
+            from: 0,
+            links: 0,
+        };
+        loop {
+            if let Some(end) = self.step(&mut progress, last_link)? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Takes one component.
+    fn step(&self, progress: &mut Progress<'_>, last_link: LastLink) -> Result<Option<End>, Errno> {
+        let at = progress.at.clone();
+        let Some(component) = first_component(&progress.text[progress.from..]) else {
+            return Ok(Some(End::at(at, Last::Root)));
+        };
+        self.check_searchable(&at)?;
+        check_name(component.name)?;
+        let Component {
+            name,
+            is_last,
+            has_trailing_slash: slash,
+            ..
+        } = component;
+        let from = progress.text.len() - component.rest.len();
+        if let Some((next, last)) = self.step_dots(&at, name) {
+            progress.at = next.clone();
+            progress.from = from;
+            return Ok(is_last.then(|| End::at(next, last)));
+        }
+        let child = match at.child(name) {
+            Err(Errno::ENOENT) if is_last => return Ok(Some(End::missing(at, name, slash))),
+            other => other?,
+        };
+        if child.inode.is_symlink() && (!is_last || slash || last_link == LastLink::Follow) {
+            progress.from = from;
+            return self.follow(progress, &child, is_last && !slash);
+        }
+        if (slash || !is_last) && !child.inode.is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        if is_last {
+            return Ok(Some(End::found(at, name, child, slash)));
+        }
+        progress.at = child;
+        progress.from = from;
+        Ok(None)
+    }
+
+    /// Goes where a symbolic link points.
+    fn follow(
+        &self,
+        progress: &mut Progress<'_>,
+        link: &Arc<Dentry>,
+        is_end: bool,
+    ) -> Result<Option<End>, Errno> {
+        progress.links += 1;
+        if progress.links > MAX_LINKS {
+            return Err(Errno::ELOOP);
+        }
+        match self.link_target(link)? {
+            Target::Place(place) if is_end => return Ok(Some(End::at(place, Last::Root))),
+            Target::Place(place) if !place.inode.is_directory() => return Err(Errno::ENOTDIR),
+            Target::Place(place) => progress.at = place,
+            Target::Path(mut text) => {
+                if is_absolute(&text) {
+                    progress.at = self.root.clone();
+                }
+                text.extend_from_slice(&progress.text[progress.from..]);
+                progress.text = Cow::Owned(text);
+                progress.from = 0;
+            }
+        }
+        Ok(None)
+    }
+
+    fn check_searchable(&self, directory: &Arc<Dentry>) -> Result<(), Errno> {
+        if !directory.inode.is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        self.subject.check(&directory.inode, X_OK)
+    }
+
+    /// `.` and `..`; the root's parent is the root.
+    fn step_dots(&self, at: &Arc<Dentry>, name: &[u8]) -> Option<(Arc<Dentry>, Last)> {
+        match name {
+            b"." => Some((at.clone(), Last::Dot)),
+            b".." if Arc::ptr_eq(at, self.root) => Some((at.clone(), Last::DotDot)),
+            b".." => Some((at.parent(), Last::DotDot)),
+            _ => None,
+        }
+    }
+
+    fn link_target(&self, link: &Arc<Dentry>) -> Result<Target, Errno> {
+        if let Body::Magic(magic) = &link.inode.body {
+            if let Some(place) = magic.target()? {
+                return Ok(Target::Place(place));
+            }
+        }
+        let text = link.inode.link_text()?.into_vec();
+        link.inode.note_accessed();
+        if text.is_empty() {
+            Err(Errno::ENOENT)
+        } else {
+            Ok(Target::Path(text))
+        }
+    }
+}
+
+/// How far a walk has come: `text[from..]` is still to be walked from `at`.
+struct Progress<'a> {
+    at: Arc<Dentry>,
+    text: Cow<'a, [u8]>,
+    from: usize,
+    links: u32,
+}
+
+enum Target {
+    Path(Vec<u8>),
+    Place(Arc<Dentry>),
+}
+
+impl End {
+    fn at(place: Arc<Dentry>, last: Last) -> Self {
+        let entry = Some(place.clone());
+        End {
+            directory: place,
+            name: Vec::new(),
+            entry,
+            last,
+            has_trailing_slash: false,
+        }
+    }
+
+    fn found(directory: Arc<Dentry>, name: &[u8], entry: Arc<Dentry>, slash: bool) -> Self {
+        let name = name.to_vec();
+        End {
+            directory,
+            name,
+            entry: Some(entry),
+            last: Last::Name,
+            has_trailing_slash: slash,
+        }
+    }
+
+    fn missing(directory: Arc<Dentry>, name: &[u8], slash: bool) -> Self {
+        End {
+            directory,
+            name: name.to_vec(),
+            entry: None,
+            last: Last::Name,
+            has_trailing_slash: slash,
+        }
+    }
+}
+
+/// `ENAMETOOLONG` for a component that no directory takes.
+pub fn check_name(name: &[u8]) -> Result<(), Errno> {
+    if name.len() > NAME_MAX {
+        Err(Errno::ENAMETOOLONG)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! Filling the file tree from an initramfs: cpio archives, plain or gzip, one after another
+//! (`Documentation/driver-api/early-userspace/buffer-format.rst`).
+//!
+//! Later entries replace earlier ones of the same name. Missing directories on the way are made, as Linux's generator
+//! lists them but hand-made archives often do not.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::fmt;
+
+use abi::Errno;
+use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
+use abi::time::TimeSpec;
+use formats::cpio::{Archive, CpioError, Entry};
+use formats::gzip::{self, GzipError};
+
+use crate::fs::bytes::Bytes;
+use crate::fs::contents::Contents;
+use crate::fs::dentry::Dentry;
+use crate::fs::directory::Children;
+use crate::fs::inode::{Attributes, Body, DeviceNumber, Inode};
+use crate::fs::path::first_component;
+use crate::fs::pipe::Pipe;
+use crate::fs::{self, tree, walk};
+use crate::user_memory::Source;
+
+/// What was unpacked.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of file contents.
+    pub bytes: u64,
+}
+
+/// Why unpacking ended early.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// The archive is damaged.
+    Archive(CpioError),
+    /// The compressed data are damaged, or too long for the memory.
+    Compressed(GzipError),
+    /// At that byte there is neither a cpio archive nor a gzip file.
+    Unknown(usize),
+    /// An entry could not be made.
+    Entry {
+        /// Its name.
+        name: alloc::string::String,
+        /// Why.
+        errno: Errno,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Archive(error) => error.fmt(to),
+            Error::Compressed(error) => error.fmt(to),
+            Error::Unknown(offset) => {
+                write!(to, "neither a cpio archive nor a gzip file at byte {offset}")
+            }
+            Error::Entry { name, errno } => write!(to, "{name}: {}", errno.message()),
+        }
+    }
+}
+
+/// Unpacks archives into the file tree. What was unpacked before an error stays.
+pub fn unpack(bytes: &[u8]) -> Result<Summary, Error> {
+    let mut unpacker = Unpacker {
+        links: BTreeMap::new(),
+        summary: Summary::default(),
+    };
+    let mut rest = bytes;
+    while let Some(start) = rest.iter().position(|byte| *byte != 0) {
+        let offset = bytes.len() - rest.len() + start;
+        if gzip::is_gzip(&rest[start..]) {
+            let limit = usize::try_from(platform::memory::ram_bytes() / 2).unwrap_or(usize::MAX);
+            let inflated = gzip::inflate(&rest[start..], limit).map_err(Error::Compressed)?;
+            unpacker.unpack_plain(&inflated.data, offset)?;
+            rest = &rest[start + inflated.consumed..];
+        } else {
+            // An archive begins at a multiple of 4: the zeros before it are its own to judge.
+            let len = unpacker
+                .unpack_archives(rest)
+                .map_err(|error| shift(error, bytes.len() - rest.len()))?;
+            if len <= start {
+                return Err(Error::Unknown(offset));
+            }
+            rest = &rest[len..];
+        }
+    }
+    Ok(unpacker.summary)
+}
+
+fn shift(error: Error, by: usize) -> Error {
+    match error {
+        Error::Archive(error) => Error::Archive(CpioError {
+            offset: error.offset + by,
+            ..error
+        }),
+        other => other,
+    }
+}
+
+struct Unpacker {
+    /// The first name of each file with several.
+    links: BTreeMap<(u32, u32, u32), Arc<Inode>>,
+    summary: Summary,
+}
+
+impl Unpacker {
+    /// Unpacks what came out of a gzip file that began at `offset`.
+    fn unpack_plain(&mut self, bytes: &[u8], offset: usize) -> Result<(), Error> {
+        let len = self.unpack_archives(bytes)?;
+        if bytes[len..].iter().any(|byte| *byte != 0) {
+            Err(Error::Unknown(offset))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Unpacks archives that follow each other; returns how many bytes they have.
+    fn unpack_archives(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        let mut archive = Archive::new(bytes);
+        self.links.clear();
+        for entry in &mut archive {
+            let entry = entry.map_err(Error::Archive)?;
+            self.unpack_entry(&entry).map_err(|errno| {
+                let name = alloc::string::String::from_utf8_lossy(entry.name).into_owned();
+                Error::Entry { name, errno }
+            })?;
+            self.summary.entries += 1;
+        }
+        Ok(archive.offset())
+    }
+
+    fn unpack_entry(&mut self, entry: &Entry<'_>) -> Result<(), Errno> {
+        let Some((directory, name)) = find_directory(entry.name)? else {
+            return set_attributes(&fs::root().inode, entry);
+        };
+        if entry.mode & S_IFMT == S_IFDIR {
+            if let Ok(found) = directory.child(name) {
+                if found.inode.is_directory() {
+                    return set_attributes(&found.inode, entry);
+                }
+            }
+        }
+        remove_old(&directory, name)?;
+        let inode = self.inode(&directory, entry)?;
+        if let Body::Regular(contents) = &inode.body {
+            self.fill(contents, entry)?;
+        }
+        set_attributes(&inode, entry)?;
+        tree::attach(&directory, name, inode)?;
+        Ok(())
+    }
+
+    /// The inode of an entry: a new one, or that of an earlier name of the same file.
+    fn inode(&mut self, directory: &Dentry, entry: &Entry<'_>) -> Result<Arc<Inode>, Errno> {
+        let key = (entry.dev.0, entry.dev.1, entry.ino);
+        let has_names = entry.nlink > 1 && entry.mode & S_IFMT != S_IFDIR;
+        if has_names {
+            if let Some(inode) = self.links.get(&key) {
+                inode.change(|attributes| attributes.links += 1);
+                return Ok(inode.clone());
+            }
+        }
+        let filesystem = &directory.inode.filesystem;
+        let attributes = Attributes::new(entry.mode, entry.uid, entry.gid);
+        let inode = Inode::new(filesystem, body(directory, entry)?, attributes);
+        if has_names {
+            self.links.insert(key, inode.clone());
+        }
+        Ok(inode)
+    }
+
+    fn fill(&mut self, contents: &Contents, entry: &Entry<'_>) -> Result<(), Errno> {
+        let _writer = contents.writer()?;
+        let mut left = Bytes(entry.data);
+        while left.left() > 0 {
+            let at = (entry.data.len() - left.left()) as u64;
+            contents.write(at, &mut left)?;
+        }
+        self.summary.bytes += entry.data.len() as u64;
+        Ok(())
+    }
+}
+
+fn body(directory: &Dentry, entry: &Entry<'_>) -> Result<Body, Errno> {
+    let device = DeviceNumber {
+        major: entry.rdev.0,
+        minor: entry.rdev.1,
+    };
+    match entry.mode & S_IFMT {
+        S_IFREG => Ok(Body::Regular(Contents::new(&directory.inode.filesystem))),
+        S_IFDIR => Ok(Body::Directory(Children::new())),
+        S_IFLNK => Ok(Body::Symlink(entry.data.into())),
+        S_IFCHR => Ok(Body::Character(device)),
+        S_IFBLK => Ok(Body::Block(device)),
+        S_IFIFO => Ok(Body::Fifo(Pipe::new())),
+        S_IFSOCK => Ok(Body::Socket),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// The directory that holds the entry, made if it is missing, and the entry's last component; `None` for the root.
+/// Symbolic links in the archive lead nowhere: a name that goes through one is `ENOTDIR`.
+fn find_directory(name: &[u8]) -> Result<Option<(Arc<Dentry>, &[u8])>, Errno> {
+    let mut at = fs::root();
+    let mut rest = name;
+    while let Some(component) = first_component(rest) {
+        rest = component.rest;
+        match component.name {
+            b"." => continue,
+            b".." => return Err(Errno::EINVAL),
+            name => walk::check_name(name)?,
+        }
+        if component.is_last {
+            return Ok(Some((at, component.name)));
+        }
+        at = fs::directory(&at, component.name)?;
+    }
+    Ok(None)
+}
+
+/// Removes what an entry replaces. A directory with entries stays: `ENOTEMPTY`.
+fn remove_old(directory: &Arc<Dentry>, name: &[u8]) -> Result<(), Errno> {
+    let Ok(old) = directory.child(name) else {
+        return Ok(());
+    };
+    let Body::Directory(children) = &directory.inode.body else {
+        return Err(Errno::ENOTDIR);
+    };
+    if let Body::Directory(below) = &old.inode.body {
+        below.lock().close()?;
+    }
+    children.lock().remove(name);
+    old.mark_removed();
+    old.inode
+        .change(|attributes| attributes.links = attributes.links.saturating_sub(1));
+    Ok(())
+}
+
+fn set_attributes(inode: &Inode, entry: &Entry<'_>) -> Result<(), Errno> {
+    let modified = TimeSpec {
+        sec: entry.mtime.into(),
+        nsec: 0,
+    };
+    inode.change(|attributes| {
+        attributes.mode = entry.mode & 0o7777;
+        attributes.uid = entry.uid;
+        attributes.gid = entry.gid;
+        attributes.modified = modified;
+    });
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! `/dev/kmsg`: `Documentation/ABI/testing/dev-kmsg`. Each read gives one record, each write makes one.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use abi::Errno;
+use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+
+use super::ring::TEXT_MAX;
+use super::{LOG, Level, NEWS};
+use crate::fs::object::{Io, Object, Queues};
+use crate::user_memory::{Sink, Source};
+
+/// The facility "user" of syslog(3), which lines of programs belong to.
+const FACILITY_USER: u8 = 1 << 3;
+
+/// Opens the log at its oldest record.
+pub fn open() -> Arc<dyn Object> {
+    Arc::new(Kmsg {
+        next: AtomicU64::new(LOG.lock().ring.first()),
+    })
+}
+
+struct Kmsg {
+    /// The record that the next read gives.
+    next: AtomicU64,
+}
+
+impl Kmsg {
+    /// The next record in the form `level,sequence,microseconds,-;text`. `EPIPE` if it is gone already: the next read
+    /// goes on with the oldest one left.
+    fn next_record(&self) -> Option<Result<Vec<u8>, Errno>> {
+        let log = LOG.lock();
+        let next = self.next.load(Ordering::Relaxed);
+        if next < log.ring.first() {
+            self.next.store(log.ring.first(), Ordering::Relaxed);
+            return Some(Err(Errno::EPIPE));
+        }
+        let record = log.ring.records(next).next()?;
+        self.next.store(next + 1, Ordering::Relaxed);
+        let mut text = [0; TEXT_MAX];
+        let text = log.ring.text(&record, &mut text);
+        let head = alloc::format!("{},{},{},-;", record.level, record.sequence, record.time / 1000);
+        Some(Ok([head.as_bytes(), text, b"\n"].concat()))
+    }
+}
+
+impl Object for Kmsg {
+    fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
+        let record = match self.next_record() {
+            None if io.is_nonblocking => return Err(Errno::EAGAIN),
+            None => NEWS.wait_until(|| self.next_record())?,
+            Some(record) => record,
+        }?;
+        if to.room() < record.len() {
+            return Err(Errno::EINVAL);
+        }
+        to.put(&record)
+    }
+
+    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+        let len = from.left();
+        let mut text = [0; TEXT_MAX];
+        if len > text.len() {
+            return Err(Errno::EINVAL);
+        }
+        let taken = from.take(&mut text[..len])?;
+        let line = text[..taken].strip_suffix(b"\n").unwrap_or(&text[..taken]);
+        let (priority, line) = split_priority(line);
+        super::keep(priority, line);
+        Ok(taken)
+    }
+
+    fn poll(&self) -> i16 {
+        let is_readable = LOG.lock().ring.next() > self.next.load(Ordering::Relaxed);
+        POLLOUT | POLLWRNORM | if is_readable { POLLIN | POLLRDNORM } else { 0 }
+    }
+
+    fn queues(&self) -> Queues<'_> {
+        [Some(&NEWS), None]
+    }
+}
+
+/// Splits `<priority>` off a line. A program's line never has the kernel's facility.
+fn split_priority(line: &[u8]) -> (u8, &[u8]) {
+    let usual = FACILITY_USER | Level::Warning as u8;
+    let Some(rest) = line.strip_prefix(b"<") else {
+        return (usual, line);
+    };
+    let Some(end) = rest.iter().position(|byte| *byte == b'>') else {
+        return (usual, line);
+    };
+    let number = core::str::from_utf8(&rest[..end])
+        .ok()
+        .and_then(|digits| digits.parse::<u8>().ok());
+    match number {
+        Some(number) if number < 8 => (FACILITY_USER | number, &rest[end + 1..]),
+        Some(number) => (number, &rest[end + 1..]),
+        None => (usual, line),
+    }
+}

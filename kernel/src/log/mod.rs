@@ -1,0 +1,153 @@
+//! The kernel's log: [`info!`](crate::info!), [`warn!`](crate::warn!) and [`error!`](crate::error!) keep a line, and write
+//! it to the console if it is urgent enough (`loglevel=`, `quiet`). Programs read it with syslog(2) and /dev/kmsg.
+
+mod kmsg;
+mod ring;
+mod syslog;
+
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use spin::Mutex;
+
+use crate::time;
+use crate::wait::WaitQueue;
+pub use kmsg::open as open_kmsg;
+use ring::{Ring, TEXT_MAX};
+pub use syslog::syslog;
+
+/// Bytes that the log holds: Linux's `CONFIG_LOG_BUF_SHIFT` of 17.
+const SIZE: usize = 128 * 1024;
+/// Lines less urgent than this are not written to the console: `loglevel=` of Linux.
+const DEFAULT_CONSOLE_LEVEL: u8 = 7;
+/// The same with `quiet`.
+const QUIET_CONSOLE_LEVEL: u8 = 4;
+
+static LOG: Mutex<Log> = Mutex::new(Log {
+    ring: Ring::new(),
+    read: 0,
+    cleared: 0,
+});
+static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(DEFAULT_CONSOLE_LEVEL);
+/// Woken by each new record.
+static NEWS: WaitQueue = WaitQueue::new();
+
+struct Log {
+    ring: Ring<SIZE>,
+    /// The record that syslog(2)'s read gives next.
+    read: u64,
+    /// Where syslog(2)'s read of everything begins.
+    cleared: u64,
+}
+
+/// How urgent a line is: syslog(2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Level {
+    /// Something failed.
+    Error = 3,
+    /// Something is not as it should be.
+    Warning = 4,
+    /// Something worth knowing.
+    Info = 6,
+}
+
+/// Keeps a line worth knowing in the log.
+#[macro_export]
+macro_rules! info {
+    ($($arguments:tt)*) => { $crate::log::write($crate::log::Level::Info, format_args!($($arguments)*)) };
+}
+
+/// Keeps a warning in the log.
+#[macro_export]
+macro_rules! warn {
+    ($($arguments:tt)*) => { $crate::log::write($crate::log::Level::Warning, format_args!($($arguments)*)) };
+}
+
+/// Keeps an error in the log.
+#[macro_export]
+macro_rules! error {
+    ($($arguments:tt)*) => { $crate::log::write($crate::log::Level::Error, format_args!($($arguments)*)) };
+}
+
+/// Keeps a line; see the macros. May be called with any lock held but the log's own and the scheduler's.
+pub fn write(level: Level, line: fmt::Arguments<'_>) {
+    let mut text = Line::new();
+    // A line that is too long is cut.
+    let _cut = text.write_fmt(line);
+    keep(level as u8, text.bytes());
+}
+
+fn keep(level: u8, text: &[u8]) {
+    let time = time::now_monotonic_nanos();
+    LOG.lock().ring.push(level, time, text);
+    if level < CONSOLE_LEVEL.load(Ordering::Relaxed) {
+        write_to_console(time, text);
+    }
+    NEWS.wake_all();
+}
+
+/// Writes the line as `[    0.000000] text`.
+fn write_to_console(time: u64, text: &[u8]) {
+    let mut stamp = Line::new();
+    let _cut = write_stamp(&mut stamp, time);
+    platform::console::write(stamp.bytes());
+    for (index, part) in text.split(|byte| *byte == b'\n').enumerate() {
+        if index > 0 {
+            platform::console::write(b"\r\n");
+        }
+        platform::console::write(part);
+    }
+    platform::console::write(b"\r\n");
+}
+
+fn write_stamp(to: &mut impl Write, time: u64) -> fmt::Result {
+    write!(
+        to,
+        "[{:5}.{:06}] ",
+        time / time::SECOND,
+        time % time::SECOND / 1000
+    )
+}
+
+/// Sets which lines reach the console: `loglevel=` of the command line, else `quiet` or the usual.
+pub fn set_console_level(loglevel: Option<u8>, is_quiet: bool) {
+    let usual = if is_quiet {
+        QUIET_CONSOLE_LEVEL
+    } else {
+        DEFAULT_CONSOLE_LEVEL
+    };
+    CONSOLE_LEVEL.store(loglevel.map_or(usual, |level| level.min(15)), Ordering::Relaxed);
+}
+
+/// A line of text being written; what is behind [`TEXT_MAX`] bytes is cut.
+struct Line {
+    bytes: [u8; TEXT_MAX],
+    len: usize,
+}
+
+impl Line {
+    const fn new() -> Self {
+        Line {
+            bytes: [0; TEXT_MAX],
+            len: 0,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let len = bytes.len().min(TEXT_MAX - self.len);
+        self.bytes[self.len..self.len + len].copy_from_slice(&bytes[..len]);
+        self.len += len;
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
+    }
+}

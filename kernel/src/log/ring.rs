@@ -1,0 +1,166 @@
+//! The store of the log: records in a ring of bytes, the oldest dropped when room is needed. It never allocates, so the
+//! log works when nothing else does.
+//!
+//! A record is a header (length of the text, level, time) and the text; it may run over the end of the ring to its start.
+
+/// Bytes of a header: length (2), level (1), time in nanoseconds (8).
+const HEADER_LEN: usize = 11;
+/// The longest text that is kept.
+pub const TEXT_MAX: usize = 976;
+
+/// What is known of one record; its text is copied out apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// Its number: the first record of a run has number 0.
+    pub sequence: u64,
+    /// syslog(2) level, 0 to 7.
+    pub level: u8,
+    /// Nanoseconds since boot.
+    pub time: u64,
+    /// Length of the text.
+    pub len: usize,
+    at: u64,
+}
+
+/// The ring. Positions count all bytes ever written.
+pub struct Ring<const N: usize> {
+    bytes: [u8; N],
+    start: u64,
+    end: u64,
+    first: u64,
+    next: u64,
+}
+
+impl<const N: usize> Ring<N> {
+    /// An empty ring.
+    pub const fn new() -> Self {
+        assert!(
+            N >= 2 * (HEADER_LEN + TEXT_MAX),
+            "the ring holds at least two records"
+        );
+        Ring {
+            bytes: [0; N],
+            start: 0,
+            end: 0,
+            first: 0,
+            next: 0,
+        }
+    }
+
+    /// Adds a record; text behind [`TEXT_MAX`] is cut.
+    pub fn push(&mut self, level: u8, time: u64, text: &[u8]) {
+        let text = &text[..text.len().min(TEXT_MAX)];
+        while self.end - self.start + (HEADER_LEN + text.len()) as u64 > N as u64 {
+            self.drop_oldest();
+        }
+        let len = (text.len() as u16).to_le_bytes();
+        self.put(&[len[0], len[1], level]);
+        self.put(&time.to_le_bytes());
+        self.put(text);
+        self.next += 1;
+    }
+
+    fn drop_oldest(&mut self) {
+        let len = self.read_record(self.start, self.first).len;
+        self.start += (HEADER_LEN + len) as u64;
+        self.first += 1;
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.bytes[(self.end % N as u64) as usize] = *byte;
+            self.end += 1;
+        }
+    }
+
+    fn take(&self, at: u64, into: &mut [u8]) {
+        for (offset, byte) in into.iter_mut().enumerate() {
+            *byte = self.bytes[((at + offset as u64) % N as u64) as usize];
+        }
+    }
+
+    fn read_record(&self, at: u64, sequence: u64) -> Record {
+        let mut header = [0; HEADER_LEN];
+        self.take(at, &mut header);
+        let [l0, l1, level, time @ ..] = header;
+        let len = u16::from_le_bytes([l0, l1]).into();
+        Record {
+            sequence,
+            level,
+            time: u64::from_le_bytes(time),
+            len,
+            at: at + HEADER_LEN as u64,
+        }
+    }
+
+    /// The records from number `from` on; older ones may be gone already.
+    pub fn records(&self, from: u64) -> impl Iterator<Item = Record> {
+        let mut at = self.start;
+        let records = (self.first..self.next).map(move |sequence| {
+            let record = self.read_record(at, sequence);
+            at = record.at + record.len as u64;
+            record
+        });
+        records.skip_while(move |record| record.sequence < from)
+    }
+
+    /// Copies the text of a record that stands in the ring; `into` is at least as long.
+    pub fn text<'a>(&self, record: &Record, into: &'a mut [u8]) -> &'a [u8] {
+        let into = &mut into[..record.len];
+        self.take(record.at, into);
+        into
+    }
+
+    /// The number of the oldest record.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The number that the next record gets.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Small = Ring<2048>;
+
+    #[test]
+    fn records_come_out_as_they_went_in() {
+        let mut ring = Small::new();
+        ring.push(6, 1_000, b"one");
+        ring.push(3, 2_000, b"");
+        let mut text = [0; TEXT_MAX];
+        let records: Vec<_> = ring.records(0).collect();
+        assert_eq!(
+            (records[0].sequence, records[0].level, records[0].time),
+            (0, 6, 1_000)
+        );
+        assert_eq!(ring.text(&records[0], &mut text), b"one");
+        assert_eq!(ring.text(&records[1], &mut text), b"");
+        assert_eq!(ring.records(1).count(), 1);
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let mut ring = Small::new();
+        for number in 0..100u8 {
+            ring.push(6, 0, &[number; 100]);
+        }
+        assert_eq!((ring.first(), ring.next()), (82, 100));
+        let mut text = [0; TEXT_MAX];
+        for record in ring.records(0) {
+            assert_eq!(ring.text(&record, &mut text), [record.sequence as u8; 100]);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        let mut ring = Small::new();
+        ring.push(6, 0, &[b'x'; 5000]);
+        assert_eq!(ring.records(0).next().unwrap().len, TEXT_MAX);
+    }
+}

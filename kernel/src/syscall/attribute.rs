@@ -1,0 +1,198 @@
+//! Changing what is known of files: chmod(2), chown(2), utimensat(2).
+
+use abi::Errno;
+use abi::file::{
+    AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFLNK, S_ISGID, UTIME_NOW, UTIME_OMIT, W_OK,
+};
+use abi::time::TimeSpec;
+
+use super::lookup::{Lookup, check_flags, file};
+use crate::fs::inode::{now, without_set_ids};
+use crate::fs::{Inode, Subject};
+use crate::thread::Thread;
+use crate::user_memory::read_value;
+
+/// In place of an id: leave it.
+const UNCHANGED: u32 = u32::MAX;
+
+/// fchmod(2).
+pub fn fchmod(current: &Thread, descriptor: i32, mode: u32) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    if file.is_path() {
+        return Err(Errno::EBADF);
+    }
+    change_mode(file.inode(), mode, &Subject::new(current.process.credentials()))
+}
+
+/// fchmodat(2): the call has no flags; links are followed.
+pub fn fchmodat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result<usize, Errno> {
+    fchmodat2(current, directory, path, mode, 0)
+}
+
+/// fchmodat2(2). A symbolic link has no mode of its own: `EOPNOTSUPP`.
+pub fn fchmodat2(current: &Thread, directory: i32, path: u64, mode: u32, flags: u32) -> Result<usize, Errno> {
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    let lookup = Lookup::new(current, directory, path)?;
+    let found = lookup.find_with(flags)?;
+    if found.inode.kind() == S_IFLNK {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    change_mode(&found.inode, mode, &lookup.subject)
+}
+
+fn change_mode(inode: &Inode, mode: u32, subject: &Subject) -> Result<usize, Errno> {
+    if !subject.is_owner(inode) {
+        return Err(Errno::EPERM);
+    }
+    check_changeable(inode)?;
+    // Who is not in the file's group cannot make it run as that group.
+    let is_group_kept = subject.is_superuser() || subject.is_in_group(inode.attributes().gid);
+    let mode = if is_group_kept { mode } else { mode & !S_ISGID };
+    inode.change(|attributes| attributes.mode = mode & 0o7777);
+    Ok(0)
+}
+
+/// /proc says what it says: `EPERM`.
+fn check_changeable(inode: &Inode) -> Result<(), Errno> {
+    if inode.is_made_up() {
+        Err(Errno::EPERM)
+    } else {
+        Ok(())
+    }
+}
+
+/// fchown(2).
+pub fn fchown(current: &Thread, descriptor: i32, uid: u32, gid: u32) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    if file.is_path() {
+        return Err(Errno::EBADF);
+    }
+    change_owner(
+        file.inode(),
+        uid,
+        gid,
+        &Subject::new(current.process.credentials()),
+    )
+}
+
+/// fchownat(2).
+pub fn fchownat(
+    current: &Thread,
+    directory: i32,
+    path: u64,
+    uid: u32,
+    gid: u32,
+    flags: u32,
+) -> Result<usize, Errno> {
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    let lookup = Lookup::new(current, directory, path)?;
+    let found = lookup.find_with(flags)?;
+    change_owner(&found.inode, uid, gid, &lookup.subject)
+}
+
+/// Only user 0 gives files away; an owner may choose among the groups that he is in.
+fn change_owner(inode: &Inode, uid: u32, gid: u32, subject: &Subject) -> Result<usize, Errno> {
+    let old = inode.attributes();
+    let keeps_owner = uid == UNCHANGED || uid == old.uid;
+    let keeps_group = gid == UNCHANGED || gid == old.gid || subject.is_in_group(gid);
+    let is_allowed = subject.is_superuser() || (subject.uid() == old.uid && keeps_owner && keeps_group);
+    if !is_allowed {
+        return Err(Errno::EPERM);
+    }
+    check_changeable(inode)?;
+    let is_directory = inode.is_directory();
+    inode.change(|attributes| {
+        if uid != UNCHANGED {
+            attributes.uid = uid;
+        }
+        if gid != UNCHANGED {
+            attributes.gid = gid;
+        }
+        if !is_directory {
+            attributes.mode = without_set_ids(attributes.mode);
+        }
+    });
+    Ok(0)
+}
+
+/// utimensat(2); without a path, the descriptor itself.
+pub fn utimensat(
+    current: &Thread,
+    directory: i32,
+    path: u64,
+    times: u64,
+    flags: u32,
+) -> Result<usize, Errno> {
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    let [accessed, modified] = if times == 0 {
+        [Change::Now, Change::Now]
+    } else {
+        let times = read_value::<[TimeSpec; 2]>(times)?;
+        [Change::of(times[0])?, Change::of(times[1])?]
+    };
+    let subject = Subject::new(current.process.credentials());
+    if path == 0 {
+        if directory == AT_FDCWD {
+            return Err(Errno::EFAULT);
+        }
+        let file = file(current, directory)?;
+        return change_times(file.inode(), accessed, modified, &subject);
+    }
+    let found = Lookup::new(current, directory, path)?.find_with(flags)?;
+    change_times(&found.inode, accessed, modified, &subject)
+}
+
+/// What becomes of a time stamp.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Keep,
+    Now,
+    To(TimeSpec),
+}
+
+impl Change {
+    fn of(time: TimeSpec) -> Result<Self, Errno> {
+        match time.nsec {
+            UTIME_NOW => Ok(Change::Now),
+            UTIME_OMIT => Ok(Change::Keep),
+            0..=999_999_999 => Ok(Change::To(time)),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn apply(self, to: &mut TimeSpec, now: TimeSpec) {
+        match self {
+            Change::Keep => {}
+            Change::Now => *to = now,
+            Change::To(time) => *to = time,
+        }
+    }
+}
+
+/// Who may write may set both to now; anything else is for the owner. `EACCES`, `EPERM`.
+fn change_times(
+    inode: &Inode,
+    accessed: Change,
+    modified: Change,
+    subject: &Subject,
+) -> Result<usize, Errno> {
+    if accessed == Change::Keep && modified == Change::Keep {
+        return Ok(0);
+    }
+    if !subject.is_owner(inode) {
+        let is_touch = accessed == Change::Now && modified == Change::Now;
+        subject
+            .check(inode, W_OK)
+            .map_err(|error| if is_touch { error } else { Errno::EPERM })?;
+        if !is_touch {
+            return Err(Errno::EPERM);
+        }
+    }
+    check_changeable(inode)?;
+    let now = now();
+    inode.change(|attributes| {
+        accessed.apply(&mut attributes.accessed, now);
+        modified.apply(&mut attributes.modified, now);
+    });
+    Ok(0)
+}

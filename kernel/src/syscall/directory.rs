@@ -1,0 +1,135 @@
+//! Directories: listing and making them, and where paths begin.
+
+use alloc::sync::Arc;
+use alloc::vec;
+
+use abi::Errno;
+use abi::dirent::Dirent;
+use abi::file::{AT_FDCWD, X_OK, directory_entry_kind};
+
+use super::lookup::{Lookup, file};
+use crate::fs::directory::Children;
+use crate::fs::inode::Body;
+use crate::fs::walk::Last;
+use crate::fs::{Dentry, LastLink, Subject, tree};
+use crate::memory;
+use crate::thread::Thread;
+use crate::user_memory;
+
+/// Most bytes of entries that one call gives.
+const MOST_ENTRIES: usize = 32 * 1024;
+
+/// getdents64(2).
+pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    let room = (len as usize).min(MOST_ENTRIES);
+    let mut entries = vec![0; room];
+    let mut filled = 0;
+    let mut is_full = false;
+    file.list(&mut |entry| {
+        let kind = directory_entry_kind(entry.kind);
+        let next_offset = entry.next as i64;
+        let record = Dirent {
+            ino: entry.inode,
+            next_offset,
+            kind,
+            name: entry.name,
+        };
+        match record.write_to(&mut entries[filled..]) {
+            Some(len) => filled += len,
+            None => is_full = true,
+        }
+        !is_full
+    })?;
+    if is_full && filled == 0 {
+        return Err(Errno::EINVAL);
+    }
+    file.inode().note_accessed();
+    user_memory::write_bytes(buffer, &entries[..filled])?;
+    Ok(filled)
+}
+
+/// mkdirat(2).
+pub fn mkdirat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result<usize, Errno> {
+    let lookup = Lookup::new(current, directory, path)?;
+    let end = lookup.walk(LastLink::Keep)?;
+    if end.entry.is_some() || end.last != Last::Name {
+        return Err(Errno::EEXIST);
+    }
+    memory::has_room()?;
+    let body = Body::Directory(Children::new());
+    let mode = lookup.masked(mode) & 0o1777;
+    tree::create(&end.directory, &end.name, body, mode, &lookup.subject)?;
+    Ok(0)
+}
+
+/// chdir(2).
+pub fn chdir(current: &Thread, path: u64) -> Result<usize, Errno> {
+    let lookup = Lookup::new(current, AT_FDCWD, path)?;
+    let found = lookup.find(LastLink::Follow)?;
+    enter(current, found, &lookup.subject)
+}
+
+/// fchdir(2).
+pub fn fchdir(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
+    let found = file(current, descriptor)?.dentry.clone();
+    enter(current, found, &Subject::new(current.process.credentials()))
+}
+
+fn enter(current: &Thread, directory: Arc<Dentry>, subject: &Subject) -> Result<usize, Errno> {
+    check_directory(&directory, subject)?;
+    let old = {
+        let mut directories = current.process.directories.lock();
+        core::mem::replace(&mut Arc::make_mut(&mut directories).current, directory)
+    };
+    drop(old);
+    Ok(0)
+}
+
+fn check_directory(directory: &Dentry, subject: &Subject) -> Result<(), Errno> {
+    if !directory.inode.is_directory() {
+        return Err(Errno::ENOTDIR);
+    }
+    subject.check(&directory.inode, X_OK)
+}
+
+/// chroot(2): for user 0 alone.
+pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
+    let lookup = Lookup::new(current, AT_FDCWD, path)?;
+    let found = lookup.find(LastLink::Follow)?;
+    check_directory(&found, &lookup.subject)?;
+    if !current.process.credentials().is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    let old = {
+        let mut directories = current.process.directories.lock();
+        core::mem::replace(&mut Arc::make_mut(&mut directories).root, found)
+    };
+    drop(old);
+    Ok(0)
+}
+
+/// getcwd(2): the length with the NUL. `ENOENT` for a removed directory, `ERANGE`.
+pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
+    let directories = current.process.directories.lock().clone();
+    if directories.current.is_removed() {
+        return Err(Errno::ENOENT);
+    }
+    let mut path = match directories.current.path_below(&directories.root) {
+        Some(path) => path,
+        None => [b"(unreachable)", directories.current.shown_path().as_slice()].concat(),
+    };
+    path.push(0);
+    if path.len() as u64 > len {
+        return Err(Errno::ERANGE);
+    }
+    user_memory::write_bytes(buffer, &path)?;
+    Ok(path.len())
+}
+
+/// umask(2).
+pub fn umask(current: &Thread, mask: u32) -> Result<usize, Errno> {
+    let mut directories = current.process.directories.lock();
+    let directories = Arc::make_mut(&mut directories);
+    Ok(core::mem::replace(&mut directories.umask, mask & 0o777) as usize)
+}

@@ -1,0 +1,41 @@
+//! ioctl(2): what belongs to the descriptor or the open file is done here, the rest by what is open.
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::O_NONBLOCK;
+use abi::terminal::{FIOCLEX, FIONBIO, FIONCLEX};
+
+use super::lookup::{file, index};
+use crate::fs::OnExec;
+use crate::thread::Thread;
+use crate::user_memory::read_value;
+
+/// ioctl(2).
+pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    if file.is_path() {
+        return Err(Errno::EBADF);
+    }
+    match request {
+        FIOCLEX => set_on_exec(current, descriptor, OnExec::Close),
+        FIONCLEX => set_on_exec(current, descriptor, OnExec::Keep),
+        FIONBIO => {
+            let flag = if read_value::<i32>(argument)? != 0 {
+                O_NONBLOCK
+            } else {
+                0
+            };
+            file.set_flags((file.flags() & !O_NONBLOCK) | flag);
+            Ok(0)
+        }
+        _ => file.ioctl(request, argument),
+    }
+}
+
+fn set_on_exec(current: &Thread, descriptor: i32, what: OnExec) -> Result<usize, Errno> {
+    let mut files = current.process.files.lock();
+    Arc::make_mut(&mut files)
+        .set_on_exec(index(descriptor)?, what)
+        .map(|()| 0)
+}

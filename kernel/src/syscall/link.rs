@@ -1,0 +1,188 @@
+//! Names: making, linking, removing, renaming, reading links.
+
+use abi::Errno;
+use abi::file::{
+    AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE,
+    S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
+};
+
+use super::lookup::{Lookup, check_flags};
+use crate::fs::contents::Contents;
+use crate::fs::inode::{Body, DeviceNumber};
+use crate::fs::pipe::Pipe;
+use crate::fs::tree::{self, Existing};
+use crate::fs::walk::{End, Last};
+use crate::fs::{Dentry, LastLink};
+use crate::memory;
+use crate::thread::Thread;
+use crate::user_memory;
+
+/// mknodat(2). Device nodes are for user 0 alone.
+pub fn mknodat(current: &Thread, directory: i32, path: u64, mode: u32, device: u32) -> Result<usize, Errno> {
+    let lookup = Lookup::new(current, directory, path)?;
+    let end = lookup.walk(LastLink::Keep)?;
+    check_free(&end)?;
+    let is_privileged = lookup.subject.is_superuser();
+    let body = body(
+        &end.directory,
+        mode & S_IFMT,
+        DeviceNumber::decode(device.into()),
+        is_privileged,
+    )?;
+    memory::has_room()?;
+    tree::create(
+        &end.directory,
+        &end.name,
+        body,
+        lookup.masked(mode),
+        &lookup.subject,
+    )?;
+    Ok(0)
+}
+
+fn body(directory: &Dentry, kind: u32, device: DeviceNumber, is_privileged: bool) -> Result<Body, Errno> {
+    match kind {
+        0 | S_IFREG => Ok(Body::Regular(Contents::new(&directory.inode.filesystem))),
+        S_IFIFO => Ok(Body::Fifo(Pipe::new())),
+        S_IFSOCK => Ok(Body::Socket),
+        S_IFCHR | S_IFBLK if !is_privileged => Err(Errno::EPERM),
+        S_IFCHR => Ok(Body::Character(device)),
+        S_IFBLK => Ok(Body::Block(device)),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Something other than a directory can be made there: nothing stands there, and no slash follows. `EEXIST`, `ENOENT`.
+fn check_free(end: &End) -> Result<(), Errno> {
+    if end.entry.is_some() || end.last != Last::Name {
+        return Err(Errno::EEXIST);
+    }
+    if end.has_trailing_slash {
+        Err(Errno::ENOENT)
+    } else {
+        Ok(())
+    }
+}
+
+/// symlinkat(2).
+pub fn symlinkat(current: &Thread, target: u64, directory: i32, path: u64) -> Result<usize, Errno> {
+    let target = user_memory::read_string(target, PATH_MAX)?;
+    if target.is_empty() {
+        return Err(Errno::ENOENT);
+    }
+    let lookup = Lookup::new(current, directory, path)?;
+    let end = lookup.walk(LastLink::Keep)?;
+    check_free(&end)?;
+    memory::has_room()?;
+    tree::create(
+        &end.directory,
+        &end.name,
+        Body::Symlink(target.into()),
+        0o777,
+        &lookup.subject,
+    )?;
+    Ok(0)
+}
+
+/// linkat(2).
+pub fn linkat(
+    current: &Thread,
+    old_directory: i32,
+    old_path: u64,
+    new_directory: i32,
+    new_path: u64,
+    flags: u32,
+) -> Result<usize, Errno> {
+    check_flags(flags, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)?;
+    let old = Lookup::new(current, old_directory, old_path)?;
+    let found = if old.path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+        old.find_with(flags)?
+    } else {
+        old.find(if flags & AT_SYMLINK_FOLLOW != 0 {
+            LastLink::Follow
+        } else {
+            LastLink::Keep
+        })?
+    };
+    let new = Lookup::new(current, new_directory, new_path)?;
+    let end = new.walk(LastLink::Keep)?;
+    check_free(&end)?;
+    memory::has_room()?;
+    tree::link(&end.directory, &end.name, &found.inode, &new.subject)?;
+    Ok(0)
+}
+
+/// unlinkat(2).
+pub fn unlinkat(current: &Thread, directory: i32, path: u64, flags: u32) -> Result<usize, Errno> {
+    check_flags(flags, AT_REMOVEDIR)?;
+    let lookup = Lookup::new(current, directory, path)?;
+    let end = lookup.walk(LastLink::Keep)?;
+    if flags & AT_REMOVEDIR != 0 {
+        tree::remove_directory(&end, &lookup.subject)?;
+    } else {
+        tree::unlink(&end, &lookup.subject)?;
+    }
+    Ok(0)
+}
+
+/// renameat(2).
+pub fn renameat(
+    current: &Thread,
+    old_directory: i32,
+    old_path: u64,
+    new_directory: i32,
+    new_path: u64,
+) -> Result<usize, Errno> {
+    renameat2(current, old_directory, old_path, new_directory, new_path, 0)
+}
+
+/// renameat2(2). There are no whiteouts: `EINVAL`.
+pub fn renameat2(
+    current: &Thread,
+    old_directory: i32,
+    old_path: u64,
+    new_directory: i32,
+    new_path: u64,
+    flags: u32,
+) -> Result<usize, Errno> {
+    let existing = match flags {
+        0 => Existing::Replace,
+        RENAME_NOREPLACE => Existing::Refuse,
+        RENAME_EXCHANGE => Existing::Exchange,
+        _ => return Err(Errno::EINVAL),
+    };
+    let old = Lookup::new(current, old_directory, old_path)?;
+    let new = Lookup::new(current, new_directory, new_path)?;
+    let (old_end, new_end) = (old.walk(LastLink::Keep)?, new.walk(LastLink::Keep)?);
+    tree::rename(&old_end, &new_end, existing, &old.subject)?;
+    Ok(0)
+}
+
+/// readlinkat(2): the text, without a NUL, cut to the buffer.
+pub fn readlinkat(
+    current: &Thread,
+    directory: i32,
+    path: u64,
+    buffer: u64,
+    len: i32,
+) -> Result<usize, Errno> {
+    let len = usize::try_from(len)
+        .ok()
+        .filter(|len| *len > 0)
+        .ok_or(Errno::EINVAL)?;
+    let lookup = Lookup::new(current, directory, path)?;
+    let is_itself = lookup.path.is_empty() && directory != AT_FDCWD;
+    let found = if is_itself {
+        lookup.find_with(AT_EMPTY_PATH)?
+    } else {
+        lookup.find(LastLink::Keep)?
+    };
+    let text = found
+        .inode
+        .link_text()
+        .map_err(|error| if is_itself { Errno::ENOENT } else { error })?;
+    found.inode.note_accessed();
+    let text = &text[..text.len().min(len)];
+    user_memory::write_bytes(buffer, text)?;
+    Ok(text.len())
+}

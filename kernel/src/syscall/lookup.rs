@@ -1,0 +1,112 @@
+//! Descriptors and paths among a call's arguments: what `dirfd` and `pathname` mean in open(2) and all calls like it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::Errno;
+use abi::file::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, PATH_MAX};
+
+use crate::fs::walk::End;
+use crate::fs::{Dentry, Directories, LastLink, OpenFile, Place, Subject};
+use crate::thread::Thread;
+use crate::user_memory;
+
+/// The open file of a descriptor. `EBADF`.
+pub fn file(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
+    let descriptor = index(descriptor)?;
+    current.process.files.lock().get(descriptor).cloned()
+}
+
+/// The descriptor as an index. `EBADF` if it is negative.
+pub fn index(descriptor: i32) -> Result<usize, Errno> {
+    usize::try_from(descriptor).map_err(|_| Errno::EBADF)
+}
+
+/// The path at that address. `EFAULT`, `ENAMETOOLONG`.
+pub fn path(address: u64) -> Result<Vec<u8>, Errno> {
+    user_memory::read_string(address, PATH_MAX)
+}
+
+/// Whether a link at the end of the path is followed, for calls with `AT_SYMLINK_NOFOLLOW`.
+pub fn last_link(flags: u32) -> LastLink {
+    if flags & AT_SYMLINK_NOFOLLOW != 0 {
+        LastLink::Keep
+    } else {
+        LastLink::Follow
+    }
+}
+
+/// `EINVAL` for flags that the call does not know.
+pub fn check_flags(flags: u32, known: u32) -> Result<(), Errno> {
+    if flags & !known == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+/// A path and where it begins.
+pub struct Lookup {
+    directories: Arc<Directories>,
+    start: Arc<Dentry>,
+    /// Whose rights count.
+    pub subject: Subject,
+    /// The path.
+    pub path: Vec<u8>,
+}
+
+impl Lookup {
+    /// The path at `address`, relative to the directory of a descriptor or, with `AT_FDCWD`, to the current one.
+    /// `EFAULT`, `ENAMETOOLONG`, `EBADF`, `ENOTDIR`.
+    pub fn new(current: &Thread, descriptor: i32, address: u64) -> Result<Self, Errno> {
+        let path = path(address)?;
+        let directories = current.process.directories.lock().clone();
+        let is_free = descriptor == AT_FDCWD || path.first() == Some(&b'/');
+        let start = if is_free {
+            directories.current.clone()
+        } else {
+            file(current, descriptor)?.dentry.clone()
+        };
+        if !path.is_empty() && !start.inode.is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        Ok(Lookup {
+            directories,
+            start,
+            subject: Subject::new(current.process.credentials()),
+            path,
+        })
+    }
+
+    /// Where walks begin.
+    pub fn place(&self) -> Place<'_> {
+        Place {
+            directories: &self.directories,
+            start: self.start.clone(),
+            subject: self.subject.clone(),
+        }
+    }
+
+    /// Walks the path; the last component may be missing.
+    pub fn walk(&self, last_link: LastLink) -> Result<End, Errno> {
+        self.place().walk().walk(&self.path, last_link)
+    }
+
+    /// Walks the path, which must lead to something.
+    pub fn find(&self, last_link: LastLink) -> Result<Arc<Dentry>, Errno> {
+        self.place().walk().find(&self.path, last_link)
+    }
+
+    /// As [`Lookup::find`]; with `AT_EMPTY_PATH` in `flags` an empty path means the descriptor itself.
+    pub fn find_with(&self, flags: u32) -> Result<Arc<Dentry>, Errno> {
+        if self.path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+            return Ok(self.start.clone());
+        }
+        self.find(last_link(flags))
+    }
+
+    /// The mode of a file to be made: without the bits of the umask.
+    pub fn masked(&self, mode: u32) -> u32 {
+        mode & 0o7777 & !self.directories.umask
+    }
+}

@@ -1,0 +1,93 @@
+//! Opening and closing.
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, FD_CLOEXEC, O_CLOEXEC};
+use abi::process::RLIMIT_NOFILE;
+
+use super::lookup::{Lookup, check_flags, index};
+use crate::fs::{self, OnExec, OpenFile};
+use crate::memory;
+use crate::thread::Thread;
+
+/// openat(2).
+pub fn openat(current: &Thread, directory: i32, path: u64, flags: u32, mode: u32) -> Result<usize, Errno> {
+    let lookup = Lookup::new(current, directory, path)?;
+    memory::has_room()?;
+    let file = fs::open(&lookup.place(), &lookup.path, flags, mode)?;
+    install(current, file, on_exec(flags), 0)
+}
+
+/// Whether `O_CLOEXEC` is among the flags.
+pub fn on_exec(flags: u32) -> OnExec {
+    if flags & O_CLOEXEC != 0 {
+        OnExec::Close
+    } else {
+        OnExec::Keep
+    }
+}
+
+/// The process's limit of descriptors.
+pub fn descriptor_limit(current: &Thread) -> usize {
+    usize::try_from(current.process.limit(RLIMIT_NOFILE)).unwrap_or(usize::MAX)
+}
+
+/// Gives the file the lowest free descriptor from `from` on. `EMFILE`.
+pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usize) -> Result<usize, Errno> {
+    let limit = descriptor_limit(current);
+    let mut files = current.process.files.lock();
+    Arc::make_mut(&mut files).insert(file, on_exec, from, limit)
+}
+
+/// close(2).
+pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
+    let descriptor = index(descriptor)?;
+    let file = {
+        let mut files = current.process.files.lock();
+        files.get(descriptor)?;
+        Arc::make_mut(&mut files).remove(descriptor)?
+    };
+    release(current, file);
+    Ok(0)
+}
+
+/// Lets go of a file that a descriptor referred to: with any close the process's record locks on it end (fcntl(2)).
+pub fn release(current: &Thread, file: Arc<OpenFile>) {
+    file.inode().locks.release_records(current.process.pid);
+}
+
+/// close_range(2).
+pub fn close_range(current: &Thread, first: u32, last: u32, flags: u32) -> Result<usize, Errno> {
+    check_flags(flags, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)?;
+    if first > last {
+        return Err(Errno::EINVAL);
+    }
+    let (first, last) = (first as usize, last as usize);
+    let mut files = current.process.files.lock();
+    if flags & CLOSE_RANGE_CLOEXEC != 0 {
+        let files = Arc::make_mut(&mut files);
+        let wanted: alloc::vec::Vec<usize> = files
+            .iter_from(first)
+            .map(|(descriptor, _)| descriptor)
+            .take_while(|found| *found <= last)
+            .collect();
+        return wanted
+            .into_iter()
+            .try_for_each(|found| files.set_on_exec(found, OnExec::Close))
+            .map(|()| 0);
+    }
+    let closed = Arc::make_mut(&mut files).take_range(first, last);
+    drop(files);
+    closed.into_iter().for_each(|file| release(current, file));
+    Ok(0)
+}
+
+/// The descriptor flag for `F_GETFD`.
+pub fn descriptor_flags(on_exec: OnExec) -> usize {
+    if on_exec == OnExec::Close {
+        FD_CLOEXEC as usize
+    } else {
+        0
+    }
+}

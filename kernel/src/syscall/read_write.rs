@@ -1,0 +1,124 @@
+//! Reading and writing.
+
+use abi::Errno;
+use abi::file::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
+
+use super::lookup::file;
+use crate::fs::open_file::Whence;
+use crate::thread::Thread;
+use crate::user_memory::UserBuffer;
+
+/// read(2).
+pub fn read(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<usize, Errno> {
+    file(current, descriptor)?.read(&mut UserBuffer::new(buffer, len))
+}
+
+/// write(2).
+pub fn write(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<usize, Errno> {
+    file(current, descriptor)?.write(&mut UserBuffer::new(buffer, len))
+}
+
+/// readv(2).
+pub fn readv(current: &Thread, descriptor: i32, list: u64, count: u64) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    file.read(&mut UserBuffer::from_list(list, count)?)
+}
+
+/// writev(2).
+pub fn writev(current: &Thread, descriptor: i32, list: u64, count: u64) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    file.write(&mut UserBuffer::from_list(list, count)?)
+}
+
+/// pread64(2).
+pub fn pread64(
+    current: &Thread,
+    descriptor: i32,
+    buffer: u64,
+    len: u64,
+    offset: i64,
+) -> Result<usize, Errno> {
+    let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    file(current, descriptor)?.read_at(offset, &mut UserBuffer::new(buffer, len))
+}
+
+/// pwrite64(2).
+pub fn pwrite64(
+    current: &Thread,
+    descriptor: i32,
+    buffer: u64,
+    len: u64,
+    offset: i64,
+) -> Result<usize, Errno> {
+    let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    file(current, descriptor)?.write_at(offset, &mut UserBuffer::new(buffer, len))
+}
+
+/// preadv(2).
+pub fn preadv(current: &Thread, descriptor: i32, list: u64, count: u64, offset: i64) -> Result<usize, Errno> {
+    let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    let file = file(current, descriptor)?;
+    file.read_at(offset, &mut UserBuffer::from_list(list, count)?)
+}
+
+/// pwritev(2).
+pub fn pwritev(
+    current: &Thread,
+    descriptor: i32,
+    list: u64,
+    count: u64,
+    offset: i64,
+) -> Result<usize, Errno> {
+    let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    let file = file(current, descriptor)?;
+    file.write_at(offset, &mut UserBuffer::from_list(list, count)?)
+}
+
+/// preadv2(2): offset -1 is the position. None of the flags is known: `EOPNOTSUPP`.
+pub fn preadv2(
+    current: &Thread,
+    descriptor: i32,
+    list: u64,
+    count: u64,
+    offset: i64,
+    flags: u32,
+) -> Result<usize, Errno> {
+    match (flags, offset) {
+        (0, -1) => readv(current, descriptor, list, count),
+        (0, _) => preadv(current, descriptor, list, count, offset),
+        _ => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+/// pwritev2(2): as [`preadv2`].
+pub fn pwritev2(
+    current: &Thread,
+    descriptor: i32,
+    list: u64,
+    count: u64,
+    offset: i64,
+    flags: u32,
+) -> Result<usize, Errno> {
+    match (flags, offset) {
+        (0, -1) => writev(current, descriptor, list, count),
+        (0, _) => pwritev(current, descriptor, list, count, offset),
+        _ => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+/// lseek(2).
+pub fn lseek(current: &Thread, descriptor: i32, offset: i64, whence: u32) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    if file.is_path() {
+        return Err(Errno::EBADF);
+    }
+    let whence = match whence {
+        SEEK_SET => Whence::Start,
+        SEEK_CUR => Whence::Position,
+        SEEK_END => Whence::End,
+        SEEK_DATA => Whence::Data,
+        SEEK_HOLE => Whence::Hole,
+        _ => return Err(Errno::EINVAL),
+    };
+    file.seek(offset, whence).map(|position| position as usize)
+}

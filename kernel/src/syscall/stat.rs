@@ -1,0 +1,181 @@
+//! What is known of files: stat(2), statx(2), statfs(2), access(2).
+
+use abi::Errno;
+use abi::file::stat::{
+    STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, Stat, StatFs, Statx, StatxTimestamp, device_major,
+    device_minor,
+};
+use abi::file::{
+    AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, NAME_MAX,
+    R_OK, W_OK, X_OK,
+};
+use abi::time::TimeSpec;
+
+use super::lookup::{Lookup, check_flags, file};
+use crate::fs::{Inode, LastLink};
+use crate::memory;
+use crate::thread::Thread;
+use crate::user_memory::write_value;
+
+/// `st_blksize`.
+const BLOCK_SIZE: u32 = mm::PAGE_SIZE as u32;
+/// Units of `st_blocks` in a page.
+const UNITS_PER_PAGE: u64 = mm::PAGE_SIZE as u64 / 512;
+/// The flag of statx(2) that Linux keeps for itself.
+const STATX_RESERVED: u32 = 0x8000_0000;
+
+/// fstat(2).
+pub fn fstat(current: &Thread, descriptor: i32, buffer: u64) -> Result<usize, Errno> {
+    let stat = stat(file(current, descriptor)?.inode());
+    write_value(buffer, &stat)?;
+    Ok(0)
+}
+
+/// newfstatat(2): fstatat(3).
+pub fn newfstatat(
+    current: &Thread,
+    directory: i32,
+    path: u64,
+    buffer: u64,
+    flags: u32,
+) -> Result<usize, Errno> {
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)?;
+    let found = Lookup::new(current, directory, path)?.find_with(flags)?;
+    write_value(buffer, &stat(&found.inode))?;
+    Ok(0)
+}
+
+fn stat(inode: &Inode) -> Stat {
+    let attributes = inode.attributes();
+    Stat {
+        dev: inode.filesystem.device,
+        ino: inode.number,
+        mode: inode.kind() | attributes.mode,
+        nlink: attributes.links,
+        uid: attributes.uid,
+        gid: attributes.gid,
+        rdev: inode.device_number(),
+        size: inode.size() as i64,
+        blksize: BLOCK_SIZE as i32,
+        blocks: (inode.page_count() * UNITS_PER_PAGE) as i64,
+        atime: attributes.accessed,
+        mtime: attributes.modified,
+        ctime: attributes.changed,
+        ..Stat::default()
+    }
+}
+
+/// statx(2): everything that is known is always given.
+pub fn statx(
+    current: &Thread,
+    directory: i32,
+    path: u64,
+    flags: u32,
+    mask: u32,
+    buffer: u64,
+) -> Result<usize, Errno> {
+    check_flags(
+        flags,
+        AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE,
+    )?;
+    if mask & STATX_RESERVED != 0 || flags & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE {
+        return Err(Errno::EINVAL);
+    }
+    let found = Lookup::new(current, directory, path)?.find_with(flags)?;
+    write_value(buffer, &extended_stat(&found.inode))?;
+    Ok(0)
+}
+
+fn extended_stat(inode: &Inode) -> Statx {
+    let (attributes, device) = (inode.attributes(), inode.device_number());
+    Statx {
+        mask: STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID,
+        blksize: BLOCK_SIZE,
+        nlink: attributes.links,
+        uid: attributes.uid,
+        gid: attributes.gid,
+        mode: (inode.kind() | attributes.mode) as u16,
+        ino: inode.number,
+        size: inode.size(),
+        blocks: inode.page_count() * UNITS_PER_PAGE,
+        atime: timestamp(attributes.accessed),
+        btime: timestamp(attributes.born),
+        ctime: timestamp(attributes.changed),
+        mtime: timestamp(attributes.modified),
+        rdev_major: device_major(device),
+        rdev_minor: device_minor(device),
+        dev_major: device_major(inode.filesystem.device),
+        dev_minor: device_minor(inode.filesystem.device),
+        mnt_id: inode.filesystem.device,
+        ..Statx::default()
+    }
+}
+
+fn timestamp(time: TimeSpec) -> StatxTimestamp {
+    StatxTimestamp {
+        sec: time.sec,
+        nsec: time.nsec as u32,
+        ..StatxTimestamp::default()
+    }
+}
+
+/// statfs(2).
+pub fn statfs(current: &Thread, path: u64, buffer: u64) -> Result<usize, Errno> {
+    let found = Lookup::new(current, AT_FDCWD, path)?.find(LastLink::Follow)?;
+    write_value(buffer, &filesystem_stat(&found.inode))?;
+    Ok(0)
+}
+
+/// fstatfs(2).
+pub fn fstatfs(current: &Thread, descriptor: i32, buffer: u64) -> Result<usize, Errno> {
+    let stat = filesystem_stat(file(current, descriptor)?.inode());
+    write_value(buffer, &stat)?;
+    Ok(0)
+}
+
+fn filesystem_stat(inode: &Inode) -> StatFs {
+    let filesystem = &inode.filesystem;
+    let (limit, used) = (filesystem.page_limit(), filesystem.page_count());
+    let free = limit.saturating_sub(used).min(memory::free_frames() as u64);
+    StatFs {
+        kind: filesystem.kind.magic() as i64,
+        bsize: BLOCK_SIZE.into(),
+        blocks: limit,
+        bfree: free,
+        bavail: free,
+        files: if limit == 0 {
+            0
+        } else {
+            filesystem.inode_count() + free
+        },
+        ffree: if limit == 0 { 0 } else { free },
+        fsid: [filesystem.device as i32, 0],
+        namelen: NAME_MAX as i64,
+        frsize: BLOCK_SIZE.into(),
+        ..StatFs::default()
+    }
+}
+
+/// faccessat(2): access(2) by the real ids.
+pub fn faccessat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result<usize, Errno> {
+    faccessat2(current, directory, path, mode, 0)
+}
+
+/// faccessat2(2).
+pub fn faccessat2(
+    current: &Thread,
+    directory: i32,
+    path: u64,
+    mode: u32,
+    flags: u32,
+) -> Result<usize, Errno> {
+    check_flags(flags, AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    check_flags(mode, R_OK | W_OK | X_OK)?;
+    let mut lookup = Lookup::new(current, directory, path)?;
+    if flags & AT_EACCESS == 0 {
+        lookup.subject = lookup.subject.with_real_ids();
+    }
+    let found = lookup.find_with(flags)?;
+    lookup.subject.check(&found.inode, mode)?;
+    Ok(0)
+}

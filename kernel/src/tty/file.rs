@@ -1,0 +1,98 @@
+//! An open terminal.
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::{O_NOCTTY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+
+use super::{Terminal, console};
+use crate::fs::object::{Io, Object, Queues};
+use crate::scheduler;
+use crate::user_memory::{Sink, Source};
+
+/// Opens `/dev/console`, which never becomes a controlling terminal by being opened and survives hang-ups.
+pub fn open_console() -> Arc<dyn Object> {
+    Arc::new(OpenTerminal {
+        terminal: console(),
+        hang_ups: None,
+    })
+}
+
+/// Opens the serial line by its own name; it becomes the controlling terminal of a session leader that has none.
+pub fn open_line(flags: u32) -> Arc<dyn Object> {
+    if flags & O_NOCTTY == 0 {
+        console().adopt_if_free(&scheduler::current().process);
+    }
+    Arc::new(OpenTerminal {
+        terminal: console(),
+        hang_ups: Some(console().hang_ups()),
+    })
+}
+
+/// Opens `/dev/tty`, the controlling terminal. `ENXIO` if there is none.
+pub fn open_controlling() -> Result<Arc<dyn Object>, Errno> {
+    if !console().is_controlling(&scheduler::current().process) {
+        return Err(Errno::ENXIO);
+    }
+    Ok(Arc::new(OpenTerminal {
+        terminal: console(),
+        hang_ups: Some(console().hang_ups()),
+    }))
+}
+
+struct OpenTerminal {
+    terminal: &'static Terminal,
+    /// How often the terminal had been hung up when it was opened; `None` if that does not matter.
+    hang_ups: Option<u32>,
+}
+
+impl OpenTerminal {
+    fn is_dead(&self) -> bool {
+        self.hang_ups
+            .is_some_and(|before| before != self.terminal.hang_ups())
+    }
+}
+
+impl Object for OpenTerminal {
+    fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
+        self.terminal.read(io, to, || self.is_dead())
+    }
+
+    fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+        if self.is_dead() {
+            return Err(super::HUNG_UP);
+        }
+        self.terminal.write(io, from, || self.is_dead())
+    }
+
+    fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
+        if self.is_dead() {
+            return Err(super::HUNG_UP);
+        }
+        self.terminal.ioctl(request, argument)
+    }
+
+    fn poll(&self) -> i16 {
+        if self.is_dead() {
+            return POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDNORM | POLLWRNORM;
+        }
+        let state = self.terminal.state.lock();
+        let discipline = &state.discipline;
+        let is_readable = if discipline.is_canonical() {
+            discipline.has_line()
+        } else {
+            discipline.readable() > 0
+        };
+        let readable = if is_readable { POLLIN | POLLRDNORM } else { 0 };
+        let writable = if discipline.is_stopped() {
+            0
+        } else {
+            POLLOUT | POLLWRNORM
+        };
+        readable | writable
+    }
+
+    fn queues(&self) -> Queues<'_> {
+        [Some(&self.terminal.readable), Some(&self.terminal.writable)]
+    }
+}
