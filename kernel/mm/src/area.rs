@@ -102,6 +102,12 @@ pub trait PageSource: Send + Sync {
 
     /// Path for /proc/PID/maps.
     fn name(&self) -> String;
+
+    /// Whether whoever mapped the object shared may write to it: mprotect(2) asks. A file that was opened for reading only
+    /// says no.
+    fn may_write(&self) -> bool {
+        true
+    }
 }
 
 /// Where an area's pages come from when nothing is mapped.

@@ -1,0 +1,233 @@
+//! From the machine to the first process: memory, the file tree, init. And the other end: what happens when init ends or the
+//! kernel cannot go on.
+//!
+//! Words of the command line that count here: `rdinit=`, `init=` (which program), `loglevel=`, `quiet`, `debug`, `panic=n`
+//! (what follows a panic or the end of init: restart after n seconds; 0 stays, negative restarts at once; without it the
+//! machine is turned off), `semihosting` (for tests in QEMU: instead of turning off, the emulator ends with init's exit status,
+//! 128 + n if signal n ended it, 1 after a panic). Everything else goes to init as Linux hands it on: see
+//! `formats::bootargs`.
+
+use crate::exec::{self, Arguments, Program};
+use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
+use crate::process::{self, Credentials, Limits, Process};
+use crate::signal::ThreadSignals;
+use crate::thread::Thread;
+use crate::{error, info, initramfs, log, memory, scheduler, signal, warn};
+use abi::Errno;
+use abi::file::O_RDWR;
+use abi::process::{RLIMIT_STACK, WaitStatus};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use formats::bootargs::CommandLine;
+use formats::symbols::Payload;
+use platform::Boot;
+use platform::crash::AfterPanic;
+use platform::user::UserRegisters;
+use spin::Once;
+
+/// Where init is looked for if the command line does not say (Linux's order, with `/init` of an initramfs first).
+const INIT_PATHS: [&str; 5] = ["/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
+
+/// Frames that a process costs at least: its kernel stack, its tables, the first pages that it writes.
+const FRAMES_PER_PROCESS: u64 = 16;
+
+static COMMAND_LINE: Once<CommandLine<'static>> = Once::new();
+
+/// Starts the first process and runs the scheduler.
+pub fn start(boot: Boot) -> ! {
+    let line = *COMMAND_LINE.call_once(|| CommandLine::parse(boot.command_line));
+    log::set_console_level(line.loglevel(), line.has_flag("quiet"));
+    platform::crash::set_after_exception(after_panic());
+    info!("Holstein {} on {}", env!("CARGO_PKG_VERSION"), describe(&boot));
+    info!("Kernel command line: {}", line.text());
+    memory::start().expect("a machine that booted has memory for the first frame");
+    signal::make_trampoline().expect("a machine that booted has memory for the second frame");
+    let most = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / FRAMES_PER_PROCESS;
+    process::set_most_processes(most as usize);
+    fill_tree(&boot);
+    give_back_initrd(boot);
+    match start_init(line, most) {
+        Ok(()) => scheduler::run(),
+        Err(reason) => {
+            error!("Cannot start init: {reason}");
+            end(1)
+        }
+    }
+}
+
+fn describe(boot: &Boot) -> String {
+    let megabytes = platform::memory::ram_bytes() >> 20;
+    format!("{}, {megabytes} MiB of memory, entered at EL{}", boot.machine.model, boot.exception_level)
+}
+
+/// Unpacks what the boot loader gave, or else the userland that the image carries, and mounts /dev and /proc over it. What is
+/// damaged is said; what came before the damage is there.
+fn fill_tree(boot: &Boot) {
+    fs::mount_root();
+    let archive = match &boot.initrd {
+        Ok(Some(initrd)) => Some(*initrd),
+        Ok(None) => embedded(boot.payload),
+        Err(reason) => {
+            error!("The initrd cannot be used: {reason}");
+            None
+        }
+    };
+    match archive.map(initramfs::unpack) {
+        Some(Ok(summary)) => info!("Unpacked the initramfs: {} entries, {} KiB", summary.entries, summary.bytes / 1024),
+        Some(Err(reason)) => error!("Initramfs unpacking failed: {reason}"),
+        None => warn!("There is no initramfs"),
+    }
+    if let Err(reason) = fs::mount_initial() {
+        error!("Cannot mount /dev and /proc: {}", reason.message());
+    }
+}
+
+fn embedded(payload: &'static [u8]) -> Option<&'static [u8]> {
+    Payload::parse(payload).ok().map(|payload| payload.initramfs()).filter(|archive| !archive.is_empty())
+}
+
+/// Everything was copied out of the initrd.
+fn give_back_initrd(boot: Boot) {
+    if let Ok(Some(initrd)) = boot.initrd {
+        platform::memory::give_back_initrd(initrd);
+    }
+}
+
+/// Makes process 1 and puts it into the run queue.
+fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), String> {
+    let limits = Limits::initial(most_processes / 2);
+    let directories = Directories::initial();
+    let program = find_init(line, &directories, &limits)?;
+    let claim = process::claim(0, None).map_err(|error| String::from(error.message()))?;
+    let files = console_files(&directories);
+    let stack = Thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
+    let process = Process::first(claim.pid(), program.space.clone(), files, directories, limits);
+    exec::take_identity(&process, &program);
+    let thread = Thread::new(process.clone(), stack, ThreadSignals::default(), program.context, UserRegisters::new());
+    process.add_thread(thread.clone());
+    claim.fill(&process, None);
+    scheduler::begin(thread);
+    Ok(())
+}
+
+/// The program that `rdinit=` or `init=` names; `/init` and Linux's other places if neither does.
+fn find_init(line: CommandLine<'static>, directories: &Directories, limits: &Limits) -> Result<Program, String> {
+    if let Some(path) = line.rdinit().or(line.init()) {
+        return load_init(path, line, directories, limits).map_err(|error| format!("{path}: {}", error.message()));
+    }
+    for path in INIT_PATHS {
+        match load_init(path, line, directories, limits) {
+            Err(Errno::ENOENT) => {}
+            Err(error) => return Err(format!("{path}: {}", error.message())),
+            Ok(program) => return Ok(program),
+        }
+    }
+    Err(String::from("no init found; try passing rdinit= or init= on the command line"))
+}
+
+fn load_init(path: &str, line: CommandLine<'static>, directories: &Directories, limits: &Limits) -> Result<Program, Errno> {
+    let credentials = Arc::new(Credentials::default());
+    let place = Place::current(directories, Subject::kernel());
+    let file = open_executable(&place, path.as_bytes(), LastLink::Follow)?;
+    let stack_limit = limits.get(RLIMIT_STACK).map_or(0, |limit| limit.cur);
+    let request = exec::Request {
+        file,
+        path: path.as_bytes().to_vec(),
+        arguments: init_arguments(path, line, stack_limit),
+        directories,
+        credentials: &credentials,
+        limits,
+        may_gain: false,
+    };
+    let program = exec::load(request)?;
+    info!("Run {path} as init process");
+    Ok(program)
+}
+
+fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> Arguments {
+    let mut both = Arguments::new(stack_limit);
+    both.arguments.push(path.as_bytes());
+    line.init_arguments().for_each(|parameter| both.arguments.push(format!("{parameter}").as_bytes()));
+    let given = |name| line.init_environment().any(|(key, _)| key == name);
+    for (name, value) in [("HOME", "/"), ("TERM", "linux")] {
+        if !given(name) {
+            both.environment.push(format!("{name}={value}").as_bytes());
+        }
+    }
+    line.init_environment().for_each(|(name, value)| both.environment.push(format!("{name}={value}").as_bytes()));
+    both
+}
+
+/// Descriptors 0, 1, 2: the console, or nothing if it cannot be opened (Linux warns and goes on as well).
+fn console_files(directories: &Directories) -> FileTable {
+    let mut files = FileTable::default();
+    let place = Place::current(directories, Subject::kernel());
+    match fs::open(&place, b"/dev/console", O_RDWR, 0) {
+        Ok(console) => {
+            let opened = (0..3).all(|_| files.insert(console.clone(), OnExec::Keep, 0, 3).is_ok());
+            debug_assert!(opened, "boot: three descriptors fit below three");
+        }
+        Err(error) => warn!("Unable to open an initial console: {}", error.message()),
+    }
+    files
+}
+
+/// Init ended, and with it everything: as Linux says it, then as `panic=` says.
+pub fn init_ended(status: WaitStatus) -> ! {
+    error!("Kernel panic - not syncing: Attempted to kill init! exitcode={:#010x}", status.encode());
+    let code = match status {
+        WaitStatus::Exited(code) => u32::from(code),
+        WaitStatus::Signaled { signal, .. } => 128 + u32::from(signal),
+        WaitStatus::Stopped(_) | WaitStatus::Continued => 1,
+    };
+    end(code)
+}
+
+/// Ends as `semihosting` and `panic=` say; the machine is turned off if they say nothing.
+fn end(code: u32) -> ! {
+    match after_panic() {
+        AfterPanic::SemihostingExit => platform::power::semihosting_exit(code),
+        AfterPanic::Restart { seconds } => {
+            info!("Rebooting in {seconds} seconds..");
+            platform::timer::spin(seconds);
+            platform::power::restart()
+        }
+        AfterPanic::Halt => halt(),
+        AfterPanic::PowerOff => platform::power::off(),
+    }
+}
+
+/// What follows a panic.
+pub fn after_panic() -> AfterPanic {
+    let Some(line) = COMMAND_LINE.get() else { return AfterPanic::PowerOff };
+    if line.has_flag("semihosting") {
+        return AfterPanic::SemihostingExit;
+    }
+    match line.panic() {
+        None => AfterPanic::PowerOff,
+        Some(0) => AfterPanic::Halt,
+        Some(seconds) => AfterPanic::Restart { seconds: u32::try_from(seconds).unwrap_or(0) },
+    }
+}
+
+/// reboot(2): off. A test run ends with status 0.
+pub fn power_off() -> ! {
+    info!("reboot: Power down");
+    if COMMAND_LINE.get().is_some_and(|line| line.has_flag("semihosting")) {
+        platform::power::semihosting_exit(0);
+    }
+    platform::power::off()
+}
+
+/// reboot(2): again.
+pub fn restart() -> ! {
+    info!("reboot: Restarting system");
+    platform::power::restart()
+}
+
+/// reboot(2): stop without turning off.
+pub fn halt() -> ! {
+    info!("reboot: System halted");
+    platform::power::halt()
+}

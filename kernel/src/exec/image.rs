@@ -1,0 +1,151 @@
+//! Mapping a program: each segment's pages straight from the file, so that everybody who runs it shares the same frames;
+//! what the file does not cover is anonymous memory.
+//!
+//! ```text
+//! 0x40_0000        fixed programs, where their segments say
+//! PIE_BASE         programs that may lie anywhere; the break follows either
+//! ...              mappings grow down from 0x7f_c000_0000: interpreter, libraries
+//! 0x7f_ffff_f000   the stack grows down from here
+//! ```
+
+use crate::fs::OpenFile;
+use crate::memory;
+use crate::process::Space;
+use crate::signal;
+use crate::syscall::map_errno;
+use abi::Errno;
+use alloc::sync::Arc;
+use formats::elf::{Executable, Placement, Segment};
+use mm::{Access, Backing, MapRequest, PAGE_SIZE, PageSource, Protection, Purpose, Sharing, VirtAddr};
+
+/// Where programs that may lie anywhere begin: two thirds of the user half, as on Linux, on a 2 MiB boundary.
+const PIE_BASE: u64 = 0x55_5540_0000;
+
+const PAGE: u64 = PAGE_SIZE as u64;
+
+/// The program that `PT_INTERP` names.
+pub struct Interpreter {
+    /// Its file.
+    pub file: Arc<OpenFile>,
+    /// Its headers.
+    pub executable: Executable,
+}
+
+/// A mapped program.
+pub struct Image {
+    /// Where to begin: the interpreter's entry if there is one.
+    pub start: u64,
+    /// The program's own entry.
+    pub entry: u64,
+    /// Where its program headers lie; 0 if no segment holds them.
+    pub program_headers: u64,
+    /// What the interpreter's addresses count from; 0 without one.
+    pub interpreter_base: u64,
+}
+
+/// Maps the program, its interpreter, and the signal trampoline into a new space, and starts the break behind the program.
+pub fn map(
+    space: &Space,
+    file: &OpenFile,
+    executable: &Executable,
+    interpreter: Option<&Interpreter>,
+) -> Result<Image, Errno> {
+    space.with(signal::map_trampoline).map_err(map_errno)?;
+    let base = match executable.placement {
+        Placement::Fixed => 0,
+        Placement::Anywhere => PIE_BASE.next_multiple_of(executable.alignment),
+    };
+    map_segments(space, file, executable, base)?;
+    let end = base + executable.span().end;
+    space.with(|space| space.start_break(VirtAddr(end)));
+    let entry = base + executable.entry;
+    let mut image = Image {
+        start: entry,
+        entry,
+        program_headers: executable.program_headers.map_or(0, |at| base + at),
+        interpreter_base: 0,
+    };
+    if let Some(Interpreter { file, executable }) = interpreter {
+        image.interpreter_base = reserve(space, executable)?;
+        map_segments(space, file, executable, image.interpreter_base)?;
+        image.start = image.interpreter_base + executable.entry;
+    }
+    Ok(image)
+}
+
+/// Takes a free range for the whole of an interpreter; its segments then replace it.
+fn reserve(space: &Space, executable: &Executable) -> Result<u64, Errno> {
+    if executable.placement == Placement::Fixed {
+        return Ok(0);
+    }
+    let span = executable.span();
+    let room = span.end - span.start + (executable.alignment - PAGE);
+    let request = MapRequest {
+        placement: mm::Placement::Hint(VirtAddr(0)),
+        len: room,
+        protection: Protection::NONE,
+        sharing: Sharing::Private,
+        backing: Backing::Anonymous,
+        purpose: Purpose::Mapping,
+    };
+    let start = space.with(|space| space.map(memory::get(), request)).map_err(map_errno)?;
+    space.with(|space| space.unmap(memory::get(), start, room)).map_err(map_errno)?;
+    Ok(start.0.next_multiple_of(executable.alignment) - span.start)
+}
+
+fn map_segments(space: &Space, file: &OpenFile, executable: &Executable, base: u64) -> Result<(), Errno> {
+    let source = file.page_source()?;
+    executable.segments.iter().try_for_each(|segment| map_segment(space, &source, segment, base))
+}
+
+/// Maps one segment: pages of the file, then zeros. The last page of the file part may hold bytes of the file that do not
+/// belong to the segment; where the segment goes on in memory they become zeros.
+fn map_segment(space: &Space, source: &Arc<dyn PageSource>, segment: &Segment, base: u64) -> Result<(), Errno> {
+    let protection = Protection {
+        read: segment.is_readable,
+        write: segment.is_writable,
+        execute: segment.is_executable,
+    };
+    let start = base.checked_add(segment.address).ok_or(Errno::ENOEXEC)?;
+    let first_page = start & !(PAGE - 1);
+    let file_end = start.checked_add(segment.file_len).ok_or(Errno::ENOEXEC)?;
+    let file_pages_end = if segment.file_len == 0 { first_page } else { file_end.next_multiple_of(PAGE) };
+    if file_pages_end > first_page {
+        let backing = Backing::Source { source: source.clone(), first: segment.file_offset / PAGE };
+        map_range(space, first_page, file_pages_end, protection, backing)?;
+    }
+    let memory_end = start.checked_add(segment.memory_len).ok_or(Errno::ENOEXEC)?;
+    if segment.memory_len > segment.file_len && segment.is_writable {
+        clear(space, file_end, file_pages_end.min(memory_end))?;
+    }
+    map_range(space, file_pages_end, memory_end.next_multiple_of(PAGE), protection, Backing::Anonymous)
+}
+
+fn map_range(space: &Space, start: u64, end: u64, protection: Protection, backing: Backing) -> Result<(), Errno> {
+    if start >= end {
+        return Ok(());
+    }
+    let request = MapRequest {
+        placement: mm::Placement::Fixed(VirtAddr(start)),
+        len: end - start,
+        protection,
+        sharing: Sharing::Private,
+        backing,
+        purpose: Purpose::Mapping,
+    };
+    space.with(|space| space.map(memory::get(), request)).map(drop).map_err(map_errno)
+}
+
+/// Fills the rest of one page with zeros.
+fn clear(space: &Space, start: u64, end: u64) -> Result<(), Errno> {
+    if start >= end {
+        return Ok(());
+    }
+    let address = VirtAddr(start);
+    space.with(|space| {
+        let frame = space.privatise(memory::get(), address, Access::Write).map_err(|_| Errno::ENOMEM)?;
+        platform::frame::zero(frame, address.page_offset(), (end - start) as usize);
+        memory::get().frames().note_kernel_write(frame);
+        Ok(())
+    })
+}

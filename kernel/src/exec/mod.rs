@@ -1,0 +1,185 @@
+//! execve(2): another program in the same process. Everything that can fail happens first, in a new address space beside
+//! the old one: the file is found (following `#!` lines), checked and mapped (`image`), arguments and environment are
+//! copied to a new stack (`arguments`, `stack`). Then, at one point without return, the process takes the new space.
+
+mod arguments;
+mod image;
+mod stack;
+
+pub use arguments::Arguments;
+
+use crate::fs::{Directories, LastLink, OpenFile, Place, Subject, open_executable};
+use crate::process::{Credentials, Limits, Process, Space};
+use crate::thread::Thread;
+use crate::user_memory::KernelBuffer;
+use crate::{memory, scheduler};
+use abi::Errno;
+use abi::file::{S_ISGID, S_ISUID};
+use abi::process::RLIMIT_STACK;
+use abi::signal::{SS_DISABLE, StackT};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use formats::elf::{ElfError, Executable};
+use formats::script::Script;
+use platform::user::{UserContext, UserRegisters};
+
+/// `#!` lines that lead to each other (Linux's limit).
+const MOST_SCRIPTS: usize = 5;
+
+/// Bytes of a file that are looked at first: `#!` lines and the headers of most programs lie there.
+const HEAD: usize = 1024;
+
+/// A program that is ready to run: nothing of it can fail any more.
+pub struct Program {
+    /// Its memory.
+    pub space: Arc<Space>,
+    /// Where it begins.
+    pub context: UserContext,
+    /// The file, kept from being written while it runs.
+    pub file: Arc<OpenFile>,
+    /// The last component of the path it was called by.
+    pub name: Vec<u8>,
+    /// Who it acts for.
+    pub credentials: Credentials,
+}
+
+/// What is to be run, and how.
+pub struct Request<'a> {
+    /// The file.
+    pub file: Arc<OpenFile>,
+    /// The path by which it was asked for.
+    pub path: Vec<u8>,
+    /// Arguments and environment.
+    pub arguments: Arguments,
+    /// Where the paths of interpreters begin.
+    pub directories: &'a Directories,
+    /// Who asks.
+    pub credentials: &'a Arc<Credentials>,
+    /// Limits of the process: the stack's counts.
+    pub limits: &'a Limits,
+    /// Whether set-user-ID files give their owner's rights.
+    pub may_gain: bool,
+}
+
+/// Prepares a program. Nothing has changed for the caller's process.
+pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
+    memory::has_room()?;
+    let name = request.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec();
+    let called_as = request.path.clone();
+    let executable = find_executable(&mut request)?;
+    let interpreter = find_interpreter(&request, &executable)?;
+    let credentials = credentials_for(&request);
+    let space = Space::new().map_err(|_| Errno::ENOMEM)?;
+    let stack_limit = request.limits.get(RLIMIT_STACK).map_or(0, |limit| limit.cur);
+    let image = image::map(&space, &request.file, &executable, interpreter.as_ref())?;
+    let sp = stack::build(&space, &image, &request.arguments, &called_as, &credentials, &executable, stack_limit)?;
+    let context = UserContext { sp, pc: image.start, ..UserContext::default() };
+    Ok(Program { space, context, file: request.file, name, credentials })
+}
+
+/// The calling process becomes `program`: from here nothing fails.
+pub fn become_program(current: &Arc<Thread>, context: &mut UserContext, program: Program) {
+    let process = &current.process;
+    let closed = Arc::make_mut(&mut *process.files.lock()).take_closed_on_exec();
+    drop(closed);
+    process.signals.reset_handlers();
+    reset_thread(current);
+    take_identity(process, &program);
+    let old = process.replace_space(Some(program.space));
+    scheduler::enter_space_of(current);
+    drop(old);
+    process.return_loan();
+    *context = program.context;
+}
+
+/// What the process is called and who it acts for.
+pub fn take_identity(process: &Process, program: &Program) {
+    process.set_name(&program.name);
+    process.set_executable(Some(program.file.clone()));
+    process.note_exec();
+    process.set_credentials(program.credentials.clone());
+}
+
+fn reset_thread(current: &Thread) {
+    current.signals.set_stack(StackT { flags: SS_DISABLE, ..StackT::default() });
+    current.robust_list.store(0, Ordering::Relaxed);
+    current.clear_child_tid.store(0, Ordering::Relaxed);
+    let mut registers = current.registers.lock();
+    *registers = UserRegisters::new();
+    registers.restore();
+}
+
+/// Follows `#!` lines until the file is a program; arguments and file of `request` become those of the interpreter.
+fn find_executable(request: &mut Request<'_>) -> Result<Executable, Errno> {
+    for _ in 0..=MOST_SCRIPTS {
+        let head = read_head(&request.file, HEAD)?;
+        match Script::parse(&head) {
+            Ok(Some(script)) => {
+                let interpreter = script.interpreter.to_vec();
+                request.arguments.prepend_interpreter(&interpreter, script.argument, &request.path)?;
+                request.file = open_program(request, &interpreter)?;
+                request.path = interpreter;
+            }
+            Ok(None) => return parse(&request.file, head),
+            Err(_) => return Err(Errno::ENOEXEC),
+        }
+    }
+    Err(Errno::ELOOP)
+}
+
+/// The program named by `PT_INTERP`, if there is one.
+fn find_interpreter(request: &Request<'_>, executable: &Executable) -> Result<Option<image::Interpreter>, Errno> {
+    let Some((offset, len)) = executable.interpreter else { return Ok(None) };
+    let mut path = vec![0; len as usize];
+    read_at(&request.file, offset, &mut path)?;
+    let end = path.iter().position(|&byte| byte == 0).ok_or(Errno::ENOEXEC)?;
+    let file = open_program(request, &path[..end])?;
+    let head = read_head(&file, HEAD)?;
+    let executable = parse(&file, head).map_err(|_| Errno::ELIBBAD)?;
+    Ok(Some(image::Interpreter { file, executable }))
+}
+
+fn open_program(request: &Request<'_>, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
+    let place = Place::current(request.directories, Subject::new(request.credentials.clone()));
+    open_executable(&place, path, LastLink::Follow)
+}
+
+fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Executable, Errno> {
+    let len = file.inode().size();
+    match Executable::parse(&head, len) {
+        Err(ElfError::HeadTooShort(needed)) => {
+            let head = read_head(file, needed)?;
+            Executable::parse(&head, len).map_err(|_| Errno::ENOEXEC)
+        }
+        parsed => parsed.map_err(|_| Errno::ENOEXEC),
+    }
+}
+
+fn read_head(file: &OpenFile, len: usize) -> Result<Vec<u8>, Errno> {
+    let mut head = vec![0; len];
+    let read = read_at(file, 0, &mut head)?;
+    head.truncate(read);
+    Ok(head)
+}
+
+/// Reads from a file that may be executed, whether or not it may be read (execve(2), "mode 0111").
+fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    file.read_at(offset, &mut KernelBuffer::new(into))
+}
+
+/// Set-user-ID and set-group-ID files act for their owner.
+fn credentials_for(request: &Request<'_>) -> Credentials {
+    let mut credentials = Credentials::clone(request.credentials);
+    let attributes = request.file.inode().attributes();
+    if request.may_gain && attributes.mode & S_ISUID != 0 {
+        credentials.euid = attributes.uid;
+    }
+    if request.may_gain && attributes.mode & (S_ISGID | 0o010) == S_ISGID | 0o010 {
+        credentials.egid = attributes.gid;
+    }
+    (credentials.suid, credentials.fsuid) = (credentials.euid, credentials.euid);
+    (credentials.sgid, credentials.fsgid) = (credentials.egid, credentials.egid);
+    credentials
+}

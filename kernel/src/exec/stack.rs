@@ -1,0 +1,161 @@
+//! The first stack of a program, as the System V ABI for AArch64 and ld.so(8) expect it:
+//!
+//! ```text
+//! STACK_TOP   8 zero bytes
+//!             path of the program (AT_EXECFN)
+//!             strings of the environment
+//!             strings of the arguments
+//!             "aarch64" (AT_PLATFORM), 16 random bytes (AT_RANDOM)
+//!             auxiliary vector: pairs of words, AT_NULL last
+//!             pointers to the environment, 0
+//!             pointers to the arguments, 0
+//!       sp -> number of arguments                          (16-byte aligned)
+//! ```
+
+use super::arguments::{Arguments, Strings};
+use super::image::Image;
+use crate::memory;
+use crate::process::{Credentials, Space};
+use crate::syscall::map_errno;
+use abi::Errno;
+use abi::process::{
+    AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2, AT_MINSIGSTKSZ, AT_NULL,
+    AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE, AT_UID, HWCAP_ASIMD, HWCAP_FP,
+};
+use abi::signal::RtSigFrame;
+use abi::signal::frame::FrameRecord;
+use alloc::vec::Vec;
+use formats::elf::Executable;
+use mm::{Backing, MapRequest, PAGE_SIZE, Protection, Purpose, Sharing, VirtAddr};
+
+/// One past the highest byte of the stack.
+const STACK_TOP: u64 = 0x7f_ffff_f000;
+/// The stack never grows below: it shares the top GiB with nothing else.
+const STACK_FLOOR: u64 = STACK_TOP - (1 << 30) + (1 << 21);
+/// Mapped from the start, beside what the arguments need.
+const FIRST_ROOM: u64 = 128 << 10;
+
+const WORD: u64 = size_of::<u64>() as u64;
+const PLATFORM: &[u8] = b"aarch64\0";
+
+/// Maps the stack and lays down everything that a program finds there. Returns the stack pointer.
+pub fn build(
+    space: &Space,
+    image: &Image,
+    arguments: &Arguments,
+    path: &[u8],
+    credentials: &Credentials,
+    executable: &Executable,
+    limit: u64,
+) -> Result<u64, Errno> {
+    let layout = Layout::of(arguments, path);
+    map(space, layout.sp, limit, executable.is_stack_executable)?;
+    let mut bytes = Vec::with_capacity((STACK_TOP - layout.sp) as usize);
+    let mut word = |value: u64| bytes.extend_from_slice(&value.to_le_bytes());
+    word(arguments.arguments.count() as u64);
+    pointers(&arguments.arguments, layout.arguments, &mut word);
+    pointers(&arguments.environment, layout.environment, &mut word);
+    for (key, value) in auxiliary_vector(image, executable, credentials, &layout) {
+        word(key);
+        word(value);
+    }
+    let mut random = [0; 16];
+    platform::random::fill(&mut random);
+    bytes.extend_from_slice(&random);
+    bytes.extend_from_slice(PLATFORM);
+    bytes.resize((layout.arguments - layout.sp) as usize, 0);
+    bytes.extend_from_slice(arguments.arguments.bytes());
+    bytes.extend_from_slice(arguments.environment.bytes());
+    bytes.extend_from_slice(path);
+    bytes.resize((STACK_TOP - layout.sp) as usize, 0);
+    space.write(layout.sp, &bytes)?;
+    space.strings.set(layout.arguments, layout.environment, layout.path);
+    Ok(layout.sp)
+}
+
+/// Where everything lies.
+struct Layout {
+    path: u64,
+    environment: u64,
+    arguments: u64,
+    platform: u64,
+    random: u64,
+    sp: u64,
+}
+
+/// Entries of the auxiliary vector, `AT_NULL` included.
+const AUXILIARY: u64 = 20;
+
+impl Layout {
+    fn of(arguments: &Arguments, path: &[u8]) -> Layout {
+        let path = STACK_TOP - WORD - (path.len() as u64 + 1);
+        let environment = path - arguments.environment.bytes().len() as u64;
+        let strings = environment - arguments.arguments.bytes().len() as u64;
+        let platform = (strings - PLATFORM.len() as u64) & !15;
+        let random = platform - 16;
+        let words = 1 + arguments.arguments.count() + 1 + arguments.environment.count() + 1;
+        let sp = (random - AUXILIARY * 2 * WORD - words as u64 * WORD) & !15;
+        let random = sp + words as u64 * WORD + AUXILIARY * 2 * WORD;
+        Layout { path, environment, arguments: strings, platform: random + 16, random, sp }
+    }
+}
+
+fn pointers(strings: &Strings, start: u64, word: &mut impl FnMut(u64)) {
+    let mut at = start;
+    for string in strings.bytes().split_inclusive(|&byte| byte == 0) {
+        word(at);
+        at += string.len() as u64;
+    }
+    word(0);
+}
+
+fn auxiliary_vector(
+    image: &Image,
+    executable: &Executable,
+    credentials: &Credentials,
+    layout: &Layout,
+) -> [(u64, u64); AUXILIARY as usize] {
+    let is_secure = credentials.uid != credentials.euid || credentials.gid != credentials.egid;
+    [
+        (AT_HWCAP, HWCAP_FP | HWCAP_ASIMD),
+        (AT_HWCAP2, 0),
+        (AT_PAGESZ, PAGE_SIZE as u64),
+        (AT_CLKTCK, abi::time::USER_HZ),
+        (AT_PHDR, image.program_headers),
+        (AT_PHENT, executable.program_header_len.into()),
+        (AT_PHNUM, executable.program_header_count.into()),
+        (AT_BASE, image.interpreter_base),
+        (AT_FLAGS, 0),
+        (AT_ENTRY, image.entry),
+        (AT_UID, credentials.uid.into()),
+        (AT_EUID, credentials.euid.into()),
+        (AT_GID, credentials.gid.into()),
+        (AT_EGID, credentials.egid.into()),
+        (AT_SECURE, is_secure.into()),
+        (AT_RANDOM, layout.random),
+        (AT_PLATFORM, layout.platform),
+        (AT_EXECFN, layout.path),
+        (AT_MINSIGSTKSZ, (size_of::<RtSigFrame>() + size_of::<FrameRecord>()) as u64),
+        (AT_NULL, 0),
+    ]
+}
+
+/// Maps what is needed at once; the rest grows on demand down to the limit.
+fn map(space: &Space, sp: u64, limit: u64, is_executable: bool) -> Result<(), Errno> {
+    let page = PAGE_SIZE as u64;
+    let lowest = STACK_TOP.saturating_sub(limit).max(STACK_FLOOR).next_multiple_of(page);
+    let start = (sp - FIRST_ROOM.min(sp)) & !(page - 1);
+    let start = start.max(lowest);
+    if start > sp {
+        return Err(Errno::E2BIG);
+    }
+    let request = MapRequest {
+        placement: mm::Placement::Fixed(VirtAddr(start)),
+        len: STACK_TOP - start,
+        protection: Protection { read: true, write: true, execute: is_executable },
+        sharing: Sharing::Private,
+        backing: Backing::Anonymous,
+        purpose: Purpose::Stack { limit: VirtAddr(lowest) },
+    };
+    space.with(|space| space.map(memory::get(), request)).map(drop).map_err(map_errno)
+}

@@ -1,0 +1,40 @@
+//! Holstein: a kernel for AArch64 that runs Linux programs and forks them by copy-on-write through shared translation
+//! tables. This crate is the top floor: processes, system calls, files. No unsafe code and no assembly: below it `platform`
+//! knows the machine and `mm` decides about memory.
+//!
+//! Read `boot` for the way to the first process, `user_loop` for the life of each, `syscall` for what they can ask for;
+//! kernel/README.md follows a page fault and a fork through all floors.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod boot;
+mod exec;
+mod fs;
+mod initramfs;
+mod log;
+mod memory;
+mod panic;
+mod process;
+mod scheduler;
+mod signal;
+mod syscall;
+mod thread;
+mod time;
+mod tty;
+mod user_loop;
+mod user_memory;
+mod wait;
+
+use platform::heap::KernelHeap;
+
+#[global_allocator]
+static HEAP: KernelHeap = KernelHeap::new();
+
+platform::entry!(main);
+
+fn main(boot: platform::Boot) -> ! {
+    boot::start(boot)
+}

@@ -1,0 +1,130 @@
+//! The machine's one [`Memory`], and what the kernel adds to it: [`FrameHandle`], a reference to a frame that gives itself
+//! back, and the question whether there is room for more.
+//!
+//! Out of memory: programs draw their frames through `platform::memory::RamFrames`, which stops short of the end. The
+//! kernel's heap and stacks may use what it spares; calls that make the kernel hold more (fork, exec, mmap) ask [`has_room`]
+//! first and fail with `ENOMEM`.
+
+use abi::Errno;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use mm::{FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource};
+use platform::memory::{BoardMmu, RamFrames};
+use spin::{Mutex, Once};
+
+/// Free bytes without which the kernel takes on no new obligations: they are for finishing old ones.
+const LEAST_ROOM: usize = 1 << 20;
+
+/// Address-space identifiers: 16 bits, which Cortex-A72 has and `platform` checks at boot.
+const ASIDS: u32 = 1 << 16;
+
+static MEMORY: Once<Memory<BoardMmu>> = Once::new();
+
+/// Sets up the one [`Memory`]. Called once, at boot.
+pub fn start() -> Result<(), NoMemory> {
+    let (first, infos) = platform::memory::frame_infos();
+    let memory = Memory::new(BoardMmu, Frames::new(first, infos, &RamFrames), ASIDS)?;
+    MEMORY.call_once(|| memory);
+    Ok(())
+}
+
+/// The one [`Memory`].
+#[inline]
+pub fn get() -> &'static Memory<BoardMmu> {
+    MEMORY.get().expect("memory::start() runs before anything asks for memory")
+}
+
+/// Whether the kernel may take on something new: `ENOMEM` when free memory is down to the reserve.
+pub fn has_room() -> Result<(), Errno> {
+    if platform::memory::free_bytes() >= LEAST_ROOM {
+        return Ok(());
+    }
+    get().frames().replenish_source(LEAST_ROOM / PAGE_SIZE);
+    if platform::memory::free_bytes() >= LEAST_ROOM { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+/// Frames that nobody uses: those ready for programs, the reserve, and stacks kept for the next thread.
+pub fn free_frames() -> usize {
+    let reserve = platform::memory::free_bytes() / PAGE_SIZE - RamFrames.spare();
+    get().frames().free_count() + reserve + platform::thread::cached_frames()
+}
+
+/// One reference to a frame. Cloning takes a further reference, dropping gives it back.
+#[derive(Debug)]
+pub struct FrameHandle(Frame);
+
+impl FrameHandle {
+    /// A zeroed frame that nobody else refers to.
+    pub fn allocate() -> Result<FrameHandle, NoMemory> {
+        get().frames().allocate(get().mmu()).map(FrameHandle)
+    }
+
+    /// Takes over one reference that the caller holds.
+    pub fn from_reference(frame: Frame) -> FrameHandle {
+        FrameHandle(frame)
+    }
+
+    /// Gives the reference to the caller.
+    pub fn into_reference(self) -> Frame {
+        let frame = self.0;
+        core::mem::forget(self);
+        frame
+    }
+
+    /// The frame's number; the reference stays here.
+    #[inline]
+    pub fn frame(&self) -> Frame {
+        self.0
+    }
+}
+
+impl Clone for FrameHandle {
+    fn clone(&self) -> FrameHandle {
+        get().frames().share(self.0);
+        FrameHandle(self.0)
+    }
+}
+
+impl Drop for FrameHandle {
+    fn drop(&mut self) {
+        get().frames().release(get().mmu(), self.0);
+    }
+}
+
+/// Memory that several processes share and that has no name: mmap(2) with MAP_SHARED and MAP_ANONYMOUS. A page is made when
+/// somebody first touches it.
+pub struct SharedZeros {
+    len: u64,
+    pages: Mutex<BTreeMap<u64, FrameHandle>>,
+}
+
+impl SharedZeros {
+    /// `len` pages.
+    pub fn new(len: u64) -> Arc<SharedZeros> {
+        Arc::new(SharedZeros { len, pages: Mutex::new(BTreeMap::new()) })
+    }
+}
+
+impl PageSource for SharedZeros {
+    fn page(&self, index: u64) -> Result<Frame, PageError> {
+        if index >= self.len {
+            return Err(PageError::BeyondEnd);
+        }
+        let mut pages = self.pages.lock();
+        if let Some(page) = pages.get(&index) {
+            return Ok(page.clone().into_reference());
+        }
+        let page = FrameHandle::allocate().map_err(|_| PageError::NoMemory)?;
+        pages.insert(index, page.clone());
+        Ok(page.into_reference())
+    }
+
+    fn identity(&self) -> FileIdentity {
+        FileIdentity { device: 1, inode: core::ptr::from_ref(self).addr() as u64 & 0xffff_ffff }
+    }
+
+    fn name(&self) -> String {
+        String::from("/dev/zero (deleted)")
+    }
+}

@@ -1,0 +1,57 @@
+//! Resource limits: getrlimit(2). Inherited by fork, kept by exec, shared until somebody changes them.
+
+use super::Process;
+use abi::process::{
+    RLIM_NLIMITS, RLIM64_INFINITY, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC,
+    RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, RLimit,
+};
+use alloc::sync::Arc;
+
+/// One process's limits, indexed by `RLIMIT_*`.
+#[derive(Clone, Debug)]
+pub struct Limits([RLimit; RLIM_NLIMITS]);
+
+impl Limits {
+    /// What the first process starts with: Linux's values (`INIT_RLIMITS` in `asm-generic/resource.h`), with `processes`
+    /// as the limit of processes and waiting signals.
+    pub fn initial(processes: u64) -> Limits {
+        let mut limits = [RLimit { cur: RLIM64_INFINITY, max: RLIM64_INFINITY }; RLIM_NLIMITS];
+        limits[RLIMIT_STACK].cur = 8 << 20;
+        limits[RLIMIT_CORE].cur = 0;
+        limits[RLIMIT_NOFILE] = RLimit { cur: 1024, max: 4096 };
+        for which in [RLIMIT_NPROC, RLIMIT_SIGPENDING] {
+            limits[which] = RLimit { cur: processes, max: processes };
+        }
+        limits[RLIMIT_MEMLOCK] = RLimit { cur: 8 << 20, max: 8 << 20 };
+        limits[RLIMIT_MSGQUEUE] = RLimit { cur: 819_200, max: 819_200 };
+        for which in [RLIMIT_NICE, RLIMIT_RTPRIO] {
+            limits[which] = RLimit { cur: 0, max: 0 };
+        }
+        Limits(limits)
+    }
+
+    /// One limit; `None` (`EINVAL`) for a number that is none.
+    pub fn get(&self, which: usize) -> Option<RLimit> {
+        self.0.get(which).copied()
+    }
+}
+
+impl Process {
+    /// The limit in force.
+    ///
+    /// # Panics
+    /// If `which` is not one of `RLIMIT_*`.
+    pub fn limit(&self, which: usize) -> u64 {
+        self.limits.lock().0[which].cur
+    }
+
+    /// All limits.
+    pub fn limits(&self) -> Arc<Limits> {
+        self.limits.lock().clone()
+    }
+
+    /// Sets one limit; `which` is one of `RLIMIT_*`.
+    pub fn set_limit(&self, which: usize, limit: RLimit) {
+        Arc::make_mut(&mut *self.limits.lock()).0[which] = limit;
+    }
+}

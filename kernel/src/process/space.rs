@@ -1,0 +1,196 @@
+//! The address space of a process as the kernel holds it: the heart's [`AddressSpace`] under its lock, shared by a parent
+//! and its vfork child, and released when the last holder lets go. Holders are the processes and the processors that have
+//! it in TTBR0, so that it is never released under a processor's feet.
+
+use super::Process;
+use crate::memory;
+use abi::Errno;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use mm::{Access, AddressSpace, NoMemory, Outcome, VirtAddr};
+use spin::Mutex;
+
+/// An address space and its lock.
+pub struct Space {
+    /// Present until the drop.
+    memory: Mutex<Option<AddressSpace>>,
+    /// Processes that live in it.
+    users: AtomicU32,
+    /// Where exec laid the strings of arguments and environment.
+    pub strings: Strings,
+}
+
+/// The strings on the stack that exec laid down, for /proc/PID/cmdline and environ: first byte, one past the last.
+#[derive(Default)]
+pub struct Strings {
+    arguments: AtomicU64,
+    environment: AtomicU64,
+    end: AtomicU64,
+}
+
+impl Strings {
+    /// Says where the strings lie: the environment follows the arguments.
+    pub fn set(&self, arguments: u64, environment: u64, end: u64) {
+        self.arguments.store(arguments, Ordering::Relaxed);
+        self.environment.store(environment, Ordering::Relaxed);
+        self.end.store(end, Ordering::Relaxed);
+    }
+
+    /// Address and length of the argument strings.
+    pub fn arguments(&self) -> (u64, usize) {
+        span(&self.arguments, &self.environment)
+    }
+
+    /// Address and length of the environment strings.
+    pub fn environment(&self) -> (u64, usize) {
+        span(&self.environment, &self.end)
+    }
+
+    fn copy_from(&self, other: &Strings) {
+        let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        self.set(load(&other.arguments), load(&other.environment), load(&other.end));
+    }
+}
+
+fn span(start: &AtomicU64, end: &AtomicU64) -> (u64, usize) {
+    let start = start.load(Ordering::Relaxed);
+    (start, end.load(Ordering::Relaxed).saturating_sub(start) as usize)
+}
+
+impl Space {
+    /// An empty space.
+    pub fn new() -> Result<Arc<Space>, NoMemory> {
+        AddressSpace::new(memory::get()).map(Space::hold)
+    }
+
+    /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once.
+    pub fn fork(&self, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
+        let copy = self.with(|space| space.fork(memory::get(), Some(VirtAddr(stack_pointer))))?;
+        let copy = Space::hold(copy);
+        copy.strings.copy_from(&self.strings);
+        Ok(copy)
+    }
+
+    fn hold(space: AddressSpace) -> Arc<Space> {
+        Arc::new(Space { memory: Mutex::new(Some(space)), users: AtomicU32::new(0), strings: Strings::default() })
+    }
+
+    /// Works on the space under its lock. `work` must not touch user memory nor sleep.
+    #[inline]
+    pub fn with<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
+        work(self.memory.lock().as_mut().expect("a space is released by its last holder only"))
+    }
+
+    /// Puts the space into this processor's TTBR0.
+    pub fn activate(&self) {
+        self.with(|space| {
+            let (root, asid) = space.activate(memory::get());
+            platform::memory::activate(root, asid);
+        });
+    }
+
+    /// A number that no other space has at the same time.
+    pub fn identity(space: &Arc<Space>) -> usize {
+        Arc::as_ptr(space).addr()
+    }
+
+    /// Whether several processes live in it.
+    pub fn is_shared(&self) -> bool {
+        self.users.load(Ordering::Acquire) > 1
+    }
+
+    /// Copies bytes out of the space, whichever is active, serving faults as a load would. Returns how many were copied
+    /// before an address that cannot be read: `EFAULT` if that is the first.
+    pub fn read(&self, at: u64, into: &mut [u8]) -> Result<usize, Errno> {
+        let mut done = 0;
+        while done < into.len() {
+            let address = VirtAddr(at.wrapping_add(done as u64));
+            let len = (mm::PAGE_SIZE - address.page_offset()).min(into.len() - done);
+            let part = &mut into[done..done + len];
+            let copied = self.with(|space| {
+                let frame = space.privatise(memory::get(), address, Access::Read)?;
+                platform::frame::read(frame, address.page_offset(), part);
+                Ok(())
+            });
+            if !is_copied(copied, done)? {
+                break;
+            }
+            done += len;
+        }
+        Ok(done)
+    }
+
+    /// Copies bytes into the space, whichever is active, serving faults as a store would. Returns as [`Space::read`].
+    pub fn write(&self, at: u64, from: &[u8]) -> Result<usize, Errno> {
+        let mut done = 0;
+        while done < from.len() {
+            let address = VirtAddr(at.wrapping_add(done as u64));
+            let len = (mm::PAGE_SIZE - address.page_offset()).min(from.len() - done);
+            let part = &from[done..done + len];
+            let copied = self.with(|space| {
+                let frame = space.privatise(memory::get(), address, Access::Write)?;
+                platform::frame::write(frame, address.page_offset(), part);
+                memory::get().frames().note_kernel_write(frame);
+                Ok(())
+            });
+            if !is_copied(copied, done)? {
+                break;
+            }
+            done += len;
+        }
+        Ok(done)
+    }
+
+    pub(super) fn enter(&self) {
+        self.users.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn leave(&self) {
+        self.users.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Whether a page was copied, or was the first that could not be: an error only if none was before.
+fn is_copied(outcome: Result<(), Outcome>, done: usize) -> Result<bool, Errno> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(_) if done > 0 => Ok(false),
+        Err(Outcome::NoMemory) => Err(Errno::ENOMEM),
+        Err(_) => Err(Errno::EFAULT),
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        if let Some(space) = self.memory.get_mut().take() {
+            space.release(memory::get());
+        }
+    }
+}
+
+impl Process {
+    /// The process's address space; `None` once it has ended.
+    #[inline]
+    pub fn space(&self) -> Option<Arc<Space>> {
+        self.space.lock().clone()
+    }
+
+    /// Works on the address space under its lock; `None` once the process has ended.
+    #[inline]
+    pub fn with_space<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> Option<R> {
+        self.space().map(|space| space.with(work))
+    }
+
+    /// Moves the process to another address space, or to none. The old one is given back to be dropped when the caller
+    /// has left it.
+    pub fn replace_space(&self, new: Option<Arc<Space>>) -> Option<Arc<Space>> {
+        if let Some(space) = &new {
+            space.enter();
+        }
+        let old = core::mem::replace(&mut *self.space.lock(), new);
+        if let Some(space) = &old {
+            space.leave();
+        }
+        old
+    }
+}

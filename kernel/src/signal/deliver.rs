@@ -1,0 +1,104 @@
+//! What happens to pending signals on the way back to EL0: ignored, the default action, or a handler; and what becomes of
+//! the system call that they interrupted.
+
+use super::{frame, is_ignoring};
+use crate::process::{self, INIT};
+use crate::thread::Thread;
+use abi::Errno;
+use abi::process::WaitStatus;
+use abi::signal::{DefaultAction, SA_RESETHAND, SA_RESTART, SIG_DFL, SigAction, SigInfo, SigSet, Signal};
+use alloc::sync::Arc;
+use platform::user::UserContext;
+
+/// A system call that a signal interrupted before it had an effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Restart {
+    /// x0 as the program gave it: the call's result has taken its place.
+    pub first_argument: u64,
+    /// [`Errno::RESTART`] or [`Errno::RESTART_NO_HANDLER`].
+    pub reason: Errno,
+}
+
+/// Deals with everything that pends for the thread. `restart`: the system call that was interrupted. On return the thread
+/// goes to EL0, unless its process is to end (`Process::is_ending`).
+pub fn deliver(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Option<Restart>) {
+    loop {
+        thread.answer_attention();
+        if thread.process.is_ending() {
+            return;
+        }
+        let Some(info) = super::take_pending(thread, SigSet(!thread.signals.mask().0)) else {
+            if thread.signals.restore_mask() {
+                continue;
+            }
+            break;
+        };
+        let Some(signal) = Signal::new(info.signo as u64) else { continue };
+        let action = thread.process.signals.action(signal);
+        if is_ignoring(&action, signal) {
+            continue;
+        }
+        if action.handler == SIG_DFL {
+            act_by_default(thread, signal, &info);
+        } else {
+            settle_interrupted_call(thread, context, restart.take(), &action);
+            enter_handler(thread, context, signal, &info, &action);
+        }
+    }
+    if let Some(call) = restart {
+        make_again(context, call);
+    }
+}
+
+/// The instruction before PC is the SVC: x8 and the other arguments are as they were.
+fn make_again(context: &mut UserContext, call: Restart) {
+    context.x[0] = call.first_argument;
+    context.pc = context.pc.wrapping_sub(4);
+}
+
+/// A handler is about to run: the call it interrupted is made again after it (`SA_RESTART`), or fails with `EINTR`.
+fn settle_interrupted_call(thread: &Thread, context: &mut UserContext, call: Option<Restart>, action: &SigAction) {
+    thread.forget_deadline();
+    let Some(call) = call else { return };
+    if call.reason == Errno::RESTART && action.flags & SA_RESTART != 0 {
+        make_again(context, call);
+    } else {
+        context.x[0] = Errno::EINTR.to_return();
+    }
+}
+
+fn enter_handler(thread: &Arc<Thread>, context: &mut UserContext, signal: Signal, info: &SigInfo, action: &SigAction) {
+    if action.flags & SA_RESETHAND != 0 {
+        thread.process.signals.set_action(signal, SigAction { handler: SIG_DFL, ..*action });
+    }
+    if frame::push(thread, context, signal, info, action).is_err() {
+        frame::end_for_bad_stack(thread, signal, context.sp);
+    }
+}
+
+/// The table in signal(7).
+fn act_by_default(thread: &Arc<Thread>, signal: Signal, info: &SigInfo) {
+    match signal.default_action() {
+        DefaultAction::Ignore | DefaultAction::Continue => {}
+        DefaultAction::Stop => stop_by(thread, signal),
+        DefaultAction::Terminate => thread.process.end(WaitStatus::Signaled { signal: signal.number(), core: false }),
+        DefaultAction::Core => end_by_fault(thread, signal, info),
+    }
+}
+
+/// SIGTSTP, SIGTTIN and SIGTTOU do not stop a process that nobody could continue (setpgid(2)).
+fn stop_by(thread: &Thread, signal: Signal) {
+    let process = &thread.process;
+    if signal == Signal::SIGSTOP || !process::is_orphaned_group(process.group()) {
+        process.stop(signal);
+    }
+}
+
+/// Ends the process by a signal whose action is to dump core. No core is written, so the status does not claim one.
+fn end_by_fault(thread: &Thread, signal: Signal, info: &SigInfo) {
+    let process = &thread.process;
+    if process.pid == INIT {
+        crate::error!("init: {} code {} at {:#x}", signal.name(), info.code, info.address());
+    }
+    process.end(WaitStatus::Signaled { signal: signal.number(), core: false });
+}

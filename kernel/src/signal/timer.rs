@@ -1,0 +1,59 @@
+//! `ITIMER_REAL`: setitimer(2), alarm(2). The timers of processor time, `ITIMER_VIRTUAL` and `ITIMER_PROF`, are not
+//! provided.
+
+use crate::process::Process;
+use crate::time::{self, Alarm};
+use abi::signal::info::SI_KERNEL;
+use abi::signal::{SigInfo, Signal};
+use alloc::sync::Arc;
+use platform::timer;
+
+/// One process's timer; ticks.
+#[derive(Default)]
+pub struct IntervalTimer {
+    next: Option<(u64, Alarm)>,
+    period: u64,
+}
+
+impl IntervalTimer {
+    /// Ticks until it expires, 0 if it is off, and its period.
+    pub fn remaining(&self) -> (u64, u64) {
+        let left = self.next.map_or(0, |(at, _)| at.saturating_sub(timer::ticks()).max(1));
+        (left, self.period)
+    }
+
+    /// Starts it: it expires in `first` ticks and every `period` after that; `first` 0 turns it off, `period` 0 lets it
+    /// expire once.
+    pub fn start(&mut self, process: &Arc<Process>, first: u64, period: u64) {
+        self.cancel();
+        if first > 0 {
+            self.period = period;
+            self.set(process, timer::ticks().saturating_add(first));
+        }
+    }
+
+    /// Turns it off.
+    pub fn cancel(&mut self) {
+        if let Some((_, alarm)) = self.next.take() {
+            time::cancel(alarm);
+        }
+        self.period = 0;
+    }
+
+    fn set(&mut self, process: &Arc<Process>, at: u64) {
+        self.next = Some((at, time::expire_interval_timer_at(at, process)));
+    }
+}
+
+/// The timer of `process` expired: SIGALRM, and on to the next period. Periods that have passed already are skipped.
+pub fn expire(process: &Arc<Process>) {
+    let mut timer = process.interval_timer.lock();
+    let Some((at, _)) = timer.next.take() else { return };
+    if timer.period > 0 {
+        let missed = platform::timer::ticks().saturating_sub(at) / timer.period;
+        let next = at.saturating_add(timer.period.saturating_mul(missed + 1));
+        timer.set(process, next);
+    }
+    drop(timer);
+    super::send_to_process(process, SigInfo::new(Signal::SIGALRM, SI_KERNEL));
+}

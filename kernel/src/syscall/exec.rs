@@ -1,0 +1,81 @@
+//! execve(2), execveat(2).
+
+use crate::exec::{self, Arguments, Request};
+use crate::fs::{LastLink, OpenFile, Place, Subject, open_executable, open_executable_entry};
+use crate::thread::Thread;
+use crate::user_memory;
+use abi::Errno;
+use abi::file::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, PATH_MAX};
+use abi::process::RLIMIT_STACK;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use platform::user::UserContext;
+
+/// execve(2).
+pub fn execve(current: &Arc<Thread>, context: &mut UserContext, path: u64, argv: u64, envp: u64) -> Result<usize, Errno> {
+    execveat(current, context, [AT_FDCWD as u64, path, argv, envp, 0, 0])
+}
+
+/// execveat(2).
+pub fn execveat(
+    current: &Arc<Thread>,
+    context: &mut UserContext,
+    [directory, path, argv, envp, flags, _]: [u64; 6],
+) -> Result<usize, Errno> {
+    let flags = flags as u32;
+    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let path = user_memory::read_string(path, PATH_MAX)?;
+    let file = find(current, directory as i32, &path, flags)?;
+    let process = &current.process;
+    let path = if path.first() == Some(&b'/') || directory as i32 == AT_FDCWD {
+        path
+    } else {
+        descriptor_path(directory as i32, &path)
+    };
+    let directories = process.directories.lock().clone();
+    let request = Request {
+        file,
+        path,
+        arguments: Arguments::read(argv, envp, process.limit(RLIMIT_STACK))?,
+        directories: &directories,
+        credentials: &process.credentials(),
+        limits: &process.limits(),
+        may_gain: !process.attributes.has_no_new_privileges.load(Ordering::Relaxed),
+    };
+    let program = exec::load(request)?;
+    exec::become_program(current, context, program);
+    Ok(0)
+}
+
+fn find(current: &Thread, directory: i32, path: &[u8], flags: u32) -> Result<Arc<OpenFile>, Errno> {
+    let process = &current.process;
+    let directories = process.directories.lock().clone();
+    let subject = Subject::new(process.credentials());
+    let mut place = Place::current(&directories, subject.clone());
+    if path.is_empty() && flags & AT_EMPTY_PATH == 0 {
+        return Err(Errno::ENOENT);
+    }
+    if directory != AT_FDCWD && path.first() != Some(&b'/') {
+        let descriptor = usize::try_from(directory).map_err(|_| Errno::EBADF)?;
+        place.start = process.files.lock().get(descriptor)?.dentry.clone();
+    }
+    if path.is_empty() {
+        return open_executable_entry(place.start, &subject);
+    }
+    let last_link = if flags & AT_SYMLINK_NOFOLLOW != 0 { LastLink::Keep } else { LastLink::Follow };
+    open_executable(&place, path, last_link)
+}
+
+/// The path that a script's interpreter is given for a file named by descriptor (execveat(2), NOTES).
+fn descriptor_path(directory: i32, path: &[u8]) -> Vec<u8> {
+    let mut whole = format!("/dev/fd/{directory}").into_bytes();
+    if !path.is_empty() {
+        whole.push(b'/');
+        whole.extend_from_slice(path);
+    }
+    whole
+}

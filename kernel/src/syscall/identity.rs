@@ -1,0 +1,222 @@
+//! User and group ids: credentials(7), setresuid(2) and its relatives.
+
+use crate::process::Credentials;
+use crate::thread::Thread;
+use crate::user_memory;
+use abi::Errno;
+use abi::zerocopy::IntoBytes;
+use alloc::vec;
+
+/// "Leave it as it is".
+const KEEP: u32 = u32::MAX;
+/// Most supplementary groups.
+const NGROUPS_MAX: usize = 65536;
+
+/// getuid(2).
+pub fn getuid(current: &Thread) -> Result<usize, Errno> {
+    Ok(current.process.credentials().uid as usize)
+}
+
+/// geteuid(2).
+pub fn geteuid(current: &Thread) -> Result<usize, Errno> {
+    Ok(current.process.credentials().euid as usize)
+}
+
+/// getgid(2).
+pub fn getgid(current: &Thread) -> Result<usize, Errno> {
+    Ok(current.process.credentials().gid as usize)
+}
+
+/// getegid(2).
+pub fn getegid(current: &Thread) -> Result<usize, Errno> {
+    Ok(current.process.credentials().egid as usize)
+}
+
+/// getresuid(2).
+pub fn getresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
+    let ids = current.process.credentials();
+    user_memory::write_value(real, &ids.uid)?;
+    user_memory::write_value(effective, &ids.euid)?;
+    user_memory::write_value(saved, &ids.suid)?;
+    Ok(0)
+}
+
+/// getresgid(2).
+pub fn getresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
+    let ids = current.process.credentials();
+    user_memory::write_value(real, &ids.gid)?;
+    user_memory::write_value(effective, &ids.egid)?;
+    user_memory::write_value(saved, &ids.sgid)?;
+    Ok(0)
+}
+
+/// Changes a copy of the credentials and takes it if the change is allowed.
+fn change(current: &Thread, how: impl FnOnce(&mut Credentials) -> Result<(), Errno>) -> Result<usize, Errno> {
+    let mut ids = Credentials::clone(&current.process.credentials());
+    how(&mut ids)?;
+    ids.fsuid = ids.euid;
+    ids.fsgid = ids.egid;
+    current.process.set_credentials(ids);
+    Ok(0)
+}
+
+fn is_user_allowed(ids: &Credentials, wanted: u32) -> bool {
+    wanted == KEEP || ids.is_privileged() || ids.has_user(wanted)
+}
+
+fn is_group_allowed(ids: &Credentials, wanted: u32) -> bool {
+    wanted == KEEP || ids.is_privileged() || ids.has_group(wanted)
+}
+
+fn set(id: &mut u32, wanted: u32) {
+    if wanted != KEEP {
+        *id = wanted;
+    }
+}
+
+/// setuid(2).
+pub fn setuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
+    let wanted = valid(wanted)?;
+    change(current, |ids| {
+        if ids.is_privileged() {
+            (ids.uid, ids.suid) = (wanted, wanted);
+        } else if wanted != ids.uid && wanted != ids.suid {
+            return Err(Errno::EPERM);
+        }
+        ids.euid = wanted;
+        Ok(())
+    })
+}
+
+/// setgid(2).
+pub fn setgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
+    let wanted = valid(wanted)?;
+    change(current, |ids| {
+        if ids.is_privileged() {
+            (ids.gid, ids.sgid) = (wanted, wanted);
+        } else if wanted != ids.gid && wanted != ids.sgid {
+            return Err(Errno::EPERM);
+        }
+        ids.egid = wanted;
+        Ok(())
+    })
+}
+
+fn valid(id: u64) -> Result<u32, Errno> {
+    if id as u32 == KEEP { Err(Errno::EINVAL) } else { Ok(id as u32) }
+}
+
+/// setreuid(2).
+pub fn setreuid(current: &Thread, real: u64, effective: u64) -> Result<usize, Errno> {
+    let (real, effective) = (real as u32, effective as u32);
+    change(current, |ids| {
+        let may_be_real = real == KEEP || ids.is_privileged() || real == ids.uid || real == ids.euid;
+        if !may_be_real || !is_user_allowed(ids, effective) {
+            return Err(Errno::EPERM);
+        }
+        let old = ids.uid;
+        set(&mut ids.uid, real);
+        set(&mut ids.euid, effective);
+        if real != KEEP || (effective != KEEP && effective != old) {
+            ids.suid = ids.euid;
+        }
+        Ok(())
+    })
+}
+
+/// setregid(2).
+pub fn setregid(current: &Thread, real: u64, effective: u64) -> Result<usize, Errno> {
+    let (real, effective) = (real as u32, effective as u32);
+    change(current, |ids| {
+        let may_be_real = real == KEEP || ids.is_privileged() || real == ids.gid || real == ids.egid;
+        if !may_be_real || !is_group_allowed(ids, effective) {
+            return Err(Errno::EPERM);
+        }
+        let old = ids.gid;
+        set(&mut ids.gid, real);
+        set(&mut ids.egid, effective);
+        if real != KEEP || (effective != KEEP && effective != old) {
+            ids.sgid = ids.egid;
+        }
+        Ok(())
+    })
+}
+
+/// setresuid(2).
+pub fn setresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
+    let wanted = [real as u32, effective as u32, saved as u32];
+    change(current, |ids| {
+        if !wanted.iter().all(|&id| is_user_allowed(ids, id)) {
+            return Err(Errno::EPERM);
+        }
+        set(&mut ids.uid, wanted[0]);
+        set(&mut ids.euid, wanted[1]);
+        set(&mut ids.suid, wanted[2]);
+        Ok(())
+    })
+}
+
+/// setresgid(2).
+pub fn setresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
+    let wanted = [real as u32, effective as u32, saved as u32];
+    change(current, |ids| {
+        if !wanted.iter().all(|&id| is_group_allowed(ids, id)) {
+            return Err(Errno::EPERM);
+        }
+        set(&mut ids.gid, wanted[0]);
+        set(&mut ids.egid, wanted[1]);
+        set(&mut ids.sgid, wanted[2]);
+        Ok(())
+    })
+}
+
+/// setfsuid(2): returns the old id, whether or not it changed.
+pub fn setfsuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
+    let mut ids = Credentials::clone(&current.process.credentials());
+    let old = ids.fsuid;
+    let wanted = wanted as u32;
+    if wanted != KEEP && (is_user_allowed(&ids, wanted) || wanted == old) {
+        ids.fsuid = wanted;
+        current.process.set_credentials(ids);
+    }
+    Ok(old as usize)
+}
+
+/// setfsgid(2): returns the old id, whether or not it changed.
+pub fn setfsgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
+    let mut ids = Credentials::clone(&current.process.credentials());
+    let old = ids.fsgid;
+    let wanted = wanted as u32;
+    if wanted != KEEP && (is_group_allowed(&ids, wanted) || wanted == old) {
+        ids.fsgid = wanted;
+        current.process.set_credentials(ids);
+    }
+    Ok(old as usize)
+}
+
+/// getgroups(2).
+pub fn getgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno> {
+    let ids = current.process.credentials();
+    let size = usize::try_from(size as i32).map_err(|_| Errno::EINVAL)?;
+    if size != 0 {
+        if size < ids.groups.len() {
+            return Err(Errno::EINVAL);
+        }
+        user_memory::write_bytes(list, ids.groups.as_slice().as_bytes())?;
+    }
+    Ok(ids.groups.len())
+}
+
+/// setgroups(2).
+pub fn setgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno> {
+    if !current.process.credentials().is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    let size = usize::try_from(size).ok().filter(|&size| size <= NGROUPS_MAX).ok_or(Errno::EINVAL)?;
+    let mut groups = vec![0u32; size];
+    user_memory::read_bytes(list, groups.as_mut_slice().as_mut_bytes())?;
+    let mut ids = Credentials::clone(&current.process.credentials());
+    ids.groups = groups;
+    current.process.set_credentials(ids);
+    Ok(0)
+}

@@ -1,0 +1,312 @@
+//! brk(2), mmap(2) and everything that works on mappings. What a range means is decided in `mm`; here arguments are decoded
+//! and limits checked.
+
+use super::map_errno;
+use crate::memory::{self, SharedZeros};
+use crate::process::{Process, Space};
+use crate::thread::Thread;
+use crate::user_memory;
+use abi::Errno;
+use abi::memory::{
+    MADV_COLD, MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
+    MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MAP_ANONYMOUS, MAP_FIXED,
+    MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC,
+    MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT, MREMAP_FIXED, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC,
+    PROT_BTI, PROT_EXEC, PROT_MTE, PROT_READ, PROT_SEM, PROT_WRITE,
+};
+use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
+use alloc::sync::Arc;
+use alloc::vec;
+use mm::{Access, Area, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose, RemapPlacement, Sharing, VirtAddr};
+
+const PAGE: u64 = PAGE_SIZE as u64;
+
+/// Pages whose state mincore(2) reports at a time.
+const MINCORE_PIECE: u64 = 256;
+
+/// brk(2), as the system call: the break in any case, moved or not.
+pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
+    let process = &current.process;
+    let space = space(current)?;
+    let (start, old) = space.with(|space| space.break_range());
+    let grown = end.saturating_sub(old.0);
+    let is_allowed = end.saturating_sub(start.0) <= process.limit(RLIMIT_DATA) && check_room(process, &space, grown).is_ok();
+    if !is_allowed || (grown > 0 && memory::has_room().is_err()) {
+        return Ok(old.0 as usize);
+    }
+    Ok(space.with(|space| space.set_break(memory::get(), VirtAddr(end))).0 as usize)
+}
+
+/// mmap(2).
+pub fn mmap(current: &Thread, [address, len, protection, flags, descriptor, offset]: [u64; 6]) -> Result<usize, Errno> {
+    memory::has_room()?;
+    let flags = flags as u32;
+    let sharing = match flags & MAP_TYPE {
+        MAP_PRIVATE => Sharing::Private,
+        MAP_SHARED | MAP_SHARED_VALIDATE => Sharing::Shared,
+        _ => return Err(Errno::EINVAL),
+    };
+    let wanted = decode_protection(protection)?;
+    if len == 0 || offset % PAGE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let rounded = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
+    offset.checked_add(rounded).ok_or(Errno::EOVERFLOW)?;
+    if flags & MAP_HUGETLB != 0 {
+        return Err(Errno::ENOMEM);
+    }
+    if flags & MAP_SYNC != 0 && flags & MAP_TYPE == MAP_SHARED_VALIDATE {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let backing = if flags & MAP_ANONYMOUS == 0 {
+        file_backing(current, descriptor, wanted, sharing, offset)?
+    } else if sharing == Sharing::Shared {
+        Backing::Source { source: SharedZeros::new(rounded / PAGE), first: 0 }
+    } else {
+        Backing::Anonymous
+    };
+    let request = MapRequest {
+        placement: placement(address, flags)?,
+        len: rounded,
+        protection: wanted,
+        sharing,
+        purpose: purpose(flags, &backing),
+        backing,
+    };
+    let space = space(current)?;
+    check_room(&current.process, &space, rounded)?;
+    let start = space.with(|space| space.map(memory::get(), request)).map_err(map_errno)?;
+    if flags & (MAP_POPULATE | MAP_LOCKED) != 0 {
+        let access = if wanted.write { Access::Write } else { Access::Read };
+        populate(current, start.0, rounded, access);
+    }
+    Ok(start.0 as usize)
+}
+
+fn placement(address: u64, flags: u32) -> Result<Placement, Errno> {
+    let at = VirtAddr(address);
+    if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) == 0 {
+        return Ok(Placement::Hint(at));
+    }
+    if !at.is_page_aligned() {
+        return Err(Errno::EINVAL);
+    }
+    Ok(if flags & MAP_FIXED_NOREPLACE != 0 { Placement::FixedNoReplace(at) } else { Placement::Fixed(at) })
+}
+
+fn purpose(flags: u32, backing: &Backing) -> Purpose {
+    match backing {
+        Backing::Anonymous if flags & MAP_GROWSDOWN != 0 => Purpose::Stack { limit: mm::space::LOWEST },
+        _ => Purpose::Mapping,
+    }
+}
+
+fn decode_protection(bits: u64) -> Result<Protection, Errno> {
+    let bits = u32::try_from(bits).map_err(|_| Errno::EINVAL)?;
+    if bits & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM) != 0 {
+        // Branch targets and tags are features of processors that this kernel does not support.
+        return Err(if bits & (PROT_BTI | PROT_MTE) != 0 { Errno::EOPNOTSUPP } else { Errno::EINVAL });
+    }
+    Ok(Protection { read: bits & PROT_READ != 0, write: bits & PROT_WRITE != 0, execute: bits & PROT_EXEC != 0 })
+}
+
+fn file_backing(
+    current: &Thread,
+    descriptor: u64,
+    wanted: Protection,
+    sharing: Sharing,
+    offset: u64,
+) -> Result<Backing, Errno> {
+    let descriptor = usize::try_from(descriptor as i32).map_err(|_| Errno::EBADF)?;
+    let file = current.process.files.lock().get(descriptor)?.clone();
+    let source = file.page_source()?;
+    let needs_write = sharing == Sharing::Shared && wanted.write;
+    if !file.is_readable() || (needs_write && !file.is_writable()) {
+        return Err(Errno::EACCES);
+    }
+    Ok(Backing::Source { source, first: offset / PAGE })
+}
+
+/// `ENOMEM` if the space would grow beyond `RLIMIT_AS`.
+fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> {
+    let limit = process.limit(RLIMIT_AS);
+    if limit == RLIM64_INFINITY || more == 0 {
+        return Ok(());
+    }
+    let used: u64 = space.with(|space| space.areas().iter().map(|area| area.range().len()).sum());
+    if used.saturating_add(more) <= limit { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+/// Faults the pages of a range in, as far as that goes.
+fn populate(current: &Thread, start: u64, len: u64, access: Access) {
+    for page in (start..start.saturating_add(len)).step_by(PAGE_SIZE) {
+        let outcome = user_memory::handle_fault(&current.process, VirtAddr(page), access);
+        if !matches!(outcome, Some(mm::Outcome::Resolved(_))) {
+            return;
+        }
+    }
+}
+
+/// munmap(2).
+pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
+    space(current)?.with(|space| space.unmap(memory::get(), VirtAddr(start), len)).map_err(map_errno)?;
+    Ok(0)
+}
+
+/// mprotect(2).
+pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Result<usize, Errno> {
+    let protection = decode_protection(protection)?;
+    if start % PAGE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
+    if len == 0 {
+        return Ok(0);
+    }
+    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    space(current)?.with(|space| {
+        if protection.write && space.areas().overlapping(range).iter().any(is_write_refused) {
+            return Err(Errno::EACCES);
+        }
+        space.protect(memory::get(), VirtAddr(start), len, protection).map_err(|error| match error {
+            MapError::NotMapped => Errno::ENOMEM,
+            error => map_errno(error),
+        })
+    })?;
+    Ok(0)
+}
+
+/// Whether the area shows a file to which its opener may not write.
+fn is_write_refused(area: &Area) -> bool {
+    match &area.backing {
+        Backing::Source { source, .. } => area.sharing == Sharing::Shared && !source.may_write(),
+        Backing::Anonymous => false,
+    }
+}
+
+/// mremap(2).
+pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]) -> Result<usize, Errno> {
+    memory::has_room()?;
+    let flags = flags as u32;
+    if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED) != 0 || old % PAGE != 0 || new_len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let placement = match (flags & MREMAP_FIXED != 0, flags & MREMAP_MAYMOVE != 0) {
+        (true, false) => return Err(Errno::EINVAL),
+        (true, true) if new % PAGE != 0 => return Err(Errno::EINVAL),
+        (true, true) => RemapPlacement::Fixed(VirtAddr(new)),
+        (false, true) => RemapPlacement::MayMove,
+        (false, false) => RemapPlacement::InPlace,
+    };
+    let space = space(current)?;
+    check_room(&current.process, &space, new_len.saturating_sub(old_len))?;
+    let moved = space.with(|space| space.remap(memory::get(), VirtAddr(old), old_len, new_len, placement));
+    Ok(moved.map_err(map_errno)?.0 as usize)
+}
+
+/// madvise(2). Advice that asks for an effect has it; the rest is heard and changes nothing.
+pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<usize, Errno> {
+    if start % PAGE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
+    match advice as u32 {
+        MADV_DONTNEED | MADV_FREE if len > 0 => discard(current, start, len)?,
+        MADV_POPULATE_READ | MADV_POPULATE_WRITE => {
+            covered(current, start, len)?;
+            let access = if advice as u32 == MADV_POPULATE_WRITE { Access::Write } else { Access::Read };
+            populate(current, start, len, access);
+        }
+        MADV_DONTNEED | MADV_FREE | MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_HUGEPAGE | MADV_NOHUGEPAGE
+        | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT => covered(current, start, len)?,
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
+}
+
+fn discard(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
+    let discarded = space(current)?.with(|space| space.discard(memory::get(), VirtAddr(start), len));
+    discarded.map_err(|error| match error {
+        MapError::NotMapped => Errno::ENOMEM,
+        error => map_errno(error),
+    })
+}
+
+/// `ENOMEM` unless every page of the range belongs to some area.
+fn covered(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
+    let range = PageRange::new(VirtAddr(start & !(PAGE - 1)), len).ok_or(Errno::ENOMEM)?;
+    let is_covered = range.is_empty() || space(current)?.with(|space| space.areas().covers(range));
+    if is_covered { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+/// mincore(2): files live in memory, so their pages are always there; other pages are if they are mapped.
+pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<usize, Errno> {
+    if start % PAGE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let pages = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)? / PAGE;
+    covered(current, start, pages * PAGE)?;
+    let space = space(current)?;
+    let mut done = 0;
+    while done < pages {
+        let count = MINCORE_PIECE.min(pages - done);
+        let mut states = vec![0u8; count as usize];
+        space.with(|space| {
+            for (state, page) in states.iter_mut().zip(done..) {
+                let address = VirtAddr(start + page * PAGE);
+                let has_source = space.areas().find(address).is_some_and(|area| area.source_page(address).is_some());
+                *state = u8::from(has_source || space.page(memory::get(), address).is_some());
+            }
+        });
+        user_memory::write_bytes(vector.wrapping_add(done), &states)?;
+        done += count;
+    }
+    Ok(0)
+}
+
+/// msync(2): mapped pages are the file's own, there is nothing to write anywhere.
+pub fn msync(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
+    let flags = flags as u32;
+    let is_both = flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC;
+    if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || is_both || start % PAGE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    covered(current, start, len)?;
+    Ok(0)
+}
+
+/// mlock(2), mlock2(2): nothing is ever paged out; what is left of the call is to fault the pages in.
+pub fn mlock2(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
+    if flags as u32 & !MLOCK_ONFAULT != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let first = start & !(PAGE - 1);
+    let len = len.checked_add(start - first).ok_or(Errno::EINVAL)?;
+    covered(current, first, len)?;
+    if flags as u32 & MLOCK_ONFAULT == 0 {
+        populate(current, first, len, Access::Read);
+    }
+    Ok(0)
+}
+
+/// munlock(2).
+pub fn munlock(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
+    covered(current, start, len)?;
+    Ok(0)
+}
+
+/// mlockall(2): as mlock2, nothing is ever paged out.
+pub fn mlockall(flags: u64) -> Result<usize, Errno> {
+    let known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
+    let is_known = flags as u32 & !known == 0 && flags as u32 & (MCL_CURRENT | MCL_FUTURE) != 0;
+    if is_known { Ok(0) } else { Err(Errno::EINVAL) }
+}
+
+/// munlockall(2).
+pub fn munlockall() -> Result<usize, Errno> {
+    Ok(0)
+}
+
+fn space(current: &Thread) -> Result<Arc<Space>, Errno> {
+    current.process.space().ok_or(Errno::ENOMEM)
+}

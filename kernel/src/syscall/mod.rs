@@ -1,0 +1,206 @@
+//! System calls: from the number to the function, one line each. The number is in x8, the arguments in x0 to x5, the result
+//! goes to x0; an error is its negated number (syscall(2)).
+
+mod attribute;
+mod clone;
+mod copy;
+mod descriptor;
+mod directory;
+mod exec;
+mod exit;
+mod files;
+pub mod futex;
+mod identity;
+mod ioctl;
+mod link;
+mod lookup;
+mod memory;
+mod mount;
+mod open;
+mod poll;
+mod process;
+mod read_write;
+mod resource;
+mod signal;
+mod size;
+mod stat;
+mod sync;
+pub mod system;
+mod time;
+mod wait;
+
+use crate::log;
+use crate::signal::Restart;
+use crate::thread::Thread;
+use crate::user_memory;
+use abi::{Errno, nr};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use mm::MapError;
+use platform::user::UserContext;
+
+/// Numbers that the log of unknown calls tells apart.
+const LOGGED: usize = 512;
+
+/// One bit for each number whose absence was logged.
+static MISSING: [AtomicU64; LOGGED / 64] = [const { AtomicU64::new(0) }; LOGGED / 64];
+
+/// Makes the call that the registers ask for. `Some` if a signal interrupted it before it had an effect: whether it is made
+/// again is decided when the signal is delivered.
+pub fn call(current: &Arc<Thread>, context: &mut UserContext) -> Option<Restart> {
+    let first_argument = context.x[0];
+    if context.x[8] as u32 as usize == nr::RT_SIGRETURN {
+        crate::signal::restore(current, context);
+        return None;
+    }
+    match dispatch(current, context) {
+        Ok(value) => context.x[0] = value as u64,
+        Err(reason @ (Errno::RESTART | Errno::RESTART_NO_HANDLER)) => return Some(Restart { first_argument, reason }),
+        Err(error) => context.x[0] = error.to_return(),
+    }
+    None
+}
+
+fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, Errno> {
+    let all @ [a, b, c, d, e, _]: [u64; 6] = context.x[..6].try_into().expect("six of 31 registers");
+    match context.x[8] as u32 as usize {
+        // Processes
+        nr::GETPID => process::getpid(current),
+        nr::GETPPID => process::getppid(current),
+        nr::GETTID => process::gettid(current),
+        nr::CLONE => clone::clone(current, context, all),
+        nr::CLONE3 => clone::clone3(current, context, a, b),
+        nr::EXECVE => exec::execve(current, context, a, b, c),
+        nr::EXECVEAT => exec::execveat(current, context, all),
+        nr::EXIT | nr::EXIT_GROUP => exit::exit(current, a),
+        nr::WAIT4 => wait::wait4(current, a, b, c, d),
+        nr::WAITID => wait::waitid(current, a, b, c, d, e),
+        nr::SETPGID => process::setpgid(current, a, b),
+        nr::GETPGID => process::getpgid(current, a),
+        nr::SETSID => process::setsid(current),
+        nr::GETSID => process::getsid(current, a),
+        nr::SET_TID_ADDRESS => process::set_tid_address(current, a),
+        nr::SET_ROBUST_LIST => process::set_robust_list(current, a, b),
+        nr::GET_ROBUST_LIST => process::get_robust_list(current, a, b, c),
+        nr::PRCTL => process::prctl(current, all),
+        nr::PERSONALITY => process::personality(current, a),
+        nr::GETPRIORITY => process::getpriority(current, a, b),
+        nr::SETPRIORITY => process::setpriority(current, a, b, c),
+        nr::FUTEX => futex::futex(current, all),
+
+        // Users and groups
+        nr::GETUID => identity::getuid(current),
+        nr::GETEUID => identity::geteuid(current),
+        nr::GETGID => identity::getgid(current),
+        nr::GETEGID => identity::getegid(current),
+        nr::GETRESUID => identity::getresuid(current, a, b, c),
+        nr::GETRESGID => identity::getresgid(current, a, b, c),
+        nr::SETUID => identity::setuid(current, a),
+        nr::SETGID => identity::setgid(current, a),
+        nr::SETREUID => identity::setreuid(current, a, b),
+        nr::SETREGID => identity::setregid(current, a, b),
+        nr::SETRESUID => identity::setresuid(current, a, b, c),
+        nr::SETRESGID => identity::setresgid(current, a, b, c),
+        nr::SETFSUID => identity::setfsuid(current, a),
+        nr::SETFSGID => identity::setfsgid(current, a),
+        nr::GETGROUPS => identity::getgroups(current, a, b),
+        nr::SETGROUPS => identity::setgroups(current, a, b),
+
+        // Memory
+        nr::BRK => memory::brk(current, a),
+        nr::MMAP => memory::mmap(current, all),
+        nr::MUNMAP => memory::munmap(current, a, b),
+        nr::MPROTECT => memory::mprotect(current, a, b, c),
+        nr::MREMAP => memory::mremap(current, all),
+        nr::MADVISE => memory::madvise(current, a, b, c),
+        nr::MINCORE => memory::mincore(current, a, b, c),
+        nr::MSYNC => memory::msync(current, a, b, c),
+        nr::MLOCK => memory::mlock2(current, a, b, 0),
+        nr::MLOCK2 => memory::mlock2(current, a, b, c),
+        nr::MUNLOCK => memory::munlock(current, a, b),
+        nr::MLOCKALL => memory::mlockall(a),
+        nr::MUNLOCKALL => memory::munlockall(),
+
+        // Signals
+        nr::RT_SIGACTION => signal::rt_sigaction(current, a, b, c, d),
+        nr::RT_SIGPROCMASK => signal::rt_sigprocmask(current, a, b, c, d),
+        nr::RT_SIGPENDING => signal::rt_sigpending(current, a, b),
+        nr::RT_SIGSUSPEND => signal::rt_sigsuspend(current, a, b),
+        nr::RT_SIGTIMEDWAIT => signal::rt_sigtimedwait(current, a, b, c, d),
+        nr::RT_SIGQUEUEINFO => signal::rt_sigqueueinfo(current, a, b, c),
+        nr::RT_TGSIGQUEUEINFO => signal::rt_tgsigqueueinfo(current, a, b, c, d),
+        nr::SIGALTSTACK => signal::sigaltstack(current, context, a, b),
+        nr::KILL => signal::kill(current, a, b),
+        nr::TKILL => signal::tkill(current, a, b),
+        nr::TGKILL => signal::tgkill(current, a, b, c),
+
+        // Time and resources
+        nr::CLOCK_GETTIME => time::clock_gettime(current, a, b),
+        nr::CLOCK_GETRES => time::clock_getres(a, b),
+        nr::CLOCK_SETTIME => time::clock_settime(current, a, b),
+        nr::CLOCK_NANOSLEEP => time::clock_nanosleep(current, a, b, c, d),
+        nr::NANOSLEEP => time::nanosleep(current, a, b),
+        nr::GETTIMEOFDAY => time::gettimeofday(a, b),
+        nr::SETTIMEOFDAY => time::settimeofday(current, a),
+        nr::GETITIMER => time::getitimer(current, a, b),
+        nr::SETITIMER => time::setitimer(current, a, b, c),
+        nr::TIMES => time::times(current, a),
+        nr::GETRUSAGE => resource::getrusage(current, a, b),
+        nr::PRLIMIT64 => resource::prlimit64(current, a, b, c, d),
+        nr::GETRLIMIT => resource::getrlimit(current, a, b),
+        nr::SETRLIMIT => resource::setrlimit(current, a, b),
+
+        // The machine
+        nr::UNAME => system::uname(a),
+        nr::SETHOSTNAME => system::sethostname(current, a, b),
+        nr::SETDOMAINNAME => system::setdomainname(current, a, b),
+        nr::SYSINFO => system::sysinfo(a),
+        nr::SYSLOG => log::syslog(current, a, b, c),
+        nr::GETRANDOM => system::getrandom(a, b, c),
+        nr::GETCPU => system::getcpu(a, b),
+        nr::SCHED_YIELD => system::sched_yield(current),
+        nr::SCHED_GETAFFINITY => system::sched_getaffinity(current, a, b, c),
+        nr::SCHED_SETAFFINITY => system::sched_setaffinity(current, a, b, c),
+        nr::SCHED_GETSCHEDULER => system::sched_getscheduler(current, a),
+        nr::SCHED_GETPARAM => system::sched_getparam(current, a, b),
+        nr::REBOOT => system::reboot(current, all),
+
+        number => files::dispatch(current, number, all).unwrap_or_else(|| Err(refuse(current, number))),
+    }
+}
+
+/// There is no such call, or none here: `ENOSYS`, and one line in the log for each number.
+#[cold]
+fn refuse(current: &Thread, number: usize) -> Errno {
+    let bit = 1 << (number % 64);
+    let is_news = MISSING.get(number / 64).is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0);
+    if is_news {
+        let name = nr::name(number).unwrap_or("unknown");
+        crate::info!("{}[{}]: system call {number} ({name}) is not implemented", current.process.name(), current.tid);
+    }
+    Errno::ENOSYS
+}
+
+/// The part of a structure that is longer than this kernel knows must be zero: `E2BIG` if the program wants something of it
+/// (`copy_struct_from_user` of Linux).
+fn check_rest_is_zero(at: u64, known: usize, size: usize) -> Result<(), Errno> {
+    if size > mm::PAGE_SIZE {
+        return Err(Errno::E2BIG);
+    }
+    for offset in known..size {
+        if user_memory::read_value::<u8>(at.wrapping_add(offset as u64))? != 0 {
+            return Err(Errno::E2BIG);
+        }
+    }
+    Ok(())
+}
+
+/// What a refusal of the heart is called outside.
+pub fn map_errno(error: MapError) -> Errno {
+    match error {
+        MapError::Invalid => Errno::EINVAL,
+        MapError::NoMemory => Errno::ENOMEM,
+        MapError::Exists => Errno::EEXIST,
+        MapError::NotMapped => Errno::EFAULT,
+    }
+}

@@ -1,0 +1,206 @@
+//! What a process is and belongs to: ids, groups, sessions, names and small attributes.
+
+use crate::process::{self, Pid, Process};
+use crate::thread::Thread;
+use crate::user_memory;
+use abi::Errno;
+use abi::process::{
+    PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG,
+    PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RobustListHead,
+    TASK_COMM_LEN,
+};
+use abi::signal::Signal;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+/// The highest capability that Linux knows (`CAP_LAST_CAP`).
+const LAST_CAPABILITY: u64 = 40;
+
+/// getpid(2).
+#[inline]
+pub fn getpid(current: &Thread) -> Result<usize, Errno> {
+    Ok(current.process.pid as usize)
+}
+
+/// getppid(2).
+pub fn getppid(current: &Thread) -> Result<usize, Errno> {
+    Ok(current.process.parent() as usize)
+}
+
+/// gettid(2).
+pub fn gettid(current: &Thread) -> Result<usize, Errno> {
+    Ok(current.tid as usize)
+}
+
+/// The process meant by an id, 0 being the caller's: `ESRCH`.
+pub fn meant(current: &Thread, pid: u64) -> Result<Arc<Process>, Errno> {
+    match pid as i32 {
+        0 => Ok(current.process.clone()),
+        pid => process::find(Pid::try_from(pid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH),
+    }
+}
+
+/// setpgid(2).
+pub fn setpgid(current: &Thread, pid: u64, group: u64) -> Result<usize, Errno> {
+    if (group as i32) < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let target = meant(current, pid)?;
+    let own = &current.process;
+    let is_child = target.parent() == own.pid;
+    if target.pid != own.pid && !is_child {
+        return Err(Errno::ESRCH);
+    }
+    if is_child && target.session() != own.session() {
+        return Err(Errno::EPERM);
+    }
+    if is_child && target.has_executed() {
+        return Err(Errno::EACCES);
+    }
+    let group = if group as i32 == 0 { target.pid } else { group as Pid };
+    process::move_to_group(&target, group)?;
+    Ok(0)
+}
+
+/// getpgid(2).
+pub fn getpgid(current: &Thread, pid: u64) -> Result<usize, Errno> {
+    Ok(meant(current, pid)?.group() as usize)
+}
+
+/// setsid(2).
+pub fn setsid(current: &Thread) -> Result<usize, Errno> {
+    Ok(process::start_session(&current.process)? as usize)
+}
+
+/// getsid(2).
+pub fn getsid(current: &Thread, pid: u64) -> Result<usize, Errno> {
+    Ok(meant(current, pid)?.session() as usize)
+}
+
+/// set_tid_address(2).
+pub fn set_tid_address(current: &Thread, at: u64) -> Result<usize, Errno> {
+    current.clear_child_tid.store(at, Ordering::Relaxed);
+    Ok(current.tid as usize)
+}
+
+/// set_robust_list(2).
+pub fn set_robust_list(current: &Thread, at: u64, len: u64) -> Result<usize, Errno> {
+    if len != size_of::<RobustListHead>() as u64 {
+        return Err(Errno::EINVAL);
+    }
+    current.robust_list.store(at, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// get_robust_list(2).
+pub fn get_robust_list(current: &Thread, pid: u64, head_at: u64, len_at: u64) -> Result<usize, Errno> {
+    let target = meant(current, pid)?;
+    if target.pid != current.process.pid && !current.process.credentials().is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    let threads = target.threads();
+    let head = threads.first().ok_or(Errno::ESRCH)?.robust_list.load(Ordering::Relaxed);
+    user_memory::write_value(len_at, &(size_of::<RobustListHead>() as u64))?;
+    user_memory::write_value(head_at, &head)?;
+    Ok(0)
+}
+
+/// prctl(2): what programs use of it.
+pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usize, Errno> {
+    let process = &current.process;
+    let attributes = &process.attributes;
+    match option as u32 {
+        PR_SET_NAME => {
+            let mut name = [0; TASK_COMM_LEN - 1];
+            let len = read_name(a, &mut name)?;
+            process.set_name(&name[..len]);
+        }
+        PR_GET_NAME => {
+            let mut name = [0; TASK_COMM_LEN];
+            name[..process.name().len()].copy_from_slice(process.name().as_bytes());
+            user_memory::write_bytes(a, &name)?;
+        }
+        PR_SET_PDEATHSIG => {
+            let signal = if a == 0 { 0 } else { Signal::new(a).ok_or(Errno::EINVAL)?.number() };
+            attributes.parent_death_signal.store(signal, Ordering::Relaxed);
+        }
+        PR_GET_PDEATHSIG => {
+            let signal = attributes.parent_death_signal.load(Ordering::Relaxed);
+            user_memory::write_value(a, &u32::from(signal))?;
+        }
+        PR_SET_DUMPABLE if a <= 1 => attributes.is_undumpable.store(a == 0, Ordering::Relaxed),
+        PR_GET_DUMPABLE => return Ok(usize::from(!attributes.is_undumpable.load(Ordering::Relaxed))),
+        PR_SET_NO_NEW_PRIVS if (a, b, c, d) == (1, 0, 0, 0) => attributes.has_no_new_privileges.store(true, Ordering::Relaxed),
+        PR_GET_NO_NEW_PRIVS if (a, b, c, d) == (0, 0, 0, 0) => {
+            return Ok(usize::from(attributes.has_no_new_privileges.load(Ordering::Relaxed)));
+        }
+        PR_GET_CHILD_SUBREAPER => user_memory::write_value(a, &0u32)?,
+        PR_CAPBSET_READ if a <= LAST_CAPABILITY => return Ok(1),
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
+}
+
+/// Reads a name of at most 15 bytes; a longer one is cut.
+fn read_name(at: u64, name: &mut [u8; TASK_COMM_LEN - 1]) -> Result<usize, Errno> {
+    let mut whole = Vec::new();
+    match user_memory::append_string(at, name.len(), &mut whole) {
+        Ok(()) | Err(Errno::ENAMETOOLONG) => {}
+        Err(error) => return Err(error),
+    }
+    name[..whole.len()].copy_from_slice(&whole);
+    Ok(whole.len())
+}
+
+/// personality(2): the word is kept; none of its flags changes anything. All ones only reads.
+pub fn personality(current: &Thread, persona: u64) -> Result<usize, Errno> {
+    let word = &current.process.attributes.personality;
+    let old = word.load(Ordering::Relaxed);
+    if persona as u32 != u32::MAX {
+        word.store(persona as u32, Ordering::Relaxed);
+    }
+    Ok(old as usize)
+}
+
+/// getpriority(2): 20 - nice, the least nice of those meant.
+pub fn getpriority(current: &Thread, which: u64, who: u64) -> Result<usize, Errno> {
+    let nicest = chosen(current, which as u32, who)?.iter().map(|process| nice(process)).min();
+    Ok((20 - i32::from(nicest.ok_or(Errno::ESRCH)?)) as usize)
+}
+
+/// setpriority(2). The value is kept and shown; round robin does not look at it.
+pub fn setpriority(current: &Thread, which: u64, who: u64, value: u64) -> Result<usize, Errno> {
+    let value = (value as i32).clamp(-20, 19) as i8;
+    let own = current.process.credentials();
+    for process in chosen(current, which as u32, who)? {
+        let target = process.credentials();
+        if !own.is_privileged() && own.euid != target.uid && own.euid != target.euid {
+            return Err(Errno::EPERM);
+        }
+        if !own.is_privileged() && value < nice(&process) {
+            return Err(Errno::EACCES);
+        }
+        process.attributes.nice.store(value, Ordering::Relaxed);
+    }
+    Ok(0)
+}
+
+fn nice(process: &Process) -> i8 {
+    process.attributes.nice.load(Ordering::Relaxed)
+}
+
+fn chosen(current: &Thread, which: u32, who: u64) -> Result<Vec<Arc<Process>>, Errno> {
+    let who_or = |own: u32| if who as u32 == 0 { own } else { who as u32 };
+    let found = match which {
+        PRIO_PROCESS => vec![meant(current, who)?],
+        PRIO_PGRP => process::group_members(who_or(current.process.group())),
+        PRIO_USER => {
+            let user = who_or(current.process.credentials().uid);
+            process::all().into_iter().filter(|process| process.credentials().uid == user).collect()
+        }
+        _ => return Err(Errno::EINVAL),
+    };
+    if found.is_empty() { Err(Errno::ESRCH) } else { Ok(found) }
+}

@@ -1,0 +1,271 @@
+//! Signal calls: sigaction(2), sigprocmask(2), sigpending(2), sigsuspend(2), sigwaitinfo(2), sigaltstack(2), kill(2),
+//! tgkill(2), rt_sigqueueinfo(2).
+
+use crate::process::{self, INIT, Pid, Process};
+use crate::signal::{self, is_on_stack};
+use crate::thread::Thread;
+use crate::wait;
+use crate::{time, user_memory};
+use abi::Errno;
+use abi::process::RLIMIT_SIGPENDING;
+use abi::signal::info::{SI_TKILL, SI_USER};
+use abi::signal::{
+    MINSIGSTKSZ, SA_EXPOSE_TAGBITS, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER,
+    SA_SIGINFO, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK, SigAction, SigInfo, SigSet,
+    Signal, StackT,
+};
+use abi::time::TimeSpec;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use platform::user::UserContext;
+
+/// Flags that are kept: programs see by the others' absence that they mean nothing here (sigaction(2)).
+const KNOWN_FLAGS: u64 = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER
+    | SA_RESETHAND | SA_EXPOSE_TAGBITS;
+
+fn check_size(size: u64) -> Result<(), Errno> {
+    if size == SIGSET_SIZE as u64 { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+/// rt_sigaction(2).
+pub fn rt_sigaction(current: &Thread, number: u64, new_at: u64, old_at: u64, size: u64) -> Result<usize, Errno> {
+    check_size(size)?;
+    let signal = Signal::new(number & 0xffff_ffff).ok_or(Errno::EINVAL)?;
+    if new_at != 0 && signal.is_uncatchable() {
+        return Err(Errno::EINVAL);
+    }
+    let signals = &current.process.signals;
+    let old = signals.action(signal);
+    if new_at != 0 {
+        let mut new: SigAction = user_memory::read_value(new_at)?;
+        new.flags &= KNOWN_FLAGS;
+        new.mask = new.mask.difference(SigSet::UNBLOCKABLE);
+        signals.set_action(signal, new);
+    }
+    user_memory::write_wanted(old_at, &old)?;
+    Ok(0)
+}
+
+/// rt_sigprocmask(2).
+pub fn rt_sigprocmask(current: &Thread, how: u64, new_at: u64, old_at: u64, size: u64) -> Result<usize, Errno> {
+    check_size(size)?;
+    let old = current.signals.mask();
+    if new_at != 0 {
+        let set: SigSet = user_memory::read_value(new_at)?;
+        let new = match how as u32 {
+            SIG_BLOCK => old.union(set),
+            SIG_UNBLOCK => old.difference(set),
+            SIG_SETMASK => set,
+            _ => return Err(Errno::EINVAL),
+        };
+        current.signals.set_mask(new);
+        current.call_attention();
+    }
+    user_memory::write_wanted(old_at, &old)?;
+    Ok(0)
+}
+
+/// rt_sigpending(2).
+pub fn rt_sigpending(current: &Thread, set_at: u64, size: u64) -> Result<usize, Errno> {
+    if size > SIGSET_SIZE as u64 {
+        return Err(Errno::EINVAL);
+    }
+    let pending = current.signals.pending().union(current.process.signals.pending());
+    let blocked = pending.intersection(current.signals.mask());
+    user_memory::write_bytes(set_at, &blocked.0.to_le_bytes()[..size as usize])?;
+    Ok(0)
+}
+
+/// rt_sigsuspend(2): always ends by a signal.
+pub fn rt_sigsuspend(current: &Thread, set_at: u64, size: u64) -> Result<usize, Errno> {
+    check_size(size)?;
+    let mask: SigSet = user_memory::read_value(set_at)?;
+    current.signals.suspend_mask(mask);
+    let never: Result<Option<()>, _> = wait::wait_on_any(&[], None, || None);
+    debug_assert!(never.is_err(), "signal: a sleep without a condition ended without a signal");
+    Err(Errno::RESTART_NO_HANDLER)
+}
+
+/// rt_sigtimedwait(2).
+pub fn rt_sigtimedwait(current: &Thread, set_at: u64, info_at: u64, timeout_at: u64, size: u64) -> Result<usize, Errno> {
+    check_size(size)?;
+    let set = user_memory::read_value::<SigSet>(set_at)?.difference(SigSet::UNBLOCKABLE);
+    let deadline = match timeout_at {
+        0 => None,
+        at => {
+            let timeout: TimeSpec = user_memory::read_value(at)?;
+            Some(time::deadline_after(timeout.to_nanoseconds().ok_or(Errno::EINVAL)?))
+        }
+    };
+    current.signals.set_awaited(set);
+    let found = wait::wait_on_any(&[], deadline, || signal::take_pending(current, set));
+    current.signals.set_awaited(SigSet::EMPTY);
+    let info = found.map_err(|_| Errno::EINTR)?.ok_or(Errno::EAGAIN)?;
+    user_memory::write_wanted(info_at, &info)?;
+    Ok(info.signo as usize)
+}
+
+/// sigaltstack(2).
+pub fn sigaltstack(current: &Thread, context: &UserContext, new_at: u64, old_at: u64) -> Result<usize, Errno> {
+    let old = current.signals.stack();
+    let is_in_use = is_on_stack(&old, context.sp);
+    if new_at != 0 {
+        let new: StackT = user_memory::read_value(new_at)?;
+        if is_in_use {
+            return Err(Errno::EPERM);
+        }
+        current.signals.set_stack(checked_stack(new)?);
+    }
+    let in_use = if is_in_use { SS_ONSTACK } else { 0 };
+    user_memory::write_wanted(old_at, &StackT { flags: old.flags | in_use, ..old })?;
+    Ok(0)
+}
+
+fn checked_stack(stack: StackT) -> Result<StackT, Errno> {
+    match stack.flags & !SS_AUTODISARM {
+        SS_DISABLE => Ok(StackT { flags: stack.flags, ..StackT::default() }),
+        0 | SS_ONSTACK if stack.size < MINSIGSTKSZ => Err(Errno::ENOMEM),
+        0 | SS_ONSTACK => Ok(StackT { flags: stack.flags & SS_AUTODISARM, pad: 0, ..stack }),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// kill(2).
+pub fn kill(current: &Thread, target: u64, number: u64) -> Result<usize, Errno> {
+    let signal = decode_signal(number)?;
+    match target as i32 {
+        pid if pid > 0 => {
+            let process = process::find(pid.unsigned_abs()).ok_or(Errno::ESRCH)?;
+            check_right(current, &process, signal)?;
+            send(current, &process, signal);
+            Ok(0)
+        }
+        0 => send_to_all(current, process::group_members(current.process.group()), signal),
+        -1 => {
+            let mut everybody = process::all();
+            everybody.retain(|process| process.pid != INIT && process.pid != current.process.pid);
+            send_to_all(current, everybody, signal)
+        }
+        i32::MIN => Err(Errno::ESRCH),
+        group => send_to_all(current, process::group_members(group.unsigned_abs()), signal),
+    }
+}
+
+/// The signal of that number, or none for 0, which only asks.
+fn decode_signal(number: u64) -> Result<Option<Signal>, Errno> {
+    match number & 0xffff_ffff {
+        0 => Ok(None),
+        number => Signal::new(number).map(Some).ok_or(Errno::EINVAL),
+    }
+}
+
+fn send(current: &Thread, process: &Arc<Process>, signal: Option<Signal>) {
+    if let Some(signal) = signal {
+        signal::send_to_process(process, sent_by(current, signal, SI_USER));
+    }
+}
+
+fn sent_by(current: &Thread, signal: Signal, code: i32) -> SigInfo {
+    SigInfo::sent(signal, code, current.process.pid, current.process.credentials().uid)
+}
+
+/// Sends to all that may be sent to: `ESRCH` if there is nobody, `EPERM` if there is nobody of whom it is allowed.
+fn send_to_all(current: &Thread, processes: Vec<Arc<Process>>, signal: Option<Signal>) -> Result<usize, Errno> {
+    let mut outcome = Err(Errno::ESRCH);
+    for process in processes {
+        match check_right(current, &process, signal) {
+            Ok(()) => {
+                send(current, &process, signal);
+                outcome = Ok(0);
+            }
+            Err(error) if outcome.is_err() => outcome = Err(error),
+            Err(_) => {}
+        }
+    }
+    outcome
+}
+
+/// kill(2): the users must match; SIGCONT may go anywhere in the session.
+fn check_right(current: &Thread, target: &Process, signal: Option<Signal>) -> Result<(), Errno> {
+    let own = &current.process;
+    let may_continue = signal == Some(Signal::SIGCONT) && own.session() == target.session();
+    let is_allowed = own.credentials().may_signal(&target.credentials());
+    if is_allowed || may_continue { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// tkill(2).
+pub fn tkill(current: &Thread, tid: u64, number: u64) -> Result<usize, Errno> {
+    send_to_thread(current, None, tid, number)
+}
+
+/// tgkill(2).
+pub fn tgkill(current: &Thread, pid: u64, tid: u64, number: u64) -> Result<usize, Errno> {
+    if (pid as i32) <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    send_to_thread(current, Some(pid as Pid), tid, number)
+}
+
+fn send_to_thread(current: &Thread, pid: Option<Pid>, tid: u64, number: u64) -> Result<usize, Errno> {
+    if (tid as i32) <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let signal = decode_signal(number)?;
+    let (process, thread) = find_thread(pid, tid as Pid)?;
+    check_right(current, &process, signal)?;
+    if let (Some(signal), Some(thread)) = (signal, thread) {
+        signal::send_to_thread(&thread, sent_by(current, signal, SI_TKILL));
+    }
+    Ok(0)
+}
+
+/// A thread and its process; a zombie has no threads left, but an id. While each process has one thread, the thread's id is
+/// the process's.
+fn find_thread(pid: Option<Pid>, tid: Pid) -> Result<(Arc<Process>, Option<Arc<Thread>>), Errno> {
+    let process = process::find(tid).filter(|process| pid.is_none_or(|pid| pid == process.pid)).ok_or(Errno::ESRCH)?;
+    let thread = process.threads().into_iter().find(|thread| thread.tid == tid);
+    Ok((process, thread))
+}
+
+/// rt_sigqueueinfo(2).
+pub fn rt_sigqueueinfo(current: &Thread, pid: u64, number: u64, info_at: u64) -> Result<usize, Errno> {
+    let (signal, info) = queued_info(current, pid as Pid, number, info_at)?;
+    let process = process::find(pid as Pid).ok_or(Errno::ESRCH)?;
+    check_right(current, &process, signal)?;
+    if let Some(signal) = signal {
+        check_queue(&process, signal)?;
+        signal::send_to_process(&process, SigInfo { signo: signal.number().into(), ..info });
+    }
+    Ok(0)
+}
+
+/// rt_tgsigqueueinfo(2).
+pub fn rt_tgsigqueueinfo(current: &Thread, pid: u64, tid: u64, number: u64, info_at: u64) -> Result<usize, Errno> {
+    if (pid as i32) <= 0 || (tid as i32) <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let (signal, info) = queued_info(current, pid as Pid, number, info_at)?;
+    let (process, thread) = find_thread(Some(pid as Pid), tid as Pid)?;
+    check_right(current, &process, signal)?;
+    if let (Some(signal), Some(thread)) = (signal, thread) {
+        check_queue(&process, signal)?;
+        signal::send_to_thread(&thread, SigInfo { signo: signal.number().into(), ..info });
+    }
+    Ok(0)
+}
+
+/// Nobody may pretend to be the kernel or kill(2) towards others.
+fn queued_info(current: &Thread, pid: Pid, number: u64, info_at: u64) -> Result<(Option<Signal>, SigInfo), Errno> {
+    let signal = decode_signal(number)?;
+    let info: SigInfo = user_memory::read_value(info_at)?;
+    if (info.code >= 0 || info.code == SI_TKILL) && pid != current.process.pid {
+        return Err(Errno::EPERM);
+    }
+    Ok((signal, info))
+}
+
+/// A real-time signal is not lost silently: `EAGAIN` when too many wait already.
+fn check_queue(process: &Process, signal: Signal) -> Result<(), Errno> {
+    let is_full = process.signals.waiting() as u64 >= process.limit(RLIMIT_SIGPENDING);
+    if signal >= Signal::SIGRTMIN && is_full { Err(Errno::EAGAIN) } else { Ok(()) }
+}

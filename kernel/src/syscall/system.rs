@@ -1,0 +1,194 @@
+//! The machine: uname(2), sysinfo(2), getrandom(2), reboot(2), getcpu(2), and the calls of sched(7) that have an answer here.
+
+use super::process::meant;
+use crate::scheduler;
+use crate::thread::Thread;
+use crate::{boot, memory, process, time, user_memory};
+use abi::Errno;
+use abi::process::{SCHED_NORMAL, SysInfo, UtsName};
+use abi::random::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
+use abi::reboot::{
+    LINUX_REBOOT_CMD_CAD_OFF, LINUX_REBOOT_CMD_CAD_ON, LINUX_REBOOT_CMD_HALT, LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART,
+    LINUX_REBOOT_CMD_RESTART2, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B,
+    LINUX_REBOOT_MAGIC2C,
+};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use mm::PAGE_SIZE;
+use spin::Mutex;
+
+/// The Linux release whose interface this is: glibc asks.
+pub const RELEASE: &str = "6.12.0-holstein";
+
+/// Longest host or domain name (`__NEW_UTS_LEN`).
+const NAME_LEN: usize = 64;
+
+static HOST: Mutex<Name> = Mutex::new(Name::new(b"holstein"));
+static DOMAIN: Mutex<Name> = Mutex::new(Name::new(b"(none)"));
+
+/// A name that can be set.
+struct Name {
+    bytes: [u8; NAME_LEN],
+    len: usize,
+}
+
+impl Name {
+    const fn new(name: &[u8]) -> Name {
+        let mut bytes = [0; NAME_LEN];
+        let (start, _) = bytes.split_at_mut(name.len());
+        start.copy_from_slice(name);
+        Name { bytes, len: name.len() }
+    }
+
+    fn field(&self) -> [u8; NAME_LEN + 1] {
+        let mut field = [0; NAME_LEN + 1];
+        field[..self.len].copy_from_slice(&self.bytes[..self.len]);
+        field
+    }
+}
+
+/// uname(2).
+pub fn uname(at: u64) -> Result<usize, Errno> {
+    let names = UtsName {
+        sysname: UtsName::field("Linux"),
+        nodename: HOST.lock().field(),
+        release: UtsName::field(RELEASE),
+        version: UtsName::field(concat!("#1 Holstein ", env!("CARGO_PKG_VERSION"))),
+        machine: UtsName::field("aarch64"),
+        domainname: DOMAIN.lock().field(),
+    };
+    user_memory::write_value(at, &names)?;
+    Ok(0)
+}
+
+/// sethostname(2).
+pub fn sethostname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno> {
+    set_name(current, &HOST, at, len)
+}
+
+/// setdomainname(2).
+pub fn setdomainname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno> {
+    set_name(current, &DOMAIN, at, len)
+}
+
+fn set_name(current: &Thread, name: &Mutex<Name>, at: u64, len: u64) -> Result<usize, Errno> {
+    if !current.process.credentials().is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    let len = usize::try_from(len).ok().filter(|&len| len <= NAME_LEN).ok_or(Errno::EINVAL)?;
+    let mut bytes = [0; NAME_LEN];
+    user_memory::read_bytes(at, &mut bytes[..len])?;
+    *name.lock() = Name { bytes, len };
+    Ok(0)
+}
+
+/// sysinfo(2).
+pub fn sysinfo(at: u64) -> Result<usize, Errno> {
+    let answer = SysInfo {
+        uptime: (time::now_monotonic_nanos() / time::SECOND) as i64,
+        totalram: platform::memory::ram_bytes() / PAGE_SIZE as u64,
+        freeram: memory::free_frames() as u64,
+        procs: process::count().min(usize::from(u16::MAX)) as u16,
+        mem_unit: PAGE_SIZE as u32,
+        ..SysInfo::default()
+    };
+    user_memory::write_value(at, &answer)?;
+    Ok(0)
+}
+
+/// getrandom(2): the generator is seeded at boot, so it never waits.
+pub fn getrandom(at: u64, len: u64, flags: u64) -> Result<usize, Errno> {
+    const PIECE: usize = 256;
+    let flags = flags as u32;
+    if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0 || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE {
+        return Err(Errno::EINVAL);
+    }
+    let len = usize::try_from(len).unwrap_or(usize::MAX).min(user_memory::MOST_BYTES);
+    let mut done = 0;
+    while done < len {
+        let mut bytes = [0; PIECE];
+        let piece = &mut bytes[..PIECE.min(len - done)];
+        platform::random::fill(piece);
+        match user_memory::write_bytes(at.wrapping_add(done as u64), piece) {
+            Ok(()) => done += piece.len(),
+            Err(_) if done > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// getcpu(2).
+pub fn getcpu(cpu_at: u64, node_at: u64) -> Result<usize, Errno> {
+    user_memory::write_wanted(cpu_at, &(platform::cpu::number() as u32))?;
+    user_memory::write_wanted(node_at, &0u32)?;
+    Ok(0)
+}
+
+/// sched_yield(2).
+pub fn sched_yield(current: &Arc<Thread>) -> Result<usize, Errno> {
+    scheduler::yield_now(current);
+    Ok(0)
+}
+
+/// The processors that threads run on: the one that booted.
+const ONLINE: u64 = 1;
+
+/// sched_getaffinity(2): how many bytes of the set were written.
+pub fn sched_getaffinity(current: &Thread, pid: u64, len: u64, at: u64) -> Result<usize, Errno> {
+    meant(current, pid)?;
+    if len % 8 != 0 || len < 8 {
+        return Err(Errno::EINVAL);
+    }
+    user_memory::write_value(at, &ONLINE)?;
+    Ok(8)
+}
+
+/// sched_setaffinity(2): `EINVAL` for a set without a processor that there is.
+pub fn sched_setaffinity(current: &Thread, pid: u64, len: u64, at: u64) -> Result<usize, Errno> {
+    meant(current, pid)?;
+    let mut set = [0; 8];
+    let len = usize::try_from(len).unwrap_or(usize::MAX).min(set.len());
+    user_memory::read_bytes(at, &mut set[..len])?;
+    if u64::from_le_bytes(set) & ONLINE != 0 { Ok(0) } else { Err(Errno::EINVAL) }
+}
+
+/// sched_getscheduler(2): round robin without priorities, `SCHED_OTHER`.
+pub fn sched_getscheduler(current: &Thread, pid: u64) -> Result<usize, Errno> {
+    meant(current, pid)?;
+    Ok(SCHED_NORMAL as usize)
+}
+
+/// sched_getparam(2): priority 0.
+pub fn sched_getparam(current: &Thread, pid: u64, at: u64) -> Result<usize, Errno> {
+    meant(current, pid)?;
+    user_memory::write_value(at, &0u32)?;
+    Ok(0)
+}
+
+/// reboot(2).
+pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> Result<usize, Errno> {
+    if !current.process.credentials().is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    let known = [LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C];
+    if magic as u32 != LINUX_REBOOT_MAGIC1 || !known.contains(&(magic2 as u32)) {
+        return Err(Errno::EINVAL);
+    }
+    match command as u32 {
+        LINUX_REBOOT_CMD_RESTART | LINUX_REBOOT_CMD_RESTART2 => boot::restart(),
+        LINUX_REBOOT_CMD_POWER_OFF => boot::power_off(),
+        LINUX_REBOOT_CMD_HALT => boot::halt(),
+        LINUX_REBOOT_CMD_CAD_ON | LINUX_REBOOT_CMD_CAD_OFF => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// The names for /proc/sys/kernel: host and domain.
+pub fn names() -> (Vec<u8>, Vec<u8>) {
+    let copy = |name: &Mutex<Name>| {
+        let name = name.lock();
+        name.bytes[..name.len].to_vec()
+    };
+    (copy(&HOST), copy(&DOMAIN))
+}

@@ -1,0 +1,191 @@
+//! A thread: one flow of control of a process, with a kernel stack, user registers and a state for the scheduler. Each
+//! process has one thread so far; everything that POSIX gives to a thread and not to its process stands here already.
+
+use crate::process::{Pid, Process};
+use crate::signal::ThreadSignals;
+use crate::user_loop;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use mm::NoMemory;
+use platform::thread::KernelThread;
+use platform::user::{UserContext, UserRegisters};
+use spin::Mutex;
+
+/// One thread.
+pub struct Thread {
+    /// The thread's id; that of its process for the first thread.
+    pub tid: Pid,
+    /// The process it belongs to.
+    pub process: Arc<Process>,
+    /// Its mask, the signals sent to it alone, its alternate stack.
+    pub signals: ThreadSignals,
+    /// Kernel stack and, while the thread does not run, its saved registers.
+    pub kernel: KernelThread,
+    /// FP, SIMD and thread-pointer registers of EL0 while the thread does not run.
+    pub registers: Mutex<UserRegisters>,
+    /// Address of the word to clear, and wake a futex at, when the thread ends: set_tid_address(2). 0 for none.
+    pub clear_child_tid: AtomicU64,
+    /// Address of the list of robust futexes: set_robust_list(2).
+    pub robust_list: AtomicU64,
+    /// The deadline of an interrupted call that is being made again: see [`Thread::keep_deadline`].
+    kept_deadline: AtomicU64,
+    /// Where the thread begins at EL0; taken when it starts.
+    start: Mutex<Option<Box<UserContext>>>,
+    state: AtomicU8,
+    needs_attention: AtomicBool,
+    usage: ThreadUsage,
+}
+
+/// Processor time, in ticks. Written by the thread itself only.
+#[derive(Default)]
+struct ThreadUsage {
+    user: AtomicU64,
+    system: AtomicU64,
+    /// When the thread last crossed the border between EL0 and the kernel, or was switched to.
+    since: AtomicU64,
+}
+
+/// What the scheduler may do with a thread. The transitions are told in `scheduler`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum State {
+    /// On a processor, or queued for one.
+    Running,
+    /// About to sleep, still on its processor.
+    Sleeping,
+    /// Off its processor until somebody wakes it.
+    Asleep,
+    /// Over: it will not run again.
+    Dead,
+}
+
+impl Thread {
+    /// A kernel stack for a thread: the only part of it that can fail.
+    pub fn make_stack() -> Result<KernelThread, NoMemory> {
+        KernelThread::new(user_loop::start, 0)
+    }
+
+    /// A thread that will begin at `start` when it is first switched to. Its id is that of its process.
+    pub fn new(
+        process: Arc<Process>,
+        kernel: KernelThread,
+        signals: ThreadSignals,
+        start: UserContext,
+        registers: UserRegisters,
+    ) -> Arc<Thread> {
+        Arc::new(Thread {
+            tid: process.pid,
+            process,
+            signals,
+            kernel,
+            registers: Mutex::new(registers),
+            clear_child_tid: AtomicU64::new(0),
+            robust_list: AtomicU64::new(0),
+            kept_deadline: AtomicU64::new(0),
+            start: Mutex::new(Some(Box::new(start))),
+            state: AtomicU8::new(State::Running as u8),
+            needs_attention: AtomicBool::new(false),
+            usage: ThreadUsage::default(),
+        })
+    }
+
+    /// Where the thread begins; once.
+    pub fn take_start(&self) -> UserContext {
+        *self.start.lock().take().expect("a thread begins once")
+    }
+
+    /// Asks the thread to look at its signals (and whether to end) before it next returns to EL0.
+    pub fn call_attention(&self) {
+        self.needs_attention.store(true, Ordering::Release);
+    }
+
+    /// Whether there is something to look at before the return to EL0.
+    #[inline]
+    pub fn needs_attention(&self) -> bool {
+        self.needs_attention.load(Ordering::Acquire)
+    }
+
+    /// Begins looking: whatever comes from now on calls again.
+    pub fn answer_attention(&self) {
+        self.needs_attention.store(false, Ordering::Relaxed);
+    }
+
+    /// Keeps the point in time at which an interrupted call was to end, for the case that the call is made again: it must
+    /// not wait its whole time anew (`restart_syscall` in signal(7)).
+    pub fn keep_deadline(&self, ticks: u64) {
+        self.kept_deadline.store(ticks.max(1), Ordering::Relaxed);
+    }
+
+    /// The deadline kept by the call that is being made again, or the given one. Forgets it.
+    pub fn resume_deadline(&self, fresh: u64) -> u64 {
+        match self.kept_deadline.swap(0, Ordering::Relaxed) {
+            0 => fresh,
+            kept => kept,
+        }
+    }
+
+    /// Forgets a kept deadline: a handler runs, the call will not be made again by the kernel.
+    pub fn forget_deadline(&self) {
+        self.kept_deadline.store(0, Ordering::Relaxed);
+    }
+
+    /// Says that the thread is about to sleep: from now on a wake-up is noted.
+    pub fn prepare_to_sleep(&self) {
+        self.state.store(State::Sleeping as u8, Ordering::SeqCst);
+    }
+
+    /// The thread is awake, whether it slept or not.
+    pub fn end_sleep(&self) {
+        self.state.store(State::Running as u8, Ordering::Relaxed);
+    }
+
+    /// The thread is over: the next switch away from it is the last.
+    pub fn die(&self) {
+        self.state.store(State::Dead as u8, Ordering::Release);
+    }
+
+    /// The scheduler's state.
+    pub fn state(&self) -> State {
+        match self.state.load(Ordering::Acquire) {
+            0 => State::Running,
+            1 => State::Sleeping,
+            2 => State::Asleep,
+            _ => State::Dead,
+        }
+    }
+
+    /// Goes from one state to another if the thread is in the first; whether it was.
+    pub fn change_state(&self, from: State, to: State) -> bool {
+        self.state.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Starts counting: the thread was switched to at `now`.
+    pub fn begin_turn(&self, now: u64) {
+        self.usage.since.store(now, Ordering::Relaxed);
+    }
+
+    /// The time since the last crossing was spent at EL0.
+    #[inline]
+    pub fn count_user(&self, now: u64) {
+        charge(&self.usage.user, &self.usage.since, now);
+    }
+
+    /// The time since the last crossing was spent in the kernel.
+    #[inline]
+    pub fn count_system(&self, now: u64) {
+        charge(&self.usage.system, &self.usage.since, now);
+    }
+
+    /// Ticks spent at EL0 and in the kernel, up to the last crossing.
+    pub fn ticks(&self) -> (u64, u64) {
+        (self.usage.user.load(Ordering::Relaxed), self.usage.system.load(Ordering::Relaxed))
+    }
+}
+
+#[inline]
+fn charge(account: &AtomicU64, since: &AtomicU64, now: u64) {
+    let spent = now.wrapping_sub(since.load(Ordering::Relaxed));
+    account.store(account.load(Ordering::Relaxed) + spent, Ordering::Relaxed);
+    since.store(now, Ordering::Relaxed);
+}

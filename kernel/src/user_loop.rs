@@ -1,0 +1,111 @@
+//! The life of a thread: run the program, look at why it came back, serve that, repeat. Both stories of the kernel begin
+//! here.
+//!
+//! * Story 1, a store to a shared page: [`Trap::Abort`] -> [`serve_abort`] -> `mm::fault` (where everything about it is
+//!   decided) -> back to the same instruction.
+//! * Story 2, fork: [`Trap::SystemCall`] -> `syscall::call` -> `syscall::clone` -> `mm::fork` -> the process table -> the run
+//!   queue.
+
+use crate::signal;
+use crate::thread::Thread;
+use crate::{process, scheduler, syscall, user_memory};
+use abi::signal::info::{
+    BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,
+};
+use abi::signal::{SigInfo, Signal};
+use alloc::sync::Arc;
+use mm::{Outcome, SegvCode};
+use platform::timer;
+use platform::user::{self, Abort, AbortCause, Trap, UserContext};
+
+/// Where every thread's kernel stack begins.
+pub fn start(_argument: usize) {
+    let thread = scheduler::current();
+    let mut context = thread.take_start();
+    run(&thread, &mut context);
+    process::end_current(thread);
+    scheduler::leave()
+}
+
+/// Runs the thread until its process is to end.
+fn run(thread: &Arc<Thread>, context: &mut UserContext) {
+    let mut restart = None;
+    loop {
+        if thread.needs_attention() || restart.is_some() {
+            signal::deliver(thread, context, restart.take());
+            if thread.process.is_ending() {
+                return;
+            }
+        }
+        thread.count_system(timer::ticks());
+        let trap = user::run(context);
+        thread.count_user(timer::ticks());
+        match trap {
+            Trap::SystemCall => restart = syscall::call(thread, context),
+            Trap::Abort(abort) => serve_abort(thread, &abort),
+            Trap::Interrupt => serve_interrupts(thread),
+            fault => blame(thread, context, fault),
+        }
+    }
+}
+
+/// An access that the tables do not allow: made possible if the areas allow it, else the program's mistake.
+fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
+    let address = abort.address;
+    let mapping_fault = match abort.cause {
+        AbortCause::Translation | AbortCause::Permission | AbortCause::AccessFlag => address.is_user(),
+        AbortCause::Alignment => return accuse(thread, Signal::SIGBUS, BUS_ADRALN, address.0),
+        AbortCause::External | AbortCause::Other(_) => return accuse(thread, Signal::SIGBUS, BUS_OBJERR, address.0),
+        AbortCause::AddressSize => false,
+    };
+    if !mapping_fault {
+        return accuse(thread, Signal::SIGSEGV, SEGV_MAPERR, address.0);
+    }
+    match user_memory::handle_fault(&thread.process, address, abort.access) {
+        Some(Outcome::Resolved(_)) | None => {}
+        Some(Outcome::Denied(SegvCode::MapErr)) => accuse(thread, Signal::SIGSEGV, SEGV_MAPERR, address.0),
+        Some(Outcome::Denied(SegvCode::AccErr)) => accuse(thread, Signal::SIGSEGV, SEGV_ACCERR, address.0),
+        Some(Outcome::BusError) => accuse(thread, Signal::SIGBUS, BUS_ADRERR, address.0),
+        Some(Outcome::NoMemory) => end_for_want_of_memory(thread),
+    }
+}
+
+fn serve_interrupts(thread: &Arc<Thread>) {
+    scheduler::handle_interrupts();
+    scheduler::yield_if_turn_is_over(thread);
+}
+
+/// What a program did that is neither a call nor an access to memory.
+fn blame(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
+    let (signal, code, address) = match trap {
+        Trap::IllegalInstruction => (Signal::SIGILL, ILL_ILLOPC, context.pc),
+        Trap::TrappedRegister => (Signal::SIGILL, ILL_PRVOPC, context.pc),
+        Trap::PcAlignment => (Signal::SIGBUS, BUS_ADRALN, context.pc),
+        Trap::SpAlignment => (Signal::SIGBUS, BUS_ADRALN, context.sp),
+        Trap::Breakpoint => (Signal::SIGTRAP, TRAP_BRKPT, context.pc),
+        Trap::SingleStep => (Signal::SIGTRAP, TRAP_TRACE, context.pc),
+        Trap::FloatingPoint => (Signal::SIGFPE, FPE_FLTINV, context.pc),
+        Trap::SystemError { esr } => {
+            crate::error!("system error while {} ran: esr {esr:#x}", thread.process.name());
+            (Signal::SIGBUS, BUS_OBJERR, context.pc)
+        }
+        Trap::Unknown { esr } => {
+            crate::error!("{}: unknown exception, esr {esr:#x}", thread.process.name());
+            (Signal::SIGILL, SI_KERNEL, context.pc)
+        }
+        Trap::SystemCall | Trap::Abort(_) | Trap::Interrupt => return,
+    };
+    accuse(thread, signal, code, address);
+}
+
+fn accuse(thread: &Arc<Thread>, signal: Signal, code: i32, address: u64) {
+    signal::force(thread, SigInfo::fault(signal, code, address));
+}
+
+/// There is no frame for a page that the program may well use: it is ended, by a signal that it cannot catch.
+#[cold]
+fn end_for_want_of_memory(thread: &Arc<Thread>) {
+    let process = &thread.process;
+    crate::error!("Out of memory: killed process {} ({})", process.pid, process.name());
+    process.end(abi::process::WaitStatus::Signaled { signal: Signal::SIGKILL.number(), core: false });
+}
