@@ -138,14 +138,14 @@ impl Page<'_> {
             return self.spurious(memory, tables);
         }
         self.edit_in_place(memory, tables, Resolution::Regained, |old| {
-            self.area.leaf(old.frame()).with_write()
+            self.leaf(memory, old.frame()).with_write()
         })
     }
 
     /// The last owner: the same frame becomes writable again, and its solely owned neighbours with it.
     fn regain<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
         let outcome = self.edit_in_place(memory, tables, Resolution::Regained, |old| {
-            self.area.leaf(old.frame()).with_write()
+            self.leaf(memory, old.frame()).with_write()
         });
         if let (Outcome::Resolved(_), Some(table)) = (outcome, tables.walk(memory, self.address).l3) {
             tables.regain_window(memory, table, self.address.index(Level::L3));

@@ -283,10 +283,12 @@ impl Frames {
         self.info(table).word.store(shape.0, Ordering::Relaxed);
     }
 
-    /// I4: descriptors of `table`, which may be shared, have lost write access while other ASIDs may have cached them.
+    /// I4: descriptors of `table`, which may be shared, are about to lose write access while other ASIDs may have cached them.
+    /// Whoever then reads a demoted descriptor, and fences, sees the mark.
     #[inline]
     pub(crate) fn mark_demoted(&self, table: Frame) {
         self.info(table).word.fetch_or(Shape::DEMOTED, Ordering::Relaxed);
+        fence(Ordering::Release);
     }
 }
 

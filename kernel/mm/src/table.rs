@@ -20,6 +20,7 @@ use crate::frames::{NoMemory, Shape};
 use crate::hostage::Hostage;
 use crate::memory::{Event, Memory};
 use crate::mmu::Mmu;
+use crate::sync::{Ordering, fence};
 
 /// The tables of one space. Caller holds the space's lock for every method.
 pub(crate) struct Tables {
@@ -363,17 +364,20 @@ pub(crate) fn copy_entries<M: Mmu>(
             _ => entry.table_without_write(),
         };
         if copy != entry {
+            if !has_demoted {
+                // First the mark: another sharer that copies this table meanwhile finds it with the demoted descriptor.
+                frames.mark_demoted(source);
+                has_demoted = true;
+            }
             mmu.store(source, index, copy);
-            has_demoted = true;
         }
         mmu.store(target, index, copy);
         valid += 1;
     }
     frames.set_shape(target, Shape::spanning(used, valid));
-    if has_demoted {
-        frames.mark_demoted(source);
-    }
     memory.count(Event::TableCopied);
+    // After the descriptors: see `mark_demoted`.
+    fence(Ordering::Acquire);
     frames.shape(source).is_demoted()
 }
 
