@@ -208,7 +208,7 @@ impl Machine {
         if self.frames[self.slot(frame)].reached == 0 {
             return;
         }
-        let reaching = self.find_cached(|entry| output(entry.raw) == frame);
+        let reaching = self.find_cached(|_, _, _, entry| output(entry.raw) == frame);
         if let Some((cpu, asid, level, address)) = reaching {
             self.complain(|| {
                 format!(
@@ -219,20 +219,19 @@ impl Machine {
         }
     }
 
-    /// The first remembered descriptor of a live ASID that `wanted` accepts.
-    pub fn find_cached(&self, wanted: impl Fn(&Cached) -> bool) -> Option<(usize, u16, u8, u64)> {
+    /// The first remembered descriptor of a live ASID that `wanted` accepts, by ASID, level, address and itself.
+    pub fn find_cached(&self, wanted: impl Fn(u16, u8, u64, &Cached) -> bool) -> Option<(usize, u16, u8, u64)> {
         self.cpus.iter().enumerate().find_map(|(number, cpu)| {
             let mut live = cpu.tlb.spaces().filter(|(asid, _)| self.is_live(*asid));
             live.find_map(|(asid, space)| {
-                let found = space.all().find(|(_, _, entry)| wanted(entry));
+                let found = space.all().find(|(level, address, entry)| wanted(asid, *level, *address, entry));
                 found.map(|(level, address, _)| (number, asid, level, address))
             })
         })
     }
 
-    /// Remembers `raw`, read by `cpu` at `level` for `address`.
-    pub fn remember(&mut self, cpu: usize, asid: u16, level: u8, address: u64, mut entry: Cached) {
-        entry.stamp = self.tick();
+    /// Remembers what `cpu` read at `level` for `address`.
+    pub fn remember(&mut self, cpu: usize, asid: u16, level: u8, address: u64, entry: Cached) {
         if self.cpus[cpu].tlb.space(asid).insert(level, address, entry) {
             let (to, from) = (self.slot(output(entry.raw)), self.slot(entry.table));
             self.frames[to].reached += 1;

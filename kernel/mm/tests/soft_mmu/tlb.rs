@@ -17,7 +17,7 @@ pub struct Cached {
     pub index: u16,
     /// Which life of that table it was read in.
     pub life: u32,
-    /// When it was last read.
+    /// When it was last read, or what it was read by way of: a TLBI takes away what follows from what it takes away.
     pub stamp: u64,
 }
 
@@ -62,7 +62,7 @@ impl AsidCache {
         let known = self.levels[level as usize - 1].entry(address >> shift(level)).or_default();
         match known.iter_mut().find(|old| old.is_same_but_age(&new)) {
             Some(old) => {
-                old.stamp = new.stamp;
+                old.stamp = old.stamp.max(new.stamp);
                 false
             }
             None => {

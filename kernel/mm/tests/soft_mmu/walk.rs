@@ -90,7 +90,7 @@ impl Machine {
     /// One walk, from the root or from a remembered table; everything read on the way is remembered.
     pub fn walk(&mut self, cpu: usize, address: u64) {
         let Some((root, asid)) = self.cpus[cpu].ttbr0 else { return };
-        let (mut level, mut table, mut above) = self.start_of_walk(cpu, root, asid, address);
+        let (mut level, mut table, mut above, stamp) = self.start_of_walk(cpu, root, asid, address);
         loop {
             let Some(raw) = self.read_for_walk(table, index(address, level)) else { return };
             let meaning = decode(level, raw);
@@ -105,16 +105,16 @@ impl Machine {
                 _ => {}
             }
             let life = self.life(table);
-            let entry = Cached { raw, above, table, index: index(address, level) as u16, life, stamp: 0 };
+            let entry = Cached { raw, above, table, index: index(address, level) as u16, life, stamp };
             self.remember(cpu, asid, level, address, entry);
             let Meaning::Table(next, limits) = meaning else { return };
             (level, table, above) = (level + 1, next, above.and(limits));
         }
     }
 
-    fn start_of_walk(&mut self, cpu: usize, root: u32, asid: u16, address: u64) -> (u8, u32, Limits) {
+    fn start_of_walk(&mut self, cpu: usize, root: u32, asid: u16, address: u64) -> (u8, u32, Limits, u64) {
         let level = 1 + self.random.below(3) as u8;
-        let from_root = (1, root, Limits::default());
+        let from_root = (1, root, Limits::default(), self.tick());
         if level == 3 {
             return from_root;
         }
@@ -124,7 +124,7 @@ impl Machine {
         }
         let entry = self.random.pick(&remembered);
         match decode(level, entry.raw) {
-            Meaning::Table(next, limits) => (level + 1, next, entry.above.and(limits)),
+            Meaning::Table(next, limits) => (level + 1, next, entry.above.and(limits), entry.stamp),
             _ => from_root,
         }
     }
@@ -241,7 +241,7 @@ impl Machine {
                 self.check_address(cpu, asid, root, address);
             }
             for (level, address, table) in tables {
-                let right = self.table_at(root, address, level);
+                let right = self.table_for(root, address, level + 1);
                 if right != Some(table) {
                     self.complain(|| {
                         format!(
@@ -254,9 +254,10 @@ impl Machine {
         }
     }
 
-    fn table_at(&self, root: u32, address: u64, level: u8) -> Option<u32> {
+    /// The table of `level` on the way to `address`.
+    pub fn table_for(&self, root: u32, address: u64, level: u8) -> Option<u32> {
         let mut table = root;
-        for above in 1..=level {
+        for above in 1..level {
             match decode(above, self.word(table, index(address, above))) {
                 Meaning::Table(next, _) if self.has(next) => table = next,
                 _ => return None,

@@ -83,6 +83,7 @@ pub struct World {
     spaces: RefCell<Vec<Rc<Space>>>,
     held: RefCell<Vec<Frame>>,
     free_at_start: usize,
+    is_switching: Cell<bool>,
     next_value: Cell<u64>,
     dice: RefCell<Random>,
     /// Faults seen by programs, and operations, for the report.
@@ -123,6 +124,7 @@ impl World {
         let world = World {
             free_at_start: memory.frames().free_count(),
             objects,
+            is_switching: Cell::new(false),
             ram,
             processors: (0..settings.cpus).map(|_| Processor::default()).collect(),
             spaces: RefCell::default(),
@@ -232,12 +234,17 @@ impl World {
         Some(self.adopt(inner, Shadow::default()))
     }
 
-    /// `cpu` goes on with a thread of the space; false when the space's lock is held.
+    /// `cpu` goes on with a thread of the space; false when the space's lock is held, or the lock of the ASIDs: that one the
+    /// heart holds during a roll-over, and another processor would spin for it.
     pub fn run(&self, cpu: usize, space: &Rc<Space>) -> bool {
+        if self.is_switching.replace(true) {
+            return false;
+        }
         let entered = self.with_space(cpu, space, |inner| {
             let (root, asid) = inner.activate(&self.memory);
             self.mmu().activate(root, asid);
         });
+        self.is_switching.set(false);
         if entered.is_some() {
             *self.processors[cpu].running.borrow_mut() = Some(Rc::clone(space));
         }
