@@ -16,7 +16,11 @@ struct Ring {
 }
 
 static UART: Mutex<Option<Uart>> = Mutex::new(None);
-static RECEIVED: Mutex<Ring> = Mutex::new(Ring { bytes: [0; RING], written: 0, read: 0 });
+static RECEIVED: Mutex<Ring> = Mutex::new(Ring {
+    bytes: [0; RING],
+    written: 0,
+    read: 0,
+});
 
 /// From now on `uart` is the console.
 pub(crate) fn install(uart: Uart) {

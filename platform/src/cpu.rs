@@ -7,7 +7,6 @@ use aarch64_cpu::registers::{Readable, TPIDR_EL1, Writeable};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-
 pub use mm::MAX_CPUS;
 
 /// What a processor must find without a register to spare. The vectors know its layout.
@@ -18,7 +17,12 @@ struct CpuBlock {
 }
 
 static BLOCKS: [CpuBlock; MAX_CPUS] = {
-    let mut blocks = [const { CpuBlock { number: 0, emergency_stack_top: AtomicUsize::new(0) } }; MAX_CPUS];
+    let mut blocks = [const {
+        CpuBlock {
+            number: 0,
+            emergency_stack_top: AtomicUsize::new(0),
+        }
+    }; MAX_CPUS];
     let mut number = 0;
     while number < MAX_CPUS {
         blocks[number].number = number;
@@ -30,7 +34,9 @@ static BLOCKS: [CpuBlock; MAX_CPUS] = {
 /// Makes the running processor number `number`. Until then it must not fault nor call anything else of this module.
 pub(crate) fn become_number(number: usize, emergency_stack_top: usize) {
     let block = &BLOCKS[number];
-    block.emergency_stack_top.store(emergency_stack_top, Ordering::Relaxed);
+    block
+        .emergency_stack_top
+        .store(emergency_stack_top, Ordering::Relaxed);
     TPIDR_EL1.set((&raw const *block).expose_provenance() as u64);
 }
 

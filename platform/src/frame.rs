@@ -10,7 +10,10 @@ use mm::{Frame, PAGE_SIZE};
 /// When the bytes are not all inside the frame: a bug of the caller.
 #[inline]
 pub(crate) fn bytes(frame: Frame, offset: usize, len: usize) -> *mut u8 {
-    assert!(offset <= PAGE_SIZE && len <= PAGE_SIZE - offset, "bytes {offset}+{len} are not inside one frame");
+    assert!(
+        offset <= PAGE_SIZE && len <= PAGE_SIZE - offset,
+        "bytes {offset}+{len} are not inside one frame"
+    );
     core::ptr::with_exposed_provenance_mut(linear(frame.start()) + offset)
 }
 

@@ -55,7 +55,8 @@ fn allocate_large(layout: Layout) -> Option<NonNull<u8>> {
 /// `object` came from [`allocate_large`] with this layout and is not used any more.
 unsafe fn free_large(object: *mut u8, layout: Layout) {
     // SAFETY: `allocate_large` forgot the block that it took with these very arguments.
-    let block = unsafe { ram::Block::from_address(object.expose_provenance(), layout.size().max(layout.align())) };
+    let block =
+        unsafe { ram::Block::from_address(object.expose_provenance(), layout.size().max(layout.align())) };
     ARENAS.fetch_sub(block.len(), Ordering::Relaxed);
     ram::give_back(block);
 }
@@ -78,8 +79,14 @@ fn allocate_small(layout: Layout) -> Option<NonNull<u8>> {
 unsafe impl GlobalAlloc for KernelHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let object = if is_large(layout) { allocate_large(layout) } else { allocate_small(layout) };
-        let Some(object) = object else { return core::ptr::null_mut() };
+        let object = if is_large(layout) {
+            allocate_large(layout)
+        } else {
+            allocate_small(layout)
+        };
+        let Some(object) = object else {
+            return core::ptr::null_mut();
+        };
         USED.fetch_add(layout.size(), Ordering::Relaxed);
         object.as_ptr()
     }

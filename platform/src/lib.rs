@@ -16,6 +16,12 @@
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+#[cfg(test)]
+#[path = "devices/baud.rs"]
+mod baud;
+#[cfg(test)]
+#[path = "memory/ranges.rs"]
+mod ranges;
 
 #[cfg(target_os = "none")]
 mod arch;

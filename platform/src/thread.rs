@@ -1,9 +1,9 @@
 //! Kernel threads: a stack, and the registers that a callee must keep, on it. [`switch`] is a function call that returns on
 //! another stack.
 
+use crate::cpu::{MAX_CPUS, PerCpu};
 use crate::layout::image;
 use crate::memory::stacks::{self, STACK_SIZE, Stack};
-use crate::cpu::{MAX_CPUS, PerCpu};
 use aarch64_cpu::registers::{Readable, SP};
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
@@ -66,7 +66,11 @@ impl KernelThread {
         };
         // SAFETY: the top of a mapped stack that belongs to nobody else, 16-byte aligned.
         unsafe { core::ptr::with_exposed_provenance_mut::<SavedRegisters>(at).write(first) }
-        Ok(KernelThread { stack: Some(stack), stack_pointer: UnsafeCell::new(at), runs: Box::new(AtomicBool::new(false)) })
+        Ok(KernelThread {
+            stack: Some(stack),
+            stack_pointer: UnsafeCell::new(at),
+            runs: Box::new(AtomicBool::new(false)),
+        })
     }
 
     /// Makes the running boot stack a thread: the first one, which becomes the processor's idle thread.
@@ -74,8 +78,11 @@ impl KernelThread {
     /// # Panics
     /// On any other stack.
     pub fn adopt() -> KernelThread {
-        let thread =
-            KernelThread { stack: None, stack_pointer: UnsafeCell::new(0), runs: Box::new(AtomicBool::new(true)) };
+        let thread = KernelThread {
+            stack: None,
+            stack_pointer: UnsafeCell::new(0),
+            runs: Box::new(AtomicBool::new(true)),
+        };
         thread.assert_is_running_here();
         thread
     }
@@ -88,16 +95,23 @@ impl KernelThread {
     }
 
     fn assert_is_running_here(&self) {
-        assert!(self.stack_range().contains(&(SP.get() as usize)), "a thread is not on the stack it should be on");
+        assert!(
+            self.stack_range().contains(&(SP.get() as usize)),
+            "a thread is not on the stack it should be on"
+        );
     }
 }
 
 impl KernelThread {
     /// Takes the thread for this processor, which is about to run it.
     fn claim(&self) {
-        let claimed = self.runs.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+        let claimed = self
+            .runs
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
         assert!(claimed.is_ok(), "switched to a thread that runs already");
-        RUNNING.get().store(ptr::from_ref(&*self.runs).cast_mut(), Ordering::Relaxed);
+        RUNNING
+            .get()
+            .store(ptr::from_ref(&*self.runs).cast_mut(), Ordering::Relaxed);
     }
 }
 

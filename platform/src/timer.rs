@@ -2,7 +2,9 @@
 //! for each. An alarm that is due raises `Interrupt::Timer`.
 
 use crate::arch;
-use aarch64_cpu::registers::{CNTFRQ_EL0, CNTKCTL_EL1, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, Readable, Writeable};
+use aarch64_cpu::registers::{
+    CNTFRQ_EL0, CNTKCTL_EL1, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, Readable, Writeable,
+};
 use spin::Once;
 
 /// How ticks become nanoseconds and back, without a division: rounded fixed-point factors.
@@ -23,7 +25,10 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// When the firmware left CNTFRQ_EL0 at 0.
 pub(crate) fn set_up() {
     let frequency = CNTFRQ_EL0.get();
-    assert!(frequency != 0, "the firmware did not set CNTFRQ_EL0: there is no measure of time");
+    assert!(
+        frequency != 0,
+        "the firmware did not set CNTFRQ_EL0: there is no measure of time"
+    );
     SCALE.call_once(|| Scale {
         frequency,
         nanos_per_tick: ((u128::from(NANOS_PER_SECOND) << 32) / u128::from(frequency)) as u64,

@@ -133,7 +133,11 @@ impl Abort {
     #[inline]
     pub(crate) fn decode(esr: u64, far: u64) -> Abort {
         let syndrome = SyndromeValue::new(esr);
-        let address = if syndrome.is_set(Syndrome::FAR_NOT_VALID) { 0 } else { far };
+        let address = if syndrome.is_set(Syndrome::FAR_NOT_VALID) {
+            0
+        } else {
+            far
+        };
         let is_fetch = syndrome.matches_any(&[
             Syndrome::CLASS::InstructionAbortUser,
             Syndrome::CLASS::InstructionAbortKernel,
@@ -146,7 +150,11 @@ impl Abort {
             (false, false) => Access::Read,
         };
         let cause = AbortCause::from_fault_status(syndrome.read(Syndrome::FAULT_STATUS) as u8);
-        Abort { address: VirtAddr(address), access, cause }
+        Abort {
+            address: VirtAddr(address),
+            access,
+            cause,
+        }
     }
 }
 
@@ -171,14 +179,20 @@ impl Trap {
 
     fn from_syndrome(word: u64) -> Trap {
         if word & SYSTEM_ERROR != 0 {
-            return Trap::SystemError { esr: word & !SYSTEM_ERROR };
+            return Trap::SystemError {
+                esr: word & !SYSTEM_ERROR,
+            };
         }
         use Syndrome::CLASS::Value as Class;
         match SyndromeValue::new(word).read_as_enum(Syndrome::CLASS) {
-            Some(Class::DataAbortUser | Class::InstructionAbortUser) => Trap::Abort(Abort::from_syndrome(word)),
+            Some(Class::DataAbortUser | Class::InstructionAbortUser) => {
+                Trap::Abort(Abort::from_syndrome(word))
+            }
             Some(Class::Svc64) => Trap::SystemCall,
             Some(Class::Unknown | Class::IllegalState) => Trap::IllegalInstruction,
-            Some(Class::TrappedSystemRegister | Class::TrappedWfx | Class::FpTrapped) => Trap::TrappedRegister,
+            Some(Class::TrappedSystemRegister | Class::TrappedWfx | Class::FpTrapped) => {
+                Trap::TrappedRegister
+            }
             Some(Class::PcAlignment) => Trap::PcAlignment,
             Some(Class::SpAlignment) => Trap::SpAlignment,
             Some(Class::Brk64 | Class::BreakpointUser | Class::WatchpointUser) => Trap::Breakpoint,

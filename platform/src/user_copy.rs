@@ -44,14 +44,21 @@ fn check_range(start: VirtAddr, len: usize, access: Access) -> Result<(), UserFa
     if start.0 <= USER_END && len as u64 <= USER_END - start.0 {
         return Ok(());
     }
-    let abort = Abort { address: start, access, cause: AbortCause::Translation };
+    let abort = Abort {
+        address: start,
+        access,
+        cause: AbortCause::Translation,
+    };
     Err(UserFault { done: 0, abort })
 }
 
 /// The fault that a routine has just run into.
 #[cold]
 fn fault(done: usize) -> UserFault {
-    UserFault { done, abort: Abort::from_syndrome(ESR_EL1.get()) }
+    UserFault {
+        done,
+        abort: Abort::from_syndrome(ESR_EL1.get()),
+    }
 }
 
 /// Whether a routine that copied `done` of `len` bytes is through.
@@ -104,7 +111,12 @@ pub fn copy_frame_to_user(to: VirtAddr, frame: Frame, offset: usize, len: usize)
 ///
 /// # Panics
 /// When the bytes are not all inside the frame.
-pub fn copy_frame_from_user(frame: Frame, offset: usize, from: VirtAddr, len: usize) -> Result<(), UserFault> {
+pub fn copy_frame_from_user(
+    frame: Frame,
+    offset: usize,
+    from: VirtAddr,
+    len: usize,
+) -> Result<(), UserFault> {
     check_range(from, len, Access::Read)?;
     let to = frame::bytes(frame, offset, len);
     // SAFETY: as in `copy_frame_to_user`, the other way.
@@ -127,14 +139,20 @@ pub fn zero_user(to: VirtAddr, len: usize) -> Result<(), UserFault> {
 /// The first byte that EL0 could not read; an end of the user half before a NUL is one.
 pub fn string_from_user(to: &mut [u8], from: VirtAddr) -> Result<Option<usize>, UserFault> {
     check_range(from, 0, Access::Read)?;
-    let room = usize::try_from(USER_END - from.0).unwrap_or(usize::MAX).min(to.len());
+    let room = usize::try_from(USER_END - from.0)
+        .unwrap_or(usize::MAX)
+        .min(to.len());
     // SAFETY: the routine writes at most `room` bytes of `to`, and reads the user half with the rights of EL0.
     let pair = unsafe { user_string(to.as_mut_ptr(), from.0, room) };
     match pair.status {
         DONE => Ok(Some(pair.value)),
         NOT_FOUND if room == to.len() => Ok(None),
         NOT_FOUND => {
-            let abort = Abort { address: VirtAddr(USER_END), access: Access::Read, cause: AbortCause::Translation };
+            let abort = Abort {
+                address: VirtAddr(USER_END),
+                access: Access::Read,
+                cause: AbortCause::Translation,
+            };
             Err(UserFault { done: room, abort })
         }
         _ => Err(fault(pair.value)),
@@ -147,12 +165,20 @@ fn check_word(at: VirtAddr, access: Access) -> Result<(), UserFault> {
     if at.0.is_multiple_of(size_of::<u32>() as u64) {
         return Ok(());
     }
-    let abort = Abort { address: at, access, cause: AbortCause::Alignment };
+    let abort = Abort {
+        address: at,
+        access,
+        cause: AbortCause::Alignment,
+    };
     Err(UserFault { done: 0, abort })
 }
 
 fn word(pair: Pair) -> Result<u32, UserFault> {
-    if pair.status == DONE { Ok(pair.value as u32) } else { Err(fault(0)) }
+    if pair.status == DONE {
+        Ok(pair.value as u32)
+    } else {
+        Err(fault(0))
+    }
 }
 
 /// Loads an aligned word, at once.
@@ -199,6 +225,10 @@ pub(crate) fn landing(pc: usize) -> Option<usize> {
     let (start, end) = (image::fixups_start(), image::fixups_end());
     let rows = (end - start) / size_of::<Fixup>();
     // SAFETY: the linker script puts only whole rows between the two symbols (arch/copy.s), in read-only memory.
-    let table: &[Fixup] = unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(start), rows) };
-    table.iter().find(|row| (row.first..row.end).contains(&pc)).map(|row| row.landing)
+    let table: &[Fixup] =
+        unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(start), rows) };
+    table
+        .iter()
+        .find(|row| (row.first..row.end).contains(&pc))
+        .map(|row| row.landing)
 }

@@ -170,7 +170,9 @@ pub(crate) mod gic {
     pub(crate) fn acknowledge() -> u32 {
         let interrupt: u64;
         // SAFETY: changes the state of the interrupt only. The barrier orders it before accesses to the device.
-        unsafe { asm!("mrs {}, icc_iar1_el1", "dsb sy", out(reg) interrupt, options(nostack, preserves_flags)) };
+        unsafe {
+            asm!("mrs {}, icc_iar1_el1", "dsb sy", out(reg) interrupt, options(nostack, preserves_flags))
+        };
         interrupt as u32
     }
 
@@ -178,6 +180,8 @@ pub(crate) mod gic {
     #[inline(always)]
     pub(crate) fn end(interrupt: u32) {
         // SAFETY: changes the state of the interrupt only.
-        unsafe { asm!("msr icc_eoir1_el1, {}", "isb", in(reg) u64::from(interrupt), options(nostack, preserves_flags)) };
+        unsafe {
+            asm!("msr icc_eoir1_el1, {}", "isb", in(reg) u64::from(interrupt), options(nostack, preserves_flags))
+        };
     }
 }

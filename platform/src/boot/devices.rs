@@ -1,6 +1,7 @@
 //! The devices of this machine, mapped while the final map is made, woken when it is installed.
 
 use super::error::BootError;
+use crate::console;
 use crate::devices::gic::{self, Gic};
 use crate::devices::gic_v2::GicV2;
 use crate::devices::gic_v3::GicV3;
@@ -11,12 +12,14 @@ use crate::interrupt::{self, Numbers};
 use crate::memory::kernel_tables::KernelTables;
 use crate::memory::plan::{Plan, PlanError};
 use crate::power::{self, PowerControl};
-use crate::console;
 use formats::dtb::{self, Machine, PhysRange};
 
 /// A device of which the driver knows better how many registers it has than some device trees do.
 fn sized(range: PhysRange, len: usize) -> PhysRange {
-    PhysRange { start: range.start, size: len as u64 }
+    PhysRange {
+        start: range.start,
+        size: len as u64,
+    }
 }
 
 enum GicRegisters {
@@ -42,10 +45,17 @@ impl Devices {
     ///
     /// # Errors
     /// A device is missing without which nothing goes.
-    pub(super) fn map(machine: &Machine, tables: KernelTables, plan: &mut Plan) -> Result<Devices, BootError> {
+    pub(super) fn map(
+        machine: &Machine,
+        tables: KernelTables,
+        plan: &mut Plan,
+    ) -> Result<Devices, BootError> {
         let uart = machine.uart.ok_or(BootError::Missing("PL011 UART"))?;
         let gic = machine.gic.as_ref().ok_or(BootError::Missing("GICv2 or GICv3"))?;
-        let timer = machine.timer.virtual_interrupt.ok_or(BootError::Missing("generic timer"))?;
+        let timer = machine
+            .timer
+            .virtual_interrupt
+            .ok_or(BootError::Missing("generic timer"))?;
         let mut map = |range: PhysRange| {
             // SAFETY: the device tree says that a device of this kind has its registers there; RAM is never listed as one,
             // and each device is mapped once.
@@ -53,23 +63,46 @@ impl Devices {
             mapped.map_err(|_| BootError::Memory(PlanError::TooLittleRam))
         };
         let gic = match gic {
-            dtb::Gic::V2 { distributor, cpu_interface } => {
-                GicRegisters::V2 { distributor: map(*distributor)?, interface: map(*cpu_interface)? }
-            }
-            dtb::Gic::V3 { distributor, redistributors, .. } => {
-                let first = *redistributors.first().ok_or(BootError::Missing("GICv3 redistributor"))?;
-                GicRegisters::V3 { distributor: map(*distributor)?, redistributors: map(first)? }
+            dtb::Gic::V2 {
+                distributor,
+                cpu_interface,
+            } => GicRegisters::V2 {
+                distributor: map(*distributor)?,
+                interface: map(*cpu_interface)?,
+            },
+            dtb::Gic::V3 {
+                distributor,
+                redistributors,
+                ..
+            } => {
+                let first = *redistributors
+                    .first()
+                    .ok_or(BootError::Missing("GICv3 redistributor"))?;
+                GicRegisters::V3 {
+                    distributor: map(*distributor)?,
+                    redistributors: map(first)?,
+                }
             }
         };
-        let watchdog = machine.watchdog.map(&mut map).transpose()?.map(PowerControl::Watchdog);
+        let watchdog = machine
+            .watchdog
+            .map(&mut map)
+            .transpose()?
+            .map(PowerControl::Watchdog);
         Ok(Devices {
             uart_clock: uart.clock_hz,
-            pins: machine.gpio.map(|range| map(sized(range, rpi4::GPIO_LEN))).transpose()?,
+            pins: machine
+                .gpio
+                .map(|range| map(sized(range, rpi4::GPIO_LEN)))
+                .transpose()?,
             mailbox: machine.mailbox.map(&mut map).transpose()?,
             uart: map(sized(uart.registers, uart::UART_LEN))?,
             power: machine.psci.map(PowerControl::Psci).or(watchdog),
             gic,
-            numbers: Numbers { timer, console: uart.interrupt },
+            numbers: Numbers {
+                timer,
+                console: uart.interrupt,
+            },
         })
     }
 
@@ -93,10 +126,14 @@ impl Devices {
     /// Sets up the interrupt controller, and lets through what the kernel serves.
     pub(super) fn set_up_interrupts(self) {
         gic::install(|| match self.gic {
-            GicRegisters::V2 { distributor, interface } => Gic::V2(GicV2::new(distributor, interface)),
-            GicRegisters::V3 { distributor, redistributors } => {
-                Gic::V3(GicV3::new(distributor, redistributors))
-            }
+            GicRegisters::V2 {
+                distributor,
+                interface,
+            } => Gic::V2(GicV2::new(distributor, interface)),
+            GicRegisters::V3 {
+                distributor,
+                redistributors,
+            } => Gic::V3(GicV3::new(distributor, redistributors)),
         });
         interrupt::set_up(self.numbers);
     }

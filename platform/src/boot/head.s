@@ -1,6 +1,6 @@
 // The way in: from the loader's jump to `start` in Rust, on the boot processor.
 //
-// Entered with the MMU and D-cache off, at EL1, EL2 or EL3, x0 = physical address of the device tree (Linux,
+// Entered with the MMU and D-cache off, at EL1 or EL2, x0 = physical address of the device tree (Linux,
 // Documentation/arch/arm64/booting.rst). Until `high` everything is addressed relative to the PC, nothing but the four boot
 // tables is written, and no stack is used. From there on the code runs at its link address:
 //
@@ -8,13 +8,10 @@
 //   TTBR1  the image, in 2 MiB blocks, at its link address; the last blocks of that GiB are slots for the device tree,
 //          the likely UART and the pool of the final tables (boot/window.rs)
 
-.equ CURRENT_EL3,       3 << 2
 .equ CURRENT_EL2,       2 << 2
+.equ CURRENT_EL1,       1 << 2
 
-// SCR_EL3: RW (EL2 is AArch64), HCE, SMD, RES1, NS.
-.equ SCR_EL3_VALUE,     (1 << 10) | (1 << 8) | (1 << 7) | (3 << 4) | (1 << 0)
-// SPSR: D, A, I, F masked, EL2h / EL1h.
-.equ SPSR_EL2H,         0x3c9
+// SPSR: D, A, I, F masked, EL1h.
 .equ SPSR_EL1H,         0x3c5
 .equ HCR_EL2_RW,        1 << 31
 // CNTHCTL_EL2: EL1PCEN, EL1PCTEN.
@@ -59,25 +56,10 @@ entry:
     mrs     x9, CurrentEL
     lsr     x20, x9, #2             // x20: exception level at entry
     mov     x19, x0                 // x19: device tree
-    cmp     x9, #CURRENT_EL3
-    b.eq    at_el3
+    cmp     x9, #CURRENT_EL1
+    b.eq    at_el1
     cmp     x9, #CURRENT_EL2
-    b.eq    at_el2
-    b       at_el1
-
-// Only an ELF file given to QEMU arrives here, on all processors at once (BOARDS 1.2).
-at_el3:
-    mrs     x9, mpidr_el1
-    tst     x9, #0xff
-    b.ne    park
-    mov     x9, #SCR_EL3_VALUE
-    msr     scr_el3, x9
-    msr     cptr_el3, xzr
-    mov     x9, #SPSR_EL2H
-    msr     spsr_el3, x9
-    adr     x9, at_el2
-    msr     elr_el3, x9
-    eret
+    b.ne    park                    // EL3 is the firmware's: no loader of Images enters there
 
 at_el2:
     mov     x9, #HCR_EL2_RW
@@ -202,7 +184,7 @@ invalidate_tables:
     dsb     sy
     ret
 
-// For processors that nobody asked for, and a load address that cannot be mapped.
+// For a way in, or a load address, that cannot be: there is no console yet to say so.
 park:
     wfe
     b       park

@@ -105,14 +105,24 @@ fn prepare(device_tree: u64) -> Result<Boot, BootError> {
     devices.set_up_interrupts();
     let initrd = plan.initrd.map(|range| range.map(keep_initrd));
     let command_line = &machine.chosen.bootargs;
-    Ok(Boot { machine, command_line, initrd, payload, exception_level: exception_level() })
+    Ok(Boot {
+        machine,
+        command_line,
+        initrd,
+        payload,
+        exception_level: exception_level(),
+    })
 }
 
 /// Checks what the kernel takes for granted.
 fn check_processor() -> Result<(), BootError> {
     let has_small_pages = !ID_AA64MMFR0_EL1.matches_all(ID_AA64MMFR0_EL1::TGran4::NotSupported);
     let has_long_asids = ID_AA64MMFR0_EL1.matches_all(ID_AA64MMFR0_EL1::ASIDBits::Bits_16);
-    if has_small_pages && has_long_asids { Ok(()) } else { Err(BootError::Processor) }
+    if has_small_pages && has_long_asids {
+        Ok(())
+    } else {
+        Err(BootError::Processor)
+    }
 }
 
 /// Replaces the boot tables by the final map, and empties the user half.
@@ -144,7 +154,11 @@ fn hand_over_ram(plan: &Plan) {
         records.write_bytes(0, count);
         core::slice::from_raw_parts(records, count)
     };
-    memory::set_found(Found { first_frame: first_frame.frame(), frame_infos, ram_bytes: plan.ram_bytes });
+    memory::set_found(Found {
+        first_frame: first_frame.frame(),
+        frame_infos,
+        ram_bytes: plan.ram_bytes,
+    });
     for range in plan.free.iter() {
         // SAFETY: RAM in the linear map that is neither reserved nor image, initrd, table or record (Plan); added once.
         unsafe { ram::add(range) }

@@ -53,7 +53,10 @@ pub(crate) fn show(slot: Slot, physical: u64, len: u64, memory: Memory) -> usize
     }
     let first = physical & !(BLOCK - 1);
     let blocks = (physical - first + len).div_ceil(BLOCK);
-    assert!(blocks <= 2, "{len:#x} bytes at {physical:#x} do not fit into a boot slot");
+    assert!(
+        blocks <= 2,
+        "{len:#x} bytes at {physical:#x} do not fit into a boot slot"
+    );
     for block in 0..blocks {
         // SAFETY: the boot tables (head.s) are four tables; used by this processor alone, as atomics.
         let entry = unsafe { &boot_tables[3][slot as usize + block as usize] };

@@ -28,7 +28,12 @@ pub(super) fn print(out: &mut impl Write, frame_pointer: usize) -> Result {
     writeln!(out, "backtrace:")?;
     let mut at = frame_pointer;
     for _ in 0..MAX_FRAMES {
-        let Some((next, return_to)) = record(at) else { break };
+        let Some((next, return_to)) = record(at) else {
+            break;
+        };
+        if return_to == 0 {
+            break;
+        }
         // The call is the instruction before the one that it returns to.
         line(out, return_to.wrapping_sub(4))?;
         if next <= at && stack_of(next) == stack_of(at) {
@@ -42,7 +47,9 @@ pub(super) fn print(out: &mut impl Write, frame_pointer: usize) -> Result {
 /// Prints one code address, with its name if it has one.
 pub(super) fn line(out: &mut impl Write, address: usize) -> Result {
     write!(out, "  {address:#018x}")?;
-    let offset = image::text().contains(&address).then(|| (address - image::text_start()) as u32);
+    let offset = image::text()
+        .contains(&address)
+        .then(|| (address - image::text_start()) as u32);
     if let Some((name, beyond)) = offset.and_then(|offset| SYMBOLS.get()?.symbol(offset)) {
         write!(out, "  {name}+{beyond:#x}")?;
     }
@@ -67,6 +74,7 @@ fn stack_of(address: usize) -> Option<Range<usize>> {
     }
     let start = address & !(HALF - 1);
     let is_upper_half = start & HALF != 0;
-    let is_stack = start == image::boot_stack_top() - HALF || crate::memory::stacks::region().contains(&start);
+    let is_stack =
+        start == image::boot_stack_top() - HALF || crate::memory::stacks::region().contains(&start);
     (is_upper_half && is_stack).then(|| start..start + HALF)
 }

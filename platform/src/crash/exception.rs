@@ -48,11 +48,12 @@ impl Kind {
 #[unsafe(no_mangle)]
 extern "C" fn handle_kernel_exception(frame: &mut KernelFrame, kind: u64) {
     let kind = Kind(kind);
-    if kind == SYNCHRONOUS && is_user_data_abort(frame) {
-        if let Some(landing) = user_copy::landing(frame.pc as usize) {
-            frame.pc = landing as u64;
-            return;
-        }
+    if kind == SYNCHRONOUS
+        && is_user_data_abort(frame)
+        && let Some(landing) = user_copy::landing(frame.pc as usize)
+    {
+        frame.pc = landing as u64;
+        return;
     }
     end(after_exception(), |out| report(out, frame, kind))
 }
@@ -64,14 +65,27 @@ fn is_user_data_abort(frame: &KernelFrame) -> bool {
 }
 
 fn report(out: &mut impl Write, frame: &KernelFrame, kind: Kind) -> Result {
-    let kind = if kind == STACK_OVERFLOW && !is_below_a_stack(frame.sp as usize) { NO_STACK } else { kind };
-    writeln!(out, "\n*** kernel exception on cpu {}: {}", cpu::number(), kind.name())?;
+    let kind = if kind == STACK_OVERFLOW && !is_below_a_stack(frame.sp as usize) {
+        NO_STACK
+    } else {
+        kind
+    };
+    writeln!(
+        out,
+        "\n*** kernel exception on cpu {}: {}",
+        cpu::number(),
+        kind.name()
+    )?;
     print_syndrome(out, frame, kind)?;
     write!(out, "ELR ")?;
     backtrace::line(out, frame.pc as usize)?;
     writeln!(out, "SPSR  {:#010x}   SP {:#018x}", frame.pstate, frame.sp)?;
     for (number, value) in frame.x.iter().enumerate() {
-        let separator = if number % 4 == 3 || number == 30 { '\n' } else { ' ' };
+        let separator = if number % 4 == 3 || number == 30 {
+            '\n'
+        } else {
+            ' '
+        };
         write!(out, "x{number:<2} {value:#018x}{separator}")?;
     }
     backtrace::print(out, frame.x[29] as usize)
@@ -89,7 +103,13 @@ fn print_syndrome(out: &mut impl Write, frame: &KernelFrame, kind: Kind) -> Resu
     ]);
     if is_abort {
         let abort = Abort::decode(frame.esr, frame.far);
-        writeln!(out, "      {:?} of {:#x}: {}", abort.access, frame.far, names::fault_status(frame.esr))?;
+        writeln!(
+            out,
+            "      {:?} of {:#x}: {}",
+            abort.access,
+            frame.far,
+            names::fault_status(frame.esr)
+        )?;
     }
     writeln!(out, "FAR   {:#018x}", frame.far)
 }

@@ -60,7 +60,12 @@ fn after_exception() -> AfterPanic {
 /// Says that the kernel panicked, where and why, with a backtrace, and ends. To be called by the kernel's panic handler.
 pub fn panic(info: &PanicInfo, then: AfterPanic) -> ! {
     end(then, |out| {
-        writeln!(out, "\n*** kernel panic on cpu {}: {}", cpu::number(), info.message())?;
+        writeln!(
+            out,
+            "\n*** kernel panic on cpu {}: {}",
+            cpu::number(),
+            info.message()
+        )?;
         if let Some(location) = info.location() {
             writeln!(out, "    at {location}")?;
         }
@@ -70,7 +75,9 @@ pub fn panic(info: &PanicInfo, then: AfterPanic) -> ! {
 
 /// Says why the kernel cannot start, and turns the machine off.
 pub(crate) fn cannot_start(reason: Arguments) -> ! {
-    end(AfterPanic::PowerOff, |out| writeln!(out, "holstein: cannot start: {reason}"))
+    end(AfterPanic::PowerOff, |out| {
+        writeln!(out, "holstein: cannot start: {reason}")
+    })
 }
 
 /// Lets `report` speak, unless the report itself is what crashed, and ends as `then` says.

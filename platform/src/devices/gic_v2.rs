@@ -27,7 +27,10 @@ pub(crate) struct GicV2 {
 impl GicV2 {
     /// Sets up the distributor, everything disabled, and the running processor's interface.
     pub(crate) fn new(distributor: Mmio, interface: Mmio) -> GicV2 {
-        let gic = GicV2 { distributor, interface };
+        let gic = GicV2 {
+            distributor,
+            interface,
+        };
         distributor.write(GICD_CTLR, 0);
         let interrupts = PRIVATE * ((distributor.read(GICD_TYPER) & 0x1f) as usize + 1);
         // The banked registers of interrupts 0 to 3 name the reader itself.
@@ -48,14 +51,18 @@ impl GicV2 {
     fn set_up_processor(&self) {
         self.distributor.write(GICD_ICENABLER, u32::MAX);
         for first in (0..PRIVATE).step_by(4) {
-            self.distributor.write(GICD_IPRIORITYR + first, u32::from_ne_bytes([PRIORITY; 4]));
+            self.distributor
+                .write(GICD_IPRIORITYR + first, u32::from_ne_bytes([PRIORITY; 4]));
         }
         self.interface.write(GICC_PMR, u32::from(PRIORITY_MASK));
         self.interface.write(GICC_CTLR, ENABLE);
     }
 
     pub(crate) fn enable(&self, interrupt: u32) {
-        self.distributor.write(GICD_ISENABLER + interrupt as usize / 32 * 4, 1 << (interrupt % 32));
+        self.distributor.write(
+            GICD_ISENABLER + interrupt as usize / 32 * 4,
+            1 << (interrupt % 32),
+        );
     }
 
     /// Reads IAR: the whole word is what [`GicV2::end`] wants back.

@@ -41,7 +41,10 @@ pub(crate) struct GicV3 {
 impl GicV3 {
     /// Sets up the distributor, everything disabled, and the running processor's redistributor and interface.
     pub(crate) fn new(distributor: Mmio, redistributors: Mmio) -> GicV3 {
-        let gic = GicV3 { distributor, redistributors };
+        let gic = GicV3 {
+            distributor,
+            redistributors,
+        };
         distributor.write(GICD_CTLR, 0);
         gic.wait_for_distributor();
         let interrupts = PRIVATE * ((distributor.read(GICD_TYPER) & 0x1f) as usize + 1);
@@ -81,8 +84,15 @@ impl GicV3 {
                 return frame;
             }
             let typer = frame.read(GICR_TYPER);
-            let len = if typer & TYPER_VIRTUAL_LPI != 0 { 4 * GICR_SGI_FRAME } else { 2 * GICR_SGI_FRAME };
-            assert!(typer & TYPER_LAST == 0 && frame.len() > len, "the GICv3 has no redistributor for this processor");
+            let len = if typer & TYPER_VIRTUAL_LPI != 0 {
+                4 * GICR_SGI_FRAME
+            } else {
+                2 * GICR_SGI_FRAME
+            };
+            assert!(
+                typer & TYPER_LAST == 0 && frame.len() > len,
+                "the GICv3 has no redistributor for this processor"
+            );
             frame = frame.from(len);
         }
     }
@@ -112,7 +122,10 @@ impl GicV3 {
         } else {
             self.distributor
         };
-        registers.write(GICD_ISENABLER + interrupt as usize / 32 * 4, 1 << (interrupt % 32));
+        registers.write(
+            GICD_ISENABLER + interrupt as usize / 32 * 4,
+            1 << (interrupt % 32),
+        );
     }
 
     #[inline]

@@ -45,7 +45,12 @@ pub(crate) fn uart() -> Option<Uart> {
         let clock = rpi4::uart_clock(peripherals.from(RPI4_MAILBOX)).unwrap_or(USUAL_CLOCK);
         return Some(Uart::new(peripherals.from(RPI4_UART), clock));
     }
-    let base = window::show(window::Slot::Devices, VIRT_UART, UART_LEN as u64, window::Memory::Device);
+    let base = window::show(
+        window::Slot::Devices,
+        VIRT_UART,
+        UART_LEN as u64,
+        window::Memory::Device,
+    );
     // SAFETY: mapped as Device memory, and used only while the boot tables are.
     let registers = unsafe { Mmio::new(base, UART_LEN) };
     Some(Uart::new(registers, USUAL_CLOCK))
@@ -54,7 +59,11 @@ pub(crate) fn uart() -> Option<Uart> {
 /// How the likely board is turned off. QEMU virt's PSCI is called by SMC where the kernel was entered at EL2, else by HVC.
 pub(crate) fn power_control() -> Option<PowerControl> {
     if !is_rpi4() {
-        let conduit = if boot::exception_level() == 2 { Conduit::Smc } else { Conduit::Hvc };
+        let conduit = if boot::exception_level() == 2 {
+            Conduit::Smc
+        } else {
+            Conduit::Hvc
+        };
         return Some(PowerControl::Psci(conduit));
     }
     (!boot::is_mapped()).then(|| PowerControl::Watchdog(rpi4_peripherals().from(RPI4_WATCHDOG)))

@@ -29,7 +29,12 @@ pub(crate) unsafe fn map(
     let len = page_up(range.end()) - first;
     let mut next = NEXT.lock();
     let start = next.next_multiple_of(BLOCK) + first as usize % BLOCK;
-    tables.map(start..start + len as usize, PhysAddr(first), Rights::Device, new_table)?;
+    tables.map(
+        start..start + len as usize,
+        PhysAddr(first),
+        Rights::Device,
+        new_table,
+    )?;
     *next = start + len as usize;
     // SAFETY: just mapped as Device memory and never unmapped; the caller says that these are registers.
     Ok(unsafe { Mmio::new(start + (range.start - first) as usize, range.size as usize) })

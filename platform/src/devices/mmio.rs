@@ -18,7 +18,10 @@ impl Mmio {
     }
 
     fn address(self, offset: usize) -> usize {
-        assert!(offset.is_multiple_of(4) && offset < self.len, "register {offset:#x} is outside of its device");
+        assert!(
+            offset.is_multiple_of(4) && offset < self.len,
+            "register {offset:#x} is outside of its device"
+        );
         self.base + offset
     }
 
@@ -45,7 +48,10 @@ impl Mmio {
 
     /// The registers from `offset` on.
     pub(crate) fn from(self, offset: usize) -> Mmio {
-        Mmio { base: self.address(offset), len: self.len - offset }
+        Mmio {
+            base: self.address(offset),
+            len: self.len - offset,
+        }
     }
 
     /// The block's first address.

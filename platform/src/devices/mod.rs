@@ -1,6 +1,7 @@
 //! Devices, and the one place that decides which of them this machine has: [`machine_devices`] from the device tree, `likely`
 //! from the load address when there is none.
 
+mod baud;
 pub(crate) mod gic;
 pub(crate) mod gic_v2;
 pub(crate) mod gic_v3;

@@ -80,7 +80,9 @@ pub(crate) fn uart_clock(mailbox: Mmio) -> Option<u32> {
 }
 
 fn wait_until_clear(mailbox: Mmio, status: u32) -> Option<()> {
-    (0..POLLS).find(|_| mailbox.read(MAILBOX_STATUS) & status == 0).map(|_| ())
+    (0..POLLS)
+        .find(|_| mailbox.read(MAILBOX_STATUS) & status == 0)
+        .map(|_| ())
 }
 
 const RSTC: usize = 0x1c;

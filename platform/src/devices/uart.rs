@@ -1,6 +1,8 @@
 //! The PL011 UART (Arm DDI 0183). Crate `arm_pl011` moves the bytes; what it leaves out stands here: baud rate, line control,
 //! and the receive-timeout interrupt, without which single keys would wait in the FIFO of real hardware (BOARDS 2.3).
 
+pub(crate) use super::baud::USUAL_CLOCK;
+use super::baud::divisors;
 use super::mmio::Mmio;
 use crate::arch;
 use arm_pl011::Pl011Uart;
@@ -20,10 +22,6 @@ const LCR_H_8N1_FIFO: u32 = 0x70;
 const INTERRUPT_RECEIVE_TIMEOUT: u32 = 1 << 6;
 /// Long enough for a full FIFO to leave at 9,600 baud, in polls of a register.
 const BUSY_POLLS: usize = 1_000_000;
-
-const BAUD: u32 = 115_200;
-/// The Raspberry Pi firmware's default, which is also good enough where nobody knows better.
-pub(crate) const USUAL_CLOCK: u32 = 48_000_000;
 
 /// A UART that sends and receives, 115,200 baud 8n1.
 pub(crate) struct Uart {
@@ -66,34 +64,5 @@ impl Uart {
     /// Silences the interrupt; bytes that arrive from now on raise it again.
     pub(crate) fn acknowledge(&mut self) {
         self.port.ack_interrupts();
-    }
-}
-
-/// IBRD and FBRD: clock / (16 * baud) in 64ths, rounded. A clock that is too slow for the baud rate, or 0, gives the divisors
-/// of the usual one rather than 0, which would stop the UART.
-fn divisors(clock: u32) -> (u32, u32) {
-    let sixty_fourths = |clock: u32| (clock.saturating_mul(4) + BAUD / 2) / BAUD;
-    let divisor = match sixty_fourths(clock.min(u32::MAX / 8)) {
-        ..64 => sixty_fourths(USUAL_CLOCK),
-        divisor => divisor,
-    };
-    (divisor / 64, divisor % 64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::divisors;
-
-    #[test]
-    fn the_boards_clocks_give_the_manual_s_divisors() {
-        assert_eq!(divisors(48_000_000), (26, 3));
-        assert_eq!(divisors(24_000_000), (13, 1));
-        assert_eq!(divisors(3_000_000), (1, 40));
-    }
-
-    #[test]
-    fn a_clock_that_cannot_be_is_replaced() {
-        assert_eq!(divisors(0), (26, 3));
-        assert_eq!(divisors(1_000_000), (26, 3));
     }
 }

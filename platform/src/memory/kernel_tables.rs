@@ -66,7 +66,10 @@ impl KernelTables {
     /// # Safety
     /// The linear map must be installed and hold all tables of the tree.
     pub(crate) const unsafe fn in_linear_map(self) -> KernelTables {
-        KernelTables { root: self.root, reach: LINEAR_BASE }
+        KernelTables {
+            root: self.root,
+            reach: LINEAR_BASE,
+        }
     }
 
     /// Where the root lies.
@@ -98,14 +101,20 @@ impl KernelTables {
         new_table: &mut dyn FnMut() -> Option<PhysAddr>,
     ) -> Result<(), NoMemory> {
         let (mut at, mut to) = (range.start, to.0);
-        assert!((at | range.end | to as usize).is_multiple_of(PAGE_SIZE), "map {range:#x?} to {to:#x}: not whole pages");
+        assert!(
+            (at | range.end | to as usize).is_multiple_of(PAGE_SIZE),
+            "map {range:#x?} to {to:#x}: not whole pages"
+        );
         while at < range.end {
             let level = largest_level(at, to, range.end - at);
             let leaf = if level == Level::L3 { TABLE_OR_PAGE } else { 0 };
             let table = self.table_for(at, level, new_table)?;
             let entry = self.entry(table, VirtAddr(at as u64).index(level));
             let old = entry.swap(to | rights.bits() | leaf, Ordering::Relaxed);
-            assert!(old & VALID == 0, "kernel address {at:#x} was mapped already: {old:#x}");
+            assert!(
+                old & VALID == 0,
+                "kernel address {at:#x} was mapped already: {old:#x}"
+            );
             at += level.span() as usize;
             to += level.span();
         }
@@ -132,7 +141,10 @@ impl KernelTables {
                 entry.store(new.0 | TABLE_OR_PAGE | VALID, Ordering::Relaxed);
                 new
             } else {
-                assert!(descriptor & TABLE_OR_PAGE != 0, "kernel address {address:#x} lies in a block");
+                assert!(
+                    descriptor & TABLE_OR_PAGE != 0,
+                    "kernel address {address:#x} lies in a block"
+                );
                 PhysAddr(descriptor & ADDRESS)
             };
             at_level = at_level.below().ok_or(NoMemory)?;
@@ -147,8 +159,12 @@ impl KernelTables {
     pub(crate) fn unmap(self, range: Range<usize>) {
         for page in range.clone().step_by(PAGE_SIZE) {
             let table = self.table_for(page, Level::L3, &mut || None);
-            let Ok(table) = table else { panic!("kernel address {page:#x} was not mapped") };
-            let old = self.entry(table, VirtAddr(page as u64).index(Level::L3)).swap(0, Ordering::Relaxed);
+            let Ok(table) = table else {
+                panic!("kernel address {page:#x} was not mapped")
+            };
+            let old = self
+                .entry(table, VirtAddr(page as u64).index(Level::L3))
+                .swap(0, Ordering::Relaxed);
             assert!(old & VALID != 0, "kernel address {page:#x} was not mapped");
         }
         arch::dsb_ishst();

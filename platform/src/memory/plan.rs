@@ -108,7 +108,16 @@ impl Plan {
         }
         let pool = take_pool(&mut free, &writable)?;
         let frame_infos = take_frame_infos(&mut free, &span)?;
-        Ok(Plan { free, writable, image, ram_bytes, span, initrd, pool, frame_infos })
+        Ok(Plan {
+            free,
+            writable,
+            image,
+            ram_bytes,
+            span,
+            initrd,
+            pool,
+            frame_infos,
+        })
     }
 
     /// The first frame that has a record, and how many have one.
@@ -180,7 +189,11 @@ fn usable_initrd(
     if range.start < image.end && image.start < range.end {
         return Err(InitrdError::OverKernel);
     }
-    if range.is_empty() || !writable.iter().any(|ram| ram.start <= range.start && range.end <= ram.end) {
+    if range.is_empty()
+        || !writable
+            .iter()
+            .any(|ram| ram.start <= range.start && range.end <= ram.end)
+    {
         return Err(InitrdError::OutsideRam);
     }
     Ok(Some(range))
@@ -196,7 +209,11 @@ fn take_pool(free: &mut Ranges, writable: &Ranges) -> Result<Pool, PlanError> {
     }
     free.remove(start..start + len);
     let shown = window::show(window::Slot::Tables, start, len, window::Memory::Normal);
-    Ok(Pool { next: start, end: start + len, reach: shown.wrapping_sub(start as usize) })
+    Ok(Pool {
+        next: start,
+        end: start + len,
+        reach: shown.wrapping_sub(start as usize),
+    })
 }
 
 /// An upper bound: a level-2 table for each GiB that a range touches, level-3 tables for both its ends; the image; devices.

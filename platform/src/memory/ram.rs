@@ -27,7 +27,10 @@ impl Ram {
     }
 }
 
-static RAM: Mutex<Ram> = Mutex::new(Ram { buddy: Heap::new(), reserve: 0 });
+static RAM: Mutex<Ram> = Mutex::new(Ram {
+    buddy: Heap::new(),
+    reserve: 0,
+});
 
 /// A block of whole frames that belongs to the holder, contents anything.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,7 +60,10 @@ impl Block {
     /// # Safety
     /// The former `Block` value must have been forgotten.
     pub(crate) unsafe fn from_address(address: usize, bytes: usize) -> Block {
-        Block { first: linear_to_physical(address), layout: block_layout(bytes) }
+        Block {
+            first: linear_to_physical(address),
+            layout: block_layout(bytes),
+        }
     }
 }
 
@@ -75,7 +81,10 @@ pub(crate) fn take(bytes: usize) -> Result<Block, NoMemory> {
     }
     let layout = block_layout(bytes);
     let address = RAM.lock().buddy.alloc(layout).map_err(|()| NoMemory)?;
-    Ok(Block { first: linear_to_physical(address.as_ptr().expose_provenance()), layout })
+    Ok(Block {
+        first: linear_to_physical(address.as_ptr().expose_provenance()),
+        layout,
+    })
 }
 
 /// Gives a block back.
@@ -136,8 +145,15 @@ impl FrameSource for RamFrames {
         let end = first + (run.len * PAGE_SIZE) as u64;
         while first < end {
             // The largest block that is aligned to its size and fits.
-            let bytes = 1 << first.trailing_zeros().min((end - first).ilog2()).min(MAX_BLOCK.ilog2());
-            give_back(Block { first: PhysAddr(first), layout: block_layout(bytes) });
+            let bytes = 1
+                << first
+                    .trailing_zeros()
+                    .min((end - first).ilog2())
+                    .min(MAX_BLOCK.ilog2());
+            give_back(Block {
+                first: PhysAddr(first),
+                layout: block_layout(bytes),
+            });
             first += bytes as u64;
         }
     }

@@ -16,7 +16,10 @@ pub(crate) struct Ranges {
 impl Ranges {
     /// No range.
     pub(crate) const fn new() -> Ranges {
-        Ranges { list: [(0, 0); CAPACITY], len: 0 }
+        Ranges {
+            list: [(0, 0); CAPACITY],
+            len: 0,
+        }
     }
 
     /// The ranges, lowest first.
@@ -80,7 +83,10 @@ impl Ranges {
     /// Makes room by dropping the smallest range, if it is smaller than `bytes`.
     fn drop_smallest_below(&mut self, bytes: u64) {
         let size = |&(start, end): &(u64, u64)| end - start;
-        let smallest = self.list[..self.len].iter().enumerate().min_by_key(|(_, range)| size(range));
+        let smallest = self.list[..self.len]
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, range)| size(range));
         if let Some((at, range)) = smallest
             && size(range) < bytes
         {
@@ -107,6 +113,7 @@ impl Ranges {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
     fn set(ranges: &[Range<u64>]) -> Ranges {
         let mut set = Ranges::new();
@@ -127,12 +134,14 @@ mod tests {
 
     #[test]
     fn a_hole_splits() {
-        let mut ranges = set(&[0..100, 200..300]);
+        let mut ranges = set(&[0..100, 200..310]);
         ranges.remove(50..60);
         ranges.remove(90..250);
         ranges.remove(7..7);
-        assert_eq!(list(&ranges), [0..50, 60..90, 250..300]);
-        assert_eq!(ranges.longest(), Some(0..50));
+        assert_eq!(list(&ranges), [0..50, 60..90, 250..310]);
+        assert_eq!(ranges.longest(), Some(250..310));
+        assert_eq!(ranges.span(), Some(0..310));
+        assert_eq!(Ranges::new().span(), None);
     }
 
     #[test]

@@ -114,7 +114,12 @@ impl Stacks {
         };
         let stack = Stack { slot, frames };
         // All pages of a stack lie in one level-3 table, so a table that is missing fails before anything is mapped.
-        match tables.map(stack.range(), stack.frames.physical(), Rights::Data, &mut ram::new_table) {
+        match tables.map(
+            stack.range(),
+            stack.frames.physical(),
+            Rights::Data,
+            &mut ram::new_table,
+        ) {
             Ok(()) => Ok(stack),
             Err(error) => {
                 self.free_slot(slot);
@@ -126,7 +131,10 @@ impl Stacks {
 
     fn take_slot(&mut self) -> Option<usize> {
         let words = &mut self.in_use[self.first_free_word..];
-        let (at, word) = words.iter_mut().enumerate().find(|(_, word)| **word != u64::MAX)?;
+        let (at, word) = words
+            .iter_mut()
+            .enumerate()
+            .find(|(_, word)| **word != u64::MAX)?;
         let bit = word.trailing_ones() as usize;
         *word |= 1 << bit;
         self.first_free_word += at;

@@ -25,7 +25,12 @@ const FPSR_MASK: u32 = 0xf800_009f;
 impl UserRegisters {
     /// All zeros, as a program starts.
     pub const fn new() -> UserRegisters {
-        UserRegisters { v: [0; 32], fpsr: 0, fpcr: 0, tpidr: 0 }
+        UserRegisters {
+            v: [0; 32],
+            fpsr: 0,
+            fpcr: 0,
+            tpidr: 0,
+        }
     }
 
     /// Takes the registers from the processor: those of the thread that ran last.
@@ -92,6 +97,10 @@ impl Default for UserRegisters {
 
 impl fmt::Debug for UserRegisters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UserRegisters {{ fpsr {:#x}, fpcr {:#x}, tpidr {:#x} }}", self.fpsr, self.fpcr, self.tpidr)
+        write!(
+            f,
+            "UserRegisters {{ fpsr {:#x}, fpcr {:#x}, tpidr {:#x} }}",
+            self.fpsr, self.fpcr, self.tpidr
+        )
     }
 }
