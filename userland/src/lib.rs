@@ -16,4 +16,6 @@ extern crate alloc;
 #[macro_use]
 pub mod runtime;
 pub mod applets;
+pub mod demo;
+pub mod pages;
 pub mod shell;

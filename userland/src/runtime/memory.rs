@@ -65,6 +65,11 @@ impl Region {
         unsafe { self.cell::<u64>(offset).read_volatile() }
     }
 
+    /// Loads eight bytes and forgets them: for the fault that it may take.
+    pub fn touch(&self, offset: usize) {
+        self.load(offset);
+    }
+
     /// Stores eight bytes. The offset must be aligned and within the region.
     pub fn store(&self, offset: usize, value: u64) {
         // SAFETY: within the region, aligned, and no Rust reference to it exists.

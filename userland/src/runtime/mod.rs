@@ -26,7 +26,7 @@ pub mod time;
 pub mod trespass;
 
 pub use abi::errno::Errno;
-pub use start::{Arguments, auxiliary, environment};
+pub use start::{Arguments, auxiliary, environment, program_path};
 
 /// What a system call gives: a value, or the error number.
 pub type Result<T> = core::result::Result<T, Errno>;

@@ -46,13 +46,21 @@ fn word(index: usize) -> Option<usize> {
 fn strings(index: usize) -> impl Iterator<Item = &'static str> {
     (index..)
         .map_while(|index| word(index).filter(|&address| address != 0))
-        .map(|address| {
-            // SAFETY: an address from argv or envp: a NUL-terminated string that stays for the program's whole life.
-            let string = unsafe { CStr::from_ptr(address as *const c_char) };
-            string
-                .to_str()
-                .unwrap_or_else(|_| String::leak(string.to_string_lossy().into_owned()))
-        })
+        .map(string)
+}
+
+/// The string at an address that the kernel wrote on the initial stack. What is not UTF-8 is shown with U+FFFD.
+fn string(address: usize) -> &'static str {
+    // SAFETY: an address from argv, envp or auxv: a NUL-terminated string that stays for the program's whole life.
+    let string = unsafe { CStr::from_ptr(address as *const c_char) };
+    string
+        .to_str()
+        .unwrap_or_else(|_| String::leak(string.to_string_lossy().into_owned()))
+}
+
+/// The path that this program was run by (AT_EXECFN).
+pub fn program_path() -> Option<&'static str> {
+    auxiliary(abi::process::AT_EXECFN as usize).map(string)
 }
 
 /// Index of the first word after the NULL that ends the list that begins at `index`.

@@ -1,0 +1,133 @@
+//! The demos: what people ask about copy-on-write, answered by running it. Each story is one function in the file of
+//! its theme; it prints what it does and saw, and checks it. They use Linux's own interfaces, so they run on Linux for
+//! comparison; what only Holstein can show is left out there, with the words `not on this kernel`.
+
+mod cost;
+mod exec;
+mod faults;
+mod pool;
+mod sibling;
+mod story;
+mod tables;
+mod two;
+
+use crate::runtime::Result;
+use story::Story;
+
+/// A question: its number, its words, and the function that answers it.
+struct Question {
+    number: u32,
+    text: &'static str,
+    answer: fn(&mut Story) -> Result<()>,
+}
+
+const QUESTIONS: [Question; 12] = [
+    Question {
+        number: 1,
+        text: "Pages are read-only after fork: why does the program get no SIGSEGV?",
+        answer: faults::why_no_signal,
+    },
+    Question {
+        number: 2,
+        text: "Does the parent lose its data? Does its write fault too?",
+        answer: two::who_writes_first,
+    },
+    Question {
+        number: 3,
+        text: "After the other one copied, must the last owner copy as well?",
+        answer: two::last_owner,
+    },
+    Question {
+        number: 4,
+        text: "Same address, two processes, different content: how does the MMU tell?",
+        answer: tables::two_roots,
+    },
+    Question {
+        number: 5,
+        text: "Do copy-on-write, demand-zero and brk take from one pool? Are pages zeroed?",
+        answer: pool::one_pool,
+    },
+    Question {
+        number: 6,
+        text: "What does malloc/brk do on growth; what is a page that is not there?",
+        answer: pool::growth,
+    },
+    Question {
+        number: 7,
+        text: "What does exec do to the shared pages?",
+        answer: exec::exec_lets_go,
+    },
+    Question {
+        number: 8,
+        text: "vfork: is there any copying?",
+        answer: exec::vfork_copies_nothing,
+    },
+    Question {
+        number: 9,
+        text: "Is program text shared between processes?",
+        answer: exec::shared_text,
+    },
+    Question {
+        number: 10,
+        text: "What does a fork cost; where do the minor faults show?",
+        answer: cost::fork_cost,
+    },
+    Question {
+        number: 12,
+        text: "Do they share translation tables too?",
+        answer: tables::shared_tables,
+    },
+    Question {
+        number: 14,
+        text: "Which faults never reach the program, and which do?",
+        answer: faults::which_faults,
+    },
+];
+
+/// The program `cow`: `list`, `all`, or `q1` and so on, several if wanted. 0 if every check passed.
+pub fn main(arguments: &[&str]) -> i32 {
+    let mut story = Story::default();
+    match arguments.get(1..).unwrap_or_default() {
+        [] | ["list"] => {
+            list();
+            return 0;
+        }
+        // What Q7 and Q8 run in a child.
+        ["pause"] => return sibling::pause(),
+        ["all"] => QUESTIONS.iter().for_each(|question| tell(question, &mut story)),
+        names => {
+            for name in names {
+                let number = name.trim_start_matches(['q', 'Q']).parse::<u32>();
+                match QUESTIONS.iter().find(|question| number == Ok(question.number)) {
+                    Some(question) => tell(question, &mut story),
+                    None => {
+                        eprintln!("cow: {name}: no such question; `cow list` lists them");
+                        return 2;
+                    }
+                }
+            }
+        }
+    }
+    story.finish()
+}
+
+fn list() {
+    println!("Questions about copy-on-write. `cow q1` answers one, `cow all` every one.\n");
+    for question in &QUESTIONS {
+        println!(
+            "  {:<4} {}",
+            alloc::format!("q{}", question.number),
+            question.text
+        );
+    }
+}
+
+fn tell(question: &Question, story: &mut Story) {
+    story.title(question.number, question.text);
+    if let Err(error) = (question.answer)(story) {
+        story.check(
+            false,
+            &alloc::format!("the story could be told to its end: {error}"),
+        );
+    }
+}
