@@ -32,6 +32,7 @@
 // AS = 1 (16-bit ASIDs), HPD0 = HPD1 = 0. IPS is added from ID_AA64MMFR0_EL1.
 .equ TCR_EL1_VALUE,     25 | (1 << 8) | (1 << 10) | (3 << 12) | (25 << 16) | (1 << 24) | (1 << 26) | (3 << 28) | (2 << 30) | (1 << 36)
 .equ PARANGE_48_BITS,   5
+.equ MDSCR_EL1_TDCC,    1 << 12
 
 // Block descriptor: Normal (index 1), AF, Inner Shareable, EL1 read-write, UXN. Executable at EL1: boot only.
 .equ BLOCK_NORMAL,      (1 << 54) | (1 << 10) | (3 << 8) | (1 << 2) | 1
@@ -144,6 +145,11 @@ at_el1:
     b.lo    2b
     dmb     sy
     bl      invalidate_tables
+
+    // What reset leaves open: no debug exceptions, EL0 kept from the debug channel, nothing in its read-only register.
+    mov     x9, #MDSCR_EL1_TDCC
+    msr     mdscr_el1, x9
+    msr     tpidrro_el0, xzr
 
     ldr     x9, =MAIR_EL1_VALUE
     msr     mair_el1, x9
