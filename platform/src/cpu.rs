@@ -53,6 +53,11 @@ pub fn number() -> usize {
     unsafe { (*block).number }
 }
 
+/// What kind of processor this is: MIDR_EL1 (Arm ARM D24.2.122).
+pub fn main_id() -> u64 {
+    MIDR_EL1.get()
+}
+
 /// Sleeps until an interrupt is pending for this processor (it stays masked: `interrupt::take` fetches it).
 #[inline]
 pub fn wait_for_interrupt() {
