@@ -13,7 +13,7 @@ use spin::Mutex;
 
 use super::filesystem::Filesystem;
 use super::turn::{Held, Turn};
-use crate::memory::FrameHandle;
+use crate::memory::{self, FrameHandle};
 use crate::user_memory::{Sink, Source};
 
 /// The largest size of a file: `MAX_LFS_FILESIZE`.
@@ -117,6 +117,7 @@ impl Contents {
         let len = from.left().min(PAGE_SIZE - offset);
         let frame = self.frame(at / PAGE)?;
         let copied = from.take_into_frame(frame.frame(), offset, len)?;
+        memory::get().frames().note_kernel_write(frame.frame());
         self.grow(at + copied as u64);
         Ok(copied)
     }

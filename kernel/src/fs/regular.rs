@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::O_NOATIME;
+use abi::file::{O_ACCMODE, O_NOATIME, O_RDONLY};
 use abi::process::RLIMIT_FSIZE;
 use abi::signal::Signal;
 use abi::terminal::FIONREAD;
@@ -23,6 +23,7 @@ use crate::{memory, scheduler, user_memory};
 pub struct RegularFile {
     dentry: Arc<Dentry>,
     notes_access: bool,
+    is_writable: bool,
 }
 
 impl RegularFile {
@@ -31,6 +32,7 @@ impl RegularFile {
         Arc::new(RegularFile {
             dentry,
             notes_access: flags & O_NOATIME == 0,
+            is_writable: flags & O_ACCMODE != O_RDONLY,
         })
     }
 
@@ -87,7 +89,7 @@ impl Object for RegularFile {
 
     fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
         self.contents()?;
-        Ok(Arc::new(Mapping(self.dentry.clone())))
+        Ok(Arc::new(Mapping { dentry: self.dentry.clone(), is_writable: self.is_writable }))
     }
 }
 
@@ -132,11 +134,14 @@ impl Source for AtMost<'_> {
 }
 
 /// What mmap(2) maps of a regular file: the frames of its page cache.
-struct Mapping(Arc<Dentry>);
+struct Mapping {
+    dentry: Arc<Dentry>,
+    is_writable: bool,
+}
 
 impl PageSource for Mapping {
     fn page(&self, index: u64) -> Result<Frame, PageError> {
-        let contents = contents(&self.0).map_err(|_| PageError::BeyondEnd)?;
+        let contents = contents(&self.dentry).map_err(|_| PageError::BeyondEnd)?;
         let frame = contents.page(index)?.frame();
         memory::get().frames().share(frame);
         Ok(frame)
@@ -144,13 +149,17 @@ impl PageSource for Mapping {
 
     fn identity(&self) -> FileIdentity {
         FileIdentity {
-            device: self.0.inode.filesystem.device,
-            inode: self.0.inode.number,
+            device: self.dentry.inode.filesystem.device,
+            inode: self.dentry.inode.number,
         }
     }
 
     fn name(&self) -> String {
-        String::from_utf8_lossy(&self.0.shown_path()).into_owned()
+        String::from_utf8_lossy(&self.dentry.shown_path()).into_owned()
+    }
+
+    fn may_write(&self) -> bool {
+        self.is_writable
     }
 }
 

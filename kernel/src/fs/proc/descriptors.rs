@@ -1,0 +1,84 @@
+//! /proc/PID/fd: a link for each descriptor.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::S_IFLNK;
+
+use super::process::Subject;
+use super::system::may_look_into;
+use super::{FIRST, process_id};
+use crate::fs::filesystem::Filesystem;
+use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
+use crate::fs::{Dentry, OpenFile};
+
+/// The directory of descriptors.
+pub fn directory(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
+    Box::new(Descriptors { process: process.clone(), filesystem: filesystem.clone(), inode })
+}
+
+struct Descriptors {
+    process: Subject,
+    filesystem: Arc<Filesystem>,
+    inode: u64,
+}
+
+impl Descriptors {
+    fn number(&self, descriptor: usize) -> u64 {
+        self.inode + ((descriptor as u64 + 1) << 40)
+    }
+}
+
+impl Listing for Descriptors {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
+        may_look_into(&self.process)?;
+        let number = if name == b"0" { Some(0) } else { process_id(name) };
+        let descriptor = number.ok_or(Errno::ENOENT)? as usize;
+        let file = self.process.files.lock().get(descriptor).cloned().map_err(|_| Errno::ENOENT)?;
+        let mode = mode(&file);
+        let link = DescriptorLink { process: self.process.clone(), descriptor };
+        let credentials = self.process.credentials();
+        let attributes = Attributes::new(mode, credentials.euid, credentials.egid);
+        let body = Body::Magic(Box::new(link));
+        Ok(Inode::numbered(&self.filesystem, self.number(descriptor), body, attributes))
+    }
+
+    fn next(&self, from: u64) -> Option<Listed> {
+        may_look_into(&self.process).ok()?;
+        let first = usize::try_from(from.saturating_sub(FIRST)).ok()?;
+        let descriptor = self.process.files.lock().iter_from(first).next()?.0;
+        let name = alloc::format!("{descriptor}").into_bytes().into();
+        let next = descriptor as u64 + FIRST + 1;
+        Some(Listed { name, inode: self.number(descriptor), kind: S_IFLNK, next })
+    }
+}
+
+/// The mode shows how the file was opened.
+fn mode(file: &OpenFile) -> u32 {
+    let readable = if file.is_readable() { 0o400 } else { 0 };
+    let writable = if file.is_writable() { 0o200 } else { 0 };
+    0o100 | readable | writable
+}
+
+struct DescriptorLink {
+    process: Subject,
+    descriptor: usize,
+}
+
+impl DescriptorLink {
+    fn find(&self) -> Result<Arc<Dentry>, Errno> {
+        let files = self.process.files.lock();
+        Ok(files.get(self.descriptor).map_err(|_| Errno::ENOENT)?.dentry.clone())
+    }
+}
+
+impl Magic for DescriptorLink {
+    fn text(&self) -> Result<Box<[u8]>, Errno> {
+        Ok(self.find()?.shown_path().into())
+    }
+
+    fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
+        self.find().map(Some)
+    }
+}

@@ -1,0 +1,152 @@
+//! The directory of a process: /proc/PID, and /proc/PID/task/TID which is the same.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::S_IFDIR;
+
+use super::system::may_look_into;
+use super::text::Text;
+use super::{Directory, Entry, FIRST, descriptors, maps, pagemap, process_id, smaps, status, translation};
+use crate::fs::Dentry;
+use crate::fs::filesystem::Filesystem;
+use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
+use crate::fs::mount;
+use crate::process::{Pid, Process};
+
+/// What most entries are about.
+pub type Subject = Arc<Process>;
+
+static ENTRIES: [Entry<Subject>; 18] = [
+    Entry::text("cmdline", |process, text| strings(text, &process.command_line())),
+    Entry::text("comm", |process, text| strings(text, alloc::format!("{}\n", process.name()).as_bytes())),
+    Entry::link("cwd", |process| Box::new(PlaceLink { process: process.clone(), place: current_directory })),
+    Entry::private("environ", |process, text| {
+        may_look_into(process)?;
+        strings(text, &process.environment())
+    }),
+    Entry::link("exe", |process| Box::new(PlaceLink { process: process.clone(), place: executable })),
+    Entry::directory("fd", 0o500, descriptors::directory),
+    Entry::text("limits", status::limits),
+    Entry::text("maps", maps::maps),
+    Entry::text("mounts", mounts),
+    Entry::object("pagemap", pagemap::open),
+    Entry::link("root", |process| Box::new(PlaceLink { process: process.clone(), place: root })),
+    Entry::text("smaps", smaps::smaps),
+    Entry::text("smaps_rollup", smaps::rollup),
+    Entry::text("stat", status::stat),
+    Entry::text("statm", status::statm),
+    Entry::text("status", status::status),
+    Entry::directory("task", 0o555, tasks),
+    Entry::text("translation", translation::translation),
+];
+
+/// `st_ino` of the directory of a process; those of its entries follow.
+pub fn inode_number(pid: Pid) -> u64 {
+    (u64::from(pid) + 1) << 24
+}
+
+/// The directory of a process. It belongs to the process's user.
+pub fn directory(filesystem: &Arc<Filesystem>, process: &Subject) -> Arc<Inode> {
+    numbered_directory(filesystem, process, inode_number(process.pid))
+}
+
+fn numbered_directory(filesystem: &Arc<Filesystem>, process: &Subject, inode: u64) -> Arc<Inode> {
+    let credentials = process.credentials();
+    let owner = (credentials.euid, credentials.egid);
+    let listing =
+        Directory { filesystem: filesystem.clone(), subject: process.clone(), entries: &ENTRIES, inode, owner };
+    let attributes = Attributes::new(0o555, owner.0, owner.1);
+    Inode::numbered(filesystem, inode, Body::Listing(Box::new(listing)), attributes)
+}
+
+fn strings(text: &mut Text, bytes: &[u8]) -> Result<(), Errno> {
+    text.bytes(bytes);
+    Ok(())
+}
+
+/// A link to a place that the process holds.
+struct PlaceLink {
+    process: Subject,
+    place: fn(&Process) -> Option<Arc<Dentry>>,
+}
+
+impl PlaceLink {
+    fn find(&self) -> Result<Arc<Dentry>, Errno> {
+        may_look_into(&self.process)?;
+        let place = if self.process.is_zombie() { None } else { (self.place)(&self.process) };
+        place.ok_or(Errno::ENOENT)
+    }
+}
+
+impl Magic for PlaceLink {
+    fn text(&self) -> Result<Box<[u8]>, Errno> {
+        Ok(self.find()?.shown_path().into())
+    }
+
+    fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
+        self.find().map(Some)
+    }
+}
+
+fn current_directory(process: &Process) -> Option<Arc<Dentry>> {
+    Some(process.directories.lock().current.clone())
+}
+
+fn root(process: &Process) -> Option<Arc<Dentry>> {
+    Some(process.directories.lock().root.clone())
+}
+
+fn executable(process: &Process) -> Option<Arc<Dentry>> {
+    Some(process.executable()?.dentry.clone())
+}
+
+/// The mounts that the process sees: proc(5).
+fn mounts(process: &Subject, text: &mut Text) -> Result<(), Errno> {
+    let root = process.directories.lock().root.clone();
+    for mount in mount::all() {
+        if let Some(path) = mount.root.path_below(&root) {
+            text.path(&mount.source);
+            text.bytes(b" ");
+            text.path(&path);
+            text.add(format_args!(" {} rw,relatime 0 0\n", mount.kind));
+        }
+    }
+    Ok(())
+}
+
+/// The directory of threads.
+fn tasks(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
+    Box::new(Tasks { process: process.clone(), filesystem: filesystem.clone(), inode })
+}
+
+struct Tasks {
+    process: Subject,
+    filesystem: Arc<Filesystem>,
+    inode: u64,
+}
+
+impl Tasks {
+    fn number(&self, tid: Pid) -> u64 {
+        self.inode + (u64::from(tid) << 40)
+    }
+
+    fn ids(&self) -> alloc::vec::Vec<Pid> {
+        self.process.threads().iter().map(|thread| thread.tid).collect()
+    }
+}
+
+impl Listing for Tasks {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
+        let tid = process_id(name).filter(|tid| self.ids().contains(tid)).ok_or(Errno::ENOENT)?;
+        Ok(numbered_directory(&self.filesystem, &self.process, self.number(tid)))
+    }
+
+    fn next(&self, from: u64) -> Option<Listed> {
+        let least = from.saturating_sub(FIRST);
+        let tid = self.ids().into_iter().filter(|tid| u64::from(*tid) >= least).min()?;
+        let name = alloc::format!("{tid}").into_bytes().into();
+        Some(Listed { name, inode: self.number(tid), kind: S_IFDIR, next: u64::from(tid) + FIRST + 1 })
+    }
+}
