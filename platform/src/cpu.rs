@@ -3,7 +3,7 @@
 
 use crate::arch;
 use crate::layout::image;
-use aarch64_cpu::registers::{Readable, TPIDR_EL1, Writeable};
+use aarch64_cpu::registers::{MIDR_EL1, Readable, TPIDR_EL1, Writeable};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
