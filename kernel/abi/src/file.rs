@@ -190,6 +190,15 @@ pub const CLOSE_RANGE_UNSHARE: u32 = 2;
 /// close_range: do not close, set close-on-exec.
 pub const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
+/// fallocate: do not move the end of the file.
+pub const FALLOC_FL_KEEP_SIZE: u32 = 1;
+/// fallocate: give pages back.
+pub const FALLOC_FL_PUNCH_HOLE: u32 = 2;
+/// memfd_create: close at execve.
+pub const MFD_CLOEXEC: u32 = 1;
+/// memfd_create: seals may be set.
+pub const MFD_ALLOW_SEALING: u32 = 2;
+
 /// Longest path, the NUL included (`linux/limits.h`).
 pub const PATH_MAX: usize = 4096;
 /// Longest name in a directory.
