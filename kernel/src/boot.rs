@@ -198,6 +198,11 @@ fn end(code: u32) -> ! {
     }
 }
 
+/// The kernel command line, for /proc/cmdline.
+pub fn command_line() -> &'static str {
+    COMMAND_LINE.get().map_or("", |line| line.text())
+}
+
 /// What follows a panic.
 pub fn after_panic() -> AfterPanic {
     let Some(line) = COMMAND_LINE.get() else { return AfterPanic::PowerOff };

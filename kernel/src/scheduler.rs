@@ -105,13 +105,16 @@ pub fn yield_now(current: &Arc<Thread>) {
     }
 }
 
-/// Ends the turn of a thread whose time is over while others wait. Called on the way back to EL0 after an interrupt.
-pub fn yield_if_turn_is_over(current: &Arc<Thread>) {
-    if timer::ticks() >= CPUS.get().turn_end.load(Ordering::Relaxed) {
+/// Serves every interrupt that is pending, and ends the turn of `current` if its time is over while others wait. Called on the
+/// way back to EL0.
+pub fn serve_interrupts(current: &Arc<Thread>) {
+    handle_interrupts();
+    let cpu = CPUS.get();
+    if timer::ticks() >= cpu.turn_end.load(Ordering::Relaxed) {
         yield_now(current);
-        begin_turn(CPUS.get(), timer::ticks());
-        set_alarm();
+        begin_turn(cpu, timer::ticks());
     }
+    set_alarm();
 }
 
 /// The last act of a thread that called [`Thread::die`]: nothing on its stack holds anything any more. The loop drops it.
@@ -138,7 +141,6 @@ pub fn handle_interrupts() {
             Interrupt::Timer => {
                 CPUS.get().alarm.store(u64::MAX, Ordering::Relaxed);
                 time::expire();
-                set_alarm();
             }
             Interrupt::Console => tty::handle_console_interrupt(),
             Interrupt::Reschedule | Interrupt::Unknown(_) => {}
@@ -231,4 +233,5 @@ fn enqueue(thread: Arc<Thread>) {
 fn idle() {
     platform::cpu::wait_for_interrupt();
     handle_interrupts();
+    set_alarm();
 }

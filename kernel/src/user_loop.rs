@@ -43,7 +43,7 @@ fn run(thread: &Arc<Thread>, context: &mut UserContext) {
         match trap {
             Trap::SystemCall => restart = syscall::call(thread, context),
             Trap::Abort(abort) => serve_abort(thread, &abort),
-            Trap::Interrupt => serve_interrupts(thread),
+            Trap::Interrupt => scheduler::serve_interrupts(thread),
             fault => blame(thread, context, fault),
         }
     }
@@ -68,11 +68,6 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
         Some(Outcome::BusError) => accuse(thread, Signal::SIGBUS, BUS_ADRERR, address.0),
         Some(Outcome::NoMemory) => end_for_want_of_memory(thread),
     }
-}
-
-fn serve_interrupts(thread: &Arc<Thread>) {
-    scheduler::handle_interrupts();
-    scheduler::yield_if_turn_is_over(thread);
 }
 
 /// What a program did that is neither a call nor an access to memory.
