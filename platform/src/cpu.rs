@@ -4,7 +4,6 @@
 use crate::arch;
 use crate::layout::image;
 use aarch64_cpu::registers::{MIDR_EL1, Readable, TPIDR_EL1, Writeable};
-use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use mm::MAX_CPUS;
@@ -68,22 +67,17 @@ pub fn wait_for_interrupt() {
 
 /// One `T` for each processor.
 #[derive(Debug)]
-pub struct PerCpu<T>(UnsafeCell<[T; MAX_CPUS]>);
-
-// SAFETY: `get` hands out the running processor's element only. A thread that holds the reference while it moves to another
-// processor would share it, so `T` must be `Sync`.
-unsafe impl<T: Sync> Sync for PerCpu<T> {}
+pub struct PerCpu<T>([T; MAX_CPUS]);
 
 impl<T> PerCpu<T> {
     /// The value for each processor, by number.
     pub const fn new(values: [T; MAX_CPUS]) -> PerCpu<T> {
-        PerCpu(UnsafeCell::new(values))
+        PerCpu(values)
     }
 
-    /// The running processor's value.
+    /// The running processor's value. A thread that keeps the reference while it moves shares it with that processor.
     #[inline(always)]
     pub fn get(&self) -> &T {
-        // SAFETY: only shared references to the array are ever made.
-        unsafe { &(&*self.0.get())[number()] }
+        &self.0[number()]
     }
 }
