@@ -2,5 +2,7 @@
 //! shadow of what every process should see; the other modules are the tests.
 
 mod lives;
+mod misuse;
+mod sabotaged;
 mod soft_mmu;
 mod world;

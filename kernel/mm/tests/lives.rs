@@ -36,7 +36,7 @@ const PROTECTIONS: [Protection; 7] = [
 
 /// The settings of a seed: some lives are short of memory, some of ASIDs.
 pub fn settings_of(seed: u64) -> Settings {
-    let mut settings = Settings::new(seed);
+    let mut settings = Settings { is_caught: true, ..Settings::new(seed) };
     if seed % 5 == 1 {
         settings.frames = 150;
     }

@@ -41,12 +41,14 @@ pub struct Settings {
     pub asid_limit: u32,
     /// How the machine disobeys.
     pub sabotage: Option<Sabotage>,
+    /// Somebody catches the panic of a complaint, so that it need not be printed where it arises.
+    pub is_caught: bool,
 }
 
 impl Settings {
     /// Ample memory, four processors, an honest machine.
     pub fn new(seed: u64) -> Settings {
-        Settings { seed, frames: 640, cpus: 4, asid_limit: 1 << 16, sabotage: None }
+        Settings { seed, frames: 640, cpus: 4, asid_limit: 1 << 16, sabotage: None, is_caught: false }
     }
 }
 
@@ -84,6 +86,7 @@ pub struct World {
     held: RefCell<Vec<Frame>>,
     free_at_start: usize,
     is_switching: Cell<bool>,
+    is_caught: bool,
     next_value: Cell<u64>,
     dice: RefCell<Random>,
     /// Faults seen by programs, and operations, for the report.
@@ -125,6 +128,7 @@ impl World {
             free_at_start: memory.frames().free_count(),
             objects,
             is_switching: Cell::new(false),
+            is_caught: settings.is_caught,
             ram,
             processors: (0..settings.cpus).map(|_| Processor::default()).collect(),
             spaces: RefCell::default(),
@@ -176,8 +180,8 @@ impl World {
         self.processors.iter().any(|processor| processor.is_in_kernel.get())
     }
 
-    /// Runs `act` as `cpu` in the kernel; then, back in user mode, nothing may be pending. The outermost one ends the test
-    /// if anything was found.
+    /// Runs `act` as `cpu` in the kernel; then, back in user mode, nothing may be pending. The caller asks for the verdict
+    /// when it has put the result away: an address space must not be dropped by a panic.
     fn in_kernel<T>(&self, cpu: usize, act: impl FnOnce() -> T) -> T {
         let before = self.mmu().set_cpu(cpu);
         self.processors[cpu].is_in_kernel.set(true);
@@ -185,7 +189,6 @@ impl World {
         self.processors[cpu].is_in_kernel.set(false);
         self.mmu().check_return();
         self.mmu().set_cpu(before);
-        self.verdict();
         result
     }
 
@@ -194,6 +197,9 @@ impl World {
         if !self.is_busy()
             && let Some(complaint) = self.mmu().complaint()
         {
+            if self.is_caught {
+                std::panic::resume_unwind(Box::new(complaint));
+            }
             panic!("{complaint}");
         }
     }
@@ -231,7 +237,9 @@ impl World {
     /// A process with nothing mapped.
     pub fn spawn(&self, cpu: usize) -> Option<Rc<Space>> {
         let inner = self.in_kernel(cpu, || AddressSpace::new(&self.memory)).ok()?;
-        Some(self.adopt(inner, Shadow::default()))
+        let space = self.adopt(inner, Shadow::default());
+        self.verdict();
+        Some(space)
     }
 
     /// `cpu` goes on with a thread of the space; false when the space's lock is held, or the lock of the ASIDs: that one the
@@ -248,6 +256,7 @@ impl World {
         if entered.is_some() {
             *self.processors[cpu].running.borrow_mut() = Some(Rc::clone(space));
         }
+        self.verdict();
         entered.is_some()
     }
 

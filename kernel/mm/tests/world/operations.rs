@@ -60,6 +60,7 @@ impl Mapping {
 
 impl World {
     fn want_of_memory<T>(&self) -> Option<T> {
+        self.verdict();
         bump(&self.statistics.refused);
         None
     }
@@ -81,6 +82,7 @@ impl World {
         let shadow = parent.shadow.borrow().clone();
         let child = self.adopt(child, shadow);
         self.settle_intrusions(parent, &child);
+        self.verdict();
         Some(child)
     }
 
@@ -121,6 +123,7 @@ impl World {
         if let Some(inner) = inner {
             self.in_kernel(cpu, || ManuallyDrop::into_inner(inner).release(&self.memory));
         }
+        self.verdict();
         true
     }
 
@@ -190,6 +193,7 @@ impl World {
         match self.with_space(cpu, space, |inner| inner.unmap(&self.memory, range.start(), range.len()))? {
             Ok(()) => {
                 space.shadow.borrow_mut().remove(range);
+                self.verdict();
                 Some(())
             }
             Err(MapError::NoMemory) => self.want_of_memory(),
@@ -214,6 +218,7 @@ impl World {
         match result? {
             Ok(()) => {
                 shadow.for_each_in(range, Page::discard);
+                self.verdict();
                 Some(())
             }
             Err(MapError::NoMemory) => self.want_of_memory(),
@@ -239,6 +244,7 @@ impl World {
                 let is_mapped = shadow.covers(range);
                 self.mmu().complain_if(!is_mapped, || format!("mprotect of {range:?}, which has a hole"));
                 shadow.for_each_in(range, |page| page.protection = protection);
+                self.verdict();
                 Some(())
             }
             Err(MapError::NoMemory) => self.want_of_memory(),

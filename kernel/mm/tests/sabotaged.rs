@@ -1,0 +1,39 @@
+//! Every rule is needed, and would be missed: the machine disobeys in one way at a time, and the lives must notice.
+//!
+//! `HOLSTEIN_SABOTAGE=Name` runs one alone and prints the whole complaint.
+
+use crate::lives::{catch, live, settings_of};
+use crate::soft_mmu::sabotage::Sabotage;
+
+/// Lives that a sabotage has to survive unnoticed before the test fails.
+const SEEDS: u64 = 60;
+/// Steps of each.
+const STEPS: usize = 1_500;
+
+/// The seed by which the sabotage was noticed, and the complaint.
+fn first_notice(sabotage: Sabotage) -> Option<(u64, String)> {
+    (0..SEEDS).find_map(|seed| {
+        let settings = crate::world::Settings { sabotage: Some(sabotage), ..settings_of(seed) };
+        catch(|| live(settings, STEPS)).err().map(|complaint| (seed, complaint))
+    })
+}
+
+#[test]
+fn every_sabotage_is_noticed() {
+    let only = std::env::var("HOLSTEIN_SABOTAGE").ok();
+    let mut unnoticed = Vec::new();
+    for sabotage in Sabotage::ALL {
+        let name = format!("{sabotage:?}");
+        if only.as_ref().is_some_and(|only| *only != name) {
+            continue;
+        }
+        match first_notice(sabotage) {
+            Some((_, complaint)) if only.is_some() => println!("{complaint}"),
+            Some((seed, complaint)) => {
+                println!("{name}: seed {seed}: {}", complaint.lines().next().unwrap_or_default());
+            }
+            None => unnoticed.push(name),
+        }
+    }
+    assert!(unnoticed.is_empty(), "not noticed in {SEEDS} lives of {STEPS} steps: {unnoticed:?}");
+}
