@@ -8,7 +8,7 @@ use formats::dtb::PhysRange;
 use mm::{NoMemory, PhysAddr};
 use spin::Mutex;
 
-/// Bytes of a block descriptor; addresses are the same as physical ones below this, so that large devices need few entries.
+/// Bytes of a block descriptor. Below this, addresses equal the physical ones, so that large devices need few entries.
 const BLOCK: usize = 2 << 20;
 
 static NEXT: Mutex<usize> = Mutex::new(DEVICE_BASE);

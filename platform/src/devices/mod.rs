@@ -1,5 +1,5 @@
-//! Devices, and the one place that decides which of them this machine has: [`machine_devices`] from the device tree, `likely`
-//! from the load address when there is none.
+//! The drivers. Which devices this machine has is decided by `boot::devices` from the device tree, and by [`likely`] from the
+//! load address when there is none.
 
 mod baud;
 pub(crate) mod gic;
