@@ -151,6 +151,8 @@ fn try_restore(thread: &Thread, context: &mut UserContext) -> Result<(), Errno> 
     context.pc = machine.pc;
     context.pstate = machine.pstate & PSTATE_FLAGS;
     thread.signals.set_mask(frame.ucontext.sigmask);
+    // What the handler's mask held back may be delivered now.
+    thread.call_attention();
     restore_stack(thread, context.sp, frame.ucontext.stack);
     Ok(())
 }
