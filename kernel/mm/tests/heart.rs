@@ -4,5 +4,6 @@
 mod lives;
 mod misuse;
 mod sabotaged;
+mod stories;
 mod soft_mmu;
 mod world;

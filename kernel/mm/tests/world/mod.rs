@@ -16,7 +16,7 @@ use crate::soft_mmu::SoftMmu;
 use crate::soft_mmu::random::Random;
 use crate::soft_mmu::sabotage::Sabotage;
 pub use access::{Seen, Use};
-use mm::{AddressSpace, Frame, Memory, PageRange, VirtAddr};
+use mm::{AddressSpace, FaultCounts, Frame, MappedPage, Memory, PageRange, VirtAddr};
 use object::{Object, Role, enter_machine};
 use ram::Ram;
 use shadow::Shadow;
@@ -58,7 +58,8 @@ pub struct Space {
     inner: RefCell<Option<ManuallyDrop<AddressSpace>>>,
     /// What its processes should see.
     pub shadow: RefCell<Shadow>,
-    root: Frame,
+    /// Its root table.
+    pub root: Frame,
     /// Processes that live in it (vfork, threads that are processes of their own).
     users: Cell<usize>,
     /// Pages that the operation under way is about to make, which nobody may talk about yet.
@@ -282,6 +283,18 @@ impl World {
         });
         self.verdict();
         enter_machine(None);
+    }
+
+    /// What the heart says is mapped at `address`.
+    pub fn mapped(&self, space: &Space, address: VirtAddr) -> Option<MappedPage> {
+        let guard = space.inner.borrow();
+        guard.as_ref().and_then(|inner| inner.page(&self.memory, address))
+    }
+
+    /// How often each thing happened to the space.
+    pub fn fault_counts(&self, space: &Space) -> FaultCounts {
+        let guard = space.inner.borrow();
+        guard.as_ref().map_or_else(FaultCounts::default, |inner| *inner.faults())
     }
 
     /// The kernel takes all free frames but `left`; the test holds them.
