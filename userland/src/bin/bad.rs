@@ -8,7 +8,7 @@ use userland::runtime::memory::{Mapping, PAGE, Sharing};
 use userland::runtime::{Errno, process, system, trespass};
 use userland::{eprintln, println};
 
-userland::entry!(main);
+userland::entry!(program);
 
 /// An address that no process has: the middle of the 39-bit range stays empty.
 const WILD: usize = 0x20_0000_0000;
@@ -31,7 +31,7 @@ const DEEDS: [Deed; 29] = [
     ("null-jump", "SIGSEGV", || trespass::jump(0)),
     ("wild-jump", "SIGSEGV", || trespass::jump(WILD)),
     ("text-write", "SIGSEGV", || {
-        trespass::store(main as fn(&[&str]) -> i32 as usize & !7)
+        trespass::store(program as fn(&[&str]) -> i32 as usize & !7)
     }),
     ("rodata-write", "SIGSEGV", || {
         trespass::store(DEEDS.as_ptr() as usize)
@@ -52,7 +52,9 @@ const DEEDS: [Deed; 29] = [
     ("hypervisor", "SIGILL", || trespass::call_hypervisor()),
     ("firmware", "SIGILL", || trespass::call_firmware()),
     ("breakpoint", "SIGTRAP", || trespass::breakpoint()),
-    ("misaligned-sp", "SIGBUS (QEMU lets it pass)", || trespass::misalign_stack()),
+    ("misaligned-sp", "SIGBUS (QEMU lets it pass)", || {
+        trespass::misalign_stack()
+    }),
     ("misaligned-pc", "SIGBUS", || trespass::misalign_program_counter()),
     ("misaligned-exclusive", "SIGBUS", || {
         trespass::misalign_exclusive()
@@ -60,7 +62,7 @@ const DEEDS: [Deed; 29] = [
     ("unknown-call", "ENOSYS and exit status 0", unknown_call),
 ];
 
-fn main(arguments: &[&str]) -> i32 {
+fn program(arguments: &[&str]) -> i32 {
     let name = arguments.get(1).copied().unwrap_or("list");
     if name == "list" {
         DEEDS

@@ -15,11 +15,11 @@ use userland::runtime::process::{self, Fork};
 use userland::runtime::{Result, time};
 use userland::{eprintln, println};
 
-userland::entry!(main);
+userland::entry!(program);
 
 const ROUNDS: usize = 9;
 
-fn main(arguments: &[&str]) -> i32 {
+fn program(arguments: &[&str]) -> i32 {
     let sizes: core::result::Result<Vec<usize>, _> = arguments
         .iter()
         .skip(1)

@@ -8,9 +8,9 @@ use userland::applets::{self, APPLETS};
 use userland::runtime::path::base_name;
 use userland::{eprintln, println};
 
-userland::entry!(main);
+userland::entry!(program);
 
-fn main(arguments: &[&str]) -> i32 {
+fn program(arguments: &[&str]) -> i32 {
     let name = arguments.first().map_or("", |name| base_name(name));
     if let Some(applet) = applets::find(name) {
         return applet(arguments);

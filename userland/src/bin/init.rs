@@ -20,12 +20,12 @@ use userland::runtime::time::TimeSpec;
 use userland::runtime::{Errno, environment, output, system, terminal};
 use userland::{eprintln, println};
 
-userland::entry!(main);
+userland::entry!(program);
 
 /// What the first programs find in their environment, beside what the kernel's command line gave.
 const ENVIRONMENT: [&str; 3] = ["PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=vt102"];
 
-fn main(arguments: &[&str]) -> i32 {
+fn program(arguments: &[&str]) -> i32 {
     if process::id() != 1 {
         eprintln!("init: is the first process and no other");
         return 1;

@@ -13,9 +13,9 @@ use userland::runtime::Result;
 use userland::runtime::memory::PAGE;
 use userland::{eprintln, println};
 
-userland::entry!(main);
+userland::entry!(program);
 
-fn main(arguments: &[&str]) -> i32 {
+fn program(arguments: &[&str]) -> i32 {
     let process = arguments.get(1).copied().unwrap_or("self");
     let range = match arguments.get(2).map(|text| parse_range(text)) {
         None => 0..usize::MAX,

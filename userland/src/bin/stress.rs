@@ -18,9 +18,9 @@ use userland::runtime::process::{self, Fork, WaitStatus};
 use userland::runtime::{Errno, Result, environment};
 use userland::{eprintln, println};
 
-userland::entry!(main);
+userland::entry!(program);
 
-fn main(arguments: &[&str]) -> i32 {
+fn program(arguments: &[&str]) -> i32 {
     let number = match arguments.get(2).map(|text| text.parse::<usize>()) {
         None => None,
         Some(Ok(number)) => Some(number),
@@ -146,6 +146,9 @@ fn churn(rounds: usize) -> Result<()> {
             }
         }
     }
-    println!("churn: {rounds} rounds, free before {before} KiB, after {} KiB", free()?);
+    println!(
+        "churn: {rounds} rounds, free before {before} KiB, after {} KiB",
+        free()?
+    );
     Ok(())
 }

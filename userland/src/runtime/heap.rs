@@ -10,7 +10,6 @@ use talc::source::Source;
 /// The least that one `brk` adds. Untouched pages of it cost nothing.
 const STEP: usize = 128 * 1024;
 
-#[cfg(target_os = "none")]
 #[global_allocator]
 static HEAP: talc::TalcLock<SingleThread, ProgramBreak> = talc::TalcLock::new(ProgramBreak);
 

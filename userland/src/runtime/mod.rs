@@ -13,6 +13,7 @@
 pub mod output;
 pub mod directory;
 pub mod file;
+#[cfg(target_os = "none")]
 mod heap;
 pub mod memory;
 pub mod path;
@@ -31,21 +32,21 @@ pub use start::{Arguments, auxiliary, environment, program_path};
 /// What a system call gives: a value, or the error number.
 pub type Result<T> = core::result::Result<T, Errno>;
 
-/// Names the function that the program begins in: `fn main(arguments: &[&str]) -> i32`; what it returns is the exit
+/// Names the function that the program begins in: `fn program(arguments: &[&str]) -> i32`; what it returns is the exit
 /// status. Written once in each program.
 #[macro_export]
 macro_rules! entry {
-    ($main:path) => {
+    ($program:path) => {
         #[cfg(target_os = "none")]
         #[unsafe(no_mangle)]
         fn program_main(arguments: &[&str]) -> i32 {
-            $main(arguments)
+            $program(arguments)
         }
 
         /// The programs speak Linux/arm64 system calls: on the host they are compiled, for lints, and do not run.
         #[cfg(not(target_os = "none"))]
         fn main() {
-            let _program: fn(&[&str]) -> i32 = $main;
+            let _program: fn(&[&str]) -> i32 = $program;
             std::eprintln!("this program runs on AArch64 only");
             std::process::exit(1);
         }

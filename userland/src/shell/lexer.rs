@@ -4,7 +4,6 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::parser;
 use super::syntax::{Absent, Extent, Operation, Part, Quoting, Variable, Word};
@@ -61,7 +60,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Byte offset of the next unread character.
+    /// Offset of the next character.
     pub fn position(&self) -> usize {
         self.position
     }
@@ -204,7 +203,18 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
+    /// `$` and what follows: the one place through which expansions nest.
     fn dollar(&mut self, word: &mut Word, quoting: Quoting) -> Result<(), ParseError> {
+        self.depth += 1;
+        if self.depth > DEPTH {
+            return Err(ParseError::Syntax("nested too deeply".to_string()));
+        }
+        self.expansion(word, quoting)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn expansion(&mut self, word: &mut Word, quoting: Quoting) -> Result<(), ParseError> {
         if self.accept("((") {
             return self.arithmetic(word, quoting);
         }
@@ -378,7 +388,7 @@ fn expandable(text: &str, depth: usize) -> Result<Word, ParseError> {
         after_here: None,
         depth,
     };
-    let mut word = Word(Vec::from([Part::Quoted(String::new())]));
+    let mut word = Word::quoted("");
     while !lexer.rest().is_empty() {
         if lexer.accept("\\\"") {
             word.push_quoted("\\\"");

@@ -14,6 +14,7 @@ pub mod lexer;
 pub mod parser;
 pub mod pattern;
 mod redirect;
+mod simple;
 mod spawn;
 pub mod state;
 pub mod syntax;

@@ -42,6 +42,8 @@ pub struct Shell {
     pub variables: BTreeMap<String, Value>,
     /// `$1` and so on.
     pub positional: Vec<String>,
+    /// For each function being called, what its `local` variables were before.
+    pub scopes: Vec<Vec<(String, Option<Value>)>>,
     /// The functions by name.
     pub functions: BTreeMap<String, Rc<Command>>,
     /// `$?`
@@ -77,6 +79,7 @@ impl Shell {
             name: name.to_string(),
             variables: BTreeMap::new(),
             positional: Vec::new(),
+            scopes: Vec::new(),
             functions: BTreeMap::new(),
             status: 0,
             pid: process::id(),

@@ -1,0 +1,309 @@
+//! Commands that the shell runs itself: those that change it (POSIX 2.14 and `cd`, `jobs`, ...), and a few programs
+//! that scripts call so often that a fork each would be a waste.
+
+mod processes;
+mod variables;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::executor::{Leave, Run};
+use super::spawn;
+use super::state::Shell;
+use crate::applets;
+use crate::runtime::{file, path};
+
+/// A builtin: sets `$?`, and says how to go on. The first argument is its name.
+pub type Builtin = fn(&mut Shell, &[String]) -> Run;
+
+/// Name and function, sorted.
+const BUILTINS: [(&str, Builtin); 34] = [
+    (".", source),
+    (":", colon),
+    ("[", applet),
+    ("bg", processes::background),
+    ("break", leave),
+    ("cd", change_directory),
+    ("continue", leave),
+    ("echo", applet),
+    ("eval", evaluate),
+    ("exec", execute),
+    ("exit", exit),
+    ("export", variables::export),
+    ("false", applet),
+    ("fg", processes::foreground),
+    ("getopts", variables::get_options),
+    ("help", help),
+    ("history", history),
+    ("jobs", processes::jobs),
+    ("kill", processes::kill),
+    ("local", variables::local),
+    ("printf", applet),
+    ("pwd", applet),
+    ("read", variables::read),
+    ("readonly", variables::readonly),
+    ("return", return_),
+    ("set", variables::set),
+    ("shift", variables::shift),
+    ("test", applet),
+    ("trap", processes::trap),
+    ("true", applet),
+    ("type", type_),
+    ("umask", mask),
+    ("unset", variables::unset),
+    ("wait", processes::wait),
+];
+
+/// What `help` says of them.
+const HELP: &str = "\
+\x20 . file             run a file's commands in this shell
+\x20 :                  nothing, successfully
+\x20 [ expression ]     test files, strings and numbers
+\x20 bg [%job]          let a stopped job go on in the background
+\x20 break [n]          leave n loops
+\x20 cd [folder | -]    change the current folder
+\x20 continue [n]       go on with the next round of a loop
+\x20 echo [-n] words    print
+\x20 eval words         run the words as a command
+\x20 exec [command]     become a command; keep redirections
+\x20 exit [status]      leave the shell
+\x20 export name[=v]    give a variable to programs
+\x20 false              fail
+\x20 fg [%job]          bring a job to the foreground
+\x20 getopts abc: name  read the options of a script
+\x20 help               this list
+\x20 history            the lines typed
+\x20 jobs               jobs in the background
+\x20 kill [-SIG] pid    send a signal to a process or %job
+\x20 local name[=v]     set a variable
+\x20 printf format ...  print by a format
+\x20 pwd                print the current folder
+\x20 read [-r] names    read a line into variables
+\x20 readonly name[=v]  a variable that no longer changes
+\x20 return [status]    leave a function
+\x20 set [-eux] [--] .. set options and $1, $2, ...
+\x20 shift [n]          drop the first arguments
+\x20 test expression    test files, strings and numbers
+\x20 trap command SIG   run a command at a signal, or at EXIT
+\x20 true               succeed
+\x20 type names         say what a name is
+\x20 umask [mode]       rights that new files do not get
+\x20 unset [-f] names   forget variables or functions
+\x20 wait [%job | pid]  wait for background jobs
+";
+
+/// The builtin of that name.
+pub fn find(name: &str) -> Option<Builtin> {
+    BUILTINS
+        .iter()
+        .find(|(found, _)| *found == name)
+        .map(|(_, builtin)| *builtin)
+}
+
+/// The names that begin so, for completion.
+pub fn names(beginning: &str) -> Vec<String> {
+    let words = [
+        "case", "do", "done", "else", "esac", "faults", "fi", "for", "if", "then", "until", "while",
+    ];
+    let names = BUILTINS.iter().map(|(name, _)| *name).chain(words);
+    names
+        .filter(|name| name.starts_with(beginning))
+        .map(String::from)
+        .collect()
+}
+
+fn done(shell: &mut Shell, status: i32) -> Run {
+    shell.status = status;
+    Run::Continue(())
+}
+
+fn wrong(shell: &mut Shell, arguments: &[String], message: &str) -> Run {
+    shell.fail(&format!("{}: {message}", arguments[0]))
+}
+
+fn applet(shell: &mut Shell, arguments: &[String]) -> Run {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let status = applets::find(arguments[0]).map_or(127, |applet| applet(&arguments));
+    done(shell, status)
+}
+
+fn colon(shell: &mut Shell, _arguments: &[String]) -> Run {
+    done(shell, 0)
+}
+
+fn source(shell: &mut Shell, arguments: &[String]) -> Run {
+    let Some(name) = arguments.get(1) else {
+        return wrong(shell, arguments, "a file name is needed");
+    };
+    match file::read_text(name) {
+        Ok(text) => {
+            shell.status = 0;
+            match shell.run_text(&text) {
+                Run::Break(Leave::Return) => Run::Continue(()),
+                run => run,
+            }
+        }
+        Err(error) => shell.fail(&format!("{name}: {error}")),
+    }
+}
+
+/// A number as argument; without one the default.
+fn number(arguments: &[String], default: i32) -> Result<i32, String> {
+    arguments.get(1).map_or(Ok(default), |text| {
+        text.parse().map_err(|_| format!("{text}: a number is needed"))
+    })
+}
+
+fn leave(shell: &mut Shell, arguments: &[String]) -> Run {
+    match number(arguments, 1) {
+        Ok(levels) if levels > 0 => {
+            shell.status = 0;
+            let levels = levels as usize;
+            Run::Break(if arguments[0] == "break" {
+                Leave::Break(levels)
+            } else {
+                Leave::Continue(levels)
+            })
+        }
+        Ok(_) => wrong(shell, arguments, "the number must be positive"),
+        Err(message) => wrong(shell, arguments, &message),
+    }
+}
+
+fn exit(shell: &mut Shell, arguments: &[String]) -> Run {
+    match number(arguments, shell.status) {
+        Ok(status) => {
+            shell.status = status & 0xff;
+            Run::Break(Leave::Exit)
+        }
+        Err(message) => wrong(shell, arguments, &message),
+    }
+}
+
+fn return_(shell: &mut Shell, arguments: &[String]) -> Run {
+    match number(arguments, shell.status) {
+        Ok(status) => {
+            shell.status = status & 0xff;
+            Run::Break(Leave::Return)
+        }
+        Err(message) => wrong(shell, arguments, &message),
+    }
+}
+
+fn change_directory(shell: &mut Shell, arguments: &[String]) -> Run {
+    let wanted = match arguments.get(1).map(String::as_str) {
+        None => shell.text("HOME").to_string(),
+        Some("-") => shell.text("OLDPWD").to_string(),
+        Some(folder) => folder.to_string(),
+    };
+    let wanted = if wanted.is_empty() {
+        "/".to_string()
+    } else {
+        wanted
+    };
+    let before = file::current_directory().unwrap_or_default();
+    if let Err(error) = file::change_directory(&wanted) {
+        return shell.fail(&format!("cd: {wanted}: {error}"));
+    }
+    let now = file::current_directory().unwrap_or(wanted);
+    if arguments.get(1).is_some_and(|argument| argument == "-") {
+        println!("{now}");
+    }
+    let is_set = shell.assign("OLDPWD", &before) && shell.assign("PWD", &now);
+    done(shell, i32::from(!is_set))
+}
+
+fn evaluate(shell: &mut Shell, arguments: &[String]) -> Run {
+    shell.status = 0;
+    shell.run_text(&arguments[1..].join(" "))
+}
+
+fn execute(shell: &mut Shell, arguments: &[String]) -> Run {
+    if arguments.len() < 2 {
+        return done(shell, 0);
+    }
+    let run = spawn::execute(shell, &arguments[1..]);
+    if shell.is_interactive {
+        Run::Continue(())
+    } else {
+        run
+    }
+}
+
+fn type_(shell: &mut Shell, arguments: &[String]) -> Run {
+    shell.status = 0;
+    for name in &arguments[1..] {
+        if shell.functions.contains_key(name) {
+            println!("{name} is a function");
+        } else if find(name).is_some() {
+            println!("{name} is a shell builtin");
+        } else if let Ok(path) = spawn::find_program(shell, name) {
+            println!("{name} is {path}");
+        } else {
+            let _ = wrong(shell, arguments, &format!("{name}: not found"));
+        }
+    }
+    Run::Continue(())
+}
+
+fn mask(shell: &mut Shell, arguments: &[String]) -> Run {
+    let wanted = match arguments.get(1).map(|text| u32::from_str_radix(text, 8)) {
+        Some(Ok(mask)) if mask <= 0o777 => Some(mask),
+        Some(_) => return wrong(shell, arguments, "an octal number is needed"),
+        None => None,
+    };
+    let old = match file::set_mask(wanted.unwrap_or(0)) {
+        Ok(old) => old,
+        Err(error) => return wrong(shell, arguments, &error.to_string()),
+    };
+    if wanted.is_none() {
+        // Reading the mask sets it: back to what it was.
+        let _ = file::set_mask(old);
+        println!("{old:04o}");
+    }
+    done(shell, 0)
+}
+
+fn history(shell: &mut Shell, _arguments: &[String]) -> Run {
+    for (index, line) in shell.editor.history().iter().enumerate() {
+        println!("{:5}  {line}", index + 1);
+    }
+    done(shell, 0)
+}
+
+fn help(shell: &mut Shell, _arguments: &[String]) -> Run {
+    println!("Commands of the shell itself:\n");
+    print!("{HELP}");
+    println!("\nAlso: if, while, until, for, case, functions, ! | && || ; & ( ) {{ }}, < > >> << 2>&1,");
+    println!("$name ${{name:-word}} $(command) $((1 + 2)), * ? [a-z], and");
+    println!("  faults command     run a command and print the page faults of its processes\n");
+    println!("Programs in {}:\n", shell.text("PATH"));
+    let mut programs = spawn::programs(shell, "");
+    programs.sort();
+    programs.dedup();
+    for row in programs.chunks(6) {
+        let cells: String = row
+            .iter()
+            .map(|name| format!("{:<13}", path::base_name(name)))
+            .collect();
+        println!("  {}", cells.trim_end());
+    }
+    println!("\nKeys: arrows, Home, End, Tab, ^A ^E ^K ^U ^W ^L; ^C stops, ^Z suspends, ^D ends.");
+    done(shell, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_every_builtin_and_they_are_sorted() {
+        assert!(BUILTINS.is_sorted_by_key(|(name, _)| *name));
+        let helped: Vec<&str> = HELP
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        assert_eq!(helped, BUILTINS.map(|(name, _)| name));
+    }
+}

@@ -1,1 +1,0 @@
-//! Tests of the parser and the line editor.
