@@ -5,4 +5,5 @@ fn main() {
     let script = root.join("linker/kernel.ld");
     println!("cargo::rerun-if-changed={}", script.display());
     println!("cargo::rustc-link-arg-bins=-T{}", script.display());
+    println!("cargo::rustc-link-arg-bins=-zmax-page-size=4096");
 }

@@ -16,6 +16,7 @@ use crate::{error, info, initramfs, log, memory, scheduler, signal, warn};
 use abi::Errno;
 use abi::file::O_RDWR;
 use abi::process::{RLIMIT_STACK, WaitStatus};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -23,7 +24,6 @@ use formats::bootargs::CommandLine;
 use formats::symbols::Payload;
 use platform::Boot;
 use platform::crash::AfterPanic;
-use platform::user::UserRegisters;
 use spin::Once;
 
 /// Where init is looked for if the command line does not say (Linux's order, with `/init` of an initramfs first).
@@ -104,7 +104,7 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let stack = Thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
     let process = Process::first(claim.pid(), program.space.clone(), files, directories, limits);
     exec::take_identity(&process, &program);
-    let thread = Thread::new(process.clone(), stack, ThreadSignals::default(), program.context, UserRegisters::new());
+    let thread = Thread::new(process.clone(), stack, ThreadSignals::default(), program.context, Box::default());
     process.add_thread(thread.clone());
     claim.fill(&process, None);
     scheduler::begin(thread);

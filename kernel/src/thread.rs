@@ -23,7 +23,7 @@ pub struct Thread {
     /// Kernel stack and, while the thread does not run, its saved registers.
     pub kernel: KernelThread,
     /// FP, SIMD and thread-pointer registers of EL0 while the thread does not run.
-    pub registers: Mutex<UserRegisters>,
+    pub registers: Mutex<Box<UserRegisters>>,
     /// Address of the word to clear, and wake a futex at, when the thread ends: set_tid_address(2). 0 for none.
     pub clear_child_tid: AtomicU64,
     /// Address of the list of robust futexes: set_robust_list(2).
@@ -72,7 +72,7 @@ impl Thread {
         kernel: KernelThread,
         signals: ThreadSignals,
         start: UserContext,
-        registers: UserRegisters,
+        registers: Box<UserRegisters>,
     ) -> Arc<Thread> {
         Arc::new(Thread {
             tid: process.pid,

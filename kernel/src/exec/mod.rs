@@ -107,7 +107,7 @@ fn reset_thread(current: &Thread) {
     current.robust_list.store(0, Ordering::Relaxed);
     current.clear_child_tid.store(0, Ordering::Relaxed);
     let mut registers = current.registers.lock();
-    *registers = UserRegisters::new();
+    **registers = UserRegisters::new();
     registers.restore();
 }
 

@@ -101,6 +101,7 @@ impl Contents {
     /// Writes at `at` and returns how many bytes were taken. The caller holds [`Contents::writer`] and has checked that
     /// the write ends at or below [`MAX_SIZE`]. `ENOSPC` if the filesystem or the memory is full, `EFAULT`.
     pub fn write(&self, at: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+        self.clear_gap(at);
         let mut done = 0;
         while from.left() > 0 {
             match self.write_page(at + done as u64, from) {
@@ -139,19 +140,25 @@ impl Contents {
         Ok(frame)
     }
 
-    /// Moves the end of the file up to `size`, if it is lower.
+    /// What lies between the end of the file and `at` becomes zeros: it is about to be inside the file.
+    fn clear_gap(&self, at: u64) {
+        let mut state = self.state.lock();
+        if at > state.size {
+            state.clear_tail(at);
+        }
+    }
+
+    /// Moves the end of the file up to `size`, if it is lower. What comes inside was written or cleared.
     fn grow(&self, size: u64) {
         let mut state = self.state.lock();
-        if size > state.size {
-            state.clear_tail(size);
-            state.size = size;
-        }
+        state.size = state.size.max(size);
     }
 
     /// truncate(2): sets the size; pages behind it are given back, bytes added are zeros.
     pub fn truncate(&self, size: u64) -> Result<(), Errno> {
         let _writer = self.writer.take()?;
         if size > self.size() {
+            self.clear_gap(size);
             self.grow(size);
             return Ok(());
         }
@@ -173,6 +180,7 @@ impl Contents {
             self.frame(index)?;
         }
         if !keep_size {
+            self.clear_gap(end);
             self.grow(end);
         }
         Ok(())

@@ -75,6 +75,9 @@ fn become_zombie(process: &Arc<Process>) {
 /// The groups with a stopped member that have somebody to continue them, but perhaps not without this process: its own,
 /// and those of its children.
 fn groups_to_watch(table: &mut table::Table, process: &Process) -> Vec<Pid> {
+    if !signal::is_anybody_stopped() {
+        return Vec::new();
+    }
     let children: Vec<Pid> = table.entry(process.pid).map(|entry| entry.children.iter().copied().collect()).unwrap_or_default();
     let mut groups: Vec<Pid> = children.iter().filter_map(|&pid| table.process(pid)).map(|child| child.group()).collect();
     groups.push(process.group());

@@ -21,7 +21,7 @@ pub use end::end_current;
 pub use limits::Limits;
 pub use space::{Space, Strings};
 pub use table::{
-    Pid, PidClaim, all, claim, count, count_of_user, find, group_members, is_orphaned_group, last_pid, move_to_group,
+    Pid, PidClaim, all, claim, count, count_of_user, find, group_members, is_orphaned_group, last_pid, next_from, move_to_group,
     session_of_group, set_most_processes, start_session,
 };
 pub use usage::{Times, Usage};

@@ -252,6 +252,11 @@ pub fn all() -> Vec<Arc<Process>> {
     TABLE.lock().entries.values().filter_map(|entry| entry.process.clone()).collect()
 }
 
+/// The process with the lowest id from `first` on, zombies included.
+pub fn next_from(first: Pid) -> Option<Arc<Process>> {
+    TABLE.lock().entries.range(first..).find_map(|(_, entry)| entry.process.clone())
+}
+
 /// How many processes there are.
 pub fn count() -> usize {
     TABLE.lock().entries.len()

@@ -11,6 +11,7 @@ mod trampoline;
 
 pub use deliver::{Restart, deliver};
 pub use frame::{is_on_stack, restore};
+pub use stop::is_anybody_stopped;
 pub use send::{force, send_to_group, send_to_process, send_to_thread};
 pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
@@ -84,7 +85,11 @@ pub enum Disposition {
 impl ProcessSignals {
     /// What a child inherits: the actions; nothing pends for it.
     pub fn for_child(&self) -> ProcessSignals {
-        ProcessSignals { actions: Mutex::new(self.actions.lock().clone()), ..ProcessSignals::default() }
+        ProcessSignals {
+            actions: Mutex::new(self.actions.lock().clone()),
+            pending: Pending::default(),
+            stop: Stop::default(),
+        }
     }
 
     /// The action for one signal.

@@ -5,8 +5,16 @@ use crate::process::{self, Process};
 use crate::wait::WaitQueue;
 use abi::process::WaitStatus;
 use abi::signal::Signal;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use spin::Mutex;
+
+/// How many processes are stopped.
+static STOPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any process is stopped: if none is, an end orphans no stopped group.
+pub fn is_anybody_stopped() -> bool {
+    STOPPED.load(Ordering::Acquire) > 0
+}
 
 /// Whether a process is stopped, and what its parent was not told yet.
 #[derive(Default)]
@@ -19,7 +27,7 @@ pub struct Stop {
 impl Stop {
     /// Ends a stop, if there is one.
     pub(super) fn go_on(&self, process: &Process) {
-        if self.is_stopped.swap(false, Ordering::AcqRel) {
+        if self.leave() {
             self.report(process, WaitStatus::Continued);
             self.gone_on.wake_all();
         }
@@ -27,11 +35,21 @@ impl Stop {
 
     /// Stops the running thread's process, tells the parent, and sleeps until SIGCONT or the end.
     fn stop(&self, process: &Process, signal: Signal) {
+        STOPPED.fetch_add(1, Ordering::AcqRel);
         self.is_stopped.store(true, Ordering::Release);
         self.report(process, WaitStatus::Stopped(signal.number()));
         // Interrupted: the process is to end, which the caller looks at next.
         let _ = self.gone_on.wait_killable(|| (!self.is_stopped.load(Ordering::Acquire)).then_some(()));
-        self.is_stopped.store(false, Ordering::Release);
+        self.leave();
+    }
+
+    /// Is stopped no longer; whether it was.
+    fn leave(&self) -> bool {
+        let was_stopped = self.is_stopped.swap(false, Ordering::AcqRel);
+        if was_stopped {
+            STOPPED.fetch_sub(1, Ordering::AcqRel);
+        }
+        was_stopped
     }
 
     fn report(&self, process: &Process, status: WaitStatus) {

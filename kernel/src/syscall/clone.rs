@@ -12,9 +12,10 @@ use abi::process::{
 };
 use abi::signal::Signal;
 use abi::zerocopy::IntoBytes;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use platform::user::UserContext;
+use platform::user::{UserContext, UserRegisters};
 
 /// What a new process is to be like.
 struct Request {
@@ -109,7 +110,8 @@ fn perform(current: &Arc<Thread>, context: &UserContext, request: &Request) -> R
     if request.has(CLONE_CLEAR_SIGHAND) {
         child.signals.reset_handlers();
     }
-    let thread = Thread::new(child.clone(), stack, current.signals.for_child(), child_context(context, request), registers(current, request));
+    let (start, registers) = (child_context(context, request), child_registers(request));
+    let thread = Thread::new(child.clone(), stack, current.signals.for_child(), start, registers);
     store_ids(&thread, request);
     child.add_thread(thread.clone());
     if request.has(CLONE_VFORK) {
@@ -148,14 +150,14 @@ fn child_context(context: &UserContext, request: &Request) -> UserContext {
     child
 }
 
-fn registers(current: &Thread, request: &Request) -> platform::user::UserRegisters {
-    let mut registers = current.registers.lock();
+/// The FP registers and thread pointer of the caller: they are in the processor.
+fn child_registers(request: &Request) -> Box<UserRegisters> {
+    let mut registers = Box::<UserRegisters>::default();
     registers.save();
-    let mut copy = registers.clone();
     if request.has(CLONE_SETTLS) {
-        copy.set_tpidr(request.tls);
+        registers.set_tpidr(request.tls);
     }
-    copy
+    registers
 }
 
 /// Stores the child's id where its thread library wants it. A bad address is the caller's loss, as on Linux.

@@ -62,7 +62,8 @@ pub fn call(current: &Arc<Thread>, context: &mut UserContext) -> Option<Restart>
 }
 
 fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, Errno> {
-    let all @ [a, b, c, d, e, _]: [u64; 6] = context.x[..6].try_into().expect("six of 31 registers");
+    let x = &context.x;
+    let all @ [a, b, c, d, e, _] = [x[0], x[1], x[2], x[3], x[4], x[5]];
     match context.x[8] as u32 as usize {
         // Processes
         nr::GETPID => process::getpid(current),
