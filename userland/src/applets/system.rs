@@ -121,7 +121,7 @@ pub fn uptime(arguments: &[&str]) -> i32 {
     };
     let load = information
         .loads
-        .map(|load| format!("{}.{:02}", load >> 16, (load & 0xffff) * 100 >> 16));
+        .map(|load| format!("{}.{:02}", load >> 16, ((load & 0xffff) * 100) >> 16));
     println!(
         " {} up {days}{}:{:02}, {} processes, load average: {}",
         &clock[11..19],

@@ -35,6 +35,8 @@ pub struct Editor {
     columns: usize,
     line: Vec<char>,
     cursor: usize,
+    /// The first character in view: a line longer than the row is scrolled sideways.
+    first: usize,
     history: Vec<String>,
     /// Which line of the history is shown; `history.len()` is the new one.
     shown: usize,
@@ -57,6 +59,7 @@ impl Editor {
             columns: 80,
             line: Vec::new(),
             cursor: 0,
+            first: 0,
             history: Vec::new(),
             shown: 0,
             draft: Vec::new(),
@@ -73,6 +76,7 @@ impl Editor {
         self.line.clear();
         self.draft.clear();
         self.cursor = 0;
+        self.first = 0;
         self.shown = self.history.len();
         self.escape = Escape::None;
         self.partial.clear();
@@ -207,7 +211,8 @@ impl Editor {
         self.line.extend(text.chars().filter(|c| !c.is_control()));
         self.cursor = self.line.len();
         self.line.extend(tail);
-        if is_at_end && width(self.prompt.chars()) + width(self.line.iter().copied()) < self.columns {
+        let is_in_view = width(self.line[self.first..].iter().copied()) <= self.room();
+        if is_at_end && is_in_view {
             self.output.extend(text.chars().filter(|c| !c.is_control()));
         } else {
             self.redraw();
@@ -259,13 +264,30 @@ impl Editor {
         self.redraw();
     }
 
-    /// Writes prompt and line anew, scrolled sideways so that the cursor is in view.
-    pub fn redraw(&mut self) {
-        let room = self.columns.saturating_sub(width(self.prompt.chars()) + 1).max(8);
-        let mut first = 0;
-        while width(self.line[first..self.cursor].iter().copied()) > room {
-            first += 1;
+    /// How many columns the line has beside the prompt; the last one stays free, where terminals wrap.
+    fn room(&self) -> usize {
+        self.columns.saturating_sub(width(self.prompt.chars()) + 1).max(8)
+    }
+
+    /// Scrolls the line sideways by half a row when the cursor leaves the view.
+    fn scroll(&mut self) {
+        let shown = |first: usize| width(self.line[first..self.cursor].iter().copied());
+        let mut first = self.first;
+        if first > self.cursor || (first > 0 && self.cursor == first) {
+            first = 0;
         }
+        if shown(first) > self.room() {
+            while shown(first) > self.room() / 2 {
+                first += 1;
+            }
+        }
+        self.first = first;
+    }
+
+    /// Writes prompt and line anew.
+    pub fn redraw(&mut self) {
+        self.scroll();
+        let (first, room) = (self.first, self.room());
         let mut last = first;
         while last < self.line.len() && width(self.line[first..=last].iter().copied()) <= room {
             last += 1;

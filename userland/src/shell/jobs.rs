@@ -184,6 +184,12 @@ impl Jobs {
         job.group.map(|group| -group).or(job.last_pid())
     }
 
+    /// The same, if that job is stopped.
+    pub fn stopped(&self, name: &str) -> Option<i32> {
+        let index = name.starts_with('%').then(|| self.position(name))??;
+        (self.list[index].state() == State::Stopped).then(|| self.target(name))?
+    }
+
     fn note(&mut self, change: &Change) {
         self.list.iter_mut().any(|job| job.note(change));
     }

@@ -1,12 +1,13 @@
 //! Characters to tokens: POSIX Shell Command Language 2.2 (quoting), 2.3 (token recognition), 2.6 (what is expanded).
 //! Within `$( )` it calls the parser, which calls it again: nesting is the language's own.
 
-use alloc::boxed::Box;
+mod expansion;
+
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 
 use super::parser;
-use super::syntax::{Absent, Extent, Operation, Part, Quoting, Variable, Word};
+use super::syntax::{Part, Quoting, Word};
 
 /// Why text is not a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,11 +112,12 @@ impl<'a> Lexer<'a> {
             return Ok(Token::Operator(self.operator(operator)));
         }
         let digits = self.rest().find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
-        if digits > 0 && self.rest()[digits..].starts_with(['<', '>']) {
-            if let Ok(number) = self.rest()[..digits].parse() {
-                self.position += digits;
-                return Ok(Token::Descriptor(number));
-            }
+        if digits > 0
+            && self.rest()[digits..].starts_with(['<', '>'])
+            && let Ok(number) = self.rest()[..digits].parse()
+        {
+            self.position += digits;
+            return Ok(Token::Descriptor(number));
         }
         self.word().map(Token::Word)
     }
@@ -201,151 +203,6 @@ impl<'a> Lexer<'a> {
         let list = parser::parse_nested(&script, self.depth + 1)?;
         word.0.push(Part::Command(Rc::new(list), quoting));
         Ok(())
-    }
-
-    /// `$` and what follows: the one place through which expansions nest.
-    fn dollar(&mut self, word: &mut Word, quoting: Quoting) -> Result<(), ParseError> {
-        self.depth += 1;
-        if self.depth > DEPTH {
-            return Err(ParseError::Syntax("nested too deeply".to_string()));
-        }
-        self.expansion(word, quoting)?;
-        self.depth -= 1;
-        Ok(())
-    }
-
-    fn expansion(&mut self, word: &mut Word, quoting: Quoting) -> Result<(), ParseError> {
-        if self.accept("((") {
-            return self.arithmetic(word, quoting);
-        }
-        if self.accept("(") {
-            let list = parser::list_until_parenthesis(self)?;
-            word.0.push(Part::Command(Rc::new(list), quoting));
-        } else if self.accept("{") {
-            let variable = self.braces(quoting)?;
-            word.0.push(Part::Variable(Box::new(variable), quoting));
-        } else if let Some(name) = self.name() {
-            word.0.push(Part::Variable(
-                Box::new(Variable {
-                    name,
-                    operation: Operation::Value,
-                }),
-                quoting,
-            ));
-        } else {
-            word.push_quoted("$");
-        }
-        Ok(())
-    }
-
-    /// `$(( ... ))`, up to the `))` that stands outside inner parentheses.
-    fn arithmetic(&mut self, word: &mut Word, quoting: Quoting) -> Result<(), ParseError> {
-        let mut inner = Word::default();
-        let mut open = 0;
-        loop {
-            match self.peek().ok_or(ParseError::Incomplete)? {
-                ')' if open == 0 && self.accept("))") => break,
-                ')' if open == 0 => return Err(ParseError::Syntax("missing ')' of $((".to_string())),
-                '(' => open += 1,
-                ')' => open -= 1,
-                _ => {}
-            }
-            self.piece(&mut inner, Quoting::Double)?;
-        }
-        word.0.push(Part::Arithmetic(Box::new(inner), quoting));
-        Ok(())
-    }
-
-    /// The name of a parameter: letters, or one digit, or one special character.
-    fn name(&mut self) -> Option<String> {
-        let first = self.peek()?;
-        let length = if first.is_ascii_alphabetic() || first == '_' {
-            self.rest()
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .unwrap_or(self.rest().len())
-        } else if first.is_ascii_digit() || "@*#?-$!".contains(first) {
-            1
-        } else {
-            return None;
-        };
-        let name = self.rest()[..length].to_string();
-        self.position += length;
-        Some(name)
-    }
-
-    /// `${...}`, after the opening brace.
-    fn braces(&mut self, quoting: Quoting) -> Result<Variable, ParseError> {
-        let bad = || ParseError::Syntax("bad substitution".to_string());
-        if self.rest().starts_with('#') && !self.rest().starts_with("#}") {
-            self.position += 1;
-            let name = self.parameter().ok_or_else(bad)?;
-            return if self.accept("}") {
-                Ok(Variable {
-                    name,
-                    operation: Operation::Length,
-                })
-            } else {
-                Err(bad())
-            };
-        }
-        if self.rest().is_empty() {
-            return Err(ParseError::Incomplete);
-        }
-        let name = self.parameter().ok_or_else(bad)?;
-        if self.accept("}") {
-            return Ok(Variable {
-                name,
-                operation: Operation::Value,
-            });
-        }
-        let absent = if self.accept(":") {
-            Absent::UnsetOrEmpty
-        } else {
-            Absent::Unset
-        };
-        let operator = self.next().ok_or(ParseError::Incomplete)?;
-        let is_long = absent == Absent::Unset
-            && "%#".contains(operator)
-            && self.accept(operator.encode_utf8(&mut [0; 4]));
-        let extent = if is_long {
-            Extent::Longest
-        } else {
-            Extent::Shortest
-        };
-        let word = self.word_in_braces(quoting)?;
-        let operation = match (operator, absent) {
-            ('-', _) => Operation::Default(absent, word),
-            ('=', _) => Operation::Assign(absent, word),
-            ('?', _) => Operation::Require(absent, word),
-            ('+', _) => Operation::Alternative(absent, word),
-            ('%', Absent::Unset) => Operation::CutSuffix(extent, word),
-            ('#', Absent::Unset) => Operation::CutPrefix(extent, word),
-            _ => return Err(bad()),
-        };
-        Ok(Variable { name, operation })
-    }
-
-    /// Within braces a number may have several digits.
-    fn parameter(&mut self) -> Option<String> {
-        let digits = self.rest().find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
-        if digits < 2 {
-            return self.name();
-        }
-        let name = self.rest()[..digits].to_string();
-        self.position += digits;
-        Some(name)
-    }
-
-    fn word_in_braces(&mut self, quoting: Quoting) -> Result<Word, ParseError> {
-        let mut word = Word::default();
-        while !self.accept("}") {
-            if quoting == Quoting::Double && self.accept("\"") {
-                self.double_quotes(&mut word)?;
-            } else {
-                self.piece(&mut word, quoting)?;
-            }
-        }
-        Ok(word)
     }
 
     /// Reads the text of a here-document that ends with the line `delimiter`: it begins behind the line being read.

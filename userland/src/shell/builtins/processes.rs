@@ -113,5 +113,15 @@ pub fn kill(shell: &mut Shell, arguments: &[String]) -> Run {
             None => translated.push(argument.clone()),
         }
     }
-    applet(shell, &translated)
+    let run = applet(shell, &translated);
+    // A stopped job takes its signal only when it goes on.
+    for target in arguments[1..]
+        .iter()
+        .filter_map(|argument| shell.jobs.stopped(argument))
+    {
+        if let Err(error) = signal::send(target, Signal::SIGCONT) {
+            return wrong(shell, arguments, &format!("{target}: {error}"));
+        }
+    }
+    run
 }

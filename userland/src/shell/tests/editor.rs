@@ -146,8 +146,12 @@ fn long_lines_scroll_with_the_cursor() {
     let mut editor = Editor::new();
     let keys: Vec<u8> = (b'a'..=b'z').cycle().take(100).collect();
     let (_, screen) = type_in(&mut editor, &keys);
-    assert!(screen.cells.len() <= 40 && screen.column < 40);
-    assert!(screen.text().ends_with("tuv"));
+    assert!(screen.cells.len() < 40 && screen.column < 40);
+    assert!(screen.text().starts_with("$ ") && screen.text().ends_with("tuv"));
+    type_in(&mut editor, &[&keys[..], &[0x02; 60]].concat());
+    assert_eq!(editor.before_cursor().len(), 40);
+    let (_, screen) = type_in(&mut editor, &[&keys[..], b"\x01"].concat());
+    assert!(screen.text().starts_with("$ abc") && screen.column == 2);
     assert_eq!(editor.line().len(), 100);
 }
 
