@@ -10,14 +10,14 @@
 
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::area::Sharing;
-use crate::asid::AsidTag;
 use crate::descriptor::Descriptor;
 use crate::fault::copy_of;
 use crate::frames::NoMemory;
 use crate::memory::{Event, Memory};
 use crate::mmu::Mmu;
 use crate::space::{AddressSpace, FaultCounts};
-use crate::table::{self, Build, Path, Tables};
+use crate::privatise::{Build, build_path};
+use crate::table::{self, Path, Tables};
 use alloc::sync::Arc;
 
 impl AddressSpace {
@@ -77,7 +77,7 @@ impl StackPage {
         };
         let frame = copy_of(memory, self.path.leaf.frame()).ok_or(NoMemory)?;
         let leaf = self.path.leaf.pointing_to(frame);
-        match table::build_path(memory, Level::L2, Some(l2), self.address, Some(leaf)) {
+        match build_path(memory, Level::L2, Some(l2), self.address, Some(leaf)) {
             Ok(build) => Ok(StackCopy {
                 index: self.address.index(Level::L1),
                 build,
@@ -95,57 +95,35 @@ impl Tables {
     /// A tree that shares every table below the root with this one, but for the path in `stack`. One flush of this ASID if
     /// any descriptor lost write access, none if nothing was written since the last fork.
     fn fork<M: Mmu>(&mut self, memory: &Memory<M>, stack: Option<StackCopy>) -> Result<Tables, NoMemory> {
-        let stack_index = stack.as_ref().map(|copy| copy.index);
+        let except = stack.as_ref().map(|copy| copy.index);
         let mut has_demoted = stack.as_ref().is_some_and(|copy| copy.build.has_demoted);
-        let shared = table::new_table(memory).and_then(|root| {
-            let child = Tables::at(root);
-            match self.share_all(memory, root, stack_index) {
-                Ok(demoted) => {
-                    has_demoted |= demoted;
-                    Ok(child)
-                }
-                Err(error) => {
-                    has_demoted = true;
-                    child.release(memory);
-                    Err(error)
-                }
-            }
-        });
+        let mut forked = Tables::new(memory);
+        if let Ok(child) = &mut forked
+            && self.share_all(memory, child, except, &mut has_demoted).is_err()
+        {
+            let child = core::mem::replace(&mut forked, Err(NoMemory));
+            child.into_iter().for_each(|child| child.release(memory));
+        }
         if has_demoted {
             self.flush(memory);
         }
-        let Some(copy) = stack else {
-            memory.mmu().dsb_ishst();
-            return shared;
-        };
-        // Just flushed, and these tables are the parent's alone: no TLB holds what they were.
-        for source in copy.sources {
-            memory
-                .frames()
-                .set_shape(source, memory.frames().shape(source).undemoted());
-        }
-        match &shared {
-            Ok(child) => table::link(
-                memory,
-                child.root(),
-                copy.index,
-                Descriptor::table(copy.build.top),
-            ),
-            Err(_) => table::release(memory, copy.build.top, Level::L2),
+        if let Some(copy) = stack {
+            copy.place(memory, forked.as_mut().ok());
         }
         memory.mmu().dsb_ishst();
-        shared
+        forked
     }
 
-    /// Shares every table below the root with `child`, but for entry `except`; whether any descriptor lost write access.
+    /// Shares every table below the root with `child`, but for entry `except`, and notes whether any descriptor lost write
+    /// access.
     fn share_all<M: Mmu>(
         &self,
         memory: &Memory<M>,
-        child: Frame,
+        child: &mut Tables,
         except: Option<usize>,
-    ) -> Result<bool, NoMemory> {
-        let mut has_demoted = false;
-        for index in memory.frames().shape(self.root()).used() {
+        has_demoted: &mut bool,
+    ) -> Result<(), NoMemory> {
+        for index in self.used.iter() {
             let entry = memory.mmu().load(self.root(), index);
             if !entry.is_valid() || Some(index) == except {
                 continue;
@@ -154,18 +132,26 @@ impl Tables {
             let demoted = entry.table_without_write();
             if demoted != entry {
                 memory.mmu().store(self.root(), index, demoted);
-                has_demoted = true;
+                *has_demoted = true;
             }
-            table::link(memory, child, index, demoted);
+            child.link_root(memory, index, demoted);
         }
-        Ok(has_demoted)
+        Ok(())
     }
+}
 
-    /// The tree at `root`, which never ran.
-    fn at(root: Frame) -> Tables {
-        Tables {
-            root,
-            tag: AsidTag::default(),
+impl StackCopy {
+    /// After the parent's flush: links the path into the child's root, or drops it if there is no child after all.
+    fn place<M: Mmu>(self, memory: &Memory<M>, child: Option<&mut Tables>) {
+        // The sources are the parent's alone, and no TLB holds what they were before the flush.
+        for source in self.sources {
+            memory
+                .frames()
+                .set_shape(source, memory.frames().shape(source).undemoted());
+        }
+        match child {
+            Some(child) => child.link_root(memory, self.index, Descriptor::table(self.build.top)),
+            None => table::release(memory, self.build.top, Level::L2),
         }
     }
 }

@@ -4,8 +4,9 @@
 //!
 //! Reading order: `fault` (story 1, a store to a shared page) and `fork` (story 2) are the two stories, top to bottom. The
 //! words they use: [`addr`] (frames, pages, levels), [`descriptor`] (the bits), [`mmu`] (barriers and TLB maintenance), `table`
-//! (the tree and the invariants I1 to I5), `hostage` (why nothing is freed before a flush), [`frames`] (counts), [`area`] (what
-//! a range means), [`space`] (mmap and its kin), `range` (edits of ranges), [`asid`].
+//! (the tree and the invariants I1 to I5), `privatise` (how a space gets tables of its own), `hostage` (why nothing is freed
+//! before a flush), [`frames`] (counts), [`area`] (what a range means), [`space`] (mmap and its kin), `range` (edits of
+//! ranges), [`asid`].
 //!
 //! Locks: one per address space, held by the caller of every method of [`AddressSpace`]. Counts are atomic; free frames and
 //! ASIDs have locks of their own inside, taken last.
@@ -18,6 +19,7 @@ pub mod addr;
 pub mod area;
 pub mod asid;
 pub mod descriptor;
+mod entry_set;
 mod fault;
 mod fork;
 pub mod frames;
@@ -26,6 +28,7 @@ mod inspect;
 mod kernel_access;
 pub mod memory;
 pub mod mmu;
+mod privatise;
 mod range;
 mod remap;
 pub mod space;

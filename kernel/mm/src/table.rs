@@ -16,15 +16,17 @@
 use crate::addr::{Frame, Level, PAGE_SIZE, VirtAddr};
 use crate::asid::AsidTag;
 use crate::descriptor::Descriptor;
+use crate::entry_set::EntrySet;
 use crate::frames::{NoMemory, Shape};
 use crate::hostage::Hostage;
-use crate::memory::{Event, Memory};
+use crate::memory::Memory;
 use crate::mmu::Mmu;
-use crate::sync::{Ordering, fence};
 
 /// The tables of one space. Caller holds the space's lock for every method.
 pub(crate) struct Tables {
     pub(crate) root: Frame,
+    /// The root's entries that may be valid: a bound.
+    pub(crate) used: EntrySet,
     /// Under which ASID this tree is walked. Not run yet: no TLB can hold anything of it, so nothing is ever flushed.
     pub(crate) tag: AsidTag,
 }
@@ -49,6 +51,7 @@ impl Tables {
     pub(crate) fn new<M: Mmu>(memory: &Memory<M>) -> Result<Tables, NoMemory> {
         Ok(Tables {
             root: new_table(memory)?,
+            used: EntrySet::default(),
             tag: AsidTag::default(),
         })
     }
@@ -86,132 +89,6 @@ impl Tables {
         path
     }
 
-    /// Makes the tables on the path to `address` private, creating missing ones, and returns the level-3 table. Where that
-    /// table is new or copied, its entry for `address` is `replacement`, which brings its own reference, and the second
-    /// result is true; else `replacement` was not used. Out of memory: nothing has changed.
-    pub(crate) fn make_path<M: Mmu>(
-        &mut self,
-        memory: &Memory<M>,
-        address: VirtAddr,
-        replacement: Option<Descriptor>,
-    ) -> Result<(Frame, bool), NoMemory> {
-        let (mut table, mut level) = (self.root, Level::L1);
-        while let Some(below) = level.below() {
-            let index = address.index(level);
-            let entry = memory.mmu().load(table, index);
-            if entry.is_valid() && entry.is_table_writable() {
-                table = entry.frame();
-            } else if entry.is_valid() && memory.frames().count(entry.frame()) == 1 {
-                self.regain(memory, table, index, below);
-                table = entry.frame();
-            } else {
-                let source = entry.is_valid().then(|| entry.frame());
-                let build = build_path(memory, below, source, address, replacement)?;
-                self.publish(memory, table, index, below, address, &build);
-                return Ok((build.l3, true));
-            }
-            level = below;
-        }
-        Ok((table, false))
-    }
-
-    /// Makes the existing tables on the path to `address` private, down to the table of level `to` (L2 or L3). Out of memory:
-    /// nothing that a program could see has changed.
-    pub(crate) fn make_private<M: Mmu>(
-        &mut self,
-        memory: &Memory<M>,
-        address: VirtAddr,
-        to: Level,
-    ) -> Result<(), NoMemory> {
-        let (mut table, mut level) = (self.root, Level::L1);
-        while let Some(below) = level.below().filter(|_| level < to) {
-            let index = address.index(level);
-            let entry = memory.mmu().load(table, index);
-            if !entry.is_valid() {
-                return Ok(());
-            }
-            table = entry.frame();
-            if entry.is_table_writable() {
-                // Private already.
-            } else if memory.frames().count(table) == 1 {
-                self.regain(memory, self.parent_of(memory, address, level), index, below);
-            } else {
-                let build = build_table(memory, below, table)?;
-                let parent = self.parent_of(memory, address, level);
-                self.publish(memory, parent, index, below, address, &build);
-                table = build.top;
-            }
-            level = below;
-        }
-        Ok(())
-    }
-
-    /// The table of `level` on the path to `address`, which exists.
-    fn parent_of<M: Mmu>(&self, memory: &Memory<M>, address: VirtAddr, level: Level) -> Frame {
-        match level {
-            Level::L1 => self.root,
-            _ => memory.mmu().load(self.root, address.index(Level::L1)).frame(),
-        }
-    }
-
-    /// Puts a finished private table into entry `index` of `parent` (private), in place of the shared one or of nothing.
-    fn publish<M: Mmu>(
-        &mut self,
-        memory: &Memory<M>,
-        parent: Frame,
-        index: usize,
-        below: Level,
-        address: VirtAddr,
-        build: &Build,
-    ) {
-        let mmu = memory.mmu();
-        let old = mmu.load(parent, index);
-        if !old.is_valid() {
-            self.fill(memory, parent, index, Descriptor::table(build.top));
-            return;
-        }
-        // Another output address: break before make (Arm ARM D8.14.1).
-        let hostage = Hostage::take(memory, parent, index, below);
-        if build.has_demoted {
-            hostage.release_after_asid_flush(memory, self.tag);
-        } else {
-            hostage.release_after_address_flush(memory, self.tag, address);
-        }
-        mmu.store(parent, index, Descriptor::table(build.top));
-        mmu.dsb_ishst();
-    }
-
-    /// Gives write access below entry `index` of `parent` (private) back: the table there, of level `below`, has count 1.
-    /// Whatever in it is solely owned as well is given back with it.
-    fn regain<M: Mmu>(&mut self, memory: &Memory<M>, parent: Frame, index: usize, below: Level) {
-        let mmu = memory.mmu();
-        let entry = mmu.load(parent, index);
-        let table = entry.frame();
-        let shape = memory.frames().shape(table);
-        if shape.is_demoted() {
-            // Before APTable[1] is cleared: this ASID may have cached the descriptors as they were before another space
-            // demoted them, harmless only as long as the path above forbids writes.
-            self.flush(memory);
-            memory.frames().set_shape(table, shape.undemoted());
-        }
-        mmu.store(parent, index, entry.table_with_write());
-        match below {
-            Level::L3 => regain_pages(memory, table, shape.used()),
-            _ => regain_tables(memory, table, shape.used()),
-        }
-        mmu.dsb_ishst();
-        memory.count(Event::TableRegained);
-    }
-
-    /// Gives write access back to the page of leaf `index` in `table` (private): its frame has count 1. The neighbours that
-    /// are solely owned too are given back with it, a fixed window so that the work per fault is bounded.
-    pub(crate) fn regain_window<M: Mmu>(&self, memory: &Memory<M>, table: Frame, index: usize) {
-        const WINDOW: usize = 16;
-        let start = index & !(WINDOW - 1);
-        regain_pages(memory, table, start..start + WINDOW);
-        memory.mmu().dsb_ishst();
-    }
-
     /// Stores a valid descriptor where there was none; its reference belongs to the table from now on. What it points to is
     /// visible to every processor before the descriptor is.
     #[inline]
@@ -222,6 +99,12 @@ impl Tables {
         memory
             .frames()
             .set_shape(table, memory.frames().shape(table).with(index));
+    }
+
+    /// Stores a valid descriptor into the root, which no walker reaches yet.
+    pub(crate) fn link_root<M: Mmu>(&mut self, memory: &Memory<M>, index: usize, descriptor: Descriptor) {
+        link(memory, self.root, index, descriptor);
+        self.used.insert(index);
     }
 
     /// Replaces the page of leaf `index` in `table` (private) by another one: break before make, then the old reference.
@@ -247,9 +130,17 @@ impl Tables {
 
     /// Ends the tree: no processor walks it any more, and the ASID is not used again before a roll-over has flushed it.
     pub(crate) fn release<M: Mmu>(self, memory: &Memory<M>) {
-        let root = self.root;
+        let (root, used) = (self.root, self.used);
         core::mem::forget(self);
-        release(memory, root, Level::L1);
+        for index in used.iter() {
+            let entry = memory.mmu().load(root, index);
+            if entry.is_valid() {
+                release(memory, entry.frame(), Level::L2);
+            }
+        }
+        // Nobody else refers to a root.
+        memory.frames().drop_reference(root);
+        memory.frames().free(memory.mmu(), root);
     }
 }
 
@@ -273,114 +164,6 @@ impl Path {
     }
 }
 
-/// A private copy of a shared table (and of what lies below on one path), not linked yet.
-pub(crate) struct Build {
-    /// The table to be linked.
-    pub(crate) top: Frame,
-    l3: Frame,
-    /// Descriptors that this or another space demoted may be in this space's TLB with write access.
-    pub(crate) has_demoted: bool,
-}
-
-/// A private table of `level` that holds what `source` holds, with a private path down to `address`, whose leaf is
-/// `replacement` if given. Allocates before it changes anything.
-pub(crate) fn build_path<M: Mmu>(
-    memory: &Memory<M>,
-    level: Level,
-    source: Option<Frame>,
-    address: VirtAddr,
-    replacement: Option<Descriptor>,
-) -> Result<Build, NoMemory> {
-    let top = new_table(memory)?;
-    let index = address.index(level);
-    let Some(below) = level.below() else {
-        let has_demoted = copy_entries(memory, level, source, top, replacement.map(|_| index));
-        if let Some(leaf) = replacement {
-            link(memory, top, index, leaf);
-        }
-        return Ok(Build {
-            top,
-            l3: top,
-            has_demoted,
-        });
-    };
-    let child_source = source
-        .map(|table| memory.mmu().load(table, index))
-        .filter(|entry| entry.is_valid())
-        .map(Descriptor::frame);
-    let child = match build_path(memory, below, child_source, address, replacement) {
-        Ok(child) => child,
-        Err(error) => {
-            release(memory, top, level);
-            return Err(error);
-        }
-    };
-    if let (Some(source), true) = (source, child.has_demoted) {
-        // The table below may be reached through `source` without a further APTable[1], so the mark must be seen up here.
-        memory.frames().mark_demoted(source);
-    }
-    let has_demoted = copy_entries(memory, level, source, top, Some(index)) | child.has_demoted;
-    link(memory, top, index, Descriptor::table(child.top));
-    Ok(Build {
-        top,
-        l3: child.l3,
-        has_demoted,
-    })
-}
-
-/// A private copy of `source` alone.
-fn build_table<M: Mmu>(memory: &Memory<M>, level: Level, source: Frame) -> Result<Build, NoMemory> {
-    let top = new_table(memory)?;
-    let has_demoted = copy_entries(memory, level, Some(source), top, None);
-    Ok(Build {
-        top,
-        l3: top,
-        has_demoted,
-    })
-}
-
-/// Shares every child of `source` with `target` (private, empty): one reference more each, write access taken from both
-/// descriptors. Entry `except` is left out. Returns whether `source` has demoted descriptors.
-pub(crate) fn copy_entries<M: Mmu>(
-    memory: &Memory<M>,
-    level: Level,
-    source: Option<Frame>,
-    target: Frame,
-    except: Option<usize>,
-) -> bool {
-    let Some(source) = source else { return false };
-    let (mmu, frames) = (memory.mmu(), memory.frames());
-    let used = frames.shape(source).used();
-    let (mut valid, mut has_demoted) = (0, false);
-    for index in used.clone() {
-        let entry = mmu.load(source, index);
-        if !entry.is_valid() || Some(index) == except {
-            continue;
-        }
-        frames.share(entry.frame());
-        let copy = match level {
-            Level::L3 if entry.is_of_shared_area() => entry,
-            Level::L3 => entry.without_write(),
-            _ => entry.table_without_write(),
-        };
-        if copy != entry {
-            if !has_demoted {
-                // First the mark: another sharer that copies this table meanwhile finds it with the demoted descriptor.
-                frames.mark_demoted(source);
-                has_demoted = true;
-            }
-            mmu.store(source, index, copy);
-        }
-        mmu.store(target, index, copy);
-        valid += 1;
-    }
-    frames.set_shape(target, Shape::spanning(used, valid));
-    memory.count(Event::TableCopied);
-    // After the descriptors: see `mark_demoted`.
-    fence(Ordering::Acquire);
-    frames.shape(source).is_demoted()
-}
-
 /// Stores a descriptor into a table that no walker reaches yet.
 pub(crate) fn link<M: Mmu>(memory: &Memory<M>, table: Frame, index: usize, descriptor: Descriptor) {
     memory.mmu().store(table, index, descriptor);
@@ -394,37 +177,6 @@ pub(crate) fn new_table<M: Mmu>(memory: &Memory<M>) -> Result<Frame, NoMemory> {
     let table = memory.frames().allocate(memory.mmu())?;
     memory.frames().set_shape(table, Shape::EMPTY);
     Ok(table)
-}
-
-/// Clears AP\[2\] of the leaves in `used` that are solely owned and that their areas let be written.
-fn regain_pages<M: Mmu>(memory: &Memory<M>, table: Frame, used: core::ops::Range<usize>) {
-    for index in used {
-        let leaf = memory.mmu().load(table, index);
-        let is_candidate = leaf.is_page_accessible()
-            && leaf.is_area_writable()
-            && !leaf.is_page_writable()
-            && !leaf.is_of_shared_area();
-        if is_candidate && memory.frames().count(leaf.frame()) == 1 {
-            memory.mmu().store(table, index, leaf.with_write());
-            memory.count(Event::RegainedInBulk);
-        }
-    }
-}
-
-/// Clears APTable\[1\] of the level-2 entries in `used` whose tables are solely owned and were not demoted: nothing in them
-/// needs a flush first. The others are regained when a fault comes to them.
-fn regain_tables<M: Mmu>(memory: &Memory<M>, table: Frame, used: core::ops::Range<usize>) {
-    for index in used {
-        let entry = memory.mmu().load(table, index);
-        if entry.is_valid()
-            && !entry.is_table_writable()
-            && memory.frames().count(entry.frame()) == 1
-            && !memory.frames().shape(entry.frame()).is_demoted()
-        {
-            memory.mmu().store(table, index, entry.table_with_write());
-            memory.count(Event::TableRegained);
-        }
-    }
 }
 
 /// Drops one reference to a table of `level`; the last one releases what it holds, and so on down. After the flush (I5).
