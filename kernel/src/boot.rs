@@ -58,7 +58,10 @@ pub fn start(boot: Boot) -> ! {
 
 fn describe(boot: &Boot) -> String {
     let megabytes = platform::memory::ram_bytes() >> 20;
-    format!("{}, {megabytes} MiB of memory, entered at EL{}", boot.machine.model, boot.exception_level)
+    format!(
+        "{}, {megabytes} MiB of memory, entered at EL{}",
+        boot.machine.model, boot.exception_level
+    )
 }
 
 /// Unpacks what the boot loader gave, or else the userland that the image carries, and mounts /dev and /proc over it. What is
@@ -74,7 +77,11 @@ fn fill_tree(boot: &Boot) {
         }
     };
     match archive.map(initramfs::unpack) {
-        Some(Ok(summary)) => info!("Unpacked the initramfs: {} entries, {} KiB", summary.entries, summary.bytes / 1024),
+        Some(Ok(summary)) => info!(
+            "Unpacked the initramfs: {} entries, {} KiB",
+            summary.entries,
+            summary.bytes / 1024
+        ),
         Some(Err(reason)) => error!("Initramfs unpacking failed: {reason}"),
         None => warn!("There is no initramfs"),
     }
@@ -84,7 +91,10 @@ fn fill_tree(boot: &Boot) {
 }
 
 fn embedded(payload: &'static [u8]) -> Option<&'static [u8]> {
-    Payload::parse(payload).ok().map(|payload| payload.initramfs()).filter(|archive| !archive.is_empty())
+    Payload::parse(payload)
+        .ok()
+        .map(|payload| payload.initramfs())
+        .filter(|archive| !archive.is_empty())
 }
 
 /// Everything was copied out of the initrd.
@@ -104,7 +114,13 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let stack = Thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
     let process = Process::first(claim.pid(), program.space.clone(), files, directories, limits);
     exec::take_identity(&process, &program);
-    let thread = Thread::new(process.clone(), stack, ThreadSignals::default(), program.context, Box::default());
+    let thread = Thread::new(
+        process.clone(),
+        stack,
+        ThreadSignals::default(),
+        program.context,
+        Box::default(),
+    );
     process.add_thread(thread.clone());
     claim.fill(&process, None);
     scheduler::begin(thread);
@@ -112,9 +128,14 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
 }
 
 /// The program that `rdinit=` or `init=` names; `/init` and Linux's other places if neither does.
-fn find_init(line: CommandLine<'static>, directories: &Directories, limits: &Limits) -> Result<Program, String> {
+fn find_init(
+    line: CommandLine<'static>,
+    directories: &Directories,
+    limits: &Limits,
+) -> Result<Program, String> {
     if let Some(path) = line.rdinit().or(line.init()) {
-        return load_init(path, line, directories, limits).map_err(|error| format!("{path}: {}", error.message()));
+        return load_init(path, line, directories, limits)
+            .map_err(|error| format!("{path}: {}", error.message()));
     }
     for path in INIT_PATHS {
         match load_init(path, line, directories, limits) {
@@ -123,10 +144,17 @@ fn find_init(line: CommandLine<'static>, directories: &Directories, limits: &Lim
             Ok(program) => return Ok(program),
         }
     }
-    Err(String::from("no init found; try passing rdinit= or init= on the command line"))
+    Err(String::from(
+        "no init found; try passing rdinit= or init= on the command line",
+    ))
 }
 
-fn load_init(path: &str, line: CommandLine<'static>, directories: &Directories, limits: &Limits) -> Result<Program, Errno> {
+fn load_init(
+    path: &str,
+    line: CommandLine<'static>,
+    directories: &Directories,
+    limits: &Limits,
+) -> Result<Program, Errno> {
     let credentials = Arc::new(Credentials::default());
     let place = Place::current(directories, Subject::kernel());
     let file = open_executable(&place, path.as_bytes(), LastLink::Follow)?;
@@ -148,14 +176,16 @@ fn load_init(path: &str, line: CommandLine<'static>, directories: &Directories, 
 fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> Arguments {
     let mut both = Arguments::new(stack_limit);
     both.arguments.push(path.as_bytes());
-    line.init_arguments().for_each(|parameter| both.arguments.push(format!("{parameter}").as_bytes()));
+    line.init_arguments()
+        .for_each(|parameter| both.arguments.push(format!("{parameter}").as_bytes()));
     let given = |name| line.init_environment().any(|(key, _)| key == name);
     for (name, value) in [("HOME", "/"), ("TERM", "linux")] {
         if !given(name) {
             both.environment.push(format!("{name}={value}").as_bytes());
         }
     }
-    line.init_environment().for_each(|(name, value)| both.environment.push(format!("{name}={value}").as_bytes()));
+    line.init_environment()
+        .for_each(|(name, value)| both.environment.push(format!("{name}={value}").as_bytes()));
     both
 }
 
@@ -175,7 +205,10 @@ fn console_files(directories: &Directories) -> FileTable {
 
 /// Init ended, and with it everything: as Linux says it, then as `panic=` says.
 pub fn init_ended(status: WaitStatus) -> ! {
-    error!("Kernel panic - not syncing: Attempted to kill init! exitcode={:#010x}", status.encode());
+    error!(
+        "Kernel panic - not syncing: Attempted to kill init! exitcode={:#010x}",
+        status.encode()
+    );
     let code = match status {
         WaitStatus::Exited(code) => u32::from(code),
         WaitStatus::Signaled { signal, .. } => 128 + u32::from(signal),
@@ -205,21 +238,28 @@ pub fn command_line() -> &'static str {
 
 /// What follows a panic.
 pub fn after_panic() -> AfterPanic {
-    let Some(line) = COMMAND_LINE.get() else { return AfterPanic::PowerOff };
+    let Some(line) = COMMAND_LINE.get() else {
+        return AfterPanic::PowerOff;
+    };
     if line.has_flag("semihosting") {
         return AfterPanic::SemihostingExit;
     }
     match line.panic() {
         None => AfterPanic::PowerOff,
         Some(0) => AfterPanic::Halt,
-        Some(seconds) => AfterPanic::Restart { seconds: u32::try_from(seconds).unwrap_or(0) },
+        Some(seconds) => AfterPanic::Restart {
+            seconds: u32::try_from(seconds).unwrap_or(0),
+        },
     }
 }
 
 /// reboot(2): off. A test run ends with status 0.
 pub fn power_off() -> ! {
     info!("reboot: Power down");
-    if COMMAND_LINE.get().is_some_and(|line| line.has_flag("semihosting")) {
+    if COMMAND_LINE
+        .get()
+        .is_some_and(|line| line.has_flag("semihosting"))
+    {
         platform::power::semihosting_exit(0);
     }
     platform::power::off()

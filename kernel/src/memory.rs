@@ -32,7 +32,9 @@ pub fn start() -> Result<(), NoMemory> {
 /// The one [`Memory`].
 #[inline]
 pub fn get() -> &'static Memory<BoardMmu> {
-    MEMORY.get().expect("memory::start() runs before anything asks for memory")
+    MEMORY
+        .get()
+        .expect("memory::start() runs before anything asks for memory")
 }
 
 /// Whether the kernel may take on something new: `ENOMEM` when free memory is down to the reserve.
@@ -41,7 +43,11 @@ pub fn has_room() -> Result<(), Errno> {
         return Ok(());
     }
     get().frames().replenish_source(LEAST_ROOM / PAGE_SIZE);
-    if platform::memory::free_bytes() >= LEAST_ROOM { Ok(()) } else { Err(Errno::ENOMEM) }
+    if platform::memory::free_bytes() >= LEAST_ROOM {
+        Ok(())
+    } else {
+        Err(Errno::ENOMEM)
+    }
 }
 
 /// Frames that nobody uses: those ready for programs, the reserve, and stacks kept for the next thread.
@@ -102,7 +108,10 @@ pub struct SharedZeros {
 impl SharedZeros {
     /// `len` pages.
     pub fn new(len: u64) -> Arc<SharedZeros> {
-        Arc::new(SharedZeros { len, pages: Mutex::new(BTreeMap::new()) })
+        Arc::new(SharedZeros {
+            len,
+            pages: Mutex::new(BTreeMap::new()),
+        })
     }
 }
 
@@ -121,7 +130,10 @@ impl PageSource for SharedZeros {
     }
 
     fn identity(&self) -> FileIdentity {
-        FileIdentity { device: 1, inode: core::ptr::from_ref(self).addr() as u64 & 0xffff_ffff }
+        FileIdentity {
+            device: 1,
+            inode: core::ptr::from_ref(self).addr() as u64 & 0xffff_ffff,
+        }
     }
 
     fn name(&self) -> String {

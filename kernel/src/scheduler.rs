@@ -56,7 +56,9 @@ impl Cpu {
     }
 
     fn own(&self) -> &KernelThread {
-        self.own.get().expect("scheduler::run() adopted the stack it runs on")
+        self.own
+            .get()
+            .expect("scheduler::run() adopted the stack it runs on")
     }
 }
 
@@ -64,7 +66,11 @@ static CPUS: PerCpu<Cpu> = PerCpu::new([const { Cpu::new() }; MAX_CPUS]);
 
 /// The thread that runs on this processor. Must not be called from the loop itself.
 pub fn current() -> Arc<Thread> {
-    CPUS.get().current.lock().clone().expect("system calls and faults come from a thread")
+    CPUS.get()
+        .current
+        .lock()
+        .clone()
+        .expect("system calls and faults come from a thread")
 }
 
 /// Threads that run or wait for a processor: for the load and /proc.
@@ -152,12 +158,20 @@ pub fn handle_interrupts() {
 pub fn set_alarm() {
     let cpu = CPUS.get();
     let is_contended = !cpu.queue.lock().is_empty();
-    let turn_end = if is_contended { cpu.turn_end.load(Ordering::Relaxed) } else { u64::MAX };
+    let turn_end = if is_contended {
+        cpu.turn_end.load(Ordering::Relaxed)
+    } else {
+        u64::MAX
+    };
     let at = turn_end.min(time::next_deadline());
     if cpu.alarm.swap(at, Ordering::Relaxed) == at {
         return;
     }
-    if at == u64::MAX { timer::clear_alarm() } else { timer::set_alarm(at) }
+    if at == u64::MAX {
+        timer::clear_alarm()
+    } else {
+        timer::set_alarm(at)
+    }
 }
 
 /// The scheduler loop of this processor, on the stack it booted with.
@@ -206,12 +220,15 @@ fn switch_away(current: &Arc<Thread>) {
 }
 
 fn begin_turn(cpu: &Cpu, now: u64) {
-    cpu.turn_end.store(now + timer::nanos_to_ticks(TURN_NANOS), Ordering::Relaxed);
+    cpu.turn_end
+        .store(now + timer::nanos_to_ticks(TURN_NANOS), Ordering::Relaxed);
 }
 
 /// Puts the space of `thread` into TTBR0. The space that was there is dropped afterwards.
 fn activate(cpu: &Cpu, thread: &Thread) {
-    let Some(space) = thread.process.space() else { return };
+    let Some(space) = thread.process.space() else {
+        return;
+    };
     space.activate();
     let previous = cpu.space.lock().replace(space);
     drop(previous);

@@ -157,7 +157,9 @@ impl Thread {
 
     /// Goes from one state to another if the thread is in the first; whether it was.
     pub fn change_state(&self, from: State, to: State) -> bool {
-        self.state.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.state
+            .compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// Starts counting: the thread was switched to at `now`.
@@ -179,7 +181,10 @@ impl Thread {
 
     /// Ticks spent at EL0 and in the kernel, up to the last crossing.
     pub fn ticks(&self) -> (u64, u64) {
-        (self.usage.user.load(Ordering::Relaxed), self.usage.system.load(Ordering::Relaxed))
+        (
+            self.usage.user.load(Ordering::Relaxed),
+            self.usage.system.load(Ordering::Relaxed),
+        )
     }
 }
 

@@ -13,7 +13,10 @@ use spin::Mutex;
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
 
-static TIMERS: Mutex<Timers> = Mutex::new(Timers { due: BTreeMap::new(), sequence: 0 });
+static TIMERS: Mutex<Timers> = Mutex::new(Timers {
+    due: BTreeMap::new(),
+    sequence: 0,
+});
 
 /// The first deadline in [`TIMERS`], to be read without its lock.
 static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -70,7 +73,9 @@ pub fn now_monotonic_nanos() -> u64 {
 
 /// Nanoseconds since 1970, as far as anybody told the kernel.
 pub fn now_realtime_nanos() -> u64 {
-    EPOCH.load(Ordering::Relaxed).saturating_add(now_monotonic_nanos())
+    EPOCH
+        .load(Ordering::Relaxed)
+        .saturating_add(now_monotonic_nanos())
 }
 
 /// Sets the clock: from now on `CLOCK_REALTIME` goes on from `nanos`.

@@ -10,7 +10,8 @@ use crate::signal;
 use crate::thread::Thread;
 use crate::{process, scheduler, syscall, user_memory};
 use abi::signal::info::{
-    BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,
+    BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,
+    SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,
 };
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
@@ -55,7 +56,9 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
     let mapping_fault = match abort.cause {
         AbortCause::Translation | AbortCause::Permission | AbortCause::AccessFlag => address.is_user(),
         AbortCause::Alignment => return accuse(thread, Signal::SIGBUS, BUS_ADRALN, address.0),
-        AbortCause::External | AbortCause::Other(_) => return accuse(thread, Signal::SIGBUS, BUS_OBJERR, address.0),
+        AbortCause::External | AbortCause::Other(_) => {
+            return accuse(thread, Signal::SIGBUS, BUS_OBJERR, address.0);
+        }
         AbortCause::AddressSize => false,
     };
     if !mapping_fault {
@@ -101,6 +104,13 @@ fn accuse(thread: &Arc<Thread>, signal: Signal, code: i32, address: u64) {
 #[cold]
 fn end_for_want_of_memory(thread: &Arc<Thread>) {
     let process = &thread.process;
-    crate::error!("Out of memory: killed process {} ({})", process.pid, process.name());
-    process.end(abi::process::WaitStatus::Signaled { signal: Signal::SIGKILL.number(), core: false });
+    crate::error!(
+        "Out of memory: killed process {} ({})",
+        process.pid,
+        process.name()
+    );
+    process.end(abi::process::WaitStatus::Signaled {
+        signal: Signal::SIGKILL.number(),
+        core: false,
+    });
 }

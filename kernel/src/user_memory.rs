@@ -47,12 +47,6 @@ pub fn write_bytes(at: u64, from: &[u8]) -> Result<(), Errno> {
     all_of(|done| user_copy::copy_to_user(offset(at, done), &from[done..]))
 }
 
-/// Fills `len` bytes of user memory with zeros, or fails.
-pub fn zero(at: u64, len: usize) -> Result<(), Errno> {
-    check_range(at, len)?;
-    all_of(|done| user_copy::zero_user(offset(at, done), len - done))
-}
-
 /// Copies a string without its NUL. `ENAMETOOLONG` if there is no NUL within `most` bytes.
 pub fn read_string(at: u64, most: usize) -> Result<Vec<u8>, Errno> {
     let mut string = Vec::new();
@@ -98,11 +92,6 @@ pub fn load_u32(at: u64) -> Result<u32, Errno> {
     until_served(|| user_copy::load_u32(VirtAddr(at)))
 }
 
-/// Replaces the 32-bit word at an aligned user address by `new` if it is `old`, in one step; returns what it was.
-pub fn compare_exchange_u32(at: u64, old: u32, new: u32) -> Result<u32, Errno> {
-    until_served(|| user_copy::compare_exchange_u32(VirtAddr(at), old, new))
-}
-
 fn until_served<T>(mut access: impl FnMut() -> Result<T, UserFault>) -> Result<T, Errno> {
     loop {
         match access() {
@@ -114,7 +103,11 @@ fn until_served<T>(mut access: impl FnMut() -> Result<T, UserFault>) -> Result<T
 
 /// A range that leaves the user half is never touched, not even its first part (Linux's `access_ok`).
 fn check_range(at: u64, len: usize) -> Result<(), Errno> {
-    if at <= USER_END && len as u64 <= USER_END - at { Ok(()) } else { Err(Errno::EFAULT) }
+    if at <= USER_END && len as u64 <= USER_END - at {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
 }
 
 /// Repeats a copy from where it faulted until all of it is done.
@@ -139,7 +132,10 @@ fn offset(at: u64, done: usize) -> VirtAddr {
 /// Serves a fault that the kernel's own access took.
 fn serve(fault: &UserFault) -> Result<(), Errno> {
     let abort = &fault.abort;
-    let is_mapping = matches!(abort.cause, AbortCause::Translation | AbortCause::Permission | AbortCause::AccessFlag);
+    let is_mapping = matches!(
+        abort.cause,
+        AbortCause::Translation | AbortCause::Permission | AbortCause::AccessFlag
+    );
     if !is_mapping || !abort.address.is_user() {
         return Err(Errno::EFAULT);
     }
@@ -195,7 +191,12 @@ impl UserBuffer {
     /// One range. Nothing is checked before it is used; more than [`MOST_BYTES`] are cut.
     pub fn new(at: u64, len: u64) -> UserBuffer {
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(MOST_BYTES);
-        UserBuffer { at, len, rest: Vec::new(), left: len }
+        UserBuffer {
+            at,
+            len,
+            rest: Vec::new(),
+            left: len,
+        }
     }
 
     /// The `count` ranges listed at `list`. `EINVAL` for too many or a length that is negative; a sum beyond
@@ -213,7 +214,12 @@ impl UserBuffer {
             left += range.len as usize;
         }
         rest.reverse();
-        Ok(UserBuffer { at: 0, len: 0, rest, left })
+        Ok(UserBuffer {
+            at: 0,
+            len: 0,
+            rest,
+            left,
+        })
     }
 
     /// The range to use next: address, and length at most `most`.
@@ -233,9 +239,12 @@ impl UserBuffer {
     ) -> Result<usize, Errno> {
         let mut moved = 0;
         while moved < most {
-            let Some((at, len)) = self.next(most - moved) else { break };
+            let Some((at, len)) = self.next(most - moved) else {
+                break;
+            };
             let outcome = check_range(at, len).map_err(|error| (error, 0));
-            let outcome = outcome.and_then(|()| most_of(|done| copy(offset(at, done), moved + done, len - done)));
+            let outcome =
+                outcome.and_then(|()| most_of(|done| copy(offset(at, done), moved + done, len - done)));
             let done = outcome.map_or_else(|(_, done)| done, |()| len);
             self.at = self.at.wrapping_add(done as u64);
             self.len -= done;
@@ -257,11 +266,15 @@ impl Sink for UserBuffer {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        self.transfer(bytes.len(), |to, moved, len| user_copy::copy_to_user(to, &bytes[moved..moved + len]))
+        self.transfer(bytes.len(), |to, moved, len| {
+            user_copy::copy_to_user(to, &bytes[moved..moved + len])
+        })
     }
 
     fn put_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
-        self.transfer(len, |to, moved, len| user_copy::copy_frame_to_user(to, frame, offset + moved, len))
+        self.transfer(len, |to, moved, len| {
+            user_copy::copy_frame_to_user(to, frame, offset + moved, len)
+        })
     }
 }
 
@@ -271,11 +284,15 @@ impl Source for UserBuffer {
     }
 
     fn take(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
-        self.transfer(into.len(), |from, moved, len| user_copy::copy_from_user(&mut into[moved..moved + len], from))
+        self.transfer(into.len(), |from, moved, len| {
+            user_copy::copy_from_user(&mut into[moved..moved + len], from)
+        })
     }
 
     fn take_into_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
-        self.transfer(len, |from, moved, len| user_copy::copy_frame_from_user(frame, offset + moved, from, len))
+        self.transfer(len, |from, moved, len| {
+            user_copy::copy_frame_from_user(frame, offset + moved, from, len)
+        })
     }
 }
 

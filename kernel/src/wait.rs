@@ -42,7 +42,9 @@ enum Interruption {
 impl WaitQueue {
     /// A queue in which nobody waits.
     pub const fn new() -> WaitQueue {
-        WaitQueue { sleepers: Mutex::new(Vec::new()) }
+        WaitQueue {
+            sleepers: Mutex::new(Vec::new()),
+        }
     }
 
     /// Sleeps until `ready` answers with something. `ready` is called with no lock of this queue held, several times, and
@@ -88,7 +90,9 @@ impl WaitQueue {
     }
 
     fn leave(&self, thread: &Arc<Thread>) {
-        self.sleepers.lock().retain(|sleeper| !Arc::ptr_eq(sleeper, thread));
+        self.sleepers
+            .lock()
+            .retain(|sleeper| !Arc::ptr_eq(sleeper, thread));
     }
 }
 

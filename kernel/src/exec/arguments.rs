@@ -65,7 +65,11 @@ impl Arguments {
     /// None yet; `stack_limit` is the limit of the stack's size, a quarter of which they may fill (execve(2)).
     pub fn new(stack_limit: u64) -> Arguments {
         let room = (stack_limit / 4).clamp(LEAST_TOTAL, MOST_TOTAL) as usize;
-        Arguments { arguments: Strings::default(), environment: Strings::default(), room }
+        Arguments {
+            arguments: Strings::default(),
+            environment: Strings::default(),
+            room,
+        }
     }
 
     /// Copies both lists from user memory; a null pointer is an empty list. `E2BIG`, `EFAULT`. A program never starts
@@ -83,9 +87,17 @@ impl Arguments {
 
     /// Puts interpreter, its argument and the script's path in the place of the first argument (execve(2), "Interpreter
     /// scripts").
-    pub fn prepend_interpreter(&mut self, interpreter: &[u8], argument: Option<&[u8]>, script: &[u8]) -> Result<(), Errno> {
+    pub fn prepend_interpreter(
+        &mut self,
+        interpreter: &[u8],
+        argument: Option<&[u8]>,
+        script: &[u8],
+    ) -> Result<(), Errno> {
         let mut all = Strings::default();
-        [Some(interpreter), argument, Some(script)].into_iter().flatten().for_each(|string| all.push(string));
+        [Some(interpreter), argument, Some(script)]
+            .into_iter()
+            .flatten()
+            .for_each(|string| all.push(string));
         self.arguments.drop_first();
         all.bytes.extend_from_slice(&self.arguments.bytes);
         all.count += self.arguments.count;
@@ -95,7 +107,11 @@ impl Arguments {
 
     fn check(&self) -> Result<(), Errno> {
         let cost = self.arguments.cost() + self.environment.cost();
-        if cost <= self.room { Ok(()) } else { Err(Errno::E2BIG) }
+        if cost <= self.room {
+            Ok(())
+        } else {
+            Err(Errno::E2BIG)
+        }
     }
 }
 

@@ -88,19 +88,31 @@ fn reserve(space: &Space, executable: &Executable) -> Result<u64, Errno> {
         backing: Backing::Anonymous,
         purpose: Purpose::Mapping,
     };
-    let start = space.with(|space| space.map(memory::get(), request)).map_err(map_errno)?;
-    space.with(|space| space.unmap(memory::get(), start, room)).map_err(map_errno)?;
+    let start = space
+        .with(|space| space.map(memory::get(), request))
+        .map_err(map_errno)?;
+    space
+        .with(|space| space.unmap(memory::get(), start, room))
+        .map_err(map_errno)?;
     Ok(start.0.next_multiple_of(executable.alignment) - span.start)
 }
 
 fn map_segments(space: &Space, file: &OpenFile, executable: &Executable, base: u64) -> Result<(), Errno> {
     let source = file.page_source()?;
-    executable.segments.iter().try_for_each(|segment| map_segment(space, &source, segment, base))
+    executable
+        .segments
+        .iter()
+        .try_for_each(|segment| map_segment(space, &source, segment, base))
 }
 
 /// Maps one segment: pages of the file, then zeros. The last page of the file part may hold bytes of the file that do not
 /// belong to the segment; where the segment goes on in memory they become zeros.
-fn map_segment(space: &Space, source: &Arc<dyn PageSource>, segment: &Segment, base: u64) -> Result<(), Errno> {
+fn map_segment(
+    space: &Space,
+    source: &Arc<dyn PageSource>,
+    segment: &Segment,
+    base: u64,
+) -> Result<(), Errno> {
     let protection = Protection {
         read: segment.is_readable,
         write: segment.is_writable,
@@ -109,19 +121,38 @@ fn map_segment(space: &Space, source: &Arc<dyn PageSource>, segment: &Segment, b
     let start = base.checked_add(segment.address).ok_or(Errno::ENOEXEC)?;
     let first_page = start & !(PAGE - 1);
     let file_end = start.checked_add(segment.file_len).ok_or(Errno::ENOEXEC)?;
-    let file_pages_end = if segment.file_len == 0 { first_page } else { file_end.next_multiple_of(PAGE) };
+    let file_pages_end = if segment.file_len == 0 {
+        first_page
+    } else {
+        file_end.next_multiple_of(PAGE)
+    };
     if file_pages_end > first_page {
-        let backing = Backing::Source { source: source.clone(), first: segment.file_offset / PAGE };
+        let backing = Backing::Source {
+            source: source.clone(),
+            first: segment.file_offset / PAGE,
+        };
         map_range(space, first_page, file_pages_end, protection, backing)?;
     }
     let memory_end = start.checked_add(segment.memory_len).ok_or(Errno::ENOEXEC)?;
     if segment.memory_len > segment.file_len && segment.is_writable {
         clear(space, file_end, file_pages_end.min(memory_end))?;
     }
-    map_range(space, file_pages_end, memory_end.next_multiple_of(PAGE), protection, Backing::Anonymous)
+    map_range(
+        space,
+        file_pages_end,
+        memory_end.next_multiple_of(PAGE),
+        protection,
+        Backing::Anonymous,
+    )
 }
 
-fn map_range(space: &Space, start: u64, end: u64, protection: Protection, backing: Backing) -> Result<(), Errno> {
+fn map_range(
+    space: &Space,
+    start: u64,
+    end: u64,
+    protection: Protection,
+    backing: Backing,
+) -> Result<(), Errno> {
     if start >= end {
         return Ok(());
     }
@@ -133,7 +164,10 @@ fn map_range(space: &Space, start: u64, end: u64, protection: Protection, backin
         backing,
         purpose: Purpose::Mapping,
     };
-    space.with(|space| space.map(memory::get(), request)).map(drop).map_err(map_errno)
+    space
+        .with(|space| space.map(memory::get(), request))
+        .map(drop)
+        .map_err(map_errno)
 }
 
 /// Fills the rest of one page with zeros.
@@ -143,7 +177,9 @@ fn clear(space: &Space, start: u64, end: u64) -> Result<(), Errno> {
     }
     let address = VirtAddr(start);
     space.with(|space| {
-        let frame = space.privatise(memory::get(), address, Access::Write).map_err(|_| Errno::ENOMEM)?;
+        let frame = space
+            .privatise(memory::get(), address, Access::Write)
+            .map_err(|_| Errno::ENOMEM)?;
         platform::frame::zero(frame, address.page_offset(), (end - start) as usize);
         memory::get().frames().note_kernel_write(frame);
         Ok(())

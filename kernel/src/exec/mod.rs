@@ -66,7 +66,12 @@ pub struct Request<'a> {
 /// Prepares a program. Nothing has changed for the caller's process.
 pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
     memory::has_room()?;
-    let name = request.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec();
+    let name = request
+        .path
+        .rsplit(|&byte| byte == b'/')
+        .next()
+        .unwrap_or_default()
+        .to_vec();
     let called_as = request.path.clone();
     let executable = find_executable(&mut request)?;
     let interpreter = find_interpreter(&request, &executable)?;
@@ -74,9 +79,27 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
     let space = Space::new().map_err(|_| Errno::ENOMEM)?;
     let stack_limit = request.limits.get(RLIMIT_STACK).map_or(0, |limit| limit.cur);
     let image = image::map(&space, &request.file, &executable, interpreter.as_ref())?;
-    let sp = stack::build(&space, &image, &request.arguments, &called_as, &credentials, &executable, stack_limit)?;
-    let context = UserContext { sp, pc: image.start, ..UserContext::default() };
-    Ok(Program { space, context, file: request.file, name, credentials })
+    let sp = stack::build(
+        &space,
+        &image,
+        &request.arguments,
+        &called_as,
+        &credentials,
+        &executable,
+        stack_limit,
+    )?;
+    let context = UserContext {
+        sp,
+        pc: image.start,
+        ..UserContext::default()
+    };
+    Ok(Program {
+        space,
+        context,
+        file: request.file,
+        name,
+        credentials,
+    })
 }
 
 /// The calling process becomes `program`: from here nothing fails.
@@ -103,7 +126,10 @@ pub fn take_identity(process: &Process, program: &Program) {
 }
 
 fn reset_thread(current: &Thread) {
-    current.signals.set_stack(StackT { flags: SS_DISABLE, ..StackT::default() });
+    current.signals.set_stack(StackT {
+        flags: SS_DISABLE,
+        ..StackT::default()
+    });
     current.robust_list.store(0, Ordering::Relaxed);
     current.clear_child_tid.store(0, Ordering::Relaxed);
     let mut registers = current.registers.lock();
@@ -118,7 +144,9 @@ fn find_executable(request: &mut Request<'_>) -> Result<Executable, Errno> {
         match Script::parse(&head) {
             Ok(Some(script)) => {
                 let interpreter = script.interpreter.to_vec();
-                request.arguments.prepend_interpreter(&interpreter, script.argument, &request.path)?;
+                request
+                    .arguments
+                    .prepend_interpreter(&interpreter, script.argument, &request.path)?;
                 request.file = open_program(request, &interpreter)?;
                 request.path = interpreter;
             }
@@ -130,8 +158,13 @@ fn find_executable(request: &mut Request<'_>) -> Result<Executable, Errno> {
 }
 
 /// The program named by `PT_INTERP`, if there is one.
-fn find_interpreter(request: &Request<'_>, executable: &Executable) -> Result<Option<image::Interpreter>, Errno> {
-    let Some((offset, len)) = executable.interpreter else { return Ok(None) };
+fn find_interpreter(
+    request: &Request<'_>,
+    executable: &Executable,
+) -> Result<Option<image::Interpreter>, Errno> {
+    let Some((offset, len)) = executable.interpreter else {
+        return Ok(None);
+    };
     let mut path = vec![0; len as usize];
     read_at(&request.file, offset, &mut path)?;
     let end = path.iter().position(|&byte| byte == 0).ok_or(Errno::ENOEXEC)?;

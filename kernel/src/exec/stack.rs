@@ -19,8 +19,9 @@ use crate::process::{Credentials, Space};
 use crate::syscall::map_errno;
 use abi::Errno;
 use abi::process::{
-    AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2, AT_MINSIGSTKSZ, AT_NULL,
-    AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE, AT_UID, HWCAP_ASIMD, HWCAP_FP,
+    AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,
+    AT_MINSIGSTKSZ, AT_NULL, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE,
+    AT_UID, HWCAP_ASIMD, HWCAP_FP,
 };
 use abi::signal::RtSigFrame;
 use abi::signal::frame::FrameRecord;
@@ -69,7 +70,9 @@ pub fn build(
     bytes.extend_from_slice(path);
     bytes.resize((STACK_TOP - layout.sp) as usize, 0);
     space.write(layout.sp, &bytes)?;
-    space.strings.set(layout.arguments, layout.environment, layout.path);
+    space
+        .strings
+        .set(layout.arguments, layout.environment, layout.path);
     Ok(layout.sp)
 }
 
@@ -96,7 +99,14 @@ impl Layout {
         let words = 1 + arguments.arguments.count() + 1 + arguments.environment.count() + 1;
         let sp = (random - AUXILIARY * 2 * WORD - words as u64 * WORD) & !15;
         let random = sp + words as u64 * WORD + AUXILIARY * 2 * WORD;
-        Layout { path, environment, arguments: strings, platform: random + 16, random, sp }
+        Layout {
+            path,
+            environment,
+            arguments: strings,
+            platform: random + 16,
+            random,
+            sp,
+        }
     }
 }
 
@@ -135,7 +145,10 @@ fn auxiliary_vector(
         (AT_RANDOM, layout.random),
         (AT_PLATFORM, layout.platform),
         (AT_EXECFN, layout.path),
-        (AT_MINSIGSTKSZ, (size_of::<RtSigFrame>() + size_of::<FrameRecord>()) as u64),
+        (
+            AT_MINSIGSTKSZ,
+            (size_of::<RtSigFrame>() + size_of::<FrameRecord>()) as u64,
+        ),
         (AT_NULL, 0),
     ]
 }
@@ -143,7 +156,10 @@ fn auxiliary_vector(
 /// Maps what is needed at once; the rest grows on demand down to the limit.
 fn map(space: &Space, sp: u64, limit: u64, is_executable: bool) -> Result<(), Errno> {
     let page = PAGE_SIZE as u64;
-    let lowest = STACK_TOP.saturating_sub(limit).max(STACK_FLOOR).next_multiple_of(page);
+    let lowest = STACK_TOP
+        .saturating_sub(limit)
+        .max(STACK_FLOOR)
+        .next_multiple_of(page);
     let start = (sp - FIRST_ROOM.min(sp)) & !(page - 1);
     let start = start.max(lowest);
     if start > sp {
@@ -152,10 +168,19 @@ fn map(space: &Space, sp: u64, limit: u64, is_executable: bool) -> Result<(), Er
     let request = MapRequest {
         placement: mm::Placement::Fixed(VirtAddr(start)),
         len: STACK_TOP - start,
-        protection: Protection { read: true, write: true, execute: is_executable },
+        protection: Protection {
+            read: true,
+            write: true,
+            execute: is_executable,
+        },
         sharing: Sharing::Private,
         backing: Backing::Anonymous,
-        purpose: Purpose::Stack { limit: VirtAddr(lowest) },
+        purpose: Purpose::Stack {
+            limit: VirtAddr(lowest),
+        },
     };
-    space.with(|space| space.map(memory::get(), request)).map(drop).map_err(map_errno)
+    space
+        .with(|space| space.map(memory::get(), request))
+        .map(drop)
+        .map_err(map_errno)
 }

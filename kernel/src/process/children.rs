@@ -63,9 +63,19 @@ pub fn wait_for_child(current: &Thread, which: Which, wanted: Wanted) -> Result<
     process.child_events.wait_until(look)?
 }
 
-fn take_event(table: &mut Table, parent: &Process, which: Which, wanted: Wanted) -> Result<Option<Child>, Errno> {
-    let Some(entry) = table.entry(parent.pid) else { return Err(Errno::ECHILD) };
-    let (ended, changed) = (candidates(entry, &entry.ended, which), candidates(entry, &entry.changed, which));
+fn take_event(
+    table: &mut Table,
+    parent: &Process,
+    which: Which,
+    wanted: Wanted,
+) -> Result<Option<Child>, Errno> {
+    let Some(entry) = table.entry(parent.pid) else {
+        return Err(Errno::ECHILD);
+    };
+    let (ended, changed) = (
+        candidates(entry, &entry.ended, which),
+        candidates(entry, &entry.changed, which),
+    );
     let has_child = match which {
         Which::Any => !entry.children.is_empty(),
         Which::Process(pid) => entry.children.contains(&pid),
@@ -74,7 +84,9 @@ fn take_event(table: &mut Table, parent: &Process, which: Which, wanted: Wanted)
     if !has_child {
         return Err(Errno::ECHILD);
     }
-    if wanted.ended && let Some(child) = first_of(table, &ended, which) {
+    if wanted.ended
+        && let Some(child) = first_of(table, &ended, which)
+    {
         return Ok(Some(reap(table, parent, &child, wanted)));
     }
     for pid in changed {
@@ -84,7 +96,9 @@ fn take_event(table: &mut Table, parent: &Process, which: Which, wanted: Wanted)
             return Ok(Some(found));
         }
     }
-    if let Which::Group(group) = which && !has_child_in(table, parent, group) {
+    if let Which::Group(group) = which
+        && !has_child_in(table, parent, group)
+    {
         return Err(Errno::ECHILD);
     }
     Ok(None)
@@ -100,7 +114,10 @@ fn candidates(entry: &Entry, events: &alloc::collections::BTreeSet<Pid>, which: 
 }
 
 fn first_of(table: &Table, pids: &[Pid], which: Which) -> Option<Arc<Process>> {
-    pids.iter().filter_map(|&pid| table.process(pid)).find(|child| is_meant(child, which)).cloned()
+    pids.iter()
+        .filter_map(|&pid| table.process(pid))
+        .find(|child| is_meant(child, which))
+        .cloned()
 }
 
 fn is_meant(child: &Process, which: Which) -> bool {
@@ -112,7 +129,10 @@ fn is_meant(child: &Process, which: Which) -> bool {
 }
 
 fn has_child_in(table: &mut Table, parent: &Process, group: Pid) -> bool {
-    let children: Vec<Pid> = table.entry(parent.pid).map(|entry| entry.children.iter().copied().collect()).unwrap_or_default();
+    let children: Vec<Pid> = table
+        .entry(parent.pid)
+        .map(|entry| entry.children.iter().copied().collect())
+        .unwrap_or_default();
     first_of(table, &children, Which::Group(group)).is_some()
 }
 
@@ -146,7 +166,12 @@ fn take_change(table: &mut Table, parent: &Process, child: &Process, wanted: Wan
 }
 
 fn describe(child: &Process, status: WaitStatus) -> Child {
-    Child { pid: child.pid, uid: child.credentials().uid, status, usage: child.all_totals() }
+    Child {
+        pid: child.pid,
+        uid: child.credentials().uid,
+        status,
+        usage: child.all_totals(),
+    }
 }
 
 /// Tells the parent that a child stopped or went on: an event for wait, and SIGCHLD unless the parent set
@@ -175,5 +200,12 @@ pub(super) fn child_info(child: &Process, status: WaitStatus) -> SigInfo {
     };
     let (user, system) = child.own_totals().ticks();
     let clock = |ticks: u64| platform::timer::ticks_to_nanos(ticks) / (1_000_000_000 / abi::time::USER_HZ);
-    SigInfo::child(code, child.pid, child.credentials().uid, value.into(), clock(user), clock(system))
+    SigInfo::child(
+        code,
+        child.pid,
+        child.credentials().uid,
+        value.into(),
+        clock(user),
+        clock(system),
+    )
 }

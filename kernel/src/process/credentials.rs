@@ -33,7 +33,10 @@ impl Credentials {
 
     /// Whether a process with these credentials may send a signal to one with `target`: kill(2).
     pub fn may_signal(&self, target: &Credentials) -> bool {
-        self.is_privileged() || [self.uid, self.euid].iter().any(|&id| id == target.uid || id == target.suid)
+        self.is_privileged()
+            || [self.uid, self.euid]
+                .iter()
+                .any(|&id| id == target.uid || id == target.suid)
     }
 
     /// Whether `id` is one of the three user ids.

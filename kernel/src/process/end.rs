@@ -61,7 +61,10 @@ fn become_zombie(process: &Arc<Process>) {
         let groups = groups_to_watch(table, process);
         let orphans = table.orphan_children(process.pid);
         process.is_zombie.store(true, Ordering::Release);
-        let lost: Vec<Pid> = groups.into_iter().filter(|&group| table.is_orphaned(group, Some(process.pid))).collect();
+        let lost: Vec<Pid> = groups
+            .into_iter()
+            .filter(|&group| table.is_orphaned(group, Some(process.pid)))
+            .collect();
         (orphans, lost)
     });
     orphans.iter().for_each(|orphan| tell_of_parents_death(orphan));
@@ -78,8 +81,15 @@ fn groups_to_watch(table: &mut table::Table, process: &Process) -> Vec<Pid> {
     if !signal::is_anybody_stopped() {
         return Vec::new();
     }
-    let children: Vec<Pid> = table.entry(process.pid).map(|entry| entry.children.iter().copied().collect()).unwrap_or_default();
-    let mut groups: Vec<Pid> = children.iter().filter_map(|&pid| table.process(pid)).map(|child| child.group()).collect();
+    let children: Vec<Pid> = table
+        .entry(process.pid)
+        .map(|entry| entry.children.iter().copied().collect())
+        .unwrap_or_default();
+    let mut groups: Vec<Pid> = children
+        .iter()
+        .filter_map(|&pid| table.process(pid))
+        .map(|child| child.group())
+        .collect();
     groups.push(process.group());
     groups.sort_unstable();
     groups.dedup();
@@ -121,7 +131,10 @@ fn tell_parent(process: &Arc<Process>) {
         }
     });
     if let Some(signal) = wanted.filter(|_| disposition != Disposition::Ignored) {
-        let info = SigInfo { signo: signal.number().into(), ..child_info(process, status) };
+        let info = SigInfo {
+            signo: signal.number().into(),
+            ..child_info(process, status)
+        };
         signal::send_to_process(&parent, info);
     }
     parent.child_events.wake_all();

@@ -2,8 +2,8 @@
 
 use super::Process;
 use abi::process::{
-    RLIM_NLIMITS, RLIM64_INFINITY, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC,
-    RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, RLimit,
+    RLIM_NLIMITS, RLIM64_INFINITY, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE,
+    RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, RLimit,
 };
 use alloc::sync::Arc;
 
@@ -15,15 +15,27 @@ impl Limits {
     /// What the first process starts with: Linux's values (`INIT_RLIMITS` in `asm-generic/resource.h`), with `processes`
     /// as the limit of processes and waiting signals.
     pub fn initial(processes: u64) -> Limits {
-        let mut limits = [RLimit { cur: RLIM64_INFINITY, max: RLIM64_INFINITY }; RLIM_NLIMITS];
+        let mut limits = [RLimit {
+            cur: RLIM64_INFINITY,
+            max: RLIM64_INFINITY,
+        }; RLIM_NLIMITS];
         limits[RLIMIT_STACK].cur = 8 << 20;
         limits[RLIMIT_CORE].cur = 0;
         limits[RLIMIT_NOFILE] = RLimit { cur: 1024, max: 4096 };
         for which in [RLIMIT_NPROC, RLIMIT_SIGPENDING] {
-            limits[which] = RLimit { cur: processes, max: processes };
+            limits[which] = RLimit {
+                cur: processes,
+                max: processes,
+            };
         }
-        limits[RLIMIT_MEMLOCK] = RLimit { cur: 8 << 20, max: 8 << 20 };
-        limits[RLIMIT_MSGQUEUE] = RLimit { cur: 819_200, max: 819_200 };
+        limits[RLIMIT_MEMLOCK] = RLimit {
+            cur: 8 << 20,
+            max: 8 << 20,
+        };
+        limits[RLIMIT_MSGQUEUE] = RLimit {
+            cur: 819_200,
+            max: 819_200,
+        };
         for which in [RLIMIT_NICE, RLIMIT_RTPRIO] {
             limits[which] = RLimit { cur: 0, max: 0 };
         }

@@ -19,12 +19,12 @@ pub use children::{Child, Wanted, Which, report_stop_or_continue, wait_for_child
 pub use credentials::Credentials;
 pub use end::end_current;
 pub use limits::Limits;
-pub use space::{Space, Strings};
+pub use space::Space;
 pub use table::{
-    Pid, PidClaim, all, claim, count, count_of_user, find, group_members, is_orphaned_group, last_pid, next_from, move_to_group,
+    Pid, all, claim, count, find, group_members, is_orphaned_group, last_pid, move_to_group,
     session_of_group, set_most_processes, start_session,
 };
-pub use usage::{Times, Usage};
+pub use usage::Usage;
 
 use crate::fs::{Directories, FileTable, OpenFile};
 use crate::signal::{IntervalTimer, ProcessSignals};
@@ -115,7 +115,13 @@ type Name = [u8; TASK_COMM_LEN];
 
 impl Process {
     /// The first process, in `space`, with nothing but root's rights and the given files.
-    pub fn first(pid: Pid, space: Arc<Space>, files: FileTable, directories: Directories, limits: Limits) -> Arc<Process> {
+    pub fn first(
+        pid: Pid,
+        space: Arc<Space>,
+        files: FileTable,
+        directories: Directories,
+        limits: Limits,
+    ) -> Arc<Process> {
         space.enter();
         Arc::new(Process {
             pid,
@@ -247,7 +253,12 @@ impl Process {
             'Z'
         } else if self.signals.is_stopped() {
             'T'
-        } else if self.threads.lock().iter().any(|thread| thread.state() == crate::thread::State::Running) {
+        } else if self
+            .threads
+            .lock()
+            .iter()
+            .any(|thread| thread.state() == crate::thread::State::Running)
+        {
             'R'
         } else {
             'S'
@@ -287,7 +298,9 @@ impl Process {
 
     /// Tells the process to end. Its threads do so before they next return to EL0; who says it first decides the status.
     pub fn end(&self, status: WaitStatus) {
-        let first = self.ending.compare_exchange(0, ENDING | status.encode(), Ordering::AcqRel, Ordering::Acquire);
+        let first =
+            self.ending
+                .compare_exchange(0, ENDING | status.encode(), Ordering::AcqRel, Ordering::Acquire);
         if first.is_ok() {
             self.for_each_thread(|thread| {
                 thread.call_attention();
@@ -317,12 +330,16 @@ impl Process {
 
     /// The argument strings, each with its NUL; empty once the process has ended.
     pub fn command_line(&self) -> Vec<u8> {
-        self.space().map(|space| self.strings_at(space.strings.arguments())).unwrap_or_default()
+        self.space()
+            .map(|space| self.strings_at(space.strings.arguments()))
+            .unwrap_or_default()
     }
 
     /// The strings of the environment, each with its NUL.
     pub fn environment(&self) -> Vec<u8> {
-        self.space().map(|space| self.strings_at(space.strings.environment())).unwrap_or_default()
+        self.space()
+            .map(|space| self.strings_at(space.strings.environment()))
+            .unwrap_or_default()
     }
 
     fn strings_at(&self, (start, len): (u64, usize)) -> Vec<u8> {

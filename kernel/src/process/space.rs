@@ -72,13 +72,22 @@ impl Space {
     }
 
     fn hold(space: AddressSpace) -> Arc<Space> {
-        Arc::new(Space { memory: Mutex::new(Some(space)), users: AtomicU32::new(0), strings: Strings::default() })
+        Arc::new(Space {
+            memory: Mutex::new(Some(space)),
+            users: AtomicU32::new(0),
+            strings: Strings::default(),
+        })
     }
 
     /// Works on the space under its lock. `work` must not touch user memory nor sleep.
     #[inline]
     pub fn with<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
-        work(self.memory.lock().as_mut().expect("a space is released by its last holder only"))
+        work(
+            self.memory
+                .lock()
+                .as_mut()
+                .expect("a space is released by its last holder only"),
+        )
     }
 
     /// Puts the space into this processor's TTBR0.

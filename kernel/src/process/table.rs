@@ -81,9 +81,13 @@ impl Table {
 
     fn next_free(&self) -> Option<Pid> {
         let is_free = |pid: &Pid| {
-            !self.entries.contains_key(pid) && !self.groups.contains_key(pid) && !self.sessions.contains_key(pid)
+            !self.entries.contains_key(pid)
+                && !self.groups.contains_key(pid)
+                && !self.sessions.contains_key(pid)
         };
-        (self.last + 1..PID_END).find(is_free).or_else(|| (PID_RESTART..=self.last).find(is_free))
+        (self.last + 1..PID_END)
+            .find(is_free)
+            .or_else(|| (PID_RESTART..=self.last).find(is_free))
     }
 
     /// Puts a process without a group into one, which it founds if need be.
@@ -91,7 +95,10 @@ impl Table {
         let sessions = &mut self.sessions;
         let joined = self.groups.entry(group).or_insert_with(|| {
             *sessions.entry(session).or_default() += 1;
-            Group { session, members: BTreeSet::new() }
+            Group {
+                session,
+                members: BTreeSet::new(),
+            }
         });
         joined.members.insert(process.pid);
         process.relations.group.store(group, Ordering::Relaxed);
@@ -101,7 +108,9 @@ impl Table {
     /// Takes a process out of its group; an empty group is gone, and a session without groups.
     fn leave_group(&mut self, process: &Process) {
         let id = process.group();
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
         group.members.remove(&process.pid);
         if !group.members.is_empty() {
             return;
@@ -134,10 +143,18 @@ impl Table {
 
     /// Gives the children of `parent` to the first process. Returns them.
     pub(super) fn orphan_children(&mut self, parent: Pid) -> Vec<Arc<Process>> {
-        let Some(entry) = self.entries.get_mut(&parent) else { return Vec::new() };
-        let (children, ended) = (core::mem::take(&mut entry.children), core::mem::take(&mut entry.ended));
+        let Some(entry) = self.entries.get_mut(&parent) else {
+            return Vec::new();
+        };
+        let (children, ended) = (
+            core::mem::take(&mut entry.children),
+            core::mem::take(&mut entry.ended),
+        );
         entry.changed.clear();
-        let orphans: Vec<_> = children.iter().filter_map(|&pid| self.process(pid).cloned()).collect();
+        let orphans: Vec<_> = children
+            .iter()
+            .filter_map(|&pid| self.process(pid).cloned())
+            .collect();
         orphans.iter().for_each(|orphan| self.link(INIT, orphan));
         if let Some(init) = self.entries.get_mut(&INIT) {
             init.ended.extend(ended);
@@ -148,21 +165,36 @@ impl Table {
     /// Whether no member of the group has a living parent in another group of the same session: nobody is left to
     /// continue it when it stops (setpgid(2), "orphaned process group"). `leaving` counts as gone.
     pub(super) fn is_orphaned(&self, group: Pid, leaving: Option<Pid>) -> bool {
-        let Some(found) = self.groups.get(&group) else { return true };
-        !found.members.iter().filter(|&&pid| Some(pid) != leaving).any(|&pid| self.has_outside_parent(pid, group, found.session))
+        let Some(found) = self.groups.get(&group) else {
+            return true;
+        };
+        !found
+            .members
+            .iter()
+            .filter(|&&pid| Some(pid) != leaving)
+            .any(|&pid| self.has_outside_parent(pid, group, found.session))
     }
 
     fn has_outside_parent(&self, pid: Pid, group: Pid, session: Pid) -> bool {
-        let Some(member) = self.process(pid).filter(|member| !member.is_zombie()) else { return false };
+        let Some(member) = self.process(pid).filter(|member| !member.is_zombie()) else {
+            return false;
+        };
         let parent = member.parent();
         parent != INIT
-            && self.process(parent).is_some_and(|parent| parent.group() != group && parent.session() == session)
+            && self
+                .process(parent)
+                .is_some_and(|parent| parent.group() != group && parent.session() == session)
     }
 
     /// Whether a member of the group is stopped.
     pub(super) fn has_stopped_member(&self, group: Pid) -> bool {
-        let Some(group) = self.groups.get(&group) else { return false };
-        group.members.iter().any(|&pid| self.process(pid).is_some_and(|member| member.signals.is_stopped()))
+        let Some(group) = self.groups.get(&group) else {
+            return false;
+        };
+        group.members.iter().any(|&pid| {
+            self.process(pid)
+                .is_some_and(|member| member.signals.is_stopped())
+        })
     }
 }
 
@@ -197,7 +229,11 @@ pub fn claim(user: u32, user_limit: Option<u64>) -> Result<PidClaim, Errno> {
     table.last = pid;
     table.entries.insert(pid, Entry::default());
     *table.users.entry(user).or_default() += 1;
-    Ok(PidClaim { pid, user, is_filled: false })
+    Ok(PidClaim {
+        pid,
+        user,
+        is_filled: false,
+    })
 }
 
 impl PidClaim {
@@ -249,22 +285,26 @@ pub fn find(pid: Pid) -> Option<Arc<Process>> {
 
 /// All processes, by id, zombies included.
 pub fn all() -> Vec<Arc<Process>> {
-    TABLE.lock().entries.values().filter_map(|entry| entry.process.clone()).collect()
+    TABLE
+        .lock()
+        .entries
+        .values()
+        .filter_map(|entry| entry.process.clone())
+        .collect()
 }
 
 /// The process with the lowest id from `first` on, zombies included.
 pub fn next_from(first: Pid) -> Option<Arc<Process>> {
-    TABLE.lock().entries.range(first..).find_map(|(_, entry)| entry.process.clone())
+    TABLE
+        .lock()
+        .entries
+        .range(first..)
+        .find_map(|(_, entry)| entry.process.clone())
 }
 
 /// How many processes there are.
 pub fn count() -> usize {
     TABLE.lock().entries.len()
-}
-
-/// How many processes a user has.
-pub fn count_of_user(user: u32) -> usize {
-    TABLE.lock().users.get(&user).copied().unwrap_or(0)
 }
 
 /// The id that was given out last.
@@ -275,8 +315,14 @@ pub fn last_pid() -> Pid {
 /// The members of a group; none if there is no such group.
 pub fn group_members(group: Pid) -> Vec<Arc<Process>> {
     let table = TABLE.lock();
-    let Some(group) = table.groups.get(&group) else { return Vec::new() };
-    group.members.iter().filter_map(|&pid| table.process(pid).cloned()).collect()
+    let Some(group) = table.groups.get(&group) else {
+        return Vec::new();
+    };
+    group
+        .members
+        .iter()
+        .filter_map(|&pid| table.process(pid).cloned())
+        .collect()
 }
 
 /// The session that a group belongs to; `None` if there is no such group.

@@ -41,20 +41,18 @@ pub struct Times {
 }
 
 impl Usage {
-    /// Counts a fault that was served without input.
+    /// Counts a fault that was served without input: all of them, for every file is in memory. Nothing counts major ones.
     #[inline]
     pub fn count_minor_fault(&self) {
         self.minor_faults.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a fault that needed input.
-    pub fn count_major_fault(&self) {
-        self.major_faults.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Minor and major faults.
     pub fn faults(&self) -> (u64, u64) {
-        (self.minor_faults.load(Ordering::Relaxed), self.major_faults.load(Ordering::Relaxed))
+        (
+            self.minor_faults.load(Ordering::Relaxed),
+            self.major_faults.load(Ordering::Relaxed),
+        )
     }
 
     /// Minor and major faults of children that were waited for.
@@ -114,7 +112,12 @@ impl Process {
             user += at_el0;
             system += in_kernel;
         });
-        Totals { user, system, minor_faults, major_faults }
+        Totals {
+            user,
+            system,
+            minor_faults,
+            major_faults,
+        }
     }
 
     /// What the children that were waited for used, and theirs.

@@ -33,7 +33,9 @@ pub fn deliver(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Opt
             }
             break;
         };
-        let Some(signal) = Signal::new(info.signo as u64) else { continue };
+        let Some(signal) = Signal::new(info.signo as u64) else {
+            continue;
+        };
         let action = thread.process.signals.action(signal);
         if is_ignoring(&action, signal) {
             continue;
@@ -57,7 +59,12 @@ fn make_again(context: &mut UserContext, call: Restart) {
 }
 
 /// A handler is about to run: the call it interrupted is made again after it (`SA_RESTART`), or fails with `EINTR`.
-fn settle_interrupted_call(thread: &Thread, context: &mut UserContext, call: Option<Restart>, action: &SigAction) {
+fn settle_interrupted_call(
+    thread: &Thread,
+    context: &mut UserContext,
+    call: Option<Restart>,
+    action: &SigAction,
+) {
     thread.forget_deadline();
     let Some(call) = call else { return };
     if call.reason == Errno::RESTART && action.flags & SA_RESTART != 0 {
@@ -67,9 +74,21 @@ fn settle_interrupted_call(thread: &Thread, context: &mut UserContext, call: Opt
     }
 }
 
-fn enter_handler(thread: &Arc<Thread>, context: &mut UserContext, signal: Signal, info: &SigInfo, action: &SigAction) {
+fn enter_handler(
+    thread: &Arc<Thread>,
+    context: &mut UserContext,
+    signal: Signal,
+    info: &SigInfo,
+    action: &SigAction,
+) {
     if action.flags & SA_RESETHAND != 0 {
-        thread.process.signals.set_action(signal, SigAction { handler: SIG_DFL, ..*action });
+        thread.process.signals.set_action(
+            signal,
+            SigAction {
+                handler: SIG_DFL,
+                ..*action
+            },
+        );
     }
     if frame::push(thread, context, signal, info, action).is_err() {
         frame::end_for_bad_stack(thread, signal, context.sp);
@@ -81,7 +100,10 @@ fn act_by_default(thread: &Arc<Thread>, signal: Signal, info: &SigInfo) {
     match signal.default_action() {
         DefaultAction::Ignore | DefaultAction::Continue => {}
         DefaultAction::Stop => stop_by(thread, signal),
-        DefaultAction::Terminate => thread.process.end(WaitStatus::Signaled { signal: signal.number(), core: false }),
+        DefaultAction::Terminate => thread.process.end(WaitStatus::Signaled {
+            signal: signal.number(),
+            core: false,
+        }),
         DefaultAction::Core => end_by_fault(thread, signal, info),
     }
 }
@@ -98,7 +120,15 @@ fn stop_by(thread: &Thread, signal: Signal) {
 fn end_by_fault(thread: &Thread, signal: Signal, info: &SigInfo) {
     let process = &thread.process;
     if process.pid == INIT {
-        crate::error!("init: {} code {} at {:#x}", signal.name(), info.code, info.address());
+        crate::error!(
+            "init: {} code {} at {:#x}",
+            signal.name(),
+            info.code,
+            info.address()
+        );
     }
-    process.end(WaitStatus::Signaled { signal: signal.number(), core: false });
+    process.end(WaitStatus::Signaled {
+        signal: signal.number(),
+        core: false,
+    });
 }

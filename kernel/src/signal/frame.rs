@@ -10,8 +10,8 @@ use abi::Errno;
 use abi::signal::frame::FrameRecord;
 use abi::signal::info::{SEGV_MAPERR, SI_KERNEL};
 use abi::signal::{
-    FpsimdContext, RtSigFrame, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SIG_DFL, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK, SigAction,
-    SigContext, SigInfo, SigSet, Signal, StackT,
+    FpsimdContext, RtSigFrame, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SIG_DFL, SS_AUTODISARM, SS_DISABLE,
+    SS_ONSTACK, SigAction, SigContext, SigInfo, SigSet, Signal, StackT,
 };
 use abi::zerocopy::IntoBytes;
 use alloc::boxed::Box;
@@ -47,7 +47,13 @@ pub fn push(
         return Err(Errno::EFAULT);
     }
     let frame = describe(thread, context, info);
-    user_memory::write_value(record_at, &FrameRecord { fp: context.x[29], lr: context.x[30] })?;
+    user_memory::write_value(
+        record_at,
+        &FrameRecord {
+            fp: context.x[29],
+            lr: context.x[30],
+        },
+    )?;
     user_memory::write_bytes(frame_at, &frame.as_bytes()[..USED])?;
     block_during_handler(thread, signal, action);
     disarm_stack(thread);
@@ -55,7 +61,11 @@ pub fn push(
     context.x[1] = frame_at + offset_of!(RtSigFrame, info) as u64;
     context.x[2] = frame_at + offset_of!(RtSigFrame, ucontext) as u64;
     context.x[29] = record_at;
-    context.x[30] = if action.flags & SA_RESTORER != 0 { action.restorer } else { TRAMPOLINE };
+    context.x[30] = if action.flags & SA_RESTORER != 0 {
+        action.restorer
+    } else {
+        TRAMPOLINE
+    };
     context.sp = frame_at;
     context.pc = action.handler;
     context.pstate = 0;
@@ -66,7 +76,11 @@ pub fn push(
 fn stack_top(thread: &Thread, context: &UserContext, action: &SigAction) -> u64 {
     let stack = thread.signals.stack();
     let is_wanted = action.flags & SA_ONSTACK != 0 && stack.flags & SS_DISABLE == 0;
-    if is_wanted && !is_on_stack(&stack, context.sp) { stack.sp.wrapping_add(stack.size) } else { context.sp }
+    if is_wanted && !is_on_stack(&stack, context.sp) {
+        stack.sp.wrapping_add(stack.size)
+    } else {
+        context.sp
+    }
 }
 
 /// Whether `sp` lies on the alternate stack. One that is disarmed while in use counts as free.
@@ -85,8 +99,15 @@ fn describe(thread: &Thread, context: &UserContext, info: &SigInfo) -> Box<RtSig
     let mut frame = Box::<RtSigFrame>::default();
     frame.info = *info;
     let stack = thread.signals.stack();
-    let in_use = if is_on_stack(&stack, context.sp) { SS_ONSTACK } else { 0 };
-    frame.ucontext.stack = StackT { flags: stack.flags | in_use, ..stack };
+    let in_use = if is_on_stack(&stack, context.sp) {
+        SS_ONSTACK
+    } else {
+        0
+    };
+    frame.ucontext.stack = StackT {
+        flags: stack.flags | in_use,
+        ..stack
+    };
     frame.ucontext.sigmask = thread.signals.take_outer_mask();
     let is_fault = is_synchronous(info) && info.code > 0 && info.code != SI_KERNEL;
     let machine = &mut frame.ucontext.mcontext;
@@ -97,27 +118,43 @@ fn describe(thread: &Thread, context: &UserContext, info: &SigInfo) -> Box<RtSig
     machine.pstate = context.pstate;
     let mut registers = thread.registers.lock();
     registers.save();
-    machine.set_records(&FpsimdContext::new(*registers.v(), registers.fpsr(), registers.fpcr()), None);
+    machine.set_records(
+        &FpsimdContext::new(*registers.v(), registers.fpsr(), registers.fpcr()),
+        None,
+    );
     frame
 }
 
 fn block_during_handler(thread: &Thread, signal: Signal, action: &SigAction) {
     let blocked = thread.signals.mask().union(action.mask);
-    let blocked = if action.flags & SA_NODEFER != 0 { blocked } else { blocked.with(signal) };
+    let blocked = if action.flags & SA_NODEFER != 0 {
+        blocked
+    } else {
+        blocked.with(signal)
+    };
     thread.signals.set_mask(blocked);
 }
 
 /// `SS_AUTODISARM`: the alternate stack is free again while a handler runs, and comes back from the frame.
 fn disarm_stack(thread: &Thread) {
     if thread.signals.stack().flags & SS_AUTODISARM != 0 {
-        thread.signals.set_stack(StackT { flags: SS_DISABLE, ..StackT::default() });
+        thread.signals.set_stack(StackT {
+            flags: SS_DISABLE,
+            ..StackT::default()
+        });
     }
 }
 
 /// The frame could not be written: SIGSEGV, which ends the process if that is the signal that found no stack.
 pub fn end_for_bad_stack(thread: &Arc<Thread>, signal: Signal, sp: u64) {
     if signal == Signal::SIGSEGV {
-        thread.process.signals.set_action(signal, SigAction { handler: SIG_DFL, ..SigAction::default() });
+        thread.process.signals.set_action(
+            signal,
+            SigAction {
+                handler: SIG_DFL,
+                ..SigAction::default()
+            },
+        );
     }
     force(thread, SigInfo::fault(Signal::SIGSEGV, SEGV_MAPERR, sp));
 }
@@ -170,7 +207,11 @@ fn restore_floating_point(thread: &Thread, floating: &FpsimdContext) {
 /// The alternate stack of the interrupted code; a frame that asks for one that cannot be is not an error (Linux too).
 fn restore_stack(thread: &Thread, sp: u64, stack: StackT) {
     if !is_on_stack(&thread.signals.stack(), sp) {
-        thread.signals.set_stack(StackT { flags: stack.flags & !SS_ONSTACK, pad: 0, ..stack });
+        thread.signals.set_stack(StackT {
+            flags: stack.flags & !SS_ONSTACK,
+            pad: 0,
+            ..stack
+        });
     }
 }
 

@@ -11,15 +11,16 @@ mod trampoline;
 
 pub use deliver::{Restart, deliver};
 pub use frame::{is_on_stack, restore};
-pub use stop::is_anybody_stopped;
 pub use send::{force, send_to_group, send_to_process, send_to_thread};
+pub use stop::is_anybody_stopped;
 pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
 use crate::process::Process;
 use crate::thread::Thread;
 use abi::signal::{
-    DefaultAction, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SS_DISABLE, SigAction, SigInfo, SigSet, Signal, StackT,
+    DefaultAction, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SS_DISABLE, SigAction, SigInfo, SigSet,
+    Signal, StackT,
 };
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -109,10 +110,21 @@ impl ProcessSignals {
     /// ignored stays ignored.
     pub fn reset_handlers(&self) {
         let mut actions = self.actions.lock();
-        if actions.0.iter().any(|action| action.handler > SIG_IGN || action.flags != 0) {
+        if actions
+            .0
+            .iter()
+            .any(|action| action.handler > SIG_IGN || action.flags != 0)
+        {
             for action in &mut Arc::make_mut(&mut *actions).0 {
-                let handler = if action.handler == SIG_IGN { SIG_IGN } else { SIG_DFL };
-                *action = SigAction { handler, ..SigAction::default() };
+                let handler = if action.handler == SIG_IGN {
+                    SIG_IGN
+                } else {
+                    SIG_DFL
+                };
+                *action = SigAction {
+                    handler,
+                    ..SigAction::default()
+                };
             }
         }
     }
@@ -135,7 +147,10 @@ impl Default for ThreadSignals {
             awaited: AtomicU64::new(0),
             saved_mask: Mutex::new(None),
             pending: Pending::default(),
-            stack: Mutex::new(StackT { flags: SS_DISABLE, ..StackT::default() }),
+            stack: Mutex::new(StackT {
+                flags: SS_DISABLE,
+                ..StackT::default()
+            }),
         }
     }
 }
@@ -157,7 +172,8 @@ impl ThreadSignals {
 
     /// Sets the mask; SIGKILL and SIGSTOP stay out of it.
     pub fn set_mask(&self, mask: SigSet) {
-        self.mask.store(mask.difference(SigSet::UNBLOCKABLE).0, Ordering::Release);
+        self.mask
+            .store(mask.difference(SigSet::UNBLOCKABLE).0, Ordering::Release);
     }
 
     /// Sets the mask for one call: it returns to the present one when the call is over, or by way of the frame of the
@@ -221,12 +237,19 @@ pub fn is_blocked_or_ignored(thread: &Thread, signal: Signal) -> bool {
 
 /// Takes one pending signal of `set`, the thread's own first: sigtimedwait(2).
 pub fn take_pending(thread: &Thread, set: SigSet) -> Option<SigInfo> {
-    thread.signals.pending.take(set).or_else(|| thread.process.signals.pending.take(set))
+    thread
+        .signals
+        .pending
+        .take(set)
+        .or_else(|| thread.process.signals.pending.take(set))
 }
 
 /// The sets for /proc/PID/status.
 pub fn summary(process: &Process) -> Summary {
-    let mut summary = Summary { shared_pending: process.signals.pending(), ..Summary::default() };
+    let mut summary = Summary {
+        shared_pending: process.signals.pending(),
+        ..Summary::default()
+    };
     if let Some(thread) = process.threads().first() {
         summary.pending = thread.signals.pending();
         summary.blocked = thread.signals.mask();
@@ -263,5 +286,9 @@ pub fn is_quiet_about_stops(parent: &Process) -> bool {
 /// Whether the action lets the signal come to nothing.
 fn is_ignoring(action: &SigAction, signal: Signal) -> bool {
     action.handler == SIG_IGN
-        || (action.handler == SIG_DFL && matches!(signal.default_action(), DefaultAction::Ignore | DefaultAction::Continue))
+        || (action.handler == SIG_DFL
+            && matches!(
+                signal.default_action(),
+                DefaultAction::Ignore | DefaultAction::Continue
+            ))
 }

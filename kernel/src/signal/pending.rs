@@ -60,6 +60,7 @@ impl Pending {
         }
         let mut queue = self.queue.lock();
         queue.retain(|info| !Signal::new(info.signo as u64).is_some_and(|signal| unwanted.contains(signal)));
-        self.set.store(self.set().difference(unwanted).0, Ordering::Release);
+        self.set
+            .store(self.set().difference(unwanted).0, Ordering::Release);
     }
 }

@@ -10,18 +10,26 @@ use abi::signal::{DefaultAction, SIG_DFL, SigAction, SigInfo, SigSet, Signal};
 use alloc::sync::Arc;
 
 /// The signals that stop a process by default.
-const STOPPING: SigSet =
-    SigSet::EMPTY.with(Signal::SIGSTOP).with(Signal::SIGTSTP).with(Signal::SIGTTIN).with(Signal::SIGTTOU);
+const STOPPING: SigSet = SigSet::EMPTY
+    .with(Signal::SIGSTOP)
+    .with(Signal::SIGTSTP)
+    .with(Signal::SIGTTIN)
+    .with(Signal::SIGTTOU);
 
 /// Sends a signal to a process. The caller has checked that it may.
 pub fn send_to_process(process: &Arc<Process>, info: SigInfo) {
-    let Some(signal) = Signal::new(info.signo as u64) else { return };
+    let Some(signal) = Signal::new(info.signo as u64) else {
+        return;
+    };
     if is_protected(process, signal) || process.is_zombie() {
         return;
     }
     prepare(process, signal);
     if signal == Signal::SIGKILL {
-        process.end(WaitStatus::Signaled { signal: signal.number(), core: false });
+        process.end(WaitStatus::Signaled {
+            signal: signal.number(),
+            core: false,
+        });
     } else if !is_discarded(process, signal) {
         process.signals.pending.add(signal, info, most_pending(process));
         process.for_each_thread(|thread| notify(thread, signal));
@@ -30,14 +38,19 @@ pub fn send_to_process(process: &Arc<Process>, info: SigInfo) {
 
 /// Sends a signal to one thread: tgkill(2).
 pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
-    let Some(signal) = Signal::new(info.signo as u64) else { return };
+    let Some(signal) = Signal::new(info.signo as u64) else {
+        return;
+    };
     let process = &thread.process;
     if is_protected(process, signal) {
         return;
     }
     prepare(process, signal);
     if signal == Signal::SIGKILL {
-        process.end(WaitStatus::Signaled { signal: signal.number(), core: false });
+        process.end(WaitStatus::Signaled {
+            signal: signal.number(),
+            core: false,
+        });
     } else if !is_discarded(process, signal) {
         thread.signals.pending.add(signal, info, most_pending(process));
         notify(thread, signal);
@@ -54,7 +67,9 @@ pub fn send_to_group(group: Pid, info: SigInfo) -> usize {
 /// Sends a signal that an instruction of the thread caused: it cannot be put off. Where it is blocked or ignored the
 /// default action takes its place (`force_sig` of Linux).
 pub fn force(thread: &Arc<Thread>, info: SigInfo) {
-    let Some(signal) = Signal::new(info.signo as u64) else { return };
+    let Some(signal) = Signal::new(info.signo as u64) else {
+        return;
+    };
     let signals = &thread.process.signals;
     let is_blocked = thread.signals.mask().contains(signal);
     if is_blocked || is_ignoring(&signals.action(signal), signal) {
@@ -91,7 +106,12 @@ fn remove_pending(process: &Process, set: SigSet) {
 fn is_discarded(process: &Process, signal: Signal) -> bool {
     let is_wanted = |thread: &Arc<Thread>| {
         let is_blocked = thread.signals.mask().contains(signal);
-        is_blocked || thread.signals.saved_mask.lock().is_some_and(|mask| mask.contains(signal))
+        is_blocked
+            || thread
+                .signals
+                .saved_mask
+                .lock()
+                .is_some_and(|mask| mask.contains(signal))
     };
     is_ignoring(&process.signals.action(signal), signal) && !process.threads().iter().any(is_wanted)
 }

@@ -39,7 +39,9 @@ impl Stop {
         self.is_stopped.store(true, Ordering::Release);
         self.report(process, WaitStatus::Stopped(signal.number()));
         // Interrupted: the process is to end, which the caller looks at next.
-        let _ = self.gone_on.wait_killable(|| (!self.is_stopped.load(Ordering::Acquire)).then_some(()));
+        let _ = self
+            .gone_on
+            .wait_killable(|| (!self.is_stopped.load(Ordering::Acquire)).then_some(()));
         self.leave();
     }
 

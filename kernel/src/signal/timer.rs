@@ -18,7 +18,9 @@ pub struct IntervalTimer {
 impl IntervalTimer {
     /// Ticks until it expires, 0 if it is off, and its period.
     pub fn remaining(&self) -> (u64, u64) {
-        let left = self.next.map_or(0, |(at, _)| at.saturating_sub(timer::ticks()).max(1));
+        let left = self
+            .next
+            .map_or(0, |(at, _)| at.saturating_sub(timer::ticks()).max(1));
         (left, self.period)
     }
 

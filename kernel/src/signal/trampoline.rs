@@ -6,8 +6,8 @@ use abi::nr::RT_SIGRETURN;
 use alloc::string::String;
 use alloc::sync::Arc;
 use mm::{
-    AddressSpace, Backing, FileIdentity, Frame, MapError, MapRequest, PAGE_SIZE, PageError, PageSource, Placement, Protection, Purpose,
-    Sharing, VirtAddr,
+    AddressSpace, Backing, FileIdentity, Frame, MapError, MapRequest, PAGE_SIZE, PageError, PageSource,
+    Placement, Protection, Purpose, Sharing, VirtAddr,
 };
 use spin::Once;
 
@@ -59,7 +59,10 @@ pub fn map_trampoline(space: &mut AddressSpace) -> Result<(), MapError> {
         len: PAGE_SIZE as u64,
         protection: Protection::READ_EXECUTE,
         sharing: Sharing::Private,
-        backing: Backing::Source { source: page, first: 0 },
+        backing: Backing::Source {
+            source: page,
+            first: 0,
+        },
         purpose: Purpose::SignalReturn,
     };
     space.map(memory::get(), request).map(drop)

@@ -6,9 +6,9 @@ use crate::thread::Thread;
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
 use abi::process::{
-    CLONE_ARGS_SIZE_VER0, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_FILES, CLONE_FS,
-    CLONE_IO, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED,
-    CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs, RLIMIT_NPROC,
+    CLONE_ARGS_SIZE_VER0, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED,
+    CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS, CLONE_SIGHAND,
+    CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs, RLIMIT_NPROC,
 };
 use abi::signal::Signal;
 use abi::zerocopy::IntoBytes;
@@ -30,7 +30,12 @@ struct Request {
 }
 
 /// Flags that are done.
-const DONE: u64 = CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID
+const DONE: u64 = CLONE_VM
+    | CLONE_VFORK
+    | CLONE_SETTLS
+    | CLONE_PARENT_SETTID
+    | CLONE_CHILD_SETTID
+    | CLONE_CHILD_CLEARTID
     | CLONE_CLEAR_SIGHAND;
 
 /// Flags that make no difference here: there is no tracing, no System V semaphore and no input/output scheduling.
@@ -47,7 +52,14 @@ pub fn clone(
 ) -> Result<usize, Errno> {
     // The upper half of the word is not looked at, as on Linux: these flags exist for clone3 only.
     let flags = flags & u64::from(u32::MAX);
-    let request = Request::decode(flags & !CSIGNAL, flags & CSIGNAL, stack, parent_tid, child_tid, tls)?;
+    let request = Request::decode(
+        flags & !CSIGNAL,
+        flags & CSIGNAL,
+        stack,
+        parent_tid,
+        child_tid,
+        tls,
+    )?;
     perform(current, context, &request)
 }
 
@@ -68,7 +80,14 @@ pub fn clone3(current: &Arc<Thread>, context: &UserContext, at: u64, size: u64) 
         return Err(Errno::EINVAL);
     }
     let stack = given.stack.checked_add(given.stack_size).ok_or(Errno::EINVAL)?;
-    let request = Request::decode(given.flags, given.exit_signal, stack, given.parent_tid, given.child_tid, given.tls)?;
+    let request = Request::decode(
+        given.flags,
+        given.exit_signal,
+        stack,
+        given.parent_tid,
+        given.child_tid,
+        given.tls,
+    )?;
     perform(current, context, &request)
 }
 
@@ -81,7 +100,9 @@ impl Request {
         child_tid: u64,
         tls: u64,
     ) -> Result<Request, Errno> {
-        if flags & CLONE_SIGHAND != 0 && flags & CLONE_VM == 0 || flags & CLONE_THREAD != 0 && flags & CLONE_SIGHAND == 0 {
+        if flags & CLONE_SIGHAND != 0 && flags & CLONE_VM == 0
+            || flags & CLONE_THREAD != 0 && flags & CLONE_SIGHAND == 0
+        {
             return Err(Errno::EINVAL);
         }
         if flags & NOT_YET != 0 {
@@ -90,7 +111,14 @@ impl Request {
         if flags & !(DONE | WITHOUT_EFFECT) != 0 || (exit_signal != 0 && Signal::new(exit_signal).is_none()) {
             return Err(Errno::EINVAL);
         }
-        Ok(Request { flags, exit_signal: exit_signal as u8, stack, parent_tid, child_tid, tls })
+        Ok(Request {
+            flags,
+            exit_signal: exit_signal as u8,
+            stack,
+            parent_tid,
+            child_tid,
+            tls,
+        })
     }
 
     fn has(&self, flag: u64) -> bool {
@@ -111,7 +139,13 @@ fn perform(current: &Arc<Thread>, context: &UserContext, request: &Request) -> R
         child.signals.reset_handlers();
     }
     let (start, registers) = (child_context(context, request), child_registers(request));
-    let thread = Thread::new(child.clone(), stack, current.signals.for_child(), start, registers);
+    let thread = Thread::new(
+        child.clone(),
+        stack,
+        current.signals.for_child(),
+        start,
+        registers,
+    );
     store_ids(&thread, request);
     child.add_thread(thread.clone());
     if request.has(CLONE_VFORK) {
@@ -136,7 +170,11 @@ fn child_space(parent: &Process, context: &UserContext, request: &Request) -> Re
     if request.has(CLONE_VM) {
         return Ok(space);
     }
-    let stack_pointer = if request.stack == 0 { context.sp } else { request.stack };
+    let stack_pointer = if request.stack == 0 {
+        context.sp
+    } else {
+        request.stack
+    };
     space.fork(stack_pointer).map_err(|_| Errno::ENOMEM)
 }
 

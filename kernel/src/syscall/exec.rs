@@ -14,7 +14,13 @@ use core::sync::atomic::Ordering;
 use platform::user::UserContext;
 
 /// execve(2).
-pub fn execve(current: &Arc<Thread>, context: &mut UserContext, path: u64, argv: u64, envp: u64) -> Result<usize, Errno> {
+pub fn execve(
+    current: &Arc<Thread>,
+    context: &mut UserContext,
+    path: u64,
+    argv: u64,
+    envp: u64,
+) -> Result<usize, Errno> {
     execveat(current, context, [AT_FDCWD as u64, path, argv, envp, 0, 0])
 }
 
@@ -66,7 +72,11 @@ fn find(current: &Thread, directory: i32, path: &[u8], flags: u32) -> Result<Arc
     if path.is_empty() {
         return open_executable_entry(place.start, &subject);
     }
-    let last_link = if flags & AT_SYMLINK_NOFOLLOW != 0 { LastLink::Keep } else { LastLink::Follow };
+    let last_link = if flags & AT_SYMLINK_NOFOLLOW != 0 {
+        LastLink::Keep
+    } else {
+        LastLink::Follow
+    };
     open_executable(&place, path, last_link)
 }
 

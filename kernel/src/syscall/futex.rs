@@ -11,8 +11,8 @@ use crate::thread::Thread;
 use crate::{time, user_memory, wait};
 use abi::Errno;
 use abi::process::{
-    FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET,
-    FUTEX_WAKE, FUTEX_WAKE_BITSET,
+    FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
+    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET,
 };
 use abi::time::TimeSpec;
 use alloc::sync::Arc;
@@ -54,7 +54,10 @@ struct Waiter {
 }
 
 /// futex(2).
-pub fn futex(current: &Thread, [address, operation, value, timeout, address2, value3]: [u64; 6]) -> Result<usize, Errno> {
+pub fn futex(
+    current: &Thread,
+    [address, operation, value, timeout, address2, value3]: [u64; 6],
+) -> Result<usize, Errno> {
     let operation = operation as u32;
     let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
     if address % 4 != 0 {
@@ -62,7 +65,13 @@ pub fn futex(current: &Thread, [address, operation, value, timeout, address2, va
     }
     let (value, value3) = (value as u32, value3 as u32);
     match command {
-        FUTEX_WAIT => wait(current, address, value, relative(current, timeout)?, FUTEX_BITSET_MATCH_ANY),
+        FUTEX_WAIT => wait(
+            current,
+            address,
+            value,
+            relative(current, timeout)?,
+            FUTEX_BITSET_MATCH_ANY,
+        ),
         FUTEX_WAIT_BITSET => wait(current, address, value, absolute(operation, timeout)?, value3),
         FUTEX_WAKE => wake(current, address, value, FUTEX_BITSET_MATCH_ANY),
         FUTEX_WAKE_BITSET => wake(current, address, value, value3),
@@ -96,9 +105,15 @@ fn absolute(operation: u32, at: u64) -> Result<Option<u64>, Errno> {
     if at == 0 {
         return Ok(None);
     }
-    let nanos = user_memory::read_value::<TimeSpec>(at)?.to_nanoseconds().ok_or(Errno::EINVAL)?;
+    let nanos = user_memory::read_value::<TimeSpec>(at)?
+        .to_nanoseconds()
+        .ok_or(Errno::EINVAL)?;
     let is_realtime = operation & FUTEX_CLOCK_REALTIME != 0;
-    Ok(Some(if is_realtime { time::realtime_to_ticks(nanos) } else { timer::nanos_to_ticks(nanos) }))
+    Ok(Some(if is_realtime {
+        time::realtime_to_ticks(nanos)
+    } else {
+        timer::nanos_to_ticks(nanos)
+    }))
 }
 
 /// How the word at `address` is known. A shared page is made present first, for its frame is its name.
@@ -111,12 +126,20 @@ fn key(current: &Thread, address: u64) -> Result<Key, Errno> {
         if area.sharing == Sharing::Private {
             return Ok(Key::Private(Space::identity(&space), address));
         }
-        let frame = memory.privatise(memory::get(), at, Access::Read).map_err(|_| Errno::EFAULT)?;
+        let frame = memory
+            .privatise(memory::get(), at, Access::Read)
+            .map_err(|_| Errno::EFAULT)?;
         Ok(Key::Shared(frame.0, address as usize % PAGE_SIZE))
     })
 }
 
-fn wait(current: &Thread, address: u64, value: u32, deadline: Option<u64>, mask: u32) -> Result<usize, Errno> {
+fn wait(
+    current: &Thread,
+    address: u64,
+    value: u32,
+    deadline: Option<u64>,
+    mask: u32,
+) -> Result<usize, Errno> {
     if mask == 0 {
         return Err(Errno::EINVAL);
     }
@@ -133,7 +156,13 @@ fn wait(current: &Thread, address: u64, value: u32, deadline: Option<u64>, mask:
     outcome
 }
 
-fn sleep(current: &Thread, waiter: &Waiter, address: u64, value: u32, deadline: Option<u64>) -> Result<usize, Errno> {
+fn sleep(
+    current: &Thread,
+    waiter: &Waiter,
+    address: u64,
+    value: u32,
+    deadline: Option<u64>,
+) -> Result<usize, Errno> {
     if user_memory::load_u32(address)? != value {
         return Err(Errno::EAGAIN);
     }
@@ -142,8 +171,14 @@ fn sleep(current: &Thread, waiter: &Waiter, address: u64, value: u32, deadline: 
         Ok(Some(())) => Ok(0),
         Ok(None) => Err(Errno::ETIMEDOUT),
         Err(_) => {
-            deadline.into_iter().for_each(|deadline| current.keep_deadline(deadline));
-            Err(if deadline.is_some() { Errno::RESTART_NO_HANDLER } else { Errno::RESTART })
+            deadline
+                .into_iter()
+                .for_each(|deadline| current.keep_deadline(deadline));
+            Err(if deadline.is_some() {
+                Errno::RESTART_NO_HANDLER
+            } else {
+                Errno::RESTART
+            })
         }
     }
 }

@@ -103,7 +103,11 @@ pub fn setgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
 }
 
 fn valid(id: u64) -> Result<u32, Errno> {
-    if id as u32 == KEEP { Err(Errno::EINVAL) } else { Ok(id as u32) }
+    if id as u32 == KEEP {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(id as u32)
+    }
 }
 
 /// setreuid(2).
@@ -212,7 +216,10 @@ pub fn setgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno>
     if !current.process.credentials().is_privileged() {
         return Err(Errno::EPERM);
     }
-    let size = usize::try_from(size).ok().filter(|&size| size <= NGROUPS_MAX).ok_or(Errno::EINVAL)?;
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|&size| size <= NGROUPS_MAX)
+        .ok_or(Errno::EINVAL)?;
     let mut groups = vec![0u32; size];
     user_memory::read_bytes(list, groups.as_mut_slice().as_mut_bytes())?;
     let mut ids = Credentials::clone(&current.process.credentials());

@@ -8,16 +8,20 @@ use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::memory::{
-    MADV_COLD, MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
-    MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MAP_ANONYMOUS, MAP_FIXED,
-    MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC,
-    MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT, MREMAP_FIXED, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC,
-    PROT_BTI, PROT_EXEC, PROT_MTE, PROT_READ, PROT_SEM, PROT_WRITE,
+    MADV_COLD, MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
+    MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL,
+    MADV_WILLNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED,
+    MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MAP_TYPE, MCL_CURRENT, MCL_FUTURE,
+    MCL_ONFAULT, MLOCK_ONFAULT, MREMAP_FIXED, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_BTI,
+    PROT_EXEC, PROT_MTE, PROT_READ, PROT_SEM, PROT_WRITE,
 };
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
 use alloc::sync::Arc;
 use alloc::vec;
-use mm::{Access, Area, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose, RemapPlacement, Sharing, VirtAddr};
+use mm::{
+    Access, Area, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose,
+    RemapPlacement, Sharing, VirtAddr,
+};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -30,15 +34,21 @@ pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
     let space = space(current)?;
     let (start, old) = space.with(|space| space.break_range());
     let grown = end.saturating_sub(old.0);
-    let is_allowed = end.saturating_sub(start.0) <= process.limit(RLIMIT_DATA) && check_room(process, &space, grown).is_ok();
+    let is_allowed = end.saturating_sub(start.0) <= process.limit(RLIMIT_DATA)
+        && check_room(process, &space, grown).is_ok();
     if !is_allowed || (grown > 0 && memory::has_room().is_err()) {
         return Ok(old.0 as usize);
     }
-    Ok(space.with(|space| space.set_break(memory::get(), VirtAddr(end))).0 as usize)
+    Ok(space
+        .with(|space| space.set_break(memory::get(), VirtAddr(end)))
+        .0 as usize)
 }
 
 /// mmap(2).
-pub fn mmap(current: &Thread, [address, len, protection, flags, descriptor, offset]: [u64; 6]) -> Result<usize, Errno> {
+pub fn mmap(
+    current: &Thread,
+    [address, len, protection, flags, descriptor, offset]: [u64; 6],
+) -> Result<usize, Errno> {
     memory::has_room()?;
     let flags = flags as u32;
     let sharing = match flags & MAP_TYPE {
@@ -61,7 +71,10 @@ pub fn mmap(current: &Thread, [address, len, protection, flags, descriptor, offs
     let backing = if flags & MAP_ANONYMOUS == 0 {
         file_backing(current, descriptor, wanted, sharing, offset)?
     } else if sharing == Sharing::Shared {
-        Backing::Source { source: SharedZeros::new(rounded / PAGE), first: 0 }
+        Backing::Source {
+            source: SharedZeros::new(rounded / PAGE),
+            first: 0,
+        }
     } else {
         Backing::Anonymous
     };
@@ -75,7 +88,9 @@ pub fn mmap(current: &Thread, [address, len, protection, flags, descriptor, offs
     };
     let space = space(current)?;
     check_room(&current.process, &space, rounded)?;
-    let start = space.with(|space| space.map(memory::get(), request)).map_err(map_errno)?;
+    let start = space
+        .with(|space| space.map(memory::get(), request))
+        .map_err(map_errno)?;
     if flags & (MAP_POPULATE | MAP_LOCKED) != 0 {
         let access = if wanted.write { Access::Write } else { Access::Read };
         populate(current, start.0, rounded, access);
@@ -91,12 +106,18 @@ fn placement(address: u64, flags: u32) -> Result<Placement, Errno> {
     if !at.is_page_aligned() {
         return Err(Errno::EINVAL);
     }
-    Ok(if flags & MAP_FIXED_NOREPLACE != 0 { Placement::FixedNoReplace(at) } else { Placement::Fixed(at) })
+    Ok(if flags & MAP_FIXED_NOREPLACE != 0 {
+        Placement::FixedNoReplace(at)
+    } else {
+        Placement::Fixed(at)
+    })
 }
 
 fn purpose(flags: u32, backing: &Backing) -> Purpose {
     match backing {
-        Backing::Anonymous if flags & MAP_GROWSDOWN != 0 => Purpose::Stack { limit: mm::space::LOWEST },
+        Backing::Anonymous if flags & MAP_GROWSDOWN != 0 => Purpose::Stack {
+            limit: mm::space::LOWEST,
+        },
         _ => Purpose::Mapping,
     }
 }
@@ -105,9 +126,17 @@ fn decode_protection(bits: u64) -> Result<Protection, Errno> {
     let bits = u32::try_from(bits).map_err(|_| Errno::EINVAL)?;
     if bits & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM) != 0 {
         // Branch targets and tags are features of processors that this kernel does not support.
-        return Err(if bits & (PROT_BTI | PROT_MTE) != 0 { Errno::EOPNOTSUPP } else { Errno::EINVAL });
+        return Err(if bits & (PROT_BTI | PROT_MTE) != 0 {
+            Errno::EOPNOTSUPP
+        } else {
+            Errno::EINVAL
+        });
     }
-    Ok(Protection { read: bits & PROT_READ != 0, write: bits & PROT_WRITE != 0, execute: bits & PROT_EXEC != 0 })
+    Ok(Protection {
+        read: bits & PROT_READ != 0,
+        write: bits & PROT_WRITE != 0,
+        execute: bits & PROT_EXEC != 0,
+    })
 }
 
 fn file_backing(
@@ -124,7 +153,10 @@ fn file_backing(
     if !file.is_readable() || (needs_write && !file.is_writable()) {
         return Err(Errno::EACCES);
     }
-    Ok(Backing::Source { source, first: offset / PAGE })
+    Ok(Backing::Source {
+        source,
+        first: offset / PAGE,
+    })
 }
 
 /// `ENOMEM` if the space would grow beyond `RLIMIT_AS`.
@@ -134,7 +166,11 @@ fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> 
         return Ok(());
     }
     let used: u64 = space.with(|space| space.areas().iter().map(|area| area.range().len()).sum());
-    if used.saturating_add(more) <= limit { Ok(()) } else { Err(Errno::ENOMEM) }
+    if used.saturating_add(more) <= limit {
+        Ok(())
+    } else {
+        Err(Errno::ENOMEM)
+    }
 }
 
 /// Faults the pages of a range in, as far as that goes.
@@ -149,7 +185,9 @@ fn populate(current: &Thread, start: u64, len: u64, access: Access) {
 
 /// munmap(2).
 pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
-    space(current)?.with(|space| space.unmap(memory::get(), VirtAddr(start), len)).map_err(map_errno)?;
+    space(current)?
+        .with(|space| space.unmap(memory::get(), VirtAddr(start), len))
+        .map_err(map_errno)?;
     Ok(0)
 }
 
@@ -168,10 +206,12 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
         if protection.write && space.areas().overlapping(range).iter().any(is_write_refused) {
             return Err(Errno::EACCES);
         }
-        space.protect(memory::get(), VirtAddr(start), len, protection).map_err(|error| match error {
-            MapError::NotMapped => Errno::ENOMEM,
-            error => map_errno(error),
-        })
+        space
+            .protect(memory::get(), VirtAddr(start), len, protection)
+            .map_err(|error| match error {
+                MapError::NotMapped => Errno::ENOMEM,
+                error => map_errno(error),
+            })
     })?;
     Ok(0)
 }
@@ -214,11 +254,17 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
         MADV_DONTNEED | MADV_FREE if len > 0 => discard(current, start, len)?,
         MADV_POPULATE_READ | MADV_POPULATE_WRITE => {
             covered(current, start, len)?;
-            let access = if advice as u32 == MADV_POPULATE_WRITE { Access::Write } else { Access::Read };
+            let access = if advice as u32 == MADV_POPULATE_WRITE {
+                Access::Write
+            } else {
+                Access::Read
+            };
             populate(current, start, len, access);
         }
-        MADV_DONTNEED | MADV_FREE | MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_HUGEPAGE | MADV_NOHUGEPAGE
-        | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT => covered(current, start, len)?,
+        MADV_DONTNEED | MADV_FREE | MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED
+        | MADV_HUGEPAGE | MADV_NOHUGEPAGE | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT => {
+            covered(current, start, len)?
+        }
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
@@ -254,7 +300,10 @@ pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<us
         space.with(|space| {
             for (state, page) in states.iter_mut().zip(done..) {
                 let address = VirtAddr(start + page * PAGE);
-                let has_source = space.areas().find(address).is_some_and(|area| area.source_page(address).is_some());
+                let has_source = space
+                    .areas()
+                    .find(address)
+                    .is_some_and(|area| area.source_page(address).is_some());
                 *state = u8::from(has_source || space.page(memory::get(), address).is_some());
             }
         });

@@ -55,7 +55,12 @@ pub fn call(current: &Arc<Thread>, context: &mut UserContext) -> Option<Restart>
     }
     match dispatch(current, context) {
         Ok(value) => context.x[0] = value as u64,
-        Err(reason @ (Errno::RESTART | Errno::RESTART_NO_HANDLER)) => return Some(Restart { first_argument, reason }),
+        Err(reason @ (Errno::RESTART | Errno::RESTART_NO_HANDLER)) => {
+            return Some(Restart {
+                first_argument,
+                reason,
+            });
+        }
         Err(error) => context.x[0] = error.to_return(),
     }
     None
@@ -174,10 +179,16 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
 #[cold]
 fn refuse(current: &Thread, number: usize) -> Errno {
     let bit = 1 << (number % 64);
-    let is_news = MISSING.get(number / 64).is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0);
+    let is_news = MISSING
+        .get(number / 64)
+        .is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0);
     if is_news {
         let name = nr::name(number).unwrap_or("unknown");
-        crate::info!("{}[{}]: system call {number} ({name}) is not implemented", current.process.name(), current.tid);
+        crate::info!(
+            "{}[{}]: system call {number} ({name}) is not implemented",
+            current.process.name(),
+            current.tid
+        );
     }
     Errno::ENOSYS
 }

@@ -5,9 +5,9 @@ use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::process::{
-    PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG,
-    PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RobustListHead,
-    TASK_COMM_LEN,
+    PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS,
+    PR_GET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PRIO_PGRP,
+    PRIO_PROCESS, PRIO_USER, RobustListHead, TASK_COMM_LEN,
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -59,7 +59,11 @@ pub fn setpgid(current: &Thread, pid: u64, group: u64) -> Result<usize, Errno> {
     if is_child && target.has_executed() {
         return Err(Errno::EACCES);
     }
-    let group = if group as i32 == 0 { target.pid } else { group as Pid };
+    let group = if group as i32 == 0 {
+        target.pid
+    } else {
+        group as Pid
+    };
     process::move_to_group(&target, group)?;
     Ok(0)
 }
@@ -101,7 +105,11 @@ pub fn get_robust_list(current: &Thread, pid: u64, head_at: u64, len_at: u64) ->
         return Err(Errno::EPERM);
     }
     let threads = target.threads();
-    let head = threads.first().ok_or(Errno::ESRCH)?.robust_list.load(Ordering::Relaxed);
+    let head = threads
+        .first()
+        .ok_or(Errno::ESRCH)?
+        .robust_list
+        .load(Ordering::Relaxed);
     user_memory::write_value(len_at, &(size_of::<RobustListHead>() as u64))?;
     user_memory::write_value(head_at, &head)?;
     Ok(0)
@@ -123,7 +131,11 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
             user_memory::write_bytes(a, &name)?;
         }
         PR_SET_PDEATHSIG => {
-            let signal = if a == 0 { 0 } else { Signal::new(a).ok_or(Errno::EINVAL)?.number() };
+            let signal = if a == 0 {
+                0
+            } else {
+                Signal::new(a).ok_or(Errno::EINVAL)?.number()
+            };
             attributes.parent_death_signal.store(signal, Ordering::Relaxed);
         }
         PR_GET_PDEATHSIG => {
@@ -132,9 +144,13 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
         }
         PR_SET_DUMPABLE if a <= 1 => attributes.is_undumpable.store(a == 0, Ordering::Relaxed),
         PR_GET_DUMPABLE => return Ok(usize::from(!attributes.is_undumpable.load(Ordering::Relaxed))),
-        PR_SET_NO_NEW_PRIVS if (a, b, c, d) == (1, 0, 0, 0) => attributes.has_no_new_privileges.store(true, Ordering::Relaxed),
+        PR_SET_NO_NEW_PRIVS if (a, b, c, d) == (1, 0, 0, 0) => {
+            attributes.has_no_new_privileges.store(true, Ordering::Relaxed)
+        }
         PR_GET_NO_NEW_PRIVS if (a, b, c, d) == (0, 0, 0, 0) => {
-            return Ok(usize::from(attributes.has_no_new_privileges.load(Ordering::Relaxed)));
+            return Ok(usize::from(
+                attributes.has_no_new_privileges.load(Ordering::Relaxed),
+            ));
         }
         PR_GET_CHILD_SUBREAPER => user_memory::write_value(a, &0u32)?,
         PR_CAPBSET_READ if a <= LAST_CAPABILITY => return Ok(1),
@@ -166,7 +182,10 @@ pub fn personality(current: &Thread, persona: u64) -> Result<usize, Errno> {
 
 /// getpriority(2): 20 - nice, the least nice of those meant.
 pub fn getpriority(current: &Thread, which: u64, who: u64) -> Result<usize, Errno> {
-    let nicest = chosen(current, which as u32, who)?.iter().map(|process| nice(process)).min();
+    let nicest = chosen(current, which as u32, who)?
+        .iter()
+        .map(|process| nice(process))
+        .min();
     Ok((20 - i32::from(nicest.ok_or(Errno::ESRCH)?)) as usize)
 }
 
@@ -198,9 +217,16 @@ fn chosen(current: &Thread, which: u32, who: u64) -> Result<Vec<Arc<Process>>, E
         PRIO_PGRP => process::group_members(who_or(current.process.group())),
         PRIO_USER => {
             let user = who_or(current.process.credentials().uid);
-            process::all().into_iter().filter(|process| process.credentials().uid == user).collect()
+            process::all()
+                .into_iter()
+                .filter(|process| process.credentials().uid == user)
+                .collect()
         }
         _ => return Err(Errno::EINVAL),
     };
-    if found.is_empty() { Err(Errno::ESRCH) } else { Ok(found) }
+    if found.is_empty() {
+        Err(Errno::ESRCH)
+    } else {
+        Ok(found)
+    }
 }

@@ -24,7 +24,11 @@ pub fn prlimit64(current: &Thread, pid: u64, which: u64, new_at: u64, old_at: u6
     if new_at != 0 {
         let new: RLimit = user_memory::read_value(new_at)?;
         if new.cur > new.max || (which == RLIMIT_NOFILE && new.max > MOST_FILES && new.max > old.max) {
-            return Err(if new.cur > new.max { Errno::EINVAL } else { Errno::EPERM });
+            return Err(if new.cur > new.max {
+                Errno::EINVAL
+            } else {
+                Errno::EPERM
+            });
         }
         if new.max > old.max && !own.is_privileged() {
             return Err(Errno::EPERM);
@@ -37,7 +41,11 @@ pub fn prlimit64(current: &Thread, pid: u64, which: u64, new_at: u64, old_at: u6
 
 /// getrlimit(2).
 pub fn getrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> {
-    let limit = current.process.limits().get(which as u32 as usize).ok_or(Errno::EINVAL)?;
+    let limit = current
+        .process
+        .limits()
+        .get(which as u32 as usize)
+        .ok_or(Errno::EINVAL)?;
     user_memory::write_value(at, &limit)?;
     Ok(0)
 }
@@ -56,7 +64,9 @@ pub fn getrusage(current: &Thread, who: u64, at: u64) -> Result<usize, Errno> {
     let process = &current.process;
     let usage = match who as i32 {
         RUSAGE_SELF | RUSAGE_THREAD => {
-            let pages = process.with_space(|space| space.resident_pages(crate::memory::get())).unwrap_or(0);
+            let pages = process
+                .with_space(|space| space.resident_pages(crate::memory::get()))
+                .unwrap_or(0);
             let mut usage = process.own_totals().to_rusage();
             usage.maxrss = (pages * (mm::PAGE_SIZE as u64 / 1024)) as i64;
             usage

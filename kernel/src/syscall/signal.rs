@@ -10,9 +10,9 @@ use abi::Errno;
 use abi::process::RLIMIT_SIGPENDING;
 use abi::signal::info::{SI_TKILL, SI_USER};
 use abi::signal::{
-    MINSIGSTKSZ, SA_EXPOSE_TAGBITS, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER,
-    SA_SIGINFO, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK, SigAction, SigInfo, SigSet,
-    Signal, StackT,
+    MINSIGSTKSZ, SA_EXPOSE_TAGBITS, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND,
+    SA_RESTART, SA_RESTORER, SA_SIGINFO, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SS_AUTODISARM,
+    SS_DISABLE, SS_ONSTACK, SigAction, SigInfo, SigSet, Signal, StackT,
 };
 use abi::time::TimeSpec;
 use alloc::sync::Arc;
@@ -20,15 +20,32 @@ use alloc::vec::Vec;
 use platform::user::UserContext;
 
 /// Flags that are kept: programs see by the others' absence that they mean nothing here (sigaction(2)).
-const KNOWN_FLAGS: u64 = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER
-    | SA_RESETHAND | SA_EXPOSE_TAGBITS;
+const KNOWN_FLAGS: u64 = SA_NOCLDSTOP
+    | SA_NOCLDWAIT
+    | SA_SIGINFO
+    | SA_RESTORER
+    | SA_ONSTACK
+    | SA_RESTART
+    | SA_NODEFER
+    | SA_RESETHAND
+    | SA_EXPOSE_TAGBITS;
 
 fn check_size(size: u64) -> Result<(), Errno> {
-    if size == SIGSET_SIZE as u64 { Ok(()) } else { Err(Errno::EINVAL) }
+    if size == SIGSET_SIZE as u64 {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// rt_sigaction(2).
-pub fn rt_sigaction(current: &Thread, number: u64, new_at: u64, old_at: u64, size: u64) -> Result<usize, Errno> {
+pub fn rt_sigaction(
+    current: &Thread,
+    number: u64,
+    new_at: u64,
+    old_at: u64,
+    size: u64,
+) -> Result<usize, Errno> {
     check_size(size)?;
     let signal = Signal::new(number & 0xffff_ffff).ok_or(Errno::EINVAL)?;
     if new_at != 0 && signal.is_uncatchable() {
@@ -47,7 +64,13 @@ pub fn rt_sigaction(current: &Thread, number: u64, new_at: u64, old_at: u64, siz
 }
 
 /// rt_sigprocmask(2).
-pub fn rt_sigprocmask(current: &Thread, how: u64, new_at: u64, old_at: u64, size: u64) -> Result<usize, Errno> {
+pub fn rt_sigprocmask(
+    current: &Thread,
+    how: u64,
+    new_at: u64,
+    old_at: u64,
+    size: u64,
+) -> Result<usize, Errno> {
     check_size(size)?;
     let old = current.signals.mask();
     if new_at != 0 {
@@ -82,19 +105,30 @@ pub fn rt_sigsuspend(current: &Thread, set_at: u64, size: u64) -> Result<usize, 
     let mask: SigSet = user_memory::read_value(set_at)?;
     current.signals.suspend_mask(mask);
     let never: Result<Option<()>, _> = wait::wait_on_any(&[], None, || None);
-    debug_assert!(never.is_err(), "signal: a sleep without a condition ended without a signal");
+    debug_assert!(
+        never.is_err(),
+        "signal: a sleep without a condition ended without a signal"
+    );
     Err(Errno::RESTART_NO_HANDLER)
 }
 
 /// rt_sigtimedwait(2).
-pub fn rt_sigtimedwait(current: &Thread, set_at: u64, info_at: u64, timeout_at: u64, size: u64) -> Result<usize, Errno> {
+pub fn rt_sigtimedwait(
+    current: &Thread,
+    set_at: u64,
+    info_at: u64,
+    timeout_at: u64,
+    size: u64,
+) -> Result<usize, Errno> {
     check_size(size)?;
     let set = user_memory::read_value::<SigSet>(set_at)?.difference(SigSet::UNBLOCKABLE);
     let deadline = match timeout_at {
         0 => None,
         at => {
             let timeout: TimeSpec = user_memory::read_value(at)?;
-            Some(time::deadline_after(timeout.to_nanoseconds().ok_or(Errno::EINVAL)?))
+            Some(time::deadline_after(
+                timeout.to_nanoseconds().ok_or(Errno::EINVAL)?,
+            ))
         }
     };
     current.signals.set_awaited(set);
@@ -106,7 +140,12 @@ pub fn rt_sigtimedwait(current: &Thread, set_at: u64, info_at: u64, timeout_at: 
 }
 
 /// sigaltstack(2).
-pub fn sigaltstack(current: &Thread, context: &UserContext, new_at: u64, old_at: u64) -> Result<usize, Errno> {
+pub fn sigaltstack(
+    current: &Thread,
+    context: &UserContext,
+    new_at: u64,
+    old_at: u64,
+) -> Result<usize, Errno> {
     let old = current.signals.stack();
     let is_in_use = is_on_stack(&old, context.sp);
     if new_at != 0 {
@@ -117,15 +156,28 @@ pub fn sigaltstack(current: &Thread, context: &UserContext, new_at: u64, old_at:
         current.signals.set_stack(checked_stack(new)?);
     }
     let in_use = if is_in_use { SS_ONSTACK } else { 0 };
-    user_memory::write_wanted(old_at, &StackT { flags: old.flags | in_use, ..old })?;
+    user_memory::write_wanted(
+        old_at,
+        &StackT {
+            flags: old.flags | in_use,
+            ..old
+        },
+    )?;
     Ok(0)
 }
 
 fn checked_stack(stack: StackT) -> Result<StackT, Errno> {
     match stack.flags & !SS_AUTODISARM {
-        SS_DISABLE => Ok(StackT { flags: stack.flags, ..StackT::default() }),
+        SS_DISABLE => Ok(StackT {
+            flags: stack.flags,
+            ..StackT::default()
+        }),
         0 | SS_ONSTACK if stack.size < MINSIGSTKSZ => Err(Errno::ENOMEM),
-        0 | SS_ONSTACK => Ok(StackT { flags: stack.flags & SS_AUTODISARM, pad: 0, ..stack }),
+        0 | SS_ONSTACK => Ok(StackT {
+            flags: stack.flags & SS_AUTODISARM,
+            pad: 0,
+            ..stack
+        }),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -166,11 +218,20 @@ fn send(current: &Thread, process: &Arc<Process>, signal: Option<Signal>) {
 }
 
 fn sent_by(current: &Thread, signal: Signal, code: i32) -> SigInfo {
-    SigInfo::sent(signal, code, current.process.pid, current.process.credentials().uid)
+    SigInfo::sent(
+        signal,
+        code,
+        current.process.pid,
+        current.process.credentials().uid,
+    )
 }
 
 /// Sends to all that may be sent to: `ESRCH` if there is nobody, `EPERM` if there is nobody of whom it is allowed.
-fn send_to_all(current: &Thread, processes: Vec<Arc<Process>>, signal: Option<Signal>) -> Result<usize, Errno> {
+fn send_to_all(
+    current: &Thread,
+    processes: Vec<Arc<Process>>,
+    signal: Option<Signal>,
+) -> Result<usize, Errno> {
     let mut outcome = Err(Errno::ESRCH);
     for process in processes {
         match check_right(current, &process, signal) {
@@ -190,7 +251,11 @@ fn check_right(current: &Thread, target: &Process, signal: Option<Signal>) -> Re
     let own = &current.process;
     let may_continue = signal == Some(Signal::SIGCONT) && own.session() == target.session();
     let is_allowed = own.credentials().may_signal(&target.credentials());
-    if is_allowed || may_continue { Ok(()) } else { Err(Errno::EPERM) }
+    if is_allowed || may_continue {
+        Ok(())
+    } else {
+        Err(Errno::EPERM)
+    }
 }
 
 /// tkill(2).
@@ -222,7 +287,9 @@ fn send_to_thread(current: &Thread, pid: Option<Pid>, tid: u64, number: u64) -> 
 /// A thread and its process; a zombie has no threads left, but an id. While each process has one thread, the thread's id is
 /// the process's.
 fn find_thread(pid: Option<Pid>, tid: Pid) -> Result<(Arc<Process>, Option<Arc<Thread>>), Errno> {
-    let process = process::find(tid).filter(|process| pid.is_none_or(|pid| pid == process.pid)).ok_or(Errno::ESRCH)?;
+    let process = process::find(tid)
+        .filter(|process| pid.is_none_or(|pid| pid == process.pid))
+        .ok_or(Errno::ESRCH)?;
     let thread = process.threads().into_iter().find(|thread| thread.tid == tid);
     Ok((process, thread))
 }
@@ -234,13 +301,25 @@ pub fn rt_sigqueueinfo(current: &Thread, pid: u64, number: u64, info_at: u64) ->
     check_right(current, &process, signal)?;
     if let Some(signal) = signal {
         check_queue(&process, signal)?;
-        signal::send_to_process(&process, SigInfo { signo: signal.number().into(), ..info });
+        signal::send_to_process(
+            &process,
+            SigInfo {
+                signo: signal.number().into(),
+                ..info
+            },
+        );
     }
     Ok(0)
 }
 
 /// rt_tgsigqueueinfo(2).
-pub fn rt_tgsigqueueinfo(current: &Thread, pid: u64, tid: u64, number: u64, info_at: u64) -> Result<usize, Errno> {
+pub fn rt_tgsigqueueinfo(
+    current: &Thread,
+    pid: u64,
+    tid: u64,
+    number: u64,
+    info_at: u64,
+) -> Result<usize, Errno> {
     if (pid as i32) <= 0 || (tid as i32) <= 0 {
         return Err(Errno::EINVAL);
     }
@@ -249,13 +328,24 @@ pub fn rt_tgsigqueueinfo(current: &Thread, pid: u64, tid: u64, number: u64, info
     check_right(current, &process, signal)?;
     if let (Some(signal), Some(thread)) = (signal, thread) {
         check_queue(&process, signal)?;
-        signal::send_to_thread(&thread, SigInfo { signo: signal.number().into(), ..info });
+        signal::send_to_thread(
+            &thread,
+            SigInfo {
+                signo: signal.number().into(),
+                ..info
+            },
+        );
     }
     Ok(0)
 }
 
 /// Nobody may pretend to be the kernel or kill(2) towards others.
-fn queued_info(current: &Thread, pid: Pid, number: u64, info_at: u64) -> Result<(Option<Signal>, SigInfo), Errno> {
+fn queued_info(
+    current: &Thread,
+    pid: Pid,
+    number: u64,
+    info_at: u64,
+) -> Result<(Option<Signal>, SigInfo), Errno> {
     let signal = decode_signal(number)?;
     let info: SigInfo = user_memory::read_value(info_at)?;
     if (info.code >= 0 || info.code == SI_TKILL) && pid != current.process.pid {
@@ -267,5 +357,9 @@ fn queued_info(current: &Thread, pid: Pid, number: u64, info_at: u64) -> Result<
 /// A real-time signal is not lost silently: `EAGAIN` when too many wait already.
 fn check_queue(process: &Process, signal: Signal) -> Result<(), Errno> {
     let is_full = process.signals.waiting() as u64 >= process.limit(RLIMIT_SIGPENDING);
-    if signal >= Signal::SIGRTMIN && is_full { Err(Errno::EAGAIN) } else { Ok(()) }
+    if signal >= Signal::SIGRTMIN && is_full {
+        Err(Errno::EAGAIN)
+    } else {
+        Ok(())
+    }
 }

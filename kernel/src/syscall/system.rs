@@ -8,9 +8,9 @@ use abi::Errno;
 use abi::process::{SCHED_NORMAL, SysInfo, UtsName};
 use abi::random::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use abi::reboot::{
-    LINUX_REBOOT_CMD_CAD_OFF, LINUX_REBOOT_CMD_CAD_ON, LINUX_REBOOT_CMD_HALT, LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART,
-    LINUX_REBOOT_CMD_RESTART2, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B,
-    LINUX_REBOOT_MAGIC2C,
+    LINUX_REBOOT_CMD_CAD_OFF, LINUX_REBOOT_CMD_CAD_ON, LINUX_REBOOT_CMD_HALT, LINUX_REBOOT_CMD_POWER_OFF,
+    LINUX_REBOOT_CMD_RESTART, LINUX_REBOOT_CMD_RESTART2, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+    LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -37,7 +37,10 @@ impl Name {
         let mut bytes = [0; NAME_LEN];
         let (start, _) = bytes.split_at_mut(name.len());
         start.copy_from_slice(name);
-        Name { bytes, len: name.len() }
+        Name {
+            bytes,
+            len: name.len(),
+        }
     }
 
     fn field(&self) -> [u8; NAME_LEN + 1] {
@@ -75,7 +78,10 @@ fn set_name(current: &Thread, name: &Mutex<Name>, at: u64, len: u64) -> Result<u
     if !current.process.credentials().is_privileged() {
         return Err(Errno::EPERM);
     }
-    let len = usize::try_from(len).ok().filter(|&len| len <= NAME_LEN).ok_or(Errno::EINVAL)?;
+    let len = usize::try_from(len)
+        .ok()
+        .filter(|&len| len <= NAME_LEN)
+        .ok_or(Errno::EINVAL)?;
     let mut bytes = [0; NAME_LEN];
     user_memory::read_bytes(at, &mut bytes[..len])?;
     *name.lock() = Name { bytes, len };
@@ -100,10 +106,14 @@ pub fn sysinfo(at: u64) -> Result<usize, Errno> {
 pub fn getrandom(at: u64, len: u64, flags: u64) -> Result<usize, Errno> {
     const PIECE: usize = 256;
     let flags = flags as u32;
-    if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0 || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE {
+    if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0
+        || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE
+    {
         return Err(Errno::EINVAL);
     }
-    let len = usize::try_from(len).unwrap_or(usize::MAX).min(user_memory::MOST_BYTES);
+    let len = usize::try_from(len)
+        .unwrap_or(usize::MAX)
+        .min(user_memory::MOST_BYTES);
     let mut done = 0;
     while done < len {
         let mut bytes = [0; PIECE];
@@ -150,7 +160,11 @@ pub fn sched_setaffinity(current: &Thread, pid: u64, len: u64, at: u64) -> Resul
     let mut set = [0; 8];
     let len = usize::try_from(len).unwrap_or(usize::MAX).min(set.len());
     user_memory::read_bytes(at, &mut set[..len])?;
-    if u64::from_le_bytes(set) & ONLINE != 0 { Ok(0) } else { Err(Errno::EINVAL) }
+    if u64::from_le_bytes(set) & ONLINE != 0 {
+        Ok(0)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// sched_getscheduler(2): round robin without priorities, `SCHED_OTHER`.
@@ -171,7 +185,12 @@ pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> 
     if !current.process.credentials().is_privileged() {
         return Err(Errno::EPERM);
     }
-    let known = [LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C];
+    let known = [
+        LINUX_REBOOT_MAGIC2,
+        LINUX_REBOOT_MAGIC2A,
+        LINUX_REBOOT_MAGIC2B,
+        LINUX_REBOOT_MAGIC2C,
+    ];
     if magic as u32 != LINUX_REBOOT_MAGIC1 || !known.contains(&(magic2 as u32)) {
         return Err(Errno::EINVAL);
     }

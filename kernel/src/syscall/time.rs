@@ -4,9 +4,9 @@ use crate::thread::Thread;
 use crate::{time, user_memory, wait};
 use abi::Errno;
 use abi::time::{
-    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
-    CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, ITIMER_REAL, ITimerVal,
-    TIMER_ABSTIME, TimeSpec, TimeVal, TimeZone, USER_HZ,
+    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
+    CLOCK_THREAD_CPUTIME_ID, ITIMER_REAL, ITimerVal, TIMER_ABSTIME, TimeSpec, TimeVal, TimeZone, USER_HZ,
 };
 use platform::timer;
 
@@ -23,9 +23,11 @@ impl Clock {
     fn decode(id: u64) -> Result<Clock, Errno> {
         match id as u32 {
             CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_REALTIME_ALARM | CLOCK_TAI => Ok(Clock::Realtime),
-            CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME | CLOCK_BOOTTIME_ALARM => {
-                Ok(Clock::Monotonic)
-            }
+            CLOCK_MONOTONIC
+            | CLOCK_MONOTONIC_RAW
+            | CLOCK_MONOTONIC_COARSE
+            | CLOCK_BOOTTIME
+            | CLOCK_BOOTTIME_ALARM => Ok(Clock::Monotonic),
             CLOCK_PROCESS_CPUTIME_ID => Ok(Clock::ProcessTime),
             CLOCK_THREAD_CPUTIME_ID => Ok(Clock::ThreadTime),
             _ => Err(Errno::EINVAL),
@@ -106,7 +108,13 @@ pub fn nanosleep(current: &Thread, request: u64, left: u64) -> Result<usize, Err
 }
 
 /// clock_nanosleep(2).
-pub fn clock_nanosleep(current: &Thread, clock: u64, flags: u64, request: u64, left: u64) -> Result<usize, Errno> {
+pub fn clock_nanosleep(
+    current: &Thread,
+    clock: u64,
+    flags: u64,
+    request: u64,
+    left: u64,
+) -> Result<usize, Errno> {
     let clock = match Clock::decode(clock)? {
         clock @ (Clock::Realtime | Clock::Monotonic) => clock,
         Clock::ProcessTime => return Err(Errno::EOPNOTSUPP),
@@ -154,10 +162,20 @@ pub fn getitimer(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> 
 /// setitimer(2).
 pub fn setitimer(current: &Thread, which: u64, new_at: u64, old_at: u64) -> Result<usize, Errno> {
     check_timer(which)?;
-    let new: ITimerVal = if new_at == 0 { ITimerVal::default() } else { user_memory::read_value(new_at)? };
+    let new: ITimerVal = if new_at == 0 {
+        ITimerVal::default()
+    } else {
+        user_memory::read_value(new_at)?
+    };
     let first = new.value.to_nanoseconds().ok_or(Errno::EINVAL)?;
     let period = new.interval.to_nanoseconds().ok_or(Errno::EINVAL)?;
-    let ticks = |nanos: u64| if nanos == 0 { 0 } else { timer::nanos_to_ticks(nanos).max(1) };
+    let ticks = |nanos: u64| {
+        if nanos == 0 {
+            0
+        } else {
+            timer::nanos_to_ticks(nanos).max(1)
+        }
+    };
     let process = &current.process;
     let mut timer = process.interval_timer.lock();
     let old = timer.remaining();
@@ -169,12 +187,19 @@ pub fn setitimer(current: &Thread, which: u64, new_at: u64, old_at: u64) -> Resu
 
 /// The timers of processor time are not provided: `EINVAL`, as for a number that is none.
 fn check_timer(which: u64) -> Result<(), Errno> {
-    if which as u32 == ITIMER_REAL { Ok(()) } else { Err(Errno::EINVAL) }
+    if which as u32 == ITIMER_REAL {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 fn describe_timer((left, period): (u64, u64)) -> ITimerVal {
     let time = |ticks| TimeVal::from_nanoseconds(timer::ticks_to_nanos(ticks));
-    ITimerVal { interval: time(period), value: time(left) }
+    ITimerVal {
+        interval: time(period),
+        value: time(left),
+    }
 }
 
 /// times(2): returns the time since boot.

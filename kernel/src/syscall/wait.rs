@@ -5,7 +5,8 @@ use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::process::{
-    __WALL, __WCLONE, __WNOTHREAD, P_ALL, P_PGID, P_PID, RUsage, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED, WaitStatus,
+    __WALL, __WCLONE, __WNOTHREAD, P_ALL, P_PGID, P_PID, RUsage, WCONTINUED, WEXITED, WNOHANG, WNOWAIT,
+    WUNTRACED, WaitStatus,
 };
 use abi::signal::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
 use abi::signal::{SigInfo, Signal};
@@ -14,7 +15,13 @@ use abi::signal::{SigInfo, Signal};
 const KINDS: u32 = __WALL | __WCLONE | __WNOTHREAD;
 
 /// wait4(2).
-pub fn wait4(current: &Thread, pid: u64, status_at: u64, options: u64, usage_at: u64) -> Result<usize, Errno> {
+pub fn wait4(
+    current: &Thread,
+    pid: u64,
+    status_at: u64,
+    options: u64,
+    usage_at: u64,
+) -> Result<usize, Errno> {
     let options = options as u32;
     if options & !(WNOHANG | WUNTRACED | WCONTINUED | KINDS) != 0 {
         return Err(Errno::EINVAL);
@@ -26,14 +33,23 @@ pub fn wait4(current: &Thread, pid: u64, status_at: u64, options: u64, usage_at:
         pid if pid < 0 => Which::Group(pid.unsigned_abs()),
         pid => Which::Process(pid.unsigned_abs()),
     };
-    let Some(child) = process::wait_for_child(current, which, wanted(options | WEXITED))? else { return Ok(0) };
+    let Some(child) = process::wait_for_child(current, which, wanted(options | WEXITED))? else {
+        return Ok(0);
+    };
     user_memory::write_wanted(status_at, &child.status.encode())?;
     user_memory::write_wanted(usage_at, &child.usage.to_rusage())?;
     Ok(child.pid as usize)
 }
 
 /// waitid(2).
-pub fn waitid(current: &Thread, kind: u64, id: u64, info_at: u64, options: u64, usage_at: u64) -> Result<usize, Errno> {
+pub fn waitid(
+    current: &Thread,
+    kind: u64,
+    id: u64,
+    info_at: u64,
+    options: u64,
+    usage_at: u64,
+) -> Result<usize, Errno> {
     let options = options as u32;
     let events = WEXITED | WUNTRACED | WCONTINUED;
     if options & !(events | WNOHANG | WNOWAIT | KINDS) != 0 || options & events == 0 {
@@ -50,7 +66,10 @@ pub fn waitid(current: &Thread, kind: u64, id: u64, info_at: u64, options: u64, 
     let child = process::wait_for_child(current, which, wanted(options))?;
     let usage = child.map_or(RUsage::default(), |child| child.usage.to_rusage());
     user_memory::write_wanted(usage_at, &usage)?;
-    user_memory::write_wanted(info_at, &child.map_or(SigInfo::default(), |child| describe(&child)))?;
+    user_memory::write_wanted(
+        info_at,
+        &child.map_or(SigInfo::default(), |child| describe(&child)),
+    )?;
     Ok(0)
 }
 
