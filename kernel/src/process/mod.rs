@@ -21,7 +21,7 @@ pub use end::end_current;
 pub use limits::Limits;
 pub use space::Space;
 pub use table::{
-    Pid, all, claim, count, find, group_members, is_orphaned_group, last_pid, move_to_group,
+    Pid, all, claim, count, find, group_members, is_orphaned_group, last_pid, move_to_group, next_from,
     session_of_group, set_most_processes, start_session,
 };
 pub use usage::Usage;
