@@ -7,6 +7,7 @@ use mm::{Asid, PhysAddr, VirtAddr};
 global_asm!(include_str!("../boot/head.s"), options(raw));
 global_asm!(include_str!("vectors.s"), options(raw));
 global_asm!(include_str!("copy.s"), options(raw));
+global_asm!(include_str!("bytes.s"), options(raw));
 
 macro_rules! instruction {
     ($(#[$doc:meta])* $name:ident, $text:literal) => {

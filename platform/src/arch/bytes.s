@@ -1,0 +1,121 @@
+// memcpy, memmove, memset: what the compiler calls to move and fill values (C11 7.24). The ones of compiler_builtins, which
+// the linker takes for want of others, keep to aligned accesses; these need Normal memory, which is all that Rust values of
+// this kernel ever lie in (devices are only accessed by volatile words), and the MMU on, as it is whenever Rust runs.
+
+.text
+
+// extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8
+.global memcpy
+memcpy:
+    mov     x3, x0
+    subs    x2, x2, #64
+    b.lo    2f
+1:  ldp     x4, x5, [x1]
+    ldp     x6, x7, [x1, #16]
+    ldp     x8, x9, [x1, #32]
+    ldp     x10, x11, [x1, #48]
+    add     x1, x1, #64
+    stp     x4, x5, [x3]
+    stp     x6, x7, [x3, #16]
+    stp     x8, x9, [x3, #32]
+    stp     x10, x11, [x3, #48]
+    add     x3, x3, #64
+    subs    x2, x2, #64
+    b.hs    1b
+2:  tbz     x2, #5, 3f              // the low six bits are those of what is left
+    ldp     x4, x5, [x1]
+    ldp     x6, x7, [x1, #16]
+    add     x1, x1, #32
+    stp     x4, x5, [x3]
+    stp     x6, x7, [x3, #16]
+    add     x3, x3, #32
+3:  tbz     x2, #4, 4f
+    ldp     x4, x5, [x1], #16
+    stp     x4, x5, [x3], #16
+4:  tbz     x2, #3, 5f
+    ldr     x4, [x1], #8
+    str     x4, [x3], #8
+5:  tbz     x2, #2, 6f
+    ldr     w4, [x1], #4
+    str     w4, [x3], #4
+6:  tbz     x2, #1, 7f
+    ldrh    w4, [x1], #2
+    strh    w4, [x3], #2
+7:  tbz     x2, #0, 8f
+    ldrb    w4, [x1]
+    strb    w4, [x3]
+8:  ret
+
+// extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8
+.global memmove
+memmove:
+    sub     x3, x0, x1
+    cmp     x3, x2
+    b.hs    memcpy                  // `to` is not inside what is still to be read
+    add     x3, x0, x2              // from the end down
+    add     x1, x1, x2
+    subs    x2, x2, #64
+    b.lo    2f
+1:  ldp     x4, x5, [x1, #-16]
+    ldp     x6, x7, [x1, #-32]
+    ldp     x8, x9, [x1, #-48]
+    ldp     x10, x11, [x1, #-64]!
+    stp     x4, x5, [x3, #-16]
+    stp     x6, x7, [x3, #-32]
+    stp     x8, x9, [x3, #-48]
+    stp     x10, x11, [x3, #-64]!
+    subs    x2, x2, #64
+    b.hs    1b
+2:  tbz     x2, #5, 3f
+    ldp     x4, x5, [x1, #-16]
+    ldp     x6, x7, [x1, #-32]!
+    stp     x4, x5, [x3, #-16]
+    stp     x6, x7, [x3, #-32]!
+3:  tbz     x2, #4, 4f
+    ldp     x4, x5, [x1, #-16]!
+    stp     x4, x5, [x3, #-16]!
+4:  tbz     x2, #3, 5f
+    ldr     x4, [x1, #-8]!
+    str     x4, [x3, #-8]!
+5:  tbz     x2, #2, 6f
+    ldr     w4, [x1, #-4]!
+    str     w4, [x3, #-4]!
+6:  tbz     x2, #1, 7f
+    ldrh    w4, [x1, #-2]!
+    strh    w4, [x3, #-2]!
+7:  tbz     x2, #0, 8f
+    ldrb    w4, [x1, #-1]
+    strb    w4, [x3, #-1]
+8:  ret
+
+// extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8
+.global memset
+memset:
+    mov     x3, x0
+    and     x1, x1, #0xff
+    mov     x4, #0x0101010101010101
+    mul     x1, x1, x4
+    subs    x2, x2, #64
+    b.lo    2f
+1:  stp     x1, x1, [x3]
+    stp     x1, x1, [x3, #16]
+    stp     x1, x1, [x3, #32]
+    stp     x1, x1, [x3, #48]
+    add     x3, x3, #64
+    subs    x2, x2, #64
+    b.hs    1b
+2:  tbz     x2, #5, 3f
+    stp     x1, x1, [x3]
+    stp     x1, x1, [x3, #16]
+    add     x3, x3, #32
+3:  tbz     x2, #4, 4f
+    stp     x1, x1, [x3], #16
+4:  tbz     x2, #3, 5f
+    str     x1, [x3], #8
+5:  tbz     x2, #2, 6f
+    str     w1, [x3], #4
+6:  tbz     x2, #1, 7f
+    strh    w1, [x3], #2
+7:  tbz     x2, #0, 8f
+    strb    w1, [x3]
+8:  ret
