@@ -1,4 +1,5 @@
-//! The command line while it is typed: keys in, text for the terminal out. Knows no files and makes no system calls.
+//! The command line while it is typed: keys in, text for the terminal out (which makes CR NL of a newline). Knows no
+//! files and makes no system calls.
 //! A character is a Unicode scalar; one that joins the letter before it takes no column, East Asian ones take two.
 
 use alloc::format;
@@ -124,11 +125,11 @@ impl Editor {
         match byte {
             b'\r' | b'\n' => {
                 self.move_to(self.line.len());
-                self.output.push_str("\r\n");
+                self.output.push('\n');
                 return Action::Accept;
             }
             0x03 => {
-                self.output.push_str("^C\r\n");
+                self.output.push_str("^C\n");
                 return Action::Cancel;
             }
             0x04 if self.line.is_empty() => return Action::End,

@@ -76,7 +76,7 @@ const HELP: &str = "\
 \x20 history            the lines typed
 \x20 jobs               jobs in the background
 \x20 kill [-SIG] pid    send a signal to a process or %job
-\x20 local name[=v]     set a variable
+\x20 local name[=v]     a variable until the function returns
 \x20 printf format ...  print by a format
 \x20 pwd                print the current folder
 \x20 read [-r] names    read a line into variables

@@ -88,7 +88,7 @@ fn plain_typing_is_echoed_and_nothing_more() {
     editor.feed(b's');
     assert_eq!(editor.take_output(), "$ ls");
     assert_eq!(editor.feed(b'\r'), Action::Accept);
-    assert_eq!(editor.take_output(), "\r\n");
+    assert_eq!(editor.take_output(), "\n");
     assert_eq!(editor.line(), "ls");
 }
 
