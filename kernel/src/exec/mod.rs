@@ -30,6 +30,8 @@ const MOST_SCRIPTS: usize = 5;
 
 /// Bytes of a file that are looked at first: `#!` lines and the headers of most programs lie there.
 const HEAD: usize = 1024;
+/// The headers of a program lie within so many bytes, or it is not run.
+const MOST_HEAD: usize = 256 << 10;
 
 /// A program that is ready to run: nothing of it can fail any more.
 pub struct Program {
@@ -183,6 +185,10 @@ fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Executable, Errno> {
     let len = file.inode().size();
     match Executable::parse(&head, len) {
         Err(ElfError::HeadTooShort(needed)) => {
+            // The file says where its headers are, and it may be longer than memory: a sparse one.
+            if needed > MOST_HEAD {
+                return Err(Errno::ENOEXEC);
+            }
             let head = read_head(file, needed)?;
             Executable::parse(&head, len).map_err(|_| Errno::ENOEXEC)
         }

@@ -181,7 +181,11 @@ fn open_object(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc
     match &entry.inode.body {
         Body::Regular(contents) => {
             if flags & O_TRUNC != 0 {
-                contents.truncate(0)?;
+                // Not only who writes: a program that runs is not cut off, whichever way it is opened.
+                entry.inode.take_hold(Hold::Write)?;
+                let result = contents.truncate(0);
+                entry.inode.release_hold(Hold::Write);
+                result?;
                 entry.inode.note_written_by(subject);
             }
             Ok(RegularFile::new(entry.clone(), flags))

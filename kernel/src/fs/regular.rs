@@ -17,7 +17,7 @@ use super::inode::{Body, Listing};
 use super::object::{Entry, Io, Object, Positioning};
 use super::permission::Subject;
 use crate::user_memory::{Sink, Source};
-use crate::{memory, scheduler, user_memory};
+use crate::{scheduler, user_memory};
 
 /// An open regular file.
 pub struct RegularFile {
@@ -142,9 +142,7 @@ struct Mapping {
 impl PageSource for Mapping {
     fn page(&self, index: u64) -> Result<Frame, PageError> {
         let contents = contents(&self.dentry).map_err(|_| PageError::BeyondEnd)?;
-        let frame = contents.page(index)?.frame();
-        memory::get().frames().share(frame);
-        Ok(frame)
+        Ok(contents.page(index)?.into_reference())
     }
 
     fn identity(&self) -> FileIdentity {
