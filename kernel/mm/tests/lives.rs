@@ -30,13 +30,20 @@ const PROTECTIONS: [Protection; 7] = [
     Protection::READ_WRITE,
     Protection::READ,
     Protection::READ_EXECUTE,
-    Protection { read: true, write: true, execute: true },
+    Protection {
+        read: true,
+        write: true,
+        execute: true,
+    },
     Protection::NONE,
 ];
 
 /// The settings of a seed: some lives are short of memory, some of ASIDs.
 pub fn settings_of(seed: u64) -> Settings {
-    let mut settings = Settings { is_caught: true, ..Settings::new(seed) };
+    let mut settings = Settings {
+        is_caught: true,
+        ..Settings::new(seed)
+    };
     if seed % 5 == 1 {
         settings.frames = 150;
     }
@@ -89,22 +96,41 @@ impl Life {
         let [text, memory, data] = [Role::Text, Role::SharedMemory, Role::Data].map(|role| self.object(role));
         let fixed = |at| Placement::Fixed(VirtAddr(at));
         let private = Sharing::Private;
-        world.map(cpu, space, fixed(WINDOWS[0]), 3, &Mapping::of(&text, 0, Protection::READ_EXECUTE, private));
-        world.map(cpu, space, fixed(WINDOWS[1]), 6, &Mapping::anonymous(Protection::READ_WRITE));
+        world.map(
+            cpu,
+            space,
+            fixed(WINDOWS[0]),
+            3,
+            &Mapping::of(&text, 0, Protection::READ_EXECUTE, private),
+        );
+        world.map(
+            cpu,
+            space,
+            fixed(WINDOWS[1]),
+            6,
+            &Mapping::anonymous(Protection::READ_WRITE),
+        );
         let shared = Mapping::of(&memory, 0, Protection::READ_WRITE, Sharing::Shared);
         world.map(cpu, space, fixed(WINDOWS[2]), 2, &shared);
         let own = Mapping::of(&data, 1, Protection::READ_WRITE, private);
         world.map(cpu, space, fixed(WINDOWS[2] + 0x2000), 3, &own);
         let limit = VirtAddr(STACK_LIMIT);
-        let stack =
-            Mapping { purpose: Purpose::Stack { limit }, ..Mapping::anonymous(Protection::READ_WRITE) };
+        let stack = Mapping {
+            purpose: Purpose::Stack { limit },
+            ..Mapping::anonymous(Protection::READ_WRITE)
+        };
         world.map(cpu, space, fixed(STACK_TOP - 0x2000), 2, &stack);
         world.start_break(cpu, space, VirtAddr(HEAP));
         world.set_break(cpu, space, VirtAddr(HEAP + 0x3000));
     }
 
     fn object(&self, role: Role) -> std::sync::Arc<crate::world::object::Object> {
-        self.world.objects.iter().find(|object| object.role == role).expect("one of each").clone()
+        self.world
+            .objects
+            .iter()
+            .find(|object| object.role == role)
+            .expect("one of each")
+            .clone()
     }
 
     /// One step of one processor.
@@ -134,14 +160,18 @@ impl Life {
     fn is_racy(&self, space: &Space, address: VirtAddr, what: Use) -> bool {
         let is_data = |space: &Space| {
             let shadow = space.shadow.borrow();
-            let object = shadow.page(address).and_then(|page| page.backing.as_ref().map(|(object, _)| object.role));
+            let object = shadow
+                .page(address)
+                .and_then(|page| page.backing.as_ref().map(|(object, _)| object.role));
             object == Some(Role::Data)
         };
         matches!(what, Use::Store(_)) && self.world.is_busy() && is_data(space)
     }
 
     fn act(&self, cpu: usize) {
-        let Some(space) = self.world.running(cpu) else { return self.schedule(cpu) };
+        let Some(space) = self.world.running(cpu) else {
+            return self.schedule(cpu);
+        };
         match self.world.throw(|dice| dice.below(100)) {
             0..60 => {
                 for _ in 0..=self.world.throw(|dice| dice.below(3)) {
@@ -156,7 +186,10 @@ impl Life {
             69..76 => self.map(cpu, &space),
             76..81 => drop(self.world.unmap(cpu, &space, self.choose_range())),
             81..87 => {
-                let (range, protection) = (self.choose_range(), self.world.throw(|dice| dice.pick(&PROTECTIONS)));
+                let (range, protection) = (
+                    self.choose_range(),
+                    self.world.throw(|dice| dice.pick(&PROTECTIONS)),
+                );
                 if !self.gives_data_execution(&space, range, protection) {
                     self.world.protect(cpu, &space, range, protection);
                 }
@@ -174,9 +207,14 @@ impl Life {
     fn gives_data_execution(&self, space: &Space, range: PageRange, protection: Protection) -> bool {
         let shadow = space.shadow.borrow();
         let is_data = |page: &crate::world::shadow::Page| {
-            page.backing.as_ref().is_some_and(|(object, _)| object.role != Role::Text)
+            page.backing
+                .as_ref()
+                .is_some_and(|(object, _)| object.role != Role::Text)
         };
-        protection.execute && shadow.pages().any(|(at, page)| range.contains(at) && is_data(page))
+        protection.execute
+            && shadow
+                .pages()
+                .any(|(at, page)| range.contains(at) && is_data(page))
     }
 
     fn schedule(&self, cpu: usize) {
@@ -204,8 +242,14 @@ impl Life {
             1 => space.shadow.borrow().nth(self.world.throw(|dice| dice.below(64))),
             _ => Some(VirtAddr(STACK_TOP - 8)),
         };
-        let Some(child) = self.world.fork(cpu, space, stack_pointer) else { return };
-        if let Some(other) = self.world.free_cpu().filter(|_| self.world.throw(|dice| !dice.one_in(4))) {
+        let Some(child) = self.world.fork(cpu, space, stack_pointer) else {
+            return;
+        };
+        if let Some(other) = self
+            .world
+            .free_cpu()
+            .filter(|_| self.world.throw(|dice| !dice.one_in(4)))
+        {
             self.world.run(other, &child);
         }
     }
@@ -231,7 +275,11 @@ impl Life {
             _ => Placement::Fixed(range.start()),
         };
         let protection = self.world.throw(|dice| dice.pick(&PROTECTIONS));
-        let data = if protection.execute { protection_without_execution(protection) } else { protection };
+        let data = if protection.execute {
+            protection_without_execution(protection)
+        } else {
+            protection
+        };
         let first = dice(6) as u64;
         let mapping = match dice(8) {
             0 => Mapping::of(&self.object(Role::Text), first, protection, Sharing::Private),
@@ -245,8 +293,12 @@ impl Life {
 
     fn remap(&self, cpu: usize, space: &Rc<Space>) {
         let dice = |bound| self.world.throw(|dice| dice.below(bound));
-        let Some(start) = space.shadow.borrow().nth(dice(64)) else { return };
-        let Some(from) = PageRange::new(start, (1 + dice(3) as u64) << 12) else { return };
+        let Some(start) = space.shadow.borrow().nth(dice(64)) else {
+            return;
+        };
+        let Some(from) = PageRange::new(start, (1 + dice(3) as u64) << 12) else {
+            return;
+        };
         let placement = match dice(4) {
             0 => RemapPlacement::InPlace,
             1 => RemapPlacement::MayMove,
@@ -272,7 +324,8 @@ impl Life {
         if !self.world.is_busy() {
             let object = self.object(Role::Data);
             let (page, probe) = self.world.throw(|dice| (dice.below(6), dice.below(PROBES.len())));
-            self.world.write_file(&object, page as u64, probe, self.world.fresh_value());
+            self.world
+                .write_file(&object, page as u64, probe, self.world.fresh_value());
         }
     }
 
@@ -284,7 +337,11 @@ impl Life {
     fn choose_range(&self) -> PageRange {
         let window = self.world.throw(|dice| dice.pick(&WINDOWS));
         let (first, pages, scale) = self.world.throw(|dice| {
-            (dice.below(WINDOW_PAGES as usize) as u64, 1 + dice.below(4) as u64, dice.below(40))
+            (
+                dice.below(WINDOW_PAGES as usize) as u64,
+                1 + dice.below(4) as u64,
+                dice.below(40),
+            )
         });
         let (start, len) = match scale {
             0 => (window >> 21 << 21, 1 << 21),
@@ -300,7 +357,11 @@ impl Life {
         let value = self.world.fresh_value();
         let shadow = space.shadow.borrow();
         self.world.throw(|dice| {
-            let known = if dice.one_in(8) { None } else { shadow.nth(dice.below(64)) };
+            let known = if dice.one_in(8) {
+                None
+            } else {
+                shadow.nth(dice.below(64))
+            };
             let address = known.unwrap_or_else(|| VirtAddr(dice.pick(&hot_addresses())));
             let what = match dice.below(10) {
                 0..5 => Use::Store(value),
@@ -325,12 +386,17 @@ impl Life {
 }
 
 fn protection_without_execution(protection: Protection) -> Protection {
-    Protection { execute: false, ..protection }
+    Protection {
+        execute: false,
+        ..protection
+    }
 }
 
 /// All pages of the windows, some of the heap and the stack, and where mmap puts things by itself.
 fn hot_addresses() -> Vec<u64> {
-    let windows = WINDOWS.iter().flat_map(|start| (0..WINDOW_PAGES + 2).map(move |page| start + (page << 12)));
+    let windows = WINDOWS
+        .iter()
+        .flat_map(|start| (0..WINDOW_PAGES + 2).map(move |page| start + (page << 12)));
     let heap = (0..5).map(|page| HEAP + (page << 12));
     let stack = (1..5).map(|page| STACK_TOP - (page << 12));
     let mappings = (1..5).map(|page| mm::space::MAPPINGS_END.0 - (page << 12));
@@ -347,13 +413,19 @@ pub fn live(settings: Settings, steps: usize) -> (u64, u64, u64) {
         }
     }
     let statistics = life.finish();
-    (statistics.faults.get(), statistics.interruptions.get(), statistics.refused.get())
+    (
+        statistics.faults.get(),
+        statistics.interruptions.get(),
+        statistics.refused.get(),
+    )
 }
 
 /// A number from the environment.
 pub fn number_from_environment(name: &str, otherwise: u64) -> u64 {
     match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is not a number")),
         Err(_) => otherwise,
     }
 }
@@ -375,7 +447,9 @@ fn live_all(seeds: std::ops::Range<u64>, steps: usize) -> Result<[u64; 3], (u64,
                     let mut totals = totals.lock().unwrap();
                     match (&mut *totals, outcome) {
                         (Ok(sums), Ok((faults, interruptions, refused))) => {
-                            sums.iter_mut().zip([faults, interruptions, refused]).for_each(|(sum, n)| *sum += n);
+                            sums.iter_mut()
+                                .zip([faults, interruptions, refused])
+                                .for_each(|(sum, n)| *sum += n);
                         }
                         (sums, Err(message)) => *sums = Err((seed, message)),
                         (Err(_), _) => {}
@@ -391,7 +465,8 @@ fn live_all(seeds: std::ops::Range<u64>, steps: usize) -> Result<[u64; 3], (u64,
 pub fn catch<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).map_err(|payload| {
         let text = payload.downcast_ref::<String>().cloned();
-        text.or_else(|| payload.downcast_ref::<&str>().map(|text| text.to_string())).unwrap_or_default()
+        text.or_else(|| payload.downcast_ref::<&str>().map(|text| text.to_string()))
+            .unwrap_or_default()
     })
 }
 

@@ -24,7 +24,9 @@ fn to(frame: Frame, bits: u64) -> Descriptor {
 /// Two processors in one space with one writable page, everything done in the right order, every TLB warm.
 fn machine() -> SoftMmu {
     let mmu = SoftMmu::new(ROOT, 16, 2, 1);
-    [ROOT, L2, L3, PAGE, OTHER].into_iter().for_each(|frame| mmu.zero_frame(frame));
+    [ROOT, L2, L3, PAGE, OTHER]
+        .into_iter()
+        .for_each(|frame| mmu.zero_frame(frame));
     mmu.store(L3, 3, to(PAGE, READ_WRITE));
     mmu.store(L2, 1, to(L3, TABLE));
     mmu.dsb_ishst();
@@ -42,8 +44,13 @@ fn machine() -> SoftMmu {
 
 #[track_caller]
 fn complains(mmu: &SoftMmu, of: &str) {
-    let complaint = mmu.complaint().unwrap_or_else(|| panic!("no complaint of {of:?}"));
-    assert!(complaint.lines().next().unwrap_or_default().contains(of), "{of:?} expected: {complaint}");
+    let complaint = mmu
+        .complaint()
+        .unwrap_or_else(|| panic!("no complaint of {of:?}"));
+    assert!(
+        complaint.lines().next().unwrap_or_default().contains(of),
+        "{of:?} expected: {complaint}"
+    );
 }
 
 /// A flush as it should be.
@@ -181,8 +188,11 @@ fn a_subtree_made_writable_over_a_stale_leaf() {
 
 #[test]
 fn a_frame_reused_while_a_tlb_reaches_it() {
-    let reuses: [fn(&SoftMmu); 3] =
-        [|mmu| mmu.junk_frame(PAGE), |mmu| mmu.zero_frame(PAGE), |mmu| mmu.copy_frame(OTHER, PAGE)];
+    let reuses: [fn(&SoftMmu); 3] = [
+        |mmu| mmu.junk_frame(PAGE),
+        |mmu| mmu.zero_frame(PAGE),
+        |mmu| mmu.copy_frame(OTHER, PAGE),
+    ];
     for reuse in reuses {
         let mmu = machine();
         mmu.store(L3, 3, Descriptor::INVALID);

@@ -13,8 +13,13 @@ const STEPS: usize = 1_500;
 /// The seed by which the sabotage was noticed, and the complaint.
 fn first_notice(sabotage: Sabotage) -> Option<(u64, String)> {
     (0..SEEDS).find_map(|seed| {
-        let settings = crate::world::Settings { sabotage: Some(sabotage), ..settings_of(seed) };
-        catch(|| live(settings, STEPS)).err().map(|complaint| (seed, complaint))
+        let settings = crate::world::Settings {
+            sabotage: Some(sabotage),
+            ..settings_of(seed)
+        };
+        catch(|| live(settings, STEPS))
+            .err()
+            .map(|complaint| (seed, complaint))
     })
 }
 
@@ -30,10 +35,16 @@ fn every_sabotage_is_noticed() {
         match first_notice(sabotage) {
             Some((_, complaint)) if only.is_some() => println!("{complaint}"),
             Some((seed, complaint)) => {
-                println!("{name}: seed {seed}: {}", complaint.lines().next().unwrap_or_default());
+                println!(
+                    "{name}: seed {seed}: {}",
+                    complaint.lines().next().unwrap_or_default()
+                );
             }
             None => unnoticed.push(name),
         }
     }
-    assert!(unnoticed.is_empty(), "not noticed in {SEEDS} lives of {STEPS} steps: {unnoticed:?}");
+    assert!(
+        unnoticed.is_empty(),
+        "not noticed in {SEEDS} lives of {STEPS} steps: {unnoticed:?}"
+    );
 }

@@ -7,8 +7,8 @@ use crate::world::operations::Mapping;
 use crate::world::shadow::Verdict;
 use crate::world::{Seen, Settings, Space, Use, World};
 use mm::{
-    Access, Event, MAX_CPUS, Outcome, PageRange, Placement, Protection, RemapPlacement, Resolution, SegvCode, Sharing,
-    VirtAddr,
+    Access, Event, MAX_CPUS, Outcome, PageRange, Placement, Protection, RemapPlacement, Resolution, SegvCode,
+    Sharing, VirtAddr,
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -17,7 +17,11 @@ use std::rc::Rc;
 const PAGES: VirtAddr = VirtAddr(0x4010_0000);
 const LEN: u64 = 8;
 const RW: Protection = Protection::READ_WRITE;
-const RWX: Protection = Protection { read: true, write: true, execute: true };
+const RWX: Protection = Protection {
+    read: true,
+    write: true,
+    execute: true,
+};
 const MAP_ERR: Seen = Seen::Refused(Verdict::Segv(SegvCode::MapErr));
 const ACC_ERR: Seen = Seen::Refused(Verdict::Segv(SegvCode::AccErr));
 
@@ -32,7 +36,9 @@ fn pages(first: u64, count: u64) -> PageRange {
 /// A world with a process on processor 0 that has written all its pages: page n holds n + 1.
 fn parent_of_eight_pages() -> (Rc<World>, Rc<Space>) {
     let (world, parent) = empty_parent(Settings::new(1));
-    world.map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW)).unwrap();
+    world
+        .map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW))
+        .unwrap();
     (0..LEN).for_each(|nth| store(&world, 0, nth, nth + 1));
     (world, parent)
 }
@@ -71,7 +77,9 @@ fn times(world: &World, event: Event, act: impl FnOnce()) -> u64 {
 fn case_01_a_warm_tlb_on_another_core_during_fork() {
     for seed in 0..50 {
         let (world, parent) = empty_parent(Settings::new(seed));
-        world.map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW)).unwrap();
+        world
+            .map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW))
+            .unwrap();
         (0..LEN).for_each(|nth| store(&world, 0, nth, nth + 1));
         assert!(world.run(1, &parent));
         world.mmu().warm_all();
@@ -142,7 +150,9 @@ fn case_03_child_writes_and_exits_parent_writes_without_copy() {
     store(&world, 1, 5, 0x55);
     world.mmu().warm_all();
     assert!(world.exit(1, &child));
-    let copied = times(&world, Event::Copied, || (0..LEN).for_each(|nth| store(&world, 0, nth, 0x66)));
+    let copied = times(&world, Event::Copied, || {
+        (0..LEN).for_each(|nth| store(&world, 0, nth, 0x66))
+    });
     assert_eq!(copied, 0);
     world.finish();
 }
@@ -179,8 +189,21 @@ fn case_04_both_write_the_same_page_at_once() {
 #[test]
 fn case_05_shared_memory_across_fork_beside_private_pages() {
     let (world, parent) = parent_of_eight_pages();
-    let memory = world.objects.iter().find(|object| object.role == Role::SharedMemory).unwrap().clone();
-    world.map(0, &parent, Placement::Fixed(page(2)), 2, &Mapping::of(&memory, 0, RW, Sharing::Shared)).unwrap();
+    let memory = world
+        .objects
+        .iter()
+        .find(|object| object.role == Role::SharedMemory)
+        .unwrap()
+        .clone();
+    world
+        .map(
+            0,
+            &parent,
+            Placement::Fixed(page(2)),
+            2,
+            &Mapping::of(&memory, 0, RW, Sharing::Shared),
+        )
+        .unwrap();
     store(&world, 0, 2, 0x11);
     let _child = fork_to(&world, &parent, 1);
     let copied = times(&world, Event::Copied, || {
@@ -200,10 +223,15 @@ fn case_05_shared_memory_across_fork_beside_private_pages() {
 #[test]
 fn case_06_the_zero_page_stays_zero() {
     let (world, parent) = empty_parent(Settings::new(1));
-    world.map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW)).unwrap();
+    world
+        .map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW))
+        .unwrap();
     for nth in [0, 1] {
         let read = world.access(0, page(nth), 0, Use::Load);
-        assert_eq!((read.value(), read.faults().resolution), (0, Some(Resolution::ZeroShared)));
+        assert_eq!(
+            (read.value(), read.faults().resolution),
+            (0, Some(Resolution::ZeroShared))
+        );
         let mapped = world.mapped(&parent, page(nth)).unwrap();
         assert!(mapped.is_zero && !mapped.is_exclusive);
     }
@@ -236,10 +264,14 @@ fn case_07_read_only_memory_is_never_written() {
 #[test]
 fn case_08_read_only_memory_becomes_writable() {
     let (world, parent) = parent_of_eight_pages();
-    world.protect(0, &parent, pages(0, LEN), Protection::READ).unwrap();
+    world
+        .protect(0, &parent, pages(0, LEN), Protection::READ)
+        .unwrap();
     assert_eq!(world.access(0, page(0), 0, Use::Store(9)), ACC_ERR);
     world.protect(0, &parent, pages(0, LEN), RW).unwrap();
-    let copied = times(&world, Event::Copied, || (0..LEN).for_each(|nth| store(&world, 0, nth, 0x80 + nth)));
+    let copied = times(&world, Event::Copied, || {
+        (0..LEN).for_each(|nth| store(&world, 0, nth, 0x80 + nth))
+    });
     assert_eq!(copied, 0);
     world.finish();
 }
@@ -257,7 +289,9 @@ fn case_09_munmap_in_shared_tables() {
     assert_eq!(load(&world, 0, 5), 6);
     // A whole shared table goes by one entry, nothing is copied for it.
     let second = fork_to(&world, &parent, 2);
-    let copied = times(&world, Event::TableCopied, || world.unmap(2, &second, gigabyte).unwrap());
+    let copied = times(&world, Event::TableCopied, || {
+        world.unmap(2, &second, gigabyte).unwrap()
+    });
     assert_eq!(copied, 0);
     world.finish();
 }
@@ -266,7 +300,9 @@ fn case_09_munmap_in_shared_tables() {
 fn case_10_a_mapping_in_the_hole_of_a_shared_table() {
     let (world, parent) = parent_of_eight_pages();
     let _child = fork_to(&world, &parent, 1);
-    world.map(0, &parent, Placement::Fixed(page(20)), 1, &Mapping::anonymous(RW)).unwrap();
+    world
+        .map(0, &parent, Placement::Fixed(page(20)), 1, &Mapping::anonymous(RW))
+        .unwrap();
     store(&world, 0, 20, 0x20);
     assert_eq!(world.access(1, page(20), 0, Use::Load), MAP_ERR);
     assert_eq!(world.access(1, page(20), 0, Use::Store(1)), MAP_ERR);
@@ -277,7 +313,9 @@ fn case_10_a_mapping_in_the_hole_of_a_shared_table() {
 fn case_11_mremap_while_another_thread_writes() {
     for seed in 0..50 {
         let (world, parent) = empty_parent(Settings::new(seed));
-        world.map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW)).unwrap();
+        world
+            .map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW))
+            .unwrap();
         (0..LEN).for_each(|nth| store(&world, 0, nth, nth + 1));
         assert!(world.run(1, &parent));
         world.mmu().warm_all();
@@ -291,7 +329,9 @@ fn case_11_mremap_while_another_thread_writes() {
             }
         })));
         let target = VirtAddr(0x10_0000_0000);
-        world.remap(0, &parent, pages(0, LEN), LEN, RemapPlacement::Fixed(target)).unwrap();
+        world
+            .remap(0, &parent, pages(0, LEN), LEN, RemapPlacement::Fixed(target))
+            .unwrap();
         world.mmu().set_interloper(None);
         assert_eq!(world.access(1, page(3), 0, Use::Load), MAP_ERR);
         for nth in 0..LEN {
@@ -314,7 +354,11 @@ fn case_11_the_break_grows_and_shrinks_after_fork() {
     assert_eq!(world.set_break(1, &child, page(1)), Some(page(1)));
     assert_eq!(world.access(1, page(2), 0, Use::Load), MAP_ERR);
     assert_eq!(world.set_break(1, &child, page(6)), Some(page(6)));
-    assert_eq!((load(&world, 1, 2), load(&world, 0, 2)), (0, 3), "memory that came back is zero");
+    assert_eq!(
+        (load(&world, 1, 2), load(&world, 0, 2)),
+        (0, 3),
+        "memory that came back is zero"
+    );
     assert_eq!(world.access(0, page(5), 0, Use::Load), MAP_ERR);
     world.finish();
 }
@@ -327,7 +371,9 @@ fn case_12_the_kernel_writes_into_copy_on_write_memory() {
     world.unmap(0, &parent, pages(2, 1)).unwrap();
     let copied = times(&world, Event::Copied, || {
         for nth in [0, 1] {
-            world.kernel_store(0, &parent, page(nth), PROBES.len() - 1, 0x1234).value();
+            world
+                .kernel_store(0, &parent, page(nth), PROBES.len() - 1, 0x1234)
+                .value();
         }
     });
     assert_eq!(copied, 2);
@@ -343,9 +389,14 @@ fn case_12_the_kernel_writes_into_copy_on_write_memory() {
 fn case_13_a_store_across_two_shared_pages() {
     let (world, parent) = parent_of_eight_pages();
     let _child = fork_to(&world, &parent, 1);
-    let first = world.access(0, page(0), PROBES.len() - 1, Use::Store(0xaaaa)).faults();
+    let first = world
+        .access(0, page(0), PROBES.len() - 1, Use::Store(0xaaaa))
+        .faults();
     let second = world.access(0, page(1), 0, Use::Store(0xbbbb)).faults();
-    assert_eq!([first.resolution, second.resolution], [Some(Resolution::Copied); 2]);
+    assert_eq!(
+        [first.resolution, second.resolution],
+        [Some(Resolution::Copied); 2]
+    );
     assert_eq!(world.access(1, page(0), PROBES.len() - 1, Use::Load).value(), 0);
     assert_eq!(load(&world, 1, 1), 2);
     world.finish();
@@ -361,7 +412,9 @@ fn case_14_cache_maintenance_is_a_read() {
         assert_eq!(outcome, Some(Outcome::Resolved(Resolution::Spurious)));
     });
     assert_eq!(copied, 0);
-    world.map(0, &parent, Placement::Fixed(page(30)), 1, &Mapping::anonymous(RW)).unwrap();
+    world
+        .map(0, &parent, Placement::Fixed(page(30)), 1, &Mapping::anonymous(RW))
+        .unwrap();
     let outcome = world.fault(0, &parent, page(30), Access::Read);
     assert_eq!(outcome, Some(Outcome::Resolved(Resolution::ZeroShared)));
     world.finish();
@@ -370,14 +423,20 @@ fn case_14_cache_maintenance_is_a_read() {
 #[test]
 fn case_15_code_written_before_and_after_fork() {
     let (world, parent) = empty_parent(Settings::new(1));
-    world.map(0, &parent, Placement::Fixed(PAGES), 2, &Mapping::anonymous(RWX)).unwrap();
+    world
+        .map(0, &parent, Placement::Fixed(PAGES), 2, &Mapping::anonymous(RWX))
+        .unwrap();
     world.access(0, page(0), 0, Use::Store(0xd65f_03c0)).value();
     world.access(0, page(0), 3, Use::Store(0xd503_201f)).value();
     assert_eq!(world.access(0, page(0), 0, Use::Fetch).value(), 0xd65f_03c0);
     let _child = fork_to(&world, &parent, 1);
     world.access(1, page(0), 0, Use::Store(0xd400_0001)).value();
     assert_eq!(world.access(1, page(0), 0, Use::Fetch).value(), 0xd400_0001);
-    assert_eq!(world.access(1, page(0), 3, Use::Fetch).value(), 0xd503_201f, "what the kernel copied");
+    assert_eq!(
+        world.access(1, page(0), 3, Use::Fetch).value(),
+        0xd503_201f,
+        "what the kernel copied"
+    );
     assert_eq!(world.access(0, page(0), 0, Use::Fetch).value(), 0xd65f_03c0);
     world.finish();
 }
@@ -400,7 +459,10 @@ fn case_16_exec_and_exit_while_a_sibling_shares_tables() {
 #[test]
 fn case_18_a_tiny_asid_space_rolls_over() {
     let limit = MAX_CPUS as u32 + 2;
-    let world = World::new(Settings { asid_limit: limit, ..Settings::new(1) });
+    let world = World::new(Settings {
+        asid_limit: limit,
+        ..Settings::new(1)
+    });
     world.mmu().set_hot(vec![PAGES.0]);
     let spaces: Vec<Rc<Space>> = (0..24).map(|_| world.spawn(0).unwrap()).collect();
     let mut activations = 0;
@@ -411,7 +473,9 @@ fn case_18_a_tiny_asid_space_rolls_over() {
             activations += 1;
             assert!(u32::from(world.mmu().active(cpu).unwrap().1.0) < limit);
             if round == 0 {
-                world.map(cpu, space, Placement::Fixed(PAGES), 1, &Mapping::anonymous(RW)).unwrap();
+                world
+                    .map(cpu, space, Placement::Fixed(PAGES), 1, &Mapping::anonymous(RW))
+                    .unwrap();
                 store(&world, cpu, 0, number as u64);
             }
             assert_eq!(load(&world, cpu, 0), number as u64);
@@ -441,11 +505,20 @@ fn case_20_vfork_write_disables_nothing() {
     world.share_space(&parent);
     assert!(world.run(1, &parent));
     for nth in 0..LEN {
-        assert_eq!(world.access(1, page(nth), 0, Use::Store(0x40 + nth)).faults(), Default::default());
-        assert_eq!(world.access(0, page(nth), 0, Use::Store(0x50 + nth)).faults(), Default::default());
+        assert_eq!(
+            world.access(1, page(nth), 0, Use::Store(0x40 + nth)).faults(),
+            Default::default()
+        );
+        assert_eq!(
+            world.access(0, page(nth), 0, Use::Store(0x50 + nth)).faults(),
+            Default::default()
+        );
     }
     assert!(world.exit(1, &parent));
-    assert_eq!(world.access(0, page(0), 0, Use::Store(1)).faults(), Default::default());
+    assert_eq!(
+        world.access(0, page(0), 0, Use::Store(1)).faults(),
+        Default::default()
+    );
     world.finish();
 }
 
@@ -459,7 +532,11 @@ fn case_21_a_frame_held_by_the_kernel_is_not_reused_in_place() {
     assert!(world.exit(1, &child));
     let copied = times(&world, Event::Copied, || store(&world, 0, 0, 0xeee));
     assert_eq!(copied, 1);
-    assert_eq!(world.mmu().read_probe(frame, 0), 1, "the kernel sees what it held");
+    assert_eq!(
+        world.mmu().read_probe(frame, 0),
+        1,
+        "the kernel sees what it held"
+    );
     world.finish();
 }
 
@@ -468,12 +545,23 @@ fn case_21_a_frame_held_by_the_kernel_is_not_reused_in_place() {
 fn case_21_a_forced_write_never_reaches_the_file() {
     let (world, parent) = empty_parent(Settings::new(1));
     let text = world.objects[0].clone();
-    world.map(0, &parent, Placement::Fixed(PAGES), 2, &Mapping::of(&text, 0, RW, Sharing::Private)).unwrap();
+    world
+        .map(
+            0,
+            &parent,
+            Placement::Fixed(PAGES),
+            2,
+            &Mapping::of(&text, 0, RW, Sharing::Private),
+        )
+        .unwrap();
     world.access(0, page(0), 0, Use::Load).value();
     world.kernel_store(1, &parent, page(0), 0, 0xbad).value();
     world.kernel_store(1, &parent, page(1), 0, 0xbad).value();
     for nth in [0, 1] {
-        assert_eq!(world.mmu().read_probe(text.frames()[nth], 0), text.words(nth as u64)[0]);
+        assert_eq!(
+            world.mmu().read_probe(text.frames()[nth], 0),
+            text.words(nth as u64)[0]
+        );
     }
     world.protect(0, &parent, pages(0, 2), Protection::READ).unwrap();
     assert_eq!(world.kernel_store(1, &parent, page(0), 0, 0xbad), ACC_ERR);
@@ -482,7 +570,12 @@ fn case_21_a_forced_write_never_reaches_the_file() {
 
 #[test]
 fn case_24_mprotect_there_and_back_never_makes_a_shared_frame_writable() {
-    for (first, second) in [(Protection::READ, RW), (Protection::NONE, RW), (RWX, RW), (Protection::READ, RWX)] {
+    for (first, second) in [
+        (Protection::READ, RW),
+        (Protection::NONE, RW),
+        (RWX, RW),
+        (Protection::READ, RWX),
+    ] {
         let (world, parent) = parent_of_eight_pages();
         let child = fork_to(&world, &parent, 1);
         world.protect(1, &child, pages(0, 4), first).unwrap();
@@ -501,7 +594,9 @@ fn case_24_mprotect_there_and_back_never_makes_a_shared_frame_writable() {
 #[test]
 fn case_24_no_access_then_fork_then_access() {
     let (world, parent) = parent_of_eight_pages();
-    world.protect(0, &parent, pages(0, LEN), Protection::NONE).unwrap();
+    world
+        .protect(0, &parent, pages(0, LEN), Protection::NONE)
+        .unwrap();
     let child = fork_to(&world, &parent, 1);
     assert_eq!(world.access(1, page(0), 0, Use::Load), ACC_ERR);
     world.protect(1, &child, pages(0, LEN), RW).unwrap();
@@ -516,12 +611,24 @@ fn case_24_no_access_then_fork_then_access() {
 fn case_24_mprotect_of_private_file_pages() {
     let (world, parent) = empty_parent(Settings::new(1));
     let text = world.objects[0].clone();
-    world.map(0, &parent, Placement::Fixed(PAGES), 3, &Mapping::of(&text, 0, Protection::READ, Sharing::Private)).unwrap();
+    world
+        .map(
+            0,
+            &parent,
+            Placement::Fixed(PAGES),
+            3,
+            &Mapping::of(&text, 0, Protection::READ, Sharing::Private),
+        )
+        .unwrap();
     (0..3).for_each(|nth| assert_eq!(load(&world, 0, nth), text.words(nth)[0]));
     world.protect(0, &parent, pages(0, 3), RW).unwrap();
-    let copied = times(&world, Event::Copied, || (0..3).for_each(|nth| store(&world, 0, nth, 0xf00)));
+    let copied = times(&world, Event::Copied, || {
+        (0..3).for_each(|nth| store(&world, 0, nth, 0xf00))
+    });
     assert_eq!(copied, 3);
-    world.protect(0, &parent, pages(0, 3), Protection::READ_EXECUTE).unwrap();
+    world
+        .protect(0, &parent, pages(0, 3), Protection::READ_EXECUTE)
+        .unwrap();
     assert_eq!(world.access(0, page(0), 5, Use::Fetch).value(), text.words(0)[5]);
     world.finish();
 }
@@ -543,8 +650,14 @@ fn the_stack_page_is_prefaulted() {
     let (world, parent) = parent_of_eight_pages();
     let child = world.fork(0, &parent, Some(VirtAddr(page(4).0 + 0x7f8))).unwrap();
     assert!(world.run(1, &child));
-    assert_eq!(world.access(1, page(4), 0, Use::Store(0x11)).faults().resolution, None);
-    assert_eq!(world.access(0, page(4), 0, Use::Store(0x22)).faults().resolution, None);
+    assert_eq!(
+        world.access(1, page(4), 0, Use::Store(0x11)).faults().resolution,
+        None
+    );
+    assert_eq!(
+        world.access(0, page(4), 0, Use::Store(0x22)).faults().resolution,
+        None
+    );
     assert_eq!((load(&world, 1, 4), load(&world, 0, 4)), (0x11, 0x22));
     world.finish();
 }
@@ -555,15 +668,32 @@ fn the_stack_grows_down_to_its_guard() {
     let (world, parent) = empty_parent(Settings::new(1));
     let top = VirtAddr(0x7f_ffff_f000);
     let down = |nth: u64| VirtAddr(top.0 - (nth << 12));
-    let stack = Mapping { purpose: mm::Purpose::Stack { limit: down(600) }, ..Mapping::anonymous(RW) };
-    world.map(0, &parent, Placement::Fixed(down(1)), 1, &stack).unwrap();
+    let stack = Mapping {
+        purpose: mm::Purpose::Stack { limit: down(600) },
+        ..Mapping::anonymous(RW)
+    };
+    world
+        .map(0, &parent, Placement::Fixed(down(1)), 1, &stack)
+        .unwrap();
     for nth in [2, 3, 40] {
         world.access(0, down(nth), 7, Use::Store(nth)).value();
     }
     assert_eq!(world.access(0, down(601), 7, Use::Store(1)), MAP_ERR);
-    world.map(0, &parent, Placement::Fixed(down(400)), 1, &Mapping::anonymous(RW)).unwrap();
+    world
+        .map(
+            0,
+            &parent,
+            Placement::Fixed(down(400)),
+            1,
+            &Mapping::anonymous(RW),
+        )
+        .unwrap();
     world.access(0, down(140), 0, Use::Store(1)).value();
-    assert_eq!(world.access(0, down(150), 0, Use::Store(1)), MAP_ERR, "256 pages stay free");
+    assert_eq!(
+        world.access(0, down(150), 0, Use::Store(1)),
+        MAP_ERR,
+        "256 pages stay free"
+    );
     world.finish();
 }
 
@@ -573,7 +703,15 @@ fn a_page_beyond_the_object_is_a_bus_error() {
     let (world, parent) = empty_parent(Settings::new(1));
     let data = world.objects[2].clone();
     for sharing in [Sharing::Private, Sharing::Shared] {
-        world.map(0, &parent, Placement::Fixed(PAGES), 2, &Mapping::of(&data, 5, RW, sharing)).unwrap();
+        world
+            .map(
+                0,
+                &parent,
+                Placement::Fixed(PAGES),
+                2,
+                &Mapping::of(&data, 5, RW, sharing),
+            )
+            .unwrap();
         assert_eq!(load(&world, 0, 0), data.words(5)[0]);
         for what in [Use::Load, Use::Store(1)] {
             assert_eq!(world.access(0, page(1), 0, what), Seen::Refused(Verdict::Bus));

@@ -15,7 +15,11 @@ pub struct Rights {
 
 impl Rights {
     /// Nothing.
-    pub const NONE: Rights = Rights { read: false, write: false, execute: false };
+    pub const NONE: Rights = Rights {
+        read: false,
+        write: false,
+        execute: false,
+    };
 
     /// Whether everything that `self` grants is granted by `other` too.
     pub fn is_within(self, other: Rights) -> bool {
@@ -108,7 +112,11 @@ fn page(raw: u64) -> Meaning {
 fn page_rights(raw: u64) -> Rights {
     let el0 = raw >> 6 & 1 != 0;
     let read_only = raw >> 7 & 1 != 0;
-    Rights { read: el0, write: el0 && !read_only, execute: raw >> 54 & 1 == 0 }
+    Rights {
+        read: el0,
+        write: el0 && !read_only,
+        execute: raw >> 54 & 1 == 0,
+    }
 }
 
 /// The rights of a page's own bits under the limits of the tables above it.

@@ -7,7 +7,12 @@ use std::fmt;
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Entry `index` of `table` was written.
-    Store { table: u32, index: usize, old: u64, new: u64 },
+    Store {
+        table: u32,
+        index: usize,
+        old: u64,
+        new: u64,
+    },
     /// A barrier or TLBI, as it would be written in assembly, with its operands.
     Instruction(&'static str, u64, u64),
     /// Frame contents: the verb and the frames.
@@ -19,7 +24,12 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Store { table, index, old, new } => {
+            Event::Store {
+                table,
+                index,
+                old,
+                new,
+            } => {
                 write!(f, "store {table:#x}[{index}]: {old:#018x} -> {new:#018x}")
             }
             Event::Instruction(name, a, b) => write!(f, "{name} {a:#x} {b:#x}"),
@@ -50,6 +60,8 @@ impl History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.events.iter().try_for_each(|(cpu, event)| writeln!(f, "  cpu {cpu}: {event}"))
+        self.events
+            .iter()
+            .try_for_each(|(cpu, event)| writeln!(f, "  cpu {cpu}: {event}"))
     }
 }

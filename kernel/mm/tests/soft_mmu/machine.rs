@@ -201,7 +201,10 @@ impl Machine {
     /// Whether the ASID may be used for a translation: it has an owner, or stands in a TTBR0.
     fn is_live(&self, asid: u16) -> bool {
         self.owners.contains_key(&asid)
-            || self.cpus.iter().any(|cpu| cpu.ttbr0.is_some_and(|(_, active)| active == asid))
+            || self
+                .cpus
+                .iter()
+                .any(|cpu| cpu.ttbr0.is_some_and(|(_, active)| active == asid))
     }
 
     fn check_unreached(&mut self, frame: u32, verb: &str) {
@@ -220,11 +223,16 @@ impl Machine {
     }
 
     /// The first remembered descriptor of a live ASID that `wanted` accepts, by ASID, level, address and itself.
-    pub fn find_cached(&self, wanted: impl Fn(u16, u8, u64, &Cached) -> bool) -> Option<(usize, u16, u8, u64)> {
+    pub fn find_cached(
+        &self,
+        wanted: impl Fn(u16, u8, u64, &Cached) -> bool,
+    ) -> Option<(usize, u16, u8, u64)> {
         self.cpus.iter().enumerate().find_map(|(number, cpu)| {
             let mut live = cpu.tlb.spaces().filter(|(asid, _)| self.is_live(*asid));
             live.find_map(|(asid, space)| {
-                let found = space.all().find(|(level, address, entry)| wanted(asid, *level, *address, entry));
+                let found = space
+                    .all()
+                    .find(|(level, address, entry)| wanted(asid, *level, *address, entry));
                 found.map(|(level, address, _)| (number, asid, level, address))
             })
         })
@@ -273,10 +281,14 @@ impl Machine {
     /// What an instruction fetch of a probe gives; a stale one is a breach.
     pub fn fetch(&mut self, frame: u32, probe: usize) -> u64 {
         let now = self.word(frame, PROBES[probe]);
-        let seen = self.frames[self.slot(frame)].synced.map_or(JUNK, |synced| synced[probe]);
+        let seen = self.frames[self.slot(frame)]
+            .synced
+            .map_or(JUNK, |synced| synced[probe]);
         if seen != now {
             self.complain(|| {
-                format!("cpu executes frame {frame:#x} word {probe}: {seen:#x} in the I-cache, {now:#x} in memory")
+                format!(
+                    "cpu executes frame {frame:#x} word {probe}: {seen:#x} in the I-cache, {now:#x} in memory"
+                )
             });
         }
         now

@@ -90,7 +90,10 @@ impl SoftMmu {
 
     /// Writes into the history what the test is about to do.
     pub fn note(&self, text: impl FnOnce() -> String) {
-        self.machine.borrow_mut().history.push(self.cpu.get(), Event::Note(text()));
+        self.machine
+            .borrow_mut()
+            .history
+            .push(self.cpu.get(), Event::Note(text()));
     }
 
     /// Notes a breach that the test itself has found.
@@ -113,7 +116,10 @@ impl SoftMmu {
     /// TTBR0_EL1 of the acting processor is written, and `asid` belongs to `root` from now on.
     pub fn activate(&self, root: Frame, asid: Asid) {
         let mut machine = self.machine.borrow_mut();
-        machine.history.push(self.cpu.get(), Event::Instruction("msr ttbr0_el1", u64::from(root.0), u64::from(asid.0)));
+        machine.history.push(
+            self.cpu.get(),
+            Event::Instruction("msr ttbr0_el1", u64::from(root.0), u64::from(asid.0)),
+        );
         machine.check_activation(root.0, asid.0);
         machine.cpus[self.cpu.get()].ttbr0 = Some((root.0, asid.0));
         if machine.owners.insert(asid.0, root.0) != Some(root.0) {
@@ -124,18 +130,25 @@ impl SoftMmu {
     /// The acting processor goes to the empty table.
     pub fn deactivate(&self) {
         let mut machine = self.machine.borrow_mut();
-        machine.history.push(self.cpu.get(), Event::Instruction("msr ttbr0_el1", 0, 0));
+        machine
+            .history
+            .push(self.cpu.get(), Event::Instruction("msr ttbr0_el1", 0, 0));
         machine.cpus[self.cpu.get()].ttbr0 = None;
     }
 
     /// No space has this root any more: its ASIDs are nobody's.
     pub fn disown(&self, root: Frame) {
-        self.machine.borrow_mut().owners.retain(|_, owner| *owner != root.0);
+        self.machine
+            .borrow_mut()
+            .owners
+            .retain(|_, owner| *owner != root.0);
     }
 
     /// TTBR0_EL1 of `cpu`.
     pub fn active(&self, cpu: usize) -> Option<(Frame, Asid)> {
-        self.machine.borrow().cpus[cpu].ttbr0.map(|(root, asid)| (Frame(root), Asid(asid)))
+        self.machine.borrow().cpus[cpu]
+            .ttbr0
+            .map(|(root, asid)| (Frame(root), Asid(asid)))
     }
 
     /// The acting processor returns to EL0.
@@ -146,8 +159,15 @@ impl SoftMmu {
     /// Every translation that any processor could still use for `root` must be right. Call it when nobody is at work.
     pub fn check_root(&self, root: Frame) {
         let mut machine = self.machine.borrow_mut();
-        let asids: Vec<u16> = machine.owners.iter().filter(|(_, r)| **r == root.0).map(|(asid, _)| *asid).collect();
-        asids.into_iter().for_each(|asid| machine.check_asid(asid, root.0));
+        let asids: Vec<u16> = machine
+            .owners
+            .iter()
+            .filter(|(_, r)| **r == root.0)
+            .map(|(asid, _)| *asid)
+            .collect();
+        asids
+            .into_iter()
+            .for_each(|asid| machine.check_asid(asid, root.0));
     }
 
     /// The acting processor, in EL0, uses `address`: the frame it reaches, or `None` for a fault.

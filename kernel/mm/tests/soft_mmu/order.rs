@@ -12,8 +12,18 @@ impl Machine {
     /// A descriptor store by the heart.
     pub fn store(&mut self, cpu: usize, table: u32, index: usize, asked: u64) {
         let old = self.word(table, index);
-        self.history.push(cpu, Event::Store { table, index, old, new: asked });
-        let bent = self.sabotage.map_or(Some(asked), |how| how.bend_store(old, asked));
+        self.history.push(
+            cpu,
+            Event::Store {
+                table,
+                index,
+                old,
+                new: asked,
+            },
+        );
+        let bent = self
+            .sabotage
+            .map_or(Some(asked), |how| how.bend_store(old, asked));
         let Some(new) = bent else { return };
         self.check_store(cpu, table, index, if old == JUNK { 0 } else { old }, new);
         self.cpus[cpu].stores.push(PendingStore { table, index, old });
@@ -57,7 +67,10 @@ impl Machine {
             let before = self.find_cached(|asid, level, address, entry| {
                 (entry.table, entry.index as usize, entry.life) == (table, index, life)
                     && output(entry.raw) != target
-                    && self.owners.get(&asid).is_some_and(|root| self.table_for(*root, address, level) == Some(table))
+                    && self
+                        .owners
+                        .get(&asid)
+                        .is_some_and(|root| self.table_for(*root, address, level) == Some(table))
             });
             if let Some((holder, asid, level, address)) = before {
                 self.complain(|| {
@@ -70,7 +83,9 @@ impl Machine {
         }
         if self.is_unpublished(cpu, target) && self.reachable_tables().contains(&table) {
             self.complain(|| {
-                format!("{table:#x}[{index}] = {new:#x} is linked before the content of {target:#x} is visible")
+                format!(
+                    "{table:#x}[{index}] = {new:#x} is linked before the content of {target:#x} is visible"
+                )
             });
         }
     }
@@ -90,9 +105,14 @@ impl Machine {
         let mut found: BTreeSet<u32> = BTreeSet::new();
         let mut level: BTreeSet<u32> = roots.collect();
         for _ in 0..2 {
-            let descriptors = level.iter().flat_map(|&table| (0..FRAME_WORDS).map(move |index| (table, index)));
+            let descriptors = level
+                .iter()
+                .flat_map(|&table| (0..FRAME_WORDS).map(move |index| (table, index)));
             let raw = descriptors.map(|(table, index)| self.word(table, index));
-            let next = raw.filter(|raw| raw & 3 == 3 && *raw != JUNK && self.has(output(*raw))).map(output).collect();
+            let next = raw
+                .filter(|raw| raw & 3 == 3 && *raw != JUNK && self.has(output(*raw)))
+                .map(output)
+                .collect();
             found.extend(std::mem::replace(&mut level, next));
         }
         found.extend(level);
@@ -134,7 +154,10 @@ impl Machine {
         self.note_tlbi(cpu, name, scope);
         if !self.cpus[cpu].stores.is_empty() {
             let reachable = self.reachable_tables();
-            let early = self.cpus[cpu].stores.iter().find(|store| reachable.contains(&store.table));
+            let early = self.cpus[cpu]
+                .stores
+                .iter()
+                .find(|store| reachable.contains(&store.table));
             if let Some((table, index)) = early.map(|store| (store.table, store.index)) {
                 self.complain(|| format!("{name} before the store to {table:#x}[{index}] is visible"));
             }
@@ -161,7 +184,8 @@ impl Machine {
             Scope::Asid(asid) => (asid, 0),
             Scope::Address(asid, address) | Scope::LastLevel(asid, address) => (asid, address),
         };
-        self.history.push(cpu, Event::Instruction(name, u64::from(asid), address));
+        self.history
+            .push(cpu, Event::Instruction(name, u64::from(asid), address));
     }
 
     fn bend_scope(&self, scope: Scope) -> Option<Scope> {
@@ -188,7 +212,9 @@ impl Machine {
     pub fn visible(&mut self, table: u32, index: usize) -> u64 {
         let now = self.word(table, index);
         let pending = self.cpus.iter().flat_map(|cpu| &cpu.stores);
-        let olds = pending.filter(|store| (store.table, store.index) == (table, index)).map(|store| store.old);
+        let olds = pending
+            .filter(|store| (store.table, store.index) == (table, index))
+            .map(|store| store.old);
         let mut choices: Vec<u64> = olds.collect();
         if choices.is_empty() {
             return now;
@@ -204,7 +230,10 @@ impl Machine {
         }
         if !self.cpus[cpu].stores.is_empty() {
             let reachable = self.reachable_tables();
-            let late = self.cpus[cpu].stores.iter().find(|store| reachable.contains(&store.table));
+            let late = self.cpus[cpu]
+                .stores
+                .iter()
+                .find(|store| reachable.contains(&store.table));
             if let Some((table, index)) = late.map(|store| (store.table, store.index)) {
                 self.complain(|| format!("return to user, the store to {table:#x}[{index}] not yet visible"));
             }
@@ -223,7 +252,11 @@ impl Machine {
                 self.complain(|| format!("root {root:#x} is activated before its tables are visible"));
             }
         }
-        let other = self.cpus.iter().filter_map(|cpu| cpu.ttbr0).find(|(r, a)| *a == asid && *r != root);
+        let other = self
+            .cpus
+            .iter()
+            .filter_map(|cpu| cpu.ttbr0)
+            .find(|(r, a)| *a == asid && *r != root);
         if let Some((other, _)) = other {
             self.complain(|| format!("asid {asid} on root {root:#x} while root {other:#x} runs with it"));
         }

@@ -54,12 +54,16 @@ pub const fn shift(level: u8) -> u32 {
 impl AsidCache {
     /// The remembered descriptors of `level` that serve `address`.
     pub fn find(&self, level: u8, address: u64) -> &[Cached] {
-        self.levels[level as usize - 1].get(&(address >> shift(level))).map_or(&[], Vec::as_slice)
+        self.levels[level as usize - 1]
+            .get(&(address >> shift(level)))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Remembers one more; true when it was not known in this form.
     pub fn insert(&mut self, level: u8, address: u64, new: Cached) -> bool {
-        let known = self.levels[level as usize - 1].entry(address >> shift(level)).or_default();
+        let known = self.levels[level as usize - 1]
+            .entry(address >> shift(level))
+            .or_default();
         match known.iter_mut().find(|old| old.is_same_but_age(&new)) {
             Some(old) => {
                 old.stamp = old.stamp.max(new.stamp);
@@ -134,7 +138,10 @@ impl Tlb {
     pub fn invalidate(&mut self, scope: Scope, until: u64) -> Vec<Cached> {
         let mut dropped = Vec::new();
         match scope {
-            Scope::All => self.spaces.values_mut().for_each(|space| space.forget_all(until, &mut dropped)),
+            Scope::All => self
+                .spaces
+                .values_mut()
+                .for_each(|space| space.forget_all(until, &mut dropped)),
             Scope::Asid(asid) => self.space(asid).forget_all(until, &mut dropped),
             Scope::Address(asid, address) => {
                 for level in 1..=3 {

@@ -52,7 +52,12 @@ impl Machine {
                     table = next;
                     limits = limits.and(more);
                 }
-                Meaning::Page(frame, own) => return Some(Candidate { frame, rights: effective(own, limits) }),
+                Meaning::Page(frame, own) => {
+                    return Some(Candidate {
+                        frame,
+                        rights: effective(own, limits),
+                    });
+                }
                 _ => return None,
             }
         }
@@ -89,15 +94,20 @@ impl Machine {
 
     /// One walk, from the root or from a remembered table; everything read on the way is remembered.
     pub fn walk(&mut self, cpu: usize, address: u64) {
-        let Some((root, asid)) = self.cpus[cpu].ttbr0 else { return };
+        let Some((root, asid)) = self.cpus[cpu].ttbr0 else {
+            return;
+        };
         let (mut level, mut table, mut above, stamp) = self.start_of_walk(cpu, root, asid, address);
         loop {
-            let Some(raw) = self.read_for_walk(table, index(address, level)) else { return };
+            let Some(raw) = self.read_for_walk(table, index(address, level)) else {
+                return;
+            };
             let meaning = decode(level, raw);
             match meaning {
                 Meaning::Invalid => return,
                 Meaning::Wrong(why) => {
-                    return self.complain(|| format!("walk of {address:#x}: {raw:#x} at level {level}: {why}"));
+                    return self
+                        .complain(|| format!("walk of {address:#x}: {raw:#x} at level {level}: {why}"));
                 }
                 Meaning::Table(frame, _) | Meaning::Page(frame, _) if !self.has(frame) => {
                     return self.complain(|| format!("walk of {address:#x}: {raw:#x} leads out of RAM"));
@@ -105,9 +115,18 @@ impl Machine {
                 _ => {}
             }
             let life = self.life(table);
-            let entry = Cached { raw, above, table, index: index(address, level) as u16, life, stamp };
+            let entry = Cached {
+                raw,
+                above,
+                table,
+                index: index(address, level) as u16,
+                life,
+                stamp,
+            };
             self.remember(cpu, asid, level, address, entry);
-            let Meaning::Table(next, limits) = meaning else { return };
+            let Meaning::Table(next, limits) = meaning else {
+                return;
+            };
             (level, table, above) = (level + 1, next, above.and(limits));
         }
     }
@@ -149,16 +168,26 @@ impl Machine {
         let mut first_limits: Vec<Limits> = Vec::with_capacity(2);
         let mut tables: Vec<LastTable> = Vec::with_capacity(4);
         for raw in firsts {
-            let Meaning::Table(table, limits) = decode(1, raw) else { continue };
+            let Meaning::Table(table, limits) = decode(1, raw) else {
+                continue;
+            };
             add(&mut first_limits, limits);
             let second = self.visible(table, index(address, 2));
             if let Meaning::Table(table, own) = decode(2, second) {
-                tables.push(LastTable { table, own, above: limits });
+                tables.push(LastTable {
+                    table,
+                    own,
+                    above: limits,
+                });
             }
         }
         for entry in self.cpus[cpu].tlb.space(asid).find(2, address) {
             if let Meaning::Table(table, own) = decode(2, entry.raw) {
-                tables.push(LastTable { table, own, above: entry.above });
+                tables.push(LastTable {
+                    table,
+                    own,
+                    above: entry.above,
+                });
             }
         }
         self.leaves(cpu, asid, address, &first_limits, &tables)
@@ -185,21 +214,43 @@ impl Machine {
         for entry in self.cpus[cpu].tlb.space(asid).find(3, address) {
             if let Meaning::Page(frame, own) = decode(3, entry.raw) {
                 add(&mut pages, (frame, own));
-                add(&mut found, Candidate { frame, rights: effective(own, entry.above) });
+                add(
+                    &mut found,
+                    Candidate {
+                        frame,
+                        rights: effective(own, entry.above),
+                    },
+                );
             }
         }
-        for last in tables.iter().filter(|last| self.has(last.table)).collect::<Vec<_>>() {
+        for last in tables
+            .iter()
+            .filter(|last| self.has(last.table))
+            .collect::<Vec<_>>()
+        {
             let raw = self.visible(last.table, index(address, 3));
             if let Meaning::Page(frame, own) = decode(3, raw) {
                 add(&mut pages, (frame, own));
-                add(&mut found, Candidate { frame, rights: effective(own, last.above.and(last.own)) });
+                add(
+                    &mut found,
+                    Candidate {
+                        frame,
+                        rights: effective(own, last.above.and(last.own)),
+                    },
+                );
             }
         }
         for first in firsts {
             for second in tables {
                 for (frame, own) in &pages {
                     let rights = effective(*own, first.and(second.own));
-                    add(&mut found, Candidate { frame: *frame, rights });
+                    add(
+                        &mut found,
+                        Candidate {
+                            frame: *frame,
+                            rights,
+                        },
+                    );
                 }
             }
         }

@@ -71,7 +71,9 @@ pub struct Faults {
 impl World {
     /// The thread on `cpu` uses a probe of the page at `address`.
     pub fn access(&self, cpu: usize, address: VirtAddr, probe: usize, what: Use) -> Seen {
-        let Some(space) = self.running(cpu) else { return Seen::Waits };
+        let Some(space) = self.running(cpu) else {
+            return Seen::Waits;
+        };
         if self.is_locked(&space) {
             return Seen::Waits;
         }
@@ -87,7 +89,9 @@ impl World {
                 self.verdict();
                 return Seen::Value(value, faults);
             }
-            let Some(outcome) = self.fault(cpu, &space, byte, what.access()) else { return Seen::Waits };
+            let Some(outcome) = self.fault(cpu, &space, byte, what.access()) else {
+                return Seen::Waits;
+            };
             match outcome {
                 Outcome::Resolved(Resolution::Spurious) => faults.spurious += 1,
                 Outcome::Resolved(resolution) if faults.resolution.is_none() && faults.spurious == 0 => {
@@ -124,8 +128,11 @@ impl World {
 
     /// A fault at `address`, as the kernel's loop would serve it; `None` while the lock is held.
     pub fn fault(&self, cpu: usize, space: &Space, address: VirtAddr, access: Access) -> Option<Outcome> {
-        self.mmu().note(|| format!("fault: {access:?} at {address:?} in root {:?}", space.root));
-        let outcome = self.with_space(cpu, space, |inner| inner.handle_fault(&self.memory, address, access));
+        self.mmu()
+            .note(|| format!("fault: {access:?} at {address:?} in root {:?}", space.root));
+        let outcome = self.with_space(cpu, space, |inner| {
+            inner.handle_fault(&self.memory, address, access)
+        });
         self.mmu().note(|| format!("fault: {outcome:?}"));
         outcome
     }
@@ -146,14 +153,18 @@ impl World {
         let frame = frame?;
         let mut shadow = space.shadow.borrow_mut();
         let Some(page) = shadow.page_mut(byte) else {
-            self.mmu().complain(|| format!("{what:?} at {byte:?} reaches {frame:?}, nothing should be there"));
+            self.mmu()
+                .complain(|| format!("{what:?} at {byte:?} reaches {frame:?}, nothing should be there"));
             return Some(0);
         };
         let should_be = page.words()[probe];
         let value = match what {
             Use::Store(value) => {
                 if moment == Moment::Busy {
-                    space.intrusions.borrow_mut().push((byte.page_start(), probe, should_be));
+                    space
+                        .intrusions
+                        .borrow_mut()
+                        .push((byte.page_start(), probe, should_be));
                 }
                 self.mmu().write_probe(frame, probe, value);
                 // What a program writes it makes executable itself: DC CVAU, IC IVAU on its own line, and no other.
@@ -186,13 +197,21 @@ impl World {
     }
 
     /// The kernel stores a word into a space, running or not (ptrace, /proc/PID/mem, set_child_tid).
-    pub fn kernel_store(&self, cpu: usize, space: &Rc<Space>, address: VirtAddr, probe: usize, value: u64) -> Seen {
+    pub fn kernel_store(
+        &self,
+        cpu: usize,
+        space: &Rc<Space>,
+        address: VirtAddr,
+        probe: usize,
+        value: u64,
+    ) -> Seen {
         if self.is_locked(space) {
             return Seen::Waits;
         }
         let byte = VirtAddr(address.page_start().0 + PROBES[probe] as u64 * 8);
         let expected = space.shadow.borrow_mut().judge(byte, Access::Write);
-        self.mmu().note(|| format!("kernel stores {value:#x} at {byte:?} in root {:?}", space.root));
+        self.mmu()
+            .note(|| format!("kernel stores {value:#x} at {byte:?} in root {:?}", space.root));
         let stored = self.with_space(cpu, space, |inner| {
             let frame = inner.privatise(&self.memory, byte, Access::Write)?;
             self.mmu().write_probe(frame, probe, value);

@@ -41,8 +41,12 @@ impl World {
         }
         let frames = self.memory.frames().managed().len;
         let none = vec![0; frames];
-        let mut survey =
-            Survey { world: self, references: none.clone(), kernel: none, counted: vec![false; frames] };
+        let mut survey = Survey {
+            world: self,
+            references: none.clone(),
+            kernel: none,
+            counted: vec![false; frames],
+        };
         survey.count_kernel_references();
         for space in self.spaces() {
             survey.visit_space(&space);
@@ -63,14 +67,19 @@ impl World {
             for nth in 0..area.range().pages() {
                 let address = VirtAddr(area.range().start().0 + (nth << 12));
                 let fits = shadow.page(address).is_some_and(|page| {
-                    (page.protection, page.sharing, page.purpose) == (area.protection, area.sharing, area.purpose)
+                    (page.protection, page.sharing, page.purpose)
+                        == (area.protection, area.sharing, area.purpose)
                         && backing_fits(page, &area.backing, nth)
                 });
-                self.mmu().complain_if(!fits, || format!("area {:?} is wrong at {address:?}", area.range()));
+                self.mmu().complain_if(!fits, || {
+                    format!("area {:?} is wrong at {address:?}", area.range())
+                });
             }
         }
         let expected = shadow.pages().count() as u64;
-        self.mmu().complain_if(pages != expected, || format!("areas hold {pages} pages, not {expected}"));
+        self.mmu().complain_if(pages != expected, || {
+            format!("areas hold {pages} pages, not {expected}")
+        });
     }
 }
 
@@ -95,9 +104,15 @@ impl Survey<'_> {
     }
 
     fn count_kernel_references(&mut self) {
-        let objects = self.world.objects.iter().flat_map(|object| object.frames().to_vec());
+        let objects = self
+            .world
+            .objects
+            .iter()
+            .flat_map(|object| object.frames().to_vec());
         let held = self.world.held.borrow();
-        let all = objects.chain(held.iter().copied()).chain([self.world.memory.zero_frame()]);
+        let all = objects
+            .chain(held.iter().copied())
+            .chain([self.world.memory.zero_frame()]);
         for frame in all {
             self.kernel[Self::slot(frame)] += 1;
         }
@@ -107,12 +122,29 @@ impl Survey<'_> {
     fn visit_space(&mut self, space: &Space) {
         self.references[Self::slot(space.root)] += 1;
         let shadow = space.shadow.borrow();
-        let mut descent = Descent { shadow: &shadow, leaves: 0 };
-        self.visit_table(&mut descent, space.root, 1, 0, Above { limits: Limits::default(), is_shared: false });
+        let mut descent = Descent {
+            shadow: &shadow,
+            leaves: 0,
+        };
+        self.visit_table(
+            &mut descent,
+            space.root,
+            1,
+            0,
+            Above {
+                limits: Limits::default(),
+                is_shared: false,
+            },
+        );
         let guard = space.inner.borrow();
-        let resident = guard.as_ref().map_or(0, |inner| inner.resident_pages(&self.world.memory));
+        let resident = guard
+            .as_ref()
+            .map_or(0, |inner| inner.resident_pages(&self.world.memory));
         self.mmu().complain_if(resident != descent.leaves, || {
-            format!("root {:?} has {} pages mapped and says {resident}", space.root, descent.leaves)
+            format!(
+                "root {:?} has {} pages mapped and says {resident}",
+                space.root, descent.leaves
+            )
         });
     }
 
@@ -125,12 +157,16 @@ impl Survey<'_> {
             let target = match decode(level, raw) {
                 Meaning::Invalid => continue,
                 Meaning::Wrong(why) => {
-                    return self.mmu().complain(|| format!("{table:?}[{index}] = {raw:#x}, level {level}: {why}"));
+                    return self
+                        .mmu()
+                        .complain(|| format!("{table:?}[{index}] = {raw:#x}, level {level}: {why}"));
                 }
                 Meaning::Table(next, _) | Meaning::Page(next, _) => Frame(next),
             };
             if !self.world.memory.frames().is_managed(target) {
-                return self.mmu().complain(|| format!("{table:?}[{index}] = {raw:#x} leads out of RAM"));
+                return self
+                    .mmu()
+                    .complain(|| format!("{table:?}[{index}] = {raw:#x} leads out of RAM"));
             }
             self.references[Self::slot(target)] += u32::from(is_new);
             self.check_descriptor(raw, target);
@@ -138,7 +174,13 @@ impl Survey<'_> {
                 let limits = above.limits.and(limits);
                 self.visit_table(descent, target, level + 1, address, Above { limits, is_shared });
             } else {
-                self.check_page(descent, VirtAddr(address), target, raw, Above { is_shared, ..above });
+                self.check_page(
+                    descent,
+                    VirtAddr(address),
+                    target,
+                    raw,
+                    Above { is_shared, ..above },
+                );
             }
         }
     }
@@ -148,7 +190,11 @@ impl Survey<'_> {
     fn check_descriptor(&self, raw: u64, target: Frame) {
         let count = self.world.memory.frames().count(target);
         let is_page = raw >> 10 & 1 != 0;
-        let is_disabled = if is_page { raw >> 7 & 1 != 0 || raw >> 55 & 1 != 0 } else { raw >> 62 & 1 != 0 };
+        let is_disabled = if is_page {
+            raw >> 7 & 1 != 0 || raw >> 55 & 1 != 0
+        } else {
+            raw >> 62 & 1 != 0
+        };
         let by_descriptors = count - self.held(target);
         self.mmu().complain_if(by_descriptors > 1 && !is_disabled, || {
             format!("I1: descriptor {raw:#x} lets {target:?} be written, count {count}")
@@ -156,33 +202,51 @@ impl Survey<'_> {
     }
 
     fn held(&self, frame: Frame) -> u32 {
-        self.world.held.borrow().iter().filter(|held| **held == frame).count() as u32
+        self.world
+            .held
+            .borrow()
+            .iter()
+            .filter(|held| **held == frame)
+            .count() as u32
     }
 
     fn check_page(&self, descent: &mut Descent, address: VirtAddr, frame: Frame, raw: u64, above: Above) {
         descent.leaves += 1;
         let Some(page) = descent.shadow.page(address) else {
-            return self.mmu().complain(|| format!("{frame:?} is mapped at {address:?}, where there is no area"));
+            return self
+                .mmu()
+                .complain(|| format!("{frame:?} is mapped at {address:?}, where there is no area"));
         };
-        let Meaning::Page(_, own) = decode(3, raw) else { return };
+        let Meaning::Page(_, own) = decode(3, raw) else {
+            return;
+        };
         let rights = effective(own, above.limits);
         let p = page.protection;
         let is_any = p.read || p.write || p.execute;
         let is_too_much =
             (rights.read && !is_any) || (rights.write && !p.write) || (rights.execute && !p.execute);
-        self.mmu().complain_if(is_too_much, || format!("{address:?} has {rights:?}, its area {p:?}"));
-        let is_shared_page = page.sharing == Sharing::Shared;
-        self.mmu().complain_if((raw >> 55 & 1 != 0) != is_shared_page, || {
-            format!("{address:?}: descriptor {raw:#x}, area {:?}", page.sharing)
+        self.mmu().complain_if(is_too_much, || {
+            format!("{address:?} has {rights:?}, its area {p:?}")
         });
+        let is_shared_page = page.sharing == Sharing::Shared;
+        self.mmu()
+            .complain_if((raw >> 55 & 1 != 0) != is_shared_page, || {
+                format!("{address:?}: descriptor {raw:#x}, area {:?}", page.sharing)
+            });
         let count = self.world.memory.frames().count(frame) - self.held(frame);
         let is_exclusive = !above.is_shared && (count == 1 || is_shared_page);
         self.mmu().complain_if(rights.write && !is_exclusive, || {
-            format!("I2: {address:?} can be written, {frame:?} count {count}, path shared: {}", above.is_shared)
+            format!(
+                "I2: {address:?} can be written, {frame:?} count {count}, path shared: {}",
+                above.is_shared
+            )
         });
         let there: [u64; PROBES.len()] = std::array::from_fn(|probe| self.mmu().read_probe(frame, probe));
         self.mmu().complain_if(there != page.words(), || {
-            format!("{address:?} holds {there:x?} in {frame:?}; it should hold {:x?}", page.words())
+            format!(
+                "{address:?} holds {there:x?} in {frame:?}; it should hold {:x?}",
+                page.words()
+            )
         });
     }
 

@@ -48,7 +48,14 @@ pub struct Settings {
 impl Settings {
     /// Ample memory, four processors, an honest machine.
     pub fn new(seed: u64) -> Settings {
-        Settings { seed, frames: 640, cpus: 4, asid_limit: 1 << 16, sabotage: None, is_caught: false }
+        Settings {
+            seed,
+            frames: 640,
+            cpus: 4,
+            asid_limit: 1 << 16,
+            sabotage: None,
+            is_caught: false,
+        }
     }
 }
 
@@ -120,10 +127,15 @@ impl World {
         enter_machine(Some(Rc::clone(&memory)));
         let counts = Rc::downgrade(&memory);
         memory.mmu().set_count_of(Box::new(move |frame| {
-            counts.upgrade().map_or(1, |memory| memory.frames().count(Frame(frame)))
+            counts
+                .upgrade()
+                .map_or(1, |memory| memory.frames().count(Frame(frame)))
         }));
         let roles = [Role::Text, Role::SharedMemory, Role::Data];
-        let objects = roles.iter().zip(1..).map(|(role, number)| Arc::new(Object::new(&memory, number, *role, 6)));
+        let objects = roles
+            .iter()
+            .zip(1..)
+            .map(|(role, number)| Arc::new(Object::new(&memory, number, *role, 6)));
         let objects = objects.collect();
         let world = World {
             free_at_start: memory.frames().free_count(),
@@ -171,14 +183,17 @@ impl World {
 
     /// A processor that is in user mode or idle.
     pub fn free_cpu(&self) -> Option<usize> {
-        let free: Vec<usize> =
-            (0..self.processors.len()).filter(|cpu| !self.processors[*cpu].is_in_kernel.get()).collect();
+        let free: Vec<usize> = (0..self.processors.len())
+            .filter(|cpu| !self.processors[*cpu].is_in_kernel.get())
+            .collect();
         (!free.is_empty()).then(|| self.throw(|dice| dice.pick(&free)))
     }
 
     /// Whether some processor is inside an operation.
     pub fn is_busy(&self) -> bool {
-        self.processors.iter().any(|processor| processor.is_in_kernel.get())
+        self.processors
+            .iter()
+            .any(|processor| processor.is_in_kernel.get())
     }
 
     /// Runs `act` as `cpu` in the kernel; then, back in user mode, nothing may be pending. The caller asks for the verdict
@@ -279,7 +294,10 @@ impl World {
         self.check_everything();
         let free = self.memory.frames().free_count();
         self.mmu().complain_if(free != self.free_at_start, || {
-            format!("leak: {free} frames free at the end, {} at the start", self.free_at_start)
+            format!(
+                "leak: {free} frames free at the end, {} at the start",
+                self.free_at_start
+            )
         });
         self.verdict();
         enter_machine(None);
@@ -294,13 +312,17 @@ impl World {
     /// How often each thing happened to the space.
     pub fn fault_counts(&self, space: &Space) -> FaultCounts {
         let guard = space.inner.borrow();
-        guard.as_ref().map_or_else(FaultCounts::default, |inner| *inner.faults())
+        guard
+            .as_ref()
+            .map_or_else(FaultCounts::default, |inner| *inner.faults())
     }
 
     /// The kernel takes all free frames but `left`; the test holds them.
     pub fn leave_free(&self, left: usize) {
         while self.memory.frames().free_count() > left {
-            let Ok(frame) = self.memory.frames().allocate(self.mmu()) else { return };
+            let Ok(frame) = self.memory.frames().allocate(self.mmu()) else {
+                return;
+            };
             self.held.borrow_mut().push(frame);
         }
     }
@@ -309,7 +331,9 @@ impl World {
     pub fn release_held(&self, count: usize) {
         let len = self.held.borrow().len();
         let released: Vec<Frame> = self.held.borrow_mut().drain(len - len.min(count)..).collect();
-        released.into_iter().for_each(|frame| self.memory.frames().release(self.mmu(), frame));
+        released
+            .into_iter()
+            .for_each(|frame| self.memory.frames().release(self.mmu(), frame));
     }
 
     /// The kernel keeps a reference of its own to `frame`.

@@ -45,13 +45,25 @@ impl Object {
         let mut frames = Vec::new();
         let mut expected = Vec::new();
         for page in 0..pages {
-            let frame = memory.frames().allocate(memory.mmu()).expect("room for the objects");
-            let words: Words = std::array::from_fn(|probe| 0xf11e_0000 + (number << 12) + (page << 4) + probe as u64);
-            words.iter().enumerate().for_each(|(probe, word)| memory.mmu().write_probe(frame, probe, *word));
+            let frame = memory
+                .frames()
+                .allocate(memory.mmu())
+                .expect("room for the objects");
+            let words: Words =
+                std::array::from_fn(|probe| 0xf11e_0000 + (number << 12) + (page << 4) + probe as u64);
+            words
+                .iter()
+                .enumerate()
+                .for_each(|(probe, word)| memory.mmu().write_probe(frame, probe, *word));
             frames.push(frame);
             expected.push(words);
         }
-        Object { number, role, frames, expected: Mutex::new(expected) }
+        Object {
+            number,
+            role,
+            frames,
+            expected: Mutex::new(expected),
+        }
     }
 
     /// How many pages it has.
@@ -66,7 +78,12 @@ impl Object {
 
     /// What page `index` should hold; zeros beyond the end, where nobody can look.
     pub fn words(&self, index: u64) -> Words {
-        self.expected.lock().unwrap().get(index as usize).copied().unwrap_or([0; PROBES.len()])
+        self.expected
+            .lock()
+            .unwrap()
+            .get(index as usize)
+            .copied()
+            .unwrap_or([0; PROBES.len()])
     }
 
     /// A program or the kernel has stored `value`.
@@ -83,7 +100,10 @@ impl PageSource for Object {
     }
 
     fn identity(&self) -> FileIdentity {
-        FileIdentity { device: 1, inode: self.number }
+        FileIdentity {
+            device: 1,
+            inode: self.number,
+        }
     }
 
     fn name(&self) -> String {

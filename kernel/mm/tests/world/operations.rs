@@ -5,8 +5,8 @@ use super::object::Object;
 use super::shadow::{Page, Shadow};
 use super::{Space, World, bump};
 use mm::{
-    Backing, MapError, MapRequest, PageRange, PageSource, Placement, Protection, Purpose, RemapPlacement, Sharing,
-    VirtAddr,
+    Backing, MapError, MapRequest, PageRange, PageSource, Placement, Protection, Purpose, RemapPlacement,
+    Sharing, VirtAddr,
 };
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -28,12 +28,22 @@ pub struct Mapping {
 impl Mapping {
     /// Private zeros.
     pub fn anonymous(protection: Protection) -> Mapping {
-        Mapping { protection, sharing: Sharing::Private, backing: None, purpose: Purpose::Mapping }
+        Mapping {
+            protection,
+            sharing: Sharing::Private,
+            backing: None,
+            purpose: Purpose::Mapping,
+        }
     }
 
     /// Pages of `object` from `first` on.
     pub fn of(object: &Arc<Object>, first: u64, protection: Protection, sharing: Sharing) -> Mapping {
-        Mapping { protection, sharing, backing: Some((Arc::clone(object), first)), purpose: Purpose::Mapping }
+        Mapping {
+            protection,
+            sharing,
+            backing: Some((Arc::clone(object), first)),
+            purpose: Purpose::Mapping,
+        }
     }
 
     fn page(&self) -> Page {
@@ -43,9 +53,10 @@ impl Mapping {
     fn request(&self, placement: Placement, len: u64) -> MapRequest {
         let backing = match &self.backing {
             None => Backing::Anonymous,
-            Some((object, first)) => {
-                Backing::Source { source: Arc::clone(object) as Arc<dyn PageSource>, first: *first }
-            }
+            Some((object, first)) => Backing::Source {
+                source: Arc::clone(object) as Arc<dyn PageSource>,
+                first: *first,
+            },
         };
         MapRequest {
             placement,
@@ -66,7 +77,8 @@ impl World {
     }
 
     fn unexpected(&self, what: &str, error: MapError) {
-        self.mmu().complain(|| format!("{what} is refused, {error:?}; the shadow sees no reason"));
+        self.mmu()
+            .complain(|| format!("{what} is refused, {error:?}; the shadow sees no reason"));
         self.verdict();
     }
 
@@ -75,10 +87,13 @@ impl World {
         if self.is_locked(parent) {
             return None;
         }
-        self.mmu().note(|| format!("fork of root {:?}, stack {stack_pointer:?}", parent.root));
+        self.mmu()
+            .note(|| format!("fork of root {:?}, stack {stack_pointer:?}", parent.root));
         parent.intrusions.borrow_mut().clear();
         let child = self.with_space(cpu, parent, |inner| inner.fork(&self.memory, stack_pointer))?;
-        let Ok(child) = child else { return self.want_of_memory() };
+        let Ok(child) = child else {
+            return self.want_of_memory();
+        };
         let shadow = parent.shadow.borrow().clone();
         let child = self.adopt(child, shadow);
         self.settle_intrusions(parent, &child);
@@ -89,10 +104,14 @@ impl World {
     /// What other threads of the parent stored during the fork: the child may have it or not, and keeps what it has.
     fn settle_intrusions(&self, parent: &Space, child: &Space) {
         for (page, probe, before) in parent.intrusions.borrow_mut().drain(..) {
-            let Some(there) = self.mmu().truth(child.root, page) else { continue };
+            let Some(there) = self.mmu().truth(child.root, page) else {
+                continue;
+            };
             let seen = self.mmu().read_probe(mm::Frame(there.frame), probe);
             let mut shadow = child.shadow.borrow_mut();
-            let is_private = shadow.page(page).is_some_and(|page| page.sharing == Sharing::Private);
+            let is_private = shadow
+                .page(page)
+                .is_some_and(|page| page.sharing == Sharing::Private);
             if let Some(page) = shadow.page_mut(page).filter(|_| is_private && seen == before) {
                 page.store(probe, before);
             }
@@ -106,13 +125,17 @@ impl World {
             return true;
         }
         let is_at_work = |other: usize| {
-            self.processors[other].is_in_kernel.get() && self.mmu().active(other).is_some_and(|(r, _)| r == space.root)
+            self.processors[other].is_in_kernel.get()
+                && self.mmu().active(other).is_some_and(|(r, _)| r == space.root)
         };
         if self.is_locked(space) || (0..self.processors.len()).any(is_at_work) {
             return false;
         }
         for other in 0..self.processors.len() {
-            if self.running(other).is_some_and(|running| Rc::ptr_eq(&running, space)) {
+            if self
+                .running(other)
+                .is_some_and(|running| Rc::ptr_eq(&running, space))
+            {
                 self.idle(other);
             }
         }
@@ -161,12 +184,15 @@ impl World {
             Placement::Fixed(at) | Placement::FixedNoReplace(at) => PageRange::new(at, pages << 12),
             Placement::Hint(_) => None,
         };
-        self.mmu().note(|| format!("map {placement:?} {pages} pages, root {:?}", space.root));
+        self.mmu()
+            .note(|| format!("map {placement:?} {pages} pages, root {:?}", space.root));
         let request = mapping.request(placement, pages << 12);
         let start = match self.with_space(cpu, space, |inner| inner.map(&self.memory, request))? {
             Ok(start) => start,
             Err(MapError::NoMemory) => return self.want_of_memory(),
-            Err(MapError::Exists) if fixed.is_some_and(|range| !space.shadow.borrow().is_free(range)) => return None,
+            Err(MapError::Exists) if fixed.is_some_and(|range| !space.shadow.borrow().is_free(range)) => {
+                return None;
+            }
             Err(error) => {
                 self.unexpected("mmap", error);
                 return None;
@@ -175,8 +201,14 @@ impl World {
         let range = PageRange::new(start, pages << 12).expect("mmap returns a range of the user half");
         let mut shadow = space.shadow.borrow_mut();
         let must_be_free = !matches!(placement, Placement::Fixed(_));
-        self.mmu().complain_if(must_be_free && !shadow.is_free(range), || format!("mmap takes used {range:?}"));
-        self.mmu().complain_if(fixed.is_some_and(|fixed| fixed != range), || format!("mmap moved to {range:?}"));
+        self.mmu()
+            .complain_if(must_be_free && !shadow.is_free(range), || {
+                format!("mmap takes used {range:?}")
+            });
+        self.mmu()
+            .complain_if(fixed.is_some_and(|fixed| fixed != range), || {
+                format!("mmap moved to {range:?}")
+            });
         shadow.remove(range);
         shadow.insert(range, &mapping.page());
         drop(shadow);
@@ -189,8 +221,11 @@ impl World {
         if self.is_locked(space) {
             return None;
         }
-        self.mmu().note(|| format!("unmap {range:?}, root {:?}", space.root));
-        match self.with_space(cpu, space, |inner| inner.unmap(&self.memory, range.start(), range.len()))? {
+        self.mmu()
+            .note(|| format!("unmap {range:?}, root {:?}", space.root));
+        match self.with_space(cpu, space, |inner| {
+            inner.unmap(&self.memory, range.start(), range.len())
+        })? {
             Ok(()) => {
                 space.shadow.borrow_mut().remove(range);
                 self.verdict();
@@ -209,10 +244,13 @@ impl World {
         if self.is_locked(space) {
             return None;
         }
-        self.mmu().note(|| format!("discard {range:?}, root {:?}", space.root));
+        self.mmu()
+            .note(|| format!("discard {range:?}, root {:?}", space.root));
         // A store of another thread in the middle may be dropped or not; no program can tell which came first.
         space.forming.set(Some(range));
-        let result = self.with_space(cpu, space, |inner| inner.discard(&self.memory, range.start(), range.len()));
+        let result = self.with_space(cpu, space, |inner| {
+            inner.discard(&self.memory, range.start(), range.len())
+        });
         space.forming.set(None);
         let mut shadow = space.shadow.borrow_mut();
         match result? {
@@ -231,18 +269,28 @@ impl World {
     }
 
     /// mprotect(2).
-    pub fn protect(&self, cpu: usize, space: &Rc<Space>, range: PageRange, protection: Protection) -> Option<()> {
+    pub fn protect(
+        &self,
+        cpu: usize,
+        space: &Rc<Space>,
+        range: PageRange,
+        protection: Protection,
+    ) -> Option<()> {
         if self.is_locked(space) {
             return None;
         }
-        self.mmu().note(|| format!("protect {range:?} {protection:?}, root {:?}", space.root));
+        self.mmu()
+            .note(|| format!("protect {range:?} {protection:?}, root {:?}", space.root));
         let (start, len) = (range.start(), range.len());
-        let result = self.with_space(cpu, space, |inner| inner.protect(&self.memory, start, len, protection))?;
+        let result = self.with_space(cpu, space, |inner| {
+            inner.protect(&self.memory, start, len, protection)
+        })?;
         let mut shadow = space.shadow.borrow_mut();
         match result {
             Ok(()) => {
                 let is_mapped = shadow.covers(range);
-                self.mmu().complain_if(!is_mapped, || format!("mprotect of {range:?}, which has a hole"));
+                self.mmu()
+                    .complain_if(!is_mapped, || format!("mprotect of {range:?}, which has a hole"));
                 shadow.for_each_in(range, |page| page.protection = protection);
                 self.verdict();
                 Some(())
@@ -272,7 +320,12 @@ impl World {
             RemapPlacement::Fixed(at) => PageRange::new(at, pages << 12),
             _ => None,
         };
-        self.mmu().note(|| format!("remap {from:?} to {pages} pages {placement:?}, root {:?}", space.root));
+        self.mmu().note(|| {
+            format!(
+                "remap {from:?} to {pages} pages {placement:?}, root {:?}",
+                space.root
+            )
+        });
         space.forming.set(target);
         let result = self.with_space(cpu, space, |inner| {
             inner.remap(&self.memory, from.start(), from.len(), pages << 12, placement)
@@ -292,17 +345,20 @@ impl World {
         target: Option<PageRange>,
     ) -> Option<VirtAddr> {
         let mut shadow = space.shadow.borrow_mut();
-        self.mmu().complain_if(shadow.area_end(from.start()) < from.end(), || {
-            format!("mremap of {from:?}, which is not of one area")
-        });
+        self.mmu()
+            .complain_if(shadow.area_end(from.start()) < from.end(), || {
+                format!("mremap of {from:?}, which is not of one area")
+            });
         if let Some(target) = target {
-            self.mmu().complain_if(to != target, || format!("mremap to {to:?} instead of {target:?}"));
+            self.mmu()
+                .complain_if(to != target, || format!("mremap to {to:?} instead of {target:?}"));
             shadow.remove(target);
         }
         if to.start() == from.start() {
             resize(&mut shadow, from, to);
         } else {
-            self.mmu().complain_if(!shadow.is_free(to), || format!("mremap takes used {to:?}"));
+            self.mmu()
+                .complain_if(!shadow.is_free(to), || format!("mremap takes used {to:?}"));
             shadow.relocate(from, to);
         }
         drop(shadow);
@@ -328,7 +384,9 @@ impl World {
                 // As on Linux the target of MREMAP_FIXED may be gone already.
                 let is_gone = |to: &PageRange| {
                     let guard = space.inner.borrow();
-                    guard.as_ref().is_some_and(|inner| inner.areas().overlapping(*to).is_empty())
+                    guard
+                        .as_ref()
+                        .is_some_and(|inner| inner.areas().overlapping(*to).is_empty())
                 };
                 if let Some(gone) = target.filter(is_gone) {
                     shadow.remove(gone);
@@ -345,7 +403,10 @@ impl World {
 
     /// Gives the process a break that begins at `start`.
     pub fn start_break(&self, cpu: usize, space: &Rc<Space>, start: VirtAddr) {
-        if self.with_space(cpu, space, |inner| inner.start_break(start)).is_some() {
+        if self
+            .with_space(cpu, space, |inner| inner.start_break(start))
+            .is_some()
+        {
             space.shadow.borrow_mut().heap = Some((start, start));
         }
     }
@@ -362,15 +423,20 @@ impl World {
             let up = |at: VirtAddr| VirtAddr(at.0.next_multiple_of(4096));
             let mut shadow = space.shadow.borrow_mut();
             if let Some(more) = PageRange::between(up(old), up(end)) {
-                self.mmu().complain_if(!shadow.is_free(more), || format!("brk takes used {more:?}"));
-                let heap = Mapping { purpose: Purpose::Heap, ..Mapping::anonymous(Protection::READ_WRITE) };
+                self.mmu()
+                    .complain_if(!shadow.is_free(more), || format!("brk takes used {more:?}"));
+                let heap = Mapping {
+                    purpose: Purpose::Heap,
+                    ..Mapping::anonymous(Protection::READ_WRITE)
+                };
                 shadow.insert(more, &heap.page());
             } else if let Some(less) = PageRange::between(up(end), up(old)) {
                 shadow.remove(less);
             }
             shadow.heap = Some((start, end));
         } else {
-            self.mmu().complain_if(now != old, || format!("brk {end:?} gives {now:?} after {old:?}"));
+            self.mmu()
+                .complain_if(now != old, || format!("brk {end:?} gives {now:?} after {old:?}"));
         }
         self.verdict();
         Some(now)
@@ -379,7 +445,8 @@ impl World {
     /// The kernel writes a page of a file (write(2)).
     pub fn write_file(&self, object: &Object, index: u64, probe: usize, value: u64) {
         let frame = object.frames()[index as usize];
-        self.mmu().note(|| format!("file write of {value:#x} to {frame:?}"));
+        self.mmu()
+            .note(|| format!("file write of {value:#x} to {frame:?}"));
         self.mmu().write_probe(frame, probe, value);
         self.memory.frames().note_kernel_write(frame);
         object.expect(index, probe, value);
@@ -390,9 +457,10 @@ impl World {
 fn resize(shadow: &mut Shadow, from: PageRange, to: PageRange) {
     if let Some(tail) = PageRange::between(to.end(), from.end()) {
         shadow.remove(tail);
-    } else if let (Some(more), Some(first)) =
-        (PageRange::between(from.end(), to.end()), shadow.page(from.start()).cloned())
-    {
+    } else if let (Some(more), Some(first)) = (
+        PageRange::between(from.end(), to.end()),
+        shadow.page(from.start()).cloned(),
+    ) {
         shadow.insert(more, &first.further(from.pages()));
     }
 }

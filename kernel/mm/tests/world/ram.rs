@@ -19,9 +19,20 @@ struct State {
 impl Ram {
     /// `count` frames from `first`. `Frames` wants them for ever, as they are on the board.
     pub fn leak(first: Frame, count: usize) -> &'static Ram {
-        let infos = (0..count).map(|_| FrameInfo::default()).collect::<Vec<_>>().leak();
-        let state = State { next: first.0, end: first.0 + count as u32, returned: Vec::new() };
-        Box::leak(Box::new(Ram { first, infos, state: Mutex::new(state) }))
+        let infos = (0..count)
+            .map(|_| FrameInfo::default())
+            .collect::<Vec<_>>()
+            .leak();
+        let state = State {
+            next: first.0,
+            end: first.0 + count as u32,
+            returned: Vec::new(),
+        };
+        Box::leak(Box::new(Ram {
+            first,
+            infos,
+            state: Mutex::new(state),
+        }))
     }
 
     /// The heart's view of these frames.
@@ -42,7 +53,10 @@ impl FrameSource for Ram {
             return Some(run);
         }
         let len = (wanted as u32).min(state.end - state.next);
-        let run = FrameRun { first: Frame(state.next), len: len as usize };
+        let run = FrameRun {
+            first: Frame(state.next),
+            len: len as usize,
+        };
         state.next += len;
         (len > 0).then_some(run)
     }

@@ -29,7 +29,13 @@ impl Page {
         backing: Option<(Arc<Object>, u64)>,
         purpose: Purpose,
     ) -> Page {
-        Page { protection, sharing, backing, purpose, own: None }
+        Page {
+            protection,
+            sharing,
+            backing,
+            purpose,
+            own: None,
+        }
     }
 
     /// What it holds.
@@ -60,13 +66,22 @@ impl Page {
 
     /// Whether its object ends before it.
     pub fn is_beyond_end(&self) -> bool {
-        self.backing.as_ref().is_some_and(|(object, index)| *index >= object.pages())
+        self.backing
+            .as_ref()
+            .is_some_and(|(object, index)| *index >= object.pages())
     }
 
     /// The same kind of page, `pages` further on in its object.
     pub fn further(&self, pages: u64) -> Page {
-        let backing = self.backing.as_ref().map(|(object, index)| (Arc::clone(object), index + pages));
-        Page { backing, own: None, ..self.clone() }
+        let backing = self
+            .backing
+            .as_ref()
+            .map(|(object, index)| (Arc::clone(object), index + pages));
+        Page {
+            backing,
+            own: None,
+            ..self.clone()
+        }
     }
 
     /// Whether `next`, on the next page, is more of the same.
@@ -116,18 +131,26 @@ impl Shadow {
 
     /// Every page with its first address.
     pub fn pages(&self) -> impl Iterator<Item = (VirtAddr, &Page)> {
-        self.pages.iter().map(|(number, page)| (VirtAddr(number << 12), page))
+        self.pages
+            .iter()
+            .map(|(number, page)| (VirtAddr(number << 12), page))
     }
 
     /// The `nth` page, counted round.
     pub fn nth(&self, nth: usize) -> Option<VirtAddr> {
         let len = self.pages.len();
-        self.pages.keys().nth(nth.checked_rem(len)?).map(|number| VirtAddr(number << 12))
+        self.pages
+            .keys()
+            .nth(nth.checked_rem(len)?)
+            .map(|number| VirtAddr(number << 12))
     }
 
     /// The pages of `range` that exist.
     fn numbers(&self, range: PageRange) -> Vec<u64> {
-        self.pages.range(range.start().0 >> 12..range.end().0 >> 12).map(|(number, _)| *number).collect()
+        self.pages
+            .range(range.start().0 >> 12..range.end().0 >> 12)
+            .map(|(number, _)| *number)
+            .collect()
     }
 
     /// Whether no page of `range` exists.
@@ -143,14 +166,18 @@ impl Shadow {
     /// Puts `first` and its continuation over `range`.
     pub fn insert(&mut self, range: PageRange, first: &Page) {
         for nth in 0..range.pages() {
-            self.pages.insert((range.start().0 >> 12) + nth, first.further(nth));
+            self.pages
+                .insert((range.start().0 >> 12) + nth, first.further(nth));
         }
     }
 
     /// munmap.
     pub fn remove(&mut self, range: PageRange) -> Vec<(u64, Page)> {
         let numbers = self.numbers(range);
-        numbers.into_iter().filter_map(|number| self.pages.remove_entry(&number)).collect()
+        numbers
+            .into_iter()
+            .filter_map(|number| self.pages.remove_entry(&number))
+            .collect()
     }
 
     /// Changes every existing page of `range`.
@@ -161,7 +188,9 @@ impl Shadow {
 
     /// mremap's move: the pages of `from` go to `to`, which is free; what `to` has more continues them.
     pub fn relocate(&mut self, from: PageRange, to: PageRange) {
-        let Some(first) = self.page(from.start()).cloned() else { return };
+        let Some(first) = self.page(from.start()).cloned() else {
+            return;
+        };
         let moved = self.remove(from);
         self.insert(to, &first);
         for (number, page) in moved {
@@ -175,8 +204,14 @@ impl Shadow {
     /// How far, from `address` on, the pages are of one area; `address` itself if there is none.
     pub fn area_end(&self, address: VirtAddr) -> VirtAddr {
         let mut number = address.0 >> 12;
-        let Some(mut page) = self.pages.get(&number) else { return address };
-        while let Some(next) = self.pages.get(&(number + 1)).filter(|next| page.continues_with(next)) {
+        let Some(mut page) = self.pages.get(&number) else {
+            return address;
+        };
+        while let Some(next) = self
+            .pages
+            .get(&(number + 1))
+            .filter(|next| page.continues_with(next))
+        {
             (number, page) = (number + 1, next);
         }
         VirtAddr((number + 1) << 12)
@@ -203,14 +238,23 @@ impl Shadow {
 
     fn grow_stack(&mut self, address: VirtAddr) -> bool {
         let number = address.0 >> 12;
-        let Some((&start, stack)) = self.pages.range(number..).next() else { return false };
-        let Purpose::Stack { limit } = stack.purpose else { return false };
-        let below = self.pages.range(..number).next_back().map_or(0, |(below, _)| below + 1 + STACK_GUARD);
+        let Some((&start, stack)) = self.pages.range(number..).next() else {
+            return false;
+        };
+        let Purpose::Stack { limit } = stack.purpose else {
+            return false;
+        };
+        let below = self
+            .pages
+            .range(..number)
+            .next_back()
+            .map_or(0, |(below, _)| below + 1 + STACK_GUARD);
         if number < limit.0 >> 12 || number < below {
             return false;
         }
         let page = stack.further(0);
-        self.pages.extend((number..start).map(|number| (number, page.clone())));
+        self.pages
+            .extend((number..start).map(|number| (number, page.clone())));
         true
     }
 }
