@@ -51,7 +51,10 @@ pub fn build(
 ) -> Result<u64, Errno> {
     let layout = Layout::of(arguments, path);
     map(space, layout.sp, limit, executable.is_stack_executable)?;
-    let mut bytes = Vec::with_capacity((STACK_TOP - layout.sp) as usize);
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact((STACK_TOP - layout.sp) as usize)
+        .map_err(|_| Errno::ENOMEM)?;
     let mut word = |value: u64| bytes.extend_from_slice(&value.to_le_bytes());
     word(arguments.arguments.count() as u64);
     pointers(&arguments.arguments, layout.arguments, &mut word);

@@ -25,6 +25,9 @@ use mm::{
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
+/// Areas of one space from which on no more are made: Linux's `max_map_count`.
+const MOST_AREAS: usize = 65530;
+
 /// Pages whose state mincore(2) reports at a time.
 const MINCORE_PIECE: u64 = 256;
 
@@ -159,8 +162,11 @@ fn file_backing(
     })
 }
 
-/// `ENOMEM` if the space would grow beyond `RLIMIT_AS`.
+/// `ENOMEM` if the space would grow beyond `RLIMIT_AS`, or has too many areas already.
 fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> {
+    if space.with(|space| space.areas().len()) >= MOST_AREAS {
+        return Err(Errno::ENOMEM);
+    }
     let limit = process.limit(RLIMIT_AS);
     if limit == RLIM64_INFINITY || more == 0 {
         return Ok(());

@@ -5,7 +5,7 @@ use crate::process::{self, INIT, Pid, Process};
 use crate::signal::{self, is_on_stack};
 use crate::thread::Thread;
 use crate::wait;
-use crate::{time, user_memory};
+use crate::{memory, time, user_memory};
 use abi::Errno;
 use abi::process::RLIMIT_SIGPENDING;
 use abi::signal::info::{SI_TKILL, SI_USER};
@@ -356,7 +356,8 @@ fn queued_info(
 
 /// A real-time signal is not lost silently: `EAGAIN` when too many wait already.
 fn check_queue(process: &Process, signal: Signal) -> Result<(), Errno> {
-    let is_full = process.signals.waiting() as u64 >= process.limit(RLIMIT_SIGPENDING);
+    let is_full =
+        process.signals.waiting() as u64 >= process.limit(RLIMIT_SIGPENDING) || memory::has_room().is_err();
     if signal >= Signal::SIGRTMIN && is_full {
         Err(Errno::EAGAIN)
     } else {
