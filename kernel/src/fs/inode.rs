@@ -122,6 +122,8 @@ pub struct Attributes {
     pub gid: u32,
     /// Names, and for a directory `.` and the `..` of each directory in it.
     pub links: u32,
+    /// It has no name and may get one (`O_TMPFILE`); a file that lost its last name may not.
+    pub is_linkable: bool,
     /// Last read.
     pub accessed: TimeSpec,
     /// Last change of the contents.
@@ -141,6 +143,7 @@ impl Attributes {
             uid,
             gid,
             links: 1,
+            is_linkable: false,
             accessed: now,
             modified: now,
             changed: now,

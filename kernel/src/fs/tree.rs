@@ -68,7 +68,10 @@ pub fn create_unnamed(
         body,
         new_attributes(directory, mode, subject),
     );
-    inode.change(|attributes| attributes.links = 0);
+    inode.change(|attributes| {
+        attributes.links = 0;
+        attributes.is_linkable = true;
+    });
     let name = alloc::format!("#{}", inode.number);
     let dentry = Dentry::new(Some(directory), name.as_bytes(), inode);
     dentry.mark_removed();
@@ -99,13 +102,16 @@ pub fn link(
     if inode.is_directory() {
         return Err(Errno::EPERM);
     }
-    children(directory, Errno::EPERM)?;
+    children(directory, Errno::ENOENT)?;
     if !Arc::ptr_eq(&inode.filesystem, &directory.inode.filesystem) {
         return Err(Errno::EXDEV);
     }
     subject.check(&directory.inode, W_OK | X_OK)?;
-    if inode.attributes().links == u32::MAX {
-        return Err(Errno::EMLINK);
+    let attributes = inode.attributes();
+    match attributes.links {
+        0 if !attributes.is_linkable => return Err(Errno::ENOENT),
+        u32::MAX => return Err(Errno::EMLINK),
+        _ => {}
     }
     attach(directory, name, inode.clone())?;
     inode.change(|attributes| attributes.links += 1);

@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::file::{
     AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE,
-    S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
+    S_IFBLK, S_IFDIR, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
 };
 
 use super::lookup::{Lookup, check_flags};
@@ -48,6 +48,7 @@ fn body(directory: &Dentry, kind: u32, device: DeviceNumber, is_privileged: bool
         S_IFCHR | S_IFBLK if !is_privileged => Err(Errno::EPERM),
         S_IFCHR => Ok(Body::Character(device)),
         S_IFBLK => Ok(Body::Block(device)),
+        S_IFDIR => Err(Errno::EPERM),
         _ => Err(Errno::EINVAL),
     }
 }

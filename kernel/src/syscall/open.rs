@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, FD_CLOEXEC, O_CLOEXEC};
+use abi::file::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, FD_CLOEXEC, O_CLOEXEC, O_LARGEFILE};
 use abi::process::RLIMIT_NOFILE;
 
 use super::lookup::{Lookup, check_flags, index};
@@ -11,11 +11,11 @@ use crate::fs::{self, OnExec, OpenFile};
 use crate::memory;
 use crate::thread::Thread;
 
-/// openat(2).
+/// openat(2). A 64-bit program means `O_LARGEFILE` whether it says so or not.
 pub fn openat(current: &Thread, directory: i32, path: u64, flags: u32, mode: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
     memory::has_room()?;
-    let file = fs::open(&lookup.place(), &lookup.path, flags, mode)?;
+    let file = fs::open(&lookup.place(), &lookup.path, flags | O_LARGEFILE, mode)?;
     install(current, file, on_exec(flags), 0)
 }
 

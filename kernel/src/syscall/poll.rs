@@ -175,7 +175,7 @@ pub fn pselect6(
     mask: u64,
 ) -> Result<usize, Errno> {
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
-    let count = count.min(current.process.files.lock().capacity());
+    let count = count.min(MAX_DESCRIPTORS);
     let mut sets = [const { Vec::new() }; 3];
     for (set, address) in sets.iter_mut().zip(addresses) {
         *set = read_set(address, count)?;

@@ -115,7 +115,7 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
         error => error,
     })?;
     memory::has_room()?;
-    let name: Vec<u8> = [b"memfd:", name.as_slice()].concat();
+    let name: Vec<u8> = [b"/memfd:", name.as_slice()].concat();
     let root = fs::root();
     let subject = Subject::new(current.process.credentials());
     let body = Body::Regular(Contents::new(&root.inode.filesystem));
