@@ -106,7 +106,7 @@ fn map_segments(space: &Space, file: &OpenFile, executable: &Executable, base: u
 }
 
 /// Maps one segment: pages of the file, then zeros. The last page of the file part may hold bytes of the file that do not
-/// belong to the segment; where the segment goes on in memory they become zeros.
+/// belong to the segment; where the segment goes on in memory, the rest of that page becomes zeros.
 fn map_segment(
     space: &Space,
     source: &Arc<dyn PageSource>,
@@ -135,7 +135,8 @@ fn map_segment(
     }
     let memory_end = start.checked_add(segment.memory_len).ok_or(Errno::ENOEXEC)?;
     if segment.memory_len > segment.file_len && segment.is_writable {
-        clear(space, file_end, file_pages_end.min(memory_end))?;
+        // To the end of the page: ld.so allocates from what follows its segment and takes it for zeros.
+        clear(space, file_end, file_pages_end)?;
     }
     map_range(
         space,
