@@ -20,6 +20,20 @@ impl Tables {
         if range.is_empty() {
             return Ok(());
         }
+        self.make_edges_private(memory, range)?;
+        let mut batch = Batch::new();
+        self.clear_table(memory, self.root(), Level::L1, VirtAddr(0), range, &mut batch);
+        batch.release(memory, self.tag);
+        Ok(())
+    }
+
+    /// Makes private what [`Tables::clear_range`] of `range`, which is not empty, would edit: after this it cannot fail. Out of
+    /// memory: nothing that a program could see has changed.
+    pub(crate) fn make_edges_private<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        range: PageRange,
+    ) -> Result<(), NoMemory> {
         for (edge, inside) in [
             (range.start(), range.start()),
             (range.end(), VirtAddr(range.end().0 - 1)),
@@ -30,9 +44,6 @@ impl Tables {
                 self.make_private(memory, inside, Level::L2)?;
             }
         }
-        let mut batch = Batch::new();
-        self.clear_table(memory, self.root(), Level::L1, VirtAddr(0), range, &mut batch);
-        batch.release(memory, self.tag);
         Ok(())
     }
 

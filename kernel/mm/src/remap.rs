@@ -89,8 +89,8 @@ impl AddressSpace {
                 return Err(MapError::Invalid);
             }
         }
-        // With the old tables private, the unmap at the end cannot run out of memory.
-        self.tables.make_range_private(memory, from)?;
+        // So that the unmap at the end cannot run out of memory.
+        self.tables.make_edges_private(memory, from)?;
         let to = self.place(memory, placement, new_len)?;
         let kept = PageRange::new(from.start(), from.len().min(to.len())).ok_or(MapError::Invalid)?;
         self.tables.move_range(memory, kept, to.start())?;

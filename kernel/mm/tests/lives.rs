@@ -21,8 +21,8 @@ const HEAP: u64 = 0x2_0000_0000;
 const STACK_TOP: u64 = 0x7f_ffff_f000;
 const STACK_LIMIT: u64 = STACK_TOP - 12 * 4096;
 const SPACES: usize = 6;
-/// Steps between two full checks.
-const CHECK_EVERY: usize = 40;
+/// Steps between two full checks, unless `HOLSTEIN_CHECK_EVERY` says otherwise.
+const CHECK_EVERY: u64 = 40;
 
 const PROTECTIONS: [Protection; 7] = [
     Protection::READ_WRITE,
@@ -405,10 +405,11 @@ fn hot_addresses() -> Vec<u64> {
 
 /// Runs one life of `steps` steps.
 pub fn live(settings: Settings, steps: usize) -> (u64, u64, u64) {
+    let check_every = number_from_environment("HOLSTEIN_CHECK_EVERY", CHECK_EVERY) as usize;
     let life = Life::begin(settings);
     for step in 0..steps {
         life.step();
-        if step % CHECK_EVERY == 0 {
+        if step % check_every == 0 {
             life.check();
         }
     }
