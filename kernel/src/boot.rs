@@ -30,7 +30,7 @@ use spin::Once;
 const INIT_PATHS: [&str; 5] = ["/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
 
 /// Frames that a process costs at least: its kernel stack, its tables, the first pages that it writes.
-const FRAMES_PER_PROCESS: u64 = 16;
+const FRAMES_PER_PROCESS: u64 = 32;
 
 static COMMAND_LINE: Once<CommandLine<'static>> = Once::new();
 

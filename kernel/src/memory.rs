@@ -10,6 +10,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use mm::{FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource};
+use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
 use spin::{Mutex, Once};
 
@@ -50,10 +51,12 @@ pub fn has_room() -> Result<(), Errno> {
     }
 }
 
-/// Frames that nobody uses: those ready for programs, the reserve, and stacks kept for the next thread.
+/// Frames that nobody uses: those ready for programs, the reserve, stacks kept for the next thread, and what the heap has
+/// and needs no more.
 pub fn free_frames() -> usize {
     let reserve = platform::memory::free_bytes() / PAGE_SIZE - RamFrames.spare();
-    get().frames().free_count() + reserve + platform::thread::cached_frames()
+    let unused_heap = heap::arena_bytes().saturating_sub(heap::used_bytes()) / PAGE_SIZE;
+    get().frames().free_count() + reserve + platform::thread::cached_frames() + unused_heap
 }
 
 /// One reference to a frame. Cloning takes a further reference, dropping gives it back.

@@ -21,14 +21,19 @@ pub fn execve(
     argv: u64,
     envp: u64,
 ) -> Result<usize, Errno> {
-    execveat(current, context, [AT_FDCWD as u64, path, argv, envp, 0, 0])
+    execute(current, context, [AT_FDCWD as u64, path, argv, envp, 0])
 }
 
 /// execveat(2).
-pub fn execveat(
+pub fn execveat(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, Errno> {
+    let [directory, path, argv, envp, flags, _] = super::arguments(context);
+    execute(current, context, [directory, path, argv, envp, flags])
+}
+
+fn execute(
     current: &Arc<Thread>,
     context: &mut UserContext,
-    [directory, path, argv, envp, flags, _]: [u64; 6],
+    [directory, path, argv, envp, flags]: [u64; 5],
 ) -> Result<usize, Errno> {
     let flags = flags as u32;
     if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {

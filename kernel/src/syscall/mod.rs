@@ -74,10 +74,10 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::GETPID => process::getpid(current),
         nr::GETPPID => process::getppid(current),
         nr::GETTID => process::gettid(current),
-        nr::CLONE => clone::clone(current, context, all),
+        nr::CLONE => clone::clone(current, context, arguments(context)),
         nr::CLONE3 => clone::clone3(current, context, a, b),
         nr::EXECVE => exec::execve(current, context, a, b, c),
-        nr::EXECVEAT => exec::execveat(current, context, all),
+        nr::EXECVEAT => exec::execveat(current, context),
         nr::EXIT | nr::EXIT_GROUP => exit::exit(current, a),
         nr::WAIT4 => wait::wait4(current, a, b, c, d),
         nr::WAITID => wait::waitid(current, a, b, c, d, e),
@@ -88,11 +88,11 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::SET_TID_ADDRESS => process::set_tid_address(current, a),
         nr::SET_ROBUST_LIST => process::set_robust_list(current, a, b),
         nr::GET_ROBUST_LIST => process::get_robust_list(current, a, b, c),
-        nr::PRCTL => process::prctl(current, all),
+        nr::PRCTL => process::prctl(current, arguments(context)),
         nr::PERSONALITY => process::personality(current, a),
         nr::GETPRIORITY => process::getpriority(current, a, b),
         nr::SETPRIORITY => process::setpriority(current, a, b, c),
-        nr::FUTEX => futex::futex(current, all),
+        nr::FUTEX => futex::futex(current, arguments(context)),
 
         // Users and groups
         nr::GETUID => identity::getuid(current),
@@ -114,10 +114,10 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
 
         // Memory
         nr::BRK => memory::brk(current, a),
-        nr::MMAP => memory::mmap(current, all),
+        nr::MMAP => memory::mmap(current, arguments(context)),
         nr::MUNMAP => memory::munmap(current, a, b),
         nr::MPROTECT => memory::mprotect(current, a, b, c),
-        nr::MREMAP => memory::mremap(current, all),
+        nr::MREMAP => memory::mremap(current, arguments(context)),
         nr::MADVISE => memory::madvise(current, a, b, c),
         nr::MINCORE => memory::mincore(current, a, b, c),
         nr::MSYNC => memory::msync(current, a, b, c),
@@ -169,10 +169,18 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::SCHED_SETAFFINITY => system::sched_setaffinity(current, a, b, c),
         nr::SCHED_GETSCHEDULER => system::sched_getscheduler(current, a),
         nr::SCHED_GETPARAM => system::sched_getparam(current, a, b),
-        nr::REBOOT => system::reboot(current, all),
+        nr::REBOOT => system::reboot(current, arguments(context)),
 
-        number => files::dispatch(current, number, all).unwrap_or_else(|| Err(refuse(current, number))),
+        number => files::dispatch(current, number, arguments(context))
+            .unwrap_or_else(|| Err(refuse(current, number))),
     }
+}
+
+/// x0 to x5. Loaded anew by the calls that take all of them, so that the others keep them in registers.
+#[inline(always)]
+fn arguments(context: &UserContext) -> [u64; 6] {
+    let x = &context.x;
+    [x[0], x[1], x[2], x[3], x[4], x[5]]
 }
 
 /// There is no such call, or none here: `ENOSYS`, and one line in the log for each number.
