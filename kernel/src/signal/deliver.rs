@@ -95,8 +95,13 @@ fn enter_handler(
     }
 }
 
-/// The table in signal(7).
+/// The table in signal(7). The first process is ended by its own faults only: what it blocked when it was sent, and lets
+/// in without a handler, comes to nothing.
 fn act_by_default(thread: &Arc<Thread>, signal: Signal, info: &SigInfo) {
+    let is_fault = signal.default_action() == DefaultAction::Core && info.code > 0;
+    if thread.process.pid == INIT && !is_fault {
+        return;
+    }
     match signal.default_action() {
         DefaultAction::Ignore | DefaultAction::Continue => {}
         DefaultAction::Stop => stop_by(thread, signal),

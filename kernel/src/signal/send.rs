@@ -81,9 +81,10 @@ pub fn force(thread: &Arc<Thread>, info: SigInfo) {
     thread.call_attention();
 }
 
-/// The first process gets only signals that it has a handler for: nobody can end it by mistake (kill(2), NOTES).
+/// The first process gets only signals that it has a handler for, or blocks to fetch them by itself (sigtimedwait(2)):
+/// nobody can end it by mistake (kill(2), NOTES).
 fn is_protected(process: &Process, signal: Signal) -> bool {
-    process.pid == INIT && process.signals.action(signal).handler == SIG_DFL
+    process.pid == INIT && process.signals.action(signal).handler == SIG_DFL && !is_blocked(process, signal)
 }
 
 /// The effect that a signal has at once.
@@ -104,16 +105,15 @@ fn remove_pending(process: &Process, set: SigSet) {
 /// Whether the signal comes to nothing: it is ignored, and no thread blocks it (a blocked one waits, for the action may
 /// change) or awaits it.
 fn is_discarded(process: &Process, signal: Signal) -> bool {
-    let is_wanted = |thread: &Arc<Thread>| {
-        let is_blocked = thread.signals.mask().contains(signal);
-        is_blocked
-            || thread
-                .signals
-                .saved_mask
-                .lock()
-                .is_some_and(|mask| mask.contains(signal))
-    };
-    is_ignoring(&process.signals.action(signal), signal) && !process.threads().iter().any(is_wanted)
+    is_ignoring(&process.signals.action(signal), signal) && !is_blocked(process, signal)
+}
+
+/// Whether a thread of the process blocks the signal, or will again once it has waited for others.
+fn is_blocked(process: &Process, signal: Signal) -> bool {
+    process.threads().iter().any(|thread| {
+        let saved = *thread.signals.saved_mask.lock();
+        thread.signals.mask().contains(signal) || saved.is_some_and(|mask| mask.contains(signal))
+    })
 }
 
 fn most_pending(process: &Process) -> usize {
