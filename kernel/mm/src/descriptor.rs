@@ -97,6 +97,16 @@ impl Descriptor {
         Descriptor(self.0 | AP_READ_ONLY)
     }
 
+    /// The same page as it stands in a shared table: without write access, unless it is one of a MAP_SHARED area.
+    #[inline]
+    pub const fn page_demoted(self) -> Descriptor {
+        if self.is_of_shared_area() {
+            self
+        } else {
+            self.without_write()
+        }
+    }
+
     /// The same table descriptor, nothing below it writable (APTable[1] = 1).
     #[inline]
     pub const fn table_without_write(self) -> Descriptor {

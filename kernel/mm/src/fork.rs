@@ -15,8 +15,8 @@ use crate::fault::copy_of;
 use crate::frames::NoMemory;
 use crate::memory::{Event, Memory};
 use crate::mmu::Mmu;
-use crate::space::{AddressSpace, FaultCounts};
 use crate::privatise::{Build, build_path};
+use crate::space::{AddressSpace, FaultCounts};
 use crate::table::{self, Path, Tables};
 use alloc::sync::Arc;
 

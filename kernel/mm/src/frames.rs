@@ -9,6 +9,7 @@
 
 use crate::addr::Frame;
 use crate::mmu::{MAX_CPUS, Mmu};
+use crate::shape::Shape;
 use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, fence};
 
 /// There is no free frame, or a count is full: the operation left nothing behind.
@@ -54,10 +55,31 @@ pub trait FrameSource: Sync {
     fn spare(&self) -> usize;
 }
 
-/// The frames of the machine.
-pub struct Frames {
+/// Where the records are, by value: a loop that holds this does not read it again for each frame.
+#[derive(Clone, Copy)]
+pub(crate) struct Records {
     first: u32,
     infos: &'static [FrameInfo],
+}
+
+impl Records {
+    /// The record of `frame`. A frame outside the managed range is a broken invariant of ours: panics.
+    #[inline(always)]
+    fn info(self, frame: Frame) -> &'static FrameInfo {
+        &self.infos[frame.0.wrapping_sub(self.first) as usize]
+    }
+
+    /// See [`Frames::share`].
+    #[inline(always)]
+    pub(crate) fn share(self, frame: Frame) {
+        let before = self.info(frame).count.fetch_add(1, Ordering::Relaxed);
+        debug_assert_ne!(before, 0, "frames: a free frame was shared");
+    }
+}
+
+/// The frames of the machine.
+pub struct Frames {
+    records: Records,
     source: &'static dyn FrameSource,
     stacks: [FreeStack; MAX_CPUS],
 }
@@ -75,29 +97,36 @@ impl Frames {
     /// The frames from `first` on, one record each. The records are all zeros; `source` owns every free frame.
     pub fn new(first: Frame, infos: &'static [FrameInfo], source: &'static dyn FrameSource) -> Frames {
         Frames {
-            first: first.0,
-            infos,
+            records: Records {
+                first: first.0,
+                infos,
+            },
             source,
             stacks: Default::default(),
         }
     }
 
-    /// The record of `frame`. A frame outside the managed range is a broken invariant of ours: panics.
+    /// The records, for a loop over many frames.
     #[inline]
-    pub(crate) fn info(&self, frame: Frame) -> &FrameInfo {
-        &self.infos[frame.0.wrapping_sub(self.first) as usize]
+    pub(crate) fn records(&self) -> Records {
+        self.records
+    }
+
+    #[inline]
+    fn info(&self, frame: Frame) -> &FrameInfo {
+        self.records.info(frame)
     }
 
     /// Whether `frame` has a record here.
     pub fn is_managed(&self, frame: Frame) -> bool {
-        (frame.0.wrapping_sub(self.first) as usize) < self.infos.len()
+        (frame.0.wrapping_sub(self.records.first) as usize) < self.records.infos.len()
     }
 
     /// The lowest frame that has a record, and how many have one.
     pub fn managed(&self) -> FrameRun {
         FrameRun {
-            first: Frame(self.first),
-            len: self.infos.len(),
+            first: Frame(self.records.first),
+            len: self.records.infos.len(),
         }
     }
 
@@ -117,7 +146,7 @@ impl Frames {
             Some(index) => index,
             None => self.refill(cpu)?,
         };
-        let info = &self.infos[index as usize];
+        let info = &self.records.infos[index as usize];
         debug_assert_eq!(
             info.count.load(Ordering::Relaxed),
             0,
@@ -125,7 +154,7 @@ impl Frames {
         );
         info.word.store(0, Ordering::Relaxed);
         info.count.store(1, Ordering::Relaxed);
-        Ok(Frame(self.first + index))
+        Ok(Frame(self.records.first + index))
     }
 
     #[inline]
@@ -133,7 +162,7 @@ impl Frames {
         let stack = &self.stacks[cpu];
         let mut top = stack.top.lock();
         let index = top.checked_sub(1)?;
-        *top = self.infos[index as usize].word.load(Ordering::Relaxed);
+        *top = self.records.infos[index as usize].word.load(Ordering::Relaxed);
         stack
             .len
             .store(stack.len.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
@@ -144,7 +173,9 @@ impl Frames {
     fn push(&self, cpu: usize, index: u32) {
         let stack = &self.stacks[cpu];
         let mut top = stack.top.lock();
-        self.infos[index as usize].word.store(*top, Ordering::Relaxed);
+        self.records.infos[index as usize]
+            .word
+            .store(*top, Ordering::Relaxed);
         *top = index + 1;
         stack
             .len
@@ -157,7 +188,7 @@ impl Frames {
         let Some(run) = self.source.take(REFILL) else {
             return (0..MAX_CPUS).find_map(|other| self.pop(other)).ok_or(NoMemory);
         };
-        let index = run.first.0 - self.first;
+        let index = run.first.0 - self.records.first;
         for further in (1..run.len as u32).rev() {
             self.push(cpu, index + further);
         }
@@ -167,8 +198,7 @@ impl Frames {
     /// One more reference to `frame`. The caller holds one, or the lock of a table that does.
     #[inline]
     pub fn share(&self, frame: Frame) {
-        let before = self.info(frame).count.fetch_add(1, Ordering::Relaxed);
-        debug_assert_ne!(before, 0, "frames: a free frame was shared");
+        self.records.share(frame);
     }
 
     /// One more reference to `frame`, unless its count is full. Contract as [`Frames::share`].
@@ -214,7 +244,7 @@ impl Frames {
         if cfg!(debug_assertions) {
             mmu.junk_frame(frame);
         }
-        self.push(mmu.cpu(), frame.0 - self.first);
+        self.push(mmu.cpu(), frame.0 - self.records.first);
     }
 
     /// References to `frame`: descriptors and the kernel's own. 1 read under the lock of the holder is stable.
@@ -241,13 +271,17 @@ impl Frames {
         }
         let indices = (0..MAX_CPUS).flat_map(|cpu| core::iter::from_fn(move || self.pop(cpu)));
         // Count 0 and a mark in `word` tell a stacked frame from one that the source holds.
-        indices.for_each(|index| self.infos[index as usize].word.store(u32::MAX, Ordering::Relaxed));
-        for (index, info) in self.infos.iter().enumerate() {
+        indices.for_each(|index| {
+            self.records.infos[index as usize]
+                .word
+                .store(u32::MAX, Ordering::Relaxed)
+        });
+        for (index, info) in self.records.infos.iter().enumerate() {
             let is_marked = info.word.load(Ordering::Relaxed) == u32::MAX;
             if is_marked && info.count.load(Ordering::Relaxed) == 0 {
                 info.word.store(0, Ordering::Relaxed);
                 self.source.give(FrameRun {
-                    first: Frame(self.first + index as u32),
+                    first: Frame(self.records.first + index as u32),
                     len: 1,
                 });
             }
@@ -274,13 +308,13 @@ impl Frames {
     /// The shape of a table: meaningful only for a frame in use as one.
     #[inline]
     pub(crate) fn shape(&self, table: Frame) -> Shape {
-        Shape(self.info(table).word.load(Ordering::Relaxed))
+        Shape::from_word(self.info(table).word.load(Ordering::Relaxed))
     }
 
     /// Replaces the shape of a table that the caller owns alone.
     #[inline]
     pub(crate) fn set_shape(&self, table: Frame, shape: Shape) {
-        self.info(table).word.store(shape.0, Ordering::Relaxed);
+        self.info(table).word.store(shape.word(), Ordering::Relaxed);
     }
 
     /// I4: descriptors of `table`, which may be shared, are about to lose write access while other ASIDs may have cached them.
@@ -289,86 +323,5 @@ impl Frames {
     pub(crate) fn mark_demoted(&self, table: Frame) {
         self.info(table).word.fetch_or(Shape::DEMOTED, Ordering::Relaxed);
         fence(Ordering::Release);
-    }
-}
-
-/// What a table holds: how many valid entries, the range of indices beyond which there are none, and whether descriptors in
-/// it have been demoted (I4). One word, so that a shared table's mark is one atomic OR.
-///
-/// ```text
-/// 31 demoted | 29:20 valid entries | 19:10 last used index | 9:0 first used index
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape(u32);
-
-impl Shape {
-    const DEMOTED: u32 = 1 << 31;
-
-    /// Of a table without a valid entry.
-    pub(crate) const EMPTY: Shape = Shape(0);
-
-    #[inline]
-    const fn of(first: usize, last: usize, valid: usize, demoted: u32) -> Shape {
-        Shape(first as u32 | (last as u32) << 10 | (valid as u32) << 20 | demoted)
-    }
-
-    /// Of a table with `valid` entries, all of them in `used`.
-    #[inline]
-    pub(crate) const fn spanning(used: core::ops::Range<usize>, valid: usize) -> Shape {
-        if valid == 0 {
-            Shape::EMPTY
-        } else {
-            Shape::of(used.start, used.end - 1, valid, 0)
-        }
-    }
-
-    /// Valid entries.
-    #[inline]
-    pub(crate) const fn valid(self) -> usize {
-        (self.0 >> 20 & 0x3ff) as usize
-    }
-
-    /// The indices among which all valid entries are.
-    #[inline]
-    pub(crate) const fn used(self) -> core::ops::Range<usize> {
-        if self.valid() == 0 {
-            return 0..0;
-        }
-        (self.0 & 0x3ff) as usize..(self.0 >> 10 & 0x3ff) as usize + 1
-    }
-
-    /// Whether descriptors have been demoted since the owner's last flush.
-    #[inline]
-    pub(crate) const fn is_demoted(self) -> bool {
-        self.0 & Shape::DEMOTED != 0
-    }
-
-    /// After entry `index` became valid.
-    #[inline]
-    pub(crate) fn with(self, index: usize) -> Shape {
-        let used = self.used();
-        let demoted = self.0 & Shape::DEMOTED;
-        if self.valid() == 0 {
-            return Shape::of(index, index, 1, demoted);
-        }
-        Shape::of(
-            used.start.min(index),
-            (used.end - 1).max(index),
-            self.valid() + 1,
-            demoted,
-        )
-    }
-
-    /// After a valid entry became invalid. The range is kept: it is a bound.
-    #[inline]
-    pub(crate) fn without_one(self) -> Shape {
-        debug_assert_ne!(self.valid(), 0, "shape: an empty table lost an entry");
-        Shape(self.0 - (1 << 20))
-    }
-
-    /// After the owner's flush.
-    #[inline]
-    pub(crate) fn undemoted(self) -> Shape {
-        Shape(self.0 & !Shape::DEMOTED)
     }
 }

@@ -31,6 +31,7 @@ pub mod mmu;
 mod privatise;
 mod range;
 mod remap;
+mod shape;
 pub mod space;
 mod sync;
 mod table;

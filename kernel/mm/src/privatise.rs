@@ -3,10 +3,11 @@
 
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::descriptor::Descriptor;
-use crate::frames::{NoMemory, Shape};
+use crate::frames::NoMemory;
 use crate::hostage::Hostage;
 use crate::memory::{Event, Memory};
 use crate::mmu::Mmu;
+use crate::shape::Shape;
 use crate::sync::{Ordering, fence};
 use crate::table::{Tables, link, new_table, release};
 use core::ops::Range;
@@ -218,36 +219,49 @@ pub(crate) fn copy_entries<M: Mmu>(
     except: Option<usize>,
 ) -> bool {
     let Some(source) = source else { return false };
-    let (mmu, frames) = (memory.mmu(), memory.frames());
-    let used = frames.shape(source).used();
-    let (mut valid, mut has_demoted) = (0, false);
-    for index in used.clone() {
-        let entry = mmu.load(source, index);
-        if !entry.is_valid() || Some(index) == except {
-            continue;
-        }
-        frames.share(entry.frame());
-        let copy = match level {
-            Level::L3 if entry.is_of_shared_area() => entry,
-            Level::L3 => entry.without_write(),
-            _ => entry.table_without_write(),
-        };
-        if copy != entry {
-            if !has_demoted {
-                // First the mark: another sharer that copies this table meanwhile finds it with the demoted descriptor.
-                frames.mark_demoted(source);
-                has_demoted = true;
-            }
-            mmu.store(source, index, copy);
-        }
-        mmu.store(target, index, copy);
-        valid += 1;
+    match level {
+        Level::L3 => share_entries(memory, source, target, except, Descriptor::page_demoted),
+        _ => share_entries(memory, source, target, except, Descriptor::table_without_write),
     }
-    frames.set_shape(target, Shape::spanning(used, valid));
     memory.count(Event::TableCopied);
     // After the descriptors: see `mark_demoted`.
     fence(Ordering::Acquire);
-    frames.shape(source).is_demoted()
+    memory.frames().shape(source).is_demoted()
+}
+
+/// The loop that dominates all deferred cost of fork: its body is kept free of anything but the entry.
+#[inline]
+fn share_entries<M: Mmu>(
+    memory: &Memory<M>,
+    source: Frame,
+    target: Frame,
+    except: Option<usize>,
+    demote: impl Fn(Descriptor) -> Descriptor,
+) {
+    let (mmu, frames, records) = (memory.mmu(), memory.frames(), memory.frames().records());
+    let used = frames.shape(source).used();
+    let gap = except.filter(|index| used.contains(index)).unwrap_or(used.end);
+    let (mut valid, mut is_marked) = (0, false);
+    for part in [used.start..gap, gap + 1..used.end] {
+        for index in part {
+            let entry = mmu.load(source, index);
+            if entry.is_valid() {
+                records.share(entry.frame());
+                let demoted = demote(entry);
+                if demoted != entry {
+                    if !is_marked {
+                        // First the mark: another sharer that copies this table meanwhile finds it with the descriptor.
+                        frames.mark_demoted(source);
+                        is_marked = true;
+                    }
+                    mmu.store(source, index, demoted);
+                }
+                mmu.store(target, index, demoted);
+                valid += 1;
+            }
+        }
+    }
+    frames.set_shape(target, Shape::spanning(used, valid));
 }
 
 /// Clears AP\[2\] of the leaves in `used` that are solely owned and that their areas let be written.

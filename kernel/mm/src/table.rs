@@ -17,10 +17,11 @@ use crate::addr::{Frame, Level, PAGE_SIZE, VirtAddr};
 use crate::asid::AsidTag;
 use crate::descriptor::Descriptor;
 use crate::entry_set::EntrySet;
-use crate::frames::{NoMemory, Shape};
+use crate::frames::NoMemory;
 use crate::hostage::Hostage;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
+use crate::shape::Shape;
 
 /// The tables of one space. Caller holds the space's lock for every method.
 pub(crate) struct Tables {

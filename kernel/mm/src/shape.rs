@@ -1,0 +1,98 @@
+//! The shape of a translation table, kept in its frame's record: with it a sparse table is copied and released by its few
+//! entries, and the resident pages of a space are a sum.
+
+use core::ops::Range;
+
+/// What a table holds: how many valid entries, the range of indices beyond which there are none, and whether descriptors in
+/// it have been demoted (I4). One word, so that a shared table's mark is one atomic OR.
+///
+/// ```text
+/// 31 demoted | 29:20 valid entries | 19:10 last used index | 9:0 first used index
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape(u32);
+
+impl Shape {
+    /// The mark, as a bit of the word.
+    pub(crate) const DEMOTED: u32 = 1 << 31;
+
+    /// The shape that a frame's record keeps as `word`.
+    #[inline]
+    pub(crate) const fn from_word(word: u32) -> Shape {
+        Shape(word)
+    }
+
+    /// What a frame's record keeps.
+    #[inline]
+    pub(crate) const fn word(self) -> u32 {
+        self.0
+    }
+
+    /// Of a table without a valid entry.
+    pub(crate) const EMPTY: Shape = Shape(0);
+
+    #[inline]
+    const fn of(first: usize, last: usize, valid: usize, demoted: u32) -> Shape {
+        Shape(first as u32 | (last as u32) << 10 | (valid as u32) << 20 | demoted)
+    }
+
+    /// Of a table with `valid` entries, all of them in `used`.
+    #[inline]
+    pub(crate) const fn spanning(used: Range<usize>, valid: usize) -> Shape {
+        if valid == 0 {
+            Shape::EMPTY
+        } else {
+            Shape::of(used.start, used.end - 1, valid, 0)
+        }
+    }
+
+    /// Valid entries.
+    #[inline]
+    pub(crate) const fn valid(self) -> usize {
+        (self.0 >> 20 & 0x3ff) as usize
+    }
+
+    /// The indices among which all valid entries are.
+    #[inline]
+    pub(crate) const fn used(self) -> Range<usize> {
+        if self.valid() == 0 {
+            return 0..0;
+        }
+        (self.0 & 0x3ff) as usize..(self.0 >> 10 & 0x3ff) as usize + 1
+    }
+
+    /// Whether descriptors have been demoted since the owner's last flush.
+    #[inline]
+    pub(crate) const fn is_demoted(self) -> bool {
+        self.0 & Shape::DEMOTED != 0
+    }
+
+    /// After entry `index` became valid.
+    #[inline]
+    pub(crate) fn with(self, index: usize) -> Shape {
+        let used = self.used();
+        let demoted = self.0 & Shape::DEMOTED;
+        if self.valid() == 0 {
+            return Shape::of(index, index, 1, demoted);
+        }
+        Shape::of(
+            used.start.min(index),
+            (used.end - 1).max(index),
+            self.valid() + 1,
+            demoted,
+        )
+    }
+
+    /// After a valid entry became invalid. The range is kept: it is a bound.
+    #[inline]
+    pub(crate) fn without_one(self) -> Shape {
+        debug_assert_ne!(self.valid(), 0, "shape: an empty table lost an entry");
+        Shape(self.0 - (1 << 20))
+    }
+
+    /// After the owner's flush.
+    #[inline]
+    pub(crate) fn undemoted(self) -> Shape {
+        Shape(self.0 & !Shape::DEMOTED)
+    }
+}
