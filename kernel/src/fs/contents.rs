@@ -14,6 +14,7 @@ use spin::Mutex;
 use super::filesystem::Filesystem;
 use super::turn::{Held, Turn};
 use crate::memory::{self, FrameHandle};
+use crate::scheduler;
 use crate::user_memory::{Sink, Source};
 
 /// The largest size of a file: `MAX_LFS_FILESIZE`.
@@ -177,6 +178,7 @@ impl Contents {
     pub fn allocate(&self, start: u64, end: u64, keep_size: bool) -> Result<(), Errno> {
         let _writer = self.writer.take()?;
         for index in start / PAGE..end.div_ceil(PAGE) {
+            scheduler::pause()?;
             self.frame(index)?;
         }
         if !keep_size {

@@ -96,6 +96,18 @@ impl Entries {
         self.by_position.remove(&position)
     }
 
+    /// All entries.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Dentry>> {
+        self.by_position.values()
+    }
+
+    /// Takes all entries out and lets no further one in: the filesystem goes away.
+    pub fn dissolve(&mut self) -> BTreeMap<u64, Arc<Dentry>> {
+        self.is_closed = true;
+        self.by_name.clear();
+        core::mem::take(&mut self.by_position)
+    }
+
     /// Lets no further entry in: the directory is being removed. `ENOTEMPTY`.
     pub fn close(&mut self) -> Result<(), Errno> {
         if !self.is_empty() {

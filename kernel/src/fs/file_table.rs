@@ -183,11 +183,6 @@ impl<F> Table<F> {
         taken
     }
 
-    /// Whether any descriptor is closed by execve(2).
-    pub fn has_closed_on_exec(&self) -> bool {
-        self.slots.iter().flatten().any(|slot| slot.is_closed_on_exec)
-    }
-
     /// All descriptors from `from` on, with what they refer to.
     pub fn iter_from(&self, from: usize) -> impl Iterator<Item = (usize, &Arc<F>)> {
         let slots = self.slots.iter().enumerate().skip(from);

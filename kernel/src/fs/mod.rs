@@ -55,6 +55,7 @@ use directory::Children;
 use filesystem::{Filesystem, Kind};
 use inode::{Attributes, Body};
 
+use crate::process::Pid;
 use crate::{scheduler, signal};
 
 /// The descriptors of a process.
@@ -124,6 +125,13 @@ pub fn mount_initial() -> Result<(), Errno> {
         proc::root(&processes),
     )?;
     Ok(())
+}
+
+/// Lets go of the descriptors of a process that ends; its record locks end too (fcntl(2)).
+pub fn close_all(files: &FileTable, owner: Pid) {
+    for (_, file) in files.iter_from(0) {
+        file.inode().locks.release_records(owner);
+    }
 }
 
 /// A signal that a call of the running thread brings on itself.

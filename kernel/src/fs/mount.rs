@@ -9,7 +9,7 @@ use spin::Mutex;
 
 use super::dentry::Dentry;
 use super::filesystem::{Filesystem, Kind};
-use super::inode::Inode;
+use super::inode::{Body, Inode};
 use super::{directory_inode, memory_limit, proc};
 
 static MOUNTS: Mutex<Vec<Mount>> = Mutex::new(Vec::new());
@@ -85,7 +85,8 @@ fn memory_root(device: u64) -> Arc<Inode> {
     directory_inode(&Filesystem::new(Kind::Tmpfs, device, memory_limit()), 0o1777)
 }
 
-/// umount2(2) of the mount with that root. `EINVAL`, `EBUSY`.
+/// umount2(2) of the mount with that root. `EINVAL` if it is none; `EBUSY` for the root of the tree, below a further mount,
+/// and while a file of it is open or somebody's directory. The caller holds one reference to `root`.
 pub fn unmount(root: &Arc<Dentry>) -> Result<(), Errno> {
     let removed = {
         let mut mounts = MOUNTS.lock();
@@ -98,12 +99,44 @@ pub fn unmount(root: &Arc<Dentry>) -> Result<(), Errno> {
         };
         let has_mount_below =
             |mount: &Mount| mount.covered.as_ref().is_some_and(|below| below.is_below(root));
-        if root.is_mount_point() || mounts.iter().any(has_mount_below) {
+        if root.is_mount_point() || mounts.iter().any(has_mount_below) || is_in_use(root) {
             return Err(Errno::EBUSY);
         }
         covered.uncover();
         mounts.remove(index)
     };
-    drop(removed);
+    dissolve(&removed.root);
     Ok(())
+}
+
+/// References to the root of a mount when nobody uses it: the table of mounts, what it covers, the caller of [`unmount`].
+const IDLE_ROOT_REFERENCES: usize = 3;
+
+/// Whether anybody holds an entry of the filesystem: more references than those of its directory and its own entries.
+fn is_in_use(root: &Arc<Dentry>) -> bool {
+    let mut pending = alloc::vec![(root.clone(), IDLE_ROOT_REFERENCES)];
+    while let Some((entry, idle)) = pending.pop() {
+        let mut children = 0;
+        if let Body::Directory(entries) = &entry.inode.body {
+            let entries = entries.lock();
+            // The reference in `pending` and the one in the directory.
+            pending.extend(entries.iter().map(|child| (child.clone(), 1)));
+            children = entries.iter().count();
+        }
+        if Arc::strong_count(&entry) > idle + children + 1 {
+            return true;
+        }
+    }
+    false
+}
+
+/// Takes the tree apart: directories and their entries hold each other.
+fn dissolve(root: &Arc<Dentry>) {
+    let mut pending = alloc::vec![root.clone()];
+    while let Some(entry) = pending.pop() {
+        if let Body::Directory(entries) = &entry.inode.body {
+            let children = entries.lock().dissolve();
+            pending.extend(children.into_values());
+        }
+    }
 }

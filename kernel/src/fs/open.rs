@@ -11,6 +11,7 @@ use abi::file::{
 use super::contents::Contents;
 use super::dentry::Dentry;
 use super::directories::Place;
+use super::filesystem::Kind;
 use super::inode::Body;
 use super::object::Object;
 use super::open_file::{Hold, OpenFile};
@@ -192,6 +193,8 @@ fn open_object(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc
         }
         Body::Directory(_) | Body::Listing(_) => Ok(Arc::new(OpenDirectory(entry.clone()))),
         Body::Character(number) => device::open(*number, flags),
+        // By /proc/PID/fd: a pipe without a name waits for nobody.
+        Body::Fifo(pipe) if entry.inode.filesystem.kind == Kind::Pipefs => Ok(pipe.open_end(direction(flags))),
         Body::Fifo(pipe) => pipe.open_named(direction(flags), flags & O_NONBLOCK != 0),
         Body::Generated(file) => file.open(),
         Body::Block(_) | Body::Socket => Err(Errno::ENXIO),

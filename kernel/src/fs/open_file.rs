@@ -256,11 +256,6 @@ impl OpenFile {
         }
         self.object.page_source()
     }
-
-    /// The path as /proc shows it.
-    pub fn path(&self) -> alloc::vec::Vec<u8> {
-        self.dentry.shown_path()
-    }
 }
 
 impl Drop for OpenFile {

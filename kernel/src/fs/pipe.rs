@@ -4,18 +4,20 @@
 //! writers out meanwhile. The reader alone moves `head` and gives frames back, the writer alone moves `tail` and puts
 //! frames in, so neither pulls a frame from under the other.
 
+mod end;
+
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{PIPE_BUF, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use abi::file::PIPE_BUF;
 use abi::signal::Signal;
+use end::PipeEnd;
 use mm::{Frame, PAGE_SIZE};
 use spin::Mutex;
 
-use super::object::{Io, Object, Queues};
+use super::object::Object;
 use super::turn::Turn;
 use crate::memory::FrameHandle;
-use crate::user_memory;
 use crate::user_memory::{Sink, Source};
 use crate::wait::WaitQueue;
 
@@ -337,66 +339,4 @@ impl State {
 
 fn slot(position: u64) -> usize {
     (position / PAGE_SIZE as u64) as usize % SLOTS
-}
-
-/// An open end of a pipe.
-struct PipeEnd {
-    pipe: Arc<Pipe>,
-    direction: Direction,
-    /// How often the pipe had been opened for writing if no writer was there when this end was opened: no hang-up is
-    /// reported until one came.
-    writers_seen: u64,
-}
-
-impl Object for PipeEnd {
-    fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        self.pipe.read(io.is_nonblocking, to)
-    }
-
-    fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
-        self.pipe.write(io.is_nonblocking, from)
-    }
-
-    fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
-        if request != abi::terminal::FIONREAD {
-            return Err(Errno::ENOTTY);
-        }
-        let len = self.pipe.state.lock().len() as u32;
-        user_memory::write_value(argument, &len)?;
-        Ok(0)
-    }
-
-    fn poll(&self) -> i16 {
-        let state = self.pipe.state.lock();
-        let mut events = 0;
-        if self.direction.reads() {
-            if state.len() > 0 {
-                events |= POLLIN | POLLRDNORM;
-            }
-            if state.writers == 0 && state.writer_opens != self.writers_seen {
-                events |= POLLHUP;
-            }
-        }
-        if self.direction.writes() {
-            if state.room() >= PIPE_BUF {
-                events |= POLLOUT | POLLWRNORM;
-            }
-            if state.readers == 0 {
-                events |= POLLERR;
-            }
-        }
-        events
-    }
-
-    fn queues(&self) -> Queues<'_> {
-        let readable = self.direction.reads().then_some(&self.pipe.readable);
-        let writable = self.direction.writes().then_some(&self.pipe.writable);
-        [readable, writable]
-    }
-}
-
-impl Drop for PipeEnd {
-    fn drop(&mut self) {
-        self.pipe.close(self.direction);
-    }
 }

@@ -59,11 +59,6 @@ impl Records {
         Records(Vec::new())
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// A lock that stands in the way of `wanted`.
     pub fn obstacle(&self, wanted: &Record) -> Option<Record> {
         self.0.iter().find(|held| held.excludes(wanted)).copied()
@@ -160,6 +155,6 @@ mod tests {
         assert_eq!(records.0, [lock(1, Kind::Shared, 0, 19)]);
         records.set(lock(1, Kind::Exclusive, 5, 6));
         assert_eq!(records.0.len(), 3);
-        assert!(records.release(1) && records.is_empty() && !records.release(1));
+        assert!(records.release(1) && records.0.is_empty() && !records.release(1));
     }
 }

@@ -89,7 +89,10 @@ impl Object for RegularFile {
 
     fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
         self.contents()?;
-        Ok(Arc::new(Mapping { dentry: self.dentry.clone(), is_writable: self.is_writable }))
+        Ok(Arc::new(Mapping {
+            dentry: self.dentry.clone(),
+            is_writable: self.is_writable,
+        }))
     }
 }
 

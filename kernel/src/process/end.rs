@@ -5,7 +5,7 @@ use super::children::child_info;
 use super::table;
 use super::usage::Usage;
 use super::{INIT, Pid, Process};
-use crate::fs::FileTable;
+use crate::fs::{self, FileTable};
 use crate::signal::{self, Disposition};
 use crate::syscall::futex;
 use crate::thread::Thread;
@@ -51,6 +51,7 @@ fn release_everything(process: &Process) {
     process.return_loan();
     process.set_executable(None);
     let files = core::mem::take(&mut *process.files.lock());
+    fs::close_all(&files, process.pid);
     drop::<Arc<FileTable>>(files);
 }
 

@@ -1,0 +1,24 @@
+//! The parts of the kernel that need no machine, compiled for the host with their own unit tests: the line discipline of the
+//! terminal, the text of paths, descriptors, record locks, the ring of the log.
+#![expect(dead_code, reason = "the kernel uses more of these modules than their tests do")]
+
+#[macro_use]
+extern crate alloc;
+
+#[path = "../../kernel/src/fs"]
+mod fs {
+    mod file_table;
+    mod path;
+    mod record_locks;
+}
+
+#[path = "../../kernel/src/log"]
+mod log {
+    mod ring;
+}
+
+#[path = "../../kernel/src/tty"]
+mod tty {
+    mod discipline;
+    mod output;
+}
