@@ -9,6 +9,7 @@ use abi::Errno;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use mm::{FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource};
 use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
@@ -49,6 +50,14 @@ pub fn has_room() -> Result<(), Errno> {
     } else {
         Err(Errno::ENOMEM)
     }
+}
+
+/// A list of `len` default values, for a length that a program chose: `ENOMEM` instead of an end of the kernel.
+pub fn try_list<T: Clone + Default>(len: usize) -> Result<Vec<T>, Errno> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
+    list.resize(len, T::default());
+    Ok(list)
 }
 
 /// Frames that nobody uses: those ready for programs, the reserve, stacks kept for the next thread, and what the heap has

@@ -17,6 +17,7 @@ use crate::process::Space;
 use crate::thread::{State, Thread};
 use crate::time;
 use crate::tty;
+use abi::Errno;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -108,6 +109,22 @@ pub fn block(current: &Arc<Thread>) {
 pub fn yield_now(current: &Arc<Thread>) {
     if !CPUS.get().queue.lock().is_empty() {
         switch_away(current);
+    }
+}
+
+/// In the middle of long work, with no lock held: lets interrupts in, and others run if the turn is over. `EINTR` if the
+/// process is to end meanwhile.
+#[inline]
+pub fn pause() -> Result<(), Errno> {
+    if timer::ticks() < CPUS.get().turn_end.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let current = current();
+    serve_interrupts(&current);
+    if current.process.is_ending() {
+        Err(Errno::EINTR)
+    } else {
+        Ok(())
     }
 }
 

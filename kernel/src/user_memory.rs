@@ -9,7 +9,6 @@ use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{IOV_MAX, IoVec};
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
-use alloc::vec;
 use alloc::vec::Vec;
 use mm::{Access, Frame, Outcome, USER_END, VirtAddr};
 use platform::user::AbortCause;
@@ -67,6 +66,7 @@ pub fn append_string(at: u64, most: usize, to: &mut Vec<u8>) -> Result<(), Errno
         }
         check_range(at, done + 1)?;
         let wanted = wanted.min((USER_END - at) as usize - done);
+        to.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
         to.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
         to.resize(start + done + wanted, 0);
         let found = read_piece(offset(at, done), &mut to[start + done..]);
@@ -206,7 +206,7 @@ impl UserBuffer {
         if count > IOV_MAX as u64 {
             return Err(Errno::EINVAL);
         }
-        let mut rest = vec![IoVec::default(); count as usize];
+        let mut rest: Vec<IoVec> = memory::try_list(count as usize)?;
         read_bytes(list, rest.as_mut_slice().as_mut_bytes())?;
         let mut left = 0;
         for range in &mut rest {
@@ -238,6 +238,7 @@ impl UserBuffer {
         most: usize,
         mut copy: impl FnMut(VirtAddr, usize, usize) -> Result<(), UserFault>,
     ) -> Result<usize, Errno> {
+        scheduler::pause()?;
         let mut moved = 0;
         while moved < most {
             let Some((at, len)) = self.next(most - moved) else {

@@ -94,6 +94,12 @@ impl Arguments {
         script: &[u8],
     ) -> Result<(), Errno> {
         let mut all = Strings::default();
+        let more = [Some(interpreter), argument, Some(script)]
+            .into_iter()
+            .flatten()
+            .map(|string| string.len() + 1);
+        let room = self.arguments.bytes.len() + more.sum::<usize>();
+        all.bytes.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
         [Some(interpreter), argument, Some(script)]
             .into_iter()
             .flatten()

@@ -18,7 +18,6 @@ use abi::file::{S_ISGID, S_ISUID};
 use abi::process::RLIMIT_STACK;
 use abi::signal::{SS_DISABLE, StackT};
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use formats::elf::{ElfError, Executable};
@@ -167,7 +166,7 @@ fn find_interpreter(
     let Some((offset, len)) = executable.interpreter else {
         return Ok(None);
     };
-    let mut path = vec![0; len as usize];
+    let mut path: Vec<u8> = memory::try_list(len as usize)?;
     read_at(&request.file, offset, &mut path)?;
     let end = path.iter().position(|&byte| byte == 0).ok_or(Errno::ENOEXEC)?;
     let file = open_program(request, &path[..end])?;
@@ -197,7 +196,7 @@ fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Executable, Errno> {
 }
 
 fn read_head(file: &OpenFile, len: usize) -> Result<Vec<u8>, Errno> {
-    let mut head = vec![0; len];
+    let mut head: Vec<u8> = memory::try_list(len)?;
     let read = read_at(file, 0, &mut head)?;
     head.truncate(read);
     Ok(head)

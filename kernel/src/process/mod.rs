@@ -27,6 +27,7 @@ pub use table::{
 pub use usage::Usage;
 
 use crate::fs::{Directories, FileTable, OpenFile};
+use crate::memory;
 use crate::signal::{IntervalTimer, ProcessSignals};
 use crate::thread::Thread;
 use crate::wait::WaitQueue;
@@ -34,7 +35,6 @@ use abi::Errno;
 use abi::process::{TASK_COMM_LEN, WaitStatus};
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, Ordering};
 use spin::Mutex;
@@ -343,7 +343,9 @@ impl Process {
     }
 
     fn strings_at(&self, (start, len): (u64, usize)) -> Vec<u8> {
-        let mut bytes = vec![0; len];
+        let Ok(mut bytes) = memory::try_list::<u8>(len) else {
+            return Vec::new();
+        };
         let read = self.read_memory(start, &mut bytes).unwrap_or(0);
         bytes.truncate(read);
         bytes

@@ -1,7 +1,7 @@
 //! Copying between files inside the kernel.
 
 use alloc::sync::Arc;
-use alloc::vec;
+use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::file::{O_APPEND, S_IFREG};
@@ -10,6 +10,8 @@ use super::lookup::file;
 use crate::fs::OpenFile;
 use crate::fs::bytes::Bytes;
 use crate::fs::open_file::Whence;
+use crate::memory;
+use crate::scheduler;
 use crate::thread::Thread;
 use crate::user_memory::{KernelBuffer, MOST_BYTES, read_value, write_value};
 
@@ -106,11 +108,12 @@ fn copy(
     mut write: impl FnMut(&[u8], u64) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
     let count = usize::try_from(count).unwrap_or(usize::MAX).min(MOST_BYTES);
-    let mut buffer = vec![0; count.min(PIECE)];
+    let mut buffer: Vec<u8> = memory::try_list(count.min(PIECE))?;
     let mut done = 0;
     while done < count {
         let len = (count - done).min(PIECE);
         let mut step = || {
+            scheduler::pause()?;
             let read = input.read_at(*at, &mut KernelBuffer::new(&mut buffer[..len]))?;
             let written = if read == 0 {
                 0

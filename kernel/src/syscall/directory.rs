@@ -1,7 +1,7 @@
 //! Directories: listing and making them, and where paths begin.
 
 use alloc::sync::Arc;
-use alloc::vec;
+use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::dirent::Dirent;
@@ -23,7 +23,7 @@ const MOST_ENTRIES: usize = 32 * 1024;
 pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     let room = (len as usize).min(MOST_ENTRIES);
-    let mut entries = vec![0; room];
+    let mut entries: Vec<u8> = memory::try_list(room)?;
     let mut filled = 0;
     let mut is_full = false;
     file.list(&mut |entry| {

@@ -1,11 +1,12 @@
 //! User and group ids: credentials(7), setresuid(2) and its relatives.
 
+use crate::memory;
 use crate::process::Credentials;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::zerocopy::IntoBytes;
-use alloc::vec;
+use alloc::vec::Vec;
 
 /// "Leave it as it is".
 const KEEP: u32 = u32::MAX;
@@ -220,7 +221,7 @@ pub fn setgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno>
         .ok()
         .filter(|&size| size <= NGROUPS_MAX)
         .ok_or(Errno::EINVAL)?;
-    let mut groups = vec![0u32; size];
+    let mut groups: Vec<u32> = memory::try_list(size)?;
     user_memory::read_bytes(list, groups.as_mut_slice().as_mut_bytes())?;
     let mut ids = Credentials::clone(&current.process.credentials());
     ids.groups = groups;

@@ -5,7 +5,7 @@ use super::map_errno;
 use crate::memory::{self, SharedZeros};
 use crate::process::{Process, Space};
 use crate::thread::Thread;
-use crate::user_memory;
+use crate::{scheduler, user_memory};
 use abi::Errno;
 use abi::memory::{
     MADV_COLD, MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
@@ -183,7 +183,7 @@ fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> 
 fn populate(current: &Thread, start: u64, len: u64, access: Access) {
     for page in (start..start.saturating_add(len)).step_by(PAGE_SIZE) {
         let outcome = user_memory::handle_fault(&current.process, VirtAddr(page), access);
-        if !matches!(outcome, Some(mm::Outcome::Resolved(_))) {
+        if !matches!(outcome, Some(mm::Outcome::Resolved(_))) || scheduler::pause().is_err() {
             return;
         }
     }
@@ -301,6 +301,7 @@ pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<us
     let space = space(current)?;
     let mut done = 0;
     while done < pages {
+        scheduler::pause()?;
         let count = MINCORE_PIECE.min(pages - done);
         let mut states = vec![0u8; count as usize];
         space.with(|space| {

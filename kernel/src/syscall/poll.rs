@@ -1,7 +1,6 @@
 //! Waiting for several files: ppoll(2), pselect6(2).
 
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use abi::Errno;
@@ -17,6 +16,7 @@ use super::lookup::file;
 use super::open::descriptor_limit;
 use crate::fs::OpenFile;
 use crate::fs::file_table::MAX_DESCRIPTORS;
+use crate::memory;
 use crate::thread::Thread;
 use crate::time;
 use crate::user_memory::{read_bytes, read_value, write_bytes, write_value};
@@ -51,7 +51,7 @@ pub fn ppoll(
     if count > descriptor_limit(current).min(MAX_DESCRIPTORS) as u64 {
         return Err(Errno::EINVAL);
     }
-    let mut entries = vec![PollFd::default(); count as usize];
+    let mut entries: Vec<PollFd> = memory::try_list(count as usize)?;
     read_bytes(list, entries.as_mut_slice().as_mut_bytes())?;
     let watched: Vec<Option<Watched>> = entries.iter().map(|entry| watch(current, entry)).collect();
     let mut look = || {
@@ -214,7 +214,7 @@ pub fn pselect6(
 }
 
 fn read_set(address: u64, count: usize) -> Result<Vec<u64>, Errno> {
-    let mut set = vec![0u64; count.div_ceil(WORD)];
+    let mut set: Vec<u64> = memory::try_list(count.div_ceil(WORD))?;
     if address != 0 {
         read_bytes(address, set.as_mut_slice().as_mut_bytes())?;
     }

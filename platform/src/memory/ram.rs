@@ -1,5 +1,8 @@
 //! Free RAM: the buddy allocator over the linear map. The heap, the kernel stacks and the kernel's tables take blocks from
 //! it and give them back; the frames of processes leave it in runs, and come back only when it runs short (`mm::Frames`).
+//!
+//! A contiguous reserve is set apart before the first frame goes to a process. Only the kernel takes from it, when nothing
+//! else is left: so programs can neither use it up nor leave it in pieces too small for the heap.
 
 use crate::layout::{linear, linear_to_physical};
 use buddy_system_allocator::Heap;
@@ -12,24 +15,45 @@ use spin::Mutex;
 /// Block orders: up to 2^36 bytes in one block.
 const ORDERS: usize = 37;
 const MAX_BLOCK: usize = 1 << (ORDERS - 1);
-/// Of the RAM found at boot, 1/32 (and no more than this) is not given to processes while the kernel may need it.
+/// The reserve is 1/32 of the RAM found at boot, rounded down to a power of two, and no more than this.
 const MAX_RESERVE: usize = 32 << 20;
 
 struct Ram {
     buddy: Heap<ORDERS>,
-    reserve: usize,
+    reserve: Heap<ORDERS>,
+    /// Addresses of the reserve; empty until it is set apart.
+    reserved: Range<usize>,
 }
 
 impl Ram {
-    /// Bytes that no one has taken.
-    fn free(&self) -> usize {
-        self.buddy.stats_total_bytes() - self.buddy.stats_alloc_actual()
+    /// Sets the reserve apart, once: a smaller one if there is no block of that size.
+    fn set_reserve_apart(&mut self) {
+        if !self.reserved.is_empty() {
+            return;
+        }
+        let wanted = (self.buddy.stats_total_bytes() / 32).clamp(PAGE_SIZE, MAX_RESERVE);
+        let mut len = 1 << wanted.ilog2();
+        while len >= PAGE_SIZE {
+            if let Ok(block) = self.buddy.alloc(block_layout(len)) {
+                let start = block.as_ptr().expose_provenance();
+                // SAFETY: the block was just taken out of the other allocator, RAM in the linear map, and never goes back.
+                unsafe { self.reserve.add_to_heap(start, start + len) };
+                self.reserved = start..start + len;
+                return;
+            }
+            len /= 2;
+        }
     }
+}
+
+fn free_in(heap: &Heap<ORDERS>) -> usize {
+    heap.stats_total_bytes() - heap.stats_alloc_actual()
 }
 
 static RAM: Mutex<Ram> = Mutex::new(Ram {
     buddy: Heap::new(),
-    reserve: 0,
+    reserve: Heap::new(),
+    reserved: 0..0,
 });
 
 /// A block of whole frames that belongs to the holder, contents anything.
@@ -80,7 +104,9 @@ pub(crate) fn take(bytes: usize) -> Result<Block, NoMemory> {
         return Err(NoMemory);
     }
     let layout = block_layout(bytes);
-    let address = RAM.lock().buddy.alloc(layout).map_err(|()| NoMemory)?;
+    let mut ram = RAM.lock();
+    let address = ram.buddy.alloc(layout).or_else(|()| ram.reserve.alloc(layout));
+    let address = address.map_err(|()| NoMemory)?;
     Ok(Block {
         first: linear_to_physical(address.as_ptr().expose_provenance()),
         layout,
@@ -91,8 +117,16 @@ pub(crate) fn take(bytes: usize) -> Result<Block, NoMemory> {
 pub(crate) fn give_back(block: Block) {
     let address = core::ptr::with_exposed_provenance_mut(block.address());
     let address = NonNull::new(address).expect("the linear map does not begin at 0");
-    // SAFETY: a `Block` is made only by `take` (or stands for one that was), with this layout, and is consumed here.
-    unsafe { RAM.lock().buddy.dealloc(address, block.layout) }
+    let mut ram = RAM.lock();
+    let is_reserved = ram.reserved.contains(&block.address());
+    let heap = if is_reserved {
+        &mut ram.reserve
+    } else {
+        &mut ram.buddy
+    };
+    // SAFETY: a `Block` is made only by `take` (or stands for one that was), with this layout, and is consumed here; its
+    // address says which of the two allocators it came from.
+    unsafe { heap.dealloc(address, block.layout) }
 }
 
 /// Hands a range of physical addresses to the allocator; only whole pages of it are used.
@@ -109,12 +143,12 @@ pub(crate) unsafe fn add(range: Range<u64>) {
     let mut ram = RAM.lock();
     // SAFETY: the caller's promise.
     unsafe { ram.buddy.add_to_heap(start, end) };
-    ram.reserve = (ram.buddy.stats_total_bytes() / 32).min(MAX_RESERVE);
 }
 
-/// Bytes that no one has taken.
+/// Bytes that no one has taken, the reserve included.
 pub(crate) fn free_bytes() -> usize {
-    RAM.lock().free()
+    let ram = RAM.lock();
+    free_in(&ram.buddy) + free_in(&ram.reserve)
 }
 
 /// The frames of processes, as `mm::Frames` takes them.
@@ -124,14 +158,12 @@ pub struct RamFrames;
 impl FrameSource for RamFrames {
     fn take(&self, wanted: usize) -> Option<FrameRun> {
         let mut ram = RAM.lock();
-        let free = ram.free();
+        ram.set_reserve_apart();
         // The largest power of two that is wanted and to be had, smaller blocks if there is no such run.
         let mut len = 1 << wanted.min(MAX_BLOCK / PAGE_SIZE).checked_ilog2()?;
         loop {
             let bytes = len * PAGE_SIZE;
-            if free >= ram.reserve.saturating_add(bytes)
-                && let Ok(address) = ram.buddy.alloc(block_layout(bytes))
-            {
+            if let Ok(address) = ram.buddy.alloc(block_layout(bytes)) {
                 let first = linear_to_physical(address.as_ptr().expose_provenance()).frame();
                 return Some(FrameRun { first, len });
             }
@@ -159,8 +191,7 @@ impl FrameSource for RamFrames {
     }
 
     fn spare(&self) -> usize {
-        let ram = RAM.lock();
-        ram.free().saturating_sub(ram.reserve) / PAGE_SIZE
+        free_in(&RAM.lock().buddy) / PAGE_SIZE
     }
 }
 
