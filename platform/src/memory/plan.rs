@@ -38,7 +38,7 @@ pub(crate) struct Plan {
     writable: Ranges,
     /// The image and its payload.
     pub(crate) image: Range<u64>,
-    /// Bytes of RAM in all.
+    /// Bytes of RAM, without what the device tree forbids to map.
     pub(crate) ram_bytes: u64,
     /// From the lowest byte of RAM to the highest.
     span: Range<u64>,
@@ -89,7 +89,7 @@ impl Plan {
         let mut ram = Ranges::new();
         machine.ram.iter().for_each(|range| ram.add(whole_pages(*range)));
         let span = ram.span().ok_or(PlanError::NoRam)?;
-        let ram_bytes = ram.bytes();
+        let mut ram_bytes = ram.bytes();
 
         let (mut writable, mut free) = (ram.clone(), ram);
         let image = touched_pages(&image);
@@ -98,7 +98,9 @@ impl Plan {
         for reserved in &machine.reserved {
             let range = touched_pages(&(reserved.range.start..reserved.range.end()));
             if reserved.by == ReservedBy::NodeNoMap {
+                let before = writable.bytes();
                 writable.remove(range.clone());
+                ram_bytes -= before - writable.bytes();
             }
             free.remove(range);
         }
