@@ -21,7 +21,8 @@ use crate::fs::directory::Children;
 use crate::fs::inode::{Attributes, Body, DeviceNumber, Inode};
 use crate::fs::path::first_component;
 use crate::fs::pipe::Pipe;
-use crate::fs::{self, tree, walk};
+use crate::fs::walk::{LastLink, Walk};
+use crate::fs::{self, Subject, tree, walk};
 use crate::user_memory::Source;
 
 /// What was unpacked.
@@ -136,21 +137,22 @@ impl Unpacker {
 
     fn unpack_entry(&mut self, entry: &Entry<'_>) -> Result<(), Errno> {
         let Some((directory, name)) = find_directory(entry.name)? else {
-            return set_attributes(&fs::root().inode, entry);
+            set_attributes(&fs::root().inode, entry);
+            return Ok(());
         };
-        if entry.mode & S_IFMT == S_IFDIR {
-            if let Ok(found) = directory.child(name) {
-                if found.inode.is_directory() {
-                    return set_attributes(&found.inode, entry);
-                }
-            }
+        if entry.mode & S_IFMT == S_IFDIR
+            && let Ok(found) = directory.child(name)
+            && found.inode.is_directory()
+        {
+            set_attributes(&found.inode, entry);
+            return Ok(());
         }
         remove_old(&directory, name)?;
         let inode = self.inode(&directory, entry)?;
         if let Body::Regular(contents) = &inode.body {
             self.fill(contents, entry)?;
         }
-        set_attributes(&inode, entry)?;
+        set_attributes(&inode, entry);
         tree::attach(&directory, name, inode)?;
         Ok(())
     }
@@ -159,11 +161,9 @@ impl Unpacker {
     fn inode(&mut self, directory: &Dentry, entry: &Entry<'_>) -> Result<Arc<Inode>, Errno> {
         let key = (entry.dev.0, entry.dev.1, entry.ino);
         let has_names = entry.nlink > 1 && entry.mode & S_IFMT != S_IFDIR;
-        if has_names {
-            if let Some(inode) = self.links.get(&key) {
-                inode.change(|attributes| attributes.links += 1);
-                return Ok(inode.clone());
-            }
+        if has_names && let Some(inode) = self.links.get(&key) {
+            inode.change(|attributes| attributes.links += 1);
+            return Ok(inode.clone());
         }
         let filesystem = &directory.inode.filesystem;
         let attributes = Attributes::new(entry.mode, entry.uid, entry.gid);
@@ -203,9 +203,11 @@ fn body(directory: &Dentry, entry: &Entry<'_>) -> Result<Body, Errno> {
     }
 }
 
+/// An entry's directory and last component.
+type Place<'a> = (Arc<Dentry>, &'a [u8]);
+
 /// The directory that holds the entry, made if it is missing, and the entry's last component; `None` for the root.
-/// Symbolic links in the archive lead nowhere: a name that goes through one is `ENOTDIR`.
-fn find_directory(name: &[u8]) -> Result<Option<(Arc<Dentry>, &[u8])>, Errno> {
+fn find_directory(name: &[u8]) -> Result<Option<Place<'_>>, Errno> {
     let mut at = fs::root();
     let mut rest = name;
     while let Some(component) = first_component(rest) {
@@ -218,9 +220,25 @@ fn find_directory(name: &[u8]) -> Result<Option<(Arc<Dentry>, &[u8])>, Errno> {
         if component.is_last {
             return Ok(Some((at, component.name)));
         }
-        at = fs::directory(&at, component.name)?;
+        at = enter(&at, component.name)?;
     }
     Ok(None)
+}
+
+/// The directory of that name, made if it is missing; a symbolic link to a directory is followed.
+fn enter(directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+    let (root, subject) = (fs::root(), Subject::kernel());
+    let walk = Walk {
+        root: &root,
+        start: directory,
+        subject: &subject,
+    };
+    match walk.find(name, LastLink::Follow) {
+        Err(Errno::ENOENT) => fs::directory(directory, name),
+        Ok(found) if found.inode.is_directory() => Ok(found),
+        Ok(_) => Err(Errno::ENOTDIR),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes what an entry replaces. A directory with entries stays: `ENOTEMPTY`.
@@ -241,7 +259,7 @@ fn remove_old(directory: &Arc<Dentry>, name: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-fn set_attributes(inode: &Inode, entry: &Entry<'_>) -> Result<(), Errno> {
+fn set_attributes(inode: &Inode, entry: &Entry<'_>) {
     let modified = TimeSpec {
         sec: entry.mtime.into(),
         nsec: 0,
@@ -252,5 +270,4 @@ fn set_attributes(inode: &Inode, entry: &Entry<'_>) -> Result<(), Errno> {
         attributes.gid = entry.gid;
         attributes.modified = modified;
     });
-    Ok(())
 }

@@ -10,6 +10,8 @@ pub enum Kind {
     Tmpfs,
     /// What the kernel says about itself and its processes.
     Proc,
+    /// What the kernel says about devices.
+    Sysfs,
     /// Unnamed pipes.
     Pipefs,
 }
@@ -20,6 +22,7 @@ impl Kind {
         match self {
             Kind::Tmpfs => 0x0102_1994,
             Kind::Proc => 0x9fa0,
+            Kind::Sysfs => 0x6265_6572,
             Kind::Pipefs => 0x5049_5045,
         }
     }

@@ -22,6 +22,7 @@ pub mod filesystem;
 pub mod inode;
 pub mod locks;
 pub mod mount;
+pub mod mount_options;
 pub mod object;
 pub mod open;
 pub mod open_file;
@@ -99,31 +100,32 @@ pub fn mount_root() {
 pub fn mount_initial() -> Result<(), Errno> {
     let devices = Filesystem::new(Kind::Tmpfs, DEV_DEVICE, memory_limit());
     let root = root();
-    let dev = mount::add(
+    let dev = mount::add_initial(
         &directory(&root, b"dev")?,
         "devtmpfs",
-        b"devtmpfs",
         directory_inode(&devices, 0o755),
     )?;
+    fill_devices(&dev)?;
+    let processes = Filesystem::new(Kind::Proc, PROC_DEVICE, 0);
+    mount::add_initial(&directory(&root, b"proc")?, "proc", proc::root(&processes))?;
+    Ok(())
+}
+
+/// Gives the root of a devtmpfs its nodes and links.
+fn fill_devices(dev: &Arc<Dentry>) -> Result<(), Errno> {
+    let devices = &dev.inode.filesystem;
     for (name, number, mode) in device::NODES {
-        let inode = Inode::new(&devices, Body::Character(number), Attributes::new(mode, 0, 0));
-        tree::attach(&dev, name, inode)?;
+        let inode = Inode::new(devices, Body::Character(number), Attributes::new(mode, 0, 0));
+        tree::attach(dev, name, inode)?;
     }
     for (name, target) in device::LINKS {
         let inode = Inode::new(
-            &devices,
+            devices,
             Body::Symlink(target.into()),
             Attributes::new(0o777, 0, 0),
         );
-        tree::attach(&dev, name, inode)?;
+        tree::attach(dev, name, inode)?;
     }
-    let processes = Filesystem::new(Kind::Proc, PROC_DEVICE, 0);
-    mount::add(
-        &directory(&root, b"proc")?,
-        "proc",
-        b"proc",
-        proc::root(&processes),
-    )?;
     Ok(())
 }
 

@@ -10,15 +10,21 @@ use spin::Mutex;
 use super::dentry::Dentry;
 use super::filesystem::{Filesystem, Kind};
 use super::inode::{Body, Inode};
-use super::{directory_inode, memory_limit, proc};
+use super::mount_options::{self, Options};
+use super::{directory_inode, fill_devices, memory_limit, proc};
 
 static MOUNTS: Mutex<Vec<Mount>> = Mutex::new(Vec::new());
 /// `st_dev` of the next filesystem: unnamed devices, major 0.
 static NEXT_DEVICE: AtomicU64 = AtomicU64::new(32);
 
+/// The number of the next mount.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
 /// One mount.
 #[derive(Clone)]
 pub struct Mount {
+    /// Its number in /proc/PID/mountinfo.
+    pub id: u64,
     /// What the caller named as the device.
     pub source: Vec<u8>,
     /// The kind, as mount(2) names it.
@@ -27,6 +33,22 @@ pub struct Mount {
     pub root: Arc<Dentry>,
     /// What it covers; none for the root of the tree.
     covered: Option<Arc<Dentry>>,
+    /// Mounted by the kernel, and nobody has asked for it yet.
+    is_initial: bool,
+}
+
+impl Mount {
+    /// The mount that holds what this one covers; itself for the root of the tree.
+    pub fn parent_id(&self, all: &[Mount]) -> u64 {
+        let mut at = self.covered.clone();
+        while let Some(entry) = at {
+            if let Some(parent) = all.iter().find(|mount| Arc::ptr_eq(&mount.root, &entry)) {
+                return parent.id;
+            }
+            at = Some(entry.parent()).filter(|parent| !Arc::ptr_eq(parent, &entry));
+        }
+        self.id
+    }
 }
 
 /// All mounts, oldest first.
@@ -37,52 +59,112 @@ pub fn all() -> Vec<Mount> {
 /// Notes the root of the tree.
 pub fn add_root(root: &Arc<Dentry>) {
     MOUNTS.lock().push(Mount {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         source: b"rootfs".to_vec(),
         kind: "rootfs",
         root: root.clone(),
         covered: None,
+        is_initial: false,
     });
 }
 
 /// Mounts a filesystem of that root on a directory.
-pub fn add(
+fn add(
     covered: &Arc<Dentry>,
     kind: &'static str,
     source: &[u8],
     root: Arc<Inode>,
 ) -> Result<Arc<Dentry>, Errno> {
     let root = covered.mount(root)?;
-    let covered = Some(covered.clone());
     MOUNTS.lock().push(Mount {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         source: source.to_vec(),
         kind,
         root: root.clone(),
-        covered,
+        covered: Some(covered.clone()),
+        is_initial: false,
     });
     Ok(root)
 }
 
-/// mount(2) of a new filesystem. `ENODEV` for a kind that is not known, `EBUSY` where one of these stands already.
-pub fn mount(covered: &Arc<Dentry>, kind: &[u8], source: &[u8]) -> Result<(), Errno> {
-    let device = NEXT_DEVICE.fetch_add(1, Ordering::Relaxed);
-    let (kind, root) = match kind {
-        b"proc" => ("proc", proc::root(&Filesystem::new(Kind::Proc, device, 0))),
-        b"tmpfs" => ("tmpfs", memory_root(device)),
-        b"ramfs" => ("ramfs", memory_root(device)),
-        _ => return Err(Errno::ENODEV),
-    };
-    let is_there = MOUNTS
+/// Mounts what is there before the first process runs, for programs that do not mount it themselves.
+pub fn add_initial(
+    covered: &Arc<Dentry>,
+    kind: &'static str,
+    root: Arc<Inode>,
+) -> Result<Arc<Dentry>, Errno> {
+    let root = add(covered, kind, kind.as_bytes(), root)?;
+    MOUNTS
         .lock()
-        .iter()
-        .any(|mount| Arc::ptr_eq(&mount.root, covered) && mount.kind == kind);
-    if is_there && kind == "proc" {
-        return Err(Errno::EBUSY);
-    }
-    add(covered, kind, source, root).map(|_| ())
+        .iter_mut()
+        .filter(|mount| Arc::ptr_eq(&mount.root, &root))
+        .for_each(|mount| mount.is_initial = true);
+    Ok(root)
 }
 
-fn memory_root(device: u64) -> Arc<Inode> {
-    directory_inode(&Filesystem::new(Kind::Tmpfs, device, memory_limit()), 0o1777)
+/// mount(2) of a new filesystem. `ENODEV` for a kind that is not known, `EINVAL` for options that are not, `EBUSY` where one
+/// of these stands already. The first that is mounted over the kernel's own of the same kind takes that one over.
+pub fn mount(covered: &Arc<Dentry>, kind: &[u8], source: &[u8], options: &[u8]) -> Result<(), Errno> {
+    if take_over(covered, kind, source)? {
+        return Ok(());
+    }
+    let device = NEXT_DEVICE.fetch_add(1, Ordering::Relaxed);
+    match kind {
+        b"proc" => add(
+            covered,
+            "proc",
+            source,
+            proc::root(&Filesystem::new(Kind::Proc, device, 0)),
+        ),
+        b"sysfs" => add(
+            covered,
+            "sysfs",
+            source,
+            proc::sysfs::root(&Filesystem::new(Kind::Sysfs, device, 0)),
+        ),
+        b"tmpfs" => add(covered, "tmpfs", source, memory_root(device, options)?),
+        b"ramfs" => add(covered, "ramfs", source, memory_root(device, options)?),
+        b"devtmpfs" => {
+            let root = directory_inode(&Filesystem::new(Kind::Tmpfs, device, memory_limit()), 0o755);
+            add(covered, "devtmpfs", source, root).and_then(|root| fill_devices(&root).map(|()| root))
+        }
+        _ => Err(Errno::ENODEV),
+    }
+    .map(drop)
+}
+
+/// Whether there is such a filesystem on that place since boot, which now is the caller's. `EBUSY` if it is somebody's, for
+/// those filesystems of which there is only one.
+fn take_over(covered: &Arc<Dentry>, kind: &[u8], source: &[u8]) -> Result<bool, Errno> {
+    let mut mounts = MOUNTS.lock();
+    let same = |mount: &&mut Mount| Arc::ptr_eq(&mount.root, covered) && mount.kind.as_bytes() == kind;
+    match mounts.iter_mut().find(same) {
+        Some(mount) if mount.is_initial => {
+            mount.is_initial = false;
+            mount.source = source.to_vec();
+            Ok(true)
+        }
+        Some(_) if matches!(kind, b"proc" | b"sysfs" | b"devtmpfs") => Err(Errno::EBUSY),
+        _ => Ok(false),
+    }
+}
+
+/// Whether something is mounted whose root that is.
+pub fn is_root(entry: &Arc<Dentry>) -> bool {
+    MOUNTS.lock().iter().any(|mount| Arc::ptr_eq(&mount.root, entry))
+}
+
+fn memory_root(device: u64, options: &[u8]) -> Result<Arc<Inode>, Errno> {
+    let usual = Options {
+        pages: memory_limit(),
+        mode: 0o1777,
+    };
+    let ram_pages = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64;
+    let options = mount_options::parse(options, usual, ram_pages)?;
+    Ok(directory_inode(
+        &Filesystem::new(Kind::Tmpfs, device, options.pages),
+        options.mode,
+    ))
 }
 
 /// umount2(2) of the mount with that root. `EINVAL` if it is none; `EBUSY` for the root of the tree, below a further mount,

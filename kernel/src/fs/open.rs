@@ -80,7 +80,7 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
     }
     subject.check(&entry.inode, X_OK)?;
     entry.inode.take_hold(Hold::Execute)?;
-    let object = RegularFile::new(entry.clone(), O_RDONLY);
+    let object = RegularFile::open(entry.clone(), O_RDONLY);
     Ok(OpenFile::with_hold(entry, object, O_RDONLY, Hold::Execute))
 }
 
@@ -189,12 +189,14 @@ fn open_object(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc
                 result?;
                 entry.inode.note_written_by(subject);
             }
-            Ok(RegularFile::new(entry.clone(), flags))
+            Ok(RegularFile::open(entry.clone(), flags))
         }
         Body::Directory(_) | Body::Listing(_) => Ok(Arc::new(OpenDirectory(entry.clone()))),
         Body::Character(number) => device::open(*number, flags),
         // By /proc/PID/fd: a pipe without a name waits for nobody.
-        Body::Fifo(pipe) if entry.inode.filesystem.kind == Kind::Pipefs => Ok(pipe.open_end(direction(flags))),
+        Body::Fifo(pipe) if entry.inode.filesystem.kind == Kind::Pipefs => {
+            Ok(pipe.open_end(direction(flags)))
+        }
         Body::Fifo(pipe) => pipe.open_named(direction(flags), flags & O_NONBLOCK != 0),
         Body::Generated(file) => file.open(),
         Body::Block(_) | Body::Socket => Err(Errno::ENXIO),

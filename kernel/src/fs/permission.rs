@@ -39,12 +39,12 @@ impl Subject {
     }
 
     /// The owner of files made now.
-    pub fn uid(&self) -> u32 {
+    pub fn owner(&self) -> u32 {
         self.0.fsuid
     }
 
     /// The group of files made now.
-    pub fn gid(&self) -> u32 {
+    pub fn group(&self) -> u32 {
         self.0.fsgid
     }
 
@@ -70,7 +70,7 @@ impl Subject {
                 Err(Errno::EACCES)
             };
         }
-        let granted = if attributes.uid == self.uid() {
+        let granted = if attributes.uid == self.owner() {
             attributes.mode >> 6
         } else if self.is_in_group(attributes.gid) {
             attributes.mode >> 3
@@ -86,7 +86,7 @@ impl Subject {
 
     /// Whether it may change attributes that only the owner may change.
     pub fn is_owner(&self, inode: &Inode) -> bool {
-        self.is_superuser() || inode.attributes().uid == self.uid()
+        self.is_superuser() || inode.attributes().uid == self.owner()
     }
 
     /// Checks that an entry of `directory` that names `inode` may be removed or replaced: write and search permission,

@@ -27,8 +27,8 @@ pub struct RegularFile {
 }
 
 impl RegularFile {
-    /// The regular file of that name.
-    pub fn new(dentry: Arc<Dentry>, flags: u32) -> Arc<dyn Object> {
+    /// Opens the regular file of that name.
+    pub fn open(dentry: Arc<Dentry>, flags: u32) -> Arc<dyn Object> {
         Arc::new(RegularFile {
             dentry,
             notes_access: flags & O_NOATIME == 0,

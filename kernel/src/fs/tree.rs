@@ -18,7 +18,7 @@ use super::walk::{End, Last};
 /// Held while directories move or vanish.
 static RESHAPING: Mutex<()> = Mutex::new(());
 
-fn children<'a>(directory: &'a Dentry, otherwise: Errno) -> Result<&'a Children, Errno> {
+fn children(directory: &Dentry, otherwise: Errno) -> Result<&Children, Errno> {
     match &directory.inode.body {
         Body::Directory(children) => Ok(children),
         _ => Err(otherwise),
@@ -49,9 +49,9 @@ fn new_attributes(directory: &Dentry, mode: u32, subject: &Subject) -> Attribute
     let gid = if above.mode & S_ISGID != 0 {
         above.gid
     } else {
-        subject.gid()
+        subject.group()
     };
-    Attributes::new(mode, subject.uid(), gid)
+    Attributes::new(mode, subject.owner(), gid)
 }
 
 /// A file without a name in the directory's filesystem: `O_TMPFILE`. `EACCES`, `EOPNOTSUPP`.

@@ -174,10 +174,10 @@ impl Walk<'_> {
     }
 
     fn link_target(&self, link: &Arc<Dentry>) -> Result<Target, Errno> {
-        if let Body::Magic(magic) = &link.inode.body {
-            if let Some(place) = magic.target()? {
-                return Ok(Target::Place(place));
-            }
+        if let Body::Magic(magic) = &link.inode.body
+            && let Some(place) = magic.target()?
+        {
+            return Ok(Target::Place(place));
         }
         let text = link.inode.link_text()?.into_vec();
         link.inode.note_accessed();

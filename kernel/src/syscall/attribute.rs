@@ -95,7 +95,7 @@ fn change_owner(inode: &Inode, uid: u32, gid: u32, subject: &Subject) -> Result<
     let old = inode.attributes();
     let keeps_owner = uid == UNCHANGED || uid == old.uid;
     let keeps_group = gid == UNCHANGED || gid == old.gid || subject.is_in_group(gid);
-    let is_allowed = subject.is_superuser() || (subject.uid() == old.uid && keeps_owner && keeps_group);
+    let is_allowed = subject.is_superuser() || (subject.owner() == old.uid && keeps_owner && keeps_group);
     if !is_allowed {
         return Err(Errno::EPERM);
     }

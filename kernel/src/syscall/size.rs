@@ -122,13 +122,13 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
     let inode = Inode::new(
         &root.inode.filesystem,
         body,
-        Attributes::new(0o777, subject.uid(), subject.gid()),
+        Attributes::new(0o777, subject.owner(), subject.group()),
     );
     inode.change(|attributes| attributes.links = 0);
     inode.take_hold(Hold::Write)?;
     let dentry = Dentry::detached(&name, inode);
     dentry.mark_removed();
-    let object = RegularFile::new(dentry.clone(), O_RDWR);
+    let object = RegularFile::open(dentry.clone(), O_RDWR);
     let file = OpenFile::with_hold(dentry, object, O_RDWR, Hold::Write);
     let wanted = if flags & MFD_CLOEXEC != 0 { O_CLOEXEC } else { 0 };
     install(current, file, on_exec(wanted), 0)

@@ -15,7 +15,11 @@ use crate::fs::{Dentry, OpenFile};
 
 /// The directory of descriptors.
 pub fn directory(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
-    Box::new(Descriptors { process: process.clone(), filesystem: filesystem.clone(), inode })
+    Box::new(Descriptors {
+        process: process.clone(),
+        filesystem: filesystem.clone(),
+        inode,
+    })
 }
 
 struct Descriptors {
@@ -35,13 +39,27 @@ impl Listing for Descriptors {
         may_look_into(&self.process)?;
         let number = if name == b"0" { Some(0) } else { process_id(name) };
         let descriptor = number.ok_or(Errno::ENOENT)? as usize;
-        let file = self.process.files.lock().get(descriptor).cloned().map_err(|_| Errno::ENOENT)?;
+        let file = self
+            .process
+            .files
+            .lock()
+            .get(descriptor)
+            .cloned()
+            .map_err(|_| Errno::ENOENT)?;
         let mode = mode(&file);
-        let link = DescriptorLink { process: self.process.clone(), descriptor };
+        let link = DescriptorLink {
+            process: self.process.clone(),
+            descriptor,
+        };
         let credentials = self.process.credentials();
         let attributes = Attributes::new(mode, credentials.euid, credentials.egid);
         let body = Body::Magic(Box::new(link));
-        Ok(Inode::numbered(&self.filesystem, self.number(descriptor), body, attributes))
+        Ok(Inode::numbered(
+            &self.filesystem,
+            self.number(descriptor),
+            body,
+            attributes,
+        ))
     }
 
     fn next(&self, from: u64) -> Option<Listed> {
@@ -50,7 +68,12 @@ impl Listing for Descriptors {
         let descriptor = self.process.files.lock().iter_from(first).next()?.0;
         let name = alloc::format!("{descriptor}").into_bytes().into();
         let next = descriptor as u64 + FIRST + 1;
-        Some(Listed { name, inode: self.number(descriptor), kind: S_IFLNK, next })
+        Some(Listed {
+            name,
+            inode: self.number(descriptor),
+            kind: S_IFLNK,
+            next,
+        })
     }
 }
 
@@ -69,7 +92,11 @@ struct DescriptorLink {
 impl DescriptorLink {
     fn find(&self) -> Result<Arc<Dentry>, Errno> {
         let files = self.process.files.lock();
-        Ok(files.get(self.descriptor).map_err(|_| Errno::ENOENT)?.dentry.clone())
+        Ok(files
+            .get(self.descriptor)
+            .map_err(|_| Errno::ENOENT)?
+            .dentry
+            .clone())
     }
 }
 

@@ -20,7 +20,11 @@ const STEP: u64 = 5;
 /// After so many steps nothing of the old value is left.
 const MOST_STEPS: u64 = 2000;
 
-static LOADS: Mutex<Loads> = Mutex::new(Loads { averages: [0; 3], at: 0, idle: 0 });
+static LOADS: Mutex<Loads> = Mutex::new(Loads {
+    averages: [0; 3],
+    at: 0,
+    idle: 0,
+});
 
 struct Loads {
     averages: [u64; 3],

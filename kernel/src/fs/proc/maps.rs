@@ -30,14 +30,21 @@ pub fn line(area: &Area, text: &mut Text) {
     let protection = area.protection;
     let sharing = if area.sharing == Sharing::Shared { 's' } else { 'p' };
     text.add(format_args!("{:08x}-{:08x} ", range.start().0, range.end().0));
-    text.add(format_args!("{}{}", right(protection.read, 'r'), right(protection.write, 'w')));
+    text.add(format_args!(
+        "{}{}",
+        right(protection.read, 'r'),
+        right(protection.write, 'w')
+    ));
     text.add(format_args!("{}{sharing} ", right(protection.execute, 'x')));
     let (offset, identity) = match &area.backing {
         Backing::Anonymous => (0, mm::FileIdentity::default()),
         Backing::Source { source, first } => (first * PAGE_SIZE as u64, source.identity()),
     };
     let (major, minor) = (device_major(identity.device), device_minor(identity.device));
-    text.add(format_args!("{offset:08x} {major:02x}:{minor:02x} {} ", identity.inode));
+    text.add(format_args!(
+        "{offset:08x} {major:02x}:{minor:02x} {} ",
+        identity.inode
+    ));
     let name = name(area);
     if !name.is_empty() {
         while text.0.len() - start_of_line < NAME_COLUMN {
@@ -60,12 +67,16 @@ fn name(area: &Area) -> alloc::string::String {
 
 /// Whether a mapped page of the area is a page of the file, not a private copy. The space is locked.
 pub fn is_file_page(area: &Area, page: &MappedPage) -> bool {
-    let Some((source, index)) = area.source_page(page.address) else { return false };
+    let Some((source, index)) = area.source_page(page.address) else {
+        return false;
+    };
     if area.sharing == Sharing::Shared {
         return true;
     }
     // A page that is mapped was asked for before: the file has it, if it still is that long.
-    let Ok(frame) = source.page(index) else { return false };
+    let Ok(frame) = source.page(index) else {
+        return false;
+    };
     let frame = memory::FrameHandle::from_reference(frame);
     frame.frame() == page.descriptor.frame()
 }
@@ -73,8 +84,14 @@ pub fn is_file_page(area: &Area, page: &MappedPage) -> bool {
 /// How many pages of files are mapped.
 pub fn file_pages(space: &AddressSpace) -> u64 {
     let mut count = 0;
-    for area in space.areas().iter().filter(|area| matches!(area.backing, Backing::Source { .. })) {
-        space.for_each_page(memory::get(), area.range(), |page| count += u64::from(is_file_page(area, &page)));
+    for area in space
+        .areas()
+        .iter()
+        .filter(|area| matches!(area.backing, Backing::Source { .. }))
+    {
+        space.for_each_page(memory::get(), area.range(), |page| {
+            count += u64::from(is_file_page(area, &page))
+        });
     }
     count
 }

@@ -13,6 +13,7 @@ mod process;
 mod smaps;
 mod status;
 mod sys;
+pub mod sysfs;
 mod system;
 mod text;
 mod translation;
@@ -57,19 +58,35 @@ enum Node<C: 'static> {
 
 impl<C> Entry<C> {
     const fn text(name: &'static str, make: fn(&C, &mut Text) -> Result<(), Errno>) -> Self {
-        Entry { name, mode: 0o444, node: Node::Text(make) }
+        Entry {
+            name,
+            mode: 0o444,
+            node: Node::Text(make),
+        }
     }
 
     const fn private(name: &'static str, make: fn(&C, &mut Text) -> Result<(), Errno>) -> Self {
-        Entry { name, mode: 0o400, node: Node::Text(make) }
+        Entry {
+            name,
+            mode: 0o400,
+            node: Node::Text(make),
+        }
     }
 
     const fn object(name: &'static str, open: fn(&C) -> Result<Arc<dyn Object>, Errno>) -> Self {
-        Entry { name, mode: 0o400, node: Node::Object(open) }
+        Entry {
+            name,
+            mode: 0o400,
+            node: Node::Object(open),
+        }
     }
 
     const fn link(name: &'static str, make: fn(&C) -> Box<dyn Magic>) -> Self {
-        Entry { name, mode: 0o777, node: Node::Link(make) }
+        Entry {
+            name,
+            mode: 0o777,
+            node: Node::Link(make),
+        }
     }
 
     const fn directory(
@@ -77,7 +94,11 @@ impl<C> Entry<C> {
         mode: u32,
         make: fn(&C, &Arc<Filesystem>, u64) -> Box<dyn Listing>,
     ) -> Self {
-        Entry { name, mode, node: Node::Directory(make) }
+        Entry {
+            name,
+            mode,
+            node: Node::Directory(make),
+        }
     }
 
     fn kind(&self) -> u32 {
@@ -101,7 +122,11 @@ struct Directory<C: 'static> {
 
 impl<C: Clone + Send + Sync> Listing for Directory<C> {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
-        let index = self.entries.iter().position(|entry| entry.name.as_bytes() == name).ok_or(Errno::ENOENT)?;
+        let index = self
+            .entries
+            .iter()
+            .position(|entry| entry.name.as_bytes() == name)
+            .ok_or(Errno::ENOENT)?;
         let (entry, number) = (&self.entries[index], self.number(index));
         let subject = self.subject.clone();
         let body = match entry.node {
@@ -118,7 +143,12 @@ impl<C: Clone + Send + Sync> Listing for Directory<C> {
         let index = usize::try_from(from.saturating_sub(FIRST)).ok()?;
         let entry = self.entries.get(index)?;
         let next = index as u64 + FIRST + 1;
-        Some(Listed { name: entry.name.as_bytes().into(), inode: self.number(index), kind: entry.kind(), next })
+        Some(Listed {
+            name: entry.name.as_bytes().into(),
+            inode: self.number(index),
+            kind: entry.kind(),
+            next,
+        })
     }
 }
 
@@ -192,7 +222,12 @@ impl Listing for Root {
         let process = processes::next_from(first)?;
         let name = alloc::format!("{}", process.pid).into_bytes().into();
         let next = FIRST_PROCESS + u64::from(process.pid) + 1;
-        Some(Listed { name, inode: process::inode_number(process.pid), kind: S_IFDIR, next })
+        Some(Listed {
+            name,
+            inode: process::inode_number(process.pid),
+            kind: S_IFDIR,
+            next,
+        })
     }
 }
 
@@ -201,5 +236,9 @@ fn process_id(name: &[u8]) -> Option<u32> {
     if name.first() == Some(&b'0') {
         return None;
     }
-    core::str::from_utf8(name).ok().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+    core::str::from_utf8(name)
+        .ok()
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))?
+        .parse()
+        .ok()
 }

@@ -23,7 +23,10 @@ pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
     let shows_frames = Caller::current().is_superuser();
     let process = process.clone();
     let make = move |first, count| words(&process, first, count, shows_frames);
-    Ok(Arc::new(Words { end: || USER_END >> PAGE_SHIFT, make }))
+    Ok(Arc::new(Words {
+        end: || USER_END >> PAGE_SHIFT,
+        make,
+    }))
 }
 
 fn words(process: &Subject, first: u64, count: usize, shows_frames: bool) -> Result<Vec<u64>, Errno> {
@@ -34,7 +37,11 @@ fn words(process: &Subject, first: u64, count: usize, shows_frames: bool) -> Res
         for area in space.areas().overlapping(range) {
             space.for_each_page(memory::get(), area.range().intersection(range), |page| {
                 let index = ((page.address.0 - start.0) >> PAGE_SHIFT) as usize;
-                let frame = if shows_frames { u64::from(page.descriptor.frame().0) & PM_PFN_MASK } else { 0 };
+                let frame = if shows_frames {
+                    u64::from(page.descriptor.frame().0) & PM_PFN_MASK
+                } else {
+                    0
+                };
                 let exclusive = if page.is_exclusive { PM_MMAP_EXCLUSIVE } else { 0 };
                 let file = if is_file_page(area, &page) { PM_FILE } else { 0 };
                 words[index] = PM_PRESENT | frame | exclusive | file;

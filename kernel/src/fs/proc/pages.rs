@@ -9,7 +9,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::pagemap::{KPF_ANON, KPF_LRU, KPF_MMAP, KPF_NOPAGE, KPF_PGTABLE, KPF_SWAPBACKED, KPF_UPTODATE, KPF_ZERO_PAGE};
+use abi::pagemap::{
+    KPF_ANON, KPF_LRU, KPF_MMAP, KPF_NOPAGE, KPF_PGTABLE, KPF_SWAPBACKED, KPF_UPTODATE, KPF_ZERO_PAGE,
+};
 use abi::zerocopy::IntoBytes;
 use mm::{Area, Frame, MappedPage};
 
@@ -25,12 +27,18 @@ const PIECE: u64 = 1024;
 
 /// Opens /proc/kpagecount.
 pub fn open_counts() -> Arc<dyn Object> {
-    Arc::new(Words { end: end_of_memory, make: counts })
+    Arc::new(Words {
+        end: end_of_memory,
+        make: counts,
+    })
 }
 
 /// Opens /proc/kpageflags.
 pub fn open_flags() -> Arc<dyn Object> {
-    Arc::new(Words { end: end_of_memory, make: flags })
+    Arc::new(Words {
+        end: end_of_memory,
+        make: flags,
+    })
 }
 
 /// A file of words, made when they are read.
@@ -48,13 +56,15 @@ where
 {
     /// Position and length must be multiples of a word: `EINVAL`.
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        if io.position % WORD != 0 || to.room() as u64 % WORD != 0 {
+        if !io.position.is_multiple_of(WORD) || !(to.room() as u64).is_multiple_of(WORD) {
             return Err(Errno::EINVAL);
         }
         let mut done = 0;
         while to.room() > 0 {
             let first = io.position / WORD;
-            let count = ((self.end)().saturating_sub(first)).min(to.room() as u64 / WORD).min(PIECE);
+            let count = ((self.end)().saturating_sub(first))
+                .min(to.room() as u64 / WORD)
+                .min(PIECE);
             if count == 0 {
                 break;
             }
@@ -84,7 +94,10 @@ fn end_of_memory() -> u64 {
 
 /// All address spaces, each once.
 pub fn spaces() -> Vec<Arc<Space>> {
-    let mut spaces: Vec<Arc<Space>> = process::all().iter().filter_map(|process| process.space()).collect();
+    let mut spaces: Vec<Arc<Space>> = process::all()
+        .iter()
+        .filter_map(|process| process.space())
+        .collect();
     spaces.sort_unstable_by_key(|space| Arc::as_ptr(space).addr());
     spaces.dedup_by(|one, other| Arc::ptr_eq(one, other));
     spaces
@@ -142,7 +155,11 @@ fn page_flags(area: &Area, page: &MappedPage) -> u64 {
     if page.is_zero {
         return mapped | 1 << KPF_ZERO_PAGE;
     }
-    let anonymous = if is_file_page(area, page) { 0 } else { 1 << KPF_ANON };
+    let anonymous = if is_file_page(area, page) {
+        0
+    } else {
+        1 << KPF_ANON
+    };
     // Files live in memory as tmpfs files do: like anonymous pages they would go to swap space.
     mapped | 1 << KPF_LRU | 1 << KPF_SWAPBACKED | anonymous
 }

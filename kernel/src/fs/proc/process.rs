@@ -18,21 +18,39 @@ use crate::process::{Pid, Process};
 /// What most entries are about.
 pub type Subject = Arc<Process>;
 
-static ENTRIES: [Entry<Subject>; 18] = [
+static ENTRIES: [Entry<Subject>; 19] = [
     Entry::text("cmdline", |process, text| strings(text, &process.command_line())),
-    Entry::text("comm", |process, text| strings(text, alloc::format!("{}\n", process.name()).as_bytes())),
-    Entry::link("cwd", |process| Box::new(PlaceLink { process: process.clone(), place: current_directory })),
+    Entry::text("comm", |process, text| {
+        strings(text, alloc::format!("{}\n", process.name()).as_bytes())
+    }),
+    Entry::link("cwd", |process| {
+        Box::new(PlaceLink {
+            process: process.clone(),
+            place: current_directory,
+        })
+    }),
     Entry::private("environ", |process, text| {
         may_look_into(process)?;
         strings(text, &process.environment())
     }),
-    Entry::link("exe", |process| Box::new(PlaceLink { process: process.clone(), place: executable })),
+    Entry::link("exe", |process| {
+        Box::new(PlaceLink {
+            process: process.clone(),
+            place: executable,
+        })
+    }),
     Entry::directory("fd", 0o500, descriptors::directory),
     Entry::text("limits", status::limits),
     Entry::text("maps", maps::maps),
+    Entry::text("mountinfo", mount_info),
     Entry::text("mounts", mounts),
     Entry::object("pagemap", pagemap::open),
-    Entry::link("root", |process| Box::new(PlaceLink { process: process.clone(), place: root })),
+    Entry::link("root", |process| {
+        Box::new(PlaceLink {
+            process: process.clone(),
+            place: root,
+        })
+    }),
     Entry::text("smaps", smaps::smaps),
     Entry::text("smaps_rollup", smaps::rollup),
     Entry::text("stat", status::stat),
@@ -55,8 +73,13 @@ pub fn directory(filesystem: &Arc<Filesystem>, process: &Subject) -> Arc<Inode> 
 fn numbered_directory(filesystem: &Arc<Filesystem>, process: &Subject, inode: u64) -> Arc<Inode> {
     let credentials = process.credentials();
     let owner = (credentials.euid, credentials.egid);
-    let listing =
-        Directory { filesystem: filesystem.clone(), subject: process.clone(), entries: &ENTRIES, inode, owner };
+    let listing = Directory {
+        filesystem: filesystem.clone(),
+        subject: process.clone(),
+        entries: &ENTRIES,
+        inode,
+        owner,
+    };
     let attributes = Attributes::new(0o555, owner.0, owner.1);
     Inode::numbered(filesystem, inode, Body::Listing(Box::new(listing)), attributes)
 }
@@ -75,7 +98,11 @@ struct PlaceLink {
 impl PlaceLink {
     fn find(&self) -> Result<Arc<Dentry>, Errno> {
         may_look_into(&self.process)?;
-        let place = if self.process.is_zombie() { None } else { (self.place)(&self.process) };
+        let place = if self.process.is_zombie() {
+            None
+        } else {
+            (self.place)(&self.process)
+        };
         place.ok_or(Errno::ENOENT)
     }
 }
@@ -116,9 +143,35 @@ fn mounts(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     Ok(())
 }
 
+/// The mounts with their numbers: proc(5). Every mount shows the whole of its filesystem.
+fn mount_info(process: &Subject, text: &mut Text) -> Result<(), Errno> {
+    let root = process.directories.lock().root.clone();
+    let all = mount::all();
+    for mount in &all {
+        let Some(path) = mount.root.path_below(&root) else {
+            continue;
+        };
+        let (id, parent, device) = (
+            mount.id,
+            mount.parent_id(&all),
+            mount.root.inode.filesystem.device,
+        );
+        text.add(format_args!("{id} {parent} {}:{} / ", device >> 8, device & 0xff));
+        text.path(&path);
+        text.add(format_args!(" rw,relatime - {} ", mount.kind));
+        text.path(&mount.source);
+        text.bytes(b" rw\n");
+    }
+    Ok(())
+}
+
 /// The directory of threads.
 fn tasks(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
-    Box::new(Tasks { process: process.clone(), filesystem: filesystem.clone(), inode })
+    Box::new(Tasks {
+        process: process.clone(),
+        filesystem: filesystem.clone(),
+        inode,
+    })
 }
 
 struct Tasks {
@@ -139,14 +192,29 @@ impl Tasks {
 
 impl Listing for Tasks {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
-        let tid = process_id(name).filter(|tid| self.ids().contains(tid)).ok_or(Errno::ENOENT)?;
-        Ok(numbered_directory(&self.filesystem, &self.process, self.number(tid)))
+        let tid = process_id(name)
+            .filter(|tid| self.ids().contains(tid))
+            .ok_or(Errno::ENOENT)?;
+        Ok(numbered_directory(
+            &self.filesystem,
+            &self.process,
+            self.number(tid),
+        ))
     }
 
     fn next(&self, from: u64) -> Option<Listed> {
         let least = from.saturating_sub(FIRST);
-        let tid = self.ids().into_iter().filter(|tid| u64::from(*tid) >= least).min()?;
+        let tid = self
+            .ids()
+            .into_iter()
+            .filter(|tid| u64::from(*tid) >= least)
+            .min()?;
         let name = alloc::format!("{tid}").into_bytes().into();
-        Some(Listed { name, inode: self.number(tid), kind: S_IFDIR, next: u64::from(tid) + FIRST + 1 })
+        Some(Listed {
+            name,
+            inode: self.number(tid),
+            kind: S_IFDIR,
+            next: u64::from(tid) + FIRST + 1,
+        })
     }
 }

@@ -40,7 +40,10 @@ struct Mappings {
 impl Mappings {
     fn of_all() -> Self {
         let managed = memory::get().frames().managed();
-        Mappings { first: managed.first.0, counts: mapping_counts(managed.first, managed.len) }
+        Mappings {
+            first: managed.first.0,
+            counts: mapping_counts(managed.first, managed.len),
+        }
     }
 
     fn of(&self, page: &MappedPage) -> u32 {
@@ -51,7 +54,10 @@ impl Mappings {
 
 impl Cost {
     fn of(space: &AddressSpace, area: &Area, mappings: &Mappings) -> Self {
-        let mut cost = Cost { size: area.range().len(), ..Cost::default() };
+        let mut cost = Cost {
+            size: area.range().len(),
+            ..Cost::default()
+        };
         space.for_each_page(memory::get(), area.range(), |page| {
             if !page.is_zero {
                 cost.add_page(area, &page, mappings.of(&page));
@@ -109,7 +115,9 @@ impl Cost {
             ("SwapPss:", 0),
             ("Locked:", 0),
         ];
-        lines.into_iter().for_each(|(name, bytes)| size_line(text, name, bytes));
+        lines
+            .into_iter()
+            .for_each(|(name, bytes)| size_line(text, name, bytes));
     }
 }
 
@@ -121,7 +129,11 @@ fn size_line(text: &mut Text, name: &str, bytes: u64) {
 fn costs(process: &Subject) -> Vec<(Area, Cost)> {
     let mappings = Mappings::of_all();
     let costs = process.with_space(|space| {
-        space.areas().iter().map(|area| (area.clone(), Cost::of(space, area, &mappings))).collect()
+        space
+            .areas()
+            .iter()
+            .map(|area| (area.clone(), Cost::of(space, area, &mappings)))
+            .collect()
     });
     costs.unwrap_or_default()
 }
@@ -146,8 +158,13 @@ fn flags(area: &Area, text: &mut Text) {
     let protection = area.protection;
     let is_shared = area.sharing == Sharing::Shared;
     let is_growing = matches!(area.purpose, mm::Purpose::Stack { .. });
-    let letters =
-        [(protection.read, "rd"), (protection.write, "wr"), (protection.execute, "ex"), (is_shared, "sh"), (is_growing, "gd")];
+    let letters = [
+        (protection.read, "rd"),
+        (protection.write, "wr"),
+        (protection.execute, "ex"),
+        (is_shared, "sh"),
+        (is_growing, "gd"),
+    ];
     text.bytes(b"VmFlags: ");
     for (_, letters) in letters.iter().filter(|(is_set, _)| *is_set) {
         text.add(format_args!("{letters} "));
@@ -159,7 +176,9 @@ fn flags(area: &Area, text: &mut Text) {
 pub fn rollup(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     may_look_into(process)?;
     let costs = costs(process);
-    let (Some((first, _)), Some((last, _))) = (costs.first(), costs.last()) else { return Err(Errno::ESRCH) };
+    let (Some((first, _)), Some((last, _))) = (costs.first(), costs.last()) else {
+        return Err(Errno::ESRCH);
+    };
     let mut sum = Cost::default();
     costs.iter().for_each(|(_, cost)| sum.add(cost));
     let (start, end) = (first.range().start().0, last.range().end().0);

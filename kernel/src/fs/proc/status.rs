@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::process::{
-    RLIM64_INFINITY, RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
-    RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO, RLIMIT_RTTIME,
-    RLIMIT_SIGPENDING, RLIMIT_STACK,
+    RLIM64_INFINITY, RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS,
+    RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO,
+    RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
 use mm::{AddressSpace, PAGE_SIZE, Purpose, VirtAddr};
 
@@ -42,7 +42,7 @@ struct Sizes {
 impl Sizes {
     /// Those of a process; zeros once it has ended.
     fn of(process: &Subject) -> Self {
-        process.with_space(|space| Sizes::of_space(space)).unwrap_or_default()
+        process.with_space(Sizes::of_space).unwrap_or_default()
     }
 
     fn of_space(space: &mut AddressSpace) -> Self {
@@ -87,29 +87,88 @@ pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
         Some((number, group)) => (number, i64::from(group)),
         None => (0, -1),
     };
-    let nice = i32::from(process.attributes.nice.load(core::sync::atomic::Ordering::Relaxed));
+    let nice = i32::from(
+        process
+            .attributes
+            .nice
+            .load(core::sync::atomic::Ordering::Relaxed),
+    );
     let signals = signal::summary(process);
     let (arguments, environment) = string_ranges(process);
-    text.add(format_args!("{} ({}) {}", process.pid, process.name(), process.state()));
-    text.add(format_args!(" {} {} {}", process.parent(), process.group(), process.session()));
-    text.add(format_args!(" {terminal} {foreground} 0 {minor} {children_minor} {major} {children_major}"));
-    text.add(format_args!(" {} {}", clock_ticks(times.user), clock_ticks(times.system)));
-    text.add(format_args!(" {} {}", clock_ticks(times.children_user), clock_ticks(times.children_system)));
-    text.add(format_args!(" {} {nice} {} 0", PRIORITY + nice, process.threads().len()));
-    text.add(format_args!(" {} {}", clock_ticks(process.start_ticks()), sizes.total));
-    text.add(format_args!(" {} {}", sizes.resident / PAGE_SIZE as u64, process.limit(RLIMIT_RSS)));
-    text.add(format_args!(" {} {} {}", sizes.text_range.0, sizes.text_range.1, sizes.stack_start));
-    text.add(format_args!(" 0 0 {} {}", signals.shared_pending.union(signals.pending).0, signals.blocked.0));
-    text.add(format_args!(" {} {} 0 0 0 17 0 0 0 0 0 0", signals.ignored.0, signals.caught.0));
+    text.add(format_args!(
+        "{} ({}) {}",
+        process.pid,
+        process.name(),
+        process.state()
+    ));
+    text.add(format_args!(
+        " {} {} {}",
+        process.parent(),
+        process.group(),
+        process.session()
+    ));
+    text.add(format_args!(
+        " {terminal} {foreground} 0 {minor} {children_minor} {major} {children_major}"
+    ));
+    text.add(format_args!(
+        " {} {}",
+        clock_ticks(times.user),
+        clock_ticks(times.system)
+    ));
+    text.add(format_args!(
+        " {} {}",
+        clock_ticks(times.children_user),
+        clock_ticks(times.children_system)
+    ));
+    text.add(format_args!(
+        " {} {nice} {} 0",
+        PRIORITY + nice,
+        process.threads().len()
+    ));
+    text.add(format_args!(
+        " {} {}",
+        clock_ticks(process.start_ticks()),
+        sizes.total
+    ));
+    text.add(format_args!(
+        " {} {}",
+        sizes.resident / PAGE_SIZE as u64,
+        process.limit(RLIMIT_RSS)
+    ));
+    text.add(format_args!(
+        " {} {} {}",
+        sizes.text_range.0, sizes.text_range.1, sizes.stack_start
+    ));
+    text.add(format_args!(
+        " 0 0 {} {}",
+        signals.shared_pending.union(signals.pending).0,
+        signals.blocked.0
+    ));
+    text.add(format_args!(
+        " {} {} 0 0 0 17 0 0 0 0 0 0",
+        signals.ignored.0, signals.caught.0
+    ));
     text.add(format_args!(" 0 0 {}", sizes.break_start));
-    text.add(format_args!(" {} {} {} {}", arguments.0, arguments.1, environment.0, environment.1));
-    text.add(format_args!(" {}\n", if process.is_zombie() { process.exit_status() } else { 0 }));
+    text.add(format_args!(
+        " {} {} {} {}",
+        arguments.0, arguments.1, environment.0, environment.1
+    ));
+    text.add(format_args!(
+        " {}\n",
+        if process.is_zombie() {
+            process.exit_status()
+        } else {
+            0
+        }
+    ));
     Ok(())
 }
 
 /// First byte and end of the argument and the environment strings.
 fn string_ranges(process: &Subject) -> ((u64, u64), (u64, u64)) {
-    let Some(space) = process.space() else { return Default::default() };
+    let Some(space) = process.space() else {
+        return Default::default();
+    };
     let end = |(start, len): (u64, usize)| (start, start + len as u64);
     (end(space.strings.arguments()), end(space.strings.environment()))
 }
@@ -146,28 +205,70 @@ pub fn status(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     let (umask, slots) = (process.directories.lock().umask, process.files.lock().capacity());
     text.add(format_args!("Name:\t{}\nUmask:\t{umask:04o}\n", process.name()));
     text.add(format_args!("State:\t{state} ({})\n", state_name(state)));
-    text.add(format_args!("Tgid:\t{0}\nNgid:\t0\nPid:\t{0}\nPPid:\t{1}\n", process.pid, process.parent()));
+    text.add(format_args!(
+        "Tgid:\t{0}\nNgid:\t0\nPid:\t{0}\nPPid:\t{1}\n",
+        process.pid,
+        process.parent()
+    ));
     text.add(format_args!("TracerPid:\t0\n"));
     let ids = |text: &mut Text, name: &str, ids: [u32; 4]| {
-        text.add(format_args!("{name}:\t{}\t{}\t{}\t{}\n", ids[0], ids[1], ids[2], ids[3]));
+        text.add(format_args!(
+            "{name}:\t{}\t{}\t{}\t{}\n",
+            ids[0], ids[1], ids[2], ids[3]
+        ));
     };
-    ids(text, "Uid", [credentials.uid, credentials.euid, credentials.suid, credentials.fsuid]);
-    ids(text, "Gid", [credentials.gid, credentials.egid, credentials.sgid, credentials.fsgid]);
-    let groups: Vec<String> = credentials.groups.iter().map(|group| format!("{group} ")).collect();
+    ids(
+        text,
+        "Uid",
+        [
+            credentials.uid,
+            credentials.euid,
+            credentials.suid,
+            credentials.fsuid,
+        ],
+    );
+    ids(
+        text,
+        "Gid",
+        [
+            credentials.gid,
+            credentials.egid,
+            credentials.sgid,
+            credentials.fsgid,
+        ],
+    );
+    let groups: Vec<String> = credentials
+        .groups
+        .iter()
+        .map(|group| format!("{group} "))
+        .collect();
     text.add(format_args!("FDSize:\t{slots}\nGroups:\t{}\n", groups.concat()));
     if !process.is_zombie() {
         memory_lines(&Sizes::of(process), text);
     }
     text.add(format_args!("Threads:\t{}\n", process.threads().len()));
     signal_lines(process, text);
-    let capabilities = if credentials.is_privileged() { ALL_CAPABILITIES } else { 0 };
+    let capabilities = if credentials.is_privileged() {
+        ALL_CAPABILITIES
+    } else {
+        0
+    };
     text.add(format_args!("CapInh:\t{:016x}\n", 0));
     for name in ["CapPrm", "CapEff"] {
         text.add(format_args!("{name}:\t{capabilities:016x}\n"));
     }
-    text.add(format_args!("CapBnd:\t{ALL_CAPABILITIES:016x}\nCapAmb:\t{:016x}\n", 0));
-    let is_fixed = process.attributes.has_no_new_privileges.load(core::sync::atomic::Ordering::Relaxed);
-    text.add(format_args!("NoNewPrivs:\t{}\nSeccomp:\t0\n", u32::from(is_fixed)));
+    text.add(format_args!(
+        "CapBnd:\t{ALL_CAPABILITIES:016x}\nCapAmb:\t{:016x}\n",
+        0
+    ));
+    let is_fixed = process
+        .attributes
+        .has_no_new_privileges
+        .load(core::sync::atomic::Ordering::Relaxed);
+    text.add(format_args!(
+        "NoNewPrivs:\t{}\nSeccomp:\t0\n",
+        u32::from(is_fixed)
+    ));
     text.add(format_args!("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n"));
     Ok(())
 }
@@ -220,11 +321,24 @@ const LIMITS: [(usize, &str, &str); 16] = [
 /// The table of limits.
 pub fn limits(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     let limits = process.limits();
-    let show = |value: u64| if value == RLIM64_INFINITY { String::from("unlimited") } else { format!("{value}") };
-    text.add(format_args!("{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units"));
+    let show = |value: u64| {
+        if value == RLIM64_INFINITY {
+            String::from("unlimited")
+        } else {
+            format!("{value}")
+        }
+    };
+    text.add(format_args!(
+        "{:<25} {:<20} {:<20} {:<10}\n",
+        "Limit", "Soft Limit", "Hard Limit", "Units"
+    ));
     for (which, name, unit) in LIMITS {
         if let Some(limit) = limits.get(which) {
-            text.add(format_args!("{name:<25} {:<20} {:<20} {unit:<10}\n", show(limit.cur), show(limit.max)));
+            text.add(format_args!(
+                "{name:<25} {:<20} {:<20} {unit:<10}\n",
+                show(limit.cur),
+                show(limit.max)
+            ));
         }
     }
     Ok(())

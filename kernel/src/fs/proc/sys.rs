@@ -19,26 +19,42 @@ const PID_MAX: u32 = 32768;
 const SPREAD: u64 = 64;
 
 static ROOT: [Entry<()>; 3] = [
-    Entry::directory("fs", 0o555, |(), filesystem, inode| directory(filesystem, inode * SPREAD, &FILES)),
-    Entry::directory("kernel", 0o555, |(), filesystem, inode| directory(filesystem, inode * SPREAD, &KERNEL)),
-    Entry::directory("vm", 0o555, |(), filesystem, inode| directory(filesystem, inode * SPREAD, &MEMORY)),
+    Entry::directory("fs", 0o555, |(), filesystem, inode| {
+        directory(filesystem, inode * SPREAD, &FILES)
+    }),
+    Entry::directory("kernel", 0o555, |(), filesystem, inode| {
+        directory(filesystem, inode * SPREAD, &KERNEL)
+    }),
+    Entry::directory("vm", 0o555, |(), filesystem, inode| {
+        directory(filesystem, inode * SPREAD, &MEMORY)
+    }),
 ];
 
 static FILES: [Entry<()>; 2] = [
-    Entry::text("nr_open", |(), text| line(text, format_args!("{MAX_DESCRIPTORS}"))),
-    Entry::text("pipe-max-size", |(), text| line(text, format_args!("{}", pipe::CAPACITY))),
+    Entry::text("nr_open", |(), text| {
+        line(text, format_args!("{MAX_DESCRIPTORS}"))
+    }),
+    Entry::text("pipe-max-size", |(), text| {
+        line(text, format_args!("{}", pipe::CAPACITY))
+    }),
 ];
 
 static KERNEL: [Entry<()>; 6] = [
     Entry::text("domainname", |(), text| name(text, &system::names().1)),
     Entry::text("hostname", |(), text| name(text, &system::names().0)),
-    Entry::text("osrelease", |(), text| line(text, format_args!("{}", system::RELEASE))),
+    Entry::text("osrelease", |(), text| {
+        line(text, format_args!("{}", system::RELEASE))
+    }),
     Entry::text("ostype", |(), text| line(text, format_args!("Linux"))),
     Entry::text("pid_max", |(), text| line(text, format_args!("{PID_MAX}"))),
-    Entry::directory("random", 0o555, |(), filesystem, inode| directory(filesystem, inode * SPREAD, &RANDOM)),
+    Entry::directory("random", 0o555, |(), filesystem, inode| {
+        directory(filesystem, inode * SPREAD, &RANDOM)
+    }),
 ];
 
-static RANDOM: [Entry<()>; 1] = [
+static RANDOM: [Entry<()>; 2] = [
+    // The generator is seeded at boot and never runs dry: 256 bits, as Linux says it (random(4)).
+    Entry::text("entropy_avail", |(), text| line(text, format_args!("256"))),
     Entry::text("uuid", |(), text| uuid(text)),
 ];
 
@@ -54,7 +70,13 @@ pub fn root((): &(), filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listin
 
 fn directory(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()>]) -> Box<dyn Listing> {
     let filesystem = filesystem.clone();
-    Box::new(Directory { filesystem, subject: (), entries, inode, owner: (0, 0) })
+    Box::new(Directory {
+        filesystem,
+        subject: (),
+        entries,
+        inode,
+        owner: (0, 0),
+    })
 }
 
 fn line(text: &mut Text, arguments: core::fmt::Arguments<'_>) -> Result<(), Errno> {

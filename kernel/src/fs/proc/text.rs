@@ -62,7 +62,10 @@ impl TextFile {
     pub fn open(
         make: impl Fn(&mut Text) -> Result<(), Errno> + Send + Sync + 'static,
     ) -> Result<Arc<dyn Object>, Errno> {
-        Ok(Arc::new(TextFile { make: Box::new(make), text: Mutex::default() }))
+        Ok(Arc::new(TextFile {
+            make: Box::new(make),
+            text: Mutex::default(),
+        }))
     }
 }
 
@@ -77,7 +80,11 @@ impl Object for TextFile {
         let text = self.text.lock().clone();
         let start = usize::try_from(io.position).unwrap_or(usize::MAX).min(text.len());
         let rest = &text[start..];
-        let done = if rest.is_empty() { 0 } else { to.put(&rest[..rest.len().min(to.room())])? };
+        let done = if rest.is_empty() {
+            0
+        } else {
+            to.put(&rest[..rest.len().min(to.room())])?
+        };
         io.position += done as u64;
         Ok(done)
     }

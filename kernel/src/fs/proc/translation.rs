@@ -26,7 +26,9 @@ pub fn translation(process: &Subject, text: &mut Text) -> Result<(), Errno> {
             };
             let (descriptor, frame) = (entry.descriptor.0, entry.descriptor.frame().0);
             let (index, address, count) = (entry.index, entry.address.0, entry.count);
-            text.add(format_args!("L{level} {index} {address:x} {descriptor:016x} -> {frame:x} count {count}\n"));
+            text.add(format_args!(
+                "L{level} {index} {address:x} {descriptor:016x} -> {frame:x} count {count}\n"
+            ));
         });
     });
     Ok(())

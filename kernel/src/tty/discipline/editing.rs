@@ -34,14 +34,12 @@ impl Discipline {
 
     /// VERASE: the last character.
     fn erase(&mut self, screen: Screen<'_>) {
-        if let Some(character) = self.remove_character() {
-            if self.has_local(ECHO) {
-                if self.has_local(ECHOE) || self.has_local(ECHOPRT) {
-                    self.show_erased(character, screen);
-                } else {
-                    self.echo(self.termios.cc[VERASE], screen);
-                }
+        match self.remove_character() {
+            Some(character) if self.has_local(ECHO) && self.has_local(ECHOE | ECHOPRT) => {
+                self.show_erased(character, screen);
             }
+            Some(_) if self.has_local(ECHO) => self.echo(self.termios.cc[VERASE], screen),
+            _ => {}
         }
         self.finish_erasing_if_empty(screen);
     }
@@ -78,10 +76,10 @@ impl Discipline {
                 break;
             }
             is_in_word |= is_word;
-            if let Some(character) = self.remove_character() {
-                if self.has_local(ECHO) {
-                    self.show_erased(character, screen);
-                }
+            if let Some(character) = self.remove_character()
+                && self.has_local(ECHO)
+            {
+                self.show_erased(character, screen);
             }
         }
         self.finish_erasing_if_empty(screen);
