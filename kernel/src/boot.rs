@@ -9,6 +9,7 @@
 
 use crate::exec::{self, Arguments, Program};
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
+use crate::log::Level;
 use crate::process::{self, Credentials, Limits, Process};
 use crate::signal::ThreadSignals;
 use crate::thread::Thread;
@@ -50,7 +51,7 @@ pub fn start(boot: Boot) -> ! {
     match start_init(line, most) {
         Ok(()) => scheduler::run(),
         Err(reason) => {
-            error!("Cannot start init: {reason}");
+            log::write(Level::Emergency, format_args!("Cannot start init: {reason}"));
             end(1)
         }
     }

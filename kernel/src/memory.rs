@@ -39,8 +39,12 @@ pub fn get() -> &'static Memory<BoardMmu> {
         .expect("memory::start() runs before anything asks for memory")
 }
 
-/// Whether the kernel may take on something new: `ENOMEM` when free memory is down to the reserve.
+/// Whether the kernel may take on something new: `ENOMEM` when free memory is down to the reserve, or when the kernel's heap
+/// holds a quarter of all memory: it does not shrink, and programs need some, too.
 pub fn has_room() -> Result<(), Errno> {
+    if heap::used_bytes() as u64 > platform::memory::ram_bytes() / 4 {
+        return Err(Errno::ENOMEM);
+    }
     if platform::memory::free_bytes() >= LEAST_ROOM {
         return Ok(());
     }

@@ -69,7 +69,7 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
         Some(Outcome::Denied(SegvCode::MapErr)) => accuse(thread, Signal::SIGSEGV, SEGV_MAPERR, address.0),
         Some(Outcome::Denied(SegvCode::AccErr)) => accuse(thread, Signal::SIGSEGV, SEGV_ACCERR, address.0),
         Some(Outcome::BusError) => accuse(thread, Signal::SIGBUS, BUS_ADRERR, address.0),
-        Some(Outcome::NoMemory) => end_for_want_of_memory(thread),
+        Some(Outcome::NoMemory) => process::end_for_want_of_memory(&thread.process),
     }
 }
 
@@ -98,19 +98,4 @@ fn blame(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
 
 fn accuse(thread: &Arc<Thread>, signal: Signal, code: i32, address: u64) {
     signal::force(thread, SigInfo::fault(signal, code, address));
-}
-
-/// There is no frame for a page that the program may well use: it is ended, by a signal that it cannot catch.
-#[cold]
-fn end_for_want_of_memory(thread: &Arc<Thread>) {
-    let process = &thread.process;
-    crate::error!(
-        "Out of memory: killed process {} ({})",
-        process.pid,
-        process.name()
-    );
-    process.end(abi::process::WaitStatus::Signaled {
-        signal: Signal::SIGKILL.number(),
-        core: false,
-    });
 }

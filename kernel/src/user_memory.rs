@@ -4,7 +4,7 @@
 //!
 //! No lock may be held by a caller: a fault takes the lock of the address space, and may ask a file for a page.
 
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{IOV_MAX, IoVec};
@@ -147,10 +147,14 @@ fn serve(fault: &UserFault) -> Result<(), Errno> {
     }
 }
 
-/// Takes a fault to the heart and counts it. `None`: the process has no memory any more.
+/// Takes a fault of the running process to the heart and counts it. Where there is no frame for the page another process may
+/// be ended first. `None`: the process has no memory any more.
 #[inline]
 pub fn handle_fault(process: &Process, address: VirtAddr, access: Access) -> Option<Outcome> {
-    let outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
+    let mut outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
+    while outcome == Outcome::NoMemory && process::make_room(process) {
+        outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
+    }
     if let Outcome::Resolved(_) = outcome {
         process.usage.count_minor_fault();
     }

@@ -44,6 +44,8 @@ struct Log {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Level {
+    /// The system ends.
+    Emergency = 0,
     /// Something failed.
     Error = 3,
     /// Something is not as it should be.

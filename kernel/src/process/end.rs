@@ -68,7 +68,7 @@ fn become_zombie(process: &Arc<Process>) {
             .collect();
         (orphans, lost)
     });
-    orphans.iter().for_each(|orphan| tell_of_parents_death(orphan));
+    orphans.iter().for_each(tell_of_parents_death);
     lost_groups.into_iter().for_each(hang_up);
     if process.pid == process.session() {
         tty::session_ended(process.session());

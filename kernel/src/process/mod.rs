@@ -11,6 +11,7 @@ mod children;
 mod credentials;
 mod end;
 mod limits;
+mod shortage;
 mod space;
 mod table;
 mod usage;
@@ -19,6 +20,7 @@ pub use children::{Child, Wanted, Which, report_stop_or_continue, wait_for_child
 pub use credentials::Credentials;
 pub use end::end_current;
 pub use limits::Limits;
+pub use shortage::{end as end_for_want_of_memory, make_room};
 pub use space::Space;
 pub use table::{
     Pid, all, claim, count, find, group_members, is_orphaned_group, last_pid, move_to_group, next_from,

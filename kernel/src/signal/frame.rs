@@ -168,7 +168,7 @@ pub fn restore(thread: &Arc<Thread>, context: &mut UserContext) {
 }
 
 fn try_restore(thread: &Thread, context: &mut UserContext) -> Result<(), Errno> {
-    if context.sp % 16 != 0 {
+    if !context.sp.is_multiple_of(16) {
         return Err(Errno::EFAULT);
     }
     let mut frame = Box::<RtSigFrame>::default();

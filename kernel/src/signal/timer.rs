@@ -51,8 +51,8 @@ impl IntervalTimer {
 pub fn expire(process: &Arc<Process>) {
     let mut timer = process.interval_timer.lock();
     let Some((at, _)) = timer.next.take() else { return };
-    if timer.period > 0 {
-        let missed = platform::timer::ticks().saturating_sub(at) / timer.period;
+    let late = platform::timer::ticks().saturating_sub(at);
+    if let Some(missed) = late.checked_div(timer.period) {
         let next = at.saturating_add(timer.period.saturating_mul(missed + 1));
         timer.set(process, next);
     }

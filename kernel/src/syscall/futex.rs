@@ -60,7 +60,7 @@ pub fn futex(
 ) -> Result<usize, Errno> {
     let operation = operation as u32;
     let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
-    if address % 4 != 0 {
+    if !address.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
     let (value, value3) = (value as u32, value3 as u32);
@@ -225,7 +225,7 @@ fn take(key: Key, most: u32, mask: u32) -> Vec<Arc<Waiter>> {
 
 /// Wakes some who wait for one word and lets others wait for a second one instead.
 fn requeue(current: &Thread, address: u64, wakes: u32, moves: u32, address2: u64) -> Result<usize, Errno> {
-    if address2 % 4 != 0 || wakes > i32::MAX as u32 || moves > i32::MAX as u32 {
+    if !address2.is_multiple_of(4) || wakes > i32::MAX as u32 || moves > i32::MAX as u32 {
         return Err(Errno::EINVAL);
     }
     let (from, to) = (key(current, address)?, key(current, address2)?);

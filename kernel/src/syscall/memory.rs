@@ -60,7 +60,7 @@ pub fn mmap(
         _ => return Err(Errno::EINVAL),
     };
     let wanted = decode_protection(protection)?;
-    if len == 0 || offset % PAGE != 0 {
+    if len == 0 || !offset.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     let rounded = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
@@ -200,7 +200,7 @@ pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
 /// mprotect(2).
 pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Result<usize, Errno> {
     let protection = decode_protection(protection)?;
-    if start % PAGE != 0 {
+    if !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
@@ -234,12 +234,12 @@ fn is_write_refused(area: &Area) -> bool {
 pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]) -> Result<usize, Errno> {
     memory::has_room()?;
     let flags = flags as u32;
-    if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED) != 0 || old % PAGE != 0 || new_len == 0 {
+    if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED) != 0 || !old.is_multiple_of(PAGE) || new_len == 0 {
         return Err(Errno::EINVAL);
     }
     let placement = match (flags & MREMAP_FIXED != 0, flags & MREMAP_MAYMOVE != 0) {
         (true, false) => return Err(Errno::EINVAL),
-        (true, true) if new % PAGE != 0 => return Err(Errno::EINVAL),
+        (true, true) if !new.is_multiple_of(PAGE) => return Err(Errno::EINVAL),
         (true, true) => RemapPlacement::Fixed(VirtAddr(new)),
         (false, true) => RemapPlacement::MayMove,
         (false, false) => RemapPlacement::InPlace,
@@ -252,7 +252,7 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
 
 /// madvise(2). Advice that asks for an effect has it; the rest is heard and changes nothing.
 pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<usize, Errno> {
-    if start % PAGE != 0 {
+    if !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
@@ -293,7 +293,7 @@ fn covered(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
 
 /// mincore(2): files live in memory, so their pages are always there; other pages are if they are mapped.
 pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<usize, Errno> {
-    if start % PAGE != 0 {
+    if !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     let pages = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)? / PAGE;
@@ -324,7 +324,7 @@ pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<us
 pub fn msync(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
     let flags = flags as u32;
     let is_both = flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC;
-    if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || is_both || start % PAGE != 0 {
+    if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || is_both || !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     covered(current, start, len)?;

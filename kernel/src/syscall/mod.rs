@@ -28,6 +28,7 @@ mod sync;
 pub mod system;
 mod time;
 mod wait;
+mod xattr;
 
 use crate::log;
 use crate::signal::Restart;
@@ -67,8 +68,7 @@ pub fn call(current: &Arc<Thread>, context: &mut UserContext) -> Option<Restart>
 }
 
 fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, Errno> {
-    let x = &context.x;
-    let all @ [a, b, c, d, e, _] = [x[0], x[1], x[2], x[3], x[4], x[5]];
+    let [a, b, c, d, e, _] = arguments(context);
     match context.x[8] as u32 as usize {
         // Processes
         nr::GETPID => process::getpid(current),

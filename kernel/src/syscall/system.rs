@@ -149,7 +149,7 @@ const ONLINE: u64 = 1;
 /// sched_getaffinity(2): how many bytes of the set were written.
 pub fn sched_getaffinity(current: &Thread, pid: u64, len: u64, at: u64) -> Result<usize, Errno> {
     meant(current, pid)?;
-    if len % 8 != 0 || len < 8 {
+    if !len.is_multiple_of(8) || len < 8 {
         return Err(Errno::EINVAL);
     }
     user_memory::write_value(at, &ONLINE)?;
