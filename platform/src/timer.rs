@@ -54,6 +54,12 @@ pub fn ticks() -> u64 {
     CNTVCT_EL0.get()
 }
 
+/// As [`ticks`], but the processor may read the counter some instructions early or late: for accounts of time spent.
+#[inline(always)]
+pub fn ticks_unordered() -> u64 {
+    CNTVCT_EL0.get()
+}
+
 /// Raises the alarm when [`ticks`] reaches `at_ticks`, at once if that is past. Replaces an alarm that was set.
 #[inline]
 pub fn set_alarm(at_ticks: u64) {
