@@ -1,6 +1,7 @@
 //! The proof of the heart on the host. `soft_mmu` is the adversarial machine, `world` the kernel around the heart with a
 //! shadow of what every process should see; the other modules are the tests.
 
+mod edges;
 mod golden;
 mod lives;
 mod misuse;

@@ -36,6 +36,8 @@ pub struct PendingStore {
     pub index: usize,
     /// What was there before.
     pub old: u64,
+    /// When it was done: stores to one entry become visible in this order (coherence).
+    pub stamp: u64,
 }
 
 /// One processor.

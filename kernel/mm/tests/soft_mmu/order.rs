@@ -8,6 +8,9 @@ use super::sabotage::Sabotage;
 use super::tlb::Scope;
 use std::collections::BTreeSet;
 
+/// Output address, AttrIndx, SH, nG (1 -> 0), Contiguous: each needs the entry broken first (Arm ARM D8.14.1).
+const NEEDS_BREAK: u64 = 0x0010_ffff_ffff_fb1e;
+
 impl Machine {
     /// A descriptor store by the heart.
     pub fn store(&mut self, cpu: usize, table: u32, index: usize, asked: u64) {
@@ -26,7 +29,13 @@ impl Machine {
             .map_or(Some(asked), |how| how.bend_store(old, asked));
         let Some(new) = bent else { return };
         self.check_store(cpu, table, index, if old == JUNK { 0 } else { old }, new);
-        self.cpus[cpu].stores.push(PendingStore { table, index, old });
+        let stamp = self.tick();
+        self.cpus[cpu].stores.push(PendingStore {
+            table,
+            index,
+            old,
+            stamp,
+        });
         self.set_word(table, index, new);
     }
 
@@ -46,8 +55,6 @@ impl Machine {
         if new & 2 == 0 {
             self.complain(|| format!("a block or reserved descriptor {new:#x} in {table:#x}[{index}]"));
         }
-        // Output address, AttrIndx, SH, nG (1 -> 0), Contiguous: each needs the entry broken first (Arm ARM D8.14.1).
-        const NEEDS_BREAK: u64 = 0x0010_ffff_ffff_fb1e;
         if old & 1 != 0 && (old ^ new) & NEEDS_BREAK != 0 {
             self.complain(|| format!("{table:#x}[{index}] {old:#x} -> {new:#x} without break"));
         }
@@ -145,8 +152,29 @@ impl Machine {
 
     /// The stores and contents of this processor become visible to all.
     pub fn publish(&mut self, cpu: usize) {
-        self.cpus[cpu].stores.clear();
+        let published = std::mem::take(&mut self.cpus[cpu].stores);
         self.cpus[cpu].contents.clear();
+        let is_older = |other: &PendingStore| {
+            let same = published.iter().filter(|own| (own.table, own.index) == (other.table, other.index));
+            same.into_iter().any(|own| other.stamp < own.stamp)
+        };
+        for other in &mut self.cpus {
+            other.stores.retain(|store| !is_older(store));
+        }
+    }
+
+    /// Arm is other-multi-copy-atomic: a store that this processor has observed of another, by acquiring a count that the
+    /// other released after it, is visible to every walker. This machine's data are sequentially consistent, so all
+    /// demotions by others may have been observed when a TLBI is issued on the strength of a count.
+    fn publish_demotions_of_others(&mut self, cpu: usize) {
+        for other in (0..self.cpus.len()).filter(|other| *other != cpu) {
+            let mut stores = std::mem::take(&mut self.cpus[other].stores);
+            stores.retain(|store| {
+                let now = self.word(store.table, store.index);
+                store.old & 1 == 0 || store.old == JUNK || (store.old ^ now) & NEEDS_BREAK != 0
+            });
+            self.cpus[other].stores = stores;
+        }
     }
 
     /// A broadcast TLBI: waits for the DSB ISH.
@@ -162,6 +190,7 @@ impl Machine {
                 self.complain(|| format!("{name} before the store to {table:#x}[{index}] is visible"));
             }
         }
+        self.publish_demotions_of_others(cpu);
         let issued = self.tick();
         if let Some(scope) = self.bend_scope(scope) {
             self.cpus[cpu].tlbis.push((scope, issued));

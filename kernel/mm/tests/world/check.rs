@@ -150,7 +150,7 @@ impl Survey<'_> {
 
     fn visit_table(&mut self, descent: &mut Descent, table: Frame, level: u8, base: u64, above: Above) {
         let is_new = !std::mem::replace(&mut self.counted[Self::slot(table)], true);
-        let is_shared = above.is_shared || self.world.memory.frames().count(table) > 1;
+        let is_shared = above.is_shared || self.world.memory.frames().count(table) - self.held(table) > 1;
         for index in 0..512 {
             let raw = self.mmu().word(table, index);
             let address = base + ((index as u64) << (39 - 9 * u32::from(level)));

@@ -5,6 +5,7 @@ use mm::{FileIdentity, Frame, Memory, PageError, PageSource};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The probed words of one page.
 pub type Words = [u64; PROBES.len()];
@@ -37,6 +38,8 @@ pub struct Object {
     pub role: Role,
     frames: Vec<Frame>,
     expected: Mutex<Vec<Words>>,
+    /// It cannot have a frame for a page just now.
+    pub is_without_memory: AtomicBool,
 }
 
 impl Object {
@@ -63,6 +66,7 @@ impl Object {
             role,
             frames,
             expected: Mutex::new(expected),
+            is_without_memory: AtomicBool::new(false),
         }
     }
 
@@ -94,6 +98,9 @@ impl Object {
 
 impl PageSource for Object {
     fn page(&self, index: u64) -> Result<Frame, PageError> {
+        if self.is_without_memory.load(Ordering::Relaxed) {
+            return Err(PageError::NoMemory);
+        }
         let frame = *self.frames.get(index as usize).ok_or(PageError::BeyondEnd)?;
         MACHINE.with_borrow(|memory| memory.as_ref().expect("a world is entered").frames().share(frame));
         Ok(frame)

@@ -50,7 +50,8 @@ impl Mapping {
         Page::new(self.protection, self.sharing, self.backing.clone(), self.purpose)
     }
 
-    fn request(&self, placement: Placement, len: u64) -> MapRequest {
+    /// It as the heart is asked for it.
+    pub fn request(&self, placement: Placement, len: u64) -> MapRequest {
         let backing = match &self.backing {
             None => Backing::Anonymous,
             Some((object, first)) => Backing::Source {
