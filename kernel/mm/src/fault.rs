@@ -12,6 +12,7 @@
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::area::{Area, PageError, Purpose, Sharing};
 use crate::descriptor::Descriptor;
+use crate::frames::NoMemory;
 use crate::memory::{Event, Memory};
 use crate::mmu::{Access, Mmu};
 use crate::space::AddressSpace;
@@ -83,6 +84,7 @@ impl AddressSpace {
             area,
             address: address.page_start(),
             access,
+            path: self.tables.walk(memory, address),
         };
         let outcome = page.resolve(memory, &mut self.tables);
         if let Outcome::Resolved(resolution) = outcome {
@@ -93,50 +95,46 @@ impl AddressSpace {
     }
 }
 
-/// The faulting page: where it lies, what it should be, what is wanted of it.
+/// The faulting page: where it lies, what it should be, what is wanted of it, what is there now.
 struct Page<'a> {
     area: &'a Area,
     address: VirtAddr,
     access: Access,
+    path: Path,
 }
 
 impl Page<'_> {
     fn resolve<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
-        let path = tables.walk(memory, self.address);
-        if !path.leaf.is_valid() {
+        let leaf = self.path.leaf;
+        if !leaf.is_valid() {
             return self.fill(memory, tables);
         }
         match self.access {
-            Access::Read if path.leaf.is_page_accessible() => self.spurious(memory, tables),
-            Access::Execute if path.leaf.is_page_executable() => self.spurious(memory, tables),
+            Access::Read if leaf.is_page_accessible() => self.spurious(memory, tables),
+            Access::Execute if leaf.is_page_executable() => self.spurious(memory, tables),
             Access::Read | Access::Execute => self.upgrade(memory, tables),
-            Access::Write => self.write(memory, tables, path),
+            Access::Write => self.write(memory, tables),
         }
     }
 
     /// The area allows a write and there is a page: the four cases of copy-on-write.
-    fn write<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables, path: Path) -> Outcome {
-        if self.area.sharing == Sharing::Shared {
-            return self.write_shared_area(memory, tables, path);
-        }
-        if path.is_shared {
-            // Somebody else reaches the same frame through the same table, whatever its count says (I2).
-            return self.copy(memory, tables, path.leaf);
-        }
-        if path.leaf.is_page_writable() && !path.is_write_disabled {
+    fn write<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
+        let is_allowed = self.path.leaf.is_page_writable() && !self.path.is_write_disabled;
+        if is_allowed {
             return self.spurious(memory, tables);
         }
-        if memory.frames().count(path.leaf.frame()) == 1 {
-            return self.regain(memory, tables);
+        if self.area.sharing == Sharing::Shared {
+            return self.write_shared_area(memory, tables);
         }
-        self.copy(memory, tables, path.leaf)
+        // A shared table: somebody else reaches the same frame through it, whatever its count says (I2).
+        if self.path.is_shared || memory.frames().count(self.path.leaf.frame()) != 1 {
+            return self.copy(memory, tables);
+        }
+        self.regain(memory, tables)
     }
 
     /// A page of a MAP_SHARED area: writes are for everybody, only the tables have to be private.
-    fn write_shared_area<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables, path: Path) -> Outcome {
-        if path.leaf.is_page_writable() && !path.is_write_disabled {
-            return self.spurious(memory, tables);
-        }
+    fn write_shared_area<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
         self.edit_in_place(memory, tables, Resolution::Regained, |old| {
             self.leaf(memory, old.frame()).with_write()
         })
@@ -154,7 +152,8 @@ impl Page<'_> {
     }
 
     /// A frame of our own takes the place of the shared one.
-    fn copy<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables, old: Descriptor) -> Outcome {
+    fn copy<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
+        let old = self.path.leaf;
         let is_zero = old.frame() == memory.zero_frame();
         let copied = if is_zero {
             zeroed(memory)
@@ -245,6 +244,19 @@ impl Page<'_> {
         })
     }
 
+    /// [`Tables::make_path`], which has nothing to do where the walk met private tables all the way.
+    fn make_path<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        tables: &mut Tables,
+        replacement: Option<Descriptor>,
+    ) -> Result<(Frame, bool), NoMemory> {
+        match self.path.l3 {
+            Some(table) if !self.path.is_write_disabled => Ok((table, false)),
+            _ => tables.make_path(memory, self.address, replacement),
+        }
+    }
+
     /// Puts `new`, which brings its own reference, at the page: into a path made private for it, or over what is there.
     fn map<M: Mmu>(
         &self,
@@ -253,7 +265,7 @@ impl Page<'_> {
         new: Descriptor,
         resolution: Resolution,
     ) -> Outcome {
-        let Ok((table, is_placed)) = tables.make_path(memory, self.address, Some(new)) else {
+        let Ok((table, is_placed)) = self.make_path(memory, tables, Some(new)) else {
             memory.frames().release(memory.mmu(), new.frame());
             return Outcome::NoMemory;
         };
@@ -277,7 +289,7 @@ impl Page<'_> {
         resolution: Resolution,
         edit: impl FnOnce(Descriptor) -> Descriptor,
     ) -> Outcome {
-        let Ok((table, _)) = tables.make_path(memory, self.address, None) else {
+        let Ok((table, _)) = self.make_path(memory, tables, None) else {
             return Outcome::NoMemory;
         };
         let index = self.address.index(Level::L3);

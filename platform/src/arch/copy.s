@@ -233,19 +233,10 @@ zero_frame_bytes:
     cmp     x1, #4
     add     x2, x0, #4096
     b.ne    2f
-    add     x3, x0, #64
-    add     x4, x0, #128
-    add     x5, x0, #192
-1:  dc      zva, x0
-    add     x0, x0, #256
-    dc      zva, x3
-    add     x3, x3, #256
-    dc      zva, x4
-    add     x4, x4, #256
-    dc      zva, x5
-    add     x5, x5, #256
-    cmp     x0, x2
-    b.ne    1b
+    .rept 64                        // unrolled: two instructions for each of the 64 blocks
+    dc      zva, x0
+    add     x0, x0, #64
+    .endr
     ret
 2:  stp     xzr, xzr, [x0], #16
     stp     xzr, xzr, [x0], #16
