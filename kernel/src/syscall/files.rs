@@ -3,8 +3,9 @@
 use abi::{Errno, nr};
 
 use super::{
-    attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, size, stat, sync,
+    attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, size, stat, sync, xattr,
 };
+use crate::fs::LastLink;
 use crate::thread::Thread;
 
 /// Makes the call if it is one on files.
@@ -57,7 +58,7 @@ pub fn dispatch(current: &Thread, number: usize, arguments: [u64; 6]) -> Option<
         nr::RENAMEAT => link::renameat(current, a as i32, b, c as i32, d),
         nr::RENAMEAT2 => link::renameat2(current, a as i32, b, c as i32, d, e as u32),
         nr::READLINKAT => link::readlinkat(current, a as i32, b, c, d as i32),
-        nr::MOUNT => mount::mount(current, a, b, c, d),
+        nr::MOUNT => mount::mount(current, arguments),
         nr::UMOUNT2 => mount::umount2(current, a, b as u32),
 
         // What is known of files
@@ -77,6 +78,14 @@ pub fn dispatch(current: &Thread, number: usize, arguments: [u64; 6]) -> Option<
         nr::TRUNCATE => size::truncate(current, a, b as i64),
         nr::FTRUNCATE => size::ftruncate(current, a as i32, b as i64),
         nr::FALLOCATE => size::fallocate(current, a as i32, b as u32, c as i64, d as i64),
+
+        // Extended attributes
+        nr::GETXATTR | nr::SETXATTR | nr::REMOVEXATTR => xattr::refuse(current, a, LastLink::Follow),
+        nr::LGETXATTR | nr::LSETXATTR | nr::LREMOVEXATTR => xattr::refuse(current, a, LastLink::Keep),
+        nr::FGETXATTR | nr::FSETXATTR | nr::FREMOVEXATTR => xattr::refuse_open(current, a as i32),
+        nr::LISTXATTR => xattr::list(current, a, LastLink::Follow),
+        nr::LLISTXATTR => xattr::list(current, a, LastLink::Keep),
+        nr::FLISTXATTR => xattr::list_open(current, a as i32),
 
         // Writing back
         nr::FSYNC | nr::FDATASYNC => sync::fsync(current, a as i32),
