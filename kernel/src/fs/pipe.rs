@@ -175,14 +175,22 @@ impl Pipe {
             .map(|frame| (frame.frame(), offset, len)))
     }
 
-    /// Reads what is there, up to the room in `to`. The caller holds the reader's turn.
+    /// Reads what is there, up to the room in `to`, and wakes writers if there was little room. The caller holds the
+    /// reader's turn.
     fn take_bytes(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let mut done = 0;
-        while let Some((frame, offset, len)) = self.readable_piece(to.room()) {
+        let (mut done, mut was_tight) = (0, false);
+        while to.room() > 0
+            && let Some((frame, offset, len)) = self.readable_piece(to.room())
+        {
             match to.put_frame(frame, offset, len) {
                 Ok(copied) => {
                     done += copied;
-                    let given_back = self.state.lock().consume(copied);
+                    let (given_back, tight) = {
+                        let mut state = self.state.lock();
+                        let tight = state.room() < PIPE_BUF;
+                        (state.consume(copied), tight)
+                    };
+                    was_tight |= tight;
                     drop(given_back);
                     if copied < len {
                         break;
@@ -192,27 +200,39 @@ impl Pipe {
                 Err(_) => break,
             }
         }
+        if was_tight {
+            self.writable.wake_all();
+        }
         Ok(done)
     }
 
-    /// Writes what there is room for, up to what is left in `from`. The caller holds the writer's turn.
+    /// Writes what there is room for, up to what is left in `from`, and wakes readers if there was nothing to read. The
+    /// caller holds the writer's turn.
     fn put_bytes(&self, from: &mut dyn Source) -> Result<usize, Errno> {
-        let mut done = 0;
-        loop {
-            let result = self.writable_piece(from.left()).and_then(|piece| match piece {
+        let (mut done, mut was_empty) = (0, false);
+        let result = loop {
+            if from.left() == 0 {
+                break Ok(());
+            }
+            let moved = self.writable_piece(from.left()).and_then(|piece| match piece {
                 Some((frame, offset, len)) => from.take_into_frame(frame, offset, len),
                 None => Ok(0),
             });
-            match result {
-                Ok(0) => return Ok(done),
+            match moved {
+                Ok(0) => break Ok(()),
                 Ok(copied) => {
-                    self.state.lock().tail += copied as u64;
+                    let mut state = self.state.lock();
+                    was_empty |= state.len() == 0;
+                    state.tail += copied as u64;
                     done += copied;
                 }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => return Ok(done),
+                Err(error) => break Err(error),
             }
+        };
+        if was_empty {
+            self.readable.wake_all();
         }
+        if done > 0 { Ok(done) } else { result.map(|()| 0) }
     }
 
     fn read(&self, is_nonblocking: bool, to: &mut dyn Sink) -> Result<usize, Errno> {
@@ -224,7 +244,6 @@ impl Pipe {
                 let _turn = self.reader.take()?;
                 let done = self.take_bytes(to)?;
                 if done > 0 {
-                    self.writable.wake_all();
                     return Ok(done);
                 }
             }
@@ -270,9 +289,7 @@ impl Pipe {
                     return Err(Errno::EPIPE);
                 }
                 if room >= needed {
-                    let done = self.put_bytes(from)?;
-                    self.readable.wake_all();
-                    return Ok(done);
+                    return self.put_bytes(from);
                 }
             }
             if is_nonblocking {

@@ -1,6 +1,6 @@
 //! Sleeping mutual exclusion, for work that copies to or from user memory: no spin lock may be held there.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use abi::Errno;
 
@@ -8,9 +8,14 @@ use crate::wait::WaitQueue;
 
 /// One user at a time; the others sleep.
 pub struct Turn {
-    is_taken: AtomicBool,
+    state: AtomicU8,
     queue: WaitQueue,
 }
+
+const FREE: u8 = 0;
+const TAKEN: u8 = 1;
+/// Taken, and somebody waits for it, or did: whoever gives it back wakes the queue.
+const AWAITED: u8 = 2;
 
 /// The turn, given back when this is dropped.
 #[must_use]
@@ -20,30 +25,36 @@ impl Turn {
     /// A turn that nobody holds.
     pub const fn new() -> Self {
         Turn {
-            is_taken: AtomicBool::new(false),
+            state: AtomicU8::new(FREE),
             queue: WaitQueue::new(),
         }
     }
 
     /// Waits for the turn. No spin lock may be held. Only the end of the process ends the wait early.
+    #[inline]
     pub fn take(&self) -> Result<Held<'_>, Errno> {
-        if let Some(held) = self.try_take() {
-            return Ok(held);
+        match self
+            .state
+            .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed)
+        {
+            Ok(_) => Ok(Held(self)),
+            Err(_) => self.wait(),
         }
-        Ok(self.queue.wait_killable(|| self.try_take())?)
     }
 
-    fn try_take(&self) -> Option<Held<'_>> {
-        let before = self
-            .is_taken
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
-        before.is_ok().then_some(Held(self))
+    /// Who waited takes the turn as an awaited one: there may be others.
+    #[cold]
+    fn wait(&self) -> Result<Held<'_>, Errno> {
+        let take = || (self.state.swap(AWAITED, Ordering::Acquire) == FREE).then_some(Held(self));
+        Ok(self.queue.wait_killable(take)?)
     }
 }
 
 impl Drop for Held<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.0.is_taken.store(false, Ordering::Release);
-        self.0.queue.wake_one();
+        if self.0.state.swap(FREE, Ordering::Release) == AWAITED {
+            self.0.queue.wake_one();
+        }
     }
 }
