@@ -129,8 +129,9 @@ fn inflate_body<'a>(body: &'a [u8], data: &mut Vec<u8>, limit: usize) -> Result<
     let start = data.len();
     let mut state = Box::<DecompressorOxide>::default();
     let (mut rest, mut end) = (body, start);
-    if start < limit {
-        grow(data, size_hint(body), limit)?;
+    // The claim of a damaged file may be more than the memory holds; the true length may still fit.
+    if start < limit && grow(data, size_hint(body), limit).is_err() {
+        grow(data, MIN_GROWTH, limit)?;
     }
     loop {
         // Distances reach back into this member only.
