@@ -63,7 +63,9 @@ fn more_pages_are_unmapped_than_one_flush_takes() {
 fn more_pages_are_moved_than_one_flush_takes() {
     let (world, space) = many_pages();
     let target = VirtAddr(0x10_001f_0000);
-    world.remap(0, &space, all(), MANY, RemapPlacement::Fixed(target)).unwrap();
+    world
+        .remap(0, &space, all(), MANY, RemapPlacement::Fixed(target))
+        .unwrap();
     world.check_everything();
     for nth in 0..MANY {
         let address = VirtAddr(target.0 + (nth << 12));
@@ -93,7 +95,11 @@ fn ranges_that_make_no_sense_change_nothing() {
         Box::new(move |inner| inner.map(memory, request.clone()).unwrap_err())
     };
     let remap = |at: u64, len, new, placement| -> Attempt<'_> {
-        Box::new(move |inner| inner.remap(memory, VirtAddr(at), len, new, placement).unwrap_err())
+        Box::new(move |inner| {
+            inner
+                .remap(memory, VirtAddr(at), len, new, placement)
+                .unwrap_err()
+        })
     };
     let at = PAGES.0;
     let invalid: Vec<Attempt<'_>> = vec![
@@ -119,12 +125,16 @@ fn ranges_that_make_no_sense_change_nothing() {
         assert_eq!(error, MapError::Invalid, "attempt {number}");
     }
     let huge = world.with_space(0, &space, |inner| {
-        inner.map(memory, mapping.request(Placement::Hint(VirtAddr(0)), 1 << 39)).unwrap_err()
+        inner
+            .map(memory, mapping.request(Placement::Hint(VirtAddr(0)), 1 << 39))
+            .unwrap_err()
     });
     assert_eq!(huge, Some(MapError::NoMemory));
     // An empty range is nothing to protect or to discard: as on Linux no error.
     let empty = world.with_space(0, &space, |inner| {
-        inner.protect(memory, PAGES, 0, Protection::NONE).and(inner.discard(memory, PAGES, 0))
+        inner
+            .protect(memory, PAGES, 0, Protection::NONE)
+            .and(inner.discard(memory, PAGES, 0))
     });
     assert_eq!(empty, Some(Ok(())));
     world.finish();
@@ -143,7 +153,10 @@ fn a_full_count_refuses_the_fork() {
     });
     let references = if cfg!(debug_assertions) { 1 << 16 } else { return };
     (1..references).for_each(|_| world.hold(tables[0]));
-    assert!(world.fork(0, &space, None).is_none(), "65,536 refer to the table already");
+    assert!(
+        world.fork(0, &space, None).is_none(),
+        "65,536 refer to the table already"
+    );
     world.check_everything();
     world.release_held(1);
     assert!(world.fork(0, &space, None).is_some());
@@ -166,7 +179,8 @@ fn frames_go_back_to_their_source() {
         assert!(seen.insert(frame), "{frame:?} was given out twice");
     }
     assert_eq!(seen.len(), free);
-    seen.into_iter().for_each(|frame| frames.release(world.mmu(), frame));
+    seen.into_iter()
+        .for_each(|frame| frames.release(world.mmu(), frame));
     // Enough to spare: nothing to do.
     frames.replenish_source(0);
     world.finish();
@@ -175,10 +189,21 @@ fn frames_go_back_to_their_source() {
 #[test]
 fn an_object_without_memory_for_its_page() {
     let (world, space) = many_pages();
-    let data = world.objects.iter().find(|object| object.role == Role::Data).unwrap().clone();
+    let data = world
+        .objects
+        .iter()
+        .find(|object| object.role == Role::Data)
+        .unwrap()
+        .clone();
     for sharing in [Sharing::Private, Sharing::Shared] {
         world
-            .map(0, &space, Placement::Fixed(PAGES), 1, &Mapping::of(&data, 0, RW, sharing))
+            .map(
+                0,
+                &space,
+                Placement::Fixed(PAGES),
+                1,
+                &Mapping::of(&data, 0, RW, sharing),
+            )
             .unwrap();
         data.is_without_memory.store(true, Ordering::Relaxed);
         assert_eq!(world.access(0, PAGES, 0, Use::Load), Seen::NoMemory);
@@ -202,11 +227,19 @@ fn the_kernel_reads_what_a_program_would() {
         .map(0, &space, Placement::Fixed(page(4)), 1, &Mapping::anonymous(RW))
         .unwrap();
     assert_eq!(frame_for(page(4), Access::Read), Ok(world.memory.zero_frame()));
-    assert_eq!(frame_for(page(4), Access::Execute), Err(Outcome::Denied(SegvCode::AccErr)));
-    assert_eq!(frame_for(VirtAddr(USER_END), Access::Read), Err(Outcome::Denied(SegvCode::MapErr)));
+    assert_eq!(
+        frame_for(page(4), Access::Execute),
+        Err(Outcome::Denied(SegvCode::AccErr))
+    );
+    assert_eq!(
+        frame_for(VirtAddr(USER_END), Access::Read),
+        Err(Outcome::Denied(SegvCode::MapErr))
+    );
     let text = world.objects[0].clone();
     let mapping = Mapping::of(&text, 0, Protection::READ_EXECUTE, Sharing::Private);
-    world.map(0, &space, Placement::Fixed(page(5)), 1, &mapping).unwrap();
+    world
+        .map(0, &space, Placement::Fixed(page(5)), 1, &mapping)
+        .unwrap();
     for _ in 0..2 {
         assert_eq!(frame_for(page(5), Access::Execute), Ok(text.frames()[0]));
     }
@@ -232,7 +265,11 @@ fn what_a_space_shows_of_itself() {
     });
     assert_eq!(pages.len() as u64, MANY);
     assert!((0..MANY).all(|nth| pages[nth as usize].address == page(nth)));
-    let exclusive: Vec<VirtAddr> = pages.iter().filter(|page| page.is_exclusive).map(|page| page.address).collect();
+    let exclusive: Vec<VirtAddr> = pages
+        .iter()
+        .filter(|page| page.is_exclusive)
+        .map(|page| page.address)
+        .collect();
     assert_eq!(exclusive, [page(7)]);
     assert_eq!(counts.iter().sum::<u32>() as u64, MANY);
     for page in &pages {
@@ -242,7 +279,10 @@ fn what_a_space_shows_of_itself() {
     }
     // One root entry, two level-2 entries, a hundred leaves, each where the raw tables have it.
     let of_level = |level| entries.iter().filter(|entry| entry.level == level).count();
-    assert_eq!([Level::L1, Level::L2, Level::L3].map(of_level), [1, 2, MANY as usize]);
+    assert_eq!(
+        [Level::L1, Level::L2, Level::L3].map(of_level),
+        [1, 2, MANY as usize]
+    );
     let mut table: [Frame; 3] = [space.root; 3];
     for entry in &entries {
         let depth = entry.level as usize;

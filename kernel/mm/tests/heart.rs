@@ -3,6 +3,7 @@
 
 mod edges;
 mod golden;
+mod life;
 mod lives;
 mod misuse;
 mod out_of_memory;

@@ -191,9 +191,19 @@ fn mremap_out_of_shared_tables() {
 fn mremap_of_untouched_pages_beside_shared_tables() {
     let failures = fail_at_every_allocation(|world, parent| {
         let at = VirtAddr(0x4060_0000);
-        world.map(0, parent, Placement::Fixed(at), 2, &Mapping::anonymous(RW)).unwrap();
+        world
+            .map(0, parent, Placement::Fixed(at), 2, &Mapping::anonymous(RW))
+            .unwrap();
         let from = PageRange::new(at, 0x2000).unwrap();
-        world.remap(0, parent, from, 3, RemapPlacement::Fixed(VirtAddr(0x30_0000_0000))).is_some()
+        world
+            .remap(
+                0,
+                parent,
+                from,
+                3,
+                RemapPlacement::Fixed(VirtAddr(0x30_0000_0000)),
+            )
+            .is_some()
     });
     assert_eq!(failures, 1, "the level-2 table");
 }

@@ -155,7 +155,9 @@ impl Machine {
         let published = std::mem::take(&mut self.cpus[cpu].stores);
         self.cpus[cpu].contents.clear();
         let is_older = |other: &PendingStore| {
-            let same = published.iter().filter(|own| (own.table, own.index) == (other.table, other.index));
+            let same = published
+                .iter()
+                .filter(|own| (own.table, own.index) == (other.table, other.index));
             same.into_iter().any(|own| other.stamp < own.stamp)
         };
         for other in &mut self.cpus {

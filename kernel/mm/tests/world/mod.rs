@@ -7,6 +7,7 @@
 
 mod access;
 mod check;
+mod moving;
 pub mod object;
 pub mod operations;
 mod ram;

@@ -2,11 +2,10 @@
 //! what the heart refuses must be what the shadow would refuse too, or want of memory with nothing changed.
 
 use super::object::Object;
-use super::shadow::{Page, Shadow};
+use super::shadow::Page;
 use super::{Space, World, bump};
 use mm::{
-    Backing, MapError, MapRequest, PageRange, PageSource, Placement, Protection, Purpose, RemapPlacement,
-    Sharing, VirtAddr,
+    Backing, MapError, MapRequest, PageRange, PageSource, Placement, Protection, Purpose, Sharing, VirtAddr,
 };
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -46,7 +45,8 @@ impl Mapping {
         }
     }
 
-    fn page(&self) -> Page {
+    /// Its first page, as the shadow knows it.
+    pub fn page(&self) -> Page {
         Page::new(self.protection, self.sharing, self.backing.clone(), self.purpose)
     }
 
@@ -71,13 +71,15 @@ impl Mapping {
 }
 
 impl World {
-    fn want_of_memory<T>(&self) -> Option<T> {
+    /// The heart refuses for want of memory.
+    pub fn want_of_memory<T>(&self) -> Option<T> {
         self.verdict();
         bump(&self.statistics.refused);
         None
     }
 
-    fn unexpected(&self, what: &str, error: MapError) {
+    /// The heart refuses, and nobody knows why.
+    pub fn unexpected(&self, what: &str, error: MapError) {
         self.mmu()
             .complain(|| format!("{what} is refused, {error:?}; the shadow sees no reason"));
         self.verdict();
@@ -305,144 +307,6 @@ impl World {
         }
     }
 
-    /// mremap(2) of `from`, which is not empty, to `pages` pages.
-    pub fn remap(
-        &self,
-        cpu: usize,
-        space: &Rc<Space>,
-        from: PageRange,
-        pages: u64,
-        placement: RemapPlacement,
-    ) -> Option<VirtAddr> {
-        if self.is_locked(space) {
-            return None;
-        }
-        let target = match placement {
-            RemapPlacement::Fixed(at) => PageRange::new(at, pages << 12),
-            _ => None,
-        };
-        self.mmu().note(|| {
-            format!(
-                "remap {from:?} to {pages} pages {placement:?}, root {:?}",
-                space.root
-            )
-        });
-        space.forming.set(target);
-        let result = self.with_space(cpu, space, |inner| {
-            inner.remap(&self.memory, from.start(), from.len(), pages << 12, placement)
-        });
-        space.forming.set(None);
-        match result? {
-            Ok(start) => self.remapped(space, from, PageRange::new(start, pages << 12)?, target),
-            Err(error) => self.not_remapped(space, from, target, placement, error),
-        }
-    }
-
-    fn remapped(
-        &self,
-        space: &Space,
-        from: PageRange,
-        to: PageRange,
-        target: Option<PageRange>,
-    ) -> Option<VirtAddr> {
-        let mut shadow = space.shadow.borrow_mut();
-        self.mmu()
-            .complain_if(shadow.area_end(from.start()) < from.end(), || {
-                format!("mremap of {from:?}, which is not of one area")
-            });
-        if let Some(target) = target {
-            self.mmu()
-                .complain_if(to != target, || format!("mremap to {to:?} instead of {target:?}"));
-            shadow.remove(target);
-        }
-        if to.start() == from.start() {
-            resize(&mut shadow, from, to);
-        } else {
-            self.mmu()
-                .complain_if(!shadow.is_free(to), || format!("mremap takes used {to:?}"));
-            shadow.relocate(from, to);
-        }
-        drop(shadow);
-        self.verdict();
-        Some(to.start())
-    }
-
-    fn not_remapped(
-        &self,
-        space: &Space,
-        from: PageRange,
-        target: Option<PageRange>,
-        placement: RemapPlacement,
-        error: MapError,
-    ) -> Option<VirtAddr> {
-        let mut shadow = space.shadow.borrow_mut();
-        let one_area = shadow.area_end(from.start()) >= from.end();
-        match error {
-            MapError::NotMapped if !one_area => None,
-            MapError::Invalid if target.is_none_or(|to| to.overlaps(from)) => None,
-            MapError::NoMemory if placement == RemapPlacement::InPlace => None,
-            MapError::NoMemory => {
-                // As on Linux the target of MREMAP_FIXED may be gone already.
-                let is_gone = |to: &PageRange| {
-                    let guard = space.inner.borrow();
-                    guard
-                        .as_ref()
-                        .is_some_and(|inner| inner.areas().overlapping(*to).is_empty())
-                };
-                if let Some(gone) = target.filter(is_gone) {
-                    shadow.remove(gone);
-                }
-                drop(shadow);
-                self.want_of_memory()
-            }
-            error => {
-                self.unexpected("mremap", error);
-                None
-            }
-        }
-    }
-
-    /// Gives the process a break that begins at `start`.
-    pub fn start_break(&self, cpu: usize, space: &Rc<Space>, start: VirtAddr) {
-        if self
-            .with_space(cpu, space, |inner| inner.start_break(start))
-            .is_some()
-        {
-            space.shadow.borrow_mut().heap = Some((start, start));
-        }
-    }
-
-    /// brk(2): where the break is then.
-    pub fn set_break(&self, cpu: usize, space: &Rc<Space>, end: VirtAddr) -> Option<VirtAddr> {
-        if self.is_locked(space) {
-            return None;
-        }
-        let (start, old) = space.shadow.borrow().heap?;
-        self.mmu().note(|| format!("brk {end:?}, root {:?}", space.root));
-        let now = self.with_space(cpu, space, |inner| inner.set_break(&self.memory, end))?;
-        if now == end && now != old {
-            let up = |at: VirtAddr| VirtAddr(at.0.next_multiple_of(4096));
-            let mut shadow = space.shadow.borrow_mut();
-            if let Some(more) = PageRange::between(up(old), up(end)) {
-                self.mmu()
-                    .complain_if(!shadow.is_free(more), || format!("brk takes used {more:?}"));
-                let heap = Mapping {
-                    purpose: Purpose::Heap,
-                    ..Mapping::anonymous(Protection::READ_WRITE)
-                };
-                shadow.insert(more, &heap.page());
-            } else if let Some(less) = PageRange::between(up(end), up(old)) {
-                shadow.remove(less);
-            }
-            shadow.heap = Some((start, end));
-        } else {
-            self.mmu()
-                .complain_if(now != old, || format!("brk {end:?} gives {now:?} after {old:?}"));
-        }
-        self.verdict();
-        Some(now)
-    }
-
     /// The kernel writes a page of a file (write(2)).
     pub fn write_file(&self, object: &Object, index: u64, probe: usize, value: u64) {
         let frame = object.frames()[index as usize];
@@ -451,17 +315,5 @@ impl World {
         self.mmu().write_probe(frame, probe, value);
         self.memory.frames().note_kernel_write(frame);
         object.expect(index, probe, value);
-    }
-}
-
-/// mremap in place.
-fn resize(shadow: &mut Shadow, from: PageRange, to: PageRange) {
-    if let Some(tail) = PageRange::between(to.end(), from.end()) {
-        shadow.remove(tail);
-    } else if let (Some(more), Some(first)) = (
-        PageRange::between(from.end(), to.end()),
-        shadow.page(from.start()).cloned(),
-    ) {
-        shadow.insert(more, &first.further(from.pages()));
     }
 }

@@ -1,0 +1,382 @@
+//! One life: what a processor does next, as the dice say, and what others do in the middle of it.
+
+use crate::soft_mmu::PROBES;
+use crate::world::object::{Object, Role};
+use crate::world::operations::Mapping;
+use crate::world::shadow::Page;
+use crate::world::{Settings, Space, Statistics, Use, World, bump};
+use mm::{PageRange, Placement, Protection, Purpose, RemapPlacement, Sharing, VirtAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Where lives take place: across the border of two level-3 tables, of two level-2 tables, and alone.
+const WINDOWS: [u64; 4] = [0x5f_e000, 0x3fff_d000, 0x10_0000_0000, 0x10_0020_0000];
+/// Pages in a window.
+const WINDOW_PAGES: u64 = 6;
+const HEAP: u64 = 0x2_0000_0000;
+const STACK_TOP: u64 = 0x7f_ffff_f000;
+const STACK_LIMIT: u64 = STACK_TOP - 12 * 4096;
+const SPACES: usize = 6;
+const PROTECTIONS: [Protection; 7] = [
+    Protection::READ_WRITE,
+    Protection::READ_WRITE,
+    Protection::READ_WRITE,
+    Protection::READ,
+    Protection::READ_EXECUTE,
+    Protection {
+        read: true,
+        write: true,
+        execute: true,
+    },
+    Protection::NONE,
+];
+
+/// One life.
+pub struct Life {
+    world: Rc<World>,
+}
+
+impl Life {
+    /// A first process, and other processors that interrupt.
+    pub fn begin(settings: Settings) -> Life {
+        let world = World::new(settings);
+        world.mmu().set_hot(hot_addresses());
+        let life = Life { world };
+        life.interrupt_from_others();
+        life.populate(0);
+        life
+    }
+
+    fn interrupt_from_others(&self) {
+        let others = Rc::downgrade(&self.world);
+        self.world.mmu().set_interloper(Some(Rc::new(move || {
+            if let Some(world) = others.upgrade()
+                && world.throw(|dice| dice.one_in(24))
+                && let Some(cpu) = world.free_cpu()
+            {
+                bump(&world.statistics.interruptions);
+                Life { world }.interlope(cpu);
+            }
+        })));
+    }
+
+    /// A new process with text, data and a stack, on `cpu`.
+    fn populate(&self, cpu: usize) {
+        let world = &self.world;
+        let Some(space) = world.spawn(cpu) else { return };
+        if world.run(cpu, &space) {
+            self.map_program(cpu, &space);
+        }
+    }
+
+    fn map_program(&self, cpu: usize, space: &Rc<Space>) {
+        let world = &self.world;
+        let [text, memory, data] = [Role::Text, Role::SharedMemory, Role::Data].map(|role| self.object(role));
+        let fixed = |at| Placement::Fixed(VirtAddr(at));
+        let private = Sharing::Private;
+        world.map(
+            cpu,
+            space,
+            fixed(WINDOWS[0]),
+            3,
+            &Mapping::of(&text, 0, Protection::READ_EXECUTE, private),
+        );
+        world.map(
+            cpu,
+            space,
+            fixed(WINDOWS[1]),
+            6,
+            &Mapping::anonymous(Protection::READ_WRITE),
+        );
+        let shared = Mapping::of(&memory, 0, Protection::READ_WRITE, Sharing::Shared);
+        world.map(cpu, space, fixed(WINDOWS[2]), 2, &shared);
+        let own = Mapping::of(&data, 1, Protection::READ_WRITE, private);
+        world.map(cpu, space, fixed(WINDOWS[2] + 0x2000), 3, &own);
+        let limit = VirtAddr(STACK_LIMIT);
+        let stack = Mapping {
+            purpose: Purpose::Stack { limit },
+            ..Mapping::anonymous(Protection::READ_WRITE)
+        };
+        world.map(cpu, space, fixed(STACK_TOP - 0x2000), 2, &stack);
+        world.start_break(cpu, space, VirtAddr(HEAP));
+        world.set_break(cpu, space, VirtAddr(HEAP + 0x3000));
+    }
+
+    fn object(&self, role: Role) -> Arc<Object> {
+        self.world
+            .objects
+            .iter()
+            .find(|object| object.role == role)
+            .expect("one of each")
+            .clone()
+    }
+
+    /// One step of one processor.
+    pub fn step(&self) {
+        if let Some(cpu) = self.world.free_cpu() {
+            if self.world.throw(|dice| dice.one_in(30)) {
+                self.world.mmu().warm_all();
+            }
+            self.act(cpu);
+        }
+    }
+
+    /// What `cpu` does while another processor is inside an operation.
+    fn interlope(&self, cpu: usize) {
+        match self.world.running(cpu) {
+            Some(space) if self.world.is_locked(&space) => {
+                let (address, probe, what) = self.choose_use(&space);
+                if !self.is_racy(&space, address, what) {
+                    self.world.access_busy(cpu, &space, address, probe, what);
+                }
+            }
+            _ => self.act(cpu),
+        }
+    }
+
+    /// Whether a store, done in the middle of something else, might or might not be seen by a copy under way.
+    fn is_racy(&self, space: &Space, address: VirtAddr, what: Use) -> bool {
+        let is_data = |space: &Space| {
+            let shadow = space.shadow.borrow();
+            let object = shadow
+                .page(address)
+                .and_then(|page| page.backing.as_ref().map(|(object, _)| object.role));
+            object == Some(Role::Data)
+        };
+        matches!(what, Use::Store(_)) && self.world.is_busy() && is_data(space)
+    }
+
+    fn act(&self, cpu: usize) {
+        let Some(space) = self.world.running(cpu) else {
+            return self.schedule(cpu);
+        };
+        match self.world.throw(|dice| dice.below(100)) {
+            0..60 => {
+                for _ in 0..=self.world.throw(|dice| dice.below(3)) {
+                    let (address, probe, what) = self.choose_use(&space);
+                    if !self.is_racy(&space, address, what) {
+                        self.world.access(cpu, address, probe, what);
+                    }
+                }
+            }
+            60..66 => self.fork(cpu, &space),
+            66..69 => self.end(cpu, &space),
+            69..76 => self.map(cpu, &space),
+            76..81 => drop(self.world.unmap(cpu, &space, self.choose_range())),
+            81..87 => {
+                let (range, protection) = (
+                    self.choose_range(),
+                    self.world.throw(|dice| dice.pick(&PROTECTIONS)),
+                );
+                if !self.gives_data_execution(&space, range, protection) {
+                    self.world.protect(cpu, &space, range, protection);
+                }
+            }
+            87..90 => self.remap(cpu, &space),
+            90..92 => drop(self.world.set_break(cpu, &space, self.choose_break())),
+            92..93 => drop(self.world.discard(cpu, &space, self.choose_range())),
+            93..95 => self.store_from_kernel(cpu),
+            95..96 => self.write_file(),
+            _ => self.schedule(cpu),
+        }
+    }
+
+    /// The data object is written by the kernel while it is mapped, so that nobody may execute it.
+    fn gives_data_execution(&self, space: &Space, range: PageRange, protection: Protection) -> bool {
+        let shadow = space.shadow.borrow();
+        let is_data = |page: &Page| {
+            page.backing
+                .as_ref()
+                .is_some_and(|(object, _)| object.role != Role::Text)
+        };
+        protection.execute
+            && shadow
+                .pages()
+                .any(|(at, page)| range.contains(at) && is_data(page))
+    }
+
+    fn schedule(&self, cpu: usize) {
+        let spaces = self.world.spaces();
+        if spaces.len() < 2 && self.world.throw(|dice| dice.one_in(2)) {
+            return self.populate(cpu);
+        }
+        if spaces.is_empty() || self.world.throw(|dice| dice.one_in(8)) {
+            return self.world.idle(cpu);
+        }
+        let next = self.world.throw(|dice| dice.below(spaces.len()));
+        self.world.run(cpu, &spaces[next]);
+    }
+
+    fn fork(&self, cpu: usize, space: &Rc<Space>) {
+        if self.world.spaces().len() >= SPACES {
+            return;
+        }
+        if self.world.throw(|dice| dice.one_in(10)) {
+            return self.world.share_space(space);
+        }
+        let stack = self.world.throw(|dice| dice.below(4));
+        let stack_pointer = match stack {
+            0 => None,
+            1 => space.shadow.borrow().nth(self.world.throw(|dice| dice.below(64))),
+            _ => Some(VirtAddr(STACK_TOP - 8)),
+        };
+        let Some(child) = self.world.fork(cpu, space, stack_pointer) else {
+            return;
+        };
+        if let Some(other) = self
+            .world
+            .free_cpu()
+            .filter(|_| self.world.throw(|dice| !dice.one_in(4)))
+        {
+            self.world.run(other, &child);
+        }
+    }
+
+    fn end(&self, cpu: usize, space: &Rc<Space>) {
+        if self.world.throw(|dice| dice.one_in(3)) {
+            if let Some(new) = self.world.exec(cpu) {
+                self.map_program(cpu, &new);
+            }
+        } else {
+            self.world.exit(cpu, space);
+        }
+    }
+
+    fn map(&self, cpu: usize, space: &Rc<Space>) {
+        let dice = |bound| self.world.throw(|dice| dice.below(bound));
+        let range = self.choose_range();
+        let pages = range.pages().min(WINDOW_PAGES);
+        let placement = match dice(6) {
+            0 => Placement::Hint(VirtAddr(0)),
+            1 => Placement::Hint(range.start()),
+            2 => Placement::FixedNoReplace(range.start()),
+            _ => Placement::Fixed(range.start()),
+        };
+        let protection = self.world.throw(|dice| dice.pick(&PROTECTIONS));
+        let data = if protection.execute {
+            protection_without_execution(protection)
+        } else {
+            protection
+        };
+        let first = dice(6) as u64;
+        let mapping = match dice(8) {
+            0 => Mapping::of(&self.object(Role::Text), first, protection, Sharing::Private),
+            1 => Mapping::of(&self.object(Role::Data), first, data, Sharing::Private),
+            2 => Mapping::of(&self.object(Role::Data), first, data, Sharing::Shared),
+            3 => Mapping::of(&self.object(Role::SharedMemory), first, data, Sharing::Shared),
+            _ => Mapping::anonymous(protection),
+        };
+        self.world.map(cpu, space, placement, pages, &mapping);
+    }
+
+    fn remap(&self, cpu: usize, space: &Rc<Space>) {
+        let dice = |bound| self.world.throw(|dice| dice.below(bound));
+        let Some(start) = space.shadow.borrow().nth(dice(64)) else {
+            return;
+        };
+        let Some(from) = PageRange::new(start, (1 + dice(3) as u64) << 12) else {
+            return;
+        };
+        let placement = match dice(4) {
+            0 => RemapPlacement::InPlace,
+            1 => RemapPlacement::MayMove,
+            _ => RemapPlacement::Fixed(self.choose_range().start()),
+        };
+        self.world.remap(cpu, space, from, 1 + dice(4) as u64, placement);
+    }
+
+    fn store_from_kernel(&self, cpu: usize) {
+        let spaces = self.world.spaces();
+        if spaces.is_empty() {
+            return;
+        }
+        let space = &spaces[self.world.throw(|dice| dice.below(spaces.len()))];
+        let (address, probe, _) = self.choose_use(space);
+        let value = self.world.fresh_value();
+        if !self.is_racy(space, address, Use::Store(value)) {
+            self.world.kernel_store(cpu, space, address, probe, value);
+        }
+    }
+
+    fn write_file(&self) {
+        if !self.world.is_busy() {
+            let object = self.object(Role::Data);
+            let (page, probe) = self.world.throw(|dice| (dice.below(6), dice.below(PROBES.len())));
+            self.world
+                .write_file(&object, page as u64, probe, self.world.fresh_value());
+        }
+    }
+
+    fn choose_break(&self) -> VirtAddr {
+        VirtAddr(HEAP + self.world.throw(|dice| dice.below(8 * 4096)) as u64)
+    }
+
+    /// Mostly some pages of a window, now and then much more.
+    fn choose_range(&self) -> PageRange {
+        let window = self.world.throw(|dice| dice.pick(&WINDOWS));
+        let (first, pages, scale) = self.world.throw(|dice| {
+            (
+                dice.below(WINDOW_PAGES as usize) as u64,
+                1 + dice.below(4) as u64,
+                dice.below(40),
+            )
+        });
+        let (start, len) = match scale {
+            0 => (window >> 21 << 21, 1 << 21),
+            1 => (window >> 30 << 30, 1 << 30),
+            2 => (window + (first << 12), 0x4000_0000 + (pages << 21)),
+            3 => (STACK_TOP - ((first + 1) << 12), 1 << 12),
+            _ => (window + (first << 12), pages << 12),
+        };
+        PageRange::new(VirtAddr(start.max(0x1_0000)), len).expect("windows lie in the user half")
+    }
+
+    fn choose_use(&self, space: &Space) -> (VirtAddr, usize, Use) {
+        let value = self.world.fresh_value();
+        let shadow = space.shadow.borrow();
+        self.world.throw(|dice| {
+            let known = if dice.one_in(8) {
+                None
+            } else {
+                shadow.nth(dice.below(64))
+            };
+            let address = known.unwrap_or_else(|| VirtAddr(dice.pick(&hot_addresses())));
+            let what = match dice.below(10) {
+                0..5 => Use::Store(value),
+                5..8 => Use::Load,
+                _ => Use::Fetch,
+            };
+            (address, dice.below(PROBES.len()), what)
+        })
+    }
+
+    /// The end of all, with the search for leaks.
+    pub fn finish(&self) -> &Statistics {
+        self.world.mmu().set_interloper(None);
+        self.world.finish();
+        &self.world.statistics
+    }
+
+    /// Everything checked.
+    pub fn check(&self) {
+        self.world.check_everything();
+    }
+}
+
+fn protection_without_execution(protection: Protection) -> Protection {
+    Protection {
+        execute: false,
+        ..protection
+    }
+}
+
+/// All pages of the windows, some of the heap and the stack, and where mmap puts things by itself.
+fn hot_addresses() -> Vec<u64> {
+    let windows = WINDOWS
+        .iter()
+        .flat_map(|start| (0..WINDOW_PAGES + 2).map(move |page| start + (page << 12)));
+    let heap = (0..5).map(|page| HEAP + (page << 12));
+    let stack = (1..5).map(|page| STACK_TOP - (page << 12));
+    let mappings = (1..5).map(|page| mm::space::MAPPINGS_END.0 - (page << 12));
+    windows.chain(heap).chain(stack).chain(mappings).collect()
+}

@@ -1,0 +1,246 @@
+//! mmap, munmap, mprotect, mremap and brk in tables that are shared.
+
+use super::*;
+
+#[test]
+fn case_07_read_only_memory_is_never_written() {
+    let (world, parent) = parent_of_eight_pages();
+    world.protect(0, &parent, pages(0, 2), Protection::READ).unwrap();
+    assert_eq!(world.access(0, page(0), 0, Use::Store(9)), ACC_ERR);
+    let child = fork_to(&world, &parent, 1);
+    assert_eq!(world.access(1, page(0), 0, Use::Store(9)), ACC_ERR);
+    // RW -> RO in a subtree that is shared now.
+    world.protect(1, &child, pages(4, 2), Protection::READ).unwrap();
+    assert_eq!(world.access(1, page(4), 0, Use::Store(9)), ACC_ERR);
+    store(&world, 0, 4, 0x44);
+    assert_eq!(load(&world, 1, 4), 5);
+    assert!(world.exit(0, &parent));
+    assert_eq!(world.access(1, page(0), 0, Use::Store(9)), ACC_ERR);
+    assert_eq!(world.access(1, page(4), 0, Use::Store(9)), ACC_ERR);
+    world.finish();
+}
+
+#[test]
+fn case_08_read_only_memory_becomes_writable() {
+    let (world, parent) = parent_of_eight_pages();
+    world
+        .protect(0, &parent, pages(0, LEN), Protection::READ)
+        .unwrap();
+    assert_eq!(world.access(0, page(0), 0, Use::Store(9)), ACC_ERR);
+    world.protect(0, &parent, pages(0, LEN), RW).unwrap();
+    let copied = times(&world, Event::Copied, || {
+        (0..LEN).for_each(|nth| store(&world, 0, nth, 0x80 + nth))
+    });
+    assert_eq!(copied, 0);
+    world.finish();
+}
+
+#[test]
+fn case_09_munmap_in_shared_tables() {
+    let (world, parent) = parent_of_eight_pages();
+    let child = fork_to(&world, &parent, 1);
+    world.unmap(1, &child, pages(0, 4)).unwrap();
+    assert_eq!(world.access(1, page(1), 0, Use::Load), MAP_ERR);
+    assert_eq!((load(&world, 0, 1), load(&world, 1, 5)), (2, 6));
+    let gigabyte = PageRange::new(VirtAddr(0x4000_0000), 1 << 30).unwrap();
+    world.unmap(1, &child, gigabyte).unwrap();
+    assert_eq!(world.access(1, page(5), 0, Use::Load), MAP_ERR);
+    assert_eq!(load(&world, 0, 5), 6);
+    // A whole shared table goes by one entry, nothing is copied for it.
+    let second = fork_to(&world, &parent, 2);
+    let copied = times(&world, Event::TableCopied, || {
+        world.unmap(2, &second, gigabyte).unwrap()
+    });
+    assert_eq!(copied, 0);
+    world.finish();
+}
+
+#[test]
+fn case_10_a_mapping_in_the_hole_of_a_shared_table() {
+    let (world, parent) = parent_of_eight_pages();
+    let _child = fork_to(&world, &parent, 1);
+    world
+        .map(0, &parent, Placement::Fixed(page(20)), 1, &Mapping::anonymous(RW))
+        .unwrap();
+    store(&world, 0, 20, 0x20);
+    assert_eq!(world.access(1, page(20), 0, Use::Load), MAP_ERR);
+    assert_eq!(world.access(1, page(20), 0, Use::Store(1)), MAP_ERR);
+    world.finish();
+}
+
+#[test]
+fn case_11_mremap_while_another_thread_writes() {
+    for seed in 0..50 {
+        let (world, parent) = empty_parent(Settings::new(seed));
+        world
+            .map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW))
+            .unwrap();
+        (0..LEN).for_each(|nth| store(&world, 0, nth, nth + 1));
+        assert!(world.run(1, &parent));
+        world.mmu().warm_all();
+        let writer = Rc::downgrade(&world);
+        world.mmu().set_interloper(Some(Rc::new(move || {
+            if let Some(world) = writer.upgrade()
+                && let Some(space) = world.running(1)
+            {
+                let value = world.fresh_value();
+                world.access_busy(1, &space, page(value >> 16 & 7), 1, Use::Store(value));
+            }
+        })));
+        let target = VirtAddr(0x10_0000_0000);
+        world
+            .remap(0, &parent, pages(0, LEN), LEN, RemapPlacement::Fixed(target))
+            .unwrap();
+        world.mmu().set_interloper(None);
+        assert_eq!(world.access(1, page(3), 0, Use::Load), MAP_ERR);
+        for nth in 0..LEN {
+            let address = VirtAddr(target.0 + (nth << 12));
+            assert_eq!(world.access(1, address, 0, Use::Load).value(), nth + 1);
+            // Whatever the other thread last stored is there too: the shadow knows it.
+            world.access(0, address, 1, Use::Load).value();
+        }
+        world.finish();
+    }
+}
+
+#[test]
+fn case_11_the_break_grows_and_shrinks_after_fork() {
+    let (world, parent) = empty_parent(Settings::new(1));
+    world.start_break(0, &parent, PAGES);
+    assert_eq!(world.set_break(0, &parent, page(4)), Some(page(4)));
+    (0..4).for_each(|nth| store(&world, 0, nth, nth + 1));
+    let child = fork_to(&world, &parent, 1);
+    assert_eq!(world.set_break(1, &child, page(1)), Some(page(1)));
+    assert_eq!(world.access(1, page(2), 0, Use::Load), MAP_ERR);
+    assert_eq!(world.set_break(1, &child, page(6)), Some(page(6)));
+    assert_eq!(
+        (load(&world, 1, 2), load(&world, 0, 2)),
+        (0, 3),
+        "memory that came back is zero"
+    );
+    assert_eq!(world.access(0, page(5), 0, Use::Load), MAP_ERR);
+    world.finish();
+}
+
+#[test]
+fn case_24_mprotect_there_and_back_never_makes_a_shared_frame_writable() {
+    for (first, second) in [
+        (Protection::READ, RW),
+        (Protection::NONE, RW),
+        (RWX, RW),
+        (Protection::READ, RWX),
+    ] {
+        let (world, parent) = parent_of_eight_pages();
+        let child = fork_to(&world, &parent, 1);
+        world.protect(1, &child, pages(0, 4), first).unwrap();
+        world.protect(1, &child, pages(0, 4), second).unwrap();
+        world.protect(0, &parent, pages(2, 4), first).unwrap();
+        world.protect(0, &parent, pages(2, 4), second).unwrap();
+        world.mmu().warm_all();
+        for nth in 0..LEN {
+            store(&world, 1, nth, 0xcccc);
+            assert_eq!(load(&world, 0, nth), nth + 1);
+        }
+        world.finish();
+    }
+}
+
+#[test]
+fn case_24_no_access_then_fork_then_access() {
+    let (world, parent) = parent_of_eight_pages();
+    world
+        .protect(0, &parent, pages(0, LEN), Protection::NONE)
+        .unwrap();
+    let child = fork_to(&world, &parent, 1);
+    assert_eq!(world.access(1, page(0), 0, Use::Load), ACC_ERR);
+    world.protect(1, &child, pages(0, LEN), RW).unwrap();
+    (0..LEN).for_each(|nth| assert_eq!(load(&world, 1, nth), nth + 1, "what was hidden is still there"));
+    (0..LEN).for_each(|nth| store(&world, 1, nth, 0xdddd));
+    world.protect(0, &parent, pages(0, LEN), RW).unwrap();
+    (0..LEN).for_each(|nth| assert_eq!(load(&world, 0, nth), nth + 1));
+    world.finish();
+}
+
+#[test]
+fn case_24_mprotect_of_private_file_pages() {
+    let (world, parent) = empty_parent(Settings::new(1));
+    let text = world.objects[0].clone();
+    world
+        .map(
+            0,
+            &parent,
+            Placement::Fixed(PAGES),
+            3,
+            &Mapping::of(&text, 0, Protection::READ, Sharing::Private),
+        )
+        .unwrap();
+    (0..3).for_each(|nth| assert_eq!(load(&world, 0, nth), text.words(nth)[0]));
+    world.protect(0, &parent, pages(0, 3), RW).unwrap();
+    let copied = times(&world, Event::Copied, || {
+        (0..3).for_each(|nth| store(&world, 0, nth, 0xf00))
+    });
+    assert_eq!(copied, 3);
+    world
+        .protect(0, &parent, pages(0, 3), Protection::READ_EXECUTE)
+        .unwrap();
+    assert_eq!(world.access(0, page(0), 5, Use::Fetch).value(), text.words(0)[5]);
+    world.finish();
+}
+
+/// The stack grows by being used, page by page or over a gap, but not to its limit's far side nor to the area below.
+#[test]
+fn the_stack_grows_down_to_its_guard() {
+    let (world, parent) = empty_parent(Settings::new(1));
+    let top = VirtAddr(0x7f_ffff_f000);
+    let down = |nth: u64| VirtAddr(top.0 - (nth << 12));
+    let stack = Mapping {
+        purpose: mm::Purpose::Stack { limit: down(600) },
+        ..Mapping::anonymous(RW)
+    };
+    world
+        .map(0, &parent, Placement::Fixed(down(1)), 1, &stack)
+        .unwrap();
+    for nth in [2, 3, 40] {
+        world.access(0, down(nth), 7, Use::Store(nth)).value();
+    }
+    assert_eq!(world.access(0, down(601), 7, Use::Store(1)), MAP_ERR);
+    world
+        .map(
+            0,
+            &parent,
+            Placement::Fixed(down(400)),
+            1,
+            &Mapping::anonymous(RW),
+        )
+        .unwrap();
+    world.access(0, down(140), 0, Use::Store(1)).value();
+    assert_eq!(
+        world.access(0, down(150), 0, Use::Store(1)),
+        MAP_ERR,
+        "256 pages stay free"
+    );
+    world.finish();
+}
+
+/// A page beyond the end of its object is SIGBUS, for every kind of use.
+#[test]
+fn a_page_beyond_the_object_is_a_bus_error() {
+    let (world, parent) = empty_parent(Settings::new(1));
+    let data = world.objects[2].clone();
+    for sharing in [Sharing::Private, Sharing::Shared] {
+        world
+            .map(
+                0,
+                &parent,
+                Placement::Fixed(PAGES),
+                2,
+                &Mapping::of(&data, 5, RW, sharing),
+            )
+            .unwrap();
+        assert_eq!(load(&world, 0, 0), data.words(5)[0]);
+        for what in [Use::Load, Use::Store(1)] {
+            assert_eq!(world.access(0, page(1), 0, what), Seen::Refused(Verdict::Bus));
+        }
+    }
+    world.finish();
+}

@@ -1,0 +1,270 @@
+//! Who shares what: fork, exit, exec, threads, both writing at once, shared memory, the zero page.
+
+use super::*;
+
+#[test]
+fn case_01_a_warm_tlb_on_another_core_during_fork() {
+    for seed in 0..50 {
+        let (world, parent) = empty_parent(Settings::new(seed));
+        world
+            .map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW))
+            .unwrap();
+        (0..LEN).for_each(|nth| store(&world, 0, nth, nth + 1));
+        assert!(world.run(1, &parent));
+        world.mmu().warm_all();
+        let writer = Rc::downgrade(&world);
+        world.mmu().set_interloper(Some(Rc::new(move || {
+            if let Some(world) = writer.upgrade()
+                && let Some(space) = world.running(1)
+            {
+                let value = world.fresh_value();
+                world.access_busy(1, &space, page(value >> 16 & 7), 0, Use::Store(value));
+            }
+        })));
+        let child = world.fork(0, &parent, Some(page(2))).unwrap();
+        world.mmu().set_interloper(None);
+        assert!(world.run(2, &child));
+        let seen: Vec<u64> = (0..LEN).map(|nth| load(&world, 2, nth)).collect();
+        for round in 0..4 {
+            (0..LEN).for_each(|nth| store(&world, 1, nth, 0xbad0_0000 + round));
+        }
+        assert_eq!((0..LEN).map(|nth| load(&world, 2, nth)).collect::<Vec<_>>(), seen);
+        world.finish();
+    }
+}
+
+#[test]
+fn case_02_a_chain_of_forks_before_any_write() {
+    let (world, parent) = parent_of_eight_pages();
+    let mut chain = vec![parent];
+    for _ in 0..16 {
+        chain.push(fork_to(&world, &chain[chain.len() - 1], 0));
+    }
+    let copied = times(&world, Event::Copied, || store(&world, 0, 3, 0x99));
+    assert_eq!(copied, 1);
+    for space in &chain[..16] {
+        assert!(world.run(0, space));
+        assert_eq!(load(&world, 0, 3), 4);
+    }
+    world.finish();
+}
+
+#[test]
+fn case_03_child_exits_parent_writes_without_copy() {
+    let (world, parent) = parent_of_eight_pages();
+    let child = fork_to(&world, &parent, 1);
+    assert_eq!(load(&world, 1, 0), 1);
+    assert!(world.exit(1, &child));
+    let copied = times(&world, Event::Copied, || {
+        let first = world.access(0, page(0), 0, Use::Store(0x10)).faults();
+        assert_eq!(first.resolution, Some(Resolution::Regained));
+        for nth in 1..LEN {
+            let next = world.access(0, page(nth), 0, Use::Store(0x10)).faults();
+            assert_eq!(next.resolution, None, "one fault gives all pages back");
+        }
+    });
+    assert_eq!(copied, 0);
+    for nth in 0..LEN {
+        let mapped = world.mapped(&parent, page(nth)).unwrap();
+        assert!(mapped.is_exclusive && mapped.count == 1);
+    }
+    world.finish();
+}
+
+/// As case 3, where the child had written first: what it demoted is given back only after a flush.
+#[test]
+fn case_03_child_writes_and_exits_parent_writes_without_copy() {
+    let (world, parent) = parent_of_eight_pages();
+    let child = fork_to(&world, &parent, 1);
+    store(&world, 1, 5, 0x55);
+    world.mmu().warm_all();
+    assert!(world.exit(1, &child));
+    let copied = times(&world, Event::Copied, || {
+        (0..LEN).for_each(|nth| store(&world, 0, nth, 0x66))
+    });
+    assert_eq!(copied, 0);
+    world.finish();
+}
+
+#[test]
+fn case_04_both_write_the_same_page_at_once() {
+    let (world, parent) = parent_of_eight_pages();
+    for round in 0..2_000_u64 {
+        let nth = round % LEN;
+        let child = fork_to(&world, &parent, 1);
+        let other = Rc::downgrade(&world);
+        let is_done = Cell::new(false);
+        let step = Cell::new(round % 13);
+        world.mmu().set_interloper(Some(Rc::new(move || {
+            if let Some(world) = other.upgrade()
+                && step.replace(step.get().wrapping_sub(1)) == 0
+                && !is_done.replace(true)
+            {
+                store(&world, 1, nth, 0xc0de);
+            }
+        })));
+        store(&world, 0, nth, round);
+        world.mmu().set_interloper(None);
+        store(&world, 1, nth, 0xc0df);
+        assert_eq!((load(&world, 0, nth), load(&world, 1, nth)), (round, 0xc0df));
+        if round % 100 == 0 {
+            world.check_everything();
+        }
+        assert!(world.exit(1, &child));
+    }
+    world.finish();
+}
+
+#[test]
+fn case_05_shared_memory_across_fork_beside_private_pages() {
+    let (world, parent) = parent_of_eight_pages();
+    let memory = world
+        .objects
+        .iter()
+        .find(|object| object.role == Role::SharedMemory)
+        .unwrap()
+        .clone();
+    world
+        .map(
+            0,
+            &parent,
+            Placement::Fixed(page(2)),
+            2,
+            &Mapping::of(&memory, 0, RW, Sharing::Shared),
+        )
+        .unwrap();
+    store(&world, 0, 2, 0x11);
+    let _child = fork_to(&world, &parent, 1);
+    let copied = times(&world, Event::Copied, || {
+        store(&world, 0, 2, 0x22);
+        assert_eq!(load(&world, 1, 2), 0x22);
+        store(&world, 1, 2, 0x33);
+        assert_eq!(load(&world, 0, 2), 0x33);
+        store(&world, 1, 3, 0x44);
+        assert_eq!(load(&world, 0, 3), 0x44);
+    });
+    assert_eq!(copied, 0);
+    store(&world, 1, 4, 0x55);
+    assert_eq!(load(&world, 0, 4), 5);
+    world.finish();
+}
+
+#[test]
+fn case_06_the_zero_page_stays_zero() {
+    let (world, parent) = empty_parent(Settings::new(1));
+    world
+        .map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW))
+        .unwrap();
+    for nth in [0, 1] {
+        let read = world.access(0, page(nth), 0, Use::Load);
+        assert_eq!(
+            (read.value(), read.faults().resolution),
+            (0, Some(Resolution::ZeroShared))
+        );
+        let mapped = world.mapped(&parent, page(nth)).unwrap();
+        assert!(mapped.is_zero && !mapped.is_exclusive);
+    }
+    let written = world.access(0, page(0), 0, Use::Store(7)).faults();
+    assert_eq!(written.resolution, Some(Resolution::ZeroFilled));
+    assert_eq!(load(&world, 0, 1), 0);
+    let zero = world.memory.zero_frame();
+    assert!((0..512).all(|word| world.mmu().word(zero, word) == 0));
+    world.finish();
+}
+
+#[test]
+fn case_13_a_store_across_two_shared_pages() {
+    let (world, parent) = parent_of_eight_pages();
+    let _child = fork_to(&world, &parent, 1);
+    let first = world
+        .access(0, page(0), PROBES.len() - 1, Use::Store(0xaaaa))
+        .faults();
+    let second = world.access(0, page(1), 0, Use::Store(0xbbbb)).faults();
+    assert_eq!(
+        [first.resolution, second.resolution],
+        [Some(Resolution::Copied); 2]
+    );
+    assert_eq!(world.access(1, page(0), PROBES.len() - 1, Use::Load).value(), 0);
+    assert_eq!(load(&world, 1, 1), 2);
+    world.finish();
+}
+
+#[test]
+fn case_16_exec_and_exit_while_a_sibling_shares_tables() {
+    let (world, parent) = parent_of_eight_pages();
+    let first = fork_to(&world, &parent, 1);
+    let _second = fork_to(&world, &parent, 2);
+    world.exec(1).unwrap();
+    assert!(world.exit(0, &parent));
+    assert!(!world.spaces().iter().any(|space| Rc::ptr_eq(space, &first)));
+    for nth in 0..LEN {
+        assert_eq!(load(&world, 2, nth), nth + 1);
+        store(&world, 2, nth, 0x77);
+    }
+    world.finish();
+}
+
+#[test]
+fn case_19_two_threads_fault_on_one_page() {
+    let (world, parent) = parent_of_eight_pages();
+    let _child = fork_to(&world, &parent, 2);
+    assert!(world.run(1, &parent));
+    let first = world.fault(0, &parent, page(0), Access::Write);
+    let second = world.fault(1, &parent, page(0), Access::Write);
+    assert_eq!(first, Some(Outcome::Resolved(Resolution::Copied)));
+    assert_eq!(second, Some(Outcome::Resolved(Resolution::Spurious)));
+    assert_eq!(world.fault_counts(&parent).spurious, 1);
+    world.finish();
+}
+
+#[test]
+fn case_20_vfork_write_disables_nothing() {
+    let (world, parent) = parent_of_eight_pages();
+    world.share_space(&parent);
+    assert!(world.run(1, &parent));
+    for nth in 0..LEN {
+        assert_eq!(
+            world.access(1, page(nth), 0, Use::Store(0x40 + nth)).faults(),
+            Default::default()
+        );
+        assert_eq!(
+            world.access(0, page(nth), 0, Use::Store(0x50 + nth)).faults(),
+            Default::default()
+        );
+    }
+    assert!(world.exit(1, &parent));
+    assert_eq!(
+        world.access(0, page(0), 0, Use::Store(1)).faults(),
+        Default::default()
+    );
+    world.finish();
+}
+
+/// Fork costs no flush when nothing was written since the last one, and one when something was.
+#[test]
+fn a_fork_server_flushes_nothing() {
+    let (world, parent) = parent_of_eight_pages();
+    let flushes = times(&world, Event::FlushAsid, || drop(world.fork(0, &parent, None)));
+    assert_eq!(flushes, 1);
+    let flushes = times(&world, Event::FlushAsid, || drop(world.fork(0, &parent, None)));
+    assert_eq!(flushes, 0);
+    world.finish();
+}
+
+/// With the stack pointer known neither side faults on its stack after fork.
+#[test]
+fn the_stack_page_is_prefaulted() {
+    let (world, parent) = parent_of_eight_pages();
+    let child = world.fork(0, &parent, Some(VirtAddr(page(4).0 + 0x7f8))).unwrap();
+    assert!(world.run(1, &child));
+    assert_eq!(
+        world.access(1, page(4), 0, Use::Store(0x11)).faults().resolution,
+        None
+    );
+    assert_eq!(
+        world.access(0, page(4), 0, Use::Store(0x22)).faults().resolution,
+        None
+    );
+    assert_eq!((load(&world, 1, 4), load(&world, 0, 4)), (0x11, 0x22));
+    world.finish();
+}

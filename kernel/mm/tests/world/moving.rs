@@ -1,0 +1,159 @@
+//! Memory that moves or changes its length: mremap(2) and brk(2), by the heart and by the shadow.
+
+use super::operations::Mapping;
+use super::shadow::Shadow;
+use super::{Space, World};
+use mm::{MapError, PageRange, Protection, Purpose, RemapPlacement, VirtAddr};
+use std::rc::Rc;
+
+impl World {
+    /// mremap(2) of `from`, which is not empty, to `pages` pages.
+    pub fn remap(
+        &self,
+        cpu: usize,
+        space: &Rc<Space>,
+        from: PageRange,
+        pages: u64,
+        placement: RemapPlacement,
+    ) -> Option<VirtAddr> {
+        if self.is_locked(space) {
+            return None;
+        }
+        let target = match placement {
+            RemapPlacement::Fixed(at) => PageRange::new(at, pages << 12),
+            _ => None,
+        };
+        self.mmu().note(|| {
+            format!(
+                "remap {from:?} to {pages} pages {placement:?}, root {:?}",
+                space.root
+            )
+        });
+        space.forming.set(target);
+        let result = self.with_space(cpu, space, |inner| {
+            inner.remap(&self.memory, from.start(), from.len(), pages << 12, placement)
+        });
+        space.forming.set(None);
+        match result? {
+            Ok(start) => self.remapped(space, from, PageRange::new(start, pages << 12)?, target),
+            Err(error) => self.not_remapped(space, from, target, placement, error),
+        }
+    }
+
+    fn remapped(
+        &self,
+        space: &Space,
+        from: PageRange,
+        to: PageRange,
+        target: Option<PageRange>,
+    ) -> Option<VirtAddr> {
+        let mut shadow = space.shadow.borrow_mut();
+        self.mmu()
+            .complain_if(shadow.area_end(from.start()) < from.end(), || {
+                format!("mremap of {from:?}, which is not of one area")
+            });
+        if let Some(target) = target {
+            self.mmu()
+                .complain_if(to != target, || format!("mremap to {to:?} instead of {target:?}"));
+            shadow.remove(target);
+        }
+        if to.start() == from.start() {
+            resize(&mut shadow, from, to);
+        } else {
+            self.mmu()
+                .complain_if(!shadow.is_free(to), || format!("mremap takes used {to:?}"));
+            shadow.relocate(from, to);
+        }
+        drop(shadow);
+        self.verdict();
+        Some(to.start())
+    }
+
+    fn not_remapped(
+        &self,
+        space: &Space,
+        from: PageRange,
+        target: Option<PageRange>,
+        placement: RemapPlacement,
+        error: MapError,
+    ) -> Option<VirtAddr> {
+        let mut shadow = space.shadow.borrow_mut();
+        let one_area = shadow.area_end(from.start()) >= from.end();
+        match error {
+            MapError::NotMapped if !one_area => None,
+            MapError::Invalid if target.is_none_or(|to| to.overlaps(from)) => None,
+            MapError::NoMemory if placement == RemapPlacement::InPlace => None,
+            MapError::NoMemory => {
+                // As on Linux the target of MREMAP_FIXED may be gone already.
+                let is_gone = |to: &PageRange| {
+                    let guard = space.inner.borrow();
+                    guard
+                        .as_ref()
+                        .is_some_and(|inner| inner.areas().overlapping(*to).is_empty())
+                };
+                if let Some(gone) = target.filter(is_gone) {
+                    shadow.remove(gone);
+                }
+                drop(shadow);
+                self.want_of_memory()
+            }
+            error => {
+                self.unexpected("mremap", error);
+                None
+            }
+        }
+    }
+
+    /// Gives the process a break that begins at `start`.
+    pub fn start_break(&self, cpu: usize, space: &Rc<Space>, start: VirtAddr) {
+        if self
+            .with_space(cpu, space, |inner| inner.start_break(start))
+            .is_some()
+        {
+            space.shadow.borrow_mut().heap = Some((start, start));
+        }
+    }
+
+    /// brk(2): where the break is then.
+    pub fn set_break(&self, cpu: usize, space: &Rc<Space>, end: VirtAddr) -> Option<VirtAddr> {
+        if self.is_locked(space) {
+            return None;
+        }
+        let (start, old) = space.shadow.borrow().heap?;
+        self.mmu().note(|| format!("brk {end:?}, root {:?}", space.root));
+        let now = self.with_space(cpu, space, |inner| inner.set_break(&self.memory, end))?;
+        if now == end && now != old {
+            let up = |at: VirtAddr| VirtAddr(at.0.next_multiple_of(4096));
+            let mut shadow = space.shadow.borrow_mut();
+            if let Some(more) = PageRange::between(up(old), up(end)) {
+                self.mmu()
+                    .complain_if(!shadow.is_free(more), || format!("brk takes used {more:?}"));
+                let heap = Mapping {
+                    purpose: Purpose::Heap,
+                    ..Mapping::anonymous(Protection::READ_WRITE)
+                };
+                shadow.insert(more, &heap.page());
+            } else if let Some(less) = PageRange::between(up(end), up(old)) {
+                shadow.remove(less);
+            }
+            shadow.heap = Some((start, end));
+        } else {
+            self.mmu()
+                .complain_if(now != old, || format!("brk {end:?} gives {now:?} after {old:?}"));
+        }
+        self.verdict();
+        Some(now)
+    }
+}
+
+/// mremap in place.
+fn resize(shadow: &mut Shadow, from: PageRange, to: PageRange) {
+    if let Some(tail) = PageRange::between(to.end(), from.end()) {
+        shadow.remove(tail);
+    } else if let (Some(more), Some(first)) = (
+        PageRange::between(from.end(), to.end()),
+        shadow.page(from.start()).cloned(),
+    ) {
+        shadow.insert(more, &first.further(from.pages()));
+    }
+}
