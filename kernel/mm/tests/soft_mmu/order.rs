@@ -37,6 +37,20 @@ impl Machine {
             stamp,
         });
         self.set_word(table, index, new);
+        if old >> 62 & 1 == 1 && new >> 62 & 1 == 0 && old != JUNK && new & 1 == 1 {
+            self.check_opened(table);
+        }
+    }
+
+    /// Write access is given back to a subtree: from this moment no processor may hold a writable leaf that the tables below
+    /// do not grant, though the path above made it harmless until now.
+    fn check_opened(&mut self, table: u32) {
+        let owners: Vec<(u16, u32)> = self.owners.iter().map(|(asid, root)| (*asid, *root)).collect();
+        for (asid, root) in owners {
+            if self.tables_below(std::iter::once(root)).contains(&table) {
+                self.check_writes(asid, root);
+            }
+        }
     }
 
     fn check_store(&mut self, cpu: usize, table: u32, index: usize, old: u64, new: u64) {

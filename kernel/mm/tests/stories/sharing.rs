@@ -268,3 +268,37 @@ fn the_stack_page_is_prefaulted() {
     assert_eq!((load(&world, 1, 4), load(&world, 0, 4)), (0x11, 0x22));
     world.finish();
 }
+
+/// A level-2 table is given back to its last owner; beside the table that is written lies one that another space has demoted,
+/// whose leaves this space's TLB may still hold writable: that one must not be opened without a flush.
+#[test]
+fn a_table_demoted_by_another_is_not_opened_with_its_neighbour() {
+    let (world, parent) = empty_parent(Settings::new(1));
+    let neighbour = 512;
+    for nth in [0, neighbour] {
+        world
+            .map(
+                0,
+                &parent,
+                Placement::Fixed(page(nth)),
+                2,
+                &Mapping::anonymous(RW),
+            )
+            .unwrap();
+        store(&world, 0, nth, 1);
+        store(&world, 0, nth + 1, 2);
+    }
+    let _other = fork_to(&world, &parent, 1);
+    // Level-2 tables of their own, the first level-3 table still shared.
+    store(&world, 0, neighbour, 3);
+    store(&world, 1, neighbour, 4);
+    let child = fork_to(&world, &parent, 2);
+    world.mmu().warm_all();
+    store(&world, 1, 0, 5);
+    assert!(world.exit(2, &child));
+    store(&world, 0, neighbour, 6);
+    world.check_everything();
+    store(&world, 0, 1, 7);
+    assert_eq!((load(&world, 0, 0), load(&world, 1, 1)), (1, 2));
+    world.finish();
+}

@@ -258,6 +258,9 @@ impl World {
         let mut shadow = space.shadow.borrow_mut();
         match result? {
             Ok(()) => {
+                let is_mapped = shadow.covers(range);
+                self.mmu()
+                    .complain_if(!is_mapped, || format!("madvise of {range:?}, which has a hole"));
                 shadow.for_each_in(range, Page::discard);
                 self.verdict();
                 Some(())
