@@ -28,7 +28,7 @@ use platform::timer;
 use spin::{Mutex, Once};
 
 /// A turn: how long a thread runs while others wait, in nanoseconds.
-const TURN_NANOS: u64 = 10_000_000;
+pub const TURN_NANOS: u64 = 10_000_000;
 
 /// One processor's part of the scheduler.
 struct Cpu {

@@ -104,6 +104,10 @@ impl Object for Zero {
         Ok(from.left())
     }
 
+    fn is_zeros(&self) -> bool {
+        true
+    }
+
     fn positioning(&self) -> Positioning {
         Positioning::Ignored
     }

@@ -84,6 +84,11 @@ pub trait Object: Send + Sync {
         [None, None]
     }
 
+    /// Whether mmap(2) of it means memory that begins as zeros: /dev/zero (zero(4)).
+    fn is_zeros(&self) -> bool {
+        false
+    }
+
     /// What mmap(2) maps. `ENODEV`.
     fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
         Err(Errno::ENODEV)

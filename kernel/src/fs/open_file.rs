@@ -249,6 +249,11 @@ impl OpenFile {
         self.object.queues()
     }
 
+    /// Whether mmap(2) of it means memory that begins as zeros.
+    pub fn is_zeros(&self) -> bool {
+        !self.is_path() && self.object.is_zeros()
+    }
+
     /// What mmap(2) maps. `EBADF`, `ENODEV`.
     pub fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
         if self.is_path() {

@@ -89,6 +89,8 @@ pub fn dispatch(current: &Thread, number: usize, arguments: [u64; 6]) -> Option<
 
         // Writing back
         nr::FSYNC | nr::FDATASYNC => sync::fsync(current, a as i32),
+        nr::SYNC_FILE_RANGE => sync::sync_file_range(current, a as i32, b as i64, c as i64, d as u32),
+        nr::READAHEAD => sync::readahead(current, a as i32),
         nr::SYNC => sync::sync(),
         nr::SYNCFS => sync::syncfs(current, a as i32),
         nr::FADVISE64 => sync::fadvise64(current, a as i32, c as i64, d as u32),

@@ -12,12 +12,13 @@ use abi::memory::{
     MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL,
     MADV_WILLNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED,
     MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MAP_TYPE, MCL_CURRENT, MCL_FUTURE,
-    MCL_ONFAULT, MLOCK_ONFAULT, MREMAP_FIXED, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_BTI,
-    PROT_EXEC, PROT_MTE, PROT_READ, PROT_SEM, PROT_WRITE,
+    MCL_ONFAULT, MLOCK_ONFAULT, MREMAP_FIXED, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_EXEC,
+    PROT_READ, PROT_SEM, PROT_WRITE,
 };
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
 use alloc::sync::Arc;
 use alloc::vec;
+use core::ops::Range;
 use mm::{
     Access, Area, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose,
     RemapPlacement, Sharing, VirtAddr,
@@ -59,7 +60,7 @@ pub fn mmap(
         MAP_SHARED | MAP_SHARED_VALIDATE => Sharing::Shared,
         _ => return Err(Errno::EINVAL),
     };
-    let wanted = decode_protection(protection)?;
+    let wanted = protection_of(protection as u32);
     if len == 0 || !offset.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
@@ -68,21 +69,16 @@ pub fn mmap(
     if flags & MAP_HUGETLB != 0 {
         return Err(Errno::ENOMEM);
     }
-    if flags & MAP_SYNC != 0 && flags & MAP_TYPE == MAP_SHARED_VALIDATE {
-        return Err(Errno::EOPNOTSUPP);
+    if flags & MAP_TYPE == MAP_SHARED_VALIDATE {
+        check_validated(flags)?;
     }
     let backing = if flags & MAP_ANONYMOUS == 0 {
-        file_backing(current, descriptor, wanted, sharing, offset)?
-    } else if sharing == Sharing::Shared {
-        Backing::Source {
-            source: SharedZeros::new(rounded / PAGE),
-            first: 0,
-        }
+        file_backing(current, descriptor, wanted, sharing, offset..offset + rounded)?
     } else {
-        Backing::Anonymous
+        zeros(sharing, rounded)
     };
     let request = MapRequest {
-        placement: placement(address, flags)?,
+        placement: placement(address, rounded, flags)?,
         len: rounded,
         protection: wanted,
         sharing,
@@ -101,7 +97,27 @@ pub fn mmap(
     Ok(start.0 as usize)
 }
 
-fn placement(address: u64, flags: u32) -> Result<Placement, Errno> {
+/// `MAP_SHARED_VALIDATE` is for files, and takes no flag that has no effect.
+fn check_validated(flags: u32) -> Result<(), Errno> {
+    match flags {
+        flags if flags & MAP_ANONYMOUS != 0 => Err(Errno::EINVAL),
+        flags if flags & MAP_SYNC != 0 => Err(Errno::EOPNOTSUPP),
+        _ => Ok(()),
+    }
+}
+
+/// Memory that begins as zeros.
+fn zeros(sharing: Sharing, len: u64) -> Backing {
+    match sharing {
+        Sharing::Private => Backing::Anonymous,
+        Sharing::Shared => Backing::Source {
+            source: SharedZeros::new(len / PAGE),
+            first: 0,
+        },
+    }
+}
+
+fn placement(address: u64, len: u64, flags: u32) -> Result<Placement, Errno> {
     let at = VirtAddr(address);
     if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) == 0 {
         return Ok(Placement::Hint(at));
@@ -109,6 +125,7 @@ fn placement(address: u64, flags: u32) -> Result<Placement, Errno> {
     if !at.is_page_aligned() {
         return Err(Errno::EINVAL);
     }
+    PageRange::new(at, len).ok_or(Errno::ENOMEM)?;
     Ok(if flags & MAP_FIXED_NOREPLACE != 0 {
         Placement::FixedNoReplace(at)
     } else {
@@ -125,21 +142,23 @@ fn purpose(flags: u32, backing: &Backing) -> Purpose {
     }
 }
 
+/// The protection that mprotect(2) asks for. Branch targets and tags are features of processors that this kernel does not
+/// support: unknown, as on a processor without them.
 fn decode_protection(bits: u64) -> Result<Protection, Errno> {
     let bits = u32::try_from(bits).map_err(|_| Errno::EINVAL)?;
     if bits & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM) != 0 {
-        // Branch targets and tags are features of processors that this kernel does not support.
-        return Err(if bits & (PROT_BTI | PROT_MTE) != 0 {
-            Errno::EOPNOTSUPP
-        } else {
-            Errno::EINVAL
-        });
+        return Err(Errno::EINVAL);
     }
-    Ok(Protection {
+    Ok(protection_of(bits))
+}
+
+/// The protection in those bits; mmap(2) does not look at others.
+fn protection_of(bits: u32) -> Protection {
+    Protection {
         read: bits & PROT_READ != 0,
         write: bits & PROT_WRITE != 0,
         execute: bits & PROT_EXEC != 0,
-    })
+    }
 }
 
 fn file_backing(
@@ -147,10 +166,13 @@ fn file_backing(
     descriptor: u64,
     wanted: Protection,
     sharing: Sharing,
-    offset: u64,
+    part: Range<u64>,
 ) -> Result<Backing, Errno> {
     let descriptor = usize::try_from(descriptor as i32).map_err(|_| Errno::EBADF)?;
     let file = current.process.files.lock().get(descriptor)?.clone();
+    if file.is_zeros() {
+        return Ok(zeros(sharing, part.end - part.start));
+    }
     let source = file.page_source()?;
     let needs_write = sharing == Sharing::Shared && wanted.write;
     if !file.is_readable() || (needs_write && !file.is_writable()) {
@@ -158,7 +180,7 @@ fn file_backing(
     }
     Ok(Backing::Source {
         source,
-        first: offset / PAGE,
+        first: part.start / PAGE,
     })
 }
 
@@ -257,7 +279,11 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
     }
     let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
     match advice as u32 {
-        MADV_DONTNEED | MADV_FREE if len > 0 => discard(current, start, len)?,
+        MADV_FREE if len > 0 => {
+            check_anonymous(current, start, len)?;
+            discard(current, start, len)?;
+        }
+        MADV_DONTNEED if len > 0 => discard(current, start, len)?,
         MADV_POPULATE_READ | MADV_POPULATE_WRITE => {
             covered(current, start, len)?;
             let access = if advice as u32 == MADV_POPULATE_WRITE {
@@ -274,6 +300,14 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
+}
+
+/// `EINVAL` if a file is mapped there, or memory that is shared.
+fn check_anonymous(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
+    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    let has_source = |area: &Area| !matches!(area.backing, Backing::Anonymous);
+    let is_refused = space(current)?.with(|space| space.areas().overlapping(range).iter().any(has_source));
+    if is_refused { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 fn discard(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {

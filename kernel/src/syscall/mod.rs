@@ -2,6 +2,7 @@
 //! goes to x0; an error is its negated number (syscall(2)).
 
 mod attribute;
+mod capability;
 mod clone;
 mod copy;
 mod descriptor;
@@ -17,6 +18,7 @@ mod lookup;
 mod memory;
 mod mount;
 mod open;
+mod policy;
 mod poll;
 mod process;
 mod read_write;
@@ -111,6 +113,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::SETFSGID => identity::setfsgid(current, a),
         nr::GETGROUPS => identity::getgroups(current, a, b),
         nr::SETGROUPS => identity::setgroups(current, a, b),
+        nr::CAPGET => capability::capget(current, a, b),
 
         // Memory
         nr::BRK => memory::brk(current, a),
@@ -167,8 +170,12 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::SCHED_YIELD => system::sched_yield(current),
         nr::SCHED_GETAFFINITY => system::sched_getaffinity(current, a, b, c),
         nr::SCHED_SETAFFINITY => system::sched_setaffinity(current, a, b, c),
-        nr::SCHED_GETSCHEDULER => system::sched_getscheduler(current, a),
-        nr::SCHED_GETPARAM => system::sched_getparam(current, a, b),
+        nr::SCHED_GETSCHEDULER => policy::sched_getscheduler(current, a),
+        nr::SCHED_SETSCHEDULER => policy::sched_setscheduler(current, a, b, c),
+        nr::SCHED_GETPARAM => policy::sched_getparam(current, a, b),
+        nr::SCHED_GET_PRIORITY_MAX => policy::sched_get_priority_max(a),
+        nr::SCHED_GET_PRIORITY_MIN => policy::sched_get_priority_min(a),
+        nr::SCHED_RR_GET_INTERVAL => policy::sched_rr_get_interval(current, a, b),
         nr::REBOOT => system::reboot(current, arguments(context)),
 
         number => files::dispatch(current, number, arguments(context))

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 /// The highest capability that Linux knows (`CAP_LAST_CAP`).
-const LAST_CAPABILITY: u64 = 40;
+pub const LAST_CAPABILITY: u64 = 40;
 
 /// getpid(2).
 #[inline]

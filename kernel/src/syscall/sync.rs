@@ -9,6 +9,9 @@ use crate::thread::Thread;
 /// The last of the kinds of advice of posix_fadvise(2).
 const LAST_ADVICE: u32 = 5;
 
+/// `SYNC_FILE_RANGE_WAIT_BEFORE`, `_WRITE` and `_WAIT_AFTER`.
+const SYNC_FILE_RANGE_FLAGS: u32 = 7;
+
 /// fsync(2) and fdatasync(2). `EINVAL` for what is not stored.
 pub fn fsync(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
@@ -33,6 +36,38 @@ pub fn syncfs(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
         Err(Errno::EBADF)
     } else {
         Ok(0)
+    }
+}
+
+/// sync_file_range(2). `EINVAL`, and `ESPIPE` for what is not stored.
+pub fn sync_file_range(
+    current: &Thread,
+    descriptor: i32,
+    offset: i64,
+    len: i64,
+    flags: u32,
+) -> Result<usize, Errno> {
+    if flags & !SYNC_FILE_RANGE_FLAGS != 0 || offset < 0 || len < 0 || offset.checked_add(len).is_none() {
+        return Err(Errno::EINVAL);
+    }
+    let file = file(current, descriptor)?;
+    match file.inode().kind() {
+        _ if file.is_path() => Err(Errno::EBADF),
+        S_IFREG | S_IFDIR => Ok(0),
+        _ => Err(Errno::ESPIPE),
+    }
+}
+
+/// readahead(2): everything is there already.
+pub fn readahead(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    if !file.is_readable() {
+        return Err(Errno::EBADF);
+    }
+    if file.inode().kind() == S_IFREG {
+        Ok(0)
+    } else {
+        Err(Errno::EINVAL)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::scheduler;
 use crate::thread::Thread;
 use crate::{boot, memory, process, time, user_memory};
 use abi::Errno;
-use abi::process::{SCHED_NORMAL, SysInfo, UtsName};
+use abi::process::{SysInfo, UtsName};
 use abi::random::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use abi::reboot::{
     LINUX_REBOOT_CMD_CAD_OFF, LINUX_REBOOT_CMD_CAD_ON, LINUX_REBOOT_CMD_HALT, LINUX_REBOOT_CMD_POWER_OFF,
@@ -167,19 +167,6 @@ pub fn sched_setaffinity(current: &Thread, pid: u64, len: u64, at: u64) -> Resul
     } else {
         Err(Errno::EINVAL)
     }
-}
-
-/// sched_getscheduler(2): round robin without priorities, `SCHED_OTHER`.
-pub fn sched_getscheduler(current: &Thread, pid: u64) -> Result<usize, Errno> {
-    meant(current, pid)?;
-    Ok(SCHED_NORMAL as usize)
-}
-
-/// sched_getparam(2): priority 0.
-pub fn sched_getparam(current: &Thread, pid: u64, at: u64) -> Result<usize, Errno> {
-    meant(current, pid)?;
-    user_memory::write_value(at, &0u32)?;
-    Ok(0)
 }
 
 /// reboot(2).

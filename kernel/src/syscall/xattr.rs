@@ -32,5 +32,9 @@ pub fn list_open(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 }
 
 fn opened(current: &Thread, descriptor: i32) -> Result<(), Errno> {
-    if file(current, descriptor)?.is_path() { Err(Errno::EBADF) } else { Ok(()) }
+    if file(current, descriptor)?.is_path() {
+        Err(Errno::EBADF)
+    } else {
+        Ok(())
+    }
 }
