@@ -8,12 +8,10 @@ use crate::thread::Thread;
 use crate::{scheduler, user_memory};
 use abi::Errno;
 use abi::memory::{
-    MADV_COLD, MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
-    MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL,
-    MADV_WILLNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED,
-    MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MAP_TYPE, MCL_CURRENT, MCL_FUTURE,
-    MCL_ONFAULT, MLOCK_ONFAULT, MREMAP_FIXED, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_EXEC,
-    PROT_READ, PROT_SEM, PROT_WRITE,
+    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_POPULATE,
+    MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT,
+    MLOCK_ONFAULT, MREMAP_FIXED, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_EXEC, PROT_READ,
+    PROT_SEM, PROT_WRITE,
 };
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
 use alloc::sync::Arc;
@@ -202,7 +200,7 @@ fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> 
 }
 
 /// Faults the pages of a range in, as far as that goes.
-fn populate(current: &Thread, start: u64, len: u64, access: Access) {
+pub fn populate(current: &Thread, start: u64, len: u64, access: Access) {
     for page in (start..start.saturating_add(len)).step_by(PAGE_SIZE) {
         let outcome = user_memory::handle_fault(&current.process, VirtAddr(page), access);
         if !matches!(outcome, Some(mm::Outcome::Resolved(_))) || scheduler::pause().is_err() {
@@ -272,54 +270,8 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
     Ok(moved.map_err(map_errno)?.0 as usize)
 }
 
-/// madvise(2). Advice that asks for an effect has it; the rest is heard and changes nothing.
-pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<usize, Errno> {
-    if !start.is_multiple_of(PAGE) {
-        return Err(Errno::EINVAL);
-    }
-    let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
-    match advice as u32 {
-        MADV_FREE if len > 0 => {
-            check_anonymous(current, start, len)?;
-            discard(current, start, len)?;
-        }
-        MADV_DONTNEED if len > 0 => discard(current, start, len)?,
-        MADV_POPULATE_READ | MADV_POPULATE_WRITE => {
-            covered(current, start, len)?;
-            let access = if advice as u32 == MADV_POPULATE_WRITE {
-                Access::Write
-            } else {
-                Access::Read
-            };
-            populate(current, start, len, access);
-        }
-        MADV_DONTNEED | MADV_FREE | MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED
-        | MADV_HUGEPAGE | MADV_NOHUGEPAGE | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT => {
-            covered(current, start, len)?
-        }
-        _ => return Err(Errno::EINVAL),
-    }
-    Ok(0)
-}
-
-/// `EINVAL` if a file is mapped there, or memory that is shared.
-fn check_anonymous(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
-    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
-    let has_source = |area: &Area| !matches!(area.backing, Backing::Anonymous);
-    let is_refused = space(current)?.with(|space| space.areas().overlapping(range).iter().any(has_source));
-    if is_refused { Err(Errno::EINVAL) } else { Ok(()) }
-}
-
-fn discard(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
-    let discarded = space(current)?.with(|space| space.discard(memory::get(), VirtAddr(start), len));
-    discarded.map_err(|error| match error {
-        MapError::NotMapped => Errno::ENOMEM,
-        error => map_errno(error),
-    })
-}
-
 /// `ENOMEM` unless every page of the range belongs to some area.
-fn covered(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
+pub fn covered(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
     let range = PageRange::new(VirtAddr(start & !(PAGE - 1)), len).ok_or(Errno::ENOMEM)?;
     let is_covered = range.is_empty() || space(current)?.with(|space| space.areas().covers(range));
     if is_covered { Ok(()) } else { Err(Errno::ENOMEM) }
@@ -397,6 +349,6 @@ pub fn munlockall() -> Result<usize, Errno> {
     Ok(0)
 }
 
-fn space(current: &Thread) -> Result<Arc<Space>, Errno> {
+pub fn space(current: &Thread) -> Result<Arc<Space>, Errno> {
     current.process.space().ok_or(Errno::ENOMEM)
 }

@@ -1,6 +1,7 @@
 //! System calls: from the number to the function, one line each. The number is in x8, the arguments in x0 to x5, the result
 //! goes to x0; an error is its negated number (syscall(2)).
 
+mod advice;
 mod attribute;
 mod capability;
 mod clone;
@@ -121,7 +122,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::MUNMAP => memory::munmap(current, a, b),
         nr::MPROTECT => memory::mprotect(current, a, b, c),
         nr::MREMAP => memory::mremap(current, arguments(context)),
-        nr::MADVISE => memory::madvise(current, a, b, c),
+        nr::MADVISE => advice::madvise(current, a, b, c),
         nr::MINCORE => memory::mincore(current, a, b, c),
         nr::MSYNC => memory::msync(current, a, b, c),
         nr::MLOCK => memory::mlock2(current, a, b, 0),
