@@ -86,6 +86,7 @@ const PROLOGUE: &str = "
 #include <asm/poll.h>
 #include <asm/resource.h>
 #include <linux/auxvec.h>
+#include <linux/falloc.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
@@ -93,6 +94,7 @@ const PROLOGUE: &str = "
 #include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/close_range.h>
+#include <linux/memfd.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/prctl.h>
