@@ -4,6 +4,7 @@
 mod bad_programs;
 mod boot;
 mod busybox;
+mod debian;
 mod demos;
 mod glibc;
 mod memory;
@@ -24,6 +25,7 @@ fn all() -> Vec<Scene> {
         demos::SCENES,
         busybox::SCENES,
         glibc::SCENES,
+        debian::SCENES,
         bad_programs::SCENES,
         memory::SCENES,
         sdcard::SCENES,

@@ -1,8 +1,9 @@
 //! The files that scenes boot from: the project's own, Debian's, and programs compiled for the purpose.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -22,6 +23,9 @@ pub fn existing(path: PathBuf) -> Result<PathBuf> {
 
 /// An unpacked Debian package (arm64), fetched on first use.
 pub fn debian(package: &str) -> Result<PathBuf> {
+    // Scenes play side by side, and apt wants its folder for itself.
+    static FETCHING: Mutex<()> = Mutex::new(());
+    let _fetching = FETCHING.lock().map_err(|_| anyhow!("a fetch failed"))?;
     let folder = root().join("target/debian").join(package);
     if !folder.is_dir() {
         run(Command::new(root().join(".ci/fetch")).arg(package))?;
