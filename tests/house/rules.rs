@@ -52,11 +52,11 @@ const CRATES: &[&str] = &[
     "abi", "formats", "mm", "platform", "kernel", "userland", "image", "tests",
 ];
 
-/// What the root of a crate must say about `unsafe`.
+/// What the root of a crate, or its manifest, must say about `unsafe`.
 pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/abi/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/formats/src/lib.rs", "#![forbid(unsafe_code)]"),
-    ("kernel/mm/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/mm/Cargo.toml", "unsafe_code = \"forbid\""),
     ("kernel/src/main.rs", "#![deny(unsafe_code)]"),
 ];
 
