@@ -26,15 +26,8 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
             discard(current, start, len)?;
         }
         MADV_DONTNEED if len > 0 => discard(current, start, len)?,
-        MADV_POPULATE_READ | MADV_POPULATE_WRITE => {
-            covered(current, start, len)?;
-            let access = if advice as u32 == MADV_POPULATE_WRITE {
-                Access::Write
-            } else {
-                Access::Read
-            };
-            populate(current, start, len, access);
-        }
+        MADV_POPULATE_READ => fault_in(current, start, len, Access::Read)?,
+        MADV_POPULATE_WRITE => fault_in(current, start, len, Access::Write)?,
         MADV_DONTNEED | MADV_FREE | MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED
         | MADV_HUGEPAGE | MADV_NOHUGEPAGE | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT => {
             covered(current, start, len)?
@@ -42,6 +35,21 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
+}
+
+/// Faults a range in. `ENOMEM` where there is a hole, `EINVAL` where the protection forbids the access.
+fn fault_in(current: &Thread, start: u64, len: u64, access: Access) -> Result<(), Errno> {
+    covered(current, start, len)?;
+    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    let forbids = |area: &Area| match access {
+        Access::Write => !area.protection.write,
+        _ => !area.protection.read,
+    };
+    if space(current)?.with(|space| space.areas().overlapping(range).iter().any(forbids)) {
+        return Err(Errno::EINVAL);
+    }
+    populate(current, start, len, access);
+    Ok(())
 }
 
 /// `EINVAL` if a file is mapped there, or memory that is shared.

@@ -56,8 +56,9 @@ static ENTRIES: [Entry<Subject>; 19] = [
     Entry::text("stat", status::stat),
     Entry::text("statm", status::statm),
     Entry::text("status", status::status),
-    Entry::directory("task", 0o555, tasks),
     Entry::text("translation", translation::translation),
+    // The last: the directory of a thread has all but this.
+    Entry::directory("task", 0o555, tasks),
 ];
 
 /// `st_ino` of the directory of a process; those of its entries follow.
@@ -67,16 +68,21 @@ pub fn inode_number(pid: Pid) -> u64 {
 
 /// The directory of a process. It belongs to the process's user.
 pub fn directory(filesystem: &Arc<Filesystem>, process: &Subject) -> Arc<Inode> {
-    numbered_directory(filesystem, process, inode_number(process.pid))
+    numbered_directory(filesystem, process, inode_number(process.pid), &ENTRIES)
 }
 
-fn numbered_directory(filesystem: &Arc<Filesystem>, process: &Subject, inode: u64) -> Arc<Inode> {
+fn numbered_directory(
+    filesystem: &Arc<Filesystem>,
+    process: &Subject,
+    inode: u64,
+    entries: &'static [Entry<Subject>],
+) -> Arc<Inode> {
     let credentials = process.credentials();
     let owner = (credentials.euid, credentials.egid);
     let listing = Directory {
         filesystem: filesystem.clone(),
         subject: process.clone(),
-        entries: &ENTRIES,
+        entries,
         inode,
         owner,
     };
@@ -199,6 +205,7 @@ impl Listing for Tasks {
             &self.filesystem,
             &self.process,
             self.number(tid),
+            &ENTRIES[..ENTRIES.len() - 1],
         ))
     }
 
