@@ -3,7 +3,8 @@
 use abi::{Errno, nr};
 
 use super::{
-    attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, size, stat, sync, xattr,
+    attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, size, stat, sync,
+    xattr,
 };
 use crate::fs::LastLink;
 use crate::thread::Thread;

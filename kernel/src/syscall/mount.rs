@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::file::{AT_FDCWD, PATH_MAX};
-use abi::mount::{MNT_DETACH, MNT_FORCE, MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REMOUNT, MS_SHARED, UMOUNT_NOFOLLOW};
+use abi::mount::{
+    MNT_DETACH, MNT_FORCE, MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REMOUNT, MS_SHARED, UMOUNT_NOFOLLOW,
+};
 
 use super::lookup::{Lookup, check_flags};
 use crate::fs::{LastLink, mount as mounts};
@@ -25,7 +27,11 @@ pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 
     let found = Lookup::new(current, AT_FDCWD, target)?.find(LastLink::Follow)?;
     if flags & (MS_REMOUNT | MS_PRIVATE | MS_SHARED) != 0 {
         // Writable it is already, and there are no copies of the tree that could learn of changes.
-        return if mounts::is_root(&found) { Ok(0) } else { Err(Errno::EINVAL) };
+        return if mounts::is_root(&found) {
+            Ok(0)
+        } else {
+            Err(Errno::EINVAL)
+        };
     }
     let kind = wanted_string(kind)?;
     let source = wanted_string(source)?;
@@ -40,7 +46,11 @@ pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 
 
 /// The string at that address; an empty one if there is none.
 fn wanted_string(address: u64) -> Result<Vec<u8>, Errno> {
-    if address == 0 { Ok(Vec::new()) } else { read_string(address, PATH_MAX) }
+    if address == 0 {
+        Ok(Vec::new())
+    } else {
+        read_string(address, PATH_MAX)
+    }
 }
 
 /// umount2(2): for user 0 alone. `EINVAL` if it is no mount, `EBUSY` for the root and what is below a further mount.

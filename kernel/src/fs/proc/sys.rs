@@ -59,7 +59,9 @@ static RANDOM: [Entry<()>; 2] = [
 ];
 
 static MEMORY: [Entry<()>; 2] = [
-    Entry::text("mmap_min_addr", |(), text| line(text, format_args!("{}", mm::space::LOWEST.0))),
+    Entry::text("mmap_min_addr", |(), text| {
+        line(text, format_args!("{}", mm::space::LOWEST.0))
+    }),
     // Memory is promised without counting: fork and mmap fail only when there is nothing at all.
     Entry::text("overcommit_memory", |(), text| line(text, format_args!("1"))),
 ];
