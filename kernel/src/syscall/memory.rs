@@ -18,8 +18,8 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::ops::Range;
 use mm::{
-    Access, Area, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose,
-    RemapPlacement, Sharing, VirtAddr,
+    Access, AddressSpace, Area, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement, Protection,
+    Purpose, RemapPlacement, Sharing, VirtAddr,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -184,7 +184,7 @@ fn file_backing(
 
 /// `ENOMEM` if the space would grow beyond `RLIMIT_AS`, or has too many areas already.
 fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> {
-    if space.with(|space| space.areas().len()) >= MOST_AREAS {
+    if space.with(|space| is_full(space)) {
         return Err(Errno::ENOMEM);
     }
     let limit = process.limit(RLIMIT_AS);
@@ -209,11 +209,39 @@ pub fn populate(current: &Thread, start: u64, len: u64, access: Access) {
     }
 }
 
-/// munmap(2).
+/// Whether the space has as many areas as it may have: fewer where memory is small, for the list of them is one piece.
+fn is_full(space: &AddressSpace) -> bool {
+    const RAM_FOR_ONE: u64 = 16 << 10;
+    let most = MOST_AREAS.min((platform::memory::ram_bytes() / RAM_FOR_ONE) as usize);
+    space.areas().len() >= most
+}
+
+/// Whether an area lies on both sides of the address.
+fn is_inside_area(space: &AddressSpace, at: VirtAddr) -> bool {
+    space
+        .areas()
+        .find(at)
+        .is_some_and(|area| area.range().start() != at)
+}
+
+/// munmap(2). `ENOMEM` if it would leave two areas where there was one, and the space has too many.
 pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
-    space(current)?
-        .with(|space| space.unmap(memory::get(), VirtAddr(start), len))
-        .map_err(map_errno)?;
+    let end = VirtAddr(
+        start
+            .saturating_add(len)
+            .checked_next_multiple_of(PAGE)
+            .unwrap_or(u64::MAX),
+    );
+    let is_split =
+        |space: &AddressSpace| is_inside_area(space, VirtAddr(start)) && is_inside_area(space, end);
+    space(current)?.with(|space| {
+        if is_full(space) && is_split(space) {
+            return Err(Errno::ENOMEM);
+        }
+        space
+            .unmap(memory::get(), VirtAddr(start), len)
+            .map_err(map_errno)
+    })?;
     Ok(0)
 }
 
@@ -231,6 +259,10 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
     space(current)?.with(|space| {
         if protection.write && space.areas().overlapping(range).iter().any(is_write_refused) {
             return Err(Errno::EACCES);
+        }
+        let is_split = is_inside_area(space, VirtAddr(start)) || is_inside_area(space, VirtAddr(start + len));
+        if is_full(space) && is_split {
+            return Err(Errno::ENOMEM);
         }
         space
             .protect(memory::get(), VirtAddr(start), len, protection)
