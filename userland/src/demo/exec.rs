@@ -153,6 +153,7 @@ pub fn shared_text(story: &mut Story) -> Result<()> {
     for _ in 0..2 {
         let exec = Sibling::start(&mut |_| Err(become_pause(&input)))?;
         exec.step_into_exec(0)?;
+        exec.wait_until_asleep()?;
         execs.push(exec);
     }
     drop(input);

@@ -1,11 +1,13 @@
 //! A child process that does as its parent says, one step at a time, so that both can be looked at in between.
 
+use abi::time::TimeSpec;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::runtime::file::{self, File};
 use crate::runtime::process::{self, Change, Fork};
-use crate::runtime::{Errno, Result, environment, program_path, signal};
+use crate::runtime::{Errno, Result, environment, program_path, signal, time};
 
 /// What a child can do: called with the number of the step, gives a number back.
 pub type Steps<'a> = &'a mut dyn FnMut(u64) -> Result<u64>;
@@ -64,6 +66,19 @@ impl Sibling {
             None => Ok(()),
             Some(error) => Err(Errno::from_number(error as u16).unwrap_or(Errno::EIO)),
         }
+    }
+
+    /// Waits until the program that the child has become sleeps: it has run up to its first wait. ETIME after a second.
+    pub fn wait_until_asleep(&self) -> Result<()> {
+        const MILLISECOND: TimeSpec = TimeSpec::from_nanoseconds(1_000_000);
+        for _ in 0..1000 {
+            let line = file::read_text(&format!("/proc/{}/stat", self.pid))?;
+            if line.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S')) {
+                return Ok(());
+            }
+            time::sleep(MILLISECOND)?;
+        }
+        Err(Errno::ETIME)
     }
 
     /// Lets the child end, and waits for it.
