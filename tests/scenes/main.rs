@@ -7,6 +7,7 @@ mod busybox;
 mod debian;
 mod demos;
 mod glibc;
+mod hostile;
 mod memory;
 mod ram;
 mod sdcard;
@@ -28,6 +29,7 @@ fn all() -> Vec<Scene> {
         debian::SCENES,
         bad_programs::SCENES,
         memory::SCENES,
+        hostile::SCENES,
         sdcard::SCENES,
     ];
     themes.concat()
