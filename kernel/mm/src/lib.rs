@@ -12,6 +12,7 @@
 //! ASIDs have locks of their own inside, taken last.
 
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 
