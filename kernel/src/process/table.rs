@@ -242,7 +242,8 @@ impl PidClaim {
         self.pid
     }
 
-    /// Puts the process into the table: a child of `parent`, in its group and session; the first process founds its own.
+    /// Puts the process into the table: a child of `parent`, in its group and session. The first process is in group
+    /// and session 0, as on Linux, until it founds its own.
     pub fn fill(mut self, process: &Arc<Process>, parent: Option<&Process>) {
         self.is_filled = true;
         let mut table = TABLE.lock();
@@ -254,7 +255,7 @@ impl PidClaim {
                 table.link(parent.pid, process);
                 table.join(process, parent.group(), parent.session());
             }
-            None => table.join(process, self.pid, self.pid),
+            None => table.join(process, 0, 0),
         }
     }
 }
