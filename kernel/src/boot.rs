@@ -13,7 +13,7 @@ use crate::log::Level;
 use crate::process::{self, Credentials, Limits, Process};
 use crate::signal::ThreadSignals;
 use crate::thread::Thread;
-use crate::{error, info, initramfs, log, memory, scheduler, signal, warn};
+use crate::{error, info, initramfs, log, memory, scheduler, signal, time, warn};
 use abi::Errno;
 use abi::file::O_RDWR;
 use abi::process::{RLIMIT_STACK, WaitStatus};
@@ -42,6 +42,9 @@ pub fn start(boot: Boot) -> ! {
     platform::crash::set_after_exception(after_panic());
     info!("Holstein {} on {}", env!("CARGO_PKG_VERSION"), describe(&boot));
     info!("Kernel command line: {}", line.text());
+    if let Some(seconds) = boot.wall_clock_seconds {
+        time::set_realtime_nanos(seconds.saturating_mul(time::SECOND));
+    }
     memory::start().expect("a machine that booted has memory for the first frame");
     signal::make_trampoline().expect("a machine that booted has memory for the second frame");
     let most = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / FRAMES_PER_PROCESS;

@@ -21,8 +21,8 @@ static TIMERS: Mutex<Timers> = Mutex::new(Timers {
 /// The first deadline in [`TIMERS`], to be read without its lock.
 static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// `CLOCK_REALTIME` at tick 0, in nanoseconds since 1970. 0 until somebody sets the clock: the boards have none that runs
-/// while the power is off.
+/// `CLOCK_REALTIME` at tick 0, in nanoseconds since 1970. On a board without a clock that runs while the power is off it is 0
+/// until somebody sets it.
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 
 /// A timer that was set, for [`cancel`]: its deadline, and a number that tells equal deadlines apart.

@@ -4,6 +4,7 @@ use crate::busybox;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tests::{Gic, Machine, Scene, Session, Stage, Virt, files};
 
 pub const SCENES: &[Scene] = &[
@@ -115,7 +116,27 @@ fn to_shell_and_off(stage: &mut Stage, machine: &Machine) -> Result<()> {
         found <= installed && found * 100 >= installed * 88,
         "{found} MiB found of {installed}"
     );
+    if matches!(machine, Machine::Virt(_)) {
+        expect_time_of_host(&mut shell)?;
+    }
     power_off(&mut shell)
+}
+
+/// QEMU's clock shows the time of this machine, so the kernel must as well, and so must a file that was just made.
+fn expect_time_of_host(shell: &mut Session) -> Result<()> {
+    let host = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let text = shell.check("date +%s", r"^\d+$")?;
+    let shown: u64 = text.trim().parse()?;
+    ensure!(
+        shown.abs_diff(host) <= 60,
+        "date shows second {shown}, this machine {host}"
+    );
+    let year = shell.check("date +%Y", r"^\d{4}$")?;
+    shell.check(
+        "touch /tmp/now && stat /tmp/now",
+        &format!("Modify: {}-", year.trim()),
+    )?;
+    Ok(())
 }
 
 fn mebibytes(memory: &str) -> Result<u64> {

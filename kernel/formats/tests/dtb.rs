@@ -118,7 +118,7 @@ fn a_board_like_the_raspberry_pi() {
         (machine.timer.physical_interrupt, machine.timer.virtual_interrupt),
         (Some(30), Some(27))
     );
-    assert_eq!(machine.psci, None);
+    assert_eq!((machine.psci, machine.wall_clock), (None, None));
     let cpus: Vec<_> = machine.cpus.iter().map(|cpu| (cpu.mpidr, cpu.enable)).collect();
     let spin = |release_address| EnableMethod::SpinTable { release_address };
     assert_eq!(
@@ -211,6 +211,7 @@ fn qemus_machines() {
         (machine.timer.physical_interrupt, machine.timer.virtual_interrupt),
         (Some(30), Some(27))
     );
+    assert_eq!(machine.wall_clock, Some(range(0x901_0000, 0x1000)));
     assert_eq!((machine.psci, machine.cpus.len()), (Some(Conduit::Hvc), 2));
     assert_eq!(machine.chosen.rng_seed.len(), 32);
     assert!(machine.chosen.kaslr_seed.is_some());

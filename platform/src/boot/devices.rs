@@ -7,7 +7,7 @@ use crate::devices::gic_v2::GicV2;
 use crate::devices::gic_v3::GicV3;
 use crate::devices::mmio::Mmio;
 use crate::devices::uart::{self, Uart};
-use crate::devices::{map, rpi4};
+use crate::devices::{map, pl031, rpi4};
 use crate::interrupt::{self, Numbers};
 use crate::memory::kernel_tables::KernelTables;
 use crate::memory::plan::{Plan, PlanError};
@@ -34,6 +34,7 @@ pub(super) struct Devices {
     gic: GicRegisters,
     numbers: Numbers,
     power: Option<PowerControl>,
+    wall_clock: Option<Mmio>,
     /// Raspberry Pi.
     pins: Option<Mmio>,
     /// Raspberry Pi.
@@ -97,6 +98,10 @@ impl Devices {
                 .transpose()?,
             mailbox: machine.mailbox.map(&mut map).transpose()?,
             uart: map(sized(uart.registers, uart::UART_LEN))?,
+            wall_clock: machine
+                .wall_clock
+                .map(|range| map(sized(range, pl031::PL031_LEN)))
+                .transpose()?,
             power: machine.psci.map(PowerControl::Psci).or(watchdog),
             gic,
             numbers: Numbers {
@@ -121,6 +126,11 @@ impl Devices {
         {
             console::install(Uart::new(self.uart, clock));
         }
+    }
+
+    /// Seconds since 1970, if a clock runs while the power is off.
+    pub(super) fn wall_clock_seconds(&self) -> Option<u64> {
+        self.wall_clock.map(pl031::seconds).map(u64::from)
     }
 
     /// Sets up the interrupt controller, and lets through what the kernel serves.

@@ -32,6 +32,8 @@ pub struct Boot {
     pub initrd: Result<Option<&'static [u8]>, InitrdError>,
     /// What the image tool appended to the kernel; maybe nothing.
     pub payload: &'static [u8],
+    /// Seconds since 1970 now, if the machine has a clock that runs while the power is off.
+    pub wall_clock_seconds: Option<u64>,
     /// The exception level at which the kernel was entered.
     pub exception_level: u8,
 }
@@ -102,6 +104,7 @@ fn prepare(device_tree: u64) -> Result<Boot, BootError> {
     stacks::set_up(unsafe { tables.in_linear_map() });
     timer::set_up();
     random::set_up(&machine.chosen);
+    let wall_clock_seconds = devices.wall_clock_seconds();
     devices.set_up_interrupts();
     let initrd = plan.initrd.map(|range| range.map(keep_initrd));
     let command_line = &machine.chosen.bootargs;
@@ -110,6 +113,7 @@ fn prepare(device_tree: u64) -> Result<Boot, BootError> {
         command_line,
         initrd,
         payload,
+        wall_clock_seconds,
         exception_level: exception_level(),
     })
 }

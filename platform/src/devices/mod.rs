@@ -8,5 +8,6 @@ pub(crate) mod gic_v3;
 pub(crate) mod likely;
 pub(crate) mod map;
 pub(crate) mod mmio;
+pub(crate) mod pl031;
 pub(crate) mod rpi4;
 pub(crate) mod uart;

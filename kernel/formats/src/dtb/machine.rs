@@ -40,6 +40,8 @@ pub struct Machine {
     pub gic: Option<Gic>,
     /// The generic timer's interrupts.
     pub timer: Timer,
+    /// The PL031 real-time clock.
+    pub wall_clock: Option<PhysRange>,
     /// How PSCI is called, where there is PSCI.
     pub psci: Option<Conduit>,
     /// The processors, in the order of the tree.
