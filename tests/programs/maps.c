@@ -66,6 +66,18 @@ static void protections(void) {
     munmap((void *)memory, 3 * PAGE);
 }
 
+// mprotect(2) changes what lies before a hole, and then fails.
+static void protection_up_to_a_hole(void) {
+    volatile char *memory = map(4, PROT_READ | PROT_WRITE);
+    CHECK(munmap((void *)(memory + 2 * PAGE), PAGE) == 0);
+    CHECK(mprotect((void *)memory, 4 * PAGE, PROT_READ) == -1 && errno == ENOMEM);
+    CHECK(TOUCH(memory[PAGE] = 1) == SIGSEGV && is_fault(SIGSEGV, SEGV_ACCERR, memory + PAGE));
+    CHECK(TOUCH(memory[3 * PAGE] = 1) == 0);
+    CHECK(mprotect((void *)(memory + 2 * PAGE), 2 * PAGE, PROT_NONE) == -1 && errno == ENOMEM);
+    CHECK(TOUCH(memory[3 * PAGE] = 2) == 0);
+    munmap((void *)memory, 4 * PAGE);
+}
+
 static void generated_code(void) {
     unsigned *code = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, ANONYMOUS, -1, 0);
     for (unsigned value = 40; value < 44; value++) {
@@ -195,6 +207,7 @@ static void checks(void) {
     CHECK(sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0);
     anonymous_memory();
     protections();
+    protection_up_to_a_hole();
     generated_code();
     moved_and_grown();
     fixed_places();

@@ -280,14 +280,19 @@ impl AreaMap {
 
     /// Whether every page of `range` belongs to some area.
     pub fn covers(&self, range: PageRange) -> bool {
+        self.covered_end(range) == range.end()
+    }
+
+    /// Where the first hole in `range` begins; its end if there is none.
+    pub fn covered_end(&self, range: PageRange) -> VirtAddr {
         let mut at = range.start();
         for area in self.overlapping(range) {
             if area.range.start() > at {
-                return false;
+                return at;
             }
-            at = area.range.end();
+            at = area.range.end().min(range.end());
         }
-        at >= range.end()
+        at
     }
 
     /// The first area that begins above `address`.

@@ -60,7 +60,8 @@ pub struct MapRequest {
     pub purpose: Purpose,
 }
 
-/// Why an operation on a range was refused. Nothing has changed that a program could see.
+/// Why an operation on a range was refused. Nothing has changed that a program could see, but for
+/// [`MapError::NotMapped`] of [`AddressSpace::protect`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MapError {
     /// Not page aligned, empty, or outside the user half: EINVAL.
@@ -194,7 +195,7 @@ impl AddressSpace {
         Ok(self.tables.clear_range(memory, range)?)
     }
 
-    /// mprotect(2). [`MapError::NotMapped`] when the range has a hole.
+    /// mprotect(2). [`MapError::NotMapped`] when the range has a hole: what lies before it has changed, as on Linux.
     pub fn protect<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
@@ -202,9 +203,26 @@ impl AddressSpace {
         len: u64,
         protection: Protection,
     ) -> Result<(), MapError> {
-        let range = PageRange::new(start, len).ok_or(MapError::Invalid)?;
-        if !self.areas.covers(range) {
-            return Err(MapError::NotMapped);
+        let wanted = PageRange::new(start, len).ok_or(MapError::Invalid)?;
+        let end = self.areas.covered_end(wanted);
+        let range = PageRange::between(start, end).ok_or(MapError::Invalid)?;
+        self.protect_mapped(memory, range, protection)?;
+        if end == wanted.end() {
+            Ok(())
+        } else {
+            Err(MapError::NotMapped)
+        }
+    }
+
+    /// `range` has no hole.
+    fn protect_mapped<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        range: PageRange,
+        protection: Protection,
+    ) -> Result<(), NoMemory> {
+        if range.is_empty() {
+            return Ok(());
         }
         // More rights need no change of a table: the next fault brings them. Fewer must be gone on return.
         let takes_rights = self

@@ -257,21 +257,29 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
     }
     let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
     space(current)?.with(|space| {
-        if protection.write && space.areas().overlapping(range).iter().any(is_write_refused) {
-            return Err(Errno::EACCES);
-        }
-        let is_split = is_inside_area(space, VirtAddr(start)) || is_inside_area(space, VirtAddr(start + len));
+        let refused = first_write_refused(space, range).filter(|_| protection.write);
+        let end = refused.unwrap_or(range.end());
+        let is_split = is_inside_area(space, range.start()) || is_inside_area(space, end);
         if is_full(space) && is_split {
             return Err(Errno::ENOMEM);
         }
         space
-            .protect(memory::get(), VirtAddr(start), len, protection)
+            .protect(memory::get(), range.start(), end.0 - start, protection)
             .map_err(|error| match error {
                 MapError::NotMapped => Errno::ENOMEM,
                 error => map_errno(error),
-            })
+            })?;
+        // As on Linux, what lies before the refused area, or before a hole, has changed.
+        refused.map_or(Ok(()), |_| Err(Errno::EACCES))
     })?;
     Ok(0)
+}
+
+/// Where in `range` the first area begins that cannot be made writable.
+fn first_write_refused(space: &AddressSpace, range: PageRange) -> Option<VirtAddr> {
+    let mut areas = space.areas().overlapping(range).iter();
+    let refused = areas.find(|area| is_write_refused(area))?;
+    Some(refused.range().start().max(range.start()))
 }
 
 /// Whether the area shows a file to which its opener may not write.

@@ -145,6 +145,25 @@ fn case_24_mprotect_there_and_back_never_makes_a_shared_frame_writable() {
     }
 }
 
+/// Linux changes what lies before the hole, and then fails.
+#[test]
+fn case_24_mprotect_up_to_a_hole() {
+    let (world, parent) = parent_of_eight_pages();
+    let child = fork_to(&world, &parent, 1);
+    world.unmap(1, &child, pages(4, 1)).unwrap();
+    assert_eq!(world.protect(1, &child, pages(2, 6), Protection::READ), None);
+    for nth in [2, 3] {
+        assert_eq!(world.access(1, page(nth), 0, Use::Store(9)), ACC_ERR);
+    }
+    for nth in [0, 1, 5, 6, 7] {
+        store(&world, 1, nth, 0xeeee);
+    }
+    assert_eq!(world.protect(1, &child, pages(4, 4), Protection::NONE), None);
+    store(&world, 1, 5, 0xffff);
+    (0..LEN).for_each(|nth| assert_eq!(load(&world, 0, nth), nth + 1));
+    world.finish();
+}
+
 #[test]
 fn case_24_no_access_then_fork_then_access() {
     let (world, parent) = parent_of_eight_pages();

@@ -274,7 +274,7 @@ impl World {
         }
     }
 
-    /// mprotect(2).
+    /// mprotect(2). `None` when it fails, which at a hole is after the pages before it have changed.
     pub fn protect(
         &self,
         cpu: usize,
@@ -302,7 +302,12 @@ impl World {
                 Some(())
             }
             Err(MapError::NoMemory) => self.want_of_memory(),
-            Err(MapError::NotMapped) if !shadow.covers(range) => None,
+            Err(MapError::NotMapped) if !shadow.covers(range) => {
+                let changed = shadow.before_hole(range);
+                shadow.for_each_in(changed, |page| page.protection = protection);
+                self.verdict();
+                None
+            }
             Err(error) => {
                 self.unexpected("mprotect", error);
                 None
