@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #define PAGE 4096
@@ -183,6 +184,12 @@ static void kernel_and_bad_pointers(void) {
     close(file);
     unlink("/tmp-short");
     CHECK(execve((void *)kernel, opaque(0), opaque(0)) == -1 && errno == EFAULT);
+    char entries[512];
+    int folder = open("/", O_RDONLY | O_DIRECTORY);
+    CHECK(syscall(SYS_getdents64, folder, kernel, sizeof entries) == -1 && errno == EFAULT);
+    CHECK(lseek(folder, 0, SEEK_CUR) == 0);
+    CHECK(syscall(SYS_getdents64, folder, entries, sizeof entries) > 0);
+    close(folder);
     close(pipes[0]);
     close(pipes[1]);
 }

@@ -14,7 +14,7 @@ use super::contents::Seek;
 use super::dentry::Dentry;
 use super::inode::{Body, Inode};
 use super::object::{Entry, Io, Object, Positioning, Queues};
-use super::turn::Turn;
+use super::turn::{Held, Turn};
 use crate::user_memory::{Sink, Source};
 
 /// Flags that only tell open(2) what to do.
@@ -46,6 +46,21 @@ pub struct OpenFile {
     position: AtomicU64,
     turn: Turn,
     hold: Hold,
+}
+
+/// Entries of a directory that were read, but perhaps do not reach the program. Nobody else reads meanwhile.
+#[must_use]
+pub struct ListedEntries<'a> {
+    file: &'a OpenFile,
+    next: u64,
+    _turn: Held<'a>,
+}
+
+impl ListedEntries<'_> {
+    /// The program has the entries: the position moves behind them.
+    pub fn accept(self) {
+        self.file.position.store(self.next, Ordering::Relaxed);
+    }
 }
 
 /// What keeps writers and executions of one file apart: `ETXTBSY`.
@@ -215,16 +230,19 @@ impl OpenFile {
         self.position.load(Ordering::Relaxed)
     }
 
-    /// getdents64(2): gives entries to `take` until it answers `false`; the position moves behind the last taken one.
-    /// `EBADF`, `ENOTDIR`.
-    pub fn list(&self, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<(), Errno> {
+    /// getdents64(2): gives entries to `take` until it answers `false`. The position moves behind the last taken one when the
+    /// answer is accepted. `EBADF`, `ENOTDIR`.
+    pub fn list(&self, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<ListedEntries<'_>, Errno> {
         if self.is_path() {
             return Err(Errno::EBADF);
         }
-        let _turn = self.turn.take()?;
+        let turn = self.turn.take()?;
         let next = self.object.list(self.position(), take)?;
-        self.position.store(next, Ordering::Relaxed);
-        Ok(())
+        Ok(ListedEntries {
+            file: self,
+            next,
+            _turn: turn,
+        })
     }
 
     /// ioctl(2). `EBADF`, and what the object says.

@@ -26,7 +26,7 @@ pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> R
     let mut entries: Vec<u8> = memory::try_list(room)?;
     let mut filled = 0;
     let mut is_full = false;
-    file.list(&mut |entry| {
+    let listed = file.list(&mut |entry| {
         let kind = directory_entry_kind(entry.kind);
         let next_offset = entry.next as i64;
         let record = Dirent {
@@ -46,6 +46,7 @@ pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> R
     }
     file.inode().note_accessed();
     user_memory::write_bytes(buffer, &entries[..filled])?;
+    listed.accept();
     Ok(filled)
 }
 
