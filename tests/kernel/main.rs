@@ -1,6 +1,9 @@
 //! The parts of the kernel that need no machine, compiled for the host with their own unit tests: the line discipline of the
 //! terminal, the text of paths, descriptors, record locks, the ring of the log.
-#![expect(dead_code, reason = "the kernel uses more of these modules than their tests do")]
+#![expect(
+    dead_code,
+    reason = "the kernel uses more of these modules than their tests do"
+)]
 
 #[macro_use]
 extern crate alloc;

@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::file::{
     AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE,
-    S_IFBLK, S_IFDIR, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
+    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
 };
 
 use super::lookup::{Lookup, check_flags};
