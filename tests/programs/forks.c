@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -182,6 +183,30 @@ static void floating_point_survives_switches(void) {
     for (int i = 0; i < 4; i++) CHECK(child_passed(children[i]));
 }
 
+// An orphan becomes the child of the nearest ancestor that asked for it, which learns how it ended.
+static void orphans_find_the_subreaper(void) {
+    pid_t reaper = start_child();
+    if (reaper == 0) {
+        int is_reaper = 0, status = 0;
+        CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+        CHECK(prctl(PR_GET_CHILD_SUBREAPER, &is_reaper) == 0 && is_reaper == 1);
+        pid_t self = getpid(), middle = start_child();
+        if (middle == 0) {
+            CHECK(prctl(PR_GET_CHILD_SUBREAPER, &is_reaper) == 0 && is_reaper == 0);
+            if (start_child() == 0) {
+                for (int i = 0; i < 1000 && getppid() != self; i++) usleep(1000);
+                _exit(getppid() == self ? 7 : 8);
+            }
+            end_child();
+        }
+        CHECK(child_passed(middle));
+        CHECK(wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 7);
+        CHECK(wait(&status) == -1 && errno == ECHILD);
+        end_child();
+    }
+    CHECK(child_passed(reaper));
+}
+
 static void checks(void) {
     memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED);
@@ -193,6 +218,7 @@ static void checks(void) {
     shared_mapping_is_seen_by_both();
     vfork_and_exec();
     waiting();
+    orphans_find_the_subreaper();
     faults_are_counted();
     busy_children_share_the_processor();
     floating_point_survives_switches();

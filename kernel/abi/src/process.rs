@@ -201,6 +201,10 @@ pub const PR_GET_PDEATHSIG: u32 = 2;
 pub const PR_GET_DUMPABLE: u32 = 3;
 /// prctl: set whether core may be dumped.
 pub const PR_SET_DUMPABLE: u32 = 4;
+/// prctl: does a change of the user keep the capabilities.
+pub const PR_GET_KEEPCAPS: u32 = 7;
+/// prctl: set that.
+pub const PR_SET_KEEPCAPS: u32 = 8;
 /// prctl: set the name, 16 bytes with the NUL.
 pub const PR_SET_NAME: u32 = 15;
 /// prctl: read the name.

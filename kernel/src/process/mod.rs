@@ -108,6 +108,8 @@ pub struct Attributes {
     pub nice: AtomicI8,
     /// `PR_SET_NO_NEW_PRIVS`.
     pub has_no_new_privileges: AtomicBool,
+    /// `PR_SET_CHILD_SUBREAPER`: orphans below the process become its children. Cleared in a child.
+    pub is_child_subreaper: AtomicBool,
     /// Whether `PR_SET_DUMPABLE` took the attribute away.
     pub is_undumpable: AtomicBool,
 }
@@ -366,6 +368,7 @@ impl Attributes {
             personality: AtomicU32::new(self.personality.load(Ordering::Relaxed)),
             nice: AtomicI8::new(self.nice.load(Ordering::Relaxed)),
             has_no_new_privileges: AtomicBool::new(self.has_no_new_privileges.load(Ordering::Relaxed)),
+            is_child_subreaper: AtomicBool::new(false),
             is_undumpable: AtomicBool::new(self.is_undumpable.load(Ordering::Relaxed)),
         }
     }

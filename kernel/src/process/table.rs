@@ -141,8 +141,9 @@ impl Table {
         Some(process)
     }
 
-    /// Gives the children of `parent` to the first process. Returns them.
+    /// Gives the children of `parent` to whoever cares for orphans. Returns them.
     pub(super) fn orphan_children(&mut self, parent: Pid) -> Vec<Arc<Process>> {
+        let reaper = self.reaper_after(parent);
         let Some(entry) = self.entries.get_mut(&parent) else {
             return Vec::new();
         };
@@ -155,11 +156,20 @@ impl Table {
             .iter()
             .filter_map(|&pid| self.process(pid).cloned())
             .collect();
-        orphans.iter().for_each(|orphan| self.link(INIT, orphan));
-        if let Some(init) = self.entries.get_mut(&INIT) {
-            init.ended.extend(ended);
+        orphans.iter().for_each(|orphan| self.link(reaper, orphan));
+        if let Some(entry) = self.entries.get_mut(&reaper) {
+            entry.ended.extend(ended);
         }
         orphans
+    }
+
+    /// The nearest living ancestor that asked for orphans (prctl(2), PR_SET_CHILD_SUBREAPER), or else the first process.
+    fn reaper_after(&self, pid: Pid) -> Pid {
+        core::iter::successors(self.process(pid), |child| self.process(child.parent()))
+            .skip(1)
+            .filter(|ancestor| !ancestor.is_zombie())
+            .find(|ancestor| ancestor.attributes.is_child_subreaper.load(Ordering::Relaxed))
+            .map_or(INIT, |ancestor| ancestor.pid)
     }
 
     /// Whether no member of the group has a living parent in another group of the same session: nobody is left to

@@ -5,9 +5,10 @@ use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::process::{
-    PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS,
-    PR_GET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PRIO_PGRP,
-    PRIO_PROCESS, PRIO_USER, RobustListHead, TASK_COMM_LEN,
+    PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_KEEPCAPS, PR_GET_NAME,
+    PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS,
+    PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RobustListHead,
+    TASK_COMM_LEN,
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -152,7 +153,14 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
                 attributes.has_no_new_privileges.load(Ordering::Relaxed),
             ));
         }
-        PR_GET_CHILD_SUBREAPER => user_memory::write_value(a, &0u32)?,
+        PR_SET_CHILD_SUBREAPER => attributes.is_child_subreaper.store(a != 0, Ordering::Relaxed),
+        PR_GET_CHILD_SUBREAPER => {
+            let is_reaper = attributes.is_child_subreaper.load(Ordering::Relaxed);
+            user_memory::write_value(a, &u32::from(is_reaper))?;
+        }
+        // The rights of user 0 go with the user: as if SECBIT_KEEP_CAPS_LOCKED were set.
+        PR_GET_KEEPCAPS => {}
+        PR_SET_KEEPCAPS if a <= 1 => return if a == 0 { Ok(0) } else { Err(Errno::EPERM) },
         PR_CAPBSET_READ if a <= LAST_CAPABILITY => return Ok(1),
         _ => return Err(Errno::EINVAL),
     }
