@@ -207,6 +207,33 @@ static void orphans_find_the_subreaper(void) {
     CHECK(child_passed(reaper));
 }
 
+// Children inherit it, and only root may go below what root has set.
+static void memory_shortage_preference(void) {
+    int before = 0, after = 0;
+    char text[16] = "";
+    FILE *score = fopen("/proc/self/oom_score", "r");
+    CHECK(score && fscanf(score, "%d", &before) == 1);
+    int file = open("/proc/self/oom_score_adj", O_RDWR);
+    CHECK(write(file, "300\n", 4) == 4);
+    CHECK(write(file, "1001", 4) == -1 && errno == EINVAL);
+    CHECK(write(file, "much", 4) == -1 && errno == EINVAL);
+    rewind(score);
+    CHECK(fscanf(score, "%d", &after) == 1 && after > before);
+    fclose(score);
+    pid_t child = start_child();
+    if (child == 0) {
+        int own = open("/proc/self/oom_score_adj", O_RDWR);
+        CHECK(read(own, text, sizeof text) == 4 && strcmp(text, "300\n") == 0);
+        CHECK(setuid(1000) == 0);
+        CHECK(write(own, "299", 3) == -1 && errno == EACCES);
+        CHECK(write(own, "400", 3) == 3 && write(own, "300", 3) == 3);
+        end_child();
+    }
+    CHECK(child_passed(child));
+    CHECK(write(file, "0", 1) == 1);
+    close(file);
+}
+
 static void checks(void) {
     memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED);
@@ -219,6 +246,7 @@ static void checks(void) {
     vfork_and_exec();
     waiting();
     orphans_find_the_subreaper();
+    memory_shortage_preference();
     faults_are_counted();
     busy_children_share_the_processor();
     floating_point_survives_switches();

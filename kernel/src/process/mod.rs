@@ -11,7 +11,7 @@ mod children;
 mod credentials;
 mod end;
 mod limits;
-mod shortage;
+pub mod shortage;
 mod space;
 mod table;
 mod usage;
@@ -110,6 +110,8 @@ pub struct Attributes {
     pub has_no_new_privileges: AtomicBool,
     /// `PR_SET_CHILD_SUBREAPER`: orphans below the process become its children. Cleared in a child.
     pub is_child_subreaper: AtomicBool,
+    /// Who ends when memory runs out.
+    pub shortage: shortage::Preference,
     /// Whether `PR_SET_DUMPABLE` took the attribute away.
     pub is_undumpable: AtomicBool,
 }
@@ -369,6 +371,7 @@ impl Attributes {
             nice: AtomicI8::new(self.nice.load(Ordering::Relaxed)),
             has_no_new_privileges: AtomicBool::new(self.has_no_new_privileges.load(Ordering::Relaxed)),
             is_child_subreaper: AtomicBool::new(false),
+            shortage: self.shortage.for_child(),
             is_undumpable: AtomicBool::new(self.is_undumpable.load(Ordering::Relaxed)),
         }
     }

@@ -4,6 +4,7 @@
 //! Directories are tables of entries; an entry says how its text, link or object is made from the directory's subject
 //! (nothing, or a process). Nothing is stored: a text is made when it is read from its start.
 
+mod adjustment;
 mod descriptors;
 mod load;
 mod maps;
@@ -77,6 +78,14 @@ impl<C> Entry<C> {
         Entry {
             name,
             mode: 0o400,
+            node: Node::Object(open),
+        }
+    }
+
+    const fn setting(name: &'static str, open: fn(&C) -> Result<Arc<dyn Object>, Errno>) -> Self {
+        Entry {
+            name,
+            mode: 0o644,
             node: Node::Object(open),
         }
     }

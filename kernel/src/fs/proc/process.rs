@@ -8,17 +8,19 @@ use abi::file::S_IFDIR;
 
 use super::system::may_look_into;
 use super::text::Text;
-use super::{Directory, Entry, FIRST, descriptors, maps, pagemap, process_id, smaps, status, translation};
+use super::{
+    Directory, Entry, FIRST, adjustment, descriptors, maps, pagemap, process_id, smaps, status, translation,
+};
 use crate::fs::Dentry;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
 use crate::fs::mount;
-use crate::process::{Pid, Process};
+use crate::process::{Pid, Process, shortage};
 
 /// What most entries are about.
 pub type Subject = Arc<Process>;
 
-static ENTRIES: [Entry<Subject>; 19] = [
+static ENTRIES: [Entry<Subject>; 21] = [
     Entry::text("cmdline", |process, text| strings(text, &process.command_line())),
     Entry::text("comm", |process, text| {
         strings(text, alloc::format!("{}\n", process.name()).as_bytes())
@@ -44,6 +46,11 @@ static ENTRIES: [Entry<Subject>; 19] = [
     Entry::text("maps", maps::maps),
     Entry::text("mountinfo", mount_info),
     Entry::text("mounts", mounts),
+    Entry::text("oom_score", |process, text| {
+        text.add(format_args!("{}\n", shortage::score(process)));
+        Ok(())
+    }),
+    Entry::setting("oom_score_adj", adjustment::open),
     Entry::object("pagemap", pagemap::open),
     Entry::link("root", |process| {
         Box::new(PlaceLink {
