@@ -4,6 +4,7 @@
 mod bad_programs;
 mod boot;
 mod busybox;
+mod crash;
 mod debian;
 mod demos;
 mod glibc;
@@ -23,6 +24,7 @@ fn all() -> Vec<Scene> {
         boot::SCENES,
         ram::SCENES,
         shell::SCENES,
+        crash::SCENES,
         demos::SCENES,
         busybox::SCENES,
         glibc::SCENES,

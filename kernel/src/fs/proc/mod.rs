@@ -18,6 +18,7 @@ pub mod sysfs;
 mod system;
 mod text;
 mod translation;
+mod trigger;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -86,6 +87,14 @@ impl<C> Entry<C> {
         Entry {
             name,
             mode: 0o644,
+            node: Node::Object(open),
+        }
+    }
+
+    const fn command(name: &'static str, open: fn(&C) -> Result<Arc<dyn Object>, Errno>) -> Self {
+        Entry {
+            name,
+            mode: 0o200,
             node: Node::Object(open),
         }
     }

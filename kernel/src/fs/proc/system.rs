@@ -10,14 +10,14 @@ use mm::Event;
 use platform::timer;
 
 use super::text::Text;
-use super::{Entry, TextLink, pages, sys};
+use super::{Entry, TextLink, pages, sys, trigger};
 use crate::fs::filesystem::Filesystem;
 use crate::fs::mount;
 use crate::process::{self, Process};
 use crate::syscall::system;
 use crate::{boot, memory, scheduler, time};
 
-pub static ENTRIES: [Entry<()>; 19] = [
+pub static ENTRIES: [Entry<()>; 20] = [
     Entry::text("cmdline", command_line),
     Entry::text("cpuinfo", processors),
     Entry::text("filesystems", filesystems),
@@ -37,6 +37,7 @@ pub static ENTRIES: [Entry<()>; 19] = [
     Entry::text("stat", statistics),
     Entry::text("swaps", swaps),
     Entry::directory("sys", 0o555, sys::root),
+    Entry::command("sysrq-trigger", trigger::open),
     Entry::link("thread-self", |()| {
         let current = scheduler::current();
         let (pid, tid) = (current.process.pid, current.tid);

@@ -1,0 +1,41 @@
+//! /proc/sysrq-trigger: commands for whoever can still write to a file (Linux, Documentation/admin-guide/sysrq.rst). `c`
+//! crashes the kernel, so that one can see what a crash looks like; `b` restarts and `o` turns off, at once.
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+
+use crate::boot;
+use crate::fs::object::{Io, Object, Positioning};
+use crate::user_memory::{Sink, Source};
+
+struct Trigger;
+
+/// Opens the file.
+pub fn open((): &()) -> Result<Arc<dyn Object>, Errno> {
+    Ok(Arc::new(Trigger))
+}
+
+impl Object for Trigger {
+    fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
+        Err(Errno::EIO)
+    }
+
+    /// The first byte is the command, as on Linux; `EINVAL` for one that is not known here.
+    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+        let mut command = [0];
+        if from.take(&mut command)? == 0 {
+            return Ok(0);
+        }
+        match &command {
+            b"b" => boot::restart(),
+            b"o" => boot::power_off(),
+            b"c" => panic!("sysrq triggered crash"),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn positioning(&self) -> Positioning {
+        Positioning::Bytes
+    }
+}
