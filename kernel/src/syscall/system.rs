@@ -187,6 +187,7 @@ pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> 
         LINUX_REBOOT_CMD_RESTART | LINUX_REBOOT_CMD_RESTART2 => boot::restart(),
         LINUX_REBOOT_CMD_POWER_OFF => boot::power_off(),
         LINUX_REBOOT_CMD_HALT => boot::halt(),
+        // What Ctrl-Alt-Del does: neither board has a keyboard that could say it.
         LINUX_REBOOT_CMD_CAD_ON | LINUX_REBOOT_CMD_CAD_OFF => Ok(0),
         _ => Err(Errno::EINVAL),
     }
