@@ -20,6 +20,7 @@ mod panic;
 mod process;
 mod scheduler;
 mod signal;
+mod sync;
 mod syscall;
 mod thread;
 mod time;

@@ -5,6 +5,7 @@
 //! kernel's heap and stacks may use what it spares; calls that make the kernel hold more (fork, exec, mmap) ask [`has_room`]
 //! first and fail with `ENOMEM`.
 
+use crate::sync::Mutex;
 use abi::Errno;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -13,7 +14,7 @@ use alloc::vec::Vec;
 use mm::{FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource};
 use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
-use spin::{Mutex, Once};
+use spin::Once;
 
 /// Free bytes without which the kernel takes on no new obligations: they are for finishing old ones.
 const LEAST_ROOM: usize = 1 << 20;

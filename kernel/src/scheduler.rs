@@ -14,6 +14,7 @@
 //! thread's turn only while another thread waits for the processor.
 
 use crate::process::Space;
+use crate::sync::Mutex;
 use crate::thread::{State, Thread};
 use crate::time;
 use crate::tty;
@@ -25,7 +26,7 @@ use platform::cpu::{MAX_CPUS, PerCpu};
 use platform::interrupt::{self, Interrupt};
 use platform::thread::KernelThread;
 use platform::timer;
-use spin::{Mutex, Once};
+use spin::Once;
 
 /// A turn: how long a thread runs while others wait, in nanoseconds.
 pub const TURN_NANOS: u64 = 10_000_000;

@@ -3,6 +3,7 @@
 
 use crate::process::{Pid, Process};
 use crate::signal::ThreadSignals;
+use crate::sync::Mutex;
 use crate::user_loop;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -10,7 +11,6 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use mm::NoMemory;
 use platform::thread::KernelThread;
 use platform::user::{UserContext, UserRegisters};
-use spin::Mutex;
 
 /// One thread.
 pub struct Thread {

@@ -3,12 +3,12 @@
 use crate::process::Process;
 use crate::scheduler;
 use crate::signal::timer as signal_timer;
+use crate::sync::Mutex;
 use crate::thread::Thread;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicU64, Ordering};
 use platform::timer;
-use spin::Mutex;
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;

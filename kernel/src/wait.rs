@@ -8,12 +8,12 @@
 
 use crate::scheduler;
 use crate::signal;
+use crate::sync::Mutex;
 use crate::thread::Thread;
 use crate::time;
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use spin::Mutex;
 
 /// The sleep ended because a signal is to be delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,9 +7,9 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
+use crate::sync::Mutex;
 use abi::Errno;
 use mm::{PAGE_SIZE, PageError};
-use spin::Mutex;
 
 use super::filesystem::Filesystem;
 use super::turn::{Held, Turn};

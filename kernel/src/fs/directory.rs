@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
+use crate::sync::{Mutex, MutexGuard};
 use abi::Errno;
-use spin::{Mutex, MutexGuard};
 
 use super::dentry::Dentry;
 

@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicI32, Ordering};
 
+use crate::sync::Mutex;
 use abi::Errno;
 use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID};
 use abi::time::TimeSpec;
-use spin::Mutex;
 
 use super::contents::Contents;
 use super::dentry::Dentry;

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::sync::Mutex;
 use abi::Errno;
-use spin::Mutex;
 
 use super::record_locks::{Kind, Record, Records};
 use crate::wait::WaitQueue;

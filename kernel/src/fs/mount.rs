@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sync::Mutex;
 use abi::Errno;
-use spin::Mutex;
 
 use super::dentry::Dentry;
 use super::filesystem::{Filesystem, Kind};

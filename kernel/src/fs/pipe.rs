@@ -8,12 +8,12 @@ mod end;
 
 use alloc::sync::Arc;
 
+use crate::sync::Mutex;
 use abi::Errno;
 use abi::file::PIPE_BUF;
 use abi::signal::Signal;
 use end::PipeEnd;
 use mm::{Frame, PAGE_SIZE};
-use spin::Mutex;
 
 use super::object::Object;
 use super::turn::Turn;

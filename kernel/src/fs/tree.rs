@@ -5,9 +5,9 @@
 
 use alloc::sync::Arc;
 
+use crate::sync::{Mutex, MutexGuard};
 use abi::Errno;
 use abi::file::{S_ISGID, W_OK, X_OK};
-use spin::{Mutex, MutexGuard};
 
 use super::dentry::Dentry;
 use super::directory::{Children, Entries};

@@ -8,7 +8,7 @@ mod syslog;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use spin::Mutex;
+use crate::sync::Mutex;
 
 use crate::time;
 use crate::wait::WaitQueue;

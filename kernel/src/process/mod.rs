@@ -31,6 +31,7 @@ pub use usage::Usage;
 use crate::fs::{Directories, FileTable, OpenFile};
 use crate::memory;
 use crate::signal::{IntervalTimer, ProcessSignals};
+use crate::sync::Mutex;
 use crate::thread::Thread;
 use crate::wait::WaitQueue;
 use abi::Errno;
@@ -39,7 +40,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, Ordering};
-use spin::Mutex;
 
 /// The first process: it gets the orphans, and the machine does not outlive it.
 pub const INIT: Pid = 1;

@@ -4,11 +4,11 @@
 
 use super::Process;
 use crate::memory;
+use crate::sync::Mutex;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use mm::{Access, AddressSpace, NoMemory, Outcome, VirtAddr};
-use spin::Mutex;
 
 /// An address space and its lock.
 pub struct Space {

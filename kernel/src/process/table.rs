@@ -2,12 +2,12 @@
 //! of it, for a process's end touches most of it at once; it is never held for longer than a walk down a few small trees.
 
 use super::{INIT, Process};
+use crate::sync::Mutex;
 use abi::Errno;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use spin::Mutex;
 
 /// A process's id.
 pub type Pid = u32;

@@ -1,11 +1,11 @@
 //! What a process used: processor time, faults, switches; its own and that of the children it waited for.
 
 use super::Process;
+use crate::sync::Mutex;
 use abi::process::RUsage;
 use abi::time::TimeVal;
 use core::sync::atomic::{AtomicU64, Ordering};
 use platform::timer;
-use spin::Mutex;
 
 /// Counters of one process.
 #[derive(Default)]

@@ -17,6 +17,7 @@ pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
 use crate::process::Process;
+use crate::sync::Mutex;
 use crate::thread::Thread;
 use abi::signal::{
     DefaultAction, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SS_DISABLE, SigAction, SigInfo, SigSet,
@@ -25,7 +26,6 @@ use abi::signal::{
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use pending::Pending;
-use spin::Mutex;
 use stop::Stop;
 
 /// What to do with each signal; `sigaction` of all 64.

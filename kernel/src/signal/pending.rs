@@ -1,10 +1,10 @@
 //! Signals that were sent and not yet delivered. A standard signal waits once, however often it is sent; a real-time
 //! signal as often as it is sent, in order (signal(7), "Queueing and delivery semantics").
 
+use crate::sync::Mutex;
 use abi::signal::{SigInfo, SigSet, Signal};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
-use spin::Mutex;
 
 /// Pending signals of a process or of a thread.
 #[derive(Default)]

@@ -2,11 +2,11 @@
 
 use super::ProcessSignals;
 use crate::process::{self, Process};
+use crate::sync::Mutex;
 use crate::wait::WaitQueue;
 use abi::process::WaitStatus;
 use abi::signal::Signal;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use spin::Mutex;
 
 /// How many processes are stopped.
 static STOPPED: AtomicUsize = AtomicUsize::new(0);

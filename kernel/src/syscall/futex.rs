@@ -7,6 +7,7 @@
 
 use crate::memory;
 use crate::process::Space;
+use crate::sync::Mutex;
 use crate::thread::Thread;
 use crate::{time, user_memory, wait};
 use abi::Errno;
@@ -20,7 +21,6 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use mm::{Access, PAGE_SIZE, Sharing, VirtAddr};
 use platform::timer;
-use spin::Mutex;
 
 const BUCKETS: usize = 64;
 

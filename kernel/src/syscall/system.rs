@@ -2,6 +2,7 @@
 
 use super::process::meant;
 use crate::scheduler;
+use crate::sync::Mutex;
 use crate::thread::Thread;
 use crate::{boot, memory, process, time, user_memory};
 use abi::Errno;
@@ -15,7 +16,6 @@ use abi::reboot::{
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use mm::PAGE_SIZE;
-use spin::Mutex;
 
 /// The Linux release whose interface this is: glibc asks.
 pub const RELEASE: &str = "6.12.0-holstein";

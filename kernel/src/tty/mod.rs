@@ -15,12 +15,13 @@ mod transfer;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sync::Mutex;
 use abi::Errno;
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 use abi::terminal::WinSize;
 use discipline::Discipline;
-use spin::{Mutex, Once};
+use spin::Once;
 
 pub use file::{open_console, open_controlling, open_line};
 pub use job_control::session_ended;

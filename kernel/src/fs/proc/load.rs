@@ -6,8 +6,8 @@
 
 use core::fmt;
 
+use crate::sync::Mutex;
 use platform::timer;
-use spin::Mutex;
 
 use super::system::up_and_idle;
 

@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
+use crate::sync::Mutex;
 use abi::Errno;
-use spin::Mutex;
 
 use crate::fs::object::{Io, Object, Positioning};
 use crate::user_memory::Sink;
