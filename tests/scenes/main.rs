@@ -1,5 +1,6 @@
-//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [TEXT]` plays those with TEXT in their names. With `--linux` Debian's
-//! kernel is the one under test, which proves the portable scenes. Ends with `N passed, N failed`.
+//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--seconds N] [--seed N] [TEXT]` plays those with TEXT in
+//! their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes; `--seconds` and
+//! `--seed` are for the soak. Ends with `N passed, N failed`.
 
 mod bad_programs;
 mod boot;
@@ -17,7 +18,7 @@ mod shell;
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tests::{Kernel, Scene, files, runner};
+use tests::{Kernel, Scene, Setting, Soak, files, runner};
 
 fn all() -> Vec<Scene> {
     let themes = [
@@ -37,50 +38,64 @@ fn all() -> Vec<Scene> {
     themes.concat()
 }
 
+/// What `make test` asks of the soak.
+const SHORT_SOAK: Soak = Soak { seconds: 20, seed: 1 };
+
 struct Choice {
     is_list_only: bool,
-    kernel: Kernel,
+    setting: Setting,
     text: String,
 }
 
 fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
     let (mut is_list_only, mut is_linux, mut path, mut text) = (false, false, None, String::new());
+    let mut soak = SHORT_SOAK;
     while let Some(word) = words.next() {
         match word.as_str() {
             "--linux" => is_linux = true,
             "--list" => is_list_only = true,
             "--kernel" => path = Some(PathBuf::from(words.next().context("--kernel FILE")?)),
+            "--seconds" => soak.seconds = words.next().context("--seconds N")?.parse()?,
+            "--seed" => soak.seed = words.next().context("--seed N")?.parse()?,
             _ => text = word,
         }
     }
-    let kernel = if is_linux {
-        Kernel::Linux(files::linux()?)
-    } else {
-        let path = path.unwrap_or_else(|| files::built().join("kernel8.img"));
-        Kernel::Holstein(if is_list_only {
-            path
-        } else {
-            files::existing(path)?
-        })
-    };
+    let (normal, checked) = kernels(is_linux, path)?;
     Ok(Choice {
         is_list_only,
-        kernel,
+        setting: Setting {
+            normal,
+            checked,
+            soak,
+        },
         text,
+    })
+}
+
+/// The kernels for normal and for checked scenes.
+fn kernels(is_linux: bool, named: Option<PathBuf>) -> Result<(Kernel, Kernel)> {
+    let built = |name| Kernel::Holstein(files::built().join(name));
+    Ok(match named {
+        _ if is_linux => {
+            let linux = Kernel::Linux(files::linux()?);
+            (linux.clone(), linux)
+        }
+        Some(path) => (Kernel::Holstein(path.clone()), Kernel::Holstein(path)),
+        None => (built("kernel8.img"), built("kernel8-checked.img")),
     })
 }
 
 fn run() -> Result<bool> {
     let choice = choice(std::env::args().skip(1))?;
     let mut scenes = all();
-    let is_linux = matches!(choice.kernel, Kernel::Linux(_));
+    let is_linux = matches!(choice.setting.normal, Kernel::Linux(_));
     scenes.retain(|scene| scene.name.contains(&choice.text) && (scene.is_portable || !is_linux));
     ensure!(!scenes.is_empty(), "no scene's name contains {:?}", choice.text);
     if choice.is_list_only {
         scenes.iter().for_each(|scene| println!("{}", scene.name));
         return Ok(true);
     }
-    let count = runner::play(&scenes, &choice.kernel);
+    let count = runner::play(&scenes, &choice.setting);
     println!("{} passed, {} failed", count.passed, count.failed);
     Ok(count.failed == 0)
 }

@@ -8,6 +8,6 @@ pub mod session;
 pub mod stage;
 
 pub use qemu::{Gic, Machine, Virt};
-pub use runner::Scene;
+pub use runner::{Scene, Setting, Soak};
 pub use session::Session;
-pub use stage::{Kernel, Stage};
+pub use stage::{Build, Kernel, Stage};

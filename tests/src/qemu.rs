@@ -33,7 +33,7 @@ impl Default for Virt {
             gic: Gic::V2,
             has_el2: false,
             memory: "1G",
-            cpus: 1,
+            cpus: 4,
         }
     }
 }
@@ -67,6 +67,8 @@ impl Machine {
         command.args([
             "-nic", "none", "-display", "none", "-monitor", "none", "-serial", "stdio",
         ]);
+        // One host thread for each processor, so that they truly run at once.
+        command.args(["-accel", "tcg,thread=multi"]);
         match self {
             Machine::Virt(virt) => {
                 let gic = if virt.gic == Gic::V3 { 3 } else { 2 };

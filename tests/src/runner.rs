@@ -1,6 +1,6 @@
 //! Plays scenes, two at a time, and counts.
 
-use crate::stage::{Kernel, Stage};
+use crate::stage::{Build, Kernel, Stage};
 use anyhow::Result;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +22,37 @@ pub struct Scene {
     pub is_portable: bool,
     /// The time after which it has failed.
     pub limit: Duration,
+    /// The kernel that it wants when it plays on Holstein.
+    pub build: Build,
+}
+
+/// What is chosen for all scenes together.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The kernel for [`Build::Normal`].
+    pub normal: Kernel,
+    /// The kernel for [`Build::Checked`]; the same one when it was named by hand, or is Linux.
+    pub checked: Kernel,
+    /// How long and from which seed the soak does its random work.
+    pub soak: Soak,
+}
+
+/// How much random work a soak does.
+#[derive(Clone, Copy, Debug)]
+pub struct Soak {
+    /// For how long.
+    pub seconds: u64,
+    /// What decides the work; the same seed gives each process the same choices.
+    pub seed: u64,
+}
+
+impl Setting {
+    fn kernel(&self, build: Build) -> &Kernel {
+        match build {
+            Build::Normal => &self.normal,
+            Build::Checked => &self.checked,
+        }
+    }
 }
 
 impl Scene {
@@ -32,6 +63,7 @@ impl Scene {
             play,
             is_portable: true,
             limit: Duration::from_secs(180),
+            build: Build::Normal,
         }
     }
 
@@ -40,6 +72,14 @@ impl Scene {
         Scene {
             is_portable: false,
             ..Scene::portable(name, play)
+        }
+    }
+
+    /// The same scene on the checked build: for what stresses the kernel more than it looks at its answers.
+    pub const fn checked(self) -> Self {
+        Scene {
+            build: Build::Checked,
+            ..self
         }
     }
 
@@ -61,15 +101,15 @@ pub struct Count {
     pub failed: usize,
 }
 
-/// Plays the scenes on this kernel and prints a line for each.
-pub fn play(scenes: &[Scene], kernel: &Kernel) -> Count {
+/// Plays the scenes and prints a line for each.
+pub fn play(scenes: &[Scene], setting: &Setting) -> Count {
     let waiting = Mutex::new(scenes.iter().copied().collect::<VecDeque<_>>());
     let count = Mutex::new(Count::default());
     std::thread::scope(|threads| {
         for _ in 0..AT_ONCE {
             threads.spawn(|| {
                 while let Some(scene) = take(&waiting) {
-                    let has_passed = play_one(&scene, kernel);
+                    let has_passed = play_one(&scene, setting);
                     let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
                     if has_passed {
                         count.passed += 1
@@ -88,9 +128,10 @@ fn take(waiting: &Mutex<VecDeque<Scene>>) -> Option<Scene> {
 }
 
 /// Plays one scene; true if it passed.
-fn play_one(scene: &Scene, kernel: &Kernel) -> bool {
+fn play_one(scene: &Scene, setting: &Setting) -> bool {
     let start = Instant::now();
-    let mut stage = match Stage::new(scene.name, kernel.clone(), scene.limit) {
+    let kernel = setting.kernel(scene.build).clone();
+    let mut stage = match Stage::new(scene, kernel, setting.soak) {
         Ok(stage) => stage,
         Err(error) => return report(scene, start, Err(error), ""),
     };

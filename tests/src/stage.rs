@@ -2,6 +2,7 @@
 
 use crate::files;
 use crate::qemu::{Load, Machine, Virt};
+use crate::runner::{Scene, Soak};
 use crate::session::{Session, Transcript};
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
@@ -9,6 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Which of Holstein's builds a scene boots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// As it is released.
+    Normal,
+    /// The same with debug assertions, overflow checks and the checker of the lock order.
+    Checked,
+}
 
 /// The kernel under test. Linux is there to prove the scenes themselves: what fails on it is a wrong scene.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +39,8 @@ const PROMPT: &str = r"(?m)^(holstein:\S*|/\S*|~) ?# (\x1b\[6n)?$";
 pub struct Stage {
     /// The kernel that the scene boots.
     pub kernel: Kernel,
+    /// What a soak is asked for.
+    pub soak: Soak,
     name: &'static str,
     folder: PathBuf,
     deadline: Instant,
@@ -37,14 +49,17 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(name: &'static str, kernel: Kernel, limit: Duration) -> Result<Self> {
-        let folder = files::built().join("scenes").join(name);
+    pub(crate) fn new(scene: &Scene, kernel: Kernel, soak: Soak) -> Result<Self> {
+        let (Kernel::Holstein(file) | Kernel::Linux(file)) = &kernel;
+        files::existing(file.clone())?;
+        let folder = files::built().join("scenes").join(scene.name);
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + scene.limit;
         let forbidden = Regex::new(CRASH)?;
         Ok(Stage {
             kernel,
-            name,
+            soak,
+            name: scene.name,
             folder,
             deadline,
             forbidden,
@@ -99,7 +114,12 @@ impl Stage {
         Ok(session)
     }
 
-    /// Starts the virt board with one processor and 1 GiB.
+    /// From now on the scene may take this much longer than its limit says.
+    pub fn extend(&mut self, time: Duration) {
+        self.deadline += time;
+    }
+
+    /// Starts the virt board with four processors and 1 GiB.
     pub fn boot_virt(&mut self, load: &Load) -> Result<Session> {
         self.boot(&Machine::Virt(Virt::default()), load)
     }
@@ -121,6 +141,7 @@ impl Stage {
         let mut compiler = Command::new("aarch64-linux-gnu-gcc");
         compiler.args([
             "-static",
+            "-pthread",
             "-O1",
             "-std=gnu17",
             "-Wall",
