@@ -16,6 +16,7 @@ extern crate alloc;
 #[macro_use]
 pub mod runtime;
 pub mod applets;
+pub mod bench;
 pub mod demo;
 pub mod pages;
 pub mod shell;

@@ -15,6 +15,7 @@ pub mod directory;
 pub mod file;
 #[cfg(target_os = "none")]
 mod heap;
+pub mod measure;
 pub mod memory;
 pub mod path;
 pub mod process;

@@ -1,0 +1,185 @@
+//! System calls that need no other memory than a page, and switches between two processes.
+
+use super::children::Board;
+use super::meter::Meter;
+use super::report::{Report, TIME, hundredths};
+use super::settings::Settings;
+use super::Row;
+use crate::runtime::file::{File, pipe};
+use crate::runtime::measure::{empty_calls, null_calls, ticks};
+use crate::runtime::memory::{Break, Mapping, PAGE, Sharing};
+use crate::runtime::process::{self, Fork};
+use crate::runtime::{Errno, Result};
+
+/// The rows of this file.
+pub const ROWS: &[Row] = &[
+    Row {
+        name: "null_call",
+        run: null_call,
+    },
+    Row {
+        name: "mmap_munmap",
+        run: map_and_unmap,
+    },
+    Row {
+        name: "mmap_touch_munmap",
+        run: map_touch_unmap,
+    },
+    Row {
+        name: "brk",
+        run: move_break,
+    },
+    Row {
+        name: "pipe_round_trip",
+        run: pipe_round_trip,
+    },
+    Row {
+        name: "switch",
+        run: switch,
+    },
+    Row {
+        name: "yield",
+        run: yield_to_another,
+    },
+];
+
+/// Calls in one repeat: enough that the counter's step does not show.
+const CALLS: u64 = 4096;
+
+/// getppid(2), without the loop around it.
+fn null_call(settings: &Settings, report: &mut Report) -> Result<()> {
+    report.measure("null_call", CALLS, settings.repeats, |meter| {
+        let start = ticks();
+        empty_calls(CALLS);
+        let loops = ticks() - start;
+        let mut whole = Meter::timing();
+        whole.time(|| null_calls(CALLS));
+        // The call takes the place of the instruction that does nothing.
+        meter.add(whole.ticks().saturating_sub(loops));
+        Ok(())
+    })
+}
+
+fn map_and_unmap(settings: &Settings, report: &mut Report) -> Result<()> {
+    repeat_call(settings, report, "mmap_munmap", || map_page().map(drop))
+}
+
+fn map_touch_unmap(settings: &Settings, report: &mut Report) -> Result<()> {
+    repeat_call(settings, report, "mmap_touch_munmap", || {
+        map_page().map(|page| page.store(0, 1))
+    })
+}
+
+/// Unmapped when dropped.
+fn map_page() -> Result<Mapping> {
+    Mapping::anonymous(PAGE, Sharing::Private)
+}
+
+/// brk(2) up by a page, a store into it, and down again.
+fn move_break(settings: &Settings, report: &mut Report) -> Result<()> {
+    repeat_call(settings, report, "brk", || {
+        Break::grow(1).map(|page| page.store(0, 1))
+    })
+}
+
+fn repeat_call(
+    settings: &Settings,
+    report: &mut Report,
+    name: &str,
+    call: impl Fn() -> Result<()>,
+) -> Result<()> {
+    const TIMES: u64 = 512;
+    report.measure(name, TIMES, settings.repeats, |meter| {
+        meter.time(|| (0..TIMES).try_for_each(|_| call()))
+    })
+}
+
+/// Round trips in one repeat.
+const ROUNDS: u64 = 512;
+
+/// A byte there and a byte back.
+fn exchange(to: &File, from: &File) -> Result<()> {
+    to.write(&[1])?;
+    match from.read(&mut [0])? {
+        1 => Ok(()),
+        _ => Err(Errno::EPIPE),
+    }
+}
+
+/// A process that sends back each byte, until there are no more.
+struct Echo {
+    pid: i32,
+    to: File,
+    from: File,
+}
+
+impl Echo {
+    fn start() -> Result<Echo> {
+        let (child_from, to) = pipe()?;
+        let (from, child_to) = pipe()?;
+        match process::fork_keeping_output()? {
+            Fork::Parent(pid) => Ok(Echo { pid, to, from }),
+            Fork::Child => {
+                drop((to, from));
+                while let Ok(1) = child_from.read(&mut [0]) {
+                    if child_to.write(&[1]).is_err() {
+                        break;
+                    }
+                }
+                process::exit_now(0)
+            }
+        }
+    }
+
+    fn end(self) -> Result<()> {
+        drop(self.to);
+        process::wait_for_end(self.pid).map(drop)
+    }
+}
+
+fn round_trips(meter: &mut Meter) -> Result<()> {
+    let echo = Echo::start()?;
+    exchange(&echo.to, &echo.from)?;
+    meter.time(|| (0..ROUNDS).try_for_each(|_| exchange(&echo.to, &echo.from)))?;
+    echo.end()
+}
+
+/// A byte to another process and one back: two writes, two reads, two switches.
+fn pipe_round_trip(settings: &Settings, report: &mut Report) -> Result<()> {
+    report.measure("pipe_round_trip", ROUNDS, settings.repeats, round_trips)
+}
+
+/// A switch between processes: half of a round trip, less the same reads and writes within one process.
+fn switch(settings: &Settings, report: &mut Report) -> Result<()> {
+    let (from, to) = pipe()?;
+    let mut samples = alloc::vec::Vec::new();
+    for _ in 0..settings.repeats {
+        let (mut alone, mut both) = (Meter::timing(), Meter::timing());
+        alone.time(|| (0..2 * ROUNDS).try_for_each(|_| exchange(&to, &from)))?;
+        round_trips(&mut both)?;
+        samples.push(hundredths(both.ticks().saturating_sub(alone.ticks()), 2 * ROUNDS));
+    }
+    report.add("switch", TIME, &mut samples, "");
+    Ok(())
+}
+
+/// sched_yield(2) to another process that does nothing else: a call and a switch, where there is one processor.
+fn yield_to_another(settings: &Settings, report: &mut Report) -> Result<()> {
+    let board = Board::new()?;
+    let child = match process::fork_keeping_output()? {
+        Fork::Parent(pid) => pid,
+        Fork::Child => {
+            while board.read(0) == 0 {
+                process::yield_now();
+            }
+            process::exit_now(0)
+        }
+    };
+    let measured = report.measure("yield", 2 * ROUNDS, settings.repeats, |meter| {
+        meter.time(|| (0..ROUNDS).for_each(|_| process::yield_now()));
+        Ok(())
+    });
+    board.write(0, 1);
+    process::wait_for_end(child)?;
+    measured
+}

@@ -1,0 +1,106 @@
+//! What a kernel counts of itself: the lines of /proc/vmstat that tell what a deed did, and the contention of locks in
+//! /proc/lock_stat. Kernels without them give no counts.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::runtime::file;
+
+/// The beginnings of the names that are reported, of hundreds that Linux has.
+const NAMES: [&str; 6] = ["pgfault", "cow_", "zero_", "tlbi_", "dsb_", "bytes_"];
+
+/// The kernel's counters at one moment, or how much each grew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    /// As they stand now.
+    pub fn now() -> Counts {
+        let mut counts = Counts::default();
+        if let Ok(text) = file::read_text("/proc/vmstat") {
+            counts.add_events(&text);
+        }
+        if let Ok(text) = file::read_text("/proc/lock_stat") {
+            counts.add_locks(&text);
+        }
+        counts
+    }
+
+    /// Lines `name number`.
+    fn add_events(&mut self, text: &str) {
+        for line in text.lines() {
+            let Some((name, number)) = line.split_once(' ') else {
+                continue;
+            };
+            if NAMES.iter().any(|start| name.starts_with(start))
+                && let Ok(number) = number.trim().parse()
+            {
+                self.0.insert(name.to_string(), number);
+            }
+        }
+    }
+
+    /// A line of column names, then lines of a lock's name and its numbers: the sum of each column over all locks.
+    fn add_locks(&mut self, text: &str) {
+        let mut lines = text.lines();
+        let columns: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().skip(1).collect();
+        for line in lines {
+            let numbers = line.split_whitespace().skip(1);
+            for (column, number) in columns.iter().zip(numbers) {
+                if let Ok(number) = number.parse::<u64>() {
+                    *self.0.entry(alloc::format!("lock_{column}")).or_default() += number;
+                }
+            }
+        }
+    }
+
+    /// How much each has grown since `before`.
+    pub fn since(&self, before: &Counts) -> Counts {
+        let grown = self.0.iter().map(|(name, value)| {
+            let old = before.0.get(name).copied().unwrap_or(0);
+            (name.clone(), value.saturating_sub(old))
+        });
+        Counts(grown.collect())
+    }
+
+    /// Adds what another one counted.
+    pub fn add(&mut self, other: &Counts) {
+        for (name, value) in &other.0 {
+            *self.0.entry(name.clone()).or_default() += value;
+        }
+    }
+
+    /// Those that are not zero, per operation: `name=1.25,name=3.00`.
+    pub fn text(&self, operations: u64) -> String {
+        let mut text = String::new();
+        for (name, &value) in self.0.iter().filter(|(_, value)| **value > 0) {
+            let separator = if text.is_empty() { "" } else { "," };
+            let hundredths = value * 100 / operations.max(1);
+            text += &alloc::format!("{separator}{name}={}.{:02}", hundredths / 100, hundredths % 100);
+        }
+        text
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_and_subtracted() {
+        let mut before = Counts::default();
+        before.add_events("nr_free_pages 7\ntlbi_asid 5\ncow_copied 1\npgfault 9\n");
+        let mut after = Counts::default();
+        after.add_events("tlbi_asid 8\ncow_copied 1\npgfault 19\n");
+        assert_eq!(after.since(&before).text(4), "pgfault=2.50,tlbi_asid=0.75");
+    }
+
+    #[test]
+    fn locks_are_summed() {
+        let mut counts = Counts::default();
+        counts.add_locks("rank contended spins\nprocess 1 20\nspace 2 30\n");
+        assert_eq!(counts.text(1), "lock_contended=3.00,lock_spins=50.00");
+    }
+}

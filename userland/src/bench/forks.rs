@@ -1,0 +1,51 @@
+//! fork(2) alone, at several sizes of memory.
+
+use super::children::Waiting;
+use super::report::Report;
+use super::settings::Settings;
+use super::{Row, filled, pages_of};
+use crate::runtime::Result;
+use crate::runtime::memory::{Mapping, Sharing};
+use abi::memory::MADV_HUGEPAGE;
+use alloc::format;
+
+/// The rows of this file.
+pub const ROWS: &[Row] = &[
+    Row {
+        name: "fork",
+        run: fork,
+    },
+    Row {
+        name: "fork_huge",
+        run: fork_huge,
+    },
+];
+
+/// The call, in a parent that has written so much memory; the child waits.
+fn fork(settings: &Settings, report: &mut Report) -> Result<()> {
+    for size in settings.sizes_that_fit() {
+        let _memory = filled(pages_of(size))?;
+        fork_row(report, &format!("fork/{size}"), settings.repeats_at(size))?;
+    }
+    Ok(())
+}
+
+/// The same with the kernel asked to use pages of 2 MiB, which not every kernel has.
+fn fork_huge(settings: &Settings, report: &mut Report) -> Result<()> {
+    const SIZE: usize = 1024;
+    if !settings.sizes_that_fit().contains(&SIZE) {
+        return Ok(());
+    }
+    let memory = Mapping::anonymous(SIZE << 20, Sharing::Private)?;
+    memory.advise(MADV_HUGEPAGE)?;
+    memory.store_pages(pages_of(SIZE), 1);
+    fork_row(report, &format!("fork_huge/{SIZE}"), settings.repeats)
+}
+
+fn fork_row(report: &mut Report, name: &str, repeats: usize) -> Result<()> {
+    report.measure(name, 1, repeats, |meter| {
+        let child = Waiting::fork(meter)?;
+        child.settle()?;
+        child.end()
+    })
+}

@@ -1,0 +1,67 @@
+//! The meter that rows time their deeds with.
+
+use super::counts::Counts;
+use crate::runtime::measure::ticks;
+
+/// Adds up the time of the parts that count; or, in a repeat that is not timed, what the kernel counted during them.
+/// The two exclude each other, because reading the counters is work for the kernel.
+#[derive(Debug, Default)]
+pub struct Meter {
+    ticks: u64,
+    longest: u64,
+    counts: Option<Counts>,
+}
+
+impl Meter {
+    /// A meter that takes the time.
+    pub fn timing() -> Meter {
+        Meter::default()
+    }
+
+    /// A meter that reads the kernel's counters instead.
+    pub fn counting() -> Meter {
+        Meter {
+            counts: Some(Counts::default()),
+            ..Meter::default()
+        }
+    }
+
+    /// Does something that counts.
+    pub fn time<T>(&mut self, deed: impl FnOnce() -> T) -> T {
+        match &mut self.counts {
+            None => {
+                let start = ticks();
+                let result = deed();
+                self.add(ticks() - start);
+                result
+            }
+            Some(counts) => {
+                let before = Counts::now();
+                let result = deed();
+                counts.add(&Counts::now().since(&before));
+                result
+            }
+        }
+    }
+
+    /// Adds time that was taken elsewhere, by a child for example.
+    pub fn add(&mut self, ticks: u64) {
+        self.ticks += ticks;
+        self.longest = self.longest.max(ticks);
+    }
+
+    /// All the time so far.
+    pub fn ticks(&self) -> u64 {
+        self.ticks
+    }
+
+    /// The longest piece that was added.
+    pub fn longest(&self) -> u64 {
+        self.longest
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> Option<&Counts> {
+        self.counts.as_ref()
+    }
+}

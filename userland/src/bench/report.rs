@@ -1,0 +1,113 @@
+//! What the benchmark prints: one line for each figure, fields separated by tabs,
+//! `bench ROW UNIT MEDIAN LEAST MOST REPEATS COUNTS`; `bench-failed ROW WHY`; at the end `bench-end ROWS FAILED`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::meter::Meter;
+use crate::runtime::memory::PAGE;
+use crate::runtime::measure::nanoseconds;
+use crate::runtime::time::TimeSpec;
+use crate::runtime::{Result, time};
+
+/// A nanosecond of the virtual counter, which is an instruction when QEMU counts them.
+pub const TIME: &str = "ns";
+/// A plain number.
+pub const NUMBER: &str = "count";
+/// How often something was done in a second of the virtual counter.
+pub const RATE: &str = "per_s";
+
+/// Prints figures, and counts them.
+#[derive(Debug, Default)]
+pub struct Report {
+    figures: usize,
+    failures: usize,
+}
+
+impl Report {
+    /// Repeats a deed and reports the median time of one operation. Once before, unmeasured, to make everything warm;
+    /// and once after, for the kernel's counters.
+    pub fn measure(
+        &mut self,
+        name: &str,
+        operations: u64,
+        repeats: usize,
+        mut deed: impl FnMut(&mut Meter) -> Result<()>,
+    ) -> Result<()> {
+        deed(&mut Meter::timing())?;
+        let mut samples = Vec::with_capacity(repeats);
+        for _ in 0..repeats {
+            let mut meter = Meter::timing();
+            deed(&mut meter)?;
+            samples.push(hundredths(meter.ticks(), operations));
+        }
+        let mut meter = Meter::counting();
+        deed(&mut meter)?;
+        let counts = meter.counts().map_or(String::new(), |counts| counts.text(operations));
+        self.add(name, TIME, &mut samples, &counts);
+        Ok(())
+    }
+
+    /// Reports samples, in hundredths of the unit.
+    pub fn add(&mut self, name: &str, unit: &str, samples: &mut [u64], counts: &str) {
+        samples.sort_unstable();
+        let (Some(least), Some(most)) = (samples.first(), samples.last()) else {
+            return self.fail(name, "nothing was measured");
+        };
+        let middle = samples[samples.len() / 2];
+        println!(
+            "bench\t{name}\t{unit}\t{}\t{}\t{}\t{}\t{counts}",
+            Decimal(middle),
+            Decimal(*least),
+            Decimal(*most),
+            samples.len()
+        );
+        self.figures += 1;
+        rest();
+    }
+
+    /// Says that a row could not be measured.
+    pub fn fail(&mut self, name: &str, why: impl core::fmt::Display) {
+        println!("bench-failed\t{name}\t{why}");
+        self.failures += 1;
+        rest();
+    }
+
+    /// The last line; the program's exit status.
+    pub fn finish(&self) -> i32 {
+        println!("bench-end\t{}\t{}", self.figures, self.failures);
+        i32::from(self.failures > 0 || self.figures == 0)
+    }
+}
+
+/// Time of one of several operations, in hundredths of a nanosecond.
+pub fn hundredths(ticks: u64, operations: u64) -> u64 {
+    nanoseconds(ticks.saturating_mul(100)) / operations.max(1)
+}
+
+/// A number of hundredths.
+struct Decimal(u64);
+
+impl core::fmt::Display for Decimal {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
+        write!(formatter, "{}.{:02}", self.0 / 100, self.0 % 100)
+    }
+}
+
+/// Lets the console's interrupts pass before the next thing is timed.
+fn rest() {
+    // A rest that is cut short only makes the next figure less calm.
+    let _ = time::sleep(TimeSpec::from_nanoseconds(50_000_000));
+}
+
+const _: () = assert!(PAGE == 4096, "the rows are per page of 4 KiB");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_have_two_places() {
+        assert_eq!(alloc::format!("{} {}", Decimal(5), Decimal(12_345)), "0.05 123.45");
+    }
+}

@@ -1,0 +1,89 @@
+//! What the arguments ask for.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::runtime::system;
+
+/// `bench [sizes=MIB,MIB...] [repeats=N] [ROW...]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Memory sizes, in MiB, of the rows that are measured at several.
+    pub sizes: Vec<usize>,
+    /// How often a deed is repeated; at large sizes less often.
+    pub repeats: usize,
+    /// Names of rows; none means all.
+    pub rows: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            sizes: [0, 1, 16, 64, 256, 1024, 2048, 4096].to_vec(),
+            repeats: 11,
+            rows: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the words behind the program's name; the word that is wrong, if one is. A lone `--` is passed over.
+    pub fn parse(words: &[&str]) -> Result<Settings, String> {
+        let mut settings = Settings::default();
+        for word in words.iter().filter(|word| !word.is_empty() && **word != "--") {
+            let is_understood = match word.split_once('=') {
+                Some(("sizes", list)) => numbers(list).map(|sizes| settings.sizes = sizes),
+                Some(("repeats", number)) => number
+                    .parse()
+                    .ok()
+                    .filter(|&repeats| repeats > 0)
+                    .map(|repeats| settings.repeats = repeats),
+                Some(_) => None,
+                None => Some(settings.rows.push(word.to_string())),
+            };
+            is_understood.ok_or_else(|| word.to_string())?;
+        }
+        Ok(settings)
+    }
+
+    /// Whether a row is asked for.
+    pub fn wants(&self, row: &str) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|name| name == row)
+    }
+
+    /// Those of the sizes that the free memory has room for, with some to spare for tables and copies.
+    pub fn sizes_that_fit(&self) -> Vec<usize> {
+        let free = system::information().map_or(0, |memory| memory.freeram * u64::from(memory.mem_unit));
+        let fits = |&size: &usize| (size as u64 * 17 / 16 + 32) << 20 <= free;
+        self.sizes.iter().copied().filter(fits).collect()
+    }
+
+    /// How often to repeat at this size: a GiB takes its time.
+    pub fn repeats_at(&self, mebibytes: usize) -> usize {
+        if mebibytes >= 1024 {
+            self.repeats.min(3)
+        } else {
+            self.repeats
+        }
+    }
+}
+
+fn numbers(list: &str) -> Option<Vec<usize>> {
+    list.split(',').map(|number| number.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_understood_or_named() {
+        let settings = Settings::parse(&["--", "sizes=0,16", "repeats=3", "fork", ""]).unwrap();
+        assert_eq!((settings.sizes.as_slice(), settings.repeats), ([0, 16].as_slice(), 3));
+        assert!(settings.wants("fork") && !settings.wants("vfork"));
+        assert!(Settings::default().wants("anything"));
+        for wrong in ["sizes=", "sizes=1,x", "repeats=0", "rounds=1"] {
+            assert_eq!(Settings::parse(&[wrong]), Err(wrong.to_string()));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `bench [sizes=MIB,...] [repeats=N] [ROW...]`: what system calls, faults and forks cost. Runs on Linux too.
+//!
+//! Times are nanoseconds of the virtual counter: guest instructions, under QEMU's `-icount shift=0,sleep=off`. As the
+//! first process it mounts /proc, waits until a kernel has done what it does after boot, and powers off at the end.
+
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+use abi::reboot::LINUX_REBOOT_CMD_POWER_OFF;
+use userland::bench::report::Report;
+use userland::bench::rows;
+use userland::bench::settings::Settings;
+use userland::runtime::time::{self, TimeSpec};
+use userland::runtime::{measure, output, process, system};
+use userland::{eprintln, println};
+
+userland::entry!(program);
+
+/// How long Linux is busy with itself after boot.
+const SETTLING_SECONDS: u64 = 5;
+
+fn program(arguments: &[&str]) -> i32 {
+    let is_first = process::id() == 1;
+    if is_first {
+        // A kernel may have mounted it itself; without it there are no counters, and all else works.
+        let _ = measure::mount("proc", "/proc");
+        let _ = time::sleep(TimeSpec::from_nanoseconds(SETTLING_SECONDS * 1_000_000_000));
+    }
+    let status = bench(arguments.get(1..).unwrap_or_default());
+    if !is_first {
+        return status;
+    }
+    if let Err(error) = output::flush().and_then(|()| system::reboot(LINUX_REBOOT_CMD_POWER_OFF)) {
+        eprintln!("bench: {error}");
+    }
+    status
+}
+
+fn bench(words: &[&str]) -> i32 {
+    let settings = match Settings::parse(words) {
+        Ok(settings) => settings,
+        Err(word) => {
+            eprintln!("bench: {word}: expected sizes=MIB,MIB..., repeats=N or the name of a row");
+            return 2;
+        }
+    };
+    let mut report = Report::default();
+    for row in rows().iter().filter(|row| settings.wants(row.name)) {
+        if let Err(error) = (row.run)(&settings, &mut report) {
+            report.fail(row.name, error);
+        }
+    }
+    println!("bench-kernel\t{}", kernel());
+    report.finish()
+}
+
+/// Name and release of the kernel.
+fn kernel() -> alloc::string::String {
+    system::name().map_or_else(
+        |error| alloc::format!("{error}"),
+        |name| alloc::format!("{} {}", system::field(&name.sysname), system::field(&name.release)),
+    )
+}

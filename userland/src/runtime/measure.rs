@@ -1,0 +1,100 @@
+//! What measuring needs and no other program does: the counter as it is, loops that are nothing but the thing measured,
+//! advice about memory, and a mount for programs that run as the first process.
+
+use super::memory::{PAGE, Region};
+use super::path::c_string;
+use super::raw::syscall;
+use super::{Result, time};
+use abi::nr;
+
+/// The virtual counter, unscaled: [`nanoseconds`] turns differences into time.
+pub fn ticks() -> u64 {
+    time::counter().0
+}
+
+/// The time of so many ticks. Under QEMU's `-icount shift=0` it is the number of instructions executed.
+pub fn nanoseconds(ticks: u64) -> u64 {
+    let rate = u128::from(time::counter().1);
+    (u128::from(ticks) * 1_000_000_000 / rate) as u64
+}
+
+/// Makes `count` calls of getppid(2): two instructions of loop and the call.
+#[cfg(target_arch = "aarch64")]
+pub fn null_calls(count: u64) {
+    // SAFETY: the call touches no memory and changes x0 only.
+    unsafe {
+        core::arch::asm!(
+            "2:",
+            "svc #0",
+            "subs {count}, {count}, #1",
+            "b.ne 2b",
+            count = inout(reg) count.max(1) => _,
+            in("x8") nr::GETPPID,
+            out("x0") _,
+            options(nostack),
+        );
+    }
+}
+
+/// The same loop as [`null_calls`] with an instruction that does nothing in place of the call.
+#[cfg(target_arch = "aarch64")]
+pub fn empty_calls(count: u64) {
+    // SAFETY: counts a register down.
+    unsafe {
+        core::arch::asm!(
+            "2:",
+            "nop",
+            "subs {count}, {count}, #1",
+            "b.ne 2b",
+            count = inout(reg) count.max(1) => _,
+            options(nomem, nostack),
+        );
+    }
+}
+
+/// The host makes no calls.
+#[cfg(not(target_arch = "aarch64"))]
+pub fn null_calls(_count: u64) {}
+
+/// The host makes no calls.
+#[cfg(not(target_arch = "aarch64"))]
+pub fn empty_calls(_count: u64) {}
+
+impl Region {
+    /// The addresses of its pages from the first on, once it is certain that there are so many.
+    fn first_pages(&self, pages: usize) -> impl Iterator<Item = *mut u64> {
+        assert!(pages <= self.pages(), "{pages} pages of {}", self.pages());
+        let start = self.address();
+        (0..pages).map(move |page| (start + page * PAGE) as *mut u64)
+    }
+
+    /// Stores a word into each of the first pages: one store and the loop.
+    pub fn store_pages(&self, pages: usize, value: u64) {
+        for word in self.first_pages(pages) {
+            // SAFETY: within the region, aligned, and no Rust reference to it exists.
+            unsafe { word.write_volatile(value) }
+        }
+    }
+
+    /// Loads a word from each of the first pages.
+    pub fn load_pages(&self, pages: usize) {
+        for word in self.first_pages(pages) {
+            // SAFETY: as in `store_pages`.
+            unsafe { word.read_volatile() };
+        }
+    }
+
+    /// madvise(2) for the whole region.
+    pub fn advise(&self, advice: u32) -> Result<()> {
+        // SAFETY: Rust assumes nothing of the region's contents.
+        unsafe { syscall(nr::MADVISE, [self.address(), self.length(), advice as usize]) }.map(drop)
+    }
+}
+
+/// mount(2) of a file system that has no device.
+pub fn mount(kind: &str, place: &str) -> Result<()> {
+    let (kind, place) = (c_string(kind)?, c_string(place)?);
+    let (kind, place) = (kind.as_ptr() as usize, place.as_ptr() as usize);
+    // SAFETY: NUL-terminated strings that live through the call; no data.
+    unsafe { syscall(nr::MOUNT, [kind, place, kind, 0, 0]) }.map(drop)
+}
