@@ -14,14 +14,14 @@
 //! thread's turn only while another thread waits for the processor.
 
 use crate::process::Space;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::thread::{State, Thread};
 use crate::time;
 use crate::tty;
 use abi::Errno;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 use platform::cpu::{MAX_CPUS, PerCpu};
 use platform::interrupt::{self, Interrupt};
 use platform::thread::KernelThread;
@@ -36,7 +36,7 @@ struct Cpu {
     /// The stack of [`run`].
     own: Once<KernelThread>,
     current: Mutex<Option<Arc<Thread>>>,
-    queue: Mutex<VecDeque<Arc<Thread>>>,
+    queue: Mutex<VecDeque<Arc<Thread>>, { rank::RUN_QUEUE }>,
     /// The space in TTBR0. Kept while the processor idles; it cannot be released before the processor leaves it.
     space: Mutex<Option<Arc<Space>>>,
     /// When the turn of the running thread ends.
@@ -96,6 +96,24 @@ pub fn wake(thread: &Arc<Thread>) -> bool {
         enqueue(thread.clone());
     }
     was_asleep
+}
+
+/// Makes a thread look at its signals, and whether it is to end, soon: it is told, woken if it sleeps, and interrupted if it
+/// runs at EL0 on another processor.
+pub fn alert(thread: &Arc<Thread>) {
+    thread.call_attention();
+    if !wake(thread) {
+        kick(thread);
+    }
+}
+
+/// Brings a thread that runs on another processor into the kernel for a moment. Nothing happens to any other thread.
+pub fn kick(_thread: &Thread) {}
+
+/// Returns when every processor that runs a thread in `space` (every processor that runs a thread for `None`) has executed
+/// a memory barrier and synchronised its context since the call: membarrier(2). The caller holds no lock.
+pub fn synchronise(_space: Option<&Arc<Space>>) {
+    fence(Ordering::SeqCst);
 }
 
 /// Gives up the processor until the thread is woken. `current` has called [`Thread::prepare_to_sleep`]; returns at once
