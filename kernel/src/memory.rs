@@ -5,7 +5,7 @@
 //! kernel's heap and stacks may use what it spares; calls that make the kernel hold more (fork, exec, mmap) ask [`has_room`]
 //! first and fail with `ENOMEM`.
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -119,7 +119,7 @@ impl Drop for FrameHandle {
 /// somebody first touches it.
 pub struct SharedZeros {
     len: u64,
-    pages: Mutex<BTreeMap<u64, FrameHandle>>,
+    pages: Mutex<BTreeMap<u64, FrameHandle>, { rank::PAGES }>,
 }
 
 impl SharedZeros {

@@ -1,45 +1,94 @@
-//! The kernel's lock. Every lock has a *rank*, and a processor that holds one may only take one of higher rank: so no two
-//! processors can wait for each other. The ranks, and what each lock guards, are in [`rank`].
+//! The kernel's lock. Every lock has a [`rank`], and a processor that holds one takes only locks of higher rank: so no two
+//! processors can wait for each other. Builds with debug assertions check that at each lock ([`order`]), and that nothing is
+//! held where a thread sleeps or user memory is touched ([`assert_none_held`]).
+//!
+//! Interrupts are masked wherever the kernel runs, so every lock is held with interrupts masked and nobody interrupts a
+//! holder on its processor. Holders are quick: what takes long (copies, frees of whole files) is done behind the lock.
+
+pub mod contention;
+mod order;
+pub mod rank;
 
 use core::ops::{Deref, DerefMut};
+use core::panic::Location;
+use order::{Hold, Holds, Kin};
+use platform::cpu::{MAX_CPUS, PerCpu};
+use spin::mutex::{SpinMutex, SpinMutexGuard};
 
-/// A spin lock of rank `RANK` around a `T`. Interrupts are masked wherever the kernel runs, so a holder is never interrupted
-/// on its processor.
+/// A spin lock of rank `RANK` around a `T`.
 #[derive(Default)]
-pub struct Mutex<T: ?Sized, const RANK: u8 = { rank::LEAF }>(spin::Mutex<T>);
+pub struct Mutex<T, const RANK: u8 = { rank::LEAF }>(SpinMutex<T>);
 
 /// Access to what a [`Mutex`] guards; the lock is released by the drop.
-pub struct MutexGuard<'a, T: ?Sized, const RANK: u8 = { rank::LEAF }> {
-    guard: spin::MutexGuard<'a, T>,
+#[must_use]
+pub struct MutexGuard<'a, T, const RANK: u8 = { rank::LEAF }> {
+    guard: SpinMutexGuard<'a, T>,
 }
 
-/// The order in which locks are taken.
-pub mod rank {
-    /// Nothing is taken while it is held.
-    pub const LEAF: u8 = u8::MAX;
-}
+/// What each processor holds, where that is checked.
+static HELD: PerCpu<SpinMutex<Holds>> = PerCpu::new([const { SpinMutex::new(Holds::new()) }; MAX_CPUS]);
 
 impl<T, const RANK: u8> Mutex<T, RANK> {
     /// A lock that nobody holds.
     pub const fn new(value: T) -> Mutex<T, RANK> {
-        Mutex(spin::Mutex::new(value))
+        Mutex(SpinMutex::new(value))
     }
-}
 
-impl<T: ?Sized, const RANK: u8> Mutex<T, RANK> {
     /// Waits until nobody holds the lock, and takes it.
     #[inline]
+    #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T, RANK> {
-        MutexGuard { guard: self.0.lock() }
+        self.take(Kin::Alone)
+    }
+
+    /// As [`Mutex::lock`], for one who may hold another lock of this rank. The caller says why no two processors can take two
+    /// such locks in different order.
+    #[inline]
+    #[track_caller]
+    pub fn lock_second(&self) -> MutexGuard<'_, T, RANK> {
+        self.take(Kin::Ordered)
+    }
+
+    #[inline]
+    #[track_caller]
+    fn take(&self, kin: Kin) -> MutexGuard<'_, T, RANK> {
+        if cfg!(debug_assertions) {
+            note_taken(self.address(), RANK, kin);
+        }
+        let guard = match self.0.try_lock() {
+            Some(guard) => guard,
+            None => self.wait(),
+        };
+        MutexGuard { guard }
+    }
+
+    #[cold]
+    fn wait(&self) -> SpinMutexGuard<'_, T> {
+        let mut spins = 0;
+        loop {
+            // Looking without writing leaves the cache line with its holder.
+            while self.0.is_locked() {
+                spins += 1;
+                core::hint::spin_loop();
+            }
+            if let Some(guard) = self.0.try_lock() {
+                contention::count(RANK, spins);
+                return guard;
+            }
+        }
     }
 
     /// What is guarded, for somebody who owns the lock itself.
     pub fn get_mut(&mut self) -> &mut T {
         self.0.get_mut()
     }
+
+    fn address(&self) -> usize {
+        self.0.as_mut_ptr().cast::<()>().addr()
+    }
 }
 
-impl<T: ?Sized, const RANK: u8> Deref for MutexGuard<'_, T, RANK> {
+impl<T, const RANK: u8> Deref for MutexGuard<'_, T, RANK> {
     type Target = T;
 
     #[inline]
@@ -48,9 +97,50 @@ impl<T: ?Sized, const RANK: u8> Deref for MutexGuard<'_, T, RANK> {
     }
 }
 
-impl<T: ?Sized, const RANK: u8> DerefMut for MutexGuard<'_, T, RANK> {
+impl<T, const RANK: u8> DerefMut for MutexGuard<'_, T, RANK> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.guard
     }
+}
+
+impl<T, const RANK: u8> Drop for MutexGuard<'_, T, RANK> {
+    #[inline]
+    fn drop(&mut self) {
+        if cfg!(debug_assertions) {
+            note_released(core::ptr::from_ref(&*self.guard).cast::<()>().addr(), RANK);
+        }
+    }
+}
+
+/// Says that this processor holds no lock here: a thread is about to sleep, or user memory to be touched. Checked in builds
+/// with debug assertions.
+#[inline]
+#[track_caller]
+pub fn assert_none_held() {
+    if cfg!(debug_assertions) {
+        check_none_held();
+    }
+}
+
+#[track_caller]
+fn check_none_held() {
+    let held = HELD.get().lock().any();
+    if let Some(held) = held {
+        panic!("no lock may be held here, but this processor holds {held}");
+    }
+}
+
+#[track_caller]
+fn note_taken(lock: usize, rank: u8, kin: Kin) {
+    let place = Location::caller();
+    let noted = HELD.get().lock().add(Hold { lock, rank, place }, kin);
+    if let Err(breach) = noted {
+        panic!("{breach}");
+    }
+}
+
+fn note_released(lock: usize, rank: u8) {
+    let was_held = HELD.get().lock().remove(lock, rank);
+    assert!(was_held, "{} was released by another processor", rank::name(rank));
 }

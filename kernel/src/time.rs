@@ -3,7 +3,7 @@
 use crate::process::Process;
 use crate::scheduler;
 use crate::signal::timer as signal_timer;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -13,7 +13,7 @@ use platform::timer;
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
 
-static TIMERS: Mutex<Timers> = Mutex::new(Timers {
+static TIMERS: Mutex<Timers, { rank::TIMERS }> = Mutex::new(Timers {
     due: BTreeMap::new(),
     sequence: 0,
 });

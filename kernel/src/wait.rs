@@ -8,7 +8,7 @@
 
 use crate::scheduler;
 use crate::signal;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use crate::time;
 use abi::Errno;
@@ -27,7 +27,7 @@ impl From<Interrupted> for Errno {
 
 /// Threads that wait for one thing.
 pub struct WaitQueue {
-    sleepers: Mutex<Vec<Arc<Thread>>>,
+    sleepers: Mutex<Vec<Arc<Thread>>, { rank::WAIT_QUEUE }>,
 }
 
 /// What may end a sleep before its condition holds.

@@ -1,5 +1,5 @@
 //! The parts of the kernel that need no machine, compiled for the host with their own unit tests: the line discipline of the
-//! terminal, the text of paths, descriptors, record locks, the ring of the log.
+//! terminal, the text of paths, descriptors, record locks, the ring of the log, the order of locks.
 #![expect(
     dead_code,
     reason = "the kernel uses more of these modules than their tests do"
@@ -18,6 +18,12 @@ mod fs {
 #[path = "../../kernel/src/log"]
 mod log {
     mod ring;
+}
+
+#[path = "../../kernel/src/sync"]
+mod sync {
+    mod order;
+    mod rank;
 }
 
 #[path = "../../kernel/src/tty"]

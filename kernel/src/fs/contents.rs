@@ -7,7 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 use mm::{PAGE_SIZE, PageError};
 
@@ -25,7 +25,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// The contents of a regular file.
 pub struct Contents {
     filesystem: Arc<Filesystem>,
-    state: Mutex<State>,
+    state: Mutex<State, { rank::PAGES }>,
     writer: Turn,
 }
 

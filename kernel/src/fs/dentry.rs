@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 
 use super::inode::{Body, Inode};
@@ -17,8 +17,8 @@ use super::inode::{Body, Inode};
 pub struct Dentry {
     /// What is named.
     pub inode: Arc<Inode>,
-    place: Mutex<Place>,
-    mounted: Mutex<Option<Arc<Dentry>>>,
+    place: Mutex<Place, { rank::DENTRY }>,
+    mounted: Mutex<Option<Arc<Dentry>>, { rank::DENTRY }>,
 }
 
 struct Place {

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, rank};
 use abi::Errno;
 
 use super::dentry::Dentry;
@@ -17,8 +17,11 @@ const FIRST_POSITION: u64 = 2;
 
 /// The entries of a directory.
 pub struct Children {
-    entries: Mutex<Entries>,
+    entries: Mutex<Entries, { rank::DIRECTORY }>,
 }
+
+/// The entries of a directory while nobody else reads or changes them.
+pub type LockedEntries<'a> = MutexGuard<'a, Entries, { rank::DIRECTORY }>;
 
 /// The entries, locked.
 pub struct Entries {
@@ -42,8 +45,13 @@ impl Children {
     }
 
     /// Locks the entries.
-    pub fn lock(&self) -> MutexGuard<'_, Entries> {
+    pub fn lock(&self) -> LockedEntries<'_> {
         self.entries.lock()
+    }
+
+    /// Locks the entries of a further directory. The caller holds the lock on reshaping the tree: nobody else locks two.
+    pub fn lock_further(&self) -> LockedEntries<'_> {
+        self.entries.lock_second()
     }
 
     /// The entry of that name.

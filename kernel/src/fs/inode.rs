@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID};
 use abi::time::TimeSpec;
@@ -170,7 +170,7 @@ pub struct Inode {
     pub body: Body,
     /// Advisory locks of fcntl(2) and flock(2).
     pub locks: Locks,
-    attributes: Mutex<Attributes>,
+    attributes: Mutex<Attributes, { rank::ATTRIBUTES }>,
     /// Open files that write (positive) or executions (negative).
     holds: AtomicI32,
 }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 
 use super::dentry::Dentry;
@@ -13,7 +13,7 @@ use super::inode::{Body, Inode};
 use super::mount_options::{self, Options};
 use super::{directory_inode, fill_devices, memory_limit, proc};
 
-static MOUNTS: Mutex<Vec<Mount>> = Mutex::new(Vec::new());
+static MOUNTS: Mutex<Vec<Mount>, { rank::MOUNTS }> = Mutex::new(Vec::new());
 /// `st_dev` of the next filesystem: unnamed devices, major 0.
 static NEXT_DEVICE: AtomicU64 = AtomicU64::new(32);
 

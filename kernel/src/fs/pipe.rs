@@ -8,7 +8,7 @@ mod end;
 
 use alloc::sync::Arc;
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::PIPE_BUF;
 use abi::signal::Signal;
@@ -27,7 +27,7 @@ pub const CAPACITY: usize = SLOTS * PAGE_SIZE;
 
 /// A pipe.
 pub struct Pipe {
-    state: Mutex<State>,
+    state: Mutex<State, { rank::PIPE }>,
     reader: Turn,
     writer: Turn,
     /// Woken when there is something to read, or the last writer went.

@@ -5,18 +5,18 @@
 
 use alloc::sync::Arc;
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::{S_ISGID, W_OK, X_OK};
 
 use super::dentry::Dentry;
-use super::directory::{Children, Entries};
+use super::directory::{Children, Entries, LockedEntries};
 use super::inode::{Attributes, Body, Inode};
 use super::permission::Subject;
 use super::walk::{End, Last};
 
 /// Held while directories move or vanish.
-static RESHAPING: Mutex<()> = Mutex::new(());
+static RESHAPING: Mutex<(), { rank::RESHAPING }> = Mutex::new(());
 
 fn children(directory: &Dentry, otherwise: Errno) -> Result<&Children, Errno> {
     match &directory.inode.body {
@@ -167,7 +167,7 @@ pub fn remove_directory(end: &End, subject: &Subject) -> Result<(), Errno> {
     }
     let removed = {
         let mut entries = above.lock();
-        below.lock().close()?;
+        below.lock_further().close()?;
         remove_same(&mut entries, &end.name, entry)?
     };
     removed.inode.change(|attributes| attributes.links = 0);
@@ -285,8 +285,8 @@ fn check_rename(
 
 /// The entries of one or two directories, locked. Under [`RESHAPING`] any order of two will do.
 struct Both<'a> {
-    old: MutexGuard<'a, Entries>,
-    new: Option<MutexGuard<'a, Entries>>,
+    old: LockedEntries<'a>,
+    new: Option<LockedEntries<'a>>,
 }
 
 impl<'a> Both<'a> {
@@ -296,7 +296,7 @@ impl<'a> Both<'a> {
         let new = if is_same {
             None
         } else {
-            Some(children(&new.directory, Errno::EPERM)?.lock())
+            Some(children(&new.directory, Errno::EPERM)?.lock_further())
         };
         Ok(Both { old, new })
     }
@@ -320,7 +320,7 @@ fn move_entry(old: &End, new: &End, moved: &Arc<Dentry>) -> Result<(), Errno> {
         let replaced = both.new_entries().get(&new.name);
         if let Some(replaced) = &replaced {
             if let Body::Directory(below) = &replaced.inode.body {
-                below.lock().close()?;
+                below.lock_further().close()?;
             }
             both.new_entries().remove(&new.name);
             replaced.mark_removed();

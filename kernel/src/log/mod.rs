@@ -8,7 +8,7 @@ mod syslog;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 use crate::time;
 use crate::wait::WaitQueue;
@@ -23,7 +23,7 @@ const DEFAULT_CONSOLE_LEVEL: u8 = 7;
 /// The same with `quiet`.
 const QUIET_CONSOLE_LEVEL: u8 = 4;
 
-static LOG: Mutex<Log> = Mutex::new(Log {
+static LOG: Mutex<Log, { rank::LOG }> = Mutex::new(Log {
     ring: Ring::new(),
     read: 0,
     cleared: 0,

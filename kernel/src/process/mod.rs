@@ -31,7 +31,7 @@ pub use usage::Usage;
 use crate::fs::{Directories, FileTable, OpenFile};
 use crate::memory;
 use crate::signal::{IntervalTimer, ProcessSignals};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use crate::wait::WaitQueue;
 use abi::Errno;
@@ -49,13 +49,13 @@ pub struct Process {
     /// Its id.
     pub pid: Pid,
     /// Open files.
-    pub files: Mutex<Arc<FileTable>>,
+    pub files: Mutex<Arc<FileTable>, { rank::DESCRIPTORS }>,
     /// Root, current directory, umask.
     pub directories: Mutex<Arc<Directories>>,
     /// Actions, signals that wait for any thread, stop state.
     pub signals: ProcessSignals,
     /// `ITIMER_REAL`.
-    pub interval_timer: Mutex<IntervalTimer>,
+    pub interval_timer: Mutex<IntervalTimer, { rank::INTERVAL_TIMER }>,
     /// Time and faults.
     pub usage: Usage,
     /// Woken when a child ends, stops or goes on.
@@ -63,7 +63,7 @@ pub struct Process {
     /// Attributes that prctl(2), personality(2) and setpriority(2) set.
     pub attributes: Attributes,
     space: Mutex<Option<Arc<Space>>>,
-    threads: Mutex<Vec<Arc<Thread>>>,
+    threads: Mutex<Vec<Arc<Thread>>, { rank::THREADS }>,
     credentials: Mutex<Arc<Credentials>>,
     limits: Mutex<Arc<Limits>>,
     name: Mutex<Name>,

@@ -4,7 +4,7 @@
 
 use super::Process;
 use crate::memory;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use mm::{Access, AddressSpace, NoMemory, Outcome, VirtAddr};
 /// An address space and its lock.
 pub struct Space {
     /// Present until the drop.
-    memory: Mutex<Option<AddressSpace>>,
+    memory: Mutex<Option<AddressSpace>, { rank::SPACE }>,
     /// Processes that live in it.
     users: AtomicU32,
     /// Where exec laid the strings of arguments and environment.

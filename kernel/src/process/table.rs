@@ -2,7 +2,7 @@
 //! of it, for a process's end touches most of it at once; it is never held for longer than a walk down a few small trees.
 
 use super::{INIT, Process};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -18,7 +18,7 @@ const PID_END: Pid = 32768;
 /// Where the search begins again after the highest id (Linux's `RESERVED_PIDS`).
 const PID_RESTART: Pid = 300;
 
-static TABLE: Mutex<Table> = Mutex::new(Table::new());
+static TABLE: Mutex<Table, { rank::PROCESS_TABLE }> = Mutex::new(Table::new());
 
 /// All processes.
 pub(super) struct Table {

@@ -7,7 +7,7 @@
 
 use crate::memory;
 use crate::process::Space;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use crate::{time, user_memory, wait};
 use abi::Errno;
@@ -24,7 +24,7 @@ use platform::timer;
 
 const BUCKETS: usize = 64;
 
-static WAITERS: [Mutex<Vec<Arc<Waiter>>>; BUCKETS] = [const { Mutex::new(Vec::new()) }; BUCKETS];
+static WAITERS: [Mutex<Vec<Arc<Waiter>>, { rank::FUTEX }>; BUCKETS] = [const { Mutex::new(Vec::new()) }; BUCKETS];
 
 /// What a word is known by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +36,7 @@ enum Key {
 }
 
 impl Key {
-    fn bucket(self) -> &'static Mutex<Vec<Arc<Waiter>>> {
+    fn bucket(self) -> &'static Mutex<Vec<Arc<Waiter>>, { rank::FUTEX }> {
         let hash = match self {
             Key::Private(space, address) => (space >> 6) ^ (address as usize >> 2),
             Key::Shared(frame, offset) => frame as usize ^ (offset >> 2),

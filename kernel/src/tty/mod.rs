@@ -15,7 +15,7 @@ mod transfer;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
@@ -48,7 +48,7 @@ static CONSOLE: Once<Terminal> = Once::new();
 
 /// A terminal.
 struct Terminal {
-    state: Mutex<State>,
+    state: Mutex<State, { rank::TERMINAL }>,
     /// Woken when there may be something to read, or the settings or the hang-up state change.
     readable: WaitQueue,
     /// Woken when output goes on.

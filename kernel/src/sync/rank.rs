@@ -1,0 +1,78 @@
+//! The order in which locks are taken: from the top of this list to its end. A processor that holds a lock takes only locks
+//! that stand below it here.
+//!
+//! What is not here takes no lock of the kernel while it is held, and is taken last of all: the locks of `platform` (heap,
+//! RAM, stacks, console, interrupt controller, random numbers) and those of `mm` (frame stacks, the ASID pool).
+//!
+//! No lock is held across a sleep, nor while user memory is touched: a fault there takes [`SPACE`] and what follows it.
+
+/// `fs::tree`: held while directories move or vanish, so that "lies below" stays true while it matters. Only one processor
+/// holds it, so the holder may lock the entries of several directories in any order.
+pub const RESHAPING: u8 = 0;
+/// `fs::mount`: the table of mounts.
+pub const MOUNTS: u8 = 1;
+/// `fs::directory`: the entries of one directory. A second and third only under [`RESHAPING`].
+pub const DIRECTORY: u8 = 2;
+/// `fs::dentry`: parent and name of one dentry; what is mounted on it.
+pub const DENTRY: u8 = 3;
+/// `process::table`: ids, parents and children, groups, sessions, users.
+pub const PROCESS_TABLE: u8 = 4;
+/// `process`: the threads of one process.
+pub const THREADS: u8 = 5;
+/// `signal::timer`: the `ITIMER_REAL` of one process.
+pub const INTERVAL_TIMER: u8 = 6;
+/// `process::space`: one address space. A fault under it may ask a file for a page.
+pub const SPACE: u8 = 7;
+/// `fs::contents`, `memory`: size and pages of one file, or of one piece of shared memory.
+pub const PAGES: u8 = 8;
+/// `fs::pipe`: the ring of one pipe.
+pub const PIPE: u8 = 9;
+/// `tty`: settings, typed bytes, session and foreground group of the terminal.
+pub const TERMINAL: u8 = 10;
+/// `syscall::futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
+pub const FUTEX: u8 = 11;
+/// `log`: the kernel's log.
+pub const LOG: u8 = 12;
+/// `wait`: the sleepers of one queue. Taken by wakers whatever else they hold.
+pub const WAIT_QUEUE: u8 = 13;
+/// `time`: what is to happen when.
+pub const TIMERS: u8 = 14;
+/// `scheduler`: who waits for one processor.
+pub const RUN_QUEUE: u8 = 15;
+/// `process`: the descriptors of one process.
+pub const DESCRIPTORS: u8 = 16;
+/// `fs::inode`: the attributes of one file.
+pub const ATTRIBUTES: u8 = 17;
+/// Everything else: a value that is copied in or out. Nothing is taken while it is held.
+pub const LEAF: u8 = 18;
+
+/// How many ranks there are.
+pub const COUNT: usize = LEAF as usize + 1;
+
+/// Their names, for the checker and /proc/lock_stat.
+pub const NAMES: [&str; COUNT] = [
+    "reshaping",
+    "mounts",
+    "directory",
+    "dentry",
+    "process-table",
+    "threads",
+    "interval-timer",
+    "space",
+    "pages",
+    "pipe",
+    "terminal",
+    "futex",
+    "log",
+    "wait-queue",
+    "timers",
+    "run-queue",
+    "descriptors",
+    "attributes",
+    "leaf",
+];
+
+/// The name of a rank.
+pub fn name(rank: u8) -> &'static str {
+    NAMES.get(usize::from(rank)).copied().unwrap_or("unknown")
+}
