@@ -1,7 +1,8 @@
 //! C programs on Debian's glibc, statically linked, as process 1. They count their own checks (`tests/programs`).
 
+use crate::program;
 use anyhow::Result;
-use tests::{Scene, Stage};
+use tests::{Machine, Scene, Stage, Virt};
 
 pub const SCENES: &[Scene] = &[
     Scene::portable("glibc.forks", |stage| play(stage, "forks")),
@@ -9,14 +10,7 @@ pub const SCENES: &[Scene] = &[
 ];
 
 /// Boots the program as init; all its checks must pass, and it must power the board off.
-fn play(stage: &mut Stage, program: &str) -> Result<()> {
-    stage.compile(program)?;
-    let list = format!("dir /proc 755\nnod /dev/console c 5 1 600\nfile /init {program} 755");
-    let folder = stage.file("");
-    let initramfs = stage.initramfs(&list, &[&folder])?;
-    let load = stage.load_with(initramfs, "rdinit=/init");
-    let mut board = stage.boot_virt(&load)?;
-    board.expect(&format!("^{program}: [1-9][0-9]* passed, 0 failed$"))?;
-    board.expect(&format!("^{program}: status 0$"))?;
-    board.expect_end()
+fn play(stage: &mut Stage, name: &str) -> Result<()> {
+    let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", name, "")?;
+    program::expect_success(&mut board, name)
 }

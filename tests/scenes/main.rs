@@ -5,12 +5,14 @@
 mod bad_programs;
 mod boot;
 mod busybox;
+mod cores;
 mod crash;
 mod debian;
 mod demos;
 mod glibc;
 mod hostile;
 mod memory;
+mod program;
 mod ram;
 mod sdcard;
 mod shell;
@@ -33,6 +35,7 @@ fn all() -> Vec<Scene> {
         bad_programs::SCENES,
         memory::SCENES,
         hostile::SCENES,
+        cores::SCENES,
         sdcard::SCENES,
     ];
     themes.concat()

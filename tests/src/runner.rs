@@ -1,13 +1,16 @@
-//! Plays scenes, two at a time, and counts.
+//! Plays scenes, two at a time, then those that keep several processors busy by themselves, and counts.
 
 use crate::stage::{Build, Kernel, Stage};
 use anyhow::Result;
 use std::collections::VecDeque;
+use std::ops::Add;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many scenes play at once. Each QEMU keeps about one processor busy.
+/// How many scenes play at once. Most keep about one processor busy.
 const AT_ONCE: usize = 2;
+/// How many processors of this machine a busy scene should have for itself.
+const SHARE_OF_BUSY: usize = 4;
 /// How much of a failed scene's transcript is printed.
 const TAIL: usize = 40;
 
@@ -24,6 +27,8 @@ pub struct Scene {
     pub limit: Duration,
     /// The kernel that it wants when it plays on Holstein.
     pub build: Build,
+    /// It keeps several processors busy.
+    pub is_busy: bool,
 }
 
 /// What is chosen for all scenes together.
@@ -64,6 +69,7 @@ impl Scene {
             is_portable: true,
             limit: Duration::from_secs(180),
             build: Build::Normal,
+            is_busy: false,
         }
     }
 
@@ -72,6 +78,14 @@ impl Scene {
         Scene {
             is_portable: false,
             ..Scene::portable(name, play)
+        }
+    }
+
+    /// The same scene, which keeps several processors busy.
+    pub const fn busy(self) -> Self {
+        Scene {
+            is_busy: true,
+            ..self
         }
     }
 
@@ -101,12 +115,30 @@ pub struct Count {
     pub failed: usize,
 }
 
+impl Add for Count {
+    type Output = Count;
+
+    fn add(self, other: Count) -> Count {
+        Count {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
 /// Plays the scenes and prints a line for each.
 pub fn play(scenes: &[Scene], setting: &Setting) -> Count {
-    let waiting = Mutex::new(scenes.iter().copied().collect::<VecDeque<_>>());
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let (busy, others): (Vec<Scene>, Vec<Scene>) = scenes.iter().partition(|scene| scene.is_busy);
+    let count = play_at_once(others, setting, AT_ONCE);
+    count + play_at_once(busy, setting, (processors / SHARE_OF_BUSY).max(1))
+}
+
+fn play_at_once(scenes: Vec<Scene>, setting: &Setting, at_once: usize) -> Count {
+    let waiting = Mutex::new(VecDeque::from(scenes));
     let count = Mutex::new(Count::default());
     std::thread::scope(|threads| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             threads.spawn(|| {
                 while let Some(scene) = take(&waiting) {
                     let has_passed = play_one(&scene, setting);

@@ -1,0 +1,30 @@
+//! One program of `tests/programs` as process 1, and nothing else.
+
+use anyhow::Result;
+use tests::{Machine, Session, Stage};
+
+const LIST: &str = "dir /proc 755\ndir /tmp 1777\ndir /dev 755
+nod /dev/console c 5 1 600\nnod /dev/null c 1 3 666\nnod /dev/zero c 1 5 666\nnod /dev/full c 1 7 666\n";
+
+/// Boots a board with the program as init. `boot_words` go to the kernel, `arguments` to the program.
+pub fn boot(
+    stage: &mut Stage,
+    machine: &Machine,
+    boot_words: &str,
+    program: &str,
+    arguments: &str,
+) -> Result<Session> {
+    stage.compile(program)?;
+    let folder = stage.file("");
+    let list = format!("{LIST}file /init {program} 755");
+    let initramfs = stage.initramfs(&list, &[&folder])?;
+    let load = stage.load_with(initramfs, &format!("{boot_words} rdinit=/init -- {arguments}"));
+    stage.boot(machine, &load)
+}
+
+/// The program's own checks must all pass (see `tests/programs/check.h`), and it must power the board off.
+pub fn expect_success(board: &mut Session, program: &str) -> Result<()> {
+    board.expect(&format!("^{program}: [1-9][0-9]* passed, 0 failed$"))?;
+    board.expect(&format!("^{program}: status 0$"))?;
+    board.expect_end()
+}
