@@ -11,6 +11,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 use mm::{FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource};
 use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
@@ -118,6 +119,8 @@ impl Drop for FrameHandle {
 /// Memory that several processes share and that has no name: mmap(2) with MAP_SHARED and MAP_ANONYMOUS. A page is made when
 /// somebody first touches it.
 pub struct SharedZeros {
+    /// Told apart from all others by it; never used again.
+    number: u64,
     len: u64,
     pages: Mutex<BTreeMap<u64, FrameHandle>, { rank::PAGES }>,
 }
@@ -125,7 +128,9 @@ pub struct SharedZeros {
 impl SharedZeros {
     /// `len` pages.
     pub fn new(len: u64) -> Arc<SharedZeros> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
         Arc::new(SharedZeros {
+            number: LAST.fetch_add(1, Ordering::Relaxed) + 1,
             len,
             pages: Mutex::new(BTreeMap::new()),
         })
@@ -149,7 +154,7 @@ impl PageSource for SharedZeros {
     fn identity(&self) -> FileIdentity {
         FileIdentity {
             device: 1,
-            inode: core::ptr::from_ref(self).addr() as u64 & 0xffff_ffff,
+            inode: self.number,
         }
     }
 

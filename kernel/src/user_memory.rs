@@ -93,6 +93,11 @@ pub fn load_u32(at: u64) -> Result<u32, Errno> {
     until_served(|| user_copy::load_u32(VirtAddr(at)))
 }
 
+/// Stores `new` at the aligned word if it is `old`, in one step for all processors; returns what was found.
+pub fn compare_exchange_u32(at: u64, old: u32, new: u32) -> Result<u32, Errno> {
+    until_served(|| user_copy::compare_exchange_u32(VirtAddr(at), old, new))
+}
+
 fn until_served<T>(mut access: impl FnMut() -> Result<T, UserFault>) -> Result<T, Errno> {
     loop {
         match access() {
@@ -130,8 +135,9 @@ fn offset(at: u64, done: usize) -> VirtAddr {
     VirtAddr(at.wrapping_add(done as u64))
 }
 
-/// Serves a fault that the kernel's own access took.
-fn serve(fault: &UserFault) -> Result<(), Errno> {
+/// Serves a fault that the kernel's own access took. An access that may fault but not sleep, because a lock is held, is made by
+/// [`user_copy`] itself; its fault is served here when the lock is released.
+pub fn serve(fault: &UserFault) -> Result<(), Errno> {
     let abort = &fault.abort;
     let is_mapping = matches!(
         abort.cause,

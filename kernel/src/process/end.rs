@@ -9,7 +9,7 @@ use crate::fs::{self, FileTable};
 use crate::signal::{self, Disposition};
 use crate::syscall::futex;
 use crate::thread::Thread;
-use crate::{boot, scheduler, tty, user_memory};
+use crate::{boot, scheduler, tty};
 use abi::process::WaitStatus;
 use abi::signal::info::{SI_KERNEL, SI_USER};
 use abi::signal::{SigInfo, Signal};
@@ -21,7 +21,7 @@ use core::sync::atomic::Ordering;
 /// scheduler for the last time afterwards.
 pub fn end_current(thread: Arc<Thread>) {
     let process = thread.process.clone();
-    clear_tid(&thread);
+    futex::thread_ended(&thread);
     release_everything(&process);
     Usage::keep_thread(thread.ticks(), &process.usage);
     process.threads.lock().clear();
@@ -30,16 +30,6 @@ pub fn end_current(thread: Arc<Thread>) {
     }
     become_zombie(&process);
     thread.die();
-}
-
-/// Tells other users of the address space that the thread is gone (set_tid_address(2)). A process alone in its space has
-/// nobody to tell, and a write would only copy a page for nothing.
-fn clear_tid(thread: &Thread) {
-    let address = thread.clear_child_tid.load(Ordering::Relaxed);
-    let is_shared = thread.process.space().is_some_and(|space| space.is_shared());
-    if address != 0 && is_shared && user_memory::write_value(address, &0u32).is_ok() {
-        futex::wake_at(thread, address, 1);
-    }
 }
 
 /// Memory, files, timers. The vfork parent goes on, now that its memory is its own again.

@@ -96,6 +96,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::GETPRIORITY => process::getpriority(current, a, b),
         nr::SETPRIORITY => process::setpriority(current, a, b, c),
         nr::FUTEX => futex::futex(current, arguments(context)),
+        nr::FUTEX_WAITV => futex::futex_waitv(current, a, b, c, d, e),
 
         // Users and groups
         nr::GETUID => identity::getuid(current),

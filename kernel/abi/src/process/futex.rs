@@ -31,10 +31,18 @@ pub const FUTEX_WAKE_OP: u32 = 5;
 pub const FUTEX_LOCK_PI: u32 = 6;
 /// futex: unlock with priority inheritance.
 pub const FUTEX_UNLOCK_PI: u32 = 7;
+/// futex: take a lock with priority inheritance if it is free.
+pub const FUTEX_TRYLOCK_PI: u32 = 8;
 /// futex: wait with a mask and an absolute time.
 pub const FUTEX_WAIT_BITSET: u32 = 9;
 /// futex: wake with a mask.
 pub const FUTEX_WAKE_BITSET: u32 = 10;
+/// futex: wait, and be moved to a lock with priority inheritance.
+pub const FUTEX_WAIT_REQUEUE_PI: u32 = 11;
+/// futex: move waiters to a lock with priority inheritance.
+pub const FUTEX_CMP_REQUEUE_PI: u32 = 12;
+/// futex: lock with priority inheritance, the time by a clock of choice.
+pub const FUTEX_LOCK_PI2: u32 = 13;
 /// futex: the word is used by one process only.
 pub const FUTEX_PRIVATE_FLAG: u32 = 128;
 /// futex: the time is of `CLOCK_REALTIME`.
@@ -47,3 +55,47 @@ pub const FUTEX_WAITERS: u32 = 0x8000_0000;
 pub const FUTEX_OWNER_DIED: u32 = 0x4000_0000;
 /// futex word: the bits that hold the owner.
 pub const FUTEX_TID_MASK: u32 = 0x3fff_ffff;
+
+/// futex, `FUTEX_WAKE_OP`: the word becomes the argument.
+pub const FUTEX_OP_SET: u32 = 0;
+/// futex, `FUTEX_WAKE_OP`: the argument is added.
+pub const FUTEX_OP_ADD: u32 = 1;
+/// futex, `FUTEX_WAKE_OP`: or.
+pub const FUTEX_OP_OR: u32 = 2;
+/// futex, `FUTEX_WAKE_OP`: and not.
+pub const FUTEX_OP_ANDN: u32 = 3;
+/// futex, `FUTEX_WAKE_OP`: exclusive or.
+pub const FUTEX_OP_XOR: u32 = 4;
+/// futex, `FUTEX_WAKE_OP`: the argument is 1 shifted left by it.
+pub const FUTEX_OP_OPARG_SHIFT: u32 = 8;
+/// futex, `FUTEX_WAKE_OP`: wake at the second word if the old value is equal.
+pub const FUTEX_OP_CMP_EQ: u32 = 0;
+/// futex, `FUTEX_WAKE_OP`: not equal.
+pub const FUTEX_OP_CMP_NE: u32 = 1;
+/// futex, `FUTEX_WAKE_OP`: less.
+pub const FUTEX_OP_CMP_LT: u32 = 2;
+/// futex, `FUTEX_WAKE_OP`: less or equal.
+pub const FUTEX_OP_CMP_LE: u32 = 3;
+/// futex, `FUTEX_WAKE_OP`: greater.
+pub const FUTEX_OP_CMP_GT: u32 = 4;
+/// futex, `FUTEX_WAKE_OP`: greater or equal.
+pub const FUTEX_OP_CMP_GE: u32 = 5;
+
+/// One word of futex_waitv(2) (`linux/futex.h`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FutexWaitv {
+    /// The value that the word must have.
+    pub val: u64,
+    /// Its address.
+    pub uaddr: u64,
+    /// [`FUTEX_32`], perhaps [`FUTEX_PRIVATE_FLAG`].
+    pub flags: u32,
+    /// 0.
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<FutexWaitv>() == 24);
+/// futex_waitv: the word has 32 bits.
+pub const FUTEX_32: u32 = 2;
+/// futex_waitv: words at most.
+pub const FUTEX_WAITV_MAX: usize = 128;

@@ -1,0 +1,190 @@
+//! Waking: FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP.
+
+use super::key::{Key, Scope};
+use super::waiters::{self, Pair, Woken};
+use crate::thread::Thread;
+use crate::{scheduler, user_memory};
+use abi::Errno;
+use abi::process::{
+    FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GE, FUTEX_OP_CMP_GT, FUTEX_OP_CMP_LE,
+    FUTEX_OP_CMP_LT, FUTEX_OP_CMP_NE, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR,
+};
+use mm::VirtAddr;
+use platform::user_copy::{self, UserFault};
+
+/// How often an atomic change is tried with the buckets locked before others are let in (Linux's `FUTEX_MAX_LOOPS`).
+const MOST_TRIES: usize = 128;
+
+/// Two words, and what is to be done with those who wait for the first.
+#[derive(Clone, Copy)]
+pub struct Requeue {
+    /// Address of the first word.
+    pub from: u64,
+    /// Address of the second.
+    pub to: u64,
+    /// So many are woken.
+    pub wakes: u32,
+    /// So many then wait for the second word instead.
+    pub moves: u32,
+}
+
+/// How many to wake for a count as programs give it: Linux wakes one before it looks at the count, which has a sign.
+fn at_least_one(count: u32) -> usize {
+    (count as i32).max(1) as usize
+}
+
+/// FUTEX_WAKE, FUTEX_WAKE_BITSET: wakes up to `count` who wait with one of the bits of `mask`; how many.
+pub fn wake(current: &Thread, scope: Scope, address: u64, count: u32, mask: u32) -> Result<usize, Errno> {
+    if mask == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let key = Key::of(current, scope, address)?;
+    let mut woken = Woken::default();
+    waiters::lock(key).take(key, at_least_one(count), mask, &mut woken);
+    Ok(woken.rouse())
+}
+
+/// FUTEX_REQUEUE, and FUTEX_CMP_REQUEUE: only if the first word is `expected`, else `EAGAIN`. Returns how many were woken and
+/// moved.
+pub fn requeue(
+    current: &Thread,
+    scope: Scope,
+    request: Requeue,
+    expected: Option<u32>,
+) -> Result<usize, Errno> {
+    let wakes = i32::try_from(request.wakes).map_err(|_| Errno::EINVAL)? as usize;
+    let moves = i32::try_from(request.moves).map_err(|_| Errno::EINVAL)? as usize;
+    let (from, to) = keys(current, scope, request)?;
+    let mut pair = lock_if(from, to, request.from, expected)?;
+    let mut woken = Woken::default();
+    pair.take(from, wakes, &mut woken);
+    let moved = pair.move_waiters(moves);
+    drop(pair);
+    match (moved, woken.rouse()) {
+        (Err(error), 0) => Err(error),
+        (moved, woken) => Ok(woken + moved.unwrap_or(0)),
+    }
+}
+
+fn keys(current: &Thread, scope: Scope, request: Requeue) -> Result<(Key, Key), Errno> {
+    Ok((
+        Key::of(current, scope, request.from)?,
+        Key::of(current, scope, request.to)?,
+    ))
+}
+
+/// Locks both buckets, while the word at `address` is `expected` if something is expected of it: `EAGAIN` if not.
+fn lock_if(from: Key, to: Key, address: u64, expected: Option<u32>) -> Result<Pair, Errno> {
+    loop {
+        let pair = Pair::lock(from, to);
+        let Some(expected) = expected else {
+            return Ok(pair);
+        };
+        match user_copy::load_u32(VirtAddr(address)) {
+            Ok(found) if found == expected => return Ok(pair),
+            Ok(_) => return Err(Errno::EAGAIN),
+            Err(fault) => {
+                drop(pair);
+                user_memory::serve(&fault)?;
+            }
+        }
+    }
+}
+
+/// FUTEX_WAKE_OP: changes the second word as `code` says, wakes those who wait for the first, and those who wait for the second
+/// if its old value compares as `code` says; how many. One step for every waiter of both words.
+pub fn wake_and_change(current: &Thread, scope: Scope, request: Requeue, code: u32) -> Result<usize, Errno> {
+    let (from, to) = keys(current, scope, request)?;
+    let change = Change::decode(code)?;
+    loop {
+        let mut pair = Pair::lock(from, to);
+        match change.apply(VirtAddr(request.to)) {
+            Ok(Some(old)) => {
+                let mut woken = Woken::default();
+                pair.take(from, at_least_one(request.wakes), &mut woken);
+                if change.is_met_by(old) {
+                    pair.take(to, at_least_one(request.moves), &mut woken);
+                }
+                drop(pair);
+                return Ok(woken.rouse());
+            }
+            Ok(None) => {
+                drop(pair);
+                scheduler::pause()?;
+            }
+            Err(fault) => {
+                drop(pair);
+                user_memory::serve(&fault)?;
+            }
+        }
+    }
+}
+
+/// What FUTEX_WAKE_OP does with the second word (`FUTEX_OP` of `linux/futex.h`).
+struct Change {
+    operation: u32,
+    argument: u32,
+    comparison: u32,
+    compared: i32,
+}
+
+impl Change {
+    /// `ENOSYS` for an operation or a comparison that there is not.
+    fn decode(code: u32) -> Result<Change, Errno> {
+        let operation = code >> 28 & 0xf;
+        let signed_12 = |field: u32| (field << 20) as i32 >> 20;
+        let given = signed_12(code >> 12);
+        let argument = if operation & FUTEX_OP_OPARG_SHIFT == 0 {
+            given as u32
+        } else {
+            1 << (given & 31)
+        };
+        let operation = operation & !FUTEX_OP_OPARG_SHIFT;
+        let comparison = code >> 24 & 0xf;
+        if operation > FUTEX_OP_XOR || comparison > FUTEX_OP_CMP_GE {
+            return Err(Errno::ENOSYS);
+        }
+        Ok(Change {
+            operation,
+            argument,
+            comparison,
+            compared: signed_12(code),
+        })
+    }
+
+    fn of(&self, old: u32) -> u32 {
+        match self.operation {
+            FUTEX_OP_SET => self.argument,
+            FUTEX_OP_ADD => old.wrapping_add(self.argument),
+            FUTEX_OP_OR => old | self.argument,
+            FUTEX_OP_ANDN => old & !self.argument,
+            _ => old ^ self.argument,
+        }
+    }
+
+    /// Changes the word in one step; its old value. `None` if others kept changing it.
+    fn apply(&self, at: VirtAddr) -> Result<Option<u32>, UserFault> {
+        let mut old = user_copy::load_u32(at)?;
+        for _ in 0..MOST_TRIES {
+            let found = user_copy::compare_exchange_u32(at, old, self.of(old))?;
+            if found == old {
+                return Ok(Some(old));
+            }
+            old = found;
+        }
+        Ok(None)
+    }
+
+    /// Whether the old value compares as asked.
+    fn is_met_by(&self, old: u32) -> bool {
+        let old = old as i32;
+        match self.comparison {
+            FUTEX_OP_CMP_EQ => old == self.compared,
+            FUTEX_OP_CMP_NE => old != self.compared,
+            FUTEX_OP_CMP_LT => old < self.compared,
+            FUTEX_OP_CMP_LE => old <= self.compared,
+            FUTEX_OP_CMP_GT => old > self.compared,
+            _ => old >= self.compared,
+        }
+    }
+}
