@@ -14,7 +14,7 @@
 //! thread's turn only while another thread waits for the processor.
 
 use crate::process::Space;
-use crate::sync::{Mutex, rank};
+use crate::sync::{self, Mutex, rank};
 use crate::thread::{State, Thread};
 use crate::time;
 use crate::tty;
@@ -119,6 +119,7 @@ pub fn synchronise(_space: Option<&Arc<Space>>) {
 /// Gives up the processor until the thread is woken. `current` has called [`Thread::prepare_to_sleep`]; returns at once
 /// if it was woken since.
 pub fn block(current: &Arc<Thread>) {
+    sync::assert_none_held();
     if current.state() == State::Sleeping {
         switch_away(current);
     }
@@ -135,6 +136,7 @@ pub fn yield_now(current: &Arc<Thread>) {
 /// process is to end meanwhile.
 #[inline]
 pub fn pause() -> Result<(), Errno> {
+    sync::assert_none_held();
     if timer::ticks() < CPUS.get().turn_end.load(Ordering::Relaxed) {
         return Ok(());
     }
@@ -250,6 +252,7 @@ fn settle(cpu: &Cpu, thread: Arc<Thread>) {
 
 /// Back to the loop; returns when the loop gives `current` the processor again.
 fn switch_away(current: &Arc<Thread>) {
+    sync::assert_none_held();
     current.count_system(timer::ticks());
     current.registers.lock().save();
     platform::thread::switch(&current.kernel, CPUS.get().own());

@@ -5,7 +5,7 @@
 //! No lock may be held by a caller: a fault takes the lock of the address space, and may ask a file for a page.
 
 use crate::process::{self, Process};
-use crate::{memory, scheduler};
+use crate::{memory, scheduler, sync};
 use abi::Errno;
 use abi::file::{IOV_MAX, IoVec};
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -99,6 +99,7 @@ pub fn compare_exchange_u32(at: u64, old: u32, new: u32) -> Result<u32, Errno> {
 }
 
 fn until_served<T>(mut access: impl FnMut() -> Result<T, UserFault>) -> Result<T, Errno> {
+    sync::assert_none_held();
     loop {
         match access() {
             Ok(value) => return Ok(value),
@@ -109,6 +110,7 @@ fn until_served<T>(mut access: impl FnMut() -> Result<T, UserFault>) -> Result<T
 
 /// A range that leaves the user half is never touched, not even its first part (Linux's `access_ok`).
 fn check_range(at: u64, len: usize) -> Result<(), Errno> {
+    sync::assert_none_held();
     if at <= USER_END && len as u64 <= USER_END - at {
         Ok(())
     } else {

@@ -7,6 +7,7 @@
 mod adjustment;
 mod descriptors;
 mod load;
+mod lock_stat;
 mod maps;
 mod pagemap;
 mod pages;

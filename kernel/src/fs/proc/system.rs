@@ -10,20 +10,21 @@ use mm::Event;
 use platform::timer;
 
 use super::text::Text;
-use super::{Entry, TextLink, pages, sys, trigger};
+use super::{Entry, TextLink, lock_stat, pages, sys, trigger};
 use crate::fs::filesystem::Filesystem;
 use crate::fs::mount;
 use crate::process::{self, Process};
 use crate::syscall::system;
 use crate::{boot, memory, scheduler, time};
 
-pub static ENTRIES: [Entry<()>; 20] = [
+pub static ENTRIES: [Entry<()>; 21] = [
     Entry::text("cmdline", command_line),
     Entry::text("cpuinfo", processors),
     Entry::text("filesystems", filesystems),
     Entry::object("kpagecount", |()| Ok(pages::open_counts())),
     Entry::object("kpageflags", |()| Ok(pages::open_flags())),
     Entry::text("loadavg", load),
+    Entry::text("lock_stat", lock_stat::waits),
     Entry::text("meminfo", memory_use),
     // There are no modules.
     Entry::text("modules", |(), _| Ok(())),

@@ -1,0 +1,22 @@
+//! /proc/lock_stat: how often processors waited for the kernel's locks. The name is Linux's (`Documentation/locking/lockstat.rst`),
+//! the columns are what this kernel counts.
+
+use abi::Errno;
+
+use super::text::Text;
+use crate::sync::contention;
+
+/// One line for each rank, in the order of locking.
+pub fn waits((): &(), text: &mut Text) -> Result<(), Errno> {
+    text.add(format_args!(
+        "{:<16} {:>12} {:>14} {:>12}\n",
+        "class name", "contentions", "spins", "spins-max"
+    ));
+    for waits in contention::all() {
+        text.add(format_args!(
+            "{:<16} {:>12} {:>14} {:>12}\n",
+            waits.name, waits.contentions, waits.spins, waits.longest
+        ));
+    }
+    Ok(())
+}
