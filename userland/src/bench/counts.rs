@@ -5,28 +5,78 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::runtime::file;
+use crate::runtime::Result;
+use crate::runtime::file::File;
+use crate::runtime::memory::{Mapping, PAGE, Sharing};
 
 /// The beginnings of the names that are reported, of hundreds that Linux has.
 const NAMES: [&str; 6] = ["pgfault", "cow_", "zero_", "tlbi_", "dsb_", "bytes_"];
 
-/// The kernel's counters at one moment, or how much each grew.
+/// Room for both files as text.
+const ROOM: usize = 16 * PAGE;
+
+/// The open files, and shared memory to read them into: reading so takes no fault and no memory of the heap, which right
+/// after a fork would be counted as well.
+pub struct Reader {
+    files: Vec<(File, Parse)>,
+    texts: Mapping,
+}
+
+type Parse = fn(&mut Counts, &str);
+
+impl Reader {
+    /// Opens those of the files that this kernel has.
+    pub fn new() -> Result<Reader> {
+        let known: [(&str, Parse); 2] = [
+            ("/proc/vmstat", Counts::add_events),
+            ("/proc/lock_stat", Counts::add_locks),
+        ];
+        let open = |(path, parse)| Some((File::read_only(path).ok()?, parse));
+        let files: Vec<_> = known.into_iter().filter_map(open).collect();
+        let texts = Mapping::anonymous(2 * files.len().max(1) * ROOM, Sharing::Shared)?;
+        texts.store_pages(texts.pages(), 0);
+        Ok(Reader { files, texts })
+    }
+
+    /// Counts how the counters grow during a deed.
+    pub fn during<T>(&self, deed: impl FnOnce() -> T) -> (T, Counts) {
+        let before = self.read(0);
+        let result = deed();
+        let after = self.read(1);
+        (result, self.parse(&after, 1).since(&self.parse(&before, 0)))
+    }
+
+    /// Reads the files, the first or the second time; the length of each text.
+    fn read(&self, time: usize) -> [usize; 2] {
+        let mut lengths = [0; 2];
+        for (index, ((file, _), length)) in self.files.iter().zip(&mut lengths).enumerate() {
+            let place = (2 * index + time) * ROOM;
+            let rest = |length| {
+                self.texts
+                    .read_at(file, length as u64, place + length, ROOM - length)
+            };
+            while let Ok(count @ 1..) = rest(*length) {
+                *length += count;
+            }
+        }
+        lengths
+    }
+
+    fn parse(&self, lengths: &[usize; 2], time: usize) -> Counts {
+        let mut counts = Counts::default();
+        for (index, ((_, parse), &length)) in self.files.iter().zip(lengths).enumerate() {
+            let bytes = self.texts.copy((2 * index + time) * ROOM, length);
+            parse(&mut counts, &String::from_utf8_lossy(&bytes));
+        }
+        counts
+    }
+}
+
+/// How much each of the kernel's counters grew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// As they stand now.
-    pub fn now() -> Counts {
-        let mut counts = Counts::default();
-        if let Ok(text) = file::read_text("/proc/vmstat") {
-            counts.add_events(&text);
-        }
-        if let Ok(text) = file::read_text("/proc/lock_stat") {
-            counts.add_locks(&text);
-        }
-        counts
-    }
-
     /// Lines `name number`.
     fn add_events(&mut self, text: &str) {
         for line in text.lines() {
@@ -44,7 +94,12 @@ impl Counts {
     /// A line of column names, then lines of a lock's name and its numbers: the sum of each column over all locks.
     fn add_locks(&mut self, text: &str) {
         let mut lines = text.lines();
-        let columns: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().skip(1).collect();
+        let columns: Vec<&str> = lines
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .skip(1)
+            .collect();
         for line in lines {
             let numbers = line.split_whitespace().skip(1);
             for (column, number) in columns.iter().zip(numbers) {
@@ -56,7 +111,7 @@ impl Counts {
     }
 
     /// How much each has grown since `before`.
-    pub fn since(&self, before: &Counts) -> Counts {
+    fn since(&self, before: &Counts) -> Counts {
         let grown = self.0.iter().map(|(name, value)| {
             let old = before.0.get(name).copied().unwrap_or(0);
             (name.clone(), value.saturating_sub(old))
@@ -82,7 +137,6 @@ impl Counts {
         text
     }
 }
-
 
 #[cfg(test)]
 mod tests {

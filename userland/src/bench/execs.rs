@@ -4,9 +4,9 @@ use super::children::expect_success;
 use super::report::Report;
 use super::settings::Settings;
 use super::{Row, filled, pages_of};
+use crate::runtime::Result;
 use crate::runtime::file::File;
 use crate::runtime::process::{self, Fork};
-use crate::runtime::Result;
 use abi::file::{O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY};
 use alloc::vec::Vec;
 

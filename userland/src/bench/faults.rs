@@ -88,12 +88,7 @@ fn copy_random(settings: &Settings, report: &mut Report) -> Result<()> {
     })
 }
 
-fn copies(
-    settings: &Settings,
-    report: &mut Report,
-    name: &str,
-    store_all: impl Fn(&Mapping),
-) -> Result<()> {
+fn copies(settings: &Settings, report: &mut Report, name: &str, store_all: impl Fn(&Mapping)) -> Result<()> {
     let memory = filled(PAGES)?;
     report.measure(name, PAGES as u64, settings.repeats, |meter| {
         let child = Waiting::fork(&mut Meter::timing())?;

@@ -139,4 +139,3 @@ fn forbidden_life(page: &Mapping) -> Result<()> {
         _ => Err(Errno::ECHILD),
     }
 }
-

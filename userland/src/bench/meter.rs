@@ -1,15 +1,17 @@
 //! The meter that rows time their deeds with.
 
-use super::counts::Counts;
+use super::counts::{Counts, Reader};
+use crate::runtime::Result;
 use crate::runtime::measure::ticks;
 
 /// Adds up the time of the parts that count; or, in a repeat that is not timed, what the kernel counted during them.
 /// The two exclude each other, because reading the counters is work for the kernel.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Meter {
     ticks: u64,
     longest: u64,
-    counts: Option<Counts>,
+    reader: Option<Reader>,
+    counts: Counts,
 }
 
 impl Meter {
@@ -19,26 +21,25 @@ impl Meter {
     }
 
     /// A meter that reads the kernel's counters instead.
-    pub fn counting() -> Meter {
-        Meter {
-            counts: Some(Counts::default()),
+    pub fn counting() -> Result<Meter> {
+        Ok(Meter {
+            reader: Some(Reader::new()?),
             ..Meter::default()
-        }
+        })
     }
 
     /// Does something that counts.
     pub fn time<T>(&mut self, deed: impl FnOnce() -> T) -> T {
-        match &mut self.counts {
+        match &self.reader {
             None => {
                 let start = ticks();
                 let result = deed();
                 self.add(ticks() - start);
                 result
             }
-            Some(counts) => {
-                let before = Counts::now();
-                let result = deed();
-                counts.add(&Counts::now().since(&before));
+            Some(reader) => {
+                let (result, counts) = reader.during(deed);
+                self.counts.add(&counts);
                 result
             }
         }
@@ -61,7 +62,7 @@ impl Meter {
     }
 
     /// What was counted.
-    pub fn counts(&self) -> Option<&Counts> {
-        self.counts.as_ref()
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 }

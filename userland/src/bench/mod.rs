@@ -37,14 +37,14 @@ pub struct Row {
     pub run: fn(&Settings, &mut Report) -> Result<()>,
 }
 
-/// Every row, in the order in which they are run: what needs most memory comes last.
+/// Every row, in the order in which they are run: first those that depend on how much memory the program itself uses.
 pub fn rows() -> Vec<Row> {
     let themes = [
-        calls::ROWS,
-        faults::ROWS,
+        forks::ROWS,
         lives::ROWS,
         execs::ROWS,
-        forks::ROWS,
+        calls::ROWS,
+        faults::ROWS,
         work::ROWS,
         snapshot::ROWS,
         parallel::ROWS,

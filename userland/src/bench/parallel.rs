@@ -2,7 +2,7 @@
 //! that counts instructions all processors take turns on one clock: only without that do these figures mean something.
 
 use super::children::{expect_success, run};
-use super::counts::Counts;
+use super::counts::Reader;
 use super::report::{RATE, Report};
 use super::settings::Settings;
 use super::{Row, untouched};
@@ -51,16 +51,21 @@ fn measure(
 ) -> Result<()> {
     let processors = system::processors()?;
     for workers in [1, 2, 4].into_iter().filter(|&workers| workers <= processors) {
-        let mut samples = Vec::new();
-        let before = Counts::now();
-        for _ in 0..settings.repeats {
-            let time = nanoseconds(time_of(workers, &deed)?).max(1);
-            let all = u128::from(operations * workers as u64);
-            samples.push((all * 100_000_000_000 / u128::from(time)) as u64);
-        }
-        let counts = Counts::now().since(&before);
+        let (samples, counts) = Reader::new()?.during(|| {
+            let rates = (0..settings.repeats).map(|_| {
+                let time = nanoseconds(time_of(workers, &deed)?).max(1);
+                let all = u128::from(operations * workers as u64);
+                Ok((all * 100_000_000_000 / u128::from(time)) as u64)
+            });
+            rates.collect::<Result<Vec<u64>>>()
+        });
         let all = operations * (workers * settings.repeats) as u64;
-        report.add(&format!("{name}/{workers}"), RATE, &mut samples, &counts.text(all));
+        report.add(
+            &format!("{name}/{workers}"),
+            RATE,
+            &mut samples?,
+            &counts.text(all),
+        );
     }
     Ok(())
 }

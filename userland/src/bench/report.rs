@@ -1,12 +1,11 @@
 //! What the benchmark prints: one line for each figure, fields separated by tabs,
 //! `bench ROW UNIT MEDIAN LEAST MOST REPEATS COUNTS`; `bench-failed ROW WHY`; at the end `bench-end ROWS FAILED`.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::meter::Meter;
-use crate::runtime::memory::PAGE;
 use crate::runtime::measure::nanoseconds;
+use crate::runtime::memory::PAGE;
 use crate::runtime::time::TimeSpec;
 use crate::runtime::{Result, time};
 
@@ -41,10 +40,9 @@ impl Report {
             deed(&mut meter)?;
             samples.push(hundredths(meter.ticks(), operations));
         }
-        let mut meter = Meter::counting();
+        let mut meter = Meter::counting()?;
         deed(&mut meter)?;
-        let counts = meter.counts().map_or(String::new(), |counts| counts.text(operations));
-        self.add(name, TIME, &mut samples, &counts);
+        self.add(name, TIME, &mut samples, &meter.counts().text(operations));
         Ok(())
     }
 
@@ -94,8 +92,8 @@ impl core::fmt::Display for Decimal {
     }
 }
 
-/// Lets the console's interrupts pass before the next thing is timed.
-fn rest() {
+/// Lets the console's interrupts pass before the next thing is timed; and who rested comes with a fresh time slice.
+pub fn rest() {
     // A rest that is cut short only makes the next figure less calm.
     let _ = time::sleep(TimeSpec::from_nanoseconds(50_000_000));
 }
@@ -108,6 +106,9 @@ mod tests {
 
     #[test]
     fn decimals_have_two_places() {
-        assert_eq!(alloc::format!("{} {}", Decimal(5), Decimal(12_345)), "0.05 123.45");
+        assert_eq!(
+            alloc::format!("{} {}", Decimal(5), Decimal(12_345)),
+            "0.05 123.45"
+        );
     }
 }

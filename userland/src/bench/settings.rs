@@ -79,7 +79,10 @@ mod tests {
     #[test]
     fn words_are_understood_or_named() {
         let settings = Settings::parse(&["--", "sizes=0,16", "repeats=3", "fork", ""]).unwrap();
-        assert_eq!((settings.sizes.as_slice(), settings.repeats), ([0, 16].as_slice(), 3));
+        assert_eq!(
+            (settings.sizes.as_slice(), settings.repeats),
+            ([0, 16].as_slice(), 3)
+        );
         assert!(settings.wants("fork") && !settings.wants("vfork"));
         assert!(Settings::default().wants("anything"));
         for wrong in ["sizes=", "sizes=1,x", "repeats=0", "rounds=1"] {

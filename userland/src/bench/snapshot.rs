@@ -2,7 +2,7 @@
 //! the parent writes one page in a hundred, drawn at random. How long the parent stood still, and who faulted how often.
 
 use super::children::{Board, expect_success};
-use super::report::{NUMBER, Report, TIME, hundredths};
+use super::report::{NUMBER, Report, TIME, hundredths, rest};
 use super::settings::Settings;
 use super::{Random, Row, filled, pages_of};
 use crate::runtime::Result;
@@ -64,6 +64,7 @@ fn one(memory: &Mapping, board: &Board) -> Result<Seen> {
         .map(|_| random.below(memory.pages()))
         .collect();
     let before = faults()?;
+    rest();
     let start = ticks();
     let child = match process::fork_keeping_output()? {
         Fork::Parent(child) => child,

@@ -1,11 +1,13 @@
 //! What measuring needs and no other program does: the counter as it is, loops that are nothing but the thing measured,
 //! advice about memory, and a mount for programs that run as the first process.
 
-use super::memory::{PAGE, Region};
+use super::file::File;
+use super::memory::{self, PAGE, Region};
 use super::path::c_string;
 use super::raw::syscall;
-use super::{Result, time};
+use super::{Errno, Result, time};
 use abi::nr;
+use alloc::vec::Vec;
 
 /// The virtual counter, unscaled: [`nanoseconds`] turns differences into time.
 pub fn ticks() -> u64 {
@@ -84,11 +86,49 @@ impl Region {
         }
     }
 
+    /// pread(2) into the region, which takes no memory of Rust's.
+    pub fn read_at(&self, file: &File, position: u64, offset: usize, length: usize) -> Result<usize> {
+        let length = length.min(self.length().saturating_sub(offset));
+        let arguments = [
+            file.descriptor() as usize,
+            self.address() + offset,
+            length,
+            position as usize,
+        ];
+        // SAFETY: the kernel writes within the region only.
+        unsafe { syscall(nr::PREAD64, arguments) }
+    }
+
+    /// A copy of bytes of the region. They must lie within it.
+    pub fn copy(&self, offset: usize, length: usize) -> Vec<u8> {
+        assert!(offset.checked_add(length).is_some_and(|end| end <= self.length()));
+        let start = (self.address() + offset) as *const u8;
+        // SAFETY: within the region; each is one volatile load.
+        (0..length)
+            .map(|index| unsafe { start.add(index).read_volatile() })
+            .collect()
+    }
+
     /// madvise(2) for the whole region.
     pub fn advise(&self, advice: u32) -> Result<()> {
         // SAFETY: Rust assumes nothing of the region's contents.
         unsafe { syscall(nr::MADVISE, [self.address(), self.length(), advice as usize]) }.map(drop)
     }
+}
+
+/// So many times: brk(2) up by a page, a store into it, brk(2) down again.
+pub fn break_cycles(count: u64) -> Result<()> {
+    let end = memory::set_break(0)?.next_multiple_of(PAGE);
+    memory::set_break(end)?;
+    for _ in 0..count {
+        if memory::set_break(end + PAGE)? != end + PAGE {
+            return Err(Errno::ENOMEM);
+        }
+        // SAFETY: the call above has just added this page, and nobody else knows of it.
+        unsafe { (end as *mut u64).write_volatile(1) };
+        memory::set_break(end)?;
+    }
+    Ok(())
 }
 
 /// mount(2) of a file system that has no device.

@@ -208,7 +208,7 @@ impl core::ops::Deref for Break {
 }
 
 /// brk(2): the break after the call.
-fn set_break(address: usize) -> Result<usize> {
+pub(super) fn set_break(address: usize) -> Result<usize> {
     // SAFETY: callers only grow, or shrink by what they added themselves.
     unsafe { syscall(nr::BRK, [address]) }
 }
