@@ -1,60 +1,115 @@
-//! Processors: the block that TPIDR_EL1 points to, and data of which each processor has its own. One processor runs now; all
-//! is laid out for [`MAX_CPUS`].
+//! Processors: the block that TPIDR_EL1 points to, and data of which each processor has its own.
 
 use crate::arch;
 use crate::layout::image;
-use aarch64_cpu::registers::{MIDR_EL1, Readable, TPIDR_EL1, Writeable};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use crate::memory::stacks::STACK_SIZE;
+use aarch64_cpu::registers::{MIDR_EL1, MPIDR_EL1, Readable, TPIDR_EL1, Writeable};
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+pub use crate::boot::secondary::{NotStarted, Obstacle, start_others};
 pub use mm::MAX_CPUS;
+use spin::Once;
 
-/// What a processor must find without a register to spare. The vectors know its layout.
+/// What a processor must find without a register to spare. The vectors and head.s know the order of the words.
 #[repr(C, align(64))]
-struct CpuBlock {
+pub(crate) struct CpuBlock {
     number: usize,
-    emergency_stack_top: AtomicUsize,
+    emergency_stack_top: usize,
+    stack_top: usize,
 }
 
-static BLOCKS: [CpuBlock; MAX_CPUS] = {
-    let mut blocks = [const {
+impl CpuBlock {
+    /// The block of processor `number`, which boots on the stack that ends at `stack_top`.
+    pub(crate) const fn new(number: usize, emergency_stack_top: usize, stack_top: usize) -> CpuBlock {
         CpuBlock {
-            number: 0,
-            emergency_stack_top: AtomicUsize::new(0),
+            number,
+            emergency_stack_top,
+            stack_top,
         }
-    }; MAX_CPUS];
-    let mut number = 0;
-    while number < MAX_CPUS {
-        blocks[number].number = number;
-        number += 1;
     }
-    blocks
-};
 
-/// Makes the running processor number `number`. Until then it must not fault nor call anything else of this module.
-pub(crate) fn become_number(number: usize, emergency_stack_top: usize) {
-    let block = &BLOCKS[number];
-    block
-        .emergency_stack_top
-        .store(emergency_stack_top, Ordering::Relaxed);
-    TPIDR_EL1.set((&raw const *block).expose_provenance() as u64);
+    /// Makes the running processor the one of this block. Until then it must not fault nor call anything else of this module.
+    pub(crate) fn adopt(&'static self) {
+        TPIDR_EL1.set((&raw const *self).expose_provenance() as u64);
+    }
 }
+
+/// The block of the boot processor, written once.
+static BOOT_BLOCK: Once<CpuBlock> = Once::new();
+/// Processors that run the kernel: those with numbers below this.
+static COUNT: AtomicUsize = AtomicUsize::new(1);
+/// MIDR_EL1 of each processor that runs.
+static MAIN_IDS: PerCpu<AtomicU64> = PerCpu::new([const { AtomicU64::new(0) }; MAX_CPUS]);
 
 /// Makes the running processor the first.
 pub(crate) fn become_boot_processor() {
-    become_number(0, image::emergency_stack_top());
+    let block = || CpuBlock::new(0, image::emergency_stack_top(), image::boot_stack_top());
+    BOOT_BLOCK.call_once(block).adopt();
+    set_up();
+}
+
+/// Writes down what this processor is; it has its number.
+pub(crate) fn set_up() {
+    MAIN_IDS.get().store(MIDR_EL1.get(), Ordering::Relaxed);
+}
+
+/// Processor [`count`] runs: there is one more.
+pub(crate) fn count_one_more() {
+    COUNT.fetch_add(1, Ordering::Release);
+}
+
+/// The affinity fields of this processor's MPIDR_EL1, by which the device tree, PSCI and head.s know it.
+pub(crate) fn affinity() -> u64 {
+    MPIDR_EL1.get() & MPIDR_AFFINITY
+}
+
+/// Aff3 to Aff0 of MPIDR_EL1 (Arm ARM D24.2.131).
+pub(crate) const MPIDR_AFFINITY: u64 = 0xff_00ff_ffff;
+
+#[inline(always)]
+fn block() -> &'static CpuBlock {
+    let block = core::ptr::with_exposed_provenance::<CpuBlock>(TPIDR_EL1.get() as usize);
+    // SAFETY: every processor passes `CpuBlock::adopt` before it runs Rust that could call this; blocks live for ever and
+    // never change.
+    unsafe { &*block }
+}
+
+/// The stack that this processor booted on.
+pub(crate) fn boot_stack() -> Range<usize> {
+    let top = block().stack_top;
+    top - STACK_SIZE..top
+}
+
+/// This processor's stack for exceptions without a stack.
+pub(crate) fn emergency_stack() -> Range<usize> {
+    let top = block().emergency_stack_top;
+    top - EMERGENCY_STACK_SIZE..top
+}
+
+/// Bytes of an emergency stack, which lies below the guard of the boot stack.
+pub(crate) const EMERGENCY_STACK_SIZE: usize = 0x7000;
+
+/// How many processors run the kernel, the boot processor included; they have the numbers below this.
+#[inline]
+pub fn count() -> usize {
+    COUNT.load(Ordering::Acquire)
 }
 
 /// The running processor's number, below [`MAX_CPUS`]. The processor that booted is 0.
 #[inline(always)]
 pub fn number() -> usize {
-    let block = core::ptr::with_exposed_provenance::<CpuBlock>(TPIDR_EL1.get() as usize);
-    // SAFETY: every processor passes `become_number` before it runs Rust that could call this; blocks live for ever.
-    unsafe { (*block).number }
+    block().number
 }
 
-/// What kind of processor this is: MIDR_EL1 (Arm ARM D24.2.122).
+/// What kind of processor `number` is, which runs: its MIDR_EL1 (Arm ARM D24.2.122).
+pub fn main_id_of(number: usize) -> u64 {
+    MAIN_IDS.of(number).load(Ordering::Relaxed)
+}
+
+/// What kind of processor this is.
 pub fn main_id() -> u64 {
-    MIDR_EL1.get()
+    main_id_of(number())
 }
 
 /// Sleeps until an interrupt is pending for this processor (it stays masked: `interrupt::take` fetches it).
@@ -79,5 +134,19 @@ impl<T> PerCpu<T> {
     #[inline(always)]
     pub fn get(&self) -> &T {
         &self.0[number()]
+    }
+
+    /// The value of processor `number`.
+    ///
+    /// # Panics
+    /// When there can be no such processor.
+    #[inline(always)]
+    pub fn of(&self, number: usize) -> &T {
+        &self.0[number]
+    }
+
+    /// The values of all processors that there can be, by number.
+    pub fn all(&self) -> &[T; MAX_CPUS] {
+        &self.0
     }
 }

@@ -31,12 +31,34 @@ static NUMBERS: Once<Numbers> = Once::new();
 
 /// Lets the interrupts through that the kernel serves, to this processor.
 pub(crate) fn set_up(numbers: Numbers) {
-    gic::enable(RESCHEDULE);
-    gic::enable(numbers.timer);
+    let numbers = NUMBERS.call_once(|| numbers);
+    enable_private(numbers);
     if let Some(console) = numbers.console {
         gic::enable(console);
     }
-    NUMBERS.call_once(|| numbers);
+}
+
+/// Sets up this processor's part of the interrupt controller, after [`set_up`] on the first processor.
+pub(crate) fn set_up_processor() {
+    gic::set_up_processor();
+    if let Some(numbers) = NUMBERS.get() {
+        enable_private(numbers);
+    }
+}
+
+/// Lets through what each processor has for itself.
+fn enable_private(numbers: &Numbers) {
+    gic::enable(RESCHEDULE);
+    gic::enable(numbers.timer);
+}
+
+/// Interrupts processor `cpu`, which runs: it gets [`Interrupt::Reschedule`] when it is at EL0, idle, or next takes
+/// interrupts. It sees then what this processor stored before.
+///
+/// # Panics
+/// When there can be no such processor.
+pub fn send_reschedule(cpu: usize) {
+    gic::send(RESCHEDULE, cpu);
 }
 
 /// Fetches one pending interrupt, silences its source and ends it. `None` when nothing is pending, or the interrupt went away

@@ -62,6 +62,11 @@ pub fn semihosting_exit(code: u32) -> ! {
 
 /// Sleeps for ever, deaf.
 pub fn halt() -> ! {
+    stop_here()
+}
+
+/// Stops this processor for ever.
+pub(crate) fn stop_here() -> ! {
     arch::mask_all();
     loop {
         arch::wfi();

@@ -1,9 +1,8 @@
 //! Kernel threads: a stack, and the registers that a callee must keep, on it. [`switch`] is a function call that returns on
 //! another stack.
 
-use crate::cpu::{MAX_CPUS, PerCpu};
-use crate::layout::image;
-use crate::memory::stacks::{self, STACK_SIZE, Stack};
+use crate::cpu::{self, MAX_CPUS, PerCpu};
+use crate::memory::stacks::{self, Stack};
 use aarch64_cpu::registers::{Readable, SP};
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
@@ -73,7 +72,7 @@ impl KernelThread {
         })
     }
 
-    /// Makes the running boot stack a thread: the first one, which becomes the processor's idle thread.
+    /// Makes the boot stack of this processor a thread: its first one, which stays on it.
     ///
     /// # Panics
     /// On any other stack.
@@ -90,7 +89,7 @@ impl KernelThread {
     fn stack_range(&self) -> Range<usize> {
         match &self.stack {
             Some(stack) => stack.range(),
-            None => image::boot_stack_top() - STACK_SIZE..image::boot_stack_top(),
+            None => cpu::boot_stack(),
         }
     }
 

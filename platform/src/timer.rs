@@ -19,7 +19,7 @@ struct Scale {
 static SCALE: Once<Scale> = Once::new();
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// Reads the frequency, lets EL0 read the virtual counter, and leaves no alarm set.
+/// Reads the frequency, and sets up the boot processor's timer.
 ///
 /// # Panics
 /// When the firmware left CNTFRQ_EL0 at 0.
@@ -34,6 +34,11 @@ pub(crate) fn set_up() {
         nanos_per_tick: ((u128::from(NANOS_PER_SECOND) << 32) / u128::from(frequency)) as u64,
         ticks_per_nano: ((u128::from(frequency) << 32) / u128::from(NANOS_PER_SECOND)) as u64,
     });
+    set_up_processor();
+}
+
+/// Lets EL0 of this processor read the virtual counter, and leaves no alarm set.
+pub(crate) fn set_up_processor() {
     CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
     clear_alarm();
 }

@@ -40,6 +40,9 @@ instruction!(
     /// Sleeps until an interrupt is pending, masked or not.
     wfi, "wfi");
 instruction!(
+    /// Wakes every processor that waits in WFE.
+    sev, "sev");
+instruction!(
     /// Forgets all EL1&0 translations on all processors.
     tlbi_vmalle1is, "tlbi vmalle1is");
 instruction!(
@@ -175,6 +178,12 @@ pub(crate) mod gic {
             asm!("mrs {}, icc_iar1_el1", "dsb sy", out(reg) interrupt, options(nostack, preserves_flags))
         };
         interrupt as u32
+    }
+
+    /// ICC_SGI1R_EL1: a software-generated interrupt of group 1, for whom the word names.
+    pub(crate) fn send(word: u64) {
+        // SAFETY: interrupts a processor, which takes interrupts as values. The barrier lets it go now.
+        unsafe { asm!("msr icc_sgi1r_el1, {}", "isb", in(reg) word, options(nostack, preserves_flags)) };
     }
 
     /// ICC_EOIR1_EL1: the interrupt is over.

@@ -1,4 +1,5 @@
-// The way in: from the loader's jump to `start` in Rust, on the boot processor.
+// The ways in: from the loader's jump to `start` in Rust, on the boot processor; and for the others, from the firmware's jump
+// to `start_secondary`.
 //
 // Entered with the MMU and D-cache off, at EL1 or EL2, x0 = physical address of the device tree (Linux,
 // Documentation/arch/arm64/booting.rst). Until `high` everything is addressed relative to the PC, nothing but the four boot
@@ -7,6 +8,8 @@
 //   TTBR0  identity: the one 2 MiB block that holds this file
 //   TTBR1  the image, in 2 MiB blocks, at its link address; the last blocks of that GiB are slots for the device tree,
 //          the likely UART and the pool of the final tables (boot/window.rs)
+//
+// The other processors come when the final map is made: TTBR0 is the same identity, TTBR1 the final map.
 
 .equ CURRENT_EL2,       2 << 2
 .equ CURRENT_EL1,       1 << 2
@@ -40,6 +43,11 @@
 .equ BLOCK_SHIFT,       21
 .equ IMAGE_L1_INDEX,    510
 
+// The affinity fields of MPIDR_EL1.
+.equ MPIDR_AFFINITY,    0xff00ffffff
+// CpuBlock::stack_top (cpu.rs).
+.equ BLOCK_STACK_TOP,   16
+
 .section .head.text, "ax"
 .global _head
 _head:
@@ -53,16 +61,20 @@ _head:
     .long   0
 
 entry:
+    mov     x19, x0                 // x19: device tree
+    bl      come_to_el1             // x20: exception level at entry
+    b       boot
+
+// Returns at EL1, interrupts and MMU off, x20 = the exception level before. Uses x9.
+come_to_el1:
     msr     daifset, #0xf
     mrs     x9, CurrentEL
-    lsr     x20, x9, #2             // x20: exception level at entry
-    mov     x19, x0                 // x19: device tree
+    lsr     x20, x9, #2
     cmp     x9, #CURRENT_EL1
     b.eq    at_el1
     cmp     x9, #CURRENT_EL2
-    b.ne    park                    // EL3 is the firmware's: no loader of Images enters there
+    b.ne    park                    // EL3 is the firmware's: nobody enters there
 
-at_el2:
     mov     x9, #HCR_EL2_RW
     msr     hcr_el2, x9
     mov     x9, #CNTHCTL_EL2_VALUE
@@ -108,6 +120,9 @@ at_el1:
     ldr     x9, =SCTLR_EL1_OFF
     msr     sctlr_el1, x9
     isb
+    ret
+
+boot:
     adrp    x21, _head        // x21: the image's physical address
     and     x9, x21, #((1 << BLOCK_SHIFT) - 1)
     cbnz    x9, park                // a loader that does not know the header: no block could map this
@@ -146,6 +161,14 @@ at_el1:
     dmb     sy
     bl      invalidate_tables
 
+    mov     x0, x22
+    add     x1, x22, #2 * 4096
+    bl      turn_mmu_on
+    ldr     x9, =high
+    br      x9
+
+// Turns MMU and caches on: x0 for TTBR0, where this code has its own address, x1 for TTBR1. Uses x9 and x10.
+turn_mmu_on:
     // What reset leaves open: no debug exceptions, EL0 kept from the debug channel, nothing in its read-only register.
     mov     x9, #MDSCR_EL1_TDCC
     msr     mdscr_el1, x9
@@ -156,14 +179,13 @@ at_el1:
     ldr     x9, =TCR_EL1_VALUE
     mrs     x10, id_aa64mmfr0_el1
     and     x10, x10, #0xf
-    mov     x11, #PARANGE_48_BITS
-    cmp     x10, x11
-    csel    x10, x10, x11, lo
-    bfi     x9, x10, #32, #3
+    cmp     x10, #PARANGE_48_BITS
+    b.lo    1f
+    mov     x10, #PARANGE_48_BITS
+1:  bfi     x9, x10, #32, #3
     msr     tcr_el1, x9
-    msr     ttbr0_el1, x22
-    add     x9, x22, #2 * 4096
-    msr     ttbr1_el1, x9
+    msr     ttbr0_el1, x0
+    msr     ttbr1_el1, x1
     isb
     tlbi    vmalle1
     ic      iallu
@@ -172,8 +194,7 @@ at_el1:
     ldr     x9, =SCTLR_EL1_ON
     msr     sctlr_el1, x9
     isb
-    ldr     x9, =high
-    br      x9
+    ret
 
 // DC IVAC over the four boot tables (x22), by the smallest line of CTR_EL0. Uses x9 to x11.
 invalidate_tables:
@@ -203,19 +224,56 @@ high:
     b.hs    2f
     stp     xzr, xzr, [x9], #16
     b       1b
-2:  ldr     x9, =exception_vectors
-    msr     vbar_el1, x9
-    ldr     x9, =boot_stack_top
+2:  ldr     x9, =boot_stack_top
     mov     sp, x9
-    mov     x29, xzr                // the backtrace ends here
-    mov     x30, xzr
-    mov     x9, #(3 << 20)          // CPACR_EL1.FPEN: no traps (a return to EL0 with FP state needs it)
-    msr     cpacr_el1, x9
-    isb
+    bl      prepare_for_rust
     mov     x0, x19
     mov     x1, x21
     mov     x2, x20
     b       start
+
+// Vectors, FP, and the end of the backtrace. Uses x9.
+prepare_for_rust:
+    ldr     x9, =exception_vectors
+    msr     vbar_el1, x9
+    mov     x9, #(3 << 20)          // CPACR_EL1.FPEN: no traps (a return to EL0 with FP state needs it)
+    msr     cpacr_el1, x9
+    isb
+    mov     x9, x30
+    mov     x29, xzr
+    mov     x30, xzr
+    br      x9
+
+// Where PSCI or the spin table lets another processor begin: MMU and D-cache off, EL1 or EL2. What it reads before the MMU is
+// on was cleaned to the point of coherency: this code and the boot tables by who loaded us, `secondary_starts` by who writes
+// it (boot/secondary.rs).
+.global secondary_entry
+secondary_entry:
+    bl      come_to_el1
+    mrs     x9, mpidr_el1
+    ldr     x10, =MPIDR_AFFINITY
+    and     x9, x9, x10
+    adrp    x10, secondary_starts
+    add     x10, x10, :lo12:secondary_starts
+    ldr     x1, [x10], #16          // the root of the final map; then rows { affinity, CpuBlock }
+1:  ldp     x11, x19, [x10], #16
+    cmp     x11, x9
+    b.eq    2f
+    cmn     x11, #1                 // the last row
+    b.ne    1b
+    b       park                    // nobody wants this one
+2:  adrp    x0, boot_tables         // the identity
+    bl      turn_mmu_on
+    ldr     x9, =secondary_high
+    br      x9
+
+// At the link address, cached. x19: CpuBlock.
+secondary_high:
+    ldr     x9, [x19, #BLOCK_STACK_TOP]
+    mov     sp, x9
+    bl      prepare_for_rust
+    mov     x0, x19
+    b       start_secondary
 
 // extern "C" fn replace_kernel_root(root: PhysAddr, empty: PhysAddr)
 // Puts another tree under TTBR1. Called at its physical address (the identity map is on): between the two roots nothing of

@@ -3,15 +3,16 @@
 
 mod devices;
 mod error;
+pub(crate) mod secondary;
 mod tree;
 pub(crate) mod window;
 
 use crate::layout::{IMAGE_BASE, image, linear};
 use crate::memory::kernel_tables::KernelTables;
 use crate::memory::plan::{InitrdError, Plan};
-use crate::memory::{self, Found, ram, stacks};
+use crate::memory::{self, Found, ram};
 use crate::{arch, cpu, crash, random, timer};
-use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable};
+use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable, TCR_EL1};
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use devices::Devices;
@@ -42,6 +43,8 @@ static IMAGE_START: AtomicU64 = AtomicU64::new(0);
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 static IS_MAPPED: AtomicBool = AtomicBool::new(false);
 static MACHINE: Once<Machine> = Once::new();
+/// TCR_EL1 as head.s set it on the boot processor.
+static TRANSLATION_CONTROL: AtomicU64 = AtomicU64::new(0);
 
 /// Where the image lies in RAM.
 pub(crate) fn image_start() -> u64 {
@@ -63,6 +66,16 @@ pub(crate) fn is_mapped() -> bool {
     IS_MAPPED.load(Ordering::Relaxed)
 }
 
+/// What the device tree says; it was read before anybody can ask.
+fn machine() -> &'static Machine {
+    MACHINE.get().expect("the device tree is read first")
+}
+
+/// TCR_EL1 of the boot processor.
+fn translation_control() -> u64 {
+    TRANSLATION_CONTROL.load(Ordering::Relaxed)
+}
+
 unsafe extern "Rust" {
     /// The kernel's `main`, named by `platform::entry!`.
     safe fn holstein_main(boot: Boot) -> !;
@@ -73,6 +86,7 @@ unsafe extern "Rust" {
 extern "C" fn start(device_tree: u64, image: u64, exception_level: u64) -> ! {
     IMAGE_START.store(image, Ordering::Relaxed);
     LEVEL.store(exception_level as u8, Ordering::Relaxed);
+    TRANSLATION_CONTROL.store(TCR_EL1.get(), Ordering::Relaxed);
     cpu::become_boot_processor();
     arch::unmask_system_errors();
     match prepare(device_tree) {
@@ -85,7 +99,7 @@ extern "C" fn start(device_tree: u64, image: u64, exception_level: u64) -> ! {
 fn prepare(device_tree: u64) -> Result<Boot, BootError> {
     check_processor()?;
     let machine = tree::read_machine(device_tree)?;
-    let machine: &'static Machine = MACHINE.call_once(|| machine);
+    let machine = MACHINE.call_once(|| machine);
     let payload_start = image_physical(image::end());
     let image = image_start()..payload_start + tree::payload_len(payload_start);
     let mut plan = Plan::new(machine, image).map_err(BootError::Memory)?;
@@ -101,7 +115,7 @@ fn prepare(device_tree: u64) -> Result<Boot, BootError> {
     }
     hand_over_ram(&plan);
     // SAFETY: the final map is installed; its tables are RAM, which it holds.
-    stacks::set_up(unsafe { tables.in_linear_map() });
+    memory::set_kernel_tables(unsafe { tables.in_linear_map() });
     timer::set_up();
     random::set_up(&machine.chosen);
     let wall_clock_seconds = devices.wall_clock_seconds();

@@ -34,6 +34,27 @@ pub(crate) fn enable(interrupt: u32) {
     }
 }
 
+/// Sets up the part that each processor has for itself, for the running one.
+pub(crate) fn set_up_processor() {
+    match GIC.get() {
+        Some(Gic::V2(gic)) => gic.set_up_processor(),
+        Some(Gic::V3(gic)) => gic.set_up_processor(),
+        None => {}
+    }
+}
+
+/// Sends a software-generated interrupt to processor `cpu`, which has passed [`set_up_processor`]; it finds there what was
+/// stored before.
+pub(crate) fn send(interrupt: u32, cpu: usize) {
+    // An interrupt overtakes stores that are on their way.
+    crate::arch::dsb_ishst();
+    match GIC.get() {
+        Some(Gic::V2(gic)) => gic.send(interrupt, cpu),
+        Some(Gic::V3(gic)) => gic.send(interrupt, cpu),
+        None => {}
+    }
+}
+
 /// Takes the pending interrupt, calls `serve` with its number, and ends it. `None` when nothing is pending.
 #[inline]
 pub(crate) fn take<T>(serve: impl FnOnce(u32) -> T) -> Option<T> {

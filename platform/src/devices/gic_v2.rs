@@ -3,6 +3,8 @@
 
 use super::gic::{PRIORITY, PRIORITY_MASK};
 use super::mmio::Mmio;
+use crate::cpu::{MAX_CPUS, PerCpu};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 const GICD_CTLR: usize = 0x000;
 const GICD_TYPER: usize = 0x004;
@@ -10,6 +12,7 @@ const GICD_ISENABLER: usize = 0x100;
 const GICD_ICENABLER: usize = 0x180;
 const GICD_IPRIORITYR: usize = 0x400;
 const GICD_ITARGETSR: usize = 0x800;
+const GICD_SGIR: usize = 0xf00;
 const GICC_CTLR: usize = 0x00;
 const GICC_PMR: usize = 0x04;
 const GICC_IAR: usize = 0x0c;
@@ -22,7 +25,12 @@ const PRIVATE: usize = 32;
 pub(crate) struct GicV2 {
     distributor: Mmio,
     interface: Mmio,
+    /// The bit of each processor's interface, by processor number; 0 before it is set up.
+    targets: PerCpu<AtomicU8>,
 }
+
+/// Where the targets of a software-generated interrupt begin in GICD_SGIR.
+const SGIR_TARGETS: u32 = 16;
 
 impl GicV2 {
     /// Sets up the distributor, everything disabled, and the running processor's interface.
@@ -30,11 +38,11 @@ impl GicV2 {
         let gic = GicV2 {
             distributor,
             interface,
+            targets: PerCpu::new([const { AtomicU8::new(0) }; MAX_CPUS]),
         };
         distributor.write(GICD_CTLR, 0);
         let interrupts = PRIVATE * ((distributor.read(GICD_TYPER) & 0x1f) as usize + 1);
-        // The banked registers of interrupts 0 to 3 name the reader itself.
-        let own_target = distributor.read(GICD_ITARGETSR) & 0xff;
+        let own_target = u32::from(gic.own_target());
         for first in (PRIVATE..interrupts).step_by(32) {
             distributor.write(GICD_ICENABLER + first / 8, u32::MAX);
         }
@@ -47,8 +55,14 @@ impl GicV2 {
         gic
     }
 
+    /// The bit of the running processor's interface: the banked registers of interrupts 0 to 3 name the reader itself.
+    fn own_target(&self) -> u8 {
+        self.distributor.read(GICD_ITARGETSR) as u8
+    }
+
     /// Sets up the running processor's private interrupts, disabled, and its interface.
-    fn set_up_processor(&self) {
+    pub(crate) fn set_up_processor(&self) {
+        self.targets.get().store(self.own_target(), Ordering::Relaxed);
         self.distributor.write(GICD_ICENABLER, u32::MAX);
         for first in (0..PRIVATE).step_by(4) {
             self.distributor
@@ -63,6 +77,13 @@ impl GicV2 {
             GICD_ISENABLER + interrupt as usize / 32 * 4,
             1 << (interrupt % 32),
         );
+    }
+
+    /// Sends a software-generated interrupt to processor `cpu`.
+    pub(crate) fn send(&self, interrupt: u32, cpu: usize) {
+        let target = u32::from(self.targets.of(cpu).load(Ordering::Relaxed));
+        self.distributor
+            .write(GICD_SGIR, target << SGIR_TARGETS | interrupt);
     }
 
     /// Reads IAR: the whole word is what [`GicV2::end`] wants back.

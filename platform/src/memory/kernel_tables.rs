@@ -152,6 +152,22 @@ impl KernelTables {
         Ok(table)
     }
 
+    /// Whether a store to `address` would be translated.
+    pub(crate) fn is_writable(self, address: usize) -> bool {
+        let (mut table, mut level) = (self.root, Level::L1);
+        loop {
+            let descriptor = self
+                .entry(table, VirtAddr(address as u64).index(level))
+                .load(Ordering::Relaxed);
+            let is_table = level < Level::L3 && descriptor & TABLE_OR_PAGE != 0;
+            match level.below() {
+                _ if descriptor & VALID == 0 => return false,
+                Some(below) if is_table => (table, level) = (PhysAddr(descriptor & ADDRESS), below),
+                _ => return descriptor & READ_ONLY == 0,
+            }
+        }
+    }
+
     /// Takes pages away: `range` is mapped page by page. On return no processor translates it any more.
     ///
     /// # Panics

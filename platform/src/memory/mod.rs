@@ -12,6 +12,7 @@ pub use ram::RamFrames;
 
 use crate::{arch, boot};
 use core::ops::Range;
+use kernel_tables::KernelTables;
 use mm::{Asid, Frame, FrameInfo, TABLE_ENTRIES};
 use spin::{Mutex, Once};
 
@@ -23,6 +24,7 @@ pub(crate) struct Found {
 }
 
 static FOUND: Once<Found> = Once::new();
+static KERNEL_TABLES: Once<KernelTables> = Once::new();
 /// Where the initrd lies, until it is given back.
 static INITRD: Mutex<Option<Range<u64>>> = Mutex::new(None);
 
@@ -34,6 +36,26 @@ static EMPTY: EmptyTable = EmptyTable([0; TABLE_ENTRIES]);
 
 pub(crate) fn set_found(found: Found) {
     FOUND.call_once(|| found);
+}
+
+/// `tables` are under TTBR1 now.
+pub(crate) fn set_kernel_tables(tables: KernelTables) {
+    KERNEL_TABLES.call_once(|| tables);
+}
+
+/// The tables under TTBR1.
+fn kernel_tables() -> KernelTables {
+    *KERNEL_TABLES.get().expect("the final map is made before main")
+}
+
+/// What other processors put into TTBR1.
+pub(crate) fn kernel_root() -> u64 {
+    kernel_tables().root().0
+}
+
+/// Whether the kernel can write the byte of RAM at `address` in the linear map.
+pub(crate) fn is_writable_ram(address: mm::PhysAddr) -> bool {
+    address.0 < crate::layout::LINEAR_END && kernel_tables().is_writable(crate::layout::linear(address))
 }
 
 pub(crate) fn set_initrd(range: Range<u64>) {

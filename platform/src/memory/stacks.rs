@@ -4,9 +4,12 @@
 //! ```text
 //! slot n = STACK_BASE + n * 64 KiB     | 32 KiB unmapped | 32 KiB stack |
 //! ```
+//!
+//! The slot of a processor's boot stack has its emergency stack at its start, as the boot processor's has (boot/head.s).
 
-use super::kernel_tables::{KernelTables, Rights};
-use super::ram;
+use super::kernel_tables::Rights;
+use super::{kernel_tables, ram};
+use crate::cpu::EMERGENCY_STACK_SIZE;
 use crate::layout::STACK_BASE;
 use core::ops::Range;
 use mm::{NoMemory, PAGE_SIZE};
@@ -28,7 +31,6 @@ pub(crate) struct Stack {
 }
 
 struct Stacks {
-    tables: Option<KernelTables>,
     cache: [Option<Stack>; CACHED],
     cached: usize,
     /// One bit for each slot in use.
@@ -38,17 +40,11 @@ struct Stacks {
 }
 
 static STACKS: Mutex<Stacks> = Mutex::new(Stacks {
-    tables: None,
     cache: [const { None }; CACHED],
     cached: 0,
     in_use: [0; SLOTS / 64],
     first_free_word: 0,
 });
-
-/// Stacks are mapped in `tables` from now on.
-pub(crate) fn set_up(tables: KernelTables) {
-    STACKS.lock().tables = Some(tables);
-}
 
 /// Frames held by stacks that no thread uses.
 pub fn cached_frames() -> usize {
@@ -64,11 +60,40 @@ pub(crate) fn give_back(stack: Stack) {
         stacks.cached += 1;
         return;
     }
-    if let Some(tables) = stacks.tables {
-        tables.unmap(stack.range());
-        stacks.free_slot(stack.slot);
-        ram::give_back(stack.frames);
-    }
+    kernel_tables().unmap(stack.range());
+    stacks.free_slot(stack.slot);
+    ram::give_back(stack.frames);
+}
+
+/// The stacks of a processor, for ever.
+pub(crate) struct ProcessorStacks {
+    /// End of the stack that it boots on.
+    pub(crate) top: usize,
+    /// End of its emergency stack.
+    pub(crate) emergency_top: usize,
+}
+
+/// Makes the stacks of another processor.
+///
+/// # Errors
+/// No memory for them, or no slot.
+pub(crate) fn take_for_processor() -> Result<ProcessorStacks, NoMemory> {
+    let stack = Stack::take()?;
+    let start = STACK_BASE + stack.slot * SLOT;
+    let emergency = start..start + EMERGENCY_STACK_SIZE;
+    let frames = match ram::take(EMERGENCY_STACK_SIZE) {
+        Ok(frames) => frames,
+        Err(error) => {
+            give_back(stack);
+            return Err(error);
+        }
+    };
+    // The whole slot lies in one level-3 table, which the stack has: no further one is needed.
+    kernel_tables().map(emergency.clone(), frames.physical(), Rights::Data, &mut || None)?;
+    Ok(ProcessorStacks {
+        top: stack.range().end,
+        emergency_top: emergency.end,
+    })
 }
 
 /// Where all slots are.
@@ -103,7 +128,6 @@ impl Stacks {
     }
 
     fn map_new(&mut self) -> Result<Stack, NoMemory> {
-        let tables = self.tables.ok_or(NoMemory)?;
         let slot = self.take_slot().ok_or(NoMemory)?;
         let frames = match ram::take(STACK_SIZE) {
             Ok(frames) => frames,
@@ -114,7 +138,7 @@ impl Stacks {
         };
         let stack = Stack { slot, frames };
         // All pages of a stack lie in one level-3 table, so a table that is missing fails before anything is mapped.
-        match tables.map(
+        match kernel_tables().map(
             stack.range(),
             stack.frames.physical(),
             Rights::Data,
