@@ -16,6 +16,7 @@ mod program;
 mod ram;
 mod sdcard;
 mod shell;
+mod storm;
 
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ fn all() -> Vec<Scene> {
         memory::SCENES,
         hostile::SCENES,
         cores::SCENES,
+        storm::SCENES,
         sdcard::SCENES,
     ];
     themes.concat()
