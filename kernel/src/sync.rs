@@ -78,6 +78,16 @@ impl<T, const RANK: u8> Mutex<T, RANK> {
         }
     }
 
+    /// A copy of what is guarded now. Unlike `lock().clone()` amid a longer expression it holds the lock no longer than that.
+    #[inline]
+    #[track_caller]
+    pub fn cloned(&self) -> T
+    where
+        T: Clone,
+    {
+        self.lock().clone()
+    }
+
     /// What is guarded, for somebody who owns the lock itself.
     pub fn get_mut(&mut self) -> &mut T {
         self.0.get_mut()

@@ -87,7 +87,7 @@ impl ProcessSignals {
     /// What a child inherits: the actions; nothing pends for it.
     pub fn for_child(&self) -> ProcessSignals {
         ProcessSignals {
-            actions: Mutex::new(self.actions.lock().clone()),
+            actions: Mutex::new(self.actions.cloned()),
             pending: Pending::default(),
             stop: Stop::default(),
         }
@@ -160,7 +160,7 @@ impl ThreadSignals {
     pub fn for_child(&self) -> ThreadSignals {
         ThreadSignals {
             mask: AtomicU64::new(self.mask.load(Ordering::Relaxed)),
-            stack: Mutex::new(*self.stack.lock()),
+            stack: Mutex::new(self.stack.cloned()),
             ..ThreadSignals::default()
         }
     }
