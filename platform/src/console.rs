@@ -3,7 +3,9 @@
 
 use crate::devices::likely;
 use crate::devices::uart::Uart;
-use spin::Mutex;
+use crate::{arch, cpu, power, timer};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use spin::{Mutex, MutexGuard};
 
 /// Bytes that wait for a reader; a power of two. More than a line, less than a paste.
 const RING: usize = 4096;
@@ -16,6 +18,8 @@ struct Ring {
 }
 
 static UART: Mutex<Option<Uart>> = Mutex::new(None);
+/// The processor that had the UART last.
+static HOLDER: AtomicUsize = AtomicUsize::new(0);
 static RECEIVED: Mutex<Ring> = Mutex::new(Ring {
     bytes: [0; RING],
     written: 0,
@@ -27,11 +31,24 @@ pub(crate) fn install(uart: Uart) {
     *UART.lock() = Some(uart);
 }
 
-/// Sends `bytes`, waiting for room in the UART.
+/// Sends `bytes`, waiting for room in the UART. The processor stops here when another one ends the machine: what that one says
+/// comes out in one piece.
 pub fn write(bytes: &[u8]) {
-    if let Some(uart) = UART.lock().as_mut() {
+    let mut uart = lock();
+    if power::is_ended_elsewhere() {
+        drop(uart);
+        power::stop_here();
+    }
+    if let Some(uart) = uart.as_mut() {
         uart.write(bytes);
     }
+}
+
+/// Takes the UART, and leaves word who has it.
+fn lock() -> MutexGuard<'static, Option<Uart>> {
+    let uart = UART.lock();
+    HOLDER.store(cpu::number(), Ordering::Relaxed);
+    uart
 }
 
 /// The next byte that was typed, if one is there.
@@ -47,7 +64,7 @@ pub fn read_byte() -> Option<u8> {
 
 /// Answers the receive interrupt: everything that the UART has goes to the ring. What does not fit is lost.
 pub(crate) fn receive() {
-    let mut uart = UART.lock();
+    let mut uart = lock();
     let Some(uart) = uart.as_mut() else { return };
     uart.acknowledge();
     let mut ring = RECEIVED.lock();
@@ -60,19 +77,25 @@ pub(crate) fn receive() {
     }
 }
 
-/// The console for last words: whoever holds it is not waited for, and where there is none yet the likely UART is used. Line
-/// ends become CR LF.
+/// The console for last words: where there is none yet the likely UART is used. Line ends become CR LF.
 pub(crate) struct LastWords;
 
 impl LastWords {
-    /// Takes the console away from whoever has it. The kernel is about to end.
+    /// Takes the console. The kernel is about to end, and the others stop: one that is saying something may finish, but not
+    /// for ever.
     pub(crate) fn new() -> LastWords {
-        if UART.is_locked() {
-            // SAFETY: the holder is this processor, which will not go back to it, or another one, whose bytes and ours may
-            // mix: the UART itself takes single stores.
-            unsafe { UART.force_unlock() }
+        let start = timer::ticks();
+        while UART.is_locked() {
+            let is_own = HOLDER.load(Ordering::Relaxed) == cpu::number();
+            let patience = timer::second() / if is_own { 1000 } else { 1 };
+            if timer::ticks() > start.saturating_add(patience) {
+                // SAFETY: the holder is this processor, which will not go back to it, or another one that hangs; if it does
+                // not, its bytes and ours may mix: the UART itself takes single stores.
+                unsafe { UART.force_unlock() }
+            }
+            arch::relax();
         }
-        let mut uart = UART.lock();
+        let mut uart = lock();
         if uart.is_none() {
             *uart = likely::uart();
         }

@@ -54,7 +54,7 @@ pub(crate) fn set_up() {
     MAIN_IDS.get().store(MIDR_EL1.get(), Ordering::Relaxed);
 }
 
-/// Processor [`count`] runs: there is one more.
+/// This processor, number [`count`], is ready: there is one more.
 pub(crate) fn count_one_more() {
     COUNT.fetch_add(1, Ordering::Release);
 }

@@ -2,7 +2,7 @@
 //! wakes with one pending. [`take`] fetches them.
 
 use crate::devices::gic;
-use crate::{console, timer};
+use crate::{console, cpu, power, timer};
 use spin::Once;
 
 /// What happened.
@@ -20,6 +20,9 @@ pub enum Interrupt {
 
 /// The software-generated interrupt that means [`Interrupt::Reschedule`].
 const RESCHEDULE: u32 = 0;
+
+/// The one by which a processor is stopped for ever; nobody above hears of it.
+const STOP: u32 = 1;
 
 /// Interrupt numbers (INTID) of this machine.
 pub(crate) struct Numbers {
@@ -49,6 +52,7 @@ pub(crate) fn set_up_processor() {
 /// Lets through what each processor has for itself.
 fn enable_private(numbers: &Numbers) {
     gic::enable(RESCHEDULE);
+    gic::enable(STOP);
     gic::enable(numbers.timer);
 }
 
@@ -59,6 +63,14 @@ fn enable_private(numbers: &Numbers) {
 /// When there can be no such processor.
 pub fn send_reschedule(cpu: usize) {
     gic::send(RESCHEDULE, cpu);
+}
+
+/// Stops all other processors, each when it next takes interrupts.
+pub(crate) fn stop_others() {
+    let own = cpu::number();
+    (0..cpu::count())
+        .filter(|&other| other != own)
+        .for_each(|other| gic::send(STOP, other));
 }
 
 /// Fetches one pending interrupt, silences its source and ends it. `None` when nothing is pending, or the interrupt went away
@@ -75,6 +87,7 @@ pub fn take() -> Option<Interrupt> {
             Interrupt::Console
         }
         _ if number == RESCHEDULE => Interrupt::Reschedule,
+        _ if number == STOP => power::stop_here(),
         _ => Interrupt::Unknown(number),
     })
 }

@@ -1,8 +1,9 @@
 //! The end: power off, restart, and an exit status for whoever runs the kernel in QEMU.
 
-use crate::arch;
 use crate::devices::mmio::Mmio;
 use crate::devices::{likely, rpi4};
+use crate::{arch, cpu, interrupt};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use formats::dtb::Conduit;
 use smccc::{Hvc, Smc, psci};
 use spin::Mutex;
@@ -29,8 +30,31 @@ fn control() -> Option<PowerControl> {
     known.or_else(likely::power_control)
 }
 
+/// The processor that ends the machine, once one does.
+static ENDS: AtomicUsize = AtomicUsize::new(NOBODY);
+const NOBODY: usize = usize::MAX;
+
+/// Makes this processor the only one that goes on: for the end of the machine. Another one stops as soon as it is at EL0, idle,
+/// takes interrupts, or wants to write to the console, and it keeps the locks that it holds. Does not return on a second
+/// processor that calls it: the first one ends the machine.
+pub fn stop_others() {
+    let own = cpu::number();
+    match ENDS.compare_exchange(NOBODY, own, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => interrupt::stop_others(),
+        Err(ender) if ender == own => {}
+        Err(_) => stop_here(),
+    }
+}
+
+/// Whether another processor ends the machine, so that this one must stop.
+pub(crate) fn is_ended_elsewhere() -> bool {
+    let ender = ENDS.load(Ordering::Relaxed);
+    ender != NOBODY && ender != cpu::number()
+}
+
 /// Turns the machine off. One that cannot be turned off halts.
 pub fn off() -> ! {
+    stop_others();
     arch::dsb_sy();
     match control() {
         Some(PowerControl::Psci(Conduit::Hvc)) => drop(psci::system_off::<Hvc>()),
@@ -43,6 +67,7 @@ pub fn off() -> ! {
 
 /// Restarts the machine. One that cannot be restarted halts.
 pub fn restart() -> ! {
+    stop_others();
     arch::dsb_sy();
     match control() {
         Some(PowerControl::Psci(Conduit::Hvc)) => drop(psci::system_reset::<Hvc>()),
@@ -56,12 +81,14 @@ pub fn restart() -> ! {
 /// Ends QEMU with exit status `code`, if it was started with `-semihosting`. Elsewhere this is an undefined instruction, so it
 /// is called only when the command line asks for it.
 pub fn semihosting_exit(code: u32) -> ! {
+    stop_others();
     arch::semihosting_exit(u64::from(code));
     off()
 }
 
-/// Sleeps for ever, deaf.
+/// Sleeps for ever, deaf, as do all others.
 pub fn halt() -> ! {
+    stop_others();
     stop_here()
 }
 

@@ -91,9 +91,14 @@ pub fn nanos_to_ticks(nanos: u64) -> u64 {
     u64::try_from(product.div_ceil(1 << 32)).unwrap_or(u64::MAX)
 }
 
+/// Ticks in a second, also where the timer is not set up.
+pub(crate) fn second() -> u64 {
+    CNTFRQ_EL0.get()
+}
+
 /// Waits in a loop. Works from the first instruction on, and where the timer is not set up.
 pub fn spin(seconds: u32) {
-    let end = ticks().saturating_add(CNTFRQ_EL0.get().saturating_mul(u64::from(seconds)));
+    let end = ticks().saturating_add(second().saturating_mul(u64::from(seconds)));
     while ticks() < end {
         arch::relax();
     }

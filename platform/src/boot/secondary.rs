@@ -101,8 +101,8 @@ pub struct NotStarted {
 }
 
 /// Starts the other processors, `most` in all with this one; each calls `entry` on its own boot stack, with its interrupts
-/// enabled at the controller and masked in the processor, and no address space. They are counted by [`cpu::count`] when this
-/// returns, and some of them are in `entry` before. Returns those that should run and do not.
+/// enabled at the controller and masked in the processor, no address space, and counted by [`cpu::count`]: some before this
+/// returns. Returns those that should run and do not.
 ///
 /// # Panics
 /// When called by another processor than the first, or twice.
@@ -127,7 +127,7 @@ pub fn start_others(most: usize, entry: fn() -> !) -> Vec<NotStarted> {
             row.and_then(|row| start(machine, described, row, entry))
         };
         match started {
-            Ok(()) => cpu::count_one_more(),
+            Ok(()) => {}
             Err(obstacle) => failures.push(NotStarted { affinity, obstacle }),
         }
     }
@@ -270,6 +270,7 @@ extern "C" fn start_secondary(secondary: &'static Secondary) -> ! {
     cpu::set_up();
     timer::set_up_processor();
     interrupt::set_up_processor();
+    cpu::count_one_more();
     secondary.state.store(READY, Ordering::Release);
     (secondary.entry)()
 }

@@ -1,6 +1,7 @@
 //! Who called whom, by the frame pointers (AAPCS64 6.4.6: x29 points to { caller's x29, return address }), with the names of
 //! the image's symbol table.
 
+use crate::cpu;
 use crate::layout::image;
 use aarch64_cpu::registers::{FP, Readable};
 use core::fmt::{Result, Write};
@@ -65,10 +66,10 @@ fn record(frame_pointer: usize) -> Option<(usize, usize)> {
     inside.then(|| unsafe { (words.read_volatile(), words.add(1).read_volatile()) })
 }
 
-/// The stack that holds `address`: the upper half of a 64 KiB slot, or the emergency stack below the boot stack.
+/// The stack that holds `address`: the upper half of a 64 KiB slot, or this processor's emergency stack.
 fn stack_of(address: usize) -> Option<Range<usize>> {
     const HALF: usize = crate::memory::stacks::STACK_SIZE;
-    let emergency = image::boot_stack_slot()..image::emergency_stack_top();
+    let emergency = cpu::emergency_stack();
     if emergency.contains(&address) {
         return Some(emergency);
     }

@@ -34,7 +34,7 @@ static AFTER_EXCEPTION: AtomicU32 = AtomicU32::new(0);
 const HALT: u32 = u32::MAX;
 const SEMIHOSTING: u32 = u32::MAX - 1;
 
-/// Crashes so far; a crash in a crash says less, a third one nothing.
+/// Crashes so far, all of one processor; a crash in a crash says less, a third one nothing.
 static CRASHES: AtomicUsize = AtomicUsize::new(0);
 
 /// Chooses what follows when the kernel takes an exception. At first: power off.
@@ -83,6 +83,7 @@ pub(crate) fn cannot_start(reason: Arguments) -> ! {
 /// Lets `report` speak, unless the report itself is what crashed, and ends as `then` says.
 fn end(then: AfterPanic, report: impl FnOnce(&mut LastWords) -> core::fmt::Result) -> ! {
     arch::mask_all();
+    power::stop_others();
     match CRASHES.fetch_add(1, Ordering::Relaxed) {
         0 => {
             // The console takes every text; there is nobody to tell otherwise.
