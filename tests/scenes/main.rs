@@ -16,6 +16,7 @@ mod program;
 mod ram;
 mod sdcard;
 mod shell;
+mod soak;
 mod storm;
 
 use anyhow::{Context, Result, ensure};
@@ -38,6 +39,7 @@ fn all() -> Vec<Scene> {
         hostile::SCENES,
         cores::SCENES,
         storm::SCENES,
+        soak::SCENES,
         sdcard::SCENES,
     ];
     themes.concat()
