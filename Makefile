@@ -26,6 +26,11 @@ test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
 	@.ci/setup test
 	@.ci/test
 
+soak: ## random work on four processors for SECONDS=600 from SEED=n, on the checked kernel, on both boards; everything must be freed
+	@.ci/setup test
+	@PROFILE=checked .ci/image
+	@.ci/soak "$(or $(SECONDS),600)" $(SEED)
+
 sdcard: image ## write target/holstein/sdcard.img for a Raspberry Pi 4
 	@.ci/setup sdcard
 	@.ci/sdcard
@@ -38,4 +43,4 @@ check: ## formatting, lints as errors, and the rules of the house
 	@.ci/setup check
 	@.ci/check
 
-.PHONY: help image run demo test sdcard debug check
+.PHONY: help image run demo test soak sdcard debug check

@@ -10,11 +10,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int passed, failed;
+// Threads check, too.
+static _Atomic int passed, failed;
 
-#define CHECK(condition)                                                                         \
-    ((condition) ? (void)passed++                                                                \
-                 : (failed++, (void)printf("%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno)))
+#define CHECK(condition) check(!!(condition), __FILE__, __LINE__, #condition)
+
+static inline void check(int holds, const char *file, int line, const char *condition) {
+    if (holds) {
+        passed++;
+    } else {
+        failed++;
+        printf("%s:%d: %s (errno %d)\n", file, line, condition, errno);
+    }
+}
 
 // fork() for a child that checks: it counts its own mistakes only.
 static inline pid_t start_child(void) {

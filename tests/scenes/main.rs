@@ -1,6 +1,6 @@
-//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--seconds N] [--seed N] [TEXT]` plays those with TEXT in
-//! their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes; `--seconds` and
-//! `--seed` are for the soak. Ends with `N passed, N failed`.
+//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--show] [--seconds N] [--seed N] [TEXT]` plays those
+//! with TEXT in their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes;
+//! `--show` prints what the boards print; `--seconds` and `--seed` are for the soak. Ends with `N passed, N failed`.
 
 mod bad_programs;
 mod boot;
@@ -55,12 +55,14 @@ struct Choice {
 }
 
 fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
-    let (mut is_list_only, mut is_linux, mut path, mut text) = (false, false, None, String::new());
+    let (mut is_list_only, mut is_shown, mut is_linux) = (false, false, false);
+    let (mut path, mut text) = (None, String::new());
     let mut soak = SHORT_SOAK;
     while let Some(word) = words.next() {
         match word.as_str() {
             "--linux" => is_linux = true,
             "--list" => is_list_only = true,
+            "--show" => is_shown = true,
             "--kernel" => path = Some(PathBuf::from(words.next().context("--kernel FILE")?)),
             "--seconds" => soak.seconds = words.next().context("--seconds N")?.parse()?,
             "--seed" => soak.seed = words.next().context("--seed N")?.parse()?,
@@ -74,6 +76,7 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
             normal,
             checked,
             soak,
+            is_shown,
         },
         text,
     })

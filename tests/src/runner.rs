@@ -40,6 +40,8 @@ pub struct Setting {
     pub checked: Kernel,
     /// How long and from which seed the soak does its random work.
     pub soak: Soak,
+    /// Print what the boards print while they do it.
+    pub is_shown: bool,
 }
 
 /// How much random work a soak does.
@@ -52,7 +54,8 @@ pub struct Soak {
 }
 
 impl Setting {
-    fn kernel(&self, build: Build) -> &Kernel {
+    /// The kernel of that build.
+    pub fn kernel(&self, build: Build) -> &Kernel {
         match build {
             Build::Normal => &self.normal,
             Build::Checked => &self.checked,
@@ -162,8 +165,7 @@ fn take(waiting: &Mutex<VecDeque<Scene>>) -> Option<Scene> {
 /// Plays one scene; true if it passed.
 fn play_one(scene: &Scene, setting: &Setting) -> bool {
     let start = Instant::now();
-    let kernel = setting.kernel(scene.build).clone();
-    let mut stage = match Stage::new(scene, kernel, setting.soak) {
+    let mut stage = match Stage::new(scene, setting) {
         Ok(stage) => stage,
         Err(error) => return report(scene, start, Err(error), ""),
     };

@@ -20,6 +20,7 @@ pub struct Transcript {
 #[derive(Default)]
 struct TranscriptState {
     text: String,
+    is_shown: bool,
     is_closed: bool,
 }
 
@@ -33,11 +34,18 @@ impl Transcript {
         self.lock().text.clone()
     }
 
+    /// From now on what comes is printed as well.
+    pub fn show(&self) {
+        self.lock().is_shown = true;
+    }
+
     fn add(&self, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(bytes);
-        self.lock()
-            .text
-            .extend(text.chars().filter(|&character| character != '\r'));
+        let text = String::from_utf8_lossy(bytes).replace('\r', "");
+        let mut state = self.lock();
+        if state.is_shown {
+            print!("{text}");
+        }
+        state.text += &text;
         self.grown.notify_all();
     }
 

@@ -2,7 +2,7 @@
 
 use crate::files;
 use crate::qemu::{Load, Machine, Virt};
-use crate::runner::{Scene, Soak};
+use crate::runner::{Scene, Setting, Soak};
 use crate::session::{Session, Transcript};
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
@@ -41,6 +41,7 @@ pub struct Stage {
     pub kernel: Kernel,
     /// What a soak is asked for.
     pub soak: Soak,
+    is_shown: bool,
     name: &'static str,
     folder: PathBuf,
     deadline: Instant,
@@ -49,7 +50,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(scene: &Scene, kernel: Kernel, soak: Soak) -> Result<Self> {
+    pub(crate) fn new(scene: &Scene, setting: &Setting) -> Result<Self> {
+        let kernel = setting.kernel(scene.build).clone();
         let (Kernel::Holstein(file) | Kernel::Linux(file)) = &kernel;
         files::existing(file.clone())?;
         let folder = files::built().join("scenes").join(scene.name);
@@ -58,7 +60,8 @@ impl Stage {
         let forbidden = Regex::new(CRASH)?;
         Ok(Stage {
             kernel,
-            soak,
+            soak: setting.soak,
+            is_shown: setting.is_shown,
             name: scene.name,
             folder,
             deadline,
@@ -110,6 +113,9 @@ impl Stage {
         let mut command = machine.command();
         load.add_to(&mut command);
         let (session, transcript) = Session::start(command, PROMPT, self.deadline)?;
+        if self.is_shown {
+            transcript.show();
+        }
         self.transcripts.push(transcript);
         Ok(session)
     }

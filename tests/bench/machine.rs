@@ -1,0 +1,161 @@
+//! The machine that the benchmark runs on: QEMU's virt board, which counts instructions instead of time, or does not.
+
+use crate::figures::Figures;
+use anyhow::{Context, Result, ensure};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+use tests::files;
+
+/// The initramfs: the benchmark is the first process and the only program.
+const ROOT: &str = "\
+dir /dev 755
+dir /proc 555
+nod /dev/console c 5 1 600
+file /bench bench 755
+";
+
+/// How long the console may be silent. Linux fills 4 GiB in that time, on a busy machine.
+const SILENCE: Duration = Duration::from_secs(900);
+
+/// How time passes in the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// One nanosecond for each instruction, and idle time passes at once: the same at every run.
+    Instructions,
+    /// The host's: noisy.
+    Wall,
+}
+
+/// What to boot, and on what.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The kernel image.
+    pub kernel: PathBuf,
+    /// The program's folder and where its initramfs goes.
+    pub built: PathBuf,
+    /// RAM as QEMU's `-m` takes it.
+    pub memory: String,
+    /// Number of processors.
+    pub cpus: u32,
+    /// How time passes.
+    pub clock: Clock,
+    /// For the kernel's own command line.
+    pub append: String,
+}
+
+/// The folder of userland's programs, beside that of the images.
+pub fn programs(built: &Path) -> PathBuf {
+    built.join("../aarch64-unknown-none-softfloat/release")
+}
+
+impl Machine {
+    /// The QEMU command that boots the kernel into the benchmark with these arguments. It does not outlive us.
+    pub fn command(&self, words: &[String]) -> Result<Command> {
+        let initramfs = self.built.join("bench/initramfs.cpio");
+        let programs = programs(&self.built);
+        std::fs::write(&initramfs, image::initramfs::archive(ROOT, &[&programs])?)
+            .with_context(|| initramfs.display().to_string())?;
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", "qemu-system-aarch64"]);
+        command.args([
+            "-machine",
+            "virt,gic-version=2",
+            "-cpu",
+            "cortex-a72",
+            "-no-reboot",
+        ]);
+        command.args([
+            "-nic", "none", "-display", "none", "-monitor", "none", "-serial", "stdio",
+        ]);
+        command.args(["-m", &self.memory, "-smp", &self.cpus.to_string()]);
+        // The seed in the device tree is part of what Linux does at every system call; so it is always the same.
+        command.args(["-seed", "1"]);
+        match self.clock {
+            Clock::Instructions => command.args(["-icount", "shift=0,sleep=off"]),
+            Clock::Wall => command.args(["-accel", "tcg,thread=multi"]),
+        };
+        command
+            .arg("-kernel")
+            .arg(&self.kernel)
+            .arg("-initrd")
+            .arg(initramfs);
+        command.arg("-append").arg(format!(
+            "rdinit=/bench quiet {} -- {}",
+            self.append,
+            words.join(" ")
+        ));
+        Ok(command)
+    }
+
+    /// Boots, and collects the figures until the machine powers off.
+    pub fn run(&self, words: &[String]) -> Result<Figures> {
+        let mut child = self
+            .command(words)?
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("qemu-system-aarch64")?;
+        let output = child.stdout.take().context("QEMU has no standard output")?;
+        let figures = collect(&lines(output));
+        end(&mut child)?;
+        let figures = figures?;
+        ensure!(figures.is_complete(), "the benchmark did not come to its end");
+        Ok(figures)
+    }
+}
+
+/// QEMU is over, or is made to be.
+fn end(child: &mut Child) -> Result<()> {
+    if child.try_wait()?.is_none() {
+        child.kill()?;
+    }
+    child.wait()?;
+    Ok(())
+}
+
+/// The console's lines, read by a thread of its own.
+fn lines(output: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let lines = BufReader::new(output)
+            .split(b'\n')
+            .map_while(std::result::Result::ok);
+        for line in lines {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn collect(lines: &Receiver<String>) -> Result<Figures> {
+    let mut figures = Figures::default();
+    loop {
+        match lines.recv_timeout(SILENCE) {
+            Ok(line) => {
+                if !figures.read_console_line(&line)? && !line.trim().is_empty() {
+                    eprintln!("| {}", line.trim_end());
+                } else if let Some(figure) = figures.all.last() {
+                    eprint!("\r{:<40}\r", figure.row);
+                }
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(figures),
+            Err(mpsc::RecvTimeoutError::Timeout) => anyhow::bail!("the console was silent for too long"),
+        }
+    }
+}
+
+/// Debian's kernel: that of the release, or a newer one from its backports where there is one.
+pub fn linux() -> Result<PathBuf> {
+    let fetched = Command::new(files::root().join(".ci/bench"))
+        .arg("linux")
+        .stderr(Stdio::inherit())
+        .output()
+        .context(".ci/bench linux")?;
+    ensure!(fetched.status.success(), "Debian's kernel could not be fetched");
+    files::existing(files::root().join(String::from_utf8(fetched.stdout)?.trim()))
+}
