@@ -4,7 +4,7 @@
 //! Words of the command line that count here: `rdinit=`, `init=` (which program), `loglevel=`, `quiet`, `debug`, `panic=n`
 //! (what follows a panic or the end of init: restart after n seconds; 0 stays, negative restarts at once; without it the
 //! machine is turned off), `semihosting` (for tests in QEMU: instead of turning off, the emulator ends with init's exit status,
-//! 128 + n if signal n ended it, 1 after a panic). Everything else goes to init as Linux hands it on: see
+//! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run). Everything else goes to init as Linux hands it on: see
 //! `formats::bootargs`.
 
 use crate::exec::{self, Arguments, Program};
@@ -52,12 +52,33 @@ pub fn start(boot: Boot) -> ! {
     fill_tree(&boot);
     give_back_initrd(boot);
     match start_init(line, most) {
-        Ok(()) => scheduler::run(),
+        Ok(()) => {
+            start_processors(line);
+            scheduler::run()
+        }
         Err(reason) => {
             log::write(Level::Emergency, format_args!("Cannot start init: {reason}"));
             end(1)
         }
     }
+}
+
+/// Starts the other processors. Each runs the first process, and all that follow, as soon as it is there.
+fn start_processors(line: CommandLine<'static>) {
+    for missing in platform::cpu::start_others(most_processors(line), scheduler::run) {
+        warn!("Not started: {missing}");
+    }
+    let count = platform::cpu::count();
+    info!("smp: Brought up {count} CPU{}", if count == 1 { "" } else { "s" });
+}
+
+/// `nosmp` and `maxcpus=0` leave the one that booted, as with Linux.
+fn most_processors(line: CommandLine<'static>) -> usize {
+    if line.has_flag("nosmp") {
+        return 1;
+    }
+    let wanted = line.value("maxcpus").and_then(|text| text.parse::<usize>().ok());
+    wanted.map_or(usize::MAX, |most| most.max(1))
 }
 
 fn describe(boot: &Boot) -> String {

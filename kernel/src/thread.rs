@@ -2,12 +2,13 @@
 //! process has one thread so far; everything that POSIX gives to a thread and not to its process stands here already.
 
 use crate::process::{Pid, Process};
+use crate::scheduler::Scheduling;
 use crate::signal::ThreadSignals;
 use crate::sync::Mutex;
 use crate::user_loop;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 use mm::NoMemory;
 use platform::thread::KernelThread;
 use platform::user::{UserContext, UserRegisters};
@@ -24,6 +25,8 @@ pub struct Thread {
     pub kernel: KernelThread,
     /// FP, SIMD and thread-pointer registers of EL0 while the thread does not run.
     pub registers: Mutex<Box<UserRegisters>>,
+    /// Where it may run, and the processor time it used.
+    pub scheduling: Scheduling,
     /// Address of the word to clear, and wake a futex at, when the thread ends: set_tid_address(2). 0 for none.
     pub clear_child_tid: AtomicU64,
     /// Address of the list of robust futexes: set_robust_list(2).
@@ -34,16 +37,6 @@ pub struct Thread {
     start: Mutex<Option<Box<UserContext>>>,
     state: AtomicU8,
     needs_attention: AtomicBool,
-    usage: ThreadUsage,
-}
-
-/// Processor time, in ticks. Written by the thread itself only.
-#[derive(Default)]
-struct ThreadUsage {
-    user: AtomicU64,
-    system: AtomicU64,
-    /// When the thread last crossed the border between EL0 and the kernel, or was switched to.
-    since: AtomicU64,
 }
 
 /// What the scheduler may do with a thread. The transitions are told in `scheduler`.
@@ -86,7 +79,7 @@ impl Thread {
             start: Mutex::new(Some(Box::new(start))),
             state: AtomicU8::new(State::Running as u8),
             needs_attention: AtomicBool::new(false),
-            usage: ThreadUsage::default(),
+            scheduling: Scheduling::default(),
         })
     }
 
@@ -130,9 +123,11 @@ impl Thread {
         self.kept_deadline.store(0, Ordering::Relaxed);
     }
 
-    /// Says that the thread is about to sleep: from now on a wake-up is noted.
+    /// Says that the thread is about to sleep: from now on a wake-up is noted. What a waker did before it is seen by what the
+    /// thread does after this, or the wake-up is noted (`scheduler`).
     pub fn prepare_to_sleep(&self) {
-        self.state.store(State::Sleeping as u8, Ordering::SeqCst);
+        self.state.store(State::Sleeping as u8, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
     }
 
     /// The thread is awake, whether it slept or not.
@@ -162,35 +157,8 @@ impl Thread {
             .is_ok()
     }
 
-    /// Starts counting: the thread was switched to at `now`.
-    pub fn begin_turn(&self, now: u64) {
-        self.usage.since.store(now, Ordering::Relaxed);
-    }
-
-    /// The time since the last crossing was spent at EL0.
-    #[inline]
-    pub fn count_user(&self, now: u64) {
-        charge(&self.usage.user, &self.usage.since, now);
-    }
-
-    /// The time since the last crossing was spent in the kernel.
-    #[inline]
-    pub fn count_system(&self, now: u64) {
-        charge(&self.usage.system, &self.usage.since, now);
-    }
-
-    /// Ticks spent at EL0 and in the kernel, up to the last crossing.
+    /// Ticks spent at EL0 and in the kernel, up to now.
     pub fn ticks(&self) -> (u64, u64) {
-        (
-            self.usage.user.load(Ordering::Relaxed),
-            self.usage.system.load(Ordering::Relaxed),
-        )
+        self.scheduling.ticks()
     }
-}
-
-#[inline]
-fn charge(account: &AtomicU64, since: &AtomicU64, now: u64) {
-    let spent = now.wrapping_sub(since.load(Ordering::Relaxed));
-    account.store(account.load(Ordering::Relaxed) + spent, Ordering::Relaxed);
-    since.store(now, Ordering::Relaxed);
 }

@@ -1,4 +1,11 @@
-//! Time: the clocks, and one sorted list of what is to happen when. Points in time are ticks of `platform::timer`.
+//! Time: the clocks, and for each processor a sorted list of what is to happen when. Points in time are ticks of
+//! `platform::timer`.
+//!
+//! What a processor sets stands in its own list, and it alone lets it happen, in the interrupt of its own timer; so setting
+//! something never concerns another processor. Whoever takes something back locks the list that it stands in, from wherever:
+//! at worst that processor's timer rings for nothing. What is happening at that very moment was taken out already, and is not
+//! taken back: a thread is then woken for nothing, which every sleep allows for (`wait`), and an interval timer looks at its own
+//! deadline (`signal::timer`).
 
 use crate::process::Process;
 use crate::scheduler;
@@ -8,26 +15,34 @@ use crate::thread::Thread;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicU64, Ordering};
+use platform::cpu::{self, MAX_CPUS, PerCpu};
 use platform::timer;
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
 
-static TIMERS: Mutex<Timers, { rank::TIMERS }> = Mutex::new(Timers {
-    due: BTreeMap::new(),
-    sequence: 0,
-});
+/// One processor's list.
+struct List {
+    timers: Mutex<Timers, { rank::TIMERS }>,
+    /// The first deadline in it, to be read without its lock.
+    next: AtomicU64,
+}
 
-/// The first deadline in [`TIMERS`], to be read without its lock.
-static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
+static LISTS: PerCpu<List> = PerCpu::new([const { List::new() }; MAX_CPUS]);
 
 /// `CLOCK_REALTIME` at tick 0, in nanoseconds since 1970. On a board without a clock that runs while the power is off it is 0
 /// until somebody sets it.
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 
-/// A timer that was set, for [`cancel`]: its deadline, and a number that tells equal deadlines apart.
+/// A timer that was set, for [`cancel`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Alarm(u64, u64);
+pub struct Alarm {
+    deadline: u64,
+    /// Tells equal deadlines in one list apart.
+    sequence: u64,
+    /// The list it stands in.
+    processor: usize,
+}
 
 /// What happens at a deadline.
 enum Due {
@@ -41,28 +56,55 @@ struct Timers {
     sequence: u64,
 }
 
-impl Timers {
-    fn insert(&mut self, at: u64, due: Due) -> Alarm {
-        self.sequence += 1;
-        let alarm = Alarm(at, self.sequence);
-        self.due.insert(alarm, due);
-        self.publish();
+impl List {
+    const fn new() -> List {
+        List {
+            timers: Mutex::new(Timers {
+                due: BTreeMap::new(),
+                sequence: 0,
+            }),
+            next: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    fn insert(&self, processor: usize, deadline: u64, due: Due) -> Alarm {
+        let mut timers = self.timers.lock();
+        timers.sequence += 1;
+        let alarm = Alarm {
+            deadline,
+            sequence: timers.sequence,
+            processor,
+        };
+        timers.due.insert(alarm, due);
+        self.publish(&timers);
         alarm
     }
 
-    fn take_due(&mut self, now: u64) -> Option<Due> {
-        let first = self.due.first_entry()?;
-        if first.key().0 > now {
+    fn remove(&self, alarm: &Alarm) -> Option<Due> {
+        let mut timers = self.timers.lock();
+        let removed = timers.due.remove(alarm);
+        self.publish(&timers);
+        removed
+    }
+
+    fn take_due(&self, now: u64) -> Option<Due> {
+        if now < self.next.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut timers = self.timers.lock();
+        let first = timers.due.first_entry()?;
+        if first.key().deadline > now {
             return None;
         }
         let due = first.remove();
-        self.publish();
+        self.publish(&timers);
         Some(due)
     }
 
-    fn publish(&self) {
-        let next = self.due.first_key_value().map_or(u64::MAX, |(alarm, _)| alarm.0);
-        NEXT.store(next, Ordering::Relaxed);
+    fn publish(&self, timers: &Timers) {
+        let first = timers.due.first_key_value();
+        let next = first.map_or(u64::MAX, |(alarm, _)| alarm.deadline);
+        self.next.store(next, Ordering::Relaxed);
     }
 }
 
@@ -93,9 +135,10 @@ pub fn deadline_after(nanos: u64) -> u64 {
     timer::ticks().saturating_add(timer::nanos_to_ticks(nanos))
 }
 
-/// The first deadline; `u64::MAX` if there is none.
+/// The first deadline of this processor; `u64::MAX` if there is none.
+#[inline]
 pub fn next_deadline() -> u64 {
-    NEXT.load(Ordering::Relaxed)
+    LISTS.get().next.load(Ordering::Relaxed)
 }
 
 /// Wakes `thread` at a point in time.
@@ -108,35 +151,32 @@ pub fn expire_interval_timer_at(at: u64, process: &Arc<Process>) -> Alarm {
     set(at, Due::IntervalTimer(Arc::downgrade(process)))
 }
 
-/// Takes back what was set; nothing happens if it has expired.
+/// Takes back what was set, from any processor; nothing happens if it has expired, or is just about to.
 pub fn cancel(alarm: Alarm) {
-    let mut timers = TIMERS.lock();
-    let removed = timers.due.remove(&alarm);
-    timers.publish();
-    drop(timers);
+    let removed = LISTS.of(alarm.processor).remove(&alarm);
     drop(removed);
 }
 
-/// Does everything that is due.
+/// Does everything that is due on this processor.
 pub fn expire() {
-    loop {
-        let due = TIMERS.lock().take_due(timer::ticks());
+    let list = LISTS.get();
+    while let Some(due) = list.take_due(timer::ticks()) {
         match due {
-            Some(Due::Wake(thread)) => {
+            Due::Wake(thread) => {
                 scheduler::wake(&thread);
             }
-            Some(Due::IntervalTimer(process)) => {
+            Due::IntervalTimer(process) => {
                 if let Some(process) = process.upgrade() {
                     signal_timer::expire(&process);
                 }
             }
-            None => return,
         }
     }
 }
 
 fn set(at: u64, due: Due) -> Alarm {
-    let alarm = TIMERS.lock().insert(at, due);
+    let processor = cpu::number();
+    let alarm = LISTS.of(processor).insert(processor, at, due);
     scheduler::set_alarm();
     alarm
 }

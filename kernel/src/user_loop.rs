@@ -38,9 +38,9 @@ fn run(thread: &Arc<Thread>, context: &mut UserContext) {
                 return;
             }
         }
-        thread.count_system(timer::ticks_unordered());
+        thread.scheduling.enter_user(timer::ticks_unordered());
         let trap = user::run(context);
-        thread.count_user(timer::ticks_unordered());
+        thread.scheduling.leave_user(timer::ticks_unordered());
         match trap {
             Trap::SystemCall => restart = syscall::call(thread, context),
             Trap::Abort(abort) => serve_abort(thread, &abort),

@@ -1,10 +1,14 @@
 //! Sleeping until something is so. A [`WaitQueue`] belongs to the thing that changes; whoever changes it wakes the queue.
 //!
-//! No wake-up is lost: a sleeper first stands in the queue and calls itself asleep ([`Thread::prepare_to_sleep`]), and
-//! only then looks whether the condition holds. A change before that look is seen by it; a change after it finds the
-//! sleeper in the queue. What happens when the two meet on different processors is told in `scheduler`.
+//! No wake-up is lost. A sleeper first calls itself asleep ([`Thread::prepare_to_sleep`]), then stands in the queue, and only
+//! then looks whether the condition holds. Whoever makes it hold looks into the queue afterwards. The queue's lock puts the
+//! two in order: either the waker finds the sleeper, and then also its state, or the sleeper came after the waker had looked,
+//! and sees what the waker did. What a wake-up does to a sleeper that has not left its processor yet is told in `scheduler`.
 //!
-//! A queue's lock is a leaf: it is taken with other locks held (by a waker) and takes none but the run queue's.
+//! No wake-up is wasted: [`WaitQueue::wake_one`] takes a sleeper out of the queue, and if that one goes away for another reason,
+//! a signal or its deadline, it wakes the next in its place.
+//!
+//! A queue's lock is a leaf: it is taken with other locks held (by a waker) and takes none but a run queue's.
 
 use crate::scheduler;
 use crate::signal;
@@ -89,10 +93,21 @@ impl WaitQueue {
         self.sleepers.lock().push(thread.clone());
     }
 
-    fn leave(&self, thread: &Arc<Thread>) {
-        self.sleepers
-            .lock()
-            .retain(|sleeper| !Arc::ptr_eq(sleeper, thread));
+    /// Leaves the queue; whether the thread still stood in it: if not, somebody woke it.
+    fn leave(&self, thread: &Arc<Thread>) -> bool {
+        let mut sleepers = self.sleepers.lock();
+        let at = sleepers.iter().position(|sleeper| Arc::ptr_eq(sleeper, thread));
+        let own = at.map(|at| sleepers.remove(at));
+        drop(sleepers);
+        own.is_some()
+    }
+
+    /// The sleep is over with `answer`. If that is not what somebody woke the thread for, another is woken.
+    fn leave_with<T>(&self, thread: &Arc<Thread>, answer: &Option<Result<Option<T>, Interrupted>>) {
+        let was_woken = !self.leave(thread);
+        if was_woken && matches!(answer, Some(Ok(None) | Err(Interrupted))) {
+            self.wake_one();
+        }
     }
 }
 
@@ -103,7 +118,8 @@ impl Default for WaitQueue {
 }
 
 /// Sleeps until `ready` answers with something, looking again whenever one of `queues` is woken; `Ok(None)` when the
-/// timer passes `deadline`. For poll(2) and select(2); with no queue at all it is a plain sleep.
+/// timer passes `deadline`. For poll(2) and select(2), and so not for queues that are woken by [`WaitQueue::wake_one`]: who
+/// polls takes nothing. With no queue at all it is a plain sleep.
 pub fn wait_on_any<T>(
     queues: &[&WaitQueue],
     deadline: Option<u64>,
@@ -128,14 +144,16 @@ fn sleep<T>(
     let current = scheduler::current();
     let alarm = deadline.map(|at| time::wake_at(at, &current));
     let answer = loop {
-        queues.iter().for_each(|queue| queue.enter(&current));
         current.prepare_to_sleep();
+        queues.iter().for_each(|queue| queue.enter(&current));
         let answer = look(&current, deadline, interruption, &mut ready);
         if answer.is_none() {
             scheduler::block(&current);
         }
         current.end_sleep();
-        queues.iter().for_each(|queue| queue.leave(&current));
+        queues
+            .iter()
+            .for_each(|queue| queue.leave_with(&current, &answer));
         if let Some(answer) = answer {
             break answer;
         }

@@ -6,7 +6,6 @@ use crate::user_memory;
 use abi::Errno;
 use abi::process::{RLIMIT_NOFILE, RLimit, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
 use alloc::sync::Arc;
-use platform::timer;
 
 /// Highest limit of descriptors that anybody may set: `fs.nr_open`.
 const MOST_FILES: u64 = 1 << 20;
@@ -60,7 +59,6 @@ pub fn setrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> 
 
 /// getrusage(2).
 pub fn getrusage(current: &Thread, who: u64, at: u64) -> Result<usize, Errno> {
-    current.count_system(timer::ticks());
     let process = &current.process;
     let usage = match who as i32 {
         RUSAGE_SELF | RUSAGE_THREAD => {

@@ -1,6 +1,6 @@
 //! The machine: uname(2), sysinfo(2), getrandom(2), reboot(2), getcpu(2), and the calls of sched(7) that have an answer here.
 
-use super::process::meant;
+use crate::process::Pid;
 use crate::scheduler;
 use crate::sync::Mutex;
 use crate::thread::Thread;
@@ -143,29 +143,42 @@ pub fn sched_yield(current: &Arc<Thread>) -> Result<usize, Errno> {
     Ok(0)
 }
 
-/// The processors that threads run on: the one that booted.
-const ONLINE: u64 = 1;
+/// Bytes of the set of processors, of which there are at most 64.
+const SET_BYTES: usize = 8;
 
 /// sched_getaffinity(2): how many bytes of the set were written.
-pub fn sched_getaffinity(current: &Thread, pid: u64, len: u64, at: u64) -> Result<usize, Errno> {
-    meant(current, pid)?;
-    if !len.is_multiple_of(8) || len < 8 {
+pub fn sched_getaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> Result<usize, Errno> {
+    if !len.is_multiple_of(8) || len < SET_BYTES as u64 {
         return Err(Errno::EINVAL);
     }
-    user_memory::write_value(at, &ONLINE)?;
-    Ok(8)
+    let allowed = meant_thread(current, tid)?.scheduling.allowed();
+    user_memory::write_value(at, &allowed)?;
+    Ok(SET_BYTES)
 }
 
-/// sched_setaffinity(2): `EINVAL` for a set without a processor that there is.
-pub fn sched_setaffinity(current: &Thread, pid: u64, len: u64, at: u64) -> Result<usize, Errno> {
-    meant(current, pid)?;
-    let mut set = [0; 8];
+/// sched_setaffinity(2): `EINVAL` for a set without a processor that there is, `EPERM` for somebody else's thread.
+pub fn sched_setaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> Result<usize, Errno> {
+    let mut set = [0; SET_BYTES];
     let len = usize::try_from(len).unwrap_or(usize::MAX).min(set.len());
     user_memory::read_bytes(at, &mut set[..len])?;
-    if u64::from_le_bytes(set) & ONLINE != 0 {
-        Ok(0)
-    } else {
-        Err(Errno::EINVAL)
+    let thread = meant_thread(current, tid)?;
+    let (mine, theirs) = (current.process.credentials(), thread.process.credentials());
+    if mine.euid != theirs.euid && mine.euid != theirs.uid && !mine.is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    scheduler::set_affinity(current, &thread, u64::from_le_bytes(set))?;
+    Ok(0)
+}
+
+/// The thread of an id; the caller for 0.
+fn meant_thread(current: &Arc<Thread>, tid: u64) -> Result<Arc<Thread>, Errno> {
+    match tid as i32 {
+        0 => Ok(current.clone()),
+        tid => {
+            let tid = Pid::try_from(tid).map_err(|_| Errno::ESRCH)?;
+            let process = process::find(tid).ok_or(Errno::ESRCH)?;
+            process.threads().first().cloned().ok_or(Errno::ESRCH)
+        }
     }
 }
 

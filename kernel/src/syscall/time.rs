@@ -39,12 +39,10 @@ impl Clock {
             Clock::Realtime => time::now_realtime_nanos(),
             Clock::Monotonic => time::now_monotonic_nanos(),
             Clock::ProcessTime => {
-                current.count_system(timer::ticks());
                 let (user, system) = current.process.own_totals().ticks();
                 timer::ticks_to_nanos(user + system)
             }
             Clock::ThreadTime => {
-                current.count_system(timer::ticks());
                 let (user, system) = current.ticks();
                 timer::ticks_to_nanos(user + system)
             }
@@ -204,7 +202,6 @@ fn describe_timer((left, period): (u64, u64)) -> ITimerVal {
 
 /// times(2): returns the time since boot.
 pub fn times(current: &Thread, at: u64) -> Result<usize, Errno> {
-    current.count_system(timer::ticks());
     let clock = |ticks: u64| (timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)) as i64;
     let used = current.process.times();
     let answer = abi::process::Tms {

@@ -1,4 +1,4 @@
-//! Load averages: /proc/loadavg. How busy the processor was, averaged over 1, 5 and 15 minutes with exponential decay.
+//! Load averages: /proc/loadavg. How many processors were busy, averaged over 1, 5 and 15 minutes with exponential decay.
 //!
 //! There is no periodic tick to sample by. The processor time used since the last look is known, and is decayed in steps
 //! of five seconds as Linux does (`kernel/sched/loadavg.c`). So a processor that was busy all the time counts 1, however
@@ -9,7 +9,7 @@ use core::fmt;
 use crate::sync::Mutex;
 use platform::timer;
 
-use super::system::up_and_idle;
+use crate::scheduler;
 
 /// Fixed point: 11 bits behind the point.
 const ONE: u64 = 1 << 11;
@@ -23,14 +23,14 @@ const MOST_STEPS: u64 = 2000;
 static LOADS: Mutex<Loads> = Mutex::new(Loads {
     averages: [0; 3],
     at: 0,
-    idle: 0,
+    busy: 0,
 });
 
 struct Loads {
     averages: [u64; 3],
-    /// Up to when the past is in the averages, and how long nothing had run until then, in ticks.
+    /// Up to when the past is in the averages, and how long processors had been busy until then, in ticks.
     at: u64,
-    idle: u64,
+    busy: u64,
 }
 
 /// A load average, shown with two digits.
@@ -46,28 +46,30 @@ impl fmt::Display for Load {
 
 /// The averages over 1, 5 and 15 minutes.
 pub fn averages() -> [Load; 3] {
-    let (up, idle) = up_and_idle();
+    let up = timer::ticks();
+    let busy = scheduler::online_processors().map(|number| scheduler::times(number).busy());
+    let busy = busy.sum();
     let mut loads = LOADS.lock();
-    loads.advance(up, idle, timer::frequency() * STEP);
+    loads.advance(up, busy, timer::frequency() * STEP);
     loads.averages.map(Load)
 }
 
 impl Loads {
     /// Takes in the time up to `up` in whole steps.
-    fn advance(&mut self, up: u64, idle: u64, step: u64) {
+    fn advance(&mut self, up: u64, busy: u64, step: u64) {
         let passed = up.saturating_sub(self.at);
         let steps = passed / step;
         if steps == 0 {
             return;
         }
-        let idle_part = idle.saturating_sub(self.idle).min(passed);
-        let busy = (u128::from(passed - idle_part) * u128::from(ONE) / u128::from(passed)) as u64;
+        let spent = busy.saturating_sub(self.busy);
+        let load = (u128::from(spent) * u128::from(ONE) / u128::from(passed)) as u64;
         for (average, decay) in self.averages.iter_mut().zip(DECAY) {
             for _ in 0..steps.min(MOST_STEPS) {
-                *average = (*average * decay + busy * (ONE - decay)) / ONE;
+                *average = (*average * decay + load * (ONE - decay)) / ONE;
             }
         }
         self.at = up;
-        self.idle = idle;
+        self.busy = busy;
     }
 }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use abi::Errno;
 use abi::time::USER_HZ;
@@ -14,15 +15,17 @@ use super::{Entry, TextLink, lock_stat, pages, sys, trigger};
 use crate::fs::filesystem::Filesystem;
 use crate::fs::mount;
 use crate::process::{self, Process};
+use crate::scheduler::Times;
 use crate::syscall::system;
 use crate::{boot, memory, scheduler, time};
 
-pub static ENTRIES: [Entry<()>; 21] = [
+pub static ENTRIES: [Entry<()>; 22] = [
     Entry::text("cmdline", command_line),
     Entry::text("cpuinfo", processors),
     Entry::text("filesystems", filesystems),
     Entry::object("kpagecount", |()| Ok(pages::open_counts())),
     Entry::object("kpageflags", |()| Ok(pages::open_flags())),
+    Entry::text("interrupts", interrupt_counts),
     Entry::text("loadavg", load),
     Entry::text("lock_stat", lock_stat::waits),
     Entry::text("meminfo", memory_use),
@@ -58,10 +61,17 @@ fn command_line((): &(), text: &mut Text) -> Result<(), Errno> {
 
 /// As `arch/arm64/kernel/cpuinfo.c` writes it. BogoMIPS are twice the timer's frequency, as there.
 fn processors((): &(), text: &mut Text) -> Result<(), Errno> {
-    let id = platform::cpu::main_id();
+    for number in scheduler::online_processors() {
+        processor(number, text);
+    }
+    Ok(())
+}
+
+fn processor(number: usize, text: &mut Text) {
+    let id = platform::cpu::main_id_of(number);
     let half_centi = timer::frequency() / 5000;
     text.add(format_args!(
-        "processor\t: 0\nBogoMIPS\t: {}.{:02}\n",
+        "processor\t: {number}\nBogoMIPS\t: {}.{:02}\n",
         half_centi / 100,
         half_centi % 100
     ));
@@ -76,7 +86,6 @@ fn processors((): &(), text: &mut Text) -> Result<(), Errno> {
         id >> 4 & 0xfff,
         id & 0xf
     ));
-    Ok(())
 }
 
 fn filesystems((): &(), text: &mut Text) -> Result<(), Errno> {
@@ -139,37 +148,22 @@ fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Ticks that all processes, living and dead, used at EL0 and in the kernel, and their minor and major faults.
-struct Totals {
-    user: u64,
-    system: u64,
-    minor_faults: u64,
-    major_faults: u64,
+/// Minor and major faults of all processes, living and dead.
+#[derive(Default)]
+struct Faults {
+    minor: u64,
+    major: u64,
 }
 
 /// A process that ended lives on in its parent's account of children, and so in the first process's at last.
-fn totals() -> Totals {
-    let mut totals = Totals {
-        user: 0,
-        system: 0,
-        minor_faults: 0,
-        major_faults: 0,
-    };
+fn all_faults() -> Faults {
+    let mut faults = Faults::default();
     for process in process::all() {
-        let times = process.times();
         let (own, children) = (process.usage.faults(), process.usage.children_faults());
-        totals.user += times.user + times.children_user;
-        totals.system += times.system + times.children_system;
-        totals.minor_faults += own.0 + children.0;
-        totals.major_faults += own.1 + children.1;
+        faults.minor += own.0 + children.0;
+        faults.major += own.1 + children.1;
     }
-    totals
-}
-
-/// Ticks since boot, and those of them in which nothing ran.
-pub fn up_and_idle() -> (u64, u64) {
-    let (up, totals) = (timer::ticks(), totals());
-    (up, up.saturating_sub(totals.user + totals.system))
+    faults
 }
 
 /// Ticks of the timer in units of `USER_HZ`.
@@ -177,9 +171,10 @@ pub fn clock_ticks(ticks: u64) -> u64 {
     timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)
 }
 
+/// Seconds since boot, and those that the processors spent without a thread, added up.
 fn uptime((): &(), text: &mut Text) -> Result<(), Errno> {
-    let (up, idle) = up_and_idle();
-    let (up, idle) = (clock_ticks(up), clock_ticks(idle));
+    let idle = scheduler::online_processors().map(|number| scheduler::times(number).idle);
+    let (up, idle) = (clock_ticks(timer::ticks()), clock_ticks(idle.sum()));
     text.add(format_args!(
         "{}.{:02} {}.{:02}\n",
         up / 100,
@@ -190,26 +185,75 @@ fn uptime((): &(), text: &mut Text) -> Result<(), Errno> {
     Ok(())
 }
 
+/// proc_stat(5).
 fn statistics((): &(), text: &mut Text) -> Result<(), Errno> {
-    let totals = totals();
-    let (_, idle) = up_and_idle();
-    let (user, system, idle) = (
-        clock_ticks(totals.user),
-        clock_ticks(totals.system),
-        clock_ticks(idle),
-    );
-    let times = alloc::format!("{user} 0 {system} {idle} 0 0 0 0 0 0");
-    let booted = time::now_realtime_nanos().saturating_sub(time::now_monotonic_nanos()) / time::SECOND;
-    text.add(format_args!("cpu  {times}\ncpu0 {times}\n"));
-    text.add(format_args!("btime {booted}\n"));
-    let blocked = process::all()
+    let all: Vec<(usize, Times)> = scheduler::online_processors()
+        .map(|number| (number, scheduler::times(number)))
+        .collect();
+    let sum = all
         .iter()
-        .filter(|process| process.state() == 'D')
-        .count();
+        .fold(Times::default(), |sum, (_, times)| sum.plus(times));
+    add_times(text, format_args!("cpu "), &sum);
+    for (number, times) in &all {
+        add_times(text, format_args!("cpu{number}"), times);
+    }
+    let total = |count: fn(usize) -> u64| scheduler::online_processors().map(count).sum::<u64>();
+    let booted = time::now_realtime_nanos().saturating_sub(time::now_monotonic_nanos()) / time::SECOND;
+    let interrupts = total(|number| scheduler::interrupts(number).total());
+    text.add(format_args!("intr {interrupts}\n"));
+    text.add(format_args!("ctxt {}\n", total(scheduler::switches)));
+    text.add(format_args!("btime {booted}\n"));
+    // No sleep waits for a device: nobody counts as blocked.
     text.add(format_args!(
-        "procs_running {}\nprocs_blocked {blocked}\n",
+        "procs_running {}\nprocs_blocked 0\n",
         scheduler::runnable().max(1)
     ));
+    Ok(())
+}
+
+fn add_times(text: &mut Text, name: fmt::Arguments<'_>, times: &Times) {
+    let [user, system, idle] = [times.user, times.system, times.idle].map(clock_ticks);
+    text.add(format_args!("{name} {user} 0 {system} {idle} 0 0 0 0 0 0\n"));
+}
+
+/// Interrupts by kind, a column for each processor, as Linux lays them out; and below what Linux has no file for: threads taken
+/// from other processors' queues, interrupts sent to them, switches.
+fn interrupt_counts((): &(), text: &mut Text) -> Result<(), Errno> {
+    type Row = (&'static str, fn(usize) -> u64, &'static str);
+    const ROWS: [Row; 7] = [
+        ("tmr", |number| scheduler::interrupts(number).timer, "Timer"),
+        ("con", |number| scheduler::interrupts(number).console, "Console"),
+        (
+            "IPI0",
+            |number| scheduler::interrupts(number).reschedule,
+            "Rescheduling interrupts",
+        ),
+        (
+            "ERR",
+            |number| scheduler::interrupts(number).unknown,
+            "Unknown interrupts",
+        ),
+        (
+            "sent",
+            |number| scheduler::steals(number).1,
+            "Rescheduling interrupts sent",
+        ),
+        (
+            "stl",
+            |number| scheduler::steals(number).0,
+            "Threads taken from other processors",
+        ),
+        ("sw", scheduler::switches, "Switches to a thread"),
+    ];
+    text.add(format_args!("     "));
+    scheduler::online_processors()
+        .for_each(|number| text.add(format_args!(" {:>10}", alloc::format!("CPU{number}"))));
+    text.add(format_args!("\n"));
+    for (name, count, meaning) in ROWS {
+        text.add(format_args!("{name:>4}:"));
+        scheduler::online_processors().for_each(|number| text.add(format_args!(" {:>10}", count(number))));
+        text.add(format_args!("  {meaning}\n"));
+    }
     Ok(())
 }
 
@@ -228,13 +272,10 @@ fn version((): &(), text: &mut Text) -> Result<(), Errno> {
 }
 
 fn memory_events((): &(), text: &mut Text) -> Result<(), Errno> {
-    let totals = totals();
+    let faults = all_faults();
     text.add(format_args!("nr_free_pages {}\n", memory::free_frames()));
-    text.add(format_args!(
-        "pgfault {}\n",
-        totals.minor_faults + totals.major_faults
-    ));
-    text.add(format_args!("pgmajfault {}\n", totals.major_faults));
+    text.add(format_args!("pgfault {}\n", faults.minor + faults.major));
+    text.add(format_args!("pgmajfault {}\n", faults.major));
     for (event, name) in Event::ALL {
         text.add(format_args!("{name} {}\n", memory::get().events(event)));
     }

@@ -1,0 +1,177 @@
+//! What the scheduler knows of one thread: where it may run, where it does, and the processor time it used.
+
+use super::place;
+use crate::thread::State;
+use core::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use platform::timer;
+
+/// A thread's part of the scheduler.
+pub struct Scheduling {
+    /// The processors that it may run on, a bit for each: sched_setaffinity(2).
+    affinity: AtomicU64,
+    /// The processor that it runs on; [`NOWHERE`] while it runs on none.
+    runs_on: AtomicUsize,
+    /// The processor that it ran on last, or is queued for.
+    home: AtomicUsize,
+    user: Stopwatch,
+    system: Stopwatch,
+    /// Switches away because it slept, and because its turn was over.
+    switches: [AtomicU64; 2],
+}
+
+/// No processor has this number.
+const NOWHERE: usize = usize::MAX;
+
+/// Why a thread gave up its processor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Switch {
+    /// It sleeps, or ended.
+    Voluntary,
+    /// Others wanted the processor.
+    Involuntary,
+}
+
+impl Switch {
+    /// What the state in which a thread left says.
+    pub(super) fn of(state: State) -> Switch {
+        match state {
+            State::Running => Switch::Involuntary,
+            State::Sleeping | State::Asleep | State::Dead => Switch::Voluntary,
+        }
+    }
+}
+
+/// Time that passes now and then, in ticks. One word, so that it can be read while its owner writes it: while it stands, the
+/// sum; while it runs, the sum less the tick at which it was started, which is negative, for nobody has run since tick 0.
+#[derive(Default)]
+struct Stopwatch(AtomicI64);
+
+impl Stopwatch {
+    #[inline]
+    fn start(&self, now: u64) {
+        self.add((now as i64).wrapping_neg());
+    }
+
+    #[inline]
+    fn stop(&self, now: u64) {
+        self.add(now as i64);
+    }
+
+    /// One processor at a time writes: the one that the thread is on.
+    #[inline]
+    fn add(&self, ticks: i64) {
+        let sum = self.0.load(Ordering::Relaxed).wrapping_add(ticks);
+        self.0.store(sum, Ordering::Relaxed);
+    }
+
+    /// The sum up to now.
+    fn read(&self) -> u64 {
+        let word = self.0.load(Ordering::Relaxed);
+        let sum = if word < 0 {
+            word.wrapping_add(timer::ticks() as i64)
+        } else {
+            word
+        };
+        // Another processor's counter may be read a moment later than the word was written.
+        sum.max(0) as u64
+    }
+}
+
+impl Default for Scheduling {
+    fn default() -> Scheduling {
+        Scheduling {
+            affinity: AtomicU64::new(u64::MAX),
+            runs_on: AtomicUsize::new(NOWHERE),
+            home: AtomicUsize::new(0),
+            user: Stopwatch::default(),
+            system: Stopwatch::default(),
+            switches: Default::default(),
+        }
+    }
+}
+
+impl Scheduling {
+    /// The processors that the thread may run on and that run.
+    #[inline]
+    pub fn allowed(&self) -> u64 {
+        self.affinity.load(Ordering::Relaxed) & place::online()
+    }
+
+    /// Whether the thread may run on a processor.
+    #[inline]
+    pub fn may_run_on(&self, processor: usize) -> bool {
+        self.allowed() & 1 << processor != 0
+    }
+
+    /// The processor that the thread runs on now, if it does.
+    #[inline]
+    pub fn runs_on(&self) -> Option<usize> {
+        let processor = self.runs_on.load(Ordering::Relaxed);
+        (processor != NOWHERE).then_some(processor)
+    }
+
+    /// The processor that the thread runs on, ran on last, or is queued for.
+    #[inline]
+    pub fn home(&self) -> usize {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    /// Ticks spent at EL0 and in the kernel, up to now.
+    pub fn ticks(&self) -> (u64, u64) {
+        (self.user.read(), self.system.read())
+    }
+
+    /// How often the thread gave up its processor to sleep, and how often because others wanted it.
+    pub fn switches(&self) -> (u64, u64) {
+        let [voluntary, involuntary] = &self.switches;
+        (
+            voluntary.load(Ordering::Relaxed),
+            involuntary.load(Ordering::Relaxed),
+        )
+    }
+
+    /// The thread goes to EL0.
+    #[inline]
+    pub fn enter_user(&self, now: u64) {
+        self.system.stop(now);
+        self.user.start(now);
+    }
+
+    /// The thread came from EL0.
+    #[inline]
+    pub fn leave_user(&self, now: u64) {
+        self.user.stop(now);
+        self.system.start(now);
+    }
+
+    /// Copies what a child inherits.
+    pub(super) fn inherit(&self, parent: &Scheduling) {
+        let affinity = parent.affinity.load(Ordering::Relaxed);
+        self.affinity.store(affinity, Ordering::Relaxed);
+        self.home.store(parent.home(), Ordering::Relaxed);
+    }
+
+    pub(super) fn set_affinity(&self, affinity: u64) {
+        self.affinity.store(affinity, Ordering::SeqCst);
+    }
+
+    #[inline]
+    pub(super) fn set_home(&self, processor: usize) {
+        self.home.store(processor, Ordering::Relaxed);
+    }
+
+    /// The thread is about to run on `processor`.
+    pub(super) fn begin(&self, processor: usize, now: u64) {
+        self.system.start(now);
+        self.home.store(processor, Ordering::Relaxed);
+        self.runs_on.store(processor, Ordering::Relaxed);
+    }
+
+    /// The thread has left its processor; what it does there from now on is not its own.
+    pub(super) fn end(&self, now: u64, why: Switch) {
+        self.system.stop(now);
+        self.runs_on.store(NOWHERE, Ordering::Relaxed);
+        let count = &self.switches[why as usize];
+        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}

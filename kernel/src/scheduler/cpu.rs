@@ -1,0 +1,219 @@
+//! One processor's part of the scheduler: its run queue, what it runs, and its counters.
+
+use crate::process::Space;
+use crate::sync::{Mutex, rank};
+use crate::thread::Thread;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use platform::cpu::{MAX_CPUS, PerCpu};
+use platform::thread::KernelThread;
+use spin::Once;
+
+/// What [`Cpu::turn_end`] says while no thread runs.
+pub(super) const NO_TURN: u64 = u64::MAX;
+/// A turn that is over whether somebody waits or not: the thread must leave this processor.
+pub(super) const LEAVE_NOW: u64 = 0;
+
+/// One processor.
+pub(super) struct Cpu {
+    /// The stack of the loop.
+    own: Once<KernelThread>,
+    /// The thread that runs. Written by this processor.
+    current: Mutex<Option<Running>>,
+    queue: Mutex<VecDeque<Arc<Thread>>, { rank::RUN_QUEUE }>,
+    /// The length of the queue, to be read without its lock.
+    waiting: AtomicUsize,
+    /// The space in TTBR0; it cannot be released before the processor leaves it. None while the processor idles. Written by
+    /// this processor.
+    pub(super) space: Mutex<Option<Arc<Space>>>,
+    /// When the turn of the running thread ends.
+    pub(super) turn_end: AtomicU64,
+    /// The alarm that is set; `u64::MAX` for none.
+    pub(super) alarm: AtomicU64,
+    pub(super) counters: Counters,
+}
+
+struct Running {
+    thread: Arc<Thread>,
+    /// Its ticks at EL0 and in the kernel at the switch.
+    before: (u64, u64),
+}
+
+/// What a processor did since it was started. Written by the processor itself only.
+#[derive(Default)]
+pub(super) struct Counters {
+    /// Ticks at EL0 and in the kernel, of threads that have left the processor again.
+    user: AtomicU64,
+    system: AtomicU64,
+    pub(super) switches: Counter,
+    /// Threads taken from the queues of others.
+    pub(super) steals: Counter,
+    /// Interrupts that other processors sent, and that were sent to others.
+    pub(super) received: Counter,
+    pub(super) sent: Counter,
+    pub(super) timer: Counter,
+    pub(super) console: Counter,
+    pub(super) unknown: Counter,
+}
+
+/// A count that one processor writes.
+#[derive(Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    const fn new() -> Counter {
+        Counter(AtomicU64::new(0))
+    }
+
+    /// One more. What the processor did before is seen by whoever reads this count.
+    #[inline]
+    pub(super) fn add_one(&self) {
+        let next = self.0.load(Ordering::Relaxed) + 1;
+        self.0.store(next, Ordering::Release);
+    }
+
+    pub(super) fn read(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// All processors, by number.
+pub(super) static CPUS: PerCpu<Cpu> = PerCpu::new([const { Cpu::new() }; MAX_CPUS]);
+
+impl Cpu {
+    const fn new() -> Cpu {
+        Cpu {
+            own: Once::new(),
+            current: Mutex::new(None),
+            queue: Mutex::new(VecDeque::new()),
+            waiting: AtomicUsize::new(0),
+            space: Mutex::new(None),
+            turn_end: AtomicU64::new(NO_TURN),
+            alarm: AtomicU64::new(u64::MAX),
+            counters: Counters {
+                user: AtomicU64::new(0),
+                system: AtomicU64::new(0),
+                switches: Counter::new(),
+                steals: Counter::new(),
+                received: Counter::new(),
+                sent: Counter::new(),
+                timer: Counter::new(),
+                console: Counter::new(),
+                unknown: Counter::new(),
+            },
+        }
+    }
+
+    /// Makes the running stack the one of this processor's loop.
+    pub(super) fn adopt_stack(&self) {
+        self.own.call_once(KernelThread::adopt);
+    }
+
+    pub(super) fn own(&self) -> &KernelThread {
+        self.own
+            .get()
+            .expect("scheduler::run() adopted the stack it runs on")
+    }
+
+    pub(super) fn current(&self) -> Option<Arc<Thread>> {
+        self.current.lock().as_ref().map(|running| running.thread.clone())
+    }
+
+    /// How many threads wait for this processor.
+    #[inline]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether a thread runs here. Asked by the processor itself.
+    #[inline]
+    pub(super) fn has_turn(&self) -> bool {
+        self.turn_end.load(Ordering::Relaxed) != NO_TURN
+    }
+
+    /// Puts a thread at the end of the queue; whether nobody waited before.
+    pub(super) fn push(&self, thread: Arc<Thread>) -> bool {
+        let mut queue = self.queue.lock();
+        queue.push_back(thread);
+        self.waiting.store(queue.len(), Ordering::Relaxed);
+        queue.len() == 1
+    }
+
+    /// Takes the thread that has waited longest.
+    pub(super) fn pop(&self) -> Option<Arc<Thread>> {
+        if self.waiting() == 0 {
+            return None;
+        }
+        let mut queue = self.queue.lock();
+        let first = queue.pop_front();
+        self.waiting.store(queue.len(), Ordering::Relaxed);
+        first
+    }
+
+    /// Takes the thread that has waited longest of those that may run on `processor`.
+    pub(super) fn give_to(&self, processor: usize) -> Option<Arc<Thread>> {
+        if self.waiting() == 0 {
+            return None;
+        }
+        let mut queue = self.queue.lock();
+        let at = queue
+            .iter()
+            .position(|thread| thread.scheduling.may_run_on(processor))?;
+        let taken = queue.remove(at);
+        self.waiting.store(queue.len(), Ordering::Relaxed);
+        taken
+    }
+
+    /// `thread` is about to run here. Before `Scheduling::begin`.
+    pub(super) fn note_begin(&self, thread: &Arc<Thread>) {
+        let running = Running {
+            thread: thread.clone(),
+            before: thread.scheduling.ticks(),
+        };
+        *self.current.lock() = Some(running);
+    }
+
+    /// The thread that ran here has left. After `Scheduling::end`.
+    pub(super) fn note_end(&self) {
+        let mut current = self.current.lock();
+        let ended = current.take();
+        if let Some(running) = &ended {
+            let (user, system) = running.used();
+            self.counters.add_time(user, system);
+        }
+        drop(current);
+        drop(ended);
+    }
+
+    /// Ticks that threads spent here at EL0 and in the kernel, up to now.
+    pub(super) fn ticks(&self) -> (u64, u64) {
+        let current = self.current.lock();
+        let running = current.as_ref().map_or((0, 0), Running::used);
+        let past = &self.counters;
+        (
+            past.user.load(Ordering::Relaxed) + running.0,
+            past.system.load(Ordering::Relaxed) + running.1,
+        )
+    }
+}
+
+impl Running {
+    /// What the thread used since it was switched to.
+    fn used(&self) -> (u64, u64) {
+        let now = self.thread.scheduling.ticks();
+        (
+            now.0.saturating_sub(self.before.0),
+            now.1.saturating_sub(self.before.1),
+        )
+    }
+}
+
+impl Counters {
+    /// Under the lock of `Cpu::current`.
+    fn add_time(&self, user: u64, system: u64) {
+        for (count, ticks) in [(&self.user, user), (&self.system, system)] {
+            count.store(count.load(Ordering::Relaxed) + ticks, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Who runs. Each processor runs [`run`], a loop on its own stack that takes the next thread from its run queue (or another's:
+//! `place`), switches to it, and gets the processor back when the thread blocks, has used its time, or ends. So a thread is
+//! queued, woken and dropped only while it is off every processor, and no stack is left holding another thread's reference.
+//!
+//! Waking is safe against sleeping, on any number of processors:
+//!
+//! ```text
+//!   Running  --prepare_to_sleep (the sleeper)-->  Sleeping  --the loop, off its stack-->  Asleep
+//!      ^                                             |                                     |
+//!      +------------- wake: it has not left yet -----+       wake: to a run queue ---------+
+//! ```
+//!
+//! * Each arrow but the first is one compare-and-exchange, so of all wakers and the loop one alone takes a thread out of a state.
+//!   A thread in a queue is `Running`, and was put there by whoever made it so: by the loop when it found it `Running` after
+//!   the switch, else by the waker that found it `Asleep`. It stands in one queue at most.
+//! * No second processor runs it before the first has left its stack: `Asleep` is set, and a `Running` thread queued, by the
+//!   loop of the first, which is on its own stack then. (`platform::thread` asserts it.)
+//! * The sleeper calls itself `Sleeping`, passes a fence, and then looks whether what it waits for is so; the waker makes it so,
+//!   passes a fence, and then looks at the state. One of the two sees the other.
+//! * A thread that ended is `Dead`, and no waker changes that. Its stack goes when the last reference does, of which the loop
+//!   that it left holds one until it is off that stack.
+//!
+//! The timer is silent unless somebody needs it: an alarm is set for the next timer, and for the end of the running
+//! thread's turn only while another thread waits for the processor. Whoever queues a first thread for another processor
+//! interrupts it, and the alarm is set on the way out of that interrupt ([`handle_interrupts`]).
+//!
+//! A processor that idles, or runs a thread without a space, has no program's tables in TTBR0 and holds no space.
+
+mod account;
+mod cpu;
+mod notify;
+mod place;
+mod report;
+
+pub use account::{Scheduling, Switch};
+pub use notify::{alert, kick, synchronise};
+pub use place::online;
+pub use report::{Interrupts, Times, interrupts, online_processors, runnable, steals, switches, times};
+
+use crate::process::Space;
+use crate::sync;
+use crate::thread::{State, Thread};
+use crate::time;
+use crate::tty;
+use abi::Errno;
+use alloc::sync::Arc;
+use core::sync::atomic::{Ordering, fence};
+use cpu::{CPUS, Cpu, LEAVE_NOW, NO_TURN};
+use platform::interrupt::{self, Interrupt};
+use platform::timer;
+
+/// A turn: how long a thread runs while others wait, in nanoseconds.
+pub const TURN_NANOS: u64 = 10_000_000;
+
+/// The thread that runs on this processor. Must not be called from the loop itself.
+pub fn current() -> Arc<Thread> {
+    CPUS.get()
+        .current()
+        .expect("system calls and faults come from a thread")
+}
+
+/// Lets a new thread run. It inherits from the thread that runs here where it may run.
+pub fn begin(thread: Arc<Thread>) {
+    if let Some(parent) = CPUS.get().current() {
+        thread.scheduling.inherit(&parent.scheduling);
+    }
+    place::enqueue(thread);
+}
+
+/// Wakes a thread that sleeps or is about to; whether it was. What the caller did before is seen by the thread when it looks
+/// again for what it waits for, also if it was not asleep yet.
+pub fn wake(thread: &Arc<Thread>) -> bool {
+    fence(Ordering::SeqCst);
+    if thread.change_state(State::Sleeping, State::Running) {
+        return true;
+    }
+    let was_asleep = thread.change_state(State::Asleep, State::Running);
+    if was_asleep {
+        place::enqueue(thread.clone());
+    }
+    was_asleep
+}
+
+/// Gives up the processor until the thread is woken. `current` has called [`Thread::prepare_to_sleep`]; returns at once
+/// if it was woken since.
+pub fn block(current: &Arc<Thread>) {
+    sync::assert_none_held();
+    if current.state() == State::Sleeping {
+        switch_away(current);
+    }
+}
+
+/// Lets others run first: sched_yield(2).
+pub fn yield_now(current: &Arc<Thread>) {
+    if CPUS.get().waiting() > 0 {
+        switch_away(current);
+    }
+}
+
+/// In the middle of long work, with no lock held: lets interrupts in, and others run if the turn is over. `EINTR` if the
+/// process is to end meanwhile.
+#[inline]
+pub fn pause() -> Result<(), Errno> {
+    sync::assert_none_held();
+    if timer::ticks() < CPUS.get().turn_end.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let current = current();
+    serve_interrupts(&current);
+    if current.process.is_ending() {
+        Err(Errno::EINTR)
+    } else {
+        Ok(())
+    }
+}
+
+/// Serves every interrupt that is pending, and ends the turn of `current` if its time is over while others wait, or if it may
+/// not run here any more. Called on the way back to EL0.
+pub fn serve_interrupts(current: &Arc<Thread>) {
+    handle_interrupts();
+    let here = platform::cpu::number();
+    let cpu = CPUS.of(here);
+    let may_stay = current.scheduling.may_run_on(here);
+    let is_over = timer::ticks() >= cpu.turn_end.load(Ordering::Relaxed);
+    if !may_stay || is_over && cpu.waiting() > 0 {
+        place::choose_after_turn(current, here);
+        switch_away(current);
+    } else if is_over {
+        begin_turn(cpu, here, current, timer::ticks());
+        set_alarm();
+    } else if cpu.waiting() > 0 {
+        place::call_for_help(here);
+    }
+}
+
+/// Limits the processors that a thread may run on: sched_setaffinity(2). When it returns, the thread is not at EL0 on any
+/// other. `EINVAL` if none of them runs.
+pub fn set_affinity(current: &Arc<Thread>, thread: &Arc<Thread>, processors: u64) -> Result<(), Errno> {
+    if processors & place::online() == 0 {
+        return Err(Errno::EINVAL);
+    }
+    thread.scheduling.set_affinity(processors);
+    let here = platform::cpu::number();
+    if !Arc::ptr_eq(current, thread) {
+        notify::move_away(thread);
+    } else if !current.scheduling.may_run_on(here) {
+        place::choose_after_turn(current, here);
+        switch_away(current);
+    }
+    Ok(())
+}
+
+/// The last act of a thread that called [`Thread::die`]: nothing on its stack holds anything any more. The loop drops it.
+pub fn leave() -> ! {
+    platform::thread::leave(CPUS.get().own())
+}
+
+/// Takes this processor off the address space it is in, so that its last owner can release it.
+pub fn leave_space() {
+    let mut held = CPUS.get().space.lock();
+    if let Some(space) = held.take() {
+        platform::memory::deactivate();
+        drop(held);
+        drop(space);
+    }
+}
+
+/// Enters the address space of `current`, whose process has just got another one: exec.
+pub fn enter_space_of(current: &Thread) {
+    activate(CPUS.get(), current);
+}
+
+/// Serves every interrupt that is pending, and sets the timer again.
+pub fn handle_interrupts() {
+    while let Some(interrupt) = interrupt::take() {
+        let cpu = CPUS.get();
+        match interrupt {
+            Interrupt::Timer => {
+                cpu.counters.timer.add_one();
+                cpu.alarm.store(u64::MAX, Ordering::Relaxed);
+                time::expire();
+            }
+            Interrupt::Console => {
+                cpu.counters.console.add_one();
+                tty::handle_console_interrupt();
+            }
+            Interrupt::Reschedule => notify::note_received(),
+            Interrupt::Unknown(_) => cpu.counters.unknown.add_one(),
+        }
+    }
+    set_alarm();
+}
+
+/// Sets the timer of this processor for what comes first: a timer of its own, or the end of the turn if somebody waits for the
+/// processor.
+pub fn set_alarm() {
+    let cpu = CPUS.get();
+    let turn_end = cpu.turn_end.load(Ordering::Relaxed);
+    let turn_end = if cpu.waiting() > 0 || turn_end == LEAVE_NOW {
+        turn_end
+    } else {
+        u64::MAX
+    };
+    let at = turn_end.min(time::next_deadline());
+    if cpu.alarm.load(Ordering::Relaxed) == at {
+        return;
+    }
+    cpu.alarm.store(at, Ordering::Relaxed);
+    if at == u64::MAX {
+        timer::clear_alarm()
+    } else {
+        timer::set_alarm(at)
+    }
+}
+
+/// The scheduler loop of this processor, on the stack it booted with.
+pub fn run() -> ! {
+    let here = platform::cpu::number();
+    CPUS.of(here).adopt_stack();
+    place::come_online(here);
+    loop {
+        if let Some(thread) = place::take(here).or_else(|| idle(here)) {
+            give_turn(here, thread);
+        }
+    }
+}
+
+/// Runs `thread` until it gives the processor back.
+fn give_turn(here: usize, thread: Arc<Thread>) {
+    let cpu = CPUS.of(here);
+    cpu.note_begin(&thread);
+    let now = timer::ticks();
+    thread.scheduling.begin(here, now);
+    begin_turn(cpu, here, &thread, now);
+    thread.registers.lock().restore();
+    activate(cpu, &thread);
+    if cpu.waiting() > 0 {
+        place::call_for_help(here);
+    }
+    set_alarm();
+    cpu.counters.switches.add_one();
+    platform::thread::switch(cpu.own(), &thread.kernel);
+    cpu.turn_end.store(NO_TURN, Ordering::Relaxed);
+    let state = thread.state();
+    thread.scheduling.end(timer::ticks(), Switch::of(state));
+    cpu.note_end();
+    match state {
+        State::Dead => {}
+        State::Running => place::put_home(thread, here),
+        State::Sleeping | State::Asleep => settle(thread, here),
+    }
+}
+
+/// A thread left its processor to sleep: it is asleep, unless somebody woke it while it was leaving.
+fn settle(thread: Arc<Thread>, here: usize) {
+    if !thread.change_state(State::Sleeping, State::Asleep) {
+        place::put_home(thread, here);
+    }
+}
+
+/// Back to the loop; returns when a loop gives `current` a processor again, which may be another one.
+fn switch_away(current: &Arc<Thread>) {
+    sync::assert_none_held();
+    current.registers.lock().save();
+    platform::thread::switch(&current.kernel, CPUS.get().own());
+}
+
+/// `thread` has a turn on processor `here` from now on. Who alerts it or changes where it may run, and did not see before the
+/// fence that it runs here, is seen by it after the fence (`notify`). A turn that was forbidden meanwhile is over at once.
+fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
+    let end = now + timer::nanos_to_ticks(TURN_NANOS);
+    cpu.turn_end.store(end, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    if !thread.scheduling.may_run_on(here) {
+        cpu.turn_end.store(LEAVE_NOW, Ordering::Relaxed);
+    }
+}
+
+/// Puts the space of `thread` into TTBR0, or none if it has none. The space that was there is dropped afterwards. Where the same
+/// space stays, so does its ASID: a roll-over keeps those that are in use (`mm::asid`).
+fn activate(cpu: &Cpu, thread: &Thread) {
+    let Some(space) = thread.process.space() else {
+        return leave_space();
+    };
+    let is_there = cpu
+        .space
+        .lock()
+        .as_ref()
+        .is_some_and(|held| Arc::ptr_eq(held, &space));
+    if !is_there {
+        space.activate();
+        let previous = cpu.space.lock().replace(space);
+        drop(previous);
+    }
+}
+
+/// Waits for an interrupt and serves it, or finds a thread to run: see `place`.
+fn idle(here: usize) -> Option<Arc<Thread>> {
+    leave_space();
+    place::begin_idle(here);
+    let found = place::take(here);
+    if found.is_none() {
+        platform::cpu::wait_for_interrupt();
+        handle_interrupts();
+    }
+    place::end_idle(here);
+    found
+}

@@ -1,0 +1,191 @@
+//! Which processor a thread goes to.
+//!
+//! * A thread that becomes runnable goes to a processor that idles: to the one it ran on last if it can, for its data may be in
+//!   that cache. If none idles it queues here, where whoever made it runnable is about to sleep as often as not.
+//! * A processor that finds its queue empty takes the thread that has waited longest from another queue.
+//! * At the end of a turn, a thread moves to the queue where fewer compete, or as few: so nine busy threads on four processors
+//!   share them evenly, though no processor ever idles.
+//!
+//! No processor idles while a thread waits that it may run (but for moments). A processor that is about to idle says so in
+//! [`IDLE`], and only then looks at all queues; whoever queues a thread on a processor that is busy looks at [`IDLE`] after that
+//! and interrupts one that is there. Sequentially consistent fences lie between on both sides, so one of the two sees the other. Between
+//! the look at the queues and WFI interrupts are masked: one that comes meanwhile stays pending and ends the WFI at once (Arm
+//! ARM D1.16.2).
+//!
+//! Whoever takes a processor's bit out of [`IDLE`] owes it a thread or an interrupt; nobody else will then choose it. The
+//! processor itself takes the bit out when it wakes, and may then do something else: a thread sent to it meanwhile waits in its
+//! queue, and is found there by the next processor that idles.
+
+use super::cpu::CPUS;
+use super::{notify, set_alarm};
+use crate::thread::Thread;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering, fence};
+use platform::cpu;
+
+/// The processors that run the loop, a bit for each.
+static ONLINE: AtomicU64 = AtomicU64::new(0);
+/// The processors that have nothing to do.
+static IDLE: AtomicU64 = AtomicU64::new(0);
+
+/// The processors that threads run on, a bit for each.
+#[inline]
+pub fn online() -> u64 {
+    ONLINE.load(Ordering::Relaxed)
+}
+
+/// The processors that idle.
+pub(super) fn idle() -> u64 {
+    IDLE.load(Ordering::Relaxed)
+}
+
+/// This processor runs the loop from now on.
+pub(super) fn come_online(here: usize) {
+    ONLINE.fetch_or(1 << here, Ordering::SeqCst);
+}
+
+/// Says that this processor has nothing to do; what it then finds in a queue it may take nevertheless.
+pub(super) fn begin_idle(here: usize) {
+    IDLE.fetch_or(1 << here, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+}
+
+/// This processor has something to do, or will look again.
+pub(super) fn end_idle(here: usize) {
+    IDLE.fetch_and(!(1 << here), Ordering::SeqCst);
+}
+
+/// Queues a thread that can run, and sees to it that somebody runs it soon.
+pub(super) fn enqueue(thread: Arc<Thread>) {
+    let here = cpu::number();
+    let to = choose(&thread, here);
+    put(thread, to, here);
+}
+
+/// Queues a thread that left processor `here` with its turn over, or because it may not stay.
+pub(super) fn put_home(thread: Arc<Thread>, here: usize) {
+    let home = thread.scheduling.home();
+    put(thread, home, here);
+}
+
+/// The next thread for this processor: its own, else another's.
+pub(super) fn take(here: usize) -> Option<Arc<Thread>> {
+    take_own(here).or_else(|| steal(here))
+}
+
+/// Says where `thread`, whose turn on processor `here` is over, is to run next.
+pub(super) fn choose_after_turn(thread: &Thread, here: usize) {
+    let allowed = thread.scheduling.allowed();
+    let elsewhere = allowed & !(1 << here);
+    if elsewhere == 0 {
+        return;
+    }
+    let best = least_loaded(elsewhere, here);
+    let mine = CPUS.of(here).waiting() + 1;
+    if allowed == elsewhere || load(best) < mine {
+        thread.scheduling.set_home(best);
+    }
+}
+
+/// Interrupts one processor that idles, for this one has more to do than it can.
+pub(super) fn call_for_help(here: usize) {
+    let idle = IDLE.load(Ordering::Relaxed) & !(1 << here);
+    if idle != 0
+        && let Some(other) = claim(idle, here)
+    {
+        notify::interrupt(other);
+    }
+}
+
+/// A processor for a thread that became runnable on processor `here`.
+fn choose(thread: &Thread, here: usize) -> usize {
+    let allowed = thread.scheduling.allowed();
+    let mine = 1 << here;
+    let idle = IDLE.load(Ordering::Relaxed) & allowed;
+    if idle & mine != 0 {
+        return here;
+    }
+    if idle != 0
+        && let Some(other) = claim(idle, thread.scheduling.home())
+    {
+        return other;
+    }
+    if allowed & mine != 0 {
+        here
+    } else {
+        least_loaded(allowed, here)
+    }
+}
+
+/// Takes one processor of `idle` out of [`IDLE`], `preferred` if it is there. `None` if all of them woke meanwhile.
+fn claim(idle: u64, preferred: usize) -> Option<usize> {
+    from(idle, preferred).find(|processor| {
+        let bit = 1 << processor;
+        IDLE.fetch_and(!bit, Ordering::SeqCst) & bit != 0
+    })
+}
+
+/// The processors of a set, beginning with `first` and coming round.
+fn from(set: u64, first: usize) -> impl Iterator<Item = usize> {
+    let count = cpu::MAX_CPUS;
+    (first..first + count)
+        .map(move |number| number % count)
+        .filter(move |number| set & 1 << number != 0)
+}
+
+/// The processor of `set` for which the fewest compete; of several the next after `here`. All of them are allowed, so `set` is
+/// not empty, unless no processor is online yet: then this one.
+fn least_loaded(set: u64, here: usize) -> usize {
+    from(set, here + 1)
+        .min_by_key(|&number| load(number))
+        .unwrap_or(here)
+}
+
+/// How many threads compete for a processor.
+fn load(processor: usize) -> usize {
+    let is_busy = IDLE.load(Ordering::Relaxed) & 1 << processor == 0;
+    CPUS.of(processor).waiting() + usize::from(is_busy)
+}
+
+fn put(thread: Arc<Thread>, to: usize, here: usize) {
+    thread.scheduling.set_home(to);
+    let is_first = CPUS.of(to).push(thread);
+    if to == here {
+        settle_here(is_first, here);
+    } else if is_first {
+        // It idles, or must end the turn of what it runs in time.
+        notify::interrupt(to);
+    }
+}
+
+/// A thread was queued here. If another runs, its turn gets an end, and others may help.
+fn settle_here(is_first: bool, here: usize) {
+    if !CPUS.of(here).has_turn() {
+        return;
+    }
+    fence(Ordering::SeqCst);
+    call_for_help(here);
+    if is_first {
+        set_alarm();
+    }
+}
+
+fn take_own(here: usize) -> Option<Arc<Thread>> {
+    while let Some(thread) = CPUS.of(here).pop() {
+        if thread.scheduling.may_run_on(here) {
+            return Some(thread);
+        }
+        // Its affinity was changed while it waited.
+        enqueue(thread);
+    }
+    None
+}
+
+fn steal(here: usize) -> Option<Arc<Thread>> {
+    let others = online() & !(1 << here);
+    let taken = from(others, here + 1).find_map(|other| CPUS.of(other).give_to(here));
+    if taken.is_some() {
+        CPUS.of(here).counters.steals.add_one();
+    }
+    taken
+}
