@@ -1,14 +1,15 @@
 # Holstein. `make` alone prints the verbs. Arguments for the boot verbs:
 #   APPEND="..."     kernel command line      QEMU_ARGS="..."  further QEMU options
+# Arguments for bench: ROWS="fork sizes=0,1024", BASELINE=update to write tests/bench/baseline.tsv and its kin.
 # NO_INSTALL=1 only names missing tools; FIRMWARE=dir gives start4.elf and fixup4.dat for the card.
 
-export APPEND QEMU_ARGS FIRMWARE
+export APPEND QEMU_ARGS FIRMWARE BASELINE
 BUILD := $(or $(CARGO_TARGET_DIR),target)
 OUT := $(BUILD)/holstein
 export OUT
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 image: ## build target/holstein/kernel8.img, the one file that both boards boot, and kernel.elf for gdb
 	@.ci/setup build
@@ -25,6 +26,18 @@ demo: image ## boot, run the copy-on-write demos with their checks, power off
 test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
 	@.ci/setup test
 	@.ci/test
+
+bench: image ## what calls, faults and forks cost in instructions, beside goals, Linux and the baseline
+	@.ci/setup run
+	@.ci/bench run $(ROWS)
+
+bench-linux: image ## the same on Debian's kernel too, side by side
+	@.ci/setup run
+	@.ci/bench run --linux $(ROWS)
+
+bench-wall: image ## in time of this host instead, four processors: noisy
+	@.ci/setup run
+	@.ci/bench run --wall --cpus 4 $(ROWS)
 
 soak: ## random work on four processors for SECONDS=600 from SEED=n, on the checked kernel, on both boards; everything must be freed
 	@.ci/setup test
@@ -43,4 +56,4 @@ check: ## formatting, lints as errors, and the rules of the house
 	@.ci/setup check
 	@.ci/check
 
-.PHONY: help image run demo test soak sdcard debug check
+.PHONY: help image run demo test soak bench bench-linux bench-wall sdcard debug check

@@ -2,7 +2,7 @@
 
 use crate::figures::Figures;
 use anyhow::{Context, Result, ensure};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -139,8 +139,10 @@ fn collect(lines: &Receiver<String>) -> Result<Figures> {
             Ok(line) => {
                 if !figures.read_console_line(&line)? && !line.trim().is_empty() {
                     eprintln!("| {}", line.trim_end());
-                } else if let Some(figure) = figures.all.last() {
-                    eprint!("\r{:<40}\r", figure.row);
+                } else if let Some(figure) = figures.all.last()
+                    && std::io::stderr().is_terminal()
+                {
+                    eprint!("{:<40}\r", figure.row);
                 }
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(figures),

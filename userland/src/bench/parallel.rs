@@ -1,5 +1,6 @@
-//! How much gets done in a second by one, two and four processes at once, as far as there are processors. On a machine
-//! that counts instructions all processors take turns on one clock: only without that do these figures mean something.
+//! How much gets done in a second by one, two and four processes at once, as far as there are processors; nothing
+//! where there is one. On a machine that counts instructions all processors take turns on one clock: only without that
+//! do these figures mean something.
 
 use super::children::{expect_success, run};
 use super::counts::Reader;
@@ -50,6 +51,9 @@ fn measure(
     deed: impl Fn() -> Result<()>,
 ) -> Result<()> {
     let processors = system::processors()?;
+    if processors == 1 {
+        return Ok(());
+    }
     for workers in [1, 2, 4].into_iter().filter(|&workers| workers <= processors) {
         let (samples, counts) = Reader::new()?.during(|| {
             let rates = (0..settings.repeats).map(|_| {
