@@ -27,6 +27,7 @@ static HOST: Mutex<Name> = Mutex::new(Name::new(b"holstein"));
 static DOMAIN: Mutex<Name> = Mutex::new(Name::new(b"(none)"));
 
 /// A name that can be set.
+#[derive(Clone, Copy)]
 struct Name {
     bytes: [u8; NAME_LEN],
     len: usize,
@@ -54,11 +55,11 @@ impl Name {
 pub fn uname(at: u64) -> Result<usize, Errno> {
     let names = UtsName {
         sysname: UtsName::field("Linux"),
-        nodename: HOST.lock().field(),
+        nodename: HOST.cloned().field(),
         release: UtsName::field(RELEASE),
         version: UtsName::field(concat!("#1 Holstein ", env!("CARGO_PKG_VERSION"))),
         machine: UtsName::field("aarch64"),
-        domainname: DOMAIN.lock().field(),
+        domainname: DOMAIN.cloned().field(),
     };
     user_memory::write_value(at, &names)?;
     Ok(0)

@@ -202,7 +202,8 @@ fn state_name(state: char) -> &'static str {
 pub fn status(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     let credentials = process.credentials();
     let state = process.state();
-    let (umask, slots) = (process.directories.lock().umask, process.files.lock().capacity());
+    let umask = process.directories.lock().umask;
+    let slots = process.files.lock().capacity();
     text.add(format_args!("Name:\t{}\nUmask:\t{umask:04o}\n", process.name()));
     text.add(format_args!("State:\t{state} ({})\n", state_name(state)));
     text.add(format_args!(
