@@ -4,7 +4,7 @@ use super::error::BootError;
 use crate::console;
 use crate::devices::gic::{self, Gic};
 use crate::devices::gic_v2::GicV2;
-use crate::devices::gic_v3::GicV3;
+use crate::devices::gic_v3::{GicV3, Redistributors};
 use crate::devices::mmio::Mmio;
 use crate::devices::uart::{self, Uart};
 use crate::devices::{map, pl031, rpi4};
@@ -23,8 +23,14 @@ fn sized(range: PhysRange, len: usize) -> PhysRange {
 }
 
 enum GicRegisters {
-    V2 { distributor: Mmio, interface: Mmio },
-    V3 { distributor: Mmio, redistributors: Mmio },
+    V2 {
+        distributor: Mmio,
+        interface: Mmio,
+    },
+    V3 {
+        distributor: Mmio,
+        redistributors: Redistributors,
+    },
 }
 
 /// The devices, mapped and untouched.
@@ -74,14 +80,16 @@ impl Devices {
             dtb::Gic::V3 {
                 distributor,
                 redistributors,
-                ..
+                stride,
             } => {
-                let first = *redistributors
-                    .first()
-                    .ok_or(BootError::Missing("GICv3 redistributor"))?;
+                let mut regions = [None; _];
+                for (mapped, range) in regions.iter_mut().zip(redistributors) {
+                    *mapped = Some(map(*range)?);
+                }
+                let stride = stride.map(|stride| stride as usize);
                 GicRegisters::V3 {
                     distributor: map(*distributor)?,
-                    redistributors: map(first)?,
+                    redistributors: Redistributors { regions, stride },
                 }
             }
         };

@@ -6,6 +6,7 @@
 //! its own, and goes to sleep.
 
 use crate::cpu::{self, CpuBlock, MAX_CPUS, MPIDR_AFFINITY};
+use crate::devices::gic;
 use crate::memory::{self, stacks};
 use crate::{arch, boot, interrupt, power, timer};
 use aarch64_cpu::registers::{Readable, TCR_EL1};
@@ -277,7 +278,9 @@ extern "C" fn start_secondary(secondary: &'static Secondary) -> ! {
 
 /// Whether this processor has what was checked, and chosen, on the boot processor.
 fn is_like_the_first() -> bool {
-    super::check_processor().is_ok() && TCR_EL1.get() == super::translation_control()
+    super::check_processor().is_ok()
+        && TCR_EL1.get() == super::translation_control()
+        && gic::serves_this_processor()
 }
 
 impl fmt::Display for NotStarted {

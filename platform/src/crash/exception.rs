@@ -65,7 +65,9 @@ fn is_user_data_abort(frame: &KernelFrame) -> bool {
 }
 
 fn report(out: &mut impl Write, frame: &KernelFrame, kind: Kind) -> Result {
-    let kind = if kind == STACK_OVERFLOW && !is_below_a_stack(frame.sp as usize) {
+    // The vectors looked at where the frame would have been.
+    let no_place = (frame.sp as usize).wrapping_sub(size_of::<KernelFrame>());
+    let kind = if kind == STACK_OVERFLOW && !is_below_a_stack(no_place) {
         NO_STACK
     } else {
         kind

@@ -34,6 +34,15 @@ pub(crate) fn enable(interrupt: u32) {
     }
 }
 
+/// Whether the controller has a part for the running processor.
+pub(crate) fn serves_this_processor() -> bool {
+    match GIC.get() {
+        Some(Gic::V2(gic)) => gic.serves_this_processor(),
+        Some(Gic::V3(gic)) => gic.serves_this_processor(),
+        None => false,
+    }
+}
+
 /// Sets up the part that each processor has for itself, for the running one.
 pub(crate) fn set_up_processor() {
     match GIC.get() {

@@ -60,6 +60,11 @@ impl GicV2 {
         self.distributor.read(GICD_ITARGETSR) as u8
     }
 
+    /// Whether there is an interface for the running processor.
+    pub(crate) fn serves_this_processor(&self) -> bool {
+        self.own_target() != 0
+    }
+
     /// Sets up the running processor's private interrupts, disabled, and its interface.
     pub(crate) fn set_up_processor(&self) {
         self.targets.get().store(self.own_target(), Ordering::Relaxed);

@@ -35,16 +35,56 @@ const WAKER_CHILDREN_ASLEEP: u32 = 1 << 2;
 
 const PRIVATE: usize = 32;
 
+/// Regions that a device tree can name (`dtb::Gic`).
+const MAX_REGIONS: usize = 8;
+
+/// Where the processors' redistributors are.
+pub(crate) struct Redistributors {
+    /// Regions, each with some of them.
+    pub(crate) regions: [Option<Mmio>; MAX_REGIONS],
+    /// Distance of two in a region, if they do not say it themselves.
+    pub(crate) stride: Option<usize>,
+}
+
+impl Redistributors {
+    /// The one of the processor with that affinity.
+    fn find(&self, affinity: u32) -> Option<Mmio> {
+        self.regions
+            .iter()
+            .flatten()
+            .find_map(|&region| self.find_in(region, affinity))
+    }
+
+    fn find_in(&self, region: Mmio, affinity: u32) -> Option<Mmio> {
+        let mut frame = region;
+        loop {
+            if frame.read(GICR_TYPER_AFFINITY) == affinity {
+                return Some(frame);
+            }
+            let typer = frame.read(GICR_TYPER);
+            let len = self.stride.unwrap_or(if typer & TYPER_VIRTUAL_LPI != 0 {
+                4 * GICR_SGI_FRAME
+            } else {
+                2 * GICR_SGI_FRAME
+            });
+            if typer & TYPER_LAST != 0 || frame.len() <= len {
+                return None;
+            }
+            frame = frame.from(len);
+        }
+    }
+}
+
 pub(crate) struct GicV3 {
     distributor: Mmio,
-    redistributors: Mmio,
+    redistributors: Redistributors,
     /// What goes to ICC_SGI1R_EL1 to reach each processor, by processor number.
     targets: PerCpu<AtomicU64>,
 }
 
 impl GicV3 {
     /// Sets up the distributor, everything disabled, and the running processor's redistributor and interface.
-    pub(crate) fn new(distributor: Mmio, redistributors: Mmio) -> GicV3 {
+    pub(crate) fn new(distributor: Mmio, redistributors: Redistributors) -> GicV3 {
         let gic = GicV3 {
             distributor,
             redistributors,
@@ -83,23 +123,14 @@ impl GicV3 {
     /// # Panics
     /// When the GIC has none for it: the device tree and the machine do not agree.
     fn own_redistributor(&self) -> Mmio {
-        let mut frame = self.redistributors;
-        loop {
-            if frame.read(GICR_TYPER_AFFINITY) == own_affinity() {
-                return frame;
-            }
-            let typer = frame.read(GICR_TYPER);
-            let len = if typer & TYPER_VIRTUAL_LPI != 0 {
-                4 * GICR_SGI_FRAME
-            } else {
-                2 * GICR_SGI_FRAME
-            };
-            assert!(
-                typer & TYPER_LAST == 0 && frame.len() > len,
-                "the GICv3 has no redistributor for this processor"
-            );
-            frame = frame.from(len);
-        }
+        self.redistributors
+            .find(own_affinity())
+            .expect("the GICv3 has a redistributor for each processor")
+    }
+
+    /// Whether there is a redistributor for the running processor.
+    pub(crate) fn serves_this_processor(&self) -> bool {
+        self.redistributors.find(own_affinity()).is_some()
     }
 
     /// Wakes the running processor's redistributor, its private interrupts disabled, and sets up its interface.
