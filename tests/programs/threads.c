@@ -153,7 +153,7 @@ static void many_at_once(void) {
     pthread_t threads[MANY];
     pthread_attr_t small;
     pthread_attr_init(&small);
-    CHECK(pthread_attr_setstacksize(&small, 64 << 10) == 0);
+    CHECK(pthread_attr_setstacksize(&small, 256 << 10) == 0);
     pthread_barrier_init(&barrier, NULL, MANY + 1);
     for (long i = 0; i < MANY; i++) CHECK(pthread_create(&threads[i], &small, tell_id, (void *)i) == 0);
     CHECK(number_in_status("Threads:") == MANY + 1);
@@ -256,6 +256,11 @@ static void *outlive(void *unused) {
     return unused;
 }
 
+static void *sleep_on(void *unused) {
+    for (;;) pause();
+    return unused;
+}
+
 static void *end_all(void *unused) {
     exit(45);
     return unused;
@@ -291,7 +296,7 @@ static void process_ends(void) {
     child = start_child();
     if (child == 0) {
         pthread_t thread;
-        for (int i = 0; i < 8; i++) pthread_create(&thread, NULL, outlive, NULL);
+        for (int i = 0; i < 8; i++) pthread_create(&thread, NULL, sleep_on, NULL);
         kill(getpid(), SIGKILL);
         for (;;) pause();
     }
