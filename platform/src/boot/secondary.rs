@@ -82,6 +82,8 @@ pub enum Obstacle {
     TooMany,
     /// The device tree does not say, or not properly, how it is started.
     NoMethod,
+    /// Its word of the spin table is not in RAM that the kernel may write.
+    Unreachable,
     /// PSCI refused.
     Refused(PsciError),
     /// It did not come within a second.
@@ -216,7 +218,7 @@ impl Release {
 fn spin_table(physical: u64) -> Result<&'static AtomicU64, Obstacle> {
     let is_aligned = physical.is_multiple_of(size_of::<u64>() as u64);
     if !is_aligned || !memory::is_writable_ram(PhysAddr(physical)) {
-        return Err(Obstacle::NoMethod);
+        return Err(Obstacle::Unreachable);
     }
     let address = crate::layout::linear(PhysAddr(physical));
     // SAFETY: RAM in the linear map, writable and aligned; the firmware's, so that nobody has a reference to it, and the
@@ -294,6 +296,7 @@ impl fmt::Display for Obstacle {
         match self {
             Obstacle::TooMany => write!(f, "there are more than the {MAX_CPUS} that this kernel can use"),
             Obstacle::NoMethod => f.write_str("the device tree does not say properly how it is started"),
+            Obstacle::Unreachable => f.write_str("its spin table is not in memory that the kernel may write"),
             Obstacle::Refused(error) => write!(f, "the firmware refuses: {error}"),
             Obstacle::Silent => f.write_str("it does not answer"),
             Obstacle::Unlike => f.write_str("it lacks what the boot processor has"),
