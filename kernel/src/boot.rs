@@ -10,9 +10,9 @@
 use crate::exec::{self, Arguments, Program};
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
 use crate::log::Level;
-use crate::process::{self, Credentials, Limits, Process};
+use crate::process::{self, Credentials, Held, Limits, Process};
 use crate::signal::ThreadSignals;
-use crate::thread::Thread;
+use crate::thread::{Parts, Thread};
 use crate::{error, info, initramfs, log, memory, scheduler, signal, time, warn};
 use abi::Errno;
 use abi::file::O_RDWR;
@@ -137,17 +137,22 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let claim = process::claim(0, None).map_err(|error| String::from(error.message()))?;
     let files = console_files(&directories);
     let stack = Thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
-    let process = Process::first(claim.pid(), program.space.clone(), files, directories, limits);
+    let process = Process::first(claim.pid(), program.space.clone(), limits);
     exec::take_identity(&process, &program);
-    let thread = Thread::new(
-        process.clone(),
-        stack,
-        ThreadSignals::default(),
-        program.context,
-        Box::default(),
-    );
-    process.add_thread(thread.clone());
-    claim.fill(&process, None);
+    let thread = Thread::new(Parts {
+        tid: claim.pid(),
+        process: process.clone(),
+        files: Held::new(Arc::new(files)),
+        directories: Held::new(Arc::new(directories)),
+        signals: ThreadSignals::default(),
+        kernel: stack,
+        registers: Box::default(),
+        start: program.context,
+        name: process.name(),
+    });
+    process.add_first_thread(thread.clone());
+    program.space.enter();
+    claim.fill_first(&process);
     scheduler::begin(thread);
     Ok(())
 }

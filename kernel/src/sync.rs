@@ -34,6 +34,11 @@ impl<T, const RANK: u8> Mutex<T, RANK> {
         Mutex(SpinMutex::new(value))
     }
 
+    /// What is guarded, from somebody who owns the lock itself.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+
     /// Waits until nobody holds the lock, and takes it.
     #[inline]
     #[track_caller]

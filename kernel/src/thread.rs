@@ -1,24 +1,28 @@
-//! A thread: one flow of control of a process, with a kernel stack, user registers and a state for the scheduler. Each
-//! process has one thread so far; everything that POSIX gives to a thread and not to its process stands here already.
+//! A thread: one flow of control of a process, with a kernel stack, user registers and a state for the scheduler. What
+//! Linux gives to each thread stands here, even where POSIX gives it to the process: open files and directories.
 
-use crate::process::{Pid, Process};
+use crate::fs::{Directories, FileTable};
+use crate::process::{Held, Loan, Name, Pid, Process};
 use crate::scheduler::Scheduling;
 use crate::signal::ThreadSignals;
 use crate::sync::Mutex;
 use crate::user_loop;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use mm::NoMemory;
 use platform::thread::KernelThread;
 use platform::user::{UserContext, UserRegisters};
 
 /// One thread.
 pub struct Thread {
-    /// The thread's id; that of its process for the first thread.
-    pub tid: Pid,
+    tid: AtomicU32,
     /// The process it belongs to.
     pub process: Arc<Process>,
+    /// Open files.
+    pub files: Held<FileTable>,
+    /// Root, current directory, umask.
+    pub directories: Held<Directories>,
     /// Its mask, the signals sent to it alone, its alternate stack.
     pub signals: ThreadSignals,
     /// Kernel stack and, while the thread does not run, its saved registers.
@@ -31,12 +35,40 @@ pub struct Thread {
     pub clear_child_tid: AtomicU64,
     /// Address of the list of robust futexes: set_robust_list(2).
     pub robust_list: AtomicU64,
+    /// Memory that it was lent by vfork(2).
+    pub loan: Loan,
+    /// The name (`comm`) of a thread that is not the first: that one's is the process's.
+    name: Mutex<Name>,
     /// The deadline of an interrupted call that is being made again: see [`Thread::keep_deadline`].
     kept_deadline: AtomicU64,
     /// Where the thread begins at EL0; taken when it starts.
     start: Mutex<Option<Box<UserContext>>>,
     state: AtomicU8,
     needs_attention: AtomicBool,
+    is_ending: AtomicBool,
+    start_ticks: u64,
+}
+
+/// What a new thread is made of.
+pub struct Parts {
+    /// Its id; that of its process for the first thread.
+    pub tid: Pid,
+    /// The process it belongs to.
+    pub process: Arc<Process>,
+    /// Open files.
+    pub files: Held<FileTable>,
+    /// Root, current directory, umask.
+    pub directories: Held<Directories>,
+    /// Mask and alternate stack.
+    pub signals: ThreadSignals,
+    /// See [`Thread::make_stack`].
+    pub kernel: KernelThread,
+    /// FP, SIMD and thread-pointer registers.
+    pub registers: Box<UserRegisters>,
+    /// Where it begins at EL0.
+    pub start: UserContext,
+    /// Its name.
+    pub name: Name,
 }
 
 /// What the scheduler may do with a thread. The transitions are told in `scheduler`.
@@ -59,28 +91,80 @@ impl Thread {
         KernelThread::new(user_loop::start, 0)
     }
 
-    /// A thread that will begin at `start` when it is first switched to. Its id is that of its process.
-    pub fn new(
-        process: Arc<Process>,
-        kernel: KernelThread,
-        signals: ThreadSignals,
-        start: UserContext,
-        registers: Box<UserRegisters>,
-    ) -> Arc<Thread> {
+    /// A thread that will begin at EL0 when it is first switched to.
+    pub fn new(parts: Parts) -> Arc<Thread> {
         Arc::new(Thread {
-            tid: process.pid,
-            process,
-            signals,
-            kernel,
-            registers: Mutex::new(registers),
+            tid: AtomicU32::new(parts.tid),
+            process: parts.process,
+            files: parts.files,
+            directories: parts.directories,
+            signals: parts.signals,
+            kernel: parts.kernel,
+            registers: Mutex::new(parts.registers),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
+            loan: Loan::default(),
+            name: Mutex::new(parts.name),
             kept_deadline: AtomicU64::new(0),
-            start: Mutex::new(Some(Box::new(start))),
+            start: Mutex::new(Some(Box::new(parts.start))),
             state: AtomicU8::new(State::Running as u8),
             needs_attention: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
+            start_ticks: platform::timer::ticks(),
             scheduling: Scheduling::default(),
         })
+    }
+
+    /// The thread's id; that of its process for the first thread.
+    #[inline]
+    pub fn tid(&self) -> Pid {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// Becomes the first thread of its process: exec. It is the only one left.
+    pub fn become_first(&self) {
+        self.tid.store(self.process.pid, Ordering::Relaxed);
+    }
+
+    /// Whether it is the first thread of its process.
+    #[inline]
+    pub fn is_first(&self) -> bool {
+        self.tid() == self.process.pid
+    }
+
+    /// The name (`comm`).
+    pub fn name(&self) -> Name {
+        if self.is_first() {
+            self.process.name()
+        } else {
+            *self.name.lock()
+        }
+    }
+
+    /// Sets the name.
+    pub fn set_name(&self, name: Name) {
+        if self.is_first() {
+            self.process.set_name(name);
+        } else {
+            *self.name.lock() = name;
+        }
+    }
+
+    /// When it began, in ticks.
+    pub fn start_ticks(&self) -> u64 {
+        self.start_ticks
+    }
+
+    /// Whether the thread is to end, or has: it does so before it next returns to EL0.
+    #[inline]
+    pub fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Acquire)
+    }
+
+    /// Tells the thread to end. Somebody else alerts it (`scheduler::alert`).
+    pub fn end(&self) {
+        self.is_ending.store(true, Ordering::Release);
+        self.call_attention();
     }
 
     /// Where the thread begins; once.
@@ -99,9 +183,9 @@ impl Thread {
         self.needs_attention.load(Ordering::Acquire)
     }
 
-    /// Begins looking: whatever comes from now on calls again.
+    /// Begins looking: whatever comes from now on calls again, and what called before is seen by what follows.
     pub fn answer_attention(&self) {
-        self.needs_attention.store(false, Ordering::Relaxed);
+        self.needs_attention.swap(false, Ordering::Acquire);
     }
 
     /// Keeps the point in time at which an interrupted call was to end, for the case that the call is made again: it must

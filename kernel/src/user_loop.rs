@@ -28,13 +28,13 @@ pub fn start(_argument: usize) {
     scheduler::leave()
 }
 
-/// Runs the thread until its process is to end.
+/// Runs the thread until it is to end.
 fn run(thread: &Arc<Thread>, context: &mut UserContext) {
     let mut restart = None;
     loop {
         if thread.needs_attention() || restart.is_some() {
             signal::deliver(thread, context, restart.take());
-            if thread.process.is_ending() {
+            if thread.is_ending() {
                 return;
             }
         }
@@ -84,11 +84,11 @@ fn blame(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
         Trap::SingleStep => (Signal::SIGTRAP, TRAP_TRACE, context.pc),
         Trap::FloatingPoint => (Signal::SIGFPE, FPE_FLTINV, context.pc),
         Trap::SystemError { esr } => {
-            crate::error!("system error while {} ran: esr {esr:#x}", thread.process.name());
+            crate::error!("system error while {} ran: esr {esr:#x}", thread.name());
             (Signal::SIGBUS, BUS_OBJERR, context.pc)
         }
         Trap::Unknown { esr } => {
-            crate::error!("{}: unknown exception, esr {esr:#x}", thread.process.name());
+            crate::error!("{}: unknown exception, esr {esr:#x}", thread.name());
             (Signal::SIGILL, SI_KERNEL, context.pc)
         }
         Trap::SystemCall | Trap::Abort(_) | Trap::Interrupt => return,

@@ -179,7 +179,7 @@ fn look<T>(
     }
     let is_interrupted = match interruption {
         Interruption::BySignal => signal::is_pending(current),
-        Interruption::ByDeath => current.process.is_ending(),
+        Interruption::ByDeath => current.is_ending(),
     };
     is_interrupted.then_some(Err(Interrupted))
 }

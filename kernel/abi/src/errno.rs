@@ -182,6 +182,10 @@ impl Errno {
     /// `SA_RESTART` runs first, which turns it into `EINTR`.
     pub const RESTART: Errno = Errno(512);
 
+    /// Inside the kernel only (`ERESTARTNOINTR`): a signal came before the call had an effect; it is made again in any case,
+    /// after the signal's handler.
+    pub const RESTART_ALWAYS: Errno = Errno(513);
+
     /// Inside the kernel only (`ERESTARTNOHAND`): as [`Errno::RESTART`], but any handler turns it into `EINTR`.
     pub const RESTART_NO_HANDLER: Errno = Errno(514);
 

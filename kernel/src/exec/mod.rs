@@ -8,8 +8,9 @@ mod stack;
 
 pub use arguments::Arguments;
 
-use crate::fs::{Directories, LastLink, OpenFile, Place, Subject, open_executable};
-use crate::process::{Credentials, Limits, Process, Space};
+use crate::fs::{Directories, FileTable, LastLink, OpenFile, Place, Subject, open_executable};
+use crate::process::{Credentials, Limits, Name, Process, Space};
+use crate::syscall::futex;
 use crate::thread::Thread;
 use crate::user_memory::KernelBuffer;
 use crate::{memory, scheduler};
@@ -19,7 +20,6 @@ use abi::process::RLIMIT_STACK;
 use abi::signal::{SS_DISABLE, StackT};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
 use formats::elf::{ElfError, Executable};
 use formats::script::Script;
 use platform::user::{UserContext, UserRegisters};
@@ -103,27 +103,40 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
     })
 }
 
-/// The calling process becomes `program`: from here nothing fails.
-pub fn become_program(current: &Arc<Thread>, context: &mut UserContext, program: Program) {
+/// The calling process becomes `program`, with the caller as its only thread. An error only if the caller is to end
+/// before that; from there on nothing fails.
+pub fn become_program(
+    current: &Arc<Thread>,
+    context: &mut UserContext,
+    program: Program,
+) -> Result<(), Errno> {
     let process = &current.process;
-    let closed = Arc::make_mut(&mut *process.files.lock()).take_closed_on_exec();
+    process.end_other_threads(current)?;
+    futex::thread_ended(current);
+    current.files.separate();
+    let closed = current.files.change(FileTable::take_closed_on_exec);
     drop(closed);
     process.signals.reset_handlers();
     reset_thread(current);
     take_identity(process, &program);
-    let old = process.replace_space(Some(program.space));
+    let old = process.replace_space(program.space);
     scheduler::enter_space_of(current);
     drop(old);
-    process.return_loan();
+    current.loan.give_back();
     *context = program.context;
+    Ok(())
 }
 
 /// What the process is called and who it acts for.
 pub fn take_identity(process: &Process, program: &Program) {
-    process.set_name(&program.name);
+    process.set_name(Name::new(&program.name));
     process.set_executable(Some(program.file.clone()));
     process.note_exec();
-    process.set_credentials(program.credentials.clone());
+    let taken = process.change_credentials(|credentials| {
+        *credentials = program.credentials.clone();
+        Ok(())
+    });
+    debug_assert!(taken.is_ok(), "exec: nothing refuses a program its credentials");
 }
 
 fn reset_thread(current: &Thread) {
@@ -131,8 +144,6 @@ fn reset_thread(current: &Thread) {
         flags: SS_DISABLE,
         ..StackT::default()
     });
-    current.robust_list.store(0, Ordering::Relaxed);
-    current.clear_child_tid.store(0, Ordering::Relaxed);
     let mut registers = current.registers.lock();
     **registers = UserRegisters::new();
     registers.restore();

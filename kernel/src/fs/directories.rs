@@ -28,6 +28,12 @@ impl Directories {
     }
 }
 
+impl Default for Directories {
+    fn default() -> Self {
+        Directories::initial()
+    }
+}
+
 /// Where a path of one call begins, and who makes the call.
 pub struct Place<'a> {
     /// The process's directories.

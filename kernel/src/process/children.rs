@@ -4,14 +4,15 @@
 use super::table::{self, Entry, Table};
 use super::usage::Totals;
 use super::{Pid, Process};
-use crate::signal;
+use crate::signal::{self, Disposition};
 use crate::thread::Thread;
 use abi::Errno;
 use abi::process::WaitStatus;
-use abi::signal::SigInfo;
 use abi::signal::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
+use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 /// Which children a wait is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -148,7 +149,7 @@ fn reap(table: &mut Table, parent: &Process, child: &Arc<Process>, wanted: Wante
 
 /// Reports that a child stopped or went on, if that is wanted.
 fn take_change(table: &mut Table, parent: &Process, child: &Process, wanted: Wanted) -> Option<Child> {
-    let status = child.signals.change()?;
+    let status = child.signals.change().filter(|_| !child.is_zombie())?;
     let is_wanted = match status {
         WaitStatus::Stopped(_) => wanted.stopped,
         _ => wanted.continued,
@@ -176,27 +177,54 @@ fn describe(child: &Process, status: WaitStatus) -> Child {
 
 /// Tells the parent that a child stopped or went on: an event for wait, and SIGCHLD unless the parent set
 /// `SA_NOCLDSTOP`.
-pub fn report_stop_or_continue(child: &Process, status: WaitStatus) {
-    let parent = table::with(|table| {
-        let parent = table.process(child.parent()).cloned()?;
-        table.entry(parent.pid)?.changed.insert(child.pid);
-        Some(parent)
-    });
-    let Some(parent) = parent else { return };
+pub fn report_stop_or_continue(table: &mut Table, child: &Process, status: WaitStatus) {
+    let Some(parent) = table.process(child.parent()).cloned() else {
+        return;
+    };
+    if let Some(entry) = table.entry(parent.pid) {
+        entry.changed.insert(child.pid);
+    }
     if !signal::is_quiet_about_stops(&parent) {
-        signal::send_to_process(&parent, child_info(child, status));
+        signal::send_within(table, &parent, child_info(child, status));
+    }
+    parent.child_events.wake_all();
+}
+
+/// Leaves a zombie to its parent, or forgets it at once if the parent does not want to know (`SIG_IGN` or `SA_NOCLDWAIT`
+/// for SIGCHLD: wait(2), NOTES). The parent's signal waits for it before it can wait for the child.
+pub(super) fn announce_end(table: &mut Table, child: &Arc<Process>) {
+    let Some(parent) = table.process(child.parent()).cloned() else {
+        table.release(child.pid);
+        return;
+    };
+    let wanted = Signal::new(child.exit_signal.load(Ordering::Relaxed).into());
+    let disposition = match wanted {
+        Some(Signal::SIGCHLD) => signal::child_disposition(&parent),
+        _ => Disposition::Waited,
+    };
+    if let Some(signal) = wanted.filter(|_| disposition != Disposition::Ignored) {
+        let info = SigInfo {
+            signo: signal.number().into(),
+            ..child_info(child, WaitStatus::decode(child.exit_status()))
+        };
+        signal::send_within(table, &parent, info);
+    }
+    if disposition != Disposition::Waited {
+        table.release(child.pid);
+    } else if let Some(entry) = table.entry(parent.pid) {
+        entry.ended.insert(child.pid);
     }
     parent.child_events.wake_all();
 }
 
 /// What SIGCHLD says about a child.
-pub(super) fn child_info(child: &Process, status: WaitStatus) -> SigInfo {
+fn child_info(child: &Process, status: WaitStatus) -> SigInfo {
     let (code, value) = match status {
         WaitStatus::Exited(code) => (CLD_EXITED, code),
         WaitStatus::Signaled { signal, core: false } => (CLD_KILLED, signal),
         WaitStatus::Signaled { signal, core: true } => (CLD_DUMPED, signal),
         WaitStatus::Stopped(signal) => (CLD_STOPPED, signal),
-        WaitStatus::Continued => (CLD_CONTINUED, abi::signal::Signal::SIGCONT.number()),
+        WaitStatus::Continued => (CLD_CONTINUED, Signal::SIGCONT.number()),
     };
     let (user, system) = child.own_totals().ticks();
     let clock = |ticks: u64| platform::timer::ticks_to_nanos(ticks) / (1_000_000_000 / abi::time::USER_HZ);

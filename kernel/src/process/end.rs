@@ -1,12 +1,11 @@
-//! How a process ends: exit(2), or a signal. Everything it held goes back at once; what is left is a zombie, an entry in
-//! the table with its status, until the parent waits for it.
+//! How a thread ends, and with the last one its process: exit(2), exit_group(2), a signal. Everything it held goes back at
+//! once; what is left of the process is a zombie, an entry in the table with its status, until the parent waits for it.
 
-use super::children::child_info;
-use super::table;
-use super::usage::Usage;
+use super::children::announce_end;
+use super::table::{self, Table};
 use super::{INIT, Pid, Process};
-use crate::fs::{self, FileTable};
-use crate::signal::{self, Disposition};
+use crate::fs;
+use crate::signal;
 use crate::syscall::futex;
 use crate::thread::Thread;
 use crate::{boot, scheduler, tty};
@@ -17,58 +16,75 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-/// Ends the running thread, and with it its process, for which [`Process::end`] was called. The caller returns to the
+/// Ends the running thread, which was told to end, and its process if it is the last one there. The caller returns to the
 /// scheduler for the last time afterwards.
+///
+/// The order matters: who is told of the end finds everything given back that the thread held, but for its kernel stack,
+/// which it leaves last. A process is a zombie only when none of its threads uses its memory any more, on any processor.
 pub fn end_current(thread: Arc<Thread>) {
     let process = thread.process.clone();
     futex::thread_ended(&thread);
-    release_everything(&process);
-    Usage::keep_thread(thread.ticks(), &process.usage);
-    process.threads.lock().clear();
-    if process.pid == INIT {
-        boot::init_ended(WaitStatus::decode(process.exit_status()));
+    close_files(&thread);
+    table::release_thread(&thread);
+    leave_memory(&thread);
+    if process.remove_thread(&thread) {
+        end_process(&process);
     }
-    become_zombie(&process);
     thread.die();
 }
 
-/// Memory, files, timers. The vfork parent goes on, now that its memory is its own again.
-fn release_everything(process: &Process) {
-    process.interval_timer.lock().cancel();
-    let space = process.replace_space(None);
-    scheduler::leave_space();
-    drop(space);
-    process.return_loan();
-    process.set_executable(None);
-    let files = core::mem::take(&mut *process.files.lock());
-    fs::close_all(&files, process.pid);
-    drop::<Arc<FileTable>>(files);
+fn close_files(thread: &Thread) {
+    if let Some(files) = thread.files.give_up() {
+        fs::close_all(&files, thread.process.pid);
+    }
 }
 
-/// Tells everybody who must know: children get another parent, groups that nobody can continue any more are hung up, the
-/// terminal loses its session, the parent learns of the end.
-fn become_zombie(process: &Arc<Process>) {
-    let (orphans, lost_groups) = table::with(|table| {
-        let groups = groups_to_watch(table, process);
-        let orphans = table.orphan_children(process.pid);
-        process.is_zombie.store(true, Ordering::Release);
-        let lost: Vec<Pid> = groups
-            .into_iter()
-            .filter(|&group| table.is_orphaned(group, Some(process.pid)))
-            .collect();
-        (orphans, lost)
-    });
-    orphans.iter().for_each(tell_of_parents_death);
-    lost_groups.into_iter().for_each(hang_up);
+/// The thread does not touch the program's memory any more. From here it must not sleep: the scheduler would bring the
+/// memory back.
+fn leave_memory(thread: &Thread) {
+    if let Some(space) = thread.process.space() {
+        space.leave();
+    }
+    scheduler::leave_space();
+    thread.loan.give_back();
+}
+
+/// All threads have left.
+fn end_process(process: &Arc<Process>) {
+    process.interval_timer.lock().cancel();
+    process.drop_space();
+    process.set_executable(None);
+    process.signals.end_stop();
+    if process.pid == INIT {
+        boot::init_ended(WaitStatus::decode(process.exit_status()));
+    }
     if process.pid == process.session() {
         tty::session_ended(process.session());
     }
-    tell_parent(process);
+    table::with(|table| become_zombie(table, process));
+}
+
+/// Tells everybody who must know, at one moment: children get another parent, groups that nobody can continue any more are
+/// hung up, the parent learns of the end.
+fn become_zombie(table: &mut Table, process: &Arc<Process>) {
+    let groups = groups_to_watch(table, process);
+    let orphans = table.orphan_children(process.pid);
+    process.is_zombie.store(true, Ordering::Release);
+    let is_lost = |table: &Table, group: Pid| table.is_orphaned(group, Some(process.pid));
+    for group in groups {
+        if is_lost(table, group) {
+            hang_up(table, group);
+        }
+    }
+    for orphan in &orphans {
+        tell_of_parents_death(table, orphan);
+    }
+    announce_end(table, process);
 }
 
 /// The groups with a stopped member that have somebody to continue them, but perhaps not without this process: its own,
 /// and those of its children.
-fn groups_to_watch(table: &mut table::Table, process: &Process) -> Vec<Pid> {
+fn groups_to_watch(table: &mut Table, process: &Process) -> Vec<Pid> {
     if !signal::is_anybody_stopped() {
         return Vec::new();
     }
@@ -89,44 +105,20 @@ fn groups_to_watch(table: &mut table::Table, process: &Process) -> Vec<Pid> {
 }
 
 /// A stopped group that nobody can continue is told to end, and continued so that it hears it (exit(3)).
-fn hang_up(group: Pid) {
-    signal::send_to_group(group, SigInfo::new(Signal::SIGHUP, SI_KERNEL));
-    signal::send_to_group(group, SigInfo::new(Signal::SIGCONT, SI_KERNEL));
+fn hang_up(table: &mut Table, group: Pid) {
+    for signal in [Signal::SIGHUP, Signal::SIGCONT] {
+        for member in table.members(group) {
+            signal::send_within(table, &member, SigInfo::new(signal, SI_KERNEL));
+        }
+    }
 }
 
-fn tell_of_parents_death(orphan: &Arc<Process>) {
+fn tell_of_parents_death(table: &mut Table, orphan: &Arc<Process>) {
     let wanted = orphan.attributes.parent_death_signal.load(Ordering::Relaxed);
     if let Some(signal) = Signal::new(wanted.into()) {
-        signal::send_to_process(orphan, SigInfo::new(signal, SI_USER));
+        signal::send_within(table, orphan, SigInfo::new(signal, SI_USER));
     }
     if orphan.is_zombie() {
-        tell_parent(orphan);
+        announce_end(table, orphan);
     }
-}
-
-/// Leaves the zombie to its parent, or forgets it at once if the parent does not want to know (`SIG_IGN` or
-/// `SA_NOCLDWAIT` for SIGCHLD: wait(2), NOTES).
-fn tell_parent(process: &Arc<Process>) {
-    let status = WaitStatus::decode(process.exit_status());
-    let Some(parent) = super::find(process.parent()) else {
-        table::with(|table| table.release(process.pid));
-        return;
-    };
-    let wanted = Signal::new(process.exit_signal.load(Ordering::Relaxed).into());
-    let disposition = signal::child_disposition(&parent);
-    table::with(|table| {
-        if wanted == Some(Signal::SIGCHLD) && disposition != Disposition::Waited {
-            table.release(process.pid);
-        } else if let Some(entry) = table.entry(parent.pid) {
-            entry.ended.insert(process.pid);
-        }
-    });
-    if let Some(signal) = wanted.filter(|_| disposition != Disposition::Ignored) {
-        let info = SigInfo {
-            signo: signal.number().into(),
-            ..child_info(process, status)
-        };
-        signal::send_to_process(&parent, info);
-    }
-    parent.child_events.wake_all();
 }

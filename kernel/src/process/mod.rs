@@ -10,36 +10,42 @@
 mod children;
 mod credentials;
 mod end;
+mod held;
 mod limits;
+mod loan;
+mod name;
 pub mod shortage;
 mod space;
 mod table;
+mod threads;
 mod usage;
 
 pub use children::{Child, Wanted, Which, report_stop_or_continue, wait_for_child};
 pub use credentials::Credentials;
 pub use end::end_current;
+pub use held::Held;
 pub use limits::Limits;
+pub use loan::Loan;
+pub use name::Name;
 pub use shortage::{end as end_for_want_of_memory, make_room};
 pub use space::Space;
 pub use table::{
-    Pid, all, claim, count, find, group_members, is_orphaned_group, last_pid, move_to_group, next_from,
-    session_of_group, set_most_processes, start_session,
+    Kinship, Pid, Table, all, claim, claim_thread, find, find_thread, group_members, is_orphaned_group,
+    last_pid, move_to_group, next_from, session_of_group, set_most_processes, start_session, thread_count,
+    with as with_table,
 };
 pub use usage::Usage;
 
-use crate::fs::{Directories, FileTable, OpenFile};
+use crate::fs::OpenFile;
 use crate::memory;
 use crate::signal::{IntervalTimer, ProcessSignals};
 use crate::sync::{Mutex, rank};
-use crate::thread::Thread;
 use crate::wait::WaitQueue;
 use abi::Errno;
-use abi::process::{TASK_COMM_LEN, WaitStatus};
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, Ordering};
+use threads::Threads;
 
 /// The first process: it gets the orphans, and the machine does not outlive it.
 pub const INIT: Pid = 1;
@@ -48,10 +54,6 @@ pub const INIT: Pid = 1;
 pub struct Process {
     /// Its id.
     pub pid: Pid,
-    /// Open files.
-    pub files: Mutex<Arc<FileTable>, { rank::DESCRIPTORS }>,
-    /// Root, current directory, umask.
-    pub directories: Mutex<Arc<Directories>>,
     /// Actions, signals that wait for any thread, stop state.
     pub signals: ProcessSignals,
     /// `ITIMER_REAL`.
@@ -63,7 +65,7 @@ pub struct Process {
     /// Attributes that prctl(2), personality(2) and setpriority(2) set.
     pub attributes: Attributes,
     space: Mutex<Option<Arc<Space>>>,
-    threads: Mutex<Vec<Arc<Thread>>, { rank::THREADS }>,
+    threads: Threads,
     credentials: Mutex<Arc<Credentials>>,
     limits: Mutex<Arc<Limits>>,
     name: Mutex<Name>,
@@ -71,16 +73,26 @@ pub struct Process {
     relations: Relations,
     /// The signal its parent gets at its end; 0 for none.
     exit_signal: AtomicU8,
-    loan: Loan,
     has_executed: AtomicBool,
-    /// 0, or [`ENDING`] and the wait status with which the process is to end.
-    ending: AtomicU32,
     is_zombie: AtomicBool,
     start_ticks: u64,
 }
 
-/// Marks a status in `Process::ending` as present.
-const ENDING: u32 = 1 << 31;
+/// What a child has of its own from the start.
+pub struct Birth {
+    /// Its id.
+    pub pid: Pid,
+    /// Its memory.
+    pub space: Arc<Space>,
+    /// Its signal actions.
+    pub signals: ProcessSignals,
+    /// Who it acts for.
+    pub credentials: Arc<Credentials>,
+    /// Its name.
+    pub name: Name,
+    /// The signal to its parent at its end; 0 for none.
+    pub exit_signal: u8,
+}
 
 /// Who the process belongs to. Written under the table's lock only.
 #[derive(Default)]
@@ -88,13 +100,6 @@ struct Relations {
     parent: AtomicU32,
     group: AtomicU32,
     session: AtomicU32,
-}
-
-/// Memory lent by a vfork parent, who waits to get it back.
-#[derive(Default)]
-struct Loan {
-    is_open: AtomicBool,
-    returned: WaitQueue,
 }
 
 /// Small attributes without a meaning to other parts of the kernel.
@@ -116,67 +121,48 @@ pub struct Attributes {
     pub is_undumpable: AtomicBool,
 }
 
-/// A process's name (`comm`): at most 15 bytes, padded by NULs.
-type Name = [u8; TASK_COMM_LEN];
-
 impl Process {
-    /// The first process, in `space`, with nothing but root's rights and the given files.
-    pub fn first(
-        pid: Pid,
-        space: Arc<Space>,
-        files: FileTable,
-        directories: Directories,
-        limits: Limits,
-    ) -> Arc<Process> {
-        space.enter();
+    /// The first process, in `space`, with nothing but root's rights.
+    pub fn first(pid: Pid, space: Arc<Space>, limits: Limits) -> Arc<Process> {
         Arc::new(Process {
             pid,
-            files: Mutex::new(Arc::new(files)),
-            directories: Mutex::new(Arc::new(directories)),
             signals: ProcessSignals::default(),
             interval_timer: Mutex::default(),
             usage: Usage::default(),
             child_events: WaitQueue::new(),
             attributes: Attributes::default(),
             space: Mutex::new(Some(space)),
-            threads: Mutex::default(),
+            threads: Threads::default(),
             credentials: Mutex::default(),
             limits: Mutex::new(Arc::new(limits)),
             name: Mutex::default(),
             executable: Mutex::default(),
             relations: Relations::default(),
             exit_signal: AtomicU8::new(0),
-            loan: Loan::default(),
             has_executed: AtomicBool::new(false),
-            ending: AtomicU32::new(0),
             is_zombie: AtomicBool::new(false),
             start_ticks: platform::timer::ticks(),
         })
     }
 
-    /// A child of this process in `space`. It is not in the table yet.
-    pub fn child(&self, pid: Pid, space: Arc<Space>, exit_signal: u8) -> Arc<Process> {
-        space.enter();
+    /// A child of this process in `space`, with these actions. It is not in the table yet.
+    pub fn child(&self, birth: Birth) -> Arc<Process> {
         Arc::new(Process {
-            pid,
-            files: Mutex::new(self.files.cloned()),
-            directories: Mutex::new(self.directories.cloned()),
-            signals: self.signals.for_child(),
+            pid: birth.pid,
+            signals: birth.signals,
             interval_timer: Mutex::default(),
             usage: Usage::default(),
             child_events: WaitQueue::new(),
             attributes: self.attributes.for_child(),
-            space: Mutex::new(Some(space)),
-            threads: Mutex::default(),
-            credentials: Mutex::new(self.credentials.cloned()),
+            space: Mutex::new(Some(birth.space)),
+            threads: Threads::default(),
+            credentials: Mutex::new(birth.credentials),
             limits: Mutex::new(self.limits.cloned()),
-            name: Mutex::new(self.name.cloned()),
+            name: Mutex::new(birth.name),
             executable: Mutex::new(self.executable.cloned()),
             relations: Relations::default(),
-            exit_signal: AtomicU8::new(exit_signal),
-            loan: Loan::default(),
+            exit_signal: AtomicU8::new(birth.exit_signal),
             has_executed: AtomicBool::new(false),
-            ending: AtomicU32::new(0),
             is_zombie: AtomicBool::new(false),
             start_ticks: platform::timer::ticks(),
         })
@@ -200,46 +186,32 @@ impl Process {
         self.relations.session.load(Ordering::Relaxed)
     }
 
-    /// Its threads; none once it has ended.
-    pub fn threads(&self) -> Vec<Arc<Thread>> {
-        self.threads.lock().clone()
-    }
-
-    /// Does something with each thread.
-    pub fn for_each_thread(&self, mut action: impl FnMut(&Arc<Thread>)) {
-        self.threads.lock().iter().for_each(&mut action);
-    }
-
-    /// Adds a thread that was made for this process.
-    pub fn add_thread(&self, thread: Arc<Thread>) {
-        self.threads.lock().push(thread);
-    }
-
     /// User and group ids.
     pub fn credentials(&self) -> Arc<Credentials> {
         self.credentials.lock().clone()
     }
 
-    /// Replaces user and group ids.
-    pub fn set_credentials(&self, credentials: Credentials) {
-        let old = self.credentials();
-        table::change_user(old.uid, credentials.uid);
-        *self.credentials.lock() = Arc::new(credentials);
+    /// Changes user and group ids, all at one moment. What `change` refuses leaves them as they are.
+    pub fn change_credentials(
+        &self,
+        change: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        table::change_credentials(self, change)
     }
 
-    /// The name (`comm`).
-    pub fn name(&self) -> String {
-        let name = *self.name.lock();
-        let len = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
-        String::from_utf8_lossy(&name[..len]).into_owned()
+    fn replace_credentials(&self, new: Credentials) {
+        let old = core::mem::replace(&mut *self.credentials.lock(), Arc::new(new));
+        drop(old);
     }
 
-    /// Sets the name, cut to 15 bytes.
-    pub fn set_name(&self, name: &[u8]) {
-        let mut cut = Name::default();
-        let len = name.len().min(TASK_COMM_LEN - 1);
-        cut[..len].copy_from_slice(&name[..len]);
-        *self.name.lock() = cut;
+    /// The name (`comm`) of the process and its first thread.
+    pub fn name(&self) -> Name {
+        *self.name.lock()
+    }
+
+    /// Sets the name.
+    pub fn set_name(&self, name: Name) {
+        *self.name.lock() = name;
     }
 
     /// The file that it runs; `None` before the first exec and after the end.
@@ -251,24 +223,6 @@ impl Process {
     pub fn set_executable(&self, file: Option<Arc<OpenFile>>) {
         let old = core::mem::replace(&mut *self.executable.lock(), file);
         drop(old);
-    }
-
-    /// The state as ps(1) shows it: R, S, T or Z.
-    pub fn state(&self) -> char {
-        if self.is_zombie() {
-            'Z'
-        } else if self.signals.is_stopped() {
-            'T'
-        } else if self
-            .threads
-            .lock()
-            .iter()
-            .any(|thread| thread.state() == crate::thread::State::Running)
-        {
-            'R'
-        } else {
-            'S'
-        }
     }
 
     /// When it began, in ticks.
@@ -289,49 +243,6 @@ impl Process {
     /// Notes that it called exec.
     pub fn note_exec(&self) {
         self.has_executed.store(true, Ordering::Relaxed);
-    }
-
-    /// The wait status with which it ended; 0 while it lives.
-    pub fn exit_status(&self) -> u32 {
-        self.ending.load(Ordering::Acquire) & !ENDING
-    }
-
-    /// Whether it is to end, or has.
-    #[inline]
-    pub fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Acquire) != 0
-    }
-
-    /// Tells the process to end. Its threads do so before they next return to EL0; who says it first decides the status.
-    pub fn end(&self, status: WaitStatus) {
-        let first =
-            self.ending
-                .compare_exchange(0, ENDING | status.encode(), Ordering::AcqRel, Ordering::Acquire);
-        if first.is_ok() {
-            self.for_each_thread(|thread| {
-                thread.call_attention();
-                crate::scheduler::wake(thread);
-            });
-        }
-    }
-
-    /// Takes part of the address space's parent: fork by vfork. Undone by [`Process::return_loan`].
-    pub fn open_loan(&self) {
-        self.loan.is_open.store(true, Ordering::Release);
-    }
-
-    /// Gives the parent's memory back: at exec and at the end. Nothing happens if there is no loan.
-    pub fn return_loan(&self) {
-        if self.loan.is_open.swap(false, Ordering::AcqRel) {
-            self.loan.returned.wake_all();
-        }
-    }
-
-    /// Waits until this process has given the caller's memory back; only the end of the caller interrupts.
-    pub fn wait_for_loan(&self) {
-        let is_returned = || (!self.loan.is_open.load(Ordering::Acquire)).then_some(());
-        // Interrupted: the caller ends, and its memory lives on with the child.
-        let _ = self.loan.returned.wait_killable(is_returned);
     }
 
     /// The argument strings, each with its NUL; empty once the process has ended.

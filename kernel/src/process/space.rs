@@ -14,7 +14,7 @@ use mm::{Access, AddressSpace, NoMemory, Outcome, VirtAddr};
 pub struct Space {
     /// Present until the drop.
     memory: Mutex<Option<AddressSpace>, { rank::SPACE }>,
-    /// Processes that live in it.
+    /// Threads that live in it.
     users: AtomicU32,
     /// Where exec laid the strings of arguments and environment.
     pub strings: Strings,
@@ -103,7 +103,7 @@ impl Space {
         Arc::as_ptr(space).addr()
     }
 
-    /// Whether several processes live in it.
+    /// Whether several threads live in it, of one process or of several.
     pub fn is_shared(&self) -> bool {
         self.users.load(Ordering::Acquire) > 1
     }
@@ -150,11 +150,13 @@ impl Space {
         Ok(done)
     }
 
-    pub(super) fn enter(&self) {
+    /// A thread begins to live in it.
+    pub fn enter(&self) {
         self.users.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn leave(&self) {
+    /// A thread lives in it no longer.
+    pub fn leave(&self) {
         self.users.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -190,16 +192,20 @@ impl Process {
         self.space().map(|space| space.with(work))
     }
 
-    /// Moves the process to another address space, or to none. The old one is given back to be dropped when the caller
-    /// has left it.
-    pub fn replace_space(&self, new: Option<Arc<Space>>) -> Option<Arc<Space>> {
-        if let Some(space) = &new {
-            space.enter();
-        }
-        let old = core::mem::replace(&mut *self.space.lock(), new);
+    /// Moves the process, with its only thread, to another address space. The old one is given back to be dropped when the
+    /// caller has left it.
+    pub fn replace_space(&self, new: Arc<Space>) -> Option<Arc<Space>> {
+        new.enter();
+        let old = self.space.lock().replace(new);
         if let Some(space) = &old {
             space.leave();
         }
         old
+    }
+
+    /// All threads have left the address space: it is released unless other processes live in it.
+    pub(super) fn drop_space(&self) {
+        let space = self.space.lock().take();
+        drop(space);
     }
 }

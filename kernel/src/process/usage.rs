@@ -12,8 +12,6 @@ use platform::timer;
 pub struct Usage {
     minor_faults: AtomicU64,
     major_faults: AtomicU64,
-    /// Time of threads that have ended.
-    past: Mutex<(u64, u64)>,
     /// Of children that were waited for, and theirs.
     children: Mutex<Totals>,
 }
@@ -61,13 +59,6 @@ impl Usage {
         (children.minor_faults, children.major_faults)
     }
 
-    /// Keeps the time of a thread that ends.
-    pub fn keep_thread((user, system): (u64, u64), usage: &Usage) {
-        let mut past = usage.past.lock();
-        past.0 += user;
-        past.1 += system;
-    }
-
     /// Adds what a child used that was waited for.
     pub fn add_child(&self, child: &Totals) {
         let mut children = self.children.lock();
@@ -106,12 +97,7 @@ impl Process {
     /// What the process itself used so far.
     pub fn own_totals(&self) -> Totals {
         let (minor_faults, major_faults) = self.usage.faults();
-        let (mut user, mut system) = *self.usage.past.lock();
-        self.for_each_thread(|thread| {
-            let (at_el0, in_kernel) = thread.ticks();
-            user += at_el0;
-            system += in_kernel;
-        });
+        let (user, system) = self.ticks();
         Totals {
             user,
             system,

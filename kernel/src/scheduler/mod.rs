@@ -107,7 +107,7 @@ pub fn pause() -> Result<(), Errno> {
     }
     let current = current();
     serve_interrupts(&current);
-    if current.process.is_ending() {
+    if current.is_ending() {
         Err(Errno::EINTR)
     } else {
         Ok(())

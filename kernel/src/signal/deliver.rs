@@ -1,12 +1,13 @@
 //! What happens to pending signals on the way back to EL0: ignored, the default action, or a handler; and what becomes of
 //! the system call that they interrupted.
 
-use super::{frame, is_ignoring};
+use super::stop::Continues;
+use super::{frame, is_ignoring, restore_mask};
 use crate::process::{self, INIT};
 use crate::thread::Thread;
 use abi::Errno;
 use abi::process::WaitStatus;
-use abi::signal::{DefaultAction, SA_RESETHAND, SA_RESTART, SIG_DFL, SigAction, SigInfo, SigSet, Signal};
+use abi::signal::{DefaultAction, SA_RESTART, SIG_DFL, SigAction, SigInfo, SigSet, Signal};
 use alloc::sync::Arc;
 use platform::user::UserContext;
 
@@ -15,20 +16,26 @@ use platform::user::UserContext;
 pub struct Restart {
     /// x0 as the program gave it: the call's result has taken its place.
     pub first_argument: u64,
-    /// [`Errno::RESTART`] or [`Errno::RESTART_NO_HANDLER`].
+    /// [`Errno::RESTART`], [`Errno::RESTART_NO_HANDLER`] or [`Errno::RESTART_ALWAYS`].
     pub reason: Errno,
 }
 
 /// Deals with everything that pends for the thread. `restart`: the system call that was interrupted. On return the thread
-/// goes to EL0, unless its process is to end (`Process::is_ending`).
+/// goes to EL0, unless it is to end (`Thread::is_ending`).
 pub fn deliver(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Option<Restart>) {
     loop {
         thread.answer_attention();
-        if thread.process.is_ending() {
+        if thread.is_ending() {
             return;
         }
+        let stop = &thread.process.signals.stop;
+        if stop.is_requested() {
+            thread.process.halt(thread);
+            continue;
+        }
+        let known = stop.continues();
         let Some(info) = super::take_pending(thread, SigSet(!thread.signals.mask().0)) else {
-            if thread.signals.restore_mask() {
+            if restore_mask(thread) {
                 continue;
             }
             break;
@@ -36,12 +43,12 @@ pub fn deliver(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Opt
         let Some(signal) = Signal::new(info.signo as u64) else {
             continue;
         };
-        let action = thread.process.signals.action(signal);
+        let action = thread.process.signals.use_action(signal);
         if is_ignoring(&action, signal) {
             continue;
         }
         if action.handler == SIG_DFL {
-            act_by_default(thread, signal, &info);
+            act_by_default(thread, signal, &info, known);
         } else {
             settle_interrupted_call(thread, context, restart.take(), &action);
             enter_handler(thread, context, signal, &info, &action);
@@ -67,7 +74,12 @@ fn settle_interrupted_call(
 ) {
     thread.forget_deadline();
     let Some(call) = call else { return };
-    if call.reason == Errno::RESTART && action.flags & SA_RESTART != 0 {
+    let is_made_again = match call.reason {
+        Errno::RESTART_ALWAYS => true,
+        Errno::RESTART => action.flags & SA_RESTART != 0,
+        _ => false,
+    };
+    if is_made_again {
         make_again(context, call);
     } else {
         context.x[0] = Errno::EINTR.to_return();
@@ -81,15 +93,6 @@ fn enter_handler(
     info: &SigInfo,
     action: &SigAction,
 ) {
-    if action.flags & SA_RESETHAND != 0 {
-        thread.process.signals.set_action(
-            signal,
-            SigAction {
-                handler: SIG_DFL,
-                ..*action
-            },
-        );
-    }
     if frame::push(thread, context, signal, info, action).is_err() {
         frame::end_for_bad_stack(thread, signal, context.sp);
     }
@@ -97,14 +100,14 @@ fn enter_handler(
 
 /// The table in signal(7). The first process is ended by its own faults only: what it blocked when it was sent, and lets
 /// in without a handler, comes to nothing.
-fn act_by_default(thread: &Arc<Thread>, signal: Signal, info: &SigInfo) {
+fn act_by_default(thread: &Arc<Thread>, signal: Signal, info: &SigInfo, known: Continues) {
     let is_fault = signal.default_action() == DefaultAction::Core && info.code > 0;
     if thread.process.pid == INIT && !is_fault {
         return;
     }
     match signal.default_action() {
         DefaultAction::Ignore | DefaultAction::Continue => {}
-        DefaultAction::Stop => stop_by(thread, signal),
+        DefaultAction::Stop => stop_by(thread, signal, known),
         DefaultAction::Terminate => thread.process.end(WaitStatus::Signaled {
             signal: signal.number(),
             core: false,
@@ -114,10 +117,10 @@ fn act_by_default(thread: &Arc<Thread>, signal: Signal, info: &SigInfo) {
 }
 
 /// SIGTSTP, SIGTTIN and SIGTTOU do not stop a process that nobody could continue (setpgid(2)).
-fn stop_by(thread: &Thread, signal: Signal) {
+fn stop_by(thread: &Thread, signal: Signal, known: Continues) {
     let process = &thread.process;
     if signal == Signal::SIGSTOP || !process::is_orphaned_group(process.group()) {
-        process.stop(signal);
+        process.request_stop(signal, known);
     }
 }
 

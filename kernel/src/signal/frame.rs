@@ -3,15 +3,15 @@
 //!
 //! Only the used part of the 4 KiB for further records is written: the FP registers and the mark of the end.
 
-use super::{TRAMPOLINE, force};
+use super::{TRAMPOLINE, force, set_action, set_mask};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::signal::frame::FrameRecord;
 use abi::signal::info::{SEGV_MAPERR, SI_KERNEL};
 use abi::signal::{
-    FpsimdContext, RtSigFrame, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SIG_DFL, SS_AUTODISARM, SS_DISABLE,
-    SS_ONSTACK, SigAction, SigContext, SigInfo, SigSet, Signal, StackT,
+    FpsimdContext, RtSigFrame, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK,
+    SigAction, SigContext, SigInfo, SigSet, Signal, StackT,
 };
 use abi::zerocopy::IntoBytes;
 use alloc::boxed::Box;
@@ -132,7 +132,7 @@ fn block_during_handler(thread: &Thread, signal: Signal, action: &SigAction) {
     } else {
         blocked.with(signal)
     };
-    thread.signals.set_mask(blocked);
+    set_mask(thread, blocked);
 }
 
 /// `SS_AUTODISARM`: the alternate stack is free again while a handler runs, and comes back from the frame.
@@ -148,13 +148,7 @@ fn disarm_stack(thread: &Thread) {
 /// The frame could not be written: SIGSEGV, which ends the process if that is the signal that found no stack.
 pub fn end_for_bad_stack(thread: &Arc<Thread>, signal: Signal, sp: u64) {
     if signal == Signal::SIGSEGV {
-        thread.process.signals.set_action(
-            signal,
-            SigAction {
-                handler: SIG_DFL,
-                ..SigAction::default()
-            },
-        );
+        set_action(&thread.process, signal, SigAction::default());
     }
     force(thread, SigInfo::fault(Signal::SIGSEGV, SEGV_MAPERR, sp));
 }
@@ -187,7 +181,7 @@ fn try_restore(thread: &Thread, context: &mut UserContext) -> Result<(), Errno> 
     context.sp = machine.sp;
     context.pc = machine.pc;
     context.pstate = machine.pstate & PSTATE_FLAGS;
-    thread.signals.set_mask(frame.ucontext.sigmask);
+    set_mask(thread, frame.ucontext.sigmask);
     // What the handler's mask held back may be delivered now.
     thread.call_attention();
     restore_stack(thread, context.sp, frame.ucontext.stack);

@@ -3,6 +3,7 @@
 
 mod deliver;
 mod frame;
+mod mask;
 mod pending;
 mod send;
 mod stop;
@@ -11,21 +12,23 @@ mod trampoline;
 
 pub use deliver::{Restart, deliver};
 pub use frame::{is_on_stack, restore};
-pub use send::{force, send_to_group, send_to_process, send_to_thread};
+pub use mask::{restore_mask, set_awaited, set_mask, suspend_mask};
+pub use send::{Audience, force, send_to_group, send_to_many, send_to_process, send_to_thread, send_within};
 pub use stop::is_anybody_stopped;
 pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
-use crate::process::Process;
+use crate::process::{Held, Process};
 use crate::sync::Mutex;
 use crate::thread::Thread;
 use abi::signal::{
-    DefaultAction, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SS_DISABLE, SigAction, SigInfo, SigSet,
-    Signal, StackT,
+    DefaultAction, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_RESETHAND, SIG_DFL, SIG_IGN, SS_DISABLE, SigAction,
+    SigInfo, SigSet, Signal, StackT,
 };
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pending::Pending;
+use send::{remove_pending, retarget};
 use stop::Stop;
 
 /// What to do with each signal; `sigaction` of all 64.
@@ -39,9 +42,8 @@ impl Default for Actions {
 }
 
 /// A process's part.
-#[derive(Default)]
 pub struct ProcessSignals {
-    actions: Mutex<Arc<Actions>>,
+    actions: Held<Actions>,
     pending: Pending,
     stop: Stop,
 }
@@ -54,17 +56,19 @@ pub struct ThreadSignals {
     /// The mask to return to when a call that had its own mask is over (sigsuspend(2), ppoll(2)).
     saved_mask: Mutex<Option<SigSet>>,
     pending: Pending,
+    /// Whether it has halted for a stop of its process.
+    is_halted: AtomicBool,
     stack: Mutex<StackT>,
 }
 
 /// The sets that /proc/PID/status shows.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Summary {
-    /// Waiting for the first thread.
+    /// Waiting for the thread.
     pub pending: SigSet,
     /// Waiting for any thread.
     pub shared_pending: SigSet,
-    /// Blocked by the first thread.
+    /// Blocked by the thread.
     pub blocked: SigSet,
     /// Ignored by the process's own wish.
     pub ignored: SigSet,
@@ -83,11 +87,26 @@ pub enum Disposition {
     Ignored,
 }
 
+impl Default for ProcessSignals {
+    fn default() -> ProcessSignals {
+        ProcessSignals::with_actions(Held::new(Arc::default()))
+    }
+}
+
 impl ProcessSignals {
     /// What a child inherits: the actions; nothing pends for it.
     pub fn for_child(&self) -> ProcessSignals {
+        ProcessSignals::with_actions(self.actions.copy())
+    }
+
+    /// As [`ProcessSignals::for_child`], and the actions are one with the parent's (`CLONE_SIGHAND`).
+    pub fn for_sharing_child(&self) -> ProcessSignals {
+        ProcessSignals::with_actions(self.actions.share())
+    }
+
+    fn with_actions(actions: Held<Actions>) -> ProcessSignals {
         ProcessSignals {
-            actions: Mutex::new(self.actions.cloned()),
+            actions,
             pending: Pending::default(),
             stop: Stop::default(),
         }
@@ -95,38 +114,43 @@ impl ProcessSignals {
 
     /// The action for one signal.
     pub fn action(&self, signal: Signal) -> SigAction {
-        self.actions.lock().0[signal.index()]
+        self.actions.read(|actions| actions.0[signal.index()])
     }
 
-    /// Sets the action for one signal; pending ones that are now ignored are dropped (sigaction(2), POSIX).
-    pub fn set_action(&self, signal: Signal, action: SigAction) {
-        Arc::make_mut(&mut *self.actions.lock()).0[signal.index()] = action;
-        if is_ignoring(&action, signal) {
-            self.pending.remove(SigSet::EMPTY.with(signal));
+    /// The action by which a signal is delivered now: after `SA_RESETHAND` the default is next, for whoever asks.
+    fn use_action(&self, signal: Signal) -> SigAction {
+        let action = self.action(signal);
+        if action.flags & SA_RESETHAND == 0 || action.handler <= SIG_IGN {
+            return action;
         }
+        self.actions.change(|actions| {
+            let action = &mut actions.0[signal.index()];
+            let used = *action;
+            if used.flags & SA_RESETHAND != 0 && used.handler > SIG_IGN {
+                action.handler = SIG_DFL;
+            }
+            used
+        })
     }
 
     /// Handlers go with the program they were in: exec sets every caught signal back to its default action. What was
-    /// ignored stays ignored.
+    /// ignored stays ignored. Nobody shares the actions any more.
     pub fn reset_handlers(&self) {
-        let mut actions = self.actions.lock();
-        if actions
-            .0
-            .iter()
-            .any(|action| action.handler > SIG_IGN || action.flags != 0)
-        {
-            for action in &mut Arc::make_mut(&mut *actions).0 {
-                let handler = if action.handler == SIG_IGN {
-                    SIG_IGN
-                } else {
-                    SIG_DFL
-                };
-                *action = SigAction {
-                    handler,
-                    ..SigAction::default()
-                };
-            }
+        self.actions.separate();
+        let is_set = |action: &SigAction| action.handler > SIG_IGN || action.flags != 0;
+        if self.actions.read(|actions| actions.0.iter().any(is_set)) {
+            self.actions
+                .change(|actions| actions.0.iter_mut().for_each(reset_handler));
         }
+    }
+
+    /// A thread has left the process: what waits for any thread may have been meant for it.
+    pub fn thread_left(&self, process: &Process) {
+        let waiting = self.pending();
+        if !waiting.is_empty() {
+            retarget(process, waiting);
+        }
+        process.complete_stop();
     }
 
     /// Signals that wait for any thread.
@@ -140,6 +164,29 @@ impl ProcessSignals {
     }
 }
 
+fn reset_handler(action: &mut SigAction) {
+    let handler = if action.handler == SIG_IGN {
+        SIG_IGN
+    } else {
+        SIG_DFL
+    };
+    *action = SigAction {
+        handler,
+        ..SigAction::default()
+    };
+}
+
+/// Sets the action for one signal; pending ones that are now ignored are dropped (sigaction(2), POSIX). Returns the old
+/// one.
+pub fn set_action(process: &Process, signal: Signal, action: SigAction) -> SigAction {
+    let set = |actions: &mut Actions| core::mem::replace(&mut actions.0[signal.index()], action);
+    let old = process.signals.actions.change(set);
+    if is_ignoring(&action, signal) {
+        remove_pending(process, SigSet::EMPTY.with(signal));
+    }
+    old
+}
+
 impl Default for ThreadSignals {
     fn default() -> ThreadSignals {
         ThreadSignals {
@@ -147,6 +194,7 @@ impl Default for ThreadSignals {
             awaited: AtomicU64::new(0),
             saved_mask: Mutex::new(None),
             pending: Pending::default(),
+            is_halted: AtomicBool::new(false),
             stack: Mutex::new(StackT {
                 flags: SS_DISABLE,
                 ..StackT::default()
@@ -165,31 +213,17 @@ impl ThreadSignals {
         }
     }
 
-    /// Blocked signals.
-    pub fn mask(&self) -> SigSet {
-        SigSet(self.mask.load(Ordering::Acquire))
-    }
-
-    /// Sets the mask; SIGKILL and SIGSTOP stay out of it.
-    pub fn set_mask(&self, mask: SigSet) {
-        self.mask
-            .store(mask.difference(SigSet::UNBLOCKABLE).0, Ordering::Release);
-    }
-
-    /// Sets the mask for one call: it returns to the present one when the call is over, or by way of the frame of the
-    /// handler that ends it. The call ends with [`ThreadSignals::restore_mask`] or with a restart marker as its error.
-    pub fn suspend_mask(&self, mask: SigSet) {
-        self.saved_mask.lock().get_or_insert(self.mask());
-        self.set_mask(mask);
-    }
-
-    /// Returns to the mask from before [`ThreadSignals::suspend_mask`]. Whether there was one.
-    pub fn restore_mask(&self) -> bool {
-        let saved = self.saved_mask.lock().take();
-        if let Some(mask) = saved {
-            self.set_mask(mask);
+    /// What a further thread of the process inherits: the mask. Two threads cannot use one alternate stack.
+    pub fn for_thread(&self) -> ThreadSignals {
+        ThreadSignals {
+            mask: AtomicU64::new(self.mask.load(Ordering::Relaxed)),
+            ..ThreadSignals::default()
         }
-        saved.is_some()
+    }
+
+    /// Whether the thread has halted for a stop of its process.
+    pub fn is_halted(&self) -> bool {
+        self.is_halted.load(Ordering::Acquire)
     }
 
     /// The mask that a handler's frame is to restore.
@@ -211,22 +245,13 @@ impl ThreadSignals {
     pub fn pending(&self) -> SigSet {
         self.pending.set()
     }
-
-    /// Sets what sigtimedwait(2) waits for; empty when it is over.
-    pub fn set_awaited(&self, set: SigSet) {
-        self.awaited.store(set.0, Ordering::Release);
-    }
-
-    /// Whether the thread would take notice of the signal now.
-    fn is_open_to(&self, signal: Signal) -> bool {
-        !self.mask().contains(signal) || SigSet(self.awaited.load(Ordering::Acquire)).contains(signal)
-    }
 }
 
-/// Whether a signal is to be delivered to the thread, or its process to end.
+/// Whether the thread has something to do before it may return to EL0 or sleep: a signal to take, a stop, its end.
 pub fn is_pending(thread: &Thread) -> bool {
-    let pending = thread.signals.pending().union(thread.process.signals.pending());
-    !pending.difference(thread.signals.mask()).is_empty() || thread.process.is_ending()
+    let signals = &thread.process.signals;
+    let pending = thread.signals.pending().union(signals.pending());
+    !pending.difference(thread.signals.mask()).is_empty() || thread.is_ending() || signals.stop.is_requested()
 }
 
 /// Whether the thread blocks the signal or its process ignores it: then a background write to the terminal gets `EIO`
@@ -244,17 +269,17 @@ pub fn take_pending(thread: &Thread, set: SigSet) -> Option<SigInfo> {
         .or_else(|| thread.process.signals.pending.take(set))
 }
 
-/// The sets for /proc/PID/status.
-pub fn summary(process: &Process) -> Summary {
+/// The sets for /proc/PID/status, of the process and one of its threads.
+pub fn summary(process: &Process, thread: Option<&Thread>) -> Summary {
     let mut summary = Summary {
         shared_pending: process.signals.pending(),
         ..Summary::default()
     };
-    if let Some(thread) = process.threads().first() {
+    if let Some(thread) = thread {
         summary.pending = thread.signals.pending();
         summary.blocked = thread.signals.mask();
     }
-    let actions = process.signals.actions.lock().clone();
+    let actions = process.signals.actions.snapshot();
     for signal in (1..=Signal::COUNT as u64).filter_map(Signal::new) {
         match actions.0[signal.index()].handler {
             SIG_DFL => {}

@@ -18,7 +18,11 @@ impl Pending {
     /// Which signals wait.
     #[inline]
     pub fn set(&self) -> SigSet {
-        SigSet(self.set.load(Ordering::Acquire))
+        SigSet(self.set.load(Ordering::SeqCst))
+    }
+
+    fn publish(&self, set: SigSet) {
+        self.set.store(set.0, Ordering::SeqCst);
     }
 
     /// Adds a signal. `most`: how many may wait in all; a real-time signal beyond that is lost (its sender was told by
@@ -30,7 +34,7 @@ impl Pending {
             return;
         }
         queue.push(info);
-        self.set.store(self.set().with(signal).0, Ordering::Release);
+        self.publish(self.set().with(signal));
     }
 
     /// How many wait.
@@ -40,15 +44,18 @@ impl Pending {
 
     /// Takes one of `wanted`: those that an instruction caused first, then the lowest number, the oldest of that.
     pub fn take(&self, wanted: SigSet) -> Option<SigInfo> {
+        if self.set().intersection(wanted).is_empty() {
+            return None;
+        }
+        let mut queue = self.queue.lock();
         let ready = self.set().intersection(wanted);
         let urgent = ready.intersection(SigSet::SYNCHRONOUS);
         let signal = urgent.first().or(ready.first())?;
-        let mut queue = self.queue.lock();
         let is_meant = |info: &SigInfo| info.signo == i32::from(signal.number());
         let at = queue.iter().position(is_meant)?;
         let info = queue.remove(at);
         if !queue.iter().any(is_meant) {
-            self.set.store(self.set().without(signal).0, Ordering::Release);
+            self.publish(self.set().without(signal));
         }
         Some(info)
     }
@@ -60,7 +67,6 @@ impl Pending {
         }
         let mut queue = self.queue.lock();
         queue.retain(|info| !Signal::new(info.signo as u64).is_some_and(|signal| unwanted.contains(signal)));
-        self.set
-            .store(self.set().difference(unwanted).0, Ordering::Release);
+        self.publish(self.set().difference(unwanted));
     }
 }

@@ -1,10 +1,11 @@
 //! Sending a signal. Stopping and continuing have an effect at once (a stop signal drops a waiting SIGCONT and the other
 //! way round, SIGCONT continues even where it is ignored); everything else waits for a thread that does not block it.
 
-use super::is_ignoring;
-use crate::process::{self, INIT, Pid, Process};
+use super::{is_ignoring, set_action, set_mask};
+use crate::process::{self, INIT, Pid, Process, Table};
 use crate::scheduler;
 use crate::thread::Thread;
+use abi::Errno;
 use abi::process::{RLIMIT_SIGPENDING, WaitStatus};
 use abi::signal::{DefaultAction, SIG_DFL, SigAction, SigInfo, SigSet, Signal};
 use alloc::sync::Arc;
@@ -16,52 +17,133 @@ const STOPPING: SigSet = SigSet::EMPTY
     .with(Signal::SIGTTIN)
     .with(Signal::SIGTTOU);
 
+/// Whom a signal to many goes to: everybody at one moment, so that nobody escapes by being forked meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// The members of a group.
+    Group(Pid),
+    /// Every process but the first and this one.
+    AllBut(Pid),
+}
+
 /// Sends a signal to a process. The caller has checked that it may.
 pub fn send_to_process(process: &Arc<Process>, info: SigInfo) {
-    let Some(signal) = Signal::new(info.signo as u64) else {
-        return;
-    };
-    if is_protected(process, signal) || process.is_zombie() {
-        return;
-    }
-    prepare(process, signal);
-    if signal == Signal::SIGKILL {
-        process.end(WaitStatus::Signaled {
-            signal: signal.number(),
-            core: false,
-        });
-    } else if !is_discarded(process, signal) {
-        process.signals.pending.add(signal, info, most_pending(process));
-        process.for_each_thread(|thread| notify(thread, signal));
+    if let Some(change) = post(process, None, info) {
+        process::with_table(|table| process::report_stop_or_continue(table, process, change));
     }
 }
 
 /// Sends a signal to one thread: tgkill(2).
 pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
-    let Some(signal) = Signal::new(info.signo as u64) else {
-        return;
-    };
     let process = &thread.process;
-    if is_protected(process, signal) {
-        return;
+    if let Some(change) = post(process, Some(thread), info) {
+        process::with_table(|table| process::report_stop_or_continue(table, process, change));
     }
-    prepare(process, signal);
+}
+
+/// Sends a signal to a process, for somebody who works on the table.
+pub fn send_within(table: &mut Table, process: &Arc<Process>, info: SigInfo) {
+    if let Some(change) = post(process, None, info) {
+        process::report_stop_or_continue(table, process, change);
+    }
+}
+
+/// Sends a signal to each process of a group; returns to how many.
+pub fn send_to_group(group: Pid, info: SigInfo) -> usize {
+    process::with_table(|table| {
+        let members = table.members(group);
+        members.iter().for_each(|member| send_within(table, member, info));
+        members.len()
+    })
+}
+
+/// Sends a signal, or none, to everybody of `audience` whom `check` lets have it: `ESRCH` if there is nobody, the error of
+/// `check` if there is nobody who may.
+pub fn send_to_many(
+    audience: Audience,
+    info: Option<SigInfo>,
+    check: impl Fn(&Process) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    process::with_table(|table| {
+        let processes = match audience {
+            Audience::Group(group) => table.members(group),
+            Audience::AllBut(pid) => table.all_but(&[INIT, pid]),
+        };
+        let mut outcome = Err(Errno::ESRCH);
+        for process in processes {
+            match check(&process) {
+                Ok(()) => {
+                    info.into_iter()
+                        .for_each(|info| send_within(table, &process, info));
+                    outcome = Ok(());
+                }
+                Err(error) if outcome.is_err() => outcome = Err(error),
+                Err(_) => {}
+            }
+        }
+        outcome
+    })
+}
+
+/// Puts a signal where it waits, for a process or for one thread, and wakes whoever is to take it. Returns what the parent
+/// of the process is to be told: that it goes on.
+#[must_use]
+fn post(process: &Arc<Process>, target: Option<&Arc<Thread>>, info: SigInfo) -> Option<WaitStatus> {
+    let signal = Signal::new(info.signo as u64)?;
+    if is_protected(process, signal) || process.is_zombie() {
+        return None;
+    }
+    let change = prepare(process, signal);
     if signal == Signal::SIGKILL {
         process.end(WaitStatus::Signaled {
             signal: signal.number(),
             core: false,
         });
     } else if !is_discarded(process, signal) {
-        thread.signals.pending.add(signal, info, most_pending(process));
-        notify(thread, signal);
+        add(process, target, signal, info);
+    }
+    change
+}
+
+fn add(process: &Arc<Process>, target: Option<&Arc<Thread>>, signal: Signal, info: SigInfo) {
+    let most = most_pending(process);
+    match target {
+        Some(thread) => {
+            thread.signals.pending.add(signal, info, most);
+            if is_open(thread, signal) {
+                scheduler::alert(thread);
+            }
+        }
+        None => {
+            process.signals.pending.add(signal, info, most);
+            summon(process, signal);
+        }
     }
 }
 
-/// Sends a signal to each process of a group; returns to how many.
-pub fn send_to_group(group: Pid, info: SigInfo) -> usize {
-    let members = process::group_members(group);
-    members.iter().for_each(|member| send_to_process(member, info));
-    members.len()
+/// Wakes one thread to take a signal that waits for any, if there is one that would.
+fn summon(process: &Process, signal: Signal) {
+    process.any_thread(|thread| {
+        let is_open = is_open(thread, signal);
+        if is_open {
+            scheduler::alert(thread);
+        }
+        is_open
+    });
+}
+
+/// Somebody who might have taken the signals of `set` will not: wakes whoever would.
+pub(super) fn retarget(process: &Process, set: SigSet) {
+    process.for_each_thread(|thread| {
+        if !thread.is_ending() && !set.difference(thread.signals.closed()).is_empty() {
+            scheduler::alert(thread);
+        }
+    });
+}
+
+/// Whether the thread would take the signal now.
+fn is_open(thread: &Thread, signal: Signal) -> bool {
+    !thread.is_ending() && !thread.signals.closed().contains(signal)
 }
 
 /// Sends a signal that an instruction of the thread caused: it cannot be put off. Where it is blocked or ignored the
@@ -73,8 +155,8 @@ pub fn force(thread: &Arc<Thread>, info: SigInfo) {
     let signals = &thread.process.signals;
     let is_blocked = thread.signals.mask().contains(signal);
     if is_blocked || is_ignoring(&signals.action(signal), signal) {
-        signals.set_action(signal, SigAction::default());
-        thread.signals.set_mask(thread.signals.mask().without(signal));
+        set_action(&thread.process, signal, SigAction::default());
+        set_mask(thread, thread.signals.mask().without(signal));
     }
     thread.signals.pending.remove(SigSet::EMPTY.with(signal));
     thread.signals.pending.add(signal, info, usize::MAX);
@@ -87,17 +169,21 @@ fn is_protected(process: &Process, signal: Signal) -> bool {
     process.pid == INIT && process.signals.action(signal).handler == SIG_DFL && !is_blocked(process, signal)
 }
 
-/// The effect that a signal has at once.
-fn prepare(process: &Process, signal: Signal) {
+/// The effect that a signal has at once. What the parent is to be told.
+fn prepare(process: &Process, signal: Signal) -> Option<WaitStatus> {
     if signal == Signal::SIGCONT {
+        // In this order: a thread that has taken one of them already finds out by the count of continues.
         remove_pending(process, STOPPING);
-        process.signals.stop.go_on(process);
-    } else if signal.default_action() == DefaultAction::Stop {
+        return process.signals.stop.go_on();
+    }
+    if signal.default_action() == DefaultAction::Stop {
         remove_pending(process, SigSet::EMPTY.with(Signal::SIGCONT));
     }
+    None
 }
 
-fn remove_pending(process: &Process, set: SigSet) {
+/// Drops every signal of `set` that waits for the process or one of its threads.
+pub(super) fn remove_pending(process: &Process, set: SigSet) {
     process.signals.pending.remove(set);
     process.for_each_thread(|thread| thread.signals.pending.remove(set));
 }
@@ -110,7 +196,7 @@ fn is_discarded(process: &Process, signal: Signal) -> bool {
 
 /// Whether a thread of the process blocks the signal, or will again once it has waited for others.
 fn is_blocked(process: &Process, signal: Signal) -> bool {
-    process.threads().iter().any(|thread| {
+    process.any_thread(|thread| {
         let saved = *thread.signals.saved_mask.lock();
         thread.signals.mask().contains(signal) || saved.is_some_and(|mask| mask.contains(signal))
     })
@@ -118,11 +204,4 @@ fn is_blocked(process: &Process, signal: Signal) -> bool {
 
 fn most_pending(process: &Process) -> usize {
     usize::try_from(process.limit(RLIMIT_SIGPENDING)).unwrap_or(usize::MAX)
-}
-
-fn notify(thread: &Arc<Thread>, signal: Signal) {
-    if thread.signals.is_open_to(signal) {
-        thread.call_attention();
-        scheduler::wake(thread);
-    }
 }

@@ -50,8 +50,12 @@ impl IntervalTimer {
 /// The timer of `process` expired: SIGALRM, and on to the next period. Periods that have passed already are skipped.
 pub fn expire(process: &Arc<Process>) {
     let mut timer = process.interval_timer.lock();
-    let Some((at, _)) = timer.next.take() else { return };
-    let late = platform::timer::ticks().saturating_sub(at);
+    let now = timer::ticks();
+    // The timer was stopped or set anew after the old deadline had been taken for due.
+    let Some((at, _)) = timer.next.take_if(|(at, _)| *at <= now) else {
+        return;
+    };
+    let late = now - at;
     if let Some(missed) = late.checked_div(timer.period) {
         let next = at.saturating_add(timer.period.saturating_mul(missed + 1));
         timer.set(process, next);

@@ -1,14 +1,18 @@
 //! clone(2), clone3(2): story 2. First all of the request is decoded and refused if need be, then everything that can fail
-//! is made, then the child is put together, which cannot.
+//! is made, then the child is put together. The last step makes it known, which is refused only if a signal has come: the
+//! call then begins anew behind the signal.
 
-use crate::process::{self, Process, Space};
-use crate::thread::Thread;
+use crate::fs::{Directories, FileTable};
+use crate::process::{self, Birth, Held, Kinship, Process, Space};
+use crate::signal::{ProcessSignals, ThreadSignals};
+use crate::thread::{Parts, Thread};
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
 use abi::process::{
     CLONE_ARGS_SIZE_VER0, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED,
-    CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS, CLONE_SIGHAND,
-    CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs, RLIMIT_NPROC,
+    CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS,
+    CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs,
+    RLIMIT_NPROC,
 };
 use abi::signal::Signal;
 use abi::zerocopy::IntoBytes;
@@ -31,6 +35,11 @@ struct Request {
 
 /// Flags that are done.
 const DONE: u64 = CLONE_VM
+    | CLONE_FS
+    | CLONE_FILES
+    | CLONE_SIGHAND
+    | CLONE_THREAD
+    | CLONE_PARENT
     | CLONE_VFORK
     | CLONE_SETTLS
     | CLONE_PARENT_SETTID
@@ -40,9 +49,6 @@ const DONE: u64 = CLONE_VM
 
 /// Flags that make no difference here: there is no tracing, no System V semaphore and no input/output scheduling.
 const WITHOUT_EFFECT: u64 = CLONE_PTRACE | CLONE_UNTRACED | CLONE_DETACHED | CLONE_SYSVSEM | CLONE_IO;
-
-/// Flags that Linux knows and this kernel does not yet: threads, and processes that share more than memory.
-const NOT_YET: u64 = CLONE_THREAD | CLONE_SIGHAND | CLONE_FS | CLONE_FILES;
 
 /// clone(2), with arm64's order of arguments.
 pub fn clone(
@@ -73,7 +79,10 @@ pub fn clone3(current: &Arc<Thread>, context: &UserContext, at: u64, size: u64) 
     let mut given = CloneArgs::default();
     user_memory::read_bytes(at, &mut given.as_mut_bytes()[..size.min(known)])?;
     super::check_rest_is_zero(at, known, size)?;
-    if given.set_tid_size != 0 || given.cgroup != 0 || given.flags & CSIGNAL != 0 {
+    if given.set_tid_size != 0 || given.cgroup != 0 || given.flags & (CSIGNAL | CLONE_DETACHED) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if given.flags & (CLONE_THREAD | CLONE_PARENT) != 0 && given.exit_signal != 0 {
         return Err(Errno::EINVAL);
     }
     if (given.stack == 0) != (given.stack_size == 0) {
@@ -100,13 +109,10 @@ impl Request {
         child_tid: u64,
         tls: u64,
     ) -> Result<Request, Errno> {
-        if flags & CLONE_SIGHAND != 0 && flags & CLONE_VM == 0
-            || flags & CLONE_THREAD != 0 && flags & CLONE_SIGHAND == 0
-        {
+        let has = |flag| flags & flag != 0;
+        let lacks_partner = has(CLONE_SIGHAND) && !has(CLONE_VM) || has(CLONE_THREAD) && !has(CLONE_SIGHAND);
+        if lacks_partner || has(CLONE_SIGHAND) && has(CLONE_CLEAR_SIGHAND) {
             return Err(Errno::EINVAL);
-        }
-        if flags & NOT_YET != 0 {
-            return Err(Errno::ENOSYS);
         }
         if flags & !(DONE | WITHOUT_EFFECT) != 0 || (exit_signal != 0 && Signal::new(exit_signal).is_none()) {
             return Err(Errno::EINVAL);
@@ -128,35 +134,134 @@ impl Request {
 
 fn perform(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
     memory::has_room()?;
+    if request.has(CLONE_THREAD) {
+        make_thread(current, context, request)
+    } else {
+        make_process(current, context, request)
+    }
+}
+
+fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
     let parent = &current.process;
-    let claim = process::claim(parent.credentials().uid, process_limit(parent))?;
+    let credentials = parent.credentials();
+    let claim = process::claim(credentials.uid, process_limit(parent))?;
     let pid = claim.pid();
     let stack = Thread::make_stack().map_err(|_| Errno::EAGAIN)?;
     let space = child_space(parent, context, request)?;
 
-    let child = parent.child(pid, space, request.exit_signal);
-    if request.has(CLONE_CLEAR_SIGHAND) {
-        child.signals.reset_handlers();
-    }
-    let (start, registers) = (child_context(context, request), child_registers(request));
-    let thread = Thread::new(
-        child.clone(),
-        stack,
-        current.signals.for_child(),
-        start,
-        registers,
-    );
-    store_ids(&thread, request);
-    child.add_thread(thread.clone());
-    if request.has(CLONE_VFORK) {
-        child.open_loan();
-    }
-    claim.fill(&child, Some(parent));
-    scheduler::begin(thread);
-    if request.has(CLONE_VFORK) {
-        child.wait_for_loan();
-    }
+    let name = current.name();
+    let child = parent.child(Birth {
+        pid,
+        space: space.clone(),
+        signals: child_actions(parent, request),
+        credentials,
+        name,
+        exit_signal: request.exit_signal,
+    });
+    let parts = Parts {
+        tid: pid,
+        process: child.clone(),
+        files: child_files(current, request),
+        directories: child_directories(current, request),
+        signals: child_mask(current, request),
+        kernel: stack,
+        registers: child_registers(request),
+        start: child_context(context, request),
+        name,
+    };
+    let thread = Thread::new(parts);
+    child.add_first_thread(thread.clone());
+    prepare(&thread, &space, request);
+    claim
+        .fill(&child, current, kinship(request))
+        .inspect_err(|_| space.leave())?;
+    begin(thread, request);
     Ok(pid as usize)
+}
+
+fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
+    let process = &current.process;
+    let claim = process::claim_thread(process.credentials().uid, process_limit(process))?;
+    let tid = claim.tid();
+    let space = process.space().ok_or(Errno::ESRCH)?;
+    let parts = Parts {
+        tid,
+        process: process.clone(),
+        files: child_files(current, request),
+        directories: child_directories(current, request),
+        signals: child_mask(current, request),
+        kernel: Thread::make_stack().map_err(|_| Errno::EAGAIN)?,
+        registers: child_registers(request),
+        start: child_context(context, request),
+        name: current.name(),
+    };
+    let thread = Thread::new(parts);
+    prepare(&thread, &space, request);
+    claim.fill(&thread, current).inspect_err(|_| space.leave())?;
+    begin(thread, request);
+    Ok(tid as usize)
+}
+
+/// The last preparations of a thread that nobody knows yet.
+fn prepare(thread: &Thread, space: &Space, request: &Request) {
+    space.enter();
+    store_ids(thread, space, request);
+    if request.has(CLONE_VFORK) {
+        thread.loan.open();
+    }
+}
+
+fn begin(thread: Arc<Thread>, request: &Request) {
+    if request.has(CLONE_VFORK) {
+        scheduler::begin(thread.clone());
+        thread.loan.wait();
+    } else {
+        scheduler::begin(thread);
+    }
+}
+
+fn kinship(request: &Request) -> Kinship {
+    if request.has(CLONE_PARENT) {
+        Kinship::Sibling
+    } else {
+        Kinship::Child
+    }
+}
+
+fn child_actions(parent: &Process, request: &Request) -> ProcessSignals {
+    if request.has(CLONE_SIGHAND) {
+        return parent.signals.for_sharing_child();
+    }
+    let signals = parent.signals.for_child();
+    if request.has(CLONE_CLEAR_SIGHAND) {
+        signals.reset_handlers();
+    }
+    signals
+}
+
+fn child_files(current: &Thread, request: &Request) -> Held<FileTable> {
+    if request.has(CLONE_FILES) {
+        current.files.share()
+    } else {
+        current.files.copy()
+    }
+}
+
+fn child_directories(current: &Thread, request: &Request) -> Held<Directories> {
+    if request.has(CLONE_FS) {
+        current.directories.share()
+    } else {
+        current.directories.copy()
+    }
+}
+
+/// Two threads that run at once in one memory cannot use one alternate stack.
+fn child_mask(current: &Thread, request: &Request) -> ThreadSignals {
+    if request.flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM {
+        current.signals.for_thread()
+    } else {
+        current.signals.for_child()
+    }
 }
 
 /// How many processes the user may have; user 0 as many as there can be.
@@ -199,14 +304,12 @@ fn child_registers(request: &Request) -> Box<UserRegisters> {
 }
 
 /// Stores the child's id where its thread library wants it. A bad address is the caller's loss, as on Linux.
-fn store_ids(child: &Thread, request: &Request) {
-    let id = child.tid.to_le_bytes();
+fn store_ids(child: &Thread, space: &Space, request: &Request) {
+    let id = child.tid().to_le_bytes();
     if request.has(CLONE_PARENT_SETTID) {
         let _ = user_memory::write_bytes(request.parent_tid, &id);
     }
-    if request.has(CLONE_CHILD_SETTID)
-        && let Some(space) = child.process.space()
-    {
+    if request.has(CLONE_CHILD_SETTID) {
         let _ = space.write(request.child_tid, &id);
     }
     if request.has(CLONE_CHILD_CLEARTID) {

@@ -35,10 +35,9 @@ pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, E
     let file = file(current, old)?;
     let new = index(new)?;
     let limit = descriptor_limit(current);
-    let replaced = {
-        let mut files = current.process.files.lock();
-        Arc::make_mut(&mut files).replace(new, file, on_exec(flags), limit)?
-    };
+    let replaced = current
+        .files
+        .change(|files| files.replace(new, file, on_exec(flags), limit))?;
     if let Some(replaced) = replaced {
         release(current, replaced);
     }
@@ -63,18 +62,21 @@ pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> 
             };
             install(current, file, what, from)
         }
-        F_GETFD => Ok(descriptor_flags(
-            current.process.files.lock().on_exec(index(descriptor)?)?,
-        )),
+        F_GETFD => {
+            let descriptor = index(descriptor)?;
+            let what = current.files.read(|files| files.on_exec(descriptor))?;
+            Ok(descriptor_flags(what))
+        }
         F_SETFD => {
             let what = if argument as u32 & FD_CLOEXEC != 0 {
                 OnExec::Close
             } else {
                 OnExec::Keep
             };
-            let mut files = current.process.files.lock();
-            Arc::make_mut(&mut files)
-                .set_on_exec(index(descriptor)?, what)
+            let descriptor = index(descriptor)?;
+            current
+                .files
+                .change(|files| files.set_on_exec(descriptor, what))
                 .map(|()| 0)
         }
         F_GETFL => Ok(file.flags() as usize),
@@ -239,7 +241,7 @@ fn open_pipe(current: &Thread, flags: u32) -> (Arc<OpenFile>, Arc<OpenFile>) {
 /// Takes back descriptors of a call that failed.
 fn withdraw(current: &Thread, descriptors: &[usize]) {
     for descriptor in descriptors {
-        let removed = Arc::make_mut(&mut *current.process.files.lock()).remove(*descriptor);
+        let removed = current.files.change(|files| files.remove(*descriptor));
         drop(removed);
     }
 }

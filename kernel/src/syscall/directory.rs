@@ -11,7 +11,7 @@ use super::lookup::{Lookup, file};
 use crate::fs::directory::Children;
 use crate::fs::inode::Body;
 use crate::fs::walk::Last;
-use crate::fs::{Dentry, LastLink, Subject, tree};
+use crate::fs::{Dentry, Directories, LastLink, Subject, tree};
 use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory;
@@ -79,10 +79,9 @@ pub fn fchdir(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 
 fn enter(current: &Thread, directory: Arc<Dentry>, subject: &Subject) -> Result<usize, Errno> {
     check_directory(&directory, subject)?;
-    let old = {
-        let mut directories = current.process.directories.lock();
-        core::mem::replace(&mut Arc::make_mut(&mut directories).current, directory)
-    };
+    let old = current
+        .directories
+        .change(|directories| core::mem::replace(&mut directories.current, directory));
     drop(old);
     Ok(0)
 }
@@ -102,17 +101,16 @@ pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
     if !current.process.credentials().is_privileged() {
         return Err(Errno::EPERM);
     }
-    let old = {
-        let mut directories = current.process.directories.lock();
-        core::mem::replace(&mut Arc::make_mut(&mut directories).root, found)
-    };
+    let old = current
+        .directories
+        .change(|directories| core::mem::replace(&mut directories.root, found));
     drop(old);
     Ok(0)
 }
 
 /// getcwd(2): the length with the NUL. `ENOENT` for a removed directory, `ERANGE`.
 pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
-    let directories = current.process.directories.lock().clone();
+    let directories = current.directories.snapshot();
     if directories.current.is_removed() {
         return Err(Errno::ENOENT);
     }
@@ -130,7 +128,6 @@ pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
 
 /// umask(2).
 pub fn umask(current: &Thread, mask: u32) -> Result<usize, Errno> {
-    let mut directories = current.process.directories.lock();
-    let directories = Arc::make_mut(&mut directories);
-    Ok(core::mem::replace(&mut directories.umask, mask & 0o777) as usize)
+    let set = |directories: &mut Directories| core::mem::replace(&mut directories.umask, mask & 0o777);
+    Ok(current.directories.change(set) as usize)
 }

@@ -47,7 +47,7 @@ fn execute(
     } else {
         descriptor_path(directory as i32, &path)
     };
-    let directories = process.directories.lock().clone();
+    let directories = current.directories.snapshot();
     let request = Request {
         file,
         path,
@@ -58,13 +58,13 @@ fn execute(
         may_gain: !process.attributes.has_no_new_privileges.load(Ordering::Relaxed),
     };
     let program = exec::load(request)?;
-    exec::become_program(current, context, program);
+    exec::become_program(current, context, program)?;
     Ok(0)
 }
 
 fn find(current: &Thread, directory: i32, path: &[u8], flags: u32) -> Result<Arc<OpenFile>, Errno> {
     let process = &current.process;
-    let directories = process.directories.lock().clone();
+    let directories = current.directories.snapshot();
     let subject = Subject::new(process.credentials());
     let mut place = Place::current(&directories, subject.clone());
     if path.is_empty() && flags & AT_EMPTY_PATH == 0 {
@@ -72,7 +72,8 @@ fn find(current: &Thread, directory: i32, path: &[u8], flags: u32) -> Result<Arc
     }
     if directory != AT_FDCWD && path.first() != Some(&b'/') {
         let descriptor = usize::try_from(directory).map_err(|_| Errno::EBADF)?;
-        place.start = process.files.lock().get(descriptor)?.dentry.clone();
+        let file = current.files.read(|files| files.get(descriptor).cloned())?;
+        place.start = file.dentry.clone();
     }
     if path.is_empty() {
         return open_executable_entry(place.start, &subject);

@@ -1,11 +1,19 @@
-//! exit(2), exit_group(2): they set the process's status; the thread ends on its way back to EL0 (`user_loop`).
+//! exit(2), exit_group(2): they tell the thread, or all of them, to end; that happens on the way back to EL0 (`user_loop`).
 
 use crate::thread::Thread;
 use abi::Errno;
 use abi::process::WaitStatus;
 
-/// exit(2), exit_group(2): the same while a process has one thread. Does not return to the program.
+/// exit(2): ends the calling thread. Does not return to the program.
 pub fn exit(current: &Thread, code: u64) -> Result<usize, Errno> {
+    current
+        .process
+        .end_thread(current, WaitStatus::Exited(code as u8));
+    Ok(0)
+}
+
+/// exit_group(2): ends all threads of the process. Does not return to the program.
+pub fn exit_group(current: &Thread, code: u64) -> Result<usize, Errno> {
     current.process.end(WaitStatus::Exited(code as u8));
     Ok(0)
 }

@@ -51,13 +51,14 @@ pub fn getresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Res
     Ok(0)
 }
 
-/// Changes a copy of the credentials and takes it if the change is allowed.
+/// Changes the credentials if the change is allowed.
 fn change(current: &Thread, how: impl FnOnce(&mut Credentials) -> Result<(), Errno>) -> Result<usize, Errno> {
-    let mut ids = Credentials::clone(&current.process.credentials());
-    how(&mut ids)?;
-    ids.fsuid = ids.euid;
-    ids.fsgid = ids.egid;
-    current.process.set_credentials(ids);
+    current.process.change_credentials(|ids| {
+        how(ids)?;
+        ids.fsuid = ids.euid;
+        ids.fsgid = ids.egid;
+        Ok(())
+    })?;
     Ok(0)
 }
 
@@ -177,25 +178,29 @@ pub fn setresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Res
 
 /// setfsuid(2): returns the old id, whether or not it changed.
 pub fn setfsuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
-    let mut ids = Credentials::clone(&current.process.credentials());
-    let old = ids.fsuid;
     let wanted = wanted as u32;
-    if wanted != KEEP && (is_user_allowed(&ids, wanted) || wanted == old) {
-        ids.fsuid = wanted;
-        current.process.set_credentials(ids);
-    }
+    let mut old = 0;
+    current.process.change_credentials(|ids| {
+        old = ids.fsuid;
+        if wanted != KEEP && (is_user_allowed(ids, wanted) || wanted == old) {
+            ids.fsuid = wanted;
+        }
+        Ok(())
+    })?;
     Ok(old as usize)
 }
 
 /// setfsgid(2): returns the old id, whether or not it changed.
 pub fn setfsgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
-    let mut ids = Credentials::clone(&current.process.credentials());
-    let old = ids.fsgid;
     let wanted = wanted as u32;
-    if wanted != KEEP && (is_group_allowed(&ids, wanted) || wanted == old) {
-        ids.fsgid = wanted;
-        current.process.set_credentials(ids);
-    }
+    let mut old = 0;
+    current.process.change_credentials(|ids| {
+        old = ids.fsgid;
+        if wanted != KEEP && (is_group_allowed(ids, wanted) || wanted == old) {
+            ids.fsgid = wanted;
+        }
+        Ok(())
+    })?;
     Ok(old as usize)
 }
 
@@ -223,8 +228,9 @@ pub fn setgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno>
         .ok_or(Errno::EINVAL)?;
     let mut groups: Vec<u32> = memory::try_list(size)?;
     user_memory::read_bytes(list, groups.as_mut_slice().as_mut_bytes())?;
-    let mut ids = Credentials::clone(&current.process.credentials());
-    ids.groups = groups;
-    current.process.set_credentials(ids);
+    current.process.change_credentials(|ids| {
+        ids.groups = groups;
+        Ok(())
+    })?;
     Ok(0)
 }

@@ -1,7 +1,5 @@
 //! ioctl(2): what belongs to the descriptor or the open file is done here, the rest by what is open.
 
-use alloc::sync::Arc;
-
 use abi::Errno;
 use abi::file::O_NONBLOCK;
 use abi::terminal::{FIOCLEX, FIONBIO, FIONCLEX};
@@ -34,8 +32,9 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
 }
 
 fn set_on_exec(current: &Thread, descriptor: i32, what: OnExec) -> Result<usize, Errno> {
-    let mut files = current.process.files.lock();
-    Arc::make_mut(&mut files)
-        .set_on_exec(index(descriptor)?, what)
+    let descriptor = index(descriptor)?;
+    current
+        .files
+        .change(|files| files.set_on_exec(descriptor, what))
         .map(|()| 0)
 }

@@ -14,7 +14,7 @@ use crate::user_memory;
 /// The open file of a descriptor. `EBADF`.
 pub fn file(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
     let descriptor = index(descriptor)?;
-    current.process.files.lock().get(descriptor).cloned()
+    current.files.read(|files| files.get(descriptor).cloned())
 }
 
 /// The descriptor as an index. `EBADF` if it is negative.
@@ -60,7 +60,7 @@ impl Lookup {
     /// `EFAULT`, `ENAMETOOLONG`, `EBADF`, `ENOTDIR`.
     pub fn new(current: &Thread, descriptor: i32, address: u64) -> Result<Self, Errno> {
         let path = path(address)?;
-        let directories = current.process.directories.lock().clone();
+        let directories = current.directories.snapshot();
         let is_free = descriptor == AT_FDCWD || path.first() == Some(&b'/');
         let start = if is_free {
             directories.current.clone()

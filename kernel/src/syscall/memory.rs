@@ -167,7 +167,7 @@ fn file_backing(
     part: Range<u64>,
 ) -> Result<Backing, Errno> {
     let descriptor = usize::try_from(descriptor as i32).map_err(|_| Errno::EBADF)?;
-    let file = current.process.files.lock().get(descriptor)?.clone();
+    let file = current.files.read(|files| files.get(descriptor).cloned())?;
     if file.is_zeros() {
         return Ok(zeros(sharing, part.end - part.start));
     }

@@ -59,7 +59,7 @@ pub fn call(current: &Arc<Thread>, context: &mut UserContext) -> Option<Restart>
     }
     match dispatch(current, context) {
         Ok(value) => context.x[0] = value as u64,
-        Err(reason @ (Errno::RESTART | Errno::RESTART_NO_HANDLER)) => {
+        Err(reason @ (Errno::RESTART | Errno::RESTART_NO_HANDLER | Errno::RESTART_ALWAYS)) => {
             return Some(Restart {
                 first_argument,
                 reason,
@@ -81,7 +81,8 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::CLONE3 => clone::clone3(current, context, a, b),
         nr::EXECVE => exec::execve(current, context, a, b, c),
         nr::EXECVEAT => exec::execveat(current, context),
-        nr::EXIT | nr::EXIT_GROUP => exit::exit(current, a),
+        nr::EXIT => exit::exit(current, a),
+        nr::EXIT_GROUP => exit::exit_group(current, a),
         nr::WAIT4 => wait::wait4(current, a, b, c, d),
         nr::WAITID => wait::waitid(current, a, b, c, d, e),
         nr::SETPGID => process::setpgid(current, a, b),
@@ -203,8 +204,8 @@ fn refuse(current: &Thread, number: usize) -> Errno {
         let name = nr::name(number).unwrap_or("unknown");
         crate::info!(
             "{}[{}]: system call {number} ({name}) is not implemented",
-            current.process.name(),
-            current.tid
+            current.name(),
+            current.tid()
         );
     }
     Errno::ENOSYS

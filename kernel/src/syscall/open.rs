@@ -1,13 +1,14 @@
 //! Opening and closing.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::file::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, FD_CLOEXEC, O_CLOEXEC, O_LARGEFILE};
 use abi::process::RLIMIT_NOFILE;
 
 use super::lookup::{Lookup, check_flags, index};
-use crate::fs::{self, OnExec, OpenFile};
+use crate::fs::{self, FileTable, OnExec, OpenFile};
 use crate::memory;
 use crate::thread::Thread;
 
@@ -36,18 +37,16 @@ pub fn descriptor_limit(current: &Thread) -> usize {
 /// Gives the file the lowest free descriptor from `from` on. `EMFILE`.
 pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usize) -> Result<usize, Errno> {
     let limit = descriptor_limit(current);
-    let mut files = current.process.files.lock();
-    Arc::make_mut(&mut files).insert(file, on_exec, from, limit)
+    current
+        .files
+        .change(|files| files.insert(file, on_exec, from, limit))
 }
 
 /// close(2).
 pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let descriptor = index(descriptor)?;
-    let file = {
-        let mut files = current.process.files.lock();
-        files.get(descriptor)?;
-        Arc::make_mut(&mut files).remove(descriptor)?
-    };
+    current.files.read(|files| files.get(descriptor).map(drop))?;
+    let file = current.files.change(|files| files.remove(descriptor))?;
     release(current, file);
     Ok(0)
 }
@@ -64,23 +63,29 @@ pub fn close_range(current: &Thread, first: u32, last: u32, flags: u32) -> Resul
         return Err(Errno::EINVAL);
     }
     let (first, last) = (first as usize, last as usize);
-    let mut files = current.process.files.lock();
+    if flags & CLOSE_RANGE_UNSHARE != 0 {
+        current.files.separate();
+    }
     if flags & CLOSE_RANGE_CLOEXEC != 0 {
-        let files = Arc::make_mut(&mut files);
-        let wanted: alloc::vec::Vec<usize> = files
-            .iter_from(first)
-            .map(|(descriptor, _)| descriptor)
-            .take_while(|found| *found <= last)
-            .collect();
-        return wanted
-            .into_iter()
-            .try_for_each(|found| files.set_on_exec(found, OnExec::Close))
+        return current
+            .files
+            .change(|files| mark_range(files, first, last))
             .map(|()| 0);
     }
-    let closed = Arc::make_mut(&mut files).take_range(first, last);
-    drop(files);
+    let closed = current.files.change(|files| files.take_range(first, last));
     closed.into_iter().for_each(|file| release(current, file));
     Ok(0)
+}
+
+fn mark_range(files: &mut FileTable, first: usize, last: usize) -> Result<(), Errno> {
+    let wanted: Vec<usize> = files
+        .iter_from(first)
+        .map(|(descriptor, _)| descriptor)
+        .take_while(|found| *found <= last)
+        .collect();
+    wanted
+        .into_iter()
+        .try_for_each(|found| files.set_on_exec(found, OnExec::Close))
 }
 
 /// The descriptor flag for `F_GETFD`.

@@ -17,6 +17,7 @@ use super::open::descriptor_limit;
 use crate::fs::OpenFile;
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::memory;
+use crate::signal;
 use crate::thread::Thread;
 use crate::time;
 use crate::user_memory::{read_bytes, read_value, write_bytes, write_value};
@@ -111,7 +112,7 @@ fn wait_masked<'a>(
 ) -> Result<usize, Errno> {
     let deadline = deadline(timeout)?;
     if let Mask(Some(set)) = mask {
-        current.signals.suspend_mask(set);
+        signal::suspend_mask(current, set);
     }
     let queues: Vec<&WaitQueue> = watched
         .flat_map(|watched| watched.file.queues())
@@ -124,7 +125,7 @@ fn wait_masked<'a>(
     }
     match result {
         Ok(ready) => {
-            current.signals.restore_mask();
+            signal::restore_mask(current);
             Ok(ready.unwrap_or(0))
         }
         Err(_interrupted) => Err(Errno::RESTART_NO_HANDLER),

@@ -1,6 +1,6 @@
 //! What a process is and belongs to: ids, groups, sessions, names and small attributes.
 
-use crate::process::{self, Pid, Process};
+use crate::process::{self, Name, Pid, Process};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
@@ -32,14 +32,22 @@ pub fn getppid(current: &Thread) -> Result<usize, Errno> {
 
 /// gettid(2).
 pub fn gettid(current: &Thread) -> Result<usize, Errno> {
-    Ok(current.tid as usize)
+    Ok(current.tid() as usize)
 }
 
-/// The process meant by an id, 0 being the caller's: `ESRCH`.
-pub fn meant(current: &Thread, pid: u64) -> Result<Arc<Process>, Errno> {
-    match pid as i32 {
+/// The process meant by an id, its own or that of one of its threads, 0 being the caller's: `ESRCH`.
+pub fn meant(current: &Thread, id: u64) -> Result<Arc<Process>, Errno> {
+    match id as i32 {
         0 => Ok(current.process.clone()),
-        pid => process::find(Pid::try_from(pid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH),
+        id => process::find(Pid::try_from(id).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH),
+    }
+}
+
+/// The thread meant by an id, 0 being the caller: `ESRCH`, also for a process that has ended.
+pub fn meant_thread(current: &Arc<Thread>, tid: u64) -> Result<Arc<Thread>, Errno> {
+    match tid as i32 {
+        0 => Ok(current.clone()),
+        tid => process::find_thread(Pid::try_from(tid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH),
     }
 }
 
@@ -49,23 +57,15 @@ pub fn setpgid(current: &Thread, pid: u64, group: u64) -> Result<usize, Errno> {
         return Err(Errno::EINVAL);
     }
     let target = meant(current, pid)?;
-    let own = &current.process;
-    let is_child = target.parent() == own.pid;
-    if target.pid != own.pid && !is_child {
-        return Err(Errno::ESRCH);
-    }
-    if is_child && target.session() != own.session() {
-        return Err(Errno::EPERM);
-    }
-    if is_child && target.has_executed() {
-        return Err(Errno::EACCES);
+    if pid as i32 != 0 && target.pid != pid as Pid {
+        return Err(Errno::EINVAL);
     }
     let group = if group as i32 == 0 {
         target.pid
     } else {
         group as Pid
     };
-    process::move_to_group(&target, group)?;
+    process::move_to_group(&current.process, &target, group)?;
     Ok(0)
 }
 
@@ -87,7 +87,7 @@ pub fn getsid(current: &Thread, pid: u64) -> Result<usize, Errno> {
 /// set_tid_address(2).
 pub fn set_tid_address(current: &Thread, at: u64) -> Result<usize, Errno> {
     current.clear_child_tid.store(at, Ordering::Relaxed);
-    Ok(current.tid as usize)
+    Ok(current.tid() as usize)
 }
 
 /// set_robust_list(2).
@@ -100,17 +100,13 @@ pub fn set_robust_list(current: &Thread, at: u64, len: u64) -> Result<usize, Err
 }
 
 /// get_robust_list(2).
-pub fn get_robust_list(current: &Thread, pid: u64, head_at: u64, len_at: u64) -> Result<usize, Errno> {
-    let target = meant(current, pid)?;
-    if target.pid != current.process.pid && !current.process.credentials().is_privileged() {
+pub fn get_robust_list(current: &Arc<Thread>, tid: u64, head_at: u64, len_at: u64) -> Result<usize, Errno> {
+    let target = meant_thread(current, tid)?;
+    let is_own = Arc::ptr_eq(&target.process, &current.process);
+    if !is_own && !current.process.credentials().is_privileged() {
         return Err(Errno::EPERM);
     }
-    let threads = target.threads();
-    let head = threads
-        .first()
-        .ok_or(Errno::ESRCH)?
-        .robust_list
-        .load(Ordering::Relaxed);
+    let head = target.robust_list.load(Ordering::Relaxed);
     user_memory::write_value(len_at, &(size_of::<RobustListHead>() as u64))?;
     user_memory::write_value(head_at, &head)?;
     Ok(0)
@@ -118,18 +114,13 @@ pub fn get_robust_list(current: &Thread, pid: u64, head_at: u64, len_at: u64) ->
 
 /// prctl(2): what programs use of it.
 pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usize, Errno> {
-    let process = &current.process;
-    let attributes = &process.attributes;
+    let attributes = &current.process.attributes;
     match option as u32 {
         PR_SET_NAME => {
-            let mut name = [0; TASK_COMM_LEN - 1];
-            let len = read_name(a, &mut name)?;
-            process.set_name(&name[..len]);
+            current.set_name(read_name(a)?);
         }
         PR_GET_NAME => {
-            let mut name = [0; TASK_COMM_LEN];
-            name[..process.name().len()].copy_from_slice(process.name().as_bytes());
-            user_memory::write_bytes(a, &name)?;
+            user_memory::write_bytes(a, current.name().padded())?;
         }
         PR_SET_PDEATHSIG => {
             let signal = if a == 0 {
@@ -168,14 +159,12 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
 }
 
 /// Reads a name of at most 15 bytes; a longer one is cut.
-fn read_name(at: u64, name: &mut [u8; TASK_COMM_LEN - 1]) -> Result<usize, Errno> {
-    let mut whole = Vec::new();
-    match user_memory::append_string(at, name.len(), &mut whole) {
-        Ok(()) | Err(Errno::ENAMETOOLONG) => {}
-        Err(error) => return Err(error),
+fn read_name(at: u64) -> Result<Name, Errno> {
+    let mut name = Vec::new();
+    match user_memory::append_string(at, TASK_COMM_LEN - 1, &mut name) {
+        Ok(()) | Err(Errno::ENAMETOOLONG) => Ok(Name::new(&name)),
+        Err(error) => Err(error),
     }
-    name[..whole.len()].copy_from_slice(&whole);
-    Ok(whole.len())
 }
 
 /// personality(2): the word is kept; none of its flags changes anything. All ones only reads.

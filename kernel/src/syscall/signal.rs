@@ -1,8 +1,8 @@
 //! Signal calls: sigaction(2), sigprocmask(2), sigpending(2), sigsuspend(2), sigwaitinfo(2), sigaltstack(2), kill(2),
 //! tgkill(2), rt_sigqueueinfo(2).
 
-use crate::process::{self, INIT, Pid, Process};
-use crate::signal::{self, is_on_stack};
+use crate::process::{self, Pid, Process};
+use crate::signal::{self, Audience, is_on_stack};
 use crate::thread::Thread;
 use crate::wait;
 use crate::{memory, time, user_memory};
@@ -16,7 +16,6 @@ use abi::signal::{
 };
 use abi::time::TimeSpec;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use platform::user::UserContext;
 
 /// Flags that are kept: programs see by the others' absence that they mean nothing here (sigaction(2)).
@@ -51,14 +50,15 @@ pub fn rt_sigaction(
     if new_at != 0 && signal.is_uncatchable() {
         return Err(Errno::EINVAL);
     }
-    let signals = &current.process.signals;
-    let old = signals.action(signal);
-    if new_at != 0 {
+    let process = &current.process;
+    let old = if new_at == 0 {
+        process.signals.action(signal)
+    } else {
         let mut new: SigAction = user_memory::read_value(new_at)?;
         new.flags &= KNOWN_FLAGS;
         new.mask = new.mask.difference(SigSet::UNBLOCKABLE);
-        signals.set_action(signal, new);
-    }
+        signal::set_action(process, signal, new)
+    };
     user_memory::write_wanted(old_at, &old)?;
     Ok(0)
 }
@@ -81,7 +81,7 @@ pub fn rt_sigprocmask(
             SIG_SETMASK => set,
             _ => return Err(Errno::EINVAL),
         };
-        current.signals.set_mask(new);
+        signal::set_mask(current, new);
         current.call_attention();
     }
     user_memory::write_wanted(old_at, &old)?;
@@ -103,7 +103,7 @@ pub fn rt_sigpending(current: &Thread, set_at: u64, size: u64) -> Result<usize, 
 pub fn rt_sigsuspend(current: &Thread, set_at: u64, size: u64) -> Result<usize, Errno> {
     check_size(size)?;
     let mask: SigSet = user_memory::read_value(set_at)?;
-    current.signals.suspend_mask(mask);
+    signal::suspend_mask(current, mask);
     let never: Result<Option<()>, _> = wait::wait_on_any(&[], None, || None);
     debug_assert!(
         never.is_err(),
@@ -131,9 +131,9 @@ pub fn rt_sigtimedwait(
             ))
         }
     };
-    current.signals.set_awaited(set);
+    signal::set_awaited(current, set);
     let found = wait::wait_on_any(&[], deadline, || signal::take_pending(current, set));
-    current.signals.set_awaited(SigSet::EMPTY);
+    signal::set_awaited(current, SigSet::EMPTY);
     let info = found.map_err(|_| Errno::EINTR)?.ok_or(Errno::EAGAIN)?;
     user_memory::write_wanted(info_at, &info)?;
     Ok(info.signo as usize)
@@ -192,14 +192,10 @@ pub fn kill(current: &Thread, target: u64, number: u64) -> Result<usize, Errno> 
             send(current, &process, signal);
             Ok(0)
         }
-        0 => send_to_all(current, process::group_members(current.process.group()), signal),
-        -1 => {
-            let mut everybody = process::all();
-            everybody.retain(|process| process.pid != INIT && process.pid != current.process.pid);
-            send_to_all(current, everybody, signal)
-        }
+        0 => send_to_many(current, Audience::Group(current.process.group()), signal),
+        -1 => send_to_many(current, Audience::AllBut(current.process.pid), signal),
         i32::MIN => Err(Errno::ESRCH),
-        group => send_to_all(current, process::group_members(group.unsigned_abs()), signal),
+        group => send_to_many(current, Audience::Group(group.unsigned_abs()), signal),
     }
 }
 
@@ -227,23 +223,10 @@ fn sent_by(current: &Thread, signal: Signal, code: i32) -> SigInfo {
 }
 
 /// Sends to all that may be sent to: `ESRCH` if there is nobody, `EPERM` if there is nobody of whom it is allowed.
-fn send_to_all(
-    current: &Thread,
-    processes: Vec<Arc<Process>>,
-    signal: Option<Signal>,
-) -> Result<usize, Errno> {
-    let mut outcome = Err(Errno::ESRCH);
-    for process in processes {
-        match check_right(current, &process, signal) {
-            Ok(()) => {
-                send(current, &process, signal);
-                outcome = Ok(0);
-            }
-            Err(error) if outcome.is_err() => outcome = Err(error),
-            Err(_) => {}
-        }
-    }
-    outcome
+fn send_to_many(current: &Thread, audience: Audience, signal: Option<Signal>) -> Result<usize, Errno> {
+    let info = signal.map(|signal| sent_by(current, signal, SI_USER));
+    signal::send_to_many(audience, info, |target| check_right(current, target, signal))?;
+    Ok(0)
 }
 
 /// kill(2): the users must match; SIGCONT may go anywhere in the session.
@@ -284,14 +267,12 @@ fn send_to_thread(current: &Thread, pid: Option<Pid>, tid: u64, number: u64) -> 
     Ok(0)
 }
 
-/// A thread and its process; a zombie has no threads left, but an id. While each process has one thread, the thread's id is
-/// the process's.
+/// A thread and its process; a zombie has no threads left, but an id.
 fn find_thread(pid: Option<Pid>, tid: Pid) -> Result<(Arc<Process>, Option<Arc<Thread>>), Errno> {
     let process = process::find(tid)
         .filter(|process| pid.is_none_or(|pid| pid == process.pid))
         .ok_or(Errno::ESRCH)?;
-    let thread = process.threads().into_iter().find(|thread| thread.tid == tid);
-    Ok((process, thread))
+    Ok((process, process::find_thread(tid)))
 }
 
 /// rt_sigqueueinfo(2).

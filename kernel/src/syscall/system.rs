@@ -95,7 +95,7 @@ pub fn sysinfo(at: u64) -> Result<usize, Errno> {
         uptime: (time::now_monotonic_nanos() / time::SECOND) as i64,
         totalram: platform::memory::ram_bytes() / PAGE_SIZE as u64,
         freeram: memory::free_frames() as u64,
-        procs: process::count().min(usize::from(u16::MAX)) as u16,
+        procs: process::thread_count().min(usize::from(u16::MAX)) as u16,
         mem_unit: PAGE_SIZE as u32,
         ..SysInfo::default()
     };

@@ -8,6 +8,7 @@ use abi::Errno;
 use super::process::Subject;
 use super::text::TextFile;
 use crate::fs::object::{Io, Object, Positioning};
+use crate::process::Process;
 use crate::process::shortage;
 use crate::scheduler;
 use crate::user_memory::{Sink, Source};
@@ -16,19 +17,19 @@ use crate::user_memory::{Sink, Source};
 const MOST_CHARACTERS: usize = 12;
 
 struct Adjustment {
-    process: Subject,
+    process: Arc<Process>,
     text: Arc<dyn Object>,
 }
 
 /// Opens the file of a process.
 pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
-    let shown = process.clone();
+    let shown = process.process.clone();
     let text = TextFile::open(move |text| {
         let adjustment = shown.attributes.shortage.adjustment.load(Ordering::Relaxed);
         text.add(format_args!("{adjustment}\n"));
         Ok(())
     })?;
-    let process = process.clone();
+    let process = process.process.clone();
     Ok(Arc::new(Adjustment { process, text }))
 }
 

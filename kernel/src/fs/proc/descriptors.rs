@@ -11,7 +11,7 @@ use super::system::may_look_into;
 use super::{FIRST, process_id};
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
-use crate::fs::{Dentry, OpenFile};
+use crate::fs::{Dentry, FileTable, OpenFile};
 
 /// The directory of descriptors.
 pub fn directory(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
@@ -39,13 +39,7 @@ impl Listing for Descriptors {
         may_look_into(&self.process)?;
         let number = if name == b"0" { Some(0) } else { process_id(name) };
         let descriptor = number.ok_or(Errno::ENOENT)? as usize;
-        let file = self
-            .process
-            .files
-            .lock()
-            .get(descriptor)
-            .cloned()
-            .map_err(|_| Errno::ENOENT)?;
+        let file = open_file(&self.process, descriptor)?;
         let mode = mode(&file);
         let link = DescriptorLink {
             process: self.process.clone(),
@@ -65,7 +59,8 @@ impl Listing for Descriptors {
     fn next(&self, from: u64) -> Option<Listed> {
         may_look_into(&self.process).ok()?;
         let first = usize::try_from(from.saturating_sub(FIRST)).ok()?;
-        let descriptor = self.process.files.lock().iter_from(first).next()?.0;
+        let next = |files: &FileTable| Some(files.iter_from(first).next()?.0);
+        let descriptor = self.process.own_thread()?.files.read(next)?;
         let name = alloc::format!("{descriptor}").into_bytes().into();
         let next = descriptor as u64 + FIRST + 1;
         Some(Listed {
@@ -75,6 +70,14 @@ impl Listing for Descriptors {
             next,
         })
     }
+}
+
+fn open_file(process: &Subject, descriptor: usize) -> Result<Arc<OpenFile>, Errno> {
+    let thread = process.own_thread().ok_or(Errno::ENOENT)?;
+    thread
+        .files
+        .read(|files| files.get(descriptor).cloned())
+        .map_err(|_| Errno::ENOENT)
 }
 
 /// The mode shows how the file was opened.
@@ -91,12 +94,7 @@ struct DescriptorLink {
 
 impl DescriptorLink {
     fn find(&self) -> Result<Arc<Dentry>, Errno> {
-        let files = self.process.files.lock();
-        Ok(files
-            .get(self.descriptor)
-            .map_err(|_| Errno::ENOENT)?
-            .dentry
-            .clone())
+        Ok(open_file(&self.process, self.descriptor)?.dentry.clone())
     }
 }
 

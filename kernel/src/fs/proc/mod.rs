@@ -5,6 +5,7 @@
 //! (nothing, or a process). Nothing is stored: a text is made when it is read from its start.
 
 mod adjustment;
+mod comm;
 mod descriptors;
 mod load;
 mod lock_stat;
@@ -228,7 +229,7 @@ struct Root(Directory<()>);
 impl Listing for Root {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         match process_id(name).and_then(processes::find) {
-            Some(process) => Ok(process::directory(&self.0.filesystem, &process)),
+            Some(process) => Ok(process::directory(&self.0.filesystem, process)),
             None => self.0.lookup(name),
         }
     }

@@ -1,7 +1,9 @@
-//! The directory of a process: /proc/PID, and /proc/PID/task/TID which is the same.
+//! The directory of a process: /proc/PID, and that of a thread: /proc/PID/task/TID. They have the same entries; where Linux
+//! gives something to each thread, that of a process shows its first thread.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::ops::Deref;
 
 use abi::Errno;
 use abi::file::S_IFDIR;
@@ -9,22 +11,70 @@ use abi::file::S_IFDIR;
 use super::system::may_look_into;
 use super::text::Text;
 use super::{
-    Directory, Entry, FIRST, adjustment, descriptors, maps, pagemap, process_id, smaps, status, translation,
+    Directory, Entry, FIRST, adjustment, comm, descriptors, maps, pagemap, process_id, smaps, status,
+    translation,
 };
 use crate::fs::Dentry;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
 use crate::fs::mount;
-use crate::process::{Pid, Process, shortage};
+use crate::process::{Name, Pid, Process, shortage};
+use crate::thread::{State, Thread};
 
-/// What most entries are about.
-pub type Subject = Arc<Process>;
+/// What most entries are about: a process, or one of its threads.
+#[derive(Clone)]
+pub struct Subject {
+    /// The process.
+    pub process: Arc<Process>,
+    /// The thread, in its directory.
+    pub thread: Option<Arc<Thread>>,
+}
+
+impl Subject {
+    /// The thread that counts where Linux shows a thread's own; `None` once a process has ended.
+    pub fn own_thread(&self) -> Option<Arc<Thread>> {
+        self.thread.clone().or_else(|| self.process.first_thread())
+    }
+
+    /// The name of the process or thread.
+    pub fn name(&self) -> Name {
+        self.thread
+            .as_ref()
+            .map_or(self.process.name(), |thread| thread.name())
+    }
+
+    /// The id of the process or thread.
+    pub fn id(&self) -> Pid {
+        self.thread
+            .as_ref()
+            .map_or(self.process.pid, |thread| thread.tid())
+    }
+
+    /// The state as ps(1) shows it: R, S, T or Z.
+    pub fn state(&self) -> char {
+        let Some(thread) = self.own_thread() else {
+            return 'Z';
+        };
+        match thread.state() {
+            State::Dead => 'Z',
+            _ if thread.signals.is_halted() => 'T',
+            State::Running => 'R',
+            State::Sleeping | State::Asleep => 'S',
+        }
+    }
+}
+
+impl Deref for Subject {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
 
 static ENTRIES: [Entry<Subject>; 21] = [
     Entry::text("cmdline", |process, text| strings(text, &process.command_line())),
-    Entry::text("comm", |process, text| {
-        strings(text, alloc::format!("{}\n", process.name()).as_bytes())
-    }),
+    Entry::setting("comm", comm::open),
     Entry::link("cwd", |process| {
         Box::new(PlaceLink {
             process: process.clone(),
@@ -74,8 +124,13 @@ pub fn inode_number(pid: Pid) -> u64 {
 }
 
 /// The directory of a process. It belongs to the process's user.
-pub fn directory(filesystem: &Arc<Filesystem>, process: &Subject) -> Arc<Inode> {
-    numbered_directory(filesystem, process, inode_number(process.pid), &ENTRIES)
+pub fn directory(filesystem: &Arc<Filesystem>, process: Arc<Process>) -> Arc<Inode> {
+    let number = inode_number(process.pid);
+    let subject = Subject {
+        process,
+        thread: None,
+    };
+    numbered_directory(filesystem, &subject, number, &ENTRIES)
 }
 
 fn numbered_directory(
@@ -105,7 +160,7 @@ fn strings(text: &mut Text, bytes: &[u8]) -> Result<(), Errno> {
 /// A link to a place that the process holds.
 struct PlaceLink {
     process: Subject,
-    place: fn(&Process) -> Option<Arc<Dentry>>,
+    place: fn(&Subject) -> Option<Arc<Dentry>>,
 }
 
 impl PlaceLink {
@@ -130,21 +185,21 @@ impl Magic for PlaceLink {
     }
 }
 
-fn current_directory(process: &Process) -> Option<Arc<Dentry>> {
-    Some(process.directories.lock().current.clone())
+fn current_directory(process: &Subject) -> Option<Arc<Dentry>> {
+    Some(process.own_thread()?.directories.snapshot().current.clone())
 }
 
-fn root(process: &Process) -> Option<Arc<Dentry>> {
-    Some(process.directories.lock().root.clone())
+fn root(process: &Subject) -> Option<Arc<Dentry>> {
+    Some(process.own_thread()?.directories.snapshot().root.clone())
 }
 
-fn executable(process: &Process) -> Option<Arc<Dentry>> {
+fn executable(process: &Subject) -> Option<Arc<Dentry>> {
     Some(process.executable()?.dentry.clone())
 }
 
 /// The mounts that the process sees: proc(5).
 fn mounts(process: &Subject, text: &mut Text) -> Result<(), Errno> {
-    let root = process.directories.lock().root.clone();
+    let root = root(process).ok_or(Errno::EINVAL)?;
     for mount in mount::all() {
         if let Some(path) = mount.root.path_below(&root) {
             text.path(&mount.source);
@@ -158,7 +213,7 @@ fn mounts(process: &Subject, text: &mut Text) -> Result<(), Errno> {
 
 /// The mounts with their numbers: proc(5). Every mount shows the whole of its filesystem.
 fn mount_info(process: &Subject, text: &mut Text) -> Result<(), Errno> {
-    let root = process.directories.lock().root.clone();
+    let root = root(process).ok_or(Errno::EINVAL)?;
     let all = mount::all();
     for mount in &all {
         let Some(path) = mount.root.path_below(&root) else {
@@ -199,18 +254,22 @@ impl Tasks {
     }
 
     fn ids(&self) -> alloc::vec::Vec<Pid> {
-        self.process.threads().iter().map(|thread| thread.tid).collect()
+        self.process.threads().iter().map(|thread| thread.tid()).collect()
     }
 }
 
 impl Listing for Tasks {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
-        let tid = process_id(name)
-            .filter(|tid| self.ids().contains(tid))
-            .ok_or(Errno::ENOENT)?;
+        let tid = process_id(name).ok_or(Errno::ENOENT)?;
+        let threads = self.process.threads();
+        let thread = threads.into_iter().find(|thread| thread.tid() == tid);
+        let subject = Subject {
+            process: self.process.process.clone(),
+            thread: Some(thread.ok_or(Errno::ENOENT)?),
+        };
         Ok(numbered_directory(
             &self.filesystem,
-            &self.process,
+            &subject,
             self.number(tid),
             &ENTRIES[..ENTRIES.len() - 1],
         ))

@@ -17,6 +17,7 @@ use super::maps::file_pages;
 use super::process::Subject;
 use super::system::clock_ticks;
 use super::text::Text;
+use crate::fs::FileTable;
 use crate::{memory, signal, tty};
 
 /// All capabilities of Linux 6.12: what user 0 has.
@@ -81,6 +82,10 @@ impl Sizes {
 pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     let sizes = Sizes::of(process);
     let times = process.times();
+    let (user, system) = match &process.thread {
+        Some(thread) => thread.ticks(),
+        None => (times.user, times.system),
+    };
     let (minor, major) = process.usage.faults();
     let (children_minor, children_major) = process.usage.children_faults();
     let (terminal, foreground) = match tty::controlling(process.session()) {
@@ -93,11 +98,15 @@ pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
             .nice
             .load(core::sync::atomic::Ordering::Relaxed),
     );
-    let signals = signal::summary(process);
+    let signals = signal::summary(process, process.own_thread().as_deref());
     let (arguments, environment) = string_ranges(process);
+    let started = process
+        .thread
+        .as_ref()
+        .map_or(process.start_ticks(), |thread| thread.start_ticks());
     text.add(format_args!(
         "{} ({}) {}",
-        process.pid,
+        process.id(),
         process.name(),
         process.state()
     ));
@@ -110,11 +119,7 @@ pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     text.add(format_args!(
         " {terminal} {foreground} 0 {minor} {children_minor} {major} {children_major}"
     ));
-    text.add(format_args!(
-        " {} {}",
-        clock_ticks(times.user),
-        clock_ticks(times.system)
-    ));
+    text.add(format_args!(" {} {}", clock_ticks(user), clock_ticks(system)));
     text.add(format_args!(
         " {} {}",
         clock_ticks(times.children_user),
@@ -123,13 +128,9 @@ pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     text.add(format_args!(
         " {} {nice} {} 0",
         PRIORITY + nice,
-        process.threads().len()
+        process.thread_count()
     ));
-    text.add(format_args!(
-        " {} {}",
-        clock_ticks(process.start_ticks()),
-        sizes.total
-    ));
+    text.add(format_args!(" {} {}", clock_ticks(started), sizes.total));
     text.add(format_args!(
         " {} {}",
         sizes.resident / PAGE_SIZE as u64,
@@ -202,13 +203,17 @@ fn state_name(state: char) -> &'static str {
 pub fn status(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     let credentials = process.credentials();
     let state = process.state();
-    let umask = process.directories.lock().umask;
-    let slots = process.files.lock().capacity();
-    text.add(format_args!("Name:\t{}\nUmask:\t{umask:04o}\n", process.name()));
+    let thread = process.own_thread();
+    text.add(format_args!("Name:\t{}\n", process.name()));
+    if let Some(thread) = &thread {
+        let umask = thread.directories.read(|directories| directories.umask);
+        text.add(format_args!("Umask:\t{umask:04o}\n"));
+    }
     text.add(format_args!("State:\t{state} ({})\n", state_name(state)));
     text.add(format_args!(
-        "Tgid:\t{0}\nNgid:\t0\nPid:\t{0}\nPPid:\t{1}\n",
+        "Tgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\n",
         process.pid,
+        process.id(),
         process.parent()
     ));
     text.add(format_args!("TracerPid:\t0\n"));
@@ -243,11 +248,12 @@ pub fn status(process: &Subject, text: &mut Text) -> Result<(), Errno> {
         .iter()
         .map(|group| format!("{group} "))
         .collect();
+    let slots = thread.map_or(0, |thread| thread.files.read(FileTable::capacity));
     text.add(format_args!("FDSize:\t{slots}\nGroups:\t{}\n", groups.concat()));
     if !process.is_zombie() {
         memory_lines(&Sizes::of(process), text);
     }
-    text.add(format_args!("Threads:\t{}\n", process.threads().len()));
+    text.add(format_args!("Threads:\t{}\n", process.thread_count().max(1)));
     signal_lines(process, text);
     let capabilities = if credentials.is_privileged() {
         ALL_CAPABILITIES
@@ -286,7 +292,7 @@ fn memory_lines(sizes: &Sizes, text: &mut Text) {
 }
 
 fn signal_lines(process: &Subject, text: &mut Text) {
-    let signals = signal::summary(process);
+    let signals = signal::summary(process, process.own_thread().as_deref());
     let lines = [
         ("SigPnd", signals.pending),
         ("ShdPnd", signals.shared_pending),

@@ -44,7 +44,7 @@ pub static ENTRIES: [Entry<()>; 22] = [
     Entry::command("sysrq-trigger", trigger::open),
     Entry::link("thread-self", |()| {
         let current = scheduler::current();
-        let (pid, tid) = (current.process.pid, current.tid);
+        let (pid, tid) = (current.process.pid, current.tid());
         Box::new(TextLink(alloc::format!("{pid}/task/{tid}").into_bytes().into()))
     }),
     Entry::text("uptime", uptime),
@@ -99,7 +99,7 @@ fn filesystems((): &(), text: &mut Text) -> Result<(), Errno> {
 fn load((): &(), text: &mut Text) -> Result<(), Errno> {
     let (running, all, last) = (
         scheduler::runnable().max(1),
-        process::count(),
+        process::thread_count(),
         process::last_pid(),
     );
     let [one, five, fifteen] = super::load::averages();

@@ -29,10 +29,7 @@ pub fn thread_ended(thread: &Thread) {
 
 /// Whether somebody else lives in the thread's memory. A write for nobody would only copy a page.
 fn is_watched(thread: &Thread) -> bool {
-    let process = &thread.process;
-    let mut has_another = false;
-    process.for_each_thread(|other| has_another |= other.tid != thread.tid);
-    has_another || process.space().is_some_and(|space| space.is_shared())
+    thread.process.space().is_some_and(|space| space.is_shared())
 }
 
 fn wake_one(thread: &Thread, address: u64) {
@@ -99,7 +96,7 @@ fn release_lock(thread: &Thread, address: u64, is_pi: bool, standing: Standing) 
             wake_one(thread, address);
             return Ok(());
         }
-        if owner != thread.tid {
+        if owner != thread.tid() {
             return Ok(());
         }
         let left = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;

@@ -1,0 +1,86 @@
+//! What a thread holds and may hold together with others: open files, directories, signal actions. Fork hands on a copy,
+//! which is made by whoever of the two changes it first; clone(2) with `CLONE_FILES`, `CLONE_FS` or `CLONE_SIGHAND` hands on
+//! the thing itself, so that each sees what the other changes.
+
+use crate::sync::{Mutex, rank};
+use alloc::sync::Arc;
+
+/// A thread's hold on a `T`.
+pub struct Held<T>(Mutex<Hold<T>, { rank::HELD }>);
+
+enum Hold<T> {
+    /// Given up: reads as empty.
+    Nothing,
+    /// Its own. The value may be that of others as well, until one of them changes it.
+    Own(Arc<T>),
+    /// One with others, who see every change.
+    Common(Arc<Mutex<Arc<T>, { rank::DESCRIPTORS }>>),
+}
+
+impl<T: Clone + Default> Held<T> {
+    /// A hold on a value of its own.
+    pub const fn new(value: Arc<T>) -> Held<T> {
+        Held(Mutex::new(Hold::Own(value)))
+    }
+
+    /// What is held now: later changes are not seen in it.
+    pub fn snapshot(&self) -> Arc<T> {
+        match &*self.0.lock() {
+            Hold::Nothing => Arc::default(),
+            Hold::Own(value) => value.clone(),
+            Hold::Common(common) => common.lock().clone(),
+        }
+    }
+
+    /// Looks at it. `look` takes no lock.
+    pub fn read<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        match &*self.0.lock() {
+            Hold::Nothing => look(&T::default()),
+            Hold::Own(value) => look(value),
+            Hold::Common(common) => look(&common.lock()),
+        }
+    }
+
+    /// Changes it, for all who hold it in common. `change` takes no lock.
+    pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        match &mut *self.0.lock() {
+            Hold::Nothing => change(&mut T::default()),
+            Hold::Own(value) => change(Arc::make_mut(value)),
+            Hold::Common(common) => change(Arc::make_mut(&mut common.lock())),
+        }
+    }
+
+    /// A hold on a copy: what fork hands on.
+    pub fn copy(&self) -> Held<T> {
+        Held::new(self.snapshot())
+    }
+
+    /// A second hold on the same thing.
+    pub fn share(&self) -> Held<T> {
+        let mut hold = self.0.lock();
+        let common = match core::mem::replace(&mut *hold, Hold::Nothing) {
+            Hold::Nothing => Arc::default(),
+            Hold::Own(value) => Arc::new(Mutex::new(value)),
+            Hold::Common(common) => common,
+        };
+        *hold = Hold::Common(common.clone());
+        Held(Mutex::new(Hold::Common(common)))
+    }
+
+    /// From now on the value is the holder's own: what others change is not seen here any more, nor the other way round.
+    pub fn separate(&self) {
+        let own = Hold::Own(self.snapshot());
+        let old = core::mem::replace(&mut *self.0.lock(), own);
+        drop(old);
+    }
+
+    /// Gives it up. `Some` for the last who held it; others may still hold copies.
+    pub fn give_up(&self) -> Option<Arc<T>> {
+        let old = core::mem::replace(&mut *self.0.lock(), Hold::Nothing);
+        match old {
+            Hold::Nothing => None,
+            Hold::Own(value) => Some(value),
+            Hold::Common(common) => Arc::into_inner(common).map(Mutex::into_inner),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The name of a process or thread (`comm`).
+
+use abi::process::TASK_COMM_LEN;
+use core::fmt;
+
+/// At most 15 bytes, padded by NULs.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Name([u8; TASK_COMM_LEN]);
+
+impl Name {
+    /// A name, cut to 15 bytes.
+    pub fn new(bytes: &[u8]) -> Name {
+        let mut name = Name::default();
+        let len = bytes.len().min(TASK_COMM_LEN - 1);
+        name.0[..len].copy_from_slice(&bytes[..len]);
+        name
+    }
+
+    /// With its padding, as prctl(2) reports it.
+    pub fn padded(&self) -> &[u8; TASK_COMM_LEN] {
+        &self.0
+    }
+
+    /// Without its padding.
+    pub fn bytes(&self) -> &[u8] {
+        let len = self.0.iter().position(|&byte| byte == 0);
+        &self.0[..len.unwrap_or(self.0.len())]
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in self.bytes().utf8_chunks() {
+            to.write_str(piece.valid())?;
+            if !piece.invalid().is_empty() {
+                to.write_str("\u{fffd}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! The threads of a process: how they join, end, and how exec(2) gets rid of the others.
+//!
+//! A thread ends in two steps: it is told to ([`Thread::end`]), and leaves on its own way back to EL0 (`end`). The first
+//! thread stays in the list after its end, for its id is the process's: it leaves with the last one.
+
+use super::{Pid, Process, table};
+use crate::scheduler;
+use crate::signal;
+use crate::sync::{Mutex, rank};
+use crate::thread::Thread;
+use crate::wait::WaitQueue;
+use abi::Errno;
+use abi::process::WaitStatus;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// The threads of one process.
+#[derive(Default)]
+pub(super) struct Threads {
+    group: Mutex<Group, { rank::THREADS }>,
+    /// Woken when a thread left while exec waits for that.
+    left: WaitQueue,
+    /// 0, or [`ENDING`] and the wait status with which the process is to end.
+    ending: AtomicU32,
+    /// The same for the first thread, if it ended by itself: the process's status if nothing else decides it.
+    first_ending: AtomicU32,
+}
+
+#[derive(Default)]
+struct Group {
+    /// The first thread first.
+    all: Vec<Arc<Thread>>,
+    /// Those that have not left.
+    living: usize,
+    /// Ticks at EL0 and in the kernel of those that are in the list no more.
+    past: (u64, u64),
+}
+
+/// Marks a status as present.
+const ENDING: u32 = 1 << 31;
+
+impl Group {
+    fn charge(&mut self, thread: &Thread) {
+        let (user, system) = thread.ticks();
+        self.past = (self.past.0 + user, self.past.1 + system);
+    }
+
+    fn remove(&mut self, thread: &Thread) {
+        self.all
+            .retain(|other| !core::ptr::eq(Arc::as_ptr(other), thread));
+        self.charge(thread);
+    }
+}
+
+impl Process {
+    /// Its threads, the first one first, even if it has ended; none once all have.
+    pub fn threads(&self) -> Vec<Arc<Thread>> {
+        self.threads.group.lock().all.clone()
+    }
+
+    /// How many there are, with a first one that has ended before others.
+    pub fn thread_count(&self) -> usize {
+        self.threads.group.lock().all.len()
+    }
+
+    /// The first thread; `None` once all have ended.
+    pub fn first_thread(&self) -> Option<Arc<Thread>> {
+        self.threads.group.lock().all.first().cloned()
+    }
+
+    /// Does something with each thread, under the lock of their list.
+    pub fn for_each_thread(&self, mut action: impl FnMut(&Arc<Thread>)) {
+        self.threads.group.lock().all.iter().for_each(&mut action);
+    }
+
+    /// Whether `wanted` holds for a thread. It is asked under the lock of their list.
+    pub fn any_thread(&self, wanted: impl FnMut(&Arc<Thread>) -> bool) -> bool {
+        self.threads.group.lock().all.iter().any(wanted)
+    }
+
+    /// Adds the first thread of a process that nobody knows yet.
+    pub fn add_first_thread(&self, thread: Arc<Thread>) {
+        let mut group = self.threads.group.lock();
+        group.living += 1;
+        group.all.push(thread);
+    }
+
+    /// Adds a thread that `creator`, a thread of this process, has made. Refused with a restart marker if a signal waits
+    /// for the creator, or its end: whoever sends to all threads reaches the new one or is seen by its creator.
+    pub fn add_thread(&self, creator: &Thread, thread: &Arc<Thread>) -> Result<(), Errno> {
+        let mut group = self.threads.group.lock();
+        if signal::is_pending(creator) {
+            return Err(Errno::RESTART_ALWAYS);
+        }
+        group.all.try_reserve(1).map_err(|_| Errno::EAGAIN)?;
+        group.living += 1;
+        group.all.push(thread.clone());
+        Ok(())
+    }
+
+    /// The last of what a thread does in its process. Whether it was the last one: then the process is empty.
+    pub(super) fn remove_thread(&self, thread: &Thread) -> bool {
+        let mut group = self.threads.group.lock();
+        group.living -= 1;
+        if group.living == 0 {
+            let all = core::mem::take(&mut group.all);
+            all.iter().for_each(|thread| group.charge(thread));
+            drop(group);
+            self.settle_status();
+            return true;
+        }
+        if !thread.is_first() {
+            group.remove(thread);
+        }
+        drop(group);
+        self.signals.thread_left(self);
+        self.threads.left.wake_all();
+        false
+    }
+
+    /// Ticks at EL0 and in the kernel of all threads so far.
+    pub(super) fn ticks(&self) -> (u64, u64) {
+        let group = self.threads.group.lock();
+        group
+            .all
+            .iter()
+            .map(|thread| thread.ticks())
+            .fold(group.past, |sum, ticks| (sum.0 + ticks.0, sum.1 + ticks.1))
+    }
+
+    /// Whether it is to end, or has.
+    #[inline]
+    pub fn is_ending(&self) -> bool {
+        self.threads.ending.load(Ordering::Acquire) != 0
+    }
+
+    /// The wait status with which it ended; 0 while it lives.
+    pub fn exit_status(&self) -> u32 {
+        self.threads.ending.load(Ordering::Acquire) & !ENDING
+    }
+
+    /// Tells the process to end. Its threads do so before they next return to EL0; who says it first decides the status.
+    pub fn end(&self, status: WaitStatus) {
+        if self.decide_status(ENDING | status.encode()) {
+            self.for_each_thread(|thread| {
+                thread.end();
+                scheduler::alert(thread);
+            });
+        }
+    }
+
+    /// Tells one thread of this process, the caller, to end: exit(2).
+    pub fn end_thread(&self, current: &Thread, status: WaitStatus) {
+        if current.is_first() {
+            self.threads
+                .first_ending
+                .store(ENDING | status.encode(), Ordering::Relaxed);
+        }
+        current.end();
+    }
+
+    /// All threads ended one by one: the first one's status is the process's.
+    fn settle_status(&self) {
+        self.decide_status(ENDING | self.threads.first_ending.load(Ordering::Relaxed));
+    }
+
+    fn decide_status(&self, status: u32) -> bool {
+        self.threads
+            .ending
+            .compare_exchange(0, status, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// exec(2): ends all threads but `current`, waits until they have left, and makes it the first. An error if the process,
+    /// or `current` by another thread's exec, is to end: the error itself is seen by nobody.
+    pub fn end_other_threads(&self, current: &Arc<Thread>) -> Result<(), Errno> {
+        if self.tell_others_to_end(current)? {
+            self.threads
+                .left
+                .wait_killable(|| (self.threads.group.lock().living == 1).then_some(()))?;
+        }
+        if !current.is_first() {
+            table::replace_first_thread(self, current);
+        }
+        Ok(())
+    }
+
+    /// Whether there are others that have not left.
+    fn tell_others_to_end(&self, current: &Arc<Thread>) -> Result<bool, Errno> {
+        let group = self.threads.group.lock();
+        if current.is_ending() {
+            return Err(Errno::EINTR);
+        }
+        for other in group.all.iter().filter(|other| !Arc::ptr_eq(other, current)) {
+            other.end();
+            scheduler::alert(other);
+        }
+        Ok(group.living > 1)
+    }
+
+    /// The only living thread takes the place and id of the first. Returns its old id.
+    pub(super) fn take_first_place(&self, current: &Arc<Thread>) -> Pid {
+        let mut group = self.threads.group.lock();
+        let old = current.tid();
+        if let Some(first) = group.all.first().cloned() {
+            group.remove(&first);
+        }
+        current.become_first();
+        old
+    }
+}
