@@ -4,8 +4,9 @@
 //! Words of the command line that count here: `rdinit=`, `init=` (which program), `loglevel=`, `quiet`, `debug`, `panic=n`
 //! (what follows a panic or the end of init: restart after n seconds; 0 stays, negative restarts at once; without it the
 //! machine is turned off), `semihosting` (for tests in QEMU: instead of turning off, the emulator ends with init's exit status,
-//! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run). Everything else goes to init as Linux hands it on: see
-//! `formats::bootargs`.
+//! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run), `asid=fixed` (every
+//! address space under one ASID: QEMU then shows stale translations, which it hides by forgetting everything at each change of
+//! the ASID). Everything else goes to init as Linux hands it on: see `formats::bootargs`.
 
 use crate::exec::{self, Arguments, Program};
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
@@ -45,7 +46,8 @@ pub fn start(boot: Boot) -> ! {
     if let Some(seconds) = boot.wall_clock_seconds {
         time::set_realtime_nanos(seconds.saturating_mul(time::SECOND));
     }
-    memory::start().expect("a machine that booted has memory for the first frame");
+    memory::start(line.value("asid") == Some("fixed"))
+        .expect("a machine that booted has memory for the first frame");
     signal::make_trampoline().expect("a machine that booted has memory for the second frame");
     let most = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / FRAMES_PER_PROCESS;
     process::set_most_processes(most as usize);

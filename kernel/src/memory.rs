@@ -12,7 +12,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
-use mm::{FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource};
+use mm::{Asids, FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource};
 use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
 use spin::Once;
@@ -25,10 +25,15 @@ const ASIDS: u32 = 1 << 16;
 
 static MEMORY: Once<Memory<BoardMmu>> = Once::new();
 
-/// Sets up the one [`Memory`]. Called once, at boot.
-pub fn start() -> Result<(), NoMemory> {
+/// Sets up the one [`Memory`], all spaces under one ASID if `has_fixed_asid`. Called once, at boot.
+pub fn start(has_fixed_asid: bool) -> Result<(), NoMemory> {
     let (first, infos) = platform::memory::frame_infos();
-    let memory = Memory::new(BoardMmu, Frames::new(first, infos, &RamFrames), ASIDS)?;
+    let asids = if has_fixed_asid {
+        Asids::fixed()
+    } else {
+        Asids::new(ASIDS)
+    };
+    let memory = Memory::new(BoardMmu, Frames::new(first, infos, &RamFrames), asids)?;
     MEMORY.call_once(|| memory);
     Ok(())
 }

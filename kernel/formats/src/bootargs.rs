@@ -17,6 +17,7 @@ pub struct Parameter<'a> {
 
 /// Names that belong to the kernel: they are not handed to init, whether or not the kernel acts on them.
 const KERNEL_NAMES: &[&str] = &[
+    "asid",
     "console",
     "debug",
     "earlycon",

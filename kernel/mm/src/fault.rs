@@ -326,7 +326,7 @@ fn zeroed<M: Mmu>(memory: &Memory<M>) -> Option<Frame> {
     memory.frames().allocate(memory.mmu()).ok()
 }
 
-pub(crate) fn copy_of<M: Mmu>(memory: &Memory<M>, from: Frame) -> Option<Frame> {
+fn copy_of<M: Mmu>(memory: &Memory<M>, from: Frame) -> Option<Frame> {
     let frame = memory.frames().allocate_unfilled(memory.mmu()).ok()?;
     memory.mmu().copy_frame(from, frame);
     Some(frame)

@@ -4,14 +4,14 @@
 //!
 //! One path is an exception: both sides write the page under the stack pointer as soon as they return, so the child is given
 //! its own copy of that page and of the tables above it at once, and neither side faults on it. The stack has the top GiB of
-//! the space to itself, so those tables are small.
+//! the space to itself, so those tables are small. The page is copied after the flush, write-disabled until then where another
+//! processor may be in the space: so the child sees all memory as it was at one moment, whatever other threads store meanwhile.
 //!
 //! Caller holds the parent's lock.
 
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::area::Sharing;
 use crate::descriptor::Descriptor;
-use crate::fault::copy_of;
 use crate::frames::NoMemory;
 use crate::memory::{Event, Memory};
 use crate::mmu::Mmu;
@@ -29,7 +29,7 @@ impl AddressSpace {
         stack_pointer: Option<VirtAddr>,
     ) -> Result<AddressSpace, NoMemory> {
         let stack = match stack_pointer.and_then(|address| self.writable_page(memory, address)) {
-            Some(page) => Some(page.copy_for_child(memory)?),
+            Some(page) => Some(page.prepare_for_child(memory)?),
             None => None,
         };
         let tables = self.tables.fork(memory, stack)?;
@@ -61,27 +61,36 @@ struct StackPage {
     path: Path,
 }
 
-/// The child's own path to its copy of the stack page, not linked yet.
+/// The child's own path to its copy of the stack page, neither filled nor linked yet.
 struct StackCopy {
     /// Index into the root.
     index: usize,
     build: Build,
     /// The parent's tables on the path.
     sources: [Frame; 2],
+    /// Index of the page in the second of them.
+    leaf_index: usize,
+    /// The parent's descriptor of it.
+    original: Descriptor,
+    /// The frame that will hold the copy.
+    frame: Frame,
 }
 
 impl StackPage {
-    fn copy_for_child<M: Mmu>(self, memory: &Memory<M>) -> Result<StackCopy, NoMemory> {
+    fn prepare_for_child<M: Mmu>(self, memory: &Memory<M>) -> Result<StackCopy, NoMemory> {
         let (Some(l2), Some(l3)) = (self.path.l2, self.path.l3) else {
             return Err(NoMemory);
         };
-        let frame = copy_of(memory, self.path.leaf.frame()).ok_or(NoMemory)?;
+        let frame = memory.frames().allocate_unfilled(memory.mmu())?;
         let leaf = self.path.leaf.pointing_to(frame);
         match build_path(memory, Level::L2, Some(l2), self.address, Some(leaf)) {
             Ok(build) => Ok(StackCopy {
                 index: self.address.index(Level::L1),
                 build,
                 sources: [l2, l3],
+                leaf_index: self.address.index(Level::L3),
+                original: self.path.leaf,
+                frame,
             }),
             Err(error) => {
                 memory.frames().release(memory.mmu(), frame);
@@ -96,7 +105,13 @@ impl Tables {
     /// any descriptor lost write access, none if nothing was written since the last fork.
     fn fork<M: Mmu>(&mut self, memory: &Memory<M>, stack: Option<StackCopy>) -> Result<Tables, NoMemory> {
         let except = stack.as_ref().map(|copy| copy.index);
-        let mut has_demoted = stack.as_ref().is_some_and(|copy| copy.build.has_demoted);
+        let is_alone = memory.asids().is_alone(memory.mmu(), self.tag);
+        let mut has_demoted = stack
+            .as_ref()
+            .is_some_and(|copy| copy.build.has_demoted || !is_alone);
+        if let (Some(copy), false) = (&stack, is_alone) {
+            copy.store_leaf(memory, copy.original.without_write());
+        }
         let mut forked = Tables::new(memory);
         if let Ok(child) = &mut forked
             && self.share_all(memory, child, except, &mut has_demoted).is_err()
@@ -108,6 +123,11 @@ impl Tables {
             self.flush(memory);
         }
         if let Some(copy) = stack {
+            // From here on nobody else can store anything, and what was stored is seen.
+            memory.mmu().copy_frame(copy.original.frame(), copy.frame);
+            if !is_alone {
+                copy.store_leaf(memory, copy.original);
+            }
             copy.place(memory, forked.as_mut().ok());
         }
         memory.mmu().dsb_ishst();
@@ -141,6 +161,11 @@ impl Tables {
 }
 
 impl StackCopy {
+    /// Replaces the parent's descriptor of the page: the same frame, with other rights.
+    fn store_leaf<M: Mmu>(&self, memory: &Memory<M>, leaf: Descriptor) {
+        memory.mmu().store(self.sources[1], self.leaf_index, leaf);
+    }
+
     /// After the parent's flush: links the path into the child's root, or drops it if there is no child after all.
     fn place<M: Mmu>(self, memory: &Memory<M>, child: Option<&mut Tables>) {
         // The sources are the parent's alone, and no TLB holds what they were before the flush.

@@ -277,9 +277,15 @@ impl Frames {
                 .store(u32::MAX, Ordering::Relaxed)
         });
         for (index, info) in self.records.infos.iter().enumerate() {
+            // Claimed by an exchange: another processor may be about the same.
             let is_marked = info.word.load(Ordering::Relaxed) == u32::MAX;
-            if is_marked && info.count.load(Ordering::Relaxed) == 0 {
-                info.word.store(0, Ordering::Relaxed);
+            if is_marked
+                && info.count.load(Ordering::Relaxed) == 0
+                && info
+                    .word
+                    .compare_exchange(u32::MAX, 0, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            {
                 self.source.give(FrameRun {
                     first: Frame(self.records.first + index as u32),
                     len: 1,

@@ -41,6 +41,7 @@ pub use addr::{
     Asid, Frame, Level, PAGE_SHIFT, PAGE_SIZE, PageRange, PhysAddr, TABLE_ENTRIES, USER_END, VirtAddr,
 };
 pub use area::{Area, AreaMap, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, Sharing};
+pub use asid::Asids;
 pub use descriptor::Descriptor;
 pub use fault::{Outcome, Resolution, SegvCode};
 pub use frames::{FrameInfo, FrameRun, FrameSource, Frames, NoMemory};

@@ -17,15 +17,15 @@ pub struct Memory<M: Mmu> {
 }
 
 impl<M: Mmu> Memory<M> {
-    /// Takes one frame for the zero frame. `asid_limit`: see [`Asids::new`]; 65,536 on a processor with 16-bit ASIDs.
-    pub fn new(mmu: M, frames: Frames, asid_limit: u32) -> Result<Memory<M>, NoMemory> {
+    /// Takes one frame for the zero frame.
+    pub fn new(mmu: M, frames: Frames, asids: Asids) -> Result<Memory<M>, NoMemory> {
         let zero_frame = frames.allocate(&mmu)?;
         let events = core::array::from_fn(|_| Counters::default());
         Ok(Memory {
             mmu,
             frames,
             zero_frame,
-            asids: Asids::new(asid_limit),
+            asids,
             events,
         })
     }
@@ -49,8 +49,9 @@ impl<M: Mmu> Memory<M> {
         self.zero_frame
     }
 
+    /// The address-space identifiers.
     #[inline]
-    pub(crate) fn asids(&self) -> &Asids {
+    pub fn asids(&self) -> &Asids {
         &self.asids
     }
 

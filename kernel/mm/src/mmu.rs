@@ -62,8 +62,8 @@ pub trait Mmu {
     /// TLBI VAE1 and DSB NSH: as [`Mmu::tlbi_vae1is`], complete on return, on this processor only.
     fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr);
 
-    /// TLBI VMALLE1IS: every entry of EL1&0, on every processor.
-    fn tlbi_vmalle1is(&self);
+    /// TLBI VMALLE1 and DSB NSH: every entry of EL1&0, complete on return, on this processor only.
+    fn tlbi_vmalle1_local(&self);
 
     /// Copies the 4 KiB of `from` to `to`. `to` is referenced by no descriptor.
     fn copy_frame(&self, from: Frame, to: Frame);

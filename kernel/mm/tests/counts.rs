@@ -77,7 +77,7 @@ impl Mmu for Processor {
 
     fn tlbi_vae1_local(&self, _asid: Asid, _address: VirtAddr) {}
 
-    fn tlbi_vmalle1is(&self) {}
+    fn tlbi_vmalle1_local(&self) {}
 
     fn copy_frame(&self, _from: Frame, _to: Frame) {}
 

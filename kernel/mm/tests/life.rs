@@ -51,6 +51,7 @@ impl Life {
         let others = Rc::downgrade(&self.world);
         self.world.mmu().set_interloper(Some(Rc::new(move || {
             if let Some(world) = others.upgrade()
+                && world.is_busy()
                 && world.throw(|dice| dice.one_in(24))
                 && let Some(cpu) = world.free_cpu()
             {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Steps between two full checks, unless `HOLSTEIN_CHECK_EVERY` says otherwise.
 const CHECK_EVERY: u64 = 40;
 
-/// The settings of a seed: some lives are short of memory, some of ASIDs.
+/// The settings of a seed: some lives are short of memory, some of ASIDs, some have but one.
 pub fn settings_of(seed: u64) -> Settings {
     let mut settings = Settings {
         is_caught: true,
@@ -23,7 +23,10 @@ pub fn settings_of(seed: u64) -> Settings {
         settings.frames = 150;
     }
     if seed % 3 == 1 {
-        settings.asid_limit = MAX_CPUS as u32 + 2;
+        settings.asid_limit = Some(MAX_CPUS as u32 + 2);
+    }
+    if seed % 12 == 5 {
+        settings.asid_limit = None;
     }
     settings
 }

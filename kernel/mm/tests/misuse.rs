@@ -278,7 +278,7 @@ fn a_table_linked_before_its_entries_are_visible() {
 fn one_asid_on_two_roots() {
     let mmu = machine();
     mmu.activate(OTHER, ASID);
-    complains(&mmu, "runs with it");
+    complains(&mmu, "runs with asid 7");
 }
 
 #[test]

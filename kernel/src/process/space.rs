@@ -92,6 +92,9 @@ impl Space {
 
     /// Puts the space into this processor's TTBR0.
     pub fn activate(&self) {
+        if memory::get().asids().is_fixed() {
+            platform::memory::deactivate();
+        }
         self.with(|space| {
             let (root, asid) = space.activate(memory::get());
             platform::memory::activate(root, asid);

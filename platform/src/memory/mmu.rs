@@ -77,8 +77,9 @@ impl Mmu for BoardMmu {
     }
 
     #[inline(always)]
-    fn tlbi_vmalle1is(&self) {
-        arch::tlbi_vmalle1is();
+    fn tlbi_vmalle1_local(&self) {
+        arch::tlbi_vmalle1();
+        arch::dsb_nsh();
     }
 
     #[inline(always)]

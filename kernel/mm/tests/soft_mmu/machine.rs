@@ -7,6 +7,7 @@ use super::random::Random;
 use super::sabotage::Sabotage;
 use super::tlb::{Cached, Scope, Tlb};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Words in a frame.
 pub const FRAME_WORDS: usize = 512;
@@ -45,6 +46,11 @@ pub struct PendingStore {
 pub struct Cpu {
     /// TTBR0_EL1: root and ASID; `None` is the empty table.
     pub ttbr0: Option<(u32, u16)>,
+    /// It is in the kernel, between the choice of another address space and the write to TTBR0: it may walk for what it
+    /// leaves, and uses nothing of it.
+    pub is_leaving: bool,
+    /// The root that each ASID belongs to here: of what the TLB holds under other ASIDs nothing may be used again.
+    pub owners: BTreeMap<u16, u32>,
     /// Its TLB and walk caches.
     pub tlb: Tlb,
     /// Stores that no barrier has followed yet.
@@ -65,14 +71,14 @@ pub struct Machine {
     frames: Vec<FrameState>,
     /// The processors.
     pub cpus: Vec<Cpu>,
-    /// The root that each live ASID belongs to.
-    pub owners: BTreeMap<u16, u32>,
     /// The adversary's dice.
     pub random: Random,
     /// Addresses that speculation likes, most wanted last.
     pub hot: Vec<u64>,
     /// How the machine disobeys.
     pub sabotage: Option<Sabotage>,
+    /// All address spaces are meant to run under one ASID.
+    pub is_one_asid: bool,
     /// Where reference counts are kept.
     pub count_of: Option<CountOf>,
     /// What happened.
@@ -89,10 +95,10 @@ impl Machine {
             words: vec![JUNK; frames * FRAME_WORDS],
             frames: vec![FrameState::default(); frames],
             cpus: (0..cpus).map(|_| Cpu::default()).collect(),
-            owners: BTreeMap::new(),
             random: Random::new(seed),
             hot: Vec::new(),
             sabotage: None,
+            is_one_asid: false,
             count_of: None,
             history: History::default(),
             complaint: None,
@@ -104,6 +110,13 @@ impl Machine {
     pub fn complain(&mut self, what: impl FnOnce() -> String) {
         if self.complaint.is_none() {
             self.complaint = Some(format!("{}\nthe last events:\n{}", what(), self.history));
+        }
+    }
+
+    /// Notes a breach if there is one.
+    pub fn complain_if(&mut self, is_breach: bool, what: impl FnOnce() -> String) {
+        if is_breach {
+            self.complain(what);
         }
     }
 
@@ -176,20 +189,24 @@ impl Machine {
         self.content(frame)[..zeroed].fill(0);
     }
 
-    /// Copies a frame.
-    pub fn copy_frame(&mut self, cpu: usize, from: u32, to: u32) {
+    /// Begins the copy of a frame: where it goes, and how many words of it.
+    pub fn begin_copy(&mut self, cpu: usize, from: u32, to: u32) -> (u32, usize) {
         self.begin_content(cpu, "copy to, from", to, from);
         if self.count(from) == 0 || from == to {
             self.complain(|| format!("copy of frame {from:#x}, which is free or the target"));
         }
-        let (copied, to) = match self.sabotage {
-            Some(Sabotage::SwallowCopyFrame) => (0, to),
-            Some(Sabotage::PartialCopyFrame) => (FRAME_WORDS / 2, to),
-            Some(Sabotage::CopyFrameElsewhere) if self.has(to + 1) => (FRAME_WORDS, to + 1),
-            _ => (FRAME_WORDS, to),
-        };
-        let source = self.content(from)[..copied].to_vec();
-        self.content(to)[..copied].copy_from_slice(&source);
+        match self.sabotage {
+            Some(Sabotage::SwallowCopyFrame) => (to, 0),
+            Some(Sabotage::PartialCopyFrame) => (to, FRAME_WORDS / 2),
+            Some(Sabotage::CopyFrameElsewhere) if self.has(to + 1) => (to + 1, FRAME_WORDS),
+            _ => (to, FRAME_WORDS),
+        }
+    }
+
+    /// Copies some words of a frame.
+    pub fn copy_words(&mut self, from: u32, to: u32, words: Range<usize>) {
+        let source = self.content(from)[words.clone()].to_vec();
+        self.content(to)[words].copy_from_slice(&source);
     }
 
     /// DC CVAU, DSB ISH, IC IVAU, DSB ISH, ISB over a frame: its barriers also complete what was pending.
@@ -200,13 +217,12 @@ impl Machine {
         }
     }
 
-    /// Whether the ASID may be used for a translation: it has an owner, or stands in a TTBR0.
-    fn is_live(&self, asid: u16) -> bool {
-        self.owners.contains_key(&asid)
-            || self
-                .cpus
-                .iter()
-                .any(|cpu| cpu.ttbr0.is_some_and(|(_, active)| active == asid))
+    /// Every ASID with its root, once for each processor that may use the two for a translation.
+    pub fn owners(&self) -> impl Iterator<Item = (usize, u16, u32)> {
+        self.cpus
+            .iter()
+            .enumerate()
+            .flat_map(|(number, cpu)| cpu.owners.iter().map(move |(asid, root)| (number, *asid, *root)))
     }
 
     fn check_unreached(&mut self, frame: u32, verb: &str) {
@@ -224,17 +240,20 @@ impl Machine {
         }
     }
 
-    /// The first remembered descriptor of a live ASID that `wanted` accepts, by ASID, level, address and itself.
+    /// The first remembered descriptor of an owned ASID that `wanted` accepts, by the owner, level, address and itself.
     pub fn find_cached(
         &self,
-        wanted: impl Fn(u16, u8, u64, &Cached) -> bool,
+        wanted: impl Fn(u32, u8, u64, &Cached) -> bool,
     ) -> Option<(usize, u16, u8, u64)> {
         self.cpus.iter().enumerate().find_map(|(number, cpu)| {
-            let mut live = cpu.tlb.spaces().filter(|(asid, _)| self.is_live(*asid));
-            live.find_map(|(asid, space)| {
+            let mut live = cpu
+                .tlb
+                .spaces()
+                .filter_map(|(asid, space)| Some((asid, *cpu.owners.get(&asid)?, space)));
+            live.find_map(|(asid, root, space)| {
                 let found = space
                     .all()
-                    .find(|(level, address, entry)| wanted(asid, *level, *address, entry));
+                    .find(|(level, address, entry)| wanted(root, *level, *address, entry));
                 found.map(|(level, address, _)| (number, asid, level, address))
             })
         })

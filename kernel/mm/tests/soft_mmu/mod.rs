@@ -113,18 +113,38 @@ impl SoftMmu {
         self.machine.borrow().complaint().map(str::to_owned)
     }
 
-    /// TTBR0_EL1 of the acting processor is written, and `asid` belongs to `root` from now on.
+    /// The acting processor is about to leave its address space.
+    pub fn begin_switch(&self) {
+        self.machine.borrow_mut().cpus[self.cpu.get()].is_leaving = true;
+    }
+
+    /// TTBR0_EL1 of the acting processor is written, and `asid` belongs to `root` there from now on. Others go first.
     pub fn activate(&self, root: Frame, asid: Asid) {
+        self.interrupt();
         let mut machine = self.machine.borrow_mut();
+        machine.speculate();
         machine.history.push(
             self.cpu.get(),
             Event::Instruction("msr ttbr0_el1", u64::from(root.0), u64::from(asid.0)),
         );
         machine.check_activation(root.0, asid.0);
-        machine.cpus[self.cpu.get()].ttbr0 = Some((root.0, asid.0));
-        if machine.owners.insert(asid.0, root.0) != Some(root.0) {
-            machine.check_asid(asid.0, root.0);
+        let cpu = self.cpu.get();
+        machine.cpus[cpu].ttbr0 = Some((root.0, asid.0));
+        machine.cpus[cpu].is_leaving = false;
+        // What the root ran under before is nobody's.
+        for other in &mut machine.cpus {
+            other
+                .owners
+                .retain(|owned, owner| *owner != root.0 || *owned == asid.0);
         }
+        if machine.cpus[cpu].owners.insert(asid.0, root.0) != Some(root.0) {
+            machine.check_asid(cpu, asid.0, root.0);
+        }
+    }
+
+    /// All address spaces run under one ASID from now on.
+    pub fn expect_one_asid(&self) {
+        self.machine.borrow_mut().is_one_asid = true;
     }
 
     /// The acting processor goes to the empty table.
@@ -138,10 +158,9 @@ impl SoftMmu {
 
     /// No space has this root any more: its ASIDs are nobody's.
     pub fn disown(&self, root: Frame) {
-        self.machine
-            .borrow_mut()
-            .owners
-            .retain(|_, owner| *owner != root.0);
+        for cpu in &mut self.machine.borrow_mut().cpus {
+            cpu.owners.retain(|_, owner| *owner != root.0);
+        }
     }
 
     /// TTBR0_EL1 of `cpu`.
@@ -159,15 +178,10 @@ impl SoftMmu {
     /// Every translation that any processor could still use for `root` must be right. Call it when nobody is at work.
     pub fn check_root(&self, root: Frame) {
         let mut machine = self.machine.borrow_mut();
-        let asids: Vec<u16> = machine
-            .owners
-            .iter()
-            .filter(|(_, r)| **r == root.0)
-            .map(|(asid, _)| *asid)
-            .collect();
-        asids
-            .into_iter()
-            .for_each(|asid| machine.check_asid(asid, root.0));
+        let owned: Vec<(usize, u16, u32)> = machine.owners().filter(|(_, _, r)| *r == root.0).collect();
+        for (cpu, asid, root) in owned {
+            machine.check_asid(cpu, asid, root);
+        }
     }
 
     /// The acting processor, in EL0, uses `address`: the frame it reaches, or `None` for a fault.
@@ -234,6 +248,13 @@ impl SoftMmu {
         }
     }
 
+    /// Between two reads others act, too, but less often: a table has many entries.
+    fn interrupt_reading(&self) {
+        if self.machine.borrow_mut().random.one_in(30) {
+            self.interrupt();
+        }
+    }
+
     /// One step of the machine, with unkindness on both sides.
     fn step<T>(&self, act: impl FnOnce(&mut Machine, usize) -> T) -> T {
         self.interrupt();
@@ -251,6 +272,7 @@ impl Mmu for SoftMmu {
     }
 
     fn load(&self, table: Frame, index: usize) -> Descriptor {
+        self.interrupt_reading();
         Descriptor(self.machine.borrow().word(table.0, index))
     }
 
@@ -279,15 +301,19 @@ impl Mmu for SoftMmu {
     }
 
     fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr) {
-        self.step(|machine, cpu| machine.tlbi_local(cpu, Scope::Address(asid.0, address.0)));
+        self.step(|machine, cpu| machine.tlbi_local(cpu, "tlbi vae1", Scope::Address(asid.0, address.0)));
     }
 
-    fn tlbi_vmalle1is(&self) {
-        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vmalle1is", Scope::All));
+    fn tlbi_vmalle1_local(&self) {
+        self.step(|machine, cpu| machine.tlbi_local(cpu, "tlbi vmalle1", Scope::All));
     }
 
     fn copy_frame(&self, from: Frame, to: Frame) {
-        self.step(|machine, cpu| machine.copy_frame(cpu, from.0, to.0));
+        // A copy takes its time, and others may store meanwhile.
+        let (to, words) = self.step(|machine, cpu| machine.begin_copy(cpu, from.0, to.0));
+        for part in [0..words / 2, words / 2..words] {
+            self.step(|machine, _| machine.copy_words(from.0, to, part));
+        }
     }
 
     fn zero_frame(&self, frame: Frame) {

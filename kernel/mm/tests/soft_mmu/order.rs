@@ -45,10 +45,10 @@ impl Machine {
     /// Write access is given back to a subtree: from this moment no processor may hold a writable leaf that the tables below
     /// do not grant, though the path above made it harmless until now.
     fn check_opened(&mut self, table: u32) {
-        let owners: Vec<(u16, u32)> = self.owners.iter().map(|(asid, root)| (*asid, *root)).collect();
-        for (asid, root) in owners {
+        let owners: Vec<(usize, u16, u32)> = self.owners().collect();
+        for (cpu, asid, root) in owners {
             if self.tables_below(std::iter::once(root)).contains(&table) {
-                self.check_writes(asid, root);
+                self.check_writes(cpu, asid, root);
             }
         }
     }
@@ -85,13 +85,10 @@ impl Machine {
         }
         if self.sources(table) > 0 {
             let life = self.life(table);
-            let before = self.find_cached(|asid, level, address, entry| {
+            let before = self.find_cached(|root, level, address, entry| {
                 (entry.table, entry.index as usize, entry.life) == (table, index, life)
                     && output(entry.raw) != target
-                    && self
-                        .owners
-                        .get(&asid)
-                        .is_some_and(|root| self.table_for(*root, address, level) == Some(table))
+                    && self.table_for(root, address, level) == Some(table)
             });
             if let Some((holder, asid, level, address)) = before {
                 self.complain(|| {
@@ -118,8 +115,7 @@ impl Machine {
 
     /// Every table that a walk from a live root can come to.
     fn reachable_tables(&self) -> BTreeSet<u32> {
-        let active = self.cpus.iter().filter_map(|cpu| cpu.ttbr0.map(|(root, _)| root));
-        self.tables_below(active.chain(self.owners.values().copied()))
+        self.tables_below(self.owners().map(|(_, _, root)| root))
     }
 
     fn tables_below(&self, roots: impl Iterator<Item = u32>) -> BTreeSet<u32> {
@@ -213,13 +209,16 @@ impl Machine {
         }
     }
 
-    /// TLBI VAE1 with its DSB NSH.
-    pub fn tlbi_local(&mut self, cpu: usize, scope: Scope) {
-        self.note_tlbi(cpu, "tlbi vae1", scope);
-        if self.sabotage != Some(Sabotage::SwallowVae1Local)
-            && let Some(scope) = self.bend_scope(scope)
-        {
-            self.forget(cpu, scope, u64::MAX);
+    /// TLBI VAE1 or VMALLE1 with its DSB NSH.
+    pub fn tlbi_local(&mut self, cpu: usize, name: &'static str, scope: Scope) {
+        self.note_tlbi(cpu, name, scope);
+        let target = match (self.sabotage, scope) {
+            (Some(Sabotage::SwallowVae1Local), Scope::Address(..)) => return,
+            (Some(Sabotage::Vmalle1OfNeighbour), Scope::All) => (cpu + 1) % self.cpus.len(),
+            _ => cpu,
+        };
+        if let Some(scope) = self.bend_scope(scope) {
+            self.forget(target, scope, u64::MAX);
         }
     }
 
@@ -236,7 +235,7 @@ impl Machine {
     fn bend_scope(&self, scope: Scope) -> Option<Scope> {
         use Sabotage as S;
         match (self.sabotage, scope) {
-            (Some(S::SwallowVmalle1is), Scope::All) => None,
+            (Some(S::SwallowVmalle1), Scope::All) => None,
             (Some(S::SwallowAside1is), Scope::Asid(_)) => None,
             (Some(S::SwallowVale1is), Scope::LastLevel(..)) => None,
             (Some(S::SwallowVae1is), Scope::Address(..)) => None,
@@ -285,7 +284,8 @@ impl Machine {
         }
     }
 
-    /// TTBR0 is written: the tree must be visible, and the ASID belong to no other root that is in use.
+    /// TTBR0 is written: the tree must be visible, the ASID belong to no other root that is in use, and the root run under no
+    /// other ASID, since a TLBI names but one.
     pub fn check_activation(&mut self, root: u32, asid: u16) {
         let pending = self.cpus.iter().any(|cpu| !cpu.stores.is_empty());
         if pending {
@@ -297,13 +297,12 @@ impl Machine {
                 self.complain(|| format!("root {root:#x} is activated before its tables are visible"));
             }
         }
-        let other = self
-            .cpus
-            .iter()
-            .filter_map(|cpu| cpu.ttbr0)
-            .find(|(r, a)| *a == asid && *r != root);
-        if let Some((other, _)) = other {
-            self.complain(|| format!("asid {asid} on root {root:#x} while root {other:#x} runs with it"));
+        let staying = self.cpus.iter().filter(|cpu| !cpu.is_leaving);
+        let running: Vec<(u32, u16)> = staying.filter_map(|cpu| cpu.ttbr0).collect();
+        for (other, with) in running {
+            self.complain_if((other == root) != (with == asid) && !self.is_one_asid, || {
+                format!("asid {asid} on root {root:#x} while root {other:#x} runs with asid {with}")
+            });
         }
     }
 }

@@ -12,8 +12,10 @@ pub enum Sabotage {
     SwallowVale1is,
     /// The local TLBI VAE1 does nothing.
     SwallowVae1Local,
-    /// TLBI VMALLE1IS, the roll-over flush, does nothing.
-    SwallowVmalle1is,
+    /// The local TLBI VMALLE1, by which a processor follows a roll-over, does nothing.
+    SwallowVmalle1,
+    /// The local TLBI VMALLE1 clears another processor's TLB.
+    Vmalle1OfNeighbour,
     /// TLBI ASIDE1IS reaches one address only.
     Aside1isOfOneAddress,
     /// TLBI VAE1IS leaves the walk caches alone.
@@ -62,14 +64,15 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 27] = {
+    pub const ALL: [Sabotage; 28] = {
         use Sabotage::*;
         [
             SwallowAside1is,
             SwallowVae1is,
             SwallowVale1is,
             SwallowVae1Local,
-            SwallowVmalle1is,
+            SwallowVmalle1,
+            Vmalle1OfNeighbour,
             Aside1isOfOneAddress,
             Vae1isOfLastLevel,
             WrongAsid,

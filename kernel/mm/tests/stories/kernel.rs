@@ -67,7 +67,7 @@ fn case_15_code_written_before_and_after_fork() {
 fn case_18_a_tiny_asid_space_rolls_over() {
     let limit = MAX_CPUS as u32 + 2;
     let world = World::new(Settings {
-        asid_limit: limit,
+        asid_limit: Some(limit),
         ..Settings::new(1)
     });
     world.mmu().set_hot(vec![PAGES.0]);

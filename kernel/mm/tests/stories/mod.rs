@@ -20,6 +20,9 @@ use std::rc::Rc;
 /// Eight private pages, the stage of most stories.
 const PAGES: VirtAddr = VirtAddr(0x4010_0000);
 const LEN: u64 = 8;
+/// Rounds of the stories in which two processors are at work at once.
+const ROUNDS: u64 = 100_000;
+
 const RW: Protection = Protection::READ_WRITE;
 const RWX: Protection = Protection {
     read: true,
@@ -37,14 +40,36 @@ fn pages(first: u64, count: u64) -> PageRange {
     PageRange::new(page(first), count << 12).unwrap()
 }
 
+/// The settings of the stories of many rounds: the ASIDs roll over again and again.
+fn few_asids(seed: u64) -> Settings {
+    Settings {
+        asid_limit: Some(64),
+        ..Settings::new(seed)
+    }
+}
+
 /// A world with a process on processor 0 that has written all its pages: page n holds n + 1.
 fn parent_of_eight_pages() -> (Rc<World>, Rc<Space>) {
-    let (world, parent) = empty_parent(Settings::new(1));
+    eight_written_pages(Settings::new(1))
+}
+
+fn eight_written_pages(settings: Settings) -> (Rc<World>, Rc<Space>) {
+    let (world, parent) = empty_parent(settings);
     world
         .map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW))
         .unwrap();
     (0..LEN).for_each(|nth| store(&world, 0, nth, nth + 1));
     (world, parent)
+}
+
+/// What other processors do at each step of the machine from now on.
+fn interrupt_with(world: &Rc<World>, act: impl Fn(&World) + 'static) {
+    let others = Rc::downgrade(world);
+    world.mmu().set_interloper(Some(Rc::new(move || {
+        if let Some(world) = others.upgrade() {
+            act(&world);
+        }
+    })));
 }
 
 fn empty_parent(settings: Settings) -> (Rc<World>, Rc<Space>) {

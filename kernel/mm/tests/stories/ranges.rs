@@ -68,36 +68,45 @@ fn case_10_a_mapping_in_the_hole_of_a_shared_table() {
     world.finish();
 }
 
+/// The pages move to and fro, in memory that is shared with a child now and then, while a thread on processor 1 stores
+/// through what its TLB still holds.
 #[test]
 fn case_11_mremap_while_another_thread_writes() {
-    for seed in 0..50 {
-        let (world, parent) = empty_parent(Settings::new(seed));
-        world
-            .map(0, &parent, Placement::Fixed(PAGES), LEN, &Mapping::anonymous(RW))
-            .unwrap();
-        (0..LEN).for_each(|nth| store(&world, 0, nth, nth + 1));
+    const MOVES_OF_A_SEED: u64 = 1_000;
+    let (here, there) = (
+        pages(0, LEN),
+        PageRange::new(VirtAddr(0x10_0000_0000), LEN << 12).unwrap(),
+    );
+    let at = |range: PageRange, nth| VirtAddr(range.start().0 + (nth << 12));
+    for seed in 0..ROUNDS / MOVES_OF_A_SEED {
+        let (world, parent) = eight_written_pages(few_asids(seed));
         assert!(world.run(1, &parent));
-        world.mmu().warm_all();
-        let writer = Rc::downgrade(&world);
-        world.mmu().set_interloper(Some(Rc::new(move || {
-            if let Some(world) = writer.upgrade()
-                && let Some(space) = world.running(1)
-            {
+        let (mut from, mut to) = (here, there);
+        for round in 0..MOVES_OF_A_SEED {
+            let child = (round % 8 == 0).then(|| fork_to(&world, &parent, 2));
+            interrupt_with(&world, move |world| {
+                let space = world.running(1).expect("the thread runs on");
                 let value = world.fresh_value();
-                world.access_busy(1, &space, page(value >> 16 & 7), 1, Use::Store(value));
-            }
-        })));
-        let target = VirtAddr(0x10_0000_0000);
-        world
-            .remap(0, &parent, pages(0, LEN), LEN, RemapPlacement::Fixed(target))
-            .unwrap();
-        world.mmu().set_interloper(None);
-        assert_eq!(world.access(1, page(3), 0, Use::Load), MAP_ERR);
-        for nth in 0..LEN {
-            let address = VirtAddr(target.0 + (nth << 12));
-            assert_eq!(world.access(1, address, 0, Use::Load).value(), nth + 1);
+                world.access_busy(1, &space, at(from, value >> 16 & 7), 1, Use::Store(value));
+            });
+            world
+                .remap(0, &parent, from, LEN, RemapPlacement::Fixed(to.start()))
+                .unwrap();
+            world.mmu().set_interloper(None);
+            (from, to) = (to, from);
+            let nth = round % LEN;
+            assert_eq!(world.access(1, at(to, nth), 0, Use::Load), MAP_ERR);
+            assert_eq!(world.access(1, at(from, nth), 0, Use::Load).value(), nth + 1);
             // Whatever the other thread last stored is there too: the shadow knows it.
-            world.access(0, address, 1, Use::Load).value();
+            for nth in 0..LEN {
+                world.access(0, at(from, nth), 1, Use::Load).value();
+            }
+            if let Some(child) = child {
+                assert!(world.exit(2, &child));
+            }
+            if round % 250 == 0 {
+                world.check_everything();
+            }
         }
         world.finish();
     }

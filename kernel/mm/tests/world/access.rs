@@ -1,7 +1,7 @@
 //! What programs do: load, store, execute. Through the machine's TLBs, with the fault path of the heart behind them.
 
 use super::shadow::Verdict;
-use super::{Space, World, bump};
+use super::{Intrusion, Space, World, bump};
 use crate::soft_mmu::{Moment, PROBES};
 use mm::{Access, Outcome, Resolution, VirtAddr};
 use std::rc::Rc;
@@ -161,10 +161,12 @@ impl World {
         let value = match what {
             Use::Store(value) => {
                 if moment == Moment::Busy {
-                    space
-                        .intrusions
-                        .borrow_mut()
-                        .push((byte.page_start(), probe, should_be));
+                    space.intrusions.borrow_mut().push(Intrusion {
+                        page: byte.page_start(),
+                        probe,
+                        before: should_be,
+                        value,
+                    });
                 }
                 self.mmu().write_probe(frame, probe, value);
                 // What a program writes it makes executable itself: DC CVAU, IC IVAU on its own line, and no other.

@@ -17,7 +17,7 @@ use crate::soft_mmu::SoftMmu;
 use crate::soft_mmu::random::Random;
 use crate::soft_mmu::sabotage::Sabotage;
 pub use access::{Seen, Use};
-use mm::{AddressSpace, FaultCounts, Frame, MappedPage, Memory, PageRange, VirtAddr};
+use mm::{AddressSpace, Asids, FaultCounts, Frame, MappedPage, Memory, PageRange, VirtAddr};
 use object::{Object, Role, enter_machine};
 use ram::Ram;
 use shadow::Shadow;
@@ -38,8 +38,8 @@ pub struct Settings {
     pub frames: usize,
     /// Processors.
     pub cpus: usize,
-    /// ASIDs are below this.
-    pub asid_limit: u32,
+    /// ASIDs are below this; `None`: all spaces have the same.
+    pub asid_limit: Option<u32>,
     /// How the machine disobeys.
     pub sabotage: Option<Sabotage>,
     /// Somebody catches the panic of a complaint, so that it need not be printed where it arises.
@@ -53,7 +53,7 @@ impl Settings {
             seed,
             frames: 640,
             cpus: 4,
-            asid_limit: 1 << 16,
+            asid_limit: Some(1 << 16),
             sabotage: None,
             is_caught: false,
         }
@@ -72,8 +72,17 @@ pub struct Space {
     users: Cell<usize>,
     /// Pages that the operation under way is about to make, which nobody may talk about yet.
     forming: Cell<Option<PageRange>>,
-    /// Stores that other processors did during the operation under way: page, probe, value before.
-    intrusions: RefCell<Vec<(VirtAddr, usize, u64)>>,
+    /// Stores that other processors did during the operation under way.
+    intrusions: RefCell<Vec<Intrusion>>,
+}
+
+/// A store by one thread while another is inside an operation on their space.
+#[derive(Clone, Copy, Debug)]
+struct Intrusion {
+    page: VirtAddr,
+    probe: usize,
+    before: u64,
+    value: u64,
 }
 
 /// One processor as the kernel sees it.
@@ -123,7 +132,11 @@ impl World {
     pub fn new(settings: Settings) -> Rc<World> {
         let ram = Ram::leak(FIRST_FRAME, settings.frames);
         let mmu = SoftMmu::new(FIRST_FRAME, settings.frames, settings.cpus, settings.seed);
-        let memory = Memory::new(mmu, ram.frames(), settings.asid_limit).expect("a frame for the zero frame");
+        if settings.asid_limit.is_none() {
+            mmu.expect_one_asid();
+        }
+        let asids = settings.asid_limit.map_or_else(Asids::fixed, Asids::new);
+        let memory = Memory::new(mmu, ram.frames(), asids).expect("a frame for the zero frame");
         let memory = Rc::new(memory);
         enter_machine(Some(Rc::clone(&memory)));
         let counts = Rc::downgrade(&memory);
@@ -260,16 +273,21 @@ impl World {
     }
 
     /// `cpu` goes on with a thread of the space; false when the space's lock is held, or the lock of the ASIDs: that one the
-    /// heart holds during a roll-over, and another processor would spin for it.
+    /// heart holds while a processor clears its TLB, and another processor would spin for it.
     pub fn run(&self, cpu: usize, space: &Rc<Space>) -> bool {
-        if self.is_switching.replace(true) {
+        if self.is_switching.get() {
             return false;
         }
         let entered = self.with_space(cpu, space, |inner| {
+            if self.memory.asids().is_fixed() {
+                self.mmu().deactivate();
+            }
+            self.mmu().begin_switch();
+            self.is_switching.set(true);
             let (root, asid) = inner.activate(&self.memory);
+            self.is_switching.set(false);
             self.mmu().activate(root, asid);
         });
-        self.is_switching.set(false);
         if entered.is_some() {
             *self.processors[cpu].running.borrow_mut() = Some(Rc::clone(space));
         }

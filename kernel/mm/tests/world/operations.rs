@@ -3,7 +3,7 @@
 
 use super::object::Object;
 use super::shadow::Page;
-use super::{Space, World, bump};
+use super::{Intrusion, Space, World, bump};
 use mm::{
     Backing, MapError, MapRequest, PageRange, PageSource, Placement, Protection, Purpose, Sharing, VirtAddr,
 };
@@ -104,20 +104,41 @@ impl World {
         Some(child)
     }
 
-    /// What other threads of the parent stored during the fork: the child may have it or not, and keeps what it has.
+    /// What other threads of the parent stored during the fork: there is a moment such that the child has all that was stored
+    /// before it, and nothing that was stored later.
     fn settle_intrusions(&self, parent: &Space, child: &Space) {
-        for (page, probe, before) in parent.intrusions.borrow_mut().drain(..) {
-            let Some(there) = self.mmu().truth(child.root, page) else {
-                continue;
-            };
-            let seen = self.mmu().read_probe(mm::Frame(there.frame), probe);
-            let mut shadow = child.shadow.borrow_mut();
-            let is_private = shadow
-                .page(page)
-                .is_some_and(|page| page.sharing == Sharing::Private);
-            if let Some(page) = shadow.page_mut(page).filter(|_| is_private && seen == before) {
-                page.store(probe, before);
+        let mut shadow = child.shadow.borrow_mut();
+        let is_private = |at| {
+            shadow
+                .page(at)
+                .is_some_and(|page| page.sharing == Sharing::Private)
+        };
+        let all = parent.intrusions.take();
+        let stores: Vec<Intrusion> = all.into_iter().filter(|store| is_private(store.page)).collect();
+        let seen = |store: &Intrusion| {
+            let there = self.mmu().truth(child.root, store.page)?;
+            Some(self.mmu().read_probe(mm::Frame(there.frame), store.probe))
+        };
+        let moment = stores
+            .iter()
+            .rposition(|store| seen(store) == Some(store.value))
+            .map_or(0, |last| last + 1);
+        for (nth, store) in stores.iter().enumerate().rev() {
+            let page = shadow.page_mut(store.page).expect("its sharing is known");
+            if nth >= moment {
+                page.store(store.probe, store.before);
             }
+        }
+        for store in &stores {
+            let expected = shadow.page(store.page).map(|page| page.words()[store.probe]);
+            let seen = seen(store);
+            self.mmu().complain_if(seen != expected, || {
+                format!(
+                    "fork is not of one moment: the child has {seen:x?} at {:?}, but {expected:x?} belongs to what it has of \
+                     the stores of others: {stores:x?}",
+                    store.page
+                )
+            });
         }
     }
 
