@@ -44,6 +44,10 @@ soak: ## random work on four processors for SECONDS=600 from SEED=n, on the chec
 	@PROFILE=checked .ci/image
 	@.ci/soak "$(or $(SECONDS),600)" $(SEED)
 
+profile: image ## where the instructions of one fork, fault, copy, switch, life, exec or row of bench go (WHAT=fork)
+	@.ci/setup run
+	@.ci/bench run profile $(or $(WHAT),fork)
+
 sdcard: image ## write target/holstein/sdcard.img for a Raspberry Pi 4
 	@.ci/setup sdcard
 	@.ci/sdcard
@@ -56,4 +60,4 @@ check: ## formatting, lints as errors, and the rules of the house
 	@.ci/setup check
 	@.ci/check
 
-.PHONY: help image run demo test soak bench bench-linux bench-wall sdcard debug check
+.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug check

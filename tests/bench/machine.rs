@@ -108,7 +108,7 @@ impl Machine {
 }
 
 /// QEMU is over, or is made to be.
-fn end(child: &mut Child) -> Result<()> {
+pub fn end(child: &mut Child) -> Result<()> {
     if child.try_wait()?.is_none() {
         child.kill()?;
     }
@@ -117,7 +117,7 @@ fn end(child: &mut Child) -> Result<()> {
 }
 
 /// The console's lines, read by a thread of its own.
-fn lines(output: ChildStdout) -> Receiver<String> {
+pub fn lines(output: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let lines = BufReader::new(output)

@@ -15,6 +15,7 @@ mod chart;
 mod estimate;
 mod figures;
 mod machine;
+mod profile;
 mod table;
 
 use anyhow::{Context, Result, ensure};
@@ -73,6 +74,11 @@ fn committed(name: &str) -> PathBuf {
 fn run(choice: &Choice) -> Result<bool> {
     let folder = choice.machine.built.join("bench");
     std::fs::create_dir_all(&folder)?;
+    if let [verb, what, words @ ..] = choice.words.as_slice()
+        && verb == "profile"
+    {
+        return profile::run(&choice.machine, what, words).map(|()| true);
+    }
     let is_counted = choice.machine.clock == Clock::Instructions;
     let ours = choice.machine.run(&choice.words)?;
     let linux = if choice.has_linux {

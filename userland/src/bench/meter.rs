@@ -2,16 +2,25 @@
 
 use super::counts::{Counts, Reader};
 use crate::runtime::Result;
-use crate::runtime::measure::ticks;
+use crate::runtime::measure::{mark_begin, mark_end, ticks};
 
-/// Adds up the time of the parts that count; or, in a repeat that is not timed, what the kernel counted during them.
-/// The two exclude each other, because reading the counters is work for the kernel.
+/// Adds up the time of the parts that count; or, in a repeat that is not timed, what the kernel counted during them; or
+/// marks where they begin and end, for who watches the machine from outside. The three exclude each other, because
+/// reading the counters is work for the kernel.
 #[derive(Default)]
 pub struct Meter {
+    mode: Mode,
     ticks: u64,
     longest: u64,
-    reader: Option<Reader>,
     counts: Counts,
+}
+
+#[derive(Default)]
+enum Mode {
+    #[default]
+    Timing,
+    Counting(Reader),
+    Marking,
 }
 
 impl Meter {
@@ -23,23 +32,37 @@ impl Meter {
     /// A meter that reads the kernel's counters instead.
     pub fn counting() -> Result<Meter> {
         Ok(Meter {
-            reader: Some(Reader::new()?),
+            mode: Mode::Counting(Reader::new()?),
             ..Meter::default()
         })
     }
 
+    /// A meter that passes through [`mark_begin`] and [`mark_end`] instead.
+    pub fn marking() -> Meter {
+        Meter {
+            mode: Mode::Marking,
+            ..Meter::default()
+        }
+    }
+
     /// Does something that counts.
     pub fn time<T>(&mut self, deed: impl FnOnce() -> T) -> T {
-        match &self.reader {
-            None => {
+        match &self.mode {
+            Mode::Timing => {
                 let start = ticks();
                 let result = deed();
                 self.add(ticks() - start);
                 result
             }
-            Some(reader) => {
+            Mode::Counting(reader) => {
                 let (result, counts) = reader.during(deed);
                 self.counts.add(&counts);
+                result
+            }
+            Mode::Marking => {
+                mark_begin();
+                let result = deed();
+                mark_end();
                 result
             }
         }

@@ -1,9 +1,11 @@
 //! What the benchmark prints: one line for each figure, fields separated by tabs,
-//! `bench ROW UNIT MEDIAN LEAST MOST REPEATS COUNTS`; `bench-failed ROW WHY`; at the end `bench-end ROWS FAILED`.
+//! `bench ROW UNIT MEDIAN LEAST MOST REPEATS COUNTS`; `bench-failed ROW WHY`; at the end `bench-end ROWS FAILED`. Where deeds
+//! are only marked, `bench-marked ROW OPERATIONS` comes before each.
 
 use alloc::vec::Vec;
 
 use super::meter::Meter;
+use super::settings::Settings;
 use crate::runtime::measure::nanoseconds;
 use crate::runtime::memory::PAGE;
 use crate::runtime::time::TimeSpec;
@@ -21,9 +23,18 @@ pub const RATE: &str = "per_s";
 pub struct Report {
     figures: usize,
     failures: usize,
+    is_marking: bool,
 }
 
 impl Report {
+    /// With `is_marking` nothing is measured: each deed is done once between marks.
+    pub fn new(settings: &Settings) -> Report {
+        Report {
+            is_marking: settings.is_marking,
+            ..Report::default()
+        }
+    }
+
     /// Repeats a deed and reports the median time of one operation. Once before, unmeasured, to make everything warm;
     /// and once after, for the kernel's counters.
     pub fn measure(
@@ -34,6 +45,12 @@ impl Report {
         mut deed: impl FnMut(&mut Meter) -> Result<()>,
     ) -> Result<()> {
         deed(&mut Meter::timing())?;
+        if self.is_marking {
+            println!("bench-marked\t{name}\t{operations}");
+            rest();
+            self.figures += 1;
+            return deed(&mut Meter::marking());
+        }
         let mut samples = Vec::with_capacity(repeats);
         for _ in 0..repeats {
             let mut meter = Meter::timing();

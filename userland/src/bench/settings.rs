@@ -5,13 +5,15 @@ use alloc::vec::Vec;
 
 use crate::runtime::system;
 
-/// `bench [sizes=MIB,MIB...] [repeats=N] [ROW...]`
+/// `bench [marks] [sizes=MIB,MIB...] [repeats=N] [ROW...]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Memory sizes, in MiB, of the rows that are measured at several.
     pub sizes: Vec<usize>,
     /// How often a deed is repeated; at large sizes less often.
     pub repeats: usize,
+    /// Deeds are done between marks and not measured.
+    pub is_marking: bool,
     /// Names of rows; none means all.
     pub rows: Vec<String>,
 }
@@ -21,6 +23,7 @@ impl Default for Settings {
         Settings {
             sizes: [0, 1, 16, 64, 256, 1024, 2048, 4096].to_vec(),
             repeats: 11,
+            is_marking: false,
             rows: Vec::new(),
         }
     }
@@ -39,6 +42,7 @@ impl Settings {
                     .filter(|&repeats| repeats > 0)
                     .map(|repeats| settings.repeats = repeats),
                 Some(_) => None,
+                None if *word == "marks" => Some(settings.is_marking = true),
                 None => Some(settings.rows.push(word.to_string())),
             };
             is_understood.ok_or_else(|| word.to_string())?;

@@ -1,4 +1,4 @@
-//! `bench [sizes=MIB,...] [repeats=N] [ROW...]`: what system calls, faults and forks cost. Runs on Linux too.
+//! `bench [marks] [sizes=MIB,...] [repeats=N] [ROW...]`: what system calls, faults and forks cost. Runs on Linux too.
 //!
 //! Times are nanoseconds of the virtual counter: guest instructions, under QEMU's `-icount shift=0,sleep=off`. As the
 //! first process it mounts /proc, waits until a kernel has done what it does after boot, and powers off at the end.
@@ -42,11 +42,11 @@ fn bench(words: &[&str]) -> i32 {
     let settings = match Settings::parse(words) {
         Ok(settings) => settings,
         Err(word) => {
-            eprintln!("bench: {word}: expected sizes=MIB,MIB..., repeats=N or the name of a row");
+            eprintln!("bench: {word}: expected marks, sizes=MIB,MIB..., repeats=N or the name of a row");
             return 2;
         }
     };
-    let mut report = Report::default();
+    let mut report = Report::new(&settings);
     for row in rows().iter().filter(|row| settings.wants(row.name)) {
         if let Err(error) = (row.run)(&settings, &mut report) {
             report.fail(row.name, error);
@@ -60,6 +60,12 @@ fn bench(words: &[&str]) -> i32 {
 fn kernel() -> alloc::string::String {
     system::name().map_or_else(
         |error| alloc::format!("{error}"),
-        |name| alloc::format!("{} {}", system::field(&name.sysname), system::field(&name.release)),
+        |name| {
+            alloc::format!(
+                "{} {}",
+                system::field(&name.sysname),
+                system::field(&name.release)
+            )
+        },
     )
 }

@@ -20,6 +20,26 @@ pub fn nanoseconds(ticks: u64) -> u64 {
     (u128::from(ticks) * 1_000_000_000 / rate) as u64
 }
 
+/// A place that who traces the machine's execution knows by its symbol: what is to be looked at begins here.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn mark_begin() {
+    marked::<1>();
+}
+
+/// And ends here.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn mark_end() {
+    marked::<2>();
+}
+
+/// Keeps the two marks from being taken for the same function, or for none.
+#[inline(always)]
+fn marked<const MARK: usize>() {
+    core::hint::black_box(MARK);
+}
+
 /// Makes `count` calls of getppid(2): two instructions of loop and the call.
 #[cfg(target_arch = "aarch64")]
 pub fn null_calls(count: u64) {

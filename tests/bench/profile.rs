@@ -1,0 +1,276 @@
+//! Where the instructions go: the machine prints the address of each instruction that it executes, and those between
+//! the benchmark's marks are counted by function.
+
+use crate::machine::{self, Machine};
+use anyhow::{Context, Result, ensure};
+use object::{Object, ObjectSymbol};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+/// Short names for what is asked for most.
+const SHORT: [(&str, &str); 6] = [
+    ("fault", "demand_zero"),
+    ("copy", "copy_sequential"),
+    ("switch", "yield"),
+    ("life", "fork_exit_wait"),
+    ("exec", "fork_exec_wait"),
+    ("mmap", "mmap_munmap"),
+];
+/// How many functions are listed.
+const LISTED: usize = 40;
+
+/// The kernel's half of the address space.
+fn is_kernel(address: u64) -> bool {
+    address >> 63 == 1
+}
+
+/// Profiles a row: boots, traces, and prints the functions that cost most.
+pub fn run(machine: &Machine, what: &str, words: &[String]) -> Result<()> {
+    let row = SHORT
+        .iter()
+        .find(|(short, _)| *short == what)
+        .map_or(what, |(_, row)| row);
+    let mut arguments = vec!["marks".to_owned(), row.to_owned()];
+    arguments.extend_from_slice(words);
+    if !words.iter().any(|word| word.starts_with("sizes=")) {
+        arguments.push("sizes=0".to_owned());
+    }
+    let marks = Marks::of(&machine::programs(&machine.built).join("bench"))?;
+    let mut child = machine
+        .command(&arguments)?
+        .args([
+            "-accel",
+            "tcg,one-insn-per-tb=on",
+            "-d",
+            "exec,nochain",
+            "-D",
+            "/dev/stderr",
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("qemu-system-aarch64")?;
+    let console = machine::lines(child.stdout.take().context("no standard output")?);
+    let mut trace = Trace::new(marks);
+    let traced = trace.read(BufReader::with_capacity(
+        1 << 20,
+        child.stderr.take().context("no standard error")?,
+    ));
+    machine::end(&mut child)?;
+    traced?;
+    let operations = console.iter().find_map(|line| {
+        let (_, operations) = line.trim_end().strip_prefix("bench-marked\t")?.split_once('\t')?;
+        operations.parse::<u64>().ok()
+    });
+    let operations = operations.with_context(|| format!("no row {row} can be profiled"))?;
+    ensure!(trace.windows > 0, "{row} never passed its marks");
+    let functions = by_function(&trace.executed, &machine.built.join("kernel.elf"))?;
+    print!("{}", render(row, operations, &trace, &functions));
+    Ok(())
+}
+
+/// The addresses of the marks in the benchmark.
+struct Marks {
+    begin: u64,
+    end: u64,
+}
+
+impl Marks {
+    fn of(program: &Path) -> Result<Marks> {
+        let bytes = std::fs::read(program).with_context(|| program.display().to_string())?;
+        let elf = object::File::parse(bytes.as_slice())?;
+        let address = |name| {
+            let symbol = elf.symbols().find(|symbol| symbol.name() == Ok(name));
+            symbol
+                .map(|symbol| symbol.address())
+                .with_context(|| format!("the benchmark has no {name}"))
+        };
+        Ok(Marks {
+            begin: address("mark_begin")?,
+            end: address("mark_end")?,
+        })
+    }
+}
+
+/// How often each address was executed between the marks.
+struct Trace {
+    marks: Marks,
+    is_between: bool,
+    windows: u64,
+    executed: HashMap<u64, u64>,
+}
+
+impl Trace {
+    fn new(marks: Marks) -> Trace {
+        Trace {
+            marks,
+            is_between: false,
+            windows: 0,
+            executed: HashMap::new(),
+        }
+    }
+
+    fn read(&mut self, mut log: impl BufRead) -> Result<()> {
+        let mut line = Vec::new();
+        while log.read_until(b'\n', &mut line)? > 0 {
+            if let Some(address) = address(&line) {
+                self.execute(address);
+            }
+            line.clear();
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, address: u64) {
+        if address == self.marks.begin {
+            self.is_between = true;
+            self.windows += 1;
+        } else if address == self.marks.end {
+            self.is_between = false;
+        }
+        if self.is_between {
+            *self.executed.entry(address).or_default() += 1;
+        }
+    }
+
+    fn count(&self, is_counted: fn(u64) -> bool) -> u64 {
+        let counted = self.executed.iter().filter(|(address, _)| is_counted(**address));
+        counted.map(|(_, count)| count).sum()
+    }
+}
+
+/// The program counter of a line `Trace 0: HOST [CS/PC/FLAGS/CFLAGS] NAME`.
+fn address(line: &[u8]) -> Option<u64> {
+    let rest = &line[line.iter().position(|&byte| byte == b'[')?..];
+    let mut fields = rest.split(|&byte| byte == b'/');
+    let counter = std::str::from_utf8(fields.nth(1)?).ok()?;
+    u64::from_str_radix(counter, 16).ok()
+}
+
+/// Adds up the kernel's instructions by the function of our source that they were written in, inlined or not.
+fn by_function(executed: &HashMap<u64, u64>, kernel: &Path) -> Result<Vec<(String, u64)>> {
+    let loader =
+        addr2line::Loader::new(kernel).map_err(|error| anyhow::anyhow!("{}: {error}", kernel.display()))?;
+    let mut functions: HashMap<String, u64> = HashMap::new();
+    for (&address, count) in executed.iter().filter(|(address, _)| is_kernel(**address)) {
+        *functions.entry(function(&loader, address)).or_default() += count;
+    }
+    let mut functions: Vec<_> = functions.into_iter().collect();
+    functions.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    Ok(functions)
+}
+
+/// `file::function` of the innermost frame that is ours; of the standard library's own functions and of assembly, the
+/// symbol.
+fn function(loader: &addr2line::Loader, address: u64) -> String {
+    let mut outermost = None;
+    if let Ok(mut frames) = loader.find_frames(address) {
+        while let Ok(Some(frame)) = frames.next() {
+            let name = frame.function.as_ref().and_then(|name| name.demangle().ok());
+            let file = frame.location.as_ref().and_then(|location| location.file);
+            if let (Some(name), Some(file)) = (&name, file)
+                && is_ours(file)
+            {
+                return format!("{}::{}", stem(file), plain(name));
+            }
+            outermost = name.map(|name| plain(&name).to_owned()).or(outermost);
+        }
+    }
+    outermost
+        .or_else(|| {
+            loader
+                .find_symbol(address)
+                .map(|name| rustc_demangle::demangle(name).to_string())
+        })
+        .unwrap_or_else(|| format!("{address:#x}"))
+}
+
+/// A function's name without the types that it was made for.
+fn plain(name: &str) -> &str {
+    match name.find('<') {
+        None | Some(0) => name,
+        Some(end) => &name[..end],
+    }
+}
+
+fn is_ours(file: &str) -> bool {
+    !file.starts_with("/rustc/") && !file.contains("/registry/") && !file.contains("/rustlib/")
+}
+
+/// `mm/fault` of `/anywhere/kernel/mm/src/fault.rs`.
+fn stem(file: &str) -> String {
+    let file = file.strip_suffix(".rs").unwrap_or(file);
+    let (folder, rest) = file.rsplit_once("/src/").unwrap_or(("", file));
+    let rest = rest.strip_suffix("/mod").unwrap_or(rest);
+    format!("{}/{rest}", folder.rsplit('/').next().unwrap_or_default())
+}
+
+fn render(row: &str, operations: u64, trace: &Trace, functions: &[(String, u64)]) -> String {
+    let per = |count: u64| count as f64 / operations as f64;
+    let kernel = trace.count(is_kernel);
+    let user = trace.count(|address| !is_kernel(address));
+    let mut text = format!(
+        "{row}: {operations} operations; for each {:.1} instructions in the kernel, {:.1} in the program\n",
+        per(kernel),
+        per(user)
+    );
+    for (name, count) in functions.iter().take(LISTED) {
+        let percent = *count as f64 * 100.0 / kernel.max(1) as f64;
+        text += &format!("{:>12.1} {percent:>5.1}%  {name}\n", per(*count));
+    }
+    let rest: u64 = functions.iter().skip(LISTED).map(|(_, count)| count).sum();
+    text + &format!(
+        "{:>12.1}         in {} others\n",
+        per(rest),
+        functions.len().saturating_sub(LISTED)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_between_the_marks_counts() {
+        let line =
+            |address: u64| format!("Trace 0: 0x7f317c [00004000/{address:016x}/00000521/ff022201] name\n");
+        let counters = [
+            0x4000,
+            0x100,
+            0xffff_ffff_8000_0000,
+            0xffff_ffff_8000_0000,
+            0x104,
+            0x200,
+            0x4000,
+        ];
+        let log: String = counters.into_iter().map(line).collect();
+        let mut trace = Trace::new(Marks {
+            begin: 0x100,
+            end: 0x200,
+        });
+        trace
+            .read(format!("{log}not a trace\n").as_bytes())
+            .expect("a trace");
+        assert_eq!((trace.windows, trace.count(is_kernel)), (1, 2));
+        assert_eq!(trace.count(|address| !is_kernel(address)), 2);
+    }
+
+    #[test]
+    fn names_lose_their_types() {
+        assert_eq!(
+            plain("handle_fault<platform::memory::mmu::BoardMmu>"),
+            "handle_fault"
+        );
+        assert_eq!(plain("memcpy"), "memcpy");
+    }
+
+    #[test]
+    fn files_are_named_by_crate_and_place() {
+        assert_eq!(stem("/x/kernel/mm/src/fault.rs"), "mm/fault");
+        assert_eq!(stem("/x/kernel/src/signal/mod.rs"), "kernel/signal");
+        assert!(!is_ours("/rustc/abc/library/core/src/option.rs") && is_ours("/x/kernel/src/main.rs"));
+    }
+}
