@@ -93,6 +93,47 @@ fn case_18_a_tiny_asid_space_rolls_over() {
     world.finish();
 }
 
+/// Processor 0 has taken the tag of another space and still walks for the one that it leaves, when processor 1 uses up all
+/// numbers: whoever is given the number of the space that is left must not find its translations on processor 0.
+#[test]
+fn case_18_a_roll_over_between_a_tag_and_its_ttbr0() {
+    let world = World::new(Settings {
+        asid_limit: Some(MAX_CPUS as u32 + 2),
+        ..Settings::new(1)
+    });
+    world.mmu().set_hot(vec![PAGES.0]);
+    let spaces: Vec<Rc<Space>> = (0..12).map(|_| world.spawn(1).unwrap()).collect();
+    for (space, number) in spaces.iter().zip(0..) {
+        assert!(world.run(1, space));
+        world
+            .map(1, space, Placement::Fixed(PAGES), 1, &Mapping::anonymous(RW))
+            .unwrap();
+        store(&world, 1, 0, number);
+    }
+    for _ in 0..20 {
+        let (enters, leaves) = (&spaces[0], &spaces[1]);
+        for space in [enters, leaves] {
+            assert!(world.run(0, space));
+        }
+        let (others, is_done) = (spaces[2..].to_vec(), Cell::new(false));
+        interrupt_with(&world, move |world| {
+            if !is_done.replace(true) {
+                others
+                    .iter()
+                    .for_each(|space| assert!(world.run(1, space)));
+                world.mmu().warm_all();
+            }
+        });
+        assert!(world.run(0, enters));
+        world.mmu().set_interloper(None);
+        for (space, number) in spaces.iter().zip(0..) {
+            assert!(world.run(0, space));
+            assert_eq!(load(&world, 0, 0), number);
+        }
+    }
+    world.finish();
+}
+
 /// CVE-2020-29374: a frame that the kernel holds across a fork is never taken for the last owner's.
 #[test]
 fn case_21_a_frame_held_by_the_kernel_is_not_reused_in_place() {
