@@ -6,7 +6,7 @@
 //! machine is turned off), `semihosting` (for tests in QEMU: instead of turning off, the emulator ends with init's exit status,
 //! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run), `asid=fixed` (every
 //! address space under one ASID: QEMU then shows stale translations, which it hides by forgetting everything at each change of
-//! the ASID). Everything else goes to init as Linux hands it on: see `formats::bootargs`.
+//! the ASID), `fork=classic` (fork copies all tables: to measure against). Everything else goes to init as Linux hands it on: see `formats::bootargs`.
 
 use crate::exec::{self, Arguments, Program};
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
@@ -48,6 +48,9 @@ pub fn start(boot: Boot) -> ! {
     }
     memory::start(line.value("asid") == Some("fixed"))
         .expect("a machine that booted has memory for the first frame");
+    if line.value("fork") == Some("classic") {
+        memory::set_fork_classic();
+    }
     signal::make_trampoline().expect("a machine that booted has memory for the second frame");
     let most = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / FRAMES_PER_PROCESS;
     process::set_most_processes(most as usize);
@@ -149,7 +152,7 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
         signals: ThreadSignals::default(),
         kernel: stack,
         registers: Box::default(),
-        start: program.context,
+        start: Box::new(program.context),
         name: process.name(),
     });
     process.add_first_thread(thread.clone());

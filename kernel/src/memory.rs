@@ -11,7 +11,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use mm::{Asids, FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource};
 use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
@@ -36,6 +36,19 @@ pub fn start(has_fixed_asid: bool) -> Result<(), NoMemory> {
     let memory = Memory::new(BoardMmu, Frames::new(first, infos, &RamFrames), asids)?;
     MEMORY.call_once(|| memory);
     Ok(())
+}
+
+/// Whether fork copies all tables at once, as it does elsewhere: only for measuring the difference.
+static IS_FORK_CLASSIC: AtomicBool = AtomicBool::new(false);
+
+/// From now on fork copies all tables.
+pub fn set_fork_classic() {
+    IS_FORK_CLASSIC.store(true, Ordering::Relaxed);
+}
+
+/// Whether fork copies all tables.
+pub fn is_fork_classic() -> bool {
+    IS_FORK_CLASSIC.load(Ordering::Relaxed)
 }
 
 /// The one [`Memory`].

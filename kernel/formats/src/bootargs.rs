@@ -21,6 +21,7 @@ const KERNEL_NAMES: &[&str] = &[
     "console",
     "debug",
     "earlycon",
+    "fork",
     "ignore_loglevel",
     "init",
     "initcall_debug",

@@ -19,6 +19,7 @@ extern crate alloc;
 pub mod addr;
 pub mod area;
 pub mod asid;
+mod classic;
 pub mod descriptor;
 mod entry_set;
 mod fault;

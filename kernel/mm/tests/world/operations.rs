@@ -5,7 +5,8 @@ use super::object::Object;
 use super::shadow::Page;
 use super::{Intrusion, Space, World, bump};
 use mm::{
-    Backing, MapError, MapRequest, PageRange, PageSource, Placement, Protection, Purpose, Sharing, VirtAddr,
+    AddressSpace, Backing, MapError, MapRequest, NoMemory, PageRange, PageSource, Placement, Protection,
+    Purpose, Sharing, VirtAddr,
 };
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -87,13 +88,29 @@ impl World {
 
     /// fork(2): the child, or `None` for want of memory or of the lock.
     pub fn fork(&self, cpu: usize, parent: &Rc<Space>, stack_pointer: Option<VirtAddr>) -> Option<Rc<Space>> {
+        self.mmu()
+            .note(|| format!("fork of root {:?}, stack {stack_pointer:?}", parent.root));
+        self.fork_by(cpu, parent, |inner| inner.fork(&self.memory, stack_pointer))
+    }
+
+    /// fork(2) that copies all tables.
+    pub fn fork_classic(&self, cpu: usize, parent: &Rc<Space>) -> Option<Rc<Space>> {
+        self.mmu()
+            .note(|| format!("classic fork of root {:?}", parent.root));
+        self.fork_by(cpu, parent, |inner| inner.fork_classic(&self.memory))
+    }
+
+    fn fork_by(
+        &self,
+        cpu: usize,
+        parent: &Rc<Space>,
+        fork: impl FnOnce(&mut AddressSpace) -> Result<AddressSpace, NoMemory>,
+    ) -> Option<Rc<Space>> {
         if self.is_locked(parent) {
             return None;
         }
-        self.mmu()
-            .note(|| format!("fork of root {:?}, stack {stack_pointer:?}", parent.root));
         parent.intrusions.borrow_mut().clear();
-        let child = self.with_space(cpu, parent, |inner| inner.fork(&self.memory, stack_pointer))?;
+        let child = self.with_space(cpu, parent, fork)?;
         let Ok(child) = child else {
             return self.want_of_memory();
         };
