@@ -3,9 +3,10 @@
 
 use crate::devices::likely;
 use crate::devices::uart::Uart;
+use crate::lock::{Contention, Lock};
 use crate::{arch, cpu, power, timer};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use spin::{Mutex, MutexGuard};
+use spin::MutexGuard;
 
 /// Bytes that wait for a reader; a power of two. More than a line, less than a paste.
 const RING: usize = 4096;
@@ -17,14 +18,20 @@ struct Ring {
     read: usize,
 }
 
-static UART: Mutex<Option<Uart>> = Mutex::new(None);
+/// Under it the receive interrupt takes [`RECEIVED`].
+static UART: Lock<Option<Uart>> = Lock::new(None);
 /// The processor that had the UART last.
 static HOLDER: AtomicUsize = AtomicUsize::new(0);
-static RECEIVED: Mutex<Ring> = Mutex::new(Ring {
+static RECEIVED: Lock<Ring> = Lock::new(Ring {
     bytes: [0; RING],
     written: 0,
     read: 0,
 });
+
+/// What waiting for the UART has cost.
+pub(crate) fn contention() -> Contention {
+    UART.contention("console")
+}
 
 /// From now on `uart` is the console.
 pub(crate) fn install(uart: Uart) {

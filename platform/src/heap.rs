@@ -1,12 +1,12 @@
 //! The kernel's heap. Small objects come from a two-level segregated-fit pool (constant time), which grows by arenas taken
 //! from the buddy allocator and kept; large ones are blocks of their own and go back when freed.
 
+use crate::lock::{Contention, Lock};
 use crate::memory::ram;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use rlsf::Tlsf;
-use spin::Mutex;
 
 /// From this size on an object is a block of its own.
 const LARGE: usize = 16 << 10;
@@ -16,9 +16,15 @@ const ARENA: usize = 64 << 10;
 /// Size classes: powers of two from 32 bytes up to [`ARENA`], each in 16 steps.
 type Pool = Tlsf<'static, u16, u16, 12, 16>;
 
-static POOL: Mutex<Pool> = Mutex::new(Pool::new());
+/// Under it the pool may grow: from [`ram`].
+static POOL: Lock<Pool> = Lock::new(Pool::new());
 static USED: AtomicUsize = AtomicUsize::new(0);
 static ARENAS: AtomicUsize = AtomicUsize::new(0);
+
+/// What waiting for the pool has cost.
+pub(crate) fn contention() -> Contention {
+    POOL.contention("heap")
+}
 
 /// Bytes in objects that are alive, as they were asked for.
 pub fn used_bytes() -> usize {

@@ -44,6 +44,8 @@ pub mod interrupt;
 #[cfg(target_os = "none")]
 mod layout;
 #[cfg(target_os = "none")]
+pub mod lock;
+#[cfg(target_os = "none")]
 pub mod memory;
 #[cfg(target_os = "none")]
 pub mod power;

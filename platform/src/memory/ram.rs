@@ -5,12 +5,12 @@
 //! else is left: so programs can neither use it up nor leave it in pieces too small for the heap.
 
 use crate::layout::{linear, linear_to_physical};
+use crate::lock::{Contention, Lock};
 use buddy_system_allocator::Heap;
 use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;
 use mm::{Frame, FrameRun, FrameSource, NoMemory, PAGE_SIZE, PhysAddr};
-use spin::Mutex;
 
 /// Block orders: up to 2^36 bytes in one block.
 const ORDERS: usize = 37;
@@ -50,11 +50,16 @@ fn free_in(heap: &Heap<ORDERS>) -> usize {
     heap.stats_total_bytes() - heap.stats_alloc_actual()
 }
 
-static RAM: Mutex<Ram> = Mutex::new(Ram {
+static RAM: Lock<Ram> = Lock::new(Ram {
     buddy: Heap::new(),
     reserve: Heap::new(),
     reserved: 0..0,
 });
+
+/// What waiting for the RAM has cost.
+pub(crate) fn contention() -> Contention {
+    RAM.contention("ram")
+}
 
 /// A block of whole frames that belongs to the holder, contents anything.
 #[derive(Debug, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use super::kernel_tables::Rights;
 use super::{kernel_tables, ram};
 use crate::cpu::EMERGENCY_STACK_SIZE;
 use crate::layout::STACK_BASE;
+use crate::lock::{Contention, Lock};
 use core::ops::Range;
 use mm::{NoMemory, PAGE_SIZE};
-use spin::Mutex;
 
 /// Bytes of a stack.
 pub(crate) const STACK_SIZE: usize = 32 << 10;
@@ -39,12 +39,18 @@ struct Stacks {
     first_free_word: usize,
 }
 
-static STACKS: Mutex<Stacks> = Mutex::new(Stacks {
+/// Under it stacks come from, and go to, [`ram`].
+static STACKS: Lock<Stacks> = Lock::new(Stacks {
     cache: [const { None }; CACHED],
     cached: 0,
     in_use: [0; SLOTS / 64],
     first_free_word: 0,
 });
+
+/// What waiting for the stacks has cost.
+pub(crate) fn contention() -> Contention {
+    STACKS.contention("stacks")
+}
 
 /// Frames held by stacks that no thread uses.
 pub fn cached_frames() -> usize {

@@ -6,17 +6,23 @@ use abi::Errno;
 use super::text::Text;
 use crate::sync::contention;
 
-/// One line for each rank, in the order of locking.
+/// One line for each rank, in the order of locking, and for the locks of the platform.
 pub fn waits((): &(), text: &mut Text) -> Result<(), Errno> {
     text.add(format_args!(
         "{:<16} {:>12} {:>14} {:>12}\n",
         "class name", "contentions", "spins", "spins-max"
     ));
     for waits in contention::all() {
-        text.add(format_args!(
-            "{:<16} {:>12} {:>14} {:>12}\n",
-            waits.name, waits.contentions, waits.spins, waits.longest
-        ));
+        row(text, waits.name, [waits.contentions, waits.spins, waits.longest]);
+    }
+    for waits in platform::lock::contention() {
+        row(text, waits.name, [waits.contentions, waits.spins, waits.longest]);
     }
     Ok(())
+}
+
+fn row(text: &mut Text, name: &str, [contentions, spins, longest]: [u64; 3]) {
+    text.add(format_args!(
+        "{name:<16} {contentions:>12} {spins:>14} {longest:>12}\n"
+    ));
 }
