@@ -6,6 +6,8 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::sync::{Mutex, rank};
 use abi::Errno;
@@ -21,6 +23,9 @@ use crate::user_memory::{Sink, Source};
 pub const MAX_SIZE: u64 = i64::MAX as u64;
 
 const PAGE: u64 = PAGE_SIZE as u64;
+
+/// Pages given back, or looked at, under one hold of the lock.
+const BATCH: usize = 64;
 
 /// The contents of a regular file.
 pub struct Contents {
@@ -124,18 +129,36 @@ impl Contents {
         Ok(copied)
     }
 
-    /// The frame of that page, made if it is a hole.
+    /// The frame of that page, made if it is a hole, for who writes: it may lie behind the end. The caller holds
+    /// [`Contents::writer`].
     fn frame(&self, index: u64) -> Result<FrameHandle, Errno> {
-        if let Some(frame) = self.state.lock().pages.get(&index) {
-            return Ok(frame.clone());
+        self.find_or_make(index, |_| true).map_err(|_| Errno::ENOSPC)
+    }
+
+    /// The frame of that page, made if it is a hole, as long as `is_inside` says of the state that the page is wanted. The
+    /// page is made with no lock held; whoever comes first keeps his.
+    fn find_or_make(&self, index: u64, is_inside: impl Fn(&State) -> bool) -> Result<FrameHandle, PageError> {
+        let mut made = None;
+        loop {
+            {
+                let mut state = self.state.lock();
+                if !is_inside(&state) {
+                    return Err(PageError::BeyondEnd);
+                }
+                if let Some(frame) = state.pages.get(&index) {
+                    return Ok(frame.clone());
+                }
+                if let Some(frame) = made.take() {
+                    return self.add(&mut state, index, frame);
+                }
+            }
+            made = Some(FrameHandle::allocate().map_err(|_| PageError::NoMemory)?);
         }
-        let frame = FrameHandle::allocate().map_err(|_| Errno::ENOSPC)?;
-        let mut state = self.state.lock();
-        if let Some(other) = state.pages.get(&index) {
-            return Ok(other.clone());
-        }
+    }
+
+    fn add(&self, state: &mut State, index: u64, frame: FrameHandle) -> Result<FrameHandle, PageError> {
         if !self.filesystem.charge_page() {
-            return Err(Errno::ENOSPC);
+            return Err(PageError::NoMemory);
         }
         state.pages.insert(index, frame.clone());
         Ok(frame)
@@ -163,15 +186,29 @@ impl Contents {
             self.grow(size);
             return Ok(());
         }
-        let gone = {
+        {
             let mut state = self.state.lock();
             state.size = size;
-            let gone = state.pages.split_off(&size.div_ceil(PAGE));
             state.clear_tail(size.next_multiple_of(PAGE));
-            gone
-        };
-        self.filesystem.discharge_pages(gone.len() as u64);
+        }
+        // Nobody makes pages behind the new end meanwhile: writers wait for their turn, and a fault finds the end.
+        self.give_back(size.div_ceil(PAGE)..u64::MAX);
         Ok(())
+    }
+
+    /// Gives back the pages of a range, a few at a time. The caller holds [`Contents::writer`] and no lock.
+    fn give_back(&self, range: Range<u64>) {
+        loop {
+            let gone = self.state.lock().take_some(range.clone());
+            let count = gone.len();
+            drop(gone);
+            self.filesystem.discharge_pages(count as u64);
+            if count < BATCH {
+                return;
+            }
+            // Even a process that is to end brings this to its end: the file is not to be left in between.
+            let _ = scheduler::pause();
+        }
     }
 
     /// Gives all pages of `start..end` frames (fallocate(2), mode 0). `ENOSPC`.
@@ -192,52 +229,43 @@ impl Contents {
     pub fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
         let _writer = self.writer.take()?;
         let (first, last) = (start.div_ceil(PAGE), end / PAGE);
-        let mut gone = BTreeMap::new();
         {
             let mut state = self.state.lock();
-            if first < last {
-                gone = state.pages.split_off(&first);
-                let mut behind = gone.split_off(&last);
-                state.pages.append(&mut behind);
-            }
             state.clear(start, end.min(first * PAGE));
             state.clear(start.max(last * PAGE), end);
         }
-        self.filesystem.discharge_pages(gone.len() as u64);
+        if first < last {
+            self.give_back(first..last);
+        }
         Ok(())
     }
 
-    /// The next offset from `at` on that is data (`true`) or hole (`false`): lseek(2), `SEEK_DATA` and `SEEK_HOLE`.
-    /// `None` behind the end or, for data, where none follows.
+    /// The next offset from `at` on that is data or hole: lseek(2), `SEEK_DATA` and `SEEK_HOLE`. `None` behind the end or, for
+    /// data, where none follows.
     pub fn seek(&self, at: u64, data: Seek) -> Option<u64> {
-        let state = self.state.lock();
-        if at >= state.size {
-            return None;
-        }
-        match data {
-            Seek::Data => {
-                let (index, _) = state.pages.range(at / PAGE..).next()?;
-                Some(at.max(index * PAGE)).filter(|found| *found < state.size)
+        let mut index = at / PAGE;
+        loop {
+            let state = self.state.lock();
+            if at >= state.size {
+                return None;
             }
-            Seek::Hole => {
-                let mut index = at / PAGE;
-                for (page, _) in state.pages.range(index..) {
-                    if *page != index {
-                        break;
-                    }
-                    index += 1;
-                }
-                Some(at.max(index * PAGE).min(state.size))
+            if data == Seek::Data {
+                let (index, _) = state.pages.range(index..).next()?;
+                return Some(at.max(index * PAGE)).filter(|found| *found < state.size);
+            }
+            let run = state.pages.range(index..).take(BATCH).zip(index..);
+            let len = run.take_while(|((page, _), expected)| *page == expected).count();
+            index += len as u64;
+            if len < BATCH {
+                return Some(at.max(index * PAGE).min(state.size));
             }
         }
     }
 
-    /// The frame of page `index` for a mapping; a hole gets one.
+    /// The frame of page `index` for a mapping; a hole gets one. The end of the file is looked at under the same lock: a
+    /// truncate on another processor leaves no page behind it.
     pub fn page(&self, index: u64) -> Result<FrameHandle, PageError> {
-        if index >= self.size().div_ceil(PAGE) {
-            return Err(PageError::BeyondEnd);
-        }
-        self.frame(index).map_err(|_| PageError::NoMemory)
+        self.find_or_make(index, |state| index < state.size.div_ceil(PAGE))
     }
 }
 
@@ -253,6 +281,17 @@ pub enum Seek {
 static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 
 impl State {
+    /// Takes out some pages of a range; all of them if fewer than [`BATCH`].
+    fn take_some(&mut self, range: Range<u64>) -> Vec<FrameHandle> {
+        let some: Vec<u64> = self
+            .pages
+            .range(range)
+            .take(BATCH)
+            .map(|(index, _)| *index)
+            .collect();
+        some.iter().filter_map(|index| self.pages.remove(index)).collect()
+    }
+
     /// Zeroes what lies behind the end of the file in its last page, up to `to`.
     fn clear_tail(&mut self, to: u64) {
         let end = self.size.next_multiple_of(PAGE);

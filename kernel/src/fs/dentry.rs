@@ -12,6 +12,7 @@ use crate::sync::{Mutex, rank};
 use abi::Errno;
 
 use super::inode::{Body, Inode};
+use super::tree;
 
 /// A name in the file tree.
 pub struct Dentry {
@@ -67,7 +68,7 @@ impl Dentry {
         self.place.lock().is_removed = true;
     }
 
-    /// Hangs it elsewhere (rename). The caller holds the rename lock.
+    /// Hangs it elsewhere (rename). The caller keeps the shape of the tree for itself.
     pub fn move_to(&self, parent: &Arc<Dentry>, name: &[u8]) {
         let old = {
             let mut place = self.place.lock();
@@ -98,8 +99,12 @@ impl Dentry {
     }
 
     /// Mounts a filesystem of that root inode on this directory. `EBUSY` if something is mounted there, which then is
-    /// the directory to mount on.
+    /// the directory to mount on; `ENOENT` if it was removed.
     pub fn mount(self: &Arc<Self>, root: Arc<Inode>) -> Result<Arc<Dentry>, Errno> {
+        let _shape = tree::keep_shape();
+        if self.is_removed() {
+            return Err(Errno::ENOENT);
+        }
         let root = Dentry::new(Some(&self.parent()), &self.name(), root);
         let mut mounted = self.mounted.lock();
         if mounted.is_some() {
@@ -115,7 +120,7 @@ impl Dentry {
         drop(gone);
     }
 
-    /// Whether `self` is `ancestor` or lies below it.
+    /// Whether `self` is `ancestor` or lies below it. The answer stays true while the shape of the tree is kept.
     pub fn is_below(self: &Arc<Self>, ancestor: &Arc<Dentry>) -> bool {
         let mut at = self.clone();
         loop {
@@ -130,8 +135,10 @@ impl Dentry {
         }
     }
 
-    /// The absolute path as seen from `root`; `None` if it does not lie below `root`.
+    /// The absolute path as seen from `root`; `None` if it does not lie below `root`. No lock may be held.
     pub fn path_below(self: &Arc<Self>, root: &Arc<Dentry>) -> Option<Vec<u8>> {
+        // A path is read upwards: a rename amid it would give one that never was.
+        let _shape = tree::keep_shape();
         let mut names = Vec::new();
         let mut at = self.clone();
         while !Arc::ptr_eq(&at, root) {

@@ -271,6 +271,25 @@ impl Inode {
         how(&mut attributes);
     }
 
+    /// Counts a further name. `ENOENT` for a file that lost its last one, `EMLINK`.
+    pub fn add_name(&self) -> Result<(), Errno> {
+        let now = now();
+        let mut attributes = self.attributes.lock();
+        match attributes.links {
+            0 if !attributes.is_linkable => return Err(Errno::ENOENT),
+            u32::MAX => return Err(Errno::EMLINK),
+            _ => {}
+        }
+        attributes.links += 1;
+        attributes.changed = now;
+        Ok(())
+    }
+
+    /// Counts a name less.
+    pub fn remove_name(&self) {
+        self.change(|attributes| attributes.links = attributes.links.saturating_sub(1));
+    }
+
     /// The contents were changed now.
     pub fn note_modified(&self) {
         self.change(|attributes| attributes.modified = attributes.changed);

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use abi::Errno;
 
-use crate::wait::WaitQueue;
+use crate::wait::{Interrupted, WaitQueue};
 
 /// One user at a time; the others sleep.
 pub struct Turn {
@@ -16,6 +16,9 @@ const FREE: u8 = 0;
 const TAKEN: u8 = 1;
 /// Taken, and somebody waits for it, or did: whoever gives it back wakes the queue.
 const AWAITED: u8 = 2;
+
+/// How a waiter sleeps until the closure gives it the turn.
+type Sleep<'a> = fn(&'a WaitQueue, &mut dyn FnMut() -> Option<Held<'a>>) -> Result<Held<'a>, Interrupted>;
 
 /// The turn, given back when this is dropped.
 #[must_use]
@@ -33,20 +36,38 @@ impl Turn {
     /// Waits for the turn. No spin lock may be held. Only the end of the process ends the wait early.
     #[inline]
     pub fn take(&self) -> Result<Held<'_>, Errno> {
-        match self
-            .state
-            .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed)
-        {
-            Ok(_) => Ok(Held(self)),
-            Err(_) => self.wait(),
+        match self.try_free() {
+            Some(held) => Ok(held),
+            None => self.wait(|queue, take| queue.wait_killable(take)),
         }
+    }
+
+    /// As [`Turn::take`], for turns that are held while their holder sleeps: any signal ends the wait.
+    pub fn take_interruptible(&self) -> Result<Held<'_>, Errno> {
+        match self.try_free() {
+            Some(held) => Ok(held),
+            None => self.wait(|queue, take| queue.wait_until(take)),
+        }
+    }
+
+    /// Takes the turn if nobody holds it.
+    #[inline]
+    pub fn try_free(&self) -> Option<Held<'_>> {
+        self.state
+            .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed)
+            .ok()
+            .map(|_| Held(self))
     }
 
     /// Who waited takes the turn as an awaited one: there may be others.
     #[cold]
-    fn wait(&self) -> Result<Held<'_>, Errno> {
-        let take = || (self.state.swap(AWAITED, Ordering::Acquire) == FREE).then_some(Held(self));
-        Ok(self.queue.wait_killable(take)?)
+    fn wait<'a>(&'a self, sleep: Sleep<'a>) -> Result<Held<'a>, Errno> {
+        Ok(sleep(&self.queue, &mut || self.take_awaited())?)
+    }
+
+    /// Takes the turn if it is free; else whoever gives it back wakes the queue.
+    fn take_awaited(&self) -> Option<Held<'_>> {
+        (self.state.swap(AWAITED, Ordering::Acquire) == FREE).then_some(Held(self))
     }
 }
 
