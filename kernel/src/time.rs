@@ -163,7 +163,7 @@ pub fn expire() {
     while let Some(due) = list.take_due(timer::ticks()) {
         match due {
             Due::Wake(thread) => {
-                scheduler::wake(&thread);
+                scheduler::wake_owned(thread);
             }
             Due::IntervalTimer(process) => {
                 if let Some(process) = process.upgrade() {

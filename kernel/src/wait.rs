@@ -75,7 +75,7 @@ impl WaitQueue {
     pub fn wake_all(&self) {
         let mut sleepers = self.sleepers.lock();
         for thread in sleepers.drain(..) {
-            scheduler::wake(&thread);
+            scheduler::wake_owned(thread);
         }
     }
 
@@ -83,7 +83,7 @@ impl WaitQueue {
     pub fn wake_one(&self) {
         let mut sleepers = self.sleepers.lock();
         while !sleepers.is_empty() {
-            if scheduler::wake(&sleepers.remove(0)) {
+            if scheduler::wake_owned(sleepers.remove(0)) {
                 return;
             }
         }

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use platform::cpu::{MAX_CPUS, PerCpu};
 use platform::thread::KernelThread;
+use platform::timer;
 use spin::Once;
 
 /// What [`Cpu::turn_end`] says while no thread runs.
@@ -15,10 +16,13 @@ pub(super) const NO_TURN: u64 = u64::MAX;
 /// A turn that is over whether somebody waits or not: the thread must leave this processor.
 pub(super) const LEAVE_NOW: u64 = 0;
 
-/// One processor.
+/// One processor. Aligned so that no two share a cache line.
+#[repr(align(128))]
 pub(super) struct Cpu {
     /// The stack of the loop.
     own: Once<KernelThread>,
+    /// [`TURN_NANOS`](super::TURN_NANOS) in ticks.
+    turn_ticks: AtomicU64,
     /// The thread that runs. Written by this processor.
     current: Mutex<Option<Running>>,
     queue: Mutex<VecDeque<Arc<Thread>>, { rank::RUN_QUEUE }>,
@@ -85,6 +89,7 @@ impl Cpu {
     const fn new() -> Cpu {
         Cpu {
             own: Once::new(),
+            turn_ticks: AtomicU64::new(0),
             current: Mutex::new(None),
             queue: Mutex::new(VecDeque::new()),
             waiting: AtomicUsize::new(0),
@@ -108,6 +113,14 @@ impl Cpu {
     /// Makes the running stack the one of this processor's loop.
     pub(super) fn adopt_stack(&self) {
         self.own.call_once(KernelThread::adopt);
+        let ticks = timer::nanos_to_ticks(super::TURN_NANOS);
+        self.turn_ticks.store(ticks, Ordering::Relaxed);
+    }
+
+    /// How long a turn is.
+    #[inline]
+    pub(super) fn turn_ticks(&self) -> u64 {
+        self.turn_ticks.load(Ordering::Relaxed)
     }
 
     pub(super) fn own(&self) -> &KernelThread {
@@ -118,6 +131,13 @@ impl Cpu {
 
     pub(super) fn current(&self) -> Option<Arc<Thread>> {
         self.current.lock().as_ref().map(|running| running.thread.clone())
+    }
+
+    /// Gives a new thread what it inherits from the one that runs here, if one does.
+    pub(super) fn bequeath(&self, thread: &Thread) {
+        if let Some(running) = self.current.lock().as_ref() {
+            thread.scheduling.inherit(&running.thread.scheduling);
+        }
     }
 
     /// How many threads wait for this processor.
@@ -141,6 +161,7 @@ impl Cpu {
     }
 
     /// Takes the thread that has waited longest.
+    #[inline]
     pub(super) fn pop(&self) -> Option<Arc<Thread>> {
         if self.waiting() == 0 {
             return None;
@@ -192,8 +213,8 @@ impl Cpu {
         let running = current.as_ref().map_or((0, 0), Running::used);
         let past = &self.counters;
         (
-            past.user.load(Ordering::Relaxed) + running.0,
-            past.system.load(Ordering::Relaxed) + running.1,
+            past.user.load(Ordering::Relaxed).wrapping_add(running.0),
+            past.system.load(Ordering::Relaxed).wrapping_add(running.1),
         )
     }
 }
@@ -203,8 +224,8 @@ impl Running {
     fn used(&self) -> (u64, u64) {
         let now = self.thread.scheduling.ticks();
         (
-            now.0.saturating_sub(self.before.0),
-            now.1.saturating_sub(self.before.1),
+            now.0.wrapping_sub(self.before.0),
+            now.1.wrapping_sub(self.before.1),
         )
     }
 }
@@ -213,7 +234,10 @@ impl Counters {
     /// Under the lock of `Cpu::current`.
     fn add_time(&self, user: u64, system: u64) {
         for (count, ticks) in [(&self.user, user), (&self.system, system)] {
-            count.store(count.load(Ordering::Relaxed) + ticks, Ordering::Relaxed);
+            count.store(
+                count.load(Ordering::Relaxed).wrapping_add(ticks),
+                Ordering::Relaxed,
+            );
         }
     }
 }

@@ -61,24 +61,39 @@ pub fn current() -> Arc<Thread> {
 
 /// Lets a new thread run. It inherits from the thread that runs here where it may run.
 pub fn begin(thread: Arc<Thread>) {
-    if let Some(parent) = CPUS.get().current() {
-        thread.scheduling.inherit(&parent.scheduling);
-    }
+    CPUS.get().bequeath(&thread);
     place::enqueue(thread);
 }
 
 /// Wakes a thread that sleeps or is about to; whether it was. What the caller did before is seen by the thread when it looks
 /// again for what it waits for, also if it was not asleep yet.
 pub fn wake(thread: &Arc<Thread>) -> bool {
+    match rouse(thread) {
+        Some(State::Asleep) => place::enqueue(thread.clone()),
+        Some(_) => {}
+        None => return false,
+    }
+    true
+}
+
+/// As [`wake`], for one who has a reference to spare.
+pub fn wake_owned(thread: Arc<Thread>) -> bool {
+    match rouse(&thread) {
+        Some(State::Asleep) => place::enqueue(thread),
+        Some(_) => {}
+        None => return false,
+    }
+    true
+}
+
+/// Makes a thread that sleeps or is about to `Running`; from which of the two states.
+#[inline]
+fn rouse(thread: &Thread) -> Option<State> {
     fence(Ordering::SeqCst);
-    if thread.change_state(State::Sleeping, State::Running) {
-        return true;
-    }
-    let was_asleep = thread.change_state(State::Asleep, State::Running);
-    if was_asleep {
-        place::enqueue(thread.clone());
-    }
-    was_asleep
+    // In this order: a thread goes from `Sleeping` to `Asleep` between the two, not the other way round.
+    [State::Sleeping, State::Asleep]
+        .into_iter()
+        .find(|&state| thread.change_state(state, State::Running))
 }
 
 /// Gives up the processor until the thread is woken. `current` has called [`Thread::prepare_to_sleep`]; returns at once
@@ -117,20 +132,22 @@ pub fn pause() -> Result<(), Errno> {
 /// Serves every interrupt that is pending, and ends the turn of `current` if its time is over while others wait, or if it may
 /// not run here any more. Called on the way back to EL0.
 pub fn serve_interrupts(current: &Arc<Thread>) {
-    handle_interrupts();
     let here = platform::cpu::number();
     let cpu = CPUS.of(here);
+    take_interrupts(cpu);
     let may_stay = current.scheduling.may_run_on(here);
     let is_over = timer::ticks() >= cpu.turn_end.load(Ordering::Relaxed);
     if !may_stay || is_over && cpu.waiting() > 0 {
         place::choose_after_turn(current, here);
-        switch_away(current);
-    } else if is_over {
+        return switch_away(current);
+    }
+    if is_over {
         begin_turn(cpu, here, current, timer::ticks());
-        set_alarm();
-    } else if cpu.waiting() > 0 {
+    }
+    if cpu.waiting() > 0 {
         place::call_for_help(here);
     }
+    set_alarm_of(cpu);
 }
 
 /// Limits the processors that a thread may run on: sched_setaffinity(2). When it returns, the thread is not at EL0 on any
@@ -172,8 +189,13 @@ pub fn enter_space_of(current: &Thread) {
 
 /// Serves every interrupt that is pending, and sets the timer again.
 pub fn handle_interrupts() {
+    let cpu = CPUS.get();
+    take_interrupts(cpu);
+    set_alarm_of(cpu);
+}
+
+fn take_interrupts(cpu: &Cpu) {
     while let Some(interrupt) = interrupt::take() {
-        let cpu = CPUS.get();
         match interrupt {
             Interrupt::Timer => {
                 cpu.counters.timer.add_one();
@@ -188,13 +210,16 @@ pub fn handle_interrupts() {
             Interrupt::Unknown(_) => cpu.counters.unknown.add_one(),
         }
     }
-    set_alarm();
 }
 
 /// Sets the timer of this processor for what comes first: a timer of its own, or the end of the turn if somebody waits for the
-/// processor.
+/// processor. An alarm that is set for an earlier moment is left to ring for nothing: two threads that wake each other in turns
+/// would set and clear it all the time.
 pub fn set_alarm() {
-    let cpu = CPUS.get();
+    set_alarm_of(CPUS.get());
+}
+
+fn set_alarm_of(cpu: &Cpu) {
     let turn_end = cpu.turn_end.load(Ordering::Relaxed);
     let turn_end = if cpu.waiting() > 0 || turn_end == LEAVE_NOW {
         turn_end
@@ -202,14 +227,9 @@ pub fn set_alarm() {
         u64::MAX
     };
     let at = turn_end.min(time::next_deadline());
-    if cpu.alarm.load(Ordering::Relaxed) == at {
-        return;
-    }
-    cpu.alarm.store(at, Ordering::Relaxed);
-    if at == u64::MAX {
-        timer::clear_alarm()
-    } else {
-        timer::set_alarm(at)
+    if at < cpu.alarm.load(Ordering::Relaxed) {
+        cpu.alarm.store(at, Ordering::Relaxed);
+        timer::set_alarm(at);
     }
 }
 
@@ -219,7 +239,7 @@ pub fn run() -> ! {
     CPUS.of(here).adopt_stack();
     place::come_online(here);
     loop {
-        if let Some(thread) = place::take(here).or_else(|| idle(here)) {
+        if let Some(thread) = place::take_own(here).or_else(|| idle(here)) {
             give_turn(here, thread);
         }
     }
@@ -237,7 +257,7 @@ fn give_turn(here: usize, thread: Arc<Thread>) {
     if cpu.waiting() > 0 {
         place::call_for_help(here);
     }
-    set_alarm();
+    set_alarm_of(cpu);
     cpu.counters.switches.add_one();
     platform::thread::switch(cpu.own(), &thread.kernel);
     cpu.turn_end.store(NO_TURN, Ordering::Relaxed);
@@ -268,7 +288,7 @@ fn switch_away(current: &Arc<Thread>) {
 /// `thread` has a turn on processor `here` from now on. Who alerts it or changes where it may run, and did not see before the
 /// fence that it runs here, is seen by it after the fence (`notify`). A turn that was forbidden meanwhile is over at once.
 fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
-    let end = now + timer::nanos_to_ticks(TURN_NANOS);
+    let end = now + cpu.turn_ticks();
     cpu.turn_end.store(end, Ordering::Relaxed);
     fence(Ordering::SeqCst);
     if !thread.scheduling.may_run_on(here) {
@@ -294,11 +314,15 @@ fn activate(cpu: &Cpu, thread: &Thread) {
     }
 }
 
-/// Waits for an interrupt and serves it, or finds a thread to run: see `place`.
+/// Finds a thread in another processor's queue, or waits for an interrupt and serves it: see `place`.
+#[cold]
 fn idle(here: usize) -> Option<Arc<Thread>> {
+    if let Some(found) = place::steal(here) {
+        return Some(found);
+    }
     leave_space();
     place::begin_idle(here);
-    let found = place::take(here);
+    let found = place::take_own(here).or_else(|| place::steal(here));
     if found.is_none() {
         platform::cpu::wait_for_interrupt();
         handle_interrupts();

@@ -17,7 +17,7 @@
 //! queue, and is found there by the next processor that idles.
 
 use super::cpu::CPUS;
-use super::{notify, set_alarm};
+use super::{notify, set_alarm_of};
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
@@ -68,11 +68,6 @@ pub(super) fn put_home(thread: Arc<Thread>, here: usize) {
     put(thread, home, here);
 }
 
-/// The next thread for this processor: its own, else another's.
-pub(super) fn take(here: usize) -> Option<Arc<Thread>> {
-    take_own(here).or_else(|| steal(here))
-}
-
 /// Says where `thread`, whose turn on processor `here` is over, is to run next.
 pub(super) fn choose_after_turn(thread: &Thread, here: usize) {
     let allowed = thread.scheduling.allowed();
@@ -88,11 +83,17 @@ pub(super) fn choose_after_turn(thread: &Thread, here: usize) {
 }
 
 /// Interrupts one processor that idles, for this one has more to do than it can.
+#[inline]
 pub(super) fn call_for_help(here: usize) {
     let idle = IDLE.load(Ordering::Relaxed) & !(1 << here);
-    if idle != 0
-        && let Some(other) = claim(idle, here)
-    {
+    if idle != 0 {
+        call_one_of(idle, here);
+    }
+}
+
+#[cold]
+fn call_one_of(idle: u64, here: usize) {
+    if let Some(other) = claim(idle, here) {
         notify::interrupt(other);
     }
 }
@@ -102,7 +103,7 @@ fn choose(thread: &Thread, here: usize) -> usize {
     let allowed = thread.scheduling.allowed();
     let mine = 1 << here;
     let idle = IDLE.load(Ordering::Relaxed) & allowed;
-    if idle & mine != 0 {
+    if idle == 0 && allowed & mine != 0 || idle & mine != 0 {
         return here;
     }
     if idle != 0
@@ -117,7 +118,7 @@ fn choose(thread: &Thread, here: usize) -> usize {
     }
 }
 
-/// Takes one processor of `idle` out of [`IDLE`], `preferred` if it is there. `None` if all of them woke meanwhile.
+/// Takes one processor of the set `idle` out of [`IDLE`], `preferred` if it is there. `None` if all of them woke meanwhile.
 fn claim(idle: u64, preferred: usize) -> Option<usize> {
     from(idle, preferred).find(|processor| {
         let bit = 1 << processor;
@@ -147,6 +148,7 @@ fn load(processor: usize) -> usize {
     CPUS.of(processor).waiting() + usize::from(is_busy)
 }
 
+#[inline]
 fn put(thread: Arc<Thread>, to: usize, here: usize) {
     thread.scheduling.set_home(to);
     let is_first = CPUS.of(to).push(thread);
@@ -160,28 +162,36 @@ fn put(thread: Arc<Thread>, to: usize, here: usize) {
 
 /// A thread was queued here. If another runs, its turn gets an end, and others may help.
 fn settle_here(is_first: bool, here: usize) {
-    if !CPUS.of(here).has_turn() {
-        return;
-    }
-    fence(Ordering::SeqCst);
-    call_for_help(here);
-    if is_first {
-        set_alarm();
+    let cpu = CPUS.of(here);
+    if cpu.has_turn() {
+        fence(Ordering::SeqCst);
+        call_for_help(here);
+        if is_first {
+            set_alarm_of(cpu);
+        }
     }
 }
 
-fn take_own(here: usize) -> Option<Arc<Thread>> {
-    while let Some(thread) = CPUS.of(here).pop() {
+/// The thread that has waited longest for this processor, and may run here.
+#[inline]
+pub(super) fn take_own(here: usize) -> Option<Arc<Thread>> {
+    loop {
+        let thread = CPUS.of(here).pop()?;
         if thread.scheduling.may_run_on(here) {
             return Some(thread);
         }
-        // Its affinity was changed while it waited.
-        enqueue(thread);
+        send_away(thread);
     }
-    None
 }
 
-fn steal(here: usize) -> Option<Arc<Thread>> {
+/// The affinity of a thread was changed while it waited.
+#[cold]
+fn send_away(thread: Arc<Thread>) {
+    enqueue(thread);
+}
+
+/// A thread from another processor's queue.
+pub(super) fn steal(here: usize) -> Option<Arc<Thread>> {
     let others = online() & !(1 << here);
     let taken = from(others, here + 1).find_map(|other| CPUS.of(other).give_to(here));
     if taken.is_some() {
