@@ -6,7 +6,8 @@
 //! machine is turned off), `semihosting` (for tests in QEMU: instead of turning off, the emulator ends with init's exit status,
 //! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run), `asid=fixed` (every
 //! address space under one ASID: QEMU then shows stale translations, which it hides by forgetting everything at each change of
-//! the ASID), `fork=classic` (fork copies all tables: to measure against). Everything else goes to init as Linux hands it on: see `formats::bootargs`.
+//! the ASID), `fork=classic` (fork copies all tables: to measure against). Everything else goes to init as Linux hands it on: see
+//! `formats::bootargs`.
 
 use crate::exec::{self, Arguments, Program};
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};

@@ -4,7 +4,7 @@ use crate::figures::Figures;
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 use tests::files;
@@ -96,15 +96,27 @@ impl Machine {
             .command(words)?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .context("qemu-system-aarch64")?;
         let output = child.stdout.take().context("QEMU has no standard output")?;
+        pass_on(child.stderr.take().context("QEMU has no standard error")?);
         let figures = collect(&lines(output));
         end(&mut child)?;
         let figures = figures?;
         ensure!(figures.is_complete(), "the benchmark did not come to its end");
         Ok(figures)
     }
+}
+
+/// Shows what QEMU complains of, but for its remark that a machine whose idle time passes at once has nothing to wait for.
+fn pass_on(errors: ChildStderr) {
+    std::thread::spawn(move || {
+        let lines = BufReader::new(errors).lines().map_while(std::result::Result::ok);
+        for line in lines.filter(|line| !line.contains("icount sleep disabled")) {
+            eprintln!("{line}");
+        }
+    });
 }
 
 /// QEMU is over, or is made to be.

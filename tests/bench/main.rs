@@ -12,6 +12,7 @@
 
 mod baseline;
 mod chart;
+mod classic;
 mod estimate;
 mod figures;
 mod machine;
@@ -106,6 +107,9 @@ fn run(choice: &Choice) -> Result<bool> {
     if is_counted {
         print!("\n{}\n", estimate::render(&ours));
     }
+    if is_counted && (choice.words.is_empty() || choice.words.iter().any(|word| word == "work")) {
+        compare_with_classic(choice, &ours)?;
+    }
     let stem = if is_counted { "bench" } else { "wall" };
     ours.save(&folder.join(format!("{stem}.tsv")))?;
     if choice.has_linux {
@@ -125,6 +129,26 @@ fn run(choice: &Choice) -> Result<bool> {
     }
     let is_good = judge(choice, &ours, &linux, &goals)?;
     Ok(is_good && failed.is_empty())
+}
+
+/// Boots once more, with the fork that copies all tables, for the row that asks what that would cost.
+fn compare_with_classic(choice: &Choice, ours: &Figures) -> Result<()> {
+    let machine = Machine {
+        append: format!("{} fork=classic", choice.machine.append),
+        ..choice.machine.clone()
+    };
+    let words = if choice.words.is_empty() {
+        &["work".to_owned()][..]
+    } else {
+        &choice.words
+    };
+    let classic = machine.run(words)?;
+    classic.save(&machine.built.join("bench/classic.tsv"))?;
+    println!("{}", classic::render(ours, &classic));
+    for missed in classic::missed(ours, &classic) {
+        println!("goal missed: {missed}");
+    }
+    Ok(())
 }
 
 /// Compares with what is committed, or commits what was measured to it.

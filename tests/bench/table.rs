@@ -80,7 +80,7 @@ impl Line {
             } else {
                 (linux, self.ours)
             };
-            if less > 0.0 {
+            if less > 0.0 && self.unit != "ratio" {
                 format!("{}x", number_short(more / less))
             } else {
                 "-".to_owned()

@@ -91,22 +91,17 @@ impl Counts {
         }
     }
 
-    /// A line of column names, then lines of a lock's name and its numbers: the sum of each column over all locks.
+    /// A line of column names, then lines of a lock's name, how often it was waited for, how many turns that took, and
+    /// the longest wait: how often for each lock, and the turns of all.
     fn add_locks(&mut self, text: &str) {
-        let mut lines = text.lines();
-        let columns: Vec<&str> = lines
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .skip(1)
-            .collect();
-        for line in lines {
-            let numbers = line.split_whitespace().skip(1);
-            for (column, number) in columns.iter().zip(numbers) {
-                if let Ok(number) = number.parse::<u64>() {
-                    *self.0.entry(alloc::format!("lock_{column}")).or_default() += number;
-                }
-            }
+        for line in text.lines().skip(1) {
+            let mut words: Vec<&str> = line.split_whitespace().collect();
+            let mut number = || words.pop().and_then(|word| word.parse::<u64>().ok());
+            let (Some(_longest), Some(spins), Some(waits)) = (number(), number(), number()) else {
+                continue;
+            };
+            self.0.insert(alloc::format!("lock_{}", words.join("-")), waits);
+            *self.0.entry("lock_spins".to_string()).or_default() += spins;
         }
     }
 
@@ -152,9 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn locks_are_summed() {
+    fn waits_for_locks_are_counted() {
         let mut counts = Counts::default();
-        counts.add_locks("rank contended spins\nprocess 1 20\nspace 2 30\n");
-        assert_eq!(counts.text(1), "lock_contended=3.00,lock_spins=50.00");
+        counts.add_locks(
+            "class name contentions spins spins-max\nrun queue 1 20 9\nspace 2 30 9\nheap 0 0 0\n",
+        );
+        assert_eq!(
+            counts.text(1),
+            "lock_run-queue=1.00,lock_space=2.00,lock_spins=50.00"
+        );
     }
 }
