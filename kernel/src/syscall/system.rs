@@ -177,8 +177,7 @@ fn meant_thread(current: &Arc<Thread>, tid: u64) -> Result<Arc<Thread>, Errno> {
         0 => Ok(current.clone()),
         tid => {
             let tid = Pid::try_from(tid).map_err(|_| Errno::ESRCH)?;
-            let process = process::find(tid).ok_or(Errno::ESRCH)?;
-            process.threads().first().cloned().ok_or(Errno::ESRCH)
+            process::find_thread(tid).ok_or(Errno::ESRCH)
         }
     }
 }
