@@ -12,6 +12,7 @@ mod demos;
 mod glibc;
 mod hostile;
 mod memory;
+mod parallel_files;
 mod program;
 mod ram;
 mod sdcard;
@@ -39,6 +40,7 @@ fn all() -> Vec<Scene> {
         hostile::SCENES,
         cores::SCENES,
         storm::SCENES,
+        parallel_files::SCENES,
         soak::SCENES,
         sdcard::SCENES,
     ];

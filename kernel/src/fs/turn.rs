@@ -67,7 +67,8 @@ impl Turn {
 
     /// Takes the turn if it is free; else whoever gives it back wakes the queue.
     fn take_awaited(&self) -> Option<Held<'_>> {
-        (self.state.swap(AWAITED, Ordering::Acquire) == FREE).then_some(Held(self))
+        // Not `then_some`: a value that is made and not wanted would give the turn back when it is dropped.
+        (self.state.swap(AWAITED, Ordering::Acquire) == FREE).then(|| Held(self))
     }
 }
 
