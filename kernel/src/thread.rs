@@ -46,6 +46,8 @@ pub struct Thread {
     state: AtomicU8,
     needs_attention: AtomicBool,
     is_ending: AtomicBool,
+    /// Faults that were served. Written by the thread itself.
+    minor_faults: AtomicU64,
     start_ticks: u64,
 }
 
@@ -66,7 +68,7 @@ pub struct Parts {
     /// FP, SIMD and thread-pointer registers.
     pub registers: Box<UserRegisters>,
     /// Where it begins at EL0.
-    pub start: UserContext,
+    pub start: Box<UserContext>,
     /// Its name.
     pub name: Name,
 }
@@ -92,6 +94,7 @@ impl Thread {
     }
 
     /// A thread that will begin at EL0 when it is first switched to.
+    #[inline]
     pub fn new(parts: Parts) -> Arc<Thread> {
         Arc::new(Thread {
             tid: AtomicU32::new(parts.tid),
@@ -106,10 +109,11 @@ impl Thread {
             loan: Loan::default(),
             name: Mutex::new(parts.name),
             kept_deadline: AtomicU64::new(0),
-            start: Mutex::new(Some(Box::new(parts.start))),
+            start: Mutex::new(Some(parts.start)),
             state: AtomicU8::new(State::Running as u8),
             needs_attention: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
+            minor_faults: AtomicU64::new(0),
             start_ticks: platform::timer::ticks(),
             scheduling: Scheduling::default(),
         })
@@ -239,6 +243,18 @@ impl Thread {
         self.state
             .compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
+    }
+
+    /// Counts a fault that was served, for the running thread.
+    #[inline]
+    pub fn count_minor_fault(&self) {
+        let faults = self.minor_faults.load(Ordering::Relaxed) + 1;
+        self.minor_faults.store(faults, Ordering::Relaxed);
+    }
+
+    /// Faults that were served.
+    pub fn minor_faults(&self) -> u64 {
+        self.minor_faults.load(Ordering::Relaxed)
     }
 
     /// Ticks spent at EL0 and in the kernel, up to now.

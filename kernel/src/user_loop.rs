@@ -64,7 +64,7 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
     if !mapping_fault {
         return accuse(thread, Signal::SIGSEGV, SEGV_MAPERR, address.0);
     }
-    match user_memory::handle_fault(&thread.process, address, abort.access) {
+    match user_memory::handle_fault(thread, address, abort.access) {
         Some(Outcome::Resolved(_)) | None => {}
         Some(Outcome::Denied(SegvCode::MapErr)) => accuse(thread, Signal::SIGSEGV, SEGV_MAPERR, address.0),
         Some(Outcome::Denied(SegvCode::AccErr)) => accuse(thread, Signal::SIGSEGV, SEGV_ACCERR, address.0),

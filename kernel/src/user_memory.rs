@@ -4,7 +4,8 @@
 //!
 //! No lock may be held by a caller: a fault takes the lock of the address space, and may ask a file for a page.
 
-use crate::process::{self, Process};
+use crate::process;
+use crate::thread::Thread;
 use crate::{memory, scheduler, sync};
 use abi::Errno;
 use abi::file::{IOV_MAX, IoVec};
@@ -148,23 +149,24 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
     if !is_mapping || !abort.address.is_user() {
         return Err(Errno::EFAULT);
     }
-    match handle_fault(&scheduler::current().process, abort.address, abort.access) {
+    match handle_fault(&scheduler::current(), abort.address, abort.access) {
         Some(Outcome::Resolved(_)) => Ok(()),
         Some(Outcome::NoMemory) => Err(Errno::ENOMEM),
         _ => Err(Errno::EFAULT),
     }
 }
 
-/// Takes a fault of the running process to the heart and counts it. Where there is no frame for the page another process may
+/// Takes a fault of the running thread to the heart and counts it. Where there is no frame for the page another process may
 /// be ended first. `None`: the process has no memory any more.
 #[inline]
-pub fn handle_fault(process: &Process, address: VirtAddr, access: Access) -> Option<Outcome> {
+pub fn handle_fault(current: &Thread, address: VirtAddr, access: Access) -> Option<Outcome> {
+    let process = &current.process;
     let mut outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
     while outcome == Outcome::NoMemory && process::make_room(process) {
         outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
     }
     if let Outcome::Resolved(_) = outcome {
-        process.usage.count_minor_fault();
+        current.count_minor_fault();
     }
     Some(outcome)
 }

@@ -1,14 +1,16 @@
 //! Processes: getrusage(2), prlimit(2), uname(2), times(2), sysinfo(2), prctl(2), sched(7); and by theme, all found here
-//! too: [`clone`], [`wait`], [`auxv`], [`futex`].
+//! too: [`clone`], [`wait`], [`auxv`], [`futex`], [`membarrier`].
 
 pub mod auxv;
 pub mod clone;
 pub mod futex;
+pub mod membarrier;
 pub mod wait;
 
 pub use auxv::*;
 pub use clone::*;
 pub use futex::*;
+pub use membarrier::*;
 pub use wait::*;
 
 use crate::time::TimeVal;

@@ -141,7 +141,7 @@ fn has_child_in(table: &mut Table, parent: &Process, group: Pid) -> bool {
 fn reap(table: &mut Table, parent: &Process, child: &Arc<Process>, wanted: Wanted) -> Child {
     let found = describe(child, WaitStatus::decode(child.exit_status()));
     if !wanted.is_kept {
-        parent.usage.add_child(&found.usage);
+        parent.add_child_totals(&found.usage);
         table.release(child.pid);
     }
     found

@@ -1,6 +1,7 @@
 //! Resource limits: getrlimit(2). Inherited by fork, kept by exec, shared until somebody changes them.
 
 use super::Process;
+use abi::Errno;
 use abi::process::{
     RLIM_NLIMITS, RLIM64_INFINITY, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE,
     RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, RLimit,
@@ -62,8 +63,17 @@ impl Process {
         self.limits.lock().clone()
     }
 
-    /// Sets one limit; `which` is one of `RLIMIT_*`.
-    pub fn set_limit(&self, which: usize, limit: RLimit) {
-        Arc::make_mut(&mut *self.limits.lock()).0[which] = limit;
+    /// Sets one limit if `check` allows it, which sees the old one; returns that. `EINVAL` for a number that is none.
+    pub fn change_limit(
+        &self,
+        which: usize,
+        new: RLimit,
+        check: impl FnOnce(RLimit) -> Result<(), Errno>,
+    ) -> Result<RLimit, Errno> {
+        let mut limits = self.limits.lock();
+        let old = limits.get(which).ok_or(Errno::EINVAL)?;
+        check(old)?;
+        Arc::make_mut(&mut *limits).0[which] = new;
+        Ok(old)
     }
 }

@@ -58,8 +58,8 @@ pub struct Process {
     pub signals: ProcessSignals,
     /// `ITIMER_REAL`.
     pub interval_timer: Mutex<IntervalTimer, { rank::INTERVAL_TIMER }>,
-    /// Time and faults.
-    pub usage: Usage,
+    /// Time and faults of children.
+    usage: Usage,
     /// Woken when a child ends, stops or goes on.
     pub child_events: WaitQueue,
     /// Attributes that prctl(2), personality(2) and setpriority(2) set.
@@ -145,7 +145,8 @@ impl Process {
         })
     }
 
-    /// A child of this process in `space`, with these actions. It is not in the table yet.
+    /// A child of this process. It is not in the table yet.
+    #[inline]
     pub fn child(&self, birth: Birth) -> Arc<Process> {
         Arc::new(Process {
             pid: birth.pid,

@@ -65,13 +65,7 @@ impl Space {
 
     /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once.
     pub fn fork(&self, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
-        let copy = self.with(|space| {
-            if memory::is_fork_classic() {
-                space.fork_classic(memory::get())
-            } else {
-                space.fork(memory::get(), Some(VirtAddr(stack_pointer)))
-            }
-        })?;
+        let copy = self.with(|space| space.fork(memory::get(), Some(VirtAddr(stack_pointer))))?;
         let copy = Space::hold(copy);
         copy.strings.copy_from(&self.strings);
         Ok(copy)
@@ -98,9 +92,6 @@ impl Space {
 
     /// Puts the space into this processor's TTBR0.
     pub fn activate(&self) {
-        if memory::get().asids().is_fixed() {
-            platform::memory::deactivate();
-        }
         self.with(|space| {
             let (root, asid) = space.activate(memory::get());
             platform::memory::activate(root, asid);

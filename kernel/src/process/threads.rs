@@ -3,6 +3,7 @@
 //! A thread ends in two steps: it is told to ([`Thread::end`]), and leaves on its own way back to EL0 (`end`). The first
 //! thread stays in the list after its end, for its id is the process's: it leaves with the last one.
 
+use super::usage::Totals;
 use super::{Pid, Process, table};
 use crate::scheduler;
 use crate::signal;
@@ -23,8 +24,8 @@ pub(super) struct Threads {
     left: WaitQueue,
     /// 0, or [`ENDING`] and the wait status with which the process is to end.
     ending: AtomicU32,
-    /// The same for the first thread, if it ended by itself: the process's status if nothing else decides it.
-    first_ending: AtomicU32,
+    /// The same for the thread that was the last to end by itself: the process's status if nothing else decides it.
+    last_ending: AtomicU32,
 }
 
 #[derive(Default)]
@@ -33,8 +34,8 @@ struct Group {
     all: Vec<Arc<Thread>>,
     /// Those that have not left.
     living: usize,
-    /// Ticks at EL0 and in the kernel of those that are in the list no more.
-    past: (u64, u64),
+    /// What those used that are in the list no more.
+    past: Totals,
 }
 
 /// Marks a status as present.
@@ -42,8 +43,7 @@ const ENDING: u32 = 1 << 31;
 
 impl Group {
     fn charge(&mut self, thread: &Thread) {
-        let (user, system) = thread.ticks();
-        self.past = (self.past.0 + user, self.past.1 + system);
+        self.past = self.past.plus(&thread.totals());
     }
 
     fn remove(&mut self, thread: &Thread) {
@@ -119,14 +119,11 @@ impl Process {
         false
     }
 
-    /// Ticks at EL0 and in the kernel of all threads so far.
-    pub(super) fn ticks(&self) -> (u64, u64) {
+    /// What all threads used so far, those that have left too.
+    pub(super) fn thread_totals(&self) -> Totals {
         let group = self.threads.group.lock();
-        group
-            .all
-            .iter()
-            .map(|thread| thread.ticks())
-            .fold(group.past, |sum, ticks| (sum.0 + ticks.0, sum.1 + ticks.1))
+        let add = |sum: Totals, thread: &Arc<Thread>| sum.plus(&thread.totals());
+        group.all.iter().fold(group.past, add)
     }
 
     /// Whether it is to end, or has.
@@ -152,17 +149,15 @@ impl Process {
 
     /// Tells one thread of this process, the caller, to end: exit(2).
     pub fn end_thread(&self, current: &Thread, status: WaitStatus) {
-        if current.is_first() {
-            self.threads
-                .first_ending
-                .store(ENDING | status.encode(), Ordering::Relaxed);
-        }
+        self.threads
+            .last_ending
+            .store(ENDING | status.encode(), Ordering::Relaxed);
         current.end();
     }
 
-    /// All threads ended one by one: the first one's status is the process's.
+    /// All threads ended one by one: the last one's status is the process's.
     fn settle_status(&self) {
-        self.decide_status(ENDING | self.threads.first_ending.load(Ordering::Relaxed));
+        self.decide_status(ENDING | self.threads.last_ending.load(Ordering::Relaxed));
     }
 
     fn decide_status(&self, status: u32) -> bool {

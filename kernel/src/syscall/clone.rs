@@ -284,8 +284,8 @@ fn child_space(parent: &Process, context: &UserContext, request: &Request) -> Re
 }
 
 /// The child returns 0 from the same call.
-fn child_context(context: &UserContext, request: &Request) -> UserContext {
-    let mut child = *context;
+fn child_context(context: &UserContext, request: &Request) -> Box<UserContext> {
+    let mut child = Box::new(*context);
     child.x[0] = 0;
     if request.stack != 0 {
         child.sp = request.stack;

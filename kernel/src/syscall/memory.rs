@@ -202,7 +202,7 @@ fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> 
 /// Faults the pages of a range in, as far as that goes.
 pub fn populate(current: &Thread, start: u64, len: u64, access: Access) {
     for page in (start..start.saturating_add(len)).step_by(PAGE_SIZE) {
-        let outcome = user_memory::handle_fault(&current.process, VirtAddr(page), access);
+        let outcome = user_memory::handle_fault(current, VirtAddr(page), access);
         if !matches!(outcome, Some(mm::Outcome::Resolved(_))) || scheduler::pause().is_err() {
             return;
         }

@@ -16,6 +16,7 @@ mod identity;
 mod ioctl;
 mod link;
 mod lookup;
+mod membarrier;
 mod memory;
 mod mount;
 mod open;
@@ -97,6 +98,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::GETPRIORITY => process::getpriority(current, a, b),
         nr::SETPRIORITY => process::setpriority(current, a, b, c),
         nr::FUTEX => futex::futex(current, arguments(context)),
+        nr::MEMBARRIER => membarrier::membarrier(current, a, b),
         nr::FUTEX_WAITV => futex::futex_waitv(current, a, b, c, d, e),
 
         // Users and groups

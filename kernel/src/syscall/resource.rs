@@ -1,10 +1,12 @@
 //! What may be used and what was: prlimit64(2), getrusage(2).
 
 use super::process::meant;
+use crate::memory;
+use crate::process::{Credentials, Process};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
-use abi::process::{RLIMIT_NOFILE, RLimit, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
+use abi::process::{RLIMIT_NOFILE, RLimit, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, RUsage};
 use alloc::sync::Arc;
 
 /// Highest limit of descriptors that anybody may set: `fs.nr_open`.
@@ -19,23 +21,26 @@ pub fn prlimit64(current: &Thread, pid: u64, which: u64, new_at: u64, old_at: u6
         return Err(Errno::EPERM);
     }
     let which = usize::try_from(which as u32).map_err(|_| Errno::EINVAL)?;
-    let old = target.limits().get(which).ok_or(Errno::EINVAL)?;
-    if new_at != 0 {
+    let old = if new_at == 0 {
+        target.limits().get(which).ok_or(Errno::EINVAL)?
+    } else {
         let new: RLimit = user_memory::read_value(new_at)?;
-        if new.cur > new.max || (which == RLIMIT_NOFILE && new.max > MOST_FILES && new.max > old.max) {
-            return Err(if new.cur > new.max {
-                Errno::EINVAL
-            } else {
-                Errno::EPERM
-            });
-        }
-        if new.max > old.max && !own.is_privileged() {
-            return Err(Errno::EPERM);
-        }
-        target.set_limit(which, new);
-    }
+        target.change_limit(which, new, |old| check_limit(which, old, new, &own))?
+    };
     user_memory::write_wanted(old_at, &old)?;
     Ok(0)
+}
+
+/// Nobody raises a hard limit but user 0, who does not beyond what the kernel can hold.
+fn check_limit(which: usize, old: RLimit, new: RLimit, own: &Credentials) -> Result<(), Errno> {
+    if new.cur > new.max {
+        return Err(Errno::EINVAL);
+    }
+    let is_beyond = which == RLIMIT_NOFILE && new.max > MOST_FILES;
+    if new.max > old.max && (is_beyond || !own.is_privileged()) {
+        return Err(Errno::EPERM);
+    }
+    Ok(())
 }
 
 /// getrlimit(2).
@@ -61,17 +66,20 @@ pub fn setrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> 
 pub fn getrusage(current: &Thread, who: u64, at: u64) -> Result<usize, Errno> {
     let process = &current.process;
     let usage = match who as i32 {
-        RUSAGE_SELF | RUSAGE_THREAD => {
-            let pages = process
-                .with_space(|space| space.resident_pages(crate::memory::get()))
-                .unwrap_or(0);
-            let mut usage = process.own_totals().to_rusage();
-            usage.maxrss = (pages * (mm::PAGE_SIZE as u64 / 1024)) as i64;
-            usage
-        }
+        RUSAGE_SELF => with_memory(process, process.own_totals().to_rusage()),
+        RUSAGE_THREAD => with_memory(process, current.totals().to_rusage()),
         RUSAGE_CHILDREN => process.children_totals().to_rusage(),
         _ => return Err(Errno::EINVAL),
     };
     user_memory::write_value(at, &usage)?;
     Ok(0)
+}
+
+/// Adds the memory that is resident now: more was never counted.
+fn with_memory(process: &Process, usage: RUsage) -> RUsage {
+    let pages = process.with_space(|space| space.resident_pages(memory::get()));
+    RUsage {
+        maxrss: (pages.unwrap_or(0) * (mm::PAGE_SIZE as u64 / 1024)) as i64,
+        ..usage
+    }
 }

@@ -81,13 +81,11 @@ impl Sizes {
 /// meaning here are 0, as Linux prints those that it has given up.
 pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     let sizes = Sizes::of(process);
-    let times = process.times();
-    let (user, system) = match &process.thread {
-        Some(thread) => thread.ticks(),
-        None => (times.user, times.system),
+    let own = match &process.thread {
+        Some(thread) => thread.totals(),
+        None => process.own_totals(),
     };
-    let (minor, major) = process.usage.faults();
-    let (children_minor, children_major) = process.usage.children_faults();
+    let children = process.children_totals();
     let (terminal, foreground) = match tty::controlling(process.session()) {
         Some((number, group)) => (number, i64::from(group)),
         None => (0, -1),
@@ -117,13 +115,18 @@ pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
         process.session()
     ));
     text.add(format_args!(
-        " {terminal} {foreground} 0 {minor} {children_minor} {major} {children_major}"
+        " {terminal} {foreground} 0 {} {} 0 0",
+        own.minor_faults, children.minor_faults
     ));
-    text.add(format_args!(" {} {}", clock_ticks(user), clock_ticks(system)));
     text.add(format_args!(
         " {} {}",
-        clock_ticks(times.children_user),
-        clock_ticks(times.children_system)
+        clock_ticks(own.user),
+        clock_ticks(own.system)
+    ));
+    text.add(format_args!(
+        " {} {}",
+        clock_ticks(children.user),
+        clock_ticks(children.system)
     ));
     text.add(format_args!(
         " {} {nice} {} 0",

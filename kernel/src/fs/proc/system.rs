@@ -148,22 +148,11 @@ fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Minor and major faults of all processes, living and dead.
-#[derive(Default)]
-struct Faults {
-    minor: u64,
-    major: u64,
-}
-
-/// A process that ended lives on in its parent's account of children, and so in the first process's at last.
-fn all_faults() -> Faults {
-    let mut faults = Faults::default();
-    for process in process::all() {
-        let (own, children) = (process.usage.faults(), process.usage.children_faults());
-        faults.minor += own.0 + children.0;
-        faults.major += own.1 + children.1;
-    }
-    faults
+/// Minor faults of all processes, living and dead. A process that ended lives on in its parent's account of children, and
+/// so in the first process's at last.
+fn all_faults() -> u64 {
+    let all = process::all();
+    all.iter().map(|process| process.all_totals().minor_faults).sum()
 }
 
 /// Ticks of the timer in units of `USER_HZ`.
@@ -274,8 +263,7 @@ fn version((): &(), text: &mut Text) -> Result<(), Errno> {
 fn memory_events((): &(), text: &mut Text) -> Result<(), Errno> {
     let faults = all_faults();
     text.add(format_args!("nr_free_pages {}\n", memory::free_frames()));
-    text.add(format_args!("pgfault {}\n", faults.minor + faults.major));
-    text.add(format_args!("pgmajfault {}\n", faults.major));
+    text.add(format_args!("pgfault {faults}\npgmajfault 0\n"));
     for (event, name) in Event::ALL {
         text.add(format_args!("{name} {}\n", memory::get().events(event)));
     }

@@ -1,0 +1,108 @@
+// membarrier(2): registration, and that one thread's barrier makes up for those that the others leave out.
+#include "check.h"
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+enum {
+    QUERY = 0,
+    GLOBAL = 1,
+    GLOBAL_EXPEDITED = 2,
+    REGISTER_GLOBAL_EXPEDITED = 4,
+    PRIVATE_EXPEDITED = 8,
+    REGISTER_PRIVATE_EXPEDITED = 16,
+    SYNC_CORE = 32,
+    REGISTER_SYNC_CORE = 64,
+};
+
+static int membarrier(int command, unsigned flags) {
+    return syscall(SYS_membarrier, command, flags, 0);
+}
+
+static void registration(void) {
+    int known = membarrier(QUERY, 0);
+    CHECK(known > 0 && (known & 0x7f) == 0x7f);
+    CHECK(membarrier(QUERY, 1) == -1 && errno == EINVAL);
+    CHECK(membarrier(1 << 20, 0) == -1 && errno == EINVAL);
+    CHECK(membarrier(GLOBAL, 0) == 0);
+    CHECK(membarrier(GLOBAL_EXPEDITED, 0) == 0);
+    CHECK(membarrier(REGISTER_GLOBAL_EXPEDITED, 0) == 0);
+    CHECK(membarrier(PRIVATE_EXPEDITED, 0) == -1 && errno == EPERM);
+    CHECK(membarrier(SYNC_CORE, 0) == -1 && errno == EPERM);
+    CHECK(membarrier(REGISTER_PRIVATE_EXPEDITED, 0) == 0);
+    CHECK(membarrier(PRIVATE_EXPEDITED, 0) == 0);
+    CHECK(membarrier(SYNC_CORE, 0) == -1 && errno == EPERM);
+    CHECK(membarrier(REGISTER_SYNC_CORE, 0) == 0);
+    CHECK(membarrier(SYNC_CORE, 0) == 0);
+}
+
+// Each side stores to its own word and then loads the other's. With a barrier on both sides at least one sees the other's
+// store; here the light side has none, and the heavy side calls the kernel.
+static struct {
+    _Alignas(128) atomic_int stored, seen;
+} light, heavy;
+static _Alignas(128) atomic_int round_begun, round_done;
+static int rounds, command;
+
+static void *be_light(void *unused) {
+    for (int round = 1; round <= rounds; round++) {
+        while (atomic_load_explicit(&round_begun, memory_order_acquire) < round) sched_yield();
+        atomic_store_explicit(&light.stored, round, memory_order_relaxed);
+        atomic_signal_fence(memory_order_seq_cst);
+        int seen = atomic_load_explicit(&heavy.stored, memory_order_relaxed);
+        atomic_store_explicit(&light.seen, seen, memory_order_relaxed);
+        atomic_store_explicit(&round_done, round, memory_order_release);
+    }
+    return unused;
+}
+
+// How often neither side saw the other.
+static int play(int with, int number_of_rounds) {
+    pthread_t thread;
+    int missed = 0;
+    command = with;
+    rounds = number_of_rounds;
+    light.stored = heavy.stored = round_begun = round_done = 0;
+    CHECK(pthread_create(&thread, NULL, be_light, NULL) == 0);
+    for (int round = 1; round <= rounds; round++) {
+        atomic_store_explicit(&round_begun, round, memory_order_release);
+        // A different delay each time, so that the two meet in every way.
+        for (volatile int i = 0; i < round % 97; i++) continue;
+        atomic_store_explicit(&heavy.stored, round, memory_order_relaxed);
+        if (membarrier(command, 0) != 0) failed++;
+        heavy.seen = atomic_load_explicit(&light.stored, memory_order_relaxed);
+        while (atomic_load_explicit(&round_done, memory_order_acquire) < round) sched_yield();
+        missed += light.seen != round && heavy.seen != round;
+    }
+    CHECK(pthread_join(thread, NULL) == 0);
+    return missed;
+}
+
+static void *call_at_once(void *unused) {
+    for (int i = 0; i < 500; i++)
+        if (membarrier(i % 2 ? PRIVATE_EXPEDITED : GLOBAL_EXPEDITED, 0) != 0) failed++;
+    return unused;
+}
+
+static void checks(void) {
+    registration();
+    CHECK(play(PRIVATE_EXPEDITED, 20000) == 0);
+    CHECK(play(SYNC_CORE, 5000) == 0);
+    CHECK(play(GLOBAL_EXPEDITED, 5000) == 0);
+    // Everybody at once: none waits for another for ever.
+    pthread_t threads[6];
+    for (int i = 0; i < 6; i++) CHECK(pthread_create(&threads[i], NULL, call_at_once, NULL) == 0);
+    for (int i = 0; i < 6; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    // A forked child has what its parent registered.
+    pid_t child = start_child();
+    if (child == 0) {
+        CHECK(membarrier(PRIVATE_EXPEDITED, 0) == 0);
+        end_child();
+    }
+    CHECK(child_passed(child));
+}
+
+int main(void) {
+    return run_as_init("membarriers", checks);
+}
