@@ -203,12 +203,13 @@ fn describe_timer((left, period): (u64, u64)) -> ITimerVal {
 /// times(2): returns the time since boot.
 pub fn times(current: &Thread, at: u64) -> Result<usize, Errno> {
     let clock = |ticks: u64| (timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)) as i64;
-    let used = current.process.times();
+    let own = current.process.own_totals();
+    let children = current.process.children_totals();
     let answer = abi::process::Tms {
-        utime: clock(used.user),
-        stime: clock(used.system),
-        cutime: clock(used.children_user),
-        cstime: clock(used.children_system),
+        utime: clock(own.user),
+        stime: clock(own.system),
+        cutime: clock(children.user),
+        cstime: clock(children.system),
     };
     user_memory::write_wanted(at, &answer)?;
     Ok((time::now_monotonic_nanos() / (time::SECOND / USER_HZ)) as usize)
