@@ -20,11 +20,16 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("busybox.tasks_by_the_hundred", tasks_by_the_hundred),
 ];
 
-/// Boots with busybox's files and these words on the command line.
+/// Boots the virt board with busybox's files and these words on the command line.
 pub fn boot(stage: &mut Stage, command_line: &str) -> Result<Session> {
+    boot_on(stage, &Machine::Virt(Virt::default()), command_line)
+}
+
+/// The same on this board.
+pub fn boot_on(stage: &mut Stage, machine: &Machine, command_line: &str) -> Result<Session> {
     let initramfs = initramfs(stage, "")?;
     let load = stage.load_with(initramfs, command_line);
-    stage.boot_virt(&load)
+    stage.boot(machine, &load)
 }
 
 /// Busybox's files, and what these further lines of a list name in the scene's own folder.

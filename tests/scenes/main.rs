@@ -13,6 +13,7 @@ mod glibc;
 mod hostile;
 mod memory;
 mod parallel_files;
+mod processors;
 mod program;
 mod ram;
 mod sdcard;
@@ -29,6 +30,7 @@ fn all() -> Vec<Scene> {
     let themes = [
         boot::SCENES,
         ram::SCENES,
+        processors::SCENES,
         shell::SCENES,
         crash::SCENES,
         demos::SCENES,
