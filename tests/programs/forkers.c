@@ -13,7 +13,7 @@
 
 #define WRITERS 4
 #define PAGE 4096
-#define PAGES 24
+#define PAGES 8
 #define WORDS (PAGE / sizeof(uint64_t))
 #define FORKS 10000
 

@@ -87,9 +87,9 @@ static void *call_at_once(void *unused) {
 
 static void checks(void) {
     registration();
-    CHECK(play(PRIVATE_EXPEDITED, 20000) == 0);
-    CHECK(play(SYNC_CORE, 5000) == 0);
-    CHECK(play(GLOBAL_EXPEDITED, 5000) == 0);
+    CHECK(play(PRIVATE_EXPEDITED, 4000) == 0);
+    CHECK(play(SYNC_CORE, 1000) == 0);
+    CHECK(play(GLOBAL_EXPEDITED, 1000) == 0);
     // Everybody at once: none waits for another for ever.
     pthread_t threads[6];
     for (int i = 0; i < 6; i++) CHECK(pthread_create(&threads[i], NULL, call_at_once, NULL) == 0);

@@ -93,6 +93,7 @@ const PROLOGUE: &str = "
 #include <linux/kernel-page-flags.h>
 #include <linux/limits.h>
 #include <linux/magic.h>
+#include <linux/membarrier.h>
 #include <linux/close_range.h>
 #include <linux/memfd.h>
 #include <linux/mman.h>

@@ -18,6 +18,24 @@ pub struct Space {
     users: AtomicU32,
     /// Where exec laid the strings of arguments and environment.
     pub strings: Strings,
+    /// What it registered for with membarrier(2).
+    pub barriers: Registrations,
+}
+
+/// The commands of membarrier(2) that a space may use. A fork inherits them.
+#[derive(Default)]
+pub struct Registrations(AtomicU32);
+
+impl Registrations {
+    /// Allows a command.
+    pub fn register(&self, command: u32) {
+        self.0.fetch_or(command, Ordering::SeqCst);
+    }
+
+    /// Whether a command is allowed.
+    pub fn has(&self, command: u32) -> bool {
+        self.0.load(Ordering::SeqCst) & command != 0
+    }
 }
 
 /// The strings on the stack that exec laid down, for /proc/PID/cmdline and environ: first byte, one past the last.
@@ -65,9 +83,16 @@ impl Space {
 
     /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once.
     pub fn fork(&self, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
-        let copy = self.with(|space| space.fork(memory::get(), Some(VirtAddr(stack_pointer))))?;
+        let copy = self.with(|space| {
+            if memory::is_fork_classic() {
+                space.fork_classic(memory::get())
+            } else {
+                space.fork(memory::get(), Some(VirtAddr(stack_pointer)))
+            }
+        })?;
         let copy = Space::hold(copy);
         copy.strings.copy_from(&self.strings);
+        copy.barriers.register(self.barriers.0.load(Ordering::Relaxed));
         Ok(copy)
     }
 
@@ -76,6 +101,7 @@ impl Space {
             memory: Mutex::new(Some(space)),
             users: AtomicU32::new(0),
             strings: Strings::default(),
+            barriers: Registrations::default(),
         })
     }
 
@@ -92,6 +118,9 @@ impl Space {
 
     /// Puts the space into this processor's TTBR0.
     pub fn activate(&self) {
+        if memory::get().asids().is_fixed() {
+            platform::memory::deactivate();
+        }
         self.with(|space| {
             let (root, asid) = space.activate(memory::get());
             platform::memory::activate(root, asid);
