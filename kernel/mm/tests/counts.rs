@@ -1,10 +1,12 @@
-//! The reference counts of frames under every interleaving that the memory model allows, by loom:
+//! The reference counts of frames, the free stacks and the ASIDs under every interleaving that the memory model allows, by loom:
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p mm --test counts --release`
 //!
 //! Without loom the same stories run on real threads, many times over, which proves less but needs nothing.
 
-use mm::{Asid, Descriptor, Frame, FrameInfo, FrameRun, FrameSource, Frames, Mmu, VirtAddr};
+use mm::asid::AsidTag;
+use mm::{Asid, Asids, Descriptor, Frame, FrameInfo, FrameRun, FrameSource, Frames, MAX_CPUS, Mmu, VirtAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(loom)]
 use loom::{sync::Arc, thread};
@@ -17,6 +19,18 @@ fn explore(story: impl Fn() + Sync + Send + 'static) {
     loom::model(story);
     #[cfg(not(loom))]
     (0..2_000).for_each(|_| story());
+}
+
+/// As [`explore`], for a story of too many steps: all interleavings with at most two switches that nobody waits for.
+fn explore_some(story: impl Fn() + Sync + Send + 'static) {
+    #[cfg(loom)]
+    {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model.check(story);
+    }
+    #[cfg(not(loom))]
+    explore(story);
 }
 
 const FIRST: Frame = Frame(100);
@@ -48,6 +62,9 @@ impl FrameSource for Source {
 /// One processor of a machine that has nothing but frames.
 struct Processor(usize);
 
+/// How often each processor cleared its TLB: no part of the model.
+static CLEARED: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) }; MAX_CPUS];
+
 impl Mmu for Processor {
     fn cpu(&self) -> usize {
         self.0
@@ -77,7 +94,9 @@ impl Mmu for Processor {
 
     fn tlbi_vae1_local(&self, _asid: Asid, _address: VirtAddr) {}
 
-    fn tlbi_vmalle1_local(&self) {}
+    fn tlbi_vmalle1_local(&self) {
+        CLEARED[self.0].fetch_add(1, Ordering::Relaxed);
+    }
 
     fn copy_frame(&self, _from: Frame, _to: Frame) {}
 
@@ -208,5 +227,70 @@ fn reading_one_acquires_what_the_other_did_before_its_release() {
         }
         other.join().unwrap();
         frames.release(&Processor(0), frame);
+    });
+}
+
+/// One processor looks for frames on the stack of another, which puts one there.
+#[test]
+fn a_frame_freed_here_is_found_there() {
+    explore(|| {
+        let frames = two_frames();
+        let [mine, theirs] = [(); 2].map(|()| frames.allocate(&Processor(0)).unwrap());
+        let other = {
+            let frames = frames.clone();
+            thread::spawn(move || frames.release(&Processor(1), theirs))
+        };
+        let found = frames.allocate(&Processor(0));
+        other.join().unwrap();
+        assert!(found.is_err() || found == Ok(theirs));
+        assert_eq!(frames.free_count(), usize::from(found.is_err()));
+        frames.release(&Processor(0), mine);
+    });
+}
+
+/// Two processors give the free frames back to the source at once: each frame once. The source panics otherwise.
+#[test]
+fn frames_go_back_to_the_source_once() {
+    explore_some(|| {
+        let frames = two_frames();
+        let all = [(); 2].map(|()| frames.allocate(&Processor(0)).unwrap());
+        for (number, frame) in all.into_iter().enumerate() {
+            frames.release(&Processor(number), frame);
+        }
+        let other = {
+            let frames = frames.clone();
+            thread::spawn(move || frames.replenish_source(usize::MAX))
+        };
+        frames.replenish_source(usize::MAX);
+        other.join().unwrap();
+        assert_eq!(frames.free_count(), 2);
+    });
+}
+
+/// Processor 0 goes from one space to another while processor 1 uses up the numbers and rolls over.
+#[test]
+fn a_switch_and_a_roll_over_at_once() {
+    explore(|| {
+        let limit = MAX_CPUS as u32 + 2;
+        let asids = Arc::new(Asids::new(limit));
+        let [left, entered] = [(); 2].map(|()| asids.activate(&Processor(0), AsidTag::default()));
+        for _ in 3..limit {
+            asids.activate(&Processor(1), AsidTag::default());
+        }
+        asids.activate(&Processor(0), left);
+        let other = {
+            let asids = asids.clone();
+            thread::spawn(move || asids.activate(&Processor(1), AsidTag::default()))
+        };
+        let entered = asids.activate(&Processor(0), entered);
+        let theirs = other.join().unwrap();
+        assert_ne!(entered.asid(), theirs.asid(), "two spaces run under one number");
+        // Both processors in one space: under one number.
+        let shared = asids.activate(&Processor(1), entered);
+        assert_eq!(shared.asid(), entered.asid());
+        // Whoever comes to processor 0 next finds nothing of the generation before there.
+        let next = asids.activate(&Processor(0), theirs);
+        assert_eq!(next.asid(), theirs.asid());
+        assert!(CLEARED[0].swap(0, Ordering::Relaxed) > 0);
     });
 }
