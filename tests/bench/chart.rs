@@ -18,11 +18,7 @@ fn points(figures: &Figures) -> Vec<(f64, f64)> {
 /// Draws ours and Linux's curve to an SVG file.
 pub fn draw(path: &Path, ours: &Figures, linux: &Figures) -> Result<()> {
     let curves = [
-        (
-            format!("Holstein ({})", ours.kernel),
-            points(ours),
-            RGBColor(0, 90, 181),
-        ),
+        ("Holstein".to_owned(), points(ours), RGBColor(0, 90, 181)),
         (linux.kernel.clone(), points(linux), RGBColor(220, 50, 32)),
     ];
     let all: Vec<(f64, f64)> = curves.iter().flat_map(|(_, points, _)| points.clone()).collect();
@@ -41,7 +37,7 @@ pub fn draw(path: &Path, ours: &Figures, linux: &Figures) -> Result<()> {
         .x_label_area_size(44)
         .y_label_area_size(96)
         .build_cartesian_2d(
-            (1.0..largest * 1.3).log_scale(),
+            (1.0..largest * 1.3).log_scale().base(4.0),
             (1000.0..slowest * 3.0).log_scale(),
         )
         .map_err(failed)?;

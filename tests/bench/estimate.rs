@@ -89,6 +89,17 @@ pub fn render(figures: &Figures) -> String {
     text
 }
 
+/// The rows on several processors with what they waited for: how often for each lock, and how many turns in all.
+pub fn contention(figures: &Figures) -> String {
+    let mut text = String::new();
+    for figure in figures.all.iter().filter(|figure| figure.unit == "per_s") {
+        let is_shown = |count: &&str| count.starts_with("lock_") || count.starts_with("tlbi_");
+        let counts: Vec<&str> = figure.counts.split(',').filter(is_shown).collect();
+        writeln!(text, "{:<22}for each: {}", figure.row, counts.join(" ")).expect("writing to a string");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ mod table;
 use anyhow::{Context, Result, ensure};
 use figures::Figures;
 use machine::{Clock, Machine};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use table::Goals;
 use tests::files;
@@ -33,6 +33,18 @@ struct Choice {
     is_update: bool,
     machine: Machine,
     words: Vec<String>,
+}
+
+impl Choice {
+    /// Whether the baseline was measured in the same way.
+    fn is_comparable(&self) -> bool {
+        self.machine.cpus == 1 && self.machine.append.is_empty()
+    }
+
+    /// Whether all that the baseline holds is measured.
+    fn is_whole(&self) -> bool {
+        self.is_comparable() && self.words.is_empty()
+    }
 }
 
 fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
@@ -80,12 +92,39 @@ fn run(choice: &Choice) -> Result<bool> {
     {
         return profile::run(&choice.machine, what, words).map(|()| true);
     }
+    let sitting = sit(choice)?;
+    print!("{}", table::render(&sitting.ours, &sitting.linux, &sitting.goals));
+    let failed = sitting.ours.failed.iter().chain(&sitting.linux.failed);
+    let failures = failed.inspect(|failure| println!("failed: {failure}")).count();
+    let is_good = match choice.machine.clock {
+        Clock::Instructions => {
+            sitting.save(&folder, "bench", choice.has_linux)?;
+            finish(choice, &sitting, &folder)?
+        }
+        Clock::Wall => {
+            print!("{}", estimate::contention(&sitting.ours));
+            println!("Nanoseconds of this host, under emulation: noisy, and no measure of a real processor.");
+            sitting.save(&folder, "wall", choice.has_linux)?;
+            true
+        }
+    };
+    Ok(is_good && failures == 0)
+}
+
+/// What is compared in one run.
+struct Sitting {
+    ours: Figures,
+    linux: Figures,
+    goals: Goals,
+}
+
+/// Measures ours, and Linux too or takes what was committed of it.
+fn sit(choice: &Choice) -> Result<Sitting> {
     let is_counted = choice.machine.clock == Clock::Instructions;
     let ours = choice.machine.run(&choice.words)?;
     let linux = if choice.has_linux {
-        let kernel = machine::linux()?;
         let machine = Machine {
-            kernel,
+            kernel: machine::linux()?,
             append: String::new(),
             ..choice.machine.clone()
         };
@@ -100,35 +139,59 @@ fn run(choice: &Choice) -> Result<bool> {
     } else {
         Goals::default()
     };
-    print!("{}", table::render(&ours, &linux, &goals));
-    if !is_counted {
-        println!("Nanoseconds of this host, under emulation: noisy, and no measure of a real processor.");
+    Ok(Sitting { ours, linux, goals })
+}
+
+impl Sitting {
+    /// Writes figures and table to the folder of what is built.
+    fn save(&self, folder: &Path, stem: &str, has_linux: bool) -> Result<()> {
+        self.ours.save(&folder.join(format!("{stem}.tsv")))?;
+        if has_linux {
+            self.linux.save(&folder.join(format!("{stem}-linux.tsv")))?;
+        }
+        let text = table::markdown(&self.ours, &self.linux, &self.goals);
+        Ok(std::fs::write(folder.join(format!("{stem}.md")), text)?)
     }
-    if is_counted {
-        print!("\n{}\n", estimate::render(&ours));
+
+    /// Writes what is committed.
+    fn commit(&self, has_linux: bool) -> Result<()> {
+        self.ours.save(&committed("baseline.tsv"))?;
+        if has_linux {
+            self.linux.save(&committed("linux.tsv"))?;
+        }
+        chart::draw(&committed("fork.svg"), &self.ours, &self.linux)?;
+        let text = table::markdown(&self.ours, &self.linux, &self.goals);
+        Ok(std::fs::write(committed("table.md"), text)?)
     }
-    if is_counted && (choice.words.is_empty() || choice.words.iter().any(|word| word == "work")) {
-        compare_with_classic(choice, &ours)?;
+}
+
+/// What comes after the table where instructions were counted: what they do not show, the classic fork, goals, baseline.
+fn finish(choice: &Choice, sitting: &Sitting, folder: &Path) -> Result<bool> {
+    print!("\n{}\n", estimate::render(&sitting.ours));
+    if choice.words.is_empty() || choice.words.iter().any(|word| word == "work") {
+        compare_with_classic(choice, &sitting.ours)?;
     }
-    let stem = if is_counted { "bench" } else { "wall" };
-    ours.save(&folder.join(format!("{stem}.tsv")))?;
-    if choice.has_linux {
-        linux.save(&folder.join(format!("{stem}-linux.tsv")))?;
+    if sitting.ours.median("fork/16").is_some() {
+        chart::draw(&folder.join("fork.svg"), &sitting.ours, &sitting.linux)?;
     }
-    std::fs::write(
-        folder.join(format!("{stem}.md")),
-        table::markdown(&ours, &linux, &goals),
-    )?;
-    let failed: Vec<_> = ours.failed.iter().chain(&linux.failed).collect();
-    failed.iter().for_each(|failure| println!("failed: {failure}"));
-    if !is_counted {
-        return Ok(failed.is_empty());
+    for missed in sitting.goals.missed(&sitting.ours) {
+        println!("goal missed: {missed}");
     }
-    if ours.median("fork/16").is_some() {
-        chart::draw(&folder.join("fork.svg"), &ours, &linux)?;
+    if choice.is_update {
+        ensure!(
+            choice.is_whole(),
+            "only a whole run on one processor may become the baseline"
+        );
+        sitting.commit(choice.has_linux)?;
+        return Ok(true);
     }
-    let is_good = judge(choice, &ours, &linux, &goals)?;
-    Ok(is_good && failed.is_empty())
+    if !choice.is_comparable() {
+        return Ok(true);
+    }
+    let before = Figures::load(&committed("baseline.tsv"))?;
+    let worse = baseline::regressions(&before, &sitting.ours, choice.is_whole());
+    worse.iter().for_each(|row| println!("worse: {row}"));
+    Ok(worse.is_empty())
 }
 
 /// Boots once more, with the fork that copies all tables, for the row that asks what that would cost.
@@ -137,42 +200,17 @@ fn compare_with_classic(choice: &Choice, ours: &Figures) -> Result<()> {
         append: format!("{} fork=classic", choice.machine.append),
         ..choice.machine.clone()
     };
-    let words = if choice.words.is_empty() {
-        &["work".to_owned()][..]
-    } else {
-        &choice.words
-    };
-    let classic = machine.run(words)?;
+    let mut words = choice.words.clone();
+    if words.is_empty() {
+        words.push("work".to_owned());
+    }
+    let classic = machine.run(&words)?;
     classic.save(&machine.built.join("bench/classic.tsv"))?;
     println!("{}", classic::render(ours, &classic));
     for missed in classic::missed(ours, &classic) {
         println!("goal missed: {missed}");
     }
     Ok(())
-}
-
-/// Compares with what is committed, or commits what was measured to it.
-fn judge(choice: &Choice, ours: &Figures, linux: &Figures, goals: &Goals) -> Result<bool> {
-    for missed in goals.missed(ours) {
-        println!("goal missed: {missed}");
-    }
-    if choice.is_update {
-        ensure!(
-            choice.words.is_empty(),
-            "only a whole run may become the baseline"
-        );
-        ours.save(&committed("baseline.tsv"))?;
-        if choice.has_linux {
-            linux.save(&committed("linux.tsv"))?;
-        }
-        chart::draw(&committed("fork.svg"), ours, linux)?;
-        std::fs::write(committed("table.md"), table::markdown(ours, linux, goals))?;
-        return Ok(true);
-    }
-    let before = Figures::load(&committed("baseline.tsv"))?;
-    let worse = baseline::regressions(&before, ours, choice.words.is_empty());
-    worse.iter().for_each(|row| println!("worse: {row}"));
-    Ok(worse.is_empty())
 }
 
 fn main() -> ExitCode {

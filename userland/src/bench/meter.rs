@@ -74,6 +74,11 @@ impl Meter {
         self.longest = self.longest.max(ticks);
     }
 
+    /// Takes away time that is not to count.
+    pub fn deduct(&mut self, ticks: u64) {
+        self.ticks = self.ticks.saturating_sub(ticks);
+    }
+
     /// All the time so far.
     pub fn ticks(&self) -> u64 {
         self.ticks
