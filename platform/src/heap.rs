@@ -1,6 +1,10 @@
 //! The kernel's heap. Small objects come from a two-level segregated-fit pool (constant time), which grows by arenas taken
-//! from the buddy allocator and kept; large ones are blocks of their own and go back when freed.
+//! from the buddy allocator and kept; each processor has some of the smallest at hand. Large ones are blocks of their own and
+//! go back when freed.
 
+mod magazines;
+
+use crate::cpu::{MAX_CPUS, PerCpu};
 use crate::lock::{Contention, Lock};
 use crate::memory::ram;
 use core::alloc::{GlobalAlloc, Layout};
@@ -13,12 +17,16 @@ const LARGE: usize = 16 << 10;
 /// The pool grows by this much.
 const ARENA: usize = 64 << 10;
 
-/// Size classes: powers of two from 32 bytes up to [`ARENA`], each in 16 steps.
-type Pool = Tlsf<'static, u16, u16, 12, 16>;
+/// Small objects.
+struct Pool {
+    /// Size classes: powers of two from 32 bytes up to [`ARENA`], each in 16 steps.
+    objects: Tlsf<'static, u16, u16, 12, 16>,
+}
 
 /// Under it the pool may grow: from [`ram`].
-static POOL: Lock<Pool> = Lock::new(Pool::new());
-static USED: AtomicUsize = AtomicUsize::new(0);
+static POOL: Lock<Pool> = Lock::new(Pool { objects: Tlsf::new() });
+/// What each processor has allocated, less what it has freed; some of that was another's, so that only the sum says something.
+static USED: PerCpu<AtomicUsize> = PerCpu::new([const { AtomicUsize::new(0) }; MAX_CPUS]);
 static ARENAS: AtomicUsize = AtomicUsize::new(0);
 
 /// What waiting for the pool has cost.
@@ -28,7 +36,18 @@ pub(crate) fn contention() -> Contention {
 
 /// Bytes in objects that are alive, as they were asked for.
 pub fn used_bytes() -> usize {
-    USED.load(Ordering::Relaxed)
+    let parts = USED.all().iter().map(|used| used.load(Ordering::Relaxed));
+    parts.fold(0, usize::wrapping_add)
+}
+
+/// Adds to this processor's part of [`USED`], which no other one writes; wrapping.
+#[inline]
+fn count(bytes: usize) {
+    let used = USED.get();
+    used.store(
+        used.load(Ordering::Relaxed).wrapping_add(bytes),
+        Ordering::Relaxed,
+    );
 }
 
 /// Bytes of RAM that the heap holds.
@@ -67,45 +86,63 @@ unsafe fn free_large(object: *mut u8, layout: Layout) {
     ram::give_back(block);
 }
 
-fn allocate_small(layout: Layout) -> Option<NonNull<u8>> {
-    let mut pool = POOL.lock();
-    if let Some(object) = pool.allocate(layout) {
-        return Some(object);
+impl Pool {
+    /// An object, from a new arena if there is no room.
+    fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        if let Some(object) = self.allocate_within(layout) {
+            return Some(object);
+        }
+        let arena = ram::take(ARENA).ok()?;
+        let start = NonNull::new(core::ptr::with_exposed_provenance_mut::<u8>(arena.address()))?;
+        ARENAS.fetch_add(arena.len(), Ordering::Relaxed);
+        let arena = NonNull::slice_from_raw_parts(start, arena.len());
+        // SAFETY: the block is RAM in the linear map, belongs to nobody else, and is never given back.
+        unsafe { self.objects.insert_free_block_ptr(arena) };
+        self.allocate_within(layout)
     }
-    let arena = ram::take(ARENA).ok()?;
-    let start = NonNull::new(core::ptr::with_exposed_provenance_mut::<u8>(arena.address()))?;
-    ARENAS.fetch_add(arena.len(), Ordering::Relaxed);
-    // SAFETY: the block is RAM in the linear map, belongs to nobody else, and is never given back.
-    unsafe { pool.insert_free_block_ptr(NonNull::slice_from_raw_parts(start, arena.len())) };
-    pool.allocate(layout)
+
+    /// An object, if there is room.
+    fn allocate_within(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        self.objects.allocate(layout)
+    }
+
+    /// Takes an object back.
+    ///
+    /// # Safety
+    /// It is one of the pool's, allocated with this alignment, and not used any more.
+    unsafe fn free(&mut self, object: NonNull<u8>, align: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.objects.deallocate(object, align) }
+    }
 }
 
 // SAFETY: objects come from blocks that the buddy allocator gave to the heap alone: large ones are such a block, at least
-// as large and as aligned as asked for; small ones are the pool's, which keeps them apart and aligned (contract of `rlsf`).
+// as large and as aligned as asked for; small ones are the pool's, which keeps them apart and aligned (contract of `rlsf`), or a
+// free one of these that is as large and as aligned.
 unsafe impl GlobalAlloc for KernelHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let object = if is_large(layout) {
             allocate_large(layout)
         } else {
-            allocate_small(layout)
+            magazines::allocate(layout)
         };
         let Some(object) = object else {
             return core::ptr::null_mut();
         };
-        USED.fetch_add(layout.size(), Ordering::Relaxed);
+        count(layout.size());
         object.as_ptr()
     }
 
     #[inline]
     unsafe fn dealloc(&self, object: *mut u8, layout: Layout) {
-        USED.fetch_sub(layout.size(), Ordering::Relaxed);
+        count(layout.size().wrapping_neg());
         if is_large(layout) {
             // SAFETY: the caller's promise: `object` is alive and was allocated with `layout`, hence by `allocate_large`.
             unsafe { free_large(object, layout) }
         } else if let Some(object) = NonNull::new(object) {
-            // SAFETY: as above, by the pool, with this alignment.
-            unsafe { POOL.lock().deallocate(object, layout.align()) }
+            // SAFETY: as above, by `magazines::allocate`.
+            unsafe { magazines::free(object, layout) }
         }
     }
 }
