@@ -87,7 +87,7 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let number = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32;
-        (number * limit as u64 >> 32) as usize
+        ((number * limit as u64) >> 32) as usize
     }
 
     /// The numbers below `limit`, each once.

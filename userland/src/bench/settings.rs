@@ -34,20 +34,21 @@ impl Settings {
     pub fn parse(words: &[&str]) -> Result<Settings, String> {
         let mut settings = Settings::default();
         for word in words.iter().filter(|word| !word.is_empty() && **word != "--") {
-            let is_understood = match word.split_once('=') {
-                Some(("sizes", list)) => numbers(list).map(|sizes| settings.sizes = sizes),
-                Some(("repeats", number)) => number
-                    .parse()
-                    .ok()
-                    .filter(|&repeats| repeats > 0)
-                    .map(|repeats| settings.repeats = repeats),
-                Some(_) => None,
-                None if *word == "marks" => Some(settings.is_marking = true),
-                None => Some(settings.rows.push(word.to_string())),
-            };
-            is_understood.ok_or_else(|| word.to_string())?;
+            settings.read(word).ok_or_else(|| word.to_string())?;
         }
         Ok(settings)
+    }
+
+    /// Takes in one word; `None` if it is not understood.
+    fn read(&mut self, word: &str) -> Option<()> {
+        match word.split_once('=') {
+            Some(("sizes", list)) => self.sizes = numbers(list)?,
+            Some(("repeats", number)) => self.repeats = number.parse().ok().filter(|&repeats| repeats > 0)?,
+            Some(_) => return None,
+            None if word == "marks" => self.is_marking = true,
+            None => self.rows.push(word.to_string()),
+        }
+        Some(())
     }
 
     /// Whether a row is asked for.
