@@ -9,7 +9,7 @@
 
 use super::kernel_tables::Rights;
 use super::{kernel_tables, ram};
-use crate::cpu::EMERGENCY_STACK_SIZE;
+use crate::cpu::{EMERGENCY_STACK_SIZE, MAX_CPUS, PerCpu};
 use crate::layout::STACK_BASE;
 use crate::lock::{Contention, Lock};
 use core::ops::Range;
@@ -20,7 +20,8 @@ pub(crate) const STACK_SIZE: usize = 32 << 10;
 const SLOT: usize = 2 * STACK_SIZE;
 /// Threads that can exist: 2^16 slots fill 4 GiB of addresses.
 const SLOTS: usize = 1 << 16;
-/// Free stacks that are kept mapped for the next thread.
+/// Free stacks that are kept mapped for the next thread: at each processor, and beyond that for all.
+const CACHED_HERE: usize = 4;
 const CACHED: usize = 32;
 
 /// A mapped kernel stack, to be given back by [`give_back`].
@@ -30,9 +31,38 @@ pub(crate) struct Stack {
     frames: ram::Block,
 }
 
+/// Free stacks, mapped.
+struct Cache<const ROOM: usize> {
+    stacks: [Option<Stack>; ROOM],
+    held: usize,
+}
+
+impl<const ROOM: usize> Cache<ROOM> {
+    const fn new() -> Cache<ROOM> {
+        Cache {
+            stacks: [const { None }; ROOM],
+            held: 0,
+        }
+    }
+
+    fn pop(&mut self) -> Option<Stack> {
+        self.held = self.held.checked_sub(1)?;
+        self.stacks.get_mut(self.held)?.take()
+    }
+
+    /// Takes the stack, or gives it back when there is no room.
+    fn push(&mut self, stack: Stack) -> Result<(), Stack> {
+        let Some(place) = self.stacks.get_mut(self.held) else {
+            return Err(stack);
+        };
+        *place = Some(stack);
+        self.held += 1;
+        Ok(())
+    }
+}
+
 struct Stacks {
-    cache: [Option<Stack>; CACHED],
-    cached: usize,
+    cache: Cache<CACHED>,
     /// One bit for each slot in use.
     in_use: [u64; SLOTS / 64],
     /// No word of `in_use` below this one has a free bit.
@@ -41,11 +71,13 @@ struct Stacks {
 
 /// Under it stacks come from, and go to, [`ram`].
 static STACKS: Lock<Stacks> = Lock::new(Stacks {
-    cache: [const { None }; CACHED],
-    cached: 0,
+    cache: Cache::new(),
     in_use: [0; SLOTS / 64],
     first_free_word: 0,
 });
+
+/// The stacks that each processor has at hand: the lock is its own, but for who counts.
+static CACHES: PerCpu<Lock<Cache<CACHED_HERE>>> = PerCpu::new([const { Lock::new(Cache::new()) }; MAX_CPUS]);
 
 /// What waiting for the stacks has cost.
 pub(crate) fn contention() -> Contention {
@@ -54,18 +86,19 @@ pub(crate) fn contention() -> Contention {
 
 /// Frames held by stacks that no thread uses.
 pub fn cached_frames() -> usize {
-    STACKS.lock().cached * (STACK_SIZE / PAGE_SIZE)
+    let here: usize = CACHES.all().iter().map(|cache| cache.lock().held).sum();
+    (here + STACKS.lock().cache.held) * (STACK_SIZE / PAGE_SIZE)
 }
 
 /// Gives a stack that no thread is on to the cache, or its memory back.
 pub(crate) fn give_back(stack: Stack) {
-    let mut stacks = STACKS.lock();
-    if stacks.cached < CACHED {
-        let at = stacks.cached;
-        stacks.cache[at] = Some(stack);
-        stacks.cached += 1;
+    let Err(stack) = CACHES.get().lock().push(stack) else {
         return;
-    }
+    };
+    let mut stacks = STACKS.lock();
+    let Err(stack) = stacks.cache.push(stack) else {
+        return;
+    };
     kernel_tables().unmap(stack.range());
     stacks.free_slot(stack.slot);
     ram::give_back(stack.frames);
@@ -113,8 +146,11 @@ impl Stack {
     /// # Errors
     /// No memory for it, or no slot.
     pub(crate) fn take() -> Result<Stack, NoMemory> {
+        if let Some(stack) = CACHES.get().lock().pop() {
+            return Ok(stack);
+        }
         let mut stacks = STACKS.lock();
-        match stacks.pop() {
+        match stacks.cache.pop() {
             Some(stack) => Ok(stack),
             None => stacks.map_new(),
         }
@@ -128,11 +164,6 @@ impl Stack {
 }
 
 impl Stacks {
-    fn pop(&mut self) -> Option<Stack> {
-        self.cached = self.cached.checked_sub(1)?;
-        self.cache[self.cached].take()
-    }
-
     fn map_new(&mut self) -> Result<Stack, NoMemory> {
         let slot = self.take_slot().ok_or(NoMemory)?;
         let frames = match ram::take(STACK_SIZE) {
