@@ -4,7 +4,10 @@
 //! Words of the command line that count here: `rdinit=`, `init=` (which program), `loglevel=`, `quiet`, `debug`, `panic=n`
 //! (what follows a panic or the end of init: restart after n seconds; 0 stays, negative restarts at once; without it the
 //! machine is turned off), `semihosting` (for tests in QEMU: instead of turning off, the emulator ends with init's exit status,
-//! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run). Everything else goes to init as Linux hands it on: see `formats::bootargs`.
+//! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run), `asid=fixed` (every
+//! address space under one ASID: QEMU then shows stale translations, which it hides by forgetting everything at each change of
+//! the ASID), `fork=classic` (fork copies all tables: to measure against). Everything else goes to init as Linux hands it on: see
+//! `formats::bootargs`.
 
 use crate::exec::{self, Arguments, Program};
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
@@ -44,7 +47,7 @@ pub fn start(boot: Boot) -> ! {
     if let Some(seconds) = boot.wall_clock_seconds {
         time::set_realtime_nanos(seconds.saturating_mul(time::SECOND));
     }
-    memory::start()
+    memory::start(line.value("asid") == Some("fixed"))
         .expect("a machine that booted has memory for the first frame");
     if line.value("fork") == Some("classic") {
         memory::set_fork_classic();
