@@ -12,7 +12,9 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use mm::{Asids, FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource};
+use mm::{
+    Asids, FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource,
+};
 use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
 use spin::Once;
@@ -87,7 +89,8 @@ pub fn try_list<T: Clone + Default>(len: usize) -> Result<Vec<T>, Errno> {
 /// Frames that nobody uses: those ready for programs, the reserve, stacks kept for the next thread, and what the heap has
 /// and needs no more.
 pub fn free_frames() -> usize {
-    let reserve = platform::memory::free_bytes() / PAGE_SIZE - RamFrames.spare();
+    // The two are not read at one moment: other processors allocate meanwhile.
+    let reserve = (platform::memory::free_bytes() / PAGE_SIZE).saturating_sub(RamFrames.spare());
     let unused_heap = heap::arena_bytes().saturating_sub(heap::used_bytes()) / PAGE_SIZE;
     get().frames().free_count() + reserve + platform::thread::cached_frames() + unused_heap
 }

@@ -36,7 +36,7 @@ impl Turn {
     /// Waits for the turn. No spin lock may be held. Only the end of the process ends the wait early.
     #[inline]
     pub fn take(&self) -> Result<Held<'_>, Errno> {
-        match self.try_free() {
+        match self.take_if_free() {
             Some(held) => Ok(held),
             None => self.wait(|queue, take| queue.wait_killable(take)),
         }
@@ -44,7 +44,7 @@ impl Turn {
 
     /// As [`Turn::take`], for turns that are held while their holder sleeps: any signal ends the wait.
     pub fn take_interruptible(&self) -> Result<Held<'_>, Errno> {
-        match self.try_free() {
+        match self.take_if_free() {
             Some(held) => Ok(held),
             None => self.wait(|queue, take| queue.wait_until(take)),
         }
@@ -52,7 +52,7 @@ impl Turn {
 
     /// Takes the turn if nobody holds it.
     #[inline]
-    pub fn try_free(&self) -> Option<Held<'_>> {
+    pub fn take_if_free(&self) -> Option<Held<'_>> {
         self.state
             .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed)
             .ok()

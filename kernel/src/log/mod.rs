@@ -89,18 +89,48 @@ fn keep(level: u8, text: &[u8]) {
     NEWS.wake_all();
 }
 
-/// Writes the line as `[    0.000000] text`.
+/// Writes the line as `[    0.000000] text`, in one piece: other processors write to the console, too.
 fn write_to_console(time: u64, text: &[u8]) {
     let mut stamp = Line::new();
     let _cut = write_stamp(&mut stamp, time);
-    platform::console::write(stamp.bytes());
+    let mut whole = ConsoleLine::new();
+    whole.push(stamp.bytes());
     for (index, part) in text.split(|byte| *byte == b'\n').enumerate() {
         if index > 0 {
-            platform::console::write(b"\r\n");
+            whole.push(b"\r\n");
         }
-        platform::console::write(part);
+        whole.push(part);
     }
-    platform::console::write(b"\r\n");
+    whole.push(b"\r\n");
+    whole.send();
+}
+
+/// A line for the console. One with so many line ends in it that there is no room is sent in several pieces.
+struct ConsoleLine {
+    bytes: [u8; TEXT_MAX + 64],
+    len: usize,
+}
+
+impl ConsoleLine {
+    const fn new() -> Self {
+        ConsoleLine {
+            bytes: [0; TEXT_MAX + 64],
+            len: 0,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if bytes.len() > self.bytes.len() - self.len {
+            self.send();
+        }
+        self.bytes[self.len..][..bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    fn send(&mut self) {
+        platform::console::write(&self.bytes[..self.len]);
+        self.len = 0;
+    }
 }
 
 fn write_stamp(to: &mut impl Write, time: u64) -> fmt::Result {

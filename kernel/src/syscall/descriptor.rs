@@ -86,8 +86,8 @@ pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> 
             Ok(0)
         }
         F_GETLK => look_for_lock(current, &file, argument),
-        F_SETLK => set_lock(current, &file, argument, Patience::Refuse),
-        F_SETLKW => set_lock(current, &file, argument, Patience::Wait),
+        F_SETLK => set_lock(current, descriptor, &file, argument, Patience::Refuse),
+        F_SETLKW => set_lock(current, descriptor, &file, argument, Patience::Wait),
         F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_capacity(&file, command, argument),
         _ => Err(Errno::EINVAL),
     }
@@ -129,7 +129,13 @@ fn look_for_lock(current: &Thread, file: &OpenFile, address: u64) -> Result<usiz
     Ok(0)
 }
 
-fn set_lock(current: &Thread, file: &OpenFile, address: u64, patience: Patience) -> Result<usize, Errno> {
+fn set_lock(
+    current: &Thread,
+    descriptor: i32,
+    file: &Arc<OpenFile>,
+    address: u64,
+    patience: Patience,
+) -> Result<usize, Errno> {
     let lock = read_value::<FLock>(address)?;
     match record(current, file, &lock)? {
         Some(wanted) => {
@@ -142,6 +148,12 @@ fn set_lock(current: &Thread, file: &OpenFile, address: u64, patience: Patience)
                 return Err(Errno::EBADF);
             }
             file.inode().locks.set_record(wanted, patience)?;
+            // Another thread may have closed the descriptor before the lock was there to end by it.
+            let is_still_open = self::file(current, descriptor).is_ok_and(|now| Arc::ptr_eq(&now, file));
+            if !is_still_open {
+                file.inode().locks.clear_record(&wanted);
+                return Err(Errno::EBADF);
+            }
         }
         None => {
             let range = record(

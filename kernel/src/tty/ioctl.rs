@@ -140,8 +140,8 @@ impl Terminal {
         if !is_allowed {
             return Err(Errno::EPERM);
         }
-        let byte = read_value::<u8>(argument)?;
-        self.receive(&[byte]);
+        let mut typed = Some(read_value::<u8>(argument)?);
+        self.receive(|| typed.take());
         Ok(())
     }
 }

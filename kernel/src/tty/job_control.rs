@@ -142,7 +142,12 @@ impl Terminal {
         if session != process.session() {
             return Err(Errno::EPERM);
         }
-        self.state.lock().foreground = Some(group);
+        let mut state = self.state.lock();
+        if state.session != Some(session) {
+            // The session lost it meanwhile.
+            return Err(Errno::ENOTTY);
+        }
+        state.foreground = Some(group);
         Ok(())
     }
 }

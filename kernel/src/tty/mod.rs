@@ -27,6 +27,7 @@ pub use file::{open_console, open_controlling, open_line};
 pub use job_control::session_ended;
 
 use crate::fs::inode::DeviceNumber;
+use crate::fs::turn::Turn;
 use crate::process::Pid;
 use crate::signal;
 use crate::wait::WaitQueue;
@@ -49,6 +50,10 @@ static CONSOLE: Once<Terminal> = Once::new();
 /// A terminal.
 struct Terminal {
     state: Mutex<State, { rank::TERMINAL }>,
+    /// Whose read takes what was typed.
+    reader: Turn,
+    /// Whose write goes to the line, whole.
+    writer: Turn,
     /// Woken when there may be something to read, or the settings or the hang-up state change.
     readable: WaitQueue,
     /// Woken when output goes on.
@@ -79,18 +84,22 @@ impl Terminal {
         };
         Terminal {
             state: Mutex::new(state),
+            reader: Turn::new(),
+            writer: Turn::new(),
             readable: WaitQueue::new(),
             writable: WaitQueue::new(),
             hang_ups: AtomicU32::new(0),
         }
     }
 
-    /// Bytes were typed.
-    fn receive(&self, bytes: &[u8]) {
-        for byte in bytes {
+    /// Takes the bytes that `next` gives, which were typed. Each is fetched under the lock: two processors that do this keep
+    /// their order.
+    fn receive(&self, mut next: impl FnMut() -> Option<u8>) {
+        loop {
             let (effect, foreground) = {
                 let mut state = self.state.lock();
-                let effect = state.discipline.receive(*byte, &mut platform::console::write);
+                let Some(byte) = next() else { return };
+                let effect = state.discipline.receive(byte, &mut platform::console::write);
                 (effect, state.foreground)
             };
             if let (Some(signal), Some(group)) = (effect.signal, foreground) {
@@ -126,9 +135,7 @@ impl Terminal {
 
 /// Takes what was typed at the console. Called with no lock held.
 pub fn handle_console_interrupt() {
-    while let Some(byte) = platform::console::read_byte() {
-        console().receive(&[byte]);
-    }
+    console().receive(platform::console::read_byte);
 }
 
 /// The number of a session's controlling terminal, as /proc/PID/stat shows it (0: none), and the foreground group there.

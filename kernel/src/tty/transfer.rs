@@ -6,12 +6,17 @@ use abi::terminal::{TOSTOP, VMIN, VTIME};
 
 use super::Terminal;
 use crate::fs::object::Io;
+use crate::fs::turn::Held;
 use crate::scheduler;
 use crate::time;
 use crate::user_memory::{Sink, Source};
 
-/// Bytes moved under one hold of the lock. Input is looked after between two pieces.
+/// Bytes typed that are taken under one hold of the lock.
 const PIECE: usize = 256;
+/// Bytes written under one hold of the lock, and then sent to the line without it. Input is looked after between two pieces.
+const OUTPUT_PIECE: usize = 64;
+/// Most bytes that become of one: a tab as blanks.
+const MOST_OF_ONE: usize = 8;
 /// The unit of VTIME, in nanoseconds.
 const TENTH: u64 = time::SECOND / 10;
 
@@ -23,9 +28,38 @@ struct Terms {
     patience: u64,
 }
 
+/// How a wait for typed bytes ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// There is something, unless another reader was quicker.
+    Input,
+    /// The time is over: what there is will do.
+    Timeout,
+}
+
+/// What a read found.
+struct Found {
+    len: usize,
+    /// A line ended, perhaps an empty one: end of file.
+    is_end: bool,
+}
+
+/// Bytes on their way to the line.
+struct Screen {
+    bytes: [u8; OUTPUT_PIECE * MOST_OF_ONE],
+    len: usize,
+}
+
+impl Screen {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..][..bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+}
+
 impl Terminal {
     /// Reads a line, or in noncanonical mode what VMIN and VTIME ask for. `is_dead` says whether the terminal was hung
-    /// up behind this open file: end of file then.
+    /// up behind this open file: end of file then. Each line, and what one read takes of it, goes to one reader.
     pub(super) fn read(
         &self,
         io: &Io,
@@ -33,18 +67,27 @@ impl Terminal {
         is_dead: impl Fn() -> bool,
     ) -> Result<usize, Errno> {
         self.check_foreground(Signal::SIGTTIN)?;
-        if is_dead() || to.room() == 0 {
-            return Ok(0);
-        }
-        let is_canonical = self.state.lock().discipline.is_canonical();
-        if is_canonical {
-            self.read_line(io, to, is_dead)
-        } else {
-            self.read_raw(io, to, is_dead)
+        loop {
+            if is_dead() || to.room() == 0 {
+                return Ok(0);
+            }
+            let is_canonical = self.state.lock().discipline.is_canonical();
+            let awaited = if is_canonical {
+                self.wait_for_line(io, &is_dead)?
+            } else {
+                self.wait_for_bytes(io, to.room(), &is_dead)?
+            };
+            let found = {
+                let _turn = self.reader.take()?;
+                self.take(to)?
+            };
+            if found.len > 0 || found.is_end || awaited == Awaited::Timeout {
+                return Ok(found.len);
+            }
         }
     }
 
-    fn read_line(&self, io: &Io, to: &mut dyn Sink, is_dead: impl Fn() -> bool) -> Result<usize, Errno> {
+    fn wait_for_line(&self, io: &Io, is_dead: impl Fn() -> bool) -> Result<Awaited, Errno> {
         let is_ready = || {
             let state = self.state.lock();
             (state.discipline.has_line() || !state.discipline.is_canonical() || is_dead()).then_some(())
@@ -54,15 +97,15 @@ impl Terminal {
             None => self.readable.wait_until(is_ready)?,
             Some(()) => {}
         }
-        self.take(to)
+        Ok(Awaited::Input)
     }
 
-    fn read_raw(&self, io: &Io, to: &mut dyn Sink, is_dead: impl Fn() -> bool) -> Result<usize, Errno> {
+    fn wait_for_bytes(&self, io: &Io, room: usize, is_dead: impl Fn() -> bool) -> Result<Awaited, Errno> {
         let terms = self.terms();
         let wanted = if io.is_nonblocking {
             1
         } else {
-            terms.least.min(to.room())
+            terms.least.min(room)
         };
         let (first_deadline, step) = match (terms.least, terms.patience) {
             _ if io.is_nonblocking => (None, 0),
@@ -84,7 +127,11 @@ impl Terminal {
                     least: 0,
                     patience: 0,
                 };
-            return if is_immediate { Ok(0) } else { Err(Errno::EAGAIN) };
+            return if is_immediate {
+                Ok(Awaited::Timeout)
+            } else {
+                Err(Errno::EAGAIN)
+            };
         }
         let mut deadline = first_deadline;
         let mut seen = 0;
@@ -92,15 +139,14 @@ impl Terminal {
             let next = || Some(available()).filter(|now| *now >= wanted || *now > seen);
             match self.readable.wait_until_deadline(deadline, next)? {
                 // The patience is over: what there is, if anything.
-                None => break,
-                Some(now) if now >= wanted => break,
+                None => return Ok(Awaited::Timeout),
+                Some(now) if now >= wanted => return Ok(Awaited::Input),
                 Some(now) => {
                     seen = now;
                     deadline = (step > 0).then(|| platform::timer::ticks() + step);
                 }
             }
         }
-        self.take(to)
     }
 
     fn terms(&self) -> Terms {
@@ -113,28 +159,33 @@ impl Terminal {
         }
     }
 
-    /// Hands over what is there, up to the end of a line in canonical mode.
-    fn take(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let mut done = 0;
+    /// Hands over what is there, up to the end of a line in canonical mode. The caller has the reader's turn.
+    fn take(&self, to: &mut dyn Sink) -> Result<Found, Errno> {
+        let mut found = Found {
+            len: 0,
+            is_end: false,
+        };
         while to.room() > 0 {
             let mut piece = [0; PIECE];
             let len = to.room().min(PIECE);
             let taken = self.state.lock().discipline.take(&mut piece[..len]);
             if taken.len > 0 {
                 match to.put(&piece[..taken.len]) {
-                    Ok(copied) => done += copied,
-                    Err(error) if done == 0 => return Err(error),
+                    Ok(copied) => found.len += copied,
+                    Err(error) if found.len == 0 => return Err(error),
                     Err(_) => break,
                 }
             }
+            found.is_end = taken.is_end;
             if taken.is_end || taken.len < len {
                 break;
             }
         }
-        Ok(done)
+        Ok(found)
     }
 
-    /// Writes everything, waiting while output is stopped. `EIO` once it was hung up.
+    /// Writes everything, waiting while output is stopped. Nothing that another program writes comes between. `EIO` once it
+    /// was hung up.
     pub(super) fn write(
         &self,
         io: &Io,
@@ -144,6 +195,7 @@ impl Terminal {
         if self.state.lock().discipline.termios().lflag & TOSTOP != 0 {
             self.check_foreground(Signal::SIGTTOU)?;
         }
+        let _turn = self.take_writers_turn(io)?;
         let mut done = 0;
         while from.left() > 0 {
             match self.write_piece(io, from, &is_dead) {
@@ -153,6 +205,15 @@ impl Terminal {
             }
         }
         Ok(done)
+    }
+
+    /// Who writes may sleep while output is stopped: a signal ends the wait for such a one.
+    fn take_writers_turn(&self, io: &Io) -> Result<Held<'_>, Errno> {
+        match self.writer.take_if_free() {
+            Some(turn) => Ok(turn),
+            None if io.is_nonblocking => Err(Errno::EAGAIN),
+            None => self.writer.take_interruptible(),
+        }
     }
 
     fn write_piece(
@@ -170,17 +231,27 @@ impl Terminal {
         if is_dead() {
             return Err(super::HUNG_UP);
         }
-        let mut piece = [0; PIECE];
-        let len = from.left().min(PIECE);
+        let mut piece = [0; OUTPUT_PIECE];
+        let len = from.left().min(OUTPUT_PIECE);
         let taken = from.take(&mut piece[..len])?;
-        self.state
-            .lock()
-            .discipline
-            .write(&piece[..taken], &mut platform::console::write);
+        self.send(&piece[..taken]);
         if from.left() > 0 {
             // A long write keeps the processor for long on a slow line: typed bytes must not be lost meanwhile.
             scheduler::handle_interrupts();
         }
         Ok(taken)
+    }
+
+    /// The lock is not held while the line, which is slow, takes the bytes.
+    fn send(&self, piece: &[u8]) {
+        let mut screen = Screen {
+            bytes: [0; OUTPUT_PIECE * MOST_OF_ONE],
+            len: 0,
+        };
+        self.state
+            .lock()
+            .discipline
+            .write(piece, &mut |bytes| screen.push(bytes));
+        platform::console::write(&screen.bytes[..screen.len]);
     }
 }
