@@ -31,6 +31,9 @@ pub(super) struct Cpu {
     /// The space in TTBR0; it cannot be released before the processor leaves it. None while the processor idles. Written by
     /// this processor.
     pub(super) space: Mutex<Option<Arc<Space>>>,
+    /// When an idle processor is called to take the thread that waits; `u64::MAX` for never. The thread may have got its turn
+    /// meanwhile.
+    patience_end: AtomicU64,
     /// When the turn of the running thread ends.
     pub(super) turn_end: AtomicU64,
     /// The alarm that is set; `u64::MAX` for none.
@@ -94,6 +97,7 @@ impl Cpu {
             queue: Mutex::new(VecDeque::new()),
             waiting: AtomicUsize::new(0),
             space: Mutex::new(None),
+            patience_end: AtomicU64::new(u64::MAX),
             turn_end: AtomicU64::new(NO_TURN),
             alarm: AtomicU64::new(u64::MAX),
             counters: Counters {
@@ -150,6 +154,33 @@ impl Cpu {
     #[inline]
     pub(super) fn has_turn(&self) -> bool {
         self.turn_end.load(Ordering::Relaxed) != NO_TURN
+    }
+
+    /// The thread that waits is to be given away at `tick`.
+    pub(super) fn be_patient_until(&self, tick: u64) {
+        self.patience_end.store(tick, Ordering::Relaxed);
+    }
+
+    /// When something is due that concerns those who wait: the end of the turn, or of the patience; `u64::MAX` for never.
+    #[inline]
+    pub(super) fn next_change(&self) -> u64 {
+        let turn_end = self.turn_end.load(Ordering::Relaxed);
+        if self.waiting() > 0 {
+            turn_end.min(self.patience_end.load(Ordering::Relaxed))
+        } else if turn_end == LEAVE_NOW {
+            LEAVE_NOW
+        } else {
+            u64::MAX
+        }
+    }
+
+    /// Whether those who wait have waited long enough. If so, it is not said again.
+    pub(super) fn has_lost_patience(&self, now: u64) -> bool {
+        let has_lost = self.waiting() > 0 && now >= self.patience_end.load(Ordering::Relaxed);
+        if has_lost {
+            self.patience_end.store(u64::MAX, Ordering::Relaxed);
+        }
+        has_lost
     }
 
     /// Puts a thread at the end of the queue; whether nobody waited before.

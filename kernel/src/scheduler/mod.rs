@@ -134,17 +134,19 @@ pub fn pause() -> Result<(), Errno> {
 pub fn serve_interrupts(current: &Arc<Thread>) {
     let here = platform::cpu::number();
     let cpu = CPUS.of(here);
+    let waited = cpu.waiting();
     take_interrupts(cpu);
     let may_stay = current.scheduling.may_run_on(here);
-    let is_over = timer::ticks() >= cpu.turn_end.load(Ordering::Relaxed);
+    let now = timer::ticks();
+    let is_over = now >= cpu.turn_end.load(Ordering::Relaxed);
     if !may_stay || is_over && cpu.waiting() > 0 {
         place::choose_after_turn(current, here);
         return switch_away(current);
     }
     if is_over {
-        begin_turn(cpu, here, current, timer::ticks());
+        begin_turn(cpu, here, current, now);
     }
-    if cpu.waiting() > 0 {
+    if cpu.waiting() > waited || cpu.has_lost_patience(now) {
         place::call_for_help(here);
     }
     set_alarm_of(cpu);
@@ -220,13 +222,7 @@ pub fn set_alarm() {
 }
 
 fn set_alarm_of(cpu: &Cpu) {
-    let turn_end = cpu.turn_end.load(Ordering::Relaxed);
-    let turn_end = if cpu.waiting() > 0 || turn_end == LEAVE_NOW {
-        turn_end
-    } else {
-        u64::MAX
-    };
-    let at = turn_end.min(time::next_deadline());
+    let at = cpu.next_change().min(time::next_deadline());
     if at < cpu.alarm.load(Ordering::Relaxed) {
         cpu.alarm.store(at, Ordering::Relaxed);
         timer::set_alarm(at);
@@ -288,8 +284,8 @@ fn switch_away(current: &Arc<Thread>) {
 /// `thread` has a turn on processor `here` from now on. Who alerts it or changes where it may run, and did not see before the
 /// fence that it runs here, is seen by it after the fence (`notify`). A turn that was forbidden meanwhile is over at once.
 fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
-    let end = now + cpu.turn_ticks();
-    cpu.turn_end.store(end, Ordering::Relaxed);
+    cpu.be_patient_until(u64::MAX);
+    cpu.turn_end.store(now + cpu.turn_ticks(), Ordering::Relaxed);
     fence(Ordering::SeqCst);
     if !thread.scheduling.may_run_on(here) {
         cpu.turn_end.store(LEAVE_NOW, Ordering::Relaxed);

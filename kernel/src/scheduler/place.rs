@@ -1,8 +1,10 @@
 //! Which processor a thread goes to.
 //!
-//! * A thread that becomes runnable goes to a processor that idles: to the one it ran on last if it can, for its data may be in
-//!   that cache. If none idles it queues here, where whoever made it runnable is about to sleep as often as not.
-//! * A processor that finds its queue empty takes the thread that has waited longest from another queue.
+//! * A thread that becomes runnable queues here, if it may: whoever made it runnable is about to sleep as often as not, and what
+//!   the two exchange is in this cache.
+//! * A processor that finds its queue empty takes the thread that has waited longest from another queue. One that idles is
+//!   called to do so when two wait here, when an interrupt made a thread runnable, and when one has waited for
+//!   [`PATIENCE_NANOS`]. Nobody waits for it: whoever comes first takes the thread.
 //! * At the end of a turn, a thread moves to the queue where fewer compete, or as few: so nine busy threads on four processors
 //!   share them evenly, though no processor ever idles.
 //!
@@ -21,12 +23,16 @@ use super::{notify, set_alarm_of};
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
-use platform::cpu;
+use platform::{cpu, timer};
 
 /// The processors that run the loop, a bit for each.
 static ONLINE: AtomicU64 = AtomicU64::new(0);
 /// The processors that have nothing to do.
 static IDLE: AtomicU64 = AtomicU64::new(0);
+
+/// How long a thread waits here before an idle processor is called: the time of some switches, so that two threads that wait for
+/// each other in turns stay together.
+pub(super) const PATIENCE_NANOS: u64 = 100_000;
 
 /// The processors that threads run on, a bit for each.
 #[inline]
@@ -99,26 +105,25 @@ fn call_one_of(idle: u64, here: usize) {
 }
 
 /// A processor for a thread that became runnable on processor `here`.
+#[inline]
 fn choose(thread: &Thread, here: usize) -> usize {
-    let allowed = thread.scheduling.allowed();
-    let mine = 1 << here;
-    let idle = IDLE.load(Ordering::Relaxed) & allowed;
-    if idle == 0 && allowed & mine != 0 || idle & mine != 0 {
-        return here;
-    }
-    if idle != 0
-        && let Some(other) = claim(idle, thread.scheduling.home())
-    {
-        return other;
-    }
-    if allowed & mine != 0 {
+    if thread.scheduling.may_run_on(here) {
         here
     } else {
-        least_loaded(allowed, here)
+        choose_elsewhere(thread, here)
     }
 }
 
-/// Takes one processor of the set `idle` out of [`IDLE`], `preferred` if it is there. `None` if all of them woke meanwhile.
+/// One that idles, if there is one: the one it ran on last if that does.
+#[cold]
+fn choose_elsewhere(thread: &Thread, here: usize) -> usize {
+    let allowed = thread.scheduling.allowed();
+    let idle = IDLE.load(Ordering::Relaxed) & allowed;
+    claim(idle, thread.scheduling.home()).unwrap_or_else(|| least_loaded(allowed, here))
+}
+
+/// Takes one processor of the set `idle` out of [`IDLE`], `preferred` if it is there. `None` if all of them woke meanwhile, or
+/// there was none.
 fn claim(idle: u64, preferred: usize) -> Option<usize> {
     from(idle, preferred).find(|processor| {
         let bit = 1 << processor;
@@ -160,15 +165,30 @@ fn put(thread: Arc<Thread>, to: usize, here: usize) {
     }
 }
 
-/// A thread was queued here. If another runs, its turn gets an end, and others may help.
+/// A thread was queued here. If another runs, its turn gets an end, and those who idle are called, at once or later.
+#[inline]
 fn settle_here(is_first: bool, here: usize) {
     let cpu = CPUS.of(here);
-    if cpu.has_turn() {
-        fence(Ordering::SeqCst);
-        call_for_help(here);
-        if is_first {
-            set_alarm_of(cpu);
-        }
+    if !cpu.has_turn() {
+        return;
+    }
+    fence(Ordering::SeqCst);
+    let idle = IDLE.load(Ordering::Relaxed) & !(1 << here);
+    if idle != 0 {
+        call_soon(idle, is_first, here);
+    }
+    if is_first {
+        set_alarm_of(cpu);
+    }
+}
+
+#[cold]
+fn call_soon(idle: u64, is_first: bool, here: usize) {
+    if is_first {
+        CPUS.of(here)
+            .be_patient_until(timer::ticks() + timer::nanos_to_ticks(PATIENCE_NANOS));
+    } else {
+        call_one_of(idle, here);
     }
 }
 
