@@ -15,6 +15,7 @@ mod chart;
 mod classic;
 mod estimate;
 mod figures;
+mod instructions;
 mod machine;
 mod profile;
 mod table;

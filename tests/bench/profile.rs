@@ -1,6 +1,7 @@
 //! Where the instructions go: the machine prints the address of each instruction that it executes, and those between
 //! the benchmark's marks are counted by function.
 
+use crate::instructions::{Kind, Text};
 use crate::machine::{self, Machine};
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSymbol};
@@ -67,8 +68,10 @@ pub fn run(machine: &Machine, what: &str, words: &[String]) -> Result<()> {
     });
     let operations = operations.with_context(|| format!("no row {row} can be profiled"))?;
     ensure!(trace.windows > 0, "{row} never passed its marks");
-    let functions = by_function(&trace.executed, &machine.built.join("kernel.elf"))?;
+    let kernel = machine.built.join("kernel.elf");
+    let functions = by_function(&trace.executed, &kernel)?;
     print!("{}", render(row, operations, &trace, &functions));
+    println!("{}", dear(&trace.executed, &Text::of(&kernel)?, operations));
     Ok(())
 }
 
@@ -227,6 +230,21 @@ fn render(row: &str, operations: u64, trace: &Trace, functions: &[(String, u64)]
         per(rest),
         functions.len().saturating_sub(LISTED)
     )
+}
+
+/// How many of the kernel's instructions, for each operation, are of the kinds that cost more than they count for.
+fn dear(executed: &HashMap<u64, u64>, text: &Text, operations: u64) -> String {
+    let mut counts: HashMap<Kind, u64> = HashMap::new();
+    for (&address, count) in executed.iter().filter(|(address, _)| is_kernel(**address)) {
+        if let Some(kind) = text.word(address).and_then(Kind::of) {
+            *counts.entry(kind).or_default() += count;
+        }
+    }
+    let kinds = Kind::ALL.iter().filter_map(|(kind, name)| {
+        let count = *counts.get(kind)? as f64 / operations as f64;
+        Some(format!("{name} {count:.2}"))
+    });
+    format!("of which, for each: {}", kinds.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
