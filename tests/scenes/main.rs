@@ -20,6 +20,7 @@ mod sdcard;
 mod shell;
 mod soak;
 mod storm;
+mod threads;
 
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ fn all() -> Vec<Scene> {
         hostile::SCENES,
         cores::SCENES,
         storm::SCENES,
+        threads::SCENES,
         parallel_files::SCENES,
         soak::SCENES,
         sdcard::SCENES,

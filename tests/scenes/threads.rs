@@ -20,7 +20,10 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("threads.signals_one_processor", |stage| {
         play(stage, &one_processor(), "group_signals")
     }),
-    Scene::portable("threads.ends", ends).within_seconds(400).checked().busy(),
+    Scene::portable("threads.ends", ends)
+        .within_seconds(400)
+        .checked()
+        .busy(),
 ];
 
 fn one_processor() -> Machine {

@@ -4,7 +4,7 @@
 use super::children::announce_end;
 use super::table::{self, Table};
 use super::{INIT, Pid, Process};
-use crate::fs;
+use crate::fs::{self, FileTable};
 use crate::signal;
 use crate::syscall::futex;
 use crate::thread::Thread;
@@ -24,19 +24,26 @@ use core::sync::atomic::Ordering;
 pub fn end_current(thread: Arc<Thread>) {
     let process = thread.process.clone();
     futex::thread_ended(&thread);
-    close_files(&thread);
+    let files = close_files(&thread);
     table::release_thread(&thread);
     leave_memory(&thread);
     if process.remove_thread(&thread) {
+        if let Some(files) = files {
+            fs::close_all(&files, process.pid);
+        }
         end_process(&process);
     }
     thread.die();
 }
 
-fn close_files(thread: &Thread) {
-    if let Some(files) = thread.files.give_up() {
-        fs::close_all(&files, thread.process.pid);
+/// Returns the descriptors if others hold them still: with the process's end its record locks on them end (fcntl(2)).
+fn close_files(thread: &Thread) -> Option<Arc<FileTable>> {
+    let held = thread.files.snapshot();
+    if thread.files.give_up().is_none() {
+        return Some(held);
     }
+    fs::close_all(&held, thread.process.pid);
+    None
 }
 
 /// The thread does not touch the program's memory any more. From here it must not sleep: the scheduler would bring the

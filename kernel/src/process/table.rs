@@ -2,8 +2,12 @@
 //! threads. One lock for all
 //! of it, for a process's end touches most of it at once; it is never held for longer than a walk down a few small trees.
 
-use super::{Credentials, INIT, Process};
-use crate::signal;
+mod claim;
+
+pub use claim::{Kinship, claim, claim_thread};
+pub(super) use claim::{change_credentials, release_thread, replace_first_thread};
+
+use super::{INIT, Process};
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use abi::Errno;
@@ -58,20 +62,6 @@ struct Group {
     members: BTreeSet<Pid>,
 }
 
-/// An id that is taken, for a process that is being made. Dropped without [`PidClaim::fill`], it is free again.
-pub struct PidClaim {
-    pid: Pid,
-    user: u32,
-    is_filled: bool,
-}
-
-/// An id that is taken, for a further thread of a process. Dropped without [`TidClaim::fill`], it is free again.
-pub struct TidClaim {
-    tid: Pid,
-    user: u32,
-    is_filled: bool,
-}
-
 impl Table {
     const fn new() -> Table {
         Table {
@@ -105,19 +95,6 @@ impl Table {
         (self.last + 1..PID_END)
             .find(is_free)
             .or_else(|| (PID_RESTART..=self.last).find(is_free))
-    }
-
-    /// Takes an id for `user`: `EAGAIN` when there are too many, or too many of this user.
-    fn take_id(&mut self, user: u32, user_limit: Option<u64>) -> Result<Pid, Errno> {
-        let of_user = self.users.get(&user).copied().unwrap_or(0);
-        let is_over = user_limit.is_some_and(|limit| of_user as u64 >= limit);
-        if is_over || self.entries.len() + self.threads.len() >= self.most {
-            return Err(Errno::EAGAIN);
-        }
-        let id = self.next_free().ok_or(Errno::EAGAIN)?;
-        self.last = id;
-        *self.users.entry(user).or_default() += 1;
-        Ok(id)
     }
 
     /// Puts a process without a group into one, which it founds if need be.
@@ -286,181 +263,6 @@ pub fn with<R>(work: impl FnOnce(&mut Table) -> R) -> R {
 /// Sets how many processes there may be at most.
 pub fn set_most_processes(most: usize) {
     TABLE.lock().most = most.min(PID_END as usize - 1);
-}
-
-/// Takes an id for a new process of `user`: `EAGAIN` when there are too many processes and threads, or too many of this
-/// user and `user_limit` is given (clone(2)).
-pub fn claim(user: u32, user_limit: Option<u64>) -> Result<PidClaim, Errno> {
-    let mut table = TABLE.lock();
-    let pid = table.take_id(user, user_limit)?;
-    table.entries.insert(pid, Entry::default());
-    Ok(PidClaim {
-        pid,
-        user,
-        is_filled: false,
-    })
-}
-
-/// Takes an id for a further thread; as [`claim`].
-pub fn claim_thread(user: u32, user_limit: Option<u64>) -> Result<TidClaim, Errno> {
-    let mut table = TABLE.lock();
-    let tid = table.take_id(user, user_limit)?;
-    table.threads.insert(tid, None);
-    Ok(TidClaim {
-        tid,
-        user,
-        is_filled: false,
-    })
-}
-
-impl PidClaim {
-    /// The id.
-    pub fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    /// Puts the first process into the table: in group and session 0, as on Linux, until it founds its own.
-    pub fn fill_first(mut self, process: &Arc<Process>) {
-        self.is_filled = true;
-        let mut table = TABLE.lock();
-        self.enter(&mut table, process);
-        table.join(process, 0, 0);
-    }
-
-    /// Puts a process into the table: a child of `parent`, or with `sibling` of the parent's parent, in `parent`'s group and
-    /// session. Refused with a restart marker if a signal waits for `creator`, a thread of `parent`, or its end: whoever
-    /// sends to a whole group reaches the child or is seen by its creator.
-    pub fn fill(mut self, process: &Arc<Process>, creator: &Thread, kinship: Kinship) -> Result<(), Errno> {
-        let parent = &creator.process;
-        let mut table = TABLE.lock();
-        if signal::is_pending(creator) {
-            drop(table);
-            return Err(Errno::RESTART_ALWAYS);
-        }
-        self.is_filled = true;
-        self.enter(&mut table, process);
-        let relative = match kinship {
-            Kinship::Child => parent.pid,
-            Kinship::Sibling => parent.parent(),
-        };
-        table.link(relative, process);
-        table.join(process, parent.group(), parent.session());
-        Ok(())
-    }
-
-    fn enter(&self, table: &mut Table, process: &Arc<Process>) {
-        if let Some(entry) = table.entries.get_mut(&self.pid) {
-            entry.process = Some(process.clone());
-        }
-    }
-}
-
-/// How a new process is related to the one that makes it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kinship {
-    /// Its child.
-    Child,
-    /// Another child of its parent (`CLONE_PARENT`).
-    Sibling,
-}
-
-impl Drop for PidClaim {
-    fn drop(&mut self) {
-        if !self.is_filled {
-            let mut table = TABLE.lock();
-            table.entries.remove(&self.pid);
-            decrement(&mut table.users, self.user);
-        }
-    }
-}
-
-impl TidClaim {
-    /// The id.
-    pub fn tid(&self) -> Pid {
-        self.tid
-    }
-
-    /// Gives the id to the thread, which is one of `creator`'s process from now on; as [`Process::add_thread`].
-    pub fn fill(mut self, thread: &Arc<Thread>, creator: &Thread) -> Result<(), Errno> {
-        let process = &creator.process;
-        let mut table = TABLE.lock();
-        if let Err(error) = process.add_thread(creator, thread) {
-            drop(table);
-            return Err(error);
-        }
-        self.is_filled = true;
-        table.threads.insert(self.tid, Some(thread.clone()));
-        if let Some(entry) = table.entries.get_mut(&process.pid) {
-            entry.further_threads += 1;
-        }
-        table.move_to_user(self.user, process.credentials().uid, 1);
-        Ok(())
-    }
-}
-
-impl Drop for TidClaim {
-    fn drop(&mut self) {
-        if !self.is_filled {
-            let mut table = TABLE.lock();
-            table.threads.remove(&self.tid);
-            decrement(&mut table.users, self.user);
-        }
-    }
-}
-
-/// Forgets the id of a thread that is about to leave its process. Nothing happens for a first thread.
-pub(super) fn release_thread(thread: &Thread) {
-    if !thread.is_first() {
-        let mut table = TABLE.lock();
-        let removed = table.forget_thread(thread.tid(), &thread.process);
-        drop(table);
-        drop(removed);
-    }
-}
-
-/// `current`, the only living thread of `process`, becomes its first: exec.
-pub(super) fn replace_first_thread(process: &Process, current: &Arc<Thread>) {
-    let mut table = TABLE.lock();
-    let old = process.take_first_place(current);
-    let removed = table.forget_thread(old, process);
-    drop(table);
-    drop(removed);
-}
-
-impl Table {
-    fn forget_thread(&mut self, tid: Pid, process: &Process) -> Option<Arc<Thread>> {
-        let removed = self.threads.remove(&tid)?;
-        if let Some(entry) = self.entries.get_mut(&process.pid) {
-            entry.further_threads -= 1;
-        }
-        decrement(&mut self.users, process.credentials().uid);
-        removed
-    }
-
-    fn move_to_user(&mut self, old: u32, new: u32, ids: usize) {
-        if old != new {
-            (0..ids).for_each(|_| decrement(&mut self.users, old));
-            *self.users.entry(new).or_default() += ids;
-        }
-    }
-}
-
-/// Changes the credentials of a process with all its ids; what `change` refuses leaves everything as it is.
-pub(super) fn change_credentials(
-    process: &Process,
-    change: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
-) -> Result<(), Errno> {
-    let mut table = TABLE.lock();
-    let old = process.credentials();
-    let mut new = Credentials::clone(&old);
-    change(&mut new)?;
-    let ids = table
-        .entries
-        .get(&process.pid)
-        .map_or(0, |entry| 1 + entry.further_threads);
-    table.move_to_user(old.uid, new.uid, ids);
-    process.replace_credentials(new);
-    Ok(())
 }
 
 /// The thread of that id. A first thread may have ended, if others of its process have not.

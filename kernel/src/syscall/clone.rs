@@ -160,7 +160,7 @@ fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request)
     });
     let parts = Parts {
         tid: pid,
-        process: child.clone(),
+        process: child,
         files: child_files(current, request),
         directories: child_directories(current, request),
         signals: child_mask(current, request),
@@ -170,10 +170,9 @@ fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request)
         name,
     };
     let thread = Thread::new(parts);
-    child.add_first_thread(thread.clone());
     prepare(&thread, &space, request);
     claim
-        .fill(&child, current, kinship(request))
+        .fill(&thread, current, kinship(request))
         .inspect_err(|_| space.leave())?;
     begin(thread, request);
     Ok(pid as usize)

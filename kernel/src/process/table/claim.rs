@@ -1,0 +1,212 @@
+//! Ids: how one is taken for a process or thread that is being made, given to it, and freed; and whose they are, for the
+//! number of processes and threads that a user may have is limited.
+
+use super::{Entry, Pid, TABLE, Table, decrement};
+use crate::process::{Credentials, Process};
+use crate::signal;
+use crate::thread::Thread;
+use abi::Errno;
+use alloc::sync::Arc;
+
+/// An id that is taken, for a process that is being made. Dropped without [`PidClaim::fill`], it is free again.
+pub struct PidClaim {
+    pid: Pid,
+    user: u32,
+    is_filled: bool,
+}
+
+/// An id that is taken, for a further thread of a process. Dropped without [`TidClaim::fill`], it is free again.
+pub struct TidClaim {
+    tid: Pid,
+    user: u32,
+    is_filled: bool,
+}
+
+/// Takes an id for a new process of `user`: `EAGAIN` when there are too many processes and threads, or too many of this
+/// user and `user_limit` is given (clone(2)).
+pub fn claim(user: u32, user_limit: Option<u64>) -> Result<PidClaim, Errno> {
+    let mut table = TABLE.lock();
+    let pid = table.take_id(user, user_limit)?;
+    table.entries.insert(pid, Entry::default());
+    Ok(PidClaim {
+        pid,
+        user,
+        is_filled: false,
+    })
+}
+
+/// Takes an id for a further thread; as [`claim`].
+pub fn claim_thread(user: u32, user_limit: Option<u64>) -> Result<TidClaim, Errno> {
+    let mut table = TABLE.lock();
+    let tid = table.take_id(user, user_limit)?;
+    table.threads.insert(tid, None);
+    Ok(TidClaim {
+        tid,
+        user,
+        is_filled: false,
+    })
+}
+
+impl PidClaim {
+    /// The id.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Puts the first process into the table: in group and session 0, as on Linux, until it founds its own.
+    pub fn fill_first(mut self, process: &Arc<Process>) {
+        self.is_filled = true;
+        let mut table = TABLE.lock();
+        self.enter(&mut table, process);
+        table.join(process, 0, 0);
+    }
+
+    /// Puts the process of `thread`, its first one, into the table, as a relative of `creator`'s process and in its group and
+    /// session. Refused with a restart marker if a signal waits for `creator`, or its end: whoever sends to a whole group
+    /// reaches the child or is seen by its creator. A refused process does not hold its thread, so that both go.
+    pub fn fill(mut self, thread: &Arc<Thread>, creator: &Thread, kinship: Kinship) -> Result<(), Errno> {
+        let (process, parent) = (&thread.process, &creator.process);
+        let mut table = TABLE.lock();
+        if signal::is_pending(creator) {
+            drop(table);
+            return Err(Errno::RESTART_ALWAYS);
+        }
+        self.is_filled = true;
+        process.add_first_thread(thread.clone());
+        self.enter(&mut table, process);
+        let relative = match kinship {
+            Kinship::Child => parent.pid,
+            Kinship::Sibling => parent.parent(),
+        };
+        table.link(relative, process);
+        table.join(process, parent.group(), parent.session());
+        Ok(())
+    }
+
+    fn enter(&self, table: &mut Table, process: &Arc<Process>) {
+        if let Some(entry) = table.entries.get_mut(&self.pid) {
+            entry.process = Some(process.clone());
+        }
+    }
+}
+
+/// How a new process is related to the one that makes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kinship {
+    /// Its child.
+    Child,
+    /// Another child of its parent (`CLONE_PARENT`).
+    Sibling,
+}
+
+impl Drop for PidClaim {
+    fn drop(&mut self) {
+        if !self.is_filled {
+            let mut table = TABLE.lock();
+            table.entries.remove(&self.pid);
+            decrement(&mut table.users, self.user);
+        }
+    }
+}
+
+impl TidClaim {
+    /// The id.
+    pub fn tid(&self) -> Pid {
+        self.tid
+    }
+
+    /// Gives the id to the thread, which is one of `creator`'s process from now on; as [`Process::add_thread`].
+    pub fn fill(mut self, thread: &Arc<Thread>, creator: &Thread) -> Result<(), Errno> {
+        let process = &creator.process;
+        let mut table = TABLE.lock();
+        if let Err(error) = process.add_thread(creator, thread) {
+            drop(table);
+            return Err(error);
+        }
+        self.is_filled = true;
+        table.threads.insert(self.tid, Some(thread.clone()));
+        if let Some(entry) = table.entries.get_mut(&process.pid) {
+            entry.further_threads += 1;
+        }
+        table.move_to_user(self.user, process.credentials().uid, 1);
+        Ok(())
+    }
+}
+
+impl Drop for TidClaim {
+    fn drop(&mut self) {
+        if !self.is_filled {
+            let mut table = TABLE.lock();
+            table.threads.remove(&self.tid);
+            decrement(&mut table.users, self.user);
+        }
+    }
+}
+
+/// Forgets the id of a thread that is about to leave its process. Nothing happens for a first thread.
+pub(in crate::process) fn release_thread(thread: &Thread) {
+    if !thread.is_first() {
+        let mut table = TABLE.lock();
+        let removed = table.forget_thread(thread.tid(), &thread.process);
+        drop(table);
+        drop(removed);
+    }
+}
+
+/// `current`, the only living thread of `process`, becomes its first: exec.
+pub(in crate::process) fn replace_first_thread(process: &Process, current: &Arc<Thread>) {
+    let mut table = TABLE.lock();
+    let old = process.take_first_place(current);
+    let removed = table.forget_thread(old, process);
+    drop(table);
+    drop(removed);
+}
+
+impl Table {
+    /// Takes an id for `user`: `EAGAIN` when there are too many, or too many of this user.
+    fn take_id(&mut self, user: u32, user_limit: Option<u64>) -> Result<Pid, Errno> {
+        let of_user = self.users.get(&user).copied().unwrap_or(0);
+        let is_over = user_limit.is_some_and(|limit| of_user as u64 >= limit);
+        if is_over || self.entries.len() + self.threads.len() >= self.most {
+            return Err(Errno::EAGAIN);
+        }
+        let id = self.next_free().ok_or(Errno::EAGAIN)?;
+        self.last = id;
+        *self.users.entry(user).or_default() += 1;
+        Ok(id)
+    }
+
+    fn forget_thread(&mut self, tid: Pid, process: &Process) -> Option<Arc<Thread>> {
+        let removed = self.threads.remove(&tid)?;
+        if let Some(entry) = self.entries.get_mut(&process.pid) {
+            entry.further_threads -= 1;
+        }
+        decrement(&mut self.users, process.credentials().uid);
+        removed
+    }
+
+    fn move_to_user(&mut self, old: u32, new: u32, ids: usize) {
+        if old != new {
+            (0..ids).for_each(|_| decrement(&mut self.users, old));
+            *self.users.entry(new).or_default() += ids;
+        }
+    }
+}
+
+/// Changes the credentials of a process with all its ids; what `change` refuses leaves everything as it is.
+pub(in crate::process) fn change_credentials(
+    process: &Process,
+    change: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let mut table = TABLE.lock();
+    let old = process.credentials();
+    let mut new = Credentials::clone(&old);
+    change(&mut new)?;
+    let ids = table
+        .entries
+        .get(&process.pid)
+        .map_or(0, |entry| 1 + entry.further_threads);
+    table.move_to_user(old.uid, new.uid, ids);
+    process.replace_credentials(new);
+    Ok(())
+}
