@@ -43,9 +43,6 @@ instruction!(
     /// Wakes every processor that waits in WFE.
     sev, "sev");
 instruction!(
-    /// Forgets all EL1&0 translations on all processors.
-    tlbi_vmalle1is, "tlbi vmalle1is");
-instruction!(
     /// Forgets all EL1&0 translations on this processor.
     tlbi_vmalle1, "tlbi vmalle1");
 instruction!(
@@ -86,6 +83,15 @@ pub(crate) fn set_ttbr0(root: PhysAddr, asid: Asid) {
     unsafe {
         asm!("msr ttbr0_el1, {}", "isb", in(reg) (asid.0 as u64) << 48 | root.0, options(nostack, preserves_flags));
     }
+}
+
+/// Whether an IRQ is pending for this processor, masked or not: ISR_EL1.I.
+#[inline(always)]
+pub(crate) fn is_interrupt_pending() -> bool {
+    let status: u64;
+    // SAFETY: reads a register that tells what is pending.
+    unsafe { asm!("mrs {}, isr_el1", out(reg) status, options(nomem, nostack, preserves_flags)) };
+    status & 1 << 7 != 0
 }
 
 /// Smallest data-cache and instruction-cache lines in bytes: CTR_EL0.DminLine and IminLine.

@@ -1,7 +1,9 @@
 //! The interrupt controller, of either version.
 
 use super::gic_v2::GicV2;
-use super::gic_v3::GicV3;
+use super::gic_v3::{self, GicV3};
+use crate::cpu::{MAX_CPUS, PerCpu};
+use core::sync::atomic::{AtomicU64, Ordering};
 use spin::Once;
 
 /// All interrupts have the same priority: none preempts another.
@@ -19,10 +21,13 @@ pub(crate) enum Gic {
 }
 
 static GIC: Once<Gic> = Once::new();
+/// How each processor is named as the target of a software-generated interrupt, by processor number; each version has its own
+/// words for it.
+static TARGETS: PerCpu<AtomicU64> = PerCpu::new([const { AtomicU64::new(0) }; MAX_CPUS]);
 
 /// Makes `gic`, which is set up, the one of this machine.
 pub(crate) fn install(gic: impl FnOnce() -> Gic) {
-    GIC.call_once(gic);
+    name_this_processor(GIC.call_once(gic));
 }
 
 /// Lets `interrupt` through, to the running processor if it is a private one, else to the boot processor.
@@ -45,11 +50,20 @@ pub(crate) fn serves_this_processor() -> bool {
 
 /// Sets up the part that each processor has for itself, for the running one.
 pub(crate) fn set_up_processor() {
-    match GIC.get() {
-        Some(Gic::V2(gic)) => gic.set_up_processor(),
-        Some(Gic::V3(gic)) => gic.set_up_processor(),
-        None => {}
+    let Some(gic) = GIC.get() else { return };
+    match gic {
+        Gic::V2(gic) => gic.set_up_processor(),
+        Gic::V3(gic) => gic.set_up_processor(),
     }
+    name_this_processor(gic);
+}
+
+fn name_this_processor(gic: &Gic) {
+    let target = match gic {
+        Gic::V2(gic) => gic.own_target(),
+        Gic::V3(_) => gic_v3::own_target(),
+    };
+    TARGETS.get().store(target, Ordering::Relaxed);
 }
 
 /// Sends a software-generated interrupt to processor `cpu`, which has passed [`set_up_processor`]; it finds there what was
@@ -57,9 +71,10 @@ pub(crate) fn set_up_processor() {
 pub(crate) fn send(interrupt: u32, cpu: usize) {
     // An interrupt overtakes stores that are on their way.
     crate::arch::dsb_ishst();
+    let target = TARGETS.of(cpu).load(Ordering::Relaxed);
     match GIC.get() {
-        Some(Gic::V2(gic)) => gic.send(interrupt, cpu),
-        Some(Gic::V3(gic)) => gic.send(interrupt, cpu),
+        Some(Gic::V2(gic)) => gic.send(interrupt, target),
+        Some(Gic::V3(_)) => gic_v3::send(interrupt, target),
         None => {}
     }
 }

@@ -3,8 +3,6 @@
 
 use super::gic::{PRIORITY, PRIORITY_MASK};
 use super::mmio::Mmio;
-use crate::cpu::{MAX_CPUS, PerCpu};
-use core::sync::atomic::{AtomicU8, Ordering};
 
 const GICD_CTLR: usize = 0x000;
 const GICD_TYPER: usize = 0x004;
@@ -25,8 +23,6 @@ const PRIVATE: usize = 32;
 pub(crate) struct GicV2 {
     distributor: Mmio,
     interface: Mmio,
-    /// The bit of each processor's interface, by processor number; 0 before it is set up.
-    targets: PerCpu<AtomicU8>,
 }
 
 /// Where the targets of a software-generated interrupt begin in GICD_SGIR.
@@ -38,11 +34,10 @@ impl GicV2 {
         let gic = GicV2 {
             distributor,
             interface,
-            targets: PerCpu::new([const { AtomicU8::new(0) }; MAX_CPUS]),
         };
         distributor.write(GICD_CTLR, 0);
         let interrupts = PRIVATE * ((distributor.read(GICD_TYPER) & 0x1f) as usize + 1);
-        let own_target = u32::from(gic.own_target());
+        let own_target = gic.own_target() as u32;
         for first in (PRIVATE..interrupts).step_by(32) {
             distributor.write(GICD_ICENABLER + first / 8, u32::MAX);
         }
@@ -56,8 +51,8 @@ impl GicV2 {
     }
 
     /// The bit of the running processor's interface: the banked registers of interrupts 0 to 3 name the reader itself.
-    fn own_target(&self) -> u8 {
-        self.distributor.read(GICD_ITARGETSR) as u8
+    pub(crate) fn own_target(&self) -> u64 {
+        u64::from(self.distributor.read(GICD_ITARGETSR) & 0xff)
     }
 
     /// Whether there is an interface for the running processor.
@@ -67,7 +62,6 @@ impl GicV2 {
 
     /// Sets up the running processor's private interrupts, disabled, and its interface.
     pub(crate) fn set_up_processor(&self) {
-        self.targets.get().store(self.own_target(), Ordering::Relaxed);
         self.distributor.write(GICD_ICENABLER, u32::MAX);
         for first in (0..PRIVATE).step_by(4) {
             self.distributor
@@ -84,11 +78,10 @@ impl GicV2 {
         );
     }
 
-    /// Sends a software-generated interrupt to processor `cpu`.
-    pub(crate) fn send(&self, interrupt: u32, cpu: usize) {
-        let target = u32::from(self.targets.of(cpu).load(Ordering::Relaxed));
+    /// Sends a software-generated interrupt to the processor of which `target` is the [`GicV2::own_target`].
+    pub(crate) fn send(&self, interrupt: u32, target: u64) {
         self.distributor
-            .write(GICD_SGIR, target << SGIR_TARGETS | interrupt);
+            .write(GICD_SGIR, (target as u32) << SGIR_TARGETS | interrupt);
     }
 
     /// Reads IAR: the whole word is what [`GicV2::end`] wants back.

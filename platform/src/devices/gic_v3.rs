@@ -4,9 +4,7 @@
 use super::gic::{PRIORITY, PRIORITY_MASK};
 use super::mmio::Mmio;
 use crate::arch;
-use crate::cpu::{MAX_CPUS, PerCpu};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
-use core::sync::atomic::{AtomicU64, Ordering};
 
 const GICD_CTLR: usize = 0x0000;
 const GICD_TYPER: usize = 0x0004;
@@ -78,8 +76,6 @@ impl Redistributors {
 pub(crate) struct GicV3 {
     distributor: Mmio,
     redistributors: Redistributors,
-    /// What goes to ICC_SGI1R_EL1 to reach each processor, by processor number.
-    targets: PerCpu<AtomicU64>,
 }
 
 impl GicV3 {
@@ -88,7 +84,6 @@ impl GicV3 {
         let gic = GicV3 {
             distributor,
             redistributors,
-            targets: PerCpu::new([const { AtomicU64::new(0) }; MAX_CPUS]),
         };
         distributor.write(GICD_CTLR, 0);
         gic.wait_for_distributor();
@@ -135,7 +130,6 @@ impl GicV3 {
 
     /// Wakes the running processor's redistributor, its private interrupts disabled, and sets up its interface.
     pub(crate) fn set_up_processor(&self) {
-        self.targets.get().store(own_target(), Ordering::Relaxed);
         let redistributor = self.own_redistributor();
         redistributor.modify(GICR_WAKER, WAKER_PROCESSOR_SLEEP, 0);
         while redistributor.read(GICR_WAKER) & WAKER_CHILDREN_ASLEEP != 0 {
@@ -165,12 +159,6 @@ impl GicV3 {
         );
     }
 
-    /// Sends a software-generated interrupt to processor `cpu`.
-    pub(crate) fn send(&self, interrupt: u32, cpu: usize) {
-        let target = self.targets.of(cpu).load(Ordering::Relaxed);
-        arch::gic::send(target | u64::from(interrupt) << SGI1R_INTERRUPT);
-    }
-
     #[inline]
     pub(crate) fn acknowledge(&self) -> u32 {
         arch::gic::acknowledge()
@@ -187,9 +175,14 @@ const SGI1R_INTERRUPT: u32 = 24;
 
 /// The fields of ICC_SGI1R_EL1 (Arm IHI 0069, 12.2.20) that name the running processor: Aff3, Aff2, Aff1 as they are, and of
 /// Aff0 the upper half as range selector, the lower as one bit of the target list.
-fn own_target() -> u64 {
+pub(crate) fn own_target() -> u64 {
     let [aff0, aff1, aff2, aff3] = own_affinity().to_le_bytes().map(u64::from);
     aff3 << 48 | (aff0 >> 4) << 44 | aff2 << 32 | aff1 << 16 | 1 << (aff0 & 0xf)
+}
+
+/// Sends a software-generated interrupt to the processor of which `target` is the [`own_target`].
+pub(crate) fn send(interrupt: u32, target: u64) {
+    arch::gic::send(target | u64::from(interrupt) << SGI1R_INTERRUPT);
 }
 
 /// Aff3.Aff2.Aff1.Aff0 of the running processor, as GICR_TYPER[63:32] has it.
