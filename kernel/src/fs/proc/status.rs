@@ -18,6 +18,7 @@ use super::process::Subject;
 use super::system::clock_ticks;
 use super::text::Text;
 use crate::fs::FileTable;
+use crate::thread::Thread;
 use crate::{memory, signal, tty};
 
 /// All capabilities of Linux 6.12: what user 0 has.
@@ -149,8 +150,10 @@ pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
         signals.blocked.0
     ));
     text.add(format_args!(
-        " {} {} 0 0 0 17 0 0 0 0 0 0",
-        signals.ignored.0, signals.caught.0
+        " {} {} 0 0 0 17 {} 0 0 0 0 0",
+        signals.ignored.0,
+        signals.caught.0,
+        process.own_thread().map_or(0, |thread| thread.scheduling.home())
     ));
     text.add(format_args!(" 0 0 {}", sizes.break_start));
     text.add(format_args!(
@@ -251,7 +254,9 @@ pub fn status(process: &Subject, text: &mut Text) -> Result<(), Errno> {
         .iter()
         .map(|group| format!("{group} "))
         .collect();
-    let slots = thread.map_or(0, |thread| thread.files.read(FileTable::capacity));
+    let slots = thread
+        .as_ref()
+        .map_or(0, |thread| thread.files.read(FileTable::capacity));
     text.add(format_args!("FDSize:\t{slots}\nGroups:\t{}\n", groups.concat()));
     if !process.is_zombie() {
         memory_lines(&Sizes::of(process), text);
@@ -279,8 +284,31 @@ pub fn status(process: &Subject, text: &mut Text) -> Result<(), Errno> {
         "NoNewPrivs:\t{}\nSeccomp:\t0\n",
         u32::from(is_fixed)
     ));
-    text.add(format_args!("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n"));
+    if let Some(thread) = &thread {
+        processor_lines(thread, text);
+    }
     Ok(())
+}
+
+/// Where the thread may run, as a mask and as a list of ranges, and how often it gave a processor up, or had to.
+fn processor_lines(thread: &Thread, text: &mut Text) {
+    let allowed = thread.scheduling.allowed();
+    text.add(format_args!("Cpus_allowed:\t{allowed:x}\nCpus_allowed_list:\t"));
+    let (mut rest, mut separator) = (allowed, "");
+    while rest != 0 {
+        let first = rest.trailing_zeros();
+        let count = (rest >> first).trailing_ones();
+        match count {
+            1 => text.add(format_args!("{separator}{first}")),
+            _ => text.add(format_args!("{separator}{first}-{}", first + count - 1)),
+        }
+        rest &= !(((1 << count) - 1) << first);
+        separator = ",";
+    }
+    let (voluntary, involuntary) = thread.scheduling.switches();
+    text.add(format_args!(
+        "\nvoluntary_ctxt_switches:\t{voluntary}\nnonvoluntary_ctxt_switches:\t{involuntary}\n"
+    ));
 }
 
 fn memory_lines(sizes: &Sizes, text: &mut Text) {
