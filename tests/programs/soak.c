@@ -330,13 +330,21 @@ static void *be_busy(void *argument) {
     }
     return argument;
 }
+static void *keep_forking(void *argument) {
+    for (;;) {
+        pid_t child = bare_fork();
+        if (child == 0) _exit(0);
+        waitpid(child, NULL, 0);
+    }
+    return argument;
+}
 static int exec_act(uint64_t seed) {
     int expected = (int)below(&seed, 100), status = 0, kind = (int)below(&seed, 4);
     pid_t child = kind == 0 ? vfork() : fork();
     FAIL_UNLESS(child >= 0);
     if (child == 0) {
         char number[16] = {(char)('0' + expected / 10), (char)('0' + expected % 10)};
-        if (kind >= 2) pthread_detach(start(be_busy, NULL));
+        if (kind >= 2) pthread_detach(start(below(&seed, 2) ? be_busy : keep_forking, NULL));
         if (kind == 3) _exit(expected);
         execl("/proc/self/exe", "soak", "--exit", number, NULL);
         _exit(255);
@@ -353,6 +361,7 @@ static int kill_act(uint64_t seed) {
     FAIL_UNLESS(child >= 0);
     if (child == 0) {
         if (below(&seed, 2)) pthread_detach(start(be_busy, NULL));
+        if (below(&seed, 3) == 0) pthread_detach(start(keep_forking, NULL));
         for (uint64_t turn = seed;; turn++) live(turn, 20);
     }
     usleep((useconds_t)below(&seed, 4000));
@@ -412,11 +421,12 @@ static void hire(struct desk *desk, uint64_t *seed) {
     desk->since = seconds();
     // One of eight is killed, with all that it started.
     desk->kill_at = below(seed, 8) == 0 ? desk->since + (double)below(seed, 300) / 1000 : 0;
-    desk->worker = fork();
-    if (desk->worker == 0) work(desk, own);
-    CHECK(desk->worker > 0);
+    pid_t worker = fork();
+    if (worker == 0) work(desk, own);
+    CHECK(worker > 0);
+    desk->worker = worker;
     // Both do it, as shells do: whoever comes first.
-    setpgid(desk->worker, desk->worker);
+    setpgid(worker, worker);
     workers_started++;
 }
 

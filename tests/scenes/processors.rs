@@ -64,7 +64,7 @@ fn agree(stage: &mut Stage, machine: &Machine, words: &str, expected: u32) -> Re
 
 /// Busy loops by twos: no processor stays idle.
 fn all_work(shell: &mut Session, processors: u32) -> Result<()> {
-    let busy = "(i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done) &";
+    let busy = "(i=0; while [ $i -lt 6000 ]; do i=$((i+1)); done) &";
     shell.run(&format!(
         "for n in $(seq {}); do {busy} done; wait",
         2 * processors
