@@ -87,7 +87,9 @@ fn interrupt_and_wait(set: u64) {
     meant.clone().for_each(interrupt);
     for processor in meant {
         while received(processor) == before[processor] {
-            handle_interrupts();
+            if interrupt::is_pending() {
+                handle_interrupts();
+            }
             core::hint::spin_loop();
         }
     }
