@@ -45,9 +45,14 @@ static struct {
 static _Alignas(128) atomic_int round_begun, round_done;
 static int rounds, command;
 
+static void wait_for(atomic_int *word, int round) {
+    for (int i = 1; atomic_load_explicit(word, memory_order_acquire) < round; i++)
+        if (i % 1000 == 0) sched_yield();
+}
+
 static void *be_light(void *unused) {
     for (int round = 1; round <= rounds; round++) {
-        while (atomic_load_explicit(&round_begun, memory_order_acquire) < round) sched_yield();
+        wait_for(&round_begun, round);
         atomic_store_explicit(&light.stored, round, memory_order_relaxed);
         atomic_signal_fence(memory_order_seq_cst);
         int seen = atomic_load_explicit(&heavy.stored, memory_order_relaxed);
@@ -72,7 +77,7 @@ static int play(int with, int number_of_rounds) {
         atomic_store_explicit(&heavy.stored, round, memory_order_relaxed);
         if (membarrier(command, 0) != 0) failed++;
         heavy.seen = atomic_load_explicit(&light.stored, memory_order_relaxed);
-        while (atomic_load_explicit(&round_done, memory_order_acquire) < round) sched_yield();
+        wait_for(&round_done, round);
         missed += light.seen != round && heavy.seen != round;
     }
     CHECK(pthread_join(thread, NULL) == 0);
@@ -87,9 +92,9 @@ static void *call_at_once(void *unused) {
 
 static void checks(void) {
     registration();
-    CHECK(play(PRIVATE_EXPEDITED, 4000) == 0);
-    CHECK(play(SYNC_CORE, 1000) == 0);
-    CHECK(play(GLOBAL_EXPEDITED, 1000) == 0);
+    CHECK(play(PRIVATE_EXPEDITED, 1500) == 0);
+    CHECK(play(SYNC_CORE, 400) == 0);
+    CHECK(play(GLOBAL_EXPEDITED, 400) == 0);
     // Everybody at once: none waits for another for ever.
     pthread_t threads[6];
     for (int i = 0; i < 6; i++) CHECK(pthread_create(&threads[i], NULL, call_at_once, NULL) == 0);
