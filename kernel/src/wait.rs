@@ -73,20 +73,36 @@ impl WaitQueue {
 
     /// Wakes everybody who waits here.
     pub fn wake_all(&self) {
-        let mut sleepers = self.sleepers.lock();
-        for thread in sleepers.drain(..) {
+        let (mut next, mut behind) = self.take_next();
+        while let Some(thread) = next {
             scheduler::wake_owned(thread);
+            if behind == 0 {
+                // Whoever came meanwhile has seen what the caller did.
+                return;
+            }
+            behind -= 1;
+            (next, _) = self.take_next();
         }
     }
 
     /// Wakes whoever has waited longest.
     pub fn wake_one(&self) {
-        let mut sleepers = self.sleepers.lock();
-        while !sleepers.is_empty() {
-            if scheduler::wake_owned(sleepers.remove(0)) {
+        while let (Some(thread), _) = self.take_next() {
+            if scheduler::wake_owned(thread) {
                 return;
             }
         }
+    }
+
+    /// Takes out whoever has waited longest; how many wait behind. They are woken without the lock: on its processor a woken
+    /// thread comes for it at once.
+    fn take_next(&self) -> (Option<Arc<Thread>>, usize) {
+        let mut sleepers = self.sleepers.lock();
+        let next = match sleepers.len() {
+            0 | 1 => sleepers.pop(),
+            _ => Some(sleepers.remove(0)),
+        };
+        (next, sleepers.len())
     }
 
     fn enter(&self, thread: &Arc<Thread>) {

@@ -9,18 +9,13 @@ use platform::timer;
 pub struct Scheduling {
     /// The processors that it may run on, a bit for each: sched_setaffinity(2).
     affinity: AtomicU64,
-    /// The processor that it runs on; [`NOWHERE`] while it runs on none.
-    runs_on: AtomicUsize,
-    /// The processor that it ran on last, or is queued for.
+    /// The processor that it runs on, ran on last, or is queued for.
     home: AtomicUsize,
     user: Stopwatch,
     system: Stopwatch,
     /// Switches away because it slept, and because its turn was over.
     switches: [AtomicU64; 2],
 }
-
-/// No processor has this number.
-const NOWHERE: usize = usize::MAX;
 
 /// Why a thread gave up its processor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,7 +76,6 @@ impl Default for Scheduling {
     fn default() -> Scheduling {
         Scheduling {
             affinity: AtomicU64::new(u64::MAX),
-            runs_on: AtomicUsize::new(NOWHERE),
             home: AtomicUsize::new(0),
             user: Stopwatch::default(),
             system: Stopwatch::default(),
@@ -103,13 +97,6 @@ impl Scheduling {
         self.allowed() & 1 << processor != 0
     }
 
-    /// The processor that the thread runs on now, if it does.
-    #[inline]
-    pub fn runs_on(&self) -> Option<usize> {
-        let processor = self.runs_on.load(Ordering::Relaxed);
-        (processor != NOWHERE).then_some(processor)
-    }
-
     /// The processor that the thread runs on, ran on last, or is queued for.
     #[inline]
     pub fn home(&self) -> usize {
@@ -119,6 +106,12 @@ impl Scheduling {
     /// Ticks spent at EL0 and in the kernel, up to now.
     pub fn ticks(&self) -> (u64, u64) {
         (self.user.read(), self.system.read())
+    }
+
+    /// Ticks spent at EL0, up to now.
+    #[inline]
+    pub(super) fn user_ticks(&self) -> u64 {
+        self.user.read()
     }
 
     /// How often the thread gave up its processor to sleep, and how often because others wanted it.
@@ -164,13 +157,11 @@ impl Scheduling {
     pub(super) fn begin(&self, processor: usize, now: u64) {
         self.system.start(now);
         self.home.store(processor, Ordering::Relaxed);
-        self.runs_on.store(processor, Ordering::Relaxed);
     }
 
     /// The thread has left its processor; what it does there from now on is not its own.
     pub(super) fn end(&self, now: u64, why: Switch) {
         self.system.stop(now);
-        self.runs_on.store(NOWHERE, Ordering::Relaxed);
         let count = &self.switches[why as usize];
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }

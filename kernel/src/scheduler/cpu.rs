@@ -30,7 +30,9 @@ pub(super) struct Cpu {
     waiting: AtomicUsize,
     /// The space in TTBR0; it cannot be released before the processor leaves it. None while the processor idles. Written by
     /// this processor.
-    pub(super) space: Mutex<Option<Arc<Space>>>,
+    space: Mutex<Option<Arc<Space>>>,
+    /// Its address, or 0, for this processor to read without the lock.
+    space_at: AtomicUsize,
     /// When an idle processor is called to take the thread that waits; `u64::MAX` for never. The thread may have got its turn
     /// meanwhile.
     patience_end: AtomicU64,
@@ -43,16 +45,17 @@ pub(super) struct Cpu {
 
 struct Running {
     thread: Arc<Thread>,
-    /// Its ticks at EL0 and in the kernel at the switch.
-    before: (u64, u64),
+    /// When it was switched to, and its ticks at EL0 then.
+    since: u64,
+    user_before: u64,
 }
 
 /// What a processor did since it was started. Written by the processor itself only.
 #[derive(Default)]
 pub(super) struct Counters {
-    /// Ticks at EL0 and in the kernel, of threads that have left the processor again.
+    /// Ticks at EL0, and in all, of threads that have left the processor again.
     user: AtomicU64,
-    system: AtomicU64,
+    busy: AtomicU64,
     pub(super) switches: Counter,
     /// Threads taken from the queues of others.
     pub(super) steals: Counter,
@@ -97,12 +100,13 @@ impl Cpu {
             queue: Mutex::new(VecDeque::new()),
             waiting: AtomicUsize::new(0),
             space: Mutex::new(None),
+            space_at: AtomicUsize::new(0),
             patience_end: AtomicU64::new(u64::MAX),
             turn_end: AtomicU64::new(NO_TURN),
             alarm: AtomicU64::new(u64::MAX),
             counters: Counters {
                 user: AtomicU64::new(0),
-                system: AtomicU64::new(0),
+                busy: AtomicU64::new(0),
                 switches: Counter::new(),
                 steals: Counter::new(),
                 received: Counter::new(),
@@ -217,58 +221,110 @@ impl Cpu {
         taken
     }
 
-    /// `thread` is about to run here. Before `Scheduling::begin`.
-    pub(super) fn note_begin(&self, thread: &Arc<Thread>) {
+    /// `thread` is about to run here, from `now` on.
+    pub(super) fn note_begin(&self, thread: &Arc<Thread>, now: u64) {
         let running = Running {
             thread: thread.clone(),
-            before: thread.scheduling.ticks(),
+            since: now,
+            user_before: thread.scheduling.user_ticks(),
         };
         *self.current.lock() = Some(running);
+        self.counters.switches.add_one();
     }
 
-    /// The thread that ran here has left. After `Scheduling::end`.
-    pub(super) fn note_end(&self) {
+    /// The thread that ran here has left.
+    pub(super) fn note_end(&self, now: u64) {
         let mut current = self.current.lock();
         let ended = current.take();
         if let Some(running) = &ended {
-            let (user, system) = running.used();
-            self.counters.add_time(user, system);
+            let (user, busy) = running.used(now);
+            self.counters.add_time(user, busy);
         }
         drop(current);
         drop(ended);
     }
 
+    /// Whether `thread` runs here.
+    pub(super) fn runs(&self, thread: &Thread) -> bool {
+        let current = self.current.lock();
+        current
+            .as_ref()
+            .is_some_and(|running| core::ptr::eq(&*running.thread, thread))
+    }
+
+    /// Ends the turn of whoever runs here, on behalf of another processor. Nothing happens while nobody has one.
+    pub(super) fn forbid_turn(&self) {
+        let forbid = |turn_end| (turn_end != NO_TURN).then_some(LEAVE_NOW);
+        // Between turns: whoever gets the next one is looked at then.
+        let _ = self
+            .turn_end
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, forbid);
+    }
+
+    /// No thread has a turn: it ended.
+    #[inline]
+    pub(super) fn end_turn(&self) {
+        self.turn_end.store(NO_TURN, Ordering::Relaxed);
+    }
+
     /// Ticks that threads spent here at EL0 and in the kernel, up to now.
     pub(super) fn ticks(&self) -> (u64, u64) {
         let current = self.current.lock();
-        let running = current.as_ref().map_or((0, 0), Running::used);
-        let past = &self.counters;
-        (
-            past.user.load(Ordering::Relaxed).wrapping_add(running.0),
-            past.system.load(Ordering::Relaxed).wrapping_add(running.1),
-        )
+        let now = timer::ticks();
+        let running = current.as_ref().map_or((0, 0), |running| running.used(now));
+        let user = self.counters.user.load(Ordering::Relaxed) + running.0;
+        let busy = self.counters.busy.load(Ordering::Relaxed) + running.1;
+        (user, busy.saturating_sub(user))
+    }
+
+    /// Whether this processor, which asks, has a space in TTBR0.
+    #[inline]
+    pub(super) fn is_in_any(&self) -> bool {
+        self.space_at.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether this processor, which asks, has `space` in TTBR0.
+    #[inline]
+    pub(super) fn is_in(&self, space: &Arc<Space>) -> bool {
+        self.space_at.load(Ordering::Relaxed) == Arc::as_ptr(space).addr()
+    }
+
+    /// As [`Cpu::is_in`], for other processors to ask.
+    pub(super) fn holds(&self, space: &Arc<Space>) -> bool {
+        let held = self.space.lock();
+        held.as_ref().is_some_and(|held| Arc::ptr_eq(held, space))
+    }
+
+    /// `space` was put into TTBR0. What was there is let go.
+    #[inline]
+    pub(super) fn enter(&self, space: Arc<Space>) {
+        self.space_at.store(Arc::as_ptr(&space).addr(), Ordering::Relaxed);
+        let previous = self.space.lock().replace(space);
+        drop(previous);
+    }
+
+    /// The empty table was put into TTBR0. What was there is let go.
+    pub(super) fn leave(&self) {
+        self.space_at.store(0, Ordering::Relaxed);
+        let previous = self.space.lock().take();
+        drop(previous);
     }
 }
 
 impl Running {
-    /// What the thread used since it was switched to.
-    fn used(&self) -> (u64, u64) {
-        let now = self.thread.scheduling.ticks();
-        (
-            now.0.wrapping_sub(self.before.0),
-            now.1.wrapping_sub(self.before.1),
-        )
+    /// Ticks at EL0 and in all since the thread was switched to.
+    fn used(&self, now: u64) -> (u64, u64) {
+        let user = self.thread.scheduling.user_ticks();
+        (user.wrapping_sub(self.user_before), now.wrapping_sub(self.since))
     }
 }
 
 impl Counters {
     /// Under the lock of `Cpu::current`.
-    fn add_time(&self, user: u64, system: u64) {
-        for (count, ticks) in [(&self.user, user), (&self.system, system)] {
-            count.store(
-                count.load(Ordering::Relaxed).wrapping_add(ticks),
-                Ordering::Relaxed,
-            );
+    fn add_time(&self, user: u64, busy: u64) {
+        for (count, ticks) in [(&self.user, user), (&self.busy, busy)] {
+            let sum = count.load(Ordering::Relaxed).wrapping_add(ticks);
+            count.store(sum, Ordering::Relaxed);
         }
     }
 }

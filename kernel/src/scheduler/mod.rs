@@ -33,11 +33,9 @@ mod place;
 mod report;
 
 pub use account::{Scheduling, Switch};
-pub use notify::{alert, kick, synchronise};
-pub use place::online;
-pub use report::{Interrupts, Times, interrupts, online_processors, runnable, steals, switches, times};
+pub use notify::{alert, synchronise};
+pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
 
-use crate::process::Space;
 use crate::sync;
 use crate::thread::{State, Thread};
 use crate::time;
@@ -45,7 +43,7 @@ use crate::tty;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
-use cpu::{CPUS, Cpu, LEAVE_NOW, NO_TURN};
+use cpu::{CPUS, Cpu, LEAVE_NOW};
 use platform::interrupt::{self, Interrupt};
 use platform::timer;
 
@@ -141,6 +139,8 @@ pub fn serve_interrupts(current: &Arc<Thread>) {
     let is_over = now >= cpu.turn_end.load(Ordering::Relaxed);
     if !may_stay || is_over && cpu.waiting() > 0 {
         place::choose_after_turn(current, here);
+        cpu.end_turn();
+        set_alarm_of(cpu);
         return switch_away(current);
     }
     if is_over {
@@ -176,11 +176,10 @@ pub fn leave() -> ! {
 
 /// Takes this processor off the address space it is in, so that its last owner can release it.
 pub fn leave_space() {
-    let mut held = CPUS.get().space.lock();
-    if let Some(space) = held.take() {
+    let cpu = CPUS.get();
+    if cpu.is_in_any() {
         platform::memory::deactivate();
-        drop(held);
-        drop(space);
+        cpu.leave();
     }
 }
 
@@ -232,39 +231,43 @@ fn set_alarm_of(cpu: &Cpu) {
 /// The scheduler loop of this processor, on the stack it booted with.
 pub fn run() -> ! {
     let here = platform::cpu::number();
-    CPUS.of(here).adopt_stack();
+    let cpu = CPUS.of(here);
+    cpu.adopt_stack();
     place::come_online(here);
+    let mut now = timer::ticks();
     loop {
-        if let Some(thread) = place::take_own(here).or_else(|| idle(here)) {
-            give_turn(here, thread);
+        if let Some(thread) = place::take_own(cpu, here) {
+            now = give_turn(cpu, here, thread, now);
+        } else {
+            idle(cpu, here);
+            now = timer::ticks();
         }
     }
 }
 
-/// Runs `thread` until it gives the processor back.
-fn give_turn(here: usize, thread: Arc<Thread>) {
-    let cpu = CPUS.of(here);
-    cpu.note_begin(&thread);
-    let now = timer::ticks();
+/// Runs `thread` from `now` on until it gives the processor back; when that was.
+fn give_turn(cpu: &Cpu, here: usize, thread: Arc<Thread>, now: u64) -> u64 {
+    cpu.note_begin(&thread, now);
     thread.scheduling.begin(here, now);
     begin_turn(cpu, here, &thread, now);
     thread.registers.lock().restore();
     activate(cpu, &thread);
     if cpu.waiting() > 0 {
         place::call_for_help(here);
+        set_alarm_of(cpu);
     }
-    set_alarm_of(cpu);
-    cpu.counters.switches.add_one();
     platform::thread::switch(cpu.own(), &thread.kernel);
-    cpu.turn_end.store(NO_TURN, Ordering::Relaxed);
+    let now = timer::ticks();
     let state = thread.state();
-    thread.scheduling.end(timer::ticks(), Switch::of(state));
-    cpu.note_end();
+    thread.scheduling.end(now, Switch::of(state));
+    cpu.end_turn();
+    cpu.note_end(now);
     match state {
         State::Dead => {}
         State::Running => place::put_home(thread, here),
         State::Sleeping | State::Asleep => settle(thread, here),
     }
+    now
 }
 
 /// A thread left its processor to sleep: it is asleep, unless somebody woke it while it was leaving.
@@ -289,6 +292,7 @@ fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
     fence(Ordering::SeqCst);
     if !thread.scheduling.may_run_on(here) {
         cpu.turn_end.store(LEAVE_NOW, Ordering::Relaxed);
+        set_alarm_of(cpu);
     }
 }
 
@@ -298,31 +302,23 @@ fn activate(cpu: &Cpu, thread: &Thread) {
     let Some(space) = thread.process.space() else {
         return leave_space();
     };
-    let is_there = cpu
-        .space
-        .lock()
-        .as_ref()
-        .is_some_and(|held| Arc::ptr_eq(held, &space));
-    if !is_there {
+    if !cpu.is_in(&space) {
         space.activate();
-        let previous = cpu.space.lock().replace(space);
-        drop(previous);
+        cpu.enter(space);
     }
 }
 
-/// Finds a thread in another processor's queue, or waits for an interrupt and serves it: see `place`.
+/// Takes a thread from another processor's queue, or waits for an interrupt and serves it: see `place`.
 #[cold]
-fn idle(here: usize) -> Option<Arc<Thread>> {
-    if let Some(found) = place::steal(here) {
-        return Some(found);
+fn idle(cpu: &Cpu, here: usize) {
+    if place::steal(cpu, here) {
+        return;
     }
     leave_space();
     place::begin_idle(here);
-    let found = place::take_own(here).or_else(|| place::steal(here));
-    if found.is_none() {
+    if cpu.waiting() == 0 && !place::steal(cpu, here) {
         platform::cpu::wait_for_interrupt();
         handle_interrupts();
     }
     place::end_idle(here);
-    found
 }

@@ -1,6 +1,6 @@
 //! Telling other processors something, by an interrupt that makes them look.
 
-use super::cpu::{CPUS, LEAVE_NOW};
+use super::cpu::CPUS;
 use super::{handle_interrupts, place, wake};
 use crate::process::Space;
 use crate::thread::Thread;
@@ -21,13 +21,12 @@ pub fn alert(thread: &Arc<Thread>) {
 /// Brings a thread that runs on another processor into the kernel for a moment; what the caller stored before, the thread sees
 /// before it is at EL0 again. Nothing happens to a thread that does not run: it sees that before it first is there.
 ///
-/// The one that begins to run it says so, and then passes a fence, before the thread looks at anything; here a fence lies between
-/// what was stored and the look whether it runs. So if it is found off every processor, it will see what was stored.
-pub fn kick(thread: &Thread) {
+/// The processor that begins to run it says so, and then passes a fence, before the thread looks at anything; here a fence lies
+/// between what was stored and the look whether it runs. So if it is not found where it ran last, it will see what was stored.
+fn kick(thread: &Thread) {
     fence(Ordering::SeqCst);
-    if let Some(processor) = thread.scheduling.runs_on()
-        && processor != cpu::number()
-    {
+    let processor = thread.scheduling.home();
+    if processor != cpu::number() && CPUS.of(processor).runs(thread) {
         interrupt(processor);
     }
 }
@@ -44,7 +43,7 @@ pub fn synchronise(space: Option<&Arc<Space>>) {
     let others = place::online() & !place::idle() & !(1 << cpu::number());
     let meant = (0..MAX_CPUS)
         .filter(|processor| others & 1 << processor != 0)
-        .filter(|&processor| space.is_none_or(|space| is_in(processor, space)))
+        .filter(|&processor| space.is_none_or(|space| CPUS.of(processor).holds(space)))
         .fold(0, |set, processor| set | 1 << processor);
     interrupt_and_wait(meant);
     fence(Ordering::SeqCst);
@@ -53,11 +52,10 @@ pub fn synchronise(space: Option<&Arc<Space>>) {
 /// Makes a thread that runs on a processor that it may no longer run on leave it: when this returns it is not at EL0 there.
 pub(super) fn move_away(thread: &Thread) {
     fence(Ordering::SeqCst);
-    if let Some(processor) = thread.scheduling.runs_on()
-        && processor != cpu::number()
-        && !thread.scheduling.may_run_on(processor)
-    {
-        CPUS.of(processor).turn_end.store(LEAVE_NOW, Ordering::SeqCst);
+    let processor = thread.scheduling.home();
+    let cpu = CPUS.of(processor);
+    if processor != cpu::number() && !thread.scheduling.may_run_on(processor) && cpu.runs(thread) {
+        cpu.forbid_turn();
         interrupt_and_wait(1 << processor);
     }
 }
@@ -72,11 +70,6 @@ pub(super) fn interrupt(processor: usize) {
 pub(super) fn note_received() {
     fence(Ordering::SeqCst);
     CPUS.get().counters.received.add_one();
-}
-
-fn is_in(processor: usize, space: &Arc<Space>) -> bool {
-    let held = CPUS.of(processor).space.lock();
-    held.as_ref().is_some_and(|held| Arc::ptr_eq(held, space))
 }
 
 /// Interrupts other processors, and waits until each has been interrupted since.

@@ -18,7 +18,7 @@
 //! processor itself takes the bit out when it wakes, and may then do something else: a thread sent to it meanwhile waits in its
 //! queue, and is found there by the next processor that idles.
 
-use super::cpu::CPUS;
+use super::cpu::{CPUS, Cpu};
 use super::{notify, set_alarm_of};
 use crate::thread::Thread;
 use alloc::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) const PATIENCE_NANOS: u64 = 100_000;
 
 /// The processors that threads run on, a bit for each.
 #[inline]
-pub fn online() -> u64 {
+pub(super) fn online() -> u64 {
     ONLINE.load(Ordering::Relaxed)
 }
 
@@ -194,9 +194,9 @@ fn call_soon(idle: u64, is_first: bool, here: usize) {
 
 /// The thread that has waited longest for this processor, and may run here.
 #[inline]
-pub(super) fn take_own(here: usize) -> Option<Arc<Thread>> {
+pub(super) fn take_own(cpu: &Cpu, here: usize) -> Option<Arc<Thread>> {
     loop {
-        let thread = CPUS.of(here).pop()?;
+        let thread = cpu.pop()?;
         if thread.scheduling.may_run_on(here) {
             return Some(thread);
         }
@@ -210,12 +210,13 @@ fn send_away(thread: Arc<Thread>) {
     enqueue(thread);
 }
 
-/// A thread from another processor's queue.
-pub(super) fn steal(here: usize) -> Option<Arc<Thread>> {
+/// Moves a thread from another processor's queue to that of processor `here`; whether there was one.
+pub(super) fn steal(cpu: &Cpu, here: usize) -> bool {
     let others = online() & !(1 << here);
     let taken = from(others, here + 1).find_map(|other| CPUS.of(other).give_to(here));
-    if taken.is_some() {
-        CPUS.of(here).counters.steals.add_one();
-    }
-    taken
+    let Some(thread) = taken else { return false };
+    cpu.counters.steals.add_one();
+    thread.scheduling.set_home(here);
+    cpu.push(thread);
+    true
 }
