@@ -34,7 +34,9 @@ fn crash(stage: &mut Stage, machine: &Machine) -> Result<()> {
 /// Programs on the other processors write to the console without a pause: from the report on nothing of them is seen.
 fn amid_others(stage: &mut Stage, machine: &Machine) -> Result<()> {
     stage.may_crash()?;
-    let load = stage.load();
+    let mut load = stage.load();
+    // The machine stays for a second, in which others would be seen.
+    load.command_line.push_str(" panic=1");
     let mut shell = stage.boot(machine, &load)?;
     shell.expect_prompt()?;
     for _ in 0..4 {
