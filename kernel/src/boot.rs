@@ -259,6 +259,7 @@ fn end(code: u32) -> ! {
         AfterPanic::SemihostingExit => platform::power::semihosting_exit(code),
         AfterPanic::Restart { seconds } => {
             info!("Rebooting in {seconds} seconds..");
+            platform::power::stop_others();
             platform::timer::spin(seconds);
             platform::power::restart()
         }
