@@ -12,7 +12,6 @@ use abi::signal::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_S
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
 
 /// Which children a wait is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -197,7 +196,7 @@ pub(super) fn announce_end(table: &mut Table, child: &Arc<Process>) {
         table.release(child.pid);
         return;
     };
-    let wanted = Signal::new(child.exit_signal.load(Ordering::Relaxed).into());
+    let wanted = Signal::new(child.exit_signal().into());
     let disposition = match wanted {
         Some(Signal::SIGCHLD) => signal::child_disposition(&parent),
         _ => Disposition::Waited,

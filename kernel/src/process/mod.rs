@@ -226,6 +226,11 @@ impl Process {
         drop(old);
     }
 
+    /// The signal its parent gets at its end; 0 for none.
+    pub fn exit_signal(&self) -> u8 {
+        self.exit_signal.load(Ordering::Relaxed)
+    }
+
     /// When it began, in ticks.
     pub fn start_ticks(&self) -> u64 {
         self.start_ticks

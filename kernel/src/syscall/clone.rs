@@ -3,7 +3,7 @@
 //! call then begins anew behind the signal.
 
 use crate::fs::{Directories, FileTable};
-use crate::process::{self, Birth, Held, Kinship, Process, Space};
+use crate::process::{self, Birth, Held, INIT, Kinship, Process, Space};
 use crate::signal::{ProcessSignals, ThreadSignals};
 use crate::thread::{Parts, Thread};
 use crate::{memory, scheduler, user_memory};
@@ -143,6 +143,9 @@ fn perform(current: &Arc<Thread>, context: &UserContext, request: &Request) -> R
 
 fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
     let parent = &current.process;
+    if request.has(CLONE_PARENT) && parent.pid == INIT {
+        return Err(Errno::EINVAL);
+    }
     let credentials = parent.credentials();
     let claim = process::claim(credentials.uid, process_limit(parent))?;
     let pid = claim.pid();
@@ -156,7 +159,7 @@ fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request)
         signals: child_actions(parent, request),
         credentials,
         name,
-        exit_signal: request.exit_signal,
+        exit_signal: exit_signal(parent, request),
     });
     let parts = Parts {
         tid: pid,
@@ -216,6 +219,15 @@ fn begin(thread: Arc<Thread>, request: &Request) {
         thread.loan.wait();
     } else {
         scheduler::begin(thread);
+    }
+}
+
+/// A sibling tells the common parent as the caller will (`CLONE_PARENT`).
+fn exit_signal(parent: &Process, request: &Request) -> u8 {
+    if request.has(CLONE_PARENT) {
+        parent.exit_signal()
+    } else {
+        request.exit_signal
     }
 }
 

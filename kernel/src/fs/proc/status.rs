@@ -150,9 +150,10 @@ pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
         signals.blocked.0
     ));
     text.add(format_args!(
-        " {} {} 0 0 0 17 {} 0 0 0 0 0",
+        " {} {} 0 0 0 {} {} 0 0 0 0 0",
         signals.ignored.0,
         signals.caught.0,
+        exit_signal(process),
         process.own_thread().map_or(0, |thread| thread.scheduling.home())
     ));
     text.add(format_args!(" 0 0 {}", sizes.break_start));
@@ -169,6 +170,14 @@ pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
         }
     ));
     Ok(())
+}
+
+/// What the parent hears at the end; nothing, -1, at that of a further thread.
+fn exit_signal(process: &Subject) -> i32 {
+    match &process.thread {
+        Some(thread) if !thread.is_first() => -1,
+        _ => process.process.exit_signal().into(),
+    }
 }
 
 /// First byte and end of the argument and the environment strings.
