@@ -1,14 +1,11 @@
 //! Areas: what a range of user addresses means (Linux says VMA). The tables say what *is* mapped, the areas what *may* be; a
-//! fault is judged by the area, and the tables are made to agree. An [`AreaMap`] is a sorted list behind an `Arc`, so that fork
-//! shares it in O(1) and the first change after that copies it.
+//! fault is judged by the area, and the tables are made to agree. All areas of a space: `area_map`.
 
-use crate::addr::{PAGE_SHIFT, PageRange, USER_END, VirtAddr};
+use crate::addr::{PAGE_SHIFT, PageRange, VirtAddr};
 use crate::descriptor::Descriptor;
 use crate::{Access, Frame};
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::ops::Range;
 
 /// What may be done with an area's pages. Writing implies reading, as on every Arm processor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
@@ -192,7 +189,7 @@ impl Area {
     }
 
     /// The part of the area inside `range`, which overlaps it.
-    fn part(&self, range: PageRange) -> Area {
+    pub(crate) fn part(&self, range: PageRange) -> Area {
         let range = self.range.intersection(range);
         let mut part = self.clone();
         if let Backing::Source { first, .. } = &mut part.backing {
@@ -203,7 +200,7 @@ impl Area {
     }
 
     /// Whether `next`, which begins where this one ends, is more of the same.
-    fn continues_with(&self, next: &Area) -> bool {
+    pub(crate) fn continues_with(&self, next: &Area) -> bool {
         let is_same_backing = match (&self.backing, &next.backing) {
             (Backing::Anonymous, Backing::Anonymous) => true,
             (
@@ -223,159 +220,5 @@ impl Area {
             && self.protection == next.protection
             && self.sharing == next.sharing
             && self.purpose == next.purpose
-    }
-}
-
-/// All areas of a space, sorted, without overlaps.
-#[derive(Clone, Default)]
-pub struct AreaMap {
-    areas: Vec<Area>,
-}
-
-impl AreaMap {
-    /// The areas from the lowest address on.
-    pub fn iter(&self) -> impl Iterator<Item = &Area> {
-        self.areas.iter()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.areas.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.areas.is_empty()
-    }
-
-    /// The area that holds `address`.
-    #[inline]
-    pub fn find(&self, address: VirtAddr) -> Option<&Area> {
-        self.areas
-            .get(self.first_ending_after(address))
-            .filter(|area| area.range.contains(address))
-    }
-
-    /// Index of the first area whose end lies beyond `address`.
-    #[inline]
-    fn first_ending_after(&self, address: VirtAddr) -> usize {
-        self.areas.partition_point(|area| area.range.end() <= address)
-    }
-
-    fn indices(&self, range: PageRange) -> Range<usize> {
-        if range.is_empty() {
-            return 0..0;
-        }
-        let start = self.first_ending_after(range.start());
-        let end = self
-            .areas
-            .partition_point(|area| area.range.start() < range.end());
-        start..end.max(start)
-    }
-
-    /// The areas that overlap `range`.
-    pub fn overlapping(&self, range: PageRange) -> &[Area] {
-        &self.areas[self.indices(range)]
-    }
-
-    /// Whether every page of `range` belongs to some area.
-    pub fn covers(&self, range: PageRange) -> bool {
-        self.covered_end(range) == range.end()
-    }
-
-    /// Where the first hole in `range` begins; its end if there is none.
-    pub fn covered_end(&self, range: PageRange) -> VirtAddr {
-        let mut at = range.start();
-        for area in self.overlapping(range) {
-            if area.range.start() > at {
-                return at;
-            }
-            at = area.range.end().min(range.end());
-        }
-        at
-    }
-
-    /// The first area that begins above `address`.
-    pub fn next_above(&self, address: VirtAddr) -> Option<&Area> {
-        self.areas
-            .get(self.areas.partition_point(|area| area.range.start() <= address))
-    }
-
-    /// The last area that ends at or below `address`.
-    pub fn next_below(&self, address: VirtAddr) -> Option<&Area> {
-        let after = self.first_ending_after(address);
-        after.checked_sub(1).map(|index| &self.areas[index])
-    }
-
-    /// The highest gap of `len` bytes (whole pages) that ends at or below `below` and begins at or above `above`.
-    pub fn gap_below(&self, below: VirtAddr, len: u64, above: VirtAddr) -> Option<PageRange> {
-        let mut end = below.min(VirtAddr(USER_END));
-        for area in self.areas.iter().rev() {
-            if area.range.start() >= end {
-                continue;
-            }
-            if area.range.end() <= end && end.0 - area.range.end().0 >= len {
-                break;
-            }
-            end = area.range.start();
-        }
-        let start = VirtAddr(end.0.checked_sub(len)?);
-        (start >= above).then(|| PageRange::new(start, len)).flatten()
-    }
-
-    /// Adds an area where there is none, joined with its neighbours where they are the same.
-    pub(crate) fn insert(&mut self, area: Area) {
-        debug_assert!(
-            self.overlapping(area.range).is_empty(),
-            "areas: {:?} overlaps",
-            area.range
-        );
-        let at = self.first_ending_after(area.range.start());
-        self.areas.insert(at, area);
-        self.join(at + 1);
-        self.join(at);
-    }
-
-    /// Joins the area at `index` to the one before it if it is more of the same.
-    fn join(&mut self, index: usize) {
-        if index == 0
-            || index >= self.areas.len()
-            || !self.areas[index - 1].continues_with(&self.areas[index])
-        {
-            return;
-        }
-        let end = self.areas.remove(index).range.end();
-        let before = &mut self.areas[index - 1];
-        before.range = PageRange::between(before.range.start(), end).unwrap_or(before.range);
-    }
-
-    /// Takes `range` out of the map; areas partly inside are split. Returns what was inside.
-    pub(crate) fn remove(&mut self, range: PageRange) -> Vec<Area> {
-        let indices = self.indices(range);
-        let inside: Vec<Area> = self.areas[indices.clone()]
-            .iter()
-            .map(|area| area.part(range))
-            .collect();
-        let mut outside = Vec::new();
-        for area in &self.areas[indices.clone()] {
-            let before = PageRange::between(area.range.start(), range.start());
-            let after = PageRange::between(range.end(), area.range.end());
-            outside.extend(
-                [before, after]
-                    .into_iter()
-                    .flatten()
-                    .filter(|r| !r.is_empty())
-                    .map(|r| area.part(r)),
-            );
-        }
-        self.areas.splice(indices, outside);
-        inside
-    }
-
-    /// Changes the area that begins at `start` to begin at `lower` instead (stack growth).
-    pub(crate) fn grow_down(&mut self, start: VirtAddr, lower: VirtAddr) {
-        let index = self.first_ending_after(start);
-        let area = &mut self.areas[index];
-        area.range = PageRange::between(lower, area.range.end()).unwrap_or(area.range);
     }
 }

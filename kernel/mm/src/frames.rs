@@ -323,6 +323,16 @@ impl Frames {
         self.info(table).word.store(shape.word(), Ordering::Relaxed);
     }
 
+    /// Changes the shape of a table that the caller owns alone.
+    #[inline]
+    pub(crate) fn update_shape(&self, table: Frame, change: impl FnOnce(Shape) -> Shape) {
+        let word = &self.info(table).word;
+        word.store(
+            change(Shape::from_word(word.load(Ordering::Relaxed))).word(),
+            Ordering::Relaxed,
+        );
+    }
+
     /// I4: descriptors of `table`, which may be shared, are about to lose write access while other ASIDs may have cached them.
     /// Whoever then reads a demoted descriptor, and fences, sees the mark.
     #[inline]

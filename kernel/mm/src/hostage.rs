@@ -66,7 +66,7 @@ impl Hostage {
         }
     }
 
-    /// After a flush: the descriptor with its reference, to be put into another table.
+    /// The descriptor with its reference, for whoever flushes: into a batch before, into another table after.
     fn ransom(self) -> Descriptor {
         let old = self.old;
         core::mem::forget(self);
@@ -86,9 +86,12 @@ fn swap_out<M: Mmu>(memory: &Memory<M>, table: Frame, index: usize) -> Descripto
     old
 }
 
-/// Up to [`Batch::CAPACITY`] hostages of one space that share a flush.
+/// Up to [`Batch::CAPACITY`] hostages of one space that share a flush. They are held as what they are made of, so that an
+/// empty place costs nothing.
+#[must_use = "broken descriptors' references must be released after a flush"]
 pub(crate) struct Batch {
-    held: [Option<Hostage>; Batch::CAPACITY],
+    descriptors: [Descriptor; Batch::CAPACITY],
+    below: [Option<Level>; Batch::CAPACITY],
     len: usize,
     /// The only page among them, as long as there is just one and no table.
     single: Option<VirtAddr>,
@@ -101,7 +104,8 @@ impl Batch {
     /// No hostages.
     pub(crate) fn new() -> Batch {
         Batch {
-            held: [const { None }; Batch::CAPACITY],
+            descriptors: [Descriptor::INVALID; Batch::CAPACITY],
+            below: [None; Batch::CAPACITY],
             len: 0,
             single: None,
         }
@@ -115,7 +119,8 @@ impl Batch {
     /// Adds a hostage that translated `address` (and more, if it is a table).
     pub(crate) fn add(&mut self, hostage: Hostage, address: VirtAddr) {
         self.single = (self.len == 0 && hostage.below.is_none()).then_some(address);
-        self.held[self.len] = Some(hostage);
+        self.below[self.len] = hostage.below;
+        self.descriptors[self.len] = hostage.ransom();
         self.len += 1;
     }
 
@@ -154,6 +159,20 @@ impl Batch {
     fn take(&mut self) -> impl Iterator<Item = Hostage> {
         let len = core::mem::take(&mut self.len);
         self.single = None;
-        self.held[..len].iter_mut().filter_map(Option::take)
+        let held = self.descriptors[..len].iter().zip(&self.below[..len]);
+        held.map(|(old, below)| Hostage {
+            old: *old,
+            below: *below,
+        })
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        assert!(
+            self.len == 0,
+            "I5: {} descriptors were broken and forgotten before a flush",
+            self.len
+        );
     }
 }

@@ -5,7 +5,7 @@
 //! Reading order: `fault` (story 1, a store to a shared page) and `fork` (story 2) are the two stories, top to bottom. The
 //! words they use: [`addr`] (frames, pages, levels), [`descriptor`] (the bits), [`mmu`] (barriers and TLB maintenance), `table`
 //! (the tree and the invariants I1 to I5), `privatise` (how a space gets tables of its own), `hostage` (why nothing is freed
-//! before a flush), [`frames`] (counts), [`area`] (what a range means), [`space`] (mmap and its kin), `range` (edits of
+//! before a flush), [`frames`] (counts), [`area`] and [`area_map`] (what a range means), [`space`] (mmap and its kin), `range` (edits of
 //! ranges), [`asid`].
 //!
 //! Locks: one per address space, held by the caller of every method of [`AddressSpace`]. Counts are atomic; free frames and
@@ -18,6 +18,7 @@ extern crate alloc;
 
 pub mod addr;
 pub mod area;
+pub mod area_map;
 pub mod asid;
 mod classic;
 pub mod descriptor;
@@ -41,7 +42,8 @@ mod table;
 pub use addr::{
     Asid, Frame, Level, PAGE_SHIFT, PAGE_SIZE, PageRange, PhysAddr, TABLE_ENTRIES, USER_END, VirtAddr,
 };
-pub use area::{Area, AreaMap, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, Sharing};
+pub use area::{Area, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, Sharing};
+pub use area_map::AreaMap;
 pub use asid::Asids;
 pub use descriptor::Descriptor;
 pub use fault::{Outcome, Resolution, SegvCode};

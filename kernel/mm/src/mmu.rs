@@ -18,6 +18,9 @@ use crate::descriptor::Descriptor;
 /// Processors that per-processor records are laid out for.
 pub const MAX_CPUS: usize = 8;
 
+/// Entries of a table that are read or written together: one cache line.
+pub const GROUP: usize = 8;
+
 /// How memory was to be used when the access faulted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Access {
@@ -43,6 +46,20 @@ pub trait Mmu {
     /// Writes entry `index` (below 512) of `table`: one 64-bit single-copy atomic store, relaxed. The hardware walker sees it
     /// at the next [`Mmu::dsb_ishst`] at the latest.
     fn store(&self, table: Frame, index: usize, descriptor: Descriptor);
+
+    /// Reads the entries of `table` from `group` * [`GROUP`] on: as so many [`Mmu::load`]s, in any order.
+    #[inline(always)]
+    fn load_group(&self, table: Frame, group: usize) -> [Descriptor; GROUP] {
+        core::array::from_fn(|nth| self.load(table, group * GROUP + nth))
+    }
+
+    /// Writes the entries of `table` from `group` * [`GROUP`] on: as so many [`Mmu::store`]s, in any order.
+    #[inline(always)]
+    fn store_group(&self, table: Frame, group: usize, descriptors: [Descriptor; GROUP]) {
+        for (nth, descriptor) in descriptors.into_iter().enumerate() {
+            self.store(table, group * GROUP + nth, descriptor);
+        }
+    }
 
     /// DSB ISHST: stores before it are visible to every walker of the Inner Shareable domain before anything after it.
     fn dsb_ishst(&self);

@@ -7,6 +7,7 @@ use crate::frames::NoMemory;
 use crate::hostage::{Batch, Hostage};
 use crate::memory::Memory;
 use crate::mmu::Mmu;
+use crate::shape::Shape;
 use crate::table::Tables;
 
 impl Tables {
@@ -40,6 +41,9 @@ impl Tables {
         ] {
             if !edge.0.is_multiple_of(Level::L2.span()) {
                 self.make_private(memory, inside, Level::L3)?;
+                if is_in_one_table(range) {
+                    break;
+                }
             } else if !edge.0.is_multiple_of(Level::L1.span()) {
                 self.make_private(memory, inside, Level::L2)?;
             }
@@ -59,13 +63,13 @@ impl Tables {
         batch: &mut Batch,
     ) {
         let (mmu, frames) = (memory.mmu(), memory.frames());
-        for (index, slot) in slots(table, memory, level, base, range) {
+        for (index, start) in slots(table, memory, level, base, range) {
             let entry = mmu.load(table, index);
             if !entry.is_valid() {
                 continue;
             }
-            if let Some(below) = level.below().filter(|_| !covers(range, slot)) {
-                self.clear_table(memory, entry.frame(), below, slot.start(), range, batch);
+            if let Some(below) = level.below().filter(|_| !covers(range, start, level)) {
+                self.clear_table(memory, entry.frame(), below, start, range, batch);
                 if frames.shape(entry.frame()).valid() > 0 {
                     continue;
                 }
@@ -77,8 +81,8 @@ impl Tables {
                 Some(below) => Hostage::take(memory, table, index, below),
                 None => Hostage::take_leaf(memory, table, index),
             };
-            frames.set_shape(table, frames.shape(table).without_one());
-            batch.add(hostage, slot.start());
+            frames.update_shape(table, Shape::without_one);
+            batch.add(hostage, start);
         }
     }
 
@@ -152,9 +156,7 @@ impl Tables {
             let mut count = 0;
             while let Some((table, page)) = (!batch.is_full()).then(|| pages.next(self, memory)).flatten() {
                 batch.add(Hostage::take_leaf(memory, table, page.index(Level::L3)), page);
-                memory
-                    .frames()
-                    .set_shape(table, memory.frames().shape(table).without_one());
+                memory.frames().update_shape(table, Shape::without_one);
                 targets[count] = VirtAddr(to.0 + (page.0 - from.start().0));
                 count += 1;
             }
@@ -219,14 +221,15 @@ pub(crate) fn for_each_table<M: Mmu>(
     }
 }
 
-/// The used entries of `table` (of `level`, translating from `base` on) that `range` touches, each with the pages it spans.
+/// The used entries of `table` (of `level`, translating from `base` on) that `range` touches, each with the first address that
+/// it translates.
 fn slots<M: Mmu>(
     table: Frame,
     memory: &Memory<M>,
     level: Level,
     base: VirtAddr,
     range: PageRange,
-) -> impl Iterator<Item = (usize, PageRange)> {
+) -> impl Iterator<Item = (usize, VirtAddr)> {
     let used = memory.frames().shape(table).used();
     let first = range.start().0.saturating_sub(base.0) >> level.shift();
     let last = range
@@ -235,12 +238,16 @@ fn slots<M: Mmu>(
         .saturating_sub(base.0)
         .div_ceil(level.span())
         .min(TABLE_ENTRIES as u64);
-    (used.start.max(first as usize)..used.end.min(last as usize)).filter_map(move |index| {
-        let start = VirtAddr(base.0 + ((index as u64) << level.shift()));
-        Some((index, PageRange::new(start, level.span())?))
-    })
+    (used.start.max(first as usize)..used.end.min(last as usize))
+        .map(move |index| (index, VirtAddr(base.0 + ((index as u64) << level.shift()))))
 }
 
-fn covers(range: PageRange, slot: PageRange) -> bool {
-    range.start() <= slot.start() && slot.end() <= range.end()
+/// Whether `range` holds all that an entry of `level` translates from `start` on.
+fn covers(range: PageRange, start: VirtAddr, level: Level) -> bool {
+    range.start() <= start && start.0 + level.span() <= range.end().0
+}
+
+/// Whether one level-3 table translates all of `range`, which is not empty.
+fn is_in_one_table(range: PageRange) -> bool {
+    range.start().0 >> Level::L2.shift() == (range.end().0 - 1) >> Level::L2.shift()
 }

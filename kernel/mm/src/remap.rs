@@ -50,7 +50,7 @@ impl AddressSpace {
             return Ok(old);
         }
         let more = PageRange::between(from.end(), to.end()).ok_or(MapError::Invalid)?;
-        if from.end() == area.range().end() && self.areas.overlapping(more).is_empty() {
+        if from.end() == area.range().end() && self.areas.is_free(more) {
             Arc::make_mut(&mut self.areas).insert(extension(&area, more));
             return Ok(old);
         }

@@ -3,7 +3,8 @@
 //! space itself knows no lock and no processor.
 
 use crate::addr::{Asid, Frame, PAGE_SIZE, PageRange, USER_END, VirtAddr};
-use crate::area::{Area, AreaMap, Backing, Protection, Purpose, Sharing};
+use crate::area::{Area, Backing, Protection, Purpose, Sharing};
+use crate::area_map::AreaMap;
 use crate::fault::Resolution;
 use crate::frames::NoMemory;
 use crate::memory::Memory;
@@ -161,7 +162,7 @@ impl AddressSpace {
     }
 
     fn is_free(&self, range: PageRange) -> bool {
-        self.areas.overlapping(range).is_empty()
+        self.areas.is_free(range)
     }
 
     fn find_gap(&self, len: u64) -> Option<PageRange> {
@@ -178,11 +179,12 @@ impl AddressSpace {
     }
 
     fn unmap_range<M: Mmu>(&mut self, memory: &Memory<M>, range: PageRange) -> Result<(), MapError> {
-        if self.is_free(range) {
+        let indices = self.areas.indices(range);
+        if indices.is_empty() {
             return Ok(());
         }
         self.tables.clear_range(memory, range)?;
-        Arc::make_mut(&mut self.areas).remove(range);
+        Arc::make_mut(&mut self.areas).remove(range, indices);
         Ok(())
     }
 
@@ -234,7 +236,7 @@ impl AddressSpace {
             self.tables.make_range_private(memory, range)?;
         }
         let areas = Arc::make_mut(&mut self.areas);
-        for mut area in areas.remove(range) {
+        for mut area in areas.take(range) {
             area.protection = protection;
             if takes_rights {
                 self.tables.restrict(memory, &area);

@@ -97,9 +97,7 @@ impl Tables {
         memory.mmu().dsb_ishst();
         memory.mmu().store(table, index, new);
         memory.mmu().dsb_ishst();
-        memory
-            .frames()
-            .set_shape(table, memory.frames().shape(table).with(index));
+        memory.frames().update_shape(table, |shape| shape.with(index));
     }
 
     /// Stores a valid descriptor into the root, which no walker reaches yet.
@@ -168,16 +166,14 @@ impl Path {
 /// Stores a descriptor into a table that no walker reaches yet.
 pub(crate) fn link<M: Mmu>(memory: &Memory<M>, table: Frame, index: usize, descriptor: Descriptor) {
     memory.mmu().store(table, index, descriptor);
-    memory
-        .frames()
-        .set_shape(table, memory.frames().shape(table).with(index));
+    memory.frames().update_shape(table, |shape| shape.with(index));
 }
 
 /// An empty table with one reference.
 pub(crate) fn new_table<M: Mmu>(memory: &Memory<M>) -> Result<Frame, NoMemory> {
-    let table = memory.frames().allocate(memory.mmu())?;
-    memory.frames().set_shape(table, Shape::EMPTY);
-    Ok(table)
+    // A frame's record comes as that of an empty table.
+    const _: () = assert!(Shape::EMPTY.word() == 0);
+    memory.frames().allocate(memory.mmu())
 }
 
 /// Drops one reference to a table of `level`; the last one releases what it holds, and so on down. After the flush (I5).

@@ -3,6 +3,7 @@
 use crate::arch;
 use crate::layout::linear;
 use core::sync::atomic::{AtomicU64, Ordering};
+use mm::mmu::GROUP;
 use mm::{Asid, Descriptor, Frame, Mmu, PAGE_SIZE, TABLE_ENTRIES, VirtAddr};
 
 unsafe extern "C" {
@@ -21,6 +22,16 @@ fn entry(table: Frame, index: usize) -> &'static AtomicU64 {
     let address = linear(table.start()) + (index & (TABLE_ENTRIES - 1)) * size_of::<AtomicU64>();
     // SAFETY: the linear map holds every frame of RAM at an address that stays mapped for ever, and 8-byte aligned; the heart
     // names only tables that it holds (contract of `Mmu`), and tables are only ever used as atomics.
+    unsafe { &*core::ptr::with_exposed_provenance(address) }
+}
+
+/// Where the entries of `table` from `group` * [`GROUP`] on lie.
+#[inline(always)]
+fn group_of(table: Frame, group: usize) -> &'static [AtomicU64; GROUP] {
+    const GROUPS: usize = TABLE_ENTRIES / GROUP;
+    debug_assert!(group < GROUPS);
+    let address = linear(table.start()) + (group & (GROUPS - 1)) * size_of::<[AtomicU64; GROUP]>();
+    // SAFETY: as in `entry`; the groups of a table lie one after the other in its frame.
     unsafe { &*core::ptr::with_exposed_provenance(address) }
 }
 
@@ -43,6 +54,19 @@ impl Mmu for BoardMmu {
     #[inline(always)]
     fn store(&self, table: Frame, index: usize, descriptor: Descriptor) {
         entry(table, index).store(descriptor.0, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn load_group(&self, table: Frame, group: usize) -> [Descriptor; GROUP] {
+        let entries = group_of(table, group);
+        core::array::from_fn(|nth| Descriptor(entries[nth].load(Ordering::Relaxed)))
+    }
+
+    #[inline(always)]
+    fn store_group(&self, table: Frame, group: usize, descriptors: [Descriptor; GROUP]) {
+        for (entry, descriptor) in group_of(table, group).iter().zip(descriptors) {
+            entry.store(descriptor.0, Ordering::Relaxed);
+        }
     }
 
     #[inline(always)]
