@@ -85,16 +85,16 @@ static int play(int with, int number_of_rounds) {
 }
 
 static void *call_at_once(void *unused) {
-    for (int i = 0; i < 500; i++)
+    for (int i = 0; i < 200; i++)
         if (membarrier(i % 2 ? PRIVATE_EXPEDITED : GLOBAL_EXPEDITED, 0) != 0) failed++;
     return unused;
 }
 
 static void checks(void) {
     registration();
-    CHECK(play(PRIVATE_EXPEDITED, 1500) == 0);
-    CHECK(play(SYNC_CORE, 400) == 0);
-    CHECK(play(GLOBAL_EXPEDITED, 400) == 0);
+    CHECK(play(PRIVATE_EXPEDITED, 600) == 0);
+    CHECK(play(SYNC_CORE, 200) == 0);
+    CHECK(play(GLOBAL_EXPEDITED, 200) == 0);
     // Everybody at once: none waits for another for ever.
     pthread_t threads[6];
     for (int i = 0; i < 6; i++) CHECK(pthread_create(&threads[i], NULL, call_at_once, NULL) == 0);

@@ -1,6 +1,6 @@
 //! Debian's own dynamically linked programs, unmodified: ld.so, libc6, bash and perl.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::path::PathBuf;
 use tests::{Scene, Session, Stage, files};
 
@@ -45,7 +45,7 @@ fn boot(stage: &mut Stage) -> Result<Session> {
     let mut folders = vec![stage.file("")];
     folders.extend(files::busybox()?.parent().map(PathBuf::from));
     for (package, path) in FILES {
-        let (folder, name) = found(package, path)?;
+        let (folder, name) = files::debian_file(package, path)?;
         list += &format!("file /{path} {name} 755\n");
         folders.push(folder);
     }
@@ -55,19 +55,6 @@ fn boot(stage: &mut Stage) -> Result<Session> {
     let mut shell = stage.boot_virt(&load)?;
     shell.expect_prompt()?;
     Ok(shell)
-}
-
-/// The folder and the name of a package's file; releases differ in whether it lies below /usr.
-fn found(package: &str, path: &str) -> Result<(PathBuf, String)> {
-    let unpacked = files::debian(package)?;
-    let places = [unpacked.join(path), unpacked.join("usr").join(path)];
-    let place = places
-        .iter()
-        .find(|place| place.is_file())
-        .with_context(|| format!("{package} holds no {path}"))?;
-    let name = place.file_name().context("a path ends in a name")?;
-    let folder = place.parent().context("a file lies in a folder")?;
-    Ok((folder.to_owned(), name.to_string_lossy().into_owned()))
 }
 
 fn bash(stage: &mut Stage) -> Result<()> {

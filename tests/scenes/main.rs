@@ -15,6 +15,7 @@ mod memory;
 mod parallel_files;
 mod processors;
 mod program;
+mod pthreads;
 mod ram;
 mod sdcard;
 mod shell;
@@ -44,6 +45,7 @@ fn all() -> Vec<Scene> {
         cores::SCENES,
         storm::SCENES,
         threads::SCENES,
+        pthreads::SCENES,
         parallel_files::SCENES,
         soak::SCENES,
         sdcard::SCENES,

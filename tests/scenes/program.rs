@@ -1,7 +1,8 @@
 //! One program of `tests/programs` as process 1, and nothing else.
 
 use anyhow::Result;
-use tests::{Machine, Session, Stage};
+use std::path::PathBuf;
+use tests::{Library, Machine, Session, Stage};
 
 const LIST: &str = "dir /proc 755\ndir /tmp 1777\ndir /dev 755
 nod /dev/console c 5 1 600\nnod /dev/null c 1 3 666\nnod /dev/zero c 1 5 666\nnod /dev/full c 1 7 666\n";
@@ -19,6 +20,17 @@ pub fn boot(
     let list = format!("{LIST}file /init {program} 755");
     let initramfs = stage.initramfs(&list, &[&folder])?;
     let load = stage.load_with(initramfs, &format!("{boot_words} rdinit=/init -- {arguments}"));
+    stage.boot(machine, &load)
+}
+
+/// Boots a board with the program, linked with `library`, as init.
+pub fn boot_with(stage: &mut Stage, library: Library, machine: &Machine, program: &str) -> Result<Session> {
+    library.compile(program, &stage.file(program))?;
+    let (run_time, mut folders) = library.run_time_files()?;
+    folders.push(stage.file(""));
+    let folders: Vec<_> = folders.iter().map(PathBuf::as_path).collect();
+    let initramfs = stage.initramfs(&format!("{LIST}{run_time}file /init {program} 755"), &folders)?;
+    let load = stage.load_with(initramfs, "rdinit=/init");
     stage.boot(machine, &load)
 }
 

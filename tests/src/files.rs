@@ -33,6 +33,19 @@ pub fn debian(package: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// The folder and the name of a package's file; releases differ in whether it lies below /usr.
+pub fn debian_file(package: &str, path: &str) -> Result<(PathBuf, String)> {
+    let unpacked = debian(package)?;
+    let places = [unpacked.join(path), unpacked.join("usr").join(path)];
+    let place = places
+        .iter()
+        .find(|place| place.is_file())
+        .with_context(|| format!("{package} holds no {path}"))?;
+    let name = place.file_name().context("a path ends in a name")?;
+    let folder = place.parent().context("a file lies in a folder")?;
+    Ok((folder.to_owned(), name.to_string_lossy().into_owned()))
+}
+
 /// Debian's statically linked busybox; the folder it lies in has differed between releases.
 pub fn busybox() -> Result<PathBuf> {
     let package = debian("busybox-static")?;

@@ -1,12 +1,14 @@
 //! The stage on which the scenes of `scenes/` play: QEMU with its serial port on a pipe ([`qemu`]), a [`session`] that
-//! types and waits, the files a scene boots from ([`files`]), and the [`runner`] that plays them all and counts.
+//! types and waits, the files a scene boots from ([`files`], [`library`]), and the [`runner`] that plays them all and counts.
 
 pub mod files;
+pub mod library;
 pub mod qemu;
 pub mod runner;
 pub mod session;
 pub mod stage;
 
+pub use library::Library;
 pub use qemu::{Gic, Machine, Virt};
 pub use runner::{Scene, Setting, Soak};
 pub use session::Session;

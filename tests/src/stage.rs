@@ -1,13 +1,13 @@
 //! What a scene works with: the kernel under test, a folder for its files, and the boards it starts.
 
 use crate::files;
+use crate::library::Library;
 use crate::qemu::{Load, Machine, Virt};
 use crate::runner::{Scene, Setting, Soak};
 use crate::session::{Session, Transcript};
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -139,23 +139,8 @@ impl Stage {
 
     /// Compiles `tests/programs/NAME.c` to a static arm64 program of that name in the scene's folder.
     pub fn compile(&self, name: &str) -> Result<PathBuf> {
-        let source = files::root()
-            .join("tests/programs")
-            .join(name)
-            .with_extension("c");
         let program = self.file(name);
-        let mut compiler = Command::new("aarch64-linux-gnu-gcc");
-        compiler.args([
-            "-static",
-            "-pthread",
-            "-O1",
-            "-std=gnu17",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-o",
-        ]);
-        files::run(compiler.arg(&program).arg(source))?;
+        Library::Glibc.compile(name, &program)?;
         Ok(program)
     }
 
