@@ -1,6 +1,6 @@
 // Everything at once on all processors: forks, threads that fork while others write, change rights and unmap, programs
 // that replace themselves, groups of threads that are killed. All data is checked, and all memory must come back.
-//   storm CASE ROUNDS      CASE: forks, threads, execs, kills
+//   storm CASE ROUNDS      CASE: forks, threads, execs, kills, shortage
 #include "cores.h"
 #include <sys/prctl.h>
 
@@ -263,10 +263,67 @@ static void kills(void) {
     munmap(arena, 64 * PAGE);
 }
 
+// ---- More memory is wanted than there is: some are ended or refused, nobody hangs, who lives on has the right data.
+
+enum { WANTING = 8, WANTED_PAGES = 8000, REFUSED = 3 };
+
+static void set_preference(const char *text) {
+    int file = open("/proc/self/oom_score_adj", O_WRONLY);
+    CHECK(write(file, text, strlen(text)) == (ssize_t)strlen(text));
+    close(file);
+}
+
+static int pages_hold(char *memory, uint64_t mark) {
+    for (int page = 0; page < WANTED_PAGES; page++)
+        if (look(word_at(memory, (size_t)page * PAGE)) != mark + (unsigned)page) return 0;
+    return 1;
+}
+static void fill_pages(char *memory, uint64_t mark) {
+    for (int page = 0; page < WANTED_PAGES; page++) put(word_at(memory, (size_t)page * PAGE), mark + (unsigned)page);
+}
+
+static int want_much(void) {
+    int status = 0;
+    char *memory = mmap(NULL, WANTED_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return REFUSED;
+    fill_pages(memory, 1);
+    pid_t child = bare_fork();
+    if (child < 0) return REFUSED;
+    if (child == 0) {
+        fill_pages(memory, 1ul << 32);
+        _exit(pages_hold(memory, 1ul << 32) ? 0 : 1);
+    }
+    if (waitpid(child, &status, 0) != child || (status != 0 && status != SIGKILL)) return 1;
+    return pages_hold(memory, 1) ? 0 : 1;
+}
+
+static void shortage(void) {
+    long well = 0, ended = 0;
+    set_preference("-1000");
+    for (long round = 0; round < rounds; round++) {
+        pid_t children[WANTING];
+        for (int i = 0; i < WANTING; i++) {
+            if ((children[i] = bare_fork()) != 0) continue;
+            set_preference("0");
+            _exit(failed ? 2 : want_much());
+        }
+        for (int i = 0; i < WANTING; i++) {
+            int status = -1;
+            if (waitpid(children[i], &status, 0) != children[i]) wrong++;
+            well += status == 0;
+            ended += status == SIGKILL || status == REFUSED << 8;
+        }
+    }
+    printf("%ld ended well, %ld by force\n", well, ended);
+    CHECK(well + ended == rounds * WANTING);
+    CHECK(ended > 0);
+    CHECK(wrong == 0);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
-} CASES[] = {{"forks", forks}, {"threads", threads}, {"execs", execs}, {"kills", kills}};
+} CASES[] = {{"forks", forks}, {"threads", threads}, {"execs", execs}, {"kills", kills}, {"shortage", shortage}};
 static const char *chosen = "";
 
 // Each in a process of its own, so that its memory comes back whole.

@@ -7,32 +7,81 @@ use std::time::Duration;
 use tests::{Kernel, Machine, Scene, Stage, Virt};
 
 pub const SCENES: &[Scene] = &[
+    // Case 1.
     scene("cores.write_while_forking", |stage| {
-        on_virt(stage, "write_while_forking", 60_000)
+        on_virt(stage, "", "write_while_forking", 60_000, 1)
     }),
-    scene("cores.both_write", |stage| on_virt(stage, "both_write", 100_000)),
-    scene("cores.remap", |stage| on_virt(stage, "remap", 100_000)),
-    scene("cores.break", |stage| on_virt(stage, "break", 100_000)),
+    // Stale entries show themselves in QEMU when all spaces have the same ASID: it flushes at every change of it.
+    holstein("cores.write_while_forking_with_one_asid", |stage| {
+        on_virt(stage, "asid=fixed", "write_while_forking", 40_000, 1)
+    }),
+    scene("cores.three_write_while_forking", |stage| {
+        on_virt(stage, "", "write_while_forking", 5_000, 3)
+    }),
+    // Case 4.
+    scene("cores.both_write", |stage| {
+        on_virt(stage, "", "both_write", 100_000, 1)
+    }),
+    // Case 11.
+    scene("cores.remap", |stage| on_virt(stage, "", "remap", 100_000, 1)),
+    scene("cores.break", |stage| on_virt(stage, "", "break", 100_000, 1)),
+    // Case 19.
     scene("cores.fault_together", |stage| {
-        on_virt(stage, "fault_together", 100_000)
+        on_virt(stage, "", "fault_together", 100_000, 1)
+    }),
+    holstein("cores.raspi4b", |stage| {
+        let machine = Machine::raspi4b()?;
+        for case in CASES {
+            play(stage, &machine, "", case, 5_000, 2)?;
+        }
+        Ok(())
+    }),
+    holstein("cores.one_asid", |stage| {
+        for case in CASES {
+            on_virt(stage, "asid=fixed", case, 5_000, 2)?;
+        }
+        Ok(())
     }),
 ];
 
+const CASES: [&str; 5] = [
+    "write_while_forking",
+    "both_write",
+    "remap",
+    "break",
+    "fault_together",
+];
+
 const fn scene(name: &'static str, play: fn(&mut Stage) -> Result<()>) -> Scene {
-    Scene::portable(name, play).within_seconds(400).checked().busy()
+    Scene::portable(name, play).within_seconds(600).checked().busy()
 }
 
-fn on_virt(stage: &mut Stage, case: &str, rounds: u32) -> Result<()> {
-    play(stage, &Machine::Virt(Virt::default()), "", case, rounds)
+const fn holstein(name: &'static str, play: fn(&mut Stage) -> Result<()>) -> Scene {
+    Scene {
+        is_portable: false,
+        ..scene(name, play)
+    }
 }
 
-fn play(stage: &mut Stage, machine: &Machine, boot_words: &str, case: &str, rounds: u32) -> Result<()> {
+fn on_virt(stage: &mut Stage, boot_words: &str, case: &str, rounds: u32, writers: u32) -> Result<()> {
+    let machine = Machine::Virt(Virt::default());
+    play(stage, &machine, boot_words, case, rounds, writers)
+}
+
+fn play(
+    stage: &mut Stage,
+    machine: &Machine,
+    boot_words: &str,
+    case: &str,
+    rounds: u32,
+    writers: u32,
+) -> Result<()> {
     let rounds = match stage.kernel {
         Kernel::Holstein(_) => rounds,
-        Kernel::Linux(_) => rounds / 20,
+        Kernel::Linux(_) => rounds / 50,
     };
-    let arguments = format!("{case} {rounds}");
+    let arguments = format!("{case} {rounds} {writers}");
     let mut board = program::boot(stage, machine, boot_words, "cores", &arguments)?;
-    board.set_step(Duration::from_secs(300));
+    board.set_step(Duration::from_secs(550));
     program::expect_success(&mut board, "cores")
 }

@@ -10,7 +10,30 @@ pub const SCENES: &[Scene] = &[
     scene("storm.threads", |stage| on_virt(stage, "threads", 1000)),
     scene("storm.execs", |stage| on_virt(stage, "execs", 150)),
     scene("storm.kills", |stage| on_virt(stage, "kills", 400)),
+    scene("storm.shortage", |stage| {
+        let small = Machine::Virt(Virt {
+            memory: "160M",
+            ..Virt::default()
+        });
+        play(stage, &small, "", "shortage", 10)
+    }),
     scene("storm.shells", shells),
+    Scene {
+        is_portable: false,
+        ..scene("storm.raspi4b", on_raspi4b)
+    },
+    Scene {
+        is_portable: false,
+        ..scene("storm.one_asid", |stage| {
+            play(
+                stage,
+                &Machine::Virt(Virt::default()),
+                "asid=fixed",
+                "threads",
+                300,
+            )
+        })
+    },
 ];
 
 const fn scene(name: &'static str, play: fn(&mut Stage) -> Result<()>) -> Scene {
@@ -19,6 +42,14 @@ const fn scene(name: &'static str, play: fn(&mut Stage) -> Result<()>) -> Scene 
 
 fn on_virt(stage: &mut Stage, case: &str, rounds: u32) -> Result<()> {
     play(stage, &Machine::Virt(Virt::default()), "", case, rounds)
+}
+
+fn on_raspi4b(stage: &mut Stage) -> Result<()> {
+    let machine = Machine::raspi4b()?;
+    for (case, rounds) in [("forks", 10), ("threads", 200), ("execs", 30), ("kills", 80)] {
+        play(stage, &machine, "", case, rounds)?;
+    }
+    Ok(())
 }
 
 fn play(stage: &mut Stage, machine: &Machine, boot_words: &str, case: &str, rounds: u32) -> Result<()> {
