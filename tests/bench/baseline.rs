@@ -34,9 +34,9 @@ impl std::fmt::Display for Regression {
     }
 }
 
-/// Rates depend on the host; only times and numbers are compared.
+/// Rates depend on the host, and worst cases on chance; only medians of times and numbers are compared.
 fn is_compared(figure: &&Figure) -> bool {
-    figure.unit != "per_s"
+    figure.unit != "per_s" && figure.unit != "ns_worst"
 }
 
 /// The rows of the baseline that cost more now. A row that is missing is worse only if all rows were to be measured.
@@ -80,12 +80,14 @@ mod tests {
             ("b", "ns", 1000.0),
             ("c", "ns", 4.0),
             ("d", "per_s", 9.0),
+            ("e", "ns_worst", 9.0),
         ]);
         let new = figures(&[
             ("a", "ns", 1030.0),
             ("b", "ns", 1031.0),
             ("c", "ns", 4.9),
             ("d", "per_s", 99.0),
+            ("e", "ns_worst", 99.0),
         ]);
         let worse = regressions(&old, &new, true);
         assert_eq!(worse.len(), 1);

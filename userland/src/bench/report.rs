@@ -13,6 +13,8 @@ use crate::runtime::{Result, time};
 
 /// A nanosecond of the virtual counter, which is an instruction when QEMU counts them.
 pub const TIME: &str = "ns";
+/// The same, where the worst was taken and chance has a part in it.
+pub const WORST: &str = "ns_worst";
 /// A plain number.
 pub const NUMBER: &str = "count";
 /// How often something was done in a second of the virtual counter.
