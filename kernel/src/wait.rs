@@ -8,7 +8,7 @@
 //! No wake-up is wasted: [`WaitQueue::wake_one`] takes a sleeper out of the queue, and if that one goes away for another reason,
 //! a signal or its deadline, it wakes the next in its place.
 //!
-//! A queue's lock is a leaf: it is taken with other locks held (by a waker) and takes none but a run queue's.
+//! A queue's lock is taken with other locks held (by a waker), and none is taken under it.
 
 use crate::scheduler;
 use crate::signal;

@@ -8,15 +8,20 @@
 //! * At the end of a turn, a thread moves to the queue where fewer compete, or as few: so nine busy threads on four processors
 //!   share them evenly, though no processor ever idles.
 //!
-//! No processor idles while a thread waits that it may run (but for moments). A processor that is about to idle says so in
-//! [`IDLE`], and only then looks at all queues; whoever queues a thread on a processor that is busy looks at [`IDLE`] after that
-//! and interrupts one that is there. Sequentially consistent fences lie between on both sides, so one of the two sees the other. Between
-//! the look at the queues and WFI interrupts are masked: one that comes meanwhile stays pending and ends the WFI at once (Arm
-//! ARM D1.16.2).
+//! No processor idles while a thread waits that it may run (but for [`PATIENCE_NANOS`]). A processor that is about to idle says
+//! so in [`IDLE`], and only then looks at all queues; whoever queues a thread behind one that runs looks at [`IDLE`] after that,
+//! and calls one that is there, now or when the alarm rings that it sets. Sequentially consistent fences lie between on both
+//! sides, so one of the two sees the other. Between the look at the queues and WFI interrupts are masked: one that comes
+//! meanwhile stays pending and ends the WFI at once (Arm ARM D1.16.2).
 //!
-//! Whoever takes a processor's bit out of [`IDLE`] owes it a thread or an interrupt; nobody else will then choose it. The
-//! processor itself takes the bit out when it wakes, and may then do something else: a thread sent to it meanwhile waits in its
-//! queue, and is found there by the next processor that idles.
+//! Whoever takes a processor's bit out of [`IDLE`] owes it an interrupt; nobody else will then choose it. The processor itself
+//! takes the bit out when it wakes, and may then find something else to do: whoever begins a turn while others wait for the same
+//! processor calls again ([`call_for_help`]).
+//!
+//! A thread is moved only while it stands in a queue, under that queue's lock, or between leaving a processor and being queued,
+//! by the loop that it left. So a change of affinity has three cases: a thread that sleeps is placed anew when it wakes; one that
+//! waits is sent away by whoever takes it from the queue; one that runs is interrupted, and leaves on the way out of the
+//! interrupt (`notify::move_away`), or right after the switch if it had only just been chosen (`begin_turn`).
 
 use super::cpu::{CPUS, Cpu};
 use super::{notify, set_alarm_of};
