@@ -125,18 +125,16 @@ impl Descriptor {
         Descriptor(self.0 & !ADDRESS | frame.start().0)
     }
 
-    /// Whether all of them are valid, and none is a page of a MAP_SHARED area.
-    #[inline]
-    pub(crate) fn are_plain<const N: usize>(all: &[Descriptor; N]) -> bool {
-        let every = all.iter().fold(u64::MAX, |bits, one| bits & one.0);
-        let some = all.iter().fold(0, |bits, one| bits | one.0);
-        every & VALID != 0 && some & SOFT_SHARED == 0
+    /// What all of them have in common: the bits set in every one.
+    #[inline(always)]
+    pub(crate) fn common<const N: usize>(all: &[Descriptor; N]) -> Descriptor {
+        Descriptor(all.iter().fold(u64::MAX, |bits, one| bits & one.0))
     }
 
-    /// Whether none of them is valid.
-    #[inline]
-    pub(crate) fn are_invalid<const N: usize>(all: &[Descriptor; N]) -> bool {
-        all.iter().fold(0, |bits, one| bits | one.0) & VALID == 0
+    /// All their bits together.
+    #[inline(always)]
+    pub(crate) fn united<const N: usize>(all: &[Descriptor; N]) -> Descriptor {
+        Descriptor(all.iter().fold(0, |bits, one| bits | one.0))
     }
 
     /// Whether the walker follows it.

@@ -7,7 +7,8 @@
 //! decrement is a release, and the one that reaches 0 acquires; reading 1 under the lock of the sole holder acquires, and is
 //! stable, for nobody else can take a new reference.
 
-use crate::addr::Frame;
+use crate::addr::{Frame, TABLE_ENTRIES};
+use crate::descriptor::Descriptor;
 use crate::mmu::{MAX_CPUS, Mmu};
 use crate::shape::Shape;
 use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, fence};
@@ -88,10 +89,24 @@ pub struct Frames {
 #[derive(Default)]
 #[repr(align(64))]
 struct FreeStack {
-    /// Index + 1 of the top frame; 0: empty.
-    top: Mutex<u32>,
+    tops: Mutex<Tops>,
+    /// Frames on either.
     len: AtomicUsize,
 }
+
+/// Index + 1 of the top frame; 0: empty.
+#[derive(Default)]
+struct Tops {
+    /// Frames that hold anything.
+    junk: u32,
+    /// Frames that hold zeros: tables that were emptied.
+    zeros: u32,
+}
+
+/// Which of the two tops.
+type Kind = fn(&mut Tops) -> &mut u32;
+const JUNK: Kind = |tops| &mut tops.junk;
+const ZEROS: Kind = |tops| &mut tops.zeros;
 
 impl Frames {
     /// The frames from `first` on, one record each. The records are all zeros; `source` owns every free frame.
@@ -133,6 +148,9 @@ impl Frames {
     /// A frame filled with zeros, with one reference.
     #[inline]
     pub fn allocate(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
+        if let Some(index) = self.pop(mmu.cpu(), ZEROS) {
+            return Ok(self.begin_use(index));
+        }
         let frame = self.allocate_unfilled(mmu)?;
         mmu.zero_frame(frame);
         Ok(frame)
@@ -142,10 +160,16 @@ impl Frames {
     #[inline]
     pub(crate) fn allocate_unfilled(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
         let cpu = mmu.cpu();
-        let index = match self.pop(cpu) {
+        let index = match self.pop(cpu, JUNK) {
             Some(index) => index,
             None => self.refill(cpu)?,
         };
+        Ok(self.begin_use(index))
+    }
+
+    /// Takes the first reference to a frame that came from a stack or the source.
+    #[inline]
+    fn begin_use(&self, index: u32) -> Frame {
         let info = &self.records.infos[index as usize];
         debug_assert_eq!(
             info.count.load(Ordering::Relaxed),
@@ -154,13 +178,14 @@ impl Frames {
         );
         info.word.store(0, Ordering::Relaxed);
         info.count.store(1, Ordering::Relaxed);
-        Ok(Frame(self.records.first + index))
+        Frame(self.records.first + index)
     }
 
     #[inline]
-    fn pop(&self, cpu: usize) -> Option<u32> {
+    fn pop(&self, cpu: usize, kind: Kind) -> Option<u32> {
         let stack = &self.stacks[cpu];
-        let mut top = stack.top.lock();
+        let mut tops = stack.tops.lock();
+        let top = kind(&mut tops);
         let index = top.checked_sub(1)?;
         *top = self.records.infos[index as usize].word.load(Ordering::Relaxed);
         stack
@@ -170,9 +195,10 @@ impl Frames {
     }
 
     #[inline]
-    fn push(&self, cpu: usize, index: u32) {
+    fn push(&self, cpu: usize, kind: Kind, index: u32) {
         let stack = &self.stacks[cpu];
-        let mut top = stack.top.lock();
+        let mut tops = stack.tops.lock();
+        let top = kind(&mut tops);
         self.records.infos[index as usize]
             .word
             .store(*top, Ordering::Relaxed);
@@ -182,15 +208,21 @@ impl Frames {
             .store(stack.len.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    fn pop_any(&self, cpu: usize) -> Option<u32> {
+        self.pop(cpu, JUNK).or_else(|| self.pop(cpu, ZEROS))
+    }
+
     /// Frames for an empty stack: from the source, else from another processor. Returns one, keeps the rest.
     #[cold]
     fn refill(&self, cpu: usize) -> Result<u32, NoMemory> {
         let Some(run) = self.source.take(REFILL) else {
-            return (0..MAX_CPUS).find_map(|other| self.pop(other)).ok_or(NoMemory);
+            return (0..MAX_CPUS)
+                .find_map(|other| self.pop_any(other))
+                .ok_or(NoMemory);
         };
         let index = run.first.0 - self.records.first;
         for further in (1..run.len as u32).rev() {
-            self.push(cpu, index + further);
+            self.push(cpu, JUNK, index + further);
         }
         Ok(index)
     }
@@ -244,7 +276,17 @@ impl Frames {
         if cfg!(debug_assertions) {
             mmu.junk_frame(frame);
         }
-        self.push(mmu.cpu(), frame.0 - self.records.first);
+        self.push(mmu.cpu(), JUNK, frame.0 - self.records.first);
+    }
+
+    /// As [`Frames::free`], for a frame that holds nothing but zeros.
+    #[inline]
+    pub(crate) fn free_zeros(&self, mmu: &impl Mmu, frame: Frame) {
+        debug_assert!(
+            (0..TABLE_ENTRIES).all(|index| mmu.load(frame, index) == Descriptor::INVALID),
+            "frames: {frame:?} was to hold zeros"
+        );
+        self.push(mmu.cpu(), ZEROS, frame.0 - self.records.first);
     }
 
     /// References to `frame`: descriptors and the kernel's own. 1 read under the lock of the holder is stable.
@@ -269,7 +311,7 @@ impl Frames {
         if self.source.spare() >= low {
             return;
         }
-        let indices = (0..MAX_CPUS).flat_map(|cpu| core::iter::from_fn(move || self.pop(cpu)));
+        let indices = (0..MAX_CPUS).flat_map(|cpu| core::iter::from_fn(move || self.pop_any(cpu)));
         // Count 0 and a mark in `word` tell a stacked frame from one that the source holds.
         indices.for_each(|index| {
             self.records.infos[index as usize]

@@ -262,15 +262,16 @@ impl<M: Mmu> Sharing<'_, M> {
         let (mut valid, mut is_marked) = (0, false);
         for group in used.start / GROUP..used.end.div_ceil(GROUP) {
             let entries = mmu.load_group(self.source, group);
-            if !Descriptor::are_plain(&entries) || group == apart {
-                if !Descriptor::are_invalid(&entries) {
-                    valid += self.share_singly(group, &entries, &mut is_marked, &demote);
+            let (common, united) = (Descriptor::common(&entries), Descriptor::united(&entries));
+            if !common.is_valid() || united.is_of_shared_area() || group == apart {
+                if united.is_valid() {
+                    valid += self.share_singly(group, &mut is_marked, &demote);
                 }
                 continue;
             }
             entries.iter().for_each(|entry| records.share(entry.frame()));
             let demoted = entries.map(&demote_plain);
-            if demoted != entries {
+            if demote_plain(common) != common {
                 self.mark(&mut is_marked);
                 mmu.store_group(self.source, group, demoted);
             }
@@ -280,24 +281,24 @@ impl<M: Mmu> Sharing<'_, M> {
         frames.set_shape(self.target, Shape::spanning(used, valid));
     }
 
-    /// Shares the valid ones among `entries`, those of a group; how many.
+    /// Shares the valid entries of a group; how many.
     #[inline(never)]
     fn share_singly(
         &self,
         group: usize,
-        entries: &[Descriptor; GROUP],
         is_marked: &mut bool,
         demote: impl Fn(Descriptor) -> Descriptor,
     ) -> usize {
         let (mmu, records) = (self.memory.mmu(), self.memory.frames().records());
         let mut valid = 0;
-        for (index, entry) in (group * GROUP..).zip(entries) {
+        for index in group * GROUP..(group + 1) * GROUP {
+            let entry = mmu.load(self.source, index);
             if !entry.is_valid() || self.except == Some(index) {
                 continue;
             }
             records.share(entry.frame());
-            let demoted = demote(*entry);
-            if demoted != *entry {
+            let demoted = demote(entry);
+            if demoted != entry {
                 self.mark(is_marked);
                 mmu.store(self.source, index, demoted);
             }

@@ -182,7 +182,13 @@ pub(crate) fn release<M: Mmu>(memory: &Memory<M>, table: Frame, level: Level) {
     if !frames.drop_reference(table) {
         return;
     }
-    for index in frames.shape(table).used() {
+    let shape = frames.shape(table);
+    if shape.valid() == 0 {
+        // Whatever was in it has been cleared.
+        frames.free_zeros(memory.mmu(), table);
+        return;
+    }
+    for index in shape.used() {
         let entry = memory.mmu().load(table, index);
         match level.below() {
             _ if !entry.is_valid() => {}
