@@ -207,6 +207,14 @@ impl Cpu {
         first
     }
 
+    /// The processors that some thread of the queue may run on.
+    pub(super) fn allowed_to_waiting(&self) -> u64 {
+        let queue = self.queue.lock();
+        queue
+            .iter()
+            .fold(0, |set, thread| set | thread.scheduling.allowed())
+    }
+
     /// Takes the thread that has waited longest of those that may run on `processor`.
     pub(super) fn give_to(&self, processor: usize) -> Option<Arc<Thread>> {
         if self.waiting() == 0 {

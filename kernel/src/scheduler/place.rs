@@ -102,9 +102,11 @@ pub(super) fn call_for_help(here: usize) {
     }
 }
 
+/// Of those processors, one that may run a thread that waits here.
 #[cold]
 fn call_one_of(idle: u64, here: usize) {
-    if let Some(other) = claim(idle, here) {
+    let useful = idle & CPUS.of(here).allowed_to_waiting();
+    if let Some(other) = claim(useful, here) {
         notify::interrupt(other);
     }
 }
