@@ -36,6 +36,19 @@ impl AreaMap {
             .filter(|area| area.range.contains(address))
     }
 
+    /// The area that holds `address`, and its index; `guess` is where it is likely to be.
+    #[inline]
+    pub(crate) fn find_near(&self, guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
+        match self.areas.get(guess) {
+            Some(area) if area.range.contains(address) => Some((guess, area)),
+            _ => {
+                let index = self.first_ending_after(address);
+                let area = self.areas.get(index)?;
+                area.range.contains(address).then_some((index, area))
+            }
+        }
+    }
+
     /// Index of the first area whose end lies beyond `address`.
     #[inline]
     fn first_ending_after(&self, address: VirtAddr) -> usize {

@@ -67,16 +67,17 @@ impl AddressSpace {
     /// Makes the page at `address` fit for `access`, or says why not. `memory` is the machine's; the caller holds the space's
     /// lock and retries the access on [`Outcome::Resolved`].
     pub fn handle_fault<M: Mmu>(&mut self, memory: &Memory<M>, address: VirtAddr, access: Access) -> Outcome {
-        let found = match self.areas.find(address) {
+        let found = match self.areas.find_near(self.recent_area, address) {
             None => {
                 grow_stack(self, address);
-                self.areas.find(address)
+                self.areas.find_near(self.recent_area, address)
             }
             found => found,
         };
-        let Some(area) = found else {
+        let Some((index, area)) = found else {
             return Outcome::Denied(SegvCode::MapErr);
         };
+        self.recent_area = index;
         if !area.protection.allows(access) {
             return Outcome::Denied(SegvCode::AccErr);
         }

@@ -37,6 +37,7 @@ impl AddressSpace {
         Ok(AddressSpace {
             tables,
             areas: Arc::clone(&self.areas),
+            recent_area: self.recent_area,
             faults: FaultCounts::default(),
             heap: self.heap,
         })

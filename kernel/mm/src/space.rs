@@ -22,6 +22,8 @@ pub const MAPPINGS_END: VirtAddr = VirtAddr(0x7f_c000_0000);
 pub struct AddressSpace {
     pub(crate) tables: Tables,
     pub(crate) areas: Arc<AreaMap>,
+    /// Where in `areas` the last fault was: the next one is likely to be there.
+    pub(crate) recent_area: usize,
     pub(crate) faults: FaultCounts,
     pub(crate) heap: Break,
 }
@@ -87,6 +89,7 @@ impl AddressSpace {
         Ok(AddressSpace {
             tables: Tables::new(memory)?,
             areas: Arc::default(),
+            recent_area: 0,
             faults: FaultCounts::default(),
             heap: Break::default(),
         })
