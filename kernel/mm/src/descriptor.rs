@@ -125,6 +125,21 @@ impl Descriptor {
         Descriptor(self.0 & !ADDRESS | frame.start().0)
     }
 
+    /// The lowest frame of descriptors that are alike but for their frames, which lie in a row, upwards or downwards; `None` for
+    /// any others.
+    #[inline(always)]
+    pub(crate) fn run_of<const N: usize>(all: &[Descriptor; N]) -> Option<Frame> {
+        const STEP: u64 = 1 << PAGE_SHIFT;
+        let step = all[1].0.wrapping_sub(all[0].0);
+        let is_row = step == STEP || step == STEP.wrapping_neg();
+        let (mut next, mut difference) = (all[0].0, 0);
+        for one in all {
+            difference |= one.0 ^ next;
+            next = next.wrapping_add(step);
+        }
+        (is_row && difference == 0).then(|| all[0].frame().min(all[N - 1].frame()))
+    }
+
     /// What all of them have in common: the bits set in every one.
     #[inline(always)]
     pub(crate) fn common<const N: usize>(all: &[Descriptor; N]) -> Descriptor {

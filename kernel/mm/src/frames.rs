@@ -34,6 +34,14 @@ pub struct FrameInfo {
     word: AtomicU32,
 }
 
+impl FrameInfo {
+    #[inline(always)]
+    fn share(&self) {
+        let before = self.count.fetch_add(1, Ordering::Relaxed);
+        debug_assert_ne!(before, 0, "frames: a free frame was shared");
+    }
+}
+
 /// Page frames: the instruction caches have seen what the kernel put there.
 const INSTRUCTIONS_CLEAN: u32 = 1;
 
@@ -73,8 +81,14 @@ impl Records {
     /// See [`Frames::share`].
     #[inline(always)]
     pub(crate) fn share(self, frame: Frame) {
-        let before = self.info(frame).count.fetch_add(1, Ordering::Relaxed);
-        debug_assert_ne!(before, 0, "frames: a free frame was shared");
+        self.info(frame).share();
+    }
+
+    /// [`Records::share`] of `N` frames in a row.
+    #[inline(always)]
+    pub(crate) fn share_run<const N: usize>(self, lowest: Frame) {
+        let start = lowest.0.wrapping_sub(self.first) as usize;
+        self.infos[start..start + N].iter().for_each(FrameInfo::share);
     }
 }
 

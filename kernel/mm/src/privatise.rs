@@ -262,14 +262,21 @@ impl<M: Mmu> Sharing<'_, M> {
         let (mut valid, mut is_marked) = (0, false);
         for group in used.start / GROUP..used.end.div_ceil(GROUP) {
             let entries = mmu.load_group(self.source, group);
-            let (common, united) = (Descriptor::common(&entries), Descriptor::united(&entries));
+            let run = Descriptor::run_of(&entries);
+            let (common, united) = match run {
+                Some(_) => (entries[0], entries[0]),
+                None => (Descriptor::common(&entries), Descriptor::united(&entries)),
+            };
             if !common.is_valid() || united.is_of_shared_area() || group == apart {
                 if united.is_valid() {
                     valid += self.share_singly(group, &mut is_marked, &demote);
                 }
                 continue;
             }
-            entries.iter().for_each(|entry| records.share(entry.frame()));
+            match run {
+                Some(lowest) => records.share_run::<GROUP>(lowest),
+                None => entries.iter().for_each(|entry| records.share(entry.frame())),
+            }
             let demoted = entries.map(&demote_plain);
             if demote_plain(common) != common {
                 self.mark(&mut is_marked);

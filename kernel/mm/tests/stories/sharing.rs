@@ -284,6 +284,36 @@ fn the_stack_page_is_prefaulted() {
     world.finish();
 }
 
+/// A table is shared by groups of entries: full ones whose frames lie in a row, upwards, downwards or not at all, one with a
+/// shared page among them, and the one with the page that is written.
+#[test]
+fn full_groups_of_entries_are_shared() {
+    const MANY: u64 = 64;
+    let orders: [fn(u64) -> u64; 3] = [|nth| nth, |nth| MANY - 1 - nth, |nth| nth * 37 % MANY];
+    for order in orders {
+        let (world, parent) = empty_parent(Settings::new(1));
+        let memory = Mapping::of(&world.objects[1], 0, RW, Sharing::Shared);
+        world
+            .map(0, &parent, Placement::Fixed(PAGES), MANY, &Mapping::anonymous(RW))
+            .unwrap();
+        world
+            .map(0, &parent, Placement::Fixed(page(19)), 1, &memory)
+            .unwrap();
+        (0..MANY).for_each(|nth| store(&world, 0, order(nth), order(nth)));
+        let child = fork_to(&world, &parent, 1);
+        store(&world, 1, 35, 0xc0de);
+        world.check_everything();
+        store(&world, 0, 60, 0xc0de);
+        world.check_everything();
+        for nth in (0..MANY).filter(|nth| ![35, 60].contains(nth)) {
+            assert_eq!((load(&world, 0, nth), load(&world, 1, nth)), (nth, nth));
+        }
+        assert!(world.exit(1, &child));
+        (0..MANY).for_each(|nth| store(&world, 0, nth, 0x77));
+        world.finish();
+    }
+}
+
 /// A level-2 table is given back to its last owner; beside the table that is written lies one that another space has demoted,
 /// whose leaves this space's TLB may still hold writable: that one must not be opened without a flush.
 #[test]
