@@ -118,9 +118,7 @@ fn case_18_a_roll_over_between_a_tag_and_its_ttbr0() {
         let (others, is_done) = (spaces[2..].to_vec(), Cell::new(false));
         interrupt_with(&world, move |world| {
             if !is_done.replace(true) {
-                others
-                    .iter()
-                    .for_each(|space| assert!(world.run(1, space)));
+                others.iter().for_each(|space| assert!(world.run(1, space)));
                 world.mmu().warm_all();
             }
         });
