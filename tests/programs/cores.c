@@ -253,7 +253,7 @@ static void remap(void) {
 
 // ---- The program break goes up and down in parent and child at once, or while a thread writes below it.
 
-enum { BREAK_STEPS = 50, HIGHEST = 700 };
+enum { BREAK_STEPS = 50, HIGHEST = 360 };
 static char *base;
 
 static int set_break(char *end) { return (char *)syscall(SYS_brk, end) == end; }
@@ -265,7 +265,7 @@ static int tagged(int page, uint64_t tag) {
 
 // What appears is zero, what was there stays.
 static int move_break(int *pages, uint64_t *seed, uint64_t tag) {
-    int old = *pages, target = below(seed, 4) ? old + (int)below(seed, 33) - 16 : (int)below(seed, HIGHEST);
+    int old = *pages, target = below(seed, 8) ? old + (int)below(seed, 33) - 16 : (int)below(seed, HIGHEST);
     *pages = target < 1 ? 1 : target > HIGHEST ? HIGHEST : target;
     if (!set_break(base + (size_t)*pages * PAGE)) return 0;
     for (int page = old; page < *pages; page++) {

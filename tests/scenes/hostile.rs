@@ -18,7 +18,8 @@ pub const SCENES: &[Scene] = &[
             "1 12 1200",
             "^fuzz: [1-9][0-9]{4,} calls, .*: passed$",
         )
-    }),
+    })
+    .checked(),
     Scene::holstein("hostile.random_calls_in_little_memory", |stage| {
         play(
             stage,
@@ -27,7 +28,8 @@ pub const SCENES: &[Scene] = &[
             "500 6 1200",
             "^fuzz: [1-9][0-9]{4,} calls, .*: passed$",
         )
-    }),
+    })
+    .checked(),
     Scene::holstein("hostile.on_purpose", |stage| {
         play(
             stage,
@@ -36,7 +38,8 @@ pub const SCENES: &[Scene] = &[
             "",
             "^abuse: [1-9][0-9]* passed, 0 failed$",
         )
-    }),
+    })
+    .checked(),
 ];
 
 /// Boots the program as init; it must say that all went well, and power the board off.

@@ -5,11 +5,11 @@ use anyhow::{Context, Result, ensure};
 use tests::{Machine, Scene, Session, Stage, Virt};
 
 pub const SCENES: &[Scene] = &[
-    Scene::portable("memory.fork_bomb_under_a_limit", fork_bomb),
-    Scene::portable("memory.exhausted_by_one", exhausted_by_one),
-    Scene::portable("memory.exhausted_by_copies", exhausted_by_copies),
-    Scene::portable("memory.comes_back", comes_back),
-    Scene::portable("memory.files_give_it_back", files_give_it_back),
+    Scene::portable("memory.fork_bomb_under_a_limit", fork_bomb).checked(),
+    Scene::portable("memory.exhausted_by_one", exhausted_by_one).checked(),
+    Scene::portable("memory.exhausted_by_copies", exhausted_by_copies).checked(),
+    Scene::portable("memory.comes_back", comes_back).checked(),
+    Scene::portable("memory.files_give_it_back", files_give_it_back).checked(),
 ];
 
 /// `MemFree` in KiB.
