@@ -97,6 +97,8 @@ pub struct Frames {
     records: Records,
     source: &'static dyn FrameSource,
     stacks: [FreeStack; MAX_CPUS],
+    /// Held while frames are on their way from the stacks to the source.
+    replenishing: Mutex<()>,
 }
 
 /// Free frames of one processor, a cache line of its own.
@@ -117,7 +119,6 @@ struct Tops {
     zeros: u32,
 }
 
-/// Which of the two tops.
 type Kind = fn(&mut Tops) -> &mut u32;
 const JUNK: Kind = |tops| &mut tops.junk;
 const ZEROS: Kind = |tops| &mut tops.zeros;
@@ -132,6 +133,7 @@ impl Frames {
             },
             source,
             stacks: Default::default(),
+            replenishing: Mutex::default(),
         }
     }
 
@@ -229,16 +231,24 @@ impl Frames {
     /// Frames for an empty stack: from the source, else from another processor. Returns one, keeps the rest.
     #[cold]
     fn refill(&self, cpu: usize) -> Result<u32, NoMemory> {
+        self.try_refill(cpu)
+            .or_else(|| {
+                // Those on their way back to the source are there afterwards.
+                drop(self.replenishing.lock());
+                self.try_refill(cpu)
+            })
+            .ok_or(NoMemory)
+    }
+
+    fn try_refill(&self, cpu: usize) -> Option<u32> {
         let Some(run) = self.source.take(REFILL) else {
-            return (0..MAX_CPUS)
-                .find_map(|other| self.pop_any(other))
-                .ok_or(NoMemory);
+            return (0..MAX_CPUS).find_map(|other| self.pop_any(other));
         };
         let index = run.first.0 - self.records.first;
         for further in (1..run.len as u32).rev() {
             self.push(cpu, JUNK, index + further);
         }
-        Ok(index)
+        Some(index)
     }
 
     /// One more reference to `frame`. The caller holds one, or the lock of a table that does.
@@ -322,30 +332,22 @@ impl Frames {
     /// Gives the stacked frames back to a source that has fewer than `low` to spare, lowest first, so that the source can
     /// join neighbours. Long work: for a moment when nobody waits.
     pub fn replenish_source(&self, low: usize) {
+        let _alone = self.replenishing.lock();
         if self.source.spare() >= low {
             return;
         }
         let indices = (0..MAX_CPUS).flat_map(|cpu| core::iter::from_fn(move || self.pop_any(cpu)));
         // Count 0 and a mark in `word` tell a stacked frame from one that the source holds.
         indices.for_each(|index| {
-            self.records.infos[index as usize]
-                .word
-                .store(u32::MAX, Ordering::Relaxed)
+            let info = &self.records.infos[index as usize];
+            info.word.store(u32::MAX, Ordering::Relaxed);
         });
         for (index, info) in self.records.infos.iter().enumerate() {
-            // Claimed by an exchange: another processor may be about the same.
             let is_marked = info.word.load(Ordering::Relaxed) == u32::MAX;
-            if is_marked
-                && info.count.load(Ordering::Relaxed) == 0
-                && info
-                    .word
-                    .compare_exchange(u32::MAX, 0, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok()
-            {
-                self.source.give(FrameRun {
-                    first: Frame(self.records.first + index as u32),
-                    len: 1,
-                });
+            if is_marked && info.count.load(Ordering::Relaxed) == 0 {
+                info.word.store(0, Ordering::Relaxed);
+                let first = Frame(self.records.first + index as u32);
+                self.source.give(FrameRun { first, len: 1 });
             }
         }
     }
@@ -353,9 +355,8 @@ impl Frames {
     /// The kernel changed the bytes of `frame`: before anybody executes them the instruction caches must be told.
     #[inline]
     pub fn note_kernel_write(&self, frame: Frame) {
-        self.info(frame)
-            .word
-            .fetch_and(!INSTRUCTIONS_CLEAN, Ordering::Relaxed);
+        let word = &self.info(frame).word;
+        word.fetch_and(!INSTRUCTIONS_CLEAN, Ordering::Relaxed);
     }
 
     /// Makes what the kernel wrote to `frame` fit to be executed, if that was not done yet. `frame` is a page.
