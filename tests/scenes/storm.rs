@@ -7,9 +7,9 @@ use tests::{Machine, Scene, Stage, Virt};
 
 pub const SCENES: &[Scene] = &[
     scene("storm.forks", |stage| on_virt(stage, "forks", 60)),
-    scene("storm.threads", |stage| on_virt(stage, "threads", 1000)),
+    scene("storm.threads", |stage| on_virt(stage, "threads", 600)),
     scene("storm.execs", |stage| on_virt(stage, "execs", 150)),
-    scene("storm.kills", |stage| on_virt(stage, "kills", 400)),
+    scene("storm.kills", |stage| on_virt(stage, "kills", 250)),
     scene("storm.shortage", |stage| {
         let small = Machine::Virt(Virt {
             memory: "160M",
