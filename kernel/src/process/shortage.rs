@@ -41,22 +41,27 @@ pub fn make_room(process: &Process) -> bool {
     if !victim.is_ending() {
         end(&victim);
     }
-    scheduler::yield_now(&scheduler::current());
+    // It may need this very processor, or an interrupt that only this one serves.
+    let current = scheduler::current();
+    scheduler::serve_interrupts(&current);
+    scheduler::yield_now(&current);
     true
 }
 
-/// Ends a process by a signal that it cannot catch, and says why.
+/// Ends a process by a signal that it cannot catch, and says why, unless it ends already.
 #[cold]
 pub fn end(process: &Arc<Process>) {
-    crate::error!(
-        "Out of memory: killed process {} ({})",
-        process.pid,
-        process.name()
-    );
-    process.end(WaitStatus::Signaled {
+    let is_news = process.end(WaitStatus::Signaled {
         signal: Signal::SIGKILL.number(),
         core: false,
     });
+    if is_news {
+        crate::error!(
+            "Out of memory: killed process {} ({})",
+            process.pid,
+            process.name()
+        );
+    }
 }
 
 /// What its end gives back, roughly, and as its adjustment shifts it; `None` for who is never chosen. One that ends already

@@ -137,14 +137,17 @@ impl Process {
         self.threads.ending.load(Ordering::Acquire) & !ENDING
     }
 
-    /// Tells the process to end. Its threads do so before they next return to EL0; who says it first decides the status.
-    pub fn end(&self, status: WaitStatus) {
-        if self.decide_status(ENDING | status.encode()) {
+    /// Tells the process to end. Its threads do so before they next return to EL0; who says it first decides the status. Whether
+    /// this was the first.
+    pub fn end(&self, status: WaitStatus) -> bool {
+        let is_first = self.decide_status(ENDING | status.encode());
+        if is_first {
             self.for_each_thread(|thread| {
                 thread.end();
                 scheduler::alert(thread);
             });
         }
+        is_first
     }
 
     /// Tells one thread of this process, the caller, to end: exit(2).

@@ -108,10 +108,12 @@ fn act_by_default(thread: &Arc<Thread>, signal: Signal, info: &SigInfo, known: C
     match signal.default_action() {
         DefaultAction::Ignore | DefaultAction::Continue => {}
         DefaultAction::Stop => stop_by(thread, signal, known),
-        DefaultAction::Terminate => thread.process.end(WaitStatus::Signaled {
-            signal: signal.number(),
-            core: false,
-        }),
+        DefaultAction::Terminate => {
+            thread.process.end(WaitStatus::Signaled {
+                signal: signal.number(),
+                core: false,
+            });
+        }
         DefaultAction::Core => end_by_fault(thread, signal, info),
     }
 }
