@@ -365,13 +365,24 @@ enum { TOGETHER = 500 };
 static struct gate together;
 static uint64_t mark;
 
+// One has read the page and holds it in its TLB while the other writes: it must see what was written.
+static void read_what_the_other_writes(int who, int page) {
+    word *place = word_at(arena, (size_t)page * PAGE);
+    if (who == 1 && look(place) == mark) wrong++;
+    meet(&together, 2);
+    if (who == 0) put(place, mark);
+    meet(&together, 2);
+    if (look(place) != mark) wrong++;
+}
+
 static void touch(int who, int page) {
     word *place = word_at(arena, (size_t)page * PAGE) + who;
     meet(&together, 2);
-    // Of every four pages one is read by both, one by one of them only.
+    // Of every four pages one is read by both, one by one of them only, one by one while the other writes.
     if (page % 4 == 0 || (page % 4 == 1 && who == 0)) {
         if (look(place) != 0 && look(place) != mark - 2 + (unsigned)who) wrong++;
     }
+    if (page % 4 == 2) read_what_the_other_writes(who, page);
     put(place, mark + (unsigned)who);
     if (look(place) != mark + (unsigned)who) wrong++;
 }
