@@ -16,6 +16,14 @@ impl EntrySet {
         self.0[index / WORD] |= 1 << (index % WORD);
     }
 
+    /// Takes the lowest index out of the set.
+    pub(crate) fn take_first(&mut self) -> Option<usize> {
+        let (at, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
+        let bit = word.trailing_zeros() as usize;
+        *word &= *word - 1;
+        Some(at * WORD + bit)
+    }
+
     /// The indices in the set, lowest first.
     #[inline]
     pub(crate) fn iter(self) -> impl Iterator<Item = usize> {

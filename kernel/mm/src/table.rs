@@ -21,6 +21,7 @@ use crate::frames::NoMemory;
 use crate::hostage::Hostage;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
+use crate::release::Release;
 use crate::shape::Shape;
 
 /// The tables of one space. Caller holds the space's lock for every method.
@@ -129,17 +130,7 @@ impl Tables {
 
     /// Ends the tree: no processor walks it any more, and the ASID is not used again before a roll-over has flushed it.
     pub(crate) fn release<M: Mmu>(self, memory: &Memory<M>) {
-        let (root, used) = (self.root, self.used);
-        core::mem::forget(self);
-        for index in used.iter() {
-            let entry = memory.mmu().load(root, index);
-            if entry.is_valid() {
-                release(memory, entry.frame(), Level::L2);
-            }
-        }
-        // Nobody else refers to a root.
-        memory.frames().drop_reference(root);
-        memory.frames().free(memory.mmu(), root);
+        drop(Release::new(self, memory));
     }
 }
 

@@ -121,7 +121,9 @@ pub fn become_program(
     take_identity(process, &program);
     let old = process.replace_space(program.space);
     scheduler::enter_space_of(current);
-    drop(old);
+    if let Some(old) = old {
+        old.let_go();
+    }
     current.loan.give_back();
     *context = program.context;
     Ok(())

@@ -3,8 +3,8 @@
 //! it in TTBR0, so that it is never released under a processor's feet.
 
 use super::Process;
-use crate::memory;
 use crate::sync::{Mutex, rank};
+use crate::{memory, scheduler};
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -200,6 +200,24 @@ fn is_copied(outcome: Result<(), Outcome>, done: usize) -> Result<bool, Errno> {
     }
 }
 
+impl Space {
+    /// Lets go of the space. The last holder releases it in pieces between which others run. No lock is held, and the
+    /// caller's process is not in the space any more.
+    pub fn let_go(self: Arc<Space>) {
+        let Some(mut space) = Arc::into_inner(self) else {
+            return;
+        };
+        let Some(memory) = space.memory.get_mut().take() else {
+            return;
+        };
+        let mut release = memory.begin_release(memory::get());
+        while release.release_some() {
+            // A thread that is told to end goes on: what it gives back is what others may be waiting for.
+            let _is_ending = scheduler::pause().is_err();
+        }
+    }
+}
+
 impl Drop for Space {
     fn drop(&mut self) {
         if let Some(space) = self.memory.get_mut().take() {
@@ -235,6 +253,8 @@ impl Process {
     /// All threads have left the address space: it is released unless other processes live in it.
     pub(super) fn drop_space(&self) {
         let space = self.space.lock().take();
-        drop(space);
+        if let Some(space) = space {
+            space.let_go();
+        }
     }
 }

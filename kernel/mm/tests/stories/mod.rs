@@ -4,6 +4,7 @@
 mod classic;
 mod kernel;
 mod ranges;
+mod release;
 mod sharing;
 
 use crate::soft_mmu::PROBES;

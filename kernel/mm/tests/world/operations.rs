@@ -161,6 +161,11 @@ impl World {
 
     /// A process ends; the space goes with the last one that lives in it. False when that must wait.
     pub fn exit(&self, cpu: usize, space: &Rc<Space>) -> bool {
+        self.exit_in_pieces(cpu, space, || true)
+    }
+
+    /// As [`World::exit`]. `between` runs after each piece; when it says no, the release is dropped.
+    pub fn exit_in_pieces(&self, cpu: usize, space: &Rc<Space>, mut between: impl FnMut() -> bool) -> bool {
         if space.users.get() > 1 {
             space.users.set(space.users.get() - 1);
             return true;
@@ -185,7 +190,9 @@ impl World {
         self.spaces.borrow_mut().retain(|other| !Rc::ptr_eq(other, space));
         self.mmu().disown(space.root);
         if let Some(inner) = inner {
-            self.in_kernel(cpu, || ManuallyDrop::into_inner(inner).release(&self.memory));
+            let mut release = ManuallyDrop::into_inner(inner).begin_release(&self.memory);
+            while self.in_kernel(cpu, || release.release_some()) && between() {}
+            self.in_kernel(cpu, || drop(release));
         }
         self.verdict();
         true

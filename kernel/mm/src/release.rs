@@ -1,0 +1,104 @@
+//! The end of a space, in pieces: a large one has work for millions of instructions, between which others must run.
+//!
+//! Nothing is flushed. The space is in no TTBR0, so nobody walks its tables; what TLBs still hold is under an ASID that
+//! serves no other space before a roll-over has flushed it (`asid`). So a frame may be free, and another's, while a
+//! table that waits here still has its old descriptor (I5). A table that others share is one reference less and
+//! is left as it is; the tables that wait here have none left, so no count of theirs can rise again. Nothing is allocated (I7).
+
+use crate::addr::{Frame, Level};
+use crate::descriptor::Descriptor;
+use crate::entry_set::EntrySet;
+use crate::memory::Memory;
+use crate::mmu::Mmu;
+use crate::space::AddressSpace;
+use crate::table::{self, Tables};
+use core::ops::Range;
+
+/// What is left of a space that ends. Dropped before its end, it does the rest at once.
+#[must_use = "dropped, it releases the whole space in one piece"]
+pub struct Release<'a, M: Mmu> {
+    memory: &'a Memory<M>,
+    /// `None`: all is done.
+    root: Option<Frame>,
+    /// The root's entries that have not been looked at.
+    used: EntrySet,
+    open: Option<Open>,
+}
+
+/// A level-2 table whose last reference is gone, and its entries that have not been looked at.
+struct Open {
+    table: Frame,
+    left: Range<usize>,
+}
+
+impl AddressSpace {
+    /// [`AddressSpace::release`] in pieces. The space's contract is the same; no lock is needed, nobody else knows the space.
+    pub fn begin_release<M: Mmu>(self, memory: &Memory<M>) -> Release<'_, M> {
+        Release::new(self.tables, memory)
+    }
+}
+
+impl<'a, M: Mmu> Release<'a, M> {
+    /// Ends the tree: no processor walks it any more, and its ASID is not used again before a roll-over has flushed it.
+    pub(crate) fn new(tables: Tables, memory: &'a Memory<M>) -> Release<'a, M> {
+        let (root, used) = (tables.root, tables.used);
+        core::mem::forget(tables);
+        Release {
+            memory,
+            root: Some(root),
+            used,
+            open: None,
+        }
+    }
+
+    /// Does one piece, at most a level-3 table and its 512 pages; whether something is left.
+    pub fn release_some(&mut self) -> bool {
+        let Some(root) = self.root else { return false };
+        let (memory, frames) = (self.memory, self.memory.frames());
+        if let Some(open) = &mut self.open {
+            match first_valid(memory, open.table, &mut open.left) {
+                Some(entry) => table::release(memory, entry.frame(), Level::L3),
+                None => {
+                    frames.free(memory.mmu(), open.table);
+                    self.open = None;
+                }
+            }
+        } else if let Some(index) = self.used.take_first() {
+            self.open(memory.mmu().load(root, index));
+        } else {
+            // Nobody else refers to a root.
+            frames.drop_reference(root);
+            frames.free(memory.mmu(), root);
+            self.root = None;
+        }
+        self.root.is_some()
+    }
+
+    /// Drops the root's reference to a level-2 table. What it holds is ours if that was the last.
+    fn open(&mut self, entry: Descriptor) {
+        let frames = self.memory.frames();
+        if !entry.is_valid() || !frames.drop_reference(entry.frame()) {
+            return;
+        }
+        let (table, shape) = (entry.frame(), frames.shape(entry.frame()));
+        if shape.valid() == 0 {
+            frames.free_zeros(self.memory.mmu(), table);
+        } else {
+            self.open = Some(Open {
+                table,
+                left: shape.used(),
+            });
+        }
+    }
+}
+
+impl<M: Mmu> Drop for Release<'_, M> {
+    fn drop(&mut self) {
+        while self.release_some() {}
+    }
+}
+
+fn first_valid<M: Mmu>(memory: &Memory<M>, table: Frame, left: &mut Range<usize>) -> Option<Descriptor> {
+    left.map(|index| memory.mmu().load(table, index))
+        .find(|entry| entry.is_valid())
+}
