@@ -126,7 +126,7 @@ impl Tables {
         }
         mmu.store(parent, index, entry.table_with_write());
         match below {
-            Level::L3 => regain_pages(memory, table, shape.used()),
+            Level::L3 => regain_while_it_pays(memory, table, shape.used()),
             _ => regain_tables(memory, table, shape.used()),
         }
         mmu.dsb_ishst();
@@ -136,7 +136,6 @@ impl Tables {
     /// Gives write access back to the page of leaf `index` in `table` (private): its frame has count 1. The neighbours that
     /// are solely owned too are given back with it, a fixed window so that the work per fault is bounded.
     pub(crate) fn regain_window<M: Mmu>(&self, memory: &Memory<M>, table: Frame, index: usize) {
-        const WINDOW: usize = 16;
         let start = index & !(WINDOW - 1);
         regain_pages(memory, table, start..start + WINDOW);
         memory.mmu().dsb_ishst();
@@ -325,19 +324,50 @@ impl<M: Mmu> Sharing<'_, M> {
     }
 }
 
-/// Clears AP\[2\] of the leaves in `used` that are solely owned and that their areas let be written.
-fn regain_pages<M: Mmu>(memory: &Memory<M>, table: Frame, used: Range<usize>) {
-    for index in used {
+/// Pages that are looked at together when write access is given back.
+const WINDOW: usize = 16;
+
+/// [`regain_pages`] window by window, until one has shared pages only: a sharer that copied the table still has most pages
+/// of it, so the others are left to the faults on them ([`Tables::regain_window`]).
+fn regain_while_it_pays<M: Mmu>(memory: &Memory<M>, table: Frame, used: Range<usize>) {
+    let windows = used.start / WINDOW..used.end.div_ceil(WINDOW);
+    for start in windows.map(|window| window * WINDOW) {
+        let found = regain_pages(memory, table, start..start + WINDOW);
+        if found.shared > 0 && found.regained == 0 {
+            return;
+        }
+    }
+}
+
+/// Pages that lacked write access which their area allows.
+struct Regained {
+    /// How many have it again.
+    regained: usize,
+    /// How many are shared and stay without.
+    shared: usize,
+}
+
+/// Clears AP\[2\] of the leaves in `range` that are solely owned and that their areas let be written.
+fn regain_pages<M: Mmu>(memory: &Memory<M>, table: Frame, range: Range<usize>) -> Regained {
+    let (mut regained, mut shared) = (0, 0);
+    for index in range {
         let leaf = memory.mmu().load(table, index);
         let is_candidate = leaf.is_page_accessible()
             && leaf.is_area_writable()
             && !leaf.is_page_writable()
             && !leaf.is_of_shared_area();
-        if is_candidate && memory.frames().count(leaf.frame()) == 1 {
+        if !is_candidate {
+            continue;
+        }
+        if memory.frames().count(leaf.frame()) == 1 {
             memory.mmu().store(table, index, leaf.with_write());
             memory.count(Event::RegainedInBulk);
+            regained += 1;
+        } else {
+            shared += 1;
         }
     }
+    Regained { regained, shared }
 }
 
 /// Clears APTable\[1\] of the level-2 entries in `used` whose tables are solely owned and were not demoted: nothing in them
