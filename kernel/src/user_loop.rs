@@ -3,10 +3,10 @@
 //!
 //! * Story 1, a store to a shared page: [`Trap::Abort`] -> [`serve_abort`] -> `mm::fault` (where everything about it is
 //!   decided) -> back to the same instruction.
-//! * Story 2, fork: [`Trap::SystemCall`] -> `syscall::call` -> `syscall::clone` -> `mm::fork` -> the process table -> the run
+//! * Story 2, fork: `user::run` -> `syscall::call` -> `syscall::clone` -> `mm::fork` -> the process table -> the run
 //!   queue.
 
-use crate::signal;
+use crate::signal::{self, Restart};
 use crate::thread::Thread;
 use crate::{process, scheduler, syscall, user_memory};
 use abi::signal::info::{
@@ -30,23 +30,38 @@ pub fn start(_argument: usize) {
 
 /// Runs the thread until it is to end.
 fn run(thread: &Arc<Thread>, context: &mut UserContext) {
-    let mut restart = None;
     loop {
-        if thread.needs_attention() || restart.is_some() {
-            signal::deliver(thread, context, restart.take());
-            if thread.is_ending() {
-                return;
-            }
+        if thread.needs_attention() && is_over(thread, context, None) {
+            return;
         }
         thread.scheduling.enter_user(timer::ticks_unordered());
-        let trap = user::run(context);
+        let exception = user::run(context);
         thread.scheduling.leave_user(timer::ticks_unordered());
-        match trap {
-            Trap::SystemCall => restart = syscall::call(thread, context),
-            Trap::Abort(abort) => serve_abort(thread, &abort),
-            Trap::Interrupt => scheduler::serve_interrupts(thread),
-            fault => blame(thread, context, fault),
+        if exception.is_system_call() {
+            let restart = syscall::call(thread, context);
+            if restart.is_some() && is_over(thread, context, restart) {
+                return;
+            }
+        } else {
+            serve(thread, context, exception.decode());
         }
+    }
+}
+
+/// Looks at what pends for the thread; whether it is to end. Apart, so that the path of all others needs few registers.
+#[cold]
+fn is_over(thread: &Arc<Thread>, context: &mut UserContext, restart: Option<Restart>) -> bool {
+    signal::deliver(thread, context, restart);
+    thread.is_ending()
+}
+
+/// Serves what is no system call.
+#[inline]
+fn serve(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
+    match trap {
+        Trap::Abort(abort) => serve_abort(thread, &abort),
+        Trap::Interrupt => scheduler::serve_interrupts(thread),
+        fault => blame(thread, context, fault),
     }
 }
 
@@ -74,6 +89,7 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
 }
 
 /// What a program did that is neither a call nor an access to memory.
+#[cold]
 fn blame(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
     let (signal, code, address) = match trap {
         Trap::IllegalInstruction => (Signal::SIGILL, ILL_ILLOPC, context.pc),
@@ -91,11 +107,12 @@ fn blame(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
             crate::error!("{}: unknown exception, esr {esr:#x}", thread.name());
             (Signal::SIGILL, SI_KERNEL, context.pc)
         }
-        Trap::SystemCall | Trap::Abort(_) | Trap::Interrupt => return,
+        Trap::Abort(_) | Trap::Interrupt => return,
     };
     accuse(thread, signal, code, address);
 }
 
+#[cold]
 fn accuse(thread: &Arc<Thread>, signal: Signal, code: i32, address: u64) {
     signal::force(thread, SigInfo::fault(signal, code, address));
 }

@@ -162,11 +162,15 @@ fn sleep<T>(
     let answer = loop {
         current.prepare_to_sleep();
         queues.iter().for_each(|queue| queue.enter(&current));
-        let answer = look(&current, deadline, interruption, &mut ready);
+        let mut answer = look(&current, deadline, interruption, &mut ready);
         if answer.is_none() {
             scheduler::block(&current);
         }
         current.end_sleep();
+        if answer.is_none() {
+            // Mostly the sleep was worth it. If not, it is looked again from the queue.
+            answer = look(&current, deadline, interruption, &mut ready);
+        }
         queues
             .iter()
             .for_each(|queue| queue.leave_with(&current, &answer));

@@ -42,11 +42,38 @@ register_bitfields! { u64,
 /// A syndrome value.
 pub(crate) type SyndromeValue = LocalRegisterCopy<u64, Syndrome::Register>;
 
-/// What `user::run` came back with.
+/// What `user::run` came back with. The most frequent cause is told apart from the others before those are decoded.
+#[must_use]
+pub struct Exception(u64);
+
+impl Exception {
+    /// From what the vectors returned.
+    #[inline(always)]
+    pub(crate) fn from_vector(word: u64) -> Exception {
+        Exception(word)
+    }
+
+    /// SVC: number and arguments are in the registers, pc is behind it. (No class has the marks of [`INTERRUPT`] and
+    /// [`SYSTEM_ERROR`].)
+    #[inline(always)]
+    pub fn is_system_call(&self) -> bool {
+        self.0 >> Syndrome::CLASS.shift == Syndrome::CLASS::Svc64.value >> Syndrome::CLASS.shift
+    }
+
+    /// The cause, of one that is no system call. Nothing may have been done since that takes an exception: FAR_EL1 is read.
+    #[inline(always)]
+    pub fn decode(self) -> Trap {
+        if self.0 == INTERRUPT {
+            Trap::Interrupt
+        } else {
+            Trap::from_syndrome(self.0)
+        }
+    }
+}
+
+/// Why a program stopped that made no system call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trap {
-    /// SVC: number and arguments are in the registers, pc is behind it.
-    SystemCall,
     /// An interrupt is pending: `interrupt::take`.
     Interrupt,
     /// Memory could not be used as the program wanted to.
@@ -161,22 +188,9 @@ impl Abort {
 /// What the vectors put in place of a syndrome for IRQ and FIQ, and the bit that they add for SError (arch/vectors.s).
 const INTERRUPT: u64 = u64::MAX;
 const SYSTEM_ERROR: u64 = 1 << 63;
-/// A syndrome of SVC #0 from AArch64: class 0x15, IL, no immediate.
-const SVC: u64 = 0x15 << 26 | 1 << 25;
 
 impl Trap {
-    /// Decodes what the vectors returned.
     #[inline(always)]
-    pub(crate) fn from_vector(word: u64) -> Trap {
-        if word == SVC {
-            return Trap::SystemCall;
-        }
-        if word == INTERRUPT {
-            return Trap::Interrupt;
-        }
-        Trap::from_syndrome(word)
-    }
-
     fn from_syndrome(word: u64) -> Trap {
         if word & SYSTEM_ERROR != 0 {
             return Trap::SystemError {
@@ -188,7 +202,6 @@ impl Trap {
             Some(Class::DataAbortUser | Class::InstructionAbortUser) => {
                 Trap::Abort(Abort::from_syndrome(word))
             }
-            Some(Class::Svc64) => Trap::SystemCall,
             Some(Class::Unknown | Class::IllegalState) => Trap::IllegalInstruction,
             Some(Class::TrappedSystemRegister | Class::TrappedWfx | Class::FpTrapped) => {
                 Trap::TrappedRegister

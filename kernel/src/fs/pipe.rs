@@ -251,10 +251,10 @@ impl Pipe {
                 let state = self.state.lock();
                 (state.len() > 0 || state.writers == 0).then_some(state.len() > 0)
             };
-            let has_bytes = match is_changed() {
-                None if is_nonblocking => return Err(Errno::EAGAIN),
-                None => self.readable.wait_until(is_changed)?,
-                Some(has_bytes) => has_bytes,
+            let has_bytes = if is_nonblocking {
+                is_changed().ok_or(Errno::EAGAIN)?
+            } else {
+                self.readable.wait_until(is_changed)?
             };
             if !has_bytes {
                 return Ok(0);

@@ -11,8 +11,9 @@ pub struct Scheduling {
     affinity: AtomicU64,
     /// The processor that it runs on, ran on last, or is queued for.
     home: AtomicUsize,
+    /// Time at EL0, and on a processor at all. The kernel's share is the difference, so that a trap changes one word only.
     user: Stopwatch,
-    system: Stopwatch,
+    busy: Stopwatch,
     /// Switches away because it slept, and because its turn was over.
     switches: [AtomicU64; 2],
 }
@@ -78,7 +79,7 @@ impl Default for Scheduling {
             affinity: AtomicU64::new(u64::MAX),
             home: AtomicUsize::new(0),
             user: Stopwatch::default(),
-            system: Stopwatch::default(),
+            busy: Stopwatch::default(),
             switches: Default::default(),
         }
     }
@@ -105,7 +106,8 @@ impl Scheduling {
 
     /// Ticks spent at EL0 and in the kernel, up to now.
     pub fn ticks(&self) -> (u64, u64) {
-        (self.user.read(), self.system.read())
+        let (user, busy) = (self.user.read(), self.busy.read());
+        (user, busy.saturating_sub(user))
     }
 
     /// Ticks spent at EL0, up to now.
@@ -126,7 +128,6 @@ impl Scheduling {
     /// The thread goes to EL0.
     #[inline]
     pub fn enter_user(&self, now: u64) {
-        self.system.stop(now);
         self.user.start(now);
     }
 
@@ -134,7 +135,6 @@ impl Scheduling {
     #[inline]
     pub fn leave_user(&self, now: u64) {
         self.user.stop(now);
-        self.system.start(now);
     }
 
     /// Copies what a child inherits.
@@ -155,13 +155,13 @@ impl Scheduling {
 
     /// The thread is about to run on `processor`.
     pub(super) fn begin(&self, processor: usize, now: u64) {
-        self.system.start(now);
+        self.busy.start(now);
         self.home.store(processor, Ordering::Relaxed);
     }
 
     /// The thread has left its processor; what it does there from now on is not its own.
     pub(super) fn end(&self, now: u64, why: Switch) {
-        self.system.stop(now);
+        self.busy.stop(now);
         let count = &self.switches[why as usize];
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }

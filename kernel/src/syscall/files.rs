@@ -3,15 +3,16 @@
 use abi::{Errno, nr};
 
 use super::{
-    attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, size, stat, sync,
-    xattr,
+    arguments, attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, size,
+    stat, sync, xattr,
 };
 use crate::fs::LastLink;
 use crate::thread::Thread;
+use platform::user::UserContext;
 
 /// Makes the call if it is one on files.
-pub fn dispatch(current: &Thread, number: usize, arguments: [u64; 6]) -> Option<Result<usize, Errno>> {
-    let [a, b, c, d, e, f] = arguments;
+pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Option<Result<usize, Errno>> {
+    let [a, b, c, d, e, f] = arguments(context);
     Some(match number {
         // Opening and closing
         nr::OPENAT => open::openat(current, a as i32, b, c as u32, d as u32),
@@ -59,7 +60,7 @@ pub fn dispatch(current: &Thread, number: usize, arguments: [u64; 6]) -> Option<
         nr::RENAMEAT => link::renameat(current, a as i32, b, c as i32, d),
         nr::RENAMEAT2 => link::renameat2(current, a as i32, b, c as i32, d, e as u32),
         nr::READLINKAT => link::readlinkat(current, a as i32, b, c, d as i32),
-        nr::MOUNT => mount::mount(current, arguments),
+        nr::MOUNT => mount::mount(current, arguments(context)),
         nr::UMOUNT2 => mount::umount2(current, a, b as u32),
 
         // What is known of files

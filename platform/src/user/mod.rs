@@ -1,8 +1,9 @@
-//! Programs at EL0. The life of a program is a loop in the kernel that calls [`run`], answers the [`Trap`], and repeats.
+//! Programs at EL0. The life of a program is a loop in the kernel that calls [`run`], answers the [`Exception`], and
+//! repeats.
 
 mod registers;
 
-pub use crate::trap::{Abort, AbortCause, Trap};
+pub use crate::trap::{Abort, AbortCause, Exception, Trap};
 pub use registers::UserRegisters;
 
 use crate::arch;
@@ -28,7 +29,7 @@ pub struct UserContext {
 ///
 /// Inlined, so that the registers that the kernel's loop needs are saved once and not at each trap.
 #[inline(always)]
-pub fn run(context: &mut UserContext) -> Trap {
+pub fn run(context: &mut UserContext) -> Exception {
     let word: u64;
     // SAFETY: the block leaves the kernel by ERET and comes back at `2:` by the vectors (user_vector), which store the
     // program's registers in `context` and find it and the way back on this stack, exactly as pushed here; x19 and x29,
@@ -74,5 +75,5 @@ pub fn run(context: &mut UserContext) -> Trap {
     }
     // An exception masks SError; the kernel wants to hear of them (BOARDS 6.4, rule 14).
     arch::unmask_system_errors();
-    Trap::from_vector(word)
+    Exception::from_vector(word)
 }
