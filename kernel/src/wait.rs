@@ -4,7 +4,8 @@
 //! then looks whether the condition holds. Whoever makes it hold looks into the queue afterwards. The queue's lock puts the
 //! two in order: either the waker finds the sleeper, and then also its state, or the sleeper came after the waker had looked,
 //! and sees what the waker did. The look after a sleep, before the thread stands in the queue anew, is only a short cut: it
-//! may find the condition, but never lets the thread sleep. What a wake-up does to a sleeper that has not left its processor yet is told in `scheduler`.
+//! may find the condition, but never lets the thread sleep. What a wake-up does to a sleeper that has not left its
+//! processor yet is told in `scheduler`.
 //!
 //! No wake-up is wasted: [`WaitQueue::wake_one`] takes a sleeper out of the queue, and if that one goes away for another reason,
 //! a signal or its deadline, it wakes the next in its place.
