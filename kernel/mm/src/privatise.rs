@@ -136,6 +136,7 @@ impl Tables {
     /// Gives write access back to the page of leaf `index` in `table` (private): its frame has count 1. The neighbours that
     /// are solely owned too are given back with it, a fixed window so that the work per fault is bounded.
     pub(crate) fn regain_window<M: Mmu>(&self, memory: &Memory<M>, table: Frame, index: usize) {
+        const WINDOW: usize = 16;
         let start = index & !(WINDOW - 1);
         regain_pages(memory, table, start..start + WINDOW);
         memory.mmu().dsb_ishst();
@@ -324,15 +325,12 @@ impl<M: Mmu> Sharing<'_, M> {
     }
 }
 
-/// Pages that are looked at together when write access is given back.
-const WINDOW: usize = 16;
-
-/// [`regain_pages`] window by window, until one has shared pages only: a sharer that copied the table still has most pages
-/// of it, so the others are left to the faults on them ([`Tables::regain_window`]).
+/// [`regain_pages`] a few at a time, until some of them are all shared: a sharer that copied the table still has most pages of
+/// it, so the others are left to the faults on them ([`Tables::regain_window`]).
 fn regain_while_it_pays<M: Mmu>(memory: &Memory<M>, table: Frame, used: Range<usize>) {
-    let windows = used.start / WINDOW..used.end.div_ceil(WINDOW);
-    for start in windows.map(|window| window * WINDOW) {
-        let found = regain_pages(memory, table, start..start + WINDOW);
+    const FEW: usize = 4;
+    for start in used.clone().step_by(FEW) {
+        let found = regain_pages(memory, table, start..used.end.min(start + FEW));
         if found.shared > 0 && found.regained == 0 {
             return;
         }
