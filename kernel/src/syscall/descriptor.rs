@@ -35,9 +35,13 @@ pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, E
     let file = file(current, old)?;
     let new = index(new)?;
     let limit = descriptor_limit(current);
+    // Kept until the table's lock is released, as in `open::install`.
+    let kept = file.clone();
     let replaced = current
         .files
-        .change(|files| files.replace(new, file, on_exec(flags), limit))?;
+        .change(|files| files.replace(new, file, on_exec(flags), limit));
+    drop(kept);
+    let replaced = replaced?;
     if let Some(replaced) = replaced {
         release(current, replaced);
     }

@@ -37,9 +37,13 @@ pub fn descriptor_limit(current: &Thread) -> usize {
 /// Gives the file the lowest free descriptor from `from` on. `EMFILE`.
 pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usize) -> Result<usize, Errno> {
     let limit = descriptor_limit(current);
-    current
+    // Kept until the table's lock is released: closing a file that is refused takes locks of its own.
+    let kept = file.clone();
+    let outcome = current
         .files
-        .change(|files| files.insert(file, on_exec, from, limit))
+        .change(|files| files.insert(file, on_exec, from, limit));
+    drop(kept);
+    outcome
 }
 
 /// close(2).
