@@ -7,7 +7,7 @@
 //!     --wall           the host's time instead of instructions, on --cpus processors
 //!     --update         write what was measured to tests/bench: the baseline, or with --linux Linux's figures
 //!     --kernel FILE    another image     --memory SIZE     --cpus N     --append WORDS
-//! bench profile WHAT    where the instructions of one fork, fault, switch, ... go
+//! bench profile WHAT [sizes=MIB]    where the instructions of one fork, fault, switch, ... go
 //! ```
 
 mod baseline;
@@ -17,6 +17,7 @@ mod estimate;
 mod figures;
 mod instructions;
 mod machine;
+mod monitor;
 mod profile;
 mod table;
 

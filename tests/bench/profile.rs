@@ -3,12 +3,14 @@
 
 use crate::instructions::{Kind, Text};
 use crate::machine::{self, Machine};
+use crate::monitor::Monitor;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSymbol};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc::Receiver;
 
 /// Short names for what is asked for most.
 const SHORT: [(&str, &str); 6] = [
@@ -27,8 +29,9 @@ fn is_kernel(address: u64) -> bool {
     address >> 63 == 1
 }
 
-/// Profiles a row: boots, traces, and prints the functions that cost most.
-pub fn run(machine: &Machine, what: &str, words: &[String]) -> Result<()> {
+/// The words for the benchmark that do a row, `ROW` or `ROW/MIB`, between marks.
+fn arguments(what: &str, words: &[String]) -> Vec<String> {
+    let (what, size) = what.split_once('/').unwrap_or((what, ""));
     let row = SHORT
         .iter()
         .find(|(short, _)| *short == what)
@@ -36,43 +39,73 @@ pub fn run(machine: &Machine, what: &str, words: &[String]) -> Result<()> {
     let mut arguments = vec!["marks".to_owned(), row.to_owned()];
     arguments.extend_from_slice(words);
     if !words.iter().any(|word| word.starts_with("sizes=")) {
-        arguments.push("sizes=0".to_owned());
+        let usual = if ["work", "snapshot"].contains(&row) {
+            "1024"
+        } else {
+            "0"
+        };
+        arguments.push(format!("sizes={}", if size.is_empty() { usual } else { size }));
     }
+    arguments
+}
+
+/// Profiles a row: boots, traces, and prints the functions that cost most.
+pub fn run(machine: &Machine, what: &str, words: &[String]) -> Result<()> {
     let marks = Marks::of(&machine::programs(&machine.built).join("bench"))?;
-    let mut child = machine
-        .command(&arguments)?
-        .args([
-            "-accel",
-            "tcg,one-insn-per-tb=on",
-            "-d",
-            "exec,nochain",
-            "-D",
-            "/dev/stderr",
-        ])
-        .stdin(Stdio::null())
+    let mut command = machine.command(&arguments(what, words))?;
+    let monitor = Monitor::add_to(&mut command);
+    let mut child = command
+        .args(["-D", "/dev/stderr"])
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .context("qemu-system-aarch64")?;
     let console = machine::lines(child.stdout.take().context("no standard output")?);
+    let input = child.stdin.take().context("no standard input")?;
+    let log = child.stderr.take().context("no standard error")?;
     let mut trace = Trace::new(marks);
-    let traced = trace.read(BufReader::with_capacity(
-        1 << 20,
-        child.stderr.take().context("no standard error")?,
-    ));
+    let (announced, traced) = std::thread::scope(|scope| {
+        let announced = scope.spawn(|| attend(console, &monitor, input));
+        let traced = trace.read(BufReader::with_capacity(1 << 20, log));
+        (announced.join(), traced)
+    });
     machine::end(&mut child)?;
     traced?;
-    let operations = console.iter().find_map(|line| {
-        let (_, operations) = line.trim_end().strip_prefix("bench-marked\t")?.split_once('\t')?;
-        operations.parse::<u64>().ok()
-    });
-    let operations = operations.with_context(|| format!("no row {row} can be profiled"))?;
+    let announced = announced.map_err(|_| anyhow::anyhow!("the console's thread panicked"))??;
+    let (row, operations) = announced.with_context(|| format!("no row {what} can be profiled"))?;
     ensure!(trace.windows > 0, "{row} never passed its marks");
     let kernel = machine.built.join("kernel.elf");
     let functions = by_function(&trace.executed, &kernel)?;
-    print!("{}", render(row, operations, &trace, &functions));
+    print!("{}", render(&row, operations, &trace, &functions));
     println!("{}", dear(&trace.executed, &Text::of(&kernel)?, operations));
     Ok(())
+}
+
+/// Waits until the benchmark announces what it will do between marks, turns the trace on, and lets it go on. Gives the row
+/// and its number of operations; those of the first if there are several.
+fn attend(
+    console: Receiver<String>,
+    monitor: &Monitor,
+    mut input: impl Write,
+) -> Result<Option<(String, u64)>> {
+    let mut first = None;
+    for line in console {
+        if let Some(announced) = announced(&line) {
+            let traced = monitor.trace();
+            // Without a trace it comes to its end too, which who reads the log waits for.
+            input.write_all(b"\n")?;
+            traced?;
+            first.get_or_insert(announced);
+        }
+    }
+    Ok(first)
+}
+
+/// The row and the number of operations of `bench-marked ROW OPERATIONS`.
+fn announced(line: &str) -> Option<(String, u64)> {
+    let (row, operations) = line.trim_end().strip_prefix("bench-marked\t")?.split_once('\t')?;
+    Some((row.to_owned(), operations.parse().ok()?))
 }
 
 /// The addresses of the marks in the benchmark.
@@ -274,6 +307,22 @@ mod tests {
             .expect("a trace");
         assert_eq!((trace.windows, trace.count(is_kernel)), (1, 2));
         assert_eq!(trace.count(|address| !is_kernel(address)), 2);
+    }
+
+    #[test]
+    fn sizes_stand_behind_a_slash_or_by_themselves() {
+        assert_eq!(arguments("copy", &[]), ["marks", "copy_sequential", "sizes=0"]);
+        assert_eq!(arguments("fork/1024", &[]), ["marks", "fork", "sizes=1024"]);
+        assert_eq!(arguments("snapshot", &[]), ["marks", "snapshot", "sizes=1024"]);
+        let words = ["sizes=16".to_owned()];
+        assert_eq!(arguments("work", &words), ["marks", "work", "sizes=16"]);
+    }
+
+    #[test]
+    fn announcements_are_understood() {
+        let found = announced("bench-marked\twork/16\t1\r");
+        assert_eq!(found, Some(("work/16".to_owned(), 1)));
+        assert_eq!(announced("bench\tfork/0\tns"), None);
     }
 
     #[test]

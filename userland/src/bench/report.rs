@@ -1,6 +1,6 @@
 //! What the benchmark prints: one line for each figure, fields separated by tabs,
 //! `bench ROW UNIT MEDIAN LEAST MOST REPEATS COUNTS`; `bench-failed ROW WHY`; at the end `bench-end ROWS FAILED`. Where deeds
-//! are only marked, `bench-marked ROW OPERATIONS` comes before each.
+//! are only marked, `bench-marked ROW OPERATIONS` comes before each, and standard input is read up to the end of a line.
 
 use alloc::vec::Vec;
 
@@ -9,7 +9,7 @@ use super::settings::Settings;
 use crate::runtime::measure::nanoseconds;
 use crate::runtime::memory::PAGE;
 use crate::runtime::time::TimeSpec;
-use crate::runtime::{Result, time};
+use crate::runtime::{Result, file, output, time};
 
 /// A nanosecond of the virtual counter, which is an instruction when QEMU counts them.
 pub const TIME: &str = "ns";
@@ -48,9 +48,7 @@ impl Report {
     ) -> Result<()> {
         deed(&mut Meter::timing())?;
         if self.is_marking {
-            println!("bench-marked\t{name}\t{operations}");
-            rest();
-            self.figures += 1;
+            self.announce_marks(name, operations);
             return deed(&mut Meter::marking());
         }
         let mut samples = Vec::with_capacity(repeats);
@@ -63,6 +61,21 @@ impl Report {
         deed(&mut meter)?;
         self.add(name, TIME, &mut samples, &meter.counts().text(operations));
         Ok(())
+    }
+
+    /// Whether deeds are to be done once, between marks.
+    pub fn is_marking(&self) -> bool {
+        self.is_marking
+    }
+
+    /// Says that the next marks are those of a row, and waits for a line from whoever watches, who may have to make ready.
+    pub fn announce_marks(&mut self, name: &str, operations: u64) {
+        println!("bench-marked\t{name}\t{operations}");
+        // An error shows at the next line, and who gives no input wants no wait.
+        let _ = output::flush();
+        let _ = file::read(0, &mut [0; 16]);
+        rest();
+        self.figures += 1;
     }
 
     /// Reports samples, in hundredths of the unit.

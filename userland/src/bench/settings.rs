@@ -12,7 +12,7 @@ pub struct Settings {
     pub sizes: Vec<usize>,
     /// How often a deed is repeated; at large sizes less often.
     pub repeats: usize,
-    /// Deeds are done between marks and not measured.
+    /// Deeds are done between marks and not measured; before each a line of standard input is waited for.
     pub is_marking: bool,
     /// Names of rows; none means all.
     pub rows: Vec<String>,

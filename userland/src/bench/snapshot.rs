@@ -2,6 +2,7 @@
 //! the parent writes one page in a hundred, drawn at random. How long the parent stood still, and who faulted how often.
 
 use super::children::{Board, expect_success};
+use super::meter::Meter;
 use super::report::{NUMBER, Report, TIME, WORST, hundredths, rest};
 use super::settings::Settings;
 use super::{Random, Row, filled, pages_of};
@@ -37,8 +38,12 @@ fn snapshot(settings: &Settings, report: &mut Report) -> Result<()> {
     }
     let memory = filled(pages_of(SIZE))?;
     let board = Board::new()?;
+    if report.is_marking() {
+        report.announce_marks("snapshot", 1);
+        return one(&memory, &board, Meter::marking()).map(drop);
+    }
     let seen: Vec<Seen> = (0..settings.repeats_at(SIZE))
-        .map(|_| one(&memory, &board))
+        .map(|_| one(&memory, &board, Meter::timing()))
         .collect::<Result<_>>()?;
     let mut add = |what: &str, unit: &str, value: fn(&Seen) -> u64| {
         let mut samples: Vec<u64> = seen.iter().map(value).collect();
@@ -59,22 +64,27 @@ fn faults() -> Result<u64> {
     Ok(process::usage(RUSAGE_SELF)?.minflt.unsigned_abs())
 }
 
-fn one(memory: &Mapping, board: &Board) -> Result<Seen> {
+fn one(memory: &Mapping, board: &Board, mut meter: Meter) -> Result<Seen> {
     // All pages are the parent's own again, as after a long time without a snapshot.
     memory.store_pages(memory.pages(), 1);
     let mut random = Random::new();
     let places: Vec<usize> = (0..memory.pages() / 100)
         .map(|_| random.below(memory.pages()))
         .collect();
-    let before = faults()?;
     rest();
+    meter.time(|| save(memory, board, &places))
+}
+
+/// From the fork until the child has been waited for.
+fn save(memory: &Mapping, board: &Board, places: &[usize]) -> Result<Seen> {
+    let before = faults()?;
     let start = ticks();
     let child = match process::fork_keeping_output()? {
         Fork::Parent(child) => child,
         Fork::Child => process::exit_now(i32::from(read_all(memory, board).is_err())),
     };
     let stall = ticks() - start;
-    let gap = longest_gap(memory, &places);
+    let gap = longest_gap(memory, places);
     let parent_faults = faults()? - before;
     expect_success(process::wait_for_end(child)?)?;
     Ok(Seen {

@@ -39,9 +39,14 @@ fn work(settings: &Settings, report: &mut Report) -> Result<()> {
     let sizes = settings.sizes_that_fit();
     for size in sizes.into_iter().filter(|size| SIZES.contains(size)) {
         let memory = filled(pages_of(size))?;
-        one_round(&memory)?;
+        one_round(&memory, Meter::timing)?;
+        if report.is_marking() {
+            report.announce_marks(&format!("work/{size}"), 1);
+            one_round(&memory, Meter::marking)?;
+            continue;
+        }
         let rounds: Vec<Round> = (0..settings.repeats_at(size))
-            .map(|_| one_round(&memory))
+            .map(|_| one_round(&memory, Meter::timing))
             .collect::<Result<_>>()?;
         let mut add = |what: &str, time: fn(&Round) -> u64| {
             let mut samples: Vec<u64> = rounds.iter().map(|round| hundredths(time(round), 1)).collect();
@@ -56,7 +61,7 @@ fn work(settings: &Settings, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn one_round(memory: &Mapping) -> Result<Round> {
+fn one_round(memory: &Mapping, meter: fn() -> Meter) -> Result<Round> {
     let board = Board::new()?;
     let pages = memory.pages();
     let mut random = Random::new();
@@ -64,14 +69,14 @@ fn one_round(memory: &Mapping) -> Result<Round> {
         .chain((0..RANDOM).map(|_| random.below(pages)))
         .collect();
     let start = ticks();
-    let mut call = Meter::timing();
+    let mut call = meter();
     let child = Waiting::fork_after(&mut call, || {
-        let start = ticks();
-        places.iter().for_each(|page| memory.store(page * PAGE, 2));
-        board.write(0, ticks() - start);
+        let mut stores = meter();
+        stores.time(|| places.iter().for_each(|page| memory.store(page * PAGE, 2)));
+        board.write(0, stores.ticks());
     })?;
     child.settle()?;
-    let mut stores = Meter::timing();
+    let mut stores = meter();
     for store in 0..SPREAD {
         stores.time(|| memory.store(store * (pages / SPREAD) * PAGE, 3));
     }
