@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 pub use crate::boot::secondary::{NotStarted, Obstacle, start_others};
 pub use mm::MAX_CPUS;
+use mm::{Counters, Event};
 use spin::Once;
 
 /// What a processor must find without a register to spare. The vectors and head.s know the order of the words.
@@ -17,6 +18,7 @@ pub(crate) struct CpuBlock {
     number: usize,
     emergency_stack_top: usize,
     stack_top: usize,
+    counters: Counters,
 }
 
 impl CpuBlock {
@@ -26,6 +28,7 @@ impl CpuBlock {
             number,
             emergency_stack_top,
             stack_top,
+            counters: Counters::new(),
         }
     }
 
@@ -37,6 +40,8 @@ impl CpuBlock {
 
 /// The block of the boot processor, written once.
 static BOOT_BLOCK: Once<CpuBlock> = Once::new();
+/// The counters of each processor that runs, in its block.
+static COUNTERS: PerCpu<Once<&'static Counters>> = PerCpu::new([const { Once::new() }; MAX_CPUS]);
 /// Processors that run the kernel: those with numbers below this.
 static COUNT: AtomicUsize = AtomicUsize::new(1);
 /// MIDR_EL1 of each processor that runs.
@@ -52,6 +57,19 @@ pub(crate) fn become_boot_processor() {
 /// Writes down what this processor is; it has its number.
 pub(crate) fn set_up() {
     MAIN_IDS.get().store(MIDR_EL1.get(), Ordering::Relaxed);
+    COUNTERS.get().call_once(counters);
+}
+
+/// The running processor's counters.
+#[inline(always)]
+pub(crate) fn counters() -> &'static Counters {
+    &block().counters
+}
+
+/// How often all processors together counted `event`.
+pub(crate) fn counted(event: Event) -> u64 {
+    let known = COUNTERS.all().iter().filter_map(Once::get);
+    known.map(|counters| counters.get(event)).sum()
 }
 
 /// This processor, number [`count`], is ready: there is one more.
@@ -70,8 +88,8 @@ pub(crate) const MPIDR_AFFINITY: u64 = 0xff_00ff_ffff;
 #[inline(always)]
 fn block() -> &'static CpuBlock {
     let block = core::ptr::with_exposed_provenance::<CpuBlock>(TPIDR_EL1.get() as usize);
-    // SAFETY: every processor passes `CpuBlock::adopt` before it runs Rust that could call this; blocks live for ever and
-    // never change.
+    // SAFETY: every processor passes `CpuBlock::adopt` before it runs Rust that could call this; blocks live for ever, and
+    // nothing in them changes but the counters, which are atomics.
     unsafe { &*block }
 }
 
@@ -117,6 +135,7 @@ pub fn main_id() -> u64 {
 pub fn wait_for_interrupt() {
     // What was stored before must be seen by whoever wakes us.
     arch::dsb_sy();
+    counters().count(Event::Barrier);
     arch::wfi();
 }
 

@@ -2,11 +2,12 @@
 //! copy and is a value: the caller lets the address space answer it and goes on behind the bytes that are done, or gives up.
 //! No lock that the fault path takes may be held while calling these.
 
+use crate::cpu;
 use crate::frame;
 use crate::layout::image;
 use crate::trap::{Abort, AbortCause};
 use aarch64_cpu::registers::{ESR_EL1, Readable};
-use mm::{Access, Frame, USER_END, VirtAddr};
+use mm::{Access, Event, Frame, USER_END, VirtAddr};
 
 /// A copy that stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,9 +62,10 @@ fn fault(done: usize) -> UserFault {
     }
 }
 
-/// Whether a routine that copied `done` of `len` bytes is through.
+/// Whether a routine that copied `done` of `len` bytes is through; it is counted what it did.
 #[inline]
-fn finish(done: usize, len: usize) -> Result<(), UserFault> {
+fn finish(done: usize, len: usize, counted: Event) -> Result<(), UserFault> {
+    cpu::counters().add(counted, done as u64);
     if done == len { Ok(()) } else { Err(fault(done)) }
 }
 
@@ -75,7 +77,8 @@ fn finish(done: usize, len: usize) -> Result<(), UserFault> {
 pub fn copy_from_user(to: &mut [u8], from: VirtAddr) -> Result<(), UserFault> {
     check_range(from, to.len(), Access::Read)?;
     // SAFETY: the routine writes `to` only, and reads the checked user range with the rights of EL0.
-    finish(unsafe { user_load(to.as_mut_ptr(), from.0, to.len()) }, to.len())
+    let done = unsafe { user_load(to.as_mut_ptr(), from.0, to.len()) };
+    finish(done, to.len(), Event::UserBytes)
 }
 
 /// Copies `from` to user memory.
@@ -86,7 +89,8 @@ pub fn copy_from_user(to: &mut [u8], from: VirtAddr) -> Result<(), UserFault> {
 pub fn copy_to_user(to: VirtAddr, from: &[u8]) -> Result<(), UserFault> {
     check_range(to, from.len(), Access::Write)?;
     // SAFETY: the routine reads `from` only, and writes the checked user range with the rights of EL0.
-    finish(unsafe { user_store(to.0, from.as_ptr(), from.len()) }, from.len())
+    let done = unsafe { user_store(to.0, from.as_ptr(), from.len()) };
+    finish(done, from.len(), Event::UserBytes)
 }
 
 /// Copies `len` bytes at `offset` of `frame`, to which the caller holds a reference, to user memory.
@@ -101,7 +105,7 @@ pub fn copy_frame_to_user(to: VirtAddr, frame: Frame, offset: usize, len: usize)
     let from = frame::bytes(frame, offset, len);
     // SAFETY: `bytes` checked the source; the user range may be the same frame, which the routine, copying upwards through
     // registers, does not mind.
-    finish(unsafe { user_store(to.0, from, len) }, len)
+    finish(unsafe { user_store(to.0, from, len) }, len, Event::UserBytes)
 }
 
 /// Copies `len` bytes from user memory to `offset` of `frame`, to which the caller holds a reference and which it may change.
@@ -120,7 +124,7 @@ pub fn copy_frame_from_user(
     check_range(from, len, Access::Read)?;
     let to = frame::bytes(frame, offset, len);
     // SAFETY: as in `copy_frame_to_user`, the other way.
-    finish(unsafe { user_load(to, from.0, len) }, len)
+    finish(unsafe { user_load(to, from.0, len) }, len, Event::UserBytes)
 }
 
 /// Fills `len` bytes of user memory with zeros.
@@ -130,7 +134,7 @@ pub fn copy_frame_from_user(
 pub fn zero_user(to: VirtAddr, len: usize) -> Result<(), UserFault> {
     check_range(to, len, Access::Write)?;
     // SAFETY: the routine writes the checked user range with the rights of EL0, and nothing else.
-    finish(unsafe { user_zero(to.0, len) }, len)
+    finish(unsafe { user_zero(to.0, len) }, len, Event::UserBytesZeroed)
 }
 
 /// Copies a NUL-terminated string. `Some(length without the NUL)`, or `None` when `to.len()` bytes hold no NUL.
@@ -144,6 +148,7 @@ pub fn string_from_user(to: &mut [u8], from: VirtAddr) -> Result<Option<usize>, 
         .min(to.len());
     // SAFETY: the routine writes at most `room` bytes of `to`, and reads the user half with the rights of EL0.
     let pair = unsafe { user_string(to.as_mut_ptr(), from.0, room) };
+    cpu::counters().add(Event::UserBytes, pair.value as u64);
     match pair.status {
         DONE => Ok(Some(pair.value)),
         NOT_FOUND if room == to.len() => Ok(None),
@@ -175,6 +180,7 @@ fn check_word(at: VirtAddr, access: Access) -> Result<(), UserFault> {
 
 fn word(pair: Pair) -> Result<u32, UserFault> {
     if pair.status == DONE {
+        cpu::counters().add(Event::UserBytes, size_of::<u32>() as u64);
         Ok(pair.value as u32)
     } else {
         Err(fault(0))

@@ -139,7 +139,7 @@ impl Asids {
         let own = 1 << mmu.cpu();
         if pool.stale & own != 0 {
             // What this processor still walks is reserved: nothing of it that comes in after this can be taken for another's.
-            mmu.tlbi_vmalle1_local();
+            crate::memory::flush_all_own(mmu);
             pool.stale &= !own;
         }
         self.active[mmu.cpu()].store(new.0, Ordering::Release);
@@ -153,7 +153,7 @@ impl Asids {
             false => AsidTag(self.generation.fetch_add(1, Ordering::Relaxed) << AsidTag::NUMBER_BITS | 1),
         };
         if self.active[mmu.cpu()].swap(new.0 | COLLECTED, Ordering::AcqRel) != new.0 | COLLECTED {
-            mmu.tlbi_vmalle1_local();
+            crate::memory::flush_all_own(mmu);
         }
         new
     }

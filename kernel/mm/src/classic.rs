@@ -5,8 +5,9 @@
 
 use crate::addr::{Frame, Level};
 use crate::descriptor::Descriptor;
+use crate::events::Event;
 use crate::frames::NoMemory;
-use crate::memory::{Event, Memory};
+use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::privatise::copy_entries;
 use crate::space::{AddressSpace, FaultCounts};
@@ -34,7 +35,7 @@ impl Tables {
         let mut copy = Tables::new(memory)?;
         let copied = self.copy_into(memory, &mut copy);
         self.flush(memory);
-        memory.mmu().dsb_ishst();
+        memory.dsb_ishst();
         match copied {
             Ok(()) => Ok(copy),
             Err(error) => {

@@ -12,8 +12,9 @@
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::area::{Area, PageError, Purpose, Sharing};
 use crate::descriptor::Descriptor;
+use crate::events::Event;
 use crate::frames::NoMemory;
-use crate::memory::{Event, Memory};
+use crate::memory::Memory;
 use crate::mmu::{Access, Mmu};
 use crate::space::AddressSpace;
 use crate::table::{Path, Tables};
@@ -297,7 +298,7 @@ impl Page<'_> {
         memory
             .mmu()
             .store(table, index, edit(memory.mmu().load(table, index)));
-        memory.mmu().dsb_ishst();
+        memory.dsb_ishst();
         self.flush_own(memory, tables);
         Outcome::Resolved(resolution)
     }
@@ -310,7 +311,7 @@ impl Page<'_> {
 
     fn flush_own<M: Mmu>(&self, memory: &Memory<M>, tables: &Tables) {
         if tables.tag.has_run() {
-            memory.mmu().tlbi_vae1_local(tables.tag.asid(), self.address);
+            memory.flush_own(tables.tag.asid(), self.address);
         }
     }
 
@@ -329,7 +330,7 @@ fn zeroed<M: Mmu>(memory: &Memory<M>) -> Option<Frame> {
 
 fn copy_of<M: Mmu>(memory: &Memory<M>, from: Frame) -> Option<Frame> {
     let frame = memory.frames().allocate_unfilled(memory.mmu()).ok()?;
-    memory.mmu().copy_frame(from, frame);
+    memory.copy_frame(from, frame);
     Some(frame)
 }
 

@@ -12,8 +12,9 @@
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::area::Sharing;
 use crate::descriptor::Descriptor;
+use crate::events::Event;
 use crate::frames::NoMemory;
-use crate::memory::{Event, Memory};
+use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::privatise::{Build, build_path};
 use crate::space::{AddressSpace, FaultCounts};
@@ -125,13 +126,13 @@ impl Tables {
         }
         if let Some(copy) = stack {
             // From here on nobody else can store anything, and what was stored is seen.
-            memory.mmu().copy_frame(copy.original.frame(), copy.frame);
+            memory.copy_frame(copy.original.frame(), copy.frame);
             if !is_alone {
                 copy.store_leaf(memory, copy.original);
             }
             copy.place(memory, forked.as_mut().ok());
         }
-        memory.mmu().dsb_ishst();
+        memory.dsb_ishst();
         forked
     }
 

@@ -168,7 +168,7 @@ impl Frames {
             return Ok(self.begin_use(index));
         }
         let frame = self.allocate_unfilled(mmu)?;
-        mmu.zero_frame(frame);
+        crate::memory::zero_frame(mmu, frame);
         Ok(frame)
     }
 
@@ -363,7 +363,7 @@ impl Frames {
     pub(crate) fn make_executable(&self, mmu: &impl Mmu, frame: Frame) {
         let word = &self.info(frame).word;
         if word.load(Ordering::Relaxed) & INSTRUCTIONS_CLEAN == 0 {
-            mmu.sync_icache(frame);
+            crate::memory::sync_icache(mmu, frame);
             word.fetch_or(INSTRUCTIONS_CLEAN, Ordering::Relaxed);
         }
     }

@@ -4,7 +4,7 @@
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::asid::AsidTag;
 use crate::descriptor::Descriptor;
-use crate::memory::{Event, Memory};
+use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::table;
 
@@ -146,12 +146,7 @@ impl Batch {
     fn flush<M: Mmu>(&self, memory: &Memory<M>, tag: AsidTag) {
         match self.single {
             _ if self.len == 0 || !tag.has_run() => {}
-            Some(address) => {
-                memory.mmu().dsb_ishst();
-                memory.mmu().tlbi_vale1is(tag.asid(), address);
-                memory.mmu().dsb_ish();
-                memory.count(Event::FlushAddress);
-            }
+            Some(address) => memory.flush_page(tag.asid(), address),
             None => memory.flush_asid(tag.asid()),
         }
     }

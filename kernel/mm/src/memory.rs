@@ -1,11 +1,11 @@
-//! What all address spaces of a machine share: the machine itself, its frames, the zero frame, the ASIDs, and counters of
-//! what happened.
+//! What all address spaces of a machine share: the machine itself, its frames, the zero frame, the ASIDs, and the
+//! sequences of instructions that are counted.
 
 use crate::addr::{Asid, Frame, VirtAddr};
 use crate::asid::Asids;
+use crate::events::{Cost, Event};
 use crate::frames::{Frames, NoMemory};
-use crate::mmu::{MAX_CPUS, Mmu};
-use crate::sync::{AtomicU64, Ordering};
+use crate::mmu::Mmu;
 
 /// One machine's memory.
 pub struct Memory<M: Mmu> {
@@ -13,20 +13,17 @@ pub struct Memory<M: Mmu> {
     frames: Frames,
     zero_frame: Frame,
     asids: Asids,
-    events: [Counters; MAX_CPUS],
 }
 
 impl<M: Mmu> Memory<M> {
     /// Takes one frame for the zero frame.
     pub fn new(mmu: M, frames: Frames, asids: Asids) -> Result<Memory<M>, NoMemory> {
         let zero_frame = frames.allocate(&mmu)?;
-        let events = core::array::from_fn(|_| Counters::default());
         Ok(Memory {
             mmu,
             frames,
             zero_frame,
             asids,
-            events,
         })
     }
 
@@ -56,19 +53,33 @@ impl<M: Mmu> Memory<M> {
     }
 
     /// Counts `event` once.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count(&self, event: Event) {
-        // Only the executing processor writes its row, so a plain read and write lose nothing.
-        let counter = &self.events[self.mmu.cpu()].0[event as usize];
-        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.mmu.counters().count(event);
     }
 
     /// How often `event` has happened on all processors.
     pub fn events(&self, event: Event) -> u64 {
-        self.events
-            .iter()
-            .map(|row| row.0[event as usize].load(Ordering::Relaxed))
-            .sum()
+        self.mmu.counted(event)
+    }
+
+    /// Barriers, TLB invalidations and bytes moved so far, on all processors.
+    pub fn cost(&self) -> Cost {
+        Cost::total(|event| self.events(event))
+    }
+
+    /// DSB ISHST by itself.
+    #[inline(always)]
+    pub(crate) fn dsb_ishst(&self) {
+        self.mmu.dsb_ishst();
+        self.count(Event::Barrier);
+    }
+
+    /// Copies a page to a frame that no descriptor refers to.
+    #[inline(always)]
+    pub(crate) fn copy_frame(&self, from: Frame, to: Frame) {
+        self.mmu.copy_frame(from, to);
+        self.count(Event::FrameCopied);
     }
 
     /// Every translation of `asid` that preceding stores changed is gone from every TLB on return.
@@ -88,56 +99,38 @@ impl<M: Mmu> Memory<M> {
         self.mmu.dsb_ish();
         self.count(Event::FlushAddress);
     }
+    /// As [`Memory::flush_address`], for the last level alone.
+    #[inline]
+    pub(crate) fn flush_page(&self, asid: Asid, address: VirtAddr) {
+        self.mmu.dsb_ishst();
+        self.mmu.tlbi_vale1is(asid, address);
+        self.mmu.dsb_ish();
+        self.count(Event::FlushAddress);
+    }
+
+    /// No translation of `address` in `asid` is left in this processor's TLB.
+    #[inline]
+    pub(crate) fn flush_own(&self, asid: Asid, address: VirtAddr) {
+        self.mmu.tlbi_vae1_local(asid, address);
+        self.count(Event::FlushOwn);
+    }
 }
 
-/// What the heart counts, for /proc/vmstat and the demos.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// A page was copied because it was shared.
-    Copied,
-    /// A page was given back writable to its last owner, by a fault on it.
-    Regained,
-    /// A page was given back writable together with a neighbour that faulted.
-    RegainedInBulk,
-    /// A fresh frame of zeros was mapped.
-    ZeroFilled,
-    /// The shared zero frame was mapped.
-    ZeroShared,
-    /// A page of a file or shared object was mapped.
-    SourceMapped,
-    /// The tables allowed the access already.
-    Spurious,
-    /// A shared table was copied.
-    TableCopied,
-    /// A table was given back to its last owner.
-    TableRegained,
-    /// An address space was forked.
-    Fork,
-    /// TLBI ASIDE1IS.
-    FlushAsid,
-    /// TLBI VAE1IS or VALE1IS.
-    FlushAddress,
+/// Fills a frame that no descriptor refers to with zeros.
+#[inline]
+pub(crate) fn zero_frame(mmu: &impl Mmu, frame: Frame) {
+    mmu.zero_frame(frame);
+    mmu.counters().count(Event::FrameZeroed);
 }
 
-impl Event {
-    /// Every event, with its name in /proc/vmstat.
-    pub const ALL: [(Event, &'static str); 12] = [
-        (Event::Copied, "cow_copied"),
-        (Event::Regained, "cow_regained"),
-        (Event::RegainedInBulk, "cow_regained_in_bulk"),
-        (Event::ZeroFilled, "zero_filled"),
-        (Event::ZeroShared, "zero_shared"),
-        (Event::SourceMapped, "file_mapped"),
-        (Event::Spurious, "faults_spurious"),
-        (Event::TableCopied, "cow_tables_copied"),
-        (Event::TableRegained, "cow_tables_regained"),
-        (Event::Fork, "forks"),
-        (Event::FlushAsid, "tlbi_asid"),
-        (Event::FlushAddress, "tlbi_address"),
-    ];
+/// Makes the bytes of a frame fit to be executed.
+pub(crate) fn sync_icache(mmu: &impl Mmu, frame: Frame) {
+    mmu.sync_icache(frame);
+    mmu.counters().count(Event::InstructionsSynced);
 }
 
-/// One processor's counters.
-#[derive(Default)]
-#[repr(align(64))]
-struct Counters([AtomicU64; Event::ALL.len()]);
+/// No translation of any space is left in this processor's TLB.
+pub(crate) fn flush_all_own(mmu: &impl Mmu) {
+    mmu.tlbi_vmalle1_local();
+    mmu.counters().count(Event::FlushAllOwn);
+}

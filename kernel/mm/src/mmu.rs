@@ -14,6 +14,7 @@
 
 use crate::addr::{Asid, Frame, VirtAddr};
 use crate::descriptor::Descriptor;
+use crate::events::{Counters, Event};
 
 /// Processors that per-processor records are laid out for.
 pub const MAX_CPUS: usize = 8;
@@ -39,6 +40,12 @@ pub enum Access {
 pub trait Mmu {
     /// The number of the executing processor, below [`MAX_CPUS`].
     fn cpu(&self) -> usize;
+
+    /// The executing processor's counters.
+    fn counters(&self) -> &Counters;
+
+    /// How often all processors together counted `event`.
+    fn counted(&self, event: Event) -> u64;
 
     /// Reads entry `index` (below 512) of the table in `table`: one 64-bit single-copy atomic load, relaxed.
     fn load(&self, table: Frame, index: usize) -> Descriptor;

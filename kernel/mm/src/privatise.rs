@@ -3,9 +3,10 @@
 
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::descriptor::Descriptor;
+use crate::events::Event;
 use crate::frames::NoMemory;
 use crate::hostage::Hostage;
-use crate::memory::{Event, Memory};
+use crate::memory::Memory;
 use crate::mmu::{GROUP, Mmu};
 use crate::shape::Shape;
 use crate::sync::{Ordering, fence};
@@ -108,7 +109,7 @@ impl Tables {
             hostage.release_after_address_flush(memory, self.tag, address);
         }
         mmu.store(parent, index, Descriptor::table(build.top));
-        mmu.dsb_ishst();
+        memory.dsb_ishst();
     }
 
     /// Gives write access below entry `index` of `parent` (private) back: the table there, of level `below`, has count 1.
@@ -129,7 +130,7 @@ impl Tables {
             Level::L3 => regain_while_it_pays(memory, table, shape.used()),
             _ => regain_tables(memory, table, shape.used()),
         }
-        mmu.dsb_ishst();
+        memory.dsb_ishst();
         memory.count(Event::TableRegained);
     }
 
@@ -139,7 +140,7 @@ impl Tables {
         const WINDOW: usize = 16;
         let start = index & !(WINDOW - 1);
         regain_pages(memory, table, start..start + WINDOW);
-        memory.mmu().dsb_ishst();
+        memory.dsb_ishst();
     }
 }
 
@@ -229,7 +230,9 @@ pub(crate) fn copy_entries<M: Mmu>(
         Level::L3 => sharing.share(Descriptor::without_write, Descriptor::page_demoted),
         _ => sharing.share(Descriptor::table_without_write, Descriptor::table_without_write),
     }
+    let bytes = memory.frames().shape(target).used().len() * size_of::<Descriptor>();
     memory.count(Event::TableCopied);
+    memory.mmu().counters().add(Event::TableBytes, bytes as u64);
     // After the descriptors: see `mark_demoted`.
     fence(Ordering::Acquire);
     memory.frames().shape(source).is_demoted()

@@ -105,7 +105,7 @@ impl AddressSpace {
     #[inline]
     pub fn activate<M: Mmu>(&mut self, memory: &Memory<M>) -> (Frame, Asid) {
         if !self.tables.tag.has_run() {
-            memory.mmu().dsb_ishst();
+            memory.dsb_ishst();
         }
         self.tables.tag = memory.asids().activate(memory.mmu(), self.tables.tag);
         (self.tables.root(), self.tables.tag.asid())

@@ -17,6 +17,7 @@ use crate::addr::{Frame, Level, PAGE_SIZE, VirtAddr};
 use crate::asid::AsidTag;
 use crate::descriptor::Descriptor;
 use crate::entry_set::EntrySet;
+use crate::events::Event;
 use crate::frames::NoMemory;
 use crate::hostage::Hostage;
 use crate::memory::Memory;
@@ -98,6 +99,7 @@ impl Tables {
         memory.mmu().dsb_ishst();
         memory.mmu().store(table, index, new);
         memory.mmu().dsb_ishst();
+        memory.count(Event::Fill);
         memory.frames().update_shape(table, |shape| shape.with(index));
     }
 
@@ -118,7 +120,7 @@ impl Tables {
         let index = address.index(Level::L3);
         Hostage::take_leaf(memory, table, index).release_after_address_flush(memory, self.tag, address);
         memory.mmu().store(table, index, new);
-        memory.mmu().dsb_ishst();
+        memory.dsb_ishst();
     }
 
     /// Flushes this space's ASID everywhere, if it ever ran.

@@ -5,7 +5,10 @@
 //! Without loom the same stories run on real threads, many times over, which proves less but needs nothing.
 
 use mm::asid::AsidTag;
-use mm::{Asid, Asids, Descriptor, Frame, FrameInfo, FrameRun, FrameSource, Frames, MAX_CPUS, Mmu, VirtAddr};
+use mm::{
+    Asid, Asids, Counters, Descriptor, Event, Frame, FrameInfo, FrameRun, FrameSource, Frames, MAX_CPUS, Mmu,
+    VirtAddr,
+};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(loom)]
@@ -65,9 +68,20 @@ struct Processor(usize);
 /// How often each processor cleared its TLB: no part of the model.
 static CLEARED: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) }; MAX_CPUS];
 
+/// No part of the model either.
+static COUNTERS: [Counters; MAX_CPUS] = [const { Counters::new() }; MAX_CPUS];
+
 impl Mmu for Processor {
     fn cpu(&self) -> usize {
         self.0
+    }
+
+    fn counters(&self) -> &Counters {
+        &COUNTERS[self.0]
+    }
+
+    fn counted(&self, event: Event) -> u64 {
+        COUNTERS.iter().map(|counters| counters.get(event)).sum()
     }
 
     fn junk_frame(&self, _frame: Frame) {}

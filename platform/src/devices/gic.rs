@@ -2,8 +2,9 @@
 
 use super::gic_v2::GicV2;
 use super::gic_v3::{self, GicV3};
-use crate::cpu::{MAX_CPUS, PerCpu};
+use crate::cpu::{self, MAX_CPUS, PerCpu};
 use core::sync::atomic::{AtomicU64, Ordering};
+use mm::Event;
 use spin::Once;
 
 /// All interrupts have the same priority: none preempts another.
@@ -71,6 +72,7 @@ fn name_this_processor(gic: &Gic) {
 pub(crate) fn send(interrupt: u32, cpu: usize) {
     // An interrupt overtakes stores that are on their way.
     crate::arch::dsb_ishst();
+    cpu::counters().count(Event::Barrier);
     let target = TARGETS.of(cpu).load(Ordering::Relaxed);
     match GIC.get() {
         Some(Gic::V2(gic)) => gic.send(interrupt, target),
@@ -95,6 +97,7 @@ pub(crate) fn take<T>(serve: impl FnOnce(u32) -> T) -> Option<T> {
     let answer = serve(number);
     // The device must have let go of its line before the interrupt ends.
     crate::arch::dsb_sy();
+    cpu::counters().count(Event::Barrier);
     match gic {
         Gic::V2(gic) => gic.end(acknowledged),
         Gic::V3(gic) => gic.end(acknowledged),

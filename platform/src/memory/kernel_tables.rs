@@ -3,10 +3,11 @@
 //! nothing is executable at EL0.
 
 use crate::arch;
+use crate::cpu;
 use crate::layout::LINEAR_BASE;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
-use mm::{Level, NoMemory, PAGE_SIZE, PhysAddr, TABLE_ENTRIES, VirtAddr};
+use mm::{Event, Level, NoMemory, PAGE_SIZE, PhysAddr, TABLE_ENTRIES, VirtAddr};
 
 /// What the kernel may do with a range of its half.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,6 +121,7 @@ impl KernelTables {
         }
         arch::dsb_ishst();
         arch::isb();
+        cpu::counters().count(Event::Barrier);
         Ok(())
     }
 
@@ -138,6 +140,7 @@ impl KernelTables {
                 let new = new_table().ok_or(NoMemory)?;
                 // The walker must see the table's zeros before the table.
                 arch::dsb_ishst();
+                cpu::counters().count(Event::Barrier);
                 entry.store(new.0 | TABLE_OR_PAGE | VALID, Ordering::Relaxed);
                 new
             } else {
@@ -184,11 +187,14 @@ impl KernelTables {
             assert!(old & VALID != 0, "kernel address {page:#x} was not mapped");
         }
         arch::dsb_ishst();
-        for page in range.step_by(PAGE_SIZE) {
+        for page in range.clone().step_by(PAGE_SIZE) {
             arch::tlbi_vaale1is(page);
         }
         arch::dsb_ish();
         arch::isb();
+        let counters = cpu::counters();
+        counters.add(Event::FlushKernelPage, (range.len() / PAGE_SIZE) as u64);
+        counters.add(Event::Barrier, 2);
     }
 }
 

@@ -1,10 +1,11 @@
 //! The machine under the heart: [`mm::Mmu`] by the instructions that it names, on frames through the linear map.
 
 use crate::arch;
+use crate::cpu;
 use crate::layout::linear;
 use core::sync::atomic::{AtomicU64, Ordering};
 use mm::mmu::GROUP;
-use mm::{Asid, Descriptor, Frame, Mmu, PAGE_SIZE, TABLE_ENTRIES, VirtAddr};
+use mm::{Asid, Counters, Descriptor, Event, Frame, Mmu, PAGE_SIZE, TABLE_ENTRIES, VirtAddr};
 
 unsafe extern "C" {
     fn copy_frame_bytes(to: *mut u8, from: *const u8);
@@ -43,7 +44,16 @@ fn start(frame: Frame) -> *mut u8 {
 impl Mmu for BoardMmu {
     #[inline(always)]
     fn cpu(&self) -> usize {
-        crate::cpu::number()
+        cpu::number()
+    }
+
+    #[inline(always)]
+    fn counters(&self) -> &Counters {
+        cpu::counters()
+    }
+
+    fn counted(&self, event: Event) -> u64 {
+        cpu::counted(event)
     }
 
     #[inline(always)]

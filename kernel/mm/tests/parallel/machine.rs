@@ -2,7 +2,7 @@
 //! interrupts at chosen points: here any two instructions of the heart may meet, counts and marks included. A TLB keeps whole
 //! translations until a TLBI takes them away; an access holds its processor's TLB, so that a TLBI waits for it, as DSB ISH does.
 
-use mm::{Asid, Descriptor, Frame, Mmu, TABLE_ENTRIES, VirtAddr};
+use mm::{Asid, Counters, Descriptor, Event, Frame, Mmu, TABLE_ENTRIES, VirtAddr};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -49,6 +49,7 @@ pub struct Machine {
     words: Vec<AtomicU64>,
     tlbs: [Mutex<Tlb>; CPUS],
     sabotage: Option<Sabotage>,
+    counters: [Counters; CPUS],
 }
 
 impl Machine {
@@ -61,6 +62,7 @@ impl Machine {
                 .collect(),
             tlbs: Default::default(),
             sabotage,
+            counters: Default::default(),
         }
     }
 
@@ -134,6 +136,14 @@ impl Machine {
 impl Mmu for Machine {
     fn cpu(&self) -> usize {
         CPU.get()
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters[CPU.get()]
+    }
+
+    fn counted(&self, event: Event) -> u64 {
+        self.counters.iter().map(|counters| counters.get(event)).sum()
     }
 
     fn load(&self, table: Frame, index: usize) -> Descriptor {

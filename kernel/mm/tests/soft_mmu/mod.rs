@@ -18,7 +18,7 @@ mod walk;
 use history::Event;
 pub use machine::PROBES;
 use machine::{CountOf, JUNK, Machine};
-use mm::{Access, Asid, Descriptor, Frame, Mmu, VirtAddr};
+use mm::{Access, Asid, Cost, Counters, Descriptor, Frame, Mmu, PAGE_SIZE, VirtAddr};
 use sabotage::Sabotage;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -30,6 +30,8 @@ pub struct SoftMmu {
     machine: RefCell<Machine>,
     cpu: Cell<usize>,
     interloper: RefCell<Option<Rc<dyn Fn()>>>,
+    counters: Counters,
+    executed: Cell<Cost>,
 }
 
 /// Whether an address space rests or is being changed while one of its translations is used.
@@ -48,7 +50,20 @@ impl SoftMmu {
             machine: RefCell::new(Machine::new(first.0, frames, cpus, seed)),
             cpu: Cell::new(0),
             interloper: RefCell::new(None),
+            counters: Counters::new(),
+            executed: Cell::new(Cost::default()),
         }
+    }
+
+    /// Barriers, TLB invalidations and bytes that this machine was really asked for.
+    pub fn executed(&self) -> Cost {
+        self.executed.get()
+    }
+
+    fn execute(&self, change: impl FnOnce(&mut Cost)) {
+        let mut executed = self.executed.get();
+        change(&mut executed);
+        self.executed.set(executed);
     }
 
     /// The processor that acts from now on; returns the one before.
@@ -271,6 +286,14 @@ impl Mmu for SoftMmu {
         self.cpu.get()
     }
 
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn counted(&self, event: mm::Event) -> u64 {
+        self.counters.get(event)
+    }
+
     fn load(&self, table: Frame, index: usize) -> Descriptor {
         self.interrupt_reading();
         Descriptor(self.machine.borrow().word(table.0, index))
@@ -281,34 +304,42 @@ impl Mmu for SoftMmu {
     }
 
     fn dsb_ishst(&self) {
+        self.execute(|cost| cost.dsbs += 1);
         self.step(|machine, cpu| machine.dsb_ishst(cpu));
     }
 
     fn dsb_ish(&self) {
+        self.execute(|cost| cost.dsbs += 1);
         self.step(|machine, cpu| machine.dsb_ish(cpu));
     }
 
     fn tlbi_aside1is(&self, asid: Asid) {
+        self.execute(|cost| cost.tlbis += 1);
         self.step(|machine, cpu| machine.tlbi(cpu, "tlbi aside1is", Scope::Asid(asid.0)));
     }
 
     fn tlbi_vae1is(&self, asid: Asid, address: VirtAddr) {
+        self.execute(|cost| cost.tlbis += 1);
         self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vae1is", Scope::Address(asid.0, address.0)));
     }
 
     fn tlbi_vale1is(&self, asid: Asid, address: VirtAddr) {
+        self.execute(|cost| cost.tlbis += 1);
         self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vale1is", Scope::LastLevel(asid.0, address.0)));
     }
 
     fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr) {
+        self.execute(add_own_tlbi);
         self.step(|machine, cpu| machine.tlbi_local(cpu, "tlbi vae1", Scope::Address(asid.0, address.0)));
     }
 
     fn tlbi_vmalle1_local(&self) {
+        self.execute(add_own_tlbi);
         self.step(|machine, cpu| machine.tlbi_local(cpu, "tlbi vmalle1", Scope::All));
     }
 
     fn copy_frame(&self, from: Frame, to: Frame) {
+        self.execute(|cost| cost.bytes_copied += PAGE_SIZE as u64);
         // A copy takes its time, and others may store meanwhile.
         let (to, words) = self.step(|machine, cpu| machine.begin_copy(cpu, from.0, to.0));
         for part in [0..words / 2, words / 2..words] {
@@ -317,6 +348,7 @@ impl Mmu for SoftMmu {
     }
 
     fn zero_frame(&self, frame: Frame) {
+        self.execute(|cost| cost.bytes_zeroed += PAGE_SIZE as u64);
         self.step(|machine, cpu| machine.zero_frame(cpu, frame.0));
     }
 
@@ -328,6 +360,13 @@ impl Mmu for SoftMmu {
     }
 
     fn sync_icache(&self, frame: Frame) {
+        self.execute(|cost| cost.dsbs += 2);
         self.step(|machine, cpu| machine.maintain_icache(cpu, frame.0));
     }
+}
+
+/// A TLBI for one processor, and its DSB NSH.
+fn add_own_tlbi(cost: &mut Cost) {
+    cost.tlbis += 1;
+    cost.dsbs += 1;
 }

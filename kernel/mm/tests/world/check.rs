@@ -5,7 +5,7 @@ use super::shadow::{Page, Shadow};
 use super::{FIRST_FRAME, Space, World};
 use crate::soft_mmu::decode::{Limits, Meaning, decode, effective};
 use crate::soft_mmu::{PROBES, SoftMmu};
-use mm::{Backing, Frame, PageSource, Sharing, VirtAddr};
+use mm::{Backing, Cost, Event, Frame, PageSource, Sharing, VirtAddr};
 use std::sync::Arc;
 
 /// What the tables of all spaces together refer to.
@@ -54,7 +54,21 @@ impl World {
             self.mmu().check_root(space.root);
         }
         survey.compare();
+        self.check_costs();
         self.verdict();
+    }
+
+    /// What the heart's counters say that it asked of the machine, against what the machine was asked.
+    fn check_costs(&self) {
+        // Tables are copied entry by entry, which is no request.
+        let counted = Cost {
+            bytes_copied: self.memory.cost().bytes_copied - self.memory.events(Event::TableBytes),
+            ..self.memory.cost()
+        };
+        let executed = self.mmu().executed();
+        self.mmu().complain_if(counted != executed, || {
+            format!("counted {counted:?}, executed {executed:?}")
+        });
     }
 
     fn check_areas(&self, space: &Space) {
