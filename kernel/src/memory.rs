@@ -53,6 +53,9 @@ pub fn is_fork_classic() -> bool {
     IS_FORK_CLASSIC.load(Ordering::Relaxed)
 }
 
+/// Whether fork copies the page under the stack pointer at once: /proc/sys/vm/fork_copies_stack. Off, both sides fault on it.
+pub static IS_STACK_COPIED_AT_FORK: AtomicBool = AtomicBool::new(true);
+
 /// The one [`Memory`].
 #[inline]
 pub fn get() -> &'static Memory<BoardMmu> {

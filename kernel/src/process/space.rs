@@ -81,13 +81,17 @@ impl Space {
         AddressSpace::new(memory::get()).map(Space::hold)
     }
 
-    /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once.
+    /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once, so
+    /// that page is copied here unless that is switched off.
     pub fn fork(&self, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
         let copy = self.with(|space| {
             if memory::is_fork_classic() {
                 space.fork_classic(memory::get())
             } else {
-                space.fork(memory::get(), Some(VirtAddr(stack_pointer)))
+                let is_copied = memory::IS_STACK_COPIED_AT_FORK.load(Ordering::Relaxed);
+                // Where nothing is mapped there is nothing to copy.
+                let written_first = if is_copied { stack_pointer } else { 0 };
+                space.fork(memory::get(), Some(VirtAddr(written_first)))
             }
         })?;
         let copy = Space::hold(copy);

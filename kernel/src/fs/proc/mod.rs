@@ -15,6 +15,7 @@ mod pages;
 mod process;
 mod smaps;
 mod status;
+mod switch;
 mod sys;
 pub mod sysfs;
 mod system;

@@ -1,4 +1,5 @@
-//! /proc/sys: the settings that programs ask for. They can be read only.
+//! /proc/sys: the settings that programs ask for. They can be read only, but for `vm/fork_copies_stack`, which only this kernel
+//! has: whether fork gives the child a copy of the page under the stack pointer at once (`mm::fork`).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -6,11 +7,12 @@ use alloc::sync::Arc;
 use abi::Errno;
 
 use super::text::Text;
-use super::{Directory, Entry};
+use super::{Directory, Entry, switch};
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::Listing;
 use crate::fs::pipe;
+use crate::memory;
 use crate::syscall::system;
 
 /// One more than the highest process id.
@@ -58,7 +60,10 @@ static RANDOM: [Entry<()>; 2] = [
     Entry::text("uuid", |(), text| uuid(text)),
 ];
 
-static MEMORY: [Entry<()>; 2] = [
+static MEMORY: [Entry<()>; 3] = [
+    Entry::setting("fork_copies_stack", |()| {
+        switch::open(&memory::IS_STACK_COPIED_AT_FORK)
+    }),
     Entry::text("mmap_min_addr", |(), text| {
         line(text, format_args!("{}", mm::space::LOWEST.0))
     }),
