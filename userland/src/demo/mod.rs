@@ -6,12 +6,15 @@ mod cost;
 mod exec;
 mod faults;
 mod pool;
+mod shortage;
 mod sibling;
+mod stack;
 mod story;
+mod subshell;
 mod tables;
 mod two;
 
-use crate::runtime::Result;
+use crate::runtime::{Result, memory};
 use story::Story;
 
 /// A question: its number, its words, and the function that answers it.
@@ -21,7 +24,7 @@ struct Question {
     answer: fn(&mut Story) -> Result<()>,
 }
 
-const QUESTIONS: [Question; 12] = [
+const QUESTIONS: [Question; 15] = [
     Question {
         number: 1,
         text: "Pages are read-only after fork: why does the program get no SIGSEGV?",
@@ -73,14 +76,29 @@ const QUESTIONS: [Question; 12] = [
         answer: cost::fork_cost,
     },
     Question {
+        number: 11,
+        text: "Would it help to copy the top-of-stack page at fork?",
+        answer: stack::top_of_stack,
+    },
+    Question {
         number: 12,
         text: "Do they share translation tables too?",
         answer: tables::shared_tables,
     },
     Question {
+        number: 13,
+        text: "In `foo; (echo 1234 > file) & bar`, what does the subshell cost?",
+        answer: subshell::subshell_cost,
+    },
+    Question {
         number: 14,
         text: "Which faults never reach the program, and which do?",
         answer: faults::which_faults,
+    },
+    Question {
+        number: 15,
+        text: "What happens when memory runs out in the middle of a copy?",
+        answer: shortage::memory_runs_out,
     },
 ];
 
@@ -92,7 +110,7 @@ pub fn main(arguments: &[&str]) -> i32 {
             list();
             return 0;
         }
-        // What Q7 and Q8 run in a child.
+        // What children run.
         ["pause"] => return sibling::pause(),
         ["all"] => QUESTIONS.iter().for_each(|question| tell(question, &mut story)),
         names => {
@@ -123,6 +141,8 @@ fn list() {
 }
 
 fn tell(question: &Question, story: &mut Story) {
+    // Faults are counted: those of the first run through a page of the program are nobody's answer.
+    memory::touch_program();
     story.title(question.number, question.text);
     if let Err(error) = (question.answer)(story) {
         story.check(

@@ -10,6 +10,25 @@ use abi::nr;
 /// The size of a page: Holstein and Linux's usual arm64 kernels have 4 KiB.
 pub const PAGE: usize = 4096;
 
+/// Loads a byte of each page of the program's text, constants and data, so that no fault later on is for one of them.
+#[cfg(target_os = "none")]
+pub fn touch_program() {
+    unsafe extern "C" {
+        /// Both by linker/user.ld.
+        static __executable_start: u8;
+        static edata: u8;
+    }
+    let end = &raw const edata as usize;
+    for address in (&raw const __executable_start as usize..end).step_by(PAGE) {
+        // SAFETY: pages of the program's file, each of which may be read; nothing else runs while one byte is loaded.
+        unsafe { (address as *const u8).read_volatile() };
+    }
+}
+
+/// The host maps programs in its own way.
+#[cfg(not(target_os = "none"))]
+pub fn touch_program() {}
+
 /// Whether a process and its children see each other's writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
