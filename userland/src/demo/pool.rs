@@ -51,12 +51,32 @@ pub fn one_pool(story: &mut Story) -> Result<()> {
     }
     drop((demand, heap));
     story.say("A process fills 1024 pages with a secret and ends. Then we take 1024 pages and look for it.");
-    let owned = secret_keeper()?;
+    let (mut reused, mut found) = (0, 0);
+    for _ in 0..TRIES {
+        let (frames, words) = search(&secret_keeper()?)?;
+        (reused, found) = (frames, found + words);
+        if reused > 0 {
+            break;
+        }
+    }
+    story.row(&format!(
+        "{reused} of our 1024 frames had been that process's; words that are not zero: {found}"
+    ));
+    story.check(reused > 0, "frames come back: one pool for all processes");
+    story.check(found == 0, "and never with the content of another");
+    Ok(())
+}
+
+/// A process that ends on another processor leaves its frames at hand there, so that the next to take some may get none of
+/// them: it is tried so often at most.
+const TRIES: usize = 16;
+
+/// Takes pages: how many of them lie in one of these frames, and how many words of them are not zero.
+fn search(owned: &BTreeSet<u64>) -> Result<(usize, usize)> {
     let fresh = Mapping::anonymous(PAGES * PAGE, Sharing::Private)?;
     touch_all(&fresh);
     let map = PageMap::open("self")?;
-    let mut reused = 0;
-    let mut found = 0;
+    let (mut reused, mut found) = (0, 0);
     for page in 0..PAGES {
         let frame = map.page(fresh.page_address(page))?.frame();
         reused += usize::from(frame.is_some_and(|frame| owned.contains(&frame)));
@@ -65,12 +85,7 @@ pub fn one_pool(story: &mut Story) -> Result<()> {
             .filter(|word| fresh.load(page * PAGE + word * 8) != 0)
             .count();
     }
-    story.row(&format!(
-        "{reused} of our 1024 frames had been that process's; words that are not zero: {found}"
-    ));
-    story.check(reused > 0, "frames come back: one pool for all processes");
-    story.check(found == 0, "and never with the content of another");
-    Ok(())
+    Ok((reused, found))
 }
 
 /// Lets a child fill pages with a secret and end; the frames that it had.
