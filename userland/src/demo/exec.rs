@@ -57,6 +57,7 @@ pub fn exec_lets_go(story: &mut Story) -> Result<()> {
     story.page_row("child after fork", theirs.page(address)?);
     story.check(exclusive(&memory)? == 0, "after fork all 64 pages are shared");
     child.step_into_exec(0)?;
+    child.wait_until_asleep()?;
     // A descriptor of /proc/pid/pagemap belongs to the old memory: open it again.
     let theirs = PageMap::open(&child.name())?;
     story.page_row("parent after exec", ours.page(address)?);
