@@ -9,7 +9,7 @@
 
 extern crate alloc;
 
-use abi::file::{O_NOCTTY, O_RDWR};
+use abi::file::{F_OK, O_NOCTTY, O_RDWR};
 use abi::reboot::{LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ use userland::runtime::file::{self, File};
 use userland::runtime::process::{self, Fork};
 use userland::runtime::signal::{self, Disposition, Signal};
 use userland::runtime::time::TimeSpec;
-use userland::runtime::{Errno, environment, output, system, terminal};
+use userland::runtime::{Errno, environment, measure, output, system, terminal};
 use userland::{eprintln, println};
 
 userland::entry!(program);
@@ -31,6 +31,7 @@ fn program(arguments: &[&str]) -> i32 {
         return 1;
     }
     open_console();
+    mount_proc();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGUSR2] {
         if let Err(error) = signal::set(signal, Disposition::Note) {
             eprintln!("init: {signal:?}: {error}");
@@ -78,6 +79,15 @@ fn open_console() {
         }
     }
     output::redirected();
+}
+
+/// Holstein mounts /proc itself; Linux leaves that to the first process.
+fn mount_proc() {
+    if file::access("/proc/self", F_OK).is_err()
+        && let Err(error) = measure::mount("proc", "/proc")
+    {
+        eprintln!("init: /proc: {error}");
+    }
 }
 
 /// Runs a program on the console, in a session of its own, and waits for it; meanwhile reaps whatever ends. Its
