@@ -24,7 +24,7 @@ fn one_fork() -> Result<(u64, i64)> {
 
 /// Q10
 pub fn fork_cost(story: &mut Story) -> Result<()> {
-    story.say("Forks of a parent with more and more memory touched; each child ends at once. A kernel that copies all tables pays for each page, Holstein copies the root table, whatever the size.");
+    story.say("Forks of a parent with more and more memory touched; each child ends at once. A kernel that copies all tables pays for each page. Holstein copies the root, and the stack page that both sides write at once with the two tables above it (Q11), whatever the size: so the child has no fault.");
     story.row(&format!(
         "{:>8} {:>14} {:>22} {:>15}",
         "touched", "fork", "faults of the child", "tables copied"

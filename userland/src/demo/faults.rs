@@ -9,6 +9,7 @@ use crate::pages::{self, Translation};
 use crate::runtime::Result;
 use crate::runtime::file::{self, File};
 use crate::runtime::memory::{Mapping, PAGE, Sharing};
+use crate::runtime::process::{self, RUSAGE_SELF};
 use abi::file::{O_CLOEXEC, O_CREAT, O_RDWR, O_TRUNC};
 use abi::memory::{PROT_READ, PROT_WRITE};
 use abi::signal::Signal;
@@ -42,7 +43,7 @@ fn is_fault(fault: Option<Fault>, signal: Signal, code: i32, address: usize) -> 
 pub fn why_no_signal(story: &mut Story) -> Result<()> {
     story.say(
         "Two truths about a page: the area (what mmap promised) and the descriptor (what the MMU obeys). After fork \
-         the area still says writable, the descriptor says read-only.",
+         the area still says writable, the descriptors say read-only: one on the path down to the page is enough.",
     );
     let memory = Mapping::anonymous(2 * PAGE, Sharing::Private)?;
     memory.store(0, 1);
@@ -148,6 +149,16 @@ pub fn which_faults(story: &mut Story) -> Result<()> {
         is_right && file_read <= 1,
         "first load of a mapped file: at most one fault, and the file's content",
     );
+
+    let major = process::usage(RUSAGE_SELF)?.majflt;
+    story.say(
+        "If a page of a file had to be read from a disk first, its fault would be called major. Holstein's files are in \
+         memory. (Linux can also watch writes by faults, soft-dirty; not on arm64, and not here.)",
+    );
+    story.row(&format!("major faults of this program so far: {major}"));
+    if Translation::of("self").is_ok() {
+        story.check(major == 0, "none was major");
+    }
 
     story.say("Faults that are the program's own, each tried in a child:");
     let hole = {

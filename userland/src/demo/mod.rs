@@ -112,7 +112,10 @@ pub fn main(arguments: &[&str]) -> i32 {
         }
         // What children run.
         ["pause"] => return sibling::pause(),
-        ["all"] => QUESTIONS.iter().for_each(|question| tell(question, &mut story)),
+        ["all"] => {
+            introduce(&story);
+            QUESTIONS.iter().for_each(|question| tell(question, &mut story));
+        }
         names => {
             for name in names {
                 let number = name.trim_start_matches(['q', 'Q']).parse::<u32>();
@@ -138,6 +141,15 @@ fn list() {
             question.text
         );
     }
+}
+
+/// What the words of all stories mean.
+fn introduce(story: &Story) {
+    story.say(
+        "Questions about copy-on-write, answered by programs that ask the kernel what happened. A frame is a page of \
+         physical memory, named by its number; count is how many descriptors point to it (/proc/kpagecount). `ok:` is \
+         something that was checked here and now; `cow q2` at the shell asks one question alone.",
+    );
 }
 
 fn tell(question: &Question, story: &mut Story) {

@@ -32,7 +32,7 @@ fn pages_taken(run: impl FnOnce()) -> Result<i64> {
 
 /// Q5
 pub fn one_pool(story: &mut Story) -> Result<()> {
-    story.say("Three ways to need a frame, 1024 pages each, and what MemFree in /proc/meminfo says:");
+    story.say("Three ways to need a frame, 1024 pages each, and what MemFree in /proc/meminfo says (the few more are translation tables):");
     let demand = Mapping::anonymous(PAGES * PAGE, Sharing::Private)?;
     let by_demand = pages_taken(|| touch_all(&demand))?;
     let heap = Break::grow(PAGES)?;

@@ -197,6 +197,12 @@ fn compare(story: &mut Story, shell: i32, subshell: i32) -> Result<()> {
     compare_tables(story, &shell, &subshell);
     let faults = status(&subshell).map_or("?".to_string(), |(_, fields)| fields[MINOR_FAULTS].clone());
     story.row(&format!("its minor faults up to here: {faults}"));
+    story.say(&format!(
+        "So of {} pages the subshell has cost {} copies, and the tables above them; the others are the shell's, or its \
+         program's file's.",
+        all.sum(),
+        all.copied
+    ));
     Ok(())
 }
 
@@ -246,7 +252,7 @@ fn compare_tables(story: &mut Story, shell: &str, subshell: &str) {
     let (our_tables, their_tables) = (tables(&ours), tables(&theirs));
     let common = their_tables.intersection(&our_tables).count();
     story.row(&format!(
-        "its translation tables: {}, of them shared {common}, its own {}: the root, and those above its stores",
+        "its translation tables: {}, of them shared {common}, its own {}",
         their_tables.len(),
         their_tables.len() - common
     ));

@@ -115,8 +115,9 @@ pub fn shared_tables(story: &mut Story) -> Result<()> {
         return Ok(());
     }
     story.say(
-        "A parent with two corners of memory, 2 MiB apart, forks. Fork copies the root table alone: every table below \
-         has two parents now, and is read-only from above (APTable).",
+        "A parent with two corners of memory, 2 MiB apart, forks. Fork copies the root table (and the path to the \
+         stack, Q11): every table below has two parents now, and is read-only from above (APTable). So the count is 2 at \
+         the first table that both use, and 1 below it: nothing below was touched.",
     );
     let child = Sibling::start(&mut |_| {
         memory.store(near, BY_CHILD);
