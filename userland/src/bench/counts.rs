@@ -20,6 +20,8 @@ const ROOM: usize = 16 * PAGE;
 pub struct Reader {
     files: Vec<(File, Parse)>,
     texts: Mapping,
+    /// What reading itself adds to the counters.
+    own: Counts,
 }
 
 type Parse = fn(&mut Counts, &str);
@@ -35,7 +37,13 @@ impl Reader {
         let files: Vec<_> = known.into_iter().filter_map(open).collect();
         let texts = Mapping::anonymous(2 * files.len().max(1) * ROOM, Sharing::Shared)?;
         texts.store_pages(texts.pages(), 0);
-        Ok(Reader { files, texts })
+        let mut reader = Reader {
+            files,
+            texts,
+            own: Counts::default(),
+        };
+        reader.own = reader.during(|| ()).1;
+        Ok(reader)
     }
 
     /// Counts how the counters grow during a deed.
@@ -43,7 +51,8 @@ impl Reader {
         let before = self.read(0);
         let result = deed();
         let after = self.read(1);
-        (result, self.parse(&after, 1).since(&self.parse(&before, 0)))
+        let grown = self.parse(&after, 1).since(&self.parse(&before, 0));
+        (result, grown.without(&self.own))
     }
 
     /// Reads the files, the first or the second time; the length of each text.
@@ -114,6 +123,15 @@ impl Counts {
         Counts(grown.collect())
     }
 
+    /// Less what `own` holds.
+    fn without(self, own: &Counts) -> Counts {
+        let less = |(name, value): (String, u64)| {
+            let own = own.0.get(&name).copied().unwrap_or(0);
+            (name, value.saturating_sub(own))
+        };
+        Counts(self.0.into_iter().map(less).collect())
+    }
+
     /// Adds what another one counted.
     pub fn add(&mut self, other: &Counts) {
         for (name, value) in &other.0 {
@@ -144,6 +162,14 @@ mod tests {
         let mut after = Counts::default();
         after.add_events("tlbi_asid 8\ncow_copied 1\npgfault 19\n");
         assert_eq!(after.since(&before).text(4), "pgfault=2.50,tlbi_asid=0.75");
+    }
+
+    #[test]
+    fn what_reading_costs_is_taken_away() {
+        let (mut grown, mut own) = (Counts::default(), Counts::default());
+        grown.add_events("bytes_user 2003\ndsb_total 3\n");
+        own.add_events("bytes_user 2000\ndsb_total 0\n");
+        assert_eq!(grown.without(&own).text(1), "bytes_user=3.00,dsb_total=3.00");
     }
 
     #[test]

@@ -95,26 +95,35 @@ fn generation(memory: &Mapping, left: usize) -> Result<()> {
     })
 }
 
-/// Ten times over, everybody forks: 1,024 processes, that of the benchmark counted; for each process.
+/// Ten times over everybody forks.
+const LEVELS: u32 = 10;
+
+/// 1,024 processes, that of the benchmark counted; for each process.
 fn tree(settings: &Settings, report: &mut Report) -> Result<()> {
-    const LEVELS: u32 = 10;
     let repeats = settings.repeats.min(5);
-    report.measure("tree", 1 << LEVELS, repeats, |meter| {
-        meter.time(|| {
-            let (mut children, mut is_root) = (0, true);
-            for _ in 0..LEVELS {
-                match process::fork_keeping_output()? {
-                    Fork::Child => (children, is_root) = (0, false),
-                    Fork::Parent(_) => children += 1,
-                }
-            }
-            let ends = (0..children).try_for_each(|_| expect_success(process::wait_for_end(-1)?));
-            if !is_root {
-                process::exit_now(i32::from(ends.is_err()));
-            }
-            ends
-        })
-    })
+    report.measure("tree", 1 << LEVELS, repeats, |meter| meter.time(grow_tree))
+}
+
+/// Makes the tree, and returns when all of it has ended.
+fn grow_tree() -> Result<()> {
+    let (mut children, mut is_root) = (0, true);
+    for _ in 0..LEVELS {
+        match process::fork_keeping_output()? {
+            Fork::Child => (children, is_root) = (0, false),
+            Fork::Parent(_) => children += 1,
+        }
+    }
+    let ends = (0..children).try_for_each(|_| expect_success(process::wait_for_end(-1)?));
+    if !is_root {
+        process::exit_now(i32::from(ends.is_err()));
+    }
+    ends
+}
+
+/// Brings a kernel's caches of what processes are made of into the state in which they are once a machine has been busy:
+/// before the first row, so that no row depends on which others were measured before it.
+pub fn warm_up() -> Result<()> {
+    grow_tree()
 }
 
 /// A child stores to a page that it may only read, is ended by SIGSEGV, and is waited for.

@@ -37,8 +37,8 @@ impl Report {
         }
     }
 
-    /// Repeats a deed and reports the median time of one operation. Once before, unmeasured, to make everything warm;
-    /// and once after, for the kernel's counters.
+    /// Repeats a deed and reports the median time of one operation. Once before, unmeasured, to make everything warm, and
+    /// to see how long it takes ([`repeats_of`]); and once after, for the kernel's counters.
     pub fn measure(
         &mut self,
         name: &str,
@@ -46,11 +46,13 @@ impl Report {
         repeats: usize,
         mut deed: impl FnMut(&mut Meter) -> Result<()>,
     ) -> Result<()> {
-        deed(&mut Meter::timing())?;
+        let mut warming = Meter::timing();
+        deed(&mut warming)?;
         if self.is_marking {
             self.announce_marks(name, operations);
             return deed(&mut Meter::marking());
         }
+        let repeats = repeats_of(warming.ticks(), repeats);
         let mut samples = Vec::with_capacity(repeats);
         for _ in 0..repeats {
             let mut meter = Meter::timing();
@@ -107,6 +109,17 @@ impl Report {
     pub fn finish(&self) -> i32 {
         println!("bench-end\t{}\t{}", self.figures, self.failures);
         i32::from(self.failures > 0 || self.figures == 0)
+    }
+}
+
+/// How often to repeat what took so many ticks: as often as wanted, but what takes more than a tenth of a second (100
+/// million instructions) no more than three times.
+fn repeats_of(ticks: u64, wanted: usize) -> usize {
+    const LONG: u64 = 100_000_000;
+    if nanoseconds(ticks) > LONG {
+        wanted.min(3)
+    } else {
+        wanted
     }
 }
 

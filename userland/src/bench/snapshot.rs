@@ -40,14 +40,18 @@ fn snapshot(settings: &Settings, report: &mut Report) -> Result<()> {
     let board = Board::new()?;
     if report.is_marking() {
         report.announce_marks("snapshot", 1);
-        return one(&memory, &board, Meter::marking()).map(drop);
+        return one(&memory, &board, &mut Meter::marking()).map(drop);
     }
     let seen: Vec<Seen> = (0..settings.repeats_at(SIZE))
-        .map(|_| one(&memory, &board, Meter::timing()))
+        .map(|_| one(&memory, &board, &mut Meter::timing()))
         .collect::<Result<_>>()?;
+    let mut counting = Meter::counting()?;
+    one(&memory, &board, &mut counting)?;
+    let counts = counting.counts().text(1);
     let mut add = |what: &str, unit: &str, value: fn(&Seen) -> u64| {
         let mut samples: Vec<u64> = seen.iter().map(value).collect();
-        report.add(&alloc::format!("snapshot/{what}"), unit, &mut samples, "");
+        let counts = if what == "whole" { &counts } else { "" };
+        report.add(&alloc::format!("snapshot/{what}"), unit, &mut samples, counts);
     };
     add("stall", TIME, |seen| hundredths(seen.stall, 1));
     add("parent_faults", NUMBER, |seen| seen.parent_faults * 100);
@@ -64,7 +68,7 @@ fn faults() -> Result<u64> {
     Ok(process::usage(RUSAGE_SELF)?.minflt.unsigned_abs())
 }
 
-fn one(memory: &Mapping, board: &Board, mut meter: Meter) -> Result<Seen> {
+fn one(memory: &Mapping, board: &Board, meter: &mut Meter) -> Result<Seen> {
     // All pages are the parent's own again, as after a long time without a snapshot.
     memory.store_pages(memory.pages(), 1);
     let mut random = Random::new();

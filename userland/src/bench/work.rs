@@ -3,6 +3,7 @@
 //! of it; and the longest time for which the parent stood still in one call or store.
 
 use super::children::{Board, Waiting};
+use super::counts::Reader;
 use super::meter::Meter;
 use super::report::{Report, TIME, hundredths};
 use super::settings::Settings;
@@ -48,15 +49,17 @@ fn work(settings: &Settings, report: &mut Report) -> Result<()> {
         let rounds: Vec<Round> = (0..settings.repeats_at(size))
             .map(|_| one_round(&memory, Meter::timing))
             .collect::<Result<_>>()?;
-        let mut add = |what: &str, time: fn(&Round) -> u64| {
+        let (counted, counts) = Reader::new()?.during(|| one_round(&memory, Meter::timing));
+        counted?;
+        let mut add = |what: &str, time: fn(&Round) -> u64, counts: &str| {
             let mut samples: Vec<u64> = rounds.iter().map(|round| hundredths(time(round), 1)).collect();
-            report.add(&format!("work{what}/{size}"), TIME, &mut samples, "");
+            report.add(&format!("work{what}/{size}"), TIME, &mut samples, counts);
         };
-        add("", |round| round.fork + round.child + round.parent);
-        add("_child", |round| round.child);
-        add("_parent", |round| round.parent);
-        add("_stall", |round| round.longest);
-        add("_whole", |round| round.whole);
+        add("", |round| round.fork + round.child + round.parent, "");
+        add("_child", |round| round.child, "");
+        add("_parent", |round| round.parent, "");
+        add("_stall", |round| round.longest, "");
+        add("_whole", |round| round.whole, &counts.text(1));
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ extern crate alloc;
 
 use abi::reboot::LINUX_REBOOT_CMD_POWER_OFF;
 use userland::bench::report::Report;
-use userland::bench::rows;
 use userland::bench::settings::Settings;
+use userland::bench::{lives, rows};
 use userland::runtime::time::{self, TimeSpec};
 use userland::runtime::{measure, output, process, system};
 use userland::{eprintln, println};
@@ -47,6 +47,9 @@ fn bench(words: &[&str]) -> i32 {
         }
     };
     let mut report = Report::new(&settings);
+    if let Err(error) = lives::warm_up() {
+        report.fail("warm_up", error);
+    }
     for row in rows().iter().filter(|row| settings.wants(row.name)) {
         if let Err(error) = (row.run)(&settings, &mut report) {
             report.fail(row.name, error);
