@@ -1,9 +1,10 @@
 # Holstein. `make` alone prints the verbs. Arguments for the boot verbs:
 #   APPEND="..."     kernel command line      QEMU_ARGS="..."  further QEMU options
-# Arguments for bench: ROWS="fork sizes=0,1024", BASELINE=update to write tests/bench/baseline.tsv and its kin.
+# Arguments for bench: ROWS="fork sizes=0,1024", RUNS=3 to see how steady it is, BASELINE=update to write
+# tests/bench/baseline.tsv and its kin (with bench-linux, BASELINE=linux only Linux's figures).
 # NO_INSTALL=1 only names missing tools; FIRMWARE=dir gives start4.elf and fixup4.dat for the card.
 
-export APPEND QEMU_ARGS FIRMWARE BASELINE
+export APPEND QEMU_ARGS FIRMWARE BASELINE RUNS
 BUILD := $(or $(CARGO_TARGET_DIR),target)
 OUT := $(BUILD)/holstein
 export OUT

@@ -1,12 +1,13 @@
 //! The machine that the benchmark runs on: QEMU's virt board, which counts instructions instead of time, or does not.
 
 use crate::figures::Figures;
+use crate::table::number;
 use anyhow::{Context, Result, ensure};
-use std::io::{BufRead, BufReader, IsTerminal};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tests::files;
 
 /// The initramfs: the benchmark is the first process and the only program.
@@ -17,8 +18,8 @@ nod /dev/console c 5 1 600
 file /bench bench 755
 ";
 
-/// How long the console may be silent. Linux fills 4 GiB in that time, on a busy machine.
-const SILENCE: Duration = Duration::from_secs(900);
+/// How long the console may be silent: between two rows Linux fills 4 GiB, perhaps on a busy machine.
+const SILENCE: Duration = Duration::from_secs(1800);
 
 /// How time passes in the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum Clock {
 /// What to boot, and on what.
 #[derive(Clone, Debug)]
 pub struct Machine {
+    /// What the progress is shown under.
+    pub name: &'static str,
     /// The kernel image.
     pub kernel: PathBuf,
     /// The program's folder and where its initramfs goes.
@@ -101,7 +104,7 @@ impl Machine {
             .context("qemu-system-aarch64")?;
         let output = child.stdout.take().context("QEMU has no standard output")?;
         pass_on(child.stderr.take().context("QEMU has no standard error")?);
-        let figures = collect(&lines(output));
+        let figures = collect(self.name, &lines(output));
         end(&mut child)?;
         let figures = figures?;
         ensure!(figures.is_complete(), "the benchmark did not come to its end");
@@ -144,18 +147,24 @@ pub fn lines(output: ChildStdout) -> Receiver<String> {
     receiver
 }
 
-fn collect(lines: &Receiver<String>) -> Result<Figures> {
+fn collect(name: &str, lines: &Receiver<String>) -> Result<Figures> {
+    let start = Instant::now();
     let mut figures = Figures::default();
+    let mut shown = 0;
     loop {
         match lines.recv_timeout(SILENCE) {
             Ok(line) => {
                 if !figures.read_console_line(&line)? && !line.trim().is_empty() {
                     eprintln!("| {}", line.trim_end());
-                } else if let Some(figure) = figures.all.last()
-                    && std::io::stderr().is_terminal()
-                {
-                    eprint!("{:<40}\r", figure.row);
                 }
+                for figure in figures.all.iter().skip(shown) {
+                    let (row, median) = (&figure.row, number(figure.median));
+                    eprintln!(
+                        "{:>6} s  {name:<14}{row:<24}{median:>14}",
+                        start.elapsed().as_secs()
+                    );
+                }
+                shown = figures.all.len();
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(figures),
             Err(mpsc::RecvTimeoutError::Timeout) => anyhow::bail!("the console was silent for too long"),

@@ -5,7 +5,9 @@
 //! bench [OPTION...] [ROW|sizes=..|repeats=..]...   instructions on our kernel
 //!     --linux          on Debian's kernel as well, side by side
 //!     --wall           the host's time instead of instructions, on --cpus processors
-//!     --update         write what was measured to tests/bench: the baseline, or with --linux Linux's figures
+//!     --runs N         boots ours so often, and fails if a run is more than 2 % off the median of all
+//!     --update         write what was measured to tests/bench: the baseline, with --linux Linux's figures too
+//!     --update-linux   with --linux: Linux's figures alone
 //!     --kernel FILE    another image     --memory SIZE     --cpus N     --append WORDS
 //! bench profile WHAT [sizes=MIB]    where the instructions of one fork, fault, switch, ... go
 //! ```
@@ -18,7 +20,9 @@ mod figures;
 mod instructions;
 mod machine;
 mod monitor;
+mod parallel;
 mod profile;
+mod runs;
 mod table;
 
 use anyhow::{Context, Result, ensure};
@@ -32,9 +36,18 @@ use tests::files;
 /// What the command line asks for.
 struct Choice {
     has_linux: bool,
-    is_update: bool,
+    update: Update,
+    runs: usize,
     machine: Machine,
     words: Vec<String>,
+}
+
+/// Which of the committed files are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Update {
+    Nothing,
+    Linux,
+    All,
 }
 
 impl Choice {
@@ -53,8 +66,10 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
     let built = files::built();
     let mut choice = Choice {
         has_linux: false,
-        is_update: false,
+        update: Update::Nothing,
+        runs: 1,
         machine: Machine {
+            name: "Holstein",
             kernel: built.join("kernel8.img"),
             built,
             memory: "6G".to_owned(),
@@ -68,7 +83,9 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
         let mut value = || words.next().with_context(|| format!("{word} needs a value"));
         match word.as_str() {
             "--linux" => choice.has_linux = true,
-            "--update" => choice.is_update = true,
+            "--update" => choice.update = Update::All,
+            "--update-linux" => choice.update = Update::Linux,
+            "--runs" => choice.runs = value()?.parse::<usize>().context("--runs")?.max(1),
             "--wall" => choice.machine.clock = Clock::Wall,
             "--kernel" => choice.machine.kernel = PathBuf::from(value()?),
             "--memory" => choice.machine.memory = value()?,
@@ -96,6 +113,11 @@ fn run(choice: &Choice) -> Result<bool> {
     }
     let sitting = sit(choice)?;
     print!("{}", table::render(&sitting.ours, &sitting.linux, &sitting.goals));
+    let unsteady = runs::unsteady(&sitting.runs);
+    if choice.runs > 1 {
+        print!("\n{}", runs::render(&sitting.runs));
+        unsteady.iter().for_each(|row| println!("unsteady: {row}"));
+    }
     let failed = sitting.ours.failed.iter().chain(&sitting.linux.failed);
     let failures = failed.inspect(|failure| println!("failed: {failure}")).count();
     let is_good = match choice.machine.clock {
@@ -104,17 +126,20 @@ fn run(choice: &Choice) -> Result<bool> {
             finish(choice, &sitting, &folder)?
         }
         Clock::Wall => {
-            print!("{}", estimate::contention(&sitting.ours));
+            print!("\n{}", parallel::render(&sitting.ours));
             println!("Nanoseconds of this host, under emulation: noisy, and no measure of a real processor.");
             sitting.save(&folder, "wall", choice.has_linux)?;
             true
         }
     };
-    Ok(is_good && failures == 0)
+    Ok(is_good && failures == 0 && unsteady.is_empty())
 }
 
 /// What is compared in one run.
 struct Sitting {
+    /// Ours, each run of it.
+    runs: Vec<Figures>,
+    /// The middle of them.
     ours: Figures,
     linux: Figures,
     goals: Goals,
@@ -123,9 +148,12 @@ struct Sitting {
 /// Measures ours, and Linux too or takes what was committed of it.
 fn sit(choice: &Choice) -> Result<Sitting> {
     let is_counted = choice.machine.clock == Clock::Instructions;
-    let ours = choice.machine.run(&choice.words)?;
+    let boots = (0..choice.runs).map(|_| choice.machine.run(&choice.words));
+    let runs = boots.collect::<Result<Vec<Figures>>>()?;
+    let ours = runs::middle(&runs);
     let linux = if choice.has_linux {
         let machine = Machine {
+            name: "Linux",
             kernel: machine::linux()?,
             append: String::new(),
             ..choice.machine.clone()
@@ -141,7 +169,12 @@ fn sit(choice: &Choice) -> Result<Sitting> {
     } else {
         Goals::default()
     };
-    Ok(Sitting { ours, linux, goals })
+    Ok(Sitting {
+        runs,
+        ours,
+        linux,
+        goals,
+    })
 }
 
 impl Sitting {
@@ -156,8 +189,10 @@ impl Sitting {
     }
 
     /// Writes what is committed.
-    fn commit(&self, has_linux: bool) -> Result<()> {
-        self.ours.save(&committed("baseline.tsv"))?;
+    fn commit(&self, update: Update, has_linux: bool) -> Result<()> {
+        if update == Update::All {
+            self.ours.save(&committed("baseline.tsv"))?;
+        }
         if has_linux {
             self.linux.save(&committed("linux.tsv"))?;
         }
@@ -179,26 +214,32 @@ fn finish(choice: &Choice, sitting: &Sitting, folder: &Path) -> Result<bool> {
     for missed in sitting.goals.missed(&sitting.ours) {
         println!("goal missed: {missed}");
     }
-    if choice.is_update {
+    if choice.update != Update::Nothing {
         ensure!(
             choice.is_whole(),
             "only a whole run on one processor may become the baseline"
         );
-        sitting.commit(choice.has_linux)?;
+        ensure!(
+            choice.update == Update::All || choice.has_linux,
+            "Linux was not measured"
+        );
+        sitting.commit(choice.update, choice.has_linux)?;
         return Ok(true);
     }
     if !choice.is_comparable() {
         return Ok(true);
     }
     let before = Figures::load(&committed("baseline.tsv"))?;
-    let worse = baseline::regressions(&before, &sitting.ours, choice.is_whole());
-    worse.iter().for_each(|row| println!("worse: {row}"));
+    let worse = baseline::worse(&before, &sitting.ours, choice.is_whole());
+    let better = baseline::better(&before, &sitting.ours);
+    print!("{}", baseline::verdict(&worse, &better));
     Ok(worse.is_empty())
 }
 
 /// Boots once more, with the fork that copies all tables, for the row that asks what that would cost.
 fn compare_with_classic(choice: &Choice, ours: &Figures) -> Result<()> {
     let machine = Machine {
+        name: "fork=classic",
         append: format!("{} fork=classic", choice.machine.append),
         ..choice.machine.clone()
     };

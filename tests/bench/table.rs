@@ -88,7 +88,7 @@ impl Line {
         };
         [
             self.row.clone(),
-            number(self.ours),
+            number(self.ours) + if self.unit == "per_s" { "/s" } else { "" },
             self.spread.clone(),
             self.goal.map_or("-".to_owned(), number),
             match self.goal {
