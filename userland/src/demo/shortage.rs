@@ -39,7 +39,7 @@ pub fn memory_runs_out(story: &mut Story) -> Result<()> {
         return Ok(());
     }
     rehearse()?;
-    let before = free_kib()?;
+    let before = quiet_free_kib()?;
     let told = run_out(story, before);
     let after = settled_free_kib(before)?;
     story.row(&format!(
@@ -180,6 +180,21 @@ fn free_kib() -> Result<usize> {
     memory_kib("MemAvailable")
         .map(|kibibytes| kibibytes as usize)
         .ok_or(Errno::ENOENT)
+}
+
+/// Free memory once it holds still, or after two seconds: others may be about to start, like those of a pipeline.
+fn quiet_free_kib() -> Result<usize> {
+    let (mut free, mut still) = (free_kib()?, 0);
+    for _ in 0..200 {
+        time::sleep(TimeSpec::from_nanoseconds(10_000_000))?;
+        let now = free_kib()?;
+        still = if now == free { still + 1 } else { 0 };
+        free = now;
+        if still == 10 {
+            break;
+        }
+    }
+    Ok(free)
 }
 
 /// Free memory once it is what it was, or after a second: a child's last frames come back a moment after its end is told.
