@@ -30,7 +30,7 @@ pub fn render(figures: &Figures) -> String {
             .and_then(|(stem, _)| figures.median(&format!("{stem}/1")));
         let speedup = alone.map_or("-".to_owned(), |alone| format!("{:.2}x", figure.median / alone));
         let waits = waits(figure);
-        let sum: f64 = waits.iter().map(|(_, count)| count).sum();
+        let sum = waits.iter().fold(0.0, |sum, (_, count)| sum + count);
         writeln!(
             text,
             "{:<22}{:>14}{speedup:>10}{:>8.2}{sum:>12.2}  {}",
