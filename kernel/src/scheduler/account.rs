@@ -11,6 +11,10 @@ pub struct Scheduling {
     affinity: AtomicU64,
     /// The processor that it runs on, ran on last, or is queued for.
     home: AtomicUsize,
+    /// What it has used, as `share` counts it, while it does not run.
+    virtual_time: AtomicI64,
+    /// The time that it had used when it was last asked where it should run next.
+    placed_at: AtomicU64,
     /// Time at EL0, and on a processor at all. The kernel's share is the difference, so that a trap changes one word only.
     user: Stopwatch,
     busy: Stopwatch,
@@ -78,6 +82,8 @@ impl Default for Scheduling {
         Scheduling {
             affinity: AtomicU64::new(u64::MAX),
             home: AtomicUsize::new(0),
+            virtual_time: AtomicI64::new(0),
+            placed_at: AtomicU64::new(0),
             user: Stopwatch::default(),
             busy: Stopwatch::default(),
             switches: Default::default(),
@@ -142,6 +148,27 @@ impl Scheduling {
         let affinity = parent.affinity.load(Ordering::Relaxed);
         self.affinity.store(affinity, Ordering::Relaxed);
         self.home.store(parent.home(), Ordering::Relaxed);
+    }
+
+    /// What the thread has used, as `share` counts it. Asked while it does not run.
+    #[inline]
+    pub(super) fn virtual_time(&self) -> i64 {
+        self.virtual_time.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_virtual_time(&self, time: i64) {
+        self.virtual_time.store(time, Ordering::Relaxed);
+    }
+
+    /// Whether the running thread has used `ticks` since the last time that this was so.
+    pub(super) fn has_used(&self, ticks: u64) -> bool {
+        let used = self.busy.read();
+        let has_used = used - self.placed_at.load(Ordering::Relaxed) >= ticks;
+        if has_used {
+            self.placed_at.store(used, Ordering::Relaxed);
+        }
+        has_used
     }
 
     pub(super) fn set_affinity(&self, affinity: u64) {

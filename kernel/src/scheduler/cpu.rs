@@ -1,11 +1,14 @@
 //! One processor's part of the scheduler: its run queue, what it runs, and its counters.
 
+use super::account::Scheduling;
+use super::counters::Counters;
+use super::queue::{NEVER, Queue};
+use super::share::{Arrival, Share};
 use crate::process::Space;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use platform::cpu::{MAX_CPUS, PerCpu};
 use platform::thread::KernelThread;
 use platform::timer;
@@ -16,18 +19,23 @@ pub(super) const NO_TURN: u64 = u64::MAX;
 /// A turn that is over whether somebody waits or not: the thread must leave this processor.
 pub(super) const LEAVE_NOW: u64 = 0;
 
+/// As many threads can wait before a queue grows.
+const ROOM: usize = 256;
+
 /// One processor. Aligned so that no two share a cache line.
 #[repr(align(128))]
 pub(super) struct Cpu {
     /// The stack of the loop.
     own: Once<KernelThread>,
-    /// [`TURN_NANOS`](super::TURN_NANOS) in ticks.
-    turn_ticks: AtomicU64,
     /// The thread that runs. Written by this processor.
     current: Mutex<Option<Running>>,
-    queue: Mutex<VecDeque<Arc<Thread>>, { rank::RUN_QUEUE }>,
-    /// The length of the queue, to be read without its lock.
+    queue: Mutex<Queue, { rank::RUN_QUEUE }>,
+    /// The length of the queue, and when the first in it is due, to be read without its lock.
     waiting: AtomicUsize,
+    first_due: AtomicI64,
+    pub(super) share: Share,
+    /// The thread that runs lets others go first. Written by this processor.
+    is_yielding: AtomicBool,
     /// The space in TTBR0; it cannot be released before the processor leaves it. None while the processor idles. Written by
     /// this processor.
     space: Mutex<Option<Arc<Space>>>,
@@ -39,8 +47,18 @@ pub(super) struct Cpu {
     /// When the turn of the running thread ends.
     pub(super) turn_end: AtomicU64,
     /// The alarm that is set; `u64::MAX` for none.
-    pub(super) alarm: AtomicU64,
+    alarm: AtomicU64,
     pub(super) counters: Counters,
+}
+
+/// Where a thread came to stand in a queue.
+pub(super) struct Place {
+    /// When it is due.
+    due: i64,
+    /// Nobody waited before.
+    pub(super) is_alone: bool,
+    /// It is due before all others.
+    pub(super) is_first: bool,
 }
 
 struct Running {
@@ -50,44 +68,6 @@ struct Running {
     user_before: u64,
 }
 
-/// What a processor did since it was started. Written by the processor itself only.
-#[derive(Default)]
-pub(super) struct Counters {
-    /// Ticks at EL0, and in all, of threads that have left the processor again.
-    user: AtomicU64,
-    busy: AtomicU64,
-    pub(super) switches: Counter,
-    /// Threads taken from the queues of others.
-    pub(super) steals: Counter,
-    /// Interrupts that other processors sent, and that were sent to others.
-    pub(super) received: Counter,
-    pub(super) sent: Counter,
-    pub(super) timer: Counter,
-    pub(super) console: Counter,
-    pub(super) unknown: Counter,
-}
-
-/// A count that one processor writes.
-#[derive(Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    const fn new() -> Counter {
-        Counter(AtomicU64::new(0))
-    }
-
-    /// One more. What the processor did before is seen by whoever reads this count.
-    #[inline]
-    pub(super) fn add_one(&self) {
-        let next = self.0.load(Ordering::Relaxed) + 1;
-        self.0.store(next, Ordering::Release);
-    }
-
-    pub(super) fn read(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
 /// All processors, by number.
 pub(super) static CPUS: PerCpu<Cpu> = PerCpu::new([const { Cpu::new() }; MAX_CPUS]);
 
@@ -95,40 +75,26 @@ impl Cpu {
     const fn new() -> Cpu {
         Cpu {
             own: Once::new(),
-            turn_ticks: AtomicU64::new(0),
             current: Mutex::new(None),
-            queue: Mutex::new(VecDeque::new()),
+            queue: Mutex::new(Queue::new()),
             waiting: AtomicUsize::new(0),
+            first_due: AtomicI64::new(NEVER),
+            share: Share::new(),
+            is_yielding: AtomicBool::new(false),
             space: Mutex::new(None),
             space_at: AtomicUsize::new(0),
             patience_end: AtomicU64::new(u64::MAX),
             turn_end: AtomicU64::new(NO_TURN),
             alarm: AtomicU64::new(u64::MAX),
-            counters: Counters {
-                user: AtomicU64::new(0),
-                busy: AtomicU64::new(0),
-                switches: Counter::new(),
-                steals: Counter::new(),
-                received: Counter::new(),
-                sent: Counter::new(),
-                timer: Counter::new(),
-                console: Counter::new(),
-                unknown: Counter::new(),
-            },
+            counters: Counters::new(),
         }
     }
 
     /// Makes the running stack the one of this processor's loop.
     pub(super) fn adopt_stack(&self) {
         self.own.call_once(KernelThread::adopt);
-        let ticks = timer::nanos_to_ticks(super::TURN_NANOS);
-        self.turn_ticks.store(ticks, Ordering::Relaxed);
-    }
-
-    /// How long a turn is.
-    #[inline]
-    pub(super) fn turn_ticks(&self) -> u64 {
-        self.turn_ticks.load(Ordering::Relaxed)
+        self.share.set_up();
+        self.queue.lock().make_room(ROOM);
     }
 
     pub(super) fn own(&self) -> &KernelThread {
@@ -145,6 +111,7 @@ impl Cpu {
     pub(super) fn bequeath(&self, thread: &Thread) {
         if let Some(running) = self.current.lock().as_ref() {
             thread.scheduling.inherit(&running.thread.scheduling);
+            self.share.halve(&thread.scheduling, timer::ticks_unordered());
         }
     }
 
@@ -178,6 +145,21 @@ impl Cpu {
         }
     }
 
+    /// Sets the alarm for `at` unless it rings before. One that is set for an earlier moment is left to ring for nothing: two
+    /// threads that wake each other in turns would set and clear it all the time.
+    #[inline]
+    pub(super) fn ring_at(&self, at: u64) {
+        if at < self.alarm.load(Ordering::Relaxed) {
+            self.alarm.store(at, Ordering::Relaxed);
+            timer::set_alarm(at);
+        }
+    }
+
+    /// The alarm has rung.
+    pub(super) fn note_ringing(&self) {
+        self.alarm.store(u64::MAX, Ordering::Relaxed);
+    }
+
     /// Whether those who wait have waited long enough. If so, it is not said again.
     pub(super) fn has_lost_patience(&self, now: u64) -> bool {
         let has_lost = self.waiting() > 0 && now >= self.patience_end.load(Ordering::Relaxed);
@@ -187,45 +169,61 @@ impl Cpu {
         has_lost
     }
 
-    /// Puts a thread at the end of the queue; whether nobody waited before.
-    pub(super) fn push(&self, thread: Arc<Thread>) -> bool {
-        let mut queue = self.queue.lock();
-        queue.push_back(thread);
-        self.waiting.store(queue.len(), Ordering::Relaxed);
-        queue.len() == 1
+    /// When the first of those who wait is due.
+    #[inline]
+    fn first_due(&self) -> i64 {
+        self.first_due.load(Ordering::Relaxed)
     }
 
-    /// Takes the thread that has waited longest.
+    /// Puts a thread into the queue.
+    #[inline]
+    pub(super) fn push(&self, thread: Arc<Thread>, arrival: Arrival) -> Place {
+        let mut queue = self.queue.lock();
+        let due = self.share.due(&thread.scheduling, arrival);
+        let first_due = queue.first_due();
+        queue.push(thread, due);
+        self.publish(&queue);
+        Place {
+            due,
+            is_alone: first_due == NEVER,
+            is_first: due < first_due,
+        }
+    }
+
+    /// Takes the thread that is due first.
     #[inline]
     pub(super) fn pop(&self) -> Option<Arc<Thread>> {
         if self.waiting() == 0 {
             return None;
         }
         let mut queue = self.queue.lock();
-        let first = queue.pop_front();
-        self.waiting.store(queue.len(), Ordering::Relaxed);
+        let first = queue.pop();
+        self.publish(&queue);
         first
+    }
+
+    #[inline]
+    fn publish(&self, queue: &Queue) {
+        self.waiting.store(queue.len(), Ordering::Relaxed);
+        self.first_due.store(queue.first_due(), Ordering::Relaxed);
     }
 
     /// The processors that some thread of the queue may run on.
     pub(super) fn allowed_to_waiting(&self) -> u64 {
         let queue = self.queue.lock();
         queue
-            .iter()
+            .threads()
             .fold(0, |set, thread| set | thread.scheduling.allowed())
     }
 
-    /// Takes the thread that has waited longest of those that may run on `processor`.
+    /// Takes the thread that is due first of those that may run on `processor`.
     pub(super) fn give_to(&self, processor: usize) -> Option<Arc<Thread>> {
         if self.waiting() == 0 {
             return None;
         }
         let mut queue = self.queue.lock();
-        let at = queue
-            .iter()
-            .position(|thread| thread.scheduling.may_run_on(processor))?;
-        let taken = queue.remove(at);
-        self.waiting.store(queue.len(), Ordering::Relaxed);
+        let taken = queue.take(|thread| thread.scheduling.may_run_on(processor));
+        self.publish(&queue);
         taken
     }
 
@@ -260,13 +258,50 @@ impl Cpu {
             .is_some_and(|running| core::ptr::eq(&*running.thread, thread))
     }
 
-    /// Ends the turn of whoever runs here, on behalf of another processor. Nothing happens while nobody has one.
-    pub(super) fn forbid_turn(&self) {
-        let forbid = |turn_end| (turn_end != NO_TURN).then_some(LEAVE_NOW);
-        // Between turns: whoever gets the next one is looked at then.
-        let _ = self
-            .turn_end
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, forbid);
+    /// `thread` has a turn from `now` on.
+    #[inline]
+    pub(super) fn begin_turn(&self, thread: &Scheduling, now: u64) {
+        self.share.begin(thread, now);
+        self.be_patient_until(u64::MAX);
+        let end = if self.waiting() > 0 {
+            self.share.turn_end(now, self.first_due())
+        } else {
+            now + self.share.turn()
+        };
+        self.turn_end.store(end, Ordering::Relaxed);
+    }
+
+    /// A thread came to wait while another runs: that one's turn may end sooner, though not before `least`. Whether it is over.
+    #[inline]
+    pub(super) fn heed(&self, place: &Place, least: u64) -> bool {
+        let end = self.share.tick_of(place.due).max(least);
+        if place.is_alone || end < self.turn_end.load(Ordering::Relaxed) {
+            self.turn_end.store(end, Ordering::Relaxed);
+            self.ring_at(end.min(self.patience_end.load(Ordering::Relaxed)));
+            return end <= timer::ticks_unordered();
+        }
+        false
+    }
+
+    /// Another processor may have put a thread into the queue.
+    pub(super) fn heed_others(&self) {
+        if self.has_turn() && self.waiting() > 0 {
+            let end = self.share.tick_of(self.first_due());
+            self.turn_end.store(end, Ordering::Relaxed);
+        }
+    }
+
+    /// The thread that runs here will let others go first when it leaves.
+    pub(super) fn begin_yield(&self) {
+        self.is_yielding.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the thread that leaves lets others go first.
+    #[inline]
+    pub(super) fn end_yield(&self) -> bool {
+        let is_yielding = self.is_yielding.load(Ordering::Relaxed);
+        self.is_yielding.store(false, Ordering::Relaxed);
+        is_yielding
     }
 
     /// No thread has a turn: it ended.
@@ -324,15 +359,5 @@ impl Running {
     fn used(&self, now: u64) -> (u64, u64) {
         let user = self.thread.scheduling.user_ticks();
         (user.wrapping_sub(self.user_before), now.wrapping_sub(self.since))
-    }
-}
-
-impl Counters {
-    /// Under the lock of `Cpu::current`.
-    fn add_time(&self, user: u64, busy: u64) {
-        for (count, ticks) in [(&self.user, user), (&self.busy, busy)] {
-            let sum = count.load(Ordering::Relaxed).wrapping_add(ticks);
-            count.store(sum, Ordering::Relaxed);
-        }
     }
 }

@@ -20,21 +20,27 @@
 //! * A thread that ended is `Dead`, and no waker changes that. Its stack goes when the last reference does, of which the loop
 //!   that it left holds one until it is off that stack.
 //!
-//! The timer is silent unless somebody needs it: an alarm is set for the next timer, and for the end of the running
-//! thread's turn only while another thread waits for the processor. Whoever queues a first thread for another processor
-//! interrupts it, and the alarm is set on the way out of that interrupt ([`handle_interrupts`]).
+//! Who is next, and when a turn ends, is told in `share`. The timer is silent unless somebody needs it: an alarm is set for the
+//! next timer, and for the end of the running thread's turn only while another thread waits for the processor. A turn that is
+//! over when somebody comes to wait is ended by an interrupt of the processor to itself, which it takes on the way to EL0, so that
+//! system calls need not look. Whoever puts a thread in front of another processor's queue interrupts it, and the end of the turn
+//! and the alarm are set in that interrupt ([`handle_interrupts`]).
 //!
 //! A processor that idles, or runs a thread without a space, has no program's tables in TTBR0 and holds no space.
 
 mod account;
+mod counters;
 mod cpu;
 mod notify;
 mod place;
+mod queue;
 mod report;
+mod share;
 
 pub use account::{Scheduling, Switch};
 pub use notify::{alert, synchronise};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
+pub use share::TURN_NANOS;
 
 use crate::sync;
 use crate::thread::{State, Thread};
@@ -46,9 +52,7 @@ use core::sync::atomic::{Ordering, fence};
 use cpu::{CPUS, Cpu, LEAVE_NOW};
 use platform::interrupt::{self, Interrupt};
 use platform::timer;
-
-/// A turn: how long a thread runs while others wait, in nanoseconds.
-pub const TURN_NANOS: u64 = 10_000_000;
+use share::Arrival;
 
 /// The thread that runs on this processor. Must not be called from the loop itself.
 pub fn current() -> Arc<Thread> {
@@ -57,17 +61,17 @@ pub fn current() -> Arc<Thread> {
         .expect("system calls and faults come from a thread")
 }
 
-/// Lets a new thread run. It inherits from the thread that runs here where it may run.
+/// Lets a new thread run. It inherits from the thread that runs here where it may run, and what it has used.
 pub fn begin(thread: Arc<Thread>) {
     CPUS.get().bequeath(&thread);
-    place::enqueue(thread);
+    place::enqueue(thread, Arrival::Ready);
 }
 
 /// Wakes a thread that sleeps or is about to; whether it was. What the caller did before is seen by the thread when it looks
 /// again for what it waits for, also if it was not asleep yet.
 pub fn wake(thread: &Arc<Thread>) -> bool {
     match rouse(thread) {
-        Some(State::Asleep) => place::enqueue(thread.clone()),
+        Some(State::Asleep) => place::enqueue(thread.clone(), Arrival::Woken),
         Some(_) => {}
         None => return false,
     }
@@ -77,7 +81,7 @@ pub fn wake(thread: &Arc<Thread>) -> bool {
 /// As [`wake`], for one who has a reference to spare.
 pub fn wake_owned(thread: Arc<Thread>) -> bool {
     match rouse(&thread) {
-        Some(State::Asleep) => place::enqueue(thread),
+        Some(State::Asleep) => place::enqueue(thread, Arrival::Woken),
         Some(_) => {}
         None => return false,
     }
@@ -105,17 +109,19 @@ pub fn block(current: &Arc<Thread>) {
 
 /// Lets others run first: sched_yield(2).
 pub fn yield_now(current: &Arc<Thread>) {
-    if CPUS.get().waiting() > 0 {
-        switch_away(current);
+    let cpu = CPUS.get();
+    if cpu.waiting() > 0 {
+        cpu.begin_yield();
+        switch_from(cpu, current);
     }
 }
 
-/// In the middle of long work, with no lock held: lets interrupts in, and others run if the turn is over. `EINTR` if the
-/// process is to end meanwhile.
+/// In the middle of long work, with no lock held: lets interrupts in, and others run if the turn is over: the alarm tells that
+/// like all else. `EINTR` if the process is to end meanwhile.
 #[inline]
 pub fn pause() -> Result<(), Errno> {
     sync::assert_none_held();
-    if timer::ticks() < CPUS.get().turn_end.load(Ordering::Relaxed) {
+    if !interrupt::is_pending() {
         return Ok(());
     }
     let current = current();
@@ -138,13 +144,12 @@ pub fn serve_interrupts(current: &Arc<Thread>) {
     let now = timer::ticks();
     let is_over = now >= cpu.turn_end.load(Ordering::Relaxed);
     if !may_stay || is_over && cpu.waiting() > 0 {
-        place::choose_after_turn(current, here);
+        if !may_stay || current.scheduling.has_used(cpu.share.turn()) {
+            place::choose_after_turn(current, here);
+        }
         cpu.end_turn();
         set_alarm_of(cpu);
         return switch_away(current);
-    }
-    if is_over {
-        begin_turn(cpu, here, current, now);
     }
     if cpu.waiting() > waited || cpu.has_lost_patience(now) {
         place::call_for_help(here);
@@ -200,14 +205,17 @@ fn take_interrupts(cpu: &Cpu) {
         match interrupt {
             Interrupt::Timer => {
                 cpu.counters.timer.add_one();
-                cpu.alarm.store(u64::MAX, Ordering::Relaxed);
+                cpu.note_ringing();
                 time::expire();
             }
             Interrupt::Console => {
                 cpu.counters.console.add_one();
                 tty::handle_console_interrupt();
             }
-            Interrupt::Reschedule => notify::note_received(),
+            Interrupt::Reschedule => {
+                notify::note_received();
+                cpu.heed_others();
+            }
             Interrupt::Unknown(_) => cpu.counters.unknown.add_one(),
         }
     }
@@ -221,11 +229,7 @@ pub fn set_alarm() {
 }
 
 fn set_alarm_of(cpu: &Cpu) {
-    let at = cpu.next_change().min(time::next_deadline());
-    if at < cpu.alarm.load(Ordering::Relaxed) {
-        cpu.alarm.store(at, Ordering::Relaxed);
-        timer::set_alarm(at);
-    }
+    cpu.ring_at(cpu.next_change().min(time::next_deadline()));
 }
 
 /// The scheduler loop of this processor, on the stack it booted with.
@@ -235,9 +239,10 @@ pub fn run() -> ! {
     cpu.adopt_stack();
     place::come_online(here);
     let mut now = timer::ticks();
+    let mut next = None;
     loop {
-        if let Some(thread) = place::take_own(cpu, here) {
-            now = give_turn(cpu, here, thread, now);
+        if let Some(thread) = next.take().or_else(|| place::take_own(cpu, here)) {
+            (now, next) = give_turn(cpu, here, thread, now);
         } else {
             idle(cpu, here);
             now = timer::ticks();
@@ -245,8 +250,8 @@ pub fn run() -> ! {
     }
 }
 
-/// Runs `thread` from `now` on until it gives the processor back; when that was.
-fn give_turn(cpu: &Cpu, here: usize, thread: Arc<Thread>, now: u64) -> u64 {
+/// Runs `thread` from `now` on until it gives the processor back; when that was, and who is next if that is decided.
+fn give_turn(cpu: &Cpu, here: usize, thread: Arc<Thread>, now: u64) -> (u64, Option<Arc<Thread>>) {
     cpu.note_begin(&thread, now);
     thread.scheduling.begin(here, now);
     begin_turn(cpu, here, &thread, now);
@@ -260,35 +265,53 @@ fn give_turn(cpu: &Cpu, here: usize, thread: Arc<Thread>, now: u64) -> u64 {
     let now = timer::ticks();
     let state = thread.state();
     thread.scheduling.end(now, Switch::of(state));
+    cpu.share.end(&thread.scheduling, now);
     cpu.end_turn();
     cpu.note_end(now);
     match state {
         State::Dead => {}
-        State::Running => place::put_home(thread, here),
+        State::Running => return (now, put_back(cpu, here, thread)),
         State::Sleeping | State::Asleep => settle(thread, here),
     }
-    now
+    (now, None)
+}
+
+/// Queues a thread that left its processor though it could go on; who is next if it let others go first.
+#[inline]
+fn put_back(cpu: &Cpu, here: usize, thread: Arc<Thread>) -> Option<Arc<Thread>> {
+    if cpu.end_yield() {
+        let next = place::take_own(cpu, here);
+        place::put_home(thread, here, Arrival::Yielding);
+        return next;
+    }
+    place::put_home(thread, here, Arrival::Ready);
+    None
 }
 
 /// A thread left its processor to sleep: it is asleep, unless somebody woke it while it was leaving.
 fn settle(thread: Arc<Thread>, here: usize) {
     if !thread.change_state(State::Sleeping, State::Asleep) {
-        place::put_home(thread, here);
+        place::put_home(thread, here, Arrival::Woken);
     }
 }
 
 /// Back to the loop; returns when a loop gives `current` a processor again, which may be another one.
 fn switch_away(current: &Arc<Thread>) {
+    switch_from(CPUS.get(), current);
+}
+
+/// As [`switch_away`], for one who knows this processor.
+#[inline]
+fn switch_from(cpu: &Cpu, current: &Arc<Thread>) {
     sync::assert_none_held();
     current.registers.lock().save();
-    platform::thread::switch(&current.kernel, CPUS.get().own());
+    platform::thread::switch(&current.kernel, cpu.own());
 }
 
 /// `thread` has a turn on processor `here` from now on. Who alerts it or changes where it may run, and did not see before the
 /// fence that it runs here, is seen by it after the fence (`notify`). A turn that was forbidden meanwhile is over at once.
 fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
-    cpu.be_patient_until(u64::MAX);
-    cpu.turn_end.store(now + cpu.turn_ticks(), Ordering::Relaxed);
+    cpu.begin_turn(&thread.scheduling, now);
     fence(Ordering::SeqCst);
     if !thread.scheduling.may_run_on(here) {
         cpu.turn_end.store(LEAVE_NOW, Ordering::Relaxed);

@@ -55,7 +55,6 @@ pub(super) fn move_away(thread: &Thread) {
     let processor = thread.scheduling.home();
     let cpu = CPUS.of(processor);
     if processor != cpu::number() && !thread.scheduling.may_run_on(processor) && cpu.runs(thread) {
-        cpu.forbid_turn();
         interrupt_and_wait(1 << processor);
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! * A thread that becomes runnable queues here, if it may: whoever made it runnable is about to sleep as often as not, and what
 //!   the two exchange is in this cache.
-//! * A processor that finds its queue empty takes the thread that has waited longest from another queue. One that idles is
+//! * A processor that finds its queue empty takes the thread that is due first from another queue. One that idles is
 //!   called to do so when two wait here, when an interrupt made a thread runnable, and when one has waited for
 //!   [`PATIENCE_NANOS`]. Nobody waits for it: whoever comes first takes the thread.
-//! * At the end of a turn, a thread moves to the queue where fewer compete, or as few: so nine busy threads on four processors
-//!   share them evenly, though no processor ever idles.
+//! * While somebody idles, a thread that came to wait is left to them for twice that time before it ends a turn here.
+//! * When it has used the time of a turn, a thread that has to leave moves to the queue where fewer compete, or as few: so nine
+//!   busy threads on four processors share them evenly, though no processor ever idles. Who has to leave sooner stays: a sleeper
+//!   wakes, works and is gone.
 //!
 //! No processor idles while a thread waits that it may run (but for [`PATIENCE_NANOS`]). A processor that is about to idle says
 //! so in [`IDLE`], and only then looks at all queues; whoever queues a thread behind one that runs looks at [`IDLE`] after that,
@@ -23,8 +25,9 @@
 //! waits is sent away by whoever takes it from the queue; one that runs is interrupted, and leaves on the way out of the
 //! interrupt (`notify::move_away`), or right after the switch if it had only just been chosen (`begin_turn`).
 
-use super::cpu::{CPUS, Cpu};
-use super::{notify, set_alarm_of};
+use super::cpu::{CPUS, Cpu, Place};
+use super::notify;
+use super::share::Arrival;
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
@@ -67,16 +70,47 @@ pub(super) fn end_idle(here: usize) {
 }
 
 /// Queues a thread that can run, and sees to it that somebody runs it soon.
-pub(super) fn enqueue(thread: Arc<Thread>) {
+#[inline]
+pub(super) fn enqueue(thread: Arc<Thread>, arrival: Arrival) {
     let here = cpu::number();
-    let to = choose(&thread, here);
-    put(thread, to, here);
+    if !thread.scheduling.may_run_on(here) {
+        return enqueue_elsewhere(thread, here, arrival);
+    }
+    let home = thread.scheduling.home();
+    if home != here {
+        move_to(&thread, home, here);
+    }
+    put_here(thread, here, arrival);
 }
 
-/// Queues a thread that left processor `here` with its turn over, or because it may not stay.
-pub(super) fn put_home(thread: Arc<Thread>, here: usize) {
+/// A thread that may not run on this processor goes to one that idles, if there is one: the one it ran on last if that does.
+#[cold]
+fn enqueue_elsewhere(thread: Arc<Thread>, here: usize, arrival: Arrival) {
+    let (allowed, home) = (thread.scheduling.allowed(), thread.scheduling.home());
+    let idle = IDLE.load(Ordering::Relaxed) & allowed;
+    let to = claim(idle, home).unwrap_or_else(|| least_loaded(allowed, here));
+    if home != to {
+        move_to(&thread, home, to);
+    }
+    put(thread, to, here, arrival);
+}
+
+/// Queues a thread that has left processor `here`, there or where it is to go.
+#[inline]
+pub(super) fn put_home(thread: Arc<Thread>, here: usize, arrival: Arrival) {
     let home = thread.scheduling.home();
-    put(thread, home, here);
+    if home != here {
+        move_to(&thread, here, home);
+    }
+    put(thread, home, here, arrival);
+}
+
+/// Takes a thread that does not run from one processor to another.
+#[cold]
+fn move_to(thread: &Thread, from: usize, to: usize) {
+    let share = |processor| &CPUS.of(processor).share;
+    share(from).hand_over(&thread.scheduling, share(to));
+    thread.scheduling.set_home(to);
 }
 
 /// Says where `thread`, whose turn on processor `here` is over, is to run next.
@@ -111,24 +145,6 @@ fn call_one_of(idle: u64, here: usize) {
     }
 }
 
-/// A processor for a thread that became runnable on processor `here`.
-#[inline]
-fn choose(thread: &Thread, here: usize) -> usize {
-    if thread.scheduling.may_run_on(here) {
-        here
-    } else {
-        choose_elsewhere(thread, here)
-    }
-}
-
-/// One that idles, if there is one: the one it ran on last if that does.
-#[cold]
-fn choose_elsewhere(thread: &Thread, here: usize) -> usize {
-    let allowed = thread.scheduling.allowed();
-    let idle = IDLE.load(Ordering::Relaxed) & allowed;
-    claim(idle, thread.scheduling.home()).unwrap_or_else(|| least_loaded(allowed, here))
-}
-
 /// Takes one processor of the set `idle` out of [`IDLE`], `preferred` if it is there. `None` if all of them woke meanwhile, or
 /// there was none.
 fn claim(idle: u64, preferred: usize) -> Option<usize> {
@@ -161,45 +177,50 @@ fn load(processor: usize) -> usize {
 }
 
 #[inline]
-fn put(thread: Arc<Thread>, to: usize, here: usize) {
-    thread.scheduling.set_home(to);
-    let is_first = CPUS.of(to).push(thread);
+fn put(thread: Arc<Thread>, to: usize, here: usize, arrival: Arrival) {
     if to == here {
-        settle_here(is_first, here);
-    } else if is_first {
+        put_here(thread, here, arrival);
+    } else if CPUS.of(to).push(thread, arrival).is_first {
         // It idles, or must end the turn of what it runs in time.
         notify::interrupt(to);
     }
 }
 
-/// A thread was queued here. If another runs, its turn gets an end, and those who idle are called, at once or later.
+/// Queues a thread here. If another runs, its turn gets an end, and those who idle are called, at once or later.
 #[inline]
-fn settle_here(is_first: bool, here: usize) {
+fn put_here(thread: Arc<Thread>, here: usize, arrival: Arrival) {
     let cpu = CPUS.of(here);
+    let place = cpu.push(thread, arrival);
     if !cpu.has_turn() {
         return;
     }
     fence(Ordering::SeqCst);
     let idle = IDLE.load(Ordering::Relaxed) & !(1 << here);
-    if idle != 0 {
-        call_soon(idle, is_first, here);
-    }
-    if is_first {
-        set_alarm_of(cpu);
+    let least = if idle != 0 {
+        call_soon(idle, &place, here)
+    } else {
+        0
+    };
+    if cpu.heed(&place, least) {
+        // Taken on the way to EL0, and sooner than the alarm.
+        notify::interrupt(here);
     }
 }
 
+/// Calls one of those who idle, at once or later. Until when it has time to come before the turn ends.
 #[cold]
-fn call_soon(idle: u64, is_first: bool, here: usize) {
-    if is_first {
-        CPUS.of(here)
-            .be_patient_until(timer::ticks() + timer::nanos_to_ticks(PATIENCE_NANOS));
+fn call_soon(idle: u64, place: &Place, here: usize) -> u64 {
+    let patience = timer::nanos_to_ticks(PATIENCE_NANOS);
+    let now = timer::ticks();
+    if place.is_alone {
+        CPUS.of(here).be_patient_until(now + patience);
     } else {
         call_one_of(idle, here);
     }
+    now + 2 * patience
 }
 
-/// The thread that has waited longest for this processor, and may run here.
+/// The thread that is due first of those that wait for this processor, and may run here.
 #[inline]
 pub(super) fn take_own(cpu: &Cpu, here: usize) -> Option<Arc<Thread>> {
     loop {
@@ -214,16 +235,18 @@ pub(super) fn take_own(cpu: &Cpu, here: usize) -> Option<Arc<Thread>> {
 /// The affinity of a thread was changed while it waited.
 #[cold]
 fn send_away(thread: Arc<Thread>) {
-    enqueue(thread);
+    enqueue(thread, Arrival::Ready);
 }
 
 /// Moves a thread from another processor's queue to that of processor `here`; whether there was one.
 pub(super) fn steal(cpu: &Cpu, here: usize) -> bool {
     let others = online() & !(1 << here);
-    let taken = from(others, here + 1).find_map(|other| CPUS.of(other).give_to(here));
-    let Some(thread) = taken else { return false };
+    let give = |other| CPUS.of(other).give_to(here).map(|thread| (thread, other));
+    let Some((thread, other)) = from(others, here + 1).find_map(give) else {
+        return false;
+    };
     cpu.counters.steals.add_one();
-    thread.scheduling.set_home(here);
-    cpu.push(thread);
+    move_to(&thread, other, here);
+    cpu.push(thread, Arrival::Ready);
     true
 }

@@ -1,4 +1,4 @@
-//! Scheduling policies: sched(7). There is one, round robin without priorities, which is called `SCHED_OTHER`.
+//! Scheduling policies: sched(7). There is one, equal shares without priorities, which is called `SCHED_OTHER`.
 
 use super::process::meant;
 use crate::scheduler::TURN_NANOS;
@@ -11,7 +11,7 @@ use abi::time::TimeSpec;
 /// The priorities of `SCHED_FIFO` and `SCHED_RR` on Linux.
 const REAL_TIME: (usize, usize) = (1, 99);
 
-/// sched_getscheduler(2): round robin without priorities, `SCHED_OTHER`.
+/// sched_getscheduler(2): equal shares without priorities, `SCHED_OTHER`.
 pub fn sched_getscheduler(current: &Thread, pid: u64) -> Result<usize, Errno> {
     meant(current, pid)?;
     Ok(SCHED_NORMAL as usize)

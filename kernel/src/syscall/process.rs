@@ -186,7 +186,7 @@ pub fn getpriority(current: &Thread, which: u64, who: u64) -> Result<usize, Errn
     Ok((20 - i32::from(nicest.ok_or(Errno::ESRCH)?)) as usize)
 }
 
-/// setpriority(2). The value is kept and shown; round robin does not look at it.
+/// setpriority(2). The value is kept and shown; the scheduler does not look at it.
 pub fn setpriority(current: &Thread, which: u64, who: u64, value: u64) -> Result<usize, Errno> {
     let value = (value as i32).clamp(-20, 19) as i8;
     let own = current.process.credentials();
