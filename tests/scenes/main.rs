@@ -18,6 +18,7 @@ mod program;
 mod pthreads;
 mod ram;
 mod sdcard;
+mod shares;
 mod shell;
 mod soak;
 mod storm;
@@ -45,6 +46,7 @@ fn all() -> Vec<Scene> {
         cores::SCENES,
         storm::SCENES,
         threads::SCENES,
+        shares::SCENES,
         pthreads::SCENES,
         parallel_files::SCENES,
         soak::SCENES,
