@@ -1,8 +1,9 @@
 //! Error numbers: errno(3), `include/uapi/asm-generic/errno-base.h` and `errno.h`.
 
-/// An error number as a system call reports it. Never 0.
+/// An error number as a system call reports it. Never 0. As wide as a register, so that a `Result<usize, Errno>` is returned
+/// in two of them and not by way of memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Errno(u16);
+pub struct Errno(u64);
 
 /// Writes one constant for each error and the table from which [`Errno::name`] answers.
 macro_rules! errors {
@@ -32,7 +33,7 @@ macro_rules! errors {
             /// The error of that number; `None` for a number that Linux does not define.
             pub const fn from_number(number: u16) -> Option<Errno> {
                 match number {
-                    $($number)|* => Some(Errno(number)),
+                    $($number)|* => Some(Errno(number as u64)),
                     _ => None,
                 }
             }
@@ -200,12 +201,12 @@ impl Errno {
 
     /// The number itself, positive.
     pub const fn number(self) -> u16 {
-        self.0
+        self.0 as u16
     }
 
     /// The value of x0 at the return of a failed system call: the negated number.
     pub const fn to_return(self) -> u64 {
-        (self.0 as u64).wrapping_neg()
+        self.0.wrapping_neg()
     }
 
     /// The error that the return value of a system call carries; `None` if the call succeeded.

@@ -3,17 +3,17 @@
 use abi::{Errno, nr};
 
 use super::{
-    arguments, attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, size,
-    stat, sync, xattr,
+    arguments, attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, refuse,
+    size, stat, sync, xattr,
 };
 use crate::fs::LastLink;
 use crate::thread::Thread;
 use platform::user::UserContext;
 
-/// Makes the call if it is one on files.
-pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Option<Result<usize, Errno>> {
+/// Makes the call if it is one on files; there is no other left.
+pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Result<usize, Errno> {
     let [a, b, c, d, e, f] = arguments(context);
-    Some(match number {
+    match number {
         // Opening and closing
         nr::OPENAT => open::openat(current, a as i32, b, c as u32, d as u32),
         nr::CLOSE => open::close(current, a as i32),
@@ -97,6 +97,6 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Optio
         nr::SYNCFS => sync::syncfs(current, a as i32),
         nr::FADVISE64 => sync::fadvise64(current, a as i32, c as i64, d as u32),
 
-        _ => return None,
-    })
+        _ => Err(refuse(current, number)),
+    }
 }

@@ -183,7 +183,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::SCHED_RR_GET_INTERVAL => policy::sched_rr_get_interval(current, a, b),
         nr::REBOOT => system::reboot(current, arguments(context)),
 
-        number => files::dispatch(current, number, context).unwrap_or_else(|| Err(refuse(current, number))),
+        number => files::dispatch(current, number, context),
     }
 }
 
