@@ -120,16 +120,11 @@ fn check_range(at: u64, len: usize) -> Result<(), Errno> {
 }
 
 /// Repeats a copy from where it faulted until all of it is done.
-fn all_of(copy: impl FnMut(usize) -> Result<(), UserFault>) -> Result<(), Errno> {
-    most_of(copy).map_err(|(error, _)| error)
-}
-
-/// Repeats a copy from where it faulted; if a fault cannot be served: why, and how many bytes were copied before.
-fn most_of(mut copy: impl FnMut(usize) -> Result<(), UserFault>) -> Result<(), (Errno, usize)> {
+fn all_of(mut copy: impl FnMut(usize) -> Result<(), UserFault>) -> Result<(), Errno> {
     let mut done = 0;
     while let Err(fault) = copy(done) {
         done += fault.done;
-        serve(&fault).map_err(|error| (error, done))?;
+        serve(&fault)?;
     }
     Ok(())
 }
@@ -178,8 +173,21 @@ pub trait Sink {
     fn room(&self) -> usize;
     /// Puts bytes; how many.
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno>;
+    /// Puts bytes that lie in a frame, for one who holds a lock; how many. It may stop before the end of the room, and does so
+    /// in front of a `fault`, which the caller serves when it has released the lock. None are put only there.
+    fn try_put_frame(
+        &mut self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+        fault: &mut Option<UserFault>,
+    ) -> usize;
     /// Puts bytes that lie in a frame; how many.
-    fn put_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno>;
+    fn put_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
+        transfer(len, |moved, fault| {
+            self.try_put_frame(frame, offset + moved, len - moved, fault)
+        })
+    }
 }
 
 /// Where the bytes of a write come from. Each call gives as much as it can, as [`Sink`] takes.
@@ -188,8 +196,42 @@ pub trait Source {
     fn left(&self) -> usize;
     /// Takes bytes; how many.
     fn take(&mut self, into: &mut [u8]) -> Result<usize, Errno>;
+    /// Takes bytes into a frame, for one who holds a lock, as [`Sink::try_put_frame`] puts them.
+    fn try_take_into_frame(
+        &mut self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+        fault: &mut Option<UserFault>,
+    ) -> usize;
     /// Takes bytes into a frame; how many.
-    fn take_into_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno>;
+    fn take_into_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
+        transfer(len, |moved, fault| {
+            self.try_take_into_frame(frame, offset + moved, len - moved, fault)
+        })
+    }
+}
+
+/// Moves up to `most` bytes by `step(bytes already moved, fault)`, which says how many it moved, and serves the faults that
+/// stop it.
+fn transfer(
+    most: usize,
+    mut step: impl FnMut(usize, &mut Option<UserFault>) -> usize,
+) -> Result<usize, Errno> {
+    scheduler::pause()?;
+    let mut moved = 0;
+    while moved < most {
+        let mut fault = None;
+        let len = step(moved, &mut fault);
+        moved += len;
+        match fault.as_ref().map_or(Ok(()), serve) {
+            Err(error) if moved == 0 => return Err(error),
+            Err(_) => break,
+            Ok(()) if len == 0 && fault.is_none() => break,
+            Ok(()) => {}
+        }
+    }
+    Ok(moved)
 }
 
 /// User memory as a place to read to or write from: one range, or the list of readv(2).
@@ -246,68 +288,81 @@ impl UserBuffer {
         Some((self.at, self.len.min(most)))
     }
 
-    /// Moves up to `most` bytes by `copy(user address, bytes already moved, length)`, range by range.
-    fn transfer(
+    /// Moves up to `most` bytes of one range by `copy(user address, length)`; how many. What stopped it is left in `fault`.
+    #[inline]
+    fn move_piece(
         &mut self,
         most: usize,
-        mut copy: impl FnMut(VirtAddr, usize, usize) -> Result<(), UserFault>,
-    ) -> Result<usize, Errno> {
-        scheduler::pause()?;
-        let mut moved = 0;
-        while moved < most {
-            let Some((at, len)) = self.next(most - moved) else {
-                break;
-            };
-            let outcome = check_range(at, len).map_err(|error| (error, 0));
-            let outcome =
-                outcome.and_then(|()| most_of(|done| copy(offset(at, done), moved + done, len - done)));
-            let done = outcome.map_or_else(|(_, done)| done, |()| len);
-            self.at = self.at.wrapping_add(done as u64);
-            self.len -= done;
-            self.left -= done;
-            moved += done;
-            match outcome {
-                Err((error, _)) if moved == 0 => return Err(error),
-                Err(_) => break,
-                Ok(()) => {}
-            }
+        fault: &mut Option<UserFault>,
+        copy: impl FnOnce(VirtAddr, usize) -> Result<(), UserFault>,
+    ) -> usize {
+        let Some((at, len)) = self.next(most) else {
+            return 0;
+        };
+        let mut done = len;
+        if let Err(stop) = copy(VirtAddr(at), len) {
+            done = stop.done;
+            *fault = Some(stop);
         }
-        Ok(moved)
+        self.at = self.at.wrapping_add(done as u64);
+        self.len -= done;
+        self.left -= done;
+        done
     }
 }
 
 impl Sink for UserBuffer {
+    #[inline]
     fn room(&self) -> usize {
         self.left
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        self.transfer(bytes.len(), |to, moved, len| {
-            user_copy::copy_to_user(to, &bytes[moved..moved + len])
+        transfer(bytes.len(), |moved, fault| {
+            let rest = &bytes[moved..];
+            self.move_piece(rest.len(), fault, |to, len| {
+                user_copy::copy_to_user(to, &rest[..len])
+            })
         })
     }
 
-    fn put_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
-        self.transfer(len, |to, moved, len| {
-            user_copy::copy_frame_to_user(to, frame, offset + moved, len)
+    fn try_put_frame(
+        &mut self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+        fault: &mut Option<UserFault>,
+    ) -> usize {
+        self.move_piece(len, fault, |to, len| {
+            user_copy::copy_frame_to_user(to, frame, offset, len)
         })
     }
 }
 
 impl Source for UserBuffer {
+    #[inline]
     fn left(&self) -> usize {
         self.left
     }
 
     fn take(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
-        self.transfer(into.len(), |from, moved, len| {
-            user_copy::copy_from_user(&mut into[moved..moved + len], from)
+        transfer(into.len(), |moved, fault| {
+            let rest = &mut into[moved..];
+            self.move_piece(rest.len(), fault, |from, len| {
+                user_copy::copy_from_user(&mut rest[..len], from)
+            })
         })
     }
 
-    fn take_into_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
-        self.transfer(len, |from, moved, len| {
-            user_copy::copy_frame_from_user(frame, offset + moved, from, len)
+    fn try_take_into_frame(
+        &mut self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+        fault: &mut Option<UserFault>,
+    ) -> usize {
+        self.move_piece(len, fault, |from, len| {
+            user_copy::copy_frame_from_user(frame, offset, from, len)
         })
     }
 }
@@ -342,9 +397,15 @@ impl Sink for KernelBuffer<'_> {
         Ok(part.len())
     }
 
-    fn put_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
+    fn try_put_frame(
+        &mut self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+        _fault: &mut Option<UserFault>,
+    ) -> usize {
         let part = self.part(len);
         platform::frame::read(frame, offset, part);
-        Ok(part.len())
+        part.len()
     }
 }

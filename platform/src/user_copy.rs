@@ -39,14 +39,14 @@ unsafe extern "C" {
     fn user_compare_exchange_u32(at: u64, old: u32, new: u32) -> Pair;
 }
 
-/// Checks that the range lies in the user half before any of it is touched.
+/// Checks that the range lies in the user half before any of it is touched. The fault is at the first byte beyond.
 #[inline]
 fn check_range(start: VirtAddr, len: usize, access: Access) -> Result<(), UserFault> {
     if start.0 <= USER_END && len as u64 <= USER_END - start.0 {
         return Ok(());
     }
     let abort = Abort {
-        address: start,
+        address: VirtAddr(start.0.max(USER_END)),
         access,
         cause: AbortCause::Translation,
     };

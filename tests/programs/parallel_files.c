@@ -251,15 +251,20 @@ static void storm_of_appends(void) {
     CHECK(mixed == 0 && unlink("/tmp/appended") == 0);
 }
 
-// Many write to one pipe, many read from it: every record comes out once and whole.
+// Many write to one pipe, many read from it: every record comes out once and whole, also where the kernel has to make half
+// of the memory that it lies in ready first.
 static int ends[2];
 static void through_pipe(int worker) {
-    int record[16];
+    const size_t page = 4096, size = 16 * sizeof(int);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(pages != MAP_FAILED);
+    int *record = (int *)(pages + page - size / 2);
     if (worker & 1) {
         close(ends[0]);
         for (int round = 0; round < rounds; round++) {
             for (int i = 0; i < 16; i++) record[i] = worker * rounds + round;
-            CHECK(write(ends[1], record, sizeof record) == sizeof record);
+            if (round % 3 == 0) CHECK(madvise(pages + page, page, MADV_DONTNEED) == 0);
+            CHECK(write(ends[1], record, size) == (ssize_t)size);
         }
         return;
     }
@@ -269,9 +274,10 @@ static void through_pipe(int worker) {
     for (;;) {
         struct pollfd poll_for = {.fd = ends[0], .events = POLLIN};
         if (worker & 2) CHECK(poll(&poll_for, 1, -1) == 1);
-        ssize_t got = read(ends[0], record, sizeof record);
+        if (count % 3 == 0) CHECK(madvise(pages + page, page, MADV_DONTNEED) == 0);
+        ssize_t got = read(ends[0], record, size);
         if (got == 0) break;
-        CHECK(got == sizeof record);
+        CHECK(got == (ssize_t)size);
         for (int i = 1; i < 16; i++) board->odd += record[i] != record[0];
         sum += record[0], count++;
     }

@@ -2,6 +2,7 @@
 
 use abi::Errno;
 use mm::Frame;
+use platform::user_copy::UserFault;
 
 use crate::user_memory::Source;
 
@@ -27,9 +28,15 @@ impl Source for Bytes<'_> {
         Ok(taken.len())
     }
 
-    fn take_into_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
+    fn try_take_into_frame(
+        &mut self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+        _fault: &mut Option<UserFault>,
+    ) -> usize {
         let taken = self.next(len);
         platform::frame::write(frame, offset, taken);
-        Ok(taken.len())
+        taken.len()
     }
 }

@@ -58,7 +58,7 @@ pub trait Object: Send + Sync {
         Err(Errno::EINVAL)
     }
 
-    /// Whether there is a position.
+    /// Whether there is a position; always the same.
     fn positioning(&self) -> Positioning {
         Positioning::Stream
     }

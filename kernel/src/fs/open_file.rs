@@ -42,6 +42,7 @@ pub struct OpenFile {
     /// Which name it was opened by.
     pub dentry: Arc<Dentry>,
     object: Arc<dyn Object>,
+    positioning: Positioning,
     flags: AtomicU32,
     position: AtomicU64,
     turn: Turn,
@@ -89,6 +90,7 @@ impl OpenFile {
         let flags = AtomicU32::new(flags & !OPEN_ONLY);
         OpenFile {
             dentry,
+            positioning: object.positioning(),
             object,
             flags,
             position: AtomicU64::new(0),
@@ -158,7 +160,7 @@ impl OpenFile {
 
     /// Does one transfer at the shared position; nobody else moves it meanwhile.
     fn at_position(&self, transfer: impl FnOnce(&mut Io) -> Result<usize, Errno>) -> Result<usize, Errno> {
-        if self.object.positioning() != Positioning::Bytes {
+        if self.positioning != Positioning::Bytes {
             return transfer(&mut self.io(0));
         }
         let _turn = self.turn.take()?;
@@ -187,7 +189,7 @@ impl OpenFile {
     }
 
     fn check_positioned(&self) -> Result<(), Errno> {
-        if self.object.positioning() == Positioning::Stream {
+        if self.positioning == Positioning::Stream {
             Err(Errno::ESPIPE)
         } else {
             Ok(())
@@ -196,7 +198,7 @@ impl OpenFile {
 
     /// lseek(2). `ESPIPE`, `EINVAL`, `ENXIO`.
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        match self.object.positioning() {
+        match self.positioning {
             Positioning::Stream => return Err(Errno::ESPIPE),
             Positioning::Ignored => return Ok(0),
             Positioning::Bytes => {}

@@ -1,22 +1,23 @@
 //! Pipes: pipe(7). A ring of 16 page frames; bytes are numbered since the pipe's beginning, `head..tail` are in it.
 //!
-//! Bytes are copied between user memory and a frame with no spin lock held: the [`Turn`]s keep other readers and other
-//! writers out meanwhile. The reader alone moves `head` and gives frames back, the writer alone moves `tail` and puts
-//! frames in, so neither pulls a frame from under the other.
+//! Bytes are copied between user memory and the frames with the pipe's lock held, at most [`PIPE_BUF`] at once, by copies that
+//! give up at a fault. Who has to serve one leaves the pipe in the middle of its transfer ([`State::is_reader_away`],
+//! [`State::is_writer_away`]), and nobody else begins one that way until it is back: what is written or read together stays
+//! together.
 
 mod end;
+mod transfer;
 
 use alloc::sync::Arc;
 
 use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::PIPE_BUF;
-use abi::signal::Signal;
 use end::PipeEnd;
-use mm::{Frame, PAGE_SIZE};
+use mm::{Frame, NoMemory, PAGE_SIZE};
+use transfer::{Step, Transfer};
 
 use super::object::Object;
-use super::turn::Turn;
 use crate::memory::FrameHandle;
 use crate::user_memory::{Sink, Source};
 use crate::wait::WaitQueue;
@@ -28,11 +29,9 @@ pub const CAPACITY: usize = SLOTS * PAGE_SIZE;
 /// A pipe.
 pub struct Pipe {
     state: Mutex<State, { rank::PIPE }>,
-    reader: Turn,
-    writer: Turn,
-    /// Woken when there is something to read, or the last writer went.
+    /// Woken when there is something to read, the last writer went, or a reader came back.
     readable: WaitQueue,
-    /// Woken when there is room, or the last reader went.
+    /// Woken when there is room, the last reader went, or a writer came back.
     writable: WaitQueue,
     /// Woken when an end is opened.
     opened: WaitQueue,
@@ -49,6 +48,11 @@ struct State {
     /// How often an end was opened, for opens that wait for the other end.
     reader_opens: u64,
     writer_opens: u64,
+    /// A reader, a writer left in the middle of a transfer to serve a fault.
+    is_reader_away: bool,
+    is_writer_away: bool,
+    /// What that writer has already put behind `tail`; nobody reads it before all of it is there.
+    ahead: u64,
 }
 
 /// Which way an open end goes.
@@ -84,11 +88,12 @@ impl Pipe {
             writers: 0,
             reader_opens: 0,
             writer_opens: 0,
+            is_reader_away: false,
+            is_writer_away: false,
+            ahead: 0,
         };
         Arc::new(Pipe {
             state: Mutex::new(state),
-            reader: Turn::new(),
-            writer: Turn::new(),
             readable: WaitQueue::new(),
             writable: WaitQueue::new(),
             opened: WaitQueue::new(),
@@ -146,160 +151,84 @@ impl Pipe {
         Ok(end)
     }
 
-    /// The next bytes to read: frame, offset, length.
-    fn readable_piece(&self, wanted: usize) -> Option<(Frame, usize, usize)> {
-        let state = self.state.lock();
-        let offset = state.head as usize % PAGE_SIZE;
-        let len = state.len().min(PAGE_SIZE - offset).min(wanted);
-        let frame = state.slots[slot(state.head)].as_ref()?.frame();
-        (len > 0).then_some((frame, offset, len))
+    /// read(2): waits for bytes and takes what is there.
+    fn read(&self, is_nonblocking: bool, to: &mut dyn Sink) -> Result<usize, Errno> {
+        let mut transfer = Transfer::of(to.room());
+        let take = |transfer: &mut Transfer| self.take_bytes(to, transfer);
+        let result = transfer.run(&self.readable, is_nonblocking, take);
+        if transfer.is_away() {
+            self.state.lock().is_reader_away = false;
+            self.readable.wake_all();
+        }
+        result
     }
 
-    /// The next bytes to write: frame, offset, length; `None` if there is no room. `ENOMEM`.
-    fn writable_piece(&self, wanted: usize) -> Result<Option<(Frame, usize, usize)>, Errno> {
+    /// write(2): waits for room until all is written. At most [`PIPE_BUF`] bytes are written together or not at all.
+    fn write(&self, is_nonblocking: bool, from: &mut dyn Source) -> Result<usize, Errno> {
+        let mut transfer = Transfer::of(from.left());
+        let together = if transfer.left <= PIPE_BUF {
+            transfer.left
+        } else {
+            1
+        };
+        let put = |transfer: &mut Transfer| self.put_bytes(from, together, transfer);
+        let result = transfer.run(&self.writable, is_nonblocking, put);
+        if transfer.is_away() {
+            self.state.lock().forget_writer();
+            self.writable.wake_all();
+        }
+        result
+    }
+
+    /// Reads the next bytes, of one page at most, and wakes writers if there was little room. `None` if there are none yet.
+    fn take_bytes(&self, to: &mut dyn Sink, transfer: &mut Transfer) -> Option<Step> {
         let mut state = self.state.lock();
-        let offset = state.tail as usize % PAGE_SIZE;
-        let len = state.room().min(PAGE_SIZE - offset).min(wanted);
-        if len == 0 {
-            return Ok(None);
+        let was_away = transfer.is_away();
+        if state.is_reader_away && !was_away {
+            return None;
         }
-        let index = slot(state.tail);
-        if state.slots[index].is_none() {
-            state.slots[index] = match state.spare.take() {
-                Some(spare) => Some(spare),
-                None => Some(FrameHandle::allocate().map_err(|_| Errno::ENOMEM)?),
-            };
-        }
-        Ok(state.slots[index]
-            .as_ref()
-            .map(|frame| (frame.frame(), offset, len)))
-    }
-
-    /// Reads what is there, up to the room in `to`, and wakes writers if there was little room. The caller holds the
-    /// reader's turn.
-    fn take_bytes(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let (mut done, mut was_tight) = (0, false);
-        while to.room() > 0
-            && let Some((frame, offset, len)) = self.readable_piece(to.room())
-        {
-            match to.put_frame(frame, offset, len) {
-                Ok(copied) => {
-                    done += copied;
-                    let (given_back, tight) = {
-                        let mut state = self.state.lock();
-                        let tight = state.room() < PIPE_BUF;
-                        (state.consume(copied), tight)
-                    };
-                    was_tight |= tight;
-                    drop(given_back);
-                    if copied < len {
-                        break;
-                    }
-                }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
+        let Some((frame, offset, len)) = state.first_bytes(transfer.left) else {
+            return (transfer.done > 0 || state.writers == 0).then_some(Step::End);
+        };
+        let was_tight = state.room() < PIPE_BUF;
+        transfer.fault = None;
+        let copied = to.try_put_frame(frame, offset, len, &mut transfer.fault);
+        transfer.note(copied);
+        let emptied = state.consume(copied);
+        state.is_reader_away = transfer.is_away();
+        drop(state);
+        drop(emptied);
         if was_tight {
             self.writable.wake_all();
         }
-        Ok(done)
+        if was_away {
+            self.readable.wake_all();
+        }
+        Some(transfer.step())
     }
 
-    /// Writes what there is room for, up to what is left in `from`, and wakes readers if there was nothing to read. The
-    /// caller holds the writer's turn.
-    fn put_bytes(&self, from: &mut dyn Source) -> Result<usize, Errno> {
-        let (mut done, mut was_empty) = (0, false);
-        let result = loop {
-            if from.left() == 0 {
-                break Ok(());
-            }
-            let moved = self.writable_piece(from.left()).and_then(|piece| match piece {
-                Some((frame, offset, len)) => from.take_into_frame(frame, offset, len),
-                None => Ok(0),
-            });
-            match moved {
-                Ok(0) => break Ok(()),
-                Ok(copied) => {
-                    let mut state = self.state.lock();
-                    was_empty |= state.len() == 0;
-                    state.tail += copied as u64;
-                    done += copied;
-                }
-                Err(error) => break Err(error),
-            }
-        };
+    /// Writes what there is room for, [`PIPE_BUF`] bytes at most, and wakes readers if there was nothing to read. `None` if there
+    /// is no room yet for what must be written `together`.
+    fn put_bytes(&self, from: &mut dyn Source, together: usize, transfer: &mut Transfer) -> Option<Step> {
+        let mut state = self.state.lock();
+        let was_away = transfer.is_away();
+        if state.readers == 0 {
+            return Some(Step::NoReader);
+        }
+        if state.is_writer_away && !was_away || state.room() < together.min(transfer.left) {
+            return None;
+        }
+        let was_empty = state.len() == 0;
+        let step = state.fill(from, transfer);
+        state.is_writer_away = transfer.is_away();
+        drop(state);
         if was_empty {
             self.readable.wake_all();
         }
-        if done > 0 { Ok(done) } else { result.map(|()| 0) }
-    }
-
-    fn read(&self, is_nonblocking: bool, to: &mut dyn Sink) -> Result<usize, Errno> {
-        if to.room() == 0 {
-            return Ok(0);
+        if was_away {
+            self.writable.wake_all();
         }
-        loop {
-            {
-                let _turn = self.reader.take()?;
-                let done = self.take_bytes(to)?;
-                if done > 0 {
-                    return Ok(done);
-                }
-            }
-            let is_changed = || {
-                let state = self.state.lock();
-                (state.len() > 0 || state.writers == 0).then_some(state.len() > 0)
-            };
-            let has_bytes = if is_nonblocking {
-                is_changed().ok_or(Errno::EAGAIN)?
-            } else {
-                self.readable.wait_until(is_changed)?
-            };
-            if !has_bytes {
-                return Ok(0);
-            }
-        }
-    }
-
-    fn write(&self, is_nonblocking: bool, from: &mut dyn Source) -> Result<usize, Errno> {
-        let mut done = 0;
-        while from.left() > 0 {
-            match self.write_some(is_nonblocking, from) {
-                Ok(copied) => done += copied,
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(done)
-    }
-
-    /// Waits for room and fills it. At most [`PIPE_BUF`] bytes are written at once or not at all.
-    fn write_some(&self, is_nonblocking: bool, from: &mut dyn Source) -> Result<usize, Errno> {
-        let needed = if from.left() <= PIPE_BUF { from.left() } else { 1 };
-        loop {
-            {
-                let _turn = self.writer.take()?;
-                let (readers, room) = {
-                    let state = self.state.lock();
-                    (state.readers, state.room())
-                };
-                if readers == 0 {
-                    super::raise(Signal::SIGPIPE);
-                    return Err(Errno::EPIPE);
-                }
-                if room >= needed {
-                    return self.put_bytes(from);
-                }
-            }
-            if is_nonblocking {
-                return Err(Errno::EAGAIN);
-            }
-            self.writable.wait_until(|| {
-                let state = self.state.lock();
-                (state.room() >= needed || state.readers == 0).then_some(())
-            })?;
-        }
+        Some(step)
     }
 
     fn close(&self, direction: Direction) {
@@ -328,6 +257,55 @@ impl State {
         CAPACITY - self.len()
     }
 
+    /// The next bytes to read: frame, offset, length.
+    fn first_bytes(&self, wanted: usize) -> Option<(Frame, usize, usize)> {
+        let offset = self.head as usize % PAGE_SIZE;
+        let len = self.len().min(PAGE_SIZE - offset).min(wanted);
+        let frame = self.slots[slot(self.head)].as_ref()?.frame();
+        (len > 0).then_some((frame, offset, len))
+    }
+
+    /// The frame to put the byte of that number into.
+    fn frame_at(&mut self, position: u64) -> Result<Frame, NoMemory> {
+        let place = &mut self.slots[slot(position)];
+        if let Some(frame) = place {
+            return Ok(frame.frame());
+        }
+        let fresh = match self.spare.take() {
+            Some(spare) => spare,
+            None => FrameHandle::allocate()?,
+        };
+        Ok(place.insert(fresh).frame())
+    }
+
+    /// Writes what there is room for, [`PIPE_BUF`] bytes at most: all of them, or none yet.
+    fn fill(&mut self, from: &mut dyn Source, transfer: &mut Transfer) -> Step {
+        let count = transfer.left.min(PIPE_BUF).min(self.room());
+        transfer.fault = None;
+        while self.ahead < count as u64 {
+            let at = self.tail + self.ahead;
+            let Ok(frame) = self.frame_at(at) else {
+                self.ahead = 0;
+                return Step::NoMemory;
+            };
+            let offset = at as usize % PAGE_SIZE;
+            let len = (count - self.ahead as usize).min(PAGE_SIZE - offset);
+            self.ahead += from.try_take_into_frame(frame, offset, len, &mut transfer.fault) as u64;
+            if transfer.is_away() {
+                return Step::Fault;
+            }
+        }
+        self.tail += core::mem::take(&mut self.ahead);
+        transfer.note(count);
+        Step::Moved
+    }
+
+    /// The writer that was away will not come back: what it put is lost.
+    fn forget_writer(&mut self) {
+        self.is_writer_away = false;
+        self.ahead = 0;
+    }
+
     /// The reader took `count` bytes, all from one page. Gives back a frame that is no longer needed.
     fn consume(&mut self, count: usize) -> Option<FrameHandle> {
         let page = self.head / PAGE_SIZE as u64;
@@ -335,7 +313,7 @@ impl State {
         self.head += count as u64;
         let is_left = self.head / PAGE_SIZE as u64 != page;
         // The writer may have come round to the start of the same frame.
-        let is_reused = self.tail / PAGE_SIZE as u64 >= page + SLOTS as u64;
+        let is_reused = (self.tail + self.ahead) / PAGE_SIZE as u64 >= page + SLOTS as u64;
         if !is_left || is_reused {
             return None;
         }

@@ -9,6 +9,7 @@ use abi::process::RLIMIT_FSIZE;
 use abi::signal::Signal;
 use abi::terminal::FIONREAD;
 use mm::{FileIdentity, Frame, PageError, PageSource};
+use platform::user_copy::UserFault;
 
 use super::contents::{Contents, MAX_SIZE};
 use super::dentry::Dentry;
@@ -129,10 +130,17 @@ impl Source for AtMost<'_> {
         Ok(taken)
     }
 
-    fn take_into_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
-        let taken = self.from.take_into_frame(frame, offset, len.min(self.left))?;
+    fn try_take_into_frame(
+        &mut self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+        fault: &mut Option<UserFault>,
+    ) -> usize {
+        let len = len.min(self.left);
+        let taken = self.from.try_take_into_frame(frame, offset, len, fault);
         self.left -= taken;
-        Ok(taken)
+        taken
     }
 }
 

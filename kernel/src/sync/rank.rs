@@ -4,7 +4,7 @@
 //! What is not here takes no lock of the kernel while it is held, and is taken last of all: the locks of `platform` (heap,
 //! RAM, stacks, console, interrupt controller, random numbers) and those of `mm` (frame stacks, the ASID pool).
 //!
-//! No lock is held across a sleep, nor while user memory is touched: a fault there takes [`SPACE`] and what follows it.
+//! No lock is held across a sleep, nor while a fault on user memory is served: that takes [`SPACE`] and what follows it.
 
 /// `fs::tree`: held while directories move or vanish, so that "lies below" stays true while it matters. Only one processor
 /// holds it, so the holder may lock the entries of several directories in any order.

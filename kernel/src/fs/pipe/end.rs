@@ -40,7 +40,7 @@ impl Object for PipeEnd {
         let state = self.pipe.state.lock();
         let mut events = 0;
         if self.direction.reads() {
-            if state.len() > 0 {
+            if state.len() > 0 && !state.is_reader_away {
                 events |= POLLIN | POLLRDNORM;
             }
             if state.writers == 0 && state.writer_opens != self.writers_seen {
@@ -48,7 +48,7 @@ impl Object for PipeEnd {
             }
         }
         if self.direction.writes() {
-            if state.room() >= PIPE_BUF {
+            if state.room() >= PIPE_BUF && !state.is_writer_away {
                 events |= POLLOUT | POLLWRNORM;
             }
             if state.readers == 0 {
