@@ -23,7 +23,11 @@ pub(crate) struct CpuBlock {
 
 impl CpuBlock {
     /// The block of processor `number`, which boots on the stack that ends at `stack_top`.
+    ///
+    /// # Panics
+    /// When there can be no such processor.
     pub(crate) const fn new(number: usize, emergency_stack_top: usize, stack_top: usize) -> CpuBlock {
+        assert!(number < MAX_CPUS, "there is no processor of that number");
         CpuBlock {
             number,
             emergency_stack_top,
@@ -117,7 +121,10 @@ pub fn count() -> usize {
 /// The running processor's number, below [`MAX_CPUS`]. The processor that booted is 0.
 #[inline(always)]
 pub fn number() -> usize {
-    block().number
+    let number = block().number;
+    // SAFETY: `CpuBlock::new` checked it. Known here, no use of it as an index is checked again.
+    unsafe { core::hint::assert_unchecked(number < MAX_CPUS) }
+    number
 }
 
 /// What kind of processor `number` is, which runs: its MIDR_EL1 (Arm ARM D24.2.122).

@@ -6,7 +6,6 @@ use crate::memory::stacks::{self, Stack};
 use aarch64_cpu::registers::{Readable, SP};
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
-use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 pub use mm::NoMemory;
@@ -38,7 +37,7 @@ pub struct KernelThread {
     runs: Box<AtomicBool>,
 }
 
-/// For each processor the `runs` of the thread that it switched to last, for [`leave`]; null before the first switch.
+/// For each processor the `runs` of the thread that it runs: the one that it switched to last, or adopted; null before.
 static RUNNING: PerCpu<AtomicPtr<AtomicBool>> =
     PerCpu::new([const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS]);
 
@@ -77,40 +76,36 @@ impl KernelThread {
     /// # Panics
     /// On any other stack.
     pub fn adopt() -> KernelThread {
+        assert!(
+            cpu::boot_stack().contains(&(SP.get() as usize)),
+            "a processor's first thread is on the stack that it booted on"
+        );
         let thread = KernelThread {
             stack: None,
             stack_pointer: UnsafeCell::new(0),
             runs: Box::new(AtomicBool::new(true)),
         };
-        thread.assert_is_running_here();
+        thread.note_running();
         thread
     }
 
-    fn stack_range(&self) -> Range<usize> {
-        match &self.stack {
-            Some(stack) => stack.range(),
-            None => cpu::boot_stack(),
-        }
-    }
-
-    fn assert_is_running_here(&self) {
-        assert!(
-            self.stack_range().contains(&(SP.get() as usize)),
-            "a thread is not on the stack it should be on"
-        );
-    }
-}
-
-impl KernelThread {
     /// Takes the thread for this processor, which is about to run it.
     fn claim(&self) {
         let claimed = self
             .runs
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
         assert!(claimed.is_ok(), "switched to a thread that runs already");
-        RUNNING
-            .get()
-            .store(ptr::from_ref(&*self.runs).cast_mut(), Ordering::Relaxed);
+        self.note_running();
+    }
+
+    fn note_running(&self) {
+        let runs = ptr::from_ref(&*self.runs).cast_mut();
+        RUNNING.get().store(runs, Ordering::Relaxed);
+    }
+
+    /// Whether it is the thread that this processor switched to last.
+    fn is_running_here(&self) -> bool {
+        ptr::eq(RUNNING.get().load(Ordering::Relaxed), &*self.runs)
     }
 }
 
@@ -129,7 +124,10 @@ impl Drop for KernelThread {
 /// # Panics
 /// When `from` is not the thread that runs here, or `to` runs somewhere.
 pub fn switch(from: &KernelThread, to: &KernelThread) {
-    from.assert_is_running_here();
+    assert!(
+        from.is_running_here(),
+        "switched away from a thread that runs elsewhere"
+    );
     to.claim();
     // SAFETY: `from` runs here, so this processor alone writes its stack pointer; `to` was claimed, so its stack pointer is
     // the one that was stored when it stopped (or by `new`), with the registers there, and its stack is nobody's. The
@@ -141,10 +139,10 @@ pub fn switch(from: &KernelThread, to: &KernelThread) {
 /// nothing. From then on the thread counts as not running, so that whoever owns its [`KernelThread`] may drop it.
 ///
 /// # Panics
-/// When the running thread was never switched to (a boot stack), or `to` runs somewhere.
+/// When no thread runs here yet, or `to` runs somewhere.
 pub fn leave(to: &KernelThread) -> ! {
     let runs = RUNNING.get().load(Ordering::Relaxed);
-    assert!(!runs.is_null(), "a boot stack has no end");
+    assert!(!runs.is_null(), "no thread runs here that could end");
     to.claim();
     let mut lost = 0;
     // SAFETY: `to` as in `switch`. `runs` belongs to the thread that runs here, so its `KernelThread` was not dropped, and the

@@ -2,8 +2,8 @@
 // switch between kernel threads.
 
 // UserContext (user.rs): x[31], sp, pc, pstate.
-.equ CONTEXT_SP,        248
-.equ CONTEXT_PSTATE,    264
+.equ CONTEXT_X30,       240
+.equ CONTEXT_PC,        256
 // KernelFrame (crash/frame.rs): x[31], sp, pc, pstate, esr, far.
 .equ FRAME_SIZE,        288
 .equ FRAME_SP,          248
@@ -36,14 +36,13 @@
     stp     x24, x25, [x0, #192]
     stp     x26, x27, [x0, #208]
     stp     x28, x29, [x0, #224]
-    str     x30, [x0, #240]
     ldp     x2, x3, [sp], #16
     stp     x2, x3, [x0]
     mrs     x1, sp_el0
     mrs     x2, elr_el1
     mrs     x3, spsr_el1
-    stp     x1, x2, [x0, #CONTEXT_SP]
-    str     x3, [x0, #CONTEXT_PSTATE]
+    stp     x30, x1, [x0, #CONTEXT_X30]
+    stp     x2, x3, [x0, #CONTEXT_PC]
 .endm
 
 .macro user_vector
