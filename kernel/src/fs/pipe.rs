@@ -10,7 +10,7 @@ mod transfer;
 
 use alloc::sync::Arc;
 
-use crate::sync::{Mutex, rank};
+use crate::sync::{Mutex, MutexGuard, rank};
 use abi::Errno;
 use abi::file::PIPE_BUF;
 use end::PipeEnd;
@@ -180,16 +180,30 @@ impl Pipe {
         result
     }
 
-    /// Reads the next bytes, of one page at most, and wakes writers if there was little room. `None` if there are none yet.
+    /// Reads the next bytes, of one page at most. `None` if there are none yet.
+    #[inline]
     fn take_bytes(&self, to: &mut dyn Sink, transfer: &mut Transfer) -> Option<Step> {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
+        if state.len() == 0 {
+            return (transfer.done > 0 || state.writers == 0).then_some(Step::End);
+        }
+        self.take_from(state, to, transfer)
+    }
+
+    /// Reads the next bytes, and wakes writers if there was little room. `None` while another reader is away. Not inlined where
+    /// a reader looks in vain before it sleeps.
+    #[inline(never)]
+    fn take_from(
+        &self,
+        mut state: MutexGuard<'_, State, { rank::PIPE }>,
+        to: &mut dyn Sink,
+        transfer: &mut Transfer,
+    ) -> Option<Step> {
         let was_away = transfer.is_away();
         if state.is_reader_away && !was_away {
             return None;
         }
-        let Some((frame, offset, len)) = state.first_bytes(transfer.left) else {
-            return (transfer.done > 0 || state.writers == 0).then_some(Step::End);
-        };
+        let (frame, offset, len) = state.first_bytes(transfer.left)?;
         let was_tight = state.room() < PIPE_BUF;
         transfer.fault = None;
         let copied = to.try_put_frame(frame, offset, len, &mut transfer.fault);
@@ -257,12 +271,12 @@ impl State {
         CAPACITY - self.len()
     }
 
-    /// The next bytes to read: frame, offset, length.
+    /// The next bytes to read, of which there are some: frame, offset, length.
     fn first_bytes(&self, wanted: usize) -> Option<(Frame, usize, usize)> {
         let offset = self.head as usize % PAGE_SIZE;
         let len = self.len().min(PAGE_SIZE - offset).min(wanted);
         let frame = self.slots[slot(self.head)].as_ref()?.frame();
-        (len > 0).then_some((frame, offset, len))
+        Some((frame, offset, len))
     }
 
     /// The frame to put the byte of that number into.
