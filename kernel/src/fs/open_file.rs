@@ -124,12 +124,14 @@ impl OpenFile {
 
     /// Whether read(2) is allowed.
     pub fn is_readable(&self) -> bool {
-        !self.is_path() && matches!(self.flags() & O_ACCMODE, O_RDONLY | O_RDWR)
+        let flags = self.flags();
+        flags & O_PATH == 0 && matches!(flags & O_ACCMODE, O_RDONLY | O_RDWR)
     }
 
     /// Whether write(2) is allowed.
     pub fn is_writable(&self) -> bool {
-        !self.is_path() && matches!(self.flags() & O_ACCMODE, O_WRONLY | O_RDWR)
+        let flags = self.flags();
+        flags & O_PATH == 0 && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR)
     }
 
     fn io(&self, position: u64) -> Io {

@@ -54,10 +54,6 @@ static MISSING: [AtomicU64; LOGGED / 64] = [const { AtomicU64::new(0) }; LOGGED 
 /// again is decided when the signal is delivered.
 pub fn call(current: &Arc<Thread>, context: &mut UserContext) -> Option<Restart> {
     let first_argument = context.x[0];
-    if context.x[8] as u32 as usize == nr::RT_SIGRETURN {
-        crate::signal::restore(current, context);
-        return None;
-    }
     match dispatch(current, context) {
         Ok(value) => context.x[0] = value as u64,
         Err(reason @ (Errno::RESTART | Errno::RESTART_NO_HANDLER | Errno::RESTART_ALWAYS)) => {
@@ -143,6 +139,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::RT_SIGTIMEDWAIT => signal::rt_sigtimedwait(current, a, b, c, d),
         nr::RT_SIGQUEUEINFO => signal::rt_sigqueueinfo(current, a, b, c),
         nr::RT_TGSIGQUEUEINFO => signal::rt_tgsigqueueinfo(current, a, b, c, d),
+        nr::RT_SIGRETURN => signal::rt_sigreturn(current, context),
         nr::SIGALTSTACK => signal::sigaltstack(current, context, a, b),
         nr::KILL => signal::kill(current, a, b),
         nr::TKILL => signal::tkill(current, a, b),

@@ -139,6 +139,12 @@ pub fn rt_sigtimedwait(
     Ok(info.signo as usize)
 }
 
+/// rt_sigreturn(2). Its result is the x0 that it goes back with.
+pub fn rt_sigreturn(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, Errno> {
+    signal::restore(current, context);
+    Ok(context.x[0] as usize)
+}
+
 /// sigaltstack(2).
 pub fn sigaltstack(
     current: &Thread,
