@@ -52,6 +52,13 @@ fn agree(stage: &mut Stage, machine: &Machine, words: &str, expected: u32) -> Re
     shell.check("nproc", &format!("^{expected}$"))?;
     shell.check("grep -c ^processor /proc/cpuinfo", &format!("^{expected}$"))?;
     shell.check("grep -c '^cpu[0-9]' /proc/stat", &format!("^{expected}$"))?;
+    let online = if expected == 1 {
+        "0".to_owned()
+    } else {
+        format!("0-{}", expected - 1)
+    };
+    shell.run("mkdir -p /sys; mount -t sysfs sysfs /sys")?;
+    shell.check("cat /sys/devices/system/cpu/online", &format!("^{online}$"))?;
     let mask = (1u32 << expected) - 1;
     shell.check(
         "grep Cpus_allowed: /proc/self/status",

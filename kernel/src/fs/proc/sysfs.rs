@@ -9,6 +9,7 @@ use super::text::Text;
 use super::{Directory, Entry, ROOT_INODE};
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listing};
+use crate::scheduler;
 
 /// Distance of the inode numbers of directories.
 const SPREAD: u64 = 64;
@@ -33,11 +34,12 @@ static SYSTEM: [Entry<()>; 1] = [Entry::directory("cpu", 0o755, |(), filesystem,
     directory(filesystem, inode, &PROCESSORS)
 })];
 
-/// Lists of processors as `cpulist_parse` of Linux reads them. One runs.
+/// Which processors run, could run and are there (Documentation/ABI/testing/sysfs-devices-system-cpu): one that did not
+/// start never will, so they are the same. C libraries count processors here.
 static PROCESSORS: [Entry<()>; 3] = [
-    Entry::text("online", first),
-    Entry::text("possible", first),
-    Entry::text("present", first),
+    Entry::text("online", online),
+    Entry::text("possible", online),
+    Entry::text("present", online),
 ];
 
 /// The root directory of a /sys.
@@ -60,7 +62,21 @@ fn listing(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()
     })
 }
 
-fn first((): &(), text: &mut Text) -> Result<(), Errno> {
-    text.bytes(b"0\n");
+/// The processors that run, as a list that `cpulist_parse` of Linux reads: `0-3`, `0,2`.
+fn online((): &(), text: &mut Text) -> Result<(), Errno> {
+    let mut separator = "";
+    let mut online = scheduler::online_processors().peekable();
+    while let Some(first) = online.next() {
+        let mut last = first;
+        while let Some(next) = online.next_if_eq(&(last + 1)) {
+            last = next;
+        }
+        match last {
+            _ if last == first => text.add(format_args!("{separator}{first}")),
+            _ => text.add(format_args!("{separator}{first}-{last}")),
+        }
+        separator = ",";
+    }
+    text.bytes(b"\n");
     Ok(())
 }
