@@ -9,9 +9,9 @@ use crate::events::Event;
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
-use crate::privatise::copy_entries;
 use crate::space::{AddressSpace, FaultCounts};
 use crate::table::{Tables, link, new_table, release};
+use crate::table_copy::{copy_entries, new_target};
 use alloc::sync::Arc;
 
 impl AddressSpace {
@@ -59,11 +59,12 @@ impl Tables {
 
 /// A copy of the table `source` of `level` and of all below it.
 fn copy_tree<M: Mmu>(memory: &Memory<M>, level: Level, source: Frame) -> Result<Frame, NoMemory> {
-    let copy = new_table(memory)?;
     let Some(below) = level.below() else {
+        let copy = new_target(memory, Some(source))?;
         copy_entries(memory, level, Some(source), copy, None);
         return Ok(copy);
     };
+    let copy = new_table(memory)?;
     // The tables below may be reached through `source`, so the mark of what is demoted in them must be seen up here.
     memory.frames().mark_demoted(source);
     for index in memory.frames().shape(source).used() {

@@ -125,21 +125,6 @@ impl Descriptor {
         Descriptor(self.0 & !ADDRESS | frame.start().0)
     }
 
-    /// The lowest frame of descriptors that are alike but for their frames, which lie in a row, upwards or downwards; `None` for
-    /// any others.
-    #[inline(always)]
-    pub(crate) fn run_of<const N: usize>(all: &[Descriptor; N]) -> Option<Frame> {
-        const STEP: u64 = 1 << PAGE_SHIFT;
-        let step = all[1].0.wrapping_sub(all[0].0);
-        let is_row = step == STEP || step == STEP.wrapping_neg();
-        let (mut next, mut difference) = (all[0].0, 0);
-        for one in all {
-            difference |= one.0 ^ next;
-            next = next.wrapping_add(step);
-        }
-        (is_row && difference == 0).then(|| all[0].frame().min(all[N - 1].frame()))
-    }
-
     /// What all of them have in common: the bits set in every one.
     #[inline(always)]
     pub(crate) fn common<const N: usize>(all: &[Descriptor; N]) -> Descriptor {
@@ -198,6 +183,78 @@ impl Descriptor {
     #[inline]
     pub const fn frame(self) -> Frame {
         Frame(((self.0 & ADDRESS) >> PAGE_SHIFT) as u32)
+    }
+}
+
+/// Valid descriptors one after the other that are alike but for their frames, which lie in a row, upwards or downwards.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// The first of them without write access.
+    pub first: Descriptor,
+    /// From the bits of each to those of the one after it, wrapping.
+    pub step: u64,
+    /// The bits in which each differs from itself without write access; 0: it has none.
+    pub change: u64,
+}
+
+impl Row {
+    const UPWARDS: u64 = 1 << PAGE_SHIFT;
+    const DOWNWARDS: u64 = Row::UPWARDS.wrapping_neg();
+
+    /// The row that these are, if they are one and not of a MAP_SHARED area; and they themselves without write access, which
+    /// `demote` takes away.
+    #[inline(always)]
+    pub(crate) fn of<const N: usize>(
+        these: &[Descriptor; N],
+        demote: impl Fn(Descriptor) -> Descriptor,
+    ) -> Option<(Row, [Descriptor; N])> {
+        let first = these[0];
+        let step = these[1].0.wrapping_sub(first.0);
+        let is_step = step == Row::UPWARDS || step == Row::DOWNWARDS;
+        if !is_step || !first.is_valid() || first.is_of_shared_area() {
+            return None;
+        }
+        let demoted = demote(first);
+        let row = Row {
+            first: demoted,
+            step,
+            change: first.0 ^ demoted.0,
+        };
+        row.demoted(these).map(|demoted| (row, demoted))
+    }
+
+    /// These without write access, if they are the first of the row.
+    #[inline(always)]
+    pub fn demoted<const N: usize>(&self, these: &[Descriptor; N]) -> Option<[Descriptor; N]> {
+        let mut next = self.first.0;
+        let demoted = these.map(|one| Descriptor(one.0 ^ self.change));
+        let is_row = demoted.iter().all(|one| {
+            let is_next = one.0 == next;
+            next = next.wrapping_add(self.step);
+            is_next
+        });
+        is_row.then_some(demoted)
+    }
+
+    /// What is left of the row behind its first `len`.
+    #[inline(always)]
+    pub fn behind(&self, len: usize) -> Row {
+        let passed = self.step.wrapping_mul(len as u64);
+        Row {
+            first: Descriptor(self.first.0.wrapping_add(passed)),
+            ..*self
+        }
+    }
+
+    /// The lowest frame of the first `len` descriptors, which is not 0.
+    #[inline(always)]
+    pub(crate) fn lowest(&self, len: usize) -> Frame {
+        let first = self.first.frame();
+        if self.step == Row::UPWARDS {
+            first
+        } else {
+            Frame(first.0 - (len as u32 - 1))
+        }
     }
 }
 

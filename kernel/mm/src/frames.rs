@@ -1,4 +1,4 @@
-//! Physical frames: who refers to each, and which are free. One [`FrameInfo`] per frame of RAM holds an atomic reference
+//! Physical frames: who refers to each, and which are free. A record per frame of RAM ([`FrameInfos`]) holds an atomic reference
 //! count: the number of descriptors that point to the frame plus the references that the kernel holds. Free frames stand on
 //! one stack per processor, threaded through the same records and refilled in runs from a [`FrameSource`] (the buddy
 //! allocator on the board).
@@ -10,8 +10,9 @@
 use crate::addr::{Frame, TABLE_ENTRIES};
 use crate::descriptor::Descriptor;
 use crate::mmu::{MAX_CPUS, Mmu};
+use crate::records::{FrameInfos, Records};
 use crate::shape::Shape;
-use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, fence};
+use crate::sync::{AtomicUsize, Mutex, Ordering, fence};
 
 /// There is no free frame, or a count is full: the operation left nothing behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,24 +24,6 @@ const REFILL: usize = 64;
 /// A count that refuses a further reference taken by [`Frames::try_share`]. Descriptors alone cannot reach it: 2^31 of them
 /// would fill 16 GiB with tables. Low in debug builds, so that the tests reach it.
 const COUNT_LIMIT: u32 = if cfg!(debug_assertions) { 1 << 16 } else { 1 << 31 };
-
-/// What is known of one frame. All zeros: free at its [`FrameSource`], or not RAM.
-#[derive(Debug, Default)]
-#[repr(C)]
-pub struct FrameInfo {
-    /// References. 0: free.
-    count: AtomicU32,
-    /// Free on a stack: the next free frame's index + 1. A table: see `shape`. A page: [`INSTRUCTIONS_CLEAN`].
-    word: AtomicU32,
-}
-
-impl FrameInfo {
-    #[inline(always)]
-    fn share(&self) {
-        let before = self.count.fetch_add(1, Ordering::Relaxed);
-        debug_assert_ne!(before, 0, "frames: a free frame was shared");
-    }
-}
 
 /// Page frames: the instruction caches have seen what the kernel put there.
 const INSTRUCTIONS_CLEAN: u32 = 1;
@@ -62,34 +45,6 @@ pub trait FrameSource: Sync {
     fn give(&self, run: FrameRun);
     /// How many frames [`FrameSource::take`] would still hand out.
     fn spare(&self) -> usize;
-}
-
-/// Where the records are, by value: a loop that holds this does not read it again for each frame.
-#[derive(Clone, Copy)]
-pub(crate) struct Records {
-    first: u32,
-    infos: &'static [FrameInfo],
-}
-
-impl Records {
-    /// The record of `frame`. A frame outside the managed range is a broken invariant of ours: panics.
-    #[inline(always)]
-    fn info(self, frame: Frame) -> &'static FrameInfo {
-        &self.infos[frame.0.wrapping_sub(self.first) as usize]
-    }
-
-    /// See [`Frames::share`].
-    #[inline(always)]
-    pub(crate) fn share(self, frame: Frame) {
-        self.info(frame).share();
-    }
-
-    /// [`Records::share`] of `N` frames in a row.
-    #[inline(always)]
-    pub(crate) fn share_run<const N: usize>(self, lowest: Frame) {
-        let start = lowest.0.wrapping_sub(self.first) as usize;
-        self.infos[start..start + N].iter().for_each(FrameInfo::share);
-    }
 }
 
 /// The frames of the machine.
@@ -125,12 +80,9 @@ const ZEROS: Kind = |tops| &mut tops.zeros;
 
 impl Frames {
     /// The frames from `first` on, one record each. The records are all zeros; `source` owns every free frame.
-    pub fn new(first: Frame, infos: &'static [FrameInfo], source: &'static dyn FrameSource) -> Frames {
+    pub fn new(first: Frame, infos: FrameInfos, source: &'static dyn FrameSource) -> Frames {
         Frames {
-            records: Records {
-                first: first.0,
-                infos,
-            },
+            records: Records::new(first, infos),
             source,
             stacks: Default::default(),
             replenishing: Mutex::default(),
@@ -143,21 +95,16 @@ impl Frames {
         self.records
     }
 
-    #[inline]
-    fn info(&self, frame: Frame) -> &FrameInfo {
-        self.records.info(frame)
-    }
-
     /// Whether `frame` has a record here.
     pub fn is_managed(&self, frame: Frame) -> bool {
-        (frame.0.wrapping_sub(self.records.first) as usize) < self.records.infos.len()
+        self.records.index(frame) < self.records.len()
     }
 
     /// The lowest frame that has a record, and how many have one.
     pub fn managed(&self) -> FrameRun {
         FrameRun {
-            first: Frame(self.records.first),
-            len: self.records.infos.len(),
+            first: self.records.first(),
+            len: self.records.len(),
         }
     }
 
@@ -183,18 +130,24 @@ impl Frames {
         Ok(self.begin_use(index))
     }
 
+    /// The frame of a record.
+    #[inline]
+    fn frame(&self, index: u32) -> Frame {
+        Frame(self.records.first().0 + index)
+    }
+
     /// Takes the first reference to a frame that came from a stack or the source.
     #[inline]
     fn begin_use(&self, index: u32) -> Frame {
-        let info = &self.records.infos[index as usize];
+        let count = self.records.count_at(index as usize);
         debug_assert_eq!(
-            info.count.load(Ordering::Relaxed),
+            count.load(Ordering::Relaxed),
             0,
             "frames: a free frame had references"
         );
-        info.word.store(0, Ordering::Relaxed);
-        info.count.store(1, Ordering::Relaxed);
-        Frame(self.records.first + index)
+        self.records.word_at(index as usize).store(0, Ordering::Relaxed);
+        count.store(1, Ordering::Relaxed);
+        self.frame(index)
     }
 
     #[inline]
@@ -203,7 +156,7 @@ impl Frames {
         let mut tops = stack.tops.lock();
         let top = kind(&mut tops);
         let index = top.checked_sub(1)?;
-        *top = self.records.infos[index as usize].word.load(Ordering::Relaxed);
+        *top = self.records.word_at(index as usize).load(Ordering::Relaxed);
         stack
             .len
             .store(stack.len.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
@@ -215,8 +168,8 @@ impl Frames {
         let stack = &self.stacks[cpu];
         let mut tops = stack.tops.lock();
         let top = kind(&mut tops);
-        self.records.infos[index as usize]
-            .word
+        self.records
+            .word_at(index as usize)
             .store(*top, Ordering::Relaxed);
         *top = index + 1;
         stack
@@ -244,7 +197,7 @@ impl Frames {
         let Some(run) = self.source.take(REFILL) else {
             return (0..MAX_CPUS).find_map(|other| self.pop_any(other));
         };
-        let index = run.first.0 - self.records.first;
+        let index = run.first.0 - self.records.first().0;
         for further in (1..run.len as u32).rev() {
             self.push(cpu, JUNK, index + further);
         }
@@ -260,7 +213,7 @@ impl Frames {
     /// One more reference to `frame`, unless its count is full. Contract as [`Frames::share`].
     #[inline]
     pub fn try_share(&self, frame: Frame) -> Result<(), NoMemory> {
-        if self.info(frame).count.load(Ordering::Relaxed) >= COUNT_LIMIT {
+        if self.records.count(frame).load(Ordering::Relaxed) >= COUNT_LIMIT {
             return Err(NoMemory);
         }
         self.share(frame);
@@ -279,7 +232,7 @@ impl Frames {
     /// Drops one reference; whether it was the last. Then the caller owns the frame alone, at count 0.
     #[inline]
     pub(crate) fn drop_reference(&self, frame: Frame) -> bool {
-        let count = &self.info(frame).count;
+        let count = self.records.count(frame);
         // The sole holder needs no atomic subtraction: nobody else can have or take a reference.
         if count.load(Ordering::Acquire) == 1 {
             count.store(0, Ordering::Relaxed);
@@ -300,7 +253,7 @@ impl Frames {
         if cfg!(debug_assertions) {
             mmu.junk_frame(frame);
         }
-        self.push(mmu.cpu(), JUNK, frame.0 - self.records.first);
+        self.push(mmu.cpu(), JUNK, frame.0 - self.records.first().0);
     }
 
     /// As [`Frames::free`], for a frame that holds nothing but zeros.
@@ -310,13 +263,13 @@ impl Frames {
             (0..TABLE_ENTRIES).all(|index| mmu.load(frame, index) == Descriptor::INVALID),
             "frames: {frame:?} was to hold zeros"
         );
-        self.push(mmu.cpu(), ZEROS, frame.0 - self.records.first);
+        self.push(mmu.cpu(), ZEROS, frame.0 - self.records.first().0);
     }
 
     /// References to `frame`: descriptors and the kernel's own. 1 read under the lock of the holder is stable.
     #[inline]
     pub fn count(&self, frame: Frame) -> u32 {
-        self.info(frame).count.load(Ordering::Acquire)
+        self.records.count(frame).load(Ordering::Acquire)
     }
 
     /// Frames that can still be allocated.
@@ -339,14 +292,16 @@ impl Frames {
         let indices = (0..MAX_CPUS).flat_map(|cpu| core::iter::from_fn(move || self.pop_any(cpu)));
         // Count 0 and a mark in `word` tell a stacked frame from one that the source holds.
         indices.for_each(|index| {
-            let info = &self.records.infos[index as usize];
-            info.word.store(u32::MAX, Ordering::Relaxed);
+            self.records
+                .word_at(index as usize)
+                .store(u32::MAX, Ordering::Relaxed);
         });
-        for (index, info) in self.records.infos.iter().enumerate() {
-            let is_marked = info.word.load(Ordering::Relaxed) == u32::MAX;
-            if is_marked && info.count.load(Ordering::Relaxed) == 0 {
-                info.word.store(0, Ordering::Relaxed);
-                let first = Frame(self.records.first + index as u32);
+        for index in 0..self.records.len() {
+            let word = self.records.word_at(index);
+            let is_marked = word.load(Ordering::Relaxed) == u32::MAX;
+            if is_marked && self.records.count_at(index).load(Ordering::Relaxed) == 0 {
+                word.store(0, Ordering::Relaxed);
+                let first = self.frame(index as u32);
                 self.source.give(FrameRun { first, len: 1 });
             }
         }
@@ -355,13 +310,13 @@ impl Frames {
     /// The kernel changed the bytes of `frame`: before anybody executes them the instruction caches must be told.
     #[inline]
     pub fn note_kernel_write(&self, frame: Frame) {
-        let word = &self.info(frame).word;
+        let word = self.records.word(frame);
         word.fetch_and(!INSTRUCTIONS_CLEAN, Ordering::Relaxed);
     }
 
     /// Makes what the kernel wrote to `frame` fit to be executed, if that was not done yet. `frame` is a page.
     pub(crate) fn make_executable(&self, mmu: &impl Mmu, frame: Frame) {
-        let word = &self.info(frame).word;
+        let word = self.records.word(frame);
         if word.load(Ordering::Relaxed) & INSTRUCTIONS_CLEAN == 0 {
             crate::memory::sync_icache(mmu, frame);
             word.fetch_or(INSTRUCTIONS_CLEAN, Ordering::Relaxed);
@@ -371,19 +326,19 @@ impl Frames {
     /// The shape of a table: meaningful only for a frame in use as one.
     #[inline]
     pub(crate) fn shape(&self, table: Frame) -> Shape {
-        Shape::from_word(self.info(table).word.load(Ordering::Relaxed))
+        Shape::from_word(self.records.word(table).load(Ordering::Relaxed))
     }
 
     /// Replaces the shape of a table that the caller owns alone.
     #[inline]
     pub(crate) fn set_shape(&self, table: Frame, shape: Shape) {
-        self.info(table).word.store(shape.word(), Ordering::Relaxed);
+        self.records.word(table).store(shape.word(), Ordering::Relaxed);
     }
 
     /// Changes the shape of a table that the caller owns alone.
     #[inline]
     pub(crate) fn update_shape(&self, table: Frame, change: impl FnOnce(Shape) -> Shape) {
-        let word = &self.info(table).word;
+        let word = self.records.word(table);
         word.store(
             change(Shape::from_word(word.load(Ordering::Relaxed))).word(),
             Ordering::Relaxed,
@@ -394,7 +349,9 @@ impl Frames {
     /// Whoever then reads a demoted descriptor, and fences, sees the mark.
     #[inline]
     pub(crate) fn mark_demoted(&self, table: Frame) {
-        self.info(table).word.fetch_or(Shape::DEMOTED, Ordering::Relaxed);
+        self.records
+            .word(table)
+            .fetch_or(Shape::DEMOTED, Ordering::Relaxed);
         fence(Ordering::Release);
     }
 }

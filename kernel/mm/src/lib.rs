@@ -5,7 +5,7 @@
 //! Reading order: `fault` (story 1, a store to a shared page) and `fork` (story 2) are the two stories, top to bottom. The
 //! words they use: [`addr`] (frames, pages, levels), [`descriptor`] (the bits), [`mmu`] (barriers and TLB maintenance), `table`
 //! (the tree and the invariants I1 to I5), `privatise` (how a space gets tables of its own), `hostage` (why nothing is freed
-//! before a flush), [`frames`] (counts), [`area`] and [`area_map`] (what a range means), [`space`] (mmap and its kin), `range` (edits of
+//! before a flush), [`frames`] and `records` (counts), [`area`] and [`area_map`] (what a range means), [`space`] (mmap and its kin), `range` (edits of
 //! ranges), [`asid`].
 //!
 //! Locks: one per address space, held by the caller of every method of [`AddressSpace`]. Counts are atomic; free frames and
@@ -34,12 +34,14 @@ pub mod memory;
 pub mod mmu;
 mod privatise;
 mod range;
+mod records;
 mod release;
 mod remap;
 mod shape;
 pub mod space;
 mod sync;
 mod table;
+mod table_copy;
 
 pub use addr::{
     Asid, Frame, Level, PAGE_SHIFT, PAGE_SIZE, PageRange, PhysAddr, TABLE_ENTRIES, USER_END, VirtAddr,
@@ -47,13 +49,14 @@ pub use addr::{
 pub use area::{Area, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, Sharing};
 pub use area_map::AreaMap;
 pub use asid::Asids;
-pub use descriptor::Descriptor;
+pub use descriptor::{Descriptor, Row};
 pub use events::{Cost, Counters, Event};
 pub use fault::{Outcome, Resolution, SegvCode};
-pub use frames::{FrameInfo, FrameRun, FrameSource, Frames, NoMemory};
+pub use frames::{FrameRun, FrameSource, Frames, NoMemory};
 pub use inspect::{Entry, MappedPage};
 pub use memory::Memory;
 pub use mmu::{Access, MAX_CPUS, Mmu};
+pub use records::{FrameInfos, FrameWord};
 pub use release::Release;
 pub use remap::RemapPlacement;
 pub use space::{AddressSpace, FaultCounts, MapError, MapRequest, Placement};

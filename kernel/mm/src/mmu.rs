@@ -13,8 +13,11 @@
 //! A TLBI has taken effect only when the `dsb_ish` that follows it on the same processor completes.
 
 use crate::addr::{Asid, Frame, VirtAddr};
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, Row};
 use crate::events::{Counters, Event};
+use crate::records::FrameWord;
+use crate::sync::Ordering;
+use core::ops::Range;
 
 /// Processors that per-processor records are laid out for.
 pub const MAX_CPUS: usize = 8;
@@ -66,6 +69,33 @@ pub trait Mmu {
         for (nth, descriptor) in descriptors.into_iter().enumerate() {
             self.store(table, group * GROUP + nth, descriptor);
         }
+    }
+
+    /// Copies the entries of `source` in `groups` to `target`, without write access, and takes write access from the source's
+    /// as well: up to the first group that is not whole of `row`, which begins with `groups`; its number, or that of the end. As
+    /// so many [`Mmu::load`]s and [`Mmu::store`]s, group after group and in any order within one.
+    #[inline(always)]
+    fn share_row(&self, source: Frame, target: Frame, groups: Range<usize>, row: &Row) -> usize {
+        let start = groups.start;
+        for group in groups.clone() {
+            let rest = row.behind((group - start) * GROUP);
+            let Some(demoted) = rest.demoted(&self.load_group(source, group)) else {
+                return group;
+            };
+            if row.change != 0 {
+                self.store_group(source, group, demoted);
+            }
+            self.store_group(target, group, demoted);
+        }
+        groups.end
+    }
+
+    /// Adds 1 to each of `counts`, none of which is near its limit: as so many relaxed fetch_adds, in any order or at once.
+    #[inline(always)]
+    fn share_each(&self, counts: &[FrameWord]) {
+        counts.iter().for_each(|count| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
     }
 
     /// DSB ISHST: stores before it are visible to every walker of the Inner Shareable domain before anything after it.

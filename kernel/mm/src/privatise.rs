@@ -7,10 +7,9 @@ use crate::events::Event;
 use crate::frames::NoMemory;
 use crate::hostage::Hostage;
 use crate::memory::Memory;
-use crate::mmu::{GROUP, Mmu};
-use crate::shape::Shape;
-use crate::sync::{Ordering, fence};
-use crate::table::{Tables, link, new_table, release};
+use crate::mmu::Mmu;
+use crate::table::{Tables, new_table, release};
+use crate::table_copy::{Replacement, copy_entries, new_target};
 use core::ops::Range;
 
 impl Tables {
@@ -162,19 +161,12 @@ pub(crate) fn build_path<M: Mmu>(
     address: VirtAddr,
     replacement: Option<Descriptor>,
 ) -> Result<Build, NoMemory> {
-    let top = new_table(memory)?;
     let index = address.index(level);
     let Some(below) = level.below() else {
-        let has_demoted = copy_entries(memory, level, source, top, replacement.map(|_| index));
-        if let Some(leaf) = replacement {
-            link(memory, top, index, leaf);
-        }
-        return Ok(Build {
-            top,
-            l3: top,
-            has_demoted,
-        });
+        let replacement = replacement.map(|descriptor| Replacement { index, descriptor });
+        return build_l3(memory, source, replacement);
     };
+    let top = new_table(memory)?;
     let child_source = source
         .map(|table| memory.mmu().load(table, index))
         .filter(|entry| entry.is_valid())
@@ -190,19 +182,29 @@ pub(crate) fn build_path<M: Mmu>(
         // The table below may be reached through `source` without a further APTable[1], so the mark must be seen up here.
         memory.frames().mark_demoted(source);
     }
-    let has_demoted = copy_entries(memory, level, source, top, Some(index)) | child.has_demoted;
-    link(memory, top, index, Descriptor::table(child.top));
+    let descriptor = Descriptor::table(child.top);
+    let has_demoted = copy_entries(
+        memory,
+        level,
+        source,
+        top,
+        Some(Replacement { index, descriptor }),
+    );
     Ok(Build {
         top,
         l3: child.l3,
-        has_demoted,
+        has_demoted: has_demoted | child.has_demoted,
     })
 }
 
-/// A private copy of `source` alone.
-fn build_table<M: Mmu>(memory: &Memory<M>, level: Level, source: Frame) -> Result<Build, NoMemory> {
-    let top = new_table(memory)?;
-    let has_demoted = copy_entries(memory, level, Some(source), top, None);
+/// A private level-3 table that holds what `source` holds, but for what is replaced.
+fn build_l3<M: Mmu>(
+    memory: &Memory<M>,
+    source: Option<Frame>,
+    replacement: Option<Replacement>,
+) -> Result<Build, NoMemory> {
+    let top = new_target(memory, source)?;
+    let has_demoted = copy_entries(memory, Level::L3, source, top, replacement);
     Ok(Build {
         top,
         l3: top,
@@ -210,122 +212,18 @@ fn build_table<M: Mmu>(memory: &Memory<M>, level: Level, source: Frame) -> Resul
     })
 }
 
-/// Shares every child of `source` with `target` (private, empty): one reference more each, write access taken from both
-/// descriptors. Entry `except` is left out. Returns whether `source` has demoted descriptors.
-pub(crate) fn copy_entries<M: Mmu>(
-    memory: &Memory<M>,
-    level: Level,
-    source: Option<Frame>,
-    target: Frame,
-    except: Option<usize>,
-) -> bool {
-    let Some(source) = source else { return false };
-    let sharing = Sharing {
-        memory,
-        source,
-        target,
-        except,
-    };
-    match level {
-        Level::L3 => sharing.share(Descriptor::without_write, Descriptor::page_demoted),
-        _ => sharing.share(Descriptor::table_without_write, Descriptor::table_without_write),
+/// A private copy of `source` alone.
+fn build_table<M: Mmu>(memory: &Memory<M>, level: Level, source: Frame) -> Result<Build, NoMemory> {
+    if level == Level::L3 {
+        return build_l3(memory, Some(source), None);
     }
-    let bytes = memory.frames().shape(target).used().len() * size_of::<Descriptor>();
-    memory.count(Event::TableCopied);
-    memory.mmu().counters().add(Event::TableBytes, bytes as u64);
-    // After the descriptors: see `mark_demoted`.
-    fence(Ordering::Acquire);
-    memory.frames().shape(source).is_demoted()
-}
-
-/// A table whose entries are being shared with another.
-struct Sharing<'a, M: Mmu> {
-    memory: &'a Memory<M>,
-    source: Frame,
-    target: Frame,
-    except: Option<usize>,
-}
-
-impl<M: Mmu> Sharing<'_, M> {
-    /// The loop that dominates all deferred cost of fork: group by group, and where a group is full of what `demote_plain`
-    /// demotes, with nothing to decide about the single entry.
-    #[inline(always)]
-    fn share(
-        &self,
-        demote_plain: impl Fn(Descriptor) -> Descriptor,
-        demote: impl Fn(Descriptor) -> Descriptor,
-    ) {
-        let (mmu, frames, records) = (
-            self.memory.mmu(),
-            self.memory.frames(),
-            self.memory.frames().records(),
-        );
-        let used = frames.shape(self.source).used();
-        let apart = self.except.map_or(usize::MAX, |index| index / GROUP);
-        let (mut valid, mut is_marked) = (0, false);
-        for group in used.start / GROUP..used.end.div_ceil(GROUP) {
-            let entries = mmu.load_group(self.source, group);
-            let run = Descriptor::run_of(&entries);
-            let (common, united) = match run {
-                Some(_) => (entries[0], entries[0]),
-                None => (Descriptor::common(&entries), Descriptor::united(&entries)),
-            };
-            if !common.is_valid() || united.is_of_shared_area() || group == apart {
-                if united.is_valid() {
-                    valid += self.share_singly(group, &mut is_marked, &demote);
-                }
-                continue;
-            }
-            match run {
-                Some(lowest) => records.share_run::<GROUP>(lowest),
-                None => entries.iter().for_each(|entry| records.share(entry.frame())),
-            }
-            let demoted = entries.map(&demote_plain);
-            if demote_plain(common) != common {
-                self.mark(&mut is_marked);
-                mmu.store_group(self.source, group, demoted);
-            }
-            mmu.store_group(self.target, group, demoted);
-            valid += GROUP;
-        }
-        frames.set_shape(self.target, Shape::spanning(used, valid));
-    }
-
-    /// Shares the valid entries of a group; how many.
-    #[inline(never)]
-    fn share_singly(
-        &self,
-        group: usize,
-        is_marked: &mut bool,
-        demote: impl Fn(Descriptor) -> Descriptor,
-    ) -> usize {
-        let (mmu, records) = (self.memory.mmu(), self.memory.frames().records());
-        let mut valid = 0;
-        for index in group * GROUP..(group + 1) * GROUP {
-            let entry = mmu.load(self.source, index);
-            if !entry.is_valid() || self.except == Some(index) {
-                continue;
-            }
-            records.share(entry.frame());
-            let demoted = demote(entry);
-            if demoted != entry {
-                self.mark(is_marked);
-                mmu.store(self.source, index, demoted);
-            }
-            mmu.store(self.target, index, demoted);
-            valid += 1;
-        }
-        valid
-    }
-
-    /// Before the first demotion the mark: another sharer that copies this table meanwhile finds it with the descriptor.
-    #[inline(always)]
-    fn mark(&self, is_marked: &mut bool) {
-        if !*is_marked {
-            self.memory.frames().mark_demoted(self.source);
-            *is_marked = true;
-        }
-    }
+    let top = new_table(memory)?;
+    let has_demoted = copy_entries(memory, level, Some(source), top, None);
+    Ok(Build {
+        top,
+        l3: top,
+        has_demoted,
+    })
 }
 
 /// [`regain_pages`] a few at a time, until some of them are all shared: a sharer that copied the table still has most pages of

@@ -6,8 +6,8 @@
 
 use mm::asid::AsidTag;
 use mm::{
-    Asid, Asids, Counters, Descriptor, Event, Frame, FrameInfo, FrameRun, FrameSource, Frames, MAX_CPUS, Mmu,
-    VirtAddr,
+    Asid, Asids, Counters, Descriptor, Event, Frame, FrameInfos, FrameRun, FrameSource, FrameWord, Frames,
+    MAX_CPUS, Mmu, VirtAddr,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -119,7 +119,11 @@ impl Mmu for Processor {
 
 /// The frames, for the threads of a story.
 fn two_frames() -> Arc<Frames> {
-    let infos: &'static [FrameInfo] = Box::leak(Box::new([FrameInfo::default(), FrameInfo::default()]));
+    let words = || Box::leak(Box::new([FrameWord::default(), FrameWord::default()]));
+    let infos = FrameInfos {
+        counts: words(),
+        words: words(),
+    };
     let source: &'static Source = Box::leak(Box::new(Source {
         taken: std::sync::Mutex::new(0),
     }));

@@ -19,7 +19,7 @@ use devices::Devices;
 use error::BootError;
 use formats::dtb::Machine;
 use formats::symbols::Payload;
-use mm::{FrameInfo, PhysAddr};
+use mm::{FrameInfos, FrameWord, PhysAddr};
 use spin::Once;
 
 /// What the kernel is given when it starts. MMU, console, heap, interrupt controller and timer are ready.
@@ -164,14 +164,16 @@ fn install(tables: KernelTables) {
 /// Makes the records of all frames, and gives the free RAM to the buddy allocator.
 fn hand_over_ram(plan: &Plan) {
     let (first_frame, count) = plan.frames();
-    let records: *mut FrameInfo =
+    let records: *mut FrameWord =
         core::ptr::with_exposed_provenance_mut(linear(PhysAddr(plan.frame_infos.start)));
-    // SAFETY: RAM in the linear map, kept apart for the records, page aligned and long enough (Plan). All zeros is a valid
-    // `FrameInfo`, and what `mm::Frames` wants.
-    let frame_infos = unsafe {
-        records.write_bytes(0, count);
-        core::slice::from_raw_parts(records, count)
+    // SAFETY: RAM in the linear map, kept apart for the records, page aligned and long enough for two words of each frame
+    // (Plan). All zeros is a valid `FrameWord`, and what `mm::Frames` wants.
+    let words = unsafe {
+        records.write_bytes(0, 2 * count);
+        core::slice::from_raw_parts(records, 2 * count)
     };
+    let (counts, words) = words.split_at(count);
+    let frame_infos = FrameInfos { counts, words };
     memory::set_found(Found {
         first_frame: first_frame.frame(),
         frame_infos,

@@ -1,11 +1,13 @@
 //! The machine under the heart: [`mm::Mmu`] by the instructions that it names, on frames through the linear map.
 
+use super::pairs;
 use crate::arch;
 use crate::cpu;
 use crate::layout::linear;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use mm::mmu::GROUP;
-use mm::{Asid, Counters, Descriptor, Event, Frame, Mmu, PAGE_SIZE, TABLE_ENTRIES, VirtAddr};
+use mm::{Asid, Counters, Descriptor, Event, Frame, FrameWord, Mmu, PAGE_SIZE, Row, TABLE_ENTRIES, VirtAddr};
 
 unsafe extern "C" {
     fn copy_frame_bytes(to: *mut u8, from: *const u8);
@@ -26,10 +28,12 @@ fn entry(table: Frame, index: usize) -> &'static AtomicU64 {
     unsafe { &*core::ptr::with_exposed_provenance(address) }
 }
 
+/// Groups of a table.
+const GROUPS: usize = TABLE_ENTRIES / GROUP;
+
 /// Where the entries of `table` from `group` * [`GROUP`] on lie.
 #[inline(always)]
 fn group_of(table: Frame, group: usize) -> &'static [AtomicU64; GROUP] {
-    const GROUPS: usize = TABLE_ENTRIES / GROUP;
     debug_assert!(group < GROUPS);
     let address = linear(table.start()) + (group & (GROUPS - 1)) * size_of::<[AtomicU64; GROUP]>();
     // SAFETY: as in `entry`; the groups of a table lie one after the other in its frame.
@@ -68,15 +72,28 @@ impl Mmu for BoardMmu {
 
     #[inline(always)]
     fn load_group(&self, table: Frame, group: usize) -> [Descriptor; GROUP] {
-        let entries = group_of(table, group);
-        core::array::from_fn(|nth| Descriptor(entries[nth].load(Ordering::Relaxed)))
+        pairs::load(group_of(table, group)).map(Descriptor)
     }
 
     #[inline(always)]
     fn store_group(&self, table: Frame, group: usize, descriptors: [Descriptor; GROUP]) {
-        for (entry, descriptor) in group_of(table, group).iter().zip(descriptors) {
-            entry.store(descriptor.0, Ordering::Relaxed);
-        }
+        pairs::store(group_of(table, group), descriptors.map(|one| one.0));
+    }
+
+    #[inline(always)]
+    fn share_row(&self, source: Frame, target: Frame, groups: Range<usize>, row: &Row) -> usize {
+        let table = |frame| group_of(frame, 0).as_ptr();
+        assert!(
+            groups.start <= groups.end && groups.end <= GROUPS,
+            "a table has {GROUPS} groups"
+        );
+        // SAFETY: two tables that the heart holds, as in `entry`, used as atomics only; the groups are in them.
+        unsafe { pairs::share_row(table(source), table(target), groups, row) }
+    }
+
+    #[inline(always)]
+    fn share_each(&self, counts: &[FrameWord]) {
+        pairs::increment_each(counts);
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod kernel_tables;
 mod mmu;
+mod pairs;
 pub(crate) mod plan;
 pub(crate) mod ram;
 pub(crate) mod ranges;
@@ -13,13 +14,13 @@ pub use ram::RamFrames;
 use crate::{arch, boot};
 use core::ops::Range;
 use kernel_tables::KernelTables;
-use mm::{Asid, Frame, FrameInfo, TABLE_ENTRIES};
+use mm::{Asid, Frame, FrameInfos, TABLE_ENTRIES};
 use spin::{Mutex, Once};
 
 /// What boot found and made, once.
 pub(crate) struct Found {
     pub(crate) first_frame: Frame,
-    pub(crate) frame_infos: &'static [FrameInfo],
+    pub(crate) frame_infos: FrameInfos,
     pub(crate) ram_bytes: u64,
 }
 
@@ -68,7 +69,7 @@ fn found() -> &'static Found {
 
 /// One record for each frame from the lowest of RAM to the highest, holes included: the first frame, and the records. All
 /// were zero at boot.
-pub fn frame_infos() -> (Frame, &'static [FrameInfo]) {
+pub fn frame_infos() -> (Frame, FrameInfos) {
     (found().first_frame, found().frame_infos)
 }
 

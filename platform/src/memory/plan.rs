@@ -8,7 +8,7 @@ use crate::layout::{IMAGE_BASE, LINEAR_END, image, linear, page_down, page_up};
 use core::fmt;
 use core::ops::Range;
 use formats::dtb::{InitrdRange, Machine, PhysRange, ReservedBy};
-use mm::{FrameInfo, PAGE_SIZE, PhysAddr};
+use mm::{FrameWord, PAGE_SIZE, PhysAddr};
 
 /// Why there can be no map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -232,7 +232,7 @@ fn frames_in(span: &Range<u64>) -> usize {
 /// Takes room for a record of each frame of RAM from the longest free range.
 fn take_frame_infos(free: &mut Ranges, span: &Range<u64>) -> Result<Range<u64>, PlanError> {
     let longest = free.longest().ok_or(PlanError::TooLittleRam)?;
-    let len = page_up((frames_in(span) * size_of::<FrameInfo>()) as u64);
+    let len = page_up((frames_in(span) * 2 * size_of::<FrameWord>()) as u64);
     // At the end: low RAM is for devices that reach no further.
     let range = longest.end.checked_sub(len).ok_or(PlanError::TooLittleRam)?..longest.end;
     if range.start < longest.start {

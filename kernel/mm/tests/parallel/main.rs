@@ -10,8 +10,8 @@ mod processor;
 
 use machine::{CPUS, Machine, Sabotage};
 use mm::{
-    AddressSpace, Asids, Backing, Frame, FrameInfo, FrameRun, FrameSource, Frames, Level, MAX_CPUS,
-    MapRequest, Memory, Placement, Protection, Purpose, Sharing, VirtAddr,
+    AddressSpace, Asids, Backing, Frame, FrameInfos, FrameRun, FrameSource, FrameWord, Frames, Level,
+    MAX_CPUS, MapRequest, Memory, Placement, Protection, Purpose, Sharing, VirtAddr,
 };
 use processor::run_processor;
 use std::collections::HashMap;
@@ -209,10 +209,11 @@ fn request(start: u64, pages: u64) -> MapRequest {
 
 /// `rounds` times [`STEPS`] steps of every processor, an audit after each; the first complaint.
 fn live(rounds: usize, sabotage: Option<Sabotage>) -> Option<String> {
-    let infos: &'static [FrameInfo] = (0..FRAMES)
-        .map(|_| FrameInfo::default())
-        .collect::<Vec<_>>()
-        .leak();
+    let words = || (0..FRAMES).map(|_| FrameWord::default()).collect::<Vec<_>>();
+    let infos = FrameInfos {
+        counts: words().leak(),
+        words: words().leak(),
+    };
     let ram: &'static Ram = Box::leak(Box::new(Ram {
         next: AtomicU64::new(0),
     }));

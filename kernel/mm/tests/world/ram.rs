@@ -1,12 +1,12 @@
 //! The machine's RAM as the buddy allocator would hand it out: runs from the start, single frames that came back.
 
-use mm::{Frame, FrameInfo, FrameRun, FrameSource, Frames};
+use mm::{Frame, FrameInfos, FrameRun, FrameSource, FrameWord, Frames};
 use std::sync::Mutex;
 
 /// Frames that nobody has asked for yet.
 pub struct Ram {
     first: Frame,
-    infos: &'static [FrameInfo],
+    infos: FrameInfos,
     state: Mutex<State>,
 }
 
@@ -19,10 +19,11 @@ struct State {
 impl Ram {
     /// `count` frames from `first`. `Frames` wants them for ever, as they are on the board.
     pub fn leak(first: Frame, count: usize) -> &'static Ram {
-        let infos = (0..count)
-            .map(|_| FrameInfo::default())
-            .collect::<Vec<_>>()
-            .leak();
+        let words = || (0..count).map(|_| FrameWord::default()).collect::<Vec<_>>();
+        let infos = FrameInfos {
+            counts: words().leak(),
+            words: words().leak(),
+        };
         let state = State {
             next: first.0,
             end: first.0 + count as u32,
@@ -42,7 +43,7 @@ impl Ram {
 
     /// All frames.
     pub fn all(&self) -> impl Iterator<Item = Frame> {
-        (self.first.0..self.first.0 + self.infos.len() as u32).map(Frame)
+        (self.first.0..self.first.0 + self.infos.counts.len() as u32).map(Frame)
     }
 }
 

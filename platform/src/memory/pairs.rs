@@ -1,0 +1,198 @@
+//! Several words of memory by one instruction, where that means the same as one instruction for each: the compiler makes no
+//! pairs of atomics by itself.
+
+use core::arch::asm;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use mm::Row;
+use mm::mmu::GROUP;
+
+/// Loads all of `words`, relaxed. Each is single-copy atomic, their order is open: an LDP is two accesses of 64 bits (Arm ARM
+/// B2.2.1), as so many LDRs would be.
+#[inline(always)]
+pub(super) fn load(words: &[AtomicU64; 8]) -> [u64; 8] {
+    let (a, b, c, d, e, f, g, h);
+    // SAFETY: reads the 64 bytes of `words`, which are there and aligned, and changes nothing.
+    unsafe {
+        asm!(
+            "ldp {a}, {b}, [{from}]",
+            "ldp {c}, {d}, [{from}, #16]",
+            "ldp {e}, {f}, [{from}, #32]",
+            "ldp {g}, {h}, [{from}, #48]",
+            from = in(reg) words,
+            a = out(reg) a,
+            b = out(reg) b,
+            c = out(reg) c,
+            d = out(reg) d,
+            e = out(reg) e,
+            f = out(reg) f,
+            g = out(reg) g,
+            h = lateout(reg) h,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Stores all of `words`, relaxed, as [`load`] loads them: an STP is two accesses of 64 bits.
+#[inline(always)]
+pub(super) fn store(words: &[AtomicU64; 8], values: [u64; 8]) {
+    let [a, b, c, d, e, f, g, h] = values;
+    // SAFETY: writes the 64 bytes of `words`, which are there and aligned, and which may change under a shared reference.
+    unsafe {
+        asm!(
+            "stp {a}, {b}, [{to}]",
+            "stp {c}, {d}, [{to}, #16]",
+            "stp {e}, {f}, [{to}, #32]",
+            "stp {g}, {h}, [{to}, #48]",
+            to = in(reg) words,
+            a = in(reg) a,
+            b = in(reg) b,
+            c = in(reg) c,
+            d = in(reg) d,
+            e = in(reg) e,
+            f = in(reg) f,
+            g = in(reg) g,
+            h = in(reg) h,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// What [`mm::Mmu::share_row`] says, for tables that lie at `source` and `target`: 4.9 instructions an entry, 3.6 where write access
+/// was taken before. Each access is an LDP or STP, see [`load`].
+///
+/// # Safety
+/// The groups lie in both tables, which are mapped, 16-byte aligned and used as atomics only.
+#[inline(always)]
+pub(super) unsafe fn share_row(
+    source: *const AtomicU64,
+    target: *const AtomicU64,
+    groups: Range<usize>,
+    row: &Row,
+) -> usize {
+    const BYTES: usize = GROUP * size_of::<AtomicU64>();
+    let from = source.wrapping_byte_add(groups.start * BYTES);
+    let reached: usize;
+    // SAFETY: reads and writes nothing but the groups (contract), from `from` on until `end`.
+    unsafe {
+        asm!(
+            "b 5f",
+            "2:",                                   // the group at {from}
+            "ldp {a}, {b}, [{from}]",
+            "ldp {c}, {d}, [{from}, #16]",
+            "ldp {e}, {f}, [{from}, #32]",
+            "ldp {g}, {h}, [{from}, #48]",
+            "cbz {change}, 3f",
+            "eor {a}, {a}, {change}",
+            "eor {b}, {b}, {change}",
+            "eor {c}, {c}, {change}",
+            "eor {d}, {d}, {change}",
+            "eor {e}, {e}, {change}",
+            "eor {f}, {f}, {change}",
+            "eor {g}, {g}, {change}",
+            "eor {h}, {h}, {change}",
+            "3:",                                   // is it of the row?
+            "cmp {a}, {next}",
+            "add {next}, {next}, {step}",
+            "ccmp {b}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {c}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {d}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {e}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {f}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {g}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {h}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "b.ne 6f",
+            "cbz {change}, 4f",
+            "stp {a}, {b}, [{from}]",
+            "stp {c}, {d}, [{from}, #16]",
+            "stp {e}, {f}, [{from}, #32]",
+            "stp {g}, {h}, [{from}, #48]",
+            "4:",
+            "stp {c}, {d}, [{to}, #16]",
+            "stp {e}, {f}, [{to}, #32]",
+            "stp {g}, {h}, [{to}, #48]",
+            "stp {a}, {b}, [{to}], #64",
+            "add {from}, {from}, #64",
+            "5:",
+            "cmp {from}, {end}",
+            "b.ne 2b",
+            "6:",
+            from = inout(reg) from => reached,
+            to = inout(reg) target.wrapping_byte_add(groups.start * BYTES) => _,
+            end = in(reg) source.wrapping_byte_add(groups.end * BYTES),
+            next = inout(reg) row.first.0 => _,
+            step = in(reg) row.step,
+            change = in(reg) row.change,
+            a = out(reg) _,
+            b = out(reg) _,
+            c = out(reg) _,
+            d = out(reg) _,
+            e = out(reg) _,
+            f = out(reg) _,
+            g = out(reg) _,
+            h = out(reg) _,
+            options(nostack),
+        );
+    }
+    (reached - source.addr()) / BYTES
+}
+
+/// Words that are added to at once.
+const QUAD: usize = 4;
+
+/// Adds 1 to each of `words`, none of which is `u32::MAX`: as so many relaxed fetch_adds.
+pub(super) fn increment_each(words: &[AtomicU32]) {
+    // LDXP wants its 16 bytes aligned (Arm ARM B2.2.2).
+    let misaligned = words.as_ptr().addr() / size_of::<AtomicU32>() % QUAD;
+    let (head, words) = words.split_at(words.len().min((QUAD - misaligned) % QUAD));
+    let (blocks, words) = words.as_chunks::<{ 4 * QUAD }>();
+    let (quads, tail) = words.as_chunks::<QUAD>();
+    head.iter().for_each(increment);
+    for block in blocks {
+        let (quads, _) = block.as_chunks::<QUAD>();
+        quads.iter().for_each(increment_quad);
+    }
+    quads.iter().for_each(increment_quad);
+    tail.iter().for_each(increment);
+}
+
+#[inline(always)]
+fn increment(word: &AtomicU32) {
+    word.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Four relaxed fetch_adds of 1 at one moment. `words` lie 16-byte aligned, and none is `u32::MAX`.
+///
+/// It is one of the orders in which four fetch_adds may happen: an LDXP whose STXP succeeds is one access of 128 bits, and so
+/// is the STXP, with no other write to any of the 16 bytes in between, of whatever size and by whichever instruction (Arm ARM
+/// B2.2.1, B2.9): plain stores and narrower exclusives of other processors clear the monitor. Nobody can read one half
+/// without the other, and whoever adds to a single word meanwhile makes this one try again, or is made to.
+#[inline(always)]
+fn increment_quad(words: &[AtomicU32; QUAD]) {
+    // SAFETY: reads and writes the 16 bytes of `words`, which may change under a shared reference, by atomic accesses only.
+    // No carry leaves a word. LDXP to STXP there is no other access to memory.
+    unsafe {
+        asm!(
+            "2:",
+            "ldxp {low}, {high}, [{words}]",
+            "add {low}, {low}, {ones}",
+            "add {high}, {high}, {ones}",
+            "stxp {has_failed:w}, {low}, {high}, [{words}]",
+            "cbnz {has_failed:w}, 2b",
+            words = in(reg) words,
+            ones = in(reg) 0x1_0000_0001_u64,
+            low = out(reg) _,
+            high = out(reg) _,
+            has_failed = out(reg) _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
