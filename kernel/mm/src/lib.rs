@@ -3,10 +3,10 @@
 //! `tests/soft_mmu`.
 //!
 //! Reading order: `fault` (story 1, a store to a shared page) and `fork` (story 2) are the two stories, top to bottom. The
-//! words they use: [`addr`] (frames, pages, levels), [`descriptor`] (the bits), [`mmu`] (barriers and TLB maintenance), `table`
-//! (the tree and the invariants I1 to I5), `privatise` (how a space gets tables of its own), `hostage` (why nothing is freed
-//! before a flush), [`frames`] and `records` (counts), [`area`] and [`area_map`] (what a range means), [`space`] (mmap and its kin), `range` (edits of
-//! ranges), [`asid`].
+//! words they use: [`addr`] (frames, pages, levels), [`descriptor`] (the bits), [`mmu`] (barriers and TLB maintenance),
+//! `table` (the tree and the invariants I1 to I5), `privatise` and `table_copy` (how a space gets tables of its own),
+//! `hostage` (why nothing is freed before a flush), [`frames`] and `records` (counts), [`area`] and [`area_map`] (what a
+//! range means), [`space`] (mmap and its kin), `range` (edits of ranges), [`asid`].
 //!
 //! Locks: one per address space, held by the caller of every method of [`AddressSpace`]. Counts are atomic; free frames and
 //! ASIDs have locks of their own inside, taken last.
