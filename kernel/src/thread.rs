@@ -172,8 +172,8 @@ impl Thread {
     }
 
     /// Where the thread begins; once.
-    pub fn take_start(&self) -> UserContext {
-        *self.start.lock().take().expect("a thread begins once")
+    pub fn take_start(&self) -> Box<UserContext> {
+        self.start.lock().take().expect("a thread begins once")
     }
 
     /// Asks the thread to look at its signals (and whether to end) before it next returns to EL0.

@@ -24,6 +24,7 @@ pub fn start(_argument: usize) {
     let thread = scheduler::current();
     let mut context = thread.take_start();
     run(&thread, &mut context);
+    drop(context);
     process::end_current(thread);
     scheduler::leave()
 }

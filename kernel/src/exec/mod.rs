@@ -42,8 +42,8 @@ pub struct Program {
     pub file: Arc<OpenFile>,
     /// The last component of the path it was called by.
     pub name: Vec<u8>,
-    /// Who it acts for.
-    pub credentials: Credentials,
+    /// Who it acts for: as its caller, unless its file says otherwise.
+    pub credentials: Arc<Credentials>,
 }
 
 /// What is to be run, and how.
@@ -114,8 +114,10 @@ pub fn become_program(
     process.end_other_threads(current)?;
     futex::thread_ended(current);
     current.files.separate();
-    let closed = current.files.change(FileTable::take_closed_on_exec);
-    drop(closed);
+    if current.files.read(FileTable::is_changed_by_exec) {
+        let closed = current.files.change(FileTable::take_closed_on_exec);
+        drop(closed);
+    }
     process.signals.reset_handlers();
     reset_thread(current);
     take_identity(process, &program);
@@ -134,8 +136,11 @@ pub fn take_identity(process: &Process, program: &Program) {
     process.set_name(Name::new(&program.name));
     process.set_executable(Some(program.file.clone()));
     process.note_exec();
+    if Arc::ptr_eq(&process.credentials(), &program.credentials) {
+        return;
+    }
     let taken = process.change_credentials(|credentials| {
-        *credentials = program.credentials.clone();
+        *credentials = Credentials::clone(&program.credentials);
         Ok(())
     });
     debug_assert!(taken.is_ok(), "exec: nothing refuses a program its credentials");
@@ -221,7 +226,7 @@ fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<usize, Errno
 }
 
 /// Set-user-ID and set-group-ID files act for their owner.
-fn credentials_for(request: &Request<'_>) -> Credentials {
+fn credentials_for(request: &Request<'_>) -> Arc<Credentials> {
     let mut credentials = Credentials::clone(request.credentials);
     let attributes = request.file.inode().attributes();
     if request.may_gain && attributes.mode & S_ISUID != 0 {
@@ -232,5 +237,9 @@ fn credentials_for(request: &Request<'_>) -> Credentials {
     }
     (credentials.suid, credentials.fsuid) = (credentials.euid, credentials.euid);
     (credentials.sgid, credentials.fsgid) = (credentials.egid, credentials.egid);
-    credentials
+    if credentials == **request.credentials {
+        request.credentials.clone()
+    } else {
+        Arc::new(credentials)
+    }
 }

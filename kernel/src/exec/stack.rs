@@ -25,6 +25,7 @@ use abi::process::{
 };
 use abi::signal::RtSigFrame;
 use abi::signal::frame::FrameRecord;
+use abi::zerocopy::IntoBytes;
 use alloc::vec::Vec;
 use formats::elf::Executable;
 use mm::{Backing, MapRequest, PAGE_SIZE, Protection, Purpose, Sharing, VirtAddr};
@@ -59,10 +60,8 @@ pub fn build(
     word(arguments.arguments.count() as u64);
     pointers(&arguments.arguments, layout.arguments, &mut word);
     pointers(&arguments.environment, layout.environment, &mut word);
-    for (key, value) in auxiliary_vector(image, executable, credentials, &layout) {
-        word(key);
-        word(value);
-    }
+    let auxiliary = auxiliary_vector(image, executable, credentials, &layout);
+    bytes.extend_from_slice(auxiliary.as_bytes());
     let mut random = [0; 16];
     platform::random::fill(&mut random);
     bytes.extend_from_slice(&random);
@@ -127,32 +126,32 @@ fn auxiliary_vector(
     executable: &Executable,
     credentials: &Credentials,
     layout: &Layout,
-) -> [(u64, u64); AUXILIARY as usize] {
+) -> [[u64; 2]; AUXILIARY as usize] {
     let is_secure = credentials.uid != credentials.euid || credentials.gid != credentials.egid;
     [
-        (AT_HWCAP, HWCAP_FP | HWCAP_ASIMD),
-        (AT_HWCAP2, 0),
-        (AT_PAGESZ, PAGE_SIZE as u64),
-        (AT_CLKTCK, abi::time::USER_HZ),
-        (AT_PHDR, image.program_headers),
-        (AT_PHENT, executable.program_header_len.into()),
-        (AT_PHNUM, executable.program_header_count.into()),
-        (AT_BASE, image.interpreter_base),
-        (AT_FLAGS, 0),
-        (AT_ENTRY, image.entry),
-        (AT_UID, credentials.uid.into()),
-        (AT_EUID, credentials.euid.into()),
-        (AT_GID, credentials.gid.into()),
-        (AT_EGID, credentials.egid.into()),
-        (AT_SECURE, is_secure.into()),
-        (AT_RANDOM, layout.random),
-        (AT_PLATFORM, layout.platform),
-        (AT_EXECFN, layout.path),
-        (
+        [AT_HWCAP, HWCAP_FP | HWCAP_ASIMD],
+        [AT_HWCAP2, 0],
+        [AT_PAGESZ, PAGE_SIZE as u64],
+        [AT_CLKTCK, abi::time::USER_HZ],
+        [AT_PHDR, image.program_headers],
+        [AT_PHENT, executable.program_header_len.into()],
+        [AT_PHNUM, executable.program_header_count.into()],
+        [AT_BASE, image.interpreter_base],
+        [AT_FLAGS, 0],
+        [AT_ENTRY, image.entry],
+        [AT_UID, credentials.uid.into()],
+        [AT_EUID, credentials.euid.into()],
+        [AT_GID, credentials.gid.into()],
+        [AT_EGID, credentials.egid.into()],
+        [AT_SECURE, is_secure.into()],
+        [AT_RANDOM, layout.random],
+        [AT_PLATFORM, layout.platform],
+        [AT_EXECFN, layout.path],
+        [
             AT_MINSIGSTKSZ,
             (size_of::<RtSigFrame>() + size_of::<FrameRecord>()) as u64,
-        ),
-        (AT_NULL, 0),
+        ],
+        [AT_NULL, 0],
     ]
 }
 

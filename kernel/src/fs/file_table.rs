@@ -157,6 +157,11 @@ impl<F> Table<F> {
         Ok(slot.file)
     }
 
+    /// Whether execve(2) closes anything.
+    pub fn is_changed_by_exec(&self) -> bool {
+        self.slots.iter().flatten().any(|slot| slot.is_closed_on_exec)
+    }
+
     /// Takes out all that execve(2) closes. The caller drops them without holding a lock.
     #[must_use]
     pub fn take_closed_on_exec(&mut self) -> Vec<Arc<F>> {

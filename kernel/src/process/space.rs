@@ -208,10 +208,9 @@ impl Space {
     /// Lets go of the space. The last holder releases it in pieces between which others run. No lock is held, and the
     /// caller's process is not in the space any more.
     pub fn let_go(self: Arc<Space>) {
-        let Some(mut space) = Arc::into_inner(self) else {
-            return;
-        };
-        let Some(memory) = space.memory.get_mut().take() else {
+        let mut last = Arc::into_inner(self);
+        let memory = last.as_mut().and_then(|space| space.memory.get_mut().take());
+        let Some(memory) = memory else {
             return;
         };
         let mut release = memory.begin_release(memory::get());

@@ -30,33 +30,51 @@ pub(super) struct Threads {
 
 #[derive(Default)]
 struct Group {
-    /// The first thread first.
-    all: Vec<Arc<Thread>>,
+    all: List,
     /// Those that have not left.
     living: usize,
     /// What those used that are in the list no more.
     past: Totals,
 }
 
+/// The threads that did not leave, and the first one in any case. Most processes have one thread: it needs no allocation.
+#[derive(Default)]
+struct List {
+    /// Until the last one leaves.
+    first: Option<Arc<Thread>>,
+    further: Vec<Arc<Thread>>,
+}
+
 /// Marks a status as present.
 const ENDING: u32 = 1 << 31;
+
+impl List {
+    /// The first thread first.
+    fn iter(&self) -> impl Iterator<Item = &Arc<Thread>> {
+        self.first.iter().chain(&self.further)
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.further.len()
+    }
+
+    /// Takes out one that is not the first.
+    fn remove(&mut self, thread: &Thread) {
+        self.further
+            .retain(|other| !core::ptr::eq(Arc::as_ptr(other), thread));
+    }
+}
 
 impl Group {
     fn charge(&mut self, thread: &Thread) {
         self.past = self.past.plus(&thread.totals());
-    }
-
-    fn remove(&mut self, thread: &Thread) {
-        self.all
-            .retain(|other| !core::ptr::eq(Arc::as_ptr(other), thread));
-        self.charge(thread);
     }
 }
 
 impl Process {
     /// Its threads, the first one first, even if it has ended; none once all have.
     pub fn threads(&self) -> Vec<Arc<Thread>> {
-        self.threads.group.lock().all.clone()
+        self.threads.group.lock().all.iter().cloned().collect()
     }
 
     /// How many there are, with a first one that has ended before others.
@@ -66,7 +84,7 @@ impl Process {
 
     /// The first thread; `None` once all have ended.
     pub fn first_thread(&self) -> Option<Arc<Thread>> {
-        self.threads.group.lock().all.first().cloned()
+        self.threads.group.lock().all.first.clone()
     }
 
     /// Does something with each thread, under the lock of their list.
@@ -83,7 +101,7 @@ impl Process {
     pub fn add_first_thread(&self, thread: Arc<Thread>) {
         let mut group = self.threads.group.lock();
         group.living += 1;
-        group.all.push(thread);
+        group.all.first = Some(thread);
     }
 
     /// Adds a thread that `creator`, a thread of this process, has made. Refused with a restart marker if a signal waits
@@ -93,9 +111,10 @@ impl Process {
         if signal::is_pending(creator) {
             return Err(Errno::RESTART_ALWAYS);
         }
-        group.all.try_reserve(1).map_err(|_| Errno::EAGAIN)?;
+        let further = &mut group.all.further;
+        further.try_reserve(1).map_err(|_| Errno::EAGAIN)?;
+        further.push(thread.clone());
         group.living += 1;
-        group.all.push(thread.clone());
         Ok(())
     }
 
@@ -111,7 +130,8 @@ impl Process {
             return true;
         }
         if !thread.is_first() {
-            group.remove(thread);
+            group.all.remove(thread);
+            group.charge(thread);
         }
         drop(group);
         self.signals.thread_left(self);
@@ -201,8 +221,9 @@ impl Process {
     pub(super) fn take_first_place(&self, current: &Arc<Thread>) -> Pid {
         let mut group = self.threads.group.lock();
         let old = current.tid();
-        if let Some(first) = group.all.first().cloned() {
-            group.remove(&first);
+        group.all.remove(current);
+        if let Some(first) = group.all.first.replace(current.clone()) {
+            group.charge(&first);
         }
         current.become_first();
         old

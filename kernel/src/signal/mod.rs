@@ -33,11 +33,32 @@ use stop::Stop;
 
 /// What to do with each signal; `sigaction` of all 64.
 #[derive(Clone)]
-pub struct Actions([SigAction; Signal::COUNT]);
+pub struct Actions {
+    all: [SigAction; Signal::COUNT],
+    /// Those that ever had a handler or flags since exec: no others are to be reset by the next one.
+    changed: SigSet,
+}
 
 impl Default for Actions {
     fn default() -> Actions {
-        Actions([SigAction::default(); Signal::COUNT])
+        Actions {
+            all: [SigAction::default(); Signal::COUNT],
+            changed: SigSet::EMPTY,
+        }
+    }
+}
+
+impl Actions {
+    fn replace(&mut self, signal: Signal, action: SigAction) -> SigAction {
+        if action.handler > SIG_IGN || action.flags != 0 {
+            self.changed = self.changed.with(signal);
+        }
+        core::mem::replace(&mut self.all[signal.index()], action)
+    }
+
+    fn reset_handlers(&mut self) {
+        self.all.iter_mut().for_each(reset_handler);
+        self.changed = SigSet::EMPTY;
     }
 }
 
@@ -114,7 +135,7 @@ impl ProcessSignals {
 
     /// The action for one signal.
     pub fn action(&self, signal: Signal) -> SigAction {
-        self.actions.read(|actions| actions.0[signal.index()])
+        self.actions.read(|actions| actions.all[signal.index()])
     }
 
     /// The action by which a signal is delivered now: after `SA_RESETHAND` the default is next, for whoever asks.
@@ -124,7 +145,7 @@ impl ProcessSignals {
             return action;
         }
         self.actions.change(|actions| {
-            let action = &mut actions.0[signal.index()];
+            let action = &mut actions.all[signal.index()];
             let used = *action;
             if used.flags & SA_RESETHAND != 0 && used.handler > SIG_IGN {
                 action.handler = SIG_DFL;
@@ -137,10 +158,8 @@ impl ProcessSignals {
     /// ignored stays ignored. Nobody shares the actions any more.
     pub fn reset_handlers(&self) {
         self.actions.separate();
-        let is_set = |action: &SigAction| action.handler > SIG_IGN || action.flags != 0;
-        if self.actions.read(|actions| actions.0.iter().any(is_set)) {
-            self.actions
-                .change(|actions| actions.0.iter_mut().for_each(reset_handler));
+        if !self.actions.read(|actions| actions.changed.is_empty()) {
+            self.actions.change(Actions::reset_handlers);
         }
     }
 
@@ -179,8 +198,10 @@ fn reset_handler(action: &mut SigAction) {
 /// Sets the action for one signal; pending ones that are now ignored are dropped (sigaction(2), POSIX). Returns the old
 /// one.
 pub fn set_action(process: &Process, signal: Signal, action: SigAction) -> SigAction {
-    let set = |actions: &mut Actions| core::mem::replace(&mut actions.0[signal.index()], action);
-    let old = process.signals.actions.change(set);
+    let old = process
+        .signals
+        .actions
+        .change(|actions| actions.replace(signal, action));
     if is_ignoring(&action, signal) {
         remove_pending(process, SigSet::EMPTY.with(signal));
     }
@@ -281,7 +302,7 @@ pub fn summary(process: &Process, thread: Option<&Thread>) -> Summary {
     }
     let actions = process.signals.actions.snapshot();
     for signal in (1..=Signal::COUNT as u64).filter_map(Signal::new) {
-        match actions.0[signal.index()].handler {
+        match actions.all[signal.index()].handler {
             SIG_DFL => {}
             SIG_IGN => summary.ignored = summary.ignored.with(signal),
             _ => summary.caught = summary.caught.with(signal),

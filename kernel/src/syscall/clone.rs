@@ -306,8 +306,7 @@ fn child_context(context: &UserContext, request: &Request) -> Box<UserContext> {
 
 /// The FP registers and thread pointer of the caller: they are in the processor.
 fn child_registers(request: &Request) -> Box<UserRegisters> {
-    let mut registers = Box::<UserRegisters>::default();
-    registers.save();
+    let mut registers = UserRegisters::saved();
     if request.has(CLONE_SETTLS) {
         registers.set_tpidr(request.tls);
     }

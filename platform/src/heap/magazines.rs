@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 const STEP: usize = 32;
 const HEADER: usize = 16;
 /// Classes: class n has objects of n steps and what a step has beside the header, so that none wastes what the pool would not.
-const CLASSES: usize = 32;
+const CLASSES: usize = 40;
 /// Objects that a magazine holds.
 const ROUNDS: usize = 8;
 

@@ -1,5 +1,6 @@
 //! The registers of a thread that the kernel itself never uses: they stay in the processor until another thread runs.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 /// FP/SIMD registers and the thread pointer of one thread (Arm ARM B1.2, C5.2). The assembly knows the layout (arch/copy.s).
@@ -38,6 +39,17 @@ impl UserRegisters {
     pub fn save(&mut self) {
         // SAFETY: stores 528 bytes, the size of the value, which is 16-byte aligned. FP is enabled (head.s, CPACR_EL1).
         unsafe { save_user_registers(self) }
+    }
+
+    /// As [`UserRegisters::save`], into a place of their own.
+    #[inline]
+    pub fn saved() -> Box<UserRegisters> {
+        let mut registers = Box::<UserRegisters>::new_uninit();
+        // SAFETY: as in `save`; the stores fill the whole value, and any bits are one.
+        unsafe {
+            save_user_registers(registers.as_mut_ptr());
+            registers.assume_init()
+        }
     }
 
     /// Puts the registers into the processor, for the thread that runs next.
