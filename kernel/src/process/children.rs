@@ -1,7 +1,12 @@
-//! How a parent learns of its children: wait4(2), waitid(2). Each parent's entry in the table names the children that
+//! How a parent learns of its children: wait4(2), waitid(2). Each process has a list of its children, apart from those that
 //! ended and those that stopped or went on, so that a wait looks at events, not at children.
+//!
+//! The list's lock decides whose child a process is: it stands in the list of one parent, and moves to another's under the
+//! locks of both (`table::Table::move_children`). Who has something to tell a parent looks for the child in the parent's list,
+//! and if it is not there, asks anew who the parent is.
 
-use super::table::{self, Entry, Table};
+use super::siblings::Siblings;
+use super::table;
 use super::usage::Totals;
 use super::{Pid, Process};
 use crate::signal::{self, Disposition};
@@ -11,7 +16,17 @@ use abi::process::WaitStatus;
 use abi::signal::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+/// The children of one process that were not waited for.
+#[derive(Default)]
+pub(super) struct Children {
+    living: Siblings,
+    /// Those that have ended.
+    ended: Siblings,
+    /// Living ones that stopped or went on since the last wait.
+    changed: Siblings,
+}
 
 /// Which children a wait is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,72 +67,100 @@ pub struct Child {
     pub usage: Totals,
 }
 
+/// What happened to a child.
+enum Event {
+    Ended(Arc<Process>),
+    Changed(Arc<Process>, WaitStatus),
+}
+
 /// Waits for an event of a child of the caller's process. `Ok(None)`: nothing yet, and the wait is immediate. `ECHILD`:
 /// there is no such child.
 pub fn wait_for_child(current: &Thread, which: Which, wanted: Wanted) -> Result<Option<Child>, Errno> {
     let process = &current.process;
-    let look = || match table::with(|table| take_event(table, process, which, wanted)) {
+    let look = || match process.children.lock().take_event(which, wanted) {
         Ok(None) if !wanted.is_immediate => None,
         answer => Some(answer),
     };
-    process.child_events.wait_until(look)?
+    let event = process.child_events.wait_until(look)??;
+    Ok(event.map(|event| match event {
+        Event::Ended(child) => reap(process, &child, wanted),
+        Event::Changed(child, status) => describe(&child, status),
+    }))
 }
 
-fn take_event(
-    table: &mut Table,
-    parent: &Process,
-    which: Which,
-    wanted: Wanted,
-) -> Result<Option<Child>, Errno> {
-    let Some(entry) = table.entry(parent.pid) else {
-        return Err(Errno::ECHILD);
-    };
-    let (ended, changed) = (
-        candidates(entry, &entry.ended, which),
-        candidates(entry, &entry.changed, which),
-    );
-    let has_child = match which {
-        Which::Any => !entry.children.is_empty(),
-        Which::Process(pid) => entry.children.contains(&pid),
-        Which::Group(_) => true,
-    };
-    if !has_child {
-        return Err(Errno::ECHILD);
-    }
-    if wanted.ended
-        && let Some(child) = first_of(table, &ended, which)
-    {
-        return Ok(Some(reap(table, parent, &child, wanted)));
-    }
-    for pid in changed {
-        if let Some(child) = first_of(table, &[pid], which)
-            && let Some(found) = take_change(table, parent, &child, wanted)
+impl Children {
+    /// What is to be reported, taken out unless it is to be kept. `ECHILD` if there is no such child.
+    fn take_event(&mut self, which: Which, wanted: Wanted) -> Result<Option<Event>, Errno> {
+        if wanted.ended
+            && let Some(child) = first_of(&self.ended, which).cloned()
         {
-            return Ok(Some(found));
+            if !wanted.is_kept {
+                self.ended.remove(child.pid);
+            }
+            return Ok(Some(Event::Ended(child)));
         }
+        if let Some((child, status)) = self.first_change(which, wanted) {
+            if !wanted.is_kept {
+                child.signals.forget_change();
+                self.changed.remove(child.pid);
+            }
+            return Ok(Some(Event::Changed(child, status)));
+        }
+        let has_such = first_of(&self.living, which).or(first_of(&self.ended, which));
+        has_such.map(|_| None).ok_or(Errno::ECHILD)
     }
-    if let Which::Group(group) = which
-        && !has_child_in(table, parent, group)
-    {
-        return Err(Errno::ECHILD);
+
+    /// The first child that stopped or went on, as `wanted` asks for, and which of the two.
+    fn first_change(&self, which: Which, wanted: Wanted) -> Option<(Arc<Process>, WaitStatus)> {
+        let is_wanted = |status: &WaitStatus| match status {
+            WaitStatus::Stopped(_) => wanted.stopped,
+            _ => wanted.continued,
+        };
+        let meant = self.changed.iter().filter(|child| is_meant(child, which));
+        meant
+            .filter_map(|child| Some((child, child.signals.change().filter(is_wanted)?)))
+            .map(|(child, status)| (child.clone(), status))
+            .next()
     }
-    Ok(None)
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.living.is_empty() && self.ended.is_empty()
+    }
+
+    /// All of them, the living first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Process>> {
+        self.living.iter().chain(self.ended.iter())
+    }
+
+    /// Adds one that lives.
+    pub(super) fn add(&mut self, child: Arc<Process>) {
+        self.living.insert(child);
+    }
+
+    /// A living one ends. `None` if it is not here.
+    fn take_living(&mut self, pid: Pid) -> Option<Arc<Process>> {
+        self.changed.remove(pid);
+        self.living.remove(pid)
+    }
+
+    /// Takes all from `old`, as living ones: who has ended is still to be announced here. Returns those.
+    pub(super) fn adopt(&mut self, old: Children) -> Siblings {
+        old.iter().cloned().for_each(|child| self.living.insert(child));
+        old.changed
+            .iter()
+            .cloned()
+            .for_each(|child| self.changed.insert(child));
+        old.ended
+    }
 }
 
-/// Those of `events` that may fit: one at most unless a group is asked for or changes are filtered by kind.
-fn candidates(entry: &Entry, events: &alloc::collections::BTreeSet<Pid>, which: Which) -> Vec<Pid> {
+fn first_of(processes: &Siblings, which: Which) -> Option<&Arc<Process>> {
     match which {
-        Which::Any if core::ptr::eq(events, &entry.ended) => events.first().copied().into_iter().collect(),
-        Which::Process(pid) => events.get(&pid).copied().into_iter().collect(),
-        Which::Any | Which::Group(_) => events.iter().copied().collect(),
+        Which::Any => processes.first(),
+        Which::Process(pid) => processes.get(pid),
+        Which::Group(_) => processes.iter().find(|child| is_meant(child, which)),
     }
-}
-
-fn first_of(table: &Table, pids: &[Pid], which: Which) -> Option<Arc<Process>> {
-    pids.iter()
-        .filter_map(|&pid| table.process(pid))
-        .find(|child| is_meant(child, which))
-        .cloned()
 }
 
 fn is_meant(child: &Process, which: Which) -> bool {
@@ -128,41 +171,14 @@ fn is_meant(child: &Process, which: Which) -> bool {
     }
 }
 
-fn has_child_in(table: &mut Table, parent: &Process, group: Pid) -> bool {
-    let children: Vec<Pid> = table
-        .entry(parent.pid)
-        .map(|entry| entry.children.iter().copied().collect())
-        .unwrap_or_default();
-    first_of(table, &children, Which::Group(group)).is_some()
-}
-
 /// Reports a child that ended and, unless it is to be kept, forgets it.
-fn reap(table: &mut Table, parent: &Process, child: &Arc<Process>, wanted: Wanted) -> Child {
+fn reap(parent: &Process, child: &Process, wanted: Wanted) -> Child {
     let found = describe(child, WaitStatus::decode(child.exit_status()));
     if !wanted.is_kept {
         parent.add_child_totals(&found.usage);
-        table.release(child.pid);
+        table::release(child);
     }
     found
-}
-
-/// Reports that a child stopped or went on, if that is wanted.
-fn take_change(table: &mut Table, parent: &Process, child: &Process, wanted: Wanted) -> Option<Child> {
-    let status = child.signals.change().filter(|_| !child.is_zombie())?;
-    let is_wanted = match status {
-        WaitStatus::Stopped(_) => wanted.stopped,
-        _ => wanted.continued,
-    };
-    if !is_wanted {
-        return None;
-    }
-    if !wanted.is_kept {
-        child.signals.forget_change();
-        if let Some(entry) = table.entry(parent.pid) {
-            entry.changed.remove(&child.pid);
-        }
-    }
-    Some(describe(child, status))
 }
 
 fn describe(child: &Process, status: WaitStatus) -> Child {
@@ -175,45 +191,92 @@ fn describe(child: &Process, status: WaitStatus) -> Child {
 }
 
 /// Tells the parent that a child stopped or went on: an event for wait, and SIGCHLD unless the parent set
-/// `SA_NOCLDSTOP`.
-pub fn report_stop_or_continue(table: &mut Table, child: &Process, status: WaitStatus) {
-    let Some(parent) = table.process(child.parent()).cloned() else {
-        return;
-    };
-    if let Some(entry) = table.entry(parent.pid) {
-        entry.changed.insert(child.pid);
+/// `SA_NOCLDSTOP`, both at one moment.
+pub fn report_stop_or_continue(child: &Process, status: WaitStatus) {
+    while let Some(parent) = child.parent_process() {
+        let mut children = parent.children.lock();
+        let Some(own) = children.living.get(child.pid).cloned() else {
+            if child.is_zombie() {
+                return;
+            }
+            continue;
+        };
+        children.changed.insert(own);
+        if !signal::is_quiet_about_stops(&parent) {
+            let change = signal::post(&parent, child_info(child, status));
+            debug_assert!(change.is_none(), "SIGCHLD continues nobody");
+        }
+        drop(children);
+        return parent.child_events.wake_all();
     }
-    if !signal::is_quiet_about_stops(&parent) {
-        signal::send_within(table, &parent, child_info(child, status));
-    }
-    parent.child_events.wake_all();
 }
 
-/// Leaves a zombie to its parent, or forgets it at once if the parent does not want to know (`SIG_IGN` or `SA_NOCLDWAIT`
-/// for SIGCHLD: wait(2), NOTES). The parent's signal waits for it before it can wait for the child.
-pub(super) fn announce_end(table: &mut Table, child: &Arc<Process>) {
-    let Some(parent) = table.process(child.parent()).cloned() else {
-        table.release(child.pid);
-        return;
-    };
+/// What is left to do when a parent was told of an end.
+#[must_use]
+pub(super) struct Notice {
+    parent: Arc<Process>,
+    /// What the parent's own parent is to be told: the signal continued it.
+    change: Option<WaitStatus>,
+    /// The child, if nobody will wait for it.
+    unwanted: Option<Arc<Process>>,
+}
+
+impl Notice {
+    /// Does it. The table's lock is not held.
+    pub(super) fn finish(self) {
+        if let Some(child) = &self.unwanted {
+            table::release(child);
+        }
+        if let Some(change) = self.change {
+            report_stop_or_continue(&self.parent, change);
+        }
+        self.parent.child_events.wake_all();
+    }
+}
+
+/// The child is a zombie from now on, and left to its parent, or to be forgotten at once if the parent does not want to know
+/// (`SIG_IGN` or `SA_NOCLDWAIT` for SIGCHLD: wait(2), NOTES). The parent gets the signal, can wait for the child, and sees that
+/// it is a zombie, at one moment: who waits for the signal finds the child, and who found the child has the signal.
+pub(super) fn announce_end(child: &Process) -> Option<Notice> {
+    loop {
+        let parent = child.parent_process()?;
+        let mut children = parent.children.lock();
+        let Some(own) = children.take_living(child.pid) else {
+            continue;
+        };
+        child.is_zombie.store(true, Ordering::Release);
+        let (disposition, change) = post_end(&parent, child);
+        let unwanted = if disposition == Disposition::Waited {
+            children.ended.insert(own);
+            None
+        } else {
+            Some(own)
+        };
+        drop(children);
+        return Some(Notice {
+            parent,
+            change,
+            unwanted,
+        });
+    }
+}
+
+/// The signal to a parent of a child that has ended. What the parent wants to know, and what its own parent is to be told.
+fn post_end(parent: &Arc<Process>, child: &Process) -> (Disposition, Option<WaitStatus>) {
     let wanted = Signal::new(child.exit_signal().into());
     let disposition = match wanted {
-        Some(Signal::SIGCHLD) => signal::child_disposition(&parent),
+        Some(Signal::SIGCHLD) => signal::child_disposition(parent),
         _ => Disposition::Waited,
     };
-    if let Some(signal) = wanted.filter(|_| disposition != Disposition::Ignored) {
+    let sent = wanted.filter(|_| disposition != Disposition::Ignored);
+    let change = sent.and_then(|signal| {
         let info = SigInfo {
             signo: signal.number().into(),
             ..child_info(child, WaitStatus::decode(child.exit_status()))
         };
-        signal::send_within(table, &parent, info);
-    }
-    if disposition != Disposition::Waited {
-        table.release(child.pid);
-    } else if let Some(entry) = table.entry(parent.pid) {
-        entry.ended.insert(child.pid);
-    }
-    parent.child_events.wake_all();
+        signal::post(parent, info)
+    });
+    (disposition, change)
 }
 
 /// What SIGCHLD says about a child.

@@ -1,7 +1,7 @@
 //! How a thread ends, and with the last one its process: exit(2), exit_group(2), a signal. Everything it held goes back at
 //! once; what is left of the process is a zombie, an entry in the table with its status, until the parent waits for it.
 
-use super::children::announce_end;
+use super::children::{Notice, announce_end};
 use super::table::{self, Table};
 use super::{INIT, Pid, Process};
 use crate::fs::{self, FileTable};
@@ -68,42 +68,43 @@ fn end_process(process: &Arc<Process>) {
     if process.pid == process.session() {
         tty::session_ended(process.session());
     }
-    table::with(|table| become_zombie(table, process));
+    become_zombie(process);
 }
 
-/// Tells everybody who must know, at one moment: children get another parent, groups that nobody can continue any more are
-/// hung up, the parent learns of the end.
-fn become_zombie(table: &mut Table, process: &Arc<Process>) {
-    let groups = groups_to_watch(table, process);
-    let orphans = table.orphan_children(process.pid);
-    process.is_zombie.store(true, Ordering::Release);
-    let is_lost = |table: &Table, group: Pid| table.is_orphaned(group, Some(process.pid));
+/// Tells everybody who must know: children get another parent, groups that nobody can continue any more are hung up, the
+/// parent learns of the end. Who has no thread gets no children any more, and is not asked to care for orphans if it has none:
+/// then all of that but the last comes to nothing, and the table's lock is not needed.
+fn become_zombie(process: &Process) {
+    if process.children.lock().is_empty() && !signal::is_anybody_stopped() {
+        announce_end(process).into_iter().for_each(Notice::finish);
+    } else {
+        let notices = table::with(|table| leave_relatives(table, process));
+        notices.into_iter().for_each(Notice::finish);
+    }
+}
+
+/// All of that at one moment, for who looks at the table.
+fn leave_relatives(table: &mut Table, process: &Process) -> Vec<Notice> {
+    let children: Vec<_> = process.children.lock().iter().cloned().collect();
+    let groups = groups_to_watch(table, process, &children);
+    let ended = table.move_children(process);
     for group in groups {
-        if is_lost(table, group) {
+        if table.is_orphaned(group, Some(process.pid)) {
             hang_up(table, group);
         }
     }
-    for orphan in &orphans {
-        tell_of_parents_death(table, orphan);
-    }
-    announce_end(table, process);
+    children.iter().for_each(tell_of_parents_death);
+    let ended = ended.iter().map(|child| &**child);
+    ended.chain([process]).filter_map(announce_end).collect()
 }
 
 /// The groups with a stopped member that have somebody to continue them, but perhaps not without this process: its own,
 /// and those of its children.
-fn groups_to_watch(table: &mut Table, process: &Process) -> Vec<Pid> {
+fn groups_to_watch(table: &Table, process: &Process, children: &[Arc<Process>]) -> Vec<Pid> {
     if !signal::is_anybody_stopped() {
         return Vec::new();
     }
-    let children: Vec<Pid> = table
-        .entry(process.pid)
-        .map(|entry| entry.children.iter().copied().collect())
-        .unwrap_or_default();
-    let mut groups: Vec<Pid> = children
-        .iter()
-        .filter_map(|&pid| table.process(pid))
-        .map(|child| child.group())
-        .collect();
+    let mut groups: Vec<Pid> = children.iter().map(|child| child.group()).collect();
     groups.push(process.group());
     groups.sort_unstable();
     groups.dedup();
@@ -112,20 +113,18 @@ fn groups_to_watch(table: &mut Table, process: &Process) -> Vec<Pid> {
 }
 
 /// A stopped group that nobody can continue is told to end, and continued so that it hears it (exit(3)).
-fn hang_up(table: &mut Table, group: Pid) {
+fn hang_up(table: &Table, group: Pid) {
     for signal in [Signal::SIGHUP, Signal::SIGCONT] {
-        for member in table.members(group) {
-            signal::send_within(table, &member, SigInfo::new(signal, SI_KERNEL));
-        }
+        let info = SigInfo::new(signal, SI_KERNEL);
+        table
+            .members(group)
+            .for_each(|member| signal::send_to_process(member, info));
     }
 }
 
-fn tell_of_parents_death(table: &mut Table, orphan: &Arc<Process>) {
+fn tell_of_parents_death(orphan: &Arc<Process>) {
     let wanted = orphan.attributes.parent_death_signal.load(Ordering::Relaxed);
     if let Some(signal) = Signal::new(wanted.into()) {
-        signal::send_within(table, orphan, SigInfo::new(signal, SI_USER));
-    }
-    if orphan.is_zombie() {
-        announce_end(table, orphan);
+        signal::send_to_process(orphan, SigInfo::new(signal, SI_USER));
     }
 }

@@ -5,7 +5,7 @@
 //! directories, signal actions, limits, credentials): fork does no work that grows with the process.
 //!
 //! Locks: each field has its own. None is held across a sleep or an access to user memory. The table's lock comes first,
-//! then a process's, then those of signals and wait queues, then the run queue's.
+//! then that of a process's children, then its others, then those of signals and wait queues, then the run queue's.
 
 mod children;
 mod credentials;
@@ -15,6 +15,7 @@ mod limits;
 mod loan;
 mod name;
 pub mod shortage;
+mod siblings;
 mod space;
 mod table;
 mod threads;
@@ -30,8 +31,8 @@ pub use name::Name;
 pub use shortage::{end as end_for_want_of_memory, make_room};
 pub use space::Space;
 pub use table::{
-    Kinship, Pid, Table, all, claim, claim_thread, find, find_thread, group_members, is_orphaned_group,
-    last_pid, move_to_group, next_from, session_of_group, set_most_processes, start_session, thread_count,
+    Kinship, Pid, all, claim, claim_thread, find, find_thread, group_members, is_orphaned_group, last_pid,
+    move_to_group, next_from, session_of_group, set_most_processes, start_session, thread_count,
     with as with_table,
 };
 pub use usage::Usage;
@@ -44,7 +45,8 @@ use crate::wait::WaitQueue;
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, Ordering};
+use children::Children;
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use threads::Threads;
 
 /// The first process: it gets the orphans, and the machine does not outlive it.
@@ -70,6 +72,7 @@ pub struct Process {
     limits: Mutex<Arc<Limits>>,
     name: Mutex<Name>,
     executable: Mutex<Option<Arc<OpenFile>>>,
+    children: Mutex<Children, { rank::CHILDREN }>,
     relations: Relations,
     /// The signal its parent gets at its end; 0 for none.
     exit_signal: AtomicU8,
@@ -94,12 +97,30 @@ pub struct Birth {
     pub exit_signal: u8,
 }
 
-/// Who the process belongs to. Written under the table's lock only.
+/// Who the process belongs to. Written under the table's lock only, the parent also under that of its children.
 #[derive(Default)]
 struct Relations {
-    parent: AtomicU32,
+    /// The first process has none, nor one that was waited for.
+    parent: Mutex<Option<Arc<Process>>>,
+    parent_pid: AtomicU32,
     group: AtomicU32,
     session: AtomicU32,
+    /// Ids of threads besides its own.
+    further_threads: AtomicUsize,
+}
+
+impl Relations {
+    fn set_parent(&self, parent: &Arc<Process>) {
+        let old = self.parent.lock().replace(parent.clone());
+        self.parent_pid.store(parent.pid, Ordering::Relaxed);
+        drop(old);
+    }
+
+    /// Lets go of the parent; its id stays.
+    fn forget_parent(&self) {
+        let old = self.parent.lock().take();
+        drop(old);
+    }
 }
 
 /// Small attributes without a meaning to other parts of the kernel.
@@ -137,6 +158,7 @@ impl Process {
             limits: Mutex::new(Arc::new(limits)),
             name: Mutex::default(),
             executable: Mutex::default(),
+            children: Mutex::default(),
             relations: Relations::default(),
             exit_signal: AtomicU8::new(0),
             has_executed: AtomicBool::new(false),
@@ -161,6 +183,7 @@ impl Process {
             limits: Mutex::new(self.limits.cloned()),
             name: Mutex::new(birth.name),
             executable: Mutex::new(self.executable.cloned()),
+            children: Mutex::default(),
             relations: Relations::default(),
             exit_signal: AtomicU8::new(birth.exit_signal),
             has_executed: AtomicBool::new(false),
@@ -172,7 +195,11 @@ impl Process {
     /// The parent's id; 0 for the first process.
     #[inline]
     pub fn parent(&self) -> Pid {
-        self.relations.parent.load(Ordering::Relaxed)
+        self.relations.parent_pid.load(Ordering::Relaxed)
+    }
+
+    fn parent_process(&self) -> Option<Arc<Process>> {
+        self.relations.parent.cloned()
     }
 
     /// The process group.

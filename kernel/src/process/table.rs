@@ -1,18 +1,18 @@
-//! The table of processes and how they are related: ids, parents and children, groups, sessions, users; and the ids of
-//! threads. One lock for all
-//! of it, for a process's end touches most of it at once; it is never held for longer than a walk down a few small trees.
+//! The table of processes: ids, of threads too, groups, sessions, users. One lock for all of it, which is held for a few steps
+//! only: whose child a process is, and what wait finds, is under its parent's own lock (`children`).
 
 mod claim;
 
 pub use claim::{Kinship, claim, claim_thread};
-pub(super) use claim::{change_credentials, release_thread, replace_first_thread};
+pub(super) use claim::{change_credentials, release, release_thread, replace_first_thread};
 
+use super::siblings::Siblings;
 use super::{INIT, Process};
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use abi::Errno;
 use abi::signal::Signal;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -30,9 +30,7 @@ static TABLE: Mutex<Table, { rank::PROCESS_TABLE }> = Mutex::new(Table::new());
 
 /// All processes.
 pub struct Table {
-    entries: BTreeMap<Pid, Entry>,
-    /// Threads that are not the first of their process; `None` while one is being made.
-    threads: BTreeMap<Pid, Option<Arc<Thread>>>,
+    ids: BTreeMap<Pid, Holder>,
     groups: BTreeMap<Pid, Group>,
     /// Groups in each session.
     sessions: BTreeMap<Pid, usize>,
@@ -42,31 +40,33 @@ pub struct Table {
     most: usize,
 }
 
-/// One process and its children.
-#[derive(Default)]
-pub(super) struct Entry {
-    /// `None` while it is being made.
-    process: Option<Arc<Process>>,
-    /// Ids of threads besides its own.
-    further_threads: usize,
-    /// Every child that was not waited for.
-    pub(super) children: BTreeSet<Pid>,
-    /// Those that have ended.
-    pub(super) ended: BTreeSet<Pid>,
-    /// Those that stopped or went on since the last wait.
-    pub(super) changed: BTreeSet<Pid>,
+/// Who has an id.
+enum Holder {
+    /// A process or thread that is being made.
+    Claim,
+    Process(Arc<Process>),
+    /// One that is not the first of its process.
+    Thread(Arc<Thread>),
 }
 
 struct Group {
     session: Pid,
-    members: BTreeSet<Pid>,
+    members: Siblings,
+}
+
+impl Holder {
+    fn process(&self) -> Option<&Arc<Process>> {
+        match self {
+            Holder::Process(process) => Some(process),
+            Holder::Claim | Holder::Thread(_) => None,
+        }
+    }
 }
 
 impl Table {
     const fn new() -> Table {
         Table {
-            entries: BTreeMap::new(),
-            threads: BTreeMap::new(),
+            ids: BTreeMap::new(),
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -76,21 +76,18 @@ impl Table {
     }
 
     /// The process of that id.
-    pub(super) fn process(&self, pid: Pid) -> Option<&Arc<Process>> {
-        self.entries.get(&pid)?.process.as_ref()
+    fn process(&self, pid: Pid) -> Option<&Arc<Process>> {
+        self.ids.get(&pid)?.process()
     }
 
-    /// The entry of a process that exists.
-    pub(super) fn entry(&mut self, pid: Pid) -> Option<&mut Entry> {
-        self.entries.get_mut(&pid)
+    /// All processes, by id.
+    fn processes(&self) -> impl Iterator<Item = &Arc<Process>> {
+        self.ids.values().filter_map(Holder::process)
     }
 
     fn next_free(&self) -> Option<Pid> {
         let is_free = |pid: &Pid| {
-            !self.entries.contains_key(pid)
-                && !self.threads.contains_key(pid)
-                && !self.groups.contains_key(pid)
-                && !self.sessions.contains_key(pid)
+            !self.ids.contains_key(pid) && !self.groups.contains_key(pid) && !self.sessions.contains_key(pid)
         };
         (self.last + 1..PID_END)
             .find(is_free)
@@ -98,94 +95,59 @@ impl Table {
     }
 
     /// Puts a process without a group into one, which it founds if need be.
-    fn join(&mut self, process: &Process, group: Pid, session: Pid) {
+    fn join(&mut self, process: Arc<Process>, group: Pid, session: Pid) {
+        process.relations.group.store(group, Ordering::Relaxed);
+        process.relations.session.store(session, Ordering::Relaxed);
         let sessions = &mut self.sessions;
         let joined = self.groups.entry(group).or_insert_with(|| {
             *sessions.entry(session).or_default() += 1;
             Group {
                 session,
-                members: BTreeSet::new(),
+                members: Siblings::default(),
             }
         });
-        joined.members.insert(process.pid);
-        process.relations.group.store(group, Ordering::Relaxed);
-        process.relations.session.store(session, Ordering::Relaxed);
+        joined.members.insert(process);
     }
 
     /// Takes a process out of its group; an empty group is gone, and a session without groups.
-    fn leave_group(&mut self, process: &Process) {
+    fn leave_group(&mut self, process: &Process) -> Option<Arc<Process>> {
         let id = process.group();
-        let Some(group) = self.groups.get_mut(&id) else {
-            return;
-        };
-        group.members.remove(&process.pid);
-        if !group.members.is_empty() {
-            return;
+        let group = self.groups.get_mut(&id)?;
+        let left = group.members.remove(process.pid);
+        if group.members.is_empty() {
+            let session = group.session;
+            self.groups.remove(&id);
+            decrement(&mut self.sessions, session);
         }
-        let session = group.session;
-        self.groups.remove(&id);
-        decrement(&mut self.sessions, session);
+        left
     }
 
-    /// Makes `parent` the parent of `child`.
-    fn link(&mut self, parent: Pid, child: &Process) {
-        child.relations.parent.store(parent, Ordering::Relaxed);
-        if let Some(entry) = self.entries.get_mut(&parent) {
-            entry.children.insert(child.pid);
-        }
-    }
-
-    /// Forgets a process that has ended and was waited for.
-    pub(super) fn release(&mut self, pid: Pid) -> Option<Arc<Process>> {
-        let process = self.entries.remove(&pid)?.process?;
-        if let Some(parent) = self.entries.get_mut(&process.parent()) {
-            parent.children.remove(&pid);
-            parent.ended.remove(&pid);
-            parent.changed.remove(&pid);
-        }
-        self.leave_group(&process);
-        decrement(&mut self.users, process.credentials().uid);
-        Some(process)
-    }
-
-    /// Gives the children of `parent` to whoever cares for orphans. Returns them; those that have ended are to be reported
+    /// Gives the children of `parent` to whoever cares for orphans. Returns those that have ended, which are to be announced
     /// to their new parent.
-    pub(super) fn orphan_children(&mut self, parent: Pid) -> Vec<Arc<Process>> {
-        let Some(entry) = self.entries.get_mut(&parent) else {
-            return Vec::new();
+    pub(super) fn move_children(&mut self, parent: &Process) -> Siblings {
+        let Some(reaper) = self.reaper_after(parent) else {
+            return Siblings::default();
         };
-        if entry.children.is_empty() {
-            return Vec::new();
-        }
-        let (children, mut changed) = (
-            core::mem::take(&mut entry.children),
-            core::mem::take(&mut entry.changed),
-        );
-        entry.ended.clear();
-        let reaper = self.reaper_after(parent);
-        let orphans: Vec<_> = children
-            .iter()
-            .filter_map(|&pid| self.process(pid).cloned())
-            .collect();
-        for orphan in &orphans {
+        let mut old = parent.children.lock();
+        // Two such locks are held only here, under the table's.
+        let mut new = reaper.children.lock_second();
+        for orphan in old.iter() {
             orphan
                 .exit_signal
                 .store(Signal::SIGCHLD.number(), Ordering::Relaxed);
-            self.link(reaper, orphan);
+            orphan.relations.set_parent(&reaper);
         }
-        if let Some(entry) = self.entries.get_mut(&reaper) {
-            entry.changed.append(&mut changed);
-        }
-        orphans
+        new.adopt(core::mem::take(&mut *old))
     }
 
     /// The nearest living ancestor that asked for orphans (prctl(2), PR_SET_CHILD_SUBREAPER), or else the first process.
-    fn reaper_after(&self, pid: Pid) -> Pid {
-        core::iter::successors(self.process(pid), |child| self.process(child.parent()))
-            .skip(1)
-            .filter(|ancestor| !ancestor.is_zombie())
-            .find(|ancestor| ancestor.attributes.is_child_subreaper.load(Ordering::Relaxed))
-            .map_or(INIT, |ancestor| ancestor.pid)
+    fn reaper_after(&self, process: &Process) -> Option<Arc<Process>> {
+        let is_reaper = |ancestor: &Arc<Process>| {
+            !ancestor.is_zombie() && ancestor.attributes.is_child_subreaper.load(Ordering::Relaxed)
+        };
+        core::iter::successors(process.parent_process(), |ancestor| ancestor.parent_process())
+            .find(is_reaper)
+            .or_else(|| self.process(INIT).cloned())
     }
 
     /// Whether no member of the group has a living parent in another group of the same session: nobody is left to
@@ -197,53 +159,32 @@ impl Table {
         !found
             .members
             .iter()
-            .filter(|&&pid| Some(pid) != leaving)
-            .any(|&pid| self.has_outside_parent(pid, group, found.session))
-    }
-
-    fn has_outside_parent(&self, pid: Pid, group: Pid, session: Pid) -> bool {
-        let Some(member) = self.process(pid).filter(|member| !member.is_zombie()) else {
-            return false;
-        };
-        let parent = member.parent();
-        parent != INIT
-            && self
-                .process(parent)
-                .is_some_and(|parent| parent.group() != group && parent.session() == session)
+            .filter(|member| Some(member.pid) != leaving)
+            .any(|member| has_outside_parent(member, group, found.session))
     }
 
     /// The members of a group; none if there is no such group.
-    pub fn members(&self, group: Pid) -> Vec<Arc<Process>> {
-        let Some(group) = self.groups.get(&group) else {
-            return Vec::new();
-        };
-        group
-            .members
-            .iter()
-            .filter_map(|&pid| self.process(pid).cloned())
-            .collect()
+    pub fn members(&self, group: Pid) -> impl Iterator<Item = &Arc<Process>> {
+        let group = self.groups.get(&group);
+        group.into_iter().flat_map(|group| group.members.iter())
     }
 
     /// All processes but those.
-    pub fn all_but(&self, but: &[Pid]) -> Vec<Arc<Process>> {
-        self.entries
-            .values()
-            .filter_map(|entry| entry.process.as_ref())
-            .filter(|process| !but.contains(&process.pid))
-            .cloned()
-            .collect()
+    pub fn all_but(&self, but: &[Pid]) -> impl Iterator<Item = &Arc<Process>> {
+        self.processes().filter(|process| !but.contains(&process.pid))
     }
 
     /// Whether a member of the group is stopped.
     pub(super) fn has_stopped_member(&self, group: Pid) -> bool {
-        let Some(group) = self.groups.get(&group) else {
-            return false;
-        };
-        group.members.iter().any(|&pid| {
-            self.process(pid)
-                .is_some_and(|member| member.signals.is_stopped())
-        })
+        self.members(group).any(|member| member.signals.is_stopped())
     }
+}
+
+fn has_outside_parent(member: &Process, group: Pid, session: Pid) -> bool {
+    !member.is_zombie()
+        && member.parent_process().is_some_and(|parent| {
+            parent.pid != INIT && parent.group() != group && parent.session() == session
+        })
 }
 
 fn decrement(counts: &mut BTreeMap<u32, usize>, key: u32) {
@@ -268,44 +209,40 @@ pub fn set_most_processes(most: usize) {
 /// The thread of that id. A first thread may have ended, if others of its process have not.
 pub fn find_thread(tid: Pid) -> Option<Arc<Thread>> {
     let table = TABLE.lock();
-    match table.threads.get(&tid) {
-        Some(thread) => thread.clone(),
-        None => table.process(tid)?.first_thread(),
+    match table.ids.get(&tid)? {
+        Holder::Thread(thread) => Some(thread.clone()),
+        Holder::Process(process) => process.first_thread(),
+        Holder::Claim => None,
     }
 }
 
 /// The process of that id, or that with a thread of that id; zombies included.
 pub fn find(id: Pid) -> Option<Arc<Process>> {
     let table = TABLE.lock();
-    match table.threads.get(&id) {
-        Some(thread) => Some(thread.as_ref()?.process.clone()),
-        None => table.process(id).cloned(),
+    match table.ids.get(&id)? {
+        Holder::Thread(thread) => Some(thread.process.clone()),
+        Holder::Process(process) => Some(process.clone()),
+        Holder::Claim => None,
     }
 }
 
 /// All processes, by id, zombies included.
 pub fn all() -> Vec<Arc<Process>> {
-    TABLE
-        .lock()
-        .entries
-        .values()
-        .filter_map(|entry| entry.process.clone())
-        .collect()
+    TABLE.lock().processes().cloned().collect()
 }
 
 /// The process with the lowest id from `first` on, zombies included.
 pub fn next_from(first: Pid) -> Option<Arc<Process>> {
     TABLE
         .lock()
-        .entries
+        .ids
         .range(first..)
-        .find_map(|(_, entry)| entry.process.clone())
+        .find_map(|(_, holder)| holder.process().cloned())
 }
 
 /// How many threads there are, zombies included.
 pub fn thread_count() -> usize {
-    let table = TABLE.lock();
-    table.entries.len() + table.threads.len()
+    TABLE.lock().ids.len()
 }
 
 /// The id that was given out last.
@@ -315,7 +252,7 @@ pub fn last_pid() -> Pid {
 
 /// The members of a group; none if there is no such group.
 pub fn group_members(group: Pid) -> Vec<Arc<Process>> {
-    TABLE.lock().members(group)
+    TABLE.lock().members(group).cloned().collect()
 }
 
 /// The session that a group belongs to; `None` if there is no such group.
@@ -352,8 +289,9 @@ pub fn move_to_group(own: &Process, target: &Process, group: Pid) -> Result<(), 
     if table.process(target.pid).is_none() {
         return Err(Errno::ESRCH);
     }
-    if group != target.group() {
-        table.leave_group(target);
+    if group != target.group()
+        && let Some(target) = table.leave_group(target)
+    {
         table.join(target, group, session);
     }
     Ok(())
@@ -365,7 +303,9 @@ pub fn start_session(process: &Process) -> Result<Pid, Errno> {
     if table.groups.contains_key(&process.pid) {
         return Err(Errno::EPERM);
     }
-    table.leave_group(process);
-    table.join(process, process.pid, process.pid);
+    if let Some(process) = table.leave_group(process) {
+        let id = process.pid;
+        table.join(process, id, id);
+    }
     Ok(process.pid)
 }

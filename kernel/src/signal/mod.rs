@@ -13,7 +13,7 @@ mod trampoline;
 pub use deliver::{Restart, deliver};
 pub use frame::{is_on_stack, restore};
 pub use mask::{restore_mask, set_awaited, set_mask, suspend_mask};
-pub use send::{Audience, force, send_to_group, send_to_many, send_to_process, send_to_thread, send_within};
+pub use send::{Audience, force, post, send_to_group, send_to_many, send_to_process, send_to_thread};
 pub use stop::is_anybody_stopped;
 pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};

@@ -2,7 +2,7 @@
 //! way round, SIGCONT continues even where it is ignored); everything else waits for a thread that does not block it.
 
 use super::{is_ignoring, set_action, set_mask};
-use crate::process::{self, INIT, Pid, Process, Table};
+use crate::process::{self, INIT, Pid, Process};
 use crate::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
@@ -28,32 +28,35 @@ pub enum Audience {
 
 /// Sends a signal to a process. The caller has checked that it may.
 pub fn send_to_process(process: &Arc<Process>, info: SigInfo) {
-    if let Some(change) = post(process, None, info) {
-        process::with_table(|table| process::report_stop_or_continue(table, process, change));
+    if let Some(change) = post(process, info) {
+        process::report_stop_or_continue(process, change);
     }
+}
+
+/// Sends a signal to a process, for who holds the lock of its children. Returns what is to be told to its parent
+/// ([`process::report_stop_or_continue`]) without that lock.
+#[must_use]
+pub fn post(process: &Arc<Process>, info: SigInfo) -> Option<WaitStatus> {
+    post_to(process, None, info)
 }
 
 /// Sends a signal to one thread: tgkill(2).
 pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
     let process = &thread.process;
-    if let Some(change) = post(process, Some(thread), info) {
-        process::with_table(|table| process::report_stop_or_continue(table, process, change));
-    }
-}
-
-/// Sends a signal to a process, for somebody who works on the table.
-pub fn send_within(table: &mut Table, process: &Arc<Process>, info: SigInfo) {
-    if let Some(change) = post(process, None, info) {
-        process::report_stop_or_continue(table, process, change);
+    if let Some(change) = post_to(process, Some(thread), info) {
+        process::report_stop_or_continue(process, change);
     }
 }
 
 /// Sends a signal to each process of a group; returns to how many.
 pub fn send_to_group(group: Pid, info: SigInfo) -> usize {
     process::with_table(|table| {
-        let members = table.members(group);
-        members.iter().for_each(|member| send_within(table, member, info));
-        members.len()
+        let mut sent = 0;
+        for member in table.members(group) {
+            send_to_process(member, info);
+            sent += 1;
+        }
+        sent
     })
 }
 
@@ -64,31 +67,26 @@ pub fn send_to_many(
     info: Option<SigInfo>,
     check: impl Fn(&Process) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
-    process::with_table(|table| {
-        let processes = match audience {
-            Audience::Group(group) => table.members(group),
-            Audience::AllBut(pid) => table.all_but(&[INIT, pid]),
-        };
-        let mut outcome = Err(Errno::ESRCH);
-        for process in processes {
-            match check(&process) {
-                Ok(()) => {
-                    info.into_iter()
-                        .for_each(|info| send_within(table, &process, info));
-                    outcome = Ok(());
-                }
-                Err(error) if outcome.is_err() => outcome = Err(error),
-                Err(_) => {}
-            }
+    let mut outcome = Err(Errno::ESRCH);
+    let mut send = |process: &Arc<Process>| match check(process) {
+        Ok(()) => {
+            info.into_iter().for_each(|info| send_to_process(process, info));
+            outcome = Ok(());
         }
-        outcome
-    })
+        Err(error) if outcome.is_err() => outcome = Err(error),
+        Err(_) => {}
+    };
+    process::with_table(|table| match audience {
+        Audience::Group(group) => table.members(group).for_each(&mut send),
+        Audience::AllBut(pid) => table.all_but(&[INIT, pid]).for_each(&mut send),
+    });
+    outcome
 }
 
 /// Puts a signal where it waits, for a process or for one thread, and wakes whoever is to take it. Returns what the parent
 /// of the process is to be told: that it goes on.
 #[must_use]
-fn post(process: &Arc<Process>, target: Option<&Arc<Thread>>, info: SigInfo) -> Option<WaitStatus> {
+fn post_to(process: &Arc<Process>, target: Option<&Arc<Thread>>, info: SigInfo) -> Option<WaitStatus> {
     let signal = Signal::new(info.signo as u64)?;
     if is_protected(process, signal) || process.is_zombie() {
         return None;

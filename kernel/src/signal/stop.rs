@@ -135,7 +135,7 @@ impl Process {
         stop.enter(&mut state, Phase::Stopped);
         state.change = Some(status);
         drop(state);
-        process::with_table(|table| process::report_stop_or_continue(table, self, status));
+        process::report_stop_or_continue(self, status);
     }
 }
 

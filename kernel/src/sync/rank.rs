@@ -15,40 +15,42 @@ pub const MOUNTS: u8 = 1;
 pub const DIRECTORY: u8 = 2;
 /// `fs::dentry`: parent and name of one dentry; what is mounted on it.
 pub const DENTRY: u8 = 3;
-/// `process::table`: ids, parents and children, groups, sessions, users.
+/// `process::table`: ids, groups, sessions, users.
 pub const PROCESS_TABLE: u8 = 4;
+/// `process::children`: the children of one process. A second only under [`PROCESS_TABLE`].
+pub const CHILDREN: u8 = 5;
 /// `signal::stop`: whether one process is stopped.
-pub const STOP: u8 = 5;
+pub const STOP: u8 = 6;
 /// `process::threads`: the threads of one process.
-pub const THREADS: u8 = 6;
+pub const THREADS: u8 = 7;
 /// `signal::timer`: the `ITIMER_REAL` of one process.
-pub const INTERVAL_TIMER: u8 = 7;
+pub const INTERVAL_TIMER: u8 = 8;
 /// `process::space`: one address space. A fault under it may ask a file for a page.
-pub const SPACE: u8 = 8;
+pub const SPACE: u8 = 9;
 /// `fs::contents`, `memory`: size and pages of one file, or of one piece of shared memory.
-pub const PAGES: u8 = 9;
+pub const PAGES: u8 = 10;
 /// `fs::pipe`: the ring of one pipe.
-pub const PIPE: u8 = 10;
+pub const PIPE: u8 = 11;
 /// `tty`: settings, typed bytes, session and foreground group of the terminal.
-pub const TERMINAL: u8 = 11;
+pub const TERMINAL: u8 = 12;
 /// `syscall::futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
-pub const FUTEX: u8 = 12;
+pub const FUTEX: u8 = 13;
 /// `log`: the kernel's log.
-pub const LOG: u8 = 13;
+pub const LOG: u8 = 14;
 /// `wait`: the sleepers of one queue. Taken by wakers whatever else they hold.
-pub const WAIT_QUEUE: u8 = 14;
+pub const WAIT_QUEUE: u8 = 15;
 /// `time`: what is to happen when.
-pub const TIMERS: u8 = 15;
+pub const TIMERS: u8 = 16;
 /// `scheduler`: who waits for one processor.
-pub const RUN_QUEUE: u8 = 16;
+pub const RUN_QUEUE: u8 = 17;
 /// `process::held`: one thread's hold on descriptors, directories, signal actions.
-pub const HELD: u8 = 17;
+pub const HELD: u8 = 18;
 /// `process::held`: the same things where several threads hold them in common.
-pub const DESCRIPTORS: u8 = 18;
+pub const DESCRIPTORS: u8 = 19;
 /// `fs::inode`: the attributes of one file.
-pub const ATTRIBUTES: u8 = 19;
+pub const ATTRIBUTES: u8 = 20;
 /// Everything else: a value that is copied in or out. Nothing is taken while it is held.
-pub const LEAF: u8 = 20;
+pub const LEAF: u8 = 21;
 
 /// How many ranks there are.
 pub const COUNT: usize = LEAF as usize + 1;
@@ -60,6 +62,7 @@ pub const NAMES: [&str; COUNT] = [
     "directory",
     "dentry",
     "process-table",
+    "children",
     "stop",
     "threads",
     "interval-timer",

@@ -1,12 +1,13 @@
 //! Ids: how one is taken for a process or thread that is being made, given to it, and freed; and whose they are, for the
 //! number of processes and threads that a user may have is limited.
 
-use super::{Entry, Pid, TABLE, Table, decrement};
+use super::{Holder, Pid, TABLE, Table, decrement};
 use crate::process::{Credentials, Process};
 use crate::signal;
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 /// An id that is taken, for a process that is being made. Dropped without [`PidClaim::fill`], it is free again.
 pub struct PidClaim {
@@ -27,7 +28,7 @@ pub struct TidClaim {
 pub fn claim(user: u32, user_limit: Option<u64>) -> Result<PidClaim, Errno> {
     let mut table = TABLE.lock();
     let pid = table.take_id(user, user_limit)?;
-    table.entries.insert(pid, Entry::default());
+    table.ids.insert(pid, Holder::Claim);
     Ok(PidClaim {
         pid,
         user,
@@ -39,7 +40,7 @@ pub fn claim(user: u32, user_limit: Option<u64>) -> Result<PidClaim, Errno> {
 pub fn claim_thread(user: u32, user_limit: Option<u64>) -> Result<TidClaim, Errno> {
     let mut table = TABLE.lock();
     let tid = table.take_id(user, user_limit)?;
-    table.threads.insert(tid, None);
+    table.ids.insert(tid, Holder::Claim);
     Ok(TidClaim {
         tid,
         user,
@@ -57,8 +58,8 @@ impl PidClaim {
     pub fn fill_first(mut self, process: &Arc<Process>) {
         self.is_filled = true;
         let mut table = TABLE.lock();
-        self.enter(&mut table, process);
-        table.join(process, 0, 0);
+        table.enter(process);
+        table.join(process.clone(), 0, 0);
     }
 
     /// Puts the process of `thread`, its first one, into the table, as a relative of `creator`'s process and in its group and
@@ -73,20 +74,16 @@ impl PidClaim {
         }
         self.is_filled = true;
         process.add_first_thread(thread.clone());
-        self.enter(&mut table, process);
-        let relative = match kinship {
-            Kinship::Child => parent.pid,
-            Kinship::Sibling => parent.parent(),
-        };
-        table.link(relative, process);
-        table.join(process, parent.group(), parent.session());
-        Ok(())
-    }
-
-    fn enter(&self, table: &mut Table, process: &Arc<Process>) {
-        if let Some(entry) = table.entries.get_mut(&self.pid) {
-            entry.process = Some(process.clone());
+        table.enter(process);
+        match kinship {
+            Kinship::Child => link(parent, process),
+            Kinship::Sibling => parent
+                .parent_process()
+                .iter()
+                .for_each(|relative| link(relative, process)),
         }
+        table.join(process.clone(), parent.group(), parent.session());
+        Ok(())
     }
 }
 
@@ -103,7 +100,7 @@ impl Drop for PidClaim {
     fn drop(&mut self) {
         if !self.is_filled {
             let mut table = TABLE.lock();
-            table.entries.remove(&self.pid);
+            table.ids.remove(&self.pid);
             decrement(&mut table.users, self.user);
         }
     }
@@ -124,10 +121,8 @@ impl TidClaim {
             return Err(error);
         }
         self.is_filled = true;
-        table.threads.insert(self.tid, Some(thread.clone()));
-        if let Some(entry) = table.entries.get_mut(&process.pid) {
-            entry.further_threads += 1;
-        }
+        table.ids.insert(self.tid, Holder::Thread(thread.clone()));
+        process.relations.further_threads.fetch_add(1, Ordering::Relaxed);
         table.move_to_user(self.user, process.credentials().uid, 1);
         Ok(())
     }
@@ -137,10 +132,27 @@ impl Drop for TidClaim {
     fn drop(&mut self) {
         if !self.is_filled {
             let mut table = TABLE.lock();
-            table.threads.remove(&self.tid);
+            table.ids.remove(&self.tid);
             decrement(&mut table.users, self.user);
         }
     }
+}
+
+/// Makes `parent` the parent of `child`.
+fn link(parent: &Arc<Process>, child: &Arc<Process>) {
+    let mut children = parent.children.lock();
+    child.relations.set_parent(parent);
+    children.add(child.clone());
+}
+
+/// Forgets a process that has ended and is in the list of no parent any more: it was waited for, or nobody wants to.
+pub(in crate::process) fn release(process: &Process) {
+    let mut table = TABLE.lock();
+    let held = (table.ids.remove(&process.pid), table.leave_group(process));
+    decrement(&mut table.users, process.credentials().uid);
+    drop(table);
+    drop(held);
+    process.relations.forget_parent();
 }
 
 /// Forgets the id of a thread that is about to leave its process. Nothing happens for a first thread.
@@ -167,7 +179,7 @@ impl Table {
     fn take_id(&mut self, user: u32, user_limit: Option<u64>) -> Result<Pid, Errno> {
         let of_user = self.users.get(&user).copied().unwrap_or(0);
         let is_over = user_limit.is_some_and(|limit| of_user as u64 >= limit);
-        if is_over || self.entries.len() + self.threads.len() >= self.most {
+        if is_over || self.ids.len() >= self.most {
             return Err(Errno::EAGAIN);
         }
         let id = self.next_free().ok_or(Errno::EAGAIN)?;
@@ -176,13 +188,15 @@ impl Table {
         Ok(id)
     }
 
-    fn forget_thread(&mut self, tid: Pid, process: &Process) -> Option<Arc<Thread>> {
-        let removed = self.threads.remove(&tid)?;
-        if let Some(entry) = self.entries.get_mut(&process.pid) {
-            entry.further_threads -= 1;
-        }
+    fn enter(&mut self, process: &Arc<Process>) {
+        self.ids.insert(process.pid, Holder::Process(process.clone()));
+    }
+
+    fn forget_thread(&mut self, tid: Pid, process: &Process) -> Option<Holder> {
+        let removed = self.ids.remove(&tid)?;
+        process.relations.further_threads.fetch_sub(1, Ordering::Relaxed);
         decrement(&mut self.users, process.credentials().uid);
-        removed
+        Some(removed)
     }
 
     fn move_to_user(&mut self, old: u32, new: u32, ids: usize) {
@@ -202,10 +216,7 @@ pub(in crate::process) fn change_credentials(
     let old = process.credentials();
     let mut new = Credentials::clone(&old);
     change(&mut new)?;
-    let ids = table
-        .entries
-        .get(&process.pid)
-        .map_or(0, |entry| 1 + entry.further_threads);
+    let ids = 1 + process.relations.further_threads.load(Ordering::Relaxed);
     table.move_to_user(old.uid, new.uid, ids);
     process.replace_credentials(new);
     Ok(())
