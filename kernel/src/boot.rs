@@ -153,7 +153,7 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
         signals: ThreadSignals::default(),
         kernel: stack,
         registers: Box::default(),
-        start: Box::new(program.context),
+        start: Box::new(program.context()),
         name: process.name(),
     });
     process.add_first_thread(thread.clone());

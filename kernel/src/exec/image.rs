@@ -14,6 +14,7 @@ use crate::process::Space;
 use crate::signal;
 use crate::syscall::map_errno;
 use abi::Errno;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use formats::elf::{Executable, Placement, Segment};
 use mm::{Access, Backing, MapRequest, PAGE_SIZE, PageSource, Protection, Purpose, Sharing, VirtAddr};
@@ -28,7 +29,7 @@ pub struct Interpreter {
     /// Its file.
     pub file: Arc<OpenFile>,
     /// Its headers.
-    pub executable: Executable,
+    pub executable: Box<Executable>,
 }
 
 /// A mapped program.

@@ -18,6 +18,7 @@ use abi::Errno;
 use abi::file::{S_ISGID, S_ISUID};
 use abi::process::RLIMIT_STACK;
 use abi::signal::{SS_DISABLE, StackT};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use formats::elf::{ElfError, Executable};
@@ -36,8 +37,10 @@ const MOST_HEAD: usize = 256 << 10;
 pub struct Program {
     /// Its memory.
     pub space: Arc<Space>,
-    /// Where it begins.
-    pub context: UserContext,
+    /// Its first instruction.
+    start: u64,
+    /// Its stack pointer.
+    sp: u64,
     /// The file, kept from being written while it runs.
     pub file: Arc<OpenFile>,
     /// The last component of the path it was called by.
@@ -89,18 +92,25 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
         &executable,
         stack_limit,
     )?;
-    let context = UserContext {
-        sp,
-        pc: image.start,
-        ..UserContext::default()
-    };
     Ok(Program {
         space,
-        context,
+        start: image.start,
+        sp,
         file: request.file,
         name,
         credentials,
     })
+}
+
+impl Program {
+    /// The registers with which it begins.
+    pub fn context(&self) -> UserContext {
+        UserContext {
+            sp: self.sp,
+            pc: self.start,
+            ..UserContext::default()
+        }
+    }
 }
 
 /// The calling process becomes `program`, with the caller as its only thread. An error only if the caller is to end
@@ -121,13 +131,13 @@ pub fn become_program(
     process.signals.reset_handlers();
     reset_thread(current);
     take_identity(process, &program);
+    *context = program.context();
     let old = process.replace_space(program.space);
     scheduler::enter_space_of(current);
     if let Some(old) = old {
         old.let_go();
     }
     current.loan.give_back();
-    *context = program.context;
     Ok(())
 }
 
@@ -157,7 +167,7 @@ fn reset_thread(current: &Thread) {
 }
 
 /// Follows `#!` lines until the file is a program; arguments and file of `request` become those of the interpreter.
-fn find_executable(request: &mut Request<'_>) -> Result<Executable, Errno> {
+fn find_executable(request: &mut Request<'_>) -> Result<Box<Executable>, Errno> {
     for _ in 0..=MOST_SCRIPTS {
         let head = read_head(&request.file, HEAD)?;
         match Script::parse(&head) {
@@ -198,19 +208,20 @@ fn open_program(request: &Request<'_>, path: &[u8]) -> Result<Arc<OpenFile>, Err
     open_executable(&place, path, LastLink::Follow)
 }
 
-fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Executable, Errno> {
+fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Box<Executable>, Errno> {
     let len = file.inode().size();
-    match Executable::parse(&head, len) {
+    let parsed = match Executable::parse(&head, len) {
         Err(ElfError::HeadTooShort(needed)) => {
             // The file says where its headers are, and it may be longer than memory: a sparse one.
             if needed > MOST_HEAD {
                 return Err(Errno::ENOEXEC);
             }
             let head = read_head(file, needed)?;
-            Executable::parse(&head, len).map_err(|_| Errno::ENOEXEC)
+            Executable::parse(&head, len)
         }
-        parsed => parsed.map_err(|_| Errno::ENOEXEC),
-    }
+        parsed => parsed,
+    };
+    parsed.map(Box::new).map_err(|_| Errno::ENOEXEC)
 }
 
 fn read_head(file: &OpenFile, len: usize) -> Result<Vec<u8>, Errno> {

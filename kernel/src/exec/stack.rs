@@ -39,6 +39,8 @@ const FIRST_ROOM: u64 = 128 << 10;
 
 const WORD: u64 = size_of::<u64>() as u64;
 const PLATFORM: &[u8] = b"aarch64\0";
+/// Bytes at `AT_RANDOM`.
+const RANDOM: usize = 16;
 
 /// Maps the stack and lays down everything that a program finds there. Returns the stack pointer.
 pub fn build(
@@ -52,26 +54,26 @@ pub fn build(
 ) -> Result<u64, Errno> {
     let layout = Layout::of(arguments, path);
     map(space, layout.sp, limit, executable.is_stack_executable)?;
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact((STACK_TOP - layout.sp) as usize)
-        .map_err(|_| Errno::ENOMEM)?;
-    let mut word = |value: u64| bytes.extend_from_slice(&value.to_le_bytes());
-    word(arguments.arguments.count() as u64);
-    pointers(&arguments.arguments, layout.arguments, &mut word);
-    pointers(&arguments.environment, layout.environment, &mut word);
-    let auxiliary = auxiliary_vector(image, executable, credentials, &layout);
-    bytes.extend_from_slice(auxiliary.as_bytes());
-    let mut random = [0; 16];
+    let all = ((STACK_TOP - layout.sp) / WORD) as usize;
+    let mut words: Vec<u64> = Vec::new();
+    words.try_reserve_exact(all).map_err(|_| Errno::ENOMEM)?;
+    words.push(arguments.arguments.count() as u64);
+    pointers(&arguments.arguments, layout.arguments, &mut words);
+    pointers(&arguments.environment, layout.environment, &mut words);
+    words.extend(auxiliary_vector(image, executable, credentials, &layout).as_flattened());
+    words.resize(all, 0);
+    let bytes = words.as_mut_bytes();
+    let mut put = |address: u64, string: &[u8]| {
+        bytes[(address - layout.sp) as usize..][..string.len()].copy_from_slice(string);
+    };
+    let mut random = [0; RANDOM];
     platform::random::fill(&mut random);
-    bytes.extend_from_slice(&random);
-    bytes.extend_from_slice(PLATFORM);
-    bytes.resize((layout.arguments - layout.sp) as usize, 0);
-    bytes.extend_from_slice(arguments.arguments.bytes());
-    bytes.extend_from_slice(arguments.environment.bytes());
-    bytes.extend_from_slice(path);
-    bytes.resize((STACK_TOP - layout.sp) as usize, 0);
-    space.write(layout.sp, &bytes)?;
+    put(layout.random, &random);
+    put(layout.platform, PLATFORM);
+    put(layout.arguments, arguments.arguments.bytes());
+    put(layout.environment, arguments.environment.bytes());
+    put(layout.path, path);
+    space.write(layout.sp, bytes)?;
     space
         .strings
         .set(layout.arguments, layout.environment, layout.path);
@@ -97,7 +99,7 @@ impl Layout {
         let environment = path - arguments.environment.bytes().len() as u64;
         let strings = environment - arguments.arguments.bytes().len() as u64;
         let platform = (strings - PLATFORM.len() as u64) & !15;
-        let random = platform - 16;
+        let random = platform - RANDOM as u64;
         let words = 1 + arguments.arguments.count() + 1 + arguments.environment.count() + 1;
         let sp = (random - AUXILIARY * 2 * WORD - words as u64 * WORD) & !15;
         let random = sp + words as u64 * WORD + AUXILIARY * 2 * WORD;
@@ -105,20 +107,20 @@ impl Layout {
             path,
             environment,
             arguments: strings,
-            platform: random + 16,
+            platform: random + RANDOM as u64,
             random,
             sp,
         }
     }
 }
 
-fn pointers(strings: &Strings, start: u64, word: &mut impl FnMut(u64)) {
+fn pointers(strings: &Strings, start: u64, words: &mut Vec<u64>) {
     let mut at = start;
     for string in strings.bytes().split_inclusive(|&byte| byte == 0) {
-        word(at);
+        words.push(at);
         at += string.len() as u64;
     }
-    word(0);
+    words.push(0);
 }
 
 fn auxiliary_vector(
