@@ -125,6 +125,24 @@ impl Descriptor {
         Descriptor(self.0 & !ADDRESS | frame.start().0)
     }
 
+    /// The same descriptor out of the walker's sight, with all that it says (`hostage`).
+    #[inline]
+    pub(crate) const fn parked(self) -> Descriptor {
+        Descriptor(self.0 & !VALID)
+    }
+
+    /// What was parked.
+    #[inline]
+    pub(crate) const fn unparked(self) -> Descriptor {
+        Descriptor(self.0 | VALID)
+    }
+
+    /// Whether it is a parked one: not valid, yet something.
+    #[inline]
+    pub(crate) const fn is_parked(self) -> bool {
+        !self.is_valid() && self.0 != Descriptor::INVALID.0
+    }
+
     /// What all of them have in common: the bits set in every one.
     #[inline(always)]
     pub(crate) fn common<const N: usize>(all: &[Descriptor; N]) -> Descriptor {
@@ -179,7 +197,7 @@ impl Descriptor {
         self.0 & SOFT_WRITABLE != 0
     }
 
-    /// The frame that the descriptor points to: a table or a page. Meaningless when invalid.
+    /// The frame that the descriptor points to: a table or a page. Meaningless when invalid, unless parked.
     #[inline]
     pub const fn frame(self) -> Frame {
         Frame(((self.0 & ADDRESS) >> PAGE_SHIFT) as u32)

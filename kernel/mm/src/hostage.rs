@@ -1,5 +1,8 @@
 //! Descriptors taken out of a table while some TLB may still hold them. The reference that such a descriptor carries is a
 //! hostage: it can be had only by flushing (I5). A hostage that is forgotten is a bug, and panics when dropped.
+//!
+//! One descriptor is held as a value, a [`Hostage`]. The many of a range stay where they are, *parked* ([`Parked`]): bit 0 clear,
+//! the rest as it was. The space's lock is held from the parking until the last is taken out, so nobody else sees one.
 
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::asid::AsidTag;
@@ -65,13 +68,6 @@ impl Hostage {
             None => memory.frames().release(memory.mmu(), frame),
         }
     }
-
-    /// The descriptor with its reference, for whoever flushes: into a batch before, into another table after.
-    fn ransom(self) -> Descriptor {
-        let old = self.old;
-        core::mem::forget(self);
-        old
-    }
 }
 
 impl Drop for Hostage {
@@ -86,88 +82,74 @@ fn swap_out<M: Mmu>(memory: &Memory<M>, table: Frame, index: usize) -> Descripto
     old
 }
 
-/// Up to [`Batch::CAPACITY`] hostages of one space that share a flush. They are held as what they are made of, so that an
-/// empty place costs nothing.
-#[must_use = "broken descriptors' references must be released after a flush"]
-pub(crate) struct Batch {
-    descriptors: [Descriptor; Batch::CAPACITY],
-    below: [Option<Level>; Batch::CAPACITY],
-    len: usize,
-    /// The only page among them, as long as there is just one and no table.
-    single: Option<VirtAddr>,
+/// Entries parked in the private tables of one space: any number of them shares a flush. They are hostages in place, a walker
+/// sees nothing there, and the reference is still the table's.
+#[must_use = "parked entries must be flushed, and then taken out"]
+pub(crate) struct Parked {
+    entries: usize,
+    /// What the last of them translated, if it was a page.
+    page: Option<VirtAddr>,
 }
 
-impl Batch {
-    /// Hostages held at most.
-    pub(crate) const CAPACITY: usize = 32;
+/// What was parked has been flushed: its references can be had.
+pub(crate) struct Flushed(());
 
-    /// No hostages.
-    pub(crate) fn new() -> Batch {
-        Batch {
-            descriptors: [Descriptor::INVALID; Batch::CAPACITY],
-            below: [None; Batch::CAPACITY],
-            len: 0,
-            single: None,
+impl Parked {
+    /// No entries.
+    pub(crate) fn none() -> Parked {
+        Parked {
+            entries: 0,
+            page: None,
         }
     }
 
-    /// Whether the next hostage needs a [`Batch::release`] first.
-    pub(crate) fn is_full(&self) -> bool {
-        self.len == Batch::CAPACITY
-    }
-
-    /// Adds a hostage that translated `address` (and more, if it is a table).
-    pub(crate) fn add(&mut self, hostage: Hostage, address: VirtAddr) {
-        self.single = (self.len == 0 && hostage.below.is_none()).then_some(address);
-        self.below[self.len] = hostage.below;
-        self.descriptors[self.len] = hostage.ransom();
-        self.len += 1;
-    }
-
-    /// One flush, then every reference is dropped.
-    pub(crate) fn release<M: Mmu>(&mut self, memory: &Memory<M>, tag: AsidTag) {
-        self.flush(memory, tag);
-        self.take().for_each(|hostage| hostage.release(memory));
-    }
-
-    /// One flush, then every descriptor goes with its reference to `place`, in the order of [`Batch::add`].
-    pub(crate) fn ransom<M: Mmu>(
+    /// Parks `entry`, which is entry `index` of `table` (private). The caller corrects the table's shape when it takes it out.
+    #[inline]
+    pub(crate) fn park<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
-        tag: AsidTag,
-        mut place: impl FnMut(usize, Descriptor),
+        table: Frame,
+        index: usize,
+        entry: Descriptor,
+        page: Option<VirtAddr>,
     ) {
-        self.flush(memory, tag);
-        self.take()
-            .enumerate()
-            .for_each(|(index, hostage)| place(index, hostage.ransom()));
+        memory.mmu().store(table, index, entry.parked());
+        self.entries += 1;
+        self.page = page;
     }
 
-    fn flush<M: Mmu>(&self, memory: &Memory<M>, tag: AsidTag) {
-        match self.single {
-            _ if self.len == 0 || !tag.has_run() => {}
-            Some(address) => memory.flush_page(tag.asid(), address),
-            None => memory.flush_asid(tag.asid()),
+    /// One flush for all of them; `None`: there are none.
+    pub(crate) fn flush<M: Mmu>(mut self, memory: &Memory<M>, tag: AsidTag) -> Option<Flushed> {
+        let entries = core::mem::take(&mut self.entries);
+        if tag.has_run() {
+            match (entries, self.page) {
+                (0, _) => {}
+                (1, Some(address)) => memory.flush_page(tag.asid(), address),
+                _ => memory.flush_asid(tag.asid()),
+            }
         }
-    }
-
-    fn take(&mut self) -> impl Iterator<Item = Hostage> {
-        let len = core::mem::take(&mut self.len);
-        self.single = None;
-        let held = self.descriptors[..len].iter().zip(&self.below[..len]);
-        held.map(|(old, below)| Hostage {
-            old: *old,
-            below: *below,
-        })
+        (entries > 0).then_some(Flushed(()))
     }
 }
 
-impl Drop for Batch {
+impl Drop for Parked {
     fn drop(&mut self) {
         assert!(
-            self.len == 0,
-            "I5: {} descriptors were broken and forgotten before a flush",
-            self.len
+            self.entries == 0,
+            "I5: {} descriptors were parked and forgotten before a flush",
+            self.entries
         );
+    }
+}
+
+impl Flushed {
+    /// Takes entry `index` of `table` out if it is parked; as it was before, its reference is the caller's.
+    #[inline]
+    pub(crate) fn take<M: Mmu>(&self, memory: &Memory<M>, table: Frame, index: usize) -> Option<Descriptor> {
+        let entry = memory.mmu().load(table, index);
+        entry.is_parked().then(|| {
+            memory.mmu().store(table, index, Descriptor::INVALID);
+            entry.unparked()
+        })
     }
 }

@@ -6,7 +6,7 @@
 //! words they use: [`addr`] (frames, pages, levels), [`descriptor`] (the bits), [`mmu`] (barriers and TLB maintenance),
 //! `table` (the tree and the invariants I1 to I5), `privatise` and `table_copy` (how a space gets tables of its own),
 //! `hostage` (why nothing is freed before a flush), [`frames`] and `records` (counts), [`area`] and [`area_map`] (what a
-//! range means), [`space`] (mmap and its kin), `range` (edits of ranges), [`asid`].
+//! range means), [`space`] (mmap and its kin), `clear` and `range` (edits of ranges), [`asid`].
 //!
 //! Locks: one per address space, held by the caller of every method of [`AddressSpace`]. Counts are atomic; free frames and
 //! ASIDs have locks of their own inside, taken last.
@@ -21,6 +21,7 @@ pub mod area;
 pub mod area_map;
 pub mod asid;
 mod classic;
+mod clear;
 pub mod descriptor;
 mod entry_set;
 pub mod events;
@@ -36,6 +37,7 @@ mod privatise;
 mod range;
 mod records;
 mod release;
+mod remains;
 mod remap;
 mod shape;
 pub mod space;

@@ -99,6 +99,7 @@ impl<M: Mmu> Memory<M> {
         self.mmu.dsb_ish();
         self.count(Event::FlushAddress);
     }
+
     /// As [`Memory::flush_address`], for the last level alone.
     #[inline]
     pub(crate) fn flush_page(&self, asid: Asid, address: VirtAddr) {

@@ -9,6 +9,11 @@
 //! * **More rights**: `store`, `dsb_ishst`. A stale entry only costs a spurious fault, which is answered by `tlbi_vae1`.
 //! * **Another output address** (a table's or a page's): break-before-make: `store(INVALID)`, `dsb_ishst`, TLBI, `dsb_ish`,
 //!   `store(new)`, `dsb_ishst`. The old frame's reference is dropped only after the `dsb_ish`.
+//! * **Nothing any more**, for any number of entries of one space: `store` of each with bit 0 clear (*parked*, `clear`),
+//!   `dsb_ishst`, one TLBI, `dsb_ish`; then `store(INVALID)` over each, and its reference is dropped. That second store needs
+//!   no barrier: whichever of the two a walker finds, it finds nothing.
+//! * **The same page at another address** of one space: `store(INVALID)` there, `store` here, for any number of pages, then
+//!   `dsb_ishst`, one TLBI, `dsb_ish`. In between either address reaches it.
 //!
 //! A TLBI has taken effect only when the `dsb_ish` that follows it on the same processor completes.
 

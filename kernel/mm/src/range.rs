@@ -1,91 +1,15 @@
-//! Edits of whole ranges in a tree: drop what is mapped, take rights away, move pages elsewhere. Each first makes every table
-//! that it will edit private, which can fail; the edit itself cannot.
+//! Edits of whole ranges in a tree: take rights away, move pages elsewhere. (To drop what is mapped: `clear`.) Each first makes
+//! every table that it will edit private, which can fail; the edit itself cannot.
 
 use crate::addr::{Frame, Level, PAGE_SIZE, PageRange, TABLE_ENTRIES, VirtAddr};
 use crate::area::Area;
+use crate::descriptor::Descriptor;
 use crate::frames::NoMemory;
-use crate::hostage::{Batch, Hostage};
 use crate::memory::Memory;
 use crate::mmu::Mmu;
-use crate::shape::Shape;
-use crate::table::Tables;
+use crate::table::{Tables, link};
 
 impl Tables {
-    /// Drops everything mapped in `range`. Tables that are covered whole go by clearing one entry, shared or not; only the at
-    /// most two paths at the ends are made private. Out of memory: everything is still mapped.
-    pub(crate) fn clear_range<M: Mmu>(
-        &mut self,
-        memory: &Memory<M>,
-        range: PageRange,
-    ) -> Result<(), NoMemory> {
-        if range.is_empty() {
-            return Ok(());
-        }
-        self.make_edges_private(memory, range)?;
-        let mut batch = Batch::new();
-        self.clear_table(memory, self.root(), Level::L1, VirtAddr(0), range, &mut batch);
-        batch.release(memory, self.tag);
-        Ok(())
-    }
-
-    /// Makes private what [`Tables::clear_range`] of `range`, which is not empty, would edit: after this it cannot fail. Out of
-    /// memory: nothing that a program could see has changed.
-    pub(crate) fn make_edges_private<M: Mmu>(
-        &mut self,
-        memory: &Memory<M>,
-        range: PageRange,
-    ) -> Result<(), NoMemory> {
-        for (edge, inside) in [
-            (range.start(), range.start()),
-            (range.end(), VirtAddr(range.end().0 - 1)),
-        ] {
-            if !edge.0.is_multiple_of(Level::L2.span()) {
-                self.make_private(memory, inside, Level::L3)?;
-                if is_in_one_table(range) {
-                    break;
-                }
-            } else if !edge.0.is_multiple_of(Level::L1.span()) {
-                self.make_private(memory, inside, Level::L2)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Clears the entries of `table` (private, of `level`, translating from `base` on) that lie in `range`; descends into the
-    /// partly covered ones, which are private, and drops those that are empty after that.
-    fn clear_table<M: Mmu>(
-        &self,
-        memory: &Memory<M>,
-        table: Frame,
-        level: Level,
-        base: VirtAddr,
-        range: PageRange,
-        batch: &mut Batch,
-    ) {
-        let (mmu, frames) = (memory.mmu(), memory.frames());
-        for (index, start) in slots(table, memory, level, base, range) {
-            let entry = mmu.load(table, index);
-            if !entry.is_valid() {
-                continue;
-            }
-            if let Some(below) = level.below().filter(|_| !covers(range, start, level)) {
-                self.clear_table(memory, entry.frame(), below, start, range, batch);
-                if frames.shape(entry.frame()).valid() > 0 {
-                    continue;
-                }
-            }
-            if batch.is_full() {
-                batch.release(memory, self.tag);
-            }
-            let hostage = match level.below() {
-                Some(below) => Hostage::take(memory, table, index, below),
-                None => Hostage::take_leaf(memory, table, index),
-            };
-            frames.update_shape(table, Shape::without_one);
-            batch.add(hostage, start);
-        }
-    }
-
     /// Makes every existing level-3 table in `range` private. Out of memory: nothing that a program could see has changed.
     pub(crate) fn make_range_private<M: Mmu>(
         &mut self,
@@ -132,6 +56,9 @@ impl Tables {
     }
 
     /// Moves what is mapped in `from` to the pages from `to` on, where nothing is mapped. Out of memory: nothing has moved.
+    ///
+    /// One flush, at the end: until then other threads may reach a page at either address, and it is the same page. Its
+    /// reference moves along and is dropped by nobody (I5).
     pub(crate) fn move_range<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
@@ -150,25 +77,19 @@ impl Tables {
             from,
             next: from.start(),
         };
-        loop {
-            let mut batch = Batch::new();
-            let mut targets = [VirtAddr(0); Batch::CAPACITY];
-            let mut count = 0;
-            while let Some((table, page)) = (!batch.is_full()).then(|| pages.next(self, memory)).flatten() {
-                batch.add(Hostage::take_leaf(memory, table, page.index(Level::L3)), page);
-                memory.frames().update_shape(table, Shape::without_one);
-                targets[count] = VirtAddr(to.0 + (page.0 - from.start().0));
-                count += 1;
+        while let Some((table, page)) = pages.next(self, memory) {
+            let target = VirtAddr(to.0 + (page.0 - from.start().0));
+            if let Some(target_table) = self.walk(memory, target).l3 {
+                let descriptor = memory.mmu().load(table, page.index(Level::L3));
+                memory
+                    .mmu()
+                    .store(table, page.index(Level::L3), Descriptor::INVALID);
+                memory.frames().update_shape(table, |shape| shape.without(1));
+                link(memory, target_table, target.index(Level::L3), descriptor);
             }
-            if count == 0 {
-                return Ok(());
-            }
-            batch.ransom(memory, self.tag, |nth, descriptor| {
-                if let Some(table) = self.walk(memory, targets[nth]).l3 {
-                    self.fill(memory, table, targets[nth].index(Level::L3), descriptor);
-                }
-            });
         }
+        self.flush(memory);
+        Ok(())
     }
 }
 
@@ -223,7 +144,7 @@ pub(crate) fn for_each_table<M: Mmu>(
 
 /// The used entries of `table` (of `level`, translating from `base` on) that `range` touches, each with the first address that
 /// it translates.
-fn slots<M: Mmu>(
+pub(crate) fn slots<M: Mmu>(
     table: Frame,
     memory: &Memory<M>,
     level: Level,
@@ -240,14 +161,4 @@ fn slots<M: Mmu>(
         .min(TABLE_ENTRIES as u64);
     (used.start.max(first as usize)..used.end.min(last as usize))
         .map(move |index| (index, VirtAddr(base.0 + ((index as u64) << level.shift()))))
-}
-
-/// Whether `range` holds all that an entry of `level` translates from `start` on.
-fn covers(range: PageRange, start: VirtAddr, level: Level) -> bool {
-    range.start() <= start && start.0 + level.span() <= range.end().0
-}
-
-/// Whether one level-3 table translates all of `range`, which is not empty.
-fn is_in_one_table(range: PageRange) -> bool {
-    range.start().0 >> Level::L2.shift() == (range.end().0 - 1) >> Level::L2.shift()
 }

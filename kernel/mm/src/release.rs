@@ -1,6 +1,7 @@
-//! The end of a space, in pieces: a large one has work for millions of instructions, between which others must run.
+//! The end of a space, or of what a long range took from one (`remains`), in pieces: there may be work for millions of
+//! instructions, between which others must run.
 //!
-//! Nothing is flushed. The space is in no TTBR0, so nobody walks its tables; what TLBs still hold is under an ASID that
+//! Nothing is flushed here. Remains were, before they came here; a space that ends is in no TTBR0, so nobody walks its tables; what TLBs still hold is under an ASID that
 //! serves no other space before a roll-over has flushed it (`asid`). So a frame may be free, and another's, while a
 //! table that waits here still has its old descriptor (I5). A table that others share is one reference less and
 //! is left as it is; the tables that wait here have none left, so no count of theirs can rise again. Nothing is allocated (I7).
@@ -14,8 +15,8 @@ use crate::space::AddressSpace;
 use crate::table::{self, Tables};
 use core::ops::Range;
 
-/// What is left of a space that ends. Dropped before its end, it does the rest at once.
-#[must_use = "dropped, it releases the whole space in one piece"]
+/// What is left of a space that ends, or of a range. Dropped before its end, it does the rest at once.
+#[must_use = "dropped, it releases everything in one piece"]
 pub struct Release<'a, M: Mmu> {
     memory: &'a Memory<M>,
     /// `None`: all is done.
@@ -23,6 +24,8 @@ pub struct Release<'a, M: Mmu> {
     /// The root's entries that have not been looked at.
     used: EntrySet,
     open: Option<Open>,
+    /// The root of a tree whose turn comes after.
+    next: Option<Frame>,
 }
 
 /// A level-2 table whose last reference is gone, and its entries that have not been looked at.
@@ -40,14 +43,37 @@ impl AddressSpace {
 
 impl<'a, M: Mmu> Release<'a, M> {
     /// Ends the tree: no processor walks it any more, and its ASID is not used again before a roll-over has flushed it.
-    pub(crate) fn new(tables: Tables, memory: &'a Memory<M>) -> Release<'a, M> {
-        let (root, used) = (tables.root, tables.used);
+    pub(crate) fn new(mut tables: Tables, memory: &'a Memory<M>) -> Release<'a, M> {
+        let (root, used, next) = (tables.root, tables.used, tables.remains.take());
         core::mem::forget(tables);
         Release {
             memory,
             root: Some(root),
             used,
             open: None,
+            next,
+        }
+    }
+
+    /// Ends the tree below `root`, which nobody walks nor knows (`remains`).
+    #[cold]
+    pub(crate) fn of_remains(root: Frame, memory: &'a Memory<M>) -> Release<'a, M> {
+        let mut release = Release {
+            memory,
+            root: None,
+            used: EntrySet::default(),
+            open: None,
+            next: Some(root),
+        };
+        release.turn_to_next();
+        release
+    }
+
+    fn turn_to_next(&mut self) {
+        self.root = self.next.take();
+        if let Some(root) = self.root {
+            let used = self.memory.frames().shape(root).used();
+            used.for_each(|index| self.used.insert(index));
         }
     }
 
@@ -69,7 +95,7 @@ impl<'a, M: Mmu> Release<'a, M> {
             // Nobody else refers to a root.
             frames.drop_reference(root);
             frames.free(memory.mmu(), root);
-            self.root = None;
+            self.turn_to_next();
         }
         self.root.is_some()
     }

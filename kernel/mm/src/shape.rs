@@ -83,11 +83,14 @@ impl Shape {
         )
     }
 
-    /// After a valid entry became invalid. The range is kept: it is a bound.
+    /// After `count` valid entries became invalid. The range is kept: it is a bound.
     #[inline]
-    pub(crate) fn without_one(self) -> Shape {
-        debug_assert_ne!(self.valid(), 0, "shape: an empty table lost an entry");
-        Shape(self.0 - (1 << 20))
+    pub(crate) fn without(self, count: usize) -> Shape {
+        debug_assert!(
+            count <= self.valid(),
+            "shape: {count} entries of a table lost, it had fewer"
+        );
+        Shape(self.0 - ((count as u32) << 20))
     }
 
     /// After the owner's flush.

@@ -10,8 +10,8 @@
 //! * **I3** a shared table never changes, but for demotion: write access is taken from its descriptors, by a plain store of the
 //!   same value whoever does it, so that two sharers may demote at once.
 //! * **I4** the `demoted` mark of a table says that other ASIDs may have cached its descriptors with write access.
-//! * **I5** a reference is dropped only after the flush: a descriptor taken out of a table becomes a [`Hostage`], from which
-//!   the reference can only be had by flushing.
+//! * **I5** a reference is dropped only after the flush: a descriptor taken out of a table becomes a [`Hostage`], or is parked
+//!   in its place (`hostage`), and its reference can only be had by flushing.
 
 use crate::addr::{Frame, Level, PAGE_SIZE, VirtAddr};
 use crate::asid::AsidTag;
@@ -23,6 +23,7 @@ use crate::hostage::Hostage;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::release::Release;
+use crate::remains::Remains;
 use crate::shape::Shape;
 
 /// The tables of one space. Caller holds the space's lock for every method.
@@ -32,6 +33,8 @@ pub(crate) struct Tables {
     pub(crate) used: EntrySet,
     /// Under which ASID this tree is walked. Not run yet: no TLB can hold anything of it, so nothing is ever flushed.
     pub(crate) tag: AsidTag,
+    /// Tables that are out of the tree and wait to be released.
+    pub(crate) remains: Remains,
 }
 
 /// What a walk met on its way to one page.
@@ -56,6 +59,7 @@ impl Tables {
             root: new_table(memory)?,
             used: EntrySet::default(),
             tag: AsidTag::default(),
+            remains: Remains::default(),
         })
     }
 

@@ -8,7 +8,8 @@ use crate::{memory, scheduler};
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use mm::{Access, AddressSpace, NoMemory, Outcome, VirtAddr};
+use mm::{Access, AddressSpace, NoMemory, Outcome, Release, VirtAddr};
+use platform::memory::BoardMmu;
 
 /// An address space and its lock.
 pub struct Space {
@@ -120,6 +121,17 @@ impl Space {
         )
     }
 
+    /// [`Space::with`] for work that may drop mappings. Whole tables are released behind the lock, in pieces between which
+    /// others run; the caller holds no lock.
+    #[inline]
+    pub fn edit<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
+        let (result, remains) = self.with(|space| (work(space), space.take_remains(memory::get())));
+        if let Some(remains) = remains {
+            release_in_pieces(remains);
+        }
+        result
+    }
+
     /// Puts the space into this processor's TTBR0.
     pub fn activate(&self) {
         if memory::get().asids().is_fixed() {
@@ -213,11 +225,15 @@ impl Space {
         let Some(memory) = memory else {
             return;
         };
-        let mut release = memory.begin_release(memory::get());
-        while release.release_some() {
-            // A thread that is told to end goes on: what it gives back is what others may be waiting for.
-            let _is_ending = scheduler::pause().is_err();
-        }
+        release_in_pieces(memory.begin_release(memory::get()));
+    }
+}
+
+#[cold]
+fn release_in_pieces(mut release: Release<'_, BoardMmu>) {
+    while release.release_some() {
+        // A thread that is told to end goes on: what it gives back is what others may be waiting for.
+        let _is_ending = scheduler::pause().is_err();
     }
 }
 

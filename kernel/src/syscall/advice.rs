@@ -61,7 +61,7 @@ fn check_anonymous(current: &Thread, start: u64, len: u64) -> Result<(), Errno> 
 }
 
 fn discard(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
-    let discarded = space(current)?.with(|space| space.discard(memory::get(), VirtAddr(start), len));
+    let discarded = space(current)?.edit(|space| space.discard(memory::get(), VirtAddr(start), len));
     discarded.map_err(|error| match error {
         MapError::NotMapped => Errno::ENOMEM,
         error => map_errno(error),

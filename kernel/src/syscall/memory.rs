@@ -42,7 +42,7 @@ pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
         return Ok(old.0 as usize);
     }
     Ok(space
-        .with(|space| space.set_break(memory::get(), VirtAddr(end)))
+        .edit(|space| space.set_break(memory::get(), VirtAddr(end)))
         .0 as usize)
 }
 
@@ -86,7 +86,7 @@ pub fn mmap(
     let space = space(current)?;
     check_room(&current.process, &space, rounded)?;
     let start = space
-        .with(|space| space.map(memory::get(), request))
+        .edit(|space| space.map(memory::get(), request))
         .map_err(map_errno)?;
     if flags & (MAP_POPULATE | MAP_LOCKED) != 0 {
         let access = if wanted.write { Access::Write } else { Access::Read };
@@ -234,7 +234,7 @@ pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
     );
     let is_split =
         |space: &AddressSpace| is_inside_area(space, VirtAddr(start)) && is_inside_area(space, end);
-    space(current)?.with(|space| {
+    space(current)?.edit(|space| {
         if is_full(space) && is_split(space) {
             return Err(Errno::ENOMEM);
         }
@@ -306,7 +306,7 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
     };
     let space = space(current)?;
     check_room(&current.process, &space, new_len.saturating_sub(old_len))?;
-    let moved = space.with(|space| space.remap(memory::get(), VirtAddr(old), old_len, new_len, placement));
+    let moved = space.edit(|space| space.remap(memory::get(), VirtAddr(old), old_len, new_len, placement));
     Ok(moved.map_err(map_errno)?.0 as usize)
 }
 

@@ -175,6 +175,10 @@ impl Machine {
         let slot = self.slot(frame);
         self.frames[slot].life += 1;
         self.frames[slot].sources = 0;
+        // Whoever stored to it before has let go of it since: its stores were observed, and are overwritten.
+        for cpu in &mut self.cpus {
+            cpu.stores.retain(|store| store.table != frame);
+        }
         self.cpus[cpu].contents.push(frame);
     }
 

@@ -29,6 +29,11 @@ impl Machine {
             .map_or(Some(asked), |how| how.bend_store(old, asked));
         let Some(new) = bent else { return };
         self.check_store(cpu, table, index, if old == JUNK { 0 } else { old }, new);
+        self.set_word(table, index, new);
+        if (old | new) & 1 == 0 {
+            // Whichever of the two a walker finds, it finds nothing.
+            return;
+        }
         let stamp = self.tick();
         self.cpus[cpu].stores.push(PendingStore {
             table,
@@ -36,7 +41,6 @@ impl Machine {
             old,
             stamp,
         });
-        self.set_word(table, index, new);
         if old >> 62 & 1 == 1 && new >> 62 & 1 == 0 && old != JUNK && new & 1 == 1 {
             self.check_opened(table);
         }

@@ -2,6 +2,7 @@
 //! recomputed, all processes gone, and every frame free again. The cases that need a board are in the scenes of `tests`.
 
 mod classic;
+mod clearing;
 mod kernel;
 mod ranges;
 mod release;

@@ -169,7 +169,13 @@ impl Survey<'_> {
             let raw = self.mmu().word(table, index);
             let address = base + ((index as u64) << (39 - 9 * u32::from(level)));
             let target = match decode(level, raw) {
-                Meaning::Invalid => continue,
+                Meaning::Invalid => {
+                    // What an operation parks it takes out before it gives the lock back.
+                    self.mmu().complain_if(raw != 0, || {
+                        format!("{table:?}[{index}] = {raw:#x} is not valid, and yet not zero")
+                    });
+                    continue;
+                }
                 Meaning::Wrong(why) => {
                     return self
                         .mmu()

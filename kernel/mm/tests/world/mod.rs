@@ -234,16 +234,23 @@ impl World {
         }
     }
 
-    /// Performs `act` on the space as `cpu`, under its lock; `None` when somebody else holds it.
+    /// Performs `act` on the space as `cpu`, under its lock; `None` when somebody else holds it. What it leaves to release is
+    /// released behind the lock, piece by piece.
     pub fn with_space<T>(
         &self,
         cpu: usize,
         space: &Space,
         act: impl FnOnce(&mut AddressSpace) -> T,
     ) -> Option<T> {
-        let mut guard = space.inner.try_borrow_mut().ok()?;
-        let inner = guard.as_mut()?;
-        Some(self.in_kernel(cpu, || act(inner)))
+        let (result, remains) = {
+            let mut guard = space.inner.try_borrow_mut().ok()?;
+            let inner = guard.as_mut()?;
+            self.in_kernel(cpu, || (act(inner), inner.take_remains(&self.memory)))
+        };
+        if let Some(mut remains) = remains {
+            while self.in_kernel(cpu, || remains.release_some()) {}
+        }
+        Some(result)
     }
 
     /// Whether an operation on the space is under way.
