@@ -157,11 +157,24 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
 pub fn handle_fault(current: &Thread, address: VirtAddr, access: Access) -> Option<Outcome> {
     let process = &current.process;
     let mut outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
-    while outcome == Outcome::NoMemory && process::make_room(process) {
-        outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
+    if outcome == Outcome::NoMemory {
+        outcome = make_room_and_retry(current, address, access)?;
     }
     if let Outcome::Resolved(_) = outcome {
         current.count_minor_fault();
     }
     Some(outcome)
+}
+
+/// After there was no frame for the page: apart, so that the path of all other faults needs few registers.
+#[cold]
+fn make_room_and_retry(current: &Thread, address: VirtAddr, access: Access) -> Option<Outcome> {
+    let process = &current.process;
+    while process::make_room(process) {
+        let outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
+        if outcome != Outcome::NoMemory {
+            return Some(outcome);
+        }
+    }
+    Some(Outcome::NoMemory)
 }

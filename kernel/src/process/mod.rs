@@ -66,7 +66,7 @@ pub struct Process {
     pub child_events: WaitQueue,
     /// Attributes that prctl(2), personality(2) and setpriority(2) set.
     pub attributes: Attributes,
-    space: Mutex<Option<Arc<Space>>>,
+    space: Mutex<Option<Arc<Space>>, { rank::SPACE }>,
     threads: Threads,
     credentials: Mutex<Arc<Credentials>>,
     limits: Mutex<Arc<Limits>>,

@@ -113,12 +113,13 @@ impl Space {
     /// Works on the space under its lock. `work` must not touch user memory nor sleep.
     #[inline]
     pub fn with<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
-        work(
-            self.memory
-                .lock()
-                .as_mut()
-                .expect("a space is released by its last holder only"),
-        )
+        work(present(&mut self.memory.lock()))
+    }
+
+    /// [`Space::with`] for one who holds the lock of a process that has this space.
+    #[inline]
+    fn with_of_process<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
+        work(present(&mut self.memory.lock_second()))
     }
 
     /// [`Space::with`] for work that may drop mappings. Whole tables are released behind the lock, in pieces between which
@@ -206,6 +207,13 @@ impl Space {
     }
 }
 
+#[inline]
+fn present(memory: &mut Option<AddressSpace>) -> &mut AddressSpace {
+    memory
+        .as_mut()
+        .expect("a space is released by its last holder only")
+}
+
 /// Whether a page was copied, or was the first that could not be: an error only if none was before.
 fn is_copied(outcome: Result<(), Outcome>, done: usize) -> Result<bool, Errno> {
     match outcome {
@@ -252,10 +260,12 @@ impl Process {
         self.space.lock().clone()
     }
 
-    /// Works on the address space under its lock; `None` once the process has ended.
+    /// Works on the address space under its lock; `None` once the process has ended. The process's own lock is held as well,
+    /// and is always taken first: that is less work than to hold the space by a reference.
     #[inline]
     pub fn with_space<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> Option<R> {
-        self.space().map(|space| space.with(work))
+        let space = self.space.lock();
+        Some(space.as_ref()?.with_of_process(work))
     }
 
     /// Moves the process, with its only thread, to another address space. The old one is given back to be dropped when the
