@@ -235,18 +235,17 @@ impl World {
     }
 
     /// Performs `act` on the space as `cpu`, under its lock; `None` when somebody else holds it. What it leaves to release is
-    /// released behind the lock, piece by piece.
+    /// released piece by piece.
     pub fn with_space<T>(
         &self,
         cpu: usize,
         space: &Space,
         act: impl FnOnce(&mut AddressSpace) -> T,
     ) -> Option<T> {
-        let (result, remains) = {
-            let mut guard = space.inner.try_borrow_mut().ok()?;
-            let inner = guard.as_mut()?;
-            self.in_kernel(cpu, || (act(inner), inner.take_remains(&self.memory)))
-        };
+        let mut guard = space.inner.try_borrow_mut().ok()?;
+        let inner = guard.as_mut()?;
+        let (result, remains) = self.in_kernel(cpu, || (act(inner), inner.take_remains(&self.memory)));
+        // The space stays locked, for the shadow is not told yet; nobody needs that for the release.
         if let Some(mut remains) = remains {
             while self.in_kernel(cpu, || remains.release_some()) {}
         }
