@@ -17,6 +17,7 @@ use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::privatise::{Build, build_path};
+use crate::shape::Shape;
 use crate::space::{AddressSpace, FaultCounts};
 use crate::table::{self, Path, Tables};
 use alloc::sync::Arc;
@@ -136,8 +137,8 @@ impl Tables {
         forked
     }
 
-    /// Shares every table below the root with `child`, but for entry `except`, and notes whether any descriptor lost write
-    /// access.
+    /// Shares every table below the root with `child` (empty), but for entry `except`, and notes whether any descriptor lost
+    /// write access.
     fn share_all<M: Mmu>(
         &self,
         memory: &Memory<M>,
@@ -145,20 +146,30 @@ impl Tables {
         except: Option<usize>,
         has_demoted: &mut bool,
     ) -> Result<(), NoMemory> {
+        let (mmu, frames) = (memory.mmu(), memory.frames());
+        let mut shared = 0;
+        let mut outcome = Ok(());
         for index in self.used.iter() {
-            let entry = memory.mmu().load(self.root(), index);
+            let entry = mmu.load(self.root(), index);
             if !entry.is_valid() || Some(index) == except {
                 continue;
             }
-            memory.frames().try_share(entry.frame())?;
+            outcome = frames.try_share(entry.frame());
+            if outcome.is_err() {
+                break;
+            }
             let demoted = entry.table_without_write();
             if demoted != entry {
-                memory.mmu().store(self.root(), index, demoted);
+                mmu.store(self.root(), index, demoted);
                 *has_demoted = true;
             }
-            child.link_root(memory, index, demoted);
+            mmu.store(child.root(), index, demoted);
+            shared += 1;
         }
-        Ok(())
+        child.used = self.used;
+        let bound = frames.shape(self.root()).used();
+        frames.set_shape(child.root(), Shape::spanning(bound, shared));
+        outcome
     }
 }
 

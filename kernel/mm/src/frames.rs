@@ -250,9 +250,7 @@ impl Frames {
     /// Puts a frame at count 0, owned by the caller alone, on the free stack.
     #[inline]
     pub(crate) fn free(&self, mmu: &impl Mmu, frame: Frame) {
-        if cfg!(debug_assertions) {
-            mmu.junk_frame(frame);
-        }
+        mmu.junk_frame(frame);
         self.push(mmu.cpu(), JUNK, frame.0 - self.records.first().0);
     }
 

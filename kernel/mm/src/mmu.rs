@@ -130,7 +130,7 @@ pub trait Mmu {
     /// Fills `frame` with zeros. It is referenced by no descriptor.
     fn zero_frame(&self, frame: Frame);
 
-    /// Fills `frame`, free from now on, with a pattern that no program takes for its data (debug builds).
+    /// `frame` is free from now on: whoever looks for faults fills it with a pattern that no program takes for its data.
     fn junk_frame(&self, frame: Frame);
 
     /// Makes the bytes of `frame` fit to be executed: DC CVAU to the point of unification, DSB ISH, IC IVAU, DSB ISH, ISB, by
