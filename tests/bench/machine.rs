@@ -160,7 +160,7 @@ fn collect(name: &str, lines: &Receiver<String>) -> Result<Figures> {
                 for figure in figures.all.iter().skip(shown) {
                     let (row, median) = (&figure.row, number(figure.median));
                     eprintln!(
-                        "{:>6} s  {name:<14}{row:<24}{median:>14}",
+                        "{:>6} s  {name:<16}{row:<24}{median:>14}",
                         start.elapsed().as_secs()
                     );
                 }
