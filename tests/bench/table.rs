@@ -157,9 +157,19 @@ pub fn render(ours: &Figures, linux: &Figures, goals: &Goals) -> String {
     text
 }
 
+/// What stands above the table.
+const LEGEND: &str = "\
+# What calls, faults and forks cost
+
+Guest instructions, medians, one processor, as `make bench` and `make bench-linux` count them: the same program on both
+kernels. After a slash: MiB that the parent has touched. `exit_page`, the faults and `last_owner` are for each page, `chain` is
+16 forks deep, `tree` is for each of 1,024 processes. Of the snapshot, `faults` are counts; `fork/1024:0` is a ratio.
+
+";
+
 /// The table as Markdown, for the README: rows with a goal only.
 pub fn markdown(ours: &Figures, linux: &Figures, goals: &Goals) -> String {
-    let mut text = "| row | Holstein | goal | Linux | ratio |\n|---|--:|--:|--:|--:|\n".to_owned();
+    let mut text = format!("{LEGEND}| row | Holstein | goal | Linux | ratio |\n|---|--:|--:|--:|--:|\n");
     for line in lines(ours, linux, goals)
         .iter()
         .filter(|line| line.goal.is_some())

@@ -4,7 +4,7 @@
 //! the times to the [`report::Report`], which prints a line that machines read. Under QEMU's `-icount shift=0,sleep=off`
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
-//! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`work`], [`parallel`].
+//! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`parallel`].
 
 pub mod calls;
 pub mod children;
@@ -16,6 +16,7 @@ pub mod lives;
 pub mod meter;
 pub mod parallel;
 pub mod report;
+pub mod serving;
 pub mod settings;
 pub mod snapshot;
 pub mod work;
@@ -47,6 +48,7 @@ pub fn rows() -> Vec<Row> {
         faults::ROWS,
         work::ROWS,
         snapshot::ROWS,
+        serving::ROWS,
         parallel::ROWS,
     ];
     themes.into_iter().flatten().copied().collect()

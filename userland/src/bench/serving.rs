@@ -1,0 +1,95 @@
+//! What the users of a database feel while it saves itself: requests come every millisecond, each stores to a few of
+//! 1 GiB of pages, and at the first of them the server forks a child that reads all of it again and again. How late
+//! each request is served, counted from the moment when it came: the fork itself is in the first, and whatever the
+//! child's work and the copying after the fork hold up in the others.
+
+use super::children::{Board, expect_success};
+use super::report::{Report, TIME, WORST, rest};
+use super::settings::Settings;
+use super::{Random, Row, filled, pages_of};
+use crate::runtime::Result;
+use crate::runtime::measure::{nanoseconds, ticks};
+use crate::runtime::memory::{Mapping, PAGE};
+use crate::runtime::process::{self, Fork};
+use crate::runtime::time::{self, TimeSpec};
+use alloc::vec::Vec;
+
+/// The rows of this file.
+pub const ROWS: &[Row] = &[Row {
+    name: "serving",
+    run: serving,
+}];
+
+const SIZE: usize = 1024;
+const REQUESTS: u64 = 64;
+/// Pages that a request stores to.
+const STORES: usize = 8;
+const MILLISECOND: u64 = 1_000_000;
+/// Where the board tells the child to end.
+const IS_OVER: usize = 0;
+
+fn serving(settings: &Settings, report: &mut Report) -> Result<()> {
+    if !settings.sizes_that_fit().contains(&SIZE) || report.is_marking() {
+        return Ok(());
+    }
+    let memory = filled(pages_of(SIZE))?;
+    let rounds: Vec<Vec<u64>> = (0..settings.repeats_at(SIZE))
+        .map(|_| one_round(&memory))
+        .collect::<Result<_>>()?;
+    let late = || rounds.iter().flatten().map(|&late| late * 100);
+    report.add("serving/usual", TIME, &mut late().collect::<Vec<_>>(), "");
+    let worst = late().max().unwrap_or_default();
+    report.add("serving/worst", WORST, &mut [worst], "");
+    Ok(())
+}
+
+/// How late each request was, in nanoseconds.
+fn one_round(memory: &Mapping) -> Result<Vec<u64>> {
+    // All pages are the server's own again, as after a long time without a snapshot.
+    memory.store_pages(memory.pages(), 1);
+    let board = Board::new()?;
+    let mut random = Random::new();
+    let mut late = Vec::with_capacity(REQUESTS as usize);
+    rest();
+    let start = ticks();
+    let child = match process::fork_keeping_output()? {
+        Fork::Parent(child) => child,
+        Fork::Child => {
+            read_until_over(memory, &board);
+            process::exit_now(0)
+        }
+    };
+    for request in 0..REQUESTS {
+        wait_until(start, request * MILLISECOND)?;
+        for _ in 0..STORES {
+            memory.store(random.below(memory.pages()) * PAGE, 2);
+        }
+        late.push(nanoseconds(ticks() - start) - request * MILLISECOND);
+    }
+    board.write(IS_OVER, 1);
+    expect_success(process::wait_for_end(child)?)?;
+    Ok(late)
+}
+
+/// Sleeps until so many nanoseconds after `start`.
+fn wait_until(start: u64, due: u64) -> Result<()> {
+    loop {
+        let passed = nanoseconds(ticks() - start);
+        if passed >= due {
+            return Ok(());
+        }
+        time::sleep(TimeSpec::from_nanoseconds((due - passed) as _))?;
+    }
+}
+
+/// The child's part: a snapshot that takes longer than the requests.
+fn read_until_over(memory: &Mapping, board: &Board) {
+    while board.read(IS_OVER) == 0 {
+        for page in 0..memory.pages() {
+            memory.touch(page * PAGE);
+            if board.read(IS_OVER) != 0 {
+                return;
+            }
+        }
+    }
+}
