@@ -1,4 +1,4 @@
-//! Copy-on-write where several processors write at once (`tests/programs/cores.c`). On Holstein each is tried 100,000 times
+//! Copy-on-write where several processors write at once (`tests/programs/cores.c`). On Holstein each is tried 90,000 times
 //! in all, on virt, on virt with one ASID and on raspi4b. Linux, which plays them only to prove the program, tries less.
 
 use crate::program;
@@ -50,7 +50,7 @@ const CASES: [&str; 5] = [
 ];
 
 /// How often.
-const FEW: u32 = 10_000;
+const FEW: u32 = 5_000;
 
 const fn scene(name: &'static str, play: fn(&mut Stage) -> Result<()>) -> Scene {
     Scene::portable(name, play).within_seconds(600).checked().busy()
