@@ -198,6 +198,7 @@ fn files(stage: &mut Stage) -> Result<()> {
     shell.check("mv d/copy d/e/moved; find d | sort | tail -n 1", "^d/link\n$")?;
     shell.check("ls d/e; rm d/e/moved; rmdir d/e; ls d | wc -l", "^moved\n2\n$")?;
     shell.check("grep -c l d/file; head -n 1 d/file; stat d/file", "^1\nhello\n")?;
+    shell.check("grep -c -e nothing -e ^he d/file", "^1\n")?;
     shell.check("rm -r d; ls d; echo $?", "(?i)no such file[^\n]*\n[1-9]\n$")?;
     power_off(&mut shell)
 }

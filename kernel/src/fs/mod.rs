@@ -69,6 +69,7 @@ static PIPES: Once<Arc<Filesystem>> = Once::new();
 const ROOT_DEVICE: u64 = 2;
 const PROC_DEVICE: u64 = 4;
 const DEV_DEVICE: u64 = 5;
+const SYS_DEVICE: u64 = 6;
 const PIPE_DEVICE: u64 = 10;
 
 /// The root of the file tree.
@@ -95,7 +96,7 @@ pub fn mount_root() {
     mount::add_root(root);
 }
 
-/// Mounts /dev and /proc; the directories are made if the initramfs has none. Called once, at boot, behind
+/// Mounts /dev, /proc and /sys; the directories are made if the initramfs has none. Called once, at boot, behind
 /// `initramfs::unpack`: /dev then hides what the archive had there.
 pub fn mount_initial() -> Result<(), Errno> {
     let devices = Filesystem::new(Kind::Tmpfs, DEV_DEVICE, memory_limit());
@@ -108,6 +109,8 @@ pub fn mount_initial() -> Result<(), Errno> {
     fill_devices(&dev)?;
     let processes = Filesystem::new(Kind::Proc, PROC_DEVICE, 0);
     mount::add_initial(&directory(&root, b"proc")?, "proc", proc::root(&processes))?;
+    let system = Filesystem::new(Kind::Sysfs, SYS_DEVICE, 0);
+    mount::add_initial(&directory(&root, b"sys")?, "sysfs", proc::sysfs::root(&system))?;
     Ok(())
 }
 

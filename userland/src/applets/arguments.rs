@@ -77,6 +77,12 @@ impl<'a> Parsed<'a> {
             .map(|(_, value)| *value)
     }
 
+    /// All values given to the option, in the order given.
+    pub fn values(&self, letter: char) -> impl Iterator<Item = &'a str> {
+        let given = self.options.iter().filter(move |(found, _)| *found == letter);
+        given.map(|(_, value)| *value)
+    }
+
     /// The operands, or `-` (standard input) if there are none.
     pub fn files(&self) -> Vec<&'a str> {
         if self.operands.is_empty() {

@@ -181,17 +181,19 @@ impl Branch {
     }
 }
 
-/// grep [-EFchilnqvw] pattern files
+/// grep [-EFchilnqv] pattern files, or -e pattern as often as there are patterns
 pub fn grep(arguments: &[&str]) -> i32 {
     let mut parsed = match parse(arguments, "EFGchilnqvse:") {
         Ok(parsed) => parsed,
         Err(status) => return status,
     };
-    let pattern = match parsed.value('e') {
-        Some(pattern) => pattern,
-        None if parsed.operands.is_empty() => return parsed.usage("[-EFchilnqv] pattern [file...]"),
-        None => parsed.operands.remove(0),
-    };
+    let mut patterns: Vec<&str> = parsed.values('e').collect();
+    if patterns.is_empty() {
+        if parsed.operands.is_empty() {
+            return parsed.usage("[-EFchilnqv] pattern | -e pattern... [file...]");
+        }
+        patterns.push(parsed.operands.remove(0));
+    }
     let syntax = if parsed.has('F') {
         Syntax::Fixed
     } else if parsed.has('E') {
@@ -206,8 +208,11 @@ pub fn grep(arguments: &[&str]) -> i32 {
             text.to_string()
         }
     };
-    let expression = match Expression::new(&fold(pattern), syntax) {
-        Ok(expression) => expression,
+    let expressions = patterns
+        .iter()
+        .map(|pattern| Expression::new(&fold(pattern), syntax));
+    let expressions = match expressions.collect::<Result<Vec<_>, _>>() {
+        Ok(expressions) => expressions,
         Err(message) => {
             parsed.fail(message);
             return 2;
@@ -223,7 +228,8 @@ pub fn grep(arguments: &[&str]) -> i32 {
         };
         let bytes = file.read_all()?;
         let text = String::from_utf8_lossy(&bytes);
-        let is_wanted = |line: &str| expression.is_match(&fold(line)) != parsed.has('v');
+        let is_match = |line: &str| expressions.iter().any(|expression| expression.is_match(line));
+        let is_wanted = |line: &str| is_match(&fold(line)) != parsed.has('v');
         let count = print_matches(&parsed, &title, name, &text, is_wanted);
         is_found |= count > 0;
         if parsed.has('c') {
