@@ -14,6 +14,7 @@ pub const SCENES: &[Scene] = &[
                 gic: Gic::V3,
                 has_el2: true,
                 cpus: 2,
+                ..Virt::default()
             }),
         )
     }),

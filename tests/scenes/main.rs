@@ -11,6 +11,7 @@ mod debian;
 mod demos;
 mod glibc;
 mod hostile;
+mod latency;
 mod memory;
 mod parallel_files;
 mod processors;
@@ -43,6 +44,7 @@ fn all() -> Vec<Scene> {
         bad_programs::SCENES,
         memory::SCENES,
         hostile::SCENES,
+        latency::SCENES,
         cores::SCENES,
         storm::SCENES,
         threads::SCENES,

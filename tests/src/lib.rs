@@ -9,7 +9,7 @@ pub mod session;
 pub mod stage;
 
 pub use library::Library;
-pub use qemu::{Gic, Machine, Virt};
+pub use qemu::{Clock, Gic, Machine, Virt};
 pub use runner::{Scene, Setting, Soak};
 pub use session::Session;
 pub use stage::{Build, Kernel, Stage};

@@ -14,6 +14,15 @@ pub enum Gic {
     V3,
 }
 
+/// How time passes on a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// As the host's.
+    Host,
+    /// One nanosecond for each instruction; idle time passes at once. Only one processor runs at a time.
+    Instructions,
+}
+
 /// What can be chosen about the virt board.
 #[derive(Clone, Debug)]
 pub struct Virt {
@@ -25,6 +34,8 @@ pub struct Virt {
     pub memory: &'static str,
     /// Number of processors.
     pub cpus: u32,
+    /// How time passes.
+    pub clock: Clock,
 }
 
 impl Default for Virt {
@@ -34,6 +45,7 @@ impl Default for Virt {
             has_el2: false,
             memory: "1G",
             cpus: 4,
+            clock: Clock::Host,
         }
     }
 }
@@ -67,8 +79,11 @@ impl Machine {
         command.args([
             "-nic", "none", "-display", "none", "-monitor", "none", "-serial", "stdio",
         ]);
-        // One host thread for each processor, so that they truly run at once.
-        command.args(["-accel", "tcg,thread=multi"]);
+        match self.clock() {
+            // One host thread for each processor, so that they truly run at once.
+            Clock::Host => command.args(["-accel", "tcg,thread=multi"]),
+            Clock::Instructions => command.args(["-icount", "shift=0,sleep=off"]),
+        };
         match self {
             Machine::Virt(virt) => {
                 let gic = if virt.gic == Gic::V3 { 3 } else { 2 };
@@ -93,6 +108,13 @@ impl Machine {
             }
         }
         command
+    }
+
+    fn clock(&self) -> Clock {
+        match self {
+            Machine::Virt(virt) => virt.clock,
+            Machine::Raspi4b { .. } => Clock::Host,
+        }
     }
 }
 

@@ -207,7 +207,7 @@ impl Contents {
                 return;
             }
             // Even a process that is to end brings this to its end: the file is not to be left in between.
-            let _ = scheduler::pause();
+            scheduler::cond_resched();
         }
     }
 
@@ -215,7 +215,7 @@ impl Contents {
     pub fn allocate(&self, start: u64, end: u64, keep_size: bool) -> Result<(), Errno> {
         let _writer = self.writer.take()?;
         for index in start / PAGE..end.div_ceil(PAGE) {
-            scheduler::pause()?;
+            scheduler::cond_resched_killable()?;
             self.frame(index)?;
         }
         if !keep_size {

@@ -241,7 +241,7 @@ impl Space {
 fn release_in_pieces(mut release: Release<'_, BoardMmu>) {
     while release.release_some() {
         // A thread that is told to end goes on: what it gives back is what others may be waiting for.
-        let _is_ending = scheduler::pause().is_err();
+        scheduler::cond_resched();
     }
 }
 

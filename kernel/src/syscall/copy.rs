@@ -113,7 +113,7 @@ fn copy(
     while done < count {
         let len = (count - done).min(PIECE);
         let mut step = || {
-            scheduler::pause()?;
+            scheduler::cond_resched_killable()?;
             let read = input.read_at(*at, &mut KernelBuffer::new(&mut buffer[..len]))?;
             let written = if read == 0 {
                 0

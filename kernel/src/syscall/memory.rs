@@ -203,7 +203,7 @@ fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> 
 pub fn populate(current: &Thread, start: u64, len: u64, access: Access) {
     for page in (start..start.saturating_add(len)).step_by(PAGE_SIZE) {
         let outcome = user_memory::handle_fault(current, VirtAddr(page), access);
-        if !matches!(outcome, Some(mm::Outcome::Resolved(_))) || scheduler::pause().is_err() {
+        if !matches!(outcome, Some(mm::Outcome::Resolved(_))) || scheduler::cond_resched_killable().is_err() {
             return;
         }
     }
@@ -327,7 +327,7 @@ pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<us
     let space = space(current)?;
     let mut done = 0;
     while done < pages {
-        scheduler::pause()?;
+        scheduler::cond_resched_killable()?;
         let count = MINCORE_PIECE.min(pages - done);
         let mut states = vec![0u8; count as usize];
         space.with(|space| {

@@ -120,8 +120,8 @@ pub fn getrandom(at: u64, len: u64, flags: u64) -> Result<usize, Errno> {
         let mut bytes = [0; PIECE];
         let piece = &mut bytes[..PIECE.min(len - done)];
         platform::random::fill(piece);
-        let written =
-            scheduler::pause().and_then(|()| user_memory::write_bytes(at.wrapping_add(done as u64), piece));
+        let written = scheduler::cond_resched_killable()
+            .and_then(|()| user_memory::write_bytes(at.wrapping_add(done as u64), piece));
         match written {
             Ok(()) => done += piece.len(),
             Err(_) if done > 0 => break,

@@ -64,7 +64,7 @@ fn transfer(
     most: usize,
     mut step: impl FnMut(usize, &mut Option<UserFault>) -> usize,
 ) -> Result<usize, Errno> {
-    scheduler::pause()?;
+    scheduler::cond_resched_killable()?;
     let mut moved = 0;
     while moved < most {
         let mut fault = None;

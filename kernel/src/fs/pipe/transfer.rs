@@ -88,7 +88,7 @@ impl Transfer {
                 queue.wait_until(|| step(self))?
             };
             match made {
-                Step::Moved if self.left > 0 => scheduler::pause()?,
+                Step::Moved if self.left > 0 => scheduler::cond_resched_killable()?,
                 Step::Moved => {}
                 Step::End => break,
                 Step::Fault => self.fault.as_ref().map_or(Ok(()), user_memory::serve)?,

@@ -110,7 +110,7 @@ pub fn wake_and_change(current: &Thread, scope: Scope, request: Requeue, code: u
             }
             Ok(None) => {
                 drop(pair);
-                scheduler::pause()?;
+                scheduler::cond_resched_killable()?;
             }
             Err(fault) => {
                 drop(pair);

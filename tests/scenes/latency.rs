@@ -1,0 +1,24 @@
+//! How late a sleeper is beside long calls (`tests/programs/latency.c`), on one processor whose nanoseconds are instructions.
+//! Linux, which plays it only to prove the program, may be later.
+
+use crate::program;
+use anyhow::Result;
+use std::time::Duration;
+use tests::{Clock, Kernel, Machine, Scene, Stage, Virt};
+
+pub const SCENES: &[Scene] = &[Scene::portable("latency.calls", calls).within_seconds(300)];
+
+fn calls(stage: &mut Stage) -> Result<()> {
+    let limit = match stage.kernel {
+        Kernel::Holstein(_) => "limit 500",
+        Kernel::Linux(_) => "limit 100000",
+    };
+    let machine = Machine::Virt(Virt {
+        cpus: 1,
+        clock: Clock::Instructions,
+        ..Virt::default()
+    });
+    let mut board = program::boot(stage, &machine, "", "latency", limit)?;
+    board.set_step(Duration::from_secs(240));
+    program::expect_success(&mut board, "latency")
+}
