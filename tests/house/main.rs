@@ -1,6 +1,7 @@
 //! The rules of the house (`kernel/README.md`), as tests over the tree: floors, where `unsafe` may stand and that it
-//! says why, how long a file may be, and what lies at the top.
+//! says why, how long a file may be, what lies at the top, and that files named in comments and documents exist.
 
+mod names;
 mod rules;
 mod source;
 
@@ -91,4 +92,21 @@ fn the_top_holds_only_what_belongs_there() {
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let strangers: Vec<_> = names.filter(|name| !rules::belongs_at_the_top(name)).collect();
     assert!(strangers.is_empty(), "{strangers:?}");
+}
+
+#[test]
+fn files_named_in_comments_and_documents_exist() {
+    let tree = names::tree(&root());
+    apply(|source| names::missing(&names::comments(source), &tree));
+    let mut broken = Vec::new();
+    let texts = tree
+        .iter()
+        .filter(|path| path.ends_with(".md") || path.ends_with(".s") || path.ends_with(".ld"));
+    for path in texts {
+        let text =
+            std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let missing = names::missing(&text, &tree);
+        broken.extend(missing.into_iter().map(|what| format!("{path}:{what}")));
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
 }

@@ -31,7 +31,7 @@ instruction!(
     /// As [`dsb_ish`], for this processor.
     dsb_nsh, "dsb nsh");
 instruction!(
-    /// Accesses before are complete for devices too (BOARDS 6.4, rule 13).
+    /// Accesses before are complete for devices too (platform/README.md, rule 13).
     dsb_sy, "dsb sy");
 instruction!(
     /// System register writes before are seen by instructions after.

@@ -1,10 +1,10 @@
 // Exception vectors (Arm ARM D1.3.1), the register save on the way out of EL0, exceptions of the kernel itself, and the
 // switch between kernel threads.
 
-// UserContext (user.rs): x[31], sp, pc, pstate.
+// UserContext (user/registers.rs): x[31], sp, pc, pstate.
 .equ CONTEXT_X30,       240
 .equ CONTEXT_PC,        256
-// KernelFrame (crash/frame.rs): x[31], sp, pc, pstate, esr, far.
+// KernelFrame (crash/exception.rs): x[31], sp, pc, pstate, esr, far.
 .equ FRAME_SIZE,        288
 .equ FRAME_SP,          248
 .equ FRAME_PC,          256
@@ -141,7 +141,7 @@ kernel_exception:
     stp     x4, x5, [sp, #FRAME_ESR]
     mov     x0, sp
     bl      handle_kernel_exception
-    // Back only when the fault was one on user memory: the frame's pc is a landing now (user_copy.s), and no register but
+    // Back only when the fault was one on user memory: the frame's pc is a landing now (arch/copy.s), and no register but
     // those that Rust may change was in use that the landing needs.
     ldp     x2, x3, [sp, #FRAME_PC]
     msr     elr_el1, x2

@@ -85,7 +85,7 @@ pub(crate) fn send(interrupt: u32, cpu: usize) {
 #[inline]
 pub(crate) fn take<T>(serve: impl FnOnce(u32) -> T) -> Option<T> {
     let gic = GIC.get()?;
-    // Read once; the same value goes back (BOARDS 6.4, rule 16).
+    // Read once; the same value goes back (platform/README.md, rule 16).
     let acknowledged = match gic {
         Gic::V2(gic) => gic.acknowledge(),
         Gic::V3(gic) => gic.acknowledge(),

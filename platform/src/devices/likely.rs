@@ -1,5 +1,5 @@
 //! The board by guess, for messages before the device tree was read or when there is none: who is loaded below 1 GiB is on a
-//! Raspberry Pi 4, whose RAM begins at 0; else this is QEMU virt, whose RAM begins at 1 GiB (BOARDS 2).
+//! Raspberry Pi 4, whose RAM begins at 0; else this is QEMU virt, whose RAM begins at 1 GiB.
 
 use super::mmio::Mmio;
 use super::rpi4;

@@ -1,5 +1,5 @@
 //! Device registers in the kernel's address space: each block of registers gets the next addresses, Device-nGnRE and never
-//! executable. Only devices that have a driver are mapped: speculation cannot touch what is not (BOARDS 6.4, rule 12).
+//! executable. Only devices that have a driver are mapped: speculation cannot touch what is not (platform/README.md, rule 12).
 
 use super::mmio::Mmio;
 use crate::layout::{DEVICE_BASE, page_down, page_up};

@@ -1,5 +1,5 @@
 //! What the Raspberry Pi 4 needs that no other board has: the pins of the UART, its clock from the VideoCore, and power-off by
-//! the watchdog (BCM2711 ARM Peripherals; Linux drivers/watchdog/bcm2835_wdt.c; BOARDS 1.5, 2.1, 2.2).
+//! the watchdog (BCM2711 ARM Peripherals; Linux drivers/watchdog/bcm2835_wdt.c).
 
 use super::mmio::Mmio;
 use crate::arch;

@@ -1,5 +1,5 @@
 //! The PL011 UART (Arm DDI 0183). Crate `arm_pl011` moves the bytes; what it leaves out stands here: baud rate, line control,
-//! and the receive-timeout interrupt, without which single keys would wait in the FIFO of real hardware (BOARDS 2.3).
+//! and the receive-timeout interrupt, without which single keys would wait in the FIFO of real hardware.
 
 pub(crate) use super::baud::USUAL_CLOCK;
 use super::baud::divisors;

@@ -72,7 +72,7 @@ pub fn run(context: &mut UserContext) -> Exception {
             out("x24") _, out("x25") _, out("x26") _, out("x27") _, out("x28") _, out("x30") _,
         );
     }
-    // An exception masks SError; the kernel wants to hear of them (BOARDS 6.4, rule 14).
+    // An exception masks SError; the kernel wants to hear of them (platform/README.md, rule 14).
     arch::unmask_system_errors();
     Exception::from_vector(word)
 }

@@ -1,0 +1,81 @@
+//! Files that documents and comments name exist: a reader who looks for one finds it.
+
+use crate::source::Source;
+use regex::Regex;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::LazyLock;
+
+/// What names a file of this repository: an ending that only ours have, or a path in backquotes.
+static PATTERNS: LazyLock<[Regex; 2]> = LazyLock::new(|| {
+    let ending = r"(?:[\w-]+/)*[\w-]+\.(?:rs|s|ld|md|tsv|svg)\b";
+    let quoted = r"`((?:kernel|platform|userland|tests|linker)(?:/[\w.-]+)+)/?`";
+    [ending, quoted].map(|pattern| Regex::new(pattern).expect("a regular expression"))
+});
+
+/// What is in a name that stands for any.
+const ANY: &[&str] = &["NAME", "anywhere/"];
+
+/// Every file and folder of the tree, by its path from the root.
+pub fn tree(root: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for folder in [
+        "kernel", "platform", "userland", "tests", "linker", ".ci", ".cargo",
+    ] {
+        collect(root, &root.join(folder), &mut found);
+    }
+    let top = std::fs::read_dir(root).expect("the root").flatten();
+    let files = top.filter(|entry| entry.path().is_file());
+    found.extend(files.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    found
+}
+
+fn collect(root: &Path, folder: &Path, found: &mut BTreeSet<String>) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.strip_prefix(root).unwrap_or(&path);
+        found.insert(name.to_string_lossy().into_owned());
+        if path.is_dir() {
+            collect(root, &path, found);
+        }
+    }
+}
+
+/// The files that a text names and the tree does not have. A name may leave out the first folders of the path.
+pub fn missing(text: &str, tree: &BTreeSet<String>) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for pattern in &*PATTERNS {
+        for found in pattern.captures_iter(text) {
+            let name = found.get(1).or(found.get(0)).expect("a match");
+            names.insert(name.as_str().to_owned());
+        }
+    }
+    names.retain(|name| !stands_for_others(name) && !is_there(name, tree));
+    names.into_iter().map(|name| format!(" no file {name}")).collect()
+}
+
+/// Whether it is an example, or a file of Linux.
+fn stands_for_others(name: &str) -> bool {
+    ANY.iter().any(|part| name.contains(part)) || (name.starts_with("kernel/") && name.ends_with(".c"))
+}
+
+fn is_there(name: &str, tree: &BTreeSet<String>) -> bool {
+    let end = format!("/{name}");
+    tree.contains(name) || tree.iter().any(|path| path.ends_with(&end))
+}
+
+/// What stands in the comments of a Rust or assembly file.
+pub fn comments(source: &Source) -> String {
+    let lines = source.text.lines().filter_map(|line| line.split_once("//"));
+    lines.flat_map(|(_, comment)| [comment, "\n"]).collect()
+}
+
+#[test]
+fn a_file_that_is_not_there_is_noticed() {
+    let tree = BTreeSet::from(["kernel/mm/src/fault.rs".to_owned(), "linker/kernel.ld".to_owned()]);
+    let text = "see fault.rs, `mm/src/fault.rs`, kernel.ld, mm/fault.rs and user.rs; Linux fs/proc/array.c";
+    assert_eq!(missing(text, &tree), [" no file mm/fault.rs", " no file user.rs"]);
+    assert_eq!(missing("in `kernel/nm`", &tree), [" no file kernel/nm"]);
+    let source = Source::new("x.rs", "let a = \"b\"; // vectors.s\n");
+    assert_eq!(comments(&source), " vectors.s\n");
+}
