@@ -1,8 +1,11 @@
 //! Links the kernel by `linker/kernel.ld`.
 
+use std::path::Path;
+
 fn main() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let script = root.join("linker/kernel.ld");
+    // Asked for when it runs, not when it is compiled: the checkout may have moved since.
+    let crate_folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let script = Path::new(&crate_folder).join("../linker/kernel.ld");
     println!("cargo::rerun-if-changed={}", script.display());
     println!("cargo::rustc-link-arg-bins=-T{}", script.display());
     println!("cargo::rustc-link-arg-bins=-zmax-page-size=4096");
