@@ -160,6 +160,16 @@ pub fn loose_ends(source: &Source) -> Vec<String> {
     found
 }
 
+/// Paths of this machine that the compiler would write into a program: they are wrong once the checkout has moved.
+pub fn compiled_paths(source: &Source) -> Vec<String> {
+    let path = Regex::new(r"env!\(.CARGO_(MANIFEST_DIR|TARGET_TMPDIR)").expect("a regular expression");
+    let lines = source.text.lines().enumerate();
+    lines
+        .filter(|(_, line)| path.is_match(line) && !line.contains("Regex::new"))
+        .map(|(index, _)| format!("{}: a path is compiled in", index + 1))
+        .collect()
+}
+
 /// The file, if it is too long.
 pub fn too_long(source: &Source) -> Vec<String> {
     let length = source.text.lines().count();
@@ -188,6 +198,10 @@ fn each_rule_can_be_broken() {
         4
     );
     assert!(loose_ends(&line("#[expect(dead_code, reason = \"read by the loader\")]")).is_empty());
+    assert_eq!(
+        compiled_paths(&line("Path::new(env\x21(\"CARGO_MANIFEST_DIR\"))")).len(),
+        1
+    );
     assert_eq!(too_long(&line(&"\n".repeat(401))).len(), 1);
     let manifest = "[dependencies]\nabi.workspace = true\nkernel = { path = \"..\" }\n[lints]\nplatform = 1";
     let floor = Floor {

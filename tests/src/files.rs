@@ -7,7 +7,9 @@ use std::sync::Mutex;
 
 /// The repository's root.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    // Where the checkout is now, not where it was when this was compiled.
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    Path::new(&folder).join("..")
 }
 
 /// The folder of what is built: `target/holstein`, or `OUT` in the environment.

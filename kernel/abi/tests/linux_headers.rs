@@ -16,7 +16,9 @@ const NOT_IN_HEADERS: &str = "
 
 fn constants() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    // Where the checkout is now, not where it was when this was compiled.
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR for tests");
+    collect(&Path::new(&folder).join("src"), &mut found);
     found
 }
 
@@ -128,7 +130,9 @@ fn every_number_is_linuxs() {
         }
     }
     assert!(asked > 800, "the sources were not read: {asked} constants found");
-    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("numbers.c"), source).unwrap();
+    let folder = std::env::current_exe().unwrap().with_extension("files");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("numbers.c"), source).unwrap();
     let output = Command::new("aarch64-linux-gnu-gcc")
         .args([
             "-fsyntax-only",
@@ -137,7 +141,7 @@ fn every_number_is_linuxs() {
             "/usr/aarch64-linux-gnu/include",
             "numbers.c",
         ])
-        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .current_dir(&folder)
         .output()
         .expect("aarch64-linux-gnu-gcc (package gcc-aarch64-linux-gnu) is needed");
     assert!(

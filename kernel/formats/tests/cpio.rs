@@ -1,5 +1,7 @@
 //! cpio archives: those of the cpio program, hand-made ones, damaged ones.
 
+mod here;
+
 use formats::cpio::{Archive, CpioError, CpioErrorKind, Entry, is_cpio};
 use proptest::prelude::*;
 use std::io::Write;
@@ -144,7 +146,7 @@ fn sums_are_checked_where_the_header_has_them() {
 
 #[test]
 fn the_cpio_program_is_understood() {
-    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("cpio-tree");
+    let directory = here::scratch().join("cpio-tree");
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(directory.join("bin")).unwrap();
     std::fs::write(directory.join("bin/tool"), vec![b'x'; 5000]).unwrap();

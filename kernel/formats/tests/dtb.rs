@@ -1,9 +1,12 @@
 //! Device trees: hand-made ones by dtc, QEMU's own for several machines, damaged ones.
 
+mod here;
+
 use formats::dtb::{
     Conduit, DeviceTree, DtbError, EnableMethod, Gic, InitrdRange, Machine, PhysRange, Reserved, ReservedBy,
 };
 use proptest::prelude::*;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -11,11 +14,18 @@ const fn range(start: u64, size: u64) -> PhysRange {
     PhysRange { start, size }
 }
 
+/// A source of `tests/trees`, where the checkout is now.
+fn tree(name: &str) -> PathBuf {
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR for tests");
+    Path::new(&folder).join(format!("tests/trees/{name}.dts"))
+}
+
 /// Compiles a tree of `tests/trees`.
 fn compile(name: &str) -> Vec<u8> {
-    let path = format!("{}/tests/trees/{name}.dts", env!("CARGO_MANIFEST_DIR"));
+    let path = tree(name);
     let output = Command::new("dtc")
-        .args(["-q", "-I", "dts", "-O", "dtb", &path])
+        .args(["-q", "-I", "dts", "-O", "dtb"])
+        .arg(path)
         .output();
     let output = output.expect("dtc (package device-tree-compiler) is needed");
     assert!(
@@ -30,7 +40,7 @@ fn compile(name: &str) -> Vec<u8> {
 fn qemu(machine: &str, more: &[&str]) -> Vec<u8> {
     let file = format!(
         "{}/{}.dtb",
-        env!("CARGO_TARGET_TMPDIR"),
+        here::scratch().display(),
         machine.replace([',', '='], "-")
     );
     let output = Command::new("qemu-system-aarch64")
@@ -181,7 +191,7 @@ fn one_cell_addresses_nested_buses_and_gic_v3() {
 #[test]
 fn qemus_machines() {
     // Without a kernel QEMU takes no command line; any file is one.
-    let kernel = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/trees/narrow.dts");
+    let kernel = tree("narrow").display().to_string();
     let more = [
         "-smp",
         "2",
@@ -190,7 +200,7 @@ fn qemus_machines() {
         "-append",
         "quiet panic=1",
         "-kernel",
-        kernel,
+        &kernel,
     ];
     let blob = qemu("virt,gic-version=2", &more);
     let machine = Machine::from_device_tree(&blob).unwrap();

@@ -1,5 +1,7 @@
 //! ELF programs: those of the cross compiler, hand-made ones, damaged ones.
 
+mod here;
+
 use formats::elf::{ElfError, Executable, PAGE_SIZE, Placement, USER_END};
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -137,7 +139,7 @@ fn headers_are_checked_before_they_are_followed() {
 
 /// Compiles and links an assembly program.
 fn link(name: &str, flags: &[&str]) -> Vec<u8> {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let directory = here::scratch();
     let (source, target) = (directory.join(format!("{name}.s")), directory.join(name));
     let text = ".globl _start\n_start: adrp x0, word\n ldr x0, [x0, :lo12:word]\n b _start\n.data\nword: .quad 5\n.bss\n.skip 70000\n";
     std::fs::write(&source, text).unwrap();
