@@ -16,28 +16,33 @@ image: ## build target/holstein/kernel8.img, the one file that both boards boot,
 	@.ci/setup build
 	@.ci/image
 
-run: image ## boot QEMU virt to the shell on this terminal (leave with poweroff, or Ctrl-A X)
+run: ## boot QEMU virt to the shell on this terminal (leave with poweroff, or Ctrl-A X)
 	@.ci/setup run
+	@.ci/image
 	@.ci/qemu
 
-demo: image ## boot, run the copy-on-write demos with their checks, power off
+demo: ## boot, run the copy-on-write demos with their checks, power off
 	@.ci/setup run
+	@.ci/image
 	@.ci/demo
 
 test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
 	@.ci/setup test
 	@.ci/test
 
-bench: image ## what calls, faults and forks cost in instructions, beside goals, Linux and the baseline
+bench: ## what calls, faults and forks cost in instructions, beside goals, Linux and the baseline
 	@.ci/setup run
+	@.ci/image
 	@.ci/bench run $(ROWS)
 
-bench-linux: image ## the same on Debian's kernel too, side by side
+bench-linux: ## the same on Debian's kernel too, side by side
 	@.ci/setup run
+	@.ci/image
 	@.ci/bench run --linux $(ROWS)
 
-bench-wall: image ## in time of this host instead, four processors: noisy
+bench-wall: ## in time of this host instead, four processors: noisy
 	@.ci/setup run
+	@.ci/image
 	@.ci/bench run --wall --cpus 4 $(ROWS)
 
 soak: ## random work on four processors for SECONDS=600 from SEED=n, on the checked kernel, on both boards; everything must be freed
@@ -45,20 +50,26 @@ soak: ## random work on four processors for SECONDS=600 from SEED=n, on the chec
 	@PROFILE=checked .ci/image
 	@.ci/soak "$(or $(SECONDS),600)" $(SEED)
 
-profile: image ## where the instructions of one fork, fault, copy, switch, life, exec or row of bench go (WHAT=fork)
+profile: ## where the instructions of one fork, fault, copy, switch, life, exec or row of bench go (WHAT=fork)
 	@.ci/setup run
+	@.ci/image
 	@.ci/bench run profile $(or $(WHAT),fork)
 
-sdcard: image ## write target/holstein/sdcard.img for a Raspberry Pi 4
+sdcard: ## write target/holstein/sdcard.img for a Raspberry Pi 4
 	@.ci/setup sdcard
+	@.ci/image
 	@.ci/sdcard
 
-debug: image ## boot QEMU halted and attach gdb to it
+debug: ## boot QEMU halted and attach gdb; the console is `make console` in a second terminal
 	@.ci/setup debug
+	@PROFILE=inspect .ci/image
 	@.ci/debug
+
+console: ## the console of the kernel that make debug runs (leave with Ctrl-])
+	@.ci/console
 
 check: ## formatting, lints as errors, and the rules of the house
 	@.ci/setup check
 	@.ci/check
 
-.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug check
+.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug console check

@@ -4,7 +4,6 @@ mod here;
 
 use formats::elf::{ElfError, Executable, PAGE_SIZE, Placement, USER_END};
 use proptest::prelude::*;
-use std::path::PathBuf;
 use std::process::Command;
 
 const FILE_LEN: u64 = 0x4000;
