@@ -15,7 +15,7 @@ use crate::thread::Thread;
 use crate::user_memory::KernelBuffer;
 use crate::{memory, scheduler};
 use abi::Errno;
-use abi::file::{S_ISGID, S_ISUID};
+use abi::file::{R_OK, S_ISGID, S_ISUID};
 use abi::process::RLIMIT_STACK;
 use abi::signal::{SS_DISABLE, StackT};
 use alloc::boxed::Box;
@@ -81,6 +81,10 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
     let interpreter = find_interpreter(&request, &executable)?;
     let credentials = credentials_for(&request);
     let space = Space::new().map_err(|_| Errno::ENOMEM)?;
+    let is_readable = is_readable(&request, interpreter.as_ref());
+    space
+        .dumpable
+        .set(is_readable && !acts_for_somebody_else(&request, &credentials));
     let stack_limit = request.limits.get(RLIMIT_STACK).map_or(0, |limit| limit.cur);
     let image = image::map(&space, &request.file, &executable, interpreter.as_ref())?;
     let sp = stack::build(
@@ -103,6 +107,12 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
 }
 
 impl Program {
+    /// Whether it has rights that its real user has not: `AT_SECURE`.
+    fn is_secure(&self) -> bool {
+        let ids = &self.credentials;
+        ids.uid != ids.euid || ids.gid != ids.egid
+    }
+
     /// The registers with which it begins.
     pub fn context(&self) -> UserContext {
         UserContext {
@@ -130,9 +140,11 @@ pub fn become_program(
     }
     process.signals.reset_handlers();
     reset_thread(current);
-    take_identity(process, &program);
     *context = program.context();
-    let old = process.replace_space(program.space);
+    // First the memory, which says whether others may look into it; then the rights that they might be after.
+    let old = process.replace_space(program.space.clone());
+    take_identity(process, &program);
+    drop(program);
     scheduler::enter_space_of(current);
     if let Some(old) = old {
         old.let_go();
@@ -146,6 +158,9 @@ pub fn take_identity(process: &Process, program: &Program) {
     process.set_name(Name::new(&program.name));
     process.set_executable(Some(program.file.clone()));
     process.note_exec();
+    if program.is_secure() {
+        process.forget_parent_death_signal();
+    }
     if Arc::ptr_eq(&process.credentials(), &program.credentials) {
         return;
     }
@@ -234,6 +249,22 @@ fn read_head(file: &OpenFile, len: usize) -> Result<Vec<u8>, Errno> {
 /// Reads from a file that may be executed, whether or not it may be read (execve(2), "mode 0111").
 fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
     file.read_at(offset, &mut KernelBuffer::new(into))
+}
+
+/// Whether the caller may read what it runs: its memory would show what the file hides.
+fn is_readable(request: &Request<'_>, interpreter: Option<&image::Interpreter>) -> bool {
+    let subject = Subject::new(request.credentials.clone());
+    let files = [Some(&request.file), interpreter.map(|interpreter| &interpreter.file)];
+    files
+        .into_iter()
+        .flatten()
+        .all(|file| subject.check(file.inode(), R_OK).is_ok())
+}
+
+/// Whether the new program's rights are not those of its real user, or were not those of the old program.
+fn acts_for_somebody_else(request: &Request<'_>, new: &Credentials) -> bool {
+    let old = request.credentials;
+    old.uid != old.euid || old.gid != old.egid || new.acts_differently_from(old)
 }
 
 /// Set-user-ID and set-group-ID files act for their owner.

@@ -39,6 +39,18 @@ impl Credentials {
                 .any(|&id| id == target.uid || id == target.suid)
     }
 
+    /// Whether a process that changes from `old` to these acts for somebody else: then it hides from the old user what it got
+    /// from the new one (`commit_creds` of Linux).
+    pub fn acts_differently_from(&self, old: &Credentials) -> bool {
+        let acting = |ids: &Credentials| [ids.euid, ids.egid, ids.fsuid, ids.fsgid];
+        acting(self) != acting(old)
+    }
+
+    /// Whether a process with these credentials may look into others', whoever they are: ptrace(2).
+    pub fn may_trace(&self) -> bool {
+        self.is_privileged()
+    }
+
     /// Whether `id` is one of the three user ids.
     pub fn has_user(&self, id: u32) -> bool {
         [self.uid, self.euid, self.suid].contains(&id)

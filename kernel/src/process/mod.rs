@@ -9,6 +9,7 @@
 
 mod children;
 mod credentials;
+mod dumpable;
 mod end;
 mod held;
 mod limits;
@@ -23,6 +24,7 @@ mod usage;
 
 pub use children::{Child, Wanted, Which, report_stop_or_continue, wait_for_child};
 pub use credentials::Credentials;
+pub use dumpable::Dumpable;
 pub use end::end_current;
 pub use held::Held;
 pub use limits::Limits;
@@ -43,6 +45,7 @@ use crate::signal::{IntervalTimer, ProcessSignals};
 use crate::sync::{Mutex, rank};
 use crate::wait::WaitQueue;
 use abi::Errno;
+use abi::signal::Signal;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use children::Children;
@@ -138,8 +141,6 @@ pub struct Attributes {
     pub is_child_subreaper: AtomicBool,
     /// Who ends when memory runs out.
     pub shortage: shortage::Preference,
-    /// Whether `PR_SET_DUMPABLE` took the attribute away.
-    pub is_undumpable: AtomicBool,
 }
 
 impl Process {
@@ -273,9 +274,16 @@ impl Process {
         self.has_executed.load(Ordering::Relaxed)
     }
 
-    /// Notes that it called exec.
+    /// Notes that it called exec. Whatever signal its parent chose for its end, a new program ends with SIGCHLD.
     pub fn note_exec(&self) {
         self.has_executed.store(true, Ordering::Relaxed);
+        self.exit_signal
+            .store(Signal::SIGCHLD.number(), Ordering::Relaxed);
+    }
+
+    /// The parent's end is no longer announced (`PR_SET_PDEATHSIG`): the process acts for somebody else now.
+    pub fn forget_parent_death_signal(&self) {
+        self.attributes.parent_death_signal.store(0, Ordering::Relaxed);
     }
 
     /// The argument strings, each with its NUL; empty once the process has ended.
@@ -316,7 +324,6 @@ impl Attributes {
             has_no_new_privileges: AtomicBool::new(self.has_no_new_privileges.load(Ordering::Relaxed)),
             is_child_subreaper: AtomicBool::new(false),
             shortage: self.shortage.for_child(),
-            is_undumpable: AtomicBool::new(self.is_undumpable.load(Ordering::Relaxed)),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! and its vfork child, and released when the last holder lets go. Holders are the processes and the processors that have
 //! it in TTBR0, so that it is never released under a processor's feet.
 
-use super::Process;
+use super::{Dumpable, Process};
 use crate::sync::{Mutex, rank};
 use crate::{memory, scheduler};
 use abi::Errno;
@@ -21,6 +21,8 @@ pub struct Space {
     pub strings: Strings,
     /// What it registered for with membarrier(2).
     pub barriers: Registrations,
+    /// Whether others may look into it.
+    pub dumpable: Dumpable,
 }
 
 /// The commands of membarrier(2) that a space may use. A fork inherits them.
@@ -98,6 +100,7 @@ impl Space {
         let copy = Space::hold(copy);
         copy.strings.copy_from(&self.strings);
         copy.barriers.register(self.barriers.0.load(Ordering::Relaxed));
+        copy.copy_dumpable_from(self);
         Ok(copy)
     }
 
@@ -107,6 +110,7 @@ impl Space {
             users: AtomicU32::new(0),
             strings: Strings::default(),
             barriers: Registrations::default(),
+            dumpable: Dumpable::default(),
         })
     }
 

@@ -134,8 +134,8 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
             let signal = attributes.parent_death_signal.load(Ordering::Relaxed);
             user_memory::write_value(a, &u32::from(signal))?;
         }
-        PR_SET_DUMPABLE if a <= 1 => attributes.is_undumpable.store(a == 0, Ordering::Relaxed),
-        PR_GET_DUMPABLE => return Ok(usize::from(!attributes.is_undumpable.load(Ordering::Relaxed))),
+        PR_SET_DUMPABLE if a <= 1 => current.process.set_dumpable(a == 1),
+        PR_GET_DUMPABLE => return Ok(usize::from(current.process.is_dumpable())),
         PR_SET_NO_NEW_PRIVS if (a, b, c, d) == (1, 0, 0, 0) => {
             attributes.has_no_new_privileges.store(true, Ordering::Relaxed)
         }

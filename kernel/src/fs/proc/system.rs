@@ -295,13 +295,6 @@ fn partitions((): &(), text: &mut Text) -> Result<(), Errno> {
 
 /// Whether the running process may look into the memory of `process` (ptrace(2), access mode checking).
 pub fn may_look_into(process: &Process) -> Result<(), Errno> {
-    let (mine, theirs) = (scheduler::current().process.credentials(), process.credentials());
-    let is_same = [theirs.uid, theirs.euid, theirs.suid]
-        .iter()
-        .all(|id| *id == mine.fsuid);
-    if is_same || mine.is_privileged() {
-        Ok(())
-    } else {
-        Err(Errno::EACCES)
-    }
+    let caller = scheduler::current().process.clone();
+    process.check_inspection_by(&caller).map_err(|_| Errno::EACCES)
 }

@@ -218,6 +218,12 @@ pub(in crate::process) fn change_credentials(
     change(&mut new)?;
     let ids = 1 + process.relations.further_threads.load(Ordering::Relaxed);
     table.move_to_user(old.uid, new.uid, ids);
+    let is_somebody_else = new.acts_differently_from(&old);
+    if is_somebody_else {
+        // Before anybody sees the new ones: what the old user may do ends first.
+        process.set_dumpable(false);
+        process.forget_parent_death_signal();
+    }
     process.replace_credentials(new);
     Ok(())
 }
