@@ -254,7 +254,10 @@ fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<usize, Errno
 /// Whether the caller may read what it runs: its memory would show what the file hides.
 fn is_readable(request: &Request<'_>, interpreter: Option<&image::Interpreter>) -> bool {
     let subject = Subject::new(request.credentials.clone());
-    let files = [Some(&request.file), interpreter.map(|interpreter| &interpreter.file)];
+    let files = [
+        Some(&request.file),
+        interpreter.map(|interpreter| &interpreter.file),
+    ];
     files
         .into_iter()
         .flatten()
