@@ -12,7 +12,7 @@
 use crate::exec::{self, Arguments, Program};
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
 use crate::log::Level;
-use crate::process::{self, Credentials, Held, Limits, Process};
+use crate::process::{self, Credentials, Held, Limits, Process, Restraint};
 use crate::signal::ThreadSignals;
 use crate::thread::{Parts, Thread};
 use crate::{error, info, initramfs, log, memory, scheduler, signal, time, warn};
@@ -202,7 +202,7 @@ fn load_init(
         directories,
         credentials: &credentials,
         limits,
-        may_gain: false,
+        restraint: Restraint::None,
     };
     let program = exec::load(request)?;
     info!("Run {path} as init process");

@@ -6,6 +6,7 @@
 //! kernel/README.md follows a page fault and a fork through all floors.
 #![no_std]
 #![no_main]
+#![feature(allocator_api)]
 #![deny(unsafe_code)]
 
 extern crate alloc;

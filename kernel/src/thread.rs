@@ -46,6 +46,8 @@ pub struct Thread {
     state: AtomicU8,
     needs_attention: AtomicBool,
     is_ending: AtomicBool,
+    /// Whether it may have children: see [`Thread::has_forked`].
+    has_forked: AtomicBool,
     /// Faults that were served. Written by the thread itself.
     minor_faults: AtomicU64,
     start_ticks: u64,
@@ -113,6 +115,7 @@ impl Thread {
             state: AtomicU8::new(State::Running as u8),
             needs_attention: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
+            has_forked: AtomicBool::new(false),
             minor_faults: AtomicU64::new(0),
             start_ticks: platform::timer::ticks(),
             scheduling: Scheduling::default(),
@@ -169,6 +172,16 @@ impl Thread {
     pub fn end(&self) {
         self.is_ending.store(true, Ordering::Release);
         self.call_attention();
+    }
+
+    /// Whether it may have children of its own: it forked, or inherited them from a thread that ended.
+    pub fn has_forked(&self) -> bool {
+        self.has_forked.load(Ordering::Relaxed)
+    }
+
+    /// From now on it may.
+    pub fn note_fork(&self) {
+        self.has_forked.store(true, Ordering::Relaxed);
     }
 
     /// Where the thread begins; once.

@@ -18,6 +18,7 @@ mod processors;
 mod program;
 mod pthreads;
 mod ram;
+mod rights;
 mod sdcard;
 mod shares;
 mod shell;
@@ -51,6 +52,7 @@ fn all() -> Vec<Scene> {
         shares::SCENES,
         pthreads::SCENES,
         parallel_files::SCENES,
+        rights::SCENES,
         soak::SCENES,
         sdcard::SCENES,
     ];

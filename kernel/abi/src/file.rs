@@ -130,6 +130,8 @@ pub const S_ISUID: u32 = 0o4000;
 pub const S_ISGID: u32 = 0o2000;
 /// Only the owner removes entries.
 pub const S_ISVTX: u32 = 0o1000;
+/// Mode: the group may execute.
+pub const S_IXGRP: u32 = 0o010;
 
 /// Directory entry of unknown kind.
 pub const DT_UNKNOWN: u8 = 0;

@@ -213,6 +213,22 @@ pub const PR_SET_NAME: u32 = 15;
 pub const PR_GET_NAME: u32 = 16;
 /// prctl: is the capability in the bounding set.
 pub const PR_CAPBSET_READ: u32 = 23;
+/// prctl: take the capability out of the bounding set.
+pub const PR_CAPBSET_DROP: u32 = 24;
+/// prctl: read the secure bits.
+pub const PR_GET_SECUREBITS: u32 = 27;
+/// prctl: set the secure bits.
+pub const PR_SET_SECUREBITS: u32 = 28;
+/// prctl: change or read the ambient set.
+pub const PR_CAP_AMBIENT: u32 = 47;
+/// Ambient set: is the capability in it.
+pub const PR_CAP_AMBIENT_IS_SET: u64 = 1;
+/// Ambient set: put the capability into it.
+pub const PR_CAP_AMBIENT_RAISE: u64 = 2;
+/// Ambient set: take the capability out of it.
+pub const PR_CAP_AMBIENT_LOWER: u64 = 3;
+/// Ambient set: take all out of it.
+pub const PR_CAP_AMBIENT_CLEAR_ALL: u64 = 4;
 /// prctl: set how much later a timer may be.
 pub const PR_SET_TIMERSLACK: u32 = 29;
 /// prctl: orphans become children of the caller.

@@ -88,6 +88,7 @@ const PROLOGUE: &str = "
 #include <asm/poll.h>
 #include <asm/resource.h>
 #include <linux/auxvec.h>
+#include <linux/capability.h>
 #include <linux/falloc.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -104,6 +105,7 @@ const PROLOGUE: &str = "
 #include <linux/random.h>
 #include <linux/reboot.h>
 #include <linux/resource.h>
+#include <linux/securebits.h>
 #include <linux/sched.h>
 #include <linux/stat.h>
 #include <linux/time.h>

@@ -9,13 +9,13 @@ mod stack;
 pub use arguments::Arguments;
 
 use crate::fs::{Directories, FileTable, LastLink, OpenFile, Place, Subject, open_executable};
-use crate::process::{Credentials, Limits, Name, Process, Space};
+use crate::process::{Credentials, Limits, Name, Process, Restraint, SetIds, Space};
 use crate::syscall::futex;
 use crate::thread::Thread;
 use crate::user_memory::KernelBuffer;
 use crate::{memory, scheduler};
 use abi::Errno;
-use abi::file::{R_OK, S_ISGID, S_ISUID};
+use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
 use abi::process::RLIMIT_STACK;
 use abi::signal::{SS_DISABLE, StackT};
 use alloc::boxed::Box;
@@ -47,6 +47,8 @@ pub struct Program {
     pub name: Vec<u8>,
     /// Who it acts for: as its caller, unless its file says otherwise.
     pub credentials: Arc<Credentials>,
+    /// Whether it has rights that its real user has not: `AT_SECURE`.
+    is_secure: bool,
 }
 
 /// What is to be run, and how.
@@ -63,8 +65,8 @@ pub struct Request<'a> {
     pub credentials: &'a Arc<Credentials>,
     /// Limits of the process: the stack's counts.
     pub limits: &'a Limits,
-    /// Whether set-user-ID files give their owner's rights.
-    pub may_gain: bool,
+    /// What keeps the program from getting more rights than the caller has.
+    pub restraint: Restraint,
 }
 
 /// Prepares a program. Nothing has changed for the caller's process.
@@ -79,7 +81,7 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
     let called_as = request.path.clone();
     let executable = find_executable(&mut request)?;
     let interpreter = find_interpreter(&request, &executable)?;
-    let credentials = credentials_for(&request);
+    let (credentials, is_secure) = credentials_for(&request)?;
     let space = Space::new().map_err(|_| Errno::ENOMEM)?;
     let is_readable = is_readable(&request, interpreter.as_ref());
     space
@@ -92,7 +94,7 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
         &image,
         &request.arguments,
         &called_as,
-        &credentials,
+        (&credentials, is_secure),
         &executable,
         stack_limit,
     )?;
@@ -103,16 +105,11 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
         file: request.file,
         name,
         credentials,
+        is_secure,
     })
 }
 
 impl Program {
-    /// Whether it has rights that its real user has not: `AT_SECURE`.
-    fn is_secure(&self) -> bool {
-        let ids = &self.credentials;
-        ids.uid != ids.euid || ids.gid != ids.egid
-    }
-
     /// The registers with which it begins.
     pub fn context(&self) -> UserContext {
         UserContext {
@@ -158,7 +155,7 @@ pub fn take_identity(process: &Process, program: &Program) {
     process.set_name(Name::new(&program.name));
     process.set_executable(Some(program.file.clone()));
     process.note_exec();
-    if program.is_secure() {
+    if program.is_secure {
         process.forget_parent_death_signal();
     }
     if Arc::ptr_eq(&process.credentials(), &program.credentials) {
@@ -270,21 +267,21 @@ fn acts_for_somebody_else(request: &Request<'_>, new: &Credentials) -> bool {
     old.uid != old.euid || old.gid != old.egid || new.acts_differently_from(old)
 }
 
-/// Set-user-ID and set-group-ID files act for their owner.
-fn credentials_for(request: &Request<'_>) -> Arc<Credentials> {
-    let mut credentials = Credentials::clone(request.credentials);
+/// Who the program acts for, and whether it has rights that its real user has not. Set-user-ID and set-group-ID files act
+/// for their owner, unless the caller gave that up.
+fn credentials_for(request: &Request<'_>) -> Result<(Arc<Credentials>, bool), Errno> {
     let attributes = request.file.inode().attributes();
-    if request.may_gain && attributes.mode & S_ISUID != 0 {
-        credentials.euid = attributes.uid;
+    let mut wanted = SetIds::default();
+    if request.restraint != Restraint::NoNewPrivileges {
+        wanted.user = (attributes.mode & S_ISUID != 0).then_some(attributes.uid);
+        let is_set_group = attributes.mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;
+        wanted.group = is_set_group.then_some(attributes.gid);
     }
-    if request.may_gain && attributes.mode & (S_ISGID | 0o010) == S_ISGID | 0o010 {
-        credentials.egid = attributes.gid;
-    }
-    (credentials.suid, credentials.fsuid) = (credentials.euid, credentials.euid);
-    (credentials.sgid, credentials.fsgid) = (credentials.egid, credentials.egid);
-    if credentials == **request.credentials {
+    let (new, is_secure) = request.credentials.for_program(wanted, request.restraint);
+    let credentials = if new == **request.credentials {
         request.credentials.clone()
     } else {
-        Arc::new(credentials)
-    }
+        Arc::try_new(new).map_err(|_| Errno::ENOMEM)?
+    };
+    Ok((credentials, is_secure))
 }

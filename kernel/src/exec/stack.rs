@@ -42,13 +42,14 @@ const PLATFORM: &[u8] = b"aarch64\0";
 /// Bytes at `AT_RANDOM`.
 const RANDOM: usize = 16;
 
-/// Maps the stack and lays down everything that a program finds there. Returns the stack pointer.
+/// Maps the stack and lays down everything that a program finds there. `acting`: who it acts for, and whether that is more
+/// than its real user may. Returns the stack pointer.
 pub fn build(
     space: &Space,
     image: &Image,
     arguments: &Arguments,
     path: &[u8],
-    credentials: &Credentials,
+    acting: (&Credentials, bool),
     executable: &Executable,
     limit: u64,
 ) -> Result<u64, Errno> {
@@ -60,7 +61,7 @@ pub fn build(
     words.push(arguments.arguments.count() as u64);
     pointers(&arguments.arguments, layout.arguments, &mut words);
     pointers(&arguments.environment, layout.environment, &mut words);
-    words.extend(auxiliary_vector(image, executable, credentials, &layout).as_flattened());
+    words.extend(auxiliary_vector(image, executable, acting, &layout).as_flattened());
     words.resize(all, 0);
     let bytes = words.as_mut_bytes();
     let mut put = |address: u64, string: &[u8]| {
@@ -126,10 +127,9 @@ fn pointers(strings: &Strings, start: u64, words: &mut Vec<u64>) {
 fn auxiliary_vector(
     image: &Image,
     executable: &Executable,
-    credentials: &Credentials,
+    (credentials, is_secure): (&Credentials, bool),
     layout: &Layout,
 ) -> [[u64; 2]; AUXILIARY as usize] {
-    let is_secure = credentials.uid != credentials.euid || credentials.gid != credentials.egid;
     [
         [AT_HWCAP, HWCAP_FP | HWCAP_ASIMD],
         [AT_HWCAP2, 0],

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 
 use crate::sync::{Mutex, rank};
 use abi::Errno;
-use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID};
+use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP};
 use abi::time::TimeSpec;
 
 use super::contents::Contents;
@@ -158,8 +158,6 @@ pub fn without_set_ids(mode: u32) -> u32 {
     mode & !(S_ISUID | group)
 }
 
-const S_IXGRP: u32 = 0o010;
-
 /// A file. Names refer to it through [`Dentry`]; it lives as long as a name or an open file refers to it.
 pub struct Inode {
     /// Where it lives.
@@ -295,14 +293,12 @@ impl Inode {
         self.change(|attributes| attributes.modified = attributes.changed);
     }
 
-    /// `subject` changed the contents now: as [`Inode::note_modified`], and who is not user 0 loses the set-id bits
+    /// `subject` changed the contents now: as [`Inode::note_modified`], and set-ID bits go unless it has `CAP_FSETID`
     /// (chmod(2)).
     pub fn note_written_by(&self, subject: &Subject) {
         self.change(|attributes| {
             attributes.modified = attributes.changed;
-            if !subject.is_superuser() {
-                attributes.mode = without_set_ids(attributes.mode);
-            }
+            attributes.mode = subject.mode_after_writing(attributes.mode, attributes.gid);
         });
     }
 

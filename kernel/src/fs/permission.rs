@@ -1,10 +1,10 @@
-//! Who may do what to a file: path_resolution(7), "Permissions"; capabilities(7) with the one capability set that user
-//! 0 has.
+//! Who may do what to a file: path_resolution(7), "Permissions"; capabilities(7).
 
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{R_OK, S_IFDIR, S_ISVTX, W_OK, X_OK};
+use abi::capability::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID};
+use abi::file::{R_OK, S_IFDIR, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP, W_OK, X_OK};
 
 use super::inode::Inode;
 use crate::process::Credentials;
@@ -30,12 +30,11 @@ impl Subject {
         Subject(Arc::default())
     }
 
-    /// The same person judged by the real ids: access(2).
-    pub fn with_real_ids(&self) -> Self {
-        let mut credentials = Credentials::clone(&self.0);
-        credentials.fsuid = credentials.uid;
-        credentials.fsgid = credentials.gid;
-        Subject(Arc::new(credentials))
+    /// The same person judged by the real ids: access(2). `ENOMEM`.
+    pub fn with_real_ids(&self) -> Result<Self, Errno> {
+        Arc::try_new(self.0.with_real_ids())
+            .map(Subject)
+            .map_err(|_| Errno::ENOMEM)
     }
 
     /// The owner of files made now.
@@ -48,9 +47,14 @@ impl Subject {
         self.0.fsgid
     }
 
-    /// Whether every check passes.
+    /// Whether the capability is in force.
+    pub fn can(&self, capability: u32) -> bool {
+        self.0.can(capability)
+    }
+
+    /// Whether it may administer the system.
     pub fn is_superuser(&self) -> bool {
-        self.0.fsuid == 0
+        self.0.is_privileged()
     }
 
     /// Whether it belongs to the group.
@@ -61,15 +65,6 @@ impl Subject {
     /// Checks `wanted`, a sum of `R_OK`, `W_OK`, `X_OK`. `EACCES`.
     pub fn check(&self, inode: &Inode, wanted: u32) -> Result<(), Errno> {
         let attributes = inode.attributes();
-        if self.is_superuser() {
-            // Executing needs an execute bit even for user 0, but for directories.
-            let is_runnable = inode.kind() == S_IFDIR || attributes.mode & 0o111 != 0;
-            return if wanted & X_OK == 0 || is_runnable {
-                Ok(())
-            } else {
-                Err(Errno::EACCES)
-            };
-        }
         let granted = if attributes.uid == self.owner() {
             attributes.mode >> 6
         } else if self.is_in_group(attributes.gid) {
@@ -77,16 +72,50 @@ impl Subject {
         } else {
             attributes.mode
         };
-        if wanted & !granted & (R_OK | W_OK | X_OK) == 0 {
+        let wanted = wanted & (R_OK | W_OK | X_OK);
+        if wanted & !granted == 0 || self.overrides(inode.kind() == S_IFDIR, attributes.mode, wanted) {
             Ok(())
         } else {
             Err(Errno::EACCES)
         }
     }
 
+    /// Whether a capability allows what the mode does not. Executing needs an execute bit in any case, but for directories.
+    fn overrides(&self, is_directory: bool, mode: u32, wanted: u32) -> bool {
+        let only_looks = if is_directory {
+            wanted & W_OK == 0
+        } else {
+            wanted == R_OK
+        };
+        let is_runnable = is_directory || wanted & X_OK == 0 || mode & 0o111 != 0;
+        (only_looks && self.can(CAP_DAC_READ_SEARCH)) || (is_runnable && self.can(CAP_DAC_OVERRIDE))
+    }
+
+    /// The mode of a new file of this subject that is no directory, in a directory of group `gid`: who is not in the group
+    /// makes nothing that runs as it.
+    pub fn mode_of_new_file(&self, mode: u32, gid: u32) -> u32 {
+        let is_set_group = mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;
+        if is_set_group && !self.is_in_group(gid) && !self.can(CAP_FSETID) {
+            mode & !S_ISGID
+        } else {
+            mode
+        }
+    }
+
+    /// The mode of a file that this subject has written or cut. A set-group-ID bit without the right to execute goes for who is
+    /// not in the group only.
+    pub fn mode_after_writing(&self, mode: u32, gid: u32) -> u32 {
+        let loses_group = mode & S_IXGRP != 0 || !self.is_in_group(gid);
+        match (mode & (S_ISUID | S_ISGID), self.can(CAP_FSETID)) {
+            (0, _) | (_, true) => mode,
+            _ if loses_group => mode & !(S_ISUID | S_ISGID),
+            _ => mode & !S_ISUID,
+        }
+    }
+
     /// Whether it may change attributes that only the owner may change.
     pub fn is_owner(&self, inode: &Inode) -> bool {
-        self.is_superuser() || inode.attributes().uid == self.owner()
+        inode.attributes().uid == self.owner() || self.can(CAP_FOWNER)
     }
 
     /// Checks that an entry of `directory` that names `inode` may be removed or replaced: write and search permission,

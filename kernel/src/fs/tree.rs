@@ -41,8 +41,8 @@ fn children(directory: &Dentry, otherwise: Errno) -> Result<&Children, Errno> {
     }
 }
 
-/// Makes a file of that body and names it. The mode must have the umask applied. In a set-group-id directory the group
-/// is the directory's. `EEXIST`, `EACCES`, `ENOENT`.
+/// Makes a file of that body and names it. The mode must have the umask applied. In a set-group-ID directory the group
+/// is the directory's, and so is the bit for a directory (inode(7)). `EEXIST`, `EACCES`, `ENOENT`.
 pub fn create(
     directory: &Arc<Dentry>,
     name: &[u8],
@@ -52,22 +52,21 @@ pub fn create(
 ) -> Result<Arc<Dentry>, Errno> {
     children(directory, Errno::ENOENT)?;
     subject.check(&directory.inode, W_OK | X_OK)?;
-    let inode = Inode::new(
-        &directory.inode.filesystem,
-        body,
-        new_attributes(directory, mode, subject),
-    );
+    let attributes = new_attributes(directory, &body, mode, subject);
+    let inode = Inode::new(&directory.inode.filesystem, body, attributes);
     attach(directory, name, inode)
 }
 
-fn new_attributes(directory: &Dentry, mode: u32, subject: &Subject) -> Attributes {
+fn new_attributes(directory: &Dentry, body: &Body, mode: u32, subject: &Subject) -> Attributes {
     let above = directory.inode.attributes();
-    let gid = if above.mode & S_ISGID != 0 {
-        above.gid
-    } else {
-        subject.group()
+    if above.mode & S_ISGID == 0 {
+        return Attributes::new(mode, subject.owner(), subject.group());
+    }
+    let mode = match body {
+        Body::Directory(_) => mode | S_ISGID,
+        _ => subject.mode_of_new_file(mode, above.gid),
     };
-    Attributes::new(mode, subject.owner(), gid)
+    Attributes::new(mode, subject.owner(), above.gid)
 }
 
 /// A file without a name in the directory's filesystem: `O_TMPFILE`. `EACCES`, `EOPNOTSUPP`.
@@ -79,11 +78,8 @@ pub fn create_unnamed(
 ) -> Result<Arc<Dentry>, Errno> {
     children(directory, Errno::EOPNOTSUPP)?;
     subject.check(&directory.inode, W_OK | X_OK)?;
-    let inode = Inode::new(
-        &directory.inode.filesystem,
-        body,
-        new_attributes(directory, mode, subject),
-    );
+    let attributes = new_attributes(directory, &body, mode, subject);
+    let inode = Inode::new(&directory.inode.filesystem, body, attributes);
     inode.change(|attributes| {
         attributes.links = 0;
         attributes.is_linkable = true;

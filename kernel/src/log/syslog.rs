@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use abi::Errno;
+use abi::capability::CAP_SYSLOG;
 
 use super::ring::{Record, TEXT_MAX};
 use super::{CONSOLE_LEVEL, DEFAULT_CONSOLE_LEVEL, LOG, Line, Log, NEWS, SIZE, write_stamp};
@@ -23,10 +24,10 @@ const ACTION_CONSOLE_LEVEL: u64 = 8;
 const ACTION_SIZE_UNREAD: u64 = 9;
 const ACTION_SIZE_BUFFER: u64 = 10;
 
-/// syslog(2). `EPERM` for all but reading everything and the size, unless by user 0; `EINVAL`, `EFAULT`.
+/// syslog(2). `EPERM` for all but reading everything and the size, without `CAP_SYSLOG`; `EINVAL`, `EFAULT`.
 pub fn syslog(_current: &Thread, action: u64, buffer: u64, len: u64) -> Result<usize, Errno> {
     let is_open_to_all = matches!(action, ACTION_READ_ALL | ACTION_SIZE_BUFFER);
-    if !is_open_to_all && !Subject::current().is_superuser() {
+    if !is_open_to_all && !Subject::current().can(CAP_SYSLOG) {
         return Err(Errno::EPERM);
     }
     let len = i32::try_from(len as i64)

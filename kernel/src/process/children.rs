@@ -144,6 +144,28 @@ impl Children {
         self.living.remove(pid)
     }
 
+    /// All become those of one thread, the only one left.
+    pub(super) fn belong_to(&mut self, thread: Pid) {
+        let set = |child: &Arc<Process>| child.relations.parent_thread.store(thread, Ordering::Relaxed);
+        self.iter().for_each(set);
+    }
+
+    /// The children of the thread `from` become those of the thread `to`, of the same process. Ends at the first, of those from
+    /// `first` on, that wants to hear of the end of a parent, which is returned.
+    pub(super) fn hand_over(&mut self, from: Pid, to: Pid, first: Pid) -> Option<Arc<Process>> {
+        let is_own = |child: &&Arc<Process>| child.relations.parent_thread.load(Ordering::Relaxed) == from;
+        for child in self.ended.iter().filter(is_own) {
+            child.relations.parent_thread.store(to, Ordering::Relaxed);
+        }
+        for child in self.living.iter_from(first).filter(is_own) {
+            child.relations.parent_thread.store(to, Ordering::Relaxed);
+            if child.attributes.parent_death_signal.load(Ordering::Relaxed) != 0 {
+                return Some(child.clone());
+            }
+        }
+        None
+    }
+
     /// Takes all from `old`, as living ones: who has ended is still to be announced here. Returns those.
     pub(super) fn adopt(&mut self, old: Children) -> Siblings {
         old.iter().cloned().for_each(|child| self.living.insert(child));

@@ -2,7 +2,7 @@
 //! check of ptrace(2), "Ptrace access mode checking", which asks for it. The attribute belongs to the memory, as on Linux:
 //! exec makes a new one, fork copies it, and who shares the memory shares it.
 
-use super::{Credentials, Process, Space};
+use super::{Process, Space};
 use abi::Errno;
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -61,15 +61,8 @@ impl Process {
         if core::ptr::eq(self, caller) {
             return Ok(());
         }
-        let (own, theirs) = (caller.credentials(), self.credentials());
-        let is_allowed = own.may_trace() || (is_same_person(&own, &theirs) && self.is_dumpable());
+        let own = caller.credentials();
+        let is_allowed = own.may_inspect(&self.credentials()) && (self.is_dumpable() || own.may_trace());
         if is_allowed { Ok(()) } else { Err(Errno::EPERM) }
     }
-}
-
-/// Whether all ids of `target` are those that `caller` accesses files by.
-fn is_same_person(caller: &Credentials, target: &Credentials) -> bool {
-    let users = [target.uid, target.euid, target.suid];
-    let groups = [target.gid, target.egid, target.sgid];
-    users.iter().all(|&id| id == caller.fsuid) && groups.iter().all(|&id| id == caller.fsgid)
 }

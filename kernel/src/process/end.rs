@@ -32,6 +32,8 @@ pub fn end_current(thread: Arc<Thread>) {
             fs::close_all(&files, process.pid);
         }
         end_process(&process);
+    } else {
+        leave_children(&thread);
     }
     thread.die();
 }
@@ -93,7 +95,9 @@ fn leave_relatives(table: &mut Table, process: &Process) -> Vec<Notice> {
             hang_up(table, group);
         }
     }
-    children.iter().for_each(tell_of_parents_death);
+    children
+        .iter()
+        .for_each(|child| tell_of_parents_death(process, child));
     let ended = ended.iter().map(|child| &**child);
     ended.chain([process]).filter_map(announce_end).collect()
 }
@@ -122,9 +126,28 @@ fn hang_up(table: &Table, group: Pid) {
     }
 }
 
-fn tell_of_parents_death(orphan: &Arc<Process>) {
+/// A thread has left its process, others have not: its children are those of another from now on, and those that asked for
+/// it are told of its end (`PR_SET_PDEATHSIG`).
+fn leave_children(thread: &Thread) {
+    let process = &thread.process;
+    if !thread.has_forked() || process.children.lock().is_empty() {
+        return;
+    }
+    let heir = process.heir_of(thread);
+    let mut first = 0;
+    loop {
+        let told = process.children.lock().hand_over(thread.tid(), heir, first);
+        let Some(child) = told else { return };
+        first = child.pid + 1;
+        tell_of_parents_death(process, &child);
+    }
+}
+
+/// As if `parent` had sent it: prctl(2), `PR_SET_PDEATHSIG`.
+fn tell_of_parents_death(parent: &Process, orphan: &Arc<Process>) {
     let wanted = orphan.attributes.parent_death_signal.load(Ordering::Relaxed);
     if let Some(signal) = Signal::new(wanted.into()) {
-        signal::send_to_process(orphan, SigInfo::new(signal, SI_USER));
+        let sender = parent.credentials().uid;
+        signal::send_to_process(orphan, SigInfo::sent(signal, SI_USER, parent.pid, sender));
     }
 }

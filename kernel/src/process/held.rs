@@ -67,6 +67,27 @@ impl<T: Clone + Default> Held<T> {
         Held(Mutex::new(Hold::Common(common)))
     }
 
+    /// How many hold it together, this one included.
+    pub fn holders(&self) -> usize {
+        match &*self.0.lock() {
+            Hold::Common(common) => Arc::strong_count(common),
+            Hold::Nothing | Hold::Own(_) => 1,
+        }
+    }
+
+    /// Whether it is held together with `other`; also of one with itself.
+    pub fn is_same(&self, other: &Held<T>) -> bool {
+        core::ptr::eq(self, other) || self.common().is_some_and(|common| other.common() == Some(common))
+    }
+
+    /// Where what is held with others lies.
+    fn common(&self) -> Option<usize> {
+        match &*self.0.lock() {
+            Hold::Common(common) => Some(Arc::as_ptr(common).addr()),
+            Hold::Nothing | Hold::Own(_) => None,
+        }
+    }
+
     /// From now on the value is the holder's own: what others change is not seen here any more, nor the other way round.
     pub fn separate(&self) {
         let own = Hold::Own(self.snapshot());

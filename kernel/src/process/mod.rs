@@ -7,6 +7,7 @@
 //! Locks: each field has its own. None is held across a sleep or an access to user memory. The table's lock comes first,
 //! then that of a process's children, then its others, then those of signals and wait queues, then the run queue's.
 
+mod capabilities;
 mod children;
 mod credentials;
 mod dumpable;
@@ -22,8 +23,9 @@ mod table;
 mod threads;
 mod usage;
 
+pub use capabilities::{Restraint, SetIds, valid as valid_capability};
 pub use children::{Child, Wanted, Which, report_stop_or_continue, wait_for_child};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Groups};
 pub use dumpable::Dumpable;
 pub use end::end_current;
 pub use held::Held;
@@ -35,7 +37,7 @@ pub use space::Space;
 pub use table::{
     Kinship, Pid, all, claim, claim_thread, find, find_thread, group_members, is_orphaned_group, last_pid,
     move_to_group, next_from, session_of_group, set_most_processes, start_session, thread_count,
-    with as with_table,
+    thread_count_of_user, with as with_table,
 };
 pub use usage::Usage;
 
@@ -106,6 +108,9 @@ struct Relations {
     /// The first process has none, nor one that was waited for.
     parent: Mutex<Option<Arc<Process>>>,
     parent_pid: AtomicU32,
+    /// The thread of the parent that made it, or that inherited it from that one: `__WNOTHREAD`, and whose end it is told of
+    /// (`PR_SET_PDEATHSIG`). Changed under the lock of the parent's children.
+    parent_thread: AtomicU32,
     group: AtomicU32,
     session: AtomicU32,
     /// Ids of threads besides its own.
@@ -113,9 +118,10 @@ struct Relations {
 }
 
 impl Relations {
-    fn set_parent(&self, parent: &Arc<Process>) {
+    fn set_parent(&self, parent: &Arc<Process>, thread: Pid) {
         let old = self.parent.lock().replace(parent.clone());
         self.parent_pid.store(parent.pid, Ordering::Relaxed);
+        self.parent_thread.store(thread, Ordering::Relaxed);
         drop(old);
     }
 
@@ -139,6 +145,8 @@ pub struct Attributes {
     pub has_no_new_privileges: AtomicBool,
     /// `PR_SET_CHILD_SUBREAPER`: orphans below the process become its children. Cleared in a child.
     pub is_child_subreaper: AtomicBool,
+    /// Whether the process became a user who had too many processes already: exec looks once more (execve(2), `EAGAIN`).
+    pub is_beyond_processes: AtomicBool,
     /// Who ends when memory runs out.
     pub shortage: shortage::Preference,
 }
@@ -228,8 +236,8 @@ impl Process {
         table::change_credentials(self, change)
     }
 
-    fn replace_credentials(&self, new: Credentials) {
-        let old = core::mem::replace(&mut *self.credentials.lock(), Arc::new(new));
+    fn replace_credentials(&self, new: Arc<Credentials>) {
+        let old = core::mem::replace(&mut *self.credentials.lock(), new);
         drop(old);
     }
 
@@ -323,6 +331,7 @@ impl Attributes {
             nice: AtomicI8::new(self.nice.load(Ordering::Relaxed)),
             has_no_new_privileges: AtomicBool::new(self.has_no_new_privileges.load(Ordering::Relaxed)),
             is_child_subreaper: AtomicBool::new(false),
+            is_beyond_processes: AtomicBool::new(false),
             shortage: self.shortage.for_child(),
         }
     }

@@ -54,6 +54,12 @@ impl Siblings {
         self.0.iter().map(|(_, process)| process)
     }
 
+    /// Those with that id or a higher one, by id.
+    pub(super) fn iter_from(&self, first: Pid) -> impl Iterator<Item = &Arc<Process>> {
+        let start = self.0.partition_point(|(pid, _)| *pid < first);
+        self.0.range(start..).map(|(_, process)| process)
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -135,7 +135,7 @@ impl Table {
             orphan
                 .exit_signal
                 .store(Signal::SIGCHLD.number(), Ordering::Relaxed);
-            orphan.relations.set_parent(&reaper);
+            orphan.relations.set_parent(&reaper, reaper.pid);
         }
         new.adopt(core::mem::take(&mut *old))
     }
@@ -243,6 +243,11 @@ pub fn next_from(first: Pid) -> Option<Arc<Process>> {
 /// How many threads there are, zombies included.
 pub fn thread_count() -> usize {
     TABLE.lock().ids.len()
+}
+
+/// How many processes and threads a user has.
+pub fn thread_count_of_user(uid: u32) -> usize {
+    TABLE.lock().users.get(&uid).copied().unwrap_or(0)
 }
 
 /// The id that was given out last.

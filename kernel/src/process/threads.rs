@@ -139,6 +139,16 @@ impl Process {
         false
     }
 
+    /// Who inherits the children of a thread that has left: the first of those that have not, and marked so. The process itself
+    /// if all are about to.
+    pub(super) fn heir_of(&self, thread: &Thread) -> Pid {
+        let group = self.threads.group.lock();
+        let lives = |other: &&Arc<Thread>| !core::ptr::eq(Arc::as_ptr(other), thread) && !other.is_ending();
+        let heir = group.all.iter().find(lives);
+        heir.inspect(|heir| heir.note_fork())
+            .map_or(self.pid, |heir| heir.tid())
+    }
+
     /// What all threads used so far, those that have left too.
     pub(super) fn thread_totals(&self) -> Totals {
         let group = self.threads.group.lock();
@@ -200,6 +210,7 @@ impl Process {
         }
         if !current.is_first() {
             table::replace_first_thread(self, current);
+            self.children.lock().belong_to(current.tid());
         }
         Ok(())
     }

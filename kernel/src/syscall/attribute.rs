@@ -1,6 +1,7 @@
 //! Changing what is known of files: chmod(2), chown(2), utimensat(2).
 
 use abi::Errno;
+use abi::capability::{CAP_CHOWN, CAP_FSETID};
 use abi::file::{
     AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFLNK, S_ISGID, UTIME_NOW, UTIME_OMIT, W_OK,
 };
@@ -46,7 +47,7 @@ fn change_mode(inode: &Inode, mode: u32, subject: &Subject) -> Result<usize, Err
     }
     check_changeable(inode)?;
     // Who is not in the file's group cannot make it run as that group.
-    let is_group_kept = subject.is_superuser() || subject.is_in_group(inode.attributes().gid);
+    let is_group_kept = subject.is_in_group(inode.attributes().gid) || subject.can(CAP_FSETID);
     let mode = if is_group_kept { mode } else { mode & !S_ISGID };
     inode.change(|attributes| attributes.mode = mode & 0o7777);
     Ok(0)
@@ -95,7 +96,7 @@ fn change_owner(inode: &Inode, uid: u32, gid: u32, subject: &Subject) -> Result<
     let old = inode.attributes();
     let keeps_owner = uid == UNCHANGED || uid == old.uid;
     let keeps_group = gid == UNCHANGED || gid == old.gid || subject.is_in_group(gid);
-    let is_allowed = subject.is_superuser() || (subject.owner() == old.uid && keeps_owner && keeps_group);
+    let is_allowed = (subject.owner() == old.uid && keeps_owner && keeps_group) || subject.can(CAP_CHOWN);
     if !is_allowed {
         return Err(Errno::EPERM);
     }

@@ -1,39 +1,111 @@
-//! capabilities(7): the rights of user 0 are not divided here, so a process has all of them or none.
+//! capabilities(7): capget(2), capset(2), and what prctl(2) does about them. The rules are in `process::capabilities`.
 
 use super::process::meant;
+use crate::process::{Credentials, Pid, valid_capability};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
+use abi::capability::{
+    _LINUX_CAPABILITY_VERSION_1, _LINUX_CAPABILITY_VERSION_2, _LINUX_CAPABILITY_VERSION_3, CapSet,
+};
+use abi::process::{
+    PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_LOWER, PR_CAP_AMBIENT_RAISE,
+    PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_KEEPCAPS, PR_GET_SECUREBITS, PR_SET_KEEPCAPS, PR_SET_SECUREBITS,
+};
 
-/// `_LINUX_CAPABILITY_VERSION_1`: one word for each set.
-const VERSION_1: u32 = 0x1998_0330;
-/// `_LINUX_CAPABILITY_VERSION_2` and `_3`: two.
-const VERSION_2: u32 = 0x2007_1026;
-const VERSION_3: u32 = 0x2008_0522;
+/// The most words that a set has in a call.
+const MOST_WORDS: usize = 2;
 
-/// One bit for each capability, up to `CAP_LAST_CAP`.
-const ALL: u64 = (1 << (super::process::LAST_CAPABILITY + 1)) - 1;
+/// Effective, permitted, inheritable: one word of each.
+type Words = [u32; 3];
 
 /// capget(2): effective, permitted and inheritable sets. For a version that is not known, `EINVAL` and the newest one in the
 /// header; that is no error for who asked for nothing else.
 pub fn capget(current: &Thread, header: u64, data: u64) -> Result<usize, Errno> {
-    let [version, pid] = user_memory::read_value::<[u32; 2]>(header)?;
-    let words = match version {
-        VERSION_1 => 1,
-        VERSION_2 | VERSION_3 => 2,
-        _ => {
-            user_memory::write_value(header, &VERSION_3)?;
-            return if data == 0 { Ok(0) } else { Err(Errno::EINVAL) };
-        }
+    let words = match words(header) {
+        Err(Errno::EINVAL) | Ok(_) if data == 0 => return Ok(0),
+        words => words?,
     };
+    let [_, pid] = user_memory::read_value::<[u32; 2]>(header)?;
     if (pid as i32) < 0 {
         return Err(Errno::EINVAL);
     }
-    let is_privileged = meant(current, pid.into())?.credentials().is_privileged();
-    let held = if is_privileged { ALL } else { 0 };
-    for (word, at) in (0..words).zip((data..).step_by(size_of::<[u32; 3]>())) {
-        let part = (held >> (32 * word)) as u32;
-        user_memory::write_value(at, &[part, part, 0])?;
+    let held = meant(current, pid.into())?.credentials();
+    for (word, at) in (0..words).zip((data..).step_by(size_of::<Words>())) {
+        let part = |set: CapSet| (set.0 >> (32 * word)) as u32;
+        let part: Words = [part(held.effective), part(held.permitted), part(held.inheritable)];
+        user_memory::write_value(at, &part)?;
     }
     Ok(0)
+}
+
+/// capset(2), for the caller alone: `EPERM` for another process and for more than is allowed.
+pub fn capset(current: &Thread, header: u64, data: u64) -> Result<usize, Errno> {
+    let words = words(header)?;
+    let [_, pid] = user_memory::read_value::<[u32; 2]>(header)?;
+    if pid != 0 && pid as Pid != current.process.pid {
+        return Err(Errno::EPERM);
+    }
+    let mut sets = [0u64; 3];
+    for (word, at) in (0..words).zip((data..).step_by(size_of::<Words>())) {
+        let given: Words = user_memory::read_value(at)?;
+        for (set, part) in sets.iter_mut().zip(given) {
+            *set |= u64::from(part) << (32 * word);
+        }
+    }
+    let [effective, permitted, inheritable] = sets.map(|set| CapSet(set).intersection(CapSet::ALL));
+    change(current, |own| {
+        own.set_capabilities(effective, permitted, inheritable)
+    })
+}
+
+/// How many words each set has in the version of a header. `EINVAL` for an unknown one, and the newest in its place.
+fn words(header: u64) -> Result<usize, Errno> {
+    match user_memory::read_value::<u32>(header)? {
+        _LINUX_CAPABILITY_VERSION_1 => Ok(1),
+        _LINUX_CAPABILITY_VERSION_2 | _LINUX_CAPABILITY_VERSION_3 => Ok(MOST_WORDS),
+        _ => {
+            user_memory::write_value(header, &_LINUX_CAPABILITY_VERSION_3)?;
+            Err(Errno::EINVAL)
+        }
+    }
+}
+
+fn change(current: &Thread, how: impl FnOnce(&mut Credentials) -> Result<(), Errno>) -> Result<usize, Errno> {
+    current.process.change_credentials(how).map(|()| 0)
+}
+
+/// The options of prctl(2) about capabilities. `EINVAL`, `EPERM`.
+pub fn control(current: &Thread, [option, a, b, c, d]: [u64; 5]) -> Result<usize, Errno> {
+    let own = || current.process.credentials();
+    match option as u32 {
+        PR_GET_KEEPCAPS => Ok(usize::from(own().keeps_capabilities())),
+        PR_SET_KEEPCAPS if a > 1 => Err(Errno::EINVAL),
+        PR_SET_KEEPCAPS => change(current, |own| own.set_keeps_capabilities(a == 1)),
+        PR_GET_SECUREBITS => Ok(own().secure_bits as usize),
+        PR_SET_SECUREBITS => change(current, |own| own.set_secure_bits(a)),
+        PR_CAPBSET_READ => Ok(usize::from(own().bounding.has(valid_capability(a)?))),
+        PR_CAPBSET_DROP => change(current, |own| own.drop_bounding(a)),
+        _ => ambient(current, a, b, (c, d) == (0, 0)),
+    }
+}
+
+/// `PR_CAP_AMBIENT`.
+fn ambient(current: &Thread, action: u64, capability: u64, is_rest_zero: bool) -> Result<usize, Errno> {
+    if !is_rest_zero {
+        return Err(Errno::EINVAL);
+    }
+    match action {
+        PR_CAP_AMBIENT_CLEAR_ALL if capability == 0 => change(current, |own| {
+            own.ambient = CapSet::EMPTY;
+            Ok(())
+        }),
+        PR_CAP_AMBIENT_IS_SET => {
+            let held = current.process.credentials().ambient;
+            Ok(usize::from(held.has(valid_capability(capability)?)))
+        }
+        PR_CAP_AMBIENT_RAISE => change(current, |own| own.raise_ambient(capability)),
+        PR_CAP_AMBIENT_LOWER => change(current, |own| own.lower_ambient(capability)),
+        _ => Err(Errno::EINVAL),
+    }
 }

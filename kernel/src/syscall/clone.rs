@@ -8,6 +8,7 @@ use crate::signal::{ProcessSignals, ThreadSignals};
 use crate::thread::{Parts, Thread};
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
+use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 use abi::process::{
     CLONE_ARGS_SIZE_VER0, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED,
     CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS,
@@ -174,6 +175,7 @@ fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request)
     };
     let thread = Thread::new(parts);
     prepare(&thread, &space, request);
+    current.note_fork();
     claim
         .fill(&thread, current, kinship(request))
         .inspect_err(|_| space.leave())?;
@@ -275,9 +277,11 @@ fn child_mask(current: &Thread, request: &Request) -> ThreadSignals {
     }
 }
 
-/// How many processes the user may have; user 0 as many as there can be.
+/// How many processes the user may have; user 0, and who administers the system, as many as there can be.
 fn process_limit(parent: &Process) -> Option<u64> {
-    (!parent.credentials().is_privileged()).then(|| parent.limit(RLIMIT_NPROC))
+    let own = parent.credentials();
+    let is_unlimited = own.uid == 0 || own.can(CAP_SYS_RESOURCE) || own.can(CAP_SYS_ADMIN);
+    (!is_unlimited).then(|| parent.limit(RLIMIT_NPROC))
 }
 
 /// The child's memory: the parent's own, or a copy-on-write copy (`mm::fork`).

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
+use abi::capability::CAP_SYS_CHROOT;
 use abi::dirent::Dirent;
 use abi::file::{AT_FDCWD, X_OK, directory_entry_kind};
 
@@ -93,14 +94,12 @@ fn check_directory(directory: &Dentry, subject: &Subject) -> Result<(), Errno> {
     subject.check(&directory.inode, X_OK)
 }
 
-/// chroot(2): for user 0 alone.
+/// chroot(2): wants `CAP_SYS_CHROOT`.
 pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, AT_FDCWD, path)?;
     let found = lookup.find(LastLink::Follow)?;
     check_directory(&found, &lookup.subject)?;
-    if !current.process.credentials().is_privileged() {
-        return Err(Errno::EPERM);
-    }
+    current.process.credentials().require(CAP_SYS_CHROOT)?;
     let old = current
         .directories
         .change(|directories| core::mem::replace(&mut directories.root, found));

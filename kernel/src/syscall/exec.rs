@@ -1,7 +1,9 @@
 //! execve(2), execveat(2).
 
+use super::identity::has_too_many_processes;
 use crate::exec::{self, Arguments, Request};
 use crate::fs::{LastLink, OpenFile, Place, Subject, open_executable, open_executable_entry};
+use crate::process::Restraint;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
@@ -39,6 +41,11 @@ fn execute(
     if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(Errno::EINVAL);
     }
+    let is_beyond = &current.process.attributes.is_beyond_processes;
+    if is_beyond.load(Ordering::Relaxed) && has_too_many_processes(current) {
+        return Err(Errno::EAGAIN);
+    }
+    is_beyond.store(false, Ordering::Relaxed);
     let path = user_memory::read_string(path, PATH_MAX)?;
     let file = find(current, directory as i32, &path, flags)?;
     let process = &current.process;
@@ -55,11 +62,26 @@ fn execute(
         directories: &directories,
         credentials: &process.credentials(),
         limits: &process.limits(),
-        may_gain: !process.attributes.has_no_new_privileges.load(Ordering::Relaxed),
+        restraint: restraint(current),
     };
     let program = exec::load(request)?;
     exec::become_program(current, context, program)?;
     Ok(0)
+}
+
+fn restraint(current: &Thread) -> Restraint {
+    let process = &current.process;
+    if process.attributes.has_no_new_privileges.load(Ordering::Relaxed) {
+        return Restraint::NoNewPrivileges;
+    }
+    // Threads that exec ends do not count.
+    let mut own = 0;
+    process.for_each_thread(|thread| own += usize::from(thread.directories.is_same(&current.directories)));
+    if current.directories.holders() > own {
+        Restraint::SharedDirectories
+    } else {
+        Restraint::None
+    }
 }
 
 fn find(current: &Thread, directory: i32, path: &[u8], flags: u32) -> Result<Arc<OpenFile>, Errno> {

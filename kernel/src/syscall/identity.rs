@@ -1,12 +1,15 @@
 //! User and group ids: credentials(7), setresuid(2) and its relatives.
 
 use crate::memory;
-use crate::process::Credentials;
+use crate::process::{self, Credentials, Groups};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
+use abi::capability::{CAP_SETGID, CAP_SETUID};
+use abi::process::RLIMIT_NPROC;
 use abi::zerocopy::IntoBytes;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 /// "Leave it as it is".
 const KEEP: u32 = u32::MAX;
@@ -51,11 +54,38 @@ pub fn getresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Res
     Ok(0)
 }
 
-/// Changes the credentials if the change is allowed.
-fn change(current: &Thread, how: impl FnOnce(&mut Credentials) -> Result<(), Errno>) -> Result<usize, Errno> {
+/// Changes the user ids if the change is allowed; capabilities follow.
+fn change_users(
+    current: &Thread,
+    how: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
+) -> Result<usize, Errno> {
     current.process.change_credentials(|ids| {
+        let old = ids.clone();
         how(ids)?;
         ids.fsuid = ids.euid;
+        ids.follow_users(&old);
+        Ok(())
+    })?;
+    let is_beyond = has_too_many_processes(current);
+    let noted = &current.process.attributes.is_beyond_processes;
+    noted.store(is_beyond, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// Whether the caller's real user, who is not user 0, has more processes than its limit allows.
+pub fn has_too_many_processes(current: &Thread) -> bool {
+    let uid = current.process.credentials().uid;
+    let most = current.process.limit(RLIMIT_NPROC);
+    uid != 0 && process::thread_count_of_user(uid) as u64 > most
+}
+
+/// Changes the group ids if the change is allowed.
+fn change_groups(
+    current: &Thread,
+    how: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
+) -> Result<usize, Errno> {
+    current.process.change_credentials(|ids| {
+        how(ids)?;
         ids.fsgid = ids.egid;
         Ok(())
     })?;
@@ -63,11 +93,11 @@ fn change(current: &Thread, how: impl FnOnce(&mut Credentials) -> Result<(), Err
 }
 
 fn is_user_allowed(ids: &Credentials, wanted: u32) -> bool {
-    wanted == KEEP || ids.is_privileged() || ids.has_user(wanted)
+    wanted == KEEP || ids.has_user(wanted) || ids.can(CAP_SETUID)
 }
 
 fn is_group_allowed(ids: &Credentials, wanted: u32) -> bool {
-    wanted == KEEP || ids.is_privileged() || ids.has_group(wanted)
+    wanted == KEEP || ids.has_group(wanted) || ids.can(CAP_SETGID)
 }
 
 fn set(id: &mut u32, wanted: u32) {
@@ -79,8 +109,8 @@ fn set(id: &mut u32, wanted: u32) {
 /// setuid(2).
 pub fn setuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
     let wanted = valid(wanted)?;
-    change(current, |ids| {
-        if ids.is_privileged() {
+    change_users(current, |ids| {
+        if ids.can(CAP_SETUID) {
             (ids.uid, ids.suid) = (wanted, wanted);
         } else if wanted != ids.uid && wanted != ids.suid {
             return Err(Errno::EPERM);
@@ -93,8 +123,8 @@ pub fn setuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
 /// setgid(2).
 pub fn setgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
     let wanted = valid(wanted)?;
-    change(current, |ids| {
-        if ids.is_privileged() {
+    change_groups(current, |ids| {
+        if ids.can(CAP_SETGID) {
             (ids.gid, ids.sgid) = (wanted, wanted);
         } else if wanted != ids.gid && wanted != ids.sgid {
             return Err(Errno::EPERM);
@@ -115,8 +145,8 @@ fn valid(id: u64) -> Result<u32, Errno> {
 /// setreuid(2).
 pub fn setreuid(current: &Thread, real: u64, effective: u64) -> Result<usize, Errno> {
     let (real, effective) = (real as u32, effective as u32);
-    change(current, |ids| {
-        let may_be_real = real == KEEP || ids.is_privileged() || real == ids.uid || real == ids.euid;
+    change_users(current, |ids| {
+        let may_be_real = real == KEEP || ids.can(CAP_SETUID) || real == ids.uid || real == ids.euid;
         if !may_be_real || !is_user_allowed(ids, effective) {
             return Err(Errno::EPERM);
         }
@@ -133,8 +163,8 @@ pub fn setreuid(current: &Thread, real: u64, effective: u64) -> Result<usize, Er
 /// setregid(2).
 pub fn setregid(current: &Thread, real: u64, effective: u64) -> Result<usize, Errno> {
     let (real, effective) = (real as u32, effective as u32);
-    change(current, |ids| {
-        let may_be_real = real == KEEP || ids.is_privileged() || real == ids.gid || real == ids.egid;
+    change_groups(current, |ids| {
+        let may_be_real = real == KEEP || ids.can(CAP_SETGID) || real == ids.gid || real == ids.egid;
         if !may_be_real || !is_group_allowed(ids, effective) {
             return Err(Errno::EPERM);
         }
@@ -151,7 +181,7 @@ pub fn setregid(current: &Thread, real: u64, effective: u64) -> Result<usize, Er
 /// setresuid(2).
 pub fn setresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
     let wanted = [real as u32, effective as u32, saved as u32];
-    change(current, |ids| {
+    change_users(current, |ids| {
         if !wanted.iter().all(|&id| is_user_allowed(ids, id)) {
             return Err(Errno::EPERM);
         }
@@ -165,7 +195,7 @@ pub fn setresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Res
 /// setresgid(2).
 pub fn setresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
     let wanted = [real as u32, effective as u32, saved as u32];
-    change(current, |ids| {
+    change_groups(current, |ids| {
         if !wanted.iter().all(|&id| is_group_allowed(ids, id)) {
             return Err(Errno::EPERM);
         }
@@ -183,7 +213,9 @@ pub fn setfsuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
     current.process.change_credentials(|ids| {
         old = ids.fsuid;
         if wanted != KEEP && (is_user_allowed(ids, wanted) || wanted == old) {
+            let before = ids.clone();
             ids.fsuid = wanted;
+            ids.follow_file_user(&before);
         }
         Ok(())
     })?;
@@ -212,22 +244,21 @@ pub fn getgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno>
         if size < ids.groups.len() {
             return Err(Errno::EINVAL);
         }
-        user_memory::write_bytes(list, ids.groups.as_slice().as_bytes())?;
+        user_memory::write_bytes(list, (*ids.groups).as_bytes())?;
     }
     Ok(ids.groups.len())
 }
 
 /// setgroups(2).
 pub fn setgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno> {
-    if !current.process.credentials().is_privileged() {
-        return Err(Errno::EPERM);
-    }
+    current.process.credentials().require(CAP_SETGID)?;
     let size = usize::try_from(size)
         .ok()
         .filter(|&size| size <= NGROUPS_MAX)
         .ok_or(Errno::EINVAL)?;
     let mut groups: Vec<u32> = memory::try_list(size)?;
     user_memory::read_bytes(list, groups.as_mut_slice().as_mut_bytes())?;
+    let groups = Groups::new(groups)?;
     current.process.change_credentials(|ids| {
         ids.groups = groups;
         Ok(())

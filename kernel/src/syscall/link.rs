@@ -1,6 +1,7 @@
 //! Names: making, linking, removing, renaming, reading links.
 
 use abi::Errno;
+use abi::capability::{CAP_DAC_READ_SEARCH, CAP_MKNOD};
 use abi::file::{
     AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE,
     S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
@@ -17,12 +18,12 @@ use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory;
 
-/// mknodat(2). Device nodes are for user 0 alone.
+/// mknodat(2). Device nodes want `CAP_MKNOD`.
 pub fn mknodat(current: &Thread, directory: i32, path: u64, mode: u32, device: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
     let end = lookup.walk(LastLink::Keep)?;
     check_free(&end)?;
-    let is_privileged = lookup.subject.is_superuser();
+    let is_privileged = lookup.subject.can(CAP_MKNOD);
     let body = body(
         &end.directory,
         mode & S_IFMT,
@@ -85,7 +86,7 @@ pub fn symlinkat(current: &Thread, target: u64, directory: i32, path: u64) -> Re
     Ok(0)
 }
 
-/// linkat(2).
+/// linkat(2). `AT_EMPTY_PATH` names what a descriptor was passed for: `ENOENT` without `CAP_DAC_READ_SEARCH`.
 pub fn linkat(
     current: &Thread,
     old_directory: i32,
@@ -96,6 +97,9 @@ pub fn linkat(
 ) -> Result<usize, Errno> {
     check_flags(flags, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)?;
     let old = Lookup::new(current, old_directory, old_path)?;
+    if flags & AT_EMPTY_PATH != 0 && !old.subject.can(CAP_DAC_READ_SEARCH) {
+        return Err(Errno::ENOENT);
+    }
     let found = if old.path.is_empty() && flags & AT_EMPTY_PATH != 0 {
         old.find_with(flags)?
     } else {

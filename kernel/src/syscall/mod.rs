@@ -115,6 +115,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::GETGROUPS => identity::getgroups(current, a, b),
         nr::SETGROUPS => identity::setgroups(current, a, b),
         nr::CAPGET => capability::capget(current, a, b),
+        nr::CAPSET => capability::capset(current, a, b),
 
         // Memory
         nr::BRK => memory::brk(current, a),

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use abi::Errno;
+use abi::capability::CAP_SYS_ADMIN;
 use abi::file::{AT_FDCWD, PATH_MAX};
 use abi::mount::{
     MNT_DETACH, MNT_FORCE, MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REMOUNT, MS_SHARED, UMOUNT_NOFOLLOW,
@@ -14,13 +15,11 @@ use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory::read_string;
 
-/// mount(2): for user 0 alone. `ENODEV` for filesystems that are not there, `EINVAL` for read-only ones, binding and moving.
+/// mount(2): wants `CAP_SYS_ADMIN`. `ENODEV` for filesystems that are not there, `EINVAL` for read-only ones, binding and moving.
 /// Flags that forbid programs, devices and set-user-ID bits are taken and have no effect; /proc/mounts shows none of them.
 pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 6]) -> Result<usize, Errno> {
     let flags = flags as u32;
-    if !current.process.credentials().is_privileged() {
-        return Err(Errno::EPERM);
-    }
+    current.process.credentials().require(CAP_SYS_ADMIN)?;
     if flags & (MS_BIND | MS_MOVE | MS_RDONLY) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -53,12 +52,10 @@ fn wanted_string(address: u64) -> Result<Vec<u8>, Errno> {
     }
 }
 
-/// umount2(2): for user 0 alone. `EINVAL` if it is no mount, `EBUSY` for the root and what is below a further mount.
+/// umount2(2): wants `CAP_SYS_ADMIN`. `EINVAL` if it is no mount, `EBUSY` for the root and what is below a further mount.
 pub fn umount2(current: &Thread, target: u64, flags: u32) -> Result<usize, Errno> {
     check_flags(flags, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW)?;
-    if !current.process.credentials().is_privileged() {
-        return Err(Errno::EPERM);
-    }
+    current.process.credentials().require(CAP_SYS_ADMIN)?;
     let last_link = if flags & UMOUNT_NOFOLLOW != 0 {
         LastLink::Keep
     } else {

@@ -31,7 +31,11 @@ pub fn sched_setscheduler(current: &Thread, pid: u64, policy: u64, at: u64) -> R
     if !(least..=most).contains(&priority) {
         return Err(Errno::EINVAL);
     }
-    meant(current, pid)?;
+    let target = meant(current, pid)?;
+    let own = current.process.credentials();
+    if !own.may_schedule(&target.credentials()) {
+        return Err(Errno::EPERM);
+    }
     if policy as u32 == SCHED_NORMAL {
         Ok(0)
     } else {

@@ -1,13 +1,16 @@
 //! What a process is and belongs to: ids, groups, sessions, names and small attributes.
 
+use super::capability;
 use crate::process::{self, Name, Pid, Process};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
+use abi::capability::CAP_SYS_NICE;
 use abi::process::{
-    PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_KEEPCAPS, PR_GET_NAME,
-    PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS,
-    PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RobustListHead,
+    PR_CAP_AMBIENT, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE,
+    PR_GET_KEEPCAPS, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECUREBITS,
+    PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME, PR_SET_NO_NEW_PRIVS,
+    PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RLIMIT_NICE, RobustListHead,
     TASK_COMM_LEN,
 };
 use abi::signal::Signal;
@@ -15,9 +18,6 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-
-/// The highest capability that Linux knows (`CAP_LAST_CAP`).
-pub const LAST_CAPABILITY: u64 = 40;
 
 /// getpid(2).
 #[inline]
@@ -102,10 +102,7 @@ pub fn set_robust_list(current: &Thread, at: u64, len: u64) -> Result<usize, Err
 /// get_robust_list(2).
 pub fn get_robust_list(current: &Arc<Thread>, tid: u64, head_at: u64, len_at: u64) -> Result<usize, Errno> {
     let target = meant_thread(current, tid)?;
-    let is_own = Arc::ptr_eq(&target.process, &current.process);
-    if !is_own && !current.process.credentials().is_privileged() {
-        return Err(Errno::EPERM);
-    }
+    target.process.check_inspection_by(&current.process)?;
     let head = target.robust_list.load(Ordering::Relaxed);
     user_memory::write_value(len_at, &(size_of::<RobustListHead>() as u64))?;
     user_memory::write_value(head_at, &head)?;
@@ -149,10 +146,8 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
             let is_reaper = attributes.is_child_subreaper.load(Ordering::Relaxed);
             user_memory::write_value(a, &u32::from(is_reaper))?;
         }
-        // The rights of user 0 go with the user: as if SECBIT_KEEP_CAPS_LOCKED were set.
-        PR_GET_KEEPCAPS => {}
-        PR_SET_KEEPCAPS if a <= 1 => return if a == 0 { Ok(0) } else { Err(Errno::EPERM) },
-        PR_CAPBSET_READ if a <= LAST_CAPABILITY => return Ok(1),
+        PR_GET_KEEPCAPS | PR_SET_KEEPCAPS | PR_GET_SECUREBITS | PR_SET_SECUREBITS | PR_CAPBSET_READ
+        | PR_CAPBSET_DROP | PR_CAP_AMBIENT => return capability::control(current, [option, a, b, c, d]),
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
@@ -191,11 +186,11 @@ pub fn setpriority(current: &Thread, which: u64, who: u64, value: u64) -> Result
     let value = (value as i32).clamp(-20, 19) as i8;
     let own = current.process.credentials();
     for process in chosen(current, which as u32, who)? {
-        let target = process.credentials();
-        if !own.is_privileged() && own.euid != target.uid && own.euid != target.euid {
+        if !own.may_schedule(&process.credentials()) {
             return Err(Errno::EPERM);
         }
-        if !own.is_privileged() && value < nice(&process) {
+        let may_be_nice_as = 20 - process.limit(RLIMIT_NICE).min(40) as i64;
+        if value < nice(&process) && i64::from(value) < may_be_nice_as && !own.can(CAP_SYS_NICE) {
             return Err(Errno::EACCES);
         }
         process.attributes.nice.store(value, Ordering::Relaxed);

@@ -6,6 +6,7 @@ use crate::process::{Credentials, Process};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
+use abi::capability::CAP_SYS_RESOURCE;
 use abi::process::{RLIMIT_NOFILE, RLimit, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, RUsage};
 use alloc::sync::Arc;
 
@@ -16,8 +17,10 @@ const MOST_FILES: u64 = 1 << 20;
 pub fn prlimit64(current: &Thread, pid: u64, which: u64, new_at: u64, old_at: u64) -> Result<usize, Errno> {
     let target = meant(current, pid)?;
     let (own, other) = (current.process.credentials(), target.credentials());
-    let is_same = own.uid == other.uid && own.uid == other.euid && own.uid == other.suid;
-    if !Arc::ptr_eq(&target, &current.process) && !own.is_privileged() && !is_same {
+    let users = [other.uid, other.euid, other.suid];
+    let groups = [other.gid, other.egid, other.sgid];
+    let is_same = users.iter().all(|&id| id == own.uid) && groups.iter().all(|&id| id == own.gid);
+    if !Arc::ptr_eq(&target, &current.process) && !is_same && !own.can(CAP_SYS_RESOURCE) {
         return Err(Errno::EPERM);
     }
     let which = usize::try_from(which as u32).map_err(|_| Errno::EINVAL)?;
@@ -31,13 +34,13 @@ pub fn prlimit64(current: &Thread, pid: u64, which: u64, new_at: u64, old_at: u6
     Ok(0)
 }
 
-/// Nobody raises a hard limit but user 0, who does not beyond what the kernel can hold.
+/// Nobody raises a hard limit without `CAP_SYS_RESOURCE`, nor with it beyond what the kernel can hold.
 fn check_limit(which: usize, old: RLimit, new: RLimit, own: &Credentials) -> Result<(), Errno> {
     if new.cur > new.max {
         return Err(Errno::EINVAL);
     }
     let is_beyond = which == RLIMIT_NOFILE && new.max > MOST_FILES;
-    if new.max > old.max && (is_beyond || !own.is_privileged()) {
+    if new.max > old.max && (is_beyond || !own.can(CAP_SYS_RESOURCE)) {
         return Err(Errno::EPERM);
     }
     Ok(())

@@ -173,7 +173,7 @@ pub fn faccessat2(
     check_flags(mode, R_OK | W_OK | X_OK)?;
     let mut lookup = Lookup::new(current, directory, path)?;
     if flags & AT_EACCESS == 0 {
-        lookup.subject = lookup.subject.with_real_ids();
+        lookup.subject = lookup.subject.with_real_ids()?;
     }
     let found = lookup.find_with(flags)?;
     lookup.subject.check(&found.inode, mode)?;

@@ -6,6 +6,7 @@ use crate::sync::Mutex;
 use crate::thread::Thread;
 use crate::{boot, memory, process, time, user_memory};
 use abi::Errno;
+use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_BOOT};
 use abi::process::{SysInfo, UtsName};
 use abi::random::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use abi::reboot::{
@@ -76,9 +77,7 @@ pub fn setdomainname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno
 }
 
 fn set_name(current: &Thread, name: &Mutex<Name>, at: u64, len: u64) -> Result<usize, Errno> {
-    if !current.process.credentials().is_privileged() {
-        return Err(Errno::EPERM);
-    }
+    current.process.credentials().require(CAP_SYS_ADMIN)?;
     let len = usize::try_from(len)
         .ok()
         .filter(|&len| len <= NAME_LEN)
@@ -163,8 +162,8 @@ pub fn sched_setaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> 
     let len = usize::try_from(len).unwrap_or(usize::MAX).min(set.len());
     user_memory::read_bytes(at, &mut set[..len])?;
     let thread = meant_thread(current, tid)?;
-    let (mine, theirs) = (current.process.credentials(), thread.process.credentials());
-    if mine.euid != theirs.euid && mine.euid != theirs.uid && !mine.is_privileged() {
+    let own = current.process.credentials();
+    if !own.may_schedule(&thread.process.credentials()) {
         return Err(Errno::EPERM);
     }
     scheduler::set_affinity(current, &thread, u64::from_le_bytes(set))?;
@@ -184,9 +183,7 @@ fn meant_thread(current: &Arc<Thread>, tid: u64) -> Result<Arc<Thread>, Errno> {
 
 /// reboot(2).
 pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> Result<usize, Errno> {
-    if !current.process.credentials().is_privileged() {
-        return Err(Errno::EPERM);
-    }
+    current.process.credentials().require(CAP_SYS_BOOT)?;
     let known = [
         LINUX_REBOOT_MAGIC2,
         LINUX_REBOOT_MAGIC2A,

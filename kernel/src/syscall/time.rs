@@ -3,6 +3,7 @@
 use crate::thread::Thread;
 use crate::{time, user_memory, wait};
 use abi::Errno;
+use abi::capability::CAP_SYS_TIME;
 use abi::time::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
     CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
@@ -75,9 +76,7 @@ pub fn clock_settime(current: &Thread, clock: u64, at: u64) -> Result<usize, Err
 }
 
 fn set_clock(current: &Thread, nanos: u64) -> Result<usize, Errno> {
-    if !current.process.credentials().is_privileged() {
-        return Err(Errno::EPERM);
-    }
+    current.process.credentials().require(CAP_SYS_TIME)?;
     time::set_realtime_nanos(nanos);
     Ok(0)
 }

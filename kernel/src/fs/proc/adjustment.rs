@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use abi::Errno;
+use abi::capability::CAP_SYS_RESOURCE;
 
 use super::process::Subject;
 use super::text::TextFile;
@@ -49,7 +50,7 @@ impl Object for Adjustment {
             return Err(Errno::EINVAL);
         }
         let kept = &self.process.attributes.shortage;
-        if scheduler::current().process.credentials().is_privileged() {
+        if scheduler::current().process.credentials().can(CAP_SYS_RESOURCE) {
             kept.least.store(value, Ordering::Relaxed);
         } else if value < kept.least.load(Ordering::Relaxed) {
             return Err(Errno::EACCES);

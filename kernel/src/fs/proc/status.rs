@@ -21,8 +21,6 @@ use crate::fs::FileTable;
 use crate::thread::Thread;
 use crate::{memory, signal, tty};
 
-/// All capabilities of Linux 6.12: what user 0 has.
-const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
 /// The priority of ordinary processes with nice value 0.
 const PRIORITY: i32 = 20;
 
@@ -272,19 +270,15 @@ pub fn status(process: &Subject, text: &mut Text) -> Result<(), Errno> {
     }
     text.add(format_args!("Threads:\t{}\n", process.thread_count().max(1)));
     signal_lines(process, text);
-    let capabilities = if credentials.is_privileged() {
-        ALL_CAPABILITIES
-    } else {
-        0
-    };
-    text.add(format_args!("CapInh:\t{:016x}\n", 0));
-    for name in ["CapPrm", "CapEff"] {
-        text.add(format_args!("{name}:\t{capabilities:016x}\n"));
+    for (name, set) in [
+        ("CapInh", credentials.inheritable),
+        ("CapPrm", credentials.permitted),
+        ("CapEff", credentials.effective),
+        ("CapBnd", credentials.bounding),
+        ("CapAmb", credentials.ambient),
+    ] {
+        text.add(format_args!("{name}:\t{:016x}\n", set.0));
     }
-    text.add(format_args!(
-        "CapBnd:\t{ALL_CAPABILITIES:016x}\nCapAmb:\t{:016x}\n",
-        0
-    ));
     let is_fixed = process
         .attributes
         .has_no_new_privileges

@@ -147,6 +147,10 @@ impl Change<'_> {
             return Ok(Plan::Nothing);
         }
         subject.check_removal(&self.new.directory.inode, &target.inode)?;
+        let is_reparented = !Arc::ptr_eq(&self.old.directory, &self.new.directory);
+        if existing == Existing::Exchange && is_target_directory && is_reparented {
+            subject.check(&target.inode, W_OK)?;
+        }
         if existing == Existing::Exchange {
             return Ok(Plan::Exchange);
         }

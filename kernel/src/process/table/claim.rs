@@ -76,11 +76,14 @@ impl PidClaim {
         process.add_first_thread(thread.clone());
         table.enter(process);
         match kinship {
-            Kinship::Child => link(parent, process),
-            Kinship::Sibling => parent
-                .parent_process()
-                .iter()
-                .for_each(|relative| link(relative, process)),
+            Kinship::Child => link(parent, creator.tid(), process),
+            Kinship::Sibling => {
+                let thread = parent.relations.parent_thread.load(Ordering::Relaxed);
+                let relative = parent.parent_process();
+                relative
+                    .iter()
+                    .for_each(|relative| link(relative, thread, process));
+            }
         }
         table.join(process.clone(), parent.group(), parent.session());
         Ok(())
@@ -138,10 +141,10 @@ impl Drop for TidClaim {
     }
 }
 
-/// Makes `parent` the parent of `child`.
-fn link(parent: &Arc<Process>, child: &Arc<Process>) {
+/// Makes `parent`, by its thread of that id, the parent of `child`.
+fn link(parent: &Arc<Process>, thread: Pid, child: &Arc<Process>) {
     let mut children = parent.children.lock();
-    child.relations.set_parent(parent);
+    child.relations.set_parent(parent, thread);
     children.add(child.clone());
 }
 
@@ -216,6 +219,7 @@ pub(in crate::process) fn change_credentials(
     let old = process.credentials();
     let mut new = Credentials::clone(&old);
     change(&mut new)?;
+    let new = Arc::try_new(new).map_err(|_| Errno::ENOMEM)?;
     let ids = 1 + process.relations.further_threads.load(Ordering::Relaxed);
     table.move_to_user(old.uid, new.uid, ids);
     let is_somebody_else = new.acts_differently_from(&old);

@@ -1,0 +1,204 @@
+//! How capabilities change: by exec, by the calls that change ids, by capset(2) and prctl(2). The rules are those of
+//! capabilities(7), step by step as in Linux's `security/commoncap.c`. No file has capabilities of its own.
+
+use super::Credentials;
+use abi::Errno;
+use abi::capability::{
+    CAP_LAST_CAP, CAP_SETPCAP, CAP_SETUID, CapSet, SECBIT_KEEP_CAPS, SECBIT_KEEP_CAPS_LOCKED,
+    SECBIT_NO_CAP_AMBIENT_RAISE, SECBIT_NO_SETUID_FIXUP, SECBIT_NOROOT, SECURE_ALL_BITS, SECURE_ALL_LOCKS,
+};
+
+/// What keeps a program from getting more rights than its caller has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Restraint {
+    /// Nothing.
+    None,
+    /// Others share the caller's directories and could change them under its hands: only who may become anybody goes on.
+    SharedDirectories,
+    /// `PR_SET_NO_NEW_PRIVS`.
+    NoNewPrivileges,
+}
+
+/// What a program's file asks for.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct SetIds {
+    /// Its owner, if it is to act for that one.
+    pub user: Option<u32>,
+    /// Its group, likewise.
+    pub group: Option<u32>,
+}
+
+impl Credentials {
+    fn has_secure(&self, bit: u32) -> bool {
+        self.secure_bits & bit != 0
+    }
+
+    fn is_any_user_root(&self) -> bool {
+        self.has_user(0)
+    }
+
+    /// The credentials of a program that a process with these runs, and whether they are more than its real user's
+    /// (`AT_SECURE`).
+    pub fn for_program(&self, wanted: SetIds, restraint: Restraint) -> (Credentials, bool) {
+        let mut new = self.clone();
+        new.euid = wanted.user.unwrap_or(self.euid);
+        new.egid = wanted.group.unwrap_or(self.egid);
+        let is_root_special = !self.has_secure(SECBIT_NOROOT);
+        new.permitted = CapSet::EMPTY;
+        if is_root_special && (new.euid == 0 || new.uid == 0) {
+            new.permitted = self.bounding.union(self.inheritable);
+        }
+        let is_effective = is_root_special && new.euid == 0;
+        let is_set_id = new.euid != self.uid || new.egid != self.gid;
+        let is_gain = is_set_id || !new.permitted.is_within(self.permitted);
+        if is_gain && restraint != Restraint::None {
+            if restraint == Restraint::NoNewPrivileges || !self.can(CAP_SETUID) {
+                (new.euid, new.egid) = (new.uid, new.gid);
+            }
+            new.permitted = new.permitted.intersection(self.permitted);
+        }
+        (new.suid, new.fsuid) = (new.euid, new.euid);
+        (new.sgid, new.fsgid) = (new.egid, new.egid);
+        if is_set_id {
+            new.ambient = CapSet::EMPTY;
+        }
+        new.permitted = new.permitted.union(new.ambient);
+        new.effective = if is_effective { new.permitted } else { new.ambient };
+        new.secure_bits &= !SECBIT_KEEP_CAPS;
+        let has_grown = !new.permitted.is_within(new.ambient);
+        let is_secure = is_set_id || (new.uid != 0 && (is_effective || has_grown));
+        (new, is_secure)
+    }
+
+    /// After a change of the user ids from those of `old`: who leaves user 0 loses its rights, who takes it as effective
+    /// user uses them again.
+    pub fn follow_users(&mut self, old: &Credentials) {
+        if self.has_secure(SECBIT_NO_SETUID_FIXUP) {
+            return;
+        }
+        if old.is_any_user_root() && !self.is_any_user_root() {
+            if !self.has_secure(SECBIT_KEEP_CAPS) {
+                self.permitted = CapSet::EMPTY;
+                self.effective = CapSet::EMPTY;
+            }
+            self.ambient = CapSet::EMPTY;
+        }
+        match (old.euid == 0, self.euid == 0) {
+            (true, false) => self.effective = CapSet::EMPTY,
+            (false, true) => self.effective = self.permitted,
+            _ => {}
+        }
+    }
+
+    /// After setfsuid(2): the rights about files go and come with user 0.
+    pub fn follow_file_user(&mut self, old: &Credentials) {
+        if self.has_secure(SECBIT_NO_SETUID_FIXUP) {
+            return;
+        }
+        match (old.fsuid == 0, self.fsuid == 0) {
+            (true, false) => self.effective = self.effective.difference(CapSet::FILES),
+            (false, true) => {
+                let regained = self.permitted.intersection(CapSet::FILES);
+                self.effective = self.effective.union(regained);
+            }
+            _ => {}
+        }
+    }
+
+    /// The same process judged by its real ids: access(2).
+    pub fn with_real_ids(&self) -> Credentials {
+        let mut real = self.clone();
+        (real.fsuid, real.fsgid) = (self.uid, self.gid);
+        if !self.has_secure(SECBIT_NO_SETUID_FIXUP) {
+            real.effective = if self.uid == 0 {
+                self.permitted
+            } else {
+                CapSet::EMPTY
+            };
+        }
+        real
+    }
+
+    /// capset(2): `EPERM` for more than is permitted, or inheritable beyond what may be.
+    pub fn set_capabilities(
+        &mut self,
+        effective: CapSet,
+        permitted: CapSet,
+        inheritable: CapSet,
+    ) -> Result<(), Errno> {
+        let may_inherit = self.inheritable.union(self.permitted);
+        let is_inheritance_fine = (self.can(CAP_SETPCAP) || inheritable.is_within(may_inherit))
+            && inheritable.is_within(self.inheritable.union(self.bounding));
+        if !is_inheritance_fine || !permitted.is_within(self.permitted) || !effective.is_within(permitted) {
+            return Err(Errno::EPERM);
+        }
+        self.effective = effective;
+        self.permitted = permitted;
+        self.inheritable = inheritable;
+        self.ambient = self.ambient.intersection(permitted.intersection(inheritable));
+        Ok(())
+    }
+
+    /// `PR_CAPBSET_DROP`: `EPERM`, `EINVAL`.
+    pub fn drop_bounding(&mut self, capability: u64) -> Result<(), Errno> {
+        self.require(CAP_SETPCAP)?;
+        self.bounding = self.bounding.without(valid(capability)?);
+        Ok(())
+    }
+
+    /// `PR_SET_SECUREBITS`: `EPERM` for bits that are locked or unknown, and without `CAP_SETPCAP`.
+    pub fn set_secure_bits(&mut self, bits: u64) -> Result<(), Errno> {
+        let old = self.secure_bits;
+        let new = u32::try_from(bits).map_err(|_| Errno::EPERM)?;
+        let locked = (old & SECURE_ALL_LOCKS) >> 1;
+        let is_locked = locked & (old ^ new) != 0 || old & SECURE_ALL_LOCKS & !new != 0;
+        if is_locked || new & !(SECURE_ALL_LOCKS | SECURE_ALL_BITS) != 0 {
+            return Err(Errno::EPERM);
+        }
+        self.require(CAP_SETPCAP)?;
+        self.secure_bits = new;
+        Ok(())
+    }
+
+    /// `PR_GET_KEEPCAPS`.
+    pub fn keeps_capabilities(&self) -> bool {
+        self.has_secure(SECBIT_KEEP_CAPS)
+    }
+
+    /// `PR_SET_KEEPCAPS`: `EPERM` if that is locked.
+    pub fn set_keeps_capabilities(&mut self, is_kept: bool) -> Result<(), Errno> {
+        if self.has_secure(SECBIT_KEEP_CAPS_LOCKED) {
+            return Err(Errno::EPERM);
+        }
+        self.secure_bits &= !SECBIT_KEEP_CAPS;
+        if is_kept {
+            self.secure_bits |= SECBIT_KEEP_CAPS;
+        }
+        Ok(())
+    }
+
+    /// `PR_CAP_AMBIENT_RAISE`: `EPERM` unless the capability is permitted and inheritable.
+    pub fn raise_ambient(&mut self, capability: u64) -> Result<(), Errno> {
+        let capability = valid(capability)?;
+        let is_held = self.permitted.has(capability) && self.inheritable.has(capability);
+        if !is_held || self.has_secure(SECBIT_NO_CAP_AMBIENT_RAISE) {
+            return Err(Errno::EPERM);
+        }
+        self.ambient = self.ambient.with(capability);
+        Ok(())
+    }
+
+    /// `PR_CAP_AMBIENT_LOWER`.
+    pub fn lower_ambient(&mut self, capability: u64) -> Result<(), Errno> {
+        self.ambient = self.ambient.without(valid(capability)?);
+        Ok(())
+    }
+}
+
+/// The capability of that number: `EINVAL`.
+pub fn valid(capability: u64) -> Result<u32, Errno> {
+    u32::try_from(capability)
+        .ok()
+        .filter(|&number| number <= CAP_LAST_CAP)
+        .ok_or(Errno::EINVAL)
+}

@@ -1,0 +1,12 @@
+//! Who may do what to whom (`tests/programs/rights.c`): set-ID programs and their old users, capabilities, set-ID bits of files.
+
+use crate::program;
+use anyhow::Result;
+use tests::{Machine, Scene, Stage, Virt};
+
+pub const SCENES: &[Scene] = &[Scene::portable("rights", |stage| play(stage, "rights"))];
+
+fn play(stage: &mut Stage, name: &str) -> Result<()> {
+    let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", name, "")?;
+    program::expect_success(&mut board, name)
+}
