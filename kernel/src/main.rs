@@ -17,6 +17,7 @@ mod fs;
 mod initramfs;
 mod log;
 mod memory;
+mod paged;
 mod panic;
 mod process;
 mod scheduler;

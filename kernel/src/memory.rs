@@ -83,9 +83,15 @@ pub fn has_room() -> Result<(), Errno> {
 
 /// A list of `len` default values, for a length that a program chose: `ENOMEM` instead of an end of the kernel.
 pub fn try_list<T: Clone + Default>(len: usize) -> Result<Vec<T>, Errno> {
+    let mut list = try_with_capacity(len)?;
+    list.resize(len, T::default());
+    Ok(list)
+}
+
+/// An empty list with room for `len` values. `ENOMEM`.
+pub fn try_with_capacity<T>(len: usize) -> Result<Vec<T>, Errno> {
     let mut list = Vec::new();
     list.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
-    list.resize(len, T::default());
     Ok(list)
 }
 

@@ -44,6 +44,8 @@ pub struct Thread {
     /// Where the thread begins at EL0; taken when it starts.
     start: Mutex<Option<Box<UserContext>>>,
     state: AtomicU8,
+    /// Somebody wanted to wake it while it ran: see [`Thread::has_missed_wakeup`].
+    missed_wakeup: AtomicBool,
     needs_attention: AtomicBool,
     is_ending: AtomicBool,
     /// Whether it may have children: see [`Thread::has_forked`].
@@ -113,6 +115,7 @@ impl Thread {
             kept_deadline: AtomicU64::new(0),
             start: Mutex::new(Some(parts.start)),
             state: AtomicU8::new(State::Running as u8),
+            missed_wakeup: AtomicBool::new(false),
             needs_attention: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             has_forked: AtomicBool::new(false),
@@ -228,6 +231,23 @@ impl Thread {
     /// thread does after this, or the wake-up is noted (`scheduler`).
     pub fn prepare_to_sleep(&self) {
         self.state.store(State::Sleeping as u8, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Whether somebody wanted to wake the thread while it ran, since [`Thread::forget_missed_wakeup`]. To be asked after
+    /// [`Thread::prepare_to_sleep`]: who comes later finds the thread asleep.
+    pub fn has_missed_wakeup(&self) -> bool {
+        self.missed_wakeup.load(Ordering::Acquire)
+    }
+
+    /// Begins anew. What was done by those who are forgotten is seen by what the thread does next.
+    pub fn forget_missed_wakeup(&self) {
+        self.missed_wakeup.swap(false, Ordering::AcqRel);
+    }
+
+    /// Notes a wake-up that found the thread running. Whoever notes it looks at the state once more.
+    pub fn miss_wakeup(&self) {
+        self.missed_wakeup.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
     }
 

@@ -3,14 +3,19 @@
 //! No wake-up is lost. A sleeper first calls itself asleep ([`Thread::prepare_to_sleep`]), then stands in the queue, and only
 //! then looks whether the condition holds. Whoever makes it hold looks into the queue afterwards. The queue's lock puts the
 //! two in order: either the waker finds the sleeper, and then also its state, or the sleeper came after the waker had looked,
-//! and sees what the waker did. The look after a sleep, before the thread stands in the queue anew, is only a short cut: it
-//! may find the condition, but never lets the thread sleep. What a wake-up does to a sleeper that has not left its
-//! processor yet is told in `scheduler`.
+//! and sees what the waker did. A sleeper that still stands there from its last look need not enter again: a waker that finds it
+//! makes it run, and then it enters anew before it looks. The look after a sleep, before the thread stands in the queue anew, is
+//! only a short cut: it may find the condition, but never lets the thread sleep. What a wake-up does to a sleeper that has not
+//! left its processor yet is told in `scheduler`.
 //!
-//! No wake-up is wasted: [`WaitQueue::wake_one`] takes a sleeper out of the queue, and if that one goes away for another reason,
-//! a signal or its deadline, it wakes the next in its place.
+//! Some sleepers take what they wait for (*exclusive* ones, as Linux calls them: readers of a pipe), others only look.
+//! [`WaitQueue::wake_one`] wakes all of those who look and one of the others. No such wake-up is wasted: if that one goes away for
+//! another reason, a signal or its deadline, it wakes the next in its place; and who took less than there was wakes the next,
+//! too (`fs::pipe`).
 //!
-//! A queue's lock is taken with other locks held (by a waker), and none is taken under it.
+//! To enter and to leave takes a few steps however many wait, and no memory: the nodes of a queue live with its sleepers, on their
+//! stacks ([`with_node`]) or, for poll(2), in a [`WaitSet`]. A queue's lock is taken with other locks held (by a waker), and none is
+//! taken under it.
 
 use crate::scheduler;
 use crate::signal;
@@ -19,7 +24,11 @@ use crate::thread::Thread;
 use crate::time;
 use abi::Errno;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use platform::queue::{Node, Queue, with_node};
+
+mod set;
+
+pub use set::WaitSet;
 
 /// The sleep ended because a signal is to be delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +42,32 @@ impl From<Interrupted> for Errno {
 
 /// Threads that wait for one thing.
 pub struct WaitQueue {
-    sleepers: Mutex<Vec<Arc<Thread>>, { rank::WAIT_QUEUE }>,
+    sleepers: Mutex<Sleepers, { rank::WAIT_QUEUE }>,
+}
+
+/// Those who wait, of each kind the longest waiting first.
+struct Sleepers {
+    /// Those who look: every wake-up is for all of them.
+    shared: Queue<Arc<Thread>>,
+    /// Those who take.
+    exclusive: Queue<Arc<Thread>>,
+}
+
+/// What a sleeper does with what it waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// It looks.
+    Shared,
+    /// It takes it, so that there may be nothing left for another.
+    Exclusive,
+}
+
+/// Somebody who was taken out of a queue to be woken.
+struct Woken {
+    thread: Arc<Thread>,
+    kind: Kind,
+    /// How many stand behind it: of those who look, and of those who take.
+    behind: [usize; 2],
 }
 
 /// What may end a sleep before its condition holds.
@@ -45,18 +79,42 @@ enum Interruption {
     ByDeath,
 }
 
+impl Sleepers {
+    fn queue(&mut self, kind: Kind) -> &mut Queue<Arc<Thread>> {
+        match kind {
+            Kind::Shared => &mut self.shared,
+            Kind::Exclusive => &mut self.exclusive,
+        }
+    }
+
+    /// Takes out the first, of those who look if there are any.
+    #[inline]
+    fn take_first(&mut self) -> Option<Woken> {
+        let (thread, kind) = match self.shared.take_first() {
+            Some(thread) => (thread, Kind::Shared),
+            None => (self.exclusive.take_first()?, Kind::Exclusive),
+        };
+        let behind = [self.shared.len(), self.exclusive.len()];
+        Some(Woken { thread, kind, behind })
+    }
+}
+
 impl WaitQueue {
     /// A queue in which nobody waits.
     pub const fn new() -> WaitQueue {
         WaitQueue {
-            sleepers: Mutex::new(Vec::new()),
+            sleepers: Mutex::new(Sleepers {
+                shared: Queue::new(),
+                exclusive: Queue::new(),
+            }),
         }
     }
 
     /// Sleeps until `ready` answers with something. `ready` is called with no lock of this queue held, several times, and
     /// must not sleep.
     pub fn wait_until<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        sleep(&[self], None, Interruption::BySignal, ready).map(expect_some)
+        self.sleep(Kind::Shared, None, Interruption::BySignal, ready)
+            .map(expect_some)
     }
 
     /// As [`WaitQueue::wait_until`], until the timer passes `deadline` (ticks of `platform::timer`): then `Ok(None)`.
@@ -65,67 +123,117 @@ impl WaitQueue {
         deadline: Option<u64>,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
-        sleep(&[self], deadline, Interruption::BySignal, ready)
+        self.sleep(Kind::Shared, deadline, Interruption::BySignal, ready)
     }
 
     /// As [`WaitQueue::wait_until`], but only a signal that ends the process interrupts it.
     pub fn wait_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        sleep(&[self], None, Interruption::ByDeath, ready).map(expect_some)
+        self.sleep(Kind::Shared, None, Interruption::ByDeath, ready)
+            .map(expect_some)
+    }
+
+    /// As [`WaitQueue::wait_until`], for one who takes what it waits for: [`WaitQueue::wake_one`] wakes it only if it is first.
+    pub fn wait_exclusive<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
+        self.sleep(Kind::Exclusive, None, Interruption::BySignal, ready)
+            .map(expect_some)
+    }
+
+    /// As [`WaitQueue::wait_exclusive`], but only a signal that ends the process interrupts it.
+    pub fn wait_exclusive_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
+        self.sleep(Kind::Exclusive, None, Interruption::ByDeath, ready)
+            .map(expect_some)
     }
 
     /// Wakes everybody who waits here.
     pub fn wake_all(&self) {
-        let (mut next, mut behind) = self.take_next();
-        while let Some(thread) = next {
-            scheduler::wake_owned(thread);
+        let mut next = self.take_first();
+        // Whoever comes meanwhile has seen what the caller did.
+        let mut behind = next.as_ref().map_or(0, |woken| woken.behind.iter().sum());
+        while let Some(woken) = next {
+            scheduler::wake_owned(woken.thread);
             if behind == 0 {
-                // Whoever came meanwhile has seen what the caller did.
                 return;
             }
             behind -= 1;
-            (next, _) = self.take_next();
+            next = self.take_first();
         }
     }
 
-    /// Wakes whoever has waited longest.
+    /// Wakes all who only look, and whoever has waited longest of those who take.
     pub fn wake_one(&self) {
-        while let (Some(thread), _) = self.take_next() {
+        let mut looking = usize::MAX;
+        while let Some(woken) = self.take_first() {
+            let was_asleep = scheduler::wake_owned(woken.thread);
+            match woken.kind {
+                Kind::Exclusive if was_asleep => return,
+                Kind::Exclusive => {}
+                Kind::Shared if looking == 0 => return self.wake_exclusive(),
+                // As in `wake_all`.
+                Kind::Shared => looking = woken.behind[0].min(looking - 1),
+            }
+        }
+    }
+
+    /// Wakes whoever has waited longest of those who take.
+    #[cold]
+    fn wake_exclusive(&self) {
+        let take = || self.sleepers.lock().exclusive.take_first();
+        while let Some(thread) = take() {
             if scheduler::wake_owned(thread) {
                 return;
             }
         }
     }
 
-    /// Takes out whoever has waited longest; how many wait behind. They are woken without the lock: on its processor a woken
-    /// thread comes for it at once.
-    fn take_next(&self) -> (Option<Arc<Thread>>, usize) {
-        let mut sleepers = self.sleepers.lock();
-        let next = match sleepers.len() {
-            0 | 1 => sleepers.pop(),
-            _ => Some(sleepers.remove(0)),
-        };
-        (next, sleepers.len())
+    /// Takes out the first. They are woken without the lock: on its processor a woken thread comes for it at once.
+    #[inline]
+    fn take_first(&self) -> Option<Woken> {
+        self.sleepers.lock().take_first()
     }
 
-    fn enter(&self, thread: &Arc<Thread>) {
-        self.sleepers.lock().push(thread.clone());
+    /// Stands in the queue from now on, if it does not yet.
+    #[inline]
+    fn enter(&self, kind: Kind, node: &Node<Arc<Thread>>, thread: &Arc<Thread>) {
+        if !node.stands() {
+            let thread = thread.clone();
+            self.sleepers.lock().queue(kind).enter(node, thread);
+        }
     }
 
-    /// Leaves the queue; whether the thread still stood in it: if not, somebody woke it.
-    fn leave(&self, thread: &Arc<Thread>) -> bool {
-        let mut sleepers = self.sleepers.lock();
-        let at = sleepers.iter().position(|sleeper| Arc::ptr_eq(sleeper, thread));
-        let own = at.map(|at| sleepers.remove(at));
-        drop(sleepers);
+    /// Leaves the queue; whether it still stood in it: if not, somebody woke it.
+    #[inline]
+    fn leave(&self, kind: Kind, node: &Node<Arc<Thread>>) -> bool {
+        if !node.stands() {
+            return false;
+        }
+        let own = self.sleepers.lock().queue(kind).leave(node);
         own.is_some()
     }
 
-    /// The sleep is over with `answer`. If that is not what somebody woke the thread for, another is woken.
-    fn leave_with<T>(&self, thread: &Arc<Thread>, answer: &Option<Result<Option<T>, Interrupted>>) {
-        let was_woken = !self.leave(thread);
-        if was_woken && matches!(answer, Some(Ok(None) | Err(Interrupted))) {
-            self.wake_one();
+    fn sleep<T>(
+        &self,
+        kind: Kind,
+        deadline: Option<u64>,
+        interruption: Interruption,
+        mut ready: impl FnMut() -> Option<T>,
+    ) -> Result<Option<T>, Interrupted> {
+        if let Some(answer) = ready() {
+            return Ok(Some(answer));
         }
+        with_node(|node| {
+            let answer = sleep(
+                |current| self.enter(kind, node, current),
+                deadline,
+                interruption,
+                ready,
+            );
+            let was_woken = !self.leave(kind, node);
+            if was_woken && kind == Kind::Exclusive && !matches!(answer, Ok(Some(_))) {
+                // It was not for this one that somebody woke it.
+                self.wake_exclusive();
+            }
+            answer
+        })
     }
 }
 
@@ -135,35 +243,35 @@ impl Default for WaitQueue {
     }
 }
 
-/// Sleeps until `ready` answers with something, looking again whenever one of `queues` is woken; `Ok(None)` when the
-/// timer passes `deadline`. For poll(2) and select(2), and so not for queues that are woken by [`WaitQueue::wake_one`]: who
-/// polls takes nothing. With no queue at all it is a plain sleep.
-pub fn wait_on_any<T>(
-    queues: &[&WaitQueue],
+/// Sleeps until `ready` answers with something, looking again whenever somebody wakes the thread itself; `Ok(None)` when the
+/// timer passes `deadline`.
+pub fn wait_alone<T>(
     deadline: Option<u64>,
-    ready: impl FnMut() -> Option<T>,
+    mut ready: impl FnMut() -> Option<T>,
 ) -> Result<Option<T>, Interrupted> {
-    sleep(queues, deadline, Interruption::BySignal, ready)
+    match ready() {
+        Some(answer) => Ok(Some(answer)),
+        None => sleep(|_| {}, deadline, Interruption::BySignal, ready),
+    }
 }
 
 fn expect_some<T>(answer: Option<T>) -> T {
     answer.expect("a sleep without a deadline ends by its condition")
 }
 
+/// Sleeps until `ready` answers with something. `enter` lets the thread stand where those look who change what `ready` looks at;
+/// the caller leaves there.
 fn sleep<T>(
-    queues: &[&WaitQueue],
+    enter: impl Fn(&Arc<Thread>),
     deadline: Option<u64>,
     interruption: Interruption,
     mut ready: impl FnMut() -> Option<T>,
 ) -> Result<Option<T>, Interrupted> {
-    if let Some(answer) = ready() {
-        return Ok(Some(answer));
-    }
     let current = scheduler::current();
     let alarm = deadline.map(|at| time::wake_at(at, &current));
     let answer = loop {
         current.prepare_to_sleep();
-        queues.iter().for_each(|queue| queue.enter(&current));
+        enter(&current);
         let mut answer = look(&current, deadline, interruption, &mut ready);
         if answer.is_none() {
             scheduler::block(&current);
@@ -173,9 +281,6 @@ fn sleep<T>(
             // Mostly the sleep was worth it. If not, it is looked again from the queue.
             answer = look(&current, deadline, interruption, &mut ready);
         }
-        queues
-            .iter()
-            .for_each(|queue| queue.leave_with(&current, &answer));
         if let Some(answer) = answer {
             break answer;
         }

@@ -12,7 +12,7 @@
 //! On a host the crate is empty, except for the parts that are tested there.
 #![no_std]
 
-#[cfg(target_os = "none")]
+#[cfg(any(target_os = "none", test))]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
@@ -49,6 +49,8 @@ pub mod lock;
 pub mod memory;
 #[cfg(target_os = "none")]
 pub mod power;
+#[cfg(any(target_os = "none", test))]
+pub mod queue;
 #[cfg(target_os = "none")]
 pub mod random;
 #[cfg(target_os = "none")]

@@ -4,6 +4,11 @@
 //! give up at a fault. Who has to serve one leaves the pipe in the middle of its transfer ([`State::is_reader_away`],
 //! [`State::is_writer_away`]), and nobody else begins one that way until it is back: what is written or read together stays
 //! together.
+//!
+//! Of many blocked readers one is woken when the pipe gets its first bytes, and of many writers one when there is room for any of
+//! them ([`PIPE_BUF`] bytes). Who was woken and leaves some of it wakes the next ([`Transfer::passes_on`]); who was woken and goes
+//! away has the next woken in its place (`wait`). The end of the other side is handed on the same way, for it is never used up.
+//! After a transfer that was away all are woken: some may have come for what it has left, and some for its end.
 
 mod end;
 mod transfer;
@@ -159,6 +164,8 @@ impl Pipe {
         if transfer.is_away() {
             self.state.lock().is_reader_away = false;
             self.readable.wake_all();
+        } else if transfer.passes_on() {
+            self.readable.wake_one();
         }
         result
     }
@@ -176,6 +183,8 @@ impl Pipe {
         if transfer.is_away() {
             self.state.lock().forget_writer();
             self.writable.wake_all();
+        } else if transfer.passes_on() {
+            self.writable.wake_one();
         }
         result
     }
@@ -190,7 +199,7 @@ impl Pipe {
         self.take_from(state, to, transfer)
     }
 
-    /// Reads the next bytes, and wakes writers if there was little room. `None` while another reader is away. Not inlined where
+    /// Reads the next bytes, and wakes a writer if there was too little room for some and now is enough for any. `None` while another reader is away. Not inlined where
     /// a reader looks in vain before it sleeps.
     #[inline(never)]
     fn take_from(
@@ -210,10 +219,12 @@ impl Pipe {
         transfer.note(copied);
         let emptied = state.consume(copied);
         state.is_reader_away = transfer.is_away();
+        transfer.leaves_some = state.len() > 0 || state.writers == 0;
+        let is_tight = state.room() < PIPE_BUF;
         drop(state);
         drop(emptied);
-        if was_tight {
-            self.writable.wake_all();
+        if was_tight && !is_tight {
+            self.writable.wake_one();
         }
         if was_away {
             self.readable.wake_all();
@@ -221,7 +232,7 @@ impl Pipe {
         Some(transfer.step())
     }
 
-    /// Writes what there is room for, [`PIPE_BUF`] bytes at most, and wakes readers if there was nothing to read. `None` if there
+    /// Writes what there is room for, [`PIPE_BUF`] bytes at most, and wakes a reader if there was nothing to read. `None` if there
     /// is no room yet for what must be written `together`.
     fn put_bytes(&self, from: &mut dyn Source, together: usize, transfer: &mut Transfer) -> Option<Step> {
         let mut state = self.state.lock();
@@ -235,9 +246,10 @@ impl Pipe {
         let was_empty = state.len() == 0;
         let step = state.fill(from, transfer);
         state.is_writer_away = transfer.is_away();
+        transfer.leaves_some = state.room() >= PIPE_BUF;
         drop(state);
         if was_empty {
-            self.readable.wake_all();
+            self.readable.wake_one();
         }
         if was_away {
             self.writable.wake_all();
@@ -246,19 +258,19 @@ impl Pipe {
     }
 
     fn close(&self, direction: Direction) {
-        let emptied = {
-            let mut state = self.state.lock();
-            state.readers -= u32::from(direction.reads());
-            state.writers -= u32::from(direction.writes());
-            if state.readers == 0 && state.writers == 0 {
-                state.clear()
-            } else {
-                Default::default()
-            }
-        };
+        let mut state = self.state.lock();
+        state.readers -= u32::from(direction.reads());
+        state.writers -= u32::from(direction.writes());
+        let (is_unread, is_unwritten) = (state.readers == 0, state.writers == 0);
+        let emptied = (is_unread && is_unwritten).then(|| state.clear());
+        drop(state);
         drop(emptied);
-        self.readable.wake_all();
-        self.writable.wake_all();
+        if is_unwritten {
+            self.readable.wake_one();
+        }
+        if is_unread {
+            self.writable.wake_one();
+        }
     }
 }
 

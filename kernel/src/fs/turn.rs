@@ -38,7 +38,7 @@ impl Turn {
     pub fn take(&self) -> Result<Held<'_>, Errno> {
         match self.take_if_free() {
             Some(held) => Ok(held),
-            None => self.wait(|queue, take| queue.wait_killable(take)),
+            None => self.wait(|queue, take| queue.wait_exclusive_killable(take)),
         }
     }
 
@@ -46,7 +46,7 @@ impl Turn {
     pub fn take_interruptible(&self) -> Result<Held<'_>, Errno> {
         match self.take_if_free() {
             Some(held) => Ok(held),
-            None => self.wait(|queue, take| queue.wait_until(take)),
+            None => self.wait(|queue, take| queue.wait_exclusive(take)),
         }
     }
 

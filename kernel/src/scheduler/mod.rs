@@ -92,6 +92,18 @@ pub fn wake_owned(thread: Arc<Thread>) -> bool {
 #[inline]
 fn rouse(thread: &Thread) -> Option<State> {
     fence(Ordering::SeqCst);
+    try_rouse(thread).or_else(|| rouse_running(thread))
+}
+
+/// As [`rouse`], for a thread that was seen to run: it is told that it was to be woken, in case that it is about to sleep.
+#[cold]
+fn rouse_running(thread: &Thread) -> Option<State> {
+    thread.miss_wakeup();
+    try_rouse(thread)
+}
+
+#[inline]
+fn try_rouse(thread: &Thread) -> Option<State> {
     // In this order: a thread goes from `Sleeping` to `Asleep` between the two, not the other way round.
     [State::Sleeping, State::Asleep]
         .into_iter()

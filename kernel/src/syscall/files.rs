@@ -4,7 +4,7 @@ use abi::{Errno, nr};
 
 use super::{
     arguments, attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, refuse,
-    size, stat, sync, xattr,
+    select, size, stat, sync, xattr,
 };
 use crate::fs::LastLink;
 use crate::thread::Thread;
@@ -43,7 +43,7 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::PIPE2 => descriptor::pipe2(current, a, b as u32),
         nr::IOCTL => ioctl::ioctl(current, a as i32, b as u32, c),
         nr::PPOLL => poll::ppoll(current, a, b as u32 as u64, c, d, e),
-        nr::PSELECT6 => poll::pselect6(current, a as i32, [b, c, d], e, f),
+        nr::PSELECT6 => select::pselect6(current, a as i32, [b, c, d], e, f),
 
         // Directories and names
         nr::GETDENTS64 => directory::getdents64(current, a as i32, b, c as u32),

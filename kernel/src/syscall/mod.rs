@@ -25,6 +25,7 @@ mod poll;
 mod process;
 mod read_write;
 mod resource;
+mod select;
 mod signal;
 mod size;
 mod stat;

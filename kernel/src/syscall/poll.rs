@@ -1,42 +1,68 @@
-//! Waiting for several files: ppoll(2), pselect6(2).
-
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+//! Waiting for several files: ppoll(2). What select(2) has in common with it is here, too.
+//!
+//! All files are looked at first, by their descriptors. Only if none is ready, and there is time to wait, are their wait queues
+//! entered, each once; the files are held from then on.
 
 use abi::Errno;
-use abi::file::{
-    POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM,
-    PollFd,
-};
+use abi::file::{POLLERR, POLLHUP, POLLNVAL, PollFd};
 use abi::signal::{SIGSET_SIZE, SigSet};
 use abi::time::TimeSpec;
 use abi::zerocopy::IntoBytes;
+use alloc::sync::Arc;
+use core::num::NonZero;
 
 use super::lookup::file;
 use super::open::descriptor_limit;
 use crate::fs::OpenFile;
 use crate::fs::file_table::MAX_DESCRIPTORS;
-use crate::memory;
-use crate::signal;
+use crate::paged::Paged;
 use crate::thread::Thread;
-use crate::time;
 use crate::user_memory::{read_bytes, read_value, write_bytes, write_value};
-use crate::wait::{WaitQueue, wait_on_any};
+use crate::wait::{Interrupted, WaitSet};
+use crate::{scheduler, signal, time};
 
 /// Errors and hang-ups are reported whether asked for or not.
-const ALWAYS: i16 = POLLERR | POLLHUP;
-/// Bits in a word of a descriptor set.
-const WORD: usize = 64;
+const ALWAYS: i16 = POLLERR | POLLHUP | POLLNVAL;
 
-/// One file to watch.
-struct Watched {
-    file: Arc<OpenFile>,
-    events: i16,
+/// After so many files others may run.
+const STEPS: usize = 128;
+
+/// Those of the files that are ready, if any.
+type Ready = Option<NonZero<usize>>;
+
+/// A list of files to wait for.
+pub(super) trait Watchlist {
+    /// Asks for the events of each file, by its place among them and its descriptor, and notes what is wanted of them; how many
+    /// there were. `None` from `events`: there is no such file. `EBADF` where that is not an event.
+    fn look(&mut self, events: impl FnMut(usize, i32) -> Option<i16>) -> Result<usize, Errno>;
+
+    /// How many files there are at most.
+    fn len(&self) -> usize;
 }
 
-impl Watched {
-    fn poll(&self) -> i16 {
-        self.file.poll() & (self.events | ALWAYS)
+/// The list of ppoll(2).
+struct Polled(Paged<PollFd>);
+
+impl Watchlist for Polled {
+    #[inline]
+    fn look(&mut self, mut events: impl FnMut(usize, i32) -> Option<i16>) -> Result<usize, Errno> {
+        let (mut place, mut ready) = (0, 0);
+        for entries in self.0.pieces_mut().flat_map(|piece| piece.chunks_mut(STEPS)) {
+            for entry in entries {
+                entry.revents = match entry.fd {
+                    0.. => events(place, entry.fd).unwrap_or(POLLNVAL) & (entry.events | ALWAYS),
+                    _ => 0,
+                };
+                ready += usize::from(entry.revents != 0);
+                place += 1;
+            }
+            scheduler::cond_resched_killable()?;
+        }
+        Ok(ready)
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
     }
 }
 
@@ -49,48 +75,55 @@ pub fn ppoll(
     mask: u64,
     mask_size: u64,
 ) -> Result<usize, Errno> {
+    let deadline = deadline(timeout)?;
+    let mask = Mask::read(mask, mask_size)?;
     if count > descriptor_limit(current).min(MAX_DESCRIPTORS) as u64 {
         return Err(Errno::EINVAL);
     }
-    let mut entries: Vec<PollFd> = memory::try_list(count as usize)?;
-    read_bytes(list, entries.as_mut_slice().as_mut_bytes())?;
-    let watched: Vec<Option<Watched>> = entries.iter().map(|entry| watch(current, entry)).collect();
-    let mut look = || {
-        let mut ready = 0;
-        for (entry, watched) in entries.iter_mut().zip(&watched) {
-            entry.revents = match watched {
-                Some(watched) => watched.poll(),
-                None if entry.fd >= 0 => POLLNVAL,
-                None => 0,
-            };
-            ready += usize::from(entry.revents != 0);
-        }
-        (ready > 0).then_some(ready)
-    };
-    let ready = wait_masked(
-        current,
-        watched.iter().flatten(),
-        timeout,
-        Mask::read(mask, mask_size)?,
-        &mut look,
-    )?;
-    write_bytes(list, entries.as_slice().as_bytes())?;
+    let mut polled = Polled(read_list(list, count as usize)?);
+    let ready = wait_masked(current, &mut polled, timeout, deadline, mask)?;
+    write_list(list, &polled.0)?;
     Ok(ready)
 }
 
-fn watch(current: &Thread, entry: &PollFd) -> Option<Watched> {
-    let file = file(current, entry.fd).ok()?;
-    Some(Watched {
-        file,
-        events: entry.events,
-    })
+/// A list in user memory. `ENOMEM`, `EFAULT`.
+pub(super) fn read_list<T>(at: u64, count: usize) -> Result<Paged<T>, Errno>
+where
+    T: Clone + Default,
+    [T]: IntoBytes + abi::zerocopy::FromBytes,
+{
+    let mut list = Paged::try_new(count)?;
+    let mut address = at;
+    for piece in list.pieces_mut() {
+        let bytes = piece.as_mut_bytes();
+        read_bytes(address, bytes)?;
+        address = address.wrapping_add(bytes.len() as u64);
+        scheduler::cond_resched_killable()?;
+    }
+    Ok(list)
+}
+
+/// Writes a list back. `EFAULT`.
+pub(super) fn write_list<T>(at: u64, list: &Paged<T>) -> Result<(), Errno>
+where
+    [T]: IntoBytes + abi::zerocopy::Immutable,
+{
+    let mut address = at;
+    for piece in list.pieces() {
+        write_bytes(address, piece.as_bytes())?;
+        address = address.wrapping_add(size_of_val(piece) as u64);
+        scheduler::cond_resched_killable()?;
+    }
+    Ok(())
 }
 
 /// The signal mask for the time of the wait, if any.
-struct Mask(Option<SigSet>);
+#[derive(Default)]
+pub(super) struct Mask(Option<SigSet>);
 
 impl Mask {
-    fn read(address: u64, size: u64) -> Result<Self, Errno> {
+    /// The mask at `address`; none at 0. `EINVAL` for another size, `EFAULT`.
+    pub(super) fn read(address: u64, size: u64) -> Result<Self, Errno> {
         if address == 0 {
             return Ok(Mask(None));
         }
@@ -101,38 +134,77 @@ impl Mask {
     }
 }
 
-/// Waits until `look` finds something, at most for the time at `timeout` (0: for ever), which is set to what is left of
-/// it. 0 when the time is over; `EINTR` by way of a restart that no handler runs in.
-fn wait_masked<'a>(
+/// Waits until a file of the list is ready, until `deadline` at most, with this signal mask; how many there are then. What is
+/// left of the time is written to `timeout`. `EINTR` by way of a restart that no handler runs in; `EBADF`, `ENOMEM`.
+pub(super) fn wait_masked(
     current: &Thread,
-    watched: impl Iterator<Item = &'a Watched>,
+    list: &mut impl Watchlist,
     timeout: u64,
+    deadline: Option<u64>,
     mask: Mask,
-    look: &mut dyn FnMut() -> Option<usize>,
 ) -> Result<usize, Errno> {
-    let deadline = deadline(timeout)?;
     if let Mask(Some(set)) = mask {
         signal::suspend_mask(current, set);
     }
-    let queues: Vec<&WaitQueue> = watched
-        .flat_map(|watched| watched.file.queues())
-        .flatten()
-        .collect();
-    let result = wait_on_any(&queues, deadline, look);
+    let result = wait(current, list, deadline);
     if timeout != 0 {
         // What is left is told as far as the address allows: Linux does not fail for it either.
         let _untold = write_value(timeout, &time_left(deadline));
     }
-    match result {
-        Ok(ready) => {
-            signal::restore_mask(current);
-            Ok(ready.unwrap_or(0))
-        }
-        Err(_interrupted) => Err(Errno::RESTART_NO_HANDLER),
+    if !matches!(result, Err(Errno::RESTART_NO_HANDLER)) {
+        signal::restore_mask(current);
+    }
+    result.map(|ready| ready.map_or(0, NonZero::get))
+}
+
+fn wait(current: &Thread, list: &mut impl Watchlist, deadline: Option<u64>) -> Result<Ready, Errno> {
+    let by_descriptor = |_, descriptor| Some(file(current, descriptor).ok()?.poll());
+    let ready = NonZero::new(list.look(by_descriptor)?);
+    if ready.is_some() {
+        return Ok(ready);
+    }
+    if signal::is_pending(current) {
+        return Err(Errno::RESTART_NO_HANDLER);
+    }
+    if deadline.is_some_and(|at| platform::timer::ticks() >= at) {
+        return Ok(None);
+    }
+    let files = hold_files(current, list)?;
+    sleep(list, &files, deadline)
+}
+
+/// The files of the list, by their places.
+type Files = Paged<Option<Arc<OpenFile>>>;
+
+/// Apart, so that those who find something at once need few registers. `ENOMEM`.
+#[inline(never)]
+fn hold_files(current: &Thread, list: &mut impl Watchlist) -> Result<Files, Errno> {
+    let mut files: Files = Paged::try_new(list.len())?;
+    list.look(|place, descriptor| {
+        *files.get_mut(place)? = file(current, descriptor).ok();
+        Some(0)
+    })?;
+    Ok(files)
+}
+
+#[inline(never)]
+fn sleep(list: &mut impl Watchlist, files: &Files, deadline: Option<u64>) -> Result<Ready, Errno> {
+    let mut set = WaitSet::try_new(2 * files.len())?;
+    for files in files.pieces().flat_map(|piece| piece.chunks(STEPS)) {
+        let queues = files.iter().flatten().flat_map(|file| file.queues());
+        queues.flatten().try_for_each(|queue| set.add(queue))?;
+        scheduler::cond_resched_killable()?;
+    }
+    let by_place = |place, _| Some(files.get(place)?.as_ref()?.poll());
+    let look = || list.look(by_place).map(NonZero::new).transpose();
+    match set.wait(deadline, look) {
+        Ok(ready) => ready.transpose(),
+        Err(Interrupted) => Err(Errno::RESTART_NO_HANDLER),
     }
 }
 
-fn deadline(timeout: u64) -> Result<Option<u64>, Errno> {
+/// The moment that lies as far ahead as the time at `timeout` says; none at 0. `EINVAL`, `EFAULT`.
+pub(super) fn deadline(timeout: u64) -> Result<Option<u64>, Errno> {
     if timeout == 0 {
         return Ok(None);
     }
@@ -145,109 +217,4 @@ fn deadline(timeout: u64) -> Result<Option<u64>, Errno> {
 fn time_left(deadline: Option<u64>) -> TimeSpec {
     let ticks = deadline.unwrap_or(0).saturating_sub(platform::timer::ticks());
     TimeSpec::from_nanoseconds(platform::timer::ticks_to_nanos(ticks))
-}
-
-/// The three sets of select(2), and what each asks for and answers to.
-const SETS: [(i16, i16); 3] = [
-    (
-        POLLIN | POLLRDNORM | POLLRDBAND,
-        POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR,
-    ),
-    (
-        POLLOUT | POLLWRNORM | POLLWRBAND,
-        POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR,
-    ),
-    (POLLPRI, POLLPRI),
-];
-
-/// One descriptor that a set asks about.
-struct Selected {
-    set: usize,
-    descriptor: usize,
-    watched: Watched,
-}
-
-/// pselect6(2). `addresses` are those of the sets to read, write and for exceptions; 0 for none.
-pub fn pselect6(
-    current: &Thread,
-    count: i32,
-    addresses: [u64; 3],
-    timeout: u64,
-    mask: u64,
-) -> Result<usize, Errno> {
-    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
-    let count = count.min(MAX_DESCRIPTORS);
-    let mut sets = [const { Vec::new() }; 3];
-    for (set, address) in sets.iter_mut().zip(addresses) {
-        *set = read_set(address, count)?;
-    }
-    let selected = select(current, &sets, count)?;
-    let mask = read_select_mask(mask)?;
-    let mut look = || {
-        sets.iter_mut().for_each(|set| set.fill(0));
-        let mut ready = 0;
-        for Selected {
-            set,
-            descriptor,
-            watched,
-        } in &selected
-        {
-            if watched.file.poll() & SETS[*set].1 != 0 {
-                sets[*set][descriptor / WORD] |= 1 << (descriptor % WORD);
-                ready += 1;
-            }
-        }
-        (ready > 0).then_some(ready)
-    };
-    let ready = wait_masked(
-        current,
-        selected.iter().map(|one| &one.watched),
-        timeout,
-        mask,
-        &mut look,
-    )?;
-    for (set, address) in sets.iter().zip(addresses) {
-        if address != 0 {
-            write_bytes(address, set.as_slice().as_bytes())?;
-        }
-    }
-    Ok(ready)
-}
-
-fn read_set(address: u64, count: usize) -> Result<Vec<u64>, Errno> {
-    let mut set: Vec<u64> = memory::try_list(count.div_ceil(WORD))?;
-    if address != 0 {
-        read_bytes(address, set.as_mut_slice().as_mut_bytes())?;
-    }
-    Ok(set)
-}
-
-/// The files that the sets name. `EBADF`.
-fn select(current: &Thread, sets: &[Vec<u64>; 3], count: usize) -> Result<Vec<Selected>, Errno> {
-    let mut selected = Vec::new();
-    for (set, words) in sets.iter().enumerate() {
-        for descriptor in 0..count {
-            if words[descriptor / WORD] >> (descriptor % WORD) & 1 != 0 {
-                let file = file(current, descriptor as i32)?;
-                selected.push(Selected {
-                    set,
-                    descriptor,
-                    watched: Watched {
-                        file,
-                        events: SETS[set].0,
-                    },
-                });
-            }
-        }
-    }
-    Ok(selected)
-}
-
-/// The sixth argument: address and size of the mask.
-fn read_select_mask(address: u64) -> Result<Mask, Errno> {
-    if address == 0 {
-        return Ok(Mask(None));
-    }
-    let [mask, size] = read_value::<[u64; 2]>(address)?;
-    Mask::read(mask, size)
 }

@@ -104,7 +104,7 @@ pub fn rt_sigsuspend(current: &Thread, set_at: u64, size: u64) -> Result<usize, 
     check_size(size)?;
     let mask: SigSet = user_memory::read_value(set_at)?;
     signal::suspend_mask(current, mask);
-    let never: Result<Option<()>, _> = wait::wait_on_any(&[], None, || None);
+    let never: Result<Option<()>, _> = wait::wait_alone(None, || None);
     debug_assert!(
         never.is_err(),
         "signal: a sleep without a condition ended without a signal"
@@ -132,7 +132,7 @@ pub fn rt_sigtimedwait(
         }
     };
     signal::set_awaited(current, set);
-    let found = wait::wait_on_any(&[], deadline, || signal::take_pending(current, set));
+    let found = wait::wait_alone(deadline, || signal::take_pending(current, set));
     signal::set_awaited(current, SigSet::EMPTY);
     let info = found.map_err(|_| Errno::EINTR)?.ok_or(Errno::EAGAIN)?;
     user_memory::write_wanted(info_at, &info)?;

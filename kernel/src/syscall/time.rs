@@ -144,7 +144,7 @@ fn sleep_for(current: &Thread, nanos: u64, left: u64) -> Result<usize, Errno> {
 }
 
 fn sleep_until(deadline: u64) -> Result<(), Errno> {
-    let slept: Result<Option<()>, _> = wait::wait_on_any(&[], Some(deadline), || None);
+    let slept: Result<Option<()>, _> = wait::wait_alone(Some(deadline), || None);
     slept.map(drop).map_err(|_| Errno::RESTART_NO_HANDLER)
 }
 

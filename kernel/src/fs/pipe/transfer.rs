@@ -13,6 +13,10 @@ pub(super) struct Transfer {
     pub(super) left: usize,
     /// The fault that it left the pipe in the middle for.
     pub(super) fault: Option<UserFault>,
+    /// Somebody woke it, who perhaps woke nobody else.
+    has_slept: bool,
+    /// After its last step there was something to do for the next who goes the same way.
+    pub(super) leaves_some: bool,
 }
 
 /// What a step came to.
@@ -37,7 +41,15 @@ impl Transfer {
             done: 0,
             left: len,
             fault: None,
+            has_slept: false,
+            leaves_some: true,
         }
+    }
+
+    /// Whether it is to wake the next who goes the same way: it was woken for what it did not use up.
+    #[inline]
+    pub(super) fn passes_on(&self) -> bool {
+        self.has_slept && self.leaves_some
     }
 
     /// Whether it left the pipe in the middle.
@@ -85,7 +97,13 @@ impl Transfer {
             let made = if is_nonblocking {
                 step(self).ok_or(Errno::EAGAIN)?
             } else {
-                queue.wait_until(|| step(self))?
+                let mut looks = 0;
+                let made = queue.wait_exclusive(|| {
+                    looks += 1;
+                    step(self)
+                })?;
+                self.has_slept |= looks > 1;
+                made
             };
             match made {
                 Step::Moved if self.left > 0 => scheduler::cond_resched_killable()?,

@@ -105,7 +105,7 @@ fn enter_if(key: Key, address: u64, value: u32, waiter: &Arc<Waiter>) -> Result<
 /// Sleeps until one of those who stand in their buckets is woken, and takes out the others; its index.
 fn sleep(current: &Thread, standing: &[Arc<Waiter>], deadline: Option<u64>) -> Result<usize, Errno> {
     let woken = || standing.iter().position(|waiter| waiter.is_woken());
-    let outcome = wait::wait_on_any(&[], deadline, woken);
+    let outcome = wait::wait_alone(deadline, woken);
     let ended = match outcome {
         Ok(_) => Errno::ETIMEDOUT,
         Err(_) if deadline.is_some() => Errno::RESTART_NO_HANDLER,

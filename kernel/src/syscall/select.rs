@@ -1,0 +1,154 @@
+//! Waiting for several files as sets of descriptors name them: pselect6(2). How it is waited is told in `poll`.
+
+use super::poll::{Mask, Watchlist, deadline, read_list, wait_masked, write_list};
+use crate::fs::file_table::MAX_DESCRIPTORS;
+use crate::paged::Paged;
+use crate::scheduler;
+use crate::thread::Thread;
+use crate::user_memory::read_value;
+use abi::Errno;
+use abi::file::{
+    POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM,
+};
+
+/// Bits in a word of a descriptor set.
+const WORD: usize = u64::BITS as usize;
+
+/// What makes a file ready, for each of the three sets of select(2).
+const READY: [i16; 3] = [
+    POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR | POLLNVAL,
+    POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR | POLLNVAL,
+    POLLPRI | POLLNVAL,
+];
+
+/// A word of each of the three sets: what was asked for, and what is ready.
+#[derive(Clone, Copy, Default)]
+struct Words {
+    asked: [u64; 3],
+    ready: [u64; 3],
+}
+
+/// The sets.
+struct Selected {
+    words: Paged<Words>,
+    count: usize,
+}
+
+impl Watchlist for Selected {
+    #[inline]
+    fn look(&mut self, mut events: impl FnMut(usize, i32) -> Option<i16>) -> Result<usize, Errno> {
+        let (mut first, mut place, mut ready) = (0, 0, 0);
+        for words in self.words.pieces_mut().flatten() {
+            words.ready = [0; 3];
+            let [read, write, exceptions] = words.asked;
+            let mut left = read | write | exceptions;
+            while left != 0 {
+                let bit = left.trailing_zeros();
+                let events = events(place, first + bit as i32).ok_or(Errno::EBADF)?;
+                ready += words.note(bit, events);
+                left &= left - 1;
+                place += 1;
+            }
+            first += WORD as i32;
+            scheduler::cond_resched_killable()?;
+        }
+        Ok(ready)
+    }
+
+    fn len(&self) -> usize {
+        self.count
+    }
+}
+
+impl Words {
+    /// A file has these events; how many of the sets want them.
+    #[inline]
+    fn note(&mut self, bit: u32, events: i16) -> usize {
+        let mut count = 0;
+        for ((ready, asked), wanted) in self.ready.iter_mut().zip(self.asked).zip(READY) {
+            if asked >> bit & 1 != 0 && events & wanted != 0 {
+                *ready |= 1 << bit;
+                count += 1;
+            }
+        }
+        count
+    }
+}
+
+/// pselect6(2). `addresses` are those of the sets to read, write and for exceptions; 0 for none.
+pub fn pselect6(
+    current: &Thread,
+    count: i32,
+    addresses: [u64; 3],
+    timeout: u64,
+    mask: u64,
+) -> Result<usize, Errno> {
+    let deadline = deadline(timeout)?;
+    let mask = read_mask(mask)?;
+    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
+    let mut selected = read_sets(addresses, count.min(MAX_DESCRIPTORS))?;
+    let ready = wait_masked(current, &mut selected, timeout, deadline, mask)?;
+    for (set, address) in addresses.into_iter().enumerate() {
+        if address != 0 {
+            write_list(address, &selected.answer(set)?)?;
+        }
+    }
+    Ok(ready)
+}
+
+/// The three sets, of `count` bits. `ENOMEM`, `EFAULT`.
+fn read_sets(addresses: [u64; 3], count: usize) -> Result<Selected, Errno> {
+    let len = count.div_ceil(WORD);
+    let mut words: Paged<Words> = Paged::try_new(len)?;
+    let mut selected = 0;
+    for (set, address) in addresses.into_iter().enumerate() {
+        if address == 0 {
+            continue;
+        }
+        let list: Paged<u64> = read_list(address, len)?;
+        let mut index = 0;
+        for piece in words.pieces_mut() {
+            for words in piece {
+                let asked = list.get(index).copied().unwrap_or(0) & bits_below(count, index);
+                words.asked[set] = asked;
+                selected += asked.count_ones() as usize;
+                index += 1;
+            }
+            scheduler::cond_resched_killable()?;
+        }
+    }
+    let count = selected;
+    Ok(Selected { words, count })
+}
+
+/// Those bits of a word that stand for descriptors below `count`.
+fn bits_below(count: usize, word: usize) -> u64 {
+    match count - word * WORD {
+        WORD.. => u64::MAX,
+        rest => (1 << rest) - 1,
+    }
+}
+
+impl Selected {
+    /// What is ready of one set. `ENOMEM`.
+    fn answer(&self, set: usize) -> Result<Paged<u64>, Errno> {
+        let mut list: Paged<u64> = Paged::try_new(self.words.len())?;
+        let mut words = self.words.pieces().flatten();
+        for piece in list.pieces_mut() {
+            for (word, words) in piece.iter_mut().zip(&mut words) {
+                *word = words.ready[set];
+            }
+            scheduler::cond_resched_killable()?;
+        }
+        Ok(list)
+    }
+}
+
+/// The sixth argument: address and size of the mask.
+fn read_mask(address: u64) -> Result<Mask, Errno> {
+    if address == 0 {
+        return Ok(Mask::default());
+    }
+    let [mask, size] = read_value::<[u64; 2]>(address)?;
+    Mask::read(mask, size)
+}
