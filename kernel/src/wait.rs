@@ -62,14 +62,6 @@ enum Kind {
     Exclusive,
 }
 
-/// Somebody who was taken out of a queue to be woken.
-struct Woken {
-    thread: Arc<Thread>,
-    kind: Kind,
-    /// How many stand behind it: of those who look, and of those who take.
-    behind: [usize; 2],
-}
-
 /// What may end a sleep before its condition holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Interruption {
@@ -87,15 +79,11 @@ impl Sleepers {
         }
     }
 
-    /// Takes out the first, of those who look if there are any.
+    /// Takes out the first, of those who look if there are any; how many are left.
     #[inline]
-    fn take_first(&mut self) -> Option<Woken> {
-        let (thread, kind) = match self.shared.take_first() {
-            Some(thread) => (thread, Kind::Shared),
-            None => (self.exclusive.take_first()?, Kind::Exclusive),
-        };
-        let behind = [self.shared.len(), self.exclusive.len()];
-        Some(Woken { thread, kind, behind })
+    fn take_first(&mut self) -> (Option<Arc<Thread>>, usize) {
+        let first = self.shared.take_first().or_else(|| self.exclusive.take_first());
+        (first, self.shared.len() + self.exclusive.len())
     }
 }
 
@@ -138,6 +126,13 @@ impl WaitQueue {
             .map(expect_some)
     }
 
+    /// As [`WaitQueue::wait_exclusive`], for one who has looked already, in vain.
+    #[inline]
+    pub fn wait_exclusive_further<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
+        self.sleep_in(Kind::Exclusive, None, Interruption::BySignal, ready)
+            .map(expect_some)
+    }
+
     /// As [`WaitQueue::wait_exclusive`], but only a signal that ends the process interrupts it.
     pub fn wait_exclusive_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
         self.sleep(Kind::Exclusive, None, Interruption::ByDeath, ready)
@@ -146,32 +141,43 @@ impl WaitQueue {
 
     /// Wakes everybody who waits here.
     pub fn wake_all(&self) {
-        let mut next = self.take_first();
-        // Whoever comes meanwhile has seen what the caller did.
-        let mut behind = next.as_ref().map_or(0, |woken| woken.behind.iter().sum());
-        while let Some(woken) = next {
-            scheduler::wake_owned(woken.thread);
+        let (mut next, mut behind) = self.sleepers.lock().take_first();
+        while let Some(thread) = next {
+            scheduler::wake_owned(thread);
             if behind == 0 {
+                // Whoever came meanwhile has seen what the caller did.
                 return;
             }
             behind -= 1;
-            next = self.take_first();
+            (next, _) = self.sleepers.lock().take_first();
         }
     }
 
-    /// Wakes all who only look, and whoever has waited longest of those who take.
+    /// Wakes all who only look, and whoever has waited longest of those who take. They are woken without the lock: on its
+    /// processor a woken thread comes for it at once.
+    #[inline]
     pub fn wake_one(&self) {
-        let mut looking = usize::MAX;
-        while let Some(woken) = self.take_first() {
-            let was_asleep = scheduler::wake_owned(woken.thread);
-            match woken.kind {
-                Kind::Exclusive if was_asleep => return,
-                Kind::Exclusive => {}
-                Kind::Shared if looking == 0 => return self.wake_exclusive(),
-                // As in `wake_all`.
-                Kind::Shared => looking = woken.behind[0].min(looking - 1),
-            }
+        let mut sleepers = self.sleepers.lock();
+        if !sleepers.shared.is_empty() {
+            drop(sleepers);
+            return self.wake_shared_and_one();
         }
+        let first = sleepers.exclusive.take_first();
+        drop(sleepers);
+        if first.is_some_and(|thread| !scheduler::wake_owned(thread)) {
+            self.wake_exclusive();
+        }
+    }
+
+    #[cold]
+    fn wake_shared_and_one(&self) {
+        // As in `wake_all`.
+        let count = self.sleepers.lock().shared.len();
+        for _ in 0..count {
+            let next = self.sleepers.lock().shared.take_first();
+            next.map(scheduler::wake_owned);
+        }
+        self.wake_exclusive();
     }
 
     /// Wakes whoever has waited longest of those who take.
@@ -183,12 +189,6 @@ impl WaitQueue {
                 return;
             }
         }
-    }
-
-    /// Takes out the first. They are woken without the lock: on its processor a woken thread comes for it at once.
-    #[inline]
-    fn take_first(&self) -> Option<Woken> {
-        self.sleepers.lock().take_first()
     }
 
     /// Stands in the queue from now on, if it does not yet.
@@ -217,9 +217,19 @@ impl WaitQueue {
         interruption: Interruption,
         mut ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
-        if let Some(answer) = ready() {
-            return Ok(Some(answer));
+        match ready() {
+            Some(answer) => Ok(Some(answer)),
+            None => self.sleep_in(kind, deadline, interruption, ready),
         }
+    }
+
+    fn sleep_in<T>(
+        &self,
+        kind: Kind,
+        deadline: Option<u64>,
+        interruption: Interruption,
+        ready: impl FnMut() -> Option<T>,
+    ) -> Result<Option<T>, Interrupted> {
         with_node(|node| {
             let answer = sleep(
                 |current| self.enter(kind, node, current),

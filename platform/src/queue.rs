@@ -146,7 +146,10 @@ impl<T> Queue<T> {
     /// Lets a node that stands nowhere stand at the end, with a value.
     #[inline]
     pub fn enter(&mut self, node: &Node<T>, value: T) {
-        assert!(!node.stands(), "a node stands in one queue at a time");
+        assert!(
+            node.queue.load(Ordering::Acquire) == NOWHERE,
+            "a node stands in one queue at a time"
+        );
         if self.number == NOWHERE {
             self.number = NEXT.fetch_add(1, Ordering::Relaxed);
         }
@@ -175,13 +178,13 @@ impl<T> Queue<T> {
     pub fn leave(&mut self, node: &Node<T>) -> Option<T> {
         // A node in another queue may be taken out of that at this moment: either way this is not its number.
         let is_here = self.number != NOWHERE && node.queue.load(Ordering::Relaxed) == self.number;
-        is_here.then(|| self.take_out(NonNull::from(node)))
+        is_here.then(|| self.take_out(NonNull::from(node))).flatten()
     }
 
     /// Takes out whoever stands at the front; the value.
     #[inline]
     pub fn take_first(&mut self) -> Option<T> {
-        self.first.map(|node| self.take_out(node))
+        self.take_out(self.first?)
     }
 
     /// Takes out those of whom `is_meant`, from the front on, and hands their values to `to`, until that answers `false`.
@@ -191,7 +194,10 @@ impl<T> Queue<T> {
             // SAFETY: it stands in this queue, and nothing else of it is borrowed.
             let standing = unsafe { standing_of(node) };
             next = standing.next;
-            if standing.value.as_ref().is_some_and(&is_meant) && !to(self.take_out(node)) {
+            if standing.value.as_ref().is_some_and(&is_meant)
+                && let Some(value) = self.take_out(node)
+                && !to(value)
+            {
                 return;
             }
         }
@@ -247,14 +253,14 @@ impl<T> Queue<T> {
     }
 
     #[inline]
-    fn take_out(&mut self, node: NonNull<Node<T>>) -> T {
+    fn take_out(&mut self, node: NonNull<Node<T>>) -> Option<T> {
         // SAFETY: it stands in this queue, and nothing else of it is borrowed.
         let standing = unsafe { standing_of(node) };
         self.unlink(standing);
         let value = standing.value.take();
         // SAFETY: it is alive until the store, which is the last that this queue does with it.
         unsafe { node.as_ref() }.queue.store(NOWHERE, Ordering::Release);
-        value.expect("who stands in a queue has a value")
+        value
     }
 
     /// Takes a node of this queue out of the chain.

@@ -36,5 +36,5 @@ static void wake_pollers(void) {
 }
 
 #define POLL_ROWS \
-    {"poll_4096", list_one_end, look_once, 0}, \
-    {"poll_wake_10", start_pollers, wake_pollers, 0}
+    {"poll_4096", list_one_end, look_once, 1}, \
+    {"poll_wake_10", start_pollers, wake_pollers, 1}

@@ -1,6 +1,6 @@
 //! Threads as the kernel makes them, without a thread library: ids, what is shared, how they end, exec, fork and wait with
 //! several threads (`tests/programs/threads_kernel.c`), signals for one and for all (`group_signals.c`), and all of that at
-//! once on all processors (`thread_ends.c`).
+//! once on all processors (`thread_ends.c`); many that wait for one thing, and one that waits for many (`waits.c`).
 
 use crate::program;
 use anyhow::Result;
@@ -19,6 +19,13 @@ pub const SCENES: &[Scene] = &[
     }),
     Scene::portable("threads.signals_one_processor", |stage| {
         play(stage, &one_processor(), "group_signals")
+    }),
+    Scene::portable("threads.waits", |stage| {
+        play(stage, &Machine::Virt(Virt::default()), "waits")
+    })
+    .checked(),
+    Scene::portable("threads.waits_one_processor", |stage| {
+        play(stage, &one_processor(), "waits")
     }),
     Scene::portable("threads.ends", ends)
         .within_seconds(400)

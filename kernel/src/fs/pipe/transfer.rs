@@ -94,16 +94,13 @@ impl Transfer {
         mut step: impl FnMut(&mut Transfer) -> Option<Step>,
     ) -> Result<(), Errno> {
         while self.left > 0 {
-            let made = if is_nonblocking {
-                step(self).ok_or(Errno::EAGAIN)?
-            } else {
-                let mut looks = 0;
-                let made = queue.wait_exclusive(|| {
-                    looks += 1;
-                    step(self)
-                })?;
-                self.has_slept |= looks > 1;
-                made
+            let made = match step(self) {
+                Some(made) => made,
+                None if is_nonblocking => return Err(Errno::EAGAIN),
+                None => {
+                    self.has_slept = true;
+                    queue.wait_exclusive_further(|| step(self))?
+                }
             };
             match made {
                 Step::Moved if self.left > 0 => scheduler::cond_resched_killable()?,
