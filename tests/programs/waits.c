@@ -122,7 +122,9 @@ static void one_end_often(void) {
     for (int i = 0; i < 4; i++) {
         pollers[i] = start_child();
         if (pollers[i] != 0) continue;
-        CHECK(poll(list, LISTED, -1) == LISTED / 2);
+        // The byte may come in the middle of the look.
+        int ready = poll(list, LISTED, -1);
+        CHECK(ready > 0 && ready <= LISTED / 2);
         CHECK(list[0].revents == 0 && list[LISTED - 1].revents == POLLIN);
         end_child();
     }

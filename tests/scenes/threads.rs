@@ -42,6 +42,7 @@ fn one_processor() -> Machine {
 
 fn play(stage: &mut Stage, machine: &Machine, name: &str) -> Result<()> {
     let mut board = program::boot(stage, machine, "", name, "")?;
+    board.set_step(Duration::from_secs(150));
     program::expect_success(&mut board, name)
 }
 
