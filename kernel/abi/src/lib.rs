@@ -21,6 +21,7 @@ pub mod process;
 pub mod random;
 pub mod reboot;
 pub mod signal;
+pub mod socket;
 pub mod terminal;
 pub mod time;
 

@@ -1,5 +1,5 @@
-//! The kernel's log: [`info!`](crate::info!), [`warn!`](crate::warn!) and [`error!`](crate::error!) keep a line, and write
-//! it to the console if it is urgent enough (`loglevel=`, `quiet`). Programs read it with syslog(2) and /dev/kmsg.
+//! The kernel's log: [`debug!`](crate::debug!), [`info!`](crate::info!), [`warn!`](crate::warn!) and
+//! [`error!`](crate::error!) keep a line, and write it to the console if it is urgent enough (`loglevel=`, `quiet`). Programs read it with syslog(2) and /dev/kmsg.
 
 mod kmsg;
 mod ring;
@@ -52,6 +52,14 @@ pub enum Level {
     Warning = 4,
     /// Something worth knowing.
     Info = 6,
+    /// Something for whoever looks for a fault: the log keeps it, the console does not show it.
+    Debug = 7,
+}
+
+/// Keeps a line in the log for whoever looks for a fault.
+#[macro_export]
+macro_rules! debug {
+    ($($arguments:tt)*) => { $crate::log::write($crate::log::Level::Debug, format_args!($($arguments)*)) };
 }
 
 /// Keeps a line worth knowing in the log.

@@ -4,7 +4,7 @@ use abi::{Errno, nr};
 
 use super::{
     arguments, attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, refuse,
-    select, size, stat, sync, xattr,
+    select, size, socket, stat, sync, xattr,
 };
 use crate::fs::LastLink;
 use crate::thread::Thread;
@@ -88,6 +88,24 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::LISTXATTR => xattr::list(current, a, LastLink::Follow),
         nr::LLISTXATTR => xattr::list(current, a, LastLink::Keep),
         nr::FLISTXATTR => xattr::list_open(current, a as i32),
+
+        // Sockets
+        nr::SOCKET | nr::SOCKETPAIR => socket::socket(a as u32, b as u32),
+        nr::BIND
+        | nr::LISTEN
+        | nr::ACCEPT
+        | nr::GETSOCKNAME
+        | nr::GETPEERNAME
+        | nr::SENDTO
+        | nr::RECVFROM
+        | nr::GETSOCKOPT
+        | nr::SHUTDOWN => socket::refuse(current, a as i32),
+        nr::ACCEPT4 => socket::accept4(current, a as i32, d as u32),
+        nr::CONNECT => socket::connect(current, a as i32, b, c as i32),
+        nr::SETSOCKOPT => socket::setsockopt(current, a as i32, e as i32),
+        nr::SENDMSG | nr::RECVMSG => socket::message(current, a as i32, c as u32),
+        nr::SENDMMSG => socket::message(current, a as i32, d as u32),
+        nr::RECVMMSG => socket::recvmmsg(current, a as i32, d as u32, e),
 
         // Writing back
         nr::FSYNC | nr::FDATASYNC => sync::fsync(current, a as i32),

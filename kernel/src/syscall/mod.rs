@@ -28,6 +28,7 @@ mod resource;
 mod select;
 mod signal;
 mod size;
+mod socket;
 mod stat;
 mod sync;
 pub mod system;
@@ -193,7 +194,8 @@ fn arguments(context: &UserContext) -> [u64; 6] {
     [x[0], x[1], x[2], x[3], x[4], x[5]]
 }
 
-/// There is no such call, or none here: `ENOSYS`, and one line in the log for each number.
+/// There is no such call, or none here: `ENOSYS`, and one line in the log for each number. The console does not show it: it
+/// would stand in the middle of what a program draws there.
 #[cold]
 fn refuse(current: &Thread, number: usize) -> Errno {
     let bit = 1 << (number % 64);
@@ -202,7 +204,7 @@ fn refuse(current: &Thread, number: usize) -> Errno {
         .is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0);
     if is_news {
         let name = nr::name(number).unwrap_or("unknown");
-        crate::info!(
+        crate::debug!(
             "{}[{}]: system call {number} ({name}) is not implemented",
             current.name(),
             current.tid()
