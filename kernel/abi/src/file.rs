@@ -27,6 +27,8 @@ pub const O_TRUNC: u32 = 0o1000;
 pub const O_APPEND: u32 = 0o2000;
 /// Do not wait.
 pub const O_NONBLOCK: u32 = 0o4000;
+/// A signal tells the owner what can be read or written.
+pub const O_ASYNC: u32 = 0o20000;
 /// Writes wait for the data to be on the disk.
 pub const O_DSYNC: u32 = 0o10000;
 /// Must be a directory (arm64's value).
@@ -85,6 +87,28 @@ pub const F_SETLKW: u32 = 7;
 pub const F_SETOWN: u32 = 8;
 /// fcntl: read who gets SIGIO.
 pub const F_GETOWN: u32 = 9;
+/// fcntl: which signal is sent in place of SIGIO.
+pub const F_SETSIG: u32 = 10;
+/// fcntl: read which signal is sent in place of SIGIO.
+pub const F_GETSIG: u32 = 11;
+/// fcntl: who gets SIGIO, as a [`FOwnerEx`].
+pub const F_SETOWN_EX: u32 = 15;
+/// fcntl: read who gets SIGIO, as a [`FOwnerEx`].
+pub const F_GETOWN_EX: u32 = 16;
+/// fcntl: look for a record lock that stands in the way of the open file's own.
+pub const F_OFD_GETLK: u32 = 36;
+/// fcntl: set a record lock of the open file.
+pub const F_OFD_SETLK: u32 = 37;
+/// fcntl: set a record lock of the open file, waiting.
+pub const F_OFD_SETLKW: u32 = 38;
+/// fcntl: read the lease.
+pub const F_GETLEASE: u32 = 1025;
+/// `F_SETOWN_EX`: a thread.
+pub const F_OWNER_TID: i32 = 0;
+/// `F_SETOWN_EX`: a process.
+pub const F_OWNER_PID: i32 = 1;
+/// `F_SETOWN_EX`: a process group.
+pub const F_OWNER_PGRP: i32 = 2;
 /// fcntl: as `F_DUPFD`, to be closed at execve.
 pub const F_DUPFD_CLOEXEC: u32 = 1030;
 /// fcntl: set the capacity of a pipe.
@@ -254,6 +278,17 @@ pub struct PollFd {
     pub revents: i16,
 }
 const _: () = assert!(size_of::<PollFd>() == 8);
+
+/// Who gets SIGIO: fcntl(2), `F_SETOWN_EX`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FOwnerEx {
+    /// `F_OWNER_*`.
+    pub kind: i32,
+    /// The id; 0: nobody.
+    pub pid: i32,
+}
+const _: () = assert!(size_of::<FOwnerEx>() == 8);
 
 /// A record lock: fcntl(2), `F_SETLK`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]

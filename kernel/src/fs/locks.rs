@@ -1,27 +1,29 @@
-//! The advisory locks of a file: record locks belong to a process, flock(2) locks to an open file.
+//! The advisory locks of a file: record locks belong to a process or an open file, flock(2) locks to an open file.
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::scheduler;
 use crate::sync::Mutex;
 use abi::Errno;
 
-use super::record_locks::{Kind, Record, Records};
+use super::inode::Inode;
+use super::lock_waits::Waiting;
+use super::record_locks::{Change, Kind, NoNode, Owner, Progress, Record, Records};
 use crate::wait::WaitQueue;
 
 /// The locks of one file.
 pub struct Locks {
     held: Mutex<Held>,
     released: WaitQueue,
+    /// How often a lock was given up or became weaker. Changed while `held` is locked.
+    releases: AtomicU64,
 }
 
 struct Held {
     records: Records,
-    flocks: Vec<Flock>,
-}
-
-struct Flock {
-    owner: usize,
-    kind: Kind,
+    /// Locks of flock(2), each as a record of the whole file.
+    flocks: Records,
 }
 
 /// What to do while another's lock stands in the way.
@@ -33,84 +35,172 @@ pub enum Patience {
     Wait,
 }
 
+impl From<NoNode> for Errno {
+    fn from(_: NoNode) -> Errno {
+        Errno::ENOLCK
+    }
+}
+
 impl Locks {
     /// No locks.
     pub const fn new() -> Self {
         let held = Mutex::new(Held {
             records: Records::new(),
-            flocks: Vec::new(),
+            flocks: Records::new(),
         });
         Locks {
             held,
             released: WaitQueue::new(),
+            releases: AtomicU64::new(0),
         }
     }
 
-    /// The record lock that stands in the way of `wanted`: `F_GETLK`.
+    /// How often a lock was given up or became weaker.
+    pub fn releases(&self) -> u64 {
+        self.releases.load(Ordering::Acquire)
+    }
+
+    /// The first record lock that stands in the way of `wanted`: `F_GETLK`.
     pub fn obstacle(&self, wanted: &Record) -> Option<Record> {
         self.held.lock().records.obstacle(wanted)
     }
 
-    /// `F_SETLK` and `F_SETLKW`. `EAGAIN`, or an interrupted wait.
-    pub fn set_record(&self, wanted: Record, patience: Patience) -> Result<(), Errno> {
-        self.attempt(patience, |held| {
-            let is_free = held.records.obstacle(&wanted).is_none();
-            if is_free {
-                held.records.set(wanted);
-            }
-            is_free
-        })?;
-        // A lock may have become weaker.
-        self.released.wake_all();
+    /// `F_SETLK` and `F_SETLKW` on `file` by the thread `tid`. `EAGAIN`, `EDEADLK`, `ENOLCK`, or an interrupted wait.
+    pub fn set_record(file: &Arc<Inode>, tid: u32, wanted: Record, patience: Patience) -> Result<(), Errno> {
+        let locks = &file.locks;
+        let mut change = Change::default();
+        let attempt = || locks.attempt(|held| &mut held.records, &wanted, &mut change);
+        let mut progress = match patience {
+            Patience::Refuse => locks.refuse(attempt)?,
+            Patience::Wait => locks.wait(Waiting::new(file, tid), wanted.owner, attempt)?,
+        };
+        while progress == Progress::More {
+            scheduler::cond_resched();
+            progress = locks.held.lock().records.set(&wanted, &mut change)?;
+        }
+        locks.note_release();
         Ok(())
     }
 
-    /// `F_SETLK` with `F_UNLCK`.
-    pub fn clear_record(&self, range: &Record) {
-        self.held.lock().records.clear(range);
-        self.released.wake_all();
-    }
-
-    /// The process closed a descriptor of the file: all its record locks go.
-    pub fn release_records(&self, owner: u32) {
-        let is_any = self.held.lock().records.release(owner);
-        if is_any {
-            self.released.wake_all();
+    /// `F_SETLK` with `F_UNLCK`. `ENOLCK` where one lock becomes two.
+    pub fn clear_record(&self, range: &Record) -> Result<(), Errno> {
+        while self.held.lock().records.clear(range)? == Progress::More {
+            scheduler::cond_resched();
         }
+        self.note_release();
+        Ok(())
     }
 
-    /// flock(2) by the open file `owner`. `EAGAIN`, or an interrupted wait.
+    /// The process closed a descriptor of the file: all its record locks go. `rest` is called between pieces of the work.
+    pub fn release_records(&self, process: u32, rest: impl Fn()) {
+        self.release(|held| &mut held.records, Owner::Process(process), rest);
+    }
+
+    /// An open file is gone, and with it its locks.
+    pub fn release_open_file(&self, file: usize) {
+        self.release(
+            |held| &mut held.records,
+            Owner::OpenFile(file),
+            scheduler::cond_resched,
+        );
+        self.release_flock(file);
+    }
+
+    /// flock(2) by the open file `owner`. `EAGAIN`, `ENOLCK`, or an interrupted wait.
     pub fn set_flock(&self, owner: usize, kind: Kind, patience: Patience) -> Result<(), Errno> {
         // A change of kind gives the old lock up first, as on Linux: others may come between.
         self.release_flock(owner);
-        self.attempt(patience, |held| {
-            let is_exclusive = |flock: &Flock| kind == Kind::Exclusive || flock.kind == Kind::Exclusive;
-            let is_free = !held.flocks.iter().any(is_exclusive);
-            if is_free {
-                held.flocks.push(Flock { owner, kind });
-            }
-            is_free
-        })
-    }
-
-    /// Ends the lock of an open file.
-    pub fn release_flock(&self, owner: usize) {
-        let is_any = {
-            let mut held = self.held.lock();
-            let before = held.flocks.len();
-            held.flocks.retain(|flock| flock.owner != owner);
-            held.flocks.len() != before
+        let wanted = Record {
+            owner: Owner::OpenFile(owner),
+            kind,
+            first: 0,
+            last: u64::MAX,
         };
-        if is_any {
-            self.released.wake_all();
+        let mut change = Change::default();
+        let attempt = || self.attempt(|held| &mut held.flocks, &wanted, &mut change);
+        // One lock of the whole file is set in one step.
+        let _done = match patience {
+            Patience::Refuse => self.refuse(attempt)?,
+            Patience::Wait => self.wait_without_owner(attempt)?,
+        };
+        Ok(())
+    }
+
+    /// Ends the flock(2) lock of an open file.
+    pub fn release_flock(&self, owner: usize) {
+        self.release(|held| &mut held.flocks, Owner::OpenFile(owner), || ());
+    }
+
+    fn release(&self, which: impl Fn(&mut Held) -> &mut Records, owner: Owner, rest: impl Fn()) {
+        let is_held = which(&mut self.held.lock()).is_held_by(owner);
+        if !is_held {
+            return;
+        }
+        while which(&mut self.held.lock()).release(owner) == Progress::More {
+            rest();
+        }
+        self.note_release();
+    }
+
+    /// Something was given up: whoever waits looks again.
+    fn note_release(&self) {
+        self.releases.fetch_add(1, Ordering::Release);
+        self.released.wake_all();
+    }
+
+    /// Sets the lock, or says what stands in the way.
+    fn attempt(
+        &self,
+        which: impl Fn(&mut Held) -> &mut Records,
+        wanted: &Record,
+        change: &mut Change,
+    ) -> Attempt {
+        let seen = self.releases();
+        let mut held = self.held.lock();
+        let records = which(&mut held);
+        match records.obstacle(wanted) {
+            Some(obstacle) => Attempt::Blocked {
+                by: obstacle.owner,
+                seen,
+            },
+            None => Attempt::Made(records.set(wanted, change)),
         }
     }
 
-    fn attempt(&self, patience: Patience, mut take: impl FnMut(&mut Held) -> bool) -> Result<(), Errno> {
-        let mut attempt = || take(&mut self.held.lock()).then_some(());
-        match patience {
-            Patience::Refuse => attempt().ok_or(Errno::EAGAIN),
-            Patience::Wait => Ok(self.released.wait_until(attempt)?),
+    fn refuse(&self, attempt: impl FnOnce() -> Attempt) -> Result<Progress, Errno> {
+        match attempt() {
+            Attempt::Made(result) => Ok(result?),
+            Attempt::Blocked { .. } => Err(Errno::EAGAIN),
         }
     }
+
+    /// Sleeps until nothing stands in the way. `EDEADLK` if what does waits, perhaps through others, for `owner`.
+    fn wait(
+        &self,
+        mut waiting: Waiting<'_>,
+        owner: Owner,
+        mut attempt: impl FnMut() -> Attempt,
+    ) -> Result<Progress, Errno> {
+        self.released.wait_until(|| match attempt() {
+            Attempt::Made(result) => Some(result.map_err(Errno::from)),
+            Attempt::Blocked { by, seen } => waiting.note(owner, by, seen).err().map(Err),
+        })?
+    }
+
+    fn wait_without_owner(&self, mut attempt: impl FnMut() -> Attempt) -> Result<Progress, Errno> {
+        self.released.wait_until(|| match attempt() {
+            Attempt::Made(result) => Some(result.map_err(Errno::from)),
+            Attempt::Blocked { .. } => None,
+        })?
+    }
+}
+
+/// How an attempt to set a lock ended.
+enum Attempt {
+    Made(Result<Progress, NoNode>),
+    Blocked {
+        by: Owner,
+        /// [`Locks::releases`] before that was seen.
+        seen: u64,
+    },
 }

@@ -17,9 +17,11 @@ pub mod dentry;
 pub mod device;
 pub mod directories;
 pub mod directory;
+pub mod file_owner;
 pub mod file_table;
 pub mod filesystem;
 pub mod inode;
+pub mod lock_waits;
 pub mod locks;
 pub mod mount;
 pub mod mount_options;
@@ -133,9 +135,10 @@ fn fill_devices(dev: &Arc<Dentry>) -> Result<(), Errno> {
 }
 
 /// Lets go of the descriptors of a process that ends; its record locks end too (fcntl(2)).
-pub fn close_all(files: &FileTable, owner: Pid) {
+/// `rest` is called between pieces of the work where one file has many.
+pub fn close_all(files: &FileTable, owner: Pid, rest: fn()) {
     for (_, file) in files.iter_from(0) {
-        file.inode().locks.release_records(owner);
+        file.inode().locks.release_records(owner, rest);
     }
 }
 

@@ -6,6 +6,8 @@ use abi::Errno;
 use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use mm::PageSource;
 
+use super::file_owner::Listeners;
+use super::open_file::OpenFile;
 use crate::user_memory::{Sink, Source};
 use crate::wait::WaitQueue;
 
@@ -83,6 +85,14 @@ pub trait Object: Send + Sync {
     fn queues(&self) -> Queues<'_> {
         [None, None]
     }
+
+    /// Whose owners are told when it can be read, and when it can be written (`O_ASYNC`).
+    fn listeners(&self) -> [Option<&Listeners>; 2] {
+        [None, None]
+    }
+
+    /// `O_ASYNC` was set on `file`: gives it an owner if it has none and this kind of file has a usual one.
+    fn propose_owner(&self, _file: &OpenFile) {}
 
     /// Whether mmap(2) of it means memory that begins as zeros: /dev/zero (zero(4)).
     fn is_zeros(&self) -> bool {

@@ -5,16 +5,18 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::Errno;
 use abi::file::{
-    O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_EXCL, O_NOATIME, O_NOCTTY, O_NONBLOCK, O_PATH,
-    O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, POLLNVAL,
+    O_ACCMODE, O_APPEND, O_ASYNC, O_CLOEXEC, O_CREAT, O_DIRECT, O_EXCL, O_NOATIME, O_NOCTTY, O_NONBLOCK,
+    O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, POLLNVAL,
 };
 use mm::PageSource;
 
 use super::contents::Seek;
 use super::dentry::Dentry;
+use super::file_owner::FileOwner;
 use super::inode::{Body, Inode};
 use super::object::{Entry, Io, Object, Positioning, Queues};
 use super::turn::{Held, Turn};
+use crate::sync::Mutex;
 use crate::user_memory::{Sink, Source};
 
 /// Flags that only tell open(2) what to do.
@@ -47,6 +49,7 @@ pub struct OpenFile {
     position: AtomicU64,
     turn: Turn,
     hold: Hold,
+    owner: Mutex<FileOwner>,
 }
 
 /// Entries of a directory that were read, but perhaps do not reach the program. Nobody else reads meanwhile.
@@ -96,6 +99,7 @@ impl OpenFile {
             position: AtomicU64::new(0),
             turn: Turn::new(),
             hold,
+            owner: Mutex::new(FileOwner::default()),
         }
     }
 
@@ -115,6 +119,40 @@ impl OpenFile {
         let _always = self
             .flags
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// `F_SETFL` by the name of a descriptor: as [`OpenFile::set_flags`], and with `O_ASYNC` the owner is told from now on, where
+    /// the object can tell. `ENOMEM`.
+    pub fn set_status_flags(self: &Arc<Self>, descriptor: i32, flags: u32) -> Result<(), Errno> {
+        let is_changed = (self.flags() ^ flags) & O_ASYNC != 0;
+        for listeners in self
+            .object
+            .listeners()
+            .into_iter()
+            .flatten()
+            .filter(|_| is_changed)
+        {
+            if flags & O_ASYNC != 0 {
+                self.object.propose_owner(self);
+                listeners.add(self, descriptor)?;
+                self.flags.fetch_or(O_ASYNC, Ordering::Relaxed);
+            } else {
+                listeners.remove(Arc::as_ptr(self).addr());
+                self.flags.fetch_and(!O_ASYNC, Ordering::Relaxed);
+            }
+        }
+        self.set_flags(flags);
+        Ok(())
+    }
+
+    /// Who is told by signals.
+    pub fn owner(&self) -> FileOwner {
+        *self.owner.lock()
+    }
+
+    /// Changes who is told.
+    pub fn change_owner(&self, how: impl FnOnce(&mut FileOwner)) {
+        how(&mut self.owner.lock());
     }
 
     /// Whether it is only a place in the tree (`O_PATH`).
@@ -287,7 +325,13 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        let address = core::ptr::from_ref(self).addr();
+        if self.flags() & O_ASYNC != 0 {
+            for listeners in self.object.listeners().into_iter().flatten() {
+                listeners.remove(address);
+            }
+        }
         self.inode().release_hold(self.hold);
-        self.inode().locks.release_flock(core::ptr::from_ref(self).addr());
+        self.inode().locks.release_open_file(address);
     }
 }

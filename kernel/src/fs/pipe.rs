@@ -22,6 +22,7 @@ use end::PipeEnd;
 use mm::{Frame, NoMemory, PAGE_SIZE};
 use transfer::{Step, Transfer};
 
+use super::file_owner::Listeners;
 use super::object::Object;
 use crate::memory::FrameHandle;
 use crate::user_memory::{Sink, Source};
@@ -40,6 +41,9 @@ pub struct Pipe {
     writable: WaitQueue,
     /// Woken when an end is opened.
     opened: WaitQueue,
+    /// Whose owners are told of what can be read, and of room (`O_ASYNC`).
+    readers: Listeners,
+    writers: Listeners,
 }
 
 struct State {
@@ -102,6 +106,8 @@ impl Pipe {
             readable: WaitQueue::new(),
             writable: WaitQueue::new(),
             opened: WaitQueue::new(),
+            readers: Listeners::new(),
+            writers: Listeners::new(),
         })
     }
 

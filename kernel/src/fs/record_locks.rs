@@ -1,6 +1,28 @@
 //! Record locks of one file: fcntl(2), "Advisory record locking". Ranges of bytes and who holds them; no waiting here.
+//!
+//! Each lock stands in two trees: by its place in the file, where a search for what stands in the way passes over whole
+//! subtrees by their summaries; and by its owner, whose locks never overlap. What a call has to remove it removes in pieces of
+//! [`BATCH`] locks, so that the caller can let others run: see [`Progress`].
 
-use alloc::vec::Vec;
+mod nodes;
+mod tree;
+
+use nodes::{Owned, Pair, Placed, Reach, Spare};
+use tree::Step;
+
+pub use tree::{Entry, NoNode, Node, Tree};
+
+/// Locks that one hold of the file's lock removes.
+const BATCH: usize = 64;
+
+/// Who holds a lock.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Owner {
+    /// A process, by its id: `F_SETLK`.
+    Process(u32),
+    /// An open file description, by its address: `F_OFD_SETLK`.
+    OpenFile(usize),
+}
 
 /// What a lock keeps out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,8 +36,8 @@ pub enum Kind {
 /// One lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record {
-    /// The process that holds it.
-    pub owner: u32,
+    /// Who holds it.
+    pub owner: Owner,
     /// What it keeps out.
     pub kind: Kind,
     /// First byte.
@@ -27,6 +49,14 @@ pub struct Record {
 impl Record {
     fn meets(&self, other: &Record) -> bool {
         self.first <= other.last && other.first <= self.last
+    }
+
+    fn touches(&self, other: &Record) -> bool {
+        self.first <= other.last.saturating_add(1) && other.first <= self.last.saturating_add(1)
+    }
+
+    fn lies_in(&self, other: &Record) -> bool {
+        self.first >= other.first && self.last <= other.last
     }
 
     fn excludes(&self, other: &Record) -> bool {
@@ -49,112 +79,215 @@ impl Record {
     }
 }
 
-/// The record locks of a file.
+/// How far a change has come. Between two calls the file's lock may be given up: what others then see is a state that calls
+/// made before this one could have led to.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// It is done.
+    Done,
+    /// It must be called again.
+    More,
+}
+
+/// What a change of many locks keeps between its steps.
 #[derive(Default)]
-pub struct Records(Vec<Record>);
+pub struct Change {
+    /// The wanted lock stands among the others under that tag already, so that nobody takes what is being cleared for it.
+    claim: Option<u64>,
+    spare: Spare,
+}
+
+/// The record locks of a file.
+pub struct Records {
+    by_place: Tree<Placed>,
+    by_owner: Tree<Owned>,
+    claims: u64,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Records {
     /// No locks.
     pub const fn new() -> Self {
-        Records(Vec::new())
+        Records {
+            by_place: Tree::new(),
+            by_owner: Tree::new(),
+            claims: 0,
+        }
     }
 
-    /// A lock that stands in the way of `wanted`.
+    /// The first lock in the file that stands in the way of `wanted`.
     pub fn obstacle(&self, wanted: &Record) -> Option<Record> {
-        self.0.iter().find(|held| held.excludes(wanted)).copied()
-    }
-
-    /// Sets `wanted`, in place of what its owner holds there. The caller has asked for obstacles.
-    pub fn set(&mut self, wanted: Record) {
-        self.clear(&wanted);
-        let mut merged = wanted;
-        self.0.retain(|held| {
-            let is_same = held.owner == merged.owner && held.kind == merged.kind;
-            let is_adjacent = held.last.checked_add(1) == Some(merged.first)
-                || merged.last.checked_add(1) == Some(held.first);
-            if is_same && is_adjacent {
-                merged.first = merged.first.min(held.first);
-                merged.last = merged.last.max(held.last);
-            }
-            !(is_same && is_adjacent)
-        });
-        self.0.push(merged);
-    }
-
-    /// Gives up what the owner of `range` holds there.
-    pub fn clear(&mut self, range: &Record) {
-        let mut kept = Vec::with_capacity(self.0.len() + 1);
-        for held in &self.0 {
-            if held.owner == range.owner && held.meets(range) {
-                kept.extend(held.without(range).into_iter().flatten());
+        let which = usize::from(wanted.kind == Kind::Shared);
+        let may_hold = |summary: &[Reach; 2]| summary[which].may_exclude(wanted);
+        let test = |entry: &Placed| {
+            if entry.record.first > wanted.last {
+                Step::Over
+            } else if entry.record.excludes(wanted) {
+                Step::Found
             } else {
-                kept.push(*held);
+                Step::Later
+            }
+        };
+        self.by_place.find(&may_hold, &test).map(|entry| entry.record)
+    }
+
+    /// The first lock of an owner that ends at `from` or behind.
+    fn next_of(&self, owner: Owner, from: u64) -> Option<Record> {
+        let is_own = |entry: &&Owned| entry.0.owner == owner;
+        let before = self.by_owner.last_below((owner, from)).filter(is_own);
+        before
+            .filter(|entry| entry.0.last >= from)
+            .or_else(|| self.by_owner.first_from((owner, from)).filter(is_own))
+            .map(|entry| entry.0)
+    }
+
+    /// The locks of an owner from `from` to `last`, in their order.
+    fn of_owner(&self, owner: Owner, from: u64, last: u64) -> impl Iterator<Item = Record> {
+        let mut next = Some(from);
+        core::iter::from_fn(move || {
+            let found = self.next_of(owner, next?).filter(|found| found.first <= last)?;
+            next = found.last.checked_add(1);
+            Some(found)
+        })
+    }
+
+    /// Sets `wanted`, in place of what its owner holds there, and lets it grow together with its owner's locks of its kind.
+    /// Before the first call with one `change` the caller has asked for obstacles. Only that call can fail.
+    pub fn set(&mut self, wanted: &Record, change: &mut Change) -> Result<Progress, NoNode> {
+        let (from, last) = (wanted.first.saturating_sub(1), wanted.last.saturating_add(1));
+        let touched = || self.of_owner(wanted.owner, from, last);
+        if touched().take(BATCH + 1).count() > BATCH {
+            self.claim(wanted, change)?;
+            self.remove_covered(wanted);
+            return Ok(Progress::More);
+        }
+        let is_split = touched().any(|held| held.first < wanted.first && held.last > wanted.last);
+        change.spare.fill(1 + usize::from(is_split), wanted)?;
+        if let Some(tag) = change.claim.take() {
+            self.by_place.remove((wanted.first, wanted.owner, tag));
+        }
+        self.replace(wanted, &mut change.spare);
+        Ok(Progress::Done)
+    }
+
+    /// Puts a claim in, for the time in which the owner's old locks are removed.
+    fn claim(&mut self, wanted: &Record, change: &mut Change) -> Result<(), NoNode> {
+        if change.claim.is_none() {
+            change.spare.fill(2, wanted)?;
+            let tag = self.claims + 1;
+            let record = *wanted;
+            self.by_place.insert(Node::new(Placed { record, tag })?);
+            self.claims = tag;
+            change.claim = Some(tag);
+        }
+        Ok(())
+    }
+
+    /// Removes locks of the owner that lie in the claimed range.
+    fn remove_covered(&mut self, wanted: &Record) {
+        let mut from = wanted.first;
+        for _ in 0..BATCH {
+            let Some(held) = self.next_of(wanted.owner, from).filter(|held| held.meets(wanted)) else {
+                return;
+            };
+            if held.lies_in(wanted) {
+                drop(self.remove(&held));
+            }
+            let Some(next) = held.last.checked_add(1) else {
+                return;
+            };
+            from = next;
+        }
+    }
+
+    /// Puts `wanted` in the place of what it touches: there are nodes for it and for a lock that it cuts in two.
+    fn replace(&mut self, wanted: &Record, spare: &mut Spare) {
+        let (from, last) = (wanted.first.saturating_sub(1), wanted.last.saturating_add(1));
+        let (mut whole, mut rest) = (*wanted, [None, None]);
+        let mut at = Some(from);
+        while let Some(held) = at
+            .and_then(|at| self.next_of(wanted.owner, at))
+            .filter(|held| held.first <= last)
+        {
+            at = held.last.checked_add(1);
+            if held.kind == wanted.kind && held.touches(wanted) {
+                whole.first = whole.first.min(held.first);
+                whole.last = whole.last.max(held.last);
+            } else if held.meets(wanted) {
+                let [before, behind] = held.without(wanted);
+                rest = [before.or(rest[0]), behind.or(rest[1])];
+            } else {
+                continue;
+            }
+            if let Some(pair) = self.remove(&held) {
+                spare.keep(pair);
             }
         }
-        self.0 = kept;
+        for record in rest.into_iter().flatten().chain([whole]) {
+            self.insert(record, spare);
+        }
     }
 
-    /// Gives up all that a process holds; whether there was anything.
-    pub fn release(&mut self, owner: u32) -> bool {
-        let before = self.0.len();
-        self.0.retain(|held| held.owner != owner);
-        self.0.len() != before
+    /// Gives up what the owner of `range` holds there. Only the first call can fail: where one lock becomes two.
+    pub fn clear(&mut self, range: &Record) -> Result<Progress, NoNode> {
+        let mut spare = Spare::default();
+        for _ in 0..BATCH {
+            let Some(held) = self
+                .next_of(range.owner, range.first)
+                .filter(|held| held.meets(range))
+            else {
+                return Ok(Progress::Done);
+            };
+            let rest = held.without(range);
+            if rest.iter().all(Option::is_some) {
+                spare.fill(1, &held)?;
+            }
+            if let Some(pair) = self.remove(&held) {
+                spare.keep(pair);
+            }
+            for record in rest.into_iter().flatten() {
+                self.insert(record, &mut spare);
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// Gives up what an owner holds, a piece of it at each call.
+    pub fn release(&mut self, owner: Owner) -> Progress {
+        for _ in 0..BATCH {
+            let Some(held) = self.next_of(owner, 0) else {
+                return Progress::Done;
+            };
+            drop(self.remove(&held));
+        }
+        Progress::More
+    }
+
+    /// Whether an owner holds anything.
+    pub fn is_held_by(&self, owner: Owner) -> bool {
+        self.next_of(owner, 0).is_some()
+    }
+
+    fn remove(&mut self, held: &Record) -> Option<Pair> {
+        let placed = self.by_place.remove((held.first, held.owner, 0))?;
+        let owned = self.by_owner.remove((held.owner, held.first))?;
+        Some(Pair(placed, owned))
+    }
+
+    /// # Panics
+    /// If there is no pair: the caller has filled `spare`.
+    fn insert(&mut self, record: Record, spare: &mut Spare) {
+        let Pair(placed, owned) = spare.take().expect("the caller has filled the spare nodes");
+        self.by_place.insert(placed.with(Placed { record, tag: 0 }));
+        self.by_owner.insert(owned.with(Owned(record)));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lock(owner: u32, kind: Kind, first: u64, last: u64) -> Record {
-        Record {
-            owner,
-            kind,
-            first,
-            last,
-        }
-    }
-
-    #[test]
-    fn shared_locks_live_together_and_exclusive_ones_do_not() {
-        let mut records = Records::new();
-        records.set(lock(1, Kind::Shared, 0, 99));
-        assert_eq!(records.obstacle(&lock(2, Kind::Shared, 50, 60)), None);
-        assert_eq!(
-            records.obstacle(&lock(2, Kind::Exclusive, 50, 60)),
-            Some(lock(1, Kind::Shared, 0, 99))
-        );
-        assert_eq!(
-            records.obstacle(&lock(1, Kind::Exclusive, 50, 60)),
-            None,
-            "never one's own"
-        );
-    }
-
-    #[test]
-    fn unlocking_the_middle_leaves_both_sides() {
-        let mut records = Records::new();
-        records.set(lock(1, Kind::Exclusive, 0, u64::MAX));
-        records.clear(&lock(1, Kind::Exclusive, 10, 19));
-        assert_eq!(records.obstacle(&lock(2, Kind::Shared, 10, 19)), None);
-        assert_eq!(
-            records.obstacle(&lock(2, Kind::Shared, 9, 9)),
-            Some(lock(1, Kind::Exclusive, 0, 9))
-        );
-        assert_eq!(
-            records.obstacle(&lock(2, Kind::Shared, 20, 20)),
-            Some(lock(1, Kind::Exclusive, 20, u64::MAX))
-        );
-    }
-
-    #[test]
-    fn neighbours_of_one_kind_become_one() {
-        let mut records = Records::new();
-        records.set(lock(1, Kind::Shared, 0, 9));
-        records.set(lock(1, Kind::Shared, 10, 19));
-        assert_eq!(records.0, [lock(1, Kind::Shared, 0, 19)]);
-        records.set(lock(1, Kind::Exclusive, 5, 6));
-        assert_eq!(records.0.len(), 3);
-        assert!(records.release(1) && records.0.is_empty() && !records.release(1));
-    }
-}
+mod tests;

@@ -29,7 +29,8 @@ pub fn end_current(thread: Arc<Thread>) {
     leave_memory(&thread);
     if process.remove_thread(&thread) {
         if let Some(files) = files {
-            fs::close_all(&files, process.pid);
+            // It must not sleep any more.
+            fs::close_all(&files, process.pid, || ());
         }
         end_process(&process);
     } else {
@@ -44,7 +45,7 @@ fn close_files(thread: &Thread) -> Option<Arc<FileTable>> {
     if thread.files.give_up().is_none() {
         return Some(held);
     }
-    fs::close_all(&held, thread.process.pid);
+    fs::close_all(&held, thread.process.pid, scheduler::cond_resched);
     None
 }
 

@@ -3,8 +3,8 @@
 use abi::{Errno, nr};
 
 use super::{
-    arguments, attribute, copy, descriptor, directory, ioctl, link, mount, open, poll, read_write, refuse,
-    select, size, socket, stat, sync, xattr,
+    arguments, attribute, copy, descriptor, directory, fcntl, ioctl, link, lock, mount, open, poll,
+    read_write, refuse, select, size, socket, stat, sync, xattr,
 };
 use crate::fs::LastLink;
 use crate::thread::Thread;
@@ -38,8 +38,8 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         // Descriptors
         nr::DUP => descriptor::dup(current, a as i32),
         nr::DUP3 => descriptor::dup3(current, a as i32, b as i32, c as u32),
-        nr::FCNTL => descriptor::fcntl(current, a as i32, b as u32, c),
-        nr::FLOCK => descriptor::flock(current, a as i32, b as u32),
+        nr::FCNTL => fcntl::fcntl(current, a as i32, b as u32, c),
+        nr::FLOCK => lock::flock(current, a as i32, b as u32),
         nr::PIPE2 => descriptor::pipe2(current, a, b as u32),
         nr::IOCTL => ioctl::ioctl(current, a as i32, b as u32, c),
         nr::PPOLL => poll::ppoll(current, a, b as u32 as u64, c, d, e),

@@ -10,6 +10,7 @@ use abi::process::RLIMIT_NOFILE;
 use super::lookup::{Lookup, check_flags, index};
 use crate::fs::{self, FileTable, OnExec, OpenFile};
 use crate::memory;
+use crate::scheduler;
 use crate::thread::Thread;
 
 /// openat(2). A 64-bit program means `O_LARGEFILE` whether it says so or not.
@@ -57,7 +58,9 @@ pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 
 /// Lets go of a file that a descriptor referred to: with any close the process's record locks on it end (fcntl(2)).
 pub fn release(current: &Thread, file: Arc<OpenFile>) {
-    file.inode().locks.release_records(current.process.pid);
+    file.inode()
+        .locks
+        .release_records(current.process.pid, scheduler::cond_resched);
 }
 
 /// close_range(2).

@@ -2,6 +2,7 @@
 //! the structure is a C union, and which fields count is said by signal and code.
 
 use super::Signal;
+use crate::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM};
 use core::mem::offset_of;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -57,6 +58,11 @@ pub const TRAP_TRACE: i32 = 2;
 /// SIGTRAP: hardware breakpoint or watchpoint.
 pub const TRAP_HWBKPT: i32 = 4;
 
+/// SIGIO and what `F_SETSIG` names: there is input.
+pub const POLL_IN: i32 = 1;
+/// SIGIO and what `F_SETSIG` names: there is room for output.
+pub const POLL_OUT: i32 = 2;
+
 /// SIGCHLD: the child ended by exit.
 pub const CLD_EXITED: i32 = 1;
 /// SIGCHLD: the child was ended by a signal.
@@ -109,6 +115,18 @@ impl SigInfo {
     pub fn fault(signal: Signal, code: i32, address: u64) -> SigInfo {
         let mut info = SigInfo::new(signal, code);
         info.fields[0] = address;
+        info
+    }
+
+    /// Something can be read (`POLL_IN`) or written (`POLL_OUT`) through the descriptor: fcntl(2), `F_SETSIG`.
+    pub fn poll(signal: Signal, code: i32, descriptor: i32) -> SigInfo {
+        let events = if code == POLL_IN {
+            POLLIN | POLLRDNORM
+        } else {
+            POLLOUT | POLLWRNORM | POLLWRBAND
+        };
+        let mut info = SigInfo::new(signal, code);
+        info.fields[..2].copy_from_slice(&[events as u64, descriptor as u32 as u64]);
         info
     }
 

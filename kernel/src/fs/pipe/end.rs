@@ -6,7 +6,9 @@ use abi::Errno;
 use abi::file::{PIPE_BUF, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
 use super::{Direction, Pipe};
+use crate::fs::file_owner::{Event, Listeners};
 use crate::fs::object::{Io, Object, Queues};
+use crate::scheduler;
 use crate::user_memory::{self, Sink, Source};
 
 /// An open end of a pipe.
@@ -20,11 +22,15 @@ pub(super) struct PipeEnd {
 
 impl Object for PipeEnd {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        self.pipe.read(io.is_nonblocking, to)
+        let done = self.pipe.read(io.is_nonblocking, to)?;
+        self.pipe.writers.tell(Event::Output, scheduler::cond_resched);
+        Ok(done)
     }
 
     fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
-        self.pipe.write(io.is_nonblocking, from)
+        let done = self.pipe.write(io.is_nonblocking, from)?;
+        self.pipe.readers.tell(Event::Input, scheduler::cond_resched);
+        Ok(done)
     }
 
     fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
@@ -58,6 +64,12 @@ impl Object for PipeEnd {
         events
     }
 
+    fn listeners(&self) -> [Option<&Listeners>; 2] {
+        let readers = self.direction.reads().then_some(&self.pipe.readers);
+        let writers = self.direction.writes().then_some(&self.pipe.writers);
+        [readers, writers]
+    }
+
     fn queues(&self) -> Queues<'_> {
         let readable = self.direction.reads().then_some(&self.pipe.readable);
         let writable = self.direction.writes().then_some(&self.pipe.writable);
@@ -68,5 +80,7 @@ impl Object for PipeEnd {
 impl Drop for PipeEnd {
     fn drop(&mut self) {
         self.pipe.close(self.direction);
+        self.pipe.readers.tell(Event::Input, || ());
+        self.pipe.writers.tell(Event::Output, || ());
     }
 }

@@ -1,0 +1,162 @@
+//! fcntl(2): from the command to what it does.
+
+use abi::Errno;
+use abi::file::{
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN, F_GETOWN_EX, F_GETPIPE_SZ,
+    F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETFD,
+    F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG, F_UNLCK, FD_CLOEXEC, FOwnerEx,
+};
+use abi::signal::Signal;
+use alloc::sync::Arc;
+
+use super::lock::{look_for_lock, set_lock};
+use super::lookup::{file, index};
+use super::open::{descriptor_flags, descriptor_limit, install};
+use crate::fs::file_owner::Whom;
+use crate::fs::inode::Body;
+use crate::fs::locks::Patience;
+use crate::fs::pipe;
+use crate::fs::record_locks::Owner as LockOwner;
+use crate::fs::{OnExec, OpenFile};
+use crate::thread::Thread;
+use crate::user_memory::{read_value, write_value};
+
+/// fcntl(2). `EINVAL` for commands that are not known; leases and `F_NOTIFY` are none that a filesystem here has.
+pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    match command {
+        F_DUPFD => duplicate(current, file, argument, OnExec::Keep),
+        F_DUPFD_CLOEXEC => duplicate(current, file, argument, OnExec::Close),
+        F_GETFD | F_SETFD => descriptor_flag(current, descriptor, command, argument),
+        F_GETFL => Ok(file.flags() as usize),
+        _ if file.is_path() => Err(Errno::EBADF),
+        F_SETFL => file.set_status_flags(descriptor, argument as u32).map(|()| 0),
+        F_GETLK | F_SETLK | F_SETLKW => {
+            let owner = LockOwner::Process(current.process.pid);
+            lock(current, descriptor, &file, command, argument, owner)
+        }
+        F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {
+            let owner = LockOwner::OpenFile(Arc::as_ptr(&file).addr());
+            lock(current, descriptor, &file, command, argument, owner)
+        }
+        F_GETLEASE => Ok(F_UNLCK as usize),
+        F_SETOWN | F_GETOWN | F_SETOWN_EX | F_GETOWN_EX | F_SETSIG | F_GETSIG => {
+            owner(current, &file, command, argument)
+        }
+        F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_capacity(&file, command, argument),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn duplicate(current: &Thread, file: Arc<OpenFile>, from: u64, on_exec: OnExec) -> Result<usize, Errno> {
+    // Linux takes it as an unsigned number, all of it.
+    let from = usize::try_from(from).map_err(|_| Errno::EINVAL)?;
+    if from >= descriptor_limit(current) {
+        return Err(Errno::EINVAL);
+    }
+    install(current, file, on_exec, from)
+}
+
+fn descriptor_flag(current: &Thread, descriptor: i32, command: u32, argument: u64) -> Result<usize, Errno> {
+    let descriptor = index(descriptor)?;
+    if command == F_GETFD {
+        let what = current.files.read(|files| files.on_exec(descriptor))?;
+        return Ok(descriptor_flags(what));
+    }
+    let what = if argument as u32 & FD_CLOEXEC != 0 {
+        OnExec::Close
+    } else {
+        OnExec::Keep
+    };
+    current
+        .files
+        .change(|files| files.set_on_exec(descriptor, what))
+        .map(|()| 0)
+}
+
+fn lock(
+    current: &Thread,
+    descriptor: i32,
+    file: &Arc<OpenFile>,
+    command: u32,
+    address: u64,
+    owner: LockOwner,
+) -> Result<usize, Errno> {
+    let patience = match command {
+        F_GETLK | F_OFD_GETLK => return look_for_lock(file, address, owner),
+        F_SETLK | F_OFD_SETLK => Patience::Refuse,
+        _ => Patience::Wait,
+    };
+    set_lock(current, descriptor, file, address, owner, patience)
+}
+
+/// Who is told by a signal that the file can be read or written, and by which.
+fn owner(current: &Thread, file: &OpenFile, command: u32, argument: u64) -> Result<usize, Errno> {
+    match command {
+        F_SETOWN => {
+            let id = argument as i32;
+            let whom = match id.checked_neg().ok_or(Errno::EINVAL)? {
+                0 => None,
+                group if group > 0 => Some(Whom::Group(group as u32)),
+                _ => Some(Whom::Process(id as u32)),
+            };
+            set_owner(current, file, whom)
+        }
+        F_GETOWN => Ok(match file.owner().whom() {
+            Some(Whom::Group(id)) => -(id as isize) as usize,
+            Some(Whom::Process(id) | Whom::Thread(id)) => id as usize,
+            None => 0,
+        }),
+        F_SETOWN_EX => {
+            let wanted = read_value::<FOwnerEx>(argument)?;
+            let id = u32::try_from(wanted.pid).map_err(|_| Errno::ESRCH);
+            let whom = match wanted.kind {
+                F_OWNER_TID => Whom::Thread(id?),
+                F_OWNER_PID => Whom::Process(id?),
+                F_OWNER_PGRP => Whom::Group(id?),
+                _ => return Err(Errno::EINVAL),
+            };
+            set_owner(current, file, Some(whom).filter(|_| wanted.pid != 0))
+        }
+        F_GETOWN_EX => {
+            let (kind, id) = match file.owner().whom() {
+                Some(Whom::Thread(id)) => (F_OWNER_TID, id),
+                Some(Whom::Group(id)) => (F_OWNER_PGRP, id),
+                Some(Whom::Process(id)) => (F_OWNER_PID, id),
+                None => (F_OWNER_PID, 0),
+            };
+            let pid = id as i32;
+            write_value(argument, &FOwnerEx { kind, pid }).map(|()| 0)
+        }
+        F_SETSIG => {
+            let signal = match argument {
+                0 => None,
+                number => Some(Signal::new(number).ok_or(Errno::EINVAL)?),
+            };
+            file.change_owner(|owner| owner.signal = signal);
+            Ok(0)
+        }
+        _ => Ok(file.owner().signal.map_or(0, |signal| signal.number() as usize)),
+    }
+}
+
+/// `ESRCH` if there is nobody of that id.
+fn set_owner(current: &Thread, file: &OpenFile, whom: Option<Whom>) -> Result<usize, Errno> {
+    if whom.is_some_and(|whom| !whom.exists()) {
+        return Err(Errno::ESRCH);
+    }
+    let credentials = current.process.credentials();
+    file.change_owner(|owner| *owner = owner.changed_to(whom, &credentials));
+    Ok(0)
+}
+
+/// A pipe has its capacity for ever; a wish for less is granted by more, as fcntl(2) allows.
+fn pipe_capacity(file: &OpenFile, command: u32, wanted: u64) -> Result<usize, Errno> {
+    if !matches!(file.inode().body, Body::Fifo(_)) {
+        return Err(Errno::EBADF);
+    }
+    if command == F_SETPIPE_SZ && wanted > pipe::CAPACITY as u64 {
+        return Err(Errno::EPERM);
+    }
+    Ok(pipe::CAPACITY)
+}
