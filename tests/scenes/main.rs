@@ -9,6 +9,7 @@ mod cores;
 mod crash;
 mod debian;
 mod demos;
+mod file_calls;
 mod glibc;
 mod hostile;
 mod latency;
@@ -51,6 +52,7 @@ fn all() -> Vec<Scene> {
         threads::SCENES,
         shares::SCENES,
         pthreads::SCENES,
+        file_calls::SCENES,
         parallel_files::SCENES,
         rights::SCENES,
         soak::SCENES,
