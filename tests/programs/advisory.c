@@ -279,7 +279,7 @@ static void owners(void) {
     CHECK(pipe(ends) == 0);
     CHECK(fcntl(ends[0], F_GETOWN) == 0 && fcntl(ends[0], F_GETSIG) == 0);
     CHECK(fcntl(ends[0], F_SETOWN, getpid()) == 0 && fcntl(ends[0], F_GETOWN) == getpid());
-    CHECK(fcntl(ends[0], F_SETOWN, -getpgrp()) == 0 && syscall(SYS_fcntl, ends[0], 9) == -getpgrp());
+    CHECK(fcntl(ends[0], F_SETOWN, -getpgrp()) == 0 && fcntl(ends[0], F_GETOWN) == -getpgrp());
     CHECK(fcntl(ends[0], F_GETOWN_EX, &owner) == 0 && owner.type == F_OWNER_PGRP && owner.pid == getpgrp());
     CHECK(FAILS(fcntl(ends[0], F_SETOWN, 999999), ESRCH));
     CHECK(FAILS(fcntl(ends[0], F_SETOWN, (int)0x80000000), EINVAL));

@@ -4,7 +4,9 @@ use crate::program;
 use anyhow::Result;
 use tests::{Machine, Scene, Stage, Virt};
 
-pub const SCENES: &[Scene] = &[Scene::portable("file_calls.advisory", |stage| play(stage, "advisory"))];
+pub const SCENES: &[Scene] = &[Scene::portable("file_calls.advisory", |stage| {
+    play(stage, "advisory")
+})];
 
 fn play(stage: &mut Stage, name: &str) -> Result<()> {
     let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", name, "")?;
