@@ -68,25 +68,32 @@ fn serve(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
 
 /// An access that the tables do not allow: made possible if the areas allow it, else the program's mistake.
 fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
-    let address = abort.address;
-    let mapping_fault = match abort.cause {
+    let address = abort.address.untagged();
+    let is_mapping_fault = match abort.cause {
         AbortCause::Translation | AbortCause::Permission | AbortCause::AccessFlag => address.is_user(),
-        AbortCause::Alignment => return accuse(thread, Signal::SIGBUS, BUS_ADRALN, address.0),
+        AbortCause::Alignment => return refuse(thread, abort, Signal::SIGBUS, BUS_ADRALN),
         AbortCause::External | AbortCause::Other(_) => {
-            return accuse(thread, Signal::SIGBUS, BUS_OBJERR, address.0);
+            return refuse(thread, abort, Signal::SIGBUS, BUS_OBJERR);
         }
         AbortCause::AddressSize => false,
     };
-    if !mapping_fault {
-        return accuse(thread, Signal::SIGSEGV, SEGV_MAPERR, address.0);
+    if !is_mapping_fault {
+        return refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR);
     }
     match user_memory::handle_fault(thread, address, abort.access) {
         Some(Outcome::Resolved(_)) | None => {}
-        Some(Outcome::Denied(SegvCode::MapErr)) => accuse(thread, Signal::SIGSEGV, SEGV_MAPERR, address.0),
-        Some(Outcome::Denied(SegvCode::AccErr)) => accuse(thread, Signal::SIGSEGV, SEGV_ACCERR, address.0),
-        Some(Outcome::BusError) => accuse(thread, Signal::SIGBUS, BUS_ADRERR, address.0),
+        Some(Outcome::Denied(SegvCode::MapErr)) => refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR),
+        Some(Outcome::Denied(SegvCode::AccErr)) => refuse(thread, abort, Signal::SIGSEGV, SEGV_ACCERR),
+        Some(Outcome::BusError) => refuse(thread, abort, Signal::SIGBUS, BUS_ADRERR),
         Some(Outcome::NoMemory) => process::end_for_want_of_memory(&thread.process),
     }
+}
+
+/// Tells the program that its access failed.
+#[cold]
+fn refuse(thread: &Arc<Thread>, abort: &Abort, signal: Signal, code: i32) {
+    thread.signals.keep_syndrome(abort.shown_syndrome());
+    signal::force(thread, SigInfo::fault(signal, code, abort.address.0));
 }
 
 /// What a program did that is neither a call nor an access to memory.
@@ -115,5 +122,6 @@ fn blame(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
 
 #[cold]
 fn accuse(thread: &Arc<Thread>, signal: Signal, code: i32, address: u64) {
+    thread.signals.keep_syndrome(0);
     signal::force(thread, SigInfo::fault(signal, code, address));
 }

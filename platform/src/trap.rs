@@ -107,12 +107,14 @@ pub enum Trap {
 /// An access that the MMU or the memory system refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Abort {
-    /// The faulting byte. For causes that do not say (FAR not valid): 0.
+    /// The faulting byte, with the tag byte of a user address. For causes that do not say (FAR not valid): 0.
     pub address: VirtAddr,
     /// How it was to be used. Cache maintenance counts as a read, for it needs no more.
     pub access: Access,
     /// What was wrong.
     pub cause: AbortCause,
+    /// The syndrome (ESR_EL1); 0 for an abort that was foreseen, not taken.
+    pub syndrome: u64,
 }
 
 /// What was wrong with an access.
@@ -156,6 +158,19 @@ impl Abort {
         Abort::decode(esr, FAR_EL1.get())
     }
 
+    /// The syndrome as a program may see it: of an access to the kernel's half it learns no more than that it failed, as if
+    /// nothing were mapped there (`set_thread_esr` of Linux).
+    pub fn shown_syndrome(&self) -> u64 {
+        /// Class, instruction length, cache maintenance, write.
+        const HARMLESS: u64 = 0xfe00_0000 | 1 << 8 | 1 << 6;
+        /// Translation fault, level 0.
+        const NOT_MAPPED: u64 = 0x4;
+        if self.address.0 >> 55 & 1 == 0 {
+            return self.syndrome;
+        }
+        self.syndrome & HARMLESS | NOT_MAPPED
+    }
+
     /// Decodes the two registers of an abort.
     #[inline]
     pub(crate) fn decode(esr: u64, far: u64) -> Abort {
@@ -181,6 +196,7 @@ impl Abort {
             address: VirtAddr(address),
             access,
             cause,
+            syndrome: esr,
         }
     }
 }

@@ -49,6 +49,7 @@ fn check_range(start: VirtAddr, len: usize, access: Access) -> Result<(), UserFa
         address: VirtAddr(start.0.max(USER_END)),
         access,
         cause: AbortCause::Translation,
+        syndrome: 0,
     };
     Err(UserFault { done: 0, abort })
 }
@@ -157,6 +158,7 @@ pub fn string_from_user(to: &mut [u8], from: VirtAddr) -> Result<Option<usize>, 
                 address: VirtAddr(USER_END),
                 access: Access::Read,
                 cause: AbortCause::Translation,
+                syndrome: 0,
             };
             Err(UserFault { done: room, abort })
         }
@@ -174,6 +176,7 @@ fn check_word(at: VirtAddr, access: Access) -> Result<(), UserFault> {
         address: at,
         access,
         cause: AbortCause::Alignment,
+        syndrome: 0,
     };
     Err(UserFault { done: 0, abort })
 }

@@ -1,10 +1,14 @@
-//! Who may do what to whom (`tests/programs/rights.c`): set-ID programs and their old users, capabilities, set-ID bits of files.
+//! Who may do what to whom (`tests/programs/rights.c`): set-ID programs and their old users, capabilities, set-ID bits of files;
+//! and what a signal's handler finds on its stack (`frames.c`).
 
 use crate::program;
 use anyhow::Result;
 use tests::{Machine, Scene, Stage, Virt};
 
-pub const SCENES: &[Scene] = &[Scene::portable("rights", |stage| play(stage, "rights"))];
+pub const SCENES: &[Scene] = &[
+    Scene::portable("rights", |stage| play(stage, "rights")),
+    Scene::portable("frames", |stage| play(stage, "frames")),
+];
 
 fn play(stage: &mut Stage, name: &str) -> Result<()> {
     let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", name, "")?;

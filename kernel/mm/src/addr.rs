@@ -117,6 +117,12 @@ impl VirtAddr {
         self.0 < USER_END
     }
 
+    /// Without the byte that the processor ignores in a user address (TCR_EL1.TBI0): what is left is what it translates.
+    #[inline]
+    pub const fn untagged(self) -> VirtAddr {
+        VirtAddr(self.0 & (((self.0 << 8) as i64) >> 8) as u64)
+    }
+
     /// The address `bytes` further on; `None` beyond 64 bits.
     #[inline]
     pub const fn offset(self, bytes: u64) -> Option<VirtAddr> {

@@ -17,7 +17,6 @@ use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
 use abi::process::RLIMIT_STACK;
-use abi::signal::{SS_DISABLE, StackT};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -169,10 +168,7 @@ pub fn take_identity(process: &Process, program: &Program) {
 }
 
 fn reset_thread(current: &Thread) {
-    current.signals.set_stack(StackT {
-        flags: SS_DISABLE,
-        ..StackT::default()
-    });
+    current.signals.forget_stack();
     let mut registers = current.registers.lock();
     **registers = UserRegisters::new();
     registers.restore();

@@ -94,7 +94,7 @@ fn enter_handler(
     action: &SigAction,
 ) {
     if frame::push(thread, context, signal, info, action).is_err() {
-        frame::end_for_bad_stack(thread, signal, context.sp);
+        frame::end_for_bad_stack(thread, signal);
     }
 }
 

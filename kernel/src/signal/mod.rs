@@ -11,9 +11,11 @@ pub mod timer;
 mod trampoline;
 
 pub use deliver::{Restart, deliver};
-pub use frame::{is_on_stack, restore};
+pub use frame::{DISARMED, is_on_stack, restore, shown_stack};
 pub use mask::{restore_mask, set_awaited, set_mask, suspend_mask};
-pub use send::{Audience, force, post, send_to_group, send_to_many, send_to_process, send_to_thread};
+pub use send::{
+    Audience, force, has_room_for_signals, post, send_to_group, send_to_many, send_to_process, send_to_thread,
+};
 pub use stop::is_anybody_stopped;
 pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
@@ -21,9 +23,10 @@ pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 use crate::process::{Held, Process};
 use crate::sync::Mutex;
 use crate::thread::Thread;
+use abi::Errno;
 use abi::signal::{
-    DefaultAction, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_RESETHAND, SIG_DFL, SIG_IGN, SS_DISABLE, SigAction,
-    SigInfo, SigSet, Signal, StackT,
+    DefaultAction, MINSIGSTKSZ, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_RESETHAND, SIG_DFL, SIG_IGN, SS_AUTODISARM,
+    SS_DISABLE, SS_ONSTACK, SigAction, SigInfo, SigSet, Signal, StackT,
 };
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -79,6 +82,8 @@ pub struct ThreadSignals {
     pending: Pending,
     /// Whether it has halted for a stop of its process.
     is_halted: AtomicBool,
+    /// The syndrome of the fault behind a signal that waits; 0 for none.
+    syndrome: AtomicU64,
     stack: Mutex<StackT>,
 }
 
@@ -216,10 +221,8 @@ impl Default for ThreadSignals {
             saved_mask: Mutex::new(None),
             pending: Pending::default(),
             is_halted: AtomicBool::new(false),
-            stack: Mutex::new(StackT {
-                flags: SS_DISABLE,
-                ..StackT::default()
-            }),
+            syndrome: AtomicU64::new(0),
+            stack: Mutex::default(),
         }
     }
 }
@@ -238,6 +241,7 @@ impl ThreadSignals {
     pub fn for_thread(&self) -> ThreadSignals {
         ThreadSignals {
             mask: AtomicU64::new(self.mask.load(Ordering::Relaxed)),
+            stack: Mutex::new(DISARMED),
             ..ThreadSignals::default()
         }
     }
@@ -248,8 +252,13 @@ impl ThreadSignals {
     }
 
     /// The mask that a handler's frame is to restore.
-    fn take_outer_mask(&self) -> SigSet {
-        self.saved_mask.lock().take().unwrap_or(self.mask())
+    fn outer_mask(&self) -> SigSet {
+        self.saved_mask.lock().unwrap_or(self.mask())
+    }
+
+    /// The frame holds it now.
+    fn forget_outer_mask(&self) {
+        *self.saved_mask.lock() = None;
     }
 
     /// The alternate stack.
@@ -260,6 +269,17 @@ impl ThreadSignals {
     /// Sets the alternate stack.
     pub fn set_stack(&self, stack: StackT) {
         *self.stack.lock() = stack;
+    }
+
+    /// Takes away the alternate stack: a new program begins. Its flags stay, as on Linux.
+    pub fn forget_stack(&self) {
+        let mut stack = self.stack.lock();
+        (stack.sp, stack.size) = (0, 0);
+    }
+
+    /// Keeps the syndrome of a fault for the frame of its signal.
+    pub fn keep_syndrome(&self, syndrome: u64) {
+        self.syndrome.store(syndrome, Ordering::Relaxed);
     }
 
     /// Signals that wait for this thread.
@@ -327,6 +347,19 @@ pub fn child_disposition(parent: &Process) -> Disposition {
 pub fn is_quiet_about_stops(parent: &Process) -> bool {
     let action = parent.signals.action(Signal::SIGCHLD);
     action.handler == SIG_IGN || action.flags & SA_NOCLDSTOP != 0
+}
+
+/// An alternate stack as sigaltstack(2) takes it: `EINVAL` for a state that is none, `ENOMEM` for one that is too small.
+pub fn checked_stack(stack: StackT) -> Result<StackT, Errno> {
+    match stack.flags & !SS_AUTODISARM {
+        SS_DISABLE => Ok(StackT {
+            flags: stack.flags,
+            ..StackT::default()
+        }),
+        0 | SS_ONSTACK if stack.size < MINSIGSTKSZ => Err(Errno::ENOMEM),
+        0 | SS_ONSTACK => Ok(StackT { pad: 0, ..stack }),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 /// Whether the action lets the signal come to nothing.

@@ -2,6 +2,7 @@
 //! signal as often as it is sent, in order (signal(7), "Queueing and delivery semantics").
 
 use crate::sync::Mutex;
+use abi::signal::info::SI_USER;
 use abi::signal::{SigInfo, SigSet, Signal};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -25,19 +26,21 @@ impl Pending {
         self.set.store(set.0, Ordering::SeqCst);
     }
 
-    /// Adds a signal. `most`: how many may wait in all; a real-time signal beyond that is lost (its sender was told by
-    /// `EAGAIN` if it asked), a standard one still waits, without its details.
-    pub fn add(&self, signal: Signal, info: SigInfo, most: usize) {
+    /// Adds a signal. Where its details cannot be kept, for want of memory or because `may_queue` says that too many wait
+    /// already, it still waits, without them; its sender was told by `EAGAIN` if it asked (sigqueue(3)).
+    pub fn add(&self, signal: Signal, info: SigInfo, may_queue: bool) {
         let mut queue = self.queue.lock();
         let is_waiting = self.set().contains(signal);
-        if (is_waiting && signal < Signal::SIGRTMIN) || (queue.len() >= most && signal >= Signal::SIGRTMIN) {
+        if is_waiting && signal < Signal::SIGRTMIN {
             return;
         }
-        queue.push(info);
+        if may_queue && queue.try_reserve(1).is_ok() {
+            queue.push(info);
+        }
         self.publish(self.set().with(signal));
     }
 
-    /// How many wait.
+    /// How many wait with their details.
     pub fn len(&self) -> usize {
         self.queue.lock().len()
     }
@@ -52,12 +55,13 @@ impl Pending {
         let urgent = ready.intersection(SigSet::SYNCHRONOUS);
         let signal = urgent.first().or(ready.first())?;
         let is_meant = |info: &SigInfo| info.signo == i32::from(signal.number());
-        let at = queue.iter().position(is_meant)?;
-        let info = queue.remove(at);
+        let at = queue.iter().position(is_meant);
+        let info = at.map(|at| queue.remove(at));
         if !queue.iter().any(is_meant) {
             self.publish(self.set().without(signal));
         }
-        Some(info)
+        // Without details: as if nobody had sent it, as on Linux.
+        Some(info.unwrap_or(SigInfo::new(signal, SI_USER)))
     }
 
     /// Drops every signal of `unwanted`.

@@ -104,16 +104,16 @@ fn post_to(process: &Arc<Process>, target: Option<&Arc<Thread>>, info: SigInfo) 
 }
 
 fn add(process: &Arc<Process>, target: Option<&Arc<Thread>>, signal: Signal, info: SigInfo) {
-    let most = most_pending(process);
+    let may_queue = signal < Signal::SIGRTMIN || has_room_for_signals(process);
     match target {
         Some(thread) => {
-            thread.signals.pending.add(signal, info, most);
+            thread.signals.pending.add(signal, info, may_queue);
             if is_open(thread, signal) {
                 scheduler::alert(thread);
             }
         }
         None => {
-            process.signals.pending.add(signal, info, most);
+            process.signals.pending.add(signal, info, may_queue);
             summon(process, signal);
         }
     }
@@ -157,7 +157,7 @@ pub fn force(thread: &Arc<Thread>, info: SigInfo) {
         set_mask(thread, thread.signals.mask().without(signal));
     }
     thread.signals.pending.remove(SigSet::EMPTY.with(signal));
-    thread.signals.pending.add(signal, info, usize::MAX);
+    thread.signals.pending.add(signal, info, true);
     thread.call_attention();
 }
 
@@ -200,6 +200,9 @@ fn is_blocked(process: &Process, signal: Signal) -> bool {
     })
 }
 
-fn most_pending(process: &Process) -> usize {
-    usize::try_from(process.limit(RLIMIT_SIGPENDING)).unwrap_or(usize::MAX)
+/// Whether a further signal may wait for the process or one of its threads with its details (`RLIMIT_SIGPENDING`).
+pub fn has_room_for_signals(process: &Process) -> bool {
+    let mut waiting = process.signals.waiting();
+    process.for_each_thread(|thread| waiting += thread.signals.pending.len());
+    (waiting as u64) < process.limit(RLIMIT_SIGPENDING)
 }

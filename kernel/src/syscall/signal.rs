@@ -7,12 +7,11 @@ use crate::thread::Thread;
 use crate::wait;
 use crate::{memory, time, user_memory};
 use abi::Errno;
-use abi::process::RLIMIT_SIGPENDING;
 use abi::signal::info::{SI_TKILL, SI_USER};
 use abi::signal::{
-    MINSIGSTKSZ, SA_EXPOSE_TAGBITS, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND,
-    SA_RESTART, SA_RESTORER, SA_SIGINFO, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SS_AUTODISARM,
-    SS_DISABLE, SS_ONSTACK, SigAction, SigInfo, SigSet, Signal, StackT,
+    SA_EXPOSE_TAGBITS, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART,
+    SA_RESTORER, SA_SIGINFO, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SigAction, SigInfo, SigSet,
+    Signal, StackT,
 };
 use abi::time::TimeSpec;
 use alloc::sync::Arc;
@@ -159,33 +158,10 @@ pub fn sigaltstack(
         if is_in_use {
             return Err(Errno::EPERM);
         }
-        current.signals.set_stack(checked_stack(new)?);
+        current.signals.set_stack(signal::checked_stack(new)?);
     }
-    let in_use = if is_in_use { SS_ONSTACK } else { 0 };
-    user_memory::write_wanted(
-        old_at,
-        &StackT {
-            flags: old.flags | in_use,
-            ..old
-        },
-    )?;
+    user_memory::write_wanted(old_at, &signal::shown_stack(&old, context.sp))?;
     Ok(0)
-}
-
-fn checked_stack(stack: StackT) -> Result<StackT, Errno> {
-    match stack.flags & !SS_AUTODISARM {
-        SS_DISABLE => Ok(StackT {
-            flags: stack.flags,
-            ..StackT::default()
-        }),
-        0 | SS_ONSTACK if stack.size < MINSIGSTKSZ => Err(Errno::ENOMEM),
-        0 | SS_ONSTACK => Ok(StackT {
-            flags: stack.flags & SS_AUTODISARM,
-            pad: 0,
-            ..stack
-        }),
-        _ => Err(Errno::EINVAL),
-    }
 }
 
 /// kill(2).
@@ -268,6 +244,7 @@ fn send_to_thread(current: &Thread, pid: Option<Pid>, tid: u64, number: u64) -> 
     let (process, thread) = find_thread(pid, tid as Pid)?;
     check_right(current, &process, signal)?;
     if let (Some(signal), Some(thread)) = (signal, thread) {
+        check_queue(&process, signal)?;
         signal::send_to_thread(&thread, sent_by(current, signal, SI_TKILL));
     }
     Ok(0)
@@ -343,11 +320,9 @@ fn queued_info(
 
 /// A real-time signal is not lost silently: `EAGAIN` when too many wait already.
 fn check_queue(process: &Process, signal: Signal) -> Result<(), Errno> {
-    let is_full =
-        process.signals.waiting() as u64 >= process.limit(RLIMIT_SIGPENDING) || memory::has_room().is_err();
-    if signal >= Signal::SIGRTMIN && is_full {
-        Err(Errno::EAGAIN)
-    } else {
+    if signal < Signal::SIGRTMIN || (signal::has_room_for_signals(process) && memory::has_room().is_ok()) {
         Ok(())
+    } else {
+        Err(Errno::EAGAIN)
     }
 }

@@ -32,8 +32,8 @@
 // MAIR_EL1: index 0 Device-nGnRE, index 1 Normal Write-Back Read- and Write-Allocate.
 .equ MAIR_EL1_VALUE,    0xff04
 // TCR_EL1: T0SZ = T1SZ = 25 (39 bits), table walks Inner and Outer WBWA, Inner Shareable, TG0 = TG1 = 4 KiB, A1 = 0,
-// AS = 1 (16-bit ASIDs), HPD0 = HPD1 = 0. IPS is added from ID_AA64MMFR0_EL1.
-.equ TCR_EL1_VALUE,     25 | (1 << 8) | (1 << 10) | (3 << 12) | (25 << 16) | (1 << 24) | (1 << 26) | (3 << 28) | (2 << 30) | (1 << 36)
+// AS = 1 (16-bit ASIDs), TBI0 = 1 (programs may tag pointers), HPD0 = HPD1 = 0. IPS is added from ID_AA64MMFR0_EL1.
+.equ TCR_EL1_VALUE,     25 | (1 << 8) | (1 << 10) | (3 << 12) | (25 << 16) | (1 << 24) | (1 << 26) | (3 << 28) | (2 << 30) | (1 << 36) | (1 << 37)
 .equ PARANGE_48_BITS,   5
 .equ MDSCR_EL1_TDCC,    1 << 12
 

@@ -39,19 +39,11 @@ pub struct FpsimdContext {
 const _: () = assert!(size_of::<FpsimdContext>() == 0x210);
 
 impl FpsimdContext {
-    /// A record of those registers.
-    pub fn new(vregs: [u128; 32], fpsr: u32, fpcr: u32) -> FpsimdContext {
-        let head = RecordHead {
-            magic: FPSIMD_MAGIC,
-            size: size_of::<FpsimdContext>() as u32,
-        };
-        FpsimdContext {
-            head,
-            fpsr,
-            fpcr,
-            vregs,
-        }
-    }
+    /// The head of such a record.
+    pub const HEAD: RecordHead = RecordHead {
+        magic: FPSIMD_MAGIC,
+        size: size_of::<FpsimdContext>() as u32,
+    };
 }
 
 /// ESR_EL1 of the exception behind the signal.
@@ -93,37 +85,41 @@ impl Default for SigContext {
     }
 }
 
-impl SigContext {
-    /// Lays down the records: FP registers, the syndrome if the signal is about a fault, the end.
-    pub fn set_records(&mut self, fpsimd: &FpsimdContext, esr: Option<u64>) {
-        let (first, rest) = self.reserved.split_at_mut(size_of::<FpsimdContext>());
-        first.copy_from_slice(fpsimd.as_bytes());
-        rest.fill(0);
-        if let Some(esr) = esr {
-            let head = RecordHead {
-                magic: ESR_MAGIC,
-                size: size_of::<EsrContext>() as u32,
-            };
-            rest[..size_of::<EsrContext>()].copy_from_slice(EsrContext { head, esr }.as_bytes());
-        }
-    }
+/// Why a list of records is none that sigreturn(2) accepts, or cannot be judged yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordsError {
+    /// Linux ends the process by SIGSEGV.
+    Bad,
+    /// It goes on behind the bytes that were given.
+    Short,
+}
 
-    /// The record of FP registers, from a frame that the program may have changed. `None` if there is no whole record
-    /// before the end: Linux then ends the process by SIGSEGV.
-    pub fn fpsimd(&self) -> Option<FpsimdContext> {
-        let mut rest = &self.reserved[..];
-        loop {
-            let (head, _) = RecordHead::read_from_prefix(rest).ok()?;
-            let size = head.size as usize;
-            if head.magic == FPSIMD_MAGIC && size == size_of::<FpsimdContext>() {
-                return FpsimdContext::read_from_prefix(rest)
-                    .ok()
-                    .map(|(record, _)| record);
-            }
-            if head.magic == 0 || size < size_of::<RecordHead>() || !size.is_multiple_of(16) {
-                return None;
-            }
-            rest = rest.get(size..)?;
+/// Bytes of [`SigContext::reserved`].
+const RECORDS: usize = 4096;
+
+/// Where the record of FP registers begins in a list of records that the program may have changed. `records` is the start of
+/// [`SigContext::reserved`], or all of it. The list must be whole, end by a record that is all zero, and hold that record once
+/// (`parse_user_sigframe` of Linux). Records that say where further ones lie are not accepted: nothing here writes them.
+pub fn find_fpsimd(records: &[u8]) -> Result<usize, RecordsError> {
+    let missing = if records.len() < RECORDS {
+        RecordsError::Short
+    } else {
+        RecordsError::Bad
+    };
+    let (mut at, mut found) = (0, None);
+    loop {
+        let rest = records.get(at..).ok_or(missing)?;
+        let (head, _) = RecordHead::read_from_prefix(rest).map_err(|_| missing)?;
+        let size = head.size as usize;
+        match head.magic {
+            0 if size == 0 => return found.ok_or(RecordsError::Bad),
+            FPSIMD_MAGIC if found.is_none() && size == size_of::<FpsimdContext>() => found = Some(at),
+            ESR_MAGIC if size >= size_of::<RecordHead>() => {}
+            _ => return Err(RecordsError::Bad),
+        }
+        at += size;
+        if at > RECORDS - size_of::<RecordHead>() || !at.is_multiple_of(16) {
+            return Err(RecordsError::Bad);
         }
     }
 }
@@ -166,6 +162,66 @@ pub struct RtSigFrame {
 const _: () = assert!(size_of::<RtSigFrame>() == 4688);
 const _: () = assert!(offset_of!(RtSigFrame, ucontext) == 128);
 
+/// The part of an [`RtSigFrame`] that is written: no further records follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(16))]
+pub struct WrittenFrame {
+    /// [`RtSigFrame::info`].
+    pub info: SigInfo,
+    /// [`UContext::flags`].
+    pub flags: u64,
+    /// [`UContext::link`].
+    pub link: u64,
+    /// [`UContext::stack`].
+    pub stack: StackT,
+    /// [`UContext::sigmask`].
+    pub sigmask: SigSet,
+    /// [`UContext::unused`].
+    pub unused: [u8; 128],
+    /// [`SigContext::fault_address`].
+    pub fault_address: u64,
+    /// [`SigContext::regs`].
+    pub regs: [u64; 31],
+    /// [`SigContext::sp`].
+    pub sp: u64,
+    /// [`SigContext::pc`].
+    pub pc: u64,
+    /// [`SigContext::pstate`].
+    pub pstate: u64,
+    /// [`SigContext::pad`].
+    pub pad: u64,
+    /// The first record.
+    pub fpsimd: FpsimdContext,
+    /// The second, if the signal is about a fault; else the end of the list.
+    pub esr: EsrContext,
+    /// The end of a list of two.
+    pub end: [u64; 2],
+}
+const _: () = assert!(offset_of!(WrittenFrame, fault_address) == 128 + 176);
+const _: () = assert!(offset_of!(WrittenFrame, fpsimd) == WrittenFrame::RECORDS_AT);
+const _: () = assert!(size_of::<WrittenFrame>() == WrittenFrame::RECORDS_AT + 0x210 + 32);
+
+impl WrittenFrame {
+    /// Where [`SigContext::reserved`] lies in a frame.
+    pub const RECORDS_AT: usize = 128 + 176 + 288;
+
+    /// A record of the syndrome.
+    pub fn set_syndrome(&mut self, esr: u64) {
+        let head = RecordHead {
+            magic: ESR_MAGIC,
+            size: size_of::<EsrContext>() as u32,
+        };
+        self.esr = EsrContext { head, esr };
+    }
+
+    /// What of it must be written: the list ends behind the first record or the second.
+    pub fn used(&self) -> &[u8] {
+        let has_second = self.esr.head.magic != 0;
+        let len = size_of::<WrittenFrame>() - if has_second { 0 } else { size_of::<EsrContext>() };
+        &self.as_bytes()[..len]
+    }
+}
+
 /// The frame record (x29, x30) above [`RtSigFrame`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -180,23 +236,49 @@ pub struct FrameRecord {
 mod tests {
     use super::*;
 
-    #[test]
-    fn fp_registers_come_back_from_the_records() {
-        let mut context = SigContext::default();
-        assert_eq!(context.fpsimd(), None, "an empty list has none");
-        let record = FpsimdContext::new(core::array::from_fn(|i| i as u128 * 3), 1, 2);
-        context.set_records(&record, Some(0x9200_0047));
-        assert_eq!(context.fpsimd(), Some(record));
-        assert_eq!(context.reserved[0x210..0x218], *b"\x01\x52\x53\x45\x10\0\0\0");
+    fn put(records: &mut [u8], at: usize, magic: u32, size: u32) {
+        records[at..at + 4].copy_from_slice(&magic.to_le_bytes());
+        records[at + 4..at + 8].copy_from_slice(&size.to_le_bytes());
     }
 
     #[test]
-    fn a_forged_list_of_records_ends() {
-        let mut context = SigContext::default();
-        for size in [0u32, 8, 15, 16, 4096, 4080, u32::MAX] {
-            context.reserved[..4].copy_from_slice(&ESR_MAGIC.to_le_bytes());
-            context.reserved[4..8].copy_from_slice(&size.to_le_bytes());
-            assert_eq!(context.fpsimd(), None);
+    fn the_fp_registers_are_found_wherever_they_are() {
+        let mut records = [0; RECORDS];
+        put(&mut records, 0, FPSIMD_MAGIC, 0x210);
+        put(&mut records, 0x210, ESR_MAGIC, 16);
+        assert_eq!(find_fpsimd(&records), Ok(0));
+        assert_eq!(find_fpsimd(&records[..0x220]), Err(RecordsError::Short));
+        assert_eq!(find_fpsimd(&records[..0x230]), Ok(0));
+        let mut records = [0; RECORDS];
+        put(&mut records, 0, ESR_MAGIC, 48);
+        put(&mut records, 48, FPSIMD_MAGIC, 0x210);
+        assert_eq!(find_fpsimd(&records), Ok(48));
+    }
+
+    #[test]
+    fn a_list_that_was_tampered_with_is_bad() {
+        let is_bad = |edit: &dyn Fn(&mut [u8; RECORDS])| {
+            let mut records = [0; RECORDS];
+            put(&mut records, 0, FPSIMD_MAGIC, 0x210);
+            edit(&mut records);
+            find_fpsimd(&records) == Err(RecordsError::Bad)
+        };
+        assert!(is_bad(&|records| records[0] = 0), "no end");
+        assert!(is_bad(&|records| records[..16].fill(0)), "missing");
+        assert!(
+            is_bad(&|records| put(records, 0x210, FPSIMD_MAGIC, 0x210)),
+            "twice"
+        );
+        assert!(
+            is_bad(&|records| put(records, 0x210, 0, 16)),
+            "an end with a size"
+        );
+        assert!(is_bad(&|records| put(records, 0x210, 0x1234_5678, 16)), "unknown");
+        for size in [0, 4, 8, 24, 4096, 4080, u32::MAX] {
+            assert!(
+                is_bad(&|records| put(records, 0x210, ESR_MAGIC, size)),
+                "size {size}"
+            );
         }
     }
 }

@@ -152,6 +152,11 @@ impl SigInfo {
         self.fields[0]
     }
 
+    /// Changes the address, for a signal caused by an instruction.
+    pub fn set_address(&mut self, address: u64) {
+        self.fields[0] = address;
+    }
+
     /// The exit code or signal, for SIGCHLD.
     pub fn status(&self) -> u32 {
         self.fields[1] as u32
