@@ -120,6 +120,15 @@ impl WaitQueue {
             .map(expect_some)
     }
 
+    /// As [`WaitQueue::wait_until_deadline`], but only a signal that ends the process interrupts it.
+    pub fn wait_killable_deadline<T>(
+        &self,
+        deadline: Option<u64>,
+        ready: impl FnMut() -> Option<T>,
+    ) -> Result<Option<T>, Interrupted> {
+        self.sleep(Kind::Shared, deadline, Interruption::ByDeath, ready)
+    }
+
     /// As [`WaitQueue::wait_until`], for one who takes what it waits for: [`WaitQueue::wake_one`] wakes it only if it is first.
     pub fn wait_exclusive<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
         self.sleep(Kind::Exclusive, None, Interruption::BySignal, ready)

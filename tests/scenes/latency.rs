@@ -6,19 +6,33 @@ use anyhow::Result;
 use std::time::Duration;
 use tests::{Clock, Kernel, Machine, Scene, Stage, Virt};
 
-pub const SCENES: &[Scene] = &[Scene::portable("latency.calls", calls).within_seconds(300)];
+pub const SCENES: &[Scene] = &[
+    Scene::portable("latency.calls", calls).within_seconds(300),
+    Scene::portable("latency.shortage", shortage).within_seconds(400),
+];
 
 fn calls(stage: &mut Stage) -> Result<()> {
     let limit = match stage.kernel {
         Kernel::Holstein(_) => "limit 500",
         Kernel::Linux(_) => "limit 100000",
     };
-    let machine = Machine::Virt(Virt {
-        cpus: 1,
-        clock: Clock::Instructions,
-        ..Virt::default()
-    });
-    let mut board = program::boot(stage, &machine, "", "latency", limit)?;
+    let mut board = program::boot(stage, &machine("1G"), "", "latency", limit)?;
     board.set_step(Duration::from_secs(240));
     program::expect_success(&mut board, "latency")
+}
+
+fn machine(memory: &'static str) -> Machine {
+    Machine::Virt(Virt {
+        cpus: 1,
+        clock: Clock::Instructions,
+        memory,
+        ..Virt::default()
+    })
+}
+
+/// When memory runs out (`tests/programs/shortage.c`).
+fn shortage(stage: &mut Stage) -> Result<()> {
+    let mut board = program::boot(stage, &machine("192M"), "", "shortage", "")?;
+    board.set_step(Duration::from_secs(360));
+    program::expect_success(&mut board, "shortage")
 }

@@ -262,6 +262,9 @@ fn what_a_space_shows_of_itself() {
         inner.for_each_entry(&world.memory, |entry| entries.push(entry));
         inner.count_mappings(&world.memory, first, &mut counts);
         assert_eq!(inner.resident_pages(&world.memory), MANY);
+        let tables = entries.iter().filter(|entry| entry.level != Level::L3).count() as u64;
+        let footprint = inner.footprint(&world.memory);
+        assert_eq!((footprint.pages, footprint.tables), (MANY, tables));
         assert_eq!(inner.areas().len(), 1);
         assert!(!inner.areas().is_empty());
         assert_eq!(inner.translation_root().0, space.root);

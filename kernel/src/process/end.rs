@@ -3,7 +3,7 @@
 
 use super::children::{Notice, announce_end};
 use super::table::{self, Table};
-use super::{INIT, Pid, Process};
+use super::{INIT, Pid, Process, shortage};
 use crate::fs::{self, FileTable};
 use crate::signal;
 use crate::syscall::futex;
@@ -63,6 +63,7 @@ fn leave_memory(thread: &Thread) {
 fn end_process(process: &Arc<Process>) {
     process.interval_timer.lock().cancel();
     process.drop_space();
+    shortage::memory_is_back(process);
     process.set_executable(None);
     process.signals.end_stop();
     if process.pid == INIT {

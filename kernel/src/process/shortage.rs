@@ -1,12 +1,18 @@
-//! When there is no frame for a page that a program may well use, somebody has to end: the process that maps most memory,
+//! When there is no frame for a page that a program may well use, somebody has to end: the process that holds most memory,
 //! whoever asked. Never the first process while there is another one: the machine would not outlive it.
+//!
+//! All processes are weighed once, by one thread at a time. Whoever wants memory then sleeps until the victim has given back what it
+//! had, and tries again; nobody else is chosen before. A victim that does not come to its end is passed over after a while.
 
-use super::{INIT, Process, all};
-use crate::{memory, scheduler};
+use super::{INIT, Process, table};
+use crate::fs::turn::Turn;
+use crate::sync::Mutex;
+use crate::wait::WaitQueue;
+use crate::{memory, scheduler, time};
 use abi::process::WaitStatus;
 use abi::signal::Signal;
-use alloc::sync::Arc;
-use core::sync::atomic::{AtomicI16, Ordering};
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicBool, AtomicI16, Ordering};
 
 /// The adjustment of who is never chosen (`OOM_SCORE_ADJ_MIN`).
 pub const NEVER: i16 = -1000;
@@ -21,36 +27,83 @@ pub struct Preference {
     pub adjustment: AtomicI16,
     /// The least adjustment that it may have unless it is privileged: what a privileged process set last.
     pub least: AtomicI16,
+    /// Nothing more is to be had from its end.
+    is_spent: AtomicBool,
 }
 
+/// Held by who chooses.
+static CHOOSING: Turn = Turn::new();
+
+/// Who was chosen last.
+static VICTIM: Mutex<Weak<Process>> = Mutex::new(Weak::new());
+
+/// Woken when a process has given back its memory.
+static GIVEN_BACK: WaitQueue = WaitQueue::new();
+
+/// So many nanoseconds a victim has for its end before another is chosen.
+const PATIENCE: u64 = time::SECOND;
+
 /// Lets another process end, so that the caller may try again; false if the caller is to make do without. `process` is the
-/// running one. No lock may be held: others run meanwhile.
+/// running one. No lock may be held: the caller sleeps.
 #[cold]
 pub fn make_room(process: &Process) -> bool {
     if process.is_ending() {
         return false;
     }
-    let others = all().into_iter().filter(|other| !other.is_zombie());
-    let weighed = others.filter_map(|other| Some((weight(&other)?, other)));
-    let Some((_, victim)) = weighed.max_by_key(|(weight, _)| *weight) else {
+    let Some(victim) = victim().filter(|victim| victim.pid != process.pid) else {
         return false;
     };
-    if victim.pid == process.pid {
-        return false;
+    let deadline = time::deadline_after(PATIENCE);
+    let is_spent = || victim.attributes.shortage.is_spent().then_some(());
+    if let Ok(None) = GIVEN_BACK.wait_killable_deadline(Some(deadline), is_spent) {
+        victim.attributes.shortage.is_spent.store(true, Ordering::Release);
     }
-    if !victim.is_ending() {
+    !process.is_ending()
+}
+
+/// Who ends already, or the heaviest, which is told to end unless it is the caller's: that one is told by its trap.
+fn victim() -> Option<Arc<Process>> {
+    let _turn = CHOOSING.take().ok()?;
+    let chosen = VICTIM.lock().upgrade();
+    if let Some(victim) = chosen.filter(|victim| victim.is_ending() && !victim.attributes.shortage.is_spent())
+    {
+        return Some(victim);
+    }
+    let victim = heaviest()?;
+    if !Arc::ptr_eq(&victim, &scheduler::current().process) {
         end(&victim);
     }
-    // It may need this very processor, or an interrupt that only this one serves.
-    let current = scheduler::current();
-    scheduler::serve_interrupts(&current);
-    scheduler::yield_now(&current);
-    true
+    Some(victim)
+}
+
+/// Of equals the youngest.
+fn heaviest() -> Option<Arc<Process>> {
+    let (mut heaviest, mut next) = (None, 0);
+    while let Some(process) = table::next_from(next) {
+        next = process.pid + 1;
+        let weight = weight(&process);
+        if weight.is_some() && weight >= heaviest.as_ref().and_then(|(weight, _)| *weight) {
+            heaviest = Some((weight, process));
+        }
+        scheduler::cond_resched();
+    }
+    heaviest.map(|(_, process)| process)
+}
+
+/// The process has given back its memory: whoever waits for that tries again.
+pub(super) fn memory_is_back(process: &Process) {
+    process
+        .attributes
+        .shortage
+        .is_spent
+        .store(true, Ordering::Release);
+    GIVEN_BACK.wake_all();
 }
 
 /// Ends a process by a signal that it cannot catch, and says why, unless it ends already.
 #[cold]
 pub fn end(process: &Arc<Process>) {
+    *VICTIM.lock() = Arc::downgrade(process);
     let is_news = process.end(WaitStatus::Signaled {
         signal: Signal::SIGKILL.number(),
         core: false,
@@ -67,8 +120,9 @@ pub fn end(process: &Arc<Process>) {
 /// What its end gives back, roughly, and as its adjustment shifts it; `None` for who is never chosen. One that ends already
 /// comes first: nobody else has to while it does.
 fn weight(process: &Process) -> Option<i64> {
-    let adjustment = process.attributes.shortage.adjustment.load(Ordering::Relaxed);
-    if process.pid == INIT || process.is_zombie() {
+    let shortage = &process.attributes.shortage;
+    let adjustment = shortage.adjustment.load(Ordering::Relaxed);
+    if process.pid == INIT || process.is_zombie() || shortage.is_spent() {
         return None;
     }
     if process.is_ending() {
@@ -77,8 +131,9 @@ fn weight(process: &Process) -> Option<i64> {
     if adjustment == NEVER {
         return None;
     }
-    let mapped = process.with_space(|space| space.resident_pages(memory::get()));
-    Some(mapped.unwrap_or(0) as i64 + i64::from(adjustment) * all_pages() / 1000)
+    let held = process.with_space(|space| space.footprint(memory::get()));
+    let held = held.map_or(0, |held| held.pages + held.tables) as i64;
+    Some(held + i64::from(adjustment) * all_pages() / 1000)
 }
 
 /// /proc/PID/oom_score: the weight, as Linux scales it (`proc_oom_score`). 0 for who is never chosen.
@@ -92,11 +147,16 @@ fn all_pages() -> i64 {
 }
 
 impl Preference {
+    fn is_spent(&self) -> bool {
+        self.is_spent.load(Ordering::Acquire)
+    }
+
     /// A child's is that of its parent.
     pub(super) fn for_child(&self) -> Preference {
         Preference {
             adjustment: AtomicI16::new(self.adjustment.load(Ordering::Relaxed)),
             least: AtomicI16::new(self.least.load(Ordering::Relaxed)),
+            is_spent: AtomicBool::new(false),
         }
     }
 }
