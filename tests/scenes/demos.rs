@@ -19,6 +19,7 @@ pub const SCENES: &[Scene] = &[
         )
     }),
     Scene::holstein("demos.raspi4b", |stage| play(stage, &Machine::raspi4b()?)),
+    Scene::holstein("demos.check_can_fail", check_can_fail),
 ];
 
 /// The last of the questions.
@@ -42,4 +43,17 @@ fn play(stage: &mut Stage, machine: &Machine) -> Result<()> {
         ensure!(text.contains(&title), "{title} was not asked");
     }
     board.expect_end()
+}
+
+/// A fork that copies all tables is not flat, and the demo of its cost must say so.
+fn check_can_fail(stage: &mut Stage) -> Result<()> {
+    let load = tests::qemu::Load {
+        command_line: "fork=classic".into(),
+        ..stage.load()
+    };
+    let mut shell = stage.boot_virt(&load)?;
+    shell.expect_prompt()?;
+    let text = shell.run("cow q10")?;
+    ensure!(text.contains("FAILED: a fork of 32 MiB"), "{text}");
+    crate::boot::power_off(&mut shell)
 }

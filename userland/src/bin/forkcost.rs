@@ -33,6 +33,7 @@ fn program(arguments: &[&str]) -> i32 {
             return 2;
         }
     };
+    println!("Nanoseconds of the virtual counter (instructions, under QEMU's -icount shift=0,sleep=off).");
     println!("   MiB   first fork  median fork   fork+exit+wait   64 stores (per store)");
     for size in sizes {
         if let Err(error) = measure(size) {
