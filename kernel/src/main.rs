@@ -5,6 +5,7 @@
 //! Read `boot` for the way to the first process, `user_loop` for the life of each, `syscall` for what they can ask for;
 //! kernel/README.md follows a page fault and a fork through all floors.
 #![no_std]
+#![feature(allocator_api)]
 #![no_main]
 #![feature(allocator_api)]
 #![deny(unsafe_code)]
@@ -13,6 +14,7 @@ extern crate alloc;
 
 mod boot;
 mod exec;
+mod fallible;
 mod fs;
 mod initramfs;
 mod log;

@@ -5,9 +5,10 @@
 //! kernel's heap and stacks may use what it spares; calls that make the kernel hold more (fork, exec, mmap) ask [`has_room`]
 //! first and fail with `ENOMEM`.
 
+use crate::fallible;
+use crate::fallible::map::Map;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -83,16 +84,12 @@ pub fn has_room() -> Result<(), Errno> {
 
 /// A list of `len` default values, for a length that a program chose: `ENOMEM` instead of an end of the kernel.
 pub fn try_list<T: Clone + Default>(len: usize) -> Result<Vec<T>, Errno> {
-    let mut list = try_with_capacity(len)?;
-    list.resize(len, T::default());
-    Ok(list)
+    fallible::filled(len, T::default())
 }
 
 /// An empty list with room for `len` values. `ENOMEM`.
 pub fn try_with_capacity<T>(len: usize) -> Result<Vec<T>, Errno> {
-    let mut list = Vec::new();
-    list.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
-    Ok(list)
+    fallible::with_room(len)
 }
 
 /// Frames that nobody uses: those ready for programs, the reserve, stacks kept for the next thread, and what the heap has
@@ -152,17 +149,17 @@ pub struct SharedZeros {
     /// Told apart from all others by it; never used again.
     number: u64,
     len: u64,
-    pages: Mutex<BTreeMap<u64, FrameHandle>, { rank::PAGES }>,
+    pages: Mutex<Map<u64, FrameHandle>, { rank::PAGES }>,
 }
 
 impl SharedZeros {
-    /// `len` pages.
-    pub fn new(len: u64) -> Arc<SharedZeros> {
+    /// `len` pages. `ENOMEM`.
+    pub fn new(len: u64) -> Result<Arc<SharedZeros>, Errno> {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        Arc::new(SharedZeros {
+        fallible::arc(SharedZeros {
             number: LAST.fetch_add(1, Ordering::Relaxed) + 1,
             len,
-            pages: Mutex::new(BTreeMap::new()),
+            pages: Mutex::new(Map::new()),
         })
     }
 }
@@ -177,7 +174,9 @@ impl PageSource for SharedZeros {
             return Ok(page.clone().into_reference());
         }
         let page = FrameHandle::allocate().map_err(|_| PageError::NoMemory)?;
-        pages.insert(index, page.clone());
+        pages
+            .insert(index, page.clone())
+            .map_err(|_| PageError::NoMemory)?;
         Ok(page.into_reference())
     }
 

@@ -2,7 +2,10 @@
 //! from the buddy allocator and kept; each processor has some of the smallest at hand. Large ones are blocks of their own and
 //! go back when freed.
 
+mod grow;
 mod magazines;
+
+pub use grow::{fill_within_capacity, push_within_capacity, try_boxed_bytes, try_extend, try_push};
 
 use crate::cpu::{MAX_CPUS, PerCpu};
 use crate::lock::{Contention, Lock};

@@ -11,6 +11,7 @@
 //!
 //! On a host the crate is empty, except for the parts that are tested there.
 #![no_std]
+#![cfg_attr(target_os = "none", feature(allocator_api))]
 
 #[cfg(any(target_os = "none", test))]
 extern crate alloc;

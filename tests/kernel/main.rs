@@ -1,5 +1,5 @@
 //! The parts of the kernel that need no machine, compiled for the host with their own unit tests: the line discipline of the
-//! terminal, the text of paths, descriptors, record locks, the ring of the log, the order of locks.
+//! terminal, the text of paths, descriptors, record locks, the ring of the log, the order of locks, the map.
 #![expect(
     dead_code,
     reason = "the kernel uses more of these modules than their tests do"
@@ -7,6 +7,8 @@
 
 #[macro_use]
 extern crate alloc;
+
+mod fallible;
 
 #[path = "../../kernel/src/fs"]
 mod fs {

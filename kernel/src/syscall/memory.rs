@@ -73,7 +73,7 @@ pub fn mmap(
     let backing = if flags & MAP_ANONYMOUS == 0 {
         file_backing(current, descriptor, wanted, sharing, offset..offset + rounded)?
     } else {
-        zeros(sharing, rounded)
+        zeros(sharing, rounded)?
     };
     let request = MapRequest {
         placement: placement(address, rounded, flags)?,
@@ -105,14 +105,14 @@ fn check_validated(flags: u32) -> Result<(), Errno> {
 }
 
 /// Memory that begins as zeros.
-fn zeros(sharing: Sharing, len: u64) -> Backing {
-    match sharing {
+fn zeros(sharing: Sharing, len: u64) -> Result<Backing, Errno> {
+    Ok(match sharing {
         Sharing::Private => Backing::Anonymous,
         Sharing::Shared => Backing::Source {
-            source: SharedZeros::new(len / PAGE),
+            source: SharedZeros::new(len / PAGE)?,
             first: 0,
         },
-    }
+    })
 }
 
 fn placement(address: u64, len: u64, flags: u32) -> Result<Placement, Errno> {
@@ -169,7 +169,7 @@ fn file_backing(
     let descriptor = usize::try_from(descriptor as i32).map_err(|_| Errno::EBADF)?;
     let file = current.files.read(|files| files.get(descriptor).cloned())?;
     if file.is_zeros() {
-        return Ok(zeros(sharing, part.end - part.start));
+        return zeros(sharing, part.end - part.start);
     }
     let source = file.page_source()?;
     let needs_write = sharing == Sharing::Shared && wanted.write;

@@ -1,0 +1,138 @@
+//! Memory for what a program asks for. Every allocation that a system call, a fault or an interrupt can cause may fail: the
+//! functions here return `ENOMEM` where those of `alloc` would end the kernel. `tests/kernel` looks into the built kernel and
+//! refuses whatever else still can.
+//!
+//! The rule: what can fail is allocated before anything changes, so that a call that fails leaves nothing behind.
+
+pub mod map;
+
+use abi::Errno;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+use platform::heap;
+
+/// A new `Arc`.
+pub fn arc<T>(value: T) -> Result<Arc<T>, Errno> {
+    Arc::try_new(value).map_err(|_| Errno::ENOMEM)
+}
+
+/// A new `Box`.
+pub fn boxed<T>(value: T) -> Result<Box<T>, Errno> {
+    Box::try_new(value).map_err(|_| Errno::ENOMEM)
+}
+
+/// A copy of some bytes, as a `Vec` that may grow.
+pub fn bytes(from: &[u8]) -> Result<Vec<u8>, Errno> {
+    let mut copy = Vec::new();
+    copy.try_extend(from)?;
+    Ok(copy)
+}
+
+/// A copy of some bytes that keeps its length.
+pub fn boxed_bytes(from: &[u8]) -> Result<Box<[u8]>, Errno> {
+    heap::try_boxed_bytes(from).map_err(|_| Errno::ENOMEM)
+}
+
+/// `len` times the same value.
+pub fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Errno> {
+    let mut list = with_room(len)?;
+    heap::fill_within_capacity(&mut list, len, &value);
+    Ok(list)
+}
+
+/// An empty `Vec` that takes `len` elements without allocating.
+pub fn with_room<T>(len: usize) -> Result<Vec<T>, Errno> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
+    Ok(list)
+}
+
+/// What the iterator gives.
+pub fn collect<T>(all: impl IntoIterator<Item = T>) -> Result<Vec<T>, Errno> {
+    let mut list = Vec::new();
+    list.try_append(all)?;
+    Ok(list)
+}
+
+/// The text of `format_args!`.
+pub fn text(arguments: fmt::Arguments<'_>) -> Result<String, Errno> {
+    let mut text = Text(Vec::new());
+    // Nothing that is formatted here refuses by itself.
+    text.write_fmt(arguments).map_err(|_| Errno::ENOMEM)?;
+    String::from_utf8(text.0).map_err(|_| Errno::EINVAL)
+}
+
+/// The bytes of `format_args!`.
+pub fn text_bytes(arguments: fmt::Arguments<'_>) -> Result<Vec<u8>, Errno> {
+    text(arguments).map(String::into_bytes)
+}
+
+struct Text(Vec<u8>);
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.try_extend(text.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
+/// What can be copied, if there is memory for the copy.
+pub trait TryClone: Sized {
+    /// A copy. `ENOMEM`.
+    fn try_clone(&self) -> Result<Self, Errno>;
+}
+
+/// The value in `shared` for a change: a copy of its own if others hold it as well. `ENOMEM`, nothing changed.
+pub fn make_mut<T: TryClone>(shared: &mut Arc<T>) -> Result<&mut T, Errno> {
+    if Arc::get_mut(shared).is_none() {
+        *shared = arc(shared.try_clone()?)?;
+    }
+    Ok(Arc::get_mut(shared)
+        .expect("nobody else has the copy, and nobody takes a reference while it is borrowed"))
+}
+
+/// What `Vec` does, with an answer where there is no memory; the list is then as it was.
+pub trait TryVec<T> {
+    /// Adds one element.
+    fn try_push(&mut self, element: T) -> Result<(), Errno>;
+    /// Adds one element at that place.
+    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno>;
+    /// Adds copies of all elements.
+    fn try_extend(&mut self, more: &[T]) -> Result<(), Errno>
+    where
+        T: Copy;
+    /// Adds what the iterator gives. Where memory ends amid it, what came so far stays.
+    fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno>;
+}
+
+impl<T> TryVec<T> for Vec<T> {
+    #[inline]
+    fn try_push(&mut self, element: T) -> Result<(), Errno> {
+        heap::try_push(self, element).map_err(|_| Errno::ENOMEM)
+    }
+
+    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno> {
+        self.try_push(element)?;
+        self[at..].rotate_right(1);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, more: &[T]) -> Result<(), Errno>
+    where
+        T: Copy,
+    {
+        heap::try_extend(self, more).map_err(|_| Errno::ENOMEM)
+    }
+
+    fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno> {
+        let more = more.into_iter();
+        self.try_reserve(more.size_hint().0).map_err(|_| Errno::ENOMEM)?;
+        for element in more {
+            self.try_push(element)?;
+        }
+        Ok(())
+    }
+}

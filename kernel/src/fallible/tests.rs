@@ -1,0 +1,75 @@
+//! The map against the one of `alloc`, while some of its allocations fail.
+
+use super::fail_after;
+use super::map::Map;
+use alloc::collections::BTreeMap;
+
+/// Numbers that look random (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+fn compare(map: &Map<u64, u64>, model: &BTreeMap<u64, u64>, from: u64) {
+    assert_eq!(map.len(), model.len());
+    assert!(map.iter().eq(model.iter()));
+    assert!(map.range(from..).eq(model.range(from..)));
+}
+
+/// One step on both: keys below `end`; `bias` of ten steps insert.
+fn step(map: &mut Map<u64, u64>, model: &mut BTreeMap<u64, u64>, numbers: &mut Numbers, end: u64, bias: u64) {
+    let (key, value) = (numbers.below(end), numbers.below(1000));
+    if numbers.below(10) < bias {
+        fail_after((numbers.below(4) == 0).then_some(numbers.below(3)));
+        if let Ok(old) = map.insert(key, value) {
+            assert_eq!(old, model.insert(key, value));
+        }
+        fail_after(None);
+    } else if numbers.below(8) == 0 {
+        assert_eq!(map.pop_first(), model.pop_first());
+    } else {
+        assert_eq!(map.remove(&key), model.remove(&key));
+    }
+    assert_eq!(map.get(&key), model.get(&key));
+}
+
+#[test]
+fn it_does_what_the_other_does_and_a_failed_insertion_changes_nothing() {
+    let mut numbers = Numbers(0x1234_5678_9abc_def1);
+    for end in [20, 300, 5_000, 100_000] {
+        let (mut map, mut model) = (Map::new(), BTreeMap::new());
+        for bias in [7, 3, 9, 2, 8, 0] {
+            for _ in 0..end.min(8_000) {
+                step(&mut map, &mut model, &mut numbers, end, bias);
+            }
+            compare(&map, &model, numbers.below(end));
+        }
+    }
+}
+
+#[test]
+fn ascending_and_descending_keys_come_and_go() {
+    let mut map = Map::new();
+    (0..10_000_u64).for_each(|key| assert_eq!(map.insert(key, key), Ok(None)));
+    (10_000..20_000_u64)
+        .rev()
+        .for_each(|key| assert_eq!(map.insert(key, key), Ok(None)));
+    assert_eq!(map.len(), 20_000);
+    (0..20_000_u64).for_each(|key| assert_eq!(map.pop_first(), Some((key, key))));
+    assert!(map.is_empty() && map.iter().next().is_none());
+}
+
+#[test]
+fn an_insertion_that_fails_is_an_error() {
+    let mut map = Map::new();
+    fail_after(Some(0));
+    assert!(map.insert(1_u64, 1).is_err());
+    fail_after(None);
+    assert!(map.is_empty());
+}

@@ -1,0 +1,61 @@
+//! `Vec` and `Box<[u8]>` that grow or say that there is no memory. `alloc` offers `try_reserve`, but what then fills the room
+//! keeps a way into the handler that ends the kernel; what stands here has none.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use mm::NoMemory;
+
+/// Adds one element, if there is memory.
+#[inline]
+pub fn try_push<T>(list: &mut Vec<T>, element: T) -> Result<(), NoMemory> {
+    if list.len() == list.capacity() {
+        list.try_reserve(1).map_err(|_| NoMemory)?;
+    }
+    push_within_capacity(list, element);
+    Ok(())
+}
+
+/// Adds one element to a list that has room for it.
+///
+/// # Panics
+/// If it has none.
+#[inline]
+pub fn push_within_capacity<T>(list: &mut Vec<T>, element: T) {
+    let len = list.len();
+    list.spare_capacity_mut()[0].write(element);
+    // SAFETY: the element behind the last was just written, within the capacity.
+    unsafe { list.set_len(len + 1) };
+}
+
+/// Adds copies of all elements, if there is memory.
+#[inline]
+pub fn try_extend<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Result<(), NoMemory> {
+    list.try_reserve(more.len()).map_err(|_| NoMemory)?;
+    let len = list.len();
+    for (place, element) in list.spare_capacity_mut()[..more.len()].iter_mut().zip(more) {
+        place.write(*element);
+    }
+    // SAFETY: as many elements behind the last were just written, within the capacity.
+    unsafe { list.set_len(len + more.len()) };
+    Ok(())
+}
+
+/// Adds `count` clones of `value` to a list that has room for them.
+///
+/// # Panics
+/// If it has less.
+pub fn fill_within_capacity<T: Clone>(list: &mut Vec<T>, count: usize, value: &T) {
+    for _ in 0..count {
+        push_within_capacity(list, value.clone());
+    }
+}
+
+/// A copy of some bytes, if there is memory.
+pub fn try_boxed_bytes(from: &[u8]) -> Result<Box<[u8]>, NoMemory> {
+    let mut copy = Box::try_new_uninit_slice(from.len()).map_err(|_| NoMemory)?;
+    for (place, byte) in copy.iter_mut().zip(from) {
+        place.write(*byte);
+    }
+    // SAFETY: it is as long as `from`, whose every byte was just written to it.
+    Ok(unsafe { copy.assume_init() })
+}

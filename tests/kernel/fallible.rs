@@ -1,0 +1,62 @@
+//! The kernel's fallible allocations on a host, where they fail when a test wants them to.
+
+use abi::Errno;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use std::cell::Cell;
+
+#[path = "../../kernel/src/fallible/map.rs"]
+pub mod map;
+#[cfg(test)]
+#[path = "../../kernel/src/fallible/tests.rs"]
+mod tests;
+
+thread_local! {
+    static LEFT: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// So many allocations of this thread succeed, and then none; `None`: all do.
+pub fn fail_after(count: Option<u64>) {
+    LEFT.set(count);
+}
+
+fn ask() -> Result<(), Errno> {
+    match LEFT.get() {
+        None => Ok(()),
+        Some(0) => Err(Errno::ENOMEM),
+        Some(left) => {
+            LEFT.set(Some(left - 1));
+            Ok(())
+        }
+    }
+}
+
+pub fn arc<T>(value: T) -> Result<Arc<T>, Errno> {
+    ask().map(|()| Arc::new(value))
+}
+
+pub fn boxed<T>(value: T) -> Result<Box<T>, Errno> {
+    ask().map(|()| Box::new(value))
+}
+
+/// As the kernel's.
+pub trait TryClone: Sized {
+    fn try_clone(&self) -> Result<Self, Errno>;
+}
+
+/// As the kernel's.
+pub trait TryVec<T> {
+    fn try_push(&mut self, element: T) -> Result<(), Errno>;
+    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno>;
+}
+
+impl<T> TryVec<T> for Vec<T> {
+    fn try_push(&mut self, element: T) -> Result<(), Errno> {
+        ask().map(|()| self.push(element))
+    }
+
+    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno> {
+        ask().map(|()| self.insert(at, element))
+    }
+}
