@@ -7,7 +7,6 @@
 #![no_std]
 #![feature(allocator_api)]
 #![no_main]
-#![feature(allocator_api)]
 #![deny(unsafe_code)]
 
 extern crate alloc;
