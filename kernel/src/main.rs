@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod boot;
+mod escape;
 mod exec;
 mod fallible;
 mod fs;

@@ -9,7 +9,6 @@ use crate::fallible;
 use crate::fallible::map::Map;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -111,11 +110,6 @@ impl FrameHandle {
         get().frames().allocate(get().mmu()).map(FrameHandle)
     }
 
-    /// Takes over one reference that the caller holds.
-    pub fn from_reference(frame: Frame) -> FrameHandle {
-        FrameHandle(frame)
-    }
-
     /// Gives the reference to the caller.
     pub fn into_reference(self) -> Frame {
         let frame = self.0;
@@ -174,6 +168,7 @@ impl PageSource for SharedZeros {
             return Ok(page.clone().into_reference());
         }
         let page = FrameHandle::allocate().map_err(|_| PageError::NoMemory)?;
+        get().frames().note_object(page.frame());
         pages
             .insert(index, page.clone())
             .map_err(|_| PageError::NoMemory)?;
@@ -187,7 +182,7 @@ impl PageSource for SharedZeros {
         }
     }
 
-    fn name(&self) -> String {
-        String::from("/dev/zero (deleted)")
+    fn name(&self, write: &mut dyn FnMut(&[u8])) {
+        write(b"/dev/zero (deleted)");
     }
 }

@@ -15,6 +15,7 @@ mod hostile;
 mod latency;
 mod memory;
 mod parallel_files;
+mod proc;
 mod processors;
 mod program;
 mod pthreads;
@@ -36,6 +37,7 @@ fn all() -> Vec<Scene> {
     let themes = [
         boot::SCENES,
         ram::SCENES,
+        proc::SCENES,
         processors::SCENES,
         shell::SCENES,
         crash::SCENES,

@@ -4,7 +4,6 @@
 use crate::addr::{PAGE_SHIFT, PageRange, VirtAddr};
 use crate::descriptor::Descriptor;
 use crate::{Access, Frame};
-use alloc::string::String;
 use alloc::sync::Arc;
 
 /// What may be done with an area's pages. Writing implies reading, as on every Arm processor.
@@ -97,8 +96,8 @@ pub trait PageSource: Send + Sync {
     /// Numbers for /proc/PID/maps.
     fn identity(&self) -> FileIdentity;
 
-    /// Path for /proc/PID/maps.
-    fn name(&self) -> String;
+    /// Gives `write` the path for /proc/PID/maps, in one piece or several. No lock may be held.
+    fn name(&self, write: &mut dyn FnMut(&[u8]));
 
     /// Whether whoever mapped the object shared may write to it: mprotect(2) asks. A file that was opened for reading only
     /// says no.

@@ -18,6 +18,11 @@ impl AreaMap {
         self.areas.iter()
     }
 
+    /// The areas that end above `address`, lowest first.
+    pub fn iter_from(&self, address: VirtAddr) -> impl Iterator<Item = &Area> {
+        self.areas[self.first_ending_after(address)..].iter()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.areas.len()

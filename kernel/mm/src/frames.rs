@@ -27,6 +27,8 @@ const COUNT_LIMIT: u32 = if cfg!(debug_assertions) { 1 << 16 } else { 1 << 31 };
 
 /// Page frames: the instruction caches have seen what the kernel put there.
 const INSTRUCTIONS_CLEAN: u32 = 1;
+/// Page frames: an object holds it, so that whoever maps it has no copy of his own.
+const OF_OBJECT: u32 = 2;
 
 /// Contiguous frames, `len` of them from `first`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -310,6 +312,16 @@ impl Frames {
     pub fn note_kernel_write(&self, frame: Frame) {
         let word = self.records.word(frame);
         word.fetch_and(!INSTRUCTIONS_CLEAN, Ordering::Relaxed);
+    }
+
+    /// `frame` becomes a page of an object, until it is free again.
+    pub fn note_object(&self, frame: Frame) {
+        self.records.word(frame).fetch_or(OF_OBJECT, Ordering::Relaxed);
+    }
+
+    /// Whether `frame`, a page, is one of an object.
+    pub(crate) fn is_of_object(&self, frame: Frame) -> bool {
+        self.records.word(frame).load(Ordering::Relaxed) & OF_OBJECT != 0
     }
 
     /// Makes what the kernel wrote to `frame` fit to be executed, if that was not done yet. `frame` is a page.

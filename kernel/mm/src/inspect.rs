@@ -1,11 +1,12 @@
 //! A look at a space without changing it: what /proc/PID/{pagemap,smaps,translation,statm} and /proc/kpagecount show.
 
-use crate::addr::{Asid, Frame, Level, PageRange, TABLE_ENTRIES, USER_END, VirtAddr};
+use crate::addr::{Asid, Frame, Level, PageRange, VirtAddr};
 use crate::descriptor::Descriptor;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
-use crate::range::for_each_table;
+use crate::range::slots;
 use crate::space::AddressSpace;
+use crate::table::Path;
 
 /// One valid entry of a tree.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +32,27 @@ pub struct MappedPage {
     pub descriptor: Descriptor,
     /// References to its frame.
     pub count: u32,
+    /// The product of the counts of the tables on the path that are shared; 1 if none is.
+    pub path_sharers: u32,
     /// Nobody else maps it: its count is 1 and no table on the path is shared.
     pub is_exclusive: bool,
     /// It is the shared zero frame.
     pub is_zero: bool,
+    /// It is a page of an object, not a private copy ([`Frames::note_object`](crate::Frames::note_object)).
+    pub is_of_object: bool,
 }
+
+impl MappedPage {
+    /// By how many the page is to be divided so that all shares of it together are one page: its references, but for that of
+    /// its object, and those of each shared table on the path.
+    pub fn sharers(&self) -> u64 {
+        let own = u64::from(self.count) - u64::from(self.is_of_object && self.count > 1);
+        own * u64::from(self.path_sharers)
+    }
+}
+
+/// Entries that one call of a walk looks at, roughly: it is made under the space's lock.
+const MOST_ENTRIES: usize = 1024;
 
 impl AddressSpace {
     /// The root, and how the TLB tags what comes from it (0: never ran).
@@ -46,9 +63,43 @@ impl AddressSpace {
     /// The page at `address`, if one is mapped.
     pub fn page<M: Mmu>(&self, memory: &Memory<M>, address: VirtAddr) -> Option<MappedPage> {
         let path = self.tables.walk(memory, address);
-        path.leaf
-            .is_valid()
-            .then(|| mapped_page(memory, address.page_start(), path.leaf, path.is_shared))
+        path.leaf.is_valid().then(|| {
+            mapped_page(
+                memory,
+                address.page_start(),
+                path.leaf,
+                path_sharers(memory, &path),
+            )
+        })
+    }
+
+    /// Visits the lowest mapped pages of `range`, at most two tables full of them, and returns where to go on: the end of the
+    /// range when all have been visited.
+    pub fn visit_pages<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        range: PageRange,
+        mut visit: impl FnMut(MappedPage),
+    ) -> VirtAddr {
+        let (mut at, mut entries) = (range.start(), 0);
+        while at < range.end() && entries < MOST_ENTRIES {
+            let path = self.tables.walk(memory, at);
+            let base = VirtAddr(at.0 & !(Level::L2.span() - 1));
+            entries += WALK;
+            if let Some(table) = path.l3 {
+                let sharers = path_sharers(memory, &path);
+                for (index, address) in slots(table, memory, Level::L3, base, range) {
+                    entries += 1;
+                    let leaf = memory.mmu().load(table, index);
+                    if leaf.is_valid() {
+                        visit(mapped_page(memory, address, leaf, sharers));
+                    }
+                }
+            }
+            let level = if path.l2.is_some() { Level::L2 } else { Level::L1 };
+            at = VirtAddr((at.0 & !(level.span() - 1)) + level.span());
+        }
+        at.min(range.end())
     }
 
     /// Visits every mapped page of `range`, lowest first.
@@ -58,62 +109,158 @@ impl AddressSpace {
         range: PageRange,
         mut visit: impl FnMut(MappedPage),
     ) {
-        for_each_table(&self.tables, memory, range, |table, base| {
-            let is_shared = self.tables.walk(memory, base).is_shared;
-            for index in memory.frames().shape(table).used() {
-                let leaf = memory.mmu().load(table, index);
-                let address = VirtAddr(base.0 + ((index as u64) << Level::L3.shift()));
-                if leaf.is_valid() && range.contains(address) {
-                    visit(mapped_page(memory, address, leaf, is_shared));
-                }
-            }
-        });
+        let mut rest = Some(range);
+        while let Some(range) = rest.filter(|range| !range.is_empty()) {
+            let at = self.visit_pages(memory, range, &mut visit);
+            rest = PageRange::between(at, range.end());
+        }
     }
 
-    /// Visits every valid entry, each table's before those of the tables below it.
+    /// Visits valid entries from the one that `from` names on, each table's before those of the tables below it, until `visit`
+    /// answers `false`; that entry's place is returned, to begin with next time, and `None` at the end.
+    pub fn visit_entries<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        from: EntryPlace,
+        mut visit: impl FnMut(Entry) -> bool,
+    ) -> Option<EntryPlace> {
+        visit_table(
+            memory,
+            self.tables.root(),
+            Level::L1,
+            VirtAddr(0),
+            from,
+            &mut visit,
+        )
+    }
+
+    /// Visits every valid entry.
     pub fn for_each_entry<M: Mmu>(&self, memory: &Memory<M>, mut visit: impl FnMut(Entry)) {
-        visit_table(memory, self.tables.root(), Level::L1, VirtAddr(0), &mut visit);
+        let end = self.visit_entries(memory, EntryPlace::FIRST, |entry| {
+            visit(entry);
+            true
+        });
+        debug_assert_eq!(end, None, "inspect: nobody stopped the walk");
     }
 
-    /// Pages mapped: the sum of the level-3 tables' counts, without a look at a page. Zero-frame mappings included.
-    pub fn resident_pages<M: Mmu>(&self, memory: &Memory<M>) -> u64 {
-        let mut pages = 0;
-        if let Some(all) = PageRange::new(VirtAddr(0), USER_END) {
-            for_each_table(&self.tables, memory, all, |table, _| {
-                pages += memory.frames().shape(table).valid() as u64;
-            });
-        }
-        pages
-    }
-
-    /// Adds to `counts` how often this space maps each of the frames from `first` on.
-    pub fn count_mappings<M: Mmu>(&self, memory: &Memory<M>, first: Frame, counts: &mut [u32]) {
-        if let Some(all) = PageRange::new(VirtAddr(0), USER_END) {
-            self.for_each_page(memory, all, |page| {
-                let offset = page.descriptor.frame().0.wrapping_sub(first.0) as usize;
-                if let Some(count) = counts.get_mut(offset) {
-                    *count += 1;
+    /// Adds up the pages that are mapped, from the level-3 tables' counts, without a look at a page; zero-frame mappings
+    /// included. Looks at some tables from `from` on: the sum, and where to go on, or `None` at the end.
+    pub fn count_resident<M: Mmu>(&self, memory: &Memory<M>, from: VirtAddr) -> (u64, Option<VirtAddr>) {
+        let root = self.tables.root();
+        let (mut pages, mut entries) = (0, 0);
+        for l1 in memory
+            .frames()
+            .shape(root)
+            .used()
+            .skip_while(|&l1| l1 < from.index(Level::L1))
+        {
+            let upper = memory.mmu().load(root, l1);
+            let base = (l1 as u64) << Level::L1.shift();
+            entries += 1;
+            if !upper.is_valid() {
+                continue;
+            }
+            if entries >= MOST_ENTRIES {
+                return (pages, Some(VirtAddr(base)));
+            }
+            for l2 in memory.frames().shape(upper.frame()).used() {
+                let lower = memory.mmu().load(upper.frame(), l2);
+                if lower.is_valid() {
+                    pages += memory.frames().shape(lower.frame()).valid() as u64;
                 }
-            });
+                entries += 1;
+            }
         }
+        (pages, None)
     }
+
+    /// Tables, the root among them: from the level-2 tables' counts.
+    pub fn count_tables<M: Mmu>(&self, memory: &Memory<M>) -> u64 {
+        let root = self.tables.root();
+        let mut tables = 1;
+        for l1 in memory.frames().shape(root).used() {
+            let upper = memory.mmu().load(root, l1);
+            if upper.is_valid() {
+                tables += 1 + memory.frames().shape(upper.frame()).valid() as u64;
+            }
+        }
+        tables
+    }
+
+    /// Pages mapped, all at once.
+    pub fn resident_pages<M: Mmu>(&self, memory: &Memory<M>) -> u64 {
+        let (mut sum, mut from) = (0, Some(VirtAddr(0)));
+        while let Some(at) = from {
+            let (pages, next) = self.count_resident(memory, at);
+            sum += pages;
+            from = next;
+        }
+        sum
+    }
+
+    /// Adds to `counts` how often this space maps each of the frames from `first` on. Looks at some pages from `from` on, and
+    /// returns where to go on.
+    pub fn count_mappings<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        from: PageRange,
+        first: Frame,
+        counts: &mut [u32],
+    ) -> VirtAddr {
+        self.visit_pages(memory, from, |page| {
+            let offset = page.descriptor.frame().0.wrapping_sub(first.0) as usize;
+            if let Some(count) = counts.get_mut(offset) {
+                *count += 1;
+            }
+        })
+    }
+}
+
+/// What a walk from the root counts for, in entries.
+const WALK: usize = 4;
+
+/// The place of an entry in the order of [`AddressSpace::visit_entries`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct EntryPlace {
+    /// The first address that it translates.
+    pub address: VirtAddr,
+    /// The level of the table that it stands in.
+    pub level: Level,
+}
+
+impl EntryPlace {
+    /// That of the first entry.
+    pub const FIRST: EntryPlace = EntryPlace {
+        address: VirtAddr(0),
+        level: Level::L1,
+    };
 }
 
 fn mapped_page<M: Mmu>(
     memory: &Memory<M>,
     address: VirtAddr,
     descriptor: Descriptor,
-    is_path_shared: bool,
+    path_sharers: u32,
 ) -> MappedPage {
-    let count = memory.frames().count(descriptor.frame());
-    let is_zero = descriptor.frame() == memory.zero_frame();
+    let frame = descriptor.frame();
+    let count = memory.frames().count(frame);
     MappedPage {
         address,
         descriptor,
         count,
-        is_exclusive: count == 1 && !is_path_shared,
-        is_zero,
+        path_sharers,
+        is_exclusive: count == 1 && path_sharers == 1,
+        is_zero: frame == memory.zero_frame(),
+        is_of_object: memory.frames().is_of_object(frame),
     }
+}
+
+/// Tables are shared only where their descriptors say so (I1).
+fn path_sharers<M: Mmu>(memory: &Memory<M>, path: &Path) -> u32 {
+    let tables = [path.l2, path.l3].into_iter().flatten();
+    tables
+        .map(|table| memory.frames().count(table))
+        .fold(1, |product, count| product.saturating_mul(count.max(1)))
 }
 
 fn visit_table<M: Mmu>(
@@ -121,24 +268,39 @@ fn visit_table<M: Mmu>(
     table: Frame,
     level: Level,
     base: VirtAddr,
-    visit: &mut impl FnMut(Entry),
-) {
-    for index in 0..TABLE_ENTRIES {
+    from: EntryPlace,
+    visit: &mut impl FnMut(Entry) -> bool,
+) -> Option<EntryPlace> {
+    let first = (from.address.0.saturating_sub(base.0) >> level.shift()) as usize;
+    for index in memory
+        .frames()
+        .shape(table)
+        .used()
+        .skip_while(|&index| index < first)
+    {
         let descriptor = memory.mmu().load(table, index);
         if !descriptor.is_valid() {
             continue;
         }
         let address = VirtAddr(base.0 + ((index as u64) << level.shift()));
+        let place = EntryPlace { address, level };
         let count = memory.frames().count(descriptor.frame());
-        visit(Entry {
+        let entry = Entry {
             level,
             index,
             address,
             descriptor,
             count,
-        });
-        if let Some(below) = level.below() {
-            visit_table(memory, descriptor.frame(), below, address, visit);
+        };
+        if place >= from && !visit(entry) {
+            return Some(place);
+        }
+        let below = level
+            .below()
+            .and_then(|below| visit_table(memory, descriptor.frame(), below, address, from, visit));
+        if below.is_some() {
+            return below;
         }
     }
+    None
 }

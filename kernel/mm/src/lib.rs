@@ -57,7 +57,7 @@ pub use events::{Cost, Counters, Event};
 pub use fault::{Outcome, Resolution, SegvCode};
 pub use footprint::Footprint;
 pub use frames::{FrameRun, FrameSource, Frames, NoMemory};
-pub use inspect::{Entry, MappedPage};
+pub use inspect::{Entry, EntryPlace, MappedPage};
 pub use memory::Memory;
 pub use mmu::{Access, MAX_CPUS, Mmu};
 pub use records::{FrameInfos, FrameWord};

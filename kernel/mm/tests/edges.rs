@@ -260,7 +260,8 @@ fn what_a_space_shows_of_itself() {
     world.with_space(0, &space, |inner| {
         inner.for_each_page(&world.memory, all(), |page| pages.push(page));
         inner.for_each_entry(&world.memory, |entry| entries.push(entry));
-        inner.count_mappings(&world.memory, first, &mut counts);
+        let end = inner.count_mappings(&world.memory, all(), first, &mut counts);
+        assert_eq!(end, all().end());
         assert_eq!(inner.resident_pages(&world.memory), MANY);
         let tables = entries.iter().filter(|entry| entry.level != Level::L3).count() as u64;
         let footprint = inner.footprint(&world.memory);

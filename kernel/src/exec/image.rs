@@ -42,6 +42,9 @@ pub struct Image {
     pub program_headers: u64,
     /// What the interpreter's addresses count from; 0 without one.
     pub interpreter_base: u64,
+    /// First byte and end of its segments that may be executed, and of its last segment.
+    pub code: (u64, u64),
+    pub data: (u64, u64),
 }
 
 /// Maps the program, its interpreter, and the signal trampoline into a new space, and starts the break behind the program.
@@ -65,6 +68,11 @@ pub fn map(
         entry,
         program_headers: executable.program_headers.map_or(0, |at| base + at),
         interpreter_base: 0,
+        code: span_of(executable, base, |segment| segment.is_executable),
+        data: (
+            base.saturating_add(last_start(executable)),
+            span_of(executable, base, |_| true).1,
+        ),
     };
     if let Some(Interpreter { file, executable }) = interpreter {
         image.interpreter_base = reserve(space, executable)?;
@@ -72,6 +80,28 @@ pub fn map(
         image.start = image.interpreter_base + executable.entry;
     }
     Ok(image)
+}
+
+/// First byte and end, in the file, of the segments that `is_meant` chooses.
+fn span_of(executable: &Executable, base: u64, is_meant: impl Fn(&Segment) -> bool) -> (u64, u64) {
+    let meant = || executable.segments.iter().filter(|segment| is_meant(segment));
+    let start = meant().map(|segment| segment.address).min();
+    let end = meant()
+        .map(|segment| segment.address.saturating_add(segment.file_len))
+        .max();
+    (
+        base.saturating_add(start.unwrap_or(0)),
+        base.saturating_add(end.unwrap_or(0)),
+    )
+}
+
+fn last_start(executable: &Executable) -> u64 {
+    executable
+        .segments
+        .iter()
+        .map(|segment| segment.address)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Takes a free range for the whole of an interpreter; its segments then replace it.

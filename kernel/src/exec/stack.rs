@@ -15,7 +15,7 @@
 use super::arguments::{Arguments, Strings};
 use super::image::Image;
 use crate::memory;
-use crate::process::{Credentials, Space};
+use crate::process::{Credentials, ProgramLayout, Space};
 use crate::syscall::map_errno;
 use abi::Errno;
 use abi::process::{
@@ -78,6 +78,12 @@ pub fn build(
     space
         .strings
         .set(layout.arguments, layout.environment, layout.path);
+    space.program.store(&ProgramLayout {
+        code: image.code,
+        data: image.data,
+        stack: layout.sp,
+        auxiliary: (layout.random - AUXILIARY * 2 * WORD, layout.random),
+    });
     Ok(layout.sp)
 }
 

@@ -160,6 +160,7 @@ impl Contents {
         if !self.filesystem.charge_page() {
             return Err(PageError::NoMemory);
         }
+        memory::get().frames().note_object(frame.frame());
         state.pages.insert(index, frame.clone());
         Ok(frame)
     }

@@ -25,8 +25,10 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 pub struct Mount {
     /// Its number in /proc/PID/mountinfo.
     pub id: u64,
+    /// That of the mount which holds what this one covers; its own for the root of the tree.
+    pub parent: u64,
     /// What the caller named as the device.
-    pub source: Vec<u8>,
+    pub source: Arc<Vec<u8>>,
     /// The kind, as mount(2) names it.
     pub kind: &'static str,
     /// The root of what is mounted.
@@ -37,30 +39,25 @@ pub struct Mount {
     is_initial: bool,
 }
 
-impl Mount {
-    /// The mount that holds what this one covers; itself for the root of the tree.
-    pub fn parent_id(&self, all: &[Mount]) -> u64 {
-        let mut at = self.covered.clone();
-        while let Some(entry) = at {
-            if let Some(parent) = all.iter().find(|mount| Arc::ptr_eq(&mount.root, &entry)) {
-                return parent.id;
-            }
-            at = Some(entry.parent()).filter(|parent| !Arc::ptr_eq(parent, &entry));
-        }
-        self.id
-    }
-}
-
 /// All mounts, oldest first.
 pub fn all() -> Vec<Mount> {
     MOUNTS.lock().clone()
 }
 
+/// The mount with the lowest number from `id` on.
+pub fn next_from(id: u64) -> Option<Mount> {
+    let mounts = MOUNTS.lock();
+    let later = mounts.iter().filter(|mount| mount.id >= id);
+    later.min_by_key(|mount| mount.id).cloned()
+}
+
 /// Notes the root of the tree.
 pub fn add_root(root: &Arc<Dentry>) {
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     MOUNTS.lock().push(Mount {
-        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-        source: b"rootfs".to_vec(),
+        id,
+        parent: id,
+        source: Arc::new(b"rootfs".to_vec()),
         kind: "rootfs",
         root: root.clone(),
         covered: None,
@@ -75,16 +72,31 @@ fn add(
     source: &[u8],
     root: Arc<Inode>,
 ) -> Result<Arc<Dentry>, Errno> {
+    let source = copy_of(source)?;
     let root = covered.mount(root)?;
-    MOUNTS.lock().push(Mount {
-        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-        source: source.to_vec(),
+    let mut mounts = MOUNTS.lock();
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let holder = &covered.inode.filesystem;
+    let is_holder = |mount: &&Mount| Arc::ptr_eq(&mount.root.inode.filesystem, holder);
+    let parent = mounts.iter().find(is_holder).map_or(id, |mount| mount.id);
+    mounts.push(Mount {
+        id,
+        parent,
+        source,
         kind,
         root: root.clone(),
         covered: Some(covered.clone()),
         is_initial: false,
     });
+    drop(mounts);
     Ok(root)
+}
+
+fn copy_of(source: &[u8]) -> Result<Arc<Vec<u8>>, Errno> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(source.len()).map_err(|_| Errno::ENOMEM)?;
+    copy.extend_from_slice(source);
+    Arc::try_new(copy).map_err(|_| Errno::ENOMEM)
 }
 
 /// Mounts what is there before the first process runs, for programs that do not mount it themselves.
@@ -136,12 +148,13 @@ pub fn mount(covered: &Arc<Dentry>, kind: &[u8], source: &[u8], options: &[u8]) 
 /// Whether there is such a filesystem on that place since boot, which now is the caller's. `EBUSY` if it is somebody's, for
 /// those filesystems of which there is only one.
 fn take_over(covered: &Arc<Dentry>, kind: &[u8], source: &[u8]) -> Result<bool, Errno> {
+    let source = copy_of(source)?;
     let mut mounts = MOUNTS.lock();
     let same = |mount: &&mut Mount| Arc::ptr_eq(&mount.root, covered) && mount.kind.as_bytes() == kind;
     match mounts.iter_mut().find(same) {
         Some(mount) if mount.is_initial => {
             mount.is_initial = false;
-            mount.source = source.to_vec();
+            mount.source = source;
             Ok(true)
         }
         Some(_) if matches!(kind, b"proc" | b"sysfs" | b"devtmpfs") => Err(Errno::EBUSY),

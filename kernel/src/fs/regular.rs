@@ -1,6 +1,5 @@
 //! Open regular files and directories of the file tree in memory.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 
 use abi::Errno;
@@ -163,8 +162,8 @@ impl PageSource for Mapping {
         }
     }
 
-    fn name(&self) -> String {
-        String::from_utf8_lossy(&self.dentry.shown_path()).into_owned()
+    fn name(&self, write: &mut dyn FnMut(&[u8])) {
+        write(&self.dentry.shown_path());
     }
 
     fn may_write(&self) -> bool {

@@ -16,6 +16,7 @@ mod held;
 mod limits;
 mod loan;
 mod name;
+mod program_layout;
 pub mod shortage;
 mod siblings;
 mod space;
@@ -32,6 +33,7 @@ pub use held::Held;
 pub use limits::Limits;
 pub use loan::Loan;
 pub use name::Name;
+pub use program_layout::{KeptLayout, ProgramLayout};
 pub use shortage::{end as end_for_want_of_memory, make_room};
 pub use space::Space;
 pub use table::{
@@ -42,14 +44,12 @@ pub use table::{
 pub use usage::Usage;
 
 use crate::fs::OpenFile;
-use crate::memory;
 use crate::signal::{IntervalTimer, ProcessSignals};
 use crate::sync::{Mutex, rank};
 use crate::wait::WaitQueue;
 use abi::Errno;
 use abi::signal::Signal;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use children::Children;
 use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use threads::Threads;
@@ -292,34 +292,6 @@ impl Process {
     /// The parent's end is no longer announced (`PR_SET_PDEATHSIG`): the process acts for somebody else now.
     pub fn forget_parent_death_signal(&self) {
         self.attributes.parent_death_signal.store(0, Ordering::Relaxed);
-    }
-
-    /// The argument strings, each with its NUL; empty once the process has ended.
-    pub fn command_line(&self) -> Vec<u8> {
-        self.space()
-            .map(|space| self.strings_at(space.strings.arguments()))
-            .unwrap_or_default()
-    }
-
-    /// The strings of the environment, each with its NUL.
-    pub fn environment(&self) -> Vec<u8> {
-        self.space()
-            .map(|space| self.strings_at(space.strings.environment()))
-            .unwrap_or_default()
-    }
-
-    fn strings_at(&self, (start, len): (u64, usize)) -> Vec<u8> {
-        let Ok(mut bytes) = memory::try_list::<u8>(len) else {
-            return Vec::new();
-        };
-        let read = self.read_memory(start, &mut bytes).unwrap_or(0);
-        bytes.truncate(read);
-        bytes
-    }
-
-    /// Copies from the process's memory, whichever is active; `ESRCH` once it has ended.
-    pub fn read_memory(&self, at: u64, into: &mut [u8]) -> Result<usize, Errno> {
-        self.space().ok_or(Errno::ESRCH)?.read(at, into)
     }
 }
 

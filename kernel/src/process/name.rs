@@ -1,5 +1,6 @@
 //! The name of a process or thread (`comm`).
 
+use crate::escape::Escaped;
 use abi::process::TASK_COMM_LEN;
 use core::fmt;
 
@@ -28,14 +29,9 @@ impl Name {
     }
 }
 
+/// As it stands in the kernel's log: a program cannot forge a line there by its name.
 impl fmt::Display for Name {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for piece in self.bytes().utf8_chunks() {
-            to.write_str(piece.valid())?;
-            if !piece.invalid().is_empty() {
-                to.write_str("\u{fffd}")?;
-            }
-        }
-        Ok(())
+        Escaped::log(self.bytes()).fmt(to)
     }
 }

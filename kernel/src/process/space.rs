@@ -2,7 +2,7 @@
 //! and its vfork child, and released when the last holder lets go. Holders are the processes and the processors that have
 //! it in TTBR0, so that it is never released under a processor's feet.
 
-use super::{Dumpable, Process};
+use super::{Dumpable, KeptLayout, Process};
 use crate::sync::{Mutex, rank};
 use crate::{memory, scheduler};
 use abi::Errno;
@@ -19,6 +19,8 @@ pub struct Space {
     users: AtomicU32,
     /// Where exec laid the strings of arguments and environment.
     pub strings: Strings,
+    /// Where exec laid the program.
+    pub program: KeptLayout,
     /// What it registered for with membarrier(2).
     pub barriers: Registrations,
     /// Whether others may look into it.
@@ -99,6 +101,7 @@ impl Space {
         })?;
         let copy = Space::hold(copy);
         copy.strings.copy_from(&self.strings);
+        copy.program.copy_from(&self.program);
         copy.barriers.register(self.barriers.0.load(Ordering::Relaxed));
         copy.copy_dumpable_from(self);
         Ok(copy)
@@ -109,6 +112,7 @@ impl Space {
             memory: Mutex::new(Some(space)),
             users: AtomicU32::new(0),
             strings: Strings::default(),
+            program: KeptLayout::default(),
             barriers: Registrations::default(),
             dumpable: Dumpable::default(),
         })

@@ -3,7 +3,6 @@
 
 use crate::memory::{self, FrameHandle};
 use abi::nr::RT_SIGRETURN;
-use alloc::string::String;
 use alloc::sync::Arc;
 use mm::{
     AddressSpace, Backing, FileIdentity, Frame, MapError, MapRequest, PAGE_SIZE, PageError, PageSource,
@@ -34,8 +33,8 @@ impl PageSource for Trampoline {
         FileIdentity::default()
     }
 
-    fn name(&self) -> String {
-        String::from("[sigpage]")
+    fn name(&self, write: &mut dyn FnMut(&[u8])) {
+        write(b"[sigpage]");
     }
 }
 
@@ -44,6 +43,7 @@ static PAGE: Once<Arc<Trampoline>> = Once::new();
 /// Makes the page. Called once, at boot.
 pub fn make_trampoline() -> Result<(), mm::NoMemory> {
     let frame = FrameHandle::allocate()?;
+    memory::get().frames().note_object(frame.frame());
     for (index, instruction) in CODE.iter().enumerate() {
         platform::frame::write(frame.frame(), index * 4, &instruction.to_le_bytes());
     }

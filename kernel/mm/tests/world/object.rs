@@ -113,7 +113,7 @@ impl PageSource for Object {
         }
     }
 
-    fn name(&self) -> String {
-        format!("/object/{}", self.number)
+    fn name(&self, write: &mut dyn FnMut(&[u8])) {
+        write(format!("/object/{}", self.number).as_bytes());
     }
 }

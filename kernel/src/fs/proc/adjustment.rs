@@ -7,7 +7,7 @@ use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
 
 use super::process::Subject;
-use super::text::TextFile;
+use super::seq_file;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::Process;
 use crate::process::shortage;
@@ -25,7 +25,7 @@ struct Adjustment {
 /// Opens the file of a process.
 pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
     let shown = process.process.clone();
-    let text = TextFile::open(move |text| {
+    let text = seq_file::open_whole(move |text| {
         let adjustment = shown.attributes.shortage.adjustment.load(Ordering::Relaxed);
         text.add(format_args!("{adjustment}\n"));
         Ok(())

@@ -7,7 +7,7 @@ use abi::Errno;
 use abi::process::TASK_COMM_LEN;
 
 use super::process::Subject;
-use super::text::TextFile;
+use super::seq_file;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::Name;
 use crate::scheduler;
@@ -21,7 +21,7 @@ struct Comm {
 /// Opens the file of a process or thread.
 pub fn open(subject: &Subject) -> Result<Arc<dyn Object>, Errno> {
     let shown = subject.clone();
-    let text = TextFile::open(move |text| {
+    let text = seq_file::open_whole(move |text| {
         text.bytes(shown.name().bytes());
         text.bytes(b"\n");
         Ok(())

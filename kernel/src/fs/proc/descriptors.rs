@@ -6,8 +6,8 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::file::S_IFLNK;
 
+use super::access::may_inspect;
 use super::process::Subject;
-use super::system::may_look_into;
 use super::{FIRST, process_id};
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
@@ -36,7 +36,7 @@ impl Descriptors {
 
 impl Listing for Descriptors {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
-        may_look_into(&self.process)?;
+        may_inspect(&self.process)?;
         let number = if name == b"0" { Some(0) } else { process_id(name) };
         let descriptor = number.ok_or(Errno::ENOENT)? as usize;
         let file = open_file(&self.process, descriptor)?;
@@ -57,7 +57,7 @@ impl Listing for Descriptors {
     }
 
     fn next(&self, from: u64) -> Option<Listed> {
-        may_look_into(&self.process).ok()?;
+        may_inspect(&self.process).ok()?;
         let first = usize::try_from(from.saturating_sub(FIRST)).ok()?;
         let next = |files: &FileTable| Some(files.iter_from(first).next()?.0);
         let descriptor = self.process.own_thread()?.files.read(next)?;

@@ -1,97 +1,112 @@
 //! /proc/PID/maps: the areas of an address space, proc(5).
 
+use alloc::sync::Arc;
+
 use abi::Errno;
 use abi::file::{device_major, device_minor};
-use mm::{AddressSpace, Area, Backing, MappedPage, PAGE_SIZE, Purpose, Sharing};
+use mm::{AddressSpace, Area, Backing, PAGE_SIZE, Purpose, Sharing, VirtAddr};
 
+use super::access::Inspected;
 use super::process::Subject;
-use super::system::may_look_into;
+use super::seq_file::SeqFile;
 use super::text::Text;
-use crate::memory;
+use crate::escape::Escaped;
+use crate::fs::object::Object;
+use crate::scheduler;
 
 /// Where names begin: `fs/proc/task_mmu.c` pads to it.
 const NAME_COLUMN: usize = 73;
+/// Areas copied under one hold of the space's lock.
+const BATCH: usize = 16;
 
-/// One line for each area.
-pub fn maps(process: &Subject, text: &mut Text) -> Result<(), Errno> {
-    may_look_into(process)?;
-    let areas = process.with_space(|space| space.areas().clone());
-    for area in areas.iter().flat_map(|areas| areas.iter()) {
-        line(area, text);
+/// Opens the file: one line for each area.
+pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+    let memory = Inspected::new(process)?;
+    SeqFile::open(move |from, text| for_each_area(&memory, from, text, line))
+}
+
+/// Adds `show` of the areas that end above the address `from`, until the text is full; the address to go on from.
+pub fn for_each_area(
+    memory: &Inspected,
+    mut from: u64,
+    text: &mut Text,
+    show: impl Fn(&Area, &mut Text),
+) -> Result<Option<u64>, Errno> {
+    while !text.is_full() {
+        let areas = memory.with(|space| some_areas(space, VirtAddr(from)));
+        let mut is_end = true;
+        for area in areas.iter().flatten().flatten() {
+            is_end = false;
+            show(area, text);
+            from = area.range().end().0;
+            if text.is_full() {
+                break;
+            }
+        }
+        if is_end {
+            return Ok(None);
+        }
+        scheduler::cond_resched_killable()?;
     }
-    Ok(())
+    Ok(Some(from))
+}
+
+/// Names are made with no lock held, so the areas are copied first.
+fn some_areas(space: &AddressSpace, from: VirtAddr) -> [Option<Area>; BATCH] {
+    let mut areas = space.areas().iter_from(from);
+    core::array::from_fn(|_| areas.next().cloned())
 }
 
 /// The line of an area.
 pub fn line(area: &Area, text: &mut Text) {
-    let start_of_line = text.0.len();
+    let start_of_line = text.len();
     let range = area.range();
-    let right = |is_given: bool, letter: char| if is_given { letter } else { '-' };
-    let protection = area.protection;
-    let sharing = if area.sharing == Sharing::Shared { 's' } else { 'p' };
-    text.add(format_args!("{:08x}-{:08x} ", range.start().0, range.end().0));
-    text.add(format_args!(
-        "{}{}",
-        right(protection.read, 'r'),
-        right(protection.write, 'w')
-    ));
-    text.add(format_args!("{}{sharing} ", right(protection.execute, 'x')));
+    text.hexadecimal(range.start().0, 8);
+    text.bytes(b"-");
+    text.hexadecimal(range.end().0, 8);
+    text.bytes(&rights(area));
     let (offset, identity) = match &area.backing {
         Backing::Anonymous => (0, mm::FileIdentity::default()),
         Backing::Source { source, first } => (first * PAGE_SIZE as u64, source.identity()),
     };
-    let (major, minor) = (device_major(identity.device), device_minor(identity.device));
-    text.add(format_args!(
-        "{offset:08x} {major:02x}:{minor:02x} {} ",
-        identity.inode
-    ));
-    let name = name(area);
-    if !name.is_empty() {
-        while text.0.len() - start_of_line < NAME_COLUMN {
-            text.bytes(b" ");
-        }
-        text.bytes(name.as_bytes());
-    }
+    text.hexadecimal(offset, 8);
+    text.bytes(b" ");
+    text.hexadecimal(device_major(identity.device).into(), 2);
+    text.bytes(b":");
+    text.hexadecimal(device_minor(identity.device).into(), 2);
+    text.field(identity.inode);
+    text.bytes(b" ");
+    name(area, &mut |name| {
+        text.pad(start_of_line, NAME_COLUMN);
+        text.escaped(&Escaped::path(name));
+    });
     text.bytes(b"\n");
 }
 
-fn name(area: &Area) -> alloc::string::String {
+fn rights(area: &Area) -> [u8; 6] {
+    let right = |is_given: bool, letter: u8| if is_given { letter } else { b'-' };
+    let protection = area.protection;
+    let sharing = if area.sharing == Sharing::Shared {
+        b's'
+    } else {
+        b'p'
+    };
+    [
+        b' ',
+        right(protection.read, b'r'),
+        right(protection.write, b'w'),
+        right(protection.execute, b'x'),
+        sharing,
+        b' ',
+    ]
+}
+
+fn name(area: &Area, write: &mut dyn FnMut(&[u8])) {
     match (&area.purpose, &area.backing) {
-        (Purpose::Heap, _) => "[heap]".into(),
-        (Purpose::Stack { .. }, _) => "[stack]".into(),
-        (Purpose::SignalReturn, _) => "[sigpage]".into(),
-        (Purpose::Mapping, Backing::Source { source, .. }) => source.name(),
-        (Purpose::Mapping, Backing::Anonymous) => alloc::string::String::new(),
+        (Purpose::Heap, _) => write(b"[heap]"),
+        (Purpose::Stack { .. }, _) => write(b"[stack]"),
+        (Purpose::SignalReturn, _) => write(b"[sigpage]"),
+        (Purpose::Mapping, Backing::Source { source, .. }) => source.name(write),
+        (Purpose::Mapping, Backing::Anonymous) => {}
     }
-}
-
-/// Whether a mapped page of the area is a page of the file, not a private copy. The space is locked.
-pub fn is_file_page(area: &Area, page: &MappedPage) -> bool {
-    let Some((source, index)) = area.source_page(page.address) else {
-        return false;
-    };
-    if area.sharing == Sharing::Shared {
-        return true;
-    }
-    // A page that is mapped was asked for before: the file has it, if it still is that long.
-    let Ok(frame) = source.page(index) else {
-        return false;
-    };
-    let frame = memory::FrameHandle::from_reference(frame);
-    frame.frame() == page.descriptor.frame()
-}
-
-/// How many pages of files are mapped.
-pub fn file_pages(space: &AddressSpace) -> u64 {
-    let mut count = 0;
-    for area in space
-        .areas()
-        .iter()
-        .filter(|area| matches!(area.backing, Backing::Source { .. }))
-    {
-        space.for_each_page(memory::get(), area.range(), |page| {
-            count += u64::from(is_file_page(area, &page))
-        });
-    }
-    count
 }

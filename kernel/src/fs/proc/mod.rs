@@ -2,18 +2,25 @@
 //! Linux's formats (proc(5)).
 //!
 //! Directories are tables of entries; an entry says how its text, link or object is made from the directory's subject
-//! (nothing, or a process). Nothing is stored: a text is made when it is read from its start.
+//! (nothing, or a process). Nothing is stored: a text is made piece by piece while it is read (`seq_file`).
 
+mod access;
 mod adjustment;
 mod comm;
 mod descriptors;
+mod limits;
 mod load;
 mod lock_stat;
 mod maps;
+mod memory;
+mod mounts;
 mod pagemap;
 mod pages;
 mod process;
+mod seq_file;
+mod sizes;
 mod smaps;
+mod stat;
 mod status;
 mod switch;
 mod sys;
@@ -33,7 +40,7 @@ use super::filesystem::Filesystem;
 use super::inode::{Attributes, Body, Generated, Inode, Listed, Listing, Magic};
 use super::object::Object;
 use crate::process as processes;
-use text::{Text, TextFile};
+use text::Text;
 
 /// The position of the first entry of a listing: `.` and `..` stand before it.
 const FIRST: u64 = 2;
@@ -70,34 +77,10 @@ impl<C> Entry<C> {
         }
     }
 
-    const fn private(name: &'static str, make: fn(&C, &mut Text) -> Result<(), Errno>) -> Self {
+    const fn object(name: &'static str, mode: u32, open: fn(&C) -> Result<Arc<dyn Object>, Errno>) -> Self {
         Entry {
             name,
-            mode: 0o400,
-            node: Node::Text(make),
-        }
-    }
-
-    const fn object(name: &'static str, open: fn(&C) -> Result<Arc<dyn Object>, Errno>) -> Self {
-        Entry {
-            name,
-            mode: 0o400,
-            node: Node::Object(open),
-        }
-    }
-
-    const fn setting(name: &'static str, open: fn(&C) -> Result<Arc<dyn Object>, Errno>) -> Self {
-        Entry {
-            name,
-            mode: 0o644,
-            node: Node::Object(open),
-        }
-    }
-
-    const fn command(name: &'static str, open: fn(&C) -> Result<Arc<dyn Object>, Errno>) -> Self {
-        Entry {
-            name,
-            mode: 0o200,
+            mode,
             node: Node::Object(open),
         }
     }
@@ -138,7 +121,9 @@ struct Directory<C: 'static> {
     entries: &'static [Entry<C>],
     /// The inode of the directory; those of its entries follow it.
     inode: u64,
+    /// Who owns its entries, and those that are directories for everybody.
     owner: (u32, u32),
+    directory_owner: (u32, u32),
 }
 
 impl<C: Clone + Send + Sync> Listing for Directory<C> {
@@ -156,7 +141,13 @@ impl<C: Clone + Send + Sync> Listing for Directory<C> {
             Node::Link(make) => Body::Magic(make(&subject)),
             Node::Directory(make) => Body::Listing(make(&subject, &self.filesystem, number)),
         };
-        let attributes = Attributes::new(entry.mode, self.owner.0, self.owner.1);
+        let is_open_to_all = entry.kind() == S_IFDIR && entry.mode == 0o555;
+        let (user, group) = if is_open_to_all {
+            self.directory_owner
+        } else {
+            self.owner
+        };
+        let attributes = Attributes::new(entry.mode, user, group);
         Ok(Inode::numbered(&self.filesystem, number, body, attributes))
     }
 
@@ -187,7 +178,7 @@ struct TextNode<C: 'static> {
 impl<C: Clone + Send + Sync + 'static> Generated for TextNode<C> {
     fn open(&self) -> Result<Arc<dyn Object>, Errno> {
         let (subject, make) = (self.subject.clone(), self.make);
-        TextFile::open(move |text| make(&subject, text))
+        seq_file::open_whole(move |text| make(&subject, text))
     }
 }
 
@@ -219,6 +210,7 @@ pub fn root(filesystem: &Arc<Filesystem>) -> Arc<Inode> {
         entries: &system::ENTRIES,
         inode: ROOT_INODE,
         owner: (0, 0),
+        directory_owner: (0, 0),
     };
     let body = Body::Listing(Box::new(Root(fixed)));
     Inode::numbered(filesystem, ROOT_INODE, body, Attributes::new(0o555, 0, 0))

@@ -8,16 +8,14 @@ use core::ops::Deref;
 use abi::Errno;
 use abi::file::S_IFDIR;
 
-use super::system::may_look_into;
-use super::text::Text;
+use super::access::may_inspect;
 use super::{
-    Directory, Entry, FIRST, adjustment, comm, descriptors, maps, pagemap, process_id, smaps, status,
-    translation,
+    Directory, Entry, FIRST, adjustment, comm, descriptors, limits, maps, memory, mounts, pagemap,
+    process_id, smaps, stat, status, translation,
 };
 use crate::fs::Dentry;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
-use crate::fs::mount;
 use crate::process::{Name, Pid, Process, shortage};
 use crate::thread::{State, Thread};
 
@@ -73,18 +71,15 @@ impl Deref for Subject {
 }
 
 static ENTRIES: [Entry<Subject>; 21] = [
-    Entry::text("cmdline", |process, text| strings(text, &process.command_line())),
-    Entry::setting("comm", comm::open),
+    Entry::object("cmdline", 0o444, memory::open_command_line),
+    Entry::object("comm", 0o644, comm::open),
     Entry::link("cwd", |process| {
         Box::new(PlaceLink {
             process: process.clone(),
             place: current_directory,
         })
     }),
-    Entry::private("environ", |process, text| {
-        may_look_into(process)?;
-        strings(text, &process.environment())
-    }),
+    Entry::object("environ", 0o400, memory::open_environment),
     Entry::link("exe", |process| {
         Box::new(PlaceLink {
             process: process.clone(),
@@ -92,28 +87,28 @@ static ENTRIES: [Entry<Subject>; 21] = [
         })
     }),
     Entry::directory("fd", 0o500, descriptors::directory),
-    Entry::text("limits", status::limits),
-    Entry::text("maps", maps::maps),
-    Entry::text("mountinfo", mount_info),
-    Entry::text("mounts", mounts),
+    Entry::text("limits", limits::limits),
+    Entry::object("maps", 0o444, maps::open),
+    Entry::object("mountinfo", 0o444, mounts::open_information),
+    Entry::object("mounts", 0o444, mounts::open),
     Entry::text("oom_score", |process, text| {
         text.add(format_args!("{}\n", shortage::score(process)));
         Ok(())
     }),
-    Entry::setting("oom_score_adj", adjustment::open),
-    Entry::object("pagemap", pagemap::open),
+    Entry::object("oom_score_adj", 0o644, adjustment::open),
+    Entry::object("pagemap", 0o400, pagemap::open),
     Entry::link("root", |process| {
         Box::new(PlaceLink {
             process: process.clone(),
             place: root,
         })
     }),
-    Entry::text("smaps", smaps::smaps),
-    Entry::text("smaps_rollup", smaps::rollup),
-    Entry::text("stat", status::stat),
-    Entry::text("statm", status::statm),
+    Entry::object("smaps", 0o444, smaps::open),
+    Entry::object("smaps_rollup", 0o444, smaps::open_rollup),
+    Entry::text("stat", stat::stat),
+    Entry::text("statm", stat::statm),
     Entry::text("status", status::status),
-    Entry::text("translation", translation::translation),
+    Entry::object("translation", 0o444, translation::open),
     // The last: the directory of a thread has all but this.
     Entry::directory("task", 0o555, tasks),
 ];
@@ -140,21 +135,23 @@ fn numbered_directory(
     entries: &'static [Entry<Subject>],
 ) -> Arc<Inode> {
     let credentials = process.credentials();
-    let owner = (credentials.euid, credentials.egid);
+    let directory_owner = (credentials.euid, credentials.egid);
+    // What others may not look into does not even belong to its user (`task_dump_owner`).
+    let owner = if process.is_dumpable() {
+        directory_owner
+    } else {
+        (0, 0)
+    };
     let listing = Directory {
         filesystem: filesystem.clone(),
         subject: process.clone(),
         entries,
         inode,
         owner,
+        directory_owner,
     };
-    let attributes = Attributes::new(0o555, owner.0, owner.1);
+    let attributes = Attributes::new(0o555, directory_owner.0, directory_owner.1);
     Inode::numbered(filesystem, inode, Body::Listing(Box::new(listing)), attributes)
-}
-
-fn strings(text: &mut Text, bytes: &[u8]) -> Result<(), Errno> {
-    text.bytes(bytes);
-    Ok(())
 }
 
 /// A link to a place that the process holds.
@@ -165,7 +162,7 @@ struct PlaceLink {
 
 impl PlaceLink {
     fn find(&self) -> Result<Arc<Dentry>, Errno> {
-        may_look_into(&self.process)?;
+        may_inspect(&self.process)?;
         let place = if self.process.is_zombie() {
             None
         } else {
@@ -189,48 +186,12 @@ fn current_directory(process: &Subject) -> Option<Arc<Dentry>> {
     Some(process.own_thread()?.directories.snapshot().current.clone())
 }
 
-fn root(process: &Subject) -> Option<Arc<Dentry>> {
+pub fn root(process: &Subject) -> Option<Arc<Dentry>> {
     Some(process.own_thread()?.directories.snapshot().root.clone())
 }
 
 fn executable(process: &Subject) -> Option<Arc<Dentry>> {
     Some(process.executable()?.dentry.clone())
-}
-
-/// The mounts that the process sees: proc(5).
-fn mounts(process: &Subject, text: &mut Text) -> Result<(), Errno> {
-    let root = root(process).ok_or(Errno::EINVAL)?;
-    for mount in mount::all() {
-        if let Some(path) = mount.root.path_below(&root) {
-            text.path(&mount.source);
-            text.bytes(b" ");
-            text.path(&path);
-            text.add(format_args!(" {} rw,relatime 0 0\n", mount.kind));
-        }
-    }
-    Ok(())
-}
-
-/// The mounts with their numbers: proc(5). Every mount shows the whole of its filesystem.
-fn mount_info(process: &Subject, text: &mut Text) -> Result<(), Errno> {
-    let root = root(process).ok_or(Errno::EINVAL)?;
-    let all = mount::all();
-    for mount in &all {
-        let Some(path) = mount.root.path_below(&root) else {
-            continue;
-        };
-        let (id, parent, device) = (
-            mount.id,
-            mount.parent_id(&all),
-            mount.root.inode.filesystem.device,
-        );
-        text.add(format_args!("{id} {parent} {}:{} / ", device >> 8, device & 0xff));
-        text.path(&path);
-        text.add(format_args!(" rw,relatime - {} ", mount.kind));
-        text.path(&mount.source);
-        text.bytes(b" rw\n");
-    }
-    Ok(())
 }
 
 /// The directory of threads.

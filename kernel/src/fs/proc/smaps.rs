@@ -1,17 +1,22 @@
 //! /proc/PID/smaps: the areas with what they cost, and /proc/PID/smaps_rollup, their sum. Format: proc(5),
 //! `fs/proc/task_mmu.c`.
+//!
+//! A page that several map costs each of them a part. Its references are counted, but a descriptor in a shared table serves all
+//! who share the table: so a page is divided by its references, and by those of each shared table on the way to it. What all
+//! processes together are told is the page, no more and no less.
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 
 use abi::Errno;
-use mm::{AddressSpace, Area, MappedPage, PAGE_SIZE, Sharing};
+use mm::{Area, MappedPage, PAGE_SIZE, PageRange, Sharing, VirtAddr};
 
-use super::maps::{self, is_file_page};
-use super::pages::mapping_counts;
+use super::access::Inspected;
+use super::maps;
 use super::process::Subject;
-use super::system::may_look_into;
+use super::seq_file::SeqFile;
 use super::text::Text;
-use crate::memory;
+use crate::fs::object::Object;
+use crate::{memory, scheduler};
 
 /// Bits behind the point in proportional sizes: `PSS_SHIFT`.
 const PSS_SHIFT: u32 = 12;
@@ -31,56 +36,44 @@ struct Cost {
     anonymous: u64,
 }
 
-/// How often each frame of memory is mapped.
-struct Mappings {
-    first: u32,
-    counts: Vec<u32>,
-}
-
-impl Mappings {
-    fn of_all() -> Self {
-        let managed = memory::get().frames().managed();
-        Mappings {
-            first: managed.first.0,
-            counts: mapping_counts(managed.first, managed.len),
-        }
-    }
-
-    fn of(&self, page: &MappedPage) -> u32 {
-        let index = page.descriptor.frame().0.wrapping_sub(self.first) as usize;
-        self.counts.get(index).copied().unwrap_or(1).max(1)
-    }
-}
-
 impl Cost {
-    fn of(space: &AddressSpace, area: &Area, mappings: &Mappings) -> Self {
+    /// That of an area, looked at in pieces between which others run.
+    fn of(memory: &Inspected, area: &Area) -> Self {
         let mut cost = Cost {
             size: area.range().len(),
             ..Cost::default()
         };
-        space.for_each_page(memory::get(), area.range(), |page| {
-            if !page.is_zero {
-                cost.add_page(area, &page, mappings.of(&page));
+        let mut rest = Some(area.range());
+        while let Some(range) = rest.filter(|range| !range.is_empty()) {
+            let reached = memory.with(|space| {
+                space.visit_pages(memory::get(), range, |page| {
+                    if !page.is_zero {
+                        cost.add_page(area, &page);
+                    }
+                })
+            });
+            rest = reached.and_then(|at| PageRange::between(at, range.end()));
+            if scheduler::cond_resched_killable().is_err() {
+                break;
             }
-        });
+        }
         cost
     }
 
     /// A page of a file that is not mapped shared and writable is clean; all others would have to be written.
-    fn add_page(&mut self, area: &Area, page: &MappedPage, mappings: u32) {
+    fn add_page(&mut self, area: &Area, page: &MappedPage) {
         const PAGE: u64 = PAGE_SIZE as u64;
-        let is_file = is_file_page(area, page);
-        let is_dirty = !is_file || (area.sharing == Sharing::Shared && area.protection.write);
-        let share = (PAGE << PSS_SHIFT) / u64::from(mappings);
+        let is_dirty = !page.is_of_object || (area.sharing == Sharing::Shared && area.protection.write);
+        let share = (PAGE << PSS_SHIFT) / page.sharers();
         self.resident += PAGE;
         self.proportional += share;
         if is_dirty {
             self.proportional_dirty += share;
         }
-        if !is_file {
+        if !page.is_of_object {
             self.anonymous += PAGE;
         }
-        *match (mappings > 1, is_dirty) {
+        *match (page.sharers() > 1, is_dirty) {
             (true, false) => &mut self.shared_clean,
             (true, true) => &mut self.shared_dirty,
             (false, false) => &mut self.private_clean,
@@ -122,35 +115,31 @@ impl Cost {
 }
 
 fn size_line(text: &mut Text, name: &str, bytes: u64) {
-    text.add(format_args!("{name:<16}{:8} kB\n", bytes / 1024));
+    let start = text.len();
+    text.bytes(name.as_bytes());
+    text.pad(start, 16);
+    text.aligned(bytes / 1024, 8);
+    text.bytes(b" kB\n");
 }
 
-/// Each area with its cost.
-fn costs(process: &Subject) -> Vec<(Area, Cost)> {
-    let mappings = Mappings::of_all();
-    let costs = process.with_space(|space| {
-        space
-            .areas()
-            .iter()
-            .map(|area| (area.clone(), Cost::of(space, area, &mappings)))
-            .collect()
-    });
-    costs.unwrap_or_default()
+/// Opens smaps: each area's line in maps, and its cost.
+pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+    let memory = Inspected::new(process)?;
+    SeqFile::open(move |from, text| {
+        maps::for_each_area(&memory, from, text, |area, text| {
+            maps::line(area, text);
+            show_area(area, &Cost::of(&memory, area), text);
+        })
+    })
 }
 
-/// Each area's line in maps, and its cost.
-pub fn smaps(process: &Subject, text: &mut Text) -> Result<(), Errno> {
-    may_look_into(process)?;
-    for (area, cost) in costs(process) {
-        maps::line(&area, text);
-        size_line(text, "Size:", cost.size);
-        size_line(text, "KernelPageSize:", PAGE_SIZE as u64);
-        size_line(text, "MMUPageSize:", PAGE_SIZE as u64);
-        cost.show(text);
-        text.add(format_args!("THPeligible:           0\n"));
-        flags(&area, text);
-    }
-    Ok(())
+fn show_area(area: &Area, cost: &Cost, text: &mut Text) {
+    size_line(text, "Size:", cost.size);
+    size_line(text, "KernelPageSize:", PAGE_SIZE as u64);
+    size_line(text, "MMUPageSize:", PAGE_SIZE as u64);
+    cost.show(text);
+    text.bytes(b"THPeligible:           0\n");
+    flags(area, text);
 }
 
 /// `VmFlags`: two letters for what may be done.
@@ -159,29 +148,40 @@ fn flags(area: &Area, text: &mut Text) {
     let is_shared = area.sharing == Sharing::Shared;
     let is_growing = matches!(area.purpose, mm::Purpose::Stack { .. });
     let letters = [
-        (protection.read, "rd"),
-        (protection.write, "wr"),
-        (protection.execute, "ex"),
-        (is_shared, "sh"),
-        (is_growing, "gd"),
+        (protection.read, "rd "),
+        (protection.write, "wr "),
+        (protection.execute, "ex "),
+        (is_shared, "sh "),
+        (is_growing, "gd "),
     ];
     text.bytes(b"VmFlags: ");
     for (_, letters) in letters.iter().filter(|(is_set, _)| *is_set) {
-        text.add(format_args!("{letters} "));
+        text.bytes(letters.as_bytes());
     }
     text.bytes(b"\n");
 }
 
-/// The sum over all areas.
-pub fn rollup(process: &Subject, text: &mut Text) -> Result<(), Errno> {
-    may_look_into(process)?;
-    let costs = costs(process);
-    let (Some((first, _)), Some((last, _))) = (costs.first(), costs.last()) else {
-        return Err(Errno::ESRCH);
-    };
-    let mut sum = Cost::default();
-    costs.iter().for_each(|(_, cost)| sum.add(cost));
-    let (start, end) = (first.range().start().0, last.range().end().0);
+/// Opens smaps_rollup: the sum over all areas. `ESRCH` once the process has ended.
+pub fn open_rollup(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+    let memory = Inspected::new(process)?;
+    super::seq_file::open_whole(move |text| rollup(&memory, text))
+}
+
+fn rollup(memory: &Inspected, text: &mut Text) -> Result<(), Errno> {
+    let (mut sum, mut span) = (Cost::default(), None);
+    let mut next = Some(VirtAddr(0));
+    while let Some(from) = next {
+        let area = memory.with(|space| space.areas().iter_from(from).next().cloned());
+        let area = area.flatten();
+        if let Some(area) = &area {
+            sum.add(&Cost::of(memory, area));
+            let (start, _) = span.unwrap_or((area.range().start().0, 0));
+            span = Some((start, area.range().end().0));
+        }
+        next = area.map(|area| area.range().end());
+        scheduler::cond_resched_killable()?;
+    }
+    let (start, end) = span.ok_or(Errno::ESRCH)?;
     text.add(format_args!("{start:08x}-{end:08x} ---p 00000000 00:00 0 "));
     text.add(format_args!("                         [rollup]\n"));
     sum.show(text);

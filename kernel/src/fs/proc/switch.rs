@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use abi::Errno;
 
-use super::text::TextFile;
+use super::seq_file;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::user_memory::{Sink, Source};
 
@@ -19,7 +19,7 @@ struct Switch {
 
 /// Opens the file of a switch.
 pub fn open(is_on: &'static AtomicBool) -> Result<Arc<dyn Object>, Errno> {
-    let text = TextFile::open(move |text| {
+    let text = seq_file::open_whole(move |text| {
         text.add(format_args!("{}\n", u8::from(is_on.load(Ordering::Relaxed))));
         Ok(())
     })?;

@@ -61,7 +61,7 @@ static RANDOM: [Entry<()>; 2] = [
 ];
 
 static MEMORY: [Entry<()>; 3] = [
-    Entry::setting("fork_copies_stack", |()| {
+    Entry::object("fork_copies_stack", 0o644, |()| {
         switch::open(&memory::IS_STACK_COPIED_AT_FORK)
     }),
     Entry::text("mmap_min_addr", |(), text| {
@@ -84,6 +84,7 @@ fn directory(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<
         entries,
         inode,
         owner: (0, 0),
+        directory_owner: (0, 0),
     })
 }
 

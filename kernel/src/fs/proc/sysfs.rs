@@ -59,6 +59,7 @@ fn listing(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()
         entries,
         inode,
         owner: (0, 0),
+        directory_owner: (0, 0),
     })
 }
 

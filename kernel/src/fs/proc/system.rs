@@ -14,7 +14,7 @@ use super::text::Text;
 use super::{Entry, TextLink, lock_stat, pages, sys, trigger};
 use crate::fs::filesystem::Filesystem;
 use crate::fs::mount;
-use crate::process::{self, Process};
+use crate::process;
 use crate::scheduler::Times;
 use crate::syscall::system;
 use crate::{boot, memory, scheduler, time};
@@ -23,8 +23,8 @@ pub static ENTRIES: [Entry<()>; 22] = [
     Entry::text("cmdline", command_line),
     Entry::text("cpuinfo", processors),
     Entry::text("filesystems", filesystems),
-    Entry::object("kpagecount", |()| Ok(pages::open_counts())),
-    Entry::object("kpageflags", |()| Ok(pages::open_flags())),
+    Entry::object("kpagecount", 0o400, |()| pages::open_counts()),
+    Entry::object("kpageflags", 0o400, |()| pages::open_flags()),
     Entry::text("interrupts", interrupt_counts),
     Entry::text("loadavg", load),
     Entry::text("lock_stat", lock_stat::waits),
@@ -41,7 +41,7 @@ pub static ENTRIES: [Entry<()>; 22] = [
     Entry::text("stat", statistics),
     Entry::text("swaps", swaps),
     Entry::directory("sys", 0o555, sys::root),
-    Entry::command("sysrq-trigger", trigger::open),
+    Entry::object("sysrq-trigger", 0o200, trigger::open),
     Entry::link("thread-self", |()| {
         let current = scheduler::current();
         let (pid, tid) = (current.process.pid, current.tid());
@@ -291,10 +291,4 @@ fn devices((): &(), text: &mut Text) -> Result<(), Errno> {
 fn partitions((): &(), text: &mut Text) -> Result<(), Errno> {
     text.bytes(b"major minor  #blocks  name\n\n");
     Ok(())
-}
-
-/// Whether the running process may look into the memory of `process` (ptrace(2), access mode checking).
-pub fn may_look_into(process: &Process) -> Result<(), Errno> {
-    let caller = scheduler::current().process.clone();
-    process.check_inspection_by(&caller).map_err(|_| Errno::EACCES)
 }

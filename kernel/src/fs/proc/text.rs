@@ -1,21 +1,54 @@
-//! Texts of /proc: made when they are read from the start, given out in pieces.
+//! A piece of text of /proc being made. It takes memory as it grows, and may be refused it: then what follows is lost, and the
+//! read fails ([`Text::finish`]). Numbers have functions of their own: the files with thousands of lines consist of them.
 
-use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use crate::sync::Mutex;
 use abi::Errno;
 
-use crate::fs::object::{Io, Object, Positioning};
-use crate::user_memory::Sink;
+use crate::escape::Escaped;
+
+/// Memory taken at once.
+const STEP: usize = 1024;
+/// Digits of the largest number.
+const MOST_DIGITS: usize = 20;
 
 /// A text being made.
-#[derive(Default)]
-pub struct Text(pub Vec<u8>);
+pub struct Text {
+    bytes: Vec<u8>,
+    wanted: usize,
+    is_refused: bool,
+}
 
 impl Text {
+    /// An empty text of which `wanted` bytes are of use.
+    pub fn new(wanted: usize) -> Self {
+        Text {
+            bytes: Vec::new(),
+            wanted,
+            is_refused: false,
+        }
+    }
+
+    /// Whether it holds as much as is of use: further records are for the next one.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= self.wanted || self.is_refused
+    }
+
+    /// Bytes so far.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The whole text. `ENOMEM` if part of it found no memory.
+    pub fn finish(self) -> Result<Vec<u8>, Errno> {
+        if self.is_refused {
+            Err(Errno::ENOMEM)
+        } else {
+            Ok(self.bytes)
+        }
+    }
+
     /// Adds formatted text: `text.add(format_args!(..))`.
     pub fn add(&mut self, arguments: fmt::Arguments<'_>) {
         self.write_fmt(arguments).expect("a text takes everything");
@@ -23,22 +56,66 @@ impl Text {
 
     /// Adds bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        let room = self.bytes.capacity() - self.bytes.len();
+        if room < bytes.len() && self.bytes.try_reserve(bytes.len().max(STEP)).is_err() {
+            self.is_refused = true;
+        }
+        if !self.is_refused {
+            self.bytes.extend_from_slice(bytes);
+        }
     }
 
-    /// Adds a path: blanks, newlines and backslashes as `\040` and so on (proc(5), mounts).
-    pub fn path(&mut self, path: &[u8]) {
-        for byte in path {
-            match byte {
-                b' ' | b'\t' | b'\n' | b'\\' => self.add(format_args!("\\{byte:03o}")),
-                _ => self.0.push(*byte),
-            }
+    /// Adds what a program named.
+    pub fn escaped(&mut self, name: &Escaped<'_>) {
+        name.for_each_piece(|piece| self.bytes(piece));
+    }
+
+    /// Adds blanks up to column `column` of the line that began at `start`.
+    pub fn pad(&mut self, start: usize, column: usize) {
+        const BLANKS: [u8; 80] = [b' '; 80];
+        let missing = column.saturating_sub(self.len() - start);
+        self.bytes(&BLANKS[..missing.min(BLANKS.len())]);
+    }
+
+    /// Adds a number.
+    pub fn decimal(&mut self, number: u64) {
+        self.digits::<10>(number, 1, b'0');
+    }
+
+    /// Adds a blank and a number: a field of /proc/PID/stat.
+    pub fn field(&mut self, number: u64) {
+        self.bytes(b" ");
+        self.decimal(number);
+    }
+
+    /// Adds a number with blanks in front, to at least `width` characters.
+    pub fn aligned(&mut self, number: u64, width: usize) {
+        self.digits::<10>(number, width, b' ');
+    }
+
+    /// Adds a number in base 16, of at least `width` digits.
+    pub fn hexadecimal(&mut self, number: u64, width: usize) {
+        self.digits::<16>(number, width, b'0');
+    }
+
+    fn digits<const BASE: u64>(&mut self, mut number: u64, width: usize, padding: u8) {
+        let mut digits = [padding; MOST_DIGITS];
+        let mut start = MOST_DIGITS;
+        while number != 0 || start == MOST_DIGITS {
+            start -= 1;
+            digits[start] = b"0123456789abcdef"[(number % BASE) as usize];
+            number /= BASE;
         }
+        let start = start.min(MOST_DIGITS - width.min(MOST_DIGITS));
+        self.bytes(&digits[start..]);
     }
 
     /// Adds a line of a table of sizes: name, tab, kibibytes.
     pub fn kibibytes(&mut self, name: &str, bytes: u64) {
-        self.add(format_args!("{name}:\t{:8} kB\n", bytes / 1024));
+        self.bytes(name.as_bytes());
+        self.bytes(b":\t");
+        self.aligned(bytes / 1024, 8);
+        self.bytes(b" kB\n");
     }
 }
 
@@ -46,50 +123,5 @@ impl Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.bytes(text.as_bytes());
         Ok(())
-    }
-}
-
-type Make = Box<dyn Fn(&mut Text) -> Result<(), Errno> + Send + Sync>;
-
-/// An open file of text.
-pub struct TextFile {
-    make: Make,
-    text: Mutex<Arc<Vec<u8>>>,
-}
-
-impl TextFile {
-    /// Opens the text that `make` makes.
-    pub fn open(
-        make: impl Fn(&mut Text) -> Result<(), Errno> + Send + Sync + 'static,
-    ) -> Result<Arc<dyn Object>, Errno> {
-        Ok(Arc::new(TextFile {
-            make: Box::new(make),
-            text: Mutex::default(),
-        }))
-    }
-}
-
-impl Object for TextFile {
-    fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        if io.position == 0 {
-            let mut text = Text::default();
-            (self.make)(&mut text)?;
-            let old = core::mem::replace(&mut *self.text.lock(), Arc::new(text.0));
-            drop(old);
-        }
-        let text = self.text.lock().clone();
-        let start = usize::try_from(io.position).unwrap_or(usize::MAX).min(text.len());
-        let rest = &text[start..];
-        let done = if rest.is_empty() {
-            0
-        } else {
-            to.put(&rest[..rest.len().min(to.room())])?
-        };
-        io.position += done as u64;
-        Ok(done)
-    }
-
-    fn positioning(&self) -> Positioning {
-        Positioning::Bytes
     }
 }

@@ -1,35 +1,88 @@
 //! /proc/PID/translation, Holstein's own: the translation tables as the MMU sees them. One line for the ASID, one for the
 //! root, then one for each valid entry: level, index, address, descriptor, the frame it points to and how many
-//! references that has.
+//! references that has. Who may not see the numbers of frames reads 0 in their place.
+
+use alloc::sync::Arc;
 
 use abi::Errno;
-use mm::Level;
+use mm::{Descriptor, Entry, EntryPlace, Frame, Level, VirtAddr};
 
+use super::access::{Inspected, may_see_frames};
 use super::process::Subject;
-use super::system::may_look_into;
+use super::seq_file::{FIRST_KEY, SeqFile};
 use super::text::Text;
+use crate::fs::object::Object;
 use crate::memory;
 
-/// All valid entries, each table's before those of the tables below it.
-pub fn translation(process: &Subject, text: &mut Text) -> Result<(), Errno> {
-    may_look_into(process)?;
+/// Opens the file: all valid entries, each table's before those of the tables below it.
+pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+    let memory = Inspected::new(process)?;
+    let shows_frames = may_see_frames();
+    SeqFile::open(move |key, text| Ok(memory.with(|space| add(space, key, text, shows_frames)).flatten()))
+}
+
+fn add(space: &mm::AddressSpace, key: u64, text: &mut Text, shows_frames: bool) -> Option<u64> {
     let memory = memory::get();
-    process.with_space(|space| {
+    let mut from = EntryPlace::FIRST;
+    if key == FIRST_KEY {
         let (root, asid) = space.translation_root();
+        let shown = if shows_frames { root.0 } else { 0 };
         let count = memory.frames().count(root);
-        text.add(format_args!("asid {}\nroot {:x} count {count}\n", asid.0, root.0));
-        space.for_each_entry(memory, |entry| {
-            let level = match entry.level {
-                Level::L1 => 1,
-                Level::L2 => 2,
-                Level::L3 => 3,
-            };
-            let (descriptor, frame) = (entry.descriptor.0, entry.descriptor.frame().0);
-            let (index, address, count) = (entry.index, entry.address.0, entry.count);
-            text.add(format_args!(
-                "L{level} {index} {address:x} {descriptor:016x} -> {frame:x} count {count}\n"
-            ));
-        });
+        text.add(format_args!("asid {}\nroot {shown:x} count {count}\n", asid.0));
+    } else {
+        from = place(key);
+    }
+    let next = space.visit_entries(memory, from, |entry| {
+        if text.is_full() {
+            return false;
+        }
+        line(&entry, text, shows_frames);
+        true
     });
-    Ok(())
+    next.map(self::key)
+}
+
+fn line(entry: &Entry, text: &mut Text, shows_frames: bool) {
+    let descriptor = if shows_frames {
+        entry.descriptor
+    } else {
+        entry.descriptor.pointing_to(Frame(0))
+    };
+    text.bytes(b"L");
+    text.decimal(number(entry.level));
+    text.field(entry.index as u64);
+    text.bytes(b" ");
+    text.hexadecimal(entry.address.0, 1);
+    text.bytes(b" ");
+    text.hexadecimal(descriptor.0, 16);
+    text.bytes(b" -> ");
+    text.hexadecimal(Descriptor::frame(descriptor).0.into(), 1);
+    text.bytes(b" count ");
+    text.decimal(entry.count.into());
+    text.bytes(b"\n");
+}
+
+fn number(level: Level) -> u64 {
+    match level {
+        Level::L1 => 1,
+        Level::L2 => 2,
+        Level::L3 => 3,
+    }
+}
+
+/// Addresses of entries are those of pages: the level finds room below them.
+fn key(place: EntryPlace) -> u64 {
+    place.address.0 | number(place.level)
+}
+
+fn place(key: u64) -> EntryPlace {
+    let level = match key & 3 {
+        1 => Level::L1,
+        2 => Level::L2,
+        _ => Level::L3,
+    };
+    EntryPlace {
+        address: VirtAddr(key & !3),
+        level,
+    }
 }

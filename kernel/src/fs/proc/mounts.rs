@@ -1,0 +1,49 @@
+//! /proc/PID/mounts and mountinfo: what is mounted where, as the process sees it (proc(5)). One record for each mount, found by
+//! its number.
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+
+use super::process::{Subject, root};
+use super::seq_file::SeqFile;
+use super::text::Text;
+use crate::escape::Escaped;
+use crate::fs::Dentry;
+use crate::fs::mount::{self, Mount};
+use crate::fs::object::Object;
+
+/// Opens mounts.
+pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+    open_list(process, |mount, path, text| {
+        text.escaped(&Escaped::source(&mount.source));
+        text.bytes(b" ");
+        text.escaped(&Escaped::field(path));
+        text.add(format_args!(" {} rw,relatime 0 0\n", mount.kind));
+    })
+}
+
+/// Opens mountinfo: the mounts with their numbers. Every mount shows the whole of its filesystem.
+pub fn open_information(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+    open_list(process, |mount, path, text| {
+        let (id, parent, device) = (mount.id, mount.parent, mount.root.inode.filesystem.device);
+        text.add(format_args!("{id} {parent} {}:{} / ", device >> 8, device & 0xff));
+        text.escaped(&Escaped::field(path));
+        text.add(format_args!(" rw,relatime - {} ", mount.kind));
+        text.escaped(&Escaped::source(&mount.source));
+        text.bytes(b" rw\n");
+    })
+}
+
+fn open_list(process: &Subject, line: fn(&Mount, &[u8], &mut Text)) -> Result<Arc<dyn Object>, Errno> {
+    let root = root(process).ok_or(Errno::EINVAL)?;
+    SeqFile::open(move |from, text| Ok(add(&root, from, text, line)))
+}
+
+fn add(root: &Arc<Dentry>, from: u64, text: &mut Text, line: fn(&Mount, &[u8], &mut Text)) -> Option<u64> {
+    let mount = mount::next_from(from)?;
+    if let Some(path) = mount.root.path_below(root) {
+        line(&mount, &path, text);
+    }
+    Some(mount.id + 1)
+}

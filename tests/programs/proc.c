@@ -1,0 +1,196 @@
+// What /proc says of processes and of the machine: offsets, many areas, names that would forge lines, and what is true.
+#include "check.h"
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+
+#define PAGE 4096
+static char text[1 << 20];
+
+// Reads a whole file into `text`; its length, or -1.
+static ssize_t slurp(const char *path) {
+    int file = open(path, O_RDONLY);
+    if (file < 0) return -1;
+    ssize_t len = 0, more;
+    while ((more = read(file, text + len, sizeof text - 1 - (size_t)len)) > 0) len += more;
+    close(file);
+    text[len] = 0;
+    return more < 0 ? -1 : len;
+}
+
+static const char *line_of(const char *name) {
+    size_t len = strlen(name);
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, len) == 0) return line + len;
+    }
+    return NULL;
+}
+
+// A number that the file shows behind a name; -1 if it does not.
+static long number_in(const char *path, const char *name) {
+    if (slurp(path) < 0) return -1;
+    const char *rest = line_of(name);
+    return rest ? strtol(rest, NULL, 10) : -1;
+}
+
+static int holds(const char *path, const char *part) { return slurp(path) >= 0 && strstr(text, part) != NULL; }
+
+static void offsets(void) {
+    char whole[64], part[64];
+    int file = open("/proc/sys/kernel/ostype", O_RDONLY);
+    CHECK(read(file, whole, sizeof whole) == 6);
+    CHECK(pread(file, part, 4, 3) == 3 && memcmp(part, "ux\n", 3) == 0);
+    close(file);
+    file = open("/proc/self/status", O_RDONLY);
+    CHECK(pread(file, part, 4, 3) == 4 && memcmp(part, "e:\ti", 4) == 0);
+    CHECK(lseek(file, 5, SEEK_SET) == 5 && read(file, part, 5) == 5 && memcmp(part, "\tinit", 5) == 0);
+    CHECK(pread(file, part, 4, 1 << 20) == 0);
+    CHECK(lseek(file, 0, SEEK_SET) == 0 && read(file, part, 5) == 5 && memcmp(part, "Name:", 5) == 0);
+    close(file);
+    // Byte by byte it is the same text.
+    ssize_t len = slurp("/proc/self/maps");
+    static char bytewise[1 << 16];
+    file = open("/proc/self/maps", O_RDONLY);
+    ssize_t got = 0;
+    while (got < (ssize_t)sizeof bytewise && read(file, bytewise + got, 1) == 1) got++;
+    close(file);
+    CHECK(got == len && memcmp(text, bytewise, (size_t)len) == 0);
+}
+
+enum { AREAS = 3000 };
+
+static char *make_areas(void) {
+    char *memory = mmap(NULL, AREAS * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int i = 0; i < AREAS; i += 2) mprotect(memory + i * PAGE, PAGE, PROT_READ | PROT_WRITE);
+    return memory;
+}
+
+static int lines(void) {
+    int count = 0;
+    for (const char *at = text; (at = strchr(at, '\n')); at++) count++;
+    return count;
+}
+
+static void many_areas(void) {
+    char *memory = make_areas();
+    CHECK(slurp("/proc/self/maps") > 0 && lines() >= AREAS);
+    unsigned long last = 0, start, end;
+    int is_sorted = 1;
+    for (const char *at = text; *at; at = strchr(at, '\n') + 1) {
+        is_sorted &= sscanf(at, "%lx-%lx", &start, &end) == 2 && start >= last && end > start;
+        last = end;
+    }
+    CHECK(is_sorted);
+    // What is unmapped between two reads is not shown, what follows is.
+    char piece[PAGE];
+    int file = open("/proc/self/maps", O_RDONLY);
+    CHECK(read(file, piece, sizeof piece) > 0);
+    char *gone = memory + (AREAS - 100) * PAGE;
+    CHECK(munmap(gone, 50 * PAGE) == 0);
+    ssize_t len = 0, more;
+    while ((more = read(file, text + len, sizeof text - 1 - (size_t)len)) > 0) len += more;
+    text[len] = 0;
+    close(file);
+    char wanted[32];
+    snprintf(wanted, sizeof wanted, "%lx-", (unsigned long)gone);
+    CHECK(strstr(text, wanted) == NULL);
+    snprintf(wanted, sizeof wanted, "%lx-", (unsigned long)(gone + 50 * PAGE));
+    CHECK(strstr(text, wanted) != NULL && strstr(text, "[stack]") != NULL);
+    CHECK(munmap(memory, AREAS * PAGE) == 0);
+}
+
+static void opened_often(void) {
+    char *memory = mmap(NULL, 32 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    int files[900], count = 0;
+    char byte;
+    for (; count < 900; count++) {
+        files[count] = open(count % 2 ? "/proc/self/smaps" : "/proc/self/translation", O_RDONLY);
+        if (files[count] < 0) files[count] = open("/proc/self/maps", O_RDONLY);
+        if (files[count] < 0 || read(files[count], &byte, 1) != 1) break;
+    }
+    CHECK(count == 900);
+    while (count > 0) close(files[--count]);
+    munmap(memory, 32 << 20);
+}
+
+static void names(void) {
+    prctl(PR_SET_NAME, "a\nUid:\t0\\");
+    CHECK(holds("/proc/self/status", "Name:\ta\\nUid:\t0\\\\\n"));
+    CHECK(holds("/proc/self/stat", "(a\nUid:\t0\\)"));
+    CHECK(holds("/proc/self/comm", "a\nUid:\t0\\\n"));
+    prctl(PR_SET_NAME, "proc");
+    const char *path = "/tmp/line\nend \\";
+    int file = open(path, O_RDWR | O_CREAT, 0600);
+    CHECK(file >= 0 && ftruncate(file, PAGE) == 0);
+    char *memory = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, file, 0);
+    CHECK(memory != MAP_FAILED && holds("/proc/self/maps", " /tmp/line\\012end \\\n"));
+    CHECK(holds("/proc/self/smaps", " /tmp/line\\012end \\\n"));
+    munmap(memory, PAGE);
+    close(file);
+    unlink(path);
+    CHECK(mkdir("/tmp/a b\n\t\\c", 0755) == 0);
+    CHECK(mount("x #\ny", "/tmp/a b\n\t\\c", "tmpfs", 0, NULL) == 0);
+    CHECK(holds("/proc/self/mounts", "x\\040\\043\\012y /tmp/a\\040b\\012\\011\\134c tmpfs "));
+    CHECK(holds("/proc/self/mountinfo", " / /tmp/a\\040b\\012\\011\\134c rw,relatime "));
+    CHECK(umount("/tmp/a b\n\t\\c") == 0);
+    rmdir("/tmp/a b\n\t\\c");
+}
+
+static unsigned long stat_field(int number) {
+    if (slurp("/proc/self/stat") < 0) return 0;
+    char *at = strrchr(text, ')') + 1;
+    for (int field = 3; field < number; field++) at = strchr(at + 1, ' ');
+    return strtoul(at, NULL, 10);
+}
+
+extern char __data_start[] __attribute__((weak)), etext[], edata[];
+
+static void places(void) {
+    int local;
+    unsigned long stack = stat_field(28);
+    CHECK(stack > (unsigned long)&local && stack - (unsigned long)&local < 1 << 20);
+    slurp("/proc/self/maps");
+    char *at = strstr(text, "[stack]");
+    while (at > text && at[-1] != '\n') at--;
+    unsigned long start = strtoul(at, &at, 16), end = strtoul(at + 1, NULL, 16);
+    CHECK(start <= stack && stack < end);
+    CHECK(stat_field(26) <= (unsigned long)&places && (unsigned long)&places < stat_field(27));
+    CHECK(stat_field(45) != 0 && stat_field(45) <= (unsigned long)edata && (unsigned long)edata <= stat_field(46));
+}
+
+static void status_lines(void) {
+    static const char *const lines[] = {"VmSize:", "VmPin:", "VmRSS:", "RssAnon:", "RssFile:", "RssShmem:", "VmData:", "VmStk:", "VmExe:",
+                                        "VmLib:", "VmPTE:", "VmSwap:", "Threads:", "SigQ:", "NStgid:", "NSpid:", "NoNewPrivs:", "Seccomp:",
+                                        "Cpus_allowed_list:", "voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"};
+    CHECK(slurp("/proc/self/status") > 0);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (!line_of(lines[i])) printf("missing: %s\n", lines[i]), failed++;
+    long rss = number_in("/proc/self/status", "RssShmem:"), anonymous = number_in("/proc/self/status", "RssAnon:");
+    char *shared = mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    char *private = mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    long more = number_in("/proc/self/status", "RssShmem:") - rss;
+    CHECK(more >= 4000 && more <= 4200);
+    more = number_in("/proc/self/status", "RssAnon:") - anonymous;
+    CHECK(more >= 4000 && more <= 4200);
+    CHECK(number_in("/proc/self/status", "VmPTE:") >= 12);
+    munmap(shared, 4 << 20);
+    munmap(private, 4 << 20);
+}
+
+static void checks(void) {
+    offsets();
+    many_areas();
+    opened_often();
+    names();
+    places();
+    status_lines();
+}
+
+int main(void) { return run_as_init("proc", checks); }

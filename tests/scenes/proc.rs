@@ -1,0 +1,12 @@
+//! What /proc and /sys say (`tests/programs/proc.c`): of processes, their memory, the machine; to whom, and how fast.
+
+use crate::program;
+use anyhow::Result;
+use tests::{Machine, Scene, Stage, Virt};
+
+pub const SCENES: &[Scene] = &[Scene::portable("proc.files", files)];
+
+fn files(stage: &mut Stage) -> Result<()> {
+    let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "proc", "")?;
+    program::expect_success(&mut board, "proc")
+}
