@@ -102,7 +102,7 @@ impl Segment {
 pub struct Executable {
     /// Whether it says where it wants to lie.
     pub placement: Placement,
-    /// The first instruction; inside an executable segment.
+    /// The first instruction. That it can be executed is the program's own concern, as on Linux.
     pub entry: u64,
     /// The program headers in memory, for `AT_PHDR`; `None` if no segment holds them.
     pub program_headers: Option<u64>,
@@ -110,10 +110,11 @@ pub struct Executable {
     pub program_header_len: u16,
     /// Number of program headers, for `AT_PHNUM`.
     pub program_header_count: u16,
-    /// The loadable segments by address: at least one. Their bytes do not overlap; two may share a page, and then hold
-    /// the same page of the file.
+    /// The loadable segments, at least one, in the order in which they are to be mapped: where two overlap, the later one is
+    /// seen.
     pub segments: ArrayVec<Segment, MAX_SEGMENTS>,
-    /// Largest alignment that a segment asks for, a power of two of at least a page: the base is a multiple of it.
+    /// Largest alignment that a segment asks for, a power of two of at least a page: the base is a multiple of it. What is no
+    /// power of two is not looked at, as on Linux.
     pub alignment: u64,
     /// Whether the stack is to be executable: `PT_GNU_STACK` says so.
     pub is_stack_executable: bool,
@@ -148,14 +149,8 @@ pub enum ElfError {
     SegmentOutsideFile,
     /// Address and file offset of a segment differ modulo the page.
     Misaligned,
-    /// The alignment of a segment is no power of two, or beyond all user addresses.
-    BadAlignment,
     /// A segment reaches beyond the user addresses, or into the first page.
     AddressOutOfRange,
-    /// Segments are not in the order of their addresses, or overlap.
-    Overlap,
-    /// The entry point lies in no executable segment.
-    EntryOutside,
     /// The path of the interpreter is empty, too long, outside the file, or there are two.
     BadInterpreter,
 }
@@ -193,8 +188,9 @@ impl Executable {
 
     /// The range of addresses from the first page to the last.
     pub fn span(&self) -> core::ops::Range<u64> {
-        let start = self.segments.first().map_or(0, |segment| segment.address);
-        let end = self.segments.last().map_or(0, |segment| segment.end());
+        let start = self.segments.iter().map(|segment| segment.address).min();
+        let end = self.segments.iter().map(Segment::end).max();
+        let (start, end) = (start.unwrap_or(0), end.unwrap_or(0));
         start / PAGE_SIZE * PAGE_SIZE..end.next_multiple_of(PAGE_SIZE)
     }
 
@@ -203,7 +199,7 @@ impl Executable {
         match header.kind.get() {
             PT_LOAD if header.memsz.get() != 0 => {
                 let segment = header.segment(file_len)?;
-                self.alignment = self.alignment.max(header.alignment()?);
+                self.alignment = self.alignment.max(header.alignment());
                 self.segments
                     .try_push(segment)
                     .map_err(|_| ElfError::TooManySegments)
@@ -225,26 +221,15 @@ impl Executable {
         }
     }
 
-    /// Checks the segments against each other.
+    /// Checks that there are segments, and none of a program that says where it lies in the first page.
     fn check_segments(&self) -> Result<(), ElfError> {
-        let first = self.segments.first().ok_or(ElfError::NoSegments)?;
-        if self.placement == Placement::Fixed && first.address < PAGE_SIZE {
+        if self.segments.is_empty() {
+            return Err(ElfError::NoSegments);
+        }
+        if self.placement == Placement::Fixed && self.span().start < PAGE_SIZE {
             return Err(ElfError::AddressOutOfRange);
         }
-        if self
-            .segments
-            .iter()
-            .zip(self.segments.iter().skip(1))
-            .any(|(a, b)| a.end() > b.address)
-        {
-            return Err(ElfError::Overlap);
-        }
-        let holds_entry = |s: &Segment| s.is_executable && (s.address..s.end()).contains(&self.entry);
-        if self.segments.iter().any(holds_entry) {
-            Ok(())
-        } else {
-            Err(ElfError::EntryOutside)
-        }
+        Ok(())
     }
 
     /// Where the program headers lie in memory: `PT_PHDR` says it, or the segment that holds that part of the file.
@@ -338,11 +323,12 @@ impl ProgramHeader {
         })
     }
 
-    fn alignment(&self) -> Result<u64, ElfError> {
-        match self.align.get() {
-            0 => Ok(1),
-            align if align.is_power_of_two() && align < USER_END => Ok(align),
-            _ => Err(ElfError::BadAlignment),
+    fn alignment(&self) -> u64 {
+        let align = self.align.get();
+        if align.is_power_of_two() && align < USER_END {
+            align
+        } else {
+            1
         }
     }
 }
@@ -364,10 +350,7 @@ impl fmt::Display for ElfError {
             ElfError::FileLongerThanMemory => "a segment is longer in the file than in memory",
             ElfError::SegmentOutsideFile => "a segment reaches beyond the end of the file",
             ElfError::Misaligned => "a segment's address and file offset do not agree",
-            ElfError::BadAlignment => "a segment asks for an impossible alignment",
             ElfError::AddressOutOfRange => "a segment lies outside the user addresses",
-            ElfError::Overlap => "segments overlap or are out of order",
-            ElfError::EntryOutside => "the entry point lies in no executable segment",
             ElfError::BadInterpreter => "the path of the interpreter is damaged",
         })
     }

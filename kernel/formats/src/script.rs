@@ -7,7 +7,8 @@ pub const HEAD_LEN: usize = 256;
 /// What the line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script<'a> {
-    /// Path of the interpreter.
+    /// Path of the interpreter. Empty where the file ends before it: on Linux that is the current directory, which nobody can
+    /// execute.
     pub interpreter: &'a [u8],
     /// Its one argument.
     pub argument: Option<&'a [u8]>,
@@ -39,7 +40,8 @@ impl<'a> Script<'a> {
         let is_cut = end.is_none() && head.len() == HEAD_LEN;
         let text = trim_start(&line[..end.unwrap_or(line.len())]);
         let name_end = text.iter().position(|&byte| is_blank(byte));
-        if text.is_empty() || (is_cut && name_end.is_none()) {
+        let has_newline = end.is_some_and(|end| line[end] == b'\n');
+        if (text.is_empty() && (has_newline || is_cut)) || (is_cut && name_end.is_none()) {
             return Err(BadScript);
         }
         let (interpreter, rest) = text.split_at(name_end.unwrap_or(text.len()));

@@ -73,7 +73,9 @@ fn what_is_no_script() {
     assert_eq!(parse(""), Ok(None));
     assert_eq!(parse("#"), Ok(None));
     assert_eq!(parse("\x7fELF"), Ok(None));
-    assert_eq!(parse("#!"), Err(BadScript));
+    assert_eq!(parse("#!"), Ok(Some(("", None))));
+    assert_eq!(parse("#! \t"), Ok(Some(("", None))));
+    assert_eq!(parse("#!\n"), Err(BadScript));
     assert_eq!(parse("#! \t \n/bin/sh"), Err(BadScript));
 }
 

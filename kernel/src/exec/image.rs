@@ -57,16 +57,16 @@ pub fn map(
     space.with(signal::map_trampoline).map_err(map_errno)?;
     let base = match executable.placement {
         Placement::Fixed => 0,
-        Placement::Anywhere => PIE_BASE.next_multiple_of(executable.alignment),
+        Placement::Anywhere => base_at(PIE_BASE, executable),
     };
     map_segments(space, file, executable, base)?;
-    let end = base + executable.span().end;
+    let end = base.wrapping_add(executable.span().end);
     space.with(|space| space.start_break(VirtAddr(end)));
-    let entry = base + executable.entry;
+    let entry = base.wrapping_add(executable.entry);
     let mut image = Image {
         start: entry,
         entry,
-        program_headers: executable.program_headers.map_or(0, |at| base + at),
+        program_headers: executable.program_headers.map_or(0, |at| base.wrapping_add(at)),
         interpreter_base: 0,
         code: span_of(executable, base, |segment| segment.is_executable),
         data: (
@@ -77,7 +77,7 @@ pub fn map(
     if let Some(Interpreter { file, executable }) = interpreter {
         image.interpreter_base = reserve(space, executable)?;
         map_segments(space, file, executable, image.interpreter_base)?;
-        image.start = image.interpreter_base + executable.entry;
+        image.start = image.interpreter_base.wrapping_add(executable.entry);
     }
     Ok(image)
 }
@@ -110,7 +110,9 @@ fn reserve(space: &Space, executable: &Executable) -> Result<u64, Errno> {
         return Ok(0);
     }
     let span = executable.span();
-    let room = span.end - span.start + (executable.alignment - PAGE);
+    let room = (span.end - span.start)
+        .checked_add(executable.alignment - PAGE)
+        .ok_or(Errno::ENOMEM)?;
     let request = MapRequest {
         placement: mm::Placement::Hint(VirtAddr(0)),
         len: room,
@@ -125,7 +127,15 @@ fn reserve(space: &Space, executable: &Executable) -> Result<u64, Errno> {
     space
         .with(|space| space.unmap(memory::get(), start, room))
         .map_err(map_errno)?;
-    Ok(start.0.next_multiple_of(executable.alignment) - span.start)
+    Ok(base_at(start.0, executable))
+}
+
+/// The base, a multiple of the alignment, with which the first page lies at `lowest` or, for the alignment's sake, above. A file
+/// says from where its addresses count: the base of one that counts from high addresses lies "below zero".
+fn base_at(lowest: u64, executable: &Executable) -> u64 {
+    let mask = executable.alignment - 1;
+    let base = lowest.wrapping_sub(executable.span().start);
+    base.wrapping_add(mask) & !mask
 }
 
 fn map_segments(space: &Space, file: &OpenFile, executable: &Executable, base: u64) -> Result<(), Errno> {
@@ -149,13 +159,13 @@ fn map_segment(
         write: segment.is_writable,
         execute: segment.is_executable,
     };
-    let start = base.checked_add(segment.address).ok_or(Errno::ENOEXEC)?;
+    let start = base.wrapping_add(segment.address);
     let first_page = start & !(PAGE - 1);
     let file_end = start.checked_add(segment.file_len).ok_or(Errno::ENOEXEC)?;
     let file_pages_end = if segment.file_len == 0 {
         first_page
     } else {
-        file_end.next_multiple_of(PAGE)
+        page_end(file_end)?
     };
     if file_pages_end > first_page {
         let backing = Backing::Source {
@@ -172,10 +182,15 @@ fn map_segment(
     map_range(
         space,
         file_pages_end,
-        memory_end.next_multiple_of(PAGE),
+        page_end(memory_end)?,
         protection,
         Backing::Anonymous,
     )
+}
+
+/// The first page boundary at or above an address that the file decides. `ENOEXEC`.
+fn page_end(address: u64) -> Result<u64, Errno> {
+    address.checked_next_multiple_of(PAGE).ok_or(Errno::ENOEXEC)
 }
 
 fn map_range(

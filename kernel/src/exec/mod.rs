@@ -180,6 +180,9 @@ fn find_executable(request: &mut Request<'_>) -> Result<Box<Executable>, Errno> 
         let head = read_head(&request.file, HEAD)?;
         match Script::parse(&head) {
             Ok(Some(script)) => {
+                if script.interpreter.is_empty() {
+                    return Err(Errno::EACCES);
+                }
                 let interpreter = script.interpreter.to_vec();
                 request
                     .arguments
