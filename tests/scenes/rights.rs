@@ -1,6 +1,6 @@
 //! Who may do what to whom (`tests/programs/rights.c`): set-ID programs and their old users, capabilities, set-ID bits of files;
 //! and what a signal's handler finds on its stack (`frames.c`); and
-//! programs with strange headers (`images.c`).
+//! programs with strange headers (`images.c`), parents and children (`reaps.c`).
 
 use crate::program;
 use anyhow::Result;
@@ -10,6 +10,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("rights", |stage| play(stage, "rights")),
     Scene::portable("frames", |stage| play(stage, "frames")),
     Scene::portable("images", |stage| play(stage, "images")),
+    Scene::portable("reaps", |stage| play(stage, "reaps")),
 ];
 
 fn play(stage: &mut Stage, name: &str) -> Result<()> {

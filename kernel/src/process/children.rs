@@ -30,6 +30,28 @@ pub(super) struct Children {
 
 /// Which children a wait is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Meant {
+    /// By their ids.
+    pub which: Which,
+    /// By what they send at their end.
+    pub kind: Kind,
+    /// Only those of that thread of the parent (`__WNOTHREAD`).
+    pub thread: Option<Pid>,
+}
+
+/// Children by what they send at their end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// SIGCHLD: those of fork(2), and all that called exec.
+    Usual,
+    /// Another signal, or none (`__WCLONE`).
+    Clones,
+    /// All (`__WALL`).
+    All,
+}
+
+/// Children by their ids.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Which {
     /// Every child.
     Any,
@@ -75,9 +97,9 @@ enum Event {
 
 /// Waits for an event of a child of the caller's process. `Ok(None)`: nothing yet, and the wait is immediate. `ECHILD`:
 /// there is no such child.
-pub fn wait_for_child(current: &Thread, which: Which, wanted: Wanted) -> Result<Option<Child>, Errno> {
+pub fn wait_for_child(current: &Thread, meant: Meant, wanted: Wanted) -> Result<Option<Child>, Errno> {
     let process = &current.process;
-    let look = || match process.children.lock().take_event(which, wanted) {
+    let look = || match process.children.lock().take_event(meant, wanted) {
         Ok(None) if !wanted.is_immediate => None,
         answer => Some(answer),
     };
@@ -90,34 +112,34 @@ pub fn wait_for_child(current: &Thread, which: Which, wanted: Wanted) -> Result<
 
 impl Children {
     /// What is to be reported, taken out unless it is to be kept. `ECHILD` if there is no such child.
-    fn take_event(&mut self, which: Which, wanted: Wanted) -> Result<Option<Event>, Errno> {
+    fn take_event(&mut self, meant: Meant, wanted: Wanted) -> Result<Option<Event>, Errno> {
         if wanted.ended
-            && let Some(child) = first_of(&self.ended, which).cloned()
+            && let Some(child) = first_of(&self.ended, meant).cloned()
         {
             if !wanted.is_kept {
                 self.ended.remove(child.pid);
             }
             return Ok(Some(Event::Ended(child)));
         }
-        if let Some((child, status)) = self.first_change(which, wanted) {
+        if let Some((child, status)) = self.first_change(meant, wanted) {
             if !wanted.is_kept {
                 child.signals.forget_change();
                 self.changed.remove(child.pid);
             }
             return Ok(Some(Event::Changed(child, status)));
         }
-        let has_such = first_of(&self.living, which).or(first_of(&self.ended, which));
+        let has_such = first_of(&self.living, meant).or(first_of(&self.ended, meant));
         has_such.map(|_| None).ok_or(Errno::ECHILD)
     }
 
     /// The first child that stopped or went on, as `wanted` asks for, and which of the two.
-    fn first_change(&self, which: Which, wanted: Wanted) -> Option<(Arc<Process>, WaitStatus)> {
+    fn first_change(&self, meant: Meant, wanted: Wanted) -> Option<(Arc<Process>, WaitStatus)> {
         let is_wanted = |status: &WaitStatus| match status {
             WaitStatus::Stopped(_) => wanted.stopped,
             _ => wanted.continued,
         };
-        let meant = self.changed.iter().filter(|child| is_meant(child, which));
-        meant
+        let found = self.changed.iter().filter(|child| is_meant(child, meant));
+        found
             .filter_map(|child| Some((child, child.signals.change().filter(is_wanted)?)))
             .map(|(child, status)| (child.clone(), status))
             .next()
@@ -177,20 +199,27 @@ impl Children {
     }
 }
 
-fn first_of(processes: &Siblings, which: Which) -> Option<&Arc<Process>> {
-    match which {
-        Which::Any => processes.first(),
-        Which::Process(pid) => processes.get(pid),
-        Which::Group(_) => processes.iter().find(|child| is_meant(child, which)),
+fn first_of(processes: &Siblings, meant: Meant) -> Option<&Arc<Process>> {
+    match meant.which {
+        Which::Process(pid) => processes.get(pid).filter(|child| is_meant(child, meant)),
+        Which::Any | Which::Group(_) => processes.iter().find(|child| is_meant(child, meant)),
     }
 }
 
-fn is_meant(child: &Process, which: Which) -> bool {
-    match which {
+fn is_meant(child: &Process, meant: Meant) -> bool {
+    let has_id = match meant.which {
         Which::Any => true,
         Which::Process(pid) => child.pid == pid,
         Which::Group(group) => child.group() == group,
-    }
+    };
+    let is_usual = child.exit_signal() == Signal::SIGCHLD.number();
+    let is_kind = match meant.kind {
+        Kind::Usual => is_usual,
+        Kind::Clones => !is_usual,
+        Kind::All => true,
+    };
+    let is_of = |thread| child.relations.parent_thread.load(Ordering::Relaxed) == thread;
+    has_id && is_kind && meant.thread.is_none_or(is_of)
 }
 
 /// Reports a child that ended and, unless it is to be kept, forgets it.

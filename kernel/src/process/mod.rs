@@ -25,7 +25,7 @@ mod threads;
 mod usage;
 
 pub use capabilities::{Restraint, SetIds, valid as valid_capability};
-pub use children::{Child, Wanted, Which, report_stop_or_continue, wait_for_child};
+pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, wait_for_child};
 pub use credentials::{Credentials, Groups};
 pub use dumpable::Dumpable;
 pub use end::end_current;
@@ -41,7 +41,7 @@ pub use table::{
     move_to_group, next_from, session_of_group, set_most_processes, start_session, thread_count,
     thread_count_of_user, with as with_table,
 };
-pub use usage::Usage;
+pub use usage::{Totals, Usage};
 
 use crate::fs::OpenFile;
 use crate::signal::{IntervalTimer, ProcessSignals};

@@ -44,11 +44,6 @@ impl Siblings {
         Some(&self.0.get(place)?.1)
     }
 
-    /// The process with the lowest id.
-    pub(super) fn first(&self) -> Option<&Arc<Process>> {
-        Some(&self.0.front()?.1)
-    }
-
     /// All, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Process>> {
         self.0.iter().map(|(_, process)| process)

@@ -1,10 +1,12 @@
 //! What was used: processor time, faults, switches; by a thread, a process, and the children that it waited for.
 
 use super::Process;
+use crate::memory;
 use crate::sync::Mutex;
 use crate::thread::Thread;
 use abi::process::RUsage;
 use abi::time::TimeVal;
+use core::sync::atomic::{AtomicU64, Ordering};
 use platform::timer;
 
 /// A process's account beside those of its threads.
@@ -12,6 +14,8 @@ use platform::timer;
 pub struct Usage {
     /// Of children that were waited for, and theirs.
     children: Mutex<Totals>,
+    /// The most pages that were found resident when somebody looked, or when the process ended.
+    peak: AtomicU64,
 }
 
 /// Sums, times in ticks. There are no major faults: every file is in memory.
@@ -27,6 +31,8 @@ pub struct Totals {
     pub voluntary_switches: u64,
     /// Switches because others wanted the processor.
     pub involuntary_switches: u64,
+    /// Resident pages of the largest.
+    pub peak: u64,
 }
 
 impl Totals {
@@ -38,6 +44,7 @@ impl Totals {
             minor_faults: self.minor_faults + other.minor_faults,
             voluntary_switches: self.voluntary_switches + other.voluntary_switches,
             involuntary_switches: self.involuntary_switches + other.involuntary_switches,
+            peak: self.peak.max(other.peak),
         }
     }
 
@@ -49,6 +56,7 @@ impl Totals {
             minflt: self.minor_faults as i64,
             nvcsw: self.voluntary_switches as i64,
             nivcsw: self.involuntary_switches as i64,
+            maxrss: (self.peak * (mm::PAGE_SIZE as u64 / 1024)) as i64,
             ..RUsage::default()
         }
     }
@@ -70,6 +78,7 @@ impl Thread {
             minor_faults: self.minor_faults(),
             voluntary_switches,
             involuntary_switches,
+            peak: 0,
         }
     }
 }
@@ -77,7 +86,17 @@ impl Thread {
 impl Process {
     /// What the process itself used so far, with threads that have ended.
     pub fn own_totals(&self) -> Totals {
-        self.thread_totals()
+        Totals {
+            peak: self.usage.peak.load(Ordering::Relaxed),
+            ..self.thread_totals()
+        }
+    }
+
+    /// Looks how many pages are resident: the most that were ever found are remembered, and returned.
+    pub fn note_resident_pages(&self) -> u64 {
+        let pages = self.with_space(|space| space.resident_pages(memory::get()));
+        let pages = pages.unwrap_or(0);
+        self.usage.peak.fetch_max(pages, Ordering::Relaxed).max(pages)
     }
 
     /// What the children that were waited for used, and theirs.

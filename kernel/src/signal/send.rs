@@ -92,7 +92,7 @@ fn post_to(process: &Arc<Process>, target: Option<&Arc<Thread>>, info: SigInfo) 
         return None;
     }
     let change = prepare(process, signal);
-    if signal == Signal::SIGKILL {
+    if signal == Signal::SIGKILL || is_fatal_at_once(process, target, signal) {
         process.end(WaitStatus::Signaled {
             signal: signal.number(),
             core: false,
@@ -101,6 +101,16 @@ fn post_to(process: &Arc<Process>, target: Option<&Arc<Thread>>, info: SigInfo) 
         add(process, target, signal, info);
     }
     change
+}
+
+/// Whether the signal ends the process as soon as a thread takes it, and there is one that would: then it is as good as SIGKILL,
+/// which ends sleeps that nothing else does (vfork(2); `complete_signal` of Linux). A stopped process takes it when it goes on.
+fn is_fatal_at_once(process: &Process, target: Option<&Arc<Thread>>, signal: Signal) -> bool {
+    let takes = |thread: &Arc<Thread>| !thread.is_ending() && !thread.signals.mask().contains(signal);
+    signal.default_action() == DefaultAction::Terminate
+        && process.signals.action(signal).handler == SIG_DFL
+        && !process.signals.stop.is_requested()
+        && target.map_or_else(|| process.any_thread(takes), takes)
 }
 
 fn add(process: &Arc<Process>, target: Option<&Arc<Thread>>, signal: Signal, info: SigInfo) {

@@ -1,13 +1,12 @@
 //! What may be used and what was: prlimit64(2), getrusage(2).
 
 use super::process::meant;
-use crate::memory;
-use crate::process::{Credentials, Process};
+use crate::process::{Credentials, Totals};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
-use abi::process::{RLIMIT_NOFILE, RLimit, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, RUsage};
+use abi::process::{RLIMIT_NOFILE, RLimit, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
 use alloc::sync::Arc;
 
 /// Highest limit of descriptors that anybody may set: `fs.nr_open`.
@@ -68,21 +67,17 @@ pub fn setrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> 
 /// getrusage(2).
 pub fn getrusage(current: &Thread, who: u64, at: u64) -> Result<usize, Errno> {
     let process = &current.process;
+    process.note_resident_pages();
     let usage = match who as i32 {
-        RUSAGE_SELF => with_memory(process, process.own_totals().to_rusage()),
-        RUSAGE_THREAD => with_memory(process, current.totals().to_rusage()),
+        RUSAGE_SELF => process.own_totals().to_rusage(),
+        RUSAGE_THREAD => Totals {
+            peak: process.own_totals().peak,
+            ..current.totals()
+        }
+        .to_rusage(),
         RUSAGE_CHILDREN => process.children_totals().to_rusage(),
         _ => return Err(Errno::EINVAL),
     };
     user_memory::write_value(at, &usage)?;
     Ok(0)
-}
-
-/// Adds the memory that is resident now: more was never counted.
-fn with_memory(process: &Process, usage: RUsage) -> RUsage {
-    let pages = process.with_space(|space| space.resident_pages(memory::get()));
-    RUsage {
-        maxrss: (pages.unwrap_or(0) * (mm::PAGE_SIZE as u64 / 1024)) as i64,
-        ..usage
-    }
 }

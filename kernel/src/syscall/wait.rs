@@ -1,6 +1,6 @@
 //! wait4(2), waitid(2).
 
-use crate::process::{self, Child, Wanted, Which};
+use crate::process::{self, Child, Kind, Meant, Wanted, Which};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
@@ -11,7 +11,7 @@ use abi::process::{
 use abi::signal::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
 use abi::signal::{SigInfo, Signal};
 
-/// Options that name kinds of children that are all alike here.
+/// Options that name kinds of children.
 const KINDS: u32 = __WALL | __WCLONE | __WNOTHREAD;
 
 /// wait4(2).
@@ -33,7 +33,9 @@ pub fn wait4(
         pid if pid < 0 => Which::Group(pid.unsigned_abs()),
         pid => Which::Process(pid.unsigned_abs()),
     };
-    let Some(child) = process::wait_for_child(current, which, wanted(options | WEXITED))? else {
+    let Some(child) =
+        process::wait_for_child(current, meant(current, which, options), wanted(options | WEXITED))?
+    else {
         return Ok(0);
     };
     user_memory::write_wanted(status_at, &child.status.encode())?;
@@ -63,7 +65,7 @@ pub fn waitid(
         P_PGID if id > 0 => Which::Group(id.unsigned_abs()),
         _ => return Err(Errno::EINVAL),
     };
-    let child = process::wait_for_child(current, which, wanted(options))?;
+    let child = process::wait_for_child(current, meant(current, which, options), wanted(options))?;
     let usage = child.map_or(RUsage::default(), |child| child.usage.to_rusage());
     user_memory::write_wanted(usage_at, &usage)?;
     user_memory::write_wanted(
@@ -71,6 +73,20 @@ pub fn waitid(
         &child.map_or(SigInfo::default(), |child| describe(&child)),
     )?;
     Ok(0)
+}
+
+/// `__WALL` prevails over `__WCLONE`.
+fn meant(current: &Thread, which: Which, options: u32) -> Meant {
+    let kind = match options & (__WALL | __WCLONE) {
+        0 => Kind::Usual,
+        __WCLONE => Kind::Clones,
+        _ => Kind::All,
+    };
+    Meant {
+        which,
+        kind,
+        thread: (options & __WNOTHREAD != 0).then(|| current.tid()),
+    }
 }
 
 fn wanted(options: u32) -> Wanted {
