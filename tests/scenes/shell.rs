@@ -8,6 +8,8 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("shell.words_and_quotes", words_and_quotes),
     Scene::portable("shell.pipes_and_redirections", pipes_and_redirections),
     Scene::portable("shell.lists_and_status", lists_and_status),
+    Scene::portable("shell.language", language),
+    Scene::portable("shell.options_and_names", options_and_names),
     Scene::portable("shell.subshells", subshells),
     Scene::portable("shell.jobs", jobs),
     Scene::portable("shell.control_keys", control_keys),
@@ -95,6 +97,66 @@ fn lists_and_status(stage: &mut Stage) -> Result<()> {
             ("i=0; while [ $i -lt 3 ]; do i=$((i + 1)); done; echo $i", "3\n"),
             ("f() { echo f of $1; return 4; }; f x; echo $?", "f of x\n4\n"),
             ("case abc in x) echo x ;; a*) echo a ;; esac", "a\n"),
+        ],
+    )
+}
+
+fn language(stage: &mut Stage) -> Result<()> {
+    prints(
+        stage,
+        &[
+            ("[[ abc == a* && ! abc == \"a*\" ]] && echo matches", "matches\n"),
+            ("x='a b'; [[ $x != '' && ( 2 -lt 10 || z < a ) ]]; echo $?", "0\n"),
+            ("[[ -d /tmp && -n $nothing ]]; echo $?", "1\n"),
+            (
+                "x=holstein; echo ${x:1:3} ${x:5} ${x: -3} ${x:2:-2} [${x:9}]",
+                "ols ein ein lste []\n",
+            ),
+            (
+                "x=a.b.c; echo ${x/./-} ${x//./-} ${x//.} ${x/[bc]*/!}",
+                "a-b.c a-b-c abc a.!\n",
+            ),
+            ("cat <<< \"one $((1 + 1))\"; wc -l <<< x", "one 2\n1\n"),
+            (
+                "alias say='echo said'; say it; alias say; unalias say; type say 2>&1",
+                "said it\nsay='echo said'\nsh: type: say: not found\n",
+            ),
+            ("alias ls='ls -d'; ls /tmp; unalias -a", "/tmp\n"),
+            ("echo 'v=sourced' > s; source ./s; echo $v", "sourced\n"),
+        ],
+    )
+}
+
+fn options_and_names(stage: &mut Stage) -> Result<()> {
+    prints(
+        stage,
+        &[
+            (
+                "set -o pipefail; false | true; echo $?; set +o pipefail; false | true; echo $?",
+                "1\n0\n",
+            ),
+            ("set -f; echo /t*; set +o noglob; echo /t*", "/t*\n/tmp\n"),
+            ("set -o | grep pipefail", "pipefail        off\n"),
+            (
+                "set -o nosuch 2>&1; echo $?",
+                "sh: set: nosuch: unknown option\n1\n",
+            ),
+            ("command -v cat cd nosuch; echo $?", "/bin/cat\ncd\n1\n"),
+            (
+                "echo() { printf 'mine\\n'; }; echo a; command echo a; unset -f echo",
+                "mine\na\n",
+            ),
+            (
+                "ulimit -n 77; ulimit -n; sh -c 'ulimit -n'; ulimit -Hn",
+                "77\n77\n77\n",
+            ),
+            ("ulimit -q 2>&1; echo $?", "sh: ulimit: -q: unknown option\n1\n"),
+            (
+                "echo 'a b c' | { read -r x y; echo $y; }; echo abc | { read -n 2 x; echo $x; }",
+                "b c\nab\n",
+            ),
+            ("read -z 2>&1; echo $?", "sh: read: -z: unknown option\n2\n"),
+            ("echo $HOME $TERM", "/root vt102\n"),
         ],
     )
 }

@@ -10,7 +10,7 @@ mod numbers;
 mod print;
 mod processes;
 mod system;
-mod test;
+pub mod test;
 mod text;
 
 /// A program: arguments with its own name first, to the exit status.

@@ -107,7 +107,8 @@ impl<'a> Expression<'a> {
     }
 }
 
-fn unary(letter: &str, operand: &str) -> Answer {
+/// `-f operand` and its like.
+pub fn unary(letter: &str, operand: &str) -> Answer {
     let kind =
         |wanted: u32, flags: u32| file::status(operand, flags).is_ok_and(|stat| stat.mode & S_IFMT == wanted);
     Ok(match letter {
@@ -136,7 +137,8 @@ fn integer(text: &str) -> Result<i64, String> {
         .map_err(|_| format!("{text}: a number is needed"))
 }
 
-fn compare(left: &str, operator: &str, right: &str) -> Answer {
+/// `left operator right`, by text, number or time of change.
+pub fn compare(left: &str, operator: &str, right: &str) -> Answer {
     let numbers = || Ok::<_, String>((integer(left)?, integer(right)?));
     let times = || {
         file::status(left, 0)

@@ -25,6 +25,9 @@ userland::entry!(program);
 /// What the first programs find in their environment, beside what the kernel's command line gave.
 const ENVIRONMENT: [&str; 3] = ["PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=vt102"];
 
+/// What the kernel gives the first process when nobody said otherwise (Linux's init/main.c): as good as nothing.
+const KERNELS: [&str; 2] = ["HOME=/", "TERM=linux"];
+
 fn program(arguments: &[&str]) -> i32 {
     if process::id() != 1 {
         eprintln!("init: is the first process and no other");
@@ -48,7 +51,9 @@ fn program(arguments: &[&str]) -> i32 {
     let status = match rest {
         [] => {
             println!("Welcome to Holstein. `help` lists the commands, `cow` answers questions.");
-            run(&["/bin/sh", "-l"])
+            let status = run(&["/bin/sh", "-l"]);
+            println!("init: the first shell has ended: powering off.");
+            status
         }
         ["demo"] => run(&["/bin/cow", "all"]),
         command => {
@@ -121,7 +126,7 @@ fn become_program(command: &[&str]) -> i32 {
         eprintln!("init: no controlling terminal: {error}");
     }
     let arguments: Vec<String> = command.iter().map(|word| word.to_string()).collect();
-    let inherited: Vec<&str> = environment().collect();
+    let inherited: Vec<&str> = environment().filter(|entry| !KERNELS.contains(entry)).collect();
     let is_missing = |entry: &&str| {
         let name = entry.split_inclusive('=').next().unwrap_or(entry);
         !inherited.iter().any(|found| found.starts_with(name))

@@ -46,6 +46,15 @@ pub fn raw(termios: &Termios) -> Termios {
     raw
 }
 
+/// Those settings, but for input by keys instead of lines, as it is typed; ^C and its like still work.
+pub fn by_key(termios: &Termios) -> Termios {
+    let mut by_key = *termios;
+    by_key.lflag &= !ICANON;
+    by_key.cc[VMIN] = 1;
+    by_key.cc[VTIME] = 0;
+    by_key
+}
+
 /// isatty(3).
 pub fn is_terminal(descriptor: i32) -> bool {
     settings(descriptor).is_ok()

@@ -1,10 +1,14 @@
 //! The command line while it is typed: keys in, text for the terminal out (which makes CR NL of a newline). Knows no
-//! files and makes no system calls.
+//! files and makes no system calls. `search` is ^R.
 //! A character is a Unicode scalar; one that joins the letter before it takes no column, East Asian ones take two.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+mod search;
+
+use search::Search;
 
 /// What the program must do after a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub struct Editor {
     /// The new line, kept while others are shown.
     draft: Vec<char>,
     escape: Escape,
+    /// What ^R looks for, while it does.
+    search: Option<Search>,
     /// Bytes of a character that is not complete.
     partial: Vec<u8>,
     output: String,
@@ -65,6 +71,7 @@ impl Editor {
             shown: 0,
             draft: Vec::new(),
             escape: Escape::None,
+            search: None,
             partial: Vec::new(),
             output: String::new(),
         }
@@ -80,6 +87,7 @@ impl Editor {
         self.first = 0;
         self.shown = self.history.len();
         self.escape = Escape::None;
+        self.search = None;
         self.partial.clear();
         self.output.push_str(prompt);
     }
@@ -122,6 +130,9 @@ impl Editor {
             self.feed_escape(byte);
             return Action::Continue;
         }
+        if self.search.is_some() && self.feed_search(byte) {
+            return Action::Continue;
+        }
         match byte {
             b'\r' | b'\n' => {
                 self.move_to(self.line.len());
@@ -154,6 +165,7 @@ impl Editor {
                 self.output.push_str("\x1b[H\x1b[2J");
                 self.redraw();
             }
+            0x12 => self.begin_search(),
             0x0e => self.show(self.shown + 1),
             0x10 => self.show(self.shown.wrapping_sub(1)),
             0x15 => self.delete(0, self.cursor),
@@ -166,6 +178,10 @@ impl Editor {
     fn feed_escape(&mut self, byte: u8) {
         self.escape = match (self.escape, byte) {
             (Escape::Started, b'[' | b'O') => Escape::Sequence(0),
+            (Escape::Started, _) => {
+                self.meta(byte);
+                Escape::None
+            }
             (Escape::Sequence(number), b'0'..=b'9') => {
                 Escape::Sequence(number.saturating_mul(10).saturating_add(u32::from(byte - b'0')))
             }
@@ -178,8 +194,22 @@ impl Editor {
         };
     }
 
+    /// A key with Alt: words.
+    fn meta(&mut self, byte: u8) {
+        match byte {
+            b'b' => self.move_to(self.word_start()),
+            b'f' => self.move_to(self.word_end()),
+            b'd' => self.delete(self.cursor, self.word_end()),
+            0x08 | 0x7f => self.delete(self.word_start(), self.cursor),
+            _ => {}
+        }
+    }
+
     fn sequence(&mut self, number: u32, last: u8) {
         match (last, number) {
+            // With Ctrl (5) or Alt (3).
+            (b'C', 3 | 5) => self.move_to(self.word_end()),
+            (b'D', 3 | 5) => self.move_to(self.word_start()),
             (b'A', _) => self.show(self.shown.wrapping_sub(1)),
             (b'B', _) => self.show(self.shown + 1),
             (b'C', _) => self.move_to(self.cursor + 1),
@@ -246,6 +276,14 @@ impl Editor {
             .iter()
             .rposition(|&c| c == ' ')
             .map_or(0, |at| at + 1)
+    }
+
+    /// Where the word at or behind the cursor ends.
+    fn word_end(&self) -> usize {
+        let behind = &self.line[self.cursor..];
+        let start = behind.iter().position(|&c| c != ' ').unwrap_or(behind.len());
+        let length = behind[start..].iter().position(|&c| c == ' ');
+        self.cursor + start + length.unwrap_or(behind.len() - start)
     }
 
     /// Shows a line of the history, or the new line; out of range does nothing.

@@ -159,6 +159,7 @@ impl Shell {
             Compound::Until(condition, body) => self.run_loop(condition, body, 1),
             Compound::For(name, words, body) => self.run_for(name, words.as_deref(), body),
             Compound::Case(subject, arms) => self.run_case(subject, arms),
+            Compound::Test(condition) => self.run_condition_command(condition),
         }
     }
 

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::state::Shell;
-use super::syntax::{Absent, Extent, Operation, Part, Quoting, Variable, Word};
+use super::syntax::{Absent, Extent, Operation, Part, Quoting, Variable, Which, Word};
 use super::{arithmetic, pattern};
 use crate::runtime::directory;
 
@@ -83,7 +83,7 @@ impl Shell {
             self.expand_into(word, &mut fields)?;
             for field in fields.finish() {
                 let mut paths = Vec::new();
-                if pattern::is_pattern(&field) {
+                if pattern::is_pattern(&field) && !self.options.no_glob {
                     paths = pattern::paths(&field, &mut |name| directory::names(name).unwrap_or_default());
                 }
                 if paths.is_empty() {
@@ -192,10 +192,49 @@ impl Shell {
             Operation::Length => value.chars().count().to_string(),
             Operation::CutSuffix(extent, word) => cut_suffix(&value, &self.expand_pattern(word)?, *extent),
             Operation::CutPrefix(extent, word) => cut_prefix(&value, &self.expand_pattern(word)?, *extent),
+            Operation::Part(offset, length) => self.part(&value, offset, length.as_ref())?,
+            Operation::Replace(which, searched, word) => {
+                let (searched, word) = (self.expand_pattern(searched)?, self.expand_single(word)?);
+                replaced(&value, &searched, &word, *which)
+            }
             _ => value,
         };
         fields.push_value(&value, quoting);
         Ok(())
+    }
+
+    /// `length` characters from `offset` on; a negative offset counts from the end, a negative length says where to stop.
+    fn part(&mut self, value: &str, offset: &Word, length: Option<&Word>) -> Result<String, Failure> {
+        let count = value.chars().count() as i64;
+        let offset = self.number(offset)?;
+        let start = if offset < 0 {
+            count.saturating_add(offset)
+        } else {
+            offset
+        };
+        if start < 0 || start > count {
+            return Ok(String::new());
+        }
+        let length = match length {
+            None => count,
+            Some(word) => self.number(word)?,
+        };
+        let end = if length < 0 {
+            count.saturating_add(length)
+        } else {
+            start.saturating_add(length).min(count)
+        };
+        if end < start {
+            return Err(format!("{length}: substring expression < 0"));
+        }
+        let part = value.chars().skip(start as usize).take((end - start) as usize);
+        Ok(part.collect())
+    }
+
+    /// The value of an arithmetic expression.
+    fn number(&mut self, word: &Word) -> Result<i64, Failure> {
+        let text = self.expand_single(word)?;
+        arithmetic::evaluate(&text, self).map_err(|error| format!("{text}: {error}"))
     }
 
     /// `$@`, `$*`: each parameter a field; `"$*"`: one field, joined by the first character of IFS.
@@ -240,4 +279,31 @@ fn cut_suffix(text: &str, pattern: &str, extent: Extent) -> String {
         Extent::Longest => boundaries(text).find(fits),
     };
     text[..at.unwrap_or(text.len())].to_string()
+}
+
+/// The longest match of a pattern at its first place, or at every place, replaced.
+fn replaced(value: &str, searched: &str, word: &str, which: Which) -> String {
+    let mut text = String::new();
+    let mut rest = value;
+    while !rest.is_empty() {
+        let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).rev();
+        let found = ends
+            .into_iter()
+            .find(|end| pattern::matches(searched, &rest[..*end]));
+        match found {
+            Some(end) => {
+                text.push_str(word);
+                rest = &rest[end..];
+                if which == Which::First {
+                    break;
+                }
+            }
+            None => {
+                let length = rest.chars().next().map_or(1, char::len_utf8);
+                text.push_str(&rest[..length]);
+                rest = &rest[length..];
+            }
+        }
+    }
+    text + rest
 }

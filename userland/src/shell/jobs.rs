@@ -109,6 +109,16 @@ impl Job {
         self.processes.last().and_then(|process| process.status)
     }
 
+    /// The status of the last process that failed, for `set -o pipefail`.
+    fn last_failure(&self) -> Option<WaitStatus> {
+        let failed = |status: &WaitStatus| process::shell_status(*status) != 0;
+        self.processes
+            .iter()
+            .rev()
+            .filter_map(|process| process.status)
+            .find(failed)
+    }
+
     fn describe(&self) -> String {
         match (self.state(), self.last_status()) {
             (State::Running, _) => "Running".to_string(),
@@ -293,7 +303,10 @@ impl Shell {
         }
         self.take_terminal_back(&mut job);
         self.last_faults = job.faults;
-        let status = job.last_status().unwrap_or(WaitStatus::Exited(127));
+        let mut status = job.last_status().unwrap_or(WaitStatus::Exited(127));
+        if self.options.pipe_fail {
+            status = job.last_failure().unwrap_or(status);
+        }
         self.status = process::shell_status(status);
         let is_interrupted = self.report_end(status);
         if job.state() == State::Stopped {

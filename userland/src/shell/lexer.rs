@@ -32,9 +32,9 @@ pub enum Token {
 }
 
 /// Longer ones before their beginnings.
-const OPERATORS: [&str; 20] = [
-    "<<-", "&&", "||", ";;", "<<", ">>", "<&", ">&", "<>", ">|", "&", "|", ";", "<", ">", "(", ")", "\r\n",
-    "\n", "\r",
+const OPERATORS: [&str; 21] = [
+    "<<<", "<<-", "&&", "||", ";;", "<<", ">>", "<&", ">&", "<>", ">|", "&", "|", ";", "<", ">", "(", ")",
+    "\r\n", "\n", "\r",
 ];
 
 /// How deep `$( )`, `( )`, `{ }` and the like may nest: the parser's own stack is finite.

@@ -5,6 +5,7 @@
 
 pub mod arithmetic;
 pub mod builtins;
+mod condition;
 pub mod editor;
 pub mod executor;
 mod expand;

@@ -1,6 +1,7 @@
 //! Tokens to a script: POSIX Shell Command Language 2.10 (the grammar), by recursive descent.
 
 mod compound;
+mod condition;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -310,6 +311,7 @@ impl<'l, 'a> Parser<'l, 'a> {
             "<>" => (RedirectionKind::ReadWrite, 0),
             "<&" => (RedirectionKind::Duplicate, 0),
             "<<" | "<<-" => (RedirectionKind::Here, 0),
+            "<<<" => (RedirectionKind::HereString, 0),
             ">" | ">|" => (RedirectionKind::Write, 1),
             ">>" => (RedirectionKind::Append, 1),
             ">&" => (RedirectionKind::Duplicate, 1),

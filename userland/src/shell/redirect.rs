@@ -62,6 +62,10 @@ impl Shell {
             RedirectionKind::Append => O_WRONLY | O_CREAT | O_APPEND,
             RedirectionKind::ReadWrite => O_RDWR | O_CREAT,
             RedirectionKind::Duplicate => return self.duplicate(redirection.descriptor, &target, redirected),
+            RedirectionKind::HereString => {
+                let text = here_document(&(target + "\n"))?;
+                return replace(redirection.descriptor, text.descriptor(), redirected);
+            }
             RedirectionKind::Here => {
                 let text = here_document(&target)?;
                 return replace(redirection.descriptor, text.descriptor(), redirected);
@@ -123,7 +127,7 @@ fn here_document(text: &str) -> Result<File, String> {
         let writer = File::open(&name, O_WRONLY | O_CREAT | O_TRUNC, 0o600)?;
         let reader = File::open(&name, O_RDONLY, 0);
         file::unlink(&name, 0)?;
-        writer.write(text.as_bytes())?;
+        file::write_all(writer.descriptor(), text.as_bytes())?;
         reader
     };
     make().map_err(|error| format!("here-document: {error}"))

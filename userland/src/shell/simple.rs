@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::executor::{Leave, Run};
 use super::state::{Shell, Value};
 use super::syntax::{Command, List, Simple};
-use super::{builtins, spawn};
+use super::{builtins, parser, spawn};
 use crate::runtime::file::{self, File};
 
 /// How deep functions and `$( )` may call each other: the shell's stack is finite.
@@ -16,6 +16,12 @@ const DEPTH: usize = 200;
 impl Shell {
     /// Expands, and runs a function, a builtin or a program.
     pub fn run_simple(&mut self, simple: &Simple, text: &str) -> Run {
+        if let Some((name, list)) = self.unalias(simple) {
+            self.running_aliases.push(name);
+            let run = self.run_list(&list);
+            self.running_aliases.pop();
+            return run;
+        }
         let is_disposable = core::mem::take(&mut self.is_disposable);
         // Without a command the status is that of the last command substitution.
         if simple.words.is_empty() {
@@ -62,6 +68,29 @@ impl Shell {
                 }
             }
         }
+    }
+
+    /// The name and the text of the alias that the command's name is, with the command's arguments behind it; `None` if it
+    /// is none, or if its text is running or does not end in a simple command.
+    fn unalias(&self, simple: &Simple) -> Option<(String, List)> {
+        let name = simple.words.first()?.plain()?;
+        let text = self.aliases.get(name)?;
+        if self.running_aliases.iter().any(|running| running == name) {
+            return None;
+        }
+        let mut list = parser::parse(text).ok()?;
+        let item = list.last_mut()?;
+        let pipeline = item
+            .rest
+            .last_mut()
+            .map_or(&mut item.first, |(_, pipeline)| pipeline);
+        let Command::Simple(last) = pipeline.commands.last_mut()? else {
+            return None;
+        };
+        last.assignments.splice(0..0, simple.assignments.iter().cloned());
+        last.words.extend_from_slice(&simple.words[1..]);
+        last.redirections.extend_from_slice(&simple.redirections);
+        Some((name.into(), list))
     }
 
     /// Becomes a program, in a process of its own.

@@ -32,6 +32,39 @@ pub struct Options {
     pub no_unset: bool,
     /// `-x`: print commands before they run.
     pub trace: bool,
+    /// `-f`: `*`, `?`, `[` mean themselves.
+    pub no_glob: bool,
+    /// `-o pipefail`: a pipeline fails if one of its commands does.
+    pub pipe_fail: bool,
+}
+
+impl Options {
+    /// Every option: its letter, if it has one, and its name for `-o`.
+    pub const NAMES: [(Option<char>, &'static str); 5] = [
+        (Some('e'), "errexit"),
+        (Some('f'), "noglob"),
+        (Some('u'), "nounset"),
+        (Some('x'), "xtrace"),
+        (None, "pipefail"),
+    ];
+
+    /// The option of that name.
+    pub fn by_name(&mut self, name: &str) -> Option<&mut bool> {
+        Some(match name {
+            "errexit" => &mut self.exit_on_error,
+            "noglob" => &mut self.no_glob,
+            "nounset" => &mut self.no_unset,
+            "xtrace" => &mut self.trace,
+            "pipefail" => &mut self.pipe_fail,
+            _ => return None,
+        })
+    }
+
+    /// The option of that letter.
+    pub fn by_letter(&mut self, letter: char) -> Option<&mut bool> {
+        let (_, name) = Options::NAMES.iter().find(|(found, _)| *found == Some(letter))?;
+        self.by_name(name)
+    }
 }
 
 /// A shell.
@@ -46,6 +79,10 @@ pub struct Shell {
     pub scopes: Vec<Vec<(String, Option<Value>)>>,
     /// The functions by name.
     pub functions: BTreeMap<String, Rc<Command>>,
+    /// What `alias` set: name to text.
+    pub aliases: BTreeMap<String, String>,
+    /// Aliases whose text is running: they mean themselves in it.
+    pub running_aliases: Vec<String>,
     /// `$?`
     pub status: i32,
     /// `$$`: also within subshells that of the first shell.
@@ -81,6 +118,8 @@ impl Shell {
             positional: Vec::new(),
             scopes: Vec::new(),
             functions: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            running_aliases: Vec::new(),
             status: 0,
             pid: process::id(),
             last_background: None,
@@ -135,6 +174,7 @@ impl Shell {
         let options = self.options;
         let letters = [
             ('e', options.exit_on_error),
+            ('f', options.no_glob),
             ('i', self.is_interactive),
             ('u', options.no_unset),
             ('x', options.trace),

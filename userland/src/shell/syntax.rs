@@ -80,6 +80,25 @@ pub enum Compound {
     For(String, Option<Vec<Word>>, List),
     /// `case word in pattern|pattern) list;; esac`.
     Case(Word, Vec<(Vec<Word>, List)>),
+    /// `[[ condition ]]`.
+    Test(Condition),
+}
+
+/// What stands within `[[ ]]`: its words are neither split nor taken as names of files.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// `! condition`
+    Not(Box<Condition>),
+    /// `condition && condition`
+    And(Box<Condition>, Box<Condition>),
+    /// `condition || condition`
+    Or(Box<Condition>, Box<Condition>),
+    /// `-f word` and its like: the letter, the word.
+    Unary(String, Word),
+    /// `word == pattern`, `word -lt word` and their like.
+    Binary(Word, String, Word),
+    /// A word alone: true if it is not empty.
+    Word(Word),
 }
 
 /// One redirection.
@@ -108,6 +127,8 @@ pub enum RedirectionKind {
     Duplicate,
     /// `<<` and `<<-`: the target is the text itself.
     Here,
+    /// `<<<`: the target is a word, which becomes a line.
+    HereString,
 }
 
 /// A word before expansion.
@@ -166,6 +187,10 @@ pub enum Operation {
     CutSuffix(Extent, Word),
     /// `${name#word}`, `${name##word}`: without the matching beginning.
     CutPrefix(Extent, Word),
+    /// `${name:offset}`, `${name:offset:length}`: a part, by arithmetic expressions. Negative ones count from the end.
+    Part(Word, Option<Word>),
+    /// `${name/pattern/word}`, `${name//pattern/word}`: the first match, or all, replaced.
+    Replace(Which, Word, Word),
 }
 
 /// What counts as having no value.
@@ -175,6 +200,15 @@ pub enum Absent {
     Unset,
     /// Also an empty one (with the colon).
     UnsetOrEmpty,
+}
+
+/// Which matches are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The first.
+    First,
+    /// All.
+    All,
 }
 
 /// How much a pattern cuts off.

@@ -1,7 +1,10 @@
 //! Commands that the shell runs itself: those that change it (POSIX 2.14 and `cd`, `jobs`, ...), and a few programs
 //! that scripts call so often that a fork each would be a waste.
 
+mod limits;
+mod names;
 mod processes;
+mod read;
 mod variables;
 
 use alloc::format;
@@ -18,13 +21,15 @@ use crate::runtime::{file, path};
 pub type Builtin = fn(&mut Shell, &[String]) -> Run;
 
 /// Name and function, sorted.
-const BUILTINS: [(&str, Builtin); 34] = [
+const BUILTINS: [(&str, Builtin); 39] = [
     (".", source),
     (":", colon),
     ("[", applet),
+    ("alias", names::alias),
     ("bg", processes::background),
     ("break", leave),
     ("cd", change_directory),
+    ("command", names::command),
     ("continue", leave),
     ("echo", applet),
     ("eval", evaluate),
@@ -41,16 +46,19 @@ const BUILTINS: [(&str, Builtin); 34] = [
     ("local", variables::local),
     ("printf", applet),
     ("pwd", applet),
-    ("read", variables::read),
+    ("read", read::read),
     ("readonly", variables::readonly),
     ("return", return_),
     ("set", variables::set),
     ("shift", variables::shift),
+    ("source", source),
     ("test", applet),
     ("trap", processes::trap),
     ("true", applet),
-    ("type", type_),
+    ("type", names::type_),
+    ("ulimit", limits::limit),
     ("umask", mask),
+    ("unalias", names::unalias),
     ("unset", variables::unset),
     ("wait", processes::wait),
 ];
@@ -60,9 +68,11 @@ const HELP: &str = "\
 \x20 . file             run a file's commands in this shell
 \x20 :                  nothing, successfully
 \x20 [ expression ]     test files, strings and numbers
+\x20 alias [name=text]   a short name for a command
 \x20 bg [%job]          let a stopped job go on in the background
 \x20 break [n]          leave n loops
 \x20 cd [folder | -]    change the current folder
+\x20 command [-vV] name  run a command, no function; or say what it is
 \x20 continue [n]       go on with the next round of a loop
 \x20 echo [-n] words    print
 \x20 eval words         run the words as a command
@@ -79,16 +89,19 @@ const HELP: &str = "\
 \x20 local name[=v]     a variable until the function returns
 \x20 printf format ...  print by a format
 \x20 pwd                print the current folder
-\x20 read [-r] names    read a line into variables
+\x20 read [-rs] [-p text] names  read a line into variables
 \x20 readonly name[=v]  a variable that no longer changes
 \x20 return [status]    leave a function
-\x20 set [-eux] [--] .. set options and $1, $2, ...
+\x20 set [-efux] [-o name] [--] ..  set options and $1, $2, ...
 \x20 shift [n]          drop the first arguments
+\x20 source file        the same as .
 \x20 test expression    test files, strings and numbers
 \x20 trap command SIG   run a command at a signal, or at EXIT
 \x20 true               succeed
 \x20 type names         say what a name is
+\x20 ulimit [-HSa] [-n] show or set what programs may use
 \x20 umask [mode]       rights that new files do not get
+\x20 unalias [-a] names forget aliases
 \x20 unset [-f] names   forget variables or functions
 \x20 wait [%job | pid]  wait for background jobs
 ";
@@ -103,10 +116,7 @@ pub fn find(name: &str) -> Option<Builtin> {
 
 /// The names that begin so, for completion.
 pub fn names(beginning: &str) -> Vec<String> {
-    let words = [
-        "case", "do", "done", "else", "esac", "faults", "fi", "for", "if", "then", "until", "while",
-    ];
-    let names = BUILTINS.iter().map(|(name, _)| *name).chain(words);
+    let names = BUILTINS.iter().map(|(name, _)| *name).chain(names::RESERVED);
     names
         .filter(|name| name.starts_with(beginning))
         .map(String::from)
@@ -231,22 +241,6 @@ fn execute(shell: &mut Shell, arguments: &[String]) -> Run {
     }
 }
 
-fn type_(shell: &mut Shell, arguments: &[String]) -> Run {
-    shell.status = 0;
-    for name in &arguments[1..] {
-        if shell.functions.contains_key(name) {
-            println!("{name} is a function");
-        } else if find(name).is_some() {
-            println!("{name} is a shell builtin");
-        } else if let Ok(path) = spawn::find_program(shell, name) {
-            println!("{name} is {path}");
-        } else {
-            let _ = wrong(shell, arguments, &format!("{name}: not found"));
-        }
-    }
-    Run::Continue(())
-}
-
 fn mask(shell: &mut Shell, arguments: &[String]) -> Run {
     let wanted = match arguments.get(1).map(|text| u32::from_str_radix(text, 8)) {
         Some(Ok(mask)) if mask <= 0o777 => Some(mask),
@@ -275,8 +269,10 @@ fn history(shell: &mut Shell, _arguments: &[String]) -> Run {
 fn help(shell: &mut Shell, _arguments: &[String]) -> Run {
     println!("Commands of the shell itself:\n");
     print!("{HELP}");
-    println!("\nAlso: if, while, until, for, case, functions, ! | && || ; & ( ) {{ }}, < > >> << 2>&1,");
-    println!("$name ${{name:-word}} $(command) $((1 + 2)), * ? [a-z], and");
+    println!(
+        "\nAlso: if, while, until, for, case, [[ ]], functions, ! | && || ; & ( ) {{ }}, < > >> << <<< 2>&1,"
+    );
+    println!("$name ${{name:-word}} ${{name:1:2}} ${{name/a/b}} $(command) $((1 + 2)), * ? [a-z], and");
     println!("  faults command     run a command and print the page faults of its processes\n");
     println!("Programs in {}:\n", shell.text("PATH"));
     let mut programs = spawn::programs(shell, "");
@@ -289,7 +285,9 @@ fn help(shell: &mut Shell, _arguments: &[String]) -> Run {
             .collect();
         println!("  {}", cells.trim_end());
     }
-    println!("\nKeys: arrows, Home, End, Tab, ^A ^E ^K ^U ^W ^L; ^C stops, ^Z suspends, ^D ends.");
+    println!(
+        "\nKeys: arrows, Home, End, Tab, ^A ^E ^K ^U ^W ^L, Alt-B Alt-F Alt-D by words, ^R searches; ^C stops, ^Z suspends, ^D ends."
+    );
     done(shell, 0)
 }
 

@@ -1,14 +1,12 @@
-//! Builtins about variables, options and arguments: export, readonly, local, unset, set, shift, read, getopts.
+//! Builtins about variables, options and arguments: export, readonly, local, unset, set, shift, getopts.
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::{done, number, wrong};
-use crate::runtime::{Errno, file};
 use crate::shell::executor::Run;
 use crate::shell::parser::is_name;
-use crate::shell::state::{Shell, Value};
+use crate::shell::state::{Options, Shell, Value};
 
 /// Sets each `name=value`, and changes what `change` says about each name.
 fn declare(shell: &mut Shell, arguments: &[String], change: fn(&mut Value)) -> Run {
@@ -82,13 +80,41 @@ pub fn unset(shell: &mut Shell, arguments: &[String]) -> Run {
     Run::Continue(())
 }
 
-/// `set [-eux] [--] arguments`
+/// `set -o name`, `set +o name`.
+fn set_by_name(shell: &mut Shell, arguments: &[String], name: &str, is_on: bool) -> bool {
+    match shell.options.by_name(name) {
+        Some(option) => *option = is_on,
+        None => {
+            let _ = wrong(shell, arguments, &format!("{name}: unknown option"));
+            return false;
+        }
+    }
+    true
+}
+
+/// `set -o`: the options and how they stand.
+fn print_options(shell: &mut Shell) {
+    for (_, name) in Options::NAMES {
+        let is_on = shell.options.by_name(name).is_some_and(|option| *option);
+        println!("{name:<15} {}", if is_on { "on" } else { "off" });
+    }
+}
+
+/// `set [-efux] [-o name] [--] arguments`
 pub fn set(shell: &mut Shell, arguments: &[String]) -> Run {
     shell.status = 0;
     if arguments.len() == 1 {
         print_variables(shell, "", |_| true);
     }
+    let mut is_name = false;
     for (index, argument) in arguments.iter().enumerate().skip(1) {
+        if core::mem::take(&mut is_name) {
+            let is_on = arguments[index - 1].starts_with('-');
+            if !set_by_name(shell, arguments, argument, is_on) {
+                return Run::Continue(());
+            }
+            continue;
+        }
         let is_on = match argument.chars().next() {
             Some('-') if argument != "-" && argument != "--" => true,
             Some('+') => false,
@@ -103,13 +129,15 @@ pub fn set(shell: &mut Shell, arguments: &[String]) -> Run {
             }
         };
         for letter in argument.chars().skip(1) {
-            match letter {
-                'e' => shell.options.exit_on_error = is_on,
-                'u' => shell.options.no_unset = is_on,
-                'x' => shell.options.trace = is_on,
-                _ => return wrong(shell, arguments, &format!("-{letter}: unknown option")),
+            match shell.options.by_letter(letter) {
+                Some(option) => *option = is_on,
+                None if letter == 'o' => is_name = true,
+                None => return wrong(shell, arguments, &format!("-{letter}: unknown option")),
             }
         }
+    }
+    if is_name {
+        print_options(shell);
     }
     Run::Continue(())
 }
@@ -124,63 +152,6 @@ pub fn shift(shell: &mut Shell, arguments: &[String]) -> Run {
         Ok(_) => wrong(shell, arguments, "there are not so many arguments"),
         Err(message) => wrong(shell, arguments, &message),
     }
-}
-
-/// One byte at a time: what follows the line is another program's.
-fn read_line() -> Result<Option<Vec<u8>>, Errno> {
-    let mut line = Vec::new();
-    let mut byte = [0];
-    loop {
-        match file::read(0, &mut byte)? {
-            0 => return Ok((!line.is_empty()).then_some(line)),
-            _ if byte[0] == b'\n' => {
-                line.push(b'\n');
-                return Ok(Some(line));
-            }
-            _ => line.push(byte[0]),
-        }
-    }
-}
-
-/// `read [-r] names`
-pub fn read(shell: &mut Shell, arguments: &[String]) -> Run {
-    let is_raw = arguments.get(1).is_some_and(|option| option == "-r");
-    let names = &arguments[if is_raw { 2 } else { 1 }..];
-    let mut text = String::new();
-    let mut is_complete = false;
-    loop {
-        match read_line() {
-            Ok(Some(line)) => text.push_str(&String::from_utf8_lossy(&line)),
-            Ok(None) => break,
-            Err(error) => return wrong(shell, arguments, &error.to_string()),
-        }
-        is_complete = text.ends_with('\n');
-        if is_raw || !text.ends_with("\\\n") {
-            break;
-        }
-        text.truncate(text.len() - 2);
-    }
-    let text = text.trim_end_matches('\n');
-    let separators = shell.text("IFS").to_string();
-    let mut rest = text.trim_matches(|c: char| c.is_whitespace() && separators.contains(c));
-    let default = [String::from("REPLY")];
-    let names = if names.is_empty() { &default[..] } else { names };
-    for (index, name) in names.iter().enumerate() {
-        let (value, after) = match rest.split_once(|c: char| separators.contains(c)) {
-            Some((value, after)) if index + 1 < names.len() => (value, after),
-            _ => (rest, ""),
-        };
-        rest = after.trim_start_matches(|c: char| c.is_whitespace() && separators.contains(c));
-        let value = if is_raw {
-            value.to_string()
-        } else {
-            value.replace('\\', "")
-        };
-        if !shell.assign(name, &value) {
-            return done(shell, 1);
-        }
-    }
-    done(shell, i32::from(!is_complete))
 }
 
 /// getopts: OPTIND counts arguments; an option's place within `-abc` is kept in the shell's variable `_OPTAT`.

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 
 use super::{DEPTH, Lexer, ParseError};
 use crate::shell::parser;
-use crate::shell::syntax::{Absent, Extent, Operation, Part, Quoting, Variable, Word};
+use crate::shell::syntax::{Absent, Extent, Operation, Part, Quoting, Variable, Which, Word};
 
 impl Lexer<'_> {
     /// `$` and what follows: the one place through which expansions nest.
@@ -104,6 +104,9 @@ impl Lexer<'_> {
                 operation: Operation::Value,
             });
         }
+        if let Some(operation) = self.part_or_replacement(quoting)? {
+            return Ok(Variable { name, operation });
+        }
         let absent = if self.accept(":") {
             Absent::UnsetOrEmpty
         } else {
@@ -129,6 +132,50 @@ impl Lexer<'_> {
             _ => return Err(bad()),
         };
         Ok(Variable { name, operation })
+    }
+
+    /// `:offset`, `:offset:length`, `/pattern/word`, `//pattern/word`, up to the closing brace.
+    fn part_or_replacement(&mut self, quoting: Quoting) -> Result<Option<Operation>, ParseError> {
+        if self.accept("/") {
+            let which = if self.accept("/") {
+                Which::All
+            } else {
+                Which::First
+            };
+            let pattern = self.word_until(&["/", "}"], quoting)?;
+            let word = if self.accept("/") {
+                self.word_until(&["}"], quoting)?
+            } else {
+                Word::default()
+            };
+            self.accept("}");
+            return Ok(Some(Operation::Replace(which, pattern, word)));
+        }
+        // `:-`, `:=`, `:?`, `:+` are others; an offset below 0 stands behind a blank or in parentheses.
+        if !self.rest().starts_with(':') || self.rest()[1..].starts_with(['-', '=', '?', '+']) {
+            return Ok(None);
+        }
+        self.accept(":");
+        let offset = self.word_until(&[":", "}"], quoting)?;
+        let length = match self.accept(":") {
+            true => Some(self.word_until(&["}"], quoting)?),
+            false => None,
+        };
+        self.accept("}");
+        Ok(Some(Operation::Part(offset, length)))
+    }
+
+    /// A word within braces, up to one of the marks, which stays unread.
+    fn word_until(&mut self, marks: &[&str], quoting: Quoting) -> Result<Word, ParseError> {
+        let mut word = Word::default();
+        while !marks.iter().any(|mark| self.rest().starts_with(mark)) {
+            if quoting == Quoting::Double && self.accept("\"") {
+                self.double_quotes(&mut word)?;
+            } else {
+                self.piece(&mut word, quoting)?;
+            }
+        }
+        Ok(word)
     }
 
     /// Within braces a number may have several digits.

@@ -1,4 +1,4 @@
-//! Compound commands: `( )`, `{ }`, if, while, until, for, case.
+//! Compound commands: `( )`, `{ }`, if, while, until, for, case; `[[ ]]` is in `condition`.
 
 use alloc::vec::Vec;
 
@@ -38,6 +38,7 @@ impl Parser<'_, '_> {
             }
             Some("for") => self.for_command()?,
             Some("case") => self.case_command()?,
+            Some("[[") => self.condition_command()?,
             _ => return Ok(None),
         };
         Ok(Some(compound))

@@ -167,3 +167,44 @@ fn completion_inserts_at_the_cursor() {
     editor.insert("a\nb\x1b");
     assert_eq!(editor.line(), "echoab x", "control characters are no text");
 }
+
+#[test]
+fn words_are_moved_over_and_deleted() {
+    let mut editor = Editor::new();
+    type_in(&mut editor, b"one two three\x1bb\x1bbX");
+    assert_eq!(editor.line(), "one Xtwo three");
+    type_in(&mut editor, b"one two three\x01\x1bf\x1bfX");
+    assert_eq!(editor.line(), "one twoX three");
+    type_in(&mut editor, b"one two three\x01\x1b[1;5CX\x1bd");
+    assert_eq!(editor.line(), "oneX three");
+    type_in(&mut editor, b"one two\x1b[1;3DX\x1b\x7f");
+    assert_eq!(editor.line(), "one two");
+}
+
+/// Types keys while the screen shows the search and not the line.
+fn search(editor: &mut Editor, keys: &[u8]) -> (Option<Action>, Screen) {
+    let mut screen = Screen::new();
+    editor.start("$ ", 60);
+    let last = keys.iter().map(|key| editor.feed(*key)).last();
+    screen.write(&editor.take_output());
+    (last, screen)
+}
+
+#[test]
+fn the_history_is_searched() {
+    let mut editor = Editor::new();
+    for line in ["echo first", "ls", "echo second", "pwd"] {
+        editor.remember(line);
+    }
+    let (last, _) = search(&mut editor, b"\x12echo\r");
+    assert_eq!(last, Some(Action::Accept));
+    assert_eq!(editor.line(), "echo second");
+    let (_, screen) = search(&mut editor, b"\x12echo\x12");
+    assert_eq!(screen.text(), "(reverse-i-search)`echo': echo first");
+    search(&mut editor, b"\x12echo\x12\x05X");
+    assert_eq!(editor.line(), "echo firstX");
+    let (_, screen) = search(&mut editor, b"old\x12nosuch");
+    assert_eq!(screen.text(), "(failed reverse-i-search)`nosuch': echo second");
+    let (_, screen) = search(&mut editor, b"old\x12ls\x07");
+    assert_eq!((editor.line().as_str(), screen.text().as_str()), ("old", "$ old"));
+}

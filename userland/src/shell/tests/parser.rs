@@ -309,3 +309,40 @@ fn names_are_names() {
     assert!(is_name("a_1") && is_name("_"));
     assert!(!is_name("") && !is_name("1a") && !is_name("a-b") && !is_name("ä"));
 }
+
+#[test]
+fn conditions_are_no_words() {
+    for text in [
+        "[[ a ]]",
+        "[[ -f a && ! b == c* || ( x < y ) ]]",
+        "[[ \"$a b\" != \"\" ]] && c",
+        "[[ -n $a\n]]",
+    ] {
+        assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
+    }
+    for text in ["[[ a b ]]", "[[ ]]", "[[ a =~ b ]]", "[[ a && ]]"] {
+        assert!(
+            matches!(parse(text), Err(ParseError::Syntax(_))),
+            "{text}: {:?}",
+            parse(text)
+        );
+    }
+    assert_eq!(parse("[[ a"), Err(ParseError::Incomplete));
+}
+
+#[test]
+fn parts_and_replacements_stand_in_braces() {
+    for text in [
+        "${a:1}",
+        "${a:1:2}",
+        "${a: -1}",
+        "${a:$((1)):2}",
+        "${a/b}",
+        "${a/b/c}",
+        "${a//b/c}",
+        "\"${a:1:2}\"",
+    ] {
+        assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
+    }
+    assert_eq!(parse("${a:1"), Err(ParseError::Incomplete));
+}
