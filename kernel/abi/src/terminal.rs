@@ -38,6 +38,12 @@ pub const TIOCCONS: u32 = 0x541d;
 pub const FIONBIO: u32 = 0x5421;
 /// Give up the controlling terminal.
 pub const TIOCNOTTY: u32 = 0x5422;
+/// Set the line discipline.
+pub const TIOCSETD: u32 = 0x5423;
+/// Read which line discipline it has.
+pub const TIOCGETD: u32 = 0x5424;
+/// The line discipline of lines and job control.
+pub const N_TTY: u32 = 0;
 /// Send a break (POSIX).
 pub const TCSBRKP: u32 = 0x5425;
 /// Read the session id.

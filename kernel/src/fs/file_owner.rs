@@ -9,7 +9,7 @@ use abi::signal::info::{POLL_IN, POLL_OUT, SI_KERNEL};
 use abi::signal::{SigInfo, Signal};
 
 use super::open_file::OpenFile;
-use super::record_locks::{Entry, Node, Tree};
+use super::record_locks::tree::{Entry, Node, Tree};
 use crate::process::{self, Credentials, Pid, Process};
 use crate::signal;
 use crate::sync::Mutex;

@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 use abi::Errno;
 
 use super::inode::Inode;
-use super::record_locks::{Entry, NoNode, Node, Owner, Tree};
+use super::record_locks::Owner;
+use super::record_locks::tree::{Entry, NoNode, Node, Tree};
 use crate::sync::Mutex;
 
 /// How far a chain of waiting processes is followed: Linux's `MAX_DEADLK_ITERATIONS`.

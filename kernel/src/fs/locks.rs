@@ -9,7 +9,8 @@ use abi::Errno;
 
 use super::inode::Inode;
 use super::lock_waits::Waiting;
-use super::record_locks::{Change, Kind, NoNode, Owner, Progress, Record, Records};
+use super::record_locks::tree::NoNode;
+use super::record_locks::{Change, Kind, Owner, Progress, Record, Records};
 use crate::wait::WaitQueue;
 
 /// The locks of one file.

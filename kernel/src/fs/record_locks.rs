@@ -5,12 +5,10 @@
 //! [`BATCH`] locks, so that the caller can let others run: see [`Progress`].
 
 mod nodes;
-mod tree;
+pub mod tree;
 
 use nodes::{Owned, Pair, Placed, Reach, Spare};
-use tree::Step;
-
-pub use tree::{Entry, NoNode, Node, Tree};
+use tree::{NoNode, Node, Step, Tree};
 
 /// Locks that one hold of the file's lock removes.
 const BATCH: usize = 64;

@@ -113,6 +113,8 @@ struct Relations {
     parent_thread: AtomicU32,
     group: AtomicU32,
     session: AtomicU32,
+    /// Since which tenure it has its session's terminal; 0: it has none. See `tty`.
+    terminal_tenure: AtomicU32,
     /// Ids of threads besides its own.
     further_threads: AtomicUsize,
 }
@@ -215,6 +217,16 @@ impl Process {
     #[inline]
     pub fn group(&self) -> Pid {
         self.relations.group.load(Ordering::Relaxed)
+    }
+
+    /// Since which tenure of its session it has the controlling terminal (`tty`); 0: it has none.
+    pub fn terminal_tenure(&self) -> u32 {
+        self.relations.terminal_tenure.load(Ordering::Relaxed)
+    }
+
+    /// See [`Process::terminal_tenure`].
+    pub fn set_terminal_tenure(&self, tenure: u32) {
+        self.relations.terminal_tenure.store(tenure, Ordering::Relaxed);
     }
 
     /// The session.

@@ -310,6 +310,7 @@ pub fn start_session(process: &Process) -> Result<Pid, Errno> {
     }
     if let Some(process) = table.leave_group(process) {
         let id = process.pid;
+        process.set_terminal_tenure(0);
         table.join(process, id, id);
     }
     Ok(process.pid)

@@ -2,16 +2,18 @@
 //! Pure: bytes go in, effects come out; the screen is a closure.
 
 mod editing;
+mod flow;
 
 use alloc::collections::VecDeque;
 
 use abi::signal::Signal;
 use abi::terminal::{
     ECHO, ECHOCTL, ECHONL, ICANON, ICRNL, IEXTEN, IGNCR, IMAXBEL, INLCR, ISIG, ISTRIP, IUCLC, IXANY, IXON,
-    NOFLSH, Termios, VEOF, VEOL, VEOL2, VINTR, VQUIT, VSTART, VSTOP, VSUSP,
+    NOFLSH, Termios, VEOF, VEOL, VEOL2, VINTR, VMIN, VQUIT, VSUSP, VTIME,
 };
 
 use super::output::Output;
+use flow::Flow;
 
 /// Bytes that wait to be read at most: `N_TTY_BUF_SIZE`.
 const CAPACITY: usize = 4096;
@@ -43,6 +45,8 @@ pub struct Effect {
     pub is_input: bool,
     /// Output goes on.
     pub is_restart: bool,
+    /// Output that was not sent before this byte is dropped.
+    pub drops_output: bool,
 }
 
 /// One piece of a read.
@@ -67,7 +71,7 @@ pub struct Discipline {
     is_literal_next: bool,
     /// Erased characters are being printed (ECHOPRT).
     is_erasing: bool,
-    is_stopped: bool,
+    flow: Flow,
 }
 
 impl Default for Discipline {
@@ -80,7 +84,7 @@ impl Default for Discipline {
             line_column: 0,
             is_literal_next: false,
             is_erasing: false,
-            is_stopped: false,
+            flow: Flow::default(),
         }
     }
 }
@@ -96,6 +100,7 @@ impl Discipline {
     /// Changes the settings. What waits stays: in canonical mode it becomes a line, else its lines lose their ends.
     pub fn set_termios(&mut self, termios: Termios) {
         let is_switched = (self.termios.lflag ^ termios.lflag) & ICANON != 0;
+        let had_flow_keys = self.has_input(IXON);
         self.termios = termios;
         if is_switched {
             self.cells.iter_mut().for_each(|cell| cell.mark = Mark::None);
@@ -109,24 +114,14 @@ impl Discipline {
                 }
             }
         }
-        if !self.has_input(IXON) {
-            self.is_stopped = false;
+        if had_flow_keys && !self.has_input(IXON) {
+            self.flow.start();
         }
     }
 
     /// Whether input comes in lines.
     pub fn is_canonical(&self) -> bool {
         self.has_local(ICANON)
-    }
-
-    /// Whether output waits for VSTART.
-    pub fn is_stopped(&self) -> bool {
-        self.is_stopped
-    }
-
-    /// Stops or restarts output: tcflow(3).
-    pub fn set_stopped(&mut self, is_stopped: bool) {
-        self.is_stopped = is_stopped;
     }
 
     /// Sends a program's bytes to the screen.
@@ -144,6 +139,16 @@ impl Discipline {
             .take(self.complete)
             .filter(|cell| cell.mark != Mark::EndOfFile)
             .count()
+    }
+
+    /// Whether poll(2) says that there is something to read: a line; without lines a byte, or VMIN of them if VTIME is 0.
+    pub fn is_readable(&self) -> bool {
+        let cc = &self.termios.cc;
+        let least = if cc[VTIME] == 0 { cc[VMIN].max(1) } else { 1 };
+        match self.is_canonical() {
+            true => self.has_line(),
+            false => self.cells.len() >= usize::from(least),
+        }
     }
 
     /// Whether a read in canonical mode has a line, or end of file, to give.
@@ -203,9 +208,8 @@ impl Discipline {
             return effect;
         }
         let mut effect = Effect::default();
-        if self.is_stopped && self.has_input(IXON) && self.has_input(IXANY) {
-            self.is_stopped = false;
-            effect.is_restart = true;
+        if self.is_stopped() && self.has_input(IXON) && self.has_input(IXANY) {
+            effect.is_restart = self.flow.start();
         }
         if let Some(signal) = self.signal_of(byte) {
             return self.receive_signal(byte, signal, screen);
@@ -229,25 +233,6 @@ impl Discipline {
         }
     }
 
-    /// VSTART and VSTOP.
-    fn receive_flow(&mut self, byte: u8) -> Option<Effect> {
-        if !self.has_input(IXON) {
-            return None;
-        }
-        if self.is_control(VSTART, byte) {
-            self.is_stopped = false;
-            return Some(Effect {
-                is_restart: true,
-                ..Effect::default()
-            });
-        }
-        if self.is_control(VSTOP, byte) {
-            self.is_stopped = true;
-            return Some(Effect::default());
-        }
-        None
-    }
-
     fn signal_of(&self, byte: u8) -> Option<Signal> {
         if !self.has_local(ISIG) {
             return None;
@@ -263,17 +248,19 @@ impl Discipline {
     }
 
     fn receive_signal(&mut self, byte: u8, signal: Signal, screen: Screen<'_>) -> Effect {
-        if !self.has_local(NOFLSH) {
+        let is_flush = !self.has_local(NOFLSH);
+        if is_flush {
             self.flush_input();
         }
-        self.is_stopped = false;
+        let is_restart = self.has_input(IXON) && self.flow.start();
         if self.has_local(ECHO) {
             self.echo(byte, screen);
         }
         Effect {
             signal: Some(signal),
             is_input: false,
-            is_restart: true,
+            is_restart,
+            drops_output: is_flush,
         }
     }
 

@@ -5,7 +5,11 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::file::{O_NOCTTY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
+use abi::signal::Signal;
+
 use super::{Terminal, console};
+use crate::fs::OpenFile;
+use crate::fs::file_owner::{Listeners, Whom};
 use crate::fs::object::{Io, Object, Queues};
 use crate::scheduler;
 use crate::user_memory::{Sink, Source};
@@ -47,6 +51,11 @@ struct OpenTerminal {
 }
 
 impl OpenTerminal {
+    /// Whether it was opened as /dev/console, which no job control stops.
+    fn is_console(&self) -> bool {
+        self.hang_ups.is_none()
+    }
+
     fn is_dead(&self) -> bool {
         self.hang_ups
             .is_some_and(|before| before != self.terminal.hang_ups())
@@ -55,12 +64,18 @@ impl OpenTerminal {
 
 impl Object for OpenTerminal {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
+        if !self.is_console() {
+            self.terminal.check_foreground(Signal::SIGTTIN)?;
+        }
         self.terminal.read(io, to, || self.is_dead())
     }
 
     fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         if self.is_dead() {
             return Err(super::HUNG_UP);
+        }
+        if !self.is_console() && self.terminal.stops_writers() {
+            self.terminal.check_foreground(Signal::SIGTTOU)?;
         }
         self.terminal.write(io, from, || self.is_dead())
     }
@@ -77,19 +92,33 @@ impl Object for OpenTerminal {
             return POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDNORM | POLLWRNORM;
         }
         let state = self.terminal.state.lock();
-        let discipline = &state.discipline;
-        let is_readable = if discipline.is_canonical() {
-            discipline.has_line()
+        let readable = if state.discipline.is_readable() {
+            POLLIN | POLLRDNORM
         } else {
-            discipline.readable() > 0
-        };
-        let readable = if is_readable { POLLIN | POLLRDNORM } else { 0 };
-        let writable = if discipline.is_stopped() {
             0
-        } else {
+        };
+        let writable = if state.sending.is_writable() {
             POLLOUT | POLLWRNORM
+        } else {
+            0
         };
         readable | writable
+    }
+
+    fn listeners(&self) -> [Option<&Listeners>; 2] {
+        [Some(&self.terminal.listeners), None]
+    }
+
+    fn propose_owner(&self, file: &OpenFile) {
+        let current = scheduler::current();
+        let foreground = self.terminal.state.lock().foreground;
+        let whom = foreground.map_or(Whom::Process(current.process.pid), Whom::Group);
+        let credentials = current.process.credentials();
+        file.change_owner(|owner| {
+            if owner.whom().is_none() {
+                *owner = owner.changed_to(Some(whom), &credentials);
+            }
+        });
     }
 
     fn queues(&self) -> Queues<'_> {

@@ -3,9 +3,10 @@
 use abi::Errno;
 use abi::signal::Signal;
 use abi::terminal::{
-    FIONREAD, TCFLSH, TCGETS, TCGETS2, TCIFLUSH, TCIOFLUSH, TCOFLUSH, TCSBRK, TCSBRKP, TCSETS, TCSETS2,
-    TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TCXONC, TIOCGPGRP, TIOCGSID, TIOCGWINSZ, TIOCNOTTY, TIOCOUTQ,
-    TIOCSCTTY, TIOCSPGRP, TIOCSTI, TIOCSWINSZ, Termios, Termios2, VSTART, VSTOP, WinSize,
+    FIONREAD, N_TTY, TCFLSH, TCGETS, TCGETS2, TCIFLUSH, TCIOFLUSH, TCOFLUSH, TCSBRK, TCSBRKP, TCSETS,
+    TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2, TCXONC, TIOCGETD, TIOCGPGRP, TIOCGSID, TIOCGWINSZ,
+    TIOCNOTTY, TIOCOUTQ, TIOCSCTTY, TIOCSETD, TIOCSPGRP, TIOCSTI, TIOCSWINSZ, Termios, Termios2, VSTART,
+    VSTOP, WinSize,
 };
 
 use super::{Terminal, speed};
@@ -25,7 +26,8 @@ impl Terminal {
             TCGETS => write_value(argument, &self.termios().termios)?,
             TCGETS2 => write_value(argument, &self.termios())?,
             TCSETS | TCSETSW | TCSETSF => {
-                self.set_termios(read_value::<Termios>(argument)?, request == TCSETSF)?;
+                let waits = request != TCSETS;
+                self.set_termios(read_value::<Termios>(argument)?, waits, request == TCSETSF)?;
             }
             TCSETS2 | TCSETSW2 | TCSETSF2 => {
                 let wanted = read_value::<Termios2>(argument)?;
@@ -35,12 +37,16 @@ impl Terminal {
                         cflag,
                         ..wanted.termios
                     },
+                    request != TCSETS2,
                     request == TCSETSF2,
                 )?;
             }
             TCFLSH => self.flush(argument)?,
-            // Output is sent before write(2) returns: there is nothing to wait for, and the line cannot send breaks.
-            TCSBRK | TCSBRKP => self.check_foreground(Signal::SIGTTOU)?,
+            // The line cannot send breaks.
+            TCSBRK | TCSBRKP => {
+                self.check_foreground(Signal::SIGTTOU)?;
+                self.drain()?;
+            }
             TCXONC => self.control_flow(argument)?,
             TIOCGWINSZ => {
                 let size = self.state.lock().size;
@@ -51,7 +57,13 @@ impl Terminal {
                 let len = self.state.lock().discipline.readable() as u32;
                 write_value(argument, &len)?;
             }
-            TIOCOUTQ => write_value(argument, &0u32)?,
+            TIOCOUTQ => {
+                let len = self.state.lock().sending.len() as u32;
+                write_value(argument, &len)?;
+            }
+            TIOCGETD => write_value(argument, &N_TTY)?,
+            TIOCSETD if read_value::<u32>(argument)? != N_TTY => return Err(Errno::EINVAL),
+            TIOCSETD => {}
             TIOCSTI => self.pretend_typed(argument)?,
             _ => return self.control_jobs(request, argument),
         }
@@ -85,9 +97,12 @@ impl Terminal {
         }
     }
 
-    /// Output is sent before write(2) returns, so setting at once and setting behind the output are the same.
-    fn set_termios(&self, termios: Termios, drops_input: bool) -> Result<(), Errno> {
+    /// At once, or behind the output that waits.
+    fn set_termios(&self, termios: Termios, waits: bool, drops_input: bool) -> Result<(), Errno> {
         self.check_foreground(Signal::SIGTTOU)?;
+        if waits {
+            self.drain()?;
+        }
         {
             let mut state = self.state.lock();
             if drops_input {
@@ -95,18 +110,29 @@ impl Terminal {
             }
             state.discipline.set_termios(termios);
         }
+        self.send();
         self.readable.wake_all();
         self.writable.wake_all();
         Ok(())
     }
 
-    /// `TCFLSH`: there is never output that waits.
+    /// `TCFLSH`: drops what was typed and not read, or written and not sent, or both.
     fn flush(&self, which: u64) -> Result<(), Errno> {
         self.check_foreground(Signal::SIGTTOU)?;
-        match u32::try_from(which) {
-            Ok(TCIFLUSH | TCIOFLUSH) => self.state.lock().discipline.flush_input(),
-            Ok(TCOFLUSH) => {}
+        let (is_input, is_output) = match u32::try_from(which) {
+            Ok(TCIFLUSH) => (true, false),
+            Ok(TCOFLUSH) => (false, true),
+            Ok(TCIOFLUSH) => (true, true),
             _ => return Err(Errno::EINVAL),
+        };
+        let mut state = self.state.lock();
+        if is_input {
+            state.discipline.flush_input();
+        }
+        if is_output {
+            state.sending.clear();
+            drop(state);
+            self.writable.wake_all();
         }
         Ok(())
     }
@@ -119,13 +145,16 @@ impl Terminal {
             TCOON => {
                 state.discipline.set_stopped(false);
                 drop(state);
+                self.send();
                 self.writable.wake_all();
             }
             TCIOFF | TCION => {
                 let key = if what == TCIOFF { VSTOP } else { VSTART };
                 let byte = state.discipline.termios().cc[key];
                 if byte != 0 {
-                    platform::console::write(&[byte]);
+                    state.sending.push(&[byte]);
+                    drop(state);
+                    self.send();
                 }
             }
             _ => return Err(Errno::EINVAL),

@@ -15,13 +15,15 @@ use crate::{scheduler, signal};
 
 /// The leader of the session ended: its terminal is hung up and belongs to nobody (setsid(2)).
 pub fn session_ended(session: Pid) {
-    console().leave_session(session);
+    if console().leave_session(session) {
+        console().hang_up();
+    }
 }
 
 impl Terminal {
     /// Whether this is the process's controlling terminal.
     pub(super) fn is_controlling(&self, process: &Process) -> bool {
-        self.state.lock().session == Some(process.session())
+        self.state.lock().is_controlling(process)
     }
 
     /// A process of another group than the foreground's wants to read, write with TOSTOP, or set something: `signal`
@@ -32,7 +34,7 @@ impl Terminal {
         let process = &current.process;
         {
             let state = self.state.lock();
-            let is_elsewhere = state.session != Some(process.session());
+            let is_elsewhere = !state.is_controlling(process);
             if is_elsewhere || state.foreground.is_none_or(|group| group == process.group()) {
                 return Ok(());
             }
@@ -53,13 +55,12 @@ impl Terminal {
 
     /// Opening without `O_NOCTTY` by a session leader without a controlling terminal makes it that.
     pub(super) fn adopt_if_free(&self, process: &Process) {
-        if process.pid != process.session() || super::controlling(process.session()).is_some() {
+        if process.pid != process.session() || super::controlling(process).is_some() {
             return;
         }
         let mut state = self.state.lock();
         if state.session.is_none() {
-            state.session = Some(process.session());
-            state.foreground = Some(process.group());
+            state.give_to(process);
         }
     }
 
@@ -67,7 +68,7 @@ impl Terminal {
     /// take it from another session.
     pub(super) fn take_over(&self, process: &Process, is_forced: bool) -> Result<(), Errno> {
         let session = process.session();
-        if super::controlling(session).is_some() {
+        if super::controlling(process).is_some() {
             let is_this = self.is_controlling(process);
             return if is_this && process.pid == session {
                 Ok(())
@@ -83,39 +84,49 @@ impl Terminal {
         if state.session.is_some() && !may_steal {
             return Err(Errno::EPERM);
         }
-        state.session = Some(session);
-        state.foreground = Some(process.group());
+        state.give_to(process);
         Ok(())
     }
 
-    /// `TIOCNOTTY` by a session leader: the session has no terminal any more. `ENOTTY` for a terminal that is not the
-    /// caller's; `EPERM` for members of the session, for the terminal is the session's here, not each member's.
+    /// `TIOCNOTTY`. By a session leader: the session has no terminal any more, and its foreground group is told; by another: it
+    /// has none itself. What is open stays usable. `ENOTTY` for a terminal that is not the caller's.
     pub(super) fn give_up(&self, process: &Process) -> Result<(), Errno> {
         if !self.is_controlling(process) {
             return Err(Errno::ENOTTY);
         }
         if process.pid != process.session() {
-            return Err(Errno::EPERM);
+            process.set_terminal_tenure(0);
+        } else {
+            self.leave_session(process.session());
         }
-        self.leave_session(process.session());
         Ok(())
     }
 
-    fn leave_session(&self, session: Pid) {
+    /// The session has no terminal any more; whether it had this one.
+    fn leave_session(&self, session: Pid) -> bool {
         let foreground = {
             let mut state = self.state.lock();
             if state.session != Some(session) {
-                return;
+                return false;
             }
             state.session = None;
-            state.discipline.set_stopped(false);
             state.foreground.take()
         };
-        self.hang_ups.fetch_add(1, Ordering::AcqRel);
         if let Some(group) = foreground {
             signal::send_to_group(group, SigInfo::new(Signal::SIGHUP, SI_KERNEL));
             signal::send_to_group(group, SigInfo::new(Signal::SIGCONT, SI_KERNEL));
         }
+        true
+    }
+
+    /// What was opened before is dead, and output that waits is dropped.
+    fn hang_up(&self) {
+        {
+            let mut state = self.state.lock();
+            state.discipline.set_stopped(false);
+            state.sending.clear();
+        }
+        self.hang_ups.fetch_add(1, Ordering::AcqRel);
         self.readable.wake_all();
         self.writable.wake_all();
     }
@@ -123,7 +134,7 @@ impl Terminal {
     /// `TIOCGPGRP`. `ENOTTY` unless it is the caller's controlling terminal.
     pub(super) fn foreground(&self, process: &Process) -> Result<Pid, Errno> {
         let state = self.state.lock();
-        if state.session == Some(process.session()) {
+        if state.is_controlling(process) {
             Ok(state.foreground.unwrap_or(0))
         } else {
             Err(Errno::ENOTTY)

@@ -1,7 +1,7 @@
 //! The terminal: the serial console with a line discipline in front of it, and job control (credentials(7), tty(4)).
 //!
-//! There is one terminal, the console. A session that has it as controlling terminal is noted here, not with each
-//! process: a process's controlling terminal is the console if the console's session is its own.
+//! There is one terminal, the console. The session that has it as controlling terminal is noted here, and with each process
+//! since which tenure it is its own: a process may give it up alone, and what was given up does not come back by itself.
 //!
 //! Bytes typed arrive by interrupt ([`handle_console_interrupt`]); signals they cause are sent behind the lock.
 
@@ -10,6 +10,7 @@ mod file;
 mod ioctl;
 mod job_control;
 mod output;
+mod sending;
 mod speed;
 mod transfer;
 
@@ -20,15 +21,17 @@ use abi::Errno;
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 use abi::terminal::WinSize;
-use discipline::Discipline;
+use discipline::{Discipline, Effect};
+use sending::Sending;
 use spin::Once;
 
 pub use file::{open_console, open_controlling, open_line};
 pub use job_control::session_ended;
 
+use crate::fs::file_owner::{Event, Listeners};
 use crate::fs::inode::DeviceNumber;
 use crate::fs::turn::Turn;
-use crate::process::Pid;
+use crate::process::{Pid, Process};
 use crate::signal;
 use crate::wait::WaitQueue;
 
@@ -60,6 +63,8 @@ struct Terminal {
     writable: WaitQueue,
     /// How often it was hung up: what was opened before the last time is dead.
     hang_ups: AtomicU32,
+    /// Whose owners are told of input and room (`O_ASYNC`).
+    listeners: Listeners,
 }
 
 struct State {
@@ -67,6 +72,24 @@ struct State {
     size: WinSize,
     session: Option<Pid>,
     foreground: Option<Pid>,
+    /// How often it became the controlling terminal of a session; 0: never.
+    tenure: u32,
+    sending: Sending,
+}
+
+impl State {
+    /// Whether it is the process's controlling terminal.
+    fn is_controlling(&self, process: &Process) -> bool {
+        self.session == Some(process.session()) && self.tenure == process.terminal_tenure()
+    }
+
+    /// It becomes the controlling terminal of a session, by its leader.
+    fn give_to(&mut self, leader: &Process) {
+        self.session = Some(leader.session());
+        self.foreground = Some(leader.group());
+        self.tenure = self.tenure.wrapping_add(1).max(1);
+        leader.set_terminal_tenure(self.tenure);
+    }
 }
 
 /// The console.
@@ -81,6 +104,8 @@ impl Terminal {
             size: DEFAULT_SIZE,
             session: None,
             foreground: None,
+            tenure: 0,
+            sending: Sending::new(),
         };
         Terminal {
             state: Mutex::new(state),
@@ -89,28 +114,50 @@ impl Terminal {
             readable: WaitQueue::new(),
             writable: WaitQueue::new(),
             hang_ups: AtomicU32::new(0),
+            listeners: Listeners::new(),
         }
     }
 
-    /// Takes the bytes that `next` gives, which were typed. Each is fetched under the lock: two processors that do this keep
-    /// their order.
+    /// Takes the bytes that `next` gives, which were typed, and sends their echo and what they let go on; between two pieces
+    /// of that it looks for typed bytes again.
     fn receive(&self, mut next: impl FnMut() -> Option<u8>) {
         loop {
-            let (effect, foreground) = {
-                let mut state = self.state.lock();
-                let Some(byte) = next() else { return };
-                let effect = state.discipline.receive(byte, &mut platform::console::write);
-                (effect, state.foreground)
-            };
-            if let (Some(signal), Some(group)) = (effect.signal, foreground) {
-                signal::send_to_group(group, SigInfo::new(signal, SI_KERNEL));
+            if let Some((effect, foreground)) = self.receive_one(&mut next) {
+                self.perform(effect, foreground);
+            } else if !self.send_piece() {
+                return;
             }
-            if effect.is_input {
-                self.readable.wake_all();
-            }
-            if effect.is_restart {
-                self.writable.wake_all();
-            }
+        }
+    }
+
+    /// Takes one byte; also says which group is in the foreground. It is fetched under the lock: two processors that do this
+    /// keep the order.
+    fn receive_one(&self, next: &mut impl FnMut() -> Option<u8>) -> Option<(Effect, Option<Pid>)> {
+        let mut state = self.state.lock();
+        let State {
+            discipline, sending, ..
+        } = &mut *state;
+        let byte = next()?;
+        let before = sending.len();
+        let effect = discipline.receive(byte, &mut |echo| sending.push(echo));
+        if effect.drops_output {
+            // All but the echo of this very byte.
+            sending.drop_first(before);
+        }
+        Some((effect, state.foreground))
+    }
+
+    fn perform(&self, effect: Effect, foreground: Option<Pid>) {
+        if let (Some(signal), Some(group)) = (effect.signal, foreground) {
+            signal::send_to_group(group, SigInfo::new(signal, SI_KERNEL));
+        }
+        if effect.is_input {
+            self.readable.wake_all();
+            self.listeners.tell(Event::Input, || ());
+        }
+        if effect.is_restart || effect.drops_output {
+            self.writable.wake_all();
+            self.listeners.tell(Event::Output, || ());
         }
     }
 
@@ -138,10 +185,12 @@ pub fn handle_console_interrupt() {
     console().receive(platform::console::read_byte);
 }
 
-/// The number of a session's controlling terminal, as /proc/PID/stat shows it (0: none), and the foreground group there.
-pub fn controlling(session: Pid) -> Option<(u64, Pid)> {
+/// The number of a process's controlling terminal, as /proc/PID/stat shows it, and the foreground group there.
+pub fn controlling(process: &Process) -> Option<(u64, Pid)> {
     let state = console().state.lock();
-    (state.session == Some(session)).then(|| (NUMBER.encode(), state.foreground.unwrap_or(0)))
+    state
+        .is_controlling(process)
+        .then(|| (NUMBER.encode(), state.foreground.unwrap_or(0)))
 }
 
 /// An error for each call on a terminal that was hung up.

@@ -1,10 +1,9 @@
 //! Reading from and writing to the terminal.
 
 use abi::Errno;
-use abi::signal::Signal;
 use abi::terminal::{TOSTOP, VMIN, VTIME};
 
-use super::Terminal;
+use super::{State, Terminal};
 use crate::fs::object::Io;
 use crate::fs::turn::Held;
 use crate::scheduler;
@@ -13,7 +12,7 @@ use crate::user_memory::{Sink, Source};
 
 /// Bytes typed that are taken under one hold of the lock.
 const PIECE: usize = 256;
-/// Bytes written under one hold of the lock, and then sent to the line without it. Input is looked after between two pieces.
+/// Bytes written under one hold of the lock, and then sent without it. Input is looked after between two pieces.
 const OUTPUT_PIECE: usize = 64;
 /// Most bytes that become of one: a tab as blanks.
 const MOST_OF_ONE: usize = 8;
@@ -44,19 +43,6 @@ struct Found {
     is_end: bool,
 }
 
-/// Bytes on their way to the line.
-struct Screen {
-    bytes: [u8; OUTPUT_PIECE * MOST_OF_ONE],
-    len: usize,
-}
-
-impl Screen {
-    fn push(&mut self, bytes: &[u8]) {
-        self.bytes[self.len..][..bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len();
-    }
-}
-
 impl Terminal {
     /// Reads a line, or in noncanonical mode what VMIN and VTIME ask for. `is_dead` says whether the terminal was hung
     /// up behind this open file: end of file then. Each line, and what one read takes of it, goes to one reader.
@@ -66,7 +52,6 @@ impl Terminal {
         to: &mut dyn Sink,
         is_dead: impl Fn() -> bool,
     ) -> Result<usize, Errno> {
-        self.check_foreground(Signal::SIGTTIN)?;
         loop {
             if is_dead() || to.room() == 0 {
                 return Ok(0);
@@ -184,17 +169,19 @@ impl Terminal {
         Ok(found)
     }
 
-    /// Writes everything, waiting while output is stopped. Nothing that another program writes comes between. `EIO` once it
-    /// was hung up.
+    /// Whether a write from another group than the foreground's stops it (TOSTOP).
+    pub(super) fn stops_writers(&self) -> bool {
+        self.state.lock().discipline.termios().lflag & TOSTOP != 0
+    }
+
+    /// Writes everything, waiting for room while output is stopped. Nothing that another program writes comes between. `EIO`
+    /// once it was hung up. A signal ends it between two pieces: on a slow line a long write lasts.
     pub(super) fn write(
         &self,
         io: &Io,
         from: &mut dyn Source,
         is_dead: impl Fn() -> bool,
     ) -> Result<usize, Errno> {
-        if self.state.lock().discipline.termios().lflag & TOSTOP != 0 {
-            self.check_foreground(Signal::SIGTTOU)?;
-        }
         let _turn = self.take_writers_turn(io)?;
         let mut done = 0;
         while from.left() > 0 {
@@ -204,7 +191,30 @@ impl Terminal {
                 Err(_) => break,
             }
         }
+        self.wait_until_sent(&is_dead);
         Ok(done)
+    }
+
+    /// Waits until another processor, that happens to send, has sent what was written, so that the next thing a program does
+    /// comes behind it. Not while output is stopped.
+    fn wait_until_sent(&self, is_dead: impl Fn() -> bool) {
+        let mark = self.state.lock().sending.mark();
+        let is_over = || {
+            let state = self.state.lock();
+            (state.sending.has_sent(mark) || state.discipline.is_stopped() || is_dead()).then_some(())
+        };
+        // Interrupted: the write is done all the same.
+        let _interrupted = self.writable.wait_until(is_over);
+    }
+
+    /// Waits until nothing is left to be sent: tcdrain(3).
+    pub(super) fn drain(&self) -> Result<(), Errno> {
+        let hang_ups = self.hang_ups();
+        let is_over = || {
+            let is_empty = self.state.lock().sending.len() == 0;
+            (is_empty || self.hang_ups() != hang_ups).then_some(())
+        };
+        Ok(self.writable.wait_until(is_over)?)
     }
 
     /// Who writes may sleep while output is stopped: a signal ends the wait for such a one.
@@ -222,7 +232,8 @@ impl Terminal {
         from: &mut dyn Source,
         is_dead: impl Fn() -> bool,
     ) -> Result<usize, Errno> {
-        let is_ready = || (!self.state.lock().discipline.is_stopped() || is_dead()).then_some(());
+        let most = OUTPUT_PIECE.min(from.left()) * MOST_OF_ONE;
+        let is_ready = || (self.state.lock().sending.room() >= most || is_dead()).then_some(());
         match is_ready() {
             None if io.is_nonblocking => return Err(Errno::EAGAIN),
             None => self.writable.wait_until(is_ready)?,
@@ -234,24 +245,18 @@ impl Terminal {
         let mut piece = [0; OUTPUT_PIECE];
         let len = from.left().min(OUTPUT_PIECE);
         let taken = from.take(&mut piece[..len])?;
-        self.send(&piece[..taken]);
+        {
+            let mut state = self.state.lock();
+            let State {
+                discipline, sending, ..
+            } = &mut *state;
+            discipline.write(&piece[..taken], &mut |bytes| sending.push(bytes));
+        }
+        self.send();
         if from.left() > 0 {
             // A long write keeps the processor for long on a slow line: typed bytes must not be lost meanwhile.
-            scheduler::handle_interrupts();
+            scheduler::cond_resched();
         }
         Ok(taken)
-    }
-
-    /// The lock is not held while the line, which is slow, takes the bytes.
-    fn send(&self, piece: &[u8]) {
-        let mut screen = Screen {
-            bytes: [0; OUTPUT_PIECE * MOST_OF_ONE],
-            len: 0,
-        };
-        self.state
-            .lock()
-            .discipline
-            .write(piece, &mut |bytes| screen.push(bytes));
-        platform::console::write(&screen.bytes[..screen.len]);
     }
 }

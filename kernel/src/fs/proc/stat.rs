@@ -84,7 +84,7 @@ fn identity(process: &Subject, text: &mut Text) {
     text.bytes(&[process.state() as u8]);
     let ids = [process.parent(), process.group(), process.session()];
     fields(text, &ids.map(u64::from));
-    match tty::controlling(process.session()) {
+    match tty::controlling(process) {
         Some((number, group)) => text.add(format_args!(" {number} {group}")),
         None => text.bytes(b" 0 -1"),
     }

@@ -145,6 +145,7 @@ impl Drop for TidClaim {
 fn link(parent: &Arc<Process>, thread: Pid, child: &Arc<Process>) {
     let mut children = parent.children.lock();
     child.relations.set_parent(parent, thread);
+    child.set_terminal_tenure(parent.terminal_tenure());
     children.add(child.clone());
 }
 

@@ -2,7 +2,8 @@
 
 use abi::signal::Signal;
 use abi::terminal::{
-    ECHO, ECHOCTL, ECHOE, ECHOKE, ECHOPRT, ICANON, IEXTEN, ISIG, IUTF8, NOFLSH, TOSTOP, VEOL,
+    ECHO, ECHOCTL, ECHOE, ECHOKE, ECHOPRT, ICANON, IEXTEN, ISIG, IUTF8, IXON, NOFLSH, TOSTOP, VEOL, VMIN,
+    VTIME,
 };
 use alloc::vec::Vec;
 
@@ -238,4 +239,51 @@ fn further_line_ends_and_echo_of_controls() {
     terminal.type_in(b"a\x01;");
     assert_eq!(terminal.screen, b"a\x01;");
     assert_eq!(terminal.read(100), b"a\x01;");
+}
+
+#[test]
+fn a_key_that_sends_a_signal_drops_what_was_not_sent() {
+    let mut terminal = Terminal::new();
+    assert!(terminal.type_in(b"\x03")[0].drops_output);
+    assert!(!terminal.type_in(b"x")[0].drops_output);
+    let mut terminal = Terminal::with(|lflag| lflag | NOFLSH);
+    let effect = terminal.type_in(b"\x03")[0];
+    assert_eq!(
+        (effect.signal, effect.drops_output),
+        (Some(Signal::SIGINT), false)
+    );
+}
+
+#[test]
+fn a_key_that_sends_a_signal_lets_output_go_on_only_where_keys_stop_it() {
+    let mut terminal = Terminal::new();
+    terminal.type_in(b"\x13");
+    assert!(terminal.discipline.is_stopped());
+    assert!(terminal.type_in(b"\x03")[0].is_restart && !terminal.discipline.is_stopped());
+    let mut termios = *terminal.discipline.termios();
+    termios.iflag &= !IXON;
+    terminal.discipline.set_termios(termios);
+    terminal.discipline.set_stopped(true);
+    assert!(!terminal.type_in(b"\x03")[0].is_restart && terminal.discipline.is_stopped());
+    termios.iflag |= IXON;
+    terminal.discipline.set_termios(termios);
+    terminal.type_in(b"\x11");
+    assert!(terminal.discipline.is_stopped(), "a program has stopped it");
+}
+
+#[test]
+fn without_lines_poll_waits_for_vmin_bytes_unless_there_is_a_time() {
+    let mut terminal = Terminal::with(|lflag| lflag & !ICANON);
+    let mut termios = *terminal.discipline.termios();
+    termios.cc[VMIN] = 3;
+    terminal.discipline.set_termios(termios);
+    terminal.type_in(b"ab");
+    assert!(!terminal.discipline.is_readable());
+    termios.cc[VTIME] = 1;
+    terminal.discipline.set_termios(termios);
+    assert!(terminal.discipline.is_readable());
+    termios.cc[VTIME] = 0;
+    terminal.discipline.set_termios(termios);
+    terminal.type_in(b"c");
+    assert!(terminal.discipline.is_readable());
 }
