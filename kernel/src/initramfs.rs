@@ -2,14 +2,16 @@
 //! (`Documentation/driver-api/early-userspace/buffer-format.rst`).
 //!
 //! Later entries replace earlier ones of the same name. Missing directories on the way are made, as Linux's generator
-//! lists them but hand-made archives often do not.
+//! lists them but hand-made archives often do not. An entry that cannot be made is passed over, as Linux does, and said; only
+//! where memory is full the rest is given up.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use abi::Errno;
-use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
+use abi::file::{PATH_MAX, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 use abi::time::TimeSpec;
 use formats::cpio::{Archive, CpioError, Entry};
 use formats::gzip::{self, GzipError};
@@ -24,6 +26,7 @@ use crate::fs::pipe::Pipe;
 use crate::fs::walk::{LastLink, Walk};
 use crate::fs::{self, Subject, tree, walk};
 use crate::user_memory::Source;
+use crate::warn;
 
 /// What was unpacked.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -69,28 +72,13 @@ impl fmt::Display for Error {
 pub fn unpack(bytes: &[u8]) -> Result<Summary, Error> {
     let mut unpacker = Unpacker {
         links: BTreeMap::new(),
+        archives: 0,
+        directories: Vec::new(),
         summary: Summary::default(),
     };
-    let mut rest = bytes;
-    while let Some(start) = rest.iter().position(|byte| *byte != 0) {
-        let offset = bytes.len() - rest.len() + start;
-        if gzip::is_gzip(&rest[start..]) {
-            let limit = usize::try_from(platform::memory::ram_bytes() / 2).unwrap_or(usize::MAX);
-            let inflated = gzip::inflate(&rest[start..], limit).map_err(Error::Compressed)?;
-            unpacker.unpack_plain(&inflated.data, offset)?;
-            rest = &rest[start + inflated.consumed..];
-        } else {
-            // An archive begins at a multiple of 4: the zeros before it are its own to judge.
-            let len = unpacker
-                .unpack_archives(rest)
-                .map_err(|error| shift(error, bytes.len() - rest.len()))?;
-            if len <= start {
-                return Err(Error::Unknown(offset));
-            }
-            rest = &rest[len..];
-        }
-    }
-    Ok(unpacker.summary)
+    let result = unpacker.unpack_all(bytes);
+    unpacker.date_directories();
+    result.map(|()| unpacker.summary)
 }
 
 fn shift(error: Error, by: usize) -> Error {
@@ -106,10 +94,38 @@ fn shift(error: Error, by: usize) -> Error {
 struct Unpacker {
     /// The first name of each file with several.
     links: BTreeMap<(u32, u32, u32), Arc<Inode>>,
+    /// How many archives of this piece had ended when those links were noted.
+    archives: usize,
+    /// Directories and their times, which are set when nothing is made in them any more.
+    directories: Vec<(Arc<Inode>, TimeSpec)>,
     summary: Summary,
 }
 
 impl Unpacker {
+    /// Unpacks archives, plain or compressed, one after another.
+    fn unpack_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut rest = bytes;
+        while let Some(start) = rest.iter().position(|byte| *byte != 0) {
+            let offset = bytes.len() - rest.len() + start;
+            if gzip::is_gzip(&rest[start..]) {
+                let limit = usize::try_from(platform::memory::ram_bytes() / 2).unwrap_or(usize::MAX);
+                let inflated = gzip::inflate(&rest[start..], limit).map_err(Error::Compressed)?;
+                self.unpack_plain(&inflated.data, offset)?;
+                rest = &rest[start + inflated.consumed..];
+            } else {
+                // An archive begins at a multiple of 4: the zeros before it are its own to judge.
+                let len = self
+                    .unpack_archives(rest)
+                    .map_err(|error| shift(error, bytes.len() - rest.len()))?;
+                if len <= start {
+                    return Err(Error::Unknown(offset));
+                }
+                rest = &rest[len..];
+            }
+        }
+        Ok(())
+    }
+
     /// Unpacks what came out of a gzip file that began at `offset`.
     fn unpack_plain(&mut self, bytes: &[u8], offset: usize) -> Result<(), Error> {
         let len = self.unpack_archives(bytes)?;
@@ -124,35 +140,42 @@ impl Unpacker {
     fn unpack_archives(&mut self, bytes: &[u8]) -> Result<usize, Error> {
         let mut archive = Archive::new(bytes);
         self.links.clear();
-        for entry in &mut archive {
+        self.archives = 0;
+        while let Some(entry) = archive.next() {
             let entry = entry.map_err(Error::Archive)?;
-            self.unpack_entry(&entry).map_err(|errno| {
-                let name = alloc::string::String::from_utf8_lossy(entry.name).into_owned();
-                Error::Entry { name, errno }
-            })?;
-            self.summary.entries += 1;
+            if archive.finished() != self.archives {
+                self.links.clear();
+                self.archives = archive.finished();
+            }
+            match self.unpack_entry(&entry) {
+                Ok(()) => self.summary.entries += 1,
+                Err(errno @ (Errno::ENOMEM | Errno::ENOSPC)) => {
+                    let name = alloc::string::String::from_utf8_lossy(entry.name).into_owned();
+                    return Err(Error::Entry { name, errno });
+                }
+                Err(errno) => warn!("initramfs: {}: {}", entry.name.escape_ascii(), errno.message()),
+            }
         }
         Ok(archive.offset())
     }
 
     fn unpack_entry(&mut self, entry: &Entry<'_>) -> Result<(), Errno> {
         let Some((directory, name)) = find_directory(entry.name)? else {
-            set_attributes(&fs::root().inode, entry);
-            return Ok(());
+            return self.set_attributes(&fs::root().inode, entry);
         };
+        check_kind(entry)?;
         if entry.mode & S_IFMT == S_IFDIR
             && let Ok(found) = directory.child(name)
             && found.inode.is_directory()
         {
-            set_attributes(&found.inode, entry);
-            return Ok(());
+            return self.set_attributes(&found.inode, entry);
         }
         remove_old(&directory, name)?;
         let inode = self.inode(&directory, entry)?;
         if let Body::Regular(contents) = &inode.body {
             self.fill(contents, entry)?;
         }
-        set_attributes(&inode, entry);
+        self.set_attributes(&inode, entry)?;
         tree::attach(&directory, name, inode)?;
         Ok(())
     }
@@ -160,8 +183,9 @@ impl Unpacker {
     /// The inode of an entry: a new one, or that of an earlier name of the same file.
     fn inode(&mut self, directory: &Dentry, entry: &Entry<'_>) -> Result<Arc<Inode>, Errno> {
         let key = (entry.dev.0, entry.dev.1, entry.ino);
+        let is_of_kind = |inode: &&Arc<Inode>| inode.kind() == entry.mode & S_IFMT;
         let has_names = entry.nlink > 1 && entry.mode & S_IFMT != S_IFDIR;
-        if has_names && let Some(inode) = self.links.get(&key) {
+        if has_names && let Some(inode) = self.links.get(&key).filter(is_of_kind) {
             inode.change(|attributes| attributes.links += 1);
             return Ok(inode.clone());
         }
@@ -174,16 +198,60 @@ impl Unpacker {
         Ok(inode)
     }
 
+    /// Mode, owner and times of an entry. What is made in a directory changes its time: that is set at the end.
+    fn set_attributes(&mut self, inode: &Arc<Inode>, entry: &Entry<'_>) -> Result<(), Errno> {
+        let time = TimeSpec {
+            sec: entry.mtime.into(),
+            nsec: 0,
+        };
+        inode.change(|attributes| {
+            attributes.mode = entry.mode & 0o7777;
+            attributes.uid = entry.uid;
+            attributes.gid = entry.gid;
+            attributes.accessed = time;
+            attributes.modified = time;
+        });
+        if inode.is_directory() {
+            self.directories.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            self.directories.push((inode.clone(), time));
+        }
+        Ok(())
+    }
+
+    fn date_directories(&mut self) {
+        for (directory, time) in self.directories.drain(..) {
+            directory.change(|attributes| {
+                attributes.accessed = time;
+                attributes.modified = time;
+            });
+        }
+    }
+
     fn fill(&mut self, contents: &Contents, entry: &Entry<'_>) -> Result<(), Errno> {
-        let _writer = contents.writer()?;
+        let writer = contents.writer()?;
         let mut left = Bytes(entry.data);
         while left.left() > 0 {
             let at = (entry.data.len() - left.left()) as u64;
             contents.write(at, &mut left)?;
         }
+        drop(writer);
+        if !entry.data.is_empty() {
+            // A further name of the file may bring less than the first.
+            contents.truncate(entry.data.len() as u64)?;
+        }
         self.summary.bytes += entry.data.len() as u64;
         Ok(())
     }
+}
+
+/// Only files have data, and symbolic links the length of a path of them: `EINVAL`.
+fn check_kind(entry: &Entry<'_>) -> Result<(), Errno> {
+    let is_possible = match entry.mode & S_IFMT {
+        S_IFREG => true,
+        S_IFLNK => entry.data.len() <= PATH_MAX,
+        _ => entry.data.is_empty(),
+    };
+    if is_possible { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
 fn body(directory: &Dentry, entry: &Entry<'_>) -> Result<Body, Errno> {
@@ -257,17 +325,4 @@ fn remove_old(directory: &Arc<Dentry>, name: &[u8]) -> Result<(), Errno> {
     old.inode
         .change(|attributes| attributes.links = attributes.links.saturating_sub(1));
     Ok(())
-}
-
-fn set_attributes(inode: &Inode, entry: &Entry<'_>) {
-    let modified = TimeSpec {
-        sec: entry.mtime.into(),
-        nsec: 0,
-    };
-    inode.change(|attributes| {
-        attributes.mode = entry.mode & 0o7777;
-        attributes.uid = entry.uid;
-        attributes.gid = entry.gid;
-        attributes.modified = modified;
-    });
 }

@@ -1,6 +1,7 @@
 //! The cpio "newc" archive of an initramfs: `Documentation/driver-api/early-userspace/buffer-format.rst`, and Linux's
 //! reader `init/initramfs.c`. An entry is a header of 110 ASCII bytes, the name with its NUL, padding to 4, the data,
-//! padding to 4. The entry `TRAILER!!!` ends an archive; behind it zeros, and further archives, may follow.
+//! padding to 4. The entry `TRAILER!!!` ends an archive; behind it zeros, and further archives, may follow. An entry whose name
+//! is empty or too long is passed over, as Linux does.
 
 use core::fmt;
 
@@ -51,8 +52,6 @@ pub enum CpioErrorKind {
     BadMagic,
     /// A header field is not hexadecimal.
     BadDigit,
-    /// The name has no bytes, or more than 4096.
-    BadNameLength,
     /// The name does not end with NUL.
     NameNotTerminated,
     /// Header, name or data reach beyond the end.
@@ -74,6 +73,7 @@ pub struct Archive<'a> {
     bytes: &'a [u8],
     offset: usize,
     is_inside: bool,
+    finished: usize,
 }
 
 impl<'a> Archive<'a> {
@@ -83,7 +83,13 @@ impl<'a> Archive<'a> {
             bytes,
             offset: 0,
             is_inside: false,
+            finished: 0,
         }
+    }
+
+    /// How many archives have ended: hard links join entries of one archive only.
+    pub fn finished(&self) -> usize {
+        self.finished
     }
 
     /// What follows the last archive, once the iterator has ended: empty, or something that does not begin like a cpio
@@ -105,27 +111,23 @@ impl<'a> Archive<'a> {
         self.is_inside
     }
 
-    /// Reads the entry at the current offset and moves behind it.
-    fn read_entry(&mut self) -> Result<Entry<'a>, CpioErrorKind> {
+    /// Reads the entry at the current offset and moves behind it. `None` for one whose name is empty or too long.
+    fn read_entry(&mut self) -> Result<Option<Entry<'a>>, CpioErrorKind> {
         if self.rest().is_empty() {
             return Err(CpioErrorKind::NoTrailer);
         }
         let header = Header::parse(self.rest())?;
         let name = self.part(HEADER_LEN, header.name_len)?;
-        let (&terminator, name) = name.split_last().ok_or(CpioErrorKind::BadNameLength)?;
-        if terminator != 0 {
-            return Err(CpioErrorKind::NameNotTerminated);
-        }
-        let name = &name[..name.iter().position(|&byte| byte == 0).unwrap_or(name.len())];
         let data = self.part(
             (HEADER_LEN + header.name_len).next_multiple_of(4),
             header.data_len,
         )?;
-        header.check_sum(data)?;
+        let has_name = (1..=NAME_MAX).contains(&header.name_len);
+        let entry = has_name.then(|| header.entry(name, data)).transpose()?;
         let len = (HEADER_LEN + header.name_len).next_multiple_of(4) + data.len();
         // The padding of the last entry may be missing.
         self.offset = (self.offset + len).next_multiple_of(4).min(self.bytes.len());
-        Ok(header.entry(name, data))
+        Ok(entry)
     }
 
     /// Bytes of the current entry.
@@ -145,8 +147,12 @@ impl<'a> Iterator for Archive<'a> {
             }
             let offset = self.offset;
             match self.read_entry() {
-                Ok(entry) if entry.name == TRAILER => self.is_inside = false,
-                Ok(entry) => return Some(Ok(entry)),
+                Ok(Some(entry)) if entry.name == TRAILER => {
+                    self.is_inside = false;
+                    self.finished += 1;
+                }
+                Ok(Some(entry)) => return Some(Ok(entry)),
+                Ok(None) => {}
                 Err(kind) => {
                     self.offset = self.bytes.len();
                     self.is_inside = false;
@@ -184,9 +190,6 @@ impl Header {
             *field = hexadecimal(digits).ok_or(CpioErrorKind::BadDigit)?;
         }
         let (data_len, name_len) = (fields[6] as usize, fields[11] as usize);
-        if name_len == 0 || name_len > NAME_MAX {
-            return Err(CpioErrorKind::BadNameLength);
-        }
         Ok(Header {
             fields,
             name_len,
@@ -195,7 +198,13 @@ impl Header {
         })
     }
 
-    fn entry<'a>(&self, name: &'a [u8], data: &'a [u8]) -> Entry<'a> {
+    /// The entry with this name, of which the NUL is the last byte, and these data.
+    fn entry<'a>(&self, name: &'a [u8], data: &'a [u8]) -> Result<Entry<'a>, CpioErrorKind> {
+        let Some((0, name)) = name.split_last() else {
+            return Err(CpioErrorKind::NameNotTerminated);
+        };
+        let name = &name[..name.iter().position(|&byte| byte == 0).unwrap_or(name.len())];
+        self.check_sum(data)?;
         let [
             ino,
             mode,
@@ -212,7 +221,7 @@ impl Header {
             _,
         ] = self.fields;
         let (dev, rdev) = ((dev_major, dev_minor), (rdev_major, rdev_minor));
-        Entry {
+        Ok(Entry {
             name,
             ino,
             mode,
@@ -223,7 +232,7 @@ impl Header {
             dev,
             rdev,
             data,
-        }
+        })
     }
 
     fn check_sum(&self, data: &[u8]) -> Result<(), CpioErrorKind> {
@@ -248,7 +257,6 @@ impl fmt::Display for CpioErrorKind {
         f.write_str(match self {
             CpioErrorKind::BadMagic => "no cpio header",
             CpioErrorKind::BadDigit => "a header field is not hexadecimal",
-            CpioErrorKind::BadNameLength => "a name is empty or too long",
             CpioErrorKind::NameNotTerminated => "a name does not end with NUL",
             CpioErrorKind::Truncated => "an entry is cut short",
             CpioErrorKind::BadSum => "an entry's data do not have the sum given",

@@ -122,10 +122,42 @@ fn damage_is_named_with_its_place() {
         "a length of 1.8 GB"
     );
     assert_eq!(error(&with(111, b'x')), (0, CpioErrorKind::NameNotTerminated));
-    assert_eq!(error(&with(101, b'0')), (0, CpioErrorKind::BadNameLength));
-    assert_eq!(error(&with(94, b'F')), (0, CpioErrorKind::BadNameLength));
+    assert_eq!(
+        error(&with(94, b'F')),
+        (0, CpioErrorKind::Truncated),
+        "a name of 251 MB"
+    );
     assert_eq!(Archive::new(b"no archive").count(), 0);
     assert_eq!(Archive::new(b"no archive").rest(), b"no archive");
+}
+
+#[test]
+fn names_that_are_empty_or_too_long_cost_their_own_entry() {
+    let mut nameless = entry("", 0o100644, b"1234");
+    nameless[94..102].copy_from_slice(b"00000000");
+    let longest = "n".repeat(4095);
+    let bytes = [
+        entry("a", 0o100644, b"1"),
+        entry(&"n".repeat(4096), 0o100644, b"12345"),
+        nameless,
+        entry(&longest, 0o100644, b""),
+        trailer(),
+    ]
+    .concat();
+    assert_eq!(names(&bytes).unwrap(), ["a", &longest]);
+}
+
+#[test]
+fn the_ends_of_archives_are_counted() {
+    let one = [entry("a", 0o100644, b"1"), trailer()].concat();
+    let both = [one.clone(), one].concat();
+    let mut archive = Archive::new(&both);
+    let seen = |archive: &mut Archive<'_>| archive.next().map(|_| archive.finished());
+    assert_eq!(
+        [seen(&mut archive), seen(&mut archive), seen(&mut archive)],
+        [Some(0), Some(1), None]
+    );
+    assert_eq!(archive.finished(), 2);
 }
 
 #[test]
