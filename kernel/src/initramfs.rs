@@ -113,14 +113,17 @@ impl Unpacker {
                 self.unpack_plain(&inflated.data, offset)?;
                 rest = &rest[start + inflated.consumed..];
             } else {
-                // An archive begins at a multiple of 4: the zeros before it are its own to judge.
-                let len = self
-                    .unpack_archives(rest)
-                    .map_err(|error| shift(error, bytes.len() - rest.len()))?;
-                if len <= start {
+                // An archive begins at a multiple of 4, counted from the beginning of all.
+                let len = match offset.is_multiple_of(4) {
+                    true => self
+                        .unpack_archives(&rest[start..])
+                        .map_err(|error| shift(error, offset))?,
+                    false => 0,
+                };
+                if len == 0 {
                     return Err(Error::Unknown(offset));
                 }
-                rest = &rest[len..];
+                rest = &rest[start + len..];
             }
         }
         Ok(())
