@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod boot;
+mod core_dump;
 mod escape;
 mod exec;
 mod fallible;

@@ -8,7 +8,7 @@
 
 use crate::signal::{self, Restart};
 use crate::thread::Thread;
-use crate::{process, scheduler, syscall, user_memory};
+use crate::{core_dump, process, scheduler, syscall, user_memory};
 use abi::signal::info::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,
     SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,
@@ -24,6 +24,7 @@ pub fn start(_argument: usize) {
     let thread = scheduler::current();
     let mut context = thread.take_start();
     run(&thread, &mut context);
+    core_dump::leave_registers(&thread, &context);
     drop(context);
     process::end_current(thread);
     scheduler::leave()

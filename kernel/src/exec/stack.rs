@@ -78,6 +78,10 @@ pub fn build(
     space
         .strings
         .set(layout.arguments, layout.environment, layout.path);
+    let auxiliary_len = AUXILIARY * 2 * WORD;
+    space
+        .strings
+        .set_auxiliary(layout.random - auxiliary_len, auxiliary_len);
     space.program.store(&ProgramLayout {
         code: image.code,
         data: image.data,

@@ -49,6 +49,8 @@ pub struct Strings {
     arguments: AtomicU64,
     environment: AtomicU64,
     end: AtomicU64,
+    /// The auxiliary vector: first byte, length.
+    auxiliary: [AtomicU64; 2],
 }
 
 impl Strings {
@@ -57,6 +59,21 @@ impl Strings {
         self.arguments.store(arguments, Ordering::Relaxed);
         self.environment.store(environment, Ordering::Relaxed);
         self.end.store(end, Ordering::Relaxed);
+    }
+
+    /// Says where the auxiliary vector lies.
+    pub fn set_auxiliary(&self, start: u64, len: u64) {
+        self.auxiliary[0].store(start, Ordering::Relaxed);
+        self.auxiliary[1].store(len, Ordering::Relaxed);
+    }
+
+    /// Address and length of the auxiliary vector.
+    pub fn auxiliary(&self) -> (u64, usize) {
+        let [start, len] = &self.auxiliary;
+        (
+            start.load(Ordering::Relaxed),
+            len.load(Ordering::Relaxed) as usize,
+        )
     }
 
     /// Address and length of the argument strings.
@@ -72,6 +89,7 @@ impl Strings {
     fn copy_from(&self, other: &Strings) {
         let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
         self.set(load(&other.arguments), load(&other.environment), load(&other.end));
+        self.set_auxiliary(load(&other.auxiliary[0]), load(&other.auxiliary[1]));
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::usage::Totals;
 use super::{Pid, Process, table};
+use crate::core_dump::Registers;
 use crate::scheduler;
 use crate::signal;
 use crate::sync::{Mutex, rank};
@@ -14,7 +15,7 @@ use abi::Errno;
 use abi::process::WaitStatus;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The threads of one process.
 #[derive(Default)]
@@ -26,6 +27,10 @@ pub(super) struct Threads {
     ending: AtomicU32,
     /// The same for the thread that was the last to end by itself: the process's status if nothing else decides it.
     last_ending: AtomicU32,
+    /// Whether a thread dumps the process.
+    is_dumping: AtomicBool,
+    /// The registers of threads that have ended since.
+    dumped: Mutex<Vec<Registers>>,
 }
 
 #[derive(Default)]
@@ -213,6 +218,32 @@ impl Process {
             self.children.lock().belong_to(current.tid());
         }
         Ok(())
+    }
+
+    /// Ends all threads but `current`, which dumps core, and waits until they have left. Their registers. `EINTR` if the process, or
+    /// `current`, is to end.
+    pub fn end_others_for_dump(&self, current: &Arc<Thread>) -> Result<Vec<Registers>, Errno> {
+        self.threads.is_dumping.store(true, Ordering::Release);
+        if self.tell_others_to_end(current)? {
+            self.threads
+                .left
+                .wait_killable(|| (self.threads.group.lock().living == 1).then_some(()))?;
+        }
+        Ok(core::mem::take(&mut *self.threads.dumped.lock()))
+    }
+
+    /// Whether a thread dumps the process.
+    #[inline]
+    pub fn is_being_dumped(&self) -> bool {
+        self.threads.is_dumping.load(Ordering::Acquire)
+    }
+
+    /// Keeps the registers of a thread that ends, for the dump.
+    pub fn keep_registers(&self, registers: Registers) {
+        let mut dumped = self.threads.dumped.lock();
+        if dumped.try_reserve(1).is_ok() {
+            dumped.push(registers);
+        }
     }
 
     /// Whether there are others that have not left.

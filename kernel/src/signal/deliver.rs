@@ -3,6 +3,7 @@
 
 use super::stop::Continues;
 use super::{frame, is_ignoring, restore_mask};
+use crate::core_dump;
 use crate::process::{self, INIT};
 use crate::thread::Thread;
 use abi::Errno;
@@ -48,7 +49,7 @@ pub fn deliver(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Opt
             continue;
         }
         if action.handler == SIG_DFL {
-            act_by_default(thread, signal, &info, known);
+            act_by_default(thread, context, signal, &info, known);
         } else {
             settle_interrupted_call(thread, context, restart.take(), &action);
             enter_handler(thread, context, signal, &info, &action);
@@ -100,7 +101,13 @@ fn enter_handler(
 
 /// The table in signal(7). The first process is ended by its own faults only: what it blocked when it was sent, and lets
 /// in without a handler, comes to nothing.
-fn act_by_default(thread: &Arc<Thread>, signal: Signal, info: &SigInfo, known: Continues) {
+fn act_by_default(
+    thread: &Arc<Thread>,
+    context: &UserContext,
+    signal: Signal,
+    info: &SigInfo,
+    known: Continues,
+) {
     let is_fault = signal.default_action() == DefaultAction::Core && info.code > 0;
     if thread.process.pid == INIT && !is_fault {
         return;
@@ -114,7 +121,7 @@ fn act_by_default(thread: &Arc<Thread>, signal: Signal, info: &SigInfo, known: C
                 core: false,
             });
         }
-        DefaultAction::Core => end_by_fault(thread, signal, info),
+        DefaultAction::Core => end_by_fault(thread, context, signal, info),
     }
 }
 
@@ -126,8 +133,8 @@ fn stop_by(thread: &Thread, signal: Signal, known: Continues) {
     }
 }
 
-/// Ends the process by a signal whose action is to dump core. No core is written, so the status does not claim one.
-fn end_by_fault(thread: &Thread, signal: Signal, info: &SigInfo) {
+/// Ends the process by a signal whose action is to dump core; the status says whether there is one.
+fn end_by_fault(thread: &Arc<Thread>, context: &UserContext, signal: Signal, info: &SigInfo) {
     let process = &thread.process;
     if process.pid == INIT {
         crate::error!(
@@ -137,8 +144,9 @@ fn end_by_fault(thread: &Thread, signal: Signal, info: &SigInfo) {
             info.address()
         );
     }
+    let core = core_dump::write(thread, context, signal, info);
     process.end(WaitStatus::Signaled {
         signal: signal.number(),
-        core: false,
+        core,
     });
 }

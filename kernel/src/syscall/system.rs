@@ -211,3 +211,9 @@ pub fn names() -> (Vec<u8>, Vec<u8>) {
     };
     (copy(&HOST), copy(&DOMAIN))
 }
+
+/// The host's name, and its length.
+pub fn host_name() -> ([u8; NAME_LEN], usize) {
+    let host = HOST.lock();
+    (host.bytes, host.len)
+}

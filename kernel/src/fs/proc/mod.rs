@@ -7,6 +7,7 @@
 mod access;
 mod adjustment;
 mod comm;
+mod core_pattern;
 mod descriptors;
 mod limits;
 mod load;

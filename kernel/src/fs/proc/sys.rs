@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use abi::Errno;
 
 use super::text::Text;
-use super::{Directory, Entry, switch};
+use super::{Directory, Entry, core_pattern, switch};
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::Listing;
@@ -41,7 +41,8 @@ static FILES: [Entry<()>; 2] = [
     }),
 ];
 
-static KERNEL: [Entry<()>; 6] = [
+static KERNEL: [Entry<()>; 7] = [
+    Entry::object("core_pattern", 0o644, |()| core_pattern::open()),
     Entry::text("domainname", |(), text| name(text, &system::names().1)),
     Entry::text("hostname", |(), text| name(text, &system::names().0)),
     Entry::text("osrelease", |(), text| {
