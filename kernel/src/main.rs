@@ -29,6 +29,7 @@ mod sync;
 mod syscall;
 mod thread;
 mod time;
+mod timers;
 mod tty;
 mod user_loop;
 mod user_memory;

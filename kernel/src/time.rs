@@ -4,16 +4,15 @@
 //! What a processor sets stands in its own list, and it alone lets it happen, in the interrupt of its own timer; so setting
 //! something never concerns another processor. Whoever takes something back locks the list that it stands in, from wherever:
 //! at worst that processor's timer rings for nothing. What is happening at that very moment was taken out already, and is not
-//! taken back: a thread is then woken for nothing, which every sleep allows for (`wait`), and an interval timer looks at its own
-//! deadline (`signal::timer`).
+//! taken back: a thread is then woken for nothing, which every sleep allows for (`wait`), and a timer of a program looks at its
+//! own deadline (`signal::timer`, `timers`). What happens is for whoever sets it to say ([`Expire`]).
 
-use crate::process::Process;
 use crate::scheduler;
-use crate::signal::timer as signal_timer;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
+use crate::wait::{Interrupted, WaitQueue};
 use alloc::collections::BTreeMap;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use platform::cpu::{self, MAX_CPUS, PerCpu};
 use platform::timer;
@@ -44,12 +43,24 @@ pub struct Alarm {
     processor: usize,
 }
 
-/// What happens at a deadline.
-enum Due {
-    Wake(Arc<Thread>),
-    /// The process's `ITIMER_REAL`.
-    IntervalTimer(Weak<Process>),
+/// What can be set for a point in time.
+pub trait Expire: Send + Sync {
+    /// The point in time has come. Called in the timer's interrupt, with no lock held; it must be short.
+    fn expire(self: Arc<Self>);
 }
+
+/// A thread that sleeps is woken.
+impl Expire for Thread {
+    fn expire(self: Arc<Thread>) {
+        scheduler::wake_owned(self);
+    }
+}
+
+type Due = Arc<dyn Expire>;
+
+/// How often the clock was set, and who wants to know: those who wait for a time of day.
+static SETTINGS: AtomicU64 = AtomicU64::new(0);
+static CLOCK_SET: WaitQueue = WaitQueue::new();
 
 struct Timers {
     due: BTreeMap<Alarm, Due>,
@@ -123,6 +134,20 @@ pub fn now_realtime_nanos() -> u64 {
 /// Sets the clock: from now on `CLOCK_REALTIME` goes on from `nanos`.
 pub fn set_realtime_nanos(nanos: u64) {
     EPOCH.store(nanos.saturating_sub(now_monotonic_nanos()), Ordering::Relaxed);
+    SETTINGS.fetch_add(1, Ordering::SeqCst);
+    CLOCK_SET.wake_all();
+}
+
+/// Sleeps until `CLOCK_REALTIME` is `nanos`, however often it is set meanwhile.
+pub fn sleep_until_realtime(nanos: u64) -> Result<(), Interrupted> {
+    loop {
+        let known = SETTINGS.load(Ordering::SeqCst);
+        let was_set = || (SETTINGS.load(Ordering::SeqCst) != known).then_some(());
+        let slept = CLOCK_SET.wait_until_deadline(Some(realtime_to_ticks(nanos)), was_set)?;
+        if slept.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// The tick at which `CLOCK_REALTIME` is `nanos`, as the clock is set now.
@@ -143,12 +168,7 @@ pub fn next_deadline() -> u64 {
 
 /// Wakes `thread` at a point in time.
 pub fn wake_at(at: u64, thread: &Arc<Thread>) -> Alarm {
-    set(at, Due::Wake(thread.clone()))
-}
-
-/// Lets the interval timer of `process` expire at a point in time.
-pub fn expire_interval_timer_at(at: u64, process: &Arc<Process>) -> Alarm {
-    set(at, Due::IntervalTimer(Arc::downgrade(process)))
+    set(at, thread.clone())
 }
 
 /// Takes back what was set, from any processor; nothing happens if it has expired, or is just about to.
@@ -161,20 +181,12 @@ pub fn cancel(alarm: Alarm) {
 pub fn expire() {
     let list = LISTS.get();
     while let Some(due) = list.take_due(timer::ticks()) {
-        match due {
-            Due::Wake(thread) => {
-                scheduler::wake_owned(thread);
-            }
-            Due::IntervalTimer(process) => {
-                if let Some(process) = process.upgrade() {
-                    signal_timer::expire(&process);
-                }
-            }
-        }
+        due.expire();
     }
 }
 
-fn set(at: u64, due: Due) -> Alarm {
+/// Lets `due` expire at a point in time.
+pub fn set(at: u64, due: Arc<dyn Expire>) -> Alarm {
     let processor = cpu::number();
     let alarm = LISTS.of(processor).insert(processor, at, due);
     scheduler::set_alarm();

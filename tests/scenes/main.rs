@@ -21,6 +21,7 @@ mod program;
 mod pthreads;
 mod ram;
 mod rights;
+mod scheduling;
 mod sdcard;
 mod shares;
 mod shell;
@@ -52,6 +53,7 @@ fn all() -> Vec<Scene> {
         cores::SCENES,
         storm::SCENES,
         threads::SCENES,
+        scheduling::SCENES,
         shares::SCENES,
         pthreads::SCENES,
         file_calls::SCENES,

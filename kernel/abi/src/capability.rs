@@ -27,6 +27,7 @@ capabilities! {
     CAP_MKNOD = 27, "Make device nodes.";
     CAP_MAC_OVERRIDE = 32, "Override mandatory access control.";
     CAP_SYSLOG = 34, "Read and clear the kernel log.";
+    CAP_WAKE_ALARM = 35, "Set timers that wake a suspended machine.";
     CAP_LAST_CAP = 40, "The highest one.";
 }
 

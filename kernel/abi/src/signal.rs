@@ -277,6 +277,32 @@ pub struct StackT {
 }
 const _: () = assert!(size_of::<StackT>() == 24);
 
+/// How a timer tells: by a signal to the process.
+pub const SIGEV_SIGNAL: i32 = 0;
+/// Not at all.
+pub const SIGEV_NONE: i32 = 1;
+/// By a thread of libc's: a signal, to the kernel.
+pub const SIGEV_THREAD: i32 = 2;
+/// By a signal to one thread.
+pub const SIGEV_THREAD_ID: i32 = 4;
+
+/// How a timer tells that it expired: timer_create(2), sigevent(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SigEvent {
+    /// `si_value` of the signal.
+    pub value: u64,
+    /// The signal.
+    pub signo: i32,
+    /// `SIGEV_*`.
+    pub notify: i32,
+    /// The thread, for `SIGEV_THREAD_ID`.
+    pub thread: i32,
+    /// Not used.
+    pub pad: [u32; 11],
+}
+const _: () = assert!(size_of::<SigEvent>() == 64);
+
 #[cfg(test)]
 mod tests {
     use super::*;

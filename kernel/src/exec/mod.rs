@@ -134,6 +134,7 @@ pub fn become_program(
         let closed = current.files.change(FileTable::take_closed_on_exec);
         drop(closed);
     }
+    process.delete_timers();
     process.signals.reset_handlers();
     reset_thread(current);
     *context = program.context();

@@ -62,6 +62,7 @@ fn leave_memory(thread: &Thread) {
 /// All threads have left.
 fn end_process(process: &Arc<Process>) {
     process.interval_timer.lock().cancel();
+    process.delete_timers();
     if process.has_executed() {
         // Its tables are its own and go now anyway. Those of a process that only forked are mostly others', and may be many.
         process.note_resident_pages();

@@ -46,8 +46,10 @@ pub use usage::{Totals, Usage};
 use crate::fs::OpenFile;
 use crate::signal::{IntervalTimer, ProcessSignals};
 use crate::sync::{Mutex, rank};
+use crate::timers::{ProcessorTime, Timers};
 use crate::wait::WaitQueue;
 use abi::Errno;
+use abi::process::RLIMIT_CPU;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use children::Children;
@@ -65,6 +67,10 @@ pub struct Process {
     pub signals: ProcessSignals,
     /// `ITIMER_REAL`.
     pub interval_timer: Mutex<IntervalTimer, { rank::INTERVAL_TIMER }>,
+    /// Its timers by timer_create(2).
+    pub timers: Timers,
+    /// What is to happen when it has used so much processor time.
+    pub processor_time: ProcessorTime,
     /// Time and faults of children.
     usage: Usage,
     /// Woken when a child ends, stops or goes on.
@@ -160,6 +166,8 @@ impl Process {
             pid,
             signals: ProcessSignals::default(),
             interval_timer: Mutex::default(),
+            timers: Timers::default(),
+            processor_time: ProcessorTime::default(),
             usage: Usage::default(),
             child_events: WaitQueue::new(),
             attributes: Attributes::default(),
@@ -185,6 +193,8 @@ impl Process {
             pid: birth.pid,
             signals: birth.signals,
             interval_timer: Mutex::default(),
+            timers: Timers::default(),
+            processor_time: ProcessorTime::with_limit(self.limit(RLIMIT_CPU)),
             usage: Usage::default(),
             child_events: WaitQueue::new(),
             attributes: self.attributes.for_child(),

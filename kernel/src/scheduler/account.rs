@@ -15,6 +15,8 @@ pub struct Scheduling {
     virtual_time: AtomicI64,
     /// The time that it had used when it was last asked where it should run next.
     placed_at: AtomicU64,
+    /// How much it will have used when it is next looked at its process's (`clocks`).
+    look_at: AtomicU64,
     /// Time at EL0, and on a processor at all. The kernel's share is the difference, so that a trap changes one word only.
     user: Stopwatch,
     busy: Stopwatch,
@@ -84,6 +86,7 @@ impl Default for Scheduling {
             home: AtomicUsize::new(0),
             virtual_time: AtomicI64::new(0),
             placed_at: AtomicU64::new(0),
+            look_at: AtomicU64::new(0),
             user: Stopwatch::default(),
             busy: Stopwatch::default(),
             switches: Default::default(),
@@ -141,6 +144,30 @@ impl Scheduling {
     #[inline]
     pub fn leave_user(&self, now: u64) {
         self.user.stop(now);
+    }
+
+    /// How long it may run until it is looked at its process's time, at most `most` ticks.
+    pub(super) fn time_to_look(&self, most: u64) -> u64 {
+        let left = self
+            .look_at
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.busy.read());
+        left.min(most)
+    }
+
+    /// Whether it has run that long.
+    pub(super) fn is_to_look(&self) -> bool {
+        self.busy.read() >= self.look_at.load(Ordering::Relaxed)
+    }
+
+    /// It was looked at; the next time is after `ticks`.
+    pub(super) fn note_look(&self, ticks: u64) {
+        self.look_at.store(self.busy.read() + ticks, Ordering::Relaxed);
+    }
+
+    /// It is to be looked at as soon as it runs.
+    pub(super) fn look_next(&self) {
+        self.look_at.store(0, Ordering::Relaxed);
     }
 
     /// Copies what a child inherits.

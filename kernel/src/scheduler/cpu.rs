@@ -46,6 +46,8 @@ pub(super) struct Cpu {
     patience_end: AtomicU64,
     /// When the turn of the running thread ends.
     pub(super) turn_end: AtomicU64,
+    /// When it is looked at the processor time of the running thread's process; `u64::MAX` for never.
+    look_at: AtomicU64,
     /// The alarm that is set; `u64::MAX` for none.
     alarm: AtomicU64,
     pub(super) counters: Counters,
@@ -85,6 +87,7 @@ impl Cpu {
             space_at: AtomicUsize::new(0),
             patience_end: AtomicU64::new(u64::MAX),
             turn_end: AtomicU64::new(NO_TURN),
+            look_at: AtomicU64::new(u64::MAX),
             alarm: AtomicU64::new(u64::MAX),
             counters: Counters::new(),
         }
@@ -132,17 +135,31 @@ impl Cpu {
         self.patience_end.store(tick, Ordering::Relaxed);
     }
 
-    /// When something is due that concerns those who wait: the end of the turn, or of the patience; `u64::MAX` for never.
+    /// When something is due that concerns those who wait, the end of the turn or of the patience, or the processor time of the
+    /// thread that runs; `u64::MAX` for never.
     #[inline]
     pub(super) fn next_change(&self) -> u64 {
         let turn_end = self.turn_end.load(Ordering::Relaxed);
+        let look_at = self.look_at.load(Ordering::Relaxed);
         if self.waiting() > 0 {
-            turn_end.min(self.patience_end.load(Ordering::Relaxed))
+            turn_end
+                .min(self.patience_end.load(Ordering::Relaxed))
+                .min(look_at)
         } else if turn_end == LEAVE_NOW {
             LEAVE_NOW
         } else {
-            u64::MAX
+            look_at
         }
+    }
+
+    /// It is looked at the processor time of the running thread's process at `tick`.
+    pub(super) fn look_at(&self, tick: u64) {
+        self.look_at.store(tick, Ordering::Relaxed);
+    }
+
+    /// Whether that time has come.
+    pub(super) fn is_to_look(&self, now: u64) -> bool {
+        now >= self.look_at.load(Ordering::Relaxed)
     }
 
     /// Sets the alarm for `at` unless it rings before. One that is set for an earlier moment is left to ring for nothing: two
@@ -308,6 +325,7 @@ impl Cpu {
     #[inline]
     pub(super) fn end_turn(&self) {
         self.turn_end.store(NO_TURN, Ordering::Relaxed);
+        self.look_at.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// Ticks that threads spent here at EL0 and in the kernel, up to now.

@@ -29,6 +29,7 @@
 //! A processor that idles, or runs a thread without a space, has no program's tables in TTBR0 and holds no space.
 
 mod account;
+mod clocks;
 mod counters;
 mod cpu;
 mod notify;
@@ -38,6 +39,7 @@ mod report;
 mod share;
 
 pub use account::{Scheduling, Switch};
+pub use clocks::watch;
 pub use notify::{alert, synchronise};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
 pub use share::TURN_NANOS;
@@ -164,6 +166,7 @@ pub fn serve_interrupts(current: &Arc<Thread>) {
     let cpu = CPUS.of(here);
     let waited = cpu.waiting();
     take_interrupts(cpu);
+    clocks::look(cpu, current);
     let may_stay = current.scheduling.may_run_on(here);
     let now = timer::ticks();
     let is_over = now >= cpu.turn_end.load(Ordering::Relaxed);
@@ -279,6 +282,9 @@ fn give_turn(cpu: &Cpu, here: usize, thread: Arc<Thread>, now: u64) -> (u64, Opt
     cpu.note_begin(&thread, now);
     thread.scheduling.begin(here, now);
     begin_turn(cpu, here, &thread, now);
+    if thread.process.processor_time.is_watched() {
+        clocks::begin(cpu, &thread, now);
+    }
     thread.registers.lock().restore();
     activate(cpu, &thread);
     if cpu.waiting() > 0 {

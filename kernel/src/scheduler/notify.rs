@@ -23,7 +23,7 @@ pub fn alert(thread: &Arc<Thread>) {
 ///
 /// The processor that begins to run it says so, and then passes a fence, before the thread looks at anything; here a fence lies
 /// between what was stored and the look whether it runs. So if it is not found where it ran last, it will see what was stored.
-fn kick(thread: &Thread) {
+pub(super) fn kick(thread: &Thread) {
     fence(Ordering::SeqCst);
     let processor = thread.scheduling.home();
     if processor != cpu::number() && CPUS.of(processor).runs(thread) {

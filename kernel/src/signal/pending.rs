@@ -2,8 +2,11 @@
 //! signal as often as it is sent, in order (signal(7), "Queueing and delivery semantics").
 
 use crate::sync::Mutex;
+use crate::timers::Timer;
+use abi::Errno;
 use abi::signal::info::SI_USER;
 use abi::signal::{SigInfo, SigSet, Signal};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +15,37 @@ use core::sync::atomic::{AtomicU64, Ordering};
 pub struct Pending {
     /// Which wait, to be read without the lock.
     set: AtomicU64,
-    queue: Mutex<Vec<SigInfo>>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    entries: Vec<Entry>,
+    /// Places that are kept free for timers, one for each, whether its signal waits or not.
+    kept: usize,
+}
+
+struct Entry {
+    info: SigInfo,
+    /// The timer that sent it.
+    timer: Option<Arc<Timer>>,
+}
+
+impl Entry {
+    fn is_of(&self, signal: Signal) -> bool {
+        self.info.signo == i32::from(signal.number())
+    }
+
+    fn is_in(&self, set: SigSet) -> bool {
+        Signal::new(self.info.signo as u64).is_some_and(|signal| set.contains(signal))
+    }
+}
+
+impl Queue {
+    /// Whether one more fits in besides those for which places are kept.
+    fn reserve(&mut self) -> bool {
+        self.entries.try_reserve(1 + self.kept).is_ok()
+    }
 }
 
 impl Pending {
@@ -34,18 +67,47 @@ impl Pending {
         if is_waiting && signal < Signal::SIGRTMIN {
             return;
         }
-        if may_queue && queue.try_reserve(1).is_ok() {
-            queue.push(info);
+        if may_queue && queue.reserve() {
+            queue.entries.push(Entry { info, timer: None });
         }
         self.publish(self.set().with(signal));
     }
 
-    /// How many wait with their details.
-    pub fn len(&self) -> usize {
-        self.queue.lock().len()
+    /// Keeps a place for the signal of a timer: `EAGAIN` for want of memory.
+    pub fn keep_place(&self) -> Result<(), Errno> {
+        let mut queue = self.queue.lock();
+        if !queue.reserve() {
+            return Err(Errno::EAGAIN);
+        }
+        queue.kept += 1;
+        Ok(())
     }
 
-    /// Takes one of `wanted`: those that an instruction caused first, then the lowest number, the oldest of that.
+    /// The timer is deleted.
+    pub fn give_up_place(&self) {
+        let mut queue = self.queue.lock();
+        queue.kept = queue.kept.saturating_sub(1);
+    }
+
+    /// Adds the signal of a timer, for which a place is kept. It waits even if the same signal does already.
+    pub fn add_from_timer(&self, signal: Signal, info: SigInfo, timer: &Arc<Timer>) {
+        let mut queue = self.queue.lock();
+        // What a deleted timer left behind may stand in the place: then there is mostly another.
+        if queue.entries.try_reserve(1).is_ok() {
+            let timer = Some(timer.clone());
+            queue.entries.push(Entry { info, timer });
+        }
+        self.publish(self.set().with(signal));
+    }
+
+    /// How many wait with their details, besides those of timers.
+    pub fn len(&self) -> usize {
+        let queue = self.queue.lock();
+        queue.entries.iter().filter(|entry| entry.timer.is_none()).count()
+    }
+
+    /// Takes one of `wanted`: those that an instruction caused first, then the lowest number, the oldest of that. The signal of a
+    /// timer lets that go on. The caller holds no lock.
     pub fn take(&self, wanted: SigSet) -> Option<SigInfo> {
         if self.set().intersection(wanted).is_empty() {
             return None;
@@ -54,23 +116,57 @@ impl Pending {
         let ready = self.set().intersection(wanted);
         let urgent = ready.intersection(SigSet::SYNCHRONOUS);
         let signal = urgent.first().or(ready.first())?;
-        let is_meant = |info: &SigInfo| info.signo == i32::from(signal.number());
-        let at = queue.iter().position(is_meant);
-        let info = at.map(|at| queue.remove(at));
-        if !queue.iter().any(is_meant) {
+        let at = queue.entries.iter().position(|entry| entry.is_of(signal));
+        let taken = at.map(|at| queue.entries.remove(at));
+        if !queue.entries.iter().any(|entry| entry.is_of(signal)) {
             self.publish(self.set().without(signal));
         }
+        drop(queue);
         // Without details: as if nobody had sent it, as on Linux.
-        Some(info.unwrap_or(SigInfo::new(signal, SI_USER)))
+        let Some(Entry { mut info, timer }) = taken else {
+            return Some(SigInfo::new(signal, SI_USER));
+        };
+        if let Some(timer) = timer {
+            timer.deliver(&mut info);
+        }
+        Some(info)
     }
 
-    /// Drops every signal of `unwanted`.
+    /// Drops every signal of `unwanted`; timers that sent one go on.
     pub fn remove(&self, unwanted: SigSet) {
         if self.set().intersection(unwanted).is_empty() {
             return;
         }
         let mut queue = self.queue.lock();
-        queue.retain(|info| !Signal::new(info.signo as u64).is_some_and(|signal| unwanted.contains(signal)));
+        queue
+            .entries
+            .retain(|entry| entry.timer.is_some() || !entry.is_in(unwanted));
         self.publish(self.set().difference(unwanted));
+        drop(queue);
+        while let Some(timer) = self.take_timer(|entry| entry.is_in(unwanted)) {
+            timer.signal_was_dropped();
+        }
+    }
+
+    /// Drops the signals of timers, which are deleted.
+    pub fn remove_those_of_timers(&self) {
+        while let Some(timer) = self.take_timer(|_| true) {
+            drop(timer);
+        }
+    }
+
+    /// Takes out the signal of a timer for which `wanted` holds.
+    fn take_timer(&self, wanted: impl Fn(&Entry) -> bool) -> Option<Arc<Timer>> {
+        let mut queue = self.queue.lock();
+        let at = queue
+            .entries
+            .iter()
+            .position(|entry| entry.timer.is_some() && wanted(entry))?;
+        let entry = queue.entries.remove(at);
+        let signal = Signal::new(entry.info.signo as u64)?;
+        if !queue.entries.iter().any(|other| other.is_of(signal)) {
+            self.publish(self.set().without(signal));
+        }
+        entry.timer
     }
 }

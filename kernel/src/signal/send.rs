@@ -5,6 +5,7 @@ use super::{is_ignoring, set_action, set_mask};
 use crate::process::{self, INIT, Pid, Process};
 use crate::scheduler;
 use crate::thread::Thread;
+use crate::timers::{Notice, Timer};
 use abi::Errno;
 use abi::process::{RLIMIT_SIGPENDING, WaitStatus};
 use abi::signal::{DefaultAction, SIG_DFL, SigAction, SigInfo, SigSet, Signal};
@@ -129,6 +130,76 @@ fn add(process: &Arc<Process>, target: Option<&Arc<Thread>>, signal: Signal, inf
     }
 }
 
+/// Sends the signal of a timer, to one thread or to whoever takes it; whether it waits now. If not, it is ignored or there is
+/// nobody. The caller holds no lock.
+pub fn send_by_timer(
+    process: &Arc<Process>,
+    target: Option<&Arc<Thread>>,
+    info: SigInfo,
+    timer: &Arc<Timer>,
+) -> bool {
+    let Some(signal) = Signal::new(info.signo as u64) else {
+        return false;
+    };
+    if matches!(signal, Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGCONT)
+        || signal.default_action() == DefaultAction::Stop
+    {
+        // Those have their effect at once.
+        send_to_process(process, info);
+        return false;
+    }
+    if is_protected(process, signal) || process.is_zombie() || is_discarded(process, signal) {
+        return false;
+    }
+    match target {
+        Some(thread) => {
+            thread.signals.pending.add_from_timer(signal, info, timer);
+            if is_open(thread, signal) {
+                scheduler::alert(thread);
+            }
+        }
+        None => {
+            process.signals.pending.add_from_timer(signal, info, timer);
+            summon(process, signal);
+        }
+    }
+    true
+}
+
+/// Keeps a place for the signal of a new timer where it will wait: `EAGAIN` for want of memory.
+pub fn keep_place(process: &Process, timer: &Timer) -> Result<(), Errno> {
+    match timer.notice() {
+        Notice::Signal {
+            thread: Some(thread), ..
+        } => thread
+            .upgrade()
+            .map_or(Ok(()), |thread| thread.signals.pending.keep_place()),
+        Notice::Signal { .. } => process.signals.pending.keep_place(),
+        Notice::None | Notice::Wake(_) => Ok(()),
+    }
+}
+
+/// The timer is deleted.
+pub fn give_up_place(process: &Process, timer: &Timer) {
+    match timer.notice() {
+        Notice::Signal {
+            thread: Some(thread), ..
+        } => {
+            if let Some(thread) = thread.upgrade() {
+                thread.signals.pending.give_up_place();
+            }
+        }
+        Notice::Signal { .. } => process.signals.pending.give_up_place(),
+        Notice::None | Notice::Wake(_) => {}
+    }
+}
+
+/// Drops the signals of timers that wait for the process or one of its threads: they are deleted.
+pub fn drop_signals_of_timers(process: &Process) {
+    process.signals.pending.remove_those_of_timers();
+    process.for_each_thread(|thread| thread.signals.pending.remove_those_of_timers());
+}
+
 /// Wakes one thread to take a signal that waits for any, if there is one that would.
 fn summon(process: &Process, signal: Signal) {
     process.any_thread(|thread| {
@@ -212,7 +283,7 @@ fn is_blocked(process: &Process, signal: Signal) -> bool {
 
 /// Whether a further signal may wait for the process or one of its threads with its details (`RLIMIT_SIGPENDING`).
 pub fn has_room_for_signals(process: &Process) -> bool {
-    let mut waiting = process.signals.waiting();
+    let mut waiting = process.signals.waiting() + process.timers.len();
     process.for_each_thread(|thread| waiting += thread.signals.pending.len());
     (waiting as u64) < process.limit(RLIMIT_SIGPENDING)
 }

@@ -1,8 +1,8 @@
-//! `ITIMER_REAL`: setitimer(2), alarm(2). The timers of processor time, `ITIMER_VIRTUAL` and `ITIMER_PROF`, are not
-//! provided.
+//! `ITIMER_REAL`: setitimer(2), alarm(2). The timers of processor time, `ITIMER_VIRTUAL` and `ITIMER_PROF`, are in
+//! `timers::processor`.
 
 use crate::process::Process;
-use crate::time::{self, Alarm};
+use crate::time::{self, Alarm, Expire};
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
@@ -43,12 +43,19 @@ impl IntervalTimer {
     }
 
     fn set(&mut self, process: &Arc<Process>, at: u64) {
-        self.next = Some((at, time::expire_interval_timer_at(at, process)));
+        self.next = Some((at, time::set(at, process.clone())));
+    }
+}
+
+/// A process is in the list for its interval timer, which its end cancels.
+impl Expire for Process {
+    fn expire(self: Arc<Process>) {
+        expire(&self);
     }
 }
 
 /// The timer of `process` expired: SIGALRM, and on to the next period. Periods that have passed already are skipped.
-pub fn expire(process: &Arc<Process>) {
+fn expire(process: &Arc<Process>) {
     let mut timer = process.interval_timer.lock();
     let now = timer::ticks();
     // The timer was stopped or set anew after the old deadline had been taken for due.

@@ -35,6 +35,7 @@ mod stat;
 mod sync;
 pub mod system;
 mod time;
+mod timer;
 mod wait;
 mod xattr;
 
@@ -152,7 +153,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
 
         // Time and resources
         nr::CLOCK_GETTIME => time::clock_gettime(current, a, b),
-        nr::CLOCK_GETRES => time::clock_getres(a, b),
+        nr::CLOCK_GETRES => time::clock_getres(current, a, b),
         nr::CLOCK_SETTIME => time::clock_settime(current, a, b),
         nr::CLOCK_NANOSLEEP => time::clock_nanosleep(current, a, b, c, d),
         nr::NANOSLEEP => time::nanosleep(current, a, b),
@@ -160,6 +161,11 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::SETTIMEOFDAY => time::settimeofday(current, a),
         nr::GETITIMER => time::getitimer(current, a, b),
         nr::SETITIMER => time::setitimer(current, a, b, c),
+        nr::TIMER_CREATE => timer::timer_create(current, a, b, c),
+        nr::TIMER_SETTIME => timer::timer_settime(current, a, b, c, d),
+        nr::TIMER_GETTIME => timer::timer_gettime(current, a, b),
+        nr::TIMER_GETOVERRUN => timer::timer_getoverrun(current, a),
+        nr::TIMER_DELETE => timer::timer_delete(current, a),
         nr::TIMES => time::times(current, a),
         nr::GETRUSAGE => resource::getrusage(current, a, b),
         nr::PRLIMIT64 => resource::prlimit64(current, a, b, c, d),

@@ -6,7 +6,7 @@ use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
-use abi::process::{RLIMIT_NOFILE, RLimit, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
+use abi::process::{RLIMIT_CPU, RLIMIT_NOFILE, RLimit, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
 use alloc::sync::Arc;
 
 /// Highest limit of descriptors that anybody may set: `fs.nr_open`.
@@ -27,7 +27,11 @@ pub fn prlimit64(current: &Thread, pid: u64, which: u64, new_at: u64, old_at: u6
         target.limits().get(which).ok_or(Errno::EINVAL)?
     } else {
         let new: RLimit = user_memory::read_value(new_at)?;
-        target.change_limit(which, new, |old| check_limit(which, old, new, &own))?
+        let old = target.change_limit(which, new, |old| check_limit(which, old, new, &own))?;
+        if which == RLIMIT_CPU {
+            target.processor_limit_changed();
+        }
+        old
     };
     user_memory::write_wanted(old_at, &old)?;
     Ok(0)

@@ -1,73 +1,45 @@
 //! Clocks and sleeping: clock_gettime(2), nanosleep(2), clock_nanosleep(2), gettimeofday(2), setitimer(2), times(2).
 
+use crate::process::Process;
 use crate::thread::Thread;
-use crate::{time, user_memory, wait};
+use crate::timers::{self, Clock, Meter, Notice, Setting, Source, Timer, Which};
+use crate::{fallible, time, user_memory, wait};
 use abi::Errno;
 use abi::capability::CAP_SYS_TIME;
 use abi::time::{
-    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
-    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
-    CLOCK_THREAD_CPUTIME_ID, ITIMER_REAL, ITimerVal, TIMER_ABSTIME, TimeSpec, TimeVal, TimeZone, USER_HZ,
+    CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID, ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL,
+    ITimerVal, TIMER_ABSTIME, TimeSpec, TimeVal, TimeZone, USER_HZ,
 };
+use alloc::sync::Arc;
 use platform::timer;
 
-/// A clock that can be read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Clock {
-    Realtime,
-    Monotonic,
-    ProcessTime,
-    ThreadTime,
-}
-
-impl Clock {
-    fn decode(id: u64) -> Result<Clock, Errno> {
-        match id as u32 {
-            CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_REALTIME_ALARM | CLOCK_TAI => Ok(Clock::Realtime),
-            CLOCK_MONOTONIC
-            | CLOCK_MONOTONIC_RAW
-            | CLOCK_MONOTONIC_COARSE
-            | CLOCK_BOOTTIME
-            | CLOCK_BOOTTIME_ALARM => Ok(Clock::Monotonic),
-            CLOCK_PROCESS_CPUTIME_ID => Ok(Clock::ProcessTime),
-            CLOCK_THREAD_CPUTIME_ID => Ok(Clock::ThreadTime),
-            _ => Err(Errno::EINVAL),
-        }
-    }
-
-    fn now(self, current: &Thread) -> u64 {
-        match self {
-            Clock::Realtime => time::now_realtime_nanos(),
-            Clock::Monotonic => time::now_monotonic_nanos(),
-            Clock::ProcessTime => {
-                let (user, system) = current.process.own_totals().ticks();
-                timer::ticks_to_nanos(user + system)
-            }
-            Clock::ThreadTime => {
-                let (user, system) = current.ticks();
-                timer::ticks_to_nanos(user + system)
-            }
-        }
-    }
-}
-
 /// clock_gettime(2).
-pub fn clock_gettime(current: &Thread, clock: u64, at: u64) -> Result<usize, Errno> {
-    let now = Clock::decode(clock)?.now(current);
+pub fn clock_gettime(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize, Errno> {
+    let now = match clock as u32 {
+        // What is asked most, without a detour.
+        CLOCK_MONOTONIC => time::now_monotonic_nanos(),
+        _ => Clock::decode(current, clock)?.now()?,
+    };
     user_memory::write_value(at, &TimeSpec::from_nanoseconds(now))?;
     Ok(0)
 }
 
 /// clock_getres(2): one tick of the timer.
-pub fn clock_getres(clock: u64, at: u64) -> Result<usize, Errno> {
-    Clock::decode(clock)?;
+pub fn clock_getres(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize, Errno> {
+    Clock::decode(current, clock)?;
     let tick = time::SECOND.div_ceil(timer::frequency());
     user_memory::write_wanted(at, &TimeSpec::from_nanoseconds(tick))?;
     Ok(0)
 }
 
 /// clock_settime(2).
-pub fn clock_settime(current: &Thread, clock: u64, at: u64) -> Result<usize, Errno> {
+pub fn clock_settime(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize, Errno> {
+    if (clock as i32) < 0 {
+        // There are such clocks, but nobody may set them.
+        Clock::decode(current, clock)?;
+        user_memory::read_value::<TimeSpec>(at)?;
+        return Err(Errno::EPERM);
+    }
     if clock as u32 != CLOCK_REALTIME {
         return Err(Errno::EINVAL);
     }
@@ -78,6 +50,7 @@ pub fn clock_settime(current: &Thread, clock: u64, at: u64) -> Result<usize, Err
 fn set_clock(current: &Thread, nanos: u64) -> Result<usize, Errno> {
     current.process.credentials().require(CAP_SYS_TIME)?;
     time::set_realtime_nanos(nanos);
+    timers::clock_was_set();
     Ok(0)
 }
 
@@ -104,30 +77,70 @@ pub fn nanosleep(current: &Thread, request: u64, left: u64) -> Result<usize, Err
     sleep_for(current, nanos, left)
 }
 
-/// clock_nanosleep(2).
+/// clock_nanosleep(2): `EOPNOTSUPP` for clocks that one cannot wait for, as Linux has them.
 pub fn clock_nanosleep(
-    current: &Thread,
+    current: &Arc<Thread>,
     clock: u64,
     flags: u64,
     request: u64,
     left: u64,
 ) -> Result<usize, Errno> {
-    let clock = match Clock::decode(clock)? {
-        clock @ (Clock::Realtime | Clock::Monotonic) => clock,
-        Clock::ProcessTime => return Err(Errno::EOPNOTSUPP),
-        Clock::ThreadTime => return Err(Errno::EINVAL),
-    };
+    if clock as u32 == CLOCK_THREAD_CPUTIME_ID {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let source = Clock::decode_waitable(current, clock)?;
     let wanted: TimeSpec = user_memory::read_value(request)?;
     let nanos = wanted.to_nanoseconds().ok_or(Errno::EINVAL)?;
-    if flags as u32 & TIMER_ABSTIME == 0 {
-        return sleep_for(current, nanos, left);
+    let is_absolute = flags as u32 & TIMER_ABSTIME != 0;
+    match source {
+        Source::Processor(meter) => sleep_by_processor_time(current, meter, nanos, is_absolute, left),
+        _ if !is_absolute => sleep_for(current, nanos, left),
+        Source::Realtime => time::sleep_until_realtime(nanos)
+            .map(|()| 0)
+            .map_err(|_| Errno::RESTART_NO_HANDLER),
+        Source::Monotonic => sleep_until(timer::nanos_to_ticks(nanos)).map(|()| 0),
     }
-    let deadline = match clock {
-        Clock::Realtime => time::realtime_to_ticks(nanos),
-        _ => timer::nanos_to_ticks(nanos),
+}
+
+/// Sleeps until a clock of processor time has gone on by `nanos`, or is there: `EINVAL` for the caller's own, which stands
+/// meanwhile.
+fn sleep_by_processor_time(
+    current: &Arc<Thread>,
+    meter: Meter,
+    nanos: u64,
+    is_absolute: bool,
+    left: u64,
+) -> Result<usize, Errno> {
+    let process = meter.process().ok_or(Errno::EINVAL)?;
+    if meter.is_of(current) {
+        return Err(Errno::EINVAL);
+    }
+    let now = meter.read().ok_or(Errno::EINVAL)?;
+    let deadline = if is_absolute {
+        nanos
+    } else {
+        current.resume_deadline(now.saturating_add(nanos))
     };
-    sleep_until(deadline)?;
-    Ok(0)
+    let notice = Notice::Wake(current.clone());
+    let timer = fallible::arc(Timer::new(0, Source::Processor(meter.clone()), notice, &process))?;
+    process.watch_timer(&timer)?;
+    timer.set(Setting {
+        first: deadline.max(1),
+        period: 0,
+        is_absolute: true,
+    });
+    let slept = wait::wait_alone(None, || timer.is_over().then_some(()));
+    timer.stop();
+    process.unwatch_timer(&timer);
+    if slept.is_ok() {
+        return Ok(0);
+    }
+    if !is_absolute {
+        current.keep_deadline(deadline);
+        let remaining = deadline.saturating_sub(meter.read().unwrap_or(deadline));
+        user_memory::write_wanted(left, &TimeSpec::from_nanoseconds(remaining))?;
+    }
+    Err(Errno::RESTART_NO_HANDLER)
 }
 
 /// Sleeps for a time. Interrupted by a handler: `EINTR`, and what was left of the time at `left`; by anything else the sleep
@@ -148,17 +161,36 @@ fn sleep_until(deadline: u64) -> Result<(), Errno> {
     slept.map(drop).map_err(|_| Errno::RESTART_NO_HANDLER)
 }
 
+/// An interval timer: setitimer(2).
+enum IntervalTimer {
+    Real,
+    Processor(Which),
+}
+
+impl IntervalTimer {
+    fn decode(which: u64) -> Result<IntervalTimer, Errno> {
+        match which as u32 {
+            ITIMER_REAL => Ok(IntervalTimer::Real),
+            ITIMER_VIRTUAL => Ok(IntervalTimer::Processor(Which::Virtual)),
+            ITIMER_PROF => Ok(IntervalTimer::Processor(Which::Profile)),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+}
+
 /// getitimer(2).
 pub fn getitimer(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> {
-    check_timer(which)?;
-    let state = current.process.interval_timer.lock().remaining();
+    let process = &current.process;
+    let state = match IntervalTimer::decode(which)? {
+        IntervalTimer::Real => in_nanos(process.interval_timer.lock().remaining()),
+        IntervalTimer::Processor(which) => process.interval(which),
+    };
     user_memory::write_value(at, &describe_timer(state))?;
     Ok(0)
 }
 
 /// setitimer(2).
 pub fn setitimer(current: &Thread, which: u64, new_at: u64, old_at: u64) -> Result<usize, Errno> {
-    check_timer(which)?;
     let new: ITimerVal = if new_at == 0 {
         ITimerVal::default()
     } else {
@@ -166,6 +198,16 @@ pub fn setitimer(current: &Thread, which: u64, new_at: u64, old_at: u64) -> Resu
     };
     let first = new.value.to_nanoseconds().ok_or(Errno::EINVAL)?;
     let period = new.interval.to_nanoseconds().ok_or(Errno::EINVAL)?;
+    let process = &current.process;
+    let old = match IntervalTimer::decode(which)? {
+        IntervalTimer::Real => set_real_timer(process, first, period),
+        IntervalTimer::Processor(which) => process.set_interval(which, first, period),
+    };
+    user_memory::write_wanted(old_at, &describe_timer(old))?;
+    Ok(0)
+}
+
+fn set_real_timer(process: &Arc<Process>, first: u64, period: u64) -> (u64, u64) {
     let ticks = |nanos: u64| {
         if nanos == 0 {
             0
@@ -173,29 +215,22 @@ pub fn setitimer(current: &Thread, which: u64, new_at: u64, old_at: u64) -> Resu
             timer::nanos_to_ticks(nanos).max(1)
         }
     };
-    let process = &current.process;
     let mut timer = process.interval_timer.lock();
     let old = timer.remaining();
     timer.start(process, ticks(first), ticks(period));
-    drop(timer);
-    user_memory::write_wanted(old_at, &describe_timer(old))?;
-    Ok(0)
+    in_nanos(old)
 }
 
-/// The timers of processor time are not provided: `EINVAL`, as for a number that is none.
-fn check_timer(which: u64) -> Result<(), Errno> {
-    if which as u32 == ITIMER_REAL {
-        Ok(())
-    } else {
-        Err(Errno::EINVAL)
-    }
+fn in_nanos((left, period): (u64, u64)) -> (u64, u64) {
+    (timer::ticks_to_nanos(left), timer::ticks_to_nanos(period))
 }
 
+/// What runs is not shown as off, though it has less than a microsecond left.
 fn describe_timer((left, period): (u64, u64)) -> ITimerVal {
-    let time = |ticks| TimeVal::from_nanoseconds(timer::ticks_to_nanos(ticks));
+    let left = if left == 0 { 0 } else { left.max(1000) };
     ITimerVal {
-        interval: time(period),
-        value: time(left),
+        interval: TimeVal::from_nanoseconds(period),
+        value: TimeVal::from_nanoseconds(left),
     }
 }
 

@@ -130,6 +130,18 @@ impl SigInfo {
         info
     }
 
+    /// Sent by a timer, with its id and `si_value`: timer_create(2).
+    pub fn timer(signal: Signal, id: i32, value: u64) -> SigInfo {
+        let mut info = SigInfo::new(signal, SI_TIMER);
+        info.fields[..2].copy_from_slice(&[pair(id as u32, 0), value]);
+        info
+    }
+
+    /// Says how many periods a timer's signal is late.
+    pub fn set_overrun(&mut self, overrun: i32) {
+        self.fields[0] = pair(self.fields[0] as u32, overrun as u32);
+    }
+
     /// SIGCHLD. `status` is the exit code or the signal's number, the times are in units of 1/`USER_HZ` second.
     pub fn child(code: i32, pid: u32, uid: u32, status: u32, utime: u64, stime: u64) -> SigInfo {
         let mut info = SigInfo::new(Signal::SIGCHLD, code);

@@ -1,0 +1,44 @@
+//! When it is looked at the processor time of a process (`timers::processor`): by the processors that run it, after a tick of the
+//! running thread's time, or sooner.
+
+use super::cpu::{CPUS, Cpu};
+use super::{notify, set_alarm_of};
+use crate::thread::Thread;
+use crate::timers::TICK_NANOS;
+use alloc::sync::Arc;
+use platform::timer;
+
+/// A thread whose process is watched has a turn from `now` on.
+#[cold]
+pub(super) fn begin(cpu: &Cpu, thread: &Thread, now: u64) {
+    let left = thread.scheduling.time_to_look(timer::nanos_to_ticks(TICK_NANOS));
+    cpu.look_at(now + left);
+    set_alarm_of(cpu);
+}
+
+/// Looks if it is time to. Called on the way back to EL0, with no lock held.
+pub(super) fn look(cpu: &Cpu, current: &Arc<Thread>) {
+    let process = &current.process;
+    if !process.processor_time.is_watched() {
+        return cpu.look_at(u64::MAX);
+    }
+    let now = timer::ticks();
+    if cpu.is_to_look(now) || current.scheduling.is_to_look() {
+        let next = timer::nanos_to_ticks(process.look_at_processor_time());
+        current.scheduling.note_look(next);
+        cpu.look_at(now + next);
+    }
+}
+
+/// What `thread`'s processor time is looked for has changed: if it runs, it is looked at soon.
+pub fn watch(thread: &Arc<Thread>) {
+    thread.scheduling.look_next();
+    let here = platform::cpu::number();
+    let cpu = CPUS.get();
+    if cpu.runs(thread) {
+        cpu.look_at(timer::ticks());
+        set_alarm_of(cpu);
+    } else if thread.scheduling.home() != here {
+        notify::kick(thread);
+    }
+}

@@ -1,0 +1,69 @@
+//! Clocks by their ids: clock_gettime(2), clockid_t.
+
+use super::{Kind, Meter, Source};
+use crate::thread::Thread;
+use crate::time;
+use abi::Errno;
+use abi::time::{
+    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
+    CLOCK_THREAD_CPUTIME_ID,
+};
+use alloc::sync::Arc;
+
+/// A clock that can be read.
+pub enum Clock {
+    /// Time since 1970.
+    Realtime,
+    /// Time since boot.
+    Monotonic,
+    /// Processor time.
+    Processor(Meter),
+}
+
+impl Clock {
+    /// `EINVAL` for an id that is none, or none of the caller's.
+    pub fn decode(current: &Arc<Thread>, id: u64) -> Result<Clock, Errno> {
+        match id as u32 {
+            CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_REALTIME_ALARM | CLOCK_TAI => Ok(Clock::Realtime),
+            CLOCK_MONOTONIC
+            | CLOCK_MONOTONIC_RAW
+            | CLOCK_MONOTONIC_COARSE
+            | CLOCK_BOOTTIME
+            | CLOCK_BOOTTIME_ALARM => Ok(Clock::Monotonic),
+            CLOCK_PROCESS_CPUTIME_ID => Ok(Clock::Processor(Meter::of_process(
+                &current.process,
+                Kind::Profile,
+            ))),
+            CLOCK_THREAD_CPUTIME_ID => Ok(Clock::Processor(Meter::of_thread(current, Kind::Profile))),
+            negative if (negative as i32) < 0 => {
+                Meter::decode(current, negative as i32).map(Clock::Processor)
+            }
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// As [`Clock::decode`], for a clock that one can wait for: `EOPNOTSUPP` for those that only can be read.
+    pub fn decode_waitable(current: &Arc<Thread>, id: u64) -> Result<Source, Errno> {
+        if matches!(
+            id as u32,
+            CLOCK_MONOTONIC_RAW | CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE
+        ) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        Ok(match Clock::decode(current, id)? {
+            Clock::Realtime => Source::Realtime,
+            Clock::Monotonic => Source::Monotonic,
+            Clock::Processor(meter) => Source::Processor(meter),
+        })
+    }
+
+    /// Nanoseconds; `EINVAL` for the processor time of who is gone.
+    pub fn now(&self) -> Result<u64, Errno> {
+        match self {
+            Clock::Realtime => Ok(time::now_realtime_nanos()),
+            Clock::Monotonic => Ok(time::now_monotonic_nanos()),
+            Clock::Processor(meter) => meter.read().ok_or(Errno::EINVAL),
+        }
+    }
+}
