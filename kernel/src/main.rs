@@ -23,6 +23,7 @@ mod memory;
 mod paged;
 mod panic;
 mod process;
+mod processor_features;
 mod scheduler;
 mod signal;
 mod sync;

@@ -3,7 +3,9 @@
 use crate::arch;
 use crate::layout::image;
 use crate::memory::stacks::STACK_SIZE;
-use aarch64_cpu::registers::{MIDR_EL1, MPIDR_EL1, Readable, TPIDR_EL1, Writeable};
+use aarch64_cpu::registers::{
+    ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64PFR0_EL1, MIDR_EL1, MPIDR_EL1, Readable, TPIDR_EL1, Writeable,
+};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -135,6 +137,27 @@ pub fn main_id_of(number: usize) -> u64 {
 /// What kind of processor this is.
 pub fn main_id() -> u64 {
     main_id_of(number())
+}
+
+/// What the running processor's ID registers say of its instructions. Processors that differ from the first are not started
+/// (`boot/secondary.rs`), so this holds for all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct IdRegisters {
+    /// ID_AA64ISAR0_EL1.
+    pub instructions0: u64,
+    /// ID_AA64ISAR1_EL1.
+    pub instructions1: u64,
+    /// ID_AA64PFR0_EL1.
+    pub features0: u64,
+}
+
+/// Reads them.
+pub fn id_registers() -> IdRegisters {
+    IdRegisters {
+        instructions0: ID_AA64ISAR0_EL1.get(),
+        instructions1: ID_AA64ISAR1_EL1.get(),
+        features0: ID_AA64PFR0_EL1.get(),
+    }
 }
 
 /// Sleeps until an interrupt is pending for this processor (it stays masked: `interrupt::take` fetches it).

@@ -184,7 +184,171 @@ static void status_lines(void) {
     munmap(private, 4 << 20);
 }
 
+#include <elf.h>
+#include <sys/auxv.h>
+
+// Constant text, so that it lies on a page of the file.
+static const volatile char constant[] = "never written";
+
+static void memory_file(void) {
+    char bytes[32] = "";
+    int file = open("/proc/self/mem", O_RDWR);
+    CHECK(file >= 0);
+    CHECK(pread(file, bytes, 5, (off_t)(uintptr_t)constant) == 5 && memcmp(bytes, "never", 5) == 0);
+    CHECK(pread(file, bytes, 5, 0) == -1 && errno == EIO);
+    // A store to where the program may not store stays with the process; the file is not touched.
+    CHECK(pwrite(file, "forge", 5, (off_t)(uintptr_t)constant) == 5);
+    CHECK(memcmp((const char *)constant, "forge", 5) == 0);
+    const char *path = "/tmp/original";
+    int other = open(path, O_RDWR | O_CREAT, 0600);
+    CHECK(write(other, "original", 8) == 8);
+    close(other);
+    other = open(path, O_RDONLY);
+    char *private = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, other, 0), *shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, other, 0);
+    CHECK(private[0] == 'o' && shared[0] == 'o');
+    pid_t child = start_child();
+    if (child == 0) {
+        int own = open("/proc/self/mem", O_RDWR);
+        CHECK(pwrite(own, "changed!", 8, (off_t)(uintptr_t)private) == 8 && memcmp(private, "changed!", 8) == 0);
+        CHECK(pwrite(own, "changed!", 8, (off_t)(uintptr_t)shared) == -1 && errno == EIO);
+        CHECK(memcmp(shared, "original", 8) == 0);
+        end_child();
+    }
+    CHECK(child_passed(child));
+    CHECK(memcmp(private, "original", 8) == 0);
+    CHECK(pread(other, bytes, 8, 0) == 8 && memcmp(bytes, "original", 8) == 0);
+    // It is still not writable for the program.
+    child = fork();
+    if (child == 0) *(volatile char *)private = 'x', _exit(0);
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    munmap(private, PAGE), munmap(shared, PAGE);
+    close(other), close(file);
+    unlink(path);
+}
+
+static void auxiliary(void) {
+    Elf64_auxv_t vector[64];
+    int file = open("/proc/self/auxv", O_RDONLY), found = 0;
+    ssize_t len = read(file, vector, sizeof vector);
+    close(file);
+    CHECK(len > 0 && len % (ssize_t)sizeof *vector == 0);
+    for (ssize_t i = 0; i < len / (ssize_t)sizeof *vector; i++) {
+        if (vector[i].a_type == AT_RANDOM) found += vector[i].a_un.a_val == getauxval(AT_RANDOM);
+        if (vector[i].a_type == AT_PAGESZ) found += vector[i].a_un.a_val == PAGE;
+    }
+    CHECK(found == 2);
+}
+
+static void descriptors(void) {
+    int file = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    char path[64], link[64], wanted[64];
+    CHECK(pread(file, path, 3, 0) == 3 && lseek(file, 7, SEEK_SET) == 7);
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", file);
+    CHECK(number_in(path, "pos:") == 7);
+    CHECK(line_of("flags:") && strtol(line_of("flags:"), NULL, 8) == (O_CLOEXEC | 0400000));
+    snprintf(wanted, sizeof wanted, "%ld ", number_in(path, "mnt_id:"));
+    CHECK(slurp("/proc/self/mountinfo") > 0 && line_of(wanted) != NULL);
+    close(file);
+    CHECK(open(path, O_RDONLY) == -1 && errno == ENOENT);
+    (void)link;
+}
+
+static void small_files(void) {
+    CHECK(holds("/proc/self/cgroup", "0::/"));
+    CHECK(slurp("/proc/self/wchan") == 1 && text[0] == '0');
+    CHECK(holds("/proc/self/personality", "00000000\n"));
+    CHECK(holds("/proc/self/loginuid", "4294967295") && holds("/proc/self/sessionid", "4294967295"));
+    CHECK(slurp("/proc/diskstats") >= 0 && slurp("/proc/tty/drivers") > 0 && strstr(text, "/dev/tty "));
+    CHECK(access("/proc/self/clear_refs", F_OK) == 0);
+}
+
+static void settings(void) {
+    char first[64];
+    CHECK(slurp("/proc/sys/kernel/random/boot_id") == 37);
+    strcpy(first, text);
+    CHECK(slurp("/proc/sys/kernel/random/boot_id") == 37 && strcmp(first, text) == 0);
+    CHECK(slurp("/proc/sys/kernel/random/uuid") == 37 && strcmp(first, text) != 0);
+    CHECK(number_in("/proc/sys/fs/file-max", "") > 1000);
+    long open_files = number_in("/proc/sys/fs/file-nr", "");
+    int files[50];
+    for (int i = 0; i < 50; i++) files[i] = open("/tmp", O_RDONLY);
+    long more = number_in("/proc/sys/fs/file-nr", "") - open_files;
+    CHECK(more >= 0 && more <= 50 + 64);
+    for (int i = 0; i < 50; i++) close(files[i]);
+    CHECK(number_in("/proc/sys/kernel/threads-max", "") > 100);
+    CHECK(number_in("/proc/sys/kernel/cap_last_cap", "") >= 40);
+    CHECK(number_in("/proc/sys/kernel/ngroups_max", "") == 65536);
+    CHECK(number_in("/proc/sys/vm/max_map_count", "") == 65530);
+    CHECK(number_in("/proc/sys/vm/swappiness", "") == 60);
+    CHECK(slurp("/proc/sys/kernel/randomize_va_space") == 2 && slurp("/proc/sys/kernel/tainted") >= 2);
+    CHECK(slurp("/proc/sys/kernel/version") > 3 && text[0] == '#');
+    char name[65];
+    gethostname(name, sizeof name);
+    int file = open("/proc/sys/kernel/hostname", O_WRONLY);
+    CHECK(write(file, "renamed\n", 8) == 8);
+    close(file);
+    CHECK(holds("/proc/sys/kernel/hostname", "renamed\n"));
+    sethostname(name, strlen(name));
+}
+
+static void machine(void) {
+    long made = number_in("/proc/stat", "processes ");
+    for (int i = 0; i < 5; i++)
+        if (fork() == 0) _exit(0);
+    while (wait(NULL) > 0) {}
+    CHECK(made > 0 && number_in("/proc/stat", "processes ") >= made + 5);
+    CHECK(number_in("/proc/stat", "ctxt ") > 0 && number_in("/proc/stat", "procs_running ") >= 1);
+    double up, idle, last = 0;
+    int is_rising = 1;
+    for (int i = 0; i < 300; i++) {
+        CHECK(slurp("/proc/uptime") > 0 && sscanf(text, "%lf %lf", &up, &idle) == 2);
+        is_rising &= idle >= last;
+        last = idle;
+    }
+    CHECK(is_rising);
+    struct sysinfo info;
+    CHECK(sysinfo(&info) == 0);
+    CHECK(slurp("/proc/loadavg") > 0 && sscanf(text, "%lf", &up) == 1);
+    CHECK(up - (double)info.loads[0] / 65536 < 0.5 && (double)info.loads[0] / 65536 - up < 0.5);
+}
+
+static void processors(void) {
+    char path[96];
+    long count = sysconf(_SC_NPROCESSORS_CONF);
+    CHECK(count == 4);
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/core_id", i);
+        CHECK(slurp(path) > 1);
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", i);
+        CHECK(number_in(path, "") == i);
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/core_siblings_list", i);
+        CHECK(slurp(path) > 1);
+    }
+    CHECK(access("/sys/devices/system/cpu/cpu4", F_OK) == -1);
+    CHECK(holds("/sys/devices/system/cpu/present", "0-3\n") && holds("/sys/devices/system/cpu/possible", "0-3\n"));
+    CHECK(access("/sys/block", F_OK) == 0 && access("/sys/kernel/mm", F_OK) == 0 && access("/sys/class", F_OK) == 0);
+    // The features that Linux shows, too, and the same in both places.
+    static const struct { const char *name; unsigned long bit; } features[] = {
+        {" fp ", 1 << 0}, {" asimd ", 1 << 1}, {" aes ", 1 << 3}, {" pmull ", 1 << 4}, {" sha1 ", 1 << 5}, {" sha2 ", 1 << 6}, {" crc32", 1 << 7}, {" atomics", 1 << 8}};
+    slurp("/proc/cpuinfo");
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+        int is_shown = strstr(text, features[i].name) != NULL;
+        CHECK(is_shown == !!(getauxval(AT_HWCAP) & features[i].bit));
+        // A Cortex-A72 of QEMU has all but the last.
+        CHECK(is_shown == (i < 7));
+    }
+}
+
 static void checks(void) {
+    if (access("/sys/devices", F_OK) != 0) mkdir("/sys", 0755), mount("sys", "/sys", "sysfs", 0, NULL);
+    memory_file();
+    auxiliary();
+    descriptors();
+    small_files();
+    settings();
+    machine();
+    processors();
     offsets();
     many_areas();
     opened_often();

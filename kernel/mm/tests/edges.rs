@@ -249,6 +249,49 @@ fn the_kernel_reads_what_a_program_would() {
     world.finish();
 }
 
+/// What /proc/PID/mem does: the page becomes private, stays as the program may use it, and nobody else sees the store.
+#[test]
+fn a_debugger_stores_where_the_program_may_not() {
+    for is_forked in [false, true] {
+        let (world, space) = many_pages();
+        let text = world.objects[0].clone();
+        let mapping = Mapping::of(&text, 0, Protection::READ_EXECUTE, Sharing::Private);
+        world
+            .map(0, &space, Placement::Fixed(page(5)), 1, &mapping)
+            .unwrap();
+        world.access(0, page(5), 0, Use::Load).value();
+        let child = is_forked.then(|| world.fork(0, &space, None).unwrap());
+        world.mmu().warm_all();
+        let forced = |address: VirtAddr| {
+            let frame = world.with_space(0, &space, |inner| {
+                let frame = inner.privatise_forced(&world.memory, address);
+                if frame.is_ok() {
+                    inner.note_forced_write(&world.memory, address);
+                }
+                frame
+            });
+            frame.unwrap()
+        };
+        let frame = forced(page(5)).unwrap();
+        assert_ne!(frame, text.frames()[0]);
+        assert_eq!(forced(page(5)), Ok(frame), "it is copied once");
+        let shown = world.with_space(0, &space, |inner| inner.page(&world.memory, page(5)));
+        let shown = shown.unwrap().unwrap();
+        assert!(!shown.descriptor.is_page_writable() && shown.descriptor.frame() == frame);
+        if let Some(child) = &child {
+            let theirs = world.with_space(0, child, |inner| inner.page(&world.memory, page(5)));
+            assert_eq!(theirs.unwrap().unwrap().descriptor.frame(), text.frames()[0]);
+        }
+        let shared = Mapping::of(&text, 1, Protection::READ, Sharing::Shared);
+        world
+            .map(0, &space, Placement::Fixed(page(6)), 1, &shared)
+            .unwrap();
+        assert_eq!(forced(page(6)), Err(Outcome::Denied(SegvCode::AccErr)));
+        world.check_everything();
+        world.finish();
+    }
+}
+
 #[test]
 fn what_a_space_shows_of_itself() {
     let (world, space) = many_pages();

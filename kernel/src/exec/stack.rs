@@ -14,14 +14,14 @@
 
 use super::arguments::{Arguments, Strings};
 use super::image::Image;
-use crate::memory;
 use crate::process::{Credentials, ProgramLayout, Space};
 use crate::syscall::map_errno;
+use crate::{memory, processor_features};
 use abi::Errno;
 use abi::process::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,
     AT_MINSIGSTKSZ, AT_NULL, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE,
-    AT_UID, HWCAP_ASIMD, HWCAP_FP,
+    AT_UID,
 };
 use abi::signal::RtSigFrame;
 use abi::signal::frame::FrameRecord;
@@ -141,7 +141,7 @@ fn auxiliary_vector(
     layout: &Layout,
 ) -> [[u64; 2]; AUXILIARY as usize] {
     [
-        [AT_HWCAP, HWCAP_FP | HWCAP_ASIMD],
+        [AT_HWCAP, processor_features::bits()],
         [AT_HWCAP2, 0],
         [AT_PAGESZ, PAGE_SIZE as u64],
         [AT_CLKTCK, abi::time::USER_HZ],

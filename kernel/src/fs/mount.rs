@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::fallible;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
 
@@ -51,6 +52,13 @@ pub fn next_from(id: u64) -> Option<Mount> {
     later.min_by_key(|mount| mount.id).cloned()
 }
 
+/// The mount of a filesystem; `None` for one that has no place in the tree.
+pub fn of(filesystem: &Arc<Filesystem>) -> Option<Mount> {
+    let mounts = MOUNTS.lock();
+    let is_meant = |mount: &&Mount| Arc::ptr_eq(&mount.root.inode.filesystem, filesystem);
+    mounts.iter().find(is_meant).cloned()
+}
+
 /// Notes the root of the tree.
 pub fn add_root(root: &Arc<Dentry>) {
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
@@ -93,10 +101,7 @@ fn add(
 }
 
 fn copy_of(source: &[u8]) -> Result<Arc<Vec<u8>>, Errno> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(source.len()).map_err(|_| Errno::ENOMEM)?;
-    copy.extend_from_slice(source);
-    Arc::try_new(copy).map_err(|_| Errno::ENOMEM)
+    fallible::arc(fallible::bytes(source)?)
 }
 
 /// Mounts what is there before the first process runs, for programs that do not mount it themselves.

@@ -39,6 +39,9 @@ pub enum Whence {
     Hole,
 }
 
+/// Open file descriptions that there are.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
 /// An open file description.
 pub struct OpenFile {
     /// Which name it was opened by.
@@ -91,6 +94,7 @@ impl OpenFile {
 
     fn bare(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32, hold: Hold) -> Self {
         let flags = AtomicU32::new(flags & !OPEN_ONLY);
+        COUNT.fetch_add(1, Ordering::Relaxed);
         OpenFile {
             dentry,
             positioning: object.positioning(),
@@ -101,6 +105,11 @@ impl OpenFile {
             hold,
             owner: Mutex::new(FileOwner::default()),
         }
+    }
+
+    /// How many there are: /proc/sys/fs/file-nr.
+    pub fn count() -> u64 {
+        COUNT.load(Ordering::Relaxed)
     }
 
     /// The file.
@@ -325,6 +334,7 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        COUNT.fetch_sub(1, Ordering::Relaxed);
         let address = core::ptr::from_ref(self).addr();
         if self.flags() & O_ASYNC != 0 {
             for listeners in self.object.listeners().into_iter().flatten() {

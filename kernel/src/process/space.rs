@@ -222,6 +222,28 @@ impl Space {
         Ok(done)
     }
 
+    /// As [`Space::write`], into private memory whatever its protection: a debugger's store. Shared memory that may not be
+    /// written is left alone: `EFAULT`.
+    pub fn write_forced(&self, at: u64, from: &[u8]) -> Result<usize, Errno> {
+        let mut done = 0;
+        while done < from.len() {
+            let address = VirtAddr(at.wrapping_add(done as u64));
+            let len = (mm::PAGE_SIZE - address.page_offset()).min(from.len() - done);
+            let part = &from[done..done + len];
+            let copied = self.with(|space| {
+                let frame = space.privatise_forced(memory::get(), address)?;
+                platform::frame::write(frame, address.page_offset(), part);
+                space.note_forced_write(memory::get(), address);
+                Ok(())
+            });
+            if !is_copied(copied, done)? {
+                break;
+            }
+            done += len;
+        }
+        Ok(done)
+    }
+
     /// A thread begins to live in it.
     pub fn enter(&self) {
         self.users.fetch_add(1, Ordering::AcqRel);

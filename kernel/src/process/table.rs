@@ -37,6 +37,8 @@ pub struct Table {
     /// Processes and further threads of each user.
     users: BTreeMap<u32, usize>,
     last: Pid,
+    /// Processes and threads made since boot.
+    made: u64,
     most: usize,
 }
 
@@ -71,6 +73,7 @@ impl Table {
             sessions: BTreeMap::new(),
             users: BTreeMap::new(),
             last: 0,
+            made: 0,
             most: PID_END as usize,
         }
     }
@@ -204,6 +207,16 @@ pub fn with<R>(work: impl FnOnce(&mut Table) -> R) -> R {
 /// Sets how many processes there may be at most.
 pub fn set_most_processes(most: usize) {
     TABLE.lock().most = most.min(PID_END as usize - 1);
+}
+
+/// How many processes and threads there may be at most.
+pub fn most_processes() -> usize {
+    TABLE.lock().most
+}
+
+/// How many processes and threads were made since boot.
+pub fn made() -> u64 {
+    TABLE.lock().made
 }
 
 /// The thread of that id. A first thread may have ended, if others of its process have not.

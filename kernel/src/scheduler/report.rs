@@ -2,6 +2,7 @@
 
 use super::cpu::CPUS;
 use super::place;
+use core::sync::atomic::{AtomicU64, Ordering};
 use platform::cpu::MAX_CPUS;
 use platform::timer;
 
@@ -17,6 +18,13 @@ pub struct Times {
 }
 
 impl Times {
+    /// No time at all.
+    pub const NONE: Times = Times {
+        user: 0,
+        system: 0,
+        idle: 0,
+    };
+
     /// Sums.
     pub fn plus(&self, other: &Times) -> Times {
         Times {
@@ -58,13 +66,19 @@ pub fn online_processors() -> impl Iterator<Item = usize> {
     (0..MAX_CPUS).filter(move |processor| online & 1 << processor != 0)
 }
 
-/// How a processor spent its time.
+/// The most idle time of each processor that anybody was told of.
+static IDLE_SAID: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
+
+/// How a processor spent its time. None of the sums ever goes back.
 pub fn times(processor: usize) -> Times {
     let (user, system) = CPUS.of(processor).ticks();
+    let idle = timer::ticks().saturating_sub(user + system);
+    // The three are not read at one moment: what was said once is not taken back.
+    let said = IDLE_SAID[processor].fetch_max(idle, Ordering::Relaxed);
     Times {
         user,
         system,
-        idle: timer::ticks().saturating_sub(user + system),
+        idle: idle.max(said),
     }
 }
 

@@ -14,7 +14,7 @@ use core::sync::atomic::Ordering;
 /// "Leave it as it is".
 const KEEP: u32 = u32::MAX;
 /// Most supplementary groups.
-const NGROUPS_MAX: usize = 65536;
+pub const NGROUPS_MAX: usize = 65536;
 
 /// getuid(2).
 pub fn getuid(current: &Thread) -> Result<usize, Errno> {

@@ -211,9 +211,13 @@ pub fn populate(current: &Thread, start: u64, len: u64, access: Access) {
 
 /// Whether the space has as many areas as it may have: fewer where memory is small, for the list of them is one piece.
 fn is_full(space: &AddressSpace) -> bool {
+    space.areas().len() >= most_areas()
+}
+
+/// How many areas a space may have: /proc/sys/vm/max_map_count.
+pub fn most_areas() -> usize {
     const RAM_FOR_ONE: u64 = 16 << 10;
-    let most = MOST_AREAS.min((platform::memory::ram_bytes() / RAM_FOR_ONE) as usize);
-    space.areas().len() >= most
+    MOST_AREAS.min((platform::memory::ram_bytes() / RAM_FOR_ONE) as usize)
 }
 
 /// Whether an area lies on both sides of the address.

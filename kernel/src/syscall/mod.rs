@@ -39,6 +39,9 @@ mod timer;
 mod wait;
 mod xattr;
 
+pub use identity::NGROUPS_MAX;
+pub use memory::most_areas;
+
 use crate::log;
 use crate::signal::Restart;
 use crate::thread::Thread;

@@ -1,5 +1,6 @@
 //! The machine: uname(2), sysinfo(2), getrandom(2), reboot(2), getcpu(2), and the calls of sched(7) that have an answer here.
 
+use crate::fs::proc::load_averages;
 use crate::process::Pid;
 use crate::scheduler;
 use crate::sync::Mutex;
@@ -15,17 +16,43 @@ use abi::reboot::{
     LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C,
 };
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use mm::PAGE_SIZE;
 
 /// The Linux release whose interface this is: glibc asks.
 pub const RELEASE: &str = "6.12.0-holstein";
 
-/// Longest host or domain name (`__NEW_UTS_LEN`).
-const NAME_LEN: usize = 64;
+/// Which build of it this is, as uname(2) says it.
+pub const VERSION: &str = concat!("#1 Holstein ", env!("CARGO_PKG_VERSION"));
 
-static HOST: Mutex<Name> = Mutex::new(Name::new(b"holstein"));
-static DOMAIN: Mutex<Name> = Mutex::new(Name::new(b"(none)"));
+/// Bits behind the point in the loads of sysinfo(2) (`SI_LOAD_SHIFT`).
+const LOAD_SHIFT: u32 = 16;
+
+/// Longest host or domain name (`__NEW_UTS_LEN`).
+pub const NAME_LEN: usize = 64;
+
+/// The name of the machine.
+pub static HOST: MachineName = MachineName(Mutex::new(Name::new(b"holstein")));
+/// Its NIS domain.
+pub static DOMAIN: MachineName = MachineName(Mutex::new(Name::new(b"(none)")));
+
+/// A name of the machine.
+pub struct MachineName(Mutex<Name>);
+
+impl MachineName {
+    /// Shows it to `look`.
+    pub fn with_bytes<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
+        let name = self.0.cloned();
+        look(&name.bytes[..name.len])
+    }
+
+    /// Changes it; what does not fit is cut.
+    pub fn set(&self, given: &[u8]) {
+        let len = given.len().min(NAME_LEN);
+        let mut bytes = [0; NAME_LEN];
+        bytes[..len].copy_from_slice(&given[..len]);
+        *self.0.lock() = Name { bytes, len };
+    }
+}
 
 /// A name that can be set.
 #[derive(Clone, Copy)]
@@ -56,11 +83,11 @@ impl Name {
 pub fn uname(at: u64) -> Result<usize, Errno> {
     let names = UtsName {
         sysname: UtsName::field("Linux"),
-        nodename: HOST.cloned().field(),
+        nodename: HOST.0.cloned().field(),
         release: UtsName::field(RELEASE),
-        version: UtsName::field(concat!("#1 Holstein ", env!("CARGO_PKG_VERSION"))),
+        version: UtsName::field(VERSION),
         machine: UtsName::field("aarch64"),
-        domainname: DOMAIN.cloned().field(),
+        domainname: DOMAIN.0.cloned().field(),
     };
     user_memory::write_value(at, &names)?;
     Ok(0)
@@ -76,7 +103,7 @@ pub fn setdomainname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno
     set_name(current, &DOMAIN, at, len)
 }
 
-fn set_name(current: &Thread, name: &Mutex<Name>, at: u64, len: u64) -> Result<usize, Errno> {
+fn set_name(current: &Thread, name: &MachineName, at: u64, len: u64) -> Result<usize, Errno> {
     current.process.credentials().require(CAP_SYS_ADMIN)?;
     let len = usize::try_from(len)
         .ok()
@@ -84,7 +111,7 @@ fn set_name(current: &Thread, name: &Mutex<Name>, at: u64, len: u64) -> Result<u
         .ok_or(Errno::EINVAL)?;
     let mut bytes = [0; NAME_LEN];
     user_memory::read_bytes(at, &mut bytes[..len])?;
-    *name.lock() = Name { bytes, len };
+    name.set(&bytes[..len]);
     Ok(0)
 }
 
@@ -92,6 +119,7 @@ fn set_name(current: &Thread, name: &Mutex<Name>, at: u64, len: u64) -> Result<u
 pub fn sysinfo(at: u64) -> Result<usize, Errno> {
     let answer = SysInfo {
         uptime: (time::now_monotonic_nanos() / time::SECOND) as i64,
+        loads: load_averages().map(|load| load.fixed_point(LOAD_SHIFT)),
         totalram: platform::memory::ram_bytes() / PAGE_SIZE as u64,
         freeram: memory::free_frames() as u64,
         procs: process::thread_count().min(usize::from(u16::MAX)) as u16,
@@ -203,17 +231,8 @@ pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> 
     }
 }
 
-/// The names for /proc/sys/kernel: host and domain.
-pub fn names() -> (Vec<u8>, Vec<u8>) {
-    let copy = |name: &Mutex<Name>| {
-        let name = name.lock();
-        name.bytes[..name.len].to_vec()
-    };
-    (copy(&HOST), copy(&DOMAIN))
-}
-
 /// The host's name, and its length.
 pub fn host_name() -> ([u8; NAME_LEN], usize) {
-    let host = HOST.lock();
+    let host = HOST.0.cloned();
     (host.bytes, host.len)
 }

@@ -63,3 +63,33 @@ pub const HWCAP_CRC32: u64 = 1 << 7;
 pub const HWCAP_ATOMICS: u64 = 1 << 8;
 /// Processor: ID registers may be read at EL0.
 pub const HWCAP_CPUID: u64 = 1 << 11;
+/// Processor: half-precision floating point.
+pub const HWCAP_FPHP: u64 = 1 << 9;
+/// Processor: half-precision vectors.
+pub const HWCAP_ASIMDHP: u64 = 1 << 10;
+/// Processor: rounding multiply-add of vectors.
+pub const HWCAP_ASIMDRDM: u64 = 1 << 12;
+/// Processor: conversion as JavaScript has it.
+pub const HWCAP_JSCVT: u64 = 1 << 13;
+/// Processor: complex numbers.
+pub const HWCAP_FCMA: u64 = 1 << 14;
+/// Processor: loads with acquire-RCpc order.
+pub const HWCAP_LRCPC: u64 = 1 << 15;
+/// Processor: cleaning of caches to persistence.
+pub const HWCAP_DCPOP: u64 = 1 << 16;
+/// Processor: SHA-3 instructions.
+pub const HWCAP_SHA3: u64 = 1 << 17;
+/// Processor: SM3 instructions.
+pub const HWCAP_SM3: u64 = 1 << 18;
+/// Processor: SM4 instructions.
+pub const HWCAP_SM4: u64 = 1 << 19;
+/// Processor: dot products of vectors.
+pub const HWCAP_ASIMDDP: u64 = 1 << 20;
+/// Processor: SHA-512 instructions.
+pub const HWCAP_SHA512: u64 = 1 << 21;
+/// Processor: widening half-precision multiply-add.
+pub const HWCAP_ASIMDFHM: u64 = 1 << 23;
+/// Processor: loads with acquire-RCpc order and an offset.
+pub const HWCAP_ILRCPC: u64 = 1 << 26;
+/// Processor: flags that are set by instructions.
+pub const HWCAP_FLAGM: u64 = 1 << 27;

@@ -9,6 +9,7 @@ use abi::file::S_IFLNK;
 use super::access::may_inspect;
 use super::process::Subject;
 use super::{FIRST, process_id};
+use crate::fallible;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
 use crate::fs::{Dentry, FileTable, OpenFile};
@@ -37,8 +38,7 @@ impl Descriptors {
 impl Listing for Descriptors {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         may_inspect(&self.process)?;
-        let number = if name == b"0" { Some(0) } else { process_id(name) };
-        let descriptor = number.ok_or(Errno::ENOENT)? as usize;
+        let descriptor = number_of(name).ok_or(Errno::ENOENT)?;
         let file = open_file(&self.process, descriptor)?;
         let mode = mode(&file);
         let link = DescriptorLink {
@@ -57,11 +57,8 @@ impl Listing for Descriptors {
     }
 
     fn next(&self, from: u64) -> Option<Listed> {
-        may_inspect(&self.process).ok()?;
-        let first = usize::try_from(from.saturating_sub(FIRST)).ok()?;
-        let next = |files: &FileTable| Some(files.iter_from(first).next()?.0);
-        let descriptor = self.process.own_thread()?.files.read(next)?;
-        let name = alloc::format!("{descriptor}").into_bytes().into();
+        let descriptor = next_descriptor(&self.process, from)?;
+        let name = fallible::text_bytes(format_args!("{descriptor}")).ok()?.into();
         let next = descriptor as u64 + FIRST + 1;
         Some(Listed {
             name,
@@ -72,7 +69,22 @@ impl Listing for Descriptors {
     }
 }
 
-fn open_file(process: &Subject, descriptor: usize) -> Result<Arc<OpenFile>, Errno> {
+/// The descriptor that a name says: digits without leading zeros.
+pub fn number_of(name: &[u8]) -> Option<usize> {
+    let number = if name == b"0" { Some(0) } else { process_id(name) };
+    number.map(|number| number as usize)
+}
+
+/// The first open descriptor whose place in a listing is `from` or later, for whoever may know.
+pub fn next_descriptor(process: &Subject, from: u64) -> Option<usize> {
+    may_inspect(process).ok()?;
+    let first = usize::try_from(from.saturating_sub(FIRST)).ok()?;
+    let next = |files: &FileTable| Some(files.iter_from(first).next()?.0);
+    process.own_thread()?.files.read(next)
+}
+
+/// The open file of a descriptor: `ENOENT`.
+pub fn open_file(process: &Subject, descriptor: usize) -> Result<Arc<OpenFile>, Errno> {
     let thread = process.own_thread().ok_or(Errno::ENOENT)?;
     thread
         .files

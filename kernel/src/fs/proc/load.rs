@@ -44,6 +44,13 @@ impl fmt::Display for Load {
     }
 }
 
+impl Load {
+    /// With `bits` behind the point, as sysinfo(2) has 16.
+    pub fn fixed_point(self, bits: u32) -> u64 {
+        self.0 << (bits - ONE.ilog2())
+    }
+}
+
 /// The averages over 1, 5 and 15 minutes.
 pub fn averages() -> [Load; 3] {
     let up = timer::ticks();

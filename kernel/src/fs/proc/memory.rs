@@ -1,4 +1,4 @@
-//! Files that show bytes of a process's memory: /proc/PID/cmdline and environ.
+//! Files that show bytes of a process's memory: /proc/PID/cmdline, environ, auxv; and mem, all of it, to read and write.
 
 use alloc::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::process::Subject;
 use super::seq_file::MOST_READ;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::{Process, Space};
-use crate::scheduler;
-use crate::user_memory::Sink;
+use crate::user_memory::{Sink, Source};
+use crate::{fallible, scheduler};
 
 /// Bytes copied at once.
 const PIECE: usize = 256;
@@ -18,29 +18,51 @@ const PIECE: usize = 256;
 /// Where some strings lie in a space: address and length.
 type Place = fn(&Space) -> (u64, usize);
 
-/// The environment of the memory that the process had at the open.
-struct Environment(Inspected);
+/// Part of the memory that the process had at the open.
+struct Part {
+    memory: Inspected,
+    place: Place,
+}
+
+/// The whole of it.
+struct Whole(Inspected);
 
 /// The arguments of the process. They are for everybody, so they are those of whatever it runs.
 struct CommandLine(Arc<Process>);
 
 /// Opens environ: the strings of the environment, each with its NUL.
 pub fn open_environment(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
-    let file = Arc::try_new(Environment(Inspected::new(process)?)).map_err(|_| Errno::ENOMEM)?;
-    Ok(file)
+    let memory = Inspected::new(process)?;
+    let place: Place = |space| space.strings.environment();
+    Ok(fallible::arc(Part { memory, place })?)
+}
+
+/// Opens auxv: the auxiliary vector, where exec laid it (getauxval(3)).
+pub fn open_auxiliary_vector(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+    let memory = Inspected::new(process)?;
+    let place: Place = |space| {
+        let (start, end) = space.program.load().auxiliary;
+        (start, (end - start) as usize)
+    };
+    Ok(fallible::arc(Part { memory, place })?)
+}
+
+/// Opens mem: a position is an address.
+pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+    Ok(fallible::arc(Whole(Inspected::new(process)?))?)
 }
 
 /// Opens cmdline: the argument strings, each with its NUL; empty once the process has ended.
 pub fn open_command_line(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
-    let file = Arc::try_new(CommandLine(process.process.clone())).map_err(|_| Errno::ENOMEM)?;
-    Ok(file)
+    Ok(fallible::arc(CommandLine(process.process.clone()))?)
 }
 
-impl Object for Environment {
+impl Object for Part {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        read_strings(io, to, |at, bytes| {
-            let read = |space: &Arc<Space>| read_at(space, |space| space.strings.environment(), at, bytes);
-            self.0.with_space(read).unwrap_or(Ok(0))
+        transfer(io, to.room(), |at, bytes| {
+            let read = |space: &Arc<Space>| read_at(space, self.place, at, bytes);
+            let len = self.memory.with_space(read).unwrap_or(Ok(0))?;
+            if len == 0 { Ok(0) } else { to.put(&bytes[..len]) }
         })
     }
 
@@ -51,13 +73,14 @@ impl Object for Environment {
 
 impl Object for CommandLine {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        read_strings(io, to, |at, bytes| {
+        transfer(io, to.room(), |at, bytes| {
             let Some(space) = self.0.space() else {
                 return Ok(0);
             };
             let read = read_at(&space, |space| space.strings.arguments(), at, bytes);
             space.let_go();
-            read
+            let len = read?;
+            if len == 0 { Ok(0) } else { to.put(&bytes[..len]) }
         })
     }
 
@@ -66,7 +89,42 @@ impl Object for CommandLine {
     }
 }
 
-/// Copies bytes of the strings from offset `at` on; how many.
+impl Object for Whole {
+    /// `EIO` where nothing can be read.
+    fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
+        transfer(io, to.room(), |at, bytes| {
+            let read = |space: &Arc<Space>| space.read(at, bytes);
+            match self.0.with_space(read) {
+                Some(len) => to.put(&bytes[..len.map_err(unmapped)?]),
+                None => Ok(0),
+            }
+        })
+    }
+
+    /// Private memory is written whatever its protection, as a debugger must; what is behind it, a file, is never. `EIO` where
+    /// nothing can be written.
+    fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+        transfer(io, from.left(), |at, bytes| {
+            let len = from.take(bytes)?;
+            let write = |space: &Arc<Space>| space.write_forced(at, &bytes[..len]);
+            self.0.with_space(write).unwrap_or(Ok(0)).map_err(unmapped)
+        })
+    }
+
+    fn positioning(&self) -> Positioning {
+        Positioning::Bytes
+    }
+}
+
+/// What mem says of an address that has no memory (`mem_rw` of Linux).
+fn unmapped(error: Errno) -> Errno {
+    match error {
+        Errno::EFAULT => Errno::EIO,
+        other => other,
+    }
+}
+
+/// Copies bytes of a part from offset `at` on; how many.
 fn read_at(space: &Space, place: Place, at: u64, bytes: &mut [u8]) -> Result<usize, Errno> {
     let (start, len) = place(space);
     let left = usize::try_from((len as u64).saturating_sub(at)).unwrap_or(0);
@@ -81,24 +139,23 @@ fn read_at(space: &Space, place: Place, at: u64, bytes: &mut [u8]) -> Result<usi
     }
 }
 
-/// Reads from the position on, by pieces that `piece(offset, into)` copies.
-fn read_strings(
+/// Moves up to `len` bytes from the position on by `step(position, room for a piece)`, which says how many it moved. An error
+/// only if nothing was moved.
+fn transfer(
     io: &mut Io,
-    to: &mut dyn Sink,
-    piece: impl Fn(u64, &mut [u8]) -> Result<usize, Errno>,
+    len: usize,
+    mut step: impl FnMut(u64, &mut [u8]) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
-    let mut done = 0;
-    while to.room() > 0 && done < MOST_READ {
+    let (mut done, len) = (0, len.min(MOST_READ));
+    while done < len {
         let mut bytes = [0; PIECE];
-        let wanted = to.room().min(PIECE);
-        let step = scheduler::cond_resched_killable()
-            .and_then(|()| piece(io.position, &mut bytes[..wanted]))
-            .and_then(|len| if len == 0 { Ok(0) } else { to.put(&bytes[..len]) });
-        match step {
+        let wanted = (len - done).min(PIECE);
+        let moved = scheduler::cond_resched_killable().and_then(|()| step(io.position, &mut bytes[..wanted]));
+        match moved {
             Ok(0) => break,
-            Ok(put) => {
-                io.position += put as u64;
-                done += put;
+            Ok(moved) => {
+                io.position = io.position.wrapping_add(moved as u64);
+                done += moved;
             }
             Err(error) if done == 0 => return Err(error),
             Err(_) => break,

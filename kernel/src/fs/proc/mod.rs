@@ -8,6 +8,7 @@ mod access;
 mod adjustment;
 mod comm;
 mod core_pattern;
+mod descriptor_info;
 mod descriptors;
 mod limits;
 mod load;
@@ -18,7 +19,10 @@ mod mounts;
 mod pagemap;
 mod pages;
 mod process;
+mod processors;
+mod references;
 mod seq_file;
+mod setting;
 mod sizes;
 mod smaps;
 mod stat;
@@ -40,13 +44,17 @@ use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
 use super::filesystem::Filesystem;
 use super::inode::{Attributes, Body, Generated, Inode, Listed, Listing, Magic};
 use super::object::Object;
+use crate::fallible;
 use crate::process as processes;
+pub use load::averages as load_averages;
 use text::Text;
 
 /// The position of the first entry of a listing: `.` and `..` stand before it.
 const FIRST: u64 = 2;
 /// Where the processes begin among the entries of /proc.
 const FIRST_PROCESS: u64 = 1 << 20;
+/// Distance of the inode numbers of directories about nothing in particular.
+const SPREAD: u64 = 64;
 /// `st_ino` of /proc itself; its entries follow.
 const ROOT_INODE: u64 = 1;
 
@@ -165,6 +173,20 @@ impl<C: Clone + Send + Sync> Listing for Directory<C> {
     }
 }
 
+impl Directory<()> {
+    /// A directory about nothing in particular.
+    fn fixed(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()>]) -> Box<dyn Listing> {
+        Box::new(Directory {
+            filesystem: filesystem.clone(),
+            subject: (),
+            entries,
+            inode,
+            owner: (0, 0),
+            directory_owner: (0, 0),
+        })
+    }
+}
+
 impl<C> Directory<C> {
     fn number(&self, index: usize) -> u64 {
         self.inode + 1 + index as u64
@@ -234,7 +256,7 @@ impl Listing for Root {
         }
         let first = u32::try_from(from.saturating_sub(FIRST_PROCESS)).ok()?;
         let process = processes::next_from(first)?;
-        let name = alloc::format!("{}", process.pid).into_bytes().into();
+        let name = fallible::text_bytes(format_args!("{}", process.pid)).ok()?.into();
         let next = FIRST_PROCESS + u64::from(process.pid) + 1;
         Some(Listed {
             name,

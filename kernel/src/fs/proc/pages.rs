@@ -18,7 +18,7 @@ use super::seq_file::MOST_READ;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::{self, Space};
 use crate::user_memory::Sink;
-use crate::{memory, scheduler};
+use crate::{fallible, memory, scheduler};
 
 const WORD: u64 = 8;
 /// Words made at once.
@@ -51,8 +51,7 @@ where
 {
     /// Opens a file of `end()` words.
     pub fn open(end: E, make: M) -> Result<Arc<dyn Object>, Errno> {
-        let file = Arc::try_new(Words { end, make }).map_err(|_| Errno::ENOMEM)?;
-        Ok(file)
+        Ok(fallible::arc(Words { end, make })?)
     }
 
     /// Gives some words from number `first` on; how many bytes.

@@ -4,15 +4,18 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ops::Deref;
+use core::sync::atomic::Ordering;
 
 use abi::Errno;
 use abi::file::S_IFDIR;
 
 use super::access::may_inspect;
+use super::text::Text;
 use super::{
-    Directory, Entry, FIRST, adjustment, comm, descriptors, limits, maps, memory, mounts, pagemap,
-    process_id, smaps, stat, status, translation,
+    Directory, Entry, FIRST, adjustment, comm, descriptor_info, descriptors, limits, maps, memory, mounts,
+    pagemap, process_id, references, seq_file, smaps, stat, status, translation,
 };
+use crate::fallible;
 use crate::fs::Dentry;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
@@ -70,7 +73,14 @@ impl Deref for Subject {
     }
 }
 
-static ENTRIES: [Entry<Subject>; 21] = [
+static ENTRIES: [Entry<Subject>; 30] = [
+    Entry::object("auxv", 0o400, memory::open_auxiliary_vector),
+    // All processes are in the one group that there is.
+    Entry::text("cgroup", |_, text| {
+        text.bytes(b"0::/\n");
+        Ok(())
+    }),
+    Entry::object("clear_refs", 0o200, references::open),
     Entry::object("cmdline", 0o444, memory::open_command_line),
     Entry::object("comm", 0o644, comm::open),
     Entry::link("cwd", |process| {
@@ -87,8 +97,12 @@ static ENTRIES: [Entry<Subject>; 21] = [
         })
     }),
     Entry::directory("fd", 0o500, descriptors::directory),
+    Entry::directory("fdinfo", 0o555, descriptor_info::directory),
     Entry::text("limits", limits::limits),
     Entry::object("maps", 0o444, maps::open),
+    // Nobody has logged in: there is no audit that would know.
+    Entry::text("loginuid", never_set),
+    Entry::object("mem", 0o600, memory::open),
     Entry::object("mountinfo", 0o444, mounts::open_information),
     Entry::object("mounts", 0o444, mounts::open),
     Entry::text("oom_score", |process, text| {
@@ -97,21 +111,42 @@ static ENTRIES: [Entry<Subject>; 21] = [
     }),
     Entry::object("oom_score_adj", 0o644, adjustment::open),
     Entry::object("pagemap", 0o400, pagemap::open),
+    Entry::object("personality", 0o400, |process| {
+        may_inspect(process)?;
+        let process = process.clone();
+        seq_file::open_whole(move |text| {
+            text.hexadecimal(process.attributes.personality.load(Ordering::Relaxed).into(), 8);
+            text.bytes(b"\n");
+            Ok(())
+        })
+    }),
     Entry::link("root", |process| {
         Box::new(PlaceLink {
             process: process.clone(),
             place: root,
         })
     }),
+    Entry::text("sessionid", never_set),
     Entry::object("smaps", 0o444, smaps::open),
     Entry::object("smaps_rollup", 0o444, smaps::open_rollup),
     Entry::text("stat", stat::stat),
     Entry::text("statm", stat::statm),
     Entry::text("status", status::status),
     Entry::object("translation", 0o444, translation::open),
+    // Where a thread sleeps is known to nobody (`CONFIG_KALLSYMS` of Linux).
+    Entry::text("wchan", |_, text| {
+        text.bytes(b"0");
+        Ok(())
+    }),
     // The last: the directory of a thread has all but this.
     Entry::directory("task", 0o555, tasks),
 ];
+
+/// A number that nobody has set: -1.
+fn never_set(_: &Subject, text: &mut Text) -> Result<(), Errno> {
+    text.decimal(u32::MAX.into());
+    Ok(())
+}
 
 /// `st_ino` of the directory of a process; those of its entries follow.
 pub fn inode_number(pid: Pid) -> u64 {
@@ -243,7 +278,7 @@ impl Listing for Tasks {
             .into_iter()
             .filter(|tid| u64::from(*tid) >= least)
             .min()?;
-        let name = alloc::format!("{tid}").into_bytes().into();
+        let name = fallible::text_bytes(format_args!("{tid}")).ok()?.into();
         Some(Listed {
             name,
             inode: self.number(tid),

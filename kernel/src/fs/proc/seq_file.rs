@@ -10,6 +10,7 @@ use abi::Errno;
 use mm::PAGE_SIZE;
 
 use super::text::Text;
+use crate::fallible;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::scheduler;
 use crate::sync::Mutex;
@@ -58,10 +59,8 @@ impl Place {
 
     /// Keeps no more memory than the rest needs.
     fn shrink(&mut self) {
-        let mut rest = Vec::new();
         // Where not even that is to be had the piece stays as it is.
-        if rest.try_reserve_exact(self.rest().len()).is_ok() {
-            rest.extend_from_slice(self.rest());
+        if let Ok(rest) = fallible::bytes(self.rest()) {
             (self.piece, self.taken) = (rest, 0);
         }
     }
@@ -81,8 +80,7 @@ where
     /// Opens the text that `make` makes.
     pub fn open(make: F) -> Result<Arc<dyn Object>, Errno> {
         let place = Mutex::new(Place::START);
-        let file = Arc::try_new(SeqFile { make, place }).map_err(|_| Errno::ENOMEM)?;
-        Ok(file)
+        Ok(fallible::arc(SeqFile { make, place })?)
     }
 
     /// Makes the next piece; whether there is one.

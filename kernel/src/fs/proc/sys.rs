@@ -1,115 +1,130 @@
-//! /proc/sys: the settings that programs ask for. They can be read only, but for `vm/fork_copies_stack`, which only this kernel
-//! has: whether fork gives the child a copy of the page under the stack pointer at once (`mm::fork`).
+//! /proc/sys: the settings that programs ask for. Those that can be changed are the machine's names and `vm/fork_copies_stack`,
+//! which only this kernel has: whether fork gives the child a copy of the page under the stack pointer at once (`mm::fork`).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use abi::Errno;
+use abi::capability::CAP_LAST_CAP;
+use spin::Once;
 
 use super::text::Text;
-use super::{Directory, Entry, core_pattern, switch};
+use super::{Directory, Entry, SPREAD, core_pattern, setting, switch};
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::Listing;
-use crate::fs::pipe;
-use crate::memory;
+use crate::fs::{OpenFile, pipe};
 use crate::syscall::system;
+use crate::syscall::{NGROUPS_MAX, most_areas};
+use crate::{memory, process};
 
 /// One more than the highest process id.
-const PID_MAX: u32 = 32768;
-/// Distance of the inode numbers of directories.
-const SPREAD: u64 = 64;
+const PID_MAX: u64 = 32768;
 
 static ROOT: [Entry<()>; 3] = [
     Entry::directory("fs", 0o555, |(), filesystem, inode| {
-        directory(filesystem, inode * SPREAD, &FILES)
+        Directory::fixed(filesystem, inode * SPREAD, &FILES)
     }),
     Entry::directory("kernel", 0o555, |(), filesystem, inode| {
-        directory(filesystem, inode * SPREAD, &KERNEL)
+        Directory::fixed(filesystem, inode * SPREAD, &KERNEL)
     }),
     Entry::directory("vm", 0o555, |(), filesystem, inode| {
-        directory(filesystem, inode * SPREAD, &MEMORY)
+        Directory::fixed(filesystem, inode * SPREAD, &MEMORY)
     }),
 ];
 
-static FILES: [Entry<()>; 2] = [
-    Entry::text("nr_open", |(), text| {
-        line(text, format_args!("{MAX_DESCRIPTORS}"))
+static FILES: [Entry<()>; 4] = [
+    // Memory is the only limit, and each process's own.
+    Entry::text("file-max", |(), text| number(text, i64::MAX as u64)),
+    Entry::text("file-nr", |(), text| {
+        text.add(format_args!("{}\t0\t{}\n", OpenFile::count(), i64::MAX));
+        Ok(())
     }),
-    Entry::text("pipe-max-size", |(), text| {
-        line(text, format_args!("{}", pipe::CAPACITY))
-    }),
+    Entry::text("nr_open", |(), text| number(text, MAX_DESCRIPTORS as u64)),
+    Entry::text("pipe-max-size", |(), text| number(text, pipe::CAPACITY as u64)),
 ];
 
-static KERNEL: [Entry<()>; 7] = [
+static KERNEL: [Entry<()>; 15] = [
+    Entry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),
     Entry::object("core_pattern", 0o644, |()| core_pattern::open()),
-    Entry::text("domainname", |(), text| name(text, &system::names().1)),
-    Entry::text("hostname", |(), text| name(text, &system::names().0)),
-    Entry::text("osrelease", |(), text| {
-        line(text, format_args!("{}", system::RELEASE))
-    }),
-    Entry::text("ostype", |(), text| line(text, format_args!("Linux"))),
-    Entry::text("pid_max", |(), text| line(text, format_args!("{PID_MAX}"))),
+    Entry::object("domainname", 0o644, |()| setting::open(&system::DOMAIN)),
+    Entry::object("hostname", 0o644, |()| setting::open(&system::HOST)),
+    Entry::text("ngroups_max", |(), text| number(text, NGROUPS_MAX as u64)),
+    Entry::text("osrelease", |(), text| line(text, system::RELEASE)),
+    Entry::text("ostype", |(), text| line(text, "Linux")),
+    Entry::text("overflowgid", |(), text| number(text, 65534)),
+    Entry::text("overflowuid", |(), text| number(text, 65534)),
+    Entry::text("pid_max", |(), text| number(text, PID_MAX)),
     Entry::directory("random", 0o555, |(), filesystem, inode| {
-        directory(filesystem, inode * SPREAD, &RANDOM)
+        Directory::fixed(filesystem, inode * SPREAD, &RANDOM)
+    }),
+    // Programs lie where their files say.
+    Entry::text("randomize_va_space", |(), text| number(text, 0)),
+    // Nothing taints it: there are no modules.
+    Entry::text("tainted", |(), text| number(text, 0)),
+    Entry::text("threads-max", |(), text| {
+        number(text, process::most_processes() as u64)
+    }),
+    Entry::text("version", |(), text| line(text, system::VERSION)),
+];
+
+static RANDOM: [Entry<()>; 3] = [
+    Entry::text("boot_id", |(), text| {
+        static ID: Once<[u8; 16]> = Once::new();
+        uuid(text, ID.call_once(random_uuid));
+        Ok(())
+    }),
+    // The generator is seeded at boot and never runs dry: 256 bits, as Linux says it (random(4)).
+    Entry::text("entropy_avail", |(), text| number(text, 256)),
+    // Another one each time.
+    Entry::text("uuid", |(), text| {
+        uuid(text, &random_uuid());
+        Ok(())
     }),
 ];
 
-static RANDOM: [Entry<()>; 2] = [
-    // The generator is seeded at boot and never runs dry: 256 bits, as Linux says it (random(4)).
-    Entry::text("entropy_avail", |(), text| line(text, format_args!("256"))),
-    Entry::text("uuid", |(), text| uuid(text)),
-];
-
-static MEMORY: [Entry<()>; 3] = [
+static MEMORY: [Entry<()>; 5] = [
     Entry::object("fork_copies_stack", 0o644, |()| {
         switch::open(&memory::IS_STACK_COPIED_AT_FORK)
     }),
-    Entry::text("mmap_min_addr", |(), text| {
-        line(text, format_args!("{}", mm::space::LOWEST.0))
-    }),
+    Entry::text("max_map_count", |(), text| number(text, most_areas() as u64)),
+    Entry::text("mmap_min_addr", |(), text| number(text, mm::space::LOWEST.0)),
     // Memory is promised without counting: fork and mmap fail only when there is nothing at all.
-    Entry::text("overcommit_memory", |(), text| line(text, format_args!("1"))),
+    Entry::text("overcommit_memory", |(), text| number(text, 1)),
+    // As Linux begins with; there is no swap space that it could be about, so it cannot be changed.
+    Entry::text("swappiness", |(), text| number(text, 60)),
 ];
 
 /// The directory /proc/sys.
 pub fn root((): &(), filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
-    directory(filesystem, inode * SPREAD, &ROOT)
+    Directory::fixed(filesystem, inode * SPREAD, &ROOT)
 }
 
-fn directory(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()>]) -> Box<dyn Listing> {
-    let filesystem = filesystem.clone();
-    Box::new(Directory {
-        filesystem,
-        subject: (),
-        entries,
-        inode,
-        owner: (0, 0),
-        directory_owner: (0, 0),
-    })
-}
-
-fn line(text: &mut Text, arguments: core::fmt::Arguments<'_>) -> Result<(), Errno> {
-    text.add(format_args!("{arguments}\n"));
-    Ok(())
-}
-
-fn name(text: &mut Text, name: &[u8]) -> Result<(), Errno> {
-    text.bytes(name);
+fn number(text: &mut Text, number: u64) -> Result<(), Errno> {
+    text.decimal(number);
     text.bytes(b"\n");
     Ok(())
 }
 
-/// A random UUID, version 4 (RFC 9562), another one each time.
-fn uuid(text: &mut Text) -> Result<(), Errno> {
+fn line(text: &mut Text, line: &str) -> Result<(), Errno> {
+    text.bytes(line.as_bytes());
+    text.bytes(b"\n");
+    Ok(())
+}
+
+/// A random UUID, version 4 (RFC 9562).
+fn random_uuid() -> [u8; 16] {
     let mut bytes = [0; 16];
     platform::random::fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
+    bytes
+}
+
+fn uuid(text: &mut Text, bytes: &[u8; 16]) {
     for (index, byte) in bytes.iter().enumerate() {
         let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
         text.add(format_args!("{dash}{byte:02x}"));
     }
     text.bytes(b"\n");
-    Ok(())
 }

@@ -4,63 +4,187 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use abi::Errno;
+use abi::file::S_IFDIR;
+use platform::cpu::MAX_CPUS;
 
 use super::text::Text;
-use super::{Directory, Entry, ROOT_INODE};
+use super::{Directory, Entry, FIRST, ROOT_INODE, SPREAD};
+use crate::fallible;
 use crate::fs::filesystem::Filesystem;
-use crate::fs::inode::{Attributes, Body, Inode, Listing};
+use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing};
 use crate::scheduler;
 
-/// Distance of the inode numbers of directories.
-const SPREAD: u64 = 64;
+/// Where the processors begin among the entries of their directory.
+const FIRST_PROCESSOR: u64 = 1 << 20;
 
-static ROOT: [Entry<()>; 3] = [
+static ROOT: [Entry<()>; 8] = [
+    empty("block"),
+    empty("bus"),
+    empty("class"),
+    Entry::directory("dev", 0o755, |(), filesystem, inode| {
+        directory(filesystem, inode, &NUMBERS)
+    }),
     Entry::directory("devices", 0o755, |(), filesystem, inode| {
         directory(filesystem, inode, &DEVICES)
     }),
-    Entry::directory("fs", 0o755, |(), filesystem, inode| {
-        directory(filesystem, inode, &[])
-    }),
+    empty("fs"),
     Entry::directory("kernel", 0o755, |(), filesystem, inode| {
-        directory(filesystem, inode, &[])
+        directory(filesystem, inode, &KERNEL)
     }),
+    empty("module"),
 ];
+
+static NUMBERS: [Entry<()>; 2] = [empty("block"), empty("char")];
+
+static KERNEL: [Entry<()>; 1] = [empty("mm")];
 
 static DEVICES: [Entry<()>; 1] = [Entry::directory("system", 0o755, |(), filesystem, inode| {
     directory(filesystem, inode, &SYSTEM)
 })];
 
 static SYSTEM: [Entry<()>; 1] = [Entry::directory("cpu", 0o755, |(), filesystem, inode| {
-    directory(filesystem, inode, &PROCESSORS)
+    Box::new(Processors(Directory {
+        filesystem: filesystem.clone(),
+        subject: (),
+        entries: &PROCESSORS,
+        inode: inode * SPREAD,
+        owner: (0, 0),
+        directory_owner: (0, 0),
+    }))
 })];
 
 /// Which processors run, could run and are there (Documentation/ABI/testing/sysfs-devices-system-cpu): one that did not
 /// start never will, so they are the same. C libraries count processors here.
-static PROCESSORS: [Entry<()>; 3] = [
+static PROCESSORS: [Entry<()>; 5] = [
+    Entry::text("kernel_max", |(), text| number(text, MAX_CPUS - 1)),
+    Entry::text("offline", |(), text| {
+        text.bytes(b"\n");
+        Ok(())
+    }),
     Entry::text("online", online),
     Entry::text("possible", online),
     Entry::text("present", online),
 ];
 
+static PROCESSOR: [Entry<usize>; 2] = [
+    Entry::text("online", |_, text| number(text, 1)),
+    Entry::directory("topology", 0o755, |processor, filesystem, inode| {
+        about(*processor, filesystem, inode * SPREAD, &TOPOLOGY)
+    }),
+];
+
+/// Where a processor stands among the others (Documentation/admin-guide/cputopology.rst): all are in one package, none has
+/// threads of its own.
+static TOPOLOGY: [Entry<usize>; 8] = [
+    Entry::text("core_id", |processor, text| number(text, *processor)),
+    Entry::text("core_cpus", |processor, text| mask(text, 1 << *processor)),
+    Entry::text("core_cpus_list", |processor, text| number(text, *processor)),
+    Entry::text("core_siblings", |_, text| mask(text, everybody())),
+    Entry::text("core_siblings_list", |_, text| online(&(), text)),
+    Entry::text("physical_package_id", |_, text| number(text, 0)),
+    Entry::text("thread_siblings", |processor, text| mask(text, 1 << *processor)),
+    Entry::text("thread_siblings_list", |processor, text| number(text, *processor)),
+];
+
 /// The root directory of a /sys.
 pub fn root(filesystem: &Arc<Filesystem>) -> Arc<Inode> {
-    let body = Body::Listing(listing(filesystem, ROOT_INODE, &ROOT));
+    let body = Body::Listing(Directory::fixed(filesystem, ROOT_INODE, &ROOT));
     Inode::numbered(filesystem, ROOT_INODE, body, Attributes::new(0o555, 0, 0))
 }
 
-fn directory(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()>]) -> Box<dyn Listing> {
-    listing(filesystem, inode * SPREAD, entries)
+const fn empty(name: &'static str) -> Entry<()> {
+    Entry::directory(name, 0o755, |(), filesystem, inode| {
+        directory(filesystem, inode, &[])
+    })
 }
 
-fn listing(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()>]) -> Box<dyn Listing> {
+fn directory(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()>]) -> Box<dyn Listing> {
+    Directory::fixed(filesystem, inode * SPREAD, entries)
+}
+
+/// A directory about one processor.
+fn about(
+    processor: usize,
+    filesystem: &Arc<Filesystem>,
+    inode: u64,
+    entries: &'static [Entry<usize>],
+) -> Box<dyn Listing> {
     Box::new(Directory {
         filesystem: filesystem.clone(),
-        subject: (),
+        subject: processor,
         entries,
         inode,
         owner: (0, 0),
         directory_owner: (0, 0),
     })
+}
+
+/// The fixed entries, and behind them the processors.
+struct Processors(Directory<()>);
+
+impl Processors {
+    fn number(&self, processor: usize) -> u64 {
+        (self.0.inode + SPREAD / 2 + processor as u64) * SPREAD
+    }
+}
+
+impl Listing for Processors {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
+        let Some(processor) = processor_of(name) else {
+            return self.0.lookup(name);
+        };
+        let number = self.number(processor);
+        let listing = about(processor, &self.0.filesystem, number, &PROCESSOR);
+        let attributes = Attributes::new(0o755, 0, 0);
+        Ok(Inode::numbered(
+            &self.0.filesystem,
+            number,
+            Body::Listing(listing),
+            attributes,
+        ))
+    }
+
+    fn next(&self, from: u64) -> Option<Listed> {
+        debug_assert!(FIRST < FIRST_PROCESSOR);
+        if let Some(entry) = self.0.next(from) {
+            return Some(entry);
+        }
+        let first = from.saturating_sub(FIRST_PROCESSOR);
+        let processor = scheduler::online_processors().find(|number| *number as u64 >= first)?;
+        let name = fallible::text_bytes(format_args!("cpu{processor}")).ok()?;
+        Some(Listed {
+            name: name.into(),
+            inode: self.number(processor),
+            kind: S_IFDIR,
+            next: FIRST_PROCESSOR + processor as u64 + 1,
+        })
+    }
+}
+
+/// Which processor that runs is called `cpu` and its number.
+fn processor_of(name: &[u8]) -> Option<usize> {
+    let [digit @ b'0'..=b'9'] = name.strip_prefix(b"cpu")? else {
+        return None;
+    };
+    let number = usize::from(digit - b'0');
+    scheduler::online_processors().find(|online| *online == number)
+}
+
+fn number(text: &mut Text, number: usize) -> Result<(), Errno> {
+    text.decimal(number as u64);
+    text.bytes(b"\n");
+    Ok(())
+}
+
+fn mask(text: &mut Text, mask: u64) -> Result<(), Errno> {
+    text.hexadecimal(mask, 1);
+    text.bytes(b"\n");
+    Ok(())
+}
+
+/// The processors that run, as a mask.
+fn everybody() -> u64 {
+    scheduler::online_processors().fold(0, |mask, number| mask | 1 << number)
 }
 
 /// The processors that run, as a list that `cpulist_parse` of Linux reads: `0-3`, `0,2`.

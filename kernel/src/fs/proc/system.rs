@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
 use abi::Errno;
 use abi::time::USER_HZ;
@@ -11,21 +10,21 @@ use mm::Event;
 use platform::timer;
 
 use super::text::Text;
-use super::{Entry, TextLink, lock_stat, pages, sys, trigger};
+use super::{Directory, Entry, SPREAD, TextLink, lock_stat, pages, processors, sys, trigger};
 use crate::fs::filesystem::Filesystem;
+use crate::fs::inode::Magic;
 use crate::fs::mount;
 use crate::process;
-use crate::scheduler::Times;
 use crate::syscall::system;
-use crate::{boot, memory, scheduler, time};
+use crate::{boot, fallible, memory, scheduler, time};
 
-pub static ENTRIES: [Entry<()>; 22] = [
+pub static ENTRIES: [Entry<()>; 24] = [
     Entry::text("cmdline", command_line),
-    Entry::text("cpuinfo", processors),
+    Entry::text("cpuinfo", processors::information),
     Entry::text("filesystems", filesystems),
     Entry::object("kpagecount", 0o400, |()| pages::open_counts()),
     Entry::object("kpageflags", 0o400, |()| pages::open_flags()),
-    Entry::text("interrupts", interrupt_counts),
+    Entry::text("interrupts", processors::interrupts),
     Entry::text("loadavg", load),
     Entry::text("lock_stat", lock_stat::waits),
     Entry::text("meminfo", memory_use),
@@ -34,58 +33,55 @@ pub static ENTRIES: [Entry<()>; 22] = [
     Entry::link("mounts", |()| {
         Box::new(TextLink(b"self/mounts".as_slice().into()))
     }),
-    Entry::link("self", |()| {
-        let pid = scheduler::current().process.pid;
-        Box::new(TextLink(alloc::format!("{pid}").into_bytes().into()))
-    }),
-    Entry::text("stat", statistics),
+    Entry::link("self", |()| Box::new(OwnDirectory { is_thread: false })),
+    Entry::text("stat", processors::statistics),
     Entry::text("swaps", swaps),
     Entry::directory("sys", 0o555, sys::root),
     Entry::object("sysrq-trigger", 0o200, trigger::open),
-    Entry::link("thread-self", |()| {
-        let current = scheduler::current();
-        let (pid, tid) = (current.process.pid, current.tid());
-        Box::new(TextLink(alloc::format!("{pid}/task/{tid}").into_bytes().into()))
-    }),
+    Entry::link("thread-self", |()| Box::new(OwnDirectory { is_thread: true })),
     Entry::text("uptime", uptime),
     Entry::text("version", version),
     Entry::text("vmstat", memory_events),
     Entry::text("devices", devices),
+    // There are no disks.
+    Entry::text("diskstats", |(), _| Ok(())),
+    Entry::directory("tty", 0o555, |(), filesystem, inode| {
+        Directory::fixed(filesystem, inode * SPREAD, &TERMINALS)
+    }),
     Entry::text("partitions", partitions),
 ];
+
+/// The directory of whoever asks: its process's, or its own as a thread.
+struct OwnDirectory {
+    is_thread: bool,
+}
+
+impl Magic for OwnDirectory {
+    fn text(&self) -> Result<Box<[u8]>, Errno> {
+        let current = scheduler::current();
+        let (pid, tid) = (current.process.pid, current.tid());
+        let path = if self.is_thread {
+            fallible::text_bytes(format_args!("{pid}/task/{tid}"))
+        } else {
+            fallible::text_bytes(format_args!("{pid}"))
+        };
+        path.map(Vec::into_boxed_slice)
+    }
+}
+
+static TERMINALS: [Entry<()>; 1] = [Entry::text("drivers", terminal_drivers)];
+
+/// As `drivers/tty/tty_io.c` lists them: name, node, major number, minor numbers, kind.
+fn terminal_drivers((): &(), text: &mut Text) -> Result<(), Errno> {
+    text.bytes(b"/dev/tty             /dev/tty        5       0 system:/dev/tty\n");
+    text.bytes(b"/dev/console         /dev/console    5       1 system:console\n");
+    text.bytes(b"ttyAMA               /dev/ttyAMA   204      64 serial\n");
+    Ok(())
+}
 
 fn command_line((): &(), text: &mut Text) -> Result<(), Errno> {
     text.add(format_args!("{}\n", boot::command_line()));
     Ok(())
-}
-
-/// As `arch/arm64/kernel/cpuinfo.c` writes it. BogoMIPS are twice the timer's frequency, as there.
-fn processors((): &(), text: &mut Text) -> Result<(), Errno> {
-    for number in scheduler::online_processors() {
-        processor(number, text);
-    }
-    Ok(())
-}
-
-fn processor(number: usize, text: &mut Text) {
-    let id = platform::cpu::main_id_of(number);
-    let half_centi = timer::frequency() / 5000;
-    text.add(format_args!(
-        "processor\t: {number}\nBogoMIPS\t: {}.{:02}\n",
-        half_centi / 100,
-        half_centi % 100
-    ));
-    text.add(format_args!("Features\t: fp asimd\n"));
-    text.add(format_args!("CPU implementer\t: 0x{:02x}\n", id >> 24 & 0xff));
-    text.add(format_args!(
-        "CPU architecture: 8\nCPU variant\t: 0x{:x}\n",
-        id >> 20 & 0xf
-    ));
-    text.add(format_args!(
-        "CPU part\t: 0x{:03x}\nCPU revision\t: {}\n\n",
-        id >> 4 & 0xfff,
-        id & 0xf
-    ));
 }
 
 fn filesystems((): &(), text: &mut Text) -> Result<(), Errno> {
@@ -171,78 +167,6 @@ fn uptime((): &(), text: &mut Text) -> Result<(), Errno> {
         idle / 100,
         idle % 100
     ));
-    Ok(())
-}
-
-/// proc_stat(5).
-fn statistics((): &(), text: &mut Text) -> Result<(), Errno> {
-    let all: Vec<(usize, Times)> = scheduler::online_processors()
-        .map(|number| (number, scheduler::times(number)))
-        .collect();
-    let sum = all
-        .iter()
-        .fold(Times::default(), |sum, (_, times)| sum.plus(times));
-    add_times(text, format_args!("cpu "), &sum);
-    for (number, times) in &all {
-        add_times(text, format_args!("cpu{number}"), times);
-    }
-    let total = |count: fn(usize) -> u64| scheduler::online_processors().map(count).sum::<u64>();
-    let booted = time::now_realtime_nanos().saturating_sub(time::now_monotonic_nanos()) / time::SECOND;
-    let interrupts = total(|number| scheduler::interrupts(number).total());
-    text.add(format_args!("intr {interrupts}\n"));
-    text.add(format_args!("ctxt {}\n", total(scheduler::switches)));
-    text.add(format_args!("btime {booted}\n"));
-    // No sleep waits for a device: nobody counts as blocked.
-    text.add(format_args!(
-        "procs_running {}\nprocs_blocked 0\n",
-        scheduler::runnable().max(1)
-    ));
-    Ok(())
-}
-
-fn add_times(text: &mut Text, name: fmt::Arguments<'_>, times: &Times) {
-    let [user, system, idle] = [times.user, times.system, times.idle].map(clock_ticks);
-    text.add(format_args!("{name} {user} 0 {system} {idle} 0 0 0 0 0 0\n"));
-}
-
-/// Interrupts by kind, a column for each processor, as Linux lays them out; and below what Linux has no file for: threads taken
-/// from other processors' queues, interrupts sent to them, switches.
-fn interrupt_counts((): &(), text: &mut Text) -> Result<(), Errno> {
-    type Row = (&'static str, fn(usize) -> u64, &'static str);
-    const ROWS: [Row; 7] = [
-        ("tmr", |number| scheduler::interrupts(number).timer, "Timer"),
-        ("con", |number| scheduler::interrupts(number).console, "Console"),
-        (
-            "IPI0",
-            |number| scheduler::interrupts(number).reschedule,
-            "Rescheduling interrupts",
-        ),
-        (
-            "ERR",
-            |number| scheduler::interrupts(number).unknown,
-            "Unknown interrupts",
-        ),
-        (
-            "sent",
-            |number| scheduler::steals(number).1,
-            "Rescheduling interrupts sent",
-        ),
-        (
-            "stl",
-            |number| scheduler::steals(number).0,
-            "Threads taken from other processors",
-        ),
-        ("sw", scheduler::switches, "Switches to a thread"),
-    ];
-    text.add(format_args!("     "));
-    scheduler::online_processors()
-        .for_each(|number| text.add(format_args!(" {:>10}", alloc::format!("CPU{number}"))));
-    text.add(format_args!("\n"));
-    for (name, count, meaning) in ROWS {
-        text.add(format_args!("{name:>4}:"));
-        scheduler::online_processors().for_each(|number| text.add(format_args!(" {:>10}", count(number))));
-        text.add(format_args!("  {meaning}\n"));
-    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use core::fmt::{self, Write};
 use abi::Errno;
 
 use crate::escape::Escaped;
+use crate::fallible::TryVec;
 
 /// Memory taken at once.
 const STEP: usize = 1024;
@@ -61,7 +62,7 @@ impl Text {
             self.is_refused = true;
         }
         if !self.is_refused {
-            self.bytes.extend_from_slice(bytes);
+            self.is_refused = self.bytes.try_extend(bytes).is_err();
         }
     }
 

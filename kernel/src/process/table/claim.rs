@@ -188,6 +188,7 @@ impl Table {
         }
         let id = self.next_free().ok_or(Errno::EAGAIN)?;
         self.last = id;
+        self.made += 1;
         *self.users.entry(user).or_default() += 1;
         Ok(id)
     }
