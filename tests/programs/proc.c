@@ -255,7 +255,7 @@ static void descriptors(void) {
 }
 
 static void small_files(void) {
-    CHECK(holds("/proc/self/cgroup", "0::/"));
+    CHECK(slurp("/proc/self/cgroup") == 0);
     CHECK(slurp("/proc/self/wchan") == 1 && text[0] == '0');
     CHECK(holds("/proc/self/personality", "00000000\n"));
     CHECK(holds("/proc/self/loginuid", "4294967295") && holds("/proc/self/sessionid", "4294967295"));

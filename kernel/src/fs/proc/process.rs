@@ -75,11 +75,8 @@ impl Deref for Subject {
 
 static ENTRIES: [Entry<Subject>; 30] = [
     Entry::object("auxv", 0o400, memory::open_auxiliary_vector),
-    // All processes are in the one group that there is.
-    Entry::text("cgroup", |_, text| {
-        text.bytes(b"0::/\n");
-        Ok(())
-    }),
+    // No hierarchy of control groups is mounted.
+    Entry::text("cgroup", |_, _| Ok(())),
     Entry::object("clear_refs", 0o200, references::open),
     Entry::object("cmdline", 0o444, memory::open_command_line),
     Entry::object("comm", 0o644, comm::open),
