@@ -86,7 +86,6 @@ pub fn build(
         code: image.code,
         data: image.data,
         stack: layout.sp,
-        auxiliary: (layout.random - AUXILIARY * 2 * WORD, layout.random),
     });
     Ok(layout.sp)
 }

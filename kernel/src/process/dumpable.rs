@@ -2,7 +2,7 @@
 //! check of ptrace(2), "Ptrace access mode checking", which asks for it. The attribute belongs to the memory, as on Linux:
 //! exec makes a new one, fork copies it, and who shares the memory shares it.
 
-use super::{Process, Space};
+use super::Process;
 use abi::Errno;
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -27,17 +27,16 @@ impl Dumpable {
         self.0.load(Ordering::SeqCst) == USER
     }
 
+    /// What a fork inherits.
+    #[inline]
+    pub(super) fn copy(&self) -> Dumpable {
+        Dumpable(AtomicU8::new(self.0.load(Ordering::SeqCst)))
+    }
+
     /// Gives the right or takes it away.
     pub fn set(&self, is_dumpable: bool) {
         let value = if is_dumpable { USER } else { DISABLED };
         self.0.store(value, Ordering::SeqCst);
-    }
-}
-
-impl Space {
-    /// What a fork inherits.
-    pub(super) fn copy_dumpable_from(&self, other: &Space) {
-        self.dumpable.set(other.dumpable.is_set());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where exec laid the program, its stack and its auxiliary vector, for /proc.
+//! Where exec laid the program and its stack, for /proc.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,13 +11,11 @@ pub struct ProgramLayout {
     pub data: (u64, u64),
     /// The stack pointer with which the program began.
     pub stack: u64,
-    /// The auxiliary vector, on the stack: getauxval(3).
-    pub auxiliary: (u64, u64),
 }
 
 /// A layout that is written once and read at any time.
 #[derive(Default)]
-pub struct KeptLayout([AtomicU64; 7]);
+pub struct KeptLayout([AtomicU64; 5]);
 
 impl ProgramLayout {
     /// Bytes of the pages that the code touches.
@@ -30,13 +28,8 @@ impl ProgramLayout {
 impl KeptLayout {
     /// Writes it down.
     pub fn store(&self, layout: &ProgramLayout) {
-        let ProgramLayout {
-            code,
-            data,
-            stack,
-            auxiliary,
-        } = *layout;
-        let words = [code.0, code.1, data.0, data.1, stack, auxiliary.0, auxiliary.1];
+        let ProgramLayout { code, data, stack } = *layout;
+        let words = [code.0, code.1, data.0, data.1, stack];
         let store = |(kept, word): (&AtomicU64, u64)| kept.store(word, Ordering::Relaxed);
         self.0.iter().zip(words).for_each(store);
     }
@@ -48,15 +41,16 @@ impl KeptLayout {
             code: (word(0), word(1)),
             data: (word(2), word(3)),
             stack: word(4),
-            auxiliary: (word(5), word(6)),
         }
     }
 
     /// A fork's is that of its parent.
     #[inline]
-    pub fn copy_from(&self, other: &KeptLayout) {
-        for (kept, word) in self.0.iter().zip(&other.0) {
-            kept.store(word.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
+    pub fn copy(&self) -> KeptLayout {
+        KeptLayout(
+            self.0
+                .each_ref()
+                .map(|word| AtomicU64::new(word.load(Ordering::Relaxed))),
+        )
     }
 }

@@ -86,10 +86,15 @@ impl Strings {
         span(&self.environment, &self.end)
     }
 
-    fn copy_from(&self, other: &Strings) {
-        let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
-        self.set(load(&other.arguments), load(&other.environment), load(&other.end));
-        self.set_auxiliary(load(&other.auxiliary[0]), load(&other.auxiliary[1]));
+    #[inline]
+    fn copy(&self) -> Strings {
+        let copy = |word: &AtomicU64| AtomicU64::new(word.load(Ordering::Relaxed));
+        Strings {
+            arguments: copy(&self.arguments),
+            environment: copy(&self.environment),
+            end: copy(&self.end),
+            auxiliary: self.auxiliary.each_ref().map(copy),
+        }
     }
 }
 
@@ -117,12 +122,14 @@ impl Space {
                 space.fork(memory::get(), Some(VirtAddr(written_first)))
             }
         })?;
-        let copy = Space::hold(copy);
-        copy.strings.copy_from(&self.strings);
-        copy.program.copy_from(&self.program);
-        copy.barriers.register(self.barriers.0.load(Ordering::Relaxed));
-        copy.copy_dumpable_from(self);
-        Ok(copy)
+        Ok(Arc::new(Space {
+            memory: Mutex::new(Some(copy)),
+            users: AtomicU32::new(0),
+            strings: self.strings.copy(),
+            program: self.program.copy(),
+            barriers: Registrations(AtomicU32::new(self.barriers.0.load(Ordering::Relaxed))),
+            dumpable: self.dumpable.copy(),
+        }))
     }
 
     fn hold(space: AddressSpace) -> Arc<Space> {

@@ -40,10 +40,7 @@ pub fn open_environment(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
 /// Opens auxv: the auxiliary vector, where exec laid it (getauxval(3)).
 pub fn open_auxiliary_vector(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
     let memory = Inspected::new(process)?;
-    let place: Place = |space| {
-        let (start, end) = space.program.load().auxiliary;
-        (start, (end - start) as usize)
-    };
+    let place: Place = |space| space.strings.auxiliary();
     Ok(fallible::arc(Part { memory, place })?)
 }
 
