@@ -13,6 +13,7 @@ extern crate alloc;
 
 mod boot;
 mod core_dump;
+mod deferred_free;
 mod escape;
 mod exec;
 mod fallible;

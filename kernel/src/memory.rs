@@ -5,6 +5,7 @@
 //! kernel's heap and stacks may use what it spares; calls that make the kernel hold more (fork, exec, mmap) ask [`has_room`]
 //! first and fail with `ENOMEM`.
 
+use crate::deferred_free;
 use crate::fallible;
 use crate::fallible::map::Map;
 use crate::sync::{Mutex, rank};
@@ -155,6 +156,12 @@ impl SharedZeros {
             len,
             pages: Mutex::new(Map::new()),
         })
+    }
+}
+
+impl Drop for SharedZeros {
+    fn drop(&mut self) {
+        deferred_free::lay_aside(core::mem::replace(self.pages.get_mut(), Map::new()));
     }
 }
 

@@ -8,7 +8,7 @@
 
 use crate::signal::{self, Restart};
 use crate::thread::Thread;
-use crate::{core_dump, process, scheduler, syscall, user_memory};
+use crate::{core_dump, deferred_free, process, scheduler, syscall, user_memory};
 use abi::signal::info::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,
     SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,
@@ -53,18 +53,29 @@ fn run(thread: &Arc<Thread>, context: &mut UserContext) {
 /// Looks at what pends for the thread; whether it is to end. Apart, so that the path of all others needs few registers.
 #[cold]
 fn is_over(thread: &Arc<Thread>, context: &mut UserContext, restart: Option<Restart>) -> bool {
+    // What was dropped from here on calls again.
+    deferred_free::release();
     signal::deliver(thread, context, restart);
     thread.is_ending()
 }
 
 /// Serves what is no system call.
 #[inline]
-fn serve(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
+fn serve(thread: &Arc<Thread>, context: &mut UserContext, trap: Trap) {
     match trap {
         Trap::Abort(abort) => serve_abort(thread, &abort),
         Trap::Interrupt => scheduler::serve_interrupts(thread),
+        Trap::WaitForEvent => wait_for_event(thread, context),
         fault => blame(thread, context, fault),
     }
+}
+
+/// The program waits for whatever comes next. Nothing may come for long, for the timer is silent unless somebody needs it: so it
+/// only lets others go first (WFI and WFE may end for no reason: Arm ARM D1.7, "Wait for Interrupt").
+#[cold]
+fn wait_for_event(thread: &Arc<Thread>, context: &mut UserContext) {
+    context.pc = context.pc.wrapping_add(4);
+    scheduler::yield_now(thread);
 }
 
 /// An access that the tables do not allow: made possible if the areas allow it, else the program's mistake.
@@ -116,7 +127,7 @@ fn blame(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
             crate::error!("{}: unknown exception, esr {esr:#x}", thread.name());
             (Signal::SIGILL, SI_KERNEL, context.pc)
         }
-        Trap::Abort(_) | Trap::Interrupt => return,
+        Trap::Abort(_) | Trap::Interrupt | Trap::WaitForEvent => return,
     };
     accuse(thread, signal, code, address);
 }

@@ -78,6 +78,8 @@ pub enum Trap {
     Interrupt,
     /// Memory could not be used as the program wanted to.
     Abort(Abort),
+    /// WFI or WFE that would wait; pc is at it.
+    WaitForEvent,
     /// No instruction of this processor, or one that EL0 may not use.
     IllegalInstruction,
     /// A system register, or an instruction of that form, that EL0 may not use.
@@ -219,9 +221,8 @@ impl Trap {
                 Trap::Abort(Abort::from_syndrome(word))
             }
             Some(Class::Unknown | Class::IllegalState) => Trap::IllegalInstruction,
-            Some(Class::TrappedSystemRegister | Class::TrappedWfx | Class::FpTrapped) => {
-                Trap::TrappedRegister
-            }
+            Some(Class::TrappedWfx) => Trap::WaitForEvent,
+            Some(Class::TrappedSystemRegister | Class::FpTrapped) => Trap::TrappedRegister,
             Some(Class::PcAlignment) => Trap::PcAlignment,
             Some(Class::SpAlignment) => Trap::SpAlignment,
             Some(Class::Brk64 | Class::BreakpointUser | Class::WatchpointUser) => Trap::Breakpoint,

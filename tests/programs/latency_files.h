@@ -61,7 +61,7 @@ static void remove_big_file(void) { CHECK(unlink("big") == 0); }
 static void truncate_big_file(void) { CHECK(ftruncate(file, 0) == 0); }
 
 #define FILE_ROWS \
-    {"getcwd_5300", descend, ask_where, 0}, \
-    {"symlinks_39", chain_links, follow_links, 0}, \
-    {"unlink_32m", close_big_file, remove_big_file, 0}, \
-    {"truncate_32m", write_big_file, truncate_big_file, 0}
+    {"getcwd_5300", descend, ask_where, 1}, \
+    {"symlinks_39", chain_links, follow_links, 1}, \
+    {"unlink_32m", close_big_file, remove_big_file, 1}, \
+    {"truncate_32m", write_big_file, truncate_big_file, 1}

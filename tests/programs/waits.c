@@ -235,7 +235,22 @@ static void what_select_says(void) {
     close(ends[0]), close(ends[1]);
 }
 
+// ---- A program may wait for an interrupt, and is not left alone with that where none comes.
+
+static double seconds(void) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
+}
+
+static void waiting_instructions_end(void) {
+    double start = seconds();
+    for (int i = 0; i < 20; i++) __asm__ volatile("wfi\n\twfe" ::: "memory");
+    CHECK(seconds() - start < 2);
+}
+
 static void check_all(void) {
+    waiting_instructions_end();
     shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     what_poll_says();
     what_select_says();

@@ -16,8 +16,8 @@ use mm::{PAGE_SIZE, PageError};
 use super::filesystem::Filesystem;
 use super::turn::{Held, Turn};
 use crate::memory::{self, FrameHandle};
-use crate::scheduler;
 use crate::user_memory::{Sink, Source};
+use crate::{deferred_free, scheduler};
 
 /// The largest size of a file: `MAX_LFS_FILESIZE`.
 pub const MAX_SIZE: u64 = i64::MAX as u64;
@@ -312,7 +312,8 @@ impl State {
 
 impl Drop for Contents {
     fn drop(&mut self) {
-        self.filesystem
-            .discharge_pages(self.state.get_mut().pages.len() as u64);
+        let pages = core::mem::take(&mut self.state.get_mut().pages);
+        self.filesystem.discharge_pages(pages.len() as u64);
+        deferred_free::lay_aside(pages);
     }
 }

@@ -8,8 +8,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::memory;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
+use abi::file::PATH_MAX;
 
 use super::inode::{Body, Inode};
 use super::tree;
@@ -135,29 +137,40 @@ impl Dentry {
         }
     }
 
-    /// The absolute path as seen from `root`; `None` if it does not lie below `root`. No lock may be held.
+    /// The absolute path as seen from `root`; `None` if it does not lie below `root`, or so deep that no path says it. No lock may
+    /// be held.
     pub fn path_below(self: &Arc<Self>, root: &Arc<Dentry>) -> Option<Vec<u8>> {
+        self.climb_to(root).ok()
+    }
+
+    /// As [`Dentry::path_below`]. `EXDEV` if it does not lie below `root`, `ENAMETOOLONG` if the path is longer than
+    /// [`PATH_MAX`] (so that the climb is bounded), `ENOMEM`.
+    pub fn climb_to(self: &Arc<Self>, root: &Arc<Dentry>) -> Result<Vec<u8>, Errno> {
+        let mut backwards = memory::try_with_capacity(PATH_MAX)?;
         // A path is read upwards: a rename amid it would give one that never was.
-        let _shape = tree::keep_shape();
-        let mut names = Vec::new();
+        let shape = tree::keep_shape();
         let mut at = self.clone();
         while !Arc::ptr_eq(&at, root) {
-            let parent = at.parent();
-            if Arc::ptr_eq(&parent, &at) {
-                return None;
-            }
-            names.push(at.name());
-            at = parent;
+            let parent = at.prepend_to(&mut backwards)?;
+            at = parent.ok_or(Errno::EXDEV)?;
         }
-        let mut path = Vec::new();
-        for name in names.iter().rev() {
-            path.push(b'/');
-            path.extend_from_slice(name);
+        drop(shape);
+        if backwards.is_empty() {
+            backwards.push(b'/');
         }
-        if path.is_empty() {
-            path.push(b'/');
+        backwards.reverse();
+        Ok(backwards)
+    }
+
+    /// Adds its name to a path that is written backwards; its parent. `ENAMETOOLONG`.
+    fn prepend_to(&self, backwards: &mut Vec<u8>) -> Result<Option<Arc<Dentry>>, Errno> {
+        let place = self.place.lock();
+        if backwards.len() + place.name.len() + 1 >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
         }
-        Some(path)
+        backwards.extend(place.name.iter().rev());
+        backwards.push(b'/');
+        Ok(place.parent.clone())
     }
 
     /// The path as /proc shows it: absolute, `(deleted)` behind the name of an unlinked file; a detached file's name

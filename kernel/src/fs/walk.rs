@@ -11,6 +11,7 @@ use super::dentry::Dentry;
 use super::inode::Body;
 use super::path::{Component, first_component, is_absolute};
 use super::permission::Subject;
+use crate::scheduler;
 
 /// Most symbolic links on one walk: `MAXSYMLINKS`.
 const MAX_LINKS: u32 = 40;
@@ -84,6 +85,7 @@ impl Walk<'_> {
             links: 0,
         };
         loop {
+            scheduler::cond_resched_killable()?;
             if let Some(end) = self.step(&mut progress, last_link)? {
                 return Ok(end);
             }

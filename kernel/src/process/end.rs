@@ -8,7 +8,7 @@ use crate::fs::{self, FileTable};
 use crate::signal;
 use crate::syscall::futex;
 use crate::thread::Thread;
-use crate::{boot, scheduler, tty};
+use crate::{boot, deferred_free, scheduler, tty};
 use abi::process::WaitStatus;
 use abi::signal::info::{SI_KERNEL, SI_USER};
 use abi::signal::{SigInfo, Signal};
@@ -25,6 +25,7 @@ pub fn end_current(thread: Arc<Thread>) {
     let process = thread.process.clone();
     futex::thread_ended(&thread);
     let files = close_files(&thread);
+    deferred_free::release();
     table::release_thread(&thread);
     leave_memory(&thread);
     if process.remove_thread(&thread) {
@@ -68,6 +69,7 @@ fn end_process(process: &Arc<Process>) {
         process.note_resident_pages();
     }
     process.drop_space();
+    deferred_free::release();
     shortage::memory_is_back(process);
     process.set_executable(None);
     process.signals.end_stop();

@@ -63,6 +63,13 @@ pub fn current() -> Arc<Thread> {
         .expect("system calls and faults come from a thread")
 }
 
+/// Asks the thread that runs on this processor, if there is one, to look at what pends before it returns to EL0.
+pub fn call_current() {
+    if let Some(current) = CPUS.get().current() {
+        current.call_attention();
+    }
+}
+
 /// Lets a new thread run. It inherits from the thread that runs here where it may run, and what it has used.
 pub fn begin(thread: Arc<Thread>) {
     CPUS.get().bequeath(&thread);
@@ -137,8 +144,10 @@ pub fn yield_now(current: &Arc<Thread>) {
 #[track_caller]
 pub fn cond_resched() {
     sync::assert_none_held();
-    if interrupt::is_pending() {
-        serve_interrupts(&current());
+    if interrupt::is_pending()
+        && let Some(current) = CPUS.get().current()
+    {
+        serve_interrupts(&current);
     }
 }
 
@@ -150,7 +159,10 @@ pub fn cond_resched_killable() -> Result<(), Errno> {
     if !interrupt::is_pending() {
         return Ok(());
     }
-    let current = current();
+    // At boot nobody else is there.
+    let Some(current) = CPUS.get().current() else {
+        return Ok(());
+    };
     serve_interrupts(&current);
     if current.is_ending() {
         Err(Errno::EINTR)

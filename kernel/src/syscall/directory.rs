@@ -107,15 +107,16 @@ pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
     Ok(0)
 }
 
-/// getcwd(2): the length with the NUL. `ENOENT` for a removed directory, `ERANGE`.
+/// getcwd(2): the length with the NUL. `ENOENT` for a removed directory, `ENAMETOOLONG` beyond `PATH_MAX`, `ERANGE`.
 pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
     let directories = current.directories.snapshot();
     if directories.current.is_removed() {
         return Err(Errno::ENOENT);
     }
-    let mut path = match directories.current.path_below(&directories.root) {
-        Some(path) => path,
-        None => [b"(unreachable)", directories.current.shown_path().as_slice()].concat(),
+    let mut path = match directories.current.climb_to(&directories.root) {
+        Ok(path) => path,
+        Err(error) if error != Errno::EXDEV => return Err(error),
+        Err(_) => [b"(unreachable)", directories.current.shown_path().as_slice()].concat(),
     };
     path.push(0);
     if path.len() as u64 > len {

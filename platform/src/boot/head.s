@@ -26,8 +26,8 @@
 
 // SCTLR_EL1 with the MMU off: RES1 of Armv8.0 (bits 29, 28, 23, 22, 20, 11).
 .equ SCTLR_EL1_OFF,     0x30d00800
-// ... and on: M, C, SA, SA0, I, and for EL0: DZE (14), UCT (15), nTWI (16), nTWE (18), UCI (26).
-.equ SCTLR_EL1_ON,      SCTLR_EL1_OFF | (1 << 0) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 12) | (1 << 14) | (1 << 15) | (1 << 16) | (1 << 18) | (1 << 26)
+// ... and on: M, C, SA, SA0, I, and for EL0: DZE (14), UCT (15), UCI (26). WFI and WFE of EL0 trap (nTWI, nTWE = 0).
+.equ SCTLR_EL1_ON,      SCTLR_EL1_OFF | (1 << 0) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 12) | (1 << 14) | (1 << 15) | (1 << 26)
 
 // MAIR_EL1: index 0 Device-nGnRE, index 1 Normal Write-Back Read- and Write-Allocate.
 .equ MAIR_EL1_VALUE,    0xff04

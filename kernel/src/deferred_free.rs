@@ -1,0 +1,79 @@
+//! Pages whose release takes long: those of a file, or of memory without a name, that nobody has any more. The last reference may be
+//! dropped under a lock, or where no thread runs; so the pages are laid aside, and the thread gives them back, some at a time, before
+//! it returns to its program or ends ([`release`]).
+
+use crate::fallible::map::Map;
+use crate::memory::FrameHandle;
+use crate::sync::Mutex;
+use crate::{fallible, scheduler};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Pages given back between two points where others may run.
+const BATCH: usize = 64;
+
+/// Pages of one object.
+pub trait Pages: Send {
+    /// How many are left.
+    fn left(&self) -> usize;
+    /// Gives back one of them.
+    fn release_one(&mut self);
+}
+
+impl Pages for BTreeMap<u64, FrameHandle> {
+    fn left(&self) -> usize {
+        self.len()
+    }
+
+    fn release_one(&mut self) {
+        drop(self.pop_first());
+    }
+}
+
+impl Pages for Map<u64, FrameHandle> {
+    fn left(&self) -> usize {
+        self.len()
+    }
+
+    fn release_one(&mut self) {
+        drop(self.pop_first());
+    }
+}
+
+/// What was laid aside.
+static ASIDE: Mutex<Vec<Box<dyn Pages>>> = Mutex::new(Vec::new());
+
+/// Gives back pages: at once if they are few, or if there is no memory to note them.
+pub fn lay_aside(pages: impl Pages + 'static) {
+    if pages.left() <= BATCH {
+        return;
+    }
+    let Ok(pages) = fallible::boxed(pages) else {
+        return;
+    };
+    let mut aside = ASIDE.lock();
+    let refused = if aside.try_reserve(1).is_ok() {
+        aside.push(pages);
+        None
+    } else {
+        Some(pages)
+    };
+    drop(aside);
+    drop(refused);
+    scheduler::call_current();
+}
+
+/// Gives back everything that was laid aside. No lock may be held.
+pub fn release() {
+    while let Some(mut pages) = take() {
+        while pages.left() > 0 {
+            (0..BATCH).for_each(|_| pages.release_one());
+            scheduler::cond_resched();
+        }
+    }
+}
+
+fn take() -> Option<Box<dyn Pages>> {
+    ASIDE.lock().pop()
+}
