@@ -10,6 +10,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("shell.lists_and_status", lists_and_status),
     Scene::portable("shell.language", language),
     Scene::portable("shell.options_and_names", options_and_names),
+    Scene::portable("shell.small_programs", small_programs),
     Scene::portable("shell.subshells", subshells),
     Scene::portable("shell.jobs", jobs),
     Scene::portable("shell.control_keys", control_keys),
@@ -157,6 +158,43 @@ fn options_and_names(stage: &mut Stage) -> Result<()> {
             ),
             ("read -z 2>&1; echo $?", "sh: read: -z: unknown option\n2\n"),
             ("echo $HOME $TERM", "/root vt102\n"),
+        ],
+    )
+}
+
+fn small_programs(stage: &mut Stage) -> Result<()> {
+    prints(
+        stage,
+        &[
+            (
+                "ls --help; echo $?",
+                "usage: ls [-1aAdFhilrStR] [names]\nls lists folders and files.\n0\n",
+            ),
+            ("ls -Q 2>&1; echo $?", "ls: invalid option -- 'Q'\n2\n"),
+            ("echo --help", "--help\n"),
+            (
+                "touch m; chmod 640 m; chmod g+w,o=r m; ls -l m | cut -c 1-10",
+                "-rw-rw-r--\n",
+            ),
+            ("printf 'a:b:c\\nd\\n' | cut -d : -f 1,3-", "a:c\nd\n"),
+            (
+                "echo 'Hello  there' | tr a-z A-Z | tr -s ' ' _; echo a1b2 | tr -d '[:digit:]'",
+                "HELLO_THERE\nab\n",
+            ),
+            ("whoami; id -un", "root\nroot\n"),
+            (
+                "mkdir d; mount -t tmpfs -o size=64k none d; mount | grep -c /tmp/d; df d | wc -l; umount d; mount | grep -c /tmp/d",
+                "1\n2\n0\n",
+            ),
+            (
+                "date -u -s '2031-05-06 07:08:09' +%F; date +%Y-%m-%d",
+                "2031-05-06\n2031-05-06\n",
+            ),
+            ("date -s nonsense 2>&1", "date: invalid date 'nonsense'\n"),
+            (
+                "stty cols 91 rows 33; stty size; stty -echoe; stty -a | grep -c -e -echoe; stty sane; stty cols 0 rows 0",
+                "33 91\n1\n",
+            ),
         ],
     )
 }

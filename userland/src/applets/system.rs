@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::arguments::{human_size, parse};
+use super::rights::user_name;
 use crate::runtime::{Errno, file, output, process, system, terminal, time};
 use abi::reboot::{LINUX_REBOOT_CMD_HALT, LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART};
 
@@ -177,12 +178,20 @@ pub fn date_text(seconds: i64) -> String {
     )
 }
 
-/// date [-u] [+format]
+/// date [-u] [-s time] [+format]
 pub fn date(arguments: &[&str]) -> i32 {
-    let parsed = match parse(arguments, "u") {
+    let parsed = match parse(arguments, "us:") {
         Ok(parsed) => parsed,
         Err(status) => return status,
     };
+    if let Some(text) = parsed.value('s') {
+        let Some(sec) = parse_date(text) else {
+            return parsed.fail(format_args!("invalid date '{text}'"));
+        };
+        if let Err(error) = time::set(time::CLOCK_REALTIME, time::TimeSpec { sec, nsec: 0 }) {
+            return parsed.fail(format_args!("cannot set date: {error}"));
+        }
+    }
     let seconds = match time::now(time::CLOCK_REALTIME) {
         Ok(now) => now.sec,
         Err(error) => return parsed.fail(error),
@@ -190,9 +199,33 @@ pub fn date(arguments: &[&str]) -> i32 {
     match parsed.operands.as_slice() {
         [] => println!("{}", format_date("%a %b %e %H:%M:%S UTC %Y", seconds)),
         [format] if format.starts_with('+') => println!("{}", format_date(&format[1..], seconds)),
-        _ => return parsed.usage("[+format]"),
+        _ => return parsed.usage("[-u] [-s time] [+format]"),
     }
     0
+}
+
+/// `2026-11-20 22:25[:00]` in UTC, or `@seconds`, as seconds since 1970.
+fn parse_date(text: &str) -> Option<i64> {
+    if let Some(seconds) = text.strip_prefix('@') {
+        return seconds.parse().ok();
+    }
+    let (date, clock) = text.split_once([' ', 'T']).unwrap_or((text, "0:0"));
+    let numbers = |text: &str, mark: char| -> Option<Vec<i64>> {
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        text.split(mark)
+            .map(|part| part.parse().ok().filter(|_| plain(part)))
+            .collect()
+    };
+    let (date, mut clock) = (numbers(date, '-')?, numbers(clock, ':')?);
+    clock.resize(clock.len().max(3), 0);
+    let ([year, month, day], [hour, minute, second]) = (date.as_slice(), clock.as_slice()) else {
+        return None;
+    };
+    // The day's number is found by trying: civil_date is the one place that knows the calendar.
+    let guess = (year - 1970) * 365 + (year - 1970) / 4 + (month - 1) * 30 + day;
+    let days = (guess - 60..guess + 60).find(|days| civil_date(*days) == (*year, *month, *day))?;
+    let is_time = *hour < 24 && *minute < 60 && *second < 60;
+    is_time.then_some(days * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// strftime(3), for the conversions in use. Others stay as they are.
@@ -261,17 +294,25 @@ pub fn id(arguments: &[&str]) -> i32 {
         Err(status) => return status,
     };
     let (user, group) = (process::effective_user_id(), process::effective_group_id());
-    let named = |id: i32| {
-        if id == 0 {
-            String::from("0(root)")
+    // Of groups only that of root has a name here.
+    let name = |id: i32, is_user: bool| {
+        if is_user {
+            user_name(id as u32)
         } else {
-            format!("{id}")
+            (id == 0).then(|| "root".into())
         }
     };
+    let named =
+        |id: i32, is_user: bool| name(id, is_user).map_or(format!("{id}"), |name| format!("{id}({name})"));
+    let single = |id: i32, is_user: bool| match name(id, is_user).filter(|_| parsed.has('n')) {
+        Some(name) => println!("{name}"),
+        None => println!("{id}"),
+    };
     match (parsed.has('u'), parsed.has('g')) {
-        (true, _) => println!("{user}"),
-        (_, true) => println!("{group}"),
-        _ => println!("uid={} gid={}", named(user), named(group)),
+        (true, _) => single(user, true),
+        (_, true) => single(group, false),
+        _ if parsed.has('n') => return parsed.fail("-n goes with -u or -g"),
+        _ => println!("uid={} gid={}", named(user, true), named(group, false)),
     }
     0
 }
@@ -310,6 +351,14 @@ mod tests {
         assert_eq!(date_text(4_107_542_399), "2100-02-28 23:59:59");
         assert_eq!(date_text(4_107_542_400), "2100-03-01 00:00:00");
         assert_eq!(date_text(-1), "1969-12-31 23:59:59");
+        for seconds in [0, 951_782_400, 4_107_542_399, 1_000_000_000] {
+            assert_eq!(parse_date(&date_text(seconds)), Some(seconds));
+        }
+        assert_eq!(parse_date("2026-11-29 05:30"), Some(1_795_930_200));
+        assert_eq!(
+            ["2026-02-30", "x", "2026-1", "2026-01-01 25:00"].map(parse_date),
+            [None; 4]
+        );
         assert_eq!(
             format_date("%a %b %e %T %Y%%", 1_000_000_000),
             "Sun Sep  9 01:46:40 2001%"

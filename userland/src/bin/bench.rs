@@ -13,7 +13,7 @@ use userland::bench::report::Report;
 use userland::bench::settings::Settings;
 use userland::bench::{lives, rows};
 use userland::runtime::time::{self, TimeSpec};
-use userland::runtime::{measure, output, process, system};
+use userland::runtime::{mounts, output, process, system};
 use userland::{eprintln, println};
 
 userland::entry!(program);
@@ -25,7 +25,7 @@ fn program(arguments: &[&str]) -> i32 {
     let is_first = process::id() == 1;
     if is_first {
         // A kernel may have mounted it itself; without it there are no counters, and all else works.
-        let _ = measure::mount("proc", "/proc");
+        let _ = mounts::mount("proc", "/proc", "proc", 0, "");
         let _ = time::sleep(TimeSpec::from_nanoseconds(SETTLING_SECONDS * 1_000_000_000));
     }
     let status = bench(arguments.get(1..).unwrap_or_default());

@@ -12,18 +12,15 @@ userland::entry!(program);
 
 fn program(arguments: &[&str]) -> i32 {
     let name = arguments.first().map_or("", |name| base_name(name));
-    if let Some(applet) = applets::find(name) {
-        return applet(arguments);
+    if let Some(status) = applets::run(name, arguments) {
+        return status;
     }
     let Some(name) = arguments.get(1) else {
-        APPLETS.iter().for_each(|(name, _)| println!("{name}"));
+        APPLETS.iter().for_each(|(name, ..)| println!("{name}"));
         return 0;
     };
-    match applets::find(name) {
-        Some(applet) => applet(&arguments[1..]),
-        None => {
-            eprintln!("holstein-box: {name}: no such program");
-            127
-        }
-    }
+    applets::run(name, &arguments[1..]).unwrap_or_else(|| {
+        eprintln!("holstein-box: {name}: no such program");
+        127
+    })
 }

@@ -17,7 +17,7 @@ use userland::runtime::file::{self, File};
 use userland::runtime::process::{self, Fork};
 use userland::runtime::signal::{self, Disposition, Signal};
 use userland::runtime::time::TimeSpec;
-use userland::runtime::{Errno, environment, measure, output, system, terminal};
+use userland::runtime::{Errno, environment, mounts, output, system, terminal};
 use userland::{eprintln, println};
 
 userland::entry!(program);
@@ -89,7 +89,7 @@ fn open_console() {
 /// Holstein mounts /proc itself; Linux leaves that to the first process.
 fn mount_proc() {
     if file::access("/proc/self", F_OK).is_err()
-        && let Err(error) = measure::mount("proc", "/proc")
+        && let Err(error) = mounts::mount("proc", "/proc", "proc", 0, "")
     {
         eprintln!("init: /proc: {error}");
     }

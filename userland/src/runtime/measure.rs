@@ -3,7 +3,6 @@
 
 use super::file::File;
 use super::memory::{self, PAGE, Region};
-use super::path::c_string;
 use super::raw::syscall;
 use super::{Errno, Result, time};
 use abi::nr;
@@ -149,12 +148,4 @@ pub fn break_cycles(count: u64) -> Result<()> {
         memory::set_break(end)?;
     }
     Ok(())
-}
-
-/// mount(2) of a file system that has no device.
-pub fn mount(kind: &str, place: &str) -> Result<()> {
-    let (kind, place) = (c_string(kind)?, c_string(place)?);
-    let (kind, place) = (kind.as_ptr() as usize, place.as_ptr() as usize);
-    // SAFETY: NUL-terminated strings that live through the call; no data.
-    unsafe { syscall(nr::MOUNT, [kind, place, kind, 0, 0]) }.map(drop)
 }

@@ -17,6 +17,7 @@ pub mod file;
 mod heap;
 pub mod measure;
 pub mod memory;
+pub mod mounts;
 pub mod path;
 pub mod process;
 mod raw;

@@ -4,9 +4,9 @@ use super::Result;
 use super::raw::syscall;
 use abi::nr;
 use abi::terminal::{ECHO, ICANON, ICRNL, IEXTEN, ISIG, IXON, VMIN, VTIME};
-use abi::terminal::{TCGETS, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSCTTY, TIOCSPGRP, WinSize};
+use abi::terminal::{TCGETS, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSCTTY, TIOCSPGRP, TIOCSWINSZ};
 
-pub use abi::terminal::Termios;
+pub use abi::terminal::{Termios, WinSize};
 
 /// ioctl(2) with a value that the kernel reads or writes.
 fn control<T>(descriptor: i32, request: u32, value: &mut T) -> Result<()> {
@@ -60,11 +60,22 @@ pub fn is_terminal(descriptor: i32) -> bool {
     settings(descriptor).is_ok()
 }
 
+/// Rows and columns as they were last set; zeros where nobody did, as on a serial line.
+pub fn size(descriptor: i32) -> Result<WinSize> {
+    let mut size = WinSize::default();
+    control(descriptor, TIOCGWINSZ, &mut size)?;
+    Ok(size)
+}
+
+/// Sets them: who reads from the terminal in the foreground gets SIGWINCH.
+pub fn set_size(descriptor: i32, mut size: WinSize) -> Result<()> {
+    control(descriptor, TIOCSWINSZ, &mut size)
+}
+
 /// Width in columns; 80 where the terminal does not know, as a serial line.
 pub fn columns(descriptor: i32) -> usize {
-    let mut size = WinSize::default();
-    match control(descriptor, TIOCGWINSZ, &mut size) {
-        Ok(()) if size.col > 0 => usize::from(size.col),
+    match size(descriptor) {
+        Ok(size) if size.col > 0 => usize::from(size.col),
         _ => 80,
     }
 }

@@ -14,6 +14,12 @@ pub fn now(clock: u32) -> Result<TimeSpec> {
     Ok(time)
 }
 
+/// clock_settime(2).
+pub fn set(clock: u32, time: TimeSpec) -> Result<()> {
+    // SAFETY: the kernel reads one `struct timespec`.
+    unsafe { syscall(nr::CLOCK_SETTIME, [clock as usize, &raw const time as usize]) }.map(drop)
+}
+
 /// Nanoseconds since boot.
 pub fn monotonic() -> Result<u64> {
     now(CLOCK_MONOTONIC)?.to_nanoseconds().ok_or(Errno::EIO)

@@ -134,7 +134,7 @@ fn wrong(shell: &mut Shell, arguments: &[String], message: &str) -> Run {
 
 fn applet(shell: &mut Shell, arguments: &[String]) -> Run {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let status = applets::find(arguments[0]).map_or(127, |applet| applet(&arguments));
+    let status = applets::run(arguments[0], &arguments).unwrap_or(127);
     done(shell, status)
 }
 
