@@ -148,12 +148,8 @@ impl AddressSpace {
     pub fn count_resident<M: Mmu>(&self, memory: &Memory<M>, from: VirtAddr) -> (u64, Option<VirtAddr>) {
         let root = self.tables.root();
         let (mut pages, mut entries) = (0, 0);
-        for l1 in memory
-            .frames()
-            .shape(root)
-            .used()
-            .skip_while(|&l1| l1 < from.index(Level::L1))
-        {
+        // Of the root's entries only those that may be valid: the first and the last program address lie far apart.
+        for l1 in self.tables.used.iter().filter(|&l1| l1 >= from.index(Level::L1)) {
             let upper = memory.mmu().load(root, l1);
             let base = (l1 as u64) << Level::L1.shift();
             entries += 1;
@@ -178,7 +174,7 @@ impl AddressSpace {
     pub fn count_tables<M: Mmu>(&self, memory: &Memory<M>) -> u64 {
         let root = self.tables.root();
         let mut tables = 1;
-        for l1 in memory.frames().shape(root).used() {
+        for l1 in self.tables.used.iter() {
             let upper = memory.mmu().load(root, l1);
             if upper.is_valid() {
                 tables += 1 + memory.frames().shape(upper.frame()).valid() as u64;

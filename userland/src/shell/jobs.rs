@@ -332,19 +332,25 @@ impl Shell {
         signal == Signal::SIGINT.number()
     }
 
-    fn take_terminal_back(&self, job: &mut Job) {
-        let Some(settings) = &self.jobs.settings else {
+    fn take_terminal_back(&mut self, job: &mut Job) {
+        let Some(settings) = self.jobs.settings else {
             return;
         };
         if job.group.is_none() {
             return;
         }
-        if job.state() == State::Stopped {
-            job.settings = terminal::settings(0).ok();
-        }
+        let now = terminal::settings(0).ok();
         // If the terminal is gone, the next read ends the shell.
         let _ = terminal::set_foreground(0, self.jobs.own_group);
-        let _ = terminal::set(0, settings);
+        // Who ended well, as stty(1) does, left the terminal as it is to be; who did not may have left it raw.
+        if matches!(job.last_status(), Some(WaitStatus::Exited(0))) {
+            self.jobs.settings = now.or(Some(settings));
+            return;
+        }
+        if job.state() == State::Stopped {
+            job.settings = now;
+        }
+        let _ = terminal::set(0, &settings);
     }
 
     /// `fg`: a job goes on with the terminal.
