@@ -286,6 +286,17 @@ static void check_processor_clocks(void) {
         CHECK(await(rt, 0, &info) == rt);
         CHECK(syscall(SYS_timer_delete, id) == 0);
     }
+    // The signal is ignored while it waits for one thread.
+    CHECK(make(CLOCK_PROCESS_CPUTIME_ID, SIGEV_THREAD_ID, rt, 0, &id) == 0);
+    CHECK(set(id, 0, MS, MS, NULL) == 0);
+    work(20);
+    signal(rt, SIG_IGN);
+    work(20);
+    signal(rt, SIG_DFL);
+    work(20);
+    CHECK(await(rt, 0, &info) == rt && info.si_code == SI_TIMER);
+    CHECK(syscall(SYS_timer_delete, id) == 0);
+    await(rt, 0, &info);
     // Another thread's clock, and another process's.
     pthread_t thread;
     clockid_t other;

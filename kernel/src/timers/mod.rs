@@ -131,9 +131,15 @@ impl Timer {
         &self.notice
     }
 
-    fn now(&self, state: &State) -> u64 {
+    /// Processor time so far, if it runs by that. Read before the state is locked: the lock of the threads comes first.
+    fn used(&self) -> u64 {
+        self.meter().map_or(0, |meter| meter.read().unwrap_or(u64::MAX))
+    }
+
+    /// The time on its clock; `used` was read before.
+    fn now(&self, state: &State, used: u64) -> u64 {
         match &self.source {
-            Source::Processor(meter) => meter.read().unwrap_or(u64::MAX),
+            Source::Processor(_) => used,
             Source::Realtime if state.follows_realtime => time::now_realtime_nanos(),
             _ => time::now_monotonic_nanos(),
         }
@@ -141,11 +147,12 @@ impl Timer {
 
     /// Nanoseconds until it expires, 0 if it is off, and its period.
     pub fn remaining(&self) -> (u64, u64) {
-        self.remaining_in(&mut self.state.lock())
+        let used = self.used();
+        self.remaining_in(&self.state.lock(), used)
     }
 
-    fn remaining_in(&self, state: &mut State) -> (u64, u64) {
-        let now = self.now(state);
+    fn remaining_in(&self, state: &State, used: u64) -> (u64, u64) {
+        let now = self.now(state, used);
         let is_silent = matches!(self.notice, Notice::None);
         let Some(mut deadline) = state.deadline else {
             return (0, state.period);
@@ -161,8 +168,9 @@ impl Timer {
 
     /// Sets it; what [`Timer::remaining`] was before. The caller holds no lock.
     pub fn set(self: &Arc<Timer>, setting: Setting) -> (u64, u64) {
+        let used = self.used();
         let mut state = self.state.lock();
-        let old = self.remaining_in(&mut state);
+        let old = self.remaining_in(&state, used);
         take_back(&mut state);
         state.setting += 1;
         state.last_overrun = 0;
@@ -170,7 +178,11 @@ impl Timer {
         state.deadline = None;
         if setting.first > 0 {
             state.follows_realtime = setting.is_absolute && matches!(self.source, Source::Realtime);
-            let start = if setting.is_absolute { 0 } else { self.now(&state) };
+            let start = if setting.is_absolute {
+                0
+            } else {
+                self.now(&state, used)
+            };
             state.deadline = Some(start.saturating_add(setting.first));
             self.arm(&mut state);
         }
@@ -225,8 +237,9 @@ impl Timer {
 
     /// Sends the signal if the deadline has come. Nanoseconds until it comes; `u64::MAX` if that depends on others.
     fn look(self: &Arc<Timer>) -> u64 {
+        let used = self.used();
         let mut state = self.state.lock();
-        let now = self.now(&state);
+        let now = self.now(&state, used);
         let Some(deadline) = state.deadline.filter(|_| !state.is_queued) else {
             return u64::MAX;
         };
@@ -241,7 +254,7 @@ impl Timer {
         state.queued_setting = state.setting;
         drop(state);
         if !self.notify() {
-            self.signal_was_dropped();
+            self.pass_over(used);
         }
         u64::MAX
     }
@@ -275,24 +288,35 @@ impl Timer {
 
     /// Its signal is delivered: how late it is, and on to the next period.
     pub fn deliver(self: &Arc<Timer>, info: &mut SigInfo) {
+        let used = self.used();
         let mut state = self.state.lock();
         state.is_queued = false;
         if state.queued_setting != state.setting {
             return;
         }
-        let now = self.now(&state);
+        let now = self.now(&state, used);
         let overrun = state.forward(now);
         self.arm(&mut state);
         state.last_overrun = i32::try_from(overrun).unwrap_or(i32::MAX);
         info.set_overrun(state.last_overrun);
     }
 
-    /// Its signal is ignored: on to the next period.
+    /// Its signal, which waited, is ignored now: on to the next period. The caller may hold the lock of the threads, so that
+    /// processor time cannot be read: whoever looks next does it.
     pub fn signal_was_dropped(self: &Arc<Timer>) {
+        if self.meter().is_some() {
+            self.state.lock().is_queued = false;
+        } else {
+            self.pass_over(0);
+        }
+    }
+
+    /// Nobody is told: on to the next period.
+    fn pass_over(self: &Arc<Timer>, used: u64) {
         let mut state = self.state.lock();
         state.is_queued = false;
         if state.alarm.is_none() {
-            let now = self.now(&state);
+            let now = self.now(&state, used);
             state.forward(now.saturating_add(LEAST_IGNORED_PERIOD));
             self.arm(&mut state);
         }
