@@ -40,11 +40,6 @@ pub struct Mount {
     is_initial: bool,
 }
 
-/// All mounts, oldest first.
-pub fn all() -> Vec<Mount> {
-    MOUNTS.lock().clone()
-}
-
 /// The mount with the lowest number from `id` on.
 pub fn next_from(id: u64) -> Option<Mount> {
     let mounts = MOUNTS.lock();

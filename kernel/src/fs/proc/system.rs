@@ -1,7 +1,6 @@
 //! What the kernel says about the machine: the files of /proc itself.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
@@ -11,9 +10,8 @@ use platform::timer;
 
 use super::text::Text;
 use super::{Directory, Entry, SPREAD, TextLink, lock_stat, pages, processors, sys, trigger};
-use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::Magic;
-use crate::fs::mount;
+use crate::fs::mount::{self, Mount};
 use crate::process;
 use crate::syscall::system;
 use crate::{boot, fallible, memory, scheduler, time};
@@ -103,26 +101,18 @@ fn load((): &(), text: &mut Text) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The filesystems that are mounted, each once.
-fn mounted() -> Vec<Arc<Filesystem>> {
-    let mut found: Vec<Arc<Filesystem>> = Vec::new();
-    for mount in mount::all() {
-        let filesystem = &mount.root.inode.filesystem;
-        if !found.iter().any(|known| Arc::ptr_eq(known, filesystem)) {
-            found.push(filesystem.clone());
-        }
-    }
-    found
+/// Pages of the files of all mounted filesystems: each is mounted once.
+fn cached_pages() -> u64 {
+    let next = |mount: &Mount| mount::next_from(mount.id + 1);
+    core::iter::successors(mount::next_from(0), next)
+        .map(|mount| mount.root.inode.filesystem.page_count())
+        .sum()
 }
 
 fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
     const PAGE: u64 = mm::PAGE_SIZE as u64;
     let free = memory::free_frames() as u64 * PAGE;
-    let cached = mounted()
-        .iter()
-        .map(|filesystem| filesystem.page_count())
-        .sum::<u64>()
-        * PAGE;
+    let cached = cached_pages() * PAGE;
     let heap = platform::heap::arena_bytes() as u64;
     let lines = [
         ("MemTotal:", platform::memory::ram_bytes()),
@@ -146,9 +136,15 @@ fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
 
 /// Minor faults of all processes, living and dead. A process that ended lives on in its parent's account of children, and
 /// so in the first process's at last.
-fn all_faults() -> u64 {
-    let all = process::all();
-    all.iter().map(|process| process.all_totals().minor_faults).sum()
+fn all_faults() -> Result<u64, Errno> {
+    let mut sum = 0;
+    let mut next = process::next_from(0);
+    while let Some(process) = next {
+        sum += process.all_totals().minor_faults;
+        scheduler::cond_resched_killable()?;
+        next = process::next_from(process.pid + 1);
+    }
+    Ok(sum)
 }
 
 /// Ticks of the timer in units of `USER_HZ`.
@@ -185,7 +181,7 @@ fn version((): &(), text: &mut Text) -> Result<(), Errno> {
 }
 
 fn memory_events((): &(), text: &mut Text) -> Result<(), Errno> {
-    let faults = all_faults();
+    let faults = all_faults()?;
     text.add(format_args!("nr_free_pages {}\n", memory::free_frames()));
     text.add(format_args!("pgfault {faults}\npgmajfault 0\n"));
     for (event, name) in Event::ALL {
