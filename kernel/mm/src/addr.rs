@@ -207,15 +207,6 @@ impl PageRange {
         self.start.0 < other.end.0 && other.start.0 < self.end.0
     }
 
-    /// The part before `end`, which is page aligned and not before the start.
-    #[inline]
-    pub(crate) fn up_to(self, end: VirtAddr) -> PageRange {
-        PageRange {
-            start: self.start,
-            end: self.end.min(end),
-        }
-    }
-
     /// This range and `next`, which begins where this one ends.
     #[inline]
     pub(crate) fn joined(self, next: PageRange) -> PageRange {

@@ -1,86 +1,117 @@
-//! All areas of a space: a sorted list behind an `Arc`, so that fork shares it in O(1) and the first change after that copies
-//! it.
+//! All areas of a space: a tree of small nodes behind `Arc`s. Fork shares it in O(1), the first edit after that copies the
+//! O(log n) nodes on its way, and every edit may fail for want of memory; nothing has changed then (I7).
+
+mod node;
+mod splice;
+#[cfg(test)]
+mod tests;
 
 use crate::addr::{PageRange, USER_END, VirtAddr};
-use crate::area::Area;
-use alloc::vec::Vec;
-use core::ops::Range;
+use crate::area::{Area, Protection};
+use crate::frames::NoMemory;
+use alloc::sync::Arc;
+use node::{Node, first_area_ending_after, first_child_ending_after};
+
+/// Leaves that [`AreaMap::drop_some`] drops at a time.
+const DROPPED_AT_ONCE: usize = 16;
+
+/// Bits of a place for each level of the tree.
+const PLACE_BITS: u32 = node::MOST.next_power_of_two().trailing_zeros();
 
 /// All areas of a space, sorted, without overlaps.
 #[derive(Clone, Default)]
 pub struct AreaMap {
-    areas: Vec<Area>,
+    root: Option<Arc<Node>>,
+}
+
+/// Areas in ascending order.
+pub struct Iter<'a> {
+    root: Option<&'a Node>,
+    /// What is left of the present leaf.
+    leaf: &'a [Area],
+    /// Where the next leaf's areas end above.
+    next: VirtAddr,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = &'a Area;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a Area> {
+        if self.leaf.is_empty() {
+            let (leaf, index) = self.root?.first_ending_after(self.next)?;
+            self.leaf = &leaf[index..];
+        }
+        let (area, left) = self.leaf.split_first()?;
+        self.leaf = left;
+        self.next = area.range.end();
+        Some(area)
+    }
 }
 
 impl AreaMap {
     /// The areas from the lowest address on.
-    pub fn iter(&self) -> impl Iterator<Item = &Area> {
-        self.areas.iter()
+    pub fn iter(&self) -> Iter<'_> {
+        self.iter_from(VirtAddr(0))
     }
 
     /// The areas that end above `address`, lowest first.
-    pub fn iter_from(&self, address: VirtAddr) -> impl Iterator<Item = &Area> {
-        self.areas[self.first_ending_after(address)..].iter()
+    #[inline]
+    pub fn iter_from(&self, address: VirtAddr) -> Iter<'_> {
+        Iter {
+            root: self.root.as_deref(),
+            leaf: &[],
+            next: address,
+        }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.areas.len()
+        self.root.as_ref().map_or(0, |root| root.areas())
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.areas.is_empty()
+        self.len() == 0
+    }
+
+    /// Bytes in all of them.
+    pub fn bytes(&self) -> u64 {
+        self.root.as_ref().map_or(0, |root| root.bytes())
+    }
+
+    #[inline]
+    fn first_ending_after(&self, address: VirtAddr) -> Option<&Area> {
+        let (leaf, index) = self.root.as_ref()?.first_ending_after(address)?;
+        leaf.get(index)
     }
 
     /// The area that holds `address`.
     #[inline]
     pub fn find(&self, address: VirtAddr) -> Option<&Area> {
-        self.areas
-            .get(self.first_ending_after(address))
+        self.first_ending_after(address)
             .filter(|area| area.range.contains(address))
     }
 
-    /// The area that holds `address`, and its index; `guess` is where it is likely to be.
+    /// The area that holds `address`, and its place in the tree; `guess` is a place where it is likely to be.
     #[inline]
     pub(crate) fn find_near(&self, guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
-        match self.areas.get(guess) {
-            Some(area) if area.range.contains(address) => Some((guess, area)),
-            _ => {
-                let index = self.first_ending_after(address);
-                let area = self.areas.get(index)?;
-                area.range.contains(address).then_some((index, area))
-            }
+        match &**self.root.as_ref()? {
+            Node::Leaf(areas) => find_in_leaf(areas, guess, address),
+            branch @ Node::Branch(_) => find_below(branch, guess, address),
         }
-    }
-
-    /// Index of the first area whose end lies beyond `address`.
-    #[inline]
-    fn first_ending_after(&self, address: VirtAddr) -> usize {
-        self.areas.partition_point(|area| area.range.end() <= address)
-    }
-
-    /// The indices of the areas that overlap `range`.
-    pub(crate) fn indices(&self, range: PageRange) -> Range<usize> {
-        if range.is_empty() {
-            return 0..0;
-        }
-        let start = self.first_ending_after(range.start());
-        let inside = self.areas[start..]
-            .iter()
-            .take_while(|area| area.range.start() < range.end());
-        start..start + inside.count()
     }
 
     /// Whether no page of `range` belongs to an area.
     pub fn is_free(&self, range: PageRange) -> bool {
-        let next = self.areas.get(self.first_ending_after(range.start()));
+        let next = self.first_ending_after(range.start());
         range.is_empty() || next.is_none_or(|area| area.range.start() >= range.end())
     }
 
-    /// The areas that overlap `range`.
-    pub fn overlapping(&self, range: PageRange) -> &[Area] {
-        &self.areas[self.indices(range)]
+    /// The areas that overlap `range`, lowest first.
+    pub fn overlapping(&self, range: PageRange) -> impl Iterator<Item = &Area> {
+        self.iter_from(range.start())
+            .take_while(move |area| area.range.start() < range.end() && !range.is_empty())
     }
 
     /// Whether every page of `range` belongs to some area.
@@ -102,105 +133,163 @@ impl AreaMap {
 
     /// The first area that begins above `address`.
     pub fn next_above(&self, address: VirtAddr) -> Option<&Area> {
-        self.areas
-            .get(self.areas.partition_point(|area| area.range.start() <= address))
+        self.iter_from(address).find(|area| area.range.start() > address)
     }
 
     /// The last area that ends at or below `address`.
     pub fn next_below(&self, address: VirtAddr) -> Option<&Area> {
-        let after = self.first_ending_after(address);
-        after.checked_sub(1).map(|index| &self.areas[index])
+        self.root.as_ref()?.last_ending_at_or_below(address)
     }
 
     /// The highest gap of `len` bytes (whole pages) that ends at or below `below` and begins at or above `above`.
     pub fn gap_below(&self, below: VirtAddr, len: u64, above: VirtAddr) -> Option<PageRange> {
         let mut end = below.min(VirtAddr(USER_END));
-        for area in self.areas.iter().rev() {
-            if area.range.start() >= end {
-                continue;
-            }
-            if area.range.end() <= end && end.0 - area.range.end().0 >= len {
-                break;
-            }
-            end = area.range.start();
+        if let Some(root) = &self.root {
+            root.find_gap_below(&mut end, len);
         }
         let start = VirtAddr(end.0.checked_sub(len)?);
         (start >= above).then(|| PageRange::new(start, len)).flatten()
     }
 
     /// Adds an area where there is none, joined with its neighbours where they are the same.
-    pub(crate) fn insert(&mut self, area: Area) {
+    pub(crate) fn insert(&mut self, area: Area) -> Result<(), NoMemory> {
         debug_assert!(self.is_free(area.range), "areas: {:?} overlaps", area.range);
-        let at = self.first_ending_after(area.range.start());
-        let (before, after) = self.areas.split_at_mut(at);
-        if let Some(before) = before.last_mut().filter(|before| before.continues_with(&area)) {
-            before.range = before.range.joined(area.range);
-            self.join(at);
-        } else if let Some(after) = after.first_mut().filter(|after| area.continues_with(after)) {
-            after.range = area.range.joined(after.range);
-            after.backing = area.backing;
-        } else {
-            self.areas.insert(at, area);
-        }
+        let after = self.first_ending_after(area.range.start());
+        self.put(
+            self.next_below(area.range.start())
+                .filter(|before| before.continues_with(&area))
+                .cloned(),
+            after.filter(|after| area.continues_with(after)).cloned(),
+            area,
+        )
     }
 
-    /// Joins the area at `index` to the one before it if it is more of the same.
-    fn join(&mut self, index: usize) {
-        if index == 0
-            || index >= self.areas.len()
-            || !self.areas[index - 1].continues_with(&self.areas[index])
-        {
-            return;
-        }
-        let next = self.areas.remove(index).range;
-        let before = &mut self.areas[index - 1];
-        before.range = before.range.joined(next);
+    /// Gives what lies in `range`, a part of one area, another protection; joined with its neighbours where they are the same
+    /// then.
+    pub(crate) fn protect(&mut self, range: PageRange, protection: Protection) -> Result<(), NoMemory> {
+        let Some(old) = self
+            .find(range.start())
+            .filter(|old| old.protection != protection)
+        else {
+            return Ok(());
+        };
+        let mut area = old.part(range);
+        area.protection = protection;
+        self.put(
+            self.next_below(area.range.start())
+                .filter(|before| before.continues_with(&area))
+                .cloned(),
+            self.find(area.range.end())
+                .filter(|after| area.continues_with(after))
+                .cloned(),
+            area,
+        )
     }
 
-    /// Takes `range`, which overlaps the areas at `indices` and no others, out of the map; areas partly inside are split.
-    pub(crate) fn remove(&mut self, range: PageRange, indices: Range<usize>) {
-        if let [area] = &mut self.areas[indices.clone()] {
-            let is_to_start = range.start() <= area.range.start();
-            let is_to_end = area.range.end() <= range.end();
-            if is_to_start && is_to_end {
-                self.areas.remove(indices.start);
-                return;
-            }
-            if is_to_end {
-                area.range = area.range.up_to(range.start());
-                return;
-            }
+    /// Puts `area` in the place of what is in its range, as one with what it continues and what continues it.
+    fn put(&mut self, before: Option<Area>, after: Option<Area>, area: Area) -> Result<(), NoMemory> {
+        let mut whole = area;
+        if let Some(mut before) = before {
+            before.range = before.range.joined(whole.range);
+            whole = before;
         }
-        self.take(range);
+        if let Some(after) = after {
+            whole.range = whole.range.joined(after.range);
+        }
+        self.splice(whole.range, Some(whole)).map(drop)
     }
 
-    /// As [`AreaMap::remove`]; returns what was inside.
-    pub(crate) fn take(&mut self, range: PageRange) -> Vec<Area> {
-        let indices = self.indices(range);
-        let inside: Vec<Area> = self.areas[indices.clone()]
-            .iter()
-            .map(|area| area.part(range))
-            .collect();
-        let mut outside = Vec::new();
-        for area in &self.areas[indices.clone()] {
-            let before = PageRange::between(area.range.start(), range.start());
-            let after = PageRange::between(range.end(), area.range.end());
-            outside.extend(
-                [before, after]
-                    .into_iter()
-                    .flatten()
-                    .filter(|r| !r.is_empty())
-                    .map(|r| area.part(r)),
-            );
-        }
-        self.areas.splice(indices, outside);
-        inside
+    /// Takes `range` out of the map; areas partly inside are split. What it was before is returned if it has far more areas: it
+    /// takes time to drop ([`AreaMap::drop_some`]).
+    pub(crate) fn remove(&mut self, range: PageRange) -> Result<Option<AreaMap>, NoMemory> {
+        self.splice(range, None)
     }
 
     /// Changes the area that begins at `start` to begin at `lower` instead (stack growth).
-    pub(crate) fn grow_down(&mut self, start: VirtAddr, lower: VirtAddr) {
-        let index = self.first_ending_after(start);
-        let area = &mut self.areas[index];
+    pub(crate) fn grow_down(&mut self, start: VirtAddr, lower: VirtAddr) -> Result<(), NoMemory> {
+        let Some(mut area) = self.find(start).cloned() else {
+            return Ok(());
+        };
         area.range = PageRange::between(lower, area.range.end()).unwrap_or(area.range);
+        self.splice(area.range, Some(area)).map(drop)
+    }
+
+    fn splice(&mut self, range: PageRange, mut new: Option<Area>) -> Result<Option<AreaMap>, NoMemory> {
+        if let Some(root) = &mut self.root
+            && splice::in_place(root, range, &mut new, true)?
+        {
+            return Ok(None);
+        }
+        let built = splice::rebuilt_root(self.root.as_deref(), range, new)?;
+        let old = AreaMap {
+            root: core::mem::replace(&mut self.root, built),
+        };
+        let gone = old.len() - self.len().min(old.len());
+        Ok((gone > node::MOST).then_some(old))
+    }
+
+    /// Drops some of the areas that nobody else has; whether there are more.
+    pub(crate) fn drop_some(&mut self) -> bool {
+        for _ in 0..DROPPED_AT_ONCE {
+            if !self.root.as_mut().is_some_and(drop_leaf) {
+                self.root = None;
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Drops the last leaf below `node`; `false` if there is none any more that is only its own.
+fn drop_leaf(node: &mut Arc<Node>) -> bool {
+    let Some(Node::Branch(children)) = Arc::get_mut(node) else {
+        return false;
+    };
+    let Some(last) = children.last_mut() else {
+        return false;
+    };
+    if !drop_leaf(&mut last.node) {
+        children.pop();
+    }
+    !children.is_empty()
+}
+
+#[inline]
+fn find_in_leaf(areas: &[Area], guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
+    match areas.get(guess) {
+        Some(area) if area.range.contains(address) => Some((guess, area)),
+        _ => {
+            let index = first_area_ending_after(areas, address);
+            let area = areas.get(index)?;
+            area.range.contains(address).then_some((index, area))
+        }
+    }
+}
+
+/// [`AreaMap::find_near`] in a tree of several levels: the root's part of a place is its lowest bits.
+fn find_below(mut node: &Node, mut guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
+    let (mut place, mut shift) = (0, 0);
+    loop {
+        let likely = guess & ((1 << PLACE_BITS) - 1);
+        match node {
+            Node::Leaf(areas) => {
+                let (index, area) = find_in_leaf(areas, likely, address)?;
+                return Some((place | index << shift, area));
+            }
+            Node::Branch(children) => {
+                let is_there = children
+                    .get(likely)
+                    .is_some_and(|child| child.summary.start <= address && address < child.summary.end);
+                let index = if is_there {
+                    likely
+                } else {
+                    first_child_ending_after(children, address)
+                };
+                node = &children.get(index)?.node;
+                place |= index << shift;
+                shift += PLACE_BITS;
+                guess >>= PLACE_BITS;
+            }
+        }
     }
 }

@@ -12,7 +12,6 @@ use crate::mmu::Mmu;
 use crate::space::{AddressSpace, FaultCounts};
 use crate::table::{Tables, link, new_table, release};
 use crate::table_copy::{copy_entries, new_target};
-use alloc::sync::Arc;
 
 impl AddressSpace {
     /// A copy of this space with tables of its own. Out of memory: the parent's pages are as they were, and take a fault more.
@@ -21,7 +20,8 @@ impl AddressSpace {
         memory.count(Event::Fork);
         Ok(AddressSpace {
             tables,
-            areas: Arc::clone(&self.areas),
+            areas: self.areas.clone(),
+            retired: None,
             recent_area: self.recent_area,
             faults: FaultCounts::default(),
             heap: self.heap,

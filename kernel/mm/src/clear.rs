@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::range::slots;
 use crate::remains::Burial;
-use crate::table::{Tables, release};
+use crate::table::{Path, Tables, release};
 
 impl Tables {
     /// Drops everything mapped in `range`. Tables that are covered whole go by clearing one entry, shared or not; only the at
@@ -26,13 +26,36 @@ impl Tables {
         memory: &Memory<M>,
         range: PageRange,
     ) -> Result<(), NoMemory> {
+        let ready = self.make_clearable(memory, range)?;
+        self.clear(memory, ready);
+        Ok(())
+    }
+
+    /// Allocates what [`Tables::clear`] of `range` needs, which cannot fail then. Out of memory: nothing that a program could see
+    /// has changed.
+    pub(crate) fn make_clearable<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        range: PageRange,
+    ) -> Result<Clearable, NoMemory> {
+        let mut inside = None;
         if range.is_empty() {
-            return Ok(());
+        } else if is_in_one_table(range) && range.len() < Level::L2.span() {
+            inside = Some(self.private_path(memory, range.start())?);
+        } else {
+            self.make_edges_private(memory, range)?;
         }
-        if is_in_one_table(range) && range.len() < Level::L2.span() {
-            return self.clear_in_one_table(memory, range);
+        Ok(Clearable { range, inside })
+    }
+
+    /// Drops everything mapped in a range.
+    pub(crate) fn clear<M: Mmu>(&mut self, memory: &Memory<M>, Clearable { range, inside }: Clearable) {
+        if let Some(path) = inside {
+            return self.clear_in_one_table(memory, range, path);
         }
-        self.make_edges_private(memory, range)?;
+        if range.is_empty() {
+            return;
+        }
         let all = Part {
             table: self.root(),
             level: Level::L1,
@@ -44,20 +67,23 @@ impl Tables {
         if let Some(flushed) = parked.flush(memory, self.tag) {
             all.take_out(memory, &flushed, &mut Burial::new(&mut self.remains));
         }
-        Ok(())
     }
 
-    /// [`Tables::clear_range`] of part of what one level-3 table translates: as most ranges are, so with one walk, and no
-    /// recursion.
-    fn clear_in_one_table<M: Mmu>(&mut self, memory: &Memory<M>, range: PageRange) -> Result<(), NoMemory> {
-        let (frames, at) = (memory.frames(), range.start());
-        let mut path = self.walk(memory, at);
+    /// The path to `at`, private as far as there is one.
+    fn private_path<M: Mmu>(&mut self, memory: &Memory<M>, at: VirtAddr) -> Result<Path, NoMemory> {
+        let path = self.walk(memory, at);
         if path.l3.is_some() && path.is_write_disabled {
             self.make_private(memory, at, Level::L3)?;
-            path = self.walk(memory, at);
+            return Ok(self.walk(memory, at));
         }
+        Ok(path)
+    }
+
+    /// [`Tables::clear`] of part of what one level-3 table translates: as most ranges are, so with one walk, and no recursion.
+    fn clear_in_one_table<M: Mmu>(&mut self, memory: &Memory<M>, range: PageRange, path: Path) {
+        let (frames, at) = (memory.frames(), range.start());
         let (Some(l2), Some(l3)) = (path.l2, path.l3) else {
-            return Ok(());
+            return;
         };
         let leaves = Part {
             table: l3,
@@ -87,7 +113,6 @@ impl Tables {
                 }
             }
         }
-        Ok(())
     }
 
     /// Makes private what [`Tables::clear_range`] of `range`, which is not empty, would edit: after this it cannot fail. Out of
@@ -112,6 +137,14 @@ impl Tables {
         }
         Ok(())
     }
+}
+
+/// A range of which everything mapped can be dropped without an allocation.
+#[must_use]
+pub(crate) struct Clearable {
+    range: PageRange,
+    /// The path to it, if it lies in what one level-3 table translates.
+    inside: Option<Path>,
 }
 
 /// A private table, and what of the range it translates.

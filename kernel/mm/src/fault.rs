@@ -18,7 +18,6 @@ use crate::memory::Memory;
 use crate::mmu::{Access, Mmu};
 use crate::space::AddressSpace;
 use crate::table::{Path, Tables};
-use alloc::sync::Arc;
 
 /// What became of a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +69,9 @@ impl AddressSpace {
     pub fn handle_fault<M: Mmu>(&mut self, memory: &Memory<M>, address: VirtAddr, access: Access) -> Outcome {
         let found = match self.areas.find_near(self.recent_area, address) {
             None => {
-                grow_stack(self, address);
+                if grow_stack(self, address).is_err() {
+                    return Outcome::NoMemory;
+                }
                 self.areas.find_near(self.recent_area, address)
             }
             found => found,
@@ -335,12 +336,12 @@ fn copy_of<M: Mmu>(memory: &Memory<M>, from: Frame) -> Option<Frame> {
 }
 
 /// If `address` lies just below a stack, within its limit and clear of what is below: the stack's area holds it from now on.
-fn grow_stack(space: &mut AddressSpace, address: VirtAddr) {
+fn grow_stack(space: &mut AddressSpace, address: VirtAddr) -> Result<(), NoMemory> {
     let Some(stack) = space.areas.next_above(address) else {
-        return;
+        return Ok(());
     };
     let Purpose::Stack { limit } = stack.purpose else {
-        return;
+        return Ok(());
     };
     let (start, page) = (stack.range().start(), address.page_start());
     let guard_end = space
@@ -348,8 +349,9 @@ fn grow_stack(space: &mut AddressSpace, address: VirtAddr) {
         .next_below(page)
         .map_or(0, |below| below.range().end().0 + STACK_GUARD);
     if page >= limit && page.0 >= guard_end {
-        Arc::make_mut(&mut space.areas).grow_down(start, page);
+        space.areas.grow_down(start, page)?;
     }
+    Ok(())
 }
 
 impl From<Resolution> for Event {

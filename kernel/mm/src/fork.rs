@@ -20,7 +20,6 @@ use crate::privatise::{Build, build_path};
 use crate::shape::Shape;
 use crate::space::{AddressSpace, FaultCounts};
 use crate::table::{self, Path, Tables};
-use alloc::sync::Arc;
 
 impl AddressSpace {
     /// A copy of this space. `stack_pointer`: the page that both sides will write first, if that is known. Out of memory:
@@ -38,7 +37,8 @@ impl AddressSpace {
         memory.count(Event::Fork);
         Ok(AddressSpace {
             tables,
-            areas: Arc::clone(&self.areas),
+            areas: self.areas.clone(),
+            retired: None,
             recent_area: self.recent_area,
             faults: FaultCounts::default(),
             heap: self.heap,

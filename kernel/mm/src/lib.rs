@@ -12,6 +12,7 @@
 //! ASIDs have locks of their own inside, taken last.
 
 #![no_std]
+#![feature(allocator_api, vec_push_within_capacity)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
@@ -25,6 +26,7 @@ mod clear;
 pub mod descriptor;
 mod entry_set;
 pub mod events;
+mod fallible;
 mod fault;
 mod footprint;
 mod fork;

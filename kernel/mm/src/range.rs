@@ -33,10 +33,10 @@ impl Tables {
         Ok(())
     }
 
-    /// Takes from every page mapped in `area` the rights that the area does not give. The level-3 tables are private (see
+    /// Takes from every page in `range` that is mapped in `area` the rights that the area does not give. The level-3 tables are private (see
     /// [`Tables::make_range_private`]); the caller flushes the ASID.
-    pub(crate) fn restrict<M: Mmu>(&self, memory: &Memory<M>, area: &Area) {
-        let range = area.range();
+    pub(crate) fn restrict<M: Mmu>(&self, memory: &Memory<M>, area: &Area, range: PageRange) {
+        let range = area.range().intersection(range);
         for_each_table(self, memory, range, |table, base| {
             for (index, _) in slots(table, memory, Level::L3, base, range) {
                 let old = memory.mmu().load(table, index);

@@ -7,6 +7,7 @@
 //! is left as it is; the tables that wait here have none left, so no count of theirs can rise again. Nothing is allocated (I7).
 
 use crate::addr::{Frame, Level};
+use crate::area_map::AreaMap;
 use crate::descriptor::Descriptor;
 use crate::entry_set::EntrySet;
 use crate::memory::Memory;
@@ -26,6 +27,8 @@ pub struct Release<'a, M: Mmu> {
     open: Option<Open>,
     /// The root of a tree whose turn comes after.
     next: Option<Frame>,
+    /// The areas, which come first: those of the space, and those that a range took from it.
+    areas: [AreaMap; 2],
 }
 
 /// A level-2 table whose last reference is gone, and its entries that have not been looked at.
@@ -37,7 +40,9 @@ struct Open {
 impl AddressSpace {
     /// [`AddressSpace::release`] in pieces. The space's contract is the same; no lock is needed, nobody else knows the space.
     pub fn begin_release<M: Mmu>(self, memory: &Memory<M>) -> Release<'_, M> {
-        Release::new(self.tables, memory)
+        let mut release = Release::new(self.tables, memory);
+        release.areas = [self.areas, self.retired.unwrap_or_default()];
+        release
     }
 }
 
@@ -52,18 +57,24 @@ impl<'a, M: Mmu> Release<'a, M> {
             used,
             open: None,
             next,
+            areas: Default::default(),
         }
     }
 
     /// Ends the tree below `root`, which nobody walks nor knows (`remains`).
     #[cold]
-    pub(crate) fn of_remains(root: Frame, memory: &'a Memory<M>) -> Release<'a, M> {
+    pub(crate) fn of_remains(
+        root: Option<Frame>,
+        areas: Option<AreaMap>,
+        memory: &'a Memory<M>,
+    ) -> Release<'a, M> {
         let mut release = Release {
             memory,
             root: None,
             used: EntrySet::default(),
             open: None,
-            next: Some(root),
+            next: root,
+            areas: [areas.unwrap_or_default(), AreaMap::default()],
         };
         release.turn_to_next();
         release
@@ -77,8 +88,11 @@ impl<'a, M: Mmu> Release<'a, M> {
         }
     }
 
-    /// Does one piece, at most a level-3 table and its 512 pages; whether something is left.
+    /// Does one piece, at most a level-3 table and its 512 pages, or some hundred areas; whether something is left.
     pub fn release_some(&mut self) -> bool {
+        if self.areas.iter_mut().any(AreaMap::drop_some) {
+            return true;
+        }
         let Some(root) = self.root else { return false };
         let (memory, frames) = (self.memory, self.memory.frames());
         if let Some(open) = &mut self.open {

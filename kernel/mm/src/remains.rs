@@ -21,8 +21,8 @@ impl AddressSpace {
     /// ask leaves it to the next one who does, at last to the release of the space.
     #[inline]
     pub fn take_remains<'a, M: Mmu>(&mut self, memory: &'a Memory<M>) -> Option<Release<'a, M>> {
-        let root = self.tables.remains.take()?;
-        Some(Release::of_remains(root, memory))
+        let (root, areas) = (self.tables.remains.take(), self.retired.take());
+        (root.is_some() || areas.is_some()).then(|| Release::of_remains(root, areas, memory))
     }
 }
 

@@ -5,7 +5,6 @@ use crate::area::{Area, Backing};
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::space::{AddressSpace, MapError, Placement};
-use alloc::sync::Arc;
 
 /// Where a mapping may go when it grows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +50,7 @@ impl AddressSpace {
         }
         let more = PageRange::between(from.end(), to.end()).ok_or(MapError::Invalid)?;
         if from.end() == area.range().end() && self.areas.is_free(more) {
-            Arc::make_mut(&mut self.areas).insert(extension(&area, more));
+            self.areas.insert(extension(&area, more))?;
             return Ok(old);
         }
         if placement == RemapPlacement::InPlace {
@@ -93,9 +92,12 @@ impl AddressSpace {
         self.tables.make_edges_private(memory, from)?;
         let to = self.place(memory, placement, new_len)?;
         let kept = PageRange::new(from.start(), from.len().min(to.len())).ok_or(MapError::Invalid)?;
+        let mut areas = self.areas.clone();
+        areas.remove(from)?;
+        areas.insert(moved(area, from, to))?;
         self.tables.move_range(memory, kept, to.start())?;
-        Arc::make_mut(&mut self.areas).insert(moved(area, from, to));
-        self.unmap(memory, from.start(), from.len())?;
+        self.areas = areas;
+        self.tables.clear_range(memory, from)?;
         Ok(to.start())
     }
 }

@@ -10,7 +10,6 @@ use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::table::Tables;
-use alloc::sync::Arc;
 
 /// The lowest address that can be mapped: page 0 and its neighbours catch null pointers (Linux's mmap_min_addr).
 pub const LOWEST: VirtAddr = VirtAddr(0x1_0000);
@@ -21,7 +20,9 @@ pub const MAPPINGS_END: VirtAddr = VirtAddr(0x7f_c000_0000);
 /// A process's memory. End it with [`AddressSpace::release`]: dropping it leaks its frames, and panics.
 pub struct AddressSpace {
     pub(crate) tables: Tables,
-    pub(crate) areas: Arc<AreaMap>,
+    pub(crate) areas: AreaMap,
+    /// Areas that a range took with it, for whoever holds no lock to drop in pieces.
+    pub(crate) retired: Option<AreaMap>,
     /// Where in `areas` the last fault was: the next one is likely to be there.
     pub(crate) recent_area: usize,
     pub(crate) faults: FaultCounts,
@@ -88,7 +89,8 @@ impl AddressSpace {
     pub fn new<M: Mmu>(memory: &Memory<M>) -> Result<AddressSpace, NoMemory> {
         Ok(AddressSpace {
             tables: Tables::new(memory)?,
-            areas: Arc::default(),
+            areas: AreaMap::default(),
+            retired: None,
             recent_area: 0,
             faults: FaultCounts::default(),
             heap: Break::default(),
@@ -121,13 +123,13 @@ impl AddressSpace {
             purpose,
             ..
         } = request;
-        Arc::make_mut(&mut self.areas).insert(Area {
+        self.areas.insert(Area {
             range,
             protection,
             sharing,
             backing,
             purpose,
-        });
+        })?;
         Ok(range.start())
     }
 
@@ -182,12 +184,16 @@ impl AddressSpace {
     }
 
     fn unmap_range<M: Mmu>(&mut self, memory: &Memory<M>, range: PageRange) -> Result<(), MapError> {
-        let indices = self.areas.indices(range);
-        if indices.is_empty() {
+        if self.areas.is_free(range) {
             return Ok(());
         }
-        self.tables.clear_range(memory, range)?;
-        Arc::make_mut(&mut self.areas).remove(range, indices);
+        // What can fail comes first: the ends of the tables, then the areas.
+        let ready = self.tables.make_clearable(memory, range)?;
+        let old = self.areas.remove(range)?;
+        if self.retired.is_none() {
+            self.retired = old;
+        }
+        self.tables.clear(memory, ready);
         Ok(())
     }
 
@@ -233,23 +239,34 @@ impl AddressSpace {
         let takes_rights = self
             .areas
             .overlapping(range)
-            .iter()
             .any(|area| !protection.includes(area.protection));
         if takes_rights {
             self.tables.make_range_private(memory, range)?;
         }
-        let areas = Arc::make_mut(&mut self.areas);
-        for mut area in areas.take(range) {
-            area.protection = protection;
-            if takes_rights {
-                self.tables.restrict(memory, &area);
+        let first = self.areas.find(range.start());
+        if first.is_some_and(|area| area.range().end() >= range.end()) {
+            self.areas.protect(range, protection)?;
+        } else {
+            self.areas = self.protected(range, protection)?;
+        }
+        if takes_rights {
+            for area in self.areas.overlapping(range) {
+                self.tables.restrict(memory, area, range);
             }
-            areas.insert(area);
         }
         if takes_rights {
             self.tables.flush(memory);
         }
         Ok(())
+    }
+
+    /// The areas as they are when those in `range`, which has no hole, have that protection.
+    fn protected(&self, range: PageRange, protection: Protection) -> Result<AreaMap, NoMemory> {
+        let mut areas = self.areas.clone();
+        for area in self.areas.overlapping(range) {
+            areas.protect(area.range().intersection(range), protection)?;
+        }
+        Ok(areas)
     }
 
     /// Sets where the break begins and ends (exec).

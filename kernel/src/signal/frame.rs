@@ -196,7 +196,7 @@ fn bad_frame_code(thread: &Thread, sp: u64) -> i32 {
     let is_below_something = sp.is_user()
         && thread.process.with_space(|space| {
             let above = PageRange::new(sp.page_start(), USER_END - sp.page_start().0);
-            above.is_some_and(|above| !space.areas().overlapping(above).is_empty())
+            above.is_some_and(|above| !space.areas().is_free(above))
         }) == Some(true);
     if is_below_something {
         SEGV_ACCERR

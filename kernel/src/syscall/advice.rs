@@ -45,7 +45,7 @@ fn fault_in(current: &Thread, start: u64, len: u64, access: Access) -> Result<()
         Access::Write => !area.protection.write,
         _ => !area.protection.read,
     };
-    if space(current)?.with(|space| space.areas().overlapping(range).iter().any(forbids)) {
+    if space(current)?.with(|space| space.areas().overlapping(range).any(forbids)) {
         return Err(Errno::EINVAL);
     }
     populate(current, start, len, access);
@@ -56,7 +56,7 @@ fn fault_in(current: &Thread, start: u64, len: u64, access: Access) -> Result<()
 fn check_anonymous(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
     let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
     let has_source = |area: &Area| !matches!(area.backing, Backing::Anonymous);
-    let is_refused = space(current)?.with(|space| space.areas().overlapping(range).iter().any(has_source));
+    let is_refused = space(current)?.with(|space| space.areas().overlapping(range).any(has_source));
     if is_refused { Err(Errno::EINVAL) } else { Ok(()) }
 }
 

@@ -191,7 +191,7 @@ fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> 
     if limit == RLIM64_INFINITY || more == 0 {
         return Ok(());
     }
-    let used: u64 = space.with(|space| space.areas().iter().map(|area| area.range().len()).sum());
+    let used: u64 = space.with(|space| space.areas().bytes());
     if used.saturating_add(more) <= limit {
         Ok(())
     } else {
@@ -209,15 +209,14 @@ pub fn populate(current: &Thread, start: u64, len: u64, access: Access) {
     }
 }
 
-/// Whether the space has as many areas as it may have: fewer where memory is small, for the list of them is one piece.
+/// Whether the space has as many areas as it may have.
 fn is_full(space: &AddressSpace) -> bool {
     space.areas().len() >= most_areas()
 }
 
 /// How many areas a space may have: /proc/sys/vm/max_map_count.
 pub fn most_areas() -> usize {
-    const RAM_FOR_ONE: u64 = 16 << 10;
-    MOST_AREAS.min((platform::memory::ram_bytes() / RAM_FOR_ONE) as usize)
+    MOST_AREAS
 }
 
 /// Whether an area lies on both sides of the address.
@@ -281,7 +280,7 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
 
 /// Where in `range` the first area begins that cannot be made writable.
 fn first_write_refused(space: &AddressSpace, range: PageRange) -> Option<VirtAddr> {
-    let mut areas = space.areas().overlapping(range).iter();
+    let mut areas = space.areas().overlapping(range);
     let refused = areas.find(|area| is_write_refused(area))?;
     Some(refused.range().start().max(range.start()))
 }

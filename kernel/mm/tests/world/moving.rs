@@ -87,9 +87,7 @@ impl World {
                 // As on Linux the target of MREMAP_FIXED may be gone already.
                 let is_gone = |to: &PageRange| {
                     let guard = space.inner.borrow();
-                    guard
-                        .as_ref()
-                        .is_some_and(|inner| inner.areas().overlapping(*to).is_empty())
+                    guard.as_ref().is_some_and(|inner| inner.areas().is_free(*to))
                 };
                 if let Some(gone) = target.filter(is_gone) {
                     shadow.remove(gone);

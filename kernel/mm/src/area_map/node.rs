@@ -1,0 +1,191 @@
+//! A node of the tree of areas, and the ways down from it. All leaves are equally deep.
+
+use crate::addr::{PageRange, VirtAddr};
+use crate::area::Area;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// The most areas of a leaf, and the most children of a branch.
+pub(super) const MOST: usize = 48;
+
+/// A part of the tree. Others may share it: it is changed only by a sole owner.
+pub(super) enum Node {
+    /// Areas, sorted, without overlaps.
+    Leaf(Vec<Area>),
+    /// Nodes, sorted.
+    Branch(Vec<Child>),
+}
+
+/// A node that is not empty, and what is to be known of it without looking into it.
+#[derive(Clone)]
+pub(super) struct Child {
+    pub(super) node: Arc<Node>,
+    pub(super) summary: Summary,
+}
+
+/// What a node holds.
+#[derive(Clone, Copy)]
+pub(super) struct Summary {
+    /// Where its first area begins.
+    pub(super) start: VirtAddr,
+    /// Where its last area ends.
+    pub(super) end: VirtAddr,
+    /// The most bytes between two of its areas.
+    pub(super) widest_gap: u64,
+    /// Areas.
+    pub(super) areas: usize,
+    /// Bytes in them.
+    pub(super) bytes: u64,
+}
+
+impl Summary {
+    fn of_area(area: &Area) -> Summary {
+        Summary {
+            start: area.range.start(),
+            end: area.range.end(),
+            widest_gap: 0,
+            areas: 1,
+            bytes: area.range.len(),
+        }
+    }
+
+    /// This one, and `next` behind it.
+    fn and(self, next: Summary) -> Summary {
+        let gap = next.start.0 - self.end.0;
+        Summary {
+            start: self.start,
+            end: next.end,
+            widest_gap: self.widest_gap.max(next.widest_gap).max(gap),
+            areas: self.areas + next.areas,
+            bytes: self.bytes + next.bytes,
+        }
+    }
+}
+
+impl Node {
+    /// Areas of a leaf, children of a branch.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Node::Leaf(areas) => areas.len(),
+            Node::Branch(children) => children.len(),
+        }
+    }
+
+    /// `None`: it is empty.
+    pub(super) fn summary(&self) -> Option<Summary> {
+        match self {
+            Node::Leaf(areas) => areas.iter().map(Summary::of_area).reduce(Summary::and),
+            Node::Branch(children) => children.iter().map(|child| child.summary).reduce(Summary::and),
+        }
+    }
+
+    /// Areas.
+    pub(super) fn areas(&self) -> usize {
+        match self {
+            Node::Leaf(areas) => areas.len(),
+            Node::Branch(children) => children.iter().map(|child| child.summary.areas).sum(),
+        }
+    }
+
+    /// Bytes in the areas.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Node::Leaf(areas) => areas.iter().map(|area| area.range.len()).sum(),
+            Node::Branch(children) => children.iter().map(|child| child.summary.bytes).sum(),
+        }
+    }
+
+    /// The leaf with the first area that ends above `address`, and the area's place there.
+    #[inline]
+    pub(super) fn first_ending_after(&self, address: VirtAddr) -> Option<(&[Area], usize)> {
+        let mut node = self;
+        loop {
+            match node {
+                Node::Leaf(areas) => {
+                    let index = first_area_ending_after(areas, address);
+                    return (index < areas.len()).then_some((areas, index));
+                }
+                Node::Branch(children) => {
+                    node = &children.get(first_child_ending_after(children, address))?.node;
+                }
+            }
+        }
+    }
+
+    /// The last area that ends at or below `address`.
+    pub(super) fn last_ending_at_or_below(&self, address: VirtAddr) -> Option<&Area> {
+        match self {
+            Node::Leaf(areas) => {
+                let after = first_area_ending_after(areas, address);
+                after.checked_sub(1).map(|index| &areas[index])
+            }
+            Node::Branch(children) => {
+                let after = first_child_ending_after(children, address);
+                let inside = children
+                    .get(after)
+                    .and_then(|child| child.node.last_ending_at_or_below(address));
+                inside.or_else(|| {
+                    children[after.checked_sub(1)?]
+                        .node
+                        .last_ending_at_or_below(address)
+                })
+            }
+        }
+    }
+
+    /// Goes down the areas until there are `len` free bytes below `end`, which becomes the end of the gap; `false` if that is
+    /// below all of them.
+    pub(super) fn find_gap_below(&self, end: &mut VirtAddr, len: u64) -> bool {
+        match self {
+            Node::Leaf(areas) => areas
+                .iter()
+                .rev()
+                .any(|area| !descends(end, area.range.start(), area.range.end(), len)),
+            Node::Branch(children) => children.iter().rev().any(|child| {
+                let Summary {
+                    start,
+                    end: top,
+                    widest_gap,
+                    ..
+                } = child.summary;
+                if widest_gap < len && top <= *end || start >= *end {
+                    !descends(end, start, top, len)
+                } else {
+                    (top <= *end && end.0 - top.0 >= len) || child.node.find_gap_below(end, len)
+                }
+            }),
+        }
+    }
+}
+
+/// Moves `end` below what lies from `start` to `top`, unless the gap between them is wide enough.
+fn descends(end: &mut VirtAddr, start: VirtAddr, top: VirtAddr, len: u64) -> bool {
+    if start >= *end {
+        return true;
+    }
+    if top <= *end && end.0 - top.0 >= len {
+        return false;
+    }
+    *end = start;
+    true
+}
+
+/// Index of the first area whose end lies beyond `address`.
+#[inline]
+pub(super) fn first_area_ending_after(areas: &[Area], address: VirtAddr) -> usize {
+    areas.partition_point(|area| area.range.end() <= address)
+}
+
+/// Index of the first child whose end lies beyond `address`.
+#[inline]
+pub(super) fn first_child_ending_after(children: &[Child], address: VirtAddr) -> usize {
+    children.partition_point(|child| child.summary.end <= address)
+}
+
+/// One past the last of `areas`, from `first` on, that begins before the end of `range`.
+pub(super) fn overlapping_end(areas: &[Area], first: usize, range: PageRange) -> usize {
+    let inside = areas[first..]
+        .iter()
+        .take_while(|area| area.range.start() < range.end());
+    first + inside.count()
+}

@@ -1,0 +1,257 @@
+//! The one edit of the tree of areas: a range is emptied, and at most one area put into it.
+//!
+//! Where nobody shares the way down and the leaf stays neither too full nor too empty, the leaf is edited in place. Else new
+//! nodes are built beside the old ones, and the root is replaced at the end: O(log n) nodes, the others are shared. Out of memory:
+//! nothing has changed (I7).
+
+use super::node::{
+    Child, MOST, Node, Summary, first_area_ending_after, first_child_ending_after, overlapping_end,
+};
+use crate::addr::PageRange;
+use crate::area::Area;
+use crate::fallible::{arc, insert, push, reserve, with_room};
+use crate::frames::NoMemory;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// A leaf below a branch that has lost areas and has fewer than this is joined with a neighbour.
+const FEW: usize = MOST / 4;
+
+/// What comes in the place of a node: nothing, itself changed, or two of its level.
+type Built = [Option<Child>; 2];
+
+/// What an edit does to a leaf: `replaced` goes, `new` comes.
+struct LeafEdit {
+    replaced: Range<usize>,
+    new: [Option<Area>; 3],
+}
+
+impl LeafEdit {
+    fn of(areas: &[Area], range: PageRange, new: Option<Area>) -> LeafEdit {
+        let first = first_area_ending_after(areas, range.start());
+        let replaced = first..overlapping_end(areas, first, range);
+        let outside = |from, to| {
+            let part = PageRange::between(from, to).filter(|part| !part.is_empty());
+            move |area: &Area| part.map(|part| area.part(part))
+        };
+        let inside = &areas[replaced.clone()];
+        let head = inside
+            .first()
+            .and_then(|area| outside(area.range.start(), range.start())(area));
+        let tail = inside
+            .last()
+            .and_then(|area| outside(range.end(), area.range.end())(area));
+        LeafEdit {
+            replaced,
+            new: [head, new, tail],
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.new.iter().flatten().count()
+    }
+
+    /// How many areas a leaf of `len` has afterwards.
+    fn len_after(&self, len: usize) -> usize {
+        len - self.replaced.len() + self.count()
+    }
+
+    /// Edits the leaf, which has room.
+    fn perform(self, areas: &mut Vec<Area>) {
+        let Range { mut start, mut end } = self.replaced;
+        for area in self.new.into_iter().flatten() {
+            if start < end {
+                areas[start] = area;
+            } else {
+                insert(areas, start, area);
+                end += 1;
+            }
+            start += 1;
+        }
+        areas.drain(start..end);
+    }
+}
+
+/// Edits the tree in place if it can be; whether it was. `new` is taken then.
+pub(super) fn in_place(
+    node: &mut Arc<Node>,
+    range: PageRange,
+    new: &mut Option<Area>,
+    is_root: bool,
+) -> Result<bool, NoMemory> {
+    match Arc::get_mut(node) {
+        None => Ok(false),
+        Some(Node::Leaf(areas)) => {
+            let edit = LeafEdit::of(areas, range, new.take());
+            let len = edit.len_after(areas.len());
+            let shrinks = len < areas.len();
+            if len == 0 || len > MOST || (shrinks && len < FEW && !is_root) {
+                let [_, middle, _] = edit.new;
+                *new = middle;
+                return Ok(false);
+            }
+            reserve(areas, edit.count())?;
+            edit.perform(areas);
+            Ok(true)
+        }
+        Some(Node::Branch(children)) => {
+            let concerned = concerned(children, range);
+            let child = &mut children[concerned.start];
+            if concerned.len() > 1 || !in_place(&mut child.node, range, new, false)? {
+                return Ok(false);
+            }
+            child.summary = child.node.summary().unwrap_or(child.summary);
+            Ok(true)
+        }
+    }
+}
+
+/// The children that `range` overlaps; the one that it lies beside if there are none.
+fn concerned(children: &[Child], range: PageRange) -> Range<usize> {
+    let first = first_child_ending_after(children, range.start()).min(children.len() - 1);
+    let more = children[first + 1..]
+        .iter()
+        .take_while(|child| child.summary.start < range.end());
+    first..first + 1 + more.count()
+}
+
+/// What comes in the place of `root`.
+pub(super) fn rebuilt_root(
+    root: Option<&Node>,
+    range: PageRange,
+    new: Option<Area>,
+) -> Result<Option<Arc<Node>>, NoMemory> {
+    let built = match root {
+        Some(root) => rebuilt(root, range, new)?,
+        None => {
+            let mut areas = with_room(1)?;
+            new.into_iter().for_each(|area| push(&mut areas, area));
+            [child(Node::Leaf(areas))?, None]
+        }
+    };
+    match built {
+        [Some(first), Some(second)] => {
+            let mut children = with_room(2)?;
+            push(&mut children, first);
+            push(&mut children, second);
+            Ok(Some(arc(Node::Branch(children))?))
+        }
+        [Some(only), None] | [None, Some(only)] => Ok(Some(lowered(only.node))),
+        [None, None] => Ok(None),
+    }
+}
+
+/// Without branches at the top that have one child.
+fn lowered(mut root: Arc<Node>) -> Arc<Node> {
+    while let Node::Branch(children) = &*root
+        && let [only] = &children[..]
+    {
+        root = Arc::clone(&only.node);
+    }
+    root
+}
+
+fn rebuilt(node: &Node, range: PageRange, new: Option<Area>) -> Result<Built, NoMemory> {
+    match node {
+        Node::Leaf(areas) => {
+            let edit = LeafEdit::of(areas, range, new);
+            let mut list = with_room(edit.len_after(areas.len()))?;
+            let (before, after) = (&areas[..edit.replaced.start], &areas[edit.replaced.end..]);
+            extend(&mut list, before);
+            edit.new
+                .into_iter()
+                .flatten()
+                .for_each(|area| push(&mut list, area));
+            extend(&mut list, after);
+            split(list, Node::Leaf)
+        }
+        Node::Branch(children) => {
+            let list = rebuilt_children(children, range, new)?;
+            split(list, Node::Branch)
+        }
+    }
+}
+
+fn rebuilt_children(children: &[Child], range: PageRange, new: Option<Area>) -> Result<Vec<Child>, NoMemory> {
+    let concerned = concerned(children, range);
+    let first = rebuilt(&children[concerned.start].node, range, new)?;
+    let last = if concerned.len() > 1 {
+        rebuilt(&children[concerned.end - 1].node, range, None)?
+    } else {
+        [None, None]
+    };
+    let mut list = with_room(children.len() + 2)?;
+    extend(&mut list, &children[..concerned.start]);
+    let built = first.into_iter().chain(last).flatten();
+    built.for_each(|child| push(&mut list, child));
+    let end = list.len();
+    extend(&mut list, &children[concerned.end..]);
+    join_small(&mut list, concerned.start.saturating_sub(1)..end + 1)?;
+    Ok(list)
+}
+
+/// Joins neighbours among the children in `places` where they fit into one node.
+fn join_small(children: &mut Vec<Child>, places: Range<usize>) -> Result<(), NoMemory> {
+    let Range {
+        start: mut at,
+        mut end,
+    } = places;
+    end = end.min(children.len());
+    while at + 1 < end {
+        let (left, right) = (&children[at].node, &children[at + 1].node);
+        if left.len().min(right.len()) < FEW && left.len() + right.len() <= MOST {
+            if let Some(joined) = child(joined(left, right)?)? {
+                children[at] = joined;
+            }
+            children.remove(at + 1);
+            end -= 1;
+        } else {
+            at += 1;
+        }
+    }
+    Ok(())
+}
+
+/// The two nodes, which are of one level, as one.
+fn joined(left: &Node, right: &Node) -> Result<Node, NoMemory> {
+    Ok(match (left, right) {
+        (Node::Leaf(left), Node::Leaf(right)) => Node::Leaf(concatenated(left, right)?),
+        (Node::Branch(left), Node::Branch(right)) => Node::Branch(concatenated(left, right)?),
+        _ => unreachable!("all leaves are equally deep"),
+    })
+}
+
+fn concatenated<T: Clone>(left: &[T], right: &[T]) -> Result<Vec<T>, NoMemory> {
+    let mut list = with_room(left.len() + right.len())?;
+    extend(&mut list, left);
+    extend(&mut list, right);
+    Ok(list)
+}
+
+/// Adds copies to a list that has room.
+fn extend<T: Clone>(list: &mut Vec<T>, more: &[T]) {
+    more.iter().for_each(|element| push(list, element.clone()));
+}
+
+/// One node of all of `list`, or two if they are too many.
+fn split<T>(mut list: Vec<T>, node: fn(Vec<T>) -> Node) -> Result<Built, NoMemory> {
+    if list.len() <= MOST {
+        return Ok([child(node(list))?, None]);
+    }
+    let half = list.len() / 2;
+    let mut second = with_room(list.len() - half)?;
+    list.drain(half..).for_each(|element| push(&mut second, element));
+    Ok([child(node(list))?, child(node(second))?])
+}
+
+/// `None`: the node is empty.
+fn child(node: Node) -> Result<Option<Child>, NoMemory> {
+    let Some(summary): Option<Summary> = node.summary() else {
+        return Ok(None);
+    };
+    Ok(Some(Child {
+        node: arc(node)?,
+        summary,
+    }))
+}
