@@ -8,8 +8,10 @@ mod tests;
 
 use crate::addr::{PageRange, USER_END, VirtAddr};
 use crate::area::{Area, Protection};
+use crate::fallible::reserve;
 use crate::frames::NoMemory;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use node::{Node, first_area_ending_after, first_child_ending_after};
 
 /// Leaves that [`AreaMap::drop_some`] drops at a time.
@@ -154,6 +156,9 @@ impl AreaMap {
     /// Adds an area where there is none, joined with its neighbours where they are the same.
     pub(crate) fn insert(&mut self, area: Area) -> Result<(), NoMemory> {
         debug_assert!(self.is_free(area.range), "areas: {:?} overlaps", area.range);
+        let Some(area) = self.insert_into_only_leaf(area)? else {
+            return Ok(());
+        };
         let after = self.first_ending_after(area.range.start());
         self.put(
             self.next_below(area.range.start())
@@ -162,6 +167,67 @@ impl AreaMap {
             after.filter(|after| area.continues_with(after)).cloned(),
             area,
         )
+    }
+
+    /// [`AreaMap::insert`] in a tree of one leaf that nobody shares and that has a place free, as those of most processes; the
+    /// area is returned where that is not so.
+    #[inline]
+    fn insert_into_only_leaf(&mut self, area: Area) -> Result<Option<Area>, NoMemory> {
+        let Some(areas) = self.only_leaf().filter(|areas| areas.len() < node::MOST) else {
+            return Ok(Some(area));
+        };
+        let at = first_area_ending_after(areas, area.range.start());
+        let (before, after) = areas.split_at_mut(at);
+        let (before, after) = (before.last_mut(), after.first_mut());
+        let joins_after = after.as_ref().is_some_and(|after| area.continues_with(after));
+        match (before.filter(|before| before.continues_with(&area)), after) {
+            (Some(before), Some(after)) if joins_after => {
+                before.range = before.range.joined(after.range);
+                areas.remove(at);
+            }
+            (Some(before), _) => before.range = before.range.joined(area.range),
+            (None, Some(after)) if joins_after => {
+                after.range = area.range.joined(after.range);
+                after.backing = area.backing;
+            }
+            _ => {
+                reserve(areas, 1)?;
+                areas.insert(at, area);
+            }
+        }
+        Ok(None)
+    }
+
+    /// [`AreaMap::remove`] from such a tree where one area goes whole or loses its end; whether that is so.
+    #[inline]
+    fn remove_from_only_leaf(&mut self, range: PageRange) -> bool {
+        let Some(areas) = self.only_leaf() else {
+            return false;
+        };
+        let at = first_area_ending_after(areas, range.start());
+        let is_alone = areas
+            .get(at + 1)
+            .is_none_or(|next| next.range.start() >= range.end());
+        let Some(area) = areas.get_mut(at).filter(|_| is_alone) else {
+            return false;
+        };
+        if area.range.end() > range.end() {
+            return false;
+        }
+        match PageRange::between(area.range.start(), range.start()).filter(|kept| !kept.is_empty()) {
+            Some(kept) => area.range = kept,
+            None => drop(areas.remove(at)),
+        }
+        true
+    }
+
+    /// The areas of a tree of one leaf that nobody shares.
+    #[inline]
+    fn only_leaf(&mut self) -> Option<&mut Vec<Area>> {
+        match Arc::get_mut(self.root.as_mut()?)? {
+            Node::Leaf(areas) => Some(areas),
+            Node::Branch(_) => None,
+        }
     }
 
     /// Gives what lies in `range`, a part of one area, another protection; joined with its neighbours where they are the same
@@ -202,6 +268,9 @@ impl AreaMap {
     /// Takes `range` out of the map; areas partly inside are split. What it was before is returned if it has far more areas: it
     /// takes time to drop ([`AreaMap::drop_some`]).
     pub(crate) fn remove(&mut self, range: PageRange) -> Result<Option<AreaMap>, NoMemory> {
+        if self.remove_from_only_leaf(range) {
+            return Ok(None);
+        }
         self.splice(range, None)
     }
 
