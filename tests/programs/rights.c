@@ -430,6 +430,39 @@ static void names_of_others(void) {
     CHECK(renameat2(AT_FDCWD, "/tmp/b/own", AT_FDCWD, "/tmp/a/theirs", RENAME_EXCHANGE) == 0);
 }
 
+// ---- What a process takes back from others, and small things.
+
+static void unshared_directories(void) {
+    CHECK(unshare(1 << 3) == -1 && errno == EINVAL);
+    CHECK(unshare(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD) == 0);
+    CHECK(chdir("/") == 0);
+    pid_t child = (pid_t)syscall(SYS_clone, CLONE_FS | CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) {
+        if (chdir("/dev") != 0 || unshare(CLONE_FS | CLONE_FILES) != 0 || chdir("/tmp") != 0) _exit(1);
+        close(2);
+        _exit(0);
+    }
+    char where[64];
+    CHECK(status_of(child) == 0 && getcwd(where, sizeof where) && strcmp(where, "/dev") == 0);
+    CHECK(fcntl(2, F_GETFD) >= 0);
+    become(USER);
+    CHECK(unshare(CLONE_NEWNS) == -1 && errno == EPERM);
+}
+
+static void timer_slack(void) {
+    CHECK(prctl(PR_GET_TIMERSLACK) == 50000 && prctl(PR_SET_TIMERSLACK, 1234) == 0);
+    CHECK(prctl(PR_GET_TIMERSLACK) == 1234);
+    pid_t child = start_child();
+    if (child == 0) {
+        CHECK(prctl(PR_GET_TIMERSLACK) == 1234 && prctl(PR_SET_TIMERSLACK, 77) == 0);
+        CHECK(prctl(PR_SET_TIMERSLACK, 0) == 0 && prctl(PR_GET_TIMERSLACK) == 1234);
+        end_child();
+    }
+    CHECK(child_passed(child));
+    CHECK(prctl(PR_SET_TIMERSLACK, 0) == 0 && prctl(PR_GET_TIMERSLACK) == 50000);
+    CHECK(prctl(4711, 0, 0, 0, 0) == -1 && errno == EINVAL);
+}
+
 static void in_child(void (*checks)(void)) {
     pid_t child = start_child();
     if (child == 0) {
@@ -453,6 +486,8 @@ static void checks(void) {
     in_child(capabilities_that_go);
     in_child(no_new_privileges);
     in_child(shared_directories);
+    in_child(unshared_directories);
+    in_child(timer_slack);
     odd_versions();
     set_group_directories();
     changes_clear_set_ids();

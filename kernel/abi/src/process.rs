@@ -229,6 +229,8 @@ pub const PR_CAP_AMBIENT_RAISE: u64 = 2;
 pub const PR_CAP_AMBIENT_LOWER: u64 = 3;
 /// Ambient set: take all out of it.
 pub const PR_CAP_AMBIENT_CLEAR_ALL: u64 = 4;
+/// prctl: read how much later a timer may be.
+pub const PR_GET_TIMERSLACK: u32 = 30;
 /// prctl: set how much later a timer may be.
 pub const PR_SET_TIMERSLACK: u32 = 29;
 /// prctl: orphans become children of the caller.

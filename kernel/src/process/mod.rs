@@ -53,7 +53,7 @@ use abi::process::RLIMIT_CPU;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use children::Children;
-use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use threads::Threads;
 
 /// The first process: it gets the orphans, and the machine does not outlive it.
@@ -140,6 +140,9 @@ impl Relations {
     }
 }
 
+/// Timers of the first process may be so many nanoseconds late (Linux's default).
+const TIMER_SLACK: u64 = 50_000;
+
 /// Small attributes without a meaning to other parts of the kernel.
 #[derive(Default)]
 pub struct Attributes {
@@ -155,6 +158,9 @@ pub struct Attributes {
     pub is_child_subreaper: AtomicBool,
     /// Whether the process became a user who had too many processes already: exec looks once more (execve(2), `EAGAIN`).
     pub is_beyond_processes: AtomicBool,
+    /// How much later than asked for a timer may be, nanoseconds, and what it was at first (`PR_SET_TIMERSLACK`). It is kept and
+    /// shown: timers are as exact as they can be.
+    pub timer_slack: [AtomicU64; 2],
     /// Who ends when memory runs out.
     pub shortage: shortage::Preference,
 }
@@ -170,7 +176,10 @@ impl Process {
             processor_time: ProcessorTime::default(),
             usage: Usage::default(),
             child_events: WaitQueue::new(),
-            attributes: Attributes::default(),
+            attributes: Attributes {
+                timer_slack: [AtomicU64::new(TIMER_SLACK), AtomicU64::new(TIMER_SLACK)],
+                ..Attributes::default()
+            },
             space: Mutex::new(Some(space)),
             threads: Threads::default(),
             credentials: Mutex::default(),
@@ -326,6 +335,10 @@ impl Attributes {
             has_no_new_privileges: AtomicBool::new(self.has_no_new_privileges.load(Ordering::Relaxed)),
             is_child_subreaper: AtomicBool::new(false),
             is_beyond_processes: AtomicBool::new(false),
+            timer_slack: {
+                let slack = self.timer_slack[0].load(Ordering::Relaxed);
+                [AtomicU64::new(slack), AtomicU64::new(slack)]
+            },
             shortage: self.shortage.for_child(),
         }
     }

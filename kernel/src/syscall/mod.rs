@@ -83,6 +83,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::GETPPID => process::getppid(current),
         nr::GETTID => process::gettid(current),
         nr::CLONE => clone::clone(current, context, arguments(context)),
+        nr::UNSHARE => clone::unshare(current, a),
         nr::CLONE3 => clone::clone3(current, context, a, b),
         nr::EXECVE => exec::execve(current, context, a, b, c),
         nr::EXECVEAT => exec::execveat(current, context),

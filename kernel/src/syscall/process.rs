@@ -9,9 +9,9 @@ use abi::capability::CAP_SYS_NICE;
 use abi::process::{
     PR_CAP_AMBIENT, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE,
     PR_GET_KEEPCAPS, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECUREBITS,
-    PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME, PR_SET_NO_NEW_PRIVS,
-    PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RLIMIT_NICE, RobustListHead,
-    TASK_COMM_LEN,
+    PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME,
+    PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_SET_TIMERSLACK, PRIO_PGRP, PRIO_PROCESS,
+    PRIO_USER, RLIMIT_NICE, RobustListHead, TASK_COMM_LEN,
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -141,6 +141,16 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
                 attributes.has_no_new_privileges.load(Ordering::Relaxed),
             ));
         }
+        PR_SET_TIMERSLACK => {
+            let [slack, first] = &attributes.timer_slack;
+            let new = if (a as i64) <= 0 {
+                first.load(Ordering::Relaxed)
+            } else {
+                a
+            };
+            slack.store(new, Ordering::Relaxed);
+        }
+        PR_GET_TIMERSLACK => return Ok(attributes.timer_slack[0].load(Ordering::Relaxed) as usize),
         PR_SET_CHILD_SUBREAPER => attributes.is_child_subreaper.store(a != 0, Ordering::Relaxed),
         PR_GET_CHILD_SUBREAPER => {
             let is_reaper = attributes.is_child_subreaper.load(Ordering::Relaxed);
