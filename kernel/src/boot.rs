@@ -98,7 +98,7 @@ fn describe(boot: &Boot) -> String {
 /// Unpacks what the boot loader gave, or else the userland that the image carries, and mounts /dev and /proc over it. What is
 /// damaged is said; what came before the damage is there.
 fn fill_tree(boot: &Boot) {
-    fs::mount_root();
+    fs::mount_root().expect("there is memory for the root directory");
     let archive = match &boot.initrd {
         Ok(Some(initrd)) => Some(*initrd),
         Ok(None) => embedded(boot.payload),
@@ -143,7 +143,8 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let claim = process::claim(0, None).map_err(|error| String::from(error.message()))?;
     let files = console_files(&directories);
     let stack = Thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
-    let process = Process::first(claim.pid(), program.space.clone(), limits);
+    let failed = |error: Errno| String::from(error.message());
+    let process = Process::first(claim.pid(), program.space.clone(), limits).map_err(failed)?;
     exec::take_identity(&process, &program);
     let thread = Thread::new(Parts {
         tid: claim.pid(),
@@ -155,7 +156,8 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
         registers: Box::default(),
         start: Box::new(program.context()),
         name: process.name(),
-    });
+    })
+    .map_err(failed)?;
     process.add_first_thread(thread.clone());
     program.space.enter();
     claim.fill_first(&process);
@@ -198,7 +200,7 @@ fn load_init(
     let request = exec::Request {
         file,
         path: path.as_bytes().to_vec(),
-        arguments: init_arguments(path, line, stack_limit),
+        arguments: init_arguments(path, line, stack_limit)?,
         directories,
         credentials: &credentials,
         limits,
@@ -209,20 +211,20 @@ fn load_init(
     Ok(program)
 }
 
-fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> Arguments {
+fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> Result<Arguments, Errno> {
     let mut both = Arguments::new(stack_limit);
-    both.arguments.push(path.as_bytes());
+    both.arguments.push(path.as_bytes())?;
     line.init_arguments()
-        .for_each(|parameter| both.arguments.push(format!("{parameter}").as_bytes()));
+        .try_for_each(|parameter| both.arguments.push(format!("{parameter}").as_bytes()))?;
     let given = |name| line.init_environment().any(|(key, _)| key == name);
     for (name, value) in [("HOME", "/"), ("TERM", "linux")] {
         if !given(name) {
-            both.environment.push(format!("{name}={value}").as_bytes());
+            both.environment.push(format!("{name}={value}").as_bytes())?;
         }
     }
     line.init_environment()
-        .for_each(|(name, value)| both.environment.push(format!("{name}={value}").as_bytes()));
-    both
+        .try_for_each(|(name, value)| both.environment.push(format!("{name}={value}").as_bytes()))?;
+    Ok(both)
 }
 
 /// Descriptors 0, 1, 2: the console, or nothing if it cannot be opened (Linux warns and goes on as well).

@@ -31,6 +31,13 @@ pub fn bytes(from: &[u8]) -> Result<Vec<u8>, Errno> {
     Ok(copy)
 }
 
+/// The bytes of all parts, one behind the other.
+pub fn joined(parts: &[&[u8]]) -> Result<Vec<u8>, Errno> {
+    let mut whole = with_room(parts.iter().map(|part| part.len()).sum())?;
+    parts.iter().try_for_each(|part| whole.try_extend(part))?;
+    Ok(whole)
+}
+
 /// A copy of some bytes that keeps its length.
 pub fn boxed_bytes(from: &[u8]) -> Result<Box<[u8]>, Errno> {
     heap::try_boxed_bytes(from).map_err(|_| Errno::ENOMEM)
@@ -97,8 +104,6 @@ pub fn make_mut<T: TryClone>(shared: &mut Arc<T>) -> Result<&mut T, Errno> {
 pub trait TryVec<T> {
     /// Adds one element.
     fn try_push(&mut self, element: T) -> Result<(), Errno>;
-    /// Adds one element at that place.
-    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno>;
     /// Adds copies of all elements.
     fn try_extend(&mut self, more: &[T]) -> Result<(), Errno>
     where
@@ -111,12 +116,6 @@ impl<T> TryVec<T> for Vec<T> {
     #[inline]
     fn try_push(&mut self, element: T) -> Result<(), Errno> {
         heap::try_push(self, element).map_err(|_| Errno::ENOMEM)
-    }
-
-    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno> {
-        self.try_push(element)?;
-        self[at..].rotate_right(1);
-        Ok(())
     }
 
     #[inline]

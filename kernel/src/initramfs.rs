@@ -194,7 +194,7 @@ impl Unpacker {
         }
         let filesystem = &directory.inode.filesystem;
         let attributes = Attributes::new(entry.mode, entry.uid, entry.gid);
-        let inode = Inode::new(filesystem, body(directory, entry)?, attributes);
+        let inode = Inode::new(filesystem, body(directory, entry)?, attributes)?;
         if has_names {
             self.links.insert(key, inode.clone());
         }
@@ -268,7 +268,7 @@ fn body(directory: &Dentry, entry: &Entry<'_>) -> Result<Body, Errno> {
         S_IFLNK => Ok(Body::Symlink(entry.data.into())),
         S_IFCHR => Ok(Body::Character(device)),
         S_IFBLK => Ok(Body::Block(device)),
-        S_IFIFO => Ok(Body::Fifo(Pipe::new())),
+        S_IFIFO => Ok(Body::Fifo(Pipe::new()?)),
         S_IFSOCK => Ok(Body::Socket),
         _ => Err(Errno::EINVAL),
     }

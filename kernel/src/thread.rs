@@ -1,12 +1,14 @@
 //! A thread: one flow of control of a process, with a kernel stack, user registers and a state for the scheduler. What
 //! Linux gives to each thread stands here, even where POSIX gives it to the process: open files and directories.
 
+use crate::fallible;
 use crate::fs::{Directories, FileTable};
 use crate::process::{Held, Loan, Name, Pid, Process};
 use crate::scheduler::Scheduling;
 use crate::signal::ThreadSignals;
 use crate::sync::Mutex;
 use crate::user_loop;
+use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
@@ -92,15 +94,15 @@ pub enum State {
 }
 
 impl Thread {
-    /// A kernel stack for a thread: the only part of it that can fail.
+    /// A kernel stack for a thread: the part of it that is not on the heap.
     pub fn make_stack() -> Result<KernelThread, NoMemory> {
         KernelThread::new(user_loop::start, 0)
     }
 
-    /// A thread that will begin at EL0 when it is first switched to.
+    /// A thread that will begin at EL0 when it is first switched to. `ENOMEM`.
     #[inline]
-    pub fn new(parts: Parts) -> Arc<Thread> {
-        Arc::new(Thread {
+    pub fn new(parts: Parts) -> Result<Arc<Thread>, Errno> {
+        fallible::arc(Thread {
             tid: AtomicU32::new(parts.tid),
             process: parts.process,
             files: parts.files,

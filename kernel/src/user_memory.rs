@@ -8,6 +8,7 @@ mod buffer;
 
 pub use buffer::{KernelBuffer, MOST_BYTES, Sink, Source, UserBuffer};
 
+use crate::fallible::TryVec;
 use crate::process;
 use crate::thread::Thread;
 use crate::{memory, scheduler, sync};
@@ -67,9 +68,7 @@ pub fn append_string(at: u64, most: usize, to: &mut Vec<u8>) -> Result<(), Errno
         }
         check_range(at, done + 1)?;
         let wanted = wanted.min((USER_END - at) as usize - done);
-        to.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
-        to.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
-        to.resize(start + done + wanted, 0);
+        to.try_append(core::iter::repeat_n(0, wanted))?;
         let found = read_piece(offset(at, done), &mut to[start + done..]);
         let end = found.as_ref().ok().copied().flatten();
         if end.is_some() || found.is_err() {

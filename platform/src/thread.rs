@@ -64,10 +64,11 @@ impl KernelThread {
         };
         // SAFETY: the top of a mapped stack that belongs to nobody else, 16-byte aligned.
         unsafe { core::ptr::with_exposed_provenance_mut::<SavedRegisters>(at).write(first) }
+        let runs = Box::try_new(AtomicBool::new(false)).map_err(|_| NoMemory)?;
         Ok(KernelThread {
             stack: Some(stack),
             stack_pointer: UnsafeCell::new(at),
-            runs: Box::new(AtomicBool::new(false)),
+            runs,
         })
     }
 

@@ -40,6 +40,10 @@ pub fn boxed<T>(value: T) -> Result<Box<T>, Errno> {
     ask().map(|()| Box::new(value))
 }
 
+pub fn with_room<T>(len: usize) -> Result<Vec<T>, Errno> {
+    ask().map(|()| Vec::with_capacity(len))
+}
+
 /// As the kernel's.
 pub trait TryClone: Sized {
     fn try_clone(&self) -> Result<Self, Errno>;
@@ -48,7 +52,7 @@ pub trait TryClone: Sized {
 /// As the kernel's.
 pub trait TryVec<T> {
     fn try_push(&mut self, element: T) -> Result<(), Errno>;
-    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno>;
+    fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno>;
 }
 
 impl<T> TryVec<T> for Vec<T> {
@@ -56,7 +60,7 @@ impl<T> TryVec<T> for Vec<T> {
         ask().map(|()| self.push(element))
     }
 
-    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno> {
-        ask().map(|()| self.insert(at, element))
+    fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno> {
+        ask().map(|()| self.extend(more))
     }
 }

@@ -1,5 +1,6 @@
 //! Arguments and environment on their way from the old program to the new one.
 
+use crate::fallible::TryVec;
 use crate::user_memory;
 use abi::Errno;
 use alloc::vec::Vec;
@@ -46,11 +47,13 @@ impl Strings {
     }
 
     /// Adds a string at the end. What is behind a NUL in it is lost.
-    pub fn push(&mut self, string: &[u8]) {
+    /// `ENOMEM`.
+    pub fn push(&mut self, string: &[u8]) -> Result<(), Errno> {
         let end = string.iter().position(|&byte| byte == 0).unwrap_or(string.len());
-        self.bytes.extend_from_slice(&string[..end]);
-        self.bytes.push(0);
+        self.bytes.try_extend(&string[..end])?;
+        self.bytes.try_push(0)?;
         self.count += 1;
+        Ok(())
     }
 
     fn drop_first(&mut self) {
@@ -78,7 +81,7 @@ impl Arguments {
         let mut both = Arguments::new(stack_limit);
         both.arguments = read_list(argv, both.room)?;
         if both.arguments.count == 0 {
-            both.arguments.push(b"");
+            both.arguments.push(b"")?;
         }
         both.environment = read_list(envp, both.room)?;
         both.check()?;
@@ -103,9 +106,9 @@ impl Arguments {
         [Some(interpreter), argument, Some(script)]
             .into_iter()
             .flatten()
-            .for_each(|string| all.push(string));
+            .try_for_each(|string| all.push(string))?;
         self.arguments.drop_first();
-        all.bytes.extend_from_slice(&self.arguments.bytes);
+        all.bytes.try_extend(&self.arguments.bytes)?;
         all.count += self.arguments.count;
         self.arguments = all;
         self.check()
@@ -145,7 +148,7 @@ fn read_one(at: u64, strings: &mut Strings) -> Result<(), Errno> {
         Errno::ENAMETOOLONG => Errno::E2BIG,
         error => error,
     })?;
-    strings.bytes.push(0);
+    strings.bytes.try_push(0)?;
     strings.count += 1;
     Ok(())
 }

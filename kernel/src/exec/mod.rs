@@ -8,7 +8,8 @@ mod stack;
 
 pub use arguments::Arguments;
 
-use crate::fs::{Directories, FileTable, LastLink, OpenFile, Place, Subject, open_executable};
+use crate::fallible;
+use crate::fs::{Directories, LastLink, OpenFile, Place, Subject, open_executable};
 use crate::process::{Credentials, Limits, Name, Process, Restraint, SetIds, Space};
 use crate::syscall::futex;
 use crate::thread::Thread;
@@ -75,9 +76,9 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
         .path
         .rsplit(|&byte| byte == b'/')
         .next()
-        .unwrap_or_default()
-        .to_vec();
-    let called_as = request.path.clone();
+        .unwrap_or_default();
+    let name = fallible::bytes(name)?;
+    let called_as = fallible::bytes(&request.path)?;
     let executable = find_executable(&mut request)?;
     let interpreter = find_interpreter(&request, &executable)?;
     let (credentials, is_secure) = credentials_for(&request)?;
@@ -119,23 +120,28 @@ impl Program {
     }
 }
 
-/// The calling process becomes `program`, with the caller as its only thread. An error only if the caller is to end
-/// before that; from there on nothing fails.
+/// The calling process becomes `program`, with the caller as its only thread. `ENOMEM`, or an error because the caller is
+/// to end before that; from there on nothing fails.
 pub fn become_program(
     current: &Arc<Thread>,
     context: &mut UserContext,
     program: Program,
 ) -> Result<(), Errno> {
     let process = &current.process;
+    // What exec changes of it is the process's own before anything else has changed.
+    current.files.make_own()?;
+    process.signals.make_own()?;
     process.end_other_threads(current)?;
     futex::thread_ended(current);
     current.files.separate();
-    if current.files.read(FileTable::is_changed_by_exec) {
-        let closed = current.files.change(FileTable::take_closed_on_exec);
-        drop(closed);
+    let mut first = 0;
+    while let Ok(Some((descriptor, file))) = current.files.change(|files| files.take_closed_on_exec(first)) {
+        drop(file);
+        first = descriptor + 1;
     }
     process.delete_timers();
-    process.signals.reset_handlers();
+    let reset = process.signals.reset_handlers();
+    debug_assert!(reset.is_ok(), "exec: the actions are the process's own");
     reset_thread(current);
     *context = program.context();
     // First the memory, which says whether others may look into it; then the rights that they might be after.
@@ -161,10 +167,8 @@ pub fn take_identity(process: &Process, program: &Program) {
     if Arc::ptr_eq(&process.credentials(), &program.credentials) {
         return;
     }
-    let taken = process.change_credentials(|credentials| {
-        *credentials = Credentials::clone(&program.credentials);
-        Ok(())
-    });
+    // Of the same real user: nothing is allocated.
+    let taken = process.take_credentials(program.credentials.clone());
     debug_assert!(taken.is_ok(), "exec: nothing refuses a program its credentials");
 }
 
@@ -184,7 +188,7 @@ fn find_executable(request: &mut Request<'_>) -> Result<Box<Executable>, Errno> 
                 if script.interpreter.is_empty() {
                     return Err(Errno::EACCES);
                 }
-                let interpreter = script.interpreter.to_vec();
+                let interpreter = fallible::bytes(script.interpreter)?;
                 request
                     .arguments
                     .prepend_interpreter(&interpreter, script.argument, &request.path)?;
@@ -233,7 +237,7 @@ fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Box<Executable>, Errno> {
         }
         parsed => parsed,
     };
-    parsed.map(Box::new).map_err(|_| Errno::ENOEXEC)
+    fallible::boxed(parsed.map_err(|_| Errno::ENOEXEC)?)
 }
 
 fn read_head(file: &OpenFile, len: usize) -> Result<Vec<u8>, Errno> {

@@ -14,6 +14,7 @@
 
 use super::arguments::{Arguments, Strings};
 use super::image::Image;
+use crate::fallible::TryVec;
 use crate::process::{Credentials, ProgramLayout, Space};
 use crate::syscall::map_errno;
 use crate::{memory, processor_features};
@@ -58,11 +59,12 @@ pub fn build(
     let all = ((STACK_TOP - layout.sp) / WORD) as usize;
     let mut words: Vec<u64> = Vec::new();
     words.try_reserve_exact(all).map_err(|_| Errno::ENOMEM)?;
-    words.push(arguments.arguments.count() as u64);
-    pointers(&arguments.arguments, layout.arguments, &mut words);
-    pointers(&arguments.environment, layout.environment, &mut words);
-    words.extend(auxiliary_vector(image, executable, acting, &layout).as_flattened());
-    words.resize(all, 0);
+    words.try_push(arguments.arguments.count() as u64)?;
+    pointers(&arguments.arguments, layout.arguments, &mut words)?;
+    pointers(&arguments.environment, layout.environment, &mut words)?;
+    words.try_extend(auxiliary_vector(image, executable, acting, &layout).as_flattened())?;
+    let rest = all - words.len();
+    words.try_append(core::iter::repeat_n(0, rest))?;
     let bytes = words.as_mut_bytes();
     let mut put = |address: u64, string: &[u8]| {
         bytes[(address - layout.sp) as usize..][..string.len()].copy_from_slice(string);
@@ -124,13 +126,13 @@ impl Layout {
     }
 }
 
-fn pointers(strings: &Strings, start: u64, words: &mut Vec<u64>) {
+fn pointers(strings: &Strings, start: u64, words: &mut Vec<u64>) -> Result<(), Errno> {
     let mut at = start;
     for string in strings.bytes().split_inclusive(|&byte| byte == 0) {
-        words.push(at);
+        words.try_push(at)?;
         at += string.len() as u64;
     }
-    words.push(0);
+    words.try_push(0)
 }
 
 fn auxiliary_vector(

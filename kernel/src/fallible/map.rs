@@ -157,11 +157,6 @@ impl<K: Ord + Clone, V> Map<K, V> {
         Some(removed)
     }
 
-    /// The entry with the lowest key.
-    pub fn first(&self) -> Option<(&K, &V)> {
-        self.iter().next()
-    }
-
     /// All entries, by key.
     pub fn iter(&self) -> Iter<'_, K, V> {
         Iter {

@@ -4,11 +4,10 @@
 //! mmap(2) maps these very frames ([`Contents::page`]), so shared mappings and read(2) see each other's bytes, and
 //! program text exists once. Bytes behind the end of the file in its last page are made zero whenever the end moves up.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::fallible::map::Map;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
 use mm::{PAGE_SIZE, PageError};
@@ -36,7 +35,7 @@ pub struct Contents {
 
 struct State {
     size: u64,
-    pages: BTreeMap<u64, FrameHandle>,
+    pages: Map<u64, FrameHandle>,
 }
 
 /// What one page has to give to a read.
@@ -51,7 +50,7 @@ impl Contents {
     pub fn new(filesystem: &Arc<Filesystem>) -> Self {
         let state = Mutex::new(State {
             size: 0,
-            pages: BTreeMap::new(),
+            pages: Map::new(),
         });
         Contents {
             filesystem: filesystem.clone(),
@@ -160,8 +159,11 @@ impl Contents {
         if !self.filesystem.charge_page() {
             return Err(PageError::NoMemory);
         }
+        if state.pages.insert(index, frame.clone()).is_err() {
+            self.filesystem.discharge_pages(1);
+            return Err(PageError::NoMemory);
+        }
         memory::get().frames().note_object(frame.frame());
-        state.pages.insert(index, frame.clone());
         Ok(frame)
     }
 
@@ -200,8 +202,8 @@ impl Contents {
     /// Gives back the pages of a range, a few at a time. The caller holds [`Contents::writer`] and no lock.
     fn give_back(&self, range: Range<u64>) {
         loop {
-            let gone = self.state.lock().take_some(range.clone());
-            let count = gone.len();
+            let mut gone = [const { None }; BATCH];
+            let count = self.state.lock().take_some(&range, &mut gone);
             drop(gone);
             self.filesystem.discharge_pages(count as u64);
             if count < BATCH {
@@ -282,15 +284,16 @@ pub enum Seek {
 static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 
 impl State {
-    /// Takes out some pages of a range; all of them if fewer than [`BATCH`].
-    fn take_some(&mut self, range: Range<u64>) -> Vec<FrameHandle> {
-        let some: Vec<u64> = self
-            .pages
-            .range(range)
-            .take(BATCH)
-            .map(|(index, _)| *index)
-            .collect();
-        some.iter().filter_map(|index| self.pages.remove(index)).collect()
+    /// Takes out some pages of a range; all of them if fewer than [`BATCH`]. How many.
+    fn take_some(&mut self, range: &Range<u64>, gone: &mut [Option<FrameHandle>; BATCH]) -> usize {
+        for (count, place) in gone.iter_mut().enumerate() {
+            let first = self.pages.range(range.start..).next().map(|(index, _)| *index);
+            let Some(index) = first.filter(|index| *index < range.end) else {
+                return count;
+            };
+            *place = self.pages.remove(&index);
+        }
+        BATCH
     }
 
     /// Zeroes what lies behind the end of the file in its last page, up to `to`.
@@ -312,7 +315,7 @@ impl State {
 
 impl Drop for Contents {
     fn drop(&mut self) {
-        let pages = core::mem::take(&mut self.state.get_mut().pages);
+        let pages = core::mem::replace(&mut self.state.get_mut().pages, Map::new());
         self.filesystem.discharge_pages(pages.len() as u64);
         deferred_free::lay_aside(pages);
     }

@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::fallible::{self, TryVec};
 use crate::memory;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
@@ -31,22 +32,22 @@ struct Place {
 }
 
 impl Dentry {
-    /// A dentry below `parent`; the parent does not know of it yet.
-    pub fn new(parent: Option<&Arc<Dentry>>, name: &[u8], inode: Arc<Inode>) -> Arc<Self> {
+    /// A dentry below `parent`; the parent does not know of it yet. `ENOMEM`.
+    pub fn new(parent: Option<&Arc<Dentry>>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Self>, Errno> {
         let place = Place {
             parent: parent.cloned(),
-            name: name.into(),
+            name: fallible::boxed_bytes(name)?,
             is_removed: false,
         };
-        Arc::new(Dentry {
+        fallible::arc(Dentry {
             inode,
             place: Mutex::new(place),
             mounted: Mutex::new(None),
         })
     }
 
-    /// A dentry without a place in the tree (a pipe, a memory file), shown as `name`.
-    pub fn detached(name: &[u8], inode: Arc<Inode>) -> Arc<Self> {
+    /// A dentry without a place in the tree (a pipe, a memory file), shown as `name`. `ENOMEM`.
+    pub fn detached(name: &[u8], inode: Arc<Inode>) -> Result<Arc<Self>, Errno> {
         Self::new(None, name, inode)
     }
 
@@ -55,9 +56,9 @@ impl Dentry {
         self.place.lock().parent.clone().unwrap_or_else(|| self.clone())
     }
 
-    /// Its last path component.
-    pub fn name(&self) -> Box<[u8]> {
-        self.place.lock().name.clone()
+    /// Its last path component. `ENOMEM`.
+    pub fn name(&self) -> Result<Box<[u8]>, Errno> {
+        fallible::boxed_bytes(&self.place.lock().name)
     }
 
     /// Whether it was unlinked.
@@ -71,11 +72,13 @@ impl Dentry {
     }
 
     /// Hangs it elsewhere (rename). The caller keeps the shape of the tree for itself.
-    pub fn move_to(&self, parent: &Arc<Dentry>, name: &[u8]) {
+    pub fn move_to(&self, parent: &Arc<Dentry>, name: Box<[u8]>) {
         let old = {
             let mut place = self.place.lock();
-            place.name = name.into();
-            place.parent.replace(parent.clone())
+            (
+                core::mem::replace(&mut place.name, name),
+                place.parent.replace(parent.clone()),
+            )
         };
         drop(old);
     }
@@ -84,7 +87,7 @@ impl Dentry {
     pub fn child(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
         match &self.inode.body {
             Body::Directory(children) => children.get(name).map(Dentry::covering).ok_or(Errno::ENOENT),
-            Body::Listing(listing) => Ok(Dentry::new(Some(self), name, listing.lookup(name)?)),
+            Body::Listing(listing) => Dentry::new(Some(self), name, listing.lookup(name)?),
             _ => Err(Errno::ENOTDIR),
         }
     }
@@ -107,7 +110,7 @@ impl Dentry {
         if self.is_removed() {
             return Err(Errno::ENOENT);
         }
-        let root = Dentry::new(Some(&self.parent()), &self.name(), root);
+        let root = Dentry::new(Some(&self.parent()), &self.name()?, root)?;
         let mut mounted = self.mounted.lock();
         if mounted.is_some() {
             return Err(Errno::EBUSY);
@@ -138,9 +141,13 @@ impl Dentry {
     }
 
     /// The absolute path as seen from `root`; `None` if it does not lie below `root`, or so deep that no path says it. No lock may
-    /// be held.
-    pub fn path_below(self: &Arc<Self>, root: &Arc<Dentry>) -> Option<Vec<u8>> {
-        self.climb_to(root).ok()
+    /// be held. `ENOMEM`.
+    pub fn path_below(self: &Arc<Self>, root: &Arc<Dentry>) -> Result<Option<Vec<u8>>, Errno> {
+        match self.climb_to(root) {
+            Ok(path) => Ok(Some(path)),
+            Err(Errno::EXDEV | Errno::ENAMETOOLONG) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// As [`Dentry::path_below`]. `EXDEV` if it does not lie below `root`, `ENAMETOOLONG` if the path is longer than
@@ -174,14 +181,17 @@ impl Dentry {
     }
 
     /// The path as /proc shows it: absolute, `(deleted)` behind the name of an unlinked file; a detached file's name
-    /// alone.
-    pub fn shown_path(self: &Arc<Self>) -> Vec<u8> {
+    /// alone. `ENOMEM`.
+    pub fn shown_path(self: &Arc<Self>) -> Result<Vec<u8>, Errno> {
         let root = super::root();
-        let mut path = self.path_below(&root).unwrap_or_else(|| self.name().into_vec());
+        let mut path = match self.path_below(&root)? {
+            Some(path) => path,
+            None => self.name()?.into_vec(),
+        };
         if self.is_removed() {
-            path.extend_from_slice(b" (deleted)");
+            path.try_extend(b" (deleted)")?;
         }
-        path
+        Ok(path)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use abi::Errno;
 
 use super::inode::DeviceNumber;
@@ -41,14 +42,14 @@ pub const LINKS: [(&[u8], &[u8]); 4] = [
 /// Opens a character device. `ENXIO` if there is no such device.
 pub fn open(number: DeviceNumber, flags: u32) -> Result<Arc<dyn Object>, Errno> {
     match (number.major, number.minor) {
-        (1, 3) => Ok(Arc::new(Null)),
-        (1, 5) => Ok(Arc::new(Zero)),
-        (1, 7) => Ok(Arc::new(Full)),
-        (1, 8 | 9) => Ok(Arc::new(Random)),
-        (1, 11) => Ok(log::open_kmsg()),
+        (1, 3) => Ok(fallible::arc(Null)?),
+        (1, 5) => Ok(fallible::arc(Zero)?),
+        (1, 7) => Ok(fallible::arc(Full)?),
+        (1, 8 | 9) => Ok(fallible::arc(Random)?),
+        (1, 11) => log::open_kmsg(),
         (5, 0) => tty::open_controlling(),
-        (5, 1) => Ok(tty::open_console()),
-        (204, 64) => Ok(tty::open_line(flags)),
+        (5, 1) => tty::open_console(),
+        (204, 64) => tty::open_line(flags),
         _ => Err(Errno::ENXIO),
     }
 }

@@ -2,12 +2,14 @@
 
 use alloc::sync::Arc;
 
+use crate::fallible::TryClone;
+use abi::Errno;
+
 use super::dentry::Dentry;
 use super::permission::Subject;
 use super::walk::Walk;
 
 /// Root, current directory and umask of a process. Fork shares them (`Arc`); the first change copies them.
-#[derive(Clone)]
 pub struct Directories {
     /// What `/` means: chroot(2).
     pub root: Arc<Dentry>,
@@ -15,6 +17,16 @@ pub struct Directories {
     pub current: Arc<Dentry>,
     /// Permission bits that new files do not get: umask(2).
     pub umask: u32,
+}
+
+impl TryClone for Directories {
+    fn try_clone(&self) -> Result<Self, Errno> {
+        Ok(Directories {
+            root: self.root.clone(),
+            current: self.current.clone(),
+            umask: self.umask,
+        })
+    }
 }
 
 impl Directories {

@@ -4,9 +4,11 @@
 //! others come and go.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use core::borrow::Borrow;
 
+use crate::fallible;
+use crate::fallible::map::Map;
 use crate::sync::{Mutex, MutexGuard, rank};
 use abi::Errno;
 
@@ -25,10 +27,20 @@ pub type LockedEntries<'a> = MutexGuard<'a, Entries, { rank::DIRECTORY }>;
 
 /// The entries, locked.
 pub struct Entries {
-    by_name: BTreeMap<Box<[u8]>, u64>,
-    by_position: BTreeMap<u64, Arc<Dentry>>,
+    by_name: Map<Name, u64>,
+    by_position: Map<u64, Arc<Dentry>>,
     next_position: u64,
     is_closed: bool,
+}
+
+/// A name as a key: cloning it allocates nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Name(Arc<Box<[u8]>>);
+
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Children {
@@ -36,8 +48,8 @@ impl Children {
     pub const fn new() -> Self {
         Children {
             entries: Mutex::new(Entries {
-                by_name: BTreeMap::new(),
-                by_position: BTreeMap::new(),
+                by_name: Map::new(),
+                by_position: Map::new(),
                 next_position: FIRST_POSITION,
                 is_closed: false,
             }),
@@ -84,7 +96,7 @@ impl Entries {
         self.by_name.is_empty()
     }
 
-    /// Adds an entry. `EEXIST`; `ENOENT` in a directory that was removed.
+    /// Adds an entry. `EEXIST`; `ENOENT` in a directory that was removed; `ENOMEM`.
     pub fn insert(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<(), Errno> {
         if self.is_closed {
             return Err(Errno::ENOENT);
@@ -92,10 +104,22 @@ impl Entries {
         if self.by_name.contains_key(name) {
             return Err(Errno::EEXIST);
         }
-        self.by_name.insert(name.into(), self.next_position);
-        self.by_position.insert(self.next_position, entry);
+        let key = Name(fallible::arc(fallible::boxed_bytes(name)?)?);
+        self.by_name.insert(key, self.next_position)?;
+        if let Err(error) = self.by_position.insert(self.next_position, entry) {
+            self.by_name.remove(name);
+            return Err(error);
+        }
         self.next_position += 1;
         Ok(())
+    }
+
+    /// Puts another entry in the place of one; the old one comes back. `ENOENT` if there is none of that name. Allocates
+    /// nothing.
+    pub fn replace(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<Arc<Dentry>, Errno> {
+        let position = self.by_name.get(name).ok_or(Errno::ENOENT)?;
+        let place = self.by_position.get_mut(position).ok_or(Errno::ENOENT)?;
+        Ok(core::mem::replace(place, entry))
     }
 
     /// Takes an entry out.
@@ -109,11 +133,11 @@ impl Entries {
         self.by_position.values()
     }
 
-    /// Takes all entries out and lets no further one in: the filesystem goes away.
-    pub fn dissolve(&mut self) -> BTreeMap<u64, Arc<Dentry>> {
+    /// Takes an entry out and lets no further one in: the filesystem goes away. `None` when there is none left.
+    pub fn dissolve(&mut self) -> Option<Arc<Dentry>> {
         self.is_closed = true;
-        self.by_name.clear();
-        core::mem::take(&mut self.by_position)
+        self.by_name = Map::new();
+        Some(self.by_position.pop_first()?.1)
     }
 
     /// Lets no further entry in: the directory is being removed. `ENOTEMPTY`.

@@ -6,6 +6,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::fallible::{self, TryClone, TryVec};
 use abi::Errno;
 
 /// Most descriptors of a process, whatever its limits: `fs.nr_open`.
@@ -33,12 +34,14 @@ pub struct Table<F> {
     first_free: usize,
 }
 
-impl<F> Clone for Table<F> {
-    fn clone(&self) -> Self {
-        Table {
-            slots: self.slots.clone(),
+impl<F> TryClone for Table<F> {
+    fn try_clone(&self) -> Result<Self, Errno> {
+        let mut slots = fallible::with_room(self.slots.len())?;
+        slots.try_append(self.slots.iter().cloned())?;
+        Ok(Table {
+            slots,
             first_free: self.first_free,
-        }
+        })
     }
 }
 
@@ -135,8 +138,7 @@ impl<F> Table<F> {
         }
         if descriptor >= self.slots.len() {
             let missing = descriptor + 1 - self.slots.len();
-            self.slots.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
-            self.slots.resize_with(descriptor + 1, || None);
+            self.slots.try_append((0..missing).map(|_| None))?;
         }
         let slot = Slot {
             file,
@@ -157,35 +159,32 @@ impl<F> Table<F> {
         Ok(slot.file)
     }
 
-    /// Whether execve(2) closes anything.
-    pub fn is_changed_by_exec(&self) -> bool {
-        self.slots.iter().flatten().any(|slot| slot.is_closed_on_exec)
-    }
-
-    /// Takes out all that execve(2) closes. The caller drops them without holding a lock.
+    /// Takes out the first descriptor from `first` on that execve(2) closes. The caller drops it without holding a lock.
     #[must_use]
-    pub fn take_closed_on_exec(&mut self) -> Vec<Arc<F>> {
-        self.take_where(|_, is_closed_on_exec| is_closed_on_exec)
+    pub fn take_closed_on_exec(&mut self, first: usize) -> Option<(usize, Arc<F>)> {
+        self.take_first(first, usize::MAX, |slot| slot.is_closed_on_exec)
     }
 
-    /// Takes out all descriptors of `first..=last`. The caller drops them without holding a lock.
+    /// Takes out the first descriptor of `first..=last`. The caller drops it without holding a lock.
     #[must_use]
-    pub fn take_range(&mut self, first: usize, last: usize) -> Vec<Arc<F>> {
-        self.take_where(|descriptor, _| (first..=last).contains(&descriptor))
+    pub fn take_next(&mut self, first: usize, last: usize) -> Option<(usize, Arc<F>)> {
+        self.take_first(first, last, |_| true)
     }
 
-    fn take_where(&mut self, is_taken: impl Fn(usize, bool) -> bool) -> Vec<Arc<F>> {
-        let mut taken = Vec::new();
-        for (descriptor, slot) in self.slots.iter_mut().enumerate() {
-            if slot
-                .as_ref()
-                .is_some_and(|slot| is_taken(descriptor, slot.is_closed_on_exec))
-            {
-                taken.extend(slot.take().map(|slot| slot.file));
-                self.first_free = self.first_free.min(descriptor);
-            }
-        }
-        taken
+    fn take_first(
+        &mut self,
+        first: usize,
+        last: usize,
+        is_meant: impl Fn(&Slot<F>) -> bool,
+    ) -> Option<(usize, Arc<F>)> {
+        let end = self.slots.len().min(last.saturating_add(1));
+        let range = self.slots.get_mut(first..end)?;
+        let at = range
+            .iter()
+            .position(|slot| slot.as_ref().is_some_and(&is_meant))?;
+        let slot = range[at].take()?;
+        self.first_free = self.first_free.min(first + at);
+        Some((first + at, slot.file))
     }
 
     /// All descriptors from `from` on, with what they refer to.
@@ -247,8 +246,9 @@ mod tests {
     fn exec_closes_what_is_marked_and_a_copy_keeps_it() {
         let mut parent = table(&["in", "out"]);
         parent.insert(Arc::new("log"), OnExec::Close, 0, 1024).unwrap();
-        let mut child = parent.clone();
-        assert_eq!(child.take_closed_on_exec().len(), 1);
+        let mut child = parent.try_clone().unwrap();
+        assert_eq!(child.take_closed_on_exec(0).unwrap().0, 2);
+        assert!(child.take_closed_on_exec(0).is_none());
         assert_eq!(child.get(2).err(), Some(Errno::EBADF));
         assert_eq!(parent.on_exec(2), Ok(OnExec::Close));
         assert_eq!(
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_range_is_taken_and_its_first_slot_reused() {
         let mut table = table(&["a", "b", "c", "d"]);
-        assert_eq!(table.take_range(1, usize::MAX).len(), 3);
+        assert_eq!((1..4).filter_map(|at| table.take_next(at, usize::MAX)).count(), 3);
         assert_eq!(table.insert(Arc::new("e"), OnExec::Keep, 0, 1024), Ok(1));
     }
 }

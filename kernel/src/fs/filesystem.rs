@@ -1,5 +1,7 @@
 //! A filesystem: what its inodes have in common, and how much memory its files may take.
 
+use crate::fallible;
+use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,9 +43,9 @@ pub struct Filesystem {
 }
 
 impl Filesystem {
-    /// An empty filesystem whose files may hold `page_limit` pages together.
-    pub fn new(kind: Kind, device: u64, page_limit: u64) -> Arc<Self> {
-        Arc::new(Filesystem {
+    /// An empty filesystem whose files may hold `page_limit` pages together. `ENOMEM`.
+    pub fn new(kind: Kind, device: u64, page_limit: u64) -> Result<Arc<Self>, Errno> {
+        fallible::arc(Filesystem {
             kind,
             device,
             next_inode: AtomicU64::new(1),

@@ -2,8 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering};
 
+use crate::fallible;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP};
@@ -49,14 +51,14 @@ pub trait Listing: Send + Sync {
     /// The inode of that name; `ENOENT` if there is none.
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno>;
 
-    /// The first entry whose position is `from` or later. Positions below 2 belong to `.` and `..`.
-    fn next(&self, from: u64) -> Option<Listed>;
+    /// The first entry whose position is `from` or later. Positions below 2 belong to `.` and `..`. `ENOMEM`.
+    fn next(&self, from: u64) -> Result<Option<Listed>, Errno>;
 }
 
 /// One entry of a [`Listing`].
 pub struct Listed {
     /// Its name.
-    pub name: Box<[u8]>,
+    pub name: Vec<u8>,
     /// `d_ino`.
     pub inode: u64,
     /// `d_type`, as the `S_IFMT` bits.
@@ -74,7 +76,7 @@ pub trait Generated: Send + Sync {
 /// A symbolic link that knows its target.
 pub trait Magic: Send + Sync {
     /// What readlink(2) says.
-    fn text(&self) -> Result<Box<[u8]>, Errno>;
+    fn text(&self) -> Result<Vec<u8>, Errno>;
 
     /// Where a path walk goes; `None`: along the text.
     fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
@@ -174,25 +176,26 @@ pub struct Inode {
 }
 
 impl Inode {
-    /// A new inode with a number of its own.
-    pub fn new(filesystem: &Arc<Filesystem>, body: Body, attributes: Attributes) -> Arc<Self> {
+    /// A new inode with a number of its own. `ENOMEM`.
+    pub fn new(filesystem: &Arc<Filesystem>, body: Body, attributes: Attributes) -> Result<Arc<Self>, Errno> {
         let number = filesystem.number_inode();
         Self::numbered(filesystem, number, body, attributes)
     }
 
-    /// An inode whose number is derived from what it stands for (`/proc`).
+    /// An inode whose number is derived from what it stands for (`/proc`). `ENOMEM`.
     pub fn numbered(
         filesystem: &Arc<Filesystem>,
         number: u64,
         body: Body,
         mut attributes: Attributes,
-    ) -> Arc<Self> {
+    ) -> Result<Arc<Self>, Errno> {
         if matches!(body, Body::Directory(_) | Body::Listing(_)) {
             attributes.links = 2;
         }
         let attributes = Mutex::new(attributes);
         let (filesystem, locks) = (filesystem.clone(), Locks::new());
-        Arc::new(Inode {
+        // One that finds no memory is dropped here, and uncounted by that.
+        fallible::arc(Inode {
             filesystem,
             number,
             body,
@@ -335,10 +338,10 @@ impl Inode {
         };
     }
 
-    /// The text of a symbolic link; `EINVAL` if it is none.
-    pub fn link_text(&self) -> Result<Box<[u8]>, Errno> {
+    /// The text of a symbolic link; `EINVAL` if it is none, `ENOMEM`.
+    pub fn link_text(&self) -> Result<Vec<u8>, Errno> {
         match &self.body {
-            Body::Symlink(text) => Ok(text.clone()),
+            Body::Symlink(text) => fallible::bytes(text),
             Body::Magic(link) => link.text(),
             _ => Err(Errno::EINVAL),
         }

@@ -40,6 +40,7 @@ pub mod walk;
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use abi::Errno;
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
@@ -81,9 +82,9 @@ pub fn root() -> Arc<Dentry> {
         .clone()
 }
 
-/// Where unnamed pipes live.
-pub fn pipe_filesystem() -> &'static Arc<Filesystem> {
-    PIPES.call_once(|| Filesystem::new(Kind::Pipefs, PIPE_DEVICE, 0))
+/// Where unnamed pipes live. `ENOMEM`.
+pub fn pipe_filesystem() -> Result<&'static Arc<Filesystem>, Errno> {
+    PIPES.try_call_once(|| Filesystem::new(Kind::Pipefs, PIPE_DEVICE, 0))
 }
 
 /// Pages that the files of one filesystem may hold: half of the memory, as tmpfs(5) has it.
@@ -92,27 +93,27 @@ fn memory_limit() -> u64 {
 }
 
 /// Makes the root directory. Called once, at boot, before `initramfs::unpack`.
-pub fn mount_root() {
-    let filesystem = Filesystem::new(Kind::Tmpfs, ROOT_DEVICE, memory_limit());
-    let root = ROOT.call_once(|| Dentry::new(None, b"", directory_inode(&filesystem, 0o755)));
-    mount::add_root(root);
+pub fn mount_root() -> Result<(), Errno> {
+    let filesystem = Filesystem::new(Kind::Tmpfs, ROOT_DEVICE, memory_limit())?;
+    let root = ROOT.try_call_once(|| Dentry::new(None, b"", directory_inode(&filesystem, 0o755)?))?;
+    mount::add_root(root)
 }
 
 /// Mounts /dev, /proc and /sys; the directories are made if the initramfs has none. Called once, at boot, behind
 /// `initramfs::unpack`: /dev then hides what the archive had there.
 pub fn mount_initial() -> Result<(), Errno> {
-    let devices = Filesystem::new(Kind::Tmpfs, DEV_DEVICE, memory_limit());
+    let devices = Filesystem::new(Kind::Tmpfs, DEV_DEVICE, memory_limit())?;
     let root = root();
     let dev = mount::add_initial(
         &directory(&root, b"dev")?,
         "devtmpfs",
-        directory_inode(&devices, 0o755),
+        directory_inode(&devices, 0o755)?,
     )?;
     fill_devices(&dev)?;
-    let processes = Filesystem::new(Kind::Proc, PROC_DEVICE, 0);
-    mount::add_initial(&directory(&root, b"proc")?, "proc", proc::root(&processes))?;
-    let system = Filesystem::new(Kind::Sysfs, SYS_DEVICE, 0);
-    mount::add_initial(&directory(&root, b"sys")?, "sysfs", proc::sysfs::root(&system))?;
+    let processes = Filesystem::new(Kind::Proc, PROC_DEVICE, 0)?;
+    mount::add_initial(&directory(&root, b"proc")?, "proc", proc::root(&processes)?)?;
+    let system = Filesystem::new(Kind::Sysfs, SYS_DEVICE, 0)?;
+    mount::add_initial(&directory(&root, b"sys")?, "sysfs", proc::sysfs::root(&system)?)?;
     Ok(())
 }
 
@@ -120,15 +121,15 @@ pub fn mount_initial() -> Result<(), Errno> {
 fn fill_devices(dev: &Arc<Dentry>) -> Result<(), Errno> {
     let devices = &dev.inode.filesystem;
     for (name, number, mode) in device::NODES {
-        let inode = Inode::new(devices, Body::Character(number), Attributes::new(mode, 0, 0));
+        let inode = Inode::new(devices, Body::Character(number), Attributes::new(mode, 0, 0))?;
         tree::attach(dev, name, inode)?;
     }
     for (name, target) in device::LINKS {
         let inode = Inode::new(
             devices,
-            Body::Symlink(target.into()),
+            Body::Symlink(fallible::boxed_bytes(target)?),
             Attributes::new(0o777, 0, 0),
-        );
+        )?;
         tree::attach(dev, name, inode)?;
     }
     Ok(())
@@ -147,7 +148,7 @@ fn raise(signal: Signal) {
     signal::send_to_thread(&scheduler::current(), SigInfo::new(signal, SI_KERNEL));
 }
 
-fn directory_inode(filesystem: &Arc<Filesystem>, mode: u32) -> Arc<Inode> {
+fn directory_inode(filesystem: &Arc<Filesystem>, mode: u32) -> Result<Arc<Inode>, Errno> {
     Inode::new(
         filesystem,
         Body::Directory(Children::new()),
@@ -160,7 +161,7 @@ pub fn directory(parent: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno
     match parent.child(name) {
         Ok(found) if found.inode.is_directory() => Ok(found),
         Ok(_) => Err(Errno::ENOTDIR),
-        Err(Errno::ENOENT) => tree::attach(parent, name, directory_inode(&parent.inode.filesystem, 0o755)),
+        Err(Errno::ENOENT) => tree::attach(parent, name, directory_inode(&parent.inode.filesystem, 0o755)?),
         Err(error) => Err(error),
     }
 }

@@ -1,10 +1,11 @@
 //! The table of mounts: what is mounted where, for mount(2) and /proc/mounts.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::fallible;
+use crate::fallible::{self, TryVec};
 use crate::sync::{Mutex, rank};
 use abi::Errno;
 
@@ -29,7 +30,7 @@ pub struct Mount {
     /// That of the mount which holds what this one covers; its own for the root of the tree.
     pub parent: u64,
     /// What the caller named as the device.
-    pub source: Arc<Vec<u8>>,
+    pub source: Arc<Box<[u8]>>,
     /// The kind, as mount(2) names it.
     pub kind: &'static str,
     /// The root of what is mounted.
@@ -55,17 +56,22 @@ pub fn of(filesystem: &Arc<Filesystem>) -> Option<Mount> {
 }
 
 /// Notes the root of the tree.
-pub fn add_root(root: &Arc<Dentry>) {
+pub fn add_root(root: &Arc<Dentry>) -> Result<(), Errno> {
+    let source = named(b"rootfs")?;
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    MOUNTS.lock().push(Mount {
+    MOUNTS.lock().try_push(Mount {
         id,
         parent: id,
-        source: Arc::new(b"rootfs".to_vec()),
+        source,
         kind: "rootfs",
         root: root.clone(),
         covered: None,
         is_initial: false,
-    });
+    })
+}
+
+fn named(source: &[u8]) -> Result<Arc<Box<[u8]>>, Errno> {
+    fallible::arc(fallible::boxed_bytes(source)?)
 }
 
 /// Mounts a filesystem of that root on a directory.
@@ -75,14 +81,14 @@ fn add(
     source: &[u8],
     root: Arc<Inode>,
 ) -> Result<Arc<Dentry>, Errno> {
-    let source = copy_of(source)?;
+    let source = named(source)?;
     let root = covered.mount(root)?;
     let mut mounts = MOUNTS.lock();
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     let holder = &covered.inode.filesystem;
     let is_holder = |mount: &&Mount| Arc::ptr_eq(&mount.root.inode.filesystem, holder);
     let parent = mounts.iter().find(is_holder).map_or(id, |mount| mount.id);
-    mounts.push(Mount {
+    let added = mounts.try_push(Mount {
         id,
         parent,
         source,
@@ -92,11 +98,8 @@ fn add(
         is_initial: false,
     });
     drop(mounts);
+    added.inspect_err(|_| covered.uncover())?;
     Ok(root)
-}
-
-fn copy_of(source: &[u8]) -> Result<Arc<Vec<u8>>, Errno> {
-    fallible::arc(fallible::bytes(source)?)
 }
 
 /// Mounts what is there before the first process runs, for programs that do not mount it themselves.
@@ -126,18 +129,18 @@ pub fn mount(covered: &Arc<Dentry>, kind: &[u8], source: &[u8], options: &[u8]) 
             covered,
             "proc",
             source,
-            proc::root(&Filesystem::new(Kind::Proc, device, 0)),
+            proc::root(&Filesystem::new(Kind::Proc, device, 0)?)?,
         ),
         b"sysfs" => add(
             covered,
             "sysfs",
             source,
-            proc::sysfs::root(&Filesystem::new(Kind::Sysfs, device, 0)),
+            proc::sysfs::root(&Filesystem::new(Kind::Sysfs, device, 0)?)?,
         ),
         b"tmpfs" => add(covered, "tmpfs", source, memory_root(device, options)?),
         b"ramfs" => add(covered, "ramfs", source, memory_root(device, options)?),
         b"devtmpfs" => {
-            let root = directory_inode(&Filesystem::new(Kind::Tmpfs, device, memory_limit()), 0o755);
+            let root = directory_inode(&Filesystem::new(Kind::Tmpfs, device, memory_limit())?, 0o755)?;
             add(covered, "devtmpfs", source, root).and_then(|root| fill_devices(&root).map(|()| root))
         }
         _ => Err(Errno::ENODEV),
@@ -148,13 +151,13 @@ pub fn mount(covered: &Arc<Dentry>, kind: &[u8], source: &[u8], options: &[u8]) 
 /// Whether there is such a filesystem on that place since boot, which now is the caller's. `EBUSY` if it is somebody's, for
 /// those filesystems of which there is only one.
 fn take_over(covered: &Arc<Dentry>, kind: &[u8], source: &[u8]) -> Result<bool, Errno> {
-    let source = copy_of(source)?;
+    let source = named(source)?;
     let mut mounts = MOUNTS.lock();
     let same = |mount: &&mut Mount| Arc::ptr_eq(&mount.root, covered) && mount.kind.as_bytes() == kind;
     match mounts.iter_mut().find(same) {
         Some(mount) if mount.is_initial => {
-            mount.is_initial = false;
             mount.source = source;
+            mount.is_initial = false;
             Ok(true)
         }
         Some(_) if matches!(kind, b"proc" | b"sysfs" | b"devtmpfs") => Err(Errno::EBUSY),
@@ -174,14 +177,14 @@ fn memory_root(device: u64, options: &[u8]) -> Result<Arc<Inode>, Errno> {
     };
     let ram_pages = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64;
     let options = mount_options::parse(options, usual, ram_pages)?;
-    Ok(directory_inode(
-        &Filesystem::new(Kind::Tmpfs, device, options.pages),
+    directory_inode(
+        &Filesystem::new(Kind::Tmpfs, device, options.pages)?,
         options.mode,
-    ))
+    )
 }
 
 /// umount2(2) of the mount with that root. `EINVAL` if it is none; `EBUSY` for the root of the tree, below a further mount,
-/// and while a file of it is open or somebody's directory. The caller holds one reference to `root`.
+/// and while a file of it is open or somebody's directory; `ENOMEM`. The caller holds one reference to `root`.
 pub fn unmount(root: &Arc<Dentry>) -> Result<(), Errno> {
     let removed = {
         let mut mounts = MOUNTS.lock();
@@ -194,7 +197,7 @@ pub fn unmount(root: &Arc<Dentry>) -> Result<(), Errno> {
         };
         let has_mount_below =
             |mount: &Mount| mount.covered.as_ref().is_some_and(|below| below.is_below(root));
-        if root.is_mount_point() || mounts.iter().any(has_mount_below) || is_in_use(root) {
+        if root.is_mount_point() || mounts.iter().any(has_mount_below) || is_in_use(root)? {
             return Err(Errno::EBUSY);
         }
         covered.uncover();
@@ -208,30 +211,36 @@ pub fn unmount(root: &Arc<Dentry>) -> Result<(), Errno> {
 const IDLE_ROOT_REFERENCES: usize = 3;
 
 /// Whether anybody holds an entry of the filesystem: more references than those of its directory and its own entries.
-fn is_in_use(root: &Arc<Dentry>) -> bool {
-    let mut pending = alloc::vec![(root.clone(), IDLE_ROOT_REFERENCES)];
+fn is_in_use(root: &Arc<Dentry>) -> Result<bool, Errno> {
+    let mut pending = fallible::collect([(root.clone(), IDLE_ROOT_REFERENCES)])?;
     while let Some((entry, idle)) = pending.pop() {
         let mut children = 0;
         if let Body::Directory(entries) = &entry.inode.body {
             let entries = entries.lock();
             // The reference in `pending` and the one in the directory.
-            pending.extend(entries.iter().map(|child| (child.clone(), 1)));
+            pending.try_append(entries.iter().map(|child| (child.clone(), 1)))?;
             children = entries.iter().count();
         }
         if Arc::strong_count(&entry) > idle + children + 1 {
-            return true;
+            return Ok(true);
         }
     }
-    false
+    Ok(false)
 }
 
-/// Takes the tree apart: directories and their entries hold each other.
+/// Takes the tree apart: directories and their entries hold each other. Goes down to what has no entries and up again, so
+/// that it needs no memory.
 fn dissolve(root: &Arc<Dentry>) {
-    let mut pending = alloc::vec![root.clone()];
-    while let Some(entry) = pending.pop() {
-        if let Body::Directory(entries) = &entry.inode.body {
-            let children = entries.lock().dissolve();
-            pending.extend(children.into_values());
-        }
+    let mut at = root.clone();
+    loop {
+        let child = match &at.inode.body {
+            Body::Directory(entries) => entries.lock().dissolve(),
+            _ => None,
+        };
+        at = match child {
+            Some(child) => child,
+            None if Arc::ptr_eq(&at, root) => return,
+            None => at.parent(),
+        };
     }
 }

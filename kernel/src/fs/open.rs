@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use abi::Errno;
 use abi::file::{
     O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY,
@@ -79,9 +80,9 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
         _ => return Err(Errno::EACCES),
     }
     subject.check(&entry.inode, X_OK)?;
+    let object = RegularFile::open(entry.clone(), O_RDONLY)?;
     entry.inode.take_hold(Hold::Execute)?;
-    let object = RegularFile::open(entry.clone(), O_RDONLY);
-    Ok(OpenFile::with_hold(entry, object, O_RDONLY, Hold::Execute))
+    OpenFile::with_hold(entry, object, O_RDONLY, Hold::Execute)
 }
 
 /// `O_PATH`: the place in the tree, whatever it is.
@@ -95,11 +96,8 @@ fn open_path(place: &Place<'_>, path: &[u8], flags: u32) -> Result<Arc<OpenFile>
     if flags & O_DIRECTORY != 0 && !entry.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    Ok(OpenFile::new(
-        entry.clone(),
-        Arc::new(OpenDirectory(entry)),
-        flags,
-    ))
+    let object = fallible::arc(OpenDirectory(entry.clone()))?;
+    OpenFile::new(entry, object, flags)
 }
 
 /// `O_TMPFILE`: a file without a name in the directory `path`.
@@ -170,7 +168,7 @@ fn open_entry(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<
     };
     entry.inode.take_hold(hold)?;
     match open_object(entry, flags, subject) {
-        Ok(object) => Ok(OpenFile::with_hold(entry.clone(), object, flags, hold)),
+        Ok(object) => OpenFile::with_hold(entry.clone(), object, flags, hold),
         Err(error) => {
             entry.inode.release_hold(hold);
             Err(error)
@@ -189,14 +187,12 @@ fn open_object(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc
                 result?;
                 entry.inode.note_written_by(subject);
             }
-            Ok(RegularFile::open(entry.clone(), flags))
+            RegularFile::open(entry.clone(), flags)
         }
-        Body::Directory(_) | Body::Listing(_) => Ok(Arc::new(OpenDirectory(entry.clone()))),
+        Body::Directory(_) | Body::Listing(_) => Ok(fallible::arc(OpenDirectory(entry.clone()))?),
         Body::Character(number) => device::open(*number, flags),
         // By /proc/PID/fd: a pipe without a name waits for nobody.
-        Body::Fifo(pipe) if entry.inode.filesystem.kind == Kind::Pipefs => {
-            Ok(pipe.open_end(direction(flags)))
-        }
+        Body::Fifo(pipe) if entry.inode.filesystem.kind == Kind::Pipefs => pipe.open_end(direction(flags)),
         Body::Fifo(pipe) => pipe.open_named(direction(flags), flags & O_NONBLOCK != 0),
         Body::Generated(file) => file.open(),
         Body::Block(_) | Body::Socket => Err(Errno::ENXIO),

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::fallible;
 use abi::Errno;
 use abi::file::{
     O_ACCMODE, O_APPEND, O_ASYNC, O_CLOEXEC, O_CREAT, O_DIRECT, O_EXCL, O_NOATIME, O_NOCTTY, O_NONBLOCK,
@@ -82,14 +83,20 @@ pub enum Hold {
 }
 
 impl OpenFile {
-    /// An open file of that name. `flags` as in open(2).
-    pub fn new(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32) -> Arc<Self> {
-        Arc::new(Self::bare(dentry, object, flags, Hold::None))
+    /// An open file of that name. `flags` as in open(2). `ENOMEM`.
+    pub fn new(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32) -> Result<Arc<Self>, Errno> {
+        fallible::arc(Self::bare(dentry, object, flags, Hold::None))
     }
 
-    /// As [`OpenFile::new`], with the inode's write or execute hold already taken; it is given back at the last close.
-    pub fn with_hold(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32, hold: Hold) -> Arc<Self> {
-        Arc::new(Self::bare(dentry, object, flags, hold))
+    /// As [`OpenFile::new`], with the inode's write or execute hold already taken; it is given back at the last close,
+    /// or now: `ENOMEM`.
+    pub fn with_hold(
+        dentry: Arc<Dentry>,
+        object: Arc<dyn Object>,
+        flags: u32,
+        hold: Hold,
+    ) -> Result<Arc<Self>, Errno> {
+        fallible::arc(Self::bare(dentry, object, flags, hold))
     }
 
     fn bare(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32, hold: Hold) -> Self {

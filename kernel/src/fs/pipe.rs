@@ -15,6 +15,7 @@ mod transfer;
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use crate::sync::{Mutex, MutexGuard, rank};
 use abi::Errno;
 use abi::file::PIPE_BUF;
@@ -86,8 +87,8 @@ impl Direction {
 }
 
 impl Pipe {
-    /// A pipe with no end open.
-    pub fn new() -> Arc<Self> {
+    /// A pipe with no end open. `ENOMEM`.
+    pub fn new() -> Result<Arc<Self>, Errno> {
         let state = State {
             slots: [const { None }; SLOTS],
             spare: None,
@@ -101,7 +102,7 @@ impl Pipe {
             is_writer_away: false,
             ahead: 0,
         };
-        Arc::new(Pipe {
+        fallible::arc(Pipe {
             state: Mutex::new(state),
             readable: WaitQueue::new(),
             writable: WaitQueue::new(),
@@ -111,8 +112,8 @@ impl Pipe {
         })
     }
 
-    /// Opens an end at once: pipe2(2).
-    pub fn open_end(self: &Arc<Self>, direction: Direction) -> Arc<dyn Object> {
+    /// Opens an end at once: pipe2(2). `ENOMEM`.
+    pub fn open_end(self: &Arc<Self>, direction: Direction) -> Result<Arc<dyn Object>, Errno> {
         let mut state = self.state.lock();
         state.readers += u32::from(direction.reads());
         state.writers += u32::from(direction.writes());
@@ -125,11 +126,12 @@ impl Pipe {
         };
         drop(state);
         self.opened.wake_all();
-        Arc::new(PipeEnd {
+        // One that finds no memory is dropped here, and closed by that.
+        Ok(fallible::arc(PipeEnd {
             pipe: self.clone(),
             direction,
             writers_seen,
-        })
+        })?)
     }
 
     /// Opens an end of a named pipe: fifo(7). Waits for the other end unless `is_nonblocking`; then writing without a
@@ -146,7 +148,7 @@ impl Pipe {
             let state = self.state.lock();
             (state.reader_opens, state.writer_opens)
         };
-        let end = self.open_end(direction);
+        let end = self.open_end(direction)?;
         let is_met = || {
             let state = self.state.lock();
             let is_met = match direction {

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use abi::Errno;
 use abi::file::{O_ACCMODE, O_NOATIME, O_RDONLY};
 use abi::process::RLIMIT_FSIZE;
@@ -27,13 +28,13 @@ pub struct RegularFile {
 }
 
 impl RegularFile {
-    /// Opens the regular file of that name.
-    pub fn open(dentry: Arc<Dentry>, flags: u32) -> Arc<dyn Object> {
-        Arc::new(RegularFile {
+    /// Opens the regular file of that name. `ENOMEM`.
+    pub fn open(dentry: Arc<Dentry>, flags: u32) -> Result<Arc<dyn Object>, Errno> {
+        Ok(fallible::arc(RegularFile {
             dentry,
             notes_access: flags & O_NOATIME == 0,
             is_writable: flags & O_ACCMODE != O_RDONLY,
-        })
+        })?)
     }
 
     fn contents(&self) -> Result<&Contents, Errno> {
@@ -89,10 +90,10 @@ impl Object for RegularFile {
 
     fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
         self.contents()?;
-        Ok(Arc::new(Mapping {
+        Ok(fallible::arc(Mapping {
             dentry: self.dentry.clone(),
             is_writable: self.is_writable,
-        }))
+        })?)
     }
 }
 
@@ -163,7 +164,10 @@ impl PageSource for Mapping {
     }
 
     fn name(&self, write: &mut dyn FnMut(&[u8])) {
-        write(&self.dentry.shown_path());
+        // Without memory for the path there is none to show.
+        if let Ok(path) = self.dentry.shown_path() {
+            write(&path);
+        }
     }
 
     fn may_write(&self) -> bool {
@@ -204,17 +208,28 @@ impl Object for OpenDirectory {
             }
         }
         match &inode.body {
-            Body::Directory(children) => Ok(list_children(children, position, take)),
-            Body::Listing(listing) => Ok(list_listing(&**listing, position, take)),
+            Body::Directory(children) => list_children(children, position, take),
+            Body::Listing(listing) => list_listing(&**listing, position, take),
             _ => Err(Errno::ENOTDIR),
         }
     }
 }
 
-fn list_children(children: &Children, mut position: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> u64 {
+fn list_children(
+    children: &Children,
+    start: u64,
+    take: &mut dyn FnMut(Entry<'_>) -> bool,
+) -> Result<u64, Errno> {
+    let mut position = start;
     while let Some((at, entry)) = children.next(position) {
         let entry = entry.covering();
-        let (name, next) = (entry.name(), at + 1);
+        let name = match entry.name() {
+            Err(error) if position == start => return Err(error),
+            // What was taken already counts.
+            Err(_) => break,
+            Ok(name) => name,
+        };
+        let next = at + 1;
         if !take(Entry {
             name: &name,
             inode: entry.inode.number,
@@ -225,11 +240,21 @@ fn list_children(children: &Children, mut position: u64, take: &mut dyn FnMut(En
         }
         position = next;
     }
-    position
+    Ok(position)
 }
 
-fn list_listing(listing: &dyn Listing, mut position: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> u64 {
-    while let Some(entry) = listing.next(position) {
+fn list_listing(
+    listing: &dyn Listing,
+    start: u64,
+    take: &mut dyn FnMut(Entry<'_>) -> bool,
+) -> Result<u64, Errno> {
+    let mut position = start;
+    loop {
+        let entry = match listing.next(position) {
+            Err(error) if position == start => return Err(error),
+            Err(_) | Ok(None) => break,
+            Ok(Some(entry)) => entry,
+        };
         if !take(Entry {
             name: &entry.name,
             inode: entry.inode,
@@ -240,5 +265,5 @@ fn list_listing(listing: &dyn Listing, mut position: u64, take: &mut dyn FnMut(E
         }
         position = entry.next;
     }
-    position
+    Ok(position)
 }

@@ -11,6 +11,7 @@ mod rename;
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use crate::sync::{Mutex, MutexGuard, rank};
 use abi::Errno;
 use abi::file::{S_ISGID, W_OK, X_OK};
@@ -53,7 +54,7 @@ pub fn create(
     children(directory, Errno::ENOENT)?;
     subject.check(&directory.inode, W_OK | X_OK)?;
     let attributes = new_attributes(directory, &body, mode, subject);
-    let inode = Inode::new(&directory.inode.filesystem, body, attributes);
+    let inode = Inode::new(&directory.inode.filesystem, body, attributes)?;
     attach(directory, name, inode)
 }
 
@@ -79,20 +80,20 @@ pub fn create_unnamed(
     children(directory, Errno::EOPNOTSUPP)?;
     subject.check(&directory.inode, W_OK | X_OK)?;
     let attributes = new_attributes(directory, &body, mode, subject);
-    let inode = Inode::new(&directory.inode.filesystem, body, attributes);
+    let inode = Inode::new(&directory.inode.filesystem, body, attributes)?;
     inode.change(|attributes| {
         attributes.links = 0;
         attributes.is_linkable = true;
     });
-    let name = alloc::format!("#{}", inode.number);
-    let dentry = Dentry::new(Some(directory), name.as_bytes(), inode);
+    let name = fallible::text(format_args!("#{}", inode.number))?;
+    let dentry = Dentry::new(Some(directory), name.as_bytes(), inode)?;
     dentry.mark_removed();
     Ok(dentry)
 }
 
 /// Names an inode in a directory. `EEXIST`, `ENOENT`.
 pub fn attach(directory: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>, Errno> {
-    let entry = Dentry::new(Some(directory), name, inode);
+    let entry = Dentry::new(Some(directory), name, inode)?;
     let is_directory = entry.inode.is_directory();
     let mut entries = children(directory, Errno::ENOENT)?.lock();
     entries.insert(name, entry.clone())?;

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::fallible::{self, TryVec};
 use abi::Errno;
 use abi::file::{NAME_MAX, X_OK};
 
@@ -113,7 +114,7 @@ impl Walk<'_> {
             return Ok(is_last.then(|| End::at(next, last)));
         }
         let child = match at.child(name) {
-            Err(Errno::ENOENT) if is_last => return Ok(Some(End::missing(at, name, slash))),
+            Err(Errno::ENOENT) if is_last => return End::missing(at, name, slash).map(Some),
             other => other?,
         };
         if child.inode.is_symlink() && (!is_last || slash || last_link == LastLink::Follow) {
@@ -124,7 +125,7 @@ impl Walk<'_> {
             return Err(Errno::ENOTDIR);
         }
         if is_last {
-            return Ok(Some(End::found(at, name, child, slash)));
+            return End::found(at, name, child, slash).map(Some);
         }
         progress.at = child;
         progress.from = from;
@@ -150,7 +151,7 @@ impl Walk<'_> {
                 if is_absolute(&text) {
                     progress.at = self.root.clone();
                 }
-                text.extend_from_slice(&progress.text[progress.from..]);
+                text.try_extend(&progress.text[progress.from..])?;
                 progress.text = Cow::Owned(text);
                 progress.from = 0;
             }
@@ -181,7 +182,7 @@ impl Walk<'_> {
         {
             return Ok(Target::Place(place));
         }
-        let text = link.inode.link_text()?.into_vec();
+        let text = link.inode.link_text()?;
         link.inode.note_accessed();
         if text.is_empty() {
             Err(Errno::ENOENT)
@@ -216,25 +217,21 @@ impl End {
         }
     }
 
-    fn found(directory: Arc<Dentry>, name: &[u8], entry: Arc<Dentry>, slash: bool) -> Self {
-        let name = name.to_vec();
-        End {
-            directory,
-            name,
+    fn found(directory: Arc<Dentry>, name: &[u8], entry: Arc<Dentry>, slash: bool) -> Result<Self, Errno> {
+        Ok(End {
             entry: Some(entry),
-            last: Last::Name,
-            has_trailing_slash: slash,
-        }
+            ..End::missing(directory, name, slash)?
+        })
     }
 
-    fn missing(directory: Arc<Dentry>, name: &[u8], slash: bool) -> Self {
-        End {
+    fn missing(directory: Arc<Dentry>, name: &[u8], slash: bool) -> Result<Self, Errno> {
+        Ok(End {
             directory,
-            name: name.to_vec(),
+            name: fallible::bytes(name)?,
             entry: None,
             last: Last::Name,
             has_trailing_slash: slash,
-        }
+        })
     }
 }
 

@@ -4,10 +4,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::fallible;
 use abi::Errno;
 use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
-use super::ring::TEXT_MAX;
+use super::ring::{Record, TEXT_MAX};
 use super::{LOG, Level, NEWS};
 use crate::fs::object::{Io, Object, Queues};
 use crate::user_memory::{Sink, Source};
@@ -16,10 +17,10 @@ use crate::user_memory::{Sink, Source};
 const FACILITY_USER: u8 = 1 << 3;
 
 /// Opens the log at its oldest record.
-pub fn open() -> Arc<dyn Object> {
-    Arc::new(Kmsg {
+pub fn open() -> Result<Arc<dyn Object>, Errno> {
+    Ok(fallible::arc(Kmsg {
         next: AtomicU64::new(LOG.lock().ring.first()),
-    })
+    })?)
 }
 
 struct Kmsg {
@@ -38,12 +39,20 @@ impl Kmsg {
             return Some(Err(Errno::EPIPE));
         }
         let record = log.ring.records(next).next()?;
-        self.next.store(next + 1, Ordering::Relaxed);
         let mut text = [0; TEXT_MAX];
         let text = log.ring.text(&record, &mut text);
-        let head = alloc::format!("{},{},{},-;", record.level, record.sequence, record.time / 1000);
-        Some(Ok([head.as_bytes(), text, b"\n"].concat()))
+        let shown = show(&record, text);
+        if shown.is_ok() {
+            self.next.store(next + 1, Ordering::Relaxed);
+        }
+        Some(shown)
     }
+}
+
+fn show(record: &Record, text: &[u8]) -> Result<Vec<u8>, Errno> {
+    let head = format_args!("{},{},{},-;", record.level, record.sequence, record.time / 1000);
+    let head = fallible::text(head)?;
+    fallible::joined(&[head.as_bytes(), text, b"\n"])
 }
 
 impl Object for Kmsg {

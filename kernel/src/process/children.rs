@@ -155,7 +155,15 @@ impl Children {
         self.living.iter().chain(self.ended.iter())
     }
 
-    /// Adds one that lives.
+    /// Makes room for one more, in whatever list it will stand: its end needs no memory. `ENOMEM`.
+    pub(super) fn make_room(&mut self) -> Result<(), Errno> {
+        let most = self.living.len() + self.ended.len() + 1;
+        [&mut self.living, &mut self.ended, &mut self.changed]
+            .into_iter()
+            .try_for_each(|list| list.make_room_for(most))
+    }
+
+    /// Adds one that lives. There is room.
     pub(super) fn add(&mut self, child: Arc<Process>) {
         self.living.insert(child);
     }

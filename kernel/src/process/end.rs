@@ -42,7 +42,7 @@ pub fn end_current(thread: Arc<Thread>) {
 
 /// Returns the descriptors if others hold them still: with the process's end its record locks on them end (fcntl(2)).
 fn close_files(thread: &Thread) -> Option<Arc<FileTable>> {
-    let held = thread.files.snapshot();
+    let held = thread.files.snapshot().ok()?;
     if thread.files.give_up().is_none() {
         return Some(held);
     }

@@ -2,7 +2,9 @@
 //! which is made by whoever of the two changes it first; clone(2) with `CLONE_FILES`, `CLONE_FS` or `CLONE_SIGHAND` hands on
 //! the thing itself, so that each sees what the other changes.
 
+use crate::fallible::{self, TryClone};
 use crate::sync::{Mutex, rank};
+use abi::Errno;
 use alloc::sync::Arc;
 
 /// A thread's hold on a `T`.
@@ -17,18 +19,18 @@ enum Hold<T> {
     Common(Arc<Mutex<Arc<T>, { rank::DESCRIPTORS }>>),
 }
 
-impl<T: Clone + Default> Held<T> {
+impl<T: TryClone + Default> Held<T> {
     /// A hold on a value of its own.
     pub const fn new(value: Arc<T>) -> Held<T> {
         Held(Mutex::new(Hold::Own(value)))
     }
 
-    /// What is held now: later changes are not seen in it.
-    pub fn snapshot(&self) -> Arc<T> {
+    /// What is held now: later changes are not seen in it. `ESRCH` if it was given up.
+    pub fn snapshot(&self) -> Result<Arc<T>, Errno> {
         match &*self.0.lock() {
-            Hold::Nothing => Arc::default(),
-            Hold::Own(value) => value.clone(),
-            Hold::Common(common) => common.lock().clone(),
+            Hold::Nothing => Err(Errno::ESRCH),
+            Hold::Own(value) => Ok(value.clone()),
+            Hold::Common(common) => Ok(common.lock().clone()),
         }
     }
 
@@ -41,30 +43,33 @@ impl<T: Clone + Default> Held<T> {
         }
     }
 
-    /// Changes it, for all who hold it in common. `change` takes no lock.
-    pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+    /// Changes it, for all who hold it in common. `change` takes no lock. `ENOMEM`, nothing changed, where it would have to be
+    /// copied first.
+    pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Errno> {
         match &mut *self.0.lock() {
-            Hold::Nothing => change(&mut T::default()),
-            Hold::Own(value) => change(Arc::make_mut(value)),
-            Hold::Common(common) => change(Arc::make_mut(&mut common.lock())),
+            Hold::Nothing => Ok(change(&mut T::default())),
+            Hold::Own(value) => Ok(change(fallible::make_mut(value)?)),
+            Hold::Common(common) => Ok(change(fallible::make_mut(&mut *common.lock())?)),
         }
     }
 
     /// A hold on a copy: what fork hands on.
-    pub fn copy(&self) -> Held<T> {
-        Held::new(self.snapshot())
+    pub fn copy(&self) -> Result<Held<T>, Errno> {
+        self.snapshot().map(Held::new)
     }
 
-    /// A second hold on the same thing.
-    pub fn share(&self) -> Held<T> {
+    /// A second hold on the same thing. `ENOMEM`.
+    pub fn share(&self) -> Result<Held<T>, Errno> {
         let mut hold = self.0.lock();
-        let common = match core::mem::replace(&mut *hold, Hold::Nothing) {
-            Hold::Nothing => Arc::default(),
-            Hold::Own(value) => Arc::new(Mutex::new(value)),
-            Hold::Common(common) => common,
+        let common = match &*hold {
+            Hold::Nothing => return Err(Errno::ESRCH),
+            Hold::Own(value) => fallible::arc(Mutex::new(value.clone()))?,
+            Hold::Common(common) => common.clone(),
         };
-        *hold = Hold::Common(common.clone());
-        Held(Mutex::new(Hold::Common(common)))
+        let old = core::mem::replace(&mut *hold, Hold::Common(common.clone()));
+        drop(hold);
+        drop(old);
+        Ok(Held(Mutex::new(Hold::Common(common))))
     }
 
     /// How many hold it together, this one included.
@@ -90,9 +95,24 @@ impl<T: Clone + Default> Held<T> {
 
     /// From now on the value is the holder's own: what others change is not seen here any more, nor the other way round.
     pub fn separate(&self) {
-        let own = Hold::Own(self.snapshot());
-        let old = core::mem::replace(&mut *self.0.lock(), own);
+        if let Ok(own) = self.snapshot() {
+            let old = core::mem::replace(&mut *self.0.lock(), Hold::Own(own));
+            drop(old);
+        }
+    }
+
+    /// As [`Held::separate`], and nobody holds a copy of the value any more: the holder's next changes allocate nothing.
+    /// `ENOMEM`, nothing changed.
+    pub fn make_own(&self) -> Result<(), Errno> {
+        let mut own = self.snapshot()?;
+        if Arc::strong_count(&own) > 2 || matches!(&*self.0.lock(), Hold::Common(_)) {
+            own = fallible::arc(own.try_clone()?)?;
+        } else {
+            return Ok(());
+        }
+        let old = core::mem::replace(&mut *self.0.lock(), Hold::Own(own));
         drop(old);
+        Ok(())
     }
 
     /// Gives it up. `Some` for the last who held it; others may still hold copies.

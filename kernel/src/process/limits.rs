@@ -1,6 +1,7 @@
 //! Resource limits: getrlimit(2). Inherited by fork, kept by exec, shared until somebody changes them.
 
 use super::Process;
+use crate::fallible::{self, TryClone};
 use abi::Errno;
 use abi::process::{
     RLIM_NLIMITS, RLIM64_INFINITY, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE,
@@ -11,6 +12,12 @@ use alloc::sync::Arc;
 /// One process's limits, indexed by `RLIMIT_*`.
 #[derive(Clone, Debug)]
 pub struct Limits([RLimit; RLIM_NLIMITS]);
+
+impl TryClone for Limits {
+    fn try_clone(&self) -> Result<Self, Errno> {
+        Ok(Limits(self.0))
+    }
+}
 
 impl Limits {
     /// What the first process starts with: Linux's values (`INIT_RLIMITS` in `asm-generic/resource.h`), with `processes`
@@ -63,7 +70,8 @@ impl Process {
         self.limits.lock().clone()
     }
 
-    /// Sets one limit if `check` allows it, which sees the old one; returns that. `EINVAL` for a number that is none.
+    /// Sets one limit if `check` allows it, which sees the old one; returns that. `EINVAL` for a number that is none,
+    /// `ENOMEM`.
     pub fn change_limit(
         &self,
         which: usize,
@@ -73,7 +81,7 @@ impl Process {
         let mut limits = self.limits.lock();
         let old = limits.get(which).ok_or(Errno::EINVAL)?;
         check(old)?;
-        Arc::make_mut(&mut *limits).0[which] = new;
+        fallible::make_mut(&mut *limits)?.0[which] = new;
         Ok(old)
     }
 }

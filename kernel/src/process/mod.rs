@@ -43,6 +43,7 @@ pub use table::{
 };
 pub use usage::{Totals, Usage};
 
+use crate::fallible;
 use crate::fs::OpenFile;
 use crate::signal::{IntervalTimer, ProcessSignals};
 use crate::sync::{Mutex, rank};
@@ -167,10 +168,10 @@ pub struct Attributes {
 
 impl Process {
     /// The first process, in `space`, with nothing but root's rights.
-    pub fn first(pid: Pid, space: Arc<Space>, limits: Limits) -> Arc<Process> {
-        Arc::new(Process {
+    pub fn first(pid: Pid, space: Arc<Space>, limits: Limits) -> Result<Arc<Process>, Errno> {
+        fallible::arc(Process {
             pid,
-            signals: ProcessSignals::default(),
+            signals: ProcessSignals::first()?,
             interval_timer: Mutex::default(),
             timers: Timers::default(),
             processor_time: ProcessorTime::default(),
@@ -183,7 +184,7 @@ impl Process {
             space: Mutex::new(Some(space)),
             threads: Threads::default(),
             credentials: Mutex::default(),
-            limits: Mutex::new(Arc::new(limits)),
+            limits: Mutex::new(fallible::arc(limits)?),
             name: Mutex::default(),
             executable: Mutex::default(),
             children: Mutex::default(),
@@ -195,10 +196,10 @@ impl Process {
         })
     }
 
-    /// A child of this process. It is not in the table yet.
+    /// A child of this process. It is not in the table yet. `ENOMEM`.
     #[inline]
-    pub fn child(&self, birth: Birth) -> Arc<Process> {
-        Arc::new(Process {
+    pub fn child(&self, birth: Birth) -> Result<Arc<Process>, Errno> {
+        fallible::arc(Process {
             pid: birth.pid,
             signals: birth.signals,
             interval_timer: Mutex::default(),
@@ -265,6 +266,11 @@ impl Process {
         change: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
         table::change_credentials(self, change)
+    }
+
+    /// Takes the credentials of a program of the same real user: exec.
+    pub fn take_credentials(&self, new: Arc<Credentials>) -> Result<(), Errno> {
+        table::take_credentials(self, new)
     }
 
     fn replace_credentials(&self, new: Arc<Credentials>) {

@@ -2,6 +2,7 @@
 //! stands near either end: both take a few steps, however long the list is.
 
 use super::{Pid, Process};
+use abi::Errno;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
@@ -21,7 +22,23 @@ impl Siblings {
         }
     }
 
-    /// Adds a process, if it is not there.
+    /// Makes room for one more. `ENOMEM`.
+    pub(super) fn make_room(&mut self) -> Result<(), Errno> {
+        self.make_room_for(self.len() + 1)
+    }
+
+    /// Makes room for so many in all. `ENOMEM`.
+    pub(super) fn make_room_for(&mut self, most: usize) -> Result<(), Errno> {
+        let more = most.saturating_sub(self.len());
+        self.0.try_reserve(more).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds a process, if it is not there. There is room: [`Siblings::make_room`], or the reserve.
     pub(super) fn insert(&mut self, process: Arc<Process>) {
         if let Err(place) = self.place(process.pid) {
             self.0.insert(place, (process.pid, process));

@@ -3,6 +3,7 @@
 //! it in TTBR0, so that it is never released under a processor's feet.
 
 use super::{Dumpable, KeptLayout, Process};
+use crate::fallible;
 use crate::sync::{Mutex, rank};
 use crate::{memory, scheduler};
 use abi::Errno;
@@ -106,7 +107,7 @@ fn span(start: &AtomicU64, end: &AtomicU64) -> (u64, usize) {
 impl Space {
     /// An empty space.
     pub fn new() -> Result<Arc<Space>, NoMemory> {
-        AddressSpace::new(memory::get()).map(Space::hold)
+        AddressSpace::new(memory::get()).and_then(Space::hold)
     }
 
     /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once, so
@@ -122,18 +123,21 @@ impl Space {
                 space.fork(memory::get(), Some(VirtAddr(written_first)))
             }
         })?;
-        Ok(Arc::new(Space {
+        // One that finds no memory is dropped here, and released by that.
+        let copy = fallible::arc(Space {
             memory: Mutex::new(Some(copy)),
             users: AtomicU32::new(0),
             strings: self.strings.copy(),
             program: self.program.copy(),
             barriers: Registrations(AtomicU32::new(self.barriers.0.load(Ordering::Relaxed))),
             dumpable: self.dumpable.copy(),
-        }))
+        });
+        copy.map_err(|_| NoMemory)
     }
 
-    fn hold(space: AddressSpace) -> Arc<Space> {
-        Arc::new(Space {
+    fn hold(space: AddressSpace) -> Result<Arc<Space>, NoMemory> {
+        // One that finds no memory is dropped here, and released by that.
+        fallible::arc(Space {
             memory: Mutex::new(Some(space)),
             users: AtomicU32::new(0),
             strings: Strings::default(),
@@ -141,6 +145,7 @@ impl Space {
             barriers: Registrations::default(),
             dumpable: Dumpable::default(),
         })
+        .map_err(|_| NoMemory)
     }
 
     /// Works on the space under its lock. `work` must not touch user memory nor sleep.

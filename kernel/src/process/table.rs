@@ -4,15 +4,16 @@
 mod claim;
 
 pub use claim::{Kinship, claim, claim_thread};
-pub(super) use claim::{change_credentials, release, release_thread, replace_first_thread};
+pub(super) use claim::{change_credentials, release, release_thread, replace_first_thread, take_credentials};
 
 use super::siblings::Siblings;
 use super::{INIT, Process};
+use crate::fallible;
+use crate::fallible::map::Map;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use abi::Errno;
 use abi::signal::Signal;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -30,12 +31,12 @@ static TABLE: Mutex<Table, { rank::PROCESS_TABLE }> = Mutex::new(Table::new());
 
 /// All processes.
 pub struct Table {
-    ids: BTreeMap<Pid, Holder>,
-    groups: BTreeMap<Pid, Group>,
+    ids: Map<Pid, Holder>,
+    groups: Map<Pid, Group>,
     /// Groups in each session.
-    sessions: BTreeMap<Pid, usize>,
+    sessions: Map<Pid, usize>,
     /// Processes and further threads of each user.
-    users: BTreeMap<u32, usize>,
+    users: Map<u32, usize>,
     last: Pid,
     /// Processes and threads made since boot.
     made: u64,
@@ -68,10 +69,10 @@ impl Holder {
 impl Table {
     const fn new() -> Table {
         Table {
-            ids: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            users: BTreeMap::new(),
+            ids: Map::new(),
+            groups: Map::new(),
+            sessions: Map::new(),
+            users: Map::new(),
             last: 0,
             made: 0,
             most: PID_END as usize,
@@ -97,19 +98,30 @@ impl Table {
             .or_else(|| (PID_RESTART..=self.last).find(is_free))
     }
 
-    /// Puts a process without a group into one, which it founds if need be.
+    /// Makes sure that a process can join that group: founds it if need be, with room for one more. `ENOMEM`, nothing changed.
+    /// The caller joins it.
+    fn prepare_group(&mut self, group: Pid, session: Pid) -> Result<(), Errno> {
+        if let Some(found) = self.groups.get_mut(&group) {
+            return found.members.make_room();
+        }
+        let mut members = Siblings::default();
+        members.make_room()?;
+        self.groups.insert(group, Group { session, members })?;
+        let count = self.sessions.get(&session).copied().unwrap_or(0);
+        if let Err(error) = self.sessions.insert(session, count + 1) {
+            self.groups.remove(&group);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Puts a process without a group into one that was prepared for it.
     fn join(&mut self, process: Arc<Process>, group: Pid, session: Pid) {
         process.relations.group.store(group, Ordering::Relaxed);
         process.relations.session.store(session, Ordering::Relaxed);
-        let sessions = &mut self.sessions;
-        let joined = self.groups.entry(group).or_insert_with(|| {
-            *sessions.entry(session).or_default() += 1;
-            Group {
-                session,
-                members: Siblings::default(),
-            }
-        });
-        joined.members.insert(process);
+        if let Some(joined) = self.groups.get_mut(&group) {
+            joined.members.insert(process);
+        }
     }
 
     /// Takes a process out of its group; an empty group is gone, and a session without groups.
@@ -190,7 +202,7 @@ fn has_outside_parent(member: &Process, group: Pid, session: Pid) -> bool {
         })
 }
 
-fn decrement(counts: &mut BTreeMap<u32, usize>, key: u32) {
+fn decrement(counts: &mut Map<u32, usize>, key: u32) {
     if let Some(count) = counts.get_mut(&key) {
         *count -= 1;
         if *count == 0 {
@@ -239,9 +251,9 @@ pub fn find(id: Pid) -> Option<Arc<Process>> {
     }
 }
 
-/// All processes, by id, zombies included.
-pub fn all() -> Vec<Arc<Process>> {
-    TABLE.lock().processes().cloned().collect()
+/// All processes, by id, zombies included. `ENOMEM`.
+pub fn all() -> Result<Vec<Arc<Process>>, Errno> {
+    fallible::collect(TABLE.lock().processes().cloned())
 }
 
 /// The process with the lowest id from `first` on, zombies included.
@@ -268,9 +280,9 @@ pub fn last_pid() -> Pid {
     TABLE.lock().last
 }
 
-/// The members of a group; none if there is no such group.
-pub fn group_members(group: Pid) -> Vec<Arc<Process>> {
-    TABLE.lock().members(group).cloned().collect()
+/// The members of a group; none if there is no such group. `ENOMEM`.
+pub fn group_members(group: Pid) -> Result<Vec<Arc<Process>>, Errno> {
+    fallible::collect(TABLE.lock().members(group).cloned())
 }
 
 /// The session that a group belongs to; `None` if there is no such group.
@@ -307,10 +319,11 @@ pub fn move_to_group(own: &Process, target: &Process, group: Pid) -> Result<(), 
     if table.process(target.pid).is_none() {
         return Err(Errno::ESRCH);
     }
-    if group != target.group()
-        && let Some(target) = table.leave_group(target)
-    {
-        table.join(target, group, session);
+    if group != target.group() && table.process(target.pid).is_some() {
+        table.prepare_group(group, session)?;
+        if let Some(target) = table.leave_group(target) {
+            table.join(target, group, session);
+        }
     }
     Ok(())
 }
@@ -321,8 +334,9 @@ pub fn start_session(process: &Process) -> Result<Pid, Errno> {
     if table.groups.contains_key(&process.pid) {
         return Err(Errno::EPERM);
     }
+    let id = process.pid;
+    table.prepare_group(id, id)?;
     if let Some(process) = table.leave_group(process) {
-        let id = process.pid;
         process.set_terminal_tenure(0);
         table.join(process, id, id);
     }

@@ -77,9 +77,11 @@ impl Group {
 }
 
 impl Process {
-    /// Its threads, the first one first, even if it has ended; none once all have.
-    pub fn threads(&self) -> Vec<Arc<Thread>> {
-        self.threads.group.lock().all.iter().cloned().collect()
+    /// The thread with the lowest id from `first` on.
+    pub fn next_thread(&self, first: Pid) -> Option<Arc<Thread>> {
+        let group = self.threads.group.lock();
+        let later = group.all.iter().filter(|thread| thread.tid() >= first);
+        later.min_by_key(|thread| thread.tid()).cloned()
     }
 
     /// How many there are, with a first one that has ended before others.

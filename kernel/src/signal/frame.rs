@@ -4,7 +4,8 @@
 //! Only the used part of the 4 KiB for further records is written: the FP registers, the syndrome of a fault, and the mark of
 //! the end.
 
-use super::{TRAMPOLINE, force, set_action, set_mask};
+use super::send::set_default;
+use super::{TRAMPOLINE, force, set_mask};
 use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory;
@@ -172,7 +173,7 @@ fn block_during_handler(thread: &Thread, signal: Signal, action: &SigAction) {
 /// The frame could not be written: SIGSEGV, which ends the process if that is the signal that found no stack.
 pub fn end_for_bad_stack(thread: &Arc<Thread>, signal: Signal) {
     if signal == Signal::SIGSEGV {
-        set_action(&thread.process, signal, SigAction::default());
+        set_default(thread, signal);
     }
     force(thread, SigInfo::new(Signal::SIGSEGV, SI_KERNEL));
 }

@@ -21,6 +21,7 @@ pub use stop::is_anybody_stopped;
 pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
+use crate::fallible::{self, TryClone};
 use crate::process::{Held, Process};
 use crate::sync::Mutex;
 use crate::thread::Thread;
@@ -29,7 +30,6 @@ use abi::signal::{
     DefaultAction, MINSIGSTKSZ, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_RESETHAND, SIG_DFL, SIG_IGN, SS_AUTODISARM,
     SS_DISABLE, SS_ONSTACK, SigAction, SigInfo, SigSet, Signal, StackT,
 };
-use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pending::Pending;
 use send::{remove_pending, retarget};
@@ -114,21 +114,35 @@ pub enum Disposition {
     Ignored,
 }
 
-impl Default for ProcessSignals {
-    fn default() -> ProcessSignals {
-        ProcessSignals::with_actions(Held::new(Arc::default()))
+impl TryClone for Actions {
+    fn try_clone(&self) -> Result<Self, Errno> {
+        Ok(Actions {
+            all: self.all,
+            changed: self.changed,
+        })
     }
 }
 
 impl ProcessSignals {
+    /// Those of the first process. `ENOMEM`.
+    pub fn first() -> Result<ProcessSignals, Errno> {
+        let actions = fallible::arc(Actions::default())?;
+        Ok(ProcessSignals::with_actions(Held::new(actions)))
+    }
+
+    /// Whatever changes the actions next allocates nothing. Nobody shares them any more. `ENOMEM`.
+    pub fn make_own(&self) -> Result<(), Errno> {
+        self.actions.make_own()
+    }
+
     /// What a child inherits: the actions; nothing pends for it.
-    pub fn for_child(&self) -> ProcessSignals {
-        ProcessSignals::with_actions(self.actions.copy())
+    pub fn for_child(&self) -> Result<ProcessSignals, Errno> {
+        self.actions.copy().map(ProcessSignals::with_actions)
     }
 
     /// As [`ProcessSignals::for_child`], and the actions are one with the parent's (`CLONE_SIGHAND`).
-    pub fn for_sharing_child(&self) -> ProcessSignals {
-        ProcessSignals::with_actions(self.actions.share())
+    pub fn for_sharing_child(&self) -> Result<ProcessSignals, Errno> {
+        self.actions.share().map(ProcessSignals::with_actions)
     }
 
     fn with_actions(actions: Held<Actions>) -> ProcessSignals {
@@ -150,23 +164,27 @@ impl ProcessSignals {
         if action.flags & SA_RESETHAND == 0 || action.handler <= SIG_IGN {
             return action;
         }
-        self.actions.change(|actions| {
+        let used = self.actions.change(|actions| {
             let action = &mut actions.all[signal.index()];
             let used = *action;
             if used.flags & SA_RESETHAND != 0 && used.handler > SIG_IGN {
                 action.handler = SIG_DFL;
             }
             used
-        })
+        });
+        // Without memory for actions of its own the handler stays: it is called rather than the process ended.
+        used.unwrap_or(action)
     }
 
     /// Handlers go with the program they were in: exec sets every caught signal back to its default action. What was
     /// ignored stays ignored. Nobody shares the actions any more.
-    pub fn reset_handlers(&self) {
+    /// `ENOMEM`, which there is none of after [`ProcessSignals::make_own`].
+    pub fn reset_handlers(&self) -> Result<(), Errno> {
         self.actions.separate();
-        if !self.actions.read(|actions| actions.changed.is_empty()) {
-            self.actions.change(Actions::reset_handlers);
+        if self.actions.read(|actions| actions.changed.is_empty()) {
+            return Ok(());
         }
+        self.actions.change(Actions::reset_handlers)
     }
 
     /// A thread has left the process: what waits for any thread may have been meant for it.
@@ -202,16 +220,16 @@ fn reset_handler(action: &mut SigAction) {
 }
 
 /// Sets the action for one signal; pending ones that are now ignored are dropped (sigaction(2), POSIX). Returns the old
-/// one.
-pub fn set_action(process: &Process, signal: Signal, action: SigAction) -> SigAction {
+/// one. `ENOMEM`, nothing changed.
+pub fn set_action(process: &Process, signal: Signal, action: SigAction) -> Result<SigAction, Errno> {
     let old = process
         .signals
         .actions
-        .change(|actions| actions.replace(signal, action));
+        .change(|actions| actions.replace(signal, action))?;
     if is_ignoring(&action, signal) {
         remove_pending(process, SigSet::EMPTY.with(signal));
     }
-    old
+    Ok(old)
 }
 
 impl Default for ThreadSignals {
@@ -321,9 +339,8 @@ pub fn summary(process: &Process, thread: Option<&Thread>) -> Summary {
         summary.pending = thread.signals.pending();
         summary.blocked = thread.signals.mask();
     }
-    let actions = process.signals.actions.snapshot();
     for signal in (1..=Signal::COUNT as u64).filter_map(Signal::new) {
-        match actions.all[signal.index()].handler {
+        match process.signals.action(signal).handler {
             SIG_DFL => {}
             SIG_IGN => summary.ignored = summary.ignored.with(signal),
             _ => summary.caught = summary.caught.with(signal),

@@ -225,6 +225,16 @@ fn is_open(thread: &Thread, signal: Signal) -> bool {
     !thread.is_ending() && !thread.signals.closed().contains(signal)
 }
 
+/// The default action is taken for a signal, which ends the process at once where there is no memory to note that.
+pub fn set_default(thread: &Thread, signal: Signal) {
+    if set_action(&thread.process, signal, SigAction::default()).is_err() {
+        thread.process.end(WaitStatus::Signaled {
+            signal: signal.number(),
+            core: false,
+        });
+    }
+}
+
 /// Sends a signal that an instruction of the thread caused: it cannot be put off. Where it is blocked or ignored the
 /// default action takes its place (`force_sig` of Linux).
 pub fn force(thread: &Arc<Thread>, info: SigInfo) {
@@ -234,7 +244,7 @@ pub fn force(thread: &Arc<Thread>, info: SigInfo) {
     let signals = &thread.process.signals;
     let is_blocked = thread.signals.mask().contains(signal);
     if is_blocked || is_ignoring(&signals.action(signal), signal) {
-        set_action(&thread.process, signal, SigAction::default());
+        set_default(thread, signal);
         set_mask(thread, thread.signals.mask().without(signal));
     }
     thread.signals.pending.remove(SigSet::EMPTY.with(signal));

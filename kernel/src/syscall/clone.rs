@@ -2,6 +2,7 @@
 //! is made, then the child is put together. The last step makes it known, which is refused only if a signal has come: the
 //! call then begins anew behind the signal.
 
+use crate::fallible;
 use crate::fs::{Directories, FileTable};
 use crate::process::{self, Birth, Held, INIT, Kinship, Process, Space};
 use crate::signal::{ProcessSignals, ThreadSignals};
@@ -157,23 +158,23 @@ fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request)
     let child = parent.child(Birth {
         pid,
         space: space.clone(),
-        signals: child_actions(parent, request),
+        signals: child_actions(parent, request)?,
         credentials,
         name,
         exit_signal: exit_signal(parent, request),
-    });
+    })?;
     let parts = Parts {
         tid: pid,
         process: child,
-        files: child_files(current, request),
-        directories: child_directories(current, request),
+        files: child_files(current, request)?,
+        directories: child_directories(current, request)?,
         signals: child_mask(current, request),
         kernel: stack,
-        registers: child_registers(request),
-        start: child_context(context, request),
+        registers: child_registers(request)?,
+        start: child_context(context, request)?,
         name,
     };
-    let thread = Thread::new(parts);
+    let thread = Thread::new(parts)?;
     prepare(&thread, &space, request);
     current.note_fork();
     claim
@@ -191,15 +192,15 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) 
     let parts = Parts {
         tid,
         process: process.clone(),
-        files: child_files(current, request),
-        directories: child_directories(current, request),
+        files: child_files(current, request)?,
+        directories: child_directories(current, request)?,
         signals: child_mask(current, request),
         kernel: Thread::make_stack().map_err(|_| Errno::EAGAIN)?,
-        registers: child_registers(request),
-        start: child_context(context, request),
+        registers: child_registers(request)?,
+        start: child_context(context, request)?,
         name: current.name(),
     };
-    let thread = Thread::new(parts);
+    let thread = Thread::new(parts)?;
     prepare(&thread, &space, request);
     claim.fill(&thread, current).inspect_err(|_| space.leave())?;
     begin(thread, request);
@@ -241,18 +242,18 @@ fn kinship(request: &Request) -> Kinship {
     }
 }
 
-fn child_actions(parent: &Process, request: &Request) -> ProcessSignals {
+fn child_actions(parent: &Process, request: &Request) -> Result<ProcessSignals, Errno> {
     if request.has(CLONE_SIGHAND) {
         return parent.signals.for_sharing_child();
     }
-    let signals = parent.signals.for_child();
+    let signals = parent.signals.for_child()?;
     if request.has(CLONE_CLEAR_SIGHAND) {
-        signals.reset_handlers();
+        signals.reset_handlers()?;
     }
-    signals
+    Ok(signals)
 }
 
-fn child_files(current: &Thread, request: &Request) -> Held<FileTable> {
+fn child_files(current: &Thread, request: &Request) -> Result<Held<FileTable>, Errno> {
     if request.has(CLONE_FILES) {
         current.files.share()
     } else {
@@ -260,7 +261,7 @@ fn child_files(current: &Thread, request: &Request) -> Held<FileTable> {
     }
 }
 
-fn child_directories(current: &Thread, request: &Request) -> Held<Directories> {
+fn child_directories(current: &Thread, request: &Request) -> Result<Held<Directories>, Errno> {
     if request.has(CLONE_FS) {
         current.directories.share()
     } else {
@@ -299,22 +300,22 @@ fn child_space(parent: &Process, context: &UserContext, request: &Request) -> Re
 }
 
 /// The child returns 0 from the same call.
-fn child_context(context: &UserContext, request: &Request) -> Box<UserContext> {
-    let mut child = Box::new(*context);
+fn child_context(context: &UserContext, request: &Request) -> Result<Box<UserContext>, Errno> {
+    let mut child = fallible::boxed(*context)?;
     child.x[0] = 0;
     if request.stack != 0 {
         child.sp = request.stack;
     }
-    child
+    Ok(child)
 }
 
 /// The FP registers and thread pointer of the caller: they are in the processor.
-fn child_registers(request: &Request) -> Box<UserRegisters> {
-    let mut registers = UserRegisters::saved();
+fn child_registers(request: &Request) -> Result<Box<UserRegisters>, Errno> {
+    let mut registers = UserRegisters::saved().map_err(|_| Errno::ENOMEM)?;
     if request.has(CLONE_SETTLS) {
         registers.set_tpidr(request.tls);
     }
-    registers
+    Ok(registers)
 }
 
 /// Stores the child's id where its thread library wants it. A bad address is the caller's loss, as on Linux.

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use abi::Errno;
 use abi::file::{O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
@@ -34,7 +35,7 @@ pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, E
         .files
         .change(|files| files.replace(new, file, on_exec(flags), limit));
     drop(kept);
-    let replaced = replaced?;
+    let replaced = replaced??;
     if let Some(replaced) = replaced {
         release(current, replaced);
     }
@@ -45,7 +46,7 @@ pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, E
 pub fn pipe2(current: &Thread, address: u64, flags: u32) -> Result<usize, Errno> {
     check_flags(flags, O_CLOEXEC | O_NONBLOCK)?;
     memory::has_room()?;
-    let (reader, writer) = open_pipe(current, flags & O_NONBLOCK);
+    let (reader, writer) = open_pipe(current, flags & O_NONBLOCK)?;
     let reader = install(current, reader, on_exec(flags), 0)?;
     let writer = install(current, writer, on_exec(flags), 0).inspect_err(|_| withdraw(current, &[reader]))?;
     let descriptors = [reader as i32, writer as i32];
@@ -53,22 +54,23 @@ pub fn pipe2(current: &Thread, address: u64, flags: u32) -> Result<usize, Errno>
     Ok(0)
 }
 
-/// Both ends of a new pipe.
-fn open_pipe(current: &Thread, flags: u32) -> (Arc<OpenFile>, Arc<OpenFile>) {
-    let pipe = Pipe::new();
+/// Both ends of a new pipe. `ENOMEM`.
+fn open_pipe(current: &Thread, flags: u32) -> Result<(Arc<OpenFile>, Arc<OpenFile>), Errno> {
+    let pipe = Pipe::new()?;
     let credentials = current.process.credentials();
     let attributes = Attributes::new(0o600, credentials.fsuid, credentials.fsgid);
-    let inode = Inode::new(fs::pipe_filesystem(), Body::Fifo(pipe.clone()), attributes);
-    let name = alloc::format!("pipe:[{}]", inode.number);
-    let dentry = Dentry::detached(name.as_bytes(), inode);
-    let reader = OpenFile::new(dentry.clone(), pipe.open_end(Direction::Read), flags | O_RDONLY);
-    let writer = OpenFile::new(dentry, pipe.open_end(Direction::Write), flags | O_WRONLY);
-    (reader, writer)
+    let inode = Inode::new(fs::pipe_filesystem()?, Body::Fifo(pipe.clone()), attributes)?;
+    let name = fallible::text(format_args!("pipe:[{}]", inode.number))?;
+    let dentry = Dentry::detached(name.as_bytes(), inode)?;
+    let reader = OpenFile::new(dentry.clone(), pipe.open_end(Direction::Read)?, flags | O_RDONLY)?;
+    let writer = OpenFile::new(dentry, pipe.open_end(Direction::Write)?, flags | O_WRONLY)?;
+    Ok((reader, writer))
 }
 
 /// Takes back descriptors of a call that failed.
 fn withdraw(current: &Thread, descriptors: &[usize]) {
     for descriptor in descriptors {
+        // The table is the caller's own since it was put in: this allocates nothing.
         let removed = current.files.change(|files| files.remove(*descriptor));
         drop(removed);
     }

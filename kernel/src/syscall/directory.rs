@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::fallible::{self, TryVec};
 use abi::Errno;
 use abi::capability::CAP_SYS_CHROOT;
 use abi::dirent::Dirent;
@@ -82,7 +83,7 @@ fn enter(current: &Thread, directory: Arc<Dentry>, subject: &Subject) -> Result<
     check_directory(&directory, subject)?;
     let old = current
         .directories
-        .change(|directories| core::mem::replace(&mut directories.current, directory));
+        .change(|directories| core::mem::replace(&mut directories.current, directory))?;
     drop(old);
     Ok(0)
 }
@@ -102,23 +103,23 @@ pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
     current.process.credentials().require(CAP_SYS_CHROOT)?;
     let old = current
         .directories
-        .change(|directories| core::mem::replace(&mut directories.root, found));
+        .change(|directories| core::mem::replace(&mut directories.root, found))?;
     drop(old);
     Ok(0)
 }
 
 /// getcwd(2): the length with the NUL. `ENOENT` for a removed directory, `ENAMETOOLONG` beyond `PATH_MAX`, `ERANGE`.
 pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
-    let directories = current.directories.snapshot();
+    let directories = current.directories.snapshot()?;
     if directories.current.is_removed() {
         return Err(Errno::ENOENT);
     }
     let mut path = match directories.current.climb_to(&directories.root) {
         Ok(path) => path,
         Err(error) if error != Errno::EXDEV => return Err(error),
-        Err(_) => [b"(unreachable)", directories.current.shown_path().as_slice()].concat(),
+        Err(_) => fallible::joined(&[b"(unreachable)", &directories.current.shown_path()?])?,
     };
-    path.push(0);
+    path.try_push(0)?;
     if path.len() as u64 > len {
         return Err(Errno::ERANGE);
     }
@@ -129,5 +130,5 @@ pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
 /// umask(2).
 pub fn umask(current: &Thread, mask: u32) -> Result<usize, Errno> {
     let set = |directories: &mut Directories| core::mem::replace(&mut directories.umask, mask & 0o777);
-    Ok(current.directories.change(set) as usize)
+    Ok(current.directories.change(set)? as usize)
 }

@@ -2,6 +2,7 @@
 
 use super::identity::has_too_many_processes;
 use crate::exec::{self, Arguments, Request};
+use crate::fallible::{self, TryVec};
 use crate::fs::{LastLink, OpenFile, Place, Subject, open_executable, open_executable_entry};
 use crate::process::Restraint;
 use crate::thread::Thread;
@@ -9,7 +10,6 @@ use crate::user_memory;
 use abi::Errno;
 use abi::file::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, PATH_MAX};
 use abi::process::RLIMIT_STACK;
-use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -52,9 +52,9 @@ fn execute(
     let path = if path.first() == Some(&b'/') || directory as i32 == AT_FDCWD {
         path
     } else {
-        descriptor_path(directory as i32, &path)
+        descriptor_path(directory as i32, &path)?
     };
-    let directories = current.directories.snapshot();
+    let directories = current.directories.snapshot()?;
     let request = Request {
         file,
         path,
@@ -86,7 +86,7 @@ fn restraint(current: &Thread) -> Restraint {
 
 fn find(current: &Thread, directory: i32, path: &[u8], flags: u32) -> Result<Arc<OpenFile>, Errno> {
     let process = &current.process;
-    let directories = current.directories.snapshot();
+    let directories = current.directories.snapshot()?;
     let subject = Subject::new(process.credentials());
     let mut place = Place::current(&directories, subject.clone());
     if path.is_empty() && flags & AT_EMPTY_PATH == 0 {
@@ -109,11 +109,11 @@ fn find(current: &Thread, directory: i32, path: &[u8], flags: u32) -> Result<Arc
 }
 
 /// The path that a script's interpreter is given for a file named by descriptor (execveat(2), NOTES).
-fn descriptor_path(directory: i32, path: &[u8]) -> Vec<u8> {
-    let mut whole = format!("/dev/fd/{directory}").into_bytes();
+fn descriptor_path(directory: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
+    let mut whole = fallible::text_bytes(format_args!("/dev/fd/{directory}"))?;
     if !path.is_empty() {
-        whole.push(b'/');
-        whole.extend_from_slice(path);
+        whole.try_push(b'/')?;
+        whole.try_extend(path)?;
     }
-    whole
+    Ok(whole)
 }

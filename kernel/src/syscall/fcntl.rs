@@ -70,7 +70,7 @@ fn descriptor_flag(current: &Thread, descriptor: i32, command: u32, argument: u6
     };
     current
         .files
-        .change(|files| files.set_on_exec(descriptor, what))
+        .change(|files| files.set_on_exec(descriptor, what))?
         .map(|()| 0)
 }
 

@@ -35,6 +35,6 @@ fn set_on_exec(current: &Thread, descriptor: i32, what: OnExec) -> Result<usize,
     let descriptor = index(descriptor)?;
     current
         .files
-        .change(|files| files.set_on_exec(descriptor, what))
+        .change(|files| files.set_on_exec(descriptor, what))?
         .map(|()| 0)
 }

@@ -14,9 +14,9 @@ use crate::fs::pipe::Pipe;
 use crate::fs::tree::{self, Existing};
 use crate::fs::walk::{End, Last};
 use crate::fs::{Dentry, LastLink};
-use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory;
+use crate::{fallible, memory};
 
 /// mknodat(2). Device nodes want `CAP_MKNOD`.
 pub fn mknodat(current: &Thread, directory: i32, path: u64, mode: u32, device: u32) -> Result<usize, Errno> {
@@ -44,7 +44,7 @@ pub fn mknodat(current: &Thread, directory: i32, path: u64, mode: u32, device: u
 fn body(directory: &Dentry, kind: u32, device: DeviceNumber, is_privileged: bool) -> Result<Body, Errno> {
     match kind {
         0 | S_IFREG => Ok(Body::Regular(Contents::new(&directory.inode.filesystem))),
-        S_IFIFO => Ok(Body::Fifo(Pipe::new())),
+        S_IFIFO => Ok(Body::Fifo(Pipe::new()?)),
         S_IFSOCK => Ok(Body::Socket),
         S_IFCHR | S_IFBLK if !is_privileged => Err(Errno::EPERM),
         S_IFCHR => Ok(Body::Character(device)),
@@ -79,7 +79,7 @@ pub fn symlinkat(current: &Thread, target: u64, directory: i32, path: u64) -> Re
     tree::create(
         &end.directory,
         &end.name,
-        Body::Symlink(target.into()),
+        Body::Symlink(fallible::boxed_bytes(&target)?),
         0o777,
         &lookup.subject,
     )?;

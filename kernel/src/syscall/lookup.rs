@@ -60,7 +60,7 @@ impl Lookup {
     /// `EFAULT`, `ENAMETOOLONG`, `EBADF`, `ENOTDIR`.
     pub fn new(current: &Thread, descriptor: i32, address: u64) -> Result<Self, Errno> {
         let path = path(address)?;
-        let directories = current.directories.snapshot();
+        let directories = current.directories.snapshot()?;
         let is_free = descriptor == AT_FDCWD || path.first() == Some(&b'/');
         let start = if is_free {
             directories.current.clone()

@@ -2,6 +2,7 @@
 //! and limits checked.
 
 use super::map_errno;
+use crate::fallible;
 use crate::memory::{self, SharedZeros};
 use crate::process::{Process, Space};
 use crate::thread::Thread;
@@ -15,7 +16,6 @@ use abi::memory::{
 };
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
 use alloc::sync::Arc;
-use alloc::vec;
 use core::ops::Range;
 use mm::{
     Access, AddressSpace, Area, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement, Protection,
@@ -332,7 +332,7 @@ pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<us
     while done < pages {
         scheduler::cond_resched_killable()?;
         let count = MINCORE_PIECE.min(pages - done);
-        let mut states = vec![0u8; count as usize];
+        let mut states = fallible::filled(count as usize, 0u8)?;
         space.with(|space| {
             for (state, page) in states.iter_mut().zip(done..) {
                 let address = VirtAddr(start + page * PAGE);

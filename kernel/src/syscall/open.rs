@@ -1,7 +1,6 @@
 //! Opening and closing.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::file::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, FD_CLOEXEC, O_CLOEXEC, O_LARGEFILE};
@@ -44,14 +43,14 @@ pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usi
         .files
         .change(|files| files.insert(file, on_exec, from, limit));
     drop(kept);
-    outcome
+    outcome?
 }
 
 /// close(2).
 pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let descriptor = index(descriptor)?;
     current.files.read(|files| files.get(descriptor).map(drop))?;
-    let file = current.files.change(|files| files.remove(descriptor))?;
+    let file = current.files.change(|files| files.remove(descriptor))??;
     release(current, file);
     Ok(0)
 }
@@ -76,23 +75,25 @@ pub fn close_range(current: &Thread, first: u32, last: u32, flags: u32) -> Resul
     if flags & CLOSE_RANGE_CLOEXEC != 0 {
         return current
             .files
-            .change(|files| mark_range(files, first, last))
+            .change(|files| mark_range(files, first, last))?
             .map(|()| 0);
     }
-    let closed = current.files.change(|files| files.take_range(first, last));
-    closed.into_iter().for_each(|file| release(current, file));
+    let mut from = first;
+    while let Some((descriptor, file)) = current.files.change(|files| files.take_next(from, last))? {
+        release(current, file);
+        from = descriptor + 1;
+    }
     Ok(0)
 }
 
 fn mark_range(files: &mut FileTable, first: usize, last: usize) -> Result<(), Errno> {
-    let wanted: Vec<usize> = files
-        .iter_from(first)
-        .map(|(descriptor, _)| descriptor)
-        .take_while(|found| *found <= last)
-        .collect();
-    wanted
-        .into_iter()
-        .try_for_each(|found| files.set_on_exec(found, OnExec::Close))
+    let mut from = first;
+    let next = |files: &FileTable, from| files.iter_from(from).next().map(|(found, _)| found);
+    while let Some(found) = next(files, from).filter(|found| *found <= last) {
+        files.set_on_exec(found, OnExec::Close)?;
+        from = found + 1;
+    }
+    Ok(())
 }
 
 /// The descriptor flag for `F_GETFD`.

@@ -1,6 +1,7 @@
 //! What a process is and belongs to: ids, groups, sessions, names and small attributes.
 
 use super::capability;
+use crate::fallible;
 use crate::process::{self, Name, Pid, Process};
 use crate::thread::Thread;
 use crate::user_memory;
@@ -15,7 +16,6 @@ use abi::process::{
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
@@ -215,14 +215,13 @@ fn nice(process: &Process) -> i8 {
 fn chosen(current: &Thread, which: u32, who: u64) -> Result<Vec<Arc<Process>>, Errno> {
     let who_or = |own: u32| if who as u32 == 0 { own } else { who as u32 };
     let found = match which {
-        PRIO_PROCESS => vec![meant(current, who)?],
-        PRIO_PGRP => process::group_members(who_or(current.process.group())),
+        PRIO_PROCESS => fallible::collect([meant(current, who)?])?,
+        PRIO_PGRP => process::group_members(who_or(current.process.group()))?,
         PRIO_USER => {
             let user = who_or(current.process.credentials().uid);
-            process::all()
-                .into_iter()
-                .filter(|process| process.credentials().uid == user)
-                .collect()
+            let mut all = process::all()?;
+            all.retain(|process| process.credentials().uid == user);
+            all
         }
         _ => return Err(Errno::EINVAL),
     };

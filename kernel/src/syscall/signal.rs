@@ -56,7 +56,7 @@ pub fn rt_sigaction(
         let mut new: SigAction = user_memory::read_value(new_at)?;
         new.flags &= KNOWN_FLAGS;
         new.mask = new.mask.difference(SigSet::UNBLOCKABLE);
-        signal::set_action(process, signal, new)
+        signal::set_action(process, signal, new)?
     };
     user_memory::write_wanted(old_at, &old)?;
     Ok(0)

@@ -1,11 +1,11 @@
 //! The size of files: truncate(2), fallocate(2); files without a name: memfd_create(2).
 
+use crate::fallible;
 use abi::Errno;
 use abi::file::{
     AT_FDCWD, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_RDWR,
     S_IFDIR, W_OK,
 };
-use alloc::vec::Vec;
 
 use super::lookup::{Lookup, check_flags, file};
 use super::open::{install, on_exec};
@@ -115,7 +115,7 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
         error => error,
     })?;
     memory::has_room()?;
-    let name: Vec<u8> = [b"/memfd:", name.as_slice()].concat();
+    let name = fallible::joined(&[b"/memfd:", &name])?;
     let root = fs::root();
     let subject = Subject::new(current.process.credentials());
     let body = Body::Regular(Contents::new(&root.inode.filesystem));
@@ -123,13 +123,13 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
         &root.inode.filesystem,
         body,
         Attributes::new(0o777, subject.owner(), subject.group()),
-    );
+    )?;
     inode.change(|attributes| attributes.links = 0);
-    inode.take_hold(Hold::Write)?;
-    let dentry = Dentry::detached(&name, inode);
+    let dentry = Dentry::detached(&name, inode)?;
     dentry.mark_removed();
-    let object = RegularFile::open(dentry.clone(), O_RDWR);
-    let file = OpenFile::with_hold(dentry, object, O_RDWR, Hold::Write);
+    let object = RegularFile::open(dentry.clone(), O_RDWR)?;
+    dentry.inode.take_hold(Hold::Write)?;
+    let file = OpenFile::with_hold(dentry, object, O_RDWR, Hold::Write)?;
     let wanted = if flags & MFD_CLOEXEC != 0 { O_CLOEXEC } else { 0 };
     install(current, file, on_exec(wanted), 0)
 }

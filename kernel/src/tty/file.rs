@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use abi::Errno;
 use abi::file::{O_NOCTTY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
@@ -15,22 +16,23 @@ use crate::scheduler;
 use crate::user_memory::{Sink, Source};
 
 /// Opens `/dev/console`, which never becomes a controlling terminal by being opened and survives hang-ups.
-pub fn open_console() -> Arc<dyn Object> {
-    Arc::new(OpenTerminal {
+pub fn open_console() -> Result<Arc<dyn Object>, Errno> {
+    Ok(fallible::arc(OpenTerminal {
         terminal: console(),
         hang_ups: None,
-    })
+    })?)
 }
 
 /// Opens the serial line by its own name; it becomes the controlling terminal of a session leader that has none.
-pub fn open_line(flags: u32) -> Arc<dyn Object> {
+pub fn open_line(flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    let line = fallible::arc(OpenTerminal {
+        terminal: console(),
+        hang_ups: Some(console().hang_ups()),
+    })?;
     if flags & O_NOCTTY == 0 {
         console().adopt_if_free(&scheduler::current().process);
     }
-    Arc::new(OpenTerminal {
-        terminal: console(),
-        hang_ups: Some(console().hang_ups()),
-    })
+    Ok(line)
 }
 
 /// Opens `/dev/tty`, the controlling terminal. `ENXIO` if there is none.
@@ -38,10 +40,10 @@ pub fn open_controlling() -> Result<Arc<dyn Object>, Errno> {
     if !console().is_controlling(&scheduler::current().process) {
         return Err(Errno::ENXIO);
     }
-    Ok(Arc::new(OpenTerminal {
+    Ok(fallible::arc(OpenTerminal {
         terminal: console(),
         hang_ups: Some(console().hang_ups()),
-    }))
+    })?)
 }
 
 struct OpenTerminal {

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use core::fmt;
+use mm::NoMemory;
 
 /// FP/SIMD registers and the thread pointer of one thread (Arm ARM B1.2, C5.2). The assembly knows the layout (arch/copy.s).
 #[derive(Clone)]
@@ -43,12 +44,12 @@ impl UserRegisters {
 
     /// As [`UserRegisters::save`], into a place of their own.
     #[inline]
-    pub fn saved() -> Box<UserRegisters> {
-        let mut registers = Box::<UserRegisters>::new_uninit();
+    pub fn saved() -> Result<Box<UserRegisters>, NoMemory> {
+        let mut registers = Box::<UserRegisters>::try_new_uninit().map_err(|_| NoMemory)?;
         // SAFETY: as in `save`; the stores fill the whole value, and any bits are one.
         unsafe {
             save_user_registers(registers.as_mut_ptr());
-            registers.assume_init()
+            Ok(registers.assume_init())
         }
     }
 

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use crate::fallible;
 use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
 
@@ -31,7 +32,7 @@ pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
         Ok(())
     })?;
     let process = process.process.clone();
-    Ok(Arc::new(Adjustment { process, text }))
+    Ok(fallible::arc(Adjustment { process, text })?)
 }
 
 impl Object for Adjustment {

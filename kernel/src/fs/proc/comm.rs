@@ -3,6 +3,7 @@
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use abi::Errno;
 use abi::process::TASK_COMM_LEN;
 
@@ -27,7 +28,7 @@ pub fn open(subject: &Subject) -> Result<Arc<dyn Object>, Errno> {
         Ok(())
     })?;
     let subject = subject.clone();
-    Ok(Arc::new(Comm { subject, text }))
+    Ok(fallible::arc(Comm { subject, text })?)
 }
 
 impl Object for Comm {

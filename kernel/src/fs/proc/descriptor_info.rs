@@ -19,12 +19,16 @@ use crate::fs::mount;
 use crate::fs::object::Object;
 
 /// The directory.
-pub fn directory(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
-    Box::new(Descriptors {
+pub fn directory(
+    process: &Subject,
+    filesystem: &Arc<Filesystem>,
+    inode: u64,
+) -> Result<Box<dyn Listing>, Errno> {
+    Ok(fallible::boxed(Descriptors {
         process: process.clone(),
         filesystem: filesystem.clone(),
         inode,
-    })
+    })?)
 }
 
 struct Descriptors {
@@ -49,23 +53,24 @@ impl Listing for Descriptors {
             process: self.process.clone(),
             descriptor,
         };
-        Ok(Inode::numbered(
+        Inode::numbered(
             &self.filesystem,
             self.number(descriptor),
-            Body::Generated(Box::new(information)),
+            Body::Generated(fallible::boxed(information)?),
             Attributes::new(0o400, credentials.euid, credentials.egid),
-        ))
+        )
     }
 
-    fn next(&self, from: u64) -> Option<Listed> {
-        let descriptor = next_descriptor(&self.process, from)?;
-        let name = fallible::text_bytes(format_args!("{descriptor}")).ok()?;
-        Some(Listed {
-            name: name.into(),
+    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+        let Some(descriptor) = next_descriptor(&self.process, from) else {
+            return Ok(None);
+        };
+        Ok(Some(Listed {
+            name: fallible::text_bytes(format_args!("{descriptor}"))?,
             inode: self.number(descriptor),
             kind: S_IFREG,
             next: descriptor as u64 + FIRST + 1,
-        })
+        }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::file::S_IFLNK;
@@ -15,12 +16,16 @@ use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
 use crate::fs::{Dentry, FileTable, OpenFile};
 
 /// The directory of descriptors.
-pub fn directory(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
-    Box::new(Descriptors {
+pub fn directory(
+    process: &Subject,
+    filesystem: &Arc<Filesystem>,
+    inode: u64,
+) -> Result<Box<dyn Listing>, Errno> {
+    Ok(fallible::boxed(Descriptors {
         process: process.clone(),
         filesystem: filesystem.clone(),
         inode,
-    })
+    })?)
 }
 
 struct Descriptors {
@@ -47,25 +52,20 @@ impl Listing for Descriptors {
         };
         let credentials = self.process.credentials();
         let attributes = Attributes::new(mode, credentials.euid, credentials.egid);
-        let body = Body::Magic(Box::new(link));
-        Ok(Inode::numbered(
-            &self.filesystem,
-            self.number(descriptor),
-            body,
-            attributes,
-        ))
+        let body = Body::Magic(fallible::boxed(link)?);
+        Inode::numbered(&self.filesystem, self.number(descriptor), body, attributes)
     }
 
-    fn next(&self, from: u64) -> Option<Listed> {
-        let descriptor = next_descriptor(&self.process, from)?;
-        let name = fallible::text_bytes(format_args!("{descriptor}")).ok()?.into();
-        let next = descriptor as u64 + FIRST + 1;
-        Some(Listed {
-            name,
+    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+        let Some(descriptor) = next_descriptor(&self.process, from) else {
+            return Ok(None);
+        };
+        Ok(Some(Listed {
+            name: fallible::text_bytes(format_args!("{descriptor}"))?,
             inode: self.number(descriptor),
             kind: S_IFLNK,
-            next,
-        })
+            next: descriptor as u64 + FIRST + 1,
+        }))
     }
 }
 
@@ -111,8 +111,8 @@ impl DescriptorLink {
 }
 
 impl Magic for DescriptorLink {
-    fn text(&self) -> Result<Box<[u8]>, Errno> {
-        Ok(self.find()?.shown_path().into())
+    fn text(&self) -> Result<Vec<u8>, Errno> {
+        self.find()?.shown_path()
     }
 
     fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {

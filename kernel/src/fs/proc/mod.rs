@@ -37,6 +37,7 @@ mod trigger;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
@@ -72,9 +73,9 @@ enum Node<C: 'static> {
     /// A file with rules of its own.
     Object(fn(&C) -> Result<Arc<dyn Object>, Errno>),
     /// A symbolic link.
-    Link(fn(&C) -> Box<dyn Magic>),
+    Link(fn(&C) -> Result<Box<dyn Magic>, Errno>),
     /// A directory. The number is that of its inode.
-    Directory(fn(&C, &Arc<Filesystem>, u64) -> Box<dyn Listing>),
+    Directory(fn(&C, &Arc<Filesystem>, u64) -> Result<Box<dyn Listing>, Errno>),
 }
 
 impl<C> Entry<C> {
@@ -94,7 +95,7 @@ impl<C> Entry<C> {
         }
     }
 
-    const fn link(name: &'static str, make: fn(&C) -> Box<dyn Magic>) -> Self {
+    const fn link(name: &'static str, make: fn(&C) -> Result<Box<dyn Magic>, Errno>) -> Self {
         Entry {
             name,
             mode: 0o777,
@@ -105,7 +106,7 @@ impl<C> Entry<C> {
     const fn directory(
         name: &'static str,
         mode: u32,
-        make: fn(&C, &Arc<Filesystem>, u64) -> Box<dyn Listing>,
+        make: fn(&C, &Arc<Filesystem>, u64) -> Result<Box<dyn Listing>, Errno>,
     ) -> Self {
         Entry {
             name,
@@ -145,10 +146,10 @@ impl<C: Clone + Send + Sync> Listing for Directory<C> {
         let (entry, number) = (&self.entries[index], self.number(index));
         let subject = self.subject.clone();
         let body = match entry.node {
-            Node::Text(make) => Body::Generated(Box::new(TextNode { subject, make })),
-            Node::Object(open) => Body::Generated(Box::new(ObjectNode { subject, open })),
-            Node::Link(make) => Body::Magic(make(&subject)),
-            Node::Directory(make) => Body::Listing(make(&subject, &self.filesystem, number)),
+            Node::Text(make) => Body::Generated(fallible::boxed(TextNode { subject, make })?),
+            Node::Object(open) => Body::Generated(fallible::boxed(ObjectNode { subject, open })?),
+            Node::Link(make) => Body::Magic(make(&subject)?),
+            Node::Directory(make) => Body::Listing(make(&subject, &self.filesystem, number)?),
         };
         let is_open_to_all = entry.kind() == S_IFDIR && entry.mode == 0o555;
         let (user, group) = if is_open_to_all {
@@ -157,33 +158,38 @@ impl<C: Clone + Send + Sync> Listing for Directory<C> {
             self.owner
         };
         let attributes = Attributes::new(entry.mode, user, group);
-        Ok(Inode::numbered(&self.filesystem, number, body, attributes))
+        Inode::numbered(&self.filesystem, number, body, attributes)
     }
 
-    fn next(&self, from: u64) -> Option<Listed> {
-        let index = usize::try_from(from.saturating_sub(FIRST)).ok()?;
-        let entry = self.entries.get(index)?;
-        let next = index as u64 + FIRST + 1;
-        Some(Listed {
-            name: entry.name.as_bytes().into(),
+    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+        let index = usize::try_from(from.saturating_sub(FIRST)).unwrap_or(usize::MAX);
+        let Some(entry) = self.entries.get(index) else {
+            return Ok(None);
+        };
+        Ok(Some(Listed {
+            name: fallible::bytes(entry.name.as_bytes())?,
             inode: self.number(index),
             kind: entry.kind(),
-            next,
-        })
+            next: index as u64 + FIRST + 1,
+        }))
     }
 }
 
 impl Directory<()> {
     /// A directory about nothing in particular.
-    fn fixed(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()>]) -> Box<dyn Listing> {
-        Box::new(Directory {
+    fn fixed(
+        filesystem: &Arc<Filesystem>,
+        inode: u64,
+        entries: &'static [Entry<()>],
+    ) -> Result<Box<dyn Listing>, Errno> {
+        Ok(fallible::boxed(Directory {
             filesystem: filesystem.clone(),
             subject: (),
             entries,
             inode,
             owner: (0, 0),
             directory_owner: (0, 0),
-        })
+        })?)
     }
 }
 
@@ -217,16 +223,16 @@ impl<C: Send + Sync> Generated for ObjectNode<C> {
 }
 
 /// A link along a text that is known.
-struct TextLink(Box<[u8]>);
+struct TextLink(&'static [u8]);
 
 impl Magic for TextLink {
-    fn text(&self) -> Result<Box<[u8]>, Errno> {
-        Ok(self.0.clone())
+    fn text(&self) -> Result<Vec<u8>, Errno> {
+        fallible::bytes(self.0)
     }
 }
 
 /// The root directory of a /proc.
-pub fn root(filesystem: &Arc<Filesystem>) -> Arc<Inode> {
+pub fn root(filesystem: &Arc<Filesystem>) -> Result<Arc<Inode>, Errno> {
     let fixed = Directory {
         filesystem: filesystem.clone(),
         subject: (),
@@ -235,7 +241,7 @@ pub fn root(filesystem: &Arc<Filesystem>) -> Arc<Inode> {
         owner: (0, 0),
         directory_owner: (0, 0),
     };
-    let body = Body::Listing(Box::new(Root(fixed)));
+    let body = Body::Listing(fallible::boxed(Root(fixed))?);
     Inode::numbered(filesystem, ROOT_INODE, body, Attributes::new(0o555, 0, 0))
 }
 
@@ -245,25 +251,25 @@ struct Root(Directory<()>);
 impl Listing for Root {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         match process_id(name).and_then(processes::find) {
-            Some(process) => Ok(process::directory(&self.0.filesystem, process)),
+            Some(process) => process::directory(&self.0.filesystem, process),
             None => self.0.lookup(name),
         }
     }
 
-    fn next(&self, from: u64) -> Option<Listed> {
-        if let Some(entry) = self.0.next(from) {
-            return Some(entry);
+    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+        if let Some(entry) = self.0.next(from)? {
+            return Ok(Some(entry));
         }
-        let first = u32::try_from(from.saturating_sub(FIRST_PROCESS)).ok()?;
-        let process = processes::next_from(first)?;
-        let name = fallible::text_bytes(format_args!("{}", process.pid)).ok()?.into();
-        let next = FIRST_PROCESS + u64::from(process.pid) + 1;
-        Some(Listed {
-            name,
+        let first = u32::try_from(from.saturating_sub(FIRST_PROCESS)).unwrap_or(u32::MAX);
+        let Some(process) = processes::next_from(first) else {
+            return Ok(None);
+        };
+        Ok(Some(Listed {
+            name: fallible::text_bytes(format_args!("{}", process.pid))?,
             inode: process::inode_number(process.pid),
             kind: S_IFDIR,
-            next,
-        })
+            next: FIRST_PROCESS + u64::from(process.pid) + 1,
+        }))
     }
 }
 

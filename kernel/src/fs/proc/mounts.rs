@@ -37,13 +37,20 @@ pub fn open_information(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
 
 fn open_list(process: &Subject, line: fn(&Mount, &[u8], &mut Text)) -> Result<Arc<dyn Object>, Errno> {
     let root = root(process).ok_or(Errno::EINVAL)?;
-    SeqFile::open(move |from, text| Ok(add(&root, from, text, line)))
+    SeqFile::open(move |from, text| add(&root, from, text, line))
 }
 
-fn add(root: &Arc<Dentry>, from: u64, text: &mut Text, line: fn(&Mount, &[u8], &mut Text)) -> Option<u64> {
-    let mount = mount::next_from(from)?;
-    if let Some(path) = mount.root.path_below(root) {
+fn add(
+    root: &Arc<Dentry>,
+    from: u64,
+    text: &mut Text,
+    line: fn(&Mount, &[u8], &mut Text),
+) -> Result<Option<u64>, Errno> {
+    let Some(mount) = mount::next_from(from) else {
+        return Ok(None);
+    };
+    if let Some(path) = mount.root.path_below(root)? {
         line(&mount, &path, text);
     }
-    Some(mount.id + 1)
+    Ok(Some(mount.id + 1))
 }

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Deref;
 use core::sync::atomic::Ordering;
 
@@ -80,19 +81,9 @@ static ENTRIES: [Entry<Subject>; 30] = [
     Entry::object("clear_refs", 0o200, references::open),
     Entry::object("cmdline", 0o444, memory::open_command_line),
     Entry::object("comm", 0o644, comm::open),
-    Entry::link("cwd", |process| {
-        Box::new(PlaceLink {
-            process: process.clone(),
-            place: current_directory,
-        })
-    }),
+    Entry::link("cwd", |process| place_link(process, current_directory)),
     Entry::object("environ", 0o400, memory::open_environment),
-    Entry::link("exe", |process| {
-        Box::new(PlaceLink {
-            process: process.clone(),
-            place: executable,
-        })
-    }),
+    Entry::link("exe", |process| place_link(process, executable)),
     Entry::directory("fd", 0o500, descriptors::directory),
     Entry::directory("fdinfo", 0o555, descriptor_info::directory),
     Entry::text("limits", limits::limits),
@@ -117,12 +108,7 @@ static ENTRIES: [Entry<Subject>; 30] = [
             Ok(())
         })
     }),
-    Entry::link("root", |process| {
-        Box::new(PlaceLink {
-            process: process.clone(),
-            place: root,
-        })
-    }),
+    Entry::link("root", |process| place_link(process, root)),
     Entry::text("sessionid", never_set),
     Entry::object("smaps", 0o444, smaps::open),
     Entry::object("smaps_rollup", 0o444, smaps::open_rollup),
@@ -151,7 +137,7 @@ pub fn inode_number(pid: Pid) -> u64 {
 }
 
 /// The directory of a process. It belongs to the process's user.
-pub fn directory(filesystem: &Arc<Filesystem>, process: Arc<Process>) -> Arc<Inode> {
+pub fn directory(filesystem: &Arc<Filesystem>, process: Arc<Process>) -> Result<Arc<Inode>, Errno> {
     let number = inode_number(process.pid);
     let subject = Subject {
         process,
@@ -165,7 +151,7 @@ fn numbered_directory(
     process: &Subject,
     inode: u64,
     entries: &'static [Entry<Subject>],
-) -> Arc<Inode> {
+) -> Result<Arc<Inode>, Errno> {
     let credentials = process.credentials();
     let directory_owner = (credentials.euid, credentials.egid);
     // What others may not look into does not even belong to its user (`task_dump_owner`).
@@ -183,7 +169,20 @@ fn numbered_directory(
         directory_owner,
     };
     let attributes = Attributes::new(0o555, directory_owner.0, directory_owner.1);
-    Inode::numbered(filesystem, inode, Body::Listing(Box::new(listing)), attributes)
+    Inode::numbered(
+        filesystem,
+        inode,
+        Body::Listing(fallible::boxed(listing)?),
+        attributes,
+    )
+}
+
+fn place_link(
+    process: &Subject,
+    place: fn(&Subject) -> Option<Arc<Dentry>>,
+) -> Result<Box<dyn Magic>, Errno> {
+    let process = process.clone();
+    Ok(fallible::boxed(PlaceLink { process, place })?)
 }
 
 /// A link to a place that the process holds.
@@ -205,8 +204,8 @@ impl PlaceLink {
 }
 
 impl Magic for PlaceLink {
-    fn text(&self) -> Result<Box<[u8]>, Errno> {
-        Ok(self.find()?.shown_path().into())
+    fn text(&self) -> Result<Vec<u8>, Errno> {
+        self.find()?.shown_path()
     }
 
     fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
@@ -215,11 +214,16 @@ impl Magic for PlaceLink {
 }
 
 fn current_directory(process: &Subject) -> Option<Arc<Dentry>> {
-    Some(process.own_thread()?.directories.snapshot().current.clone())
+    Some(
+        process
+            .own_thread()?
+            .directories
+            .read(|held| held.current.clone()),
+    )
 }
 
 pub fn root(process: &Subject) -> Option<Arc<Dentry>> {
-    Some(process.own_thread()?.directories.snapshot().root.clone())
+    Some(process.own_thread()?.directories.read(|held| held.root.clone()))
 }
 
 fn executable(process: &Subject) -> Option<Arc<Dentry>> {
@@ -227,12 +231,12 @@ fn executable(process: &Subject) -> Option<Arc<Dentry>> {
 }
 
 /// The directory of threads.
-fn tasks(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
-    Box::new(Tasks {
+fn tasks(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Result<Box<dyn Listing>, Errno> {
+    Ok(fallible::boxed(Tasks {
         process: process.clone(),
         filesystem: filesystem.clone(),
         inode,
-    })
+    })?)
 }
 
 struct Tasks {
@@ -245,42 +249,34 @@ impl Tasks {
     fn number(&self, tid: Pid) -> u64 {
         self.inode + (u64::from(tid) << 40)
     }
-
-    fn ids(&self) -> alloc::vec::Vec<Pid> {
-        self.process.threads().iter().map(|thread| thread.tid()).collect()
-    }
 }
 
 impl Listing for Tasks {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         let tid = process_id(name).ok_or(Errno::ENOENT)?;
-        let threads = self.process.threads();
-        let thread = threads.into_iter().find(|thread| thread.tid() == tid);
+        let thread = self.process.next_thread(tid).filter(|thread| thread.tid() == tid);
         let subject = Subject {
             process: self.process.process.clone(),
             thread: Some(thread.ok_or(Errno::ENOENT)?),
         };
-        Ok(numbered_directory(
+        numbered_directory(
             &self.filesystem,
             &subject,
             self.number(tid),
             &ENTRIES[..ENTRIES.len() - 1],
-        ))
+        )
     }
 
-    fn next(&self, from: u64) -> Option<Listed> {
-        let least = from.saturating_sub(FIRST);
-        let tid = self
-            .ids()
-            .into_iter()
-            .filter(|tid| u64::from(*tid) >= least)
-            .min()?;
-        let name = fallible::text_bytes(format_args!("{tid}")).ok()?.into();
-        Some(Listed {
-            name,
+    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+        let least = Pid::try_from(from.saturating_sub(FIRST)).unwrap_or(Pid::MAX);
+        let Some(tid) = self.process.next_thread(least).map(|thread| thread.tid()) else {
+            return Ok(None);
+        };
+        Ok(Some(Listed {
+            name: fallible::text_bytes(format_args!("{tid}"))?,
             inode: self.number(tid),
             kind: S_IFDIR,
             next: u64::from(tid) + FIRST + 1,
-        })
+        }))
     }
 }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::fallible;
 use abi::Errno;
 
 use super::seq_file;
@@ -23,7 +24,7 @@ pub fn open(is_on: &'static AtomicBool) -> Result<Arc<dyn Object>, Errno> {
         text.add(format_args!("{}\n", u8::from(is_on.load(Ordering::Relaxed))));
         Ok(())
     })?;
-    Ok(Arc::new(Switch { is_on, text }))
+    Ok(fallible::arc(Switch { is_on, text })?)
 }
 
 impl Object for Switch {

@@ -96,7 +96,7 @@ static MEMORY: [Entry<()>; 5] = [
 ];
 
 /// The directory /proc/sys.
-pub fn root((): &(), filesystem: &Arc<Filesystem>, inode: u64) -> Box<dyn Listing> {
+pub fn root((): &(), filesystem: &Arc<Filesystem>, inode: u64) -> Result<Box<dyn Listing>, Errno> {
     Directory::fixed(filesystem, inode * SPREAD, &ROOT)
 }
 

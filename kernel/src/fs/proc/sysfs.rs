@@ -43,14 +43,14 @@ static DEVICES: [Entry<()>; 1] = [Entry::directory("system", 0o755, |(), filesys
 })];
 
 static SYSTEM: [Entry<()>; 1] = [Entry::directory("cpu", 0o755, |(), filesystem, inode| {
-    Box::new(Processors(Directory {
+    Ok(fallible::boxed(Processors(Directory {
         filesystem: filesystem.clone(),
         subject: (),
         entries: &PROCESSORS,
         inode: inode * SPREAD,
         owner: (0, 0),
         directory_owner: (0, 0),
-    }))
+    }))?)
 })];
 
 /// Which processors run, could run and are there (Documentation/ABI/testing/sysfs-devices-system-cpu): one that did not
@@ -87,8 +87,8 @@ static TOPOLOGY: [Entry<usize>; 8] = [
 ];
 
 /// The root directory of a /sys.
-pub fn root(filesystem: &Arc<Filesystem>) -> Arc<Inode> {
-    let body = Body::Listing(Directory::fixed(filesystem, ROOT_INODE, &ROOT));
+pub fn root(filesystem: &Arc<Filesystem>) -> Result<Arc<Inode>, Errno> {
+    let body = Body::Listing(Directory::fixed(filesystem, ROOT_INODE, &ROOT)?);
     Inode::numbered(filesystem, ROOT_INODE, body, Attributes::new(0o555, 0, 0))
 }
 
@@ -98,7 +98,11 @@ const fn empty(name: &'static str) -> Entry<()> {
     })
 }
 
-fn directory(filesystem: &Arc<Filesystem>, inode: u64, entries: &'static [Entry<()>]) -> Box<dyn Listing> {
+fn directory(
+    filesystem: &Arc<Filesystem>,
+    inode: u64,
+    entries: &'static [Entry<()>],
+) -> Result<Box<dyn Listing>, Errno> {
     Directory::fixed(filesystem, inode * SPREAD, entries)
 }
 
@@ -108,15 +112,15 @@ fn about(
     filesystem: &Arc<Filesystem>,
     inode: u64,
     entries: &'static [Entry<usize>],
-) -> Box<dyn Listing> {
-    Box::new(Directory {
+) -> Result<Box<dyn Listing>, Errno> {
+    Ok(fallible::boxed(Directory {
         filesystem: filesystem.clone(),
         subject: processor,
         entries,
         inode,
         owner: (0, 0),
         directory_owner: (0, 0),
-    })
+    })?)
 }
 
 /// The fixed entries, and behind them the processors.
@@ -134,30 +138,26 @@ impl Listing for Processors {
             return self.0.lookup(name);
         };
         let number = self.number(processor);
-        let listing = about(processor, &self.0.filesystem, number, &PROCESSOR);
+        let listing = about(processor, &self.0.filesystem, number, &PROCESSOR)?;
         let attributes = Attributes::new(0o755, 0, 0);
-        Ok(Inode::numbered(
-            &self.0.filesystem,
-            number,
-            Body::Listing(listing),
-            attributes,
-        ))
+        Inode::numbered(&self.0.filesystem, number, Body::Listing(listing), attributes)
     }
 
-    fn next(&self, from: u64) -> Option<Listed> {
+    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
         debug_assert!(FIRST < FIRST_PROCESSOR);
-        if let Some(entry) = self.0.next(from) {
-            return Some(entry);
+        if let Some(entry) = self.0.next(from)? {
+            return Ok(Some(entry));
         }
         let first = from.saturating_sub(FIRST_PROCESSOR);
-        let processor = scheduler::online_processors().find(|number| *number as u64 >= first)?;
-        let name = fallible::text_bytes(format_args!("cpu{processor}")).ok()?;
-        Some(Listed {
-            name: name.into(),
+        let Some(processor) = scheduler::online_processors().find(|number| *number as u64 >= first) else {
+            return Ok(None);
+        };
+        Ok(Some(Listed {
+            name: fallible::text_bytes(format_args!("cpu{processor}"))?,
             inode: self.number(processor),
             kind: S_IFDIR,
             next: FIRST_PROCESSOR + processor as u64 + 1,
-        })
+        }))
     }
 }
 

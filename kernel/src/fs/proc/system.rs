@@ -1,6 +1,5 @@
 //! What the kernel says about the machine: the files of /proc itself.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use abi::Errno;
@@ -28,15 +27,17 @@ pub static ENTRIES: [Entry<()>; 24] = [
     Entry::text("meminfo", memory_use),
     // There are no modules.
     Entry::text("modules", |(), _| Ok(())),
-    Entry::link("mounts", |()| {
-        Box::new(TextLink(b"self/mounts".as_slice().into()))
+    Entry::link("mounts", |()| Ok(fallible::boxed(TextLink(b"self/mounts"))?)),
+    Entry::link("self", |()| {
+        Ok(fallible::boxed(OwnDirectory { is_thread: false })?)
     }),
-    Entry::link("self", |()| Box::new(OwnDirectory { is_thread: false })),
     Entry::text("stat", processors::statistics),
     Entry::text("swaps", swaps),
     Entry::directory("sys", 0o555, sys::root),
     Entry::object("sysrq-trigger", 0o200, trigger::open),
-    Entry::link("thread-self", |()| Box::new(OwnDirectory { is_thread: true })),
+    Entry::link("thread-self", |()| {
+        Ok(fallible::boxed(OwnDirectory { is_thread: true })?)
+    }),
     Entry::text("uptime", uptime),
     Entry::text("version", version),
     Entry::text("vmstat", memory_events),
@@ -55,15 +56,14 @@ struct OwnDirectory {
 }
 
 impl Magic for OwnDirectory {
-    fn text(&self) -> Result<Box<[u8]>, Errno> {
+    fn text(&self) -> Result<Vec<u8>, Errno> {
         let current = scheduler::current();
         let (pid, tid) = (current.process.pid, current.tid());
-        let path = if self.is_thread {
+        if self.is_thread {
             fallible::text_bytes(format_args!("{pid}/task/{tid}"))
         } else {
             fallible::text_bytes(format_args!("{pid}"))
-        };
-        path.map(Vec::into_boxed_slice)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use abi::Errno;
 
 use crate::boot;
@@ -13,7 +14,7 @@ struct Trigger;
 
 /// Opens the file.
 pub fn open((): &()) -> Result<Arc<dyn Object>, Errno> {
-    Ok(Arc::new(Trigger))
+    Ok(fallible::arc(Trigger)?)
 }
 
 impl Object for Trigger {

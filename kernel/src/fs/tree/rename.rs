@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::fallible;
 use abi::Errno;
 use abi::file::{W_OK, X_OK};
 
@@ -164,13 +165,14 @@ impl Change<'_> {
     fn perform_move(&self, both: &mut Both<'_>) -> Result<(), Errno> {
         let (old, new, moved) = (self.old, self.new, &self.moved);
         let is_directory = i32::from(moved.inode.is_directory());
+        let name = fallible::boxed_bytes(&new.name)?;
         let mut directories_less = 0;
         if let Some(target) = &self.target {
             if let Body::Directory(below) = &target.inode.body {
                 below.lock_further().close()?;
                 directories_less = 1;
             }
-            both.new_entries().remove(&new.name);
+            both.new_entries().replace(&new.name, moved.clone())?;
             target.mark_removed();
             target.inode.change(|attributes| {
                 attributes.links = if directories_less == 1 {
@@ -179,10 +181,11 @@ impl Change<'_> {
                     attributes.links.saturating_sub(1)
                 };
             });
+        } else {
+            both.new_entries().insert(&new.name, moved.clone())?;
         }
-        both.new_entries().insert(&new.name, moved.clone())?;
         both.old.remove(&old.name);
-        moved.move_to(&new.directory, &new.name);
+        moved.move_to(&new.directory, name);
         adjust_links(&old.directory, -is_directory);
         adjust_links(&new.directory, is_directory - directories_less);
         moved.inode.change(|_| ());
@@ -192,12 +195,14 @@ impl Change<'_> {
     fn perform_exchange(&self, both: &mut Both<'_>) -> Result<(), Errno> {
         let (old, new, moved) = (self.old, self.new, &self.moved);
         let other = self.target.as_ref().ok_or(Errno::ENOENT)?;
-        both.old.remove(&old.name);
-        both.new_entries().remove(&new.name);
-        both.new_entries().insert(&new.name, moved.clone())?;
-        both.old.insert(&old.name, other.clone())?;
-        moved.move_to(&new.directory, &new.name);
-        other.move_to(&old.directory, &old.name);
+        let names = (
+            fallible::boxed_bytes(&new.name)?,
+            fallible::boxed_bytes(&old.name)?,
+        );
+        both.new_entries().replace(&new.name, moved.clone())?;
+        both.old.replace(&old.name, other.clone())?;
+        moved.move_to(&new.directory, names.0);
+        other.move_to(&old.directory, names.1);
         let difference = i32::from(moved.inode.is_directory()) - i32::from(other.inode.is_directory());
         adjust_links(&old.directory, -difference);
         adjust_links(&new.directory, difference);

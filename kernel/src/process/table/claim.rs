@@ -2,6 +2,7 @@
 //! number of processes and threads that a user may have is limited.
 
 use super::{Holder, Pid, TABLE, Table, decrement};
+use crate::fallible;
 use crate::process::{Credentials, Process};
 use crate::signal;
 use crate::thread::Thread;
@@ -28,7 +29,6 @@ pub struct TidClaim {
 pub fn claim(user: u32, user_limit: Option<u64>) -> Result<PidClaim, Errno> {
     let mut table = TABLE.lock();
     let pid = table.take_id(user, user_limit)?;
-    table.ids.insert(pid, Holder::Claim);
     Ok(PidClaim {
         pid,
         user,
@@ -40,7 +40,6 @@ pub fn claim(user: u32, user_limit: Option<u64>) -> Result<PidClaim, Errno> {
 pub fn claim_thread(user: u32, user_limit: Option<u64>) -> Result<TidClaim, Errno> {
     let mut table = TABLE.lock();
     let tid = table.take_id(user, user_limit)?;
-    table.ids.insert(tid, Holder::Claim);
     Ok(TidClaim {
         tid,
         user,
@@ -59,6 +58,9 @@ impl PidClaim {
         self.is_filled = true;
         let mut table = TABLE.lock();
         table.enter(process);
+        table
+            .prepare_group(0, 0)
+            .expect("boot: there is memory for the first group");
         table.join(process.clone(), 0, 0);
     }
 
@@ -72,19 +74,21 @@ impl PidClaim {
             drop(table);
             return Err(Errno::RESTART_ALWAYS);
         }
-        self.is_filled = true;
-        process.add_first_thread(thread.clone());
-        table.enter(process);
+        table.prepare_group(parent.group(), parent.session())?;
         match kinship {
-            Kinship::Child => link(parent, creator.tid(), process),
+            Kinship::Child => link(parent, creator.tid(), process)?,
             Kinship::Sibling => {
                 let thread = parent.relations.parent_thread.load(Ordering::Relaxed);
                 let relative = parent.parent_process();
                 relative
                     .iter()
-                    .for_each(|relative| link(relative, thread, process));
+                    .try_for_each(|relative| link(relative, thread, process))?;
             }
         }
+        // From here on nothing fails.
+        self.is_filled = true;
+        process.add_first_thread(thread.clone());
+        table.enter(process);
         table.join(process.clone(), parent.group(), parent.session());
         Ok(())
     }
@@ -119,14 +123,18 @@ impl TidClaim {
     pub fn fill(mut self, thread: &Arc<Thread>, creator: &Thread) -> Result<(), Errno> {
         let process = &creator.process;
         let mut table = TABLE.lock();
+        let user = process.credentials().uid;
+        table.move_to_user(self.user, user, 1)?;
+        self.user = user;
         if let Err(error) = process.add_thread(creator, thread) {
             drop(table);
             return Err(error);
         }
         self.is_filled = true;
-        table.ids.insert(self.tid, Holder::Thread(thread.clone()));
+        if let Some(place) = table.ids.get_mut(&self.tid) {
+            *place = Holder::Thread(thread.clone());
+        }
         process.relations.further_threads.fetch_add(1, Ordering::Relaxed);
-        table.move_to_user(self.user, process.credentials().uid, 1);
         Ok(())
     }
 }
@@ -142,11 +150,13 @@ impl Drop for TidClaim {
 }
 
 /// Makes `parent`, by its thread of that id, the parent of `child`.
-fn link(parent: &Arc<Process>, thread: Pid, child: &Arc<Process>) {
+fn link(parent: &Arc<Process>, thread: Pid, child: &Arc<Process>) -> Result<(), Errno> {
     let mut children = parent.children.lock();
+    children.make_room()?;
     child.relations.set_parent(parent, thread);
     child.set_terminal_tenure(parent.terminal_tenure());
     children.add(child.clone());
+    Ok(())
 }
 
 /// Forgets a process that has ended and is in the list of no parent any more: it was waited for, or nobody wants to.
@@ -187,14 +197,21 @@ impl Table {
             return Err(Errno::EAGAIN);
         }
         let id = self.next_free().ok_or(Errno::EAGAIN)?;
+        self.ids.insert(id, Holder::Claim)?;
+        if let Err(error) = self.users.insert(user, of_user + 1) {
+            self.ids.remove(&id);
+            return Err(error);
+        }
         self.last = id;
         self.made += 1;
-        *self.users.entry(user).or_default() += 1;
         Ok(id)
     }
 
+    /// Puts a process in the place of its claim.
     fn enter(&mut self, process: &Arc<Process>) {
-        self.ids.insert(process.pid, Holder::Process(process.clone()));
+        if let Some(place) = self.ids.get_mut(&process.pid) {
+            *place = Holder::Process(process.clone());
+        }
     }
 
     fn forget_thread(&mut self, tid: Pid, process: &Process) -> Option<Holder> {
@@ -204,11 +221,14 @@ impl Table {
         Some(removed)
     }
 
-    fn move_to_user(&mut self, old: u32, new: u32, ids: usize) {
+    /// `ENOMEM`, nothing changed.
+    fn move_to_user(&mut self, old: u32, new: u32, ids: usize) -> Result<(), Errno> {
         if old != new {
+            let count = self.users.get(&new).copied().unwrap_or(0);
+            self.users.insert(new, count + ids)?;
             (0..ids).for_each(|_| decrement(&mut self.users, old));
-            *self.users.entry(new).or_default() += ids;
         }
+        Ok(())
     }
 }
 
@@ -221,10 +241,26 @@ pub(in crate::process) fn change_credentials(
     let old = process.credentials();
     let mut new = Credentials::clone(&old);
     change(&mut new)?;
-    let new = Arc::try_new(new).map_err(|_| Errno::ENOMEM)?;
+    let new = fallible::arc(new)?;
+    replace_credentials(&mut table, process, &old, new)
+}
+
+/// The process has those credentials from now on. Allocates nothing where they are of the same real user.
+pub(in crate::process) fn take_credentials(process: &Process, new: Arc<Credentials>) -> Result<(), Errno> {
+    let mut table = TABLE.lock();
+    let old = process.credentials();
+    replace_credentials(&mut table, process, &old, new)
+}
+
+fn replace_credentials(
+    table: &mut Table,
+    process: &Process,
+    old: &Credentials,
+    new: Arc<Credentials>,
+) -> Result<(), Errno> {
     let ids = 1 + process.relations.further_threads.load(Ordering::Relaxed);
-    table.move_to_user(old.uid, new.uid, ids);
-    let is_somebody_else = new.acts_differently_from(&old);
+    table.move_to_user(old.uid, new.uid, ids)?;
+    let is_somebody_else = new.acts_differently_from(old);
     if is_somebody_else {
         // Before anybody sees the new ones: what the old user may do ends first.
         process.set_dumpable(false);

@@ -3,6 +3,7 @@
 use super::absolute_deadline;
 use super::key::{Key, Scope};
 use super::waiters::{self, Waiter};
+use crate::fallible::TryVec;
 use crate::thread::Thread;
 use crate::{memory, user_memory, wait};
 use abi::Errno;
@@ -29,7 +30,7 @@ pub fn wait(
         return Err(Errno::EINVAL);
     }
     let key = Key::of(current, scope, address)?;
-    let waiter = Waiter::new(current, mask);
+    let waiter = Waiter::new(current, mask)?;
     enter_if(key, address, value, &waiter)?;
     sleep(current, slice::from_ref(&waiter), deadline).map(|_| 0)
 }
@@ -80,9 +81,10 @@ fn enter_all(
 ) -> Result<(), Errno> {
     for word in words {
         let key = Key::of(current, Scope::of_flags(word.flags), word.uaddr)?;
-        let waiter = Waiter::new(current, FUTEX_BITSET_MATCH_ANY);
+        let waiter = Waiter::new(current, FUTEX_BITSET_MATCH_ANY)?;
         enter_if(key, word.uaddr, word.val as u32, &waiter)?;
-        standing.push(waiter);
+        // There is room: for as many as there are words.
+        standing.try_push(waiter)?;
     }
     Ok(())
 }

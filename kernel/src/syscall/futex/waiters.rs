@@ -6,6 +6,7 @@
 //! knows already that it was woken; to be roused once more does no harm, for every sleep looks again.
 
 use super::key::Key;
+use crate::fallible::{self, TryVec};
 use crate::scheduler;
 use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::Thread;
@@ -74,9 +75,9 @@ struct Entry {
 }
 
 impl Waiter {
-    /// Somebody who does not stand anywhere yet.
-    pub fn new(thread: &Arc<Thread>, mask: u32) -> Arc<Waiter> {
-        Arc::new(Waiter {
+    /// Somebody who does not stand anywhere yet. `ENOMEM`.
+    pub fn new(thread: &Arc<Thread>, mask: u32) -> Result<Arc<Waiter>, Errno> {
+        fallible::arc(Waiter {
             thread: thread.clone(),
             mask,
             place: AtomicUsize::new(0),
@@ -122,11 +123,10 @@ impl Bucket {
     pub fn enter(&mut self, key: Key, waiter: &Arc<Waiter>) -> Result<(), Errno> {
         self.0.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         waiter.place.store(place_of(key), Ordering::Release);
-        self.0.push(Entry {
+        self.0.try_push(Entry {
             key,
             waiter: waiter.clone(),
-        });
-        Ok(())
+        })
     }
 
     /// Takes out up to `most` of those who wait for a word with one of the bits of `mask`.
@@ -197,10 +197,10 @@ impl Pair {
             }
             let entry = self.bucket(from).0.remove(index);
             entry.waiter.place.store(place_of(to), Ordering::Release);
-            self.bucket(to).0.push(Entry {
+            self.bucket(to).0.try_push(Entry {
                 key: to,
                 waiter: entry.waiter,
-            });
+            })?;
             moved += 1;
         }
         Ok(moved)
