@@ -13,6 +13,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use mm::NoMemory;
+use platform::fault_injection;
 use platform::thread::KernelThread;
 use platform::user::{UserContext, UserRegisters};
 
@@ -55,6 +56,8 @@ pub struct Thread {
     /// Faults that were served. Written by the thread itself.
     minor_faults: AtomicU64,
     start_ticks: u64,
+    /// Which of the next allocations in its system calls is refused: /proc/PID/fail-nth.
+    pub fail_nth: AtomicU32,
 }
 
 /// What a new thread is made of.
@@ -123,8 +126,26 @@ impl Thread {
             has_forked: AtomicBool::new(false),
             minor_faults: AtomicU64::new(0),
             start_ticks: platform::timer::ticks(),
+            fail_nth: AtomicU32::new(0),
             scheduling: Scheduling::default(),
         })
+    }
+
+    /// Makes a system call, in which the allocation that is to be refused is (builds with checks only).
+    #[inline]
+    pub fn with_injected_fault<R>(&self, call: impl FnOnce() -> R) -> R {
+        let nth = self.fail_nth.load(Ordering::Relaxed);
+        if !fault_injection::IS_THERE || nth == 0 {
+            return call();
+        }
+        fault_injection::arm(nth);
+        let result = call();
+        let left = fault_injection::arm(0);
+        // Unless the call itself has set another.
+        let _unchanged = self
+            .fail_nth
+            .compare_exchange(nth, left, Ordering::Relaxed, Ordering::Relaxed);
+        result
     }
 
     /// The thread's id; that of its process for the first thread.

@@ -40,7 +40,7 @@ fn run(thread: &Arc<Thread>, context: &mut UserContext) {
         let exception = user::run(context);
         thread.scheduling.leave_user(timer::ticks_unordered());
         if exception.is_system_call() {
-            let restart = syscall::call(thread, context);
+            let restart = thread.with_injected_fault(|| syscall::call(thread, context));
             if restart.is_some() && is_over(thread, context, restart) {
                 return;
             }

@@ -16,6 +16,7 @@ use abi::Errno;
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
 use alloc::vec::Vec;
 use mm::{Access, Outcome, USER_END, VirtAddr};
+use platform::fault_injection;
 use platform::user::AbortCause;
 use platform::user_copy::{self, UserFault};
 
@@ -155,7 +156,11 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
 #[inline]
 pub fn handle_fault(current: &Thread, address: VirtAddr, access: Access) -> Option<Outcome> {
     let process = &current.process;
-    let mut outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
+    // No page is refused by injection: another process would be ended for it.
+    let left = fault_injection::arm(0);
+    let outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access));
+    fault_injection::arm(left);
+    let mut outcome = outcome?;
     if outcome == Outcome::NoMemory {
         outcome = make_room_and_retry(current, address, access)?;
     }

@@ -8,6 +8,7 @@ mod magazines;
 pub use grow::{fill_within_capacity, push_within_capacity, try_boxed_bytes, try_extend, try_push};
 
 use crate::cpu::{MAX_CPUS, PerCpu};
+use crate::fault_injection;
 use crate::lock::{Contention, Lock};
 use crate::memory::ram;
 use core::alloc::{GlobalAlloc, Layout};
@@ -125,7 +126,9 @@ impl Pool {
 unsafe impl GlobalAlloc for KernelHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let object = if is_large(layout) {
+        let object = if fault_injection::refuses() {
+            None
+        } else if is_large(layout) {
             allocate_large(layout)
         } else {
             magazines::allocate(layout)

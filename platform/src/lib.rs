@@ -37,6 +37,8 @@ pub mod crash;
 #[cfg(target_os = "none")]
 mod devices;
 #[cfg(target_os = "none")]
+pub mod fault_injection;
+#[cfg(target_os = "none")]
 pub mod frame;
 #[cfg(target_os = "none")]
 pub mod heap;

@@ -2,6 +2,7 @@
 //! with TEXT in their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes;
 //! `--show` prints what the boards print; `--seconds` and `--seed` are for the soak. Ends with `N passed, N failed`.
 
+mod allocations;
 mod bad_programs;
 mod boot;
 mod busybox;
@@ -46,6 +47,7 @@ fn all() -> Vec<Scene> {
         busybox::SCENES,
         glibc::SCENES,
         debian::SCENES,
+        allocations::SCENES,
         bad_programs::SCENES,
         memory::SCENES,
         hostile::SCENES,

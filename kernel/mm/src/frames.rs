@@ -113,10 +113,13 @@ impl Frames {
     /// A frame filled with zeros, with one reference.
     #[inline]
     pub fn allocate(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
+        if mmu.refuses_frame() {
+            return Err(NoMemory);
+        }
         if let Some(index) = self.pop(mmu.cpu(), ZEROS) {
             return Ok(self.begin_use(index));
         }
-        let frame = self.allocate_unfilled(mmu)?;
+        let frame = self.take_unfilled(mmu)?;
         crate::memory::zero_frame(mmu, frame);
         Ok(frame)
     }
@@ -124,6 +127,14 @@ impl Frames {
     /// A frame whose contents the caller overwrites whole before anybody else can see it, with one reference.
     #[inline]
     pub(crate) fn allocate_unfilled(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
+        if mmu.refuses_frame() {
+            return Err(NoMemory);
+        }
+        self.take_unfilled(mmu)
+    }
+
+    #[inline]
+    fn take_unfilled(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
         let cpu = mmu.cpu();
         let index = match self.pop(cpu, JUNK) {
             Some(index) => index,

@@ -49,6 +49,12 @@ pub trait Mmu {
     /// The number of the executing processor, below [`MAX_CPUS`].
     fn cpu(&self) -> usize;
 
+    /// Whether the frame that is asked for is refused though there may be one: fault injection.
+    #[inline]
+    fn refuses_frame(&self) -> bool {
+        false
+    }
+
     /// The executing processor's counters.
     fn counters(&self) -> &Counters;
 

@@ -52,6 +52,7 @@ use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 use cpu::{CPUS, Cpu, LEAVE_NOW};
+use platform::fault_injection;
 use platform::interrupt::{self, Interrupt};
 use platform::timer;
 use share::Arrival;
@@ -347,7 +348,10 @@ fn switch_away(current: &Arc<Thread>) {
 fn switch_from(cpu: &Cpu, current: &Arc<Thread>) {
     sync::assert_none_held();
     current.registers.lock().save();
+    // An allocation that is to fail is one of this thread, wherever it goes on.
+    let left = fault_injection::arm(0);
     platform::thread::switch(&current.kernel, cpu.own());
+    fault_injection::arm(left);
 }
 
 /// `thread` has a turn on processor `here` from now on. Who alerts it or changes where it may run, and did not see before the

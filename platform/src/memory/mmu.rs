@@ -3,6 +3,7 @@
 use super::pairs;
 use crate::arch;
 use crate::cpu;
+use crate::fault_injection;
 use crate::layout::linear;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +50,11 @@ impl Mmu for BoardMmu {
     #[inline(always)]
     fn cpu(&self) -> usize {
         cpu::number()
+    }
+
+    #[inline(always)]
+    fn refuses_frame(&self) -> bool {
+        fault_injection::refuses()
     }
 
     #[inline(always)]

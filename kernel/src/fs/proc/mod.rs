@@ -10,6 +10,8 @@ mod comm;
 mod core_pattern;
 mod descriptor_info;
 mod descriptors;
+#[cfg(debug_assertions)]
+mod fail_nth;
 mod limits;
 mod load;
 mod lock_stat;

@@ -74,7 +74,7 @@ impl Deref for Subject {
     }
 }
 
-static ENTRIES: [Entry<Subject>; 30] = [
+static ENTRIES: &[Entry<Subject>] = &[
     Entry::object("auxv", 0o400, memory::open_auxiliary_vector),
     // No hierarchy of control groups is mounted.
     Entry::text("cgroup", |_, _| Ok(())),
@@ -84,6 +84,8 @@ static ENTRIES: [Entry<Subject>; 30] = [
     Entry::link("cwd", |process| place_link(process, current_directory)),
     Entry::object("environ", 0o400, memory::open_environment),
     Entry::link("exe", |process| place_link(process, executable)),
+    #[cfg(debug_assertions)]
+    Entry::object("fail-nth", 0o644, fail_nth::open),
     Entry::directory("fd", 0o500, descriptors::directory),
     Entry::directory("fdinfo", 0o555, descriptor_info::directory),
     Entry::text("limits", limits::limits),
@@ -143,7 +145,7 @@ pub fn directory(filesystem: &Arc<Filesystem>, process: Arc<Process>) -> Result<
         process,
         thread: None,
     };
-    numbered_directory(filesystem, &subject, number, &ENTRIES)
+    numbered_directory(filesystem, &subject, number, ENTRIES)
 }
 
 fn numbered_directory(

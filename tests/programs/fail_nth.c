@@ -1,0 +1,451 @@
+// Fault injection (/proc/self/fail-nth, kernels with checks): a broad set of system calls, each again and again with its first,
+// second, third ... allocation refused, until none is. Each answers an error that it may answer or succeeds, and nothing is left
+// behind: descriptors, areas, processes and free memory are what they were.
+#include "check.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+
+// A try: 0 or an error number. What it made it has taken back.
+typedef int (*Try)(void);
+
+static int control;
+static unsigned long injected;
+
+static void arm(unsigned count) {
+    char text[16];
+    int len = snprintf(text, sizeof text, "%u", count);
+    if (pwrite(control, text, len, 0) != len) abort();
+}
+
+static unsigned left_over(void) {
+    char text[16] = {0};
+    if (pread(control, text, sizeof text - 1, 0) < 1) abort();
+    return strtoul(text, NULL, 10);
+}
+
+static int error_of(long result) { return result < 0 ? errno : 0; }
+
+static int close_of(int fd) {
+    if (fd < 0) return errno;
+    arm(0);
+    close(fd);
+    return 0;
+}
+
+static int try_open(void) { return close_of(open("/tmp/file", O_RDWR)); }
+static int try_create(void) {
+    int error = close_of(open("/tmp/new", O_RDWR | O_CREAT | O_EXCL, 0600));
+    arm(0);
+    unlink("/tmp/new");
+    return error;
+}
+static int try_unnamed(void) { return close_of(open("/tmp", O_RDWR | O_TMPFILE, 0600)); }
+static int try_memfd(void) { return close_of(memfd_create("name", MFD_CLOEXEC)); }
+static int try_dup_high(void) { return close_of(fcntl(0, F_DUPFD, 900)); }
+static int try_device(void) { return close_of(open("/dev/null", O_RDWR)); }
+static int try_path_only(void) { return close_of(open("/tmp/link", O_PATH | O_NOFOLLOW)); }
+static int try_follow(void) { return close_of(open("/tmp/link", O_RDONLY)); }
+
+static int try_pipe(void) {
+    int fds[2];
+    if (pipe(fds) < 0) return errno;
+    int error = error_of(write(fds[1], "text", 4));
+    arm(0);
+    close(fds[0]);
+    close(fds[1]);
+    return error;
+}
+
+static int try_write_file(void) {
+    int fd = open("/tmp/pages", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0) return errno;
+    static char page[3 * 4096];
+    int error = error_of(pwrite(fd, page, sizeof page, 1 << 20));
+    arm(0);
+    close(fd);
+    unlink("/tmp/pages");
+    return error;
+}
+
+static int try_names(void) {
+    int error = error_of(mkdir("/tmp/directory", 0700));
+    if (!error) error = error_of(symlink("somewhere", "/tmp/directory/symlink"));
+    if (!error) error = error_of(link("/tmp/file", "/tmp/directory/hard"));
+    if (!error) error = error_of(mknod("/tmp/directory/fifo", S_IFIFO | 0600, 0));
+    if (!error) error = error_of(rename("/tmp/directory/hard", "/tmp/directory/renamed"));
+    if (!error)
+        error = error_of(syscall(SYS_renameat2, AT_FDCWD, "/tmp/directory/fifo", AT_FDCWD, "/tmp/directory/renamed", 2));
+    arm(0);
+    unlink("/tmp/directory/symlink");
+    unlink("/tmp/directory/hard");
+    unlink("/tmp/directory/fifo");
+    unlink("/tmp/directory/renamed");
+    rmdir("/tmp/directory");
+    return error;
+}
+
+static int try_places(void) {
+    char text[200];
+    int error = error_of(chdir("/tmp"));
+    if (!error) error = error_of(syscall(SYS_getcwd, text, sizeof text));
+    if (!error) error = error_of(readlink("/proc/self/cwd", text, sizeof text));
+    arm(0);
+    chdir("/");
+    return error;
+}
+
+static int try_list(void) {
+    int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+    if (fd < 0) return errno;
+    char entries[2048];
+    int error = error_of(syscall(SYS_getdents64, fd, entries, sizeof entries));
+    arm(0);
+    close(fd);
+    return error;
+}
+
+static int read_text(const char *name) {
+    int fd = open(name, O_RDONLY);
+    if (fd < 0) return errno;
+    static char text[4096];
+    int error = error_of(read(fd, text, sizeof text));
+    arm(0);
+    close(fd);
+    return error;
+}
+static int try_maps(void) { return read_text("/proc/self/maps"); }
+static int try_smaps(void) { return read_text("/proc/self/smaps"); }
+static int try_status(void) { return read_text("/proc/self/status"); }
+static int try_stat(void) { return read_text("/proc/self/stat"); }
+static int try_mounts(void) { return read_text("/proc/self/mounts"); }
+static int try_meminfo(void) { return read_text("/proc/meminfo"); }
+static int try_vmstat(void) { return read_text("/proc/vmstat"); }
+static int try_environ(void) { return read_text("/proc/self/environ"); }
+
+static int try_map(void) {
+    char *at = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) return errno;
+    int error = error_of(mprotect(at + (1 << 18), 4096, PROT_READ));
+    if (!error) error = error_of(munmap(at + (1 << 19), 4096));
+    if (!error) {
+        char *moved = mremap(at, 1 << 18, 1 << 21, MREMAP_MAYMOVE);
+        if (moved == MAP_FAILED)
+            error = errno;
+        else {
+            arm(0);
+            munmap(moved, 1 << 21);
+        }
+    }
+    arm(0);
+    munmap(at, 1 << 20);
+    return error;
+}
+
+static int try_map_shared(void) {
+    char *at = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (at == MAP_FAILED) return errno;
+    arm(0);
+    munmap(at, 1 << 16);
+    return 0;
+}
+
+static int try_map_file(void) {
+    int fd = open("/tmp/file", O_RDWR);
+    if (fd < 0) return errno;
+    char *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    int error = at == MAP_FAILED ? errno : 0;
+    arm(0);
+    if (at != MAP_FAILED) munmap(at, 4096);
+    close(fd);
+    return error;
+}
+
+static int try_fork(void) {
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    int error = child < 0 ? errno : 0;
+    arm(0);
+    if (child > 0) waitpid(child, NULL, 0);
+    return error;
+}
+
+static int shared_child(void *unused) {
+    (void)unused;
+    _exit(0);
+}
+
+static int try_clone_shared(void) {
+    static char stack[8192] __attribute__((aligned(16)));
+    int flags = CLONE_FILES | CLONE_FS | CLONE_SIGHAND | CLONE_VM | CLONE_VFORK | SIGCHLD;
+    pid_t child = clone(shared_child, stack + sizeof stack, flags, NULL);
+    int error = child < 0 ? errno : 0;
+    arm(0);
+    if (child > 0) waitpid(child, NULL, 0);
+    return error;
+}
+
+static unsigned exec_nth;
+
+// The child's own allocations are counted: it is armed before its exec.
+static int try_exec(void) {
+    arm(0);
+    pid_t child = fork();
+    if (child == 0) {
+        int own = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+        char text[16], *arguments[] = {"/init", "nothing", NULL};
+        int len = snprintf(text, sizeof text, "%u", exec_nth);
+        if (write(own, text, len) != len) _exit(99);
+        execv("/tmp/script", arguments);
+        _exit(errno == ENOMEM ? 1 : 98);
+    }
+    int status = -1;
+    if (child > 0) waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : WIFEXITED(status) && WEXITSTATUS(status) == 1 ? ENOMEM : EIO;
+}
+
+static int try_lock(void) {
+    int fd = open("/tmp/file", O_RDWR);
+    if (fd < 0) return errno;
+    int error = 0;
+    for (int at = 0; at < 20 && !error; at += 2) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
+        error = error_of(fcntl(fd, F_SETLK, &lock));
+    }
+    if (!error) error = error_of(flock(fd, LOCK_EX));
+    arm(0);
+    close(fd);
+    return error;
+}
+
+static int try_poll(void) {
+    struct pollfd entries[40];
+    for (int i = 0; i < 40; i++) entries[i] = (struct pollfd){.fd = control - 1, .events = POLLIN};
+    return error_of(poll(entries, 40, 1));
+}
+
+static int try_select(void) {
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(control - 1, &set);
+    struct timeval wait = {.tv_usec = 1000};
+    return error_of(select(control, &set, NULL, NULL, &wait));
+}
+
+static void nothing(int signal) { (void)signal; }
+
+static int try_signals(void) {
+    struct sigaction action = {.sa_handler = nothing};
+    int error = error_of(sigaction(SIGUSR1, &action, NULL));
+    if (!error) error = error_of(sigqueue(getpid(), SIGUSR1, (union sigval){0}));
+    return error;
+}
+
+static int try_sleep(void) {
+    struct timespec wait = {.tv_nsec = 1000};
+    return error_of(nanosleep(&wait, NULL));
+}
+
+static int try_timer(void) {
+    struct itimerval soon = {.it_value = {.tv_sec = 1000}}, none = {{0}};
+    int error = error_of(setitimer(ITIMER_REAL, &soon, NULL));
+    arm(0);
+    setitimer(ITIMER_REAL, &none, NULL);
+    return error;
+}
+
+static int try_futex(void) {
+    int word = 0;
+    struct timespec wait = {.tv_nsec = 1000};
+    int error = error_of(syscall(SYS_futex, &word, 0, 0, &wait, NULL, 0));
+    return error == ETIMEDOUT ? 0 : error;
+}
+
+static int try_limits(void) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_CORE, &limit);
+    return error_of(setrlimit(RLIMIT_CORE, &limit));
+}
+
+static int try_users(void) { return error_of(setresgid(0, 0, 0)); }
+
+static int try_groups(void) {
+    gid_t groups[] = {1, 2, 3};
+    return error_of(syscall(SYS_setgroups, 3, groups));
+}
+
+static int try_mount(void) {
+    int error = error_of(mount("none", "/tmp/place", "tmpfs", 0, ""));
+    arm(0);
+    umount("/tmp/place");
+    return error;
+}
+
+static int try_priority(void) {
+    errno = 0;
+    return getpriority(PRIO_USER, 0) == -1 ? errno : 0;
+}
+
+static int try_session(void) {
+    pid_t child = fork();
+    if (child < 0) return errno;
+    if (child == 0) {
+        int own = open("/proc/self/fail-nth", O_RDWR);
+        if (write(own, "1", 1) != 1) _exit(99);
+        _exit(setsid() < 0 && errno != ENOMEM ? 98 : 0);
+    }
+    arm(0);
+    int status = -1;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : EIO;
+}
+
+static int try_vectors(void) {
+    static char bytes[64];
+    struct iovec pieces[40];
+    for (int i = 0; i < 40; i++) pieces[i] = (struct iovec){bytes, 1};
+    int fd = open("/dev/null", O_RDWR);
+    if (fd < 0) return errno;
+    int error = error_of(writev(fd, pieces, 40));
+    arm(0);
+    close(fd);
+    return error;
+}
+
+static const struct {
+    const char *name;
+    Try make;
+} tries[] = {
+#define TRY(name) {#name, try_##name}
+    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
+    TRY(pipe), TRY(write_file), TRY(names), TRY(places), TRY(list), TRY(maps), TRY(smaps), TRY(status), TRY(stat),
+    TRY(mounts), TRY(meminfo), TRY(vmstat), TRY(environ), TRY(map), TRY(map_shared), TRY(map_file), TRY(fork),
+    TRY(clone_shared), TRY(lock), TRY(poll), TRY(select), TRY(signals), TRY(sleep), TRY(timer), TRY(futex),
+    TRY(limits), TRY(users), TRY(groups), TRY(mount), TRY(priority), TRY(session), TRY(vectors),
+};
+
+static int is_documented(int error) {
+    return error == 0 || error == ENOMEM || error == EAGAIN || error == ENOSPC || error == ENOLCK || error == ENFILE;
+}
+
+// One call with each of its allocations refused in turn; how many were.
+static unsigned play(const char *name, Try make) {
+    unsigned nth = 1;
+    for (; nth < 1000; nth++) {
+        arm(nth);
+        int error = make();
+        // A try that failed did not disarm before it looked; one that was never refused has some left.
+        unsigned left = left_over();
+        arm(0);
+        if (!is_documented(error)) printf("%s: allocation %u: error %d\n", name, nth, error);
+        CHECK(is_documented(error));
+        if (error == 0 && left == 0 && nth > 60) break;
+        if (error == 0 && left != 0) break;
+        if (error == 0 && nth > 1 && make() == 0 && error == 0) break;
+    }
+    CHECK(nth < 1000);
+    injected += nth - 1;
+    return nth - 1;
+}
+
+static unsigned play_exec(void) {
+    for (exec_nth = 1; exec_nth < 1000; exec_nth++) {
+        int error = try_exec();
+        CHECK(error == 0 || error == ENOMEM);
+        if (error == 0) break;
+    }
+    CHECK(exec_nth > 1 && exec_nth < 1000);
+    injected += exec_nth - 1;
+    return exec_nth - 1;
+}
+
+static int count_entries(const char *name) {
+    DIR *all = opendir(name);
+    int count = 0;
+    while (all && readdir(all)) count++;
+    if (all) closedir(all);
+    return count;
+}
+
+static int count_lines(const char *name) {
+    FILE *file = fopen(name, "r");
+    int lines = 0, c;
+    while (file && (c = getc(file)) != EOF) lines += c == '\n';
+    if (file) fclose(file);
+    return lines;
+}
+
+static long free_kib(void) {
+    FILE *file = fopen("/proc/meminfo", "r");
+    char line[100];
+    long free = -1;
+    while (file && fgets(line, sizeof line, file)) sscanf(line, "MemFree: %ld", &free);
+    if (file) fclose(file);
+    return free;
+}
+
+static void play_all(void) {
+    for (unsigned i = 0; i < sizeof tries / sizeof *tries; i++) {
+        unsigned count = play(tries[i].name, tries[i].make);
+        printf("%s: %u refused\n", tries[i].name, count);
+    }
+    printf("exec: %u refused\n", play_exec());
+}
+
+static void checks(void) {
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    control = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+    if (control != ends[1] + 1) {
+        CHECK(control == ends[1] + 1);
+        return;
+    }
+    // Entry control - 1 of poll and select: an end of a pipe that never has anything.
+    dup2(ends[0], control - 1);
+    close(open("/tmp/file", O_RDWR | O_CREAT, 0600));
+    truncate("/tmp/file", 4096);
+    symlink("file", "/tmp/link");
+    mkdir("/tmp/place", 0700);
+    int script = open("/tmp/script", O_WRONLY | O_CREAT, 0700);
+    dprintf(script, "#!/init nothing\n");
+    close(script);
+
+    play_all();
+    int fds = count_entries("/proc/self/fd"), areas = count_lines("/proc/self/maps");
+    int processes = count_entries("/proc"), files = count_entries("/tmp");
+    long before = free_kib();
+    play_all();
+    CHECK(count_entries("/proc/self/fd") == fds);
+    CHECK(count_lines("/proc/self/maps") == areas);
+    CHECK(count_entries("/proc") == processes);
+    CHECK(count_entries("/tmp") == files);
+    long after = free_kib();
+    printf("free: %ld KiB before, %ld after\n", before, after);
+    CHECK(before - after < 64);
+    printf("fail_nth: %lu allocations refused\n", injected);
+    CHECK(injected > 300);
+
+    // Others may not.
+    pid_t child = start_child();
+    if (child == 0) {
+        CHECK(setuid(1000) == 0);
+        CHECK(open("/proc/self/fail-nth", O_RDWR) < 0 && (errno == EPERM || errno == EACCES));
+        end_child();
+    }
+    CHECK(child_passed(child));
+}
+
+int main(int argc, char **argv) {
+    // As the interpreter of the script that try_exec runs.
+    if (argc > 1 && strcmp(argv[1], "nothing") == 0) return 0;
+    return run_as_init("fail_nth", checks);
+}
