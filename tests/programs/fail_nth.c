@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -14,6 +15,8 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <sys/file.h>
+#include <time.h>
 
 // A try: 0 or an error number. What it made it has taken back.
 typedef int (*Try)(void);
@@ -21,17 +24,26 @@ typedef int (*Try)(void);
 static int control;
 static unsigned long injected;
 
-static void arm(unsigned count) {
-    char text[16];
-    int len = snprintf(text, sizeof text, "%u", count);
-    if (pwrite(control, text, len, 0) != len) abort();
-}
-
 static unsigned left_over(void) {
     char text[16] = {0};
     if (pread(control, text, sizeof text - 1, 0) < 1) abort();
     return strtoul(text, NULL, 10);
 }
+
+// What was left when a try first disarmed.
+static bool is_noted;
+static unsigned noted;
+
+static void arm(unsigned count) {
+    char text[16];
+    if (count == 0 && !is_noted) {
+        noted = left_over();
+        is_noted = true;
+    }
+    int len = snprintf(text, sizeof text, "%u", count);
+    if (pwrite(control, text, len, 0) != len) abort();
+}
+
 
 static int error_of(long result) { return result < 0 ? errno : 0; }
 
@@ -256,7 +268,7 @@ static int try_sleep(void) {
 }
 
 static int try_timer(void) {
-    struct itimerval soon = {.it_value = {.tv_sec = 1000}}, none = {{0}};
+    struct itimerval soon = {.it_value = {.tv_sec = 1000}}, none = {.it_value = {0}};
     int error = error_of(setitimer(ITIMER_REAL, &soon, NULL));
     arm(0);
     setitimer(ITIMER_REAL, &none, NULL);
@@ -341,16 +353,15 @@ static int is_documented(int error) {
 static unsigned play(const char *name, Try make) {
     unsigned nth = 1;
     for (; nth < 1000; nth++) {
+        is_noted = false;
         arm(nth);
         int error = make();
-        // A try that failed did not disarm before it looked; one that was never refused has some left.
-        unsigned left = left_over();
+        // A try that succeeded says what was left of the count before it disarmed: something, if none of its own was refused.
+        bool was_done = (is_noted ? noted : left_over()) != 0;
         arm(0);
         if (!is_documented(error)) printf("%s: allocation %u: error %d\n", name, nth, error);
         CHECK(is_documented(error));
-        if (error == 0 && left == 0 && nth > 60) break;
-        if (error == 0 && left != 0) break;
-        if (error == 0 && nth > 1 && make() == 0 && error == 0) break;
+        if (was_done) break;
     }
     CHECK(nth < 1000);
     injected += nth - 1;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use std::time::Duration;
 use tests::{Machine, Scene, Stage, Virt};
 
-pub const SCENES: &[Scene] = &[Scene::new("allocations.fail_nth", fail_nth)
+pub const SCENES: &[Scene] = &[Scene::holstein("allocations.fail_nth", fail_nth)
     .within_seconds(200)
     .checked()];
 

@@ -11,6 +11,8 @@ use abi::Errno;
 use abi::file::S_IFDIR;
 
 use super::access::may_inspect;
+#[cfg(debug_assertions)]
+use super::fail_nth;
 use super::text::Text;
 use super::{
     Directory, Entry, FIRST, adjustment, comm, descriptor_info, descriptors, limits, maps, memory, mounts,
