@@ -53,6 +53,8 @@ impl KernelThread {
     /// # Errors
     /// No memory for a stack.
     pub fn new(entry: fn(usize), argument: usize) -> Result<KernelThread, NoMemory> {
+        // First: a stack that was taken is given back by its thread only.
+        let runs = Box::try_new(AtomicBool::new(false)).map_err(|_| NoMemory)?;
         let stack = Stack::take()?;
         let at = stack.range().end - size_of::<SavedRegisters>();
         let first = SavedRegisters {
@@ -64,7 +66,6 @@ impl KernelThread {
         };
         // SAFETY: the top of a mapped stack that belongs to nobody else, 16-byte aligned.
         unsafe { core::ptr::with_exposed_provenance_mut::<SavedRegisters>(at).write(first) }
-        let runs = Box::try_new(AtomicBool::new(false)).map_err(|_| NoMemory)?;
         Ok(KernelThread {
             stack: Some(stack),
             stack_pointer: UnsafeCell::new(at),
