@@ -14,12 +14,14 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use platform::heap;
 
-/// A new `Arc`.
+/// A new `Arc`. Always inlined: the value is then made where it stays.
+#[inline(always)]
 pub fn arc<T>(value: T) -> Result<Arc<T>, Errno> {
     Arc::try_new(value).map_err(|_| Errno::ENOMEM)
 }
 
-/// A new `Box`.
+/// A new `Box`. Always inlined, as [`arc`] is.
+#[inline(always)]
 pub fn boxed<T>(value: T) -> Result<Box<T>, Errno> {
     Box::try_new(value).map_err(|_| Errno::ENOMEM)
 }
@@ -108,6 +110,10 @@ pub trait TryVec<T> {
     fn try_extend(&mut self, more: &[T]) -> Result<(), Errno>
     where
         T: Copy;
+    /// Adds `count` copies of a value.
+    fn try_fill(&mut self, count: usize, value: T) -> Result<(), Errno>
+    where
+        T: Copy;
     /// Adds what the iterator gives. Where memory ends amid it, what came so far stays.
     fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno>;
 }
@@ -124,6 +130,14 @@ impl<T> TryVec<T> for Vec<T> {
         T: Copy,
     {
         heap::try_extend(self, more).map_err(|_| Errno::ENOMEM)
+    }
+
+    #[inline]
+    fn try_fill(&mut self, count: usize, value: T) -> Result<(), Errno>
+    where
+        T: Copy,
+    {
+        heap::try_fill(self, count, value).map_err(|_| Errno::ENOMEM)
     }
 
     fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno> {

@@ -69,7 +69,7 @@ pub fn append_string(at: u64, most: usize, to: &mut Vec<u8>) -> Result<(), Errno
         }
         check_range(at, done + 1)?;
         let wanted = wanted.min((USER_END - at) as usize - done);
-        to.try_append(core::iter::repeat_n(0, wanted))?;
+        to.try_fill(wanted, 0)?;
         let found = read_piece(offset(at, done), &mut to[start + done..]);
         let end = found.as_ref().ok().copied().flatten();
         if end.is_some() || found.is_err() {

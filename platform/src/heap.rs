@@ -5,7 +5,7 @@
 mod grow;
 mod magazines;
 
-pub use grow::{fill_within_capacity, push_within_capacity, try_boxed_bytes, try_extend, try_push};
+pub use grow::{fill_within_capacity, push_within_capacity, try_boxed_bytes, try_extend, try_fill, try_push};
 
 use crate::cpu::{MAX_CPUS, PerCpu};
 use crate::fault_injection;

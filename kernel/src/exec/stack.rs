@@ -64,7 +64,7 @@ pub fn build(
     pointers(&arguments.environment, layout.environment, &mut words)?;
     words.try_extend(auxiliary_vector(image, executable, acting, &layout).as_flattened())?;
     let rest = all - words.len();
-    words.try_append(core::iter::repeat_n(0, rest))?;
+    words.try_fill(rest, 0)?;
     let bytes = words.as_mut_bytes();
     let mut put = |address: u64, string: &[u8]| {
         bytes[(address - layout.sp) as usize..][..string.len()].copy_from_slice(string);

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem::MaybeUninit;
 use mm::NoMemory;
 
 /// Adds one element, if there is memory.
@@ -37,6 +38,17 @@ pub fn try_extend<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Result<(), NoMemory
     }
     // SAFETY: as many elements behind the last were just written, within the capacity.
     unsafe { list.set_len(len + more.len()) };
+    Ok(())
+}
+
+/// Adds `count` copies of a value, if there is memory.
+#[inline]
+pub fn try_fill<T: Copy>(list: &mut Vec<T>, count: usize, value: T) -> Result<(), NoMemory> {
+    list.try_reserve(count).map_err(|_| NoMemory)?;
+    let len = list.len();
+    list.spare_capacity_mut()[..count].fill(MaybeUninit::new(value));
+    // SAFETY: as many elements behind the last were just written, within the capacity.
+    unsafe { list.set_len(len + count) };
     Ok(())
 }
 
