@@ -13,7 +13,7 @@ use crate::exec::{self, Arguments, Program};
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
 use crate::log::Level;
 use crate::process::{self, Credentials, Held, Limits, Process, Restraint};
-use crate::signal::ThreadSignals;
+use crate::signal::InheritedSignals;
 use crate::thread::{Parts, Thread};
 use crate::{error, info, initramfs, log, memory, scheduler, signal, time, warn};
 use abi::Errno;
@@ -151,7 +151,7 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
         process: process.clone(),
         files: Held::new(Arc::new(files)),
         directories: Held::new(Arc::new(directories)),
-        signals: ThreadSignals::default(),
+        signals: InheritedSignals::default(),
         kernel: stack,
         registers: Box::default(),
         start: Box::new(program.context()),

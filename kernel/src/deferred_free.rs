@@ -49,7 +49,7 @@ pub fn lay_aside(pages: impl Pages + 'static) {
     if pages.left() <= BATCH {
         return;
     }
-    let Ok(pages) = fallible::boxed(pages) else {
+    let Ok(pages) = fallible::boxed_with(|| pages) else {
         return;
     };
     let mut aside = ASIDE.lock();

@@ -12,18 +12,36 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
-use platform::heap;
+use platform::heap::{self, ArcPlace};
 
-/// A new `Arc`. Always inlined: the value is then made where it stays.
-#[inline(always)]
+/// A new `Arc` of a small value; [`arc_with`] is for large ones.
+#[inline]
 pub fn arc<T>(value: T) -> Result<Arc<T>, Errno> {
-    Arc::try_new(value).map_err(|_| Errno::ENOMEM)
+    arc_with(|| value)
 }
 
-/// A new `Box`. Always inlined, as [`arc`] is.
+/// A new `Arc` whose value is made where it stays, when there is a place for it. Always inlined, for that reason.
 #[inline(always)]
+pub fn arc_with<T>(make: impl FnOnce() -> T) -> Result<Arc<T>, Errno> {
+    Ok(arc_place()?.fill(make))
+}
+
+/// A place for an `Arc` that is filled later, which does not fail. `ENOMEM`.
+#[inline]
+pub fn arc_place<T>() -> Result<ArcPlace<T>, Errno> {
+    ArcPlace::try_new().map_err(|_| Errno::ENOMEM)
+}
+
+/// A new `Box` of a small value; [`boxed_with`] is for large ones.
+#[inline]
 pub fn boxed<T>(value: T) -> Result<Box<T>, Errno> {
-    Box::try_new(value).map_err(|_| Errno::ENOMEM)
+    boxed_with(|| value)
+}
+
+/// A new `Box`, as [`arc_with`].
+#[inline(always)]
+pub fn boxed_with<T>(make: impl FnOnce() -> T) -> Result<Box<T>, Errno> {
+    heap::try_boxed_with(make).map_err(|_| Errno::ENOMEM)
 }
 
 /// A copy of some bytes, as a `Vec` that may grow.

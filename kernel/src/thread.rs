@@ -5,7 +5,7 @@ use crate::fallible;
 use crate::fs::{Directories, FileTable};
 use crate::process::{Held, Loan, Name, Pid, Process};
 use crate::scheduler::Scheduling;
-use crate::signal::ThreadSignals;
+use crate::signal::{InheritedSignals, ThreadSignals};
 use crate::sync::Mutex;
 use crate::user_loop;
 use abi::Errno;
@@ -71,7 +71,7 @@ pub struct Parts {
     /// Root, current directory, umask.
     pub directories: Held<Directories>,
     /// Mask and alternate stack.
-    pub signals: ThreadSignals,
+    pub signals: InheritedSignals,
     /// See [`Thread::make_stack`].
     pub kernel: KernelThread,
     /// FP, SIMD and thread-pointer registers.
@@ -102,15 +102,15 @@ impl Thread {
         KernelThread::new(user_loop::start, 0)
     }
 
-    /// A thread that will begin at EL0 when it is first switched to. `ENOMEM`.
-    #[inline]
+    /// A thread that will begin at EL0 when it is first switched to. `ENOMEM`. Not inlined: what fills it in is, then.
+    #[inline(never)]
     pub fn new(parts: Parts) -> Result<Arc<Thread>, Errno> {
-        fallible::arc(Thread {
+        fallible::arc_with(|| Thread {
             tid: AtomicU32::new(parts.tid),
             process: parts.process,
             files: parts.files,
             directories: parts.directories,
-            signals: parts.signals,
+            signals: ThreadSignals::inheriting(parts.signals),
             kernel: parts.kernel,
             registers: Mutex::new(parts.registers),
             clear_child_tid: AtomicU64::new(0),

@@ -5,7 +5,10 @@
 mod grow;
 mod magazines;
 
-pub use grow::{fill_within_capacity, push_within_capacity, try_boxed_bytes, try_extend, try_fill, try_push};
+pub use grow::{
+    ArcPlace, fill_within_capacity, push_within_capacity, try_boxed_bytes, try_boxed_with, try_extend,
+    try_fill, try_push,
+};
 
 use crate::cpu::{MAX_CPUS, PerCpu};
 use crate::fault_injection;

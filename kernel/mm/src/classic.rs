@@ -6,51 +6,45 @@
 use crate::addr::{Frame, Level};
 use crate::descriptor::Descriptor;
 use crate::events::Event;
+use crate::fork::Forked;
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
-use crate::space::{AddressSpace, FaultCounts};
+use crate::space::AddressSpace;
 use crate::table::{Tables, link, new_table, release};
 use crate::table_copy::{copy_entries, new_target};
 
 impl AddressSpace {
     /// A copy of this space with tables of its own. Out of memory: the parent's pages are as they were, and take a fault more.
-    pub fn fork_classic<M: Mmu>(&mut self, memory: &Memory<M>) -> Result<AddressSpace, NoMemory> {
-        let tables = self.tables.copy(memory)?;
+    pub fn fork_classic<M: Mmu>(&mut self, memory: &Memory<M>) -> Result<Forked, NoMemory> {
+        let root = self.tables.copy(memory)?;
         memory.count(Event::Fork);
-        Ok(AddressSpace {
-            tables,
-            areas: self.areas.clone(),
-            retired: None,
-            recent_area: self.recent_area,
-            faults: FaultCounts::default(),
-            heap: self.heap,
-        })
+        Ok(Forked { root })
     }
 }
 
 impl Tables {
-    /// A tree of its own that holds the same pages, which lose write access in both. One flush of this ASID.
-    fn copy<M: Mmu>(&mut self, memory: &Memory<M>) -> Result<Tables, NoMemory> {
-        let mut copy = Tables::new(memory)?;
-        let copied = self.copy_into(memory, &mut copy);
+    /// The root of a tree of its own that holds the same pages, which lose write access in both. One flush of this ASID.
+    fn copy<M: Mmu>(&mut self, memory: &Memory<M>) -> Result<Frame, NoMemory> {
+        let copy = new_table(memory)?;
+        let copied = self.copy_into(memory, copy);
         self.flush(memory);
         memory.dsb_ishst();
         match copied {
             Ok(()) => Ok(copy),
             Err(error) => {
-                copy.release(memory);
+                Tables::forked(copy, self.used).release(memory);
                 Err(error)
             }
         }
     }
 
-    fn copy_into<M: Mmu>(&self, memory: &Memory<M>, copy: &mut Tables) -> Result<(), NoMemory> {
+    fn copy_into<M: Mmu>(&self, memory: &Memory<M>, copy: Frame) -> Result<(), NoMemory> {
         for index in self.used.iter() {
             let entry = memory.mmu().load(self.root(), index);
             if entry.is_valid() {
                 let table = copy_tree(memory, Level::L2, entry.frame())?;
-                copy.link_root(memory, index, Descriptor::table(table));
+                link(memory, copy, index, Descriptor::table(table));
             }
         }
         Ok(())

@@ -19,7 +19,29 @@ use crate::mmu::Mmu;
 use crate::privatise::{Build, build_path};
 use crate::shape::Shape;
 use crate::space::{AddressSpace, FaultCounts};
-use crate::table::{self, Path, Tables};
+use crate::table::{self, Path, Tables, link, new_table};
+
+/// The tables of a new child; [`Forked::beside`] its parent it becomes a space. So the space, which is large, is made where it
+/// stays. Dropped instead, it leaks its frames.
+#[must_use = "it holds references"]
+pub struct Forked {
+    pub(crate) root: Frame,
+}
+
+impl Forked {
+    /// The child's space. The parent's lock was held since the fork.
+    #[inline(always)]
+    pub fn beside(self, parent: &AddressSpace) -> AddressSpace {
+        AddressSpace {
+            tables: Tables::forked(self.root, parent.tables.used),
+            areas: parent.areas.clone(),
+            retired: None,
+            recent_area: parent.recent_area,
+            faults: FaultCounts::default(),
+            heap: parent.heap,
+        }
+    }
+}
 
 impl AddressSpace {
     /// A copy of this space. `stack_pointer`: the page that both sides will write first, if that is known. Out of memory:
@@ -28,21 +50,14 @@ impl AddressSpace {
         &mut self,
         memory: &Memory<M>,
         stack_pointer: Option<VirtAddr>,
-    ) -> Result<AddressSpace, NoMemory> {
+    ) -> Result<Forked, NoMemory> {
         let stack = match stack_pointer.and_then(|address| self.writable_page(memory, address)) {
             Some(page) => Some(page.prepare_for_child(memory)?),
             None => None,
         };
-        let tables = self.tables.fork(memory, stack)?;
+        let root = self.tables.fork(memory, stack)?;
         memory.count(Event::Fork);
-        Ok(AddressSpace {
-            tables,
-            areas: self.areas.clone(),
-            retired: None,
-            recent_area: self.recent_area,
-            faults: FaultCounts::default(),
-            heap: self.heap,
-        })
+        Ok(Forked { root })
     }
 
     /// The page at `address`, if the parent could write it this moment without a fault: only then is its path private.
@@ -104,9 +119,9 @@ impl StackPage {
 }
 
 impl Tables {
-    /// A tree that shares every table below the root with this one, but for the path in `stack`. One flush of this ASID if
+    /// The root of a tree that shares every table below the root with this one, but for the path in `stack`. One flush of this ASID if
     /// any descriptor lost write access, none if nothing was written since the last fork.
-    fn fork<M: Mmu>(&mut self, memory: &Memory<M>, stack: Option<StackCopy>) -> Result<Tables, NoMemory> {
+    fn fork<M: Mmu>(&mut self, memory: &Memory<M>, stack: Option<StackCopy>) -> Result<Frame, NoMemory> {
         let except = stack.as_ref().map(|copy| copy.index);
         let is_alone = memory.asids().is_alone(memory.mmu(), self.tag);
         let mut has_demoted = stack
@@ -115,12 +130,12 @@ impl Tables {
         if let (Some(copy), false) = (&stack, is_alone) {
             copy.store_leaf(memory, copy.original.without_write());
         }
-        let mut forked = Tables::new(memory);
-        if let Ok(child) = &mut forked
+        let mut forked = new_table(memory);
+        if let Ok(child) = forked
             && self.share_all(memory, child, except, &mut has_demoted).is_err()
         {
-            let child = core::mem::replace(&mut forked, Err(NoMemory));
-            child.into_iter().for_each(|child| child.release(memory));
+            Tables::forked(child, self.used).release(memory);
+            forked = Err(NoMemory);
         }
         if has_demoted {
             self.flush(memory);
@@ -131,18 +146,18 @@ impl Tables {
             if !is_alone {
                 copy.store_leaf(memory, copy.original);
             }
-            copy.place(memory, forked.as_mut().ok());
+            copy.place(memory, forked.ok());
         }
         memory.dsb_ishst();
         forked
     }
 
-    /// Shares every table below the root with `child` (empty), but for entry `except`, and notes whether any descriptor lost
+    /// Shares every table below the root with the root `child` (empty), but for entry `except`, and notes whether any descriptor lost
     /// write access.
     fn share_all<M: Mmu>(
         &self,
         memory: &Memory<M>,
-        child: &mut Tables,
+        child: Frame,
         except: Option<usize>,
         has_demoted: &mut bool,
     ) -> Result<(), NoMemory> {
@@ -163,12 +178,11 @@ impl Tables {
                 mmu.store(self.root(), index, demoted);
                 *has_demoted = true;
             }
-            mmu.store(child.root(), index, demoted);
+            mmu.store(child, index, demoted);
             shared += 1;
         }
-        child.used = self.used;
         let bound = frames.shape(self.root()).used();
-        frames.set_shape(child.root(), Shape::spanning(bound, shared));
+        frames.set_shape(child, Shape::spanning(bound, shared));
         outcome
     }
 }
@@ -180,7 +194,7 @@ impl StackCopy {
     }
 
     /// After the parent's flush: links the path into the child's root, or drops it if there is no child after all.
-    fn place<M: Mmu>(self, memory: &Memory<M>, child: Option<&mut Tables>) {
+    fn place<M: Mmu>(self, memory: &Memory<M>, child: Option<Frame>) {
         // The sources are the parent's alone, and no TLB holds what they were before the flush.
         for source in self.sources {
             memory
@@ -188,7 +202,8 @@ impl StackCopy {
                 .set_shape(source, memory.frames().shape(source).undemoted());
         }
         match child {
-            Some(child) => child.link_root(memory, self.index, Descriptor::table(self.build.top)),
+            // The parent's root has that entry too, so it counts as used.
+            Some(child) => link(memory, child, self.index, Descriptor::table(self.build.top)),
             None => table::release(memory, self.build.top, Level::L2),
         }
     }

@@ -58,6 +58,7 @@ pub use descriptor::{Descriptor, Row};
 pub use events::{Cost, Counters, Event};
 pub use fault::{Outcome, Resolution, SegvCode};
 pub use footprint::Footprint;
+pub use fork::Forked;
 pub use frames::{FrameRun, FrameSource, Frames, NoMemory};
 pub use inspect::{Entry, EntryPlace, MappedPage};
 pub use memory::Memory;

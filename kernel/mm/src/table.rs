@@ -63,6 +63,17 @@ impl Tables {
         })
     }
 
+    /// The tree below the root of a forked child, whose entries are all among those of its parent, `used`.
+    #[inline(always)]
+    pub(crate) fn forked(root: Frame, used: EntrySet) -> Tables {
+        Tables {
+            root,
+            used,
+            tag: AsidTag::default(),
+            remains: Remains::default(),
+        }
+    }
+
     /// The root, for TTBR0_EL1.
     #[inline]
     pub(crate) fn root(&self) -> Frame {
@@ -105,12 +116,6 @@ impl Tables {
         memory.mmu().dsb_ishst();
         memory.count(Event::Fill);
         memory.frames().update_shape(table, |shape| shape.with(index));
-    }
-
-    /// Stores a valid descriptor into the root, which no walker reaches yet.
-    pub(crate) fn link_root<M: Mmu>(&mut self, memory: &Memory<M>, index: usize, descriptor: Descriptor) {
-        link(memory, self.root, index, descriptor);
-        self.used.insert(index);
     }
 
     /// Replaces the page of leaf `index` in `table` (private) by another one: break before make, then the old reference.

@@ -4,7 +4,7 @@
 //! leaves a tree that holds what it held. Removing allocates nothing: an empty node goes, and neighbours that fill half a node
 //! together become one.
 
-use super::boxed;
+use super::boxed_with;
 use abi::Errno;
 use alloc::boxed::Box;
 use arrayvec::ArrayVec;
@@ -68,19 +68,9 @@ impl<K: Ord + Clone, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        let mut node = self.root.as_mut()?;
-        loop {
-            match node {
-                Node::Leaf(entries) => {
-                    let at = find(entries, key).ok()?;
-                    return Some(&mut entries[at].1);
-                }
-                Node::Inner(children) => {
-                    let at = child_of(children, key);
-                    node = &mut children[at].1;
-                }
-            }
-        }
+        let entries = self.leaf(key)?;
+        let at = find(entries, key).ok()?;
+        Some(&mut entries[at].1)
     }
 
     /// Whether there is a value of that key.
@@ -93,14 +83,43 @@ impl<K: Ord + Clone, V> Map<K, V> {
 
     /// Sets the value of a key; the old one comes back. `ENOMEM` for a new key only, and then nothing has changed.
     pub fn insert(&mut self, key: K, value: V) -> Result<Option<V>, Errno> {
-        if let Some(old) = self.get_mut(&key) {
-            return Ok(Some(mem::replace(old, value)));
+        match self.leaf(&key).map(|entries| (find(entries, &key), entries)) {
+            Some((Ok(at), entries)) => Ok(Some(mem::replace(&mut entries[at].1, value))),
+            Some((Err(at), entries)) if !entries.is_full() => {
+                entries.insert(at, (key, value));
+                self.len += 1;
+                Ok(None)
+            }
+            _ => self.insert_with_split(key, value).map(|()| None),
         }
+    }
+
+    /// The leaf that the key belongs into.
+    #[inline]
+    fn leaf<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut Entries<K, V>>
+    where
+        K: Borrow<Q>,
+    {
+        let mut node = self.root.as_mut()?;
+        loop {
+            match node {
+                Node::Leaf(entries) => return Some(entries),
+                Node::Inner(children) => {
+                    let at = child_of(children, key);
+                    node = &mut children[at].1;
+                }
+            }
+        }
+    }
+
+    /// Inserts a new key where there is no leaf, or a full one.
+    #[cold]
+    fn insert_with_split(&mut self, key: K, value: V) -> Result<(), Errno> {
         let entries = self.leaf_with_room(&key)?;
         let at = entries.partition_point(|(other, _)| *other < key);
         entries.insert(at, (key, value));
         self.len += 1;
-        Ok(None)
+        Ok(())
     }
 
     /// The leaf that the key belongs into, with room for one more. `ENOMEM`.
@@ -125,7 +144,7 @@ impl<K: Ord + Clone, V> Map<K, V> {
 
     fn root_with_room(&mut self) -> Result<&mut Node<K, V>, Errno> {
         let root = match self.root.take() {
-            None => Ok(Node::Leaf(boxed(ArrayVec::new())?)),
+            None => Ok(Node::Leaf(boxed_with(ArrayVec::new)?)),
             Some(root) if root.is_full() => root.grow(),
             Some(root) => Ok(root),
         };
@@ -218,7 +237,7 @@ impl<K: Ord + Clone, V> Node<K, V> {
 
     /// A node above a full root and what was split from it; or the root as it was.
     fn grow(mut self) -> Result<Node<K, V>, Node<K, V>> {
-        let Ok(mut above) = boxed(ArrayVec::new()) else {
+        let Ok(mut above) = boxed_with(ArrayVec::new) else {
             return Err(self);
         };
         let Ok(right) = self.split() else {
@@ -296,7 +315,7 @@ impl<K: Ord + Clone, V> Node<K, V> {
 }
 
 fn upper_half<T>(full: &mut ArrayVec<T, FANOUT>) -> Result<Box<ArrayVec<T, FANOUT>>, Errno> {
-    let mut right = boxed(ArrayVec::new())?;
+    let mut right = boxed_with(ArrayVec::new)?;
     right.extend(full.drain(FANOUT / 2..));
     Ok(right)
 }

@@ -39,7 +39,7 @@ impl Dentry {
             name: fallible::boxed_bytes(name)?,
             is_removed: false,
         };
-        fallible::arc(Dentry {
+        fallible::arc_with(|| Dentry {
             inode,
             place: Mutex::new(place),
             mounted: Mutex::new(None),

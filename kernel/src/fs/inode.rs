@@ -195,7 +195,7 @@ impl Inode {
         let attributes = Mutex::new(attributes);
         let (filesystem, locks) = (filesystem.clone(), Locks::new());
         // One that finds no memory is dropped here, and uncounted by that.
-        fallible::arc(Inode {
+        fallible::arc_with(|| Inode {
             filesystem,
             number,
             body,

@@ -85,7 +85,7 @@ pub enum Hold {
 impl OpenFile {
     /// An open file of that name. `flags` as in open(2). `ENOMEM`.
     pub fn new(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32) -> Result<Arc<Self>, Errno> {
-        fallible::arc(Self::bare(dentry, object, flags, Hold::None))
+        fallible::arc_with(|| Self::bare(dentry, object, flags, Hold::None))
     }
 
     /// As [`OpenFile::new`], with the inode's write or execute hold already taken; it is given back at the last close,
@@ -96,7 +96,7 @@ impl OpenFile {
         flags: u32,
         hold: Hold,
     ) -> Result<Arc<Self>, Errno> {
-        fallible::arc(Self::bare(dentry, object, flags, hold))
+        fallible::arc_with(|| Self::bare(dentry, object, flags, hold))
     }
 
     fn bare(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32, hold: Hold) -> Self {

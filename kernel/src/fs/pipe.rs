@@ -102,7 +102,7 @@ impl Pipe {
             is_writer_away: false,
             ahead: 0,
         };
-        fallible::arc(Pipe {
+        fallible::arc_with(|| Pipe {
             state: Mutex::new(state),
             readable: WaitQueue::new(),
             writable: WaitQueue::new(),

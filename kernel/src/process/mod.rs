@@ -45,7 +45,7 @@ pub use usage::{Totals, Usage};
 
 use crate::fallible;
 use crate::fs::OpenFile;
-use crate::signal::{IntervalTimer, ProcessSignals};
+use crate::signal::{Actions, IntervalTimer, ProcessSignals};
 use crate::sync::{Mutex, rank};
 use crate::timers::{ProcessorTime, Timers};
 use crate::wait::WaitQueue;
@@ -100,7 +100,7 @@ pub struct Birth {
     /// Its memory.
     pub space: Arc<Space>,
     /// Its signal actions.
-    pub signals: ProcessSignals,
+    pub actions: Held<Actions>,
     /// Who it acts for.
     pub credentials: Arc<Credentials>,
     /// Its name.
@@ -169,9 +169,11 @@ pub struct Attributes {
 impl Process {
     /// The first process, in `space`, with nothing but root's rights.
     pub fn first(pid: Pid, space: Arc<Space>, limits: Limits) -> Result<Arc<Process>, Errno> {
-        fallible::arc(Process {
+        let signals = ProcessSignals::first()?;
+        let limits = fallible::arc(limits)?;
+        fallible::arc_with(|| Process {
             pid,
-            signals: ProcessSignals::first()?,
+            signals,
             interval_timer: Mutex::default(),
             timers: Timers::default(),
             processor_time: ProcessorTime::default(),
@@ -184,7 +186,7 @@ impl Process {
             space: Mutex::new(Some(space)),
             threads: Threads::default(),
             credentials: Mutex::default(),
-            limits: Mutex::new(fallible::arc(limits)?),
+            limits: Mutex::new(limits),
             name: Mutex::default(),
             executable: Mutex::default(),
             children: Mutex::default(),
@@ -197,11 +199,11 @@ impl Process {
     }
 
     /// A child of this process. It is not in the table yet. `ENOMEM`.
-    #[inline]
+    #[inline(always)]
     pub fn child(&self, birth: Birth) -> Result<Arc<Process>, Errno> {
-        fallible::arc(Process {
+        fallible::arc_with(|| Process {
             pid: birth.pid,
-            signals: birth.signals,
+            signals: ProcessSignals::with_actions(birth.actions),
             interval_timer: Mutex::default(),
             timers: Timers::default(),
             processor_time: ProcessorTime::with_limit(self.limit(RLIMIT_CPU)),
@@ -333,6 +335,7 @@ impl Process {
 }
 
 impl Attributes {
+    #[inline(always)]
     fn for_child(&self) -> Attributes {
         Attributes {
             parent_death_signal: AtomicU8::new(0),

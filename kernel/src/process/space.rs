@@ -113,31 +113,30 @@ impl Space {
     /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once, so
     /// that page is copied here unless that is switched off.
     pub fn fork(&self, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
-        let copy = self.with(|space| {
-            if memory::is_fork_classic() {
-                space.fork_classic(memory::get())
+        let place = fallible::arc_place::<Space>().map_err(|_| NoMemory)?;
+        self.with(|space| {
+            let forked = if memory::is_fork_classic() {
+                space.fork_classic(memory::get())?
             } else {
                 let is_copied = memory::IS_STACK_COPIED_AT_FORK.load(Ordering::Relaxed);
                 // Where nothing is mapped there is nothing to copy.
                 let written_first = if is_copied { stack_pointer } else { 0 };
-                space.fork(memory::get(), Some(VirtAddr(written_first)))
-            }
-        })?;
-        // One that finds no memory is dropped here, and released by that.
-        let copy = fallible::arc(Space {
-            memory: Mutex::new(Some(copy)),
-            users: AtomicU32::new(0),
-            strings: self.strings.copy(),
-            program: self.program.copy(),
-            barriers: Registrations(AtomicU32::new(self.barriers.0.load(Ordering::Relaxed))),
-            dumpable: self.dumpable.copy(),
-        });
-        copy.map_err(|_| NoMemory)
+                space.fork(memory::get(), Some(VirtAddr(written_first)))?
+            };
+            Ok(place.fill(|| Space {
+                memory: Mutex::new(Some(forked.beside(space))),
+                users: AtomicU32::new(0),
+                strings: self.strings.copy(),
+                program: self.program.copy(),
+                barriers: Registrations(AtomicU32::new(self.barriers.0.load(Ordering::Relaxed))),
+                dumpable: self.dumpable.copy(),
+            }))
+        })
     }
 
     fn hold(space: AddressSpace) -> Result<Arc<Space>, NoMemory> {
         // One that finds no memory is dropped here, and released by that.
-        fallible::arc(Space {
+        fallible::arc_with(|| Space {
             memory: Mutex::new(Some(space)),
             users: AtomicU32::new(0),
             strings: Strings::default(),

@@ -135,17 +135,19 @@ impl ProcessSignals {
         self.actions.make_own()
     }
 
-    /// What a child inherits: the actions; nothing pends for it.
-    pub fn for_child(&self) -> Result<ProcessSignals, Errno> {
-        self.actions.copy().map(ProcessSignals::with_actions)
+    /// What a child inherits: the actions. `ENOMEM`.
+    pub fn actions_for_child(&self) -> Result<Held<Actions>, Errno> {
+        self.actions.copy()
     }
 
-    /// As [`ProcessSignals::for_child`], and the actions are one with the parent's (`CLONE_SIGHAND`).
-    pub fn for_sharing_child(&self) -> Result<ProcessSignals, Errno> {
-        self.actions.share().map(ProcessSignals::with_actions)
+    /// As [`ProcessSignals::actions_for_child`], and the actions are one with the parent's (`CLONE_SIGHAND`).
+    pub fn actions_for_sharing_child(&self) -> Result<Held<Actions>, Errno> {
+        self.actions.share()
     }
 
-    fn with_actions(actions: Held<Actions>) -> ProcessSignals {
+    /// With those actions; nothing pends.
+    #[inline]
+    pub fn with_actions(actions: Held<Actions>) -> ProcessSignals {
         ProcessSignals {
             actions,
             pending: Pending::default(),
@@ -181,10 +183,7 @@ impl ProcessSignals {
     /// `ENOMEM`, which there is none of after [`ProcessSignals::make_own`].
     pub fn reset_handlers(&self) -> Result<(), Errno> {
         self.actions.separate();
-        if self.actions.read(|actions| actions.changed.is_empty()) {
-            return Ok(());
-        }
-        self.actions.change(Actions::reset_handlers)
+        reset_handlers(&self.actions)
     }
 
     /// A thread has left the process: what waits for any thread may have been meant for it.
@@ -205,6 +204,14 @@ impl ProcessSignals {
     pub fn waiting(&self) -> usize {
         self.pending.len()
     }
+}
+
+/// Sets every caught signal back to its default action. `ENOMEM`, nothing changed.
+pub fn reset_handlers(actions: &Held<Actions>) -> Result<(), Errno> {
+    if actions.read(|actions| actions.changed.is_empty()) {
+        return Ok(());
+    }
+    actions.change(Actions::reset_handlers)
 }
 
 fn reset_handler(action: &mut SigAction) {
@@ -233,6 +240,7 @@ pub fn set_action(process: &Process, signal: Signal, action: SigAction) -> Resul
 }
 
 impl Default for ThreadSignals {
+    #[inline(always)]
     fn default() -> ThreadSignals {
         ThreadSignals {
             mask: AtomicU64::new(0),
@@ -246,21 +254,37 @@ impl Default for ThreadSignals {
     }
 }
 
+/// What a new thread inherits.
+#[derive(Default)]
+pub struct InheritedSignals {
+    mask: u64,
+    stack: StackT,
+}
+
 impl ThreadSignals {
-    /// What the thread of a forked child inherits: mask and alternate stack.
-    pub fn for_child(&self) -> ThreadSignals {
-        ThreadSignals {
-            mask: AtomicU64::new(self.mask.load(Ordering::Relaxed)),
-            stack: Mutex::new(self.stack.cloned()),
-            ..ThreadSignals::default()
+    /// For the thread of a forked child: mask and alternate stack.
+    #[inline]
+    pub fn for_child(&self) -> InheritedSignals {
+        InheritedSignals {
+            mask: self.mask.load(Ordering::Relaxed),
+            stack: self.stack.cloned(),
         }
     }
 
-    /// What a further thread of the process inherits: the mask. Two threads cannot use one alternate stack.
-    pub fn for_thread(&self) -> ThreadSignals {
+    /// For a further thread of the process: the mask. Two threads cannot use one alternate stack.
+    pub fn for_thread(&self) -> InheritedSignals {
+        InheritedSignals {
+            mask: self.mask.load(Ordering::Relaxed),
+            stack: DISARMED,
+        }
+    }
+
+    /// With what was inherited.
+    #[inline(always)]
+    pub fn inheriting(inherited: InheritedSignals) -> ThreadSignals {
         ThreadSignals {
-            mask: AtomicU64::new(self.mask.load(Ordering::Relaxed)),
-            stack: Mutex::new(DISARMED),
+            mask: AtomicU64::new(inherited.mask),
+            stack: Mutex::new(inherited.stack),
             ..ThreadSignals::default()
         }
     }

@@ -5,7 +5,7 @@
 use crate::fallible;
 use crate::fs::{Directories, FileTable};
 use crate::process::{self, Birth, Held, INIT, Kinship, Process, Space};
-use crate::signal::{ProcessSignals, ThreadSignals};
+use crate::signal::{self, Actions, InheritedSignals};
 use crate::thread::{Parts, Thread};
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
@@ -158,7 +158,7 @@ fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request)
     let child = parent.child(Birth {
         pid,
         space: space.clone(),
-        signals: child_actions(parent, request)?,
+        actions: child_actions(parent, request)?,
         credentials,
         name,
         exit_signal: exit_signal(parent, request),
@@ -242,15 +242,15 @@ fn kinship(request: &Request) -> Kinship {
     }
 }
 
-fn child_actions(parent: &Process, request: &Request) -> Result<ProcessSignals, Errno> {
+fn child_actions(parent: &Process, request: &Request) -> Result<Held<Actions>, Errno> {
     if request.has(CLONE_SIGHAND) {
-        return parent.signals.for_sharing_child();
+        return parent.signals.actions_for_sharing_child();
     }
-    let signals = parent.signals.for_child()?;
+    let actions = parent.signals.actions_for_child()?;
     if request.has(CLONE_CLEAR_SIGHAND) {
-        signals.reset_handlers()?;
+        signal::reset_handlers(&actions)?;
     }
-    Ok(signals)
+    Ok(actions)
 }
 
 fn child_files(current: &Thread, request: &Request) -> Result<Held<FileTable>, Errno> {
@@ -270,7 +270,7 @@ fn child_directories(current: &Thread, request: &Request) -> Result<Held<Directo
 }
 
 /// Two threads that run at once in one memory cannot use one alternate stack.
-fn child_mask(current: &Thread, request: &Request) -> ThreadSignals {
+fn child_mask(current: &Thread, request: &Request) -> InheritedSignals {
     if request.flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM {
         current.signals.for_thread()
     } else {
@@ -301,7 +301,7 @@ fn child_space(parent: &Process, context: &UserContext, request: &Request) -> Re
 
 /// The child returns 0 from the same call.
 fn child_context(context: &UserContext, request: &Request) -> Result<Box<UserContext>, Errno> {
-    let mut child = fallible::boxed(*context)?;
+    let mut child = fallible::boxed_with(|| *context)?;
     child.x[0] = 0;
     if request.stack != 0 {
         child.sp = request.stack;

@@ -77,12 +77,16 @@ impl Interval {
 
 impl ProcessorTime {
     /// What a child begins with: nothing, but the limit that it inherits.
+    #[inline(always)]
     pub fn with_limit(limit: u64) -> ProcessorTime {
         let has_limit = limit != RLIM64_INFINITY;
-        let mut own = ProcessorTime::default();
-        own.watched.get_mut().has_limit = has_limit;
-        own.is_watched = AtomicBool::new(has_limit);
-        own
+        ProcessorTime {
+            is_watched: AtomicBool::new(has_limit),
+            watched: Mutex::new(Watched {
+                has_limit,
+                ..Watched::default()
+            }),
+        }
     }
 
     /// Whether anything may become due.

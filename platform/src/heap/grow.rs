@@ -1,7 +1,8 @@
-//! `Vec` and `Box<[u8]>` that grow or say that there is no memory. `alloc` offers `try_reserve`, but what then fills the room
+//! `Vec`, `Box` and `Arc` that grow or are made, or say that there is no memory. `alloc` offers `try_reserve`, but what then fills the room
 //! keeps a way into the handler that ends the kernel; what stands here has none.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 use mm::NoMemory;
@@ -70,4 +71,37 @@ pub fn try_boxed_bytes(from: &[u8]) -> Result<Box<[u8]>, NoMemory> {
     }
     // SAFETY: it is as long as `from`, whose every byte was just written to it.
     Ok(unsafe { copy.assume_init() })
+}
+
+/// A place for a value behind an `Arc`. It is taken before anything changes, for that may fail; filling it does not. The value
+/// is made where it stays: a large one is not moved.
+pub struct ArcPlace<T>(Arc<MaybeUninit<T>>);
+
+impl<T> ArcPlace<T> {
+    /// Takes a place, if there is memory.
+    #[inline]
+    pub fn try_new() -> Result<ArcPlace<T>, NoMemory> {
+        let place = Arc::try_new_uninit().map_err(|_| NoMemory)?;
+        Ok(ArcPlace(place))
+    }
+
+    /// Puts what `make` gives into the place. Always inlined, and `make` is to be, for the value to be made there.
+    #[inline(always)]
+    pub fn fill(self, make: impl FnOnce() -> T) -> Arc<T> {
+        let place = Arc::as_ptr(&self.0).cast_mut().cast::<T>();
+        // SAFETY: nobody else has the `Arc`, which never left this place: the value may be written. It is, before it is read.
+        unsafe {
+            place.write(make());
+            self.0.assume_init()
+        }
+    }
+}
+
+/// A new `Box` whose value is made where it stays, if there is memory.
+#[inline(always)]
+pub fn try_boxed_with<T>(make: impl FnOnce() -> T) -> Result<Box<T>, NoMemory> {
+    let mut place = Box::<T>::try_new_uninit().map_err(|_| NoMemory)?;
+    place.write(make());
+    // SAFETY: the value was just written.
+    Ok(unsafe { place.assume_init() })
 }

@@ -125,8 +125,15 @@ impl Processor<'_> {
             _ => Some(word(self.throw(PAGE_COUNT), self.number)),
         };
         let parent = Arc::clone(&self.running);
-        let child = parent.with(|space| space.fork(self.memory(), stack_pointer));
-        let child = self.world.adopt(child.expect("there is memory for all"));
+        let child = parent.with(|space| {
+            let forked = space.fork(self.memory(), stack_pointer)?;
+            Ok(forked.beside(space))
+        });
+        let child = self.world.adopt(
+            child
+                .map_err(|error: mm::NoMemory| error)
+                .expect("there is memory for all"),
+        );
         self.run(Arc::clone(&child));
         self.world.forks.fetch_add(1, Ordering::Relaxed);
         for thread in 0..CPUS {

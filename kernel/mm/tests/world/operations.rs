@@ -90,14 +90,19 @@ impl World {
     pub fn fork(&self, cpu: usize, parent: &Rc<Space>, stack_pointer: Option<VirtAddr>) -> Option<Rc<Space>> {
         self.mmu()
             .note(|| format!("fork of root {:?}, stack {stack_pointer:?}", parent.root));
-        self.fork_by(cpu, parent, |inner| inner.fork(&self.memory, stack_pointer))
+        self.fork_by(cpu, parent, |inner| {
+            let forked = inner.fork(&self.memory, stack_pointer)?;
+            Ok(forked.beside(inner))
+        })
     }
 
     /// fork(2) that copies all tables.
     pub fn fork_classic(&self, cpu: usize, parent: &Rc<Space>) -> Option<Rc<Space>> {
         self.mmu()
             .note(|| format!("classic fork of root {:?}", parent.root));
-        self.fork_by(cpu, parent, |inner| inner.fork_classic(&self.memory))
+        self.fork_by(cpu, parent, |inner| {
+            Ok(inner.fork_classic(&self.memory)?.beside(inner))
+        })
     }
 
     fn fork_by(
