@@ -1,6 +1,7 @@
 //! Signals: signal(7). Here what a process and a thread keep of them; sending is in `send`, what happens on the way back
 //! to EL0 in `deliver`, the handler's stack frame in `frame`, `ITIMER_REAL` in `timer`.
 
+mod actions;
 mod deliver;
 mod frame;
 mod mask;
@@ -10,6 +11,7 @@ mod stop;
 pub mod timer;
 mod trampoline;
 
+pub use actions::{Actions, reset_handlers};
 pub use deliver::{Restart, deliver};
 pub use frame::{DISARMED, is_on_stack, restore, shown_stack};
 pub use mask::{restore_mask, set_awaited, set_mask, suspend_mask};
@@ -21,7 +23,7 @@ pub use stop::is_anybody_stopped;
 pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
-use crate::fallible::{self, TryClone};
+use crate::fallible;
 use crate::process::{Held, Process};
 use crate::sync::Mutex;
 use crate::thread::Thread;
@@ -34,37 +36,6 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pending::Pending;
 use send::{remove_pending, retarget};
 use stop::Stop;
-
-/// What to do with each signal; `sigaction` of all 64.
-#[derive(Clone)]
-pub struct Actions {
-    all: [SigAction; Signal::COUNT],
-    /// Those that ever had a handler or flags since exec: no others are to be reset by the next one.
-    changed: SigSet,
-}
-
-impl Default for Actions {
-    fn default() -> Actions {
-        Actions {
-            all: [SigAction::default(); Signal::COUNT],
-            changed: SigSet::EMPTY,
-        }
-    }
-}
-
-impl Actions {
-    fn replace(&mut self, signal: Signal, action: SigAction) -> SigAction {
-        if action.handler > SIG_IGN || action.flags != 0 {
-            self.changed = self.changed.with(signal);
-        }
-        core::mem::replace(&mut self.all[signal.index()], action)
-    }
-
-    fn reset_handlers(&mut self) {
-        self.all.iter_mut().for_each(reset_handler);
-        self.changed = SigSet::EMPTY;
-    }
-}
 
 /// A process's part.
 pub struct ProcessSignals {
@@ -112,15 +83,6 @@ pub enum Disposition {
     Announced,
     /// Neither (`SIG_IGN`).
     Ignored,
-}
-
-impl TryClone for Actions {
-    fn try_clone(&self) -> Result<Self, Errno> {
-        Ok(Actions {
-            all: self.all,
-            changed: self.changed,
-        })
-    }
 }
 
 impl ProcessSignals {
@@ -204,26 +166,6 @@ impl ProcessSignals {
     pub fn waiting(&self) -> usize {
         self.pending.len()
     }
-}
-
-/// Sets every caught signal back to its default action. `ENOMEM`, nothing changed.
-pub fn reset_handlers(actions: &Held<Actions>) -> Result<(), Errno> {
-    if actions.read(|actions| actions.changed.is_empty()) {
-        return Ok(());
-    }
-    actions.change(Actions::reset_handlers)
-}
-
-fn reset_handler(action: &mut SigAction) {
-    let handler = if action.handler == SIG_IGN {
-        SIG_IGN
-    } else {
-        SIG_DFL
-    };
-    *action = SigAction {
-        handler,
-        ..SigAction::default()
-    };
 }
 
 /// Sets the action for one signal; pending ones that are now ignored are dropped (sigaction(2), POSIX). Returns the old
