@@ -206,6 +206,8 @@ static void memory_limit(void) {
     CHECK(child_passed(child));
 }
 
+#include "maps_advice.h"
+
 static void checks(void) {
     static char alternate[64 << 10];
     stack_t other = {.ss_sp = alternate, .ss_size = sizeof alternate};
@@ -223,6 +225,7 @@ static void checks(void) {
     stack();
     kernel_and_bad_pointers();
     memory_limit();
+    advice();
 }
 
 int main(void) { return run_as_init("maps", checks); }

@@ -136,6 +136,43 @@ pub enum Purpose {
     SignalReturn,
 }
 
+/// What a program has said about an area beside its rights; each has a bit (Linux: `vm_flags`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub struct AreaFlags(u16);
+
+impl AreaFlags {
+    /// Nothing said.
+    pub const NONE: AreaFlags = AreaFlags(0);
+    /// A child does not get the area (MADV_DONTFORK).
+    pub const DONT_FORK: AreaFlags = AreaFlags(1);
+    /// A child gets the area without its pages (MADV_WIPEONFORK).
+    pub const WIPE_ON_FORK: AreaFlags = AreaFlags(1 << 1);
+    /// A core dump leaves the pages out (MADV_DONTDUMP).
+    pub const DONT_DUMP: AreaFlags = AreaFlags(1 << 2);
+    /// Accesses will be in random order (MADV_RANDOM).
+    pub const READ_AT_RANDOM: AreaFlags = AreaFlags(1 << 3);
+    /// Accesses will be in ascending order (MADV_SEQUENTIAL).
+    pub const READ_IN_ORDER: AreaFlags = AreaFlags(1 << 4);
+    /// What fork has to look for.
+    pub(crate) const AT_FORK: AreaFlags = AreaFlags::DONT_FORK.with(AreaFlags::WIPE_ON_FORK);
+
+    /// Whether any of `flags` is set.
+    #[inline]
+    pub const fn has(self, flags: AreaFlags) -> bool {
+        self.0 & flags.0 != 0
+    }
+
+    /// These and `flags`.
+    pub const fn with(self, flags: AreaFlags) -> AreaFlags {
+        AreaFlags(self.0 | flags.0)
+    }
+
+    /// These but for `flags`.
+    pub const fn without(self, flags: AreaFlags) -> AreaFlags {
+        AreaFlags(self.0 & !flags.0)
+    }
+}
+
 /// One area.
 #[derive(Clone)]
 pub struct Area {
@@ -144,6 +181,8 @@ pub struct Area {
     pub protection: Protection,
     /// Private or shared.
     pub sharing: Sharing,
+    /// What was said about it.
+    pub flags: AreaFlags,
     /// Where pages come from.
     pub backing: Backing,
     /// What it is for.
@@ -199,8 +238,18 @@ impl Area {
     }
 
     /// Whether `next`, which begins where this one ends, is more of the same.
+    #[inline]
     pub(crate) fn continues_with(&self, next: &Area) -> bool {
-        let is_same_backing = match (&self.backing, &next.backing) {
+        self.range.end() == next.range.start()
+            && self.protection == next.protection
+            && self.sharing == next.sharing
+            && self.flags == next.flags
+            && self.purpose == next.purpose
+            && self.backing_continues_with(next)
+    }
+
+    fn backing_continues_with(&self, next: &Area) -> bool {
+        match (&self.backing, &next.backing) {
             (Backing::Anonymous, Backing::Anonymous) => true,
             (
                 Backing::Source { source: a, first },
@@ -213,11 +262,6 @@ impl Area {
                     && first + self.range.pages() == *next_first
             }
             _ => false,
-        };
-        is_same_backing
-            && self.range.end() == next.range.start()
-            && self.protection == next.protection
-            && self.sharing == next.sharing
-            && self.purpose == next.purpose
+        }
     }
 }

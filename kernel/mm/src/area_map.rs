@@ -7,7 +7,7 @@ mod splice;
 mod tests;
 
 use crate::addr::{PageRange, USER_END, VirtAddr};
-use crate::area::{Area, Protection};
+use crate::area::{Area, AreaFlags, Protection};
 use crate::fallible::reserve;
 use crate::frames::NoMemory;
 use alloc::sync::Arc;
@@ -241,6 +241,21 @@ impl AreaMap {
         };
         let mut area = old.part(range);
         area.protection = protection;
+        self.replace(area)
+    }
+
+    /// Gives what lies in `range`, a part of one area, other flags; joined as by [`AreaMap::protect`].
+    pub(crate) fn set_flags(&mut self, range: PageRange, flags: AreaFlags) -> Result<(), NoMemory> {
+        let Some(old) = self.find(range.start()).filter(|old| old.flags != flags) else {
+            return Ok(());
+        };
+        let mut area = old.part(range);
+        area.flags = flags;
+        self.replace(area)
+    }
+
+    /// Puts `area` in the place of a part of one area; joined with its neighbours where they are the same.
+    fn replace(&mut self, area: Area) -> Result<(), NoMemory> {
         self.put(
             self.next_below(area.range.start())
                 .filter(|before| before.continues_with(&area))

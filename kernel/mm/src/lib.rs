@@ -32,6 +32,7 @@ mod footprint;
 mod fork;
 pub mod frames;
 mod hostage;
+mod inherit;
 mod inspect;
 mod kernel_access;
 pub mod memory;
@@ -51,7 +52,7 @@ mod table_copy;
 pub use addr::{
     Asid, Frame, Level, PAGE_SHIFT, PAGE_SIZE, PageRange, PhysAddr, TABLE_ENTRIES, USER_END, VirtAddr,
 };
-pub use area::{Area, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, Sharing};
+pub use area::{Area, AreaFlags, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, Sharing};
 pub use area_map::AreaMap;
 pub use asid::Asids;
 pub use descriptor::{Descriptor, Row};

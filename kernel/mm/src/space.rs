@@ -3,7 +3,7 @@
 //! space itself knows no lock and no processor.
 
 use crate::addr::{Asid, Frame, PAGE_SIZE, PageRange, USER_END, VirtAddr};
-use crate::area::{Area, Backing, Protection, Purpose, Sharing};
+use crate::area::{Area, AreaFlags, Backing, Protection, Purpose, Sharing};
 use crate::area_map::AreaMap;
 use crate::fault::Resolution;
 use crate::frames::NoMemory;
@@ -27,6 +27,8 @@ pub struct AddressSpace {
     pub(crate) recent_area: usize,
     pub(crate) faults: FaultCounts,
     pub(crate) heap: Break,
+    /// An area may have a flag that fork looks for.
+    pub(crate) has_fork_advice: bool,
 }
 
 /// The break (brk(2)): from `start` to `end`, any byte.
@@ -58,6 +60,8 @@ pub struct MapRequest {
     pub protection: Protection,
     /// Private or shared. Shared memory needs a source, anonymous or not.
     pub sharing: Sharing,
+    /// What is said about it from the start.
+    pub flags: AreaFlags,
     /// What is mapped.
     pub backing: Backing,
     /// What it is for.
@@ -94,6 +98,7 @@ impl AddressSpace {
             recent_area: 0,
             faults: FaultCounts::default(),
             heap: Break::default(),
+            has_fork_advice: false,
         })
     }
 
@@ -119,6 +124,7 @@ impl AddressSpace {
         let MapRequest {
             protection,
             sharing,
+            flags,
             backing,
             purpose,
             ..
@@ -127,6 +133,7 @@ impl AddressSpace {
             range,
             protection,
             sharing,
+            flags,
             backing,
             purpose,
         })?;
@@ -290,6 +297,7 @@ impl AddressSpace {
                 len: more.len(),
                 protection: Protection::READ_WRITE,
                 sharing: Sharing::Private,
+                flags: AreaFlags::NONE,
                 backing: Backing::Anonymous,
                 purpose: Purpose::Heap,
             };

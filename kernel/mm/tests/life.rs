@@ -178,6 +178,7 @@ impl Life {
             92..93 => drop(self.world.discard(cpu, &space, self.choose_range())),
             93..95 => self.store_from_kernel(cpu),
             95..96 => self.write_file(),
+            96..97 => self.world.advise(cpu, &space, self.choose_range()),
             _ => self.schedule(cpu),
         }
     }

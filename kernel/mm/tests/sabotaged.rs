@@ -48,3 +48,17 @@ fn every_sabotage_is_noticed() {
         "not noticed in {SEEDS} lives of {STEPS} steps: {unnoticed:?}"
     );
 }
+
+/// A fork that does not look at what the child must not have would leave it pages that its parent wanted wiped.
+#[test]
+fn forgotten_advice_is_noticed() {
+    let notice = |seed: u64| {
+        let settings = crate::world::Settings {
+            forgets_advice: true,
+            ..settings_of(seed)
+        };
+        catch(|| live(settings, STEPS)).err()
+    };
+    let complaint = (0..SEEDS).find_map(notice).expect("not noticed in any life");
+    println!("{}", complaint.lines().next().unwrap_or_default());
+}

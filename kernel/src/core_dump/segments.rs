@@ -7,7 +7,7 @@ use crate::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::vec::Vec;
-use mm::{Area, Backing, PAGE_SIZE, Protection, Purpose, Sharing, VirtAddr};
+use mm::{Area, AreaFlags, Backing, PAGE_SIZE, Protection, Purpose, Sharing, VirtAddr};
 
 /// Areas copied under one hold of the space's lock.
 const BATCH: usize = 16;
@@ -74,7 +74,7 @@ impl Segments {
 
     /// How many bytes of an area are written. Notes the file.
     fn written(&mut self, space: &Space, area: &Area, start: u64, end: u64) -> Result<u64, Errno> {
-        let is_empty = area.protection == Protection::NONE;
+        let is_empty = area.protection == Protection::NONE || area.flags.has(AreaFlags::DONT_DUMP);
         let Backing::Source { source, first } = &area.backing else {
             return Ok(if is_empty { 0 } else { end - start });
         };

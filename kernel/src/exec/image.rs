@@ -118,6 +118,7 @@ fn reserve(space: &Space, executable: &Executable) -> Result<u64, Errno> {
         len: room,
         protection: Protection::NONE,
         sharing: Sharing::Private,
+        flags: mm::AreaFlags::NONE,
         backing: Backing::Anonymous,
         purpose: Purpose::Mapping,
     };
@@ -208,6 +209,7 @@ fn map_range(
         len: end - start,
         protection,
         sharing: Sharing::Private,
+        flags: mm::AreaFlags::NONE,
         backing,
         purpose: Purpose::Mapping,
     };

@@ -189,6 +189,7 @@ fn map(space: &Space, sp: u64, limit: u64, is_executable: bool) -> Result<(), Er
             execute: is_executable,
         },
         sharing: Sharing::Private,
+        flags: mm::AreaFlags::NONE,
         backing: Backing::Anonymous,
         purpose: Purpose::Stack {
             limit: VirtAddr(lowest),

@@ -114,7 +114,7 @@ impl Space {
     /// that page is copied here unless that is switched off.
     pub fn fork(&self, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
         let place = fallible::arc_place::<Space>().map_err(|_| NoMemory)?;
-        self.with(|space| {
+        let (child, has_advice) = self.with(|space| {
             let forked = if memory::is_fork_classic() {
                 space.fork_classic(memory::get())?
             } else {
@@ -123,15 +123,37 @@ impl Space {
                 let written_first = if is_copied { stack_pointer } else { 0 };
                 space.fork(memory::get(), Some(VirtAddr(written_first)))?
             };
-            Ok(place.fill(|| Space {
+            let child = place.fill(|| Space {
                 memory: Mutex::new(Some(forked.beside(space))),
                 users: AtomicU32::new(0),
                 strings: self.strings.copy(),
                 program: self.program.copy(),
                 barriers: Registrations(AtomicU32::new(self.barriers.0.load(Ordering::Relaxed))),
                 dumpable: self.dumpable.copy(),
-            }))
-        })
+            });
+            Ok((child, space.has_fork_advice()))
+        })?;
+        if has_advice {
+            child.drop_uninherited()
+        } else {
+            Ok(child)
+        }
+    }
+
+    /// A child that nobody runs yet loses what its parent told fork not to give it, in pieces between which others run.
+    #[cold]
+    fn drop_uninherited(self: Arc<Space>) -> Result<Arc<Space>, NoMemory> {
+        let mut next = Some(VirtAddr(0));
+        while let Some(from) = next {
+            let dropped = self.edit(|space| space.drop_uninherited(memory::get(), from));
+            let Ok(reached) = dropped else {
+                self.let_go();
+                return Err(NoMemory);
+            };
+            next = reached;
+            scheduler::cond_resched();
+        }
+        Ok(self)
     }
 
     fn hold(space: AddressSpace) -> Result<Arc<Space>, NoMemory> {

@@ -59,6 +59,7 @@ pub fn map_trampoline(space: &mut AddressSpace) -> Result<(), MapError> {
         len: PAGE_SIZE as u64,
         protection: Protection::READ_EXECUTE,
         sharing: Sharing::Private,
+        flags: mm::AreaFlags::NONE,
         backing: Backing::Source {
             source: page,
             first: 0,

@@ -1,16 +1,18 @@
 //! madvise(2).
 
+use super::area_flags::{change_flags, for_each_part};
 use super::map_errno;
 use super::memory::{covered, populate, space};
 use crate::memory;
 use crate::thread::Thread;
+
 use abi::Errno;
 use abi::memory::{
-    MADV_COLD, MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
-    MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL,
-    MADV_WILLNEED,
+    MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE,
+    MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK,
 };
-use mm::{Access, Area, Backing, MapError, PAGE_SIZE, PageRange, VirtAddr};
+use mm::{Access, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, VirtAddr};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -28,13 +30,49 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
         MADV_DONTNEED if len > 0 => discard(current, start, len)?,
         MADV_POPULATE_READ => fault_in(current, start, len, Access::Read)?,
         MADV_POPULATE_WRITE => fault_in(current, start, len, Access::Write)?,
-        MADV_DONTNEED | MADV_FREE | MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED
-        | MADV_HUGEPAGE | MADV_NOHUGEPAGE | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT => {
-            covered(current, start, len)?
+        MADV_DONTNEED | MADV_FREE | MADV_WILLNEED | MADV_HUGEPAGE | MADV_NOHUGEPAGE | MADV_COLD
+        | MADV_PAGEOUT => covered(current, start, len)?,
+        advice => {
+            let change = kept_advice(advice).ok_or(Errno::EINVAL)?;
+            keep(current, start, len, change)?;
         }
-        _ => return Err(Errno::EINVAL),
     }
     Ok(0)
+}
+
+/// Flags that advice sets, and those that it takes away.
+type FlagChange = [AreaFlags; 2];
+
+/// Advice that the areas keep.
+fn kept_advice(advice: u32) -> Option<FlagChange> {
+    let order = AreaFlags::READ_AT_RANDOM.with(AreaFlags::READ_IN_ORDER);
+    Some(match advice {
+        MADV_NORMAL => [AreaFlags::NONE, order],
+        MADV_RANDOM => [AreaFlags::READ_AT_RANDOM, order],
+        MADV_SEQUENTIAL => [AreaFlags::READ_IN_ORDER, order],
+        MADV_DONTFORK => [AreaFlags::DONT_FORK, AreaFlags::NONE],
+        MADV_DOFORK => [AreaFlags::NONE, AreaFlags::DONT_FORK],
+        MADV_WIPEONFORK => [AreaFlags::WIPE_ON_FORK, AreaFlags::NONE],
+        MADV_KEEPONFORK => [AreaFlags::NONE, AreaFlags::WIPE_ON_FORK],
+        MADV_DONTDUMP => [AreaFlags::DONT_DUMP, AreaFlags::NONE],
+        MADV_DODUMP => [AreaFlags::NONE, AreaFlags::DONT_DUMP],
+        _ => return None,
+    })
+}
+
+/// Notes advice with the areas. `EINVAL` where memory that a child shares in any case, or that comes from a file, is to be wiped.
+fn keep(current: &Thread, start: u64, len: u64, [set, taken]: FlagChange) -> Result<(), Errno> {
+    if len == 0 {
+        return Ok(());
+    }
+    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    for_each_part(current, range, |space, area, part| {
+        let is_own = matches!(area.backing, Backing::Anonymous);
+        if set.has(AreaFlags::WIPE_ON_FORK) && !is_own {
+            return Err(Errno::EINVAL);
+        }
+        change_flags(space, area, part, area.flags.without(taken).with(set))
+    })
 }
 
 /// Faults a range in. `ENOMEM` where there is a hole, `EINVAL` where the protection forbids the access.

@@ -80,6 +80,7 @@ pub fn mmap(
         len: rounded,
         protection: wanted,
         sharing,
+        flags: mm::AreaFlags::NONE,
         purpose: purpose(flags, &backing),
         backing,
     };
@@ -210,7 +211,7 @@ pub fn populate(current: &Thread, start: u64, len: u64, access: Access) {
 }
 
 /// Whether the space has as many areas as it may have.
-fn is_full(space: &AddressSpace) -> bool {
+pub fn is_full(space: &AddressSpace) -> bool {
     space.areas().len() >= most_areas()
 }
 
@@ -220,7 +221,7 @@ pub fn most_areas() -> usize {
 }
 
 /// Whether an area lies on both sides of the address.
-fn is_inside_area(space: &AddressSpace, at: VirtAddr) -> bool {
+pub fn is_inside_area(space: &AddressSpace, at: VirtAddr) -> bool {
     space
         .areas()
         .find(at)

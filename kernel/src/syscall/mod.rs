@@ -2,6 +2,7 @@
 //! goes to x0; an error is its negated number (syscall(2)).
 
 mod advice;
+mod area_flags;
 mod attribute;
 mod capability;
 mod clone;

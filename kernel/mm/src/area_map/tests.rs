@@ -3,7 +3,7 @@
 use super::AreaMap;
 use super::node::{MOST, Node};
 use crate::addr::{PAGE_SIZE, PageRange, VirtAddr};
-use crate::area::{Area, Backing, Protection, Purpose, Sharing};
+use crate::area::{Area, AreaFlags, Backing, Protection, Purpose, Sharing};
 use crate::fallible::failing::fail_after;
 use alloc::vec::Vec;
 
@@ -48,6 +48,7 @@ fn area(range: PageRange, number: u8) -> Area {
         range,
         protection: protection(number),
         sharing: Sharing::Private,
+        flags: AreaFlags::NONE,
         backing: Backing::Anonymous,
         purpose: Purpose::Mapping,
     }

@@ -202,6 +202,7 @@ fn request(start: u64, pages: u64) -> MapRequest {
         len: pages << 12,
         protection: Protection::READ_WRITE,
         sharing: Sharing::Private,
+        flags: mm::AreaFlags::NONE,
         backing: Backing::Anonymous,
         purpose: Purpose::Mapping,
     }

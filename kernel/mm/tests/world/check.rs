@@ -81,8 +81,8 @@ impl World {
             for nth in 0..area.range().pages() {
                 let address = VirtAddr(area.range().start().0 + (nth << 12));
                 let fits = shadow.page(address).is_some_and(|page| {
-                    (page.protection, page.sharing, page.purpose)
-                        == (area.protection, area.sharing, area.purpose)
+                    (page.protection, page.sharing, page.purpose, page.flags)
+                        == (area.protection, area.sharing, area.purpose, area.flags)
                         && backing_fits(page, &area.backing, nth)
                 });
                 self.mmu().complain_if(!fits, || {

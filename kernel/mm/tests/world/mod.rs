@@ -7,6 +7,7 @@
 
 mod access;
 mod check;
+mod inheriting;
 mod moving;
 pub mod object;
 pub mod operations;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub asid_limit: Option<u32>,
     /// How the machine disobeys.
     pub sabotage: Option<Sabotage>,
+    /// A fork does not look at what the child does not inherit.
+    pub forgets_advice: bool,
     /// Somebody catches the panic of a complaint, so that it need not be printed where it arises.
     pub is_caught: bool,
 }
@@ -55,6 +58,7 @@ impl Settings {
             cpus: 4,
             asid_limit: Some(1 << 16),
             sabotage: None,
+            forgets_advice: false,
             is_caught: false,
         }
     }
@@ -105,6 +109,7 @@ pub struct World {
     free_at_start: usize,
     is_switching: Cell<bool>,
     is_caught: bool,
+    forgets_advice: bool,
     next_value: Cell<u64>,
     dice: RefCell<Random>,
     /// Faults seen by programs, and operations, for the report.
@@ -156,6 +161,7 @@ impl World {
             objects,
             is_switching: Cell::new(false),
             is_caught: settings.is_caught,
+            forgets_advice: settings.forgets_advice,
             ram,
             processors: (0..settings.cpus).map(|_| Processor::default()).collect(),
             spaces: RefCell::default(),

@@ -5,8 +5,8 @@ use super::object::Object;
 use super::shadow::Page;
 use super::{Intrusion, Space, World, bump};
 use mm::{
-    AddressSpace, Backing, MapError, MapRequest, NoMemory, PageRange, PageSource, Placement, Protection,
-    Purpose, Sharing, VirtAddr,
+    AddressSpace, AreaFlags, Backing, MapError, MapRequest, NoMemory, PageRange, PageSource, Placement,
+    Protection, Purpose, Sharing, VirtAddr,
 };
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -65,6 +65,7 @@ impl Mapping {
             len,
             protection: self.protection,
             sharing: self.sharing,
+            flags: AreaFlags::NONE,
             backing,
             purpose: self.purpose,
         }
@@ -122,8 +123,9 @@ impl World {
         let shadow = parent.shadow.borrow().clone();
         let child = self.adopt(child, shadow);
         self.settle_intrusions(parent, &child);
+        let is_complete = self.drop_uninherited(cpu, &child);
         self.verdict();
-        Some(child)
+        is_complete.then_some(child)
     }
 
     /// What other threads of the parent stored during the fork: there is a moment such that the child has all that was stored

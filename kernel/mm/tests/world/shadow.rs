@@ -2,7 +2,7 @@
 
 use super::object::{Object, Words};
 use crate::soft_mmu::PROBES;
-use mm::{Access, PageRange, Protection, Purpose, SegvCode, Sharing, VirtAddr};
+use mm::{Access, AreaFlags, PageRange, Protection, Purpose, SegvCode, Sharing, VirtAddr};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub struct Page {
     pub backing: Option<(Arc<Object>, u64)>,
     /// What it is for.
     pub purpose: Purpose,
+    /// What was said about it.
+    pub flags: AreaFlags,
     /// What the process itself has put there.
     own: Option<Words>,
 }
@@ -34,6 +36,7 @@ impl Page {
             sharing,
             backing,
             purpose,
+            flags: AreaFlags::NONE,
             own: None,
         }
     }
@@ -92,7 +95,8 @@ impl Page {
             _ => false,
         };
         same_backing
-            && (self.protection, self.sharing, self.purpose) == (next.protection, next.sharing, next.purpose)
+            && (self.protection, self.sharing) == (next.protection, next.sharing)
+            && (self.purpose, self.flags) == (next.purpose, next.flags)
     }
 }
 
@@ -176,6 +180,16 @@ impl Shadow {
             self.pages
                 .insert((range.start().0 >> 12) + nth, first.further(nth));
         }
+    }
+
+    /// A child loses what its parent does not give it.
+    pub fn drop_uninherited(&mut self) {
+        self.pages.retain(|_, page| !page.flags.has(AreaFlags::DONT_FORK));
+        let wiped = self
+            .pages
+            .values_mut()
+            .filter(|page| page.flags.has(AreaFlags::WIPE_ON_FORK));
+        wiped.for_each(Page::discard);
     }
 
     /// munmap.

@@ -8,7 +8,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use mm::{Area, MappedPage, PAGE_SIZE, PageRange, Sharing, VirtAddr};
+use mm::{Area, AreaFlags, MappedPage, PAGE_SIZE, PageRange, Sharing, VirtAddr};
 
 use super::access::Inspected;
 use super::maps;
@@ -147,12 +147,18 @@ fn flags(area: &Area, text: &mut Text) {
     let protection = area.protection;
     let is_shared = area.sharing == Sharing::Shared;
     let is_growing = matches!(area.purpose, mm::Purpose::Stack { .. });
+    let has = |flag| area.flags.has(flag);
     let letters = [
         (protection.read, "rd "),
         (protection.write, "wr "),
         (protection.execute, "ex "),
         (is_shared, "sh "),
         (is_growing, "gd "),
+        (has(AreaFlags::READ_IN_ORDER), "sr "),
+        (has(AreaFlags::READ_AT_RANDOM), "rr "),
+        (has(AreaFlags::DONT_FORK), "dc "),
+        (has(AreaFlags::WIPE_ON_FORK), "wf "),
+        (has(AreaFlags::DONT_DUMP), "dd "),
     ];
     text.bytes(b"VmFlags: ");
     for (_, letters) in letters.iter().filter(|(is_set, _)| *is_set) {
