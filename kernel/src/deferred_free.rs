@@ -9,6 +9,7 @@ use crate::{fallible, scheduler};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use platform::heap;
 
 /// Pages given back between two points where others may run.
 const BATCH: usize = 64;
@@ -53,11 +54,12 @@ pub fn lay_aside(pages: impl Pages + 'static) {
         return;
     };
     let mut aside = ASIDE.lock();
-    let refused = if aside.try_reserve(1).is_ok() {
-        aside.push(pages);
-        None
-    } else {
-        Some(pages)
+    let refused = match aside.try_reserve(1) {
+        Ok(()) => {
+            heap::push_within_capacity(&mut aside, pages);
+            None
+        }
+        Err(_) => Some(pages),
     };
     drop(aside);
     drop(refused);

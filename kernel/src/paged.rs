@@ -1,5 +1,6 @@
 //! Lists whose length a program chooses, in pieces of a page: no allocation is larger, and each may fail.
 
+use crate::fallible::{self, TryVec};
 use crate::{memory, scheduler};
 use abi::Errno;
 use alloc::vec::Vec;
@@ -14,14 +15,11 @@ pub struct Paged<T> {
 impl<T: Clone + Default> Paged<T> {
     /// A list of `len` default values. No lock may be held. `ENOMEM`.
     pub fn try_new(len: usize) -> Result<Paged<T>, Errno> {
-        let mut pieces = Vec::new();
-        pieces
-            .try_reserve_exact(len.div_ceil(Self::PER_PIECE))
-            .map_err(|_| Errno::ENOMEM)?;
+        let mut pieces = fallible::with_room(len.div_ceil(Self::PER_PIECE))?;
         let mut missing = len;
         while missing > 0 {
             let part = missing.min(Self::PER_PIECE);
-            pieces.push(memory::try_list(part)?);
+            pieces.try_push(memory::try_list(part)?)?;
             missing -= part;
             scheduler::cond_resched_killable()?;
         }

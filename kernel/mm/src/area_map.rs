@@ -192,6 +192,10 @@ impl AreaMap {
             }
             _ => {
                 reserve(areas, 1)?;
+                // Said to the compiler: `insert` grows nothing.
+                if areas.len() == areas.capacity() {
+                    return Err(NoMemory);
+                }
                 areas.insert(at, area);
             }
         }

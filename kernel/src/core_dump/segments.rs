@@ -2,6 +2,7 @@
 //! of its own is written; of code only the first page, by which debuggers know the file.
 
 use super::Bytes;
+use crate::fallible::TryVec;
 use crate::process::Space;
 use crate::scheduler;
 use crate::thread::Thread;
@@ -67,9 +68,7 @@ impl Segments {
             written: self.written(space, area, start, end)?,
             is_of_file: matches!(area.backing, Backing::Source { .. }),
         };
-        self.all.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.all.push(segment);
-        Ok(())
+        self.all.try_push(segment)
     }
 
     /// How many bytes of an area are written. Notes the file.
@@ -92,8 +91,7 @@ impl Segments {
         // Shared memory without a name is nobody's but the processes'.
         let is_nameless = self.names.0[at..].ends_with(b" (deleted)");
         self.names.put(&[0])?;
-        self.files.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.files.push([start, end, *first]);
+        self.files.try_push([start, end, *first])?;
         let is_own = match area.sharing {
             Sharing::Private => !area.protection.execute,
             Sharing::Shared => is_nameless,

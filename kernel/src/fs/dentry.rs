@@ -163,20 +163,22 @@ impl Dentry {
         }
         drop(shape);
         if backwards.is_empty() {
-            backwards.push(b'/');
+            backwards.try_push(b'/')?;
         }
         backwards.reverse();
         Ok(backwards)
     }
 
-    /// Adds its name to a path that is written backwards; its parent. `ENAMETOOLONG`.
+    /// Adds its name to a path that is written backwards; its parent. `ENAMETOOLONG`, `ENOMEM`.
     fn prepend_to(&self, backwards: &mut Vec<u8>) -> Result<Option<Arc<Dentry>>, Errno> {
         let place = self.place.lock();
         if backwards.len() + place.name.len() + 1 >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
-        backwards.extend(place.name.iter().rev());
-        backwards.push(b'/');
+        let behind = backwards.len();
+        backwards.try_extend(&place.name)?;
+        backwards[behind..].reverse();
+        backwards.try_push(b'/')?;
         Ok(place.parent.clone())
     }
 

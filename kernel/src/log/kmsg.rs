@@ -2,15 +2,15 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::fallible;
 use abi::Errno;
 use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
-use super::ring::{Record, TEXT_MAX};
+use super::ring::{Place, Record, TEXT_MAX};
 use super::{LOG, Level, NEWS};
 use crate::fs::object::{Io, Object, Queues};
+use crate::sync::Mutex;
 use crate::user_memory::{Sink, Source};
 
 /// The facility "user" of syslog(3), which lines of programs belong to.
@@ -19,13 +19,13 @@ const FACILITY_USER: u8 = 1 << 3;
 /// Opens the log at its oldest record.
 pub fn open() -> Result<Arc<dyn Object>, Errno> {
     Ok(fallible::arc(Kmsg {
-        next: AtomicU64::new(LOG.lock().ring.first()),
+        next: Mutex::new(LOG.lock().ring.oldest()),
     })?)
 }
 
 struct Kmsg {
     /// The record that the next read gives.
-    next: AtomicU64,
+    next: Mutex<Place>,
 }
 
 impl Kmsg {
@@ -33,17 +33,17 @@ impl Kmsg {
     /// goes on with the oldest one left.
     fn next_record(&self) -> Option<Result<Vec<u8>, Errno>> {
         let log = LOG.lock();
-        let next = self.next.load(Ordering::Relaxed);
-        if next < log.ring.first() {
-            self.next.store(log.ring.first(), Ordering::Relaxed);
+        let mut next = self.next.lock();
+        if *next < log.ring.oldest() {
+            *next = log.ring.oldest();
             return Some(Err(Errno::EPIPE));
         }
-        let record = log.ring.records(next).next()?;
+        let record = log.ring.at(*next)?;
         let mut text = [0; TEXT_MAX];
         let text = log.ring.text(&record, &mut text);
         let shown = show(&record, text);
         if shown.is_ok() {
-            self.next.store(next + 1, Ordering::Relaxed);
+            *next = record.behind();
         }
         Some(shown)
     }
@@ -82,7 +82,7 @@ impl Object for Kmsg {
     }
 
     fn poll(&self) -> i16 {
-        let is_readable = LOG.lock().ring.next() > self.next.load(Ordering::Relaxed);
+        let is_readable = LOG.lock().ring.end() > *self.next.lock();
         POLLOUT | POLLWRNORM | if is_readable { POLLIN | POLLRDNORM } else { 0 }
     }
 

@@ -13,7 +13,7 @@ use crate::sync::{Mutex, rank};
 use crate::time;
 use crate::wait::WaitQueue;
 pub use kmsg::open as open_kmsg;
-use ring::{Ring, TEXT_MAX};
+use ring::{Place, Ring, TEXT_MAX};
 pub use syslog::syslog;
 
 /// Bytes that the log holds: Linux's `CONFIG_LOG_BUF_SHIFT` of 17.
@@ -25,8 +25,8 @@ const QUIET_CONSOLE_LEVEL: u8 = 4;
 
 static LOG: Mutex<Log, { rank::LOG }> = Mutex::new(Log {
     ring: Ring::new(),
-    read: 0,
-    cleared: 0,
+    read: Place::START,
+    cleared: Place::START,
 });
 static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(DEFAULT_CONSOLE_LEVEL);
 /// Woken by each new record.
@@ -35,9 +35,9 @@ static NEWS: WaitQueue = WaitQueue::new();
 struct Log {
     ring: Ring<SIZE>,
     /// The record that syslog(2)'s read gives next.
-    read: u64,
+    read: Place,
     /// Where syslog(2)'s read of everything begins.
-    cleared: u64,
+    cleared: Place,
 }
 
 /// How urgent a line is: syslog(2).

@@ -22,6 +22,29 @@ pub struct Record {
     at: u64,
 }
 
+impl Record {
+    /// Where the one behind it stands, or will.
+    pub fn behind(&self) -> Place {
+        Place {
+            sequence: self.sequence + 1,
+            at: self.at + self.len as u64,
+        }
+    }
+}
+
+/// Where a record stands, or the next one will.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Place {
+    /// The record's number.
+    pub sequence: u64,
+    at: u64,
+}
+
+impl Place {
+    /// Where the first record stood.
+    pub const START: Place = Place { sequence: 0, at: 0 };
+}
+
 /// The ring. Positions count all bytes ever written.
 pub struct Ring<const N: usize> {
     bytes: [u8; N],
@@ -93,15 +116,26 @@ impl<const N: usize> Ring<N> {
         }
     }
 
-    /// The records from number `from` on; older ones may be gone already.
-    pub fn records(&self, from: u64) -> impl Iterator<Item = Record> {
-        let mut at = self.start;
-        let records = (self.first..self.next).map(move |sequence| {
-            let record = self.read_record(at, sequence);
-            at = record.at + record.len as u64;
-            record
-        });
-        records.skip_while(move |record| record.sequence < from)
+    /// Where the oldest record stands.
+    pub fn oldest(&self) -> Place {
+        Place {
+            sequence: self.first,
+            at: self.start,
+        }
+    }
+
+    /// Where the next record will stand.
+    pub fn end(&self) -> Place {
+        Place {
+            sequence: self.next,
+            at: self.end,
+        }
+    }
+
+    /// The record at a place, or the oldest one if that is gone; `None` if there is none yet. A few steps, however many there are.
+    pub fn at(&self, place: Place) -> Option<Record> {
+        let place = place.max(self.oldest());
+        (place.sequence < self.next).then(|| self.read_record(place.at, place.sequence))
     }
 
     /// Copies the text of a record that stands in the ring; `into` is at least as long.
@@ -109,16 +143,6 @@ impl<const N: usize> Ring<N> {
         let into = &mut into[..record.len];
         self.take(record.at, into);
         into
-    }
-
-    /// The number of the oldest record.
-    pub fn first(&self) -> u64 {
-        self.first
-    }
-
-    /// The number that the next record gets.
-    pub fn next(&self) -> u64 {
-        self.next
     }
 }
 
@@ -128,20 +152,27 @@ mod tests {
 
     type Small = Ring<2048>;
 
+    fn records(ring: &Small) -> Vec<Record> {
+        let first = ring.at(Place::START);
+        core::iter::successors(first, |record| ring.at(record.behind())).collect()
+    }
+
     #[test]
     fn records_come_out_as_they_went_in() {
         let mut ring = Small::new();
         ring.push(6, 1_000, b"one");
         ring.push(3, 2_000, b"");
         let mut text = [0; TEXT_MAX];
-        let records: Vec<_> = ring.records(0).collect();
+        let records = records(&ring);
         assert_eq!(
             (records[0].sequence, records[0].level, records[0].time),
             (0, 6, 1_000)
         );
         assert_eq!(ring.text(&records[0], &mut text), b"one");
         assert_eq!(ring.text(&records[1], &mut text), b"");
-        assert_eq!(ring.records(1).count(), 1);
+        assert_eq!(ring.at(records[0].behind()), Some(records[1]));
+        assert_eq!(records[1].behind(), ring.end());
+        assert_eq!(ring.at(ring.end()), None);
     }
 
     #[test]
@@ -150,9 +181,9 @@ mod tests {
         for number in 0..100u8 {
             ring.push(6, 0, &[number; 100]);
         }
-        assert_eq!((ring.first(), ring.next()), (82, 100));
+        assert_eq!((ring.oldest().sequence, ring.end().sequence), (82, 100));
         let mut text = [0; TEXT_MAX];
-        for record in ring.records(0) {
+        for record in records(&ring) {
             assert_eq!(ring.text(&record, &mut text), [record.sequence as u8; 100]);
         }
     }
@@ -161,6 +192,6 @@ mod tests {
     fn a_long_text_is_cut() {
         let mut ring = Small::new();
         ring.push(6, 0, &[b'x'; 5000]);
-        assert_eq!(ring.records(0).next().unwrap().len, TEXT_MAX);
+        assert_eq!(ring.at(Place::START).unwrap().len, TEXT_MAX);
     }
 }

@@ -1,14 +1,16 @@
 //! syslog(2): the log as dmesg(1) reads it.
 
-use alloc::vec::Vec;
+use core::fmt::Write;
+use core::iter;
 use core::sync::atomic::Ordering;
 
 use abi::Errno;
 use abi::capability::CAP_SYSLOG;
 
-use super::ring::{Record, TEXT_MAX};
+use super::ring::{Place, Record, TEXT_MAX};
 use super::{CONSOLE_LEVEL, DEFAULT_CONSOLE_LEVEL, LOG, Line, Log, NEWS, SIZE, write_stamp};
 use crate::fs::Subject;
+use crate::scheduler;
 use crate::thread::Thread;
 use crate::user_memory;
 
@@ -66,73 +68,115 @@ fn set_level(level: u8) -> Result<usize, Errno> {
 
 fn clear() {
     let mut log = LOG.lock();
-    log.cleared = log.ring.next();
+    log.cleared = log.ring.end();
 }
 
-/// The record as `<level>[    0.000000] text`, each of its lines for itself.
-fn show(log: &Log, record: &Record, to: &mut Vec<u8>) {
-    let mut text = [0; TEXT_MAX];
-    for line in log.ring.text(record, &mut text).split(|byte| *byte == b'\n') {
-        let mut stamp = Line::new();
-        let _cut = write_stamp(&mut stamp, record.time);
-        to.extend_from_slice(alloc::format!("<{}>", record.level).as_bytes());
-        to.extend_from_slice(stamp.bytes());
-        to.extend_from_slice(line);
-        to.push(b'\n');
-    }
+/// A record, copied out of the ring.
+struct Copied {
+    record: Record,
+    text: [u8; TEXT_MAX],
 }
 
-/// Waits for a record, then gives whole records as far as they fit; each is given once.
-fn read(buffer: u64, len: usize) -> Result<usize, Errno> {
-    if len == 0 {
-        return Ok(0);
+impl Copied {
+    /// The record at a place; `None` if there is none yet.
+    fn at(log: &Log, place: Place) -> Option<Copied> {
+        let record = log.ring.at(place)?;
+        let mut text = [0; TEXT_MAX];
+        log.ring.text(&record, &mut text);
+        Some(Copied { record, text })
     }
-    let text = NEWS.wait_until(|| {
-        let mut log = LOG.lock();
-        let mut text = Vec::new();
-        let mut next = log.read;
-        for record in log.ring.records(log.read) {
-            let before = text.len();
-            show(&log, &record, &mut text);
-            if text.len() > len {
-                text.truncate(if before == 0 { len } else { before });
-                next = if before == 0 { record.sequence + 1 } else { next };
-                break;
-            }
-            next = record.sequence + 1;
+
+    /// `<level>[    0.000000] `, which stands before each line.
+    fn head(&self) -> Line {
+        let mut head = Line::new();
+        let _cut = write!(head, "<{}>", self.record.level);
+        let _cut = write_stamp(&mut head, self.record.time);
+        head
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.text[..self.record.len].split(|byte| *byte == b'\n')
+    }
+
+    /// How long it is as it is shown: each of its lines for itself, with a head.
+    fn shown_len(&self) -> usize {
+        let head = self.head().bytes().len();
+        self.lines().map(|line| head + line.len() + 1).sum()
+    }
+
+    /// Writes it as it is shown, up to `most` bytes; how many. `EFAULT`. No lock may be held.
+    fn write(&self, to: u64, most: usize) -> Result<usize, Errno> {
+        let head = self.head();
+        let mut done = 0;
+        let parts = self.lines().flat_map(|line| [head.bytes(), line, b"\n"]);
+        for part in parts {
+            let len = part.len().min(most - done);
+            user_memory::write_bytes(to.wrapping_add(done as u64), &part[..len])?;
+            done += len;
         }
-        log.read = next;
-        (!text.is_empty()).then_some(text)
-    })?;
-    user_memory::write_bytes(buffer, &text)?;
-    Ok(text.len())
+        Ok(done)
+    }
+}
+
+/// Waits for a record, then gives whole records as far as they fit; each is given once. One that is longer than the whole
+/// buffer is cut.
+fn read(buffer: u64, len: usize) -> Result<usize, Errno> {
+    let mut done = 0;
+    while done == 0 && len > 0 {
+        NEWS.wait_until(|| {
+            let log = LOG.lock();
+            log.ring.at(log.read).map(drop)
+        })?;
+        while let Some(copied) = take_unread(len - done, done == 0) {
+            done += copied.write(buffer.wrapping_add(done as u64), len - done)?;
+            scheduler::cond_resched();
+        }
+    }
+    Ok(done)
+}
+
+/// The next record that nobody has read, if it fits or is the first of a read.
+fn take_unread(room: usize, is_first: bool) -> Option<Copied> {
+    let mut log = LOG.lock();
+    let copied = Copied::at(&log, log.read)?;
+    if copied.shown_len() > room && !is_first {
+        return None;
+    }
+    log.read = copied.record.behind();
+    Some(copied)
 }
 
 /// Gives the newest records that fit, oldest first.
 fn read_all(buffer: u64, len: usize) -> Result<usize, Errno> {
-    let text = {
-        let log = LOG.lock();
-        let mut text = Vec::new();
-        let mut starts = Vec::new();
-        for record in log.ring.records(log.cleared) {
-            starts.push(text.len());
-            show(&log, &record, &mut text);
+    let (from, end) = range(|log| log.cleared);
+    let mut left: usize = records(from, end).map(|copied| copied.shown_len()).sum();
+    let mut done = 0;
+    for copied in records(from, end) {
+        let shown = copied.shown_len();
+        if left <= len && shown <= len - done {
+            done += copied.write(buffer.wrapping_add(done as u64), shown)?;
         }
-        let start = starts
-            .into_iter()
-            .find(|start| text.len() - start <= len)
-            .unwrap_or(text.len());
-        text.split_off(start)
+        left = left.saturating_sub(shown);
+    }
+    Ok(done)
+}
+
+/// From that place of the log to its end.
+fn range(from: impl FnOnce(&Log) -> Place) -> (Place, Place) {
+    let log = LOG.lock();
+    (from(&log), log.ring.end())
+}
+
+/// The records from a place up to another, each copied under a lock of its own. No lock may be held.
+fn records(from: Place, end: Place) -> impl Iterator<Item = Copied> {
+    let next = move |from: Place| {
+        scheduler::cond_resched();
+        Copied::at(&LOG.lock(), from).filter(|copied| copied.record.sequence < end.sequence)
     };
-    user_memory::write_bytes(buffer, &text)?;
-    Ok(text.len())
+    iter::successors(next(from), move |copied| next(copied.record.behind()))
 }
 
 fn unread() -> usize {
-    let log = LOG.lock();
-    let mut text = Vec::new();
-    log.ring
-        .records(log.read)
-        .for_each(|record| show(&log, &record, &mut text));
-    text.len()
+    let (from, end) = range(|log| log.read);
+    records(from, end).map(|copied| copied.shown_len()).sum()
 }

@@ -6,6 +6,7 @@
 use super::usage::Totals;
 use super::{Pid, Process, table};
 use crate::core_dump::Registers;
+use crate::fallible::TryVec;
 use crate::scheduler;
 use crate::signal;
 use crate::sync::{Mutex, rank};
@@ -119,8 +120,7 @@ impl Process {
             return Err(Errno::RESTART_ALWAYS);
         }
         let further = &mut group.all.further;
-        further.try_reserve(1).map_err(|_| Errno::EAGAIN)?;
-        further.push(thread.clone());
+        further.try_push(thread.clone()).map_err(|_| Errno::EAGAIN)?;
         group.living += 1;
         Ok(())
     }
@@ -243,9 +243,8 @@ impl Process {
     /// Keeps the registers of a thread that ends, for the dump.
     pub fn keep_registers(&self, registers: Registers) {
         let mut dumped = self.threads.dumped.lock();
-        if dumped.try_reserve(1).is_ok() {
-            dumped.push(registers);
-        }
+        // Without memory the core lacks this thread.
+        let _kept = dumped.try_push(registers);
     }
 
     /// Whether there are others that have not left.

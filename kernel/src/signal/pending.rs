@@ -1,6 +1,7 @@
 //! Signals that were sent and not yet delivered. A standard signal waits once, however often it is sent; a real-time
 //! signal as often as it is sent, in order (signal(7), "Queueing and delivery semantics").
 
+use crate::fallible::TryVec;
 use crate::sync::Mutex;
 use crate::timers::Timer;
 use abi::Errno;
@@ -9,6 +10,7 @@ use abi::signal::{SigInfo, SigSet, Signal};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
+use platform::heap;
 
 /// Pending signals of a process or of a thread.
 #[derive(Default)]
@@ -68,7 +70,7 @@ impl Pending {
             return;
         }
         if may_queue && queue.reserve() {
-            queue.entries.push(Entry { info, timer: None });
+            heap::push_within_capacity(&mut queue.entries, Entry { info, timer: None });
         }
         self.publish(self.set().with(signal));
     }
@@ -93,10 +95,8 @@ impl Pending {
     pub fn add_from_timer(&self, signal: Signal, info: SigInfo, timer: &Arc<Timer>) {
         let mut queue = self.queue.lock();
         // What a deleted timer left behind may stand in the place: then there is mostly another.
-        if queue.entries.try_reserve(1).is_ok() {
-            let timer = Some(timer.clone());
-            queue.entries.push(Entry { info, timer });
-        }
+        let timer = Some(timer.clone());
+        let _kept = queue.entries.try_push(Entry { info, timer });
         self.publish(self.set().with(signal));
     }
 

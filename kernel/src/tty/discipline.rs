@@ -12,7 +12,7 @@ use abi::terminal::{
     NOFLSH, Termios, VEOF, VEOL, VEOL2, VINTR, VMIN, VQUIT, VSUSP, VTIME,
 };
 
-use super::output::Output;
+use super::output::{Output, push_within_capacity};
 use flow::Flow;
 
 /// Bytes that wait to be read at most: `N_TTY_BUF_SIZE`.
@@ -290,7 +290,7 @@ impl Discipline {
             self.echo(byte, screen);
         }
         let byte = if mark == Mark::EndOfFile { 0 } else { byte };
-        self.cells.push_back(Cell { byte, mark });
+        push_within_capacity(&mut self.cells, Cell { byte, mark });
         self.complete = self.cells.len();
         Effect {
             is_input: true,
@@ -314,10 +314,8 @@ impl Discipline {
                 self.echo(byte, screen)
             }
         }
-        self.cells.push_back(Cell {
-            byte,
-            mark: Mark::None,
-        });
+        let mark = Mark::None;
+        push_within_capacity(&mut self.cells, Cell { byte, mark });
         Effect {
             is_input: !self.is_canonical(),
             ..Effect::default()

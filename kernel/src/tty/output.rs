@@ -1,7 +1,17 @@
 //! What a terminal does to bytes on their way out: termios(3), `c_oflag`. Keeps track of the column, for tabs and for
 //! erasing them.
 
+use alloc::collections::VecDeque;
+
 use abi::terminal::{OCRNL, OLCUC, ONLCR, ONLRET, ONOCR, OPOST, Termios, XTABS};
+
+/// Puts one more at the end of a queue that was made with room for all that it may ever hold. Nothing is allocated: what has no room
+/// is lost.
+pub(super) fn push_within_capacity<T>(queue: &mut VecDeque<T>, element: T) {
+    if queue.len() < queue.capacity() {
+        queue.push_back(element);
+    }
+}
 
 /// The output side of a terminal.
 #[derive(Default)]

@@ -4,6 +4,7 @@
 use alloc::collections::VecDeque;
 
 use super::Terminal;
+use super::output::push_within_capacity;
 
 /// Bytes that wait at most.
 const CAPACITY: usize = 1024;
@@ -60,7 +61,9 @@ impl Sending {
     /// Puts bytes at the end. An echo for which there is no room is lost; programs ask for room first.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let len = bytes.len().min(self.room());
-        self.bytes.extend(&bytes[..len]);
+        for byte in &bytes[..len] {
+            push_within_capacity(&mut self.bytes, *byte);
+        }
         self.come += len as u64;
     }
 

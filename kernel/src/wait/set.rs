@@ -1,6 +1,7 @@
 //! Waiting in many queues at once: poll(2), select(2).
 
 use super::{Interrupted, Kind, WaitQueue};
+use crate::fallible::TryVec;
 use crate::memory;
 use crate::paged::Paged;
 use crate::thread::Thread;
@@ -10,6 +11,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ptr;
 use mm::PAGE_SIZE;
+use platform::heap;
 use platform::queue::{Node, Nodes};
 
 /// After so many steps others may run.
@@ -62,11 +64,10 @@ impl<'a> WaitSet<'a> {
             return Ok(());
         };
         if self.len % PER_PIECE == 0 {
-            self.pieces.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            self.pieces.push(Piece::try_new()?);
+            self.pieces.try_push(Piece::try_new()?)?;
         }
         if let Some(piece) = self.pieces.last_mut() {
-            piece.queues.push(queue);
+            heap::push_within_capacity(&mut piece.queues, queue);
         }
         self.len += 1;
         if let Some(entry) = self.found.get_mut(place) {
