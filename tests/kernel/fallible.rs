@@ -37,7 +37,11 @@ pub fn arc<T>(value: T) -> Result<Arc<T>, Errno> {
 }
 
 pub fn boxed<T>(value: T) -> Result<Box<T>, Errno> {
-    ask().map(|()| Box::new(value))
+    boxed_with(|| value)
+}
+
+pub fn boxed_with<T>(make: impl FnOnce() -> T) -> Result<Box<T>, Errno> {
+    ask().map(|()| Box::new(make()))
 }
 
 pub fn with_room<T>(len: usize) -> Result<Vec<T>, Errno> {
