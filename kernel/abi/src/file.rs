@@ -132,6 +132,13 @@ pub const LOCK_NB: u32 = 4;
 /// flock: unlock.
 pub const LOCK_UN: u32 = 8;
 
+/// ioctl: share all pages of another file.
+pub const FICLONE: u32 = 0x4004_9409;
+/// ioctl: share some pages of another file.
+pub const FICLONERANGE: u32 = 0x4020_940d;
+/// ioctl: share equal pages with other files.
+pub const FIDEDUPERANGE: u32 = 0xc018_9436;
+
 /// The bits of the mode that hold the kind of file: inode(7).
 pub const S_IFMT: u32 = 0o170000;
 /// Socket.

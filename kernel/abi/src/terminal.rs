@@ -48,6 +48,8 @@ pub const N_TTY: u32 = 0;
 pub const TCSBRKP: u32 = 0x5425;
 /// Read the session id.
 pub const TIOCGSID: u32 = 0x5429;
+/// Set or take away O_ASYNC.
+pub const FIOASYNC: u32 = 0x5452;
 /// Read the [`Termios2`].
 pub const TCGETS2: u32 = 0x802c_542a;
 /// Set the [`Termios2`] at once.

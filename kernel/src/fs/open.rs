@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use crate::fallible;
 use abi::Errno;
 use abi::file::{
-    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY,
-    O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, R_OK, W_OK, X_OK,
+    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_PATH,
+    O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, R_OK, W_OK, X_OK,
 };
 
 use super::contents::Contents;
@@ -159,6 +159,9 @@ fn check_access(entry: &Dentry, flags: u32, subject: &Subject) -> Result<(), Err
 
 /// Opens what a name stands for; permissions are checked.
 fn open_entry(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<OpenFile>, Errno> {
+    if flags & O_DIRECT != 0 {
+        return Err(Errno::EINVAL);
+    }
     let is_writing = flags & O_ACCMODE != O_RDONLY;
     let is_regular = matches!(entry.inode.body, Body::Regular(_));
     let hold = if is_writing && is_regular {

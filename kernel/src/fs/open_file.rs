@@ -16,6 +16,7 @@ use super::dentry::Dentry;
 use super::file_owner::FileOwner;
 use super::inode::{Body, Inode};
 use super::object::{Entry, Io, Object, Positioning, Queues};
+use super::permission::Subject;
 use super::turn::{Held, Turn};
 use crate::sync::Mutex;
 use crate::user_memory::{Sink, Source};
@@ -23,7 +24,7 @@ use crate::user_memory::{Sink, Source};
 /// Flags that only tell open(2) what to do.
 const OPEN_ONLY: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 /// Flags that `F_SETFL` changes.
-const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT;
+const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_NOATIME;
 
 /// Where lseek(2) counts from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,8 +139,16 @@ impl OpenFile {
     }
 
     /// `F_SETFL` by the name of a descriptor: as [`OpenFile::set_flags`], and with `O_ASYNC` the owner is told from now on, where
-    /// the object can tell. `ENOMEM`.
+    /// the object can tell. `EINVAL`, `EPERM`, `ENOMEM`.
     pub fn set_status_flags(self: &Arc<Self>, descriptor: i32, flags: u32) -> Result<(), Errno> {
+        if flags & O_DIRECT != 0 {
+            // No file here goes around the page cache, and no pipe keeps packets apart.
+            return Err(Errno::EINVAL);
+        }
+        let is_noatime = flags & !self.flags() & O_NOATIME != 0;
+        if is_noatime && !Subject::current().is_owner(self.inode()) {
+            return Err(Errno::EPERM);
+        }
         let is_changed = (self.flags() ^ flags) & O_ASYNC != 0;
         for listeners in self
             .object

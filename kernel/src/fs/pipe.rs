@@ -1,4 +1,4 @@
-//! Pipes: pipe(7). A ring of 16 page frames; bytes are numbered since the pipe's beginning, `head..tail` are in it.
+//! Pipes: pipe(7). A ring of page frames, 16 if nobody asks for more or less; bytes are numbered since the pipe's beginning, `head..tail` are in it.
 //!
 //! Bytes are copied between user memory and the frames with the pipe's lock held, at most [`PIPE_BUF`] at once, by copies that
 //! give up at a fault. Who has to serve one leaves the pipe in the middle of its transfer ([`State::is_reader_away`],
@@ -11,6 +11,8 @@
 //! After a transfer that was away all are woken: some may have come for what it has left, and some for its end.
 
 mod end;
+mod size;
+mod slots;
 mod transfer;
 
 use alloc::sync::Arc;
@@ -21,17 +23,16 @@ use abi::Errno;
 use abi::file::PIPE_BUF;
 use end::PipeEnd;
 use mm::{Frame, NoMemory, PAGE_SIZE};
+use slots::Slots;
 use transfer::{Step, Transfer};
 
 use super::file_owner::Listeners;
+pub use size::{MAX_UNPRIVILEGED, rounded};
+
 use super::object::Object;
 use crate::memory::FrameHandle;
 use crate::user_memory::{Sink, Source};
 use crate::wait::WaitQueue;
-
-const SLOTS: usize = 16;
-/// Bytes that a pipe holds.
-pub const CAPACITY: usize = SLOTS * PAGE_SIZE;
 
 /// A pipe.
 pub struct Pipe {
@@ -48,7 +49,7 @@ pub struct Pipe {
 }
 
 struct State {
-    slots: [Option<FrameHandle>; SLOTS],
+    slots: Slots,
     /// A frame between two uses.
     spare: Option<FrameHandle>,
     head: u64,
@@ -90,7 +91,7 @@ impl Pipe {
     /// A pipe with no end open. `ENOMEM`.
     pub fn new() -> Result<Arc<Self>, Errno> {
         let state = State {
-            slots: [const { None }; SLOTS],
+            slots: Slots::new(),
             spare: None,
             head: 0,
             tail: 0,
@@ -288,20 +289,27 @@ impl State {
     }
 
     fn room(&self) -> usize {
-        CAPACITY - self.len()
+        let capacity = self.slots.count() * PAGE_SIZE;
+        // A page that was read in part takes no more, but an empty pipe begins a new one: `begin_page`.
+        let read = if self.tail == self.head && self.ahead == 0 {
+            0
+        } else {
+            self.head as usize % PAGE_SIZE
+        };
+        capacity - read - self.len()
     }
 
     /// The next bytes to read, of which there are some: frame, offset, length.
     fn first_bytes(&self, wanted: usize) -> Option<(Frame, usize, usize)> {
         let offset = self.head as usize % PAGE_SIZE;
         let len = self.len().min(PAGE_SIZE - offset).min(wanted);
-        let frame = self.slots[slot(self.head)].as_ref()?.frame();
+        let frame = self.slots.get(page(self.head))?.frame();
         Some((frame, offset, len))
     }
 
     /// The frame to put the byte of that number into.
     fn frame_at(&mut self, position: u64) -> Result<Frame, NoMemory> {
-        let place = &mut self.slots[slot(position)];
+        let place = self.slots.place(page(position));
         if let Some(frame) = place {
             return Ok(frame.frame());
         }
@@ -312,8 +320,20 @@ impl State {
         Ok(place.insert(fresh).frame())
     }
 
+    /// Into an empty pipe what does not fit into the rest of a page goes from the start of the next.
+    fn begin_page(&mut self, wanted: usize) {
+        let offset = self.head as usize % PAGE_SIZE;
+        if self.tail == self.head && self.ahead == 0 && offset + wanted > PAGE_SIZE {
+            let frame = self.slots.place(page(self.head)).take();
+            self.spare = self.spare.take().or(frame);
+            self.head += (PAGE_SIZE - offset) as u64;
+            self.tail = self.head;
+        }
+    }
+
     /// Writes what there is room for, [`PIPE_BUF`] bytes at most: all of them, or none yet.
     fn fill(&mut self, from: &mut dyn Source, transfer: &mut Transfer) -> Step {
+        self.begin_page(transfer.left);
         let count = transfer.left.min(PIPE_BUF).min(self.room());
         transfer.fault = None;
         while self.ahead < count as u64 {
@@ -342,16 +362,12 @@ impl State {
 
     /// The reader took `count` bytes, all from one page. Gives back a frame that is no longer needed.
     fn consume(&mut self, count: usize) -> Option<FrameHandle> {
-        let page = self.head / PAGE_SIZE as u64;
-        let index = slot(self.head);
+        let read = page(self.head);
         self.head += count as u64;
-        let is_left = self.head / PAGE_SIZE as u64 != page;
-        // The writer may have come round to the start of the same frame.
-        let is_reused = (self.tail + self.ahead) / PAGE_SIZE as u64 >= page + SLOTS as u64;
-        if !is_left || is_reused {
+        if page(self.head) == read {
             return None;
         }
-        let frame = self.slots[index].take();
+        let frame = self.slots.place(read).take();
         if self.spare.is_none() {
             self.spare = frame;
             return None;
@@ -360,12 +376,12 @@ impl State {
     }
 
     /// Nobody has it open any more: the bytes are lost.
-    fn clear(&mut self) -> [Option<FrameHandle>; SLOTS] {
+    fn clear(&mut self) -> Slots {
         self.head = self.tail;
-        core::mem::take(&mut self.slots)
+        core::mem::replace(&mut self.slots, Slots::new())
     }
 }
 
-fn slot(position: u64) -> usize {
-    (position / PAGE_SIZE as u64) as usize % SLOTS
+fn page(position: u64) -> u64 {
+    position / PAGE_SIZE as u64
 }

@@ -1,6 +1,7 @@
 //! fcntl(2): from the command to what it does.
 
 use abi::Errno;
+use abi::capability::CAP_SYS_RESOURCE;
 use abi::file::{
     F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN, F_GETOWN_EX, F_GETPIPE_SZ,
     F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETFD,
@@ -43,7 +44,7 @@ pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> 
         F_SETOWN | F_GETOWN | F_SETOWN_EX | F_GETOWN_EX | F_SETSIG | F_GETSIG => {
             owner(current, &file, command, argument)
         }
-        F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_capacity(&file, command, argument),
+        F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_capacity(current, &file, command, argument),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -150,13 +151,19 @@ fn set_owner(current: &Thread, file: &OpenFile, whom: Option<Whom>) -> Result<us
     Ok(0)
 }
 
-/// A pipe has its capacity for ever; a wish for less is granted by more, as fcntl(2) allows.
-fn pipe_capacity(file: &OpenFile, command: u32, wanted: u64) -> Result<usize, Errno> {
-    if !matches!(file.inode().body, Body::Fifo(_)) {
+/// `EBADF` for what is no pipe, `EINVAL`, `EPERM`, `EBUSY`, `ENOMEM`.
+fn pipe_capacity(current: &Thread, file: &OpenFile, command: u32, wanted: u64) -> Result<usize, Errno> {
+    let Body::Fifo(pipe) = &file.inode().body else {
         return Err(Errno::EBADF);
+    };
+    if command == F_GETPIPE_SZ {
+        return Ok(pipe.capacity());
     }
-    if command == F_SETPIPE_SZ && wanted > pipe::CAPACITY as u64 {
+    let wanted = pipe::rounded(u32::try_from(wanted).map_err(|_| Errno::EINVAL)?)?;
+    let is_large = wanted > pipe::MAX_UNPRIVILEGED;
+    if is_large && wanted > pipe.capacity() && !current.process.credentials().can(CAP_SYS_RESOURCE) {
         return Err(Errno::EPERM);
     }
-    Ok(pipe::CAPACITY)
+    pipe.set_capacity(wanted)?;
+    Ok(wanted)
 }

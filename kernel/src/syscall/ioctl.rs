@@ -1,11 +1,12 @@
 //! ioctl(2): what belongs to the descriptor or the open file is done here, the rest by what is open.
 
 use abi::Errno;
-use abi::file::O_NONBLOCK;
-use abi::terminal::{FIOCLEX, FIONBIO, FIONCLEX};
+use abi::file::{FICLONE, FICLONERANGE, FIDEDUPERANGE, O_ASYNC, O_NONBLOCK};
+use abi::terminal::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 
 use super::lookup::{file, index};
 use crate::fs::OnExec;
+use crate::fs::inode::Body;
 use crate::thread::Thread;
 use crate::user_memory::read_value;
 
@@ -26,6 +27,18 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
             };
             file.set_flags((file.flags() & !O_NONBLOCK) | flag);
             Ok(0)
+        }
+        FIOASYNC => {
+            let flag = if read_value::<i32>(argument)? != 0 {
+                O_ASYNC
+            } else {
+                0
+            };
+            file.set_status_flags(descriptor, (file.flags() & !O_ASYNC) | flag)?;
+            Ok(0)
+        }
+        FICLONE | FICLONERANGE | FIDEDUPERANGE if matches!(file.inode().body, Body::Regular(_)) => {
+            Err(Errno::EOPNOTSUPP)
         }
         _ => file.ioctl(request, argument),
     }

@@ -1,0 +1,59 @@
+//! How much a pipe holds: fcntl(2), `F_SETPIPE_SZ`.
+
+use abi::Errno;
+use mm::PAGE_SIZE;
+
+use super::slots::Slots;
+use super::{Pipe, State, page};
+
+/// Bytes to which a pipe may be enlarged by anybody: /proc/sys/fs/pipe-max-size.
+pub const MAX_UNPRIVILEGED: usize = 1 << 20;
+/// Bytes to which it may be enlarged at all. Linux lets user 0 go to 2 GiB; the places for the frames are one piece of memory
+/// here.
+const MAX: usize = 64 << 20;
+
+/// The capacity that is given for a wish: a power of 2, of one page at least. `EINVAL`, `ENOMEM`.
+pub fn rounded(wanted: u32) -> Result<usize, Errno> {
+    if wanted > 1 << 31 {
+        return Err(Errno::EINVAL);
+    }
+    let capacity = (wanted as usize).max(PAGE_SIZE).next_power_of_two();
+    if capacity > MAX {
+        return Err(Errno::ENOMEM);
+    }
+    Ok(capacity)
+}
+
+impl Pipe {
+    /// Bytes that it holds.
+    pub fn capacity(&self) -> usize {
+        self.state.lock().slots.count() * PAGE_SIZE
+    }
+
+    /// Makes it hold `capacity` bytes, one of the values of [`rounded`]. `EBUSY` if more are in it, `ENOMEM`.
+    pub fn set_capacity(&self, capacity: usize) -> Result<(), Errno> {
+        let mut slots = Slots::with_count(capacity / PAGE_SIZE).map_err(|_| Errno::ENOMEM)?;
+        let old = {
+            let mut state = self.state.lock();
+            let used = state.used_pages();
+            if used.clone().count() > slots.count() {
+                return Err(Errno::EBUSY);
+            }
+            for page in used {
+                *slots.place(page) = state.slots.place(page).take();
+            }
+            core::mem::replace(&mut state.slots, slots)
+        };
+        drop(old);
+        self.writable.wake_all();
+        Ok(())
+    }
+}
+
+impl State {
+    /// The pages that hold bytes, or are being written.
+    fn used_pages(&self) -> core::ops::Range<u64> {
+        let end = self.tail + self.ahead;
+        page(self.head)..end.div_ceil(PAGE_SIZE as u64).max(page(self.head))
+    }
+}
