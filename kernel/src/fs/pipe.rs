@@ -54,6 +54,9 @@ struct State {
     spare: Option<FrameHandle>,
     head: u64,
     tail: u64,
+    /// What the capacity counts from: `head`, in an empty pipe; else the start of its page, which takes nothing more once it was
+    /// read in part.
+    base: u64,
     readers: u32,
     writers: u32,
     /// How often an end was opened, for opens that wait for the other end.
@@ -95,6 +98,7 @@ impl Pipe {
             spare: None,
             head: 0,
             tail: 0,
+            base: 0,
             readers: 0,
             writers: 0,
             reader_opens: 0,
@@ -289,14 +293,7 @@ impl State {
     }
 
     fn room(&self) -> usize {
-        let capacity = self.slots.count() * PAGE_SIZE;
-        // A page that was read in part takes no more, but an empty pipe begins a new one: `begin_page`.
-        let read = if self.tail == self.head && self.ahead == 0 {
-            0
-        } else {
-            self.head as usize % PAGE_SIZE
-        };
-        capacity - read - self.len()
+        self.slots.count() * PAGE_SIZE - (self.tail - self.base) as usize
     }
 
     /// The next bytes to read, of which there are some: frame, offset, length.
@@ -322,12 +319,17 @@ impl State {
 
     /// Into an empty pipe what does not fit into the rest of a page goes from the start of the next.
     fn begin_page(&mut self, wanted: usize) {
+        if self.tail != self.head || self.ahead > 0 {
+            return;
+        }
         let offset = self.head as usize % PAGE_SIZE;
-        if self.tail == self.head && self.ahead == 0 && offset + wanted > PAGE_SIZE {
+        self.base = self.head - offset as u64;
+        if offset > 0 && offset + wanted > PAGE_SIZE {
             let frame = self.slots.place(page(self.head)).take();
             self.spare = self.spare.take().or(frame);
-            self.head += (PAGE_SIZE - offset) as u64;
-            self.tail = self.head;
+            self.base += PAGE_SIZE as u64;
+            self.head = self.base;
+            self.tail = self.base;
         }
     }
 
@@ -339,7 +341,7 @@ impl State {
         while self.ahead < count as u64 {
             let at = self.tail + self.ahead;
             let Ok(frame) = self.frame_at(at) else {
-                self.ahead = 0;
+                self.forget_writer();
                 return Step::NoMemory;
             };
             let offset = at as usize % PAGE_SIZE;
@@ -358,12 +360,21 @@ impl State {
     fn forget_writer(&mut self) {
         self.is_writer_away = false;
         self.ahead = 0;
+        if self.head == self.tail {
+            self.base = self.head;
+        }
     }
 
     /// The reader took `count` bytes, all from one page. Gives back a frame that is no longer needed.
     fn consume(&mut self, count: usize) -> Option<FrameHandle> {
         let read = page(self.head);
         self.head += count as u64;
+        let is_empty = self.head == self.tail && self.ahead == 0;
+        self.base = if is_empty {
+            self.head
+        } else {
+            page(self.head) * PAGE_SIZE as u64
+        };
         if page(self.head) == read {
             return None;
         }
@@ -378,6 +389,7 @@ impl State {
     /// Nobody has it open any more: the bytes are lost.
     fn clear(&mut self) -> Slots {
         self.head = self.tail;
+        self.base = self.head;
         core::mem::replace(&mut self.slots, Slots::new())
     }
 }

@@ -38,7 +38,7 @@ impl Slots {
     pub(super) fn get(&self, page: u64) -> Option<&FrameHandle> {
         let index = page as usize & (self.count - 1);
         let place = if self.count <= USUAL {
-            &self.usual[index]
+            &self.usual[index % USUAL]
         } else {
             &self.further[index]
         };
@@ -50,7 +50,7 @@ impl Slots {
     pub(super) fn place(&mut self, page: u64) -> &mut Option<FrameHandle> {
         let index = page as usize & (self.count - 1);
         if self.count <= USUAL {
-            &mut self.usual[index]
+            &mut self.usual[index % USUAL]
         } else {
             &mut self.further[index]
         }
