@@ -1,4 +1,4 @@
-//! Pipes: pipe(7). A ring of page frames, 16 if nobody asks for more or less; bytes are numbered since the pipe's beginning, `head..tail` are in it.
+//! Pipes: pipe(7). A ring of page frames, 16 if nobody asks for more or less; bytes are numbered, `head..tail` are in it.
 //!
 //! Bytes are copied between user memory and the frames with the pipe's lock held, at most [`PIPE_BUF`] at once, by copies that
 //! give up at a fault. Who has to serve one leaves the pipe in the middle of its transfer ([`State::is_reader_away`],
@@ -233,10 +233,10 @@ impl Pipe {
         let emptied = state.consume(copied);
         state.is_reader_away = transfer.is_away();
         transfer.leaves_some = state.len() > 0 || state.writers == 0;
-        let is_tight = state.room() < PIPE_BUF;
+        let is_loosened = was_tight && state.room() >= PIPE_BUF;
         drop(state);
         drop(emptied);
-        if was_tight && !is_tight {
+        if is_loosened {
             self.writable.wake_one();
         }
         if was_away {
@@ -292,21 +292,23 @@ impl State {
         (self.tail - self.head) as usize
     }
 
+    /// Bytes that can be written. A page that was read in part takes no more before all is read: [`State::rewind`].
+    #[inline]
     fn room(&self) -> usize {
-        self.slots.count() * PAGE_SIZE - (self.tail - self.base) as usize
+        self.slots.capacity() - (self.tail - page_start(self.head)) as usize
     }
 
     /// The next bytes to read, of which there are some: frame, offset, length.
     fn first_bytes(&self, wanted: usize) -> Option<(Frame, usize, usize)> {
         let offset = self.head as usize % PAGE_SIZE;
         let len = self.len().min(PAGE_SIZE - offset).min(wanted);
-        let frame = self.slots.get(page(self.head))?.frame();
+        let frame = self.slots.get(self.head)?.frame();
         Some((frame, offset, len))
     }
 
     /// The frame to put the byte of that number into.
     fn frame_at(&mut self, position: u64) -> Result<Frame, NoMemory> {
-        let place = self.slots.place(page(position));
+        let place = self.slots.place(position);
         if let Some(frame) = place {
             return Ok(frame.frame());
         }
@@ -317,25 +319,17 @@ impl State {
         Ok(place.insert(fresh).frame())
     }
 
-    /// Into an empty pipe what does not fit into the rest of a page goes from the start of the next.
-    fn begin_page(&mut self, wanted: usize) {
-        if self.tail != self.head || self.ahead > 0 {
-            return;
-        }
-        let offset = self.head as usize % PAGE_SIZE;
-        self.base = self.head - offset as u64;
-        if offset > 0 && offset + wanted > PAGE_SIZE {
-            let frame = self.slots.place(page(self.head)).take();
-            self.spare = self.spare.take().or(frame);
-            self.base += PAGE_SIZE as u64;
-            self.head = self.base;
-            self.tail = self.base;
+    /// In an empty pipe the next byte goes to the start of the page again.
+    #[inline]
+    fn rewind(&mut self) {
+        if self.tail == self.head && self.ahead == 0 {
+            self.head = page_start(self.head);
+            self.tail = self.head;
         }
     }
 
     /// Writes what there is room for, [`PIPE_BUF`] bytes at most: all of them, or none yet.
     fn fill(&mut self, from: &mut dyn Source, transfer: &mut Transfer) -> Step {
-        self.begin_page(transfer.left);
         let count = transfer.left.min(PIPE_BUF).min(self.room());
         transfer.fault = None;
         while self.ahead < count as u64 {
@@ -367,15 +361,10 @@ impl State {
 
     /// The reader took `count` bytes, all from one page. Gives back a frame that is no longer needed.
     fn consume(&mut self, count: usize) -> Option<FrameHandle> {
-        let read = page(self.head);
+        let read = self.head;
         self.head += count as u64;
-        let is_empty = self.head == self.tail && self.ahead == 0;
-        self.base = if is_empty {
-            self.head
-        } else {
-            page(self.head) * PAGE_SIZE as u64
-        };
-        if page(self.head) == read {
+        if page_start(self.head) == page_start(read) {
+            self.rewind();
             return None;
         }
         let frame = self.slots.place(read).take();
@@ -394,6 +383,8 @@ impl State {
     }
 }
 
-fn page(position: u64) -> u64 {
-    position / PAGE_SIZE as u64
+/// The number of the first byte of the page that the byte of that number lies in.
+#[inline]
+fn page_start(position: u64) -> u64 {
+    position & !(PAGE_SIZE as u64 - 1)
 }

@@ -4,7 +4,7 @@ use abi::Errno;
 use mm::PAGE_SIZE;
 
 use super::slots::Slots;
-use super::{Pipe, State, page};
+use super::{Pipe, State};
 
 /// Bytes to which a pipe may be enlarged by anybody: /proc/sys/fs/pipe-max-size.
 pub const MAX_UNPRIVILEGED: usize = 1 << 20;
@@ -27,20 +27,21 @@ pub fn rounded(wanted: u32) -> Result<usize, Errno> {
 impl Pipe {
     /// Bytes that it holds.
     pub fn capacity(&self) -> usize {
-        self.state.lock().slots.count() * PAGE_SIZE
+        self.state.lock().slots.capacity()
     }
 
     /// Makes it hold `capacity` bytes, one of the values of [`rounded`]. `EBUSY` if more are in it, `ENOMEM`.
     pub fn set_capacity(&self, capacity: usize) -> Result<(), Errno> {
-        let mut slots = Slots::with_count(capacity / PAGE_SIZE).map_err(|_| Errno::ENOMEM)?;
+        let mut slots = Slots::with_capacity(capacity).map_err(|_| Errno::ENOMEM)?;
         let old = {
             let mut state = self.state.lock();
             let used = state.used_pages();
-            if used.clone().count() > slots.count() {
+            if used.clone().count() > capacity / PAGE_SIZE {
                 return Err(Errno::EBUSY);
             }
             for page in used {
-                *slots.place(page) = state.slots.place(page).take();
+                let start = page * PAGE_SIZE as u64;
+                *slots.place(start) = state.slots.place(start).take();
             }
             core::mem::replace(&mut state.slots, slots)
         };
@@ -53,7 +54,8 @@ impl Pipe {
 impl State {
     /// The pages that hold bytes, or are being written.
     fn used_pages(&self) -> core::ops::Range<u64> {
-        let end = self.tail + self.ahead;
-        page(self.head)..end.div_ceil(PAGE_SIZE as u64).max(page(self.head))
+        let size = PAGE_SIZE as u64;
+        let (first, end) = (self.head / size, (self.tail + self.ahead).div_ceil(size));
+        first..end.max(first)
     }
 }

@@ -41,7 +41,9 @@ static FILES: [Entry<()>; 4] = [
         Ok(())
     }),
     Entry::text("nr_open", |(), text| number(text, MAX_DESCRIPTORS as u64)),
-    Entry::text("pipe-max-size", |(), text| number(text, pipe::MAX_UNPRIVILEGED as u64)),
+    Entry::text("pipe-max-size", |(), text| {
+        number(text, pipe::MAX_UNPRIVILEGED as u64)
+    }),
 ];
 
 static KERNEL: [Entry<()>; 15] = [
