@@ -135,10 +135,15 @@ impl WaitQueue {
             .map(expect_some)
     }
 
-    /// As [`WaitQueue::wait_exclusive`], for one who has looked already, in vain.
+    /// As [`WaitQueue::wait_exclusive`], for one who has looked already, in vain, and still holds the lock that everybody takes
+    /// who lets `ready` hold: whoever takes it later finds the sleeper in the queue.
     #[inline]
-    pub fn wait_exclusive_further<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        self.sleep_in(Kind::Exclusive, None, Interruption::BySignal, ready)
+    pub fn wait_exclusive_behind<T, G>(
+        &self,
+        guard: G,
+        ready: impl FnMut() -> Option<T>,
+    ) -> Result<T, Interrupted> {
+        self.sleep_in(Kind::Exclusive, None, Interruption::BySignal, Some(guard), ready)
             .map(expect_some)
     }
 
@@ -228,15 +233,16 @@ impl WaitQueue {
     ) -> Result<Option<T>, Interrupted> {
         match ready() {
             Some(answer) => Ok(Some(answer)),
-            None => self.sleep_in(kind, deadline, interruption, ready),
+            None => self.sleep_in(kind, deadline, interruption, None::<()>, ready),
         }
     }
 
-    fn sleep_in<T>(
+    fn sleep_in<T, G>(
         &self,
         kind: Kind,
         deadline: Option<u64>,
         interruption: Interruption,
+        guard: Option<G>,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
         with_node(|node| {
@@ -244,6 +250,7 @@ impl WaitQueue {
                 |current| self.enter(kind, node, current),
                 deadline,
                 interruption,
+                guard,
                 ready,
             );
             let was_woken = !self.leave(kind, node);
@@ -270,7 +277,7 @@ pub fn wait_alone<T>(
 ) -> Result<Option<T>, Interrupted> {
     match ready() {
         Some(answer) => Ok(Some(answer)),
-        None => sleep(|_| {}, deadline, Interruption::BySignal, ready),
+        None => sleep(|_| {}, deadline, Interruption::BySignal, None::<()>, ready),
     }
 }
 
@@ -279,11 +286,12 @@ fn expect_some<T>(answer: Option<T>) -> T {
 }
 
 /// Sleeps until `ready` answers with something. `enter` lets the thread stand where those look who change what `ready` looks at;
-/// the caller leaves there.
-fn sleep<T>(
+/// the caller leaves there. Under `guard` the caller has looked already; it is held until the thread stands there.
+fn sleep<T, G>(
     enter: impl Fn(&Arc<Thread>),
     deadline: Option<u64>,
     interruption: Interruption,
+    mut guard: Option<G>,
     mut ready: impl FnMut() -> Option<T>,
 ) -> Result<Option<T>, Interrupted> {
     let current = scheduler::current();
@@ -291,7 +299,13 @@ fn sleep<T>(
     let answer = loop {
         current.prepare_to_sleep();
         enter(&current);
-        let mut answer = look(&current, deadline, interruption, &mut ready);
+        let mut answer = match guard.take() {
+            Some(guard) => {
+                drop(guard);
+                end(&current, deadline, interruption)
+            }
+            None => look(&current, deadline, interruption, &mut ready),
+        };
         if answer.is_none() {
             scheduler::block(&current);
         }
@@ -317,9 +331,18 @@ fn look<T>(
     interruption: Interruption,
     ready: &mut impl FnMut() -> Option<T>,
 ) -> Option<Result<Option<T>, Interrupted>> {
-    if let Some(answer) = ready() {
-        return Some(Ok(Some(answer)));
+    match ready() {
+        Some(answer) => Some(Ok(Some(answer))),
+        None => end(current, deadline, interruption),
     }
+}
+
+/// What ends a sleep whose condition does not hold.
+fn end<T>(
+    current: &Thread,
+    deadline: Option<u64>,
+    interruption: Interruption,
+) -> Option<Result<Option<T>, Interrupted>> {
     if deadline.is_some_and(|at| platform::timer::ticks() >= at) {
         return Some(Ok(None));
     }

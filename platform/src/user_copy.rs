@@ -101,6 +101,7 @@ pub fn copy_to_user(to: VirtAddr, from: &[u8]) -> Result<(), UserFault> {
 ///
 /// # Panics
 /// When the bytes are not all inside the frame.
+#[inline]
 pub fn copy_frame_to_user(to: VirtAddr, frame: Frame, offset: usize, len: usize) -> Result<(), UserFault> {
     check_range(to, len, Access::Write)?;
     let from = frame::bytes(frame, offset, len);
@@ -116,6 +117,7 @@ pub fn copy_frame_to_user(to: VirtAddr, frame: Frame, offset: usize, len: usize)
 ///
 /// # Panics
 /// When the bytes are not all inside the frame.
+#[inline]
 pub fn copy_frame_from_user(
     frame: Frame,
     offset: usize,

@@ -1,9 +1,10 @@
-// How much a pipe holds and how that is changed: fcntl(2), F_SETPIPE_SZ; what neither files nor pipes do.
+// How much a pipe holds and how that is changed: fcntl(2), F_SETPIPE_SZ; packets: pipe2(2), O_DIRECT; what files do not do.
 #include "check.h"
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #define FAILS(call, error) (errno = 0, (call) == -1 && errno == (error))
@@ -87,6 +88,74 @@ static void sleeper(void) {
     close(ends[0]), close(ends[1]);
 }
 
+static int unread(int fd) {
+    int count = -1;
+    return ioctl(fd, FIONREAD, &count) == 0 ? count : -1;
+}
+
+// pipe2(2), O_DIRECT: what is written together is read together, and what a read has no room for is lost.
+static void packets(void) {
+    int ends[2];
+    static char bytes[3 * 4096];
+    CHECK(pipe2(ends, O_DIRECT | O_NONBLOCK) == 0);
+    CHECK((fcntl(ends[1], F_GETFL) & O_DIRECT) && !(fcntl(ends[0], F_GETFL) & O_DIRECT));
+    CHECK(write(ends[1], "one", 3) == 3 && write(ends[1], "second", 6) == 6 && write(ends[1], "", 0) == 0);
+    CHECK(unread(ends[0]) == 9);
+    CHECK(read(ends[0], bytes, sizeof bytes) == 3 && memcmp(bytes, "one", 3) == 0);
+    CHECK(read(ends[0], bytes, 2) == 2 && memcmp(bytes, "se", 2) == 0);
+    CHECK(FAILS(read(ends[0], bytes, 1), EAGAIN) && unread(ends[0]) == 0);
+    // Longer ones are several.
+    CHECK(write(ends[1], bytes, 4096 + 7) == 4103 && write(ends[1], bytes, 4096) == 4096);
+    CHECK(read(ends[0], bytes, sizeof bytes) == 4096 && read(ends[0], bytes, sizeof bytes) == 7);
+    CHECK(read(ends[0], bytes, sizeof bytes) == 4096 && FAILS(read(ends[0], bytes, 1), EAGAIN));
+    // Each has a page to itself.
+    int count = 0;
+    while (write(ends[1], "x", 1) == 1) count++;
+    CHECK(count == 16 && errno == EAGAIN && unread(ends[0]) == 16 && !is_writable(ends[1]));
+    CHECK(fcntl(ends[0], F_SETPIPE_SZ, 131072) == 131072 && write(ends[1], "yz", 2) == 2);
+    CHECK(FAILS(fcntl(ends[0], F_SETPIPE_SZ, 65536), EBUSY));
+    for (int i = 0; i < 16; i++) CHECK(read(ends[0], bytes, 10) == 1 && bytes[0] == 'x');
+    CHECK(fcntl(ends[0], F_SETPIPE_SZ, 4096) == 4096);
+    CHECK(read(ends[0], bytes, 10) == 2 && memcmp(bytes, "yz", 2) == 0);
+    // Both kinds beside each other.
+    CHECK(fcntl(ends[0], F_SETPIPE_SZ, 65536) == 65536 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
+    CHECK(write(ends[1], "ab", 2) == 2 && write(ends[1], "cd", 2) == 2);
+    CHECK(fcntl(ends[1], F_SETFL, O_NONBLOCK | O_DIRECT) == 0 && write(ends[1], "packet", 6) == 6);
+    CHECK(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0 && write(ends[1], "rest", 4) == 4 && unread(ends[0]) == 14);
+    CHECK(read(ends[0], bytes, 3) == 3 && memcmp(bytes, "abc", 3) == 0);
+    // What fits behind other bytes is no packet.
+    CHECK(read(ends[0], bytes, 100) == 11 && memcmp(bytes, "dpacketrest", 11) == 0 && unread(ends[0]) == 0);
+    CHECK(write(ends[1], bytes, 4000) == 4000 && fcntl(ends[1], F_SETFL, O_NONBLOCK | O_DIRECT) == 0);
+    CHECK(write(ends[1], bytes, 200) == 200 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
+    CHECK(write(ends[1], "rest", 4) == 4 && read(ends[0], bytes, 100) == 100);
+    CHECK(read(ends[0], bytes, 5000) == 4100 && read(ends[0], bytes, 5000) == 4 && unread(ends[0]) == 0);
+    // A named one becomes such a pipe only afterwards.
+    CHECK(mkfifo("/tmp/fifo", 0600) == 0);
+    CHECK(FAILS(open("/tmp/fifo", O_RDWR | O_DIRECT), EINVAL));
+    int fifo = open("/tmp/fifo", O_RDWR | O_NONBLOCK);
+    CHECK(fcntl(fifo, F_SETFL, O_NONBLOCK | O_DIRECT) == 0 && (fcntl(fifo, F_GETFL) & O_DIRECT));
+    CHECK(write(fifo, "1", 1) == 1 && write(fifo, "2", 1) == 1 && read(fifo, bytes, 10) == 1);
+    close(fifo), close(ends[0]), close(ends[1]);
+}
+
+// A reader that sleeps gets one packet at once; a packet that lies in memory not yet there is not torn.
+static void packets_of_others(void) {
+    int ends[2];
+    CHECK(pipe2(ends, O_DIRECT) == 0);
+    char *fresh = mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(fresh != MAP_FAILED);
+    pid_t child = fork();
+    if (child == 0) {
+        for (int i = 0; i < 200; i++)
+            if (write(ends[1], fresh + (2 << 20) + i * 4096 + 4000, 200) != 200) _exit(1);
+        _exit(0);
+    }
+    close(ends[1]);
+    for (int i = 0; i < 200; i++) CHECK(read(ends[0], fresh + i * 4096 + 3996, 1000) == 200);
+    CHECK(read(ends[0], fresh, 1) == 0 && child_passed(child));
+    close(ends[0]), munmap(fresh, 4 << 20);
+}
+
 static void refusals(void) {
     int file = open("/tmp/file", O_RDWR | O_CREAT, 0600), other = open("/tmp/other", O_RDWR | O_CREAT, 0600);
     CHECK(file >= 0 && other >= 0);
@@ -114,6 +183,8 @@ static void checks(void) {
     if (getppid() == 1) CHECK(mount("tmpfs", "/tmp", "tmpfs", 0, NULL) == 0);
     sizes();
     sleeper();
+    packets();
+    packets_of_others();
     refusals();
 }
 

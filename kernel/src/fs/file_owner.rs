@@ -179,10 +179,15 @@ impl Listeners {
         drop(gone);
     }
 
+    /// Whether there is somebody to tell.
+    pub fn exist(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
     /// Tells all owners. No lock may be held; `rest` is called between two of them.
     #[inline]
     pub fn tell(&self, event: Event, rest: fn()) {
-        if self.count.load(Ordering::Relaxed) > 0 {
+        if self.exist() {
             self.tell_all(event, rest);
         }
     }

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use abi::file::{O_APPEND, O_DIRECT, O_NONBLOCK, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use mm::PageSource;
 
 use super::file_owner::Listeners;
@@ -16,10 +16,28 @@ use crate::wait::WaitQueue;
 pub struct Io {
     /// Where it begins; the object moves it behind what it took. Streams leave it alone.
     pub position: u64,
+    /// The status flags of the open file.
+    pub flags: u32,
+}
+
+impl Io {
     /// `EAGAIN` instead of waiting.
-    pub is_nonblocking: bool,
+    #[inline]
+    pub fn is_nonblocking(&self) -> bool {
+        self.flags & O_NONBLOCK != 0
+    }
+
     /// Writes go to the end of the file.
-    pub is_append: bool,
+    #[inline]
+    pub fn is_append(&self) -> bool {
+        self.flags & O_APPEND != 0
+    }
+
+    /// What is written to a pipe together is read together.
+    #[inline]
+    pub fn is_packet(&self) -> bool {
+        self.flags & O_DIRECT != 0
+    }
 }
 
 /// How lseek(2) and the shared position work on an object.
@@ -90,6 +108,9 @@ pub trait Object: Send + Sync {
     fn listeners(&self) -> [Option<&Listeners>; 2] {
         [None, None]
     }
+
+    /// [`Object::listeners`] became more or fewer.
+    fn note_listeners(&self) {}
 
     /// `O_ASYNC` was set on `file`: gives it an owner if it has none and this kind of file has a usual one.
     fn propose_owner(&self, _file: &OpenFile) {}

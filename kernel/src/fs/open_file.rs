@@ -24,7 +24,7 @@ use crate::user_memory::{Sink, Source};
 /// Flags that only tell open(2) what to do.
 const OPEN_ONLY: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 /// Flags that `F_SETFL` changes.
-const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_NOATIME;
+const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT;
 
 /// Where lseek(2) counts from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,8 +141,8 @@ impl OpenFile {
     /// `F_SETFL` by the name of a descriptor: as [`OpenFile::set_flags`], and with `O_ASYNC` the owner is told from now on, where
     /// the object can tell. `EINVAL`, `EPERM`, `ENOMEM`.
     pub fn set_status_flags(self: &Arc<Self>, descriptor: i32, flags: u32) -> Result<(), Errno> {
-        if flags & O_DIRECT != 0 {
-            // No file here goes around the page cache, and no pipe keeps packets apart.
+        if flags & O_DIRECT != 0 && !matches!(self.inode().body, Body::Fifo(_)) {
+            // No file here goes around the page cache; of a pipe it says that packets are kept apart.
             return Err(Errno::EINVAL);
         }
         let is_noatime = flags & !self.flags() & O_NOATIME != 0;
@@ -165,6 +165,7 @@ impl OpenFile {
                 listeners.remove(Arc::as_ptr(self).addr());
                 self.flags.fetch_and(!O_ASYNC, Ordering::Relaxed);
             }
+            self.object.note_listeners();
         }
         self.set_flags(flags);
         Ok(())
@@ -198,12 +199,9 @@ impl OpenFile {
     }
 
     fn io(&self, position: u64) -> Io {
-        let flags = self.flags();
-        let (is_nonblocking, is_append) = (flags & O_NONBLOCK != 0, flags & O_APPEND != 0);
         Io {
             position,
-            is_nonblocking,
-            is_append,
+            flags: self.flags(),
         }
     }
 
@@ -356,6 +354,7 @@ impl Drop for OpenFile {
             for listeners in self.object.listeners().into_iter().flatten() {
                 listeners.remove(address);
             }
+            self.object.note_listeners();
         }
         self.inode().release_hold(self.hold);
         self.inode().locks.release_open_file(address);

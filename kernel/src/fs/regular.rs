@@ -65,7 +65,7 @@ impl Object for RegularFile {
             return Ok(0);
         }
         let _writer = contents.writer()?;
-        if io.is_append {
+        if io.is_append() {
             io.position = contents.size();
         }
         let room = write_room(io.position)?;

@@ -58,7 +58,7 @@ fn show(record: &Record, text: &[u8]) -> Result<Vec<u8>, Errno> {
 impl Object for Kmsg {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         let record = match self.next_record() {
-            None if io.is_nonblocking => return Err(Errno::EAGAIN),
+            None if io.is_nonblocking() => return Err(Errno::EAGAIN),
             None => NEWS.wait_until(|| self.next_record())?,
             Some(record) => record,
         }?;

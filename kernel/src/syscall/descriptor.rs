@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use crate::fallible;
 use abi::Errno;
-use abi::file::{O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY};
+use abi::file::{O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_WRONLY};
 
 use super::lookup::{check_flags, file, index};
 use super::open::{descriptor_limit, install, on_exec, release};
@@ -44,9 +44,9 @@ pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, E
 
 /// pipe2(2).
 pub fn pipe2(current: &Thread, address: u64, flags: u32) -> Result<usize, Errno> {
-    check_flags(flags, O_CLOEXEC | O_NONBLOCK)?;
+    check_flags(flags, O_CLOEXEC | O_NONBLOCK | O_DIRECT)?;
     memory::has_room()?;
-    let (reader, writer) = open_pipe(current, flags & O_NONBLOCK)?;
+    let (reader, writer) = open_pipe(current, flags & (O_NONBLOCK | O_DIRECT))?;
     let reader = install(current, reader, on_exec(flags), 0)?;
     let writer = install(current, writer, on_exec(flags), 0).inspect_err(|_| withdraw(current, &[reader]))?;
     let descriptors = [reader as i32, writer as i32];
@@ -62,7 +62,7 @@ fn open_pipe(current: &Thread, flags: u32) -> Result<(Arc<OpenFile>, Arc<OpenFil
     let inode = Inode::new(fs::pipe_filesystem()?, Body::Fifo(pipe.clone()), attributes)?;
     let name = fallible::text(format_args!("pipe:[{}]", inode.number))?;
     let dentry = Dentry::detached(name.as_bytes(), inode)?;
-    let reader = OpenFile::new(dentry.clone(), pipe.open_end(Direction::Read)?, flags | O_RDONLY)?;
+    let reader = OpenFile::new(dentry.clone(), pipe.open_end(Direction::Read)?, flags & !O_DIRECT)?;
     let writer = OpenFile::new(dentry, pipe.open_end(Direction::Write)?, flags | O_WRONLY)?;
     Ok((reader, writer))
 }

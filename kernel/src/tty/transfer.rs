@@ -78,7 +78,7 @@ impl Terminal {
             (state.discipline.has_line() || !state.discipline.is_canonical() || is_dead()).then_some(())
         };
         match is_ready() {
-            None if io.is_nonblocking => return Err(Errno::EAGAIN),
+            None if io.is_nonblocking() => return Err(Errno::EAGAIN),
             None => self.readable.wait_until(is_ready)?,
             Some(()) => {}
         }
@@ -87,13 +87,13 @@ impl Terminal {
 
     fn wait_for_bytes(&self, io: &Io, room: usize, is_dead: impl Fn() -> bool) -> Result<Awaited, Errno> {
         let terms = self.terms();
-        let wanted = if io.is_nonblocking {
+        let wanted = if io.is_nonblocking() {
             1
         } else {
             terms.least.min(room)
         };
         let (first_deadline, step) = match (terms.least, terms.patience) {
-            _ if io.is_nonblocking => (None, 0),
+            _ if io.is_nonblocking() => (None, 0),
             (0, patience) => (Some(platform::timer::ticks() + patience), 0),
             (_, patience) => (None, patience),
         };
@@ -106,7 +106,7 @@ impl Terminal {
                 self.state.lock().discipline.readable()
             }
         };
-        if io.is_nonblocking && available() < wanted {
+        if io.is_nonblocking() && available() < wanted {
             let is_immediate = terms
                 == Terms {
                     least: 0,
@@ -221,7 +221,7 @@ impl Terminal {
     fn take_writers_turn(&self, io: &Io) -> Result<Held<'_>, Errno> {
         match self.writer.take_if_free() {
             Some(turn) => Ok(turn),
-            None if io.is_nonblocking => Err(Errno::EAGAIN),
+            None if io.is_nonblocking() => Err(Errno::EAGAIN),
             None => self.writer.take_interruptible(),
         }
     }
@@ -235,7 +235,7 @@ impl Terminal {
         let most = OUTPUT_PIECE.min(from.left()) * MOST_OF_ONE;
         let is_ready = || (self.state.lock().sending.room() >= most || is_dead()).then_some(());
         match is_ready() {
-            None if io.is_nonblocking => return Err(Errno::EAGAIN),
+            None if io.is_nonblocking() => return Err(Errno::EAGAIN),
             None => self.writable.wait_until(is_ready)?,
             Some(()) => {}
         }

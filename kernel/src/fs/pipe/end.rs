@@ -3,12 +3,15 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{PIPE_BUF, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
-use super::{Direction, Pipe};
+use super::packets::WritingPackets;
+use super::reading::Reading;
+use super::transfer::Transfer;
+use super::writing::Writing;
+use super::{Direction, Pipe, READER_AWAY, WRITER_AWAY};
 use crate::fs::file_owner::{Event, Listeners};
 use crate::fs::object::{Io, Object, Queues};
-use crate::scheduler;
 use crate::user_memory::{self, Sink, Source};
 
 /// An open end of a pipe.
@@ -22,22 +25,24 @@ pub(super) struct PipeEnd {
 
 impl Object for PipeEnd {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let done = self.pipe.read(io.is_nonblocking, to)?;
-        self.pipe.writers.tell(Event::Output, scheduler::cond_resched);
-        Ok(done)
+        let transfer = Transfer::of(to.room());
+        transfer.run(io, &mut Reading { pipe: &self.pipe, to })
     }
 
     fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
-        let done = self.pipe.write(io.is_nonblocking, from)?;
-        self.pipe.readers.tell(Event::Input, scheduler::cond_resched);
-        Ok(done)
+        let transfer = Transfer::of(from.left());
+        let mut writing = Writing::new(&self.pipe, from, transfer.left);
+        if io.is_packet() {
+            return transfer.run(io, &mut WritingPackets(writing));
+        }
+        transfer.run(io, &mut writing)
     }
 
     fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
         if request != abi::terminal::FIONREAD {
             return Err(Errno::ENOTTY);
         }
-        let len = self.pipe.state.lock().len() as u32;
+        let len = self.pipe.state.lock().unread() as u32;
         user_memory::write_value(argument, &len)?;
         Ok(0)
     }
@@ -46,7 +51,7 @@ impl Object for PipeEnd {
         let state = self.pipe.state.lock();
         let mut events = 0;
         if self.direction.reads() {
-            if state.len() > 0 && !state.is_reader_away {
+            if state.len() > 0 && state.special & READER_AWAY == 0 {
                 events |= POLLIN | POLLRDNORM;
             }
             if state.writers == 0 && state.writer_opens != self.writers_seen {
@@ -54,7 +59,7 @@ impl Object for PipeEnd {
             }
         }
         if self.direction.writes() {
-            if state.room() >= PIPE_BUF && !state.is_writer_away {
+            if state.is_roomy() && state.special & WRITER_AWAY == 0 {
                 events |= POLLOUT | POLLWRNORM;
             }
             if state.readers == 0 {
@@ -68,6 +73,10 @@ impl Object for PipeEnd {
         let readers = self.direction.reads().then_some(&self.pipe.readers);
         let writers = self.direction.writes().then_some(&self.pipe.writers);
         [readers, writers]
+    }
+
+    fn note_listeners(&self) {
+        self.pipe.note_listeners();
     }
 
     fn queues(&self) -> Queues<'_> {

@@ -4,7 +4,7 @@ use abi::Errno;
 use mm::PAGE_SIZE;
 
 use super::slots::Slots;
-use super::{Pipe, State};
+use super::{Pipe, State, WRITER_AWAY, page_start};
 
 /// Bytes to which a pipe may be enlarged by anybody: /proc/sys/fs/pipe-max-size.
 pub const MAX_UNPRIVILEGED: usize = 1 << 20;
@@ -30,19 +30,21 @@ impl Pipe {
         self.state.lock().slots.capacity()
     }
 
-    /// Makes it hold `capacity` bytes, one of the values of [`rounded`]. `EBUSY` if more are in it, `ENOMEM`.
+    /// Makes it hold `capacity` bytes, one of the values of [`rounded`]. `EBUSY` if more are in it, or somebody
+    /// is in the middle of a write; `ENOMEM`.
     pub fn set_capacity(&self, capacity: usize) -> Result<(), Errno> {
         let mut slots = Slots::with_capacity(capacity).map_err(|_| Errno::ENOMEM)?;
         let old = {
             let mut state = self.state.lock();
+            if state.special & WRITER_AWAY != 0 {
+                return Err(Errno::EBUSY);
+            }
             let used = state.used_pages();
             if used.clone().count() > capacity / PAGE_SIZE {
                 return Err(Errno::EBUSY);
             }
-            for page in used {
-                let start = page * PAGE_SIZE as u64;
-                *slots.place(start) = state.slots.place(start).take();
-            }
+            state.slots.move_to(&mut slots, used).map_err(|_| Errno::ENOMEM)?;
+            state.end = page_start(state.head) + capacity as u64;
             core::mem::replace(&mut state.slots, slots)
         };
         drop(old);

@@ -4,6 +4,8 @@ use abi::Errno;
 use abi::signal::Signal;
 use platform::user_copy::UserFault;
 
+use super::Locked;
+use crate::fs::object::Io;
 use crate::wait::WaitQueue;
 use crate::{fs, scheduler, user_memory};
 
@@ -13,17 +15,24 @@ pub(super) struct Transfer {
     pub(super) left: usize,
     /// The fault that it left the pipe in the middle for.
     pub(super) fault: Option<UserFault>,
-    /// Somebody woke it, who perhaps woke nobody else.
-    has_slept: bool,
-    /// After its last step there was something to do for the next who goes the same way.
+    /// What is to be done at its end: [`SLEPT`], [`TELLS`].
+    attention: u8,
+    /// A reader has left some bytes for the next.
     pub(super) leaves_some: bool,
 }
+
+/// Somebody woke it, who perhaps woke nobody else.
+const SLEPT: u8 = 1;
+/// The owners of files of the other side are told of it.
+const TELLS: u8 = 2;
 
 /// What a step came to.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
     /// Bytes were moved.
     Moved,
+    /// There is something to do.
+    Ready,
     /// There will be no more for this call.
     End,
     /// User memory has to be made ready first.
@@ -34,22 +43,48 @@ pub(super) enum Step {
     NoMemory,
 }
 
+/// Which way the bytes go.
+pub(super) trait Way<'a> {
+    /// Where it is waited.
+    fn queue(&self) -> &'a WaitQueue;
+    /// Makes a step, or gives the pipe back as it is: there is nothing to be done yet.
+    fn step(&mut self, transfer: &mut Transfer) -> Result<Step, Locked<'a>>;
+    /// After a sleep: makes a step, or looks whether there is one to be made.
+    fn step_again(&mut self, transfer: &mut Transfer) -> Option<Step>;
+    /// The fault could not be served: others may go this way.
+    fn give_up(&mut self);
+    /// The transfer is over. It slept, or has somebody to tell.
+    fn finish(&mut self, transfer: &Transfer);
+}
+
 impl Transfer {
     /// Of `len` bytes.
+    #[inline]
     pub(super) fn of(len: usize) -> Transfer {
         Transfer {
             done: 0,
             left: len,
             fault: None,
-            has_slept: false,
+            attention: 0,
             leaves_some: true,
         }
     }
 
-    /// Whether it is to wake the next who goes the same way: it was woken for what it did not use up.
+    /// Whether it was woken for what it perhaps did not use up.
     #[inline]
-    pub(super) fn passes_on(&self) -> bool {
-        self.has_slept && self.leaves_some
+    pub(super) fn has_slept(&self) -> bool {
+        self.attention & SLEPT != 0
+    }
+
+    /// Whether owners are to be told.
+    #[inline]
+    pub(super) fn tells(&self) -> bool {
+        self.attention & TELLS != 0
+    }
+
+    /// At its end owners are told.
+    pub(super) fn tell_later(&mut self) {
+        self.attention |= TELLS;
     }
 
     /// Whether it left the pipe in the middle.
@@ -65,21 +100,14 @@ impl Transfer {
         self.left -= moved;
     }
 
-    /// What the last copy came to.
+    /// Makes one step after the other, sleeping while there is none to be made. What hinders a step ends the transfer, and is
+    /// an error only if nothing was moved: `EAGAIN`, `EPIPE` (with its signal), `EFAULT`, `ENOMEM`.
     #[inline]
-    pub(super) fn step(&self) -> Step {
-        if self.is_away() { Step::Fault } else { Step::Moved }
-    }
-
-    /// Makes one step after the other, sleeping in `queue` while `step` has no answer. What hinders a step ends the transfer,
-    /// and is an error only if nothing was moved: `EAGAIN`, `EPIPE` (with its signal), `EFAULT`, `ENOMEM`.
-    pub(super) fn run(
-        &mut self,
-        queue: &WaitQueue,
-        is_nonblocking: bool,
-        step: impl FnMut(&mut Transfer) -> Option<Step>,
-    ) -> Result<usize, Errno> {
-        let result = self.make_steps(queue, is_nonblocking, step);
+    pub(super) fn run<'a>(mut self, io: &Io, way: &mut impl Way<'a>) -> Result<usize, Errno> {
+        let result = self.make_steps(io, way);
+        if self.attention != 0 {
+            way.finish(&self);
+        }
         if self.done > 0 {
             Ok(self.done)
         } else {
@@ -87,26 +115,23 @@ impl Transfer {
         }
     }
 
-    fn make_steps(
-        &mut self,
-        queue: &WaitQueue,
-        is_nonblocking: bool,
-        mut step: impl FnMut(&mut Transfer) -> Option<Step>,
-    ) -> Result<(), Errno> {
+    #[inline]
+    fn make_steps<'a>(&mut self, io: &Io, way: &mut impl Way<'a>) -> Result<(), Errno> {
         while self.left > 0 {
-            let made = match step(self) {
-                Some(made) => made,
-                None if is_nonblocking => return Err(Errno::EAGAIN),
-                None => {
-                    self.has_slept = true;
-                    queue.wait_exclusive_further(|| step(self))?
+            let made = match way.step(self) {
+                Ok(made) => made,
+                Err(_) if io.is_nonblocking() => return Err(Errno::EAGAIN),
+                Err(locked) => {
+                    self.attention |= SLEPT;
+                    way.queue()
+                        .wait_exclusive_behind(locked, || way.step_again(self))?
                 }
             };
             match made {
                 Step::Moved if self.left > 0 => scheduler::cond_resched_killable()?,
-                Step::Moved => {}
+                Step::Moved | Step::Ready => {}
                 Step::End => break,
-                Step::Fault => self.fault.as_ref().map_or(Ok(()), user_memory::serve)?,
+                Step::Fault => self.serve_fault(way)?,
                 Step::NoReader => {
                     fs::raise(Signal::SIGPIPE);
                     return Err(Errno::EPIPE);
@@ -115,5 +140,11 @@ impl Transfer {
             }
         }
         Ok(())
+    }
+
+    #[cold]
+    fn serve_fault<'a>(&self, way: &mut impl Way<'a>) -> Result<(), Errno> {
+        let served = self.fault.as_ref().map_or(Ok(()), user_memory::serve);
+        served.inspect_err(|_| way.give_up())
     }
 }
