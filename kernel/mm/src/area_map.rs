@@ -12,7 +12,7 @@ use crate::fallible::reserve;
 use crate::frames::NoMemory;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use node::{Node, first_area_ending_after, first_child_ending_after};
+use node::{Kind, KindMut, Node, first_area_ending_after, first_child_ending_after};
 
 /// Leaves that [`AreaMap::drop_some`] drops at a time.
 const DROPPED_AT_ONCE: usize = 16;
@@ -25,6 +25,10 @@ const PLACE_BITS: u32 = node::MOST.next_power_of_two().trailing_zeros();
 pub struct AreaMap {
     root: Option<Arc<Node>>,
 }
+
+/// The place of an area in its leaf.
+#[derive(Clone, Copy)]
+pub(crate) struct First(usize);
 
 /// Areas in ascending order.
 pub struct Iter<'a> {
@@ -98,10 +102,23 @@ impl AreaMap {
     /// The area that holds `address`, and its place in the tree; `guess` is a place where it is likely to be.
     #[inline]
     pub(crate) fn find_near(&self, guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
-        match &**self.root.as_ref()? {
-            Node::Leaf(areas) => find_in_leaf(areas, guess, address),
-            branch @ Node::Branch(_) => find_below(branch, guess, address),
-        }
+        let root = self.root.as_deref()?;
+        find_here(&root.areas, guess, address).or_else(|| find_below(root, guess, address))
+    }
+
+    /// [`AreaMap::find_near`] for a tree of one leaf and a guess that is right, as nearly always.
+    #[inline]
+    pub(crate) fn find_at(&self, guess: usize, address: VirtAddr) -> Option<&Area> {
+        let (_, area) = find_here(&self.root.as_ref()?.areas, guess, address)?;
+        Some(area)
+    }
+
+    /// The first area that overlaps `range`, for [`AreaMap::remove`]; `None`: the range is free.
+    #[inline]
+    pub(crate) fn first_overlapping(&self, range: PageRange) -> Option<First> {
+        let (leaf, index) = self.root.as_ref()?.first_ending_after(range.start())?;
+        let is_inside = leaf[index].range.start() < range.end() && !range.is_empty();
+        is_inside.then_some(First(index))
     }
 
     /// Whether no page of `range` belongs to an area.
@@ -156,9 +173,13 @@ impl AreaMap {
     /// Adds an area where there is none, joined with its neighbours where they are the same.
     pub(crate) fn insert(&mut self, area: Area) -> Result<(), NoMemory> {
         debug_assert!(self.is_free(area.range), "areas: {:?} overlaps", area.range);
-        let Some(area) = self.insert_into_only_leaf(area)? else {
-            return Ok(());
-        };
+        if let Some(areas) = self.only_leaf().filter(|areas| areas.len() < node::MOST) {
+            return insert_into_leaf(areas, area);
+        }
+        self.insert_into_tree(area)
+    }
+
+    fn insert_into_tree(&mut self, area: Area) -> Result<(), NoMemory> {
         let after = self.first_ending_after(area.range.start());
         self.put(
             self.next_below(area.range.start())
@@ -169,46 +190,15 @@ impl AreaMap {
         )
     }
 
-    /// [`AreaMap::insert`] in a tree of one leaf that nobody shares and that has a place free, as those of most processes; the
-    /// area is returned where that is not so.
+    /// [`AreaMap::remove`] from a tree of one leaf that nobody shares, where one area goes whole or loses its end; whether that
+    /// is so.
     #[inline]
-    fn insert_into_only_leaf(&mut self, area: Area) -> Result<Option<Area>, NoMemory> {
-        let Some(areas) = self.only_leaf().filter(|areas| areas.len() < node::MOST) else {
-            return Ok(Some(area));
-        };
-        let at = first_area_ending_after(areas, area.range.start());
-        let (before, after) = areas.split_at_mut(at);
-        let (before, after) = (before.last_mut(), after.first_mut());
-        let joins_after = after.as_ref().is_some_and(|after| area.continues_with(after));
-        match (before.filter(|before| before.continues_with(&area)), after) {
-            (Some(before), Some(after)) if joins_after => {
-                before.range = before.range.joined(after.range);
-                areas.remove(at);
-            }
-            (Some(before), _) => before.range = before.range.joined(area.range),
-            (None, Some(after)) if joins_after => {
-                after.range = area.range.joined(after.range);
-                after.backing = area.backing;
-            }
-            _ => {
-                reserve(areas, 1)?;
-                // Said to the compiler: `insert` grows nothing.
-                if areas.len() == areas.capacity() {
-                    return Err(NoMemory);
-                }
-                areas.insert(at, area);
-            }
-        }
-        Ok(None)
-    }
-
-    /// [`AreaMap::remove`] from such a tree where one area goes whole or loses its end; whether that is so.
-    #[inline]
-    fn remove_from_only_leaf(&mut self, range: PageRange) -> bool {
+    fn remove_from_only_leaf(&mut self, range: PageRange, first: First) -> bool {
         let Some(areas) = self.only_leaf() else {
             return false;
         };
-        let at = first_area_ending_after(areas, range.start());
+        let First(at) = first;
+        debug_assert_eq!(at, first_area_ending_after(areas, range.start()));
         let is_alone = areas
             .get(at + 1)
             .is_none_or(|next| next.range.start() >= range.end());
@@ -228,9 +218,9 @@ impl AreaMap {
     /// The areas of a tree of one leaf that nobody shares.
     #[inline]
     fn only_leaf(&mut self) -> Option<&mut Vec<Area>> {
-        match Arc::get_mut(self.root.as_mut()?)? {
-            Node::Leaf(areas) => Some(areas),
-            Node::Branch(_) => None,
+        match Arc::get_mut(self.root.as_mut()?)?.kind_mut() {
+            KindMut::Leaf(areas) => Some(areas),
+            KindMut::Branch(_) => None,
         }
     }
 
@@ -287,7 +277,19 @@ impl AreaMap {
     /// Takes `range` out of the map; areas partly inside are split. What it was before is returned if it has far more areas: it
     /// takes time to drop ([`AreaMap::drop_some`]).
     pub(crate) fn remove(&mut self, range: PageRange) -> Result<Option<AreaMap>, NoMemory> {
-        if self.remove_from_only_leaf(range) {
+        match self.first_overlapping(range) {
+            Some(first) => self.remove_from(first, range),
+            None => Ok(None),
+        }
+    }
+
+    /// [`AreaMap::remove`]; `first` is what [`AreaMap::first_overlapping`] said, and nothing has changed since.
+    pub(crate) fn remove_from(
+        &mut self,
+        first: First,
+        range: PageRange,
+    ) -> Result<Option<AreaMap>, NoMemory> {
+        if self.remove_from_only_leaf(range, first) {
             return Ok(None);
         }
         self.splice(range, None)
@@ -330,7 +332,7 @@ impl AreaMap {
 
 /// Drops the last leaf below `node`; `false` if there is none any more that is only its own.
 fn drop_leaf(node: &mut Arc<Node>) -> bool {
-    let Some(Node::Branch(children)) = Arc::get_mut(node) else {
+    let Some(KindMut::Branch(children)) = Arc::get_mut(node).map(Node::kind_mut) else {
         return false;
     };
     let Some(last) = children.last_mut() else {
@@ -342,29 +344,57 @@ fn drop_leaf(node: &mut Arc<Node>) -> bool {
     !children.is_empty()
 }
 
+/// [`AreaMap::insert`] in a tree of one leaf that nobody shares and that has a place free, as those of most processes.
 #[inline]
-fn find_in_leaf(areas: &[Area], guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
-    match areas.get(guess) {
-        Some(area) if area.range.contains(address) => Some((guess, area)),
+fn insert_into_leaf(areas: &mut Vec<Area>, area: Area) -> Result<(), NoMemory> {
+    let at = first_area_ending_after(areas, area.range.start());
+    let (before, after) = areas.split_at_mut(at);
+    let (before, after) = (before.last_mut(), after.first_mut());
+    let joins_after = after.as_ref().is_some_and(|after| area.continues_with(after));
+    match (before.filter(|before| before.continues_with(&area)), after) {
+        (Some(before), Some(after)) if joins_after => {
+            before.range = before.range.joined(after.range);
+            areas.remove(at);
+        }
+        (Some(before), _) => before.range = before.range.joined(area.range),
+        (None, Some(after)) if joins_after => {
+            after.range = area.range.joined(after.range);
+            after.backing = area.backing;
+        }
         _ => {
-            let index = first_area_ending_after(areas, address);
-            let area = areas.get(index)?;
-            area.range.contains(address).then_some((index, area))
+            reserve(areas, 1)?;
+            // Said to the compiler: `insert` grows nothing.
+            if areas.len() == areas.capacity() {
+                return Err(NoMemory);
+            }
+            areas.insert(at, area);
         }
     }
+    Ok(())
 }
 
-/// [`AreaMap::find_near`] in a tree of several levels: the root's part of a place is its lowest bits.
+#[inline]
+fn find_here(areas: &[Area], guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
+    let area = areas.get(guess)?;
+    area.range.contains(address).then_some((guess, area))
+}
+
+fn find_in_leaf(areas: &[Area], guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
+    find_here(areas, guess, address)
+        .or_else(|| find_here(areas, first_area_ending_after(areas, address), address))
+}
+
+/// [`AreaMap::find_near`] in a tree of any number of levels: the root's part of a place is its lowest bits.
 fn find_below(mut node: &Node, mut guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
     let (mut place, mut shift) = (0, 0);
     loop {
         let likely = guess & ((1 << PLACE_BITS) - 1);
-        match node {
-            Node::Leaf(areas) => {
+        match node.kind() {
+            Kind::Leaf(areas) => {
                 let (index, area) = find_in_leaf(areas, likely, address)?;
                 return Some((place | index << shift, area));
             }
-            Node::Branch(children) => {
+            Kind::Branch(children) => {
                 let is_there = children
                     .get(likely)
                     .is_some_and(|child| child.summary.start <= address && address < child.summary.end);

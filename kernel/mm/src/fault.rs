@@ -11,6 +11,7 @@
 
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::area::{Area, PageError, Purpose, Sharing};
+use crate::area_map::AreaMap;
 use crate::descriptor::Descriptor;
 use crate::events::Event;
 use crate::frames::NoMemory;
@@ -67,19 +68,13 @@ impl AddressSpace {
     /// Makes the page at `address` fit for `access`, or says why not. `memory` is the machine's; the caller holds the space's
     /// lock and retries the access on [`Outcome::Resolved`].
     pub fn handle_fault<M: Mmu>(&mut self, memory: &Memory<M>, address: VirtAddr, access: Access) -> Outcome {
-        let found = match self.areas.find_near(self.recent_area, address) {
-            None => {
-                if grow_stack(self, address).is_err() {
-                    return Outcome::NoMemory;
-                }
-                self.areas.find_near(self.recent_area, address)
-            }
-            found => found,
+        let area = match self.areas.find_at(self.recent_area, address) {
+            Some(area) => area,
+            None => match find_elsewhere(&mut self.areas, &mut self.recent_area, address) {
+                Ok(area) => area,
+                Err(refused) => return refused,
+            },
         };
-        let Some((index, area)) = found else {
-            return Outcome::Denied(SegvCode::MapErr);
-        };
-        self.recent_area = index;
         if !area.protection.allows(access) {
             return Outcome::Denied(SegvCode::AccErr);
         }
@@ -335,21 +330,36 @@ fn copy_of<M: Mmu>(memory: &Memory<M>, from: Frame) -> Option<Frame> {
     Some(frame)
 }
 
+/// The area that holds `address`, where it was not `recent`, which is set. A stack may grow for it.
+#[cold]
+fn find_elsewhere<'a>(
+    areas: &'a mut AreaMap,
+    recent: &mut usize,
+    address: VirtAddr,
+) -> Result<&'a Area, Outcome> {
+    if areas.find(address).is_none() {
+        grow_stack(areas, address).map_err(|_| Outcome::NoMemory)?;
+    }
+    let found = areas.find_near(*recent, address);
+    let (place, area) = found.ok_or(Outcome::Denied(SegvCode::MapErr))?;
+    *recent = place;
+    Ok(area)
+}
+
 /// If `address` lies just below a stack, within its limit and clear of what is below: the stack's area holds it from now on.
-fn grow_stack(space: &mut AddressSpace, address: VirtAddr) -> Result<(), NoMemory> {
-    let Some(stack) = space.areas.next_above(address) else {
+fn grow_stack(areas: &mut AreaMap, address: VirtAddr) -> Result<(), NoMemory> {
+    let Some(stack) = areas.next_above(address) else {
         return Ok(());
     };
     let Purpose::Stack { limit } = stack.purpose else {
         return Ok(());
     };
     let (start, page) = (stack.range().start(), address.page_start());
-    let guard_end = space
-        .areas
+    let guard_end = areas
         .next_below(page)
         .map_or(0, |below| below.range().end().0 + STACK_GUARD);
     if page >= limit && page.0 >= guard_end {
-        space.areas.grow_down(start, page)?;
+        areas.grow_down(start, page)?;
     }
     Ok(())
 }

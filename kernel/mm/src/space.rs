@@ -191,12 +191,12 @@ impl AddressSpace {
     }
 
     fn unmap_range<M: Mmu>(&mut self, memory: &Memory<M>, range: PageRange) -> Result<(), MapError> {
-        if self.areas.is_free(range) {
+        let Some(first) = self.areas.first_overlapping(range) else {
             return Ok(());
-        }
+        };
         // What can fail comes first: the ends of the tables, then the areas.
         let ready = self.tables.make_clearable(memory, range)?;
-        let old = self.areas.remove(range)?;
+        let old = self.areas.remove_from(first, range)?;
         if self.retired.is_none() {
             self.retired = old;
         }

@@ -9,11 +9,26 @@ use alloc::vec::Vec;
 pub(super) const MOST: usize = 48;
 
 /// A part of the tree. Others may share it: it is changed only by a sole owner.
-pub(super) enum Node {
-    /// Areas, sorted, without overlaps.
-    Leaf(Vec<Area>),
-    /// Nodes, sorted.
-    Branch(Vec<Child>),
+/// It is a leaf or a branch. Areas are looked for where a leaf has them before anybody asks which it is: most trees are one leaf.
+pub(super) struct Node {
+    /// A leaf's areas, sorted, without overlaps; none in a branch.
+    pub(super) areas: Vec<Area>,
+    /// A branch's nodes, sorted; none in a leaf.
+    pub(super) children: Vec<Child>,
+}
+
+/// What a node is.
+pub(super) enum Kind<'a> {
+    /// Areas.
+    Leaf(&'a [Area]),
+    /// Nodes, one at least.
+    Branch(&'a [Child]),
+}
+
+/// As [`Kind`], for a change.
+pub(super) enum KindMut<'a> {
+    Leaf(&'a mut Vec<Area>),
+    Branch(&'a mut Vec<Child>),
 }
 
 /// A node that is not empty, and what is to be known of it without looking into it.
@@ -63,35 +78,71 @@ impl Summary {
 }
 
 impl Node {
+    /// A node of those areas.
+    pub(super) const fn leaf(areas: Vec<Area>) -> Node {
+        Node {
+            areas,
+            children: Vec::new(),
+        }
+    }
+
+    /// A node above those, of which there is one at least.
+    pub(super) const fn branch(children: Vec<Child>) -> Node {
+        Node {
+            areas: Vec::new(),
+            children,
+        }
+    }
+
+    /// What it is.
+    #[inline]
+    pub(super) fn kind(&self) -> Kind<'_> {
+        if self.children.is_empty() {
+            Kind::Leaf(&self.areas)
+        } else {
+            Kind::Branch(&self.children)
+        }
+    }
+
+    /// What it is, for a change.
+    #[inline]
+    pub(super) fn kind_mut(&mut self) -> KindMut<'_> {
+        if self.children.is_empty() {
+            KindMut::Leaf(&mut self.areas)
+        } else {
+            KindMut::Branch(&mut self.children)
+        }
+    }
+
     /// Areas of a leaf, children of a branch.
     pub(super) fn len(&self) -> usize {
-        match self {
-            Node::Leaf(areas) => areas.len(),
-            Node::Branch(children) => children.len(),
+        match self.kind() {
+            Kind::Leaf(areas) => areas.len(),
+            Kind::Branch(children) => children.len(),
         }
     }
 
     /// `None`: it is empty.
     pub(super) fn summary(&self) -> Option<Summary> {
-        match self {
-            Node::Leaf(areas) => areas.iter().map(Summary::of_area).reduce(Summary::and),
-            Node::Branch(children) => children.iter().map(|child| child.summary).reduce(Summary::and),
+        match self.kind() {
+            Kind::Leaf(areas) => areas.iter().map(Summary::of_area).reduce(Summary::and),
+            Kind::Branch(children) => children.iter().map(|child| child.summary).reduce(Summary::and),
         }
     }
 
     /// Areas.
     pub(super) fn areas(&self) -> usize {
-        match self {
-            Node::Leaf(areas) => areas.len(),
-            Node::Branch(children) => children.iter().map(|child| child.summary.areas).sum(),
+        match self.kind() {
+            Kind::Leaf(areas) => areas.len(),
+            Kind::Branch(children) => children.iter().map(|child| child.summary.areas).sum(),
         }
     }
 
     /// Bytes in the areas.
     pub(super) fn bytes(&self) -> u64 {
-        match self {
-            Node::Leaf(areas) => areas.iter().map(|area| area.range.len()).sum(),
-            Node::Branch(children) => children.iter().map(|child| child.summary.bytes).sum(),
+        match self.kind() {
+            Kind::Leaf(areas) => areas.iter().map(|area| area.range.len()).sum(),
+            Kind::Branch(children) => children.iter().map(|child| child.summary.bytes).sum(),
         }
     }
 
@@ -100,12 +151,12 @@ impl Node {
     pub(super) fn first_ending_after(&self, address: VirtAddr) -> Option<(&[Area], usize)> {
         let mut node = self;
         loop {
-            match node {
-                Node::Leaf(areas) => {
+            match node.kind() {
+                Kind::Leaf(areas) => {
                     let index = first_area_ending_after(areas, address);
                     return (index < areas.len()).then_some((areas, index));
                 }
-                Node::Branch(children) => {
+                Kind::Branch(children) => {
                     node = &children.get(first_child_ending_after(children, address))?.node;
                 }
             }
@@ -114,12 +165,12 @@ impl Node {
 
     /// The last area that ends at or below `address`.
     pub(super) fn last_ending_at_or_below(&self, address: VirtAddr) -> Option<&Area> {
-        match self {
-            Node::Leaf(areas) => {
+        match self.kind() {
+            Kind::Leaf(areas) => {
                 let after = first_area_ending_after(areas, address);
                 after.checked_sub(1).map(|index| &areas[index])
             }
-            Node::Branch(children) => {
+            Kind::Branch(children) => {
                 let after = first_child_ending_after(children, address);
                 let inside = children
                     .get(after)
@@ -136,12 +187,12 @@ impl Node {
     /// Goes down the areas until there are `len` free bytes below `end`, which becomes the end of the gap; `false` if that is
     /// below all of them.
     pub(super) fn find_gap_below(&self, end: &mut VirtAddr, len: u64) -> bool {
-        match self {
-            Node::Leaf(areas) => areas
+        match self.kind() {
+            Kind::Leaf(areas) => areas
                 .iter()
                 .rev()
                 .any(|area| !descends(end, area.range.start(), area.range.end(), len)),
-            Node::Branch(children) => children.iter().rev().any(|child| {
+            Kind::Branch(children) => children.iter().rev().any(|child| {
                 let Summary {
                     start,
                     end: top,

@@ -5,7 +5,8 @@
 //! nothing has changed (I7).
 
 use super::node::{
-    Child, MOST, Node, Summary, first_area_ending_after, first_child_ending_after, overlapping_end,
+    Child, Kind, KindMut, MOST, Node, Summary, first_area_ending_after, first_child_ending_after,
+    overlapping_end,
 };
 use crate::addr::PageRange;
 use crate::area::Area;
@@ -80,9 +81,9 @@ pub(super) fn in_place(
     new: &mut Option<Area>,
     is_root: bool,
 ) -> Result<bool, NoMemory> {
-    match Arc::get_mut(node) {
+    match Arc::get_mut(node).map(Node::kind_mut) {
         None => Ok(false),
-        Some(Node::Leaf(areas)) => {
+        Some(KindMut::Leaf(areas)) => {
             let edit = LeafEdit::of(areas, range, new.take());
             let len = edit.len_after(areas.len());
             let shrinks = len < areas.len();
@@ -95,7 +96,7 @@ pub(super) fn in_place(
             edit.perform(areas);
             Ok(true)
         }
-        Some(Node::Branch(children)) => {
+        Some(KindMut::Branch(children)) => {
             let concerned = concerned(children, range);
             let child = &mut children[concerned.start];
             if concerned.len() > 1 || !in_place(&mut child.node, range, new, false)? {
@@ -127,7 +128,7 @@ pub(super) fn rebuilt_root(
         None => {
             let mut areas = with_room(1)?;
             new.into_iter().for_each(|area| push(&mut areas, area));
-            [child(Node::Leaf(areas))?, None]
+            [child(Node::leaf(areas))?, None]
         }
     };
     match built {
@@ -135,7 +136,7 @@ pub(super) fn rebuilt_root(
             let mut children = with_room(2)?;
             push(&mut children, first);
             push(&mut children, second);
-            Ok(Some(arc(Node::Branch(children))?))
+            Ok(Some(arc(Node::branch(children))?))
         }
         [Some(only), None] | [None, Some(only)] => Ok(Some(lowered(only.node))),
         [None, None] => Ok(None),
@@ -144,17 +145,15 @@ pub(super) fn rebuilt_root(
 
 /// Without branches at the top that have one child.
 fn lowered(mut root: Arc<Node>) -> Arc<Node> {
-    while let Node::Branch(children) = &*root
-        && let [only] = &children[..]
-    {
+    while let [only] = &root.children[..] {
         root = Arc::clone(&only.node);
     }
     root
 }
 
 fn rebuilt(node: &Node, range: PageRange, new: Option<Area>) -> Result<Built, NoMemory> {
-    match node {
-        Node::Leaf(areas) => {
+    match node.kind() {
+        Kind::Leaf(areas) => {
             let edit = LeafEdit::of(areas, range, new);
             let mut list = with_room(edit.len_after(areas.len()))?;
             let (before, after) = (&areas[..edit.replaced.start], &areas[edit.replaced.end..]);
@@ -164,11 +163,11 @@ fn rebuilt(node: &Node, range: PageRange, new: Option<Area>) -> Result<Built, No
                 .flatten()
                 .for_each(|area| push(&mut list, area));
             extend(&mut list, after);
-            split(list, Node::Leaf)
+            split(list, Node::leaf)
         }
-        Node::Branch(children) => {
+        Kind::Branch(children) => {
             let list = rebuilt_children(children, range, new)?;
-            split(list, Node::Branch)
+            split(list, Node::branch)
         }
     }
 }
@@ -215,10 +214,10 @@ fn join_small(children: &mut Vec<Child>, places: Range<usize>) -> Result<(), NoM
 
 /// The two nodes, which are of one level, as one.
 fn joined(left: &Node, right: &Node) -> Result<Node, NoMemory> {
-    Ok(match (left, right) {
-        (Node::Leaf(left), Node::Leaf(right)) => Node::Leaf(concatenated(left, right)?),
-        (Node::Branch(left), Node::Branch(right)) => Node::Branch(concatenated(left, right)?),
-        _ => unreachable!("all leaves are equally deep"),
+    // One of the two lists is empty in both.
+    Ok(Node {
+        areas: concatenated(&left.areas, &right.areas)?,
+        children: concatenated(&left.children, &right.children)?,
     })
 }
 

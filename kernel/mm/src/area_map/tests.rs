@@ -1,7 +1,7 @@
 //! The tree against a plain list of pages, while some of its allocations fail.
 
 use super::AreaMap;
-use super::node::{MOST, Node};
+use super::node::{Kind, MOST, Node};
 use crate::addr::{PAGE_SIZE, PageRange, VirtAddr};
 use crate::area::{Area, AreaFlags, Backing, Protection, Purpose, Sharing};
 use crate::fallible::failing::fail_after;
@@ -85,7 +85,9 @@ fn compare(map: &AreaMap, model: &Model) {
 /// Sizes and summaries; returns the depth.
 fn check_node(node: &Node, is_root: bool) -> usize {
     assert!(node.len() <= MOST && (is_root || node.len() > 0));
-    let Node::Branch(children) = node else { return 1 };
+    let Kind::Branch(children) = node.kind() else {
+        return 1;
+    };
     let depths: Vec<usize> = children
         .iter()
         .map(|child| {
@@ -225,7 +227,7 @@ fn few_areas_take_few_nodes() {
     for nth in (0..20_000).filter(|nth| nth % 48 != 0) {
         map.remove(pages((2 * nth, 2 * nth + 1))).unwrap();
     }
-    let Some(Node::Branch(children)) = map.root.as_deref() else {
+    let Some(Kind::Branch(children)) = map.root.as_deref().map(Node::kind) else {
         panic!("417 areas need more than a leaf")
     };
     let leaves = children.len();
