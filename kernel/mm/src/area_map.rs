@@ -1,6 +1,7 @@
 //! All areas of a space: a tree of small nodes behind `Arc`s. Fork shares it in O(1), the first edit after that copies the
 //! O(log n) nodes on its way, and every edit may fail for want of memory; nothing has changed then (I7).
 
+mod leaf;
 mod node;
 mod splice;
 #[cfg(test)]
@@ -8,10 +9,10 @@ mod tests;
 
 use crate::addr::{PageRange, USER_END, VirtAddr};
 use crate::area::{Area, AreaFlags, Protection};
-use crate::fallible::reserve;
 use crate::frames::NoMemory;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use leaf::{find_here, find_in_leaf, insert_into_leaf};
 use node::{Kind, KindMut, Node, first_area_ending_after, first_child_ending_after};
 
 /// Leaves that [`AreaMap::drop_some`] drops at a time.
@@ -342,46 +343,6 @@ fn drop_leaf(node: &mut Arc<Node>) -> bool {
         children.pop();
     }
     !children.is_empty()
-}
-
-/// [`AreaMap::insert`] in a tree of one leaf that nobody shares and that has a place free, as those of most processes.
-#[inline]
-fn insert_into_leaf(areas: &mut Vec<Area>, area: Area) -> Result<(), NoMemory> {
-    let at = first_area_ending_after(areas, area.range.start());
-    let (before, after) = areas.split_at_mut(at);
-    let (before, after) = (before.last_mut(), after.first_mut());
-    let joins_after = after.as_ref().is_some_and(|after| area.continues_with(after));
-    match (before.filter(|before| before.continues_with(&area)), after) {
-        (Some(before), Some(after)) if joins_after => {
-            before.range = before.range.joined(after.range);
-            areas.remove(at);
-        }
-        (Some(before), _) => before.range = before.range.joined(area.range),
-        (None, Some(after)) if joins_after => {
-            after.range = area.range.joined(after.range);
-            after.backing = area.backing;
-        }
-        _ => {
-            reserve(areas, 1)?;
-            // Said to the compiler: `insert` grows nothing.
-            if areas.len() == areas.capacity() {
-                return Err(NoMemory);
-            }
-            areas.insert(at, area);
-        }
-    }
-    Ok(())
-}
-
-#[inline]
-fn find_here(areas: &[Area], guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
-    let area = areas.get(guess)?;
-    area.range.contains(address).then_some((guess, area))
-}
-
-fn find_in_leaf(areas: &[Area], guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
-    find_here(areas, guess, address)
-        .or_else(|| find_here(areas, first_area_ending_after(areas, address), address))
 }
 
 /// [`AreaMap::find_near`] in a tree of any number of levels: the root's part of a place is its lowest bits.
