@@ -7,6 +7,7 @@ use crate::process::{Held, Loan, Name, Pid, Process};
 use crate::scheduler::Scheduling;
 use crate::signal::{InheritedSignals, ThreadSignals};
 use crate::sync::Mutex;
+use crate::time::Place;
 use crate::user_loop;
 use abi::Errno;
 use alloc::boxed::Box;
@@ -38,6 +39,8 @@ pub struct Thread {
     pub clear_child_tid: AtomicU64,
     /// Address of the list of robust futexes: set_robust_list(2).
     pub robust_list: AtomicU64,
+    /// Where it stands while it is to be woken at a point in time.
+    pub alarm_place: Place,
     /// Memory that it was lent by vfork(2).
     pub loan: Loan,
     /// The name (`comm`) of a thread that is not the first: that one's is the process's.
@@ -115,6 +118,7 @@ impl Thread {
             registers: Mutex::new(parts.registers),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
+            alarm_place: Place::default(),
             loan: Loan::default(),
             name: Mutex::new(parts.name),
             kept_deadline: AtomicU64::new(0),

@@ -7,15 +7,19 @@
 //! taken back: a thread is then woken for nothing, which every sleep allows for (`wait`), and a timer of a program looks at its
 //! own deadline (`signal::timer`, `timers`). What happens is for whoever sets it to say ([`Expire`]).
 
+mod tree;
+
+pub use tree::Place;
+use tree::Tree;
+
 use crate::scheduler;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use crate::wait::{Interrupted, WaitQueue};
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use platform::cpu::{self, MAX_CPUS, PerCpu};
-use platform::timer;
+use platform::{random, timer};
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
@@ -45,12 +49,18 @@ pub struct Alarm {
 
 /// What can be set for a point in time.
 pub trait Expire: Send + Sync {
+    /// Where it stands until then.
+    fn place(&self) -> &Place;
     /// The point in time has come. Called in the timer's interrupt, with no lock held; it must be short.
     fn expire(self: Arc<Self>);
 }
 
 /// A thread that sleeps is woken.
 impl Expire for Thread {
+    fn place(&self) -> &Place {
+        &self.alarm_place
+    }
+
     fn expire(self: Arc<Thread>) {
         scheduler::wake_owned(self);
     }
@@ -63,16 +73,33 @@ static SETTINGS: AtomicU64 = AtomicU64::new(0);
 static CLOCK_SET: WaitQueue = WaitQueue::new();
 
 struct Timers {
-    due: BTreeMap<Alarm, Due>,
+    due: Tree,
     sequence: u64,
+    /// Of what the treap's priorities are made: xorshift64*, Vigna 2016.
+    random: u64,
+}
+
+impl Timers {
+    fn next_random(&mut self) -> u64 {
+        if self.random == 0 {
+            let mut seed = [0; 8];
+            random::fill(&mut seed);
+            self.random = u64::from_le_bytes(seed) | 1;
+        }
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        self.random.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
 }
 
 impl List {
     const fn new() -> List {
         List {
             timers: Mutex::new(Timers {
-                due: BTreeMap::new(),
+                due: None,
                 sequence: 0,
+                random: 0,
             }),
             next: AtomicU64::new(u64::MAX),
         }
@@ -86,16 +113,17 @@ impl List {
             sequence: timers.sequence,
             processor,
         };
-        timers.due.insert(alarm, due);
-        self.publish(&timers);
+        let priority = timers.next_random();
+        timers.due = tree::insert(timers.due.take(), due, alarm, priority);
+        if deadline < self.next.load(Ordering::Relaxed) {
+            self.next.store(deadline, Ordering::Relaxed);
+        }
         alarm
     }
 
     fn remove(&self, alarm: &Alarm) -> Option<Due> {
         let mut timers = self.timers.lock();
-        let removed = timers.due.remove(alarm);
-        self.publish(&timers);
-        removed
+        self.take(&mut timers, *alarm)
     }
 
     fn take_due(&self, now: u64) -> Option<Due> {
@@ -103,19 +131,18 @@ impl List {
             return None;
         }
         let mut timers = self.timers.lock();
-        let first = timers.due.first_entry()?;
-        if first.key().deadline > now {
-            return None;
-        }
-        let due = first.remove();
-        self.publish(&timers);
-        Some(due)
+        let first = tree::first(&timers.due).filter(|first| first.deadline <= now)?;
+        self.take(&mut timers, first)
     }
 
-    fn publish(&self, timers: &Timers) {
-        let first = timers.due.first_key_value();
-        let next = first.map_or(u64::MAX, |(alarm, _)| alarm.deadline);
-        self.next.store(next, Ordering::Relaxed);
+    fn take(&self, timers: &mut Timers, alarm: Alarm) -> Option<Due> {
+        let (rest, removed) = tree::remove(timers.due.take(), alarm);
+        timers.due = rest;
+        if removed.is_some() && alarm.deadline <= self.next.load(Ordering::Relaxed) {
+            let next = tree::first(&timers.due).map_or(u64::MAX, |first| first.deadline);
+            self.next.store(next, Ordering::Relaxed);
+        }
+        removed
     }
 }
 
@@ -166,9 +193,31 @@ pub fn next_deadline() -> u64 {
     LISTS.get().next.load(Ordering::Relaxed)
 }
 
-/// Wakes `thread` at a point in time.
-pub fn wake_at(at: u64, thread: &Arc<Thread>) -> Alarm {
-    set(at, thread.clone())
+/// A thread will be woken at a point in time.
+#[must_use]
+pub struct WakeUp {
+    alarm: Alarm,
+    /// When a sleep was to end that this one is a part of: the thread has one place in the lists.
+    outer: Option<u64>,
+}
+
+/// Wakes `thread`, the caller's, at a point in time, until [`WakeUp::take_back`].
+pub fn wake_at(at: u64, thread: &Arc<Thread>) -> WakeUp {
+    let outer = thread.alarm_place.alarm().map(|outer| outer.deadline);
+    WakeUp {
+        alarm: set(at, thread.clone()),
+        outer,
+    }
+}
+
+impl WakeUp {
+    /// The sleep is over.
+    pub fn take_back(self, thread: &Arc<Thread>) {
+        cancel(self.alarm);
+        if let Some(at) = self.outer {
+            set(at, thread.clone());
+        }
+    }
 }
 
 /// Takes back what was set, from any processor; nothing happens if it has expired, or is just about to.
@@ -185,8 +234,11 @@ pub fn expire() {
     }
 }
 
-/// Lets `due` expire at a point in time.
+/// Lets `due` expire at a point in time, instead of at the one that was set before. Nobody else may do so meanwhile.
 pub fn set(at: u64, due: Arc<dyn Expire>) -> Alarm {
+    if let Some(old) = due.place().alarm() {
+        cancel(old);
+    }
     let processor = cpu::number();
     let alarm = LISTS.of(processor).insert(processor, at, due);
     scheduler::set_alarm();

@@ -319,7 +319,7 @@ fn sleep<T, G>(
         }
     };
     if let Some(alarm) = alarm {
-        time::cancel(alarm);
+        alarm.take_back(&current);
     }
     answer
 }

@@ -1,5 +1,5 @@
 //! The parts of the kernel that need no machine, compiled for the host with their own unit tests: the line discipline of the
-//! terminal, the text of paths, descriptors, record locks, the ring of the log, the order of locks, the map.
+//! terminal, the text of paths, descriptors, record locks, the ring of the log, the order of locks, the map, timers in order.
 #![expect(
     dead_code,
     reason = "the kernel uses more of these modules than their tests do"
@@ -9,6 +9,8 @@
 extern crate alloc;
 
 mod fallible;
+#[cfg(test)]
+mod time;
 
 #[path = "../../kernel/src/fs"]
 mod fs {
@@ -26,6 +28,16 @@ mod log {
 mod sync {
     mod order;
     mod rank;
+
+    /// A lock that tells where it would be waited for, or taken twice.
+    #[derive(Default)]
+    pub struct Mutex<T>(core::cell::RefCell<T>);
+
+    impl<T> Mutex<T> {
+        pub fn lock(&self) -> core::cell::RefMut<'_, T> {
+            self.0.borrow_mut()
+        }
+    }
 }
 
 #[path = "../../kernel/src/tty"]

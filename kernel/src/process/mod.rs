@@ -47,6 +47,7 @@ use crate::fallible;
 use crate::fs::OpenFile;
 use crate::signal::{Actions, IntervalTimer, ProcessSignals};
 use crate::sync::{Mutex, rank};
+use crate::time::Place;
 use crate::timers::{ProcessorTime, Timers};
 use crate::wait::WaitQueue;
 use abi::Errno;
@@ -68,6 +69,8 @@ pub struct Process {
     pub signals: ProcessSignals,
     /// `ITIMER_REAL`.
     pub interval_timer: Mutex<IntervalTimer, { rank::INTERVAL_TIMER }>,
+    /// Where it stands until that expires.
+    pub alarm_place: Place,
     /// Its timers by timer_create(2).
     pub timers: Timers,
     /// What is to happen when it has used so much processor time.
@@ -175,6 +178,7 @@ impl Process {
             pid,
             signals,
             interval_timer: Mutex::default(),
+            alarm_place: Place::default(),
             timers: Timers::default(),
             processor_time: ProcessorTime::default(),
             usage: Usage::default(),
@@ -205,6 +209,7 @@ impl Process {
             pid: birth.pid,
             signals: ProcessSignals::with_actions(birth.actions),
             interval_timer: Mutex::default(),
+            alarm_place: Place::default(),
             timers: Timers::default(),
             processor_time: ProcessorTime::with_limit(self.limit(RLIMIT_CPU)),
             usage: Usage::default(),

@@ -2,7 +2,7 @@
 //! `timers::processor`.
 
 use crate::process::Process;
-use crate::time::{self, Alarm, Expire};
+use crate::time::{self, Alarm, Expire, Place};
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
@@ -49,6 +49,10 @@ impl IntervalTimer {
 
 /// A process is in the list for its interval timer, which its end cancels.
 impl Expire for Process {
+    fn place(&self) -> &Place {
+        &self.alarm_place
+    }
+
     fn expire(self: Arc<Process>) {
         expire(&self);
     }

@@ -19,7 +19,7 @@ use crate::process::Process;
 use crate::signal;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
-use crate::time::{self, Alarm, Expire};
+use crate::time::{self, Alarm, Expire, Place};
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::{Arc, Weak};
 use platform::timer;
@@ -63,6 +63,7 @@ pub struct Timer {
     notice: Notice,
     owner: Weak<Process>,
     state: Mutex<State, { rank::INTERVAL_TIMER }>,
+    place: Place,
 }
 
 /// When a timer expires, in nanoseconds of its clock.
@@ -115,6 +116,7 @@ impl Timer {
             notice,
             owner: Arc::downgrade(owner),
             state: Mutex::default(),
+            place: Place::default(),
         }
     }
 
@@ -324,6 +326,10 @@ impl Timer {
 }
 
 impl Expire for Timer {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
     fn expire(self: Arc<Timer>) {
         self.look();
     }

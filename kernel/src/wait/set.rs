@@ -124,7 +124,7 @@ impl<'a> WaitSet<'a> {
             current.end_sleep();
         };
         if let Some(alarm) = alarm {
-            time::cancel(alarm);
+            alarm.take_back(&current);
         }
         answer
     }

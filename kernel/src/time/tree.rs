@@ -1,0 +1,151 @@
+//! What is to happen, in the order of its points in time: a treap (Seidel and Aragon 1996) whose nodes live in what expires, in a
+//! [`Place`] of each. So to set something and to take it back needs no memory and cannot fail, and takes a number of steps that
+//! is the logarithm of how many wait.
+//!
+//! Places are changed under the lock of the list only; each has a lock of its own nevertheless, which is then never waited for.
+//! One at a time is taken.
+
+use super::{Alarm, Due};
+use crate::sync::Mutex;
+
+/// Where something stands that is to happen. Everything that can expire has one, and so stands in one list at a time.
+#[derive(Default)]
+pub struct Place(Mutex<Node>);
+
+#[derive(Default)]
+struct Node {
+    /// While it stands.
+    alarm: Option<Alarm>,
+    /// Above both children.
+    priority: u64,
+    sooner: Tree,
+    later: Tree,
+}
+
+/// A treap, or a part of one.
+pub(super) type Tree = Option<Due>;
+
+impl Place {
+    /// When it is to happen; `None` if it stands nowhere.
+    pub(super) fn alarm(&self) -> Option<Alarm> {
+        self.0.lock().alarm
+    }
+
+    fn rank(&self) -> (Option<Alarm>, u64) {
+        let node = self.0.lock();
+        (node.alarm, node.priority)
+    }
+
+    fn take_child(&self, is_sooner: bool) -> Tree {
+        self.0.lock().child(is_sooner).take()
+    }
+
+    fn set_child(&self, is_sooner: bool, child: Tree) {
+        *self.0.lock().child(is_sooner) = child;
+    }
+
+    /// Takes both children; it stands nowhere from now on.
+    fn leave(&self) -> (Tree, Tree) {
+        let mut node = self.0.lock();
+        node.alarm = None;
+        (node.sooner.take(), node.later.take())
+    }
+}
+
+impl Node {
+    fn child(&mut self, is_sooner: bool) -> &mut Tree {
+        if is_sooner {
+            &mut self.sooner
+        } else {
+            &mut self.later
+        }
+    }
+}
+
+/// Adds something that stands nowhere. `priority` is a number that nobody can foresee.
+pub(super) fn insert(tree: Tree, new: Due, alarm: Alarm, priority: u64) -> Tree {
+    let Some(top) = tree else {
+        return Some(place(new, alarm, priority, (None, None)));
+    };
+    let (at, above) = top.place().rank();
+    if above < priority {
+        let parts = split(Some(top), alarm);
+        return Some(place(new, alarm, priority, parts));
+    }
+    let is_sooner = Some(alarm) < at;
+    let child = insert(top.place().take_child(is_sooner), new, alarm, priority);
+    top.place().set_child(is_sooner, child);
+    Some(top)
+}
+
+fn place(new: Due, alarm: Alarm, priority: u64, (sooner, later): (Tree, Tree)) -> Due {
+    *new.place().0.lock() = Node {
+        alarm: Some(alarm),
+        priority,
+        sooner,
+        later,
+    };
+    new
+}
+
+/// What is sooner than `alarm`, and what is later.
+fn split(tree: Tree, alarm: Alarm) -> (Tree, Tree) {
+    let Some(top) = tree else {
+        return (None, None);
+    };
+    let is_later = top.place().alarm() > Some(alarm);
+    let (sooner, later) = split(top.place().take_child(is_later), alarm);
+    if is_later {
+        top.place().set_child(true, later);
+        (sooner, Some(top))
+    } else {
+        top.place().set_child(false, sooner);
+        (Some(top), later)
+    }
+}
+
+/// All of two trees, the second of which is later.
+fn join(sooner: Tree, later: Tree) -> Tree {
+    let (Some(first), Some(second)) = (&sooner, &later) else {
+        return sooner.or(later);
+    };
+    let is_first_above = first.place().rank().1 > second.place().rank().1;
+    let top = first.clone();
+    if is_first_above {
+        let part = top.place().take_child(false);
+        top.place().set_child(false, join(part, later));
+        return Some(top);
+    }
+    let top = second.clone();
+    let part = top.place().take_child(true);
+    top.place().set_child(true, join(sooner, part));
+    Some(top)
+}
+
+/// Takes out what is to happen then; the rest, and what was taken out if it stood there.
+pub(super) fn remove(tree: Tree, alarm: Alarm) -> (Tree, Tree) {
+    let Some(top) = tree else {
+        return (None, None);
+    };
+    let at = top.place().alarm();
+    if at == Some(alarm) {
+        let (sooner, later) = top.place().leave();
+        return (join(sooner, later), Some(top));
+    }
+    let is_sooner = Some(alarm) < at;
+    let (child, removed) = remove(top.place().take_child(is_sooner), alarm);
+    top.place().set_child(is_sooner, child);
+    (Some(top), removed)
+}
+
+/// What comes first.
+pub(super) fn first(tree: &Tree) -> Option<Alarm> {
+    let mut at = tree.clone()?;
+    loop {
+        let sooner = at.place().0.lock().sooner.clone();
+        match sooner {
+            Some(sooner) => at = sooner,
+            None => return at.place().alarm(),
+        }
+    }
+}
