@@ -2,6 +2,7 @@
 
 use crate::stage::{Build, Kernel, Stage};
 use anyhow::Result;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::ops::Add;
 use std::sync::{Mutex, PoisonError};
@@ -137,7 +138,9 @@ pub fn play(scenes: &[Scene], setting: &Setting) -> Count {
     count + play_at_once(busy, setting, (processors / SHARE_OF_BUSY).max(1))
 }
 
-fn play_at_once(scenes: Vec<Scene>, setting: &Setting, at_once: usize) -> Count {
+/// Those that may take longest begin first, so that the last ones to end are short.
+fn play_at_once(mut scenes: Vec<Scene>, setting: &Setting, at_once: usize) -> Count {
+    scenes.sort_by_key(|scene| Reverse(scene.limit));
     let waiting = Mutex::new(VecDeque::from(scenes));
     let count = Mutex::new(Count::default());
     std::thread::scope(|threads| {
