@@ -17,6 +17,7 @@ mod fs {
     mod file_table;
     mod path;
     mod record_locks;
+    mod seals;
 }
 
 #[path = "../../kernel/src/log"]

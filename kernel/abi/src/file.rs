@@ -115,6 +115,20 @@ pub const F_DUPFD_CLOEXEC: u32 = 1030;
 pub const F_SETPIPE_SZ: u32 = 1031;
 /// fcntl: read the capacity of a pipe.
 pub const F_GETPIPE_SZ: u32 = 1032;
+/// fcntl: add seals to a file in memory.
+pub const F_ADD_SEALS: u32 = 1033;
+/// fcntl: read the seals.
+pub const F_GET_SEALS: u32 = 1034;
+/// Seal: no further seals.
+pub const F_SEAL_SEAL: u32 = 1;
+/// Seal: the file does not become shorter.
+pub const F_SEAL_SHRINK: u32 = 2;
+/// Seal: the file does not become longer.
+pub const F_SEAL_GROW: u32 = 4;
+/// Seal: nobody writes.
+pub const F_SEAL_WRITE: u32 = 8;
+/// Seal: nobody writes but by mappings that there are.
+pub const F_SEAL_FUTURE_WRITE: u32 = 16;
 /// Descriptor flag: close at execve.
 pub const FD_CLOEXEC: u32 = 1;
 /// Record lock: shared.

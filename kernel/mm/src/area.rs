@@ -104,6 +104,9 @@ pub trait PageSource: Send + Sync {
     fn may_write(&self) -> bool {
         true
     }
+
+    /// A page was made for a write of a shared mapping. Called as [`PageSource::page`].
+    fn note_write(&self) {}
 }
 
 /// Where an area's pages come from when nothing is mapped.

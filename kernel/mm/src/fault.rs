@@ -180,7 +180,10 @@ impl Page<'_> {
             Err(PageError::NoMemory) => return Outcome::NoMemory,
         };
         match (self.area.sharing, self.access) {
-            (Sharing::Shared, _) => {
+            (Sharing::Shared, access) => {
+                if access == Access::Write {
+                    source.note_write();
+                }
                 let leaf = self.leaf(memory, frame);
                 let leaf = if self.area.protection.write {
                     leaf.with_write()

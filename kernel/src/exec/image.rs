@@ -140,7 +140,7 @@ fn base_at(lowest: u64, executable: &Executable) -> u64 {
 }
 
 fn map_segments(space: &Space, file: &OpenFile, executable: &Executable, base: u64) -> Result<(), Errno> {
-    let source = file.page_source()?;
+    let source = file.page_source(Sharing::Private)?;
     executable
         .segments
         .iter()

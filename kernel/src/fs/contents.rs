@@ -10,9 +10,11 @@ use core::ops::Range;
 use crate::fallible::map::Map;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
+use abi::file::F_SEAL_SEAL;
 use mm::{PAGE_SIZE, PageError};
 
 use super::filesystem::Filesystem;
+use super::seals::Seals;
 use super::turn::{Held, Turn};
 use crate::memory::{self, FrameHandle};
 use crate::user_memory::{Sink, Source};
@@ -31,6 +33,8 @@ pub struct Contents {
     filesystem: Arc<Filesystem>,
     state: Mutex<State, { rank::PAGES }>,
     writer: Turn,
+    /// What may not be changed any more.
+    pub seals: Seals,
 }
 
 struct State {
@@ -46,8 +50,13 @@ struct Piece {
 }
 
 impl Contents {
-    /// An empty file of that filesystem.
+    /// An empty file of that filesystem, which gets no seals.
     pub fn new(filesystem: &Arc<Filesystem>) -> Self {
+        Self::with_seals(filesystem, F_SEAL_SEAL)
+    }
+
+    /// An empty file with these seals.
+    pub fn with_seals(filesystem: &Arc<Filesystem>, seals: u32) -> Self {
         let state = Mutex::new(State {
             size: 0,
             pages: Map::new(),
@@ -56,6 +65,7 @@ impl Contents {
             filesystem: filesystem.clone(),
             state,
             writer: Turn::new(),
+            seals: Seals::new(seals),
         }
     }
 
@@ -181,9 +191,10 @@ impl Contents {
         state.size = state.size.max(size);
     }
 
-    /// truncate(2): sets the size; pages behind it are given back, bytes added are zeros.
+    /// truncate(2): sets the size; pages behind it are given back, bytes added are zeros. `EPERM` if a seal forbids it.
     pub fn truncate(&self, size: u64) -> Result<(), Errno> {
         let _writer = self.writer.take()?;
+        self.seals.check_resize(self.size(), size)?;
         if size > self.size() {
             self.clear_gap(size);
             self.grow(size);
@@ -214,9 +225,11 @@ impl Contents {
         }
     }
 
-    /// Gives all pages of `start..end` frames (fallocate(2), mode 0). `ENOSPC`.
+    /// Gives all pages of `start..end` frames (fallocate(2), mode 0). `ENOSPC`, `EPERM` if a seal forbids to grow.
     pub fn allocate(&self, start: u64, end: u64, keep_size: bool) -> Result<(), Errno> {
         let _writer = self.writer.take()?;
+        let size = self.size();
+        self.seals.check_resize(size, size.max(end))?;
         for index in start / PAGE..end.div_ceil(PAGE) {
             scheduler::cond_resched_killable()?;
             self.frame(index)?;
@@ -228,9 +241,10 @@ impl Contents {
         Ok(())
     }
 
-    /// Makes `start..end` zeros and gives back the pages that lie wholly in it (fallocate(2), punch hole).
+    /// Makes `start..end` zeros and gives back the pages that lie wholly in it (fallocate(2), punch hole). `EPERM` if a seal forbids it.
     pub fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
         let _writer = self.writer.take()?;
+        self.seals.check_punch()?;
         let (first, last) = (start.div_ceil(PAGE), end / PAGE);
         {
             let mut state = self.state.lock();

@@ -34,6 +34,7 @@ pub mod pipe;
 pub mod proc;
 pub mod record_locks;
 pub mod regular;
+pub mod seals;
 pub mod tree;
 pub mod turn;
 pub mod walk;

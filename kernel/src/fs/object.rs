@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use abi::Errno;
 use abi::file::{O_APPEND, O_DIRECT, O_NONBLOCK, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
-use mm::PageSource;
+use mm::{PageSource, Sharing};
 
 use super::file_owner::Listeners;
 use super::open_file::OpenFile;
@@ -120,8 +120,8 @@ pub trait Object: Send + Sync {
         false
     }
 
-    /// What mmap(2) maps. `ENODEV`.
-    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+    /// What mmap(2) maps. Of a shared mapping it says whether that may be written ([`PageSource::may_write`]). `ENODEV`.
+    fn page_source(&self, _sharing: Sharing) -> Result<Arc<dyn PageSource>, Errno> {
         Err(Errno::ENODEV)
     }
 }

@@ -9,7 +9,7 @@ use abi::file::{
     O_ACCMODE, O_APPEND, O_ASYNC, O_CLOEXEC, O_CREAT, O_DIRECT, O_EXCL, O_NOATIME, O_NOCTTY, O_NONBLOCK,
     O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, POLLNVAL,
 };
-use mm::PageSource;
+use mm::{PageSource, Sharing};
 
 use super::contents::Seek;
 use super::dentry::Dentry;
@@ -338,11 +338,11 @@ impl OpenFile {
     }
 
     /// What mmap(2) maps. `EBADF`, `ENODEV`.
-    pub fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
+    pub fn page_source(&self, sharing: Sharing) -> Result<Arc<dyn PageSource>, Errno> {
         if self.is_path() {
             return Err(Errno::EBADF);
         }
-        self.object.page_source()
+        self.object.page_source(sharing)
     }
 }
 

@@ -8,7 +8,7 @@ use abi::file::{O_ACCMODE, O_NOATIME, O_RDONLY};
 use abi::process::RLIMIT_FSIZE;
 use abi::signal::Signal;
 use abi::terminal::FIONREAD;
-use mm::{FileIdentity, Frame, PageError, PageSource};
+use mm::{FileIdentity, Frame, PageError, PageSource, Sharing};
 use platform::user_copy::UserFault;
 
 use super::contents::{Contents, MAX_SIZE};
@@ -68,7 +68,8 @@ impl Object for RegularFile {
         if io.is_append() {
             io.position = contents.size();
         }
-        let room = write_room(io.position)?;
+        let room = write_room(io.position)?.min(from.left());
+        let room = contents.seals.check_write(io.position, room, contents.size())?;
         let done = contents.write(io.position, &mut AtMost { from, left: room })?;
         io.position += done as u64;
         self.dentry.inode.note_written_by(&Subject::current());
@@ -88,11 +89,16 @@ impl Object for RegularFile {
         Ok(0)
     }
 
-    fn page_source(&self) -> Result<Arc<dyn PageSource>, Errno> {
-        self.contents()?;
+    fn page_source(&self, sharing: Sharing) -> Result<Arc<dyn PageSource>, Errno> {
+        let seals = &self.contents()?.seals;
+        let is_writing = sharing == Sharing::Shared && self.is_writable && seals.enter_mapping().is_ok();
+        if self.notes_access {
+            self.dentry.inode.note_accessed();
+        }
+        // One that finds no memory is dropped here, and leaves by that.
         Ok(fallible::arc(Mapping {
             dentry: self.dentry.clone(),
-            is_writable: self.is_writable,
+            is_writing,
         })?)
     }
 }
@@ -147,7 +153,16 @@ impl Source for AtMost<'_> {
 /// What mmap(2) maps of a regular file: the frames of its page cache.
 struct Mapping {
     dentry: Arc<Dentry>,
-    is_writable: bool,
+    /// It is shared and can be written, or may become so.
+    is_writing: bool,
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        if let (true, Body::Regular(contents)) = (self.is_writing, &self.dentry.inode.body) {
+            contents.seals.leave_mapping();
+        }
+    }
 }
 
 impl PageSource for Mapping {
@@ -171,7 +186,11 @@ impl PageSource for Mapping {
     }
 
     fn may_write(&self) -> bool {
-        self.is_writable
+        self.is_writing
+    }
+
+    fn note_write(&self) {
+        self.dentry.inode.note_modified();
     }
 }
 

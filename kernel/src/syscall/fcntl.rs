@@ -3,9 +3,10 @@
 use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
 use abi::file::{
-    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN, F_GETOWN_EX, F_GETPIPE_SZ,
-    F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETFD,
-    F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG, F_UNLCK, FD_CLOEXEC, FOwnerEx,
+    F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN,
+    F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID,
+    F_OWNER_TID, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG, F_UNLCK,
+    FD_CLOEXEC, FOwnerEx,
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -44,6 +45,7 @@ pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> 
         F_SETOWN | F_GETOWN | F_SETOWN_EX | F_GETOWN_EX | F_SETSIG | F_GETSIG => {
             owner(current, &file, command, argument)
         }
+        F_ADD_SEALS | F_GET_SEALS => seals(&file, command, argument),
         F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_capacity(current, &file, command, argument),
         _ => Err(Errno::EINVAL),
     }
@@ -148,6 +150,25 @@ fn set_owner(current: &Thread, file: &OpenFile, whom: Option<Whom>) -> Result<us
     }
     let credentials = current.process.credentials();
     file.change_owner(|owner| *owner = owner.changed_to(whom, &credentials));
+    Ok(0)
+}
+
+/// `EINVAL` for what is no file in memory, and for seals that are not known; `EPERM`, `EBUSY`.
+fn seals(file: &OpenFile, command: u32, seals: u64) -> Result<usize, Errno> {
+    let contents = match &file.inode().body {
+        Body::Regular(contents) => contents,
+        _ => return Err(Errno::EINVAL),
+    };
+    if command == F_GET_SEALS {
+        return Ok(contents.seals.get() as usize);
+    }
+    if !file.is_writable() {
+        return Err(Errno::EPERM);
+    }
+    let _writer = contents.writer()?;
+    contents
+        .seals
+        .add(u32::try_from(seals).map_err(|_| Errno::EINVAL)?)?;
     Ok(0)
 }
 

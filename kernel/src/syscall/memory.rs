@@ -1,9 +1,10 @@
 //! brk(2), mmap(2) and everything that works on mappings. What a range means is decided in `mm`; here arguments are decoded
 //! and limits checked.
 
+use super::backing::{file_backing, zeros};
 use super::map_errno;
 use crate::fallible;
-use crate::memory::{self, SharedZeros};
+use crate::memory;
 use crate::process::{Process, Space};
 use crate::thread::Thread;
 use crate::{scheduler, user_memory};
@@ -16,7 +17,6 @@ use abi::memory::{
 };
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
 use alloc::sync::Arc;
-use core::ops::Range;
 use mm::{
     Access, AddressSpace, Area, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement, Protection,
     Purpose, RemapPlacement, Sharing, VirtAddr,
@@ -105,17 +105,6 @@ fn check_validated(flags: u32) -> Result<(), Errno> {
     }
 }
 
-/// Memory that begins as zeros.
-fn zeros(sharing: Sharing, len: u64) -> Result<Backing, Errno> {
-    Ok(match sharing {
-        Sharing::Private => Backing::Anonymous,
-        Sharing::Shared => Backing::Source {
-            source: SharedZeros::new(len / PAGE)?,
-            first: 0,
-        },
-    })
-}
-
 fn placement(address: u64, len: u64, flags: u32) -> Result<Placement, Errno> {
     let at = VirtAddr(address);
     if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) == 0 {
@@ -158,29 +147,6 @@ fn protection_of(bits: u32) -> Protection {
         write: bits & PROT_WRITE != 0,
         execute: bits & PROT_EXEC != 0,
     }
-}
-
-fn file_backing(
-    current: &Thread,
-    descriptor: u64,
-    wanted: Protection,
-    sharing: Sharing,
-    part: Range<u64>,
-) -> Result<Backing, Errno> {
-    let descriptor = usize::try_from(descriptor as i32).map_err(|_| Errno::EBADF)?;
-    let file = current.files.read(|files| files.get(descriptor).cloned())?;
-    if file.is_zeros() {
-        return zeros(sharing, part.end - part.start);
-    }
-    let source = file.page_source()?;
-    let needs_write = sharing == Sharing::Shared && wanted.write;
-    if !file.is_readable() || (needs_write && !file.is_writable()) {
-        return Err(Errno::EACCES);
-    }
-    Ok(Backing::Source {
-        source,
-        first: part.start / PAGE,
-    })
 }
 
 /// `ENOMEM` if the space would grow beyond `RLIMIT_AS`, or has too many areas already.

@@ -4,6 +4,7 @@
 mod advice;
 mod area_flags;
 mod attribute;
+mod backing;
 mod capability;
 mod clone;
 mod copy;

@@ -3,8 +3,8 @@
 use crate::fallible;
 use abi::Errno;
 use abi::file::{
-    AT_FDCWD, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_RDWR,
-    S_IFDIR, W_OK,
+    AT_FDCWD, F_SEAL_SEAL, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MFD_ALLOW_SEALING, MFD_CLOEXEC,
+    O_CLOEXEC, O_RDWR, S_IFDIR, W_OK,
 };
 
 use super::lookup::{Lookup, check_flags, file};
@@ -107,7 +107,7 @@ pub fn fallocate(
     Ok(0)
 }
 
-/// memfd_create(2), without seals.
+/// memfd_create(2).
 pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Errno> {
     check_flags(flags, MFD_CLOEXEC | MFD_ALLOW_SEALING)?;
     let name = user_memory::read_string(name, MEMORY_NAME_MAX + 1).map_err(|error| match error {
@@ -116,9 +116,14 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
     })?;
     memory::has_room()?;
     let name = fallible::joined(&[b"/memfd:", &name])?;
+    let seals = if flags & MFD_ALLOW_SEALING != 0 {
+        0
+    } else {
+        F_SEAL_SEAL
+    };
     let root = fs::root();
     let subject = Subject::new(current.process.credentials());
-    let body = Body::Regular(Contents::new(&root.inode.filesystem));
+    let body = Body::Regular(Contents::with_seals(&root.inode.filesystem, seals));
     let inode = Inode::new(
         &root.inode.filesystem,
         body,
