@@ -4,7 +4,9 @@ use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use abi::Errno;
 use abi::file::{F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
-use mm::PAGE_SIZE;
+
+/// A write goes on by so many bytes: a page.
+const STEP: u64 = 4096;
 
 /// All that there are.
 const ALL: u32 = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
@@ -66,7 +68,7 @@ impl Seals {
     /// A write goes page by page: of one that would grow the file, the pages before.
     #[cold]
     fn check_sealed_write(&self, at: u64, len: usize, size: u64) -> Result<usize, Errno> {
-        let last_whole = size - size % PAGE_SIZE as u64;
+        let last_whole = size - size % STEP;
         if self.get() & NO_WRITE != 0 {
             return Err(Errno::EPERM);
         }
