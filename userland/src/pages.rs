@@ -46,8 +46,8 @@ impl PageMap {
     }
 }
 
-/// How many descriptors point to a frame: /proc/kpagecount.
-pub fn count(frame: u64) -> Result<u64> {
+/// How often a frame is mapped, over all processes: /proc/kpagecount.
+pub fn times_mapped(frame: u64) -> Result<u64> {
     File::read_only("/proc/kpagecount")?
         .word(frame)?
         .ok_or(Errno::EINVAL)
@@ -133,8 +133,8 @@ pub struct Entry {
     pub descriptor: u64,
     /// The table or page that it points to.
     pub frame: u64,
-    /// How many descriptors point there.
-    pub count: u64,
+    /// How many references that has: descriptors that point there, and the kernel's own.
+    pub references: u64,
 }
 
 impl Entry {
@@ -187,8 +187,8 @@ impl Translation {
                     descriptor,
                     "->",
                     frame,
-                    "count",
-                    count,
+                    "references",
+                    references,
                     ..,
                 ] => {
                     translation.entries.push(Entry {
@@ -197,7 +197,7 @@ impl Translation {
                         address: hex(address)? as usize,
                         descriptor: hex(descriptor)?,
                         frame: hex(frame)?,
-                        count: count.parse().ok()?,
+                        references: references.parse().ok()?,
                     });
                 }
                 _ => return None,
@@ -248,12 +248,12 @@ mod tests {
 
     #[test]
     fn a_walk_goes_down_one_path() {
-        let text = "asid 7\nroot 0x40100 count 1\n\
-            L1 0 0x0 0x4000000040101003 -> 0x40101 count 2\n\
-            L2 2 0x400000 0x40102003 -> 0x40102 count 1\n\
-            L3 0 0x400000 0x400000401037c3 -> 0x40103 count 1\n\
-            L3 1 0x401000 0x400000401047c3 -> 0x40104 count 1\n\
-            L1 511 0x7fc0000000 0x40105003 -> 0x40105 count 1\n";
+        let text = "asid 7\nroot 0x40100 references 1\n\
+            L1 0 0x0 0x4000000040101003 -> 0x40101 references 2\n\
+            L2 2 0x400000 0x40102003 -> 0x40102 references 1\n\
+            L3 0 0x400000 0x400000401037c3 -> 0x40103 references 1\n\
+            L3 1 0x401000 0x400000401047c3 -> 0x40104 references 1\n\
+            L1 511 0x7fc0000000 0x40105003 -> 0x40105 references 1\n";
         let translation = Translation::parse(text).unwrap();
         assert_eq!((translation.asid, translation.root), (7, 0x40100));
         let walk = translation.walk(0x401abc);

@@ -1,5 +1,5 @@
-//! `pagemap [pid | self] [address | start-end]`: the pages of a process: which frame each has, who else has it, and
-//! what a store would do. Pages of one kind with neighbouring frames are one row.
+//! `pagemap [pid | self] [address | start-end]`: the pages of a process: which frame each has, how often that is mapped
+//! (MAPPED, over all processes), and what a store would do. Pages of one kind with neighbouring frames are one row.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![deny(unsafe_code)]
@@ -15,13 +15,22 @@ use userland::{eprintln, println};
 
 userland::entry!(program);
 
+const USAGE: &str = "usage: pagemap [pid | self] [address | start-end] (hexadecimal)";
+
+const HELP: &str = "A row for pages of one kind whose frames lie side by side. MAPPED: how often each frame is mapped, over all
+processes (/proc/kpagecount). STATE: whose it is, and what a store does.";
+
 fn program(arguments: &[&str]) -> i32 {
     let process = arguments.get(1).copied().unwrap_or("self");
+    if process == "--help" {
+        println!("{USAGE}\n{HELP}");
+        return 0;
+    }
     let range = match arguments.get(2).map(|text| parse_range(text)) {
         None => 0..usize::MAX,
         Some(Some(range)) => range,
         Some(None) => {
-            eprintln!("usage: pagemap [pid | self] [address | start-end] (hexadecimal)");
+            eprintln!("{USAGE}");
             return 2;
         }
     };
@@ -48,7 +57,7 @@ struct Row {
     pages: usize,
     first_frame: u64,
     kind: Kind,
-    count: u64,
+    times: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,7 +81,10 @@ impl Kind {
 
 fn show(process: &str, range: &core::ops::Range<usize>) -> Result<()> {
     let map = PageMap::open(process)?;
-    println!("{:<27} {:>5} {:<17} {:>5}  STATE", "PAGES", "", "FRAMES", "COUNT");
+    println!(
+        "{:<27} {:>5} {:<17} {:>6}  STATE",
+        "PAGES", "", "FRAMES", "MAPPED"
+    );
     for area in pages::areas(process)?
         .iter()
         .filter(|area| area.start < range.end && range.start < area.end)
@@ -101,14 +113,14 @@ fn show_area(map: &PageMap, area: &Area, range: &core::ops::Range<usize>) -> Res
             _ if page.is_exclusive() => Kind::Own,
             _ => Kind::Shared,
         };
-        let count = if kind == Kind::Zero {
+        let times = if kind == Kind::Zero {
             0
         } else {
-            pages::count(frame)?
+            pages::times_mapped(frame)?
         };
         let next_frame = |row: &Row| row.first_frame + if kind == Kind::Zero { 0 } else { row.pages as u64 };
         match &mut row {
-            Some(row) if row.kind == kind && row.count == count && next_frame(row) == frame => row.pages += 1,
+            Some(row) if row.kind == kind && row.times == times && next_frame(row) == frame => row.pages += 1,
             _ => {
                 flush(&mut row);
                 row = Some(Row {
@@ -116,7 +128,7 @@ fn show_area(map: &PageMap, area: &Area, range: &core::ops::Range<usize>) -> Res
                     pages: 1,
                     first_frame: frame,
                     kind,
-                    count,
+                    times,
                 });
             }
         }
@@ -124,7 +136,7 @@ fn show_area(map: &PageMap, area: &Area, range: &core::ops::Range<usize>) -> Res
     flush(&mut row);
     if absent > 0 {
         println!(
-            "{:<27} {absent:>5} {:<17} {:>5}  not there     first touch fills",
+            "{:<27} {absent:>5} {:<17} {:>6}  not there     first touch fills",
             "", "-", "-"
         );
     }
@@ -139,13 +151,13 @@ fn flush(row: &mut Option<Row>) {
         _ if row.pages > 1 => format!("{:x}-{last:x}", row.first_frame),
         _ => format!("{:x}", row.first_frame),
     };
-    let count = if row.kind == Kind::Zero {
+    let times = if row.kind == Kind::Zero {
         String::from("-")
     } else {
-        format!("{}", row.count)
+        format!("{}", row.times)
     };
     println!(
-        "  {:<25x} {:>5} {frames:<17} {count:>5}  {}",
+        "  {:<25x} {:>5} {frames:<17} {times:>6}  {}",
         row.start,
         row.pages,
         row.kind.text()

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::sibling::{Sibling, become_pause, pause_command};
 use super::story::{Story, minor_faults};
-use crate::pages::{PageMap, areas, count};
+use crate::pages::{PageMap, areas, times_mapped};
 use crate::runtime::file::{self, File};
 use crate::runtime::memory::{Mapping, PAGE, Region, Sharing};
 use crate::runtime::process::{self, WaitStatus};
@@ -68,8 +68,8 @@ pub fn exec_lets_go(story: &mut Story) -> Result<()> {
         exclusive(&memory)? == PAGES,
         "the parent is alone with all 64 pages again",
     );
-    let one = ours.page(address)?.frame().map(count).transpose()?;
-    story.check(one == Some(1), "the count of its first frame is 1");
+    let one = ours.page(address)?.frame().map(times_mapped).transpose()?;
+    story.check(one == Some(1), "its first frame is mapped once");
     let faults = minor_faults(|| touch_all(&memory))?;
     story.row(&format!("minor faults of 64 stores by the parent: {faults}"));
     story.check(frames(&memory)? == before, "the parent's stores copy nothing");

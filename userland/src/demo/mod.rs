@@ -147,7 +147,8 @@ fn list() {
 fn introduce(story: &Story) {
     story.say(
         "Questions about copy-on-write, answered by programs that ask the kernel what happened. A frame is a page of \
-         physical memory, named by its number; count is how many descriptors point to it (/proc/kpagecount). `ok:` is \
+         physical memory, named by its number; mapped 2x says how often it is mapped, counted over all \
+         processes (/proc/kpagecount). `ok:` is \
          something that was checked here and now; `cow q2` at the shell asks one question alone.",
     );
 }

@@ -76,24 +76,24 @@ impl Story {
         i32::from(self.failed > 0)
     }
 
-    /// A row that describes a page: who, frame, count, and what a store would do.
+    /// A row that describes a page: who, frame, how often that is mapped, and what a store would do.
     pub fn page_row(&self, who: &str, page: Page) {
         self.row(&format!("{who:<22} {}", describe(page)));
     }
 }
 
-/// `frame 4a2f1  count 1  shared`
+/// `frame 4a2f1  mapped 2x  shared, ...`
 pub fn describe(page: Page) -> String {
     let Some(frame) = page.frame() else {
         return "no frame".to_string();
     };
     let is_zero = pages::FrameFlags::of(frame).is_ok_and(|flags| flags.is_zero_frame());
-    let count = pages::count(frame).map_or("?".to_string(), |count| count.to_string());
+    let times = pages::times_mapped(frame).map_or("?".to_string(), |times| times.to_string());
     match () {
         _ if is_zero => format!("frame {frame:>7x}  the zero frame"),
-        _ if page.is_exclusive() => format!("frame {frame:>7x}  count {count}  its own"),
-        _ if count == "1" => format!("frame {frame:>7x}  count 1  shared, as its table is (Q12)"),
-        _ => format!("frame {frame:>7x}  count {count}  shared, read-only for the MMU"),
+        _ if page.is_exclusive() => format!("frame {frame:>7x}  mapped {times}x  its own"),
+        _ if page.is_file() => format!("frame {frame:>7x}  mapped {times}x  a file's or shared memory"),
+        _ => format!("frame {frame:>7x}  mapped {times}x  shared, read-only for the MMU"),
     }
 }
 

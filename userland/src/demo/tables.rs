@@ -116,8 +116,9 @@ pub fn shared_tables(story: &mut Story) -> Result<()> {
     }
     story.say(
         "A parent with two corners of memory, 2 MiB apart, forks. Fork copies the root table (and the path to the \
-         stack, Q11): every table below has two parents now, and is read-only from above (APTable). So the count is 2 at \
-         the first table that both use, and 1 below it: nothing below was touched.",
+         stack, Q11): every table below has two parents now, and is read-only from above (APTable). References are the \
+         descriptors that point to a table or page (/proc/PID/translation): 2 to the first table that both use, and 1 to \
+         what is below it, which was not touched.",
     );
     let child = Sibling::start(&mut |_| {
         memory.store(near, BY_CHILD);
@@ -144,10 +145,10 @@ pub fn shared_tables(story: &mut Story) -> Result<()> {
         for (who, walk) in who.iter().zip(&walks) {
             let part = |entry: &Entry| {
                 format!(
-                    "{} {:x} (count {})",
+                    "{} {:x} ({} references)",
                     ["", "L2 table", "L3 table", "page"][entry.level],
                     entry.frame,
-                    entry.count
+                    entry.references
                 )
             };
             story.row(&format!(

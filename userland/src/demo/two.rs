@@ -125,7 +125,7 @@ pub fn last_owner(story: &mut Story) -> Result<()> {
     );
     story.check(
         faults == 1,
-        "one minor fault: the kernel saw count 1 and said writable",
+        "one minor fault: the kernel saw that nobody else has the frame and said writable",
     );
     story.check(
         minor_faults(|| memory.store(8, 1))? == 0,

@@ -1,6 +1,7 @@
 //! /proc/PID/translation, Holstein's own: the translation tables as the MMU sees them. One line for the ASID, one for the
 //! root, then one for each valid entry: level, index, address, descriptor, the frame it points to and how many
-//! references that has. Who may not see the numbers of frames reads 0 in their place.
+//! references that has: descriptors that point to it, and the kernel's own. /proc/kpagecount tells something else, how often
+//! the page is mapped: a descriptor in a table that two spaces share is one reference and maps it twice. Who may not see the numbers of frames reads 0 in their place.
 
 use alloc::sync::Arc;
 
@@ -27,8 +28,11 @@ fn add(space: &mm::AddressSpace, key: u64, text: &mut Text, shows_frames: bool) 
     if key == FIRST_KEY {
         let (root, asid) = space.translation_root();
         let shown = if shows_frames { root.0 } else { 0 };
-        let count = memory.frames().count(root);
-        text.add(format_args!("asid {}\nroot {shown:x} count {count}\n", asid.0));
+        let references = memory.frames().count(root);
+        text.add(format_args!(
+            "asid {}\nroot {shown:x} references {references}\n",
+            asid.0
+        ));
     } else {
         from = place(key);
     }
@@ -57,7 +61,7 @@ fn line(entry: &Entry, text: &mut Text, shows_frames: bool) {
     text.hexadecimal(descriptor.0, 16);
     text.bytes(b" -> ");
     text.hexadecimal(Descriptor::frame(descriptor).0.into(), 1);
-    text.bytes(b" count ");
+    text.bytes(b" references ");
     text.decimal(entry.count.into());
     text.bytes(b"\n");
 }
