@@ -2,10 +2,15 @@
 //! stands. A queue is guarded by whoever owns it (all changes need `&mut Queue`); a node belongs to one thread.
 //!
 //! A node must stay where it is while it stands in a queue. So it is lent to a closure ([`with_node`]), or lies on the heap
-//! ([`Nodes`]) and is never moved there; both look at the end that it stands nowhere, and stop the machine if it does.
+//! ([`Nodes`]) and is never moved there; both look at the end that it stands nowhere, and stop the machine if it does. Or it is a
+//! part of a value that is counted, to which the queue has a reference ([`Member`]).
 //!
 //! Which queue a node stands in is known by the queue's number, which no second queue ever has and which goes with a queue
 //! that is moved.
+
+mod member;
+
+pub use member::Member;
 
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
@@ -48,8 +53,8 @@ struct Standing<T> {
 // reached through the queue alone; so who gets the queue gets the values, which may be sent.
 unsafe impl<T: Send> Send for Queue<T> {}
 
-// SAFETY: with `&Queue` only its length can be seen.
-unsafe impl<T: Send> Sync for Queue<T> {}
+// SAFETY: with `&Queue` its length and its values can be seen, and nothing can be changed.
+unsafe impl<T: Send + Sync> Sync for Queue<T> {}
 
 impl<T> Node<T> {
     const fn new() -> Node<T> {

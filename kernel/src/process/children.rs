@@ -5,7 +5,6 @@
 //! locks of both (`table::Table::move_children`). Who has something to tell a parent looks for the child in the parent's list,
 //! and if it is not there, asks anew who the parent is.
 
-use super::siblings::Siblings;
 use super::table;
 use super::usage::Totals;
 use super::{Pid, Process};
@@ -17,16 +16,36 @@ use abi::signal::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_S
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
+use platform::queue::{Member, Queue};
 
-/// The children of one process that were not waited for.
+/// The children of one process that were not waited for, in the order in which they came.
 #[derive(Default)]
 pub(super) struct Children {
     living: Siblings,
-    /// Those that have ended.
+    /// Those that have ended, in that order.
     ended: Siblings,
     /// Living ones that stopped or went on since the last wait.
     changed: Siblings,
 }
+
+/// Processes; each brings its places along ([`Places`]), so that who ends needs no memory, nor who gets its children.
+pub(super) type Siblings = Queue<Arc<Process>>;
+
+/// Where a process stands among others.
+#[derive(Default)]
+pub(super) struct Places {
+    /// Among the children of its parent, living or ended.
+    pub sibling: Member<Process>,
+    /// Among those of them that stopped or went on.
+    pub change: Member<Process>,
+    /// In its group.
+    pub group: Member<Process>,
+    /// Among those whom its parent leaves behind, while that is at it: under the table's lock.
+    pub orphan: Member<Process>,
+}
+
+/// With more children, one of a given id is looked for in the table of processes.
+const FEW: usize = 16;
 
 /// Which children a wait is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,7 +118,8 @@ enum Event {
 /// there is no such child.
 pub fn wait_for_child(current: &Thread, meant: Meant, wanted: Wanted) -> Result<Option<Child>, Errno> {
     let process = &current.process;
-    let look = || match process.children.lock().take_event(meant, wanted) {
+    let named = process.named_child(meant);
+    let look = || match process.children.lock().take_event(meant, named.as_ref(), wanted) {
         Ok(None) if !wanted.is_immediate => None,
         answer => Some(answer),
     };
@@ -110,26 +130,47 @@ pub fn wait_for_child(current: &Thread, meant: Meant, wanted: Wanted) -> Result<
     }))
 }
 
+impl Process {
+    /// The process that a wait names, where it is not quickly found among the children.
+    fn named_child(&self, meant: Meant) -> Option<Arc<Process>> {
+        let Which::Process(pid) = meant.which else {
+            return None;
+        };
+        let is_quick = self.children.lock().len() <= FEW;
+        (!is_quick).then(|| table::find(pid)).flatten()
+    }
+}
+
 impl Children {
-    /// What is to be reported, taken out unless it is to be kept. `ECHILD` if there is no such child.
-    fn take_event(&mut self, meant: Meant, wanted: Wanted) -> Result<Option<Event>, Errno> {
+    /// What is to be reported, taken out unless it is to be kept. `named` is who is meant if that was looked for already. `ECHILD` if
+    /// there is no such child.
+    fn take_event(
+        &mut self,
+        meant: Meant,
+        named: Option<&Arc<Process>>,
+        wanted: Wanted,
+    ) -> Result<Option<Event>, Errno> {
         if wanted.ended
-            && let Some(child) = first_of(&self.ended, meant).cloned()
+            && let Some(child) = first_of(&self.ended, meant, named).cloned()
         {
             if !wanted.is_kept {
-                self.ended.remove(child.pid);
+                self.ended.leave_member(&child.places.sibling);
             }
             return Ok(Some(Event::Ended(child)));
         }
         if let Some((child, status)) = self.first_change(meant, wanted) {
             if !wanted.is_kept {
                 child.signals.forget_change();
-                self.changed.remove(child.pid);
+                self.changed.leave_member(&child.places.change);
             }
             return Ok(Some(Event::Changed(child, status)));
         }
-        let has_such = first_of(&self.living, meant).or(first_of(&self.ended, meant));
+        let has_such = first_of(&self.living, meant, named).or(first_of(&self.ended, meant, named));
         has_such.map(|_| None).ok_or(Errno::ECHILD)
+    }
+
+    fn len(&self) -> usize {
+        self.living.len() + self.ended.len()
     }
 
     /// The first child that stopped or went on, as `wanted` asks for, and which of the two.
@@ -155,23 +196,26 @@ impl Children {
         self.living.iter().chain(self.ended.iter())
     }
 
-    /// Makes room for one more, in whatever list it will stand: its end needs no memory. `ENOMEM`.
-    pub(super) fn make_room(&mut self) -> Result<(), Errno> {
-        let most = self.living.len() + self.ended.len() + 1;
-        [&mut self.living, &mut self.ended, &mut self.changed]
-            .into_iter()
-            .try_for_each(|list| list.make_room_for(most))
-    }
-
-    /// Adds one that lives. There is room.
+    /// Adds one that lives.
     pub(super) fn add(&mut self, child: Arc<Process>) {
-        self.living.insert(child);
+        self.living.enter_member(child, |child| &child.places.sibling);
     }
 
     /// A living one ends. `None` if it is not here.
-    fn take_living(&mut self, pid: Pid) -> Option<Arc<Process>> {
-        self.changed.remove(pid);
-        self.living.remove(pid)
+    fn take_living(&mut self, child: &Process) -> Option<Arc<Process>> {
+        self.changed.leave_member(&child.places.change);
+        self.living.leave_member(&child.places.sibling)
+    }
+
+    /// A living one stopped or went on. Whether it is here.
+    fn note_change(&mut self, child: &Process) -> bool {
+        let Some(own) = self.living.get_member(&child.places.sibling) else {
+            return false;
+        };
+        if !self.changed.has_member(&child.places.change) {
+            self.changed.enter_member(own.clone(), |own| &own.places.change);
+        }
+        true
     }
 
     /// All become those of one thread, the only one left.
@@ -180,15 +224,23 @@ impl Children {
         self.iter().for_each(set);
     }
 
-    /// The children of the thread `from` become those of the thread `to`, of the same process. Ends at the first, of those from
-    /// `first` on, that wants to hear of the end of a parent, which is returned.
-    pub(super) fn hand_over(&mut self, from: Pid, to: Pid, first: Pid) -> Option<Arc<Process>> {
-        let is_own = |child: &&Arc<Process>| child.relations.parent_thread.load(Ordering::Relaxed) == from;
-        for child in self.ended.iter().filter(is_own) {
-            child.relations.parent_thread.store(to, Ordering::Relaxed);
-        }
-        for child in self.living.iter_from(first).filter(is_own) {
-            child.relations.parent_thread.store(to, Ordering::Relaxed);
+    /// The children of the thread `from` become those of the thread `to`, of the same process; `left` is how many are to be looked at,
+    /// `None` at first. Ends at the first that wants to hear of the end of a parent, which is returned.
+    pub(super) fn hand_over(&mut self, from: Pid, to: Pid, left: &mut Option<usize>) -> Option<Arc<Process>> {
+        let is_own = |child: &Process| child.relations.parent_thread.load(Ordering::Relaxed) == from;
+        let give = |child: &Process| child.relations.parent_thread.store(to, Ordering::Relaxed);
+        let left = left.get_or_insert_with(|| {
+            let ended = self.ended.iter().filter(|child| is_own(child));
+            ended.for_each(|child| give(child));
+            self.living.len()
+        });
+        while *left > 0 {
+            *left -= 1;
+            // Whoever was looked at goes to the end, and all stand as before when all were.
+            let Some(child) = self.living.rotate().filter(|child| is_own(child)) else {
+                continue;
+            };
+            give(child);
             if child.attributes.parent_death_signal.load(Ordering::Relaxed) != 0 {
                 return Some(child.clone());
             }
@@ -196,21 +248,38 @@ impl Children {
         None
     }
 
-    /// Takes all from `old`, as living ones: who has ended is still to be announced here. Returns those.
-    pub(super) fn adopt(&mut self, old: Children) -> Siblings {
-        old.iter().cloned().for_each(|child| self.living.insert(child));
-        old.changed
-            .iter()
-            .cloned()
-            .for_each(|child| self.changed.insert(child));
-        old.ended
+    /// Notes all of them, those who have ended apart.
+    pub(super) fn note(&self, living: &mut Siblings, ended: &mut Siblings) {
+        let note = |all: &Siblings, to: &mut Siblings| {
+            all.iter()
+                .for_each(|child| to.enter_member(child.clone(), |child| &child.places.orphan));
+        };
+        note(&self.living, living);
+        note(&self.ended, ended);
+    }
+
+    /// Takes all from `old`, as living ones: who has ended is still to be announced here.
+    pub(super) fn adopt(&mut self, old: &mut Children) {
+        let move_all = |from: &mut Siblings, to: &mut Siblings| {
+            from.move_those(to, usize::MAX, |_| true, |_| ());
+        };
+        move_all(&mut old.living, &mut self.living);
+        move_all(&mut old.ended, &mut self.living);
+        move_all(&mut old.changed, &mut self.changed);
     }
 }
 
-fn first_of(processes: &Siblings, meant: Meant) -> Option<&Arc<Process>> {
-    match meant.which {
-        Which::Process(pid) => processes.get(pid).filter(|child| is_meant(child, meant)),
-        Which::Any | Which::Group(_) => processes.iter().find(|child| is_meant(child, meant)),
+/// The first who is meant; `named` if that was looked for already.
+fn first_of<'a>(
+    processes: &'a Siblings,
+    meant: Meant,
+    named: Option<&'a Arc<Process>>,
+) -> Option<&'a Arc<Process>> {
+    match named {
+        Some(child) => {
+            Some(child).filter(|child| processes.has_member(&child.places.sibling) && is_meant(child, meant))
+        }
+        None => processes.iter().find(|child| is_meant(child, meant)),
     }
 }
 
@@ -254,13 +323,12 @@ fn describe(child: &Process, status: WaitStatus) -> Child {
 pub fn report_stop_or_continue(child: &Process, status: WaitStatus) {
     while let Some(parent) = child.parent_process() {
         let mut children = parent.children.lock();
-        let Some(own) = children.living.get(child.pid).cloned() else {
+        if !children.note_change(child) {
             if child.is_zombie() {
                 return;
             }
             continue;
-        };
-        children.changed.insert(own);
+        }
         if !signal::is_quiet_about_stops(&parent) {
             let change = signal::post(&parent, child_info(child, status));
             debug_assert!(change.is_none(), "SIGCHLD continues nobody");
@@ -273,11 +341,11 @@ pub fn report_stop_or_continue(child: &Process, status: WaitStatus) {
 /// What is left to do when a parent was told of an end.
 #[must_use]
 pub(super) struct Notice {
-    parent: Arc<Process>,
+    pub(super) parent: Arc<Process>,
     /// What the parent's own parent is to be told: the signal continued it.
     change: Option<WaitStatus>,
     /// The child, if nobody will wait for it.
-    unwanted: Option<Arc<Process>>,
+    pub(super) unwanted: Option<Arc<Process>>,
 }
 
 impl Notice {
@@ -300,13 +368,13 @@ pub(super) fn announce_end(child: &Process) -> Option<Notice> {
     loop {
         let parent = child.parent_process()?;
         let mut children = parent.children.lock();
-        let Some(own) = children.take_living(child.pid) else {
+        let Some(own) = children.take_living(child) else {
             continue;
         };
         child.is_zombie.store(true, Ordering::Release);
         let (disposition, change) = post_end(&parent, child);
         let unwanted = if disposition == Disposition::Waited {
-            children.ended.insert(own);
+            children.ended.enter_member(own, |own| &own.places.sibling);
             None
         } else {
             Some(own)

@@ -1,7 +1,7 @@
 //! How a thread ends, and with the last one its process: exit(2), exit_group(2), a signal. Everything it held goes back at
 //! once; what is left of the process is a zombie, an entry in the table with its status, until the parent waits for it.
 
-use super::children::{Notice, announce_end};
+use super::children::{Notice, Siblings, announce_end};
 use super::table::{self, Table};
 use super::{INIT, Pid, Process, shortage};
 use crate::fs::{self, FileTable};
@@ -13,7 +13,6 @@ use abi::process::WaitStatus;
 use abi::signal::info::{SI_KERNEL, SI_USER};
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 /// Ends the running thread, which was told to end, and its process if it is the last one there. The caller returns to the
@@ -89,40 +88,75 @@ fn become_zombie(process: &Process) {
     if process.children.lock().is_empty() && !signal::is_anybody_stopped() {
         announce_end(process).into_iter().for_each(Notice::finish);
     } else {
-        let notices = table::with(|table| leave_relatives(table, process));
-        notices.into_iter().for_each(Notice::finish);
+        table::with(|table| leave_relatives(table, process)).finish();
     }
 }
 
-/// All of that at one moment, for who looks at the table.
-fn leave_relatives(table: &mut Table, process: &Process) -> Vec<Notice> {
-    let children: Vec<_> = process.children.lock().iter().cloned().collect();
-    let groups = groups_to_watch(table, process, &children);
-    let ended = table.move_children(process);
-    for group in groups {
-        if table.is_orphaned(group, Some(process.pid)) {
+/// What is left to do when a process has left its relatives.
+#[must_use]
+struct Farewell {
+    /// For its parent.
+    own: Option<Notice>,
+    /// Who cares for its children now, if some had ended.
+    reaper: Option<Arc<Process>>,
+    /// Those for whom nobody will wait.
+    unwanted: Siblings,
+}
+
+impl Farewell {
+    /// Does it. The table's lock is not held.
+    fn finish(mut self) {
+        while let Some(child) = self.unwanted.take_first() {
+            table::release(&child);
+        }
+        if let Some(reaper) = self.reaper {
+            reaper.child_events.wake_all();
+        }
+        self.own.into_iter().for_each(Notice::finish);
+    }
+}
+
+/// All of that at one moment, for who looks at the table. Nothing of it needs memory: the processes bring their places along.
+fn leave_relatives(table: &mut Table, process: &Process) -> Farewell {
+    watch_groups(table, process);
+    let (mut living, mut ended) = (Siblings::new(), Siblings::new());
+    table.move_children(process, &mut living, &mut ended);
+    let relatives = living.iter().chain(ended.iter()).map(|child| &**child);
+    for relative in relatives.chain([process]) {
+        let group = relative.group();
+        if table.end_watch(group) && table.is_orphaned(group, Some(process.pid)) {
             hang_up(table, group);
         }
     }
-    children
-        .iter()
-        .for_each(|child| tell_of_parents_death(process, child));
-    let ended = ended.iter().map(|child| &**child);
-    ended.chain([process]).filter_map(announce_end).collect()
+    while let Some(child) = living.take_first() {
+        tell_of_parents_death(process, &child);
+    }
+    let (mut reaper, mut unwanted) = (None, Siblings::new());
+    while let Some(child) = ended.take_first() {
+        let Some(notice) = announce_end(&child) else {
+            continue;
+        };
+        // Nobody is continued by it: an orphan sends SIGCHLD.
+        reaper = Some(notice.parent);
+        if let Some(child) = notice.unwanted {
+            unwanted.enter_member(child, |child| &child.places.orphan);
+        }
+    }
+    Farewell {
+        own: announce_end(process),
+        reaper,
+        unwanted,
+    }
 }
 
-/// The groups with a stopped member that have somebody to continue them, but perhaps not without this process: its own,
-/// and those of its children.
-fn groups_to_watch(table: &Table, process: &Process, children: &[Arc<Process>]) -> Vec<Pid> {
-    if !signal::is_anybody_stopped() {
-        return Vec::new();
+/// Begins to watch the groups with a stopped member that have somebody to continue them, but perhaps not without this process: its
+/// own, and those of its children.
+fn watch_groups(table: &mut Table, process: &Process) {
+    if signal::is_anybody_stopped() {
+        table.begin_watch(process.group());
+        let children = process.children.lock();
+        children.iter().for_each(|child| table.begin_watch(child.group()));
     }
-    let mut groups: Vec<Pid> = children.iter().map(|child| child.group()).collect();
-    groups.push(process.group());
-    groups.sort_unstable();
-    groups.dedup();
-    groups.retain(|&group| table.has_stopped_member(group) && !table.is_orphaned(group, None));
-    groups
 }
 
 /// A stopped group that nobody can continue is told to end, and continued so that it hears it (exit(3)).
@@ -143,11 +177,10 @@ fn leave_children(thread: &Thread) {
         return;
     }
     let heir = process.heir_of(thread);
-    let mut first = 0;
+    let mut left = None;
     loop {
-        let told = process.children.lock().hand_over(thread.tid(), heir, first);
+        let told = process.children.lock().hand_over(thread.tid(), heir, &mut left);
         let Some(child) = told else { return };
-        first = child.pid + 1;
         tell_of_parents_death(process, &child);
     }
 }

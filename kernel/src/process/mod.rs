@@ -18,7 +18,6 @@ mod loan;
 mod name;
 mod program_layout;
 pub mod shortage;
-mod siblings;
 mod space;
 mod table;
 mod threads;
@@ -54,7 +53,7 @@ use abi::Errno;
 use abi::process::RLIMIT_CPU;
 use abi::signal::Signal;
 use alloc::sync::Arc;
-use children::Children;
+use children::{Children, Places};
 use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use threads::Threads;
 
@@ -88,6 +87,7 @@ pub struct Process {
     name: Mutex<Name>,
     executable: Mutex<Option<Arc<OpenFile>>>,
     children: Mutex<Children, { rank::CHILDREN }>,
+    places: Places,
     relations: Relations,
     /// The signal its parent gets at its end; 0 for none.
     exit_signal: AtomicU8,
@@ -194,6 +194,7 @@ impl Process {
             name: Mutex::default(),
             executable: Mutex::default(),
             children: Mutex::default(),
+            places: Places::default(),
             relations: Relations::default(),
             exit_signal: AtomicU8::new(0),
             has_executed: AtomicBool::new(false),
@@ -222,6 +223,7 @@ impl Process {
             name: Mutex::new(birth.name),
             executable: Mutex::new(self.executable.cloned()),
             children: Mutex::default(),
+            places: Places::default(),
             relations: Relations::default(),
             exit_signal: AtomicU8::new(birth.exit_signal),
             has_executed: AtomicBool::new(false),

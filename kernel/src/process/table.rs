@@ -6,7 +6,7 @@ mod claim;
 pub use claim::{Kinship, claim, claim_thread};
 pub(super) use claim::{change_credentials, release, release_thread, replace_first_thread, take_credentials};
 
-use super::siblings::Siblings;
+use super::children::Siblings;
 use super::{INIT, Process};
 use crate::fallible;
 use crate::fallible::map::Map;
@@ -55,6 +55,18 @@ enum Holder {
 struct Group {
     session: Pid,
     members: Siblings,
+    watch: Watch,
+}
+
+/// Whether a group is to be looked at when a process has left its relatives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    /// Nobody asked.
+    Unasked,
+    /// It needs not.
+    No,
+    /// It has a stopped member and somebody who could continue that.
+    Yes,
 }
 
 impl Holder {
@@ -98,15 +110,17 @@ impl Table {
             .or_else(|| (PID_RESTART..=self.last).find(is_free))
     }
 
-    /// Makes sure that a process can join that group: founds it if need be, with room for one more. `ENOMEM`, nothing changed.
-    /// The caller joins it.
+    /// Makes sure that a process can join that group: founds it if need be. `ENOMEM`, nothing changed. The caller joins it.
     fn prepare_group(&mut self, group: Pid, session: Pid) -> Result<(), Errno> {
-        if let Some(found) = self.groups.get_mut(&group) {
-            return found.members.make_room();
+        if self.groups.contains_key(&group) {
+            return Ok(());
         }
-        let mut members = Siblings::default();
-        members.make_room()?;
-        self.groups.insert(group, Group { session, members })?;
+        let founded = Group {
+            session,
+            members: Siblings::default(),
+            watch: Watch::Unasked,
+        };
+        self.groups.insert(group, founded)?;
         let count = self.sessions.get(&session).copied().unwrap_or(0);
         if let Err(error) = self.sessions.insert(session, count + 1) {
             self.groups.remove(&group);
@@ -120,7 +134,9 @@ impl Table {
         process.relations.group.store(group, Ordering::Relaxed);
         process.relations.session.store(session, Ordering::Relaxed);
         if let Some(joined) = self.groups.get_mut(&group) {
-            joined.members.insert(process);
+            joined
+                .members
+                .enter_member(process, |process| &process.places.group);
         }
     }
 
@@ -128,7 +144,7 @@ impl Table {
     fn leave_group(&mut self, process: &Process) -> Option<Arc<Process>> {
         let id = process.group();
         let group = self.groups.get_mut(&id)?;
-        let left = group.members.remove(process.pid);
+        let left = group.members.leave_member(&process.places.group);
         if group.members.is_empty() {
             let session = group.session;
             self.groups.remove(&id);
@@ -137,11 +153,11 @@ impl Table {
         left
     }
 
-    /// Gives the children of `parent` to whoever cares for orphans. Returns those that have ended, which are to be announced
-    /// to their new parent.
-    pub(super) fn move_children(&mut self, parent: &Process) -> Siblings {
+    /// Gives the children of `parent` to whoever cares for orphans; notes those that live, and those that have ended, which are to be
+    /// announced to their new parent.
+    pub(super) fn move_children(&mut self, parent: &Process, living: &mut Siblings, ended: &mut Siblings) {
         let Some(reaper) = self.reaper_after(parent) else {
-            return Siblings::default();
+            return;
         };
         let mut old = parent.children.lock();
         // Two such locks are held only here, under the table's.
@@ -152,7 +168,33 @@ impl Table {
                 .store(Signal::SIGCHLD.number(), Ordering::Relaxed);
             orphan.relations.set_parent(&reaper, reaper.pid);
         }
-        new.adopt(core::mem::take(&mut *old))
+        old.note(living, ended);
+        new.adopt(&mut old);
+    }
+
+    /// Asks whether a group is to be looked at when a process has left its relatives: if it has a stopped member and somebody to
+    /// continue it.
+    pub(super) fn begin_watch(&mut self, group: Pid) {
+        if self
+            .groups
+            .get(&group)
+            .is_none_or(|found| found.watch != Watch::Unasked)
+        {
+            return;
+        }
+        let watch = match self.has_stopped_member(group) && !self.is_orphaned(group, None) {
+            true => Watch::Yes,
+            false => Watch::No,
+        };
+        if let Some(found) = self.groups.get_mut(&group) {
+            found.watch = watch;
+        }
+    }
+
+    /// Whether it is. It is asked once.
+    pub(super) fn end_watch(&mut self, group: Pid) -> bool {
+        let watch = self.groups.get_mut(&group).map(|found| &mut found.watch);
+        watch.is_some_and(|watch| core::mem::replace(watch, Watch::Unasked) == Watch::Yes)
     }
 
     /// The nearest living ancestor that asked for orphans (prctl(2), PR_SET_CHILD_SUBREAPER), or else the first process.

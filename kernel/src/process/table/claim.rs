@@ -75,17 +75,17 @@ impl PidClaim {
             return Err(Errno::RESTART_ALWAYS);
         }
         table.prepare_group(parent.group(), parent.session())?;
+        // From here on nothing fails.
         match kinship {
-            Kinship::Child => link(parent, creator.tid(), process)?,
+            Kinship::Child => link(parent, creator.tid(), process),
             Kinship::Sibling => {
                 let thread = parent.relations.parent_thread.load(Ordering::Relaxed);
                 let relative = parent.parent_process();
                 relative
                     .iter()
-                    .try_for_each(|relative| link(relative, thread, process))?;
+                    .for_each(|relative| link(relative, thread, process));
             }
         }
-        // From here on nothing fails.
         self.is_filled = true;
         process.add_first_thread(thread.clone());
         table.enter(process);
@@ -150,13 +150,11 @@ impl Drop for TidClaim {
 }
 
 /// Makes `parent`, by its thread of that id, the parent of `child`.
-fn link(parent: &Arc<Process>, thread: Pid, child: &Arc<Process>) -> Result<(), Errno> {
+fn link(parent: &Arc<Process>, thread: Pid, child: &Arc<Process>) {
     let mut children = parent.children.lock();
-    children.make_room()?;
     child.relations.set_parent(parent, thread);
     child.set_terminal_tenure(parent.terminal_tenure());
     children.add(child.clone());
-    Ok(())
 }
 
 /// Forgets a process that has ended and is in the list of no parent any more: it was waited for, or nobody wants to.
