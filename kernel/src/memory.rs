@@ -144,16 +144,18 @@ pub struct SharedZeros {
     /// Told apart from all others by it; never used again.
     number: u64,
     len: u64,
+    may_write: bool,
     pages: Mutex<Map<u64, FrameHandle>, { rank::PAGES }>,
 }
 
 impl SharedZeros {
-    /// `len` pages. `ENOMEM`.
-    pub fn new(len: u64) -> Result<Arc<SharedZeros>, Errno> {
+    /// `len` pages; `may_write`: mprotect(2) may make them writable. `ENOMEM`.
+    pub fn new(len: u64, may_write: bool) -> Result<Arc<SharedZeros>, Errno> {
         static LAST: AtomicU64 = AtomicU64::new(0);
         fallible::arc(SharedZeros {
             number: LAST.fetch_add(1, Ordering::Relaxed) + 1,
             len,
+            may_write,
             pages: Mutex::new(Map::new()),
         })
     }
@@ -191,5 +193,13 @@ impl PageSource for SharedZeros {
 
     fn name(&self, write: &mut dyn FnMut(&[u8])) {
         write(b"/dev/zero (deleted)");
+    }
+
+    fn has_page(&self, index: u64) -> bool {
+        self.pages.lock().contains_key(&index)
+    }
+
+    fn may_write(&self) -> bool {
+        self.may_write
     }
 }

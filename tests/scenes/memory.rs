@@ -1,6 +1,6 @@
 //! Memory to its end, and back: what processes took must be free again when they are gone.
 
-use crate::busybox;
+use crate::{busybox, program};
 use anyhow::{Context, Result, ensure};
 use tests::{Machine, Scene, Session, Stage, Virt};
 
@@ -10,6 +10,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("memory.exhausted_by_copies", exhausted_by_copies).checked(),
     Scene::portable("memory.comes_back", comes_back).checked(),
     Scene::portable("memory.files_give_it_back", files_give_it_back).checked(),
+    Scene::portable("memory.mappings", mappings).checked(),
 ];
 
 /// `MemFree` in KiB.
@@ -107,4 +108,10 @@ fn files_give_it_back(stage: &mut Stage) -> Result<()> {
     ];
     must_come_back(stage, &mut shell, &commands)?;
     power_off(&mut shell)
+}
+
+/// What mappings of files show and refuse (`tests/programs/mappings.c`).
+fn mappings(stage: &mut Stage) -> Result<()> {
+    let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "mappings", "")?;
+    program::expect_success(&mut board, "mappings")
 }

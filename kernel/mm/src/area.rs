@@ -76,6 +76,8 @@ pub enum PageError {
     BeyondEnd,
     /// No frame for it.
     NoMemory,
+    /// The object's filesystem is full, which no memory of others helps: SIGBUS.
+    NoSpace,
 }
 
 /// What identifies an object in /proc/PID/maps.
@@ -98,6 +100,11 @@ pub trait PageSource: Send + Sync {
 
     /// Gives `write` the path for /proc/PID/maps, in one piece or several. No lock may be held.
     fn name(&self, write: &mut dyn FnMut(&[u8]));
+
+    /// Whether the object has a frame for page `index` already (mincore(2) asks).
+    fn has_page(&self, _index: u64) -> bool {
+        true
+    }
 
     /// Whether whoever mapped the object shared may write to it: mprotect(2) asks. A file that was opened for reading only
     /// says no.

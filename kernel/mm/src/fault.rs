@@ -27,7 +27,7 @@ pub enum Outcome {
     Resolved(Resolution),
     /// The program may not do this: SIGSEGV with this code.
     Denied(SegvCode),
-    /// The area's object has no such page: SIGBUS (BUS_ADRERR).
+    /// The area's object has no such page, or no room for it: SIGBUS (BUS_ADRERR).
     BusError,
     /// No frame could be had; nothing has changed.
     NoMemory,
@@ -176,7 +176,7 @@ impl Page<'_> {
         };
         let frame = match source.page(index) {
             Ok(frame) => frame,
-            Err(PageError::BeyondEnd) => return Outcome::BusError,
+            Err(PageError::BeyondEnd | PageError::NoSpace) => return Outcome::BusError,
             Err(PageError::NoMemory) => return Outcome::NoMemory,
         };
         match (self.area.sharing, self.access) {

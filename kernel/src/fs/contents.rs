@@ -167,7 +167,7 @@ impl Contents {
 
     fn add(&self, state: &mut State, index: u64, frame: FrameHandle) -> Result<FrameHandle, PageError> {
         if !self.filesystem.charge_page() {
-            return Err(PageError::NoMemory);
+            return Err(PageError::NoSpace);
         }
         if state.pages.insert(index, frame.clone()).is_err() {
             self.filesystem.discharge_pages(1);
@@ -255,6 +255,11 @@ impl Contents {
             self.give_back(first..last);
         }
         Ok(())
+    }
+
+    /// Whether page `index` is no hole.
+    pub fn has_page(&self, index: u64) -> bool {
+        self.state.lock().pages.contains_key(&index)
     }
 
     /// The next offset from `at` on that is data or hole: lseek(2), `SEEK_DATA` and `SEEK_HOLE`. `None` behind the end or, for

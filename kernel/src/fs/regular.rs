@@ -185,6 +185,10 @@ impl PageSource for Mapping {
         }
     }
 
+    fn has_page(&self, index: u64) -> bool {
+        contents(&self.dentry).is_ok_and(|contents| contents.has_page(index))
+    }
+
     fn may_write(&self) -> bool {
         self.is_writing
     }

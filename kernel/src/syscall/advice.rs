@@ -3,16 +3,15 @@
 use super::area_flags::{change_flags, for_each_part};
 use super::map_errno;
 use super::memory::{covered, populate, space};
-use crate::memory;
 use crate::thread::Thread;
-
+use crate::{memory, scheduler};
 use abi::Errno;
 use abi::memory::{
     MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE,
     MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ,
     MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK,
 };
-use mm::{Access, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, VirtAddr};
+use mm::{Access, AddressSpace, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, VirtAddr};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -86,8 +85,7 @@ fn fault_in(current: &Thread, start: u64, len: u64, access: Access) -> Result<()
     if space(current)?.with(|space| space.areas().overlapping(range).any(forbids)) {
         return Err(Errno::EINVAL);
     }
-    populate(current, start, len, access);
-    Ok(())
+    populate(current, start, len, access)
 }
 
 /// `EINVAL` if a file is mapped there, or memory that is shared.
@@ -98,10 +96,33 @@ fn check_anonymous(current: &Thread, start: u64, len: u64) -> Result<(), Errno> 
     if is_refused { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
+/// `ENOMEM` if there is a hole; what is mapped before and behind it is dropped all the same.
 fn discard(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
-    let discarded = space(current)?.edit(|space| space.discard(memory::get(), VirtAddr(start), len));
-    discarded.map_err(|error| match error {
-        MapError::NotMapped => Errno::ENOMEM,
-        error => map_errno(error),
-    })
+    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    let space = space(current)?;
+    let mut at = range.start();
+    let mut has_hole = false;
+    while let Some(part) = space.with(|space| next_covered(space, at, range.end())) {
+        has_hole |= part.start() != at;
+        let discarded = space.edit(|space| space.discard(memory::get(), part.start(), part.len()));
+        match discarded {
+            // Another thread has unmapped some of it: to look again finds the rest.
+            Ok(()) | Err(MapError::NotMapped) => at = part.end(),
+            Err(error) => return Err(map_errno(error)),
+        }
+        scheduler::cond_resched_killable()?;
+    }
+    if has_hole || at != range.end() {
+        Err(Errno::ENOMEM)
+    } else {
+        Ok(())
+    }
+}
+
+/// The first part of `at..end` without a hole.
+fn next_covered(space: &AddressSpace, at: VirtAddr, end: VirtAddr) -> Option<PageRange> {
+    let first = space.areas().iter_from(at).next()?;
+    let start = first.range().start().max(at);
+    let rest = PageRange::between(start, end).filter(|rest| !rest.is_empty())?;
+    PageRange::between(start, space.areas().covered_end(rest))
 }

@@ -2,33 +2,27 @@
 //! and limits checked.
 
 use super::backing::{file_backing, zeros};
+use super::lookup::file;
 use super::map_errno;
-use crate::fallible;
+use super::memory_limits::{check_data, check_room, is_full, mapped_in};
 use crate::memory;
-use crate::process::{Process, Space};
+use crate::process::Space;
 use crate::thread::Thread;
 use crate::{scheduler, user_memory};
 use abi::Errno;
 use abi::memory::{
-    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_POPULATE,
-    MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_SYNC, MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT,
-    MLOCK_ONFAULT, MREMAP_FIXED, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_EXEC, PROT_READ,
-    PROT_SEM, PROT_WRITE,
+    MAP_ANONYMOUS, MAP_DENYWRITE, MAP_EXECUTABLE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB,
+    MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,
+    MAP_STACK, MAP_TYPE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_EXEC, PROT_READ, PROT_SEM, PROT_WRITE,
 };
-use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
+use abi::process::RLIMIT_DATA;
 use alloc::sync::Arc;
 use mm::{
-    Access, AddressSpace, Area, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement, Protection,
-    Purpose, RemapPlacement, Sharing, VirtAddr,
+    Access, AddressSpace, Area, Backing, MapError, MapRequest, Outcome, PAGE_SIZE, PageRange, Placement,
+    Protection, Purpose, RemapPlacement, Sharing, VirtAddr,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
-
-/// Areas of one space from which on no more are made: Linux's `max_map_count`.
-const MOST_AREAS: usize = 65530;
-
-/// Pages whose state mincore(2) reports at a time.
-const MINCORE_PIECE: u64 = 256;
 
 /// brk(2), as the system call: the break in any case, moved or not.
 pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
@@ -53,13 +47,23 @@ pub fn mmap(
 ) -> Result<usize, Errno> {
     memory::has_room()?;
     let flags = flags as u32;
+    if !offset.is_multiple_of(PAGE) {
+        return Err(Errno::EINVAL);
+    }
+    let file = match flags & MAP_ANONYMOUS {
+        0 => Some(file(current, descriptor as i32)?),
+        _ => None,
+    };
+    if file.as_ref().is_some_and(|file| file.is_path()) {
+        return Err(Errno::EBADF);
+    }
     let sharing = match flags & MAP_TYPE {
         MAP_PRIVATE => Sharing::Private,
         MAP_SHARED | MAP_SHARED_VALIDATE => Sharing::Shared,
         _ => return Err(Errno::EINVAL),
     };
     let wanted = protection_of(protection as u32);
-    if len == 0 || !offset.is_multiple_of(PAGE) {
+    if len == 0 {
         return Err(Errno::EINVAL);
     }
     let rounded = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
@@ -70,10 +74,9 @@ pub fn mmap(
     if flags & MAP_TYPE == MAP_SHARED_VALIDATE {
         check_validated(flags)?;
     }
-    let backing = if flags & MAP_ANONYMOUS == 0 {
-        file_backing(current, descriptor, wanted, sharing, offset..offset + rounded)?
-    } else {
-        zeros(sharing, rounded)?
+    let backing = match file {
+        Some(file) => file_backing(&file, wanted, sharing, offset..offset + rounded)?,
+        None => zeros(sharing, rounded, true)?,
     };
     let request = MapRequest {
         placement: placement(address, rounded, flags)?,
@@ -85,22 +88,43 @@ pub fn mmap(
         backing,
     };
     let space = space(current)?;
-    check_room(&current.process, &space, rounded)?;
+    let replaced = match request.placement {
+        Placement::Fixed(at) => mapped_in(&space, at, rounded),
+        _ => 0,
+    };
+    check_room(&current.process, &space, rounded.saturating_sub(replaced))?;
+    check_data(&current.process, &space, &request)?;
     let start = space
         .edit(|space| space.map(memory::get(), request))
         .map_err(map_errno)?;
     if flags & (MAP_POPULATE | MAP_LOCKED) != 0 {
         let access = if wanted.write { Access::Write } else { Access::Read };
-        populate(current, start.0, rounded, access);
+        // What cannot be had now is asked for again by the access itself.
+        let _is_all_there = populate(current, start.0, rounded, access).is_ok();
     }
     Ok(start.0 as usize)
 }
 
-/// `MAP_SHARED_VALIDATE` is for files, and takes no flag that has no effect.
+/// `MAP_SHARED_VALIDATE` is for files, and takes no flag that it does not know (Linux's `LEGACY_MAP_MASK`).
 fn check_validated(flags: u32) -> Result<(), Errno> {
+    /// Those of 2 MiB and 1 GiB (`MAP_HUGE_2MB`, `MAP_HUGE_1GB`).
+    const HUGE_PAGE_SIZES: u32 = (21 | 30) << 26;
+    const KNOWN: u32 = MAP_TYPE
+        | MAP_FIXED
+        | MAP_FIXED_NOREPLACE
+        | MAP_GROWSDOWN
+        | MAP_DENYWRITE
+        | MAP_EXECUTABLE
+        | MAP_LOCKED
+        | MAP_NORESERVE
+        | MAP_POPULATE
+        | MAP_NONBLOCK
+        | MAP_STACK
+        | MAP_HUGETLB
+        | HUGE_PAGE_SIZES;
     match flags {
         flags if flags & MAP_ANONYMOUS != 0 => Err(Errno::EINVAL),
-        flags if flags & MAP_SYNC != 0 => Err(Errno::EOPNOTSUPP),
+        flags if flags & !KNOWN != 0 => Err(Errno::EOPNOTSUPP),
         _ => Ok(()),
     }
 }
@@ -149,41 +173,17 @@ fn protection_of(bits: u32) -> Protection {
     }
 }
 
-/// `ENOMEM` if the space would grow beyond `RLIMIT_AS`, or has too many areas already.
-fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> {
-    if space.with(|space| is_full(space)) {
-        return Err(Errno::ENOMEM);
-    }
-    let limit = process.limit(RLIMIT_AS);
-    if limit == RLIM64_INFINITY || more == 0 {
-        return Ok(());
-    }
-    let used: u64 = space.with(|space| space.areas().bytes());
-    if used.saturating_add(more) <= limit {
-        Ok(())
-    } else {
-        Err(Errno::ENOMEM)
-    }
-}
-
-/// Faults the pages of a range in, as far as that goes.
-pub fn populate(current: &Thread, start: u64, len: u64, access: Access) {
+/// Faults the pages of a range in, up to the first that cannot be: `EFAULT` where the access is denied or the object has no such
+/// page, `ENOMEM`, `EINTR` if the process is to end.
+pub fn populate(current: &Thread, start: u64, len: u64, access: Access) -> Result<(), Errno> {
     for page in (start..start.saturating_add(len)).step_by(PAGE_SIZE) {
-        let outcome = user_memory::handle_fault(current, VirtAddr(page), access);
-        if !matches!(outcome, Some(mm::Outcome::Resolved(_))) || scheduler::cond_resched_killable().is_err() {
-            return;
+        match user_memory::handle_fault(current, VirtAddr(page), access) {
+            Some(Outcome::Resolved(_)) => scheduler::cond_resched_killable()?,
+            Some(Outcome::NoMemory) => return Err(Errno::ENOMEM),
+            Some(Outcome::Denied(_) | Outcome::BusError) | None => return Err(Errno::EFAULT),
         }
     }
-}
-
-/// Whether the space has as many areas as it may have.
-pub fn is_full(space: &AddressSpace) -> bool {
-    space.areas().len() >= most_areas()
-}
-
-/// How many areas a space may have: /proc/sys/vm/max_map_count.
-pub fn most_areas() -> usize {
-    MOST_AREAS
+    Ok(())
 }
 
 /// Whether an area lies on both sides of the address.
@@ -275,9 +275,62 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
         (false, false) => RemapPlacement::InPlace,
     };
     let space = space(current)?;
+    if space.with(|space| space.areas().find(VirtAddr(old)).is_none()) {
+        return Err(Errno::EFAULT);
+    }
+    let [old_pages, new_pages] = [old_len, new_len].map(|len| len.checked_next_multiple_of(PAGE));
+    let old_len = old_pages.ok_or(Errno::EINVAL)?;
+    let new_len = new_pages.ok_or(Errno::EINVAL)?;
+    if old_len >= new_len && !matches!(placement, RemapPlacement::Fixed(_)) {
+        return shrink(&space, old, old_len, new_len);
+    }
     check_room(&current.process, &space, new_len.saturating_sub(old_len))?;
+    if old_len == 0 {
+        return space.edit(|space| map_again(space, VirtAddr(old), new_len, placement));
+    }
     let moved = space.edit(|space| space.remap(memory::get(), VirtAddr(old), old_len, new_len, placement));
     Ok(moved.map_err(map_errno)?.0 as usize)
+}
+
+/// What lies behind the new end is unmapped, however many areas that are.
+fn shrink(space: &Space, at: u64, old_len: u64, new_len: u64) -> Result<usize, Errno> {
+    if old_len > new_len {
+        let tail = VirtAddr(at.saturating_add(new_len));
+        space
+            .edit(|space| space.unmap(memory::get(), tail, old_len - new_len))
+            .map_err(map_errno)?;
+    }
+    Ok(at as usize)
+}
+
+/// An old length of 0: the object that is mapped shared at `old` is mapped a second time. `EINVAL` for private memory.
+fn map_again(
+    space: &mut AddressSpace,
+    old: VirtAddr,
+    len: u64,
+    placement: RemapPlacement,
+) -> Result<usize, Errno> {
+    let area = space.areas().find(old).ok_or(Errno::EFAULT)?;
+    let shown = area.source_page(old).filter(|_| area.sharing == Sharing::Shared);
+    let (source, first) = shown.ok_or(Errno::EINVAL)?;
+    let request = MapRequest {
+        placement: match placement {
+            RemapPlacement::InPlace => return Err(Errno::ENOMEM),
+            RemapPlacement::MayMove => Placement::Hint(VirtAddr(0)),
+            RemapPlacement::Fixed(at) => Placement::Fixed(at),
+        },
+        len,
+        protection: area.protection,
+        sharing: area.sharing,
+        flags: area.flags,
+        backing: Backing::Source {
+            source: source.clone(),
+            first,
+        },
+        purpose: area.purpose,
+    };
+    let start = space.map(memory::get(), request).map_err(map_errno)?;
+    Ok(start.0 as usize)
 }
 
 /// `ENOMEM` unless every page of the range belongs to some area.
@@ -285,78 +338,6 @@ pub fn covered(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
     let range = PageRange::new(VirtAddr(start & !(PAGE - 1)), len).ok_or(Errno::ENOMEM)?;
     let is_covered = range.is_empty() || space(current)?.with(|space| space.areas().covers(range));
     if is_covered { Ok(()) } else { Err(Errno::ENOMEM) }
-}
-
-/// mincore(2): files live in memory, so their pages are always there; other pages are if they are mapped.
-pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<usize, Errno> {
-    if !start.is_multiple_of(PAGE) {
-        return Err(Errno::EINVAL);
-    }
-    let pages = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)? / PAGE;
-    covered(current, start, pages * PAGE)?;
-    let space = space(current)?;
-    let mut done = 0;
-    while done < pages {
-        scheduler::cond_resched_killable()?;
-        let count = MINCORE_PIECE.min(pages - done);
-        let mut states = fallible::filled(count as usize, 0u8)?;
-        space.with(|space| {
-            for (state, page) in states.iter_mut().zip(done..) {
-                let address = VirtAddr(start + page * PAGE);
-                let has_source = space
-                    .areas()
-                    .find(address)
-                    .is_some_and(|area| area.source_page(address).is_some());
-                *state = u8::from(has_source || space.page(memory::get(), address).is_some());
-            }
-        });
-        user_memory::write_bytes(vector.wrapping_add(done), &states)?;
-        done += count;
-    }
-    Ok(0)
-}
-
-/// msync(2): mapped pages are the file's own, there is nothing to write anywhere.
-pub fn msync(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
-    let flags = flags as u32;
-    let is_both = flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC;
-    if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || is_both || !start.is_multiple_of(PAGE) {
-        return Err(Errno::EINVAL);
-    }
-    covered(current, start, len)?;
-    Ok(0)
-}
-
-/// mlock(2), mlock2(2): nothing is ever paged out; what is left of the call is to fault the pages in.
-pub fn mlock2(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
-    if flags as u32 & !MLOCK_ONFAULT != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let first = start & !(PAGE - 1);
-    let len = len.checked_add(start - first).ok_or(Errno::EINVAL)?;
-    covered(current, first, len)?;
-    if flags as u32 & MLOCK_ONFAULT == 0 {
-        populate(current, first, len, Access::Read);
-    }
-    Ok(0)
-}
-
-/// munlock(2).
-pub fn munlock(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
-    covered(current, start, len)?;
-    Ok(0)
-}
-
-/// mlockall(2): as mlock2, nothing is ever paged out.
-pub fn mlockall(flags: u64) -> Result<usize, Errno> {
-    let known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
-    let is_known = flags as u32 & !known == 0 && flags as u32 & (MCL_CURRENT | MCL_FUTURE) != 0;
-    if is_known { Ok(0) } else { Err(Errno::EINVAL) }
-}
-
-/// munlockall(2).
-pub fn munlockall() -> Result<usize, Errno> {
-    Ok(0)
 }
 
 pub fn space(current: &Thread) -> Result<Arc<Space>, Errno> {

@@ -22,12 +22,14 @@ mod lock;
 mod lookup;
 mod membarrier;
 mod memory;
+mod memory_limits;
 mod mount;
 mod open;
 mod policy;
 mod poll;
 mod process;
 mod read_write;
+mod residency;
 mod resource;
 mod select;
 mod signal;
@@ -42,7 +44,7 @@ mod wait;
 mod xattr;
 
 pub use identity::NGROUPS_MAX;
-pub use memory::most_areas;
+pub use memory_limits::most_areas;
 
 use crate::log;
 use crate::signal::Restart;
@@ -135,13 +137,13 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::MPROTECT => memory::mprotect(current, a, b, c),
         nr::MREMAP => memory::mremap(current, arguments(context)),
         nr::MADVISE => advice::madvise(current, a, b, c),
-        nr::MINCORE => memory::mincore(current, a, b, c),
-        nr::MSYNC => memory::msync(current, a, b, c),
-        nr::MLOCK => memory::mlock2(current, a, b, 0),
-        nr::MLOCK2 => memory::mlock2(current, a, b, c),
-        nr::MUNLOCK => memory::munlock(current, a, b),
-        nr::MLOCKALL => memory::mlockall(a),
-        nr::MUNLOCKALL => memory::munlockall(),
+        nr::MINCORE => residency::mincore(current, a, b, c),
+        nr::MSYNC => residency::msync(current, a, b, c),
+        nr::MLOCK => residency::mlock2(current, a, b, 0),
+        nr::MLOCK2 => residency::mlock2(current, a, b, c),
+        nr::MUNLOCK => residency::munlock(current, a, b),
+        nr::MLOCKALL => residency::mlockall(a),
+        nr::MUNLOCKALL => residency::munlockall(),
 
         // Signals
         nr::RT_SIGACTION => signal::rt_sigaction(current, a, b, c, d),

@@ -1,0 +1,76 @@
+//! How much a process may map: RLIMIT_AS, RLIMIT_DATA, the number of areas.
+
+use crate::process::{Process, Space};
+use abi::Errno;
+use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
+use mm::{AddressSpace, Area, MapRequest, PageRange, Purpose, Sharing, VirtAddr};
+
+/// Areas of one space from which on no more are made: Linux's `max_map_count`.
+const MOST_AREAS: usize = 65530;
+
+/// `ENOMEM` if the space would grow beyond `RLIMIT_AS`, or has too many areas already.
+pub fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> {
+    if space.with(|space| is_full(space)) {
+        return Err(Errno::ENOMEM);
+    }
+    let limit = process.limit(RLIMIT_AS);
+    if limit == RLIM64_INFINITY || more == 0 {
+        return Ok(());
+    }
+    let used: u64 = space.with(|space| space.areas().bytes());
+    if used.saturating_add(more) <= limit {
+        Ok(())
+    } else {
+        Err(Errno::ENOMEM)
+    }
+}
+
+/// Bytes of the range that are mapped.
+pub fn mapped_in(space: &Space, at: VirtAddr, len: u64) -> u64 {
+    let Some(range) = PageRange::new(at, len) else {
+        return 0;
+    };
+    space.with(|space| {
+        let areas = space.areas().iter_from(at);
+        areas
+            .take_while(|area| area.range().start() < range.end())
+            .map(|area| area.range().intersection(range).len())
+            .sum()
+    })
+}
+
+/// `ENOMEM` if private memory that can be written would grow beyond `RLIMIT_DATA`. As on Linux, what the request replaces counts
+/// until it is replaced.
+pub fn check_data(process: &Process, space: &Space, request: &MapRequest) -> Result<(), Errno> {
+    let is_data = request.sharing == Sharing::Private
+        && request.protection.write
+        && !matches!(request.purpose, Purpose::Stack { .. });
+    let limit = process.limit(RLIMIT_DATA);
+    if !is_data || limit == RLIM64_INFINITY {
+        return Ok(());
+    }
+    let is_counted = |area: &&Area| {
+        area.sharing == Sharing::Private
+            && area.protection.write
+            && !matches!(area.purpose, Purpose::Stack { .. })
+    };
+    let used: u64 = space.with(|space| {
+        let data = space.areas().iter().filter(is_counted);
+        data.map(|area| area.range().len()).sum()
+    });
+    if used.saturating_add(request.len) <= limit {
+        Ok(())
+    } else {
+        Err(Errno::ENOMEM)
+    }
+}
+
+/// Whether the space has as many areas as it may have.
+pub fn is_full(space: &AddressSpace) -> bool {
+    space.areas().len() >= most_areas()
+}
+
+/// How many areas a space may have: /proc/sys/vm/max_map_count.
+pub fn most_areas() -> usize {
+    MOST_AREAS
+}
