@@ -95,6 +95,8 @@ proptest! {
 
     #[test]
     fn the_same_as_linux(text in "[ \t]{0,3}[a/ \t]{0,20}[a-c]{0,260}[ \ta]{0,20}(\n.{0,5})?") {
+        // That a bare `#!` is no permission, exec says.
+        prop_assume!(!text.trim_matches([' ', '\t']).is_empty());
         let head = format!("#!{text}");
         let ours = Script::parse(head.as_bytes()).ok().flatten();
         let ours = ours.map(|script| (script.interpreter.to_vec(), script.argument.map(<[u8]>::to_vec)));
