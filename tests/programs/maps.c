@@ -207,6 +207,7 @@ static void memory_limit(void) {
 }
 
 #include "maps_advice.h"
+#include "maps_locked.h"
 
 static void checks(void) {
     static char alternate[64 << 10];
@@ -226,6 +227,7 @@ static void checks(void) {
     kernel_and_bad_pointers();
     memory_limit();
     advice();
+    locked();
 }
 
 int main(void) { return run_as_init("maps", checks); }

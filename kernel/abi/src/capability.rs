@@ -17,6 +17,7 @@ capabilities! {
     CAP_SETUID = 7, "Become any user.";
     CAP_SETPCAP = 8, "Change secure bits, the bounding set, and the inheritable set beyond the permitted one.";
     CAP_LINUX_IMMUTABLE = 9, "Change immutable files.";
+    CAP_IPC_LOCK = 14, "Lock memory beyond the limit.";
     CAP_SYS_CHROOT = 18, "Change the root directory.";
     CAP_SYS_PTRACE = 19, "Look into every process.";
     CAP_SYS_ADMIN = 21, "Administer the system.";

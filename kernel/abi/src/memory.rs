@@ -120,3 +120,5 @@ pub const MADV_PAGEOUT: u32 = 21;
 pub const MADV_POPULATE_READ: u32 = 22;
 /// Fill the translation tables for writing.
 pub const MADV_POPULATE_WRITE: u32 = 23;
+/// As `MADV_DONTNEED`, of locked pages too.
+pub const MADV_DONTNEED_LOCKED: u32 = 24;

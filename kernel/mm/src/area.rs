@@ -163,8 +163,16 @@ impl AreaFlags {
     pub const READ_AT_RANDOM: AreaFlags = AreaFlags(1 << 3);
     /// Accesses will be in ascending order (MADV_SEQUENTIAL).
     pub const READ_IN_ORDER: AreaFlags = AreaFlags(1 << 4);
-    /// What fork has to look for.
-    pub(crate) const AT_FORK: AreaFlags = AreaFlags::DONT_FORK.with(AreaFlags::WIPE_ON_FORK);
+    /// Its pages stay where they are (mlock(2)).
+    pub const LOCKED: AreaFlags = AreaFlags(1 << 5);
+    /// With [`AreaFlags::LOCKED`]: from their first touch on (MLOCK_ONFAULT).
+    pub const LOCKED_ON_FAULT: AreaFlags = AreaFlags(1 << 6);
+    /// All about locking.
+    pub const LOCK: AreaFlags = AreaFlags::LOCKED.with(AreaFlags::LOCKED_ON_FAULT);
+    /// What fork has to look for: a child inherits no locks.
+    pub(crate) const AT_FORK: AreaFlags = AreaFlags::DONT_FORK
+        .with(AreaFlags::WIPE_ON_FORK)
+        .with(AreaFlags::LOCK);
 
     /// Whether any of `flags` is set.
     #[inline]
@@ -204,6 +212,14 @@ impl Area {
     #[inline]
     pub fn range(&self) -> PageRange {
         self.range
+    }
+
+    /// Whether it is private memory that may be written, and no stack: what Linux counts as data.
+    #[inline]
+    pub fn is_data(&self) -> bool {
+        self.sharing == Sharing::Private
+            && self.protection.write
+            && !matches!(self.purpose, Purpose::Stack { .. })
     }
 
     /// The source and index of the page that holds `address`, which lies in the area; `None` for anonymous memory.

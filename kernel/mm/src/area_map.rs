@@ -13,6 +13,7 @@ use crate::frames::NoMemory;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use leaf::{find_here, find_in_leaf, insert_into_leaf};
+pub use node::Sums;
 use node::{Kind, KindMut, Node, first_area_ending_after, first_child_ending_after};
 
 /// Leaves that [`AreaMap::drop_some`] drops at a time.
@@ -82,9 +83,9 @@ impl AreaMap {
         self.len() == 0
     }
 
-    /// Bytes in all of them.
-    pub fn bytes(&self) -> u64 {
-        self.root.as_ref().map_or(0, |root| root.bytes())
+    /// What all of them amount to; O(1), the nodes keep it.
+    pub fn sums(&self) -> Sums {
+        self.root.as_ref().map_or(Sums::default(), |root| root.sums())
     }
 
     #[inline]

@@ -1,5 +1,5 @@
-//! What a child does not inherit: areas that its parent has told fork to leave out, and pages that it has told fork to wipe
-//! (MADV_DONTFORK, MADV_WIPEONFORK).
+//! What a child does not inherit: areas that its parent has told fork to leave out, pages that it has told fork to wipe
+//! (MADV_DONTFORK, MADV_WIPEONFORK), and locks (mlock(2)).
 //!
 //! Fork itself shares all tables and knows nothing of this ([`crate::fork`]); a space in which such advice was ever given says so
 //! by one flag. Only then the child, before it runs, is gone through area by area, and what it must not have is dropped like by
@@ -47,7 +47,10 @@ impl AddressSpace {
                 if flags.has(AreaFlags::DONT_FORK) {
                     self.unmap(memory, range.start(), range.len())?;
                 } else {
-                    self.discard(memory, range.start(), range.len())?;
+                    if flags.has(AreaFlags::WIPE_ON_FORK) {
+                        self.discard(memory, range.start(), range.len())?;
+                    }
+                    self.areas.set_flags(range, flags.without(AreaFlags::LOCK))?;
                 }
                 // No flush: it never ran. But the processor that will run it is perhaps another one.
                 memory.dsb_ishst();

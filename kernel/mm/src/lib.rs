@@ -53,7 +53,7 @@ pub use addr::{
     Asid, Frame, Level, PAGE_SHIFT, PAGE_SIZE, PageRange, PhysAddr, TABLE_ENTRIES, USER_END, VirtAddr,
 };
 pub use area::{Area, AreaFlags, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, Sharing};
-pub use area_map::AreaMap;
+pub use area_map::{AreaMap, Sums};
 pub use asid::Asids;
 pub use descriptor::{Descriptor, Row};
 pub use events::{Cost, Counters, Event};

@@ -119,6 +119,7 @@ impl AddressSpace {
     }
 
     /// mmap(2). Returns the address of the first byte.
+    #[inline(always)]
     pub fn map<M: Mmu>(&mut self, memory: &Memory<M>, request: MapRequest) -> Result<VirtAddr, MapError> {
         let range = self.place(memory, request.placement, request.len)?;
         let MapRequest {
@@ -129,6 +130,9 @@ impl AddressSpace {
             purpose,
             ..
         } = request;
+        if flags != AreaFlags::NONE {
+            self.has_fork_advice |= flags.has(AreaFlags::AT_FORK);
+        }
         self.areas.insert(Area {
             range,
             protection,
@@ -281,15 +285,20 @@ impl AddressSpace {
         self.heap = Break { start: at, end: at };
     }
 
-    /// brk(2): moves the break to `end` if that can be, and returns where it is then.
-    pub fn set_break<M: Mmu>(&mut self, memory: &Memory<M>, end: VirtAddr) -> VirtAddr {
-        if end >= self.heap.start && end < MAPPINGS_END && self.try_set_break(memory, end).is_ok() {
+    /// brk(2): moves the break to `end` if that can be, and returns where it is then. New memory gets `flags`.
+    pub fn set_break<M: Mmu>(&mut self, memory: &Memory<M>, end: VirtAddr, flags: AreaFlags) -> VirtAddr {
+        if end >= self.heap.start && end < MAPPINGS_END && self.try_set_break(memory, end, flags).is_ok() {
             self.heap.end = end;
         }
         self.heap.end
     }
 
-    fn try_set_break<M: Mmu>(&mut self, memory: &Memory<M>, end: VirtAddr) -> Result<(), MapError> {
+    fn try_set_break<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        end: VirtAddr,
+        flags: AreaFlags,
+    ) -> Result<(), MapError> {
         let (old, new) = (page_up(self.heap.end), page_up(end));
         if let Some(more) = PageRange::between(old, new).filter(|range| !range.is_empty()) {
             let request = MapRequest {
@@ -297,7 +306,7 @@ impl AddressSpace {
                 len: more.len(),
                 protection: Protection::READ_WRITE,
                 sharing: Sharing::Private,
-                flags: AreaFlags::NONE,
+                flags,
                 backing: Backing::Anonymous,
                 purpose: Purpose::Heap,
             };

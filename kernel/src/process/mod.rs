@@ -12,6 +12,7 @@ mod children;
 mod credentials;
 mod dumpable;
 mod end;
+mod future_locks;
 mod held;
 mod limits;
 mod loan;
@@ -28,6 +29,7 @@ pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, w
 pub use credentials::{Credentials, Groups};
 pub use dumpable::Dumpable;
 pub use end::end_current;
+pub use future_locks::FutureLocks;
 pub use held::Held;
 pub use limits::Limits;
 pub use loan::Loan;

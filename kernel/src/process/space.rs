@@ -2,7 +2,7 @@
 //! and its vfork child, and released when the last holder lets go. Holders are the processes and the processors that have
 //! it in TTBR0, so that it is never released under a processor's feet.
 
-use super::{Dumpable, KeptLayout, Process};
+use super::{Dumpable, FutureLocks, KeptLayout, Process};
 use crate::fallible;
 use crate::sync::{Mutex, rank};
 use crate::{memory, scheduler};
@@ -26,6 +26,8 @@ pub struct Space {
     pub barriers: Registrations,
     /// Whether others may look into it.
     pub dumpable: Dumpable,
+    /// What mlockall(2) wants of areas to come. A fork does not inherit it.
+    pub future_locks: FutureLocks,
 }
 
 /// The commands of membarrier(2) that a space may use. A fork inherits them.
@@ -130,6 +132,7 @@ impl Space {
                 program: self.program.copy(),
                 barriers: Registrations(AtomicU32::new(self.barriers.0.load(Ordering::Relaxed))),
                 dumpable: self.dumpable.copy(),
+                future_locks: FutureLocks::default(),
             });
             Ok((child, space.has_fork_advice()))
         })?;
@@ -165,6 +168,7 @@ impl Space {
             program: KeptLayout::default(),
             barriers: Registrations::default(),
             dumpable: Dumpable::default(),
+            future_locks: FutureLocks::default(),
         })
         .map_err(|_| NoMemory)
     }

@@ -1,21 +1,23 @@
 //! madvise(2).
 
 use super::area_flags::{change_flags, for_each_part};
+use super::locked::{check_unlocked, populate};
 use super::map_errno;
-use super::memory::{covered, populate, space};
+use super::memory::{covered, space};
 use crate::thread::Thread;
 use crate::{memory, scheduler};
 use abi::Errno;
 use abi::memory::{
-    MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE,
-    MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ,
-    MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK,
+    MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_DONTNEED_LOCKED,
+    MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
+    MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK,
 };
 use mm::{Access, AddressSpace, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, VirtAddr};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
 /// madvise(2). Advice that asks for an effect has it; the rest is heard and changes nothing.
+#[inline(never)]
 pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<usize, Errno> {
     if !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
@@ -27,10 +29,12 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
             discard(current, start, len)?;
         }
         MADV_DONTNEED if len > 0 => discard(current, start, len)?,
+        MADV_DONTNEED_LOCKED if len > 0 => discard_parts(current, start, len, AreaFlags::NONE)?,
         MADV_POPULATE_READ => fault_in(current, start, len, Access::Read)?,
         MADV_POPULATE_WRITE => fault_in(current, start, len, Access::Write)?,
-        MADV_DONTNEED | MADV_FREE | MADV_WILLNEED | MADV_HUGEPAGE | MADV_NOHUGEPAGE | MADV_COLD
-        | MADV_PAGEOUT => covered(current, start, len)?,
+        MADV_COLD | MADV_PAGEOUT => check_unlocked(current, start, len, Errno::EINVAL)?,
+        MADV_DONTNEED | MADV_DONTNEED_LOCKED | MADV_FREE | MADV_WILLNEED | MADV_HUGEPAGE
+        | MADV_NOHUGEPAGE => covered(current, start, len)?,
         advice => {
             let change = kept_advice(advice).ok_or(Errno::EINVAL)?;
             keep(current, start, len, change)?;
@@ -85,7 +89,7 @@ fn fault_in(current: &Thread, start: u64, len: u64, access: Access) -> Result<()
     if space(current)?.with(|space| space.areas().overlapping(range).any(forbids)) {
         return Err(Errno::EINVAL);
     }
-    populate(current, start, len, access)
+    populate(current, range, access)
 }
 
 /// `EINVAL` if a file is mapped there, or memory that is shared.
@@ -102,6 +106,9 @@ fn discard(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
     let space = space(current)?;
     let mut at = range.start();
     let mut has_hole = false;
+    if space.with(|space| space.has_fork_advice()) {
+        return discard_parts(current, start, len, AreaFlags::LOCKED);
+    }
     while let Some(part) = space.with(|space| next_covered(space, at, range.end())) {
         has_hole |= part.start() != at;
         let discarded = space.edit(|space| space.discard(memory::get(), part.start(), part.len()));
@@ -117,6 +124,18 @@ fn discard(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
     } else {
         Ok(())
     }
+}
+
+/// [`discard`] where areas have flags: `EINVAL` at the first that has one of `kept`.
+fn discard_parts(current: &Thread, start: u64, len: u64, kept: AreaFlags) -> Result<(), Errno> {
+    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    for_each_part(current, range, |space, area, part| {
+        if area.flags.has(kept) {
+            return Err(Errno::EINVAL);
+        }
+        let discarded = space.discard(memory::get(), part.start(), part.len());
+        discarded.map_err(map_errno)
+    })
 }
 
 /// The first part of `at..end` without a hole.

@@ -32,7 +32,7 @@ pub fn for_each_part(
     let space = space(current)?;
     let (mut at, mut has_hole) = (range.start(), false);
     while let Some(rest) = PageRange::between(at, range.end()).filter(|rest| !rest.is_empty()) {
-        let worked = space.with(|space| {
+        let worked = space.edit(|space| {
             let area = space.areas().overlapping(rest).next()?.clone();
             let part = area.range().intersection(rest);
             let outcome = work(space, &area, part);

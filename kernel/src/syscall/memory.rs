@@ -3,12 +3,11 @@
 
 use super::backing::{file_backing, zeros};
 use super::lookup::file;
-use super::map_errno;
 use super::memory_limits::{check_data, check_room, is_full, mapped_in};
+use super::{locked, map_errno};
 use crate::memory;
 use crate::process::Space;
 use crate::thread::Thread;
-use crate::{scheduler, user_memory};
 use abi::Errno;
 use abi::memory::{
     MAP_ANONYMOUS, MAP_DENYWRITE, MAP_EXECUTABLE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB,
@@ -18,7 +17,7 @@ use abi::memory::{
 use abi::process::RLIMIT_DATA;
 use alloc::sync::Arc;
 use mm::{
-    Access, AddressSpace, Area, Backing, MapError, MapRequest, Outcome, PAGE_SIZE, PageRange, Placement,
+    AddressSpace, Area, AreaFlags, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement,
     Protection, Purpose, RemapPlacement, Sharing, VirtAddr,
 };
 
@@ -35,9 +34,18 @@ pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
     if !is_allowed || (grown > 0 && memory::has_room().is_err()) {
         return Ok(old.0 as usize);
     }
-    Ok(space
-        .edit(|space| space.set_break(memory::get(), VirtAddr(end)))
-        .0 as usize)
+    let flags = match grown {
+        0 => Ok(AreaFlags::NONE),
+        _ => locked::flags_of_new(current, &space, grown, false),
+    };
+    let Ok(flags) = flags else {
+        return Ok(old.0 as usize);
+    };
+    let new = space.edit(|space| space.set_break(memory::get(), VirtAddr(end), flags));
+    if flags != AreaFlags::NONE {
+        locked::populate_mapped(current, old.0 & !(PAGE - 1), new.0.saturating_sub(old.0));
+    }
+    Ok(new.0 as usize)
 }
 
 /// mmap(2).
@@ -78,16 +86,17 @@ pub fn mmap(
         Some(file) => file_backing(&file, wanted, sharing, offset..offset + rounded)?,
         None => zeros(sharing, rounded, true)?,
     };
+    let space = space(current)?;
     let request = MapRequest {
         placement: placement(address, rounded, flags)?,
         len: rounded,
         protection: wanted,
         sharing,
-        flags: mm::AreaFlags::NONE,
+        flags: locked::flags_of_new(current, &space, rounded, flags & MAP_LOCKED != 0)?,
         purpose: purpose(flags, &backing),
         backing,
     };
-    let space = space(current)?;
+    let is_locked = request.flags != AreaFlags::NONE;
     let replaced = match request.placement {
         Placement::Fixed(at) => mapped_in(&space, at, rounded),
         _ => 0,
@@ -97,10 +106,8 @@ pub fn mmap(
     let start = space
         .edit(|space| space.map(memory::get(), request))
         .map_err(map_errno)?;
-    if flags & (MAP_POPULATE | MAP_LOCKED) != 0 {
-        let access = if wanted.write { Access::Write } else { Access::Read };
-        // What cannot be had now is asked for again by the access itself.
-        let _is_all_there = populate(current, start.0, rounded, access).is_ok();
+    if is_locked || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE {
+        locked::populate_mapped(current, start.0, rounded);
     }
     Ok(start.0 as usize)
 }
@@ -173,19 +180,6 @@ fn protection_of(bits: u32) -> Protection {
     }
 }
 
-/// Faults the pages of a range in, up to the first that cannot be: `EFAULT` where the access is denied or the object has no such
-/// page, `ENOMEM`, `EINTR` if the process is to end.
-pub fn populate(current: &Thread, start: u64, len: u64, access: Access) -> Result<(), Errno> {
-    for page in (start..start.saturating_add(len)).step_by(PAGE_SIZE) {
-        match user_memory::handle_fault(current, VirtAddr(page), access) {
-            Some(Outcome::Resolved(_)) => scheduler::cond_resched_killable()?,
-            Some(Outcome::NoMemory) => return Err(Errno::ENOMEM),
-            Some(Outcome::Denied(_) | Outcome::BusError) | None => return Err(Errno::EFAULT),
-        }
-    }
-    Ok(())
-}
-
 /// Whether an area lies on both sides of the address.
 pub fn is_inside_area(space: &AddressSpace, at: VirtAddr) -> bool {
     space
@@ -226,7 +220,7 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
         return Ok(0);
     }
     let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
-    space(current)?.with(|space| {
+    let has_flags = space(current)?.with(|space| {
         let refused = first_write_refused(space, range).filter(|_| protection.write);
         let end = refused.unwrap_or(range.end());
         let is_split = is_inside_area(space, range.start()) || is_inside_area(space, end);
@@ -240,8 +234,11 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
                 error => map_errno(error),
             })?;
         // As on Linux, what lies before the refused area, or before a hole, has changed.
-        refused.map_or(Ok(()), |_| Err(Errno::EACCES))
+        refused.map_or(Ok(space.has_fork_advice()), |_| Err(Errno::EACCES))
     })?;
+    if has_flags && protection.write {
+        locked::populate_locked(current, start, len);
+    }
     Ok(0)
 }
 
@@ -261,6 +258,7 @@ fn is_write_refused(area: &Area) -> bool {
 }
 
 /// mremap(2).
+#[inline(never)]
 pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]) -> Result<usize, Errno> {
     memory::has_room()?;
     let flags = flags as u32;
@@ -275,21 +273,31 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
         (false, false) => RemapPlacement::InPlace,
     };
     let space = space(current)?;
-    if space.with(|space| space.areas().find(VirtAddr(old)).is_none()) {
-        return Err(Errno::EFAULT);
-    }
+    let said = space.with(|space| space.areas().find(VirtAddr(old)).map(|area| area.flags));
+    let is_locked = said.ok_or(Errno::EFAULT)?.has(AreaFlags::LOCKED);
     let [old_pages, new_pages] = [old_len, new_len].map(|len| len.checked_next_multiple_of(PAGE));
     let old_len = old_pages.ok_or(Errno::EINVAL)?;
     let new_len = new_pages.ok_or(Errno::EINVAL)?;
     if old_len >= new_len && !matches!(placement, RemapPlacement::Fixed(_)) {
         return shrink(&space, old, old_len, new_len);
     }
+    if is_locked {
+        locked::check_more(current, &space, new_len.saturating_sub(old_len))?;
+    }
     check_room(&current.process, &space, new_len.saturating_sub(old_len))?;
     if old_len == 0 {
         return space.edit(|space| map_again(space, VirtAddr(old), new_len, placement));
     }
     let moved = space.edit(|space| space.remap(memory::get(), VirtAddr(old), old_len, new_len, placement));
-    Ok(moved.map_err(map_errno)?.0 as usize)
+    let start = moved.map_err(map_errno)?.0;
+    if is_locked {
+        locked::populate_mapped(
+            current,
+            start.saturating_add(old_len),
+            new_len.saturating_sub(old_len),
+        );
+    }
+    Ok(start as usize)
 }
 
 /// What lies behind the new end is unmapped, however many areas that are.

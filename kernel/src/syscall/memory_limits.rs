@@ -3,7 +3,7 @@
 use crate::process::{Process, Space};
 use abi::Errno;
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
-use mm::{AddressSpace, Area, MapRequest, PageRange, Purpose, Sharing, VirtAddr};
+use mm::{AddressSpace, MapRequest, PageRange, Purpose, Sharing, VirtAddr};
 
 /// Areas of one space from which on no more are made: Linux's `max_map_count`.
 const MOST_AREAS: usize = 65530;
@@ -17,7 +17,7 @@ pub fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Err
     if limit == RLIM64_INFINITY || more == 0 {
         return Ok(());
     }
-    let used: u64 = space.with(|space| space.areas().bytes());
+    let used: u64 = space.with(|space| space.areas().sums().bytes);
     if used.saturating_add(more) <= limit {
         Ok(())
     } else {
@@ -49,15 +49,7 @@ pub fn check_data(process: &Process, space: &Space, request: &MapRequest) -> Res
     if !is_data || limit == RLIM64_INFINITY {
         return Ok(());
     }
-    let is_counted = |area: &&Area| {
-        area.sharing == Sharing::Private
-            && area.protection.write
-            && !matches!(area.purpose, Purpose::Stack { .. })
-    };
-    let used: u64 = space.with(|space| {
-        let data = space.areas().iter().filter(is_counted);
-        data.map(|area| area.range().len()).sum()
-    });
+    let used = space.with(|space| space.areas().sums().data);
     if used.saturating_add(request.len) <= limit {
         Ok(())
     } else {

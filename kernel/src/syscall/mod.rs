@@ -19,6 +19,7 @@ mod identity;
 mod ioctl;
 mod link;
 mod lock;
+mod locked;
 mod lookup;
 mod membarrier;
 mod memory;
@@ -139,11 +140,11 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::MADVISE => advice::madvise(current, a, b, c),
         nr::MINCORE => residency::mincore(current, a, b, c),
         nr::MSYNC => residency::msync(current, a, b, c),
-        nr::MLOCK => residency::mlock2(current, a, b, 0),
-        nr::MLOCK2 => residency::mlock2(current, a, b, c),
-        nr::MUNLOCK => residency::munlock(current, a, b),
-        nr::MLOCKALL => residency::mlockall(a),
-        nr::MUNLOCKALL => residency::munlockall(),
+        nr::MLOCK => locked::mlock2(current, a, b, 0),
+        nr::MLOCK2 => locked::mlock2(current, a, b, c),
+        nr::MUNLOCK => locked::munlock(current, a, b),
+        nr::MLOCKALL => locked::mlockall(current, a),
+        nr::MUNLOCKALL => locked::munlockall(current),
 
         // Signals
         nr::RT_SIGACTION => signal::rt_sigaction(current, a, b, c, d),

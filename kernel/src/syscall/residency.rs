@@ -1,11 +1,12 @@
-//! Which pages are there, and which stay: mincore(2), msync(2), mlock(2) and its kin.
+//! Which pages are there, and whether a file has them: mincore(2), msync(2).
 
-use super::memory::{covered, populate, space};
+use super::locked::check_unlocked;
+use super::memory::{covered, space};
 use crate::thread::Thread;
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
-use abi::memory::{MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT, MS_ASYNC, MS_INVALIDATE, MS_SYNC};
-use mm::{Access, AddressSpace, PAGE_SIZE, PageRange, VirtAddr};
+use abi::memory::{MS_ASYNC, MS_INVALIDATE, MS_SYNC};
+use mm::{AddressSpace, PAGE_SIZE, PageRange, VirtAddr};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -13,6 +14,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 const MINCORE_PIECE: u64 = 256;
 
 /// mincore(2): a page is there if it is mapped, or if the object that the area shows has it.
+#[inline(never)]
 pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<usize, Errno> {
     if !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
@@ -50,49 +52,17 @@ fn note_present(space: &AddressSpace, range: PageRange, states: &mut [u8]) {
 }
 
 /// msync(2): mapped pages are the file's own, there is nothing to write anywhere.
+#[inline(never)]
 pub fn msync(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
     let flags = flags as u32;
     let is_both = flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC;
     if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || is_both || !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
-    covered(current, start, len)?;
-    Ok(0)
-}
-
-/// mlock(2), mlock2(2): nothing is ever paged out; what is left of the call is to fault the pages in.
-pub fn mlock2(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
-    if flags as u32 & !MLOCK_ONFAULT != 0 {
-        return Err(Errno::EINVAL);
+    let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
+    if flags & MS_INVALIDATE != 0 {
+        return check_unlocked(current, start, len, Errno::EBUSY).map(|()| 0);
     }
-    let first = start & !(PAGE - 1);
-    let len = len.checked_add(start - first).ok_or(Errno::EINVAL)?;
-    covered(current, first, len)?;
-    if flags as u32 & MLOCK_ONFAULT == 0 {
-        // Pages that cannot be had are as bad as a hole.
-        populate(current, first, len, Access::Read).map_err(|error| match error {
-            Errno::EFAULT => Errno::ENOMEM,
-            Errno::ENOMEM => Errno::EAGAIN,
-            error => error,
-        })?;
-    }
-    Ok(0)
-}
-
-/// munlock(2).
-pub fn munlock(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
     covered(current, start, len)?;
-    Ok(0)
-}
-
-/// mlockall(2): as mlock2, nothing is ever paged out.
-pub fn mlockall(flags: u64) -> Result<usize, Errno> {
-    let known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
-    let is_known = flags as u32 & !known == 0 && flags as u32 & (MCL_CURRENT | MCL_FUTURE) != 0;
-    if is_known { Ok(0) } else { Err(Errno::EINVAL) }
-}
-
-/// munlockall(2).
-pub fn munlockall() -> Result<usize, Errno> {
     Ok(0)
 }

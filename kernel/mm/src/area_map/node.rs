@@ -1,7 +1,7 @@
 //! A node of the tree of areas, and the ways down from it. All leaves are equally deep.
 
 use crate::addr::{PageRange, VirtAddr};
-use crate::area::Area;
+use crate::area::{Area, AreaFlags};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -49,8 +49,40 @@ pub(super) struct Summary {
     pub(super) widest_gap: u64,
     /// Areas.
     pub(super) areas: usize,
-    /// Bytes in them.
-    pub(super) bytes: u64,
+    pub(super) sums: Sums,
+}
+
+/// What areas amount to, in bytes.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// All of them.
+    pub bytes: u64,
+    /// Private memory that may be written, but for stacks: what RLIMIT_DATA limits.
+    pub data: u64,
+    /// Locked memory.
+    pub locked: u64,
+}
+
+impl Sums {
+    #[inline]
+    fn of(area: &Area) -> Sums {
+        let bytes = area.range.len();
+        let only_if = |is_such: bool| if is_such { bytes } else { 0 };
+        Sums {
+            bytes,
+            data: only_if(area.is_data()),
+            locked: only_if(area.flags.has(AreaFlags::LOCKED)),
+        }
+    }
+
+    #[inline]
+    fn plus(self, other: Sums) -> Sums {
+        Sums {
+            bytes: self.bytes + other.bytes,
+            data: self.data + other.data,
+            locked: self.locked + other.locked,
+        }
+    }
 }
 
 impl Summary {
@@ -60,7 +92,7 @@ impl Summary {
             end: area.range.end(),
             widest_gap: 0,
             areas: 1,
-            bytes: area.range.len(),
+            sums: Sums::of(area),
         }
     }
 
@@ -72,7 +104,7 @@ impl Summary {
             end: next.end,
             widest_gap: self.widest_gap.max(next.widest_gap).max(gap),
             areas: self.areas + next.areas,
-            bytes: self.bytes + next.bytes,
+            sums: self.sums.plus(next.sums),
         }
     }
 }
@@ -138,11 +170,14 @@ impl Node {
         }
     }
 
-    /// Bytes in the areas.
-    pub(super) fn bytes(&self) -> u64 {
+    /// What the areas amount to.
+    pub(super) fn sums(&self) -> Sums {
         match self.kind() {
-            Kind::Leaf(areas) => areas.iter().map(|area| area.range.len()).sum(),
-            Kind::Branch(children) => children.iter().map(|child| child.summary.bytes).sum(),
+            Kind::Leaf(areas) => areas.iter().map(Sums::of).fold(Sums::default(), Sums::plus),
+            Kind::Branch(children) => children
+                .iter()
+                .map(|child| child.summary.sums)
+                .fold(Sums::default(), Sums::plus),
         }
     }
 

@@ -76,7 +76,7 @@ fn compare(map: &AreaMap, model: &Model) {
     assert!(seen.eq(wanted));
     assert_eq!(map.len(), runs.len());
     let mapped = model.iter().flatten().count() as u64;
-    assert_eq!(map.bytes(), mapped * PAGE);
+    assert_eq!(map.sums().bytes, mapped * PAGE);
     if let Some(root) = &map.root {
         check_node(root, true);
     }
@@ -94,8 +94,8 @@ fn check_node(node: &Node, is_root: bool) -> usize {
             let (is, said) = (child.node.summary().unwrap(), child.summary);
             assert_eq!((is.start, is.end), (said.start, said.end));
             assert_eq!(
-                (is.widest_gap, is.areas, is.bytes),
-                (said.widest_gap, said.areas, said.bytes)
+                (is.widest_gap, is.areas, is.sums),
+                (said.widest_gap, said.areas, said.sums)
             );
             check_node(&child.node, false)
         })

@@ -12,7 +12,7 @@ impl World {
                 AreaFlags::NONE,
                 AreaFlags::DONT_FORK,
                 AreaFlags::WIPE_ON_FORK,
-                AreaFlags::WIPE_ON_FORK,
+                AreaFlags::WIPE_ON_FORK.with(AreaFlags::LOCKED),
             ])
         });
         self.mmu()

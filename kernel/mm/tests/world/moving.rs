@@ -3,7 +3,7 @@
 use super::operations::Mapping;
 use super::shadow::Shadow;
 use super::{Space, World};
-use mm::{MapError, PageRange, Protection, Purpose, RemapPlacement, VirtAddr};
+use mm::{AreaFlags, MapError, PageRange, Protection, Purpose, RemapPlacement, VirtAddr};
 use std::rc::Rc;
 
 impl World {
@@ -119,7 +119,9 @@ impl World {
         }
         let (start, old) = space.shadow.borrow().heap?;
         self.mmu().note(|| format!("brk {end:?}, root {:?}", space.root));
-        let now = self.with_space(cpu, space, |inner| inner.set_break(&self.memory, end))?;
+        let now = self.with_space(cpu, space, |inner| {
+            inner.set_break(&self.memory, end, AreaFlags::NONE)
+        })?;
         if now == end && now != old {
             let up = |at: VirtAddr| VirtAddr(at.0.next_multiple_of(4096));
             let mut shadow = space.shadow.borrow_mut();

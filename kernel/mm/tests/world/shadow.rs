@@ -182,14 +182,15 @@ impl Shadow {
         }
     }
 
-    /// A child loses what its parent does not give it.
+    /// A child loses what its parent does not give it, and all locks.
     pub fn drop_uninherited(&mut self) {
         self.pages.retain(|_, page| !page.flags.has(AreaFlags::DONT_FORK));
-        let wiped = self
-            .pages
-            .values_mut()
-            .filter(|page| page.flags.has(AreaFlags::WIPE_ON_FORK));
-        wiped.for_each(Page::discard);
+        for page in self.pages.values_mut() {
+            if page.flags.has(AreaFlags::WIPE_ON_FORK) {
+                page.discard();
+            }
+            page.flags = page.flags.without(AreaFlags::LOCK);
+        }
     }
 
     /// munmap.

@@ -25,6 +25,8 @@ pub struct Sizes {
     /// Private memory that may be written, but for the stack.
     pub data: u64,
     pub stack: u64,
+    /// Locked areas.
+    pub locked: u64,
     /// What may be executed.
     pub executable: u64,
     /// Translation tables below the root.
@@ -57,6 +59,7 @@ impl Sizes {
         in_pieces(space, |space, from| sizes.add_areas(space, from));
         in_pieces(space, |space, from| sizes.add_resident(space, from));
         space.with(|space| {
+            sizes.locked = space.areas().sums().locked;
             sizes.break_start = space.break_range().0.0;
             sizes.tables = (space.count_tables(memory::get()) - 1) * PAGE;
         });

@@ -34,6 +34,8 @@ struct Cost {
     private_clean: u64,
     private_dirty: u64,
     anonymous: u64,
+    /// The proportional size of locked areas; fixed point.
+    locked: u64,
 }
 
 impl Cost {
@@ -70,6 +72,9 @@ impl Cost {
         if is_dirty {
             self.proportional_dirty += share;
         }
+        if area.flags.has(AreaFlags::LOCKED) {
+            self.locked += share;
+        }
         if !page.is_of_object {
             self.anonymous += PAGE;
         }
@@ -91,6 +96,7 @@ impl Cost {
         self.private_clean += other.private_clean;
         self.private_dirty += other.private_dirty;
         self.anonymous += other.anonymous;
+        self.locked += other.locked;
     }
 
     fn show(&self, text: &mut Text) {
@@ -106,7 +112,7 @@ impl Cost {
             ("Anonymous:", self.anonymous),
             ("Swap:", 0),
             ("SwapPss:", 0),
-            ("Locked:", 0),
+            ("Locked:", self.locked >> PSS_SHIFT),
         ];
         lines
             .into_iter()
@@ -154,9 +160,11 @@ fn flags(area: &Area, text: &mut Text) {
         (protection.execute, "ex "),
         (is_shared, "sh "),
         (is_growing, "gd "),
+        (has(AreaFlags::LOCKED), "lo "),
         (has(AreaFlags::READ_IN_ORDER), "sr "),
         (has(AreaFlags::READ_AT_RANDOM), "rr "),
         (has(AreaFlags::DONT_FORK), "dc "),
+        (has(AreaFlags::LOCKED_ON_FAULT), "lf "),
         (has(AreaFlags::WIPE_ON_FORK), "wf "),
         (has(AreaFlags::DONT_DUMP), "dd "),
     ];

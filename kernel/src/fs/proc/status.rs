@@ -156,6 +156,7 @@ fn memory_lines(sizes: &Sizes, text: &mut Text) {
     let program = sizes.program.text_len();
     for (name, bytes) in [
         ("VmSize", sizes.total),
+        ("VmLck", sizes.locked),
         ("VmPin", 0),
         ("VmRSS", sizes.resident),
         ("RssAnon", sizes.resident_anonymous()),
