@@ -9,6 +9,7 @@ use crate::{fallible, scheduler};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 use platform::heap;
 
 /// Pages given back between two points where others may run.
@@ -45,6 +46,9 @@ impl Pages for Map<u64, FrameHandle> {
 /// What was laid aside.
 static ASIDE: Mutex<Vec<Box<dyn Pages>>> = Mutex::new(Vec::new());
 
+/// Whether something may be laid aside. Changed under the lock of [`ASIDE`].
+static IS_THERE_ANY: AtomicBool = AtomicBool::new(false);
+
 /// Gives back pages: at once if they are few, or if there is no memory to note them.
 pub fn lay_aside(pages: impl Pages + 'static) {
     if pages.left() <= BATCH {
@@ -57,6 +61,7 @@ pub fn lay_aside(pages: impl Pages + 'static) {
     let refused = match aside.try_reserve(1) {
         Ok(()) => {
             heap::push_within_capacity(&mut aside, pages);
+            IS_THERE_ANY.store(true, Ordering::Release);
             None
         }
         Err(_) => Some(pages),
@@ -67,7 +72,15 @@ pub fn lay_aside(pages: impl Pages + 'static) {
 }
 
 /// Gives back everything that was laid aside. No lock may be held.
+#[inline]
 pub fn release() {
+    if IS_THERE_ANY.load(Ordering::Acquire) {
+        release_all();
+    }
+}
+
+#[cold]
+fn release_all() {
     while let Some(mut pages) = take() {
         while pages.left() > 0 {
             (0..BATCH).for_each(|_| pages.release_one());
@@ -77,5 +90,8 @@ pub fn release() {
 }
 
 fn take() -> Option<Box<dyn Pages>> {
-    ASIDE.lock().pop()
+    let mut aside = ASIDE.lock();
+    let pages = aside.pop();
+    IS_THERE_ANY.store(!aside.is_empty(), Ordering::Release);
+    pages
 }

@@ -29,6 +29,7 @@ pub struct Release<'a, M: Mmu> {
     next: Option<Frame>,
     /// The areas, which come first: those of the space, and those that a range took from it.
     areas: [AreaMap; 2],
+    has_areas: bool,
 }
 
 /// A level-2 table whose last reference is gone, and its entries that have not been looked at.
@@ -42,6 +43,7 @@ impl AddressSpace {
     pub fn begin_release<M: Mmu>(self, memory: &Memory<M>) -> Release<'_, M> {
         let mut release = Release::new(self.tables, memory);
         release.areas = [self.areas, self.retired.unwrap_or_default()];
+        release.has_areas = true;
         release
     }
 }
@@ -58,6 +60,7 @@ impl<'a, M: Mmu> Release<'a, M> {
             open: None,
             next,
             areas: Default::default(),
+            has_areas: false,
         }
     }
 
@@ -75,6 +78,7 @@ impl<'a, M: Mmu> Release<'a, M> {
             open: None,
             next: root,
             areas: [areas.unwrap_or_default(), AreaMap::default()],
+            has_areas: true,
         };
         release.turn_to_next();
         release
@@ -90,8 +94,11 @@ impl<'a, M: Mmu> Release<'a, M> {
 
     /// Does one piece, at most a level-3 table and its 512 pages, or some hundred areas; whether something is left.
     pub fn release_some(&mut self) -> bool {
-        if self.areas.iter_mut().any(AreaMap::drop_some) {
-            return true;
+        if self.has_areas {
+            self.has_areas = self.areas.iter_mut().any(AreaMap::drop_some);
+            if self.has_areas {
+                return true;
+            }
         }
         let Some(root) = self.root else { return false };
         let (memory, frames) = (self.memory, self.memory.frames());

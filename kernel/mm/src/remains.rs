@@ -17,9 +17,14 @@ pub(crate) struct Remains {
 }
 
 impl AddressSpace {
+    /// Whether there is anything for [`AddressSpace::take_remains`].
+    #[inline]
+    pub fn has_remains(&self) -> bool {
+        self.tables.remains.root.is_some() || self.retired.is_some()
+    }
+
     /// What operations on ranges have left to release. The space's lock guards the taking, not the release. Whoever does not
     /// ask leaves it to the next one who does, at last to the release of the space.
-    #[inline]
     pub fn take_remains<'a, M: Mmu>(&mut self, memory: &'a Memory<M>) -> Option<Release<'a, M>> {
         let (root, areas) = (self.tables.remains.take(), self.retired.take());
         (root.is_some() || areas.is_some()).then(|| Release::of_remains(root, areas, memory))

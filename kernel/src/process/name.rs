@@ -5,7 +5,9 @@ use abi::process::TASK_COMM_LEN;
 use core::fmt;
 
 /// At most 15 bytes, padded by NULs.
+/// Aligned, so that it is copied by words.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[repr(align(8))]
 pub struct Name([u8; TASK_COMM_LEN]);
 
 impl Name {

@@ -189,11 +189,19 @@ impl Space {
     /// others run; the caller holds no lock.
     #[inline]
     pub fn edit<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
-        let (result, remains) = self.with(|space| (work(space), space.take_remains(memory::get())));
-        if let Some(remains) = remains {
-            release_in_pieces(remains);
+        let (result, has_remains) = self.with(|space| (work(space), space.has_remains()));
+        if has_remains {
+            self.release_remains();
         }
         result
+    }
+
+    #[cold]
+    fn release_remains(&self) {
+        // Another thread may have come first.
+        if let Some(remains) = self.with(|space| space.take_remains(memory::get())) {
+            release_in_pieces(remains);
+        }
     }
 
     /// Puts the space into this processor's TTBR0.

@@ -40,6 +40,12 @@ impl Timers {
         self.0.lock().all.get(&id).cloned().ok_or(Errno::EINVAL)
     }
 
+    /// Whether there are timers, or were.
+    fn were_used(&self) -> bool {
+        let table = self.0.lock();
+        table.next != 0 || !table.all.is_empty()
+    }
+
     fn next_from(&self, id: i32) -> Option<Arc<Timer>> {
         self.0
             .lock()
@@ -106,7 +112,15 @@ impl Process {
     }
 
     /// Deletes all of them, with the signals of them that wait: exec, and the end of the process.
+    #[inline]
     pub fn delete_timers(&self) {
+        if self.timers.were_used() {
+            self.delete_all_timers();
+        }
+    }
+
+    #[cold]
+    fn delete_all_timers(&self) {
         while let Some(timer) = self.timers.next_from(0) {
             // Nobody else deletes them: the process has one thread left.
             let _ = self.delete_timer(timer.id);

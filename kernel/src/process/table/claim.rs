@@ -189,20 +189,32 @@ pub(in crate::process) fn replace_first_thread(process: &Process, current: &Arc<
 impl Table {
     /// Takes an id for `user`: `EAGAIN` when there are too many, or too many of this user.
     fn take_id(&mut self, user: u32, user_limit: Option<u64>) -> Result<Pid, Errno> {
-        let of_user = self.users.get(&user).copied().unwrap_or(0);
-        let is_over = user_limit.is_some_and(|limit| of_user as u64 >= limit);
-        if is_over || self.ids.len() >= self.most {
+        if self.ids.len() >= self.most {
             return Err(Errno::EAGAIN);
         }
         let id = self.next_free().ok_or(Errno::EAGAIN)?;
         self.ids.insert(id, Holder::Claim)?;
-        if let Err(error) = self.users.insert(user, of_user + 1) {
+        if let Err(error) = self.count_one_more(user, user_limit) {
             self.ids.remove(&id);
             return Err(error);
         }
         self.last = id;
         self.made += 1;
         Ok(id)
+    }
+
+    /// Counts one id more for `user`: `EAGAIN` when there are too many.
+    fn count_one_more(&mut self, user: u32, limit: Option<u64>) -> Result<(), Errno> {
+        let is_over = |count: usize| limit.is_some_and(|limit| count as u64 >= limit);
+        match self.users.get_mut(&user) {
+            Some(count) if is_over(*count) => Err(Errno::EAGAIN),
+            Some(count) => {
+                *count += 1;
+                Ok(())
+            }
+            None if is_over(0) => Err(Errno::EAGAIN),
+            None => self.users.insert(user, 1).map(drop),
+        }
     }
 
     /// Puts a process in the place of its claim.
