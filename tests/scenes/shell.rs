@@ -183,6 +183,30 @@ fn small_programs(stage: &mut Stage) -> Result<()> {
             ),
             ("whoami; id -un", "root\nroot\n"),
             (
+                "mkdir -p g/h; echo one > g/a; echo two > g/h/b; ln -s a g/l; grep -r o g; grep -rl w g; (cd g; grep -r t)",
+                "g/a:one\ng/h/b:two\ng/h/b\nh/b:two\n",
+            ),
+            (
+                "grep -H one g/a; grep -s one nosuch; echo $?; rm -r g",
+                "g/a:one\n2\n",
+            ),
+            (
+                "echo \"a 'b c' d\" | xargs -n 2 echo -; printf 'x y\\nz\\n' | xargs -I % echo [%] %",
+                "- a b c\n- d\n[x y] x y\n[z] z\n",
+            ),
+            (
+                "for s in 3 255; do echo a | xargs sh -c \"exit $s\"; echo $?; done 2>&1; echo a | xargs nosuch 2>&1; echo $?",
+                "123\nxargs: sh: exited with status 255; aborting\n124\nxargs: nosuch: No such file or directory\n127\n",
+            ),
+            (
+                "xargs echo none < /dev/null; xargs -r echo none < /dev/null; echo a | xargs cat; yes | xargs -n 3 2> /dev/null | head -n 2",
+                "none\ncat: a: No such file or directory\ny y y\ny y y\n",
+            ),
+            (
+                "seq 30000 | xargs | wc -l; echo \"it's\" | xargs 2>&1 | cut -c 1-22",
+                "2\nxargs: unmatched singl\n",
+            ),
+            (
                 "mkdir d; mount -t tmpfs -o size=64k none d; mount | grep -c /tmp/d; df d | wc -l; umount d; mount | grep -c /tmp/d",
                 "1\n2\n0\n",
             ),

@@ -62,6 +62,25 @@ pub fn parse<'a>(arguments: &[&'a str], letters: &str) -> Result<Parsed<'a>, i32
     Ok(parsed)
 }
 
+/// Where the options of a program end that runs a command, whose own options it must not take: the index of the command.
+pub fn options_end(arguments: &[&str], letters: &str) -> usize {
+    let mut at = 1;
+    while let Some(word) = arguments.get(at) {
+        let Some(cluster) = word.strip_prefix('-').filter(|cluster| !cluster.is_empty()) else {
+            break;
+        };
+        at += 1;
+        if cluster == "-" {
+            break;
+        }
+        // The first letter that wants a value takes the rest of its word, or the next one.
+        let takes = |letter: char| letter != ':' && letters.contains(&alloc::format!("{letter}:"));
+        let wanting = cluster.char_indices().find(|(_, letter)| takes(*letter));
+        at += usize::from(wanting.is_some_and(|(place, letter)| place + letter.len_utf8() == cluster.len()));
+    }
+    at.min(arguments.len())
+}
+
 impl<'a> Parsed<'a> {
     /// Whether the option was given.
     pub fn has(&self, letter: char) -> bool {

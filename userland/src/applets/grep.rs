@@ -5,7 +5,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::arguments::{Parsed, parse};
-use super::text::for_files;
+use super::text::open;
+use crate::runtime::{directory, file, path};
+use abi::file::{AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFMT, S_IFREG};
 
 /// One character of a pattern.
 #[derive(Debug, Clone, PartialEq)]
@@ -181,16 +183,48 @@ impl Branch {
     }
 }
 
-/// grep [-EFchilnqv] pattern files, or -e pattern as often as there are patterns
+/// The files to look into: what is named, and with -r what lies below. Links below are not followed, and what is neither file
+/// nor folder there is left out.
+fn targets(parsed: &Parsed) -> Vec<String> {
+    if !parsed.has('r') {
+        return parsed.files().iter().map(|name| name.to_string()).collect();
+    }
+    let mut all = Vec::new();
+    if parsed.operands.is_empty() {
+        below(".", &mut |name| all.push(name[2..].to_string()));
+    }
+    for name in &parsed.operands {
+        if file::is_directory(name) {
+            below(name, &mut |found| all.push(found.to_string()));
+        } else {
+            all.push(name.to_string());
+        }
+    }
+    all
+}
+
+/// Calls `found` with the path of each file below a folder.
+fn below(folder: &str, found: &mut dyn FnMut(&str)) {
+    for name in directory::names(folder).unwrap_or_default() {
+        let path = path::join(folder, &name);
+        match file::status(&path, AT_SYMLINK_NOFOLLOW).map(|status| status.mode & S_IFMT) {
+            Ok(S_IFREG) => found(&path),
+            Ok(S_IFDIR) => below(&path, found),
+            _ => {}
+        }
+    }
+}
+
+/// grep [-EFGHchilnqrsv] pattern files, or -e pattern as often as there are patterns
 pub fn grep(arguments: &[&str]) -> i32 {
-    let mut parsed = match parse(arguments, "EFGchilnqvse:") {
+    let mut parsed = match parse(arguments, "EFGHchilnqrvse:") {
         Ok(parsed) => parsed,
         Err(status) => return status,
     };
     let mut patterns: Vec<&str> = parsed.values('e').collect();
     if patterns.is_empty() {
         if parsed.operands.is_empty() {
-            return parsed.usage("[-EFchilnqv] pattern | -e pattern... [file...]");
+            return parsed.usage("[-EFGHchilnqrsv] pattern | -e pattern... [file...]");
         }
         patterns.push(parsed.operands.remove(0));
     }
@@ -218,26 +252,37 @@ pub fn grep(arguments: &[&str]) -> i32 {
             return 2;
         }
     };
-    let mut is_found = false;
-    let is_named = parsed.operands.len() > 1 && !parsed.has('h');
-    let status = for_files(&parsed, |name, file| {
+    let (mut is_found, mut status) = (false, 0);
+    let has_many = parsed.operands.len() > 1 || parsed.has('r');
+    let is_named = (has_many || parsed.has('H')) && !parsed.has('h');
+    for name in &targets(&parsed) {
+        let shown = if name == "-" { "(standard input)" } else { name };
         let title = if is_named {
-            alloc::format!("{name}:")
+            alloc::format!("{shown}:")
         } else {
             String::new()
         };
-        let bytes = file.read_all()?;
+        let bytes = match open(name).and_then(|file| file.read_all()) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                status = 2;
+                if !parsed.has('s') {
+                    parsed.fail(format_args!("{name}: {error}"));
+                }
+                continue;
+            }
+        };
         let text = String::from_utf8_lossy(&bytes);
         let is_match = |line: &str| expressions.iter().any(|expression| expression.is_match(line));
         let is_wanted = |line: &str| is_match(&fold(line)) != parsed.has('v');
-        let count = print_matches(&parsed, &title, name, &text, is_wanted);
+        let count = print_matches(&parsed, &title, shown, &text, is_wanted);
         is_found |= count > 0;
-        if parsed.has('c') {
+        if parsed.has('c') && !parsed.has('l') && !parsed.has('q') {
             println!("{title}{count}");
         }
-        Ok(())
-    });
+    }
     match (status, is_found) {
+        _ if is_found && parsed.has('q') => 0,
         (0, true) => 0,
         (0, false) => 1,
         _ => 2,
@@ -252,7 +297,8 @@ fn print_matches(
     is_wanted: impl Fn(&str) -> bool,
 ) -> usize {
     let mut count = 0;
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| is_wanted(line)) {
+    let lines = text.split_terminator('\n');
+    for (number, line) in lines.enumerate().filter(|(_, line)| is_wanted(line)) {
         count += 1;
         if parsed.has('l') && !parsed.has('q') {
             println!("{name}");

@@ -16,6 +16,7 @@ mod screen;
 mod system;
 pub mod test;
 mod text;
+mod xargs;
 
 /// A program: arguments with its own name first, to the exit status.
 pub type Applet = fn(&[&str]) -> i32;
@@ -77,7 +78,7 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
     (
         "grep",
         grep::grep,
-        "[-EFGcHhilnqrsv] pattern [files] | -e pattern ... [files]\tprints lines that match",
+        "[-EFGHchilnqrsv] pattern [files] | -e pattern ... [files]\tprints lines that match",
     ),
     ("halt", system::halt, "[-fn]\tstops the machine"),
     (
@@ -182,6 +183,11 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
     ),
     ("which", processes::which, "names\tprints where programs lie"),
     ("whoami", rights::who_am_i, "\tprints the user's name"),
+    (
+        "xargs",
+        xargs::xargs,
+        "[-0rt] [-n number | -I text] [command [arguments]]\truns a command with the words of its input",
+    ),
     ("yes", print::yes, "[words]\tprints words for ever"),
 ];
 

@@ -278,7 +278,7 @@ pub fn env(arguments: &[&str]) -> i32 {
 }
 
 /// The path of a program: as it stands if it holds a slash, else by PATH.
-fn search(name: &str) -> Option<String> {
+pub fn search(name: &str) -> Option<String> {
     if name.contains('/') {
         return Some(name.to_string());
     }
