@@ -102,6 +102,26 @@ fn the_top_holds_only_what_belongs_there() {
 }
 
 #[test]
+fn the_map_of_the_kernel_names_every_module() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).expect(path);
+    let text = read("kernel/README.md");
+    let map = text
+        .split("\n## ")
+        .find(|part| part.starts_with("Map\n"))
+        .expect("a map");
+    for (list, folder) in [("kernel/src/main.rs", "src/"), ("kernel/mm/src/lib.rs", "")] {
+        let missing: Vec<_> = rules::modules(&read(list))
+            .filter(|name| !map.contains(&format!("`{name}`")) && !map.contains(&format!("`{folder}{name}`")))
+            .map(str::to_owned)
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "kernel/README.md, Map lacks {missing:?} of {list}"
+        );
+    }
+}
+
+#[test]
 fn files_named_in_comments_and_documents_exist() {
     let tree = names::tree(&root());
     apply(|source| names::missing(&names::comments(source), &tree));

@@ -179,6 +179,13 @@ pub fn too_long(source: &Source) -> Vec<String> {
     vec![format!(" {length} lines")]
 }
 
+/// The modules that a file declares in lines of their own.
+pub fn modules(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .map(|line| line.strip_prefix("pub ").unwrap_or(line))
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+}
+
 /// Whether a file or folder of this name belongs at the top of the tree.
 pub fn belongs_at_the_top(name: &str) -> bool {
     name.starts_with('.') || TOP.contains(&name)
