@@ -50,6 +50,8 @@ mod layout;
 pub mod lock;
 #[cfg(target_os = "none")]
 pub mod memory;
+#[cfg(any(target_os = "none", test))]
+pub mod ordered;
 #[cfg(target_os = "none")]
 pub mod power;
 #[cfg(any(target_os = "none", test))]

@@ -1,4 +1,4 @@
-//! Time and scheduling: timers and clocks (`tests/programs/timers.c`).
+//! Time and scheduling: timers and clocks (`tests/programs/timers.c`), policies, priorities and shares (`policies.c`).
 
 use crate::program;
 use anyhow::Result;
@@ -12,6 +12,10 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("scheduling.timers_one_processor", |stage| {
         play(stage, &one_processor(), "timers")
     }),
+    Scene::portable("scheduling.policies", |stage| {
+        play(stage, &Machine::Virt(Virt::default()), "policies")
+    })
+    .busy(),
 ];
 
 fn one_processor() -> Machine {

@@ -256,6 +256,53 @@ pub const SCHED_RR: u32 = 2;
 pub const SCHED_BATCH: u32 = 3;
 /// Scheduling: only when nothing else runs.
 pub const SCHED_IDLE: u32 = 5;
+/// Scheduling: so much time in each period, by a deadline.
+pub const SCHED_DEADLINE: u32 = 6;
+/// Flag of a policy: children do not inherit it.
+pub const SCHED_RESET_ON_FORK: u32 = 0x4000_0000;
+/// sched_setattr: children do not inherit it.
+pub const SCHED_FLAG_RESET_ON_FORK: u64 = 0x01;
+/// sched_setattr: what others leave of their deadlines is used.
+pub const SCHED_FLAG_RECLAIM: u64 = 0x02;
+/// sched_setattr: a signal for who is late.
+pub const SCHED_FLAG_DL_OVERRUN: u64 = 0x04;
+/// sched_setattr: the policy stays.
+pub const SCHED_FLAG_KEEP_POLICY: u64 = 0x08;
+/// sched_setattr: priority and nice value stay.
+pub const SCHED_FLAG_KEEP_PARAMS: u64 = 0x10;
+/// sched_setattr: hints for the processor's speed.
+pub const SCHED_FLAG_UTIL_CLAMP: u64 = 0x60;
+
+/// `struct sched_attr` of `linux/sched/types.h`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SchedAttr {
+    /// Of this structure, in bytes.
+    pub size: u32,
+    /// The policy.
+    pub sched_policy: u32,
+    /// `SCHED_FLAG_...`.
+    pub sched_flags: u64,
+    /// The nice value.
+    pub sched_nice: i32,
+    /// The real-time priority.
+    pub sched_priority: u32,
+    /// `SCHED_DEADLINE`: nanoseconds of each period.
+    pub sched_runtime: u64,
+    /// `SCHED_DEADLINE`: within which they are needed.
+    pub sched_deadline: u64,
+    /// `SCHED_DEADLINE`: the period, nanoseconds.
+    pub sched_period: u64,
+    /// Hint for the processor's speed.
+    pub sched_util_min: u32,
+    /// Hint for the processor's speed.
+    pub sched_util_max: u32,
+}
+
+impl SchedAttr {
+    /// The size of its first version (`SCHED_ATTR_SIZE_VER0`).
+    pub const FIRST_SIZE: usize = 48;
+}
 
 /// getpriority: a process.
 pub const PRIO_PROCESS: u32 = 0;

@@ -56,7 +56,7 @@ use abi::process::RLIMIT_CPU;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use children::{Children, Places};
-use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use threads::Threads;
 
 /// The first process: it gets the orphans, and the machine does not outlive it.
@@ -156,8 +156,6 @@ pub struct Attributes {
     pub parent_death_signal: AtomicU8,
     /// personality(2).
     pub personality: AtomicU32,
-    /// The nice value, -20 to 19.
-    pub nice: AtomicI8,
     /// `PR_SET_NO_NEW_PRIVS`.
     pub has_no_new_privileges: AtomicBool,
     /// `PR_SET_CHILD_SUBREAPER`: orphans below the process become its children. Cleared in a child.
@@ -349,7 +347,6 @@ impl Attributes {
         Attributes {
             parent_death_signal: AtomicU8::new(0),
             personality: AtomicU32::new(self.personality.load(Ordering::Relaxed)),
-            nice: AtomicI8::new(self.nice.load(Ordering::Relaxed)),
             has_no_new_privileges: AtomicBool::new(self.has_no_new_privileges.load(Ordering::Relaxed)),
             is_child_subreaper: AtomicBool::new(false),
             is_beyond_processes: AtomicBool::new(false),

@@ -100,6 +100,22 @@ impl Process {
         self.threads.group.lock().all.iter().for_each(&mut action);
     }
 
+    /// Adds all threads to a list. `ENOMEM`.
+    pub fn list_threads(&self, to: &mut Vec<Arc<Thread>>) -> Result<(), Errno> {
+        loop {
+            let group = self.threads.group.lock();
+            let count = group.all.len();
+            if to.capacity() - to.len() >= count {
+                return group
+                    .all
+                    .iter()
+                    .try_for_each(|thread| to.try_push(thread.clone()));
+            }
+            drop(group);
+            to.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
+        }
+    }
+
     /// Whether `wanted` holds for a thread. It is asked under the lock of their list.
     pub fn any_thread(&self, wanted: impl FnMut(&Arc<Thread>) -> bool) -> bool {
         self.threads.group.lock().all.iter().any(wanted)

@@ -1,14 +1,23 @@
 //! What the scheduler knows of one thread: where it may run, where it does, and the processor time it used.
 
 use super::place;
-use crate::thread::State;
-use core::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use super::policy::{Attributes, Class};
+use crate::thread::{State, Thread};
+use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use platform::ordered::Link;
 use platform::timer;
 
 /// A thread's part of the scheduler.
 pub struct Scheduling {
     /// The processors that it may run on, a bit for each: sched_setaffinity(2).
     affinity: AtomicU64,
+    /// What was asked for it ([`Attributes`]), and what follows from that ([`Class`]).
+    attributes: AtomicU32,
+    class: AtomicU32,
+    /// What is left of its quantum, in ticks, if it has a real-time priority; 0 for a new one.
+    quantum: AtomicU64,
+    /// Its place in a run queue where several wait.
+    pub(super) link: Link<Thread>,
     /// The processor that it runs on, ran on last, or is queued for.
     home: AtomicUsize,
     /// What it has used, as `share` counts it, while it does not run.
@@ -83,6 +92,10 @@ impl Default for Scheduling {
     fn default() -> Scheduling {
         Scheduling {
             affinity: AtomicU64::new(u64::MAX),
+            attributes: AtomicU32::new(0),
+            class: AtomicU32::new(0),
+            quantum: AtomicU64::new(0),
+            link: Link::new(),
             home: AtomicUsize::new(0),
             virtual_time: AtomicI64::new(0),
             placed_at: AtomicU64::new(0),
@@ -117,6 +130,12 @@ impl Scheduling {
     pub fn ticks(&self) -> (u64, u64) {
         let (user, busy) = (self.user.read(), self.busy.read());
         (user, busy.saturating_sub(user))
+    }
+
+    /// Ticks spent at EL0, of a thread that is not there.
+    #[inline]
+    pub(super) fn past_user_ticks(&self) -> u64 {
+        self.user.0.load(Ordering::Relaxed) as u64
     }
 
     /// Ticks spent at EL0, up to now.
@@ -175,6 +194,57 @@ impl Scheduling {
         let affinity = parent.affinity.load(Ordering::Relaxed);
         self.affinity.store(affinity, Ordering::Relaxed);
         self.home.store(parent.home(), Ordering::Relaxed);
+        if parent.attributes.load(Ordering::Relaxed) != 0 {
+            self.inherit_attributes(parent);
+        }
+    }
+
+    #[cold]
+    fn inherit_attributes(&self, parent: &Scheduling) {
+        let attributes = parent.attributes().for_child();
+        self.change(|_| attributes);
+    }
+
+    /// What was asked for the thread.
+    pub fn attributes(&self) -> Attributes {
+        Attributes::unpack(self.attributes.load(Ordering::SeqCst))
+    }
+
+    /// Changes what was asked for it, and what follows from that; whether that is something else now.
+    pub(super) fn change(&self, change: impl Fn(Attributes) -> Attributes) -> bool {
+        let update = |word| Some(change(Attributes::unpack(word)).pack());
+        let _updated = self
+            .attributes
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);
+        let before = self.class();
+        loop {
+            let attributes = self.attributes();
+            self.class.store(attributes.class().word(), Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+            // Whoever changes them at the same time may have stored its class before this one.
+            if attributes == self.attributes() {
+                return before != attributes.class();
+            }
+        }
+    }
+
+    /// How the scheduler treats it.
+    #[inline]
+    pub(super) fn class(&self) -> Class {
+        Class::of_word(self.class.load(Ordering::Relaxed))
+    }
+
+    /// Whether something is left of its quantum.
+    pub(super) fn has_quantum(&self) -> bool {
+        self.quantum() != 0
+    }
+
+    pub(super) fn quantum(&self) -> u64 {
+        self.quantum.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_quantum(&self, ticks: u64) {
+        self.quantum.store(ticks, Ordering::Relaxed);
     }
 
     /// What the thread has used, as `share` counts it. Asked while it does not run.

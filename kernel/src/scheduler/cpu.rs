@@ -2,12 +2,14 @@
 
 use super::account::Scheduling;
 use super::counters::Counters;
-use super::queue::{NEVER, Queue};
+use super::queue::{NEVER, Queue, REAL_TIME_END, Side};
+use super::real_time::RealTime;
 use super::share::{Arrival, Share};
 use crate::process::Space;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use alloc::sync::Arc;
+use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use platform::cpu::{MAX_CPUS, PerCpu};
 use platform::thread::KernelThread;
@@ -19,9 +21,6 @@ pub(super) const NO_TURN: u64 = u64::MAX;
 /// A turn that is over whether somebody waits or not: the thread must leave this processor.
 pub(super) const LEAVE_NOW: u64 = 0;
 
-/// As many threads can wait before a queue grows.
-const ROOM: usize = 256;
-
 /// One processor. Aligned so that no two share a cache line.
 #[repr(align(128))]
 pub(super) struct Cpu {
@@ -29,18 +28,19 @@ pub(super) struct Cpu {
     own: Once<KernelThread>,
     /// The thread that runs. Written by this processor.
     current: Mutex<Option<Running>>,
-    queue: Mutex<Queue, { rank::RUN_QUEUE }>,
+    pub(super) queue: Mutex<Queue, { rank::RUN_QUEUE }>,
     /// The length of the queue, and when the first in it is due, to be read without its lock.
     waiting: AtomicUsize,
     first_due: AtomicI64,
     pub(super) share: Share,
+    pub(super) real_time: RealTime,
     /// The thread that runs lets others go first. Written by this processor.
     is_yielding: AtomicBool,
     /// The space in TTBR0; it cannot be released before the processor leaves it. None while the processor idles. Written by
     /// this processor.
-    space: Mutex<Option<Arc<Space>>>,
+    pub(super) space: Mutex<Option<Arc<Space>>>,
     /// Its address, or 0, for this processor to read without the lock.
-    space_at: AtomicUsize,
+    pub(super) space_at: AtomicUsize,
     /// When an idle processor is called to take the thread that waits; `u64::MAX` for never. The thread may have got its turn
     /// meanwhile.
     patience_end: AtomicU64,
@@ -56,11 +56,23 @@ pub(super) struct Cpu {
 /// Where a thread came to stand in a queue.
 pub(super) struct Place {
     /// When it is due.
-    due: i64,
+    pub(super) due: i64,
+    /// When the first of the others is.
+    pub(super) first_due: i64,
+}
+
+impl Place {
     /// Nobody waited before.
-    pub(super) is_alone: bool,
+    #[inline]
+    pub(super) fn is_alone(&self) -> bool {
+        self.first_due == NEVER
+    }
+
     /// It is due before all others.
-    pub(super) is_first: bool,
+    #[inline]
+    pub(super) fn is_first(&self) -> bool {
+        self.due < self.first_due
+    }
 }
 
 struct Running {
@@ -82,6 +94,7 @@ impl Cpu {
             waiting: AtomicUsize::new(0),
             first_due: AtomicI64::new(NEVER),
             share: Share::new(),
+            real_time: RealTime::new(),
             is_yielding: AtomicBool::new(false),
             space: Mutex::new(None),
             space_at: AtomicUsize::new(0),
@@ -97,7 +110,6 @@ impl Cpu {
     pub(super) fn adopt_stack(&self) {
         self.own.call_once(KernelThread::adopt);
         self.share.set_up();
-        self.queue.lock().make_room(ROOM);
     }
 
     pub(super) fn own(&self) -> &KernelThread {
@@ -114,7 +126,11 @@ impl Cpu {
     pub(super) fn bequeath(&self, thread: &Thread) {
         if let Some(running) = self.current.lock().as_ref() {
             thread.scheduling.inherit(&running.thread.scheduling);
-            self.share.halve(&thread.scheduling, timer::ticks_unordered());
+            self.share.halve(
+                &running.thread.scheduling,
+                &thread.scheduling,
+                timer::ticks_unordered(),
+            );
         }
     }
 
@@ -188,7 +204,7 @@ impl Cpu {
 
     /// When the first of those who wait is due.
     #[inline]
-    fn first_due(&self) -> i64 {
+    pub(super) fn first_due(&self) -> i64 {
         self.first_due.load(Ordering::Relaxed)
     }
 
@@ -196,15 +212,20 @@ impl Cpu {
     #[inline]
     pub(super) fn push(&self, thread: Arc<Thread>, arrival: Arrival) -> Place {
         let mut queue = self.queue.lock();
-        let due = self.share.due(&thread.scheduling, arrival);
-        let first_due = queue.first_due();
-        queue.push(thread, due);
-        self.publish(&queue);
-        Place {
-            due,
-            is_alone: first_due == NEVER,
-            is_first: due < first_due,
+        // Under the lock: whoever changed the thread's class and then did not find it here is seen.
+        if !thread.scheduling.class().is_plain() {
+            return self.push_special(queue, thread, arrival);
         }
+        let due = self.share.due(&thread.scheduling, arrival);
+        self.push_due(&mut queue, thread, due, Side::Back)
+    }
+
+    #[inline]
+    pub(super) fn push_due(&self, queue: &mut Queue, thread: Arc<Thread>, due: i64, side: Side) -> Place {
+        let first_due = queue.first_due();
+        queue.push(thread, due, side);
+        self.publish(queue);
+        Place { due, first_due }
     }
 
     /// Takes the thread that is due first.
@@ -214,23 +235,33 @@ impl Cpu {
             return None;
         }
         let mut queue = self.queue.lock();
-        let first = queue.pop();
-        self.publish(&queue);
+        if queue.first_due() < REAL_TIME_END {
+            return self.pop_real_time(queue);
+        }
+        let (first, is_empty) = queue.pop();
+        if is_empty {
+            self.waiting.store(0, Ordering::Relaxed);
+            self.first_due.store(NEVER, Ordering::Relaxed);
+        } else {
+            self.publish(&queue);
+        }
         first
     }
 
     #[inline]
-    fn publish(&self, queue: &Queue) {
+    pub(super) fn publish(&self, queue: &Queue) {
         self.waiting.store(queue.len(), Ordering::Relaxed);
         self.first_due.store(queue.first_due(), Ordering::Relaxed);
     }
 
-    /// The processors that some thread of the queue may run on.
-    pub(super) fn allowed_to_waiting(&self) -> u64 {
-        let queue = self.queue.lock();
-        queue
-            .threads()
-            .fold(0, |set, thread| set | thread.scheduling.allowed())
+    /// Of those processors, the ones that some thread of the queue may run on.
+    pub(super) fn allowed_to_waiting(&self, of: u64) -> u64 {
+        let mut allowed = 0;
+        self.queue.lock().any(|thread| {
+            allowed |= thread.scheduling.allowed() & of;
+            allowed == of
+        });
+        allowed
     }
 
     /// Takes the thread that is due first of those that may run on `processor`.
@@ -239,7 +270,7 @@ impl Cpu {
             return None;
         }
         let mut queue = self.queue.lock();
-        let taken = queue.take(|thread| thread.scheduling.may_run_on(processor));
+        let taken = queue.take(i64::MIN, |thread| thread.scheduling.may_run_on(processor));
         self.publish(&queue);
         taken
     }
@@ -249,9 +280,10 @@ impl Cpu {
         let running = Running {
             thread: thread.clone(),
             since: now,
-            user_before: thread.scheduling.user_ticks(),
+            user_before: thread.scheduling.past_user_ticks(),
         };
-        *self.current.lock() = Some(running);
+        // Nobody does, so there is nobody to be dropped.
+        let _none = ManuallyDrop::new(self.current.lock().replace(running));
         self.counters.switches.add_one();
     }
 
@@ -260,8 +292,10 @@ impl Cpu {
         let mut current = self.current.lock();
         let ended = current.take();
         if let Some(running) = &ended {
-            let (user, busy) = running.used(now);
-            self.counters.add_time(user, busy);
+            let user = running.thread.scheduling.past_user_ticks();
+            let busy = now.wrapping_sub(running.since);
+            self.counters
+                .add_time(user.wrapping_sub(running.user_before), busy);
         }
         drop(current);
         drop(ended);
@@ -278,8 +312,12 @@ impl Cpu {
     /// `thread` has a turn from `now` on.
     #[inline]
     pub(super) fn begin_turn(&self, thread: &Scheduling, now: u64) {
-        self.share.begin(thread, now);
         self.be_patient_until(u64::MAX);
+        let class = thread.class();
+        if !class.is_plain() {
+            return self.begin_special(thread, class, now);
+        }
+        self.share.begin(thread, now);
         let end = if self.waiting() > 0 {
             self.share.turn_end(now, self.first_due())
         } else {
@@ -292,7 +330,7 @@ impl Cpu {
     #[inline]
     pub(super) fn heed(&self, place: &Place, least: u64) -> bool {
         let end = self.share.tick_of(place.due).max(least);
-        if place.is_alone || end < self.turn_end.load(Ordering::Relaxed) {
+        if place.is_alone() || end < self.turn_end.load(Ordering::Relaxed) {
             self.turn_end.store(end, Ordering::Relaxed);
             self.ring_at(end.min(self.patience_end.load(Ordering::Relaxed)));
             return end <= timer::ticks_unordered();
@@ -305,6 +343,9 @@ impl Cpu {
         if self.has_turn() && self.waiting() > 0 {
             let end = self.share.tick_of(self.first_due());
             self.turn_end.store(end, Ordering::Relaxed);
+        }
+        if self.real_time.is_asked() {
+            self.answer();
         }
     }
 
@@ -336,39 +377,6 @@ impl Cpu {
         let user = self.counters.user.load(Ordering::Relaxed) + running.0;
         let busy = self.counters.busy.load(Ordering::Relaxed) + running.1;
         (user, busy.saturating_sub(user))
-    }
-
-    /// Whether this processor, which asks, has a space in TTBR0.
-    #[inline]
-    pub(super) fn is_in_any(&self) -> bool {
-        self.space_at.load(Ordering::Relaxed) != 0
-    }
-
-    /// Whether this processor, which asks, has `space` in TTBR0.
-    #[inline]
-    pub(super) fn is_in(&self, space: &Arc<Space>) -> bool {
-        self.space_at.load(Ordering::Relaxed) == Arc::as_ptr(space).addr()
-    }
-
-    /// As [`Cpu::is_in`], for other processors to ask.
-    pub(super) fn holds(&self, space: &Arc<Space>) -> bool {
-        let held = self.space.lock();
-        held.as_ref().is_some_and(|held| Arc::ptr_eq(held, space))
-    }
-
-    /// `space` was put into TTBR0. What was there is let go.
-    #[inline]
-    pub(super) fn enter(&self, space: Arc<Space>) {
-        self.space_at.store(Arc::as_ptr(&space).addr(), Ordering::Relaxed);
-        let previous = self.space.lock().replace(space);
-        drop(previous);
-    }
-
-    /// The empty table was put into TTBR0. What was there is let go.
-    pub(super) fn leave(&self) {
-        self.space_at.store(0, Ordering::Relaxed);
-        let previous = self.space.lock().take();
-        drop(previous);
     }
 }
 

@@ -32,15 +32,21 @@ mod account;
 mod clocks;
 mod counters;
 mod cpu;
+mod entered;
 mod notify;
 mod place;
+mod policy;
 mod queue;
+mod real_time;
 mod report;
 mod share;
 
 pub use account::{Scheduling, Switch};
 pub use clocks::watch;
 pub use notify::{alert, synchronise};
+pub use place::set_affinity;
+pub use policy::{Attributes, Policy};
+pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
 pub use share::TURN_NANOS;
 
@@ -54,6 +60,7 @@ use core::sync::atomic::{Ordering, fence};
 use cpu::{CPUS, Cpu, LEAVE_NOW};
 use platform::fault_injection;
 use platform::interrupt::{self, Interrupt};
+use platform::thread::KernelThread;
 use platform::timer;
 use share::Arrival;
 
@@ -74,7 +81,7 @@ pub fn call_current() {
 /// Lets a new thread run. It inherits from the thread that runs here where it may run, and what it has used.
 pub fn begin(thread: Arc<Thread>) {
     CPUS.get().bequeath(&thread);
-    place::enqueue(thread, Arrival::Ready);
+    place::enqueue(thread, Arrival::New);
 }
 
 /// Wakes a thread that sleeps or is about to; whether it was. What the caller did before is seen by the thread when it looks
@@ -120,8 +127,7 @@ fn try_rouse(thread: &Thread) -> Option<State> {
         .find(|&state| thread.change_state(state, State::Running))
 }
 
-/// Gives up the processor until the thread is woken. `current` has called [`Thread::prepare_to_sleep`]; returns at once
-/// if it was woken since.
+/// Gives up the processor until the thread is woken, which has called [`Thread::prepare_to_sleep`], unless it was woken since.
 pub fn block(current: &Arc<Thread>) {
     sync::assert_none_held();
     if current.state() == State::Sleeping {
@@ -197,23 +203,6 @@ pub fn serve_interrupts(current: &Arc<Thread>) {
     set_alarm_of(cpu);
 }
 
-/// Limits the processors that a thread may run on: sched_setaffinity(2). When it returns, the thread is not at EL0 on any
-/// other. `EINVAL` if none of them runs.
-pub fn set_affinity(current: &Arc<Thread>, thread: &Arc<Thread>, processors: u64) -> Result<(), Errno> {
-    if processors & place::online() == 0 {
-        return Err(Errno::EINVAL);
-    }
-    thread.scheduling.set_affinity(processors);
-    let here = platform::cpu::number();
-    if !Arc::ptr_eq(current, thread) {
-        notify::move_away(thread);
-    } else if !current.scheduling.may_run_on(here) {
-        place::choose_after_turn(current, here);
-        switch_away(current);
-    }
-    Ok(())
-}
-
 /// The last act of a thread that called [`Thread::die`]: nothing on its stack holds anything any more. The loop drops it.
 pub fn leave() -> ! {
     platform::thread::leave(CPUS.get().own())
@@ -279,10 +268,11 @@ pub fn run() -> ! {
     cpu.adopt_stack();
     place::come_online(here);
     let mut now = timer::ticks();
+    let own = cpu.own();
     let mut next = None;
     loop {
-        if let Some(thread) = next.take().or_else(|| place::take_own(cpu, here)) {
-            (now, next) = give_turn(cpu, here, thread, now);
+        if let Some(thread) = next.take().or_else(|| cpu.pop()) {
+            (now, next) = give_turn(cpu, own, here, thread, now);
         } else {
             idle(cpu, here);
             now = timer::ticks();
@@ -291,7 +281,13 @@ pub fn run() -> ! {
 }
 
 /// Runs `thread` from `now` on until it gives the processor back; when that was, and who is next if that is decided.
-fn give_turn(cpu: &Cpu, here: usize, thread: Arc<Thread>, now: u64) -> (u64, Option<Arc<Thread>>) {
+fn give_turn(
+    cpu: &Cpu,
+    own: &KernelThread,
+    here: usize,
+    thread: Arc<Thread>,
+    now: u64,
+) -> (u64, Option<Arc<Thread>>) {
     cpu.note_begin(&thread, now);
     thread.scheduling.begin(here, now);
     begin_turn(cpu, here, &thread, now);
@@ -304,11 +300,11 @@ fn give_turn(cpu: &Cpu, here: usize, thread: Arc<Thread>, now: u64) -> (u64, Opt
         place::call_for_help(here);
         set_alarm_of(cpu);
     }
-    platform::thread::switch(cpu.own(), &thread.kernel);
+    platform::thread::switch(own, &thread.kernel);
     let now = timer::ticks();
     let state = thread.state();
     thread.scheduling.end(now, Switch::of(state));
-    cpu.share.end(&thread.scheduling, now);
+    cpu.end_share(&thread.scheduling, now, state != State::Running);
     cpu.end_turn();
     cpu.note_end(now);
     match state {
@@ -322,13 +318,15 @@ fn give_turn(cpu: &Cpu, here: usize, thread: Arc<Thread>, now: u64) -> (u64, Opt
 /// Queues a thread that left its processor though it could go on; who is next if it let others go first.
 #[inline]
 fn put_back(cpu: &Cpu, here: usize, thread: Arc<Thread>) -> Option<Arc<Thread>> {
-    if cpu.end_yield() {
-        let next = place::take_own(cpu, here);
-        place::put_home(thread, here, Arrival::Yielding);
-        return next;
+    if !cpu.end_yield() {
+        place::put_home(thread, here, Arrival::Ready);
+        return None;
     }
-    place::put_home(thread, here, Arrival::Ready);
-    None
+    // Of those with a real-time priority only others of the same go first.
+    let goes_last = !real_time::has_priority(&thread);
+    let next = goes_last.then(|| cpu.pop()).flatten();
+    place::put_home(thread, here, Arrival::Yielding);
+    next
 }
 
 /// A thread left its processor to sleep: it is asleep, unless somebody woke it while it was leaving.
@@ -357,8 +355,8 @@ fn switch_from(cpu: &Cpu, current: &Arc<Thread>) {
 /// `thread` has a turn on processor `here` from now on. Who alerts it or changes where it may run, and did not see before the
 /// fence that it runs here, is seen by it after the fence (`notify`). A turn that was forbidden meanwhile is over at once.
 fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
-    cpu.begin_turn(&thread.scheduling, now);
     fence(Ordering::SeqCst);
+    cpu.begin_turn(&thread.scheduling, now);
     if !thread.scheduling.may_run_on(here) {
         cpu.turn_end.store(LEAVE_NOW, Ordering::Relaxed);
         set_alarm_of(cpu);

@@ -22,13 +22,15 @@
 //!
 //! A thread is moved only while it stands in a queue, under that queue's lock, or between leaving a processor and being queued,
 //! by the loop that it left. So a change of affinity has three cases: a thread that sleeps is placed anew when it wakes; one that
-//! waits is sent away by whoever takes it from the queue; one that runs is interrupted, and leaves on the way out of the
-//! interrupt (`notify::move_away`), or right after the switch if it had only just been chosen (`begin_turn`).
+//! waits is taken out and placed anew by whoever makes the change ([`send_away`]); one that runs is interrupted, and leaves on the
+//! way out of the interrupt (`notify::move_away`), or right after the switch if it had only just been chosen (`begin_turn`).
 
 use super::cpu::{CPUS, Cpu, Place};
-use super::notify;
+use super::queue::REAL_TIME_END;
 use super::share::Arrival;
+use super::{notify, real_time};
 use crate::thread::Thread;
+use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use platform::{cpu, timer};
@@ -107,10 +109,12 @@ pub(super) fn put_home(thread: Arc<Thread>, here: usize, arrival: Arrival) {
 
 /// Takes a thread that does not run from one processor to another.
 #[cold]
-fn move_to(thread: &Thread, from: usize, to: usize) {
+pub(super) fn move_to(thread: &Thread, from: usize, to: usize) {
     let share = |processor| &CPUS.of(processor).share;
     share(from).hand_over(&thread.scheduling, share(to));
     thread.scheduling.set_home(to);
+    // Before its class is read: see `real_time::place_anew`.
+    fence(Ordering::SeqCst);
 }
 
 /// Says where `thread`, whose turn on processor `here` is over, is to run next.
@@ -139,7 +143,7 @@ pub(super) fn call_for_help(here: usize) {
 /// Of those processors, one that may run a thread that waits here.
 #[cold]
 fn call_one_of(idle: u64, here: usize) {
-    let useful = idle & CPUS.of(here).allowed_to_waiting();
+    let useful = CPUS.of(here).allowed_to_waiting(idle);
     if let Some(other) = claim(useful, here) {
         notify::interrupt(other);
     }
@@ -147,7 +151,7 @@ fn call_one_of(idle: u64, here: usize) {
 
 /// Takes one processor of the set `idle` out of [`IDLE`], `preferred` if it is there. `None` if all of them woke meanwhile, or
 /// there was none.
-fn claim(idle: u64, preferred: usize) -> Option<usize> {
+pub(super) fn claim(idle: u64, preferred: usize) -> Option<usize> {
     from(idle, preferred).find(|processor| {
         let bit = 1 << processor;
         IDLE.fetch_and(!bit, Ordering::SeqCst) & bit != 0
@@ -155,7 +159,7 @@ fn claim(idle: u64, preferred: usize) -> Option<usize> {
 }
 
 /// The processors of a set, beginning with `first` and coming round.
-fn from(set: u64, first: usize) -> impl Iterator<Item = usize> {
+pub(super) fn from(set: u64, first: usize) -> impl Iterator<Item = usize> {
     let count = cpu::MAX_CPUS;
     (first..first + count)
         .map(move |number| number % count)
@@ -180,7 +184,7 @@ fn load(processor: usize) -> usize {
 fn put(thread: Arc<Thread>, to: usize, here: usize, arrival: Arrival) {
     if to == here {
         put_here(thread, here, arrival);
-    } else if CPUS.of(to).push(thread, arrival).is_first {
+    } else if CPUS.of(to).push(thread, arrival).is_first() {
         // It idles, or must end the turn of what it runs in time.
         notify::interrupt(to);
     }
@@ -193,6 +197,9 @@ fn put_here(thread: Arc<Thread>, here: usize, arrival: Arrival) {
     let place = cpu.push(thread, arrival);
     if !cpu.has_turn() {
         return;
+    }
+    if place.due < REAL_TIME_END {
+        return real_time::came(cpu, here, place.due);
     }
     fence(Ordering::SeqCst);
     let idle = IDLE.load(Ordering::Relaxed) & !(1 << here);
@@ -212,7 +219,7 @@ fn put_here(thread: Arc<Thread>, here: usize, arrival: Arrival) {
 fn call_soon(idle: u64, place: &Place, here: usize) -> u64 {
     let patience = timer::nanos_to_ticks(PATIENCE_NANOS);
     let now = timer::ticks();
-    if place.is_alone {
+    if place.is_alone() {
         CPUS.of(here).be_patient_until(now + patience);
     } else {
         call_one_of(idle, here);
@@ -220,26 +227,40 @@ fn call_soon(idle: u64, place: &Place, here: usize) -> u64 {
     now + 2 * patience
 }
 
-/// The thread that is due first of those that wait for this processor, and may run here.
-#[inline]
-pub(super) fn take_own(cpu: &Cpu, here: usize) -> Option<Arc<Thread>> {
-    loop {
-        let thread = cpu.pop()?;
-        if thread.scheduling.may_run_on(here) {
-            return Some(thread);
-        }
-        send_away(thread);
+/// Limits the processors that a thread may run on: sched_setaffinity(2). When it returns, the thread is not at EL0 on any
+/// other. `EINVAL` if none of them runs.
+pub fn set_affinity(current: &Arc<Thread>, thread: &Arc<Thread>, processors: u64) -> Result<(), Errno> {
+    if processors & online() == 0 {
+        return Err(Errno::EINVAL);
     }
+    thread.scheduling.set_affinity(processors);
+    send_away(thread);
+    let here = cpu::number();
+    if !Arc::ptr_eq(current, thread) {
+        notify::move_away(thread);
+    } else if !current.scheduling.may_run_on(here) {
+        choose_after_turn(current, here);
+        super::switch_away(current);
+    }
+    Ok(())
 }
 
-/// The affinity of a thread was changed while it waited.
-#[cold]
-fn send_away(thread: Arc<Thread>) {
-    enqueue(thread, Arrival::Ready);
+/// The affinity of a thread was changed: it leaves the queue that it waits in if it may not run there any more. If it is between
+/// being queued and running, it gets a turn that is over at once.
+fn send_away(thread: &Thread) {
+    let home = thread.scheduling.home();
+    if !thread.scheduling.may_run_on(home)
+        && let Some(thread) = CPUS.of(home).withdraw(thread)
+    {
+        enqueue(thread, Arrival::Ready);
+    }
 }
 
 /// Moves a thread from another processor's queue to that of processor `here`; whether there was one.
 pub(super) fn steal(cpu: &Cpu, here: usize) -> bool {
+    if real_time::pull(cpu, here) {
+        return true;
+    }
     let others = online() & !(1 << here);
     let give = |other| CPUS.of(other).give_to(here).map(|thread| (thread, other));
     let Some((thread, other)) = from(others, here + 1).find_map(give) else {

@@ -1,165 +1,119 @@
-//! A run queue: the threads that wait for one processor, whoever is due first in front. Putting in and taking out the first cost
-//! the logarithm of how many wait.
+//! A run queue: the threads that wait for one processor, whoever is due first in front. Putting in and taking out cost the
+//! logarithm of how many wait, and no memory: the threads hold their links themselves.
+//!
+//! Threads with a real-time priority are due before [`REAL_TIME_END`], the higher the sooner; all others later.
 
 use crate::thread::Thread;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+pub(super) use platform::ordered::Side;
+use platform::ordered::{Link, Linked, Set};
 
 /// Later than anybody is due, with room to reckon.
 pub(super) const NEVER: i64 = i64::MAX / 2;
+/// Who is due before this has a real-time priority.
+pub(super) const REAL_TIME_END: i64 = 0;
 
 /// Threads that wait, ordered by when they are due, and those that are due at one time by when they came.
 pub(super) struct Queue {
     /// Who is due first. Mostly nobody else waits: that is quick.
     first: Option<Waiting>,
     /// The others: nobody unless there is a first.
-    others: Heap,
+    others: Set<Thread>,
 }
 
 struct Waiting {
-    rank: Rank,
+    due: i64,
     thread: Arc<Thread>,
 }
 
-/// Less is sooner.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    due: i64,
-    arrival: u64,
-}
-
-/// None of its elements is due before the one above it: that is the one at `(at - 1) / 2`.
-struct Heap {
-    elements: Vec<Waiting>,
-    /// How many ever came.
-    arrivals: u64,
+impl Linked for Thread {
+    fn link(&self) -> &Link<Thread> {
+        &self.scheduling.link
+    }
 }
 
 impl Queue {
     pub(super) const fn new() -> Queue {
         Queue {
             first: None,
-            others: Heap {
-                elements: Vec::new(),
-                arrivals: 0,
-            },
+            others: Set::new(),
         }
-    }
-
-    /// Makes room for so many, so that none has to be made when they come.
-    pub(super) fn make_room(&mut self, count: usize) {
-        self.others.elements.reserve(count);
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.others.elements.len()
+        usize::from(self.first.is_some()) + self.others.len()
     }
 
-    pub(super) fn threads(&self) -> impl Iterator<Item = &Arc<Thread>> {
-        let all = self.first.iter().chain(&self.others.elements);
-        all.map(|waiting| &waiting.thread)
+    /// Whether somebody waits of whom `is_meant` is true.
+    pub(super) fn any(&self, mut is_meant: impl FnMut(&Thread) -> bool) -> bool {
+        let Some(first) = &self.first else {
+            return false;
+        };
+        is_meant(&first.thread) || self.others.find(i64::MIN, is_meant).is_some()
     }
 
     /// When the first is due; [`NEVER`] if nobody waits.
     #[inline]
     pub(super) fn first_due(&self) -> i64 {
-        self.first.as_ref().map_or(NEVER, |first| first.rank.due)
+        self.first.as_ref().map_or(NEVER, |first| first.due)
     }
 
     #[inline]
-    pub(super) fn push(&mut self, thread: Arc<Thread>, due: i64) {
-        let rank = Rank { due, arrival: 0 };
-        let came = Waiting { rank, thread };
+    pub(super) fn push(&mut self, thread: Arc<Thread>, due: i64, side: Side) {
+        let came = Waiting { due, thread };
         if self.first.is_none() {
             self.first = Some(came);
         } else {
-            self.push_behind(came);
+            self.push_behind(came, side);
         }
     }
 
     /// Somebody waits already.
     #[inline(never)]
-    fn push_behind(&mut self, came: Waiting) {
+    fn push_behind(&mut self, came: Waiting, side: Side) {
         match &mut self.first {
             // Who was first stays before all others that are due at the same time.
-            Some(first) if came.rank.due < first.rank.due => {
+            Some(first) if came.due < first.due || came.due == first.due && side == Side::Front => {
                 let second = core::mem::replace(first, came);
-                self.others.push(second);
+                self.others.insert(second.thread, second.due, Side::Front);
             }
-            _ => self.others.push_last(came),
+            _ => self.others.insert(came.thread, came.due, side),
         }
     }
 
-    /// Takes the first.
+    /// Takes the first; whether nobody else waits.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<Arc<Thread>> {
-        let first = self.first.take()?;
-        if !self.others.elements.is_empty() {
-            self.first = Some(self.others.remove(0));
+    pub(super) fn pop(&mut self) -> (Option<Arc<Thread>>, bool) {
+        let first = self.first.take().map(|first| first.thread);
+        let is_empty = self.others.is_empty();
+        if !is_empty {
+            self.refill();
         }
-        Some(first.thread)
-    }
-
-    /// Takes the first of those that `is_meant` is true of.
-    pub(super) fn take(&mut self, is_meant: impl Fn(&Thread) -> bool) -> Option<Arc<Thread>> {
-        if is_meant(&self.first.as_ref()?.thread) {
-            return self.pop();
-        }
-        let others = &self.others.elements;
-        let meant = (0..others.len()).filter(|&at| is_meant(&others[at].thread));
-        let first = meant.min_by_key(|&at| others[at].rank)?;
-        Some(self.others.remove(first).thread)
-    }
-}
-
-impl Heap {
-    /// Puts one in behind those that are due at the same time.
-    fn push_last(&mut self, mut came: Waiting) {
-        self.arrivals += 1;
-        came.rank.arrival = self.arrivals;
-        self.push(came);
-    }
-
-    fn push(&mut self, came: Waiting) {
-        self.elements.push(came);
-        self.rise(self.elements.len() - 1);
+        (first, is_empty)
     }
 
     #[inline(never)]
-    fn remove(&mut self, at: usize) -> Waiting {
-        let removed = self.elements.swap_remove(at);
-        if at < self.elements.len() {
-            self.sink(at);
-            self.rise(at);
-        }
-        removed
+    fn refill(&mut self) {
+        let due = self.others.first_due();
+        let next = due.and_then(|due| Some((due, self.others.take_first()?)));
+        self.first = next.map(|(due, thread)| Waiting { due, thread });
     }
 
-    /// Moves an element to the front of those that are due later.
-    fn rise(&mut self, mut at: usize) {
-        while at > 0 {
-            let above = (at - 1) / 2;
-            if self.elements[above].rank <= self.elements[at].rank {
-                return;
-            }
-            self.elements.swap(above, at);
-            at = above;
+    /// Takes the first of those that are due at `least` or later and that `is_meant` is true of.
+    pub(super) fn take(&mut self, least: i64, is_meant: impl Fn(&Thread) -> bool) -> Option<Arc<Thread>> {
+        let first = self.first.as_ref()?;
+        if first.due >= least && is_meant(&first.thread) {
+            return self.pop().0;
         }
+        self.others.take_first_of(least, is_meant)
     }
 
-    /// Moves an element behind those that are due sooner.
-    fn sink(&mut self, mut at: usize) {
-        loop {
-            let below = 2 * at + 1..(2 * at + 3).min(self.elements.len());
-            let Some(sooner) = below.min_by_key(|&below| self.elements[below].rank) else {
-                return;
-            };
-            if self.elements[at].rank <= self.elements[sooner].rank {
-                return;
-            }
-            self.elements.swap(at, sooner);
-            at = sooner;
+    /// Takes this thread out if it waits here.
+    pub(super) fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
+        if core::ptr::eq(&*self.first.as_ref()?.thread, thread) {
+            return self.pop().0;
         }
+        self.others.remove(thread)
     }
 }

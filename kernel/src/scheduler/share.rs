@@ -12,11 +12,16 @@
 //!   it before. So nobody can save up, and nobody waits for longer than all others may be behind.
 //! * A child begins where its parent is, and the two halve what the parent was behind: so forking gains nothing.
 //!
+//! The virtual time of a thread with a nice value passes slower or faster, as its weight says (`policy`), so that it gets more or
+//! less than the others. Threads with a real-time priority have no virtual time: they come before all others (`real_time`).
+//!
 //! A turn ends, if others wait, after [`TURN_NANOS`], or when the first of them is due. A thread that goes to another processor
 //! keeps its distance to the *floor*, below which no virtual time counts there.
 
 use super::account::Scheduling;
-use core::sync::atomic::{AtomicI64, Ordering};
+use super::policy::{Class, PLAIN, UNIT};
+use super::queue::Side;
+use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use platform::timer;
 
 /// A turn: how long a thread runs while others wait, in nanoseconds.
@@ -31,8 +36,10 @@ const NUDGE_NANOS: u64 = 1_000_000;
 pub(super) enum Arrival {
     /// It slept.
     Woken,
-    /// It is new, or had to leave.
+    /// It had to leave.
     Ready,
+    /// It is new.
+    New,
     /// It lets others go first: sched_yield(2).
     Yielding,
 }
@@ -40,8 +47,17 @@ pub(super) enum Arrival {
 /// One processor's virtual time, in ticks. Written by the processor itself; others may read it a moment late, which makes
 /// somebody's turn come a little sooner or later.
 pub(super) struct Share {
-    /// What the running thread's virtual time is behind the timer.
+    /// What the running thread's virtual time is behind the timer, if it is of the plain class.
     origin: AtomicI64,
+    /// The virtual time of the thread that ran last, when it left.
+    last: AtomicI64,
+    /// The class of the thread that runs; plain while none does.
+    class: AtomicU32,
+    /// When a thread of another class began to run, and its virtual time then.
+    began: AtomicI64,
+    began_with: AtomicI64,
+    /// When a thread with a real-time priority has to leave for those of the same or none.
+    until: AtomicI64,
     /// Below this no virtual time counts. It never goes back.
     floor: AtomicI64,
     turn: AtomicI64,
@@ -53,6 +69,11 @@ impl Share {
     pub(super) const fn new() -> Share {
         Share {
             origin: AtomicI64::new(0),
+            last: AtomicI64::new(0),
+            class: AtomicU32::new(PLAIN.word()),
+            began: AtomicI64::new(0),
+            began_with: AtomicI64::new(0),
+            until: AtomicI64::new(0),
             floor: AtomicI64::new(0),
             turn: AtomicI64::new(0),
             lead: AtomicI64::new(0),
@@ -75,10 +96,35 @@ impl Share {
         get(&self.turn) as u64
     }
 
-    /// The tick at which the running thread's virtual time is `time`.
+    /// The tick at which the running thread lets another go first that is due at `due`.
     #[inline]
-    pub(super) fn tick_of(&self, time: i64) -> u64 {
-        (time + get(&self.origin)).max(0) as u64
+    pub(super) fn tick_of(&self, due: i64) -> u64 {
+        if !self.class().is_plain() {
+            return self.tick_of_special(due);
+        }
+        self.plain_tick_of(due)
+    }
+
+    #[inline]
+    fn plain_tick_of(&self, due: i64) -> u64 {
+        (due + get(&self.origin)).max(0) as u64
+    }
+
+    #[cold]
+    fn tick_of_special(&self, due: i64) -> u64 {
+        let class = self.class();
+        if let Some(own) = class.real_time_due() {
+            return if due < own { 0 } else { get(&self.until) as u64 };
+        }
+        let ahead = due.saturating_sub(get(&self.began_with));
+        let ticks = ahead.saturating_mul(class.weight()) / i64::from(UNIT);
+        get(&self.began).saturating_add(ticks).max(0) as u64
+    }
+
+    /// The class of the thread that runs.
+    #[inline]
+    pub(super) fn class(&self) -> Class {
+        Class::of_word(self.class.load(Ordering::Relaxed))
     }
 
     /// When the turn of a thread that begins to run at tick `now` ends, while another is due at `due`. It is too short to be
@@ -86,55 +132,131 @@ impl Share {
     #[inline]
     pub(super) fn turn_end(&self, now: u64, due: i64) -> u64 {
         let least = now + get(&self.nudge) as u64;
-        self.tick_of(due).max(least).min(now + self.turn())
+        self.plain_tick_of(due).max(least).min(now + self.turn())
+    }
+
+    /// As [`Share::turn_end`], for a thread with a nice value.
+    pub(super) fn weighted_turn_end(&self, now: u64, due: i64) -> u64 {
+        let least = now + get(&self.nudge) as u64;
+        self.tick_of_special(due).max(least).min(now + self.turn())
     }
 
     /// A thread begins to run at tick `now`.
     #[inline]
     pub(super) fn begin(&self, thread: &Scheduling, now: u64) {
-        let floor = get(&self.floor).max(self.time_at(now) - get(&self.lead));
-        let time = thread.virtual_time().max(floor);
-        set(&self.floor, floor);
+        let time = self.place(thread);
         set(&self.origin, now as i64 - time);
     }
 
-    /// The thread that ran leaves at tick `now`.
-    #[inline]
-    pub(super) fn end(&self, thread: &Scheduling, now: u64) {
-        thread.set_virtual_time(self.time_at(now));
+    /// As [`Share::begin`], for a thread with a nice value.
+    pub(super) fn begin_weighted(&self, thread: &Scheduling, class: Class, now: u64) {
+        set(&self.began_with, self.place(thread));
+        set(&self.began, now as i64);
+        self.class.store(class.word(), Ordering::Relaxed);
     }
 
-    /// When a thread is due that waits here, behind others of which the first is due at `first_due`.
+    /// A thread with a real-time priority begins to run, and leaves at `until` for those of the same or none.
+    pub(super) fn begin_real_time(&self, class: Class, until: u64) {
+        set(&self.until, until.min(i64::MAX as u64) as i64);
+        self.class.store(class.word(), Ordering::Relaxed);
+    }
+
+    /// The virtual time that a thread begins with: it is moved up to the one that ran last.
+    #[inline]
+    fn place(&self, thread: &Scheduling) -> i64 {
+        let floor = get(&self.floor).max(get(&self.last) - get(&self.lead));
+        set(&self.floor, floor);
+        thread.virtual_time().max(floor)
+    }
+
+    /// The thread that ran, of the plain class, leaves at tick `now`.
+    #[inline]
+    pub(super) fn end(&self, thread: &Scheduling, now: u64) {
+        let time = now as i64 - get(&self.origin);
+        thread.set_virtual_time(time);
+        set(&self.last, time);
+    }
+
+    /// As [`Share::end`], for one of another class, while the first of those who wait is due at `first_due`. A light thread is far
+    /// ahead of them then, which does not count for them; but they do not fall behind it by more than what it may be ahead.
+    /// One with a real-time priority took nothing from those who share.
+    pub(super) fn end_special(&self, thread: &Scheduling, now: u64, first_due: i64) {
+        let class = self.class();
+        if class.real_time_due().is_none() {
+            let time = self.time_at(now);
+            thread.set_virtual_time(time);
+            let behind = (first_due - get(&self.lead)).max(time - self.most_ahead(class));
+            set(&self.last, time.min(behind));
+        }
+        self.class.store(PLAIN.word(), Ordering::Relaxed);
+    }
+
+    /// How far a thread may be ahead of the floor: the lighter, the farther.
+    fn most_ahead(&self, class: Class) -> i64 {
+        2 * get(&self.lead) * i64::from(UNIT) / class.weight().min(i64::from(UNIT))
+    }
+
+    /// When a thread of the plain class is due that waits here.
     #[inline]
     pub(super) fn due(&self, thread: &Scheduling, arrival: Arrival) -> i64 {
         let (time, floor, lead) = (thread.virtual_time(), get(&self.floor), get(&self.lead));
         match arrival {
             Arrival::Woken => time.max(floor) + get(&self.nudge),
-            Arrival::Ready => time + lead,
-            // Nobody who competes is ahead of the floor by more than a lead and a turn.
+            Arrival::Ready | Arrival::New => time + lead,
+            // Nobody of the plain class who competes is ahead of the floor by more than a lead and a turn.
             Arrival::Yielding => (time + lead).max(floor + 2 * lead + get(&self.turn)),
         }
     }
 
+    /// As [`Share::due`], for one of another class; and where it stands among those that are due at the same time.
+    pub(super) fn due_special(&self, thread: &Scheduling, class: Class, arrival: Arrival) -> (i64, Side) {
+        if let Some(due) = class.real_time_due() {
+            // Who had to leave for a higher priority goes on before others of its own.
+            let goes_on = arrival == Arrival::Ready && thread.has_quantum();
+            return (due, if goes_on { Side::Front } else { Side::Back });
+        }
+        let due = match arrival {
+            Arrival::Woken if class.wakes_last() => {
+                thread.virtual_time().max(get(&self.floor)) + get(&self.lead)
+            }
+            arrival => self.due(thread, arrival),
+        };
+        (due, Side::Back)
+    }
+
     /// What a child of the running thread begins with. The thread gives up as much as the child gets.
-    pub(super) fn halve(&self, child: &Scheduling, now: u64) {
+    pub(super) fn halve(&self, parent: &Scheduling, child: &Scheduling, now: u64) {
+        let class = self.class();
+        if class.real_time_due().is_some() {
+            return child.set_virtual_time(parent.virtual_time());
+        }
         let time = self.time_at(now);
         // As far ahead as whoever ran before.
         let front = get(&self.floor) + get(&self.lead);
         let half = (front - time).max(0) / 2;
-        set(&self.origin, get(&self.origin) - half);
+        if class.is_plain() {
+            set(&self.origin, get(&self.origin) - half);
+        } else {
+            set(&self.began_with, get(&self.began_with) + half);
+        }
         child.set_virtual_time(time + half);
     }
 
     /// A thread that does not run goes from this processor to another.
     pub(super) fn hand_over(&self, thread: &Scheduling, to: &Share) {
         let ahead = thread.virtual_time() - get(&self.floor);
-        thread.set_virtual_time(get(&to.floor) + ahead.min(2 * get(&to.lead)));
+        let most = to.most_ahead(thread.class());
+        thread.set_virtual_time(get(&to.floor) + ahead.min(most));
     }
 
-    #[inline]
+    /// The virtual time of the thread that runs.
     fn time_at(&self, now: u64) -> i64 {
-        now as i64 - get(&self.origin)
+        let class = self.class();
+        if class.is_plain() {
+            return now as i64 - get(&self.origin);
+        }
+        let ticks = now as i64 - get(&self.began);
+        get(&self.began_with) + ticks.saturating_mul(i64::from(UNIT)) / class.weight()
     }
 }
 

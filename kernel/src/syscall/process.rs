@@ -1,8 +1,10 @@
 //! What a process is and belongs to: ids, groups, sessions, names and small attributes.
 
 use super::capability;
+use super::policy::may_be_nice;
 use crate::fallible;
 use crate::process::{self, Name, Pid, Process};
+use crate::scheduler::{self, Attributes};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
@@ -12,7 +14,7 @@ use abi::process::{
     PR_GET_KEEPCAPS, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECUREBITS,
     PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME,
     PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_SET_TIMERSLACK, PRIO_PGRP, PRIO_PROCESS,
-    PRIO_USER, RLIMIT_NICE, RobustListHead, TASK_COMM_LEN,
+    PRIO_USER, RobustListHead, TASK_COMM_LEN,
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -183,39 +185,41 @@ pub fn personality(current: &Thread, persona: u64) -> Result<usize, Errno> {
 }
 
 /// getpriority(2): 20 - nice, the least nice of those meant.
-pub fn getpriority(current: &Thread, which: u64, who: u64) -> Result<usize, Errno> {
+pub fn getpriority(current: &Arc<Thread>, which: u64, who: u64) -> Result<usize, Errno> {
     let nicest = chosen(current, which as u32, who)?
         .iter()
-        .map(|process| nice(process))
+        .map(|thread| thread.scheduling.attributes().nice)
         .min();
-    Ok((20 - i32::from(nicest.ok_or(Errno::ESRCH)?)) as usize)
+    Ok((20 - i32::from(nicest.unwrap_or(0))) as usize)
 }
 
-/// setpriority(2). The value is kept and shown; the scheduler does not look at it.
-pub fn setpriority(current: &Thread, which: u64, who: u64, value: u64) -> Result<usize, Errno> {
+/// setpriority(2): the threads meant that the caller may not make so nice stay as they are, and one of them is the answer, `EPERM`
+/// or `EACCES`.
+pub fn setpriority(current: &Arc<Thread>, which: u64, who: u64, value: u64) -> Result<usize, Errno> {
     let value = (value as i32).clamp(-20, 19) as i8;
     let own = current.process.credentials();
-    for process in chosen(current, which as u32, who)? {
-        if !own.may_schedule(&process.credentials()) {
-            return Err(Errno::EPERM);
+    let mut result = Ok(0);
+    for thread in chosen(current, which as u32, who)? {
+        scheduler::cond_resched();
+        if !own.may_schedule(&thread.process.credentials()) {
+            result = Err(Errno::EPERM);
+            continue;
         }
-        let may_be_nice_as = 20 - process.limit(RLIMIT_NICE).min(40) as i64;
-        if value < nice(&process) && i64::from(value) < may_be_nice_as && !own.can(CAP_SYS_NICE) {
-            return Err(Errno::EACCES);
+        let is_lower = value < thread.scheduling.attributes().nice;
+        if is_lower && !may_be_nice(&thread, value) && !own.can(CAP_SYS_NICE) {
+            result = Err(Errno::EACCES);
+            continue;
         }
-        process.attributes.nice.store(value, Ordering::Relaxed);
+        scheduler::change_attributes(&thread, |now| Attributes { nice: value, ..now });
     }
-    Ok(0)
+    result
 }
 
-fn nice(process: &Process) -> i8 {
-    process.attributes.nice.load(Ordering::Relaxed)
-}
-
-fn chosen(current: &Thread, which: u32, who: u64) -> Result<Vec<Arc<Process>>, Errno> {
+/// The threads meant; none of a process that has ended. `ESRCH` if there is no such process.
+fn chosen(current: &Arc<Thread>, which: u32, who: u64) -> Result<Vec<Arc<Thread>>, Errno> {
     let who_or = |own: u32| if who as u32 == 0 { own } else { who as u32 };
-    let found = match which {
-        PRIO_PROCESS => fallible::collect([meant(current, who)?])?,
+    let processes = match which {
+        PRIO_PROCESS => return chosen_thread(current, who),
         PRIO_PGRP => process::group_members(who_or(current.process.group()))?,
         PRIO_USER => {
             let user = who_or(current.process.credentials().uid);
@@ -225,9 +229,19 @@ fn chosen(current: &Thread, which: u32, who: u64) -> Result<Vec<Arc<Process>>, E
         }
         _ => return Err(Errno::EINVAL),
     };
-    if found.is_empty() {
-        Err(Errno::ESRCH)
-    } else {
-        Ok(found)
+    if processes.is_empty() {
+        return Err(Errno::ESRCH);
+    }
+    let mut threads = Vec::new();
+    for process in processes {
+        process.list_threads(&mut threads)?;
+    }
+    Ok(threads)
+}
+
+fn chosen_thread(current: &Arc<Thread>, id: u64) -> Result<Vec<Arc<Thread>>, Errno> {
+    match meant_thread(current, id) {
+        Ok(thread) => Ok(fallible::collect([thread])?),
+        Err(_) => meant(current, id).map(|_| Vec::new()),
     }
 }

@@ -1,7 +1,7 @@
 //! The machine: uname(2), sysinfo(2), getrandom(2), reboot(2), getcpu(2), and the calls of sched(7) that have an answer here.
 
+use super::process::meant_thread;
 use crate::fs::proc::load_averages;
-use crate::process::Pid;
 use crate::scheduler;
 use crate::sync::Mutex;
 use crate::thread::Thread;
@@ -196,17 +196,6 @@ pub fn sched_setaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> 
     }
     scheduler::set_affinity(current, &thread, u64::from_le_bytes(set))?;
     Ok(0)
-}
-
-/// The thread of an id; the caller for 0.
-fn meant_thread(current: &Arc<Thread>, tid: u64) -> Result<Arc<Thread>, Errno> {
-    match tid as i32 {
-        0 => Ok(current.clone()),
-        tid => {
-            let tid = Pid::try_from(tid).map_err(|_| Errno::ESRCH)?;
-            process::find_thread(tid).ok_or(Errno::ESRCH)
-        }
-    }
 }
 
 /// reboot(2).

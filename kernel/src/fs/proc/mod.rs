@@ -18,6 +18,7 @@ mod lock_stat;
 mod maps;
 mod memory;
 mod mounts;
+mod number_file;
 mod pagemap;
 mod pages;
 mod process;

@@ -1,7 +1,5 @@
 //! /proc/PID/{stat,statm}: numbers about a process, for programs. Formats: proc(5), `fs/proc/array.c`.
 
-use core::sync::atomic::Ordering;
-
 use abi::Errno;
 use abi::process::RLIMIT_RSS;
 use mm::PAGE_SIZE;
@@ -12,10 +10,11 @@ use super::sizes::Sizes;
 use super::system::clock_ticks;
 use super::text::Text;
 use crate::process::ProgramLayout;
+use crate::scheduler::Attributes;
 use crate::signal::Summary;
 use crate::{signal, tty};
 
-/// The priority of ordinary processes with nice value 0.
+/// The priority of threads without a real-time priority and with nice value 0.
 const PRIORITY: i64 = 20;
 /// What Linux shows in place of the ends of the program's text to whoever may not look into it.
 const HIDDEN: u64 = 1;
@@ -54,7 +53,8 @@ pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
             .own_thread()
             .map_or(0, |thread| thread.scheduling.home() as u64),
     );
-    text.bytes(b" 0 0 0 0 0");
+    let asked = scheduling(process);
+    fields(text, &[asked.priority.into(), asked.policy as u64, 0, 0, 0]);
     if may_inspect {
         places(&sizes, text);
     } else {
@@ -90,6 +90,12 @@ fn identity(process: &Subject, text: &mut Text) {
     }
 }
 
+/// What was asked of the scheduler; nothing for who has ended.
+fn scheduling(process: &Subject) -> Attributes {
+    let thread = process.own_thread();
+    thread.map_or(Attributes::unpack(0), |thread| thread.scheduling.attributes())
+}
+
 /// Faults, times, priority, threads.
 fn times(process: &Subject, text: &mut Text) {
     let own = match &process.thread {
@@ -97,11 +103,16 @@ fn times(process: &Subject, text: &mut Text) {
         None => process.own_totals(),
     };
     let children = process.children_totals();
-    let nice = i64::from(process.attributes.nice.load(Ordering::Relaxed));
+    let asked = scheduling(process);
     fields(text, &[0, own.minor_faults, children.minor_faults, 0, 0]);
     let ticks = [own.user, own.system, children.user, children.system];
     fields(text, &ticks.map(clock_ticks));
-    text.add(format_args!(" {} {nice}", PRIORITY + nice));
+    let nice = i64::from(asked.nice);
+    let priority = match asked.effective_priority() {
+        0 => PRIORITY + nice,
+        real_time => -1 - i64::from(real_time),
+    };
+    text.add(format_args!(" {priority} {nice}"));
     fields(text, &[process.thread_count() as u64, 0]);
 }
 

@@ -1,5 +1,5 @@
-//! /proc/sys: the settings that programs ask for. Those that can be changed are the machine's names and `vm/fork_copies_stack`,
-//! which only this kernel has: whether fork gives the child a copy of the page under the stack pointer at once (`mm::fork`).
+//! /proc/sys: the settings that programs ask for. Those that can be changed are the machine's names, what sched(7) tells, and
+//! `vm/fork_copies_stack`, which only this kernel has: whether fork gives the child a copy of the page under the stack pointer at once (`mm::fork`).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -9,11 +9,12 @@ use abi::capability::CAP_LAST_CAP;
 use spin::Once;
 
 use super::text::Text;
-use super::{Directory, Entry, SPREAD, core_pattern, setting, switch};
+use super::{Directory, Entry, SPREAD, core_pattern, number_file, setting, switch};
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::Listing;
 use crate::fs::{OpenFile, pipe};
+use crate::scheduler::SETTINGS;
 use crate::syscall::system;
 use crate::syscall::{NGROUPS_MAX, most_areas};
 use crate::{memory, process};
@@ -46,7 +47,7 @@ static FILES: [Entry<()>; 4] = [
     }),
 ];
 
-static KERNEL: [Entry<()>; 15] = [
+static KERNEL: [Entry<()>; 18] = [
     Entry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),
     Entry::object("core_pattern", 0o644, |()| core_pattern::open()),
     Entry::object("domainname", 0o644, |()| setting::open(&system::DOMAIN)),
@@ -62,6 +63,11 @@ static KERNEL: [Entry<()>; 15] = [
     }),
     // Programs lie where their files say.
     Entry::text("randomize_va_space", |(), text| number(text, 0)),
+    Entry::object("sched_rr_timeslice_ms", 0o644, |()| {
+        number_file::open(SETTINGS[0])
+    }),
+    Entry::object("sched_rt_period_us", 0o644, |()| number_file::open(SETTINGS[1])),
+    Entry::object("sched_rt_runtime_us", 0o644, |()| number_file::open(SETTINGS[2])),
     // Nothing taints it: there are no modules.
     Entry::text("tainted", |(), text| number(text, 0)),
     Entry::text("threads-max", |(), text| {
