@@ -299,11 +299,6 @@ pub struct SchedAttr {
     pub sched_util_max: u32,
 }
 
-impl SchedAttr {
-    /// The size of its first version (`SCHED_ATTR_SIZE_VER0`).
-    pub const FIRST_SIZE: usize = 48;
-}
-
 /// getpriority: a process.
 pub const PRIO_PROCESS: u32 = 0;
 /// getpriority: a process group.

@@ -17,6 +17,8 @@ use abi::zerocopy::{FromZeros, IntoBytes};
 use alloc::sync::Arc;
 use mm::PAGE_SIZE;
 
+/// The least that a caller knows of a [`SchedAttr`] (`SCHED_ATTR_SIZE_VER0`).
+const FIRST_SIZE: usize = 48;
 /// The priorities of `SCHED_FIFO` and `SCHED_RR`.
 const REAL_TIME: (usize, usize) = (1, 99);
 
@@ -175,11 +177,11 @@ fn check_deadline(current: &Thread, given: &SchedAttr) -> Result<(), Errno> {
 fn read_attributes(at: u64) -> Result<SchedAttr, Errno> {
     let own = size_of::<SchedAttr>();
     let size = match user_memory::read_value::<u32>(at)? as usize {
-        0 => SchedAttr::FIRST_SIZE,
+        0 => FIRST_SIZE,
         size => size,
     };
     let too_big = || user_memory::write_value(at, &(own as u32)).and(Err(Errno::E2BIG));
-    if !(SchedAttr::FIRST_SIZE..=PAGE_SIZE).contains(&size) {
+    if !(FIRST_SIZE..=PAGE_SIZE).contains(&size) {
         return too_big();
     }
     let mut bytes = [0; size_of::<SchedAttr>()];
@@ -208,7 +210,7 @@ pub fn sched_getattr(
 ) -> Result<usize, Errno> {
     check_given(pid, at)?;
     let size = size as u32 as usize;
-    if !(SchedAttr::FIRST_SIZE..=PAGE_SIZE).contains(&size) || flags as u32 != 0 {
+    if !(FIRST_SIZE..=PAGE_SIZE).contains(&size) || flags as u32 != 0 {
         return Err(Errno::EINVAL);
     }
     let own = attributes_of(current, pid)?;
