@@ -109,7 +109,18 @@ fn span(start: &AtomicU64, end: &AtomicU64) -> (u64, usize) {
 impl Space {
     /// An empty space.
     pub fn new() -> Result<Arc<Space>, NoMemory> {
-        AddressSpace::new(memory::get()).and_then(Space::hold)
+        // The place first: tables are released, not dropped, where there is none for them.
+        let place = fallible::arc_place::<Space>().map_err(|_| NoMemory)?;
+        let space = AddressSpace::new(memory::get())?;
+        Ok(place.fill(|| Space {
+            memory: Mutex::new(Some(space)),
+            users: AtomicU32::new(0),
+            strings: Strings::default(),
+            program: KeptLayout::default(),
+            barriers: Registrations::default(),
+            dumpable: Dumpable::default(),
+            future_locks: FutureLocks::default(),
+        }))
     }
 
     /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once, so
@@ -157,20 +168,6 @@ impl Space {
             scheduler::cond_resched();
         }
         Ok(self)
-    }
-
-    fn hold(space: AddressSpace) -> Result<Arc<Space>, NoMemory> {
-        // One that finds no memory is dropped here, and released by that.
-        fallible::arc_with(|| Space {
-            memory: Mutex::new(Some(space)),
-            users: AtomicU32::new(0),
-            strings: Strings::default(),
-            program: KeptLayout::default(),
-            barriers: Registrations::default(),
-            dumpable: Dumpable::default(),
-            future_locks: FutureLocks::default(),
-        })
-        .map_err(|_| NoMemory)
     }
 
     /// Works on the space under its lock. `work` must not touch user memory nor sleep.
