@@ -5,16 +5,19 @@
 //! kernel's heap and stacks may use what it spares; calls that make the kernel hold more (fork, exec, mmap) ask [`has_room`]
 //! first and fail with `ENOMEM`.
 
-use crate::deferred_free;
 use crate::fallible;
 use crate::fallible::map::Map;
+use crate::fs::mappings;
 use crate::sync::{Mutex, rank};
+use crate::{deferred_free, scheduler};
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use mm::{
     Asids, FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource,
+    RemoveError, Revocation,
 };
 use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
@@ -161,6 +164,26 @@ impl SharedZeros {
     }
 }
 
+impl SharedZeros {
+    /// Gives back the pages of a range, one at a time: others run in between.
+    fn give_back(&self, range: &Range<u64>) {
+        loop {
+            let gone = {
+                let mut pages = self.pages.lock();
+                let first = pages.range(range.start..).next().map(|(index, _)| *index);
+                first
+                    .filter(|index| *index < range.end)
+                    .and_then(|index| pages.remove(&index))
+            };
+            if gone.is_none() {
+                return;
+            }
+            drop(gone);
+            scheduler::cond_resched();
+        }
+    }
+}
+
 impl Drop for SharedZeros {
     fn drop(&mut self) {
         deferred_free::lay_aside(core::mem::replace(self.pages.get_mut(), Map::new()));
@@ -193,6 +216,23 @@ impl PageSource for SharedZeros {
 
     fn name(&self, write: &mut dyn FnMut(&[u8])) {
         write(b"/dev/zero (deleted)");
+    }
+
+    fn object(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    fn remove_pages(&self, pages: Range<u64>) -> Result<(), RemoveError> {
+        self.give_back(&pages);
+        mappings::revoke(&Revocation {
+            object: self.object(),
+            pages,
+            takes_copies: false,
+        })
+        .map_err(|error| match error {
+            Errno::ENOMEM => RemoveError::NoMemory,
+            _ => RemoveError::Interrupted,
+        })
     }
 
     fn has_page(&self, index: u64) -> bool {

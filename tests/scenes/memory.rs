@@ -110,7 +110,7 @@ fn files_give_it_back(stage: &mut Stage) -> Result<()> {
     power_off(&mut shell)
 }
 
-/// What mappings of files show and refuse (`tests/programs/mappings.c`).
+/// What mappings of files show and refuse, and what they lose (`tests/programs/mappings.c`).
 fn mappings(stage: &mut Stage) -> Result<()> {
     let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "mappings", "")?;
     program::expect_success(&mut board, "mappings")

@@ -5,6 +5,7 @@ use crate::addr::{PAGE_SHIFT, PageRange, VirtAddr};
 use crate::descriptor::Descriptor;
 use crate::{Access, Frame};
 use alloc::sync::Arc;
+use core::ops::Range;
 
 /// What may be done with an area's pages. Writing implies reading, as on every Arm processor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
@@ -80,6 +81,19 @@ pub enum PageError {
     NoSpace,
 }
 
+/// Why pages of an object were not removed, or not from everybody who maps them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RemoveError {
+    /// The object is not of that kind.
+    NotSupported,
+    /// Somebody has forbidden that the object changes.
+    Forbidden,
+    /// There was no memory for a copy of a table.
+    NoMemory,
+    /// The process is to end.
+    Interrupted,
+}
+
 /// What identifies an object in /proc/PID/maps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FileIdentity {
@@ -100,6 +114,17 @@ pub trait PageSource: Send + Sync {
 
     /// Gives `write` the path for /proc/PID/maps, in one piece or several. No lock may be held.
     fn name(&self, write: &mut dyn FnMut(&[u8]));
+
+    /// A number that no other object has at the same time, by which its pages are taken from whoever maps them
+    /// ([`AddressSpace::revoke`](crate::AddressSpace::revoke)); 0 if that never happens.
+    fn object(&self) -> usize {
+        0
+    }
+
+    /// Makes pages of the object zeros and takes them from whoever maps them (madvise(2), MADV_REMOVE). No lock may be held.
+    fn remove_pages(&self, _pages: Range<u64>) -> Result<(), RemoveError> {
+        Err(RemoveError::NotSupported)
+    }
 
     /// Whether the object has a frame for page `index` already (mincore(2) asks).
     fn has_page(&self, _index: u64) -> bool {

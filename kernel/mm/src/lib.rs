@@ -43,6 +43,7 @@ mod records;
 mod release;
 mod remains;
 mod remap;
+mod revoke;
 mod shape;
 pub mod space;
 mod sync;
@@ -52,7 +53,9 @@ mod table_copy;
 pub use addr::{
     Asid, Frame, Level, PAGE_SHIFT, PAGE_SIZE, PageRange, PhysAddr, TABLE_ENTRIES, USER_END, VirtAddr,
 };
-pub use area::{Area, AreaFlags, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, Sharing};
+pub use area::{
+    Area, AreaFlags, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, RemoveError, Sharing,
+};
 pub use area_map::{AreaMap, Sums};
 pub use asid::Asids;
 pub use descriptor::{Descriptor, Row};
@@ -67,4 +70,5 @@ pub use mmu::{Access, MAX_CPUS, Mmu};
 pub use records::{FrameInfos, FrameWord};
 pub use release::Release;
 pub use remap::RemapPlacement;
+pub use revoke::{Revocation, Revoked};
 pub use space::{AddressSpace, FaultCounts, MapError, MapRequest, Placement};

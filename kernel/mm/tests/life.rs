@@ -144,7 +144,13 @@ impl Life {
                 .and_then(|page| page.backing.as_ref().map(|(object, _)| object.role));
             object == Some(Role::Data)
         };
-        matches!(what, Use::Store(_)) && self.world.is_busy() && is_data(space)
+        let is_in_limbo = |space: &Space| {
+            let shadow = space.shadow.borrow();
+            shadow
+                .page(address)
+                .is_some_and(|page| self.world.is_in_limbo(page))
+        };
+        (matches!(what, Use::Store(_)) && self.world.is_busy() && is_data(space)) || is_in_limbo(space)
     }
 
     fn act(&self, cpu: usize) {
@@ -179,6 +185,9 @@ impl Life {
             93..95 => self.store_from_kernel(cpu),
             95..96 => self.write_file(),
             96..97 => self.world.advise(cpu, &space, self.choose_range()),
+            97..98 => self
+                .world
+                .resize(cpu, &self.object(Role::Data), &mut || self.step()),
             _ => self.schedule(cpu),
         }
     }
@@ -304,8 +313,10 @@ impl Life {
         if !self.world.is_busy() {
             let object = self.object(Role::Data);
             let (page, probe) = self.world.throw(|dice| (dice.below(6), dice.below(PROBES.len())));
-            self.world
-                .write_file(&object, page as u64, probe, self.world.fresh_value());
+            if (page as u64) < object.pages() {
+                self.world
+                    .write_file(&object, page as u64, probe, self.world.fresh_value());
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 
 use crate::lives::{catch, live, settings_of};
 use crate::soft_mmu::sabotage::Sabotage;
+use crate::world::Negligence;
 
 /// Lives that a sabotage has to survive unnoticed before the test fails.
 const SEEDS: u64 = 60;
@@ -61,4 +62,27 @@ fn forgotten_advice_is_noticed() {
     };
     let complaint = (0..SEEDS).find_map(notice).expect("not noticed in any life");
     println!("{}", complaint.lines().next().unwrap_or_default());
+}
+
+/// A kernel that takes pages from mappings with less care would leave somebody what the file has lost.
+#[test]
+fn every_negligence_is_noticed() {
+    let all = [
+        Negligence::ForgetsChildren,
+        Negligence::LetsMove,
+        Negligence::SkipsSharedTables,
+        Negligence::KeepsCopies,
+    ];
+    for negligence in all {
+        let notice = |seed: u64| {
+            let settings = crate::world::Settings {
+                negligence: Some(negligence),
+                ..settings_of(seed)
+            };
+            catch(|| live(settings, STEPS)).err()
+        };
+        let complaint = (0..SEEDS).find_map(notice);
+        let complaint = complaint.unwrap_or_else(|| panic!("{negligence:?} was not noticed in any life"));
+        println!("{negligence:?}: {}", complaint.lines().next().unwrap_or_default());
+    }
 }

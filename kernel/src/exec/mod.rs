@@ -43,6 +43,9 @@ pub struct Program {
     sp: u64,
     /// The file, kept from being written while it runs.
     pub file: Arc<OpenFile>,
+    /// That of its interpreter, kept from being written until the program is the process's: a file that becomes shorter looks for
+    /// its pages in processes (`fs::mappings`).
+    _interpreter: Option<Arc<OpenFile>>,
     /// The last component of the path it was called by.
     pub name: Vec<u8>,
     /// Who it acts for: as its caller, unless its file says otherwise.
@@ -103,6 +106,7 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
         start: image.start,
         sp,
         file: request.file,
+        _interpreter: interpreter.map(|interpreter| interpreter.file),
         name,
         credentials,
         is_secure,

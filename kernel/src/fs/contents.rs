@@ -4,8 +4,11 @@
 //! mmap(2) maps these very frames ([`Contents::page`]), so shared mappings and read(2) see each other's bytes, and
 //! program text exists once. Bytes behind the end of the file in its last page are made zero whenever the end moves up.
 
+mod shrink;
+
 use alloc::sync::Arc;
 use core::ops::Range;
+use core::sync::atomic::AtomicUsize;
 
 use crate::fallible::map::Map;
 use crate::sync::{Mutex, rank};
@@ -35,6 +38,8 @@ pub struct Contents {
     writer: Turn,
     /// What may not be changed any more.
     pub seals: Seals,
+    /// [`PageSource`](mm::PageSource)s that show it.
+    mappings: AtomicUsize,
 }
 
 struct State {
@@ -66,6 +71,7 @@ impl Contents {
             state,
             writer: Turn::new(),
             seals: Seals::new(seals),
+            mappings: AtomicUsize::new(0),
         }
     }
 
@@ -191,25 +197,6 @@ impl Contents {
         state.size = state.size.max(size);
     }
 
-    /// truncate(2): sets the size; pages behind it are given back, bytes added are zeros. `EPERM` if a seal forbids it.
-    pub fn truncate(&self, size: u64) -> Result<(), Errno> {
-        let _writer = self.writer.take()?;
-        self.seals.check_resize(self.size(), size)?;
-        if size > self.size() {
-            self.clear_gap(size);
-            self.grow(size);
-            return Ok(());
-        }
-        {
-            let mut state = self.state.lock();
-            state.size = size;
-            state.clear_tail(size.next_multiple_of(PAGE));
-        }
-        // Nobody makes pages behind the new end meanwhile: writers wait for their turn, and a fault finds the end.
-        self.give_back(size.div_ceil(PAGE)..u64::MAX);
-        Ok(())
-    }
-
     /// Gives back the pages of a range, a few at a time. The caller holds [`Contents::writer`] and no lock.
     fn give_back(&self, range: Range<u64>) {
         loop {
@@ -237,22 +224,6 @@ impl Contents {
         if !keep_size {
             self.clear_gap(end);
             self.grow(end);
-        }
-        Ok(())
-    }
-
-    /// Makes `start..end` zeros and gives back the pages that lie wholly in it (fallocate(2), punch hole). `EPERM` if a seal forbids it.
-    pub fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
-        let _writer = self.writer.take()?;
-        self.seals.check_punch()?;
-        let (first, last) = (start.div_ceil(PAGE), end / PAGE);
-        {
-            let mut state = self.state.lock();
-            state.clear(start, end.min(first * PAGE));
-            state.clear(start.max(last * PAGE), end);
-        }
-        if first < last {
-            self.give_back(first..last);
         }
         Ok(())
     }

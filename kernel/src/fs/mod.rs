@@ -23,6 +23,7 @@ pub mod filesystem;
 pub mod inode;
 pub mod lock_waits;
 pub mod locks;
+pub mod mappings;
 pub mod mount;
 pub mod mount_options;
 pub mod object;

@@ -1,6 +1,7 @@
 //! Open regular files and directories of the file tree in memory.
 
 use alloc::sync::Arc;
+use core::ops::Range;
 
 use crate::fallible;
 use abi::Errno;
@@ -8,7 +9,7 @@ use abi::file::{O_ACCMODE, O_NOATIME, O_RDONLY};
 use abi::process::RLIMIT_FSIZE;
 use abi::signal::Signal;
 use abi::terminal::FIONREAD;
-use mm::{FileIdentity, Frame, PageError, PageSource, Sharing};
+use mm::{FileIdentity, Frame, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
 use platform::user_copy::UserFault;
 
 use super::contents::{Contents, MAX_SIZE};
@@ -16,6 +17,7 @@ use super::dentry::Dentry;
 use super::directory::Children;
 use super::inode::{Body, Listing};
 use super::object::{Entry, Io, Object, Positioning};
+use super::open_file::Hold;
 use super::permission::Subject;
 use crate::user_memory::{Sink, Source};
 use crate::{scheduler, user_memory};
@@ -90,16 +92,16 @@ impl Object for RegularFile {
     }
 
     fn page_source(&self, sharing: Sharing) -> Result<Arc<dyn PageSource>, Errno> {
-        let seals = &self.contents()?.seals;
-        let is_writing = sharing == Sharing::Shared && self.is_writable && seals.enter_mapping().is_ok();
+        self.contents()?;
         if self.notes_access {
             self.dentry.inode.note_accessed();
         }
         // One that finds no memory is dropped here, and leaves by that.
-        Ok(fallible::arc(Mapping {
-            dentry: self.dentry.clone(),
-            is_writing,
-        })?)
+        Ok(fallible::arc(Mapping::new(
+            self.dentry.clone(),
+            self.is_writable,
+            sharing,
+        )?)?)
     }
 }
 
@@ -153,15 +155,37 @@ impl Source for AtMost<'_> {
 /// What mmap(2) maps of a regular file: the frames of its page cache.
 struct Mapping {
     dentry: Arc<Dentry>,
+    /// The file is open for writing as long as it is mapped by whoever opened it so.
+    hold: Hold,
     /// It is shared and can be written, or may become so.
     is_writing: bool,
 }
 
+impl Mapping {
+    /// As long as it lives, whoever shortens the file looks for the pages that it gave.
+    fn new(dentry: Arc<Dentry>, is_writable: bool, sharing: Sharing) -> Result<Mapping, Errno> {
+        let contents = contents(&dentry)?;
+        let hold = if is_writable { Hold::Write } else { Hold::None };
+        dentry.inode.take_hold(hold)?;
+        contents.note_mapping();
+        let is_writing = sharing == Sharing::Shared && is_writable && contents.seals.enter_mapping().is_ok();
+        Ok(Mapping {
+            dentry,
+            hold,
+            is_writing,
+        })
+    }
+}
+
 impl Drop for Mapping {
     fn drop(&mut self) {
-        if let (true, Body::Regular(contents)) = (self.is_writing, &self.dentry.inode.body) {
-            contents.seals.leave_mapping();
+        if let Ok(contents) = contents(&self.dentry) {
+            if self.is_writing {
+                contents.seals.leave_mapping();
+            }
+            contents.note_unmapping();
         }
+        self.dentry.inode.release_hold(self.hold);
     }
 }
 
@@ -183,6 +207,22 @@ impl PageSource for Mapping {
         if let Ok(path) = self.dentry.shown_path() {
             write(&path);
         }
+    }
+
+    fn object(&self) -> usize {
+        contents(&self.dentry).map_or(0, Contents::object)
+    }
+
+    fn remove_pages(&self, pages: Range<u64>) -> Result<(), RemoveError> {
+        let contents = contents(&self.dentry).map_err(|_| RemoveError::NotSupported)?;
+        let [start, end] = [pages.start, pages.end].map(|page| page.saturating_mul(PAGE_SIZE as u64));
+        contents.punch(start, end).map_err(|error| match error {
+            Errno::ENOMEM => RemoveError::NoMemory,
+            Errno::EPERM => RemoveError::Forbidden,
+            _ => RemoveError::Interrupted,
+        })?;
+        self.dentry.inode.note_written_by(&Subject::current());
+        Ok(())
     }
 
     fn has_page(&self, index: u64) -> bool {

@@ -10,9 +10,13 @@ use abi::Errno;
 use abi::memory::{
     MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_DONTNEED_LOCKED,
     MADV_FREE, MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
-    MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK,
+    MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED,
+    MADV_WIPEONFORK,
 };
-use mm::{Access, AddressSpace, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, VirtAddr};
+use mm::{
+    Access, AddressSpace, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, RemoveError, Sharing,
+    VirtAddr,
+};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -30,10 +34,11 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
         }
         MADV_DONTNEED if len > 0 => discard(current, start, len)?,
         MADV_DONTNEED_LOCKED if len > 0 => discard_parts(current, start, len, AreaFlags::NONE)?,
+        MADV_REMOVE if len > 0 => remove(current, start, len)?,
         MADV_POPULATE_READ => fault_in(current, start, len, Access::Read)?,
         MADV_POPULATE_WRITE => fault_in(current, start, len, Access::Write)?,
         MADV_COLD | MADV_PAGEOUT => check_unlocked(current, start, len, Errno::EINVAL)?,
-        MADV_DONTNEED | MADV_DONTNEED_LOCKED | MADV_FREE | MADV_WILLNEED | MADV_HUGEPAGE
+        MADV_DONTNEED | MADV_DONTNEED_LOCKED | MADV_FREE | MADV_REMOVE | MADV_WILLNEED | MADV_HUGEPAGE
         | MADV_NOHUGEPAGE => covered(current, start, len)?,
         advice => {
             let change = kept_advice(advice).ok_or(Errno::EINVAL)?;
@@ -144,4 +149,37 @@ fn next_covered(space: &AddressSpace, at: VirtAddr, end: VirtAddr) -> Option<Pag
     let start = first.range().start().max(at);
     let rest = PageRange::between(start, end).filter(|rest| !rest.is_empty())?;
     PageRange::between(start, space.areas().covered_end(rest))
+}
+
+/// A hole is punched into the objects that are mapped there: whoever maps them finds zeros. `EINVAL` for locked memory and for
+/// memory that is of no object, `EACCES` for what is not shared or may not become writable, `EPERM` for what is sealed; what lies
+/// before is removed. `ENOMEM` if there is a hole.
+fn remove(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
+    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    let space = space(current)?;
+    let (mut at, mut has_hole) = (range.start(), false);
+    while let Some(rest) = PageRange::between(at, range.end()).filter(|rest| !rest.is_empty()) {
+        let found = space.with(|space| space.areas().overlapping(rest).next().cloned());
+        let area = found.ok_or(Errno::ENOMEM)?;
+        let part = area.range().intersection(rest);
+        let (source, first) = area.source_page(part.start()).ok_or(Errno::EINVAL)?;
+        if area.flags.has(AreaFlags::LOCKED) {
+            return Err(Errno::EINVAL);
+        }
+        if area.sharing != Sharing::Shared || !source.may_write() {
+            return Err(Errno::EACCES);
+        }
+        source
+            .remove_pages(first..first + part.pages())
+            .map_err(|error| match error {
+                RemoveError::NotSupported => Errno::EOPNOTSUPP,
+                RemoveError::Forbidden => Errno::EPERM,
+                RemoveError::NoMemory => Errno::ENOMEM,
+                RemoveError::Interrupted => Errno::EINTR,
+            })?;
+        has_hole |= part.start() != at;
+        at = part.end();
+        scheduler::cond_resched_killable()?;
+    }
+    if has_hole { Err(Errno::ENOMEM) } else { Ok(()) }
 }

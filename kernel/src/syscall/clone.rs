@@ -3,6 +3,7 @@
 //! call then begins anew behind the signal.
 
 use crate::fallible;
+use crate::fs::mappings::{self, Walks};
 use crate::fs::{Directories, FileTable};
 use crate::process::{self, Birth, Held, INIT, Kinship, Process, Space};
 use crate::signal::{self, Actions, InheritedSignals};
@@ -144,6 +145,35 @@ fn perform(current: &Arc<Thread>, context: &UserContext, request: &Request) -> R
 }
 
 fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
+    let walks = mappings::walks();
+    let thread = if walks.is_one_under_way() {
+        build_process_alone(current, context, request)?
+    } else {
+        build_process(current, context, request, walks)?
+    };
+    let pid = thread.tid();
+    begin(thread, request);
+    Ok(pid as usize)
+}
+
+/// A file has lost pages, and they are being taken from all spaces: the parent may not have been asked yet.
+#[cold]
+fn build_process_alone(
+    current: &Arc<Thread>,
+    context: &UserContext,
+    request: &Request,
+) -> Result<Arc<Thread>, Errno> {
+    let _alone = mappings::keep_walks_away()?;
+    build_process(current, context, request, mappings::walks())
+}
+
+/// `walks`: those of before, none of them under way.
+fn build_process(
+    current: &Arc<Thread>,
+    context: &UserContext,
+    request: &Request,
+    walks: Walks,
+) -> Result<Arc<Thread>, Errno> {
     let parent = &current.process;
     if request.has(CLONE_PARENT) && parent.pid == INIT {
         return Err(Errno::EINVAL);
@@ -178,10 +208,9 @@ fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request)
     prepare(&thread, &space, request);
     current.note_fork();
     claim
-        .fill(&thread, current, kinship(request))
+        .fill(&thread, current, kinship(request), walks)
         .inspect_err(|_| space.leave())?;
-    begin(thread, request);
-    Ok(pid as usize)
+    Ok(thread)
 }
 
 fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {

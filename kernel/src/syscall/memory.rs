@@ -5,6 +5,7 @@ use super::backing::{file_backing, zeros};
 use super::lookup::file;
 use super::memory_limits::{check_data, check_room, is_full, mapped_in};
 use super::{locked, map_errno};
+use crate::fs::mappings;
 use crate::memory;
 use crate::process::Space;
 use crate::thread::Thread;
@@ -288,7 +289,15 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
     if old_len == 0 {
         return space.edit(|space| map_again(space, VirtAddr(old), new_len, placement));
     }
-    let moved = space.edit(|space| space.remap(memory::get(), VirtAddr(old), old_len, new_len, placement));
+    let remap =
+        |space: &mut AddressSpace| space.remap(memory::get(), VirtAddr(old), old_len, new_len, placement);
+    let moved = match space.edit(|space| unless_walked(space, remap)) {
+        Some(moved) => moved,
+        None => {
+            let _alone = mappings::keep_walks_away()?;
+            space.edit(remap)
+        }
+    };
     let start = moved.map_err(map_errno)?.0;
     if is_locked {
         locked::populate_mapped(
@@ -298,6 +307,12 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
         );
     }
     Ok(start as usize)
+}
+
+/// `None` while somebody takes pages of a file from all spaces: nothing may move behind his back, and he would find the space's lock
+/// taken.
+fn unless_walked<R>(space: &mut AddressSpace, work: impl FnOnce(&mut AddressSpace) -> R) -> Option<R> {
+    (!mappings::walks().is_one_under_way()).then(|| work(space))
 }
 
 /// What lies behind the new end is unmapped, however many areas that are.

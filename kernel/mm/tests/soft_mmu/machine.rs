@@ -178,6 +178,7 @@ impl Machine {
         // Whoever stored to it before has let go of it since: its stores were observed, and are overwritten.
         for cpu in &mut self.cpus {
             cpu.stores.retain(|store| store.table != frame);
+            cpu.contents.retain(|filled| *filled != frame);
         }
         self.cpus[cpu].contents.push(frame);
     }

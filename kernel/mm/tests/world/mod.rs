@@ -12,6 +12,7 @@ mod moving;
 pub mod object;
 pub mod operations;
 mod ram;
+mod revoking;
 pub mod shadow;
 
 use crate::soft_mmu::SoftMmu;
@@ -21,6 +22,8 @@ pub use access::{Seen, Use};
 use mm::{AddressSpace, Asids, FaultCounts, Frame, MappedPage, Memory, PageRange, VirtAddr};
 use object::{Object, Role, enter_machine};
 use ram::Ram;
+use revoking::Limbo;
+pub use revoking::Negligence;
 use shadow::Shadow;
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
@@ -29,6 +32,9 @@ use std::sync::Arc;
 
 /// The first frame of the machine's RAM: not 0, so that a lost base shows.
 const FIRST_FRAME: Frame = Frame(0x4_0000);
+
+/// Pages of each object, at first.
+pub const OBJECT_PAGES: u64 = 6;
 
 /// What the world is made of.
 #[derive(Clone, Copy)]
@@ -43,6 +49,8 @@ pub struct Settings {
     pub asid_limit: Option<u32>,
     /// How the machine disobeys.
     pub sabotage: Option<Sabotage>,
+    /// How the kernel disobeys when a file loses pages.
+    pub negligence: Option<Negligence>,
     /// A fork does not look at what the child does not inherit.
     pub forgets_advice: bool,
     /// Somebody catches the panic of a complaint, so that it need not be printed where it arises.
@@ -58,6 +66,7 @@ impl Settings {
             cpus: 4,
             asid_limit: Some(1 << 16),
             sabotage: None,
+            negligence: None,
             forgets_advice: false,
             is_caught: false,
         }
@@ -109,6 +118,9 @@ pub struct World {
     free_at_start: usize,
     is_switching: Cell<bool>,
     is_caught: bool,
+    negligence: Option<Negligence>,
+    /// Pages of the data object that are being taken from everybody: they may be reached or not.
+    limbo: RefCell<Option<Limbo>>,
     forgets_advice: bool,
     next_value: Cell<u64>,
     dice: RefCell<Random>,
@@ -154,13 +166,15 @@ impl World {
         let objects = roles
             .iter()
             .zip(1..)
-            .map(|(role, number)| Arc::new(Object::new(&memory, number, *role, 6)));
+            .map(|(role, number)| Arc::new(Object::new(&memory, number, *role, OBJECT_PAGES)));
         let objects = objects.collect();
         let world = World {
             free_at_start: memory.frames().free_count(),
             objects,
             is_switching: Cell::new(false),
             is_caught: settings.is_caught,
+            negligence: settings.negligence,
+            limbo: RefCell::default(),
             forgets_advice: settings.forgets_advice,
             ram,
             processors: (0..settings.cpus).map(|_| Processor::default()).collect(),
@@ -322,6 +336,9 @@ impl World {
             self.exit(0, &space);
         }
         self.release_held(usize::MAX);
+        for object in &self.objects {
+            while object.pages() < OBJECT_PAGES && object.lengthen(&self.memory) {}
+        }
         self.check_everything();
         let free = self.memory.frames().free_count();
         self.mmu().complain_if(free != self.free_at_start, || {

@@ -2,7 +2,7 @@
 
 use super::operations::Mapping;
 use super::shadow::Shadow;
-use super::{Space, World};
+use super::{Negligence, Space, World};
 use mm::{AreaFlags, MapError, PageRange, Protection, Purpose, RemapPlacement, VirtAddr};
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ impl World {
         pages: u64,
         placement: RemapPlacement,
     ) -> Option<VirtAddr> {
-        if self.is_locked(space) {
+        if self.is_locked(space) || self.is_walked(Negligence::LetsMove) {
             return None;
         }
         let target = match placement {

@@ -1,11 +1,11 @@
 //! A file or shared memory object whose pages can be mapped, together with what its pages should hold.
 
 use crate::soft_mmu::{PROBES, SoftMmu};
-use mm::{FileIdentity, Frame, Memory, PageError, PageSource};
+use mm::{FileIdentity, Frame, Memory, NoMemory, PageError, PageSource};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The probed words of one page.
 pub type Words = [u64; PROBES.len()];
@@ -36,7 +36,9 @@ pub struct Object {
     number: u64,
     /// What it is used for.
     pub role: Role,
-    frames: Vec<Frame>,
+    frames: Mutex<Vec<Frame>>,
+    /// How many pages faults get.
+    end: AtomicU64,
     expected: Mutex<Vec<Words>>,
     /// It cannot have a frame for a page just now.
     pub is_without_memory: AtomicBool,
@@ -48,10 +50,7 @@ impl Object {
         let mut frames = Vec::new();
         let mut expected = Vec::new();
         for page in 0..pages {
-            let frame = memory
-                .frames()
-                .allocate(memory.mmu())
-                .expect("room for the objects");
+            let frame = new_frame(memory).expect("room for the objects");
             let words: Words =
                 std::array::from_fn(|probe| 0xf11e_0000 + (number << 12) + (page << 4) + probe as u64);
             words
@@ -64,7 +63,8 @@ impl Object {
         Object {
             number,
             role,
-            frames,
+            frames: Mutex::new(frames),
+            end: AtomicU64::new(pages),
             expected: Mutex::new(expected),
             is_without_memory: AtomicBool::new(false),
         }
@@ -72,12 +72,47 @@ impl Object {
 
     /// How many pages it has.
     pub fn pages(&self) -> u64 {
-        self.frames.len() as u64
+        self.end.load(Ordering::Relaxed)
     }
 
     /// Its frames.
-    pub fn frames(&self) -> &[Frame] {
-        &self.frames
+    pub fn frames(&self) -> Vec<Frame> {
+        self.frames.lock().unwrap().clone()
+    }
+
+    /// Faults get no page from `end` on; what is mapped stays.
+    pub fn set_end(&self, end: u64) {
+        self.end.store(end, Ordering::Relaxed);
+    }
+
+    /// Gives back the frames behind the end.
+    pub fn give_back(&self, memory: &Memory<SoftMmu>) {
+        let end = self.pages() as usize;
+        self.expected.lock().unwrap().truncate(end);
+        for frame in self.frames.lock().unwrap().drain(end..) {
+            memory.frames().release(memory.mmu(), frame);
+        }
+    }
+
+    /// One more page, of zeros; false if there is no frame.
+    pub fn lengthen(&self, memory: &Memory<SoftMmu>) -> bool {
+        let Ok(frame) = new_frame(memory) else {
+            return false;
+        };
+        self.frames.lock().unwrap().push(frame);
+        self.expected.lock().unwrap().push([0; PROBES.len()]);
+        self.set_end(self.pages() + 1);
+        true
+    }
+
+    /// Puts a frame of zeros in the place of a page's; returns the old one, or nothing if there is no frame.
+    pub fn punch(&self, memory: &Memory<SoftMmu>, index: u64) -> Option<Frame> {
+        let frame = new_frame(memory).ok()?;
+        self.expected.lock().unwrap()[index as usize] = [0; PROBES.len()];
+        Some(std::mem::replace(
+            &mut self.frames.lock().unwrap()[index as usize],
+            frame,
+        ))
     }
 
     /// What page `index` should hold; zeros beyond the end, where nobody can look.
@@ -101,9 +136,16 @@ impl PageSource for Object {
         if self.is_without_memory.load(Ordering::Relaxed) {
             return Err(PageError::NoMemory);
         }
-        let frame = *self.frames.get(index as usize).ok_or(PageError::BeyondEnd)?;
+        if index >= self.pages() {
+            return Err(PageError::BeyondEnd);
+        }
+        let frame = self.frames.lock().unwrap()[index as usize];
         MACHINE.with_borrow(|memory| memory.as_ref().expect("a world is entered").frames().share(frame));
         Ok(frame)
+    }
+
+    fn object(&self) -> usize {
+        self.number as usize
     }
 
     fn identity(&self) -> FileIdentity {
@@ -116,4 +158,11 @@ impl PageSource for Object {
     fn name(&self, write: &mut dyn FnMut(&[u8])) {
         write(format!("/object/{}", self.number).as_bytes());
     }
+}
+
+fn new_frame(memory: &Memory<SoftMmu>) -> Result<Frame, NoMemory> {
+    let frame = memory.frames().allocate(memory.mmu())?;
+    memory.frames().note_object(frame);
+    memory.mmu().give_back_lock();
+    Ok(frame)
 }

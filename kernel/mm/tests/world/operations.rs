@@ -3,7 +3,7 @@
 
 use super::object::Object;
 use super::shadow::Page;
-use super::{Intrusion, Space, World, bump};
+use super::{Intrusion, Negligence, Space, World, bump};
 use mm::{
     AddressSpace, AreaFlags, Backing, MapError, MapRequest, NoMemory, PageRange, PageSource, Placement,
     Protection, Purpose, Sharing, VirtAddr,
@@ -123,6 +123,11 @@ impl World {
         let shadow = parent.shadow.borrow().clone();
         let child = self.adopt(child, shadow);
         self.settle_intrusions(parent, &child);
+        if self.is_walked(Negligence::ForgetsChildren) {
+            // It is refused, and its parent begins anew later.
+            self.exit(cpu, &child);
+            return None;
+        }
         let is_complete = self.drop_uninherited(cpu, &child);
         self.verdict();
         is_complete.then_some(child)

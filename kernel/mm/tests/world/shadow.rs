@@ -1,6 +1,6 @@
 //! What a process should see: a deep copy of everything, page by page, with none of the heart's cleverness. Fork clones it.
 
-use super::object::{Object, Words};
+use super::object::{Object, Role, Words};
 use crate::soft_mmu::PROBES;
 use mm::{Access, AreaFlags, PageRange, Protection, Purpose, SegvCode, Sharing, VirtAddr};
 use std::collections::BTreeMap;
@@ -65,6 +65,17 @@ impl Page {
     /// The pages that the process made of it are dropped (MADV_DONTNEED).
     pub fn discard(&mut self) {
         self.own = None;
+    }
+
+    /// Whether the process has a copy of its own.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Which page of the object in `role` it shows.
+    pub fn index_in(&self, role: Role) -> Option<u64> {
+        let (object, index) = self.backing.as_ref()?;
+        (object.role == role).then_some(*index)
     }
 
     /// Whether its object ends before it.

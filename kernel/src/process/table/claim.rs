@@ -3,6 +3,7 @@
 
 use super::{Holder, Pid, TABLE, Table, decrement};
 use crate::fallible;
+use crate::fs::mappings::{self, Walks};
 use crate::process::{Credentials, Process};
 use crate::signal;
 use crate::thread::Thread;
@@ -66,11 +67,19 @@ impl PidClaim {
 
     /// Puts the process of `thread`, its first one, into the table, as a relative of `creator`'s process and in its group and
     /// session. Refused with a restart marker if a signal waits for `creator`, or its end: whoever sends to a whole group
-    /// reaches the child or is seen by its creator. A refused process does not hold its thread, so that both go.
-    pub fn fill(mut self, thread: &Arc<Thread>, creator: &Thread, kinship: Kinship) -> Result<(), Errno> {
+    /// reaches the child or is seen by its creator. Refused in the same way if a walk over all spaces has begun since `walks`,
+    /// before the child's was made: it finds the child in the table or is seen here. A refused process does not hold its thread,
+    /// so that both go.
+    pub fn fill(
+        mut self,
+        thread: &Arc<Thread>,
+        creator: &Thread,
+        kinship: Kinship,
+        walks: Walks,
+    ) -> Result<(), Errno> {
         let (process, parent) = (&thread.process, &creator.process);
         let mut table = TABLE.lock();
-        if signal::is_pending(creator) {
+        if signal::is_pending(creator) || mappings::walks() != walks {
             drop(table);
             return Err(Errno::RESTART_ALWAYS);
         }
