@@ -15,6 +15,7 @@ mod time;
 #[path = "../../kernel/src/fs"]
 mod fs {
     mod file_table;
+    mod mount_flags;
     mod path;
     mod record_locks;
     mod seals;

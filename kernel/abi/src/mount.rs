@@ -14,6 +14,8 @@ pub const MS_SYNCHRONOUS: u32 = 16;
 pub const MS_REMOUNT: u32 = 32;
 /// Do not update access times.
 pub const MS_NOATIME: u32 = 1024;
+/// Do not update access times of directories.
+pub const MS_NODIRATIME: u32 = 2048;
 /// Show a part of the tree at a second place.
 pub const MS_BIND: u32 = 4096;
 /// Move a mount.
@@ -22,8 +24,12 @@ pub const MS_MOVE: u32 = 8192;
 pub const MS_REC: u32 = 16384;
 /// No messages.
 pub const MS_SILENT: u32 = 32768;
+/// No copies of the mount are made.
+pub const MS_UNBINDABLE: u32 = 1 << 17;
 /// Changes are not seen by copies of the mount.
 pub const MS_PRIVATE: u32 = 1 << 18;
+/// Changes of a copy are seen, but not the other way.
+pub const MS_SLAVE: u32 = 1 << 19;
 /// Changes are seen by copies of the mount.
 pub const MS_SHARED: u32 = 1 << 20;
 /// Update access times now and then.

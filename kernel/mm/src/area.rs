@@ -137,6 +137,11 @@ pub trait PageSource: Send + Sync {
         true
     }
 
+    /// Whether its bytes may be executed: mprotect(2) asks. A file of a mount without programs says no.
+    fn may_execute(&self) -> bool {
+        true
+    }
+
     /// A page was made for a write of a shared mapping. Called as [`PageSource::page`].
     fn note_write(&self) {}
 }

@@ -17,6 +17,7 @@ use crate::user_memory::KernelBuffer;
 use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
+use abi::mount::MS_NOSUID;
 use abi::process::RLIMIT_STACK;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -280,7 +281,8 @@ fn acts_for_somebody_else(request: &Request<'_>, new: &Credentials) -> bool {
 fn credentials_for(request: &Request<'_>) -> Result<(Arc<Credentials>, bool), Errno> {
     let attributes = request.file.inode().attributes();
     let mut wanted = SetIds::default();
-    if request.restraint != Restraint::NoNewPrivileges {
+    let is_forbidden = request.file.inode().filesystem.flags.has(MS_NOSUID);
+    if request.restraint != Restraint::NoNewPrivileges && !is_forbidden {
         wanted.user = (attributes.mode & S_ISUID != 0).then_some(attributes.uid);
         let is_set_group = attributes.mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;
         wanted.group = is_set_group.then_some(attributes.gid);

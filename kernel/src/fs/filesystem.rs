@@ -1,5 +1,6 @@
 //! A filesystem: what its inodes have in common, and how much memory its files may take.
 
+use super::mount_flags::MountFlags;
 use crate::fallible;
 use abi::Errno;
 use alloc::sync::Arc;
@@ -40,6 +41,9 @@ pub struct Filesystem {
     inodes: AtomicU64,
     pages: AtomicU64,
     page_limit: AtomicU64,
+    /// What is forbidden.
+    pub flags: MountFlags,
+    mount: AtomicU64,
 }
 
 impl Filesystem {
@@ -52,6 +56,8 @@ impl Filesystem {
             inodes: AtomicU64::new(0),
             pages: AtomicU64::new(0),
             page_limit: AtomicU64::new(page_limit),
+            flags: MountFlags::new(),
+            mount: AtomicU64::new(0),
         })
     }
 
@@ -88,6 +94,25 @@ impl Filesystem {
     /// Pages that its files hold.
     pub fn page_count(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Changes how many pages its files may hold. `EINVAL` if they hold more.
+    pub fn set_page_limit(&self, limit: u64) -> Result<(), Errno> {
+        if self.page_count() > limit {
+            return Err(Errno::EINVAL);
+        }
+        self.page_limit.store(limit, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The number of its mount; 0 if it has no place in the tree.
+    pub fn mount_id(&self) -> u64 {
+        self.mount.load(Ordering::Relaxed)
+    }
+
+    /// It has a place in the tree.
+    pub fn set_mount_id(&self, id: u64) {
+        self.mount.store(id, Ordering::Relaxed);
     }
 
     /// Pages that its files may hold.

@@ -9,6 +9,7 @@ use crate::fallible;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP};
+use abi::mount::{MS_NOATIME, MS_NODIRATIME};
 use abi::time::TimeSpec;
 
 use super::contents::Contents;
@@ -309,6 +310,11 @@ impl Inode {
     /// something new: after a change, or once a day.
     pub fn note_accessed(&self) {
         const DAY: i64 = 24 * 60 * 60;
+        let flags = &self.filesystem.flags;
+        let is_off = flags.has(MS_NOATIME) || flags.has(MS_NODIRATIME) && self.is_directory();
+        if is_off || flags.is_read_only() {
+            return;
+        }
         let now = now();
         let mut attributes = self.attributes.lock();
         let last = attributes.accessed;
@@ -318,19 +324,28 @@ impl Inode {
         }
     }
 
-    /// Keeps executions or writers away while the file is written or executed. `ETXTBSY`.
+    /// Keeps executions or writers away while the file is written or executed. `ETXTBSY`, `EROFS`.
     pub fn take_hold(&self, hold: Hold) -> Result<(), Errno> {
+        if hold == Hold::Write {
+            self.filesystem.flags.enter_writer()?;
+        }
         let step = |holds: i32| match hold {
             Hold::None => Some(holds),
             Hold::Write => (holds >= 0).then(|| holds.saturating_add(1)),
             Hold::Execute => (holds <= 0).then(|| holds.saturating_sub(1)),
         };
         let result = self.holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+        if result.is_err() && hold == Hold::Write {
+            self.filesystem.flags.leave_writer();
+        }
         result.map(|_| ()).map_err(|_| Errno::ETXTBSY)
     }
 
     /// Ends what [`Inode::take_hold`] began.
     pub fn release_hold(&self, hold: Hold) {
+        if hold == Hold::Write {
+            self.filesystem.flags.leave_writer();
+        }
         match hold {
             Hold::None => 0,
             Hold::Write => self.holds.fetch_sub(1, Ordering::AcqRel),

@@ -25,6 +25,7 @@ pub mod lock_waits;
 pub mod locks;
 pub mod mappings;
 pub mod mount;
+pub mod mount_flags;
 pub mod mount_options;
 pub mod object;
 pub mod open;
@@ -69,8 +70,10 @@ pub type FileTable = file_table::Table<OpenFile>;
 
 static ROOT: Once<Arc<Dentry>> = Once::new();
 static PIPES: Once<Arc<Filesystem>> = Once::new();
+static UNNAMED: Once<Arc<Filesystem>> = Once::new();
 
 /// `st_dev` of the filesystems: unnamed devices, major 0.
+const UNNAMED_DEVICE: u64 = 1;
 const ROOT_DEVICE: u64 = 2;
 const PROC_DEVICE: u64 = 4;
 const DEV_DEVICE: u64 = 5;
@@ -87,6 +90,11 @@ pub fn root() -> Arc<Dentry> {
 /// Where unnamed pipes live. `ENOMEM`.
 pub fn pipe_filesystem() -> Result<&'static Arc<Filesystem>, Errno> {
     PIPES.try_call_once(|| Filesystem::new(Kind::Pipefs, PIPE_DEVICE, 0))
+}
+
+/// Where files without a name live: memfd_create(2). `ENOMEM`.
+pub fn unnamed_filesystem() -> Result<&'static Arc<Filesystem>, Errno> {
+    UNNAMED.try_call_once(|| Filesystem::new(Kind::Tmpfs, UNNAMED_DEVICE, memory_limit()))
 }
 
 /// Pages that the files of one filesystem may hold: half of the memory, as tmpfs(5) has it.

@@ -12,6 +12,7 @@ use abi::Errno;
 use super::dentry::Dentry;
 use super::filesystem::{Filesystem, Kind};
 use super::inode::{Body, Inode};
+use super::mount_flags::MountFlags;
 use super::mount_options::{self, Options};
 use super::{directory_inode, fill_devices, memory_limit, proc};
 
@@ -41,6 +42,13 @@ pub struct Mount {
     is_initial: bool,
 }
 
+impl Mount {
+    /// What is forbidden there.
+    pub fn flags(&self) -> &MountFlags {
+        &self.root.inode.filesystem.flags
+    }
+}
+
 /// The mount with the lowest number from `id` on.
 pub fn next_from(id: u64) -> Option<Mount> {
     let mounts = MOUNTS.lock();
@@ -48,17 +56,11 @@ pub fn next_from(id: u64) -> Option<Mount> {
     later.min_by_key(|mount| mount.id).cloned()
 }
 
-/// The mount of a filesystem; `None` for one that has no place in the tree.
-pub fn of(filesystem: &Arc<Filesystem>) -> Option<Mount> {
-    let mounts = MOUNTS.lock();
-    let is_meant = |mount: &&Mount| Arc::ptr_eq(&mount.root.inode.filesystem, filesystem);
-    mounts.iter().find(is_meant).cloned()
-}
-
 /// Notes the root of the tree.
 pub fn add_root(root: &Arc<Dentry>) -> Result<(), Errno> {
     let source = named(b"rootfs")?;
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    root.inode.filesystem.set_mount_id(id);
     MOUNTS.lock().try_push(Mount {
         id,
         parent: id,
@@ -83,14 +85,12 @@ fn add(
 ) -> Result<Arc<Dentry>, Errno> {
     let source = named(source)?;
     let root = covered.mount(root)?;
-    let mut mounts = MOUNTS.lock();
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    let holder = &covered.inode.filesystem;
-    let is_holder = |mount: &&Mount| Arc::ptr_eq(&mount.root.inode.filesystem, holder);
-    let parent = mounts.iter().find(is_holder).map_or(id, |mount| mount.id);
+    root.inode.filesystem.set_mount_id(id);
+    let mut mounts = MOUNTS.lock();
     let added = mounts.try_push(Mount {
         id,
-        parent,
+        parent: covered.inode.filesystem.mount_id(),
         source,
         kind,
         root: root.clone(),
@@ -117,12 +117,47 @@ pub fn add_initial(
     Ok(root)
 }
 
-/// mount(2) of a new filesystem. `ENODEV` for a kind that is not known, `EINVAL` for options that are not, `EBUSY` where one
+/// mount(2) of a new filesystem, with those flags. `ENODEV` for a kind that is not known, `EINVAL` for options that are not, `EBUSY` where one
 /// of these stands already. The first that is mounted over the kernel's own of the same kind takes that one over.
-pub fn mount(covered: &Arc<Dentry>, kind: &[u8], source: &[u8], options: &[u8]) -> Result<(), Errno> {
-    if take_over(covered, kind, source)? {
-        return Ok(());
+pub fn mount(
+    covered: &Arc<Dentry>,
+    kind: &[u8],
+    source: &[u8],
+    options: &[u8],
+    flags: u32,
+) -> Result<(), Errno> {
+    let root = if take_over(covered, kind, source)? {
+        covered.clone()
+    } else {
+        mount_new(covered, kind, source, options)?
+    };
+    root.inode.filesystem.flags.set(flags)
+}
+
+/// mount(2), `MS_REMOUNT`, of the mount with that root: other flags, and of a filesystem in memory other `options`. `EINVAL` for no
+/// root of a mount, for options that are not known, and where the files hold more already; `EBUSY` if it is to become read-only and
+/// a file is open for writing.
+pub fn remount(root: &Arc<Dentry>, options: &[u8], flags: u32) -> Result<(), Errno> {
+    if !is_root(root) {
+        return Err(Errno::EINVAL);
     }
+    let filesystem = &root.inode.filesystem;
+    if filesystem.kind == Kind::Tmpfs {
+        let usual = Options {
+            pages: filesystem.page_limit(),
+            mode: 0,
+        };
+        filesystem.set_page_limit(parsed(options, usual)?.pages)?;
+    }
+    filesystem.flags.change(flags)
+}
+
+fn mount_new(
+    covered: &Arc<Dentry>,
+    kind: &[u8],
+    source: &[u8],
+    options: &[u8],
+) -> Result<Arc<Dentry>, Errno> {
     let device = NEXT_DEVICE.fetch_add(1, Ordering::Relaxed);
     match kind {
         b"proc" => add(
@@ -145,7 +180,6 @@ pub fn mount(covered: &Arc<Dentry>, kind: &[u8], source: &[u8], options: &[u8]) 
         }
         _ => Err(Errno::ENODEV),
     }
-    .map(drop)
 }
 
 /// Whether there is such a filesystem on that place since boot, which now is the caller's. `EBUSY` if it is somebody's, for
@@ -175,12 +209,16 @@ fn memory_root(device: u64, options: &[u8]) -> Result<Arc<Inode>, Errno> {
         pages: memory_limit(),
         mode: 0o1777,
     };
-    let ram_pages = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64;
-    let options = mount_options::parse(options, usual, ram_pages)?;
+    let options = parsed(options, usual)?;
     directory_inode(
         &Filesystem::new(Kind::Tmpfs, device, options.pages)?,
         options.mode,
     )
+}
+
+fn parsed(options: &[u8], usual: Options) -> Result<Options, Errno> {
+    let ram_pages = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64;
+    mount_options::parse(options, usual, ram_pages)
 }
 
 /// umount2(2) of the mount with that root. `EINVAL` if it is none; `EBUSY` for the root of the tree, below a further mount,

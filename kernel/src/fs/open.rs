@@ -9,6 +9,8 @@ use abi::file::{
     O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, R_OK, W_OK, X_OK,
 };
 
+use abi::mount::{MS_NODEV, MS_NOEXEC};
+
 use super::contents::Contents;
 use super::dentry::Dentry;
 use super::directories::Place;
@@ -80,6 +82,9 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
         _ => return Err(Errno::EACCES),
     }
     subject.check(&entry.inode, X_OK)?;
+    if entry.inode.filesystem.flags.has(MS_NOEXEC) {
+        return Err(Errno::EACCES);
+    }
     let object = RegularFile::open(entry.clone(), O_RDONLY)?;
     entry.inode.take_hold(Hold::Execute)?;
     OpenFile::with_hold(entry, object, O_RDONLY, Hold::Execute)
@@ -150,6 +155,10 @@ fn check_access(entry: &Dentry, flags: u32, subject: &Subject) -> Result<(), Err
     };
     if flags & O_TRUNC != 0 {
         wanted |= W_OK;
+    }
+    let is_device = matches!(entry.inode.body, Body::Character(_) | Body::Block(_));
+    if is_device && entry.inode.filesystem.flags.has(MS_NODEV) {
+        return Err(Errno::EACCES);
     }
     if flags & O_NOATIME != 0 && !subject.is_owner(&entry.inode) {
         return Err(Errno::EPERM);

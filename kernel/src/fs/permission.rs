@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use abi::Errno;
 use abi::capability::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID};
-use abi::file::{R_OK, S_IFDIR, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP, W_OK, X_OK};
+use abi::file::{R_OK, S_IFDIR, S_IFLNK, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP, W_OK, X_OK};
 
 use super::inode::Inode;
 use crate::process::Credentials;
@@ -62,8 +62,12 @@ impl Subject {
         self.0.fsgid == gid || self.0.groups.contains(&gid)
     }
 
-    /// Checks `wanted`, a sum of `R_OK`, `W_OK`, `X_OK`. `EACCES`.
+    /// Checks `wanted`, a sum of `R_OK`, `W_OK`, `X_OK`. `EACCES`; `EROFS` for writing what lies in a read-only filesystem, which a
+    /// device does not.
     pub fn check(&self, inode: &Inode, wanted: u32) -> Result<(), Errno> {
+        if wanted & W_OK != 0 && matches!(inode.kind(), S_IFREG | S_IFDIR | S_IFLNK) {
+            inode.filesystem.flags.check_writable()?;
+        }
         let attributes = inode.attributes();
         let granted = if attributes.uid == self.owner() {
             attributes.mode >> 6

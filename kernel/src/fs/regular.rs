@@ -6,6 +6,7 @@ use core::ops::Range;
 use crate::fallible;
 use abi::Errno;
 use abi::file::{O_ACCMODE, O_NOATIME, O_RDONLY};
+use abi::mount::MS_NOEXEC;
 use abi::process::RLIMIT_FSIZE;
 use abi::signal::Signal;
 use abi::terminal::FIONREAD;
@@ -231,6 +232,10 @@ impl PageSource for Mapping {
 
     fn may_write(&self) -> bool {
         self.is_writing
+    }
+
+    fn may_execute(&self) -> bool {
+        !self.dentry.inode.filesystem.flags.has(MS_NOEXEC)
     }
 
     fn note_write(&self) {

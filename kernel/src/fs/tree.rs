@@ -130,6 +130,7 @@ pub fn unlink(end: &End, subject: &Subject) -> Result<(), Errno> {
     if end.last != Last::Name {
         return Err(Errno::EISDIR);
     }
+    check_writable(&end.directory)?;
     if end.entry.is_none() {
         return Err(Errno::ENOENT);
     }
@@ -162,6 +163,7 @@ pub fn remove_directory(end: &End, subject: &Subject) -> Result<(), Errno> {
         Last::Dot => return Err(Errno::EINVAL),
         Last::DotDot => return Err(Errno::ENOTEMPTY),
     }
+    check_writable(&end.directory)?;
     if end.entry.is_none() {
         return Err(Errno::ENOENT);
     }
@@ -184,6 +186,11 @@ pub fn remove_directory(end: &End, subject: &Subject) -> Result<(), Errno> {
     };
     drop(removed);
     Ok(())
+}
+
+/// `EROFS` where nothing may be changed, whatever stands there.
+fn check_writable(directory: &Dentry) -> Result<(), Errno> {
+    directory.inode.filesystem.flags.check_writable()
 }
 
 /// The entries of a directory changed, and how many directories are among them.

@@ -42,6 +42,7 @@ pub fn fchmodat2(current: &Thread, directory: i32, path: u64, mode: u32, flags: 
 }
 
 fn change_mode(inode: &Inode, mode: u32, subject: &Subject) -> Result<usize, Errno> {
+    inode.filesystem.flags.check_writable()?;
     if !subject.is_owner(inode) {
         return Err(Errno::EPERM);
     }
@@ -93,6 +94,7 @@ pub fn fchownat(
 
 /// Only user 0 gives files away; an owner may choose among the groups that he is in.
 fn change_owner(inode: &Inode, uid: u32, gid: u32, subject: &Subject) -> Result<usize, Errno> {
+    inode.filesystem.flags.check_writable()?;
     let old = inode.attributes();
     let keeps_owner = uid == UNCHANGED || uid == old.uid;
     let keeps_group = gid == UNCHANGED || gid == old.gid || subject.is_in_group(gid);
@@ -180,6 +182,7 @@ fn change_times(
     if accessed == Change::Keep && modified == Change::Keep {
         return Ok(0);
     }
+    inode.filesystem.flags.check_writable()?;
     if !subject.is_owner(inode) {
         let is_touch = accessed == Change::Now && modified == Change::Now;
         subject

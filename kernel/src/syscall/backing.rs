@@ -1,6 +1,7 @@
 //! What mmap(2) maps: memory that begins as zeros, or the pages of a file.
 
 use abi::Errno;
+use abi::mount::MS_NOEXEC;
 use core::ops::Range;
 use mm::{Backing, PAGE_SIZE, Protection, Sharing};
 
@@ -20,7 +21,8 @@ pub(super) fn zeros(sharing: Sharing, len: u64, may_write: bool) -> Result<Backi
     })
 }
 
-/// That part of a file, for whoever `wanted` to use it so. `EACCES`, `ENODEV`; `EPERM` if a seal forbids to write.
+/// That part of a file, for whoever `wanted` to use it so. `EACCES`, `ENODEV`; `EPERM` if a seal forbids to write, or the mount
+/// to execute.
 pub(super) fn file_backing(
     file: &OpenFile,
     wanted: Protection,
@@ -30,6 +32,9 @@ pub(super) fn file_backing(
     let needs_write = sharing == Sharing::Shared && wanted.write;
     if !file.is_readable() || (needs_write && !file.is_writable()) {
         return Err(Errno::EACCES);
+    }
+    if wanted.execute && file.inode().filesystem.flags.has(MS_NOEXEC) {
+        return Err(Errno::EPERM);
     }
     if file.is_zeros() {
         return zeros(sharing, part.end - part.start, file.is_writable());

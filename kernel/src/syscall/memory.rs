@@ -222,7 +222,7 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
     }
     let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
     let has_flags = space(current)?.with(|space| {
-        let refused = first_write_refused(space, range).filter(|_| protection.write);
+        let refused = first_refused(space, range, protection);
         let end = refused.unwrap_or(range.end());
         let is_split = is_inside_area(space, range.start()) || is_inside_area(space, end);
         if is_full(space) && is_split {
@@ -243,19 +243,20 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
     Ok(0)
 }
 
-/// Where in `range` the first area begins that cannot be made writable.
-fn first_write_refused(space: &AddressSpace, range: PageRange) -> Option<VirtAddr> {
+/// Where in `range` the first area begins that cannot be given that protection.
+fn first_refused(space: &AddressSpace, range: PageRange, wanted: Protection) -> Option<VirtAddr> {
     let mut areas = space.areas().overlapping(range);
-    let refused = areas.find(|area| is_write_refused(area))?;
+    let refused = areas.find(|area| is_refused(area, wanted))?;
     Some(refused.range().start().max(range.start()))
 }
 
-/// Whether the area shows a file to which its opener may not write.
-fn is_write_refused(area: &Area) -> bool {
-    match &area.backing {
-        Backing::Source { source, .. } => area.sharing == Sharing::Shared && !source.may_write(),
-        Backing::Anonymous => false,
-    }
+/// Whether the area shows a file to which its opener may not write, or one of a mount without programs.
+fn is_refused(area: &Area, wanted: Protection) -> bool {
+    let Backing::Source { source, .. } = &area.backing else {
+        return false;
+    };
+    let is_write_refused = wanted.write && area.sharing == Sharing::Shared && !source.may_write();
+    is_write_refused || wanted.execute && !source.may_execute()
 }
 
 /// mremap(2).

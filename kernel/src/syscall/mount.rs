@@ -1,46 +1,68 @@
 //! Mounting: mount(2), umount2(2). Filesystems in memory, /proc, /sys and /dev can be mounted; there are no others.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
 use abi::file::{AT_FDCWD, PATH_MAX};
 use abi::mount::{
-    MNT_DETACH, MNT_FORCE, MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REMOUNT, MS_SHARED, UMOUNT_NOFOLLOW,
+    MNT_DETACH, MNT_FORCE, MS_BIND, MS_MOVE, MS_PRIVATE, MS_REC, MS_REMOUNT, MS_SHARED, MS_SILENT, MS_SLAVE,
+    MS_UNBINDABLE, UMOUNT_NOFOLLOW,
 };
 
 use super::lookup::{Lookup, check_flags};
-use crate::fs::{LastLink, mount as mounts};
+use crate::fs::{Dentry, LastLink, mount as mounts};
 use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory::read_string;
 
-/// mount(2): wants `CAP_SYS_ADMIN`. `ENODEV` for filesystems that are not there, `EINVAL` for read-only ones, binding and moving.
-/// Flags that forbid programs, devices and set-user-ID bits are taken and have no effect; /proc/mounts shows none of them.
+/// The magic number that old programs have in the upper half of the flags.
+const MAGIC: u32 = 0xc0ed_0000;
+/// What becomes of changes in copies of a mount.
+const PROPAGATION: u32 = MS_PRIVATE | MS_SHARED | MS_SLAVE | MS_UNBINDABLE;
+
+/// mount(2): wants `CAP_SYS_ADMIN`. `ENODEV` for filesystems that are not there, `EINVAL` for binding and moving; for a remount `EBUSY`
+/// if it is to become read-only and a file is open for writing. With `MS_BIND` a remount leaves the filesystem's options alone.
 pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 6]) -> Result<usize, Errno> {
     let flags = flags as u32;
+    let flags = if flags & 0xffff_0000 == MAGIC {
+        flags & 0xffff
+    } else {
+        flags
+    };
     current.process.credentials().require(CAP_SYS_ADMIN)?;
-    if flags & (MS_BIND | MS_MOVE | MS_RDONLY) != 0 {
+    let found = Lookup::new(current, AT_FDCWD, target)?.find(LastLink::Follow)?;
+    let options = wanted_string(options)?;
+    if flags & MS_REMOUNT != 0 {
+        let options = if flags & MS_BIND != 0 { &[][..] } else { &options };
+        return mounts::remount(&found, options, flags).map(|()| 0);
+    }
+    if flags & (MS_BIND | MS_MOVE) != 0 {
         return Err(Errno::EINVAL);
     }
-    let found = Lookup::new(current, AT_FDCWD, target)?.find(LastLink::Follow)?;
-    if flags & (MS_REMOUNT | MS_PRIVATE | MS_SHARED) != 0 {
-        // Writable it is already, and there are no copies of the tree that could learn of changes.
-        return if mounts::is_root(&found) {
-            Ok(0)
-        } else {
-            Err(Errno::EINVAL)
-        };
+    if flags & PROPAGATION != 0 {
+        return check_propagation(&found, flags).map(|()| 0);
     }
     let kind = wanted_string(kind)?;
     let source = wanted_string(source)?;
-    let options = wanted_string(options)?;
     if !found.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
     memory::has_room()?;
-    mounts::mount(&found, &kind, &source, &options)?;
+    mounts::mount(&found, &kind, &source, &options, flags)?;
     Ok(0)
+}
+
+/// There are no copies of the tree that could learn of changes, so all that is asked for is so already.
+fn check_propagation(root: &Arc<Dentry>, flags: u32) -> Result<(), Errno> {
+    let is_one = (flags & PROPAGATION).is_power_of_two();
+    let is_known = flags & !(PROPAGATION | MS_REC | MS_SILENT) == 0;
+    if is_one && is_known && mounts::is_root(root) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// The string at that address; an empty one if there is none.

@@ -121,11 +121,11 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
     } else {
         F_SEAL_SEAL
     };
-    let root = fs::root();
+    let filesystem = fs::unnamed_filesystem()?;
     let subject = Subject::new(current.process.credentials());
-    let body = Body::Regular(Contents::with_seals(&root.inode.filesystem, seals));
+    let body = Body::Regular(Contents::with_seals(filesystem, seals));
     let inode = Inode::new(
-        &root.inode.filesystem,
+        filesystem,
         body,
         Attributes::new(0o777, subject.owner(), subject.group()),
     )?;

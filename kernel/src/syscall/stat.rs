@@ -7,11 +7,13 @@ use abi::file::stat::{
 };
 use abi::file::{
     AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, NAME_MAX,
-    R_OK, W_OK, X_OK,
+    R_OK, S_IFREG, W_OK, X_OK,
 };
+use abi::mount::{MS_NOEXEC, MS_RELATIME};
 use abi::time::TimeSpec;
 
 use super::lookup::{Lookup, check_flags, file};
+use crate::fs::filesystem::Filesystem;
 use crate::fs::{Inode, LastLink};
 use crate::memory;
 use crate::thread::Thread;
@@ -21,6 +23,10 @@ use crate::user_memory::write_value;
 const BLOCK_SIZE: u32 = mm::PAGE_SIZE as u32;
 /// Units of `st_blocks` in a page.
 const UNITS_PER_PAGE: u64 = mm::PAGE_SIZE as u64 / 512;
+/// In `f_flags`: there are flags.
+const ST_VALID: u32 = 0x20;
+/// Access times are set now and then.
+const ST_RELATIME: u32 = 0x1000;
 /// The flag of statx(2) that Linux keeps for itself.
 const STATX_RESERVED: u32 = 0x8000_0000;
 
@@ -106,7 +112,7 @@ fn extended_stat(inode: &Inode) -> Statx {
         rdev_minor: device_minor(device),
         dev_major: device_major(inode.filesystem.device),
         dev_minor: device_minor(inode.filesystem.device),
-        mnt_id: inode.filesystem.device,
+        mnt_id: inode.filesystem.mount_id(),
         ..Statx::default()
     }
 }
@@ -133,6 +139,15 @@ pub fn fstatfs(current: &Thread, descriptor: i32, buffer: u64) -> Result<usize, 
     Ok(0)
 }
 
+/// `ST_RELATIME` has another number than `MS_RELATIME`, unlike all others.
+fn relatime(filesystem: &Filesystem) -> u32 {
+    if filesystem.flags.has(MS_RELATIME) {
+        ST_RELATIME
+    } else {
+        0
+    }
+}
+
 fn filesystem_stat(inode: &Inode) -> StatFs {
     let filesystem = &inode.filesystem;
     let (limit, used) = (filesystem.page_limit(), filesystem.page_count());
@@ -152,6 +167,7 @@ fn filesystem_stat(inode: &Inode) -> StatFs {
         fsid: [filesystem.device as i32, 0],
         namelen: NAME_MAX as i64,
         frsize: BLOCK_SIZE.into(),
+        flags: i64::from(ST_VALID | filesystem.flags.get() & !MS_RELATIME | relatime(filesystem)),
         ..StatFs::default()
     }
 }
@@ -176,6 +192,10 @@ pub fn faccessat2(
         lookup.subject = lookup.subject.with_real_ids()?;
     }
     let found = lookup.find_with(flags)?;
+    let is_program = mode & X_OK != 0 && found.inode.kind() == S_IFREG;
+    if is_program && found.inode.filesystem.flags.has(MS_NOEXEC) {
+        return Err(Errno::EACCES);
+    }
     lookup.subject.check(&found.inode, mode)?;
     Ok(0)
 }

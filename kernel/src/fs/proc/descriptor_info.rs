@@ -15,7 +15,6 @@ use crate::fallible;
 use crate::fs::file_table::OnExec;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Generated, Inode, Listed, Listing};
-use crate::fs::mount;
 use crate::fs::object::Object;
 
 /// The directory.
@@ -98,7 +97,7 @@ fn show(process: &Subject, descriptor: usize, text: &mut Text) -> Result<(), Err
             0
         };
     let inode = file.inode();
-    let mount = mount::of(&inode.filesystem).map_or(0, |mount| mount.id);
+    let mount = inode.filesystem.mount_id();
     text.add(format_args!(
         "pos:\t{}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{}\n",
         file.position(),

@@ -19,7 +19,9 @@ pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
         text.escaped(&Escaped::source(&mount.source));
         text.bytes(b" ");
         text.escaped(&Escaped::field(path));
-        text.add(format_args!(" {} rw,relatime 0 0\n", mount.kind));
+        text.add(format_args!(" {} ", mount.kind));
+        mount.flags().words().for_each(|word| text.bytes(word.as_bytes()));
+        text.bytes(b" 0 0\n");
     })
 }
 
@@ -29,9 +31,12 @@ pub fn open_information(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
         let (id, parent, device) = (mount.id, mount.parent, mount.root.inode.filesystem.device);
         text.add(format_args!("{id} {parent} {}:{} / ", device >> 8, device & 0xff));
         text.escaped(&Escaped::field(path));
-        text.add(format_args!(" rw,relatime - {} ", mount.kind));
+        text.bytes(b" ");
+        mount.flags().words().for_each(|word| text.bytes(word.as_bytes()));
+        text.add(format_args!(" - {} ", mount.kind));
         text.escaped(&Escaped::source(&mount.source));
-        text.bytes(b" rw\n");
+        let is_read_only = mount.flags().is_read_only();
+        text.bytes(if is_read_only { b" ro\n" } else { b" rw\n" });
     })
 }
 

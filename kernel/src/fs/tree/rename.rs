@@ -11,7 +11,7 @@ use super::super::directory::{Entries, LockedEntries};
 use super::super::inode::Body;
 use super::super::permission::Subject;
 use super::super::walk::{End, Last};
-use super::{adjust_links, children, keep_shape};
+use super::{adjust_links, check_writable, children, keep_shape};
 
 /// What renameat2(2) does with an entry that stands at the new name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +36,7 @@ pub fn rename(old: &End, new: &End, existing: Existing, subject: &Subject) -> Re
     if !Arc::ptr_eq(&old.directory.inode.filesystem, &new.directory.inode.filesystem) {
         return Err(Errno::EXDEV);
     }
+    check_writable(&old.directory)?;
     let dropped_behind_the_locks = {
         let _shape = keep_shape();
         let mut both = Both::lock(old, new)?;
