@@ -18,6 +18,9 @@ use platform::fault_injection;
 use platform::thread::KernelThread;
 use platform::user::{UserContext, UserRegisters};
 
+/// What stands for the list of robust futexes of a thread that has none any more because it ends.
+const LEFT: u64 = u64::MAX;
+
 /// One thread.
 pub struct Thread {
     tid: AtomicU32,
@@ -228,6 +231,18 @@ impl Thread {
     #[inline]
     pub fn needs_attention(&self) -> bool {
         self.needs_attention.load(Ordering::Acquire)
+    }
+
+    /// Forgets its list of robust futexes; the list. If the thread is ending, it gets no lock any more.
+    pub fn leave_futexes(&self) -> u64 {
+        let left = if self.is_ending() { LEFT } else { 0 };
+        // Before it is looked whether it has locks that others wait for: see `has_left_futexes`.
+        self.robust_list.swap(left, Ordering::SeqCst)
+    }
+
+    /// Whether it ended as far as futexes are concerned. Asked by who has noted that it waits for one of its locks.
+    pub fn has_left_futexes(&self) -> bool {
+        self.robust_list.load(Ordering::SeqCst) == LEFT && self.is_ending()
     }
 
     /// Begins looking: whatever comes from now on calls again, and what called before is seen by what follows.

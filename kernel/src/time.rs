@@ -167,12 +167,27 @@ pub fn set_realtime_nanos(nanos: u64) {
 
 /// Sleeps until `CLOCK_REALTIME` is `nanos`, however often it is set meanwhile.
 pub fn sleep_until_realtime(nanos: u64) -> Result<(), Interrupted> {
+    let never: Option<()> = wait_until_realtime(nanos, || None)?;
+    debug_assert!(never.is_none());
+    Ok(())
+}
+
+/// As [`sleep_until_realtime`], until `ready` answers with something: else `None`. Whoever makes it so wakes the thread.
+pub fn wait_until_realtime<T>(
+    nanos: u64,
+    mut ready: impl FnMut() -> Option<T>,
+) -> Result<Option<T>, Interrupted> {
     loop {
         let known = SETTINGS.load(Ordering::SeqCst);
-        let was_set = || (SETTINGS.load(Ordering::SeqCst) != known).then_some(());
-        let slept = CLOCK_SET.wait_until_deadline(Some(realtime_to_ticks(nanos)), was_set)?;
-        if slept.is_none() {
-            return Ok(());
+        let mut look = || match ready() {
+            Some(answer) => Some(Some(answer)),
+            None => (SETTINGS.load(Ordering::SeqCst) != known).then_some(None),
+        };
+        match CLOCK_SET.wait_until_deadline(Some(realtime_to_ticks(nanos)), &mut look)? {
+            Some(Some(answer)) => return Ok(Some(answer)),
+            // The clock was set.
+            Some(None) => {}
+            None => return Ok(None),
         }
     }
 }

@@ -244,6 +244,17 @@ impl<T> Queue<T> {
         count
     }
 
+    /// Shows all values to `look`, from the front on.
+    pub fn for_each(&mut self, mut look: impl FnMut(&T)) {
+        let mut next = self.first;
+        while let Some(node) = next {
+            // SAFETY: it stands in this queue, and nothing else of it is borrowed.
+            let standing = unsafe { standing_of(node) };
+            standing.value.as_ref().inspect(|value| look(value));
+            next = standing.next;
+        }
+    }
+
     /// A node of this queue goes to the end of another one.
     fn hand_over(&mut self, node: NonNull<Node<T>>, to: &mut Queue<T>) {
         if to.number == NOWHERE {

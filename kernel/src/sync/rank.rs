@@ -36,22 +36,24 @@ pub const PIPE: u8 = 11;
 pub const TERMINAL: u8 = 12;
 /// `syscall::futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
 pub const FUTEX: u8 = 13;
+/// `syscall::futex::inheritance`: who waits for which lock with priority inheritance.
+pub const INHERITANCE: u8 = 14;
 /// `log`: the kernel's log.
-pub const LOG: u8 = 14;
+pub const LOG: u8 = 15;
 /// `wait`: the sleepers of one queue. Taken by wakers whatever else they hold.
-pub const WAIT_QUEUE: u8 = 15;
+pub const WAIT_QUEUE: u8 = 16;
 /// `time`: what is to happen when.
-pub const TIMERS: u8 = 16;
+pub const TIMERS: u8 = 17;
 /// `scheduler`: who waits for one processor.
-pub const RUN_QUEUE: u8 = 17;
+pub const RUN_QUEUE: u8 = 18;
 /// `process::held`: one thread's hold on descriptors, directories, signal actions.
-pub const HELD: u8 = 18;
+pub const HELD: u8 = 19;
 /// `process::held`: the same things where several threads hold them in common.
-pub const DESCRIPTORS: u8 = 19;
+pub const DESCRIPTORS: u8 = 20;
 /// `fs::inode`: the attributes of one file.
-pub const ATTRIBUTES: u8 = 20;
+pub const ATTRIBUTES: u8 = 21;
 /// Everything else: a value that is copied in or out. Nothing is taken while it is held.
-pub const LEAF: u8 = 21;
+pub const LEAF: u8 = 22;
 
 /// How many ranks there are.
 pub const COUNT: usize = LEAF as usize + 1;
@@ -72,6 +74,7 @@ pub const NAMES: [&str; COUNT] = [
     "pipe",
     "terminal",
     "futex",
+    "inheritance",
     "log",
     "wait-queue",
     "timers",

@@ -1,5 +1,6 @@
 //! Scheduling policies: sched(7). What they mean is in `scheduler`.
 
+use super::futex;
 use super::process::{meant, meant_thread};
 use crate::process::Credentials;
 use crate::scheduler::{self, Attributes, Policy, TURN_NANOS};
@@ -251,6 +252,7 @@ fn perform(current: &Arc<Thread>, target: &Arc<Thread>, request: &Request) -> Re
         inherited: now.inherited,
         ..new
     });
+    futex::priority_changed(target);
     Ok(0)
 }
 

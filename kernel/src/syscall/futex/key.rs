@@ -7,10 +7,11 @@ use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::process::FUTEX_PRIVATE_FLAG;
+use core::cmp::Ordering;
 use mm::{FileIdentity, PAGE_SIZE, Sharing, USER_END, VirtAddr};
 
 /// Who uses a word.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Scope {
     /// The threads of one space (`FUTEX_PRIVATE_FLAG`): where the word lies need not be looked up.
     Private,
@@ -51,6 +52,27 @@ pub enum Key {
         /// Byte in the page.
         offset: usize,
     },
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Key) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// An order without a meaning, for maps.
+impl Ord for Key {
+    fn cmp(&self, other: &Key) -> Ordering {
+        let words = |key: &Key| match *key {
+            Key::Space {
+                space,
+                address,
+                scope,
+            } => (scope as u64 + 1, space as u64, address, 0, 0),
+            Key::Object { object, page, offset } => (0, object.device, object.inode, page, offset),
+        };
+        words(self).cmp(&words(other))
+    }
 }
 
 impl Key {

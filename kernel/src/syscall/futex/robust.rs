@@ -2,6 +2,7 @@
 //! (set_tid_address(2)). All of it is user memory that the program may have got wrong: what cannot be read or written is
 //! passed over, and a list without an end is given up.
 
+use super::inheritance;
 use super::key::Scope;
 use super::wake::wake;
 use crate::thread::Thread;
@@ -16,11 +17,12 @@ use core::sync::atomic::Ordering;
 /// Lets go of what a thread holds in user memory when it leaves that memory: at its end, and when exec takes it to another.
 /// It is the running thread, still in its address space, and holds no lock.
 pub fn thread_ended(thread: &Thread) {
-    let head = thread.robust_list.swap(0, Ordering::Relaxed);
+    let head = thread.leave_futexes();
     if head != 0 {
         // A broken list is the program's; it says nothing about the rest.
         let _ = release_robust_list(thread, head);
     }
+    inheritance::owner_ended(thread);
     let word = thread.clear_child_tid.swap(0, Ordering::Relaxed);
     if word != 0 && is_watched(thread) && user_memory::write_value(word, &0u32).is_ok() {
         wake_one(thread, word);

@@ -1,20 +1,26 @@
 //! Waiting: FUTEX_WAIT, FUTEX_WAIT_BITSET, futex_waitv(2).
 
-use super::absolute_deadline;
+use super::deadline::Deadline;
 use super::key::{Key, Scope};
-use super::waiters::{self, Waiter};
+use super::waiters::{self, Waiter, Wants};
 use crate::fallible::TryVec;
 use crate::thread::Thread;
-use crate::{memory, user_memory, wait};
+use crate::{memory, user_memory};
 use abi::Errno;
 use abi::process::{FUTEX_32, FUTEX_BITSET_MATCH_ANY, FUTEX_PRIVATE_FLAG, FUTEX_WAITV_MAX, FutexWaitv};
 use abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 use abi::zerocopy::IntoBytes;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::slice;
 use mm::VirtAddr;
+use platform::queue::{Node, Nodes, with_node};
 use platform::user_copy;
+
+/// Any wake-up.
+const ANYTHING: Wants = Wants {
+    mask: FUTEX_BITSET_MATCH_ANY,
+    target: None,
+};
 
 /// FUTEX_WAIT, FUTEX_WAIT_BITSET: sleeps while the word is `value`, until somebody wakes one of the bits of `mask`. `EAGAIN` if
 /// the word is something else, `ETIMEDOUT` after `deadline`.
@@ -24,15 +30,19 @@ pub fn wait(
     address: u64,
     value: u32,
     mask: u32,
-    deadline: Option<u64>,
+    deadline: Deadline,
 ) -> Result<usize, Errno> {
     if mask == 0 {
         return Err(Errno::EINVAL);
     }
     let key = Key::of(current, scope, address)?;
-    let waiter = Waiter::new(current, mask)?;
-    enter_if(key, address, value, &waiter)?;
-    sleep(current, slice::from_ref(&waiter), deadline).map(|_| 0)
+    with_node(|node| {
+        enter_if(current, key, (address, value), Wants { mask, target: None }, node)?;
+        let woken = || (!node.stands()).then_some(0);
+        sleep(current, deadline, woken, || {
+            (!waiters::leave(key, node)).then_some(0)
+        })
+    })
 }
 
 /// futex_waitv(2): as FUTEX_WAIT on several words; the index of one that was woken.
@@ -44,7 +54,8 @@ pub fn futex_waitv(
     timeout: u64,
     clock: u64,
 ) -> Result<usize, Errno> {
-    if flags as u32 != 0 || !(1..=FUTEX_WAITV_MAX as u64).contains(&u64::from(count as u32)) {
+    let is_count_valid = (1..=FUTEX_WAITV_MAX as u64).contains(&u64::from(count as u32));
+    if flags as u32 != 0 || list == 0 || !is_count_valid {
         return Err(Errno::EINVAL);
     }
     let is_realtime = match clock as u32 {
@@ -53,19 +64,23 @@ pub fn futex_waitv(
         _ if timeout == 0 => false,
         _ => return Err(Errno::EINVAL),
     };
-    let deadline = absolute_deadline(current, timeout, is_realtime)?;
+    let deadline = Deadline::absolute(current, timeout, is_realtime)?;
     let mut words: Vec<FutexWaitv> = memory::try_list(count as u32 as usize)?;
     user_memory::read_bytes(list, words.as_mut_slice().as_mut_bytes())?;
     if !words.iter().all(is_valid) {
         return Err(Errno::EINVAL);
     }
-    let mut standing = Vec::new();
-    standing
-        .try_reserve_exact(words.len())
-        .map_err(|_| Errno::ENOMEM)?;
-    match enter_all(current, &words, &mut standing) {
-        Ok(()) => sleep(current, &standing, deadline),
-        Err(error) => leave_all(&standing).ok_or(error),
+    let nodes = Nodes::try_new(words.len()).ok_or(Errno::ENOMEM)?;
+    let mut keys = Vec::new();
+    keys.try_reserve_exact(words.len()).map_err(|_| Errno::ENOMEM)?;
+    let entered = enter_all(current, &words, &nodes, &mut keys);
+    let leave = || leave_all(&nodes, &keys);
+    match entered {
+        Ok(()) => {
+            let is_woken = |index: &usize| nodes.get(*index).is_some_and(|node| !node.stands());
+            sleep(current, deadline, || (0..keys.len()).find(is_woken), leave)
+        }
+        Err(error) => leave().ok_or(error),
     }
 }
 
@@ -73,28 +88,38 @@ fn is_valid(word: &FutexWaitv) -> bool {
     word.flags & !FUTEX_PRIVATE_FLAG == FUTEX_32 && word.reserved == 0
 }
 
-/// Enters the bucket of each word in turn until one has another value.
+/// Enters the bucket of each word in turn until one has another value; the keys of those that were entered.
 fn enter_all(
     current: &Arc<Thread>,
     words: &[FutexWaitv],
-    standing: &mut Vec<Arc<Waiter>>,
+    nodes: &Nodes<Waiter>,
+    keys: &mut Vec<Key>,
 ) -> Result<(), Errno> {
-    for word in words {
+    for (index, word) in words.iter().enumerate() {
         let key = Key::of(current, Scope::of_flags(word.flags), word.uaddr)?;
-        let waiter = Waiter::new(current, FUTEX_BITSET_MATCH_ANY)?;
-        enter_if(key, word.uaddr, word.val as u32, &waiter)?;
+        let node = nodes.get(index).ok_or(Errno::EINVAL)?;
+        enter_if(current, key, (word.uaddr, word.val as u32), ANYTHING, node)?;
         // There is room: for as many as there are words.
-        standing.try_push(waiter)?;
+        keys.try_push(key)?;
     }
     Ok(())
 }
 
-/// Enters the bucket if the word is `value`: `EAGAIN` if not. Look and entry are one step for every waker.
-fn enter_if(key: Key, address: u64, value: u32, waiter: &Arc<Waiter>) -> Result<(), Errno> {
+/// Enters the bucket if the word is as given: `EAGAIN` if not. Look and entry are one step for every waker.
+pub fn enter_if(
+    current: &Arc<Thread>,
+    key: Key,
+    (address, value): (u64, u32),
+    wants: Wants,
+    node: &Node<Waiter>,
+) -> Result<(), Errno> {
     loop {
         let mut bucket = waiters::lock(key);
         match user_copy::load_u32(VirtAddr(address)) {
-            Ok(found) if found == value => return bucket.enter(key, waiter),
+            Ok(found) if found == value => {
+                bucket.enter(key, wants, current, node);
+                return Ok(());
+            }
             Ok(_) => return Err(Errno::EAGAIN),
             Err(fault) => {
                 drop(bucket);
@@ -104,31 +129,30 @@ fn enter_if(key: Key, address: u64, value: u32, waiter: &Arc<Waiter>) -> Result<
     }
 }
 
-/// Sleeps until one of those who stand in their buckets is woken, and takes out the others; its index.
-fn sleep(current: &Thread, standing: &[Arc<Waiter>], deadline: Option<u64>) -> Result<usize, Errno> {
-    let woken = || standing.iter().position(|waiter| waiter.is_woken());
-    let outcome = wait::wait_alone(deadline, woken);
-    let ended = match outcome {
-        Ok(_) => Errno::ETIMEDOUT,
-        Err(_) if deadline.is_some() => Errno::RESTART_NO_HANDLER,
-        Err(_) => Errno::RESTART,
-    };
-    // A wake-up counts even if it came after the end of the time or after a signal: the waker has counted it.
-    if let Some(index) = leave_all(standing) {
+/// Sleeps until `woken` tells which word it was, and leaves the others; a wake-up counts even if it came after the end of the time
+/// or after a signal, for the waker has counted it.
+fn sleep(
+    current: &Thread,
+    deadline: Deadline,
+    woken: impl Fn() -> Option<usize>,
+    leave: impl FnOnce() -> Option<usize>,
+) -> Result<usize, Errno> {
+    let outcome = deadline.wait(woken);
+    if let Some(index) = leave() {
         return Ok(index);
     }
-    if let Some(deadline) = deadline.filter(|_| ended == Errno::RESTART_NO_HANDLER) {
-        current.keep_deadline(deadline);
+    match outcome {
+        Ok(_) => Err(Errno::ETIMEDOUT),
+        Err(_) => Err(deadline.interrupted(current)),
     }
-    Err(ended)
 }
 
 /// Takes all out of their buckets; the index of the first that was woken before.
-fn leave_all(standing: &[Arc<Waiter>]) -> Option<usize> {
+fn leave_all(nodes: &Nodes<Waiter>, keys: &[Key]) -> Option<usize> {
     let mut woken = None;
-    for (index, waiter) in standing.iter().enumerate() {
-        // Who knows to be woken need not take the lock again.
-        if waiter.is_woken() || !waiter.leave() {
+    for (index, key) in keys.iter().enumerate() {
+        let has_left = nodes.get(index).is_some_and(|node| waiters::leave(*key, node));
+        if !has_left {
             woken = woken.or(Some(index));
         }
     }

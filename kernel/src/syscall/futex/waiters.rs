@@ -1,110 +1,87 @@
-//! Who waits for which word: a table of buckets, each with its lock. A waiter stands in the bucket of its word's key; a
-//! requeue moves it to another.
+//! Who waits for which word: a table of buckets, each with its lock. A waiter stands in the bucket of its word's key, by a node
+//! that lives with it; a requeue moves it to another. So to wait and to be moved takes no memory, and to leave a few steps.
 //!
-//! Two buckets are locked in the order of their numbers. Who is to be woken is taken out under the lock and roused when it is
-//! released: in between it hangs on a chain, [`Woken`], so that waking needs no memory. A waiter that looks in that moment
-//! knows already that it was woken; to be roused once more does no harm, for every sleep looks again.
+//! Two buckets are locked in the order of their numbers. Those who are to be woken are taken out under the lock, some at a time,
+//! and woken when it is released, so that no lock is held for long. A waiter that stands in no bucket any more was woken; to be
+//! woken once more does no harm, for every sleep looks again.
 
 use super::key::Key;
-use crate::fallible::{self, TryVec};
 use crate::scheduler;
 use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::Thread;
-use abi::Errno;
-use abi::process::FUTEX_BITSET_MATCH_ANY;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use arrayvec::ArrayVec;
+use platform::queue::{Node, Queue};
 
 const BUCKETS: usize = 256;
+/// So many are woken at a time.
+const WOKEN_AT_ONCE: usize = 32;
+/// So many are moved to another word at a time.
+const MOVED_AT_ONCE: usize = 512;
 
 type Guard = MutexGuard<'static, Bucket, { rank::FUTEX }>;
 
-static TABLE: [Mutex<Bucket, { rank::FUTEX }>; BUCKETS] = [const { Mutex::new(Bucket(Vec::new())) }; BUCKETS];
+static TABLE: [Mutex<Bucket, { rank::FUTEX }>; BUCKETS] =
+    [const { Mutex::new(Bucket(Queue::new())) }; BUCKETS];
 
 /// Somebody who waits for a word.
 pub struct Waiter {
-    thread: Arc<Thread>,
+    /// Who it is.
+    pub thread: Arc<Thread>,
+    key: Key,
     /// `FUTEX_WAIT_BITSET`'s mask.
     mask: u32,
-    /// The bucket it stands in. Written under the lock of that bucket, and of the one it was in before.
-    place: AtomicUsize,
-    /// Written under the bucket's lock by whoever takes it out to wake it.
-    is_woken: AtomicBool,
-    /// The next in the chain of those to rouse.
-    next: Mutex<Option<Arc<Waiter>>>,
-}
-
-/// Waiters that were taken out of their buckets and are to be roused when no bucket is locked any more.
-#[derive(Default)]
-#[must_use = "they sleep until roused"]
-pub struct Woken {
-    first: Option<Arc<Waiter>>,
-    last: Option<Arc<Waiter>>,
-    count: usize,
-}
-
-impl Woken {
-    fn add(&mut self, waiter: Arc<Waiter>) {
-        waiter.is_woken.store(true, Ordering::SeqCst);
-        match self.last.replace(waiter.clone()) {
-            Some(last) => *last.next.lock() = Some(waiter),
-            None => self.first = Some(waiter),
-        }
-        self.count += 1;
-    }
-
-    /// Lets them run, the longest waiting first; how many they were. Called with no bucket locked.
-    pub fn rouse(mut self) -> usize {
-        // The waiter stores that it sleeps and then looks whether it was woken; here it is the other way round.
-        fence(Ordering::SeqCst);
-        while let Some(waiter) = self.first {
-            scheduler::wake(&waiter.thread);
-            self.first = waiter.next.lock().take();
-        }
-        self.count
-    }
-}
-
-/// Waiters for some words, the longest waiting first.
-pub struct Bucket(Vec<Entry>);
-
-struct Entry {
-    key: Key,
-    waiter: Arc<Waiter>,
+    /// The lock that it is to be moved to (`FUTEX_WAIT_REQUEUE_PI`): nothing else wakes or moves it.
+    target: Option<Key>,
 }
 
 impl Waiter {
-    /// Somebody who does not stand anywhere yet. `ENOMEM`.
-    pub fn new(thread: &Arc<Thread>, mask: u32) -> Result<Arc<Waiter>, Errno> {
-        fallible::arc(Waiter {
+    /// A thread that waits for a lock with priority inheritance, which stands in no bucket.
+    pub fn for_lock(thread: &Arc<Thread>, key: Key) -> Waiter {
+        Waiter {
             thread: thread.clone(),
-            mask,
-            place: AtomicUsize::new(0),
-            is_woken: AtomicBool::new(false),
-            next: Mutex::new(None),
-        })
-    }
-
-    /// Whether somebody woke it.
-    pub fn is_woken(&self) -> bool {
-        // See `Woken::rouse`.
-        self.is_woken.load(Ordering::SeqCst)
-    }
-
-    /// Takes it out of its bucket, wherever a requeue has moved it; false if it was woken instead.
-    pub fn leave(self: &Arc<Waiter>) -> bool {
-        loop {
-            let place = self.place.load(Ordering::Acquire);
-            let mut bucket = TABLE[place].lock();
-            if self.place.load(Ordering::Relaxed) != place {
-                continue;
-            }
-            let standing = bucket.0.iter().position(|entry| Arc::ptr_eq(&entry.waiter, self));
-            let left = standing.map(|index| bucket.0.remove(index));
-            drop(bucket);
-            return left.is_some();
+            key,
+            mask: 0,
+            target: None,
         }
+    }
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy)]
+pub struct Wants {
+    /// One of the bits of this mask.
+    pub mask: u32,
+    /// To be moved to this lock.
+    pub target: Option<Key>,
+}
+
+/// Waiters for some words, the longest waiting first.
+pub struct Bucket(Queue<Waiter>);
+
+/// Those who were taken out and are to be woken when no bucket is locked any more.
+#[must_use = "they sleep until woken"]
+#[derive(Default)]
+pub struct Woken(ArrayVec<Arc<Thread>, WOKEN_AT_ONCE>);
+
+impl Woken {
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no more could be taken, though more may be meant.
+    pub fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    /// Lets them run, the longest waiting first; how many they were. Called with no bucket locked.
+    pub fn wake(self) -> usize {
+        let count = self.0.len();
+        for thread in self.0 {
+            scheduler::wake_owned(thread);
+        }
+        count
     }
 }
 
@@ -118,33 +95,88 @@ pub fn lock(key: Key) -> Guard {
     TABLE[place_of(key)].lock()
 }
 
-impl Bucket {
-    /// Lets `waiter` wait for the word that this bucket was locked for.
-    pub fn enter(&mut self, key: Key, waiter: &Arc<Waiter>) -> Result<(), Errno> {
-        self.0.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        waiter.place.store(place_of(key), Ordering::Release);
-        self.0.try_push(Entry {
-            key,
-            waiter: waiter.clone(),
-        })
+/// Takes a waiter that began to wait for the word of `key` out of the bucket it stands in; false if it was woken instead.
+pub fn leave(key: Key, node: &Node<Waiter>) -> bool {
+    if !node.stands() {
+        return false;
     }
-
-    /// Takes out up to `most` of those who wait for a word with one of the bits of `mask`.
-    pub fn take(&mut self, key: Key, most: usize, mask: u32, woken: &mut Woken) {
-        let end = woken.count.saturating_add(most);
-        let mut index = 0;
-        while woken.count < end && index < self.0.len() {
-            let entry = &self.0[index];
-            if entry.key == key && entry.waiter.mask & mask != 0 {
-                woken.add(self.0.remove(index).waiter);
-            } else {
-                index += 1;
-            }
+    if lock(key).0.leave(node).is_some() {
+        return true;
+    }
+    // It was woken, or a requeue has moved it, perhaps at this moment: into one of the others.
+    while node.stands() {
+        if TABLE.iter().any(|bucket| bucket.lock().0.leave(node).is_some()) {
+            return true;
         }
     }
+    false
+}
 
-    fn position(&self, key: Key) -> Option<usize> {
-        self.0.iter().position(|entry| entry.key == key)
+/// Wakes up to `most` who wait for a word with one of the bits of `mask`, of those who are there when it begins; how many.
+pub fn wake(key: Key, most: usize, mask: u32) -> usize {
+    let mut count = 0;
+    let mut there = None;
+    loop {
+        let mut woken = Woken::default();
+        let mut bucket = lock(key);
+        let most = most.min(*there.get_or_insert(bucket.0.len()));
+        bucket.take(key, most - count, mask, &mut woken);
+        drop(bucket);
+        let is_over = !woken.is_full();
+        count += woken.wake();
+        if is_over || count == most {
+            return count;
+        }
+        scheduler::cond_resched();
+    }
+}
+
+impl Bucket {
+    /// Lets a thread wait for the word that this bucket was locked for.
+    pub fn enter(&mut self, key: Key, wants: Wants, thread: &Arc<Thread>, node: &Node<Waiter>) {
+        let waiter = Waiter {
+            thread: thread.clone(),
+            key,
+            mask: wants.mask,
+            target: wants.target,
+        };
+        self.0.enter(node, waiter);
+    }
+
+    /// Takes a waiter out if it stands here; whether it did.
+    pub fn leave(&mut self, node: &Node<Waiter>) -> bool {
+        self.0.leave(node).is_some()
+    }
+
+    /// Who has waited longest for a word, and the lock that it is to be moved to.
+    pub fn first(&mut self, key: Key) -> Option<(Arc<Thread>, Option<Key>)> {
+        let mut first = None;
+        self.0.for_each(|waiter| {
+            if first.is_none() && waiter.key == key {
+                first = Some((waiter.thread.clone(), waiter.target));
+            }
+        });
+        first
+    }
+
+    /// Moves a thread that is to be moved to a lock to those who wait for that.
+    pub fn give(&mut self, thread: &Arc<Thread>, to: &mut Queue<Waiter>) {
+        let is_meant = |waiter: &Waiter| waiter.target.is_some() && Arc::ptr_eq(&waiter.thread, thread);
+        self.0.move_those(to, 1, is_meant, |waiter| waiter.mask = 0);
+    }
+
+    /// Takes out up to `most` of those who wait for a word with one of the bits of `mask`, as many as there is room for.
+    pub fn take(&mut self, key: Key, most: usize, mask: u32, woken: &mut Woken) {
+        let end = woken.len().saturating_add(most).min(WOKEN_AT_ONCE);
+        if woken.len() >= end {
+            return;
+        }
+        let is_meant =
+            |waiter: &Waiter| waiter.key == key && waiter.mask & mask != 0 && waiter.target.is_none();
+        self.0.take_those(is_meant, |waiter| {
+            woken.0.push(waiter.thread);
+            woken.len() < end
+        });
     }
 }
 
@@ -175,34 +207,49 @@ impl Pair {
         }
     }
 
-    /// Takes out up to `most` who wait for `key`, one of the two words.
-    pub fn take(&mut self, key: Key, most: usize, woken: &mut Woken) {
-        self.bucket(key).take(key, most, FUTEX_BITSET_MATCH_ANY, woken);
+    /// How many stand where those who wait for the first word do.
+    pub fn len(&mut self) -> usize {
+        let from = self.from;
+        self.bucket(from).0.len()
     }
 
-    /// Lets up to `most` who wait for the first word wait for the second one; how many. `ENOMEM` if not even one could be
-    /// moved.
-    pub fn move_waiters(&mut self, most: usize) -> Result<usize, Errno> {
+    /// As [`Bucket::take`], of those who wait for `key`, one of the two words.
+    pub fn take(&mut self, key: Key, most: usize, mask: u32, woken: &mut Woken) {
+        self.bucket(key).take(key, most, mask, woken);
+    }
+
+    /// Lets up to `most` who wait for the first word wait for the second one, as many as may be moved at once; how many, and
+    /// whether there may be more.
+    pub fn move_waiters(&mut self, most: usize) -> (usize, bool) {
         let (from, to) = (self.from, self.to);
+        let is_meant = |waiter: &Waiter| waiter.key == from && waiter.target.is_none();
         if from == to {
-            let waiting = self.low.0.iter().filter(|entry| entry.key == from).count();
-            return Ok(waiting.min(most));
+            // They stay where they are, and are counted.
+            return (self.low.0.count(is_meant).min(most), false);
         }
-        let mut moved = 0;
-        while moved < most
-            && let Some(index) = self.bucket(from).position(from)
-        {
-            if self.bucket(to).0.try_reserve(1).is_err() {
-                return if moved == 0 { Err(Errno::ENOMEM) } else { Ok(moved) };
-            }
-            let entry = self.bucket(from).0.remove(index);
-            entry.waiter.place.store(place_of(to), Ordering::Release);
-            self.bucket(to).0.try_push(Entry {
-                key: to,
-                waiter: entry.waiter,
-            })?;
-            moved += 1;
-        }
-        Ok(moved)
+        let at_once = most.min(MOVED_AT_ONCE);
+        let change = |waiter: &mut Waiter| waiter.key = to;
+        let is_first_low = place_of(from) < place_of(to);
+        let moved = match &mut self.high {
+            Some(high) if is_first_low => self.low.0.move_those(&mut high.0, at_once, is_meant, change),
+            Some(high) => high.0.move_those(&mut self.low.0, at_once, is_meant, change),
+            None => self.low.move_within(at_once, is_meant, change),
+        };
+        (moved, moved == at_once && moved < most)
+    }
+}
+
+impl Bucket {
+    /// Moves those of whom `is_meant` to the end, as `change` makes them.
+    fn move_within(
+        &mut self,
+        most: usize,
+        is_meant: impl Fn(&Waiter) -> bool,
+        change: impl FnMut(&mut Waiter),
+    ) -> usize {
+        let mut apart = Queue::new();
+        let moved = self.0.move_those(&mut apart, most, is_meant, change);
+        apart.move_those(&mut self.0, moved, |_| true, |_| {});
+        moved
     }
 }

@@ -6,8 +6,9 @@ use crate::thread::Thread;
 use crate::{scheduler, user_memory};
 use abi::Errno;
 use abi::process::{
-    FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GE, FUTEX_OP_CMP_GT, FUTEX_OP_CMP_LE,
-    FUTEX_OP_CMP_LT, FUTEX_OP_CMP_NE, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR,
+    FUTEX_BITSET_MATCH_ANY, FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GE, FUTEX_OP_CMP_GT,
+    FUTEX_OP_CMP_LE, FUTEX_OP_CMP_LT, FUTEX_OP_CMP_NE, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET,
+    FUTEX_OP_XOR,
 };
 use mm::VirtAddr;
 use platform::user_copy::{self, UserFault};
@@ -39,9 +40,7 @@ pub fn wake(current: &Thread, scope: Scope, address: u64, count: u32, mask: u32)
         return Err(Errno::EINVAL);
     }
     let key = Key::of(current, scope, address)?;
-    let mut woken = Woken::default();
-    waiters::lock(key).take(key, at_least_one(count), mask, &mut woken);
-    Ok(woken.rouse())
+    Ok(waiters::wake(key, at_least_one(count), mask))
 }
 
 /// FUTEX_REQUEUE, and FUTEX_CMP_REQUEUE: only if the first word is `expected`, else `EAGAIN`. Returns how many were woken and
@@ -52,17 +51,32 @@ pub fn requeue(
     request: Requeue,
     expected: Option<u32>,
 ) -> Result<usize, Errno> {
-    let wakes = i32::try_from(request.wakes).map_err(|_| Errno::EINVAL)? as usize;
-    let moves = i32::try_from(request.moves).map_err(|_| Errno::EINVAL)? as usize;
+    let mut wakes = i32::try_from(request.wakes).map_err(|_| Errno::EINVAL)? as usize;
+    let mut moves = i32::try_from(request.moves).map_err(|_| Errno::EINVAL)? as usize;
     let (from, to) = keys(current, scope, request)?;
     let mut pair = lock_if(from, to, request.from, expected)?;
-    let mut woken = Woken::default();
-    pair.take(from, wakes, &mut woken);
-    let moved = pair.move_waiters(moves);
-    drop(pair);
-    match (moved, woken.rouse()) {
-        (Err(error), 0) => Err(error),
-        (moved, woken) => Ok(woken + moved.unwrap_or(0)),
+    // Not those who come meanwhile.
+    let there = pair.len();
+    (wakes, moves) = (wakes.min(there), moves.min(there));
+    let mut count = 0;
+    loop {
+        let mut woken = Woken::default();
+        pair.take(from, wakes, FUTEX_BITSET_MATCH_ANY, &mut woken);
+        let mut has_more = woken.is_full();
+        wakes -= woken.len();
+        if !has_more {
+            let moved;
+            (moved, has_more) = pair.move_waiters(moves);
+            (moves, count) = (moves - moved, count + moved);
+            wakes = 0;
+        }
+        drop(pair);
+        count += woken.wake();
+        if !has_more {
+            return Ok(count);
+        }
+        scheduler::cond_resched();
+        pair = Pair::lock(from, to);
     }
 }
 
@@ -100,13 +114,16 @@ pub fn wake_and_change(current: &Thread, scope: Scope, request: Requeue, code: u
         let mut pair = Pair::lock(from, to);
         match change.apply(VirtAddr(request.to)) {
             Ok(Some(old)) => {
-                let mut woken = Woken::default();
-                pair.take(from, at_least_one(request.wakes), &mut woken);
+                let mut first = Woken::default();
+                let mut second = Woken::default();
+                let mut most = [at_least_one(request.wakes), 0];
+                pair.take(from, most[0], FUTEX_BITSET_MATCH_ANY, &mut first);
                 if change.is_met_by(old) {
-                    pair.take(to, at_least_one(request.moves), &mut woken);
+                    most[1] = at_least_one(request.moves);
+                    pair.take(to, most[1], FUTEX_BITSET_MATCH_ANY, &mut second);
                 }
                 drop(pair);
-                return Ok(woken.rouse());
+                return Ok(wake_further(from, most[0], first) + wake_further(to, most[1], second));
             }
             Ok(None) => {
                 drop(pair);
@@ -118,6 +135,17 @@ pub fn wake_and_change(current: &Thread, scope: Scope, request: Requeue, code: u
             }
         }
     }
+}
+
+/// Wakes those who were taken out, and further ones if there was no room for all that are meant; how many.
+fn wake_further(key: Key, most: usize, woken: Woken) -> usize {
+    let is_over = !woken.is_full();
+    let count = woken.wake();
+    if is_over || count == most {
+        return count;
+    }
+    scheduler::cond_resched();
+    count + waiters::wake(key, most - count, FUTEX_BITSET_MATCH_ANY)
 }
 
 /// What FUTEX_WAKE_OP does with the second word (`FUTEX_OP` of `linux/futex.h`).
