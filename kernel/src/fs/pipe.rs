@@ -187,7 +187,7 @@ impl Pipe {
         let mut state = self.state.lock();
         let (readers, writers) = (self.readers.exist(), self.writers.exist());
         state.special &= !(READERS_TOLD | WRITERS_TOLD);
-        state.special |= u8::from(readers) * READERS_TOLD | u8::from(writers) * WRITERS_TOLD;
+        state.special |= (u8::from(readers) * READERS_TOLD) | (u8::from(writers) * WRITERS_TOLD);
     }
 
     fn close(&self, direction: Direction) {

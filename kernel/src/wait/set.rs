@@ -63,7 +63,7 @@ impl<'a> WaitSet<'a> {
         let Some(place) = self.free_place(queue) else {
             return Ok(());
         };
-        if self.len % PER_PIECE == 0 {
+        if self.len.is_multiple_of(PER_PIECE) {
             self.pieces.try_push(Piece::try_new()?)?;
         }
         if let Some(piece) = self.pieces.last_mut() {

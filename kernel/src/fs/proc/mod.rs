@@ -69,6 +69,9 @@ struct Entry<C: 'static> {
     node: Node<C>,
 }
 
+/// Makes a directory. The number is that of its inode.
+type MakeDirectory<C> = fn(&C, &Arc<Filesystem>, u64) -> Result<Box<dyn Listing>, Errno>;
+
 /// What an entry is, and how it is made.
 enum Node<C: 'static> {
     /// A file of text.
@@ -77,8 +80,8 @@ enum Node<C: 'static> {
     Object(fn(&C) -> Result<Arc<dyn Object>, Errno>),
     /// A symbolic link.
     Link(fn(&C) -> Result<Box<dyn Magic>, Errno>),
-    /// A directory. The number is that of its inode.
-    Directory(fn(&C, &Arc<Filesystem>, u64) -> Result<Box<dyn Listing>, Errno>),
+    /// A directory.
+    Directory(MakeDirectory<C>),
 }
 
 impl<C> Entry<C> {
@@ -106,11 +109,7 @@ impl<C> Entry<C> {
         }
     }
 
-    const fn directory(
-        name: &'static str,
-        mode: u32,
-        make: fn(&C, &Arc<Filesystem>, u64) -> Result<Box<dyn Listing>, Errno>,
-    ) -> Self {
+    const fn directory(name: &'static str, mode: u32, make: MakeDirectory<C>) -> Self {
         Entry {
             name,
             mode,

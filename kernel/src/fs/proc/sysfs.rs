@@ -144,7 +144,7 @@ impl Listing for Processors {
     }
 
     fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
-        debug_assert!(FIRST < FIRST_PROCESSOR);
+        const { assert!(FIRST < FIRST_PROCESSOR) };
         if let Some(entry) = self.0.next(from)? {
             return Ok(Some(entry));
         }

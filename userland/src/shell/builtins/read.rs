@@ -36,8 +36,7 @@ fn wish(arguments: &[String]) -> Result<Wish<'_>, String> {
         if word == "--" {
             break;
         }
-        let mut letters = word[1..].char_indices();
-        while let Some((place, letter)) = letters.next() {
+        for (place, letter) in word[1..].char_indices() {
             match letter {
                 'r' => wish.is_raw = true,
                 's' => wish.is_silent = true,
