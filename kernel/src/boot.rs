@@ -213,17 +213,17 @@ fn load_init(
 
 fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> Result<Arguments, Errno> {
     let mut both = Arguments::new(stack_limit);
-    both.arguments.push(path.as_bytes())?;
+    both.push_argument(path.as_bytes())?;
     line.init_arguments()
-        .try_for_each(|parameter| both.arguments.push(format!("{parameter}").as_bytes()))?;
+        .try_for_each(|parameter| both.push_argument(format!("{parameter}").as_bytes()))?;
     let given = |name| line.init_environment().any(|(key, _)| key == name);
     for (name, value) in [("HOME", "/"), ("TERM", "linux")] {
         if !given(name) {
-            both.environment.push(format!("{name}={value}").as_bytes())?;
+            both.push_variable(format!("{name}={value}").as_bytes())?;
         }
     }
     line.init_environment()
-        .try_for_each(|(name, value)| both.environment.push(format!("{name}={value}").as_bytes()))?;
+        .try_for_each(|(name, value)| both.push_variable(format!("{name}={value}").as_bytes()))?;
     Ok(both)
 }
 

@@ -128,10 +128,6 @@ pub trait TryVec<T> {
     fn try_extend(&mut self, more: &[T]) -> Result<(), Errno>
     where
         T: Copy;
-    /// Adds `count` copies of a value.
-    fn try_fill(&mut self, count: usize, value: T) -> Result<(), Errno>
-    where
-        T: Copy;
     /// Adds what the iterator gives. Where memory ends amid it, what came so far stays.
     fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno>;
 }
@@ -148,14 +144,6 @@ impl<T> TryVec<T> for Vec<T> {
         T: Copy,
     {
         heap::try_extend(self, more).map_err(|_| Errno::ENOMEM)
-    }
-
-    #[inline]
-    fn try_fill(&mut self, count: usize, value: T) -> Result<(), Errno>
-    where
-        T: Copy,
-    {
-        heap::try_fill(self, count, value).map_err(|_| Errno::ENOMEM)
     }
 
     fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno> {

@@ -8,6 +8,7 @@ use abi::process::{
     HWCAP_LRCPC, HWCAP_PMULL, HWCAP_SHA1, HWCAP_SHA2, HWCAP_SHA3, HWCAP_SHA512, HWCAP_SM3, HWCAP_SM4,
 };
 use platform::cpu::IdRegisters;
+use spin::Once;
 
 /// A feature, and where it is told.
 pub struct Feature {
@@ -82,8 +83,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         .map(|feature| feature.name)
 }
 
-/// AT_HWCAP.
+/// AT_HWCAP. The processors are alike: it is found out once.
 pub fn bits() -> u64 {
+    static BITS: Once<u64> = Once::new();
+    *BITS.call_once(find_bits)
+}
+
+fn find_bits() -> u64 {
     let id = platform::cpu::id_registers();
     let present = FEATURES.iter().filter(|feature| feature.is_in(&id));
     present.fold(0, |bits, feature| bits | feature.bit)

@@ -8,7 +8,6 @@ mod buffer;
 
 pub use buffer::{KernelBuffer, MOST_BYTES, Sink, Source, UserBuffer};
 
-use crate::fallible::TryVec;
 use crate::process;
 use crate::thread::Thread;
 use crate::{memory, scheduler, sync};
@@ -63,27 +62,27 @@ pub fn append_string(at: u64, most: usize, to: &mut Vec<u8>) -> Result<(), Errno
     let start = to.len();
     loop {
         let done = to.len() - start;
-        let wanted = PIECE.min(most - done);
-        if wanted == 0 {
+        if done == most {
             return Err(Errno::ENAMETOOLONG);
         }
-        check_range(at, done + 1)?;
-        let wanted = wanted.min((USER_END - at) as usize - done);
-        to.try_fill(wanted, 0)?;
-        let found = read_piece(offset(at, done), &mut to[start + done..]);
-        let end = found.as_ref().ok().copied().flatten();
-        if end.is_some() || found.is_err() {
-            to.truncate(start + done + end.unwrap_or(0));
-            return found.map(drop);
+        to.try_reserve(PIECE.min(most - done))
+            .map_err(|_| Errno::ENOMEM)?;
+        if append_string_part(offset(at, done).0, most - done, to)? {
+            return Ok(());
         }
     }
 }
 
-/// Part of a string: its end if it lies in this part.
-fn read_piece(at: VirtAddr, to: &mut [u8]) -> Result<Option<usize>, Errno> {
+/// Appends what `to` has room for of a string, and at most `most` bytes. Whether it ends there; its NUL, which is not
+/// appended, would have had room as well. `EFAULT`, with part of it appended.
+pub fn append_string_part(at: u64, most: usize, to: &mut Vec<u8>) -> Result<bool, Errno> {
+    let start = to.len();
+    let end = start.saturating_add(most).min(to.capacity());
     loop {
-        match user_copy::string_from_user(to, at) {
-            Ok(end) => return Ok(end),
+        let done = to.len() - start;
+        check_range(at, done + 1)?;
+        match user_copy::append_string(to, offset(at, done), end - to.len()) {
+            Ok(is_whole) => return Ok(is_whole),
             Err(fault) => serve(&fault)?,
         }
     }

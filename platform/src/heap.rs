@@ -7,7 +7,7 @@ mod magazines;
 
 pub use grow::{
     ArcPlace, fill_within_capacity, push_within_capacity, try_boxed_bytes, try_boxed_with, try_extend,
-    try_fill, try_push,
+    try_push,
 };
 
 use crate::cpu::{MAX_CPUS, PerCpu};

@@ -7,6 +7,7 @@ use crate::frame;
 use crate::layout::image;
 use crate::trap::{Abort, AbortCause};
 use aarch64_cpu::registers::{ESR_EL1, Readable};
+use alloc::vec::Vec;
 use mm::{Access, Event, Frame, USER_END, VirtAddr};
 
 /// A copy that stopped.
@@ -140,21 +141,29 @@ pub fn zero_user(to: VirtAddr, len: usize) -> Result<(), UserFault> {
     finish(unsafe { user_zero(to.0, len) }, len, Event::UserBytesZeroed)
 }
 
-/// Copies a NUL-terminated string. `Some(length without the NUL)`, or `None` when `to.len()` bytes hold no NUL.
+/// Appends a NUL-terminated string without its NUL, as much of it as `to` has room for and at most `most` bytes. Whether the NUL
+/// was found among them; there is then room for it.
 ///
 /// # Errors
-/// The first byte that EL0 could not read; an end of the user half before a NUL is one.
-pub fn string_from_user(to: &mut [u8], from: VirtAddr) -> Result<Option<usize>, UserFault> {
+/// The first byte that EL0 could not read, what is before it was appended; an end of the user half before a NUL is one.
+pub fn append_string(to: &mut Vec<u8>, from: VirtAddr, most: usize) -> Result<bool, UserFault> {
     check_range(from, 0, Access::Read)?;
+    let start = to.len();
+    let wanted = most.min(to.capacity() - start);
     let room = usize::try_from(USER_END - from.0)
         .unwrap_or(usize::MAX)
-        .min(to.len());
-    // SAFETY: the routine writes at most `room` bytes of `to`, and reads the user half with the rights of EL0.
-    let pair = unsafe { user_string(to.as_mut_ptr(), from.0, room) };
+        .min(wanted);
+    // SAFETY: the routine writes at most `room` bytes, which lie within the capacity, and reads the user half with the rights
+    // of EL0. It has written the bytes that it says.
+    let pair = unsafe {
+        let pair = user_string(to.as_mut_ptr().add(start), from.0, room);
+        to.set_len(start + pair.value);
+        pair
+    };
     cpu::counters().add(Event::UserBytes, pair.value as u64);
     match pair.status {
-        DONE => Ok(Some(pair.value)),
-        NOT_FOUND if room == to.len() => Ok(None),
+        DONE => Ok(true),
+        NOT_FOUND if room == wanted => Ok(false),
         NOT_FOUND => {
             let abort = Abort {
                 address: VirtAddr(USER_END),

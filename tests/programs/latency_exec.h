@@ -39,5 +39,5 @@ static void execute(void) {
 }
 
 #define EXEC_ROWS \
-    {"exec_190000_arguments", take_many, execute, 0}, \
-    {"exec_1.8m_of_arguments", take_long, execute, 0}
+    {"exec_190000_arguments", take_many, execute, 1}, \
+    {"exec_1.8m_of_arguments", take_long, execute, 1}

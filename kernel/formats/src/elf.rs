@@ -159,31 +159,46 @@ impl Executable {
     /// Reads the headers. `head` is the start of the file (its first page is mostly enough), `file_len` its whole
     /// length.
     pub fn parse(head: &[u8], file_len: u64) -> Result<Executable, ElfError> {
+        let mut executable = Executable::empty();
+        executable.read(head, file_len)?;
+        Ok(executable)
+    }
+
+    /// A program without segments, to be [read](Executable::read) where it stays.
+    #[inline]
+    pub fn empty() -> Executable {
+        Executable {
+            placement: Placement::Fixed,
+            entry: 0,
+            program_headers: None,
+            program_header_len: 0,
+            program_header_count: 0,
+            segments: ArrayVec::new(),
+            alignment: PAGE_SIZE,
+            is_stack_executable: false,
+            interpreter: None,
+        }
+    }
+
+    /// As [`Executable::parse`], into an empty one, which stays empty after [`ElfError::HeadTooShort`].
+    pub fn read(&mut self, head: &[u8], file_len: u64) -> Result<(), ElfError> {
         let head = &head[..head.len().min(usize::try_from(file_len).unwrap_or(usize::MAX))];
         let (header, _) =
             FileHeader::ref_from_prefix(head).map_err(|_| match head.starts_with(b"\x7fELF") {
                 true => ElfError::Truncated,
                 false => ElfError::NotElf,
             })?;
-        let placement = header.check()?;
+        self.placement = header.check()?;
         let program_headers = header.program_headers(head, file_len)?;
-        let mut executable = Executable {
-            placement,
-            entry: header.entry.get(),
-            program_headers: None,
-            program_header_len: header.phentsize.get(),
-            program_header_count: header.phnum.get(),
-            segments: ArrayVec::new(),
-            alignment: PAGE_SIZE,
-            is_stack_executable: false,
-            interpreter: None,
-        };
+        self.entry = header.entry.get();
+        self.program_header_len = header.phentsize.get();
+        self.program_header_count = header.phnum.get();
         for program_header in program_headers {
-            executable.take(program_header, file_len)?;
+            self.take(program_header, file_len)?;
         }
-        executable.check_segments()?;
-        executable.program_headers = executable.locate_program_headers(program_headers, header);
-        Ok(executable)
+        self.check_segments()?;
+        self.program_headers = self.locate_program_headers(program_headers, header);
+        Ok(())
     }
 
     /// The range of addresses from the first page to the last.

@@ -1,7 +1,8 @@
-//! Arguments and environment on their way from the old program to the new one.
+//! Arguments and environment on their way from the old program to the new one. As on Linux, the number of both is known and
+//! judged before any memory is spent on them.
 
+use super::strings::{Pointers, Strings, nul_in};
 use crate::fallible::TryVec;
-use crate::user_memory;
 use abi::Errno;
 use alloc::vec::Vec;
 
@@ -13,142 +14,167 @@ const LEAST_TOTAL: u64 = 32 * 4096;
 const MOST_TOTAL: u64 = 6 << 20;
 
 /// Two lists of strings.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Arguments {
-    /// The arguments.
-    pub arguments: Strings,
-    /// The environment.
-    pub environment: Strings,
-    /// Bytes that both may take, pointers included.
+    /// The first arguments, which a script has put in the place of the caller's first one, each with its NUL.
+    head: Vec<u8>,
+    /// What the caller gave: arguments, then environment.
+    given: Strings,
+    /// Bytes of the caller's first argument, if `head` is in its place.
+    replaced: usize,
+    /// Bytes of all arguments given.
+    arguments_given: usize,
+    argument_count: usize,
+    variable_count: usize,
+    /// Bytes that strings and pointers may still take.
     room: usize,
-}
-
-/// Strings one behind the other, each with its NUL.
-#[derive(Clone, Default, Debug)]
-pub struct Strings {
-    bytes: Vec<u8>,
-    count: usize,
-}
-
-impl Strings {
-    /// All strings, each with its NUL.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Bytes that they take on the stack, with a pointer to each.
-    fn cost(&self) -> usize {
-        self.bytes.len() + self.count * size_of::<u64>()
-    }
-
-    /// Adds a string at the end. What is behind a NUL in it is lost.
-    /// `ENOMEM`.
-    pub fn push(&mut self, string: &[u8]) -> Result<(), Errno> {
-        let end = string.iter().position(|&byte| byte == 0).unwrap_or(string.len());
-        self.bytes.try_extend(&string[..end])?;
-        self.bytes.try_push(0)?;
-        self.count += 1;
-        Ok(())
-    }
-
-    fn drop_first(&mut self) {
-        if let Some(end) = self.bytes.iter().position(|&byte| byte == 0) {
-            self.bytes.drain(..=end);
-            self.count -= 1;
-        }
-    }
 }
 
 impl Arguments {
     /// None yet; `stack_limit` is the limit of the stack's size, a quarter of which they may fill (execve(2)).
     pub fn new(stack_limit: u64) -> Arguments {
-        let room = (stack_limit / 4).clamp(LEAST_TOTAL, MOST_TOTAL) as usize;
         Arguments {
-            arguments: Strings::default(),
-            environment: Strings::default(),
-            room,
+            head: Vec::new(),
+            given: Strings::default(),
+            replaced: 0,
+            arguments_given: 0,
+            argument_count: 0,
+            variable_count: 0,
+            room: (stack_limit / 4).clamp(LEAST_TOTAL, MOST_TOTAL) as usize,
         }
     }
 
-    /// Copies both lists from user memory; a null pointer is an empty list. `E2BIG`, `EFAULT`. A program never starts
-    /// without its name: no arguments at all become one empty one, as on Linux.
+    /// Copies both lists from user memory; a null pointer is an empty list. `E2BIG`, `EFAULT`, `ENOMEM`; `EINTR` if the process is
+    /// to end. A program never starts without its name: no arguments at all become one empty one, as on Linux.
     pub fn read(argv: u64, envp: u64, stack_limit: u64) -> Result<Arguments, Errno> {
         let mut both = Arguments::new(stack_limit);
-        both.arguments = read_list(argv, both.room)?;
-        if both.arguments.count == 0 {
-            both.arguments.push(b"")?;
+        let mut arguments = Pointers::new(argv);
+        let mut variables = Pointers::new(envp);
+        let most = both.room / size_of::<u64>();
+        let argument_count = arguments.count(most)?;
+        let variable_count = variables.count(most)?;
+        both.take((argument_count.max(1) + variable_count) * size_of::<u64>())?;
+        if argument_count == 0 {
+            both.given.extend(b"\0")?;
+            both.take(1)?;
         }
-        both.environment = read_list(envp, both.room)?;
-        both.check()?;
+        both.read_list(&mut arguments, argument_count)?;
+        both.arguments_given = both.given.len();
+        both.read_list(&mut variables, variable_count)?;
+        both.argument_count = argument_count.max(1);
+        both.variable_count = variable_count;
         Ok(both)
     }
 
+    /// Reads the strings of a list. `EFAULT` if it has become shorter than it was.
+    fn read_list(&mut self, list: &mut Pointers, count: usize) -> Result<(), Errno> {
+        for _ in 0..count {
+            let string = list.advance()?.ok_or(Errno::EFAULT)?;
+            let before = self.given.len();
+            self.given.read(string, self.room.min(MOST_STRING))?;
+            self.take(self.given.len() - before)?;
+        }
+        Ok(())
+    }
+
+    /// Adds an argument, before any variable. `E2BIG`, `ENOMEM`.
+    pub fn push_argument(&mut self, string: &[u8]) -> Result<(), Errno> {
+        debug_assert_eq!(self.variable_count, 0);
+        self.push(string)?;
+        self.argument_count += 1;
+        self.arguments_given = self.given.len();
+        Ok(())
+    }
+
+    /// Adds a variable of the environment. `E2BIG`, `ENOMEM`.
+    pub fn push_variable(&mut self, string: &[u8]) -> Result<(), Errno> {
+        self.push(string)?;
+        self.variable_count += 1;
+        Ok(())
+    }
+
+    /// What is behind a NUL in the string is lost.
+    fn push(&mut self, string: &[u8]) -> Result<(), Errno> {
+        let string = &string[..nul_in(string).unwrap_or(string.len())];
+        self.take(string.len() + 1 + size_of::<u64>())?;
+        self.given.extend(string)?;
+        self.given.extend(b"\0")
+    }
+
     /// Puts interpreter, its argument and the script's path in the place of the first argument (execve(2), "Interpreter
-    /// scripts").
+    /// scripts"). `E2BIG`, `ENOMEM`.
     pub fn prepend_interpreter(
         &mut self,
         interpreter: &[u8],
         argument: Option<&[u8]>,
         script: &[u8],
     ) -> Result<(), Errno> {
-        let mut all = Strings::default();
-        let more = [Some(interpreter), argument, Some(script)]
-            .into_iter()
-            .flatten()
-            .map(|string| string.len() + 1);
-        let room = self.arguments.bytes.len() + more.sum::<usize>();
-        all.bytes.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
-        [Some(interpreter), argument, Some(script)]
-            .into_iter()
-            .flatten()
-            .try_for_each(|string| all.push(string))?;
-        self.arguments.drop_first();
-        all.bytes.try_extend(&self.arguments.bytes)?;
-        all.count += self.arguments.count;
-        self.arguments = all;
-        self.check()
+        let mut head = Vec::new();
+        for string in [Some(interpreter), argument, Some(script)].into_iter().flatten() {
+            let string = &string[..nul_in(string).unwrap_or(string.len())];
+            head.try_extend(string)?;
+            head.try_push(0)?;
+            self.argument_count += 1;
+            self.take(string.len() + 1 + size_of::<u64>())?;
+        }
+        head.try_extend(self.drop_first())?;
+        self.head = head;
+        Ok(())
     }
 
-    fn check(&self) -> Result<(), Errno> {
-        let cost = self.arguments.cost() + self.environment.cost();
-        if cost <= self.room {
-            Ok(())
+    /// Drops the first argument; what remains of the head.
+    fn drop_first(&mut self) -> &[u8] {
+        let of_head = nul_in(&self.head).map_or(0, |end| end + 1);
+        let dropped = if of_head > 0 {
+            of_head
         } else {
-            Err(Errno::E2BIG)
-        }
+            self.replaced = self.first_given();
+            self.replaced
+        };
+        self.argument_count -= 1;
+        self.room += dropped + size_of::<u64>();
+        &self.head[of_head..]
     }
-}
 
-fn read_list(list: u64, room: usize) -> Result<Strings, Errno> {
-    let mut strings = Strings::default();
-    if list == 0 {
-        return Ok(strings);
-    }
-    let mut at = list;
-    loop {
-        let string: u64 = user_memory::read_value(at)?;
-        if string == 0 {
-            return Ok(strings);
+    /// Bytes of the first string given, with its NUL.
+    fn first_given(&self) -> usize {
+        let mut len = 0;
+        for part in self.given.parts(0) {
+            if let Some(end) = nul_in(part) {
+                return len + end + 1;
+            }
+            len += part.len();
         }
-        read_one(string, &mut strings)?;
-        if strings.cost() > room {
-            return Err(Errno::E2BIG);
-        }
-        at = at.checked_add(size_of::<u64>() as u64).ok_or(Errno::EFAULT)?;
+        len
     }
-}
 
-fn read_one(at: u64, strings: &mut Strings) -> Result<(), Errno> {
-    user_memory::append_string(at, MOST_STRING, &mut strings.bytes).map_err(|error| match error {
-        Errno::ENAMETOOLONG => Errno::E2BIG,
-        error => error,
-    })?;
-    strings.bytes.try_push(0)?;
-    strings.count += 1;
-    Ok(())
+    fn take(&mut self, bytes: usize) -> Result<(), Errno> {
+        self.room = self.room.checked_sub(bytes).ok_or(Errno::E2BIG)?;
+        Ok(())
+    }
+
+    /// All arguments and then all variables, each with its NUL, piece by piece.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        core::iter::once(self.head.as_slice()).chain(self.given.parts(self.replaced))
+    }
+
+    /// How many arguments there are.
+    pub fn argument_count(&self) -> usize {
+        self.argument_count
+    }
+
+    /// How many variables there are.
+    pub fn variable_count(&self) -> usize {
+        self.variable_count
+    }
+
+    /// Bytes of all arguments, NULs included.
+    pub fn argument_len(&self) -> usize {
+        self.head.len() + self.arguments_given - self.replaced
+    }
+
+    /// Bytes of all variables, NULs included.
+    pub fn variable_len(&self) -> usize {
+        self.given.len() - self.arguments_given
+    }
 }

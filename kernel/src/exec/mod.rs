@@ -5,11 +5,12 @@
 mod arguments;
 mod image;
 mod stack;
+mod strings;
 
 pub use arguments::Arguments;
 
 use crate::fallible;
-use crate::fs::{Directories, LastLink, OpenFile, Place, Subject, open_executable};
+use crate::fs::{Directories, FileTable, LastLink, OpenFile, Place, Subject, open_executable};
 use crate::process::{Credentials, Limits, Name, Process, Restraint, SetIds, Space};
 use crate::syscall::futex;
 use crate::thread::Thread;
@@ -134,15 +135,16 @@ pub fn become_program(
 ) -> Result<(), Errno> {
     let process = &current.process;
     // What exec changes of it is the process's own before anything else has changed.
-    current.files.make_own()?;
+    let is_any_closed = current.files.read(FileTable::has_closed_on_exec);
+    if is_any_closed || current.files.holders() > 1 {
+        current.files.make_own()?;
+    }
     process.signals.make_own()?;
     process.end_other_threads(current)?;
     futex::thread_ended(current);
     current.files.separate();
-    let mut first = 0;
-    while let Ok(Some((descriptor, file))) = current.files.change(|files| files.take_closed_on_exec(first)) {
-        drop(file);
-        first = descriptor + 1;
+    if is_any_closed {
+        close_on_exec(current);
     }
     process.delete_timers();
     let reset = process.signals.reset_handlers();
@@ -159,6 +161,17 @@ pub fn become_program(
     }
     current.loan.give_back();
     Ok(())
+}
+
+/// The table of descriptors is the thread's own.
+#[cold]
+fn close_on_exec(current: &Thread) {
+    let mut first = 0;
+    while let Ok(Some((descriptor, file))) = current.files.change(|files| files.take_closed_on_exec(first)) {
+        drop(file);
+        first = descriptor + 1;
+        scheduler::cond_resched();
+    }
 }
 
 /// What the process is called and who it acts for.
@@ -231,18 +244,20 @@ fn open_program(request: &Request<'_>, path: &[u8]) -> Result<Arc<OpenFile>, Err
 
 fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Box<Executable>, Errno> {
     let len = file.inode().size();
-    let parsed = match Executable::parse(&head, len) {
+    let mut executable = fallible::boxed_with(Executable::empty)?;
+    let read = match executable.read(&head, len) {
         Err(ElfError::HeadTooShort(needed)) => {
             // The file says where its headers are, and it may be longer than memory: a sparse one.
             if needed > MOST_HEAD {
                 return Err(Errno::ENOEXEC);
             }
             let head = read_head(file, needed)?;
-            Executable::parse(&head, len)
+            executable.read(&head, len)
         }
-        parsed => parsed,
+        read => read,
     };
-    fallible::boxed(parsed.map_err(|_| Errno::ENOEXEC)?)
+    read.map_err(|_| Errno::ENOEXEC)?;
+    Ok(executable)
 }
 
 fn read_head(file: &OpenFile, len: usize) -> Result<Vec<u8>, Errno> {

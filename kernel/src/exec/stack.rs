@@ -12,12 +12,13 @@
 //!       sp -> number of arguments                          (16-byte aligned)
 //! ```
 
-use super::arguments::{Arguments, Strings};
+use super::arguments::Arguments;
 use super::image::Image;
-use crate::fallible::TryVec;
+use super::strings::nul_in;
+use crate::fallible::{self, TryVec};
 use crate::process::{Credentials, ProgramLayout, Space};
 use crate::syscall::map_errno;
-use crate::{memory, processor_features};
+use crate::{memory, processor_features, scheduler};
 use abi::Errno;
 use abi::process::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,
@@ -56,27 +57,19 @@ pub fn build(
 ) -> Result<u64, Errno> {
     let layout = Layout::of(arguments, path);
     map(space, layout.sp, limit, executable.is_stack_executable)?;
-    let all = ((STACK_TOP - layout.sp) / WORD) as usize;
-    let mut words: Vec<u64> = Vec::new();
-    words.try_reserve_exact(all).map_err(|_| Errno::ENOMEM)?;
-    words.try_push(arguments.arguments.count() as u64)?;
-    pointers(&arguments.arguments, layout.arguments, &mut words)?;
-    pointers(&arguments.environment, layout.environment, &mut words)?;
-    words.try_extend(auxiliary_vector(image, executable, acting, &layout).as_flattened())?;
-    let rest = all - words.len();
-    words.try_fill(rest, 0)?;
-    let bytes = words.as_mut_bytes();
-    let mut put = |address: u64, string: &[u8]| {
-        bytes[(address - layout.sp) as usize..][..string.len()].copy_from_slice(string);
-    };
     let mut random = [0; RANDOM];
     platform::random::fill(&mut random);
-    put(layout.random, &random);
-    put(layout.platform, PLATFORM);
-    put(layout.arguments, arguments.arguments.bytes());
-    put(layout.environment, arguments.environment.bytes());
-    put(layout.path, path);
-    space.write(layout.sp, bytes)?;
+    let mut stack = Writer::new(space, layout.sp)?;
+    stack.put(&(arguments.argument_count() as u64).to_ne_bytes())?;
+    pointers(arguments, layout.arguments, &mut stack)?;
+    stack.put(auxiliary_vector(image, executable, acting, &layout).as_bytes())?;
+    stack.put(&random)?;
+    stack.put(PLATFORM)?;
+    stack.put_zeros(layout.arguments)?;
+    arguments.parts().try_for_each(|part| stack.put(part))?;
+    stack.put(path)?;
+    stack.put_zeros(STACK_TOP)?;
+    stack.flush()?;
     space
         .strings
         .set(layout.arguments, layout.environment, layout.path);
@@ -108,11 +101,11 @@ const AUXILIARY: u64 = 20;
 impl Layout {
     fn of(arguments: &Arguments, path: &[u8]) -> Layout {
         let path = STACK_TOP - WORD - (path.len() as u64 + 1);
-        let environment = path - arguments.environment.bytes().len() as u64;
-        let strings = environment - arguments.arguments.bytes().len() as u64;
+        let environment = path - arguments.variable_len() as u64;
+        let strings = environment - arguments.argument_len() as u64;
         let platform = (strings - PLATFORM.len() as u64) & !15;
         let random = platform - RANDOM as u64;
-        let words = 1 + arguments.arguments.count() + 1 + arguments.environment.count() + 1;
+        let words = 1 + arguments.argument_count() + 1 + arguments.variable_count() + 1;
         let sp = (random - AUXILIARY * 2 * WORD - words as u64 * WORD) & !15;
         let random = sp + words as u64 * WORD + AUXILIARY * 2 * WORD;
         Layout {
@@ -126,13 +119,79 @@ impl Layout {
     }
 }
 
-fn pointers(strings: &Strings, start: u64, words: &mut Vec<u64>) -> Result<(), Errno> {
-    let mut at = start;
-    for string in strings.bytes().split_inclusive(|&byte| byte == 0) {
-        words.try_push(at)?;
-        at += string.len() as u64;
+/// Lays down the stack from below, a page at a time.
+struct Writer<'a> {
+    space: &'a Space,
+    /// Where the bytes belong that are to be written next.
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+impl Writer<'_> {
+    fn new(space: &Space, start: u64) -> Result<Writer<'_>, Errno> {
+        let bytes = fallible::with_room(PAGE_SIZE.min((STACK_TOP - start) as usize))?;
+        Ok(Writer {
+            space,
+            at: start,
+            bytes,
+        })
     }
-    words.try_push(0)
+
+    /// Where the next byte belongs.
+    fn end(&self) -> u64 {
+        self.at + self.bytes.len() as u64
+    }
+
+    #[inline]
+    fn put(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
+        while !bytes.is_empty() {
+            let left = PAGE_SIZE - self.end() as usize % PAGE_SIZE;
+            let (part, rest) = bytes.split_at(bytes.len().min(left));
+            self.bytes.try_extend(part)?;
+            if part.len() == left {
+                self.flush()?;
+            }
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// Zeros up to that address: less than two paddings of 16 bytes.
+    fn put_zeros(&mut self, end: u64) -> Result<(), Errno> {
+        let len = (end - self.end()) as usize;
+        self.put(&[0; 32][..len])
+    }
+
+    /// Writes what is there, within one page. `ENOMEM`; `EINTR` if the process is to end.
+    fn flush(&mut self) -> Result<(), Errno> {
+        self.space.write(self.at, &self.bytes)?;
+        self.at = self.end();
+        self.bytes.clear();
+        scheduler::cond_resched_killable()
+    }
+}
+
+/// A pointer to each argument, 0, a pointer to each variable, 0. The strings begin at `start`.
+fn pointers(arguments: &Arguments, start: u64, stack: &mut Writer<'_>) -> Result<(), Errno> {
+    let mut string = start;
+    let mut left = arguments.argument_count();
+    let mut part_start = start;
+    for part in arguments.parts() {
+        let mut at = 0;
+        while let Some(len) = nul_in(&part[at..]) {
+            if left == 0 {
+                stack.put(&[0; WORD as usize])?;
+            }
+            left = left.wrapping_sub(1);
+            stack.put(&string.to_ne_bytes())?;
+            at += len + 1;
+            string = part_start + at as u64;
+        }
+        part_start += part.len() as u64;
+        scheduler::cond_resched_killable()?;
+    }
+    let ends = if left == 0 { 2 } else { 1 };
+    stack.put(&[0; 2 * WORD as usize][..ends * WORD as usize])
 }
 
 fn auxiliary_vector(

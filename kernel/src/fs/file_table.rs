@@ -159,6 +159,11 @@ impl<F> Table<F> {
         Ok(slot.file)
     }
 
+    /// Whether execve(2) closes any.
+    pub fn has_closed_on_exec(&self) -> bool {
+        self.slots.iter().flatten().any(|slot| slot.is_closed_on_exec)
+    }
+
     /// Takes out the first descriptor from `first` on that execve(2) closes. The caller drops it without holding a lock.
     #[must_use]
     pub fn take_closed_on_exec(&mut self, first: usize) -> Option<(usize, Arc<F>)> {

@@ -92,8 +92,11 @@ impl ProcessSignals {
         Ok(ProcessSignals::with_actions(Held::new(actions)))
     }
 
-    /// Whatever changes the actions next allocates nothing. Nobody shares them any more. `ENOMEM`.
+    /// Resetting them next allocates nothing: where any is to be reset, nobody shares the actions any more. `ENOMEM`.
     pub fn make_own(&self) -> Result<(), Errno> {
+        if self.actions.read(|actions| actions.changed.is_empty()) {
+            return Ok(());
+        }
         self.actions.make_own()
     }
 

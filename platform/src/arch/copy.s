@@ -138,22 +138,52 @@ fixup 3b, 4b, 4b
 user_string:
     mov     x3, x0
     mov     x5, #1
-    cbz     x2, 3f
-1:  ldtrb   w4, [x1]
+    cbz     x2, 10f
+1:  tst     x1, #7                  // bytes up to a boundary of words: a word there lies in one page
+    b.eq    3f
+2:  ldtrb   w4, [x1]
     strb    w4, [x0]
-    cbz     w4, 2f
+    cbz     w4, 9f
     add     x0, x0, #1
     add     x1, x1, #1
     subs    x2, x2, #1
     b.ne    1b
-    b       3f
-2:  mov     x5, #0
-3:  mov     x1, x5
+    b       10f
+3:  mov     x6, #0x0101010101010101
+    subs    x2, x2, #8
+    b.lo    6f
+4:  ldtr    x4, [x1]
+    sub     x7, x4, x6              // the lowest byte that borrows from its top bit, which was clear, is the NUL
+    bic     x7, x7, x4
+    ands    x7, x7, #0x8080808080808080
+    b.ne    8f
+5:  str     x4, [x0], #8
+    add     x1, x1, #8
+    subs    x2, x2, #8
+    b.hs    4b
+6:  add     x2, x2, #8
+    cbz     x2, 10f
+7:  ldtrb   w4, [x1]                // fewer than eight are wanted
+    strb    w4, [x0]
+    cbz     w4, 9f
+    add     x0, x0, #1
+    add     x1, x1, #1
+    subs    x2, x2, #1
+    b.ne    7b
+    b       10f
+8:  str     x4, [x0]                // with what follows the NUL: there is room for eight
+    rbit    x7, x7
+    clz     x7, x7
+    add     x0, x0, x7, lsr #3
+9:  mov     x5, #0
+10: mov     x1, x5
     sub     x0, x0, x3
     ret
-4:  mov     x5, #2
-    b       3b
-fixup 1b, 2b, 4b
+11: mov     x5, #2
+    b       10b
+fixup 2b, 3b, 11b
+fixup 4b, 5b, 11b
+fixup 7b, 8b, 11b
 
 // One word at a multiple of four: x1 = 0, or 2 after a fault; x0 = the value found.
 // extern "C" fn user_load_u32(at: usize) -> (usize, usize)

@@ -42,17 +42,6 @@ pub fn try_extend<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Result<(), NoMemory
     Ok(())
 }
 
-/// Adds `count` copies of a value, if there is memory.
-#[inline]
-pub fn try_fill<T: Copy>(list: &mut Vec<T>, count: usize, value: T) -> Result<(), NoMemory> {
-    list.try_reserve(count).map_err(|_| NoMemory)?;
-    let len = list.len();
-    list.spare_capacity_mut()[..count].fill(MaybeUninit::new(value));
-    // SAFETY: as many elements behind the last were just written, within the capacity.
-    unsafe { list.set_len(len + count) };
-    Ok(())
-}
-
 /// Adds `count` clones of `value` to a list that has room for them.
 ///
 /// # Panics
