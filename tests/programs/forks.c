@@ -119,6 +119,95 @@ static void vfork_and_exec(void) {
     CHECK(execve("/proc", arguments, environment) == -1 && errno == EACCES);
 }
 
+enum { STRINGS = 3000, LONGEST = 32 * PAGE };
+
+// The string with that number: its length and its letters are told by the number; some are longer than a page.
+static size_t length_of(int number) { return number % 500 == 7 ? 5000 + number : number % 41; }
+static char letter_of(int number, size_t at) { return 'a' + (number * 7 + at) % 26; }
+
+static int is_right(const char *string, int number) {
+    size_t length = length_of(number);
+    for (size_t at = 0; at < length; at++)
+        if (string[at] != letter_of(number, at)) return 0;
+    return string[length] == 0;
+}
+
+// The program as it was started by `execute_strings`.
+static int receive_strings(int count, char **arguments, char **environment) {
+    for (int i = 2; i < count; i++)
+        if (!is_right(arguments[i], i)) return 1;
+    int variables = 0;
+    while (environment[variables]) {
+        if (!is_right(environment[variables], variables)) return 2;
+        variables++;
+    }
+    return count == STRINGS && variables == STRINGS ? 46 : 3;
+}
+
+// Strings of all alignments, so close to the end of the memory that nothing can be read behind the last.
+static void lay_strings(char **list, int first, char *end) {
+    for (int i = STRINGS - 1; i >= first; i--) {
+        size_t length = length_of(i);
+        *--end = 0;
+        end -= length;
+        for (size_t at = 0; at < length; at++) end[at] = letter_of(i, at);
+        list[i] = end;
+    }
+    list[STRINGS] = NULL;
+}
+
+static char *memory_with_an_end(size_t length) {
+    char *start = mmap(NULL, length + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(munmap(start + length, PAGE) == 0);
+    return start;
+}
+
+static int status_of_exec(char **arguments, char **environment) {
+    pid_t child = fork();
+    if (child == 0) {
+        execve("/proc/self/exe", arguments, environment);
+        _exit(errno);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void exec_takes_strings(void) {
+    static char *arguments[STRINGS + 1], *environment[STRINGS + 1];
+    enum { ROOM = 64 * PAGE };
+    lay_strings(environment, 0, memory_with_an_end(ROOM) + ROOM);
+    lay_strings(arguments, 2, memory_with_an_end(ROOM) + ROOM);
+    arguments[0] = "/proc/self/exe", arguments[1] = "as-strings";
+    CHECK(status_of_exec(arguments, environment) == 46);
+    // The list may end where memory ends.
+    char **list = (void *)(memory_with_an_end(PAGE) + PAGE - 3 * sizeof *list);
+    list[0] = "/proc/self/exe", list[1] = "as-child", list[2] = NULL;
+    CHECK(status_of_exec(list, NULL) == 45);
+    list[2] = "x";
+    CHECK(status_of_exec(list, NULL) == EFAULT);
+}
+
+static void exec_refuses_strings(void) {
+    char *end = memory_with_an_end(LONGEST + PAGE) + LONGEST + PAGE;
+    char *arguments[] = {"/proc/self/exe", "as-child", end - LONGEST, NULL};
+    memset(end - LONGEST - PAGE, 'x', LONGEST + PAGE);
+    CHECK(status_of_exec(arguments, NULL) == E2BIG);
+    arguments[2] = end - LONGEST + 1;
+    CHECK(status_of_exec(arguments, NULL) == EFAULT);
+    end[-1] = 0;
+    arguments[2] = end - LONGEST - 1;
+    CHECK(status_of_exec(arguments, NULL) == E2BIG);
+    arguments[2] = end - LONGEST;
+    CHECK(status_of_exec(arguments, NULL) == 0);
+    // A quarter of the stack's limit, which is 8 MiB, is full of the pointers alone.
+    enum { TOO_MANY = 300000 };
+    char **many = calloc(TOO_MANY + 1, sizeof *many);
+    for (int i = 0; i < TOO_MANY; i++) many[i] = "x";
+    CHECK(status_of_exec(many, NULL) == E2BIG);
+    free(many);
+}
+
 static void waiting(void) {
     int status;
     CHECK(waitpid(-1, &status, 0) == -1 && errno == ECHILD);
@@ -244,6 +333,8 @@ static void checks(void) {
     kernel_writes_to_shared_page();
     shared_mapping_is_seen_by_both();
     vfork_and_exec();
+    exec_takes_strings();
+    exec_refuses_strings();
     waiting();
     orphans_find_the_subreaper();
     memory_shortage_preference();
@@ -257,5 +348,7 @@ int main(int argc, char **argv) {
         const char *who = getenv("WHO");
         return who && strcmp(who, "vfork") == 0 ? 44 : 45;
     }
+    if (argc > 2 && strcmp(argv[1], "as-strings") == 0) return receive_strings(argc, argv, environ);
+    if (argc > 2) return 0;
     return run_as_init("forks", checks);
 }
