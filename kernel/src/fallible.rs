@@ -1,6 +1,6 @@
 //! Memory for what a program asks for. Every allocation that a system call, a fault or an interrupt can cause may fail: the
-//! functions here return `ENOMEM` where those of `alloc` would end the kernel. `tests/kernel` looks into the built kernel and
-//! refuses whatever else still can.
+//! functions here return `ENOMEM` where those of `alloc` would end the kernel. `tests/scenes/allocations.rs` looks into the built
+//! kernel and refuses whatever else still can.
 //!
 //! The rule: what can fail is allocated before anything changes, so that a call that fails leaves nothing behind.
 

@@ -1,6 +1,7 @@
 //! The stage on which the scenes of `scenes/` play: QEMU with its serial port on a pipe ([`qemu`]), a [`session`] that
 //! types and waits, the files a scene boots from ([`files`], [`library`]), and the [`runner`] that plays them all and counts.
 
+pub mod calls;
 pub mod files;
 pub mod library;
 pub mod qemu;
