@@ -10,6 +10,7 @@
 //! `formats::bootargs`.
 
 use crate::exec::{self, Arguments, Program};
+use crate::fallible;
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
 use crate::log::Level;
 use crate::process::{self, Credentials, Held, Limits, Process, Restraint};
@@ -214,16 +215,18 @@ fn load_init(
 fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> Result<Arguments, Errno> {
     let mut both = Arguments::new(stack_limit);
     both.push_argument(path.as_bytes())?;
-    line.init_arguments()
-        .try_for_each(|parameter| both.push_argument(format!("{parameter}").as_bytes()))?;
+    line.init_arguments().try_for_each(|parameter| {
+        both.push_argument(fallible::text(format_args!("{parameter}"))?.as_bytes())
+    })?;
     let given = |name| line.init_environment().any(|(key, _)| key == name);
     for (name, value) in [("HOME", "/"), ("TERM", "linux")] {
         if !given(name) {
-            both.push_variable(format!("{name}={value}").as_bytes())?;
+            both.push_variable(fallible::text(format_args!("{name}={value}"))?.as_bytes())?;
         }
     }
-    line.init_environment()
-        .try_for_each(|(name, value)| both.push_variable(format!("{name}={value}").as_bytes()))?;
+    line.init_environment().try_for_each(|(name, value)| {
+        both.push_variable(fallible::text(format_args!("{name}={value}"))?.as_bytes())
+    })?;
     Ok(both)
 }
 
