@@ -33,6 +33,57 @@ enum Word {
     Other,
 }
 
+/// Data of a program, and who has which of it.
+#[derive(Default)]
+struct Data<'a> {
+    sections: Vec<(u64, &'a [u8])>,
+    /// The functions that form each address.
+    formed: BTreeMap<u64, BTreeSet<u64>>,
+    /// Where in data each address of data stands.
+    pointed: BTreeMap<u64, BTreeSet<u64>>,
+}
+
+impl Data<'_> {
+    /// All words, with their addresses.
+    fn words(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.sections.iter().flat_map(|(start, bytes)| {
+            let words = bytes.chunks_exact(8);
+            (*start..).step_by(8).zip(words.map(|word| {
+                word.iter()
+                    .rev()
+                    .fold(0, |value, byte| value << 8 | u64::from(*byte))
+            }))
+        })
+    }
+
+    fn find_pointers(&mut self) {
+        let is_data = |to: u64| {
+            let within = |(start, bytes): &(u64, &[u8])| (*start..*start + bytes.len() as u64).contains(&to);
+            self.sections.iter().any(within)
+        };
+        let found: Vec<_> = self.words().filter(|(_, to)| is_data(*to)).collect();
+        for (at, to) in found {
+            self.pointed.entry(to).or_default().insert(at);
+        }
+    }
+
+    /// The functions that can have what stands at `at`: it is a part of the object that begins at the nearest address, at or before
+    /// it, that is formed in code or stands in data. Those have it that form that address, or have the data where it stands.
+    fn users(&self, at: u64) -> BTreeSet<u64> {
+        let (mut users, mut seen, mut todo) = (BTreeSet::new(), BTreeSet::new(), vec![at]);
+        while let Some(at) = todo.pop() {
+            let formed = self.formed.range(..=at).next_back().map(|(base, _)| *base);
+            let pointed = self.pointed.range(..=at).next_back().map(|(base, _)| *base);
+            let Some(base) = formed.max(pointed).filter(|base| seen.insert(*base)) else {
+                continue;
+            };
+            users.extend(self.formed.get(&base).into_iter().flatten());
+            todo.extend(self.pointed.get(&base).into_iter().flatten());
+        }
+        users
+    }
+}
+
 impl Word {
     fn of(word: u32, at: u64) -> Word {
         let branch =
@@ -74,9 +125,9 @@ fn signed(word: u32, bits: u32) -> i64 {
 impl Calls {
     /// Reads an ELF file.
     ///
-    /// A function whose address stands in data (a table of methods, mostly) counts as called by whoever forms the nearest address
-    /// at or before that place; one whose address is formed in code, by that code. So who makes a `dyn` value counts as calling its
-    /// methods, whoever does so in the end.
+    /// A function whose address is formed in code counts as called by that code; one whose address stands in data (a table of
+    /// methods, mostly) by whoever can have that data ([`Data::users`]). So who makes a `dyn` value counts as calling its methods,
+    /// whoever does so in the end.
     pub fn of(program: &Path) -> Result<Calls> {
         let bytes = std::fs::read(program).with_context(|| program.display().to_string())?;
         let elf = object::File::parse(bytes.as_slice())?;
@@ -84,18 +135,22 @@ impl Calls {
             names: names(&elf),
             callers: BTreeMap::new(),
         };
-        let (mut formed, mut data) = (BTreeMap::new(), Vec::new());
+        let mut data = Data::default();
         for section in elf.sections() {
             match section.kind() {
-                SectionKind::Text => calls.read_code(section.address(), section.data()?, &mut formed),
+                SectionKind::Text => calls.read_code(section.address(), section.data()?, &mut data.formed),
                 SectionKind::Data | SectionKind::ReadOnlyData => {
-                    data.push((section.address(), section.data()?));
+                    data.sections.push((section.address(), section.data()?));
                 }
                 _ => {}
             }
         }
-        for (start, words) in data {
-            calls.read_data(start, words, &formed);
+        data.find_pointers();
+        for (at, to) in data.words() {
+            if calls.names.contains_key(&to) {
+                let users = data.users(at);
+                users.into_iter().for_each(|user| calls.note_address(user, to));
+            }
         }
         Ok(calls)
     }
@@ -132,20 +187,6 @@ impl Calls {
                     }
                 }
                 Word::Other => {}
-            }
-        }
-    }
-
-    /// Notes who can reach the functions whose addresses stand in some data.
-    fn read_data(&mut self, start: u64, data: &[u8], formed: &BTreeMap<u64, BTreeSet<u64>>) {
-        for (word, at) in data.chunks_exact(8).zip((start..).step_by(8)) {
-            let to = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-            if !self.names.contains_key(&to) {
-                continue;
-            }
-            let users = formed.range(..=at).next_back().map(|(_, users)| users.clone());
-            for user in users.unwrap_or_default() {
-                self.note_address(user, to);
             }
         }
     }
