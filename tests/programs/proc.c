@@ -309,7 +309,13 @@ static void after_exec(void) {
         usleep(2000);
     }
     CHECK(memcmp(text, "proc\0sleep", 10) == 0);
-    CHECK(read(maps, bytes, sizeof bytes) == 0 && read(environment, bytes, sizeof bytes) == 0);
+    // The old memory goes a moment after the new one is there.
+    int is_gone = 0;
+    for (int i = 0; i < 1000 && !is_gone; i++) {
+        is_gone = pread(maps, bytes, sizeof bytes, 0) == 0 && pread(environment, bytes, sizeof bytes, 0) == 0;
+        usleep(1000);
+    }
+    CHECK(is_gone);
     snprintf(path, sizeof path, "/proc/%d/maps", child);
     CHECK(slurp(path) > 0);
     close(ends[0]), close(ends[1]), close(maps), close(environment);
