@@ -65,6 +65,16 @@ impl Process {
         self.limits.lock().0[which].cur
     }
 
+    /// Several limits in force, at one moment.
+    ///
+    /// # Panics
+    /// If one of `which` is not one of `RLIMIT_*`.
+    #[inline]
+    pub fn limits_of<const N: usize>(&self, which: [usize; N]) -> [u64; N] {
+        let limits = self.limits.lock();
+        which.map(|which| limits.0[which].cur)
+    }
+
     /// All limits.
     pub fn limits(&self) -> Arc<Limits> {
         self.limits.lock().clone()

@@ -3,7 +3,7 @@
 
 use super::backing::{file_backing, zeros};
 use super::lookup::file;
-use super::memory_limits::{check_data, check_room, is_full, mapped_in};
+use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
 use super::{locked, map_errno};
 use crate::fs::mappings;
 use crate::memory;
@@ -102,11 +102,18 @@ pub fn mmap(
         Placement::Fixed(at) => mapped_in(&space, at, rounded),
         _ => 0,
     };
-    check_room(&current.process, &space, rounded.saturating_sub(replaced))?;
-    check_data(&current.process, &space, &request)?;
-    let start = space
-        .edit(|space| space.map(memory::get(), request))
-        .map_err(map_errno)?;
+    check_limits(
+        &current.process,
+        &space,
+        &request,
+        rounded.saturating_sub(replaced),
+    )?;
+    let start = space.edit(|space| {
+        if is_full(space) {
+            return Err(Errno::ENOMEM);
+        }
+        space.map(memory::get(), request).map_err(map_errno)
+    })?;
     if is_locked || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE {
         locked::populate_mapped(current, start.0, rounded);
     }

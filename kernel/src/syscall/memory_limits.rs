@@ -8,6 +8,22 @@ use mm::{AddressSpace, MapRequest, PageRange, Purpose, Sharing, VirtAddr};
 /// Areas of one space from which on no more are made: Linux's `max_map_count`.
 const MOST_AREAS: usize = 65530;
 
+/// `ENOMEM` if with the request, which replaces all but `more` bytes of it, the space would grow beyond `RLIMIT_AS` or
+/// `RLIMIT_DATA`. Whether it may have one more area is looked at where it gets it.
+#[inline]
+pub fn check_limits(process: &Process, space: &Space, request: &MapRequest, more: u64) -> Result<(), Errno> {
+    if process.limits_of([RLIMIT_AS, RLIMIT_DATA]) == [RLIM64_INFINITY; 2] {
+        return Ok(());
+    }
+    check_both(process, space, request, more)
+}
+
+#[cold]
+fn check_both(process: &Process, space: &Space, request: &MapRequest, more: u64) -> Result<(), Errno> {
+    check_room(process, space, more)?;
+    check_data(process, space, request)
+}
+
 /// `ENOMEM` if the space would grow beyond `RLIMIT_AS`, or has too many areas already.
 pub fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> {
     if space.with(|space| is_full(space)) {
@@ -41,7 +57,7 @@ pub fn mapped_in(space: &Space, at: VirtAddr, len: u64) -> u64 {
 
 /// `ENOMEM` if private memory that can be written would grow beyond `RLIMIT_DATA`. As on Linux, what the request replaces counts
 /// until it is replaced.
-pub fn check_data(process: &Process, space: &Space, request: &MapRequest) -> Result<(), Errno> {
+fn check_data(process: &Process, space: &Space, request: &MapRequest) -> Result<(), Errno> {
     let is_data = request.sharing == Sharing::Private
         && request.protection.write
         && !matches!(request.purpose, Purpose::Stack { .. });
