@@ -8,13 +8,13 @@ mod buffer;
 
 pub use buffer::{KernelBuffer, MOST_BYTES, Sink, Source, UserBuffer};
 
-use crate::process;
+use crate::process::{self, Process};
 use crate::thread::Thread;
 use crate::{memory, scheduler, sync};
 use abi::Errno;
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
 use alloc::vec::Vec;
-use mm::{Access, Outcome, USER_END, VirtAddr};
+use mm::{Access, NoMemory, Outcome, SegvCode, USER_END, VirtAddr};
 use platform::fault_injection;
 use platform::user::AbortCause;
 use platform::user_copy::{self, UserFault};
@@ -160,8 +160,8 @@ pub fn handle_fault(current: &Thread, address: VirtAddr, access: Access) -> Opti
     let outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access));
     fault_injection::arm(left);
     let mut outcome = outcome?;
-    if outcome == Outcome::NoMemory {
-        outcome = make_room_and_retry(current, address, access)?;
+    if !matches!(outcome, Outcome::Resolved(_)) {
+        outcome = serve_refused(current, address, access, outcome)?;
     }
     if let Outcome::Resolved(_) = outcome {
         current.count_minor_fault();
@@ -169,15 +169,37 @@ pub fn handle_fault(current: &Thread, address: VirtAddr, access: Access) -> Opti
     Some(outcome)
 }
 
-/// After there was no frame for the page: apart, so that the path of all other faults needs few registers.
+/// After a fault was not resolved: a stack may grow for it, room may be made. Apart, so that the path of all other faults needs few
+/// registers.
 #[cold]
-fn make_room_and_retry(current: &Thread, address: VirtAddr, access: Access) -> Option<Outcome> {
+fn serve_refused(
+    current: &Thread,
+    address: VirtAddr,
+    access: Access,
+    mut outcome: Outcome,
+) -> Option<Outcome> {
     let process = &current.process;
-    while process::make_room(process) {
-        let outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
-        if outcome != Outcome::NoMemory {
+    loop {
+        let may_retry = match outcome {
+            Outcome::Denied(SegvCode::MapErr) => match grow_stack(process, address)? {
+                Ok(has_grown) => has_grown,
+                Err(NoMemory) => process::make_room(process),
+            },
+            Outcome::NoMemory => process::make_room(process),
+            _ => false,
+        };
+        if !may_retry {
             return Some(outcome);
         }
+        outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
     }
-    Some(Outcome::NoMemory)
+}
+
+/// Whether a stack has grown to hold the address, within the process's limits of now.
+fn grow_stack(process: &Process, address: VirtAddr) -> Option<Result<bool, NoMemory>> {
+    let limits = process.stack_limits();
+    let left = fault_injection::arm(0);
+    let grown = process.with_space(|space| space.grow_stack(address, limits));
+    fault_injection::arm(left);
+    grown
 }

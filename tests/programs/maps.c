@@ -208,6 +208,7 @@ static void memory_limit(void) {
 
 #include "maps_advice.h"
 #include "maps_locked.h"
+#include "maps_stack.h"
 
 static void checks(void) {
     static char alternate[64 << 10];
@@ -215,6 +216,8 @@ static void checks(void) {
     CHECK(sigaltstack(&other, NULL) == 0);
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     CHECK(sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0);
+    // First, for the stack has hardly grown yet.
+    stack_limits();
     anonymous_memory();
     protections();
     protection_up_to_a_hole();

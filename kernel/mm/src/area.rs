@@ -167,11 +167,8 @@ pub enum Purpose {
     Mapping,
     /// The break.
     Heap,
-    /// The first stack: grows down on demand to `limit`.
-    Stack {
-        /// The lowest address it may reach.
-        limit: VirtAddr,
-    },
+    /// Memory that grows down on demand ([`AddressSpace::grow_stack`](crate::AddressSpace::grow_stack)).
+    Stack,
     /// The kernel's signal-return page.
     SignalReturn,
 }
@@ -247,9 +244,7 @@ impl Area {
     /// Whether it is private memory that may be written, and no stack: what Linux counts as data.
     #[inline]
     pub fn is_data(&self) -> bool {
-        self.sharing == Sharing::Private
-            && self.protection.write
-            && !matches!(self.purpose, Purpose::Stack { .. })
+        self.sharing == Sharing::Private && self.protection.write && self.purpose != Purpose::Stack
     }
 
     /// The source and index of the page that holds `address`, which lies in the area; `None` for anonymous memory.

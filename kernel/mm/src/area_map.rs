@@ -152,11 +152,6 @@ impl AreaMap {
         at
     }
 
-    /// The first area that begins above `address`.
-    pub fn next_above(&self, address: VirtAddr) -> Option<&Area> {
-        self.iter_from(address).find(|area| area.range.start() > address)
-    }
-
     /// The last area that ends at or below `address`.
     pub fn next_below(&self, address: VirtAddr) -> Option<&Area> {
         self.root.as_ref()?.last_ending_at_or_below(address)

@@ -1,7 +1,8 @@
 //! **Story 1: a store to a shared page.** The processor took a data abort, the kernel loop brought the address here. Top to
 //! bottom this file is all that is decided about it:
 //!
-//! 1. The *area* says whether the access is allowed. If not, it is the program's mistake: SIGSEGV, and never a copy.
+//! 1. The *area* says whether the access is allowed. If not, it is the program's mistake: SIGSEGV, and never a copy. (Where there
+//!    is no area at all, a stack may grow first: `stack_growth`.)
 //! 2. The *tables* say what is there now ([`Tables::walk`]).
 //! 3. The page is made what the area promises: filled, copied, given back, or left (a spurious fault).
 //! 4. Where the path leads through a shared table, the path is made private on the way, the new page already in it, and
@@ -10,7 +11,7 @@
 //! Everything that can fail is allocated before anything changes. Caller holds the space's lock. Story 2 is in `fork`.
 
 use crate::addr::{Frame, Level, VirtAddr};
-use crate::area::{Area, PageError, Purpose, Sharing};
+use crate::area::{Area, PageError, Sharing};
 use crate::area_map::AreaMap;
 use crate::descriptor::Descriptor;
 use crate::events::Event;
@@ -61,16 +62,13 @@ pub enum SegvCode {
     AccErr,
 }
 
-/// Pages left free between a growing stack and the area below it (Linux's stack_guard_gap).
-const STACK_GUARD: u64 = 256 << 12;
-
 impl AddressSpace {
     /// Makes the page at `address` fit for `access`, or says why not. `memory` is the machine's; the caller holds the space's
     /// lock and retries the access on [`Outcome::Resolved`].
     pub fn handle_fault<M: Mmu>(&mut self, memory: &Memory<M>, address: VirtAddr, access: Access) -> Outcome {
         let area = match self.areas.find_at(self.recent_area, address) {
             Some(area) => area,
-            None => match find_elsewhere(&mut self.areas, &mut self.recent_area, address) {
+            None => match find_elsewhere(&self.areas, &mut self.recent_area, address) {
                 Ok(area) => area,
                 Err(refused) => return refused,
             },
@@ -333,38 +331,17 @@ fn copy_of<M: Mmu>(memory: &Memory<M>, from: Frame) -> Option<Frame> {
     Some(frame)
 }
 
-/// The area that holds `address`, where it was not `recent`, which is set. A stack may grow for it.
+/// The area that holds `address`, where it was not `recent`, which is set.
 #[cold]
 fn find_elsewhere<'a>(
-    areas: &'a mut AreaMap,
+    areas: &'a AreaMap,
     recent: &mut usize,
     address: VirtAddr,
 ) -> Result<&'a Area, Outcome> {
-    if areas.find(address).is_none() {
-        grow_stack(areas, address).map_err(|_| Outcome::NoMemory)?;
-    }
     let found = areas.find_near(*recent, address);
     let (place, area) = found.ok_or(Outcome::Denied(SegvCode::MapErr))?;
     *recent = place;
     Ok(area)
-}
-
-/// If `address` lies just below a stack, within its limit and clear of what is below: the stack's area holds it from now on.
-fn grow_stack(areas: &mut AreaMap, address: VirtAddr) -> Result<(), NoMemory> {
-    let Some(stack) = areas.next_above(address) else {
-        return Ok(());
-    };
-    let Purpose::Stack { limit } = stack.purpose else {
-        return Ok(());
-    };
-    let (start, page) = (stack.range().start(), address.page_start());
-    let guard_end = areas
-        .next_below(page)
-        .map_or(0, |below| below.range().end().0 + STACK_GUARD);
-    if page >= limit && page.0 >= guard_end {
-        areas.grow_down(start, page)?;
-    }
-    Ok(())
 }
 
 impl From<Resolution> for Event {

@@ -14,7 +14,7 @@ use crate::table::Tables;
 /// The lowest address that can be mapped: page 0 and its neighbours catch null pointers (Linux's mmap_min_addr).
 pub const LOWEST: VirtAddr = VirtAddr(0x1_0000);
 
-/// Mappings without a fixed address end here: the top GiB is the stack's alone, so that its path of tables stays small.
+/// Mappings without a fixed address end here: the top GiB is left to the stack, so that its path of tables stays small.
 pub const MAPPINGS_END: VirtAddr = VirtAddr(0x7f_c000_0000);
 
 /// A process's memory. End it with [`AddressSpace::release`]: dropping it leaks its frames, and panics.

@@ -15,7 +15,7 @@ const WINDOWS: [u64; 4] = [0x5f_e000, 0x3fff_d000, 0x10_0000_0000, 0x10_0020_000
 const WINDOW_PAGES: u64 = 6;
 const HEAP: u64 = 0x2_0000_0000;
 const STACK_TOP: u64 = 0x7f_ffff_f000;
-const STACK_LIMIT: u64 = STACK_TOP - 12 * 4096;
+const STACK_LIMIT: u64 = 12 * 4096;
 const SPACES: usize = 6;
 const PROTECTIONS: [Protection; 7] = [
     Protection::READ_WRITE,
@@ -93,9 +93,9 @@ impl Life {
         world.map(cpu, space, fixed(WINDOWS[2]), 2, &shared);
         let own = Mapping::of(&data, 1, Protection::READ_WRITE, private);
         world.map(cpu, space, fixed(WINDOWS[2] + 0x2000), 3, &own);
-        let limit = VirtAddr(STACK_LIMIT);
+        space.shadow.borrow_mut().stack_limit = STACK_LIMIT;
         let stack = Mapping {
-            purpose: Purpose::Stack { limit },
+            purpose: Purpose::Stack,
             ..Mapping::anonymous(Protection::READ_WRITE)
         };
         world.map(cpu, space, fixed(STACK_TOP - 0x2000), 2, &stack);

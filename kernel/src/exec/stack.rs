@@ -34,7 +34,7 @@ use mm::{Backing, MapRequest, PAGE_SIZE, Protection, Purpose, Sharing, VirtAddr}
 
 /// One past the highest byte of the stack.
 const STACK_TOP: u64 = 0x7f_ffff_f000;
-/// The stack never grows below: it shares the top GiB with nothing else.
+/// What exec lays down stays above, in the top GiB, which is the stack's alone unless it grows beyond.
 const STACK_FLOOR: u64 = STACK_TOP - (1 << 30) + (1 << 21);
 /// Mapped from the start, beside what the arguments need.
 const FIRST_ROOM: u64 = 128 << 10;
@@ -250,9 +250,7 @@ fn map(space: &Space, sp: u64, limit: u64, is_executable: bool) -> Result<(), Er
         sharing: Sharing::Private,
         flags: mm::AreaFlags::NONE,
         backing: Backing::Anonymous,
-        purpose: Purpose::Stack {
-            limit: VirtAddr(lowest),
-        },
+        purpose: Purpose::Stack,
     };
     space
         .with(|space| space.map(memory::get(), request))

@@ -3,11 +3,13 @@
 use super::Process;
 use crate::fallible::{self, TryClone};
 use abi::Errno;
+use abi::capability::CAP_IPC_LOCK;
 use abi::process::{
-    RLIM_NLIMITS, RLIM64_INFINITY, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE,
-    RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, RLimit,
+    RLIM_NLIMITS, RLIM64_INFINITY, RLIMIT_AS, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE,
+    RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, RLimit,
 };
 use alloc::sync::Arc;
+use mm::StackLimits;
 
 /// One process's limits, indexed by `RLIMIT_*`.
 #[derive(Clone, Debug)]
@@ -73,6 +75,17 @@ impl Process {
     pub fn limits_of<const N: usize>(&self, which: [usize; N]) -> [u64; N] {
         let limits = self.limits.lock();
         which.map(|which| limits.0[which].cur)
+    }
+
+    /// How far a stack of the process may grow.
+    pub fn stack_limits(&self) -> StackLimits {
+        let [stack, space, locked] = self.limits_of([RLIMIT_STACK, RLIMIT_AS, RLIMIT_MEMLOCK]);
+        let may_lock_all = self.credentials().can(CAP_IPC_LOCK);
+        StackLimits {
+            stack,
+            space,
+            locked: if may_lock_all { u64::MAX } else { locked },
+        }
     }
 
     /// All limits.

@@ -162,9 +162,7 @@ fn placement(address: u64, len: u64, flags: u32) -> Result<Placement, Errno> {
 
 fn purpose(flags: u32, backing: &Backing) -> Purpose {
     match backing {
-        Backing::Anonymous if flags & MAP_GROWSDOWN != 0 => Purpose::Stack {
-            limit: mm::space::LOWEST,
-        },
+        Backing::Anonymous if flags & MAP_GROWSDOWN != 0 => Purpose::Stack,
         _ => Purpose::Mapping,
     }
 }

@@ -58,9 +58,8 @@ pub fn mapped_in(space: &Space, at: VirtAddr, len: u64) -> u64 {
 /// `ENOMEM` if private memory that can be written would grow beyond `RLIMIT_DATA`. As on Linux, what the request replaces counts
 /// until it is replaced.
 fn check_data(process: &Process, space: &Space, request: &MapRequest) -> Result<(), Errno> {
-    let is_data = request.sharing == Sharing::Private
-        && request.protection.write
-        && !matches!(request.purpose, Purpose::Stack { .. });
+    let is_data =
+        request.sharing == Sharing::Private && request.protection.write && request.purpose != Purpose::Stack;
     let limit = process.limit(RLIMIT_DATA);
     if !is_data || limit == RLIM64_INFINITY {
         return Ok(());

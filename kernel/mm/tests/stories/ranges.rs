@@ -1,6 +1,8 @@
 //! mmap, munmap, mprotect, mremap and brk in tables that are shared.
 
 use super::*;
+use crate::world::NO_LIMITS;
+use mm::{AreaFlags, StackLimits};
 
 #[test]
 fn case_07_read_only_memory_is_never_written() {
@@ -215,38 +217,97 @@ fn case_24_mprotect_of_private_file_pages() {
     world.finish();
 }
 
-/// The stack grows by being used, page by page or over a gap, but not to its limit's far side nor to the area below.
-#[test]
-fn the_stack_grows_down_to_its_guard() {
+const TOP: VirtAddr = VirtAddr(0x7f_ffff_f000);
+
+fn down(nth: u64) -> VirtAddr {
+    VirtAddr(TOP.0 - (nth << 12))
+}
+
+fn world_with_a_stack() -> (Rc<World>, Rc<Space>) {
     let (world, parent) = empty_parent(Settings::new(1));
-    let top = VirtAddr(0x7f_ffff_f000);
-    let down = |nth: u64| VirtAddr(top.0 - (nth << 12));
     let stack = Mapping {
-        purpose: mm::Purpose::Stack { limit: down(600) },
+        purpose: mm::Purpose::Stack,
         ..Mapping::anonymous(RW)
     };
     world
         .map(0, &parent, Placement::Fixed(down(1)), 1, &stack)
         .unwrap();
+    parent.shadow.borrow_mut().stack_limit = 600 << 12;
+    (world, parent)
+}
+
+/// The stack grows by being used, page by page or over a gap, but not beyond its limit, which may change, nor to the area below,
+/// unless nobody can use that.
+#[test]
+fn the_stack_grows_down_to_its_guard() {
+    let (world, parent) = world_with_a_stack();
     for nth in [2, 3, 40] {
         world.access(0, down(nth), 7, Use::Store(nth)).value();
     }
     assert_eq!(world.access(0, down(601), 7, Use::Store(1)), MAP_ERR);
-    world
-        .map(
-            0,
-            &parent,
-            Placement::Fixed(down(400)),
-            1,
-            &Mapping::anonymous(RW),
-        )
-        .unwrap();
+    parent.shadow.borrow_mut().stack_limit = 60 << 12;
+    assert_eq!(world.access(0, down(61), 7, Use::Store(1)), MAP_ERR);
+    world.access(0, down(60), 7, Use::Store(1)).value();
+    parent.shadow.borrow_mut().stack_limit = 700 << 12;
+    let one = |at, protection| {
+        world
+            .map(
+                0,
+                &parent,
+                Placement::Fixed(at),
+                1,
+                &Mapping::anonymous(protection),
+            )
+            .unwrap()
+    };
+    one(down(400), RW);
     world.access(0, down(140), 0, Use::Store(1)).value();
     assert_eq!(
         world.access(0, down(150), 0, Use::Store(1)),
         MAP_ERR,
         "256 pages stay free"
     );
+    world
+        .protect(
+            0,
+            &parent,
+            PageRange::new(down(400), 4096).unwrap(),
+            Protection::NONE,
+        )
+        .unwrap();
+    world.access(0, down(399), 0, Use::Store(1)).value();
+    world.finish();
+}
+
+/// Nor does it grow beyond what the whole space may have, nor, where it is locked, beyond what may be locked.
+#[test]
+fn the_stack_grows_within_the_limits_of_its_space() {
+    let (world, parent) = world_with_a_stack();
+    let space = |pages: u64| StackLimits {
+        space: pages << 12,
+        ..NO_LIMITS
+    };
+    let locked = |pages: u64| StackLimits {
+        locked: pages << 12,
+        ..NO_LIMITS
+    };
+    let nothing_locked = StackLimits {
+        locked: 0,
+        ..space(10)
+    };
+    let all = PageRange::new(down(10), 10 << 12).unwrap();
+    world.with_space(0, &parent, |inner| {
+        let mut grow = |nth, limits| inner.grow_stack(down(nth), limits).unwrap();
+        assert!(!grow(10, space(9)));
+        assert!(grow(10, nothing_locked));
+        inner.set_flags(all, AreaFlags::LOCKED).unwrap();
+        let mut grow = |nth, limits| inner.grow_stack(down(nth), limits).unwrap();
+        assert!(!grow(20, locked(19)));
+        assert!(grow(20, locked(20)));
+        assert!(!grow(20, NO_LIMITS), "it is there already");
+        inner.unmap(&world.memory, down(20), 20 << 12).unwrap();
+    });
+    parent.shadow.borrow_mut().remove(all);
     world.finish();
 }
 

@@ -3,8 +3,15 @@
 use super::shadow::Verdict;
 use super::{Intrusion, Space, World, bump};
 use crate::soft_mmu::{Moment, PROBES};
-use mm::{Access, Outcome, Resolution, VirtAddr};
+use mm::{Access, Outcome, Resolution, SegvCode, StackLimits, VirtAddr};
 use std::rc::Rc;
+
+/// A stack grows as far as there is room.
+pub const NO_LIMITS: StackLimits = StackLimits {
+    stack: u64::MAX,
+    space: u64::MAX,
+    locked: u64::MAX,
+};
 
 /// One instruction of a program, on a probe of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,8 +137,17 @@ impl World {
     pub fn fault(&self, cpu: usize, space: &Space, address: VirtAddr, access: Access) -> Option<Outcome> {
         self.mmu()
             .note(|| format!("fault: {access:?} at {address:?} in root {:?}", space.root));
+        let limits = StackLimits {
+            stack: space.shadow.borrow().stack_limit,
+            ..NO_LIMITS
+        };
         let outcome = self.with_space(cpu, space, |inner| {
-            inner.handle_fault(&self.memory, address, access)
+            let outcome = inner.handle_fault(&self.memory, address, access);
+            let is_unmapped = outcome == Outcome::Denied(SegvCode::MapErr);
+            if is_unmapped && inner.grow_stack(address, limits) == Ok(true) {
+                return inner.handle_fault(&self.memory, address, access);
+            }
+            outcome
         });
         self.mmu().note(|| format!("fault: {outcome:?}"));
         outcome
@@ -211,7 +227,7 @@ impl World {
             return Seen::Waits;
         }
         let byte = VirtAddr(address.page_start().0 + PROBES[probe] as u64 * 8);
-        let expected = space.shadow.borrow_mut().judge(byte, Access::Write);
+        let expected = space.shadow.borrow().judge_as_is(byte, Access::Write);
         self.mmu()
             .note(|| format!("kernel stores {value:#x} at {byte:?} in root {:?}", space.root));
         let stored = self.with_space(cpu, space, |inner| {

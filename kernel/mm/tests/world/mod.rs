@@ -18,7 +18,7 @@ pub mod shadow;
 use crate::soft_mmu::SoftMmu;
 use crate::soft_mmu::random::Random;
 use crate::soft_mmu::sabotage::Sabotage;
-pub use access::{Seen, Use};
+pub use access::{NO_LIMITS, Seen, Use};
 use mm::{AddressSpace, Asids, FaultCounts, Frame, MappedPage, Memory, PageRange, VirtAddr};
 use object::{Object, Role, enter_machine};
 use ram::Ram;

@@ -128,6 +128,8 @@ pub struct Shadow {
     pages: BTreeMap<u64, Page>,
     /// Where the break is.
     pub heap: Option<(VirtAddr, VirtAddr)>,
+    /// Bytes that a stack may grow to.
+    pub stack_limit: u64,
 }
 
 /// Pages that stay free below a growing stack.
@@ -252,10 +254,17 @@ impl Shadow {
 
     /// What should become of `access` at `address`; a stack grows by being asked.
     pub fn judge(&mut self, address: VirtAddr, access: Access) -> Verdict {
-        if self.page(address).is_none() && !self.grow_stack(address) {
-            return Verdict::Segv(SegvCode::MapErr);
+        if self.page(address).is_none() {
+            self.grow_stack(address);
         }
-        let page = &self.pages[&(address.0 >> 12)];
+        self.judge_as_is(address, access)
+    }
+
+    /// What should become of `access` at `address` by somebody for whom no stack grows.
+    pub fn judge_as_is(&self, address: VirtAddr, access: Access) -> Verdict {
+        let Some(page) = self.page(address) else {
+            return Verdict::Segv(SegvCode::MapErr);
+        };
         let p = page.protection;
         let allowed = match access {
             Access::Read => p.read || p.write || p.execute,
@@ -269,25 +278,22 @@ impl Shadow {
         }
     }
 
-    fn grow_stack(&mut self, address: VirtAddr) -> bool {
+    fn grow_stack(&mut self, address: VirtAddr) {
         let number = address.0 >> 12;
         let Some((&start, stack)) = self.pages.range(number..).next() else {
-            return false;
+            return;
         };
-        let Purpose::Stack { limit } = stack.purpose else {
-            return false;
-        };
-        let below = self
-            .pages
-            .range(..number)
-            .next_back()
-            .map_or(0, |(below, _)| below + 1 + STACK_GUARD);
-        if number < limit.0 >> 12 || number < below {
-            return false;
+        let end = self.area_end(VirtAddr(start << 12)).0 >> 12;
+        let below = self.pages.range(..number).next_back();
+        let guarded =
+            below.filter(|(_, page)| page.purpose != Purpose::Stack && page.protection != Protection::NONE);
+        let free_from = guarded.map_or(0, |(below, _)| below + 1 + STACK_GUARD);
+        let is_within = (end - number) << 12 <= self.stack_limit;
+        if stack.purpose != Purpose::Stack || number < free_from || !is_within {
+            return;
         }
         let page = stack.further(0);
         self.pages
             .extend((number..start).map(|number| (number, page.clone())));
-        true
     }
 }

@@ -22,7 +22,16 @@ const BATCH: usize = 16;
 /// Opens the file: one line for each area.
 pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
     let memory = Inspected::new(process)?;
-    SeqFile::open(move |from, text| for_each_area(&memory, from, text, line))
+    SeqFile::open(move |from, text| {
+        let stack = stack_of(&memory);
+        for_each_area(&memory, from, text, |area, text| line(area, stack, text))
+    })
+}
+
+/// Where the program's stack began: what lies there is named `[stack]`.
+pub fn stack_of(memory: &Inspected) -> VirtAddr {
+    let layout = memory.with_space(|space| space.program.load());
+    VirtAddr(layout.unwrap_or_default().stack)
 }
 
 /// Adds `show` of the areas that end above the address `from`, until the text is full; the address to go on from.
@@ -57,8 +66,8 @@ fn some_areas(space: &AddressSpace, from: VirtAddr) -> [Option<Area>; BATCH] {
     core::array::from_fn(|_| areas.next().cloned())
 }
 
-/// The line of an area.
-pub fn line(area: &Area, text: &mut Text) {
+/// The line of an area. `stack`: where the program's stack began.
+pub fn line(area: &Area, stack: VirtAddr, text: &mut Text) {
     let start_of_line = text.len();
     let range = area.range();
     text.hexadecimal(range.start().0, 8);
@@ -76,7 +85,7 @@ pub fn line(area: &Area, text: &mut Text) {
     text.hexadecimal(device_minor(identity.device).into(), 2);
     text.field(identity.inode);
     text.bytes(b" ");
-    name(area, &mut |name| {
+    name(area, stack, &mut |name| {
         text.pad(start_of_line, NAME_COLUMN);
         text.escaped(&Escaped::path(name));
     });
@@ -101,12 +110,12 @@ fn rights(area: &Area) -> [u8; 6] {
     ]
 }
 
-fn name(area: &Area, write: &mut dyn FnMut(&[u8])) {
+fn name(area: &Area, stack: VirtAddr, write: &mut dyn FnMut(&[u8])) {
     match (&area.purpose, &area.backing) {
+        _ if area.range().contains(stack) => write(b"[stack]"),
         (Purpose::Heap, _) => write(b"[heap]"),
-        (Purpose::Stack { .. }, _) => write(b"[stack]"),
         (Purpose::SignalReturn, _) => write(b"[sigpage]"),
-        (Purpose::Mapping, Backing::Source { source, .. }) => source.name(write),
-        (Purpose::Mapping, Backing::Anonymous) => {}
+        (Purpose::Mapping | Purpose::Stack, Backing::Source { source, .. }) => source.name(write),
+        (Purpose::Mapping | Purpose::Stack, Backing::Anonymous) => {}
     }
 }

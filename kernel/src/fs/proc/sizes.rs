@@ -93,7 +93,7 @@ impl Sizes {
         let len = area.range().len();
         self.total += len;
         match area.purpose {
-            Purpose::Stack { .. } => self.stack += len,
+            Purpose::Stack => self.stack += len,
             _ if area.protection.execute => self.executable += len,
             _ if area.protection.write && area.sharing == Sharing::Private => self.data += len,
             _ => {}

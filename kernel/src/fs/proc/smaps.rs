@@ -132,8 +132,9 @@ fn size_line(text: &mut Text, name: &str, bytes: u64) {
 pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
     let memory = Inspected::new(process)?;
     SeqFile::open(move |from, text| {
+        let stack = maps::stack_of(&memory);
         maps::for_each_area(&memory, from, text, |area, text| {
-            maps::line(area, text);
+            maps::line(area, stack, text);
             show_area(area, &Cost::of(&memory, area), text);
         })
     })
@@ -152,7 +153,7 @@ fn show_area(area: &Area, cost: &Cost, text: &mut Text) {
 fn flags(area: &Area, text: &mut Text) {
     let protection = area.protection;
     let is_shared = area.sharing == Sharing::Shared;
-    let is_growing = matches!(area.purpose, mm::Purpose::Stack { .. });
+    let is_growing = area.purpose == mm::Purpose::Stack;
     let has = |flag| area.flags.has(flag);
     let letters = [
         (protection.read, "rd "),
