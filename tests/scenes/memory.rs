@@ -2,6 +2,7 @@
 
 use crate::{busybox, program};
 use anyhow::{Context, Result, ensure};
+use std::time::Duration;
 use tests::{Machine, Scene, Session, Stage, Virt};
 
 pub const SCENES: &[Scene] = &[
@@ -11,6 +12,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("memory.comes_back", comes_back).checked(),
     Scene::portable("memory.files_give_it_back", files_give_it_back).checked(),
     Scene::portable("memory.mappings", mappings).checked(),
+    Scene::holstein("memory.scarce", scarce),
 ];
 
 /// `MemFree` in KiB.
@@ -114,4 +116,15 @@ fn files_give_it_back(stage: &mut Stage) -> Result<()> {
 fn mappings(stage: &mut Stage) -> Result<()> {
     let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "mappings", "")?;
     program::expect_success(&mut board, "mappings")
+}
+
+/// What many processes make the kernel hold when there is hardly any memory (`tests/programs/scarce.c`).
+fn scarce(stage: &mut Stage) -> Result<()> {
+    let machine = Machine::Virt(Virt {
+        memory: "96M",
+        ..Virt::default()
+    });
+    let mut board = program::boot(stage, &machine, "", "scarce", "")?;
+    board.set_step(Duration::from_secs(60));
+    program::expect_success(&mut board, "scarce")
 }
