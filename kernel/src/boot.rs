@@ -25,6 +25,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use formats::bootargs::CommandLine;
+use formats::dtb::Machine;
 use formats::symbols::Payload;
 use platform::Boot;
 use platform::crash::AfterPanic;
@@ -37,9 +38,11 @@ const INIT_PATHS: [&str; 5] = ["/init", "/sbin/init", "/etc/init", "/bin/init", 
 const FRAMES_PER_PROCESS: u64 = 32;
 
 static COMMAND_LINE: Once<CommandLine<'static>> = Once::new();
+static MACHINE: Once<&Machine> = Once::new();
 
 /// Starts the first process and runs the scheduler.
 pub fn start(boot: Boot) -> ! {
+    MACHINE.call_once(|| boot.machine);
     let line = *COMMAND_LINE.call_once(|| CommandLine::parse(boot.command_line));
     log::set_console_level(line.loglevel(), line.has_flag("quiet"));
     platform::crash::set_after_exception(after_panic());
@@ -317,4 +320,11 @@ pub fn restart() -> ! {
 pub fn halt() -> ! {
     info!("reboot: System halted");
     platform::power::halt()
+}
+
+/// What the device tree says of the machine.
+pub fn machine() -> &'static Machine {
+    MACHINE
+        .get()
+        .expect("the machine is known before the first process")
 }

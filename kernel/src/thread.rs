@@ -3,7 +3,7 @@
 
 use crate::fallible;
 use crate::fs::{Directories, FileTable};
-use crate::process::{Held, Loan, Name, Pid, Process};
+use crate::process::{Held, Loan, Name, Pid, Process, Transfers};
 use crate::scheduler::Scheduling;
 use crate::signal::{InheritedSignals, ThreadSignals};
 use crate::sync::Mutex;
@@ -59,6 +59,8 @@ pub struct Thread {
     is_ending: AtomicBool,
     /// Whether it may have children: see [`Thread::has_forked`].
     has_forked: AtomicBool,
+    /// What it read and wrote.
+    pub transfers: Transfers,
     /// Faults that were served. Written by the thread itself.
     minor_faults: AtomicU64,
     start_ticks: u64,
@@ -131,6 +133,7 @@ impl Thread {
             needs_attention: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             has_forked: AtomicBool::new(false),
+            transfers: Transfers::default(),
             minor_faults: AtomicU64::new(0),
             start_ticks: platform::timer::ticks(),
             fail_nth: AtomicU32::new(0),

@@ -409,6 +409,8 @@ static void processors(void) {
     }
 }
 
+#include "proc_accounts.h"
+
 static void checks(void) {
     if (access("/sys/devices", F_OK) != 0) mkdir("/sys", 0755), mount("sys", "/sys", "sysfs", 0, NULL);
     memory_file();
@@ -426,11 +428,17 @@ static void checks(void) {
     names();
     places();
     status_lines();
+    transfers();
+    peaks();
+    locks();
+    physical();
 }
 
 int main(int count, char **list) {
     char byte;
     // The program that a check runs: it ends when its input does.
     if (count > 1 && strcmp(list[1], "sleep") == 0) return (int)read(0, &byte, 1);
+    if (count > 1 && strcmp(list[1], "grow") == 0) return growth("grown");
+    if (count > 1 && strcmp(list[1], "grown") == 0) return after_growth();
     return run_as_init("proc", checks);
 }

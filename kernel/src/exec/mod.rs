@@ -151,6 +151,9 @@ pub fn become_program(
     debug_assert!(reset.is_ok(), "exec: the actions are the process's own");
     reset_thread(current);
     *context = program.context();
+    if process.has_executed() {
+        process.note_resident_pages();
+    }
     // First the memory, which says whether others may look into it; then the rights that they might be after.
     let old = process.replace_space(program.space.clone());
     take_identity(process, &program);

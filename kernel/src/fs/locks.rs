@@ -8,9 +8,10 @@ use crate::sync::Mutex;
 use abi::Errno;
 
 use super::inode::Inode;
+use super::lock_list;
 use super::lock_waits::Waiting;
 use super::record_locks::tree::NoNode;
-use super::record_locks::{Change, Kind, Owner, Progress, Record, Records};
+use super::record_locks::{Change, Kind, LIST_START, ListPlace, Owner, Progress, Record, Records};
 use crate::wait::WaitQueue;
 
 /// The locks of one file.
@@ -19,6 +20,31 @@ pub struct Locks {
     released: WaitQueue,
     /// How often a lock was given up or became weaker. Changed while `held` is locked.
     releases: AtomicU64,
+    /// The number under which [`lock_list`] knows the file; 0 if it never had a lock.
+    listed: AtomicU64,
+}
+
+/// Where a listing of all locks of a file stands.
+#[derive(Clone, Copy)]
+pub struct Listing {
+    is_flock: bool,
+    place: ListPlace,
+}
+
+impl Listing {
+    /// The start: locks of flock(2) come first.
+    pub const START: Listing = Listing {
+        is_flock: true,
+        place: LIST_START,
+    };
+}
+
+/// A lock in a listing.
+pub struct Shown {
+    /// Whether it is one of flock(2).
+    pub is_flock: bool,
+    /// The lock.
+    pub record: Record,
 }
 
 struct Held {
@@ -53,12 +79,38 @@ impl Locks {
             held,
             released: WaitQueue::new(),
             releases: AtomicU64::new(0),
+            listed: AtomicU64::new(0),
         }
     }
 
     /// How often a lock was given up or became weaker.
     pub fn releases(&self) -> u64 {
         self.releases.load(Ordering::Acquire)
+    }
+
+    /// The next lock of a listing, which moves on.
+    pub fn next(&self, listing: &mut Listing) -> Option<Shown> {
+        let held = self.held.lock();
+        if listing.is_flock {
+            if let Some((record, place)) = held.flocks.next_from(listing.place) {
+                listing.place = place;
+                let is_flock = true;
+                return Some(Shown { is_flock, record });
+            }
+            *listing = Listing {
+                is_flock: false,
+                place: LIST_START,
+            };
+        }
+        let (record, place) = held.records.next_from(listing.place)?;
+        listing.place = place;
+        let is_flock = false;
+        Some(Shown { is_flock, record })
+    }
+
+    /// The number under which [`lock_list`] knows the file, to be written once, under its lock.
+    pub fn listed(&self) -> &AtomicU64 {
+        &self.listed
     }
 
     /// The first record lock that stands in the way of `wanted`: `F_GETLK`.
@@ -69,6 +121,7 @@ impl Locks {
     /// `F_SETLK` and `F_SETLKW` on `file` by the thread `tid`. `EAGAIN`, `EDEADLK`, `ENOLCK`, or an interrupted wait.
     pub fn set_record(file: &Arc<Inode>, tid: u32, wanted: Record, patience: Patience) -> Result<(), Errno> {
         let locks = &file.locks;
+        lock_list::add(file)?;
         let mut change = Change::default();
         let attempt = || locks.attempt(|held| &mut held.records, &wanted, &mut change);
         let mut progress = match patience {
@@ -107,22 +160,31 @@ impl Locks {
         self.release_flock(file);
     }
 
-    /// flock(2) by the open file `owner`. `EAGAIN`, `ENOLCK`, or an interrupted wait.
-    pub fn set_flock(&self, owner: usize, kind: Kind, patience: Patience) -> Result<(), Errno> {
+    /// flock(2) of `file` by the open file `owner` for the process `pid`. `EAGAIN`, `ENOLCK`, or an interrupted wait.
+    pub fn set_flock(
+        file: &Arc<Inode>,
+        owner: usize,
+        pid: u32,
+        kind: Kind,
+        patience: Patience,
+    ) -> Result<(), Errno> {
+        let locks = &file.locks;
+        lock_list::add(file)?;
         // A change of kind gives the old lock up first, as on Linux: others may come between.
-        self.release_flock(owner);
+        locks.release_flock(owner);
         let wanted = Record {
             owner: Owner::OpenFile(owner),
             kind,
             first: 0,
             last: u64::MAX,
+            pid,
         };
         let mut change = Change::default();
-        let attempt = || self.attempt(|held| &mut held.flocks, &wanted, &mut change);
+        let attempt = || locks.attempt(|held| &mut held.flocks, &wanted, &mut change);
         // One lock of the whole file is set in one step.
         let _done = match patience {
-            Patience::Refuse => self.refuse(attempt)?,
-            Patience::Wait => self.wait_without_owner(attempt)?,
+            Patience::Refuse => locks.refuse(attempt)?,
+            Patience::Wait => locks.wait_without_owner(attempt)?,
         };
         Ok(())
     }
@@ -193,6 +255,15 @@ impl Locks {
             Attempt::Made(result) => Some(result.map_err(Errno::from)),
             Attempt::Blocked { .. } => None,
         })?
+    }
+}
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        match *self.listed.get_mut() {
+            0 => {}
+            number => lock_list::remove(number),
+        }
     }
 }
 

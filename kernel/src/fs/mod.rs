@@ -21,6 +21,7 @@ pub mod file_owner;
 pub mod file_table;
 pub mod filesystem;
 pub mod inode;
+pub mod lock_list;
 pub mod lock_waits;
 pub mod locks;
 pub mod mappings;

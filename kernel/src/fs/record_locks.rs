@@ -42,7 +42,15 @@ pub struct Record {
     pub first: u64,
     /// Last byte; `u64::MAX` is the end of the file, wherever that is.
     pub last: u64,
+    /// The process that set it, for /proc/locks.
+    pub pid: u32,
 }
+
+/// Where a listing of the locks of a file stands: from the lock with that first byte and owner on.
+pub type ListPlace = (u64, Owner, u64);
+
+/// The start of such a listing.
+pub const LIST_START: ListPlace = (0, Owner::Process(0), 0);
 
 impl Record {
     fn meets(&self, other: &Record) -> bool {
@@ -133,6 +141,18 @@ impl Records {
             }
         };
         self.by_place.find(&may_hold, &test).map(|entry| entry.record)
+    }
+
+    /// The first lock from a place of the listing on, and the place behind it. What is still being set is not shown.
+    pub fn next_from(&self, mut place: ListPlace) -> Option<(Record, ListPlace)> {
+        loop {
+            let entry = self.by_place.first_from(place)?;
+            let Record { first, owner, .. } = entry.record;
+            place = (first, owner, entry.tag + 1);
+            if entry.tag == 0 {
+                return Some((entry.record, place));
+            }
+        }
     }
 
     /// The first lock of an owner that ends at `from` or behind.

@@ -65,7 +65,7 @@ fn end_process(process: &Arc<Process>) {
     process.delete_timers();
     if process.has_executed() {
         // Its tables are its own and go now anyway. Those of a process that only forked are mostly others', and may be many.
-        process.note_resident_pages();
+        process.note_last_pages();
     }
     process.drop_space();
     deferred_free::release();

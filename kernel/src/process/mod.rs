@@ -17,11 +17,13 @@ mod held;
 mod limits;
 mod loan;
 mod name;
+mod peaks;
 mod program_layout;
 pub mod shortage;
 mod space;
 mod table;
 mod threads;
+mod transfers;
 mod usage;
 
 pub use capabilities::{Restraint, SetIds, valid as valid_capability};
@@ -34,6 +36,7 @@ pub use held::Held;
 pub use limits::Limits;
 pub use loan::Loan;
 pub use name::Name;
+pub use peaks::Peaks;
 pub use program_layout::{KeptLayout, ProgramLayout};
 pub use shortage::{end as end_for_want_of_memory, make_room};
 pub use space::Space;
@@ -42,6 +45,7 @@ pub use table::{
     made, most_processes, move_to_group, next_from, session_of_group, set_most_processes, start_session,
     thread_count, thread_count_of_user, with as with_table,
 };
+pub use transfers::{Moved, Transfers};
 pub use usage::{Totals, Usage};
 
 use crate::fallible;

@@ -2,7 +2,7 @@
 //! and its vfork child, and released when the last holder lets go. Holders are the processes and the processors that have
 //! it in TTBR0, so that it is never released under a processor's feet.
 
-use super::{Dumpable, FutureLocks, KeptLayout, Process};
+use super::{Dumpable, FutureLocks, KeptLayout, Peaks, Process};
 use crate::fallible;
 use crate::sync::{Mutex, rank};
 use crate::{memory, scheduler};
@@ -28,6 +28,8 @@ pub struct Space {
     pub dumpable: Dumpable,
     /// What mlockall(2) wants of areas to come. A fork does not inherit it.
     pub future_locks: FutureLocks,
+    /// The largest that it was found.
+    pub peaks: Peaks,
 }
 
 /// The commands of membarrier(2) that a space may use. A fork inherits them.
@@ -120,6 +122,7 @@ impl Space {
             barriers: Registrations::default(),
             dumpable: Dumpable::default(),
             future_locks: FutureLocks::default(),
+            peaks: Peaks::default(),
         }))
     }
 
@@ -144,6 +147,7 @@ impl Space {
                 barriers: Registrations(AtomicU32::new(self.barriers.0.load(Ordering::Relaxed))),
                 dumpable: self.dumpable.copy(),
                 future_locks: FutureLocks::default(),
+                peaks: Peaks::default(),
             });
             Ok((child, space.has_fork_advice()))
         })?;
@@ -178,7 +182,7 @@ impl Space {
 
     /// [`Space::with`] for one who holds the lock of a process that has this space.
     #[inline]
-    fn with_of_process<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
+    pub(super) fn with_of_process<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
         work(present(&mut self.memory.lock_second()))
     }
 

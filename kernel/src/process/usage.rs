@@ -1,7 +1,6 @@
 //! What was used: processor time, faults, switches; by a thread, a process, and the children that it waited for.
 
-use super::Process;
-use crate::memory;
+use super::{Moved, Process};
 use crate::sync::Mutex;
 use crate::thread::Thread;
 use abi::process::RUsage;
@@ -16,6 +15,13 @@ pub struct Usage {
     children: Mutex<Totals>,
     /// The most pages that were found resident when somebody looked, or when the process ended.
     peak: AtomicU64,
+}
+
+impl Usage {
+    /// So many pages were resident at once.
+    pub(super) fn note_peak(&self, pages: u64) {
+        self.peak.fetch_max(pages, Ordering::Relaxed);
+    }
 }
 
 /// Sums, times in ticks. There are no major faults: every file is in memory.
@@ -33,6 +39,8 @@ pub struct Totals {
     pub involuntary_switches: u64,
     /// Resident pages of the largest.
     pub peak: u64,
+    /// What was read and written.
+    pub moved: Moved,
 }
 
 impl Totals {
@@ -45,6 +53,7 @@ impl Totals {
             voluntary_switches: self.voluntary_switches + other.voluntary_switches,
             involuntary_switches: self.involuntary_switches + other.involuntary_switches,
             peak: self.peak.max(other.peak),
+            moved: self.moved.plus(&other.moved),
         }
     }
 
@@ -79,6 +88,7 @@ impl Thread {
             voluntary_switches,
             involuntary_switches,
             peak: 0,
+            moved: self.transfers.get(),
         }
     }
 }
@@ -90,13 +100,6 @@ impl Process {
             peak: self.usage.peak.load(Ordering::Relaxed),
             ..self.thread_totals()
         }
-    }
-
-    /// Looks how many pages are resident: the most that were ever found are remembered, and returned.
-    pub fn note_resident_pages(&self) -> u64 {
-        let pages = self.with_space(|space| space.resident_pages(memory::get()));
-        let pages = pages.unwrap_or(0);
-        self.usage.peak.fetch_max(pages, Ordering::Relaxed).max(pages)
     }
 
     /// What the children that were waited for used, and theirs.

@@ -109,6 +109,7 @@ fn check_anonymous(current: &Thread, start: u64, len: u64) -> Result<(), Errno> 
 fn discard(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
     let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
     let space = space(current)?;
+    space.note_before_dropping(range.len());
     let mut at = range.start();
     let mut has_hole = false;
     if space.with(|space| space.has_fork_advice()) {

@@ -31,6 +31,7 @@ pub fn sendfile(current: &Thread, output: i32, input: i32, offset: u64, count: u
     let result = copy(&input, &mut from.at, count, |bytes, _| {
         output.write(&mut Bytes(bytes))
     });
+    note(current, &result);
     from.write_back(&input)?;
     result
 }
@@ -68,10 +69,17 @@ pub fn copy_file_range(
     let result = copy(&input, &mut from.at, count, |bytes, done| {
         output.write_at(start + done, &mut Bytes(bytes))
     });
+    note(current, &result);
     to.at += *result.as_ref().unwrap_or(&0) as u64;
     from.write_back(&input)?;
     to.write_back(&output)?;
     result
+}
+
+/// What is copied was read and written.
+fn note(current: &Thread, result: &Result<usize, Errno>) {
+    current.transfers.note_read(result);
+    current.transfers.note_written(result);
 }
 
 /// A position in a file: the program's own, or the file's.

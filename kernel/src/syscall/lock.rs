@@ -119,6 +119,10 @@ fn record(file: &OpenFile, lock: &FLock, owner: LockOwner) -> Result<Option<Reco
         kind,
         first,
         last,
+        pid: match owner {
+            LockOwner::Process(pid) => pid,
+            LockOwner::OpenFile(_) => 0,
+        },
     }))
 }
 
@@ -134,11 +138,11 @@ pub fn flock(current: &Thread, descriptor: i32, operation: u32) -> Result<usize,
     } else {
         Patience::Wait
     };
-    let locks = &file.inode().locks;
+    let (inode, pid) = (file.inode(), current.process.pid);
     match operation & !LOCK_NB {
-        LOCK_SH => locks.set_flock(owner, Kind::Shared, patience)?,
-        LOCK_EX => locks.set_flock(owner, Kind::Exclusive, patience)?,
-        LOCK_UN => locks.release_flock(owner),
+        LOCK_SH => Locks::set_flock(inode, owner, pid, Kind::Shared, patience)?,
+        LOCK_EX => Locks::set_flock(inode, owner, pid, Kind::Exclusive, patience)?,
+        LOCK_UN => inode.locks.release_flock(owner),
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)

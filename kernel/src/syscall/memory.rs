@@ -204,7 +204,9 @@ pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
     );
     let is_split =
         |space: &AddressSpace| is_inside_area(space, VirtAddr(start)) && is_inside_area(space, end);
-    space(current)?.edit(|space| {
+    let space = space(current)?;
+    space.note_before_dropping(len);
+    space.edit(|space| {
         if is_full(space) && is_split(space) {
             return Err(Errno::ENOMEM);
         }
@@ -325,6 +327,7 @@ fn unless_walked<R>(space: &mut AddressSpace, work: impl FnOnce(&mut AddressSpac
 fn shrink(space: &Space, at: u64, old_len: u64, new_len: u64) -> Result<usize, Errno> {
     if old_len > new_len {
         let tail = VirtAddr(at.saturating_add(new_len));
+        space.note_before_dropping(old_len - new_len);
         space
             .edit(|space| space.unmap(memory::get(), tail, old_len - new_len))
             .map_err(map_errno)?;

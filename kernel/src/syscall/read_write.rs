@@ -4,32 +4,75 @@ use abi::Errno;
 use abi::file::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 
 use super::lookup::file;
+use crate::fs::OpenFile;
 use crate::fs::open_file::Whence;
 use crate::thread::Thread;
 use crate::user_memory::UserBuffer;
 
+/// Reads at the position, and counts it.
+#[inline(always)]
+fn read_counted(current: &Thread, file: &OpenFile, mut buffer: UserBuffer) -> Result<usize, Errno> {
+    let result = file.read(&mut buffer);
+    current.transfers.note_read(&result);
+    result
+}
+
+/// Writes at the position, and counts it.
+#[inline(always)]
+fn write_counted(current: &Thread, file: &OpenFile, mut buffer: UserBuffer) -> Result<usize, Errno> {
+    let result = file.write(&mut buffer);
+    current.transfers.note_written(&result);
+    result
+}
+
+/// Reads at `offset`, and counts it.
+fn read_at_counted(
+    current: &Thread,
+    file: &OpenFile,
+    offset: u64,
+    mut buffer: UserBuffer,
+) -> Result<usize, Errno> {
+    let result = file.read_at(offset, &mut buffer);
+    current.transfers.note_read(&result);
+    result
+}
+
+/// Writes at `offset`, and counts it.
+fn write_at_counted(
+    current: &Thread,
+    file: &OpenFile,
+    offset: u64,
+    mut buffer: UserBuffer,
+) -> Result<usize, Errno> {
+    let result = file.write_at(offset, &mut buffer);
+    current.transfers.note_written(&result);
+    result
+}
+
 /// read(2). Not inlined into the loop of the thread, whose path needs few registers; and a backtrace names it.
 #[inline(never)]
 pub fn read(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<usize, Errno> {
-    file(current, descriptor)?.read(&mut UserBuffer::new(buffer, len))
+    let file = file(current, descriptor)?;
+    read_counted(current, &file, UserBuffer::new(buffer, len))
 }
 
 /// write(2). Not inlined into the loop of the thread, whose path needs few registers; and a backtrace names it.
 #[inline(never)]
 pub fn write(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<usize, Errno> {
-    file(current, descriptor)?.write(&mut UserBuffer::new(buffer, len))
+    let file = file(current, descriptor)?;
+    write_counted(current, &file, UserBuffer::new(buffer, len))
 }
 
 /// readv(2).
 pub fn readv(current: &Thread, descriptor: i32, list: u64, count: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
-    file.read(&mut UserBuffer::from_list(list, count)?)
+    read_counted(current, &file, UserBuffer::from_list(list, count)?)
 }
 
 /// writev(2).
 pub fn writev(current: &Thread, descriptor: i32, list: u64, count: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
-    file.write(&mut UserBuffer::from_list(list, count)?)
+    write_counted(current, &file, UserBuffer::from_list(list, count)?)
 }
 
 /// pread64(2).
@@ -41,7 +84,8 @@ pub fn pread64(
     offset: i64,
 ) -> Result<usize, Errno> {
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
-    file(current, descriptor)?.read_at(offset, &mut UserBuffer::new(buffer, len))
+    let file = file(current, descriptor)?;
+    read_at_counted(current, &file, offset, UserBuffer::new(buffer, len))
 }
 
 /// pwrite64(2).
@@ -53,14 +97,15 @@ pub fn pwrite64(
     offset: i64,
 ) -> Result<usize, Errno> {
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
-    file(current, descriptor)?.write_at(offset, &mut UserBuffer::new(buffer, len))
+    let file = file(current, descriptor)?;
+    write_at_counted(current, &file, offset, UserBuffer::new(buffer, len))
 }
 
 /// preadv(2).
 pub fn preadv(current: &Thread, descriptor: i32, list: u64, count: u64, offset: i64) -> Result<usize, Errno> {
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
     let file = file(current, descriptor)?;
-    file.read_at(offset, &mut UserBuffer::from_list(list, count)?)
+    read_at_counted(current, &file, offset, UserBuffer::from_list(list, count)?)
 }
 
 /// pwritev(2).
@@ -73,7 +118,7 @@ pub fn pwritev(
 ) -> Result<usize, Errno> {
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
     let file = file(current, descriptor)?;
-    file.write_at(offset, &mut UserBuffer::from_list(list, count)?)
+    write_at_counted(current, &file, offset, UserBuffer::from_list(list, count)?)
 }
 
 /// preadv2(2): offset -1 is the position. None of the flags is known: `EOPNOTSUPP`.

@@ -11,7 +11,7 @@ pub(crate) mod stacks;
 pub use mmu::BoardMmu;
 pub use ram::RamFrames;
 
-use crate::{arch, boot};
+use crate::{arch, boot, layout};
 use core::ops::Range;
 use kernel_tables::KernelTables;
 use mm::{Asid, Frame, FrameInfos, TABLE_ENTRIES};
@@ -76,6 +76,13 @@ pub fn frame_infos() -> (Frame, FrameInfos) {
 /// Bytes of RAM that the kernel found, whoever uses them.
 pub fn ram_bytes() -> u64 {
     found().ram_bytes
+}
+
+/// Where in RAM the kernel's code lies, with its constants, and where its data.
+pub fn image() -> (Range<u64>, Range<u64>) {
+    let physical = |range: Range<usize>| boot::image_physical(range.start)..boot::image_physical(range.end);
+    let code = layout::image::text().start..layout::image::rodata().end;
+    (physical(code), physical(layout::image::data()))
 }
 
 /// Bytes of RAM in use by nobody, not counting the frames that `mm::Frames` keeps.

@@ -10,7 +10,7 @@ use super::access::may_inspect;
 use super::descriptors::{next_descriptor, number_of, open_file};
 use super::process::Subject;
 use super::text::Text;
-use super::{FIRST, seq_file};
+use super::{FIRST, locks, seq_file};
 use crate::fallible;
 use crate::fs::file_table::OnExec;
 use crate::fs::filesystem::Filesystem;
@@ -103,5 +103,5 @@ fn show(process: &Subject, descriptor: usize, text: &mut Text) -> Result<(), Err
         file.position(),
         inode.number
     ));
-    Ok(())
+    locks::of_open_file(process.pid, &file, text)
 }

@@ -16,7 +16,7 @@ use super::fail_nth;
 use super::text::Text;
 use super::{
     Directory, Entry, FIRST, adjustment, comm, descriptor_info, descriptors, limits, maps, memory, mounts,
-    pagemap, process_id, references, seq_file, smaps, stat, status, translation,
+    pagemap, process_id, references, seq_file, smaps, stat, status, transfers, translation,
 };
 use crate::fallible;
 use crate::fs::Dentry;
@@ -90,6 +90,7 @@ static ENTRIES: &[Entry<Subject>] = &[
     Entry::object("fail-nth", 0o644, fail_nth::open),
     Entry::directory("fd", 0o500, descriptors::directory),
     Entry::directory("fdinfo", 0o555, descriptor_info::directory),
+    Entry::object("io", 0o400, transfers::open),
     Entry::text("limits", limits::limits),
     Entry::object("maps", 0o444, maps::open),
     // Nobody has logged in: there is no audit that would know.

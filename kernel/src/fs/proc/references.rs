@@ -1,28 +1,41 @@
 //! /proc/PID/clear_refs: on Linux it takes marks off pages, for whoever counts which are used again. There are no such marks
-//! here, neither of references nor of stores (soft-dirty), so that every command is refused.
+//! here, neither of references nor of stores (soft-dirty), so that those commands are refused. One is there: 5 lets the peak of what
+//! was resident begin anew.
 
 use alloc::sync::Arc;
 
 use abi::Errno;
 
-use super::access::may_inspect;
+use super::access::Inspected;
 use super::process::Subject;
 use crate::fallible;
 use crate::fs::object::{Io, Object, Positioning};
+use crate::process::Space;
 use crate::user_memory::Source;
 
-struct References;
+/// `CLEAR_REFS_MM_HIWATER_RSS`.
+const RESET_PEAK: &[u8] = b"5";
+/// The longest command that is taken, with its newline.
+const MOST_CHARACTERS: usize = 12;
+
+struct References(Inspected);
 
 /// Opens the file.
 pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
-    may_inspect(process)?;
-    Ok(fallible::arc(References)?)
+    Ok(fallible::arc(References(Inspected::new(process)?))?)
 }
 
 impl Object for References {
     /// `EINVAL`, as for a command that is not known.
-    fn write(&self, _io: &mut Io, _from: &mut dyn Source) -> Result<usize, Errno> {
-        Err(Errno::EINVAL)
+    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+        let mut bytes = [0; MOST_CHARACTERS];
+        let wanted = from.left().min(bytes.len());
+        let len = from.take(&mut bytes[..wanted])?;
+        if bytes[..len].trim_ascii() != RESET_PEAK {
+            return Err(Errno::EINVAL);
+        }
+        self.0.with_space(|space| Space::reset_peak(space));
+        Ok(len)
     }
 
     fn positioning(&self) -> Positioning {

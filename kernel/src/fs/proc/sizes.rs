@@ -22,6 +22,9 @@ pub struct Sizes {
     pub resident: u64,
     pub resident_files: u64,
     pub resident_shared: u64,
+    /// The most of all areas, and of what was resident, that were ever found.
+    pub peak: u64,
+    pub resident_peak: u64,
     /// Private memory that may be written, but for the stack.
     pub data: u64,
     pub stack: u64,
@@ -63,6 +66,7 @@ impl Sizes {
             sizes.break_start = space.break_range().0.0;
             sizes.tables = (space.count_tables(memory::get()) - 1) * PAGE;
         });
+        (sizes.peak, sizes.resident_peak) = space.note_sizes(sizes.total, sizes.resident);
         sizes
     }
 

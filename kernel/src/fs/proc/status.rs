@@ -155,9 +155,11 @@ fn processor_lines(thread: &Thread, text: &mut Text) {
 fn memory_lines(sizes: &Sizes, text: &mut Text) {
     let program = sizes.program.text_len();
     for (name, bytes) in [
+        ("VmPeak", sizes.peak),
         ("VmSize", sizes.total),
         ("VmLck", sizes.locked),
         ("VmPin", 0),
+        ("VmHWM", sizes.resident_peak),
         ("VmRSS", sizes.resident),
         ("RssAnon", sizes.resident_anonymous()),
         ("RssFile", sizes.resident_files),

@@ -8,22 +8,26 @@ use mm::Event;
 use platform::timer;
 
 use super::text::Text;
-use super::{Directory, Entry, SPREAD, TextLink, lock_stat, pages, processors, sys, trigger};
+use super::{
+    Directory, Entry, SPREAD, TextLink, lock_stat, locks, pages, processors, resources, sys, trigger,
+};
 use crate::fs::inode::Magic;
 use crate::fs::mount::{self, Mount};
 use crate::process;
 use crate::syscall::system;
 use crate::{boot, fallible, memory, scheduler, time};
 
-pub static ENTRIES: [Entry<()>; 24] = [
+pub static ENTRIES: [Entry<()>; 26] = [
     Entry::text("cmdline", command_line),
     Entry::text("cpuinfo", processors::information),
     Entry::text("filesystems", filesystems),
     Entry::object("kpagecount", 0o400, |()| pages::open_counts()),
     Entry::object("kpageflags", 0o400, |()| pages::open_flags()),
     Entry::text("interrupts", processors::interrupts),
+    Entry::object("iomem", 0o444, |()| resources::open()),
     Entry::text("loadavg", load),
     Entry::text("lock_stat", lock_stat::waits),
+    Entry::object("locks", 0o444, |()| locks::open()),
     Entry::text("meminfo", memory_use),
     // There are no modules.
     Entry::text("modules", |(), _| Ok(())),

@@ -7,6 +7,7 @@ fn lock(process: u32, kind: Kind, first: u64, last: u64) -> Record {
         kind,
         first,
         last,
+        pid: process,
     }
 }
 
@@ -161,4 +162,23 @@ fn pieces(bytes: &Bytes, owner: u32) -> Vec<Record> {
         }
     }
     pieces
+}
+
+#[test]
+fn a_listing_goes_on_where_it_stopped() {
+    let mut records = Records::new();
+    for at in [20, 0, 40] {
+        set(&mut records, lock(2, Kind::Shared, at, at + 9));
+        set(&mut records, lock(1, Kind::Shared, at, at + 9));
+    }
+    let mut place = LIST_START;
+    let mut listed = Vec::new();
+    while let Some((record, next)) = records.next_from(place) {
+        listed.push((record.first, record.pid));
+        place = next;
+        if listed.len() == 3 {
+            clear(&mut records, lock(2, Kind::Shared, 20, 29));
+        }
+    }
+    assert_eq!(listed, [(0, 1), (0, 2), (20, 1), (40, 1), (40, 2)]);
 }

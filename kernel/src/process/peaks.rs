@@ -1,0 +1,110 @@
+//! The largest that an address space was: `VmPeak`, `VmHWM` and `ru_maxrss`. Nothing is counted while it grows. It is looked at when
+//! somebody asks, when it ends, and, as on Linux, before much of it goes.
+
+use super::{Process, Space};
+use crate::{memory, scheduler};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use mm::{PAGE_SIZE, VirtAddr};
+
+/// What goes in smaller pieces is not looked at before: malloc(3) takes larger ones by mmap(2) of their own.
+const LEAST_DROPPED: u64 = 128 << 10;
+/// The space is looked at when that part of it has gone since the last look, so that looks cost less than what they are about.
+const PART: u64 = 8;
+
+/// What was found. Written under the space's lock.
+#[derive(Default)]
+pub struct Peaks {
+    bytes: AtomicU64,
+    pages: AtomicU64,
+    /// Bytes that went since the last look.
+    dropped: AtomicU64,
+}
+
+fn raise(peak: &AtomicU64, found: u64) -> u64 {
+    let most = peak.load(Ordering::Relaxed).max(found);
+    peak.store(most, Ordering::Relaxed);
+    most
+}
+
+impl Peaks {
+    /// The space has so many resident pages; the most that it ever had. The caller holds the space's lock.
+    pub(super) fn note_pages(&self, pages: u64) -> u64 {
+        raise(&self.pages, pages)
+    }
+}
+
+impl Space {
+    /// It has areas of that many bytes and so many resident bytes: the most of both that were ever found.
+    pub fn note_sizes(&self, bytes: u64, resident: u64) -> (u64, u64) {
+        self.with(|_| {
+            let pages = self.peaks.note_pages(resident / PAGE_SIZE as u64);
+            (raise(&self.peaks.bytes, bytes), pages * PAGE_SIZE as u64)
+        })
+    }
+
+    /// The peak of what is resident begins anew with what is now.
+    pub fn reset_peak(&self) {
+        let now = self.count_resident();
+        self.with(|_| self.peaks.pages.store(now, Ordering::Relaxed));
+    }
+
+    /// To be called before up to `len` bytes are unmapped or dropped. No lock is held.
+    #[inline]
+    pub fn note_before_dropping(&self, len: u64) {
+        if len >= LEAST_DROPPED {
+            self.look_before_dropping(len);
+        }
+    }
+
+    #[cold]
+    fn look_before_dropping(&self, len: u64) {
+        let bytes = self.with(|space| {
+            let bytes = space.areas().sums().bytes;
+            let dropped = self.peaks.dropped.load(Ordering::Relaxed).saturating_add(len);
+            let is_much = dropped >= bytes / PART;
+            self.peaks
+                .dropped
+                .store(if is_much { 0 } else { dropped }, Ordering::Relaxed);
+            is_much.then_some(bytes)
+        });
+        if let Some(bytes) = bytes {
+            self.note_sizes(bytes, self.count_resident() * PAGE_SIZE as u64);
+        }
+    }
+
+    /// Resident pages, counted in pieces between which others run.
+    fn count_resident(&self) -> u64 {
+        let (mut sum, mut next) = (0, Some(VirtAddr(0)));
+        while let Some(from) = next {
+            let (pages, rest) = self.with(|space| space.count_resident(memory::get(), from));
+            sum += pages;
+            next = rest;
+            if next.is_some() {
+                scheduler::cond_resched();
+            }
+        }
+        sum
+    }
+}
+
+impl Process {
+    /// Looks how many pages are resident: the most that were ever found are remembered.
+    pub fn note_resident_pages(&self) {
+        if let Some(space) = self.space() {
+            let now = space.count_resident();
+            let (_, most) = space.note_sizes(0, now * PAGE_SIZE as u64);
+            self.usage.note_peak(most / PAGE_SIZE as u64);
+            space.let_go();
+        }
+    }
+
+    /// As [`Process::note_resident_pages`], all at once, for one who must not sleep.
+    pub(super) fn note_last_pages(&self) {
+        let found = |space: &Arc<Space>| {
+            space.with_of_process(|memory| space.peaks.note_pages(memory.resident_pages(memory::get())))
+        };
+        let most = self.space.lock().as_ref().map(found);
+        most.into_iter().for_each(|pages| self.usage.note_peak(pages));
+    }
+}
