@@ -208,6 +208,7 @@ static void memory_limit(void) {
 
 #include "maps_advice.h"
 #include "maps_locked.h"
+#include "maps_moved.h"
 #include "maps_stack.h"
 
 static void checks(void) {
@@ -231,6 +232,7 @@ static void checks(void) {
     memory_limit();
     advice();
     locked();
+    moves();
 }
 
 int main(void) { return run_as_init("maps", checks); }

@@ -244,7 +244,13 @@ impl Area {
     /// Whether it is private memory that may be written, and no stack: what Linux counts as data.
     #[inline]
     pub fn is_data(&self) -> bool {
-        self.sharing == Sharing::Private && self.protection.write && self.purpose != Purpose::Stack
+        self.protection.write && self.would_be_data()
+    }
+
+    /// Whether it is data when it may be written.
+    #[inline]
+    pub fn would_be_data(&self) -> bool {
+        self.sharing == Sharing::Private && self.purpose != Purpose::Stack
     }
 
     /// The source and index of the page that holds `address`, which lies in the area; `None` for anonymous memory.

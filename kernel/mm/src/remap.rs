@@ -1,7 +1,7 @@
-//! mremap(2): grow or shrink a mapping where it is, or move it with its pages.
+//! mremap(2): grow or shrink a mapping where it is, or move it with its pages, leaving nothing or an empty mapping behind.
 
 use crate::addr::{PAGE_SIZE, PageRange, VirtAddr};
-use crate::area::{Area, Backing};
+use crate::area::{Area, AreaFlags, Backing};
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::space::{AddressSpace, MapError, Placement};
@@ -15,6 +15,8 @@ pub enum RemapPlacement {
     MayMove,
     /// To this address, in place of whatever is there (MREMAP_FIXED).
     Fixed(VirtAddr),
+    /// There with its length; the old range stays mapped, without pages and locks (MREMAP_DONTUNMAP).
+    Leaving(Placement),
 }
 
 impl AddressSpace {
@@ -40,8 +42,15 @@ impl AddressSpace {
             .find(old)
             .filter(|area| from.end() <= area.range().end());
         let area = area.cloned().ok_or(MapError::NotMapped)?;
-        if let RemapPlacement::Fixed(target) = placement {
-            return self.move_mapping(memory, &area, from, new_len, Placement::Fixed(target));
+        match placement {
+            RemapPlacement::Fixed(target) => {
+                return self.move_mapping(memory, &area, from, new_len, Placement::Fixed(target), false);
+            }
+            RemapPlacement::Leaving(target) if new_len == from.len() => {
+                return self.move_mapping(memory, &area, from, new_len, target, true);
+            }
+            RemapPlacement::Leaving(_) => return Err(MapError::Invalid),
+            RemapPlacement::InPlace | RemapPlacement::MayMove => {}
         }
         let to = to.ok_or(MapError::NoMemory)?;
         if to.len() <= from.len() {
@@ -56,7 +65,7 @@ impl AddressSpace {
         if placement == RemapPlacement::InPlace {
             return Err(MapError::NoMemory);
         }
-        self.move_mapping(memory, &area, from, new_len, Placement::Hint(VirtAddr(0)))
+        self.move_mapping(memory, &area, from, new_len, Placement::Hint(VirtAddr(0)), false)
     }
 
     /// Unmaps what `from` has beyond `to`, which begins at the same address.
@@ -81,6 +90,7 @@ impl AddressSpace {
         from: PageRange,
         new_len: u64,
         placement: Placement,
+        is_left: bool,
     ) -> Result<VirtAddr, MapError> {
         if let Placement::Fixed(target) = placement {
             let target = PageRange::new(target, new_len).ok_or(MapError::Invalid)?;
@@ -93,7 +103,11 @@ impl AddressSpace {
         let to = self.place(memory, placement, new_len)?;
         let kept = PageRange::new(from.start(), from.len().min(to.len())).ok_or(MapError::Invalid)?;
         let mut areas = self.areas.clone();
-        areas.remove(from)?;
+        if is_left {
+            areas.set_flags(from, area.flags.without(AreaFlags::LOCK))?;
+        } else {
+            areas.remove(from)?;
+        }
         areas.insert(moved(area, from, to))?;
         self.tables.move_range(memory, kept, to.start())?;
         self.areas = areas;

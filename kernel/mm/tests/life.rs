@@ -264,11 +264,7 @@ impl Life {
             _ => Placement::Fixed(range.start()),
         };
         let protection = self.world.throw(|dice| dice.pick(&PROTECTIONS));
-        let data = if protection.execute {
-            protection_without_execution(protection)
-        } else {
-            protection
-        };
+        let data = protection_without_execution(protection);
         let first = dice(6) as u64;
         let mapping = match dice(8) {
             0 => Mapping::of(&self.object(Role::Text), first, protection, Sharing::Private),
@@ -291,9 +287,15 @@ impl Life {
         let placement = match dice(4) {
             0 => RemapPlacement::InPlace,
             1 => RemapPlacement::MayMove,
+            2 if dice(2) == 0 => RemapPlacement::Leaving(Placement::Hint(start)),
+            2 => RemapPlacement::Leaving(Placement::Fixed(self.choose_range().start())),
             _ => RemapPlacement::Fixed(self.choose_range().start()),
         };
-        self.world.remap(cpu, space, from, 1 + dice(4) as u64, placement);
+        let pages = match placement {
+            RemapPlacement::Leaving(_) => from.pages(),
+            _ => 1 + dice(4) as u64,
+        };
+        self.world.remap(cpu, space, from, pages, placement);
     }
 
     fn store_from_kernel(&self, cpu: usize) {

@@ -3,9 +3,8 @@
 
 use super::backing::{file_backing, zeros};
 use super::lookup::file;
-use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
+use super::memory_limits::{check_becoming_data, check_limits, check_room, is_full, mapped_in};
 use super::{locked, map_errno};
-use crate::fs::mappings;
 use crate::memory;
 use crate::process::Space;
 use crate::thread::Thread;
@@ -13,13 +12,13 @@ use abi::Errno;
 use abi::memory::{
     MAP_ANONYMOUS, MAP_DENYWRITE, MAP_EXECUTABLE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB,
     MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,
-    MAP_STACK, MAP_TYPE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_EXEC, PROT_READ, PROT_SEM, PROT_WRITE,
+    MAP_STACK, MAP_TYPE, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE,
 };
-use abi::process::RLIMIT_DATA;
+use abi::process::{RLIM64_INFINITY, RLIMIT_DATA};
 use alloc::sync::Arc;
 use mm::{
     AddressSpace, Area, AreaFlags, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement,
-    Protection, Purpose, RemapPlacement, Sharing, VirtAddr,
+    Protection, Purpose, Sharing, VirtAddr,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -31,7 +30,7 @@ pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
     let (start, old) = space.with(|space| space.break_range());
     let grown = end.saturating_sub(old.0);
     let is_allowed = end.saturating_sub(start.0) <= process.limit(RLIMIT_DATA)
-        && check_room(process, &space, grown).is_ok();
+        && check_room(process, &space, grown, grown).is_ok();
     if !is_allowed || (grown > 0 && memory::has_room().is_err()) {
         return Ok(old.0 as usize);
     }
@@ -73,6 +72,9 @@ pub fn mmap(
     };
     let wanted = protection_of(protection as u32);
     if len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    if flags & MAP_GROWSDOWN != 0 && (file.is_some() || sharing == Sharing::Shared) {
         return Err(Errno::EINVAL);
     }
     let rounded = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
@@ -218,8 +220,8 @@ pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
 }
 
 /// mprotect(2).
-pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Result<usize, Errno> {
-    let protection = decode_protection(protection)?;
+pub fn mprotect(current: &Thread, start: u64, len: u64, bits: u64) -> Result<usize, Errno> {
+    let protection = decode_protection(bits & !u64::from(PROT_GROWSDOWN | PROT_GROWSUP))?;
     if !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
@@ -227,16 +229,26 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
     if len == 0 {
         return Ok(0);
     }
-    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
-    let has_flags = space(current)?.with(|space| {
+    let mut range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    let space = space(current)?;
+    if bits as u32 & (PROT_GROWSDOWN | PROT_GROWSUP) != 0 {
+        range = space.with(|space| extended(space, range, bits as u32))?;
+    }
+    let data_limit = match protection.write {
+        true => current.process.limit(RLIMIT_DATA),
+        false => RLIM64_INFINITY,
+    };
+    let has_flags = space.with(|space| {
         let refused = first_refused(space, range, protection);
         let end = refused.unwrap_or(range.end());
         let is_split = is_inside_area(space, range.start()) || is_inside_area(space, end);
         if is_full(space) && is_split {
             return Err(Errno::ENOMEM);
         }
+        check_becoming_data(space, range, data_limit)?;
+        let (start, len) = (range.start(), end.0 - range.start().0);
         space
-            .protect(memory::get(), range.start(), end.0 - start, protection)
+            .protect(memory::get(), start, len, protection)
             .map_err(|error| match error {
                 MapError::NotMapped => Errno::ENOMEM,
                 error => map_errno(error),
@@ -245,9 +257,23 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, protection: u64) -> Resu
         refused.map_or(Ok(space.has_fork_advice()), |_| Err(Errno::EACCES))
     })?;
     if has_flags && protection.write {
-        locked::populate_locked(current, start, len);
+        locked::populate_locked(current, range.start().0, range.len());
     }
     Ok(0)
+}
+
+/// The range down to where the area that grows begins. `EINVAL` for one that does not grow; none grows up.
+#[cold]
+fn extended(space: &AddressSpace, range: PageRange, bits: u32) -> Result<PageRange, Errno> {
+    let area = space.areas().overlapping(range).next().ok_or(Errno::ENOMEM)?;
+    let (start, is_stack) = (area.range().start(), area.purpose == Purpose::Stack);
+    if bits & PROT_GROWSUP != 0 && start > range.start() && bits & PROT_GROWSDOWN == 0 {
+        return Err(Errno::ENOMEM);
+    }
+    if bits & PROT_GROWSUP != 0 || !is_stack {
+        return Err(Errno::EINVAL);
+    }
+    PageRange::between(start, range.end()).ok_or(Errno::EINVAL)
 }
 
 /// Where in `range` the first area begins that cannot be given that protection.
@@ -264,105 +290,6 @@ fn is_refused(area: &Area, wanted: Protection) -> bool {
     };
     let is_write_refused = wanted.write && area.sharing == Sharing::Shared && !source.may_write();
     is_write_refused || wanted.execute && !source.may_execute()
-}
-
-/// mremap(2).
-#[inline(never)]
-pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]) -> Result<usize, Errno> {
-    memory::has_room()?;
-    let flags = flags as u32;
-    if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED) != 0 || !old.is_multiple_of(PAGE) || new_len == 0 {
-        return Err(Errno::EINVAL);
-    }
-    let placement = match (flags & MREMAP_FIXED != 0, flags & MREMAP_MAYMOVE != 0) {
-        (true, false) => return Err(Errno::EINVAL),
-        (true, true) if !new.is_multiple_of(PAGE) => return Err(Errno::EINVAL),
-        (true, true) => RemapPlacement::Fixed(VirtAddr(new)),
-        (false, true) => RemapPlacement::MayMove,
-        (false, false) => RemapPlacement::InPlace,
-    };
-    let space = space(current)?;
-    let said = space.with(|space| space.areas().find(VirtAddr(old)).map(|area| area.flags));
-    let is_locked = said.ok_or(Errno::EFAULT)?.has(AreaFlags::LOCKED);
-    let [old_pages, new_pages] = [old_len, new_len].map(|len| len.checked_next_multiple_of(PAGE));
-    let old_len = old_pages.ok_or(Errno::EINVAL)?;
-    let new_len = new_pages.ok_or(Errno::EINVAL)?;
-    if old_len >= new_len && !matches!(placement, RemapPlacement::Fixed(_)) {
-        return shrink(&space, old, old_len, new_len);
-    }
-    if is_locked {
-        locked::check_more(current, &space, new_len.saturating_sub(old_len))?;
-    }
-    check_room(&current.process, &space, new_len.saturating_sub(old_len))?;
-    if old_len == 0 {
-        return space.edit(|space| map_again(space, VirtAddr(old), new_len, placement));
-    }
-    let remap =
-        |space: &mut AddressSpace| space.remap(memory::get(), VirtAddr(old), old_len, new_len, placement);
-    let moved = match space.edit(|space| unless_walked(space, remap)) {
-        Some(moved) => moved,
-        None => {
-            let _alone = mappings::keep_walks_away()?;
-            space.edit(remap)
-        }
-    };
-    let start = moved.map_err(map_errno)?.0;
-    if is_locked {
-        locked::populate_mapped(
-            current,
-            start.saturating_add(old_len),
-            new_len.saturating_sub(old_len),
-        );
-    }
-    Ok(start as usize)
-}
-
-/// `None` while somebody takes pages of a file from all spaces: nothing may move behind his back, and he would find the space's lock
-/// taken.
-fn unless_walked<R>(space: &mut AddressSpace, work: impl FnOnce(&mut AddressSpace) -> R) -> Option<R> {
-    (!mappings::walks().is_one_under_way()).then(|| work(space))
-}
-
-/// What lies behind the new end is unmapped, however many areas that are.
-fn shrink(space: &Space, at: u64, old_len: u64, new_len: u64) -> Result<usize, Errno> {
-    if old_len > new_len {
-        let tail = VirtAddr(at.saturating_add(new_len));
-        space.note_before_dropping(old_len - new_len);
-        space
-            .edit(|space| space.unmap(memory::get(), tail, old_len - new_len))
-            .map_err(map_errno)?;
-    }
-    Ok(at as usize)
-}
-
-/// An old length of 0: the object that is mapped shared at `old` is mapped a second time. `EINVAL` for private memory.
-fn map_again(
-    space: &mut AddressSpace,
-    old: VirtAddr,
-    len: u64,
-    placement: RemapPlacement,
-) -> Result<usize, Errno> {
-    let area = space.areas().find(old).ok_or(Errno::EFAULT)?;
-    let shown = area.source_page(old).filter(|_| area.sharing == Sharing::Shared);
-    let (source, first) = shown.ok_or(Errno::EINVAL)?;
-    let request = MapRequest {
-        placement: match placement {
-            RemapPlacement::InPlace => return Err(Errno::ENOMEM),
-            RemapPlacement::MayMove => Placement::Hint(VirtAddr(0)),
-            RemapPlacement::Fixed(at) => Placement::Fixed(at),
-        },
-        len,
-        protection: area.protection,
-        sharing: area.sharing,
-        flags: area.flags,
-        backing: Backing::Source {
-            source: source.clone(),
-            first,
-        },
-        purpose: area.purpose,
-    };
-    let start = space.map(memory::get(), request).map_err(map_errno)?;
-    Ok(start.0 as usize)
 }
 
 /// `ENOMEM` unless every page of the range belongs to some area.

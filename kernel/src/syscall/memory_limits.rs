@@ -3,7 +3,7 @@
 use crate::process::{Process, Space};
 use abi::Errno;
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
-use mm::{AddressSpace, MapRequest, PageRange, Purpose, Sharing, VirtAddr};
+use mm::{AddressSpace, Area, MapRequest, PageRange, Purpose, Sharing, VirtAddr};
 
 /// Areas of one space from which on no more are made: Linux's `max_map_count`.
 const MOST_AREAS: usize = 65530;
@@ -12,29 +12,31 @@ const MOST_AREAS: usize = 65530;
 /// `RLIMIT_DATA`. Whether it may have one more area is looked at where it gets it.
 #[inline]
 pub fn check_limits(process: &Process, space: &Space, request: &MapRequest, more: u64) -> Result<(), Errno> {
-    if process.limits_of([RLIMIT_AS, RLIMIT_DATA]) == [RLIM64_INFINITY; 2] {
-        return Ok(());
+    match process.limits_of([RLIMIT_AS, RLIMIT_DATA]) {
+        [RLIM64_INFINITY, RLIM64_INFINITY] => Ok(()),
+        limits => check_sums(space, [more, data_of(request)], limits),
     }
-    check_both(process, space, request, more)
 }
 
-#[cold]
-fn check_both(process: &Process, space: &Space, request: &MapRequest, more: u64) -> Result<(), Errno> {
-    check_room(process, space, more)?;
-    check_data(process, space, request)
-}
-
-/// `ENOMEM` if the space would grow beyond `RLIMIT_AS`, or has too many areas already.
-pub fn check_room(process: &Process, space: &Space, more: u64) -> Result<(), Errno> {
+/// `ENOMEM` if the space has too many areas already, or would grow beyond `RLIMIT_AS` by `more` bytes, or beyond `RLIMIT_DATA` by
+/// `data` bytes of private memory that can be written. As on Linux, what a mapping replaces is data until it is replaced.
+pub fn check_room(process: &Process, space: &Space, more: u64, data: u64) -> Result<(), Errno> {
     if space.with(|space| is_full(space)) {
         return Err(Errno::ENOMEM);
     }
-    let limit = process.limit(RLIMIT_AS);
-    if limit == RLIM64_INFINITY || more == 0 {
-        return Ok(());
+    match process.limits_of([RLIMIT_AS, RLIMIT_DATA]) {
+        [RLIM64_INFINITY, RLIM64_INFINITY] => Ok(()),
+        limits => check_sums(space, [more, data], limits),
     }
-    let used: u64 = space.with(|space| space.areas().sums().bytes);
-    if used.saturating_add(more) <= limit {
+}
+
+/// `ENOMEM` if either sum would be beyond its limit then.
+#[cold]
+fn check_sums(space: &Space, more: [u64; 2], limits: [u64; 2]) -> Result<(), Errno> {
+    let sums = space.with(|space| space.areas().sums());
+    let is_allowed =
+        |used: u64, which: usize| more[which] == 0 || used.saturating_add(more[which]) <= limits[which];
+    if is_allowed(sums.bytes, 0) && is_allowed(sums.data, 1) {
         Ok(())
     } else {
         Err(Errno::ENOMEM)
@@ -55,17 +57,22 @@ pub fn mapped_in(space: &Space, at: VirtAddr, len: u64) -> u64 {
     })
 }
 
-/// `ENOMEM` if private memory that can be written would grow beyond `RLIMIT_DATA`. As on Linux, what the request replaces counts
-/// until it is replaced.
-fn check_data(process: &Process, space: &Space, request: &MapRequest) -> Result<(), Errno> {
+/// How many bytes of it are data.
+fn data_of(request: &MapRequest) -> u64 {
     let is_data =
         request.sharing == Sharing::Private && request.protection.write && request.purpose != Purpose::Stack;
-    let limit = process.limit(RLIMIT_DATA);
-    if !is_data || limit == RLIM64_INFINITY {
+    if is_data { request.len } else { 0 }
+}
+
+/// `ENOMEM` if there would be more data than `limit` when the range may be written.
+pub fn check_becoming_data(space: &AddressSpace, range: PageRange, limit: u64) -> Result<(), Errno> {
+    if limit == RLIM64_INFINITY {
         return Ok(());
     }
-    let used = space.with(|space| space.areas().sums().data);
-    if used.saturating_add(request.len) <= limit {
+    let becomes_data = |area: &&Area| !area.protection.write && area.would_be_data();
+    let areas = space.areas().overlapping(range).filter(becomes_data);
+    let more: u64 = areas.map(|area| area.range().intersection(range).len()).sum();
+    if more == 0 || space.areas().sums().data.saturating_add(more) <= limit {
         Ok(())
     } else {
         Err(Errno::ENOMEM)

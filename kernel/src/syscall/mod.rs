@@ -30,6 +30,7 @@ mod policy;
 mod poll;
 mod process;
 mod read_write;
+mod remap;
 mod residency;
 mod resource;
 mod select;
@@ -136,7 +137,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::MMAP => memory::mmap(current, arguments(context)),
         nr::MUNMAP => memory::munmap(current, a, b),
         nr::MPROTECT => memory::mprotect(current, a, b, c),
-        nr::MREMAP => memory::mremap(current, arguments(context)),
+        nr::MREMAP => remap::mremap(current, arguments(context)),
         nr::MADVISE => advice::madvise(current, a, b, c),
         nr::MINCORE => residency::mincore(current, a, b, c),
         nr::MSYNC => residency::msync(current, a, b, c),

@@ -3,7 +3,7 @@
 use super::operations::Mapping;
 use super::shadow::Shadow;
 use super::{Negligence, Space, World};
-use mm::{AreaFlags, MapError, PageRange, Protection, Purpose, RemapPlacement, VirtAddr};
+use mm::{AreaFlags, MapError, PageRange, Placement, Protection, Purpose, RemapPlacement, VirtAddr};
 use std::rc::Rc;
 
 impl World {
@@ -20,9 +20,12 @@ impl World {
             return None;
         }
         let target = match placement {
-            RemapPlacement::Fixed(at) => PageRange::new(at, pages << 12),
+            RemapPlacement::Fixed(at) | RemapPlacement::Leaving(Placement::Fixed(at)) => {
+                PageRange::new(at, pages << 12)
+            }
             _ => None,
         };
+        let is_left = matches!(placement, RemapPlacement::Leaving(_));
         self.mmu().note(|| {
             format!(
                 "remap {from:?} to {pages} pages {placement:?}, root {:?}",
@@ -35,7 +38,10 @@ impl World {
         });
         space.forming.set(None);
         match result? {
-            Ok(start) => self.remapped(space, from, PageRange::new(start, pages << 12)?, target),
+            Ok(start) => {
+                let to = PageRange::new(start, pages << 12)?;
+                self.remapped(space, from, to, target, is_left)
+            }
             Err(error) => self.not_remapped(space, from, target, placement, error),
         }
     }
@@ -46,6 +52,7 @@ impl World {
         from: PageRange,
         to: PageRange,
         target: Option<PageRange>,
+        is_left: bool,
     ) -> Option<VirtAddr> {
         let mut shadow = space.shadow.borrow_mut();
         self.mmu()
@@ -62,7 +69,12 @@ impl World {
         } else {
             self.mmu()
                 .complain_if(!shadow.is_free(to), || format!("mremap takes used {to:?}"));
+            let left = shadow.page(from.start()).cloned().filter(|_| is_left);
             shadow.relocate(from, to);
+            if let Some(mut left) = left {
+                left.flags = left.flags.without(AreaFlags::LOCK);
+                shadow.insert(from, &left);
+            }
         }
         drop(shadow);
         self.verdict();
