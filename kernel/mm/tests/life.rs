@@ -1,10 +1,13 @@
 //! One life: what a processor does next, as the dice say, and what others do in the middle of it.
 
+mod choices;
+
 use crate::soft_mmu::PROBES;
 use crate::world::object::{Object, Role};
 use crate::world::operations::Mapping;
 use crate::world::shadow::Page;
 use crate::world::{Settings, Space, Statistics, Use, World, bump};
+use choices::hot_addresses;
 use mm::{PageRange, Placement, Protection, Purpose, RemapPlacement, Sharing, VirtAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -122,6 +125,18 @@ impl Life {
         }
     }
 
+    /// What others do while pages are taken from everybody: they move some more often than else.
+    fn meanwhile(&self) {
+        let cpu = self
+            .world
+            .free_cpu()
+            .filter(|_| self.world.throw(|dice| dice.one_in(2)));
+        match cpu.and_then(|cpu| Some((cpu, self.world.running(cpu)?))) {
+            Some((cpu, space)) => self.remap(cpu, &space),
+            None => self.step(),
+        }
+    }
+
     /// What `cpu` does while another processor is inside an operation.
     fn interlope(&self, cpu: usize) {
         match self.world.running(cpu) {
@@ -187,7 +202,7 @@ impl Life {
             96..97 => self.world.advise(cpu, &space, self.choose_range()),
             97..98 => self
                 .world
-                .resize(cpu, &self.object(Role::Data), &mut || self.step()),
+                .resize(cpu, &self.object(Role::Data), &mut || self.meanwhile()),
             _ => self.schedule(cpu),
         }
     }
@@ -284,11 +299,11 @@ impl Life {
         let Some(from) = PageRange::new(start, (1 + dice(3) as u64) << 12) else {
             return;
         };
-        let placement = match dice(4) {
+        let placement = match dice(8) {
             0 => RemapPlacement::InPlace,
             1 => RemapPlacement::MayMove,
-            2 if dice(2) == 0 => RemapPlacement::Leaving(Placement::Hint(start)),
-            2 => RemapPlacement::Leaving(Placement::Fixed(self.choose_range().start())),
+            2 => RemapPlacement::Leaving(Placement::Hint(start)),
+            3 => RemapPlacement::Leaving(Placement::Fixed(self.choose_range().start())),
             _ => RemapPlacement::Fixed(self.choose_range().start()),
         };
         let pages = match placement {
@@ -322,49 +337,6 @@ impl Life {
         }
     }
 
-    fn choose_break(&self) -> VirtAddr {
-        VirtAddr(HEAP + self.world.throw(|dice| dice.below(8 * 4096)) as u64)
-    }
-
-    /// Mostly some pages of a window, now and then much more.
-    fn choose_range(&self) -> PageRange {
-        let window = self.world.throw(|dice| dice.pick(&WINDOWS));
-        let (first, pages, scale) = self.world.throw(|dice| {
-            (
-                dice.below(WINDOW_PAGES as usize) as u64,
-                1 + dice.below(4) as u64,
-                dice.below(40),
-            )
-        });
-        let (start, len) = match scale {
-            0 => (window >> 21 << 21, 1 << 21),
-            1 => (window >> 30 << 30, 1 << 30),
-            2 => (window + (first << 12), 0x4000_0000 + (pages << 21)),
-            3 => (STACK_TOP - ((first + 1) << 12), 1 << 12),
-            _ => (window + (first << 12), pages << 12),
-        };
-        PageRange::new(VirtAddr(start.max(0x1_0000)), len).expect("windows lie in the user half")
-    }
-
-    fn choose_use(&self, space: &Space) -> (VirtAddr, usize, Use) {
-        let value = self.world.fresh_value();
-        let shadow = space.shadow.borrow();
-        self.world.throw(|dice| {
-            let known = if dice.one_in(8) {
-                None
-            } else {
-                shadow.nth(dice.below(64))
-            };
-            let address = known.unwrap_or_else(|| VirtAddr(dice.pick(&hot_addresses())));
-            let what = match dice.below(10) {
-                0..5 => Use::Store(value),
-                5..8 => Use::Load,
-                _ => Use::Fetch,
-            };
-            (address, dice.below(PROBES.len()), what)
-        })
-    }
-
     /// The end of all, with the search for leaks.
     pub fn finish(&self) -> &Statistics {
         self.world.mmu().set_interloper(None);
@@ -383,15 +355,4 @@ fn protection_without_execution(protection: Protection) -> Protection {
         execute: false,
         ..protection
     }
-}
-
-/// All pages of the windows, some of the heap and the stack, and where mmap puts things by itself.
-fn hot_addresses() -> Vec<u64> {
-    let windows = WINDOWS
-        .iter()
-        .flat_map(|start| (0..WINDOW_PAGES + 2).map(move |page| start + (page << 12)));
-    let heap = (0..5).map(|page| HEAP + (page << 12));
-    let stack = (1..5).map(|page| STACK_TOP - (page << 12));
-    let mappings = (1..5).map(|page| mm::space::MAPPINGS_END.0 - (page << 12));
-    windows.chain(heap).chain(stack).chain(mappings).collect()
 }

@@ -79,10 +79,15 @@ fn every_negligence_is_noticed() {
                 negligence: Some(negligence),
                 ..settings_of(seed)
             };
-            catch(|| live(settings, STEPS)).err()
+            let complaint = catch(|| live(settings, STEPS)).err()?;
+            Some((seed, complaint))
         };
-        let complaint = (0..SEEDS).find_map(notice);
-        let complaint = complaint.unwrap_or_else(|| panic!("{negligence:?} was not noticed in any life"));
-        println!("{negligence:?}: {}", complaint.lines().next().unwrap_or_default());
+        let noticed = (0..SEEDS).find_map(notice);
+        let (seed, complaint) =
+            noticed.unwrap_or_else(|| panic!("{negligence:?} was not noticed in any life"));
+        println!(
+            "{negligence:?}: seed {seed}: {}",
+            complaint.lines().next().unwrap_or_default()
+        );
     }
 }
