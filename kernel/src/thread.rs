@@ -64,9 +64,12 @@ pub struct Thread {
     /// Faults that were served. Written by the thread itself.
     minor_faults: AtomicU64,
     start_ticks: u64,
-    /// Which of the next allocations in its system calls is refused: /proc/PID/fail-nth.
+    /// Which of the next allocations in its system calls, or with [`IN_FAULTS`] in its page faults, is refused: /proc/PID/fail-nth.
     pub fail_nth: AtomicU32,
 }
+
+/// In `fail_nth`: allocations of page faults are meant instead of those of system calls.
+pub const IN_FAULTS: u32 = 1 << 30;
 
 /// What a new thread is made of.
 pub struct Parts {
@@ -145,17 +148,38 @@ impl Thread {
     #[inline]
     pub fn with_injected_fault<R>(&self, call: impl FnOnce() -> R) -> R {
         let nth = self.fail_nth.load(Ordering::Relaxed);
-        if !fault_injection::IS_THERE || nth == 0 {
+        if !fault_injection::IS_THERE || nth == 0 || nth & IN_FAULTS != 0 {
             return call();
         }
         fault_injection::arm(nth);
         let result = call();
-        let left = fault_injection::arm(0);
-        // Unless the call itself has set another.
+        self.note_left(nth, fault_injection::arm(0));
+        result
+    }
+
+    /// Serves a page fault, its own or one of its system call, in which the allocation that is to be refused is if faults were
+    /// meant (builds with checks only). What was meant for the call counts nothing meanwhile.
+    #[inline]
+    pub fn with_injected_shortage<R>(&self, serve: impl FnOnce() -> R) -> R {
+        if !fault_injection::IS_THERE {
+            return serve();
+        }
+        let nth = self.fail_nth.load(Ordering::Relaxed);
+        let is_meant = nth & IN_FAULTS != 0;
+        let of_call = fault_injection::arm(if is_meant { nth & !IN_FAULTS } else { 0 });
+        let result = serve();
+        let left = fault_injection::arm(of_call);
+        if is_meant {
+            self.note_left(nth, if left == 0 { 0 } else { left | IN_FAULTS });
+        }
+        result
+    }
+
+    /// So much is left of `nth`, unless another was set meanwhile.
+    fn note_left(&self, nth: u32, left: u32) {
         let _unchanged = self
             .fail_nth
             .compare_exchange(nth, left, Ordering::Relaxed, Ordering::Relaxed);
-        result
     }
 
     /// The thread's id; that of its process for the first thread.

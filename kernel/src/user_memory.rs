@@ -8,14 +8,13 @@ mod buffer;
 
 pub use buffer::{KernelBuffer, MOST_BYTES, Sink, Source, UserBuffer};
 
-use crate::process::{self, Process};
+use crate::process;
 use crate::thread::Thread;
 use crate::{memory, scheduler, sync};
 use abi::Errno;
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
 use alloc::vec::Vec;
 use mm::{Access, NoMemory, Outcome, SegvCode, USER_END, VirtAddr};
-use platform::fault_injection;
 use platform::user::AbortCause;
 use platform::user_copy::{self, UserFault};
 
@@ -154,12 +153,7 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
 /// be ended first. `None`: the process has no memory any more.
 #[inline]
 pub fn handle_fault(current: &Thread, address: VirtAddr, access: Access) -> Option<Outcome> {
-    let process = &current.process;
-    // No page is refused by injection: another process would be ended for it.
-    let left = fault_injection::arm(0);
-    let outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access));
-    fault_injection::arm(left);
-    let mut outcome = outcome?;
+    let mut outcome = try_fault(current, address, access)?;
     if !matches!(outcome, Outcome::Resolved(_)) {
         outcome = serve_refused(current, address, access, outcome)?;
     }
@@ -181,7 +175,7 @@ fn serve_refused(
     let process = &current.process;
     loop {
         let may_retry = match outcome {
-            Outcome::Denied(SegvCode::MapErr) => match grow_stack(process, address)? {
+            Outcome::Denied(SegvCode::MapErr) => match grow_stack(current, address)? {
                 Ok(has_grown) => has_grown,
                 Err(NoMemory) => process::make_room(process),
             },
@@ -191,15 +185,20 @@ fn serve_refused(
         if !may_retry {
             return Some(outcome);
         }
-        outcome = process.with_space(|space| space.handle_fault(memory::get(), address, access))?;
+        outcome = try_fault(current, address, access)?;
     }
 }
 
+#[inline(always)]
+fn try_fault(current: &Thread, address: VirtAddr, access: Access) -> Option<Outcome> {
+    let process = &current.process;
+    let handle = || process.with_space(|space| space.handle_fault(memory::get(), address, access));
+    current.with_injected_shortage(handle)
+}
+
 /// Whether a stack has grown to hold the address, within the process's limits of now.
-fn grow_stack(process: &Process, address: VirtAddr) -> Option<Result<bool, NoMemory>> {
+fn grow_stack(current: &Thread, address: VirtAddr) -> Option<Result<bool, NoMemory>> {
+    let process = &current.process;
     let limits = process.stack_limits();
-    let left = fault_injection::arm(0);
-    let grown = process.with_space(|space| space.grow_stack(address, limits));
-    fault_injection::arm(left);
-    grown
+    current.with_injected_shortage(|| process.with_space(|space| space.grow_stack(address, limits)))
 }

@@ -5,13 +5,17 @@
 use crate::cpu::{MAX_CPUS, PerCpu};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Which of the next allocations is refused, counted from 1; 0 for none.
+/// Which of the next allocations is refused, counted from 1; 0 for none. With [`ONLY_FRAMES`], which of the next frames.
 static LEFT: PerCpu<AtomicU32> = PerCpu::new([const { AtomicU32::new(0) }; MAX_CPUS]);
 
 /// Whether this build can refuse what there would be memory for.
 pub const IS_THERE: bool = cfg!(debug_assertions);
 
-/// The `count`-th allocation of this processor from now on is refused, none for 0. Returns what was left of the count before.
+/// In a count: objects of the heap are neither counted nor refused.
+pub const ONLY_FRAMES: u32 = 1 << 31;
+
+/// The `count`-th allocation of this processor from now on is refused, none for 0. Returns what was left of the count before, 0
+/// if that one has been refused.
 #[inline]
 pub fn arm(count: u32) -> u32 {
     if IS_THERE {
@@ -21,19 +25,29 @@ pub fn arm(count: u32) -> u32 {
     }
 }
 
-/// Whether the allocation that asks is refused.
+/// Whether the object of the heap that is asked for is refused.
 #[inline]
-pub(crate) fn refuses() -> bool {
+pub(crate) fn refuses_object() -> bool {
+    IS_THERE && counts_objects() && count_one()
+}
+
+/// Whether the frame that is asked for is refused, or the kernel stack.
+#[inline]
+pub(crate) fn refuses_frame() -> bool {
     IS_THERE && count_one()
+}
+
+fn counts_objects() -> bool {
+    LEFT.get().load(Ordering::Relaxed) & ONLY_FRAMES == 0
 }
 
 fn count_one() -> bool {
     let left = LEFT.get();
-    match left.load(Ordering::Relaxed) {
-        0 => false,
-        count => {
-            left.store(count - 1, Ordering::Relaxed);
-            count == 1
-        }
+    let armed = left.load(Ordering::Relaxed);
+    match armed & !ONLY_FRAMES {
+        0 => return false,
+        1 => left.store(0, Ordering::Relaxed),
+        _ => left.store(armed - 1, Ordering::Relaxed),
     }
+    armed & !ONLY_FRAMES == 1
 }

@@ -129,7 +129,7 @@ impl Pool {
 unsafe impl GlobalAlloc for KernelHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let object = if fault_injection::refuses() {
+        let object = if fault_injection::refuses_object() {
             None
         } else if is_large(layout) {
             allocate_large(layout)

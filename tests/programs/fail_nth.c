@@ -226,6 +226,7 @@ static int try_vectors(void) {
 
 #include "fail_nth_memory.h"
 #include "fail_nth_calls.h"
+#include "fail_nth_faults.h"
 
 static const struct {
     const char *name;
@@ -245,14 +246,22 @@ static const struct {
     TRY(descriptors_grow), TRY(dup_many), TRY(orphans),
 };
 
+// What takes many frames.
+static const struct {
+    const char *name;
+    Try make;
+} frame_tries[] = {
+    TRY(fill_pipe), TRY(write_file), TRY(fork), TRY(exec), TRY(thread),
+};
+
 static int is_documented(int error) {
     return error == 0 || error == ENOMEM || error == EAGAIN || error == ENOSPC || error == ENOLCK || error == ENFILE;
 }
 
 // One call with each of its allocations refused in turn; how many were.
 static unsigned play(const char *name, Try make) {
-    unsigned nth = 1;
-    for (; nth < 1000; nth++) {
+    unsigned nth = first_nth;
+    for (; nth < MOST; nth++) {
         is_noted = false;
         arm(nth);
         int error = make();
@@ -263,9 +272,9 @@ static unsigned play(const char *name, Try make) {
         CHECK(is_documented(error));
         if (was_done) break;
     }
-    CHECK(nth < 1000);
-    injected += nth - 1;
-    return nth - 1;
+    CHECK(nth < MOST);
+    injected += nth - first_nth;
+    return nth - first_nth;
 }
 
 static int count_entries(const char *name) {
@@ -298,6 +307,14 @@ static void play_all(void) {
         unsigned count = play(tries[i].name, tries[i].make);
         printf("%s: %u refused\n", tries[i].name, count);
     }
+    counted = " frames";
+    for (unsigned i = 0; i < sizeof frame_tries / sizeof *frame_tries; i++) {
+        unsigned count = play(frame_tries[i].name, frame_tries[i].make);
+        printf("%s: %u frames refused\n", frame_tries[i].name, count);
+        CHECK(count > 0 || first_nth > 1);
+    }
+    counted = "";
+    play_faults();
 }
 
 static void checks(void) {
@@ -317,7 +334,10 @@ static void checks(void) {
 
     // Orphans of the tries are waited for.
     CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    // Once with nothing refused: what is made once and kept is there.
+    first_nth = MOST - 1;
     play_all();
+    first_nth = 1;
     int fds = count_entries("/proc/self/fd"), areas = count_lines("/proc/self/maps");
     int processes = count_entries("/proc"), files = count_entries("/tmp");
     long before = free_kib();
@@ -332,7 +352,9 @@ static void checks(void) {
     printf("free: %ld KiB before, %ld after\n", before, after);
     CHECK(before - after < 64);
     printf("fail_nth: %lu allocations refused\n", injected);
-    CHECK(injected > 1500);
+    CHECK(injected > 1000);
+    printf("fail_nth: %lu allocations of page faults refused\n", faults_refused);
+    CHECK(faults_refused > 50);
 
     // Others may not.
     pid_t child = start_child();

@@ -6,6 +6,9 @@
 typedef int (*Try)(void);
 
 static int control;
+// A try begins with this allocation refused; fewer than MOST are made by any.
+enum { MOST = 1000 };
+static unsigned first_nth = 1;
 static unsigned long injected;
 
 static unsigned left_of(const char *name) {
@@ -26,13 +29,16 @@ static unsigned left_over(void) {
 static bool is_noted;
 static unsigned noted;
 
+// What is counted: "" for all of a call's allocations, " frames" for frames only.
+static const char *counted = "";
+
 static void arm(unsigned count) {
     char text[16];
     if (count == 0 && !is_noted) {
         noted = left_over();
         is_noted = true;
     }
-    int len = snprintf(text, sizeof text, "%u", count);
+    int len = snprintf(text, sizeof text, "%u%s", count, count ? counted : "");
     if (pwrite(control, text, len, 0) != len) abort();
 }
 

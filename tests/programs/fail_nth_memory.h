@@ -95,7 +95,7 @@ static int in_child(Try make) {
     if (child == 0) {
         int own = open("/proc/self/fail-nth", O_RDWR);
         char text[16];
-        int len = snprintf(text, sizeof text, "%u", left);
+        int len = snprintf(text, sizeof text, "%u%s", left, counted);
         if (own < 0 || pwrite(own, text, len, 0) != len) _exit(99);
         int error = make();
         len = pread(own, text, sizeof text - 1, 0);

@@ -1,5 +1,5 @@
 //! Allocations that fail: the built kernels have no way to the end of the kernel for want of memory, but while they boot; and in
-//! the kernel with checks the n-th allocation of a thread's system call is refused, for every n (`tests/programs/fail_nth.c`).
+//! the kernel with checks the n-th allocation of a thread's system call or page fault is refused, for every n (`tests/programs/fail_nth.c`).
 
 use crate::program;
 use anyhow::{Context, Result, ensure};

@@ -61,7 +61,7 @@ pub fn make_room(process: &Process) -> bool {
     !process.is_ending()
 }
 
-/// Who ends already, or the heaviest, which is told to end unless it is the caller's: that one is told by its trap.
+/// Who ends already, or the heaviest, which is told to end, be it the caller's.
 fn victim() -> Option<Arc<Process>> {
     let _turn = CHOOSING.take().ok()?;
     let chosen = VICTIM.lock().upgrade();
@@ -70,9 +70,7 @@ fn victim() -> Option<Arc<Process>> {
         return Some(victim);
     }
     let victim = heaviest()?;
-    if !Arc::ptr_eq(&victim, &scheduler::current().process) {
-        end(&victim);
-    }
+    end(&victim);
     Some(victim)
 }
 

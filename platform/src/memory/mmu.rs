@@ -54,7 +54,7 @@ impl Mmu for BoardMmu {
 
     #[inline(always)]
     fn refuses_frame(&self) -> bool {
-        fault_injection::refuses()
+        fault_injection::refuses_frame()
     }
 
     #[inline(always)]

@@ -10,6 +10,7 @@
 use super::kernel_tables::Rights;
 use super::{kernel_tables, ram};
 use crate::cpu::{EMERGENCY_STACK_SIZE, MAX_CPUS, PerCpu};
+use crate::fault_injection;
 use crate::layout::STACK_BASE;
 use crate::lock::{Contention, Lock};
 use core::ops::Range;
@@ -146,6 +147,9 @@ impl Stack {
     /// # Errors
     /// No memory for it, or no slot.
     pub(crate) fn take() -> Result<Stack, NoMemory> {
+        if fault_injection::refuses_frame() {
+            return Err(NoMemory);
+        }
         if let Some(stack) = CACHES.get().lock().pop() {
             return Ok(stack);
         }

@@ -1,6 +1,7 @@
 //! /proc/PID/fail-nth, in builds with checks: written N, the N-th allocation in the thread's next system calls is refused; read, how
 //! many are left until then, 0 when it was. As on Linux with `CONFIG_FAULT_INJECTION` (fault-injection.rst), but that heap and
-//! frames are counted together, and pages of programs are not counted.
+//! frames are counted together. Written "N frames", only frames count, and kernel stacks; written "N faults", the heap and frames in
+//! its page faults, instead of its system calls.
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -12,11 +13,15 @@ use super::process::Subject;
 use crate::fallible;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::scheduler;
-use crate::thread::Thread;
+use crate::thread::{IN_FAULTS, Thread};
 use crate::user_memory::{Sink, Source};
+use platform::fault_injection::ONLY_FRAMES;
 
-/// More characters than the number has.
-const MOST_CHARACTERS: usize = 12;
+/// More characters than a number and a word have.
+const MOST_CHARACTERS: usize = 24;
+
+/// What is left of the count, beside what is counted.
+const COUNT: u32 = !(ONLY_FRAMES | IN_FAULTS);
 
 struct FailNth(Arc<Thread>);
 
@@ -32,7 +37,7 @@ pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
 impl Object for FailNth {
     /// Allocates nothing: a test reads what is left while it is armed.
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let mut left = self.0.fail_nth.load(Ordering::Relaxed);
+        let mut left = self.0.fail_nth.load(Ordering::Relaxed) & COUNT;
         let mut text = [b'\n'; MOST_CHARACTERS];
         let mut start = MOST_CHARACTERS - 1;
         loop {
@@ -50,18 +55,33 @@ impl Object for FailNth {
         Ok(done)
     }
 
-    /// `EINVAL` for what is no number.
+    /// `EINVAL` for what is no number, or one too great, or another word behind it.
     fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         let mut bytes = [0; MOST_CHARACTERS];
         let wanted = from.left().min(bytes.len());
         let len = from.take(&mut bytes[..wanted])?;
         let text = core::str::from_utf8(&bytes[..len]).map_err(|_| Errno::EINVAL)?;
-        let nth = text.trim().parse().map_err(|_| Errno::EINVAL)?;
-        self.0.fail_nth.store(nth, Ordering::Relaxed);
+        self.0.fail_nth.store(decode(text.trim())?, Ordering::Relaxed);
         Ok(len)
     }
 
     fn positioning(&self) -> Positioning {
         Positioning::Bytes
+    }
+}
+
+fn decode(text: &str) -> Result<u32, Errno> {
+    let (number, word) = text.split_once(' ').unwrap_or((text, ""));
+    let nth: u32 = number.parse().map_err(|_| Errno::EINVAL)?;
+    let meant = match word {
+        "" => 0,
+        "frames" => ONLY_FRAMES,
+        "faults" => IN_FAULTS,
+        _ => return Err(Errno::EINVAL),
+    };
+    match nth {
+        0 => Ok(0),
+        1..=COUNT => Ok(nth | meant),
+        _ => Err(Errno::EINVAL),
     }
 }
