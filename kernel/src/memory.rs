@@ -95,13 +95,22 @@ pub fn try_with_capacity<T>(len: usize) -> Result<Vec<T>, Errno> {
     fallible::with_room(len)
 }
 
-/// Frames that nobody uses: those ready for programs, the reserve, stacks kept for the next thread, and what the heap has
-/// and needs no more.
+/// Frames that nobody uses: those ready for programs, the reserve, and stacks kept for the next thread. The heap has none of
+/// them: with its arenas they are what programs and files do not hold, to the frame.
 pub fn free_frames() -> usize {
     // The two are not read at one moment: other processors allocate meanwhile.
     let reserve = (platform::memory::free_bytes() / PAGE_SIZE).saturating_sub(RamFrames.spare());
-    let unused_heap = heap::arena_bytes().saturating_sub(heap::used_bytes()) / PAGE_SIZE;
-    get().frames().free_count() + reserve + platform::thread::cached_frames() + unused_heap
+    get().frames().free_count() + reserve + platform::thread::cached_frames()
+}
+
+/// What the heap has and needs no more, in whole frames: it serves new objects of the kernel, and is never given back.
+pub fn unused_heap_frames() -> usize {
+    heap::arena_bytes().saturating_sub(heap::used_bytes()) / PAGE_SIZE
+}
+
+/// What there is for new work: free frames, and what the heap needs no more.
+pub fn available_frames() -> usize {
+    free_frames() + unused_heap_frames()
 }
 
 /// One reference to a frame. Cloning takes a further reference, dropping gives it back.

@@ -20,8 +20,8 @@ static long free_kib(void) {
     ssize_t len = read(file, text, sizeof text - 1);
     close(file);
     text[len > 0 ? len : 0] = 0;
-    char *line = strstr(text, "MemFree:");
-    return line ? strtol(line + 8, NULL, 10) : -1;
+    char *line = strstr(text, "MemAvailable:");
+    return line ? strtol(line + 13, NULL, 10) : -1;
 }
 
 // Ends all children and waits for them; returns how many there were.

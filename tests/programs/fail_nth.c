@@ -297,7 +297,7 @@ static long free_kib(void) {
     FILE *file = fopen("/proc/meminfo", "r");
     char line[100];
     long free = -1;
-    while (file && fgets(line, sizeof line, file)) sscanf(line, "MemFree: %ld", &free);
+    while (file && fgets(line, sizeof line, file)) sscanf(line, "MemAvailable: %ld", &free);
     if (file) fclose(file);
     return free;
 }

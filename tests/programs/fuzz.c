@@ -422,8 +422,8 @@ static long free_kib(void) {
     close(file);
     if (len <= 0) return -1;
     text[len] = 0;
-    line = strstr(text, "MemFree:");
-    return line ? strtol(line + 8, NULL, 10) : -1;
+    line = strstr(text, "MemAvailable:");
+    return line ? strtol(line + 13, NULL, 10) : -1;
 }
 
 // The system does what it should: a child, a pipe, a file, memory.

@@ -15,13 +15,13 @@ pub const SCENES: &[Scene] = &[
     Scene::holstein("memory.scarce", scarce),
 ];
 
-/// `MemFree` in KiB.
+/// `MemAvailable` in KiB.
 pub fn free_memory(shell: &mut Session) -> Result<i64> {
-    let text = shell.check("grep MemFree /proc/meminfo", r"^MemFree: +\d+ kB$")?;
+    let text = shell.check("grep MemAvailable /proc/meminfo", r"^MemAvailable: +\d+ kB$")?;
     Ok(text
         .split_whitespace()
         .nth(1)
-        .context("MemFree has no value")?
+        .context("MemAvailable has no value")?
         .parse()?)
 }
 

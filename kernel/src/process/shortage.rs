@@ -6,13 +6,12 @@
 
 use super::{INIT, Process, table};
 use crate::fs::turn::Turn;
-use crate::sync::Mutex;
 use crate::wait::WaitQueue;
 use crate::{memory, scheduler, time};
 use abi::process::WaitStatus;
 use abi::signal::Signal;
-use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicBool, AtomicI16, Ordering};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, Ordering};
 
 /// The adjustment of who is never chosen (`OOM_SCORE_ADJ_MIN`).
 pub const NEVER: i16 = -1000;
@@ -34,8 +33,8 @@ pub struct Preference {
 /// Held by who chooses.
 static CHOOSING: Turn = Turn::new();
 
-/// Who was chosen last.
-static VICTIM: Mutex<Weak<Process>> = Mutex::new(Weak::new());
+/// The id of who was chosen last, 0 at first. It may be another's by now: if that one is ending, it gives back memory just as well.
+static VICTIM: AtomicU32 = AtomicU32::new(0);
 
 /// Woken when a process has given back its memory.
 static GIVEN_BACK: WaitQueue = WaitQueue::new();
@@ -64,7 +63,7 @@ pub fn make_room(process: &Process) -> bool {
 /// Who ends already, or the heaviest, which is told to end, be it the caller's.
 fn victim() -> Option<Arc<Process>> {
     let _turn = CHOOSING.take().ok()?;
-    let chosen = VICTIM.lock().upgrade();
+    let chosen = table::find(VICTIM.load(Ordering::Relaxed));
     if let Some(victim) = chosen.filter(|victim| victim.is_ending() && !victim.attributes.shortage.is_spent())
     {
         return Some(victim);
@@ -101,7 +100,7 @@ pub(super) fn memory_is_back(process: &Process) {
 /// Ends a process by a signal that it cannot catch, and says why, unless it ends already.
 #[cold]
 pub fn end(process: &Arc<Process>) {
-    *VICTIM.lock() = Arc::downgrade(process);
+    VICTIM.store(process.pid, Ordering::Relaxed);
     let is_news = process.end(WaitStatus::Signaled {
         signal: Signal::SIGKILL.number(),
         core: false,

@@ -151,7 +151,7 @@ fn relatime(filesystem: &Filesystem) -> u32 {
 fn filesystem_stat(inode: &Inode) -> StatFs {
     let filesystem = &inode.filesystem;
     let (limit, used) = (filesystem.page_limit(), filesystem.page_count());
-    let free = limit.saturating_sub(used).min(memory::free_frames() as u64);
+    let free = limit.saturating_sub(used).min(memory::available_frames() as u64);
     StatFs {
         kind: filesystem.kind.magic() as i64,
         bsize: BLOCK_SIZE.into(),

@@ -123,7 +123,7 @@ fn hog(most: usize) -> Result<()> {
 fn churn(rounds: usize) -> Result<()> {
     let memory = Mapping::anonymous(64 * PAGE, Sharing::Private)?;
     let variables: Vec<&str> = environment().collect();
-    let free = || memory_kib("MemFree").ok_or(Errno::ENOENT);
+    let free = || memory_kib("MemAvailable").ok_or(Errno::ENOENT);
     let before = free()?;
     for round in 0..rounds {
         memory.store((round % 64) * PAGE, round as u64);

@@ -118,10 +118,11 @@ fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
     let free = memory::free_frames() as u64 * PAGE;
     let cached = cached_pages() * PAGE;
     let heap = platform::heap::arena_bytes() as u64;
+    let unused_heap = memory::unused_heap_frames() as u64 * PAGE;
     let lines = [
         ("MemTotal:", platform::memory::ram_bytes()),
         ("MemFree:", free),
-        ("MemAvailable:", free),
+        ("MemAvailable:", free + unused_heap),
         ("Buffers:", 0),
         ("Cached:", cached),
         ("SwapCached:", 0),
@@ -129,8 +130,8 @@ fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
         ("SwapFree:", 0),
         ("Shmem:", cached),
         ("Slab:", heap),
-        ("SReclaimable:", 0),
-        ("SUnreclaim:", heap),
+        ("SReclaimable:", unused_heap),
+        ("SUnreclaim:", heap.saturating_sub(unused_heap)),
     ];
     for (name, bytes) in lines {
         text.add(format_args!("{name:<16}{:8} kB\n", bytes / 1024));
