@@ -1,187 +1,13 @@
-//! grep, with its own small regular expressions: `.`, `[a-z]`, `^`, `$`, `*`, and with -E also `+`, `?`, `|`. No
-//! groups. Matching follows all possibilities at once, so its time is at most length of pattern times length of line.
+//! grep: prints the lines that match.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::arguments::{Parsed, parse};
 use super::text::open;
-use crate::runtime::{directory, file, path};
+use crate::regex::{Expression, Reading, Syntax};
+use crate::runtime::{directory, file, output, path};
 use abi::file::{AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFMT, S_IFREG};
-
-/// One character of a pattern.
-#[derive(Debug, Clone, PartialEq)]
-enum Atom {
-    Any,
-    Literal(char),
-    Class(Vec<(char, char)>, bool),
-}
-
-/// How often it may come.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Times {
-    Once,
-    Any,
-    AtLeastOnce,
-    AtMostOnce,
-}
-
-/// One alternative.
-#[derive(Debug, Default, PartialEq)]
-struct Branch {
-    atoms: Vec<(Atom, Times)>,
-    is_at_start: bool,
-    is_at_end: bool,
-}
-
-/// A regular expression: any of its branches.
-pub struct Expression(Vec<Branch>);
-
-/// Which characters of the pattern mean more than themselves.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Syntax {
-    /// None: -F
-    Fixed,
-    /// POSIX basic.
-    Basic,
-    /// `+ ? |` too: -E
-    Extended,
-}
-
-impl Expression {
-    /// Reads a pattern; an error for people if it is none.
-    pub fn new(pattern: &str, syntax: Syntax) -> Result<Expression, String> {
-        let mut branches = Vec::new();
-        let mut branch = Branch::default();
-        let mut rest = pattern.chars().peekable();
-        while let Some(c) = rest.next() {
-            let is_special = syntax != Syntax::Fixed;
-            let is_extended = syntax == Syntax::Extended;
-            let atom = match c {
-                '^' if is_special && branch.atoms.is_empty() && !branch.is_at_start => {
-                    branch.is_at_start = true;
-                    continue;
-                }
-                '$' if is_special && matches!(rest.peek(), None | Some('|')) => {
-                    branch.is_at_end = true;
-                    continue;
-                }
-                '|' if is_extended => {
-                    branches.push(core::mem::take(&mut branch));
-                    continue;
-                }
-                '*' | '+' | '?' if is_special && (c == '*' || is_extended) && !branch.atoms.is_empty() => {
-                    let times = match c {
-                        '*' => Times::Any,
-                        '+' => Times::AtLeastOnce,
-                        _ => Times::AtMostOnce,
-                    };
-                    branch
-                        .atoms
-                        .last_mut()
-                        .into_iter()
-                        .for_each(|(_, old)| *old = times);
-                    continue;
-                }
-                '(' | ')' | '{' if is_extended => {
-                    return Err(alloc::format!("`{c}' is not supported; use \\{c}"));
-                }
-                '.' if is_special => Atom::Any,
-                '[' if is_special => class(&mut rest)?,
-                '\\' if is_special => Atom::Literal(rest.next().ok_or("trailing backslash")?),
-                c => Atom::Literal(c),
-            };
-            branch.atoms.push((atom, Times::Once));
-        }
-        branches.push(branch);
-        Ok(Expression(branches))
-    }
-
-    /// Whether it matches somewhere in the line.
-    pub fn is_match(&self, line: &str) -> bool {
-        self.0.iter().any(|branch| branch.is_match(line))
-    }
-}
-
-/// What follows a `[`.
-fn class(rest: &mut core::iter::Peekable<core::str::Chars>) -> Result<Atom, String> {
-    let missing = || "unmatched [".to_string();
-    let is_excluded = rest.next_if_eq(&'^').is_some();
-    let mut ranges = Vec::new();
-    loop {
-        let first = rest.next().ok_or_else(missing)?;
-        if first == ']' && !ranges.is_empty() {
-            return Ok(Atom::Class(ranges, is_excluded));
-        }
-        let mut last = first;
-        if rest.next_if_eq(&'-').is_some() {
-            match rest.peek() {
-                Some(']') => ranges.push(('-', '-')),
-                _ => last = rest.next().ok_or_else(missing)?,
-            }
-        }
-        ranges.push((first, last));
-    }
-}
-
-impl Atom {
-    fn accepts(&self, c: char) -> bool {
-        match self {
-            Atom::Any => true,
-            Atom::Literal(literal) => *literal == c,
-            Atom::Class(ranges, is_excluded) => {
-                ranges.iter().any(|&(first, last)| (first..=last).contains(&c)) != *is_excluded
-            }
-        }
-    }
-}
-
-impl Branch {
-    /// State `n`: the first `n` atoms are done.
-    fn is_match(&self, line: &str) -> bool {
-        let end = self.atoms.len();
-        let mut states = alloc::vec![false; end + 1];
-        states[0] = true;
-        self.skip_optional(&mut states);
-        if states[end] && !self.is_at_end {
-            return true;
-        }
-        for c in line.chars() {
-            let mut next = alloc::vec![false; end + 1];
-            for (state, (atom, times)) in self.atoms.iter().enumerate() {
-                if !states[state] || !atom.accepts(c) {
-                    continue;
-                }
-                next[state + 1] = true;
-                // The atom may come again: we stay before it, but for `+` as if it were `*` from now on.
-                if *times == Times::Any {
-                    next[state] = true;
-                }
-            }
-            for (state, (atom, times)) in self.atoms.iter().enumerate() {
-                // `x+` done once may be done again.
-                if *times == Times::AtLeastOnce && states[state + 1] && atom.accepts(c) {
-                    next[state + 1] = true;
-                }
-            }
-            next[0] |= !self.is_at_start;
-            self.skip_optional(&mut next);
-            if next[end] && !self.is_at_end {
-                return true;
-            }
-            states = next;
-        }
-        states[end]
-    }
-
-    fn skip_optional(&self, states: &mut [bool]) {
-        for (state, (_, times)) in self.atoms.iter().enumerate() {
-            if states[state] && matches!(times, Times::Any | Times::AtMostOnce) {
-                states[state + 1] = true;
-            }
-        }
-    }
-}
 
 /// The files to look into: what is named, and with -r what lies below. Links below are not followed, and what is neither file
 /// nor folder there is left out.
@@ -215,6 +41,19 @@ fn below(folder: &str, found: &mut dyn FnMut(&str)) {
     }
 }
 
+fn reading(parsed: &Parsed) -> Reading {
+    Reading {
+        syntax: match (parsed.has('F'), parsed.has('E')) {
+            (true, _) => Syntax::Fixed,
+            (_, true) => Syntax::Extended,
+            _ => Syntax::Basic,
+        },
+        ignores_case: parsed.has('i'),
+        has_lines: false,
+        has_escapes: false,
+    }
+}
+
 /// grep [-EFGHchilnqrsv] pattern files, or -e pattern as often as there are patterns
 pub fn grep(arguments: &[&str]) -> i32 {
     let mut parsed = match parse(arguments, "EFGHchilnqrvse:") {
@@ -228,23 +67,9 @@ pub fn grep(arguments: &[&str]) -> i32 {
         }
         patterns.push(parsed.operands.remove(0));
     }
-    let syntax = if parsed.has('F') {
-        Syntax::Fixed
-    } else if parsed.has('E') {
-        Syntax::Extended
-    } else {
-        Syntax::Basic
-    };
-    let fold = |text: &str| {
-        if parsed.has('i') {
-            text.to_lowercase()
-        } else {
-            text.to_string()
-        }
-    };
     let expressions = patterns
         .iter()
-        .map(|pattern| Expression::new(&fold(pattern), syntax));
+        .map(|pattern| Expression::new(pattern, reading(&parsed)));
     let expressions = match expressions.collect::<Result<Vec<_>, _>>() {
         Ok(expressions) => expressions,
         Err(message) => {
@@ -272,10 +97,9 @@ pub fn grep(arguments: &[&str]) -> i32 {
                 continue;
             }
         };
-        let text = String::from_utf8_lossy(&bytes);
-        let is_match = |line: &str| expressions.iter().any(|expression| expression.is_match(line));
-        let is_wanted = |line: &str| is_match(&fold(line)) != parsed.has('v');
-        let count = print_matches(&parsed, &title, shown, &text, is_wanted);
+        let is_match = |line: &[u8]| expressions.iter().any(|expression| expression.is_match(line));
+        let is_wanted = |line: &[u8]| is_match(line) != parsed.has('v');
+        let count = print_matches(&parsed, &title, shown, &bytes, is_wanted);
         is_found |= count > 0;
         if parsed.has('c') && !parsed.has('l') && !parsed.has('q') {
             println!("{title}{count}");
@@ -293,11 +117,12 @@ fn print_matches(
     parsed: &Parsed,
     title: &str,
     name: &str,
-    text: &str,
-    is_wanted: impl Fn(&str) -> bool,
+    text: &[u8],
+    is_wanted: impl Fn(&[u8]) -> bool,
 ) -> usize {
     let mut count = 0;
-    let lines = text.split_terminator('\n');
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line));
     for (number, line) in lines.enumerate().filter(|(_, line)| is_wanted(line)) {
         count += 1;
         if parsed.has('l') && !parsed.has('q') {
@@ -312,69 +137,10 @@ fn print_matches(
             } else {
                 String::new()
             };
-            println!("{title}{number}{line}");
+            print!("{title}{number}");
+            output::write_bytes(line);
+            println!();
         }
     }
     count
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn is_match(pattern: &str, syntax: Syntax, line: &str) -> bool {
-        Expression::new(pattern, syntax).is_ok_and(|expression| expression.is_match(line))
-    }
-
-    #[test]
-    fn basic_expressions_match() {
-        for (pattern, line, wanted) in [
-            ("abc", "xabcx", true),
-            ("^abc", "xabc", false),
-            ("abc$", "abcx", false),
-            ("^$", "", true),
-            ("a.c", "abc", true),
-            ("ab*c", "ac", true),
-            ("ab*c", "abbbc", true),
-            ("ab*c$", "abbbcd", false),
-            ("[0-9][0-9]*x", "12x", true),
-            ("[^a]", "aaa", false),
-            ("a\\.c", "abc", false),
-            ("a+", "a+", true),
-            ("a|b", "b", false),
-            ("x$y", "x$y", true),
-        ] {
-            assert_eq!(
-                is_match(pattern, Syntax::Basic, line),
-                wanted,
-                "{pattern} on {line}"
-            );
-        }
-    }
-
-    #[test]
-    fn extended_and_fixed_expressions_match() {
-        for (pattern, line, wanted) in [
-            ("a+b", "aaab", true),
-            ("^a+$", "", false),
-            ("ab?c", "abbc", false),
-            ("^(x", "x", false),
-            ("cat|dog$", "hotdog", true),
-        ] {
-            assert_eq!(
-                is_match(pattern, Syntax::Extended, line),
-                wanted,
-                "{pattern} on {line}"
-            );
-        }
-        assert!(is_match("a.*[", Syntax::Fixed, "xa.*[y"));
-        assert!(!is_match("a.c", Syntax::Fixed, "abc"));
-        assert!(Expression::new("[a", Syntax::Basic).is_err());
-    }
-
-    #[test]
-    fn time_does_not_explode() {
-        let line = "a".repeat(3000);
-        assert!(!is_match(&("a*".repeat(60) + "b$"), Syntax::Basic, &line));
-    }
 }
