@@ -207,6 +207,7 @@ static void memory_limit(void) {
 }
 
 #include "maps_advice.h"
+#include "maps_forked.h"
 #include "maps_locked.h"
 #include "maps_moved.h"
 #include "maps_stack.h"
@@ -233,6 +234,7 @@ static void checks(void) {
     advice();
     locked();
     moves();
+    forked_areas();
 }
 
 int main(void) { return run_as_init("maps", checks); }

@@ -173,9 +173,11 @@ pub enum Purpose {
     SignalReturn,
 }
 
-/// What a program has said about an area beside its rights; each has a bit (Linux: `vm_flags`).
+/// What a program has said about an area beside its rights; each has a bit (Linux: `vm_flags`). In the upper half stands the
+/// generation of the space in which the area was made: how many forks away from its first program. So what a child maps does not
+/// become one with what it has inherited, pages of which its parent may have (Linux: by `anon_vma`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
-pub struct AreaFlags(u16);
+pub struct AreaFlags(u32);
 
 impl AreaFlags {
     /// Nothing said.
@@ -200,6 +202,33 @@ impl AreaFlags {
     pub(crate) const AT_FORK: AreaFlags = AreaFlags::DONT_FORK
         .with(AreaFlags::WIPE_ON_FORK)
         .with(AreaFlags::LOCK);
+
+    const GENERATION: AreaFlags = AreaFlags(0xffff << 16);
+    const ONE_GENERATION: u32 = 1 << 16;
+
+    /// All of them in one word.
+    #[inline]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Those of a word that [`AreaFlags::bits`] gave.
+    #[inline]
+    pub const fn from_bits(bits: u32) -> AreaFlags {
+        AreaFlags(bits)
+    }
+
+    /// Nothing said, one fork later. After 65,536 they are the same again: areas become one that Linux keeps apart.
+    #[inline]
+    pub const fn of_next_generation(self) -> AreaFlags {
+        AreaFlags((self.0 & AreaFlags::GENERATION.0).wrapping_add(AreaFlags::ONE_GENERATION))
+    }
+
+    /// What is said, in whatever generation.
+    #[inline]
+    pub const fn without_generation(self) -> AreaFlags {
+        self.without(AreaFlags::GENERATION)
+    }
 
     /// Whether any of `flags` is set.
     #[inline]
@@ -300,9 +329,14 @@ impl Area {
         self.range.end() == next.range.start()
             && self.protection == next.protection
             && self.sharing == next.sharing
-            && self.flags == next.flags
+            && (self.flags == next.flags || self.is_shared_as(next))
             && self.purpose == next.purpose
             && self.backing_continues_with(next)
+    }
+
+    /// Whether only the generation sets the flags apart, which makes no difference here: nobody owns pages of shared memory.
+    fn is_shared_as(&self, next: &Area) -> bool {
+        self.sharing == Sharing::Shared && self.flags.without_generation() == next.flags.without_generation()
     }
 
     fn backing_continues_with(&self, next: &Area) -> bool {

@@ -130,8 +130,8 @@ impl AddressSpace {
             purpose,
             ..
         } = request;
-        if flags != AreaFlags::NONE {
-            self.has_fork_advice |= flags.has(AreaFlags::AT_FORK);
+        if flags.has(AreaFlags::AT_FORK) {
+            self.has_fork_advice = true;
         }
         self.areas.insert(Area {
             range,

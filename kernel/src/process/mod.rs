@@ -12,7 +12,7 @@ mod children;
 mod credentials;
 mod dumpable;
 mod end;
-mod future_locks;
+mod future_flags;
 mod held;
 mod limits;
 mod loan;
@@ -31,7 +31,7 @@ pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, w
 pub use credentials::{Credentials, Groups};
 pub use dumpable::Dumpable;
 pub use end::end_current;
-pub use future_locks::FutureLocks;
+pub use future_flags::FutureFlags;
 pub use held::Held;
 pub use limits::Limits;
 pub use loan::Loan;

@@ -2,7 +2,7 @@
 //! and its vfork child, and released when the last holder lets go. Holders are the processes and the processors that have
 //! it in TTBR0, so that it is never released under a processor's feet.
 
-use super::{Dumpable, FutureLocks, KeptLayout, Peaks, Process};
+use super::{Dumpable, FutureFlags, KeptLayout, Peaks, Process};
 use crate::fallible;
 use crate::sync::{Mutex, rank};
 use crate::{memory, scheduler};
@@ -26,8 +26,8 @@ pub struct Space {
     pub barriers: Registrations,
     /// Whether others may look into it.
     pub dumpable: Dumpable,
-    /// What mlockall(2) wants of areas to come. A fork does not inherit it.
-    pub future_locks: FutureLocks,
+    /// What areas to come are made with.
+    pub future_flags: FutureFlags,
     /// The largest that it was found.
     pub peaks: Peaks,
 }
@@ -121,7 +121,7 @@ impl Space {
             program: KeptLayout::default(),
             barriers: Registrations::default(),
             dumpable: Dumpable::default(),
-            future_locks: FutureLocks::default(),
+            future_flags: FutureFlags::default(),
             peaks: Peaks::default(),
         }))
     }
@@ -146,7 +146,7 @@ impl Space {
                 program: self.program.copy(),
                 barriers: Registrations(AtomicU32::new(self.barriers.0.load(Ordering::Relaxed))),
                 dumpable: self.dumpable.copy(),
-                future_locks: FutureLocks::default(),
+                future_flags: self.future_flags.after_fork(),
                 peaks: Peaks::default(),
             });
             Ok((child, space.has_fork_advice()))

@@ -37,8 +37,8 @@ fn has_room(space: &AddressSpace, more: u64, limit: u64) -> bool {
 /// be locked.
 #[inline]
 pub fn flags_of_new(current: &Thread, space: &Space, len: u64, is_asked: bool) -> Result<AreaFlags, Errno> {
-    let flags = space.future_locks.get();
-    if flags == AreaFlags::NONE && !is_asked {
+    let flags = space.future_flags.get();
+    if !flags.has(AreaFlags::LOCK) && !is_asked {
         return Ok(flags);
     }
     if is_asked {
@@ -109,7 +109,7 @@ pub fn mlockall(current: &Thread, flags: u64) -> Result<usize, Errno> {
         AreaFlags::LOCKED
     };
     let future = if has(MCL_FUTURE) { locks } else { AreaFlags::NONE };
-    space.future_locks.set(future);
+    space.future_flags.set_locks(future);
     if has(MCL_CURRENT) {
         set_all_locks(current, locks, limit)?;
         // As on Linux, what cannot be had is had when it is touched.
@@ -121,7 +121,7 @@ pub fn mlockall(current: &Thread, flags: u64) -> Result<usize, Errno> {
 /// munlockall(2).
 #[inline(never)]
 pub fn munlockall(current: &Thread) -> Result<usize, Errno> {
-    space(current)?.future_locks.set(AreaFlags::NONE);
+    space(current)?.future_flags.set_locks(AreaFlags::NONE);
     set_all_locks(current, AreaFlags::NONE, u64::MAX)?;
     Ok(0)
 }

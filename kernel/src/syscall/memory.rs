@@ -42,7 +42,7 @@ pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
         return Ok(old.0 as usize);
     };
     let new = space.edit(|space| space.set_break(memory::get(), VirtAddr(end), flags));
-    if flags != AreaFlags::NONE {
+    if flags.has(AreaFlags::LOCK) {
         locked::populate_mapped(current, old.0 & !(PAGE - 1), new.0.saturating_sub(old.0));
     }
     Ok(new.0 as usize)
@@ -99,7 +99,7 @@ pub fn mmap(
         purpose: purpose(flags, &backing),
         backing,
     };
-    let is_locked = request.flags != AreaFlags::NONE;
+    let is_locked = request.flags.has(AreaFlags::LOCK);
     let replaced = match request.placement {
         Placement::Fixed(at) => mapped_in(&space, at, rounded),
         _ => 0,

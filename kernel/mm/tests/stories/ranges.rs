@@ -311,6 +311,32 @@ fn the_stack_grows_within_the_limits_of_its_space() {
     world.finish();
 }
 
+/// What a child maps beside what it has inherited is an area of its own; what its parent maps there is more of the same. Of shared
+/// memory nobody owns pages.
+#[test]
+fn after_fork_new_areas_stay_apart_in_the_child() {
+    let (world, parent) = parent_of_eight_pages();
+    let memory = world.objects[1].clone();
+    let shared = |first| Mapping::of(&memory, first, RW, Sharing::Shared);
+    let map = |cpu, space: &Rc<Space>, nth, mapping: &Mapping| {
+        world
+            .map(cpu, space, Placement::Fixed(page(nth)), 1, mapping)
+            .unwrap()
+    };
+    let count = |space: &Rc<Space>| world.with_space(0, space, |inner| inner.areas().len()).unwrap();
+    map(0, &parent, LEN + 10, &shared(0));
+    let child = fork_to(&world, &parent, 1);
+    let before = count(&parent);
+    for nth in [LEN, LEN + 1] {
+        map(0, &parent, nth, &Mapping::anonymous(RW));
+        map(1, &child, nth, &Mapping::anonymous(RW));
+    }
+    assert_eq!((count(&parent), count(&child)), (before, before + 1));
+    map(1, &child, LEN + 11, &shared(1));
+    assert_eq!(count(&child), before + 1);
+    world.finish();
+}
+
 /// A page beyond the end of its object is SIGBUS, for every kind of use.
 #[test]
 fn a_page_beyond_the_object_is_a_bus_error() {

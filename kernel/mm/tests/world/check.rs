@@ -1,7 +1,7 @@
 //! Everything recomputed from the raw tables: every count, the invariants I1 and I2, every right, every word, the areas, and
 //! every translation that a processor might still hold.
 
-use super::shadow::{Page, Shadow};
+use super::shadow::{Page, Shadow, told_flags};
 use super::{FIRST_FRAME, Space, World};
 use crate::soft_mmu::decode::{Limits, Meaning, decode, effective};
 use crate::soft_mmu::{PROBES, SoftMmu};
@@ -81,8 +81,9 @@ impl World {
             for nth in 0..area.range().pages() {
                 let address = VirtAddr(area.range().start().0 + (nth << 12));
                 let fits = shadow.page(address).is_some_and(|page| {
-                    (page.protection, page.sharing, page.purpose, page.flags)
-                        == (area.protection, area.sharing, area.purpose, area.flags)
+                    let told = told_flags(area.sharing, area.flags);
+                    (page.protection, page.sharing, page.purpose, page.told_flags())
+                        == (area.protection, area.sharing, area.purpose, told)
                         && backing_fits(page, &area.backing, nth)
                 });
                 self.mmu().complain_if(!fits, || {

@@ -18,7 +18,8 @@ impl World {
         self.mmu()
             .note(|| format!("advise {range:?} {flags:?}, root {:?}", space.root));
         let mut at = range.start();
-        while let Some(part) = self.next_part(space, at, range.end()) {
+        while let Some((part, old)) = self.next_part(space, at, range.end()) {
+            let flags = old.without(old.without_generation()).with(flags);
             let said = self.with_space(cpu, space, |inner| inner.set_flags(part, flags));
             match said {
                 Some(Ok(())) => {
@@ -34,12 +35,12 @@ impl World {
         self.verdict();
     }
 
-    /// The first part of `at..end` that is of one area.
-    fn next_part(&self, space: &Space, at: VirtAddr, end: VirtAddr) -> Option<PageRange> {
+    /// The first part of `at..end` that is of one area, and what is said about it.
+    fn next_part(&self, space: &Space, at: VirtAddr, end: VirtAddr) -> Option<(PageRange, AreaFlags)> {
         let guard = space.inner.try_borrow().ok()?;
         let rest = PageRange::between(at, end)?;
-        let area = guard.as_ref()?.areas().overlapping(rest).next()?.range();
-        Some(area.intersection(rest))
+        let area = guard.as_ref()?.areas().overlapping(rest).next()?;
+        Some((area.range().intersection(rest), area.flags))
     }
 
     /// What fork does before anybody runs the child; false if the child had to be given up.

@@ -130,10 +130,9 @@ impl World {
             return None;
         }
         let (start, old) = space.shadow.borrow().heap?;
+        let flags = space.shadow.borrow().future_flags;
         self.mmu().note(|| format!("brk {end:?}, root {:?}", space.root));
-        let now = self.with_space(cpu, space, |inner| {
-            inner.set_break(&self.memory, end, AreaFlags::NONE)
-        })?;
+        let now = self.with_space(cpu, space, |inner| inner.set_break(&self.memory, end, flags))?;
         if now == end && now != old {
             let up = |at: VirtAddr| VirtAddr(at.0.next_multiple_of(4096));
             let mut shadow = space.shadow.borrow_mut();
@@ -144,7 +143,8 @@ impl World {
                     purpose: Purpose::Heap,
                     ..Mapping::anonymous(Protection::READ_WRITE)
                 };
-                shadow.insert(more, &heap.page());
+                let page = shadow.made_now(heap.page());
+                shadow.insert(more, &page);
             } else if let Some(less) = PageRange::between(up(end), up(old)) {
                 shadow.remove(less);
             }

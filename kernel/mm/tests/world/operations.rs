@@ -122,6 +122,7 @@ impl World {
         };
         let shadow = parent.shadow.borrow().clone();
         let child = self.adopt(child, shadow);
+        child.shadow.borrow_mut().begin_generation();
         self.settle_intrusions(parent, &child);
         if self.is_walked(Negligence::ForgetsChildren) {
             // It is refused, and its parent begins anew later.
@@ -246,7 +247,10 @@ impl World {
         };
         self.mmu()
             .note(|| format!("map {placement:?} {pages} pages, root {:?}", space.root));
-        let request = mapping.request(placement, pages << 12);
+        let request = MapRequest {
+            flags: space.shadow.borrow().future_flags,
+            ..mapping.request(placement, pages << 12)
+        };
         let start = match self.with_space(cpu, space, |inner| inner.map(&self.memory, request))? {
             Ok(start) => start,
             Err(MapError::NoMemory) => return self.want_of_memory(),
@@ -270,7 +274,8 @@ impl World {
                 format!("mmap moved to {range:?}")
             });
         shadow.remove(range);
-        shadow.insert(range, &mapping.page());
+        let page = shadow.made_now(mapping.page());
+        shadow.insert(range, &page);
         drop(shadow);
         self.verdict();
         Some(start)

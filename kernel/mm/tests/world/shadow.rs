@@ -98,6 +98,11 @@ impl Page {
         }
     }
 
+    /// What its area's flags tell: of shared memory not the generation, for areas of several may become one.
+    pub fn told_flags(&self) -> AreaFlags {
+        told_flags(self.sharing, self.flags)
+    }
+
     /// Whether `next`, on the next page, is more of the same.
     fn continues_with(&self, next: &Page) -> bool {
         let same_backing = match (&self.backing, &next.backing) {
@@ -107,7 +112,15 @@ impl Page {
         };
         same_backing
             && (self.protection, self.sharing) == (next.protection, next.sharing)
-            && (self.purpose, self.flags) == (next.purpose, next.flags)
+            && (self.purpose, self.told_flags()) == (next.purpose, next.told_flags())
+    }
+}
+
+/// What the flags of an area tell, see [`Page::told_flags`].
+pub fn told_flags(sharing: Sharing, flags: AreaFlags) -> AreaFlags {
+    match sharing {
+        Sharing::Private => flags,
+        Sharing::Shared => flags.without_generation(),
     }
 }
 
@@ -130,6 +143,8 @@ pub struct Shadow {
     pub heap: Option<(VirtAddr, VirtAddr)>,
     /// Bytes that a stack may grow to.
     pub stack_limit: u64,
+    /// What is said of areas to come: how many forks led here.
+    pub future_flags: AreaFlags,
 }
 
 /// Pages that stay free below a growing stack.
@@ -192,6 +207,19 @@ impl Shadow {
         for nth in 0..range.pages() {
             self.pages
                 .insert((range.start().0 >> 12) + nth, first.further(nth));
+        }
+    }
+
+    /// What is mapped after a fork is not what was inherited.
+    pub fn begin_generation(&mut self) {
+        self.future_flags = self.future_flags.of_next_generation();
+    }
+
+    /// The page as a mapping of now has it.
+    pub fn made_now(&self, page: Page) -> Page {
+        Page {
+            flags: self.future_flags,
+            ..page
         }
     }
 
