@@ -6,7 +6,7 @@
 
 mod buffer;
 
-pub use buffer::{KernelBuffer, MOST_BYTES, Sink, Source, UserBuffer};
+pub use buffer::{KernelBuffer, MOST_BYTES, Room, Sink, Source, UserBuffer};
 
 use crate::process;
 use crate::thread::Thread;

@@ -2,6 +2,7 @@
 //! them at any time: bytes go in and out by copies.
 
 use crate::layout::linear;
+use alloc::vec::Vec;
 use mm::{Frame, PAGE_SIZE};
 
 /// Address of byte `offset` of `frame`, `len` bytes of which are to be used.
@@ -24,6 +25,21 @@ pub fn read(frame: Frame, offset: usize, to: &mut [u8]) {
     // SAFETY: `bytes` checked the range; the linear map holds all RAM frames readable; `to` is the kernel's own memory, which
     // is never a frame that a `Frame` reference stands for, so they are apart.
     unsafe { core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) }
+}
+
+/// Adds `len` bytes at `offset` of `frame` to a list that has room for them. The caller holds a reference to the frame.
+///
+/// # Panics
+/// If it has none.
+#[inline]
+pub fn append(frame: Frame, offset: usize, len: usize, to: &mut Vec<u8>) {
+    let from = bytes(frame, offset, len);
+    let room = &mut to.spare_capacity_mut()[..len];
+    // SAFETY: as in `read`; what is written is the list's spare room, `len` bytes of it, which then belong to the list.
+    unsafe {
+        core::ptr::copy_nonoverlapping(from, room.as_mut_ptr().cast(), len);
+        to.set_len(to.len() + len);
+    }
 }
 
 /// Copies `from` to `offset` of `frame`. The caller holds a reference to the frame, and the right to change it.

@@ -160,8 +160,11 @@ impl AreaMap {
     /// The highest gap of `len` bytes (whole pages) that ends at or below `below` and begins at or above `above`.
     pub fn gap_below(&self, below: VirtAddr, len: u64, above: VirtAddr) -> Option<PageRange> {
         let mut end = below.min(VirtAddr(USER_END));
-        if let Some(root) = &self.root {
-            root.find_gap_below(&mut end, len);
+        if let Some(root) = self.root.as_deref() {
+            match root.kind() {
+                Kind::Leaf(areas) => node::find_gap_in_leaf(areas, &mut end, len),
+                Kind::Branch(_) => root.find_gap_below(&mut end, len),
+            };
         }
         let start = VirtAddr(end.0.checked_sub(len)?);
         (start >= above).then(|| PageRange::new(start, len)).flatten()
@@ -281,6 +284,7 @@ impl AreaMap {
     }
 
     /// [`AreaMap::remove`]; `first` is what [`AreaMap::first_overlapping`] said, and nothing has changed since.
+    #[inline]
     pub(crate) fn remove_from(
         &mut self,
         first: First,

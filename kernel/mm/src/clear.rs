@@ -38,24 +38,32 @@ impl Tables {
         memory: &Memory<M>,
         range: PageRange,
     ) -> Result<Clearable, NoMemory> {
-        let mut inside = None;
         if range.is_empty() {
-        } else if is_in_one_table(range) && range.len() < Level::L2.span() {
-            inside = Some(self.private_path(memory, range.start())?);
-        } else {
-            self.make_edges_private(memory, range)?;
+            return Ok(Clearable::Nothing);
         }
-        Ok(Clearable { range, inside })
+        if is_in_one_table(range) && range.len() < Level::L2.span() {
+            let path = self.private_path(memory, range.start())?;
+            return Ok(match (path.l2, path.l3) {
+                (Some(l2), Some(l3)) => Clearable::Inside(range, l2, l3),
+                _ => Clearable::Nothing,
+            });
+        }
+        self.make_edges_private(memory, range)?;
+        Ok(Clearable::Across(range))
     }
 
     /// Drops everything mapped in a range.
-    pub(crate) fn clear<M: Mmu>(&mut self, memory: &Memory<M>, Clearable { range, inside }: Clearable) {
-        if let Some(path) = inside {
-            return self.clear_in_one_table(memory, range, path);
+    #[inline]
+    pub(crate) fn clear<M: Mmu>(&mut self, memory: &Memory<M>, ready: Clearable) {
+        match ready {
+            Clearable::Nothing => {}
+            Clearable::Inside(range, l2, l3) => self.clear_in_one_table(memory, range, l2, l3),
+            Clearable::Across(range) => self.clear_across(memory, range),
         }
-        if range.is_empty() {
-            return;
-        }
+    }
+
+    /// [`Tables::clear`] of what several tables translate.
+    fn clear_across<M: Mmu>(&mut self, memory: &Memory<M>, range: PageRange) {
         let all = Part {
             table: self.root(),
             level: Level::L1,
@@ -80,11 +88,8 @@ impl Tables {
     }
 
     /// [`Tables::clear`] of part of what one level-3 table translates: as most ranges are, so with one walk, and no recursion.
-    fn clear_in_one_table<M: Mmu>(&mut self, memory: &Memory<M>, range: PageRange, path: Path) {
+    fn clear_in_one_table<M: Mmu>(&mut self, memory: &Memory<M>, range: PageRange, l2: Frame, l3: Frame) {
         let (frames, at) = (memory.frames(), range.start());
-        let (Some(l2), Some(l3)) = (path.l2, path.l3) else {
-            return;
-        };
         let leaves = Part {
             table: l3,
             level: Level::L3,
@@ -141,10 +146,13 @@ impl Tables {
 
 /// A range of which everything mapped can be dropped without an allocation.
 #[must_use]
-pub(crate) struct Clearable {
-    range: PageRange,
-    /// The path to it, if it lies in what one level-3 table translates.
-    inside: Option<Path>,
+pub(crate) enum Clearable {
+    /// Nothing is mapped there.
+    Nothing,
+    /// It lies in what one level-3 table translates: the tables of levels 2 and 3 on the way.
+    Inside(PageRange, Frame, Frame),
+    /// It may lie in what several tables translate.
+    Across(PageRange),
 }
 
 /// A private table, and what of the range it translates.

@@ -14,7 +14,7 @@ use crate::fs::{Directories, FileTable, LastLink, OpenFile, Place, Subject, open
 use crate::process::{Credentials, Limits, Name, Process, Restraint, SetIds, Space};
 use crate::syscall::futex;
 use crate::thread::Thread;
-use crate::user_memory::KernelBuffer;
+use crate::user_memory::{KernelBuffer, Room};
 use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
@@ -264,9 +264,8 @@ fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Box<Executable>, Errno> {
 }
 
 fn read_head(file: &OpenFile, len: usize) -> Result<Vec<u8>, Errno> {
-    let mut head: Vec<u8> = memory::try_list(len)?;
-    let read = read_at(file, 0, &mut head)?;
-    head.truncate(read);
+    let mut head = fallible::with_room(len)?;
+    file.read_at(0, &mut Room(&mut head))?;
     Ok(head)
 }
 

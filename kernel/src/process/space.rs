@@ -321,14 +321,22 @@ fn is_copied(outcome: Result<(), Outcome>, done: usize) -> Result<bool, Errno> {
 impl Space {
     /// Lets go of the space. The last holder releases it in pieces between which others run. No lock is held, and the
     /// caller's process is not in the space any more.
-    pub fn let_go(self: Arc<Space>) {
-        let mut last = Arc::into_inner(self);
-        let memory = last.as_mut().and_then(|space| space.memory.get_mut().take());
+    pub fn let_go(mut self: Arc<Space>) {
+        let memory = match Arc::get_mut(&mut self) {
+            Some(space) => space.memory.get_mut().take(),
+            None => let_go_with_others(self),
+        };
         let Some(memory) = memory else {
             return;
         };
         release_in_pieces(memory.begin_release(memory::get()));
     }
+}
+
+/// Of several holders that let go at once one is the last.
+#[cold]
+fn let_go_with_others(space: Arc<Space>) -> Option<AddressSpace> {
+    Arc::into_inner(space)?.memory.get_mut().take()
 }
 
 #[cold]

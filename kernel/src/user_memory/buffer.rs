@@ -1,6 +1,7 @@
 //! Where the bytes of a read go and those of a write come from, mostly user memory: one range, or the list of readv(2).
 
 use super::{read_bytes, serve};
+use crate::fallible::TryVec;
 use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{IOV_MAX, IoVec};
@@ -229,6 +230,33 @@ impl<'a> KernelBuffer<'a> {
         let start = self.filled;
         self.filled += most.min(self.bytes.len() - start);
         &mut self.bytes[start..self.filled]
+    }
+}
+
+/// A list as a place to read to, as far as it has room: nothing is filled beforehand.
+pub struct Room<'a>(pub &'a mut Vec<u8>);
+
+impl Sink for Room<'_> {
+    fn room(&self) -> usize {
+        self.0.capacity() - self.0.len()
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        let part = &bytes[..bytes.len().min(self.room())];
+        self.0.try_extend(part)?;
+        Ok(part.len())
+    }
+
+    fn try_put_frame(
+        &mut self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+        _fault: &mut Option<UserFault>,
+    ) -> usize {
+        let len = len.min(self.room());
+        platform::frame::append(frame, offset, len, self.0);
+        len
     }
 }
 

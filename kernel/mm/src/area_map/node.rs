@@ -223,10 +223,7 @@ impl Node {
     /// below all of them.
     pub(super) fn find_gap_below(&self, end: &mut VirtAddr, len: u64) -> bool {
         match self.kind() {
-            Kind::Leaf(areas) => areas
-                .iter()
-                .rev()
-                .any(|area| !descends(end, area.range.start(), area.range.end(), len)),
+            Kind::Leaf(areas) => find_gap_in_leaf(areas, end, len),
             Kind::Branch(children) => children.iter().rev().any(|child| {
                 let Summary {
                     start,
@@ -242,6 +239,13 @@ impl Node {
             }),
         }
     }
+}
+
+/// [`Node::find_gap_below`] in a leaf.
+#[inline]
+pub(super) fn find_gap_in_leaf(areas: &[Area], end: &mut VirtAddr, len: u64) -> bool {
+    let mut areas = areas.iter().rev();
+    areas.any(|area| !descends(end, area.range.start(), area.range.end(), len))
 }
 
 /// Moves `end` below what lies from `start` to `top`, unless the gap between them is wide enough.
