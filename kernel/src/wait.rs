@@ -325,6 +325,7 @@ fn sleep<T, G>(
 }
 
 /// What there is to say without sleeping (further); `None` to sleep on.
+#[inline(always)]
 fn look<T>(
     current: &Thread,
     deadline: Option<u64>,

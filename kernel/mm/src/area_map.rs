@@ -180,6 +180,10 @@ impl AreaMap {
     }
 
     fn insert_into_tree(&mut self, area: Area) -> Result<(), NoMemory> {
+        if self.root.is_none() {
+            self.root = Some(splice::first_leaf(area)?);
+            return Ok(());
+        }
         let after = self.first_ending_after(area.range.start());
         self.put(
             self.next_below(area.range.start())

@@ -171,9 +171,7 @@ impl AddressSpace {
             Placement::Hint(hint) => {
                 let hinted = match hint.page_start() {
                     start if start < LOWEST => None,
-                    start => mappable(start, len)
-                        .ok()
-                        .filter(|range| self.is_free(*range)),
+                    start => mappable(start, len).ok().filter(|range| self.is_free(*range)),
                 };
                 hinted.or_else(|| self.find_gap(len)).ok_or(MapError::NoMemory)
             }

@@ -304,11 +304,12 @@ fn credentials_for(request: &Request<'_>) -> Result<(Arc<Credentials>, bool), Er
         let is_set_group = attributes.mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;
         wanted.group = is_set_group.then_some(attributes.gid);
     }
-    let (new, is_secure) = request.credentials.for_program(wanted, request.restraint);
-    let credentials = if new == **request.credentials {
-        request.credentials.clone()
+    let old = request.credentials;
+    let rights = old.for_program(wanted, request.restraint);
+    let credentials = if old.are_of_program(&rights) {
+        old.clone()
     } else {
-        Arc::try_new(new).map_err(|_| Errno::ENOMEM)?
+        fallible::arc(old.of_program(&rights))?
     };
-    Ok((credentials, is_secure))
+    Ok((credentials, rights.is_secure))
 }

@@ -125,6 +125,8 @@ struct Writer<'a> {
     /// Where the bytes belong that are to be written next.
     at: u64,
     bytes: Vec<u8>,
+    /// How many more lie in the same page.
+    room: usize,
 }
 
 impl Writer<'_> {
@@ -134,6 +136,7 @@ impl Writer<'_> {
             space,
             at: start,
             bytes,
+            room: PAGE_SIZE - start as usize % PAGE_SIZE,
         })
     }
 
@@ -143,17 +146,24 @@ impl Writer<'_> {
     }
 
     #[inline]
-    fn put(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
-        while !bytes.is_empty() {
-            let left = PAGE_SIZE - self.end() as usize % PAGE_SIZE;
-            let (part, rest) = bytes.split_at(bytes.len().min(left));
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        if bytes.len() >= self.room {
+            return self.put_over_pages(bytes);
+        }
+        self.room -= bytes.len();
+        self.bytes.try_extend(bytes)
+    }
+
+    #[cold]
+    fn put_over_pages(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
+        while bytes.len() >= self.room {
+            let (part, rest) = bytes.split_at(self.room);
             self.bytes.try_extend(part)?;
-            if part.len() == left {
-                self.flush()?;
-            }
+            self.flush()?;
+            self.room = PAGE_SIZE;
             bytes = rest;
         }
-        Ok(())
+        self.put(bytes)
     }
 
     /// Zeros up to that address: less than two paddings of 16 bytes.

@@ -28,6 +28,19 @@ pub struct SetIds {
     pub group: Option<u32>,
 }
 
+/// What exec changes of credentials.
+pub struct ProgramRights {
+    /// Effective user, and saved one, and that for files.
+    euid: u32,
+    /// Effective group, likewise.
+    egid: u32,
+    permitted: CapSet,
+    effective: CapSet,
+    ambient: CapSet,
+    /// Whether they are more than the real user's (`AT_SECURE`).
+    pub is_secure: bool,
+}
+
 impl Credentials {
     fn has_secure(&self, bit: u32) -> bool {
         self.secure_bits & bit != 0
@@ -37,15 +50,18 @@ impl Credentials {
         self.has_user(0)
     }
 
-    /// The credentials of a program that a process with these runs, and whether they are more than its real user's
-    /// (`AT_SECURE`).
-    pub fn for_program(&self, wanted: SetIds, restraint: Restraint) -> (Credentials, bool) {
-        let mut new = self.clone();
-        new.euid = wanted.user.unwrap_or(self.euid);
-        new.egid = wanted.group.unwrap_or(self.egid);
+    /// The rights of a program that a process with these credentials runs.
+    pub fn for_program(&self, wanted: SetIds, restraint: Restraint) -> ProgramRights {
+        let mut new = ProgramRights {
+            euid: wanted.user.unwrap_or(self.euid),
+            egid: wanted.group.unwrap_or(self.egid),
+            permitted: CapSet::EMPTY,
+            effective: CapSet::EMPTY,
+            ambient: self.ambient,
+            is_secure: false,
+        };
         let is_root_special = !self.has_secure(SECBIT_NOROOT);
-        new.permitted = CapSet::EMPTY;
-        if is_root_special && (new.euid == 0 || new.uid == 0) {
+        if is_root_special && (new.euid == 0 || self.uid == 0) {
             new.permitted = self.bounding.union(self.inheritable);
         }
         let is_effective = is_root_special && new.euid == 0;
@@ -53,21 +69,47 @@ impl Credentials {
         let is_gain = is_set_id || !new.permitted.is_within(self.permitted);
         if is_gain && restraint != Restraint::None {
             if restraint == Restraint::NoNewPrivileges || !self.can(CAP_SETUID) {
-                (new.euid, new.egid) = (new.uid, new.gid);
+                (new.euid, new.egid) = (self.uid, self.gid);
             }
             new.permitted = new.permitted.intersection(self.permitted);
         }
-        (new.suid, new.fsuid) = (new.euid, new.euid);
-        (new.sgid, new.fsgid) = (new.egid, new.egid);
         if is_set_id {
             new.ambient = CapSet::EMPTY;
         }
         new.permitted = new.permitted.union(new.ambient);
         new.effective = if is_effective { new.permitted } else { new.ambient };
-        new.secure_bits &= !SECBIT_KEEP_CAPS;
         let has_grown = !new.permitted.is_within(new.ambient);
-        let is_secure = is_set_id || (new.uid != 0 && (is_effective || has_grown));
-        (new, is_secure)
+        new.is_secure = is_set_id || (self.uid != 0 && (is_effective || has_grown));
+        new
+    }
+
+    /// Whether a program with those rights has these credentials.
+    pub fn are_of_program(&self, rights: &ProgramRights) -> bool {
+        let ids = [self.euid, self.suid, self.fsuid, self.egid, self.sgid, self.fsgid];
+        let (user, group) = (rights.euid, rights.egid);
+        ids == [user, user, user, group, group, group]
+            && self.permitted == rights.permitted
+            && self.effective == rights.effective
+            && self.ambient == rights.ambient
+            && !self.has_secure(SECBIT_KEEP_CAPS)
+    }
+
+    /// These credentials with a program's rights.
+    pub fn of_program(&self, rights: &ProgramRights) -> Credentials {
+        let (user, group) = (rights.euid, rights.egid);
+        Credentials {
+            euid: user,
+            suid: user,
+            fsuid: user,
+            egid: group,
+            sgid: group,
+            fsgid: group,
+            permitted: rights.permitted,
+            effective: rights.effective,
+            ambient: rights.ambient,
+            secure_bits: self.secure_bits & !SECBIT_KEEP_CAPS,
+            ..self.clone()
+        }
     }
 
     /// After a change of the user ids from those of `old`: who leaves user 0 loses its rights, who takes it as effective

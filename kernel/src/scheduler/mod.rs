@@ -121,10 +121,13 @@ fn rouse_running(thread: &Thread) -> Option<State> {
 
 #[inline]
 fn try_rouse(thread: &Thread) -> Option<State> {
+    // Mostly it sleeps long since.
+    if thread.state() == State::Asleep && thread.change_state(State::Asleep, State::Running) {
+        return Some(State::Asleep);
+    }
     // In this order: a thread goes from `Sleeping` to `Asleep` between the two, not the other way round.
-    [State::Sleeping, State::Asleep]
-        .into_iter()
-        .find(|&state| thread.change_state(state, State::Running))
+    let from = |state| thread.change_state(state, State::Running).then_some(state);
+    from(State::Sleeping).or_else(|| from(State::Asleep))
 }
 
 /// Gives up the processor until the thread is woken, which has called [`Thread::prepare_to_sleep`], unless it was woken since.

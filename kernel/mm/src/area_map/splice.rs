@@ -117,6 +117,13 @@ fn concerned(children: &[Child], range: PageRange) -> Range<usize> {
     first..first + 1 + more.count()
 }
 
+/// The root of a tree of one area.
+pub(super) fn first_leaf(area: Area) -> Result<Arc<Node>, NoMemory> {
+    let mut areas = with_room(1)?;
+    push(&mut areas, area);
+    arc(Node::leaf(areas))
+}
+
 /// What comes in the place of `root`.
 pub(super) fn rebuilt_root(
     root: Option<&Node>,

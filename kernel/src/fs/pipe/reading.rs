@@ -74,7 +74,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Lets others have the pipe.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leave(
         &self,
         mut state: Locked<'a>,
