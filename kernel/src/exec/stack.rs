@@ -66,7 +66,9 @@ pub fn build(
     stack.put(&random)?;
     stack.put(PLATFORM)?;
     stack.put_zeros(layout.arguments)?;
-    arguments.parts().try_for_each(|part| stack.put(part))?;
+    for part in arguments.parts() {
+        stack.put(part)?;
+    }
     stack.put(path)?;
     stack.put_zeros(STACK_TOP)?;
     stack.flush()?;
@@ -147,7 +149,7 @@ impl Writer<'_> {
 
     #[inline]
     fn put(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        if bytes.len() >= self.room {
+        if bytes.len() > self.room {
             return self.put_over_pages(bytes);
         }
         self.room -= bytes.len();
@@ -156,7 +158,7 @@ impl Writer<'_> {
 
     #[cold]
     fn put_over_pages(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
-        while bytes.len() >= self.room {
+        while bytes.len() > self.room {
             let (part, rest) = bytes.split_at(self.room);
             self.bytes.try_extend(part)?;
             self.flush()?;

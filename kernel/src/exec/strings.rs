@@ -14,7 +14,10 @@ const FIRST_PIECE: usize = 1024;
 /// Strings, each with its NUL.
 #[derive(Default, Debug)]
 pub struct Strings {
-    pieces: Vec<Vec<u8>>,
+    /// The piece that is added to.
+    last: Vec<u8>,
+    /// Those that are full.
+    full: Vec<Vec<u8>>,
     len: usize,
 }
 
@@ -26,7 +29,7 @@ impl Strings {
 
     /// All bytes but the first `skipped`, piece by piece.
     pub fn parts(&self, mut skipped: usize) -> impl Iterator<Item = &[u8]> {
-        self.pieces.iter().map(move |piece| {
+        self.full.iter().chain([&self.last]).map(move |piece| {
             let start = skipped.min(piece.len());
             skipped -= start;
             &piece[start..]
@@ -70,16 +73,22 @@ impl Strings {
 
     /// The last piece, which has room.
     fn piece(&mut self) -> Result<&mut Vec<u8>, Errno> {
-        let is_full = |piece: &Vec<u8>| piece.len() == piece.capacity();
-        if self.pieces.last().is_none_or(is_full) {
-            let len = if self.pieces.is_empty() {
-                FIRST_PIECE
-            } else {
-                PAGE_SIZE
-            };
-            self.pieces.try_push(fallible::with_room(len)?)?;
+        if self.last.len() == self.last.capacity() {
+            self.begin_piece()?;
         }
-        self.pieces.last_mut().ok_or(Errno::ENOMEM)
+        Ok(&mut self.last)
+    }
+}
+
+impl Strings {
+    #[cold]
+    fn begin_piece(&mut self) -> Result<(), Errno> {
+        if self.last.is_empty() {
+            self.last = fallible::with_room(FIRST_PIECE)?;
+            return Ok(());
+        }
+        let next = fallible::with_room(PAGE_SIZE)?;
+        self.full.try_push(core::mem::replace(&mut self.last, next))
     }
 }
 

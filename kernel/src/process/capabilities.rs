@@ -85,9 +85,10 @@ impl Credentials {
 
     /// Whether a program with those rights has these credentials.
     pub fn are_of_program(&self, rights: &ProgramRights) -> bool {
-        let ids = [self.euid, self.suid, self.fsuid, self.egid, self.sgid, self.fsgid];
-        let (user, group) = (rights.euid, rights.egid);
-        ids == [user, user, user, group, group, group]
+        let users = [self.euid, self.suid, self.fsuid];
+        let groups = [self.egid, self.sgid, self.fsgid];
+        users.iter().all(|&id| id == rights.euid)
+            && groups.iter().all(|&id| id == rights.egid)
             && self.permitted == rights.permitted
             && self.effective == rights.effective
             && self.ambient == rights.ambient
