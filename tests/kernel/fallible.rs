@@ -54,6 +54,14 @@ pub trait TryClone: Sized {
 }
 
 /// As the kernel's.
+pub fn make_mut<T: TryClone>(shared: &mut Arc<T>) -> Result<&mut T, Errno> {
+    if Arc::get_mut(shared).is_none() {
+        *shared = arc(shared.try_clone()?)?;
+    }
+    Ok(Arc::get_mut(shared).expect("nobody else has the copy"))
+}
+
+/// As the kernel's.
 pub trait TryVec<T> {
     fn try_push(&mut self, element: T) -> Result<(), Errno>;
     fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno>;

@@ -3,6 +3,7 @@
 //   latency [limit MICROSECONDS] [ROW...]     only these rows;  latency nothing ...: ends at once
 #include "latency_exec.h"
 #include "latency_files.h"
+#include "latency_many.h"
 #include "latency_memory.h"
 #include "latency_poll.h"
 #include "latency_proc.h"
@@ -10,6 +11,7 @@
 static const struct row rows[] = {
     EXEC_ROWS,
     FILE_ROWS,
+    MANY_ROWS,
     POLL_ROWS,
     MEMORY_ROWS,
     PROC_ROWS,

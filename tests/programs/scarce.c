@@ -142,6 +142,21 @@ static void open_texts(int child) {
     }
 }
 
+// 10,000 descriptors, to which each child adds one.
+static void make_descriptors(void) {
+    allow_descriptors(30000);
+    int made = 0;
+    while (made < 10000 && dup(0) > 0) made++;
+    CHECK(made == 10000);
+}
+
+static void add_descriptor(int child) {
+    (void)child;
+    note(dup(0));
+    note(fcntl(0, F_DUPFD, 29000));
+    note(close(5000));
+}
+
 // Arguments of 5 MiB.
 enum { ARGUMENTS = 42 };
 static char *arguments[ARGUMENTS + 1];
@@ -167,6 +182,7 @@ static const struct bomb bombs[] = {
     {"areas", 60, make_areas, change_areas, 2 * KIB},
     {"locks", 1, make_file, lock_bytes, KIB},
     {"texts", 2, make_text, open_texts, 8 * KIB},
+    {"descriptors", 60, make_descriptors, add_descriptor, 2 * KIB},
     {"arguments", 6, make_arguments, execute, 12 * KIB},
     {"poll", MOST_CHILDREN, make_entries, poll_entries, 4 * KIB},
 };

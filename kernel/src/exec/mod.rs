@@ -135,10 +135,7 @@ pub fn become_program(
 ) -> Result<(), Errno> {
     let process = &current.process;
     // What exec changes of it is the process's own before anything else has changed.
-    let is_any_closed = current.files.read(FileTable::has_closed_on_exec);
-    if is_any_closed || current.files.holders() > 1 {
-        current.files.make_own()?;
-    }
+    let is_any_closed = own_files(current)?;
     process.signals.make_own()?;
     process.end_other_threads(current)?;
     futex::thread_ended(current);
@@ -166,11 +163,37 @@ pub fn become_program(
     Ok(())
 }
 
-/// The table of descriptors is the thread's own.
+/// The table of descriptors is the thread's own, and so is what exec changes of it; whether it does. `ENOMEM`.
+#[inline]
+fn own_files(current: &Thread) -> Result<bool, Errno> {
+    if current.files.holders() > 1 {
+        current.files.make_own()?;
+    }
+    let is_any_closed = current.files.read(FileTable::has_closed_on_exec);
+    if is_any_closed {
+        own_closed_on_exec(current)?;
+    }
+    Ok(is_any_closed)
+}
+
+#[cold]
+fn own_closed_on_exec(current: &Thread) -> Result<(), Errno> {
+    current.files.make_own()?;
+    let mut from = Some(0);
+    while let Some(first) = from {
+        from = current.files.change(|files| files.own_closed_on_exec(first))??;
+        scheduler::cond_resched_killable()?;
+    }
+    Ok(())
+}
+
+/// What it takes out of the table is the thread's own.
 #[cold]
 fn close_on_exec(current: &Thread) {
     let mut first = 0;
-    while let Ok(Some((descriptor, file))) = current.files.change(|files| files.take_closed_on_exec(first)) {
+    while let Ok(Ok(Some((descriptor, file)))) =
+        current.files.change(|files| files.take_closed_on_exec(first))
+    {
         drop(file);
         first = descriptor + 1;
         scheduler::cond_resched();

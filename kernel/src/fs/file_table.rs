@@ -1,46 +1,39 @@
 //! The descriptors of a process: a table of references to what is open, and which of them execve(2) closes.
 //!
-//! Fork shares the table (`Arc`); the first change copies it. Generic over what is open, so that the rules are tested
-//! without files.
+//! Fork shares the table (`Arc`); the first change copies it, but of more than 64 descriptors only the way to the piece that changes
+//! (`piece`). Generic over what is open, so that the rules are tested without files.
+
+mod piece;
+#[cfg(test)]
+mod tests;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::fallible::{self, TryClone, TryVec};
 use abi::Errno;
+use piece::{BLOCK, Block, Kind, Piece, WIDTH, first_bit};
 
 /// Most descriptors of a process, whatever its limits: `fs.nr_open`.
 pub const MAX_DESCRIPTORS: usize = 1 << 20;
 
-/// One descriptor.
-struct Slot<F> {
-    file: Arc<F>,
-    is_closed_on_exec: bool,
-}
-
-impl<F> Clone for Slot<F> {
-    fn clone(&self) -> Self {
-        Slot {
-            file: self.file.clone(),
-            is_closed_on_exec: self.is_closed_on_exec,
-        }
-    }
-}
-
 /// A table of descriptors.
 pub struct Table<F> {
-    slots: Vec<Option<Slot<F>>>,
-    /// No slot below it is free.
-    first_free: usize,
+    /// The first 64: mostly all.
+    first: Piece<F>,
+    /// Those behind them. There are none in the first piece of the first block.
+    blocks: Vec<Option<Arc<Block<F>>>>,
 }
 
 impl<F> TryClone for Table<F> {
     fn try_clone(&self) -> Result<Self, Errno> {
-        let mut slots = fallible::with_room(self.slots.len())?;
-        slots.try_append(self.slots.iter().cloned())?;
+        let mut blocks = Vec::new();
+        if !self.blocks.is_empty() {
+            blocks.try_append(self.blocks.iter().cloned())?;
+        }
         Ok(Table {
-            slots,
-            first_free: self.first_free,
+            first: self.first.try_clone()?,
+            blocks,
         })
     }
 }
@@ -64,57 +57,77 @@ impl<F> Table<F> {
     /// No descriptors.
     pub const fn new() -> Self {
         Table {
-            slots: Vec::new(),
-            first_free: 0,
+            first: Piece::new(),
+            blocks: Vec::new(),
         }
     }
 
     /// What the descriptor refers to. `EBADF`.
+    #[inline]
     pub fn get(&self, descriptor: usize) -> Result<&Arc<F>, Errno> {
-        Ok(&self.slot(descriptor)?.file)
+        match self.first.get(descriptor) {
+            Some(file) => Ok(file),
+            None => self.get_far(descriptor),
+        }
     }
 
-    fn slot(&self, descriptor: usize) -> Result<&Slot<F>, Errno> {
-        self.slots
-            .get(descriptor)
-            .and_then(Option::as_ref)
-            .ok_or(Errno::EBADF)
+    #[cold]
+    fn get_far(&self, descriptor: usize) -> Result<&Arc<F>, Errno> {
+        let piece = self.piece(descriptor).ok_or(Errno::EBADF)?;
+        piece.get(descriptor % WIDTH).ok_or(Errno::EBADF)
+    }
+
+    fn piece(&self, descriptor: usize) -> Option<&Piece<F>> {
+        if descriptor < WIDTH {
+            return Some(&self.first);
+        }
+        let block = self.blocks.get(descriptor / BLOCK)?.as_ref()?;
+        block.piece(descriptor % BLOCK)
     }
 
     /// Whether execve(2) closes it. `EBADF`.
     pub fn on_exec(&self, descriptor: usize) -> Result<OnExec, Errno> {
-        let slot = self.slot(descriptor)?;
-        Ok(if slot.is_closed_on_exec {
+        self.get(descriptor)?;
+        let closed = self.piece(descriptor).map(|piece| piece.all(Kind::ClosedOnExec));
+        Ok(if closed.unwrap_or(0) >> (descriptor % WIDTH) & 1 != 0 {
             OnExec::Close
         } else {
             OnExec::Keep
         })
     }
 
-    /// Sets whether execve(2) closes it. `EBADF`.
+    /// Sets whether execve(2) closes it. `EBADF`; `ENOMEM`, nothing changed.
     pub fn set_on_exec(&mut self, descriptor: usize, what: OnExec) -> Result<(), Errno> {
-        let slot = self
-            .slots
-            .get_mut(descriptor)
-            .and_then(Option::as_mut)
-            .ok_or(Errno::EBADF)?;
-        slot.is_closed_on_exec = what == OnExec::Close;
-        Ok(())
+        self.get(descriptor)?;
+        self.change(descriptor, |piece| {
+            piece.mark(1 << (descriptor % WIDTH), what == OnExec::Close);
+            Ok(())
+        })
     }
 
-    /// Puts the file at the lowest free descriptor from `from` on, which must be below `limit`. `EMFILE`.
+    /// execve(2) closes what is open of `first..=last`, as far as it lies in one piece. The descriptor to go on from, if there is
+    /// more. `ENOMEM`.
+    pub fn mark_some(&mut self, first: usize, last: usize) -> Result<Option<usize>, Errno> {
+        let Some(found) = self.next(first, Kind::Open).filter(|found| *found <= last) else {
+            return Ok(None);
+        };
+        let end = found | (WIDTH - 1);
+        let which = u64::MAX << (found % WIDTH) & u64::MAX >> (end - end.min(last));
+        self.change(found, |piece| {
+            piece.mark(which, true);
+            Ok(())
+        })?;
+        Ok((end < last).then_some(end + 1))
+    }
+
+    /// Puts the file at the lowest free descriptor from `from` on, which must be below `limit`. `EMFILE`; `ENOMEM`.
     pub fn insert(&mut self, file: Arc<F>, what: OnExec, from: usize, limit: usize) -> Result<usize, Errno> {
-        let start = from.max(self.first_free);
-        let free = self.slots.iter().skip(start).position(Option::is_none);
-        let descriptor = free.map_or(start.max(self.slots.len()), |behind| start + behind);
+        let descriptor = self.lowest_free(from);
         self.put(descriptor, file, what, limit, Errno::EMFILE)?;
-        if from <= self.first_free {
-            self.first_free = descriptor + 1;
-        }
         Ok(descriptor)
     }
 
-    /// Puts the file at that descriptor and returns what it referred to. `EBADF` if it is not below `limit`.
+    /// Puts the file at that descriptor and returns what it referred to. `EBADF` if it is not below `limit`; `ENOMEM`.
     pub fn replace(
         &mut self,
         descriptor: usize,
@@ -136,139 +149,170 @@ impl<F> Table<F> {
         if descriptor >= limit.min(MAX_DESCRIPTORS) {
             return Err(beyond);
         }
-        if descriptor >= self.slots.len() {
-            let missing = descriptor + 1 - self.slots.len();
-            self.slots.try_append((0..missing).map(|_| None))?;
-        }
-        let slot = Slot {
-            file,
-            is_closed_on_exec: what == OnExec::Close,
-        };
-        let old = self.slots[descriptor].replace(slot);
-        Ok(old.map(|slot| slot.file))
+        self.change(descriptor, |piece| {
+            piece.put(descriptor % WIDTH, file, what == OnExec::Close)
+        })
     }
 
-    /// Takes the descriptor out. `EBADF`.
+    /// Changes the piece of a descriptor, which is made if it is missing. `ENOMEM`, nothing changed.
+    #[inline]
+    fn change<R>(
+        &mut self,
+        descriptor: usize,
+        change: impl FnOnce(&mut Piece<F>) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        if descriptor < WIDTH {
+            return change(&mut self.first);
+        }
+        self.block(descriptor / BLOCK)?.change(descriptor % BLOCK, change)
+    }
+
+    /// The block of that number, made if it is missing, and nobody else's. `ENOMEM`.
+    #[cold]
+    fn block(&mut self, number: usize) -> Result<&mut Block<F>, Errno> {
+        if number >= self.blocks.len() {
+            let missing = number + 1 - self.blocks.len();
+            self.blocks.try_append((0..missing).map(|_| None))?;
+        }
+        let place = &mut self.blocks[number];
+        if place.is_none() {
+            *place = Some(fallible::arc(Block::new(number))?);
+        }
+        fallible::make_mut(place.as_mut().ok_or(Errno::ENOMEM)?)
+    }
+
+    #[inline]
+    fn lowest_free(&self, from: usize) -> usize {
+        match first_bit(!self.first.all(Kind::Open), from) {
+            Some(free) => free,
+            None => self.lowest_free_far(from.max(WIDTH)),
+        }
+    }
+
+    #[cold]
+    fn lowest_free_far(&self, from: usize) -> usize {
+        let end = self.blocks.len() * BLOCK;
+        let free = (from / BLOCK..self.blocks.len()).find_map(|number| {
+            let from = from.saturating_sub(number * BLOCK);
+            let free = match &self.blocks[number] {
+                None => Some(from),
+                Some(block) => block.lowest_free(from),
+            };
+            free.map(|at| number * BLOCK + at)
+        });
+        free.unwrap_or(from.max(end))
+    }
+
+    /// Takes the descriptor out. `EBADF`; `ENOMEM`, nothing changed.
     pub fn remove(&mut self, descriptor: usize) -> Result<Arc<F>, Errno> {
-        let slot = self
-            .slots
-            .get_mut(descriptor)
-            .and_then(Option::take)
-            .ok_or(Errno::EBADF)?;
-        self.first_free = self.first_free.min(descriptor);
-        Ok(slot.file)
+        self.get(descriptor)?;
+        self.change(descriptor, |piece| {
+            piece.take(descriptor % WIDTH).ok_or(Errno::EBADF)
+        })
     }
 
     /// Whether execve(2) closes any.
+    #[inline]
     pub fn has_closed_on_exec(&self) -> bool {
-        self.slots.iter().flatten().any(|slot| slot.is_closed_on_exec)
+        let is_in = |block: &Option<Arc<Block<F>>>| {
+            block
+                .as_ref()
+                .is_some_and(|block| block.all(Kind::ClosedOnExec) != 0)
+        };
+        self.first.all(Kind::ClosedOnExec) != 0 || self.blocks.iter().any(is_in)
     }
 
-    /// Takes out the first descriptor from `first` on that execve(2) closes. The caller drops it without holding a lock.
-    #[must_use]
-    pub fn take_closed_on_exec(&mut self, first: usize) -> Option<(usize, Arc<F>)> {
-        self.take_first(first, usize::MAX, |slot| slot.is_closed_on_exec)
+    /// Nobody else has the piece of the first descriptor from `from` on that execve(2) closes: taking out what it closes there
+    /// allocates nothing. The descriptor to go on from, if there may be more. `ENOMEM`, nothing changed.
+    pub fn own_closed_on_exec(&mut self, from: usize) -> Result<Option<usize>, Errno> {
+        let Some(found) = self.next(from, Kind::ClosedOnExec) else {
+            return Ok(None);
+        };
+        self.change(found, |_| Ok(()))?;
+        Ok(Some((found | (WIDTH - 1)) + 1))
     }
 
-    /// Takes out the first descriptor of `first..=last`. The caller drops it without holding a lock.
-    #[must_use]
-    pub fn take_next(&mut self, first: usize, last: usize) -> Option<(usize, Arc<F>)> {
-        self.take_first(first, last, |_| true)
+    /// Takes out the first descriptor from `first` on that execve(2) closes. The caller drops it without holding a lock. `ENOMEM`.
+    pub fn take_closed_on_exec(&mut self, first: usize) -> Result<Option<(usize, Arc<F>)>, Errno> {
+        self.take_first(first, usize::MAX, Kind::ClosedOnExec)
+    }
+
+    /// Takes out the first descriptor of `first..=last`. The caller drops it without holding a lock. `ENOMEM`.
+    pub fn take_next(&mut self, first: usize, last: usize) -> Result<Option<(usize, Arc<F>)>, Errno> {
+        self.take_first(first, last, Kind::Open)
     }
 
     fn take_first(
         &mut self,
         first: usize,
         last: usize,
-        is_meant: impl Fn(&Slot<F>) -> bool,
-    ) -> Option<(usize, Arc<F>)> {
-        let end = self.slots.len().min(last.saturating_add(1));
-        let range = self.slots.get_mut(first..end)?;
-        let at = range
-            .iter()
-            .position(|slot| slot.as_ref().is_some_and(&is_meant))?;
-        let slot = range[at].take()?;
-        self.first_free = self.first_free.min(first + at);
-        Some((first + at, slot.file))
-    }
-
-    /// All descriptors from `from` on, with what they refer to.
-    pub fn iter_from(&self, from: usize) -> impl Iterator<Item = (usize, &Arc<F>)> {
-        let slots = self.slots.iter().enumerate().skip(from);
-        slots.filter_map(|(descriptor, slot)| Some((descriptor, &slot.as_ref()?.file)))
-    }
-
-    /// Slots that exist, free or not: `FDSize` in /proc/PID/status.
-    pub fn capacity(&self) -> usize {
-        self.slots.len()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(files: &[&'static str]) -> Table<&'static str> {
-        let mut table = Table::new();
-        for file in files {
-            table.insert(Arc::new(*file), OnExec::Keep, 0, 1024).unwrap();
+        kind: Kind,
+    ) -> Result<Option<(usize, Arc<F>)>, Errno> {
+        match self.next(first, kind).filter(|found| *found <= last) {
+            None => Ok(None),
+            Some(found) => self.remove(found).map(|file| Some((found, file))),
         }
-        table
     }
 
-    #[test]
-    fn the_lowest_free_descriptor_is_taken() {
-        let mut table = table(&["in", "out", "error"]);
-        assert_eq!(**table.get(1).unwrap(), "out");
-        table.remove(1).unwrap();
-        assert_eq!(table.insert(Arc::new("new"), OnExec::Keep, 0, 1024), Ok(1));
-        assert_eq!(table.insert(Arc::new("next"), OnExec::Keep, 0, 1024), Ok(3));
+    /// The lowest descriptor of that kind from `from` on.
+    fn next(&self, from: usize, kind: Kind) -> Option<usize> {
+        if let Some(found) = first_bit(self.first.all(kind), from) {
+            return Some(found);
+        }
+        let from = from.max(WIDTH);
+        (from / BLOCK..self.blocks.len()).find_map(|number| {
+            let found = self.blocks[number]
+                .as_ref()?
+                .next(from.saturating_sub(number * BLOCK), kind);
+            found.map(|at| number * BLOCK + at)
+        })
     }
 
-    #[test]
-    fn a_lower_bound_leaves_lower_slots_free() {
-        let mut table = table(&["in"]);
-        assert_eq!(table.insert(Arc::new("ten"), OnExec::Close, 10, 1024), Ok(10));
-        assert_eq!(table.insert(Arc::new("eleven"), OnExec::Keep, 10, 1024), Ok(11));
-        assert_eq!(table.insert(Arc::new("one"), OnExec::Keep, 0, 1024), Ok(1));
-        assert_eq!(table.get(5).err(), Some(Errno::EBADF));
+    /// The first descriptor from `from` on, with what it refers to.
+    pub fn next_from(&self, from: usize) -> Option<(usize, &Arc<F>)> {
+        let found = self.next(from, Kind::Open)?;
+        Some((found, self.get(found).ok()?))
     }
 
-    #[test]
-    fn limits_are_kept() {
-        let mut table = table(&["in", "out"]);
-        assert_eq!(
-            table.insert(Arc::new("x"), OnExec::Keep, 0, 2).err(),
-            Some(Errno::EMFILE)
-        );
-        assert_eq!(
-            table.replace(2, Arc::new("x"), OnExec::Keep, 2).err(),
-            Some(Errno::EBADF)
-        );
+    /// What the first 64 descriptors refer to.
+    #[inline]
+    pub fn near(&self) -> &[Option<Arc<F>>] {
+        self.first.files()
     }
 
-    #[test]
-    fn exec_closes_what_is_marked_and_a_copy_keeps_it() {
-        let mut parent = table(&["in", "out"]);
-        parent.insert(Arc::new("log"), OnExec::Close, 0, 1024).unwrap();
-        let mut child = parent.try_clone().unwrap();
-        assert_eq!(child.take_closed_on_exec(0).unwrap().0, 2);
-        assert!(child.take_closed_on_exec(0).is_none());
-        assert_eq!(child.get(2).err(), Some(Errno::EBADF));
-        assert_eq!(parent.on_exec(2), Ok(OnExec::Close));
-        assert_eq!(
-            parent
-                .iter_from(1)
-                .map(|(descriptor, _)| descriptor)
-                .collect::<Vec<_>>(),
-            [1, 2]
-        );
+    /// Whether there were ever more than these.
+    #[inline]
+    pub fn has_far(&self) -> bool {
+        !self.blocks.is_empty()
     }
 
-    #[test]
-    fn a_range_is_taken_and_its_first_slot_reused() {
-        let mut table = table(&["a", "b", "c", "d"]);
-        assert_eq!((1..4).filter_map(|at| table.take_next(at, usize::MAX)).count(), 3);
-        assert_eq!(table.insert(Arc::new("e"), OnExec::Keep, 0, 1024), Ok(1));
+    /// What the others refer to, up to 64 at a time.
+    pub fn far(&self) -> impl Iterator<Item = &[Option<Arc<F>>]> {
+        self.blocks.iter().flatten().flat_map(|block| block.files())
+    }
+
+    /// Lets go of up to 64 descriptors; whether there may be more.
+    pub fn drop_some(&mut self) -> bool {
+        while let Some(last) = self.blocks.last_mut() {
+            let piece = match last {
+                Some(block) => match Arc::get_mut(block) {
+                    Some(block) => block.pop(),
+                    // Others have it as well.
+                    None => None,
+                },
+                None => None,
+            };
+            if piece.is_some() {
+                return true;
+            }
+            self.blocks.pop();
+        }
+        self.first = Piece::new();
+        false
+    }
+
+    /// Slots that there is room for: `FDSize` in /proc/PID/status.
+    pub fn capacity(&self) -> usize {
+        WIDTH.max(self.blocks.len() * BLOCK)
     }
 }

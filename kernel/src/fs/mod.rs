@@ -147,9 +147,29 @@ fn fill_devices(dev: &Arc<Dentry>) -> Result<(), Errno> {
 }
 
 /// Lets go of the descriptors of a process that ends; its record locks end too (fcntl(2)).
-/// `rest` is called between pieces of the work where one file has many.
-pub fn close_all(files: &FileTable, owner: Pid, rest: fn()) {
-    for (_, file) in files.iter_from(0) {
+/// `rest` is called between pieces of the work.
+pub fn close_all(files: Arc<FileTable>, owner: Pid, rest: fn()) {
+    release_records(files.near(), owner, rest);
+    if files.has_far() {
+        close_far(files, owner, rest);
+    }
+}
+
+#[cold]
+fn close_far(files: Arc<FileTable>, owner: Pid, rest: fn()) {
+    for piece in files.far() {
+        release_records(piece, owner, rest);
+        rest();
+    }
+    if let Some(mut files) = Arc::into_inner(files) {
+        while files.drop_some() {
+            rest();
+        }
+    }
+}
+
+fn release_records(files: &[Option<Arc<OpenFile>>], owner: Pid, rest: fn()) {
+    for file in files.iter().flatten() {
         file.inode().locks.release_records(owner, rest);
     }
 }

@@ -30,7 +30,7 @@ pub fn end_current(thread: Arc<Thread>) {
     if process.remove_thread(&thread) {
         if let Some(files) = files {
             // It must not sleep any more.
-            fs::close_all(&files, process.pid, || ());
+            fs::close_all(files, process.pid, || ());
         }
         end_process(&process);
     } else {
@@ -42,10 +42,11 @@ pub fn end_current(thread: Arc<Thread>) {
 /// Returns the descriptors if others hold them still: with the process's end its record locks on them end (fcntl(2)).
 fn close_files(thread: &Thread) -> Option<Arc<FileTable>> {
     let held = thread.files.snapshot().ok()?;
-    if thread.files.give_up().is_none() {
+    let Some(own) = thread.files.give_up() else {
         return Some(held);
-    }
-    fs::close_all(&held, thread.process.pid, scheduler::cond_resched);
+    };
+    drop(own);
+    fs::close_all(held, thread.process.pid, scheduler::cond_resched);
     None
 }
 

@@ -14,6 +14,15 @@ use crate::user_memory;
 /// The open file of a descriptor. `EBADF`.
 pub fn file(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
     let descriptor = index(descriptor)?;
+    match current.files.read(|files| files.near().get(descriptor)?.clone()) {
+        Some(file) => Ok(file),
+        None => far_file(current, descriptor),
+    }
+}
+
+/// As [`file`], for one of many. Apart, so that the path of all others needs few registers.
+#[cold]
+fn far_file(current: &Thread, descriptor: usize) -> Result<Arc<OpenFile>, Errno> {
     current.files.read(|files| files.get(descriptor).cloned())
 }
 

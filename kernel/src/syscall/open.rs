@@ -7,7 +7,7 @@ use abi::file::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, FD_CLOEXEC, O_CLOEXEC,
 use abi::process::RLIMIT_NOFILE;
 
 use super::lookup::{Lookup, check_flags, index};
-use crate::fs::{self, FileTable, OnExec, OpenFile};
+use crate::fs::{self, OnExec, OpenFile};
 use crate::memory;
 use crate::scheduler;
 use crate::thread::Thread;
@@ -73,25 +73,22 @@ pub fn close_range(current: &Thread, first: u32, last: u32, flags: u32) -> Resul
         current.files.separate();
     }
     if flags & CLOSE_RANGE_CLOEXEC != 0 {
-        return current
-            .files
-            .change(|files| mark_range(files, first, last))?
-            .map(|()| 0);
+        return mark_range(current, first, last).map(|()| 0);
     }
     let mut from = first;
-    while let Some((descriptor, file)) = current.files.change(|files| files.take_next(from, last))? {
+    while let Some((descriptor, file)) = current.files.change(|files| files.take_next(from, last))?? {
         release(current, file);
         from = descriptor + 1;
+        scheduler::cond_resched();
     }
     Ok(0)
 }
 
-fn mark_range(files: &mut FileTable, first: usize, last: usize) -> Result<(), Errno> {
-    let mut from = first;
-    let next = |files: &FileTable, from| files.iter_from(from).next().map(|(found, _)| found);
-    while let Some(found) = next(files, from).filter(|found| *found <= last) {
-        files.set_on_exec(found, OnExec::Close)?;
-        from = found + 1;
+fn mark_range(current: &Thread, first: usize, last: usize) -> Result<(), Errno> {
+    let mut from = Some(first);
+    while let Some(first) = from {
+        from = current.files.change(|files| files.mark_some(first, last))??;
+        scheduler::cond_resched();
     }
     Ok(())
 }

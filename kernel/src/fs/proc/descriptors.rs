@@ -79,7 +79,7 @@ pub fn number_of(name: &[u8]) -> Option<usize> {
 pub fn next_descriptor(process: &Subject, from: u64) -> Option<usize> {
     may_inspect(process).ok()?;
     let first = usize::try_from(from.saturating_sub(FIRST)).ok()?;
-    let next = |files: &FileTable| Some(files.iter_from(first).next()?.0);
+    let next = |files: &FileTable| Some(files.next_from(first)?.0);
     process.own_thread()?.files.read(next)
 }
 
