@@ -99,8 +99,12 @@ static int try_statistics(void) {
 
 static int try_xattr(void) {
     char value[8];
-    int error = error_of(syscall(SYS_getxattr, "/tmp/file", "user.none", value, sizeof value));
-    return error == ENODATA || error == EOPNOTSUPP ? 0 : error;
+    int error = error_of(syscall(SYS_setxattr, "/tmp/file", "user.some", "value", 5, 0));
+    if (!error) error = error_of(syscall(SYS_getxattr, "/tmp/file", "user.some", value, sizeof value));
+    if (!error) error = error_of(syscall(SYS_listxattr, "/tmp/file", value, 0));
+    arm(0);
+    syscall(SYS_removexattr, "/tmp/file", "user.some");
+    return error;
 }
 
 static int with_file(int (*work)(int fd)) {

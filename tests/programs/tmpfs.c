@@ -1,4 +1,4 @@
-// Files in memory: seals (memfd_create(2), fcntl(2)), the times of files that are mapped.
+// Files in memory: seals (memfd_create(2), fcntl(2)), the times of files that are mapped, extended attributes.
 #include "check.h"
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -132,12 +132,15 @@ static void times(void) {
     munmap(shared, 8192), close(fd);
 }
 
+#include "xattrs.h"
+
 static void checks(void) {
     if (getppid() == 1) CHECK(mount("tmpfs", "/tmp", "tmpfs", 0, NULL) == 0);
     seals_of_size();
     seals_of_writes();
     who_may_seal();
     times();
+    attributes();
 }
 
 int main(void) {

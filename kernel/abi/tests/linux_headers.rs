@@ -96,6 +96,7 @@ const PROLOGUE: &str = "
 #include <linux/futex.h>
 #include <linux/kernel-page-flags.h>
 #include <linux/limits.h>
+#include <linux/xattr.h>
 #include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <linux/close_range.h>

@@ -21,6 +21,7 @@ use super::object::Object;
 use super::open_file::Hold;
 use super::permission::Subject;
 use super::pipe::Pipe;
+use super::xattr;
 use crate::time;
 
 /// What a file is made of.
@@ -171,6 +172,8 @@ pub struct Inode {
     pub body: Body,
     /// Advisory locks of fcntl(2) and flock(2).
     pub locks: Locks,
+    /// Extended attributes.
+    pub extended: xattr::Attributes,
     attributes: Mutex<Attributes, { rank::ATTRIBUTES }>,
     /// Open files that write (positive) or executions (negative).
     holds: AtomicI32,
@@ -201,6 +204,7 @@ impl Inode {
             number,
             body,
             locks,
+            extended: xattr::Attributes::default(),
             attributes,
             holds: AtomicI32::new(0),
         })
@@ -365,6 +369,7 @@ impl Inode {
 
 impl Drop for Inode {
     fn drop(&mut self) {
+        self.extended.release(&self.filesystem);
         self.filesystem.forget_inode();
     }
 }

@@ -41,6 +41,7 @@ pub mod seals;
 pub mod tree;
 pub mod turn;
 pub mod walk;
+pub mod xattr;
 
 use alloc::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 use abi::{Errno, nr};
 
+use super::xattr::File::{Descriptor, Path};
 use super::{
     arguments, attribute, copy, descriptor, directory, fcntl, ioctl, link, lock, mount, open, poll,
     read_write, refuse, select, size, socket, stat, sync, xattr,
@@ -82,12 +83,18 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::FALLOCATE => size::fallocate(current, a as i32, b as u32, c as i64, d as i64),
 
         // Extended attributes
-        nr::GETXATTR | nr::SETXATTR | nr::REMOVEXATTR => xattr::refuse(current, a, LastLink::Follow),
-        nr::LGETXATTR | nr::LSETXATTR | nr::LREMOVEXATTR => xattr::refuse(current, a, LastLink::Keep),
-        nr::FGETXATTR | nr::FSETXATTR | nr::FREMOVEXATTR => xattr::refuse_open(current, a as i32),
-        nr::LISTXATTR => xattr::list(current, a, LastLink::Follow),
-        nr::LLISTXATTR => xattr::list(current, a, LastLink::Keep),
-        nr::FLISTXATTR => xattr::list_open(current, a as i32),
+        nr::SETXATTR => xattr::set(current, Path(a, LastLink::Follow), [b, c, d, e]),
+        nr::LSETXATTR => xattr::set(current, Path(a, LastLink::Keep), [b, c, d, e]),
+        nr::FSETXATTR => xattr::set(current, Descriptor(a as i32), [b, c, d, e]),
+        nr::GETXATTR => xattr::get(current, Path(a, LastLink::Follow), b, c, d),
+        nr::LGETXATTR => xattr::get(current, Path(a, LastLink::Keep), b, c, d),
+        nr::FGETXATTR => xattr::get(current, Descriptor(a as i32), b, c, d),
+        nr::LISTXATTR => xattr::list(current, Path(a, LastLink::Follow), b, c),
+        nr::LLISTXATTR => xattr::list(current, Path(a, LastLink::Keep), b, c),
+        nr::FLISTXATTR => xattr::list(current, Descriptor(a as i32), b, c),
+        nr::REMOVEXATTR => xattr::remove(current, Path(a, LastLink::Follow), b),
+        nr::LREMOVEXATTR => xattr::remove(current, Path(a, LastLink::Keep), b),
+        nr::FREMOVEXATTR => xattr::remove(current, Descriptor(a as i32), b),
 
         // Sockets
         nr::SOCKET | nr::SOCKETPAIR => socket::socket(a as u32, b as u32),
