@@ -328,6 +328,8 @@ static void nothing_is_lost(void) {
     for (int i = 0; i < 2; i++) CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
+#include "futexes_sized.h"
+
 static void checks(void) {
     refusals();
     times();
@@ -338,6 +340,7 @@ static void checks(void) {
     shared_words();
     interruptions();
     several_words();
+    sized_words();
     nothing_is_lost();
 }
 

@@ -110,6 +110,9 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::SETPRIORITY => process::setpriority(current, a, b, c),
         nr::FUTEX => futex::futex(current, arguments(context)),
         nr::MEMBARRIER => membarrier::membarrier(current, a, b),
+        nr::FUTEX_WAKE => futex::futex_wake(current, a, b, c, d),
+        nr::FUTEX_WAIT => futex::futex_wait(current, arguments(context)),
+        nr::FUTEX_REQUEUE => futex::futex_requeue(current, a, b, c, d),
         nr::FUTEX_WAITV => futex::futex_waitv(current, a, b, c, d, e),
 
         // Users and groups

@@ -4,7 +4,7 @@ use crate::thread::Thread;
 use crate::wait::{self, Interrupted};
 use crate::{time, user_memory};
 use abi::Errno;
-use abi::time::TimeSpec;
+use abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, TimeSpec};
 use platform::timer;
 
 /// The end of a wait.
@@ -38,6 +38,17 @@ impl Deadline {
             Some(nanos) if is_realtime => Deadline::Realtime(nanos),
             Some(nanos) => Deadline::At(timer::nanos_to_ticks(nanos)),
         })
+    }
+
+    /// The point in time of `clock` at `at`, 0 for none, whatever the clock is then. `EINVAL`, `EFAULT`.
+    pub fn of_clock(current: &Thread, at: u64, clock: u64) -> Result<Deadline, Errno> {
+        let is_realtime = match clock as u32 {
+            CLOCK_REALTIME => true,
+            CLOCK_MONOTONIC => false,
+            _ if at == 0 => false,
+            _ => return Err(Errno::EINVAL),
+        };
+        Deadline::absolute(current, at, is_realtime)
     }
 
     /// Sleeps until `ready` answers, or the end has come: then `None`.

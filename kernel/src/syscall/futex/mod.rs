@@ -1,4 +1,4 @@
-//! futex(2), futex_waitv(2): sleeping on a word of user memory. What a word is known by is in `key`, who waits for which in
+//! futex(2), futex_waitv(2) and its kin: sleeping on a word of user memory. What a word is known by is in `key`, who waits for which in
 //! `waiters`; `sleep` and `wake` are the two sides, `inheritance` is about locks
 //! whose owners inherit priorities, `robust` is what happens to the words of a thread that ends.
 //!
@@ -12,12 +12,14 @@ mod deadline;
 mod inheritance;
 mod key;
 mod robust;
+mod sized;
 mod sleep;
 mod waiters;
 mod wake;
 
 pub use inheritance::priority_changed;
 pub use robust::thread_ended;
+pub use sized::{futex_requeue, futex_wait, futex_wake};
 pub use sleep::futex_waitv;
 
 use crate::thread::Thread;
@@ -31,6 +33,7 @@ use alloc::sync::Arc;
 use deadline::Deadline;
 use inheritance::Patience;
 use key::Scope;
+use sleep::is_valid;
 use wake::Requeue;
 
 /// futex(2).

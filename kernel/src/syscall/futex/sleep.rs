@@ -8,7 +8,6 @@ use crate::thread::Thread;
 use crate::{memory, user_memory};
 use abi::Errno;
 use abi::process::{FUTEX_32, FUTEX_BITSET_MATCH_ANY, FUTEX_PRIVATE_FLAG, FUTEX_WAITV_MAX, FutexWaitv};
-use abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 use abi::zerocopy::IntoBytes;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -58,13 +57,7 @@ pub fn futex_waitv(
     if flags as u32 != 0 || list == 0 || !is_count_valid {
         return Err(Errno::EINVAL);
     }
-    let is_realtime = match clock as u32 {
-        CLOCK_REALTIME => true,
-        CLOCK_MONOTONIC => false,
-        _ if timeout == 0 => false,
-        _ => return Err(Errno::EINVAL),
-    };
-    let deadline = Deadline::absolute(current, timeout, is_realtime)?;
+    let deadline = Deadline::of_clock(current, timeout, clock)?;
     let mut words: Vec<FutexWaitv> = memory::try_list(count as u32 as usize)?;
     user_memory::read_bytes(list, words.as_mut_slice().as_mut_bytes())?;
     if !words.iter().all(is_valid) {
@@ -84,8 +77,9 @@ pub fn futex_waitv(
     }
 }
 
-fn is_valid(word: &FutexWaitv) -> bool {
-    word.flags & !FUTEX_PRIVATE_FLAG == FUTEX_32 && word.reserved == 0
+/// Whether flags and value are those of a word of 32 bits.
+pub fn is_valid(word: &FutexWaitv) -> bool {
+    word.flags & !FUTEX_PRIVATE_FLAG == FUTEX_32 && word.reserved == 0 && word.val >> u32::BITS == 0
 }
 
 /// Enters the bucket of each word in turn until one has another value; the keys of those that were entered.

@@ -43,6 +43,24 @@ pub fn wake(current: &Thread, scope: Scope, address: u64, count: u32, mask: u32)
     Ok(waiters::wake(key, at_least_one(count), mask))
 }
 
+/// futex_wake(2): as [`wake`], but none for a count of 0.
+pub fn wake_strictly(
+    current: &Thread,
+    scope: Scope,
+    address: u64,
+    count: u32,
+    mask: u32,
+) -> Result<usize, Errno> {
+    if mask == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let key = Key::of(current, scope, address)?;
+    match count {
+        0 => Ok(0),
+        _ => Ok(waiters::wake(key, at_least_one(count), mask)),
+    }
+}
+
 /// FUTEX_REQUEUE, and FUTEX_CMP_REQUEUE: only if the first word is `expected`, else `EAGAIN`. Returns how many were woken and
 /// moved.
 pub fn requeue(
@@ -51,9 +69,19 @@ pub fn requeue(
     request: Requeue,
     expected: Option<u32>,
 ) -> Result<usize, Errno> {
+    requeue_between(current, [scope; 2], request, expected)
+}
+
+/// As [`requeue`], for words that may be used by different threads.
+pub fn requeue_between(
+    current: &Thread,
+    scopes: [Scope; 2],
+    request: Requeue,
+    expected: Option<u32>,
+) -> Result<usize, Errno> {
     let mut wakes = i32::try_from(request.wakes).map_err(|_| Errno::EINVAL)? as usize;
     let mut moves = i32::try_from(request.moves).map_err(|_| Errno::EINVAL)? as usize;
-    let (from, to) = keys(current, scope, request)?;
+    let (from, to) = keys(current, scopes, request)?;
     let mut pair = lock_if(from, to, request.from, expected)?;
     // Not those who come meanwhile.
     let there = pair.len();
@@ -80,10 +108,10 @@ pub fn requeue(
     }
 }
 
-fn keys(current: &Thread, scope: Scope, request: Requeue) -> Result<(Key, Key), Errno> {
+fn keys(current: &Thread, scopes: [Scope; 2], request: Requeue) -> Result<(Key, Key), Errno> {
     Ok((
-        Key::of(current, scope, request.from)?,
-        Key::of(current, scope, request.to)?,
+        Key::of(current, scopes[0], request.from)?,
+        Key::of(current, scopes[1], request.to)?,
     ))
 }
 
@@ -108,7 +136,7 @@ fn lock_if(from: Key, to: Key, address: u64, expected: Option<u32>) -> Result<Pa
 /// FUTEX_WAKE_OP: changes the second word as `code` says, wakes those who wait for the first, and those who wait for the second
 /// if its old value compares as `code` says; how many. One step for every waiter of both words.
 pub fn wake_and_change(current: &Thread, scope: Scope, request: Requeue, code: u32) -> Result<usize, Errno> {
-    let (from, to) = keys(current, scope, request)?;
+    let (from, to) = keys(current, [scope; 2], request)?;
     let change = Change::decode(code)?;
     loop {
         let mut pair = Pair::lock(from, to);
