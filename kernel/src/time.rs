@@ -7,6 +7,7 @@
 //! taken back: a thread is then woken for nothing, which every sleep allows for (`wait`), and a timer of a program looks at its
 //! own deadline (`signal::timer`, `timers`). What happens is for whoever sets it to say ([`Expire`]).
 
+pub mod discipline;
 mod tree;
 
 pub use tree::Place;
@@ -36,6 +37,8 @@ static LISTS: PerCpu<List> = PerCpu::new([const { List::new() }; MAX_CPUS]);
 /// `CLOCK_REALTIME` at tick 0, in nanoseconds since 1970. On a board without a clock that runs while the power is off it is 0
 /// until somebody sets it.
 static EPOCH: AtomicU64 = AtomicU64::new(0);
+/// In place of that while the clock runs faster or slower than the timer ([`discipline`]).
+const ADJUSTED: u64 = u64::MAX;
 
 /// A timer that was set, for [`cancel`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -153,14 +156,31 @@ pub fn now_monotonic_nanos() -> u64 {
 
 /// Nanoseconds since 1970, as far as anybody told the kernel.
 pub fn now_realtime_nanos() -> u64 {
-    EPOCH
-        .load(Ordering::Relaxed)
-        .saturating_add(now_monotonic_nanos())
+    realtime_at(now_monotonic_nanos())
+}
+
+#[inline]
+fn realtime_at(monotonic: u64) -> u64 {
+    match EPOCH.load(Ordering::Acquire) {
+        ADJUSTED => discipline::clock_at(monotonic),
+        epoch => epoch.saturating_add(monotonic),
+    }
+}
+
+/// The clock runs along a line from now on, or ahead of the timer by `epoch` nanoseconds.
+fn use_line(is_adjusted: bool, epoch: u64) {
+    let epoch = if is_adjusted { ADJUSTED } else { epoch };
+    EPOCH.store(epoch, Ordering::Release);
 }
 
 /// Sets the clock: from now on `CLOCK_REALTIME` goes on from `nanos`.
 pub fn set_realtime_nanos(nanos: u64) {
-    EPOCH.store(nanos.saturating_sub(now_monotonic_nanos()), Ordering::Relaxed);
+    discipline::set_clock(nanos);
+    note_clock_set();
+}
+
+/// Times of day come sooner or later than they did: sleepers look again.
+pub fn note_clock_set() {
     SETTINGS.fetch_add(1, Ordering::SeqCst);
     CLOCK_SET.wake_all();
 }
@@ -187,6 +207,8 @@ pub fn wait_until_realtime<T>(
             Some(Some(answer)) => return Ok(Some(answer)),
             // The clock was set.
             Some(None) => {}
+            // It may run slower than it did.
+            None if now_realtime_nanos() < nanos => {}
             None => return Ok(None),
         }
     }
@@ -194,7 +216,10 @@ pub fn wait_until_realtime<T>(
 
 /// The tick at which `CLOCK_REALTIME` is `nanos`, as the clock is set now.
 pub fn realtime_to_ticks(nanos: u64) -> u64 {
-    timer::nanos_to_ticks(nanos.saturating_sub(EPOCH.load(Ordering::Relaxed)))
+    timer::nanos_to_ticks(match EPOCH.load(Ordering::Acquire) {
+        ADJUSTED => discipline::moment_of(nanos),
+        epoch => nanos.saturating_sub(epoch),
+    })
 }
 
 /// The tick `nanos` from now.

@@ -448,6 +448,8 @@ static void check_setting(void) {
     CHECK(child_passed(child));
 }
 
+#include "timers_adjust.h"
+
 static void checks(void) {
     check_interval_timers();
     check_timers();
@@ -457,6 +459,8 @@ static void checks(void) {
     check_inheritance();
     check_limit();
     check_setting();
+    // It takes seconds: once is enough.
+    if (sysconf(_SC_NPROCESSORS_ONLN) == 1) check_adjusting();
 }
 
 int main(int count, char **arguments) {

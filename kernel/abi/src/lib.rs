@@ -24,6 +24,7 @@ pub mod signal;
 pub mod socket;
 pub mod terminal;
 pub mod time;
+pub mod timex;
 pub mod xattr;
 
 pub use errno::Errno;

@@ -111,6 +111,7 @@ const PROLOGUE: &str = "
 #include <linux/sched.h>
 #include <linux/stat.h>
 #include <linux/time.h>
+#include <linux/timex.h>
 #include <linux/wait.h>
 ";
 

@@ -23,7 +23,7 @@ pub const CHILDREN: u8 = 5;
 pub const STOP: u8 = 6;
 /// `process::threads`: the threads of one process.
 pub const THREADS: u8 = 7;
-/// `signal::timer`: the `ITIMER_REAL` of one process.
+/// `signal::timer`: the `ITIMER_REAL` of one process. `time::discipline`: how fast the clock runs.
 pub const INTERVAL_TIMER: u8 = 8;
 /// `process::space`: which space one process has; one address space, as a second under the first. A fault under it may ask a file
 /// for a page.

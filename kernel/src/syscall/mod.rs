@@ -1,6 +1,7 @@
 //! System calls: from the number to the function, one line each. The number is in x8, the arguments in x0 to x5, the result
 //! goes to x0; an error is its negated number (syscall(2)).
 
+mod adjust;
 mod advice;
 mod area_flags;
 mod attribute;
@@ -189,6 +190,8 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::UNAME => system::uname(a),
         nr::SETHOSTNAME => system::sethostname(current, a, b),
         nr::SETDOMAINNAME => system::setdomainname(current, a, b),
+        nr::ADJTIMEX => adjust::adjtimex(current, a),
+        nr::CLOCK_ADJTIME => adjust::clock_adjtime(current, a, b),
         nr::SYSINFO => system::sysinfo(a),
         nr::SYSLOG => log::syslog(current, a, b, c),
         nr::GETRANDOM => system::getrandom(a, b, c),

@@ -2,7 +2,7 @@
 
 use super::{Kind, Meter, Source};
 use crate::thread::Thread;
-use crate::time;
+use crate::time::{self, discipline};
 use abi::Errno;
 use abi::time::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
@@ -15,6 +15,8 @@ use alloc::sync::Arc;
 pub enum Clock {
     /// Time since 1970.
     Realtime,
+    /// International atomic time since 1970.
+    Tai,
     /// Time since boot.
     Monotonic,
     /// Processor time.
@@ -25,7 +27,8 @@ impl Clock {
     /// `EINVAL` for an id that is none, or none of the caller's.
     pub fn decode(current: &Arc<Thread>, id: u64) -> Result<Clock, Errno> {
         match id as u32 {
-            CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_REALTIME_ALARM | CLOCK_TAI => Ok(Clock::Realtime),
+            CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_REALTIME_ALARM => Ok(Clock::Realtime),
+            CLOCK_TAI => Ok(Clock::Tai),
             CLOCK_MONOTONIC
             | CLOCK_MONOTONIC_RAW
             | CLOCK_MONOTONIC_COARSE
@@ -53,6 +56,9 @@ impl Clock {
         }
         Ok(match Clock::decode(current, id)? {
             Clock::Realtime => Source::Realtime,
+            // Who waits for a time of day knows of no seconds that it is off.
+            Clock::Tai if discipline::tai_offset() != 0 => return Err(Errno::EOPNOTSUPP),
+            Clock::Tai => Source::Realtime,
             Clock::Monotonic => Source::Monotonic,
             Clock::Processor(meter) => Source::Processor(meter),
         })
@@ -62,6 +68,7 @@ impl Clock {
     pub fn now(&self) -> Result<u64, Errno> {
         match self {
             Clock::Realtime => Ok(time::now_realtime_nanos()),
+            Clock::Tai => Ok(time::now_realtime_nanos() + discipline::tai_offset() as u64 * time::SECOND),
             Clock::Monotonic => Ok(time::now_monotonic_nanos()),
             Clock::Processor(meter) => meter.read().ok_or(Errno::EINVAL),
         }
