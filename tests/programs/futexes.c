@@ -330,6 +330,38 @@ static void nothing_is_lost(void) {
 
 #include "futexes_sized.h"
 
+// Threads with a real-time priority are woken before those that waited longer, the highest first; and moved so, too.
+static void *wait_with_priority(void *argument) {
+    struct waiter *self = argument;
+    struct sched_param wanted = {.sched_priority = (int)self->mask};
+    if (self->mask) CHECK(pthread_setschedparam(pthread_self(), SCHED_FIFO, &wanted) == 0);
+    self->mask = FUTEX_BITSET_MATCH_ANY;
+    return wait_once(argument);
+}
+
+static void priorities(void) {
+    static const uint32_t wanted[] = {0, 1, 5, 3, 5, 0};
+    struct waiter waiters[6];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 6; i++) {
+            waiters[i] = (struct waiter){.word = &word, .operation = FUTEX_WAIT_BITSET | PRIVATE, .mask = wanted[i]};
+            CHECK(pthread_create(&waiters[i].thread, NULL, wait_with_priority, &waiters[i]) == 0);
+            usleep(20000);
+        }
+        uint32_t *at = &word;
+        CHECK(wake(at, 1) == 1 && woken(waiters, 6) == 0x04);
+        if (round == 1) {
+            CHECK(futex(&word, FUTEX_REQUEUE | PRIVATE, 0, count_argument(3), &word2, 0) == 3 && woken(waiters, 6) == 0x04);
+            CHECK(wake(&word, 1) == 1 && woken(waiters, 6) == 0x05);
+            CHECK(wake(&word2, 2) == 2 && woken(waiters, 6) == 0x1d && wake(&word2, 9) == 1 && wake(&word, 9) == 1);
+        } else {
+            CHECK(wake(at, 1) == 1 && woken(waiters, 6) == 0x14 && wake(at, 1) == 1 && woken(waiters, 6) == 0x1c);
+            CHECK(wake(at, 1) == 1 && woken(waiters, 6) == 0x1e && wake(at, 1) == 1 && woken(waiters, 6) == 0x1f && wake(at, 9) == 1);
+        }
+        join_waiters(waiters, 6);
+    }
+}
+
 static void checks(void) {
     refusals();
     times();
@@ -341,6 +373,7 @@ static void checks(void) {
     interruptions();
     several_words();
     sized_words();
+    priorities();
     nothing_is_lost();
 }
 

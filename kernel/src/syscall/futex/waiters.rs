@@ -21,8 +21,7 @@ const MOVED_AT_ONCE: usize = 512;
 
 type Guard = MutexGuard<'static, Bucket, { rank::FUTEX }>;
 
-static TABLE: [Mutex<Bucket, { rank::FUTEX }>; BUCKETS] =
-    [const { Mutex::new(Bucket(Queue::new())) }; BUCKETS];
+static TABLE: [Mutex<Bucket, { rank::FUTEX }>; BUCKETS] = [const { Mutex::new(Bucket::new()) }; BUCKETS];
 
 /// Somebody who waits for a word.
 pub struct Waiter {
@@ -33,6 +32,8 @@ pub struct Waiter {
     mask: u32,
     /// The lock that it is to be moved to (`FUTEX_WAIT_REQUEUE_PI`): nothing else wakes or moves it.
     target: Option<Key>,
+    /// The priority that the thread had when it began to wait; 0 for none.
+    priority: u8,
 }
 
 impl Waiter {
@@ -43,6 +44,7 @@ impl Waiter {
             key,
             mask: 0,
             target: None,
+            priority: 0,
         }
     }
 }
@@ -57,7 +59,11 @@ pub struct Wants {
 }
 
 /// Waiters for some words, the longest waiting first.
-pub struct Bucket(Queue<Waiter>);
+pub struct Bucket {
+    usual: Queue<Waiter>,
+    /// Those with a real-time priority, who go before the others.
+    urgent: Queue<Waiter>,
+}
 
 /// Those who were taken out and are to be woken when no bucket is locked any more.
 #[must_use = "they sleep until woken"]
@@ -100,12 +106,12 @@ pub fn leave(key: Key, node: &Node<Waiter>) -> bool {
     if !node.stands() {
         return false;
     }
-    if lock(key).0.leave(node).is_some() {
+    if lock(key).leave(node) {
         return true;
     }
     // It was woken, or a requeue has moved it, perhaps at this moment: into one of the others.
     while node.stands() {
-        if TABLE.iter().any(|bucket| bucket.lock().0.leave(node).is_some()) {
+        if TABLE.iter().any(|bucket| bucket.lock().leave(node)) {
             return true;
         }
     }
@@ -119,7 +125,7 @@ pub fn wake(key: Key, most: usize, mask: u32) -> usize {
     loop {
         let mut woken = Woken::default();
         let mut bucket = lock(key);
-        let most = most.min(*there.get_or_insert(bucket.0.len()));
+        let most = most.min(*there.get_or_insert(bucket.len()));
         bucket.take(key, most - count, mask, &mut woken);
         drop(bucket);
         let is_over = !woken.is_full();
@@ -132,6 +138,18 @@ pub fn wake(key: Key, most: usize, mask: u32) -> usize {
 }
 
 impl Bucket {
+    const fn new() -> Bucket {
+        Bucket {
+            usual: Queue::new(),
+            urgent: Queue::new(),
+        }
+    }
+
+    /// How many stand here.
+    fn len(&self) -> usize {
+        self.usual.len() + self.urgent.len()
+    }
+
     /// Lets a thread wait for the word that this bucket was locked for.
     pub fn enter(&mut self, key: Key, wants: Wants, thread: &Arc<Thread>, node: &Node<Waiter>) {
         let waiter = Waiter {
@@ -139,30 +157,51 @@ impl Bucket {
             key,
             mask: wants.mask,
             target: wants.target,
+            priority: thread.scheduling.attributes().effective_priority(),
         };
-        self.0.enter(node, waiter);
+        match waiter.priority {
+            0 => self.usual.enter(node, waiter),
+            _ => self.urgent.enter(node, waiter),
+        }
     }
 
     /// Takes a waiter out if it stands here; whether it did.
     pub fn leave(&mut self, node: &Node<Waiter>) -> bool {
-        self.0.leave(node).is_some()
+        self.usual.leave(node).is_some() || self.urgent.leave(node).is_some()
     }
 
-    /// Who has waited longest for a word, and the lock that it is to be moved to.
+    /// Who is to be woken first of those who wait for a word, and the lock that it is to be moved to.
     pub fn first(&mut self, key: Key) -> Option<(Arc<Thread>, Option<Key>)> {
-        let mut first = None;
-        self.0.for_each(|waiter| {
-            if first.is_none() && waiter.key == key {
+        let (mut first, mut best) = (None, 0);
+        let mut look = |waiter: &Waiter| {
+            if waiter.key == key && (first.is_none() || waiter.priority > best) {
+                best = waiter.priority;
                 first = Some((waiter.thread.clone(), waiter.target));
             }
-        });
+        };
+        self.urgent.for_each(&mut look);
+        self.usual.for_each(&mut look);
         first
+    }
+
+    /// The highest priority of those of whom `is_meant`; `None` if there are none with a priority.
+    #[cold]
+    fn highest(&mut self, is_meant: impl Fn(&Waiter) -> bool) -> Option<u8> {
+        let mut highest = None;
+        self.urgent.for_each(|waiter| {
+            if is_meant(waiter) {
+                highest = highest.max(Some(waiter.priority));
+            }
+        });
+        highest
     }
 
     /// Moves a thread that is to be moved to a lock to those who wait for that.
     pub fn give(&mut self, thread: &Arc<Thread>, to: &mut Queue<Waiter>) {
         let is_meant = |waiter: &Waiter| waiter.target.is_some() && Arc::ptr_eq(&waiter.thread, thread);
-        self.0.move_those(to, 1, is_meant, |waiter| waiter.mask = 0);
+        if self.urgent.move_those(to, 1, is_meant, |waiter| waiter.mask = 0) == 0 {
+            self.usual.move_those(to, 1, is_meant, |waiter| waiter.mask = 0);
+        }
     }
 
     /// Takes out up to `most` of those who wait for a word with one of the bits of `mask`, as many as there is room for.
@@ -173,10 +212,29 @@ impl Bucket {
         }
         let is_meant =
             |waiter: &Waiter| waiter.key == key && waiter.mask & mask != 0 && waiter.target.is_none();
-        self.0.take_those(is_meant, |waiter| {
-            woken.0.push(waiter.thread);
-            woken.len() < end
-        });
+        if !self.urgent.is_empty() {
+            self.take_urgent(is_meant, end, woken);
+        }
+        if woken.len() < end {
+            self.usual.take_those(is_meant, |waiter| {
+                woken.0.push(waiter.thread);
+                woken.len() < end
+            });
+        }
+    }
+
+    /// Takes out those with a priority, the highest first, until `woken` holds `end`.
+    #[cold]
+    fn take_urgent(&mut self, is_meant: impl Fn(&Waiter) -> bool, end: usize, woken: &mut Woken) {
+        while woken.len() < end
+            && let Some(highest) = self.highest(&is_meant)
+        {
+            let is_next = |waiter: &Waiter| waiter.priority == highest && is_meant(waiter);
+            self.urgent.take_those(is_next, |waiter| {
+                woken.0.push(waiter.thread);
+                woken.len() < end
+            });
+        }
     }
 }
 
@@ -210,7 +268,7 @@ impl Pair {
     /// How many stand where those who wait for the first word do.
     pub fn len(&mut self) -> usize {
         let from = self.from;
-        self.bucket(from).0.len()
+        self.bucket(from).len()
     }
 
     /// As [`Bucket::take`], of those who wait for `key`, one of the two words.
@@ -225,14 +283,15 @@ impl Pair {
         let is_meant = |waiter: &Waiter| waiter.key == from && waiter.target.is_none();
         if from == to {
             // They stay where they are, and are counted.
-            return (self.low.0.count(is_meant).min(most), false);
+            let count = self.low.usual.count(is_meant) + self.low.urgent.count(is_meant);
+            return (count.min(most), false);
         }
         let at_once = most.min(MOVED_AT_ONCE);
         let change = |waiter: &mut Waiter| waiter.key = to;
         let is_first_low = place_of(from) < place_of(to);
         let moved = match &mut self.high {
-            Some(high) if is_first_low => self.low.0.move_those(&mut high.0, at_once, is_meant, change),
-            Some(high) => high.0.move_those(&mut self.low.0, at_once, is_meant, change),
+            Some(high) if is_first_low => self.low.move_to(high, at_once, is_meant, change),
+            Some(high) => high.move_to(&mut self.low, at_once, is_meant, change),
             None => self.low.move_within(at_once, is_meant, change),
         };
         (moved, moved == at_once && moved < most)
@@ -240,16 +299,40 @@ impl Pair {
 }
 
 impl Bucket {
+    /// Moves those of whom `is_meant` to another bucket, as `change` makes them: those with a priority first, the highest first.
+    fn move_to(
+        &mut self,
+        to: &mut Bucket,
+        most: usize,
+        is_meant: impl Fn(&Waiter) -> bool,
+        change: impl Fn(&mut Waiter),
+    ) -> usize {
+        let mut moved = 0;
+        while moved < most
+            && let Some(highest) = self.highest(&is_meant)
+        {
+            let is_next = |waiter: &Waiter| waiter.priority == highest && is_meant(waiter);
+            moved += self
+                .urgent
+                .move_those(&mut to.urgent, most - moved, is_next, &change);
+        }
+        moved
+            + self
+                .usual
+                .move_those(&mut to.usual, most - moved, is_meant, change)
+    }
+
     /// Moves those of whom `is_meant` to the end, as `change` makes them.
     fn move_within(
         &mut self,
         most: usize,
         is_meant: impl Fn(&Waiter) -> bool,
-        change: impl FnMut(&mut Waiter),
+        change: impl Fn(&mut Waiter),
     ) -> usize {
-        let mut apart = Queue::new();
-        let moved = self.0.move_those(&mut apart, most, is_meant, change);
-        apart.move_those(&mut self.0, moved, |_| true, |_| {});
+        let mut apart = Bucket::new();
+        let moved = self.move_to(&mut apart, most, is_meant, change);
+        apart.urgent.move_those(&mut self.urgent, moved, |_| true, |_| {});
+        apart.usual.move_those(&mut self.usual, moved, |_| true, |_| {});
         moved
     }
 }
