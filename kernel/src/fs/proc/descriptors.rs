@@ -1,30 +1,59 @@
-//! /proc/PID/fd: a link for each descriptor.
+//! /proc/PID/fd and /proc/PID/fdinfo: for each descriptor a link to its file, and a text about it.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::file::S_IFLNK;
+use abi::file::{O_CLOEXEC, S_IFLNK, S_IFREG};
 
 use super::access::may_inspect;
 use super::process::Subject;
-use super::{FIRST, process_id};
+use super::text::Text;
+use super::{FIRST, locks, process_id, seq_file};
 use crate::fallible;
+use crate::fs::file_table::OnExec;
 use crate::fs::filesystem::Filesystem;
-use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
+use crate::fs::inode::{Attributes, Body, Generated, Inode, Listed, Listing, Magic};
+use crate::fs::object::Object;
 use crate::fs::{Dentry, FileTable, OpenFile};
 
-/// The directory of descriptors.
-pub fn directory(
+/// What stands for a descriptor in one of the two directories: its body and its mode.
+type Make = fn(Descriptor, &OpenFile) -> Result<(Body, u32), Errno>;
+
+/// The directory of links.
+pub fn links(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Result<Box<dyn Listing>, Errno> {
+    // The mode shows how the file was opened.
+    let make: Make = |descriptor, file| {
+        let readable = if file.is_readable() { 0o400 } else { 0 };
+        let writable = if file.is_writable() { 0o200 } else { 0 };
+        Ok((
+            Body::Magic(fallible::boxed(descriptor)?),
+            0o100 | readable | writable,
+        ))
+    };
+    directory(process, filesystem, inode, S_IFLNK, make)
+}
+
+/// The directory of texts (proc_pid_fdinfo(5)).
+pub fn texts(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Result<Box<dyn Listing>, Errno> {
+    let make: Make = |descriptor, _| Ok((Body::Generated(fallible::boxed(descriptor)?), 0o400));
+    directory(process, filesystem, inode, S_IFREG, make)
+}
+
+fn directory(
     process: &Subject,
     filesystem: &Arc<Filesystem>,
     inode: u64,
+    kind: u32,
+    make: Make,
 ) -> Result<Box<dyn Listing>, Errno> {
     Ok(fallible::boxed(Descriptors {
         process: process.clone(),
         filesystem: filesystem.clone(),
         inode,
+        kind,
+        make,
     })?)
 }
 
@@ -32,6 +61,9 @@ struct Descriptors {
     process: Subject,
     filesystem: Arc<Filesystem>,
     inode: u64,
+    /// The `S_IFMT` bits of the entries.
+    kind: u32,
+    make: Make,
 }
 
 impl Descriptors {
@@ -43,17 +75,16 @@ impl Descriptors {
 impl Listing for Descriptors {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         may_inspect(&self.process)?;
-        let descriptor = number_of(name).ok_or(Errno::ENOENT)?;
-        let file = open_file(&self.process, descriptor)?;
-        let mode = mode(&file);
-        let link = DescriptorLink {
+        let number = number_of(name).ok_or(Errno::ENOENT)?;
+        let descriptor = Descriptor {
             process: self.process.clone(),
-            descriptor,
+            number,
         };
+        let file = descriptor.file()?;
+        let (body, mode) = (self.make)(descriptor, &file)?;
         let credentials = self.process.credentials();
         let attributes = Attributes::new(mode, credentials.euid, credentials.egid);
-        let body = Body::Magic(fallible::boxed(link)?);
-        Inode::numbered(&self.filesystem, self.number(descriptor), body, attributes)
+        Inode::numbered(&self.filesystem, self.number(number), body, attributes)
     }
 
     fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
@@ -63,59 +94,81 @@ impl Listing for Descriptors {
         Ok(Some(Listed {
             name: fallible::text_bytes(format_args!("{descriptor}"))?,
             inode: self.number(descriptor),
-            kind: S_IFLNK,
+            kind: self.kind,
             next: descriptor as u64 + FIRST + 1,
         }))
     }
 }
 
 /// The descriptor that a name says: digits without leading zeros.
-pub fn number_of(name: &[u8]) -> Option<usize> {
+fn number_of(name: &[u8]) -> Option<usize> {
     let number = if name == b"0" { Some(0) } else { process_id(name) };
     number.map(|number| number as usize)
 }
 
 /// The first open descriptor whose place in a listing is `from` or later, for whoever may know.
-pub fn next_descriptor(process: &Subject, from: u64) -> Option<usize> {
+fn next_descriptor(process: &Subject, from: u64) -> Option<usize> {
     may_inspect(process).ok()?;
     let first = usize::try_from(from.saturating_sub(FIRST)).ok()?;
     let next = |files: &FileTable| Some(files.next_from(first)?.0);
     process.own_thread()?.files.read(next)
 }
 
-/// The open file of a descriptor: `ENOENT`.
-pub fn open_file(process: &Subject, descriptor: usize) -> Result<Arc<OpenFile>, Errno> {
-    let thread = process.own_thread().ok_or(Errno::ENOENT)?;
-    thread
-        .files
-        .read(|files| files.get(descriptor).cloned())
-        .map_err(|_| Errno::ENOENT)
-}
-
-/// The mode shows how the file was opened.
-fn mode(file: &OpenFile) -> u32 {
-    let readable = if file.is_readable() { 0o400 } else { 0 };
-    let writable = if file.is_writable() { 0o200 } else { 0 };
-    0o100 | readable | writable
-}
-
-struct DescriptorLink {
+/// A descriptor of a process, as long as it is open.
+struct Descriptor {
     process: Subject,
-    descriptor: usize,
+    number: usize,
 }
 
-impl DescriptorLink {
-    fn find(&self) -> Result<Arc<Dentry>, Errno> {
-        Ok(open_file(&self.process, self.descriptor)?.dentry.clone())
+impl Descriptor {
+    /// The open file: `ENOENT`.
+    fn file(&self) -> Result<Arc<OpenFile>, Errno> {
+        let thread = self.process.own_thread().ok_or(Errno::ENOENT)?;
+        thread
+            .files
+            .read(|files| files.get(self.number).cloned())
+            .map_err(|_| Errno::ENOENT)
+    }
+
+    /// The text about it.
+    fn show(&self, text: &mut Text) -> Result<(), Errno> {
+        may_inspect(&self.process)?;
+        let file = self.file()?;
+        let thread = self.process.own_thread().ok_or(Errno::ENOENT)?;
+        let is_closed = thread.files.read(|files| files.on_exec(self.number));
+        let on_exec = if is_closed == Ok(OnExec::Close) {
+            O_CLOEXEC
+        } else {
+            0
+        };
+        let inode = file.inode();
+        text.add(format_args!(
+            "pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{}\nino:\t{}\n",
+            file.position(),
+            file.flags() | on_exec,
+            inode.filesystem.mount_id(),
+            inode.number
+        ));
+        locks::of_open_file(self.process.pid, &file, text)
     }
 }
 
-impl Magic for DescriptorLink {
+impl Magic for Descriptor {
     fn text(&self) -> Result<Vec<u8>, Errno> {
-        self.find()?.shown_path()
+        self.file()?.dentry.shown_path()
     }
 
     fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
-        self.find().map(Some)
+        Ok(Some(self.file()?.dentry.clone()))
+    }
+}
+
+impl Generated for Descriptor {
+    fn open(&self) -> Result<Arc<dyn Object>, Errno> {
+        let descriptor = Descriptor {
+            process: self.process.clone(),
+            number: self.number,
+        };
+        seq_file::open_whole(move |text| descriptor.show(text))
     }
 }

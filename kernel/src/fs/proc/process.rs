@@ -15,8 +15,8 @@ use super::access::may_inspect;
 use super::fail_nth;
 use super::text::Text;
 use super::{
-    Directory, Entry, FIRST, adjustment, comm, descriptor_info, descriptors, limits, maps, memory, mounts,
-    pagemap, process_id, references, seq_file, smaps, stat, status, transfers, translation,
+    Directory, Entry, FIRST, adjustment, comm, descriptors, limits, maps, memory, mounts, pagemap,
+    process_id, references, seq_file, smaps, stat, status, transfers, translation,
 };
 use crate::fallible;
 use crate::fs::Dentry;
@@ -88,8 +88,8 @@ static ENTRIES: &[Entry<Subject>] = &[
     Entry::link("exe", |process| place_link(process, executable)),
     #[cfg(debug_assertions)]
     Entry::object("fail-nth", 0o644, fail_nth::open),
-    Entry::directory("fd", 0o500, descriptors::directory),
-    Entry::directory("fdinfo", 0o555, descriptor_info::directory),
+    Entry::directory("fd", 0o500, descriptors::links),
+    Entry::directory("fdinfo", 0o555, descriptors::texts),
     Entry::object("io", 0o400, transfers::open),
     Entry::text("limits", limits::limits),
     Entry::object("maps", 0o444, maps::open),

@@ -9,7 +9,7 @@ use abi::capability::CAP_LAST_CAP;
 use spin::Once;
 
 use super::text::Text;
-use super::{Directory, Entry, SPREAD, core_pattern, number_file, setting, switch};
+use super::{Directory, Entry, SPREAD, settings};
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::Listing;
@@ -49,9 +49,9 @@ static FILES: [Entry<()>; 4] = [
 
 static KERNEL: [Entry<()>; 18] = [
     Entry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),
-    Entry::object("core_pattern", 0o644, |()| core_pattern::open()),
-    Entry::object("domainname", 0o644, |()| setting::open(&system::DOMAIN)),
-    Entry::object("hostname", 0o644, |()| setting::open(&system::HOST)),
+    Entry::object("core_pattern", 0o644, |()| settings::open_core_pattern()),
+    Entry::object("domainname", 0o644, |()| settings::open_name(&system::DOMAIN)),
+    Entry::object("hostname", 0o644, |()| settings::open_name(&system::HOST)),
     Entry::text("ngroups_max", |(), text| number(text, NGROUPS_MAX as u64)),
     Entry::text("osrelease", |(), text| line(text, system::RELEASE)),
     Entry::text("ostype", |(), text| line(text, "Linux")),
@@ -64,10 +64,14 @@ static KERNEL: [Entry<()>; 18] = [
     // Programs lie where their files say.
     Entry::text("randomize_va_space", |(), text| number(text, 0)),
     Entry::object("sched_rr_timeslice_ms", 0o644, |()| {
-        number_file::open(SETTINGS[0])
+        settings::open_number(SETTINGS[0])
     }),
-    Entry::object("sched_rt_period_us", 0o644, |()| number_file::open(SETTINGS[1])),
-    Entry::object("sched_rt_runtime_us", 0o644, |()| number_file::open(SETTINGS[2])),
+    Entry::object("sched_rt_period_us", 0o644, |()| {
+        settings::open_number(SETTINGS[1])
+    }),
+    Entry::object("sched_rt_runtime_us", 0o644, |()| {
+        settings::open_number(SETTINGS[2])
+    }),
     // Nothing taints it: there are no modules.
     Entry::text("tainted", |(), text| number(text, 0)),
     Entry::text("threads-max", |(), text| {
@@ -93,7 +97,7 @@ static RANDOM: [Entry<()>; 3] = [
 
 static MEMORY: [Entry<()>; 5] = [
     Entry::object("fork_copies_stack", 0o644, |()| {
-        switch::open(&memory::IS_STACK_COPIED_AT_FORK)
+        settings::open_switch(&memory::IS_STACK_COPIED_AT_FORK)
     }),
     Entry::text("max_map_count", |(), text| number(text, most_areas() as u64)),
     Entry::text("mmap_min_addr", |(), text| number(text, mm::space::LOWEST.0)),
