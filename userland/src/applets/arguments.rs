@@ -16,8 +16,8 @@ pub struct Parsed<'a> {
     pub operands: Vec<&'a str>,
 }
 
-/// Takes options apart as getopt(3) does: `letters` lists them, those with a value are followed by a colon. `--` ends
-/// the options, and options may stand behind operands. An unknown one is complained about: `Err` is the exit status.
+/// Takes options apart as getopt(3) does: `letters` lists them, those with a value are followed by a colon, those that may have one
+/// in the same word by two. `--` ends the options, and options may stand behind operands. An unknown one is complained about: `Err` is the exit status.
 pub fn parse<'a>(arguments: &[&'a str], letters: &str) -> Result<Parsed<'a>, i32> {
     let name = arguments.first().map_or("?", |name| base_name(name));
     let mut parsed = Parsed {
@@ -46,7 +46,9 @@ pub fn parse<'a>(arguments: &[&'a str], letters: &str) -> Result<Parsed<'a>, i32
                 continue;
             }
             let attached = &cluster[at + letter.len_utf8()..];
-            let value = if attached.is_empty() {
+            let value = if letters[place + 1..].starts_with("::") {
+                Some(attached)
+            } else if attached.is_empty() {
                 rest.next()
             } else {
                 Some(attached)
@@ -100,6 +102,12 @@ impl<'a> Parsed<'a> {
     pub fn values(&self, letter: char) -> impl Iterator<Item = &'a str> {
         let given = self.options.iter().filter(move |(found, _)| *found == letter);
         given.map(|(_, value)| *value)
+    }
+
+    /// The options of these letters with their values, in the order given.
+    pub fn in_order(&self, letters: &str) -> impl Iterator<Item = (char, &'a str)> {
+        let wanted = move |(letter, _): &&(char, &'a str)| letters.contains(*letter);
+        self.options.iter().filter(wanted).copied()
     }
 
     /// The operands, or `-` (standard input) if there are none.

@@ -13,6 +13,7 @@ mod print;
 mod processes;
 mod rights;
 mod screen;
+mod sed;
 mod system;
 pub mod test;
 mod text;
@@ -126,6 +127,11 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
         "rmdir",
         files::remove_directories,
         "folders\tremoves empty folders",
+    ),
+    (
+        "sed",
+        sed::sed,
+        "[-nsEr] [-i[suffix]] [-l width] script | -e script ... | -f file ... [files]\tedits lines as they pass",
     ),
     (
         "seq",

@@ -17,6 +17,47 @@ pub fn open(name: &str) -> Result<File> {
     }
 }
 
+/// A file that is read line by line.
+pub struct Lines {
+    file: File,
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+impl Lines {
+    /// From where the file stands.
+    pub fn new(file: File) -> Lines {
+        Lines {
+            file,
+            buffer: Vec::new(),
+            at: 0,
+        }
+    }
+
+    /// The next line with its newline; only the last may have none.
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        loop {
+            let rest = &self.buffer[self.at..];
+            if let Some(len) = rest.iter().position(|byte| *byte == b'\n') {
+                line.extend_from_slice(&rest[..=len]);
+                self.at += len + 1;
+                return Ok(Some(line));
+            }
+            line.extend_from_slice(rest);
+            self.buffer.resize(32 * 1024, 0);
+            self.at = 0;
+            let read = self.file.read(&mut self.buffer);
+            self.buffer.truncate(*read.as_ref().unwrap_or(&0));
+            match read {
+                Ok(0) => return Ok(Some(line).filter(|line| !line.is_empty())),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
 /// Reads until the end, giving each piece to `take`; stops when `take` says false.
 fn each_piece(file: &File, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
     let mut buffer = alloc::vec![0; 32 * 1024];

@@ -11,6 +11,9 @@ mod compile;
 mod parser;
 mod search;
 
+pub use class::letter_at;
+pub use parser::control;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -77,3 +80,5 @@ impl Expression {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::Chance;
