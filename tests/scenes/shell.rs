@@ -203,6 +203,22 @@ fn small_programs(stage: &mut Stage) -> Result<()> {
                 "none\ncat: a: No such file or directory\ny y y\ny y y\n",
             ),
             (
+                "seq 5 | sed -n '2,4{s/[0-9]/<&>/;H};${x;s/\\n/,/gp}'; echo 'a b' | sed -E 's/(.) (.)/\\2 \\1/'; printf 'x' | sed '1!G;h;$!d'; echo",
+                ",<2>,<3>,<4>\nb a\nx\n",
+            ),
+            (
+                "seq 3 > sa; chmod 640 sa; sed -i.old '2d;1w sw' sa; cat sa sw; wc -l < sa.old; ls -l sa | cut -c 1-10; ls sa*; sed '2{' sa 2>&1; echo $?",
+                "1\n3\n1\n3\n-rw-r-----\nsa\nsa.old\nsed: char 2: unmatched `{'\n1\n",
+            ),
+            (
+                "diff sa.old sa; echo $?; diff -u sa.old sa | tail -n 4; diff -q sa sa; echo $?; diff sa nosuch 2>&1; echo $?",
+                "2d1\n< 2\n1\n@@ -1,3 +1,2 @@\n 1\n-2\n 3\n0\ndiff: nosuch: No such file or directory\n2\n",
+            ),
+            (
+                "mkdir -p da/s db/s; echo x > da/s/f; echo y > db/s/f; echo z > db/n; diff -r da db; diff -rqN da db; rm -r da db",
+                "Only in db: n\ndiff -r da/s/f db/s/f\n1c1\n< x\n---\n> y\nFiles da/n and db/n differ\nFiles da/s/f and db/s/f differ\n",
+            ),
+            (
                 "seq 30000 | xargs | wc -l; echo \"it's\" | xargs 2>&1 | cut -c 1-22",
                 "2\nxargs: unmatched singl\n",
             ),

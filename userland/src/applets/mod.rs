@@ -2,6 +2,7 @@
 //! coreutils where both have an option; what they do not know they refuse by name.
 
 mod arguments;
+mod diff;
 mod files;
 mod find;
 mod grep;
@@ -56,6 +57,11 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
         "df",
         mounts::space,
         "[-k] [folders]\tprints the space on file systems",
+    ),
+    (
+        "diff",
+        diff::diff,
+        "[-u | -U lines] [-qsrNiwbBa] old new\tprints what differs between files or folders",
     ),
     (
         "dirname",

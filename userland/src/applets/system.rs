@@ -229,7 +229,7 @@ fn parse_date(text: &str) -> Option<i64> {
 }
 
 /// strftime(3), for the conversions in use. Others stay as they are.
-fn format_date(format: &str, seconds: i64) -> String {
+pub fn format_date(format: &str, seconds: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

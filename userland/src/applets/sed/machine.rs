@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use super::script::{Action, Address, Command, End, Pattern, Progress, Script, Selector, Substitution, When};
+use super::script::{Action, Command, Pattern, Progress, Script, Substitution, When};
 use crate::regex::Expression;
 
 /// Where lines come from and go to.
@@ -52,7 +52,7 @@ enum Flow {
 pub struct Machine<'a> {
     script: &'a Script,
     is_quiet: bool,
-    pattern: Vec<u8>,
+    pub(super) pattern: Vec<u8>,
     hold: Vec<u8>,
     /// The line in the pattern space had a newline, which only the last one of a file may lack.
     has_newline: bool,
@@ -61,8 +61,8 @@ pub struct Machine<'a> {
     /// What was printed last had none: it is due if more is printed.
     owes_newline: bool,
     /// Number of the line.
-    number: usize,
-    ahead: Option<Vec<u8>>,
+    pub(super) number: usize,
+    pub(super) ahead: Option<Vec<u8>>,
     is_replaced: bool,
     later: Vec<Later<'a>>,
     last_used: Option<Rc<Expression>>,
@@ -138,13 +138,6 @@ impl<'a> Machine<'a> {
         true
     }
 
-    fn is_last(&mut self, world: &mut dyn World) -> bool {
-        if self.ahead.is_none() {
-            self.ahead = world.line();
-        }
-        self.ahead.is_none()
-    }
-
     fn print(&mut self, world: &mut dyn World, bytes: &[u8], has_newline: bool) {
         if core::mem::replace(&mut self.owes_newline, !has_newline) {
             world.print(b"\n");
@@ -163,7 +156,7 @@ impl<'a> Machine<'a> {
 
     /// Text whose lines end by themselves.
     fn print_text(&mut self, world: &mut dyn World, text: &[u8]) {
-        if core::mem::take(&mut self.owes_newline) && !text.is_empty() {
+        if core::mem::take(&mut self.owes_newline) {
             world.print(b"\n");
         }
         world.print(text);
@@ -202,95 +195,8 @@ impl<'a> Machine<'a> {
         Flow::Finish
     }
 
-    fn is_selected(&mut self, selector: &Selector, world: &mut dyn World) -> bool {
-        let Some(first) = &selector.first else {
-            return !selector.is_negated;
-        };
-        let is_in = match &selector.end {
-            None => self.is_at(first, world),
-            Some(end) => self.is_in_range(first, end, selector, world),
-        };
-        is_in != selector.is_negated
-    }
-
-    fn is_at(&mut self, address: &Address, world: &mut dyn World) -> bool {
-        match address {
-            Address::Line(number) => self.number == *number,
-            Address::Last => self.is_last(world),
-            Address::Match(pattern) => self.matches(pattern, world),
-            Address::Step(first, 0) => self.number == *first,
-            Address::Step(first, step) => {
-                self.number >= *first && (self.number - first).is_multiple_of(*step)
-            }
-        }
-    }
-
-    fn is_in_range(
-        &mut self,
-        first: &Address,
-        end: &End,
-        selector: &Selector,
-        world: &mut dyn World,
-    ) -> bool {
-        let progress = &selector.progress;
-        match progress.get() {
-            Progress::Closed => {
-                let is_begun = self.begins(first, end, world);
-                if is_begun {
-                    progress.set(self.open(first, end, world));
-                }
-                is_begun
-            }
-            Progress::Over => false,
-            Progress::Until(last) => {
-                if self.number >= last {
-                    progress.set(after(first));
-                }
-                // `n` or `N` may have passed it.
-                self.number <= last
-            }
-            Progress::Open => {
-                let is_over = match end {
-                    End::Last => self.is_last(world),
-                    End::Match(pattern) => self.matches(pattern, world),
-                    _ => false,
-                };
-                if is_over {
-                    progress.set(after(first));
-                }
-                true
-            }
-        }
-    }
-
-    /// Whether a range begins here. One that begins at a number does so behind it as well, if `n` or `N` passed it.
-    fn begins(&mut self, first: &Address, end: &End, world: &mut dyn World) -> bool {
-        match (first, end) {
-            (Address::Line(first), End::Line(last)) if self.number > *last => self.number == *first,
-            (Address::Line(first), _) => self.number >= *first,
-            _ => self.is_at(first, world),
-        }
-    }
-
-    /// What a range is after its first line.
-    fn open(&mut self, first: &Address, end: &End, world: &mut dyn World) -> Progress {
-        let last = match end {
-            End::Line(number) => *number,
-            End::After(count) => self.number.saturating_add(*count),
-            End::Multiple(0) => self.number,
-            End::Multiple(step) => self.number.next_multiple_of(*step),
-            End::Last if self.is_last(world) => return after(first),
-            End::Last | End::Match(_) => return Progress::Open,
-        };
-        if last > self.number {
-            Progress::Until(last)
-        } else {
-            after(first)
-        }
-    }
-
     /// The expression, which is the one used last from now on.
-    fn expression(&mut self, pattern: &Pattern, world: &mut dyn World) -> Option<Rc<Expression>> {
+    pub(super) fn expression(&mut self, pattern: &Pattern, world: &mut dyn World) -> Option<Rc<Expression>> {
         if pattern.is_some() {
             self.last_used.clone_from(pattern);
         }
@@ -300,7 +206,7 @@ impl<'a> Machine<'a> {
         self.last_used.clone()
     }
 
-    fn matches(&mut self, pattern: &Pattern, world: &mut dyn World) -> bool {
+    pub(super) fn matches(&mut self, pattern: &Pattern, world: &mut dyn World) -> bool {
         self.expression(pattern, world)
             .is_some_and(|expression| expression.is_match(&self.pattern))
     }
@@ -373,7 +279,9 @@ impl<'a> Machine<'a> {
             Action::QuitSilently(status) => return Flow::Quit(*status, false),
             Action::WriteFile(file) => self.write_pattern(*file, world),
             Action::WriteFirst(file) => {
-                let line = [self.first_line(), b"\n"].concat();
+                let first = self.first_line();
+                let is_ended = first.len() < self.pattern.len() || self.has_newline;
+                let line = [first, if is_ended { b"\n" } else { b"" }].concat();
                 world.write(*file, &line);
             }
             Action::Substitute(substitution) => self.substitute(substitution, world),
@@ -432,14 +340,6 @@ impl<'a> Machine<'a> {
         if let Some(file) = substitution.file {
             self.write_pattern(file, world);
         }
-    }
-}
-
-/// What a range is when it has ended: over, if it begins at a number, which does not come again.
-fn after(first: &Address) -> Progress {
-    match first {
-        Address::Line(_) => Progress::Over,
-        _ => Progress::Closed,
     }
 }
 

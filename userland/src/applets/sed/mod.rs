@@ -3,6 +3,7 @@
 mod machine;
 mod parse;
 mod script;
+mod select;
 mod substitute;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,8 @@ pub struct Parser<'a> {
     pub text: &'a [char],
     pub at: usize,
     pub syntax: Syntax,
+    /// There is an expression that an empty one may mean.
+    has_pattern: bool,
     files: Vec<String>,
     commands: Vec<Command>,
     /// The `{` that wait for their `}`.
@@ -32,6 +34,7 @@ pub fn parse(text: &str, syntax: Syntax) -> Result<Script> {
         text: &chars,
         at: 0,
         syntax,
+        has_pattern: false,
         files: Vec::new(),
         commands: Vec::new(),
         blocks: Vec::new(),
@@ -282,7 +285,9 @@ impl Parser<'_> {
         }
         let mut is_negated = false;
         while self.next_if(|found| found == '!').is_some() {
-            is_negated = true;
+            if core::mem::replace(&mut is_negated, true) {
+                return Err("multiple `!'s".to_string());
+            }
             self.skip_blanks();
         }
         let selector = Selector {
@@ -354,10 +359,12 @@ impl Parser<'_> {
     }
 
     /// The expression of a text; an empty one is the one used last.
-    pub fn pattern(&self, text: &str, ignores_case: bool, has_lines: bool) -> Result<Pattern> {
+    pub fn pattern(&mut self, text: &str, ignores_case: bool, has_lines: bool) -> Result<Pattern> {
         if text.is_empty() {
-            return Ok(None);
+            let known = self.has_pattern.then_some(None);
+            return known.ok_or_else(|| "no previous regular expression".to_string());
         }
+        self.has_pattern = true;
         let reading = Reading {
             syntax: self.syntax,
             ignores_case,
