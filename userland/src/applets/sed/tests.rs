@@ -210,7 +210,6 @@ fn scripts_do_what_those_of_the_host_do() {
         "r",
         "s/a/b/0",
         "1,2=",
-        "s//x/",
     ];
     for script in scripts {
         for (index, input) in inputs.iter().enumerate() {
