@@ -207,7 +207,7 @@ fn small_programs(stage: &mut Stage) -> Result<()> {
                 ",<2>,<3>,<4>\nb a\nx\n",
             ),
             (
-                "seq 3 > sa; chmod 640 sa; sed -i.old '2d;1w sw' sa; cat sa sw; wc -l < sa.old; ls -l sa | cut -c 1-10; ls sa*; sed '2{' sa 2>&1; echo $?",
+                "seq 3 > sa; chmod 640 sa; sed -i.old '2d;1w sw' sa; cat sa sw; wc -l < sa.old; ls -l sa | cut -c 1-10; ls -1 sa*; sed '2{' sa 2>&1; echo $?",
                 "1\n3\n1\n3\n-rw-r-----\nsa\nsa.old\nsed: char 2: unmatched `{'\n1\n",
             ),
             (

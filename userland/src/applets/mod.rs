@@ -6,6 +6,7 @@ mod diff;
 mod files;
 mod find;
 mod grep;
+mod less;
 mod list;
 mod mounts;
 mod numbers;
@@ -96,6 +97,11 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
     ("hexdump", text::hexdump, "[-C] [-n bytes] [files]\tprints bytes"),
     ("id", system::id, "[-u | -g] [-n]\tprints who one is"),
     ("kill", processes::kill, "[-signal] pids\tsends a signal"),
+    (
+        "less",
+        less::less,
+        "[-FIiNRSX] [files]\tshows text page by page: space, b, j, k, g, G, /text, n, N, q",
+    ),
     ("ln", files::link, "[-sf] target name\tmakes a link"),
     (
         "ls",

@@ -173,7 +173,7 @@ pub fn resize(arguments: &[&str]) -> i32 {
         Ok(parsed) => parsed,
         Err(status) => return status,
     };
-    match ask().and_then(|size| terminal::set_size(0, size).map(|()| size)) {
+    match ask(0, 2).and_then(|size| terminal::set_size(0, size).map(|()| size)) {
         Ok(size) => {
             println!("{} rows, {} columns", size.row, size.col);
             0
@@ -183,22 +183,23 @@ pub fn resize(arguments: &[&str]) -> i32 {
     }
 }
 
-fn ask() -> Result<WinSize> {
-    let settings = terminal::settings(0)?;
-    terminal::set(0, &terminal::raw(&settings))?;
-    let answer = file::write_all(2, b"\x1b7\x1b[r\x1b[999;999H\x1b[6n").and_then(|()| answer());
-    let restored = file::write_all(2, b"\x1b8");
-    terminal::set(0, &settings)?;
+/// The size of the terminal that the two descriptors are, as it answers. `ETIMEDOUT` if it does not.
+pub fn ask(keyboard: i32, screen: i32) -> Result<WinSize> {
+    let settings = terminal::settings(keyboard)?;
+    terminal::set(keyboard, &terminal::raw(&settings))?;
+    let answer = file::write_all(screen, b"\x1b7\x1b[r\x1b[999;999H\x1b[6n").and_then(|()| answer(keyboard));
+    let restored = file::write_all(screen, b"\x1b8");
+    terminal::set(keyboard, &settings)?;
     restored?;
     size_of(&answer?).ok_or(Errno::ETIMEDOUT)
 }
 
 /// What the terminal says, up to the `R` that ends it.
-fn answer() -> Result<Vec<u8>> {
+fn answer(keyboard: i32) -> Result<Vec<u8>> {
     let mut answer = Vec::new();
     while answer.last() != Some(&b'R') && answer.len() < 32 {
         let mut waiting = [PollFd {
-            fd: 0,
+            fd: keyboard,
             events: POLLIN,
             revents: 0,
         }];
@@ -206,7 +207,7 @@ fn answer() -> Result<Vec<u8>> {
             return Err(Errno::ETIMEDOUT);
         }
         let mut byte = [0];
-        if file::read(0, &mut byte)? == 0 {
+        if file::read(keyboard, &mut byte)? == 0 {
             return Err(Errno::ETIMEDOUT);
         }
         answer.push(byte[0]);
