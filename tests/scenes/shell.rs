@@ -325,7 +325,35 @@ fn line_editing(stage: &mut Stage) -> Result<()> {
     shell.type_keys("\x03")?;
     shell.expect_prompt()?;
     shell.check("echo after", "^after\n$")?;
+    page(&mut shell)?;
     power_off(&mut shell)
+}
+
+/// A pager on a terminal of six rows: a file, then a stream.
+fn page(shell: &mut Session) -> Result<()> {
+    shell.run("stty rows 6 cols 40; seq 100 > hundred")?;
+    shell.type_line("less -N hundred")?;
+    shell.expect("5 5.*\n.*hundred")?;
+    shell.type_keys(" ")?;
+    shell.expect("^ +10 10.*\n.*:")?;
+    shell.type_keys("/7[45]$\r")?;
+    shell.expect("74 .*7m74.*\n.*7m75")?;
+    shell.type_keys("nn")?;
+    shell.expect("Pattern not found")?;
+    shell.type_keys("G")?;
+    shell.expect("100 100.*\n.*END")?;
+    shell.type_keys("q")?;
+    shell.expect("1049lholstein:/tmp# ")?;
+    // One without end.
+    shell.type_line("yes | less -X")?;
+    shell.expect("^y.*\n.*:")?;
+    shell.type_keys("q")?;
+    shell.expect_prompt()?;
+    shell.check(
+        "less hundred | tail -n 1; less -F nosuch 2>&1; stty sane rows 0 cols 0",
+        "^100\nless: nosuch: No such",
+    )?;
+    Ok(())
 }
 
 fn files(stage: &mut Stage) -> Result<()> {
