@@ -348,7 +348,7 @@ fn page(shell: &mut Session) -> Result<()> {
     shell.type_line("yes | less -X")?;
     shell.expect("^y.*\n.*:")?;
     shell.type_keys("q")?;
-    shell.expect_prompt()?;
+    shell.expect("Kholstein:/tmp# ")?;
     shell.check(
         "less hundred | tail -n 1; less -F nosuch 2>&1; stty sane rows 0 cols 0",
         "^100\nless: nosuch: No such",
