@@ -26,6 +26,7 @@ mod scheduling;
 mod sdcard;
 mod shares;
 mod shell;
+mod small_programs;
 mod soak;
 mod storm;
 mod threads;
