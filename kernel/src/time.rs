@@ -266,12 +266,20 @@ pub fn cancel(alarm: Alarm) {
     drop(removed);
 }
 
-/// Does everything that is due on this processor.
-pub fn expire() {
+/// What is due on this processor and done at once.
+const BATCH: usize = 32;
+
+/// Does what is due on this processor, some of it at a time: whether that was all. If not, the next alarm rings at once.
+#[must_use]
+pub fn expire() -> bool {
     let list = LISTS.get();
-    while let Some(due) = list.take_due(timer::ticks()) {
-        due.expire();
+    for _ in 0..BATCH {
+        match list.take_due(timer::ticks()) {
+            Some(due) => due.expire(),
+            None => return true,
+        }
     }
+    false
 }
 
 /// Lets `due` expire at a point in time, instead of at the one that was set before. Nobody else may do so meanwhile.

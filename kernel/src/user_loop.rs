@@ -24,6 +24,8 @@ pub fn start(_argument: usize) {
     let thread = scheduler::current();
     let mut context = thread.take_start();
     run(&thread, &mut context);
+    // Many that end at once follow each other without going back to their programs.
+    scheduler::cond_resched();
     core_dump::leave_registers(&thread, &context);
     drop(context);
     process::end_current(thread);

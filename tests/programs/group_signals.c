@@ -2,6 +2,8 @@
 // it powers the board off.
 #include "check.h"
 #include "raw_thread.h"
+#include <signal.h>
+#include <sys/prctl.h>
 
 static volatile int go_on;
 static volatile long seen_tid, taken;
@@ -148,9 +150,50 @@ static void stop_and_continue(void) {
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+enum { FORKERS = 80 };
+
+// Forks all the time, and waits for each child.
+static void fork_on(void) {
+    for (;;) {
+        pid_t child = fork();
+        if (child == 0) _exit(0);
+        if (child > 0) waitpid(child, NULL, 0);
+    }
+}
+
+// Whether all of a group end within ten seconds; the orphans are the caller's.
+static int all_end(pid_t group) {
+    for (int tries = 0; tries < 10000; tries++) {
+        pid_t ended = waitpid(-group, NULL, WNOHANG);
+        if (ended < 0) return errno == ECHILD;
+        if (ended == 0) usleep(1000);
+    }
+    return 0;
+}
+
+// A signal to a whole group reaches everybody, also whoever is being forked.
+static void nobody_escapes(void) {
+    CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    for (int round = 0; round < 3; round++) {
+        pid_t group = fork();
+        if (group == 0) {
+            setpgid(0, 0);
+            for (int i = 0; i < FORKERS; i++)
+                if (fork() == 0) fork_on();
+            for (;;) pause();
+        }
+        setpgid(group, group);
+        usleep(100 * 1000);
+        CHECK(kill(-group, 0) == 0 && kill(-group, SIGKILL) == 0);
+        CHECK(all_end(group));
+        CHECK(kill(-group, 0) == -1 && errno == ESRCH);
+    }
+}
+
 static void checks(void) {
     signals();
     stop_and_continue();
+    nobody_escapes();
 }
 
 int main(void) { return run_as_init("group_signals", checks); }

@@ -1,10 +1,14 @@
 // No call holds the processor for longer than half a millisecond: each row's call is made beside a sleeper, on one processor
 // whose nanoseconds are instructions.
 //   latency [limit MICROSECONDS] [ROW...]     only these rows;  latency nothing ...: ends at once
+#include "latency_bytes.h"
+#include "latency_crowds.h"
 #include "latency_exec.h"
 #include "latency_files.h"
+#include "latency_locks.h"
 #include "latency_many.h"
 #include "latency_memory.h"
+#include "latency_names.h"
 #include "latency_poll.h"
 #include "latency_proc.h"
 
@@ -15,6 +19,10 @@ static const struct row rows[] = {
     POLL_ROWS,
     MEMORY_ROWS,
     PROC_ROWS,
+    NAME_ROWS,
+    LOCK_ROWS,
+    BYTE_ROWS,
+    CROWD_ROWS,
 };
 
 static int argument_count;

@@ -234,7 +234,7 @@ impl Contents {
     }
 
     /// The next offset from `at` on that is data or hole: lseek(2), `SEEK_DATA` and `SEEK_HOLE`. `None` behind the end or, for
-    /// data, where none follows.
+    /// data, where none follows. No lock may be held.
     pub fn seek(&self, at: u64, data: Seek) -> Option<u64> {
         let mut index = at / PAGE;
         loop {
@@ -252,6 +252,8 @@ impl Contents {
             if len < BATCH {
                 return Some(at.max(index * PAGE).min(state.size));
             }
+            drop(state);
+            scheduler::cond_resched();
         }
     }
 

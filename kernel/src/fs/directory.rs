@@ -136,7 +136,8 @@ impl Entries {
     /// Takes an entry out and lets no further one in: the filesystem goes away. `None` when there is none left.
     pub fn dissolve(&mut self) -> Option<Arc<Dentry>> {
         self.is_closed = true;
-        self.by_name = Map::new();
+        // Any name: all of them go, one at a time.
+        drop(self.by_name.pop_first());
         Some(self.by_position.pop_first()?.1)
     }
 

@@ -50,11 +50,17 @@ pub fn keep_walks_away() -> Result<Held<'static>, Errno> {
 /// Takes the pages from every space; whoever faults on one meanwhile may get it again. No lock is held. `ENOMEM` if a table could not be
 /// copied, an error if the process is to end: some spaces may still map some of the pages.
 pub fn revoke(what: &Revocation) -> Result<(), Errno> {
+    while_nobody_forks(|| walk(what))?
+}
+
+/// Does `walk` over the processes, alone: who forks meanwhile waits, so that nobody is missed who should be found. No lock is held. An
+/// error if the process is to end before it begins.
+pub fn while_nobody_forks<R>(walk: impl FnOnce() -> R) -> Result<R, Errno> {
     let _alone = WALK.take()?;
     COUNT.fetch_add(1, Ordering::AcqRel);
-    let result = walk(what);
+    let result = walk();
     COUNT.fetch_add(1, Ordering::AcqRel);
-    result
+    Ok(result)
 }
 
 fn walk(what: &Revocation) -> Result<(), Errno> {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::fallible::{self, TryVec};
+use crate::scheduler;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
 
@@ -280,5 +281,6 @@ fn dissolve(root: &Arc<Dentry>) {
             None if Arc::ptr_eq(&at, root) => return,
             None => at.parent(),
         };
+        scheduler::cond_resched();
     }
 }

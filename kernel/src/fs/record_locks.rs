@@ -11,7 +11,7 @@ use nodes::{Owned, Pair, Placed, Reach, Spare};
 use tree::{NoNode, Node, Step, Tree};
 
 /// Locks that one hold of the file's lock removes.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 /// Who holds a lock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

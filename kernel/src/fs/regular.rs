@@ -307,6 +307,7 @@ fn list_children(
             break;
         }
         position = next;
+        scheduler::cond_resched();
     }
     Ok(position)
 }
@@ -332,6 +333,7 @@ fn list_listing(
             break;
         }
         position = entry.next;
+        scheduler::cond_resched();
     }
     Ok(position)
 }

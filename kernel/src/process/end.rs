@@ -63,12 +63,13 @@ fn leave_memory(thread: &Thread) {
 /// All threads have left.
 fn end_process(process: &Arc<Process>) {
     process.interval_timer.lock().cancel();
-    process.delete_timers();
     if process.has_executed() {
         // Its tables are its own and go now anyway. Those of a process that only forked are mostly others', and may be many.
         process.note_last_pages();
     }
     process.drop_space();
+    // From here on others may run in between.
+    process.delete_timers();
     deferred_free::release();
     shortage::memory_is_back(process);
     process.set_executable(None);

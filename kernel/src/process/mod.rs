@@ -41,9 +41,9 @@ pub use program_layout::{KeptLayout, ProgramLayout};
 pub use shortage::{end as end_for_want_of_memory, make_room};
 pub use space::Space;
 pub use table::{
-    Kinship, Pid, all, claim, claim_thread, find, find_thread, group_members, is_orphaned_group, last_pid,
-    made, most_processes, move_to_group, next_from, session_of_group, set_most_processes, start_session,
-    thread_count, thread_count_of_user, with as with_table,
+    Kinship, Pid, claim, claim_thread, find, find_thread, is_orphaned_group, last_pid, made, most_processes,
+    move_to_group, next_from, session_of_group, set_most_processes, start_session, thread_count,
+    thread_count_of_user, with as with_table,
 };
 pub use transfers::{Moved, Transfers};
 pub use usage::{Totals, Usage};

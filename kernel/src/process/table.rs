@@ -8,14 +8,12 @@ pub(super) use claim::{change_credentials, release, release_thread, replace_firs
 
 use super::children::Siblings;
 use super::{INIT, Process};
-use crate::fallible;
 use crate::fallible::map::Map;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use abi::Errno;
 use abi::signal::Signal;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 /// The id of a process or thread: both are of one space, the first thread has its process's.
@@ -293,11 +291,6 @@ pub fn find(id: Pid) -> Option<Arc<Process>> {
     }
 }
 
-/// All processes, by id, zombies included. `ENOMEM`.
-pub fn all() -> Result<Vec<Arc<Process>>, Errno> {
-    fallible::collect(TABLE.lock().processes().cloned())
-}
-
 /// The process with the lowest id from `first` on, zombies included.
 pub fn next_from(first: Pid) -> Option<Arc<Process>> {
     TABLE
@@ -320,11 +313,6 @@ pub fn thread_count_of_user(uid: u32) -> usize {
 /// The id that was given out last.
 pub fn last_pid() -> Pid {
     TABLE.lock().last
-}
-
-/// The members of a group; none if there is no such group. `ENOMEM`.
-pub fn group_members(group: Pid) -> Result<Vec<Arc<Process>>, Errno> {
-    fallible::collect(TABLE.lock().members(group).cloned())
 }
 
 /// The session that a group belongs to; `None` if there is no such group.

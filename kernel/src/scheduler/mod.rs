@@ -238,7 +238,10 @@ fn take_interrupts(cpu: &Cpu) {
             Interrupt::Timer => {
                 cpu.counters.timer.add_one();
                 cpu.note_ringing();
-                time::expire();
+                if !time::expire() {
+                    // Others may run before the rest.
+                    return;
+                }
             }
             Interrupt::Console => {
                 cpu.counters.console.add_one();

@@ -17,7 +17,7 @@ pub use frame::{DISARMED, is_on_stack, restore, shown_stack};
 pub use mask::{restore_mask, set_awaited, set_mask, suspend_mask};
 pub use send::{
     Audience, drop_signals_of_timers, force, give_up_place, has_room_for_signals, keep_place, post,
-    send_by_timer, send_to_group, send_to_many, send_to_process, send_to_thread,
+    send_by_timer, send_to_group, send_to_many, send_to_many_in_pieces, send_to_process, send_to_thread,
 };
 pub use stop::is_anybody_stopped;
 pub use timer::IntervalTimer;

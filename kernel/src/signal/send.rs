@@ -2,6 +2,7 @@
 //! way round, SIGCONT continues even where it is ignored); everything else waits for a thread that does not block it.
 
 use super::{is_ignoring, set_action, set_mask};
+use crate::fs::mappings;
 use crate::process::{self, INIT, Pid, Process};
 use crate::scheduler;
 use crate::thread::Thread;
@@ -17,6 +18,9 @@ const STOPPING: SigSet = SigSet::EMPTY
     .with(Signal::SIGTSTP)
     .with(Signal::SIGTTIN)
     .with(Signal::SIGTTOU);
+
+/// With no more processes and threads than this all are sent to at once.
+const FEW: usize = 64;
 
 /// Whom a signal to many goes to: everybody at one moment, so that nobody escapes by being forked meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,19 +73,58 @@ pub fn send_to_many(
     check: impl Fn(&Process) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
     let mut outcome = Err(Errno::ESRCH);
-    let mut send = |process: &Arc<Process>| match check(process) {
-        Ok(()) => {
-            info.into_iter().for_each(|info| send_to_process(process, info));
-            outcome = Ok(());
+    process::with_table(|table| {
+        let send = |process| send_if_allowed(process, info, &check, &mut outcome);
+        match audience {
+            Audience::Group(group) => table.members(group).for_each(send),
+            Audience::AllBut(pid) => table.all_but(&[INIT, pid]).for_each(send),
         }
-        Err(error) if outcome.is_err() => outcome = Err(error),
-        Err(_) => {}
-    };
-    process::with_table(|table| match audience {
-        Audience::Group(group) => table.members(group).for_each(&mut send),
-        Audience::AllBut(pid) => table.all_but(&[INIT, pid]).for_each(&mut send),
     });
     outcome
+}
+
+/// As [`send_to_many`], for a caller that holds no lock: where there are many processes others run in between, and nobody forks
+/// meanwhile.
+pub fn send_to_many_in_pieces(
+    audience: Audience,
+    info: Option<SigInfo>,
+    check: impl Fn(&Process) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    if process::thread_count() <= FEW {
+        return send_to_many(audience, info, check);
+    }
+    let is_meant = |process: &Process| match audience {
+        Audience::Group(group) => process.group() == group,
+        Audience::AllBut(pid) => process.pid != INIT && process.pid != pid,
+    };
+    mappings::while_nobody_forks(|| {
+        let (mut next, mut outcome) = (0, Err(Errno::ESRCH));
+        while let Some(process) = process::next_from(next) {
+            next = process.pid + 1;
+            if is_meant(&process) {
+                send_if_allowed(&process, info, &check, &mut outcome);
+            }
+            // Even a sender that is to end by this signal reaches all.
+            scheduler::cond_resched();
+        }
+        outcome
+    })?
+}
+
+fn send_if_allowed(
+    process: &Arc<Process>,
+    info: Option<SigInfo>,
+    check: impl Fn(&Process) -> Result<(), Errno>,
+    outcome: &mut Result<(), Errno>,
+) {
+    match check(process) {
+        Ok(()) => {
+            info.into_iter().for_each(|info| send_to_process(process, info));
+            *outcome = Ok(());
+        }
+        Err(error) if outcome.is_err() => *outcome = Err(error),
+        Err(_) => {}
+    }
 }
 
 /// Puts a signal where it waits, for a process or for one thread, and wakes whoever is to take it. Returns what the parent

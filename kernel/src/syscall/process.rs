@@ -218,25 +218,32 @@ pub fn setpriority(current: &Arc<Thread>, which: u64, who: u64, value: u64) -> R
 /// The threads meant; none of a process that has ended. `ESRCH` if there is no such process.
 fn chosen(current: &Arc<Thread>, which: u32, who: u64) -> Result<Vec<Arc<Thread>>, Errno> {
     let who_or = |own: u32| if who as u32 == 0 { own } else { who as u32 };
-    let processes = match which {
-        PRIO_PROCESS => return chosen_thread(current, who),
-        PRIO_PGRP => process::group_members(who_or(current.process.group()))?,
+    match which {
+        PRIO_PROCESS => chosen_thread(current, who),
+        PRIO_PGRP => {
+            let group = who_or(current.process.group());
+            threads_of(|process| process.group() == group)
+        }
         PRIO_USER => {
             let user = who_or(current.process.credentials().uid);
-            let mut all = process::all()?;
-            all.retain(|process| process.credentials().uid == user);
-            all
+            threads_of(|process| process.credentials().uid == user)
         }
-        _ => return Err(Errno::EINVAL),
-    };
-    if processes.is_empty() {
-        return Err(Errno::ESRCH);
+        _ => Err(Errno::EINVAL),
     }
-    let mut threads = Vec::new();
-    for process in processes {
-        process.list_threads(&mut threads)?;
+}
+
+/// The threads of all processes that are meant; others run in between. `ESRCH` if there is no such process, `ENOMEM`.
+fn threads_of(is_meant: impl Fn(&Process) -> bool) -> Result<Vec<Arc<Thread>>, Errno> {
+    let (mut next, mut has_found, mut threads) = (0, false, Vec::new());
+    while let Some(process) = process::next_from(next) {
+        next = process.pid + 1;
+        if is_meant(&process) {
+            has_found = true;
+            process.list_threads(&mut threads)?;
+        }
+        scheduler::cond_resched_killable()?;
     }
-    Ok(threads)
+    if has_found { Ok(threads) } else { Err(Errno::ESRCH) }
 }
 
 fn chosen_thread(current: &Arc<Thread>, id: u64) -> Result<Vec<Arc<Thread>>, Errno> {

@@ -207,7 +207,7 @@ fn sent_by(current: &Thread, signal: Signal, code: i32) -> SigInfo {
 /// Sends to all that may be sent to: `ESRCH` if there is nobody, `EPERM` if there is nobody of whom it is allowed.
 fn send_to_many(current: &Thread, audience: Audience, signal: Option<Signal>) -> Result<usize, Errno> {
     let info = signal.map(|signal| sent_by(current, signal, SI_USER));
-    signal::send_to_many(audience, info, |target| check_right(current, target, signal))?;
+    signal::send_to_many_in_pieces(audience, info, |target| check_right(current, target, signal))?;
     Ok(0)
 }
 

@@ -5,6 +5,7 @@ use super::{Notice, Source};
 use crate::fallible;
 use crate::fallible::map::Map;
 use crate::process::{self, Pid, Process};
+use crate::scheduler;
 use crate::signal;
 use crate::sync::Mutex;
 use abi::Errno;
@@ -124,6 +125,7 @@ impl Process {
         while let Some(timer) = self.timers.next_from(0) {
             // Nobody else deletes them: the process has one thread left.
             let _ = self.delete_timer(timer.id);
+            scheduler::cond_resched();
         }
         signal::drop_signals_of_timers(self);
     }
