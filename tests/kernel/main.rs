@@ -36,6 +36,10 @@ mod sync {
     pub struct Mutex<T>(core::cell::RefCell<T>);
 
     impl<T> Mutex<T> {
+        pub const fn new(value: T) -> Mutex<T> {
+            Mutex(core::cell::RefCell::new(value))
+        }
+
         pub fn lock(&self) -> core::cell::RefMut<'_, T> {
             self.0.borrow_mut()
         }

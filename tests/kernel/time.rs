@@ -46,7 +46,7 @@ fn what_is_first_comes_first() {
     for seed in 1..100 {
         let mut state = seed;
         let all: Vec<Due> = (0..200)
-            .map(|number| Arc::new(Numbered(number, Place::default())) as Due)
+            .map(|number| Arc::new(Numbered(number, Place::new())) as Due)
             .collect();
         let (mut tree, mut map): (Tree, BTreeMap<Alarm, usize>) = (None, BTreeMap::new());
         for sequence in 0..3_000 {

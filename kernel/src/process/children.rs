@@ -22,7 +22,6 @@ use core::sync::atomic::Ordering;
 use platform::queue::{Member, Queue};
 
 /// The children of one process that were not waited for, in the order in which they came.
-#[derive(Default)]
 pub(super) struct Children {
     living: Siblings,
     /// Those that have ended, in that order.
@@ -35,7 +34,6 @@ pub(super) struct Children {
 pub(super) type Siblings = Queue<Arc<Process>>;
 
 /// Where a process stands among others.
-#[derive(Default)]
 pub(super) struct Places {
     /// Among the children of its parent, living or ended.
     pub sibling: Member<Process>,
@@ -45,6 +43,18 @@ pub(super) struct Places {
     pub group: Member<Process>,
     /// Among those whom its parent leaves behind, while that is at it: under the table's lock.
     pub orphan: Member<Process>,
+}
+
+impl Places {
+    /// Those of a process that stands nowhere.
+    pub(super) const fn new() -> Places {
+        Places {
+            sibling: Member::new(),
+            change: Member::new(),
+            group: Member::new(),
+            orphan: Member::new(),
+        }
+    }
 }
 
 /// With more children, one of a given id is looked for in the table of processes.
@@ -145,6 +155,15 @@ impl Process {
 }
 
 impl Children {
+    /// None.
+    pub(super) const fn new() -> Children {
+        Children {
+            living: Siblings::new(),
+            ended: Siblings::new(),
+            changed: Siblings::new(),
+        }
+    }
+
     /// What is to be reported, taken out unless it is to be kept. `named` is who is meant if that was looked for already. `ECHILD` if
     /// there is no such child.
     fn take_event(

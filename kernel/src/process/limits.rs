@@ -5,8 +5,8 @@ use crate::fallible::{self, TryClone};
 use abi::Errno;
 use abi::capability::CAP_IPC_LOCK;
 use abi::process::{
-    RLIM_NLIMITS, RLIM64_INFINITY, RLIMIT_AS, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE,
-    RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, RLimit,
+    RLIM_NLIMITS, RLIM64_INFINITY, RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE,
+    RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, RLimit,
 };
 use alloc::sync::Arc;
 use mm::StackLimits;
@@ -55,6 +55,11 @@ impl Limits {
     /// One limit; `None` (`EINVAL`) for a number that is none.
     pub fn get(&self, which: usize) -> Option<RLimit> {
         self.0.get(which).copied()
+    }
+
+    /// Whether there is an end to the processor time.
+    pub(super) fn is_processor_time_limited(&self) -> bool {
+        self.0[RLIMIT_CPU].cur != RLIM64_INFINITY
     }
 }
 

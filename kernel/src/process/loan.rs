@@ -4,13 +4,20 @@ use crate::wait::WaitQueue;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// What a child was lent.
-#[derive(Default)]
 pub struct Loan {
     is_open: AtomicBool,
     returned: WaitQueue,
 }
 
 impl Loan {
+    /// Nothing.
+    pub const fn new() -> Loan {
+        Loan {
+            is_open: AtomicBool::new(false),
+            returned: WaitQueue::new(),
+        }
+    }
+
     /// Lends. Undone by [`Loan::give_back`].
     pub fn open(&self) {
         self.is_open.store(true, Ordering::Release);

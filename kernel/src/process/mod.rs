@@ -56,7 +56,6 @@ use crate::time::Place;
 use crate::timers::{ProcessorTime, Timers};
 use crate::wait::WaitQueue;
 use abi::Errno;
-use abi::process::RLIMIT_CPU;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use children::{Children, Places};
@@ -119,7 +118,6 @@ pub struct Birth {
 }
 
 /// Who the process belongs to. Written under the table's lock only, the parent also under that of its children.
-#[derive(Default)]
 struct Relations {
     /// The first process has none, nor one that was waited for.
     parent: Mutex<Option<Arc<Process>>>,
@@ -136,6 +134,19 @@ struct Relations {
 }
 
 impl Relations {
+    /// None.
+    const fn new() -> Relations {
+        Relations {
+            parent: Mutex::new(None),
+            parent_pid: AtomicU32::new(0),
+            parent_thread: AtomicU32::new(0),
+            group: AtomicU32::new(0),
+            session: AtomicU32::new(0),
+            terminal_tenure: AtomicU32::new(0),
+            further_threads: AtomicUsize::new(0),
+        }
+    }
+
     fn set_parent(&self, parent: &Arc<Process>, thread: Pid) {
         let old = self.parent.lock().replace(parent.clone());
         self.parent_pid.store(parent.pid, Ordering::Relaxed);
@@ -181,25 +192,25 @@ impl Process {
         fallible::arc_with(|| Process {
             pid,
             signals,
-            interval_timer: Mutex::default(),
-            alarm_place: Place::default(),
-            timers: Timers::default(),
-            processor_time: ProcessorTime::default(),
-            usage: Usage::default(),
+            interval_timer: const { Mutex::new(IntervalTimer::new()) },
+            alarm_place: const { Place::new() },
+            timers: const { Timers::new() },
+            processor_time: const { ProcessorTime::new() },
+            usage: const { Usage::new() },
             child_events: WaitQueue::new(),
             attributes: Attributes {
                 timer_slack: [AtomicU64::new(TIMER_SLACK), AtomicU64::new(TIMER_SLACK)],
                 ..Attributes::default()
             },
             space: Mutex::new(Some(space)),
-            threads: Threads::default(),
+            threads: const { Threads::new() },
             credentials: Mutex::default(),
             limits: Mutex::new(limits),
             name: Mutex::default(),
             executable: Mutex::default(),
-            children: Mutex::default(),
-            places: Places::default(),
-            relations: Relations::default(),
+            children: const { Mutex::new(Children::new()) },
+            places: const { Places::new() },
+            relations: const { Relations::new() },
             exit_signal: AtomicU8::new(0),
             has_executed: AtomicBool::new(false),
             is_zombie: AtomicBool::new(false),
@@ -210,30 +221,36 @@ impl Process {
     /// A child of this process. It is not in the table yet. `ENOMEM`.
     #[inline(always)]
     pub fn child(&self, birth: Birth) -> Result<Arc<Process>, Errno> {
-        fallible::arc_with(|| Process {
+        let limits = self.limits.cloned();
+        let is_limited = limits.is_processor_time_limited();
+        let child = fallible::arc_with(|| Process {
             pid: birth.pid,
             signals: ProcessSignals::with_actions(birth.actions),
-            interval_timer: Mutex::default(),
-            alarm_place: Place::default(),
-            timers: Timers::default(),
-            processor_time: ProcessorTime::with_limit(self.limit(RLIMIT_CPU)),
-            usage: Usage::default(),
+            interval_timer: const { Mutex::new(IntervalTimer::new()) },
+            alarm_place: const { Place::new() },
+            timers: const { Timers::new() },
+            processor_time: const { ProcessorTime::new() },
+            usage: const { Usage::new() },
             child_events: WaitQueue::new(),
             attributes: self.attributes.for_child(),
             space: Mutex::new(Some(birth.space)),
-            threads: Threads::default(),
+            threads: const { Threads::new() },
             credentials: Mutex::new(birth.credentials),
-            limits: Mutex::new(self.limits.cloned()),
+            limits: Mutex::new(limits),
             name: Mutex::new(birth.name),
             executable: Mutex::new(self.executable.cloned()),
-            children: Mutex::default(),
-            places: Places::default(),
-            relations: Relations::default(),
+            children: const { Mutex::new(Children::new()) },
+            places: const { Places::new() },
+            relations: const { Relations::new() },
             exit_signal: AtomicU8::new(birth.exit_signal),
             has_executed: AtomicBool::new(false),
             is_zombie: AtomicBool::new(false),
             start_ticks: platform::timer::ticks(),
-        })
+        })?;
+        if is_limited {
+            child.processor_time.watch_limit();
+        }
+        Ok(child)
     }
 
     /// The parent's id; 0 for the first process.

@@ -19,7 +19,6 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The threads of one process.
-#[derive(Default)]
 pub(super) struct Threads {
     group: Mutex<Group, { rank::THREADS }>,
     /// Woken when a thread left while exec waits for that.
@@ -34,7 +33,28 @@ pub(super) struct Threads {
     dumped: Mutex<Vec<Registers>>,
 }
 
-#[derive(Default)]
+impl Threads {
+    /// None yet.
+    pub(super) const fn new() -> Threads {
+        let all = List {
+            first: None,
+            further: Vec::new(),
+        };
+        Threads {
+            group: Mutex::new(Group {
+                all,
+                living: 0,
+                past: Totals::NONE,
+            }),
+            left: WaitQueue::new(),
+            ending: AtomicU32::new(0),
+            last_ending: AtomicU32::new(0),
+            is_dumping: AtomicBool::new(false),
+            dumped: Mutex::new(Vec::new()),
+        }
+    }
+}
+
 struct Group {
     all: List,
     /// Those that have not left.

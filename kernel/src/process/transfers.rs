@@ -29,6 +29,12 @@ pub struct Moved {
 }
 
 impl Moved {
+    /// Nothing.
+    pub const NONE: Moved = Moved {
+        read: (0, 0),
+        written: (0, 0),
+    };
+
     /// The sum of both.
     pub fn plus(&self, other: &Moved) -> Moved {
         let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);

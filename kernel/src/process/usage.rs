@@ -9,7 +9,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use platform::timer;
 
 /// A process's account beside those of its threads.
-#[derive(Default)]
 pub struct Usage {
     /// Of children that were waited for, and theirs.
     children: Mutex<Totals>,
@@ -18,6 +17,14 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Nothing was used.
+    pub const fn new() -> Usage {
+        Usage {
+            children: Mutex::new(Totals::NONE),
+            peak: AtomicU64::new(0),
+        }
+    }
+
     /// So many pages were resident at once.
     pub(super) fn note_peak(&self, pages: u64) {
         self.peak.fetch_max(pages, Ordering::Relaxed);
@@ -44,6 +51,17 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Nothing.
+    pub const NONE: Totals = Totals {
+        user: 0,
+        system: 0,
+        minor_faults: 0,
+        voluntary_switches: 0,
+        involuntary_switches: 0,
+        peak: 0,
+        moved: Moved::NONE,
+    };
+
     /// The sum of both.
     pub fn plus(&self, other: &Totals) -> Totals {
         Totals {

@@ -115,8 +115,8 @@ impl ProcessSignals {
     pub fn with_actions(actions: Held<Actions>) -> ProcessSignals {
         ProcessSignals {
             actions,
-            pending: Pending::default(),
-            stop: Stop::default(),
+            pending: const { Pending::new() },
+            stop: const { Stop::new() },
         }
     }
 
@@ -191,7 +191,7 @@ impl Default for ThreadSignals {
             mask: AtomicU64::new(0),
             awaited: AtomicU64::new(0),
             saved_mask: Mutex::new(None),
-            pending: Pending::default(),
+            pending: const { Pending::new() },
             is_halted: AtomicBool::new(false),
             syndrome: AtomicU64::new(0),
             stack: Mutex::default(),

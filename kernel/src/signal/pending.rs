@@ -13,14 +13,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use platform::heap;
 
 /// Pending signals of a process or of a thread.
-#[derive(Default)]
 pub struct Pending {
     /// Which wait, to be read without the lock.
     set: AtomicU64,
     queue: Mutex<Queue>,
 }
 
-#[derive(Default)]
 struct Queue {
     entries: Vec<Entry>,
     /// Places that are kept free for timers, one for each, whether its signal waits or not.
@@ -51,6 +49,17 @@ impl Queue {
 }
 
 impl Pending {
+    /// None.
+    pub const fn new() -> Pending {
+        Pending {
+            set: AtomicU64::new(0),
+            queue: Mutex::new(Queue {
+                entries: Vec::new(),
+                kept: 0,
+            }),
+        }
+    }
+
     /// Which signals wait.
     #[inline]
     pub fn set(&self) -> SigSet {

@@ -23,7 +23,6 @@ pub fn is_anybody_stopped() -> bool {
 }
 
 /// Whether a process is stopped, and what its parent was not told yet.
-#[derive(Default)]
 pub struct Stop {
     /// Whether threads are to halt: `phase` is not [`Phase::Running`].
     is_requested: AtomicBool,
@@ -33,15 +32,13 @@ pub struct Stop {
     gone_on: WaitQueue,
 }
 
-#[derive(Default)]
 struct State {
     phase: Phase,
     change: Option<WaitStatus>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    #[default]
     Running,
     /// Not all threads have halted yet.
     Stopping(Signal),
@@ -53,6 +50,19 @@ enum Phase {
 pub(super) struct Continues(u32);
 
 impl Stop {
+    /// It runs.
+    pub const fn new() -> Stop {
+        Stop {
+            is_requested: AtomicBool::new(false),
+            continues: AtomicU32::new(0),
+            state: Mutex::new(State {
+                phase: Phase::Running,
+                change: None,
+            }),
+            gone_on: WaitQueue::new(),
+        }
+    }
+
     /// To be read before a stop signal is taken.
     pub(super) fn continues(&self) -> Continues {
         Continues(self.continues.load(Ordering::Acquire))

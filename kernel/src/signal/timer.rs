@@ -9,13 +9,20 @@ use alloc::sync::Arc;
 use platform::timer;
 
 /// One process's timer; ticks.
-#[derive(Default)]
 pub struct IntervalTimer {
     next: Option<(u64, Alarm)>,
     period: u64,
 }
 
 impl IntervalTimer {
+    /// One that is off.
+    pub const fn new() -> IntervalTimer {
+        IntervalTimer {
+            next: None,
+            period: 0,
+        }
+    }
+
     /// Ticks until it expires, 0 if it is off, and its period.
     pub fn remaining(&self) -> (u64, u64) {
         let left = self

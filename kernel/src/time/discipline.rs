@@ -346,7 +346,7 @@ pub fn tai_offset() -> i32 {
 pub fn adjust(all: &mut Timex) -> Result<(u32, bool), Errno> {
     let timer = match all.modes {
         0 => None,
-        _ => Some(fallible::arc(EachSecond(Place::default()))?),
+        _ => Some(fallible::arc(EachSecond(Place::new()))?),
     };
     let mut state = STATE.lock();
     if state.timer.is_none() {

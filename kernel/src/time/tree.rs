@@ -9,10 +9,8 @@ use super::{Alarm, Due};
 use crate::sync::Mutex;
 
 /// Where something stands that is to happen. Everything that can expire has one, and so stands in one list at a time.
-#[derive(Default)]
 pub struct Place(Mutex<Node>);
 
-#[derive(Default)]
 struct Node {
     /// While it stands.
     alarm: Option<Alarm>,
@@ -26,6 +24,16 @@ struct Node {
 pub(super) type Tree = Option<Due>;
 
 impl Place {
+    /// That of something that is not to happen.
+    pub const fn new() -> Place {
+        Place(Mutex::new(Node {
+            alarm: None,
+            priority: 0,
+            sooner: None,
+            later: None,
+        }))
+    }
+
     /// When it is to happen; `None` if it stands nowhere.
     pub(super) fn alarm(&self) -> Option<Alarm> {
         self.0.lock().alarm

@@ -116,7 +116,7 @@ impl Timer {
             notice,
             owner: Arc::downgrade(owner),
             state: Mutex::default(),
-            place: Place::default(),
+            place: const { Place::new() },
         }
     }
 

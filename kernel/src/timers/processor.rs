@@ -24,13 +24,11 @@ pub const TICK_NANOS: u64 = 4_000_000;
 const SECOND: u64 = 1_000_000_000;
 
 /// A process's part.
-#[derive(Default)]
 pub struct ProcessorTime {
     is_watched: AtomicBool,
     watched: Mutex<Watched>,
 }
 
-#[derive(Default)]
 struct Watched {
     timers: Vec<Arc<Timer>>,
     /// `ITIMER_VIRTUAL`, `ITIMER_PROF`.
@@ -39,7 +37,7 @@ struct Watched {
 }
 
 /// An interval timer, in nanoseconds of processor time.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Interval {
     /// 0 for off.
     deadline: u64,
@@ -56,6 +54,11 @@ pub enum Which {
 }
 
 impl Interval {
+    const OFF: Interval = Interval {
+        deadline: 0,
+        period: 0,
+    };
+
     fn remaining(&self, now: u64) -> (u64, u64) {
         let left = match self.deadline {
             0 => 0,
@@ -76,17 +79,22 @@ impl Interval {
 }
 
 impl ProcessorTime {
-    /// What a child begins with: nothing, but the limit that it inherits.
-    #[inline(always)]
-    pub fn with_limit(limit: u64) -> ProcessorTime {
-        let has_limit = limit != RLIM64_INFINITY;
+    /// Nothing is to happen.
+    pub const fn new() -> ProcessorTime {
         ProcessorTime {
-            is_watched: AtomicBool::new(has_limit),
+            is_watched: AtomicBool::new(false),
             watched: Mutex::new(Watched {
-                has_limit,
-                ..Watched::default()
+                timers: Vec::new(),
+                intervals: [Interval::OFF; 2],
+                has_limit: false,
             }),
         }
+    }
+
+    /// Looks for `RLIMIT_CPU` from now on.
+    #[cold]
+    pub fn watch_limit(&self) {
+        self.change(|watched| watched.has_limit = true);
     }
 
     /// Whether anything may become due.
@@ -135,7 +143,7 @@ impl Process {
     pub fn set_interval(self: &Arc<Process>, which: Which, first: u64, period: u64) -> (u64, u64) {
         let now = self.used()[which as usize];
         let new = match first {
-            0 => Interval::default(),
+            0 => Interval::OFF,
             first => Interval {
                 deadline: now.saturating_add(first),
                 period,

@@ -13,7 +13,6 @@ use abi::process::RLIMIT_SIGPENDING;
 use alloc::sync::Arc;
 
 /// The timers of one process, by id.
-#[derive(Default)]
 pub struct Timers(Mutex<Table>);
 
 struct Table {
@@ -21,16 +20,15 @@ struct Table {
     next: i32,
 }
 
-impl Default for Table {
-    fn default() -> Table {
-        Table {
+impl Timers {
+    /// None.
+    pub const fn new() -> Timers {
+        Timers(Mutex::new(Table {
             all: Map::new(),
             next: 0,
-        }
+        }))
     }
-}
 
-impl Timers {
     /// How many there are: each keeps a place for one signal.
     pub fn len(&self) -> usize {
         self.0.lock().all.len()
