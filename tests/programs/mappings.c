@@ -1,10 +1,9 @@
 // Files and their mappings: what a file loses is gone from every mapping of it; advice; locked memory; what is refused; what
 // limits count.
 #include "check.h"
+#include "faults.h"
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,18 +11,6 @@
 
 #define PAGE 4096
 #define BOTH (PROT_READ | PROT_WRITE)
-
-static sigjmp_buf back;
-static volatile siginfo_t seen;
-
-static void on_fault(int signal, siginfo_t *info, void *context) {
-    (void)context;
-    seen = *info;
-    siglongjmp(back, signal);
-}
-
-// Touches an address: 0, or the signal it brought with its code and address in `seen`.
-#define TOUCH(access) (sigsetjmp(back, 1) == 0 ? ((void)(access), 0) : seen.si_signo)
 
 // The same where the caller counts: no value of its own may live across the jump.
 static __attribute__((noinline)) int load_of(volatile char *at) {
@@ -358,9 +345,7 @@ static void limits(void) {
 }
 
 static void checks(void) {
-    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGBUS, &action, NULL);
+    CHECK(catch_faults(SA_NODEFER));
     shorter();
     emptied();
     holes();

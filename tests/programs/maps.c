@@ -1,8 +1,7 @@
 // mmap and its family, brk, and what a process may not touch.
 #include "check.h"
+#include "faults.h"
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -10,18 +9,6 @@
 
 #define PAGE 4096
 #define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS)
-
-static sigjmp_buf back;
-static volatile siginfo_t seen;
-
-static void on_fault(int signal, siginfo_t *info, void *context) {
-    (void)context;
-    seen = *info;
-    siglongjmp(back, signal);
-}
-
-// Touches an address: 0, or the signal it brought with its code and address in `seen`.
-#define TOUCH(access) (sigsetjmp(back, 1) == 0 ? ((void)(access), 0) : seen.si_signo)
 
 static volatile char *map(size_t pages, int protection) {
     return mmap(NULL, pages * PAGE, protection, ANONYMOUS, -1, 0);
@@ -216,8 +203,7 @@ static void checks(void) {
     static char alternate[64 << 10];
     stack_t other = {.ss_sp = alternate, .ss_size = sizeof alternate};
     CHECK(sigaltstack(&other, NULL) == 0);
-    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    CHECK(sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0);
+    CHECK(catch_faults(SA_ONSTACK));
     // First, for the stack has hardly grown yet.
     stack_limits();
     anonymous_memory();
