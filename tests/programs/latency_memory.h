@@ -43,9 +43,44 @@ static void protect_areas(void) { CHECK(mprotect(arena, 2L * AREAS * PAGE, PROT_
 
 static void unmap_areas(void) { CHECK(munmap(arena, 2L * AREAS * PAGE) == 0); }
 
+static void drop_areas(void) { CHECK(madvise(arena, 2L * AREAS * PAGE, MADV_DONTNEED) == 0); }
+
+static void lock_areas(void) { CHECK(mlock(arena, 2L * AREAS * PAGE) == 0); }
+
+static void fork_areas(void) {
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    CHECK(child_passed(child));
+}
+
+// The areas are all the child's own when it ends, or when it executes what ends at once.
+static void exit_with_areas(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        make_areas();
+        _exit(0);
+    }
+    CHECK(child_passed(child));
+}
+
+static void exec_with_areas(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        make_areas();
+        execl("/init", "latency", "nothing", NULL);
+        _exit(1);
+    }
+    CHECK(child_passed(child));
+}
+
 #define MEMORY_ROWS \
     {"mremap_sparse_60g", reserve_sparse, move_sparse, 0}, \
-    {"mprotect_sparse_60g", reserve_sparse, protect_sparse, 0}, \
+    {"mprotect_sparse_60g", reserve_sparse, protect_sparse, 1}, \
     {"mremap_128m", reserve_dense, move_dense, 0}, \
-    {"mprotect_30000_areas", make_areas, protect_areas, 0}, \
-    {"munmap_30000_areas", make_areas, unmap_areas, 0}
+    {"mprotect_30000_areas", make_areas, protect_areas, 1}, \
+    {"munmap_30000_areas", make_areas, unmap_areas, 1}, \
+    {"dontneed_30000_areas", make_areas, drop_areas, 1}, \
+    {"mlock_30000_areas", make_areas, lock_areas, 1}, \
+    {"fork_30000_areas", make_areas, fork_areas, 1}, \
+    {"exit_30000_areas", NULL, exit_with_areas, 1}, \
+    {"exec_30000_areas", NULL, exec_with_areas, 1}

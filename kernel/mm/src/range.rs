@@ -7,6 +7,7 @@ use crate::descriptor::Descriptor;
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
+use crate::portion::behind;
 use crate::table::{Tables, link};
 
 impl Tables {
@@ -22,13 +23,7 @@ impl Tables {
             if path.l3.is_some() {
                 self.make_private(memory, at, Level::L3)?;
             }
-            // Nothing is below a missing table: go on behind what it would span.
-            let span = if path.l2.is_some() {
-                Level::L2.span()
-            } else {
-                Level::L1.span()
-            };
-            at = VirtAddr((at.0 & !(span - 1)) + span);
+            at = behind(path, at);
         }
         Ok(())
     }
@@ -133,12 +128,7 @@ pub(crate) fn for_each_table<M: Mmu>(
         if let Some(table) = path.l3 {
             visit(table, base);
         }
-        let span = if path.l2.is_some() {
-            Level::L2.span()
-        } else {
-            Level::L1.span()
-        };
-        at = VirtAddr((at.0 & !(span - 1)) + span);
+        at = behind(path, at);
     }
 }
 

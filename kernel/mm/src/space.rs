@@ -1,5 +1,5 @@
 //! An address space: areas (what may be), tables (what is), an ASID, and counts of its faults. This file is mmap, munmap,
-//! mprotect and the break; `fault` and `fork` are the two stories. The caller holds the space's lock for every call; the
+//! the break (mprotect: `protect`); `fault` and `fork` are the two stories. The caller holds the space's lock for every call; the
 //! space itself knows no lock and no processor.
 
 use crate::addr::{Asid, Frame, PAGE_SIZE, PageRange, USER_END, VirtAddr};
@@ -216,69 +216,6 @@ impl AddressSpace {
             return Err(MapError::NotMapped);
         }
         Ok(self.tables.clear_range(memory, range)?)
-    }
-
-    /// mprotect(2). [`MapError::NotMapped`] when the range has a hole: what lies before it has changed, as on Linux.
-    pub fn protect<M: Mmu>(
-        &mut self,
-        memory: &Memory<M>,
-        start: VirtAddr,
-        len: u64,
-        protection: Protection,
-    ) -> Result<(), MapError> {
-        let wanted = PageRange::new(start, len).ok_or(MapError::Invalid)?;
-        let end = self.areas.covered_end(wanted);
-        let range = PageRange::between(start, end).ok_or(MapError::Invalid)?;
-        self.protect_mapped(memory, range, protection)?;
-        if end == wanted.end() {
-            Ok(())
-        } else {
-            Err(MapError::NotMapped)
-        }
-    }
-
-    /// `range` has no hole.
-    fn protect_mapped<M: Mmu>(
-        &mut self,
-        memory: &Memory<M>,
-        range: PageRange,
-        protection: Protection,
-    ) -> Result<(), NoMemory> {
-        if range.is_empty() {
-            return Ok(());
-        }
-        // More rights need no change of a table: the next fault brings them. Fewer must be gone on return.
-        let takes_rights = self
-            .areas
-            .overlapping(range)
-            .any(|area| !protection.includes(area.protection));
-        if takes_rights {
-            self.tables.make_range_private(memory, range)?;
-        }
-        let first = self.areas.find(range.start());
-        if first.is_some_and(|area| area.range().end() >= range.end()) {
-            self.areas.protect(range, protection)?;
-        } else {
-            self.areas = self.protected(range, protection)?;
-        }
-        if takes_rights {
-            for area in self.areas.overlapping(range) {
-                self.tables.restrict(memory, area, range);
-            }
-        }
-        if takes_rights {
-            self.tables.flush(memory);
-        }
-        Ok(())
-    }
-
-    /// The areas as they are when those in `range`, which has no hole, have that protection.
-    fn protected(&self, range: PageRange, protection: Protection) -> Result<AreaMap, NoMemory> {
-        let mut areas = self.areas.clone();
-        for area in self.areas.overlapping(range) {
-            areas.protect(area.range().intersection(range), protection)?;
-        }
-        Ok(areas)
     }
 
     /// Sets where the break begins and ends (exec).

@@ -3,7 +3,7 @@
 
 use super::backing::{file_backing, zeros};
 use super::lookup::file;
-use super::memory_limits::{check_becoming_data, check_limits, check_room, is_full, mapped_in};
+use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
 use super::{locked, map_errno};
 use crate::memory;
 use crate::process::Space;
@@ -12,13 +12,13 @@ use abi::Errno;
 use abi::memory::{
     MAP_ANONYMOUS, MAP_DENYWRITE, MAP_EXECUTABLE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB,
     MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,
-    MAP_STACK, MAP_TYPE, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE,
+    MAP_STACK, MAP_TYPE, PROT_EXEC, PROT_READ, PROT_WRITE,
 };
-use abi::process::{RLIM64_INFINITY, RLIMIT_DATA};
+use abi::process::RLIMIT_DATA;
 use alloc::sync::Arc;
 use mm::{
-    AddressSpace, Area, AreaFlags, Backing, MapError, MapRequest, PAGE_SIZE, PageRange, Placement,
-    Protection, Purpose, Sharing, VirtAddr,
+    AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose,
+    Sharing, VirtAddr,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -169,18 +169,8 @@ fn purpose(flags: u32, backing: &Backing) -> Purpose {
     }
 }
 
-/// The protection that mprotect(2) asks for. Branch targets and tags are features of processors that this kernel does not
-/// support: unknown, as on a processor without them.
-fn decode_protection(bits: u64) -> Result<Protection, Errno> {
-    let bits = u32::try_from(bits).map_err(|_| Errno::EINVAL)?;
-    if bits & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    Ok(protection_of(bits))
-}
-
 /// The protection in those bits; mmap(2) does not look at others.
-fn protection_of(bits: u32) -> Protection {
+pub fn protection_of(bits: u32) -> Protection {
     Protection {
         read: bits & PROT_READ != 0,
         write: bits & PROT_WRITE != 0,
@@ -217,79 +207,6 @@ pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
             .map_err(map_errno)
     })?;
     Ok(0)
-}
-
-/// mprotect(2).
-pub fn mprotect(current: &Thread, start: u64, len: u64, bits: u64) -> Result<usize, Errno> {
-    let protection = decode_protection(bits & !u64::from(PROT_GROWSDOWN | PROT_GROWSUP))?;
-    if !start.is_multiple_of(PAGE) {
-        return Err(Errno::EINVAL);
-    }
-    let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
-    if len == 0 {
-        return Ok(0);
-    }
-    let mut range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
-    let space = space(current)?;
-    if bits as u32 & (PROT_GROWSDOWN | PROT_GROWSUP) != 0 {
-        range = space.with(|space| extended(space, range, bits as u32))?;
-    }
-    let data_limit = match protection.write {
-        true => current.process.limit(RLIMIT_DATA),
-        false => RLIM64_INFINITY,
-    };
-    let has_flags = space.with(|space| {
-        let refused = first_refused(space, range, protection);
-        let end = refused.unwrap_or(range.end());
-        let is_split = is_inside_area(space, range.start()) || is_inside_area(space, end);
-        if is_full(space) && is_split {
-            return Err(Errno::ENOMEM);
-        }
-        check_becoming_data(space, range, data_limit)?;
-        let (start, len) = (range.start(), end.0 - range.start().0);
-        space
-            .protect(memory::get(), start, len, protection)
-            .map_err(|error| match error {
-                MapError::NotMapped => Errno::ENOMEM,
-                error => map_errno(error),
-            })?;
-        // As on Linux, what lies before the refused area, or before a hole, has changed.
-        refused.map_or(Ok(space.has_fork_advice()), |_| Err(Errno::EACCES))
-    })?;
-    if has_flags && protection.write {
-        locked::populate_locked(current, range.start().0, range.len());
-    }
-    Ok(0)
-}
-
-/// The range down to where the area that grows begins. `EINVAL` for one that does not grow; none grows up.
-#[cold]
-fn extended(space: &AddressSpace, range: PageRange, bits: u32) -> Result<PageRange, Errno> {
-    let area = space.areas().overlapping(range).next().ok_or(Errno::ENOMEM)?;
-    let (start, is_stack) = (area.range().start(), area.purpose == Purpose::Stack);
-    if bits & PROT_GROWSUP != 0 && start > range.start() && bits & PROT_GROWSDOWN == 0 {
-        return Err(Errno::ENOMEM);
-    }
-    if bits & PROT_GROWSUP != 0 || !is_stack {
-        return Err(Errno::EINVAL);
-    }
-    PageRange::between(start, range.end()).ok_or(Errno::EINVAL)
-}
-
-/// Where in `range` the first area begins that cannot be given that protection.
-fn first_refused(space: &AddressSpace, range: PageRange, wanted: Protection) -> Option<VirtAddr> {
-    let mut areas = space.areas().overlapping(range);
-    let refused = areas.find(|area| is_refused(area, wanted))?;
-    Some(refused.range().start().max(range.start()))
-}
-
-/// Whether the area shows a file to which its opener may not write, or one of a mount without programs.
-fn is_refused(area: &Area, wanted: Protection) -> bool {
-    let Backing::Source { source, .. } = &area.backing else {
-        return false;
-    };
-    let is_write_refused = wanted.write && area.sharing == Sharing::Shared && !source.may_write();
-    is_write_refused || wanted.execute && !source.may_execute()
 }
 
 /// `ENOMEM` unless every page of the range belongs to some area.

@@ -30,6 +30,7 @@ mod open;
 mod policy;
 mod poll;
 mod process;
+mod protect;
 mod read_write;
 mod remap;
 mod residency;
@@ -140,7 +141,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::BRK => memory::brk(current, a),
         nr::MMAP => memory::mmap(current, arguments(context)),
         nr::MUNMAP => memory::munmap(current, a, b),
-        nr::MPROTECT => memory::mprotect(current, a, b, c),
+        nr::MPROTECT => protect::mprotect(current, a, b, c),
         nr::MREMAP => remap::mremap(current, arguments(context)),
         nr::MADVISE => advice::madvise(current, a, b, c),
         nr::MINCORE => residency::mincore(current, a, b, c),

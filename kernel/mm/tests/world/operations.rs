@@ -6,7 +6,7 @@ use super::shadow::Page;
 use super::{Intrusion, Negligence, Space, World, bump};
 use mm::{
     AddressSpace, AreaFlags, Backing, MapError, MapRequest, NoMemory, PageRange, PageSource, Placement,
-    Protection, Purpose, Sharing, VirtAddr,
+    Portion, Protection, Purpose, Sharing, VirtAddr,
 };
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -349,32 +349,37 @@ impl World {
         }
         self.mmu()
             .note(|| format!("protect {range:?} {protection:?}, root {:?}", space.root));
-        let (start, len) = (range.start(), range.len());
-        let result = self.with_space(cpu, space, |inner| {
-            inner.protect(&self.memory, start, len, protection)
-        })?;
-        let mut shadow = space.shadow.borrow_mut();
-        match result {
-            Ok(()) => {
-                let is_mapped = shadow.covers(range);
-                self.mmu()
-                    .complain_if(!is_mapped, || format!("mprotect of {range:?}, which has a hole"));
-                shadow.for_each_in(range, |page| page.protection = protection);
-                self.verdict();
-                Some(())
-            }
-            Err(MapError::NoMemory) => self.want_of_memory(),
-            Err(MapError::NotMapped) if !shadow.covers(range) => {
-                let changed = shadow.before_hole(range);
-                shadow.for_each_in(changed, |page| page.protection = protection);
-                self.verdict();
-                None
-            }
-            Err(error) => {
-                self.unexpected("mprotect", error);
-                None
+        let most = self.throw(|dice| dice.pick(&[Portion::LEAST, Portion::USUAL]));
+        let mut at = range.start();
+        while let Some(rest) = PageRange::between(at, range.end()).filter(|rest| !rest.is_empty()) {
+            let reached = self.with_space(cpu, space, |inner| {
+                inner.protect_some(&self.memory, rest, protection, most)
+            })?;
+            match reached {
+                Ok(reached) => {
+                    self.protected(space, PageRange::between(at, reached)?, protection);
+                    at = reached;
+                }
+                Err(MapError::NoMemory) => return self.want_of_memory(),
+                Err(MapError::NotMapped) if space.shadow.borrow().page(at).is_none() => return None,
+                Err(error) => {
+                    self.unexpected("mprotect", error);
+                    return None;
+                }
             }
         }
+        Some(())
+    }
+
+    /// A part of the range that mprotect(2) changes.
+    fn protected(&self, space: &Space, part: PageRange, protection: Protection) {
+        let mut shadow = space.shadow.borrow_mut();
+        self.mmu().complain_if(!shadow.covers(part), || {
+            format!("mprotect of {part:?}, which has a hole")
+        });
+        shadow.for_each_in(part, |page| page.protection = protection);
+        drop(shadow);
+        self.verdict();
     }
 
     /// The kernel writes a page of a file (write(2)).

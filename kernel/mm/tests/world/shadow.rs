@@ -195,13 +195,6 @@ impl Shadow {
         self.numbers(range).len() as u64 == range.pages()
     }
 
-    /// The pages of `range` before the first that does not exist.
-    pub fn before_hole(&self, range: PageRange) -> PageRange {
-        let exists = |nth: &u64| self.pages.contains_key(&((range.start().0 >> 12) + nth));
-        let count = (0..range.pages()).take_while(exists).count() as u64;
-        PageRange::new(range.start(), count << 12).unwrap()
-    }
-
     /// Puts `first` and its continuation over `range`.
     pub fn insert(&mut self, range: PageRange, first: &Page) {
         for nth in 0..range.pages() {

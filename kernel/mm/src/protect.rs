@@ -1,0 +1,75 @@
+//! mprotect(2). More rights need no change of a table: the next fault brings them. Fewer are gone on return.
+
+use crate::addr::{PageRange, VirtAddr};
+use crate::area::Protection;
+use crate::frames::NoMemory;
+use crate::memory::Memory;
+use crate::mmu::Mmu;
+use crate::portion::Portion;
+use crate::space::{AddressSpace, MapError};
+
+impl AddressSpace {
+    /// mprotect(2), to its end. As on Linux, what lies before a hole ([`MapError::NotMapped`]), or before where memory ran out, has
+    /// changed.
+    pub fn protect<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        start: VirtAddr,
+        len: u64,
+        protection: Protection,
+    ) -> Result<(), MapError> {
+        let range = PageRange::new(start, len).ok_or(MapError::Invalid)?;
+        let mut at = range.start();
+        while let Some(rest) = PageRange::between(at, range.end()).filter(|rest| !rest.is_empty()) {
+            at = self.protect_some(memory, rest, protection, Portion::USUAL)?;
+        }
+        Ok(())
+    }
+
+    /// mprotect(2) of the first part of `range`, which is not empty; where to go on. An error is that of the first page: nothing has
+    /// changed.
+    pub fn protect_some<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        range: PageRange,
+        protection: Protection,
+        most: Portion,
+    ) -> Result<VirtAddr, MapError> {
+        let end = self.areas.covered_end(self.areas_at_once(range, most));
+        let covered = PageRange::between(range.start(), end).filter(|covered| !covered.is_empty());
+        let covered = covered.ok_or(MapError::NotMapped)?;
+        let takes_rights = self
+            .areas
+            .overlapping(covered)
+            .any(|area| !protection.includes(area.protection));
+        if !takes_rights {
+            return Ok(self.protect_areas(covered, protection)?);
+        }
+        let part = self.tables.entries_at_once(memory, covered, most);
+        self.tables.make_range_private(memory, part)?;
+        let reached = self.protect_areas(part, protection)?;
+        if let Some(changed) = PageRange::between(part.start(), reached) {
+            for area in self.areas.overlapping(changed) {
+                self.tables.restrict(memory, area, changed);
+            }
+        }
+        self.tables.flush(memory);
+        Ok(reached)
+    }
+
+    /// Gives what is mapped in `range`, which has no hole, that protection; how far that got. [`NoMemory`] if not even one area could
+    /// be changed.
+    fn protect_areas(&mut self, range: PageRange, protection: Protection) -> Result<VirtAddr, NoMemory> {
+        let mut at = range.start();
+        while let Some(rest) = PageRange::between(at, range.end()).filter(|rest| !rest.is_empty()) {
+            let end = self.areas.find(at).map_or(rest.end(), |area| area.range().end());
+            let part = PageRange::between(at, end.min(rest.end())).unwrap_or(rest);
+            match self.areas.protect(part, protection) {
+                Err(NoMemory) if at == range.start() => return Err(NoMemory),
+                Err(NoMemory) => break,
+                Ok(()) => at = part.end(),
+            }
+        }
+        Ok(at)
+    }
+}

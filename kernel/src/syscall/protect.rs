@@ -1,0 +1,136 @@
+//! mprotect(2), in pieces between which others run.
+
+use super::memory::{is_inside_area, protection_of, space};
+use super::memory_limits::{check_becoming_data, is_full};
+use super::{locked, map_errno};
+use crate::process::Space;
+use crate::thread::Thread;
+use crate::{memory, scheduler};
+use abi::Errno;
+use abi::memory::{PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE};
+use abi::process::{RLIM64_INFINITY, RLIMIT_DATA};
+use mm::{
+    AddressSpace, Area, Backing, MapError, PAGE_SIZE, PageRange, Portion, Protection, Purpose, Sharing,
+    VirtAddr,
+};
+
+const PAGE: u64 = PAGE_SIZE as u64;
+
+/// mprotect(2). `EACCES` at the first area that cannot be given the protection, `ENOMEM` at a hole or where memory or areas run
+/// out; what lies before has changed.
+pub fn mprotect(current: &Thread, start: u64, len: u64, bits: u64) -> Result<usize, Errno> {
+    let protection = decode_protection(bits & !u64::from(PROT_GROWSDOWN | PROT_GROWSUP))?;
+    if !start.is_multiple_of(PAGE) {
+        return Err(Errno::EINVAL);
+    }
+    let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
+    if len == 0 {
+        return Ok(0);
+    }
+    let mut range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    let space = space(current)?;
+    if bits as u32 & (PROT_GROWSDOWN | PROT_GROWSUP) != 0 {
+        range = space.with(|space| extended(space, range, bits as u32))?;
+    }
+    let data_limit = match protection.write {
+        true => current.process.limit(RLIMIT_DATA),
+        false => RLIM64_INFINITY,
+    };
+    let may_be_locked = protect_range(&space, range, protection, data_limit)?;
+    if may_be_locked && protection.write {
+        locked::populate_locked(current, range.start().0, range.len());
+    }
+    Ok(0)
+}
+
+/// mprotect(2) piece by piece; whether something may be locked in the space.
+fn protect_range(
+    space: &Space,
+    range: PageRange,
+    protection: Protection,
+    data_limit: u64,
+) -> Result<bool, Errno> {
+    let mut rest = range;
+    loop {
+        let (end, has_flags) = space.with(|space| -> Result<(VirtAddr, bool), Errno> {
+            if rest.start() == range.start() {
+                check_split(space, range)?;
+            }
+            let end = protect_some(space, rest, protection, data_limit)?;
+            Ok((end, space.has_fork_advice()))
+        })?;
+        match PageRange::between(end, range.end()).filter(|rest| !rest.is_empty()) {
+            Some(left) => rest = left,
+            None => return Ok(has_flags),
+        }
+        scheduler::cond_resched_killable()?;
+    }
+}
+
+/// `ENOMEM` if there are too many areas for one that is split at an end of the range.
+fn check_split(space: &AddressSpace, range: PageRange) -> Result<(), Errno> {
+    let is_split = || is_inside_area(space, range.start()) || is_inside_area(space, range.end());
+    if is_full(space) && is_split() {
+        return Err(Errno::ENOMEM);
+    }
+    Ok(())
+}
+
+/// mprotect(2) of the first part of `rest`; where it ends.
+fn protect_some(
+    space: &mut AddressSpace,
+    rest: PageRange,
+    protection: Protection,
+    data_limit: u64,
+) -> Result<VirtAddr, Errno> {
+    let piece = space.areas_at_once(rest, Portion::USUAL);
+    let end = first_refused(space, piece, protection).unwrap_or(piece.end());
+    let allowed = PageRange::between(piece.start(), end).filter(|allowed| !allowed.is_empty());
+    let allowed = allowed.ok_or(Errno::EACCES)?;
+    check_becoming_data(space, allowed, data_limit)?;
+    let reached = space.protect_some(memory::get(), allowed, protection, Portion::USUAL);
+    reached.map_err(|error| match error {
+        MapError::NotMapped => Errno::ENOMEM,
+        error => map_errno(error),
+    })
+}
+
+/// The protection that mprotect(2) asks for. Branch targets and tags are features of processors that this kernel does not
+/// support: unknown, as on a processor without them.
+fn decode_protection(bits: u64) -> Result<Protection, Errno> {
+    let bits = u32::try_from(bits).map_err(|_| Errno::EINVAL)?;
+    if bits & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(protection_of(bits))
+}
+
+/// The range down to where the area that grows begins. `EINVAL` for one that does not grow; none grows up.
+#[cold]
+fn extended(space: &AddressSpace, range: PageRange, bits: u32) -> Result<PageRange, Errno> {
+    let area = space.areas().overlapping(range).next().ok_or(Errno::ENOMEM)?;
+    let (start, is_stack) = (area.range().start(), area.purpose == Purpose::Stack);
+    if bits & PROT_GROWSUP != 0 && start > range.start() && bits & PROT_GROWSDOWN == 0 {
+        return Err(Errno::ENOMEM);
+    }
+    if bits & PROT_GROWSUP != 0 || !is_stack {
+        return Err(Errno::EINVAL);
+    }
+    PageRange::between(start, range.end()).ok_or(Errno::EINVAL)
+}
+
+/// Where in `range` the first area begins that cannot be given that protection.
+fn first_refused(space: &AddressSpace, range: PageRange, wanted: Protection) -> Option<VirtAddr> {
+    let mut areas = space.areas().overlapping(range);
+    let refused = areas.find(|area| is_refused(area, wanted))?;
+    Some(refused.range().start().max(range.start()))
+}
+
+/// Whether the area shows a file to which its opener may not write, or one of a mount without programs.
+fn is_refused(area: &Area, wanted: Protection) -> bool {
+    let Backing::Source { source, .. } = &area.backing else {
+        return false;
+    };
+    let is_write_refused = wanted.write && area.sharing == Sharing::Shared && !source.may_write();
+    is_write_refused || wanted.execute && !source.may_execute()
+}
