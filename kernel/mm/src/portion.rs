@@ -21,6 +21,11 @@ impl Portion {
         areas: 48,
         entries: 1024,
     };
+    /// The same where areas are looked at only.
+    pub const LOOKED_AT: Portion = Portion {
+        areas: 1024,
+        entries: 1024,
+    };
     /// The least.
     pub const LEAST: Portion = Portion { areas: 1, entries: 1 };
 }

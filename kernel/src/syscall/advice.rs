@@ -1,9 +1,9 @@
 //! madvise(2).
 
-use super::area_flags::{change_flags, for_each_part};
+use super::area_flags::{any_area, change_flags, covered, for_each_part, next_covered};
 use super::locked::{check_unlocked, populate};
 use super::map_errno;
-use super::memory::{covered, space};
+use super::memory::space;
 use crate::thread::Thread;
 use crate::{memory, scheduler};
 use abi::Errno;
@@ -13,10 +13,7 @@ use abi::memory::{
     MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED,
     MADV_WIPEONFORK,
 };
-use mm::{
-    Access, AddressSpace, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, RemoveError, Sharing,
-    VirtAddr,
-};
+use mm::{Access, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, RemoveError, Sharing, VirtAddr};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -91,7 +88,7 @@ fn fault_in(current: &Thread, start: u64, len: u64, access: Access) -> Result<()
         Access::Write => !area.protection.write,
         _ => !area.protection.read,
     };
-    if space(current)?.with(|space| space.areas().overlapping(range).any(forbids)) {
+    if any_area(current, range, forbids)? {
         return Err(Errno::EINVAL);
     }
     populate(current, range, access)
@@ -101,8 +98,11 @@ fn fault_in(current: &Thread, start: u64, len: u64, access: Access) -> Result<()
 fn check_anonymous(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
     let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
     let has_source = |area: &Area| !matches!(area.backing, Backing::Anonymous);
-    let is_refused = space(current)?.with(|space| space.areas().overlapping(range).any(has_source));
-    if is_refused { Err(Errno::EINVAL) } else { Ok(()) }
+    if any_area(current, range, has_source)? {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(())
+    }
 }
 
 /// `ENOMEM` if there is a hole; what is mapped before and behind it is dropped all the same.
@@ -142,14 +142,6 @@ fn discard_parts(current: &Thread, start: u64, len: u64, kept: AreaFlags) -> Res
         let discarded = space.discard(memory::get(), part.start(), part.len());
         discarded.map_err(map_errno)
     })
-}
-
-/// The first part of `at..end` without a hole.
-fn next_covered(space: &AddressSpace, at: VirtAddr, end: VirtAddr) -> Option<PageRange> {
-    let first = space.areas().iter_from(at).next()?;
-    let start = first.range().start().max(at);
-    let rest = PageRange::between(start, end).filter(|rest| !rest.is_empty())?;
-    PageRange::between(start, space.areas().covered_end(rest))
 }
 
 /// A hole is punched into the objects that are mapped there: whoever maps them finds zeros. `EINVAL` for locked memory and for

@@ -6,7 +6,7 @@ use super::memory_limits::is_full;
 use crate::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
-use mm::{AddressSpace, Area, AreaFlags, PageRange};
+use mm::{AddressSpace, Area, AreaFlags, PAGE_SIZE, PageRange, Portion, VirtAddr};
 
 /// Gives a part of an area other flags. `ENOMEM` if there are too many areas, or for want of memory.
 pub fn change_flags(
@@ -47,6 +47,49 @@ pub fn for_each_part(
         scheduler::cond_resched_killable()?;
     }
     if has_hole { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
+/// Whether one of the areas in `range` is as `is_so` says; others run in between.
+pub fn any_area(current: &Thread, range: PageRange, is_so: impl Fn(&Area) -> bool) -> Result<bool, Errno> {
+    let space = space(current)?;
+    let mut at = range.start();
+    while let Some(rest) = PageRange::between(at, range.end()).filter(|rest| !rest.is_empty()) {
+        let (part, is_found) = space.with(|space| {
+            let part = space.areas_at_once(rest, Portion::LOOKED_AT);
+            (part, space.areas().overlapping(part).any(&is_so))
+        });
+        if is_found {
+            return Ok(true);
+        }
+        at = part.end();
+        scheduler::cond_resched_killable()?;
+    }
+    Ok(false)
+}
+
+/// The first part of `at..end` without a hole, or the beginning of it.
+pub fn next_covered(space: &AddressSpace, at: VirtAddr, end: VirtAddr) -> Option<PageRange> {
+    let first = space.areas().iter_from(at).next()?;
+    let start = first.range().start().max(at);
+    let rest = PageRange::between(start, end).filter(|rest| !rest.is_empty())?;
+    let part = space.areas_at_once(rest, Portion::LOOKED_AT);
+    PageRange::between(start, space.areas().covered_end(part))
+}
+
+/// `ENOMEM` unless every page of the range belongs to some area.
+pub fn covered(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
+    let range = PageRange::new(VirtAddr(start & !(PAGE_SIZE as u64 - 1)), len).ok_or(Errno::ENOMEM)?;
+    let mut at = range.start();
+    if range.is_empty() {
+        return Ok(());
+    }
+    let space = space(current)?;
+    while at < range.end() {
+        let part = space.with(|space| next_covered(space, at, range.end()));
+        at = part.filter(|part| part.start() == at).ok_or(Errno::ENOMEM)?.end();
+        scheduler::cond_resched_killable()?;
+    }
+    Ok(())
 }
 
 /// `ENOMEM` if a change of `range` alone would make more areas than a space may have.

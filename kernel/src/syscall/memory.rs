@@ -209,13 +209,6 @@ pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
     Ok(0)
 }
 
-/// `ENOMEM` unless every page of the range belongs to some area.
-pub fn covered(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
-    let range = PageRange::new(VirtAddr(start & !(PAGE - 1)), len).ok_or(Errno::ENOMEM)?;
-    let is_covered = range.is_empty() || space(current)?.with(|space| space.areas().covers(range));
-    if is_covered { Ok(()) } else { Err(Errno::ENOMEM) }
-}
-
 pub fn space(current: &Thread) -> Result<Arc<Space>, Errno> {
     current.process.space().ok_or(Errno::ENOMEM)
 }

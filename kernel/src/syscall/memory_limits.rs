@@ -1,9 +1,10 @@
 //! How much a process may map: RLIMIT_AS, RLIMIT_DATA, the number of areas.
 
 use crate::process::{Process, Space};
+use crate::scheduler;
 use abi::Errno;
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
-use mm::{AddressSpace, Area, MapRequest, PageRange, Purpose, Sharing, VirtAddr};
+use mm::{AddressSpace, Area, MapRequest, PageRange, Portion, Purpose, Sharing, VirtAddr};
 
 /// Areas of one space from which on no more are made: Linux's `max_map_count`.
 const MOST_AREAS: usize = 65530;
@@ -43,18 +44,29 @@ fn check_sums(space: &Space, more: [u64; 2], limits: [u64; 2]) -> Result<(), Err
     }
 }
 
-/// Bytes of the range that are mapped.
+/// Bytes of the range that are mapped. Others run in between.
 pub fn mapped_in(space: &Space, at: VirtAddr, len: u64) -> u64 {
     let Some(range) = PageRange::new(at, len) else {
         return 0;
     };
-    space.with(|space| {
-        let areas = space.areas().iter_from(at);
-        areas
-            .take_while(|area| area.range().start() < range.end())
-            .map(|area| area.range().intersection(range).len())
-            .sum()
-    })
+    let (mut rest, mut mapped) = (range, 0);
+    loop {
+        let (part, more) = space.with(|space| mapped_in_part(space, rest));
+        mapped += more;
+        match PageRange::between(part.end(), range.end()).filter(|rest| !rest.is_empty()) {
+            Some(left) => rest = left,
+            None => return mapped,
+        }
+        scheduler::cond_resched();
+    }
+}
+
+/// The first part of `rest`, and how many bytes of that are mapped.
+fn mapped_in_part(space: &AddressSpace, rest: PageRange) -> (PageRange, u64) {
+    let part = space.areas_at_once(rest, Portion::LOOKED_AT);
+    let areas = space.areas().overlapping(part);
+    let mapped = areas.map(|area| area.range().intersection(part).len()).sum();
+    (part, mapped)
 }
 
 /// How many bytes of it are data.

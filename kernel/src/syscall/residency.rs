@@ -1,7 +1,8 @@
 //! Which pages are there, and whether a file has them: mincore(2), msync(2).
 
+use super::area_flags::covered;
 use super::locked::check_unlocked;
-use super::memory::{covered, space};
+use super::memory::space;
 use crate::thread::Thread;
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
