@@ -8,7 +8,7 @@ mod buffer;
 
 pub use buffer::{KernelBuffer, MOST_BYTES, Room, Sink, Source, UserBuffer};
 
-use crate::process;
+use crate::process::{self, Process};
 use crate::thread::Thread;
 use crate::{memory, scheduler, sync};
 use abi::Errno;
@@ -179,14 +179,26 @@ fn serve_refused(
                 Ok(has_grown) => has_grown,
                 Err(NoMemory) => process::make_room(process),
             },
+            Outcome::Denied(SegvCode::AccErr) => wait_for_arrival(process, address)?,
             Outcome::NoMemory => process::make_room(process),
-            _ => false,
+            Outcome::Resolved(_) | Outcome::BusError => false,
         };
         if !may_retry {
             return Some(outcome);
         }
         outcome = try_fault(current, address, access)?;
     }
+}
+
+/// Whether a mapping was on its way to the address, and has been waited for.
+fn wait_for_arrival(process: &Process, address: VirtAddr) -> Option<bool> {
+    if !process.with_space(|space| space.is_moving_to(address))? {
+        return Some(false);
+    }
+    let space = process.space()?;
+    let has_waited = space.wait_for_arrival(address);
+    space.let_go();
+    Some(has_waited)
 }
 
 #[inline(always)]

@@ -29,6 +29,13 @@ static void move_dense(void) {
     CHECK(mremap(arena, 128 * MIB, 128 * MIB, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
 }
 
+// No page lies where it lay in its table.
+static void move_dense_askew(void) {
+    char *to = arena - 256L * MIB + PAGE;
+    CHECK(mremap(arena, 128 * MIB, 128 * MIB, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+    CHECK(to[0] == 1 && to[128 * MIB - PAGE] == 1);
+}
+
 // Every second page is its own area.
 static void make_areas(void) {
     arena = reserve(2L * AREAS * PAGE);
@@ -74,9 +81,10 @@ static void exec_with_areas(void) {
 }
 
 #define MEMORY_ROWS \
-    {"mremap_sparse_60g", reserve_sparse, move_sparse, 0}, \
+    {"mremap_sparse_60g", reserve_sparse, move_sparse, 1}, \
     {"mprotect_sparse_60g", reserve_sparse, protect_sparse, 1}, \
-    {"mremap_128m", reserve_dense, move_dense, 0}, \
+    {"mremap_128m", reserve_dense, move_dense, 1}, \
+    {"mremap_128m_askew", reserve_dense, move_dense_askew, 1}, \
     {"mprotect_30000_areas", make_areas, protect_areas, 1}, \
     {"munmap_30000_areas", make_areas, unmap_areas, 1}, \
     {"dontneed_30000_areas", make_areas, drop_areas, 1}, \

@@ -196,6 +196,8 @@ impl AreaFlags {
     pub const LOCKED: AreaFlags = AreaFlags(1 << 5);
     /// With [`AreaFlags::LOCKED`]: from their first touch on (MLOCK_ONFAULT).
     pub const LOCKED_ON_FAULT: AreaFlags = AreaFlags(1 << 6);
+    /// Nothing is there yet: a mapping is on its way here ([`AddressSpace::move_some`](crate::AddressSpace::move_some)).
+    pub(crate) const MOVING: AreaFlags = AreaFlags(1 << 7);
     /// All about locking.
     pub const LOCK: AreaFlags = AreaFlags::LOCKED.with(AreaFlags::LOCKED_ON_FAULT);
     /// What fork has to look for: a child inherits no locks.

@@ -253,7 +253,7 @@ impl AreaMap {
     }
 
     /// Puts `area` in the place of a part of one area; joined with its neighbours where they are the same.
-    fn replace(&mut self, area: Area) -> Result<(), NoMemory> {
+    pub(crate) fn replace(&mut self, area: Area) -> Result<(), NoMemory> {
         self.put(
             self.next_below(area.range.start())
                 .filter(|before| before.continues_with(&area))

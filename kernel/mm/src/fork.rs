@@ -39,7 +39,7 @@ impl Forked {
             recent_area: parent.recent_area,
             faults: FaultCounts::default(),
             heap: parent.heap,
-            has_fork_advice: parent.has_fork_advice,
+            fork_advice: parent.fork_advice,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! munmap(2): tables that it still shares are made its own at the ends of a range, or left whole. The parent keeps what it has.
 
 use crate::addr::{PageRange, VirtAddr};
-use crate::area::AreaFlags;
+use crate::area::{Area, AreaFlags};
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::space::{AddressSpace, MapError};
@@ -14,11 +14,51 @@ use crate::space::{AddressSpace, MapError};
 /// Areas looked at under one hold of the child's lock.
 const AREAS_AT_ONCE: usize = 64;
 
+/// What fork has to look for, in one word: whether an area may have a flag that says so (bit 0), and how many mappings are on their
+/// way to other addresses (the others).
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ForkAdvice(u32);
+
+impl ForkAdvice {
+    const ONE_MOVE: u32 = 2;
+
+    /// An area has such a flag.
+    pub(crate) fn note_area(&mut self) {
+        self.0 |= 1;
+    }
+
+    /// A mapping begins to move.
+    pub(crate) fn begin_move(&mut self) {
+        self.0 += Self::ONE_MOVE;
+    }
+
+    /// It has moved.
+    pub(crate) fn end_move(&mut self) {
+        self.0 -= Self::ONE_MOVE;
+    }
+
+    fn has_moves(self) -> bool {
+        self.0 >= Self::ONE_MOVE
+    }
+}
+
 impl AddressSpace {
+    /// Whether some mapping is on its way to another address. A child that was forked meanwhile is to be given up: it has one half here,
+    /// one half there.
+    pub fn is_moving(&self) -> bool {
+        self.fork_advice.has_moves()
+    }
+
+    /// Whether a mapping is on its way to `address`, and not there yet: who wants to access it waits.
+    pub fn is_moving_to(&self, address: VirtAddr) -> bool {
+        let is_reserved = |area: &Area| area.flags.has(AreaFlags::MOVING);
+        self.is_moving() && self.areas.find(address).is_some_and(is_reserved)
+    }
+
     /// Whether a child of this space has to be told what it does not inherit ([`AddressSpace::drop_uninherited`]).
     #[inline]
     pub fn has_fork_advice(&self) -> bool {
-        self.has_fork_advice
+        self.fork_advice.0 != 0
     }
 
     /// Sets `flags` for the pages of `range`, a part of one area, instead of those that were said before.
@@ -28,7 +68,9 @@ impl AddressSpace {
         area.filter(|area| range.end() <= area.range().end())
             .ok_or(MapError::NotMapped)?;
         self.areas.set_flags(range, flags)?;
-        self.has_fork_advice |= flags.has(AreaFlags::AT_FORK);
+        if flags.has(AreaFlags::AT_FORK) {
+            self.fork_advice.note_area();
+        }
         Ok(())
     }
 

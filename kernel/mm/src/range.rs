@@ -1,14 +1,13 @@
-//! Edits of whole ranges in a tree: take rights away, move pages elsewhere. (To drop what is mapped: `clear`.) Each first makes
+//! Edits of whole ranges in a tree: take rights away. (To drop what is mapped: `clear`; to move it: `moving`.) Each first makes
 //! every table that it will edit private, which can fail; the edit itself cannot.
 
-use crate::addr::{Frame, Level, PAGE_SIZE, PageRange, TABLE_ENTRIES, VirtAddr};
+use crate::addr::{Frame, Level, PageRange, TABLE_ENTRIES, VirtAddr};
 use crate::area::Area;
-use crate::descriptor::Descriptor;
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::portion::behind;
-use crate::table::{Tables, link};
+use crate::table::Tables;
 
 impl Tables {
     /// Makes every existing level-3 table in `range` private. Out of memory: nothing that a program could see has changed.
@@ -48,69 +47,6 @@ impl Tables {
                 memory.mmu().store(table, index, new);
             }
         });
-    }
-
-    /// Moves what is mapped in `from` to the pages from `to` on, where nothing is mapped. Out of memory: nothing has moved.
-    ///
-    /// One flush, at the end: until then other threads may reach a page at either address, and it is the same page. Its
-    /// reference moves along and is dropped by nobody (I5).
-    pub(crate) fn move_range<M: Mmu>(
-        &mut self,
-        memory: &Memory<M>,
-        from: PageRange,
-        to: VirtAddr,
-    ) -> Result<(), NoMemory> {
-        self.make_range_private(memory, from)?;
-        let mut pages = MappedPages {
-            from,
-            next: from.start(),
-        };
-        while let Some((_, page)) = pages.next(self, memory) {
-            self.make_path(memory, VirtAddr(to.0 + (page.0 - from.start().0)), None)?;
-        }
-        let mut pages = MappedPages {
-            from,
-            next: from.start(),
-        };
-        while let Some((table, page)) = pages.next(self, memory) {
-            let target = VirtAddr(to.0 + (page.0 - from.start().0));
-            if let Some(target_table) = self.walk(memory, target).l3 {
-                let descriptor = memory.mmu().load(table, page.index(Level::L3));
-                memory
-                    .mmu()
-                    .store(table, page.index(Level::L3), Descriptor::INVALID);
-                memory.frames().update_shape(table, |shape| shape.without(1));
-                link(memory, target_table, target.index(Level::L3), descriptor);
-            }
-        }
-        self.flush(memory);
-        Ok(())
-    }
-}
-
-/// Walks over the mapped pages of a range; stays right while pages behind it are taken out.
-struct MappedPages {
-    from: PageRange,
-    next: VirtAddr,
-}
-
-impl MappedPages {
-    /// The next mapped page and the level-3 table that maps it.
-    fn next<M: Mmu>(&mut self, tables: &Tables, memory: &Memory<M>) -> Option<(Frame, VirtAddr)> {
-        while self.next < self.from.end() {
-            let page = self.next;
-            let path = tables.walk(memory, page);
-            let span = match (path.l2, path.l3) {
-                (None, _) => Level::L1.span(),
-                (_, None) => Level::L2.span(),
-                _ => PAGE_SIZE as u64,
-            };
-            self.next = VirtAddr((page.0 & !(span - 1)) + span);
-            if let Some(table) = path.l3.filter(|_| path.leaf.is_valid()) {
-                return Some((table, page));
-            }
-        }
-        None
     }
 }
 

@@ -1,9 +1,11 @@
 //! mremap(2): grow or shrink a mapping where it is, or move it with its pages, leaving nothing or an empty mapping behind.
 
 use crate::addr::{PAGE_SIZE, PageRange, VirtAddr};
-use crate::area::{Area, AreaFlags, Backing};
+use crate::area::{Area, AreaFlags};
 use crate::memory::Memory;
 use crate::mmu::Mmu;
+use crate::portion::Portion;
+use crate::relocation::Move;
 use crate::space::{AddressSpace, MapError, Placement};
 
 /// Where a mapping may go when it grows.
@@ -19,9 +21,17 @@ pub enum RemapPlacement {
     Leaving(Placement),
 }
 
+/// What became of a call of mremap.
+#[must_use]
+pub enum Remapped {
+    /// It is done; where the mapping is.
+    Done(VirtAddr),
+    /// Its pages are too many to move at once.
+    Moving(Move),
+}
+
 impl AddressSpace {
-    /// Makes the mapping of `old_len` bytes at `old` one of `new_len` bytes; returns where it is then. The old range must lie
-    /// in one area ([`MapError::NotMapped`]).
+    /// [`AddressSpace::begin_remap`] of what is done at once, and else its end.
     pub fn remap<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
@@ -30,6 +40,32 @@ impl AddressSpace {
         new_len: u64,
         placement: RemapPlacement,
     ) -> Result<VirtAddr, MapError> {
+        match self.begin_remap(memory, old, old_len, new_len, placement, Portion::USUAL)? {
+            Remapped::Done(start) => Ok(start),
+            Remapped::Moving(mut moving) => loop {
+                match self.move_some(memory, &mut moving, Portion::USUAL) {
+                    Ok(true) => return Ok(moving.target()),
+                    Ok(false) => {}
+                    Err(error) => {
+                        self.give_up_move(moving);
+                        return Err(error);
+                    }
+                }
+            },
+        }
+    }
+
+    /// Makes the mapping of `old_len` bytes at `old` one of `new_len` bytes; returns where it is then, or what remains to be done.
+    /// The old range must lie in one area ([`MapError::NotMapped`]).
+    pub fn begin_remap<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        old: VirtAddr,
+        old_len: u64,
+        new_len: u64,
+        placement: RemapPlacement,
+        most: Portion,
+    ) -> Result<Remapped, MapError> {
         let from = PageRange::new(old, old_len)
             .filter(|r| !r.is_empty())
             .ok_or(MapError::Invalid)?;
@@ -40,32 +76,50 @@ impl AddressSpace {
         let area = self
             .areas
             .find(old)
-            .filter(|area| from.end() <= area.range().end());
+            .filter(|area| from.end() <= area.range().end() && !area.flags.has(AreaFlags::MOVING));
         let area = area.cloned().ok_or(MapError::NotMapped)?;
-        match placement {
-            RemapPlacement::Fixed(target) => {
-                return self.move_mapping(memory, &area, from, new_len, Placement::Fixed(target), false);
-            }
-            RemapPlacement::Leaving(target) if new_len == from.len() => {
-                return self.move_mapping(memory, &area, from, new_len, target, true);
-            }
+        let (placement, is_left) = match placement {
+            RemapPlacement::Fixed(target) => (Placement::Fixed(target), false),
+            RemapPlacement::Leaving(target) if new_len == from.len() => (target, true),
             RemapPlacement::Leaving(_) => return Err(MapError::Invalid),
-            RemapPlacement::InPlace | RemapPlacement::MayMove => {}
+            RemapPlacement::InPlace | RemapPlacement::MayMove => {
+                let to = to.ok_or(MapError::NoMemory)?;
+                if self.resize(memory, &area, from, to)? {
+                    return Ok(Remapped::Done(old));
+                }
+                if placement == RemapPlacement::InPlace {
+                    return Err(MapError::NoMemory);
+                }
+                (Placement::Hint(VirtAddr(0)), false)
+            }
+        };
+        let to = self.free_target(memory, from, new_len, placement)?;
+        let kept = PageRange::new(from.start(), from.len().min(to.len())).ok_or(MapError::Invalid)?;
+        if self.tables.moved_at_once(memory, kept, to.start(), most) == kept {
+            self.move_piece(memory, &area, from, to, is_left)?;
+            return Ok(Remapped::Done(to.start()));
         }
-        let to = to.ok_or(MapError::NoMemory)?;
+        Ok(Remapped::Moving(self.begin_move(area, from, to, is_left)?))
+    }
+
+    /// Makes `from`, which `area` covers, `to` where it is; false if it would have to move.
+    fn resize<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        area: &Area,
+        from: PageRange,
+        to: PageRange,
+    ) -> Result<bool, MapError> {
         if to.len() <= from.len() {
             self.drop_tail(memory, from, to)?;
-            return Ok(old);
+            return Ok(true);
         }
         let more = PageRange::between(from.end(), to.end()).ok_or(MapError::Invalid)?;
-        if from.end() == area.range().end() && self.areas.is_free(more) {
-            self.areas.insert(extension(&area, more))?;
-            return Ok(old);
+        let has_room = from.end() == area.range().end() && self.areas.is_free(more);
+        if has_room {
+            self.areas.insert(area.moved(more, more))?;
         }
-        if placement == RemapPlacement::InPlace {
-            return Err(MapError::NoMemory);
-        }
-        self.move_mapping(memory, &area, from, new_len, Placement::Hint(VirtAddr(0)), false)
+        Ok(has_room)
     }
 
     /// Unmaps what `from` has beyond `to`, which begins at the same address.
@@ -83,52 +137,22 @@ impl AddressSpace {
         }
     }
 
-    fn move_mapping<M: Mmu>(
+    /// Where `from` is to go; nothing is there any more.
+    fn free_target<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
-        area: &Area,
         from: PageRange,
         new_len: u64,
         placement: Placement,
-        is_left: bool,
-    ) -> Result<VirtAddr, MapError> {
+    ) -> Result<PageRange, MapError> {
         if let Placement::Fixed(target) = placement {
             let target = PageRange::new(target, new_len).ok_or(MapError::Invalid)?;
             if target.is_empty() || target.overlaps(from) {
                 return Err(MapError::Invalid);
             }
         }
-        // So that the unmap at the end cannot run out of memory.
+        // Before anything is unmapped there.
         self.tables.make_edges_private(memory, from)?;
-        let to = self.place(memory, placement, new_len)?;
-        let kept = PageRange::new(from.start(), from.len().min(to.len())).ok_or(MapError::Invalid)?;
-        let mut areas = self.areas.clone();
-        if is_left {
-            areas.set_flags(from, area.flags.without(AreaFlags::LOCK))?;
-        } else {
-            areas.remove(from)?;
-        }
-        areas.insert(moved(area, from, to))?;
-        self.tables.move_range(memory, kept, to.start())?;
-        self.areas = areas;
-        self.tables.clear_range(memory, from)?;
-        Ok(to.start())
+        self.place(memory, placement, new_len)
     }
-}
-
-/// The continuation of `area` over `more`, which begins where it ends.
-fn extension(area: &Area, more: PageRange) -> Area {
-    moved(area, more, more)
-}
-
-/// `area`'s part from `from` on, as an area over `to`.
-fn moved(area: &Area, from: PageRange, to: PageRange) -> Area {
-    let mut copy = area.clone();
-    if let (Backing::Source { first, .. }, Some((_, index))) =
-        (&mut copy.backing, area.source_page(from.start()))
-    {
-        *first = index;
-    }
-    copy.range = to;
-    copy
 }

@@ -7,6 +7,7 @@ use crate::area::{Area, AreaFlags, Backing, Protection, Purpose, Sharing};
 use crate::area_map::AreaMap;
 use crate::fault::Resolution;
 use crate::frames::NoMemory;
+use crate::inherit::ForkAdvice;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::table::Tables;
@@ -27,8 +28,8 @@ pub struct AddressSpace {
     pub(crate) recent_area: usize,
     pub(crate) faults: FaultCounts,
     pub(crate) heap: Break,
-    /// An area may have a flag that fork looks for.
-    pub(crate) has_fork_advice: bool,
+    /// What fork has to look for.
+    pub(crate) fork_advice: ForkAdvice,
 }
 
 /// The break (brk(2)): from `start` to `end`, any byte.
@@ -98,7 +99,7 @@ impl AddressSpace {
             recent_area: 0,
             faults: FaultCounts::default(),
             heap: Break::default(),
-            has_fork_advice: false,
+            fork_advice: ForkAdvice::default(),
         })
     }
 
@@ -131,7 +132,7 @@ impl AddressSpace {
             ..
         } = request;
         if flags.has(AreaFlags::AT_FORK) {
-            self.has_fork_advice = true;
+            self.fork_advice.note_area();
         }
         self.areas.insert(Area {
             range,

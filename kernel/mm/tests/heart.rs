@@ -6,6 +6,7 @@ mod golden;
 mod life;
 mod lives;
 mod misuse;
+mod moves;
 mod out_of_memory;
 mod sabotaged;
 mod soft_mmu;

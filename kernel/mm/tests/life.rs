@@ -8,7 +8,7 @@ use crate::world::operations::Mapping;
 use crate::world::shadow::Page;
 use crate::world::{Settings, Space, Statistics, Use, World, bump};
 use choices::hot_addresses;
-use mm::{PageRange, Placement, Protection, Purpose, RemapPlacement, Sharing, VirtAddr};
+use mm::{PageRange, Placement, Portion, Protection, Purpose, RemapPlacement, Sharing, VirtAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -310,7 +310,10 @@ impl Life {
             RemapPlacement::Leaving(_) => from.pages(),
             _ => 1 + dice(4) as u64,
         };
-        self.world.remap(cpu, space, from, pages, placement);
+        let most = self
+            .world
+            .throw(|dice| dice.pick(&[Portion::LEAST, Portion::USUAL]));
+        self.world.remap_by(cpu, space, from, (pages, placement), most);
     }
 
     fn store_from_kernel(&self, cpu: usize) {

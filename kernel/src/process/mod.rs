@@ -16,6 +16,7 @@ mod future_flags;
 mod held;
 mod limits;
 mod loan;
+mod moves;
 mod name;
 mod peaks;
 mod program_layout;

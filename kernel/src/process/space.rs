@@ -129,8 +129,19 @@ impl Space {
     /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once, so
     /// that page is copied here unless that is switched off.
     pub fn fork(&self, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
+        let (child, has_advice) = self.fork_once(stack_pointer)?;
+        if has_advice {
+            self.settle(child, stack_pointer)
+        } else {
+            Ok(child)
+        }
+    }
+
+    /// The child, and whether fork has to look for something.
+    #[inline(always)]
+    pub(super) fn fork_once(&self, stack_pointer: u64) -> Result<(Arc<Space>, bool), NoMemory> {
         let place = fallible::arc_place::<Space>().map_err(|_| NoMemory)?;
-        let (child, has_advice) = self.with(|space| {
+        self.with(|space| {
             let forked = if memory::is_fork_classic() {
                 space.fork_classic(memory::get())?
             } else {
@@ -150,28 +161,7 @@ impl Space {
                 peaks: Peaks::default(),
             });
             Ok((child, space.has_fork_advice()))
-        })?;
-        if has_advice {
-            child.drop_uninherited()
-        } else {
-            Ok(child)
-        }
-    }
-
-    /// A child that nobody runs yet loses what its parent told fork not to give it, in pieces between which others run.
-    #[cold]
-    fn drop_uninherited(self: Arc<Space>) -> Result<Arc<Space>, NoMemory> {
-        let mut next = Some(VirtAddr(0));
-        while let Some(from) = next {
-            let dropped = self.edit(|space| space.drop_uninherited(memory::get(), from));
-            let Ok(reached) = dropped else {
-                self.let_go();
-                return Err(NoMemory);
-            };
-            next = reached;
-            scheduler::cond_resched();
-        }
-        Ok(self)
+        })
     }
 
     /// Works on the space under its lock. `work` must not touch user memory nor sleep.
@@ -239,6 +229,9 @@ impl Space {
                 platform::frame::read(frame, address.page_offset(), part);
                 Ok(())
             });
+            if copied.is_err() && self.wait_for_arrival(address) {
+                continue;
+            }
             if !is_copied(copied, done)? {
                 break;
             }
@@ -260,6 +253,9 @@ impl Space {
                 memory::get().frames().note_kernel_write(frame);
                 Ok(())
             });
+            if copied.is_err() && self.wait_for_arrival(address) {
+                continue;
+            }
             if !is_copied(copied, done)? {
                 break;
             }
@@ -282,6 +278,9 @@ impl Space {
                 space.note_forced_write(memory::get(), address);
                 Ok(())
             });
+            if copied.is_err() && self.wait_for_arrival(address) {
+                continue;
+            }
             if !is_copied(copied, done)? {
                 break;
             }

@@ -10,8 +10,8 @@ use crate::thread::Thread;
 use abi::Errno;
 use abi::memory::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
 use mm::{
-    AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, Placement, Purpose, RemapPlacement, Sharing,
-    VirtAddr,
+    AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, Placement, Portion, Purpose, RemapPlacement,
+    Remapped, Sharing, VirtAddr,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -58,15 +58,21 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
 }
 
 fn remap(space: &Space, old: u64, old_len: u64, new_len: u64, to: RemapPlacement) -> Result<u64, Errno> {
-    let remap = |space: &mut AddressSpace| space.remap(memory::get(), VirtAddr(old), old_len, new_len, to);
-    let moved = match space.edit(|space| unless_walked(space, remap)) {
-        Some(moved) => moved,
+    let begin = |space: &mut AddressSpace| {
+        space.begin_remap(memory::get(), VirtAddr(old), old_len, new_len, to, Portion::USUAL)
+    };
+    let begun = match space.edit(|space| unless_walked(space, begin)) {
+        Some(begun) => begun,
         None => {
             let _alone = mappings::keep_walks_away()?;
-            space.edit(remap)
+            space.edit(begin)
         }
     };
-    moved.map_err(map_errno).map(|start| start.0)
+    let moved = match begun.map_err(map_errno)? {
+        Remapped::Done(start) => start,
+        Remapped::Moving(moving) => space.finish_move(moving).map_err(map_errno)?,
+    };
+    Ok(moved.0)
 }
 
 /// `None` while somebody takes pages of a file from all spaces: nothing may move behind his back, and he would find the space's lock

@@ -3,7 +3,10 @@
 use super::operations::Mapping;
 use super::shadow::Shadow;
 use super::{Negligence, Space, World};
-use mm::{AreaFlags, MapError, PageRange, Placement, Protection, Purpose, RemapPlacement, VirtAddr};
+use mm::{
+    AreaFlags, MapError, Move, PageRange, Placement, Portion, Protection, Purpose, RemapPlacement, Remapped,
+    VirtAddr,
+};
 use std::rc::Rc;
 
 impl World {
@@ -15,6 +18,18 @@ impl World {
         from: PageRange,
         pages: u64,
         placement: RemapPlacement,
+    ) -> Option<VirtAddr> {
+        self.remap_by(cpu, space, from, (pages, placement), Portion::USUAL)
+    }
+
+    /// [`World::remap`] in pieces of that size.
+    pub fn remap_by(
+        &self,
+        cpu: usize,
+        space: &Rc<Space>,
+        from: PageRange,
+        (pages, placement): (u64, RemapPlacement),
+        most: Portion,
     ) -> Option<VirtAddr> {
         if self.is_locked(space) || self.is_walked(Negligence::LetsMove) {
             return None;
@@ -33,16 +48,95 @@ impl World {
             )
         });
         space.forming.set(target);
-        let result = self.with_space(cpu, space, |inner| {
-            inner.remap(&self.memory, from.start(), from.len(), pages << 12, placement)
+        let begun = self.with_space(cpu, space, |inner| {
+            inner.begin_remap(
+                &self.memory,
+                from.start(),
+                from.len(),
+                pages << 12,
+                placement,
+                most,
+            )
         });
         space.forming.set(None);
-        match result? {
-            Ok(start) => {
+        match begun? {
+            Ok(Remapped::Done(start)) => {
                 let to = PageRange::new(start, pages << 12)?;
                 self.remapped(space, from, to, target, is_left)
             }
+            Ok(Remapped::Moving(moving)) => {
+                let to = PageRange::new(moving.target(), pages << 12)?;
+                space.shadow.borrow_mut().remove(to);
+                space.forming.set(Some(to));
+                let moved = self.move_pieces(cpu, space, (from, to), moving, (most, is_left));
+                space.forming.set(None);
+                moved
+            }
             Err(error) => self.not_remapped(space, from, target, placement, error),
+        }
+    }
+
+    /// The move of `from` to `to`, which is reserved, piece by piece; others see each page at one of the two places.
+    fn move_pieces(
+        &self,
+        cpu: usize,
+        space: &Rc<Space>,
+        (from, to): (PageRange, PageRange),
+        mut moving: Move,
+        (most, is_left): (Portion, bool),
+    ) -> Option<VirtAddr> {
+        let last = space
+            .shadow
+            .borrow()
+            .page(VirtAddr(from.end().0 - 4096))
+            .cloned()?;
+        loop {
+            let at = moving.reached();
+            let moved = self.with_space(cpu, space, |inner| {
+                inner.move_some(&self.memory, &mut moving, most)
+            });
+            if let Some(part) = PageRange::between(at, moving.reached()) {
+                self.piece_has_moved(space, part, (from, to), is_left);
+            }
+            match moved? {
+                Ok(false) => {}
+                Ok(true) => break,
+                Err(_) => {
+                    // The kernel ends somebody, and tries again.
+                    self.with_space(cpu, space, |inner| inner.give_up_move(moving));
+                    space.users.set(1);
+                    self.exit(cpu, space);
+                    return self.want_of_memory();
+                }
+            }
+        }
+        let mut shadow = space.shadow.borrow_mut();
+        if let Some(tail) = PageRange::between(VirtAddr(from.start().0 + to.len()), from.end()) {
+            shadow.remove(tail);
+        }
+        if let Some(more) = PageRange::between(VirtAddr(to.start().0 + from.len()), to.end()) {
+            shadow.insert(more, &last.further(1));
+        }
+        drop(shadow);
+        self.verdict();
+        Some(to.start())
+    }
+
+    fn piece_has_moved(
+        &self,
+        space: &Space,
+        part: PageRange,
+        (from, to): (PageRange, PageRange),
+        is_left: bool,
+    ) {
+        let target = VirtAddr(to.start().0 + (part.start().0 - from.start().0));
+        let there = PageRange::new(target, part.len()).expect("it fits");
+        let mut shadow = space.shadow.borrow_mut();
+        let left = shadow.page(part.start()).cloned().filter(|_| is_left);
+        shadow.relocate(part, there);
+        if let Some(mut left) = left {
+            left.flags = left.flags.without(AreaFlags::LOCK);
+            shadow.insert(part, &left);
         }
     }
 

@@ -1,0 +1,86 @@
+//! Mappings that move in pieces (mremap(2) of much memory), and who waits for their end: a fault on what has not come yet, a fork, an
+//! access by another process.
+
+use super::Space;
+use crate::fs::mappings;
+use crate::wait::WaitQueue;
+use crate::{memory, process, scheduler, time};
+use alloc::sync::Arc;
+use mm::{MapError, Move, NoMemory, Portion, VirtAddr};
+
+/// Whoever waits for the end of a move.
+static ARRIVED: WaitQueue = WaitQueue::new();
+
+/// Nanoseconds after which a move looks again whether pages of a file are still being taken from all spaces.
+const NAP: u64 = 1_000_000;
+
+impl Space {
+    /// Moves a mapping piece by piece, others run in between; where it is then. Even a process that is to end brings this to its end:
+    /// others may live in the space. An error: memory ran out, and nobody could be ended for it but the caller. No lock is held.
+    pub fn finish_move(&self, mut moving: Move) -> Result<VirtAddr, MapError> {
+        let mut has_failed = false;
+        let end = loop {
+            let moved = self.edit(|space| {
+                // Nothing may move behind the back of whoever takes pages of a file from all spaces.
+                (!mappings::walks().is_one_under_way())
+                    .then(|| space.move_some(memory::get(), &mut moving, Portion::USUAL))
+            });
+            match moved {
+                Some(Ok(true)) => break Ok(moving.target()),
+                Some(Ok(false)) => {}
+                Some(Err(error)) if has_failed && !process::make_room(&scheduler::current().process) => {
+                    self.with(|space| space.give_up_move(moving));
+                    break Err(error);
+                }
+                Some(Err(_)) => has_failed = true,
+                None => nap_while_walked(),
+            }
+            scheduler::cond_resched();
+        };
+        ARRIVED.wake_all();
+        end
+    }
+
+    /// Waits if a mapping is on its way to `address`, and not there yet. Whether the access is to be tried again.
+    pub fn wait_for_arrival(&self, address: VirtAddr) -> bool {
+        let is_awaited = || self.with(|space| space.is_moving_to(address));
+        is_awaited() && ARRIVED.wait_killable(|| (!is_awaited()).then_some(())).is_ok()
+    }
+
+    /// What is to be done with a child that was forked while fork had to look for something: one of a moment in which a mapping was on its
+    /// way is forked anew.
+    #[cold]
+    pub(super) fn settle(&self, mut child: Arc<Space>, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
+        while child.with(|child| child.is_moving()) {
+            child.let_go();
+            let is_still = || (!self.with(|space| space.is_moving())).then_some(());
+            // An error: the process is to end.
+            ARRIVED.wait_killable(is_still).map_err(|_| NoMemory)?;
+            (child, _) = self.fork_once(stack_pointer)?;
+        }
+        child.drop_uninherited()
+    }
+
+    /// A child that nobody runs yet loses what its parent told fork not to give it, in pieces between which others run.
+    fn drop_uninherited(self: Arc<Space>) -> Result<Arc<Space>, NoMemory> {
+        let mut next = Some(VirtAddr(0));
+        while let Some(from) = next {
+            let dropped = self.edit(|space| space.drop_uninherited(memory::get(), from));
+            let Ok(reached) = dropped else {
+                self.let_go();
+                return Err(NoMemory);
+            };
+            next = reached;
+            scheduler::cond_resched();
+        }
+        Ok(self)
+    }
+}
+
+fn nap_while_walked() {
+    let is_over = || (!mappings::walks().is_one_under_way()).then_some(());
+    // Whoever is to end does not sleep, and looks again at once.
+    let _is_over = ARRIVED
+        .wait_killable_deadline(Some(time::deadline_after(NAP)), is_over)
+        .is_ok();
+}
