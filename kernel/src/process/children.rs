@@ -191,7 +191,8 @@ impl Children {
         has_such.map(|_| None).ok_or(Errno::ECHILD)
     }
 
-    fn len(&self) -> usize {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
         self.living.len() + self.ended.len()
     }
 
@@ -270,24 +271,16 @@ impl Children {
         None
     }
 
-    /// Notes all of them, those who have ended apart.
-    pub(super) fn note(&self, living: &mut Siblings, ended: &mut Siblings) {
-        let note = |all: &Siblings, to: &mut Siblings| {
-            all.iter()
-                .for_each(|child| to.enter_member(child.clone(), |child| &child.places.orphan));
-        };
-        note(&self.living, living);
-        note(&self.ended, ended);
-    }
-
-    /// Takes all from `old`, as living ones: who has ended is still to be announced here.
-    pub(super) fn adopt(&mut self, old: &mut Children) {
-        let move_all = |from: &mut Siblings, to: &mut Siblings| {
-            from.move_those(to, usize::MAX, |_| true, |_| ());
-        };
-        move_all(&mut old.living, &mut self.living);
-        move_all(&mut old.ended, &mut self.living);
-        move_all(&mut old.changed, &mut self.changed);
+    /// Takes the first from `old`, as a living one, and whether it lives: if it has ended, that is still to be announced here.
+    pub(super) fn adopt(&mut self, old: &mut Children) -> Option<(Arc<Process>, bool)> {
+        let living = old.living.take_first();
+        let is_living = living.is_some();
+        let child = living.or_else(|| old.ended.take_first())?;
+        if let Some(changed) = old.changed.leave_member(&child.places.change) {
+            self.changed.enter_member(changed, |child| &child.places.change);
+        }
+        self.add(child.clone());
+        Some((child, is_living))
     }
 }
 

@@ -90,14 +90,24 @@ fn become_zombie(process: &Process) {
     if process.children.lock().is_empty() && !signal::is_anybody_stopped() {
         announce_end(process).into_iter().for_each(Notice::finish);
     } else {
-        table::with(|table| leave_relatives(table, process)).finish();
+        leave_all_relatives(process);
+    }
+}
+
+/// Many children go some at a time, with points in between where others may run: each gets its new parent at one moment. Orphans that
+/// come meanwhile, for it is not a zombie yet, go as well.
+fn leave_all_relatives(process: &Process) {
+    while !table::with(|table| leave_relatives(table, process)).finish() {
+        scheduler::cond_resched();
     }
 }
 
 /// What is left to do when a process has left its relatives.
 #[must_use]
 struct Farewell {
-    /// For its parent.
+    /// Whether that is all. Else there are more children.
+    is_last: bool,
+    /// For its parent, at the last.
     own: Option<Notice>,
     /// Who cares for its children now, if some had ended.
     reaper: Option<Arc<Process>>,
@@ -106,8 +116,8 @@ struct Farewell {
 }
 
 impl Farewell {
-    /// Does it. The table's lock is not held.
-    fn finish(mut self) {
+    /// Does it; whether that was all. The table's lock is not held.
+    fn finish(mut self) -> bool {
         while let Some(child) = self.unwanted.take_first() {
             table::release(&child);
         }
@@ -115,18 +125,29 @@ impl Farewell {
             reaper.child_events.wake_all();
         }
         self.own.into_iter().for_each(Notice::finish);
+        self.is_last
     }
 }
 
-/// All of that at one moment, for who looks at the table. Nothing of it needs memory: the processes bring their places along.
+/// Children that are left at one moment.
+const LEFT_AT_ONCE: usize = 64;
+
+/// All of that at one moment, for who looks at the table; of many children only for some, and then not yet for the process itself.
+/// Nothing of it needs memory: the processes bring their places along.
 fn leave_relatives(table: &mut Table, process: &Process) -> Farewell {
-    watch_groups(table, process);
+    // Under the table's lock nobody gets children from others.
+    let is_last = process.children.lock().len() <= LEFT_AT_ONCE;
+    let leaving = is_last.then_some(process);
+    // The group of each child is watched as well, when it is about to move.
+    if let Some(process) = leaving.filter(|_| signal::is_anybody_stopped()) {
+        table.begin_watch(process.group());
+    }
     let (mut living, mut ended) = (Siblings::new(), Siblings::new());
-    table.move_children(process, &mut living, &mut ended);
+    table.move_children(process, LEFT_AT_ONCE, &mut living, &mut ended);
     let relatives = living.iter().chain(ended.iter()).map(|child| &**child);
-    for relative in relatives.chain([process]) {
+    for relative in relatives.chain(leaving) {
         let group = relative.group();
-        if table.end_watch(group) && table.is_orphaned(group, Some(process.pid)) {
+        if table.end_watch(group) && table.is_orphaned(group, leaving.map(|process| process.pid)) {
             hang_up(table, group);
         }
     }
@@ -145,19 +166,10 @@ fn leave_relatives(table: &mut Table, process: &Process) -> Farewell {
         }
     }
     Farewell {
-        own: announce_end(process),
+        is_last,
+        own: leaving.and_then(announce_end),
         reaper,
         unwanted,
-    }
-}
-
-/// Begins to watch the groups with a stopped member that have somebody to continue them, but perhaps not without this process: its
-/// own, and those of its children.
-fn watch_groups(table: &mut Table, process: &Process) {
-    if signal::is_anybody_stopped() {
-        table.begin_watch(process.group());
-        let children = process.children.lock();
-        children.iter().for_each(|child| table.begin_watch(child.group()));
     }
 }
 

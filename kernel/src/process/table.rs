@@ -9,6 +9,7 @@ pub(super) use claim::{change_credentials, release, release_thread, replace_firs
 use super::children::Siblings;
 use super::{INIT, Process};
 use crate::fallible::map::Map;
+use crate::signal;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use abi::Errno;
@@ -151,23 +152,37 @@ impl Table {
         left
     }
 
-    /// Gives the children of `parent` to whoever cares for orphans; notes those that live, and those that have ended, which are to be
-    /// announced to their new parent.
-    pub(super) fn move_children(&mut self, parent: &Process, living: &mut Siblings, ended: &mut Siblings) {
+    /// Gives the first `most` children of `parent` to whoever cares for orphans; notes those that live, and those that have ended,
+    /// which are to be announced to their new parent. Their groups are watched from before ([`Table::begin_watch`]): those with a stopped
+    /// member that have somebody to continue them, but perhaps not without this parent.
+    pub(super) fn move_children(
+        &mut self,
+        parent: &Process,
+        most: usize,
+        living: &mut Siblings,
+        ended: &mut Siblings,
+    ) {
         let Some(reaper) = self.reaper_after(parent) else {
             return;
         };
         let mut old = parent.children.lock();
+        if signal::is_anybody_stopped() {
+            let next = old.iter().take(most);
+            next.for_each(|child| self.begin_watch(child.group()));
+        }
         // Two such locks are held only here, under the table's.
         let mut new = reaper.children.lock_second();
-        for orphan in old.iter() {
+        for _ in 0..most {
+            let Some((orphan, is_living)) = new.adopt(&mut old) else {
+                return;
+            };
             orphan
                 .exit_signal
                 .store(Signal::SIGCHLD.number(), Ordering::Relaxed);
             orphan.relations.set_parent(&reaper, reaper.pid);
+            let noted = if is_living { &mut *living } else { &mut *ended };
+            noted.enter_member(orphan, |orphan| &orphan.places.orphan);
         }
-        old.note(living, ended);
-        new.adopt(&mut old);
     }
 
     /// Asks whether a group is to be looked at when a process has left its relatives: if it has a stopped member and somebody to
