@@ -132,6 +132,9 @@ static void check_inheritance(void) {
     CHECK(effective_priority(own_tid()) == 30);
     begin_wait(&waiters[2]);
     CHECK(effective_priority(own_tid()) == 30);
+    // Who waits for such a lock is nobody's to wake but the owner's.
+    CHECK(fails(futex(&lock, FUTEX_WAKE, 1, NULL, NULL, 0), EINVAL) && fails(futex(&lock, FUTEX_REQUEUE, 1, (void *)1, &second, 0), EINVAL));
+    CHECK(futex(&second, FUTEX_WAKE, 1, NULL, NULL, 0) == 0);
     CHECK(futex(&lock, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0) == 0);
     CHECK(effective_priority(own_tid()) < 0);
     for (int i = 0; i < 3; i++) pthread_join(waiters[i].thread, NULL);

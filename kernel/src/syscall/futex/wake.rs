@@ -1,5 +1,6 @@
 //! Waking: FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP.
 
+use super::inheritance::check_plain;
 use super::key::{Key, Scope};
 use super::waiters::{self, Pair, Woken};
 use crate::thread::Thread;
@@ -34,12 +35,14 @@ fn at_least_one(count: u32) -> usize {
     (count as i32).max(1) as usize
 }
 
-/// FUTEX_WAKE, FUTEX_WAKE_BITSET: wakes up to `count` who wait with one of the bits of `mask`; how many.
+/// FUTEX_WAKE, FUTEX_WAKE_BITSET: wakes up to `count` who wait with one of the bits of `mask`; how many. `EINVAL` for a lock with
+/// priority inheritance that somebody waits for.
 pub fn wake(current: &Thread, scope: Scope, address: u64, count: u32, mask: u32) -> Result<usize, Errno> {
     if mask == 0 {
         return Err(Errno::EINVAL);
     }
     let key = Key::of(current, scope, address)?;
+    check_plain(key)?;
     Ok(waiters::wake(key, at_least_one(count), mask))
 }
 
@@ -57,7 +60,10 @@ pub fn wake_strictly(
     let key = Key::of(current, scope, address)?;
     match count {
         0 => Ok(0),
-        _ => Ok(waiters::wake(key, at_least_one(count), mask)),
+        _ => {
+            check_plain(key)?;
+            Ok(waiters::wake(key, at_least_one(count), mask))
+        }
     }
 }
 
@@ -82,6 +88,7 @@ pub fn requeue_between(
     let mut wakes = i32::try_from(request.wakes).map_err(|_| Errno::EINVAL)? as usize;
     let mut moves = i32::try_from(request.moves).map_err(|_| Errno::EINVAL)? as usize;
     let (from, to) = keys(current, scopes, request)?;
+    check_plain(from)?;
     let mut pair = lock_if(from, to, request.from, expected)?;
     // Not those who come meanwhile.
     let there = pair.len();

@@ -25,6 +25,15 @@ use platform::queue::{Node, with_node};
 use platform::user_copy;
 use table::Guard;
 
+/// Whether nobody waits for the word as for a lock with priority inheritance, whom only the owner may wake: `EINVAL`.
+pub fn check_plain(key: Key) -> Result<(), Errno> {
+    if table::is_empty() || table::lock().get(key).is_none() {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
 /// Whether to wait for a lock that somebody else has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Patience {
