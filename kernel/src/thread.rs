@@ -116,12 +116,12 @@ impl Thread {
     /// A thread that will begin at EL0 when it is first switched to. `ENOMEM`. Not inlined: what fills it in is, then.
     #[inline(never)]
     pub fn new(parts: Parts) -> Result<Arc<Thread>, Errno> {
-        fallible::arc_with(|| Thread {
+        let thread = fallible::arc_with(|| Thread {
             tid: AtomicU32::new(parts.tid),
             process: parts.process,
             files: parts.files,
             directories: parts.directories,
-            signals: ThreadSignals::inheriting(parts.signals),
+            signals: const { ThreadSignals::new() },
             kernel: parts.kernel,
             registers: Mutex::new(parts.registers),
             clear_child_tid: AtomicU64::new(0),
@@ -141,7 +141,9 @@ impl Thread {
             start_ticks: platform::timer::ticks(),
             fail_nth: AtomicU32::new(0),
             scheduling: Scheduling::default(),
-        })
+        })?;
+        thread.signals.inherit(parts.signals);
+        Ok(thread)
     }
 
     /// Makes a system call, in which the allocation that is to be refused is (builds with checks only).

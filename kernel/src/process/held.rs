@@ -25,6 +25,18 @@ impl<T: TryClone + Default> Held<T> {
         Held(Mutex::new(Hold::Own(value)))
     }
 
+    /// No hold yet.
+    pub const fn nothing() -> Held<T> {
+        Held(Mutex::new(Hold::Nothing))
+    }
+
+    /// Holds from now on what `other` held.
+    #[inline]
+    pub fn take_over(&self, other: Held<T>) {
+        let old = core::mem::replace(&mut *self.0.lock(), other.0.into_inner());
+        drop(old);
+    }
+
     /// What is held now: later changes are not seen in it. `ESRCH` if it was given up.
     pub fn snapshot(&self) -> Result<Arc<T>, Errno> {
         match &*self.0.lock() {

@@ -188,17 +188,17 @@ pub struct Attributes {
 impl Process {
     /// The first process, in `space`, with nothing but root's rights.
     pub fn first(pid: Pid, space: Arc<Space>, limits: Limits) -> Result<Arc<Process>, Errno> {
-        let signals = ProcessSignals::first()?;
+        let actions = ProcessSignals::first_actions()?;
         let limits = fallible::arc(limits)?;
-        fallible::arc_with(|| Process {
+        let first = fallible::arc_with(|| Process {
             pid,
-            signals,
+            signals: const { ProcessSignals::new() },
             interval_timer: const { Mutex::new(IntervalTimer::new()) },
             alarm_place: const { Place::new() },
             timers: const { Timers::new() },
             processor_time: const { ProcessorTime::new() },
             usage: const { Usage::new() },
-            child_events: WaitQueue::new(),
+            child_events: const { WaitQueue::new() },
             attributes: Attributes {
                 timer_slack: [AtomicU64::new(TIMER_SLACK), AtomicU64::new(TIMER_SLACK)],
                 ..Attributes::default()
@@ -216,7 +216,9 @@ impl Process {
             has_executed: AtomicBool::new(false),
             is_zombie: AtomicBool::new(false),
             start_ticks: platform::timer::ticks(),
-        })
+        })?;
+        first.signals.set_actions(actions);
+        Ok(first)
     }
 
     /// A child of this process. It is not in the table yet. `ENOMEM`.
@@ -226,13 +228,13 @@ impl Process {
         let is_limited = limits.is_processor_time_limited();
         let child = fallible::arc_with(|| Process {
             pid: birth.pid,
-            signals: ProcessSignals::with_actions(birth.actions),
+            signals: const { ProcessSignals::new() },
             interval_timer: const { Mutex::new(IntervalTimer::new()) },
             alarm_place: const { Place::new() },
             timers: const { Timers::new() },
             processor_time: const { ProcessorTime::new() },
             usage: const { Usage::new() },
-            child_events: WaitQueue::new(),
+            child_events: const { WaitQueue::new() },
             attributes: self.attributes.for_child(),
             space: Mutex::new(Some(birth.space)),
             threads: const { Threads::new() },
@@ -248,6 +250,7 @@ impl Process {
             is_zombie: AtomicBool::new(false),
             start_ticks: platform::timer::ticks(),
         })?;
+        child.signals.set_actions(birth.actions);
         if is_limited {
             child.processor_time.watch_limit();
         }

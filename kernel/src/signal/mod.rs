@@ -86,10 +86,10 @@ pub enum Disposition {
 }
 
 impl ProcessSignals {
-    /// Those of the first process. `ENOMEM`.
-    pub fn first() -> Result<ProcessSignals, Errno> {
+    /// The actions of the first process. `ENOMEM`.
+    pub fn first_actions() -> Result<Held<Actions>, Errno> {
         let actions = fallible::arc(Actions::default())?;
-        Ok(ProcessSignals::with_actions(Held::new(actions)))
+        Ok(Held::new(actions))
     }
 
     /// Resetting them next allocates nothing: where any is to be reset, nobody shares the actions any more. `ENOMEM`.
@@ -110,14 +110,19 @@ impl ProcessSignals {
         self.actions.share()
     }
 
-    /// With those actions; nothing pends.
-    #[inline]
-    pub fn with_actions(actions: Held<Actions>) -> ProcessSignals {
+    /// Without actions, which are set before anybody looks; nothing pends.
+    pub const fn new() -> ProcessSignals {
         ProcessSignals {
-            actions,
-            pending: const { Pending::new() },
-            stop: const { Stop::new() },
+            actions: Held::nothing(),
+            pending: Pending::new(),
+            stop: Stop::new(),
         }
+    }
+
+    /// With those actions from now on.
+    #[inline]
+    pub fn set_actions(&self, actions: Held<Actions>) {
+        self.actions.take_over(actions);
     }
 
     /// The action for one signal.
@@ -184,21 +189,6 @@ pub fn set_action(process: &Process, signal: Signal, action: SigAction) -> Resul
     Ok(old)
 }
 
-impl Default for ThreadSignals {
-    #[inline(always)]
-    fn default() -> ThreadSignals {
-        ThreadSignals {
-            mask: AtomicU64::new(0),
-            awaited: AtomicU64::new(0),
-            saved_mask: Mutex::new(None),
-            pending: const { Pending::new() },
-            is_halted: AtomicBool::new(false),
-            syndrome: AtomicU64::new(0),
-            stack: Mutex::default(),
-        }
-    }
-}
-
 /// What a new thread inherits.
 #[derive(Default)]
 pub struct InheritedSignals {
@@ -224,14 +214,29 @@ impl ThreadSignals {
         }
     }
 
-    /// With what was inherited.
-    #[inline(always)]
-    pub fn inheriting(inherited: InheritedSignals) -> ThreadSignals {
+    /// Nothing is blocked, nothing pends.
+    pub const fn new() -> ThreadSignals {
         ThreadSignals {
-            mask: AtomicU64::new(inherited.mask),
-            stack: Mutex::new(inherited.stack),
-            ..ThreadSignals::default()
+            mask: AtomicU64::new(0),
+            awaited: AtomicU64::new(0),
+            saved_mask: Mutex::new(None),
+            pending: Pending::new(),
+            is_halted: AtomicBool::new(false),
+            syndrome: AtomicU64::new(0),
+            stack: Mutex::new(StackT {
+                sp: 0,
+                flags: 0,
+                pad: 0,
+                size: 0,
+            }),
         }
+    }
+
+    /// With what was inherited from now on: of a thread that nobody knows yet.
+    #[inline]
+    pub fn inherit(&self, inherited: InheritedSignals) {
+        self.mask.store(inherited.mask, Ordering::Relaxed);
+        *self.stack.lock() = inherited.stack;
     }
 
     /// Whether the thread has halted for a stop of its process.
