@@ -19,18 +19,16 @@ pub struct Calls {
 enum Word {
     /// Goes to an address, or may.
     Branch(u64),
-    /// Puts the address of a page, or of something, into a register.
-    Address {
-        register: u32,
-        value: u64,
-    },
+    /// Puts the address of something into a register.
+    Address { register: u32, value: u64 },
+    /// Puts the address of a page into a register: of what lies somewhere in it.
+    Page { register: u32, value: u64 },
+    /// Loads into a register, or stores from it, so many bytes above another one.
+    Access { register: u32, from: u32, offset: i64 },
     /// Adds a number to a register.
-    Add {
-        register: u32,
-        from: u32,
-        value: u64,
-    },
-    Other,
+    Add { register: u32, from: u32, value: u64 },
+    /// Anything else. It may change the register that it names in its lowest bits.
+    Other { register: u32 },
 }
 
 /// Data of a program, and who has which of it.
@@ -102,7 +100,7 @@ impl Word {
                 register,
                 value: at.wrapping_add_signed(number()),
             },
-            _ if word & 0x9f00_0000 == 0x9000_0000 => Word::Address {
+            _ if word & 0x9f00_0000 == 0x9000_0000 => Word::Page {
                 register,
                 value: (at & !0xfff).wrapping_add_signed(number() << 12),
             },
@@ -112,7 +110,26 @@ impl Word {
                 from: word >> 5 & 0x1f,
                 value: u64::from(word >> 10 & 0xfff),
             },
-            _ => Word::Other,
+            // LDR, STR (unsigned offset) of any size
+            _ if word & 0x3b00_0000 == 0x3900_0000 => {
+                let is_quad = word & 0x0480_0000 == 0x0480_0000;
+                Word::Access {
+                    register,
+                    from: word >> 5 & 0x1f,
+                    offset: i64::from(word >> 10 & 0xfff) << if is_quad { 4 } else { word >> 30 },
+                }
+            }
+            // LDP, STP (signed offset)
+            _ if word & 0x3b80_0000 == 0x2900_0000 => {
+                let is_vector = word & 0x0400_0000 != 0;
+                let scale = 2 + if is_vector { word >> 30 } else { word >> 31 };
+                Word::Access {
+                    register,
+                    from: word >> 5 & 0x1f,
+                    offset: signed(word >> 15, 7) << scale,
+                }
+            }
+            _ => Word::Other { register },
         }
     }
 }
@@ -168,9 +185,22 @@ impl Calls {
             let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
             match Word::of(word, at) {
                 Word::Branch(to) => self.note(function, to),
+                Word::Page { register, value } => registers[register as usize] = Some(value),
                 Word::Address { register, value } => {
                     registers[register as usize] = Some(value);
+                    self.note_address(function, value);
                     formed.entry(value).or_default().insert(function);
+                }
+                Word::Access {
+                    register,
+                    from,
+                    offset,
+                } => {
+                    if let Some(page) = registers[from as usize] {
+                        let address = page.wrapping_add_signed(offset);
+                        formed.entry(address).or_default().insert(function);
+                    }
+                    registers[register as usize] = None;
                 }
                 Word::Add {
                     register,
@@ -186,7 +216,7 @@ impl Calls {
                         formed.entry(address).or_default().insert(function);
                     }
                 }
-                Word::Other => {}
+                Word::Other { register } => registers[register as usize] = None,
             }
         }
     }
@@ -263,7 +293,7 @@ mod tests {
         assert_eq!(Word::of(0xb400_0080, at), Word::Branch(at + 16));
         assert_eq!(Word::of(0x371f_ffc1, at), Word::Branch(at - 8));
         // adrp x3, .+0x5000; add x4, x3, #0x18; ret
-        let page = Word::Address {
+        let page = Word::Page {
             register: 3,
             value: at + 0x5000,
         };
@@ -274,6 +304,21 @@ mod tests {
             value: 0x18,
         };
         assert_eq!(Word::of(0x9100_6064, at), add);
-        assert_eq!(Word::of(0xd65f_03c0, at), Word::Other);
+        assert_eq!(Word::of(0xd65f_03c0, at), Word::Other { register: 0 });
+        // ldr x0, [x1, #8]; ldr q2, [x3, #32]; ldrb w4, [x5, #3]; stp x6, x7, [x8, #-16]; ldp q0, q1, [x2, #32]
+        for (word, register, from, offset) in [
+            (0xf940_0420, 0, 1, 8),
+            (0x3dc0_0862, 2, 3, 32),
+            (0x3940_0ca4, 4, 5, 3),
+            (0xa93f_1d06, 6, 8, -16),
+            (0xad41_0440, 0, 2, 32),
+        ] {
+            let access = Word::Access {
+                register,
+                from,
+                offset,
+            };
+            assert_eq!(Word::of(word, at), access);
+        }
     }
 }
