@@ -186,7 +186,7 @@ impl World {
         let mut shadow = space.shadow.borrow_mut();
         let one_area = shadow.area_end(from.start()) >= from.end();
         match error {
-            MapError::NotMapped if !one_area => None,
+            MapError::NotMapped if !one_area || are_several_stacks(space, from) => None,
             MapError::Invalid if target.is_none_or(|to| to.overlaps(from)) => None,
             MapError::NoMemory if placement == RemapPlacement::InPlace => None,
             MapError::NoMemory => {
@@ -262,4 +262,13 @@ fn resize(shadow: &mut Shadow, from: PageRange, to: PageRange) {
     ) {
         shadow.insert(more, &first.further(from.pages()));
     }
+}
+
+/// Stacks that have grown down to each other stay several areas, as on Linux; the shadow does not tell them apart.
+fn are_several_stacks(space: &Space, range: PageRange) -> bool {
+    let guard = space.inner.borrow();
+    guard.as_ref().is_some_and(|inner| {
+        let areas: Vec<_> = inner.areas().overlapping(range).collect();
+        areas.len() > 1 && areas.iter().all(|area| area.purpose == Purpose::Stack)
+    })
 }
