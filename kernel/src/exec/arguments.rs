@@ -44,10 +44,10 @@ impl Arguments {
         }
     }
 
-    /// Copies both lists from user memory; a null pointer is an empty list. `E2BIG`, `EFAULT`, `ENOMEM`; `EINTR` if the process is
-    /// to end. A program never starts without its name: no arguments at all become one empty one, as on Linux.
-    pub fn read(argv: u64, envp: u64, stack_limit: u64) -> Result<Arguments, Errno> {
-        let mut both = Arguments::new(stack_limit);
+    /// Copies both lists from user memory, where there are none yet; a null pointer is an empty list. `E2BIG`, `EFAULT`, `ENOMEM`;
+    /// `EINTR` if the process is to end. A program never starts without its name: no arguments at all become one empty one, as on Linux.
+    pub fn read(&mut self, argv: u64, envp: u64) -> Result<(), Errno> {
+        let both = self;
         let mut arguments = Pointers::new(argv);
         let mut variables = Pointers::new(envp);
         let most = both.room / size_of::<u64>();
@@ -63,7 +63,7 @@ impl Arguments {
         both.read_list(&mut variables, variable_count)?;
         both.argument_count = argument_count.max(1);
         both.variable_count = variable_count;
-        Ok(both)
+        Ok(())
     }
 
     /// Reads the strings of a list. `EFAULT` if it has become shorter than it was.

@@ -49,7 +49,7 @@ pub struct Program {
     /// its pages in processes (`fs::mappings`).
     _interpreter: Option<Arc<OpenFile>>,
     /// The last component of the path it was called by.
-    pub name: Vec<u8>,
+    pub name: Name,
     /// Who it acts for: as its caller, unless its file says otherwise.
     pub credentials: Arc<Credentials>,
     /// Whether it has rights that its real user has not: `AT_SECURE`.
@@ -82,8 +82,7 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
         .rsplit(|&byte| byte == b'/')
         .next()
         .unwrap_or_default();
-    let name = fallible::bytes(name)?;
-    let called_as = fallible::bytes(&request.path)?;
+    let name = Name::new(name);
     let executable = find_executable(&mut request)?;
     let interpreter = find_interpreter(&request, &executable)?;
     let (credentials, is_secure) = credentials_for(&request)?;
@@ -98,7 +97,7 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
         &space,
         &image,
         &request.arguments,
-        &called_as,
+        &request.path,
         (&credentials, is_secure),
         &executable,
         stack_limit,
@@ -202,7 +201,7 @@ fn close_on_exec(current: &Thread) {
 
 /// What the process is called and who it acts for.
 pub fn take_identity(process: &Process, program: &Program) {
-    process.set_name(Name::new(&program.name));
+    process.set_name(program.name);
     process.set_executable(Some(program.file.clone()));
     process.note_exec();
     if program.is_secure {
@@ -225,7 +224,9 @@ fn reset_thread(current: &Thread) {
 
 /// Follows `#!` lines until the file is a program; arguments and file of `request` become those of the interpreter.
 fn find_executable(request: &mut Request<'_>) -> Result<Box<Executable>, Errno> {
+    let mut last_interpreter: Option<Vec<u8>> = None;
     for _ in 0..=MOST_SCRIPTS {
+        let path = last_interpreter.as_deref().unwrap_or(&request.path);
         let head = read_head(&request.file, HEAD)?;
         match Script::parse(&head) {
             Ok(Some(script)) => {
@@ -235,9 +236,9 @@ fn find_executable(request: &mut Request<'_>) -> Result<Box<Executable>, Errno> 
                 let interpreter = fallible::bytes(script.interpreter)?;
                 request
                     .arguments
-                    .prepend_interpreter(&interpreter, script.argument, &request.path)?;
+                    .prepend_interpreter(&interpreter, script.argument, path)?;
                 request.file = open_program(request, &interpreter)?;
-                request.path = interpreter;
+                last_interpreter = Some(interpreter);
             }
             Ok(None) => return parse(&request.file, head),
             Err(_) => return Err(Errno::ENOEXEC),

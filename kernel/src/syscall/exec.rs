@@ -55,15 +55,16 @@ fn execute(
         descriptor_path(directory as i32, &path)?
     };
     let directories = current.directories.snapshot()?;
-    let request = Request {
+    let mut request = Request {
         file,
         path,
-        arguments: Arguments::read(argv, envp, process.limit(RLIMIT_STACK))?,
+        arguments: Arguments::new(process.limit(RLIMIT_STACK)),
         directories: &directories,
         credentials: &process.credentials(),
         limits: &process.limits(),
         restraint: restraint(current),
     };
+    request.arguments.read(argv, envp)?;
     let program = exec::load(request)?;
     exec::become_program(current, context, program)?;
     Ok(0)
