@@ -146,6 +146,7 @@ impl Locks {
     }
 
     /// The process closed a descriptor of the file: all its record locks go. `rest` is called between pieces of the work.
+    #[inline]
     pub fn release_records(&self, process: u32, rest: impl Fn()) {
         self.release(|held| &mut held.records, Owner::Process(process), rest);
     }
@@ -194,7 +195,16 @@ impl Locks {
         self.release(|held| &mut held.flocks, Owner::OpenFile(owner), || ());
     }
 
+    #[inline]
     fn release(&self, which: impl Fn(&mut Held) -> &mut Records, owner: Owner, rest: impl Fn()) {
+        if self.listed.load(Ordering::Acquire) != 0 {
+            self.release_listed(which, owner, rest);
+        }
+    }
+
+    /// [`Locks::release`] of a file that had a lock once.
+    #[cold]
+    fn release_listed(&self, which: impl Fn(&mut Held) -> &mut Records, owner: Owner, rest: impl Fn()) {
         let is_held = which(&mut self.held.lock()).is_held_by(owner);
         if !is_held {
             return;

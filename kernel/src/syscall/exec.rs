@@ -47,20 +47,22 @@ fn execute(
     }
     is_beyond.store(false, Ordering::Relaxed);
     let path = user_memory::read_string(path, PATH_MAX)?;
-    let file = find(current, directory as i32, &path, flags)?;
     let process = &current.process;
+    let directories = current.directories.snapshot()?;
+    let credentials = process.credentials();
+    let place = Place::current(&directories, Subject::new(credentials.clone()));
+    let file = find(current, place, directory as i32, &path, flags)?;
     let path = if path.first() == Some(&b'/') || directory as i32 == AT_FDCWD {
         path
     } else {
         descriptor_path(directory as i32, &path)?
     };
-    let directories = current.directories.snapshot()?;
     let mut request = Request {
         file,
         path,
         arguments: Arguments::new(process.limit(RLIMIT_STACK)),
         directories: &directories,
-        credentials: &process.credentials(),
+        credentials: &credentials,
         limits: &process.limits(),
         restraint: restraint(current),
     };
@@ -75,21 +77,29 @@ fn restraint(current: &Thread) -> Restraint {
     if process.attributes.has_no_new_privileges.load(Ordering::Relaxed) {
         return Restraint::NoNewPrivileges;
     }
+    let holders = current.directories.holders();
     // Threads that exec ends do not count.
-    let mut own = 0;
-    process.for_each_thread(|thread| own += usize::from(thread.directories.is_same(&current.directories)));
-    if current.directories.holders() > own {
+    let mut own = 1;
+    if holders > 1 {
+        own = 0;
+        process
+            .for_each_thread(|thread| own += usize::from(thread.directories.is_same(&current.directories)));
+    }
+    if holders > own {
         Restraint::SharedDirectories
     } else {
         Restraint::None
     }
 }
 
-fn find(current: &Thread, directory: i32, path: &[u8], flags: u32) -> Result<Arc<OpenFile>, Errno> {
-    let process = &current.process;
-    let directories = current.directories.snapshot()?;
-    let subject = Subject::new(process.credentials());
-    let mut place = Place::current(&directories, subject.clone());
+/// The file to be run; `place` is where the caller is.
+fn find(
+    current: &Thread,
+    mut place: Place,
+    directory: i32,
+    path: &[u8],
+    flags: u32,
+) -> Result<Arc<OpenFile>, Errno> {
     if path.is_empty() && flags & AT_EMPTY_PATH == 0 {
         return Err(Errno::ENOENT);
     }
@@ -99,7 +109,7 @@ fn find(current: &Thread, directory: i32, path: &[u8], flags: u32) -> Result<Arc
         place.start = file.dentry.clone();
     }
     if path.is_empty() {
-        return open_executable_entry(place.start, &subject);
+        return open_executable_entry(place.start, &place.subject);
     }
     let last_link = if flags & AT_SYMLINK_NOFOLLOW != 0 {
         LastLink::Keep
