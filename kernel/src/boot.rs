@@ -207,7 +207,7 @@ fn load_init(
         arguments: init_arguments(path, line, stack_limit)?,
         directories,
         credentials: &credentials,
-        limits,
+        stack_limit,
         restraint: Restraint::None,
     };
     let program = exec::load(request)?;

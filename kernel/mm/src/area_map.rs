@@ -101,11 +101,15 @@ impl AreaMap {
             .filter(|area| area.range.contains(address))
     }
 
-    /// The area that holds `address`, and its place in the tree; `guess` is a place where it is likely to be.
+    /// The area that holds `address`, and its place in the tree; `guess` is a place where it is likely to be, unless the tree is one
+    /// leaf: then [`AreaMap::find_at`] has looked there.
     #[inline]
     pub(crate) fn find_near(&self, guess: usize, address: VirtAddr) -> Option<(usize, &Area)> {
         let root = self.root.as_deref()?;
-        find_here(&root.areas, guess, address).or_else(|| find_below(root, guess, address))
+        match root.kind() {
+            Kind::Leaf(areas) => find_here(areas, first_area_ending_after(areas, address), address),
+            Kind::Branch(_) => find_below(root, guess, address),
+        }
     }
 
     /// [`AreaMap::find_near`] for a tree of one leaf and a guess that is right, as nearly always.

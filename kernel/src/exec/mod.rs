@@ -11,7 +11,7 @@ pub use arguments::Arguments;
 
 use crate::fallible;
 use crate::fs::{Directories, FileTable, LastLink, OpenFile, Place, Subject, open_executable};
-use crate::process::{Credentials, Limits, Name, Process, Restraint, SetIds, Space};
+use crate::process::{Credentials, Name, Process, Restraint, SetIds, Space};
 use crate::syscall::futex;
 use crate::thread::Thread;
 use crate::user_memory::{KernelBuffer, Room};
@@ -19,7 +19,6 @@ use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
 use abi::mount::MS_NOSUID;
-use abi::process::RLIMIT_STACK;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -68,8 +67,8 @@ pub struct Request<'a> {
     pub directories: &'a Directories,
     /// Who asks.
     pub credentials: &'a Arc<Credentials>,
-    /// Limits of the process: the stack's counts.
-    pub limits: &'a Limits,
+    /// The limit of the stack's size (`RLIMIT_STACK`).
+    pub stack_limit: u64,
     /// What keeps the program from getting more rights than the caller has.
     pub restraint: Restraint,
 }
@@ -91,7 +90,6 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
     space
         .dumpable
         .set(is_readable && !acts_for_somebody_else(&request, &credentials));
-    let stack_limit = request.limits.get(RLIMIT_STACK).map_or(0, |limit| limit.cur);
     let image = image::map(&space, &request.file, &executable, interpreter.as_ref())?;
     let sp = stack::build(
         &space,
@@ -100,7 +98,7 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
         &request.path,
         (&credentials, is_secure),
         &executable,
-        stack_limit,
+        request.stack_limit,
     )?;
     Ok(Program {
         space,

@@ -57,13 +57,14 @@ fn execute(
     } else {
         descriptor_path(directory as i32, &path)?
     };
+    let stack_limit = process.limit(RLIMIT_STACK);
     let mut request = Request {
         file,
         path,
-        arguments: Arguments::new(process.limit(RLIMIT_STACK)),
+        arguments: Arguments::new(stack_limit),
         directories: &directories,
         credentials: &credentials,
-        limits: &process.limits(),
+        stack_limit,
         restraint: restraint(current),
     };
     request.arguments.read(argv, envp)?;
