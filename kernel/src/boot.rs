@@ -149,7 +149,8 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let stack = Thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
     let failed = |error: Errno| String::from(error.message());
     let process = Process::first(claim.pid(), program.space.clone(), limits).map_err(failed)?;
-    exec::take_identity(&process, &program);
+    let (space, start) = (program.space.clone(), program.context());
+    exec::take_identity(&process, program.identity);
     let thread = Thread::new(Parts {
         tid: claim.pid(),
         process: process.clone(),
@@ -158,12 +159,12 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
         signals: InheritedSignals::default(),
         kernel: stack,
         registers: Box::default(),
-        start: Box::new(program.context()),
+        start: Box::new(start),
         name: process.name(),
     })
     .map_err(failed)?;
     process.add_first_thread(thread.clone());
-    program.space.enter();
+    space.enter();
     claim.fill_first(&process);
     scheduler::begin(thread);
     Ok(())

@@ -160,7 +160,7 @@ static void both_write(void) {
     long before = free_kib(), copied = counted("cow_copied"), tables = counted("cow_tables_copied"), turns = 0;
     for (; turns * RACES < rounds; turns++) race_once(race, turns + 5);
     CHECK(race->wrong == 0);
-    CHECK(before - free_kib() <= tolerated_kib());
+    CHECK(lost_kib(before) <= tolerated_kib());
     if (is_holstein()) {
         copied = counted("cow_copied") - copied;
         tables = counted("cow_tables_copied") - tables;

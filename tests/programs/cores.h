@@ -161,6 +161,16 @@ static inline long free_kib(void) {
 // How many of them may be gone: Linux moves its memory about by itself.
 static inline long tolerated_kib(void) { return is_holstein() ? 64 : 12 << 10; }
 
+// KiB that are gone since `before` KiB were free. The last to end leave their stacks a moment after they were waited for.
+static inline long lost_kib(long before) {
+    long lost = before - free_kib();
+    for (int naps = 0; naps < 100 && lost > tolerated_kib(); naps++) {
+        usleep(10000);
+        lost = before - free_kib();
+    }
+    return lost;
+}
+
 static inline double seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

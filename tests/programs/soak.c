@@ -524,7 +524,7 @@ static void checks(void) {
     soak_for(length / 8 + 1, &warm);
     long before = free_kib();
     soak_for(length, &seed);
-    long lost = before - free_kib();
+    long lost = lost_kib(before);
     for (int kind = 0; kind < KINDS; kind++) {
         printf("soak: %ld times %s\n", office->done[kind], ACTS[kind].name);
         CHECK(office->done[kind] > 0);

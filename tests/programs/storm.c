@@ -346,9 +346,9 @@ static void checks(void) {
         rounds = all / 10 + 4; // to warm up
         run_once(CASES[i].run);
         rounds = all;
-        long before = free_kib(), lost = 0;
+        long before = free_kib();
         run_once(CASES[i].run);
-        lost = before - free_kib();
+        long lost = lost_kib(before);
         printf("%ld KiB lost\n", lost);
         CHECK(lost <= tolerated_kib());
     }

@@ -110,8 +110,7 @@ static void checks(void) {
     play_many(rounds / 10 + 4); // to warm up
     long before = free_kib();
     play_many(rounds);
-    usleep(100000); // The last to end leave their stacks a moment after they were waited for.
-    long lost = before - free_kib();
+    long lost = lost_kib(before);
     printf("%ld KiB lost\n", lost);
     CHECK(lost <= tolerated_kib());
     CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);

@@ -42,15 +42,21 @@ pub struct Program {
     start: u64,
     /// Its stack pointer.
     sp: u64,
-    /// The file, kept from being written while it runs.
-    pub file: Arc<OpenFile>,
+    /// What the process is then.
+    pub identity: Identity,
     /// That of its interpreter, kept from being written until the program is the process's: a file that becomes shorter looks for
     /// its pages in processes (`fs::mappings`).
     _interpreter: Option<Arc<OpenFile>>,
+}
+
+/// What a process is called and who it acts for.
+pub struct Identity {
+    /// The file, kept from being written while it runs.
+    file: Arc<OpenFile>,
     /// The last component of the path it was called by.
-    pub name: Name,
+    name: Name,
     /// Who it acts for: as its caller, unless its file says otherwise.
-    pub credentials: Arc<Credentials>,
+    credentials: Arc<Credentials>,
     /// Whether it has rights that its real user has not: `AT_SECURE`.
     is_secure: bool,
 }
@@ -104,11 +110,13 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
         space,
         start: image.start,
         sp,
-        file: request.file,
+        identity: Identity {
+            file: request.file,
+            name,
+            credentials,
+            is_secure,
+        },
         _interpreter: interpreter.map(|interpreter| interpreter.file),
-        name,
-        credentials,
-        is_secure,
     })
 }
 
@@ -149,9 +157,8 @@ pub fn become_program(
         process.note_resident_pages();
     }
     // First the memory, which says whether others may look into it; then the rights that they might be after.
-    let old = process.replace_space(program.space.clone());
-    take_identity(process, &program);
-    drop(program);
+    let old = process.replace_space(program.space);
+    take_identity(process, program.identity);
     scheduler::enter_space_of(current);
     if let Some(old) = old {
         old.let_go();
@@ -198,18 +205,18 @@ fn close_on_exec(current: &Thread) {
 }
 
 /// What the process is called and who it acts for.
-pub fn take_identity(process: &Process, program: &Program) {
-    process.set_name(program.name);
-    process.set_executable(Some(program.file.clone()));
+pub fn take_identity(process: &Process, new: Identity) {
+    process.set_name(new.name);
+    process.set_executable(Some(new.file));
     process.note_exec();
-    if program.is_secure {
+    if new.is_secure {
         process.forget_parent_death_signal();
     }
-    if Arc::ptr_eq(&process.credentials(), &program.credentials) {
+    if process.has_credentials(&new.credentials) {
         return;
     }
     // Of the same real user: nothing is allocated.
-    let taken = process.take_credentials(program.credentials.clone());
+    let taken = process.take_credentials(new.credentials);
     debug_assert!(taken.is_ok(), "exec: nothing refuses a program its credentials");
 }
 
@@ -297,6 +304,7 @@ fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<usize, Errno
 }
 
 /// Whether the caller may read what it runs: its memory would show what the file hides.
+#[inline(always)]
 fn is_readable(request: &Request<'_>, interpreter: Option<&image::Interpreter>) -> bool {
     let subject = Subject::new(request.credentials.clone());
     let files = [
@@ -310,6 +318,7 @@ fn is_readable(request: &Request<'_>, interpreter: Option<&image::Interpreter>) 
 }
 
 /// Whether the new program's rights are not those of its real user, or were not those of the old program.
+#[inline(always)]
 fn acts_for_somebody_else(request: &Request<'_>, new: &Credentials) -> bool {
     let old = request.credentials;
     old.uid != old.euid || old.gid != old.egid || new.acts_differently_from(old)

@@ -81,7 +81,6 @@ impl Strings {
 }
 
 impl Strings {
-    #[cold]
     fn begin_piece(&mut self) -> Result<(), Errno> {
         if self.last.is_empty() {
             self.last = fallible::with_room(FIRST_PIECE)?;

@@ -294,6 +294,11 @@ impl Process {
         self.credentials.lock().clone()
     }
 
+    /// Whether it acts by just these.
+    pub fn has_credentials(&self, credentials: &Arc<Credentials>) -> bool {
+        Arc::ptr_eq(&self.credentials.lock(), credentials)
+    }
+
     /// Changes user and group ids, all at one moment. What `change` refuses leaves them as they are.
     pub fn change_credentials(
         &self,
