@@ -1,6 +1,6 @@
 # Holstein. `make` alone prints the verbs. Arguments for the boot verbs:
 #   APPEND="..."     kernel command line      QEMU_ARGS="..."  further QEMU options
-# Arguments for bench: ROWS="fork sizes=0,1024", RUNS=3 to see how steady it is, BASELINE=update to write
+# Arguments for bench: ROWS="fork sizes=0,1024" or ROWS=latency, RUNS=3 to see how steady it is, BASELINE=update to write
 # tests/bench/baseline.tsv and its kin (with bench-linux, BASELINE=linux only Linux's figures).
 # NO_INSTALL=1 only names missing tools; FIRMWARE=dir gives start4.elf and fixup4.dat for the card.
 
@@ -30,7 +30,7 @@ test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
 	@.ci/setup test
 	@.ci/test
 
-bench: ## what calls, faults and forks cost in instructions, beside goals, Linux and the baseline
+bench: ## what calls, faults and forks cost in instructions, beside goals, Linux and the baseline; and how late a sleeper is beside long calls
 	@.ci/setup run
 	@.ci/image
 	@.ci/bench run $(ROWS)

@@ -12,7 +12,7 @@ const HEADER: &str = "row\tunit\tmedian\tleast\tmost\trepeats\tcounts";
 pub struct Figure {
     /// The row, with its size behind a slash if it has one.
     pub row: String,
-    /// `ns`, `ns_worst` (the most of the repeats), `count` or `per_s`.
+    /// `ns`, `ns_worst` (the most of the repeats), `us_worst`, `count` or `per_s`.
     pub unit: String,
     /// The median of the repeats.
     pub median: f64,

@@ -9,6 +9,7 @@
 //!     --update         write what was measured to tests/bench: the baseline, with --linux Linux's figures too
 //!     --update-linux   with --linux: Linux's figures alone
 //!     --kernel FILE    another image     --memory SIZE     --cpus N     --append WORDS
+//! bench latency    how late a sleeper is beside long calls, alone; latency/NAME one of them
 //! bench profile WHAT [sizes=MIB]    where the instructions of one fork, fault, switch, ... go
 //! ```
 
@@ -18,6 +19,7 @@ mod classic;
 mod estimate;
 mod figures;
 mod instructions;
+mod latency;
 mod machine;
 mod monitor;
 mod parallel;
@@ -32,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use table::Goals;
 use tests::files;
+use tests::latency::Report;
 
 /// What the command line asks for.
 struct Choice {
@@ -59,6 +62,19 @@ impl Choice {
     /// Whether all that the baseline holds is measured.
     fn is_whole(&self) -> bool {
         self.is_comparable() && self.words.is_empty()
+    }
+
+    /// Fails if less is measured than what is to be written.
+    fn check_update(&self) -> Result<()> {
+        ensure!(
+            self.update == Update::Nothing || self.is_whole(),
+            "only a whole run on one processor may become the baseline"
+        );
+        ensure!(
+            self.update != Update::Linux || self.has_linux,
+            "Linux was not measured"
+        );
+        Ok(())
     }
 }
 
@@ -111,7 +127,14 @@ fn run(choice: &Choice) -> Result<bool> {
     {
         return profile::run(&choice.machine, what, words).map(|()| true);
     }
+    choice.check_update()?;
     let sitting = sit(choice)?;
+    let is_good = latency::others(&choice.words).is_none() || show(choice, &sitting, &folder)?;
+    Ok(sitting.show_latency() && is_good)
+}
+
+/// Shows and judges the rows of the benchmark itself.
+fn show(choice: &Choice, sitting: &Sitting, folder: &Path) -> Result<bool> {
     print!("{}", table::render(&sitting.ours, &sitting.linux, &sitting.goals));
     let unsteady = runs::unsteady(&sitting.runs);
     if choice.runs > 1 {
@@ -122,13 +145,13 @@ fn run(choice: &Choice) -> Result<bool> {
     let failures = failed.inspect(|failure| println!("failed: {failure}")).count();
     let is_good = match choice.machine.clock {
         Clock::Instructions => {
-            sitting.save(&folder, "bench", choice.has_linux)?;
-            finish(choice, &sitting, &folder)?
+            sitting.save(folder, "bench", choice.has_linux)?;
+            finish(choice, sitting, folder)?
         }
         Clock::Wall => {
             print!("\n{}", parallel::render(&sitting.ours));
             println!("Nanoseconds of this host, under emulation: noisy, and no measure of a real processor.");
-            sitting.save(&folder, "wall", choice.has_linux)?;
+            sitting.save(folder, "wall", choice.has_linux)?;
             true
         }
     };
@@ -143,22 +166,28 @@ struct Sitting {
     ours: Figures,
     linux: Figures,
     goals: Goals,
+    latency: Option<Report>,
 }
 
 /// Measures ours, and Linux too or takes what was committed of it.
 fn sit(choice: &Choice) -> Result<Sitting> {
     let is_counted = choice.machine.clock == Clock::Instructions;
-    let boots = (0..choice.runs).map(|_| choice.machine.run(&choice.words));
-    let runs = boots.collect::<Result<Vec<Figures>>>()?;
+    let words = latency::others(&choice.words);
+    let boots = words
+        .iter()
+        .flat_map(|words| std::iter::repeat_n(words, choice.runs));
+    let runs = boots
+        .map(|words| choice.machine.run(words))
+        .collect::<Result<Vec<Figures>>>()?;
     let ours = runs::middle(&runs);
-    let linux = if choice.has_linux {
+    let linux = if let (true, Some(words)) = (choice.has_linux, &words) {
         let machine = Machine {
             name: "Linux",
             kernel: machine::linux()?,
             append: String::new(),
             ..choice.machine.clone()
         };
-        machine.run(&choice.words)?
+        machine.run(words)?
     } else if is_counted {
         Figures::load(&committed("linux.tsv"))?
     } else {
@@ -169,18 +198,38 @@ fn sit(choice: &Choice) -> Result<Sitting> {
     } else {
         Goals::default()
     };
+    let latency = is_counted.then(|| latency::run(&choice.machine, &choice.words));
     Ok(Sitting {
         runs,
         ours,
         linux,
         goals,
+        latency: latency.transpose()?.flatten(),
     })
 }
 
 impl Sitting {
+    /// Our figures, and those of the board beside, which have a table of their own.
+    fn all_of_ours(&self) -> Figures {
+        let mut all = self.ours.clone();
+        all.all.extend(self.latency.iter().flat_map(latency::figures));
+        all
+    }
+
+    /// Shows how late a sleeper is beside long calls; whether never too late.
+    fn show_latency(&self) -> bool {
+        let Some(report) = &self.latency else {
+            return true;
+        };
+        print!("\n{}", latency::render(report));
+        let failures = latency::failures(report);
+        failures.iter().for_each(|failure| println!("failed: {failure}"));
+        failures.is_empty()
+    }
+
     /// Writes figures and table to the folder of what is built.
     fn save(&self, folder: &Path, stem: &str, has_linux: bool) -> Result<()> {
-        self.ours.save(&folder.join(format!("{stem}.tsv")))?;
+        self.all_of_ours().save(&folder.join(format!("{stem}.tsv")))?;
         if has_linux {
             self.linux.save(&folder.join(format!("{stem}-linux.tsv")))?;
         }
@@ -191,7 +240,7 @@ impl Sitting {
     /// Writes what is committed.
     fn commit(&self, update: Update, has_linux: bool) -> Result<()> {
         if update == Update::All {
-            self.ours.save(&committed("baseline.tsv"))?;
+            self.all_of_ours().save(&committed("baseline.tsv"))?;
         }
         if has_linux {
             self.linux.save(&committed("linux.tsv"))?;
@@ -215,14 +264,6 @@ fn finish(choice: &Choice, sitting: &Sitting, folder: &Path) -> Result<bool> {
         println!("goal missed: {missed}");
     }
     if choice.update != Update::Nothing {
-        ensure!(
-            choice.is_whole(),
-            "only a whole run on one processor may become the baseline"
-        );
-        ensure!(
-            choice.update == Update::All || choice.has_linux,
-            "Linux was not measured"
-        );
         sitting.commit(choice.update, choice.has_linux)?;
         return Ok(true);
     }
@@ -248,7 +289,7 @@ fn compare_with_classic(choice: &Choice, ours: &Figures) -> Result<()> {
         let words = vec!["work".to_owned()];
         (&alone.run(&words)?, words)
     } else {
-        (ours, choice.words.clone())
+        (ours, latency::others(&choice.words).unwrap_or_default())
     };
     let classic = Machine {
         name: "fork=classic",

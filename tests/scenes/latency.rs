@@ -4,7 +4,7 @@
 use crate::program;
 use anyhow::Result;
 use std::time::Duration;
-use tests::{Clock, Kernel, Machine, Scene, Stage, Virt};
+use tests::{Scene, Stage, latency};
 
 pub const SCENES: &[Scene] = &[
     Scene::portable("latency.calls", calls).within_seconds(300),
@@ -12,27 +12,13 @@ pub const SCENES: &[Scene] = &[
 ];
 
 fn calls(stage: &mut Stage) -> Result<()> {
-    let limit = match stage.kernel {
-        Kernel::Holstein(_) => "limit 500",
-        Kernel::Linux(_) => "limit 100000",
-    };
-    let mut board = program::boot(stage, &machine("1G"), "", "latency", limit)?;
-    board.set_step(Duration::from_secs(240));
-    program::expect_success(&mut board, "latency")
-}
-
-fn machine(memory: &'static str) -> Machine {
-    Machine::Virt(Virt {
-        cpus: 1,
-        clock: Clock::Instructions,
-        memory,
-        ..Virt::default()
-    })
+    let mut board = latency::boot(stage, "", &[])?;
+    program::expect_success(&mut board, latency::PROGRAM)
 }
 
 /// When memory runs out (`tests/programs/shortage.c`).
 fn shortage(stage: &mut Stage) -> Result<()> {
-    let mut board = program::boot(stage, &machine("192M"), "", "shortage", "")?;
+    let mut board = program::boot(stage, &latency::machine("192M"), "", "shortage", "")?;
     board.set_step(Duration::from_secs(360));
     program::expect_success(&mut board, "shortage")
 }

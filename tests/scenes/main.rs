@@ -18,7 +18,6 @@ mod memory;
 mod parallel_files;
 mod proc;
 mod processors;
-mod program;
 mod pthreads;
 mod ram;
 mod rights;
@@ -34,7 +33,7 @@ mod threads;
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tests::{Kernel, Scene, Setting, Soak, files, runner};
+use tests::{Kernel, Scene, Setting, Soak, files, program, runner};
 
 fn all() -> Vec<Scene> {
     let themes = [

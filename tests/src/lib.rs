@@ -1,9 +1,12 @@
 //! The stage on which the scenes of `scenes/` play: QEMU with its serial port on a pipe ([`qemu`]), a [`session`] that
-//! types and waits, the files a scene boots from ([`files`], [`library`]), and the [`runner`] that plays them all and counts.
+//! types and waits, the files a scene boots from ([`files`], [`library`], [`program`]), and the [`runner`] that plays them all and
+//! counts. What the benchmark measures in the same way lies here too ([`latency`]).
 
 pub mod calls;
 pub mod files;
+pub mod latency;
 pub mod library;
+pub mod program;
 pub mod qemu;
 pub mod runner;
 pub mod session;

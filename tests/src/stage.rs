@@ -51,18 +51,27 @@ pub struct Stage {
 
 impl Stage {
     pub(crate) fn new(scene: &Scene, setting: &Setting) -> Result<Self> {
-        let kernel = setting.kernel(scene.build).clone();
+        let stage = Stage::alone(scene.name, setting.kernel(scene.build).clone(), scene.limit)?;
+        Ok(Stage {
+            soak: setting.soak,
+            is_shown: setting.is_shown,
+            ..stage
+        })
+    }
+
+    /// A stage outside of all scenes; what is started on it must be over after `limit`. It shows nothing, and soaks nothing.
+    pub fn alone(name: &'static str, kernel: Kernel, limit: Duration) -> Result<Self> {
         let (Kernel::Holstein(file) | Kernel::Linux(file)) = &kernel;
         files::existing(file.clone())?;
-        let folder = files::built().join("scenes").join(scene.name);
+        let folder = files::built().join("scenes").join(name);
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let deadline = Instant::now() + scene.limit;
+        let deadline = Instant::now() + limit;
         let forbidden = Regex::new(CRASH)?;
         Ok(Stage {
             kernel,
-            soak: setting.soak,
-            is_shown: setting.is_shown,
-            name: scene.name,
+            soak: Soak { seconds: 0, seed: 0 },
+            is_shown: false,
+            name,
             folder,
             deadline,
             forbidden,
@@ -163,7 +172,7 @@ impl Stage {
     }
 
     /// Writes the transcript beside the scene's folder, and fails if it holds text that is forbidden.
-    pub(crate) fn close(&self) -> Result<()> {
+    pub fn close(&self) -> Result<()> {
         let text = self.transcript();
         std::fs::write(self.folder.with_file_name(format!("{}.log", self.name)), &text)?;
         let crash = self.forbidden.find(&text);

@@ -1,8 +1,8 @@
 //! One program of `tests/programs` as process 1, and nothing else.
 
+use crate::{Library, Machine, Session, Stage};
 use anyhow::Result;
 use std::path::PathBuf;
-use tests::{Library, Machine, Session, Stage};
 
 const LIST: &str = "dir /proc 755\ndir /tmp 1777\ndir /dev 755
 nod /dev/console c 5 1 600\nnod /dev/null c 1 3 666\nnod /dev/zero c 1 5 666\nnod /dev/full c 1 7 666\n";
@@ -34,9 +34,14 @@ pub fn boot_with(stage: &mut Stage, library: Library, machine: &Machine, program
     stage.boot(machine, &load)
 }
 
-/// The program's own checks must all pass (see `tests/programs/check.h`), and it must power the board off.
+/// The regular expression of the line that says that all of the program's own checks passed (see `tests/programs/check.h`).
+pub fn success(program: &str) -> String {
+    format!("(?m)^{program}: [1-9][0-9]* passed, 0 failed$")
+}
+
+/// The program's own checks must all pass, and it must power the board off.
 pub fn expect_success(board: &mut Session, program: &str) -> Result<()> {
-    board.expect(&format!("^{program}: [1-9][0-9]* passed, 0 failed$"))?;
+    board.expect(&success(program))?;
     board.expect(&format!("^{program}: status 0$"))?;
     board.expect_end()
 }
