@@ -107,7 +107,8 @@ impl Machine<'_> {
                 self.advance(thread, letter, at, len, &mut next);
             }
             core::mem::swap(&mut now, &mut next);
-            (next.threads.clear(), next.slots.clear());
+            next.threads.clear();
+            next.slots.clear();
             at += len;
         }
     }

@@ -111,7 +111,7 @@ fn many_descriptors_are_as_in_a_map() {
 }
 
 fn change((table, model): &mut (Table<usize>, Model), choice: usize, step: usize, from: usize) {
-    let what = if step % 3 == 0 {
+    let what = if step.is_multiple_of(3) {
         OnExec::Close
     } else {
         OnExec::Keep

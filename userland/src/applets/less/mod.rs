@@ -144,7 +144,7 @@ impl Pager<'_> {
             'g' | '<' => self.view.go(number.unwrap_or(1).saturating_sub(1))?,
             'G' | '>' => match number {
                 Some(number) => self.view.go(number.saturating_sub(1))?,
-                None => self.view.to_end()?,
+                None => self.view.go_to_end()?,
             },
             '/' | '?' => self.ask(key)?,
             'n' => self.search(self.is_back)?,
@@ -302,7 +302,7 @@ fn page(parsed: &Parsed, files: &[&str]) -> Result<i32> {
     }
     let (mut at, mut status) = (0, 0);
     // A file that cannot be opened is complained about before the terminal changes.
-    let missing = |name: &&&str| file::status(name, 0).err().filter(|_| **name != &"-"[..]);
+    let missing = |name: &&&str| file::status(name, 0).err().filter(|_| **name != "-");
     if let Some(error) = files
         .first()
         .as_ref()

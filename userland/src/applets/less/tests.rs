@@ -64,7 +64,7 @@ fn pages_go_down_and_up_and_stop_at_the_ends() {
         assert_eq!(view.screen().unwrap()[0], "line 0");
         view.go(1500).unwrap();
         assert_eq!(view.screen().unwrap()[0], "line 1500");
-        view.to_end().unwrap();
+        view.go_to_end().unwrap();
         assert_eq!(
             view.screen().unwrap(),
             ["line 1996", "line 1997", "line 1998", "line 1999"]

@@ -221,13 +221,13 @@ impl View<'_> {
     pub fn go(&mut self, line: usize) -> Result<()> {
         self.top = Place { line, row: 0 };
         if self.source.line(line)?.is_none() || !self.has_more_below()? {
-            self.to_end()?;
+            self.go_to_end()?;
         }
         Ok(())
     }
 
     /// To the last page.
-    pub fn to_end(&mut self) -> Result<()> {
+    pub fn go_to_end(&mut self) -> Result<()> {
         let lines = self.source.count()?;
         self.top = Place { line: lines, row: 0 };
         self.up(self.rows)
