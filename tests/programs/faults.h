@@ -1,10 +1,10 @@
-// Touching what may not be touched: the signal that it brings is a value.
+// Touching what may not be touched: the signal that it brings is a value, for each thread its own.
 #pragma once
 #include <setjmp.h>
 #include <signal.h>
 
-static sigjmp_buf back;
-static volatile siginfo_t seen;
+static __thread sigjmp_buf back;
+static __thread volatile siginfo_t seen;
 
 static void on_fault(int signal, siginfo_t *info, void *context) {
     (void)context;

@@ -12,6 +12,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("memory.comes_back", comes_back).checked(),
     Scene::portable("memory.files_give_it_back", files_give_it_back).checked(),
     Scene::portable("memory.mappings", mappings).checked(),
+    Scene::portable("memory.moves", moves).checked(),
     Scene::holstein("memory.scarce", scarce),
 ];
 
@@ -110,6 +111,12 @@ fn files_give_it_back(stage: &mut Stage) -> Result<()> {
     ];
     must_come_back(stage, &mut shell, &commands)?;
     power_off(&mut shell)
+}
+
+/// Much memory that moves while others store to it, fork and look at it (`tests/programs/moves.c`).
+fn moves(stage: &mut Stage) -> Result<()> {
+    let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "moves", "")?;
+    program::expect_success(&mut board, "moves")
 }
 
 /// What mappings of files show and refuse, and what they lose (`tests/programs/mappings.c`).

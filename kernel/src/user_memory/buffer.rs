@@ -233,6 +233,30 @@ impl<'a> KernelBuffer<'a> {
     }
 }
 
+impl Sink for KernelBuffer<'_> {
+    fn room(&self) -> usize {
+        self.bytes.len() - self.filled
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        let part = self.part(bytes.len());
+        part.copy_from_slice(&bytes[..part.len()]);
+        Ok(part.len())
+    }
+
+    fn try_put_frame(
+        &mut self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+        _fault: &mut Option<UserFault>,
+    ) -> usize {
+        let part = self.part(len);
+        platform::frame::read(frame, offset, part);
+        part.len()
+    }
+}
+
 /// A list as a place to read to, as far as it has room: nothing is filled beforehand.
 pub struct Room<'a>(pub &'a mut Vec<u8>);
 
@@ -257,29 +281,5 @@ impl Sink for Room<'_> {
         let len = len.min(self.room());
         platform::frame::append(frame, offset, len, self.0);
         len
-    }
-}
-
-impl Sink for KernelBuffer<'_> {
-    fn room(&self) -> usize {
-        self.bytes.len() - self.filled
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        let part = self.part(bytes.len());
-        part.copy_from_slice(&bytes[..part.len()]);
-        Ok(part.len())
-    }
-
-    fn try_put_frame(
-        &mut self,
-        frame: Frame,
-        offset: usize,
-        len: usize,
-        _fault: &mut Option<UserFault>,
-    ) -> usize {
-        let part = self.part(len);
-        platform::frame::read(frame, offset, part);
-        part.len()
     }
 }
