@@ -1,7 +1,9 @@
 //! The rules of the house (`kernel/README.md`), as tests over the tree: floors, where `unsafe` may stand and that it
 //! says why, how long a file may be, what lies at the top, and that files named in comments and documents exist.
 
+mod imports;
 mod names;
+mod rooms;
 mod rules;
 mod source;
 
@@ -35,6 +37,27 @@ fn crates_depend_on_lower_floors_only() {
         .flat_map(|floor| rules::dependencies(&root(), floor))
         .collect();
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// Fails with the list of what breaks a rule about all files together.
+fn apply_to_all(rule: impl Fn(&[Source]) -> Vec<String>) {
+    let broken = rule(&sources(&root()));
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_file_of_the_kernel_has_its_floor() {
+    apply_to_all(rooms::homeless);
+}
+
+#[test]
+fn no_part_of_the_kernel_reaches_up() {
+    apply_to_all(rooms::upward);
+}
+
+#[test]
+fn circles_of_files_are_short() {
+    apply_to_all(rooms::circles);
 }
 
 #[test]
