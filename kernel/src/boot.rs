@@ -13,7 +13,7 @@ use crate::exec::{self, Arguments, Program};
 use crate::fallible;
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
 use crate::log::Level;
-use crate::process::{self, Credentials, Held, Limits, Process, Restraint};
+use crate::process::{self, Credentials, Limits, Process, Restraint, Shared};
 use crate::signal::InheritedSignals;
 use crate::thread::{Parts, Thread};
 use crate::{error, info, initramfs, log, memory, scheduler, signal, time, warn};
@@ -154,8 +154,8 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let thread = Thread::new(Parts {
         tid: claim.pid(),
         process: process.clone(),
-        files: Held::new(Arc::new(files)),
-        directories: Held::new(Arc::new(directories)),
+        files: Shared::new(Arc::new(files)),
+        directories: Shared::new(Arc::new(directories)),
         signals: InheritedSignals::default(),
         kernel: stack,
         registers: Box::default(),

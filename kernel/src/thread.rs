@@ -3,7 +3,7 @@
 
 use crate::fallible;
 use crate::fs::{Directories, FileTable};
-use crate::process::{Held, Loan, Name, Pid, Process, Transfers};
+use crate::process::{Loan, Name, Pid, Process, Shared, Transfers};
 use crate::scheduler::Scheduling;
 use crate::signal::{InheritedSignals, ThreadSignals};
 use crate::sync::Mutex;
@@ -27,9 +27,9 @@ pub struct Thread {
     /// The process it belongs to.
     pub process: Arc<Process>,
     /// Open files.
-    pub files: Held<FileTable>,
+    pub files: Shared<FileTable>,
     /// Root, current directory, umask.
-    pub directories: Held<Directories>,
+    pub directories: Shared<Directories>,
     /// Its mask, the signals sent to it alone, its alternate stack.
     pub signals: ThreadSignals,
     /// Kernel stack and, while the thread does not run, its saved registers.
@@ -78,9 +78,9 @@ pub struct Parts {
     /// The process it belongs to.
     pub process: Arc<Process>,
     /// Open files.
-    pub files: Held<FileTable>,
+    pub files: Shared<FileTable>,
     /// Root, current directory, umask.
-    pub directories: Held<Directories>,
+    pub directories: Shared<Directories>,
     /// Mask and alternate stack.
     pub signals: InheritedSignals,
     /// See [`Thread::make_stack`].

@@ -13,13 +13,13 @@ mod credentials;
 mod dumpable;
 mod end;
 mod future_flags;
-mod held;
 mod limits;
 mod loan;
 mod moves;
 mod name;
 mod peaks;
 mod program_layout;
+mod shared;
 pub mod shortage;
 mod space;
 mod table;
@@ -33,12 +33,12 @@ pub use credentials::{Credentials, Groups};
 pub use dumpable::Dumpable;
 pub use end::end_current;
 pub use future_flags::FutureFlags;
-pub use held::Held;
 pub use limits::Limits;
 pub use loan::Loan;
 pub use name::Name;
 pub use peaks::Peaks;
 pub use program_layout::{KeptLayout, ProgramLayout};
+pub use shared::Shared;
 pub use shortage::{end as end_for_want_of_memory, make_room};
 pub use space::Space;
 pub use table::{
@@ -109,7 +109,7 @@ pub struct Birth {
     /// Its memory.
     pub space: Arc<Space>,
     /// Its signal actions.
-    pub actions: Held<Actions>,
+    pub actions: Shared<Actions>,
     /// Who it acts for.
     pub credentials: Arc<Credentials>,
     /// Its name.

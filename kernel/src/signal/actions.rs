@@ -1,7 +1,7 @@
 //! What a process does with each signal: sigaction(2).
 
 use crate::fallible::TryClone;
-use crate::process::Held;
+use crate::process::Shared;
 use abi::Errno;
 use abi::signal::{SIG_DFL, SIG_IGN, SigAction, SigSet, Signal};
 
@@ -46,7 +46,7 @@ impl TryClone for Actions {
 }
 
 /// Sets every caught signal back to its default action. `ENOMEM`, nothing changed.
-pub fn reset_handlers(actions: &Held<Actions>) -> Result<(), Errno> {
+pub fn reset_handlers(actions: &Shared<Actions>) -> Result<(), Errno> {
     if actions.read(|actions| actions.changed.is_empty()) {
         return Ok(());
     }

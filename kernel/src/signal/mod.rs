@@ -24,7 +24,7 @@ pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
 use crate::fallible;
-use crate::process::{Held, Process};
+use crate::process::{Process, Shared};
 use crate::sync::Mutex;
 use crate::thread::Thread;
 use abi::Errno;
@@ -39,7 +39,7 @@ use stop::Stop;
 
 /// A process's part.
 pub struct ProcessSignals {
-    actions: Held<Actions>,
+    actions: Shared<Actions>,
     pending: Pending,
     stop: Stop,
 }
@@ -87,9 +87,9 @@ pub enum Disposition {
 
 impl ProcessSignals {
     /// The actions of the first process. `ENOMEM`.
-    pub fn first_actions() -> Result<Held<Actions>, Errno> {
+    pub fn first_actions() -> Result<Shared<Actions>, Errno> {
         let actions = fallible::arc(Actions::default())?;
-        Ok(Held::new(actions))
+        Ok(Shared::new(actions))
     }
 
     /// Resetting them next allocates nothing: where any is to be reset, nobody shares the actions any more. `ENOMEM`.
@@ -101,19 +101,19 @@ impl ProcessSignals {
     }
 
     /// What a child inherits: the actions. `ENOMEM`.
-    pub fn actions_for_child(&self) -> Result<Held<Actions>, Errno> {
+    pub fn actions_for_child(&self) -> Result<Shared<Actions>, Errno> {
         self.actions.copy()
     }
 
     /// As [`ProcessSignals::actions_for_child`], and the actions are one with the parent's (`CLONE_SIGHAND`).
-    pub fn actions_for_sharing_child(&self) -> Result<Held<Actions>, Errno> {
+    pub fn actions_for_sharing_child(&self) -> Result<Shared<Actions>, Errno> {
         self.actions.share()
     }
 
     /// Without actions, which are set before anybody looks; nothing pends.
     pub const fn new() -> ProcessSignals {
         ProcessSignals {
-            actions: Held::nothing(),
+            actions: Shared::nothing(),
             pending: Pending::new(),
             stop: Stop::new(),
         }
@@ -121,7 +121,7 @@ impl ProcessSignals {
 
     /// With those actions from now on.
     #[inline]
-    pub fn set_actions(&self, actions: Held<Actions>) {
+    pub fn set_actions(&self, actions: Shared<Actions>) {
         self.actions.take_over(actions);
     }
 

@@ -47,7 +47,7 @@ pub const TIMERS: u8 = 17;
 /// `scheduler`: who waits for one processor.
 pub const RUN_QUEUE: u8 = 18;
 /// `process::held`: one thread's hold on descriptors, directories, signal actions.
-pub const HELD: u8 = 19;
+pub const SHARED: u8 = 19;
 /// `process::held`: the same things where several threads hold them in common.
 pub const DESCRIPTORS: u8 = 20;
 /// `fs::inode`: the attributes of one file.

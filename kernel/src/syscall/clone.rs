@@ -5,7 +5,7 @@
 use crate::fallible;
 use crate::fs::mappings::{self, Walks};
 use crate::fs::{Directories, FileTable};
-use crate::process::{self, Birth, Held, INIT, Kinship, Process, Space};
+use crate::process::{self, Birth, INIT, Kinship, Process, Shared, Space};
 use crate::signal::{self, Actions, InheritedSignals};
 use crate::thread::{Parts, Thread};
 use crate::{memory, scheduler, user_memory};
@@ -271,7 +271,7 @@ fn kinship(request: &Request) -> Kinship {
     }
 }
 
-fn child_actions(parent: &Process, request: &Request) -> Result<Held<Actions>, Errno> {
+fn child_actions(parent: &Process, request: &Request) -> Result<Shared<Actions>, Errno> {
     if request.has(CLONE_SIGHAND) {
         return parent.signals.actions_for_sharing_child();
     }
@@ -282,7 +282,7 @@ fn child_actions(parent: &Process, request: &Request) -> Result<Held<Actions>, E
     Ok(actions)
 }
 
-fn child_files(current: &Thread, request: &Request) -> Result<Held<FileTable>, Errno> {
+fn child_files(current: &Thread, request: &Request) -> Result<Shared<FileTable>, Errno> {
     if request.has(CLONE_FILES) {
         current.files.share()
     } else {
@@ -290,7 +290,7 @@ fn child_files(current: &Thread, request: &Request) -> Result<Held<FileTable>, E
     }
 }
 
-fn child_directories(current: &Thread, request: &Request) -> Result<Held<Directories>, Errno> {
+fn child_directories(current: &Thread, request: &Request) -> Result<Shared<Directories>, Errno> {
     if request.has(CLONE_FS) {
         current.directories.share()
     } else {

@@ -7,10 +7,11 @@ use crate::sync::{Mutex, rank};
 use abi::Errno;
 use alloc::sync::Arc;
 
-/// A thread's hold on a `T`.
-pub struct Held<T>(Mutex<Hold<T>, { rank::HELD }>);
+/// A thread's reference to a `T` that fork copies or shares.
+pub struct Shared<T>(Mutex<Reference<T>, { rank::SHARED }>);
 
-enum Hold<T> {
+/// What is referred to.
+enum Reference<T> {
     /// Given up: reads as empty.
     Nothing,
     /// Its own. The value may be that of others as well, until one of them changes it.
@@ -19,20 +20,20 @@ enum Hold<T> {
     Common(Arc<Mutex<Arc<T>, { rank::DESCRIPTORS }>>),
 }
 
-impl<T: TryClone + Default> Held<T> {
-    /// A hold on a value of its own.
-    pub const fn new(value: Arc<T>) -> Held<T> {
-        Held(Mutex::new(Hold::Own(value)))
+impl<T: TryClone + Default> Shared<T> {
+    /// A reference to a value of its own.
+    pub const fn new(value: Arc<T>) -> Shared<T> {
+        Shared(Mutex::new(Reference::Own(value)))
     }
 
-    /// No hold yet.
-    pub const fn nothing() -> Held<T> {
-        Held(Mutex::new(Hold::Nothing))
+    /// No reference yet.
+    pub const fn nothing() -> Shared<T> {
+        Shared(Mutex::new(Reference::Nothing))
     }
 
-    /// Holds from now on what `other` held.
+    /// Refers from now on to what `other` referred to.
     #[inline]
-    pub fn take_over(&self, other: Held<T>) {
+    pub fn take_over(&self, other: Shared<T>) {
         let old = core::mem::replace(&mut *self.0.lock(), other.0.into_inner());
         drop(old);
     }
@@ -40,18 +41,18 @@ impl<T: TryClone + Default> Held<T> {
     /// What is held now: later changes are not seen in it. `ESRCH` if it was given up.
     pub fn snapshot(&self) -> Result<Arc<T>, Errno> {
         match &*self.0.lock() {
-            Hold::Nothing => Err(Errno::ESRCH),
-            Hold::Own(value) => Ok(value.clone()),
-            Hold::Common(common) => Ok(common.lock().clone()),
+            Reference::Nothing => Err(Errno::ESRCH),
+            Reference::Own(value) => Ok(value.clone()),
+            Reference::Common(common) => Ok(common.lock().clone()),
         }
     }
 
     /// Looks at it. `look` takes no lock.
     pub fn read<R>(&self, look: impl FnOnce(&T) -> R) -> R {
         match &*self.0.lock() {
-            Hold::Nothing => look(&T::default()),
-            Hold::Own(value) => look(value),
-            Hold::Common(common) => look(&common.lock()),
+            Reference::Nothing => look(&T::default()),
+            Reference::Own(value) => look(value),
+            Reference::Common(common) => look(&common.lock()),
         }
     }
 
@@ -59,81 +60,81 @@ impl<T: TryClone + Default> Held<T> {
     /// copied first.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Errno> {
         match &mut *self.0.lock() {
-            Hold::Nothing => Ok(change(&mut T::default())),
-            Hold::Own(value) => Ok(change(fallible::make_mut(value)?)),
-            Hold::Common(common) => Ok(change(fallible::make_mut(&mut *common.lock())?)),
+            Reference::Nothing => Ok(change(&mut T::default())),
+            Reference::Own(value) => Ok(change(fallible::make_mut(value)?)),
+            Reference::Common(common) => Ok(change(fallible::make_mut(&mut *common.lock())?)),
         }
     }
 
-    /// A hold on a copy: what fork hands on.
-    pub fn copy(&self) -> Result<Held<T>, Errno> {
-        self.snapshot().map(Held::new)
+    /// A reference to a copy: what fork hands on.
+    pub fn copy(&self) -> Result<Shared<T>, Errno> {
+        self.snapshot().map(Shared::new)
     }
 
-    /// A second hold on the same thing. `ENOMEM`.
-    pub fn share(&self) -> Result<Held<T>, Errno> {
+    /// A second reference to the same thing. `ENOMEM`.
+    pub fn share(&self) -> Result<Shared<T>, Errno> {
         let mut hold = self.0.lock();
         let common = match &*hold {
-            Hold::Nothing => return Err(Errno::ESRCH),
-            Hold::Own(value) => fallible::arc(Mutex::new(value.clone()))?,
-            Hold::Common(common) => common.clone(),
+            Reference::Nothing => return Err(Errno::ESRCH),
+            Reference::Own(value) => fallible::arc(Mutex::new(value.clone()))?,
+            Reference::Common(common) => common.clone(),
         };
-        let old = core::mem::replace(&mut *hold, Hold::Common(common.clone()));
+        let old = core::mem::replace(&mut *hold, Reference::Common(common.clone()));
         drop(hold);
         drop(old);
-        Ok(Held(Mutex::new(Hold::Common(common))))
+        Ok(Shared(Mutex::new(Reference::Common(common))))
     }
 
     /// How many hold it together, this one included.
     pub fn holders(&self) -> usize {
         match &*self.0.lock() {
-            Hold::Common(common) => Arc::strong_count(common),
-            Hold::Nothing | Hold::Own(_) => 1,
+            Reference::Common(common) => Arc::strong_count(common),
+            Reference::Nothing | Reference::Own(_) => 1,
         }
     }
 
     /// Whether it is held together with `other`; also of one with itself.
-    pub fn is_same(&self, other: &Held<T>) -> bool {
+    pub fn is_same(&self, other: &Shared<T>) -> bool {
         core::ptr::eq(self, other) || self.common().is_some_and(|common| other.common() == Some(common))
     }
 
     /// Where what is held with others lies.
     fn common(&self) -> Option<usize> {
         match &*self.0.lock() {
-            Hold::Common(common) => Some(Arc::as_ptr(common).addr()),
-            Hold::Nothing | Hold::Own(_) => None,
+            Reference::Common(common) => Some(Arc::as_ptr(common).addr()),
+            Reference::Nothing | Reference::Own(_) => None,
         }
     }
 
     /// From now on the value is the holder's own: what others change is not seen here any more, nor the other way round.
     pub fn separate(&self) {
         if let Ok(own) = self.snapshot() {
-            let old = core::mem::replace(&mut *self.0.lock(), Hold::Own(own));
+            let old = core::mem::replace(&mut *self.0.lock(), Reference::Own(own));
             drop(old);
         }
     }
 
-    /// As [`Held::separate`], and nobody holds a copy of the value any more: the holder's next changes allocate nothing.
+    /// As [`Shared::separate`], and nobody holds a copy of the value any more: the holder's next changes allocate nothing.
     /// `ENOMEM`, nothing changed.
     pub fn make_own(&self) -> Result<(), Errno> {
         let mut own = self.snapshot()?;
-        if Arc::strong_count(&own) > 2 || matches!(&*self.0.lock(), Hold::Common(_)) {
+        if Arc::strong_count(&own) > 2 || matches!(&*self.0.lock(), Reference::Common(_)) {
             own = fallible::arc(own.try_clone()?)?;
         } else {
             return Ok(());
         }
-        let old = core::mem::replace(&mut *self.0.lock(), Hold::Own(own));
+        let old = core::mem::replace(&mut *self.0.lock(), Reference::Own(own));
         drop(old);
         Ok(())
     }
 
     /// Gives it up. `Some` for the last who held it; others may still hold copies.
     pub fn give_up(&self) -> Option<Arc<T>> {
-        let old = core::mem::replace(&mut *self.0.lock(), Hold::Nothing);
+        let old = core::mem::replace(&mut *self.0.lock(), Reference::Nothing);
         match old {
-            Hold::Nothing => None,
-            Hold::Own(value) => Some(value),
-            Hold::Common(common) => Arc::into_inner(common).map(Mutex::into_inner),
+            Reference::Nothing => None,
+            Reference::Own(value) => Some(value),
+            Reference::Common(common) => Arc::into_inner(common).map(Mutex::into_inner),
         }
     }
 }
