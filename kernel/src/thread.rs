@@ -3,7 +3,7 @@
 
 use crate::fallible;
 use crate::fs::{Directories, FileTable};
-use crate::process::{Loan, Name, Pid, Process, Shared, Transfers};
+use crate::process::{Name, Pid, Process, Shared, Transfers, VforkCompletion};
 use crate::scheduler::Scheduling;
 use crate::signal::{InheritedSignals, ThreadSignals};
 use crate::sync::Mutex;
@@ -44,8 +44,8 @@ pub struct Thread {
     pub robust_list: AtomicU64,
     /// Where it stands while it is to be woken at a point in time.
     pub alarm_place: Place,
-    /// Memory that it was lent by vfork(2).
-    pub loan: Loan,
+    /// What its parent waits for after vfork(2).
+    pub vfork: VforkCompletion,
     /// The name (`comm`) of a thread that is not the first: that one's is the process's.
     name: Mutex<Name>,
     /// The deadline of an interrupted call that is being made again: see [`Thread::keep_deadline`].
@@ -127,7 +127,7 @@ impl Thread {
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             alarm_place: const { Place::new() },
-            loan: const { Loan::new() },
+            vfork: const { VforkCompletion::new() },
             name: Mutex::new(parts.name),
             kept_deadline: AtomicU64::new(0),
             start: Mutex::new(Some(parts.start)),

@@ -163,7 +163,7 @@ pub fn become_program(
     if let Some(old) = old {
         old.let_go();
     }
-    current.loan.give_back();
+    current.vfork.complete();
     Ok(())
 }
 

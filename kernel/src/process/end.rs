@@ -57,7 +57,7 @@ fn leave_memory(thread: &Thread) {
         space.leave();
     }
     scheduler::leave_space();
-    thread.loan.give_back();
+    thread.vfork.complete();
 }
 
 /// All threads have left.

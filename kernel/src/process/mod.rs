@@ -14,7 +14,6 @@ mod dumpable;
 mod end;
 mod future_flags;
 mod limits;
-mod loan;
 mod moves;
 mod name;
 mod peaks;
@@ -26,6 +25,7 @@ mod table;
 mod threads;
 mod transfers;
 mod usage;
+mod vfork;
 
 pub use capabilities::{Restraint, SetIds, valid as valid_capability};
 pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, wait_for_child};
@@ -34,7 +34,6 @@ pub use dumpable::Dumpable;
 pub use end::end_current;
 pub use future_flags::FutureFlags;
 pub use limits::Limits;
-pub use loan::Loan;
 pub use name::Name;
 pub use peaks::Peaks;
 pub use program_layout::{KeptLayout, ProgramLayout};
@@ -48,6 +47,7 @@ pub use table::{
 };
 pub use transfers::{Moved, Transfers};
 pub use usage::{Totals, Usage};
+pub use vfork::VforkCompletion;
 
 use crate::fallible;
 use crate::fs::OpenFile;

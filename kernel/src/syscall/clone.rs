@@ -241,14 +241,14 @@ fn prepare(thread: &Thread, space: &Space, request: &Request) {
     space.enter();
     store_ids(thread, space, request);
     if request.has(CLONE_VFORK) {
-        thread.loan.open();
+        thread.vfork.begin();
     }
 }
 
 fn begin(thread: Arc<Thread>, request: &Request) {
     if request.has(CLONE_VFORK) {
         scheduler::begin(thread.clone());
-        thread.loan.wait();
+        thread.vfork.wait();
     } else {
         scheduler::begin(thread);
     }
