@@ -144,15 +144,15 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let limits = Limits::initial(most_processes / 2);
     let directories = Directories::initial();
     let program = find_init(line, &directories, &limits)?;
-    let claim = process::claim(0, None).map_err(|error| String::from(error.message()))?;
+    let reserved = process::reserve_pid(0, None).map_err(|error| String::from(error.message()))?;
     let files = console_files(&directories);
     let stack = Thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
     let failed = |error: Errno| String::from(error.message());
-    let process = Process::first(claim.pid(), program.space.clone(), limits).map_err(failed)?;
+    let process = Process::first(reserved.pid(), program.space.clone(), limits).map_err(failed)?;
     let (space, start) = (program.space.clone(), program.context());
     exec::take_identity(&process, program.identity);
     let thread = Thread::new(Parts {
-        tid: claim.pid(),
+        tid: reserved.pid(),
         process: process.clone(),
         files: Shared::new(Arc::new(files)),
         directories: Shared::new(Arc::new(directories)),
@@ -165,7 +165,7 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     .map_err(failed)?;
     process.add_first_thread(thread.clone());
     space.enter();
-    claim.fill_first(&process);
+    reserved.assign_first(&process);
     scheduler::begin(thread);
     Ok(())
 }

@@ -41,8 +41,8 @@ pub use shared::Shared;
 pub use shortage::{end as end_for_want_of_memory, make_room};
 pub use space::Space;
 pub use table::{
-    Kinship, Pid, claim, claim_thread, find, find_thread, is_orphaned_group, last_pid, made, most_processes,
-    move_to_group, next_from, session_of_group, set_most_processes, start_session, thread_count,
+    Kinship, Pid, find, find_thread, is_orphaned_group, last_pid, made, most_processes, move_to_group,
+    next_from, reserve_pid, reserve_tid, session_of_group, set_most_processes, start_session, thread_count,
     thread_count_of_user, with as with_table,
 };
 pub use transfers::{Moved, Transfers};

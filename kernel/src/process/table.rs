@@ -1,10 +1,12 @@
 //! The table of processes: ids, of threads too, groups, sessions, users. One lock for all of it, which is held for a few steps
 //! only: whose child a process is, and what wait finds, is under its parent's own lock (`children`).
 
-mod claim;
+mod reserved;
 
-pub use claim::{Kinship, claim, claim_thread};
-pub(super) use claim::{change_credentials, release, release_thread, replace_first_thread, take_credentials};
+pub use reserved::{Kinship, reserve_pid, reserve_tid};
+pub(super) use reserved::{
+    change_credentials, release, release_thread, replace_first_thread, take_credentials,
+};
 
 use super::children::Siblings;
 use super::{INIT, Process};
@@ -45,7 +47,7 @@ pub struct Table {
 /// Who has an id.
 enum Holder {
     /// A process or thread that is being made.
-    Claim,
+    Reserved,
     Process(Arc<Process>),
     /// One that is not the first of its process.
     Thread(Arc<Thread>),
@@ -72,7 +74,7 @@ impl Holder {
     fn process(&self) -> Option<&Arc<Process>> {
         match self {
             Holder::Process(process) => Some(process),
-            Holder::Claim | Holder::Thread(_) => None,
+            Holder::Reserved | Holder::Thread(_) => None,
         }
     }
 }
@@ -292,7 +294,7 @@ pub fn find_thread(tid: Pid) -> Option<Arc<Thread>> {
     match table.ids.get(&tid)? {
         Holder::Thread(thread) => Some(thread.clone()),
         Holder::Process(process) => process.first_thread(),
-        Holder::Claim => None,
+        Holder::Reserved => None,
     }
 }
 
@@ -302,7 +304,7 @@ pub fn find(id: Pid) -> Option<Arc<Process>> {
     match table.ids.get(&id)? {
         Holder::Thread(thread) => Some(thread.process.clone()),
         Holder::Process(process) => Some(process.clone()),
-        Holder::Claim => None,
+        Holder::Reserved => None,
     }
 }
 

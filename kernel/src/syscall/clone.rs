@@ -179,8 +179,8 @@ fn build_process(
         return Err(Errno::EINVAL);
     }
     let credentials = parent.credentials();
-    let claim = process::claim(credentials.uid, process_limit(parent))?;
-    let pid = claim.pid();
+    let reserved = process::reserve_pid(credentials.uid, process_limit(parent))?;
+    let pid = reserved.pid();
     let stack = Thread::make_stack().map_err(|_| Errno::EAGAIN)?;
     let space = child_space(parent, context, request)?;
 
@@ -207,16 +207,16 @@ fn build_process(
     let thread = Thread::new(parts)?;
     prepare(&thread, &space, request);
     current.note_fork();
-    claim
-        .fill(&thread, current, kinship(request), walks)
+    reserved
+        .assign(&thread, current, kinship(request), walks)
         .inspect_err(|_| space.leave())?;
     Ok(thread)
 }
 
 fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
     let process = &current.process;
-    let claim = process::claim_thread(process.credentials().uid, process_limit(process))?;
-    let tid = claim.tid();
+    let reserved = process::reserve_tid(process.credentials().uid, process_limit(process))?;
+    let tid = reserved.tid();
     let space = process.space().ok_or(Errno::ESRCH)?;
     let parts = Parts {
         tid,
@@ -231,7 +231,7 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) 
     };
     let thread = Thread::new(parts)?;
     prepare(&thread, &space, request);
-    claim.fill(&thread, current).inspect_err(|_| space.leave())?;
+    reserved.assign(&thread, current).inspect_err(|_| space.leave())?;
     begin(thread, request);
     Ok(tid as usize)
 }

@@ -1,4 +1,4 @@
-//! Ids: how one is taken for a process or thread that is being made, given to it, and freed; and whose they are, for the
+//! Ids: how one is reserved for a process or thread that is being made, given to it, and freed; and whose they are, for the
 //! number of processes and threads that a user may have is limited.
 
 use super::{Holder, Pid, TABLE, Table, decrement};
@@ -11,52 +11,52 @@ use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-/// An id that is taken, for a process that is being made. Dropped without [`PidClaim::fill`], it is free again.
-pub struct PidClaim {
+/// An id that is reserved for a process that is being made. Dropped without [`ReservedPid::assign`], it is free again.
+pub struct ReservedPid {
     pid: Pid,
     user: u32,
-    is_filled: bool,
+    is_assigned: bool,
 }
 
-/// An id that is taken, for a further thread of a process. Dropped without [`TidClaim::fill`], it is free again.
-pub struct TidClaim {
+/// An id that is reserved for a further thread of a process. Dropped without [`ReservedTid::assign`], it is free again.
+pub struct ReservedTid {
     tid: Pid,
     user: u32,
-    is_filled: bool,
+    is_assigned: bool,
 }
 
-/// Takes an id for a new process of `user`: `EAGAIN` when there are too many processes and threads, or too many of this
+/// Reserves an id for a new process of `user`: `EAGAIN` when there are too many processes and threads, or too many of this
 /// user and `user_limit` is given (clone(2)).
-pub fn claim(user: u32, user_limit: Option<u64>) -> Result<PidClaim, Errno> {
+pub fn reserve_pid(user: u32, user_limit: Option<u64>) -> Result<ReservedPid, Errno> {
     let mut table = TABLE.lock();
     let pid = table.take_id(user, user_limit)?;
-    Ok(PidClaim {
+    Ok(ReservedPid {
         pid,
         user,
-        is_filled: false,
+        is_assigned: false,
     })
 }
 
-/// Takes an id for a further thread; as [`claim`].
-pub fn claim_thread(user: u32, user_limit: Option<u64>) -> Result<TidClaim, Errno> {
+/// Reserves an id for a further thread; as [`reserve_pid`].
+pub fn reserve_tid(user: u32, user_limit: Option<u64>) -> Result<ReservedTid, Errno> {
     let mut table = TABLE.lock();
     let tid = table.take_id(user, user_limit)?;
-    Ok(TidClaim {
+    Ok(ReservedTid {
         tid,
         user,
-        is_filled: false,
+        is_assigned: false,
     })
 }
 
-impl PidClaim {
+impl ReservedPid {
     /// The id.
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
     /// Puts the first process into the table: in group and session 0, as on Linux, until it founds its own.
-    pub fn fill_first(mut self, process: &Arc<Process>) {
-        self.is_filled = true;
+    pub fn assign_first(mut self, process: &Arc<Process>) {
+        self.is_assigned = true;
         let mut table = TABLE.lock();
         table.enter(process);
         table
@@ -70,7 +70,7 @@ impl PidClaim {
     /// reaches the child or is seen by its creator. Refused in the same way if a walk over all spaces has begun since `walks`,
     /// before the child's was made: it finds the child in the table or is seen here. A refused process does not hold its thread,
     /// so that both go.
-    pub fn fill(
+    pub fn assign(
         mut self,
         thread: &Arc<Thread>,
         creator: &Thread,
@@ -95,7 +95,7 @@ impl PidClaim {
                     .for_each(|relative| link(relative, thread, process));
             }
         }
-        self.is_filled = true;
+        self.is_assigned = true;
         process.add_first_thread(thread.clone());
         table.enter(process);
         table.join(process.clone(), parent.group(), parent.session());
@@ -112,9 +112,9 @@ pub enum Kinship {
     Sibling,
 }
 
-impl Drop for PidClaim {
+impl Drop for ReservedPid {
     fn drop(&mut self) {
-        if !self.is_filled {
+        if !self.is_assigned {
             let mut table = TABLE.lock();
             table.ids.remove(&self.pid);
             decrement(&mut table.users, self.user);
@@ -122,14 +122,14 @@ impl Drop for PidClaim {
     }
 }
 
-impl TidClaim {
+impl ReservedTid {
     /// The id.
     pub fn tid(&self) -> Pid {
         self.tid
     }
 
     /// Gives the id to the thread, which is one of `creator`'s process from now on; as [`Process::add_thread`].
-    pub fn fill(mut self, thread: &Arc<Thread>, creator: &Thread) -> Result<(), Errno> {
+    pub fn assign(mut self, thread: &Arc<Thread>, creator: &Thread) -> Result<(), Errno> {
         let process = &creator.process;
         let mut table = TABLE.lock();
         let user = process.credentials().uid;
@@ -139,7 +139,7 @@ impl TidClaim {
             drop(table);
             return Err(error);
         }
-        self.is_filled = true;
+        self.is_assigned = true;
         if let Some(place) = table.ids.get_mut(&self.tid) {
             *place = Holder::Thread(thread.clone());
         }
@@ -148,9 +148,9 @@ impl TidClaim {
     }
 }
 
-impl Drop for TidClaim {
+impl Drop for ReservedTid {
     fn drop(&mut self) {
-        if !self.is_filled {
+        if !self.is_assigned {
             let mut table = TABLE.lock();
             table.ids.remove(&self.tid);
             decrement(&mut table.users, self.user);
@@ -202,7 +202,7 @@ impl Table {
             return Err(Errno::EAGAIN);
         }
         let id = self.next_free().ok_or(Errno::EAGAIN)?;
-        self.ids.insert(id, Holder::Claim)?;
+        self.ids.insert(id, Holder::Reserved)?;
         if let Err(error) = self.count_one_more(user, user_limit) {
             self.ids.remove(&id);
             return Err(error);
@@ -226,7 +226,7 @@ impl Table {
         }
     }
 
-    /// Puts a process in the place of its claim.
+    /// Puts a process in the place that is reserved for it.
     fn enter(&mut self, process: &Arc<Process>) {
         if let Some(place) = self.ids.get_mut(&process.pid) {
             *place = Holder::Process(process.clone());
