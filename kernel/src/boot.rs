@@ -15,7 +15,7 @@ use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, 
 use crate::log::Level;
 use crate::process::{self, Credentials, Limits, Process, Restraint, Shared};
 use crate::signal::InheritedSignals;
-use crate::thread::{Parts, Thread};
+use crate::thread::{Thread, ThreadInit};
 use crate::{error, info, initramfs, log, memory, scheduler, signal, time, warn};
 use abi::Errno;
 use abi::file::O_RDWR;
@@ -151,7 +151,7 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let process = Process::first(reserved.pid(), program.space.clone(), limits).map_err(failed)?;
     let (space, start) = (program.space.clone(), program.context());
     exec::take_identity(&process, program.identity);
-    let thread = Thread::new(Parts {
+    let thread = Thread::new(ThreadInit {
         tid: reserved.pid(),
         process: process.clone(),
         files: Shared::new(Arc::new(files)),

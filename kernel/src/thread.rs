@@ -72,7 +72,7 @@ pub struct Thread {
 pub const IN_FAULTS: u32 = 1 << 30;
 
 /// What a new thread is made of.
-pub struct Parts {
+pub struct ThreadInit {
     /// Its id; that of its process for the first thread.
     pub tid: Pid,
     /// The process it belongs to.
@@ -115,22 +115,22 @@ impl Thread {
 
     /// A thread that will begin at EL0 when it is first switched to. `ENOMEM`. Not inlined: what fills it in is, then.
     #[inline(never)]
-    pub fn new(parts: Parts) -> Result<Arc<Thread>, Errno> {
+    pub fn new(init: ThreadInit) -> Result<Arc<Thread>, Errno> {
         let thread = fallible::arc_with(|| Thread {
-            tid: AtomicU32::new(parts.tid),
-            process: parts.process,
-            files: parts.files,
-            directories: parts.directories,
+            tid: AtomicU32::new(init.tid),
+            process: init.process,
+            files: init.files,
+            directories: init.directories,
             signals: const { ThreadSignals::new() },
-            kernel: parts.kernel,
-            registers: Mutex::new(parts.registers),
+            kernel: init.kernel,
+            registers: Mutex::new(init.registers),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             alarm_place: const { Place::new() },
             vfork: const { VforkCompletion::new() },
-            name: Mutex::new(parts.name),
+            name: Mutex::new(init.name),
             kept_deadline: AtomicU64::new(0),
-            start: Mutex::new(Some(parts.start)),
+            start: Mutex::new(Some(init.start)),
             state: AtomicU8::new(State::Running as u8),
             missed_wakeup: AtomicBool::new(false),
             needs_attention: AtomicBool::new(false),
@@ -142,7 +142,7 @@ impl Thread {
             fail_nth: AtomicU32::new(0),
             scheduling: Scheduling::default(),
         })?;
-        thread.signals.inherit(parts.signals);
+        thread.signals.inherit(init.signals);
         Ok(thread)
     }
 

@@ -103,7 +103,7 @@ pub struct Process {
 }
 
 /// What a child has of its own from the start.
-pub struct Birth {
+pub struct ProcessInit {
     /// Its id.
     pub pid: Pid,
     /// Its memory.
@@ -223,11 +223,11 @@ impl Process {
 
     /// A child of this process. It is not in the table yet. `ENOMEM`.
     #[inline(always)]
-    pub fn child(&self, birth: Birth) -> Result<Arc<Process>, Errno> {
+    pub fn child(&self, init: ProcessInit) -> Result<Arc<Process>, Errno> {
         let limits = self.limits.cloned();
         let is_limited = limits.is_processor_time_limited();
         let child = fallible::arc_with(|| Process {
-            pid: birth.pid,
+            pid: init.pid,
             signals: const { ProcessSignals::new() },
             interval_timer: const { Mutex::new(IntervalTimer::new()) },
             alarm_place: const { Place::new() },
@@ -236,21 +236,21 @@ impl Process {
             usage: const { Usage::new() },
             child_events: const { WaitQueue::new() },
             attributes: self.attributes.for_child(),
-            space: Mutex::new(Some(birth.space)),
+            space: Mutex::new(Some(init.space)),
             threads: const { Threads::new() },
-            credentials: Mutex::new(birth.credentials),
+            credentials: Mutex::new(init.credentials),
             limits: Mutex::new(limits),
-            name: Mutex::new(birth.name),
+            name: Mutex::new(init.name),
             executable: Mutex::new(self.executable.cloned()),
             children: const { Mutex::new(Children::new()) },
             places: const { Places::new() },
             relations: const { Relations::new() },
-            exit_signal: AtomicU8::new(birth.exit_signal),
+            exit_signal: AtomicU8::new(init.exit_signal),
             has_executed: AtomicBool::new(false),
             is_zombie: AtomicBool::new(false),
             start_ticks: platform::timer::ticks(),
         })?;
-        child.signals.set_actions(birth.actions);
+        child.signals.set_actions(init.actions);
         if is_limited {
             child.processor_time.watch_limit();
         }

@@ -46,9 +46,9 @@ pub const WAIT_QUEUE: u8 = 16;
 pub const TIMERS: u8 = 17;
 /// `scheduler`: who waits for one processor.
 pub const RUN_QUEUE: u8 = 18;
-/// `process::held`: one thread's hold on descriptors, directories, signal actions.
+/// `process::shared`: one thread's reference to descriptors, directories, signal actions.
 pub const SHARED: u8 = 19;
-/// `process::held`: the same things where several threads hold them in common.
+/// `process::shared`: the same things where several threads hold them in common.
 pub const DESCRIPTORS: u8 = 20;
 /// `fs::inode`: the attributes of one file.
 pub const ATTRIBUTES: u8 = 21;
@@ -79,7 +79,7 @@ pub const NAMES: [&str; COUNT] = [
     "wait-queue",
     "timers",
     "run-queue",
-    "held",
+    "shared",
     "descriptors",
     "attributes",
     "leaf",

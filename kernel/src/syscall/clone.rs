@@ -5,9 +5,9 @@
 use crate::fallible;
 use crate::fs::mappings::{self, Walks};
 use crate::fs::{Directories, FileTable};
-use crate::process::{self, Birth, INIT, Kinship, Process, Shared, Space};
+use crate::process::{self, INIT, Kinship, Process, ProcessInit, Shared, Space};
 use crate::signal::{self, Actions, InheritedSignals};
-use crate::thread::{Parts, Thread};
+use crate::thread::{Thread, ThreadInit};
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
@@ -185,7 +185,7 @@ fn build_process(
     let space = child_space(parent, context, request)?;
 
     let name = current.name();
-    let child = parent.child(Birth {
+    let child = parent.child(ProcessInit {
         pid,
         space: space.clone(),
         actions: child_actions(parent, request)?,
@@ -193,7 +193,7 @@ fn build_process(
         name,
         exit_signal: exit_signal(parent, request),
     })?;
-    let parts = Parts {
+    let init = ThreadInit {
         tid: pid,
         process: child,
         files: child_files(current, request)?,
@@ -204,7 +204,7 @@ fn build_process(
         start: child_context(context, request)?,
         name,
     };
-    let thread = Thread::new(parts)?;
+    let thread = Thread::new(init)?;
     prepare(&thread, &space, request);
     current.note_fork();
     reserved
@@ -218,7 +218,7 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) 
     let reserved = process::reserve_tid(process.credentials().uid, process_limit(process))?;
     let tid = reserved.tid();
     let space = process.space().ok_or(Errno::ESRCH)?;
-    let parts = Parts {
+    let init = ThreadInit {
         tid,
         process: process.clone(),
         files: child_files(current, request)?,
@@ -229,7 +229,7 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) 
         start: child_context(context, request)?,
         name: current.name(),
     };
-    let thread = Thread::new(parts)?;
+    let thread = Thread::new(init)?;
     prepare(&thread, &space, request);
     reserved.assign(&thread, current).inspect_err(|_| space.leave())?;
     begin(thread, request);
