@@ -99,7 +99,7 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
         Some(Outcome::Denied(SegvCode::MapErr)) => refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR),
         Some(Outcome::Denied(SegvCode::AccErr)) => refuse(thread, abort, Signal::SIGSEGV, SEGV_ACCERR),
         Some(Outcome::BusError) => refuse(thread, abort, Signal::SIGBUS, BUS_ADRERR),
-        Some(Outcome::NoMemory) => process::end_for_want_of_memory(&thread.process),
+        Some(Outcome::NoMemory) => process::oom_kill(&thread.process),
     }
 }
 

@@ -177,10 +177,10 @@ fn serve_refused(
         let may_retry = match outcome {
             Outcome::Denied(SegvCode::MapErr) => match grow_stack(current, address)? {
                 Ok(has_grown) => has_grown,
-                Err(NoMemory) => process::make_room(process),
+                Err(NoMemory) => process::out_of_memory(process),
             },
             Outcome::Denied(SegvCode::AccErr) => wait_for_arrival(process, address)?,
-            Outcome::NoMemory => process::make_room(process),
+            Outcome::NoMemory => process::out_of_memory(process),
             Outcome::Resolved(_) | Outcome::BusError => false,
         };
         if !may_retry {

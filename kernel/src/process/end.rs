@@ -3,7 +3,7 @@
 
 use super::children::{Notice, Siblings, announce_end};
 use super::table::{self, Table};
-use super::{INIT, Pid, Process, shortage};
+use super::{INIT, Pid, Process, oom};
 use crate::fs::{self, FileTable};
 use crate::signal;
 use crate::syscall::futex;
@@ -71,7 +71,7 @@ fn end_process(process: &Arc<Process>) {
     // From here on others may run in between.
     process.delete_timers();
     deferred_free::release();
-    shortage::memory_is_back(process);
+    oom::note_freed(process);
     process.set_executable(None);
     process.signals.end_stop();
     if process.pid == INIT {

@@ -16,10 +16,10 @@ mod future_flags;
 mod limits;
 mod moves;
 mod name;
+pub mod oom;
 mod peaks;
 mod program_layout;
 mod shared;
-pub mod shortage;
 mod space;
 mod table;
 mod threads;
@@ -35,10 +35,10 @@ pub use end::end_current;
 pub use future_flags::FutureFlags;
 pub use limits::Limits;
 pub use name::Name;
+pub use oom::{kill as oom_kill, out_of_memory};
 pub use peaks::Peaks;
 pub use program_layout::{KeptLayout, ProgramLayout};
 pub use shared::Shared;
-pub use shortage::{end as end_for_want_of_memory, make_room};
 pub use space::Space;
 pub use table::{
     Kinship, Pid, find, find_thread, is_orphaned_group, last_pid, made, most_processes, move_to_group,
@@ -182,7 +182,7 @@ pub struct Attributes {
     /// shown: timers are as exact as they can be.
     pub timer_slack: [AtomicU64; 2],
     /// Who ends when memory runs out.
-    pub shortage: shortage::Preference,
+    pub oom: oom::Preference,
 }
 
 impl Process {
@@ -384,7 +384,7 @@ impl Attributes {
                 let slack = self.timer_slack[0].load(Ordering::Relaxed);
                 [AtomicU64::new(slack), AtomicU64::new(slack)]
             },
-            shortage: self.shortage.for_child(),
+            oom: self.oom.for_child(),
         }
     }
 }

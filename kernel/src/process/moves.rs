@@ -28,7 +28,7 @@ impl Space {
             match moved {
                 Some(Ok(true)) => break Ok(moving.target()),
                 Some(Ok(false)) => {}
-                Some(Err(error)) if has_failed && !process::make_room(&scheduler::current().process) => {
+                Some(Err(error)) if has_failed && !process::out_of_memory(&scheduler::current().process) => {
                     self.with(|space| space.give_up_move(moving));
                     break Err(error);
                 }

@@ -9,7 +9,7 @@ use abi::capability::CAP_SYS_RESOURCE;
 use super::process::Subject;
 use super::setting_file;
 use crate::fs::object::Object;
-use crate::process::{Process, shortage};
+use crate::process::{Process, oom};
 use crate::scheduler;
 
 /// More characters than a number in range has.
@@ -20,7 +20,7 @@ pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
     let (shown, changed) = (process.process.clone(), process.process.clone());
     setting_file::open::<MOST_CHARACTERS>(
         move |text| {
-            let adjustment = shown.attributes.shortage.adjustment.load(Ordering::Relaxed);
+            let adjustment = shown.attributes.oom.adjustment.load(Ordering::Relaxed);
             text.add(format_args!("{adjustment}\n"));
             Ok(())
         },
@@ -30,10 +30,10 @@ pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
 
 /// `EINVAL` for what is not in range, `EACCES` for less than a privileged process has set.
 fn set(process: &Process, value: i16) -> Result<(), Errno> {
-    if !(shortage::NEVER..=shortage::FIRST).contains(&value) {
+    if !(oom::NEVER..=oom::FIRST).contains(&value) {
         return Err(Errno::EINVAL);
     }
-    let kept = &process.attributes.shortage;
+    let kept = &process.attributes.oom;
     if scheduler::current().process.credentials().can(CAP_SYS_RESOURCE) {
         kept.least.store(value, Ordering::Relaxed);
     } else if value < kept.least.load(Ordering::Relaxed) {

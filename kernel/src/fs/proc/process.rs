@@ -22,7 +22,7 @@ use crate::fallible;
 use crate::fs::Dentry;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
-use crate::process::{Name, Pid, Process, shortage};
+use crate::process::{Name, Pid, Process, oom};
 use crate::thread::{State, Thread};
 
 /// What most entries are about: a process, or one of its threads.
@@ -99,7 +99,7 @@ static ENTRIES: &[Entry<Subject>] = &[
     Entry::object("mountinfo", 0o444, mounts::open_information),
     Entry::object("mounts", 0o444, mounts::open),
     Entry::text("oom_score", |process, text| {
-        text.add(format_args!("{}\n", shortage::score(process)));
+        text.add(format_args!("{}\n", oom::score(process)));
         Ok(())
     }),
     Entry::object("oom_score_adj", 0o644, adjustment::open),

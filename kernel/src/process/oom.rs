@@ -1,8 +1,8 @@
-//! When there is no frame for a page that a program may well use, somebody has to end: the process that holds most memory,
-//! whoever asked. Never the first process while there is another one: the machine would not outlive it.
+//! The OOM killer. When there is no frame for a page that a program may well use, a process has to end: the one that
+//! holds most memory, whichever asked. Never the first process while there is another one: the machine would not outlive it.
 //!
-//! All processes are weighed once, by one thread at a time. Whoever wants memory then sleeps until the victim has given back what it
-//! had, and tries again; nobody else is chosen before. A victim that does not come to its end is passed over after a while.
+//! All processes are weighed once, by one thread at a time. A thread that wants memory then sleeps until the victim has given
+//! back what it had, and tries again; no other process is chosen before. A victim that does not come to its end is passed over after a while.
 
 use super::{INIT, Process, table};
 use crate::fs::turn::Turn;
@@ -13,7 +13,7 @@ use abi::signal::Signal;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, Ordering};
 
-/// The adjustment of who is never chosen (`OOM_SCORE_ADJ_MIN`).
+/// The adjustment of a process that is never chosen (`OOM_SCORE_ADJ_MIN`).
 pub const NEVER: i16 = -1000;
 
 /// The adjustment that counts like all memory (`OOM_SCORE_ADJ_MAX`).
@@ -30,46 +30,46 @@ pub struct Preference {
     is_spent: AtomicBool,
 }
 
-/// Held by who chooses.
+/// Held by the thread that chooses a victim.
 static CHOOSING: Turn = Turn::new();
 
-/// The id of who was chosen last, 0 at first. It may be another's by now: if that one is ending, it gives back memory just as well.
+/// The id of the process that was chosen last, 0 at first. It may be another's by now: if that one is ending, it gives back
+/// memory just as well.
 static VICTIM: AtomicU32 = AtomicU32::new(0);
 
 /// Woken when a process has given back its memory.
 static GIVEN_BACK: WaitQueue = WaitQueue::new();
 
 /// So many nanoseconds a victim has for its end before another is chosen.
-const PATIENCE: u64 = time::SECOND;
+const VICTIM_TIMEOUT: u64 = time::SECOND;
 
 /// Lets another process end, so that the caller may try again; false if the caller is to make do without. `process` is the
 /// running one. No lock may be held: the caller sleeps.
 #[cold]
-pub fn make_room(process: &Process) -> bool {
+pub fn out_of_memory(process: &Process) -> bool {
     if process.is_ending() {
         return false;
     }
     let Some(victim) = victim().filter(|victim| victim.pid != process.pid) else {
         return false;
     };
-    let deadline = time::deadline_after(PATIENCE);
-    let is_spent = || victim.attributes.shortage.is_spent().then_some(());
+    let deadline = time::deadline_after(VICTIM_TIMEOUT);
+    let is_spent = || victim.attributes.oom.is_spent().then_some(());
     if let Ok(None) = GIVEN_BACK.wait_killable_deadline(Some(deadline), is_spent) {
-        victim.attributes.shortage.is_spent.store(true, Ordering::Release);
+        victim.attributes.oom.is_spent.store(true, Ordering::Release);
     }
     !process.is_ending()
 }
 
-/// Who ends already, or the heaviest, which is told to end, be it the caller's.
+/// The victim that ends already, or the heaviest process, which is told to end, be it the caller's.
 fn victim() -> Option<Arc<Process>> {
     let _turn = CHOOSING.take().ok()?;
     let chosen = table::find(VICTIM.load(Ordering::Relaxed));
-    if let Some(victim) = chosen.filter(|victim| victim.is_ending() && !victim.attributes.shortage.is_spent())
-    {
+    if let Some(victim) = chosen.filter(|victim| victim.is_ending() && !victim.attributes.oom.is_spent()) {
         return Some(victim);
     }
     let victim = heaviest()?;
-    end(&victim);
+    kill(&victim);
     Some(victim)
 }
 
@@ -87,19 +87,15 @@ fn heaviest() -> Option<Arc<Process>> {
     heaviest.map(|(_, process)| process)
 }
 
-/// The process has given back its memory: whoever waits for that tries again.
-pub(super) fn memory_is_back(process: &Process) {
-    process
-        .attributes
-        .shortage
-        .is_spent
-        .store(true, Ordering::Release);
+/// The process has given back its memory: the threads that wait for that try again.
+pub(super) fn note_freed(process: &Process) {
+    process.attributes.oom.is_spent.store(true, Ordering::Release);
     GIVEN_BACK.wake_all();
 }
 
 /// Ends a process by a signal that it cannot catch, and says why, unless it ends already.
 #[cold]
-pub fn end(process: &Arc<Process>) {
+pub fn kill(process: &Arc<Process>) {
     VICTIM.store(process.pid, Ordering::Relaxed);
     let is_news = process.end(WaitStatus::Signaled {
         signal: Signal::SIGKILL.number(),
@@ -114,12 +110,12 @@ pub fn end(process: &Arc<Process>) {
     }
 }
 
-/// What its end gives back, roughly, and as its adjustment shifts it; `None` for who is never chosen. One that ends already
-/// comes first: nobody else has to while it does.
+/// What its end gives back, roughly, and as its adjustment shifts it; `None` for a process that is never chosen. One that
+/// ends already comes first: no other has to meanwhile.
 fn weight(process: &Process) -> Option<i64> {
-    let shortage = &process.attributes.shortage;
-    let adjustment = shortage.adjustment.load(Ordering::Relaxed);
-    if process.pid == INIT || process.is_zombie() || shortage.is_spent() {
+    let oom = &process.attributes.oom;
+    let adjustment = oom.adjustment.load(Ordering::Relaxed);
+    if process.pid == INIT || process.is_zombie() || oom.is_spent() {
         return None;
     }
     if process.is_ending() {
@@ -133,7 +129,7 @@ fn weight(process: &Process) -> Option<i64> {
     Some(held + i64::from(adjustment) * all_pages() / 1000)
 }
 
-/// /proc/PID/oom_score: the weight, as Linux scales it (`proc_oom_score`). 0 for who is never chosen.
+/// /proc/PID/oom_score: the weight, as Linux scales it (`proc_oom_score`). 0 for a process that is never chosen.
 pub fn score(process: &Process) -> i64 {
     let scaled = |weight: i64| (1000 + weight.saturating_mul(1000) / all_pages()) * 2 / 3;
     weight(process).map_or(0, scaled).max(0)
