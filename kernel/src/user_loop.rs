@@ -68,7 +68,7 @@ fn serve(thread: &Arc<Thread>, context: &mut UserContext, trap: Trap) {
         Trap::Abort(abort) => serve_abort(thread, &abort),
         Trap::Interrupt => scheduler::serve_interrupts(thread),
         Trap::WaitForEvent => wait_for_event(thread, context),
-        fault => blame(thread, context, fault),
+        fault => fault_signal(thread, context, fault),
     }
 }
 
@@ -110,9 +110,9 @@ fn refuse(thread: &Arc<Thread>, abort: &Abort, signal: Signal, code: i32) {
     signal::force(thread, SigInfo::fault(signal, code, abort.address.0));
 }
 
-/// What a program did that is neither a call nor an access to memory.
+/// Sends the signal for an exception that is neither a call nor an access to memory.
 #[cold]
-fn blame(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
+fn fault_signal(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
     let (signal, code, address) = match trap {
         Trap::IllegalInstruction => (Signal::SIGILL, ILL_ILLOPC, context.pc),
         Trap::TrappedRegister => (Signal::SIGILL, ILL_PRVOPC, context.pc),
@@ -131,11 +131,11 @@ fn blame(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
         }
         Trap::Abort(_) | Trap::Interrupt | Trap::WaitForEvent => return,
     };
-    accuse(thread, signal, code, address);
+    force_signal(thread, signal, code, address);
 }
 
 #[cold]
-fn accuse(thread: &Arc<Thread>, signal: Signal, code: i32, address: u64) {
+fn force_signal(thread: &Arc<Thread>, signal: Signal, code: i32, address: u64) {
     thread.signals.keep_syndrome(0);
     signal::force(thread, SigInfo::fault(signal, code, address));
 }

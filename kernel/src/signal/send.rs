@@ -168,7 +168,7 @@ fn add(process: &Arc<Process>, target: Option<&Arc<Thread>>, signal: Signal, inf
         }
         None => {
             process.signals.pending.add(signal, info, may_queue);
-            summon(process, signal);
+            wake_up(process, signal);
         }
     }
 }
@@ -203,7 +203,7 @@ pub fn send_by_timer(
         }
         None => {
             process.signals.pending.add_from_timer(signal, info, timer);
-            summon(process, signal);
+            wake_up(process, signal);
         }
     }
     true
@@ -244,7 +244,7 @@ pub fn drop_signals_of_timers(process: &Process) {
 }
 
 /// Wakes one thread to take a signal that waits for any, if there is one that would.
-fn summon(process: &Process, signal: Signal) {
+fn wake_up(process: &Process, signal: Signal) {
     process.any_thread(|thread| {
         let is_open = is_open(thread, signal);
         if is_open {
