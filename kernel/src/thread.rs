@@ -55,7 +55,7 @@ pub struct Thread {
     state: AtomicU8,
     /// Somebody wanted to wake it while it ran: see [`Thread::has_missed_wakeup`].
     missed_wakeup: AtomicBool,
-    needs_attention: AtomicBool,
+    has_pending_work: AtomicBool,
     is_ending: AtomicBool,
     /// Whether it may have children: see [`Thread::has_forked`].
     has_forked: AtomicBool,
@@ -133,7 +133,7 @@ impl Thread {
             start: Mutex::new(Some(init.start)),
             state: AtomicU8::new(State::Running as u8),
             missed_wakeup: AtomicBool::new(false),
-            needs_attention: AtomicBool::new(false),
+            has_pending_work: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             has_forked: AtomicBool::new(false),
             transfers: Transfers::default(),
@@ -233,7 +233,7 @@ impl Thread {
     /// Tells the thread to end. Somebody else alerts it (`scheduler::alert`).
     pub fn end(&self) {
         self.is_ending.store(true, Ordering::Release);
-        self.call_attention();
+        self.set_pending_work();
     }
 
     /// Whether it may have children of its own: it forked, or inherited them from a thread that ended.
@@ -252,14 +252,14 @@ impl Thread {
     }
 
     /// Asks the thread to look at its signals (and whether to end) before it next returns to EL0.
-    pub fn call_attention(&self) {
-        self.needs_attention.store(true, Ordering::Release);
+    pub fn set_pending_work(&self) {
+        self.has_pending_work.store(true, Ordering::Release);
     }
 
     /// Whether there is something to look at before the return to EL0.
     #[inline]
-    pub fn needs_attention(&self) -> bool {
-        self.needs_attention.load(Ordering::Acquire)
+    pub fn has_pending_work(&self) -> bool {
+        self.has_pending_work.load(Ordering::Acquire)
     }
 
     /// Forgets its list of robust futexes; the list. If the thread is ending, it gets no lock any more.
@@ -275,8 +275,8 @@ impl Thread {
     }
 
     /// Begins looking: whatever comes from now on calls again, and what called before is seen by what follows.
-    pub fn answer_attention(&self) {
-        self.needs_attention.swap(false, Ordering::Acquire);
+    pub fn take_pending_work(&self) {
+        self.has_pending_work.swap(false, Ordering::Acquire);
     }
 
     /// Keeps the point in time at which an interrupted call was to end, for the case that the call is made again: it must

@@ -35,7 +35,7 @@ pub fn start(_argument: usize) {
 /// Runs the thread until it is to end.
 fn run(thread: &Arc<Thread>, context: &mut UserContext) {
     loop {
-        if thread.needs_attention() && is_over(thread, context, None) {
+        if thread.has_pending_work() && is_over(thread, context, None) {
             return;
         }
         thread.scheduling.enter_user(timer::ticks_unordered());

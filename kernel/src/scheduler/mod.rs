@@ -74,7 +74,7 @@ pub fn current() -> Arc<Thread> {
 /// Asks the thread that runs on this processor, if there is one, to look at what pends before it returns to EL0.
 pub fn call_current() {
     if let Some(current) = CPUS.get().current() {
-        current.call_attention();
+        current.set_pending_work();
     }
 }
 

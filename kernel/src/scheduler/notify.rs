@@ -12,7 +12,7 @@ use platform::interrupt;
 /// Makes a thread look at its signals, and whether it is to end, soon: it is told, woken if it sleeps, and interrupted if it
 /// runs at EL0 on another processor.
 pub fn alert(thread: &Arc<Thread>) {
-    thread.call_attention();
+    thread.set_pending_work();
     if !wake(thread) {
         kick(thread);
     }

@@ -25,7 +25,7 @@ pub struct Restart {
 /// goes to EL0, unless it is to end (`Thread::is_ending`).
 pub fn deliver(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Option<Restart>) {
     loop {
-        thread.answer_attention();
+        thread.take_pending_work();
         if thread.is_ending() {
             return;
         }

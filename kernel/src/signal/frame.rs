@@ -227,7 +227,7 @@ fn try_restore(thread: &Thread, context: &mut UserContext) -> Result<(), Errno> 
     context.pstate = frame.pstate & PSTATE_FLAGS;
     set_mask(thread, frame.sigmask);
     // What the handler's mask held back may be delivered now.
-    thread.call_attention();
+    thread.set_pending_work();
     restore_stack(thread, context.sp, frame.stack);
     Ok(())
 }

@@ -292,7 +292,7 @@ pub fn force(thread: &Arc<Thread>, info: SigInfo) {
     }
     thread.signals.pending.remove(SigSet::EMPTY.with(signal));
     thread.signals.pending.add(signal, info, true);
-    thread.call_attention();
+    thread.set_pending_work();
 }
 
 /// The first process gets only signals that it has a handler for, or blocks to fetch them by itself (sigtimedwait(2)):

@@ -81,7 +81,7 @@ pub fn rt_sigprocmask(
             _ => return Err(Errno::EINVAL),
         };
         signal::set_mask(current, new);
-        current.call_attention();
+        current.set_pending_work();
     }
     user_memory::write_wanted(old_at, &old)?;
     Ok(0)
