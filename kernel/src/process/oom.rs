@@ -2,7 +2,8 @@
 //! holds most memory, whichever asked. Never the first process while there is another one: the machine would not outlive it.
 //!
 //! All processes are weighed once, by one thread at a time. A thread that wants memory then sleeps until the victim has given
-//! back what it had, and tries again; no other process is chosen before. A victim that does not come to its end is passed over after a while.
+//! back what it had, and tries again; no other process is chosen before. A victim that does not come to its end is passed over
+//! after a while.
 
 use super::{INIT, Process, table};
 use crate::fs::turn::Turn;
