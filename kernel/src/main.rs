@@ -27,7 +27,6 @@ mod process;
 mod processor_features;
 mod scheduler;
 mod signal;
-mod sync;
 mod syscall;
 mod thread;
 mod time;
@@ -37,6 +36,7 @@ mod user_loop;
 mod user_memory;
 mod wait;
 
+use lock as sync;
 use platform::heap::KernelHeap;
 
 #[global_allocator]

@@ -10,6 +10,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 pub use crate::boot::secondary::{NotStarted, Obstacle, start_others};
+pub use crate::per_cpu::PerCpu;
 pub use mm::MAX_CPUS;
 use mm::{Counters, Event};
 use spin::Once;
@@ -167,35 +168,4 @@ pub fn wait_for_interrupt() {
     arch::dsb_sy();
     counters().count(Event::Barrier);
     arch::wfi();
-}
-
-/// One `T` for each processor.
-#[derive(Debug)]
-pub struct PerCpu<T>([T; MAX_CPUS]);
-
-impl<T> PerCpu<T> {
-    /// The value for each processor, by number.
-    pub const fn new(values: [T; MAX_CPUS]) -> PerCpu<T> {
-        PerCpu(values)
-    }
-
-    /// The running processor's value. A thread that keeps the reference while it moves shares it with that processor.
-    #[inline(always)]
-    pub fn get(&self) -> &T {
-        &self.0[number()]
-    }
-
-    /// The value of processor `number`.
-    ///
-    /// # Panics
-    /// When there can be no such processor.
-    #[inline(always)]
-    pub fn of(&self, number: usize) -> &T {
-        &self.0[number]
-    }
-
-    /// The values of all processors that there can be, by number.
-    pub fn all(&self) -> &[T; MAX_CPUS] {
-        &self.0
-    }
 }

@@ -9,13 +9,12 @@
 //! RAM), `arch/vectors.s` and `user` (in and out of EL0), `user_copy`, `thread`, `devices`, `crash`. `platform/README.md` lists
 //! the hardware rules and where each is kept.
 //!
-//! On a host the crate is empty, except for the parts that are tested there.
+//! On a host (`host`) the same functions are made of what a host has, so that everything above can be tested there.
 #![no_std]
 #![cfg_attr(target_os = "none", feature(allocator_api))]
 
-#[cfg(any(target_os = "none", test))]
 extern crate alloc;
-#[cfg(test)]
+#[cfg(not(target_os = "none"))]
 extern crate std;
 #[cfg(test)]
 #[path = "devices/baud.rs"]
@@ -31,6 +30,9 @@ mod boot;
 #[cfg(target_os = "none")]
 pub mod console;
 #[cfg(target_os = "none")]
+pub mod cpu;
+#[cfg(not(target_os = "none"))]
+#[path = "host/cpu.rs"]
 pub mod cpu;
 #[cfg(target_os = "none")]
 pub mod crash;
@@ -50,11 +52,10 @@ mod layout;
 pub mod lock;
 #[cfg(target_os = "none")]
 pub mod memory;
-#[cfg(any(target_os = "none", test))]
 pub mod ordered;
+mod per_cpu;
 #[cfg(target_os = "none")]
 pub mod power;
-#[cfg(any(target_os = "none", test))]
 pub mod queue;
 #[cfg(target_os = "none")]
 pub mod random;

@@ -8,6 +8,10 @@ use std::sync::LazyLock;
 static TOKEN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[A-Za-z_]\w*|::|\S").expect("a regular expression"));
 
+/// A crate under another name.
+static ALIAS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^use \w+ as (\w+);").expect("a regular expression"));
+
 /// A module: the `src/` folder of its crate and its path in there.
 type Module = (String, Vec<String>);
 
@@ -30,6 +34,8 @@ impl Imports {
     /// Reads the files; unit tests in files of their own are left out.
     pub fn of(sources: &[&Source]) -> Self {
         let sources: Vec<_> = sources.iter().filter(|source| !is_test(&source.path)).collect();
+        let crates: BTreeSet<(String, String)> =
+            sources.iter().flat_map(|source| other_crates(source)).collect();
         let modules: BTreeMap<Module, &str> = sources
             .iter()
             .map(|source| (module(&source.path), source.path.as_str()))
@@ -58,6 +64,13 @@ impl Imports {
             signposts: BTreeMap::new(),
         };
         for (from, root, full, is_signpost) in uses {
+            // What lies in another crate is seen by that crate's floor.
+            if full
+                .first()
+                .is_some_and(|name| crates.contains(&(root.clone(), name.clone())))
+            {
+                continue;
+            }
             let (to, name) = resolve(&modules, &reexports, &root, &full);
             let edges = if is_signpost {
                 &mut imports.signposts
@@ -132,6 +145,16 @@ fn children(modules: &BTreeMap<Module, &str>, root: &str, here: &[String]) -> BT
         .filter(is_child)
         .filter_map(|(_, path)| path.last().cloned())
         .collect()
+}
+
+/// The names by which the root of a crate knows other crates: `use lock as sync;` there makes `crate::sync` the crate `lock`.
+fn other_crates(source: &Source) -> Vec<(String, String)> {
+    let (root, here) = module(&source.path);
+    if !here.is_empty() {
+        return Vec::new();
+    }
+    let names = ALIAS.captures_iter(&source.code).map(|found| found[1].to_owned());
+    names.map(|name| (root.clone(), name)).collect()
 }
 
 /// Every path in the code that begins with `crate`, `self`, `super` or a child module.
@@ -239,12 +262,15 @@ fn nearest<'a>(modules: &BTreeMap<Module, &'a str>, root: &str, full: &[String])
 fn names_are_followed_to_the_file_that_defines_them() {
     let file = |path: &str, text: &str| Source::new(path, text);
     let sources = [
-        file("kernel/src/main.rs", "mod a; mod b;"),
+        file("kernel/src/main.rs", "mod a; mod b; \nuse lock as sync;"),
         file(
             "kernel/src/a.rs",
             "mod deep; pub use deep::{Thing, Other as Another};",
         ),
-        file("kernel/src/a/deep.rs", "pub struct Thing; use super::super::b;"),
+        file(
+            "kernel/src/a/deep.rs",
+            "pub struct Thing; use super::super::b; use crate::sync::Mutex;",
+        ),
         file(
             "kernel/src/b.rs",
             "use crate::a::{self, Another, Thing}; // crate::c",
@@ -262,6 +288,11 @@ fn names_are_followed_to_the_file_that_defines_them() {
         names("kernel/src/a.rs", "kernel/src/a/deep.rs"),
         None,
         "handed on, not used"
+    );
+    assert_eq!(
+        names("kernel/src/a/deep.rs", "kernel/src/main.rs"),
+        None,
+        "in another crate"
     );
     let all = sources.iter().map(|source| source.path.as_str()).collect();
     assert_eq!(

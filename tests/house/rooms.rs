@@ -180,8 +180,8 @@ fn an_import_that_reaches_up_is_noticed() {
     let file = |path: &str, text: &str| Source::new(path, text);
     let sources = [
         file("kernel/src/main.rs", ""),
-        file("kernel/src/sync.rs", "use crate::panic;"),
-        file("kernel/src/panic.rs", "use crate::sync;"),
+        file("kernel/src/escape.rs", "use crate::panic;"),
+        file("kernel/src/panic.rs", "use crate::escape;"),
     ];
     let broken = upward(&sources);
     assert!(

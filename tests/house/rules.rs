@@ -30,8 +30,12 @@ pub const FLOORS: &[Floor] = &[
         uses: &["abi", "formats", "mm"],
     },
     Floor {
+        folder: "kernel/lock",
+        uses: &["platform"],
+    },
+    Floor {
         folder: "kernel",
-        uses: &["abi", "formats", "mm", "platform"],
+        uses: &["abi", "formats", "mm", "platform", "lock"],
     },
     Floor {
         folder: "userland",
@@ -49,13 +53,14 @@ pub const FLOORS: &[Floor] = &[
 
 /// The crates of this workspace by name.
 const CRATES: &[&str] = &[
-    "abi", "formats", "mm", "platform", "kernel", "userland", "image", "tests",
+    "abi", "formats", "mm", "platform", "lock", "kernel", "userland", "image", "tests",
 ];
 
 /// What the root of a crate, or its manifest, must say about `unsafe`.
 pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/abi/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/formats/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/lock/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/mm/Cargo.toml", "unsafe_code = \"forbid\""),
     ("kernel/src/main.rs", "#![deny(unsafe_code)]"),
 ];

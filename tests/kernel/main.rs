@@ -1,5 +1,5 @@
 //! The parts of the kernel that need no machine, compiled for the host with their own unit tests: the line discipline of the
-//! terminal, the text of paths, descriptors, record locks, the ring of the log, the order of locks, the map, timers in order.
+//! terminal, the text of paths, descriptors, record locks, the ring of the log, the map, timers in order.
 #![expect(
     dead_code,
     reason = "the kernel uses more of these modules than their tests do"
@@ -26,11 +26,7 @@ mod log {
     mod ring;
 }
 
-#[path = "../../kernel/src/sync"]
 mod sync {
-    mod order;
-    mod rank;
-
     /// A lock that tells where it would be waited for, or taken twice.
     #[derive(Default)]
     pub struct Mutex<T>(core::cell::RefCell<T>);

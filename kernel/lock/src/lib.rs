@@ -1,9 +1,18 @@
-//! The kernel's lock. Every lock has a [`rank`], and a processor that holds one takes only locks of higher rank: so no two
-//! processors can wait for each other. Builds with debug assertions check that at each lock ([`order`]), and that nothing is
-//! held where a thread sleeps or user memory is touched ([`assert_none_held`]).
+//! The kernel's spin lock, for every crate above `platform`. Every lock has a [`rank`], and a processor that holds one takes
+//! only locks of higher rank: so no two processors can wait for each other. Builds with debug assertions check that at each
+//! lock (`order.rs`), and that nothing is held where a thread sleeps or user memory is touched ([`assert_none_held`]).
+//!
+//! Its locks in order: [`rank`] lists all of them, with what each guards. Who waited for which is counted ([`contention`]).
 //!
 //! Interrupts are masked wherever the kernel runs, so every lock is held with interrupts masked and nobody interrupts a
 //! holder on its processor. Holders are quick: what takes long (copies, frees of whole files) is done behind the lock.
+//!
+//! Where to read on: `kernel/README.md`, Locks; `platform/src/lock.rs`, the locks of the floor below.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
 
 pub mod contention;
 mod order;

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::rank;
+use crate::rank;
 
 /// What waiting for the locks of one rank has cost.
 #[repr(align(64))]
@@ -35,7 +35,7 @@ pub struct Contention {
 }
 
 /// A lock of that rank was not free, and was had after `spins` further looks.
-pub(super) fn count(rank: u8, spins: u64) {
+pub(crate) fn count(rank: u8, spins: u64) {
     let counter = &COUNTERS[usize::from(rank)];
     counter.contentions.fetch_add(1, Ordering::Relaxed);
     counter.spins.fetch_add(spins, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::panic::Location;
 
-use super::rank;
+use crate::rank;
 
 /// Most locks that a processor holds at a time.
 const MOST: usize = 16;
@@ -125,6 +125,7 @@ impl fmt::Display for Breach {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::format;
 
     #[track_caller]
     fn hold(lock: usize, rank: u8) -> Hold {
