@@ -72,4 +72,8 @@ check: ## formatting, lints as errors, and the rules of the house
 	@.ci/setup check
 	@.ci/check
 
-.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug console check
+calls: ## write kernel/CALLS.md, which calls are supported and what of them is not, from the docs of the calls
+	@.ci/setup check
+	@HOLSTEIN_WRITE_CALLS=1 .ci/cargo host test --quiet -p tests --test house the_list_of_calls
+
+.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug console check calls

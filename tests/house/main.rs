@@ -1,6 +1,7 @@
 //! The rules of the house (`kernel/README.md`), as tests over the tree: floors, where `unsafe` may stand and that it
 //! says why, how long a file may be, what lies at the top, and that files named in comments and documents exist.
 
+mod calls;
 mod imports;
 mod names;
 mod rooms;
@@ -159,4 +160,23 @@ fn files_named_in_comments_and_documents_exist() {
         broken.extend(missing.into_iter().map(|what| format!("{path}:{what}")));
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_call_names_its_errors() {
+    apply_to_all(calls::unnamed_errors);
+}
+
+#[test]
+fn the_list_of_calls_is_what_their_docs_say() {
+    let path = root().join("kernel/CALLS.md");
+    let listing = calls::listing(&sources(&root()));
+    if std::env::var_os("HOLSTEIN_WRITE_CALLS").is_some() {
+        std::fs::write(&path, &listing).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == listing,
+        "kernel/CALLS.md is not what the docs of the calls say: make calls"
+    );
 }

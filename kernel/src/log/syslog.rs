@@ -26,7 +26,11 @@ const ACTION_CONSOLE_LEVEL: u64 = 8;
 const ACTION_SIZE_UNREAD: u64 = 9;
 const ACTION_SIZE_BUFFER: u64 = 10;
 
-/// syslog(2). `EPERM` for all but reading everything and the size, without `CAP_SYSLOG`; `EINVAL`, `EFAULT`.
+/// syslog(2).
+///
+/// # Errors
+/// `EPERM`: all but reading everything and the size, without `CAP_SYSLOG`. `EINVAL`: no such action, a negative length,
+/// no such level. `EINTR`: a handler ran before a record came. Those of user memory.
 pub fn syslog(_current: &Thread, action: u64, buffer: u64, len: u64) -> Result<usize, Errno> {
     let is_open_to_all = matches!(action, ACTION_READ_ALL | ACTION_SIZE_BUFFER);
     if !is_open_to_all && !Subject::current().can(CAP_SYSLOG) {

@@ -19,8 +19,13 @@ const TICKS: core::ops::RangeInclusive<i64> = 9_000..=11_000;
 /// `freq` in nanoseconds must be a number.
 const FREQUENCY_SCALE: i64 = 65_536_000;
 
-/// adjtimex(2): the state of the clock. `EFAULT`, `EPERM` without `CAP_SYS_TIME` for any change, `EINVAL`, `ENOMEM`. Leap seconds are
-/// not inserted here, so that who asks for one is refused: `EINVAL`.
+/// adjtimex(2): the state of the clock.
+///
+/// Not supported: leap seconds (`STA_INS`, `STA_DEL`: `EINVAL`).
+///
+/// # Errors
+/// `EPERM`: any change without `CAP_SYS_TIME`. `EINVAL`: a value out of range, a leap second, a clock before 1970.
+/// `ENOMEM`, those of user memory.
 pub fn adjtimex(current: &Thread, at: u64) -> Result<usize, Errno> {
     let mut all: Timex = user_memory::read_value(at)?;
     check(current, &all)?;
@@ -33,7 +38,12 @@ pub fn adjtimex(current: &Thread, at: u64) -> Result<usize, Errno> {
     Ok(state as usize)
 }
 
-/// clock_adjtime(2): as [`adjtimex`]. `EINVAL` for no clock, `EOPNOTSUPP` for another one than `CLOCK_REALTIME`.
+/// clock_adjtime(2).
+///
+/// Not supported: clocks but `CLOCK_REALTIME` (`EOPNOTSUPP`).
+///
+/// # Errors
+/// As for [`adjtimex`]. `EINVAL`: no clock. `EOPNOTSUPP`: another one than `CLOCK_REALTIME`.
 pub fn clock_adjtime(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize, Errno> {
     user_memory::read_value::<Timex>(at)?;
     if clock as u32 != CLOCK_REALTIME {

@@ -1,9 +1,9 @@
 //! madvise(2).
 
 use super::area_flags::{any_area, change_flags, covered, for_each_part, next_covered};
-use super::locked::{check_unlocked, populate};
 use super::map_errno;
-use super::memory::space;
+use super::mlock::{check_unlocked, populate};
+use super::mmap::space;
 use crate::thread::Thread;
 use crate::{memory, scheduler};
 use abi::Errno;
@@ -18,6 +18,14 @@ use mm::{Access, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, Remov
 const PAGE: u64 = PAGE_SIZE as u64;
 
 /// madvise(2). Advice that asks for an effect has it; the rest is heard and changes nothing.
+///
+/// Not supported: `MADV_MERGEABLE`, `MADV_UNMERGEABLE`, `MADV_COLLAPSE`, `MADV_GUARD_INSTALL`, `MADV_GUARD_REMOVE`
+/// (`EINVAL`).
+///
+/// # Errors
+/// `EINVAL`: not of whole pages, no such advice, memory of the wrong kind, locked, or not accessible so. `ENOMEM`: a
+/// hole, or want of memory. `EACCES`, `EPERM`, `EOPNOTSUPP`: `MADV_REMOVE` of what is not shared for writing, is
+/// sealed, cannot lose pages. `EFAULT`: populating what cannot be had.
 #[inline(never)]
 pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<usize, Errno> {
     if !start.is_multiple_of(PAGE) {

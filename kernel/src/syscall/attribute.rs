@@ -17,6 +17,9 @@ use crate::user_memory::read_value;
 const UNCHANGED: u32 = u32::MAX;
 
 /// fchmod(2).
+///
+/// # Errors
+/// `EBADF`. `EPERM`: not the owner, or a file of /proc. `EROFS`: a read-only mount.
 pub fn fchmod(current: &Thread, descriptor: i32, mode: u32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     if file.is_path() {
@@ -26,11 +29,18 @@ pub fn fchmod(current: &Thread, descriptor: i32, mode: u32) -> Result<usize, Err
 }
 
 /// fchmodat(2): the call has no flags; links are followed.
+///
+/// # Errors
+/// As for [`fchmodat2`] without flags.
 pub fn fchmodat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result<usize, Errno> {
     fchmodat2(current, directory, path, mode, 0)
 }
 
-/// fchmodat2(2). A symbolic link has no mode of its own: `EOPNOTSUPP`.
+/// fchmodat2(2).
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags. `EOPNOTSUPP`: a symbolic link, which has no mode of its own. `EPERM`: not
+/// the owner, or a file of /proc. `EROFS`: a read-only mount.
 pub fn fchmodat2(current: &Thread, directory: i32, path: u64, mode: u32, flags: u32) -> Result<usize, Errno> {
     check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
     let lookup = Lookup::new(current, directory, path)?;
@@ -64,6 +74,10 @@ fn check_changeable(inode: &Inode) -> Result<(), Errno> {
 }
 
 /// fchown(2).
+///
+/// # Errors
+/// `EBADF`. `EPERM`: not the owner, or an owner who gives the file away or to a group that it is not in, without
+/// `CAP_CHOWN`; a file of /proc. `EROFS`: a read-only mount.
 pub fn fchown(current: &Thread, descriptor: i32, uid: u32, gid: u32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     if file.is_path() {
@@ -78,6 +92,9 @@ pub fn fchown(current: &Thread, descriptor: i32, uid: u32, gid: u32) -> Result<u
 }
 
 /// fchownat(2).
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags. The others as for [`fchown`].
 pub fn fchownat(
     current: &Thread,
     directory: i32,
@@ -119,6 +136,11 @@ fn change_owner(inode: &Inode, uid: u32, gid: u32, subject: &Subject) -> Result<
 }
 
 /// utimensat(2); without a path, the descriptor itself.
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags, or nanoseconds that are none. `EFAULT`: neither path nor descriptor.
+/// `EBADF`. `EACCES`: both to be now, by somebody who may not write. `EPERM`: other times, by somebody who is not the
+/// owner; a file of /proc. `EROFS`: a read-only mount. Those of user memory.
 pub fn utimensat(
     current: &Thread,
     directory: i32,

@@ -19,8 +19,11 @@ const MOST_WORDS: usize = 2;
 /// Effective, permitted, inheritable: one word of each.
 type Words = [u32; 3];
 
-/// capget(2): effective, permitted and inheritable sets. For a version that is not known, `EINVAL` and the newest one in the
-/// header; that is no error for who asked for nothing else.
+/// capget(2): effective, permitted and inheritable sets.
+///
+/// # Errors
+/// `EINVAL`: a negative id, or a version that is not known; the newest is written to the header then, and a caller that
+/// asked for nothing else gets no error. `ESRCH`: no such process. Those of user memory.
 pub fn capget(current: &Thread, header: u64, data: u64) -> Result<usize, Errno> {
     let words = match words(header) {
         Err(Errno::EINVAL) | Ok(_) if data == 0 => return Ok(0),
@@ -39,7 +42,11 @@ pub fn capget(current: &Thread, header: u64, data: u64) -> Result<usize, Errno> 
     Ok(0)
 }
 
-/// capset(2), for the caller alone: `EPERM` for another process and for more than is allowed.
+/// capset(2), for the caller alone.
+///
+/// # Errors
+/// `EINVAL`: a version that is not known; the newest is written to the header. `EPERM`: another process, or more than
+/// is allowed. `ENOMEM`, those of user memory.
 pub fn capset(current: &Thread, header: u64, data: u64) -> Result<usize, Errno> {
     let words = words(header)?;
     let [_, pid] = user_memory::read_value::<[u32; 2]>(header)?;

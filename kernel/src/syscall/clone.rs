@@ -13,9 +13,9 @@ use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 use abi::process::{
     CLONE_ARGS_SIZE_VER0, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED,
-    CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID,
-    CLONE_NEWUTS, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS, CLONE_SIGHAND,
-    CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs, RLIMIT_NPROC,
+    CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS,
+    CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs,
+    RLIMIT_NPROC,
 };
 use abi::signal::Signal;
 use abi::zerocopy::IntoBytes;
@@ -54,6 +54,13 @@ const DONE: u64 = CLONE_VM
 const WITHOUT_EFFECT: u64 = CLONE_PTRACE | CLONE_UNTRACED | CLONE_DETACHED | CLONE_SYSVSEM | CLONE_IO;
 
 /// clone(2), with arm64's order of arguments.
+///
+/// Not supported: `CLONE_PIDFD`, namespaces (`EINVAL`); `CLONE_PTRACE`, `CLONE_UNTRACED`, `CLONE_SYSVSEM`, `CLONE_IO`
+/// as if they were not there.
+///
+/// # Errors
+/// `EINVAL`: flags that lack what they want, that are not supported or not known; a signal that is none; `CLONE_PARENT`
+/// by the first process. `EAGAIN`: no id or kernel stack is left, or `RLIMIT_NPROC`. `ENOMEM`.
 pub fn clone(
     current: &Arc<Thread>,
     context: &UserContext,
@@ -72,7 +79,13 @@ pub fn clone(
     perform(current, context, &request)
 }
 
-/// clone3(2): the same by a structure that may grow. What this kernel does not know must be zero: `E2BIG`.
+/// clone3(2): the same by a structure that may grow.
+///
+/// Not supported: `CLONE_PIDFD`, `CLONE_INTO_CGROUP`, `set_tid`, namespaces (`EINVAL`).
+///
+/// # Errors
+/// As for [`clone`]. `EINVAL`: a structure that is too short, `set_tid`, a stack without a size. `E2BIG`: it is too
+/// long, or has something that is not known here. Those of user memory.
 pub fn clone3(current: &Arc<Thread>, context: &UserContext, at: u64, size: u64) -> Result<usize, Errno> {
     let known = size_of::<CloneArgs>();
     let size = usize::try_from(size).map_err(|_| Errno::E2BIG)?;
@@ -359,35 +372,4 @@ fn store_ids(child: &Thread, space: &Space, request: &Request) {
     if request.has(CLONE_CHILD_CLEARTID) {
         child.clear_child_tid.store(request.child_tid, Ordering::Relaxed);
     }
-}
-
-/// What unshare(2) gives the caller copies of. Signal actions and memory are shared by nobody but its own threads, or not taken
-/// back.
-const PARTED: u64 = CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
-
-/// unshare(2): the caller's directories and descriptors are its own from now on. `EINVAL` for what threads share while there are
-/// several, and for namespaces, of which there is one of each kind; who could not have made one gets `EPERM`.
-pub fn unshare(current: &Thread, flags: u64) -> Result<usize, Errno> {
-    const NAMESPACES: u64 =
-        CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET;
-    let has = |flag| flags & flag != 0;
-    let process = &current.process;
-    if flags & !(PARTED | NAMESPACES) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let is_shared = process.thread_count() > 1 || process.space().is_some_and(|space| space.is_shared());
-    if has(CLONE_THREAD | CLONE_SIGHAND | CLONE_VM) && is_shared {
-        return Err(Errno::EINVAL);
-    }
-    if has(NAMESPACES) {
-        process.credentials().require(CAP_SYS_ADMIN)?;
-        return Err(Errno::EINVAL);
-    }
-    if has(CLONE_FS) {
-        current.directories.separate();
-    }
-    if has(CLONE_FILES) {
-        current.files.separate();
-    }
-    Ok(0)
 }

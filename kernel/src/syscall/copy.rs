@@ -18,7 +18,11 @@ use crate::user_memory::{KernelBuffer, MOST_BYTES, read_value, write_value};
 /// Bytes copied in one go.
 const PIECE: usize = 32 * 1024;
 
-/// sendfile(2): `EINVAL` if the input has no position.
+/// sendfile(2).
+///
+/// # Errors
+/// `EBADF`: not open for reading, or for writing. `EINVAL`: the output appends; the input has no position; a negative
+/// offset. As for `read` and `write`, and those of user memory.
 pub fn sendfile(current: &Thread, output: i32, input: i32, offset: u64, count: u64) -> Result<usize, Errno> {
     let (output, input) = (file(current, output)?, file(current, input)?);
     if !output.is_writable() || !input.is_readable() {
@@ -36,7 +40,12 @@ pub fn sendfile(current: &Thread, output: i32, input: i32, offset: u64, count: u
     result
 }
 
-/// copy_file_range(2) between regular files. `EINVAL`, `EISDIR`, `EBADF`.
+/// copy_file_range(2) between regular files.
+///
+/// # Errors
+/// `EINVAL`: flags, other files than regular ones, ranges that overlap, a negative offset. `EISDIR`: a directory.
+/// `EBADF`: not open for reading, or for writing without `O_APPEND`. As for `read` and `write`, and those of user
+/// memory.
 pub fn copy_file_range(
     current: &Thread,
     input: i32,

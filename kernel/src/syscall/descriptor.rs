@@ -16,11 +16,17 @@ use crate::thread::Thread;
 use crate::user_memory::write_value;
 
 /// dup(2).
+///
+/// # Errors
+/// `EBADF`: no such descriptor. `EMFILE`: none is free. `ENOMEM`.
 pub fn dup(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     install(current, file(current, descriptor)?, OnExec::Keep, 0)
 }
 
 /// dup3(2).
+///
+/// # Errors
+/// `EINVAL`: unknown flags, or both are one. `EBADF`: no such descriptor, or a new one beyond the limit. `ENOMEM`.
 pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, Errno> {
     check_flags(flags, O_CLOEXEC)?;
     if old == new {
@@ -43,6 +49,11 @@ pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, E
 }
 
 /// pipe2(2).
+///
+/// Not supported: `O_NOTIFICATION_PIPE` (`EINVAL`).
+///
+/// # Errors
+/// `EINVAL`: unknown flags. `EMFILE`: fewer than two descriptors are free. `ENOMEM`, those of user memory.
 pub fn pipe2(current: &Thread, address: u64, flags: u32) -> Result<usize, Errno> {
     check_flags(flags, O_CLOEXEC | O_NONBLOCK | O_DIRECT)?;
     memory::has_room()?;

@@ -22,6 +22,9 @@ use crate::user_memory;
 const MOST_ENTRIES: usize = 32 * 1024;
 
 /// getdents64(2).
+///
+/// # Errors
+/// `EBADF`. `ENOTDIR`: no directory. `EINVAL`: no room for one entry. `ENOMEM`, those of user memory.
 pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     let room = (len as usize).min(MOST_ENTRIES);
@@ -53,6 +56,10 @@ pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> R
 }
 
 /// mkdirat(2).
+///
+/// # Errors
+/// Those of paths. `EEXIST`: it is there. `EACCES`, `EROFS`: the directory may not be written. `ENOENT`: the directory
+/// is removed. `ENOMEM`.
 pub fn mkdirat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
     let end = lookup.walk(LastLink::Keep)?;
@@ -67,6 +74,9 @@ pub fn mkdirat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result
 }
 
 /// chdir(2).
+///
+/// # Errors
+/// Those of paths. `ENOTDIR`, `EACCES`: no directory, or one that may not be searched. `ENOMEM`.
 pub fn chdir(current: &Thread, path: u64) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, AT_FDCWD, path)?;
     let found = lookup.find(LastLink::Follow)?;
@@ -74,6 +84,9 @@ pub fn chdir(current: &Thread, path: u64) -> Result<usize, Errno> {
 }
 
 /// fchdir(2).
+///
+/// # Errors
+/// `EBADF`. `ENOTDIR`, `EACCES`: no directory, or one that may not be searched. `ENOMEM`.
 pub fn fchdir(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let found = file(current, descriptor)?.dentry.clone();
     enter(current, found, &Subject::new(current.process.credentials()))
@@ -95,7 +108,11 @@ fn check_directory(directory: &Dentry, subject: &Subject) -> Result<(), Errno> {
     subject.check(&directory.inode, X_OK)
 }
 
-/// chroot(2): wants `CAP_SYS_CHROOT`.
+/// chroot(2).
+///
+/// # Errors
+/// Those of paths. `ENOTDIR`, `EACCES`: no directory, or one that may not be searched. `EPERM`: without
+/// `CAP_SYS_CHROOT`. `ENOMEM`.
 pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, AT_FDCWD, path)?;
     let found = lookup.find(LastLink::Follow)?;
@@ -108,7 +125,11 @@ pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
     Ok(0)
 }
 
-/// getcwd(2): the length with the NUL. `ENOENT` for a removed directory, `ENAMETOOLONG` beyond `PATH_MAX`, `ERANGE`.
+/// getcwd(2): the length with the NUL.
+///
+/// # Errors
+/// `ENOENT`: the directory is removed. `ENAMETOOLONG`: beyond `PATH_MAX`. `ERANGE`: beyond the buffer. `ENOMEM`, those
+/// of user memory.
 pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
     let directories = current.directories.snapshot()?;
     if directories.current.is_removed() {
@@ -128,6 +149,9 @@ pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
 }
 
 /// umask(2).
+///
+/// # Errors
+/// `ENOMEM`: the mask is shared with a child since fork, and there is no memory for a copy.
 pub fn umask(current: &Thread, mask: u32) -> Result<usize, Errno> {
     let set = |directories: &mut Directories| core::mem::replace(&mut directories.umask, mask & 0o777);
     Ok(current.directories.change(set)? as usize)

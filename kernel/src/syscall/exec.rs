@@ -16,6 +16,12 @@ use core::sync::atomic::Ordering;
 use platform::user::UserContext;
 
 /// execve(2).
+///
+/// # Errors
+/// Those of paths. `EACCES`: no regular file, no right to execute it, a mount without programs, an empty interpreter.
+/// `ENOEXEC`: no program. `ELIBBAD`: its interpreter is none. `ELOOP`: too many scripts. `E2BIG`: too many arguments.
+/// `ETXTBSY`: open for writing. `EAGAIN`: beyond `RLIMIT_NPROC` since the user was changed. `ENOMEM`, those of user
+/// memory.
 pub fn execve(
     current: &Arc<Thread>,
     context: &mut UserContext,
@@ -27,6 +33,9 @@ pub fn execve(
 }
 
 /// execveat(2).
+///
+/// # Errors
+/// As for [`execve`]. `EINVAL`: unknown flags. `ELOOP`: a link, with `AT_SYMLINK_NOFOLLOW`. `EBADF`.
 pub fn execveat(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, Errno> {
     let [directory, path, argv, envp, flags, _] = super::arguments(context);
     execute(current, context, [directory, path, argv, envp, flags])

@@ -5,6 +5,9 @@ use abi::Errno;
 use abi::process::WaitStatus;
 
 /// exit(2): ends the calling thread. Does not return to the program.
+///
+/// # Errors
+/// Never fails.
 pub fn exit(current: &Thread, code: u64) -> Result<usize, Errno> {
     current
         .process
@@ -13,6 +16,9 @@ pub fn exit(current: &Thread, code: u64) -> Result<usize, Errno> {
 }
 
 /// exit_group(2): ends all threads of the process. Does not return to the program.
+///
+/// # Errors
+/// Never fails.
 pub fn exit_group(current: &Thread, code: u64) -> Result<usize, Errno> {
     current.process.end(WaitStatus::Exited(code as u8));
     Ok(0)

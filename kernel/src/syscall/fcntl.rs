@@ -11,7 +11,7 @@ use abi::file::{
 use abi::signal::Signal;
 use alloc::sync::Arc;
 
-use super::lock::{look_for_lock, set_lock};
+use super::file_lock::{look_for_lock, set_lock};
 use super::lookup::{file, index};
 use super::open::{descriptor_flags, descriptor_limit, install};
 use crate::fs::file_owner::Whom;
@@ -23,7 +23,17 @@ use crate::fs::{OnExec, OpenFile};
 use crate::thread::Thread;
 use crate::user_memory::{read_value, write_value};
 
-/// fcntl(2). `EINVAL` for commands that are not known; leases and `F_NOTIFY` are none that a filesystem here has.
+/// fcntl(2).
+///
+/// Not supported: `F_SETLEASE`, `F_NOTIFY`, `F_GET_RW_HINT`, `F_SET_RW_HINT` (`EINVAL`: no filesystem here has them).
+///
+/// # Errors
+/// `EBADF`: no such descriptor; a place (`O_PATH`), but for duplicating and flags; a lock that it is not open for; no
+/// pipe. `EINVAL`: unknown commands, an argument that is none. `EMFILE`: none is free. `EAGAIN`: another has the lock.
+/// `EDEADLK`: threads would wait for each other. `EINTR`: a handler ran while it waited. `ENOLCK`: no memory for a
+/// lock. `EOVERFLOW`: a lock beyond all positions. `ESRCH`: no such owner. `EPERM`: `O_NOATIME` for a file of somebody
+/// else, sealed seals, a large pipe without `CAP_SYS_RESOURCE`. `EBUSY`: the pipe holds more; the file is mapped for
+/// writing. `ENOMEM`, those of user memory.
 pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     match command {

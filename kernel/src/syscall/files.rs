@@ -4,8 +4,8 @@ use abi::{Errno, nr};
 
 use super::xattr::File::{Descriptor, Path};
 use super::{
-    arguments, attribute, copy, descriptor, directory, fcntl, ioctl, link, lock, mount, open, poll,
-    read_write, refuse, select, size, socket, stat, sync, xattr,
+    arguments, attribute, copy, descriptor, directory, fcntl, file_lock, ioctl, link, memfd, mount, open,
+    poll, read_write, refuse, select, socket, stat, truncate, writeback, xattr,
 };
 use crate::fs::LastLink;
 use crate::thread::Thread;
@@ -19,7 +19,7 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::OPENAT => open::openat(current, a as i32, b, c as u32, d as u32),
         nr::CLOSE => open::close(current, a as i32),
         nr::CLOSE_RANGE => open::close_range(current, a as u32, b as u32, c as u32),
-        nr::MEMFD_CREATE => size::memfd_create(current, a, b as u32),
+        nr::MEMFD_CREATE => memfd::memfd_create(current, a, b as u32),
 
         // Reading and writing
         nr::READ => read_write::read(current, a as i32, b, c),
@@ -40,7 +40,7 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::DUP => descriptor::dup(current, a as i32),
         nr::DUP3 => descriptor::dup3(current, a as i32, b as i32, c as u32),
         nr::FCNTL => fcntl::fcntl(current, a as i32, b as u32, c),
-        nr::FLOCK => lock::flock(current, a as i32, b as u32),
+        nr::FLOCK => file_lock::flock(current, a as i32, b as u32),
         nr::PIPE2 => descriptor::pipe2(current, a, b as u32),
         nr::IOCTL => ioctl::ioctl(current, a as i32, b as u32, c),
         nr::PPOLL => poll::ppoll(current, a, b as u32 as u64, c, d, e),
@@ -78,9 +78,9 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::FCHOWN => attribute::fchown(current, a as i32, b as u32, c as u32),
         nr::FCHOWNAT => attribute::fchownat(current, a as i32, b, c as u32, d as u32, e as u32),
         nr::UTIMENSAT => attribute::utimensat(current, a as i32, b, c, d as u32),
-        nr::TRUNCATE => size::truncate(current, a, b as i64),
-        nr::FTRUNCATE => size::ftruncate(current, a as i32, b as i64),
-        nr::FALLOCATE => size::fallocate(current, a as i32, b as u32, c as i64, d as i64),
+        nr::TRUNCATE => truncate::truncate(current, a, b as i64),
+        nr::FTRUNCATE => truncate::ftruncate(current, a as i32, b as i64),
+        nr::FALLOCATE => truncate::fallocate(current, a as i32, b as u32, c as i64, d as i64),
 
         // Extended attributes
         nr::SETXATTR => xattr::set(current, Path(a, LastLink::Follow), [b, c, d, e]),
@@ -115,12 +115,12 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::RECVMMSG => socket::recvmmsg(current, a as i32, d as u32, e),
 
         // Writing back
-        nr::FSYNC | nr::FDATASYNC => sync::fsync(current, a as i32),
-        nr::SYNC_FILE_RANGE => sync::sync_file_range(current, a as i32, b as i64, c as i64, d as u32),
-        nr::READAHEAD => sync::readahead(current, a as i32),
-        nr::SYNC => sync::sync(),
-        nr::SYNCFS => sync::syncfs(current, a as i32),
-        nr::FADVISE64 => sync::fadvise64(current, a as i32, c as i64, d as u32),
+        nr::FSYNC | nr::FDATASYNC => writeback::fsync(current, a as i32),
+        nr::SYNC_FILE_RANGE => writeback::sync_file_range(current, a as i32, b as i64, c as i64, d as u32),
+        nr::READAHEAD => writeback::readahead(current, a as i32),
+        nr::SYNC => writeback::sync(),
+        nr::SYNCFS => writeback::syncfs(current, a as i32),
+        nr::FADVISE64 => writeback::fadvise64(current, a as i32, c as i64, d as u32),
 
         _ => Err(refuse(current, number)),
     }

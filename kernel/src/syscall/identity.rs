@@ -17,26 +17,41 @@ const KEEP: u32 = u32::MAX;
 pub const NGROUPS_MAX: usize = 65536;
 
 /// getuid(2).
+///
+/// # Errors
+/// Never fails.
 pub fn getuid(current: &Thread) -> Result<usize, Errno> {
     Ok(current.process.credentials().uid as usize)
 }
 
 /// geteuid(2).
+///
+/// # Errors
+/// Never fails.
 pub fn geteuid(current: &Thread) -> Result<usize, Errno> {
     Ok(current.process.credentials().euid as usize)
 }
 
 /// getgid(2).
+///
+/// # Errors
+/// Never fails.
 pub fn getgid(current: &Thread) -> Result<usize, Errno> {
     Ok(current.process.credentials().gid as usize)
 }
 
 /// getegid(2).
+///
+/// # Errors
+/// Never fails.
 pub fn getegid(current: &Thread) -> Result<usize, Errno> {
     Ok(current.process.credentials().egid as usize)
 }
 
 /// getresuid(2).
+///
+/// # Errors
+/// Those of user memory.
 pub fn getresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
     let ids = current.process.credentials();
     user_memory::write_value(real, &ids.uid)?;
@@ -46,6 +61,9 @@ pub fn getresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Res
 }
 
 /// getresgid(2).
+///
+/// # Errors
+/// Those of user memory.
 pub fn getresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
     let ids = current.process.credentials();
     user_memory::write_value(real, &ids.gid)?;
@@ -107,6 +125,9 @@ fn set(id: &mut u32, wanted: u32) {
 }
 
 /// setuid(2).
+///
+/// # Errors
+/// `EINVAL`: no id. `EPERM`: neither the real nor the saved one, without `CAP_SETUID`. `ENOMEM`.
 pub fn setuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
     let wanted = valid(wanted)?;
     change_users(current, |ids| {
@@ -121,6 +142,9 @@ pub fn setuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
 }
 
 /// setgid(2).
+///
+/// # Errors
+/// `EINVAL`: no id. `EPERM`: neither the real nor the saved one, without `CAP_SETGID`. `ENOMEM`.
 pub fn setgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
     let wanted = valid(wanted)?;
     change_groups(current, |ids| {
@@ -143,6 +167,9 @@ fn valid(id: u64) -> Result<u32, Errno> {
 }
 
 /// setreuid(2).
+///
+/// # Errors
+/// `EPERM`: none of the caller's own ids, without `CAP_SETUID`. `ENOMEM`.
 pub fn setreuid(current: &Thread, real: u64, effective: u64) -> Result<usize, Errno> {
     let (real, effective) = (real as u32, effective as u32);
     change_users(current, |ids| {
@@ -161,6 +188,9 @@ pub fn setreuid(current: &Thread, real: u64, effective: u64) -> Result<usize, Er
 }
 
 /// setregid(2).
+///
+/// # Errors
+/// `EPERM`: none of the caller's own ids, without `CAP_SETGID`. `ENOMEM`.
 pub fn setregid(current: &Thread, real: u64, effective: u64) -> Result<usize, Errno> {
     let (real, effective) = (real as u32, effective as u32);
     change_groups(current, |ids| {
@@ -179,6 +209,9 @@ pub fn setregid(current: &Thread, real: u64, effective: u64) -> Result<usize, Er
 }
 
 /// setresuid(2).
+///
+/// # Errors
+/// `EPERM`: none of the caller's own ids, without `CAP_SETUID`. `ENOMEM`.
 pub fn setresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
     let wanted = [real as u32, effective as u32, saved as u32];
     change_users(current, |ids| {
@@ -193,6 +226,9 @@ pub fn setresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Res
 }
 
 /// setresgid(2).
+///
+/// # Errors
+/// `EPERM`: none of the caller's own ids, without `CAP_SETGID`. `ENOMEM`.
 pub fn setresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
     let wanted = [real as u32, effective as u32, saved as u32];
     change_groups(current, |ids| {
@@ -207,6 +243,9 @@ pub fn setresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Res
 }
 
 /// setfsuid(2): returns the old id, whether or not it changed.
+///
+/// # Errors
+/// `ENOMEM`. An id that is not allowed changes nothing.
 pub fn setfsuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
     let wanted = wanted as u32;
     let mut old = 0;
@@ -223,6 +262,9 @@ pub fn setfsuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
 }
 
 /// setfsgid(2): returns the old id, whether or not it changed.
+///
+/// # Errors
+/// `ENOMEM`. An id that is not allowed changes nothing.
 pub fn setfsgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
     let wanted = wanted as u32;
     let mut old = 0;
@@ -237,6 +279,9 @@ pub fn setfsgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
 }
 
 /// getgroups(2).
+///
+/// # Errors
+/// `EINVAL`: no room for all. Those of user memory.
 pub fn getgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno> {
     let ids = current.process.credentials();
     let size = usize::try_from(size as i32).map_err(|_| Errno::EINVAL)?;
@@ -250,6 +295,9 @@ pub fn getgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno>
 }
 
 /// setgroups(2).
+///
+/// # Errors
+/// `EPERM`: without `CAP_SETGID`. `EINVAL`: more than `NGROUPS_MAX`. `ENOMEM`, those of user memory.
 pub fn setgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno> {
     current.process.credentials().require(CAP_SETGID)?;
     let size = usize::try_from(size)

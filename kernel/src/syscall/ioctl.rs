@@ -11,6 +11,13 @@ use crate::thread::Thread;
 use crate::user_memory::read_value;
 
 /// ioctl(2).
+///
+/// Not supported: `FICLONE`, `FICLONERANGE`, `FIDEDUPERANGE` (`EOPNOTSUPP`).
+///
+/// # Errors
+/// `EBADF`. `ENOTTY`: what is open knows no such request, or it is not the caller's terminal. `EINVAL`, `EPERM`,
+/// `ESRCH`, `EIO`, `EINTR`: the terminal's. `EOPNOTSUPP`: the pages of files cannot be shared. `ENOMEM`, those of user
+/// memory.
 pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     if file.is_path() {

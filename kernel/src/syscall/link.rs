@@ -18,7 +18,12 @@ use crate::thread::Thread;
 use crate::user_memory;
 use crate::{fallible, memory};
 
-/// mknodat(2). Device nodes want `CAP_MKNOD`.
+/// mknodat(2).
+///
+/// # Errors
+/// Those of paths. `EEXIST`: it is there. `ENOENT`: a slash at the end; the directory is removed. `EPERM`: a device
+/// without `CAP_MKNOD`, a directory. `EINVAL`: no such kind. `EACCES`, `EROFS`: the directory may not be written.
+/// `ENOMEM`.
 pub fn mknodat(current: &Thread, directory: i32, path: u64, mode: u32, device: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
     let end = lookup.walk(LastLink::Keep)?;
@@ -67,6 +72,10 @@ fn check_free(end: &End) -> Result<(), Errno> {
 }
 
 /// symlinkat(2).
+///
+/// # Errors
+/// Those of paths. `ENOENT`: an empty target, a slash at the end; the directory is removed. `EEXIST`: it is there.
+/// `EACCES`, `EROFS`: the directory may not be written. `ENOMEM`.
 pub fn symlinkat(current: &Thread, target: u64, directory: i32, path: u64) -> Result<usize, Errno> {
     let target = user_memory::read_string(target, PATH_MAX)?;
     if target.is_empty() {
@@ -86,7 +95,12 @@ pub fn symlinkat(current: &Thread, target: u64, directory: i32, path: u64) -> Re
     Ok(0)
 }
 
-/// linkat(2). `AT_EMPTY_PATH` names what a descriptor was passed for: `ENOENT` without `CAP_DAC_READ_SEARCH`.
+/// linkat(2).
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags. `ENOENT`: `AT_EMPTY_PATH` without `CAP_DAC_READ_SEARCH`; the file has no
+/// name left; a slash at the end. `EEXIST`: it is there. `EPERM`: a directory. `EXDEV`: another filesystem. `EMLINK`:
+/// too many names. `EACCES`, `EROFS`: the directory may not be written. `ENOMEM`.
 pub fn linkat(
     current: &Thread,
     old_directory: i32,
@@ -118,6 +132,11 @@ pub fn linkat(
 }
 
 /// unlinkat(2).
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags; `.` as a directory. `EISDIR`: a directory, without `AT_REMOVEDIR`.
+/// `ENOTDIR`: none, with it. `ENOTEMPTY`: the directory has entries. `EBUSY`: a mount, or the root. `EPERM`: a sticky
+/// directory, or one of /proc. `EACCES`, `EROFS`: the directory may not be written.
 pub fn unlinkat(current: &Thread, directory: i32, path: u64, flags: u32) -> Result<usize, Errno> {
     check_flags(flags, AT_REMOVEDIR)?;
     let lookup = Lookup::new(current, directory, path)?;
@@ -131,6 +150,9 @@ pub fn unlinkat(current: &Thread, directory: i32, path: u64, flags: u32) -> Resu
 }
 
 /// renameat(2).
+///
+/// # Errors
+/// As for [`renameat2`] without flags.
 pub fn renameat(
     current: &Thread,
     old_directory: i32,
@@ -141,7 +163,16 @@ pub fn renameat(
     renameat2(current, old_directory, old_path, new_directory, new_path, 0)
 }
 
-/// renameat2(2). There are no whiteouts: `EINVAL`.
+/// renameat2(2).
+///
+/// Not supported: `RENAME_WHITEOUT` (`EINVAL`: no filesystem here stacks).
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags or several; a directory into itself. `EEXIST`: it is there, with
+/// `RENAME_NOREPLACE`. `ENOENT`: no old one; no new one, with `RENAME_EXCHANGE`. `EBUSY`: a mount, the root, `.` or
+/// `..`. `EXDEV`: another filesystem. `ENOTDIR`, `EISDIR`: one is a directory, the other is not. `ENOTEMPTY`: the
+/// directory to be replaced has entries. `EPERM`: a sticky directory, or one of /proc. `EACCES`, `EROFS`: a directory
+/// may not be written. `ENOMEM`.
 pub fn renameat2(
     current: &Thread,
     old_directory: i32,
@@ -164,6 +195,10 @@ pub fn renameat2(
 }
 
 /// readlinkat(2): the text, without a NUL, cut to the buffer.
+///
+/// # Errors
+/// Those of paths. `EINVAL`: no room, or no link. `ENOENT`: an empty path, and the descriptor is of no link. Those of
+/// user memory.
 pub fn readlinkat(
     current: &Thread,
     directory: i32,

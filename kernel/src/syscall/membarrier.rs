@@ -19,10 +19,15 @@ const KNOWN: u32 = MEMBARRIER_CMD_GLOBAL
     | MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE
     | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
 
-/// membarrier(2). No command takes a flag here.
+/// membarrier(2).
 ///
-/// A processor is interrupted for it, and the return from an interrupt synchronises its context (Arm ARM D1.4.1): the commands
-/// for memory and for instructions are one.
+/// A processor is interrupted for it, and the return from an interrupt synchronises its context (Arm ARM D1.4.1): the
+/// commands for memory and for instructions are one.
+///
+/// Not supported: the commands for restartable sequences, which are missing as well (`EINVAL`).
+///
+/// # Errors
+/// `EINVAL`: a flag, or no such command. `EPERM`: an expedited command without its registration.
 pub fn membarrier(current: &Thread, command: u64, flags: u64) -> Result<usize, Errno> {
     if flags as u32 != 0 {
         return Err(Errno::EINVAL);

@@ -1,5 +1,12 @@
 //! System calls: from the number to the function, one line each. The number is in x8, the arguments in x0 to x5, the result
 //! goes to x0; an error is its negated number (syscall(2)).
+//!
+//! The doc of each call names its errors and what it does not support; `kernel/CALLS.md` is made of that. Two groups of errors
+//! are named by their group alone, and `EINTR` never where only the end of the process interrupts, for no program sees it:
+//!
+//! * *Those of user memory*: `EFAULT` where the program could not access an address so itself, `ENOMEM` where no page is to be had.
+//! * *Those of paths*: `ENOENT`, `ENOTDIR`, `EACCES` where a directory may not be searched, `ELOOP`, `ENAMETOOLONG`, `EBADF` for
+//!   the descriptor of a directory, and those of user memory.
 
 mod adjust;
 mod advice;
@@ -14,17 +21,18 @@ mod directory;
 mod exec;
 mod exit;
 mod fcntl;
+mod file_lock;
 mod files;
 pub mod futex;
 mod identity;
 mod ioctl;
 mod link;
-mod lock;
-mod locked;
 mod lookup;
 mod membarrier;
-mod memory;
+mod memfd;
 mod memory_limits;
+mod mlock;
+mod mmap;
 mod mount;
 mod open;
 mod policy;
@@ -37,14 +45,15 @@ mod residency;
 mod resource;
 mod select;
 mod signal;
-mod size;
 mod socket;
 mod stat;
-mod sync;
 pub mod system;
 mod time;
 mod timer;
+mod truncate;
+mod unshare;
 mod wait;
+mod writeback;
 mod xattr;
 
 pub use identity::NGROUPS_MAX;
@@ -91,7 +100,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::GETPPID => process::getppid(current),
         nr::GETTID => process::gettid(current),
         nr::CLONE => clone::clone(current, context, arguments(context)),
-        nr::UNSHARE => clone::unshare(current, a),
+        nr::UNSHARE => unshare::unshare(current, a),
         nr::CLONE3 => clone::clone3(current, context, a, b),
         nr::EXECVE => exec::execve(current, context, a, b, c),
         nr::EXECVEAT => exec::execveat(current, context),
@@ -138,19 +147,19 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::CAPSET => capability::capset(current, a, b),
 
         // Memory
-        nr::BRK => memory::brk(current, a),
-        nr::MMAP => memory::mmap(current, arguments(context)),
-        nr::MUNMAP => memory::munmap(current, a, b),
+        nr::BRK => mmap::brk(current, a),
+        nr::MMAP => mmap::mmap(current, arguments(context)),
+        nr::MUNMAP => mmap::munmap(current, a, b),
         nr::MPROTECT => protect::mprotect(current, a, b, c),
         nr::MREMAP => remap::mremap(current, arguments(context)),
         nr::MADVISE => advice::madvise(current, a, b, c),
         nr::MINCORE => residency::mincore(current, a, b, c),
         nr::MSYNC => residency::msync(current, a, b, c),
-        nr::MLOCK => locked::mlock2(current, a, b, 0),
-        nr::MLOCK2 => locked::mlock2(current, a, b, c),
-        nr::MUNLOCK => locked::munlock(current, a, b),
-        nr::MLOCKALL => locked::mlockall(current, a),
-        nr::MUNLOCKALL => locked::munlockall(current),
+        nr::MLOCK => mlock::mlock2(current, a, b, 0),
+        nr::MLOCK2 => mlock::mlock2(current, a, b, c),
+        nr::MUNLOCK => mlock::munlock(current, a, b),
+        nr::MLOCKALL => mlock::mlockall(current, a),
+        nr::MUNLOCKALL => mlock::munlockall(current),
 
         // Signals
         nr::RT_SIGACTION => signal::rt_sigaction(current, a, b, c, d),

@@ -22,8 +22,14 @@ const MAGIC: u32 = 0xc0ed_0000;
 /// What becomes of changes in copies of a mount.
 const PROPAGATION: u32 = MS_PRIVATE | MS_SHARED | MS_SLAVE | MS_UNBINDABLE;
 
-/// mount(2): wants `CAP_SYS_ADMIN`. `ENODEV` for filesystems that are not there, `EINVAL` for binding and moving; for a remount `EBUSY`
-/// if it is to become read-only and a file is open for writing. With `MS_BIND` a remount leaves the filesystem's options alone.
+/// mount(2). With `MS_BIND` a remount leaves the filesystem's options alone.
+///
+/// Not supported: `MS_BIND`, `MS_MOVE` (`EINVAL`); filesystems other than tmpfs, proc, sysfs, devtmpfs (`ENODEV`).
+///
+/// # Errors
+/// Those of paths. `EPERM`: without `CAP_SYS_ADMIN`. `ENODEV`: no such filesystem. `EINVAL`: binding, moving, unknown
+/// options, no mount to change. `ENOTDIR`: no directory. `EBUSY`: it is mounted there already; a file is open for
+/// writing that would be on a read-only mount. `ENOMEM`, those of user memory.
 pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 6]) -> Result<usize, Errno> {
     let flags = flags as u32;
     let flags = if flags & 0xffff_0000 == MAGIC {
@@ -74,7 +80,13 @@ fn wanted_string(address: u64) -> Result<Vec<u8>, Errno> {
     }
 }
 
-/// umount2(2): wants `CAP_SYS_ADMIN`. `EINVAL` if it is no mount, `EBUSY` for the root and what is below a further mount.
+/// umount2(2).
+///
+/// Not supported: `MNT_EXPIRE` (`EINVAL`); `MNT_DETACH` and `MNT_FORCE` as if they were not there.
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags, or no mount. `EPERM`: without `CAP_SYS_ADMIN`. `EBUSY`: the root, what is
+/// below a further mount, and what is in use. `ENOMEM`.
 pub fn umount2(current: &Thread, target: u64, flags: u32) -> Result<usize, Errno> {
     check_flags(flags, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW)?;
     current.process.credentials().require(CAP_SYS_ADMIN)?;

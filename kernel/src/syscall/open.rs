@@ -13,6 +13,16 @@ use crate::scheduler;
 use crate::thread::Thread;
 
 /// openat(2). A 64-bit program means `O_LARGEFILE` whether it says so or not.
+///
+/// Not supported: `O_DIRECT` of files (`EINVAL`: they live in memory alone).
+///
+/// # Errors
+/// Those of paths. `EINVAL`: `O_CREAT` with `O_DIRECTORY`, `O_TMPFILE` without writing, no access mode, `O_DIRECT`.
+/// `EEXIST`: `O_EXCL`, and it is there. `EISDIR`: a directory that is to be written or made. `ENOTDIR`: `O_DIRECTORY`,
+/// and it is none. `ELOOP`: `O_NOFOLLOW`, and it is a link. `EACCES`: the mode, or a device of a mount without devices.
+/// `EPERM`: `O_NOATIME` for a file of somebody else, or a seal. `EROFS`: a read-only mount. `ETXTBSY`: written while it
+/// is executed. `ENXIO`: no such device, a socket, a pipe that nobody reads. `EOPNOTSUPP`: `O_TMPFILE` where no files
+/// are made. `EINTR`: waited for the other end of a pipe. `EMFILE`, `ENOMEM`.
 pub fn openat(current: &Thread, directory: i32, path: u64, flags: u32, mode: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
     memory::has_room()?;
@@ -47,6 +57,10 @@ pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usi
 }
 
 /// close(2).
+///
+/// # Errors
+/// `EBADF`: no such descriptor. `ENOMEM`: the table is shared with a child since fork, and there is no memory for a
+/// copy.
 pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let descriptor = index(descriptor)?;
     current.files.read(|files| files.get(descriptor).map(drop))?;
@@ -63,6 +77,9 @@ pub fn release(current: &Thread, file: Arc<OpenFile>) {
 }
 
 /// close_range(2).
+///
+/// # Errors
+/// `EINVAL`: unknown flags, or `first` beyond `last`. `ENOMEM`: as for [`close`].
 pub fn close_range(current: &Thread, first: u32, last: u32, flags: u32) -> Result<usize, Errno> {
     check_flags(flags, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)?;
     if first > last {

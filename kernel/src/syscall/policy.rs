@@ -50,6 +50,9 @@ fn attributes_of(current: &Arc<Thread>, pid: u64) -> Result<Attributes, Errno> {
 }
 
 /// sched_getscheduler(2).
+///
+/// # Errors
+/// `EINVAL`: a negative id. `ESRCH`: no such thread.
 pub fn sched_getscheduler(current: &Arc<Thread>, pid: u64) -> Result<usize, Errno> {
     let attributes = attributes_of(current, pid)?;
     let flag = if attributes.resets_on_fork {
@@ -61,6 +64,9 @@ pub fn sched_getscheduler(current: &Arc<Thread>, pid: u64) -> Result<usize, Errn
 }
 
 /// sched_getparam(2): the priority.
+///
+/// # Errors
+/// `EINVAL`: a negative id, or no room. `ESRCH`: no such thread. Those of user memory.
 pub fn sched_getparam(current: &Arc<Thread>, pid: u64, at: u64) -> Result<usize, Errno> {
     check_given(pid, at)?;
     let attributes = attributes_of(current, pid)?;
@@ -68,7 +74,13 @@ pub fn sched_getparam(current: &Arc<Thread>, pid: u64, at: u64) -> Result<usize,
     Ok(0)
 }
 
-/// sched_setscheduler(2): `EPERM` without the right to it.
+/// sched_setscheduler(2).
+///
+/// Not supported: `SCHED_DEADLINE` (`EBUSY`, as from Linux where others have all of it).
+///
+/// # Errors
+/// `EINVAL`: a negative id, no such policy, no priority of it. `ESRCH`: no such thread. `EPERM`: no right to it.
+/// `EBUSY`: `SCHED_DEADLINE`. Those of user memory.
 pub fn sched_setscheduler(current: &Arc<Thread>, pid: u64, policy: u64, at: u64) -> Result<usize, Errno> {
     if (policy as i32) < 0 {
         return Err(Errno::EINVAL);
@@ -87,6 +99,10 @@ pub fn sched_setscheduler(current: &Arc<Thread>, pid: u64, policy: u64, at: u64)
 }
 
 /// sched_setparam(2): another priority within the policy.
+///
+/// # Errors
+/// `EINVAL`: a negative id, nothing given, no priority of the policy. `ESRCH`: no such thread. `EPERM`: no right to it.
+/// Those of user memory.
 pub fn sched_setparam(current: &Arc<Thread>, pid: u64, at: u64) -> Result<usize, Errno> {
     check_given(pid, at)?;
     let priority = user_memory::read_value(at)?;
@@ -109,6 +125,12 @@ fn decode(policy: u32) -> Result<Policy, Errno> {
 }
 
 /// sched_setattr(2): policy, priority, nice value and flags by a structure that may grow.
+///
+/// Not supported: `SCHED_DEADLINE` (`EBUSY`), `SCHED_FLAG_UTIL_CLAMP` (`EOPNOTSUPP`).
+///
+/// # Errors
+/// As for [`sched_setscheduler`]. `EINVAL`: unknown flags. `E2BIG`: a size that cannot be, or something that is not
+/// known here. `EOPNOTSUPP`: hints for the processor's speed.
 pub fn sched_setattr(current: &Arc<Thread>, pid: u64, at: u64, flags: u64) -> Result<usize, Errno> {
     check_given(pid, at)?;
     if flags as u32 != 0 {
@@ -202,6 +224,9 @@ fn read_attributes(at: u64) -> Result<SchedAttr, Errno> {
 }
 
 /// sched_getattr(2).
+///
+/// # Errors
+/// `EINVAL`: a negative id, flags, or a size that cannot be. `ESRCH`: no such thread. Those of user memory.
 pub fn sched_getattr(
     current: &Arc<Thread>,
     pid: u64,
@@ -291,11 +316,17 @@ pub fn may_be_nice(target: &Thread, nice: i8) -> bool {
 }
 
 /// sched_get_priority_max(2).
+///
+/// # Errors
+/// `EINVAL`: no such policy.
 pub fn sched_get_priority_max(policy: u64) -> Result<usize, Errno> {
     Ok(priorities(policy as u32)?.1)
 }
 
 /// sched_get_priority_min(2).
+///
+/// # Errors
+/// `EINVAL`: no such policy.
 pub fn sched_get_priority_min(policy: u64) -> Result<usize, Errno> {
     Ok(priorities(policy as u32)?.0)
 }
@@ -310,6 +341,9 @@ fn priorities(policy: u32) -> Result<(usize, usize), Errno> {
 }
 
 /// sched_rr_get_interval(2): the length of a turn, 0 for `SCHED_FIFO`, whose threads take none.
+///
+/// # Errors
+/// `EINVAL`: a negative id. `ESRCH`: no such thread. Those of user memory.
 pub fn sched_rr_get_interval(current: &Arc<Thread>, pid: u64, at: u64) -> Result<usize, Errno> {
     let nanos = match attributes_of(current, pid)?.policy {
         Policy::Fifo => 0,

@@ -67,6 +67,10 @@ impl Watchlist for Polled {
 }
 
 /// ppoll(2).
+///
+/// # Errors
+/// `EINVAL`: more entries than descriptors may be, a time or size of the mask that is none. `EINTR`: a handler ran.
+/// `ENOMEM`, those of user memory.
 pub fn ppoll(
     current: &Thread,
     list: u64,

@@ -22,17 +22,26 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 /// getpid(2).
+///
+/// # Errors
+/// Never fails.
 #[inline]
 pub fn getpid(current: &Thread) -> Result<usize, Errno> {
     Ok(current.process.pid as usize)
 }
 
 /// getppid(2).
+///
+/// # Errors
+/// Never fails.
 pub fn getppid(current: &Thread) -> Result<usize, Errno> {
     Ok(current.process.parent() as usize)
 }
 
 /// gettid(2).
+///
+/// # Errors
+/// Never fails.
 pub fn gettid(current: &Thread) -> Result<usize, Errno> {
     Ok(current.tid() as usize)
 }
@@ -54,6 +63,10 @@ pub fn meant_thread(current: &Arc<Thread>, tid: u64) -> Result<Arc<Thread>, Errn
 }
 
 /// setpgid(2).
+///
+/// # Errors
+/// `EINVAL`: a negative group, or the id of a thread that is not the first. `ESRCH`: neither the caller nor a child.
+/// `EPERM`: another session, its leader, or no such group there. `EACCES`: the child has called execve. `ENOMEM`.
 pub fn setpgid(current: &Thread, pid: u64, group: u64) -> Result<usize, Errno> {
     if (group as i32) < 0 {
         return Err(Errno::EINVAL);
@@ -72,27 +85,42 @@ pub fn setpgid(current: &Thread, pid: u64, group: u64) -> Result<usize, Errno> {
 }
 
 /// getpgid(2).
+///
+/// # Errors
+/// `ESRCH`: no such process.
 pub fn getpgid(current: &Thread, pid: u64) -> Result<usize, Errno> {
     Ok(meant(current, pid)?.group() as usize)
 }
 
 /// setsid(2).
+///
+/// # Errors
+/// `EPERM`: there is a group of its id. `ENOMEM`.
 pub fn setsid(current: &Thread) -> Result<usize, Errno> {
     Ok(process::start_session(&current.process)? as usize)
 }
 
 /// getsid(2).
+///
+/// # Errors
+/// `ESRCH`: no such process.
 pub fn getsid(current: &Thread, pid: u64) -> Result<usize, Errno> {
     Ok(meant(current, pid)?.session() as usize)
 }
 
 /// set_tid_address(2).
+///
+/// # Errors
+/// Never fails.
 pub fn set_tid_address(current: &Thread, at: u64) -> Result<usize, Errno> {
     current.clear_child_tid.store(at, Ordering::Relaxed);
     Ok(current.tid() as usize)
 }
 
 /// set_robust_list(2).
+///
+/// # Errors
+/// `EINVAL`: another length.
 pub fn set_robust_list(current: &Thread, at: u64, len: u64) -> Result<usize, Errno> {
     if len != size_of::<RobustListHead>() as u64 {
         return Err(Errno::EINVAL);
@@ -102,6 +130,9 @@ pub fn set_robust_list(current: &Thread, at: u64, len: u64) -> Result<usize, Err
 }
 
 /// get_robust_list(2).
+///
+/// # Errors
+/// `ESRCH`: no such thread. `EPERM`: the caller may not look into it. Those of user memory.
 pub fn get_robust_list(current: &Arc<Thread>, tid: u64, head_at: u64, len_at: u64) -> Result<usize, Errno> {
     let target = meant_thread(current, tid)?;
     target.process.check_inspection_by(&current.process)?;
@@ -112,6 +143,12 @@ pub fn get_robust_list(current: &Arc<Thread>, tid: u64, head_at: u64, len_at: u6
 }
 
 /// prctl(2): what programs use of it.
+///
+/// Not supported: `PR_SET_SECCOMP`, `PR_SET_PTRACER`, `PR_SET_VMA`, `PR_SET_MM` and all other options (`EINVAL`).
+///
+/// # Errors
+/// `EINVAL`: unknown options, an argument that is none. `EPERM`: a change of capabilities that is not allowed.
+/// `ENOMEM`, those of user memory.
 pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usize, Errno> {
     let attributes = &current.process.attributes;
     match option as u32 {
@@ -174,7 +211,12 @@ fn read_name(at: u64) -> Result<Name, Errno> {
     }
 }
 
-/// personality(2): the word is kept; none of its flags changes anything. All ones only reads.
+/// personality(2): the word is kept. All ones only reads.
+///
+/// Not supported: the flags are kept and change nothing.
+///
+/// # Errors
+/// Never fails.
 pub fn personality(current: &Thread, persona: u64) -> Result<usize, Errno> {
     let word = &current.process.attributes.personality;
     let old = word.load(Ordering::Relaxed);
@@ -185,6 +227,9 @@ pub fn personality(current: &Thread, persona: u64) -> Result<usize, Errno> {
 }
 
 /// getpriority(2): 20 - nice, the least nice of those meant.
+///
+/// # Errors
+/// `EINVAL`: no such kind. `ESRCH`: nobody is meant. `ENOMEM`.
 pub fn getpriority(current: &Arc<Thread>, which: u64, who: u64) -> Result<usize, Errno> {
     let nicest = chosen(current, which as u32, who)?
         .iter()
@@ -193,8 +238,11 @@ pub fn getpriority(current: &Arc<Thread>, which: u64, who: u64) -> Result<usize,
     Ok((20 - i32::from(nicest.unwrap_or(0))) as usize)
 }
 
-/// setpriority(2): the threads meant that the caller may not make so nice stay as they are, and one of them is the answer, `EPERM`
-/// or `EACCES`.
+/// setpriority(2): the threads that the caller may not make so nice stay as they are, and one of them is the answer.
+///
+/// # Errors
+/// `EINVAL`: no such kind. `ESRCH`: nobody is meant. `EPERM`: of another user. `EACCES`: beyond `RLIMIT_NICE`.
+/// `ENOMEM`.
 pub fn setpriority(current: &Arc<Thread>, which: u64, who: u64, value: u64) -> Result<usize, Errno> {
     let value = (value as i32).clamp(-20, 19) as i8;
     let own = current.process.credentials();

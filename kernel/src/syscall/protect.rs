@@ -1,8 +1,8 @@
 //! mprotect(2), in pieces between which others run.
 
-use super::memory::{is_inside_area, protection_of, space};
 use super::memory_limits::{check_becoming_data, is_full};
-use super::{locked, map_errno};
+use super::mmap::{is_inside_area, protection_of, space};
+use super::{map_errno, mlock};
 use crate::process::Space;
 use crate::thread::Thread;
 use crate::{memory, scheduler};
@@ -16,8 +16,13 @@ use mm::{
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
-/// mprotect(2). `EACCES` at the first area that cannot be given the protection, `ENOMEM` at a hole or where memory or areas run
-/// out; what lies before has changed.
+/// mprotect(2). What lies before the place of an error has changed.
+///
+/// Not supported: `PROT_BTI`, `PROT_MTE` (`EINVAL`, as on a processor without them).
+///
+/// # Errors
+/// `EINVAL`: not of whole pages, unknown bits, or an area that does not grow so. `EACCES`: the first area that cannot
+/// be given the protection. `ENOMEM`: a hole; beyond `RLIMIT_DATA` or the number of areas; want of memory.
 pub fn mprotect(current: &Thread, start: u64, len: u64, bits: u64) -> Result<usize, Errno> {
     let protection = decode_protection(bits & !u64::from(PROT_GROWSDOWN | PROT_GROWSUP))?;
     if !start.is_multiple_of(PAGE) {
@@ -38,7 +43,7 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, bits: u64) -> Result<usi
     };
     let may_be_locked = protect_range(&space, range, protection, data_limit)?;
     if may_be_locked && protection.write {
-        locked::populate_locked(current, range.start().0, range.len());
+        mlock::populate_locked(current, range.start().0, range.len());
     }
     Ok(0)
 }

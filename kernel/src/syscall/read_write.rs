@@ -50,6 +50,11 @@ fn write_at_counted(
 }
 
 /// read(2). Not inlined into the loop of the thread, whose path needs few registers; and a backtrace names it.
+///
+/// # Errors
+/// `EBADF`: not open for reading. `EISDIR`: a directory. `EINVAL`: what is open cannot be read. `EAGAIN`: it would
+/// wait, with `O_NONBLOCK`. `EINTR`: a handler ran before a byte came. `EIO`: a terminal, from the background. `EPIPE`:
+/// records of the log were lost. `ENOMEM`, `EFAULT`: before the first byte. Files of /proc have errors of their own.
 #[inline(never)]
 pub fn read(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
@@ -57,6 +62,13 @@ pub fn read(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<
 }
 
 /// write(2). Not inlined into the loop of the thread, whose path needs few registers; and a backtrace names it.
+///
+/// # Errors
+/// `EBADF`: not open for writing. `EINVAL`: what is open cannot be written, or does not take such a text. `EAGAIN`: it
+/// would wait, with `O_NONBLOCK`. `EINTR`: a handler ran before a byte went. `EPIPE`, and SIGPIPE: nobody reads the
+/// pipe. `EFBIG`, and SIGXFSZ: beyond `RLIMIT_FSIZE` or the longest file. `ENOSPC`: the filesystem is full. `EPERM`: a
+/// seal. `EIO`: a terminal, from the background. `ENOMEM`, `EFAULT`: before the first byte. Files of /proc have errors
+/// of their own.
 #[inline(never)]
 pub fn write(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
@@ -64,18 +76,27 @@ pub fn write(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result
 }
 
 /// readv(2).
+///
+/// # Errors
+/// As for [`read`]. `EINVAL`: more than `IOV_MAX` parts, or one of a negative length.
 pub fn readv(current: &Thread, descriptor: i32, list: u64, count: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     read_counted(current, &file, UserBuffer::from_list(list, count)?)
 }
 
 /// writev(2).
+///
+/// # Errors
+/// As for [`write`]. `EINVAL`: more than `IOV_MAX` parts, or one of a negative length.
 pub fn writev(current: &Thread, descriptor: i32, list: u64, count: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     write_counted(current, &file, UserBuffer::from_list(list, count)?)
 }
 
 /// pread64(2).
+///
+/// # Errors
+/// As for [`read`]. `EINVAL`: a negative offset. `ESPIPE`: what is open has no positions.
 pub fn pread64(
     current: &Thread,
     descriptor: i32,
@@ -89,6 +110,9 @@ pub fn pread64(
 }
 
 /// pwrite64(2).
+///
+/// # Errors
+/// As for [`write`]. `EINVAL`: a negative offset. `ESPIPE`: what is open has no positions.
 pub fn pwrite64(
     current: &Thread,
     descriptor: i32,
@@ -102,6 +126,9 @@ pub fn pwrite64(
 }
 
 /// preadv(2).
+///
+/// # Errors
+/// As for [`readv`] and [`pread64`]; `EINVAL`: a negative offset.
 pub fn preadv(current: &Thread, descriptor: i32, list: u64, count: u64, offset: i64) -> Result<usize, Errno> {
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
     let file = file(current, descriptor)?;
@@ -109,6 +136,9 @@ pub fn preadv(current: &Thread, descriptor: i32, list: u64, count: u64, offset: 
 }
 
 /// pwritev(2).
+///
+/// # Errors
+/// As for [`writev`] and [`pwrite64`]; `EINVAL`: a negative offset.
 pub fn pwritev(
     current: &Thread,
     descriptor: i32,
@@ -121,7 +151,12 @@ pub fn pwritev(
     write_at_counted(current, &file, offset, UserBuffer::from_list(list, count)?)
 }
 
-/// preadv2(2): offset -1 is the position. None of the flags is known: `EOPNOTSUPP`.
+/// preadv2(2): offset -1 is the position.
+///
+/// Not supported: all flags (`EOPNOTSUPP`).
+///
+/// # Errors
+/// As for [`readv`] and [`preadv`]. `EOPNOTSUPP`: a flag.
 pub fn preadv2(
     current: &Thread,
     descriptor: i32,
@@ -138,6 +173,11 @@ pub fn preadv2(
 }
 
 /// pwritev2(2): as [`preadv2`].
+///
+/// Not supported: all flags (`EOPNOTSUPP`).
+///
+/// # Errors
+/// As for [`writev`] and [`pwritev`]. `EOPNOTSUPP`: a flag.
 pub fn pwritev2(
     current: &Thread,
     descriptor: i32,
@@ -154,6 +194,10 @@ pub fn pwritev2(
 }
 
 /// lseek(2).
+///
+/// # Errors
+/// `EBADF`. `ESPIPE`: what is open has no position. `EINVAL`: an unknown `whence`, or before the start. `ENXIO`: data
+/// or a hole sought beyond the end. `EOVERFLOW`: a position beyond what the call can say.
 pub fn lseek(current: &Thread, descriptor: i32, offset: i64, whence: u32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     if file.is_path() {

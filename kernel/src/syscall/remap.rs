@@ -1,8 +1,8 @@
 //! mremap(2).
 
-use super::memory::space;
 use super::memory_limits::check_room;
-use super::{locked, map_errno};
+use super::mmap::space;
+use super::{map_errno, mlock};
 use crate::fs::mappings;
 use crate::memory;
 use crate::process::Space;
@@ -17,6 +17,11 @@ use mm::{
 const PAGE: u64 = PAGE_SIZE as u64;
 
 /// mremap(2).
+///
+/// # Errors
+/// `EINVAL`: not of whole pages, no new length, flags that do not go together, a part of an area or several, private
+/// memory to be mapped again. `EFAULT`: nothing is mapped there. `EAGAIN`: locked, and beyond `RLIMIT_MEMLOCK`.
+/// `ENOMEM`: no room where it is; beyond a limit; want of memory.
 #[inline(never)]
 pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]) -> Result<usize, Errno> {
     memory::has_room()?;
@@ -43,7 +48,7 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
     }
     let grown = new_len.saturating_sub(old_len);
     if is_locked {
-        locked::check_more(current, &space, grown)?;
+        mlock::check_more(current, &space, grown)?;
     }
     let more = if is_left { new_len } else { grown };
     check_room(&current.process, &space, more, if is_data { more } else { 0 })?;
@@ -52,7 +57,7 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
         _ => remap(&space, old, old_len, new_len, placement)?,
     };
     if is_locked {
-        locked::populate_mapped(current, start.saturating_add(old_len), grown);
+        mlock::populate_mapped(current, start.saturating_add(old_len), grown);
     }
     Ok(start as usize)
 }

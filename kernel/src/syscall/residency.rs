@@ -1,8 +1,8 @@
 //! Which pages are there, and whether a file has them: mincore(2), msync(2).
 
 use super::area_flags::covered;
-use super::locked::check_unlocked;
-use super::memory::space;
+use super::mlock::check_unlocked;
+use super::mmap::space;
 use crate::thread::Thread;
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
@@ -15,6 +15,9 @@ const PAGE: u64 = PAGE_SIZE as u64;
 const MINCORE_PIECE: u64 = 256;
 
 /// mincore(2): a page is there if it is mapped, or if the object that the area shows has it.
+///
+/// # Errors
+/// `EINVAL`: not of whole pages. `ENOMEM`: a hole, or want of memory. `EFAULT`: the vector.
 #[inline(never)]
 pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<usize, Errno> {
     if !start.is_multiple_of(PAGE) {
@@ -53,6 +56,10 @@ fn note_present(space: &AddressSpace, range: PageRange, states: &mut [u8]) {
 }
 
 /// msync(2): mapped pages are the file's own, there is nothing to write anywhere.
+///
+/// # Errors
+/// `EINVAL`: not of whole pages, unknown flags, or both kinds. `EBUSY`: `MS_INVALIDATE` of locked pages. `ENOMEM`: a
+/// hole.
 #[inline(never)]
 pub fn msync(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
     let flags = flags as u32;

@@ -13,6 +13,14 @@ use alloc::sync::Arc;
 const MOST_FILES: u64 = 1 << 20;
 
 /// prlimit64(2).
+///
+/// Not supported: limits of what there is not (`RLIMIT_RSS`, `RLIMIT_LOCKS`, `RLIMIT_MSGQUEUE`) are kept alone, as on
+/// Linux.
+///
+/// # Errors
+/// `ESRCH`: no such process. `EPERM`: of another user without `CAP_SYS_RESOURCE`; a hard limit that is raised without
+/// it, or beyond what the kernel can hold. `EINVAL`: no such limit, or a soft one above the hard one. `ENOMEM`, those
+/// of user memory.
 pub fn prlimit64(current: &Thread, pid: u64, which: u64, new_at: u64, old_at: u64) -> Result<usize, Errno> {
     let target = meant(current, pid)?;
     let (own, other) = (current.process.credentials(), target.credentials());
@@ -50,6 +58,9 @@ fn check_limit(which: usize, old: RLimit, new: RLimit, own: &Credentials) -> Res
 }
 
 /// getrlimit(2).
+///
+/// # Errors
+/// `EINVAL`: no such limit. Those of user memory.
 pub fn getrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> {
     let limit = current
         .process
@@ -61,6 +72,9 @@ pub fn getrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> 
 }
 
 /// setrlimit(2).
+///
+/// # Errors
+/// As for [`prlimit64`] of the caller. `EFAULT`: no limit is given.
 pub fn setrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> {
     if at == 0 {
         return Err(Errno::EFAULT);
@@ -69,6 +83,9 @@ pub fn setrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> 
 }
 
 /// getrusage(2).
+///
+/// # Errors
+/// `EINVAL`: no such kind. Those of user memory.
 pub fn getrusage(current: &Thread, who: u64, at: u64) -> Result<usize, Errno> {
     let process = &current.process;
     process.note_resident_pages();

@@ -76,6 +76,10 @@ impl Words {
 }
 
 /// pselect6(2). `addresses` are those of the sets to read, write and for exceptions; 0 for none.
+///
+/// # Errors
+/// `EBADF`: a descriptor that is not open. `EINVAL`: a negative count, a time or size of the mask that is none.
+/// `EINTR`: a handler ran. `ENOMEM`, those of user memory.
 pub fn pselect6(
     current: &Thread,
     count: i32,

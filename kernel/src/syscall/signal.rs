@@ -37,6 +37,9 @@ fn check_size(size: u64) -> Result<(), Errno> {
 }
 
 /// rt_sigaction(2).
+///
+/// # Errors
+/// `EINVAL`: another size of sets, no signal, or one that cannot be caught. `ENOMEM`, those of user memory.
 pub fn rt_sigaction(
     current: &Thread,
     number: u64,
@@ -63,6 +66,9 @@ pub fn rt_sigaction(
 }
 
 /// rt_sigprocmask(2).
+///
+/// # Errors
+/// `EINVAL`: another size of sets, or no such way. Those of user memory.
 pub fn rt_sigprocmask(
     current: &Thread,
     how: u64,
@@ -88,6 +94,9 @@ pub fn rt_sigprocmask(
 }
 
 /// rt_sigpending(2).
+///
+/// # Errors
+/// `EINVAL`: a larger size of sets. Those of user memory.
 pub fn rt_sigpending(current: &Thread, set_at: u64, size: u64) -> Result<usize, Errno> {
     if size > SIGSET_SIZE as u64 {
         return Err(Errno::EINVAL);
@@ -99,6 +108,9 @@ pub fn rt_sigpending(current: &Thread, set_at: u64, size: u64) -> Result<usize, 
 }
 
 /// rt_sigsuspend(2): always ends by a signal.
+///
+/// # Errors
+/// `EINVAL`: another size of sets. `EINTR`: always, behind the handler. Those of user memory.
 pub fn rt_sigsuspend(current: &Thread, set_at: u64, size: u64) -> Result<usize, Errno> {
     check_size(size)?;
     let mask: SigSet = user_memory::read_value(set_at)?;
@@ -112,6 +124,10 @@ pub fn rt_sigsuspend(current: &Thread, set_at: u64, size: u64) -> Result<usize, 
 }
 
 /// rt_sigtimedwait(2).
+///
+/// # Errors
+/// `EINVAL`: another size of sets, or a time that is none. `EAGAIN`: the time is over. `EINTR`: a handler of another
+/// signal ran. Those of user memory.
 pub fn rt_sigtimedwait(
     current: &Thread,
     set_at: u64,
@@ -139,12 +155,18 @@ pub fn rt_sigtimedwait(
 }
 
 /// rt_sigreturn(2). Its result is the x0 that it goes back with.
+///
+/// # Errors
+/// Never fails: a frame that cannot be restored is a SIGSEGV.
 pub fn rt_sigreturn(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, Errno> {
     signal::restore(current, context);
     Ok(context.x[0] as usize)
 }
 
 /// sigaltstack(2).
+///
+/// # Errors
+/// `EPERM`: the stack is in use. `EINVAL`: unknown flags. `ENOMEM`: less than `MINSIGSTKSZ`. Those of user memory.
 pub fn sigaltstack(
     current: &Thread,
     context: &UserContext,
@@ -165,6 +187,9 @@ pub fn sigaltstack(
 }
 
 /// kill(2).
+///
+/// # Errors
+/// `EINVAL`: no signal. `ESRCH`: nobody is meant. `EPERM`: none of them may be sent to. `ENOMEM`.
 pub fn kill(current: &Thread, target: u64, number: u64) -> Result<usize, Errno> {
     let signal = decode_signal(number)?;
     match target as i32 {
@@ -224,11 +249,18 @@ fn check_right(current: &Thread, target: &Process, signal: Option<Signal>) -> Re
 }
 
 /// tkill(2).
+///
+/// # Errors
+/// As for [`tgkill`].
 pub fn tkill(current: &Thread, tid: u64, number: u64) -> Result<usize, Errno> {
     send_to_thread(current, None, tid, number)
 }
 
 /// tgkill(2).
+///
+/// # Errors
+/// `EINVAL`: no ids, or no signal. `ESRCH`: no such thread. `EPERM`: it may not be sent to. `EAGAIN`: a real-time
+/// signal beyond `RLIMIT_SIGPENDING`, or want of memory for it.
 pub fn tgkill(current: &Thread, pid: u64, tid: u64, number: u64) -> Result<usize, Errno> {
     if (pid as i32) <= 0 {
         return Err(Errno::EINVAL);
@@ -259,6 +291,10 @@ fn find_thread(pid: Option<Pid>, tid: Pid) -> Result<(Arc<Process>, Option<Arc<T
 }
 
 /// rt_sigqueueinfo(2).
+///
+/// # Errors
+/// `EINVAL`: no signal. `ESRCH`: no such process. `EPERM`: it may not be sent to, or not with that code. `EAGAIN`: as
+/// for [`tgkill`]. Those of user memory.
 pub fn rt_sigqueueinfo(current: &Thread, pid: u64, number: u64, info_at: u64) -> Result<usize, Errno> {
     let (signal, info) = queued_info(current, pid as Pid, number, info_at)?;
     let process = process::find(pid as Pid).ok_or(Errno::ESRCH)?;
@@ -277,6 +313,9 @@ pub fn rt_sigqueueinfo(current: &Thread, pid: u64, number: u64, info_at: u64) ->
 }
 
 /// rt_tgsigqueueinfo(2).
+///
+/// # Errors
+/// As for [`rt_sigqueueinfo`]. `EINVAL`: no ids.
 pub fn rt_tgsigqueueinfo(
     current: &Thread,
     pid: u64,

@@ -11,7 +11,12 @@ use super::lookup::{check_flags, file};
 use crate::thread::Thread;
 use crate::user_memory::{read_bytes, read_value};
 
-/// socket(2), socketpair(2): `EINVAL` for unknown flags or a type that is none, else `EAFNOSUPPORT`.
+/// socket(2), socketpair(2).
+///
+/// Refused: all families (`EAFNOSUPPORT`).
+///
+/// # Errors
+/// `EINVAL`: unknown flags, or a type that is none. `EAFNOSUPPORT`: every family.
 pub fn socket(family: u32, kind: u32) -> Result<usize, Errno> {
     check_flags(kind & !SOCK_TYPE_MASK, SOCK_CLOEXEC | SOCK_NONBLOCK)?;
     if family < NPROTO && kind & SOCK_TYPE_MASK >= SOCK_MAX {
@@ -20,8 +25,12 @@ pub fn socket(family: u32, kind: u32) -> Result<usize, Errno> {
     Err(Errno::EAFNOSUPPORT)
 }
 
-/// bind(2), listen(2), accept(2), getsockname(2), getpeername(2), sendto(2), recvfrom(2), getsockopt(2), shutdown(2):
-/// `ENOTSOCK`, `EBADF`.
+/// bind(2), listen(2), accept(2), getsockname(2), getpeername(2), sendto(2), recvfrom(2), getsockopt(2), shutdown(2).
+///
+/// Refused: no descriptor is a socket (`ENOTSOCK`).
+///
+/// # Errors
+/// `EBADF`. `ENOTSOCK`: every descriptor.
 pub fn refuse(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     if file(current, descriptor)?.is_path() {
         return Err(Errno::EBADF);
@@ -29,7 +38,12 @@ pub fn refuse(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     Err(Errno::ENOTSOCK)
 }
 
-/// accept4(2): `EBADF`, then `EINVAL` for unknown flags, then `ENOTSOCK`.
+/// accept4(2).
+///
+/// Refused: no descriptor is a socket (`ENOTSOCK`).
+///
+/// # Errors
+/// `EBADF`, then `EINVAL` for unknown flags, then `ENOTSOCK`.
 pub fn accept4(current: &Thread, descriptor: i32, flags: u32) -> Result<usize, Errno> {
     let refusal = refuse(current, descriptor);
     if refusal == Err(Errno::ENOTSOCK) {
@@ -38,7 +52,12 @@ pub fn accept4(current: &Thread, descriptor: i32, flags: u32) -> Result<usize, E
     refusal
 }
 
-/// connect(2): `EBADF`, then `EINVAL` or `EFAULT` for the address, then `ENOTSOCK`.
+/// connect(2).
+///
+/// Refused: no descriptor is a socket (`ENOTSOCK`).
+///
+/// # Errors
+/// `EBADF`, then `EINVAL` or those of user memory for the address, then `ENOTSOCK`.
 pub fn connect(current: &Thread, descriptor: i32, address: u64, len: i32) -> Result<usize, Errno> {
     let refusal = refuse(current, descriptor);
     if refusal == Err(Errno::ENOTSOCK) {
@@ -49,7 +68,12 @@ pub fn connect(current: &Thread, descriptor: i32, address: u64, len: i32) -> Res
     refusal
 }
 
-/// setsockopt(2): `EINVAL` for a negative length, then as [`refuse`].
+/// setsockopt(2).
+///
+/// Refused: no descriptor is a socket (`ENOTSOCK`).
+///
+/// # Errors
+/// `EINVAL`: a negative length. Then as for [`refuse`].
 pub fn setsockopt(current: &Thread, descriptor: i32, len: i32) -> Result<usize, Errno> {
     if len < 0 {
         return Err(Errno::EINVAL);
@@ -57,13 +81,23 @@ pub fn setsockopt(current: &Thread, descriptor: i32, len: i32) -> Result<usize, 
     refuse(current, descriptor)
 }
 
-/// sendmsg(2), recvmsg(2), sendmmsg(2): `EINVAL` for the flag that only the kernel's 32-bit calls use, then as [`refuse`].
+/// sendmsg(2), recvmsg(2), sendmmsg(2).
+///
+/// Refused: no descriptor is a socket (`ENOTSOCK`).
+///
+/// # Errors
+/// `EINVAL`: the flag that only the kernel's 32-bit calls use. Then as for [`refuse`].
 pub fn message(current: &Thread, descriptor: i32, flags: u32) -> Result<usize, Errno> {
     check_flags(flags & MSG_CMSG_COMPAT, 0)?;
     refuse(current, descriptor)
 }
 
-/// recvmmsg(2): as [`message`], with `EFAULT` and `EINVAL` for the timeout before the descriptor.
+/// recvmmsg(2).
+///
+/// Refused: no descriptor is a socket (`ENOTSOCK`).
+///
+/// # Errors
+/// As for [`message`]. `EINVAL`, and those of user memory: the timeout, before the descriptor.
 pub fn recvmmsg(current: &Thread, descriptor: i32, flags: u32, timeout: u64) -> Result<usize, Errno> {
     check_flags(flags & MSG_CMSG_COMPAT, 0)?;
     if timeout != 0 {

@@ -31,6 +31,9 @@ const ST_RELATIME: u32 = 0x1000;
 const STATX_RESERVED: u32 = 0x8000_0000;
 
 /// fstat(2).
+///
+/// # Errors
+/// `EBADF`, those of user memory.
 pub fn fstat(current: &Thread, descriptor: i32, buffer: u64) -> Result<usize, Errno> {
     let stat = stat(file(current, descriptor)?.inode());
     write_value(buffer, &stat)?;
@@ -38,6 +41,9 @@ pub fn fstat(current: &Thread, descriptor: i32, buffer: u64) -> Result<usize, Er
 }
 
 /// newfstatat(2): fstatat(3).
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags. Those of user memory.
 pub fn newfstatat(
     current: &Thread,
     directory: i32,
@@ -72,6 +78,10 @@ fn stat(inode: &Inode) -> Stat {
 }
 
 /// statx(2): everything that is known is always given.
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags, two ways to be fresh, or Linux's reserved bit in the mask. Those of user
+/// memory.
 pub fn statx(
     current: &Thread,
     directory: i32,
@@ -126,6 +136,9 @@ fn timestamp(time: TimeSpec) -> StatxTimestamp {
 }
 
 /// statfs(2).
+///
+/// # Errors
+/// Those of paths, and those of user memory.
 pub fn statfs(current: &Thread, path: u64, buffer: u64) -> Result<usize, Errno> {
     let found = Lookup::new(current, AT_FDCWD, path)?.find(LastLink::Follow)?;
     write_value(buffer, &filesystem_stat(&found.inode))?;
@@ -133,6 +146,9 @@ pub fn statfs(current: &Thread, path: u64, buffer: u64) -> Result<usize, Errno> 
 }
 
 /// fstatfs(2).
+///
+/// # Errors
+/// `EBADF`, those of user memory.
 pub fn fstatfs(current: &Thread, descriptor: i32, buffer: u64) -> Result<usize, Errno> {
     let stat = filesystem_stat(file(current, descriptor)?.inode());
     write_value(buffer, &stat)?;
@@ -173,11 +189,18 @@ fn filesystem_stat(inode: &Inode) -> StatFs {
 }
 
 /// faccessat(2): access(2) by the real ids.
+///
+/// # Errors
+/// As for [`faccessat2`] without flags.
 pub fn faccessat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result<usize, Errno> {
     faccessat2(current, directory, path, mode, 0)
 }
 
 /// faccessat2(2).
+///
+/// # Errors
+/// Those of paths. `EINVAL`: unknown flags or rights. `EACCES`: the mode, or a program of a mount without programs.
+/// `EROFS`: written on a read-only mount. `ENOMEM`.
 pub fn faccessat2(
     current: &Thread,
     directory: i32,

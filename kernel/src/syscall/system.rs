@@ -80,6 +80,9 @@ impl Name {
 }
 
 /// uname(2).
+///
+/// # Errors
+/// Those of user memory.
 pub fn uname(at: u64) -> Result<usize, Errno> {
     let names = UtsName {
         sysname: UtsName::field("Linux"),
@@ -94,11 +97,17 @@ pub fn uname(at: u64) -> Result<usize, Errno> {
 }
 
 /// sethostname(2).
+///
+/// # Errors
+/// `EPERM`: without `CAP_SYS_ADMIN`. `EINVAL`: longer than 64 bytes. Those of user memory.
 pub fn sethostname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno> {
     set_name(current, &HOST, at, len)
 }
 
 /// setdomainname(2).
+///
+/// # Errors
+/// As for [`sethostname`].
 pub fn setdomainname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno> {
     set_name(current, &DOMAIN, at, len)
 }
@@ -116,6 +125,9 @@ fn set_name(current: &Thread, name: &MachineName, at: u64, len: u64) -> Result<u
 }
 
 /// sysinfo(2).
+///
+/// # Errors
+/// Those of user memory.
 pub fn sysinfo(at: u64) -> Result<usize, Errno> {
     let answer = SysInfo {
         uptime: (time::now_monotonic_nanos() / time::SECOND) as i64,
@@ -131,6 +143,9 @@ pub fn sysinfo(at: u64) -> Result<usize, Errno> {
 }
 
 /// getrandom(2): the generator is seeded at boot, so it never waits.
+///
+/// # Errors
+/// `EINVAL`: unknown flags, or two kinds. Those of user memory: before the first bytes.
 pub fn getrandom(at: u64, len: u64, flags: u64) -> Result<usize, Errno> {
     const PIECE: usize = 256;
     let flags = flags as u32;
@@ -159,6 +174,9 @@ pub fn getrandom(at: u64, len: u64, flags: u64) -> Result<usize, Errno> {
 }
 
 /// getcpu(2).
+///
+/// # Errors
+/// Those of user memory.
 pub fn getcpu(cpu_at: u64, node_at: u64) -> Result<usize, Errno> {
     user_memory::write_wanted(cpu_at, &(platform::cpu::number() as u32))?;
     user_memory::write_wanted(node_at, &0u32)?;
@@ -166,6 +184,9 @@ pub fn getcpu(cpu_at: u64, node_at: u64) -> Result<usize, Errno> {
 }
 
 /// sched_yield(2).
+///
+/// # Errors
+/// Never fails.
 pub fn sched_yield(current: &Arc<Thread>) -> Result<usize, Errno> {
     scheduler::yield_now(current);
     Ok(0)
@@ -175,6 +196,9 @@ pub fn sched_yield(current: &Arc<Thread>) -> Result<usize, Errno> {
 const SET_BYTES: usize = 8;
 
 /// sched_getaffinity(2): how many bytes of the set were written.
+///
+/// # Errors
+/// `EINVAL`: less than 8 bytes, or no whole words. `ESRCH`: no such thread. Those of user memory.
 pub fn sched_getaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> Result<usize, Errno> {
     if !len.is_multiple_of(8) || len < SET_BYTES as u64 {
         return Err(Errno::EINVAL);
@@ -184,7 +208,11 @@ pub fn sched_getaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> 
     Ok(SET_BYTES)
 }
 
-/// sched_setaffinity(2): `EINVAL` for a set without a processor that there is, `EPERM` for somebody else's thread.
+/// sched_setaffinity(2).
+///
+/// # Errors
+/// `EINVAL`: a set without a processor that there is. `ESRCH`: no such thread. `EPERM`: somebody else's thread. Those
+/// of user memory.
 pub fn sched_setaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> Result<usize, Errno> {
     let mut set = [0; SET_BYTES];
     let len = usize::try_from(len).unwrap_or(usize::MAX).min(set.len());
@@ -199,6 +227,11 @@ pub fn sched_setaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> 
 }
 
 /// reboot(2).
+///
+/// Not supported: `LINUX_REBOOT_CMD_KEXEC`, `LINUX_REBOOT_CMD_SW_SUSPEND` (`EINVAL`).
+///
+/// # Errors
+/// `EPERM`: without `CAP_SYS_BOOT`. `EINVAL`: no magic numbers, or no such command.
 pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> Result<usize, Errno> {
     current.process.credentials().require(CAP_SYS_BOOT)?;
     let known = [

@@ -14,6 +14,9 @@ use alloc::sync::Arc;
 use platform::timer;
 
 /// clock_gettime(2).
+///
+/// # Errors
+/// `EINVAL`: no clock, or the processor time of a thread that is gone. Those of user memory.
 pub fn clock_gettime(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize, Errno> {
     let now = match clock as u32 {
         // What is asked most, without a detour.
@@ -25,6 +28,9 @@ pub fn clock_gettime(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize
 }
 
 /// clock_getres(2): one tick of the timer.
+///
+/// # Errors
+/// `EINVAL`: no clock. Those of user memory.
 pub fn clock_getres(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize, Errno> {
     Clock::decode(current, clock)?;
     let tick = time::SECOND.div_ceil(timer::frequency());
@@ -33,6 +39,10 @@ pub fn clock_getres(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize,
 }
 
 /// clock_settime(2).
+///
+/// # Errors
+/// `EINVAL`: no clock, one that cannot be set, or no time. `EPERM`: a clock of processor time; without `CAP_SYS_TIME`.
+/// Those of user memory.
 pub fn clock_settime(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize, Errno> {
     if (clock as i32) < 0 {
         // There are such clocks, but nobody may set them.
@@ -55,6 +65,9 @@ fn set_clock(current: &Thread, nanos: u64) -> Result<usize, Errno> {
 }
 
 /// gettimeofday(2).
+///
+/// # Errors
+/// Those of user memory.
 pub fn gettimeofday(time_at: u64, zone_at: u64) -> Result<usize, Errno> {
     user_memory::write_wanted(time_at, &TimeVal::from_nanoseconds(time::now_realtime_nanos()))?;
     user_memory::write_wanted(zone_at, &TimeZone::default())?;
@@ -62,6 +75,11 @@ pub fn gettimeofday(time_at: u64, zone_at: u64) -> Result<usize, Errno> {
 }
 
 /// settimeofday(2): the time zone means nothing to the kernel.
+///
+/// Not supported: the time zone means nothing to the kernel.
+///
+/// # Errors
+/// `EINVAL`: no time. `EPERM`: without `CAP_SYS_TIME`. Those of user memory.
 pub fn settimeofday(current: &Thread, time_at: u64) -> Result<usize, Errno> {
     if time_at == 0 {
         return Ok(0);
@@ -71,13 +89,20 @@ pub fn settimeofday(current: &Thread, time_at: u64) -> Result<usize, Errno> {
 }
 
 /// nanosleep(2).
+///
+/// # Errors
+/// `EINVAL`: no time. `EINTR`: a handler ran. Those of user memory.
 pub fn nanosleep(current: &Thread, request: u64, left: u64) -> Result<usize, Errno> {
     let wanted: TimeSpec = user_memory::read_value(request)?;
     let nanos = wanted.to_nanoseconds().ok_or(Errno::EINVAL)?;
     sleep_for(current, nanos, left)
 }
 
-/// clock_nanosleep(2): `EOPNOTSUPP` for clocks that one cannot wait for, as Linux has them.
+/// clock_nanosleep(2).
+///
+/// # Errors
+/// `EOPNOTSUPP`: a clock that one cannot wait for, as Linux has them. `EINVAL`: no clock, no time, or the caller's own
+/// processor time. `EINTR`: a handler ran. `EAGAIN`, `ENOMEM`: want of memory. Those of user memory.
 pub fn clock_nanosleep(
     current: &Arc<Thread>,
     clock: u64,
@@ -179,6 +204,9 @@ impl IntervalTimer {
 }
 
 /// getitimer(2).
+///
+/// # Errors
+/// `EINVAL`: no such timer. Those of user memory.
 pub fn getitimer(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> {
     let process = &current.process;
     let state = match IntervalTimer::decode(which)? {
@@ -190,6 +218,9 @@ pub fn getitimer(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> 
 }
 
 /// setitimer(2).
+///
+/// # Errors
+/// `EINVAL`: no such timer, or no time. Those of user memory.
 pub fn setitimer(current: &Thread, which: u64, new_at: u64, old_at: u64) -> Result<usize, Errno> {
     let new: ITimerVal = if new_at == 0 {
         ITimerVal::default()
@@ -235,6 +266,9 @@ fn describe_timer((left, period): (u64, u64)) -> ITimerVal {
 }
 
 /// times(2): returns the time since boot.
+///
+/// # Errors
+/// Those of user memory.
 pub fn times(current: &Thread, at: u64) -> Result<usize, Errno> {
     let clock = |ticks: u64| (timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)) as i64;
     let own = current.process.own_totals();

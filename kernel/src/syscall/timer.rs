@@ -10,8 +10,12 @@ use abi::signal::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID, SigEv
 use abi::time::{CLOCK_BOOTTIME_ALARM, CLOCK_REALTIME_ALARM, ITimerSpec, TIMER_ABSTIME, TimeSpec};
 use alloc::sync::Arc;
 
-/// timer_create(2): `EINVAL` for no such clock, way of telling or signal, or a thread of another process; `EOPNOTSUPP` for a
-/// clock that one cannot wait for; `EAGAIN` if too many signals could wait.
+/// timer_create(2).
+///
+/// # Errors
+/// `EINVAL`: no such clock, way of telling or signal, or a thread of another process. `EOPNOTSUPP`: a clock that one
+/// cannot wait for. `EPERM`: a clock that wakes the machine, without `CAP_WAKE_ALARM`. `EAGAIN`: too many signals could
+/// wait, or want of memory. Those of user memory.
 pub fn timer_create(current: &Arc<Thread>, clock: u64, event_at: u64, id_at: u64) -> Result<usize, Errno> {
     if matches!(clock as u32, CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM) {
         current.process.credentials().require(CAP_WAKE_ALARM)?;
@@ -58,6 +62,9 @@ fn decode(current: &Thread, event: &SigEvent) -> Result<Notice, Errno> {
 }
 
 /// timer_settime(2).
+///
+/// # Errors
+/// `EINVAL`: no such timer, or no time. Those of user memory.
 pub fn timer_settime(
     current: &Thread,
     id: u64,
@@ -80,6 +87,9 @@ pub fn timer_settime(
 }
 
 /// timer_gettime(2).
+///
+/// # Errors
+/// `EINVAL`: no such timer. Those of user memory.
 pub fn timer_gettime(current: &Thread, id: u64, at: u64) -> Result<usize, Errno> {
     let state = current.process.timers.find(id as i32)?.remaining();
     user_memory::write_value(at, &describe(state))?;
@@ -87,11 +97,17 @@ pub fn timer_gettime(current: &Thread, id: u64, at: u64) -> Result<usize, Errno>
 }
 
 /// timer_getoverrun(2).
+///
+/// # Errors
+/// `EINVAL`: no such timer.
 pub fn timer_getoverrun(current: &Thread, id: u64) -> Result<usize, Errno> {
     Ok(current.process.timers.find(id as i32)?.overrun() as usize)
 }
 
 /// timer_delete(2).
+///
+/// # Errors
+/// `EINVAL`: no such timer.
 pub fn timer_delete(current: &Thread, id: u64) -> Result<usize, Errno> {
     current.process.delete_timer(id as i32)?;
     Ok(0)

@@ -15,6 +15,10 @@ use abi::signal::{SigInfo, Signal};
 const KINDS: u32 = __WALL | __WCLONE | __WNOTHREAD;
 
 /// wait4(2).
+///
+/// # Errors
+/// `EINVAL`: unknown options. `ECHILD`: no such child. `ESRCH`: the group of `i32::MIN`. `EINTR`: a handler ran. Those
+/// of user memory: the child is gone all the same.
 pub fn wait4(
     current: &Thread,
     pid: u64,
@@ -44,6 +48,12 @@ pub fn wait4(
 }
 
 /// waitid(2).
+///
+/// Not supported: `P_PIDFD` (`EINVAL`).
+///
+/// # Errors
+/// `EINVAL`: unknown options, nothing asked for, or no such kind. `ECHILD`: no such child. `EINTR`: a handler ran.
+/// Those of user memory.
 pub fn waitid(
     current: &Thread,
     kind: u64,

@@ -62,7 +62,16 @@ fn name_at(address: u64) -> Result<Vec<u8>, Errno> {
     Ok(name)
 }
 
-/// setxattr(2), lsetxattr(2), fsetxattr(2). `EINVAL`, `ERANGE`, `E2BIG`, and what the attribute says.
+/// setxattr(2), lsetxattr(2), fsetxattr(2).
+///
+/// Not supported: names but `user.`, `trusted.` and `security.`; `security.capability`; filesystems but tmpfs
+/// (`EOPNOTSUPP`).
+///
+/// # Errors
+/// Those of paths, and `EBADF`. `EINVAL`: unknown flags, or a name that is only a prefix. `ERANGE`: an empty or too
+/// long name. `E2BIG`: beyond `XATTR_SIZE_MAX`. `EOPNOTSUPP`: such a name, or such a filesystem, has none. `EPERM`,
+/// `EACCES`: not allowed. `EROFS`: a read-only mount. `EEXIST`, `ENODATA`: it is there, or is not. `ENOSPC`: the file
+/// or the filesystem is full. `ENOMEM`, those of user memory.
 pub fn set(current: &Thread, file: File, [name, value, size, flags]: [u64; 4]) -> Result<usize, Errno> {
     let (inode, subject) = file.find_writable(current)?;
     let flags = flags as u32;
@@ -77,15 +86,23 @@ pub fn set(current: &Thread, file: File, [name, value, size, flags]: [u64; 4]) -
     Ok(0)
 }
 
-/// getxattr(2), lgetxattr(2), fgetxattr(2): the length of the value. `ERANGE` where there is no room for it, and what the attribute
-/// says.
+/// getxattr(2), lgetxattr(2), fgetxattr(2): the length of the value.
+///
+/// # Errors
+/// Those of paths, and `EBADF`. `ERANGE`: an empty or too long name, or no room for the value. `EOPNOTSUPP`, `EINVAL`:
+/// as for [`set`]. `EACCES`, `EPERM`: not allowed. `ENODATA`: there is none, or it is not to be seen. `ENOMEM`, those
+/// of user memory.
 pub fn get(current: &Thread, file: File, name: u64, value: u64, size: u64) -> Result<usize, Errno> {
     let (inode, subject) = file.find(current)?;
     let found = xattr::get(&inode, &subject, &name_at(name)?)?;
     put(&found, value, size)
 }
 
-/// listxattr(2), llistxattr(2), flistxattr(2): the length of the list. `ERANGE` where there is no room for it.
+/// listxattr(2), llistxattr(2), flistxattr(2): the length of the list.
+///
+/// # Errors
+/// Those of paths, and `EBADF`. `ERANGE`: no room for it. `E2BIG`: beyond `XATTR_LIST_MAX`. `ENOMEM`, those of user
+/// memory.
 pub fn list(current: &Thread, file: File, list: u64, size: u64) -> Result<usize, Errno> {
     let (inode, subject) = file.find(current)?;
     let names = xattr::list(&inode, &subject)?;
@@ -96,6 +113,10 @@ pub fn list(current: &Thread, file: File, list: u64, size: u64) -> Result<usize,
 }
 
 /// removexattr(2), lremovexattr(2), fremovexattr(2).
+///
+/// # Errors
+/// Those of paths, and `EBADF`. `ERANGE`: an empty or too long name. `EOPNOTSUPP`, `EINVAL`, `EPERM`, `EACCES`,
+/// `EROFS`: as for [`set`]. `ENODATA`: there is none. `ENOMEM`, those of user memory.
 pub fn remove(current: &Thread, file: File, name: u64) -> Result<usize, Errno> {
     let (inode, subject) = file.find_writable(current)?;
     xattr::remove(&inode, &subject, &name_at(name)?)?;

@@ -37,6 +37,13 @@ use sleep::is_valid;
 use wake::Requeue;
 
 /// futex(2).
+///
+/// Not supported: `FUTEX_FD` (`ENOSYS`, as on Linux).
+///
+/// # Errors
+/// `EAGAIN`: the word is another. `EINVAL`: an address or a count that is none, no bits, words that do not go together,
+/// an owner that is none. `ETIMEDOUT`, `EINTR`: waited. `EDEADLK`: threads would wait for each other. `ESRCH`: no such
+/// owner. `EPERM`: the lock is not the caller's. `ENOSYS`: no such operation. `ENOMEM`, those of user memory.
 pub fn futex(
     current: &Arc<Thread>,
     [address, operation, value, fourth, address2, value3]: [u64; 6],

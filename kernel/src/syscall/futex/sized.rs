@@ -27,12 +27,19 @@ fn of_word(value: u64) -> Result<u32, Errno> {
 }
 
 /// futex_wake(2): as FUTEX_WAKE_BITSET, but a count of 0 wakes nobody.
+///
+/// # Errors
+/// `EINVAL`: flags, a mask or an address that are none; a lock with priority inheritance. Those of user memory.
 pub fn futex_wake(current: &Thread, address: u64, mask: u64, count: u64, flags: u64) -> Result<usize, Errno> {
     let (scope, mask) = (scope(flags)?, of_word(mask)?);
     wake::wake_strictly(current, scope, address, count as u32, mask)
 }
 
 /// futex_wait(2): as FUTEX_WAIT_BITSET with a point in time of `clock`.
+///
+/// # Errors
+/// `EAGAIN`: the word is another. `EINVAL`: flags, a value, a mask, a clock or an address that are none. `ETIMEDOUT`,
+/// `EINTR`: waited. Those of user memory.
 pub fn futex_wait(
     current: &Arc<Thread>,
     [address, value, mask, flags, timeout, clock]: [u64; 6],
@@ -47,6 +54,9 @@ pub fn futex_wait(
 }
 
 /// futex_requeue(2): as FUTEX_CMP_REQUEUE, for the two words listed at `list`, the first with the value that it must have.
+///
+/// # Errors
+/// `EINVAL`: flags, counts or words that are none. `EAGAIN`: the first word is another. Those of user memory.
 pub fn futex_requeue(
     current: &Thread,
     list: u64,

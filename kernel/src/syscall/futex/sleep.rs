@@ -45,6 +45,10 @@ pub fn wait(
 }
 
 /// futex_waitv(2): as FUTEX_WAIT on several words; the index of one that was woken.
+///
+/// # Errors
+/// `EINVAL`: flags, a count, a clock or words that are none. `EAGAIN`: a word is another. `ETIMEDOUT`, `EINTR`: waited.
+/// `ENOMEM`, those of user memory.
 pub fn futex_waitv(
     current: &Arc<Thread>,
     list: u64,

@@ -1,27 +1,21 @@
-//! The size of files: truncate(2), fallocate(2); files without a name: memfd_create(2).
+//! The size of files: truncate(2), fallocate(2).
 
-use crate::fallible;
-use abi::Errno;
-use abi::file::{
-    AT_FDCWD, F_SEAL_SEAL, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MFD_ALLOW_SEALING, MFD_CLOEXEC,
-    O_CLOEXEC, O_RDWR, S_IFDIR, W_OK,
-};
-
-use super::lookup::{Lookup, check_flags, file};
-use super::open::{install, on_exec};
+use super::lookup::{Lookup, file};
 use crate::fs::contents::{Contents, MAX_SIZE};
-use crate::fs::inode::{Attributes, Body};
+use crate::fs::inode::Body;
 use crate::fs::open_file::Hold;
-use crate::fs::regular::{RegularFile, write_room};
-use crate::fs::{self, Dentry, Inode, LastLink, OpenFile, Subject};
-use crate::memory;
+use crate::fs::regular::write_room;
+use crate::fs::{Inode, LastLink, Subject};
 use crate::thread::Thread;
-use crate::user_memory;
-
-/// Longest name of a memory file.
-const MEMORY_NAME_MAX: usize = 249;
+use abi::Errno;
+use abi::file::{AT_FDCWD, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, S_IFDIR, W_OK};
 
 /// truncate(2).
+///
+/// # Errors
+/// Those of paths. `EINVAL`: a negative size, or no regular file. `EISDIR`: a directory. `EACCES`, `EROFS`: it may not
+/// be written. `ETXTBSY`: it is executed. `EFBIG`: beyond `RLIMIT_FSIZE` (and SIGXFSZ) or the longest file. `EPERM`: a
+/// seal. `ENOMEM`.
 pub fn truncate(current: &Thread, path: u64, size: i64) -> Result<usize, Errno> {
     let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
     let lookup = Lookup::new(current, AT_FDCWD, path)?;
@@ -40,6 +34,10 @@ pub fn truncate(current: &Thread, path: u64, size: i64) -> Result<usize, Errno> 
 }
 
 /// ftruncate(2).
+///
+/// # Errors
+/// `EBADF`. `EINVAL`: a negative size, no regular file, or not open for writing. `EFBIG`, `EPERM`, `ENOMEM`: as for
+/// [`truncate`].
 pub fn ftruncate(current: &Thread, descriptor: i32, size: i64) -> Result<usize, Errno> {
     let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
     let file = file(current, descriptor)?;
@@ -67,7 +65,14 @@ fn set_size(inode: &Inode, contents: &Contents, size: u64, subject: &Subject) ->
     Ok(0)
 }
 
-/// fallocate(2): giving pages, with or without moving the end, and punching holes. `EOPNOTSUPP` for other modes.
+/// fallocate(2): giving pages, with or without moving the end, and punching holes.
+///
+/// Not supported: `FALLOC_FL_COLLAPSE_RANGE`, `_INSERT_RANGE`, `_ZERO_RANGE`, `_UNSHARE_RANGE` (`EOPNOTSUPP`).
+///
+/// # Errors
+/// `EBADF`: not open for writing. `EINVAL`: a negative offset, or no length. `ESPIPE`: a pipe. `ENODEV`: another file
+/// that is not regular. `EFBIG`: beyond `RLIMIT_FSIZE` (and SIGXFSZ) or the longest file. `EOPNOTSUPP`: other modes.
+/// `ENOSPC`: the filesystem is full. `EPERM`: a seal. `ENOMEM`.
 pub fn fallocate(
     current: &Thread,
     descriptor: i32,
@@ -105,36 +110,4 @@ pub fn fallocate(
     file.inode()
         .note_written_by(&Subject::new(current.process.credentials()));
     Ok(0)
-}
-
-/// memfd_create(2).
-pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Errno> {
-    check_flags(flags, MFD_CLOEXEC | MFD_ALLOW_SEALING)?;
-    let name = user_memory::read_string(name, MEMORY_NAME_MAX + 1).map_err(|error| match error {
-        Errno::ENAMETOOLONG => Errno::EINVAL,
-        error => error,
-    })?;
-    memory::has_room()?;
-    let name = fallible::joined(&[b"/memfd:", &name])?;
-    let seals = if flags & MFD_ALLOW_SEALING != 0 {
-        0
-    } else {
-        F_SEAL_SEAL
-    };
-    let filesystem = fs::unnamed_filesystem()?;
-    let subject = Subject::new(current.process.credentials());
-    let body = Body::Regular(Contents::with_seals(filesystem, seals));
-    let inode = Inode::new(
-        filesystem,
-        body,
-        Attributes::new(0o777, subject.owner(), subject.group()),
-    )?;
-    inode.change(|attributes| attributes.links = 0);
-    let dentry = Dentry::detached(&name, inode)?;
-    dentry.mark_removed();
-    let object = RegularFile::open(dentry.clone(), O_RDWR)?;
-    dentry.inode.take_hold(Hold::Write)?;
-    let file = OpenFile::with_hold(dentry, object, O_RDWR, Hold::Write)?;
-    let wanted = if flags & MFD_CLOEXEC != 0 { O_CLOEXEC } else { 0 };
-    install(current, file, on_exec(wanted), 0)
 }

@@ -127,6 +127,10 @@ fn record(file: &OpenFile, lock: &FLock, owner: LockOwner) -> Result<Option<Reco
 }
 
 /// flock(2).
+///
+/// # Errors
+/// `EBADF`. `EINVAL`: no such operation. `EAGAIN`: another has the lock, with `LOCK_NB`. `EINTR`: a handler ran while
+/// it waited. `ENOLCK`: no memory for a lock.
 pub fn flock(current: &Thread, descriptor: i32, operation: u32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     if file.is_path() {

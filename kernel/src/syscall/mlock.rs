@@ -2,7 +2,7 @@
 //! to drop. RLIMIT_MEMLOCK limits how much that may be; `CAP_IPC_LOCK` goes beyond.
 
 use super::area_flags::{change_flags, for_each_part};
-use super::memory::space;
+use super::mmap::space;
 use crate::process::Space;
 use crate::thread::Thread;
 use crate::{scheduler, user_memory};
@@ -59,8 +59,11 @@ pub fn check_more(current: &Thread, space: &Space, more: u64) -> Result<(), Errn
     }
 }
 
-/// mlock(2), mlock2(2). `EPERM`, `ENOMEM` beyond the limit or at a hole, up to which all is locked, `EAGAIN` if some pages cannot be
-/// had.
+/// mlock(2), mlock2(2). Up to a hole all is locked.
+///
+/// # Errors
+/// `EINVAL`: unknown flags. `EPERM`: `RLIMIT_MEMLOCK` is 0. `ENOMEM`: beyond it, or a hole. `EAGAIN`: some pages cannot
+/// be had.
 #[inline(never)]
 pub fn mlock2(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
     let flags = match flags as u32 {
@@ -81,7 +84,10 @@ pub fn mlock2(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usiz
     Ok(0)
 }
 
-/// munlock(2). `ENOMEM` at a hole.
+/// munlock(2).
+///
+/// # Errors
+/// `ENOMEM`: a hole, or too many areas.
 #[inline(never)]
 pub fn munlock(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
     let (start, len) = whole_pages(start, len);
@@ -89,7 +95,10 @@ pub fn munlock(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
     Ok(0)
 }
 
-/// mlockall(2). `EPERM`, `ENOMEM` beyond the limit.
+/// mlockall(2).
+///
+/// # Errors
+/// `EINVAL`: unknown flags, or nothing to lock. `EPERM`: `RLIMIT_MEMLOCK` is 0. `ENOMEM`: beyond it.
 #[inline(never)]
 pub fn mlockall(current: &Thread, flags: u64) -> Result<usize, Errno> {
     let flags = flags as u32;
@@ -119,6 +128,9 @@ pub fn mlockall(current: &Thread, flags: u64) -> Result<usize, Errno> {
 }
 
 /// munlockall(2).
+///
+/// # Errors
+/// Never fails.
 #[inline(never)]
 pub fn munlockall(current: &Thread) -> Result<usize, Errno> {
     space(current)?.future_flags.set_locks(AreaFlags::NONE);

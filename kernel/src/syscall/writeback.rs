@@ -12,7 +12,10 @@ const LAST_ADVICE: u32 = 5;
 /// `SYNC_FILE_RANGE_WAIT_BEFORE`, `_WRITE` and `_WAIT_AFTER`.
 const SYNC_FILE_RANGE_FLAGS: u32 = 7;
 
-/// fsync(2) and fdatasync(2). `EINVAL` for what is not stored.
+/// fsync(2) and fdatasync(2).
+///
+/// # Errors
+/// `EBADF`. `EINVAL`: what is not stored.
 pub fn fsync(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     if file.is_path() {
@@ -26,11 +29,17 @@ pub fn fsync(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 }
 
 /// sync(2).
+///
+/// # Errors
+/// Never fails.
 pub fn sync() -> Result<usize, Errno> {
     Ok(0)
 }
 
 /// syncfs(2).
+///
+/// # Errors
+/// `EBADF`.
 pub fn syncfs(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     if file(current, descriptor)?.is_path() {
         Err(Errno::EBADF)
@@ -39,7 +48,10 @@ pub fn syncfs(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     }
 }
 
-/// sync_file_range(2). `EINVAL`, and `ESPIPE` for what is not stored.
+/// sync_file_range(2).
+///
+/// # Errors
+/// `EINVAL`: unknown flags, or a range that is none. `EBADF`. `ESPIPE`: what is not stored.
 pub fn sync_file_range(
     current: &Thread,
     descriptor: i32,
@@ -59,6 +71,9 @@ pub fn sync_file_range(
 }
 
 /// readahead(2): everything is there already.
+///
+/// # Errors
+/// `EBADF`: not open for reading. `EINVAL`: no regular file.
 pub fn readahead(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     if !file.is_readable() {
@@ -72,6 +87,9 @@ pub fn readahead(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 }
 
 /// fadvise64(2): posix_fadvise(2). There is nothing to read ahead and nothing to drop.
+///
+/// # Errors
+/// `EBADF`. `ESPIPE`: a pipe. `EINVAL`: no such advice, or a negative length.
 pub fn fadvise64(current: &Thread, descriptor: i32, len: i64, advice: u32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     if file.is_path() {

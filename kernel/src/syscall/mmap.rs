@@ -4,7 +4,7 @@
 use super::backing::{file_backing, zeros};
 use super::lookup::file;
 use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
-use super::{locked, map_errno};
+use super::{map_errno, mlock};
 use crate::memory;
 use crate::process::Space;
 use crate::thread::Thread;
@@ -24,6 +24,9 @@ use mm::{
 const PAGE: u64 = PAGE_SIZE as u64;
 
 /// brk(2), as the system call: the break in any case, moved or not.
+///
+/// # Errors
+/// Never fails: the old break is the answer where it cannot move.
 pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
     let process = &current.process;
     let space = space(current)?;
@@ -36,19 +39,28 @@ pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
     }
     let flags = match grown {
         0 => Ok(AreaFlags::NONE),
-        _ => locked::flags_of_new(current, &space, grown, false),
+        _ => mlock::flags_of_new(current, &space, grown, false),
     };
     let Ok(flags) = flags else {
         return Ok(old.0 as usize);
     };
     let new = space.edit(|space| space.set_break(memory::get(), VirtAddr(end), flags));
     if flags.has(AreaFlags::LOCK) {
-        locked::populate_mapped(current, old.0 & !(PAGE - 1), new.0.saturating_sub(old.0));
+        mlock::populate_mapped(current, old.0 & !(PAGE - 1), new.0.saturating_sub(old.0));
     }
     Ok(new.0 as usize)
 }
 
 /// mmap(2).
+///
+/// Not supported: `MAP_HUGETLB` (`ENOMEM`, as where no huge pages are reserved); `MAP_SYNC` (`EOPNOTSUPP`).
+///
+/// # Errors
+/// `EINVAL`: no length, no kind, an offset or a fixed address that is not of a page, flags that do not go together.
+/// `EBADF`: no such descriptor, or a place. `EACCES`: not open for it. `EPERM`: a seal, or a mount without programs.
+/// `ENODEV`: what is open cannot be mapped. `EEXIST`: `MAP_FIXED_NOREPLACE`, and something is there. `EOVERFLOW`:
+/// beyond all offsets. `EOPNOTSUPP`: flags that `MAP_SHARED_VALIDATE` does not know. `EAGAIN`: `MAP_LOCKED` beyond
+/// `RLIMIT_MEMLOCK`. `ENOMEM`: beyond the space, `RLIMIT_AS`, `RLIMIT_DATA`, the number of areas, or memory.
 pub fn mmap(
     current: &Thread,
     [address, len, protection, flags, descriptor, offset]: [u64; 6],
@@ -95,7 +107,7 @@ pub fn mmap(
         len: rounded,
         protection: wanted,
         sharing,
-        flags: locked::flags_of_new(current, &space, rounded, flags & MAP_LOCKED != 0)?,
+        flags: mlock::flags_of_new(current, &space, rounded, flags & MAP_LOCKED != 0)?,
         purpose: purpose(flags, &backing),
         backing,
     };
@@ -117,7 +129,7 @@ pub fn mmap(
         space.map(memory::get(), request).map_err(map_errno)
     })?;
     if is_locked || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE {
-        locked::populate_mapped(current, start.0, rounded);
+        mlock::populate_mapped(current, start.0, rounded);
     }
     Ok(start.0 as usize)
 }
@@ -186,7 +198,11 @@ pub fn is_inside_area(space: &AddressSpace, at: VirtAddr) -> bool {
         .is_some_and(|area| area.range().start() != at)
 }
 
-/// munmap(2). `ENOMEM` if it would leave two areas where there was one, and the space has too many.
+/// munmap(2).
+///
+/// # Errors
+/// `EINVAL`: no length, not of whole pages, beyond the space. `ENOMEM`: it would leave two areas where there was one,
+/// and the space has too many; want of memory.
 pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
     let end = VirtAddr(
         start

@@ -1,0 +1,53 @@
+//! Files without a name: memfd_create(2).
+
+use super::lookup::check_flags;
+use super::open::{install, on_exec};
+use crate::fs::contents::Contents;
+use crate::fs::inode::{Attributes, Body};
+use crate::fs::open_file::Hold;
+use crate::fs::regular::RegularFile;
+use crate::fs::{self, Dentry, Inode, OpenFile, Subject};
+use crate::thread::Thread;
+use crate::{fallible, memory, user_memory};
+use abi::Errno;
+use abi::file::{F_SEAL_SEAL, MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_RDWR};
+
+/// Longest name of a memory file.
+const MEMORY_NAME_MAX: usize = 249;
+
+/// memfd_create(2).
+///
+/// Not supported: `MFD_HUGETLB`, `MFD_NOEXEC_SEAL`, `MFD_EXEC` (`EINVAL`).
+///
+/// # Errors
+/// `EINVAL`: unknown flags, or a name of more than 249 bytes. `EMFILE`, `ENOMEM`, those of user memory.
+pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Errno> {
+    check_flags(flags, MFD_CLOEXEC | MFD_ALLOW_SEALING)?;
+    let name = user_memory::read_string(name, MEMORY_NAME_MAX + 1).map_err(|error| match error {
+        Errno::ENAMETOOLONG => Errno::EINVAL,
+        error => error,
+    })?;
+    memory::has_room()?;
+    let name = fallible::joined(&[b"/memfd:", &name])?;
+    let seals = if flags & MFD_ALLOW_SEALING != 0 {
+        0
+    } else {
+        F_SEAL_SEAL
+    };
+    let filesystem = fs::unnamed_filesystem()?;
+    let subject = Subject::new(current.process.credentials());
+    let body = Body::Regular(Contents::with_seals(filesystem, seals));
+    let inode = Inode::new(
+        filesystem,
+        body,
+        Attributes::new(0o777, subject.owner(), subject.group()),
+    )?;
+    inode.change(|attributes| attributes.links = 0);
+    let dentry = Dentry::detached(&name, inode)?;
+    dentry.mark_removed();
+    let object = RegularFile::open(dentry.clone(), O_RDWR)?;
+    dentry.inode.take_hold(Hold::Write)?;
+    let file = OpenFile::with_hold(dentry, object, O_RDWR, Hold::Write)?;
+    let wanted = if flags & MFD_CLOEXEC != 0 { O_CLOEXEC } else { 0 };
+    install(current, file, on_exec(wanted), 0)
+}
