@@ -16,7 +16,7 @@ use crate::log::Level;
 use crate::process::{self, Credentials, Limits, Process, Restraint, Shared};
 use crate::signal::InheritedSignals;
 use crate::thread::{Thread, ThreadInit};
-use crate::{error, info, initramfs, log, memory, scheduler, signal, time, warn};
+use crate::{devices, error, info, initramfs, log, memory, scheduler, signal, time, tty, warn};
 use abi::Errno;
 use abi::file::O_RDWR;
 use abi::process::{RLIMIT_STACK, WaitStatus};
@@ -120,9 +120,16 @@ fn fill_tree(boot: &Boot) {
         Some(Err(reason)) => error!("Initramfs unpacking failed: {reason}"),
         None => warn!("There is no initramfs"),
     }
+    register_devices().expect("there is memory for the numbers of a few devices");
     if let Err(reason) = fs::mount_initial() {
         error!("Cannot mount /dev and /proc: {}", reason.message());
     }
+}
+
+/// Every driver of the kernel says which devices it serves, and what /dev shows of them.
+fn register_devices() -> Result<(), Errno> {
+    devices::register()?;
+    tty::register()
 }
 
 fn embedded(payload: &'static [u8]) -> Option<&'static [u8]> {

@@ -14,6 +14,7 @@ extern crate alloc;
 mod boot;
 mod core_dump;
 mod deferred_free;
+mod devices;
 mod escape;
 mod exec;
 mod fallible;

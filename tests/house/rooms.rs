@@ -33,7 +33,7 @@ const ROOMS: &[Room] = &[
     room("sched", 12),
     room("log", 9),
     room("uaccess", 9),
-    room("vfs", 17),
+    room("vfs", 18),
     room("fs", 9),
     Room {
         name: "devices",
@@ -50,9 +50,7 @@ const ROOMS: &[Room] = &[
 /// Parts of which the first still names the second, which stands above it, with the number of imports from file to file.
 /// They become fewer; none may come.
 const EXCEPTIONS: &[(&str, &str, usize)] = &[
-    ("devices", "tty", 1),
     ("fs", "kernel", 1),
-    ("log", "devices", 1),
     ("log", "syscall", 1),
     ("memory", "sched", 8),
     ("memory", "task", 5),
@@ -66,7 +64,6 @@ const EXCEPTIONS: &[(&str, &str, usize)] = &[
     ("task", "syscall", 3),
     ("task", "tty", 1),
     ("uaccess", "task", 2),
-    ("vfs", "devices", 2),
     ("vfs", "fs", 10),
     ("vfs", "procfs", 3),
     ("vfs", "task", 6),

@@ -14,6 +14,7 @@ use abi::time::TimeSpec;
 
 use super::contents::Contents;
 use super::dentry::Dentry;
+use super::device_registry::DeviceNumber;
 use super::directory::Children;
 use super::filesystem::Filesystem;
 use super::locks::Locks;
@@ -83,30 +84,6 @@ pub trait Magic: Send + Sync {
     /// Where a path walk goes; `None`: along the text.
     fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
         Ok(None)
-    }
-}
-
-/// A device's number: makedev(3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DeviceNumber {
-    /// Which driver.
-    pub major: u32,
-    /// Which of its devices.
-    pub minor: u32,
-}
-
-impl DeviceNumber {
-    /// From the form that mknodat(2) takes and `st_rdev` has.
-    pub fn decode(number: u64) -> Self {
-        DeviceNumber {
-            major: abi::file::device_major(number),
-            minor: abi::file::device_minor(number),
-        }
-    }
-
-    /// To the form that `st_rdev` has.
-    pub fn encode(self) -> u64 {
-        abi::file::device_number(self.major, self.minor)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A path is walked (`walk`, with the text in `path`) over dentries (`dentry`) to an inode (`inode`). Opening it (`open`)
 //! gives an open file (`open_file`) with an object (`object`) that answers the calls: a regular file or directory
-//! (`regular`), a device (`device`), a pipe (`pipe`), a file of /proc (`proc`), a terminal (`crate::tty`). Descriptors
+//! (`regular`), a device (`device_registry`), a pipe (`pipe`), a file of /proc (`proc`), a terminal (`crate::tty`). Descriptors
 //! refer to open files (`file_table`). Changes of the tree stand in `tree`.
 //!
 //! Everything lives in memory: a regular file is its page cache (`contents`), a directory its entries (`directory`).
@@ -14,7 +14,7 @@
 pub mod bytes;
 pub mod contents;
 pub mod dentry;
-pub mod device;
+pub mod device_registry;
 pub mod directories;
 pub mod directory;
 pub mod file_owner;
@@ -60,6 +60,7 @@ pub use open_file::OpenFile;
 pub use permission::Subject;
 pub use walk::LastLink;
 
+use device_registry::{DeviceClass, DeviceNumber};
 use directory::Children;
 use filesystem::{Filesystem, Kind};
 use inode::{Attributes, Body};
@@ -129,14 +130,32 @@ pub fn mount_initial() -> Result<(), Errno> {
     Ok(())
 }
 
+/// The symbolic links that /dev begins with: name, target.
+const DEVICE_LINKS: [(&[u8], &[u8]); 4] = [
+    (b"fd", b"/proc/self/fd"),
+    (b"stdin", b"/proc/self/fd/0"),
+    (b"stdout", b"/proc/self/fd/1"),
+    (b"stderr", b"/proc/self/fd/2"),
+];
+
 /// Gives the root of a devtmpfs its nodes and links.
 fn fill_devices(dev: &Arc<Dentry>) -> Result<(), Errno> {
     let devices = &dev.inode.filesystem;
-    for (name, number, mode) in device::NODES {
-        let inode = Inode::new(devices, Body::Character(number), Attributes::new(mode, 0, 0))?;
-        tree::attach(dev, name, inode)?;
+    for range in (0..).map_while(device_registry::nth) {
+        for node in range.nodes {
+            let number = DeviceNumber {
+                major: range.major,
+                minor: node.minor,
+            };
+            let body = match range.class {
+                DeviceClass::Character => Body::Character(number),
+                DeviceClass::Block => Body::Block(number),
+            };
+            let inode = Inode::new(devices, body, Attributes::new(node.mode, 0, 0))?;
+            tree::attach(dev, node.name.as_bytes(), inode)?;
+        }
     }
-    for (name, target) in device::LINKS {
+    for (name, target) in DEVICE_LINKS {
         let inode = Inode::new(
             devices,
             Body::Symlink(fallible::boxed_bytes(target)?),

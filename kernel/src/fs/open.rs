@@ -13,6 +13,7 @@ use abi::mount::{MS_NODEV, MS_NOEXEC};
 
 use super::contents::Contents;
 use super::dentry::Dentry;
+use super::device_registry::DeviceClass;
 use super::directories::Place;
 use super::filesystem::Kind;
 use super::inode::Body;
@@ -22,7 +23,7 @@ use super::permission::Subject;
 use super::pipe::Direction;
 use super::regular::{OpenDirectory, RegularFile};
 use super::walk::{End, Last, LastLink};
-use super::{device, tree};
+use super::{device_registry, tree};
 
 /// The bits that make `O_TMPFILE` more than `O_DIRECTORY`.
 const UNNAMED: u32 = O_TMPFILE & !O_DIRECTORY;
@@ -202,12 +203,13 @@ fn open_object(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc
             RegularFile::open(entry.clone(), flags)
         }
         Body::Directory(_) | Body::Listing(_) => Ok(fallible::arc(OpenDirectory(entry.clone()))?),
-        Body::Character(number) => device::open(*number, flags),
+        Body::Character(number) => device_registry::open(DeviceClass::Character, *number, flags),
+        Body::Block(number) => device_registry::open(DeviceClass::Block, *number, flags),
         // By /proc/PID/fd: a pipe without a name waits for nobody.
         Body::Fifo(pipe) if entry.inode.filesystem.kind == Kind::Pipefs => pipe.open_end(direction(flags)),
         Body::Fifo(pipe) => pipe.open_named(direction(flags), flags & O_NONBLOCK != 0),
         Body::Generated(file) => file.open(),
-        Body::Block(_) | Body::Socket => Err(Errno::ENXIO),
+        Body::Socket => Err(Errno::ENXIO),
         Body::Symlink(_) | Body::Magic(_) => Err(Errno::ELOOP),
     }
 }

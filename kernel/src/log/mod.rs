@@ -1,7 +1,6 @@
 //! The kernel's log: [`debug!`](crate::debug!), [`info!`](crate::info!), [`warn!`](crate::warn!) and
 //! [`error!`](crate::error!) keep a line, and write it to the console if it is urgent enough (`loglevel=`, `quiet`). Programs read it with syslog(2) and /dev/kmsg.
 
-mod kmsg;
 mod ring;
 mod syslog;
 
@@ -12,9 +11,11 @@ use crate::sync::{Mutex, rank};
 
 use crate::time;
 use crate::wait::WaitQueue;
-pub use kmsg::open as open_kmsg;
-use ring::{Place, Ring, TEXT_MAX};
+pub use ring::{Place, Record, TEXT_MAX};
 pub use syslog::syslog;
+
+/// The records that are kept.
+pub type Ring = ring::Ring<SIZE>;
 
 /// Bytes that the log holds: Linux's `CONFIG_LOG_BUF_SHIFT` of 17.
 const SIZE: usize = 128 * 1024;
@@ -33,7 +34,7 @@ static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(DEFAULT_CONSOLE_LEVEL);
 static NEWS: WaitQueue = WaitQueue::new();
 
 struct Log {
-    ring: Ring<SIZE>,
+    ring: Ring,
     /// The record that syslog(2)'s read gives next.
     read: Place,
     /// Where syslog(2)'s read of everything begins.
@@ -88,7 +89,18 @@ pub fn write(level: Level, line: fmt::Arguments<'_>) {
     keep(level as u8, text.bytes());
 }
 
-fn keep(level: u8, text: &[u8]) {
+/// Looks at the records. No lock of a rank below the log's may be held.
+pub fn with_ring<R>(look: impl FnOnce(&Ring) -> R) -> R {
+    look(&LOG.lock().ring)
+}
+
+/// Woken by each new record.
+pub fn news() -> &'static WaitQueue {
+    &NEWS
+}
+
+/// Keeps a record with that priority: level and facility, as syslog(3) has them.
+pub fn keep(level: u8, text: &[u8]) {
     let time = time::now_monotonic_nanos();
     LOG.lock().ring.push(level, time, text);
     if level < CONSOLE_LEVEL.load(Ordering::Relaxed) {

@@ -9,7 +9,8 @@ use abi::file::{
 
 use super::lookup::{Lookup, check_flags};
 use crate::fs::contents::Contents;
-use crate::fs::inode::{Body, DeviceNumber};
+use crate::fs::device_registry::DeviceNumber;
+use crate::fs::inode::Body;
 use crate::fs::pipe::Pipe;
 use crate::fs::tree::{self, Existing};
 use crate::fs::walk::{End, Last};

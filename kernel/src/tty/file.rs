@@ -10,39 +10,98 @@ use abi::signal::Signal;
 
 use super::{Terminal, console};
 use crate::fs::OpenFile;
+use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceRange};
 use crate::fs::file_owner::{Listeners, Whom};
 use crate::fs::object::{Io, Object, Queues};
 use crate::scheduler;
 use crate::user_memory::{Sink, Source};
 
-/// Opens `/dev/console`, which never becomes a controlling terminal by being opened and survives hang-ups.
-pub fn open_console() -> Result<Arc<dyn Object>, Errno> {
-    Ok(fallible::arc(OpenTerminal {
-        terminal: console(),
-        hang_ups: None,
-    })?)
-}
+/// `TTYAUX_MAJOR`: what stands for a terminal.
+const AUXILIARY_MAJOR: u32 = 5;
+const CONTROLLING: u32 = 0;
+const CONSOLE: u32 = 1;
+/// The major number of the serial ports that are called ttyAMA, and the first of them.
+const LINE_MAJOR: u32 = 204;
+const FIRST_LINE: u32 = 64;
 
-/// Opens the serial line by its own name; it becomes the controlling terminal of a session leader that has none.
-pub fn open_line(flags: u32) -> Result<Arc<dyn Object>, Errno> {
-    let line = fallible::arc(OpenTerminal {
-        terminal: console(),
-        hang_ups: Some(console().hang_ups()),
-    })?;
-    if flags & O_NOCTTY == 0 {
-        console().adopt_if_free(&scheduler::current().process);
+static AUXILIARY_NODES: [DeviceNode; 2] = [
+    DeviceNode {
+        name: "tty",
+        minor: CONTROLLING,
+        mode: 0o666,
+    },
+    DeviceNode {
+        name: "console",
+        minor: CONSOLE,
+        mode: 0o600,
+    },
+];
+
+static LINE_NODES: [DeviceNode; 1] = [DeviceNode {
+    name: "ttyAMA0",
+    minor: FIRST_LINE,
+    mode: 0o620,
+}];
+
+/// `/dev/tty` and `/dev/console`.
+struct Auxiliary;
+
+impl DeviceDriver for Auxiliary {
+    fn open(&self, minor: u32, _flags: u32) -> Result<Arc<dyn Object>, Errno> {
+        match minor {
+            CONTROLLING => open_controlling(),
+            CONSOLE => open_terminal(None),
+            _ => Err(Errno::ENXIO),
+        }
     }
-    Ok(line)
 }
 
-/// Opens `/dev/tty`, the controlling terminal. `ENXIO` if there is none.
-pub fn open_controlling() -> Result<Arc<dyn Object>, Errno> {
+/// The serial line by its own name.
+struct Line;
+
+impl DeviceDriver for Line {
+    /// It becomes the controlling terminal of a session leader that has none.
+    fn open(&self, _minor: u32, flags: u32) -> Result<Arc<dyn Object>, Errno> {
+        let line = open_terminal(Some(console().hang_ups()))?;
+        if flags & O_NOCTTY == 0 {
+            console().adopt_if_free(&scheduler::current().process);
+        }
+        Ok(line)
+    }
+}
+
+/// Registers the terminal's devices. Called once, at boot. `ENOMEM`.
+pub fn register() -> Result<(), Errno> {
+    device_registry::register(DeviceRange {
+        class: DeviceClass::Character,
+        major: AUXILIARY_MAJOR,
+        minors: CONTROLLING..=CONSOLE,
+        driver: &Auxiliary,
+        nodes: &AUXILIARY_NODES,
+    })?;
+    device_registry::register(DeviceRange {
+        class: DeviceClass::Character,
+        major: LINE_MAJOR,
+        minors: FIRST_LINE..=FIRST_LINE,
+        driver: &Line,
+        nodes: &LINE_NODES,
+    })
+}
+
+/// Opens the controlling terminal. `ENXIO` if there is none.
+fn open_controlling() -> Result<Arc<dyn Object>, Errno> {
     if !console().is_controlling(&scheduler::current().process) {
         return Err(Errno::ENXIO);
     }
+    open_terminal(Some(console().hang_ups()))
+}
+
+/// `hang_ups`: how often it was hung up; `None` for `/dev/console`, which never becomes a controlling terminal by being opened
+/// and survives hang-ups.
+fn open_terminal(hang_ups: Option<u32>) -> Result<Arc<dyn Object>, Errno> {
     Ok(fallible::arc(OpenTerminal {
         terminal: console(),
-        hang_ups: Some(console().hang_ups()),
+        hang_ups,
     })?)
 }
 

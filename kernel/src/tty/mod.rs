@@ -25,11 +25,11 @@ use discipline::{Discipline, Effect};
 use sending::Sending;
 use spin::Once;
 
-pub use file::{open_console, open_controlling, open_line};
+pub use file::register;
 pub use job_control::session_ended;
 
+use crate::fs::device_registry::DeviceNumber;
 use crate::fs::file_owner::{Event, Listeners};
-use crate::fs::inode::DeviceNumber;
 use crate::fs::turn::Turn;
 use crate::process::{Pid, Process};
 use crate::signal;

@@ -7,9 +7,8 @@ use crate::fallible;
 use abi::Errno;
 use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
-use super::ring::{Place, Record, TEXT_MAX};
-use super::{LOG, Level, NEWS};
 use crate::fs::object::{Io, Object, Queues};
+use crate::log::{self, Level, Place, Record, TEXT_MAX};
 use crate::sync::Mutex;
 use crate::user_memory::{Sink, Source};
 
@@ -19,7 +18,7 @@ const FACILITY_USER: u8 = 1 << 3;
 /// Opens the log at its oldest record.
 pub fn open() -> Result<Arc<dyn Object>, Errno> {
     Ok(fallible::arc(Kmsg {
-        next: Mutex::new(LOG.lock().ring.oldest()),
+        next: Mutex::new(log::with_ring(log::Ring::oldest)),
     })?)
 }
 
@@ -32,20 +31,21 @@ impl Kmsg {
     /// The next record in the form `level,sequence,microseconds,-;text`. `EPIPE` if it is gone already: the next read
     /// goes on with the oldest one left.
     fn next_record(&self) -> Option<Result<Vec<u8>, Errno>> {
-        let log = LOG.lock();
-        let mut next = self.next.lock();
-        if *next < log.ring.oldest() {
-            *next = log.ring.oldest();
-            return Some(Err(Errno::EPIPE));
-        }
-        let record = log.ring.at(*next)?;
-        let mut text = [0; TEXT_MAX];
-        let text = log.ring.text(&record, &mut text);
-        let shown = show(&record, text);
-        if shown.is_ok() {
-            *next = record.behind();
-        }
-        Some(shown)
+        log::with_ring(|ring| {
+            let mut next = self.next.lock();
+            if *next < ring.oldest() {
+                *next = ring.oldest();
+                return Some(Err(Errno::EPIPE));
+            }
+            let record = ring.at(*next)?;
+            let mut text = [0; TEXT_MAX];
+            let text = ring.text(&record, &mut text);
+            let shown = show(&record, text);
+            if shown.is_ok() {
+                *next = record.behind();
+            }
+            Some(shown)
+        })
     }
 }
 
@@ -59,7 +59,7 @@ impl Object for Kmsg {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         let record = match self.next_record() {
             None if io.is_nonblocking() => return Err(Errno::EAGAIN),
-            None => NEWS.wait_until(|| self.next_record())?,
+            None => log::news().wait_until(|| self.next_record())?,
             Some(record) => record,
         }?;
         if to.room() < record.len() {
@@ -77,17 +77,17 @@ impl Object for Kmsg {
         let taken = from.take(&mut text[..len])?;
         let line = text[..taken].strip_suffix(b"\n").unwrap_or(&text[..taken]);
         let (priority, line) = split_priority(line);
-        super::keep(priority, line);
+        log::keep(priority, line);
         Ok(taken)
     }
 
     fn poll(&self) -> i16 {
-        let is_readable = LOG.lock().ring.end() > *self.next.lock();
+        let is_readable = log::with_ring(|ring| ring.end() > *self.next.lock());
         POLLOUT | POLLWRNORM | if is_readable { POLLIN | POLLRDNORM } else { 0 }
     }
 
     fn queues(&self) -> Queues<'_> {
-        [Some(&NEWS), None]
+        [Some(log::news()), None]
     }
 }
 

@@ -1,57 +1,63 @@
-//! Character devices: which driver a device number means (`Documentation/admin-guide/devices.txt`), and the devices that
-//! are memory alone: mem(4), null(4), random(4).
+//! Major number 1: mem(4), null(4), random(4), and the kernel's log.
 
 use alloc::sync::Arc;
 
 use crate::fallible;
 use abi::Errno;
 
-use super::inode::DeviceNumber;
-use super::object::{Io, Object, Positioning};
+use super::kmsg;
+use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceRange};
+use crate::fs::object::{Io, Object, Positioning};
 use crate::user_memory::{Sink, Source};
-use crate::{log, tty};
 
-/// The device nodes that /dev begins with: name, number, mode.
-pub const NODES: [(&[u8], DeviceNumber, u32); 9] = [
-    (b"null", DeviceNumber { major: 1, minor: 3 }, 0o666),
-    (b"zero", DeviceNumber { major: 1, minor: 5 }, 0o666),
-    (b"full", DeviceNumber { major: 1, minor: 7 }, 0o666),
-    (b"random", DeviceNumber { major: 1, minor: 8 }, 0o666),
-    (b"urandom", DeviceNumber { major: 1, minor: 9 }, 0o666),
-    (b"kmsg", DeviceNumber { major: 1, minor: 11 }, 0o644),
-    (b"tty", DeviceNumber { major: 5, minor: 0 }, 0o666),
-    (b"console", DeviceNumber { major: 5, minor: 1 }, 0o600),
-    (
-        b"ttyAMA0",
-        DeviceNumber {
-            major: 204,
-            minor: 64,
-        },
-        0o620,
-    ),
+/// `MEM_MAJOR`.
+const MAJOR: u32 = 1;
+
+const NULL: u32 = 3;
+const ZERO: u32 = 5;
+const FULL: u32 = 7;
+const RANDOM: u32 = 8;
+const URANDOM: u32 = 9;
+const KMSG: u32 = 11;
+
+static NODES: [DeviceNode; 6] = [
+    node("null", NULL, 0o666),
+    node("zero", ZERO, 0o666),
+    node("full", FULL, 0o666),
+    node("random", RANDOM, 0o666),
+    node("urandom", URANDOM, 0o666),
+    node("kmsg", KMSG, 0o644),
 ];
 
-/// The symbolic links that /dev begins with: name, target.
-pub const LINKS: [(&[u8], &[u8]); 4] = [
-    (b"fd", b"/proc/self/fd"),
-    (b"stdin", b"/proc/self/fd/0"),
-    (b"stdout", b"/proc/self/fd/1"),
-    (b"stderr", b"/proc/self/fd/2"),
-];
+const fn node(name: &'static str, minor: u32, mode: u32) -> DeviceNode {
+    DeviceNode { name, minor, mode }
+}
 
-/// Opens a character device. `ENXIO` if there is no such device.
-pub fn open(number: DeviceNumber, flags: u32) -> Result<Arc<dyn Object>, Errno> {
-    match (number.major, number.minor) {
-        (1, 3) => Ok(fallible::arc(Null)?),
-        (1, 5) => Ok(fallible::arc(Zero)?),
-        (1, 7) => Ok(fallible::arc(Full)?),
-        (1, 8 | 9) => Ok(fallible::arc(Random)?),
-        (1, 11) => log::open_kmsg(),
-        (5, 0) => tty::open_controlling(),
-        (5, 1) => tty::open_console(),
-        (204, 64) => tty::open_line(flags),
-        _ => Err(Errno::ENXIO),
+/// Serves all devices of its major number.
+struct MemoryDevices;
+
+impl DeviceDriver for MemoryDevices {
+    fn open(&self, minor: u32, _flags: u32) -> Result<Arc<dyn Object>, Errno> {
+        match minor {
+            NULL => Ok(fallible::arc(Null)?),
+            ZERO => Ok(fallible::arc(Zero)?),
+            FULL => Ok(fallible::arc(Full)?),
+            RANDOM | URANDOM => Ok(fallible::arc(Random)?),
+            KMSG => kmsg::open(),
+            _ => Err(Errno::ENXIO),
+        }
     }
+}
+
+/// Registers the devices. Called once, at boot. `ENOMEM`.
+pub fn register() -> Result<(), Errno> {
+    device_registry::register(DeviceRange {
+        class: DeviceClass::Character,
+        major: MAJOR,
+        minors: 0..=u32::from(u8::MAX),
+        driver: &MemoryDevices,
+        nodes: &NODES,
+    })
 }
 
 /// Zeros for any wish.
