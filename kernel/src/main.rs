@@ -19,6 +19,7 @@ mod escape;
 mod exec;
 mod fallible;
 mod fs;
+mod futex;
 mod initramfs;
 mod log;
 mod memory;

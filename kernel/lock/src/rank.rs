@@ -34,9 +34,9 @@ pub const PAGES: u8 = 10;
 pub const PIPE: u8 = 11;
 /// `tty`: settings, typed bytes, session and foreground group of the terminal.
 pub const TERMINAL: u8 = 12;
-/// `syscall::futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
+/// `futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
 pub const FUTEX: u8 = 13;
-/// `syscall::futex::inheritance`: who waits for which lock with priority inheritance.
+/// `futex::inheritance`: who waits for which lock with priority inheritance.
 pub const INHERITANCE: u8 = 14;
 /// `log`: the kernel's log.
 pub const LOG: u8 = 15;

@@ -11,8 +11,8 @@ pub use arguments::Arguments;
 
 use crate::fallible;
 use crate::fs::{Directories, FileTable, LastLink, OpenFile, Place, Subject, open_executable};
+use crate::futex;
 use crate::process::{Credentials, Name, Process, Restraint, SetIds, Space};
-use crate::syscall::futex;
 use crate::thread::Thread;
 use crate::user_memory::{KernelBuffer, Room};
 use crate::{memory, scheduler};

@@ -1,7 +1,7 @@
 //! Scheduling policies: sched(7). What they mean is in `scheduler`.
 
-use super::futex;
 use super::process::{meant, meant_thread};
+use crate::futex;
 use crate::process::Credentials;
 use crate::scheduler::{self, Attributes, Policy, TURN_NANOS};
 use crate::thread::Thread;

@@ -2,12 +2,12 @@
 //! of which gets it in turn.
 
 use super::{Patience, Step, decide, owner_of, table, take_over};
+use crate::futex::deadline::Deadline;
+use crate::futex::key::{Key, Scope};
+use crate::futex::sleep::enter_if;
+use crate::futex::waiters::{self, Wants};
+use crate::futex::wake::Requeue;
 use crate::scheduler;
-use crate::syscall::futex::deadline::Deadline;
-use crate::syscall::futex::key::{Key, Scope};
-use crate::syscall::futex::sleep::enter_if;
-use crate::syscall::futex::waiters::{self, Wants};
-use crate::syscall::futex::wake::Requeue;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
