@@ -12,11 +12,11 @@
 use crate::exec::{self, Arguments, Program};
 use crate::fallible;
 use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
-use crate::log::Level;
+use crate::log::{self, Level, error, info, warn};
 use crate::process::{self, Credentials, Limits, Process, Restraint, Shared};
 use crate::signal::InheritedSignals;
 use crate::thread::{Thread, ThreadInit};
-use crate::{devices, error, info, initramfs, log, memory, scheduler, signal, time, tty, warn};
+use crate::{devices, initramfs, memory, scheduler, signal, time, tty};
 use abi::Errno;
 use abi::file::O_RDWR;
 use abi::process::{RLIMIT_STACK, WaitStatus};

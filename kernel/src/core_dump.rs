@@ -12,6 +12,7 @@ pub use registers::{Registers, leave_registers};
 
 use crate::fs::inode::Body;
 use crate::fs::{self, LastLink, OpenFile, Place, Subject, tree};
+use crate::log;
 use crate::process::INIT;
 use crate::thread::Thread;
 use abi::Errno;
@@ -36,7 +37,7 @@ pub fn write(thread: &Arc<Thread>, context: &UserContext, signal: Signal, info: 
     match try_write(thread, context, signal, info, limit) {
         Ok(()) => true,
         Err(error) => {
-            crate::info!(
+            log::info!(
                 "{}[{}]: no core: {}",
                 process.name(),
                 process.pid,

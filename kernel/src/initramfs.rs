@@ -16,7 +16,6 @@ use abi::time::TimeSpec;
 use formats::cpio::{Archive, CpioError, Entry};
 use formats::gzip::{self, GzipError};
 
-use crate::fs::bytes::Bytes;
 use crate::fs::contents::Contents;
 use crate::fs::dentry::Dentry;
 use crate::fs::device_registry::DeviceNumber;
@@ -26,8 +25,8 @@ use crate::fs::path::first_component;
 use crate::fs::pipe::Pipe;
 use crate::fs::walk::{LastLink, Walk};
 use crate::fs::{self, Subject, tree, walk};
-use crate::user_memory::Source;
-use crate::warn;
+use crate::log::warn;
+use crate::user_memory::{KernelSource, Source};
 
 /// What was unpacked.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -233,7 +232,7 @@ impl Unpacker {
 
     fn fill(&mut self, contents: &Contents, entry: &Entry<'_>) -> Result<(), Errno> {
         let writer = contents.writer()?;
-        let mut left = Bytes(entry.data);
+        let mut left = KernelSource(entry.data);
         while left.left() > 0 {
             let at = (entry.data.len() - left.left()) as u64;
             contents.write(at, &mut left)?;

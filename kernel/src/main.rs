@@ -36,6 +36,7 @@ mod timers;
 mod tty;
 mod user_loop;
 mod user_memory;
+mod uts;
 mod wait;
 
 use lock as sync;

@@ -16,8 +16,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use mm::{
-    Asids, FileIdentity, Frame, FrameSource, Frames, Memory, NoMemory, PAGE_SIZE, PageError, PageSource,
-    RemoveError, Revocation,
+    Asids, FileIdentity, Frame, FrameSource, Frames, MapError, Memory, NoMemory, PAGE_SIZE, PageError,
+    PageSource, RemoveError, Revocation,
 };
 use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
@@ -28,6 +28,9 @@ const LEAST_ROOM: usize = 1 << 20;
 
 /// Address-space identifiers: 16 bits, which Cortex-A72 has and `platform` checks at boot.
 const ASIDS: u32 = 1 << 16;
+
+/// Areas of one space from which on no more are made: /proc/sys/vm/max_map_count.
+pub const MAX_MAP_COUNT: usize = 65530;
 
 static MEMORY: Once<Memory<BoardMmu>> = Once::new();
 
@@ -250,5 +253,15 @@ impl PageSource for SharedZeros {
 
     fn may_write(&self) -> bool {
         self.may_write
+    }
+}
+
+/// What a refusal of the heart is called outside.
+pub fn map_errno(error: MapError) -> Errno {
+    match error {
+        MapError::Invalid => Errno::EINVAL,
+        MapError::NoMemory => Errno::ENOMEM,
+        MapError::Exists => Errno::EEXIST,
+        MapError::NotMapped => Errno::EFAULT,
     }
 }

@@ -8,7 +8,7 @@
 
 use crate::signal::{self, Restart};
 use crate::thread::Thread;
-use crate::{core_dump, deferred_free, process, scheduler, syscall, user_memory};
+use crate::{core_dump, deferred_free, log, process, scheduler, syscall, user_memory};
 use abi::signal::info::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,
     SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,
@@ -122,11 +122,11 @@ fn fault_signal(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
         Trap::SingleStep => (Signal::SIGTRAP, TRAP_TRACE, context.pc),
         Trap::FloatingPoint => (Signal::SIGFPE, FPE_FLTINV, context.pc),
         Trap::SystemError { esr } => {
-            crate::error!("system error while {} ran: esr {esr:#x}", thread.name());
+            log::error!("system error while {} ran: esr {esr:#x}", thread.name());
             (Signal::SIGBUS, BUS_OBJERR, context.pc)
         }
         Trap::Unknown { esr } => {
-            crate::error!("{}: unknown exception, esr {esr:#x}", thread.name());
+            log::error!("{}: unknown exception, esr {esr:#x}", thread.name());
             (Signal::SIGILL, SI_KERNEL, context.pc)
         }
         Trap::Abort(_) | Trap::Interrupt | Trap::WaitForEvent => return,

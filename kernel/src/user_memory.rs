@@ -5,8 +5,10 @@
 //! No lock may be held by a caller: a fault takes the lock of the address space, and may ask a file for a page.
 
 mod buffer;
+mod kernel_buffer;
 
-pub use buffer::{KernelBuffer, MOST_BYTES, Room, Sink, Source, UserBuffer};
+pub use buffer::{MOST_BYTES, Sink, Source, UserBuffer};
+pub use kernel_buffer::{KernelSink, KernelSource, ListSink};
 
 use crate::process::{self, Process};
 use crate::thread::Thread;

@@ -3,9 +3,9 @@
 use super::Bytes;
 use super::segments::{Segment, Segments};
 use crate::fs::OpenFile;
-use crate::fs::bytes;
 use crate::fs::inode::Body;
 use crate::process::Space;
+use crate::user_memory::KernelSource;
 use crate::{fallible, memory, scheduler};
 use abi::Errno;
 use mm::{PAGE_SIZE, PageRange, Protection, VirtAddr};
@@ -43,7 +43,7 @@ impl Output<'_> {
         if bytes.len() as u64 > self.left {
             return Err(Stop::Full);
         }
-        let mut source = bytes::Bytes(bytes);
+        let mut source = KernelSource(bytes);
         while !source.0.is_empty() {
             let written = self.file.write_at(self.position, &mut source);
             match written {

@@ -3,9 +3,8 @@
 
 use super::Bytes;
 use crate::sync::Mutex;
-use crate::syscall::system;
 use crate::thread::Thread;
-use crate::time;
+use crate::{time, uts};
 use abi::Errno;
 use abi::signal::Signal;
 use alloc::vec::Vec;
@@ -72,10 +71,7 @@ fn expand_one(what: u8, thread: &Thread, signal: Signal, name: &mut Bytes) -> Re
     let number = match what {
         b'%' => return name.put(b"%"),
         b'e' => return put_name(name, thread.name().bytes()),
-        b'h' => {
-            let (host, len) = system::host_name();
-            return put_name(name, &host[..len]);
-        }
+        b'h' => return uts::HOST.with_bytes(|host| put_name(name, host)),
         b'p' | b'P' => process.pid.into(),
         b'i' | b'I' => thread.tid().into(),
         b'u' => ids.uid.into(),

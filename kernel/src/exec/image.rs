@@ -10,9 +10,9 @@
 
 use crate::fs::OpenFile;
 use crate::memory;
+use crate::memory::map_errno;
 use crate::process::Space;
 use crate::signal;
-use crate::syscall::map_errno;
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -14,7 +14,7 @@ use crate::fs::{Directories, FileTable, LastLink, OpenFile, Place, Subject, open
 use crate::futex;
 use crate::process::{Credentials, Name, Process, Restraint, SetIds, Space};
 use crate::thread::Thread;
-use crate::user_memory::{KernelBuffer, Room};
+use crate::user_memory::{KernelSink, ListSink};
 use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
@@ -294,13 +294,13 @@ fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Box<Executable>, Errno> {
 
 fn read_head(file: &OpenFile, len: usize) -> Result<Vec<u8>, Errno> {
     let mut head = fallible::with_room(len)?;
-    file.read_at(0, &mut Room(&mut head))?;
+    file.read_at(0, &mut ListSink(&mut head))?;
     Ok(head)
 }
 
 /// Reads from a file that may be executed, whether or not it may be read (execve(2), "mode 0111").
 fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
-    file.read_at(offset, &mut KernelBuffer::new(into))
+    file.read_at(offset, &mut KernelSink::new(into))
 }
 
 /// Whether the caller may read what it runs: its memory would show what the file hides.

@@ -11,7 +11,6 @@
 //! address space and may ask a file for a page. Transfers take frames out under the lock and copy behind it; where others
 //! must wait for the end of a copy they sleep (`turn`).
 
-pub mod bytes;
 pub mod contents;
 pub mod dentry;
 pub mod device_registry;

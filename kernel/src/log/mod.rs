@@ -1,8 +1,8 @@
-//! The kernel's log: [`debug!`](crate::debug!), [`info!`](crate::info!), [`warn!`](crate::warn!) and
-//! [`error!`](crate::error!) keep a line, and write it to the console if it is urgent enough (`loglevel=`, `quiet`). Programs read it with syslog(2) and /dev/kmsg.
+//! The kernel's log: [`debug!`], [`info!`], [`warn!`] and [`error!`] keep a line, and write it to the console if it is
+//! urgent enough (`loglevel=`, `quiet`). Programs read it with syslog(2) and /dev/kmsg.
 
+mod macros;
 mod ring;
-mod syslog;
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -11,35 +11,23 @@ use crate::sync::{Mutex, rank};
 
 use crate::time;
 use crate::wait::WaitQueue;
+pub(crate) use macros::{debug, error, info, warn};
 pub use ring::{Place, Record, TEXT_MAX};
-pub use syslog::syslog;
 
 /// The records that are kept.
 pub type Ring = ring::Ring<SIZE>;
 
 /// Bytes that the log holds: Linux's `CONFIG_LOG_BUF_SHIFT` of 17.
-const SIZE: usize = 128 * 1024;
+pub const SIZE: usize = 128 * 1024;
 /// Lines less urgent than this are not written to the console: `loglevel=` of Linux.
-const DEFAULT_CONSOLE_LEVEL: u8 = 7;
+pub const DEFAULT_CONSOLE_LEVEL: u8 = 7;
 /// The same with `quiet`.
 const QUIET_CONSOLE_LEVEL: u8 = 4;
 
-static LOG: Mutex<Log, { rank::LOG }> = Mutex::new(Log {
-    ring: Ring::new(),
-    read: Place::START,
-    cleared: Place::START,
-});
+static LOG: Mutex<Ring, { rank::LOG }> = Mutex::new(Ring::new());
 static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(DEFAULT_CONSOLE_LEVEL);
 /// Woken by each new record.
 static NEWS: WaitQueue = WaitQueue::new();
-
-struct Log {
-    ring: Ring,
-    /// The record that syslog(2)'s read gives next.
-    read: Place,
-    /// Where syslog(2)'s read of everything begins.
-    cleared: Place,
-}
 
 /// How urgent a line is: syslog(2).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -57,30 +45,6 @@ pub enum Level {
     Debug = 7,
 }
 
-/// Keeps a line in the log for whoever looks for a fault.
-#[macro_export]
-macro_rules! debug {
-    ($($arguments:tt)*) => { $crate::log::write($crate::log::Level::Debug, format_args!($($arguments)*)) };
-}
-
-/// Keeps a line worth knowing in the log.
-#[macro_export]
-macro_rules! info {
-    ($($arguments:tt)*) => { $crate::log::write($crate::log::Level::Info, format_args!($($arguments)*)) };
-}
-
-/// Keeps a warning in the log.
-#[macro_export]
-macro_rules! warn {
-    ($($arguments:tt)*) => { $crate::log::write($crate::log::Level::Warning, format_args!($($arguments)*)) };
-}
-
-/// Keeps an error in the log.
-#[macro_export]
-macro_rules! error {
-    ($($arguments:tt)*) => { $crate::log::write($crate::log::Level::Error, format_args!($($arguments)*)) };
-}
-
 /// Keeps a line; see the macros. May be called with any lock held but the log's own and the scheduler's.
 pub fn write(level: Level, line: fmt::Arguments<'_>) {
     let mut text = Line::new();
@@ -91,7 +55,7 @@ pub fn write(level: Level, line: fmt::Arguments<'_>) {
 
 /// Looks at the records. No lock of a rank below the log's may be held.
 pub fn with_ring<R>(look: impl FnOnce(&Ring) -> R) -> R {
-    look(&LOG.lock().ring)
+    look(&LOG.lock())
 }
 
 /// Woken by each new record.
@@ -102,7 +66,7 @@ pub fn news() -> &'static WaitQueue {
 /// Keeps a record with that priority: level and facility, as syslog(3) has them.
 pub fn keep(level: u8, text: &[u8]) {
     let time = time::now_monotonic_nanos();
-    LOG.lock().ring.push(level, time, text);
+    LOG.lock().push(level, time, text);
     if level < CONSOLE_LEVEL.load(Ordering::Relaxed) {
         write_to_console(time, text);
     }
@@ -153,7 +117,8 @@ impl ConsoleLine {
     }
 }
 
-fn write_stamp(to: &mut impl Write, time: u64) -> fmt::Result {
+/// Writes the time of a record, in nanoseconds, as it stands before its line.
+pub fn write_stamp(to: &mut impl Write, time: u64) -> fmt::Result {
     write!(
         to,
         "[{:5}.{:06}] ",
@@ -169,24 +134,31 @@ pub fn set_console_level(loglevel: Option<u8>, is_quiet: bool) {
     } else {
         DEFAULT_CONSOLE_LEVEL
     };
-    CONSOLE_LEVEL.store(loglevel.map_or(usual, |level| level.min(15)), Ordering::Relaxed);
+    show_below(loglevel.map_or(usual, |level| level.min(15)));
+}
+
+/// From now on the console shows lines of levels below that.
+pub fn show_below(level: u8) {
+    CONSOLE_LEVEL.store(level, Ordering::Relaxed);
 }
 
 /// A line of text being written; what is behind [`TEXT_MAX`] bytes is cut.
-struct Line {
+pub struct Line {
     bytes: [u8; TEXT_MAX],
     len: usize,
 }
 
 impl Line {
-    const fn new() -> Self {
+    /// Nothing yet.
+    pub const fn new() -> Self {
         Line {
             bytes: [0; TEXT_MAX],
             len: 0,
         }
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// What was written.
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 

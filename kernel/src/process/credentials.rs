@@ -7,6 +7,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Deref;
 
+/// Most supplementary groups.
+pub const NGROUPS_MAX: usize = 65536;
+
 /// Ids and capabilities of a process. The default is what the first process has: user 0 with all rights.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Credentials {

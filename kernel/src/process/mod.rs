@@ -29,7 +29,7 @@ mod vfork;
 
 pub use capabilities::{Restraint, SetIds, valid as valid_capability};
 pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, wait_for_child};
-pub use credentials::{Credentials, Groups};
+pub use credentials::{Credentials, Groups, NGROUPS_MAX};
 pub use dumpable::Dumpable;
 pub use end::end_current;
 pub use future_flags::FutureFlags;

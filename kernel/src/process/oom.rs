@@ -8,7 +8,7 @@
 use super::{INIT, Process, table};
 use crate::fs::turn::Turn;
 use crate::wait::WaitQueue;
-use crate::{memory, scheduler, time};
+use crate::{log, memory, scheduler, time};
 use abi::process::WaitStatus;
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -103,7 +103,7 @@ pub fn kill(process: &Arc<Process>) {
         core: false,
     });
     if is_news {
-        crate::error!(
+        log::error!(
             "Out of memory: killed process {} ({})",
             process.pid,
             process.name()

@@ -3,9 +3,9 @@
 
 use super::stop::Continues;
 use super::{frame, is_ignoring, restore_mask};
-use crate::core_dump;
 use crate::process::{self, INIT};
 use crate::thread::Thread;
+use crate::{core_dump, log};
 use abi::Errno;
 use abi::process::WaitStatus;
 use abi::signal::{DefaultAction, SA_RESTART, SIG_DFL, SigAction, SigInfo, SigSet, Signal};
@@ -137,7 +137,7 @@ fn stop_by(thread: &Thread, signal: Signal, known: Continues) {
 fn end_by_fault(thread: &Arc<Thread>, context: &UserContext, signal: Signal, info: &SigInfo) {
     let process = &thread.process;
     if process.pid == INIT {
-        crate::error!(
+        log::error!(
             "init: {} code {} at {:#x}",
             signal.name(),
             info.code,

@@ -1,9 +1,9 @@
 //! madvise(2).
 
 use super::area_flags::{any_area, change_flags, covered, for_each_part, next_covered};
-use super::map_errno;
 use super::mlock::{check_unlocked, populate};
 use super::mmap::space;
+use crate::memory::map_errno;
 use crate::thread::Thread;
 use crate::{memory, scheduler};
 use abi::Errno;

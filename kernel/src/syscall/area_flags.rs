@@ -1,8 +1,8 @@
 //! What programs say about ranges and areas keep: the parts of a range, one area each, and their flags.
 
-use super::map_errno;
 use super::memory_limits::is_full;
 use super::mmap::{is_inside_area, space};
+use crate::memory::map_errno;
 use crate::scheduler;
 use crate::thread::Thread;
 use abi::Errno;

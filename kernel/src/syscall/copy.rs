@@ -8,12 +8,11 @@ use abi::file::{O_APPEND, S_IFREG};
 
 use super::lookup::file;
 use crate::fs::OpenFile;
-use crate::fs::bytes::Bytes;
 use crate::fs::open_file::Whence;
 use crate::memory;
 use crate::scheduler;
 use crate::thread::Thread;
-use crate::user_memory::{KernelBuffer, MOST_BYTES, read_value, write_value};
+use crate::user_memory::{KernelSink, KernelSource, MOST_BYTES, read_value, write_value};
 
 /// Bytes copied in one go.
 const PIECE: usize = 32 * 1024;
@@ -33,7 +32,7 @@ pub fn sendfile(current: &Thread, output: i32, input: i32, offset: u64, count: u
     }
     let mut from = Position::read(&input, offset)?;
     let result = copy(&input, &mut from.at, count, |bytes, _| {
-        output.write(&mut Bytes(bytes))
+        output.write(&mut KernelSource(bytes))
     });
     note(current, &result);
     from.write_back(&input)?;
@@ -76,7 +75,7 @@ pub fn copy_file_range(
     }
     let start = to.at;
     let result = copy(&input, &mut from.at, count, |bytes, done| {
-        output.write_at(start + done, &mut Bytes(bytes))
+        output.write_at(start + done, &mut KernelSource(bytes))
     });
     note(current, &result);
     to.at += *result.as_ref().unwrap_or(&0) as u64;
@@ -131,7 +130,7 @@ fn copy(
         let len = (count - done).min(PIECE);
         let mut step = || {
             scheduler::cond_resched_killable()?;
-            let read = input.read_at(*at, &mut KernelBuffer::new(&mut buffer[..len]))?;
+            let read = input.read_at(*at, &mut KernelSink::new(&mut buffer[..len]))?;
             let written = if read == 0 {
                 0
             } else {

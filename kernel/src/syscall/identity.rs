@@ -1,7 +1,7 @@
 //! User and group ids: credentials(7), setresuid(2) and its relatives.
 
 use crate::memory;
-use crate::process::{self, Credentials, Groups};
+use crate::process::{self, Credentials, Groups, NGROUPS_MAX};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
@@ -13,8 +13,6 @@ use core::sync::atomic::Ordering;
 
 /// "Leave it as it is".
 const KEEP: u32 = u32::MAX;
-/// Most supplementary groups.
-pub const NGROUPS_MAX: usize = 65536;
 
 /// getuid(2).
 ///

@@ -1,13 +1,11 @@
 //! How much a process may map: RLIMIT_AS, RLIMIT_DATA, the number of areas.
 
+use crate::memory::MAX_MAP_COUNT;
 use crate::process::{Process, Space};
 use crate::scheduler;
 use abi::Errno;
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
 use mm::{AddressSpace, Area, MapRequest, PageRange, Portion, Purpose, Sharing, VirtAddr};
-
-/// Areas of one space from which on no more are made: Linux's `max_map_count`.
-const MOST_AREAS: usize = 65530;
 
 /// `ENOMEM` if with the request, which replaces all but `more` bytes of it, the space would grow beyond `RLIMIT_AS` or
 /// `RLIMIT_DATA`. Whether it may have one more area is looked at where it gets it.
@@ -93,10 +91,5 @@ pub fn check_becoming_data(space: &AddressSpace, range: PageRange, limit: u64) -
 
 /// Whether the space has as many areas as it may have.
 pub fn is_full(space: &AddressSpace) -> bool {
-    space.areas().len() >= most_areas()
-}
-
-/// How many areas a space may have: /proc/sys/vm/max_map_count.
-pub fn most_areas() -> usize {
-    MOST_AREAS
+    space.areas().len() >= MAX_MAP_COUNT
 }

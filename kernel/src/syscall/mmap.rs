@@ -4,8 +4,9 @@
 use super::backing::{file_backing, zeros};
 use super::lookup::file;
 use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
-use super::{map_errno, mlock};
+use super::mlock;
 use crate::memory;
+use crate::memory::map_errno;
 use crate::process::Space;
 use crate::thread::Thread;
 use abi::Errno;

@@ -46,7 +46,8 @@ mod select;
 mod signal;
 mod socket;
 mod stat;
-pub mod system;
+mod syslog;
+mod system;
 mod time;
 mod timer;
 mod truncate;
@@ -55,9 +56,6 @@ mod wait;
 mod writeback;
 mod xattr;
 
-pub use identity::NGROUPS_MAX;
-pub use memory_limits::most_areas;
-
 use crate::signal::Restart;
 use crate::thread::Thread;
 use crate::user_memory;
@@ -65,7 +63,6 @@ use crate::{futex, log};
 use abi::{Errno, nr};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
-use mm::MapError;
 use platform::user::UserContext;
 
 /// Numbers that the log of unknown calls tells apart.
@@ -202,7 +199,7 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::ADJTIMEX => adjust::adjtimex(current, a),
         nr::CLOCK_ADJTIME => adjust::clock_adjtime(current, a, b),
         nr::SYSINFO => system::sysinfo(a),
-        nr::SYSLOG => log::syslog(current, a, b, c),
+        nr::SYSLOG => syslog::syslog(current, a, b, c),
         nr::GETRANDOM => system::getrandom(a, b, c),
         nr::GETCPU => system::getcpu(a, b),
         nr::SCHED_YIELD => system::sched_yield(current),
@@ -240,7 +237,7 @@ fn refuse(current: &Thread, number: usize) -> Errno {
         .is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0);
     if is_news {
         let name = nr::name(number).unwrap_or("unknown");
-        crate::debug!(
+        log::debug!(
             "{}[{}]: system call {number} ({name}) is not implemented",
             current.name(),
             current.tid()
@@ -261,14 +258,4 @@ fn check_rest_is_zero(at: u64, known: usize, size: usize) -> Result<(), Errno> {
         }
     }
     Ok(())
-}
-
-/// What a refusal of the heart is called outside.
-pub fn map_errno(error: MapError) -> Errno {
-    match error {
-        MapError::Invalid => Errno::EINVAL,
-        MapError::NoMemory => Errno::ENOMEM,
-        MapError::Exists => Errno::EEXIST,
-        MapError::NotMapped => Errno::EFAULT,
-    }
 }

@@ -1,8 +1,9 @@
 //! mprotect(2), in pieces between which others run.
 
 use super::memory_limits::{check_becoming_data, is_full};
+use super::mlock;
 use super::mmap::{is_inside_area, protection_of, space};
-use super::{map_errno, mlock};
+use crate::memory::map_errno;
 use crate::process::Space;
 use crate::thread::Thread;
 use crate::{memory, scheduler};

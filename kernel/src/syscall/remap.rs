@@ -1,10 +1,11 @@
 //! mremap(2).
 
 use super::memory_limits::check_room;
+use super::mlock;
 use super::mmap::space;
-use super::{map_errno, mlock};
 use crate::fs::mappings;
 use crate::memory;
+use crate::memory::map_errno;
 use crate::process::Space;
 use crate::thread::Thread;
 use abi::Errno;

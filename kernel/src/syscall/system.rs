@@ -3,8 +3,8 @@
 use super::process::meant_thread;
 use crate::fs::proc::load_averages;
 use crate::scheduler;
-use crate::sync::Mutex;
 use crate::thread::Thread;
+use crate::uts::{self, MachineName, NAME_LEN};
 use crate::{boot, memory, process, time, user_memory};
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_BOOT};
@@ -18,66 +18,8 @@ use abi::reboot::{
 use alloc::sync::Arc;
 use mm::PAGE_SIZE;
 
-/// The Linux release whose interface this is: glibc asks.
-pub const RELEASE: &str = "6.12.0-holstein";
-
-/// Which build of it this is, as uname(2) says it.
-pub const VERSION: &str = concat!("#1 Holstein ", env!("CARGO_PKG_VERSION"));
-
 /// Bits behind the point in the loads of sysinfo(2) (`SI_LOAD_SHIFT`).
 const LOAD_SHIFT: u32 = 16;
-
-/// Longest host or domain name (`__NEW_UTS_LEN`).
-pub const NAME_LEN: usize = 64;
-
-/// The name of the machine.
-pub static HOST: MachineName = MachineName(Mutex::new(Name::new(b"holstein")));
-/// Its NIS domain.
-pub static DOMAIN: MachineName = MachineName(Mutex::new(Name::new(b"(none)")));
-
-/// A name of the machine.
-pub struct MachineName(Mutex<Name>);
-
-impl MachineName {
-    /// Shows it to `look`.
-    pub fn with_bytes<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
-        let name = self.0.cloned();
-        look(&name.bytes[..name.len])
-    }
-
-    /// Changes it; what does not fit is cut.
-    pub fn set(&self, given: &[u8]) {
-        let len = given.len().min(NAME_LEN);
-        let mut bytes = [0; NAME_LEN];
-        bytes[..len].copy_from_slice(&given[..len]);
-        *self.0.lock() = Name { bytes, len };
-    }
-}
-
-/// A name that can be set.
-#[derive(Clone, Copy)]
-struct Name {
-    bytes: [u8; NAME_LEN],
-    len: usize,
-}
-
-impl Name {
-    const fn new(name: &[u8]) -> Name {
-        let mut bytes = [0; NAME_LEN];
-        let (start, _) = bytes.split_at_mut(name.len());
-        start.copy_from_slice(name);
-        Name {
-            bytes,
-            len: name.len(),
-        }
-    }
-
-    fn field(&self) -> [u8; NAME_LEN + 1] {
-        let mut field = [0; NAME_LEN + 1];
-        field[..self.len].copy_from_slice(&self.bytes[..self.len]);
-        field
-    }
-}
 
 /// uname(2).
 ///
@@ -86,11 +28,11 @@ impl Name {
 pub fn uname(at: u64) -> Result<usize, Errno> {
     let names = UtsName {
         sysname: UtsName::field("Linux"),
-        nodename: HOST.0.cloned().field(),
-        release: UtsName::field(RELEASE),
-        version: UtsName::field(VERSION),
+        nodename: uts::HOST.field(),
+        release: UtsName::field(uts::RELEASE),
+        version: UtsName::field(uts::VERSION),
         machine: UtsName::field("aarch64"),
-        domainname: DOMAIN.0.cloned().field(),
+        domainname: uts::DOMAIN.field(),
     };
     user_memory::write_value(at, &names)?;
     Ok(0)
@@ -101,7 +43,7 @@ pub fn uname(at: u64) -> Result<usize, Errno> {
 /// # Errors
 /// `EPERM`: without `CAP_SYS_ADMIN`. `EINVAL`: longer than 64 bytes. Those of user memory.
 pub fn sethostname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno> {
-    set_name(current, &HOST, at, len)
+    set_name(current, &uts::HOST, at, len)
 }
 
 /// setdomainname(2).
@@ -109,7 +51,7 @@ pub fn sethostname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno> 
 /// # Errors
 /// As for [`sethostname`].
 pub fn setdomainname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno> {
-    set_name(current, &DOMAIN, at, len)
+    set_name(current, &uts::DOMAIN, at, len)
 }
 
 fn set_name(current: &Thread, name: &MachineName, at: u64, len: u64) -> Result<usize, Errno> {
@@ -251,10 +193,4 @@ pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> 
         LINUX_REBOOT_CMD_CAD_ON | LINUX_REBOOT_CMD_CAD_OFF => Ok(0),
         _ => Err(Errno::EINVAL),
     }
-}
-
-/// The host's name, and its length.
-pub fn host_name() -> ([u8; NAME_LEN], usize) {
-    let host = HOST.0.cloned();
-    (host.bytes, host.len)
 }

@@ -1,7 +1,6 @@
 //! Where the bytes of a read go and those of a write come from, mostly user memory: one range, or the list of readv(2).
 
 use super::{read_bytes, serve};
-use crate::fallible::TryVec;
 use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{IOV_MAX, IoVec};
@@ -211,75 +210,5 @@ impl Source for UserBuffer {
         self.move_piece(len, fault, |from, len| {
             user_copy::copy_frame_from_user(frame, offset, from, len)
         })
-    }
-}
-
-/// Kernel memory as a place to read to.
-pub struct KernelBuffer<'a> {
-    bytes: &'a mut [u8],
-    filled: usize,
-}
-
-impl<'a> KernelBuffer<'a> {
-    /// The whole of `bytes`.
-    pub fn new(bytes: &'a mut [u8]) -> KernelBuffer<'a> {
-        KernelBuffer { bytes, filled: 0 }
-    }
-
-    fn part(&mut self, most: usize) -> &mut [u8] {
-        let start = self.filled;
-        self.filled += most.min(self.bytes.len() - start);
-        &mut self.bytes[start..self.filled]
-    }
-}
-
-impl Sink for KernelBuffer<'_> {
-    fn room(&self) -> usize {
-        self.bytes.len() - self.filled
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        let part = self.part(bytes.len());
-        part.copy_from_slice(&bytes[..part.len()]);
-        Ok(part.len())
-    }
-
-    fn try_put_frame(
-        &mut self,
-        frame: Frame,
-        offset: usize,
-        len: usize,
-        _fault: &mut Option<UserFault>,
-    ) -> usize {
-        let part = self.part(len);
-        platform::frame::read(frame, offset, part);
-        part.len()
-    }
-}
-
-/// A list as a place to read to, as far as it has room: nothing is filled beforehand.
-pub struct Room<'a>(pub &'a mut Vec<u8>);
-
-impl Sink for Room<'_> {
-    fn room(&self) -> usize {
-        self.0.capacity() - self.0.len()
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        let part = &bytes[..bytes.len().min(self.room())];
-        self.0.try_extend(part)?;
-        Ok(part.len())
-    }
-
-    fn try_put_frame(
-        &mut self,
-        frame: Frame,
-        offset: usize,
-        len: usize,
-        _fault: &mut Option<UserFault>,
-    ) -> usize {
-        let len = len.min(self.room());
-        platform::frame::append(frame, offset, len, self.0);
-        len
     }
 }

@@ -9,7 +9,7 @@ use super::setting_file::{self, first_line};
 use crate::core_dump::pattern;
 use crate::fs::object::Object;
 use crate::scheduler::Setting;
-use crate::syscall::system::{MachineName, NAME_LEN};
+use crate::uts::{MachineName, NAME_LEN};
 
 /// Longer than any number.
 const NUMBER_LEN: usize = 24;

@@ -14,10 +14,9 @@ use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::Listing;
 use crate::fs::{OpenFile, pipe};
+use crate::process::NGROUPS_MAX;
 use crate::scheduler::SETTINGS;
-use crate::syscall::system;
-use crate::syscall::{NGROUPS_MAX, most_areas};
-use crate::{memory, process};
+use crate::{memory, process, uts};
 
 /// One more than the highest process id.
 const PID_MAX: u64 = 32768;
@@ -50,10 +49,10 @@ static FILES: [Entry<()>; 4] = [
 static KERNEL: [Entry<()>; 18] = [
     Entry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),
     Entry::object("core_pattern", 0o644, |()| settings::open_core_pattern()),
-    Entry::object("domainname", 0o644, |()| settings::open_name(&system::DOMAIN)),
-    Entry::object("hostname", 0o644, |()| settings::open_name(&system::HOST)),
+    Entry::object("domainname", 0o644, |()| settings::open_name(&uts::DOMAIN)),
+    Entry::object("hostname", 0o644, |()| settings::open_name(&uts::HOST)),
     Entry::text("ngroups_max", |(), text| number(text, NGROUPS_MAX as u64)),
-    Entry::text("osrelease", |(), text| line(text, system::RELEASE)),
+    Entry::text("osrelease", |(), text| line(text, uts::RELEASE)),
     Entry::text("ostype", |(), text| line(text, "Linux")),
     Entry::text("overflowgid", |(), text| number(text, 65534)),
     Entry::text("overflowuid", |(), text| number(text, 65534)),
@@ -77,7 +76,7 @@ static KERNEL: [Entry<()>; 18] = [
     Entry::text("threads-max", |(), text| {
         number(text, process::most_processes() as u64)
     }),
-    Entry::text("version", |(), text| line(text, system::VERSION)),
+    Entry::text("version", |(), text| line(text, uts::VERSION)),
 ];
 
 static RANDOM: [Entry<()>; 3] = [
@@ -99,7 +98,9 @@ static MEMORY: [Entry<()>; 5] = [
     Entry::object("fork_copies_stack", 0o644, |()| {
         settings::open_switch(&memory::IS_STACK_COPIED_AT_FORK)
     }),
-    Entry::text("max_map_count", |(), text| number(text, most_areas() as u64)),
+    Entry::text("max_map_count", |(), text| {
+        number(text, memory::MAX_MAP_COUNT as u64)
+    }),
     Entry::text("mmap_min_addr", |(), text| number(text, mm::space::LOWEST.0)),
     // Memory is promised without counting: fork and mmap fail only when there is nothing at all.
     Entry::text("overcommit_memory", |(), text| number(text, 1)),

@@ -14,8 +14,7 @@ use super::{
 use crate::fs::inode::Magic;
 use crate::fs::mount::{self, Mount};
 use crate::process;
-use crate::syscall::system;
-use crate::{boot, fallible, memory, scheduler, time};
+use crate::{boot, fallible, memory, scheduler, time, uts};
 
 pub static ENTRIES: [Entry<()>; 26] = [
     Entry::text("cmdline", command_line),
@@ -179,7 +178,7 @@ fn swaps((): &(), text: &mut Text) -> Result<(), Errno> {
 fn version((): &(), text: &mut Text) -> Result<(), Errno> {
     text.add(format_args!(
         "Linux version {} (Holstein {})\n",
-        system::RELEASE,
+        uts::RELEASE,
         env!("CARGO_PKG_VERSION")
     ));
     Ok(())

@@ -2,15 +2,15 @@
 
 use core::fmt::Write;
 use core::iter;
-use core::sync::atomic::Ordering;
 
 use abi::Errno;
 use abi::capability::CAP_SYSLOG;
 
-use super::ring::{Place, Record, TEXT_MAX};
-use super::{CONSOLE_LEVEL, DEFAULT_CONSOLE_LEVEL, LOG, Line, Log, NEWS, SIZE, write_stamp};
-use crate::fs::Subject;
+use crate::log::{
+    self, DEFAULT_CONSOLE_LEVEL, Line, Place, Record, Ring, SIZE, TEXT_MAX, show_below, write_stamp,
+};
 use crate::scheduler;
+use crate::sync::Mutex;
 use crate::thread::Thread;
 use crate::user_memory;
 
@@ -26,14 +26,28 @@ const ACTION_CONSOLE_LEVEL: u64 = 8;
 const ACTION_SIZE_UNREAD: u64 = 9;
 const ACTION_SIZE_BUFFER: u64 = 10;
 
+/// How far the log was read by this call, whoever made it.
+struct Progress {
+    /// The record that is read next.
+    read: Place,
+    /// Where a read of everything begins.
+    cleared: Place,
+}
+
+/// Locked behind the log.
+static PROGRESS: Mutex<Progress> = Mutex::new(Progress {
+    read: Place::START,
+    cleared: Place::START,
+});
+
 /// syslog(2).
 ///
 /// # Errors
 /// `EPERM`: all but reading everything and the size, without `CAP_SYSLOG`. `EINVAL`: no such action, a negative length,
 /// no such level. `EINTR`: a handler ran before a record came. Those of user memory.
-pub fn syslog(_current: &Thread, action: u64, buffer: u64, len: u64) -> Result<usize, Errno> {
+pub fn syslog(current: &Thread, action: u64, buffer: u64, len: u64) -> Result<usize, Errno> {
     let is_open_to_all = matches!(action, ACTION_READ_ALL | ACTION_SIZE_BUFFER);
-    if !is_open_to_all && !Subject::current().can(CAP_SYSLOG) {
+    if !is_open_to_all && !current.process.credentials().can(CAP_SYSLOG) {
         return Err(Errno::EPERM);
     }
     let len = i32::try_from(len as i64)
@@ -66,13 +80,12 @@ pub fn syslog(_current: &Thread, action: u64, buffer: u64, len: u64) -> Result<u
 }
 
 fn set_level(level: u8) -> Result<usize, Errno> {
-    CONSOLE_LEVEL.store(level, Ordering::Relaxed);
+    show_below(level);
     Ok(0)
 }
 
 fn clear() {
-    let mut log = LOG.lock();
-    log.cleared = log.ring.end();
+    log::with_ring(|ring| PROGRESS.lock().cleared = ring.end());
 }
 
 /// A record, copied out of the ring.
@@ -83,10 +96,10 @@ struct Copied {
 
 impl Copied {
     /// The record at a place; `None` if there is none yet.
-    fn at(log: &Log, place: Place) -> Option<Copied> {
-        let record = log.ring.at(place)?;
+    fn at(ring: &Ring, place: Place) -> Option<Copied> {
+        let record = ring.at(place)?;
         let mut text = [0; TEXT_MAX];
-        log.ring.text(&record, &mut text);
+        ring.text(&record, &mut text);
         Some(Copied { record, text })
     }
 
@@ -127,10 +140,8 @@ impl Copied {
 fn read(buffer: u64, len: usize) -> Result<usize, Errno> {
     let mut done = 0;
     while done == 0 && len > 0 {
-        NEWS.wait_until(|| {
-            let log = LOG.lock();
-            log.ring.at(log.read).map(drop)
-        })?;
+        let is_news = || log::with_ring(|ring| ring.at(PROGRESS.lock().read).map(drop));
+        log::news().wait_until(is_news)?;
         while let Some(copied) = take_unread(len - done, done == 0) {
             done += copied.write(buffer.wrapping_add(done as u64), len - done)?;
             scheduler::cond_resched();
@@ -141,18 +152,20 @@ fn read(buffer: u64, len: usize) -> Result<usize, Errno> {
 
 /// The next record that nobody has read, if it fits or is the first of a read.
 fn take_unread(room: usize, is_first: bool) -> Option<Copied> {
-    let mut log = LOG.lock();
-    let copied = Copied::at(&log, log.read)?;
-    if copied.shown_len() > room && !is_first {
-        return None;
-    }
-    log.read = copied.record.behind();
-    Some(copied)
+    log::with_ring(|ring| {
+        let mut progress = PROGRESS.lock();
+        let copied = Copied::at(ring, progress.read)?;
+        if copied.shown_len() > room && !is_first {
+            return None;
+        }
+        progress.read = copied.record.behind();
+        Some(copied)
+    })
 }
 
 /// Gives the newest records that fit, oldest first.
 fn read_all(buffer: u64, len: usize) -> Result<usize, Errno> {
-    let (from, end) = range(|log| log.cleared);
+    let (from, end) = range(|progress| progress.cleared);
     let mut left: usize = records(from, end).map(|copied| copied.shown_len()).sum();
     let mut done = 0;
     for copied in records(from, end) {
@@ -166,21 +179,20 @@ fn read_all(buffer: u64, len: usize) -> Result<usize, Errno> {
 }
 
 /// From that place of the log to its end.
-fn range(from: impl FnOnce(&Log) -> Place) -> (Place, Place) {
-    let log = LOG.lock();
-    (from(&log), log.ring.end())
+fn range(from: impl FnOnce(&Progress) -> Place) -> (Place, Place) {
+    log::with_ring(|ring| (from(&PROGRESS.lock()), ring.end()))
 }
 
 /// The records from a place up to another, each copied under a lock of its own. No lock may be held.
 fn records(from: Place, end: Place) -> impl Iterator<Item = Copied> {
     let next = move |from: Place| {
         scheduler::cond_resched();
-        Copied::at(&LOG.lock(), from).filter(|copied| copied.record.sequence < end.sequence)
+        log::with_ring(|ring| Copied::at(ring, from)).filter(|copied| copied.record.sequence < end.sequence)
     };
     iter::successors(next(from), move |copied| next(copied.record.behind()))
 }
 
 fn unread() -> usize {
-    let (from, end) = range(|log| log.read);
+    let (from, end) = range(|progress| progress.read);
     records(from, end).map(|copied| copied.shown_len()).sum()
 }
