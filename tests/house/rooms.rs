@@ -42,7 +42,7 @@ const ROOMS: &[Room] = &[
     },
     room("task", 24),
     room("tty", 9),
-    room("procfs", 23),
+    room("procfs", 9),
     room("syscall", 11),
     room("kernel", 9),
 ];

@@ -8,7 +8,7 @@ use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
 use mm::AddressSpace;
 
-use super::process::Subject;
+use super::subject::Subject;
 use crate::process::{Process, Space};
 use crate::scheduler;
 

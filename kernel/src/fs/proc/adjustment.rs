@@ -6,8 +6,8 @@ use core::sync::atomic::Ordering;
 use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
 
-use super::process::Subject;
 use super::setting_file;
+use super::subject::Subject;
 use crate::fs::object::Object;
 use crate::process::{Process, oom};
 use crate::scheduler;

@@ -6,8 +6,8 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::process::TASK_COMM_LEN;
 
-use super::process::Subject;
 use super::setting_file::{self, first_line};
+use super::subject::Subject;
 use crate::fs::object::Object;
 use crate::process::Name;
 use crate::scheduler;

@@ -8,9 +8,11 @@ use abi::Errno;
 use abi::file::{O_CLOEXEC, S_IFLNK, S_IFREG};
 
 use super::access::may_inspect;
-use super::process::Subject;
+use super::entry::FIRST;
+use super::subject::Subject;
+use super::subject::process_id;
 use super::text::Text;
-use super::{FIRST, locks, process_id, seq_file};
+use super::{locks, seq_file};
 use crate::fallible;
 use crate::fs::file_table::OnExec;
 use crate::fs::filesystem::Filesystem;

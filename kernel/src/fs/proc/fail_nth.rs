@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
 
-use super::process::Subject;
+use super::subject::Subject;
 use crate::fallible;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::scheduler;

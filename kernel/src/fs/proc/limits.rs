@@ -7,7 +7,7 @@ use abi::process::{
     RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
 
-use super::process::Subject;
+use super::subject::Subject;
 use super::text::Text;
 
 /// Name and unit of each limit, in the order of proc(5).

@@ -7,8 +7,8 @@ use abi::file::{device_major, device_minor};
 use mm::{AddressSpace, Area, Backing, PAGE_SIZE, Purpose, Sharing, VirtAddr};
 
 use super::access::Inspected;
-use super::process::Subject;
 use super::seq_file::SeqFile;
+use super::subject::Subject;
 use super::text::Text;
 use crate::escape::Escaped;
 use crate::fs::object::Object;

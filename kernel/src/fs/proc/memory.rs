@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use abi::Errno;
 
 use super::access::Inspected;
-use super::process::Subject;
 use super::seq_file::MOST_READ;
+use super::subject::Subject;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::{Process, Space};
 use crate::user_memory::{Sink, Source};

@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 
 use abi::Errno;
 
-use super::process::{Subject, root};
 use super::seq_file::SeqFile;
+use super::subject::Subject;
 use super::text::Text;
 use crate::escape::Escaped;
 use crate::fs::Dentry;
@@ -41,7 +41,7 @@ pub fn open_information(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
 }
 
 fn open_list(process: &Subject, line: fn(&Mount, &[u8], &mut Text)) -> Result<Arc<dyn Object>, Errno> {
-    let root = root(process).ok_or(Errno::EINVAL)?;
+    let root = process.root().ok_or(Errno::EINVAL)?;
     SeqFile::open(move |from, text| add(&root, from, text, line))
 }
 

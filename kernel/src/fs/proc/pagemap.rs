@@ -10,7 +10,7 @@ use mm::{MappedPage, PAGE_SHIFT, PAGE_SIZE, PageRange, USER_END, VirtAddr};
 
 use super::access::{Inspected, may_see_frames};
 use super::pages::Words;
-use super::process::Subject;
+use super::subject::Subject;
 use crate::fs::object::Object;
 use crate::memory;
 

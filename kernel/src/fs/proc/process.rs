@@ -4,77 +4,26 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Deref;
 use core::sync::atomic::Ordering;
 
 use abi::Errno;
 use abi::file::S_IFDIR;
 
 use super::access::may_inspect;
+use super::entry::{Directory, Entry, FIRST};
 #[cfg(debug_assertions)]
 use super::fail_nth;
+use super::subject::{Subject, process_id};
 use super::text::Text;
 use super::{
-    Directory, Entry, FIRST, adjustment, comm, descriptors, limits, maps, memory, mounts, pagemap,
-    process_id, references, seq_file, smaps, stat, status, transfers, translation,
+    adjustment, comm, descriptors, limits, maps, memory, mounts, pagemap, references, seq_file, smaps, stat,
+    status, transfers, translation,
 };
 use crate::fallible;
 use crate::fs::Dentry;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
-use crate::process::{Name, Pid, Process, oom};
-use crate::thread::{State, Thread};
-
-/// What most entries are about: a process, or one of its threads.
-#[derive(Clone)]
-pub struct Subject {
-    /// The process.
-    pub process: Arc<Process>,
-    /// The thread, in its directory.
-    pub thread: Option<Arc<Thread>>,
-}
-
-impl Subject {
-    /// The thread that counts where Linux shows a thread's own; `None` once a process has ended.
-    pub fn own_thread(&self) -> Option<Arc<Thread>> {
-        self.thread.clone().or_else(|| self.process.first_thread())
-    }
-
-    /// The name of the process or thread.
-    pub fn name(&self) -> Name {
-        self.thread
-            .as_ref()
-            .map_or(self.process.name(), |thread| thread.name())
-    }
-
-    /// The id of the process or thread.
-    pub fn id(&self) -> Pid {
-        self.thread
-            .as_ref()
-            .map_or(self.process.pid, |thread| thread.tid())
-    }
-
-    /// The state as ps(1) shows it: R, S, T or Z.
-    pub fn state(&self) -> char {
-        let Some(thread) = self.own_thread() else {
-            return 'Z';
-        };
-        match thread.state() {
-            State::Dead => 'Z',
-            _ if thread.signals.is_halted() => 'T',
-            State::Running => 'R',
-            State::Sleeping | State::Asleep => 'S',
-        }
-    }
-}
-
-impl Deref for Subject {
-    type Target = Process;
-
-    fn deref(&self) -> &Process {
-        &self.process
-    }
-}
+use crate::process::{Pid, Process, oom};
 
 static ENTRIES: &[Entry<Subject>] = &[
     Entry::object("auxv", 0o400, memory::open_auxiliary_vector),
@@ -113,7 +62,7 @@ static ENTRIES: &[Entry<Subject>] = &[
             Ok(())
         })
     }),
-    Entry::link("root", |process| place_link(process, root)),
+    Entry::link("root", |process| place_link(process, Subject::root)),
     Entry::text("sessionid", never_set),
     Entry::object("smaps", 0o444, smaps::open),
     Entry::object("smaps_rollup", 0o444, smaps::open_rollup),
@@ -225,10 +174,6 @@ fn current_directory(process: &Subject) -> Option<Arc<Dentry>> {
             .directories
             .read(|held| held.current.clone()),
     )
-}
-
-pub fn root(process: &Subject) -> Option<Arc<Dentry>> {
-    Some(process.own_thread()?.directories.read(|held| held.root.clone()))
 }
 
 fn executable(process: &Subject) -> Option<Arc<Dentry>> {

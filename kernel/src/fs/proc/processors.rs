@@ -6,8 +6,7 @@ use abi::Errno;
 use platform::cpu::MAX_CPUS;
 use platform::timer;
 
-use super::system::clock_ticks;
-use super::text::Text;
+use super::text::{Text, clock_ticks};
 use crate::scheduler::Times;
 use crate::{process, processor_features, scheduler, time};
 

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use abi::Errno;
 
 use super::access::Inspected;
-use super::process::Subject;
+use super::subject::Subject;
 use crate::fallible;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::Space;

@@ -3,7 +3,7 @@
 
 use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, Purpose, Sharing, VirtAddr};
 
-use super::process::Subject;
+use super::subject::Subject;
 use crate::process::{ProgramLayout, Space};
 use crate::{memory, scheduler};
 

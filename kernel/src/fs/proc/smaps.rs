@@ -12,8 +12,8 @@ use mm::{Area, AreaFlags, MappedPage, PAGE_SIZE, PageRange, Sharing, VirtAddr};
 
 use super::access::Inspected;
 use super::maps;
-use super::process::Subject;
 use super::seq_file::SeqFile;
+use super::subject::Subject;
 use super::text::Text;
 use crate::fs::object::Object;
 use crate::{memory, scheduler};

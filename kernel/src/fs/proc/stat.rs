@@ -5,10 +5,9 @@ use abi::process::RLIMIT_RSS;
 use mm::PAGE_SIZE;
 
 use super::access::may_inspect;
-use super::process::Subject;
 use super::sizes::Sizes;
-use super::system::clock_ticks;
-use super::text::Text;
+use super::subject::Subject;
+use super::text::{Text, clock_ticks};
 use crate::process::ProgramLayout;
 use crate::scheduler::Attributes;
 use crate::signal::Summary;

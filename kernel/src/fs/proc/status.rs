@@ -5,8 +5,8 @@ use core::sync::atomic::Ordering;
 use abi::Errno;
 use abi::process::RLIMIT_SIGPENDING;
 
-use super::process::Subject;
 use super::sizes::Sizes;
+use super::subject::Subject;
 use super::text::Text;
 use crate::escape::Escaped;
 use crate::fs::FileTable;

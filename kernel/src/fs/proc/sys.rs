@@ -8,8 +8,9 @@ use abi::Errno;
 use abi::capability::CAP_LAST_CAP;
 use spin::Once;
 
+use super::entry::{Directory, Entry, SPREAD};
+use super::settings;
 use super::text::Text;
-use super::{Directory, Entry, SPREAD, settings};
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::Listing;

@@ -7,8 +7,8 @@ use abi::Errno;
 use abi::file::S_IFDIR;
 use platform::cpu::MAX_CPUS;
 
+use super::entry::{Directory, Entry, FIRST, ROOT_INODE, SPREAD};
 use super::text::Text;
-use super::{Directory, Entry, FIRST, ROOT_INODE, SPREAD};
 use crate::fallible;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing};

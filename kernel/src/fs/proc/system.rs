@@ -3,18 +3,16 @@
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::time::USER_HZ;
 use mm::Event;
 use platform::timer;
 
-use super::text::Text;
-use super::{
-    Directory, Entry, SPREAD, TextLink, lock_stat, locks, pages, processors, resources, sys, trigger,
-};
+use super::entry::{Directory, Entry, SPREAD, TextLink};
+use super::text::{Text, clock_ticks};
+use super::{lock_stat, locks, pages, processors, resources, sys, trigger};
 use crate::fs::inode::Magic;
 use crate::fs::mount::{self, Mount};
 use crate::process;
-use crate::{boot, fallible, memory, scheduler, time, uts};
+use crate::{boot, fallible, memory, scheduler, uts};
 
 pub static ENTRIES: [Entry<()>; 26] = [
     Entry::text("cmdline", command_line),
@@ -149,11 +147,6 @@ fn all_faults() -> Result<u64, Errno> {
         next = process::next_from(process.pid + 1);
     }
     Ok(sum)
-}
-
-/// Ticks of the timer in units of `USER_HZ`.
-pub fn clock_ticks(ticks: u64) -> u64 {
-    timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)
 }
 
 /// Seconds since boot, and those that the processors spent without a thread, added up.

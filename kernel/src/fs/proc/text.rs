@@ -5,9 +5,12 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use abi::Errno;
+use abi::time::USER_HZ;
+use platform::timer;
 
 use crate::escape::Escaped;
 use crate::fallible::TryVec;
+use crate::time;
 
 /// Memory taken at once.
 const STEP: usize = 1024;
@@ -125,4 +128,9 @@ impl Write for Text {
         self.bytes(text.as_bytes());
         Ok(())
     }
+}
+
+/// Ticks of the timer in units of `USER_HZ`.
+pub fn clock_ticks(ticks: u64) -> u64 {
+    timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)
 }

@@ -6,8 +6,8 @@ use alloc::sync::Arc;
 use abi::Errno;
 
 use super::access::may_inspect;
-use super::process::Subject;
 use super::seq_file;
+use super::subject::Subject;
 use super::text::Text;
 use crate::fs::object::Object;
 

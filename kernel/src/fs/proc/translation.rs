@@ -9,8 +9,8 @@ use abi::Errno;
 use mm::{Descriptor, Entry, EntryPlace, Frame, Level, VirtAddr};
 
 use super::access::{Inspected, may_see_frames};
-use super::process::Subject;
 use super::seq_file::{FIRST_KEY, SeqFile};
+use super::subject::Subject;
 use super::text::Text;
 use crate::fs::object::Object;
 use crate::memory;

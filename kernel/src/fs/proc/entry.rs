@@ -1,0 +1,206 @@
+//! Directories as tables of entries: an entry says how its text, link or object is made from the directory's subject
+//! (nothing, or a process).
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::Errno;
+use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
+
+use super::seq_file;
+use super::text::Text;
+use crate::fallible;
+use crate::fs::filesystem::Filesystem;
+use crate::fs::inode::{Attributes, Body, Generated, Inode, Listed, Listing, Magic};
+use crate::fs::object::Object;
+
+/// The position of the first entry of a listing: `.` and `..` stand before it.
+pub const FIRST: u64 = 2;
+/// Distance of the inode numbers of directories about nothing in particular.
+pub const SPREAD: u64 = 64;
+/// `st_ino` of /proc itself; its entries follow.
+pub const ROOT_INODE: u64 = 1;
+
+/// One entry of a directory about `C`.
+pub struct Entry<C: 'static> {
+    name: &'static str,
+    mode: u32,
+    node: Node<C>,
+}
+
+/// Makes a directory. The number is that of its inode.
+pub type MakeDirectory<C> = fn(&C, &Arc<Filesystem>, u64) -> Result<Box<dyn Listing>, Errno>;
+
+/// What an entry is, and how it is made.
+pub enum Node<C: 'static> {
+    /// A file of text.
+    Text(fn(&C, &mut Text) -> Result<(), Errno>),
+    /// A file with rules of its own.
+    Object(fn(&C) -> Result<Arc<dyn Object>, Errno>),
+    /// A symbolic link.
+    Link(fn(&C) -> Result<Box<dyn Magic>, Errno>),
+    /// A directory.
+    Directory(MakeDirectory<C>),
+}
+
+impl<C> Entry<C> {
+    /// A file of text that everybody may read.
+    pub const fn text(name: &'static str, make: fn(&C, &mut Text) -> Result<(), Errno>) -> Self {
+        Entry {
+            name,
+            mode: 0o444,
+            node: Node::Text(make),
+        }
+    }
+
+    /// A file with rules of its own.
+    pub const fn object(
+        name: &'static str,
+        mode: u32,
+        open: fn(&C) -> Result<Arc<dyn Object>, Errno>,
+    ) -> Self {
+        Entry {
+            name,
+            mode,
+            node: Node::Object(open),
+        }
+    }
+
+    /// A symbolic link.
+    pub const fn link(name: &'static str, make: fn(&C) -> Result<Box<dyn Magic>, Errno>) -> Self {
+        Entry {
+            name,
+            mode: 0o777,
+            node: Node::Link(make),
+        }
+    }
+
+    /// A directory.
+    pub const fn directory(name: &'static str, mode: u32, make: MakeDirectory<C>) -> Self {
+        Entry {
+            name,
+            mode,
+            node: Node::Directory(make),
+        }
+    }
+
+    fn kind(&self) -> u32 {
+        match self.node {
+            Node::Text(_) | Node::Object(_) => S_IFREG,
+            Node::Link(_) => S_IFLNK,
+            Node::Directory(_) => S_IFDIR,
+        }
+    }
+}
+
+/// A directory of fixed entries about `subject`.
+pub struct Directory<C: 'static> {
+    /// Where its inodes live.
+    pub filesystem: Arc<Filesystem>,
+    /// What its entries are about.
+    pub subject: C,
+    /// What is in it.
+    pub entries: &'static [Entry<C>],
+    /// The inode of the directory; those of its entries follow it.
+    pub inode: u64,
+    /// User and group that own its entries.
+    pub owner: (u32, u32),
+    /// User and group that own entries that are directories for everybody.
+    pub directory_owner: (u32, u32),
+}
+
+impl<C: Clone + Send + Sync> Listing for Directory<C> {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
+        let index = self
+            .entries
+            .iter()
+            .position(|entry| entry.name.as_bytes() == name)
+            .ok_or(Errno::ENOENT)?;
+        let (entry, number) = (&self.entries[index], self.number(index));
+        let subject = self.subject.clone();
+        let body = match entry.node {
+            Node::Text(make) => Body::Generated(fallible::boxed(TextNode { subject, make })?),
+            Node::Object(open) => Body::Generated(fallible::boxed(ObjectNode { subject, open })?),
+            Node::Link(make) => Body::Magic(make(&subject)?),
+            Node::Directory(make) => Body::Listing(make(&subject, &self.filesystem, number)?),
+        };
+        let is_open_to_all = entry.kind() == S_IFDIR && entry.mode == 0o555;
+        let (user, group) = if is_open_to_all {
+            self.directory_owner
+        } else {
+            self.owner
+        };
+        let attributes = Attributes::new(entry.mode, user, group);
+        Inode::numbered(&self.filesystem, number, body, attributes)
+    }
+
+    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+        let index = usize::try_from(from.saturating_sub(FIRST)).unwrap_or(usize::MAX);
+        let Some(entry) = self.entries.get(index) else {
+            return Ok(None);
+        };
+        Ok(Some(Listed {
+            name: fallible::bytes(entry.name.as_bytes())?,
+            inode: self.number(index),
+            kind: entry.kind(),
+            next: index as u64 + FIRST + 1,
+        }))
+    }
+}
+
+impl Directory<()> {
+    /// A directory about nothing in particular. `ENOMEM`.
+    pub fn fixed(
+        filesystem: &Arc<Filesystem>,
+        inode: u64,
+        entries: &'static [Entry<()>],
+    ) -> Result<Box<dyn Listing>, Errno> {
+        Ok(fallible::boxed(Directory {
+            filesystem: filesystem.clone(),
+            subject: (),
+            entries,
+            inode,
+            owner: (0, 0),
+            directory_owner: (0, 0),
+        })?)
+    }
+}
+
+impl<C> Directory<C> {
+    fn number(&self, index: usize) -> u64 {
+        self.inode + 1 + index as u64
+    }
+}
+
+struct TextNode<C: 'static> {
+    subject: C,
+    make: fn(&C, &mut Text) -> Result<(), Errno>,
+}
+
+impl<C: Clone + Send + Sync + 'static> Generated for TextNode<C> {
+    fn open(&self) -> Result<Arc<dyn Object>, Errno> {
+        let (subject, make) = (self.subject.clone(), self.make);
+        seq_file::open_whole(move |text| make(&subject, text))
+    }
+}
+
+struct ObjectNode<C: 'static> {
+    subject: C,
+    open: fn(&C) -> Result<Arc<dyn Object>, Errno>,
+}
+
+impl<C: Send + Sync> Generated for ObjectNode<C> {
+    fn open(&self) -> Result<Arc<dyn Object>, Errno> {
+        (self.open)(&self.subject)
+    }
+}
+
+/// A link along a text that is known.
+pub struct TextLink(pub &'static [u8]);
+
+impl Magic for TextLink {
+    fn text(&self) -> Result<Vec<u8>, Errno> {
+        fallible::bytes(self.0)
+    }
+}
