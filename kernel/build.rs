@@ -7,6 +7,10 @@ fn main() {
     let crate_folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let script = Path::new(&crate_folder).join("../linker/kernel.ld");
     println!("cargo::rerun-if-changed={}", script.display());
+    // On a host only tests are built.
+    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
+        return;
+    }
     println!("cargo::rustc-link-arg-bins=-T{}", script.display());
     println!("cargo::rustc-link-arg-bins=-zmax-page-size=4096");
 }

@@ -5,6 +5,8 @@
 //! The rule: what can fail is allocated before anything changes, so that a call that fails leaves nothing behind.
 
 pub mod map;
+#[cfg(test)]
+mod tests;
 
 use abi::Errno;
 use alloc::boxed::Box;
@@ -13,6 +15,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use platform::heap::{self, ArcPlace};
+
+/// For tests: so many allocations of this processor succeed, and the next one fails; `None`: all succeed.
+#[cfg(test)]
+pub fn fail_after(count: Option<u64>) {
+    let number = count.map_or(0, |count| count as u32 + 1);
+    platform::fault_injection::arm(number);
+}
 
 /// A new `Arc` of a small value; [`arc_with`] is for large ones.
 #[inline]

@@ -4,9 +4,9 @@
 //!
 //! Read `boot` for the way to the first process, `user_loop` for the life of each, `syscall` for what they can ask for;
 //! kernel/README.md follows a page fault and a fork through all floors.
-#![no_std]
+#![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
-#![no_main]
+#![cfg_attr(target_os = "none", no_main)]
 #![deny(unsafe_code)]
 
 extern crate alloc;
@@ -24,6 +24,7 @@ mod initramfs;
 mod log;
 mod memory;
 mod paged;
+#[cfg(target_os = "none")]
 mod panic;
 mod process;
 mod processor_features;

@@ -11,7 +11,14 @@
 //!
 //! On a host (`host`) the same functions are made of what a host has, so that everything above can be tested there.
 #![no_std]
-#![cfg_attr(target_os = "none", feature(allocator_api))]
+#![feature(allocator_api)]
+#![cfg_attr(
+    not(target_os = "none"),
+    expect(
+        dead_code,
+        reason = "only the board uses all of the files that the host shares with it"
+    )
+)]
 
 extern crate alloc;
 #[cfg(not(target_os = "none"))]
@@ -31,49 +38,44 @@ mod boot;
 pub mod console;
 #[cfg(target_os = "none")]
 pub mod cpu;
-#[cfg(not(target_os = "none"))]
-#[path = "host/cpu.rs"]
-pub mod cpu;
 #[cfg(target_os = "none")]
 pub mod crash;
 #[cfg(target_os = "none")]
 mod devices;
 #[cfg(target_os = "none")]
-pub mod fault_injection;
-#[cfg(target_os = "none")]
-pub mod frame;
-#[cfg(target_os = "none")]
 pub mod heap;
-#[cfg(target_os = "none")]
-pub mod interrupt;
 #[cfg(target_os = "none")]
 mod layout;
 #[cfg(target_os = "none")]
-pub mod lock;
-#[cfg(target_os = "none")]
 pub mod memory;
-pub mod ordered;
-mod per_cpu;
 #[cfg(target_os = "none")]
 pub mod power;
-pub mod queue;
-#[cfg(target_os = "none")]
-pub mod random;
 #[cfg(target_os = "none")]
 pub mod thread;
 #[cfg(target_os = "none")]
 pub mod timer;
-#[cfg(target_os = "none")]
+
+#[cfg(not(target_os = "none"))]
+pub mod host;
+#[cfg(not(target_os = "none"))]
+use host::{arch, devices, layout};
+#[cfg(not(target_os = "none"))]
+pub use host::{console, cpu, crash, heap, memory, power, thread, timer};
+
+pub mod fault_injection;
+pub mod frame;
+mod handover;
+pub mod interrupt;
+pub mod lock;
+pub mod ordered;
+mod per_cpu;
+pub mod queue;
+pub mod random;
 mod trap;
-#[cfg(target_os = "none")]
 pub mod user;
-#[cfg(target_os = "none")]
 pub mod user_copy;
 
-#[cfg(target_os = "none")]
-pub use boot::Boot;
-#[cfg(target_os = "none")]
-pub use memory::plan::InitrdError;
+pub use handover::{Boot, InitrdError};
 
 /// Names the kernel's `main`: a `fn(platform::Boot) -> !`, called once, on the first processor.
 #[macro_export]

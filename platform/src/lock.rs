@@ -91,6 +91,13 @@ pub struct Contention {
 }
 
 /// The locks that several processors may want at once.
+#[cfg(not(target_os = "none"))]
+pub fn contention() -> [Contention; 2] {
+    [crate::memory::ram::contention(), crate::console::contention()]
+}
+
+/// The locks that several processors may want at once.
+#[cfg(target_os = "none")]
 pub fn contention() -> [Contention; 4] {
     [
         crate::heap::contention(),

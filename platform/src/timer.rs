@@ -1,23 +1,16 @@
 //! The generic timer of the running processor, as the virtual timer (Arm ARM D12): one counter for all processors, one alarm
 //! for each. An alarm that is due raises `Interrupt::Timer`.
 
+mod scale;
+
 use crate::arch;
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTKCTL_EL1, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, Readable, Writeable,
 };
+use scale::Scale;
 use spin::Once;
 
-/// How ticks become nanoseconds and back, without a division: rounded fixed-point factors.
-struct Scale {
-    frequency: u64,
-    /// Nanoseconds per tick, times 2^32.
-    nanos_per_tick: u64,
-    /// Ticks per nanosecond, times 2^32.
-    ticks_per_nano: u64,
-}
-
 static SCALE: Once<Scale> = Once::new();
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// Reads the frequency, and sets up the boot processor's timer.
 ///
@@ -29,11 +22,7 @@ pub(crate) fn set_up() {
         frequency != 0,
         "the firmware did not set CNTFRQ_EL0: there is no measure of time"
     );
-    SCALE.call_once(|| Scale {
-        frequency,
-        nanos_per_tick: ((u128::from(NANOS_PER_SECOND) << 32) / u128::from(frequency)) as u64,
-        ticks_per_nano: ((u128::from(frequency) << 32) / u128::from(NANOS_PER_SECOND)) as u64,
-    });
+    SCALE.call_once(|| Scale::new(frequency));
     set_up_processor();
 }
 
@@ -49,7 +38,7 @@ fn scale() -> &'static Scale {
 
 /// Ticks in a second.
 pub fn frequency() -> u64 {
-    scale().frequency
+    scale().frequency()
 }
 
 /// Ticks since some moment before the kernel started: CNTVCT_EL0, in order with the instructions around it.
@@ -82,13 +71,12 @@ pub fn clear_alarm() {
 
 /// A count of ticks as nanoseconds, rounded down.
 pub fn ticks_to_nanos(ticks: u64) -> u64 {
-    ((u128::from(ticks) * u128::from(scale().nanos_per_tick)) >> 32) as u64
+    scale().ticks_to_nanos(ticks)
 }
 
 /// Nanoseconds as ticks, rounded up, so that nobody is woken early. What does not fit is the largest count.
 pub fn nanos_to_ticks(nanos: u64) -> u64 {
-    let product = u128::from(nanos) * u128::from(scale().ticks_per_nano);
-    u64::try_from(product.div_ceil(1 << 32)).unwrap_or(u64::MAX)
+    scale().nanos_to_ticks(nanos)
 }
 
 /// Ticks in a second, also where the timer is not set up.

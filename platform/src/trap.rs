@@ -1,6 +1,6 @@
 //! Why a program at EL0 stopped, decoded from ESR_EL1 and FAR_EL1 (Arm ARM D24.2.40, "ESR_EL1").
 
-use aarch64_cpu::registers::{FAR_EL1, Readable};
+use crate::arch;
 use mm::{Access, VirtAddr};
 use tock_registers::{LocalRegisterCopy, register_bitfields};
 
@@ -51,6 +51,12 @@ impl Exception {
     #[inline(always)]
     pub(crate) fn from_vector(word: u64) -> Exception {
         Exception(word)
+    }
+
+    /// An interrupt is pending.
+    #[cfg(not(target_os = "none"))]
+    pub(crate) fn interrupt() -> Exception {
+        Exception(INTERRUPT)
     }
 
     /// SVC: number and arguments are in the registers, pc is behind it. (No class has the marks of [`INTERRUPT`] and
@@ -157,7 +163,7 @@ impl Abort {
     /// Decodes an instruction or data abort that was just taken. FAR_EL1 must still be its own: no exception in between.
     #[inline]
     pub(crate) fn from_syndrome(esr: u64) -> Abort {
-        Abort::decode(esr, FAR_EL1.get())
+        Abort::decode(esr, arch::fault_address())
     }
 
     /// The syndrome as a program may see it: of an access to the kernel's half it learns no more than that it failed, as if

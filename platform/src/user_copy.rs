@@ -2,11 +2,10 @@
 //! copy and is a value: the caller lets the address space answer it and goes on behind the bytes that are done, or gives up.
 //! No lock that the fault path takes may be held while calling these.
 
+use crate::arch;
 use crate::cpu;
 use crate::frame;
-use crate::layout::image;
 use crate::trap::{Abort, AbortCause};
-use aarch64_cpu::registers::{ESR_EL1, Readable};
 use alloc::vec::Vec;
 use mm::{Access, Event, Frame, USER_END, VirtAddr};
 
@@ -60,7 +59,7 @@ fn check_range(start: VirtAddr, len: usize, access: Access) -> Result<(), UserFa
 fn fault(done: usize) -> UserFault {
     UserFault {
         done,
-        abort: Abort::from_syndrome(ESR_EL1.get()),
+        abort: Abort::from_syndrome(arch::syndrome()),
     }
 }
 
@@ -230,25 +229,4 @@ pub fn compare_exchange_u32(at: VirtAddr, old: u32, new: u32) -> Result<u32, Use
     // SAFETY: reads and writes a checked user word. The exclusives have the rights of EL1, yet the routine first proves
     // with LDTR that EL0 may read, and pages that EL0 may not write are read-only for EL1 too.
     word(unsafe { user_compare_exchange_u32(at.0, old, new) })
-}
-
-/// A row of the fix-up table: a fault between `first` and `end` continues at `landing`.
-#[repr(C)]
-struct Fixup {
-    first: usize,
-    end: usize,
-    landing: usize,
-}
-
-/// Where to go on after a fault of the kernel at `pc`, if that instruction is one that may fault.
-pub(crate) fn landing(pc: usize) -> Option<usize> {
-    let (start, end) = (image::fixups_start(), image::fixups_end());
-    let rows = (end - start) / size_of::<Fixup>();
-    // SAFETY: the linker script puts only whole rows between the two symbols (arch/copy.s), in read-only memory.
-    let table: &[Fixup] =
-        unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(start), rows) };
-    table
-        .iter()
-        .find(|row| (row.first..row.end).contains(&pc))
-        .map(|row| row.landing)
 }

@@ -27,10 +27,11 @@ fn step(map: &mut Map<u64, u64>, model: &mut BTreeMap<u64, u64>, numbers: &mut N
     let (key, value) = (numbers.below(end), numbers.below(1000));
     if numbers.below(10) < bias {
         fail_after((numbers.below(4) == 0).then_some(numbers.below(3)));
-        if let Ok(old) = map.insert(key, value) {
+        let inserted = map.insert(key, value);
+        fail_after(None);
+        if let Ok(old) = inserted {
             assert_eq!(old, model.insert(key, value));
         }
-        fail_after(None);
     } else if numbers.below(8) == 0 {
         assert_eq!(map.pop_first(), model.pop_first());
     } else {
@@ -69,7 +70,8 @@ fn ascending_and_descending_keys_come_and_go() {
 fn an_insertion_that_fails_is_an_error() {
     let mut map = Map::new();
     fail_after(Some(0));
-    assert!(map.insert(1_u64, 1).is_err());
+    let inserted = map.insert(1_u64, 1);
     fail_after(None);
+    assert!(inserted.is_err());
     assert!(map.is_empty());
 }

@@ -1,6 +1,7 @@
 //! Single instructions under their Arm mnemonics, as functions that are inlined, and the assembly files. Together with
 //! `user::run` this is all assembly of the kernel.
 
+use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable};
 use core::arch::{asm, global_asm};
 use mm::{Asid, PhysAddr, VirtAddr};
 
@@ -83,6 +84,18 @@ pub(crate) fn set_ttbr0(root: PhysAddr, asid: Asid) {
     unsafe {
         asm!("msr ttbr0_el1, {}", "isb", in(reg) (asid.0 as u64) << 48 | root.0, options(nostack, preserves_flags));
     }
+}
+
+/// ESR_EL1: what the exception is that this processor took last.
+#[inline(always)]
+pub(crate) fn syndrome() -> u64 {
+    ESR_EL1.get()
+}
+
+/// FAR_EL1: the address that it is about.
+#[inline(always)]
+pub(crate) fn fault_address() -> u64 {
+    FAR_EL1.get()
 }
 
 /// Whether an IRQ is pending for this processor, masked or not: ISR_EL1.I.

@@ -7,9 +7,10 @@ pub(crate) mod secondary;
 mod tree;
 pub(crate) mod window;
 
+use crate::handover::Boot;
 use crate::layout::{IMAGE_BASE, image, linear};
 use crate::memory::kernel_tables::KernelTables;
-use crate::memory::plan::{InitrdError, Plan};
+use crate::memory::plan::Plan;
 use crate::memory::{self, Found, ram};
 use crate::{arch, cpu, crash, random, timer};
 use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable, TCR_EL1};
@@ -21,23 +22,6 @@ use formats::dtb::Machine;
 use formats::symbols::Payload;
 use mm::{FrameInfos, FrameWord, PhysAddr};
 use spin::Once;
-
-/// What the kernel is given when it starts. MMU, console, heap, interrupt controller and timer are ready.
-#[derive(Debug)]
-pub struct Boot {
-    /// What the device tree says.
-    pub machine: &'static Machine,
-    /// The kernel command line.
-    pub command_line: &'static str,
-    /// The initramfs that the boot loader loaded, if it loaded one that can be used.
-    pub initrd: Result<Option<&'static [u8]>, InitrdError>,
-    /// What the image tool appended to the kernel; maybe nothing.
-    pub payload: &'static [u8],
-    /// Seconds since 1970 now, if the machine has a clock that runs while the power is off.
-    pub wall_clock_seconds: Option<u64>,
-    /// The exception level at which the kernel was entered.
-    pub exception_level: u8,
-}
 
 static IMAGE_START: AtomicU64 = AtomicU64::new(0);
 static LEVEL: AtomicU8 = AtomicU8::new(0);

@@ -1,9 +1,9 @@
-//! Exceptions of the kernel: a fault on user memory goes on at its landing (`user_copy`), anything else is the end.
+//! Exceptions of the kernel: a fault on user memory goes on at its landing (`fixup.rs`), anything else is the end.
 
 use super::{after_exception, backtrace, end, names};
+use crate::cpu;
 use crate::layout::is_below_a_stack;
 use crate::trap::{Abort, Syndrome, SyndromeValue};
-use crate::{cpu, user_copy};
 use core::fmt::{Result, Write};
 use mm::VirtAddr;
 
@@ -50,7 +50,7 @@ extern "C" fn handle_kernel_exception(frame: &mut KernelFrame, kind: u64) {
     let kind = Kind(kind);
     if kind == SYNCHRONOUS
         && is_user_data_abort(frame)
-        && let Some(landing) = user_copy::landing(frame.pc as usize)
+        && let Some(landing) = super::fixup::landing(frame.pc as usize)
     {
         frame.pc = landing as u64;
         return;

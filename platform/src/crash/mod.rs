@@ -1,10 +1,13 @@
 //! The kernel's own end: panics, exceptions of the kernel, and boot that cannot go on. All speak on the console, or on the
 //! likely UART when there is none yet, and turn the machine off or restart it.
 
+mod after;
 mod backtrace;
 mod exception;
+mod fixup;
 mod names;
 
+pub use after::AfterPanic;
 pub(crate) use backtrace::set_symbols;
 
 use crate::console::LastWords;
@@ -12,22 +15,6 @@ use crate::{arch, cpu, power, timer};
 use core::fmt::{Arguments, Write};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-
-/// What follows a crash.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AfterPanic {
-    /// Turn the machine off.
-    PowerOff,
-    /// Restart it after so many seconds.
-    Restart {
-        /// Seconds.
-        seconds: u32,
-    },
-    /// Stay, for a debugger.
-    Halt,
-    /// End QEMU with exit status 1 (`-semihosting`).
-    SemihostingExit,
-}
 
 /// What follows an exception of the kernel, for which nobody can be asked: [`AfterPanic`] as a number.
 static AFTER_EXCEPTION: AtomicU32 = AtomicU32::new(0);

@@ -4,6 +4,7 @@
 use super::kernel_tables::{KernelTables, Rights};
 use super::ranges::Ranges;
 use crate::boot::window;
+use crate::handover::InitrdError;
 use crate::layout::{IMAGE_BASE, LINEAR_END, image, linear, page_down, page_up};
 use core::fmt;
 use core::ops::Range;
@@ -17,17 +18,6 @@ pub(crate) enum PlanError {
     NoRam,
     /// What RAM there is, is reserved, or too little for tables and records.
     TooLittleRam,
-}
-
-/// Why the initrd cannot be used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum InitrdError {
-    /// The device tree's two properties do not make a range.
-    Malformed,
-    /// It is not in RAM that the kernel may use.
-    OutsideRam,
-    /// It lies over the kernel or what is appended to it.
-    OverKernel,
 }
 
 /// Who gets which RAM.
@@ -247,16 +237,6 @@ impl fmt::Display for PlanError {
         f.write_str(match self {
             PlanError::NoRam => "the device tree names no RAM",
             PlanError::TooLittleRam => "there is too little RAM",
-        })
-    }
-}
-
-impl fmt::Display for InitrdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            InitrdError::Malformed => "the device tree does not say properly where it is",
-            InitrdError::OutsideRam => "it is not in usable RAM",
-            InitrdError::OverKernel => "it lies over the kernel",
         })
     }
 }

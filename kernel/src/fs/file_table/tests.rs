@@ -187,10 +187,11 @@ fn changes_without_memory_change_nothing() {
     let parent = large();
     for count in 0..6 {
         let mut child = parent.try_clone().unwrap();
+        let another = Arc::new(1);
         fail_after(Some(count));
         let outcomes = [
             child.remove(5000).err(),
-            child.insert(Arc::new(1), OnExec::Keep, 20_000, 1 << 20).err(),
+            child.insert(another, OnExec::Keep, 20_000, 1 << 20).err(),
             child.set_on_exec(7001, OnExec::Close).err(),
         ];
         fail_after(None);

@@ -1,0 +1,60 @@
+//! What single instructions of the board are on a host.
+
+use core::cell::Cell;
+use mm::{Asid, VirtAddr};
+
+std::thread_local! {
+    /// ESR_EL1 and FAR_EL1 of the last fault that this thread ran into.
+    static FAULT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// Notes a fault.
+pub(crate) fn set_fault(syndrome: u64, address: u64) {
+    FAULT.set((syndrome, address));
+}
+
+/// What the last exception was.
+pub(crate) fn syndrome() -> u64 {
+    FAULT.get().0
+}
+
+/// The address that it is about.
+pub(crate) fn fault_address() -> u64 {
+    FAULT.get().1
+}
+
+/// Whether an interrupt is pending for this processor.
+pub(crate) fn is_interrupt_pending() -> bool {
+    crate::devices::gic::is_pending()
+}
+
+/// Stores before are visible to all walkers before anything after: all accesses to tables are made in one order.
+pub(crate) fn dsb_ishst() {
+    core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+}
+
+/// As [`dsb_ishst`]; and no walk that began before is still on its way to memory.
+pub(crate) fn dsb_ish() {
+    super::user_memory::wait_for_walks();
+}
+
+/// As [`dsb_ishst`], for this processor.
+pub(crate) fn dsb_nsh() {
+    dsb_ishst();
+}
+
+// A host keeps no translations: each access walks the tables anew.
+
+/// Forgets nothing: nothing is kept.
+pub(crate) fn tlbi_aside1is(_: Asid) {}
+/// As [`tlbi_aside1is`].
+pub(crate) fn tlbi_vae1is(_: Asid, _: VirtAddr) {}
+/// As [`tlbi_aside1is`].
+pub(crate) fn tlbi_vale1is(_: Asid, _: VirtAddr) {}
+/// As [`tlbi_aside1is`].
+pub(crate) fn tlbi_vae1(_: Asid, _: VirtAddr) {}
+/// As [`tlbi_aside1is`].
+pub(crate) fn tlbi_vmalle1() {}
+
+/// Programs of a host are no bytes of memory: nothing is fetched from there.
+pub(crate) fn sync_instructions(_: usize, _: usize) {}

@@ -1,0 +1,9 @@
+//! What follows an exception of the kernel. A host has none: there a panic is the test's.
+
+#[path = "../crash/after.rs"]
+mod after;
+
+pub use after::AfterPanic;
+
+/// There is no exception of the kernel that it could follow.
+pub fn set_after_exception(_: AfterPanic) {}

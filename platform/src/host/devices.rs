@@ -1,0 +1,3 @@
+//! The one device that all processors have.
+
+pub(crate) mod gic;

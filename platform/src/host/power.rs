@@ -1,0 +1,55 @@
+//! The end of the machine is a panic that unwinds the thread that asks for it; its payload is an [`End`].
+
+use crate::interrupt;
+use std::boxed::Box;
+
+/// What was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Power off.
+    Off,
+    /// A restart.
+    Restart,
+    /// To stay as it is.
+    Halt,
+    /// An exit status for whoever runs the machine.
+    Exit(u32),
+}
+
+fn end(with: End) -> ! {
+    std::panic::resume_unwind(Box::new(with))
+}
+
+/// Makes this processor the only one that goes on: the others end as soon as they take interrupts.
+pub fn stop_others() {
+    interrupt::stop_others();
+}
+
+/// Turns the machine off.
+pub fn off() -> ! {
+    stop_others();
+    end(End::Off)
+}
+
+/// Restarts the machine.
+pub fn restart() -> ! {
+    stop_others();
+    end(End::Restart)
+}
+
+/// Ends with exit status `code`.
+pub fn semihosting_exit(code: u32) -> ! {
+    stop_others();
+    end(End::Exit(code))
+}
+
+/// Stays as it is.
+pub fn halt() -> ! {
+    stop_others();
+    end(End::Halt)
+}
+
+/// Stops this processor for ever.
+pub(crate) fn stop_here() -> ! {
+    end(End::Halt)
+}
