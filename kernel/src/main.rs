@@ -13,7 +13,6 @@ extern crate alloc;
 
 mod boot;
 mod core_dump;
-mod deferred_free;
 mod devices;
 mod escape;
 mod exec;
@@ -23,25 +22,23 @@ mod futex;
 mod initramfs;
 mod log;
 mod memory;
-mod paged;
 #[cfg(target_os = "none")]
 mod panic;
 mod process;
 mod processor_features;
-mod scheduler;
+mod sched;
 mod signal;
 mod syscall;
 mod thread;
-mod time;
 mod timers;
 mod tty;
 mod user_loop;
 mod user_memory;
 mod uts;
-mod wait;
 
 use lock as sync;
 use platform::heap::KernelHeap;
+pub use sched::{deferred_free, paged, scheduler, time, wait};
 
 #[global_allocator]
 static HEAP: KernelHeap = KernelHeap::new();

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use std::collections::BTreeMap;
 
-#[path = "../../kernel/src/time/tree.rs"]
+#[path = "../../kernel/src/sched/time/tree.rs"]
 mod tree;
 
 use tree::{Place, Tree};

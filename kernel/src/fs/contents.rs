@@ -18,8 +18,8 @@ use mm::{PAGE_SIZE, PageError};
 
 use super::filesystem::Filesystem;
 use super::seals::Seals;
-use super::turn::{Held, Turn};
 use crate::memory::{self, FrameHandle};
+use crate::sched::{SleepingMutex, SleepingMutexGuard};
 use crate::user_memory::{Sink, Source};
 use crate::{deferred_free, scheduler};
 
@@ -35,7 +35,7 @@ const BATCH: usize = 64;
 pub struct Contents {
     filesystem: Arc<Filesystem>,
     state: Mutex<State, { rank::PAGES }>,
-    writer: Turn,
+    writer: SleepingMutex,
     /// What may not be changed any more.
     pub seals: Seals,
     /// [`PageSource`](mm::PageSource)s that show it.
@@ -69,7 +69,7 @@ impl Contents {
         Contents {
             filesystem: filesystem.clone(),
             state,
-            writer: Turn::new(),
+            writer: SleepingMutex::new(),
             seals: Seals::new(seals),
             mappings: AtomicUsize::new(0),
         }
@@ -115,8 +115,8 @@ impl Contents {
     }
 
     /// Keeps other writers out. To be held over [`Contents::write`].
-    pub fn writer(&self) -> Result<Held<'_>, Errno> {
-        self.writer.take()
+    pub fn writer(&self) -> Result<SleepingMutexGuard<'_>, Errno> {
+        self.writer.lock()
     }
 
     /// Writes at `at` and returns how many bytes were taken. The caller holds [`Contents::writer`] and has checked that
@@ -214,7 +214,7 @@ impl Contents {
 
     /// Gives all pages of `start..end` frames (fallocate(2), mode 0). `ENOSPC`, `EPERM` if a seal forbids to grow.
     pub fn allocate(&self, start: u64, end: u64, keep_size: bool) -> Result<(), Errno> {
-        let _writer = self.writer.take()?;
+        let _writer = self.writer.lock()?;
         let size = self.size();
         self.seals.check_resize(size, size.max(end))?;
         for index in start / PAGE..end.div_ceil(PAGE) {

@@ -6,8 +6,8 @@
 //! under the lock of the space. If a walk is under way they keep walks away and begin anew. exec(2) needs none of that: what it
 //! maps is denied to writers until the program is the process's.
 
-use crate::fs::turn::{Held, Turn};
 use crate::process::{self, Space};
+use crate::sched::{SleepingMutex, SleepingMutexGuard};
 use crate::{memory, scheduler};
 use abi::Errno;
 use alloc::sync::Arc;
@@ -18,7 +18,7 @@ use mm::{NoMemory, Revocation, Revoked, VirtAddr};
 const AREAS: usize = 256;
 
 /// Held by a walk, or by whoever keeps walks away.
-static WALK: Turn = Turn::new();
+static WALK: SleepingMutex = SleepingMutex::new();
 
 /// Walks begun and ended: odd while one is under way.
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -43,8 +43,8 @@ impl Walks {
 
 /// Waits for the end of a walk; none begins before the result is dropped. No lock is held; the holder does not wait for other
 /// processes. An error if the process is to end.
-pub fn keep_walks_away() -> Result<Held<'static>, Errno> {
-    WALK.take()
+pub fn keep_walks_away() -> Result<SleepingMutexGuard<'static>, Errno> {
+    WALK.lock()
 }
 
 /// Takes the pages from every space; whoever faults on one meanwhile may get it again. No lock is held. `ENOMEM` if a table could not be
@@ -56,7 +56,7 @@ pub fn revoke(what: &Revocation) -> Result<(), Errno> {
 /// Does `walk` over the processes, alone: who forks meanwhile waits, so that nobody is missed who should be found. No lock is held. An
 /// error if the process is to end before it begins.
 pub fn while_nobody_forks<R>(walk: impl FnOnce() -> R) -> Result<R, Errno> {
-    let _alone = WALK.take()?;
+    let _alone = WALK.lock()?;
     COUNT.fetch_add(1, Ordering::AcqRel);
     let result = walk();
     COUNT.fetch_add(1, Ordering::AcqRel);

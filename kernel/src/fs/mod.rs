@@ -9,7 +9,7 @@
 //!
 //! One rule above all: no lock of this module is held while user memory is touched. A fault there takes the lock of the
 //! address space and may ask a file for a page. Transfers take frames out under the lock and copy behind it; where others
-//! must wait for the end of a copy they sleep (`turn`).
+//! must wait for the end of a copy they sleep ([`crate::sched::SleepingMutex`]).
 
 pub mod contents;
 pub mod dentry;
@@ -38,7 +38,6 @@ pub mod record_locks;
 pub mod regular;
 pub mod seals;
 pub mod tree;
-pub mod turn;
 pub mod walk;
 pub mod xattr;
 

@@ -17,7 +17,7 @@ use super::file_owner::FileOwner;
 use super::inode::{Body, Inode};
 use super::object::{Entry, Io, Object, Positioning, Queues};
 use super::permission::Subject;
-use super::turn::{Held, Turn};
+use crate::sched::{SleepingMutex, SleepingMutexGuard};
 use crate::sync::Mutex;
 use crate::user_memory::{Sink, Source};
 
@@ -52,7 +52,7 @@ pub struct OpenFile {
     positioning: Positioning,
     flags: AtomicU32,
     position: AtomicU64,
-    turn: Turn,
+    position_lock: SleepingMutex,
     hold: Hold,
     owner: Mutex<FileOwner>,
 }
@@ -62,7 +62,7 @@ pub struct OpenFile {
 pub struct ListedEntries<'a> {
     file: &'a OpenFile,
     next: u64,
-    _turn: Held<'a>,
+    _position_lock: SleepingMutexGuard<'a>,
 }
 
 impl ListedEntries<'_> {
@@ -109,7 +109,7 @@ impl OpenFile {
             object,
             flags,
             position: AtomicU64::new(0),
-            turn: Turn::new(),
+            position_lock: SleepingMutex::new(),
             hold,
             owner: Mutex::new(FileOwner::default()),
         }
@@ -226,7 +226,7 @@ impl OpenFile {
         if self.positioning != Positioning::Bytes {
             return transfer(&mut self.io(0));
         }
-        let _turn = self.turn.take()?;
+        let _position_lock = self.position_lock.lock()?;
         let mut io = self.io(self.position.load(Ordering::Relaxed));
         let result = transfer(&mut io);
         self.position.store(io.position, Ordering::Relaxed);
@@ -266,7 +266,7 @@ impl OpenFile {
             Positioning::Ignored => return Ok(0),
             Positioning::Bytes => {}
         }
-        let _turn = self.turn.take()?;
+        let _position_lock = self.position_lock.lock()?;
         let target = match whence {
             Whence::Start => Some(offset),
             Whence::Position => offset.checked_add_unsigned(self.position.load(Ordering::Relaxed)),
@@ -301,12 +301,12 @@ impl OpenFile {
         if self.is_path() {
             return Err(Errno::EBADF);
         }
-        let turn = self.turn.take()?;
+        let position_lock = self.position_lock.lock()?;
         let next = self.object.list(self.position(), take)?;
         Ok(ListedEntries {
             file: self,
             next,
-            _turn: turn,
+            _position_lock: position_lock,
         })
     }
 

@@ -6,7 +6,7 @@
 //! after a while.
 
 use super::{INIT, Process, table};
-use crate::fs::turn::Turn;
+use crate::sched::SleepingMutex;
 use crate::wait::WaitQueue;
 use crate::{log, memory, scheduler, time};
 use abi::process::WaitStatus;
@@ -32,7 +32,7 @@ pub struct Preference {
 }
 
 /// Held by the thread that chooses a victim.
-static CHOOSING: Turn = Turn::new();
+static CHOOSING: SleepingMutex = SleepingMutex::new();
 
 /// The id of the process that was chosen last, 0 at first. It may be another's by now: if that one is ending, it gives back
 /// memory just as well.
@@ -64,7 +64,7 @@ pub fn out_of_memory(process: &Process) -> bool {
 
 /// The victim that ends already, or the heaviest process, which is told to end, be it the caller's.
 fn victim() -> Option<Arc<Process>> {
-    let _turn = CHOOSING.take().ok()?;
+    let _guard = CHOOSING.lock().ok()?;
     let chosen = table::find(VICTIM.load(Ordering::Relaxed));
     if let Some(victim) = chosen.filter(|victim| victim.is_ending() && !victim.attributes.oom.is_spent()) {
         return Some(victim);

@@ -30,8 +30,8 @@ pub use job_control::session_ended;
 
 use crate::fs::device_registry::DeviceNumber;
 use crate::fs::file_owner::{Event, Listeners};
-use crate::fs::turn::Turn;
 use crate::process::{Pid, Process};
+use crate::sched::SleepingMutex;
 use crate::signal;
 use crate::wait::WaitQueue;
 
@@ -54,9 +54,9 @@ static CONSOLE: Once<Terminal> = Once::new();
 struct Terminal {
     state: Mutex<State, { rank::TERMINAL }>,
     /// Whose read takes what was typed.
-    reader: Turn,
+    reader: SleepingMutex,
     /// Whose write goes to the line, whole.
-    writer: Turn,
+    writer: SleepingMutex,
     /// Woken when there may be something to read, or the settings or the hang-up state change.
     readable: WaitQueue,
     /// Woken when output goes on.
@@ -109,8 +109,8 @@ impl Terminal {
         };
         Terminal {
             state: Mutex::new(state),
-            reader: Turn::new(),
-            writer: Turn::new(),
+            reader: SleepingMutex::new(),
+            writer: SleepingMutex::new(),
             readable: WaitQueue::new(),
             writable: WaitQueue::new(),
             hang_ups: AtomicU32::new(0),

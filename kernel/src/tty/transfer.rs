@@ -5,7 +5,7 @@ use abi::terminal::{TOSTOP, VMIN, VTIME};
 
 use super::{State, Terminal};
 use crate::fs::object::Io;
-use crate::fs::turn::Held;
+use crate::sched::SleepingMutexGuard;
 use crate::scheduler;
 use crate::time;
 use crate::user_memory::{Sink, Source};
@@ -63,7 +63,7 @@ impl Terminal {
                 self.wait_for_bytes(io, to.room(), &is_dead)?
             };
             let found = {
-                let _turn = self.reader.take()?;
+                let _reader = self.reader.lock()?;
                 self.take(to)?
             };
             if found.len > 0 || found.is_end || awaited == Awaited::Timeout {
@@ -144,7 +144,7 @@ impl Terminal {
         }
     }
 
-    /// Hands over what is there, up to the end of a line in canonical mode. The caller has the reader's turn.
+    /// Hands over what is there, up to the end of a line in canonical mode. The caller holds the reader's mutex.
     fn take(&self, to: &mut dyn Sink) -> Result<Found, Errno> {
         let mut found = Found {
             len: 0,
@@ -182,7 +182,7 @@ impl Terminal {
         from: &mut dyn Source,
         is_dead: impl Fn() -> bool,
     ) -> Result<usize, Errno> {
-        let _turn = self.take_writers_turn(io)?;
+        let _writer = self.lock_writer(io)?;
         let mut done = 0;
         while from.left() > 0 {
             match self.write_piece(io, from, &is_dead) {
@@ -218,11 +218,11 @@ impl Terminal {
     }
 
     /// Who writes may sleep while output is stopped: a signal ends the wait for such a one.
-    fn take_writers_turn(&self, io: &Io) -> Result<Held<'_>, Errno> {
-        match self.writer.take_if_free() {
-            Some(turn) => Ok(turn),
+    fn lock_writer(&self, io: &Io) -> Result<SleepingMutexGuard<'_>, Errno> {
+        match self.writer.try_lock() {
+            Some(guard) => Ok(guard),
             None if io.is_nonblocking() => Err(Errno::EAGAIN),
-            None => self.writer.take_interruptible(),
+            None => self.writer.lock_interruptible(),
         }
     }
 

@@ -17,7 +17,7 @@ impl Contents {
     /// `EPERM` if a seal forbids it. `ENOMEM` if a table on the way to such a page could not be copied, or an error because the
     /// process is to end: the size is then as it was.
     pub fn truncate(&self, size: u64) -> Result<(), Errno> {
-        let _writer = self.writer.take()?;
+        let _writer = self.writer.lock()?;
         self.seals.check_resize(self.size(), size)?;
         if size > self.size() {
             self.clear_gap(size);
@@ -32,7 +32,7 @@ impl Contents {
             return Err(error);
         }
         self.state.lock().clear_tail(size.next_multiple_of(PAGE));
-        // Nobody makes pages behind the new end meanwhile: writers wait for their turn, and a fault finds the end.
+        // Nobody makes pages behind the new end meanwhile: writers wait for the mutex, and a fault finds the end.
         self.give_back(pages);
         Ok(())
     }
@@ -41,7 +41,7 @@ impl Contents {
     /// but for private copies. `EPERM` if a seal forbids it. `ENOMEM`, or an error because the process is to end: some of it may be
     /// done.
     pub fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
-        let _writer = self.writer.take()?;
+        let _writer = self.writer.lock()?;
         self.seals.check_punch()?;
         let (first, last) = (start.div_ceil(PAGE), end / PAGE);
         {
