@@ -43,7 +43,7 @@ const ROOMS: &[Room] = &[
     room("task", 24),
     room("tty", 9),
     room("procfs", 9),
-    room("syscall", 11),
+    room("syscall", 9),
     room("kernel", 9),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::area_flags::{any_area, change_flags, covered, for_each_part, next_covered};
 use super::mlock::{check_unlocked, populate};
-use super::mmap::space;
+use super::space::space;
 use crate::memory::map_errno;
 use crate::thread::Thread;
 use crate::{memory, scheduler};

@@ -1,7 +1,7 @@
 //! What programs say about ranges and areas keep: the parts of a range, one area each, and their flags.
 
 use super::memory_limits::is_full;
-use super::mmap::{is_inside_area, space};
+use super::space::{is_inside_area, space};
 use crate::memory::map_errno;
 use crate::scheduler;
 use crate::thread::Thread;

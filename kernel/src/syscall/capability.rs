@@ -1,6 +1,6 @@
 //! capabilities(7): capget(2), capset(2), and what prctl(2) does about them. The rules are in `process::capabilities`.
 
-use super::process::meant;
+use super::target::meant;
 use crate::process::{Credentials, Pid, valid_capability};
 use crate::thread::Thread;
 use crate::user_memory;

@@ -94,7 +94,7 @@ pub fn clone3(current: &Arc<Thread>, context: &UserContext, at: u64, size: u64) 
     }
     let mut given = CloneArgs::default();
     user_memory::read_bytes(at, &mut given.as_mut_bytes()[..size.min(known)])?;
-    super::check_rest_is_zero(at, known, size)?;
+    super::arguments::check_rest_is_zero(at, known, size)?;
     if given.set_tid_size != 0 || given.cgroup != 0 || given.flags & (CSIGNAL | CLONE_DETACHED) != 0 {
         return Err(Errno::EINVAL);
     }

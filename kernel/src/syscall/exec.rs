@@ -37,7 +37,7 @@ pub fn execve(
 /// # Errors
 /// As for [`execve`]. `EINVAL`: unknown flags. `ELOOP`: a link, with `AT_SYMLINK_NOFOLLOW`. `EBADF`.
 pub fn execveat(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, Errno> {
-    let [directory, path, argv, envp, flags, _] = super::arguments(context);
+    let [directory, path, argv, envp, flags, _] = super::arguments::arguments(context);
     execute(current, context, [directory, path, argv, envp, flags])
 }
 

@@ -2,10 +2,12 @@
 
 use abi::{Errno, nr};
 
+use super::arguments::arguments;
+use super::missing::refuse;
 use super::xattr::File::{Descriptor, Path};
 use super::{
-    arguments, attribute, copy, descriptor, directory, fcntl, file_lock, ioctl, link, memfd, mount, open,
-    poll, read_write, refuse, select, socket, stat, truncate, writeback, xattr,
+    attribute, copy, descriptor, directory, fcntl, file_lock, ioctl, link, memfd, mount, open, poll,
+    read_write, select, socket, stat, truncate, writeback, xattr,
 };
 use crate::fs::LastLink;
 use crate::thread::Thread;

@@ -2,7 +2,7 @@
 //! to drop. RLIMIT_MEMLOCK limits how much that may be; `CAP_IPC_LOCK` goes beyond.
 
 use super::area_flags::{change_flags, for_each_part};
-use super::mmap::space;
+use super::space::space;
 use crate::process::Space;
 use crate::thread::Thread;
 use crate::{scheduler, user_memory};

@@ -5,9 +5,9 @@ use super::backing::{file_backing, zeros};
 use super::lookup::file;
 use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
 use super::mlock;
+use super::space::{is_inside_area, space};
 use crate::memory;
 use crate::memory::map_errno;
-use crate::process::Space;
 use crate::thread::Thread;
 use abi::Errno;
 use abi::memory::{
@@ -16,7 +16,6 @@ use abi::memory::{
     MAP_STACK, MAP_TYPE, PROT_EXEC, PROT_READ, PROT_WRITE,
 };
 use abi::process::RLIMIT_DATA;
-use alloc::sync::Arc;
 use mm::{
     AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose,
     Sharing, VirtAddr,
@@ -191,14 +190,6 @@ pub fn protection_of(bits: u32) -> Protection {
     }
 }
 
-/// Whether an area lies on both sides of the address.
-pub fn is_inside_area(space: &AddressSpace, at: VirtAddr) -> bool {
-    space
-        .areas()
-        .find(at)
-        .is_some_and(|area| area.range().start() != at)
-}
-
 /// munmap(2).
 ///
 /// # Errors
@@ -224,8 +215,4 @@ pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
             .map_err(map_errno)
     })?;
     Ok(0)
-}
-
-pub fn space(current: &Thread) -> Result<Arc<Space>, Errno> {
-    current.process.space().ok_or(Errno::ENOMEM)
 }

@@ -11,6 +11,7 @@
 mod adjust;
 mod advice;
 mod area_flags;
+mod arguments;
 mod attribute;
 mod backing;
 mod capability;
@@ -30,6 +31,7 @@ mod lookup;
 mod membarrier;
 mod memfd;
 mod memory_limits;
+mod missing;
 mod mlock;
 mod mmap;
 mod mount;
@@ -45,9 +47,11 @@ mod resource;
 mod select;
 mod signal;
 mod socket;
+mod space;
 mod stat;
 mod syslog;
 mod system;
+mod target;
 mod time;
 mod timer;
 mod truncate;
@@ -56,20 +60,13 @@ mod wait;
 mod writeback;
 mod xattr;
 
+use crate::futex;
 use crate::signal::Restart;
 use crate::thread::Thread;
-use crate::user_memory;
-use crate::{futex, log};
 use abi::{Errno, nr};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use arguments::arguments;
 use platform::user::UserContext;
-
-/// Numbers that the log of unknown calls tells apart.
-const LOGGED: usize = 512;
-
-/// One bit for each number whose absence was logged.
-static MISSING: [AtomicU64; LOGGED / 64] = [const { AtomicU64::new(0) }; LOGGED / 64];
 
 /// Makes the call that the registers ask for. `Some` if a signal interrupted it before it had an effect: whether it is made
 /// again is decided when the signal is delivered.
@@ -218,44 +215,4 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
 
         number => files::dispatch(current, number, context),
     }
-}
-
-/// x0 to x5. Loaded anew by the calls that take all of them, so that the others keep them in registers.
-#[inline(always)]
-fn arguments(context: &UserContext) -> [u64; 6] {
-    let x = &context.x;
-    [x[0], x[1], x[2], x[3], x[4], x[5]]
-}
-
-/// There is no such call, or none here: `ENOSYS`, and one line in the log for each number. The console does not show it: it
-/// would stand in the middle of what a program draws there.
-#[cold]
-fn refuse(current: &Thread, number: usize) -> Errno {
-    let bit = 1 << (number % 64);
-    let is_news = MISSING
-        .get(number / 64)
-        .is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0);
-    if is_news {
-        let name = nr::name(number).unwrap_or("unknown");
-        log::debug!(
-            "{}[{}]: system call {number} ({name}) is not implemented",
-            current.name(),
-            current.tid()
-        );
-    }
-    Errno::ENOSYS
-}
-
-/// The part of a structure that is longer than this kernel knows must be zero: `E2BIG` if the program wants something of it
-/// (`copy_struct_from_user` of Linux).
-fn check_rest_is_zero(at: u64, known: usize, size: usize) -> Result<(), Errno> {
-    if size > mm::PAGE_SIZE {
-        return Err(Errno::E2BIG);
-    }
-    for offset in known..size {
-        if user_memory::read_value::<u8>(at.wrapping_add(offset as u64))? != 0 {
-            return Err(Errno::E2BIG);
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Scheduling policies: sched(7). What they mean is in `scheduler`.
 
-use super::process::{meant, meant_thread};
+use super::target::{meant, meant_thread};
 use crate::futex;
 use crate::process::Credentials;
 use crate::scheduler::{self, Attributes, Policy, TURN_NANOS};

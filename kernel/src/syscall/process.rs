@@ -2,6 +2,7 @@
 
 use super::capability;
 use super::policy::may_be_nice;
+use super::target::{meant, meant_thread};
 use crate::fallible;
 use crate::process::{self, Name, Pid, Process};
 use crate::scheduler::{self, Attributes};
@@ -44,22 +45,6 @@ pub fn getppid(current: &Thread) -> Result<usize, Errno> {
 /// Never fails.
 pub fn gettid(current: &Thread) -> Result<usize, Errno> {
     Ok(current.tid() as usize)
-}
-
-/// The process meant by an id, its own or that of one of its threads, 0 being the caller's: `ESRCH`.
-pub fn meant(current: &Thread, id: u64) -> Result<Arc<Process>, Errno> {
-    match id as i32 {
-        0 => Ok(current.process.clone()),
-        id => process::find(Pid::try_from(id).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH),
-    }
-}
-
-/// The thread meant by an id, 0 being the caller: `ESRCH`, also for a process that has ended.
-pub fn meant_thread(current: &Arc<Thread>, tid: u64) -> Result<Arc<Thread>, Errno> {
-    match tid as i32 {
-        0 => Ok(current.clone()),
-        tid => process::find_thread(Pid::try_from(tid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH),
-    }
 }
 
 /// setpgid(2).

@@ -2,7 +2,8 @@
 
 use super::memory_limits::{check_becoming_data, is_full};
 use super::mlock;
-use super::mmap::{is_inside_area, protection_of, space};
+use super::mmap::protection_of;
+use super::space::{is_inside_area, space};
 use crate::memory::map_errno;
 use crate::process::Space;
 use crate::thread::Thread;

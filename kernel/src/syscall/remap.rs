@@ -2,7 +2,7 @@
 
 use super::memory_limits::check_room;
 use super::mlock;
-use super::mmap::space;
+use super::space::space;
 use crate::fs::mappings;
 use crate::memory;
 use crate::memory::map_errno;

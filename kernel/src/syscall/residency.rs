@@ -2,7 +2,7 @@
 
 use super::area_flags::covered;
 use super::mlock::check_unlocked;
-use super::mmap::space;
+use super::space::space;
 use crate::thread::Thread;
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;

@@ -1,6 +1,6 @@
 //! What may be used and what was: prlimit64(2), getrusage(2).
 
-use super::process::meant;
+use super::target::meant;
 use crate::process::{Credentials, Totals};
 use crate::thread::Thread;
 use crate::user_memory;

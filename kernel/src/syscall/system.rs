@@ -1,6 +1,6 @@
 //! The machine: uname(2), sysinfo(2), getrandom(2), reboot(2), getcpu(2), and the calls of sched(7) that have an answer here.
 
-use super::process::meant_thread;
+use super::target::meant_thread;
 use crate::fs::proc::load_averages;
 use crate::scheduler;
 use crate::thread::Thread;

@@ -1,0 +1,22 @@
+//! Which process or thread a call means.
+
+use crate::process::{self, Pid, Process};
+use crate::thread::Thread;
+use abi::Errno;
+use alloc::sync::Arc;
+
+/// The process meant by an id, its own or that of one of its threads, 0 being the caller's: `ESRCH`.
+pub fn meant(current: &Thread, id: u64) -> Result<Arc<Process>, Errno> {
+    match id as i32 {
+        0 => Ok(current.process.clone()),
+        id => process::find(Pid::try_from(id).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH),
+    }
+}
+
+/// The thread meant by an id, 0 being the caller: `ESRCH`, also for a process that has ended.
+pub fn meant_thread(current: &Arc<Thread>, tid: u64) -> Result<Arc<Thread>, Errno> {
+    match tid as i32 {
+        0 => Ok(current.clone()),
+        tid => process::find_thread(Pid::try_from(tid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH),
+    }
+}
