@@ -11,6 +11,10 @@ mod source;
 use source::{Source, sources};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// Every Rust file, read once for all tests.
+static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| sources(&root()));
 
 fn root() -> PathBuf {
     // Where the checkout is now, not where it was when this was compiled.
@@ -20,10 +24,9 @@ fn root() -> PathBuf {
 
 /// Applies a rule to every Rust file and fails with the list of what breaks it.
 fn apply(rule: impl Fn(&Source) -> Vec<String>) {
-    let sources = sources(&root());
-    assert!(sources.len() > 20, "only {} source files found", sources.len());
+    assert!(SOURCES.len() > 20, "only {} source files found", SOURCES.len());
     let mut broken = String::new();
-    for source in &sources {
+    for source in &*SOURCES {
         for what in rule(source) {
             writeln!(broken, "{}:{what}", source.path).expect("writing to a string");
         }
@@ -42,7 +45,7 @@ fn crates_depend_on_lower_floors_only() {
 
 /// Fails with the list of what breaks a rule about all files together.
 fn apply_to_all(rule: impl Fn(&[Source]) -> Vec<String>) {
-    let broken = rule(&sources(&root()));
+    let broken = rule(&SOURCES);
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 

@@ -2,7 +2,9 @@
 
 use crate::source::Source;
 use regex::Regex;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{LazyLock, Mutex};
 
 /// A crate, its folder, and the crates of this workspace that it may use.
 pub struct Floor {
@@ -110,8 +112,16 @@ fn forbidden_dependencies(manifest: &str, floor: &Floor) -> Vec<String> {
     found
 }
 
-fn lines_with(source: &Source, pattern: &str, what: &str) -> Vec<String> {
-    let pattern = Regex::new(pattern).expect("a regular expression");
+/// A regular expression, made once for all files.
+fn compiled(pattern: &'static str) -> Regex {
+    static COMPILED: LazyLock<Mutex<BTreeMap<&str, Regex>>> = LazyLock::new(Mutex::default);
+    let mut all = COMPILED.lock().expect("nobody panics in here");
+    let make = || Regex::new(pattern).expect("a regular expression");
+    all.entry(pattern).or_insert_with(make).clone()
+}
+
+fn lines_with(source: &Source, pattern: &'static str, what: &str) -> Vec<String> {
+    let pattern = compiled(pattern);
     let lines = source.code_lines().filter(|(_, line)| pattern.is_match(line));
     lines.map(|(number, _)| format!("{number}: {what}")).collect()
 }
@@ -133,7 +143,7 @@ pub fn unsafe_outside(source: &Source) -> Vec<String> {
 
 /// Unsafe blocks and implementations with no `SAFETY:` above them.
 pub fn unsafe_without_reason(source: &Source) -> Vec<String> {
-    let block = Regex::new(r"\bunsafe (\{|impl\b)").expect("a regular expression");
+    let block = compiled(r"\bunsafe (\{|impl\b)");
     let lines: Vec<&str> = source.text.lines().collect();
     let has_reason = |number: usize| {
         let first = number.saturating_sub(REASON_LINES + 1);
@@ -155,7 +165,7 @@ pub fn loose_ends(source: &Source) -> Vec<String> {
     );
     found.extend(lines_with(source, r"#\[ignore\b", "a test is skipped"));
     found.extend(lines_with(source, r"\b(todo|unimplemented)!", "unfinished code"));
-    let later = Regex::new(r"//.*\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b").expect("a regular expression");
+    let later = compiled(r"//.*\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b");
     let notes = source
         .text
         .lines()
@@ -167,10 +177,10 @@ pub fn loose_ends(source: &Source) -> Vec<String> {
 
 /// Paths of this machine that the compiler would write into a program: they are wrong once the checkout has moved.
 pub fn compiled_paths(source: &Source) -> Vec<String> {
-    let path = Regex::new(r"env!\(.CARGO_(MANIFEST_DIR|TARGET_TMPDIR)").expect("a regular expression");
+    let path = compiled(r"env!\(.CARGO_(MANIFEST_DIR|TARGET_TMPDIR)");
     let lines = source.text.lines().enumerate();
     lines
-        .filter(|(_, line)| path.is_match(line) && !line.contains("Regex::new"))
+        .filter(|(_, line)| path.is_match(line) && !line.contains("compiled("))
         .map(|(index, _)| format!("{}: a path is compiled in", index + 1))
         .collect()
 }
