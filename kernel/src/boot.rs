@@ -11,9 +11,11 @@
 
 use crate::exec::{self, Arguments, Program};
 use crate::fallible;
-use crate::fs::{self, Directories, FileTable, LastLink, OnExec, Place, Subject, open_executable};
+use crate::fs::{
+    self, Credentials, Directories, FileTable, LastLink, OnExec, Place, Restraint, Subject, open_executable,
+};
 use crate::log::{self, Level, error, info, warn};
-use crate::process::{self, Credentials, Limits, Process, Restraint, Shared};
+use crate::process::{self, Limits, Process, Shared};
 use crate::signal::InheritedSignals;
 use crate::thread::{Thread, ThreadInit};
 use crate::{devices, initramfs, memory, scheduler, signal, time, tty};

@@ -60,8 +60,7 @@ fn try_write(
     let file = create(thread, &name)?;
     let segments = segments::collect(thread)?;
     let notes = notes::collect(thread, context, info, &others, &segments)?;
-    let space = thread.process.space().ok_or(Errno::ESRCH)?;
-    image::write(&space, &file, &segments, &notes, limit)
+    image::write(thread, &file, &segments, &notes, limit)
 }
 
 /// A new file of the process's user that nobody else may read, in the place of one that stands there. `EACCES` and what

@@ -62,7 +62,7 @@ const EXCEPTIONS: &[(&str, &str, usize)] = &[
     ("uaccess", "task", 2),
     ("vfs", "fs", 10),
     ("vfs", "procfs", 3),
-    ("vfs", "task", 6),
+    ("vfs", "task", 5),
 ];
 
 fn place(name: &str) -> Option<usize> {

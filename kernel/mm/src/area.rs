@@ -126,6 +126,10 @@ pub trait PageSource: Send + Sync {
         Err(RemoveError::NotSupported)
     }
 
+    /// A call has changed the object, not a store to a mapping. A file notes when, and has the mode then that `new_mode` makes of its
+    /// mode and its group. No lock may be held.
+    fn note_change(&self, _new_mode: &dyn Fn(u32, u32) -> u32) {}
+
     /// Whether the object has a frame for page `index` already (mincore(2) asks).
     fn has_page(&self, _index: u64) -> bool {
         true

@@ -3,8 +3,10 @@
 use super::Bytes;
 use super::segments::{Segment, Segments};
 use crate::fs::OpenFile;
+use crate::fs::caller::Caller;
 use crate::fs::inode::Body;
 use crate::process::Space;
+use crate::thread::Thread;
 use crate::user_memory::KernelSource;
 use crate::{fallible, memory, scheduler};
 use abi::Errno;
@@ -24,6 +26,7 @@ const WINDOW: u64 = 512;
 
 /// The file while it is written.
 struct Output<'a> {
+    caller: &'a Caller<'a>,
     file: &'a OpenFile,
     position: u64,
     /// Bytes that may still be written.
@@ -45,7 +48,7 @@ impl Output<'_> {
         }
         let mut source = KernelSource(bytes);
         while !source.0.is_empty() {
-            let written = self.file.write_at(self.position, &mut source);
+            let written = self.file.write_at(self.caller, self.position, &mut source);
             match written {
                 Ok(len) if len > 0 => {
                     self.position += len as u64;
@@ -66,14 +69,18 @@ impl Output<'_> {
 
 /// Writes the core. An error if not even its headers could be written; what is cut later is a core all the same.
 pub(super) fn write(
-    space: &Space,
+    thread: &Thread,
     file: &OpenFile,
     segments: &Segments,
     notes: &[u8],
     limit: u64,
 ) -> Result<(), Errno> {
+    let space = thread.process.space().ok_or(Errno::ESRCH)?;
     let headers = headers(segments, notes.len() as u64)?;
+    // A process that dumps core ends: no signal has a meaning for it.
+    let caller = Caller::new(thread);
     let mut output = Output {
+        caller: &caller,
         file,
         position: 0,
         left: limit,
@@ -85,7 +92,7 @@ pub(super) fn write(
     let mut page = fallible::filled(PAGE_SIZE, 0u8)?;
     let mut at = first_page;
     for segment in &segments.all {
-        if write_segment(space, &mut output, segment, at, &mut page).is_err() {
+        if write_segment(&space, &mut output, segment, at, &mut page).is_err() {
             return Ok(());
         }
         at += segment.written;

@@ -7,6 +7,7 @@ use crate::fallible;
 use abi::Errno;
 use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
+use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Queues};
 use crate::log::{self, Level, Place, Record, TEXT_MAX};
 use crate::sync::Mutex;
@@ -68,7 +69,7 @@ impl Object for Kmsg {
         to.put(&record)
     }
 
-    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         let len = from.left();
         let mut text = [0; TEXT_MAX];
         if len > text.len() {

@@ -6,6 +6,7 @@ use crate::fallible;
 use abi::Errno;
 
 use super::kmsg;
+use crate::fs::caller::Caller;
 use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceRange};
 use crate::fs::object::{Io, Object, Positioning};
 use crate::user_memory::{Sink, Source};
@@ -90,7 +91,7 @@ impl Object for Null {
         Ok(0)
     }
 
-    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         Ok(from.left())
     }
 
@@ -107,7 +108,7 @@ impl Object for Zero {
         fill_with_zeros(to)
     }
 
-    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         Ok(from.left())
     }
 
@@ -128,7 +129,7 @@ impl Object for Full {
         fill_with_zeros(to)
     }
 
-    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         if from.left() == 0 {
             Ok(0)
         } else {
@@ -154,7 +155,7 @@ impl Object for Random {
         })
     }
 
-    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         Ok(from.left())
     }
 

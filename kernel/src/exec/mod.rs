@@ -10,9 +10,12 @@ mod strings;
 pub use arguments::Arguments;
 
 use crate::fallible;
-use crate::fs::{Directories, FileTable, LastLink, OpenFile, Place, Subject, open_executable};
+use crate::fs::{
+    Credentials, Directories, FileTable, LastLink, OpenFile, Place, Restraint, SetIds, Subject,
+    open_executable,
+};
 use crate::futex;
-use crate::process::{Credentials, Name, Process, Restraint, SetIds, Space};
+use crate::process::{Name, Process, Space};
 use crate::thread::Thread;
 use crate::user_memory::{KernelSink, ListSink};
 use crate::{memory, scheduler};

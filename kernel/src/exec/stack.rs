@@ -16,8 +16,9 @@ use super::arguments::Arguments;
 use super::image::Image;
 use super::strings::nul_in;
 use crate::fallible::{self, TryVec};
+use crate::fs::Credentials;
 use crate::memory::map_errno;
-use crate::process::{Credentials, ProgramLayout, Space};
+use crate::process::{ProgramLayout, Space};
 use crate::{memory, processor_features, scheduler};
 use abi::Errno;
 use abi::process::{

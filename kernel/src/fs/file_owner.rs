@@ -8,9 +8,10 @@ use abi::Errno;
 use abi::signal::info::{POLL_IN, POLL_OUT, SI_KERNEL};
 use abi::signal::{SigInfo, Signal};
 
+use super::credentials::Credentials;
 use super::open_file::OpenFile;
 use super::record_locks::tree::{Entry, Node, Tree};
-use crate::process::{self, Credentials, Pid, Process};
+use crate::process::{self, Pid, Process};
 use crate::signal;
 use crate::sync::Mutex;
 

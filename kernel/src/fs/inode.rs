@@ -281,9 +281,14 @@ impl Inode {
     /// `subject` changed the contents now: as [`Inode::note_modified`], and set-ID bits go unless it has `CAP_FSETID`
     /// (chmod(2)).
     pub fn note_written_by(&self, subject: &Subject) {
+        self.note_written(|mode, group| subject.mode_after_writing(mode, group));
+    }
+
+    /// The contents were changed now: as [`Inode::note_modified`], and `new_mode` makes the mode of the mode and the group.
+    pub fn note_written(&self, new_mode: impl Fn(u32, u32) -> u32) {
         self.change(|attributes| {
             attributes.modified = attributes.changed;
-            attributes.mode = subject.mode_after_writing(attributes.mode, attributes.gid);
+            attributes.mode = new_mode(attributes.mode, attributes.gid);
         });
     }
 

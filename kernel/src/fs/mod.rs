@@ -11,7 +11,10 @@
 //! address space and may ask a file for a page. Transfers take frames out under the lock and copy behind it; where others
 //! must wait for the end of a copy they sleep ([`crate::sched::SleepingMutex`]).
 
+pub mod caller;
+mod capabilities;
 pub mod contents;
+mod credentials;
 pub mod dentry;
 pub mod device_registry;
 pub mod directories;
@@ -45,10 +48,10 @@ use alloc::sync::Arc;
 
 use crate::fallible;
 use abi::Errno;
-use abi::signal::info::SI_KERNEL;
-use abi::signal::{SigInfo, Signal};
 use spin::Once;
 
+pub use capabilities::{Restraint, SetIds, valid as valid_capability};
+pub use credentials::{Credentials, Groups, NGROUPS_MAX};
 pub use dentry::Dentry;
 pub use directories::{Directories, Place};
 pub use file_table::OnExec;
@@ -64,7 +67,6 @@ use filesystem::{Filesystem, Kind};
 use inode::{Attributes, Body};
 
 use crate::process::Pid;
-use crate::{scheduler, signal};
 
 /// The descriptors of a process.
 pub type FileTable = file_table::Table<OpenFile>;
@@ -190,11 +192,6 @@ fn release_records(files: &[Option<Arc<OpenFile>>], owner: Pid, rest: fn()) {
     for file in files.iter().flatten() {
         file.inode().locks.release_records(owner, rest);
     }
-}
-
-/// A signal that a call of the running thread brings on itself.
-fn raise(signal: Signal) {
-    signal::send_to_thread(&scheduler::current(), SigInfo::new(signal, SI_KERNEL));
 }
 
 fn directory_inode(filesystem: &Arc<Filesystem>, mode: u32) -> Result<Arc<Inode>, Errno> {

@@ -6,6 +6,7 @@ use abi::Errno;
 use abi::file::{O_APPEND, O_DIRECT, O_NONBLOCK, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use mm::{PageSource, Sharing};
 
+use super::caller::Caller;
 use super::file_owner::Listeners;
 use super::open_file::OpenFile;
 use crate::user_memory::{Sink, Source};
@@ -74,7 +75,7 @@ pub trait Object: Send + Sync {
     }
 
     /// write(2).
-    fn write(&self, _io: &mut Io, _from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, _from: &mut dyn Source) -> Result<usize, Errno> {
         Err(Errno::EINVAL)
     }
 

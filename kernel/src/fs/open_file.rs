@@ -11,6 +11,7 @@ use abi::file::{
 };
 use mm::{PageSource, Sharing};
 
+use super::caller::Caller;
 use super::contents::Seek;
 use super::dentry::Dentry;
 use super::file_owner::FileOwner;
@@ -140,13 +141,18 @@ impl OpenFile {
 
     /// `F_SETFL` by the name of a descriptor: as [`OpenFile::set_flags`], and with `O_ASYNC` the owner is told from now on, where
     /// the object can tell. `EINVAL`, `EPERM`, `ENOMEM`.
-    pub fn set_status_flags(self: &Arc<Self>, descriptor: i32, flags: u32) -> Result<(), Errno> {
+    pub fn set_status_flags(
+        self: &Arc<Self>,
+        caller: &Caller<'_>,
+        descriptor: i32,
+        flags: u32,
+    ) -> Result<(), Errno> {
         if flags & O_DIRECT != 0 && !matches!(self.inode().body, Body::Fifo(_)) {
             // No file here goes around the page cache; of a pipe it says that packets are kept apart.
             return Err(Errno::EINVAL);
         }
         let is_noatime = flags & !self.flags() & O_NOATIME != 0;
-        if is_noatime && !Subject::current().is_owner(self.inode()) {
+        if is_noatime && !Subject::of(caller).is_owner(self.inode()) {
             return Err(Errno::EPERM);
         }
         let is_changed = (self.flags() ^ flags) & O_ASYNC != 0;
@@ -214,11 +220,11 @@ impl OpenFile {
     }
 
     /// write(2): at the position, which moves on. `EBADF`, and what the object says.
-    pub fn write(&self, from: &mut dyn Source) -> Result<usize, Errno> {
+    pub fn write(&self, caller: &Caller<'_>, from: &mut dyn Source) -> Result<usize, Errno> {
         if !self.is_writable() {
             return Err(Errno::EBADF);
         }
-        self.at_position(|io| self.object.write(io, from))
+        self.at_position(|io| self.object.write(caller, io, from))
     }
 
     /// Does one transfer at the shared position; nobody else moves it meanwhile.
@@ -243,12 +249,12 @@ impl OpenFile {
     }
 
     /// pwrite64(2): writes at `offset`, or at the end with `O_APPEND`; the position stays. `EBADF`, `ESPIPE`.
-    pub fn write_at(&self, offset: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+    pub fn write_at(&self, caller: &Caller<'_>, offset: u64, from: &mut dyn Source) -> Result<usize, Errno> {
         if !self.is_writable() {
             return Err(Errno::EBADF);
         }
         self.check_positioned()?;
-        self.object.write(&mut self.io(offset), from)
+        self.object.write(caller, &mut self.io(offset), from)
     }
 
     fn check_positioned(&self) -> Result<(), Errno> {

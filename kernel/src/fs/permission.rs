@@ -6,9 +6,9 @@ use abi::Errno;
 use abi::capability::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID};
 use abi::file::{R_OK, S_IFDIR, S_IFLNK, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP, W_OK, X_OK};
 
+use super::caller::Caller;
+use super::credentials::Credentials;
 use super::inode::Inode;
-use crate::process::Credentials;
-use crate::scheduler;
 
 /// The identity that a file access is checked against: the file system ids and groups of these credentials.
 #[derive(Clone)]
@@ -20,9 +20,9 @@ impl Subject {
         Subject(credentials)
     }
 
-    /// The process that runs.
-    pub fn current() -> Self {
-        Subject(scheduler::current().process.credentials())
+    /// Whoever makes that request.
+    pub fn of(caller: &Caller<'_>) -> Self {
+        Subject(caller.credentials())
     }
 
     /// The kernel itself.
@@ -50,11 +50,6 @@ impl Subject {
     /// Whether the capability is in force.
     pub fn can(&self, capability: u32) -> bool {
         self.0.can(capability)
-    }
-
-    /// Whether it may administer the system.
-    pub fn is_superuser(&self) -> bool {
-        self.0.is_privileged()
     }
 
     /// Whether it belongs to the group.

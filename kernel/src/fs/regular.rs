@@ -7,12 +7,11 @@ use crate::fallible;
 use abi::Errno;
 use abi::file::{O_ACCMODE, O_NOATIME, O_RDONLY};
 use abi::mount::MS_NOEXEC;
-use abi::process::RLIMIT_FSIZE;
-use abi::signal::Signal;
 use abi::terminal::FIONREAD;
 use mm::{FileIdentity, Frame, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
 use platform::user_copy::UserFault;
 
+use super::caller::{Caller, IoFailure};
 use super::contents::{Contents, MAX_SIZE};
 use super::dentry::Dentry;
 use super::directory::Children;
@@ -62,7 +61,7 @@ impl Object for RegularFile {
         Ok(done)
     }
 
-    fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, caller: &Caller<'_>, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         let contents = self.contents()?;
         if from.left() == 0 {
             return Ok(0);
@@ -71,11 +70,11 @@ impl Object for RegularFile {
         if io.is_append() {
             io.position = contents.size();
         }
-        let room = write_room(io.position)?.min(from.left());
+        let room = write_room(caller, io.position)?.min(from.left());
         let room = contents.seals.check_write(io.position, room, contents.size())?;
         let done = contents.write(io.position, &mut AtMost { from, left: room })?;
         io.position += done as u64;
-        self.dentry.inode.note_written_by(&Subject::current());
+        self.dentry.inode.note_written_by(&Subject::of(caller));
         Ok(done)
     }
 
@@ -106,13 +105,12 @@ impl Object for RegularFile {
     }
 }
 
-/// How many bytes may be written from `position` on: `EFBIG` behind the largest size; SIGXFSZ too behind the process's
-/// limit.
-pub fn write_room(position: u64) -> Result<usize, Errno> {
-    let current = scheduler::current();
-    let limit = current.process.limit(RLIMIT_FSIZE);
+/// How many bytes the caller may write from `position` on: `EFBIG` behind the largest size; and if it is behind the
+/// caller's limit, the caller is told by a signal too.
+pub fn write_room(caller: &Caller<'_>, position: u64) -> Result<usize, Errno> {
+    let limit = caller.file_size_limit();
     if position >= limit {
-        super::raise(Signal::SIGXFSZ);
+        caller.note_failure(IoFailure::FileSizeLimit);
         return Err(Errno::EFBIG);
     }
     if position >= MAX_SIZE {
@@ -221,9 +219,11 @@ impl PageSource for Mapping {
             Errno::ENOMEM => RemoveError::NoMemory,
             Errno::EPERM => RemoveError::Forbidden,
             _ => RemoveError::Interrupted,
-        })?;
-        self.dentry.inode.note_written_by(&Subject::current());
-        Ok(())
+        })
+    }
+
+    fn note_change(&self, new_mode: &dyn Fn(u32, u32) -> u32) {
+        self.dentry.inode.note_written(new_mode);
     }
 
     fn has_page(&self, index: u64) -> bool {

@@ -7,9 +7,7 @@
 //! Locks: each field has its own. None is held across a sleep or an access to user memory. The table's lock comes first,
 //! then that of a process's children, then its others, then those of signals and wait queues, then the run queue's.
 
-mod capabilities;
 mod children;
-mod credentials;
 mod dumpable;
 mod end;
 mod future_flags;
@@ -19,6 +17,7 @@ mod name;
 pub mod oom;
 mod peaks;
 mod program_layout;
+mod requester;
 mod shared;
 mod space;
 mod table;
@@ -27,9 +26,7 @@ mod transfers;
 mod usage;
 mod vfork;
 
-pub use capabilities::{Restraint, SetIds, valid as valid_capability};
 pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, wait_for_child};
-pub use credentials::{Credentials, Groups, NGROUPS_MAX};
 pub use dumpable::Dumpable;
 pub use end::end_current;
 pub use future_flags::FutureFlags;
@@ -50,6 +47,7 @@ pub use usage::{Totals, Usage};
 pub use vfork::VforkCompletion;
 
 use crate::fallible;
+use crate::fs::Credentials;
 use crate::fs::OpenFile;
 use crate::signal::{Actions, IntervalTimer, ProcessSignals};
 use crate::sync::{Mutex, rank};

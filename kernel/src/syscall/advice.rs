@@ -3,6 +3,7 @@
 use super::area_flags::{any_area, change_flags, covered, for_each_part, next_covered};
 use super::mlock::{check_unlocked, populate};
 use super::space::space;
+use crate::fs::Subject;
 use crate::memory::map_errno;
 use crate::thread::Thread;
 use crate::{memory, scheduler};
@@ -178,6 +179,8 @@ fn remove(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
                 RemoveError::NoMemory => Errno::ENOMEM,
                 RemoveError::Interrupted => Errno::EINTR,
             })?;
+        let subject = Subject::new(current.process.credentials());
+        source.note_change(&|mode, group| subject.mode_after_writing(mode, group));
         has_hole |= part.start() != at;
         at = part.end();
         scheduler::cond_resched_killable()?;

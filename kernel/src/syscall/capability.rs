@@ -1,7 +1,8 @@
-//! capabilities(7): capget(2), capset(2), and what prctl(2) does about them. The rules are in `process::capabilities`.
+//! capabilities(7): capget(2), capset(2), and what prctl(2) does about them. The rules are in `fs::capabilities`.
 
 use super::target::meant;
-use crate::process::{Credentials, Pid, valid_capability};
+use crate::fs::{Credentials, valid_capability};
+use crate::process::Pid;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

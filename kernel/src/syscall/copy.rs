@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::file::{O_APPEND, S_IFREG};
 
+use super::caller::with_caller;
 use super::lookup::file;
 use crate::fs::OpenFile;
 use crate::fs::open_file::Whence;
@@ -31,8 +32,10 @@ pub fn sendfile(current: &Thread, output: i32, input: i32, offset: u64, count: u
         return Err(Errno::EINVAL);
     }
     let mut from = Position::read(&input, offset)?;
-    let result = copy(&input, &mut from.at, count, |bytes, _| {
-        output.write(&mut KernelSource(bytes))
+    let result = with_caller(current, |caller| {
+        copy(&input, &mut from.at, count, |bytes, _| {
+            output.write(caller, &mut KernelSource(bytes))
+        })
     });
     note(current, &result);
     from.write_back(&input)?;
@@ -74,8 +77,10 @@ pub fn copy_file_range(
         return Err(Errno::EINVAL);
     }
     let start = to.at;
-    let result = copy(&input, &mut from.at, count, |bytes, done| {
-        output.write_at(start + done, &mut KernelSource(bytes))
+    let result = with_caller(current, |caller| {
+        copy(&input, &mut from.at, count, |bytes, done| {
+            output.write_at(caller, start + done, &mut KernelSource(bytes))
+        })
     });
     note(current, &result);
     to.at += *result.as_ref().unwrap_or(&0) as u64;

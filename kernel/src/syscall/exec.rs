@@ -3,8 +3,8 @@
 use super::identity::has_too_many_processes;
 use crate::exec::{self, Arguments, Request};
 use crate::fallible::{self, TryVec};
+use crate::fs::Restraint;
 use crate::fs::{LastLink, OpenFile, Place, Subject, open_executable, open_executable_entry};
-use crate::process::Restraint;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 use super::file_lock::{look_for_lock, set_lock};
 use super::lookup::{file, index};
 use super::open::{descriptor_flags, descriptor_limit, install};
+use crate::fs::caller::Caller;
 use crate::fs::file_owner::Whom;
 use crate::fs::inode::Body;
 use crate::fs::locks::Patience;
@@ -42,7 +43,11 @@ pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> 
         F_GETFD | F_SETFD => descriptor_flag(current, descriptor, command, argument),
         F_GETFL => Ok(file.flags() as usize),
         _ if file.is_path() => Err(Errno::EBADF),
-        F_SETFL => file.set_status_flags(descriptor, argument as u32).map(|()| 0),
+        F_SETFL => {
+            let caller = Caller::new(current);
+            file.set_status_flags(&caller, descriptor, argument as u32)?;
+            Ok(0)
+        }
         F_GETLK | F_SETLK | F_SETLKW => {
             let owner = LockOwner::Process(current.process.pid);
             lock(current, descriptor, &file, command, argument, owner)

@@ -6,6 +6,7 @@ use abi::terminal::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 
 use super::lookup::{file, index};
 use crate::fs::OnExec;
+use crate::fs::caller::Caller;
 use crate::fs::inode::Body;
 use crate::thread::Thread;
 use crate::user_memory::read_value;
@@ -41,7 +42,8 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
             } else {
                 0
             };
-            file.set_status_flags(descriptor, (file.flags() & !O_ASYNC) | flag)?;
+            let flags = (file.flags() & !O_ASYNC) | flag;
+            file.set_status_flags(&Caller::new(current), descriptor, flags)?;
             Ok(0)
         }
         FICLONE | FICLONERANGE | FIDEDUPERANGE if matches!(file.inode().body, Body::Regular(_)) => {

@@ -14,6 +14,7 @@ mod area_flags;
 mod arguments;
 mod attribute;
 mod backing;
+mod caller;
 mod capability;
 mod clone;
 mod copy;

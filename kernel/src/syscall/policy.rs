@@ -1,8 +1,8 @@
 //! Scheduling policies: sched(7). What they mean is in `scheduler`.
 
 use super::target::{meant, meant_thread};
+use crate::fs::Credentials;
 use crate::futex;
-use crate::process::Credentials;
 use crate::scheduler::{self, Attributes, Policy, TURN_NANOS};
 use crate::thread::Thread;
 use crate::user_memory;

@@ -3,6 +3,7 @@
 use abi::Errno;
 use abi::file::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 
+use super::caller::with_caller;
 use super::lookup::file;
 use crate::fs::OpenFile;
 use crate::fs::open_file::Whence;
@@ -20,7 +21,7 @@ fn read_counted(current: &Thread, file: &OpenFile, mut buffer: UserBuffer) -> Re
 /// Writes at the position, and counts it.
 #[inline(always)]
 fn write_counted(current: &Thread, file: &OpenFile, mut buffer: UserBuffer) -> Result<usize, Errno> {
-    let result = file.write(&mut buffer);
+    let result = with_caller(current, |caller| file.write(caller, &mut buffer));
     current.transfers.note_written(&result);
     result
 }
@@ -44,7 +45,7 @@ fn write_at_counted(
     offset: u64,
     mut buffer: UserBuffer,
 ) -> Result<usize, Errno> {
-    let result = file.write_at(offset, &mut buffer);
+    let result = with_caller(current, |caller| file.write_at(caller, offset, &mut buffer));
     current.transfers.note_written(&result);
     result
 }

@@ -1,7 +1,8 @@
 //! What may be used and what was: prlimit64(2), getrusage(2).
 
 use super::target::meant;
-use crate::process::{Credentials, Totals};
+use crate::fs::Credentials;
+use crate::process::Totals;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

@@ -1,5 +1,6 @@
 //! The size of files: truncate(2), fallocate(2).
 
+use super::caller::with_caller;
 use super::lookup::{Lookup, file};
 use crate::fs::contents::{Contents, MAX_SIZE};
 use crate::fs::inode::Body;
@@ -28,7 +29,7 @@ pub fn truncate(current: &Thread, path: u64, size: i64) -> Result<usize, Errno> 
     };
     lookup.subject.check(&found.inode, W_OK)?;
     found.inode.take_hold(Hold::Write)?;
-    let result = set_size(&found.inode, contents, size, &lookup.subject);
+    let result = set_size(current, &found.inode, contents, size);
     found.inode.release_hold(Hold::Write);
     result
 }
@@ -47,22 +48,19 @@ pub fn ftruncate(current: &Thread, descriptor: i32, size: i64) -> Result<usize, 
     if !file.is_writable() {
         return Err(Errno::EINVAL);
     }
-    set_size(
-        file.inode(),
-        contents,
-        size,
-        &Subject::new(current.process.credentials()),
-    )
+    set_size(current, file.inode(), contents, size)
 }
 
-fn set_size(inode: &Inode, contents: &Contents, size: u64, subject: &Subject) -> Result<usize, Errno> {
-    if size > contents.size() {
-        // The last byte must be one that may be written.
-        write_room(size - 1)?;
-    }
-    contents.truncate(size)?;
-    inode.note_written_by(subject);
-    Ok(0)
+fn set_size(current: &Thread, inode: &Inode, contents: &Contents, size: u64) -> Result<usize, Errno> {
+    with_caller(current, |caller| {
+        if size > contents.size() {
+            // The last byte must be one that may be written.
+            write_room(caller, size - 1)?;
+        }
+        contents.truncate(size)?;
+        inode.note_written_by(&Subject::of(caller));
+        Ok(0)
+    })
 }
 
 /// fallocate(2): giving pages, with or without moving the end, and punching holes.
@@ -100,7 +98,7 @@ pub fn fallocate(
         .ok_or(Errno::EFBIG)?;
     match mode {
         0 => {
-            write_room(end - 1)?;
+            with_caller(current, |caller| write_room(caller, end - 1))?;
             contents.allocate(start, end, false)?;
         }
         FALLOC_FL_KEEP_SIZE => contents.allocate(start, end, true)?,

@@ -10,6 +10,7 @@ use abi::signal::Signal;
 
 use super::{Terminal, console};
 use crate::fs::OpenFile;
+use crate::fs::caller::Caller;
 use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceRange};
 use crate::fs::file_owner::{Listeners, Whom};
 use crate::fs::object::{Io, Object, Queues};
@@ -131,7 +132,7 @@ impl Object for OpenTerminal {
         self.terminal.read(io, to, || self.is_dead())
     }
 
-    fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         if self.is_dead() {
             return Err(super::HUNG_UP);
         }

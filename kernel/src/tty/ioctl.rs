@@ -10,7 +10,6 @@ use abi::terminal::{
 };
 
 use super::{Terminal, speed};
-use crate::fs::Subject;
 use crate::scheduler;
 use crate::user_memory::{read_value, write_value};
 
@@ -164,8 +163,8 @@ impl Terminal {
 
     /// `TIOCSTI`. `EPERM` for a terminal that is not the caller's, unless by user 0.
     fn pretend_typed(&self, argument: u64) -> Result<(), Errno> {
-        let is_allowed =
-            self.is_controlling(&scheduler::current().process) || Subject::current().is_superuser();
+        let is_allowed = self.is_controlling(&scheduler::current().process)
+            || scheduler::current().process.credentials().is_privileged();
         if !is_allowed {
             return Err(Errno::EPERM);
         }

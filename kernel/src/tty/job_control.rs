@@ -8,7 +8,6 @@ use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 
 use super::{Terminal, console};
-use crate::fs::Subject;
 use crate::process::{self, Pid, Process};
 use crate::thread::Thread;
 use crate::{scheduler, signal};
@@ -79,7 +78,7 @@ impl Terminal {
         if process.pid != session {
             return Err(Errno::EPERM);
         }
-        let may_steal = is_forced && Subject::current().is_superuser();
+        let may_steal = is_forced && scheduler::current().process.credentials().is_privileged();
         let mut state = self.state.lock();
         if state.session.is_some() && !may_steal {
             return Err(Errno::EPERM);

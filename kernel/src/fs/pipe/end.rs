@@ -10,6 +10,7 @@ use super::reading::Reading;
 use super::transfer::Transfer;
 use super::writing::Writing;
 use super::{Direction, Pipe, READER_AWAY, WRITER_AWAY};
+use crate::fs::caller::Caller;
 use crate::fs::file_owner::{Event, Listeners};
 use crate::fs::object::{Io, Object, Queues};
 use crate::user_memory::{self, Sink, Source};
@@ -29,9 +30,9 @@ impl Object for PipeEnd {
         transfer.run(io, &mut Reading { pipe: &self.pipe, to })
     }
 
-    fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, caller: &Caller<'_>, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         let transfer = Transfer::of(from.left());
-        let mut writing = Writing::new(&self.pipe, from, transfer.left);
+        let mut writing = Writing::new(&self.pipe, caller, from, transfer.left);
         if io.is_packet() {
             return transfer.run(io, &mut WritingPackets(writing));
         }

@@ -57,6 +57,10 @@ impl<'a> Way<'a> for WritingPackets<'a> {
         self.0.give_up();
     }
 
+    fn note_no_reader(&self) {
+        self.0.note_no_reader();
+    }
+
     fn finish(&mut self, transfer: &Transfer) {
         self.0.finish(transfer);
     }

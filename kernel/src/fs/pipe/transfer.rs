@@ -1,13 +1,12 @@
 //! One read(2) or write(2) of a pipe: steps under the pipe's lock, and in between what must be done without it.
 
 use abi::Errno;
-use abi::signal::Signal;
 use platform::user_copy::UserFault;
 
 use super::Locked;
 use crate::fs::object::Io;
 use crate::wait::WaitQueue;
-use crate::{fs, scheduler, user_memory};
+use crate::{scheduler, user_memory};
 
 /// How far a read or write has come.
 pub(super) struct Transfer {
@@ -53,6 +52,8 @@ pub(super) trait Way<'a> {
     fn step_again(&mut self, transfer: &mut Transfer) -> Option<Step>;
     /// The fault could not be served: others may go this way.
     fn give_up(&mut self);
+    /// Nobody has the pipe open for reading.
+    fn note_no_reader(&self) {}
     /// The transfer is over. It slept, or has somebody to tell.
     fn finish(&mut self, transfer: &Transfer);
 }
@@ -101,7 +102,7 @@ impl Transfer {
     }
 
     /// Makes one step after the other, sleeping while there is none to be made. What hinders a step ends the transfer, and is
-    /// an error only if nothing was moved: `EAGAIN`, `EPIPE` (with its signal), `EFAULT`, `ENOMEM`.
+    /// an error only if nothing was moved: `EAGAIN`, `EPIPE`, `EFAULT`, `ENOMEM`.
     #[inline]
     pub(super) fn run<'a>(mut self, io: &Io, way: &mut impl Way<'a>) -> Result<usize, Errno> {
         let result = self.make_steps(io, way);
@@ -133,7 +134,7 @@ impl Transfer {
                 Step::End => break,
                 Step::Fault => self.serve_fault(way)?,
                 Step::NoReader => {
-                    fs::raise(Signal::SIGPIPE);
+                    way.note_no_reader();
                     return Err(Errno::EPIPE);
                 }
                 Step::NoMemory => return Err(Errno::ENOMEM),

@@ -5,6 +5,7 @@ use mm::{Frame, NoMemory, PAGE_SIZE};
 
 use super::transfer::{Step, Transfer, Way};
 use super::{Locked, Pipe, READERS_TOLD, State, WRITER_AWAY};
+use crate::fs::caller::{Caller, IoFailure};
 use crate::fs::file_owner::Event;
 use crate::memory::FrameHandle;
 use crate::scheduler;
@@ -14,6 +15,7 @@ use crate::wait::WaitQueue;
 /// A write(2): waits for room until all is written. At most [`PIPE_BUF`] bytes are written together or not at all.
 pub(super) struct Writing<'a> {
     pub(super) pipe: &'a Pipe,
+    caller: &'a Caller<'a>,
     pub(super) from: &'a mut dyn Source,
     /// Bytes for which there must be room.
     together: usize,
@@ -57,6 +59,11 @@ impl<'a> Way<'a> for Writing<'a> {
         self.pipe.writable.wake_all();
     }
 
+    #[cold]
+    fn note_no_reader(&self) {
+        self.caller.note_failure(IoFailure::BrokenPipe);
+    }
+
     fn finish(&mut self, transfer: &Transfer) {
         if transfer.has_slept() && self.pipe.leaves_room() {
             self.pipe.writable.wake_one();
@@ -70,9 +77,14 @@ impl<'a> Way<'a> for Writing<'a> {
 impl<'a> Writing<'a> {
     /// Of `len` bytes.
     #[inline]
-    pub(super) fn new(pipe: &'a Pipe, from: &'a mut dyn Source, len: usize) -> Self {
+    pub(super) fn new(pipe: &'a Pipe, caller: &'a Caller<'a>, from: &'a mut dyn Source, len: usize) -> Self {
         let together = if len <= PIPE_BUF { len } else { 1 };
-        Writing { pipe, from, together }
+        Writing {
+            pipe,
+            caller,
+            from,
+            together,
+        }
     }
 
     /// Writes what there is room for, [`PIPE_BUF`] bytes at most, and wakes a reader if there was nothing to read.

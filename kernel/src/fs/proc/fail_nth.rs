@@ -11,6 +11,7 @@ use abi::capability::CAP_SYS_RESOURCE;
 
 use super::subject::Subject;
 use crate::fallible;
+use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::scheduler;
 use crate::thread::{IN_FAULTS, Thread};
@@ -56,7 +57,7 @@ impl Object for FailNth {
     }
 
     /// `EINVAL` for what is no number, or one too great, or another word behind it.
-    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         let mut bytes = [0; MOST_CHARACTERS];
         let wanted = from.left().min(bytes.len());
         let len = from.take(&mut bytes[..wanted])?;

@@ -7,6 +7,7 @@ use abi::Errno;
 use super::access::Inspected;
 use super::seq_file::MOST_READ;
 use super::subject::Subject;
+use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::{Process, Space};
 use crate::user_memory::{Sink, Source};
@@ -100,7 +101,7 @@ impl Object for Whole {
 
     /// Private memory is written whatever its protection, as a debugger must; what is behind it, a file, is never. `EIO` where
     /// nothing can be written.
-    fn write(&self, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         transfer(io, from.left(), |at, bytes| {
             let len = from.take(bytes)?;
             let write = |space: &Arc<Space>| space.write_forced(at, &bytes[..len]);

@@ -9,6 +9,7 @@ use abi::Errno;
 use super::access::Inspected;
 use super::subject::Subject;
 use crate::fallible;
+use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::Space;
 use crate::user_memory::Source;
@@ -27,7 +28,7 @@ pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
 
 impl Object for References {
     /// `EINVAL`, as for a command that is not known.
-    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         let mut bytes = [0; MOST_CHARACTERS];
         let wanted = from.left().min(bytes.len());
         let len = from.take(&mut bytes[..wanted])?;

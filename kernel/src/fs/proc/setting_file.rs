@@ -7,6 +7,7 @@ use abi::Errno;
 use super::seq_file;
 use super::text::Text;
 use crate::fallible;
+use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::user_memory::{Sink, Source};
 
@@ -46,7 +47,7 @@ where
     }
 
     /// What the setting says.
-    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         let given = from.left();
         let mut bytes = [0; MOST];
         let wanted = given.min(bytes.len());

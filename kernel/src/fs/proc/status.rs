@@ -9,8 +9,8 @@ use super::sizes::Sizes;
 use super::subject::Subject;
 use super::text::Text;
 use crate::escape::Escaped;
+use crate::fs::Credentials;
 use crate::fs::FileTable;
-use crate::process::Credentials;
 use crate::signal;
 use crate::thread::Thread;
 

@@ -11,11 +11,11 @@ use spin::Once;
 use super::entry::{Directory, Entry, SPREAD};
 use super::settings;
 use super::text::Text;
+use crate::fs::NGROUPS_MAX;
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::filesystem::Filesystem;
 use crate::fs::inode::Listing;
 use crate::fs::{OpenFile, pipe};
-use crate::process::NGROUPS_MAX;
 use crate::scheduler::SETTINGS;
 use crate::{memory, process, uts};
 

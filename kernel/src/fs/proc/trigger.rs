@@ -7,6 +7,7 @@ use crate::fallible;
 use abi::Errno;
 
 use crate::boot;
+use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::user_memory::{Sink, Source};
 
@@ -23,7 +24,7 @@ impl Object for Trigger {
     }
 
     /// The first byte is the command, as on Linux; `EINVAL` for one that is not known here.
-    fn write(&self, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         let mut command = [0];
         if from.take(&mut command)? == 0 {
             return Ok(0);

@@ -3,8 +3,9 @@
 
 use super::{Holder, Pid, TABLE, Table, decrement};
 use crate::fallible;
+use crate::fs::Credentials;
 use crate::fs::mappings::{self, Walks};
-use crate::process::{Credentials, Process};
+use crate::process::Process;
 use crate::signal;
 use crate::thread::Thread;
 use abi::Errno;

@@ -1,7 +1,7 @@
 //! How capabilities change: by exec, by the calls that change ids, by capset(2) and prctl(2). The rules are those of
 //! capabilities(7), step by step as in Linux's `security/commoncap.c`. No file has capabilities of its own.
 
-use super::Credentials;
+use super::credentials::Credentials;
 use abi::Errno;
 use abi::capability::{
     CAP_LAST_CAP, CAP_SETPCAP, CAP_SETUID, CapSet, SECBIT_KEEP_CAPS, SECBIT_KEEP_CAPS_LOCKED,
