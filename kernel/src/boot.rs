@@ -14,6 +14,7 @@ use crate::fallible;
 use crate::fs::{
     self, Credentials, Directories, FileTable, LastLink, OnExec, Place, Restraint, Subject, open_executable,
 };
+use crate::fs::{mount, pipe, proc, tmpfs};
 use crate::log::{self, Level, error, info, warn};
 use crate::process::{self, Limits, Process, Shared};
 use crate::signal::InheritedSignals;
@@ -38,6 +39,16 @@ const INIT_PATHS: [&str; 5] = ["/init", "/sbin/init", "/etc/init", "/bin/init", 
 
 /// Frames that a process costs at least: its kernel stack, its tables, the first pages that it writes.
 const FRAMES_PER_PROCESS: u64 = 32;
+
+/// `st_dev` of the root: file systems without a device of their own have major number 0.
+const ROOT_DEVICE: u64 = 2;
+
+/// What is mounted before init runs: the directory, the kind, `st_dev`.
+const INITIAL_MOUNTS: [(&[u8], &[u8], u64); 3] = [
+    (b"dev", b"devtmpfs", 5),
+    (b"proc", b"proc", 4),
+    (b"sys", b"sysfs", 6),
+];
 
 static COMMAND_LINE: Once<CommandLine<'static>> = Once::new();
 static MACHINE: Once<&Machine> = Once::new();
@@ -104,7 +115,8 @@ fn describe(boot: &Boot) -> String {
 /// Unpacks what the boot loader gave, or else the userland that the image carries, and mounts /dev and /proc over it. What is
 /// damaged is said; what came before the damage is there.
 fn fill_tree(boot: &Boot) {
-    fs::mount_root().expect("there is memory for the root directory");
+    register().expect("there is memory for the names of a few file systems and devices");
+    fs::mount_root(tmpfs::root_kind(), ROOT_DEVICE).expect("there is memory for the root directory");
     let archive = match &boot.initrd {
         Ok(Some(initrd)) => Some(*initrd),
         Ok(None) => embedded(boot.payload),
@@ -122,16 +134,30 @@ fn fill_tree(boot: &Boot) {
         Some(Err(reason)) => error!("Initramfs unpacking failed: {reason}"),
         None => warn!("There is no initramfs"),
     }
-    register_devices().expect("there is memory for the numbers of a few devices");
-    if let Err(reason) = fs::mount_initial() {
+    if let Err(reason) = mount_initial() {
         error!("Cannot mount /dev and /proc: {}", reason.message());
     }
 }
 
-/// Every driver of the kernel says which devices it serves, and what /dev shows of them.
-fn register_devices() -> Result<(), Errno> {
+/// Every file system says what it is called, every driver which devices it serves and what /dev shows of them.
+fn register() -> Result<(), Errno> {
+    proc::register_sysfs()?;
+    tmpfs::register()?;
+    proc::register()?;
+    tmpfs::register_devtmpfs()?;
+    pipe::register()?;
+    tmpfs::register_ramfs()?;
     devices::register()?;
     tty::register()
+}
+
+/// Mounts /dev, /proc and /sys; the directories are made if the initramfs has none. What the archive had there is hidden.
+fn mount_initial() -> Result<(), Errno> {
+    let root = fs::root();
+    for (name, kind, device) in INITIAL_MOUNTS {
+        mount::mount_initial(&fs::directory(&root, name)?, kind, device)?;
+    }
+    Ok(())
 }
 
 fn embedded(payload: &'static [u8]) -> Option<&'static [u8]> {

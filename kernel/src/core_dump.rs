@@ -10,7 +10,6 @@ mod segments;
 
 pub use registers::{Registers, leave_registers};
 
-use crate::fs::inode::Body;
 use crate::fs::{self, LastLink, OpenFile, Place, Subject, tree};
 use crate::log;
 use crate::process::INIT;
@@ -75,9 +74,10 @@ fn create(thread: &Thread, name: &[u8]) -> Result<Arc<OpenFile>, Errno> {
     let file = fs::open(&place, name, flags, 0o600)?;
     let attributes = file.inode().attributes();
     let is_own = attributes.uid == subject.owner() && attributes.mode & 0o677 == 0o600;
-    match &file.inode().body {
-        Body::Regular(_) if is_own => Ok(file),
-        _ => Err(Errno::EPERM),
+    if is_own && file.inode().regular().is_some() {
+        Ok(file)
+    } else {
+        Err(Errno::EPERM)
     }
 }
 

@@ -18,13 +18,12 @@ use formats::gzip::{self, GzipError};
 
 use crate::fs::contents::Contents;
 use crate::fs::dentry::Dentry;
-use crate::fs::device_registry::DeviceNumber;
-use crate::fs::directory::Children;
-use crate::fs::inode::{Attributes, Body, Inode};
+use crate::fs::device_registry::{DeviceClass, DeviceNumber};
+use crate::fs::inode::{Attributes, Inode};
+use crate::fs::inode_ops::NewFile;
 use crate::fs::path::first_component;
-use crate::fs::pipe::Pipe;
 use crate::fs::walk::{LastLink, Walk};
-use crate::fs::{self, Subject, tree, walk};
+use crate::fs::{self, Subject, tmpfs, tree, walk};
 use crate::log::warn;
 use crate::user_memory::{KernelSource, Source};
 
@@ -175,7 +174,7 @@ impl Unpacker {
         }
         remove_old(&directory, name)?;
         let inode = self.inode(&directory, entry)?;
-        if let Body::Regular(contents) = &inode.body {
+        if let Some(contents) = tmpfs::contents(&inode) {
             self.fill(contents, entry)?;
         }
         self.set_attributes(&inode, entry)?;
@@ -192,9 +191,9 @@ impl Unpacker {
             inode.change(|attributes| attributes.links += 1);
             return Ok(inode.clone());
         }
-        let filesystem = &directory.inode.filesystem;
+        let ops = directory.inode.ops.as_directory().ok_or(Errno::ENOTDIR)?;
         let attributes = Attributes::new(entry.mode, entry.uid, entry.gid);
-        let inode = Inode::new(filesystem, body(directory, entry)?, attributes)?;
+        let inode = ops.make(&directory.inode, new_file(entry)?, attributes)?;
         if has_names {
             self.links.insert(key, inode.clone());
         }
@@ -257,19 +256,19 @@ fn check_kind(entry: &Entry<'_>) -> Result<(), Errno> {
     if is_possible { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
-fn body(directory: &Dentry, entry: &Entry<'_>) -> Result<Body, Errno> {
+fn new_file<'a>(entry: &Entry<'a>) -> Result<NewFile<'a>, Errno> {
     let device = DeviceNumber {
         major: entry.rdev.0,
         minor: entry.rdev.1,
     };
     match entry.mode & S_IFMT {
-        S_IFREG => Ok(Body::Regular(Contents::new(&directory.inode.filesystem))),
-        S_IFDIR => Ok(Body::Directory(Children::new())),
-        S_IFLNK => Ok(Body::Symlink(entry.data.into())),
-        S_IFCHR => Ok(Body::Character(device)),
-        S_IFBLK => Ok(Body::Block(device)),
-        S_IFIFO => Ok(Body::Fifo(Pipe::new()?)),
-        S_IFSOCK => Ok(Body::Socket),
+        S_IFREG => Ok(NewFile::Regular),
+        S_IFDIR => Ok(NewFile::Directory),
+        S_IFLNK => Ok(NewFile::Symlink(entry.data)),
+        S_IFCHR => Ok(NewFile::Device(DeviceClass::Character, device)),
+        S_IFBLK => Ok(NewFile::Device(DeviceClass::Block, device)),
+        S_IFIFO => Ok(NewFile::Fifo),
+        S_IFSOCK => Ok(NewFile::Socket),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -314,18 +313,8 @@ fn enter(directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
 
 /// Removes what an entry replaces. A directory with entries stays: `ENOTEMPTY`.
 fn remove_old(directory: &Arc<Dentry>, name: &[u8]) -> Result<(), Errno> {
-    let Ok(old) = directory.child(name) else {
-        return Ok(());
-    };
-    let Body::Directory(children) = &directory.inode.body else {
-        return Err(Errno::ENOTDIR);
-    };
-    if let Body::Directory(below) = &old.inode.body {
-        below.lock().close()?;
+    match tree::remove_initial(directory, name) {
+        Err(Errno::ENOENT) => Ok(()),
+        other => other,
     }
-    children.lock().remove(name);
-    old.mark_removed();
-    old.inode
-        .change(|attributes| attributes.links = attributes.links.saturating_sub(1));
-    Ok(())
 }

@@ -4,7 +4,6 @@ use super::Bytes;
 use super::segments::{Segment, Segments};
 use crate::fs::OpenFile;
 use crate::fs::caller::Caller;
-use crate::fs::inode::Body;
 use crate::process::Space;
 use crate::thread::Thread;
 use crate::user_memory::KernelSource;
@@ -98,10 +97,10 @@ pub(super) fn write(
         at += segment.written;
     }
     // What was never touched at the end is a hole, too.
-    if let Body::Regular(contents) = &file.inode().body
-        && contents.size() < at
+    if let Some(regular) = file.inode().regular()
+        && file.inode().size() < at
     {
-        let _hole = contents.truncate(at);
+        let _hole = regular.truncate(at);
     }
     Ok(())
 }

@@ -16,8 +16,9 @@ use abi::Errno;
 use abi::file::F_SEAL_SEAL;
 use mm::{PAGE_SIZE, PageError};
 
-use super::filesystem::Filesystem;
+use super::inode_ops::Seek;
 use super::seals::Seals;
+use super::super_block::SuperBlock;
 use crate::memory::{self, FrameHandle};
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
 use crate::user_memory::{Sink, Source};
@@ -33,7 +34,7 @@ const BATCH: usize = 64;
 
 /// The contents of a regular file.
 pub struct Contents {
-    filesystem: Arc<Filesystem>,
+    filesystem: Arc<SuperBlock>,
     state: Mutex<State, { rank::PAGES }>,
     writer: SleepingMutex,
     /// What may not be changed any more.
@@ -56,12 +57,12 @@ struct Piece {
 
 impl Contents {
     /// An empty file of that filesystem, which gets no seals.
-    pub fn new(filesystem: &Arc<Filesystem>) -> Self {
+    pub fn new(filesystem: &Arc<SuperBlock>) -> Self {
         Self::with_seals(filesystem, F_SEAL_SEAL)
     }
 
     /// An empty file with these seals.
-    pub fn with_seals(filesystem: &Arc<Filesystem>, seals: u32) -> Self {
+    pub fn with_seals(filesystem: &Arc<SuperBlock>, seals: u32) -> Self {
         let state = Mutex::new(State {
             size: 0,
             pages: Map::new(),
@@ -262,15 +263,6 @@ impl Contents {
     pub fn page(&self, index: u64) -> Result<FrameHandle, PageError> {
         self.find_or_make(index, |state| index < state.size.div_ceil(PAGE))
     }
-}
-
-/// What [`Contents::seek`] looks for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Seek {
-    /// A page that has a frame.
-    Data,
-    /// A page that has none, or the end.
-    Hole,
 }
 
 static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];

@@ -14,7 +14,7 @@ use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::PATH_MAX;
 
-use super::inode::{Body, Inode};
+use super::inode::Inode;
 use super::tree;
 
 /// A name in the file tree.
@@ -85,11 +85,7 @@ impl Dentry {
 
     /// The entry of that name, mounts taken into account. `ENOENT`, `ENOTDIR`.
     pub fn child(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
-        match &self.inode.body {
-            Body::Directory(children) => children.get(name).map(Dentry::covering).ok_or(Errno::ENOENT),
-            Body::Listing(listing) => Dentry::new(Some(self), name, listing.lookup(name)?),
-            _ => Err(Errno::ENOTDIR),
-        }
+        self.inode.ops.lookup(self, name).map(Dentry::covering)
     }
 
     /// What is mounted on it, or itself.
@@ -103,20 +99,20 @@ impl Dentry {
         self.mounted.lock().is_some()
     }
 
-    /// Mounts a filesystem of that root inode on this directory. `EBUSY` if something is mounted there, which then is
-    /// the directory to mount on; `ENOENT` if it was removed.
-    pub fn mount(self: &Arc<Self>, root: Arc<Inode>) -> Result<Arc<Dentry>, Errno> {
+    /// Mounts a file system of that root on this directory. `EBUSY` if something is mounted there, which then is
+    /// the directory to mount on; `ENOENT` if it was removed; `ENOMEM`.
+    pub fn mount(self: &Arc<Self>, root: &Arc<Dentry>) -> Result<(), Errno> {
         let _shape = tree::keep_shape();
         if self.is_removed() {
             return Err(Errno::ENOENT);
         }
-        let root = Dentry::new(Some(&self.parent()), &self.name()?, root)?;
+        root.move_to(&self.parent(), self.name()?);
         let mut mounted = self.mounted.lock();
         if mounted.is_some() {
             return Err(Errno::EBUSY);
         }
         *mounted = Some(root.clone());
-        Ok(root)
+        Ok(())
     }
 
     /// Takes away what is mounted on this directory.

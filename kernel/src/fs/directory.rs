@@ -9,24 +9,28 @@ use core::borrow::Borrow;
 
 use crate::fallible;
 use crate::fallible::map::Map;
-use crate::sync::{Mutex, MutexGuard, rank};
+use crate::sync::{Mutex, rank};
 use abi::Errno;
 
 use super::dentry::Dentry;
+use super::inode::{Attributes, Inode};
+use super::inode_ops::{DirectoryOps, Edit, Entries, InodeOps, Nesting, NewFile};
+use super::object::Entry;
+use super::tmpfs;
+use crate::scheduler;
 
 /// The position of the first entry behind `.` and `..`.
 const FIRST_POSITION: u64 = 2;
 
-/// The entries of a directory.
+/// Bytes that an entry counts for: `BOGO_DIRENT_SIZE` of Linux.
+const ENTRY_SIZE: u64 = 20;
+
+/// A directory in memory.
 pub struct Children {
-    entries: Mutex<Entries, { rank::DIRECTORY }>,
+    entries: Mutex<Listed, { rank::DIRECTORY }>,
 }
 
-/// The entries of a directory while nobody else reads or changes them.
-pub type LockedEntries<'a> = MutexGuard<'a, Entries, { rank::DIRECTORY }>;
-
-/// The entries, locked.
-pub struct Entries {
+struct Listed {
     by_name: Map<Name, u64>,
     by_position: Map<u64, Arc<Dentry>>,
     next_position: u64,
@@ -47,7 +51,7 @@ impl Children {
     /// No entries.
     pub const fn new() -> Self {
         Children {
-            entries: Mutex::new(Entries {
+            entries: Mutex::new(Listed {
                 by_name: Map::new(),
                 by_position: Map::new(),
                 next_position: FIRST_POSITION,
@@ -56,48 +60,91 @@ impl Children {
         }
     }
 
-    /// Locks the entries.
-    pub fn lock(&self) -> LockedEntries<'_> {
-        self.entries.lock()
-    }
-
-    /// Locks the entries of a further directory. The caller holds the lock on reshaping the tree: nobody else locks two.
-    pub fn lock_further(&self) -> LockedEntries<'_> {
-        self.entries.lock_second()
-    }
-
-    /// The entry of that name.
-    pub fn get(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        self.entries.lock().get(name)
-    }
-
-    /// How many entries there are.
-    pub fn len(&self) -> usize {
-        self.entries.lock().by_name.len()
-    }
-
     /// The first entry at position `from` or later, with its position.
-    pub fn next(&self, from: u64) -> Option<(u64, Arc<Dentry>)> {
+    fn next(&self, from: u64) -> Option<(u64, Arc<Dentry>)> {
         let entries = self.entries.lock();
         let (position, entry) = entries.by_position.range(from.max(FIRST_POSITION)..).next()?;
         Some((*position, entry.clone()))
     }
 }
 
-impl Entries {
-    /// The entry of that name.
-    pub fn get(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        let position = self.by_name.get(name)?;
-        self.by_position.get(position).cloned()
+impl InodeOps for Children {
+    fn size(&self) -> u64 {
+        (self.entries.lock().by_name.len() as u64 + 2) * ENTRY_SIZE
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+    fn lookup(&self, _directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        self.entries.lock().get(name)
     }
 
-    /// Adds an entry. `EEXIST`; `ENOENT` in a directory that was removed; `ENOMEM`.
-    pub fn insert(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<(), Errno> {
+    fn list(&self, start: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+        let mut position = start;
+        while let Some((at, entry)) = self.next(position) {
+            let entry = entry.covering();
+            let name = match entry.name() {
+                Err(error) if position == start => return Err(error),
+                // What was taken already counts.
+                Err(_) => break,
+                Ok(name) => name,
+            };
+            let next = at + 1;
+            if !take(Entry {
+                name: &name,
+                inode: entry.inode.number,
+                kind: entry.inode.kind(),
+                next,
+            }) {
+                break;
+            }
+            position = next;
+            scheduler::cond_resched();
+        }
+        Ok(position)
+    }
+
+    fn as_directory(&self) -> Option<&dyn DirectoryOps> {
+        Some(self)
+    }
+}
+
+impl DirectoryOps for Children {
+    fn make(
+        &self,
+        directory: &Inode,
+        file: NewFile<'_>,
+        attributes: Attributes,
+    ) -> Result<Arc<Inode>, Errno> {
+        tmpfs::make(&directory.filesystem, file, attributes)
+    }
+
+    fn edit(&self, nesting: Nesting, change: &mut Edit<'_>) -> Result<(), Errno> {
+        let mut entries = match nesting {
+            Nesting::First => self.entries.lock(),
+            Nesting::Further => self.entries.lock_second(),
+        };
+        change(&mut *entries)
+    }
+
+    fn visit_kept(&self, visit: &mut dyn FnMut(&Arc<Dentry>) -> Result<(), Errno>) -> Result<(), Errno> {
+        self.entries.lock().by_position.values().try_for_each(visit)
+    }
+
+    fn take_kept(&self) -> Option<Arc<Dentry>> {
+        let mut entries = self.entries.lock();
+        entries.is_closed = true;
+        // Any name: all of them go, one at a time.
+        drop(entries.by_name.pop_first());
+        Some(entries.by_position.pop_first()?.1)
+    }
+}
+
+impl Entries for Listed {
+    fn get(&self, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        let position = self.by_name.get(name).ok_or(Errno::ENOENT)?;
+        self.by_position.get(position).cloned().ok_or(Errno::ENOENT)
+    }
+
+    fn insert(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<(), Errno> {
         if self.is_closed {
             return Err(Errno::ENOENT);
         }
@@ -114,36 +161,20 @@ impl Entries {
         Ok(())
     }
 
-    /// Puts another entry in the place of one; the old one comes back. `ENOENT` if there is none of that name. Allocates
-    /// nothing.
-    pub fn replace(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<Arc<Dentry>, Errno> {
+    /// Allocates nothing.
+    fn replace(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<Arc<Dentry>, Errno> {
         let position = self.by_name.get(name).ok_or(Errno::ENOENT)?;
         let place = self.by_position.get_mut(position).ok_or(Errno::ENOENT)?;
         Ok(core::mem::replace(place, entry))
     }
 
-    /// Takes an entry out.
-    pub fn remove(&mut self, name: &[u8]) -> Option<Arc<Dentry>> {
-        let position = self.by_name.remove(name)?;
-        self.by_position.remove(&position)
+    fn remove(&mut self, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        let position = self.by_name.remove(name).ok_or(Errno::ENOENT)?;
+        self.by_position.remove(&position).ok_or(Errno::ENOENT)
     }
 
-    /// All entries.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Dentry>> {
-        self.by_position.values()
-    }
-
-    /// Takes an entry out and lets no further one in: the filesystem goes away. `None` when there is none left.
-    pub fn dissolve(&mut self) -> Option<Arc<Dentry>> {
-        self.is_closed = true;
-        // Any name: all of them go, one at a time.
-        drop(self.by_name.pop_first());
-        Some(self.by_position.pop_first()?.1)
-    }
-
-    /// Lets no further entry in: the directory is being removed. `ENOTEMPTY`.
-    pub fn close(&mut self) -> Result<(), Errno> {
-        if !self.is_empty() {
+    fn close(&mut self) -> Result<(), Errno> {
+        if !self.by_name.is_empty() {
             return Err(Errno::ENOTEMPTY);
         }
         self.is_closed = true;

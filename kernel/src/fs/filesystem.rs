@@ -1,122 +1,66 @@
-//! A filesystem: what its inodes have in common, and how much memory its files may take.
+//! The kinds of file systems that there are. Each registers itself at boot; mount(2) finds it here by its name.
 
-use super::mount_flags::MountFlags;
-use crate::fallible;
-use abi::Errno;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use alloc::vec::Vec;
 
-/// What statfs(2) calls `f_type`: `include/uapi/linux/magic.h`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// Files in memory.
-    Tmpfs,
-    /// What the kernel says about itself and its processes.
-    Proc,
-    /// What the kernel says about devices.
-    Sysfs,
-    /// Unnamed pipes.
-    Pipefs,
-}
+use super::dentry::Dentry;
+use super::super_block::SuperBlock;
+use crate::fallible::TryVec;
+use crate::sync::Mutex;
+use abi::Errno;
 
-impl Kind {
-    /// The number in `f_type`.
-    pub fn magic(self) -> u64 {
-        match self {
-            Kind::Tmpfs => 0x0102_1994,
-            Kind::Proc => 0x9fa0,
-            Kind::Sysfs => 0x6265_6572,
-            Kind::Pipefs => 0x5049_5045,
-        }
-    }
-}
+/// One kind of file system: what serves its mounts (`file_system_type` and `super_operations` of Linux).
+pub trait FileSystem: Send + Sync {
+    /// As mount(2) and /proc/filesystems call it.
+    fn name(&self) -> &'static str;
 
-/// One filesystem.
-pub struct Filesystem {
-    /// Which code serves it.
-    pub kind: Kind,
-    /// `st_dev` of its inodes.
-    pub device: u64,
-    next_inode: AtomicU64,
-    inodes: AtomicU64,
-    pages: AtomicU64,
-    page_limit: AtomicU64,
-    /// What is forbidden.
-    pub flags: MountFlags,
-    mount: AtomicU64,
-}
+    /// What statfs(2) calls `f_type`: `include/uapi/linux/magic.h`.
+    fn magic(&self) -> u64;
 
-impl Filesystem {
-    /// An empty filesystem whose files may hold `page_limit` pages together. `ENOMEM`.
-    pub fn new(kind: Kind, device: u64, page_limit: u64) -> Result<Arc<Self>, Errno> {
-        fallible::arc(Filesystem {
-            kind,
-            device,
-            next_inode: AtomicU64::new(1),
-            inodes: AtomicU64::new(0),
-            pages: AtomicU64::new(0),
-            page_limit: AtomicU64::new(page_limit),
-            flags: MountFlags::new(),
-            mount: AtomicU64::new(0),
-        })
-    }
+    /// Makes a file system whose inodes have the `st_dev` `device`, by the last argument of mount(2); its root. `EINVAL` for
+    /// options that are not known, `ENODEV` if programs cannot mount it, `ENOMEM`.
+    fn mount(&'static self, device: u64, options: &[u8]) -> Result<Arc<Dentry>, Errno>;
 
-    /// A number for a new inode; it is never used again.
-    pub fn number_inode(&self) -> u64 {
-        self.inodes.fetch_add(1, Ordering::Relaxed);
-        self.next_inode.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// An inode is gone.
-    pub fn forget_inode(&self) {
-        self.inodes.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Inodes that exist.
-    pub fn inode_count(&self) -> u64 {
-        self.inodes.load(Ordering::Relaxed)
-    }
-
-    /// Counts one more page, if the limit allows it.
-    pub fn charge_page(&self) -> bool {
-        let limit = self.page_limit.load(Ordering::Relaxed);
-        let one_more = |pages: u64| (pages < limit).then_some(pages + 1);
-        self.pages
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-            .is_ok()
-    }
-
-    /// Counts `count` pages less.
-    pub fn discharge_pages(&self, count: u64) {
-        self.pages.fetch_sub(count, Ordering::Relaxed);
-    }
-
-    /// Pages that its files hold.
-    pub fn page_count(&self) -> u64 {
-        self.pages.load(Ordering::Relaxed)
-    }
-
-    /// Changes how many pages its files may hold. `EINVAL` if they hold more.
-    pub fn set_page_limit(&self, limit: u64) -> Result<(), Errno> {
-        if self.page_count() > limit {
-            return Err(Errno::EINVAL);
-        }
-        self.page_limit.store(limit, Ordering::Relaxed);
+    /// mount(2), `MS_REMOUNT`: other options. `EINVAL`.
+    fn remount(&self, _super_block: &SuperBlock, _options: &[u8]) -> Result<(), Errno> {
         Ok(())
     }
 
-    /// The number of its mount; 0 if it has no place in the tree.
-    pub fn mount_id(&self) -> u64 {
-        self.mount.load(Ordering::Relaxed)
+    /// Whether a second one on the same place is refused (`EBUSY`): it would show the same.
+    fn is_single(&self) -> bool {
+        false
     }
 
-    /// It has a place in the tree.
-    pub fn set_mount_id(&self, id: u64) {
-        self.mount.store(id, Ordering::Relaxed);
+    /// Whether its files are not stored but made when they are asked for.
+    fn is_made_up(&self) -> bool {
+        false
     }
 
-    /// Pages that its files may hold.
-    pub fn page_limit(&self) -> u64 {
-        self.page_limit.load(Ordering::Relaxed)
+    /// Whether its files have extended attributes.
+    fn has_extended_attributes(&self) -> bool {
+        false
     }
+}
+
+static KINDS: Mutex<Vec<&'static dyn FileSystem>> = Mutex::new(Vec::new());
+
+/// There is such a kind from now on. `EBUSY` if there is one of that name, `ENOMEM`.
+pub fn register(kind: &'static dyn FileSystem) -> Result<(), Errno> {
+    let mut kinds = KINDS.lock();
+    if kinds.iter().any(|other| other.name() == kind.name()) {
+        return Err(Errno::EBUSY);
+    }
+    kinds.try_push(kind)
+}
+
+/// The kind of that name. `ENODEV`.
+pub fn find(name: &[u8]) -> Result<&'static dyn FileSystem, Errno> {
+    let kinds = KINDS.lock();
+    let found = kinds.iter().find(|kind| kind.name().as_bytes() == name);
+    found.copied().ok_or(Errno::ENODEV)
+}
+
+/// The kind that registered as number `index`; `None` behind the last.
+pub fn nth(index: usize) -> Option<&'static dyn FileSystem> {
+    KINDS.lock().get(index).copied()
 }

@@ -1,6 +1,5 @@
-//! An inode: a file's attributes and its body, whatever names it has.
+//! An inode: a file's attributes, and what its file system answers for it, whatever names it has.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering};
@@ -8,84 +7,17 @@ use core::sync::atomic::{AtomicI32, Ordering};
 use crate::fallible;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
-use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP};
+use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_ISGID, S_ISUID, S_IXGRP};
 use abi::mount::{MS_NOATIME, MS_NODIRATIME};
 use abi::time::TimeSpec;
 
-use super::contents::Contents;
-use super::dentry::Dentry;
-use super::device_registry::DeviceNumber;
-use super::directory::Children;
-use super::filesystem::Filesystem;
+use super::inode_ops::{InodeOps, RegularOps};
 use super::locks::Locks;
-use super::object::Object;
 use super::open_file::Hold;
 use super::permission::Subject;
-use super::pipe::Pipe;
+use super::super_block::SuperBlock;
 use super::xattr;
 use crate::time;
-
-/// What a file is made of.
-pub enum Body {
-    /// Bytes in page frames.
-    Regular(Contents),
-    /// A directory in memory.
-    Directory(Children),
-    /// The text of a symbolic link.
-    Symlink(Box<[u8]>),
-    /// A character device.
-    Character(DeviceNumber),
-    /// A block device.
-    Block(DeviceNumber),
-    /// A pipe, with a name or without.
-    Fifo(Arc<Pipe>),
-    /// A socket's name in the file tree.
-    Socket,
-    /// A directory whose entries are found when asked for.
-    Listing(Box<dyn Listing>),
-    /// A file whose text is made when it is opened.
-    Generated(Box<dyn Generated>),
-    /// A symbolic link that knows its target.
-    Magic(Box<dyn Magic>),
-}
-
-/// A directory whose entries are found when asked for.
-pub trait Listing: Send + Sync {
-    /// The inode of that name; `ENOENT` if there is none.
-    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno>;
-
-    /// The first entry whose position is `from` or later. Positions below 2 belong to `.` and `..`. `ENOMEM`.
-    fn next(&self, from: u64) -> Result<Option<Listed>, Errno>;
-}
-
-/// One entry of a [`Listing`].
-pub struct Listed {
-    /// Its name.
-    pub name: Vec<u8>,
-    /// `d_ino`.
-    pub inode: u64,
-    /// `d_type`, as the `S_IFMT` bits.
-    pub kind: u32,
-    /// The position to ask for next.
-    pub next: u64,
-}
-
-/// A file whose text is made when it is opened.
-pub trait Generated: Send + Sync {
-    /// What an open of it reads and writes.
-    fn open(&self) -> Result<Arc<dyn Object>, Errno>;
-}
-
-/// A symbolic link that knows its target.
-pub trait Magic: Send + Sync {
-    /// What readlink(2) says.
-    fn text(&self) -> Result<Vec<u8>, Errno>;
-
-    /// Where a path walk goes; `None`: along the text.
-    fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
-        Ok(None)
-    }
-}
 
 /// The time that goes into time stamps.
 pub fn now() -> TimeSpec {
@@ -139,14 +71,16 @@ pub fn without_set_ids(mode: u32) -> u32 {
     mode & !(S_ISUID | group)
 }
 
-/// A file. Names refer to it through [`Dentry`]; it lives as long as a name or an open file refers to it.
+/// A file. Names refer to it through [`Dentry`](super::dentry::Dentry); it lives as long as a name or an open file refers to it.
 pub struct Inode {
     /// Where it lives.
-    pub filesystem: Arc<Filesystem>,
+    pub filesystem: Arc<SuperBlock>,
     /// Its number there.
     pub number: u64,
-    /// What it is made of.
-    pub body: Body,
+    /// The `S_IFMT` bits.
+    kind: u32,
+    /// What its file system answers for it.
+    pub ops: Arc<dyn InodeOps>,
     /// Advisory locks of fcntl(2) and flock(2).
     pub locks: Locks,
     /// Extended attributes.
@@ -157,20 +91,26 @@ pub struct Inode {
 }
 
 impl Inode {
-    /// A new inode with a number of its own. `ENOMEM`.
-    pub fn new(filesystem: &Arc<Filesystem>, body: Body, attributes: Attributes) -> Result<Arc<Self>, Errno> {
+    /// A new inode with a number of its own. `kind`: the `S_IFMT` bits. `ENOMEM`.
+    pub fn new(
+        filesystem: &Arc<SuperBlock>,
+        kind: u32,
+        ops: Arc<dyn InodeOps>,
+        attributes: Attributes,
+    ) -> Result<Arc<Self>, Errno> {
         let number = filesystem.number_inode();
-        Self::numbered(filesystem, number, body, attributes)
+        Self::numbered(filesystem, number, kind, ops, attributes)
     }
 
     /// An inode whose number is derived from what it stands for (`/proc`). `ENOMEM`.
     pub fn numbered(
-        filesystem: &Arc<Filesystem>,
+        filesystem: &Arc<SuperBlock>,
         number: u64,
-        body: Body,
+        kind: u32,
+        ops: Arc<dyn InodeOps>,
         mut attributes: Attributes,
     ) -> Result<Arc<Self>, Errno> {
-        if matches!(body, Body::Directory(_) | Body::Listing(_)) {
+        if kind == S_IFDIR {
             attributes.links = 2;
         }
         let attributes = Mutex::new(attributes);
@@ -179,7 +119,8 @@ impl Inode {
         fallible::arc_with(|| Inode {
             filesystem,
             number,
-            body,
+            kind,
+            ops,
             locks,
             extended: xattr::Attributes::default(),
             attributes,
@@ -189,56 +130,47 @@ impl Inode {
 
     /// The `S_IFMT` bits.
     pub fn kind(&self) -> u32 {
-        match self.body {
-            Body::Regular(_) | Body::Generated(_) => S_IFREG,
-            Body::Directory(_) | Body::Listing(_) => S_IFDIR,
-            Body::Symlink(_) | Body::Magic(_) => S_IFLNK,
-            Body::Character(_) => S_IFCHR,
-            Body::Block(_) => S_IFBLK,
-            Body::Fifo(_) => S_IFIFO,
-            Body::Socket => S_IFSOCK,
-        }
+        self.kind
     }
 
     /// Whether names can be looked up in it.
     pub fn is_directory(&self) -> bool {
-        matches!(self.body, Body::Directory(_) | Body::Listing(_))
+        self.kind == S_IFDIR
     }
 
     /// Whether a path walk goes on elsewhere from it.
     pub fn is_symlink(&self) -> bool {
-        matches!(self.body, Body::Symlink(_) | Body::Magic(_))
+        self.kind == S_IFLNK
+    }
+
+    /// Whether it stands for a device.
+    pub fn is_device(&self) -> bool {
+        matches!(self.kind, S_IFCHR | S_IFBLK)
+    }
+
+    /// How its bytes are kept, if it is a regular file that keeps some.
+    pub fn regular(&self) -> Option<&dyn RegularOps> {
+        self.ops.as_regular()
     }
 
     /// Whether it is not stored but made when asked for (`/proc`).
     pub fn is_made_up(&self) -> bool {
-        matches!(self.body, Body::Listing(_) | Body::Generated(_) | Body::Magic(_))
+        self.filesystem.kind.is_made_up()
     }
 
     /// `st_rdev`.
     pub fn device_number(&self) -> u64 {
-        match self.body {
-            Body::Character(number) | Body::Block(number) => number.encode(),
-            _ => 0,
-        }
+        self.ops.device_number()
     }
 
     /// `st_size`.
     pub fn size(&self) -> u64 {
-        match &self.body {
-            Body::Regular(contents) => contents.size(),
-            Body::Directory(children) => (children.len() as u64 + 2) * 20,
-            Body::Symlink(text) => text.len() as u64,
-            _ => 0,
-        }
+        self.ops.size()
     }
 
     /// Pages that hold its contents.
     pub fn page_count(&self) -> u64 {
-        match &self.body {
-            Body::Regular(contents) => contents.page_count(),
-            _ => 0,
-        }
+        self.ops.page_count()
     }
 
     /// A copy of the attributes.
@@ -341,11 +273,7 @@ impl Inode {
 
     /// The text of a symbolic link; `EINVAL` if it is none, `ENOMEM`.
     pub fn link_text(&self) -> Result<Vec<u8>, Errno> {
-        match &self.body {
-            Body::Symlink(text) => fallible::bytes(text),
-            Body::Magic(link) => link.text(),
-            _ => Err(Errno::EINVAL),
-        }
+        self.ops.link_text()
     }
 }
 

@@ -11,11 +11,9 @@ use crate::sync::{Mutex, rank};
 use abi::Errno;
 
 use super::dentry::Dentry;
-use super::filesystem::{Filesystem, Kind};
-use super::inode::{Body, Inode};
+use super::filesystem::{self, FileSystem};
+use super::inode_ops::DirectoryOps;
 use super::mount_flags::MountFlags;
-use super::mount_options::{self, Options};
-use super::{directory_inode, fill_devices, memory_limit, proc};
 
 static MOUNTS: Mutex<Vec<Mount>, { rank::MOUNTS }> = Mutex::new(Vec::new());
 /// `st_dev` of the next filesystem: unnamed devices, major 0.
@@ -33,8 +31,8 @@ pub struct Mount {
     pub parent: u64,
     /// What the caller named as the device.
     pub source: Arc<Box<[u8]>>,
-    /// The kind, as mount(2) names it.
-    pub kind: &'static str,
+    /// What serves it.
+    pub kind: &'static dyn FileSystem,
     /// The root of what is mounted.
     pub root: Arc<Dentry>,
     /// What it covers; none for the root of the tree.
@@ -66,7 +64,7 @@ pub fn add_root(root: &Arc<Dentry>) -> Result<(), Errno> {
         id,
         parent: id,
         source,
-        kind: "rootfs",
+        kind: root.inode.filesystem.kind,
         root: root.clone(),
         covered: None,
         is_initial: false,
@@ -77,45 +75,42 @@ fn named(source: &[u8]) -> Result<Arc<Box<[u8]>>, Errno> {
     fallible::arc(fallible::boxed_bytes(source)?)
 }
 
-/// Mounts a filesystem of that root on a directory.
-fn add(
-    covered: &Arc<Dentry>,
-    kind: &'static str,
-    source: &[u8],
-    root: Arc<Inode>,
-) -> Result<Arc<Dentry>, Errno> {
-    let source = named(source)?;
-    let root = covered.mount(root)?;
+/// Mounts a file system of that root on a directory. One that finds no place there is taken apart.
+fn add(covered: &Arc<Dentry>, source: &[u8], root: &Arc<Dentry>) -> Result<(), Errno> {
+    let placed = named(source).and_then(|source| place(covered, source, root));
+    placed.inspect_err(|_| dissolve(root))
+}
+
+fn place(covered: &Arc<Dentry>, source: Arc<Box<[u8]>>, root: &Arc<Dentry>) -> Result<(), Errno> {
+    covered.mount(root)?;
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    root.inode.filesystem.set_mount_id(id);
+    let filesystem = &root.inode.filesystem;
+    filesystem.set_mount_id(id);
     let mut mounts = MOUNTS.lock();
     let added = mounts.try_push(Mount {
         id,
         parent: covered.inode.filesystem.mount_id(),
         source,
-        kind,
+        kind: filesystem.kind,
         root: root.clone(),
         covered: Some(covered.clone()),
         is_initial: false,
     });
     drop(mounts);
-    added.inspect_err(|_| covered.uncover())?;
-    Ok(root)
+    added.inspect_err(|_| covered.uncover())
 }
 
-/// Mounts what is there before the first process runs, for programs that do not mount it themselves.
-pub fn add_initial(
-    covered: &Arc<Dentry>,
-    kind: &'static str,
-    root: Arc<Inode>,
-) -> Result<Arc<Dentry>, Errno> {
-    let root = add(covered, kind, kind.as_bytes(), root)?;
+/// Mounts a file system of that kind before the first process runs, for programs that do not mount it themselves. `device`: the
+/// `st_dev` of its inodes.
+pub fn mount_initial(covered: &Arc<Dentry>, kind: &[u8], device: u64) -> Result<(), Errno> {
+    let root = filesystem::find(kind)?.mount(device, b"")?;
+    add(covered, kind, &root)?;
     MOUNTS
         .lock()
         .iter_mut()
         .filter(|mount| Arc::ptr_eq(&mount.root, &root))
         .for_each(|mount| mount.is_initial = true);
-    Ok(root)
+    Ok(())
 }
 
 /// mount(2) of a new filesystem, with those flags. `ENODEV` for a kind that is not known, `EINVAL` for options that are not, `EBUSY` where one
@@ -135,7 +130,7 @@ pub fn mount(
     root.inode.filesystem.flags.set(flags)
 }
 
-/// mount(2), `MS_REMOUNT`, of the mount with that root: other flags, and of a filesystem in memory other `options`. `EINVAL` for no
+/// mount(2), `MS_REMOUNT`, of the mount with that root: other flags, and other `options` where the file system has some. `EINVAL` for no
 /// root of a mount, for options that are not known, and where the files hold more already; `EBUSY` if it is to become read-only and
 /// a file is open for writing.
 pub fn remount(root: &Arc<Dentry>, options: &[u8], flags: u32) -> Result<(), Errno> {
@@ -143,13 +138,7 @@ pub fn remount(root: &Arc<Dentry>, options: &[u8], flags: u32) -> Result<(), Err
         return Err(Errno::EINVAL);
     }
     let filesystem = &root.inode.filesystem;
-    if filesystem.kind == Kind::Tmpfs {
-        let usual = Options {
-            pages: filesystem.page_limit(),
-            mode: 0,
-        };
-        filesystem.set_page_limit(parsed(options, usual)?.pages)?;
-    }
+    filesystem.kind.remount(filesystem, options)?;
     filesystem.flags.change(flags)
 }
 
@@ -159,28 +148,10 @@ fn mount_new(
     source: &[u8],
     options: &[u8],
 ) -> Result<Arc<Dentry>, Errno> {
-    let device = NEXT_DEVICE.fetch_add(1, Ordering::Relaxed);
-    match kind {
-        b"proc" => add(
-            covered,
-            "proc",
-            source,
-            proc::root(&Filesystem::new(Kind::Proc, device, 0)?)?,
-        ),
-        b"sysfs" => add(
-            covered,
-            "sysfs",
-            source,
-            proc::sysfs::root(&Filesystem::new(Kind::Sysfs, device, 0)?)?,
-        ),
-        b"tmpfs" => add(covered, "tmpfs", source, memory_root(device, options)?),
-        b"ramfs" => add(covered, "ramfs", source, memory_root(device, options)?),
-        b"devtmpfs" => {
-            let root = directory_inode(&Filesystem::new(Kind::Tmpfs, device, memory_limit())?, 0o755)?;
-            add(covered, "devtmpfs", source, root).and_then(|root| fill_devices(&root).map(|()| root))
-        }
-        _ => Err(Errno::ENODEV),
-    }
+    let kind = filesystem::find(kind)?;
+    let root = kind.mount(NEXT_DEVICE.fetch_add(1, Ordering::Relaxed), options)?;
+    add(covered, source, &root)?;
+    Ok(root)
 }
 
 /// Whether there is such a filesystem on that place since boot, which now is the caller's. `EBUSY` if it is somebody's, for
@@ -188,14 +159,14 @@ fn mount_new(
 fn take_over(covered: &Arc<Dentry>, kind: &[u8], source: &[u8]) -> Result<bool, Errno> {
     let source = named(source)?;
     let mut mounts = MOUNTS.lock();
-    let same = |mount: &&mut Mount| Arc::ptr_eq(&mount.root, covered) && mount.kind.as_bytes() == kind;
+    let same = |mount: &&mut Mount| Arc::ptr_eq(&mount.root, covered) && mount.kind.name().as_bytes() == kind;
     match mounts.iter_mut().find(same) {
         Some(mount) if mount.is_initial => {
             mount.source = source;
             mount.is_initial = false;
             Ok(true)
         }
-        Some(_) if matches!(kind, b"proc" | b"sysfs" | b"devtmpfs") => Err(Errno::EBUSY),
+        Some(mount) if mount.kind.is_single() => Err(Errno::EBUSY),
         _ => Ok(false),
     }
 }
@@ -203,23 +174,6 @@ fn take_over(covered: &Arc<Dentry>, kind: &[u8], source: &[u8]) -> Result<bool, 
 /// Whether something is mounted whose root that is.
 pub fn is_root(entry: &Arc<Dentry>) -> bool {
     MOUNTS.lock().iter().any(|mount| Arc::ptr_eq(&mount.root, entry))
-}
-
-fn memory_root(device: u64, options: &[u8]) -> Result<Arc<Inode>, Errno> {
-    let usual = Options {
-        pages: memory_limit(),
-        mode: 0o1777,
-    };
-    let options = parsed(options, usual)?;
-    directory_inode(
-        &Filesystem::new(Kind::Tmpfs, device, options.pages)?,
-        options.mode,
-    )
-}
-
-fn parsed(options: &[u8], usual: Options) -> Result<Options, Errno> {
-    let ram_pages = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64;
-    mount_options::parse(options, usual, ram_pages)
 }
 
 /// umount2(2) of the mount with that root. `EINVAL` if it is none; `EBUSY` for the root of the tree, below a further mount,
@@ -254,11 +208,12 @@ fn is_in_use(root: &Arc<Dentry>) -> Result<bool, Errno> {
     let mut pending = fallible::collect([(root.clone(), IDLE_ROOT_REFERENCES)])?;
     while let Some((entry, idle)) = pending.pop() {
         let mut children = 0;
-        if let Body::Directory(entries) = &entry.inode.body {
-            let entries = entries.lock();
-            // The reference in `pending` and the one in the directory.
-            pending.try_append(entries.iter().map(|child| (child.clone(), 1)))?;
-            children = entries.iter().count();
+        if let Some(directory) = entry.inode.ops.as_directory() {
+            directory.visit_kept(&mut |child| {
+                children += 1;
+                // The reference in `pending` and the one in the directory.
+                pending.try_push((child.clone(), 1))
+            })?;
         }
         if Arc::strong_count(&entry) > idle + children + 1 {
             return Ok(true);
@@ -272,10 +227,8 @@ fn is_in_use(root: &Arc<Dentry>) -> Result<bool, Errno> {
 fn dissolve(root: &Arc<Dentry>) {
     let mut at = root.clone();
     loop {
-        let child = match &at.inode.body {
-            Body::Directory(entries) => entries.lock().dissolve(),
-            _ => None,
-        };
+        let directory = at.inode.ops.as_directory();
+        let child = directory.and_then(DirectoryOps::take_kept);
         at = match child {
             Some(child) => child,
             None if Arc::ptr_eq(&at, root) => return,

@@ -5,25 +5,21 @@ use alloc::sync::Arc;
 use crate::fallible;
 use abi::Errno;
 use abi::file::{
-    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_PATH,
-    O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, R_OK, W_OK, X_OK,
+    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY,
+    O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, R_OK, W_OK, X_OK,
 };
 
 use abi::mount::{MS_NODEV, MS_NOEXEC};
 
-use super::contents::Contents;
 use super::dentry::Dentry;
-use super::device_registry::DeviceClass;
 use super::directories::Place;
-use super::filesystem::Kind;
-use super::inode::Body;
+use super::inode_ops::NewFile;
 use super::object::Object;
+use super::open_directory::OpenDirectory;
 use super::open_file::{Hold, OpenFile};
 use super::permission::Subject;
-use super::pipe::Direction;
-use super::regular::{OpenDirectory, RegularFile};
+use super::tree;
 use super::walk::{End, Last, LastLink};
-use super::{device_registry, tree};
 
 /// The bits that make `O_TMPFILE` more than `O_DIRECTORY`.
 const UNNAMED: u32 = O_TMPFILE & !O_DIRECTORY;
@@ -58,8 +54,7 @@ pub fn open(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc
             None => {}
         }
         let mode = mode & 0o7777 & !place.directories.umask;
-        let body = Body::Regular(Contents::new(&end.directory.inode.filesystem));
-        match tree::create(&end.directory, &end.name, body, mode, &place.subject) {
+        match tree::create(&end.directory, &end.name, NewFile::Regular, mode, &place.subject) {
             Ok(entry) => return open_entry(&entry, flags & !O_TRUNC, &place.subject),
             // Somebody else made it meanwhile: look again.
             Err(Errno::EEXIST) if flags & O_EXCL == 0 => {}
@@ -77,16 +72,17 @@ pub fn open_executable(place: &Place<'_>, path: &[u8], last_link: LastLink) -> R
 
 /// As [`open_executable`], for what was found already.
 pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Arc<OpenFile>, Errno> {
-    match &entry.inode.body {
-        Body::Regular(_) => {}
-        Body::Symlink(_) | Body::Magic(_) => return Err(Errno::ELOOP),
-        _ => return Err(Errno::EACCES),
+    if entry.inode.is_symlink() {
+        return Err(Errno::ELOOP);
+    }
+    if entry.inode.regular().is_none() {
+        return Err(Errno::EACCES);
     }
     subject.check(&entry.inode, X_OK)?;
     if entry.inode.filesystem.flags.has(MS_NOEXEC) {
         return Err(Errno::EACCES);
     }
-    let object = RegularFile::open(entry.clone(), O_RDONLY)?;
+    let object = entry.inode.ops.clone().open(&entry, O_RDONLY)?;
     entry.inode.take_hold(Hold::Execute)?;
     OpenFile::with_hold(entry, object, O_RDONLY, Hold::Execute)
 }
@@ -116,8 +112,7 @@ fn open_unnamed(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result
         return Err(Errno::ENOTDIR);
     }
     let mode = mode & 0o7777 & !place.directories.umask;
-    let body = Body::Regular(Contents::new(&directory.inode.filesystem));
-    let entry = tree::create_unnamed(&directory, body, mode, &place.subject)?;
+    let entry = tree::create_unnamed(&directory, mode, &place.subject)?;
     open_entry(&entry, flags & !(UNNAMED | O_DIRECTORY), &place.subject)
 }
 
@@ -157,8 +152,7 @@ fn check_access(entry: &Dentry, flags: u32, subject: &Subject) -> Result<(), Err
     if flags & O_TRUNC != 0 {
         wanted |= W_OK;
     }
-    let is_device = matches!(entry.inode.body, Body::Character(_) | Body::Block(_));
-    if is_device && entry.inode.filesystem.flags.has(MS_NODEV) {
+    if entry.inode.is_device() && entry.inode.filesystem.flags.has(MS_NODEV) {
         return Err(Errno::EACCES);
     }
     if flags & O_NOATIME != 0 && !subject.is_owner(&entry.inode) {
@@ -173,7 +167,7 @@ fn open_entry(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<
         return Err(Errno::EINVAL);
     }
     let is_writing = flags & O_ACCMODE != O_RDONLY;
-    let is_regular = matches!(entry.inode.body, Body::Regular(_));
+    let is_regular = entry.inode.regular().is_some();
     let hold = if is_writing && is_regular {
         Hold::Write
     } else {
@@ -190,34 +184,19 @@ fn open_entry(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<
 }
 
 fn open_object(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<dyn Object>, Errno> {
-    match &entry.inode.body {
-        Body::Regular(contents) => {
-            if flags & O_TRUNC != 0 {
-                // Not only who writes: a program that runs is not cut off, whichever way it is opened.
-                entry.inode.take_hold(Hold::Write)?;
-                let result = contents.truncate(0);
-                entry.inode.release_hold(Hold::Write);
-                result?;
-                entry.inode.note_written_by(subject);
-            }
-            RegularFile::open(entry.clone(), flags)
-        }
-        Body::Directory(_) | Body::Listing(_) => Ok(fallible::arc(OpenDirectory(entry.clone()))?),
-        Body::Character(number) => device_registry::open(DeviceClass::Character, *number, flags),
-        Body::Block(number) => device_registry::open(DeviceClass::Block, *number, flags),
-        // By /proc/PID/fd: a pipe without a name waits for nobody.
-        Body::Fifo(pipe) if entry.inode.filesystem.kind == Kind::Pipefs => pipe.open_end(direction(flags)),
-        Body::Fifo(pipe) => pipe.open_named(direction(flags), flags & O_NONBLOCK != 0),
-        Body::Generated(file) => file.open(),
-        Body::Socket => Err(Errno::ENXIO),
-        Body::Symlink(_) | Body::Magic(_) => Err(Errno::ELOOP),
+    let inode = &entry.inode;
+    if inode.is_directory() {
+        return Ok(fallible::arc(OpenDirectory(entry.clone()))?);
     }
-}
-
-fn direction(flags: u32) -> Direction {
-    match flags & O_ACCMODE {
-        O_RDONLY => Direction::Read,
-        O_WRONLY => Direction::Write,
-        _ => Direction::Both,
+    if flags & O_TRUNC != 0
+        && let Some(regular) = inode.regular()
+    {
+        // Not only who writes: a program that runs is not cut off, whichever way it is opened.
+        inode.take_hold(Hold::Write)?;
+        let result = regular.truncate(0);
+        inode.release_hold(Hold::Write);
+        result?;
+        inode.note_written_by(subject);
     }
+    inode.ops.clone().open(entry, flags)
 }

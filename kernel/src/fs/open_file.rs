@@ -7,15 +7,15 @@ use crate::fallible;
 use abi::Errno;
 use abi::file::{
     O_ACCMODE, O_APPEND, O_ASYNC, O_CLOEXEC, O_CREAT, O_DIRECT, O_EXCL, O_NOATIME, O_NOCTTY, O_NONBLOCK,
-    O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, POLLNVAL,
+    O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, POLLNVAL, S_IFIFO,
 };
 use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
-use super::contents::Seek;
 use super::dentry::Dentry;
 use super::file_owner::FileOwner;
-use super::inode::{Body, Inode};
+use super::inode::Inode;
+use super::inode_ops::Seek;
 use super::object::{Entry, Io, Object, Positioning, Queues};
 use super::permission::Subject;
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
@@ -147,7 +147,7 @@ impl OpenFile {
         descriptor: i32,
         flags: u32,
     ) -> Result<(), Errno> {
-        if flags & O_DIRECT != 0 && !matches!(self.inode().body, Body::Fifo(_)) {
+        if flags & O_DIRECT != 0 && self.inode().kind() != S_IFIFO {
             // No file here goes around the page cache; of a pipe it says that packets are kept apart.
             return Err(Errno::EINVAL);
         }
@@ -288,11 +288,9 @@ impl OpenFile {
     }
 
     fn seek_piece(&self, offset: i64, what: Seek) -> Result<i64, Errno> {
-        let Body::Regular(contents) = &self.inode().body else {
-            return Err(Errno::EINVAL);
-        };
+        let regular = self.inode().regular().ok_or(Errno::EINVAL)?;
         let at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
-        let found = contents.seek(at, what).ok_or(Errno::ENXIO)?;
+        let found = regular.seek(at, what)?;
         i64::try_from(found).map_err(|_| Errno::EOVERFLOW)
     }
 

@@ -11,6 +11,7 @@
 //! After a transfer that was away all are woken: some may have come for what it has left, and some for its end.
 
 mod end;
+mod file;
 mod packets;
 mod reading;
 mod size;
@@ -29,6 +30,7 @@ use mm::PAGE_SIZE;
 use slots::Slots;
 
 use super::file_owner::Listeners;
+pub use file::{of, register, unnamed};
 pub use size::{MAX_UNPRIVILEGED, rounded};
 
 use super::object::Object;

@@ -1,11 +1,11 @@
-//! Open regular files and directories of the file tree in memory.
+//! Regular files in memory, open and mapped.
 
 use alloc::sync::Arc;
 use core::ops::Range;
 
 use crate::fallible;
 use abi::Errno;
-use abi::file::{O_ACCMODE, O_NOATIME, O_RDONLY};
+use abi::file::{FICLONE, FICLONERANGE, FIDEDUPERANGE, O_ACCMODE, O_NOATIME, O_RDONLY};
 use abi::mount::MS_NOEXEC;
 use abi::terminal::FIONREAD;
 use mm::{FileIdentity, Frame, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
@@ -14,46 +14,74 @@ use platform::user_copy::UserFault;
 use super::caller::{Caller, IoFailure};
 use super::contents::{Contents, MAX_SIZE};
 use super::dentry::Dentry;
-use super::directory::Children;
-use super::inode::{Body, Listing};
-use super::object::{Entry, Io, Object, Positioning};
+use super::inode_ops::{InodeOps, RegularOps, Seek};
+use super::object::{Io, Object, Positioning};
 use super::open_file::Hold;
 use super::permission::Subject;
+use crate::user_memory;
 use crate::user_memory::{Sink, Source};
-use crate::{scheduler, user_memory};
 
-/// An open regular file.
-pub struct RegularFile {
-    dentry: Arc<Dentry>,
-    notes_access: bool,
-    is_writable: bool,
-}
-
-impl RegularFile {
-    /// Opens the regular file of that name. `ENOMEM`.
-    pub fn open(dentry: Arc<Dentry>, flags: u32) -> Result<Arc<dyn Object>, Errno> {
+impl InodeOps for Contents {
+    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn Object>, Errno> {
         Ok(fallible::arc(RegularFile {
-            dentry,
+            dentry: dentry.clone(),
+            contents: self,
             notes_access: flags & O_NOATIME == 0,
             is_writable: flags & O_ACCMODE != O_RDONLY,
         })?)
     }
 
-    fn contents(&self) -> Result<&Contents, Errno> {
-        contents(&self.dentry)
+    fn size(&self) -> u64 {
+        Contents::size(self)
+    }
+
+    fn page_count(&self) -> u64 {
+        Contents::page_count(self)
+    }
+
+    fn as_regular(&self) -> Option<&dyn RegularOps> {
+        Some(self)
     }
 }
 
-fn contents(dentry: &Dentry) -> Result<&Contents, Errno> {
-    match &dentry.inode.body {
-        Body::Regular(contents) => Ok(contents),
-        _ => Err(Errno::EINVAL),
+impl RegularOps for Contents {
+    fn truncate(&self, size: u64) -> Result<(), Errno> {
+        Contents::truncate(self, size)
     }
+
+    fn allocate(&self, start: u64, end: u64, keeps_size: bool) -> Result<(), Errno> {
+        Contents::allocate(self, start, end, keeps_size)
+    }
+
+    fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
+        Contents::punch(self, start, end)
+    }
+
+    fn seek(&self, at: u64, what: Seek) -> Result<u64, Errno> {
+        Contents::seek(self, at, what).ok_or(Errno::ENXIO)
+    }
+
+    fn seals(&self) -> Result<u32, Errno> {
+        Ok(self.seals.get())
+    }
+
+    fn add_seals(&self, seals: u32) -> Result<(), Errno> {
+        let _writer = self.writer()?;
+        self.seals.add(seals)
+    }
+}
+
+/// An open regular file.
+struct RegularFile {
+    dentry: Arc<Dentry>,
+    contents: Arc<Contents>,
+    notes_access: bool,
+    is_writable: bool,
 }
 
 impl Object for RegularFile {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let done = self.contents()?.read(io.position, to)?;
+        let done = self.contents.read(io.position, to)?;
         io.position += done as u64;
         if self.notes_access {
             self.dentry.inode.note_accessed();
@@ -62,7 +90,7 @@ impl Object for RegularFile {
     }
 
     fn write(&self, caller: &Caller<'_>, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
-        let contents = self.contents()?;
+        let contents = &self.contents;
         if from.left() == 0 {
             return Ok(0);
         }
@@ -83,22 +111,25 @@ impl Object for RegularFile {
     }
 
     fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
-        if request != FIONREAD {
-            return Err(Errno::ENOTTY);
+        match request {
+            FIONREAD => {}
+            // No two files share pages.
+            FICLONE | FICLONERANGE | FIDEDUPERANGE => return Err(Errno::EOPNOTSUPP),
+            _ => return Err(Errno::ENOTTY),
         }
-        let size = u32::try_from(self.contents()?.size()).unwrap_or(u32::MAX);
+        let size = u32::try_from(self.contents.size()).unwrap_or(u32::MAX);
         user_memory::write_value(argument, &size)?;
         Ok(0)
     }
 
     fn page_source(&self, sharing: Sharing) -> Result<Arc<dyn PageSource>, Errno> {
-        self.contents()?;
         if self.notes_access {
             self.dentry.inode.note_accessed();
         }
         // One that finds no memory is dropped here, and leaves by that.
         Ok(fallible::arc(Mapping::new(
             self.dentry.clone(),
+            self.contents.clone(),
             self.is_writable,
             sharing,
         )?)?)
@@ -154,6 +185,7 @@ impl Source for AtMost<'_> {
 /// What mmap(2) maps of a regular file: the frames of its page cache.
 struct Mapping {
     dentry: Arc<Dentry>,
+    contents: Arc<Contents>,
     /// The file is open for writing as long as it is mapped by whoever opened it so.
     hold: Hold,
     /// It is shared and can be written, or may become so.
@@ -162,14 +194,19 @@ struct Mapping {
 
 impl Mapping {
     /// As long as it lives, whoever shortens the file looks for the pages that it gave.
-    fn new(dentry: Arc<Dentry>, is_writable: bool, sharing: Sharing) -> Result<Mapping, Errno> {
-        let contents = contents(&dentry)?;
+    fn new(
+        dentry: Arc<Dentry>,
+        contents: Arc<Contents>,
+        is_writable: bool,
+        sharing: Sharing,
+    ) -> Result<Mapping, Errno> {
         let hold = if is_writable { Hold::Write } else { Hold::None };
         dentry.inode.take_hold(hold)?;
         contents.note_mapping();
         let is_writing = sharing == Sharing::Shared && is_writable && contents.seals.enter_mapping().is_ok();
         Ok(Mapping {
             dentry,
+            contents,
             hold,
             is_writing,
         })
@@ -178,20 +215,17 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        if let Ok(contents) = contents(&self.dentry) {
-            if self.is_writing {
-                contents.seals.leave_mapping();
-            }
-            contents.note_unmapping();
+        if self.is_writing {
+            self.contents.seals.leave_mapping();
         }
+        self.contents.note_unmapping();
         self.dentry.inode.release_hold(self.hold);
     }
 }
 
 impl PageSource for Mapping {
     fn page(&self, index: u64) -> Result<Frame, PageError> {
-        let contents = contents(&self.dentry).map_err(|_| PageError::BeyondEnd)?;
-        Ok(contents.page(index)?.into_reference())
+        Ok(self.contents.page(index)?.into_reference())
     }
 
     fn identity(&self) -> FileIdentity {
@@ -209,13 +243,12 @@ impl PageSource for Mapping {
     }
 
     fn object(&self) -> usize {
-        contents(&self.dentry).map_or(0, Contents::object)
+        self.contents.object()
     }
 
     fn remove_pages(&self, pages: Range<u64>) -> Result<(), RemoveError> {
-        let contents = contents(&self.dentry).map_err(|_| RemoveError::NotSupported)?;
         let [start, end] = [pages.start, pages.end].map(|page| page.saturating_mul(PAGE_SIZE as u64));
-        contents.punch(start, end).map_err(|error| match error {
+        self.contents.punch(start, end).map_err(|error| match error {
             Errno::ENOMEM => RemoveError::NoMemory,
             Errno::EPERM => RemoveError::Forbidden,
             _ => RemoveError::Interrupted,
@@ -227,7 +260,7 @@ impl PageSource for Mapping {
     }
 
     fn has_page(&self, index: u64) -> bool {
-        contents(&self.dentry).is_ok_and(|contents| contents.has_page(index))
+        self.contents.has_page(index)
     }
 
     fn may_write(&self) -> bool {
@@ -241,99 +274,4 @@ impl PageSource for Mapping {
     fn note_write(&self) {
         self.dentry.inode.note_modified();
     }
-}
-
-/// An open directory.
-pub struct OpenDirectory(pub Arc<Dentry>);
-
-impl Object for OpenDirectory {
-    fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
-        Err(Errno::EISDIR)
-    }
-
-    fn positioning(&self) -> Positioning {
-        Positioning::Bytes
-    }
-
-    fn list(&self, mut position: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
-        let inode = &self.0.inode;
-        let dots = [
-            (&b"."[..], inode.number),
-            (&b".."[..], self.0.parent().inode.number),
-        ];
-        for (index, (name, number)) in dots.into_iter().enumerate() {
-            let next = index as u64 + 1;
-            if position < next {
-                if !take(Entry {
-                    name,
-                    inode: number,
-                    kind: abi::file::S_IFDIR,
-                    next,
-                }) {
-                    return Ok(position);
-                }
-                position = next;
-            }
-        }
-        match &inode.body {
-            Body::Directory(children) => list_children(children, position, take),
-            Body::Listing(listing) => list_listing(&**listing, position, take),
-            _ => Err(Errno::ENOTDIR),
-        }
-    }
-}
-
-fn list_children(
-    children: &Children,
-    start: u64,
-    take: &mut dyn FnMut(Entry<'_>) -> bool,
-) -> Result<u64, Errno> {
-    let mut position = start;
-    while let Some((at, entry)) = children.next(position) {
-        let entry = entry.covering();
-        let name = match entry.name() {
-            Err(error) if position == start => return Err(error),
-            // What was taken already counts.
-            Err(_) => break,
-            Ok(name) => name,
-        };
-        let next = at + 1;
-        if !take(Entry {
-            name: &name,
-            inode: entry.inode.number,
-            kind: entry.inode.kind(),
-            next,
-        }) {
-            break;
-        }
-        position = next;
-        scheduler::cond_resched();
-    }
-    Ok(position)
-}
-
-fn list_listing(
-    listing: &dyn Listing,
-    start: u64,
-    take: &mut dyn FnMut(Entry<'_>) -> bool,
-) -> Result<u64, Errno> {
-    let mut position = start;
-    loop {
-        let entry = match listing.next(position) {
-            Err(error) if position == start => return Err(error),
-            Err(_) | Ok(None) => break,
-            Ok(Some(entry)) => entry,
-        };
-        if !take(Entry {
-            name: &entry.name,
-            inode: entry.inode,
-            kind: entry.kind,
-            next: entry.next,
-        }) {
-            break;
-        }
-        position = entry.next;
-        scheduler::cond_resched();
-    }
-    Ok(position)
 }

@@ -17,8 +17,8 @@ use abi::Errno;
 use abi::file::{S_ISGID, W_OK, X_OK};
 
 use super::dentry::Dentry;
-use super::directory::Children;
-use super::inode::{Attributes, Body, Inode};
+use super::inode::{Attributes, Inode};
+use super::inode_ops::{DirectoryOps, Nesting, NewFile};
 use super::permission::Subject;
 use super::walk::{End, Last};
 
@@ -35,52 +35,57 @@ pub fn keep_shape() -> Shape {
     RESHAPING.lock()
 }
 
-fn children(directory: &Dentry, otherwise: Errno) -> Result<&Children, Errno> {
-    match &directory.inode.body {
-        Body::Directory(children) => Ok(children),
-        _ => Err(otherwise),
-    }
+/// How the entries of a directory are changed; `otherwise` if they cannot be.
+fn changeable(directory: &Dentry, otherwise: Errno) -> Result<&dyn DirectoryOps, Errno> {
+    directory.inode.ops.as_directory().ok_or(otherwise)
 }
 
-/// Makes a file of that body and names it. The mode must have the umask applied. In a set-group-ID directory the group
-/// is the directory's, and so is the bit for a directory (inode(7)). `EEXIST`, `EACCES`, `ENOENT`.
+/// Makes a file and names it. The mode must have the umask applied. In a set-group-ID directory the group is the directory's, and
+/// so is the bit for a directory (inode(7)). `EEXIST`, `EACCES`, `ENOENT`, `EPERM` for a kind that the file system does not have.
 pub fn create(
     directory: &Arc<Dentry>,
     name: &[u8],
-    body: Body,
+    file: NewFile<'_>,
     mode: u32,
     subject: &Subject,
 ) -> Result<Arc<Dentry>, Errno> {
-    children(directory, Errno::ENOENT)?;
+    let ops = changeable(directory, Errno::ENOENT)?;
     subject.check(&directory.inode, W_OK | X_OK)?;
-    let attributes = new_attributes(directory, &body, mode, subject);
-    let inode = Inode::new(&directory.inode.filesystem, body, attributes)?;
+    let attributes = new_attributes(directory, file, mode, subject);
+    attach(directory, name, ops.make(&directory.inode, file, attributes)?)
+}
+
+/// Makes a file of the kernel's own and names it. As [`create`].
+pub fn create_initial(
+    directory: &Arc<Dentry>,
+    name: &[u8],
+    file: NewFile<'_>,
+    mode: u32,
+) -> Result<Arc<Dentry>, Errno> {
+    let ops = changeable(directory, Errno::ENOENT)?;
+    let inode = ops.make(&directory.inode, file, Attributes::new(mode, 0, 0))?;
     attach(directory, name, inode)
 }
 
-fn new_attributes(directory: &Dentry, body: &Body, mode: u32, subject: &Subject) -> Attributes {
+fn new_attributes(directory: &Dentry, file: NewFile<'_>, mode: u32, subject: &Subject) -> Attributes {
     let above = directory.inode.attributes();
     if above.mode & S_ISGID == 0 {
         return Attributes::new(mode, subject.owner(), subject.group());
     }
-    let mode = match body {
-        Body::Directory(_) => mode | S_ISGID,
-        _ => subject.mode_of_new_file(mode, above.gid),
+    let mode = if file == NewFile::Directory {
+        mode | S_ISGID
+    } else {
+        subject.mode_of_new_file(mode, above.gid)
     };
     Attributes::new(mode, subject.owner(), above.gid)
 }
 
-/// A file without a name in the directory's filesystem: `O_TMPFILE`. `EACCES`, `EOPNOTSUPP`.
-pub fn create_unnamed(
-    directory: &Arc<Dentry>,
-    body: Body,
-    mode: u32,
-    subject: &Subject,
-) -> Result<Arc<Dentry>, Errno> {
-    children(directory, Errno::EOPNOTSUPP)?;
+/// A regular file without a name in the directory's file system: `O_TMPFILE`. `EACCES`, `EOPNOTSUPP`.
+pub fn create_unnamed(directory: &Arc<Dentry>, mode: u32, subject: &Subject) -> Result<Arc<Dentry>, Errno> {
+    let ops = changeable(directory, Errno::EOPNOTSUPP)?;
     subject.check(&directory.inode, W_OK | X_OK)?;
-    let attributes = new_attributes(directory, &body, mode, subject);
-    let inode = Inode::new(&directory.inode.filesystem, body, attributes)?;
+    let attributes = new_attributes(directory, NewFile::Regular, mode, subject);
+    let inode = ops.make(&directory.inode, NewFile::Regular, attributes)?;
     inode.change(|attributes| {
         attributes.links = 0;
         attributes.is_linkable = true;
@@ -95,12 +100,14 @@ pub fn create_unnamed(
 pub fn attach(directory: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>, Errno> {
     let entry = Dentry::new(Some(directory), name, inode)?;
     let is_directory = entry.inode.is_directory();
-    let mut entries = children(directory, Errno::ENOENT)?.lock();
-    entries.insert(name, entry.clone())?;
-    directory.inode.change(|attributes| {
-        attributes.modified = attributes.changed;
-        attributes.links += u32::from(is_directory);
-    });
+    changeable(directory, Errno::ENOENT)?.edit(Nesting::First, &mut |entries| {
+        entries.insert(name, entry.clone())?;
+        directory.inode.change(|attributes| {
+            attributes.modified = attributes.changed;
+            attributes.links += u32::from(is_directory);
+        });
+        Ok(())
+    })?;
     Ok(entry)
 }
 
@@ -114,7 +121,7 @@ pub fn link(
     if inode.is_directory() {
         return Err(Errno::EPERM);
     }
-    children(directory, Errno::ENOENT)?;
+    changeable(directory, Errno::ENOENT)?;
     if !Arc::ptr_eq(&inode.filesystem, &directory.inode.filesystem) {
         return Err(Errno::EXDEV);
     }
@@ -134,10 +141,9 @@ pub fn unlink(end: &End, subject: &Subject) -> Result<(), Errno> {
     if end.entry.is_none() {
         return Err(Errno::ENOENT);
     }
-    let above = children(&end.directory, Errno::EPERM)?;
-    let removed = {
-        let mut entries = above.lock();
-        let entry = entries.get(&end.name).ok_or(Errno::ENOENT)?;
+    let mut removed = None;
+    changeable(&end.directory, Errno::EPERM)?.edit(Nesting::First, &mut |entries| {
+        let entry = entries.get(&end.name)?;
         subject.check_removal(&end.directory.inode, &entry.inode)?;
         if entry.inode.is_directory() {
             return Err(Errno::EISDIR);
@@ -145,14 +151,14 @@ pub fn unlink(end: &End, subject: &Subject) -> Result<(), Errno> {
         if end.has_trailing_slash {
             return Err(Errno::ENOTDIR);
         }
-        entries.remove(&end.name);
+        entries.remove(&end.name)?;
         entry.mark_removed();
         entry.inode.remove_name();
         end.directory.inode.note_modified();
-        entry
-    };
-    drop(removed);
-    Ok(())
+        // Dropped when the entries are no longer locked.
+        removed = Some(entry);
+        Ok(())
+    })
 }
 
 /// rmdir(2) of what stands at the end of a walk. `ENOENT`, `ENOTDIR`, `EINVAL`, `ENOTEMPTY`, `EBUSY`, `EACCES`, `EPERM`.
@@ -167,25 +173,41 @@ pub fn remove_directory(end: &End, subject: &Subject) -> Result<(), Errno> {
     if end.entry.is_none() {
         return Err(Errno::ENOENT);
     }
-    let above = children(&end.directory, Errno::EPERM)?;
-    let removed = {
-        let _shape = keep_shape();
-        let mut entries = above.lock();
-        let entry = entries.get(&end.name).ok_or(Errno::ENOENT)?;
+    let above = changeable(&end.directory, Errno::EPERM)?;
+    let mut removed = None;
+    let _shape = keep_shape();
+    above.edit(Nesting::First, &mut |entries| {
+        let entry = entries.get(&end.name)?;
         subject.check_removal(&end.directory.inode, &entry.inode)?;
-        let below = children(&entry, Errno::ENOTDIR)?;
+        let below = changeable(&entry, Errno::ENOTDIR)?;
         if entry.is_mount_point() {
             return Err(Errno::EBUSY);
         }
-        below.lock_further().close()?;
-        entries.remove(&end.name);
+        below.edit(Nesting::Further, &mut |below| below.close())?;
+        entries.remove(&end.name)?;
         entry.mark_removed();
         entry.inode.change(|attributes| attributes.links = 0);
         adjust_links(&end.directory, -1);
-        entry
-    };
-    drop(removed);
-    Ok(())
+        removed = Some(entry);
+        Ok(())
+    })
+}
+
+/// Removes an entry for the kernel itself, without asking for rights. `ENOENT`, `ENOTDIR`, `ENOTEMPTY`.
+pub fn remove_initial(directory: &Arc<Dentry>, name: &[u8]) -> Result<(), Errno> {
+    let mut removed = None;
+    let _shape = keep_shape();
+    changeable(directory, Errno::ENOTDIR)?.edit(Nesting::First, &mut |entries| {
+        let entry = entries.get(name)?;
+        if let Some(below) = entry.inode.ops.as_directory() {
+            below.edit(Nesting::Further, &mut |below| below.close())?;
+        }
+        entries.remove(name)?;
+        entry.mark_removed();
+        entry.inode.remove_name();
+        removed = Some(entry);
+        Ok(())
+    })
 }
 
 /// `EROFS` where nothing may be changed, whatever stands there.

@@ -9,7 +9,6 @@ use abi::Errno;
 use abi::file::{NAME_MAX, X_OK};
 
 use super::dentry::Dentry;
-use super::inode::Body;
 use super::path::{Component, first_component, is_absolute};
 use super::permission::Subject;
 use crate::scheduler;
@@ -177,9 +176,7 @@ impl Walk<'_> {
     }
 
     fn link_target(&self, link: &Arc<Dentry>) -> Result<Target, Errno> {
-        if let Body::Magic(magic) = &link.inode.body
-            && let Some(place) = magic.target()?
-        {
+        if let Some(place) = link.inode.ops.link_target()? {
             return Ok(Target::Place(place));
         }
         let text = link.inode.link_text()?;

@@ -13,9 +13,9 @@ use abi::file::{R_OK, S_IFDIR, S_IFREG, S_ISVTX, W_OK};
 use abi::xattr::{XATTR_CREATE, XATTR_REPLACE};
 use mm::PAGE_SIZE;
 
-use super::filesystem::{Filesystem, Kind};
 use super::inode::Inode;
 use super::permission::Subject;
+use super::super_block::SuperBlock;
 use crate::fallible::{self, TryVec};
 use crate::sync::Mutex;
 
@@ -59,7 +59,7 @@ impl Set {
     }
 
     /// Takes pages from the filesystem, or gives some back, for so many bytes. `ENOSPC`.
-    fn charge(&mut self, filesystem: &Filesystem, bytes: usize) -> Result<(), Errno> {
+    fn charge(&mut self, filesystem: &SuperBlock, bytes: usize) -> Result<(), Errno> {
         let pages = bytes.div_ceil(PAGE_SIZE) as u64;
         for taken in 0..pages.saturating_sub(self.pages) {
             if !filesystem.charge_page() {
@@ -75,7 +75,7 @@ impl Set {
     /// Puts `entry` in its place; the old one, or the new one if there is no room for it. `EEXIST`, `ENODATA`, `ENOSPC`, `ENOMEM`.
     fn set(
         &mut self,
-        filesystem: &Filesystem,
+        filesystem: &SuperBlock,
         entry: Entry,
         flags: u32,
     ) -> (Result<(), Errno>, Option<Entry>) {
@@ -101,7 +101,7 @@ impl Set {
         }
     }
 
-    fn remove(&mut self, filesystem: &Filesystem, name: &[u8]) -> Result<Entry, Errno> {
+    fn remove(&mut self, filesystem: &SuperBlock, name: &[u8]) -> Result<Entry, Errno> {
         let at = self.find(name).map_err(|_| Errno::ENODATA)?;
         let entry = self.entries.remove(at);
         let less = self.charge(filesystem, self.bytes - entry.bytes());
@@ -112,7 +112,7 @@ impl Set {
 
 impl Attributes {
     /// The file is gone: gives back what its attributes took.
-    pub fn release(&mut self, filesystem: &Filesystem) {
+    pub fn release(&mut self, filesystem: &SuperBlock) {
         if let Some(set) = self.0.get_mut().take() {
             filesystem.discharge_pages(set.pages);
         }
@@ -124,7 +124,7 @@ fn check_kept(inode: &Inode, name: &[u8]) -> Result<(), Errno> {
     let prefixes = [USER, TRUSTED, SECURITY];
     let prefix = prefixes.iter().find(|prefix| name.starts_with(prefix));
     match prefix {
-        _ if inode.filesystem.kind != Kind::Tmpfs || name == CAPABILITY => Err(Errno::EOPNOTSUPP),
+        _ if !inode.filesystem.kind.has_extended_attributes() || name == CAPABILITY => Err(Errno::EOPNOTSUPP),
         None => Err(Errno::EOPNOTSUPP),
         Some(prefix) if prefix.len() == name.len() => Err(Errno::EINVAL),
         Some(_) => Ok(()),

@@ -8,9 +8,9 @@ use abi::file::{O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_WRONLY};
 
 use super::lookup::{check_flags, file, index};
 use super::open::{descriptor_limit, install, on_exec, release};
-use crate::fs::inode::{Attributes, Body};
-use crate::fs::pipe::{Direction, Pipe};
-use crate::fs::{self, Dentry, Inode, OnExec, OpenFile};
+use crate::fs::inode::Attributes;
+use crate::fs::pipe::{self, Direction, Pipe};
+use crate::fs::{Dentry, OnExec, OpenFile};
 use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory::write_value;
@@ -70,7 +70,7 @@ fn open_pipe(current: &Thread, flags: u32) -> Result<(Arc<OpenFile>, Arc<OpenFil
     let pipe = Pipe::new()?;
     let credentials = current.process.credentials();
     let attributes = Attributes::new(0o600, credentials.fsuid, credentials.fsgid);
-    let inode = Inode::new(fs::pipe_filesystem()?, Body::Fifo(pipe.clone()), attributes)?;
+    let inode = pipe::unnamed(&pipe, attributes)?;
     let name = fallible::text(format_args!("pipe:[{}]", inode.number))?;
     let dentry = Dentry::detached(name.as_bytes(), inode)?;
     let reader = OpenFile::new(dentry.clone(), pipe.open_end(Direction::Read)?, flags & !O_DIRECT)?;

@@ -10,8 +10,7 @@ use abi::dirent::Dirent;
 use abi::file::{AT_FDCWD, X_OK, directory_entry_kind};
 
 use super::lookup::{Lookup, file};
-use crate::fs::directory::Children;
-use crate::fs::inode::Body;
+use crate::fs::inode_ops::NewFile;
 use crate::fs::walk::Last;
 use crate::fs::{Dentry, Directories, LastLink, Subject, tree};
 use crate::memory;
@@ -67,9 +66,14 @@ pub fn mkdirat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result
         return Err(Errno::EEXIST);
     }
     memory::has_room()?;
-    let body = Body::Directory(Children::new());
     let mode = lookup.masked(mode) & 0o1777;
-    tree::create(&end.directory, &end.name, body, mode, &lookup.subject)?;
+    tree::create(
+        &end.directory,
+        &end.name,
+        NewFile::Directory,
+        mode,
+        &lookup.subject,
+    )?;
     Ok(0)
 }
 

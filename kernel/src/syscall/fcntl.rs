@@ -16,7 +16,6 @@ use super::lookup::{file, index};
 use super::open::{descriptor_flags, descriptor_limit, install};
 use crate::fs::caller::Caller;
 use crate::fs::file_owner::Whom;
-use crate::fs::inode::Body;
 use crate::fs::locks::Patience;
 use crate::fs::pipe;
 use crate::fs::record_locks::Owner as LockOwner;
@@ -170,28 +169,20 @@ fn set_owner(current: &Thread, file: &OpenFile, whom: Option<Whom>) -> Result<us
 
 /// `EINVAL` for what is no file in memory, and for seals that are not known; `EPERM`, `EBUSY`.
 fn seals(file: &OpenFile, command: u32, seals: u64) -> Result<usize, Errno> {
-    let contents = match &file.inode().body {
-        Body::Regular(contents) => contents,
-        _ => return Err(Errno::EINVAL),
-    };
+    let regular = file.inode().regular().ok_or(Errno::EINVAL)?;
     if command == F_GET_SEALS {
-        return Ok(contents.seals.get() as usize);
+        return Ok(regular.seals()? as usize);
     }
     if !file.is_writable() {
         return Err(Errno::EPERM);
     }
-    let _writer = contents.writer()?;
-    contents
-        .seals
-        .add(u32::try_from(seals).map_err(|_| Errno::EINVAL)?)?;
+    regular.add_seals(u32::try_from(seals).map_err(|_| Errno::EINVAL)?)?;
     Ok(0)
 }
 
 /// `EBADF` for what is no pipe, `EINVAL`, `EPERM`, `EBUSY`, `ENOMEM`.
 fn pipe_capacity(current: &Thread, file: &OpenFile, command: u32, wanted: u64) -> Result<usize, Errno> {
-    let Body::Fifo(pipe) = &file.inode().body else {
-        return Err(Errno::EBADF);
-    };
+    let pipe = pipe::of(file.inode()).ok_or(Errno::EBADF)?;
     if command == F_GETPIPE_SZ {
         return Ok(pipe.capacity());
     }

@@ -1,13 +1,12 @@
 //! ioctl(2): what belongs to the descriptor or the open file is done here, the rest by what is open.
 
 use abi::Errno;
-use abi::file::{FICLONE, FICLONERANGE, FIDEDUPERANGE, O_ASYNC, O_NONBLOCK};
+use abi::file::{O_ASYNC, O_NONBLOCK};
 use abi::terminal::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 
 use super::lookup::{file, index};
 use crate::fs::OnExec;
 use crate::fs::caller::Caller;
-use crate::fs::inode::Body;
 use crate::thread::Thread;
 use crate::user_memory::read_value;
 
@@ -45,9 +44,6 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
             let flags = (file.flags() & !O_ASYNC) | flag;
             file.set_status_flags(&Caller::new(current), descriptor, flags)?;
             Ok(0)
-        }
-        FICLONE | FICLONERANGE | FIDEDUPERANGE if matches!(file.inode().body, Body::Regular(_)) => {
-            Err(Errno::EOPNOTSUPP)
         }
         _ => file.ioctl(request, argument),
     }

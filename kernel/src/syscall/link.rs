@@ -8,16 +8,14 @@ use abi::file::{
 };
 
 use super::lookup::{Lookup, check_flags};
-use crate::fs::contents::Contents;
-use crate::fs::device_registry::DeviceNumber;
-use crate::fs::inode::Body;
-use crate::fs::pipe::Pipe;
+use crate::fs::LastLink;
+use crate::fs::device_registry::{DeviceClass, DeviceNumber};
+use crate::fs::inode_ops::NewFile;
 use crate::fs::tree::{self, Existing};
 use crate::fs::walk::{End, Last};
-use crate::fs::{Dentry, LastLink};
+use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory;
-use crate::{fallible, memory};
 
 /// mknodat(2).
 ///
@@ -30,31 +28,27 @@ pub fn mknodat(current: &Thread, directory: i32, path: u64, mode: u32, device: u
     let end = lookup.walk(LastLink::Keep)?;
     check_free(&end)?;
     let is_privileged = lookup.subject.can(CAP_MKNOD);
-    let body = body(
-        &end.directory,
-        mode & S_IFMT,
-        DeviceNumber::decode(device.into()),
-        is_privileged,
-    )?;
+    let device = DeviceNumber::decode(device.into());
+    let file = new_file(mode & S_IFMT, device, is_privileged)?;
     memory::has_room()?;
     tree::create(
         &end.directory,
         &end.name,
-        body,
+        file,
         lookup.masked(mode),
         &lookup.subject,
     )?;
     Ok(0)
 }
 
-fn body(directory: &Dentry, kind: u32, device: DeviceNumber, is_privileged: bool) -> Result<Body, Errno> {
+fn new_file(kind: u32, device: DeviceNumber, is_privileged: bool) -> Result<NewFile<'static>, Errno> {
     match kind {
-        0 | S_IFREG => Ok(Body::Regular(Contents::new(&directory.inode.filesystem))),
-        S_IFIFO => Ok(Body::Fifo(Pipe::new()?)),
-        S_IFSOCK => Ok(Body::Socket),
+        0 | S_IFREG => Ok(NewFile::Regular),
+        S_IFIFO => Ok(NewFile::Fifo),
+        S_IFSOCK => Ok(NewFile::Socket),
         S_IFCHR | S_IFBLK if !is_privileged => Err(Errno::EPERM),
-        S_IFCHR => Ok(Body::Character(device)),
-        S_IFBLK => Ok(Body::Block(device)),
+        S_IFCHR => Ok(NewFile::Device(DeviceClass::Character, device)),
+        S_IFBLK => Ok(NewFile::Device(DeviceClass::Block, device)),
         S_IFDIR => Err(Errno::EPERM),
         _ => Err(Errno::EINVAL),
     }
@@ -89,7 +83,7 @@ pub fn symlinkat(current: &Thread, target: u64, directory: i32, path: u64) -> Re
     tree::create(
         &end.directory,
         &end.name,
-        Body::Symlink(fallible::boxed_bytes(&target)?),
+        NewFile::Symlink(&target),
         0o777,
         &lookup.subject,
     )?;

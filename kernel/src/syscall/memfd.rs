@@ -2,11 +2,8 @@
 
 use super::lookup::check_flags;
 use super::open::{install, on_exec};
-use crate::fs::contents::Contents;
-use crate::fs::inode::{Attributes, Body};
 use crate::fs::open_file::Hold;
-use crate::fs::regular::RegularFile;
-use crate::fs::{self, Dentry, Inode, OpenFile, Subject};
+use crate::fs::{OpenFile, Subject, tmpfs};
 use crate::thread::Thread;
 use crate::{fallible, memory, user_memory};
 use abi::Errno;
@@ -34,18 +31,9 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
     } else {
         F_SEAL_SEAL
     };
-    let filesystem = fs::unnamed_filesystem()?;
     let subject = Subject::new(current.process.credentials());
-    let body = Body::Regular(Contents::with_seals(filesystem, seals));
-    let inode = Inode::new(
-        filesystem,
-        body,
-        Attributes::new(0o777, subject.owner(), subject.group()),
-    )?;
-    inode.change(|attributes| attributes.links = 0);
-    let dentry = Dentry::detached(&name, inode)?;
-    dentry.mark_removed();
-    let object = RegularFile::open(dentry.clone(), O_RDWR)?;
+    let owner = (subject.owner(), subject.group());
+    let (dentry, object) = tmpfs::unnamed_file(&name, seals, owner)?;
     dentry.inode.take_hold(Hold::Write)?;
     let file = OpenFile::with_hold(dentry, object, O_RDWR, Hold::Write)?;
     let wanted = if flags & MFD_CLOEXEC != 0 { O_CLOEXEC } else { 0 };

@@ -13,7 +13,7 @@ use abi::mount::{MS_NOEXEC, MS_RELATIME};
 use abi::time::TimeSpec;
 
 use super::lookup::{Lookup, check_flags, file};
-use crate::fs::filesystem::Filesystem;
+use crate::fs::super_block::SuperBlock;
 use crate::fs::{Inode, LastLink};
 use crate::memory;
 use crate::thread::Thread;
@@ -156,7 +156,7 @@ pub fn fstatfs(current: &Thread, descriptor: i32, buffer: u64) -> Result<usize, 
 }
 
 /// `ST_RELATIME` has another number than `MS_RELATIME`, unlike all others.
-fn relatime(filesystem: &Filesystem) -> u32 {
+fn relatime(filesystem: &SuperBlock) -> u32 {
     if filesystem.flags.has(MS_RELATIME) {
         ST_RELATIME
     } else {

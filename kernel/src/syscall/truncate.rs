@@ -2,14 +2,14 @@
 
 use super::caller::with_caller;
 use super::lookup::{Lookup, file};
-use crate::fs::contents::{Contents, MAX_SIZE};
-use crate::fs::inode::Body;
+use crate::fs::contents::MAX_SIZE;
+use crate::fs::inode_ops::RegularOps;
 use crate::fs::open_file::Hold;
 use crate::fs::regular::write_room;
 use crate::fs::{Inode, LastLink, Subject};
 use crate::thread::Thread;
 use abi::Errno;
-use abi::file::{AT_FDCWD, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, S_IFDIR, W_OK};
+use abi::file::{AT_FDCWD, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, S_IFDIR, S_IFIFO, W_OK};
 
 /// truncate(2).
 ///
@@ -24,12 +24,10 @@ pub fn truncate(current: &Thread, path: u64, size: i64) -> Result<usize, Errno> 
     if found.inode.kind() == S_IFDIR {
         return Err(Errno::EISDIR);
     }
-    let Body::Regular(contents) = &found.inode.body else {
-        return Err(Errno::EINVAL);
-    };
+    let regular = found.inode.regular().ok_or(Errno::EINVAL)?;
     lookup.subject.check(&found.inode, W_OK)?;
     found.inode.take_hold(Hold::Write)?;
-    let result = set_size(current, &found.inode, contents, size);
+    let result = set_size(current, &found.inode, regular, size);
     found.inode.release_hold(Hold::Write);
     result
 }
@@ -42,22 +40,20 @@ pub fn truncate(current: &Thread, path: u64, size: i64) -> Result<usize, Errno> 
 pub fn ftruncate(current: &Thread, descriptor: i32, size: i64) -> Result<usize, Errno> {
     let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
     let file = file(current, descriptor)?;
-    let Body::Regular(contents) = &file.inode().body else {
-        return Err(Errno::EINVAL);
-    };
+    let regular = file.inode().regular().ok_or(Errno::EINVAL)?;
     if !file.is_writable() {
         return Err(Errno::EINVAL);
     }
-    set_size(current, file.inode(), contents, size)
+    set_size(current, file.inode(), regular, size)
 }
 
-fn set_size(current: &Thread, inode: &Inode, contents: &Contents, size: u64) -> Result<usize, Errno> {
+fn set_size(current: &Thread, inode: &Inode, regular: &dyn RegularOps, size: u64) -> Result<usize, Errno> {
     with_caller(current, |caller| {
-        if size > contents.size() {
+        if size > inode.size() {
             // The last byte must be one that may be written.
             write_room(caller, size - 1)?;
         }
-        contents.truncate(size)?;
+        regular.truncate(size)?;
         inode.note_written_by(&Subject::of(caller));
         Ok(0)
     })
@@ -87,11 +83,9 @@ pub fn fallocate(
         .ok()
         .filter(|len| *len > 0)
         .ok_or(Errno::EINVAL)?;
-    let contents = match &file.inode().body {
-        Body::Regular(contents) => contents,
-        Body::Fifo(_) => return Err(Errno::ESPIPE),
-        _ => return Err(Errno::ENODEV),
-    };
+    let is_pipe = file.inode().kind() == S_IFIFO;
+    let otherwise = if is_pipe { Errno::ESPIPE } else { Errno::ENODEV };
+    let regular = file.inode().regular().ok_or(otherwise)?;
     let end = start
         .checked_add(len)
         .filter(|end| *end <= MAX_SIZE)
@@ -99,10 +93,10 @@ pub fn fallocate(
     match mode {
         0 => {
             with_caller(current, |caller| write_room(caller, end - 1))?;
-            contents.allocate(start, end, false)?;
+            regular.allocate(start, end, false)?;
         }
-        FALLOC_FL_KEEP_SIZE => contents.allocate(start, end, true)?,
-        _ if mode == FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE => contents.punch(start, end)?,
+        FALLOC_FL_KEEP_SIZE => regular.allocate(start, end, true)?,
+        _ if mode == FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE => regular.punch(start, end)?,
         _ => return Err(Errno::EOPNOTSUPP),
     }
     file.inode()

@@ -1,6 +1,5 @@
 //! /proc/PID/fd and /proc/PID/fdinfo: for each descriptor a link to its file, and a text about it.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -9,59 +8,56 @@ use abi::file::{O_CLOEXEC, S_IFLNK, S_IFREG};
 
 use super::access::may_inspect;
 use super::entry::FIRST;
-use super::subject::Subject;
-use super::subject::process_id;
+use super::node::{Generated, Listed, Listing, Magic, Node};
+use super::subject::{Subject, process_id};
 use super::text::Text;
 use super::{locks, seq_file};
 use crate::fallible;
 use crate::fs::file_table::OnExec;
-use crate::fs::filesystem::Filesystem;
-use crate::fs::inode::{Attributes, Body, Generated, Inode, Listed, Listing, Magic};
+use crate::fs::inode::{Attributes, Inode};
 use crate::fs::object::Object;
+use crate::fs::super_block::SuperBlock;
 use crate::fs::{Dentry, FileTable, OpenFile};
 
-/// What stands for a descriptor in one of the two directories: its body and its mode.
-type Make = fn(Descriptor, &OpenFile) -> Result<(Body, u32), Errno>;
+/// What stands for a descriptor in one of the two directories: its node and its mode.
+type Make = fn(Descriptor, &OpenFile) -> Result<(Node, u32), Errno>;
 
 /// The directory of links.
-pub fn links(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Result<Box<dyn Listing>, Errno> {
+pub fn links(process: &Subject, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<Node, Errno> {
     // The mode shows how the file was opened.
     let make: Make = |descriptor, file| {
         let readable = if file.is_readable() { 0o400 } else { 0 };
         let writable = if file.is_writable() { 0o200 } else { 0 };
-        Ok((
-            Body::Magic(fallible::boxed(descriptor)?),
-            0o100 | readable | writable,
-        ))
+        Ok((Node::link(descriptor)?, 0o100 | readable | writable))
     };
     directory(process, filesystem, inode, S_IFLNK, make)
 }
 
 /// The directory of texts (proc_pid_fdinfo(5)).
-pub fn texts(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Result<Box<dyn Listing>, Errno> {
-    let make: Make = |descriptor, _| Ok((Body::Generated(fallible::boxed(descriptor)?), 0o400));
+pub fn texts(process: &Subject, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<Node, Errno> {
+    let make: Make = |descriptor, _| Ok((Node::file(descriptor)?, 0o400));
     directory(process, filesystem, inode, S_IFREG, make)
 }
 
 fn directory(
     process: &Subject,
-    filesystem: &Arc<Filesystem>,
+    filesystem: &Arc<SuperBlock>,
     inode: u64,
     kind: u32,
     make: Make,
-) -> Result<Box<dyn Listing>, Errno> {
-    Ok(fallible::boxed(Descriptors {
+) -> Result<Node, Errno> {
+    Node::directory(Descriptors {
         process: process.clone(),
         filesystem: filesystem.clone(),
         inode,
         kind,
         make,
-    })?)
+    })
 }
 
 struct Descriptors {
     process: Subject,
-    filesystem: Arc<Filesystem>,
+    filesystem: Arc<SuperBlock>,
     inode: u64,
     /// The `S_IFMT` bits of the entries.
     kind: u32,
@@ -83,10 +79,10 @@ impl Listing for Descriptors {
             number,
         };
         let file = descriptor.file()?;
-        let (body, mode) = (self.make)(descriptor, &file)?;
+        let (node, mode) = (self.make)(descriptor, &file)?;
         let credentials = self.process.credentials();
         let attributes = Attributes::new(mode, credentials.euid, credentials.egid);
-        Inode::numbered(&self.filesystem, self.number(number), body, attributes)
+        node.inode(&self.filesystem, self.number(number), attributes)
     }
 
     fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {

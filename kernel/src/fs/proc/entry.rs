@@ -1,19 +1,19 @@
 //! Directories as tables of entries: an entry says how its text, link or object is made from the directory's subject
 //! (nothing, or a process).
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
 
+use super::node::{Generated, Listed, Listing, Magic, Node};
 use super::seq_file;
 use super::text::Text;
 use crate::fallible;
-use crate::fs::filesystem::Filesystem;
-use crate::fs::inode::{Attributes, Body, Generated, Inode, Listed, Listing, Magic};
+use crate::fs::inode::{Attributes, Inode};
 use crate::fs::object::Object;
+use crate::fs::super_block::SuperBlock;
 
 /// The position of the first entry of a listing: `.` and `..` stand before it.
 pub const FIRST: u64 = 2;
@@ -26,20 +26,20 @@ pub const ROOT_INODE: u64 = 1;
 pub struct Entry<C: 'static> {
     name: &'static str,
     mode: u32,
-    node: Node<C>,
+    content: Content<C>,
 }
 
 /// Makes a directory. The number is that of its inode.
-pub type MakeDirectory<C> = fn(&C, &Arc<Filesystem>, u64) -> Result<Box<dyn Listing>, Errno>;
+pub type MakeDirectory<C> = fn(&C, &Arc<SuperBlock>, u64) -> Result<Node, Errno>;
 
 /// What an entry is, and how it is made.
-pub enum Node<C: 'static> {
+pub enum Content<C: 'static> {
     /// A file of text.
     Text(fn(&C, &mut Text) -> Result<(), Errno>),
     /// A file with rules of its own.
     Object(fn(&C) -> Result<Arc<dyn Object>, Errno>),
     /// A symbolic link.
-    Link(fn(&C) -> Result<Box<dyn Magic>, Errno>),
+    Link(fn(&C) -> Result<Node, Errno>),
     /// A directory.
     Directory(MakeDirectory<C>),
 }
@@ -50,7 +50,7 @@ impl<C> Entry<C> {
         Entry {
             name,
             mode: 0o444,
-            node: Node::Text(make),
+            content: Content::Text(make),
         }
     }
 
@@ -63,16 +63,16 @@ impl<C> Entry<C> {
         Entry {
             name,
             mode,
-            node: Node::Object(open),
+            content: Content::Object(open),
         }
     }
 
     /// A symbolic link.
-    pub const fn link(name: &'static str, make: fn(&C) -> Result<Box<dyn Magic>, Errno>) -> Self {
+    pub const fn link(name: &'static str, make: fn(&C) -> Result<Node, Errno>) -> Self {
         Entry {
             name,
             mode: 0o777,
-            node: Node::Link(make),
+            content: Content::Link(make),
         }
     }
 
@@ -81,15 +81,15 @@ impl<C> Entry<C> {
         Entry {
             name,
             mode,
-            node: Node::Directory(make),
+            content: Content::Directory(make),
         }
     }
 
     fn kind(&self) -> u32 {
-        match self.node {
-            Node::Text(_) | Node::Object(_) => S_IFREG,
-            Node::Link(_) => S_IFLNK,
-            Node::Directory(_) => S_IFDIR,
+        match self.content {
+            Content::Text(_) | Content::Object(_) => S_IFREG,
+            Content::Link(_) => S_IFLNK,
+            Content::Directory(_) => S_IFDIR,
         }
     }
 }
@@ -97,7 +97,7 @@ impl<C> Entry<C> {
 /// A directory of fixed entries about `subject`.
 pub struct Directory<C: 'static> {
     /// Where its inodes live.
-    pub filesystem: Arc<Filesystem>,
+    pub filesystem: Arc<SuperBlock>,
     /// What its entries are about.
     pub subject: C,
     /// What is in it.
@@ -110,7 +110,7 @@ pub struct Directory<C: 'static> {
     pub directory_owner: (u32, u32),
 }
 
-impl<C: Clone + Send + Sync> Listing for Directory<C> {
+impl<C: Clone + Send + Sync + 'static> Listing for Directory<C> {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         let index = self
             .entries
@@ -119,11 +119,11 @@ impl<C: Clone + Send + Sync> Listing for Directory<C> {
             .ok_or(Errno::ENOENT)?;
         let (entry, number) = (&self.entries[index], self.number(index));
         let subject = self.subject.clone();
-        let body = match entry.node {
-            Node::Text(make) => Body::Generated(fallible::boxed(TextNode { subject, make })?),
-            Node::Object(open) => Body::Generated(fallible::boxed(ObjectNode { subject, open })?),
-            Node::Link(make) => Body::Magic(make(&subject)?),
-            Node::Directory(make) => Body::Listing(make(&subject, &self.filesystem, number)?),
+        let node = match entry.content {
+            Content::Text(make) => Node::file(TextFile { subject, make })?,
+            Content::Object(open) => Node::file(ObjectFile { subject, open })?,
+            Content::Link(make) => make(&subject)?,
+            Content::Directory(make) => make(&subject, &self.filesystem, number)?,
         };
         let is_open_to_all = entry.kind() == S_IFDIR && entry.mode == 0o555;
         let (user, group) = if is_open_to_all {
@@ -132,7 +132,7 @@ impl<C: Clone + Send + Sync> Listing for Directory<C> {
             self.owner
         };
         let attributes = Attributes::new(entry.mode, user, group);
-        Inode::numbered(&self.filesystem, number, body, attributes)
+        node.inode(&self.filesystem, number, attributes)
     }
 
     fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
@@ -152,18 +152,18 @@ impl<C: Clone + Send + Sync> Listing for Directory<C> {
 impl Directory<()> {
     /// A directory about nothing in particular. `ENOMEM`.
     pub fn fixed(
-        filesystem: &Arc<Filesystem>,
+        filesystem: &Arc<SuperBlock>,
         inode: u64,
         entries: &'static [Entry<()>],
-    ) -> Result<Box<dyn Listing>, Errno> {
-        Ok(fallible::boxed(Directory {
+    ) -> Result<Node, Errno> {
+        Node::directory(Directory {
             filesystem: filesystem.clone(),
             subject: (),
             entries,
             inode,
             owner: (0, 0),
             directory_owner: (0, 0),
-        })?)
+        })
     }
 }
 
@@ -173,24 +173,24 @@ impl<C> Directory<C> {
     }
 }
 
-struct TextNode<C: 'static> {
+struct TextFile<C: 'static> {
     subject: C,
     make: fn(&C, &mut Text) -> Result<(), Errno>,
 }
 
-impl<C: Clone + Send + Sync + 'static> Generated for TextNode<C> {
+impl<C: Clone + Send + Sync + 'static> Generated for TextFile<C> {
     fn open(&self) -> Result<Arc<dyn Object>, Errno> {
         let (subject, make) = (self.subject.clone(), self.make);
         seq_file::open_whole(move |text| make(&subject, text))
     }
 }
 
-struct ObjectNode<C: 'static> {
+struct ObjectFile<C: 'static> {
     subject: C,
     open: fn(&C) -> Result<Arc<dyn Object>, Errno>,
 }
 
-impl<C: Send + Sync> Generated for ObjectNode<C> {
+impl<C: Send + Sync + 'static> Generated for ObjectFile<C> {
     fn open(&self) -> Result<Arc<dyn Object>, Errno> {
         (self.open)(&self.subject)
     }

@@ -18,6 +18,7 @@ mod locks;
 mod maps;
 mod memory;
 mod mounts;
+mod node;
 mod pagemap;
 mod pages;
 mod process;
@@ -33,7 +34,7 @@ mod stat;
 mod status;
 mod subject;
 mod sys;
-pub mod sysfs;
+mod sysfs;
 mod system;
 mod text;
 mod transfers;
@@ -45,19 +46,53 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::file::S_IFDIR;
 
-use super::filesystem::Filesystem;
-use super::inode::{Attributes, Body, Inode, Listed, Listing};
+use super::dentry::Dentry;
+use super::filesystem::{self, FileSystem};
+use super::inode::{Attributes, Inode};
+use super::super_block::SuperBlock;
 use crate::fallible;
 use crate::process as processes;
 use entry::{Directory, ROOT_INODE};
 pub use load::averages as load_averages;
+use node::{Listed, Listing, Node};
 use subject::process_id;
+pub use sysfs::register as register_sysfs;
 
 /// Where the processes begin among the entries of /proc.
 const FIRST_PROCESS: u64 = 1 << 20;
 
+/// /proc.
+struct ProcFs;
+
+impl FileSystem for ProcFs {
+    fn name(&self) -> &'static str {
+        "proc"
+    }
+
+    fn magic(&self) -> u64 {
+        0x9fa0
+    }
+
+    fn mount(&'static self, device: u64, _options: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        node::mount(self, device, root)
+    }
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    fn is_made_up(&self) -> bool {
+        true
+    }
+}
+
+/// Registers /proc. `ENOMEM`.
+pub fn register() -> Result<(), Errno> {
+    filesystem::register(&ProcFs)
+}
+
 /// The root directory of a /proc.
-pub fn root(filesystem: &Arc<Filesystem>) -> Result<Arc<Inode>, Errno> {
+fn root(filesystem: &Arc<SuperBlock>) -> Result<Arc<Inode>, Errno> {
     let fixed = Directory {
         filesystem: filesystem.clone(),
         subject: (),
@@ -66,8 +101,7 @@ pub fn root(filesystem: &Arc<Filesystem>) -> Result<Arc<Inode>, Errno> {
         owner: (0, 0),
         directory_owner: (0, 0),
     };
-    let body = Body::Listing(fallible::boxed(Root(fixed))?);
-    Inode::numbered(filesystem, ROOT_INODE, body, Attributes::new(0o555, 0, 0))
+    Node::directory(Root(fixed))?.inode(filesystem, ROOT_INODE, Attributes::new(0o555, 0, 0))
 }
 
 /// The fixed entries, and behind them the processes.

@@ -19,7 +19,7 @@ pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
         text.escaped(&Escaped::source(&mount.source));
         text.bytes(b" ");
         text.escaped(&Escaped::field(path));
-        text.add(format_args!(" {} ", mount.kind));
+        text.add(format_args!(" {} ", mount.kind.name()));
         mount.flags().words().for_each(|word| text.bytes(word.as_bytes()));
         text.bytes(b" 0 0\n");
     })
@@ -33,7 +33,7 @@ pub fn open_information(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
         text.escaped(&Escaped::field(path));
         text.bytes(b" ");
         mount.flags().words().for_each(|word| text.bytes(word.as_bytes()));
-        text.add(format_args!(" - {} ", mount.kind));
+        text.add(format_args!(" - {} ", mount.kind.name()));
         text.escaped(&Escaped::source(&mount.source));
         let is_read_only = mount.flags().is_read_only();
         text.bytes(if is_read_only { b" ro\n" } else { b" rw\n" });

@@ -1,7 +1,6 @@
 //! The directory of a process: /proc/PID, and that of a thread: /proc/PID/task/TID. They have the same entries; where Linux
 //! gives something to each thread, that of a process shows its first thread.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -13,6 +12,7 @@ use super::access::may_inspect;
 use super::entry::{Directory, Entry, FIRST};
 #[cfg(debug_assertions)]
 use super::fail_nth;
+use super::node::{Listed, Listing, Magic, Node};
 use super::subject::{Subject, process_id};
 use super::text::Text;
 use super::{
@@ -21,8 +21,8 @@ use super::{
 };
 use crate::fallible;
 use crate::fs::Dentry;
-use crate::fs::filesystem::Filesystem;
-use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing, Magic};
+use crate::fs::inode::{Attributes, Inode};
+use crate::fs::super_block::SuperBlock;
 use crate::process::{Pid, Process, oom};
 
 static ENTRIES: &[Entry<Subject>] = &[
@@ -91,7 +91,7 @@ pub fn inode_number(pid: Pid) -> u64 {
 }
 
 /// The directory of a process. It belongs to the process's user.
-pub fn directory(filesystem: &Arc<Filesystem>, process: Arc<Process>) -> Result<Arc<Inode>, Errno> {
+pub fn directory(filesystem: &Arc<SuperBlock>, process: Arc<Process>) -> Result<Arc<Inode>, Errno> {
     let number = inode_number(process.pid);
     let subject = Subject {
         process,
@@ -101,7 +101,7 @@ pub fn directory(filesystem: &Arc<Filesystem>, process: Arc<Process>) -> Result<
 }
 
 fn numbered_directory(
-    filesystem: &Arc<Filesystem>,
+    filesystem: &Arc<SuperBlock>,
     process: &Subject,
     inode: u64,
     entries: &'static [Entry<Subject>],
@@ -123,20 +123,12 @@ fn numbered_directory(
         directory_owner,
     };
     let attributes = Attributes::new(0o555, directory_owner.0, directory_owner.1);
-    Inode::numbered(
-        filesystem,
-        inode,
-        Body::Listing(fallible::boxed(listing)?),
-        attributes,
-    )
+    Node::directory(listing)?.inode(filesystem, inode, attributes)
 }
 
-fn place_link(
-    process: &Subject,
-    place: fn(&Subject) -> Option<Arc<Dentry>>,
-) -> Result<Box<dyn Magic>, Errno> {
+fn place_link(process: &Subject, place: fn(&Subject) -> Option<Arc<Dentry>>) -> Result<Node, Errno> {
     let process = process.clone();
-    Ok(fallible::boxed(PlaceLink { process, place })?)
+    Node::link(PlaceLink { process, place })
 }
 
 /// A link to a place that the process holds.
@@ -181,17 +173,17 @@ fn executable(process: &Subject) -> Option<Arc<Dentry>> {
 }
 
 /// The directory of threads.
-fn tasks(process: &Subject, filesystem: &Arc<Filesystem>, inode: u64) -> Result<Box<dyn Listing>, Errno> {
-    Ok(fallible::boxed(Tasks {
+fn tasks(process: &Subject, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<Node, Errno> {
+    Node::directory(Tasks {
         process: process.clone(),
         filesystem: filesystem.clone(),
         inode,
-    })?)
+    })
 }
 
 struct Tasks {
     process: Subject,
-    filesystem: Arc<Filesystem>,
+    filesystem: Arc<SuperBlock>,
     inode: u64,
 }
 

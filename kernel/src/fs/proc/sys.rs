@@ -1,7 +1,6 @@
 //! /proc/sys: the settings that programs ask for. Those that can be changed are the machine's names, what sched(7) tells, and
 //! `vm/fork_copies_stack`, which only this kernel has: whether fork gives the child a copy of the page under the stack pointer at once (`mm::fork`).
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use abi::Errno;
@@ -9,12 +8,12 @@ use abi::capability::CAP_LAST_CAP;
 use spin::Once;
 
 use super::entry::{Directory, Entry, SPREAD};
+use super::node::Node;
 use super::settings;
 use super::text::Text;
 use crate::fs::NGROUPS_MAX;
 use crate::fs::file_table::MAX_DESCRIPTORS;
-use crate::fs::filesystem::Filesystem;
-use crate::fs::inode::Listing;
+use crate::fs::super_block::SuperBlock;
 use crate::fs::{OpenFile, pipe};
 use crate::scheduler::SETTINGS;
 use crate::{memory, process, uts};
@@ -110,7 +109,7 @@ static MEMORY: [Entry<()>; 5] = [
 ];
 
 /// The directory /proc/sys.
-pub fn root((): &(), filesystem: &Arc<Filesystem>, inode: u64) -> Result<Box<dyn Listing>, Errno> {
+pub fn root((): &(), filesystem: &Arc<SuperBlock>, inode: u64) -> Result<Node, Errno> {
     Directory::fixed(filesystem, inode * SPREAD, &ROOT)
 }
 

@@ -1,6 +1,5 @@
 //! /sys: the directories that programs expect there, and the processors. It uses the tables of /proc.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use abi::Errno;
@@ -8,10 +7,13 @@ use abi::file::S_IFDIR;
 use platform::cpu::MAX_CPUS;
 
 use super::entry::{Directory, Entry, FIRST, ROOT_INODE, SPREAD};
+use super::node::{self, Listed, Listing, Node};
 use super::text::Text;
 use crate::fallible;
-use crate::fs::filesystem::Filesystem;
-use crate::fs::inode::{Attributes, Body, Inode, Listed, Listing};
+use crate::fs::Dentry;
+use crate::fs::filesystem::{self, FileSystem};
+use crate::fs::inode::{Attributes, Inode};
+use crate::fs::super_block::SuperBlock;
 use crate::scheduler;
 
 /// Where the processors begin among the entries of their directory.
@@ -43,14 +45,14 @@ static DEVICES: [Entry<()>; 1] = [Entry::directory("system", 0o755, |(), filesys
 })];
 
 static SYSTEM: [Entry<()>; 1] = [Entry::directory("cpu", 0o755, |(), filesystem, inode| {
-    Ok(fallible::boxed(Processors(Directory {
+    Node::directory(Processors(Directory {
         filesystem: filesystem.clone(),
         subject: (),
         entries: &PROCESSORS,
         inode: inode * SPREAD,
         owner: (0, 0),
         directory_owner: (0, 0),
-    }))?)
+    }))
 })];
 
 /// Which processors run, could run and are there (Documentation/ABI/testing/sysfs-devices-system-cpu): one that did not
@@ -86,10 +88,40 @@ static TOPOLOGY: [Entry<usize>; 8] = [
     Entry::text("thread_siblings_list", |processor, text| number(text, *processor)),
 ];
 
+/// /sys.
+struct SysFs;
+
+impl FileSystem for SysFs {
+    fn name(&self) -> &'static str {
+        "sysfs"
+    }
+
+    fn magic(&self) -> u64 {
+        0x6265_6572
+    }
+
+    fn mount(&'static self, device: u64, _options: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        node::mount(self, device, root)
+    }
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    fn is_made_up(&self) -> bool {
+        true
+    }
+}
+
+/// Registers /sys. `ENOMEM`.
+pub fn register() -> Result<(), Errno> {
+    filesystem::register(&SysFs)
+}
+
 /// The root directory of a /sys.
-pub fn root(filesystem: &Arc<Filesystem>) -> Result<Arc<Inode>, Errno> {
-    let body = Body::Listing(Directory::fixed(filesystem, ROOT_INODE, &ROOT)?);
-    Inode::numbered(filesystem, ROOT_INODE, body, Attributes::new(0o555, 0, 0))
+fn root(filesystem: &Arc<SuperBlock>) -> Result<Arc<Inode>, Errno> {
+    let node = Directory::fixed(filesystem, ROOT_INODE, &ROOT)?;
+    node.inode(filesystem, ROOT_INODE, Attributes::new(0o555, 0, 0))
 }
 
 const fn empty(name: &'static str) -> Entry<()> {
@@ -98,29 +130,25 @@ const fn empty(name: &'static str) -> Entry<()> {
     })
 }
 
-fn directory(
-    filesystem: &Arc<Filesystem>,
-    inode: u64,
-    entries: &'static [Entry<()>],
-) -> Result<Box<dyn Listing>, Errno> {
+fn directory(filesystem: &Arc<SuperBlock>, inode: u64, entries: &'static [Entry<()>]) -> Result<Node, Errno> {
     Directory::fixed(filesystem, inode * SPREAD, entries)
 }
 
 /// A directory about one processor.
 fn about(
     processor: usize,
-    filesystem: &Arc<Filesystem>,
+    filesystem: &Arc<SuperBlock>,
     inode: u64,
     entries: &'static [Entry<usize>],
-) -> Result<Box<dyn Listing>, Errno> {
-    Ok(fallible::boxed(Directory {
+) -> Result<Node, Errno> {
+    Node::directory(Directory {
         filesystem: filesystem.clone(),
         subject: processor,
         entries,
         inode,
         owner: (0, 0),
         directory_owner: (0, 0),
-    })?)
+    })
 }
 
 /// The fixed entries, and behind them the processors.
@@ -138,9 +166,9 @@ impl Listing for Processors {
             return self.0.lookup(name);
         };
         let number = self.number(processor);
-        let listing = about(processor, &self.0.filesystem, number, &PROCESSOR)?;
+        let node = about(processor, &self.0.filesystem, number, &PROCESSOR)?;
         let attributes = Attributes::new(0o755, 0, 0);
-        Inode::numbered(&self.0.filesystem, number, Body::Listing(listing), attributes)
+        node.inode(&self.0.filesystem, number, attributes)
     }
 
     fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {

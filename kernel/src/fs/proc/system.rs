@@ -7,9 +7,10 @@ use mm::Event;
 use platform::timer;
 
 use super::entry::{Directory, Entry, SPREAD, TextLink};
+use super::node::{Magic, Node};
 use super::text::{Text, clock_ticks};
 use super::{lock_stat, locks, pages, processors, resources, sys, trigger};
-use crate::fs::inode::Magic;
+use crate::fs::filesystem;
 use crate::fs::mount::{self, Mount};
 use crate::process;
 use crate::{boot, fallible, memory, scheduler, uts};
@@ -28,17 +29,13 @@ pub static ENTRIES: [Entry<()>; 26] = [
     Entry::text("meminfo", memory_use),
     // There are no modules.
     Entry::text("modules", |(), _| Ok(())),
-    Entry::link("mounts", |()| Ok(fallible::boxed(TextLink(b"self/mounts"))?)),
-    Entry::link("self", |()| {
-        Ok(fallible::boxed(OwnDirectory { is_thread: false })?)
-    }),
+    Entry::link("mounts", |()| Node::link(TextLink(b"self/mounts"))),
+    Entry::link("self", |()| Node::link(OwnDirectory { is_thread: false })),
     Entry::text("stat", processors::statistics),
     Entry::text("swaps", swaps),
     Entry::directory("sys", 0o555, sys::root),
     Entry::object("sysrq-trigger", 0o200, trigger::open),
-    Entry::link("thread-self", |()| {
-        Ok(fallible::boxed(OwnDirectory { is_thread: true })?)
-    }),
+    Entry::link("thread-self", |()| Node::link(OwnDirectory { is_thread: true })),
     Entry::text("uptime", uptime),
     Entry::text("version", version),
     Entry::text("vmstat", memory_events),
@@ -84,8 +81,9 @@ fn command_line((): &(), text: &mut Text) -> Result<(), Errno> {
 }
 
 fn filesystems((): &(), text: &mut Text) -> Result<(), Errno> {
-    for kind in ["sysfs", "tmpfs", "proc", "devtmpfs", "pipefs", "ramfs"] {
-        text.add(format_args!("nodev\t{kind}\n"));
+    // None of them needs a block device.
+    for kind in (0..).map_while(filesystem::nth) {
+        text.add(format_args!("nodev\t{}\n", kind.name()));
     }
     Ok(())
 }

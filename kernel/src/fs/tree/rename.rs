@@ -7,11 +7,10 @@ use abi::Errno;
 use abi::file::{W_OK, X_OK};
 
 use super::super::dentry::Dentry;
-use super::super::directory::{Entries, LockedEntries};
-use super::super::inode::Body;
+use super::super::inode_ops::{Entries, Nesting};
 use super::super::permission::Subject;
 use super::super::walk::{End, Last};
-use super::{adjust_links, check_writable, children, keep_shape};
+use super::{adjust_links, changeable, check_writable, keep_shape};
 
 /// What renameat2(2) does with an entry that stands at the new name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,48 +36,69 @@ pub fn rename(old: &End, new: &End, existing: Existing, subject: &Subject) -> Re
         return Err(Errno::EXDEV);
     }
     check_writable(&old.directory)?;
-    let dropped_behind_the_locks = {
-        let _shape = keep_shape();
-        let mut both = Both::lock(old, new)?;
-        let moved = both.old.get(&old.name).ok_or(Errno::ENOENT)?;
-        let target = both.new_entries().get(&new.name);
+    let (above, above_new) = (
+        changeable(&old.directory, Errno::EPERM)?,
+        changeable(&new.directory, Errno::EPERM)?,
+    );
+    // Dropped when neither the entries nor the shape are locked.
+    let mut dropped = (None, None);
+    let _shape = keep_shape();
+    let mut perform = |both: &mut Both<'_>| {
+        let moved = both.old.get(&old.name)?;
+        let target = found(both.new_entries().get(&new.name))?;
         let change = Change {
             old,
             new,
             moved,
             target,
         };
-        match change.check(existing, subject)? {
-            Plan::Nothing => {}
-            Plan::Move => change.perform_move(&mut both)?,
-            Plan::Exchange => change.perform_exchange(&mut both)?,
-        }
-        (change.moved, change.target)
+        let result = match change.check(existing, subject) {
+            Ok(Plan::Nothing) => Ok(()),
+            Ok(Plan::Move) => change.perform_move(both),
+            Ok(Plan::Exchange) => change.perform_exchange(both),
+            Err(error) => Err(error),
+        };
+        dropped = (Some(change.moved), change.target);
+        result
     };
-    drop(dropped_behind_the_locks);
-    Ok(())
+    // While the shape is kept any order of two will do.
+    above.edit(Nesting::First, &mut |old_entries| {
+        if Arc::ptr_eq(&old.directory.inode, &new.directory.inode) {
+            return perform(&mut Both {
+                old: old_entries,
+                new: None,
+            });
+        }
+        above_new.edit(Nesting::Further, &mut |new_entries| {
+            perform(&mut Both {
+                old: &mut *old_entries,
+                new: Some(new_entries),
+            })
+        })
+    })
 }
 
-/// The entries of one or two directories, locked. While the shape is kept any order of two will do.
-struct Both<'a> {
-    old: LockedEntries<'a>,
-    new: Option<LockedEntries<'a>>,
-}
-
-impl<'a> Both<'a> {
-    fn lock(old: &'a End, new: &'a End) -> Result<Self, Errno> {
-        let is_same = Arc::ptr_eq(&old.directory.inode, &new.directory.inode);
-        let (above, above_new) = (
-            children(&old.directory, Errno::EPERM)?,
-            children(&new.directory, Errno::EPERM)?,
-        );
-        let old = above.lock();
-        let new = (!is_same).then(|| above_new.lock_further());
-        Ok(Both { old, new })
+/// What was looked for, if it is there.
+fn found(entry: Result<Arc<Dentry>, Errno>) -> Result<Option<Arc<Dentry>>, Errno> {
+    match entry {
+        Ok(entry) => Ok(Some(entry)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(error) => Err(error),
     }
+}
 
-    fn new_entries(&mut self) -> &mut Entries {
-        self.new.as_deref_mut().unwrap_or(&mut self.old)
+/// The entries of one or two directories, locked.
+struct Both<'a> {
+    old: &'a mut dyn Entries,
+    new: Option<&'a mut dyn Entries>,
+}
+
+impl Both<'_> {
+    fn new_entries(&mut self) -> &mut dyn Entries {
+        match &mut self.new {
+            Some(new) => *new,
+            None => self.old,
+        }
     }
 }
 
@@ -169,8 +189,8 @@ impl Change<'_> {
         let name = fallible::boxed_bytes(&new.name)?;
         let mut directories_less = 0;
         if let Some(target) = &self.target {
-            if let Body::Directory(below) = &target.inode.body {
-                below.lock_further().close()?;
+            if let Some(below) = target.inode.ops.as_directory() {
+                below.edit(Nesting::Further, &mut |below| below.close())?;
                 directories_less = 1;
             }
             both.new_entries().replace(&new.name, moved.clone())?;
@@ -185,7 +205,7 @@ impl Change<'_> {
         } else {
             both.new_entries().insert(&new.name, moved.clone())?;
         }
-        both.old.remove(&old.name);
+        both.old.remove(&old.name)?;
         moved.move_to(&new.directory, name);
         adjust_links(&old.directory, -is_directory);
         adjust_links(&new.directory, is_directory - directories_less);

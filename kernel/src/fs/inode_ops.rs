@@ -1,0 +1,191 @@
+//! What a file system answers for its files: `inode_operations` and the opening half of `file_operations` of Linux.
+//!
+//! The file layer walks paths, checks rights and keeps attributes, locks and open files; what it does not know it asks here. A
+//! method that a kind of file does not have answers as Linux does for such files, so a file system writes down only what its files
+//! can do.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+
+use abi::Errno;
+use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK};
+
+use super::dentry::Dentry;
+use super::device_registry::{DeviceClass, DeviceNumber};
+use super::inode::{Attributes, Inode};
+use super::object::{Entry, Object};
+
+/// One file, as its file system sees it. No lock is held when a method is called, so all but [`DirectoryOps::edit`] may sleep.
+pub trait InodeOps: Any + Send + Sync {
+    /// What an open of it under that name reads and writes; a directory is not asked. `flags` as in open(2), permissions are
+    /// checked. `ENXIO` for what cannot be opened, `ENOMEM`.
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn Object>, Errno> {
+        Err(Errno::ENXIO)
+    }
+
+    /// `st_size`.
+    fn size(&self) -> u64 {
+        0
+    }
+
+    /// Pages that hold its contents.
+    fn page_count(&self) -> u64 {
+        0
+    }
+
+    /// `st_rdev`.
+    fn device_number(&self) -> u64 {
+        0
+    }
+
+    /// The entry of that name in the directory `directory`, which is this file. A file system that keeps its dentries gives the
+    /// same one each time: only on such a one something can be mounted. `ENOENT`, `ENOTDIR`, `ENOMEM`.
+    fn lookup(&self, _directory: &Arc<Dentry>, _name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// Gives the entries from `position` on, without `.` and `..`, which have the positions 0 and 1, to `take` until it answers
+    /// `false`; returns the position behind the last taken one. `ENOTDIR`, `ENOMEM` if none was taken.
+    fn list(&self, _position: u64, _take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// How its entries are changed; `None` for what is no directory, and for one that stays as it is.
+    fn as_directory(&self) -> Option<&dyn DirectoryOps> {
+        None
+    }
+
+    /// How its bytes are kept; `None` for what is no regular file, and for one whose text is made when it is read.
+    fn as_regular(&self) -> Option<&dyn RegularOps> {
+        None
+    }
+
+    /// The text of a symbolic link. `EINVAL` if it is none, `ENOMEM`.
+    fn link_text(&self) -> Result<Vec<u8>, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Where a symbolic link leads by itself; `None`: along its text.
+    fn link_target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
+        Ok(None)
+    }
+}
+
+/// What is to be made in a directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NewFile<'a> {
+    /// A regular file without bytes.
+    Regular,
+    /// An empty directory.
+    Directory,
+    /// A symbolic link of that text.
+    Symlink(&'a [u8]),
+    /// A device node.
+    Device(DeviceClass, DeviceNumber),
+    /// A named pipe.
+    Fifo,
+    /// A socket's name in the file tree.
+    Socket,
+}
+
+impl NewFile<'_> {
+    /// The `S_IFMT` bits.
+    pub fn kind(self) -> u32 {
+        match self {
+            NewFile::Regular => S_IFREG,
+            NewFile::Directory => S_IFDIR,
+            NewFile::Symlink(_) => S_IFLNK,
+            NewFile::Device(DeviceClass::Character, _) => S_IFCHR,
+            NewFile::Device(DeviceClass::Block, _) => S_IFBLK,
+            NewFile::Fifo => S_IFIFO,
+            NewFile::Socket => S_IFSOCK,
+        }
+    }
+}
+
+/// Which lock of a directory's entries it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Nesting {
+    /// The only one, or the first.
+    First,
+    /// A further one. The caller holds the lock on reshaping the tree: nobody else locks two.
+    Further,
+}
+
+/// A change of a directory's entries, made while they are locked.
+pub type Edit<'a> = dyn FnMut(&mut dyn Entries) -> Result<(), Errno> + 'a;
+
+/// A directory whose entries can be changed.
+pub trait DirectoryOps {
+    /// A new file for this directory, `directory`, that no entry names yet. `ENOMEM`, `ENOSPC`, `EPERM` for a kind that the file
+    /// system does not have.
+    fn make(&self, directory: &Inode, file: NewFile<'_>, attributes: Attributes)
+    -> Result<Arc<Inode>, Errno>;
+
+    /// Calls `change` with the entries, which nobody else reads or changes meanwhile; a file system with a journal makes one
+    /// transaction of it. Renaming nests two or three. What `change` says.
+    fn edit(&self, nesting: Nesting, change: &mut Edit<'_>) -> Result<(), Errno>;
+
+    /// Shows the entries that the directory keeps in memory to `visit`, locked, until that fails: is the file system in use?
+    fn visit_kept(&self, visit: &mut dyn FnMut(&Arc<Dentry>) -> Result<(), Errno>) -> Result<(), Errno>;
+
+    /// Takes one of these entries out and lets no further one in: the file system goes away. `None` when there is none left.
+    fn take_kept(&self) -> Option<Arc<Dentry>>;
+}
+
+/// The entries of a directory, locked. A change that fails has changed nothing.
+pub trait Entries {
+    /// The entry of that name. `ENOENT`.
+    fn get(&self, name: &[u8]) -> Result<Arc<Dentry>, Errno>;
+
+    /// Adds an entry. `EEXIST`; `ENOENT` in a directory that was removed; `ENOMEM`, `ENOSPC`.
+    fn insert(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<(), Errno>;
+
+    /// Puts another entry in the place of one; the old one comes back. `ENOENT` if there is none of that name.
+    fn replace(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<Arc<Dentry>, Errno>;
+
+    /// Takes an entry out. `ENOENT`.
+    fn remove(&mut self, name: &[u8]) -> Result<Arc<Dentry>, Errno>;
+
+    /// Lets no further entry in: the directory is being removed. `ENOTEMPTY`.
+    fn close(&mut self) -> Result<(), Errno>;
+}
+
+/// What [`RegularOps::seek`] looks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Seek {
+    /// Bytes that are stored.
+    Data,
+    /// Bytes that are not, or the end.
+    Hole,
+}
+
+/// A regular file whose bytes are stored.
+pub trait RegularOps {
+    /// truncate(2): sets the size. `EPERM` if a seal forbids it, `ENOMEM`, `ENOSPC`, or an error because the process is to end.
+    fn truncate(&self, size: u64) -> Result<(), Errno>;
+
+    /// fallocate(2): gives `start..end` room; the file grows unless `keeps_size`. `EOPNOTSUPP`, and as [`RegularOps::truncate`].
+    fn allocate(&self, _start: u64, _end: u64, _keeps_size: bool) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// fallocate(2), `FALLOC_FL_PUNCH_HOLE`: makes `start..end` zeros. As [`RegularOps::allocate`].
+    fn punch(&self, _start: u64, _end: u64) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// The next offset from `at` on that is data or hole: lseek(2). `ENXIO` behind the end or, for data, where none follows.
+    fn seek(&self, at: u64, what: Seek) -> Result<u64, Errno>;
+
+    /// fcntl(2), `F_GET_SEALS`. `EINVAL` for files that take none.
+    fn seals(&self) -> Result<u32, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// fcntl(2), `F_ADD_SEALS`. `EINVAL` for files that take none and for seals that are not known, `EPERM`, `EBUSY`.
+    fn add_seals(&self, _seals: u32) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+}

@@ -1,0 +1,149 @@
+//! How directories, files and links that are made when they are asked for answer the file layer.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::Errno;
+use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
+
+use crate::fallible;
+use crate::fs::Dentry;
+use crate::fs::filesystem::FileSystem;
+use crate::fs::inode::{Attributes, Inode};
+use crate::fs::inode_ops::InodeOps;
+use crate::fs::object::{Entry, Object};
+use crate::fs::super_block::SuperBlock;
+use crate::scheduler;
+
+/// A directory whose entries are found when asked for.
+pub trait Listing: Send + Sync + 'static {
+    /// The inode of that name; `ENOENT` if there is none.
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno>;
+
+    /// The first entry whose position is `from` or later. Positions below 2 belong to `.` and `..`. `ENOMEM`.
+    fn next(&self, from: u64) -> Result<Option<Listed>, Errno>;
+}
+
+/// One entry of a [`Listing`].
+pub struct Listed {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// `d_ino`.
+    pub inode: u64,
+    /// `d_type`, as the `S_IFMT` bits.
+    pub kind: u32,
+    /// The position to ask for next.
+    pub next: u64,
+}
+
+/// A file whose text is made when it is opened.
+pub trait Generated: Send + Sync + 'static {
+    /// What an open of it reads and writes.
+    fn open(&self) -> Result<Arc<dyn Object>, Errno>;
+}
+
+/// A symbolic link that knows its target.
+pub trait Magic: Send + Sync + 'static {
+    /// What readlink(2) says.
+    fn text(&self) -> Result<Vec<u8>, Errno>;
+
+    /// Where a path walk goes; `None`: along the text.
+    fn target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
+        Ok(None)
+    }
+}
+
+/// What an inode is to be made of: the `S_IFMT` bits, and what answers for it.
+pub struct Node {
+    kind: u32,
+    ops: Arc<dyn InodeOps>,
+}
+
+impl Node {
+    /// A directory. `ENOMEM`.
+    pub fn directory(listing: impl Listing) -> Result<Node, Errno> {
+        let ops = fallible::arc(ListingOps(listing))?;
+        Ok(Node { kind: S_IFDIR, ops })
+    }
+
+    /// A regular file. `ENOMEM`.
+    pub fn file(file: impl Generated) -> Result<Node, Errno> {
+        let ops = fallible::arc(GeneratedOps(file))?;
+        Ok(Node { kind: S_IFREG, ops })
+    }
+
+    /// A symbolic link. `ENOMEM`.
+    pub fn link(link: impl Magic) -> Result<Node, Errno> {
+        let ops = fallible::arc(MagicOps(link))?;
+        Ok(Node { kind: S_IFLNK, ops })
+    }
+
+    /// The inode of that number. `ENOMEM`.
+    pub fn inode(
+        self,
+        super_block: &Arc<SuperBlock>,
+        number: u64,
+        attributes: Attributes,
+    ) -> Result<Arc<Inode>, Errno> {
+        Inode::numbered(super_block, number, self.kind, self.ops, attributes)
+    }
+}
+
+/// A new file system of that kind; its root is the directory that `make` makes. `ENOMEM`.
+pub fn mount(
+    kind: &'static dyn FileSystem,
+    device: u64,
+    make: fn(&Arc<SuperBlock>) -> Result<Arc<Inode>, Errno>,
+) -> Result<Arc<Dentry>, Errno> {
+    Dentry::detached(b"", make(&SuperBlock::new(kind, device, 0)?)?)
+}
+
+struct ListingOps<L>(L);
+
+impl<L: Listing> InodeOps for ListingOps<L> {
+    fn lookup(&self, directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        Dentry::new(Some(directory), name, self.0.lookup(name)?)
+    }
+
+    fn list(&self, start: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+        let mut position = start;
+        loop {
+            let entry = match self.0.next(position) {
+                Err(error) if position == start => return Err(error),
+                Err(_) | Ok(None) => break,
+                Ok(Some(entry)) => entry,
+            };
+            if !take(Entry {
+                name: &entry.name,
+                inode: entry.inode,
+                kind: entry.kind,
+                next: entry.next,
+            }) {
+                break;
+            }
+            position = entry.next;
+            scheduler::cond_resched();
+        }
+        Ok(position)
+    }
+}
+
+struct GeneratedOps<G>(G);
+
+impl<G: Generated> InodeOps for GeneratedOps<G> {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn Object>, Errno> {
+        self.0.open()
+    }
+}
+
+struct MagicOps<M>(M);
+
+impl<M: Magic> InodeOps for MagicOps<M> {
+    fn link_text(&self) -> Result<Vec<u8>, Errno> {
+        self.0.text()
+    }
+
+    fn link_target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
+        self.0.target()
+    }
+}

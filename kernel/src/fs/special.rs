@@ -1,0 +1,28 @@
+//! Files that are the same in every file system: device nodes, and the names of sockets. `init_special_inode` of Linux.
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+
+use super::dentry::Dentry;
+use super::device_registry::{self, DeviceClass, DeviceNumber};
+use super::inode_ops::InodeOps;
+use super::object::Object;
+
+/// A device node: opening it asks the driver of that number.
+pub struct DeviceFile(pub DeviceClass, pub DeviceNumber);
+
+impl InodeOps for DeviceFile {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn Object>, Errno> {
+        device_registry::open(self.0, self.1, flags)
+    }
+
+    fn device_number(&self) -> u64 {
+        self.1.encode()
+    }
+}
+
+/// A socket's name: open(2) of it is `ENXIO`.
+pub struct SocketFile;
+
+impl InodeOps for SocketFile {}

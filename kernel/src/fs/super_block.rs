@@ -1,0 +1,98 @@
+//! One file system of some kind: what its inodes have in common, and how much memory its files may take.
+
+use super::filesystem::FileSystem;
+use super::mount_flags::MountFlags;
+use crate::fallible;
+use abi::Errno;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// One file system.
+pub struct SuperBlock {
+    /// What serves it.
+    pub kind: &'static dyn FileSystem,
+    /// `st_dev` of its inodes.
+    pub device: u64,
+    next_inode: AtomicU64,
+    inodes: AtomicU64,
+    pages: AtomicU64,
+    page_limit: AtomicU64,
+    /// What is forbidden.
+    pub flags: MountFlags,
+    mount: AtomicU64,
+}
+
+impl SuperBlock {
+    /// An empty file system whose files may hold `page_limit` pages together. `ENOMEM`.
+    pub fn new(kind: &'static dyn FileSystem, device: u64, page_limit: u64) -> Result<Arc<Self>, Errno> {
+        fallible::arc(SuperBlock {
+            kind,
+            device,
+            next_inode: AtomicU64::new(1),
+            inodes: AtomicU64::new(0),
+            pages: AtomicU64::new(0),
+            page_limit: AtomicU64::new(page_limit),
+            flags: MountFlags::new(),
+            mount: AtomicU64::new(0),
+        })
+    }
+
+    /// A number for a new inode; it is never used again.
+    pub fn number_inode(&self) -> u64 {
+        self.inodes.fetch_add(1, Ordering::Relaxed);
+        self.next_inode.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// An inode is gone.
+    pub fn forget_inode(&self) {
+        self.inodes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Inodes that exist.
+    pub fn inode_count(&self) -> u64 {
+        self.inodes.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more page, if the limit allows it.
+    pub fn charge_page(&self) -> bool {
+        let limit = self.page_limit.load(Ordering::Relaxed);
+        let one_more = |pages: u64| (pages < limit).then_some(pages + 1);
+        self.pages
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .is_ok()
+    }
+
+    /// Counts `count` pages less.
+    pub fn discharge_pages(&self, count: u64) {
+        self.pages.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Pages that its files hold.
+    pub fn page_count(&self) -> u64 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Changes how many pages its files may hold. `EINVAL` if they hold more.
+    pub fn set_page_limit(&self, limit: u64) -> Result<(), Errno> {
+        if self.page_count() > limit {
+            return Err(Errno::EINVAL);
+        }
+        self.page_limit.store(limit, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The number of its mount; 0 if it has no place in the tree.
+    pub fn mount_id(&self) -> u64 {
+        self.mount.load(Ordering::Relaxed)
+    }
+
+    /// It has a place in the tree.
+    pub fn set_mount_id(&self, id: u64) {
+        self.mount.store(id, Ordering::Relaxed);
+    }
+
+    /// Pages that its files may hold.
+    pub fn page_limit(&self) -> u64 {
+        self.page_limit.load(Ordering::Relaxed)
+    }
+}
