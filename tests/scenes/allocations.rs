@@ -34,7 +34,7 @@ const GROWTH: [&str; 6] = [
 ];
 
 /// Who may come there: what runs before the first program does.
-const BOOT: [&str; 8] = [
+const BOOT: [&str; 9] = [
     "start",
     "high",
     "holstein_main",
@@ -43,6 +43,7 @@ const BOOT: [&str; 8] = [
     "kernel::boot::load_init",
     "kernel::boot::start_processors",
     "<kernel::initramfs::Unpacker>::unpack_archives",
+    "formats::gzip::inflate",
 ];
 
 /// What is made once, by those: `spin::Once` keeps the way to making it in whoever asks for it later.
