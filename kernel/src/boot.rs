@@ -17,6 +17,7 @@ use crate::fs::{
 use crate::fs::{mount, pipe, proc, tmpfs};
 use crate::log::{self, Level, error, info, warn};
 use crate::process::{self, Limits, Process, Shared};
+use crate::sched::interrupts;
 use crate::signal::InheritedSignals;
 use crate::thread::{Thread, ThreadInit};
 use crate::{devices, initramfs, memory, scheduler, signal, time, tty};
@@ -72,6 +73,7 @@ pub fn start(boot: Boot) -> ! {
     signal::make_trampoline().expect("a machine that booted has memory for the second frame");
     let most = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / FRAMES_PER_PROCESS;
     process::set_most_processes(most as usize);
+    register_interrupts();
     fill_tree(&boot);
     give_back_initrd(boot);
     match start_init(line, most) {
@@ -83,6 +85,14 @@ pub fn start(boot: Boot) -> ! {
             log::write(Level::Emergency, format_args!("Cannot start init: {reason}"));
             end(1)
         }
+    }
+}
+
+/// Drivers say which interrupts they serve.
+fn register_interrupts() {
+    interrupts::set_stray_handler(|number| warn!("Interrupt {number} has no handler: it is masked"));
+    if let Err(reason) = tty::register_interrupt() {
+        error!("Nothing can be typed at the console: {reason}");
     }
 }
 

@@ -6,7 +6,7 @@ use crate::devices::uart::Uart;
 use crate::lock::{Contention, Lock};
 use crate::{arch, cpu, power, timer};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use spin::MutexGuard;
+use spin::{MutexGuard, Once};
 
 /// Bytes that wait for a reader; a power of two. More than a line, less than a paste.
 const RING: usize = 4096;
@@ -28,6 +28,9 @@ static RECEIVED: Lock<Ring> = Lock::new(Ring {
     read: 0,
 });
 
+/// The interrupt (INTID) of what is received.
+static INTERRUPT: Once<u32> = Once::new();
+
 /// What waiting for the UART has cost.
 pub(crate) fn contention() -> Contention {
     UART.contention("console")
@@ -36,6 +39,16 @@ pub(crate) fn contention() -> Contention {
 /// From now on `uart` is the console.
 pub(crate) fn install(uart: Uart) {
     *UART.lock() = Some(uart);
+}
+
+/// What the UART receives is told by that interrupt.
+pub(crate) fn set_interrupt(number: u32) {
+    INTERRUPT.call_once(|| number);
+}
+
+/// The interrupt by which the UART tells that it received something; `None` if it has none.
+pub fn interrupt() -> Option<u32> {
+    INTERRUPT.get().copied()
 }
 
 /// Sends `bytes`, waiting for room in the UART. The processor stops here when another one ends the machine: what that one says
@@ -69,8 +82,8 @@ pub fn read_byte() -> Option<u8> {
     Some(byte)
 }
 
-/// Answers the receive interrupt: everything that the UART has goes to the ring. What does not fit is lost.
-pub(crate) fn receive() {
+/// Answers the receive interrupt, and silences it: everything that the UART has goes to the ring. What does not fit is lost.
+pub fn receive() {
     let mut uart = lock();
     let Some(uart) = uart.as_mut() else { return };
     uart.acknowledge();

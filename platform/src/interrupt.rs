@@ -2,20 +2,41 @@
 //! wakes with one pending. [`take`] fetches them.
 
 use crate::devices::gic;
-use crate::{arch, console, cpu, power, timer};
+use crate::{arch, cpu, power, timer};
 use spin::Once;
 
 /// What happened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub enum Interrupt {
     /// The alarm of this processor was due; it is cleared.
     Timer,
-    /// Bytes were received; `console::read_byte` has them.
-    Console,
     /// Another processor wants this one to look at its run queue.
     Reschedule,
-    /// An interrupt that nobody asked for.
-    Unknown(u32),
+    /// A device wants something, which its driver knows.
+    Device(Active),
+}
+
+/// An interrupt that this processor took and serves. The drop ends it, and until then the processor takes no other: by then the
+/// driver has made the device let go of its line.
+#[derive(Debug)]
+#[must_use]
+pub struct Active {
+    acknowledged: u32,
+}
+
+impl Active {
+    /// Which interrupt (INTID), as the device tree counts them: shared ones from 32 on.
+    #[inline]
+    pub fn number(&self) -> u32 {
+        gic::number(self.acknowledged)
+    }
+}
+
+impl Drop for Active {
+    #[inline]
+    fn drop(&mut self) {
+        gic::end(self.acknowledged);
+    }
 }
 
 /// The software-generated interrupt that means [`Interrupt::Reschedule`].
@@ -24,36 +45,36 @@ const RESCHEDULE: u32 = 0;
 /// The one by which a processor is stopped for ever; nobody above hears of it.
 const STOP: u32 = 1;
 
-/// Interrupt numbers (INTID) of this machine.
-pub(crate) struct Numbers {
-    pub(crate) timer: u32,
-    pub(crate) console: Option<u32>,
-}
+/// The interrupt (INTID) of each processor's timer.
+static TIMER: Once<u32> = Once::new();
 
-static NUMBERS: Once<Numbers> = Once::new();
-
-/// Lets the interrupts through that the kernel serves, to this processor.
-pub(crate) fn set_up(numbers: Numbers) {
-    let numbers = NUMBERS.call_once(|| numbers);
-    enable_private(numbers);
-    if let Some(console) = numbers.console {
-        gic::enable(console);
-    }
+/// Lets the interrupts through that each processor has for itself, to this one; the timer's is `timer`.
+pub(crate) fn set_up(timer: u32) {
+    enable_private(*TIMER.call_once(|| timer));
 }
 
 /// Sets up this processor's part of the interrupt controller, after [`set_up`] on the first processor.
 pub(crate) fn set_up_processor() {
     gic::set_up_processor();
-    if let Some(numbers) = NUMBERS.get() {
-        enable_private(numbers);
+    if let Some(&timer) = TIMER.get() {
+        enable_private(timer);
     }
 }
 
-/// Lets through what each processor has for itself.
-fn enable_private(numbers: &Numbers) {
+fn enable_private(timer: u32) {
     gic::enable(RESCHEDULE);
     gic::enable(STOP);
-    gic::enable(numbers.timer);
+    gic::enable(timer);
+}
+
+/// Lets the interrupt of a device through, to the processor that booted; one that is private to each processor, to this one.
+pub fn enable(number: u32) {
+    gic::enable(number);
+}
+
+/// Keeps the interrupt of a device back. One that is being served is ended as ever.
+pub fn disable(number: u32) {
+    gic::disable(number);
 }
 
 /// Interrupts processor `cpu`, which runs: it gets [`Interrupt::Reschedule`] when it is at EL0, idle, or next takes
@@ -80,21 +101,20 @@ pub fn is_pending() -> bool {
     arch::is_interrupt_pending()
 }
 
-/// Fetches one pending interrupt, silences its source and ends it. `None` when nothing is pending, or the interrupt went away
-/// (spurious).
+/// Fetches one pending interrupt. Those of the processor itself are silenced and ended; that of a device is ended by the drop of
+/// [`Active`]. `None` when nothing is pending, or the interrupt went away (spurious).
 #[inline]
 pub fn take() -> Option<Interrupt> {
-    gic::take(|number| match NUMBERS.get() {
-        Some(numbers) if number == numbers.timer => {
+    let active = Active {
+        acknowledged: gic::acknowledge()?,
+    };
+    match active.number() {
+        RESCHEDULE => Some(Interrupt::Reschedule),
+        STOP => power::stop_here(),
+        number if TIMER.get() == Some(&number) => {
             timer::clear_alarm();
-            Interrupt::Timer
+            Some(Interrupt::Timer)
         }
-        Some(numbers) if Some(number) == numbers.console => {
-            console::receive();
-            Interrupt::Console
-        }
-        _ if number == RESCHEDULE => Interrupt::Reschedule,
-        _ if number == STOP => power::stop_here(),
-        _ => Interrupt::Unknown(number),
-    })
+        _ => Some(Interrupt::Device(active)),
+    }
 }

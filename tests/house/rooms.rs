@@ -55,7 +55,6 @@ const EXCEPTIONS: &[(&str, &str, usize)] = &[
     ("memory", "vfs", 2),
     ("procfs", "kernel", 3),
     ("sched", "task", 14),
-    ("sched", "tty", 1),
     ("syscall", "kernel", 1),
     ("task", "kernel", 2),
     ("task", "tty", 1),

@@ -4,6 +4,7 @@
 //! files) it does not know.
 
 pub mod deferred_free;
+pub mod interrupts;
 pub mod paged;
 pub mod scheduler;
 mod sleeping_mutex;

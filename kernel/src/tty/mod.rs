@@ -3,8 +3,9 @@
 //! There is one terminal, the console. The session that has it as controlling terminal is noted here, and with each process
 //! since which tenure it is its own: a process may give it up alone, and what was given up does not come back by itself.
 //!
-//! Bytes typed arrive by interrupt ([`handle_console_interrupt`]); signals they cause are sent behind the lock.
+//! Bytes typed arrive by interrupt (`tty/console.rs`); signals they cause are sent behind the lock.
 
+mod console;
 mod discipline;
 mod file;
 mod ioctl;
@@ -25,6 +26,7 @@ use discipline::{Discipline, Effect};
 use sending::Sending;
 use spin::Once;
 
+pub use console::register_interrupt;
 pub use file::register;
 pub use job_control::session_ended;
 
@@ -178,11 +180,6 @@ impl Terminal {
     fn hang_ups(&self) -> u32 {
         self.hang_ups.load(Ordering::Acquire)
     }
-}
-
-/// Takes what was typed at the console. Called with no lock held.
-pub fn handle_console_interrupt() {
-    console().receive(platform::console::read_byte);
 }
 
 /// The number of a process's controlling terminal, as /proc/PID/stat shows it, and the foreground group there.

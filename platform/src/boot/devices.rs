@@ -8,7 +8,7 @@ use crate::devices::gic_v3::{GicV3, Redistributors};
 use crate::devices::mmio::Mmio;
 use crate::devices::uart::{self, Uart};
 use crate::devices::{map, pl031, rpi4};
-use crate::interrupt::{self, Numbers};
+use crate::interrupt;
 use crate::memory::kernel_tables::KernelTables;
 use crate::memory::plan::{Plan, PlanError};
 use crate::power::{self, PowerControl};
@@ -38,7 +38,8 @@ pub(super) struct Devices {
     uart: Mmio,
     uart_clock: Option<u32>,
     gic: GicRegisters,
-    numbers: Numbers,
+    timer: u32,
+    uart_interrupt: Option<u32>,
     power: Option<PowerControl>,
     wall_clock: Option<Mmio>,
     /// Raspberry Pi.
@@ -112,10 +113,8 @@ impl Devices {
                 .transpose()?,
             power: machine.psci.map(PowerControl::Psci).or(watchdog),
             gic,
-            numbers: Numbers {
-                timer,
-                console: uart.interrupt,
-            },
+            timer,
+            uart_interrupt: uart.interrupt,
         })
     }
 
@@ -126,6 +125,9 @@ impl Devices {
         }
         // A console first, so that nothing below can fail in silence; then at the right pins and speed.
         console::install(Uart::new(self.uart, self.uart_clock.unwrap_or(uart::USUAL_CLOCK)));
+        if let Some(interrupt) = self.uart_interrupt {
+            console::set_interrupt(interrupt);
+        }
         if let Some(pins) = self.pins {
             rpi4::route_uart(pins);
         }
@@ -141,7 +143,7 @@ impl Devices {
         self.wall_clock.map(pl031::seconds).map(u64::from)
     }
 
-    /// Sets up the interrupt controller, and lets through what the kernel serves.
+    /// Sets up the interrupt controller, and lets through what each processor has for itself.
     pub(super) fn set_up_interrupts(self) {
         gic::install(|| match self.gic {
             GicRegisters::V2 {
@@ -153,6 +155,6 @@ impl Devices {
                 redistributors,
             } => Gic::V3(GicV3::new(distributor, redistributors)),
         });
-        interrupt::set_up(self.numbers);
+        interrupt::set_up(self.timer);
     }
 }

@@ -40,6 +40,15 @@ pub(crate) fn enable(interrupt: u32) {
     }
 }
 
+/// Keeps `interrupt` back where [`enable`] let it through.
+pub(crate) fn disable(interrupt: u32) {
+    match GIC.get() {
+        Some(Gic::V2(gic)) => gic.disable(interrupt),
+        Some(Gic::V3(gic)) => gic.disable(interrupt),
+        None => {}
+    }
+}
+
 /// Whether the controller has a part for the running processor.
 pub(crate) fn serves_this_processor() -> bool {
     match GIC.get() {
@@ -81,26 +90,32 @@ pub(crate) fn send(interrupt: u32, cpu: usize) {
     }
 }
 
-/// Takes the pending interrupt, calls `serve` with its number, and ends it. `None` when nothing is pending.
+/// Takes the pending interrupt, which [`end`] ends: what IAR said. `None` when nothing is pending.
 #[inline]
-pub(crate) fn take<T>(serve: impl FnOnce(u32) -> T) -> Option<T> {
-    let gic = GIC.get()?;
+pub(crate) fn acknowledge() -> Option<u32> {
     // Read once; the same value goes back (platform/README.md, rule 16).
-    let acknowledged = match gic {
+    let acknowledged = match GIC.get()? {
         Gic::V2(gic) => gic.acknowledge(),
         Gic::V3(gic) => gic.acknowledge(),
     };
-    let number = acknowledged & NUMBER;
-    if number >= SPECIAL {
-        return None;
-    }
-    let answer = serve(number);
+    (number(acknowledged) < SPECIAL).then_some(acknowledged)
+}
+
+/// The number of the interrupt that was taken.
+#[inline]
+pub(crate) fn number(acknowledged: u32) -> u32 {
+    acknowledged & NUMBER
+}
+
+/// Ends the interrupt that was taken.
+#[inline]
+pub(crate) fn end(acknowledged: u32) {
     // The device must have let go of its line before the interrupt ends.
     crate::arch::dsb_sy();
     cpu::counters().count(Event::Barrier);
-    match gic {
-        Gic::V2(gic) => gic.end(acknowledged),
-        Gic::V3(gic) => gic.end(acknowledged),
+    match GIC.get() {
+        Some(Gic::V2(gic)) => gic.end(acknowledged),
+        Some(Gic::V3(gic)) => gic.end(acknowledged),
+        None => {}
     }
-    Some(answer)
 }

@@ -78,6 +78,13 @@ impl GicV2 {
         );
     }
 
+    pub(crate) fn disable(&self, interrupt: u32) {
+        self.distributor.write(
+            GICD_ICENABLER + interrupt as usize / 32 * 4,
+            1 << (interrupt % 32),
+        );
+    }
+
     /// Sends a software-generated interrupt to the processor of which `target` is the [`GicV2::own_target`].
     pub(crate) fn send(&self, interrupt: u32, target: u64) {
         self.distributor

@@ -148,15 +148,23 @@ impl GicV3 {
     }
 
     pub(crate) fn enable(&self, interrupt: u32) {
+        self.write_bit(GICD_ISENABLER, interrupt);
+    }
+
+    pub(crate) fn disable(&self, interrupt: u32) {
+        self.write_bit(GICD_ICENABLER, interrupt);
+        // Not in force before.
+        self.wait_for_distributor();
+    }
+
+    /// Writes the bit of `interrupt` in the registers from `first` on, of this processor's redistributor for a private one.
+    fn write_bit(&self, first: usize, interrupt: u32) {
         let registers = if (interrupt as usize) < PRIVATE {
             self.own_redistributor().from(GICR_SGI_FRAME)
         } else {
             self.distributor
         };
-        registers.write(
-            GICD_ISENABLER + interrupt as usize / 32 * 4,
-            1 << (interrupt % 32),
-        );
+        registers.write(first + interrupt as usize / 32 * 4, 1 << (interrupt % 32));
     }
 
     #[inline]

@@ -24,8 +24,13 @@ pub fn read_byte() -> Option<u8> {
     RECEIVED.lock().pop_front()
 }
 
+/// The interrupt by which the console tells that something was typed.
+pub fn interrupt() -> Option<u32> {
+    Some(super::CONSOLE)
+}
+
 /// Answers the interrupt: what was typed is there to be read.
-pub(crate) fn receive() {
+pub fn receive() {
     let mut typed = TYPED.lock();
     RECEIVED.lock().extend(typed.drain(..));
 }

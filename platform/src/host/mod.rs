@@ -46,10 +46,7 @@ pub fn boot(ram_bytes: usize, command_line: &'static str, initrd: Option<&'stati
     let mut machine = Machine::default();
     machine.model.push_str("host");
     random::set_up(&machine.chosen);
-    interrupt::set_up(interrupt::Numbers {
-        timer: TIMER,
-        console: Some(CONSOLE),
-    });
+    interrupt::set_up(TIMER);
     Boot {
         machine: Box::leak(Box::new(machine)),
         command_line,

@@ -7,6 +7,7 @@ use platform::cpu::MAX_CPUS;
 use platform::timer;
 
 use super::text::{Text, clock_ticks};
+use crate::sched::interrupts;
 use crate::scheduler::Times;
 use crate::{process, processor_features, scheduler, time};
 
@@ -72,13 +73,13 @@ fn add_times(text: &mut Text, name: fmt::Arguments<'_>, times: &Times) {
     text.add(format_args!("{name} {user} 0 {system} {idle} 0 0 0 0 0 0\n"));
 }
 
-/// Interrupts by kind, a column for each processor, as Linux lays them out; and below what Linux has no file for: threads taken
-/// from other processors' queues, interrupts sent to them, switches.
+/// Interrupts by kind, a column for each processor, as Linux lays them out: those of devices by number, with the name that the
+/// driver gave; and below what Linux has no file for: threads taken from other processors' queues, interrupts sent to them,
+/// switches.
 pub fn interrupts((): &(), text: &mut Text) -> Result<(), Errno> {
     type Row = (&'static str, fn(usize) -> u64, &'static str);
-    const ROWS: [Row; 7] = [
+    const ROWS: [Row; 6] = [
         ("tmr", |number| scheduler::interrupts(number).timer, "Timer"),
-        ("con", |number| scheduler::interrupts(number).console, "Console"),
         (
             "IPI0",
             |number| scheduler::interrupts(number).reschedule,
@@ -104,12 +105,19 @@ pub fn interrupts((): &(), text: &mut Text) -> Result<(), Errno> {
     text.add(format_args!("     "));
     scheduler::online_processors().for_each(|number| text.add(format_args!(" {:>10}", CpuName(number))));
     text.add(format_args!("\n"));
+    for line in interrupts::lines() {
+        add_row(text, line.number(), |number| line.count(number), line.name());
+    }
     for (name, count, meaning) in ROWS {
-        text.add(format_args!("{name:>4}:"));
-        scheduler::online_processors().for_each(|number| text.add(format_args!(" {:>10}", count(number))));
-        text.add(format_args!("  {meaning}\n"));
+        add_row(text, name, count, meaning);
     }
     Ok(())
+}
+
+fn add_row(text: &mut Text, name: impl fmt::Display, count: impl Fn(usize) -> u64, meaning: &str) {
+    text.add(format_args!("{name:>4}:"));
+    scheduler::online_processors().for_each(|number| text.add(format_args!(" {:>10}", count(number))));
+    text.add(format_args!("  {meaning}\n"));
 }
 
 /// The head of a processor's column.

@@ -14,7 +14,8 @@ pub(super) struct Counters {
     pub(super) received: Counter,
     pub(super) sent: Counter,
     pub(super) timer: Counter,
-    pub(super) console: Counter,
+    /// Interrupts of devices, and those that nobody asked for.
+    pub(super) devices: Counter,
     pub(super) unknown: Counter,
 }
 
@@ -48,9 +49,15 @@ impl Counters {
             received: Counter::new(),
             sent: Counter::new(),
             timer: Counter::new(),
-            console: Counter::new(),
+            devices: Counter::new(),
             unknown: Counter::new(),
         }
+    }
+
+    /// An interrupt of a device was served, or nobody asked for it.
+    pub(super) fn note_device(&self, is_known: bool) {
+        let count = if is_known { &self.devices } else { &self.unknown };
+        count.add_one();
     }
 
     /// Under the lock of `Cpu::current`.

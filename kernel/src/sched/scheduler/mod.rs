@@ -50,10 +50,10 @@ pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
 pub use share::TURN_NANOS;
 
+use crate::sched::interrupts;
 use crate::sync;
 use crate::thread::{State, Thread};
 use crate::time;
-use crate::tty;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
@@ -243,15 +243,14 @@ fn take_interrupts(cpu: &Cpu) {
                     return;
                 }
             }
-            Interrupt::Console => {
-                cpu.counters.console.add_one();
-                tty::handle_console_interrupt();
-            }
             Interrupt::Reschedule => {
                 notify::note_received();
                 cpu.heed_others();
             }
-            Interrupt::Unknown(_) => cpu.counters.unknown.add_one(),
+            Interrupt::Device(active) => {
+                let is_known = interrupts::serve(active, platform::cpu::number());
+                cpu.counters.note_device(is_known);
+            }
         }
     }
 }

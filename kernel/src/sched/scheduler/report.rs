@@ -45,8 +45,8 @@ impl Times {
 pub struct Interrupts {
     /// Of its timer.
     pub timer: u64,
-    /// Of the console.
-    pub console: u64,
+    /// Of devices.
+    pub devices: u64,
     /// Of other processors.
     pub reschedule: u64,
     /// That nobody asked for.
@@ -56,7 +56,7 @@ pub struct Interrupts {
 impl Interrupts {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.timer + self.console + self.reschedule + self.unknown
+        self.timer + self.devices + self.reschedule + self.unknown
     }
 }
 
@@ -87,7 +87,7 @@ pub fn interrupts(processor: usize) -> Interrupts {
     let counters = &CPUS.of(processor).counters;
     Interrupts {
         timer: counters.timer.read(),
-        console: counters.console.read(),
+        devices: counters.devices.read(),
         reschedule: counters.received.read(),
         unknown: counters.unknown.read(),
     }

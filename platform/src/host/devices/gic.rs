@@ -24,6 +24,11 @@ pub(crate) fn enable(interrupt: u32) {
     changed();
 }
 
+/// Keeps `interrupt` back.
+pub(crate) fn disable(interrupt: u32) {
+    ENABLED.fetch_and(!(1 << interrupt), Ordering::SeqCst);
+}
+
 /// Nothing is to be set up for another processor.
 pub(crate) fn set_up_processor() {}
 
@@ -54,13 +59,21 @@ pub(crate) fn is_pending() -> bool {
     pending() != 0
 }
 
-/// Takes the first one that is pending, and calls `serve` with its number.
-pub(crate) fn take<T>(serve: impl FnOnce(u32) -> T) -> Option<T> {
+/// Takes the first one that is pending.
+pub(crate) fn acknowledge() -> Option<u32> {
     let pending = pending();
     let number = (pending != 0).then(|| pending.trailing_zeros())?;
     PENDING.get().fetch_and(!(1 << number), Ordering::SeqCst);
-    Some(serve(number))
+    Some(number)
 }
+
+/// The number of the interrupt that was taken.
+pub(crate) fn number(acknowledged: u32) -> u32 {
+    acknowledged
+}
+
+/// Ends the interrupt that was taken.
+pub(crate) fn end(_acknowledged: u32) {}
 
 /// Sleeps until an interrupt is pending. When all processors sleep, time jumps to the first alarm; without one they sleep until
 /// a test does something.
