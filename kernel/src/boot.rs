@@ -16,11 +16,11 @@ use crate::fs::{
 };
 use crate::fs::{mount, pipe, proc, tmpfs};
 use crate::log::{self, Level, error, info, warn};
-use crate::process::{self, Limits, Process, Shared};
+use crate::process::{self, Limits, Process, Shared, hooks};
 use crate::sched::interrupts;
 use crate::signal::InheritedSignals;
 use crate::thread::{Thread, ThreadInit};
-use crate::{devices, initramfs, memory, scheduler, signal, time, tty};
+use crate::{boot_arguments, devices, initramfs, memory, power, scheduler, signal, time, tty, user_loop};
 use abi::Errno;
 use abi::file::O_RDWR;
 use abi::process::{RLIMIT_STACK, WaitStatus};
@@ -29,11 +29,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use formats::bootargs::CommandLine;
-use formats::dtb::Machine;
 use formats::symbols::Payload;
 use platform::Boot;
-use platform::crash::AfterPanic;
-use spin::Once;
 
 /// Where init is looked for if the command line does not say (Linux's order, with `/init` of an initramfs first).
 const INIT_PATHS: [&str; 5] = ["/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
@@ -51,15 +48,11 @@ const INITIAL_MOUNTS: [(&[u8], &[u8], u64); 3] = [
     (b"sys", b"sysfs", 6),
 ];
 
-static COMMAND_LINE: Once<CommandLine<'static>> = Once::new();
-static MACHINE: Once<&Machine> = Once::new();
-
 /// Starts the first process and runs the scheduler.
 pub fn start(boot: Boot) -> ! {
-    MACHINE.call_once(|| boot.machine);
-    let line = *COMMAND_LINE.call_once(|| CommandLine::parse(boot.command_line));
+    let line = boot_arguments::keep(boot.machine, boot.command_line);
     log::set_console_level(line.loglevel(), line.has_flag("quiet"));
-    platform::crash::set_after_exception(after_panic());
+    platform::crash::set_after_exception(power::after_panic());
     info!("Holstein {} on {}", env!("CARGO_PKG_VERSION"), describe(&boot));
     info!("Kernel command line: {}", line.text());
     if let Some(seconds) = boot.wall_clock_seconds {
@@ -73,6 +66,7 @@ pub fn start(boot: Boot) -> ! {
     signal::make_trampoline().expect("a machine that booted has memory for the second frame");
     let most = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / FRAMES_PER_PROCESS;
     process::set_most_processes(most as usize);
+    register_hooks();
     register_interrupts();
     fill_tree(&boot);
     give_back_initrd(boot);
@@ -83,9 +77,16 @@ pub fn start(boot: Boot) -> ! {
         }
         Err(reason) => {
             log::write(Level::Emergency, format_args!("Cannot start init: {reason}"));
-            end(1)
+            power::end(1)
         }
     }
+}
+
+/// What stands above the processes says what it does when they begin and end.
+fn register_hooks() {
+    hooks::set_thread_entry(user_loop::start);
+    hooks::on_session_end(tty::session_ended);
+    hooks::on_init_end(init_ended);
 }
 
 /// Drivers say which interrupts they serve.
@@ -294,7 +295,7 @@ fn console_files(directories: &Directories) -> FileTable {
 }
 
 /// Init ended, and with it everything: as Linux says it, then as `panic=` says.
-pub fn init_ended(status: WaitStatus) -> ! {
+fn init_ended(status: WaitStatus) -> ! {
     error!(
         "Kernel panic - not syncing: Attempted to kill init! exitcode={:#010x}",
         status.encode()
@@ -304,73 +305,5 @@ pub fn init_ended(status: WaitStatus) -> ! {
         WaitStatus::Signaled { signal, .. } => 128 + u32::from(signal),
         WaitStatus::Stopped(_) | WaitStatus::Continued => 1,
     };
-    end(code)
-}
-
-/// Ends as `semihosting` and `panic=` say; the machine is turned off if they say nothing.
-fn end(code: u32) -> ! {
-    match after_panic() {
-        AfterPanic::SemihostingExit => platform::power::semihosting_exit(code),
-        AfterPanic::Restart { seconds } => {
-            info!("Rebooting in {seconds} seconds..");
-            platform::power::stop_others();
-            platform::timer::spin(seconds);
-            platform::power::restart()
-        }
-        AfterPanic::Halt => halt(),
-        AfterPanic::PowerOff => platform::power::off(),
-    }
-}
-
-/// The kernel command line, for /proc/cmdline.
-pub fn command_line() -> &'static str {
-    COMMAND_LINE.get().map_or("", |line| line.text())
-}
-
-/// What follows a panic.
-pub fn after_panic() -> AfterPanic {
-    let Some(line) = COMMAND_LINE.get() else {
-        return AfterPanic::PowerOff;
-    };
-    if line.has_flag("semihosting") {
-        return AfterPanic::SemihostingExit;
-    }
-    match line.panic() {
-        None => AfterPanic::PowerOff,
-        Some(0) => AfterPanic::Halt,
-        Some(seconds) => AfterPanic::Restart {
-            seconds: u32::try_from(seconds).unwrap_or(0),
-        },
-    }
-}
-
-/// reboot(2): off. A test run ends with status 0.
-pub fn power_off() -> ! {
-    info!("reboot: Power down");
-    if COMMAND_LINE
-        .get()
-        .is_some_and(|line| line.has_flag("semihosting"))
-    {
-        platform::power::semihosting_exit(0);
-    }
-    platform::power::off()
-}
-
-/// reboot(2): again.
-pub fn restart() -> ! {
-    info!("reboot: Restarting system");
-    platform::power::restart()
-}
-
-/// reboot(2): stop without turning off.
-pub fn halt() -> ! {
-    info!("reboot: System halted");
-    platform::power::halt()
-}
-
-/// What the device tree says of the machine.
-pub fn machine() -> &'static Machine {
-    MACHINE
-        .get()
-        .expect("the machine is known before the first process")
+    power::end(code)
 }

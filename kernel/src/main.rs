@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod boot;
+mod boot_arguments;
 mod core_dump;
 mod devices;
 mod escape;
@@ -24,6 +25,7 @@ mod log;
 mod memory;
 #[cfg(target_os = "none")]
 mod panic;
+mod power;
 mod process;
 mod processor_features;
 mod sched;

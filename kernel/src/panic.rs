@@ -1,9 +1,9 @@
 //! The end by our own fault: the message, where it happened and how it came there, then what `panic=` says.
 
-use crate::boot;
+use crate::power;
 use core::panic::PanicInfo;
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    platform::crash::panic(info, boot::after_panic())
+    platform::crash::panic(info, power::after_panic())
 }

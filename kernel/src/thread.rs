@@ -3,12 +3,11 @@
 
 use crate::fallible;
 use crate::fs::{Directories, FileTable};
-use crate::process::{Name, Pid, Process, Shared, Transfers, VforkCompletion};
+use crate::process::{Name, Pid, Process, Shared, Transfers, VforkCompletion, hooks};
 use crate::scheduler::Scheduling;
 use crate::signal::{InheritedSignals, ThreadSignals};
 use crate::sync::Mutex;
 use crate::time::Place;
-use crate::user_loop;
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -110,7 +109,7 @@ pub enum State {
 impl Thread {
     /// A kernel stack for a thread: the part of it that is not on the heap.
     pub fn make_stack() -> Result<KernelThread, NoMemory> {
-        KernelThread::new(user_loop::start, 0)
+        KernelThread::new(hooks::thread_entry(), 0)
     }
 
     /// A thread that will begin at EL0 when it is first switched to. `ENOMEM`. Not inlined: what fills it in is, then.

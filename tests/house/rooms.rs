@@ -53,11 +53,7 @@ const EXCEPTIONS: &[(&str, &str, usize)] = &[
     ("memory", "sched", 7),
     ("memory", "task", 5),
     ("memory", "vfs", 2),
-    ("procfs", "kernel", 3),
     ("sched", "task", 14),
-    ("syscall", "kernel", 1),
-    ("task", "kernel", 2),
-    ("task", "tty", 1),
     ("uaccess", "task", 2),
     ("vfs", "task", 5),
 ];

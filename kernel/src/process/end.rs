@@ -3,12 +3,12 @@
 
 use super::children::{Notice, Siblings, announce_end};
 use super::table::{self, Table};
-use super::{INIT, Pid, Process, oom};
+use super::{INIT, Pid, Process, hooks, oom};
 use crate::fs::{self, FileTable};
 use crate::futex;
 use crate::signal;
 use crate::thread::Thread;
-use crate::{boot, deferred_free, scheduler, tty};
+use crate::{deferred_free, scheduler};
 use abi::process::WaitStatus;
 use abi::signal::info::{SI_KERNEL, SI_USER};
 use abi::signal::{SigInfo, Signal};
@@ -75,10 +75,10 @@ fn end_process(process: &Arc<Process>) {
     process.set_executable(None);
     process.signals.end_stop();
     if process.pid == INIT {
-        boot::init_ended(WaitStatus::decode(process.exit_status()));
+        hooks::init_ended(WaitStatus::decode(process.exit_status()));
     }
     if process.pid == process.session() {
-        tty::session_ended(process.session());
+        hooks::session_ended(process.session());
     }
     become_zombie(process);
 }

@@ -11,6 +11,7 @@ mod children;
 mod dumpable;
 mod end;
 mod future_flags;
+pub mod hooks;
 mod limits;
 mod moves;
 mod name;

@@ -5,7 +5,7 @@ use crate::fs::proc::load_averages;
 use crate::scheduler;
 use crate::thread::Thread;
 use crate::uts::{self, MachineName, NAME_LEN};
-use crate::{boot, memory, process, time, user_memory};
+use crate::{memory, power, process, time, user_memory};
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_BOOT};
 use abi::process::{SysInfo, UtsName};
@@ -186,9 +186,9 @@ pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> 
         return Err(Errno::EINVAL);
     }
     match command as u32 {
-        LINUX_REBOOT_CMD_RESTART | LINUX_REBOOT_CMD_RESTART2 => boot::restart(),
-        LINUX_REBOOT_CMD_POWER_OFF => boot::power_off(),
-        LINUX_REBOOT_CMD_HALT => boot::halt(),
+        LINUX_REBOOT_CMD_RESTART | LINUX_REBOOT_CMD_RESTART2 => power::restart(),
+        LINUX_REBOOT_CMD_POWER_OFF => power::power_off(),
+        LINUX_REBOOT_CMD_HALT => power::halt(),
         // What Ctrl-Alt-Del does: neither board has a keyboard that could say it.
         LINUX_REBOOT_CMD_CAD_ON | LINUX_REBOOT_CMD_CAD_OFF => Ok(0),
         _ => Err(Errno::EINVAL),

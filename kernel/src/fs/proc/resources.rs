@@ -9,7 +9,7 @@ use formats::dtb::{Gic, Machine, PhysRange};
 use super::access::may_see_frames;
 use super::seq_file;
 use super::text::Text;
-use crate::boot;
+use crate::boot_arguments;
 use crate::fs::object::Object;
 
 /// Opens the file. Addresses are for the privileged alone; others read 0 in their place.
@@ -35,7 +35,7 @@ fn list(text: &mut Text, shows_addresses: bool) {
     let mut last = None;
     loop {
         let mut next: Option<Line> = None;
-        for_each(boot::machine(), &mut |line| {
+        for_each(boot_arguments::machine(), &mut |line| {
             let is_later = last.is_none_or(|last| key(&line) > last);
             if is_later && next.as_ref().is_none_or(|next| key(&line) < key(next)) {
                 next = Some(line);

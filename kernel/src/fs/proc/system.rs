@@ -13,7 +13,7 @@ use super::{lock_stat, locks, pages, processors, resources, sys, trigger};
 use crate::fs::filesystem;
 use crate::fs::mount::{self, Mount};
 use crate::process;
-use crate::{boot, fallible, memory, scheduler, uts};
+use crate::{boot_arguments, fallible, memory, scheduler, uts};
 
 pub static ENTRIES: [Entry<()>; 26] = [
     Entry::text("cmdline", command_line),
@@ -76,7 +76,8 @@ fn terminal_drivers((): &(), text: &mut Text) -> Result<(), Errno> {
 }
 
 fn command_line((): &(), text: &mut Text) -> Result<(), Errno> {
-    text.add(format_args!("{}\n", boot::command_line()));
+    let line = boot_arguments::command_line();
+    text.add(format_args!("{}\n", line.map_or("", |line| line.text())));
     Ok(())
 }
 

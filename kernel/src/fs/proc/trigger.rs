@@ -6,9 +6,9 @@ use alloc::sync::Arc;
 use crate::fallible;
 use abi::Errno;
 
-use crate::boot;
 use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
+use crate::power;
 use crate::user_memory::{Sink, Source};
 
 struct Trigger;
@@ -30,8 +30,8 @@ impl Object for Trigger {
             return Ok(0);
         }
         match &command {
-            b"b" => boot::restart(),
-            b"o" => boot::power_off(),
+            b"b" => power::restart(),
+            b"o" => power::power_off(),
             b"c" => panic!("sysrq triggered crash"),
             _ => Err(Errno::EINVAL),
         }
