@@ -44,6 +44,8 @@ pub mod regular;
 pub mod seals;
 pub mod special;
 pub mod super_block;
+#[cfg(test)]
+mod tests;
 pub mod tmpfs;
 pub mod tree;
 pub mod walk;
