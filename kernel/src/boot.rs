@@ -60,6 +60,7 @@ pub fn start(boot: Boot) -> ! {
     }
     memory::start(line.value("asid") == Some("fixed"))
         .expect("a machine that booted has memory for the first frame");
+    process::oom::register();
     if line.value("fork") == Some("classic") {
         memory::set_fork_classic();
     }

@@ -88,6 +88,21 @@ pub fn has_room() -> Result<(), Errno> {
     }
 }
 
+/// What gets memory back from programs where none is left: the OOM killer, which stands above.
+static OOM_KILLER: Once<fn() -> bool> = Once::new();
+
+/// Says who gets memory back. Once, at boot.
+pub fn register_oom_killer(killer: fn() -> bool) {
+    OOM_KILLER.call_once(|| killer);
+}
+
+/// Gets memory back from another process than that of the running thread, which may try again then; false if it is to make do
+/// without. No lock may be held: the caller sleeps.
+#[cold]
+pub fn reclaim() -> bool {
+    OOM_KILLER.get().is_some_and(|killer| killer())
+}
+
 /// A list of `len` default values, for a length that a program chose: `ENOMEM` instead of an end of the kernel.
 pub fn try_list<T: Clone + Default>(len: usize) -> Result<Vec<T>, Errno> {
     fallible::filled(len, T::default())

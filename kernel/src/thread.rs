@@ -3,15 +3,15 @@
 
 use crate::fallible;
 use crate::fs::{Directories, FileTable};
-use crate::process::{Name, Pid, Process, Shared, Transfers, VforkCompletion, hooks};
-use crate::scheduler::Scheduling;
-use crate::signal::{InheritedSignals, ThreadSignals};
+use crate::process::{Name, Pid, Process, Shared, Space, Transfers, VforkCompletion, hooks};
+use crate::sched::{Owner, ThreadCore};
+use crate::signal::{self, InheritedSignals, ThreadSignals};
 use crate::sync::Mutex;
-use crate::time::Place;
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use mm::NoMemory;
 use platform::fault_injection;
 use platform::thread::KernelThread;
@@ -22,6 +22,7 @@ const LEFT: u64 = u64::MAX;
 
 /// One thread.
 pub struct Thread {
+    core: ThreadCore,
     tid: AtomicU32,
     /// The process it belongs to.
     pub process: Arc<Process>,
@@ -31,18 +32,10 @@ pub struct Thread {
     pub directories: Shared<Directories>,
     /// Its mask, the signals sent to it alone, its alternate stack.
     pub signals: ThreadSignals,
-    /// Kernel stack and, while the thread does not run, its saved registers.
-    pub kernel: KernelThread,
-    /// FP, SIMD and thread-pointer registers of EL0 while the thread does not run.
-    pub registers: Mutex<Box<UserRegisters>>,
-    /// Where it may run, and the processor time it used.
-    pub scheduling: Scheduling,
     /// Address of the word to clear, and wake a futex at, when the thread ends: set_tid_address(2). 0 for none.
     pub clear_child_tid: AtomicU64,
     /// Address of the list of robust futexes: set_robust_list(2).
     pub robust_list: AtomicU64,
-    /// Where it stands while it is to be woken at a point in time.
-    pub alarm_place: Place,
     /// What its parent waits for after vfork(2).
     pub vfork: VforkCompletion,
     /// The name (`comm`) of a thread that is not the first: that one's is the process's.
@@ -51,11 +44,6 @@ pub struct Thread {
     kept_deadline: AtomicU64,
     /// Where the thread begins at EL0; taken when it starts.
     start: Mutex<Option<Box<UserContext>>>,
-    state: AtomicU8,
-    /// Somebody wanted to wake it while it ran: see [`Thread::has_missed_wakeup`].
-    missed_wakeup: AtomicBool,
-    has_pending_work: AtomicBool,
-    is_ending: AtomicBool,
     /// Whether it may have children: see [`Thread::has_forked`].
     has_forked: AtomicBool,
     /// What it read and wrote.
@@ -92,18 +80,35 @@ pub struct ThreadInit {
     pub name: Name,
 }
 
-/// What the scheduler may do with a thread. The transitions are told in `scheduler`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub enum State {
-    /// On a processor, or queued for one.
-    Running,
-    /// About to sleep, still on its processor.
-    Sleeping,
-    /// Off its processor until somebody wakes it.
-    Asleep,
-    /// Over: it will not run again.
-    Dead,
+/// What the scheduler keeps of a thread is asked of the thread.
+impl Deref for Thread {
+    type Target = ThreadCore;
+
+    #[inline]
+    fn deref(&self) -> &ThreadCore {
+        &self.core
+    }
+}
+
+impl Owner for Thread {
+    #[inline]
+    fn address_space(&self) -> Option<Arc<Space>> {
+        self.process.space()
+    }
+
+    #[inline]
+    fn is_interrupted(&self) -> bool {
+        signal::is_pending(self)
+    }
+
+    #[inline]
+    fn is_watched(&self) -> bool {
+        self.process.processor_time.is_watched()
+    }
+
+    fn look_at_processor_time(&self) -> u64 {
+        self.process.look_at_processor_time()
+    }
 }
 
 impl Thread {
@@ -116,30 +121,23 @@ impl Thread {
     #[inline(never)]
     pub fn new(init: ThreadInit) -> Result<Arc<Thread>, Errno> {
         let thread = fallible::arc_with(|| Thread {
+            core: ThreadCore::new(init.kernel, init.registers),
             tid: AtomicU32::new(init.tid),
             process: init.process,
             files: init.files,
             directories: init.directories,
             signals: const { ThreadSignals::new() },
-            kernel: init.kernel,
-            registers: Mutex::new(init.registers),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
-            alarm_place: const { Place::new() },
             vfork: const { VforkCompletion::new() },
             name: Mutex::new(init.name),
             kept_deadline: AtomicU64::new(0),
             start: Mutex::new(Some(init.start)),
-            state: AtomicU8::new(State::Running as u8),
-            missed_wakeup: AtomicBool::new(false),
-            has_pending_work: AtomicBool::new(false),
-            is_ending: AtomicBool::new(false),
             has_forked: AtomicBool::new(false),
             transfers: Transfers::default(),
             minor_faults: AtomicU64::new(0),
             start_ticks: platform::timer::ticks(),
             fail_nth: AtomicU32::new(0),
-            scheduling: Scheduling::default(),
         })?;
         thread.signals.inherit(init.signals);
         Ok(thread)
@@ -223,18 +221,6 @@ impl Thread {
         self.start_ticks
     }
 
-    /// Whether the thread is to end, or has: it does so before it next returns to EL0.
-    #[inline]
-    pub fn is_ending(&self) -> bool {
-        self.is_ending.load(Ordering::Acquire)
-    }
-
-    /// Tells the thread to end. Somebody else alerts it (`scheduler::alert`).
-    pub fn end(&self) {
-        self.is_ending.store(true, Ordering::Release);
-        self.set_pending_work();
-    }
-
     /// Whether it may have children of its own: it forked, or inherited them from a thread that ended.
     pub fn has_forked(&self) -> bool {
         self.has_forked.load(Ordering::Relaxed)
@@ -250,17 +236,6 @@ impl Thread {
         self.start.lock().take().expect("a thread begins once")
     }
 
-    /// Asks the thread to look at its signals (and whether to end) before it next returns to EL0.
-    pub fn set_pending_work(&self) {
-        self.has_pending_work.store(true, Ordering::Release);
-    }
-
-    /// Whether there is something to look at before the return to EL0.
-    #[inline]
-    pub fn has_pending_work(&self) -> bool {
-        self.has_pending_work.load(Ordering::Acquire)
-    }
-
     /// Forgets its list of robust futexes; the list. If the thread is ending, it gets no lock any more.
     pub fn leave_futexes(&self) -> u64 {
         let left = if self.is_ending() { LEFT } else { 0 };
@@ -271,11 +246,6 @@ impl Thread {
     /// Whether it ended as far as futexes are concerned. Asked by who has noted that it waits for one of its locks.
     pub fn has_left_futexes(&self) -> bool {
         self.robust_list.load(Ordering::SeqCst) == LEFT && self.is_ending()
-    }
-
-    /// Begins looking: whatever comes from now on calls again, and what called before is seen by what follows.
-    pub fn take_pending_work(&self) {
-        self.has_pending_work.swap(false, Ordering::Acquire);
     }
 
     /// Keeps the point in time at which an interrupted call was to end, for the case that the call is made again: it must
@@ -297,57 +267,6 @@ impl Thread {
         self.kept_deadline.store(0, Ordering::Relaxed);
     }
 
-    /// Says that the thread is about to sleep: from now on a wake-up is noted. What a waker did before it is seen by what the
-    /// thread does after this, or the wake-up is noted (`scheduler`).
-    pub fn prepare_to_sleep(&self) {
-        self.state.store(State::Sleeping as u8, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-    }
-
-    /// Whether somebody wanted to wake the thread while it ran, since [`Thread::forget_missed_wakeup`]. To be asked after
-    /// [`Thread::prepare_to_sleep`]: who comes later finds the thread asleep.
-    pub fn has_missed_wakeup(&self) -> bool {
-        self.missed_wakeup.load(Ordering::Acquire)
-    }
-
-    /// Begins anew. What was done by those who are forgotten is seen by what the thread does next.
-    pub fn forget_missed_wakeup(&self) {
-        self.missed_wakeup.swap(false, Ordering::AcqRel);
-    }
-
-    /// Notes a wake-up that found the thread running. Whoever notes it looks at the state once more.
-    pub fn miss_wakeup(&self) {
-        self.missed_wakeup.store(true, Ordering::Release);
-        fence(Ordering::SeqCst);
-    }
-
-    /// The thread is awake, whether it slept or not.
-    pub fn end_sleep(&self) {
-        self.state.store(State::Running as u8, Ordering::Relaxed);
-    }
-
-    /// The thread is over: the next switch away from it is the last.
-    pub fn die(&self) {
-        self.state.store(State::Dead as u8, Ordering::Release);
-    }
-
-    /// The scheduler's state.
-    pub fn state(&self) -> State {
-        match self.state.load(Ordering::Acquire) {
-            0 => State::Running,
-            1 => State::Sleeping,
-            2 => State::Asleep,
-            _ => State::Dead,
-        }
-    }
-
-    /// Goes from one state to another if the thread is in the first; whether it was.
-    pub fn change_state(&self, from: State, to: State) -> bool {
-        self.state
-            .compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-    }
-
     /// Counts a fault that was served, for the running thread.
     #[inline]
     pub fn count_minor_fault(&self) {
@@ -358,10 +277,5 @@ impl Thread {
     /// Faults that were served.
     pub fn minor_faults(&self) -> u64 {
         self.minor_faults.load(Ordering::Relaxed)
-    }
-
-    /// Ticks spent at EL0 and in the kernel, up to now.
-    pub fn ticks(&self) -> (u64, u64) {
-        self.scheduling.ticks()
     }
 }

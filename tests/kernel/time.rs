@@ -6,6 +6,11 @@ use std::collections::BTreeMap;
 #[path = "../../kernel/src/sched/time/tree.rs"]
 mod tree;
 
+/// What the tree asks of what stands in it.
+mod expire {
+    pub use super::{Alarm, Due};
+}
+
 use tree::{Place, Tree};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -16,7 +21,7 @@ pub trait Expire {
     fn number(&self) -> usize;
 }
 
-type Due = Arc<dyn Expire>;
+pub type Due = Arc<dyn Expire>;
 
 struct Numbered(usize, Place);
 

@@ -85,7 +85,7 @@ fn revoke_in(space: &Arc<Space>, what: &Revocation) -> Result<(), Errno> {
         match space.edit(|space| space.revoke(memory::get(), what, at, AREAS)) {
             Ok(Revoked::All) => return Ok(()),
             Ok(Revoked::UpTo(next)) => at = next,
-            Err(NoMemory) if process::out_of_memory(&scheduler::current().process) => {}
+            Err(NoMemory) if memory::reclaim() => {}
             Err(NoMemory) => return Err(Errno::ENOMEM),
         }
         scheduler::cond_resched();

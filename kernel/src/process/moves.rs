@@ -4,7 +4,7 @@
 use super::Space;
 use crate::fs::mappings;
 use crate::wait::WaitQueue;
-use crate::{memory, process, scheduler, time};
+use crate::{memory, scheduler, time};
 use alloc::sync::Arc;
 use mm::{MapError, Move, NoMemory, Portion, VirtAddr};
 
@@ -28,7 +28,7 @@ impl Space {
             match moved {
                 Some(Ok(true)) => break Ok(moving.target()),
                 Some(Ok(false)) => {}
-                Some(Err(error)) if has_failed && !process::out_of_memory(&scheduler::current().process) => {
+                Some(Err(error)) if has_failed && !memory::reclaim() => {
                     self.with(|space| space.give_up_move(moving));
                     break Err(error);
                 }

@@ -12,7 +12,7 @@ mod table;
 
 pub use clock::Clock;
 pub use meter::{Kind, Meter};
-pub use processor::{ProcessorTime, TICK_NANOS, Which};
+pub use processor::{ProcessorTime, Which};
 pub use table::{Timers, clock_was_set};
 
 use crate::process::Process;

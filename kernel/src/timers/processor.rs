@@ -2,7 +2,7 @@
 //! timer_create(2) that run by such a clock.
 //!
 //! Only the processors that run the process look, in an interrupt of their own timer: after a tick of the running thread's
-//! time ([`TICK_NANOS`]), or sooner if something is due by then (`scheduler`). A process with nothing of the kind costs one look
+//! time ([`scheduler::TICK_NANOS`]), or sooner if something is due by then (`scheduler`). A process with nothing of the kind costs one look
 //! at a flag for each switch.
 
 use super::Timer;
@@ -19,8 +19,6 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use platform::timer;
 
-/// So much processor time a thread uses at most between two looks, in nanoseconds.
-pub const TICK_NANOS: u64 = 4_000_000;
 const SECOND: u64 = 1_000_000_000;
 
 /// A process's part.
@@ -184,7 +182,7 @@ impl Process {
             next = next.min(timer.look());
             at += 1;
         }
-        next.clamp(1, TICK_NANOS)
+        next.clamp(1, scheduler::TICK_NANOS)
     }
 
     fn look_at_intervals(self: &Arc<Process>, used: [u64; 2]) -> u64 {
@@ -241,5 +239,5 @@ impl Process {
 
 /// Whoever runs the process looks at once, and then again when something is due.
 pub(super) fn look_soon(process: &Arc<Process>) {
-    process.for_each_thread(scheduler::watch);
+    process.for_each_thread(|thread| scheduler::watch(thread));
 }

@@ -1,10 +1,8 @@
 //! What the scheduler knows of one thread: where it may run, where it does, and the processor time it used.
 
-use super::place;
+use super::online::online;
 use super::policy::{Attributes, Class};
-use crate::thread::{State, Thread};
 use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
-use platform::ordered::Link;
 use platform::timer;
 
 /// A thread's part of the scheduler.
@@ -16,8 +14,6 @@ pub struct Scheduling {
     class: AtomicU32,
     /// What is left of its quantum, in ticks, if it has a real-time priority; 0 for a new one.
     quantum: AtomicU64,
-    /// Its place in a run queue where several wait.
-    pub(super) link: Link<Thread>,
     /// The processor that it runs on, ran on last, or is queued for.
     home: AtomicUsize,
     /// What it has used, as `share` counts it, while it does not run.
@@ -31,6 +27,20 @@ pub struct Scheduling {
     busy: Stopwatch,
     /// Switches away because it slept, and because its turn was over.
     switches: [AtomicU64; 2],
+}
+
+/// What the scheduler may do with a thread. The transitions are told in `scheduler`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum State {
+    /// On a processor, or queued for one.
+    Running,
+    /// About to sleep, still on its processor.
+    Sleeping,
+    /// Off its processor until somebody wakes it.
+    Asleep,
+    /// Over: it will not run again.
+    Dead,
 }
 
 /// Why a thread gave up its processor.
@@ -95,7 +105,6 @@ impl Default for Scheduling {
             attributes: AtomicU32::new(0),
             class: AtomicU32::new(0),
             quantum: AtomicU64::new(0),
-            link: Link::new(),
             home: AtomicUsize::new(0),
             virtual_time: AtomicI64::new(0),
             placed_at: AtomicU64::new(0),
@@ -111,7 +120,7 @@ impl Scheduling {
     /// The processors that the thread may run on and that run.
     #[inline]
     pub fn allowed(&self) -> u64 {
-        self.affinity.load(Ordering::Relaxed) & place::online()
+        self.affinity.load(Ordering::Relaxed) & online()
     }
 
     /// Whether the thread may run on a processor.

@@ -1,12 +1,14 @@
-//! When it is looked at the processor time of a process (`timers::processor`): by the processors that run it, after a tick of the
+//! When it is looked at the processor time of those who own threads: by the processors that run them, after a tick of the
 //! running thread's time, or sooner.
 
 use super::cpu::{CPUS, Cpu};
 use super::{notify, set_alarm_of};
+use crate::sched::Owner;
 use crate::thread::Thread;
-use crate::timers::TICK_NANOS;
-use alloc::sync::Arc;
 use platform::timer;
+
+/// So much processor time a thread uses at most between two looks, in nanoseconds.
+pub const TICK_NANOS: u64 = 4_000_000;
 
 /// A thread whose process is watched has a turn from `now` on.
 #[cold]
@@ -17,21 +19,20 @@ pub(super) fn begin(cpu: &Cpu, thread: &Thread, now: u64) {
 }
 
 /// Looks if it is time to. Called on the way back to EL0, with no lock held.
-pub(super) fn look(cpu: &Cpu, current: &Arc<Thread>) {
-    let process = &current.process;
-    if !process.processor_time.is_watched() {
+pub(super) fn look(cpu: &Cpu, current: &Thread) {
+    if !current.is_watched() {
         return cpu.look_at(u64::MAX);
     }
     let now = timer::ticks();
     if cpu.is_to_look(now) || current.scheduling.is_to_look() {
-        let next = timer::nanos_to_ticks(process.look_at_processor_time());
+        let next = timer::nanos_to_ticks(current.look_at_processor_time());
         current.scheduling.note_look(next);
         cpu.look_at(now + next);
     }
 }
 
 /// What `thread`'s processor time is looked for has changed: if it runs, it is looked at soon.
-pub fn watch(thread: &Arc<Thread>) {
+pub fn watch(thread: &Thread) {
     thread.scheduling.look_next();
     let here = platform::cpu::number();
     let cpu = CPUS.get();

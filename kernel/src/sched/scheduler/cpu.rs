@@ -2,7 +2,8 @@
 
 use super::account::Scheduling;
 use super::counters::Counters;
-use super::queue::{NEVER, Queue, REAL_TIME_END, Side};
+use super::policy::REAL_TIME_END;
+use super::queue::{NEVER, Queue};
 use super::real_time::RealTime;
 use super::share::{Arrival, Share};
 use crate::process::Space;
@@ -12,6 +13,7 @@ use alloc::sync::Arc;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use platform::cpu::{MAX_CPUS, PerCpu};
+use platform::ordered::Side;
 use platform::thread::KernelThread;
 use platform::timer;
 use spin::Once;

@@ -34,26 +34,29 @@ mod counters;
 mod cpu;
 mod entered;
 mod notify;
+mod online;
 mod place;
 mod policy;
 mod queue;
 mod real_time;
 mod report;
 mod share;
+mod wake;
 
-pub use account::{Scheduling, Switch};
-pub use clocks::watch;
+pub use account::{Scheduling, State, Switch};
+pub use clocks::{TICK_NANOS, watch};
 pub use notify::{alert, synchronise};
 pub use place::set_affinity;
 pub use policy::{Attributes, Policy};
 pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
 pub use share::TURN_NANOS;
+pub use wake::{wake, wake_owned};
 
-use crate::sched::interrupts;
+use crate::sched::{Owner, interrupts};
 use crate::sync;
-use crate::thread::{State, Thread};
-use crate::time;
+use crate::thread::Thread;
+use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
@@ -84,53 +87,7 @@ pub fn begin(thread: Arc<Thread>) {
     place::enqueue(thread, Arrival::New);
 }
 
-/// Wakes a thread that sleeps or is about to; whether it was. What the caller did before is seen by the thread when it looks
-/// again for what it waits for, also if it was not asleep yet.
-pub fn wake(thread: &Arc<Thread>) -> bool {
-    match rouse(thread) {
-        Some(State::Asleep) => place::enqueue(thread.clone(), Arrival::Woken),
-        Some(_) => {}
-        None => return false,
-    }
-    true
-}
-
-/// As [`wake`], for one who has a reference to spare.
-pub fn wake_owned(thread: Arc<Thread>) -> bool {
-    match rouse(&thread) {
-        Some(State::Asleep) => place::enqueue(thread, Arrival::Woken),
-        Some(_) => {}
-        None => return false,
-    }
-    true
-}
-
-/// Makes a thread that sleeps or is about to `Running`; from which of the two states.
-#[inline]
-fn rouse(thread: &Thread) -> Option<State> {
-    fence(Ordering::SeqCst);
-    try_rouse(thread).or_else(|| rouse_running(thread))
-}
-
-/// As [`rouse`], for a thread that was seen to run: it is told that it was to be woken, in case that it is about to sleep.
-#[cold]
-fn rouse_running(thread: &Thread) -> Option<State> {
-    thread.miss_wakeup();
-    try_rouse(thread)
-}
-
-#[inline]
-fn try_rouse(thread: &Thread) -> Option<State> {
-    // Mostly it sleeps long since.
-    if thread.state() == State::Asleep && thread.change_state(State::Asleep, State::Running) {
-        return Some(State::Asleep);
-    }
-    // In this order: a thread goes from `Sleeping` to `Asleep` between the two, not the other way round.
-    let from = |state| thread.change_state(state, State::Running).then_some(state);
-    from(State::Sleeping).or_else(|| from(State::Asleep))
-}
-
-/// Gives up the processor until the thread is woken, which has called [`Thread::prepare_to_sleep`], unless it was woken since.
+/// Gives up the processor until the thread is woken, which has called [`ThreadCore::prepare_to_sleep`], unless it was woken since.
 pub fn block(current: &Arc<Thread>) {
     sync::assert_none_held();
     if current.state() == State::Sleeping {
@@ -206,7 +163,7 @@ pub fn serve_interrupts(current: &Arc<Thread>) {
     set_alarm_of(cpu);
 }
 
-/// The last act of a thread that called [`Thread::die`]: nothing on its stack holds anything any more. The loop drops it.
+/// The last act of a thread that called [`ThreadCore::die`]: nothing on its stack holds anything any more. The loop drops it.
 pub fn leave() -> ! {
     platform::thread::leave(CPUS.get().own())
 }
@@ -220,7 +177,7 @@ pub fn leave_space() {
     }
 }
 
-/// Enters the address space of `current`, whose process has just got another one: exec.
+/// Enters the address space of `current`, whose owner has just got another one: exec.
 pub fn enter_space_of(current: &Thread) {
     activate(CPUS.get(), current);
 }
@@ -238,7 +195,7 @@ fn take_interrupts(cpu: &Cpu) {
             Interrupt::Timer => {
                 cpu.counters.timer.add_one();
                 cpu.note_ringing();
-                if !time::expire() {
+                if !timers::expire() {
                     // Others may run before the rest.
                     return;
                 }
@@ -263,7 +220,7 @@ pub fn set_alarm() {
 }
 
 fn set_alarm_of(cpu: &Cpu) {
-    cpu.ring_at(cpu.next_change().min(time::next_deadline()));
+    cpu.ring_at(cpu.next_change().min(timers::next_deadline()));
 }
 
 /// The scheduler loop of this processor, on the stack it booted with.
@@ -271,7 +228,7 @@ pub fn run() -> ! {
     let here = platform::cpu::number();
     let cpu = CPUS.of(here);
     cpu.adopt_stack();
-    place::come_online(here);
+    online::come_online(here);
     let mut now = timer::ticks();
     let own = cpu.own();
     let mut next = None;
@@ -296,7 +253,7 @@ fn give_turn(
     cpu.note_begin(&thread, now);
     thread.scheduling.begin(here, now);
     begin_turn(cpu, here, &thread, now);
-    if thread.process.processor_time.is_watched() {
+    if thread.is_watched() {
         clocks::begin(cpu, &thread, now);
     }
     thread.registers.lock().restore();
@@ -371,7 +328,7 @@ fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
 /// Puts the space of `thread` into TTBR0, or none if it has none. The space that was there is dropped afterwards. Where the same
 /// space stays, so does its ASID: a roll-over keeps those that are in use (`mm::asid`).
 fn activate(cpu: &Cpu, thread: &Thread) {
-    let Some(space) = thread.process.space() else {
+    let Some(space) = thread.address_space() else {
         return leave_space();
     };
     if !cpu.is_in(&space) {

@@ -1,7 +1,9 @@
 //! Telling other processors something, by an interrupt that makes them look.
 
 use super::cpu::CPUS;
-use super::{handle_interrupts, place, wake};
+use super::online::online;
+use super::wake::wake;
+use super::{handle_interrupts, place};
 use crate::process::Space;
 use crate::thread::Thread;
 use alloc::sync::Arc;
@@ -40,7 +42,7 @@ pub(super) fn kick(thread: &Thread) {
 /// locks.
 pub fn synchronise(space: Option<&Arc<Space>>) {
     fence(Ordering::SeqCst);
-    let others = place::online() & !place::idle() & !(1 << cpu::number());
+    let others = online() & !place::idle() & !(1 << cpu::number());
     let meant = (0..MAX_CPUS)
         .filter(|processor| others & 1 << processor != 0)
         .filter(|&processor| space.is_none_or(|space| CPUS.of(processor).holds(space)))

@@ -26,7 +26,8 @@
 //! way out of the interrupt (`notify::move_away`), or right after the switch if it had only just been chosen (`begin_turn`).
 
 use super::cpu::{CPUS, Cpu, Place};
-use super::queue::REAL_TIME_END;
+use super::online::online;
+use super::policy::REAL_TIME_END;
 use super::share::Arrival;
 use super::{notify, real_time};
 use crate::thread::Thread;
@@ -35,8 +36,6 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use platform::{cpu, timer};
 
-/// The processors that run the loop, a bit for each.
-static ONLINE: AtomicU64 = AtomicU64::new(0);
 /// The processors that have nothing to do.
 static IDLE: AtomicU64 = AtomicU64::new(0);
 
@@ -44,20 +43,9 @@ static IDLE: AtomicU64 = AtomicU64::new(0);
 /// each other in turns stay together.
 pub(super) const PATIENCE_NANOS: u64 = 100_000;
 
-/// The processors that threads run on, a bit for each.
-#[inline]
-pub(super) fn online() -> u64 {
-    ONLINE.load(Ordering::Relaxed)
-}
-
 /// The processors that idle.
 pub(super) fn idle() -> u64 {
     IDLE.load(Ordering::Relaxed)
-}
-
-/// This processor runs the loop from now on.
-pub(super) fn come_online(here: usize) {
-    ONLINE.fetch_or(1 << here, Ordering::SeqCst);
 }
 
 /// Says that this processor has nothing to do; what it then finds in a queue it may take nevertheless.

@@ -4,7 +4,8 @@
 //! threads that nobody asked anything for. Whoever changes the first computes the second anew until the two agree
 //! ([`super::account::Scheduling::change`]).
 
-use super::queue::REAL_TIME_END;
+/// Who is due before this has a real-time priority.
+pub(super) const REAL_TIME_END: i64 = 0;
 
 /// The policies of sched(7), by Linux's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,13 +5,10 @@
 
 use crate::thread::Thread;
 use alloc::sync::Arc;
-pub(super) use platform::ordered::Side;
-use platform::ordered::{Link, Linked, Set};
+use platform::ordered::{Link, Linked, Set, Side};
 
 /// Later than anybody is due, with room to reckon.
 pub(super) const NEVER: i64 = i64::MAX / 2;
-/// Who is due before this has a real-time priority.
-pub(super) const REAL_TIME_END: i64 = 0;
 
 /// Threads that wait, ordered by when they are due, and those that are due at one time by when they came.
 pub(super) struct Queue {
@@ -28,7 +25,7 @@ struct Waiting {
 
 impl Linked for Thread {
     fn link(&self) -> &Link<Thread> {
-        &self.scheduling.link
+        &self.queue_link
     }
 }
 

@@ -13,8 +13,9 @@
 
 use super::account::Scheduling;
 use super::cpu::{CPUS, Cpu, Place};
-use super::policy::{Attributes, Class};
-use super::queue::{Queue, REAL_TIME_END};
+use super::online::online;
+use super::policy::{Attributes, Class, REAL_TIME_END};
+use super::queue::Queue;
 use super::share::Arrival;
 use super::{notify, place};
 use crate::sync::{MutexGuard, rank};
@@ -339,7 +340,7 @@ fn ask(processor: usize) {
 
 /// The processor, another than `here`, where the highest of those waits who have a real-time priority, and when that is due.
 fn first_waiting(here: usize) -> Option<(i64, usize)> {
-    place::from(place::online() & !(1 << here), here + 1)
+    place::from(online() & !(1 << here), here + 1)
         .map(|other| (CPUS.of(other).first_due(), other))
         .filter(|(due, _)| *due < REAL_TIME_END)
         .min_by_key(|(due, _)| *due)

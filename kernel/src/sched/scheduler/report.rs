@@ -1,7 +1,7 @@
 //! What the scheduler tells about itself: /proc/stat, /proc/interrupts, the load.
 
 use super::cpu::CPUS;
-use super::place;
+use super::online::online;
 use core::sync::atomic::{AtomicU64, Ordering};
 use platform::cpu::MAX_CPUS;
 use platform::timer;
@@ -62,7 +62,7 @@ impl Interrupts {
 
 /// The numbers of the processors that threads run on.
 pub fn online_processors() -> impl Iterator<Item = usize> {
-    let online = place::online();
+    let online = online();
     (0..MAX_CPUS).filter(move |processor| online & 1 << processor != 0)
 }
 

@@ -20,8 +20,8 @@
 
 use super::account::Scheduling;
 use super::policy::{Class, PLAIN, UNIT};
-use super::queue::Side;
 use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use platform::ordered::Side;
 use platform::timer;
 
 /// A turn: how long a thread runs while others wait, in nanoseconds.

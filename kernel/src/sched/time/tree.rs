@@ -5,7 +5,7 @@
 //! Places are changed under the lock of the list only; each has a lock of its own nevertheless, which is then never waited for.
 //! One at a time is taken.
 
-use super::{Alarm, Due};
+use super::expire::{Alarm, Due};
 use crate::sync::Mutex;
 
 /// Where something stands that is to happen. Everything that can expire has one, and so stands in one list at a time.

@@ -1,6 +1,6 @@
 //! Sleeping until something is so. A [`WaitQueue`] belongs to the thing that changes; whoever changes it wakes the queue.
 //!
-//! No wake-up is lost. A sleeper first calls itself asleep ([`Thread::prepare_to_sleep`]), then stands in the queue, and only
+//! No wake-up is lost. A sleeper first calls itself asleep ([`ThreadCore::prepare_to_sleep`]), then stands in the queue, and only
 //! then looks whether the condition holds. Whoever makes it hold looks into the queue afterwards. The queue's lock puts the
 //! two in order: either the waker finds the sleeper, and then also its state, or the sleeper came after the waker had looked,
 //! and sees what the waker did. A sleeper that still stands there from its last look need not enter again: a waker that finds it
@@ -17,11 +17,11 @@
 //! stacks ([`with_node`]) or, for poll(2), in a [`WaitSet`]. A queue's lock is taken with other locks held (by a waker), and none is
 //! taken under it.
 
+use crate::sched::Owner;
 use crate::scheduler;
-use crate::signal;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
-use crate::time;
+use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
 use platform::queue::{Node, Queue, with_node};
@@ -295,7 +295,7 @@ fn sleep<T, G>(
     mut ready: impl FnMut() -> Option<T>,
 ) -> Result<Option<T>, Interrupted> {
     let current = scheduler::current();
-    let alarm = deadline.map(|at| time::wake_at(at, &current));
+    let alarm = deadline.map(|at| timers::wake_at(at, &current));
     let answer = loop {
         current.prepare_to_sleep();
         enter(&current);
@@ -348,7 +348,7 @@ fn end<T>(
         return Some(Ok(None));
     }
     let is_interrupted = match interruption {
-        Interruption::BySignal => signal::is_pending(current),
+        Interruption::BySignal => current.is_interrupted(),
         Interruption::ByDeath => current.is_ending(),
     };
     is_interrupted.then_some(Err(Interrupted))

@@ -4,8 +4,10 @@ use super::{Interrupted, Kind, WaitQueue};
 use crate::fallible::TryVec;
 use crate::memory;
 use crate::paged::Paged;
+use crate::sched::Owner;
+use crate::scheduler;
 use crate::thread::Thread;
-use crate::{scheduler, signal, time};
+use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -107,7 +109,7 @@ impl<'a> WaitSet<'a> {
         mut look: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
         let current = scheduler::current();
-        let alarm = deadline.map(|at| time::wake_at(at, &current));
+        let alarm = deadline.map(|at| timers::wake_at(at, &current));
         let answer = loop {
             current.forget_missed_wakeup();
             self.enter(&current);
@@ -163,5 +165,5 @@ fn reason_to_end<T>(current: &Thread, deadline: Option<u64>) -> Option<Result<Op
     if deadline.is_some_and(|at| platform::timer::ticks() >= at) {
         return Some(Ok(None));
     }
-    signal::is_pending(current).then_some(Err(Interrupted))
+    current.is_interrupted().then_some(Err(Interrupted))
 }
