@@ -9,6 +9,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod flags;
+
 pub mod capability;
 pub mod dirent;
 pub mod errno;
@@ -27,5 +30,6 @@ pub mod time;
 pub mod timex;
 pub mod xattr;
 
+pub use bitflags;
 pub use errno::Errno;
 pub use zerocopy;

@@ -3,22 +3,28 @@
 
 /// The page cannot be accessed.
 pub const PROT_NONE: u32 = 0;
-/// The page can be read.
-pub const PROT_READ: u32 = 0x1;
-/// The page can be written.
-pub const PROT_WRITE: u32 = 0x2;
-/// The page can be executed.
-pub const PROT_EXEC: u32 = 0x4;
-/// The page may hold atomics: no meaning on arm64, accepted.
-pub const PROT_SEM: u32 = 0x8;
-/// Branch-target guarded page (arm64).
-pub const PROT_BTI: u32 = 0x10;
-/// Tagged memory (arm64).
-pub const PROT_MTE: u32 = 0x20;
-/// mprotect: extend the change down to the start of a growing area.
-pub const PROT_GROWSDOWN: u32 = 0x0100_0000;
-/// mprotect: extend the change up to the end of a growing area.
-pub const PROT_GROWSUP: u32 = 0x0200_0000;
+
+flags! {
+    /// What may be done with a page: mmap(2), mprotect(2). None of them: no access (`PROT_NONE`).
+    pub struct ProtFlags: u32 {
+        /// The page can be read.
+        const PROT_READ = 0x1;
+        /// The page can be written.
+        const PROT_WRITE = 0x2;
+        /// The page can be executed.
+        const PROT_EXEC = 0x4;
+        /// The page may hold atomics: no meaning on arm64, accepted.
+        const PROT_SEM = 0x8;
+        /// Branch-target guarded page (arm64).
+        const PROT_BTI = 0x10;
+        /// Tagged memory (arm64).
+        const PROT_MTE = 0x20;
+        /// mprotect: extend the change down to the start of a growing area.
+        const PROT_GROWSDOWN = 0x0100_0000;
+        /// mprotect: extend the change up to the end of a growing area.
+        const PROT_GROWSUP = 0x0200_0000;
+    }
+}
 
 /// Changes are seen by all who map the object.
 pub const MAP_SHARED: u32 = 0x01;
@@ -28,55 +34,82 @@ pub const MAP_PRIVATE: u32 = 0x02;
 pub const MAP_SHARED_VALIDATE: u32 = 0x03;
 /// The bits that hold one of the three kinds above.
 pub const MAP_TYPE: u32 = 0x0f;
-/// Place the mapping exactly at the address, over whatever is there.
-pub const MAP_FIXED: u32 = 0x10;
-/// No file: zero-filled memory.
-pub const MAP_ANONYMOUS: u32 = 0x20;
-/// The area grows downwards like a stack.
-pub const MAP_GROWSDOWN: u32 = 0x0100;
-/// Ignored.
-pub const MAP_DENYWRITE: u32 = 0x0800;
-/// Ignored.
-pub const MAP_EXECUTABLE: u32 = 0x1000;
-/// Lock the pages as mlock(2) does.
-pub const MAP_LOCKED: u32 = 0x2000;
-/// Do not reserve swap space.
-pub const MAP_NORESERVE: u32 = 0x4000;
-/// Fill the translation tables at once.
-pub const MAP_POPULATE: u32 = 0x8000;
-/// With `MAP_POPULATE`: do not wait for input.
-pub const MAP_NONBLOCK: u32 = 0x1_0000;
-/// The area will be a stack: ignored.
-pub const MAP_STACK: u32 = 0x2_0000;
-/// Use huge pages.
-pub const MAP_HUGETLB: u32 = 0x4_0000;
-/// Synchronous faults for persistent memory.
-pub const MAP_SYNC: u32 = 0x8_0000;
-/// Like `MAP_FIXED`, but `EEXIST` where something is mapped already.
-pub const MAP_FIXED_NOREPLACE: u32 = 0x10_0000;
 
-/// mremap: the kernel may choose another place.
-pub const MREMAP_MAYMOVE: u32 = 1;
-/// mremap: the fifth argument is the new place.
-pub const MREMAP_FIXED: u32 = 2;
-/// mremap: leave the old range mapped, empty.
-pub const MREMAP_DONTUNMAP: u32 = 4;
+flags! {
+    /// How something is mapped, besides the kind in the bits of `MAP_TYPE`: mmap(2).
+    pub struct MapFlags: u32 {
+        /// Place the mapping exactly at the address, over whatever is there.
+        const MAP_FIXED = 0x10;
+        /// No file: zero-filled memory.
+        const MAP_ANONYMOUS = 0x20;
+        /// The area grows downwards like a stack.
+        const MAP_GROWSDOWN = 0x0100;
+        /// Ignored.
+        const MAP_DENYWRITE = 0x0800;
+        /// Ignored.
+        const MAP_EXECUTABLE = 0x1000;
+        /// Lock the pages as mlock(2) does.
+        const MAP_LOCKED = 0x2000;
+        /// Do not reserve swap space.
+        const MAP_NORESERVE = 0x4000;
+        /// Fill the translation tables at once.
+        const MAP_POPULATE = 0x8000;
+        /// With `MAP_POPULATE`: do not wait for input.
+        const MAP_NONBLOCK = 0x1_0000;
+        /// The area will be a stack: ignored.
+        const MAP_STACK = 0x2_0000;
+        /// Use huge pages.
+        const MAP_HUGETLB = 0x4_0000;
+        /// Synchronous faults for persistent memory.
+        const MAP_SYNC = 0x8_0000;
+        /// Like `MAP_FIXED`, but `EEXIST` where something is mapped already.
+        const MAP_FIXED_NOREPLACE = 0x10_0000;
+    }
+}
 
-/// msync: start writing.
-pub const MS_ASYNC: u32 = 1;
-/// msync: make other mappings see the file.
-pub const MS_INVALIDATE: u32 = 2;
-/// msync: write and wait.
-pub const MS_SYNC: u32 = 4;
+flags! {
+    /// Where a mapping may go: mremap(2).
+    pub struct MremapFlags: u32 {
+        /// mremap: the kernel may choose another place.
+        const MREMAP_MAYMOVE = 1;
+        /// mremap: the fifth argument is the new place.
+        const MREMAP_FIXED = 2;
+        /// mremap: leave the old range mapped, empty.
+        const MREMAP_DONTUNMAP = 4;
+    }
+}
 
-/// mlockall: pages that are mapped now.
-pub const MCL_CURRENT: u32 = 1;
-/// mlockall: pages mapped from now on.
-pub const MCL_FUTURE: u32 = 2;
-/// mlockall: lock a page when it is first touched.
-pub const MCL_ONFAULT: u32 = 4;
-/// mlock2: lock a page when it is first touched.
-pub const MLOCK_ONFAULT: u32 = 1;
+flags! {
+    /// How mapped pages are written back: msync(2).
+    pub struct MsyncFlags: u32 {
+        /// msync: start writing.
+        const MS_ASYNC = 1;
+        /// msync: make other mappings see the file.
+        const MS_INVALIDATE = 2;
+        /// msync: write and wait.
+        const MS_SYNC = 4;
+    }
+}
+
+flags! {
+    /// Which pages are locked: mlockall(2).
+    pub struct MlockallFlags: u32 {
+        /// mlockall: pages that are mapped now.
+        const MCL_CURRENT = 1;
+        /// mlockall: pages mapped from now on.
+        const MCL_FUTURE = 2;
+        /// mlockall: lock a page when it is first touched.
+        const MCL_ONFAULT = 4;
+    }
+}
+
+flags! {
+    /// How pages are locked: mlock2(2).
+    pub struct MlockFlags: u32 {
+        /// mlock2: lock a page when it is first touched.
+        const MLOCK_ONFAULT = 1;
+    }
+}
 
 /// No special treatment.
 pub const MADV_NORMAL: u32 = 0;

@@ -1,5 +1,5 @@
-//! Compares every number of this crate with Linux's own headers for arm64: each `pub const NAME: type = value;` of the
-//! sources becomes a static assertion in a C file that the cross compiler checks. What the headers do not export is
+//! Compares every number of this crate with Linux's own headers for arm64: each `pub const NAME: type = value;` and each
+//! `const NAME = value;` of a word of flags becomes a static assertion in a C file that the cross compiler checks. What the headers do not export is
 //! listed in `NOT_IN_HEADERS`; system calls that are younger than the installed headers are passed over.
 
 use std::collections::BTreeMap;
@@ -40,6 +40,12 @@ fn collect(path: &Path, found: &mut BTreeMap<String, String>) {
                 continue;
             };
             found.insert(name.into(), value.trim_end_matches(';').into());
+        } else if let Some((name, value)) = line.strip_prefix("const ").and_then(|row| row.split_once(" = "))
+        {
+            // A bit of a word of flags.
+            if !name.contains(':') {
+                found.insert(name.into(), value.trim_end_matches(';').into());
+            }
         } else if path.ends_with("nr.rs") && line.ends_with(';') && line.contains("\" = ") {
             let name = line.split('"').nth(1).unwrap();
             let value = line.split(" = ").nth(1).unwrap().trim_end_matches(';');

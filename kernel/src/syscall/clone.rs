@@ -11,12 +11,7 @@ use crate::thread::{Thread, ThreadInit};
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
-use abi::process::{
-    CLONE_ARGS_SIZE_VER0, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED,
-    CLONE_FILES, CLONE_FS, CLONE_IO, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_SETTLS,
-    CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs,
-    RLIMIT_NPROC,
-};
+use abi::process::{CLONE_ARGS_SIZE_VER0, CSIGNAL, CloneArgs, CloneFlags, RLIMIT_NPROC};
 use abi::signal::Signal;
 use abi::zerocopy::IntoBytes;
 use alloc::boxed::Box;
@@ -26,7 +21,7 @@ use platform::user::{UserContext, UserRegisters};
 
 /// What a new process is to be like.
 struct Request {
-    flags: u64,
+    flags: CloneFlags,
     /// The signal to the parent at the end; 0 for none.
     exit_signal: u8,
     /// The child's stack pointer; 0: the parent's.
@@ -37,21 +32,25 @@ struct Request {
 }
 
 /// Flags that are done.
-const DONE: u64 = CLONE_VM
-    | CLONE_FS
-    | CLONE_FILES
-    | CLONE_SIGHAND
-    | CLONE_THREAD
-    | CLONE_PARENT
-    | CLONE_VFORK
-    | CLONE_SETTLS
-    | CLONE_PARENT_SETTID
-    | CLONE_CHILD_SETTID
-    | CLONE_CHILD_CLEARTID
-    | CLONE_CLEAR_SIGHAND;
+const DONE: CloneFlags = CloneFlags::CLONE_VM
+    .union(CloneFlags::CLONE_FS)
+    .union(CloneFlags::CLONE_FILES)
+    .union(CloneFlags::CLONE_SIGHAND)
+    .union(CloneFlags::CLONE_THREAD)
+    .union(CloneFlags::CLONE_PARENT)
+    .union(CloneFlags::CLONE_VFORK)
+    .union(CloneFlags::CLONE_SETTLS)
+    .union(CloneFlags::CLONE_PARENT_SETTID)
+    .union(CloneFlags::CLONE_CHILD_SETTID)
+    .union(CloneFlags::CLONE_CHILD_CLEARTID)
+    .union(CloneFlags::CLONE_CLEAR_SIGHAND);
 
 /// Flags that make no difference here: there is no tracing, no System V semaphore and no input/output scheduling.
-const WITHOUT_EFFECT: u64 = CLONE_PTRACE | CLONE_UNTRACED | CLONE_DETACHED | CLONE_SYSVSEM | CLONE_IO;
+const WITHOUT_EFFECT: CloneFlags = CloneFlags::CLONE_PTRACE
+    .union(CloneFlags::CLONE_UNTRACED)
+    .union(CloneFlags::CLONE_DETACHED)
+    .union(CloneFlags::CLONE_SYSVSEM)
+    .union(CloneFlags::CLONE_IO);
 
 /// clone(2), with arm64's order of arguments.
 ///
@@ -69,7 +68,7 @@ pub fn clone(
     // The upper half of the word is not looked at, as on Linux: these flags exist for clone3 only.
     let flags = flags & u64::from(u32::MAX);
     let request = Request::decode(
-        flags & !CSIGNAL,
+        CloneFlags::from_bits_retain(flags & !CSIGNAL),
         flags & CSIGNAL,
         stack,
         parent_tid,
@@ -95,10 +94,15 @@ pub fn clone3(current: &Arc<Thread>, context: &UserContext, at: u64, size: u64) 
     let mut given = CloneArgs::default();
     user_memory::read_bytes(at, &mut given.as_mut_bytes()[..size.min(known)])?;
     super::arguments::check_rest_is_zero(at, known, size)?;
-    if given.set_tid_size != 0 || given.cgroup != 0 || given.flags & (CSIGNAL | CLONE_DETACHED) != 0 {
+    let never = CloneFlags::from_bits_retain(CSIGNAL) | CloneFlags::CLONE_DETACHED;
+    if given.set_tid_size != 0 || given.cgroup != 0 || given.flags.intersects(never) {
         return Err(Errno::EINVAL);
     }
-    if given.flags & (CLONE_THREAD | CLONE_PARENT) != 0 && given.exit_signal != 0 {
+    if given
+        .flags
+        .intersects(CloneFlags::CLONE_THREAD | CloneFlags::CLONE_PARENT)
+        && given.exit_signal != 0
+    {
         return Err(Errno::EINVAL);
     }
     if (given.stack == 0) != (given.stack_size == 0) {
@@ -118,19 +122,22 @@ pub fn clone3(current: &Arc<Thread>, context: &UserContext, at: u64, size: u64) 
 
 impl Request {
     fn decode(
-        flags: u64,
+        flags: CloneFlags,
         exit_signal: u64,
         stack: u64,
         parent_tid: u64,
         child_tid: u64,
         tls: u64,
     ) -> Result<Request, Errno> {
-        let has = |flag| flags & flag != 0;
-        let lacks_partner = has(CLONE_SIGHAND) && !has(CLONE_VM) || has(CLONE_THREAD) && !has(CLONE_SIGHAND);
-        if lacks_partner || has(CLONE_SIGHAND) && has(CLONE_CLEAR_SIGHAND) {
+        let has = |flag| flags.contains(flag);
+        let lacks_partner = has(CloneFlags::CLONE_SIGHAND) && !has(CloneFlags::CLONE_VM)
+            || has(CloneFlags::CLONE_THREAD) && !has(CloneFlags::CLONE_SIGHAND);
+        if lacks_partner || has(CloneFlags::CLONE_SIGHAND) && has(CloneFlags::CLONE_CLEAR_SIGHAND) {
             return Err(Errno::EINVAL);
         }
-        if flags & !(DONE | WITHOUT_EFFECT) != 0 || (exit_signal != 0 && Signal::new(exit_signal).is_none()) {
+        if !(DONE | WITHOUT_EFFECT).contains(flags)
+            || (exit_signal != 0 && Signal::new(exit_signal).is_none())
+        {
             return Err(Errno::EINVAL);
         }
         Ok(Request {
@@ -143,14 +150,14 @@ impl Request {
         })
     }
 
-    fn has(&self, flag: u64) -> bool {
-        self.flags & flag != 0
+    fn has(&self, flag: CloneFlags) -> bool {
+        self.flags.contains(flag)
     }
 }
 
 fn perform(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
     memory::has_room()?;
-    if request.has(CLONE_THREAD) {
+    if request.has(CloneFlags::CLONE_THREAD) {
         make_thread(current, context, request)
     } else {
         make_process(current, context, request)
@@ -188,7 +195,7 @@ fn build_process(
     walks: Walks,
 ) -> Result<Arc<Thread>, Errno> {
     let parent = &current.process;
-    if request.has(CLONE_PARENT) && parent.pid == INIT {
+    if request.has(CloneFlags::CLONE_PARENT) && parent.pid == INIT {
         return Err(Errno::EINVAL);
     }
     let credentials = parent.credentials();
@@ -253,13 +260,13 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) 
 fn prepare(thread: &Thread, space: &Space, request: &Request) {
     space.enter();
     store_ids(thread, space, request);
-    if request.has(CLONE_VFORK) {
+    if request.has(CloneFlags::CLONE_VFORK) {
         thread.vfork.begin();
     }
 }
 
 fn begin(thread: Arc<Thread>, request: &Request) {
-    if request.has(CLONE_VFORK) {
+    if request.has(CloneFlags::CLONE_VFORK) {
         scheduler::begin(thread.clone());
         thread.vfork.wait();
     } else {
@@ -269,7 +276,7 @@ fn begin(thread: Arc<Thread>, request: &Request) {
 
 /// A sibling tells the common parent as the caller will (`CLONE_PARENT`).
 fn exit_signal(parent: &Process, request: &Request) -> u8 {
-    if request.has(CLONE_PARENT) {
+    if request.has(CloneFlags::CLONE_PARENT) {
         parent.exit_signal()
     } else {
         request.exit_signal
@@ -277,7 +284,7 @@ fn exit_signal(parent: &Process, request: &Request) -> u8 {
 }
 
 fn kinship(request: &Request) -> Kinship {
-    if request.has(CLONE_PARENT) {
+    if request.has(CloneFlags::CLONE_PARENT) {
         Kinship::Sibling
     } else {
         Kinship::Child
@@ -285,18 +292,18 @@ fn kinship(request: &Request) -> Kinship {
 }
 
 fn child_actions(parent: &Process, request: &Request) -> Result<Shared<Actions>, Errno> {
-    if request.has(CLONE_SIGHAND) {
+    if request.has(CloneFlags::CLONE_SIGHAND) {
         return parent.signals.actions_for_sharing_child();
     }
     let actions = parent.signals.actions_for_child()?;
-    if request.has(CLONE_CLEAR_SIGHAND) {
+    if request.has(CloneFlags::CLONE_CLEAR_SIGHAND) {
         signal::reset_handlers(&actions)?;
     }
     Ok(actions)
 }
 
 fn child_files(current: &Thread, request: &Request) -> Result<Shared<FileTable>, Errno> {
-    if request.has(CLONE_FILES) {
+    if request.has(CloneFlags::CLONE_FILES) {
         current.files.share()
     } else {
         current.files.copy()
@@ -304,7 +311,7 @@ fn child_files(current: &Thread, request: &Request) -> Result<Shared<FileTable>,
 }
 
 fn child_directories(current: &Thread, request: &Request) -> Result<Shared<Directories>, Errno> {
-    if request.has(CLONE_FS) {
+    if request.has(CloneFlags::CLONE_FS) {
         current.directories.share()
     } else {
         current.directories.copy()
@@ -313,7 +320,7 @@ fn child_directories(current: &Thread, request: &Request) -> Result<Shared<Direc
 
 /// Two threads that run at once in one memory cannot use one alternate stack.
 fn child_mask(current: &Thread, request: &Request) -> InheritedSignals {
-    if request.flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM {
+    if request.has(CloneFlags::CLONE_VM) && !request.has(CloneFlags::CLONE_VFORK) {
         current.signals.for_thread()
     } else {
         current.signals.for_child()
@@ -330,7 +337,7 @@ fn process_limit(parent: &Process) -> Option<u64> {
 /// The child's memory: the parent's own, or a copy-on-write copy (`mm::fork`).
 fn child_space(parent: &Process, context: &UserContext, request: &Request) -> Result<Arc<Space>, Errno> {
     let space = parent.space().ok_or(Errno::ESRCH)?;
-    if request.has(CLONE_VM) {
+    if request.has(CloneFlags::CLONE_VM) {
         return Ok(space);
     }
     let stack_pointer = if request.stack == 0 {
@@ -354,7 +361,7 @@ fn child_context(context: &UserContext, request: &Request) -> Result<Box<UserCon
 /// The FP registers and thread pointer of the caller: they are in the processor.
 fn child_registers(request: &Request) -> Result<Box<UserRegisters>, Errno> {
     let mut registers = UserRegisters::saved().map_err(|_| Errno::ENOMEM)?;
-    if request.has(CLONE_SETTLS) {
+    if request.has(CloneFlags::CLONE_SETTLS) {
         registers.set_tpidr(request.tls);
     }
     Ok(registers)
@@ -363,13 +370,13 @@ fn child_registers(request: &Request) -> Result<Box<UserRegisters>, Errno> {
 /// Stores the child's id where its thread library wants it. A bad address is the caller's loss, as on Linux.
 fn store_ids(child: &Thread, space: &Space, request: &Request) {
     let id = child.tid().to_le_bytes();
-    if request.has(CLONE_PARENT_SETTID) {
+    if request.has(CloneFlags::CLONE_PARENT_SETTID) {
         let _ = user_memory::write_bytes(request.parent_tid, &id);
     }
-    if request.has(CLONE_CHILD_SETTID) {
+    if request.has(CloneFlags::CLONE_CHILD_SETTID) {
         let _ = space.write(request.child_tid, &id);
     }
-    if request.has(CLONE_CHILD_CLEARTID) {
+    if request.has(CloneFlags::CLONE_CHILD_CLEARTID) {
         child.clear_child_tid.store(request.child_tid, Ordering::Relaxed);
     }
 }

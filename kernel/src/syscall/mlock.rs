@@ -2,13 +2,14 @@
 //! to drop. RLIMIT_MEMLOCK limits how much that may be; `CAP_IPC_LOCK` goes beyond.
 
 use super::area_flags::{change_flags, for_each_part};
+use super::flags::decode;
 use super::space::space;
 use crate::process::Space;
 use crate::thread::Thread;
 use crate::{scheduler, user_memory};
 use abi::Errno;
 use abi::capability::CAP_IPC_LOCK;
-use abi::memory::{MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT};
+use abi::memory::{MlockFlags, MlockallFlags};
 use abi::process::RLIMIT_MEMLOCK;
 use mm::{
     Access, AddressSpace, Area, AreaFlags, Outcome, PAGE_SIZE, PageRange, Purpose, Sharing, USER_END,
@@ -66,10 +67,9 @@ pub fn check_more(current: &Thread, space: &Space, more: u64) -> Result<(), Errn
 /// be had.
 #[inline(never)]
 pub fn mlock2(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
-    let flags = match flags as u32 {
-        0 => AreaFlags::LOCKED,
-        MLOCK_ONFAULT => AreaFlags::LOCK,
-        _ => return Err(Errno::EINVAL),
+    let flags = match decode(flags as u32, MlockFlags::all())? {
+        MlockFlags::MLOCK_ONFAULT => AreaFlags::LOCK,
+        _ => AreaFlags::LOCKED,
     };
     let limit = limit(current)?;
     let (start, len) = whole_pages(start, len);
@@ -101,25 +101,29 @@ pub fn munlock(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
 /// `EINVAL`: unknown flags, or nothing to lock. `EPERM`: `RLIMIT_MEMLOCK` is 0. `ENOMEM`: beyond it.
 #[inline(never)]
 pub fn mlockall(current: &Thread, flags: u64) -> Result<usize, Errno> {
-    let flags = flags as u32;
-    let has = |flag| flags & flag != 0;
-    if flags & !(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0 || !(has(MCL_CURRENT) || has(MCL_FUTURE)) {
+    let flags = decode(flags as u32, MlockallFlags::all())?;
+    let has = |flag| flags.contains(flag);
+    if !has(MlockallFlags::MCL_CURRENT) && !has(MlockallFlags::MCL_FUTURE) {
         return Err(Errno::EINVAL);
     }
     let limit = limit(current)?;
     let space = space(current)?;
     let total = space.with(|space| space.areas().sums().bytes);
-    if has(MCL_CURRENT) && total > limit {
+    if has(MlockallFlags::MCL_CURRENT) && total > limit {
         return Err(Errno::ENOMEM);
     }
-    let locks = if has(MCL_ONFAULT) {
+    let locks = if has(MlockallFlags::MCL_ONFAULT) {
         AreaFlags::LOCK
     } else {
         AreaFlags::LOCKED
     };
-    let future = if has(MCL_FUTURE) { locks } else { AreaFlags::NONE };
+    let future = if has(MlockallFlags::MCL_FUTURE) {
+        locks
+    } else {
+        AreaFlags::NONE
+    };
     space.future_flags.set_locks(future);
-    if has(MCL_CURRENT) {
+    if has(MlockallFlags::MCL_CURRENT) {
         set_all_locks(current, locks, limit)?;
         // As on Linux, what cannot be had is had when it is touched.
         populate_each(current, 0, USER_END, AreaFlags::NONE, unless_ending)?;

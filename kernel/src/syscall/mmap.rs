@@ -10,11 +10,7 @@ use crate::memory;
 use crate::memory::map_errno;
 use crate::thread::Thread;
 use abi::Errno;
-use abi::memory::{
-    MAP_ANONYMOUS, MAP_DENYWRITE, MAP_EXECUTABLE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB,
-    MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,
-    MAP_STACK, MAP_TYPE, PROT_EXEC, PROT_READ, PROT_WRITE,
-};
+use abi::memory::{MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, ProtFlags};
 use abi::process::RLIMIT_DATA;
 use mm::{
     AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose,
@@ -66,35 +62,36 @@ pub fn mmap(
     [address, len, protection, flags, descriptor, offset]: [u64; 6],
 ) -> Result<usize, Errno> {
     memory::has_room()?;
-    let flags = flags as u32;
+    let kind = flags as u32 & MAP_TYPE;
+    let flags = MapFlags::from_bits_retain(flags as u32);
     if !offset.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
-    let file = match flags & MAP_ANONYMOUS {
-        0 => Some(file(current, descriptor as i32)?),
-        _ => None,
+    let file = match flags.contains(MapFlags::MAP_ANONYMOUS) {
+        false => Some(file(current, descriptor as i32)?),
+        true => None,
     };
     if file.as_ref().is_some_and(|file| file.is_path()) {
         return Err(Errno::EBADF);
     }
-    let sharing = match flags & MAP_TYPE {
+    let sharing = match kind {
         MAP_PRIVATE => Sharing::Private,
         MAP_SHARED | MAP_SHARED_VALIDATE => Sharing::Shared,
         _ => return Err(Errno::EINVAL),
     };
-    let wanted = protection_of(protection as u32);
+    let wanted = protection_of(ProtFlags::from_bits_retain(protection as u32));
     if len == 0 {
         return Err(Errno::EINVAL);
     }
-    if flags & MAP_GROWSDOWN != 0 && (file.is_some() || sharing == Sharing::Shared) {
+    if flags.contains(MapFlags::MAP_GROWSDOWN) && (file.is_some() || sharing == Sharing::Shared) {
         return Err(Errno::EINVAL);
     }
     let rounded = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
     offset.checked_add(rounded).ok_or(Errno::EOVERFLOW)?;
-    if flags & MAP_HUGETLB != 0 {
+    if flags.contains(MapFlags::MAP_HUGETLB) {
         return Err(Errno::ENOMEM);
     }
-    if flags & MAP_TYPE == MAP_SHARED_VALIDATE {
+    if kind == MAP_SHARED_VALIDATE {
         check_validated(flags)?;
     }
     let backing = match file {
@@ -107,7 +104,7 @@ pub fn mmap(
         len: rounded,
         protection: wanted,
         sharing,
-        flags: mlock::flags_of_new(current, &space, rounded, flags & MAP_LOCKED != 0)?,
+        flags: mlock::flags_of_new(current, &space, rounded, flags.contains(MapFlags::MAP_LOCKED))?,
         purpose: purpose(flags, &backing),
         backing,
     };
@@ -128,65 +125,64 @@ pub fn mmap(
         }
         space.map(memory::get(), request).map_err(map_errno)
     })?;
-    if is_locked || flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE {
+    if is_locked || flags.contains(MapFlags::MAP_POPULATE) && !flags.contains(MapFlags::MAP_NONBLOCK) {
         mlock::populate_mapped(current, start.0, rounded);
     }
     Ok(start.0 as usize)
 }
 
 /// `MAP_SHARED_VALIDATE` is for files, and takes no flag that it does not know (Linux's `LEGACY_MAP_MASK`).
-fn check_validated(flags: u32) -> Result<(), Errno> {
+fn check_validated(flags: MapFlags) -> Result<(), Errno> {
     /// Those of 2 MiB and 1 GiB (`MAP_HUGE_2MB`, `MAP_HUGE_1GB`).
     const HUGE_PAGE_SIZES: u32 = (21 | 30) << 26;
-    const KNOWN: u32 = MAP_TYPE
-        | MAP_FIXED
-        | MAP_FIXED_NOREPLACE
-        | MAP_GROWSDOWN
-        | MAP_DENYWRITE
-        | MAP_EXECUTABLE
-        | MAP_LOCKED
-        | MAP_NORESERVE
-        | MAP_POPULATE
-        | MAP_NONBLOCK
-        | MAP_STACK
-        | MAP_HUGETLB
-        | HUGE_PAGE_SIZES;
+    const KNOWN: MapFlags = MapFlags::from_bits_retain(MAP_TYPE | HUGE_PAGE_SIZES)
+        .union(MapFlags::MAP_FIXED)
+        .union(MapFlags::MAP_FIXED_NOREPLACE)
+        .union(MapFlags::MAP_GROWSDOWN)
+        .union(MapFlags::MAP_DENYWRITE)
+        .union(MapFlags::MAP_EXECUTABLE)
+        .union(MapFlags::MAP_LOCKED)
+        .union(MapFlags::MAP_NORESERVE)
+        .union(MapFlags::MAP_POPULATE)
+        .union(MapFlags::MAP_NONBLOCK)
+        .union(MapFlags::MAP_STACK)
+        .union(MapFlags::MAP_HUGETLB);
     match flags {
-        flags if flags & MAP_ANONYMOUS != 0 => Err(Errno::EINVAL),
-        flags if flags & !KNOWN != 0 => Err(Errno::EOPNOTSUPP),
+        flags if flags.contains(MapFlags::MAP_ANONYMOUS) => Err(Errno::EINVAL),
+        flags if !KNOWN.contains(flags) => Err(Errno::EOPNOTSUPP),
         _ => Ok(()),
     }
 }
 
-fn placement(address: u64, len: u64, flags: u32) -> Result<Placement, Errno> {
+fn placement(address: u64, len: u64, flags: MapFlags) -> Result<Placement, Errno> {
     let at = VirtAddr(address);
-    if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) == 0 {
+    if !flags.intersects(MapFlags::MAP_FIXED | MapFlags::MAP_FIXED_NOREPLACE) {
         return Ok(Placement::Hint(at));
     }
     if !at.is_page_aligned() {
         return Err(Errno::EINVAL);
     }
     PageRange::new(at, len).ok_or(Errno::ENOMEM)?;
-    Ok(if flags & MAP_FIXED_NOREPLACE != 0 {
+    Ok(if flags.contains(MapFlags::MAP_FIXED_NOREPLACE) {
         Placement::FixedNoReplace(at)
     } else {
         Placement::Fixed(at)
     })
 }
 
-fn purpose(flags: u32, backing: &Backing) -> Purpose {
+fn purpose(flags: MapFlags, backing: &Backing) -> Purpose {
     match backing {
-        Backing::Anonymous if flags & MAP_GROWSDOWN != 0 => Purpose::Stack,
+        Backing::Anonymous if flags.contains(MapFlags::MAP_GROWSDOWN) => Purpose::Stack,
         _ => Purpose::Mapping,
     }
 }
 
 /// The protection in those bits; mmap(2) does not look at others.
-pub fn protection_of(bits: u32) -> Protection {
+pub fn protection_of(bits: ProtFlags) -> Protection {
     Protection {
-        read: bits & PROT_READ != 0,
-        write: bits & PROT_WRITE != 0,
-        execute: bits & PROT_EXEC != 0,
+        read: bits.contains(ProtFlags::PROT_READ),
+        write: bits.contains(ProtFlags::PROT_WRITE),
+        execute: bits.contains(ProtFlags::PROT_EXEC),
     }
 }
 

@@ -25,6 +25,7 @@ mod exit;
 mod fcntl;
 mod file_lock;
 mod files;
+mod flags;
 mod identity;
 mod ioctl;
 mod link;

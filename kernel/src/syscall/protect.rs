@@ -9,7 +9,7 @@ use crate::process::Space;
 use crate::thread::Thread;
 use crate::{memory, scheduler};
 use abi::Errno;
-use abi::memory::{PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE};
+use abi::memory::ProtFlags;
 use abi::process::{RLIM64_INFINITY, RLIMIT_DATA};
 use mm::{
     AddressSpace, Area, Backing, MapError, PAGE_SIZE, PageRange, Portion, Protection, Purpose, Sharing,
@@ -26,7 +26,9 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// `EINVAL`: not of whole pages, unknown bits, or an area that does not grow so. `EACCES`: the first area that cannot
 /// be given the protection. `ENOMEM`: a hole; beyond `RLIMIT_DATA` or the number of areas; want of memory.
 pub fn mprotect(current: &Thread, start: u64, len: u64, bits: u64) -> Result<usize, Errno> {
-    let protection = decode_protection(bits & !u64::from(PROT_GROWSDOWN | PROT_GROWSUP))?;
+    let given = ProtFlags::from_bits_retain(u32::try_from(bits).map_err(|_| Errno::EINVAL)?);
+    let growth = given & (ProtFlags::PROT_GROWSDOWN | ProtFlags::PROT_GROWSUP);
+    let protection = decode_protection(given - growth)?;
     if !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
@@ -36,8 +38,8 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, bits: u64) -> Result<usi
     }
     let mut range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
     let space = space(current)?;
-    if bits as u32 & (PROT_GROWSDOWN | PROT_GROWSUP) != 0 {
-        range = space.with(|space| extended(space, range, bits as u32))?;
+    if !growth.is_empty() {
+        range = space.with(|space| extended(space, range, growth))?;
     }
     let data_limit = match protection.write {
         true => current.process.limit(RLIMIT_DATA),
@@ -104,9 +106,9 @@ fn protect_some(
 
 /// The protection that mprotect(2) asks for. Branch targets and tags are features of processors that this kernel does not
 /// support: unknown, as on a processor without them.
-fn decode_protection(bits: u64) -> Result<Protection, Errno> {
-    let bits = u32::try_from(bits).map_err(|_| Errno::EINVAL)?;
-    if bits & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM) != 0 {
+fn decode_protection(bits: ProtFlags) -> Result<Protection, Errno> {
+    let known = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE | ProtFlags::PROT_EXEC | ProtFlags::PROT_SEM;
+    if !known.contains(bits) {
         return Err(Errno::EINVAL);
     }
     Ok(protection_of(bits))
@@ -114,13 +116,14 @@ fn decode_protection(bits: u64) -> Result<Protection, Errno> {
 
 /// The range down to where the area that grows begins. `EINVAL` for one that does not grow; none grows up.
 #[cold]
-fn extended(space: &AddressSpace, range: PageRange, bits: u32) -> Result<PageRange, Errno> {
+fn extended(space: &AddressSpace, range: PageRange, growth: ProtFlags) -> Result<PageRange, Errno> {
     let area = space.areas().overlapping(range).next().ok_or(Errno::ENOMEM)?;
     let (start, is_stack) = (area.range().start(), area.purpose == Purpose::Stack);
-    if bits & PROT_GROWSUP != 0 && start > range.start() && bits & PROT_GROWSDOWN == 0 {
+    let is_upward = growth.contains(ProtFlags::PROT_GROWSUP);
+    if is_upward && start > range.start() && !growth.contains(ProtFlags::PROT_GROWSDOWN) {
         return Err(Errno::ENOMEM);
     }
-    if bits & PROT_GROWSUP != 0 || !is_stack {
+    if is_upward || !is_stack {
         return Err(Errno::EINVAL);
     }
     PageRange::between(start, range.end()).ok_or(Errno::EINVAL)

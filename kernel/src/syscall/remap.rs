@@ -1,5 +1,6 @@
 //! mremap(2).
 
+use super::flags::decode;
 use super::memory_limits::check_room;
 use super::mlock;
 use super::space::space;
@@ -9,7 +10,7 @@ use crate::memory::map_errno;
 use crate::process::Space;
 use crate::thread::Thread;
 use abi::Errno;
-use abi::memory::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
+use abi::memory::MremapFlags;
 use mm::{
     AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, Placement, Portion, Purpose, RemapPlacement,
     Remapped, Sharing, VirtAddr,
@@ -26,8 +27,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 #[inline(never)]
 pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]) -> Result<usize, Errno> {
     memory::has_room()?;
-    let flags = flags as u32;
-    let placement = remap_placement(flags, old_len, new_len, new)?;
+    let placement = remap_placement(flags as u32, old_len, new_len, new)?;
     if !old.is_multiple_of(PAGE) || new_len == 0 {
         return Err(Errno::EINVAL);
     }
@@ -89,17 +89,20 @@ fn unless_walked<R>(space: &mut AddressSpace, work: impl FnOnce(&mut AddressSpac
 
 /// Where mremap(2) is asked to put the mapping. `EINVAL` for flags that do not go together.
 fn remap_placement(flags: u32, old_len: u64, new_len: u64, new: u64) -> Result<RemapPlacement, Errno> {
-    let has = |flag| flags & flag != 0;
-    let is_wrong = flags & !(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) != 0
-        || has(MREMAP_FIXED | MREMAP_DONTUNMAP) && (!has(MREMAP_MAYMOVE) || !new.is_multiple_of(PAGE))
-        || has(MREMAP_DONTUNMAP) && old_len != new_len;
+    let flags = decode(flags, MremapFlags::all())?;
+    let has = |flag| flags.intersects(flag);
+    let is_wrong = has(MremapFlags::MREMAP_FIXED | MremapFlags::MREMAP_DONTUNMAP)
+        && (!has(MremapFlags::MREMAP_MAYMOVE) || !new.is_multiple_of(PAGE))
+        || has(MremapFlags::MREMAP_DONTUNMAP) && old_len != new_len;
     let at = VirtAddr(new);
     match () {
         () if is_wrong => Err(Errno::EINVAL),
-        () if has(MREMAP_DONTUNMAP) && has(MREMAP_FIXED) => Ok(RemapPlacement::Leaving(Placement::Fixed(at))),
-        () if has(MREMAP_DONTUNMAP) => Ok(RemapPlacement::Leaving(Placement::Hint(at))),
-        () if has(MREMAP_FIXED) => Ok(RemapPlacement::Fixed(at)),
-        () if has(MREMAP_MAYMOVE) => Ok(RemapPlacement::MayMove),
+        () if has(MremapFlags::MREMAP_DONTUNMAP) && has(MremapFlags::MREMAP_FIXED) => {
+            Ok(RemapPlacement::Leaving(Placement::Fixed(at)))
+        }
+        () if has(MremapFlags::MREMAP_DONTUNMAP) => Ok(RemapPlacement::Leaving(Placement::Hint(at))),
+        () if has(MremapFlags::MREMAP_FIXED) => Ok(RemapPlacement::Fixed(at)),
+        () if has(MremapFlags::MREMAP_MAYMOVE) => Ok(RemapPlacement::MayMove),
         () => Ok(RemapPlacement::InPlace),
     }
 }

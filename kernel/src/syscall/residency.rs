@@ -1,12 +1,13 @@
 //! Which pages are there, and whether a file has them: mincore(2), msync(2).
 
 use super::area_flags::covered;
+use super::flags::decode;
 use super::mlock::check_unlocked;
 use super::space::space;
 use crate::thread::Thread;
 use crate::{memory, scheduler, user_memory};
 use abi::Errno;
-use abi::memory::{MS_ASYNC, MS_INVALIDATE, MS_SYNC};
+use abi::memory::MsyncFlags;
 use mm::{AddressSpace, PAGE_SIZE, PageRange, VirtAddr};
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -62,13 +63,13 @@ fn note_present(space: &AddressSpace, range: PageRange, states: &mut [u8]) {
 /// hole.
 #[inline(never)]
 pub fn msync(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
-    let flags = flags as u32;
-    let is_both = flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC;
-    if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || is_both || !start.is_multiple_of(PAGE) {
+    let flags = decode(flags as u32, MsyncFlags::all())?;
+    let is_both = flags.contains(MsyncFlags::MS_ASYNC | MsyncFlags::MS_SYNC);
+    if is_both || !start.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
-    if flags & MS_INVALIDATE != 0 {
+    if flags.contains(MsyncFlags::MS_INVALIDATE) {
         return check_unlocked(current, start, len, Errno::EBUSY).map(|()| 0);
     }
     covered(current, start, len)?;

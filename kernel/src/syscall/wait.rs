@@ -1,18 +1,18 @@
 //! wait4(2), waitid(2).
 
+use super::flags::decode;
 use crate::process::{self, Child, Kind, Meant, Wanted, Which};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
-use abi::process::{
-    __WALL, __WCLONE, __WNOTHREAD, P_ALL, P_PGID, P_PID, RUsage, WCONTINUED, WEXITED, WNOHANG, WNOWAIT,
-    WUNTRACED, WaitStatus,
-};
+use abi::process::{P_ALL, P_PGID, P_PID, RUsage, WaitOptions, WaitStatus};
 use abi::signal::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
 use abi::signal::{SigInfo, Signal};
 
 /// Options that name kinds of children.
-const KINDS: u32 = __WALL | __WCLONE | __WNOTHREAD;
+const KINDS: WaitOptions = WaitOptions::__WALL
+    .union(WaitOptions::__WCLONE)
+    .union(WaitOptions::__WNOTHREAD);
 
 /// wait4(2).
 ///
@@ -26,10 +26,8 @@ pub fn wait4(
     options: u64,
     usage_at: u64,
 ) -> Result<usize, Errno> {
-    let options = options as u32;
-    if options & !(WNOHANG | WUNTRACED | WCONTINUED | KINDS) != 0 {
-        return Err(Errno::EINVAL);
-    }
+    let known = WaitOptions::WNOHANG | WaitOptions::WUNTRACED | WaitOptions::WCONTINUED | KINDS;
+    let options = decode(options as u32, known)?;
     let which = match pid as i32 {
         -1 => Which::Any,
         i32::MIN => return Err(Errno::ESRCH),
@@ -37,8 +35,11 @@ pub fn wait4(
         pid if pid < 0 => Which::Group(pid.unsigned_abs()),
         pid => Which::Process(pid.unsigned_abs()),
     };
-    let Some(child) =
-        process::wait_for_child(current, meant(current, which, options), wanted(options | WEXITED))?
+    let Some(child) = process::wait_for_child(
+        current,
+        meant(current, which, options),
+        wanted(options | WaitOptions::WEXITED),
+    )?
     else {
         return Ok(0);
     };
@@ -62,9 +63,10 @@ pub fn waitid(
     options: u64,
     usage_at: u64,
 ) -> Result<usize, Errno> {
-    let options = options as u32;
-    let events = WEXITED | WUNTRACED | WCONTINUED;
-    if options & !(events | WNOHANG | WNOWAIT | KINDS) != 0 || options & events == 0 {
+    let events = WaitOptions::WEXITED | WaitOptions::WUNTRACED | WaitOptions::WCONTINUED;
+    let known = events | WaitOptions::WNOHANG | WaitOptions::WNOWAIT | KINDS;
+    let options = decode(options as u32, known)?;
+    if !options.intersects(events) {
         return Err(Errno::EINVAL);
     }
     let id = id as i32;
@@ -86,26 +88,26 @@ pub fn waitid(
 }
 
 /// `__WALL` prevails over `__WCLONE`.
-fn meant(current: &Thread, which: Which, options: u32) -> Meant {
-    let kind = match options & (__WALL | __WCLONE) {
-        0 => Kind::Usual,
-        __WCLONE => Kind::Clones,
-        _ => Kind::All,
+fn meant(current: &Thread, which: Which, options: WaitOptions) -> Meant {
+    let kind = match () {
+        () if options.contains(WaitOptions::__WALL) => Kind::All,
+        () if options.contains(WaitOptions::__WCLONE) => Kind::Clones,
+        () => Kind::Usual,
     };
     Meant {
         which,
         kind,
-        thread: (options & __WNOTHREAD != 0).then(|| current.tid()),
+        thread: options.contains(WaitOptions::__WNOTHREAD).then(|| current.tid()),
     }
 }
 
-fn wanted(options: u32) -> Wanted {
+fn wanted(options: WaitOptions) -> Wanted {
     Wanted {
-        ended: options & WEXITED != 0,
-        stopped: options & WUNTRACED != 0,
-        continued: options & WCONTINUED != 0,
-        is_kept: options & WNOWAIT != 0,
-        is_immediate: options & WNOHANG != 0,
+        ended: options.contains(WaitOptions::WEXITED),
+        stopped: options.contains(WaitOptions::WUNTRACED),
+        continued: options.contains(WaitOptions::WCONTINUED),
+        is_kept: options.contains(WaitOptions::WNOWAIT),
+        is_immediate: options.contains(WaitOptions::WNOHANG),
     }
 }
 

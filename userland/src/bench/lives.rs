@@ -9,7 +9,7 @@ use crate::runtime::memory::{Mapping, PAGE};
 use crate::runtime::process::{self, Fork, WaitStatus};
 use crate::runtime::signal::Signal;
 use crate::runtime::{Errno, Result};
-use abi::memory::PROT_READ;
+use abi::memory::ProtFlags;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -129,7 +129,7 @@ pub fn warm_up() -> Result<()> {
 /// A child stores to a page that it may only read, is ended by SIGSEGV, and is waited for.
 fn forbidden_store(settings: &Settings, report: &mut Report) -> Result<()> {
     let page = filled(1)?;
-    page.protect(0, 1, PROT_READ)?;
+    page.protect(0, 1, ProtFlags::PROT_READ)?;
     report.measure("forbidden_store", 1, settings.repeats, |meter| {
         meter.time(|| forbidden_life(&page))
     })

@@ -107,7 +107,7 @@ fn run(command: &[&str]) -> i32 {
         }
     };
     loop {
-        match process::wait(-1, 0) {
+        match process::wait(-1, process::WaitOptions::empty()) {
             Ok(Some(change)) if change.pid == child => return process::shell_status(change.status),
             Ok(_) => {}
             Err(Errno::EINTR) => obey_signals(),
@@ -168,7 +168,7 @@ fn end_all() {
         }
         // Half a second to say goodbye; an interruption only makes it shorter.
         let _ = userland::runtime::time::sleep(TimeSpec::from_nanoseconds(500_000_000));
-        while let Ok(Some(_)) = process::wait(-1, process::WNOHANG) {}
+        while let Ok(Some(_)) = process::wait(-1, process::WaitOptions::WNOHANG) {}
     }
 }
 

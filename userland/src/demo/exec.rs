@@ -109,7 +109,7 @@ pub fn vfork_copies_nothing(story: &mut Story) -> Result<()> {
     let (child, faults) = (started?, faults?);
     drop(input);
     let store_faults = minor_faults(|| touch_all(&memory))?;
-    let is_running = process::wait(child, process::WNOHANG)?.is_none();
+    let is_running = process::wait(child, process::WaitOptions::WNOHANG)?.is_none();
     story.row(&format!(
         "minor faults of the parent: {faults} in vfork and exec, {store_faults} in 64 stores after"
     ));

@@ -11,7 +11,7 @@ use crate::runtime::file::{self, File};
 use crate::runtime::memory::{Mapping, PAGE, Sharing};
 use crate::runtime::process::{self, RUSAGE_SELF};
 use abi::file::{O_CLOEXEC, O_CREAT, O_RDWR, O_TRUNC};
-use abi::memory::{PROT_READ, PROT_WRITE};
+use abi::memory::ProtFlags;
 use abi::signal::Signal;
 use abi::signal::info::{BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR};
 
@@ -81,7 +81,7 @@ pub fn why_no_signal(story: &mut Story) -> Result<()> {
 
     story
         .say("Beside it, a store that really is not allowed: the second page is made read-only by mprotect.");
-    memory.protect(1, 1, PROT_READ)?;
+    memory.protect(1, 1, ProtFlags::PROT_READ)?;
     let fault = fault_of(|| memory.store(PAGE, 2))?;
     story.row(&format!("a child that tried: {}", name(fault)));
     let address = memory.page_address(1);
@@ -141,7 +141,13 @@ pub fn which_faults(story: &mut Story) -> Result<()> {
         story.check(faults == 1, what);
     }
     let file = small_file()?;
-    let mapped = Mapping::file(&file, 0, 2 * PAGE, PROT_READ | PROT_WRITE, Sharing::Private)?;
+    let mapped = Mapping::file(
+        &file,
+        0,
+        2 * PAGE,
+        ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+        Sharing::Private,
+    )?;
     let file_read = minor_faults(|| mapped.touch(0))?;
     let is_right = mapped.load(0) == u64::from_le_bytes([b'x'; 8]);
     story.row(&format!("{file_read} fault   first load of a mapped file"));
@@ -171,7 +177,7 @@ pub fn which_faults(story: &mut Story) -> Result<()> {
         is_fault(unmapped, Signal::SIGSEGV, SEGV_MAPERR, hole),
         "SIGSEGV with MAPERR: nothing is mapped there",
     );
-    memory.protect(3, 1, PROT_READ)?;
+    memory.protect(3, 1, ProtFlags::PROT_READ)?;
     let forbidden = fault_of(|| memory.store(3 * PAGE, 1))?;
     story.row(&format!("store to a read-only page: {}", name(forbidden)));
     let address = memory.page_address(3);

@@ -4,7 +4,7 @@
 use super::file::File;
 use super::raw::syscall;
 use super::{Errno, Result};
-use abi::memory::{MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MREMAP_MAYMOVE, PROT_READ, PROT_WRITE};
+use abi::memory::{MAP_PRIVATE, MAP_SHARED, MapFlags, MremapFlags, ProtFlags};
 use abi::nr;
 
 /// The size of a page: Holstein and Linux's usual arm64 kernels have 4 KiB.
@@ -114,7 +114,7 @@ impl Region {
     }
 
     /// mprotect(2) of whole pages.
-    pub fn protect(&self, page: usize, pages: usize, rights: u32) -> Result<()> {
+    pub fn protect(&self, page: usize, pages: usize, rights: ProtFlags) -> Result<()> {
         if page.checked_add(pages).is_none_or(|end| end > self.pages()) {
             return Err(Errno::EINVAL);
         }
@@ -122,7 +122,7 @@ impl Region {
         unsafe {
             syscall(
                 nr::MPROTECT,
-                [self.page_address(page), pages * PAGE, rights as usize],
+                [self.page_address(page), pages * PAGE, rights.bits() as usize],
             )
         }
         .map(drop)
@@ -140,13 +140,13 @@ impl core::ops::Deref for Mapping {
     }
 }
 
-fn map(length: usize, rights: u32, flags: u32, descriptor: i32, offset: u64) -> Result<Mapping> {
+fn map(length: usize, rights: ProtFlags, flags: MapFlags, descriptor: i32, offset: u64) -> Result<Mapping> {
     let length = length.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
     let arguments = [
         0,
         length,
-        rights as usize,
-        flags as usize,
+        rights.bits() as usize,
+        flags.bits() as usize,
         descriptor as usize,
         offset as usize,
     ];
@@ -160,15 +160,21 @@ impl Mapping {
     pub fn anonymous(length: usize, sharing: Sharing) -> Result<Mapping> {
         map(
             length,
-            PROT_READ | PROT_WRITE,
-            MAP_ANONYMOUS | sharing.flag(),
+            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+            MapFlags::MAP_ANONYMOUS | sharing.flag(),
             -1,
             0,
         )
     }
 
     /// Part of a file; the offset must be a multiple of the page size.
-    pub fn file(file: &File, offset: u64, length: usize, rights: u32, sharing: Sharing) -> Result<Mapping> {
+    pub fn file(
+        file: &File,
+        offset: u64,
+        length: usize,
+        rights: ProtFlags,
+        sharing: Sharing,
+    ) -> Result<Mapping> {
         map(length, rights, sharing.flag(), file.descriptor(), offset)
     }
 
@@ -191,7 +197,12 @@ impl Mapping {
             .checked_next_multiple_of(PAGE)
             .filter(|&length| length > 0)
             .ok_or(Errno::EINVAL)?;
-        let arguments = [self.0.address, self.0.length, length, MREMAP_MAYMOVE as usize];
+        let arguments = [
+            self.0.address,
+            self.0.length,
+            length,
+            MremapFlags::MREMAP_MAYMOVE.bits() as usize,
+        ];
         // SAFETY: the mapping is ours alone; without MREMAP_FIXED it moves to a free place only.
         self.0.address = unsafe { syscall(nr::MREMAP, arguments) }?;
         self.0.length = length;
@@ -200,10 +211,10 @@ impl Mapping {
 }
 
 impl Sharing {
-    fn flag(self) -> u32 {
+    fn flag(self) -> MapFlags {
         match self {
-            Sharing::Private => MAP_PRIVATE,
-            Sharing::Shared => MAP_SHARED,
+            Sharing::Private => MapFlags::from_bits_retain(MAP_PRIVATE),
+            Sharing::Shared => MapFlags::from_bits_retain(MAP_SHARED),
         }
     }
 }

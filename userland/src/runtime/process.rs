@@ -6,7 +6,7 @@ use super::{Errno, Result, output};
 use abi::nr;
 use abi::process::{RLimit, RUsage};
 
-pub use abi::process::{RUSAGE_CHILDREN, RUSAGE_SELF, WCONTINUED, WNOHANG, WUNTRACED, WaitStatus};
+pub use abi::process::{RUSAGE_CHILDREN, RUSAGE_SELF, WaitOptions, WaitStatus};
 
 /// Which side of a fork we are on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,8 @@ pub fn vfork_exec<S: AsRef<str>>(path: &str, arguments: &[S], environment: &[S])
 /// The child runs only the instructions below, on registers alone: it changes no memory that we share.
 #[cfg(target_arch = "aarch64")]
 unsafe fn vfork_exec_raw(path: usize, argv: usize, envp: usize) -> usize {
-    use abi::process::{CLONE_VFORK, CLONE_VM};
+    use abi::process::CloneFlags;
+    const VFORK: CloneFlags = CloneFlags::CLONE_VM.union(CloneFlags::CLONE_VFORK);
     let value;
     // SAFETY: clone with CLONE_VM | CLONE_VFORK stops this process until the child has called execve or exit; the
     // child touches neither stack nor memory.
@@ -81,7 +82,7 @@ unsafe fn vfork_exec_raw(path: usize, argv: usize, envp: usize) -> usize {
             execve = const nr::EXECVE,
             exit = const nr::EXIT_GROUP,
             inlateout("x8") nr::CLONE => _,
-            inlateout("x0") (CLONE_VM | CLONE_VFORK) as usize | SIGCHLD => value,
+            inlateout("x0") VFORK.bits() as usize | SIGCHLD => value,
             inlateout("x1") 0usize => _,
             inlateout("x2") 0usize => _,
             inlateout("x3") 0usize => _,
@@ -144,13 +145,13 @@ pub struct Change {
 }
 
 /// wait4(2) for `pid` (-1: any child; below that a process group). `None` only with `WNOHANG`: nothing happened yet.
-pub fn wait(pid: i32, options: u32) -> Result<Option<Change>> {
+pub fn wait(pid: i32, options: WaitOptions) -> Result<Option<Change>> {
     let mut word = 0u32;
     let mut usage = RUsage::default();
     let arguments = [
         pid as usize,
         &raw mut word as usize,
-        options as usize,
+        options.bits() as usize,
         &raw mut usage as usize,
     ];
     // SAFETY: the kernel writes one word and one `struct rusage`.
@@ -165,7 +166,7 @@ pub fn wait(pid: i32, options: u32) -> Result<Option<Change>> {
 /// Waits until the child has ended, through interruptions.
 pub fn wait_for_end(pid: i32) -> Result<Change> {
     loop {
-        match wait(pid, 0) {
+        match wait(pid, WaitOptions::empty()) {
             Ok(Some(change)) => return Ok(change),
             Ok(None) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error),

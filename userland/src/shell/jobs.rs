@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::state::Shell;
-use crate::runtime::process::{self, Change, WNOHANG, WUNTRACED, WaitStatus};
+use crate::runtime::process::{self, Change, WaitOptions, WaitStatus};
 use crate::runtime::signal::{self, Signal};
 use crate::runtime::terminal::{self, Termios};
 use abi::Errno;
@@ -207,7 +207,7 @@ impl Jobs {
     /// Waits for one process to end; its status as `$?`.
     pub fn wait_for(&mut self, pid: i32) -> i32 {
         loop {
-            match process::wait(pid, 0) {
+            match process::wait(pid, WaitOptions::empty()) {
                 Ok(Some(change)) => return process::shell_status(change.status),
                 Ok(None) | Err(Errno::EINTR) => {}
                 Err(_) => return 127,
@@ -217,7 +217,7 @@ impl Jobs {
 
     /// Notes what children did meanwhile, without waiting.
     pub fn poll(&mut self) {
-        while let Ok(Some(change)) = process::wait(-1, WNOHANG | WUNTRACED) {
+        while let Ok(Some(change)) = process::wait(-1, WaitOptions::WNOHANG | WaitOptions::WUNTRACED) {
             self.note(&change);
         }
     }
@@ -237,7 +237,7 @@ impl Jobs {
             if !waited.any(|job| job.state() == State::Running) {
                 break;
             }
-            match process::wait(-1, WUNTRACED) {
+            match process::wait(-1, WaitOptions::WUNTRACED) {
                 Ok(Some(change)) => self.note(&change),
                 Ok(None) => {}
                 Err(Errno::EINTR) => return Ok(130),
@@ -291,7 +291,7 @@ impl Shell {
     /// Waits until a job ends or stops and sets `$?`. A stopped one is kept among the jobs. True if ^C ended it.
     pub fn wait_foreground(&mut self, mut job: Job) -> bool {
         while job.state() == State::Running {
-            match process::wait(-1, WUNTRACED) {
+            match process::wait(-1, WaitOptions::WUNTRACED) {
                 Ok(Some(change)) => {
                     if !job.note(&change) {
                         self.jobs.note(&change);

@@ -4,65 +4,71 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// clone: the bits that hold the signal sent to the parent at the end.
 pub const CSIGNAL: u64 = 0xff;
-/// clone: share the address space.
-pub const CLONE_VM: u64 = 0x100;
-/// clone: share current directory, root and umask.
-pub const CLONE_FS: u64 = 0x200;
-/// clone: share the descriptor table.
-pub const CLONE_FILES: u64 = 0x400;
-/// clone: share the table of signal handlers.
-pub const CLONE_SIGHAND: u64 = 0x800;
-/// clone: give the parent a descriptor of the child.
-pub const CLONE_PIDFD: u64 = 0x1000;
-/// clone: a tracer also traces the child.
-pub const CLONE_PTRACE: u64 = 0x2000;
-/// clone: the parent waits until the child calls execve or ends.
-pub const CLONE_VFORK: u64 = 0x4000;
-/// clone: the child's parent is the caller's parent.
-pub const CLONE_PARENT: u64 = 0x8000;
-/// clone: a further thread of the same process.
-pub const CLONE_THREAD: u64 = 0x1_0000;
-/// clone: new mount namespace.
-pub const CLONE_NEWNS: u64 = 0x2_0000;
-/// clone: share System V semaphore undo lists.
-pub const CLONE_SYSVSEM: u64 = 0x4_0000;
-/// clone: set the child's TPIDR_EL0 from the `tls` argument.
-pub const CLONE_SETTLS: u64 = 0x8_0000;
-/// clone: store the child's id in the parent's memory.
-pub const CLONE_PARENT_SETTID: u64 = 0x10_0000;
-/// clone: at the end of the child, clear the word in its memory and wake a futex there.
-pub const CLONE_CHILD_CLEARTID: u64 = 0x20_0000;
-/// clone: ignored.
-pub const CLONE_DETACHED: u64 = 0x40_0000;
-/// clone: a tracer cannot force `CLONE_PTRACE`.
-pub const CLONE_UNTRACED: u64 = 0x80_0000;
-/// clone: store the child's id in the child's memory.
-pub const CLONE_CHILD_SETTID: u64 = 0x100_0000;
-/// clone: new control-group namespace.
-pub const CLONE_NEWCGROUP: u64 = 0x200_0000;
-/// clone: new host-name namespace.
-pub const CLONE_NEWUTS: u64 = 0x400_0000;
-/// clone: new System V namespace.
-pub const CLONE_NEWIPC: u64 = 0x800_0000;
-/// clone: new user namespace.
-pub const CLONE_NEWUSER: u64 = 0x1000_0000;
-/// clone: new process-id namespace.
-pub const CLONE_NEWPID: u64 = 0x2000_0000;
-/// clone: new network namespace.
-pub const CLONE_NEWNET: u64 = 0x4000_0000;
-/// clone: share the input/output context.
-pub const CLONE_IO: u64 = 0x8000_0000;
-/// clone3: reset signal handlers to the default.
-pub const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
-/// clone3: start in that control group.
-pub const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+flags! {
+    /// What a child shares with its parent, and how it begins: clone(2).
+    pub struct CloneFlags: u64 {
+        /// clone: share the address space.
+        const CLONE_VM = 0x100;
+        /// clone: share current directory, root and umask.
+        const CLONE_FS = 0x200;
+        /// clone: share the descriptor table.
+        const CLONE_FILES = 0x400;
+        /// clone: share the table of signal handlers.
+        const CLONE_SIGHAND = 0x800;
+        /// clone: give the parent a descriptor of the child.
+        const CLONE_PIDFD = 0x1000;
+        /// clone: a tracer also traces the child.
+        const CLONE_PTRACE = 0x2000;
+        /// clone: the parent waits until the child calls execve or ends.
+        const CLONE_VFORK = 0x4000;
+        /// clone: the child's parent is the caller's parent.
+        const CLONE_PARENT = 0x8000;
+        /// clone: a further thread of the same process.
+        const CLONE_THREAD = 0x1_0000;
+        /// clone: new mount namespace.
+        const CLONE_NEWNS = 0x2_0000;
+        /// clone: share System V semaphore undo lists.
+        const CLONE_SYSVSEM = 0x4_0000;
+        /// clone: set the child's TPIDR_EL0 from the `tls` argument.
+        const CLONE_SETTLS = 0x8_0000;
+        /// clone: store the child's id in the parent's memory.
+        const CLONE_PARENT_SETTID = 0x10_0000;
+        /// clone: at the end of the child, clear the word in its memory and wake a futex there.
+        const CLONE_CHILD_CLEARTID = 0x20_0000;
+        /// clone: ignored.
+        const CLONE_DETACHED = 0x40_0000;
+        /// clone: a tracer cannot force `CLONE_PTRACE`.
+        const CLONE_UNTRACED = 0x80_0000;
+        /// clone: store the child's id in the child's memory.
+        const CLONE_CHILD_SETTID = 0x100_0000;
+        /// clone: new control-group namespace.
+        const CLONE_NEWCGROUP = 0x200_0000;
+        /// clone: new host-name namespace.
+        const CLONE_NEWUTS = 0x400_0000;
+        /// clone: new System V namespace.
+        const CLONE_NEWIPC = 0x800_0000;
+        /// clone: new user namespace.
+        const CLONE_NEWUSER = 0x1000_0000;
+        /// clone: new process-id namespace.
+        const CLONE_NEWPID = 0x2000_0000;
+        /// clone: new network namespace.
+        const CLONE_NEWNET = 0x4000_0000;
+        /// clone: share the input/output context.
+        const CLONE_IO = 0x8000_0000;
+        /// clone3: reset signal handlers to the default.
+        const CLONE_CLEAR_SIGHAND = 0x1_0000_0000;
+        /// clone3: start in that control group.
+        const CLONE_INTO_CGROUP = 0x2_0000_0000;
+    }
+}
 
 /// The argument of clone3(2) (`linux/sched.h`); the first published form has 64 bytes, the second 80.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct CloneArgs {
-    /// `CLONE_*`.
-    pub flags: u64,
+    /// What is shared.
+    pub flags: CloneFlags,
     /// Where the descriptor of the child goes.
     pub pidfd: u64,
     /// Where the child's id goes in the child's memory.

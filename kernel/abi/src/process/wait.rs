@@ -1,21 +1,26 @@
 //! wait4(2), waitid(2); `linux/wait.h`.
 
-/// wait: do not wait.
-pub const WNOHANG: u32 = 0x1;
-/// wait: report stopped children.
-pub const WUNTRACED: u32 = 0x2;
-/// waitid: report ended children.
-pub const WEXITED: u32 = 0x4;
-/// wait: report continued children.
-pub const WCONTINUED: u32 = 0x8;
-/// waitid: leave the child to be waited for again.
-pub const WNOWAIT: u32 = 0x0100_0000;
-/// wait: only children of this thread.
-pub const __WNOTHREAD: u32 = 0x2000_0000;
-/// wait: children of any kind.
-pub const __WALL: u32 = 0x4000_0000;
-/// wait: only children that do not send SIGCHLD.
-pub const __WCLONE: u32 = 0x8000_0000;
+flags! {
+    /// Which changes of which children are waited for: wait4(2), waitid(2).
+    pub struct WaitOptions: u32 {
+        /// wait: do not wait.
+        const WNOHANG = 0x1;
+        /// wait: report stopped children.
+        const WUNTRACED = 0x2;
+        /// waitid: report ended children.
+        const WEXITED = 0x4;
+        /// wait: report continued children.
+        const WCONTINUED = 0x8;
+        /// waitid: leave the child to be waited for again.
+        const WNOWAIT = 0x0100_0000;
+        /// wait: only children of this thread.
+        const __WNOTHREAD = 0x2000_0000;
+        /// wait: children of any kind.
+        const __WALL = 0x4000_0000;
+        /// wait: only children that do not send SIGCHLD.
+        const __WCLONE = 0x8000_0000;
+    }
+}
 
 /// waitid: any child.
 pub const P_ALL: u32 = 0;
