@@ -52,20 +52,26 @@ pub const O_TMPFILE: u32 = 0o20040000;
 
 /// In place of a directory descriptor: the current directory.
 pub const AT_FDCWD: i32 = -100;
-/// Do not follow a symbolic link at the end of the path.
-pub const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
-/// faccessat2: check with the effective ids.
-pub const AT_EACCESS: u32 = 0x200;
-/// unlinkat: remove a directory.
-pub const AT_REMOVEDIR: u32 = 0x200;
-/// linkat: follow a symbolic link at the end of the path.
-pub const AT_SYMLINK_FOLLOW: u32 = 0x400;
-/// Do not trigger an automount.
-pub const AT_NO_AUTOMOUNT: u32 = 0x800;
-/// An empty path means the descriptor itself.
-pub const AT_EMPTY_PATH: u32 = 0x1000;
-/// statx: the bits that say how fresh the answer must be.
-pub const AT_STATX_SYNC_TYPE: u32 = 0x6000;
+
+flags! {
+    /// How a path and what it leads to are looked up: open(2), stat(2), link(2) and kin.
+    pub struct AtFlags: u32 {
+        /// Do not follow a symbolic link at the end of the path.
+        const AT_SYMLINK_NOFOLLOW = 0x100;
+        /// faccessat2: check with the effective ids.
+        const AT_EACCESS = 0x200;
+        /// unlinkat: remove a directory.
+        const AT_REMOVEDIR = 0x200;
+        /// linkat: follow a symbolic link at the end of the path.
+        const AT_SYMLINK_FOLLOW = 0x400;
+        /// Do not trigger an automount.
+        const AT_NO_AUTOMOUNT = 0x800;
+        /// An empty path means the descriptor itself.
+        const AT_EMPTY_PATH = 0x1000;
+        /// statx: the bits that say how fresh the answer must be.
+        const AT_STATX_SYNC_TYPE = 0x6000;
+    }
+}
 
 /// fcntl: the lowest free descriptor from the argument on.
 pub const F_DUPFD: u32 = 0;
@@ -220,31 +226,52 @@ pub const W_OK: u32 = 2;
 /// access: may it be read.
 pub const R_OK: u32 = 4;
 
-/// renameat2: do not replace.
-pub const RENAME_NOREPLACE: u32 = 1;
-/// renameat2: exchange both.
-pub const RENAME_EXCHANGE: u32 = 2;
-/// renameat2: leave a whiteout.
-pub const RENAME_WHITEOUT: u32 = 4;
+flags! {
+    /// What becomes of what has the new name: renameat2(2).
+    pub struct RenameFlags: u32 {
+        /// renameat2: do not replace.
+        const RENAME_NOREPLACE = 1;
+        /// renameat2: exchange both.
+        const RENAME_EXCHANGE = 2;
+        /// renameat2: leave a whiteout.
+        const RENAME_WHITEOUT = 4;
+    }
+}
 
 /// utimensat: the current time, in place of nanoseconds.
 pub const UTIME_NOW: i64 = 0x3fff_ffff;
 /// utimensat: leave the time as it is, in place of nanoseconds.
 pub const UTIME_OMIT: i64 = 0x3fff_fffe;
 
-/// close_range: first stop sharing the descriptor table.
-pub const CLOSE_RANGE_UNSHARE: u32 = 2;
-/// close_range: do not close, set close-on-exec.
-pub const CLOSE_RANGE_CLOEXEC: u32 = 4;
+flags! {
+    /// What is done with descriptors: close_range(2).
+    pub struct CloseRangeFlags: u32 {
+        /// close_range: first stop sharing the descriptor table.
+        const CLOSE_RANGE_UNSHARE = 2;
+        /// close_range: do not close, set close-on-exec.
+        const CLOSE_RANGE_CLOEXEC = 4;
+    }
+}
 
-/// fallocate: do not move the end of the file.
-pub const FALLOC_FL_KEEP_SIZE: u32 = 1;
-/// fallocate: give pages back.
-pub const FALLOC_FL_PUNCH_HOLE: u32 = 2;
-/// memfd_create: close at execve.
-pub const MFD_CLOEXEC: u32 = 1;
-/// memfd_create: seals may be set.
-pub const MFD_ALLOW_SEALING: u32 = 2;
+flags! {
+    /// How pages of a file are given or taken: fallocate(2).
+    pub struct FallocFlags: u32 {
+        /// fallocate: do not move the end of the file.
+        const FALLOC_FL_KEEP_SIZE = 1;
+        /// fallocate: give pages back.
+        const FALLOC_FL_PUNCH_HOLE = 2;
+    }
+}
+
+flags! {
+    /// What a file in memory is like: memfd_create(2).
+    pub struct MfdFlags: u32 {
+        /// memfd_create: close at execve.
+        const MFD_CLOEXEC = 1;
+        /// memfd_create: seals may be set.
+        const MFD_ALLOW_SEALING = 2;
+    }
+}
 
 /// Longest path, the NUL included (`linux/limits.h`).
 pub const PATH_MAX: usize = 4096;

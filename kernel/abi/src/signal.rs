@@ -215,26 +215,31 @@ pub const SIG_UNBLOCK: u32 = 1;
 /// rt_sigprocmask: replace the mask.
 pub const SIG_SETMASK: u32 = 2;
 
-/// No SIGCHLD when children stop.
-pub const SA_NOCLDSTOP: u64 = 0x1;
-/// Children leave nothing to wait for.
-pub const SA_NOCLDWAIT: u64 = 0x2;
-/// The handler takes three arguments.
-pub const SA_SIGINFO: u64 = 0x4;
-/// Never supported: lets programs see that unknown flags are cleared.
-pub const SA_UNSUPPORTED: u64 = 0x400;
-/// Tag bits of the address are shown.
-pub const SA_EXPOSE_TAGBITS: u64 = 0x800;
-/// The restorer field is set.
-pub const SA_RESTORER: u64 = 0x0400_0000;
-/// Run on the alternate stack.
-pub const SA_ONSTACK: u64 = 0x0800_0000;
-/// Restart the interrupted call.
-pub const SA_RESTART: u64 = 0x1000_0000;
-/// Do not block the signal in its handler.
-pub const SA_NODEFER: u64 = 0x4000_0000;
-/// Back to the default action when the handler is entered.
-pub const SA_RESETHAND: u64 = 0x8000_0000;
+flags! {
+    /// How a signal is handled: sigaction(2).
+    pub struct SaFlags: u64 {
+        /// No SIGCHLD when children stop.
+        const SA_NOCLDSTOP = 0x1;
+        /// Children leave nothing to wait for.
+        const SA_NOCLDWAIT = 0x2;
+        /// The handler takes three arguments.
+        const SA_SIGINFO = 0x4;
+        /// Never supported: lets programs see that unknown flags are cleared.
+        const SA_UNSUPPORTED = 0x400;
+        /// Tag bits of the address are shown.
+        const SA_EXPOSE_TAGBITS = 0x800;
+        /// The restorer field is set.
+        const SA_RESTORER = 0x0400_0000;
+        /// Run on the alternate stack.
+        const SA_ONSTACK = 0x0800_0000;
+        /// Restart the interrupted call.
+        const SA_RESTART = 0x1000_0000;
+        /// Do not block the signal in its handler.
+        const SA_NODEFER = 0x4000_0000;
+        /// Back to the default action when the handler is entered.
+        const SA_RESETHAND = 0x8000_0000;
+    }
+}
 
 /// What to do with a signal, as rt_sigaction(2) takes it (`asm-generic/signal.h`, with arm64's `SA_RESTORER`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -242,8 +247,8 @@ pub const SA_RESETHAND: u64 = 0x8000_0000;
 pub struct SigAction {
     /// Address of the handler, `SIG_DFL` or `SIG_IGN`.
     pub handler: u64,
-    /// `SA_*`.
-    pub flags: u64,
+    /// How.
+    pub flags: SaFlags,
     /// Where the handler returns to, with `SA_RESTORER`.
     pub restorer: u64,
     /// Blocked while the handler runs.
@@ -251,12 +256,18 @@ pub struct SigAction {
 }
 const _: () = assert!(size_of::<SigAction>() == 32);
 
-/// The alternate stack is in use (answer only).
-pub const SS_ONSTACK: u32 = 1;
-/// There is no alternate stack.
-pub const SS_DISABLE: u32 = 2;
-/// The alternate stack is disabled while a handler runs on it.
-pub const SS_AUTODISARM: u32 = 1 << 31;
+flags! {
+    /// The state of an alternate stack: sigaltstack(2).
+    pub struct SsFlags: u32 {
+        /// The alternate stack is in use (answer only).
+        const SS_ONSTACK = 1;
+        /// There is no alternate stack.
+        const SS_DISABLE = 2;
+        /// The alternate stack is disabled while a handler runs on it.
+        const SS_AUTODISARM = 1 << 31;
+    }
+}
+
 /// Least size of an alternate stack (arm64's value).
 pub const MINSIGSTKSZ: u64 = 5120;
 /// Usual size of an alternate stack (arm64's value).
@@ -268,8 +279,8 @@ pub const SIGSTKSZ: u64 = 16384;
 pub struct StackT {
     /// Its lowest byte.
     pub sp: u64,
-    /// `SS_*`.
-    pub flags: u32,
+    /// Its state.
+    pub flags: SsFlags,
     /// Zero.
     pub pad: u32,
     /// Its size.

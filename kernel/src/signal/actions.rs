@@ -24,7 +24,7 @@ impl Default for Actions {
 
 impl Actions {
     pub(super) fn replace(&mut self, signal: Signal, action: SigAction) -> SigAction {
-        if action.handler > SIG_IGN || action.flags != 0 {
+        if action.handler > SIG_IGN || !action.flags.is_empty() {
             self.changed = self.changed.with(signal);
         }
         core::mem::replace(&mut self.all[signal.index()], action)

@@ -8,7 +8,7 @@ use crate::thread::Thread;
 use crate::{core_dump, log};
 use abi::Errno;
 use abi::process::WaitStatus;
-use abi::signal::{DefaultAction, SA_RESTART, SIG_DFL, SigAction, SigInfo, SigSet, Signal};
+use abi::signal::{DefaultAction, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet, Signal};
 use alloc::sync::Arc;
 use platform::user::UserContext;
 
@@ -77,7 +77,7 @@ fn settle_interrupted_call(
     let Some(call) = call else { return };
     let is_made_again = match call.reason {
         Errno::RESTART_ALWAYS => true,
-        Errno::RESTART => action.flags & SA_RESTART != 0,
+        Errno::RESTART => action.flags.contains(SaFlags::SA_RESTART),
         _ => false,
     };
     if is_made_again {

@@ -12,10 +12,7 @@ use crate::user_memory;
 use abi::Errno;
 use abi::signal::frame::{FrameRecord, RecordsError, WrittenFrame, find_fpsimd};
 use abi::signal::info::{SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL};
-use abi::signal::{
-    FpsimdContext, RtSigFrame, SA_EXPOSE_TAGBITS, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SS_AUTODISARM,
-    SS_DISABLE, SS_ONSTACK, SigAction, SigInfo, SigSet, Signal, StackT,
-};
+use abi::signal::{FpsimdContext, RtSigFrame, SaFlags, SigAction, SigInfo, SigSet, Signal, SsFlags, StackT};
 use abi::zerocopy::{FromBytes, FromZeros, IntoBytes};
 use alloc::sync::Arc;
 use core::mem::{offset_of, size_of};
@@ -58,14 +55,14 @@ pub fn push(
     user_memory::write_bytes(frame_at, frame.used())?;
     thread.signals.forget_outer_mask();
     block_during_handler(thread, signal, action);
-    if stack.flags & SS_AUTODISARM != 0 {
+    if stack.flags.contains(SsFlags::SS_AUTODISARM) {
         thread.signals.set_stack(DISARMED);
     }
     context.x[0] = signal.number().into();
     context.x[1] = frame_at + offset_of!(RtSigFrame, info) as u64;
     context.x[2] = frame_at + offset_of!(RtSigFrame, ucontext) as u64;
     context.x[29] = record_at;
-    context.x[30] = if action.flags & SA_RESTORER != 0 {
+    context.x[30] = if action.flags.contains(SaFlags::SA_RESTORER) {
         action.restorer
     } else {
         TRAMPOLINE
@@ -80,14 +77,14 @@ pub fn push(
 /// brings that back.
 pub const DISARMED: StackT = StackT {
     sp: 0,
-    flags: SS_DISABLE,
+    flags: SsFlags::SS_DISABLE,
     pad: 0,
     size: 0,
 };
 
 /// Where the frame begins: below the interrupted code's stack, or at the top of the alternate one.
 fn stack_top(stack: &StackT, context: &UserContext, action: &SigAction) -> u64 {
-    let is_wanted = action.flags & SA_ONSTACK != 0 && stack.size != 0;
+    let is_wanted = action.flags.contains(SaFlags::SA_ONSTACK) && stack.size != 0;
     if is_wanted && !is_on_stack(stack, context.sp) {
         stack.sp.wrapping_add(stack.size)
     } else {
@@ -98,18 +95,18 @@ fn stack_top(stack: &StackT, context: &UserContext, action: &SigAction) -> u64 {
 /// Whether `sp` lies on the alternate stack. One that is disarmed while in use counts as free.
 pub fn is_on_stack(stack: &StackT, sp: u64) -> bool {
     let is_inside = sp > stack.sp && sp - stack.sp <= stack.size;
-    is_inside && stack.flags & SS_AUTODISARM == 0
+    is_inside && !stack.flags.contains(SsFlags::SS_AUTODISARM)
 }
 
 /// What sigaltstack(2) says about it to code that runs at `sp`.
 pub fn shown_stack(stack: &StackT, sp: u64) -> StackT {
     let state = match stack.size {
-        0 => SS_DISABLE,
-        _ if is_on_stack(stack, sp) => SS_ONSTACK,
-        _ => 0,
+        0 => SsFlags::SS_DISABLE,
+        _ if is_on_stack(stack, sp) => SsFlags::SS_ONSTACK,
+        _ => SsFlags::empty(),
     };
     StackT {
-        flags: state | stack.flags & SS_AUTODISARM,
+        flags: state | stack.flags & SsFlags::SS_AUTODISARM,
         ..*stack
     }
 }
@@ -155,14 +152,14 @@ fn describe_fault(frame: &mut WrittenFrame, thread: &Thread, action: &SigAction)
         frame.set_syndrome(syndrome);
     }
     let is_address_whole = frame.info.signo == i32::from(Signal::SIGTRAP.number());
-    if action.flags & SA_EXPOSE_TAGBITS == 0 && !is_address_whole {
+    if !action.flags.contains(SaFlags::SA_EXPOSE_TAGBITS) && !is_address_whole {
         frame.info.set_address(address);
     }
 }
 
 fn block_during_handler(thread: &Thread, signal: Signal, action: &SigAction) {
     let blocked = thread.signals.mask().union(action.mask);
-    let blocked = if action.flags & SA_NODEFER != 0 {
+    let blocked = if action.flags.contains(SaFlags::SA_NODEFER) {
         blocked
     } else {
         blocked.with(signal)

@@ -29,8 +29,8 @@ use crate::sync::Mutex;
 use crate::thread::Thread;
 use abi::Errno;
 use abi::signal::{
-    DefaultAction, MINSIGSTKSZ, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_RESETHAND, SIG_DFL, SIG_IGN, SS_AUTODISARM,
-    SS_DISABLE, SS_ONSTACK, SigAction, SigInfo, SigSet, Signal, StackT,
+    DefaultAction, MINSIGSTKSZ, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigInfo, SigSet, Signal, SsFlags,
+    StackT,
 };
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pending::Pending;
@@ -133,13 +133,13 @@ impl ProcessSignals {
     /// The action by which a signal is delivered now: after `SA_RESETHAND` the default is next, for whoever asks.
     fn use_action(&self, signal: Signal) -> SigAction {
         let action = self.action(signal);
-        if action.flags & SA_RESETHAND == 0 || action.handler <= SIG_IGN {
+        if !action.flags.contains(SaFlags::SA_RESETHAND) || action.handler <= SIG_IGN {
             return action;
         }
         let used = self.actions.change(|actions| {
             let action = &mut actions.all[signal.index()];
             let used = *action;
-            if used.flags & SA_RESETHAND != 0 && used.handler > SIG_IGN {
+            if used.flags.contains(SaFlags::SA_RESETHAND) && used.handler > SIG_IGN {
                 action.handler = SIG_DFL;
             }
             used
@@ -225,7 +225,7 @@ impl ThreadSignals {
             syndrome: AtomicU64::new(0),
             stack: Mutex::new(StackT {
                 sp: 0,
-                flags: 0,
+                flags: SsFlags::empty(),
                 pad: 0,
                 size: 0,
             }),
@@ -328,7 +328,7 @@ pub fn child_disposition(parent: &Process) -> Disposition {
     let action = parent.signals.action(Signal::SIGCHLD);
     if action.handler == SIG_IGN {
         Disposition::Ignored
-    } else if action.flags & SA_NOCLDWAIT != 0 {
+    } else if action.flags.contains(SaFlags::SA_NOCLDWAIT) {
         Disposition::Announced
     } else {
         Disposition::Waited
@@ -338,19 +338,19 @@ pub fn child_disposition(parent: &Process) -> Disposition {
 /// Whether a parent wants no SIGCHLD when children stop or go on.
 pub fn is_quiet_about_stops(parent: &Process) -> bool {
     let action = parent.signals.action(Signal::SIGCHLD);
-    action.handler == SIG_IGN || action.flags & SA_NOCLDSTOP != 0
+    action.handler == SIG_IGN || action.flags.contains(SaFlags::SA_NOCLDSTOP)
 }
 
 /// An alternate stack as sigaltstack(2) takes it: `EINVAL` for a state that is none, `ENOMEM` for one that is too small.
 pub fn checked_stack(stack: StackT) -> Result<StackT, Errno> {
-    match stack.flags & !SS_AUTODISARM {
-        SS_DISABLE => Ok(StackT {
+    match stack.flags - SsFlags::SS_AUTODISARM {
+        SsFlags::SS_DISABLE => Ok(StackT {
             flags: stack.flags,
             ..StackT::default()
         }),
-        0 | SS_ONSTACK if stack.size < MINSIGSTKSZ => Err(Errno::ENOMEM),
-        0 | SS_ONSTACK => Ok(StackT { pad: 0, ..stack }),
-        _ => Err(Errno::EINVAL),
+        state if !SsFlags::SS_ONSTACK.contains(state) => Err(Errno::EINVAL),
+        _ if stack.size < MINSIGSTKSZ => Err(Errno::ENOMEM),
+        _ => Ok(StackT { pad: 0, ..stack }),
     }
 }
 

@@ -2,12 +2,11 @@
 
 use abi::Errno;
 use abi::capability::{CAP_CHOWN, CAP_FSETID};
-use abi::file::{
-    AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFLNK, S_ISGID, UTIME_NOW, UTIME_OMIT, W_OK,
-};
+use abi::file::{AT_FDCWD, AtFlags, S_IFLNK, S_ISGID, UTIME_NOW, UTIME_OMIT, W_OK};
 use abi::time::TimeSpec;
 
-use super::lookup::{Lookup, check_flags, file};
+use super::flags::decode;
+use super::lookup::{Lookup, file};
 use crate::fs::inode::{now, without_set_ids};
 use crate::fs::{Inode, Subject};
 use crate::thread::Thread;
@@ -42,7 +41,7 @@ pub fn fchmodat(current: &Thread, directory: i32, path: u64, mode: u32) -> Resul
 /// Those of paths. `EINVAL`: unknown flags. `EOPNOTSUPP`: a symbolic link, which has no mode of its own. `EPERM`: not
 /// the owner, or a file of /proc. `EROFS`: a read-only mount.
 pub fn fchmodat2(current: &Thread, directory: i32, path: u64, mode: u32, flags: u32) -> Result<usize, Errno> {
-    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    let flags = decode(flags, AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH)?;
     let lookup = Lookup::new(current, directory, path)?;
     let found = lookup.find_with(flags)?;
     if found.inode.kind() == S_IFLNK {
@@ -103,7 +102,7 @@ pub fn fchownat(
     gid: u32,
     flags: u32,
 ) -> Result<usize, Errno> {
-    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    let flags = decode(flags, AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH)?;
     let lookup = Lookup::new(current, directory, path)?;
     let found = lookup.find_with(flags)?;
     change_owner(&found.inode, uid, gid, &lookup.subject)
@@ -148,7 +147,7 @@ pub fn utimensat(
     times: u64,
     flags: u32,
 ) -> Result<usize, Errno> {
-    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    let flags = decode(flags, AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH)?;
     let [accessed, modified] = if times == 0 {
         [Change::Now, Change::Now]
     } else {

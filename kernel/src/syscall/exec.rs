@@ -1,5 +1,6 @@
 //! execve(2), execveat(2).
 
+use super::flags::decode;
 use super::identity::has_too_many_processes;
 use crate::exec::{self, Arguments, Request};
 use crate::fallible::{self, TryVec};
@@ -8,7 +9,7 @@ use crate::fs::{LastLink, OpenFile, Place, Subject, open_executable, open_execut
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
-use abi::file::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, PATH_MAX};
+use abi::file::{AT_FDCWD, AtFlags, PATH_MAX};
 use abi::process::RLIMIT_STACK;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -46,10 +47,10 @@ fn execute(
     context: &mut UserContext,
     [directory, path, argv, envp, flags]: [u64; 5],
 ) -> Result<usize, Errno> {
-    let flags = flags as u32;
-    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
-        return Err(Errno::EINVAL);
-    }
+    let flags = decode(
+        flags as u32,
+        AtFlags::AT_EMPTY_PATH | AtFlags::AT_SYMLINK_NOFOLLOW,
+    )?;
     let is_beyond = &current.process.attributes.is_beyond_processes;
     if is_beyond.load(Ordering::Relaxed) && has_too_many_processes(current) {
         return Err(Errno::EAGAIN);
@@ -108,9 +109,9 @@ fn find(
     mut place: Place,
     directory: i32,
     path: &[u8],
-    flags: u32,
+    flags: AtFlags,
 ) -> Result<Arc<OpenFile>, Errno> {
-    if path.is_empty() && flags & AT_EMPTY_PATH == 0 {
+    if path.is_empty() && !flags.contains(AtFlags::AT_EMPTY_PATH) {
         return Err(Errno::ENOENT);
     }
     if directory != AT_FDCWD && path.first() != Some(&b'/') {
@@ -121,7 +122,7 @@ fn find(
     if path.is_empty() {
         return open_executable_entry(place.start, &place.subject);
     }
-    let last_link = if flags & AT_SYMLINK_NOFOLLOW != 0 {
+    let last_link = if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
         LastLink::Keep
     } else {
         LastLink::Follow

@@ -3,11 +3,11 @@
 use abi::Errno;
 use abi::capability::{CAP_DAC_READ_SEARCH, CAP_MKNOD};
 use abi::file::{
-    AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE,
-    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
+    AT_FDCWD, AtFlags, PATH_MAX, RenameFlags, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
 };
 
-use super::lookup::{Lookup, check_flags};
+use super::flags::decode;
+use super::lookup::Lookup;
 use crate::fs::LastLink;
 use crate::fs::device_registry::{DeviceClass, DeviceNumber};
 use crate::fs::inode_ops::NewFile;
@@ -104,15 +104,15 @@ pub fn linkat(
     new_path: u64,
     flags: u32,
 ) -> Result<usize, Errno> {
-    check_flags(flags, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)?;
+    let flags = decode(flags, AtFlags::AT_SYMLINK_FOLLOW | AtFlags::AT_EMPTY_PATH)?;
     let old = Lookup::new(current, old_directory, old_path)?;
-    if flags & AT_EMPTY_PATH != 0 && !old.subject.can(CAP_DAC_READ_SEARCH) {
+    if flags.contains(AtFlags::AT_EMPTY_PATH) && !old.subject.can(CAP_DAC_READ_SEARCH) {
         return Err(Errno::ENOENT);
     }
-    let found = if old.path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+    let found = if old.path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) {
         old.find_with(flags)?
     } else {
-        old.find(if flags & AT_SYMLINK_FOLLOW != 0 {
+        old.find(if flags.contains(AtFlags::AT_SYMLINK_FOLLOW) {
             LastLink::Follow
         } else {
             LastLink::Keep
@@ -133,10 +133,10 @@ pub fn linkat(
 /// `ENOTDIR`: none, with it. `ENOTEMPTY`: the directory has entries. `EBUSY`: a mount, or the root. `EPERM`: a sticky
 /// directory, or one of /proc. `EACCES`, `EROFS`: the directory may not be written.
 pub fn unlinkat(current: &Thread, directory: i32, path: u64, flags: u32) -> Result<usize, Errno> {
-    check_flags(flags, AT_REMOVEDIR)?;
+    let flags = decode(flags, AtFlags::AT_REMOVEDIR)?;
     let lookup = Lookup::new(current, directory, path)?;
     let end = lookup.walk(LastLink::Keep)?;
-    if flags & AT_REMOVEDIR != 0 {
+    if flags.contains(AtFlags::AT_REMOVEDIR) {
         tree::remove_directory(&end, &lookup.subject)?;
     } else {
         tree::unlink(&end, &lookup.subject)?;
@@ -176,10 +176,10 @@ pub fn renameat2(
     new_path: u64,
     flags: u32,
 ) -> Result<usize, Errno> {
-    let existing = match flags {
-        0 => Existing::Replace,
-        RENAME_NOREPLACE => Existing::Refuse,
-        RENAME_EXCHANGE => Existing::Exchange,
+    let existing = match RenameFlags::from_bits_retain(flags) {
+        flags if flags.is_empty() => Existing::Replace,
+        RenameFlags::RENAME_NOREPLACE => Existing::Refuse,
+        RenameFlags::RENAME_EXCHANGE => Existing::Exchange,
         _ => return Err(Errno::EINVAL),
     };
     let old = Lookup::new(current, old_directory, old_path)?;
@@ -208,7 +208,7 @@ pub fn readlinkat(
     let lookup = Lookup::new(current, directory, path)?;
     let is_itself = lookup.path.is_empty() && directory != AT_FDCWD;
     let found = if is_itself {
-        lookup.find_with(AT_EMPTY_PATH)?
+        lookup.find_with(AtFlags::AT_EMPTY_PATH)?
     } else {
         lookup.find(LastLink::Keep)?
     };

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::file::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, PATH_MAX};
+use abi::file::{AT_FDCWD, AtFlags, PATH_MAX};
 
 use crate::fs::walk::End;
 use crate::fs::{Dentry, Directories, LastLink, OpenFile, Place, Subject};
@@ -37,8 +37,8 @@ pub fn path(address: u64) -> Result<Vec<u8>, Errno> {
 }
 
 /// Whether a link at the end of the path is followed, for calls with `AT_SYMLINK_NOFOLLOW`.
-pub fn last_link(flags: u32) -> LastLink {
-    if flags & AT_SYMLINK_NOFOLLOW != 0 {
+pub fn last_link(flags: AtFlags) -> LastLink {
+    if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
         LastLink::Keep
     } else {
         LastLink::Follow
@@ -107,8 +107,8 @@ impl Lookup {
     }
 
     /// As [`Lookup::find`]; with `AT_EMPTY_PATH` in `flags` an empty path means the descriptor itself.
-    pub fn find_with(&self, flags: u32) -> Result<Arc<Dentry>, Errno> {
-        if self.path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+    pub fn find_with(&self, flags: AtFlags) -> Result<Arc<Dentry>, Errno> {
+        if self.path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) {
             return Ok(self.start.clone());
         }
         self.find(last_link(flags))

@@ -1,13 +1,13 @@
 //! Files without a name: memfd_create(2).
 
-use super::lookup::check_flags;
+use super::flags::decode;
 use super::open::{install, on_exec};
 use crate::fs::open_file::Hold;
 use crate::fs::{OpenFile, Subject, tmpfs};
 use crate::thread::Thread;
 use crate::{fallible, memory, user_memory};
 use abi::Errno;
-use abi::file::{F_SEAL_SEAL, MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_RDWR};
+use abi::file::{F_SEAL_SEAL, MfdFlags, O_CLOEXEC, O_RDWR};
 
 /// Longest name of a memory file.
 const MEMORY_NAME_MAX: usize = 249;
@@ -19,14 +19,14 @@ const MEMORY_NAME_MAX: usize = 249;
 /// # Errors
 /// `EINVAL`: unknown flags, or a name of more than 249 bytes. `EMFILE`, `ENOMEM`, those of user memory.
 pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Errno> {
-    check_flags(flags, MFD_CLOEXEC | MFD_ALLOW_SEALING)?;
+    let flags = decode(flags, MfdFlags::MFD_CLOEXEC | MfdFlags::MFD_ALLOW_SEALING)?;
     let name = user_memory::read_string(name, MEMORY_NAME_MAX + 1).map_err(|error| match error {
         Errno::ENAMETOOLONG => Errno::EINVAL,
         error => error,
     })?;
     memory::has_room()?;
     let name = fallible::joined(&[b"/memfd:", &name])?;
-    let seals = if flags & MFD_ALLOW_SEALING != 0 {
+    let seals = if flags.contains(MfdFlags::MFD_ALLOW_SEALING) {
         0
     } else {
         F_SEAL_SEAL
@@ -36,6 +36,10 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
     let (dentry, object) = tmpfs::unnamed_file(&name, seals, owner)?;
     dentry.inode.take_hold(Hold::Write)?;
     let file = OpenFile::with_hold(dentry, object, O_RDWR, Hold::Write)?;
-    let wanted = if flags & MFD_CLOEXEC != 0 { O_CLOEXEC } else { 0 };
+    let wanted = if flags.contains(MfdFlags::MFD_CLOEXEC) {
+        O_CLOEXEC
+    } else {
+        0
+    };
     install(current, file, on_exec(wanted), 0)
 }

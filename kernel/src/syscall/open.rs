@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, FD_CLOEXEC, O_CLOEXEC, O_LARGEFILE};
+use abi::file::{CloseRangeFlags, FD_CLOEXEC, O_CLOEXEC, O_LARGEFILE};
 use abi::process::RLIMIT_NOFILE;
 
-use super::lookup::{Lookup, check_flags, index};
+use super::flags::decode;
+use super::lookup::{Lookup, index};
 use crate::fs::{self, OnExec, OpenFile};
 use crate::memory;
 use crate::scheduler;
@@ -81,15 +82,18 @@ pub fn release(current: &Thread, file: Arc<OpenFile>) {
 /// # Errors
 /// `EINVAL`: unknown flags, or `first` beyond `last`. `ENOMEM`: as for [`close`].
 pub fn close_range(current: &Thread, first: u32, last: u32, flags: u32) -> Result<usize, Errno> {
-    check_flags(flags, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)?;
+    let flags = decode(
+        flags,
+        CloseRangeFlags::CLOSE_RANGE_UNSHARE | CloseRangeFlags::CLOSE_RANGE_CLOEXEC,
+    )?;
     if first > last {
         return Err(Errno::EINVAL);
     }
     let (first, last) = (first as usize, last as usize);
-    if flags & CLOSE_RANGE_UNSHARE != 0 {
+    if flags.contains(CloseRangeFlags::CLOSE_RANGE_UNSHARE) {
         current.files.separate();
     }
-    if flags & CLOSE_RANGE_CLOEXEC != 0 {
+    if flags.contains(CloseRangeFlags::CLOSE_RANGE_CLOEXEC) {
         return mark_range(current, first, last).map(|()| 0);
     }
     let mut from = first;

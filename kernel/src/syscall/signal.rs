@@ -9,24 +9,22 @@ use crate::{memory, time, user_memory};
 use abi::Errno;
 use abi::signal::info::{SI_TKILL, SI_USER};
 use abi::signal::{
-    SA_EXPOSE_TAGBITS, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART,
-    SA_RESTORER, SA_SIGINFO, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SigAction, SigInfo, SigSet,
-    Signal, StackT,
+    SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SaFlags, SigAction, SigInfo, SigSet, Signal, StackT,
 };
 use abi::time::TimeSpec;
 use alloc::sync::Arc;
 use platform::user::UserContext;
 
 /// Flags that are kept: programs see by the others' absence that they mean nothing here (sigaction(2)).
-const KNOWN_FLAGS: u64 = SA_NOCLDSTOP
-    | SA_NOCLDWAIT
-    | SA_SIGINFO
-    | SA_RESTORER
-    | SA_ONSTACK
-    | SA_RESTART
-    | SA_NODEFER
-    | SA_RESETHAND
-    | SA_EXPOSE_TAGBITS;
+const KNOWN_FLAGS: SaFlags = SaFlags::SA_NOCLDSTOP
+    .union(SaFlags::SA_NOCLDWAIT)
+    .union(SaFlags::SA_SIGINFO)
+    .union(SaFlags::SA_RESTORER)
+    .union(SaFlags::SA_ONSTACK)
+    .union(SaFlags::SA_RESTART)
+    .union(SaFlags::SA_NODEFER)
+    .union(SaFlags::SA_RESETHAND)
+    .union(SaFlags::SA_EXPOSE_TAGBITS);
 
 fn check_size(size: u64) -> Result<(), Errno> {
     if size == SIGSET_SIZE as u64 {

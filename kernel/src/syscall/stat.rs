@@ -5,13 +5,11 @@ use abi::file::stat::{
     STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, Stat, StatFs, Statx, StatxTimestamp, device_major,
     device_minor,
 };
-use abi::file::{
-    AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, NAME_MAX,
-    R_OK, S_IFREG, W_OK, X_OK,
-};
+use abi::file::{AT_FDCWD, AtFlags, NAME_MAX, R_OK, S_IFREG, W_OK, X_OK};
 use abi::mount::{MS_NOEXEC, MS_RELATIME};
 use abi::time::TimeSpec;
 
+use super::flags::decode;
 use super::lookup::{Lookup, check_flags, file};
 use crate::fs::super_block::SuperBlock;
 use crate::fs::{Inode, LastLink};
@@ -51,7 +49,10 @@ pub fn newfstatat(
     buffer: u64,
     flags: u32,
 ) -> Result<usize, Errno> {
-    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)?;
+    let flags = decode(
+        flags,
+        AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_NO_AUTOMOUNT | AtFlags::AT_EMPTY_PATH,
+    )?;
     let found = Lookup::new(current, directory, path)?.find_with(flags)?;
     write_value(buffer, &stat(&found.inode))?;
     Ok(0)
@@ -90,11 +91,14 @@ pub fn statx(
     mask: u32,
     buffer: u64,
 ) -> Result<usize, Errno> {
-    check_flags(
+    let flags = decode(
         flags,
-        AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE,
+        AtFlags::AT_SYMLINK_NOFOLLOW
+            | AtFlags::AT_NO_AUTOMOUNT
+            | AtFlags::AT_EMPTY_PATH
+            | AtFlags::AT_STATX_SYNC_TYPE,
     )?;
-    if mask & STATX_RESERVED != 0 || flags & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE {
+    if mask & STATX_RESERVED != 0 || flags.contains(AtFlags::AT_STATX_SYNC_TYPE) {
         return Err(Errno::EINVAL);
     }
     let found = Lookup::new(current, directory, path)?.find_with(flags)?;
@@ -208,10 +212,13 @@ pub fn faccessat2(
     mode: u32,
     flags: u32,
 ) -> Result<usize, Errno> {
-    check_flags(flags, AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    let flags = decode(
+        flags,
+        AtFlags::AT_EACCESS | AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH,
+    )?;
     check_flags(mode, R_OK | W_OK | X_OK)?;
     let mut lookup = Lookup::new(current, directory, path)?;
-    if flags & AT_EACCESS == 0 {
+    if !flags.contains(AtFlags::AT_EACCESS) {
         lookup.subject = lookup.subject.with_real_ids()?;
     }
     let found = lookup.find_with(flags)?;

@@ -1,5 +1,6 @@
 //! The machine: uname(2), sysinfo(2), getrandom(2), reboot(2), getcpu(2), and the calls of sched(7) that have an answer here.
 
+use super::flags::decode;
 use super::target::meant_thread;
 use crate::fs::proc::load_averages;
 use crate::scheduler;
@@ -9,7 +10,7 @@ use crate::{memory, power, process, time, user_memory};
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_BOOT};
 use abi::process::{SysInfo, UtsName};
-use abi::random::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
+use abi::random::GrndFlags;
 use abi::reboot::{
     LINUX_REBOOT_CMD_CAD_OFF, LINUX_REBOOT_CMD_CAD_ON, LINUX_REBOOT_CMD_HALT, LINUX_REBOOT_CMD_POWER_OFF,
     LINUX_REBOOT_CMD_RESTART, LINUX_REBOOT_CMD_RESTART2, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
@@ -90,10 +91,8 @@ pub fn sysinfo(at: u64) -> Result<usize, Errno> {
 /// `EINVAL`: unknown flags, or two kinds. Those of user memory: before the first bytes.
 pub fn getrandom(at: u64, len: u64, flags: u64) -> Result<usize, Errno> {
     const PIECE: usize = 256;
-    let flags = flags as u32;
-    if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0
-        || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE
-    {
+    let flags = decode(flags as u32, GrndFlags::all())?;
+    if flags.contains(GrndFlags::GRND_RANDOM | GrndFlags::GRND_INSECURE) {
         return Err(Errno::EINVAL);
     }
     let len = usize::try_from(len)

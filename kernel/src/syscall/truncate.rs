@@ -9,7 +9,7 @@ use crate::fs::regular::write_room;
 use crate::fs::{Inode, LastLink, Subject};
 use crate::thread::Thread;
 use abi::Errno;
-use abi::file::{AT_FDCWD, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, S_IFDIR, S_IFIFO, W_OK};
+use abi::file::{AT_FDCWD, FallocFlags, S_IFDIR, S_IFIFO, W_OK};
 
 /// truncate(2).
 ///
@@ -90,13 +90,15 @@ pub fn fallocate(
         .checked_add(len)
         .filter(|end| *end <= MAX_SIZE)
         .ok_or(Errno::EFBIG)?;
-    match mode {
-        0 => {
+    match FallocFlags::from_bits_retain(mode) {
+        mode if mode.is_empty() => {
             with_caller(current, |caller| write_room(caller, end - 1))?;
             regular.allocate(start, end, false)?;
         }
-        FALLOC_FL_KEEP_SIZE => regular.allocate(start, end, true)?,
-        _ if mode == FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE => regular.punch(start, end)?,
+        FallocFlags::FALLOC_FL_KEEP_SIZE => regular.allocate(start, end, true)?,
+        mode if mode == FallocFlags::FALLOC_FL_KEEP_SIZE | FallocFlags::FALLOC_FL_PUNCH_HOLE => {
+            regular.punch(start, end)?
+        }
         _ => return Err(Errno::EOPNOTSUPP),
     }
     file.inode()

@@ -5,7 +5,7 @@ use alloc::string::String;
 use super::arguments::{Parsed, parse};
 use crate::runtime::file::{self, File};
 use crate::runtime::{Errno, Result, directory, path};
-use abi::file::{AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY};
+use abi::file::{AtFlags, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY};
 use abi::file::{S_IFDIR, S_IFLNK, S_IFMT};
 
 /// mkdir [-p] folders
@@ -57,7 +57,7 @@ pub fn remove_directories(arguments: &[&str]) -> i32 {
     }
     let mut status = 0;
     for name in &parsed.operands {
-        if let Err(error) = file::unlink(name, AT_REMOVEDIR) {
+        if let Err(error) = file::unlink(name, AtFlags::AT_REMOVEDIR) {
             status = parsed.fail(format_args!("failed to remove '{name}': {error}"));
         }
     }
@@ -65,7 +65,7 @@ pub fn remove_directories(arguments: &[&str]) -> i32 {
 }
 
 fn is_real_directory(name: &str) -> Result<bool> {
-    Ok(file::status(name, AT_SYMLINK_NOFOLLOW)?.mode & S_IFMT == S_IFDIR)
+    Ok(file::status(name, AtFlags::AT_SYMLINK_NOFOLLOW)?.mode & S_IFMT == S_IFDIR)
 }
 
 /// rm [-rf] names
@@ -94,7 +94,7 @@ pub fn remove(arguments: &[&str]) -> i32 {
 
 fn remove_one(parsed: &Parsed, name: &str) -> Result<()> {
     if !is_real_directory(name)? {
-        return file::unlink(name, 0);
+        return file::unlink(name, AtFlags::empty());
     }
     if !parsed.has('r') && !parsed.has('R') {
         return Err(Errno::EISDIR);
@@ -102,7 +102,7 @@ fn remove_one(parsed: &Parsed, name: &str) -> Result<()> {
     for entry in directory::names(name)? {
         remove_one(parsed, &path::join(name, &entry))?;
     }
-    file::unlink(name, AT_REMOVEDIR)
+    file::unlink(name, AtFlags::AT_REMOVEDIR)
 }
 
 /// The operands as sources and the place for each: a directory takes them under their own names.
@@ -143,7 +143,14 @@ pub fn copy(arguments: &[&str]) -> i32 {
 }
 
 fn copy_one(source: &str, target: &str, is_recursive: bool) -> Result<()> {
-    let stat = file::status(source, if is_recursive { AT_SYMLINK_NOFOLLOW } else { 0 })?;
+    let stat = file::status(
+        source,
+        if is_recursive {
+            AtFlags::AT_SYMLINK_NOFOLLOW
+        } else {
+            AtFlags::empty()
+        },
+    )?;
     match stat.mode & S_IFMT {
         S_IFDIR if !is_recursive => Err(Errno::EISDIR),
         S_IFDIR => copy_directory(source, target, stat.mode & 0o7777),
@@ -167,7 +174,7 @@ fn copy_directory(source: &str, target: &str, mode: u32) -> Result<()> {
 
 fn copy_content(source: &str, target: &str, mode: u32) -> Result<()> {
     let input = File::read_only(source)?;
-    if let (Ok(a), Ok(b)) = (input.status(), file::status(target, 0))
+    if let (Ok(a), Ok(b)) = (input.status(), file::status(target, AtFlags::empty()))
         && (a.dev, a.ino) == (b.dev, b.ino)
     {
         return Err(Errno::EEXIST);
@@ -191,7 +198,7 @@ pub fn rename(arguments: &[&str]) -> i32 {
     with_targets(&parsed, |source, target| match file::rename(source, target) {
         Err(Errno::EXDEV) if !is_real_directory(source)? => {
             copy_one(source, target, true)?;
-            file::unlink(source, 0)
+            file::unlink(source, AtFlags::empty())
         }
         result => result,
     })
@@ -210,7 +217,7 @@ pub fn link(arguments: &[&str]) -> i32 {
         _ => return parsed.usage("[-sf] target [name]"),
     };
     if parsed.has('f')
-        && let Err(error) = file::unlink(&name, 0)
+        && let Err(error) = file::unlink(&name, AtFlags::empty())
         && error != Errno::ENOENT
     {
         return parsed.fail(format_args!("cannot remove '{name}': {error}"));

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::runtime::{directory, file, path};
 use crate::shell::pattern;
-use abi::file::{AT_SYMLINK_NOFOLLOW, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG};
+use abi::file::{AtFlags, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG};
 
 /// What is asked of a path.
 enum Condition<'a> {
@@ -34,7 +34,7 @@ pub fn find(arguments: &[&str]) -> i32 {
     }
     let mut status = 0;
     for start in starts {
-        if let Err(error) = file::status(start, AT_SYMLINK_NOFOLLOW) {
+        if let Err(error) = file::status(start, AtFlags::AT_SYMLINK_NOFOLLOW) {
             eprintln!("find: '{start}': {error}");
             status = 1;
             continue;
@@ -82,7 +82,7 @@ fn walk(start: &str, conditions: &[Condition]) -> i32 {
     let mut pending = Vec::from([(start.to_string(), 0)]);
     while let Some((name, depth)) = pending.pop() {
         // What was removed meanwhile is passed over.
-        let Ok(stat) = file::status(&name, AT_SYMLINK_NOFOLLOW) else {
+        let Ok(stat) = file::status(&name, AtFlags::AT_SYMLINK_NOFOLLOW) else {
             continue;
         };
         let kind = stat.mode & S_IFMT;

@@ -7,7 +7,7 @@ use super::arguments::{Parsed, parse};
 use super::text::open;
 use crate::regex::{Expression, Reading, Syntax};
 use crate::runtime::{directory, file, output, path};
-use abi::file::{AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFMT, S_IFREG};
+use abi::file::{AtFlags, S_IFDIR, S_IFMT, S_IFREG};
 
 /// The files to look into: what is named, and with -r what lies below. Links below are not followed, and what is neither file
 /// nor folder there is left out.
@@ -33,7 +33,7 @@ fn targets(parsed: &Parsed) -> Vec<String> {
 fn below(folder: &str, found: &mut dyn FnMut(&str)) {
     for name in directory::names(folder).unwrap_or_default() {
         let path = path::join(folder, &name);
-        match file::status(&path, AT_SYMLINK_NOFOLLOW).map(|status| status.mode & S_IFMT) {
+        match file::status(&path, AtFlags::AT_SYMLINK_NOFOLLOW).map(|status| status.mode & S_IFMT) {
             Ok(S_IFREG) => found(&path),
             Ok(S_IFDIR) => below(&path, found),
             _ => {}

@@ -7,9 +7,7 @@ use super::arguments::{Parsed, human_size, parse};
 use super::system::date_text;
 use crate::runtime::{Result, directory, file, path, terminal};
 use crate::shell::editor::width;
-use abi::file::{
-    AT_SYMLINK_NOFOLLOW, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK, S_ISGID, S_ISUID,
-};
+use abi::file::{AtFlags, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK, S_ISGID, S_ISUID};
 use abi::file::{S_ISVTX, Stat, device_major, device_minor};
 
 /// `drwxr-xr-x`
@@ -45,7 +43,7 @@ struct Listed {
     stat: Stat,
 }
 
-fn examine(name: &str, path: &str, at_flags: u32) -> Result<Listed> {
+fn examine(name: &str, path: &str, at_flags: AtFlags) -> Result<Listed> {
     Ok(Listed {
         name: name.to_string(),
         path: path.to_string(),
@@ -70,11 +68,11 @@ pub fn list(arguments: &[&str]) -> i32 {
     for name in &names {
         // A link to a directory on the command line is followed unless -l shows links.
         let flags = if parsed.has('l') || parsed.has('d') {
-            AT_SYMLINK_NOFOLLOW
+            AtFlags::AT_SYMLINK_NOFOLLOW
         } else {
-            0
+            AtFlags::empty()
         };
-        match examine(name, name, flags).or_else(|_| examine(name, name, AT_SYMLINK_NOFOLLOW)) {
+        match examine(name, name, flags).or_else(|_| examine(name, name, AtFlags::AT_SYMLINK_NOFOLLOW)) {
             Ok(found) if found.stat.mode & S_IFMT == S_IFDIR && !parsed.has('d') => {
                 folders.push(name.to_string())
             }
@@ -119,7 +117,7 @@ fn print_folder(parsed: &Parsed, folder: &str) -> Result<Vec<String>> {
         listed.extend(examine(
             &entry.name,
             &path::join(folder, &entry.name),
-            AT_SYMLINK_NOFOLLOW,
+            AtFlags::AT_SYMLINK_NOFOLLOW,
         ));
     }
     let is_folder =
@@ -267,7 +265,14 @@ pub fn status(arguments: &[&str]) -> i32 {
     }
     let mut status = 0;
     for name in &parsed.operands {
-        let stat = match file::status(name, if parsed.has('L') { 0 } else { AT_SYMLINK_NOFOLLOW }) {
+        let stat = match file::status(
+            name,
+            if parsed.has('L') {
+                AtFlags::empty()
+            } else {
+                AtFlags::AT_SYMLINK_NOFOLLOW
+            },
+        ) {
             Ok(stat) => stat,
             Err(error) => {
                 status = parsed.fail(format_args!("cannot stat '{name}': {error}"));

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::arguments::{Parsed, parse};
 use crate::runtime::{directory, file, process};
-use abi::file::{AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFLNK, S_IFMT};
+use abi::file::{AtFlags, S_IFDIR, S_IFLNK, S_IFMT};
 
 /// What a mode makes of the rights of a file; `None` if it is no mode. `u+x,go-w`, `a=rX` and octal numbers; without a
 /// letter for whom, the mask does not count.
@@ -99,7 +99,7 @@ pub fn change_mode(arguments: &[&str]) -> i32 {
 }
 
 fn change_one(parsed: &Parsed, mode: &str, name: &str) -> i32 {
-    let stat = match file::status(name, 0) {
+    let stat = match file::status(name, AtFlags::empty()) {
         Ok(stat) => stat,
         Err(error) => return parsed.fail(format!("{name}: {error}")),
     };
@@ -118,7 +118,8 @@ fn change_one(parsed: &Parsed, mode: &str, name: &str) -> i32 {
             for entry in names {
                 let path = format!("{name}/{entry}");
                 let is_link = |path: &String| {
-                    file::status(path, AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.mode & S_IFMT == S_IFLNK)
+                    file::status(path, AtFlags::AT_SYMLINK_NOFOLLOW)
+                        .is_ok_and(|stat| stat.mode & S_IFMT == S_IFLNK)
                 };
                 if !is_link(&path) {
                     status = status.max(change_one(parsed, mode, &path));

@@ -4,9 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::runtime::{file, path, terminal};
-use abi::file::{
-    AT_SYMLINK_NOFOLLOW, R_OK, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
-};
+use abi::file::{AtFlags, R_OK, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 use abi::file::{W_OK, X_OK};
 
 /// test expression, [ expression ]: 0 if it is true, 1 if it is false, 2 if it is none.
@@ -109,20 +107,21 @@ impl<'a> Expression<'a> {
 
 /// `-f operand` and its like.
 pub fn unary(letter: &str, operand: &str) -> Answer {
-    let kind =
-        |wanted: u32, flags: u32| file::status(operand, flags).is_ok_and(|stat| stat.mode & S_IFMT == wanted);
+    let kind = |wanted: u32, flags: AtFlags| {
+        file::status(operand, flags).is_ok_and(|stat| stat.mode & S_IFMT == wanted)
+    };
     Ok(match letter {
         "n" => !operand.is_empty(),
         "z" => operand.is_empty(),
-        "e" => file::status(operand, 0).is_ok(),
-        "f" => kind(S_IFREG, 0),
-        "d" => kind(S_IFDIR, 0),
-        "b" => kind(S_IFBLK, 0),
-        "c" => kind(S_IFCHR, 0),
-        "p" => kind(S_IFIFO, 0),
-        "S" => kind(S_IFSOCK, 0),
-        "h" | "L" => kind(S_IFLNK, AT_SYMLINK_NOFOLLOW),
-        "s" => file::status(operand, 0).is_ok_and(|stat| stat.size > 0),
+        "e" => file::status(operand, AtFlags::empty()).is_ok(),
+        "f" => kind(S_IFREG, AtFlags::empty()),
+        "d" => kind(S_IFDIR, AtFlags::empty()),
+        "b" => kind(S_IFBLK, AtFlags::empty()),
+        "c" => kind(S_IFCHR, AtFlags::empty()),
+        "p" => kind(S_IFIFO, AtFlags::empty()),
+        "S" => kind(S_IFSOCK, AtFlags::empty()),
+        "h" | "L" => kind(S_IFLNK, AtFlags::AT_SYMLINK_NOFOLLOW),
+        "s" => file::status(operand, AtFlags::empty()).is_ok_and(|stat| stat.size > 0),
         "r" => file::access(operand, R_OK).is_ok(),
         "w" => file::access(operand, W_OK).is_ok(),
         "x" => file::access(operand, X_OK).is_ok(),
@@ -141,10 +140,10 @@ fn integer(text: &str) -> Result<i64, String> {
 pub fn compare(left: &str, operator: &str, right: &str) -> Answer {
     let numbers = || Ok::<_, String>((integer(left)?, integer(right)?));
     let times = || {
-        file::status(left, 0)
+        file::status(left, AtFlags::empty())
             .ok()
             .map(|a| a.mtime)
-            .zip(file::status(right, 0).ok().map(|b| b.mtime))
+            .zip(file::status(right, AtFlags::empty()).ok().map(|b| b.mtime))
     };
     Ok(match operator {
         "=" | "==" => left == right,

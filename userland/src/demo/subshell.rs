@@ -1,6 +1,6 @@
 //! Q13: a shell line with a subshell in it, looked at while the subshell is in the middle of its write(2).
 
-use abi::file::{O_CLOEXEC, O_NONBLOCK, O_RDWR, S_IFIFO};
+use abi::file::{AtFlags, O_CLOEXEC, O_NONBLOCK, O_RDWR, S_IFIFO};
 use abi::signal::Signal;
 use abi::time::TimeSpec;
 use alloc::collections::BTreeSet;
@@ -44,10 +44,10 @@ impl Pages {
 
 /// Q13
 pub fn subshell_cost(story: &mut Story) -> Result<()> {
-    let _ = file::unlink(FILE, 0);
+    let _ = file::unlink(FILE, AtFlags::empty());
     file::make_node(FILE, S_IFIFO | 0o600, 0)?;
     let told = run_line(story);
-    file::unlink(FILE, 0)?;
+    file::unlink(FILE, AtFlags::empty())?;
     told
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::path::c_string;
 use super::raw::syscall;
 use super::{Errno, Result};
-use abi::file::{self as flags, PollFd, Stat};
+use abi::file::{self as flags, AtFlags, PollFd, Stat};
 use abi::{nr, time::TimeSpec};
 
 /// "Relative to the current directory", as a register value.
@@ -215,14 +215,14 @@ pub fn read_text(path: &str) -> Result<String> {
 }
 
 /// stat(2) or, with `AT_SYMLINK_NOFOLLOW`, lstat(2).
-pub fn status(path: &str, at_flags: u32) -> Result<Stat> {
+pub fn status(path: &str, at_flags: AtFlags) -> Result<Stat> {
     let path = c_string(path)?;
     let mut stat = Stat::default();
     let arguments = [
         HERE,
         path.as_ptr() as usize,
         &raw mut stat as usize,
-        at_flags as usize,
+        at_flags.bits() as usize,
     ];
     // SAFETY: the kernel reads the path and writes one `struct stat`.
     unsafe { syscall(nr::NEWFSTATAT, arguments) }?;
@@ -231,7 +231,7 @@ pub fn status(path: &str, at_flags: u32) -> Result<Stat> {
 
 /// Whether the path leads to a directory.
 pub fn is_directory(path: &str) -> bool {
-    status(path, 0).is_ok_and(|stat| stat.mode & flags::S_IFMT == flags::S_IFDIR)
+    status(path, AtFlags::empty()).is_ok_and(|stat| stat.mode & flags::S_IFMT == flags::S_IFDIR)
 }
 
 /// A call that takes a directory descriptor, one path and up to three numbers.
@@ -248,8 +248,8 @@ pub fn access(path: &str, mode: u32) -> Result<()> {
 }
 
 /// unlink(2), or rmdir(2) with `AT_REMOVEDIR`.
-pub fn unlink(path: &str, at_flags: u32) -> Result<()> {
-    path_call(nr::UNLINKAT, path, [at_flags as usize, 0, 0])
+pub fn unlink(path: &str, at_flags: AtFlags) -> Result<()> {
+    path_call(nr::UNLINKAT, path, [at_flags.bits() as usize, 0, 0])
 }
 
 /// mkdir(2).

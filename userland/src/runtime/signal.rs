@@ -6,9 +6,7 @@ use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use super::raw::syscall;
 use super::{Result, file, process};
 use abi::nr;
-use abi::signal::{
-    SA_NODEFER, SA_RESTORER, SA_SIGINFO, SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIGSET_SIZE,
-};
+use abi::signal::{SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIGSET_SIZE, SaFlags};
 use abi::signal::{SigAction, SigInfo, SigSet};
 
 pub use abi::signal::Signal;
@@ -57,10 +55,10 @@ extern "C" fn restorer() {
 #[cfg(not(target_arch = "aarch64"))]
 extern "C" fn restorer() {}
 
-fn install(signal: Signal, handler: usize, flags: u64) -> Result<()> {
+fn install(signal: Signal, handler: usize, flags: SaFlags) -> Result<()> {
     let action = SigAction {
         handler: handler as u64,
-        flags: flags | SA_RESTORER,
+        flags: flags | SaFlags::SA_RESTORER,
         restorer: restorer as *const () as u64,
         mask: SigSet::EMPTY,
     };
@@ -77,9 +75,9 @@ fn install(signal: Signal, handler: usize, flags: u64) -> Result<()> {
 /// Sets what happens at a signal; EINVAL for SIGKILL and SIGSTOP.
 pub fn set(signal: Signal, disposition: Disposition) -> Result<()> {
     match disposition {
-        Disposition::Default => install(signal, SIG_DFL as usize, 0),
-        Disposition::Ignore => install(signal, SIG_IGN as usize, 0),
-        Disposition::Note => install(signal, note as *const () as usize, 0),
+        Disposition::Default => install(signal, SIG_DFL as usize, SaFlags::empty()),
+        Disposition::Ignore => install(signal, SIG_IGN as usize, SaFlags::empty()),
+        Disposition::Note => install(signal, note as *const () as usize, SaFlags::empty()),
     }
 }
 
@@ -94,7 +92,11 @@ pub fn take(signal: Signal) -> bool {
 pub fn report_faults_to(descriptor: i32) -> Result<()> {
     REPORT.store(descriptor, Ordering::Relaxed);
     for signal in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGTRAP] {
-        install(signal, report as *const () as usize, SA_SIGINFO | SA_NODEFER)?;
+        install(
+            signal,
+            report as *const () as usize,
+            SaFlags::SA_SIGINFO | SaFlags::SA_NODEFER,
+        )?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::state::Shell;
 use super::syntax::{Redirection, RedirectionKind};
 use crate::runtime::file::{self, File};
 use crate::runtime::output;
-use abi::file::{O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
+use abi::file::{AtFlags, O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
 
 /// Descriptors that the shell keeps for itself begin here, out of the way of scripts.
 const KEPT: i32 = 10;
@@ -126,7 +126,7 @@ fn here_document(text: &str) -> Result<File, String> {
     let make = || {
         let writer = File::open(&name, O_WRONLY | O_CREAT | O_TRUNC, 0o600)?;
         let reader = File::open(&name, O_RDONLY, 0);
-        file::unlink(&name, 0)?;
+        file::unlink(&name, AtFlags::empty())?;
         file::write_all(writer.descriptor(), text.as_bytes())?;
         reader
     };

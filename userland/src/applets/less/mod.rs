@@ -16,7 +16,7 @@ use crate::runtime::file::{self, File};
 use crate::runtime::signal::{self, Disposition, Signal};
 use crate::runtime::terminal;
 use crate::runtime::{Errno, Result, output};
-use abi::file::{S_IFMT, S_IFREG};
+use abi::file::{AtFlags, S_IFMT, S_IFREG};
 use keyboard::Keyboard;
 use source::{Bytes, Source};
 use view::{Place, Style, View};
@@ -302,7 +302,11 @@ fn page(parsed: &Parsed, files: &[&str]) -> Result<i32> {
     }
     let (mut at, mut status) = (0, 0);
     // A file that cannot be opened is complained about before the terminal changes.
-    let missing = |name: &&&str| file::status(name, 0).err().filter(|_| **name != "-");
+    let missing = |name: &&&str| {
+        file::status(name, AtFlags::empty())
+            .err()
+            .filter(|_| **name != "-")
+    };
     if let Some(error) = files
         .first()
         .as_ref()

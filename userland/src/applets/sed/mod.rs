@@ -18,7 +18,7 @@ use super::text::{Lines, open};
 use crate::regex::Syntax;
 use crate::runtime::file::{self, File};
 use crate::runtime::{Errno, Result, output};
-use abi::file::{O_CLOEXEC, O_CREAT, O_EXCL, O_TRUNC, O_WRONLY, S_IFMT, S_IFREG};
+use abi::file::{AtFlags, O_CLOEXEC, O_CREAT, O_EXCL, O_TRUNC, O_WRONLY, S_IFMT, S_IFREG};
 use machine::{Machine, Outcome, World};
 use script::Script;
 
@@ -225,7 +225,7 @@ fn work(machine: &mut Machine, files: &mut Files) -> Outcome {
 
 /// Writes the new content beside the file, and renames it when it is complete: nobody sees half of it. After a `q` the rest is lost, as with GNU's.
 fn edit_in_place<'a>(machine: &mut Machine, files: &mut Files<'a>, name: &'a str) -> Outcome {
-    let mode = match file::status(name, 0) {
+    let mode = match file::status(name, AtFlags::empty()) {
         Ok(status) if status.mode & S_IFMT == S_IFREG => status.mode & 0o7777,
         Ok(_) => {
             files
