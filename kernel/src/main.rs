@@ -21,6 +21,7 @@ mod fallible;
 mod fs;
 mod futex;
 mod initramfs;
+
 mod log;
 mod memory;
 #[cfg(target_os = "none")]
@@ -40,7 +41,7 @@ mod uts;
 
 use lock as sync;
 use platform::heap::KernelHeap;
-pub use sched::{deferred_free, paged, scheduler, time, wait};
+pub use sched::{deferred_free, late_pages, paged, scheduler, time, wait};
 
 #[global_allocator]
 static HEAP: KernelHeap = KernelHeap::new();

@@ -6,19 +6,10 @@
 //! first and fail with `ENOMEM`.
 
 use crate::fallible;
-use crate::fallible::map::Map;
-use crate::fs::mappings;
-use crate::sync::{Mutex, rank};
-use crate::{deferred_free, scheduler};
 use abi::Errno;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use mm::{
-    Asids, FileIdentity, Frame, FrameSource, Frames, MapError, Memory, NoMemory, PAGE_SIZE, PageError,
-    PageSource, RemoveError, Revocation,
-};
+use core::sync::atomic::{AtomicBool, Ordering};
+use mm::{Asids, Frame, FrameSource, Frames, MapError, Memory, NoMemory, PAGE_SIZE};
 use platform::heap;
 use platform::memory::{BoardMmu, RamFrames};
 use spin::Once;
@@ -165,109 +156,6 @@ impl Clone for FrameHandle {
 impl Drop for FrameHandle {
     fn drop(&mut self) {
         get().frames().release(get().mmu(), self.0);
-    }
-}
-
-/// Memory that several processes share and that has no name: mmap(2) with MAP_SHARED and MAP_ANONYMOUS. A page is made when
-/// somebody first touches it.
-pub struct SharedZeros {
-    /// Told apart from all others by it; never used again.
-    number: u64,
-    len: u64,
-    may_write: bool,
-    pages: Mutex<Map<u64, FrameHandle>, { rank::PAGES }>,
-}
-
-impl SharedZeros {
-    /// `len` pages; `may_write`: mprotect(2) may make them writable. `ENOMEM`.
-    pub fn new(len: u64, may_write: bool) -> Result<Arc<SharedZeros>, Errno> {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        fallible::arc(SharedZeros {
-            number: LAST.fetch_add(1, Ordering::Relaxed) + 1,
-            len,
-            may_write,
-            pages: Mutex::new(Map::new()),
-        })
-    }
-}
-
-impl SharedZeros {
-    /// Gives back the pages of a range, one at a time: others run in between.
-    fn give_back(&self, range: &Range<u64>) {
-        loop {
-            let gone = {
-                let mut pages = self.pages.lock();
-                let first = pages.range(range.start..).next().map(|(index, _)| *index);
-                first
-                    .filter(|index| *index < range.end)
-                    .and_then(|index| pages.remove(&index))
-            };
-            if gone.is_none() {
-                return;
-            }
-            drop(gone);
-            scheduler::cond_resched();
-        }
-    }
-}
-
-impl Drop for SharedZeros {
-    fn drop(&mut self) {
-        deferred_free::lay_aside(core::mem::replace(self.pages.get_mut(), Map::new()));
-    }
-}
-
-impl PageSource for SharedZeros {
-    fn page(&self, index: u64) -> Result<Frame, PageError> {
-        if index >= self.len {
-            return Err(PageError::BeyondEnd);
-        }
-        let mut pages = self.pages.lock();
-        if let Some(page) = pages.get(&index) {
-            return Ok(page.clone().into_reference());
-        }
-        let page = FrameHandle::allocate().map_err(|_| PageError::NoMemory)?;
-        get().frames().note_object(page.frame());
-        pages
-            .insert(index, page.clone())
-            .map_err(|_| PageError::NoMemory)?;
-        Ok(page.into_reference())
-    }
-
-    fn identity(&self) -> FileIdentity {
-        FileIdentity {
-            device: 1,
-            inode: self.number,
-        }
-    }
-
-    fn name(&self, write: &mut dyn FnMut(&[u8])) {
-        write(b"/dev/zero (deleted)");
-    }
-
-    fn object(&self) -> usize {
-        core::ptr::from_ref(self).addr()
-    }
-
-    fn remove_pages(&self, pages: Range<u64>) -> Result<(), RemoveError> {
-        self.give_back(&pages);
-        mappings::revoke(&Revocation {
-            object: self.object(),
-            pages,
-            takes_copies: false,
-        })
-        .map_err(|error| match error {
-            Errno::ENOMEM => RemoveError::NoMemory,
-            _ => RemoveError::Interrupted,
-        })
-    }
-
-    fn has_page(&self, index: u64) -> bool {
-        self.pages.lock().contains_key(&index)
-    }
-
-    fn may_write(&self) -> bool {
-        self.may_write
     }
 }
 

@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use mm::NoMemory;
-use platform::fault_injection;
+use platform::fault_injection::{self, LATE_PAGE, LOST_PAGE};
 use platform::thread::KernelThread;
 use platform::user::{UserContext, UserRegisters};
 
@@ -147,7 +147,7 @@ impl Thread {
     #[inline]
     pub fn with_injected_fault<R>(&self, call: impl FnOnce() -> R) -> R {
         let nth = self.fail_nth.load(Ordering::Relaxed);
-        if !fault_injection::IS_THERE || nth == 0 || nth & IN_FAULTS != 0 {
+        if !fault_injection::IS_THERE || nth == 0 || nth & (IN_FAULTS | LATE_PAGE | LOST_PAGE) != 0 {
             return call();
         }
         fault_injection::arm(nth);

@@ -15,7 +15,7 @@ use abi::signal::info::{
 };
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
-use mm::{Outcome, SegvCode};
+use mm::{Refusal, SegvCode};
 use platform::timer;
 use platform::user::{self, Abort, AbortCause, Trap, UserContext};
 
@@ -95,11 +95,11 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
         return refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR);
     }
     match user_memory::handle_fault(thread, address, abort.access) {
-        Some(Outcome::Resolved(_)) | None => {}
-        Some(Outcome::Denied(SegvCode::MapErr)) => refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR),
-        Some(Outcome::Denied(SegvCode::AccErr)) => refuse(thread, abort, Signal::SIGSEGV, SEGV_ACCERR),
-        Some(Outcome::BusError) => refuse(thread, abort, Signal::SIGBUS, BUS_ADRERR),
-        Some(Outcome::NoMemory) => process::oom_kill(&thread.process),
+        Some(Ok(())) | None => {}
+        Some(Err(Refusal::Denied(SegvCode::MapErr))) => refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR),
+        Some(Err(Refusal::Denied(SegvCode::AccErr))) => refuse(thread, abort, Signal::SIGSEGV, SEGV_ACCERR),
+        Some(Err(Refusal::BusError)) => refuse(thread, abort, Signal::SIGBUS, BUS_ADRERR),
+        Some(Err(Refusal::NoMemory)) => process::oom_kill(&thread.process),
     }
 }
 

@@ -2,7 +2,8 @@
 //! on the way is served as if the program itself had made the access; what cannot be served is `EFAULT`. So a read(2) into
 //! a copy-on-write page copies it, and no rule about sharing is written down a second time here.
 //!
-//! No lock may be held by a caller: a fault takes the lock of the address space, and may ask a file for a page.
+//! No lock may be held by a caller: a fault takes the lock of the address space, may ask a file for a page, and sleeps where that
+//! page has to be waited for.
 
 mod buffer;
 mod kernel_buffer;
@@ -16,7 +17,7 @@ use crate::{memory, scheduler, sync};
 use abi::Errno;
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
 use alloc::vec::Vec;
-use mm::{Access, NoMemory, Outcome, SegvCode, USER_END, VirtAddr};
+use mm::{Access, NoMemory, Outcome, Refusal, SegvCode, USER_END, VirtAddr};
 use platform::user::AbortCause;
 use platform::user_copy::{self, UserFault};
 
@@ -145,51 +146,70 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
         return Err(Errno::EFAULT);
     }
     match handle_fault(&scheduler::current(), abort.address, abort.access) {
-        Some(Outcome::Resolved(_)) => Ok(()),
-        Some(Outcome::NoMemory) => Err(Errno::ENOMEM),
+        Some(Ok(())) => Ok(()),
+        Some(Err(Refusal::NoMemory)) => Err(Errno::ENOMEM),
         _ => Err(Errno::EFAULT),
     }
 }
 
-/// Takes a fault of the running thread to the heart and counts it. Where there is no frame for the page another process may
-/// be ended first. `None`: the process has no memory any more.
+/// Takes a fault of the running thread to the heart and counts it. A page that is not there yet is waited for; where there is no
+/// frame for it another process may be ended first. `None`: the process has no memory any more, or the thread was to end while it
+/// waited.
 #[inline]
-pub fn handle_fault(current: &Thread, address: VirtAddr, access: Access) -> Option<Outcome> {
-    let mut outcome = try_fault(current, address, access)?;
-    if !matches!(outcome, Outcome::Resolved(_)) {
-        outcome = serve_refused(current, address, access, outcome)?;
-    }
-    if let Outcome::Resolved(_) = outcome {
+pub fn handle_fault(current: &Thread, address: VirtAddr, access: Access) -> Option<Result<(), Refusal>> {
+    let outcome = try_fault(current, address, access)?;
+    let served = match outcome {
+        Outcome::Resolved(_) => Ok(()),
+        unresolved => serve_unresolved(current, address, access, unresolved)?,
+    };
+    if served.is_ok() {
         current.count_minor_fault();
     }
-    Some(outcome)
+    Some(served)
 }
 
-/// After a fault was not resolved: a stack may grow for it, room may be made. Apart, so that the path of all other faults needs few
-/// registers.
+/// After a fault was not resolved: its page is waited for, a stack may grow for it, room may be made. Then it is looked at anew from
+/// the start, as if it had only been taken now. Apart, so that the path of all other faults needs few registers.
 #[cold]
-fn serve_refused(
+fn serve_unresolved(
     current: &Thread,
     address: VirtAddr,
     access: Access,
     mut outcome: Outcome,
-) -> Option<Outcome> {
-    let process = &current.process;
+) -> Option<Result<(), Refusal>> {
     loop {
-        let may_retry = match outcome {
-            Outcome::Denied(SegvCode::MapErr) => match grow_stack(current, address)? {
-                Ok(has_grown) => has_grown,
-                Err(NoMemory) => process::out_of_memory(process),
-            },
-            Outcome::Denied(SegvCode::AccErr) => wait_for_arrival(process, address)?,
-            Outcome::NoMemory => process::out_of_memory(process),
-            Outcome::Resolved(_) | Outcome::BusError => false,
-        };
-        if !may_retry {
-            return Some(outcome);
+        match outcome {
+            Outcome::Resolved(_) => return Some(Ok(())),
+            Outcome::Deferred => wait_for_page(&current.process, address)?,
+            Outcome::Refused(refusal) => {
+                if !is_overcome(current, address, refusal)? {
+                    return Some(Err(refusal));
+                }
+            }
         }
         outcome = try_fault(current, address, access)?;
     }
+}
+
+/// Waits for a page that its source does not have yet, with no lock held. Where another thread has changed the space since, there
+/// may be nothing to wait for.
+fn wait_for_page(process: &Process, address: VirtAddr) -> Option<()> {
+    let awaited = process.with_space(|space| space.awaited_page(address))?;
+    awaited.map_or(Some(()), |page| page.wait().ok())
+}
+
+/// Whether the reason for which an access was refused may be gone now.
+fn is_overcome(current: &Thread, address: VirtAddr, refusal: Refusal) -> Option<bool> {
+    let process = &current.process;
+    Some(match refusal {
+        Refusal::Denied(SegvCode::MapErr) => match grow_stack(current, address)? {
+            Ok(has_grown) => has_grown,
+            Err(NoMemory) => process::out_of_memory(process),
+        },
+        Refusal::Denied(SegvCode::AccErr) => wait_for_arrival(process, address)?,
+        Refusal::NoMemory => process::out_of_memory(process),
+        Refusal::BusError => false,
+    })
 }
 
 /// Whether a mapping was on its way to the address, and has been waited for.

@@ -14,6 +14,12 @@ pub const IS_THERE: bool = cfg!(debug_assertions);
 /// In a count: objects of the heap are neither counted nor refused.
 pub const ONLY_FRAMES: u32 = 1 << 31;
 
+/// In a count that is kept by the kernel: not allocations are meant but requests for pages of objects, one of which is late.
+pub const LATE_PAGE: u32 = 1 << 29;
+
+/// As [`LATE_PAGE`]: the page does not come for very long.
+pub const LOST_PAGE: u32 = 1 << 28;
+
 /// The `count`-th allocation of this processor from now on is refused, none for 0. Returns what was left of the count before, 0
 /// if that one has been refused.
 #[inline]

@@ -1,6 +1,6 @@
 // Fault injection (/proc/self/fail-nth, kernels with checks): a broad set of system calls, each again and again with its first,
 // second, third ... allocation refused, until none is. Each answers an error that it may answer or succeeds, and nothing is left
-// behind: descriptors, areas, processes and free memory are what they were.
+// behind: descriptors, areas, processes and free memory are what they were. And pages that have to be waited for.
 #include "check.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -254,7 +254,9 @@ static const struct {
     TRY(fill_pipe), TRY(write_file), TRY(fork), TRY(exec), TRY(thread),
 };
 
+// Of a page that has to be waited for no call says anything.
 static int is_documented(int error) {
+    if (!strcmp(counted, " waits")) return error == 0;
     return error == 0 || error == ENOMEM || error == EAGAIN || error == ENOSPC || error == ENOLCK || error == ENFILE;
 }
 
@@ -276,6 +278,8 @@ static unsigned play(const char *name, Try make) {
     injected += nth - first_nth;
     return nth - first_nth;
 }
+
+#include "fail_nth_waits.h"
 
 static int count_entries(const char *name) {
     DIR *all = opendir(name);
@@ -314,6 +318,7 @@ static void play_all(void) {
         CHECK(count > 0 || first_nth > 1);
     }
     counted = "";
+    play_waits();
     play_faults();
 }
 
@@ -355,6 +360,11 @@ static void checks(void) {
     CHECK(injected > 1000);
     printf("fail_nth: %lu allocations of page faults refused\n", faults_refused);
     CHECK(faults_refused > 50);
+    printf("fail_nth: %lu pages waited for\n", waits_made);
+    CHECK(waits_made > 30);
+    change_while_waiting();
+    lose_page();
+    end_with_late_lock();
 
     // Others may not.
     pid_t child = start_child();

@@ -3,9 +3,9 @@
 
 use crate::addr::{PAGE_SHIFT, PageRange, VirtAddr};
 use crate::descriptor::Descriptor;
+use crate::page_source::PageSource;
 use crate::{Access, Frame};
 use alloc::sync::Arc;
-use core::ops::Range;
 
 /// What may be done with an area's pages. Writing implies reading, as on every Arm processor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
@@ -68,86 +68,6 @@ pub enum Sharing {
     Private,
     /// MAP_SHARED.
     Shared,
-}
-
-/// Why a source could not give a page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PageError {
-    /// Beyond the end of the object: SIGBUS.
-    BeyondEnd,
-    /// No frame for it.
-    NoMemory,
-    /// The object's filesystem is full, which no memory of others helps: SIGBUS.
-    NoSpace,
-}
-
-/// Why pages of an object were not removed, or not from everybody who maps them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RemoveError {
-    /// The object is not of that kind.
-    NotSupported,
-    /// Somebody has forbidden that the object changes.
-    Forbidden,
-    /// There was no memory for a copy of a table.
-    NoMemory,
-    /// The process is to end.
-    Interrupted,
-}
-
-/// What identifies an object in /proc/PID/maps.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct FileIdentity {
-    /// Device number as Linux encodes it.
-    pub device: u64,
-    /// Inode number.
-    pub inode: u64,
-}
-
-/// An object whose pages can be mapped: a file of the in-memory tree, shared anonymous memory.
-pub trait PageSource: Send + Sync {
-    /// The frame of page `index` of the object, with one reference added for the caller. Called with an address space's lock
-    /// held; takes only the object's own lock, and never touches user memory.
-    fn page(&self, index: u64) -> Result<Frame, PageError>;
-
-    /// Numbers for /proc/PID/maps.
-    fn identity(&self) -> FileIdentity;
-
-    /// Gives `write` the path for /proc/PID/maps, in one piece or several. No lock may be held.
-    fn name(&self, write: &mut dyn FnMut(&[u8]));
-
-    /// A number that no other object has at the same time, by which its pages are taken from whoever maps them
-    /// ([`AddressSpace::revoke`](crate::AddressSpace::revoke)); 0 if that never happens.
-    fn object(&self) -> usize {
-        0
-    }
-
-    /// Makes pages of the object zeros and takes them from whoever maps them (madvise(2), MADV_REMOVE). No lock may be held.
-    fn remove_pages(&self, _pages: Range<u64>) -> Result<(), RemoveError> {
-        Err(RemoveError::NotSupported)
-    }
-
-    /// A call has changed the object, not a store to a mapping. A file notes when, and has the mode then that `new_mode` makes of its
-    /// mode and its group. No lock may be held.
-    fn note_change(&self, _new_mode: &dyn Fn(u32, u32) -> u32) {}
-
-    /// Whether the object has a frame for page `index` already (mincore(2) asks).
-    fn has_page(&self, _index: u64) -> bool {
-        true
-    }
-
-    /// Whether whoever mapped the object shared may write to it: mprotect(2) asks. A file that was opened for reading only
-    /// says no.
-    fn may_write(&self) -> bool {
-        true
-    }
-
-    /// Whether its bytes may be executed: mprotect(2) asks. A file of a mount without programs says no.
-    fn may_execute(&self) -> bool {
-        true
-    }
-
-    /// A page was made for a write of a shared mapping. Called as [`PageSource::page`].
-    fn note_write(&self) {}
 }
 
 /// Where an area's pages come from when nothing is mapped.

@@ -8,16 +8,18 @@
 //! 4. Where the path leads through a shared table, the path is made private on the way, the new page already in it, and
 //!    published by one break-before-make ([`Tables::make_path`]).
 //!
-//! Everything that can fail is allocated before anything changes. Caller holds the space's lock. Story 2 is in `fork`.
+//! Everything that can fail is allocated before anything changes, and a page that has to be waited for is asked for before that:
+//! the fault is then *deferred*, as if it had not been. Caller holds the space's lock. Story 2 is in `fork`.
 
 use crate::addr::{Frame, Level, VirtAddr};
-use crate::area::{Area, PageError, Sharing};
+use crate::area::{Area, Sharing};
 use crate::area_map::AreaMap;
 use crate::descriptor::Descriptor;
 use crate::events::Event;
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::{Access, Mmu};
+use crate::page_source::PageError;
 use crate::space::AddressSpace;
 use crate::table::{Path, Tables};
 
@@ -26,13 +28,34 @@ use crate::table::{Path, Tables};
 pub enum Outcome {
     /// The access may be tried again.
     Resolved(Resolution),
+    /// The access cannot be made; nothing has changed.
+    Refused(Refusal),
+    /// The page of the area's object has to be waited for, and nothing has changed. The caller releases the space's lock, waits
+    /// ([`AddressSpace::awaited_page`]), and begins anew.
+    Deferred,
+}
+
+/// Why an access cannot be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
     /// The program may not do this: SIGSEGV with this code.
     Denied(SegvCode),
     /// The area's object has no such page, or no room for it: SIGBUS (BUS_ADRERR).
     BusError,
-    /// No frame could be had; nothing has changed.
+    /// No frame could be had.
     NoMemory,
 }
+
+/// Why there is no frame for the kernel's own access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Obstacle {
+    /// As [`Outcome::Deferred`].
+    Deferred,
+    /// As [`Outcome::Refused`].
+    Refused(Refusal),
+}
+
+const NO_MEMORY: Outcome = Outcome::Refused(Refusal::NoMemory);
 
 /// How a fault was resolved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +97,7 @@ impl AddressSpace {
             },
         };
         if !area.protection.allows(access) {
-            return Outcome::Denied(SegvCode::AccErr);
+            return Outcome::Refused(Refusal::Denied(SegvCode::AccErr));
         }
         let page = Page {
             area,
@@ -157,7 +180,7 @@ impl Page<'_> {
             copy_of(memory, old.frame())
         };
         let Some(frame) = copied else {
-            return Outcome::NoMemory;
+            return NO_MEMORY;
         };
         let resolution = if is_zero {
             Resolution::ZeroFilled
@@ -174,8 +197,9 @@ impl Page<'_> {
         };
         let frame = match source.page(index) {
             Ok(frame) => frame,
-            Err(PageError::BeyondEnd | PageError::NoSpace) => return Outcome::BusError,
-            Err(PageError::NoMemory) => return Outcome::NoMemory,
+            Err(PageError::BeyondEnd | PageError::NoSpace) => return Outcome::Refused(Refusal::BusError),
+            Err(PageError::NoMemory) => return NO_MEMORY,
+            Err(PageError::NotYet) => return Outcome::Deferred,
         };
         match (self.area.sharing, self.access) {
             (Sharing::Shared, access) => {
@@ -194,7 +218,7 @@ impl Page<'_> {
                 let copied = copy_of(memory, frame);
                 memory.frames().release(memory.mmu(), frame);
                 let Some(frame) = copied else {
-                    return Outcome::NoMemory;
+                    return NO_MEMORY;
                 };
                 self.map(
                     memory,
@@ -220,7 +244,7 @@ impl Page<'_> {
             );
         }
         let Some(frame) = zeroed(memory) else {
-            return Outcome::NoMemory;
+            return NO_MEMORY;
         };
         self.map(
             memory,
@@ -266,7 +290,7 @@ impl Page<'_> {
     ) -> Outcome {
         let Ok((table, is_placed)) = self.make_path(memory, tables, Some(new)) else {
             memory.frames().release(memory.mmu(), new.frame());
-            return Outcome::NoMemory;
+            return NO_MEMORY;
         };
         let index = self.address.index(Level::L3);
         if is_placed {
@@ -289,7 +313,7 @@ impl Page<'_> {
         edit: impl FnOnce(Descriptor) -> Descriptor,
     ) -> Outcome {
         let Ok((table, _)) = self.make_path(memory, tables, None) else {
-            return Outcome::NoMemory;
+            return NO_MEMORY;
         };
         let index = self.address.index(Level::L3);
         memory
@@ -339,7 +363,7 @@ fn find_elsewhere<'a>(
     address: VirtAddr,
 ) -> Result<&'a Area, Outcome> {
     let found = areas.find_near(*recent, address);
-    let (place, area) = found.ok_or(Outcome::Denied(SegvCode::MapErr))?;
+    let (place, area) = found.ok_or(Outcome::Refused(Refusal::Denied(SegvCode::MapErr)))?;
     *recent = place;
     Ok(area)
 }

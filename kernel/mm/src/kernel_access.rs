@@ -5,21 +5,27 @@ use crate::addr::{Frame, VirtAddr};
 use crate::area::Sharing;
 use crate::descriptor::Descriptor;
 use crate::events::Event;
-use crate::fault::{Outcome, Resolution, SegvCode};
+use crate::fault::{Obstacle, Outcome, Refusal, Resolution, SegvCode};
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::{Access, Mmu};
 use crate::space::AddressSpace;
 
+const NO_MEMORY: Obstacle = Obstacle::Refused(Refusal::NoMemory);
+
 impl AddressSpace {
     /// The frame at `address`, made fit for `access` as a fault would. It may be used so as long as the caller keeps the
     /// space's lock, and not a moment longer: a fork in between shares it.
+    ///
+    /// # Errors
+    /// [`Obstacle::Deferred`]: the page has to be waited for, as after a fault. [`Obstacle::Refused`]: the program could not make
+    /// this access either, or there is no memory.
     pub fn privatise<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
         address: VirtAddr,
         access: Access,
-    ) -> Result<Frame, Outcome> {
+    ) -> Result<Frame, Obstacle> {
         let path = self.tables.walk(memory, address);
         let is_allowed = self
             .areas
@@ -33,7 +39,8 @@ impl AddressSpace {
         if !(is_allowed && is_ready) {
             match self.handle_fault(memory, address, access) {
                 Outcome::Resolved(_) => {}
-                refused => return Err(refused),
+                Outcome::Deferred => return Err(Obstacle::Deferred),
+                Outcome::Refused(refusal) => return Err(Obstacle::Refused(refusal)),
             }
         }
         Ok(self.tables.walk(memory, address).leaf.frame())
@@ -43,12 +50,15 @@ impl AddressSpace {
     /// becomes the space's own, as a fault would make it, with the rights that it has: the program cannot write to it for that,
     /// and what it was copied from, a file's page, is not touched. Contract as [`AddressSpace::privatise`], and
     /// [`AddressSpace::note_forced_write`] afterwards.
+    ///
+    /// # Errors
+    /// As [`AddressSpace::privatise`]; shared memory that may not be written is refused as well.
     pub fn privatise_forced<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
         address: VirtAddr,
-    ) -> Result<Frame, Outcome> {
-        let denied = |code| Err(Outcome::Denied(code));
+    ) -> Result<Frame, Obstacle> {
+        let denied = |code| Err(Obstacle::Refused(Refusal::Denied(code)));
         let Some(area) = self.areas.find(address) else {
             return denied(SegvCode::MapErr);
         };
@@ -72,8 +82,8 @@ impl AddressSpace {
         memory: &Memory<M>,
         address: VirtAddr,
         leaf: Descriptor,
-    ) -> Result<Frame, Outcome> {
-        let no_memory = |NoMemory| Outcome::NoMemory;
+    ) -> Result<Frame, Obstacle> {
+        let no_memory = |NoMemory| NO_MEMORY;
         let frame = memory
             .frames()
             .allocate_unfilled(memory.mmu())
@@ -87,7 +97,7 @@ impl AddressSpace {
         match self.tables.make_path(memory, address, Some(copy)) {
             Err(NoMemory) => {
                 memory.frames().release(memory.mmu(), frame);
-                return Err(Outcome::NoMemory);
+                return Err(NO_MEMORY);
             }
             Ok((_, true)) => {}
             Ok((table, false)) => self.tables.replace_page(memory, table, address, copy),

@@ -38,6 +38,7 @@ mod kernel_access;
 pub mod memory;
 pub mod mmu;
 mod moving;
+pub mod page_source;
 mod portion;
 mod privatise;
 mod protect;
@@ -58,20 +59,19 @@ mod table_copy;
 pub use addr::{
     Asid, Frame, Level, PAGE_SHIFT, PAGE_SIZE, PageRange, PhysAddr, TABLE_ENTRIES, USER_END, VirtAddr,
 };
-pub use area::{
-    Area, AreaFlags, Backing, FileIdentity, PageError, PageSource, Protection, Purpose, RemoveError, Sharing,
-};
+pub use area::{Area, AreaFlags, Backing, Protection, Purpose, Sharing};
 pub use area_map::{AreaMap, Sums};
 pub use asid::Asids;
 pub use descriptor::{Descriptor, Row};
 pub use events::{Cost, Counters, Event};
-pub use fault::{Outcome, Resolution, SegvCode};
+pub use fault::{Obstacle, Outcome, Refusal, Resolution, SegvCode};
 pub use footprint::Footprint;
 pub use fork::Forked;
 pub use frames::{FrameRun, FrameSource, Frames, NoMemory};
 pub use inspect::{Entry, EntryPlace, MappedPage};
 pub use memory::Memory;
 pub use mmu::{Access, MAX_CPUS, Mmu};
+pub use page_source::{AwaitedPage, FileIdentity, Interrupted, PageError, PageSource, RemoveError};
 pub use portion::Portion;
 pub use records::{FrameInfos, FrameWord};
 pub use release::Release;

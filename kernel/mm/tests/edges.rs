@@ -5,7 +5,7 @@ use crate::world::object::Role;
 use crate::world::operations::Mapping;
 use crate::world::{Seen, Settings, Space, Use, World};
 use mm::{
-    Access, AddressSpace, Event, Frame, Level, MapError, Outcome, PageRange, Placement, Protection,
+    Access, AddressSpace, Event, Frame, Level, MapError, Obstacle, PageRange, Placement, Protection, Refusal,
     RemapPlacement, SegvCode, Sharing, USER_END, VirtAddr,
 };
 use std::collections::BTreeSet;
@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 const PAGES: VirtAddr = VirtAddr(0x401d_8000);
 const MANY: u64 = 100;
 const RW: Protection = Protection::READ_WRITE;
+const DENIED: Obstacle = Obstacle::Refused(Refusal::Denied(SegvCode::AccErr));
 
 fn page(nth: u64) -> VirtAddr {
     VirtAddr(PAGES.0 + (nth << 12))
@@ -230,13 +231,10 @@ fn the_kernel_reads_what_a_program_would() {
         .map(0, &space, Placement::Fixed(page(4)), 1, &Mapping::anonymous(RW))
         .unwrap();
     assert_eq!(frame_for(page(4), Access::Read), Ok(world.memory.zero_frame()));
-    assert_eq!(
-        frame_for(page(4), Access::Execute),
-        Err(Outcome::Denied(SegvCode::AccErr))
-    );
+    assert_eq!(frame_for(page(4), Access::Execute), Err(DENIED));
     assert_eq!(
         frame_for(VirtAddr(USER_END), Access::Read),
-        Err(Outcome::Denied(SegvCode::MapErr))
+        Err(Obstacle::Refused(Refusal::Denied(SegvCode::MapErr)))
     );
     let text = world.objects[0].clone();
     let mapping = Mapping::of(&text, 0, Protection::READ_EXECUTE, Sharing::Private);
@@ -286,7 +284,7 @@ fn a_debugger_stores_where_the_program_may_not() {
         world
             .map(0, &space, Placement::Fixed(page(6)), 1, &shared)
             .unwrap();
-        assert_eq!(forced(page(6)), Err(Outcome::Denied(SegvCode::AccErr)));
+        assert_eq!(forced(page(6)), Err(DENIED));
         world.check_everything();
         world.finish();
     }

@@ -46,6 +46,7 @@ impl Life {
         world.mmu().set_hot(hot_addresses());
         let life = Life { world };
         life.interrupt_from_others();
+        life.act_while_pages_are_awaited();
         life.populate(0);
         life
     }
@@ -62,6 +63,29 @@ impl Life {
                 Life { world }.interlope(cpu);
             }
         })));
+    }
+
+    fn act_while_pages_are_awaited(&self) {
+        let others = Rc::downgrade(&self.world);
+        self.world.set_others(Some(Rc::new(move |space| {
+            if let Some(world) = others.upgrade() {
+                Life { world }.change_awaited(space);
+            }
+        })));
+    }
+
+    /// What others do while a thread of `space` waits for a page: often in that space.
+    fn change_awaited(&self, space: &Rc<Space>) {
+        for _ in 0..self.world.throw(|dice| dice.below(6)) {
+            let cpu = self
+                .world
+                .free_cpu()
+                .filter(|_| self.world.throw(|dice| dice.one_in(2)));
+            match cpu.filter(|cpu| self.world.run(*cpu, space)) {
+                Some(cpu) => self.act(cpu),
+                None => self.step(),
+            }
+        }
     }
 
     /// A new process with text, data and a stack, on `cpu`.
@@ -343,6 +367,7 @@ impl Life {
     /// The end of all, with the search for leaks.
     pub fn finish(&self) -> &Statistics {
         self.world.mmu().set_interloper(None);
+        self.world.set_others(None);
         self.world.finish();
         &self.world.statistics
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Steps between two full checks, unless `HOLSTEIN_CHECK_EVERY` says otherwise.
 const CHECK_EVERY: u64 = 40;
 
-/// The settings of a seed: some lives are short of memory, some of ASIDs, some have but one.
+/// The settings of a seed: some lives are short of memory, some of ASIDs, some have but one; in most of them pages are late.
 pub fn settings_of(seed: u64) -> Settings {
     let mut settings = Settings {
         is_caught: true,
@@ -28,11 +28,12 @@ pub fn settings_of(seed: u64) -> Settings {
     if seed % 12 == 5 {
         settings.asid_limit = None;
     }
+    settings.late_pages = (seed % 4 != 3).then_some(8);
     settings
 }
 
 /// Runs one life of `steps` steps.
-pub fn live(settings: Settings, steps: usize) -> (u64, u64, u64) {
+pub fn live(settings: Settings, steps: usize) -> [u64; 4] {
     let check_every = number_from_environment("HOLSTEIN_CHECK_EVERY", CHECK_EVERY) as usize;
     let life = Life::begin(settings);
     for step in 0..steps {
@@ -42,11 +43,12 @@ pub fn live(settings: Settings, steps: usize) -> (u64, u64, u64) {
         }
     }
     let statistics = life.finish();
-    (
+    [
         statistics.faults.get(),
         statistics.interruptions.get(),
         statistics.refused.get(),
-    )
+        statistics.deferred.get(),
+    ]
 }
 
 /// A number from the environment.
@@ -60,10 +62,10 @@ pub fn number_from_environment(name: &str, otherwise: u64) -> u64 {
 }
 
 /// Runs `seeds` on all processors of the host; returns the first failure by seed.
-fn live_all(seeds: std::ops::Range<u64>, steps: usize) -> Result<[u64; 3], (u64, String)> {
+fn live_all(seeds: std::ops::Range<u64>, steps: usize) -> Result<[u64; 4], (u64, String)> {
     let next = AtomicU64::new(seeds.start);
     let workers = std::thread::available_parallelism().map_or(1, |count| count.get());
-    let totals = std::sync::Mutex::new(Ok([0; 3]));
+    let totals = std::sync::Mutex::new(Ok([0; 4]));
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
@@ -75,10 +77,8 @@ fn live_all(seeds: std::ops::Range<u64>, steps: usize) -> Result<[u64; 3], (u64,
                     let outcome = catch(|| live(settings_of(seed), steps));
                     let mut totals = totals.lock().unwrap();
                     match (&mut *totals, outcome) {
-                        (Ok(sums), Ok((faults, interruptions, refused))) => {
-                            sums.iter_mut()
-                                .zip([faults, interruptions, refused])
-                                .for_each(|(sum, n)| *sum += n);
+                        (Ok(sums), Ok(counts)) => {
+                            sums.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
                         }
                         (sums, Err(message)) => *sums = Err((seed, message)),
                         (Err(_), _) => {}
@@ -109,9 +109,9 @@ fn random_lives_match_their_shadows() {
     };
     let begun = std::time::Instant::now();
     match live_all(seeds.clone(), steps) {
-        Ok([faults, interruptions, refused]) => println!(
+        Ok([faults, interruptions, refused, deferred]) => println!(
             "seeds {seeds:?} x {steps} steps in {:?}: {faults} faults, {interruptions} interruptions in the middle \
-             of an operation, {refused} operations refused for want of memory",
+             of an operation, {refused} operations refused for want of memory, {deferred} waits for a page",
             begun.elapsed()
         ),
         Err((seed, message)) => {

@@ -3,8 +3,8 @@
 use crate::world::operations::Mapping;
 use crate::world::{Settings, Space, Use, World};
 use mm::{
-    Access, AddressSpace, Move, Outcome, PageRange, Placement, Portion, Protection, RemapPlacement, Remapped,
-    SegvCode, VirtAddr,
+    Access, AddressSpace, Move, Obstacle, PageRange, Placement, Portion, Protection, Refusal, RemapPlacement,
+    Remapped, SegvCode, VirtAddr,
 };
 use std::rc::Rc;
 
@@ -103,7 +103,7 @@ fn begin(world: &World, inner: &mut AddressSpace, to: VirtAddr) -> Move {
     }
 }
 
-fn store(world: &World, inner: &mut AddressSpace, address: VirtAddr, value: u64) -> Result<(), Outcome> {
+fn store(world: &World, inner: &mut AddressSpace, address: VirtAddr, value: u64) -> Result<(), Obstacle> {
     let frame = inner.privatise(&world.memory, address, Access::Write)?;
     world.mmu().write_probe(frame, 4, value);
     Ok(())
@@ -137,7 +137,7 @@ fn others_find_each_page_here_or_there() {
                     } else {
                         SegvCode::AccErr
                     };
-                    assert_eq!(denied, Outcome::Denied(code));
+                    assert_eq!(denied, Obstacle::Refused(Refusal::Denied(code)));
                     assert_eq!(inner.is_moving_to(other), !has_moved);
                     assert!(!inner.is_moving_to(place));
                 }

@@ -4,7 +4,7 @@
 
 use crate::lives::{catch, live, settings_of};
 use crate::soft_mmu::sabotage::Sabotage;
-use crate::world::Negligence;
+use crate::world::{Negligence, WaitMistake};
 
 /// Lives that a sabotage has to survive unnoticed before the test fails.
 const SEEDS: u64 = 60;
@@ -64,30 +64,48 @@ fn forgotten_advice_is_noticed() {
     println!("{}", complaint.lines().next().unwrap_or_default());
 }
 
+/// The seed by which a kernel with these settings was noticed, and the complaint.
+fn first_complaint(settings: impl Fn(u64) -> crate::world::Settings) -> Option<(u64, String)> {
+    (0..SEEDS).find_map(|seed| Some((seed, catch(|| live(settings(seed), STEPS)).err()?)))
+}
+
+fn must_be_noticed(what: &dyn std::fmt::Debug, settings: impl Fn(u64) -> crate::world::Settings) {
+    let noticed = first_complaint(settings);
+    let (seed, complaint) = noticed.unwrap_or_else(|| panic!("{what:?} was not noticed in any life"));
+    println!(
+        "{what:?}: seed {seed}: {}",
+        complaint.lines().next().unwrap_or_default()
+    );
+}
+
 /// A kernel that takes pages from mappings with less care would leave somebody what the file has lost.
 #[test]
 fn every_negligence_is_noticed() {
-    let all = [
+    for negligence in [
         Negligence::ForgetsChildren,
         Negligence::LetsMove,
         Negligence::SkipsSharedTables,
         Negligence::KeepsCopies,
-    ];
-    for negligence in all {
-        let notice = |seed: u64| {
-            let settings = crate::world::Settings {
-                negligence: Some(negligence),
-                ..settings_of(seed)
-            };
-            let complaint = catch(|| live(settings, STEPS)).err()?;
-            Some((seed, complaint))
-        };
-        let noticed = (0..SEEDS).find_map(notice);
-        let (seed, complaint) =
-            noticed.unwrap_or_else(|| panic!("{negligence:?} was not noticed in any life"));
-        println!(
-            "{negligence:?}: seed {seed}: {}",
-            complaint.lines().next().unwrap_or_default()
-        );
+    ] {
+        must_be_noticed(&negligence, |seed| crate::world::Settings {
+            negligence: Some(negligence),
+            late_pages: None,
+            ..settings_of(seed)
+        });
+    }
+}
+
+/// Nor may a page that had to be waited for be mapped as things stood before the wait, nor the wait keep anything.
+#[test]
+fn every_mistake_about_late_pages_is_noticed() {
+    for mistake in [
+        WaitMistake::NoSecondLook,
+        WaitMistake::LeaksFrame,
+        WaitMistake::KeepsLock,
+    ] {
+        must_be_noticed(&mistake, |seed| crate::world::Settings {
+            wait_mistake: Some(mistake),
+            ..settings_of(seed)
+        });
     }
 }

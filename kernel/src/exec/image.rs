@@ -17,7 +17,7 @@ use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use formats::elf::{Executable, Placement, Segment};
-use mm::{Access, Backing, MapRequest, PAGE_SIZE, PageSource, Protection, Purpose, Sharing, VirtAddr};
+use mm::{Backing, MapRequest, PAGE_SIZE, PageSource, Protection, Purpose, Sharing, VirtAddr};
 
 /// Where programs that may lie anywhere begin: two thirds of the user half, as on Linux, on a 2 MiB boundary.
 const PIE_BASE: u64 = 0x55_5540_0000;
@@ -224,13 +224,8 @@ fn clear(space: &Space, start: u64, end: u64) -> Result<(), Errno> {
     if start >= end {
         return Ok(());
     }
-    let address = VirtAddr(start);
-    space.with(|space| {
-        let frame = space
-            .privatise(memory::get(), address, Access::Write)
-            .map_err(|_| Errno::ENOMEM)?;
-        platform::frame::zero(frame, address.page_offset(), (end - start) as usize);
-        memory::get().frames().note_kernel_write(frame);
-        Ok(())
-    })
+    space
+        .clear(start, (end - start) as usize)
+        .map(drop)
+        .map_err(|_| Errno::ENOMEM)
 }

@@ -42,6 +42,7 @@ pub mod proc;
 pub mod record_locks;
 pub mod regular;
 pub mod seals;
+pub mod shared_zeros;
 pub mod special;
 pub mod super_block;
 #[cfg(test)]

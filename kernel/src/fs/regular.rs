@@ -8,7 +8,7 @@ use abi::Errno;
 use abi::file::{FICLONE, FICLONERANGE, FIDEDUPERANGE, O_ACCMODE, O_NOATIME, O_RDONLY};
 use abi::mount::MS_NOEXEC;
 use abi::terminal::FIONREAD;
-use mm::{FileIdentity, Frame, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
+use mm::{FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
 use platform::user_copy::UserFault;
 
 use super::caller::{Caller, IoFailure};
@@ -18,8 +18,8 @@ use super::inode_ops::{InodeOps, RegularOps, Seek};
 use super::object::{Io, Object, Positioning};
 use super::open_file::Hold;
 use super::permission::Subject;
-use crate::user_memory;
 use crate::user_memory::{Sink, Source};
+use crate::{late_pages, user_memory};
 
 impl InodeOps for Contents {
     fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn Object>, Errno> {
@@ -225,7 +225,12 @@ impl Drop for Mapping {
 
 impl PageSource for Mapping {
     fn page(&self, index: u64) -> Result<Frame, PageError> {
+        late_pages::ask(self.contents.object(), index)?;
         Ok(self.contents.page(index)?.into_reference())
+    }
+
+    fn wait_for_page(&self, index: u64) -> Result<(), Interrupted> {
+        late_pages::wait_for(self.object(), index)
     }
 
     fn identity(&self) -> FileIdentity {

@@ -5,6 +5,7 @@
 
 pub mod deferred_free;
 pub mod interrupts;
+pub mod late_pages;
 pub mod paged;
 pub mod scheduler;
 mod sleeping_mutex;

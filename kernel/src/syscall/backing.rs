@@ -6,7 +6,7 @@ use core::ops::Range;
 use mm::{Backing, PAGE_SIZE, Protection, Sharing};
 
 use crate::fs::OpenFile;
-use crate::memory::SharedZeros;
+use crate::fs::shared_zeros::SharedZeros;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 

@@ -12,7 +12,7 @@ use abi::capability::CAP_IPC_LOCK;
 use abi::memory::{MlockFlags, MlockallFlags};
 use abi::process::RLIMIT_MEMLOCK;
 use mm::{
-    Access, AddressSpace, Area, AreaFlags, Outcome, PAGE_SIZE, PageRange, Purpose, Sharing, USER_END,
+    Access, AddressSpace, Area, AreaFlags, PAGE_SIZE, PageRange, Purpose, Refusal, Sharing, USER_END,
     VirtAddr,
 };
 
@@ -304,9 +304,9 @@ fn wanted_access(area: &Area) -> Option<Result<Access, Errno>> {
 pub fn populate(current: &Thread, range: PageRange, access: Access) -> Result<(), Errno> {
     for page in (range.start().0..range.end().0).step_by(PAGE_SIZE) {
         match user_memory::handle_fault(current, VirtAddr(page), access) {
-            Some(Outcome::Resolved(_)) => scheduler::cond_resched_killable()?,
-            Some(Outcome::NoMemory) => return Err(Errno::ENOMEM),
-            Some(Outcome::Denied(_) | Outcome::BusError) | None => return Err(Errno::EFAULT),
+            Some(Ok(())) => scheduler::cond_resched_killable()?,
+            Some(Err(Refusal::NoMemory)) => return Err(Errno::ENOMEM),
+            Some(Err(Refusal::Denied(_) | Refusal::BusError)) | None => return Err(Errno::EFAULT),
         }
     }
     Ok(())

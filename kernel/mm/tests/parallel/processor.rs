@@ -2,7 +2,7 @@
 
 use crate::machine::{CPU, CPUS, Machine};
 use crate::{PAGE_COUNT, PAGES, PROCESSES, Process, SCRATCH, STEPS, World, expected, page_of, request, word};
-use mm::{Access, Memory, Outcome, Protection, SegvCode, VirtAddr};
+use mm::{Access, Memory, Outcome, Protection, Refusal, SegvCode, VirtAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier};
 
@@ -77,7 +77,7 @@ impl Processor<'_> {
                 .with(|space| space.handle_fault(self.memory(), address, access));
             match outcome {
                 Outcome::Resolved(_) => {}
-                Outcome::Denied(code) => return Err(code),
+                Outcome::Refused(Refusal::Denied(code)) => return Err(code),
                 other => panic!("{other:?}"),
             }
         }

@@ -7,6 +7,7 @@ mod kernel;
 mod ranges;
 mod release;
 mod sharing;
+mod waiting;
 
 use crate::soft_mmu::PROBES;
 use crate::world::object::Role;

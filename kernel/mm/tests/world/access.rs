@@ -3,7 +3,7 @@
 use super::shadow::Verdict;
 use super::{Intrusion, Space, World, bump};
 use crate::soft_mmu::{Moment, PROBES};
-use mm::{Access, Outcome, Resolution, SegvCode, StackLimits, VirtAddr};
+use mm::{Access, Obstacle, Outcome, Refusal, Resolution, SegvCode, StackLimits, VirtAddr};
 use std::rc::Rc;
 
 /// A stack grows as far as there is room.
@@ -44,7 +44,7 @@ pub enum Seen {
     Refused(Verdict),
     /// The heart had no frame for it.
     NoMemory,
-    /// Somebody else holds the space's lock: the processor would have waited.
+    /// Somebody else holds the space's lock, the processor would have waited; or the thread ended while it waited for a page.
     Waits,
 }
 
@@ -85,7 +85,7 @@ impl World {
             return Seen::Waits;
         }
         let byte = VirtAddr(address.page_start().0 + PROBES[probe] as u64 * 8);
-        let expected = space.shadow.borrow_mut().judge(byte, what.access());
+        let mut expected = space.shadow.borrow_mut().judge(byte, what.access());
         self.mmu().tempt(address.page_start());
         let mut faults = Faults::default();
         loop {
@@ -107,12 +107,17 @@ impl World {
                 Outcome::Resolved(resolution) => self.mmu().complain(|| {
                     format!("{what:?} at {byte:?} faults again after {faults:?}, now {resolution:?}")
                 }),
-                Outcome::NoMemory => {
-                    bump(&self.statistics.refused);
-                    return Seen::NoMemory;
+                Outcome::Deferred => {
+                    if !(self.wait_for_page(cpu, &space, byte) && self.run(cpu, &space)) {
+                        self.verdict();
+                        return Seen::Waits;
+                    }
+                    // Whatever others did: it is looked at as if the access was made only now.
+                    expected = space.shadow.borrow_mut().judge(byte, what.access());
+                    faults = Faults::default();
+                    continue;
                 }
-                Outcome::Denied(code) => return self.refused(what, byte, expected, Verdict::Segv(code)),
-                Outcome::BusError => return self.refused(what, byte, expected, Verdict::Bus),
+                Outcome::Refused(refusal) => return self.refused_by(what, byte, expected, refusal),
             }
             bump(&self.statistics.faults);
             self.mmu().complain_if(faults.spurious > 1, || {
@@ -122,6 +127,17 @@ impl World {
                 self.verdict();
                 return Seen::Waits;
             }
+        }
+    }
+
+    fn refused_by(&self, what: Use, byte: VirtAddr, expected: Verdict, refusal: Refusal) -> Seen {
+        match refusal {
+            Refusal::NoMemory => {
+                bump(&self.statistics.refused);
+                Seen::NoMemory
+            }
+            Refusal::Denied(code) => self.refused(what, byte, expected, Verdict::Segv(code)),
+            Refusal::BusError => self.refused(what, byte, expected, Verdict::Bus),
         }
     }
 
@@ -142,8 +158,12 @@ impl World {
             ..NO_LIMITS
         };
         let outcome = self.with_space(cpu, space, |inner| {
+            let before = self.before_fault(inner, address);
             let outcome = inner.handle_fault(&self.memory, address, access);
-            let is_unmapped = outcome == Outcome::Denied(SegvCode::MapErr);
+            if outcome == Outcome::Deferred {
+                self.check_deferral(inner, before);
+            }
+            let is_unmapped = outcome == Outcome::Refused(Refusal::Denied(SegvCode::MapErr));
             if is_unmapped && inner.grow_stack(address, limits) == Ok(true) {
                 return inner.handle_fault(&self.memory, address, access);
             }
@@ -227,10 +247,41 @@ impl World {
             return Seen::Waits;
         }
         let byte = VirtAddr(address.page_start().0 + PROBES[probe] as u64 * 8);
-        let expected = space.shadow.borrow().judge_as_is(byte, Access::Write);
+        let mut expected = space.shadow.borrow().judge_as_is(byte, Access::Write);
         self.mmu()
             .note(|| format!("kernel stores {value:#x} at {byte:?} in root {:?}", space.root));
-        let stored = self.with_space(cpu, space, |inner| {
+        loop {
+            match self.try_kernel_store(cpu, space, byte, probe, value) {
+                None => return Seen::Waits,
+                Some(Ok(())) => {
+                    self.mmu().complain_if(expected != Verdict::Allowed, || {
+                        format!("the kernel stores at {byte:?}; it should be {expected:?}")
+                    });
+                    self.verdict();
+                    return Seen::Value(value, Faults::default());
+                }
+                Some(Err(Obstacle::Deferred)) => {
+                    if !self.wait_for_page(cpu, space, byte) {
+                        return Seen::Waits;
+                    }
+                    expected = space.shadow.borrow().judge_as_is(byte, Access::Write);
+                }
+                Some(Err(Obstacle::Refused(refusal))) => {
+                    return self.refused_by(Use::Store(value), byte, expected, refusal);
+                }
+            }
+        }
+    }
+
+    fn try_kernel_store(
+        &self,
+        cpu: usize,
+        space: &Rc<Space>,
+        byte: VirtAddr,
+        probe: usize,
+        value: u64,
+    ) -> Option<Result<(), Obstacle>> {
+        self.with_space(cpu, space, |inner| {
             let frame = inner.privatise(&self.memory, byte, Access::Write)?;
             self.mmu().write_probe(frame, probe, value);
             self.mmu().sync_probe(frame, probe);
@@ -238,25 +289,6 @@ impl World {
                 page.store(probe, value);
             }
             Ok(())
-        });
-        match stored {
-            None => Seen::Waits,
-            Some(Ok(())) => {
-                self.mmu().complain_if(expected != Verdict::Allowed, || {
-                    format!("the kernel stores at {byte:?}; it should be {expected:?}")
-                });
-                self.verdict();
-                Seen::Value(value, Faults::default())
-            }
-            Some(Err(Outcome::NoMemory)) => {
-                bump(&self.statistics.refused);
-                Seen::NoMemory
-            }
-            Some(Err(Outcome::Denied(code))) => {
-                self.refused(Use::Store(value), byte, expected, Verdict::Segv(code))
-            }
-            Some(Err(Outcome::BusError)) => self.refused(Use::Store(value), byte, expected, Verdict::Bus),
-            Some(Err(Outcome::Resolved(how))) => panic!("privatise gives up although {how:?}"),
-        }
+        })
     }
 }

@@ -13,65 +13,32 @@ pub mod object;
 pub mod operations;
 mod ram;
 mod revoking;
+mod settings;
 pub mod shadow;
+mod waiting;
 
 use crate::soft_mmu::SoftMmu;
 use crate::soft_mmu::random::Random;
-use crate::soft_mmu::sabotage::Sabotage;
 pub use access::{NO_LIMITS, Seen, Use};
 use mm::{AddressSpace, Asids, FaultCounts, Frame, MappedPage, Memory, PageRange, VirtAddr};
 use object::{Object, Role, enter_machine};
 use ram::Ram;
 use revoking::Limbo;
 pub use revoking::Negligence;
+pub use settings::Settings;
 use shadow::Shadow;
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
+pub use waiting::WaitMistake;
+use waiting::Waiting;
 
 /// The first frame of the machine's RAM: not 0, so that a lost base shows.
 const FIRST_FRAME: Frame = Frame(0x4_0000);
 
 /// Pages of each object, at first.
 pub const OBJECT_PAGES: u64 = 6;
-
-/// What the world is made of.
-#[derive(Clone, Copy)]
-pub struct Settings {
-    /// Decides everything.
-    pub seed: u64,
-    /// Frames of RAM.
-    pub frames: usize,
-    /// Processors.
-    pub cpus: usize,
-    /// ASIDs are below this; `None`: all spaces have the same.
-    pub asid_limit: Option<u32>,
-    /// How the machine disobeys.
-    pub sabotage: Option<Sabotage>,
-    /// How the kernel disobeys when a file loses pages.
-    pub negligence: Option<Negligence>,
-    /// A fork does not look at what the child does not inherit.
-    pub forgets_advice: bool,
-    /// Somebody catches the panic of a complaint, so that it need not be printed where it arises.
-    pub is_caught: bool,
-}
-
-impl Settings {
-    /// Ample memory, four processors, an honest machine.
-    pub fn new(seed: u64) -> Settings {
-        Settings {
-            seed,
-            frames: 640,
-            cpus: 4,
-            asid_limit: Some(1 << 16),
-            sabotage: None,
-            negligence: None,
-            forgets_advice: false,
-            is_caught: false,
-        }
-    }
-}
 
 /// An address space with its lock and its shadow.
 pub struct Space {
@@ -122,6 +89,7 @@ pub struct World {
     /// Pages of the data object that are being taken from everybody: they may be reached or not.
     limbo: RefCell<Option<Limbo>>,
     forgets_advice: bool,
+    waiting: Waiting,
     next_value: Cell<u64>,
     dice: RefCell<Random>,
     /// Faults seen by programs, and operations, for the report.
@@ -137,6 +105,8 @@ pub struct Statistics {
     pub interruptions: Cell<u64>,
     /// Operations that failed for want of memory.
     pub refused: Cell<u64>,
+    /// Faults that had to wait for a page.
+    pub deferred: Cell<u64>,
 }
 
 /// Adds one.
@@ -167,7 +137,10 @@ impl World {
             .iter()
             .zip(1..)
             .map(|(role, number)| Arc::new(Object::new(&memory, number, *role, OBJECT_PAGES)));
-        let objects = objects.collect();
+        let objects: Vec<Arc<Object>> = objects.collect();
+        for object in &objects {
+            object.late.begin(&settings);
+        }
         let world = World {
             free_at_start: memory.frames().free_count(),
             objects,
@@ -176,6 +149,7 @@ impl World {
             negligence: settings.negligence,
             limbo: RefCell::default(),
             forgets_advice: settings.forgets_advice,
+            waiting: Waiting::new(settings.wait_mistake),
             ram,
             processors: (0..settings.cpus).map(|_| Processor::default()).collect(),
             spaces: RefCell::default(),

@@ -1,7 +1,8 @@
 //! A file or shared memory object whose pages can be mapped, together with what its pages should hold.
 
+use super::waiting::LatePages;
 use crate::soft_mmu::{PROBES, SoftMmu};
-use mm::{FileIdentity, Frame, Memory, NoMemory, PageError, PageSource};
+use mm::{FileIdentity, Frame, Interrupted, Memory, NoMemory, PageError, PageSource};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Mutex;
@@ -42,6 +43,8 @@ pub struct Object {
     expected: Mutex<Vec<Words>>,
     /// It cannot have a frame for a page just now.
     pub is_without_memory: AtomicBool,
+    /// Which of its pages have to be waited for.
+    pub late: LatePages,
 }
 
 impl Object {
@@ -67,6 +70,7 @@ impl Object {
             end: AtomicU64::new(pages),
             expected: Mutex::new(expected),
             is_without_memory: AtomicBool::new(false),
+            late: LatePages::default(),
         }
     }
 
@@ -140,8 +144,18 @@ impl PageSource for Object {
             return Err(PageError::BeyondEnd);
         }
         let frame = self.frames.lock().unwrap()[index as usize];
-        MACHINE.with_borrow(|memory| memory.as_ref().expect("a world is entered").frames().share(frame));
+        let share = || {
+            MACHINE.with_borrow(|memory| memory.as_ref().expect("a world is entered").frames().share(frame))
+        };
+        self.late.ask(index, share)?;
+        share();
         Ok(frame)
+    }
+
+    /// The page has come: the sleep is what others did in the meantime.
+    fn wait_for_page(&self, index: u64) -> Result<(), Interrupted> {
+        self.late.arrive(index);
+        Ok(())
     }
 
     fn object(&self) -> usize {

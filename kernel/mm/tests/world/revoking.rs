@@ -71,7 +71,7 @@ impl World {
     }
 
     /// Cuts the object off at `end` pages. Out of memory it has its old end again.
-    fn shorten(&self, cpu: usize, object: &Arc<Object>, end: u64, others: &mut dyn FnMut()) {
+    pub fn shorten(&self, cpu: usize, object: &Arc<Object>, end: u64, others: &mut dyn FnMut()) {
         let old = object.pages();
         self.mmu().note(|| format!("shorten from {old} to {end} pages"));
         object.set_end(end);

@@ -1,7 +1,8 @@
 //! /proc/PID/fail-nth, in builds with checks: written N, the N-th allocation in the thread's next system calls is refused; read, how
 //! many are left until then, 0 when it was. As on Linux with `CONFIG_FAULT_INJECTION` (fault-injection.rst), but that heap and
 //! frames are counted together. Written "N frames", only frames count, and kernel stacks; written "N faults", the heap and frames in
-//! its page faults, instead of its system calls.
+//! its page faults, instead of its system calls. Written "N waits", nothing is refused, but the N-th page of a file or of shared
+//! memory that it wants mapped has to be waited for; written "N losses", for very long (`late_pages`).
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -10,19 +11,19 @@ use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
 
 use super::subject::Subject;
-use crate::fallible;
 use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::scheduler;
 use crate::thread::{IN_FAULTS, Thread};
 use crate::user_memory::{Sink, Source};
-use platform::fault_injection::ONLY_FRAMES;
+use crate::{fallible, late_pages};
+use platform::fault_injection::{LATE_PAGE, LOST_PAGE, ONLY_FRAMES};
 
 /// More characters than a number and a word have.
 const MOST_CHARACTERS: usize = 24;
 
 /// What is left of the count, beside what is counted.
-const COUNT: u32 = !(ONLY_FRAMES | IN_FAULTS);
+const COUNT: u32 = !(ONLY_FRAMES | IN_FAULTS | LATE_PAGE | LOST_PAGE);
 
 struct FailNth(Arc<Thread>);
 
@@ -62,7 +63,9 @@ impl Object for FailNth {
         let wanted = from.left().min(bytes.len());
         let len = from.take(&mut bytes[..wanted])?;
         let text = core::str::from_utf8(&bytes[..len]).map_err(|_| Errno::EINVAL)?;
-        self.0.fail_nth.store(decode(text.trim())?, Ordering::Relaxed);
+        let count = decode(text.trim())?;
+        late_pages::begin();
+        self.0.fail_nth.store(count, Ordering::Relaxed);
         Ok(len)
     }
 
@@ -78,6 +81,8 @@ fn decode(text: &str) -> Result<u32, Errno> {
         "" => 0,
         "frames" => ONLY_FRAMES,
         "faults" => IN_FAULTS,
+        "waits" => LATE_PAGE,
+        "losses" => LOST_PAGE,
         _ => return Err(Errno::EINVAL),
     };
     match nth {

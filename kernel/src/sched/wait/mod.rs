@@ -69,6 +69,8 @@ enum Interruption {
     BySignal,
     /// Only the end of the process.
     ByDeath,
+    /// The same, but not if the thread has begun to leave already.
+    ByNewDeath,
 }
 
 impl Sleepers {
@@ -127,6 +129,16 @@ impl WaitQueue {
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
         self.sleep(Kind::Shared, deadline, Interruption::ByDeath, ready)
+    }
+
+    /// As [`WaitQueue::wait_killable_deadline`], for a page that a fault needs. A thread that leaves its memory still goes through its
+    /// robust futexes (`futex`): it was killed already, and waits to the end.
+    pub fn wait_for_page<T>(
+        &self,
+        deadline: Option<u64>,
+        ready: impl FnMut() -> Option<T>,
+    ) -> Result<Option<T>, Interrupted> {
+        self.sleep(Kind::Shared, deadline, Interruption::ByNewDeath, ready)
     }
 
     /// As [`WaitQueue::wait_until`], for one who takes what it waits for: [`WaitQueue::wake_one`] wakes it only if it is first.
@@ -350,6 +362,7 @@ fn end<T>(
     let is_interrupted = match interruption {
         Interruption::BySignal => current.is_interrupted(),
         Interruption::ByDeath => current.is_ending(),
+        Interruption::ByNewDeath => current.is_ending() && !current.has_left_futexes(),
     };
     is_interrupted.then_some(Err(Interrupted))
 }
