@@ -72,8 +72,12 @@ check: ## formatting, lints as errors, and the rules of the house
 	@.ci/setup check
 	@.ci/check
 
+coverage: ## which lines of the kernel its tests on the host reach, by folder; ALL=1 by file
+	@.ci/setup check
+	@.ci/coverage
+
 calls: ## write kernel/CALLS.md, which calls are supported and what of them is not, from the docs of the calls
 	@.ci/setup check
 	@HOLSTEIN_WRITE_CALLS=1 .ci/cargo host test --quiet -p tests --test house the_list_of_calls
 
-.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug console check calls
+.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug console check coverage calls

@@ -32,6 +32,8 @@ mod processor_features;
 mod sched;
 mod signal;
 mod syscall;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod timers;
 mod tty;

@@ -1,5 +1,6 @@
-//! Processors of a host: each is a number that one thread has at a time. A thread that asks for its number gets one that no
-//! other has, for as long as it lives; a kernel thread gets that of whoever switches to it.
+//! Processors of a host: each is a number that one thread has at a time. Those that run the kernel have the numbers from 0 on, and
+//! hand them from kernel thread to kernel thread. Any other thread that asks for its number gets one of the rest, that no other
+//! has, for as long as it lives.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -11,8 +12,10 @@ use crate::interrupt;
 pub use crate::per_cpu::PerCpu;
 pub use mm::MAX_CPUS;
 
-/// A bit for each number that some thread has.
-static TAKEN: Mutex<u32> = Mutex::new(0);
+/// Numbers below this one are for processors that run the kernel.
+const MOST: usize = 4;
+/// A bit for each number that some thread has, or that is not for any thread.
+static TAKEN: Mutex<u32> = Mutex::new((1 << MOST) - 1);
 /// A number was given back.
 static GIVEN_BACK: Condvar = Condvar::new();
 /// Processors that run the kernel: those with numbers below this.
@@ -34,7 +37,7 @@ impl Number {
 
 impl Drop for Number {
     fn drop(&mut self) {
-        if let Some(number) = self.0.take() {
+        if let Some(number) = self.0.take().filter(|&number| number >= MOST) {
             give_back(number);
         }
     }
@@ -62,7 +65,7 @@ fn give_back(number: usize) {
     GIVEN_BACK.notify_one();
 }
 
-/// The running thread's number, below [`MAX_CPUS`]. Where as many threads have one already it waits until one of them ends.
+/// The running thread's number, below [`MAX_CPUS`]. Where all are taken it waits until a thread ends.
 pub fn number() -> usize {
     NUMBER.with(Number::get)
 }
@@ -136,13 +139,13 @@ pub fn wait_for_interrupt() {
     crate::devices::gic::wait();
 }
 
-/// A processor that does not run the kernel: there are more than [`MAX_CPUS`].
+/// A processor that does not run the kernel: there are more than a host's machine has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotStarted(usize);
 
 impl core::fmt::Display for NotStarted {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "processor {}: there are more than {MAX_CPUS}", self.0)
+        write!(f, "processor {}: there are more than {MOST}", self.0)
     }
 }
 
@@ -150,12 +153,7 @@ impl core::fmt::Display for NotStarted {
 /// should run and do not.
 pub fn start_others(most: usize, entry: fn() -> !) -> Vec<NotStarted> {
     let wanted = if most == usize::MAX { 1 } else { most };
-    for number in count()..wanted.min(MAX_CPUS) {
-        let taken = take();
-        assert_eq!(
-            taken, number,
-            "processors are started before other threads ask for numbers"
-        );
+    for number in count()..wanted.min(MOST) {
         COUNT.fetch_add(1, Ordering::Release);
         std::thread::spawn(move || {
             become_processor(number);
@@ -163,5 +161,5 @@ pub fn start_others(most: usize, entry: fn() -> !) -> Vec<NotStarted> {
             entry()
         });
     }
-    (MAX_CPUS..wanted).map(NotStarted).collect()
+    (MOST..wanted).map(NotStarted).collect()
 }

@@ -34,8 +34,8 @@ use std::sync::Once;
 const TIMER: u32 = 27;
 const CONSOLE: u32 = 33;
 
-/// Makes a machine with so many bytes of RAM, once in the life of this process, and what the kernel is given of it. `initrd`
-/// stays the caller's.
+/// Makes a machine with so many bytes of RAM, once in the life of this process, and what the kernel is given of it. The calling
+/// thread is its first processor. `initrd` stays the caller's.
 ///
 /// # Panics
 /// When there is one already.
@@ -43,6 +43,7 @@ pub fn boot(ram_bytes: usize, command_line: &'static str, initrd: Option<&'stati
     static BOOTED: Once = Once::new();
     assert!(!BOOTED.is_completed(), "a process has one machine");
     BOOTED.call_once(|| memory::set_up(ram_bytes));
+    cpu::become_processor(0);
     let mut machine = Machine::default();
     machine.model.push_str("host");
     random::set_up(&machine.chosen);

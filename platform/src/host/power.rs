@@ -2,6 +2,8 @@
 
 use crate::interrupt;
 use std::boxed::Box;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What was asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,9 +16,32 @@ pub enum End {
     Halt,
     /// An exit status for whoever runs the machine.
     Exit(u32),
+    /// Nothing: the kernel panicked.
+    Panic,
+}
+
+/// How the machine ended first, once it has.
+static ENDED: Mutex<Option<End>> = Mutex::new(None);
+static CHANGED: Condvar = Condvar::new();
+
+/// The machine ends like that, if it has not ended yet.
+pub(super) fn note(end: End) {
+    ENDED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get_or_insert(end);
+    CHANGED.notify_all();
+}
+
+/// For tests: waits for the end of the machine; `None` if it takes longer than `most`.
+pub fn wait_for_end(most: Duration) -> Option<End> {
+    let ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = CHANGED.wait_timeout_while(ended, most, |ended| ended.is_none());
+    *waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
 fn end(with: End) -> ! {
+    note(with);
     std::panic::resume_unwind(Box::new(with))
 }
 

@@ -30,7 +30,7 @@ pub enum Return {
 }
 
 /// Time that a program takes each time it runs.
-const STEP_NANOS: u64 = 1_000;
+const STEP_NANOS: u64 = 10_000;
 
 static PROGRAM: RwLock<Option<Arc<Program>>> = RwLock::new(None);
 

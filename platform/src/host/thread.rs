@@ -2,6 +2,7 @@
 //! until somebody switches back.
 
 use super::cpu::{self, MAX_CPUS, PerCpu};
+use super::power::{self, End};
 use crate::fault_injection;
 use core::sync::atomic::{AtomicBool, Ordering};
 pub use mm::NoMemory;
@@ -103,7 +104,8 @@ impl KernelThread {
                 let end = std::panic::catch_unwind(|| entry(argument));
                 match end {
                     Err(payload) if payload.is::<Left>() => {}
-                    Err(payload) => std::panic::resume_unwind(payload),
+                    Err(payload) if payload.is::<End>() => {}
+                    Err(_) => power::note(End::Panic),
                     Ok(()) => panic!("a kernel thread must not return"),
                 }
             }
