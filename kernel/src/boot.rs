@@ -64,6 +64,7 @@ pub fn start(boot: Boot) -> ! {
     if line.value("fork") == Some("classic") {
         memory::set_fork_classic();
     }
+    signal::tell_file_owners();
     signal::make_trampoline().expect("a machine that booted has memory for the second frame");
     let most = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / FRAMES_PER_PROCESS;
     process::set_most_processes(most as usize);

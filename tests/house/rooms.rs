@@ -55,7 +55,7 @@ const EXCEPTIONS: &[(&str, &str, usize)] = &[
     ("memory", "vfs", 1),
     ("sched", "task", 12),
     ("uaccess", "task", 2),
-    ("vfs", "task", 5),
+    ("vfs", "task", 1),
 ];
 
 fn place(name: &str) -> Option<usize> {

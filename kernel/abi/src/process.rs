@@ -16,6 +16,9 @@ pub use wait::*;
 use crate::time::TimeVal;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
+/// The id of a process or thread: both are of one space, the first thread has its process's.
+pub type Pid = u32;
+
 /// Resources used: getrusage(2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -5,14 +5,13 @@ use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use abi::Errno;
-use abi::signal::info::{POLL_IN, POLL_OUT, SI_KERNEL};
-use abi::signal::{SigInfo, Signal};
+use abi::process::Pid;
+use abi::signal::Signal;
+use spin::Once;
 
 use super::credentials::Credentials;
 use super::open_file::OpenFile;
 use super::record_locks::tree::{Entry, Node, Tree};
-use crate::process::{self, Pid, Process};
-use crate::signal;
 use crate::sync::Mutex;
 
 /// Whom the signal goes to.
@@ -24,17 +23,6 @@ pub enum Whom {
     Process(Pid),
     /// Each process of a group.
     Group(Pid),
-}
-
-impl Whom {
-    /// Whether there is such a thread, process or group.
-    pub fn exists(self) -> bool {
-        match self {
-            Whom::Thread(id) => process::find_thread(id).is_some(),
-            Whom::Process(id) => process::find(id).is_some() || process::find_thread(id).is_some(),
-            Whom::Group(id) => process::session_of_group(id).is_some(),
-        }
-    }
 }
 
 /// What an open file can do now.
@@ -71,51 +59,23 @@ impl FileOwner {
         }
     }
 
-    /// Tells the owner. Whom the one who named it might not send a signal to gets none.
-    fn tell(&self, descriptor: i32, event: Event) {
-        let info = self.info(descriptor, event);
-        match self.whom {
-            Some(Whom::Thread(id)) => {
-                let thread = process::find_thread(id).filter(|thread| self.may_tell(&thread.process));
-                thread
-                    .iter()
-                    .for_each(|thread| signal::send_to_thread(thread, info));
-            }
-            Some(Whom::Process(id)) => {
-                let process = process::find(id).filter(|process| self.may_tell(process));
-                process
-                    .iter()
-                    .for_each(|process| signal::send_to_process(process, info));
-            }
-            Some(Whom::Group(id)) => {
-                let check = |process: &Process| self.may_tell(process).then_some(()).ok_or(Errno::EPERM);
-                // Nobody to be told is no error.
-                let _sent = signal::send_to_many(signal::Audience::Group(id), Some(info), check);
-            }
-            None => {}
-        }
+    /// Real and effective user of who named the owner.
+    pub fn named_by(&self) -> (u32, u32) {
+        self.users
     }
+}
 
-    fn info(&self, descriptor: i32, event: Event) -> SigInfo {
-        let Some(signal) = self.signal else {
-            return SigInfo::new(Signal::SIGIO, SI_KERNEL);
-        };
-        let code = match event {
-            Event::Input => POLL_IN,
-            Event::Output => POLL_OUT,
-        };
-        SigInfo::poll(signal, code, descriptor)
-    }
+/// Sends the signals. It knows threads, processes and groups, which stand above the file layer.
+pub trait Messenger: Sync {
+    /// Tells the owner by its signal; whom the one who named it might not send a signal to gets none. No lock may be held.
+    fn tell(&self, owner: &FileOwner, descriptor: i32, event: Event);
+}
 
-    /// `sigio_perm` of Linux.
-    fn may_tell(&self, target: &Process) -> bool {
-        let (uid, euid) = self.users;
-        let target = target.credentials();
-        euid == 0
-            || [uid, euid]
-                .iter()
-                .any(|id| *id == target.uid || *id == target.suid)
-    }
+static MESSENGER: Once<&'static dyn Messenger> = Once::new();
+
+/// Says who sends the signals. Called once, at boot.
+pub fn set_messenger(messenger: &'static dyn Messenger) {
+    MESSENGER.call_once(|| messenger);
 }
 
 /// Open files whose owners are told.
@@ -197,8 +157,8 @@ impl Listeners {
     fn tell_all(&self, event: Event, rest: fn()) {
         let mut from = 0;
         while let Some((file, descriptor, key)) = self.next(from) {
-            if let Some(file) = file {
-                file.owner().tell(descriptor, event);
+            if let (Some(file), Some(messenger)) = (file, MESSENGER.get()) {
+                messenger.tell(&file.owner(), descriptor, event);
             }
             rest();
             from = key + 1;

@@ -55,6 +55,7 @@ pub mod xattr;
 use alloc::sync::Arc;
 
 use abi::Errno;
+use abi::process::Pid;
 use spin::Once;
 
 pub use capabilities::{Restraint, SetIds, valid as valid_capability};
@@ -70,8 +71,6 @@ pub use walk::LastLink;
 
 use filesystem::FileSystem;
 use inode_ops::NewFile;
-
-use crate::process::Pid;
 
 /// The descriptors of a process.
 pub type FileTable = file_table::Table<OpenFile>;

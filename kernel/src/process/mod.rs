@@ -27,6 +27,7 @@ mod transfers;
 mod usage;
 mod vfork;
 
+pub use abi::process::Pid;
 pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, wait_for_child};
 pub use dumpable::Dumpable;
 pub use end::end_current;
@@ -39,8 +40,8 @@ pub use program_layout::{KeptLayout, ProgramLayout};
 pub use shared::Shared;
 pub use space::Space;
 pub use table::{
-    Kinship, Pid, find, find_thread, is_orphaned_group, last_pid, made, most_processes, move_to_group,
-    next_from, reserve_pid, reserve_tid, session_of_group, set_most_processes, start_session, thread_count,
+    Kinship, find, find_thread, is_orphaned_group, last_pid, made, most_processes, move_to_group, next_from,
+    reserve_pid, reserve_tid, session_of_group, set_most_processes, start_session, thread_count,
     thread_count_of_user, with as with_table,
 };
 pub use transfers::{Moved, Transfers};

@@ -15,12 +15,10 @@ use crate::signal;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use abi::Errno;
+use abi::process::Pid;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-
-/// The id of a process or thread: both are of one space, the first thread has its process's.
-pub type Pid = u32;
 
 /// One past the highest id (Linux's default `pid_max`).
 const PID_END: Pid = 32768;

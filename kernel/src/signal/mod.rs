@@ -3,6 +3,7 @@
 
 mod actions;
 mod deliver;
+mod file_owner;
 mod frame;
 mod mask;
 mod pending;
@@ -13,6 +14,7 @@ mod trampoline;
 
 pub use actions::{Actions, reset_handlers};
 pub use deliver::{Restart, deliver};
+pub use file_owner::{exists as file_owner_exists, tell_file_owners};
 pub use frame::{DISARMED, is_on_stack, restore, shown_stack};
 pub use mask::{restore_mask, set_awaited, set_mask, suspend_mask};
 pub use send::{

@@ -20,6 +20,7 @@ use crate::fs::locks::Patience;
 use crate::fs::pipe;
 use crate::fs::record_locks::Owner as LockOwner;
 use crate::fs::{OnExec, OpenFile};
+use crate::signal::file_owner_exists;
 use crate::thread::Thread;
 use crate::user_memory::{read_value, write_value};
 
@@ -159,7 +160,7 @@ fn owner(current: &Thread, file: &OpenFile, command: u32, argument: u64) -> Resu
 
 /// `ESRCH` if there is nobody of that id.
 fn set_owner(current: &Thread, file: &OpenFile, whom: Option<Whom>) -> Result<usize, Errno> {
-    if whom.is_some_and(|whom| !whom.exists()) {
+    if whom.is_some_and(|whom| !file_owner_exists(whom)) {
         return Err(Errno::ESRCH);
     }
     let credentials = current.process.credentials();
