@@ -5,6 +5,12 @@
 //! kernel's heap and stacks may use what it spares; calls that make the kernel hold more (fork, exec, mmap) ask [`has_room`]
 //! first and fail with `ENOMEM`.
 
+mod dumpable;
+mod future_flags;
+
+pub use dumpable::Dumpable;
+pub use future_flags::FutureFlags;
+
 use crate::fallible;
 use abi::Errno;
 use alloc::vec::Vec;

@@ -51,7 +51,6 @@ const ROOMS: &[Room] = &[
 /// They become fewer; none may come.
 const EXCEPTIONS: &[(&str, &str, usize)] = &[
     ("memory", "sched", 5),
-    ("memory", "task", 4),
     ("memory", "vfs", 1),
     ("sched", "task", 12),
     ("uaccess", "task", 2),

@@ -7,10 +7,10 @@
 //! Locks: each field has its own. None is held across a sleep or an access to user memory. The table's lock comes first,
 //! then that of a process's children, then its others, then those of signals and wait queues, then the run queue's.
 
+mod address_space;
 mod children;
 mod dumpable;
 mod end;
-mod future_flags;
 pub mod hooks;
 mod limits;
 mod moves;
@@ -29,9 +29,7 @@ mod vfork;
 
 pub use abi::process::Pid;
 pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, wait_for_child};
-pub use dumpable::Dumpable;
 pub use end::end_current;
-pub use future_flags::FutureFlags;
 pub use limits::Limits;
 pub use name::Name;
 pub use oom::{kill as oom_kill, out_of_memory};

@@ -1,9 +1,8 @@
 //! The largest that an address space was: `VmPeak`, `VmHWM` and `ru_maxrss`. Nothing is counted while it grows. It is looked at when
 //! somebody asks, when it ends, and, as on Linux, before much of it goes.
 
-use super::{Process, Space};
+use super::Space;
 use crate::{memory, scheduler};
-use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use mm::{PAGE_SIZE, VirtAddr};
 
@@ -29,7 +28,7 @@ fn raise(peak: &AtomicU64, found: u64) -> u64 {
 
 impl Peaks {
     /// The space has so many resident pages; the most that it ever had. The caller holds the space's lock.
-    pub(super) fn note_pages(&self, pages: u64) -> u64 {
+    pub fn note_pages(&self, pages: u64) -> u64 {
         raise(&self.pages, pages)
     }
 }
@@ -74,7 +73,7 @@ impl Space {
     }
 
     /// Resident pages, counted in pieces between which others run.
-    fn count_resident(&self) -> u64 {
+    pub fn count_resident(&self) -> u64 {
         let (mut sum, mut next) = (0, Some(VirtAddr(0)));
         while let Some(from) = next {
             let (pages, rest) = self.with(|space| space.count_resident(memory::get(), from));
@@ -85,26 +84,5 @@ impl Space {
             }
         }
         sum
-    }
-}
-
-impl Process {
-    /// Looks how many pages are resident: the most that were ever found are remembered.
-    pub fn note_resident_pages(&self) {
-        if let Some(space) = self.space() {
-            let now = space.count_resident();
-            let (_, most) = space.note_sizes(0, now * PAGE_SIZE as u64);
-            self.usage.note_peak(most / PAGE_SIZE as u64);
-            space.let_go();
-        }
-    }
-
-    /// As [`Process::note_resident_pages`], all at once, for one who must not sleep.
-    pub(super) fn note_last_pages(&self) {
-        let found = |space: &Arc<Space>| {
-            space.with_of_process(|memory| space.peaks.note_pages(memory.resident_pages(memory::get())))
-        };
-        let most = self.space.lock().as_ref().map(found);
-        most.into_iter().for_each(|pages| self.usage.note_peak(pages));
     }
 }

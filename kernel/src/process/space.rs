@@ -2,10 +2,11 @@
 //! and its vfork child, and released when the last holder lets go. Holders are the processes and the processors that have
 //! it in TTBR0, so that it is never released under a processor's feet.
 
-use super::{Dumpable, FutureFlags, KeptLayout, Peaks, Process};
+use super::{KeptLayout, Peaks};
 use crate::fallible;
+use crate::memory::{self, Dumpable, FutureFlags};
+use crate::scheduler;
 use crate::sync::{Mutex, rank};
-use crate::{memory, scheduler};
 use abi::Errno;
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -173,7 +174,7 @@ impl Space {
 
     /// [`Space::with`] for one who holds the lock of a process that has this space.
     #[inline]
-    pub(super) fn with_of_process<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
+    pub fn with_of_process<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
         work(present(&mut self.memory.lock_second()))
     }
 
@@ -346,41 +347,6 @@ impl Drop for Space {
     fn drop(&mut self) {
         if let Some(space) = self.memory.get_mut().take() {
             space.release(memory::get());
-        }
-    }
-}
-
-impl Process {
-    /// The process's address space; `None` once it has ended.
-    #[inline]
-    pub fn space(&self) -> Option<Arc<Space>> {
-        self.space.lock().clone()
-    }
-
-    /// Works on the address space under its lock; `None` once the process has ended. The process's own lock is held as well,
-    /// and is always taken first: that is less work than to hold the space by a reference.
-    #[inline]
-    pub fn with_space<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> Option<R> {
-        let space = self.space.lock();
-        Some(space.as_ref()?.with_of_process(work))
-    }
-
-    /// Moves the process, with its only thread, to another address space. The old one is given back to be dropped when the
-    /// caller has left it.
-    pub fn replace_space(&self, new: Arc<Space>) -> Option<Arc<Space>> {
-        new.enter();
-        let old = self.space.lock().replace(new);
-        if let Some(space) = &old {
-            space.leave();
-        }
-        old
-    }
-
-    /// All threads have left the address space: it is released unless other processes live in it.
-    pub(super) fn drop_space(&self) {
-        let space = self.space.lock().take();
-        if let Some(space) = space {
-            space.let_go();
         }
     }
 }

@@ -1,0 +1,38 @@
+//! Whether others may look into the memory of a program: the attribute `dumpable` (prctl(2), `PR_SET_DUMPABLE`). It belongs to
+//! the memory, as on Linux: exec makes a new one, fork copies it, and who shares the memory shares it.
+
+use core::sync::atomic::{AtomicU8, Ordering};
+
+/// The attribute of one space; as the number that `PR_GET_DUMPABLE` returns.
+pub struct Dumpable(AtomicU8);
+
+/// `SUID_DUMP_DISABLE`: nobody without `CAP_SYS_PTRACE` looks into it, and no core is dumped. What a process falls back to when
+/// its credentials change (`/proc/sys/fs/suid_dumpable` of Linux, whose default this is).
+const DISABLED: u8 = 0;
+/// `SUID_DUMP_USER`: its user may.
+const USER: u8 = 1;
+
+impl Default for Dumpable {
+    fn default() -> Dumpable {
+        Dumpable(AtomicU8::new(USER))
+    }
+}
+
+impl Dumpable {
+    /// Whether its user may look into the memory.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == USER
+    }
+
+    /// What a fork inherits.
+    #[inline]
+    pub fn copy(&self) -> Dumpable {
+        Dumpable(AtomicU8::new(self.0.load(Ordering::SeqCst)))
+    }
+
+    /// Gives the right or takes it away.
+    pub fn set(&self, is_dumpable: bool) {
+        let value = if is_dumpable { USER } else { DISABLED };
+        self.0.store(value, Ordering::SeqCst);
+    }
+}
