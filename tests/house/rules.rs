@@ -21,7 +21,7 @@ pub const FLOORS: &[Floor] = &[
     },
     Floor {
         folder: "kernel/formats",
-        uses: &[],
+        uses: &["abi"],
     },
     Floor {
         folder: "kernel/mm",

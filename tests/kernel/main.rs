@@ -1,5 +1,5 @@
-//! The parts of the kernel that need no machine, compiled for the host with their own unit tests: the line discipline of the
-//! terminal, the text of paths, descriptors, record locks, the ring of the log, the map, timers in order.
+//! The parts of the kernel that need no machine, compiled for the host with their own unit tests: the text of paths, descriptors,
+//! record locks, the ring of the log, the map, timers in order.
 #![expect(
     dead_code,
     reason = "the kernel uses more of these modules than their tests do"
@@ -40,10 +40,4 @@ mod sync {
             self.0.borrow_mut()
         }
     }
-}
-
-#[path = "../../kernel/src/tty"]
-mod tty {
-    mod discipline;
-    mod output;
 }

@@ -2,7 +2,8 @@
 //! from firmware, from an initramfs, from any program.
 //!
 //! Floor 0, no unsafe. [`dtb`], [`symbols`], [`bootargs`], [`elf`], [`script`] and [`cpio`] need no heap; `dtb` runs
-//! before there is one. [`gzip`] needs a heap.
+//! before there is one. [`gzip`] needs a heap, and so does [`line_discipline`], which is no format but as pure: what
+//! a terminal makes of what is typed.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -13,5 +14,6 @@ pub mod cpio;
 pub mod dtb;
 pub mod elf;
 pub mod gzip;
+pub mod line_discipline;
 pub mod script;
 pub mod symbols;

@@ -6,11 +6,9 @@
 //! Bytes typed arrive by interrupt (`tty/console.rs`); signals they cause are sent behind the lock.
 
 mod console;
-mod discipline;
 mod file;
 mod ioctl;
 mod job_control;
-mod output;
 mod sending;
 mod speed;
 mod transfer;
@@ -22,7 +20,7 @@ use abi::Errno;
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 use abi::terminal::WinSize;
-use discipline::{Discipline, Effect};
+use formats::line_discipline::{Discipline, Effect};
 use sending::Sending;
 use spin::Once;
 
@@ -102,7 +100,7 @@ fn console() -> &'static Terminal {
 impl Terminal {
     fn new() -> Self {
         let state = State {
-            discipline: Discipline::default(),
+            discipline: Discipline::try_new().expect("there is memory for a console"),
             size: DEFAULT_SIZE,
             session: None,
             foreground: None,

@@ -4,7 +4,7 @@
 use alloc::collections::VecDeque;
 
 use super::Terminal;
-use super::output::push_within_capacity;
+use formats::line_discipline::push_within_capacity;
 
 /// Bytes that wait at most.
 const CAPACITY: usize = 1024;

@@ -4,7 +4,7 @@ use abi::terminal::{
     ECHO, ECHOCTL, ECHOE, ECHOK, ECHOKE, ECHOPRT, IEXTEN, IUTF8, VERASE, VKILL, VLNEXT, VREPRINT, VWERASE,
 };
 
-use super::super::output::is_continuation;
+use super::output::is_continuation;
 use super::{Discipline, Screen};
 
 const ERASE_ONE: &[u8] = b"\x08 \x08";

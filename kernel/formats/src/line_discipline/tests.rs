@@ -5,6 +5,7 @@ use abi::terminal::{
     ECHO, ECHOCTL, ECHOE, ECHOKE, ECHOPRT, ICANON, IEXTEN, ISIG, IUTF8, IXON, NOFLSH, TOSTOP, VEOL, VMIN,
     VTIME,
 };
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{CAPACITY, Discipline, Effect, Taken};
@@ -17,7 +18,7 @@ struct Terminal {
 impl Terminal {
     fn new() -> Self {
         Terminal {
-            discipline: Discipline::default(),
+            discipline: Discipline::try_new().expect("memory for a line"),
             screen: Vec::new(),
         }
     }
@@ -286,4 +287,29 @@ fn without_lines_poll_waits_for_vmin_bytes_unless_there_is_a_time() {
     terminal.discipline.set_termios(termios);
     terminal.type_in(b"c");
     assert!(terminal.discipline.is_readable());
+}
+
+proptest::proptest! {
+    /// Whatever the settings are and whatever is typed: nothing is read that was not typed, and no more waits than there is room for.
+    #[test]
+    fn no_byte_is_invented(
+        flags in proptest::array::uniform3(0u32..0x1_0000),
+        keys in proptest::collection::vec(0u8.., 0..600),
+        read_len in 1usize..64,
+    ) {
+        let mut terminal = Terminal::new();
+        let mut termios = *terminal.discipline.termios();
+        [termios.iflag, termios.oflag, termios.lflag] = flags;
+        terminal.discipline.set_termios(termios);
+        let mut read = 0;
+        for (index, key) in keys.iter().enumerate() {
+            terminal.type_in(&[*key]);
+            let mut bytes = [0; 64];
+            if index % 7 == 0 {
+                read += terminal.discipline.take(&mut bytes[..read_len]).len;
+            }
+            assert!(read + terminal.discipline.readable() <= index + 1);
+            assert!(terminal.discipline.readable() <= CAPACITY);
+        }
+    }
 }

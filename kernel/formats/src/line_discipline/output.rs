@@ -7,7 +7,7 @@ use abi::terminal::{OCRNL, OLCUC, ONLCR, ONLRET, ONOCR, OPOST, Termios, XTABS};
 
 /// Puts one more at the end of a queue that was made with room for all that it may ever hold. Nothing is allocated: what has no room
 /// is lost.
-pub(super) fn push_within_capacity<T>(queue: &mut VecDeque<T>, element: T) {
+pub fn push_within_capacity<T>(queue: &mut VecDeque<T>, element: T) {
     if queue.len() < queue.capacity() {
         queue.push_back(element);
     }

@@ -3,8 +3,9 @@
 
 mod editing;
 mod flow;
+mod output;
 
-use alloc::collections::VecDeque;
+use alloc::collections::{TryReserveError, VecDeque};
 
 use abi::signal::Signal;
 use abi::terminal::{
@@ -12,8 +13,10 @@ use abi::terminal::{
     NOFLSH, Termios, VEOF, VEOL, VEOL2, VINTR, VMIN, VQUIT, VSUSP, VTIME,
 };
 
-use super::output::{Output, push_within_capacity};
 use flow::Flow;
+use output::Output;
+
+pub use output::push_within_capacity;
 
 /// Bytes that wait to be read at most: `N_TTY_BUF_SIZE`.
 const CAPACITY: usize = 4096;
@@ -74,24 +77,28 @@ pub struct Discipline {
     flow: Flow,
 }
 
-impl Default for Discipline {
-    fn default() -> Self {
-        Discipline {
+type Screen<'a> = &'a mut dyn FnMut(&[u8]);
+
+impl Discipline {
+    /// A line discipline with the usual settings, and with room for all that may wait to be read.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn try_new() -> Result<Discipline, TryReserveError> {
+        let mut cells = VecDeque::new();
+        cells.try_reserve_exact(CAPACITY)?;
+        Ok(Discipline {
             termios: Termios::default(),
             output: Output::default(),
-            cells: VecDeque::with_capacity(CAPACITY),
+            cells,
             complete: 0,
             line_column: 0,
             is_literal_next: false,
             is_erasing: false,
             flow: Flow::default(),
-        }
+        })
     }
-}
 
-type Screen<'a> = &'a mut dyn FnMut(&[u8]);
-
-impl Discipline {
     /// The settings.
     pub fn termios(&self) -> &Termios {
         &self.termios
