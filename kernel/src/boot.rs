@@ -14,13 +14,13 @@ use crate::fallible;
 use crate::fs::{
     self, Credentials, Directories, FileTable, LastLink, OnExec, Place, Restraint, Subject, open_executable,
 };
-use crate::fs::{mount, pipe, proc, tmpfs};
+use crate::fs::{initramfs, mount, pipe, tmpfs};
 use crate::log::{self, Level, error, info, warn};
 use crate::process::{self, Limits, Process, Shared, hooks};
 use crate::sched::interrupts;
 use crate::signal::InheritedSignals;
 use crate::thread::{Thread, ThreadInit};
-use crate::{boot_arguments, devices, initramfs, memory, power, scheduler, signal, time, tty, user_loop};
+use crate::{boot_arguments, devices, memory, power, procfs, scheduler, signal, time, tty, user_loop};
 use abi::Errno;
 use abi::file::O_RDWR;
 use abi::process::{RLIMIT_STACK, WaitStatus};
@@ -154,9 +154,9 @@ fn fill_tree(boot: &Boot) {
 
 /// Every file system says what it is called, every driver which devices it serves and what /dev shows of them.
 fn register() -> Result<(), Errno> {
-    proc::register_sysfs()?;
+    procfs::register_sysfs()?;
     tmpfs::register()?;
-    proc::register()?;
+    procfs::register()?;
     tmpfs::register_devtmpfs()?;
     pipe::register()?;
     tmpfs::register_ramfs()?;

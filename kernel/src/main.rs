@@ -20,8 +20,6 @@ mod exec;
 mod fallible;
 mod fs;
 mod futex;
-mod initramfs;
-
 mod log;
 mod memory;
 #[cfg(target_os = "none")]
@@ -29,6 +27,7 @@ mod panic;
 mod power;
 mod process;
 mod processor_features;
+mod procfs;
 mod sched;
 mod signal;
 mod syscall;

@@ -18,6 +18,7 @@ mod fs {
     mod mount_flags;
     mod path;
     mod record_locks;
+    #[path = "tmpfs/seals.rs"]
     mod seals;
 }
 

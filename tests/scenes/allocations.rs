@@ -42,7 +42,7 @@ const BOOT: [&str; 9] = [
     "kernel::boot::start",
     "kernel::boot::load_init",
     "kernel::boot::start_processors",
-    "<kernel::initramfs::Unpacker>::unpack_archives",
+    "<kernel::fs::initramfs::Unpacker>::unpack_archives",
     "formats::gzip::inflate",
 ];
 

@@ -14,15 +14,14 @@
 
 pub mod caller;
 mod capabilities;
-pub mod contents;
 mod credentials;
 pub mod dentry;
 pub mod device_registry;
 pub mod directories;
-pub mod directory;
 pub mod file_owner;
 pub mod file_table;
 pub mod filesystem;
+pub mod initramfs;
 pub mod inode;
 pub mod inode_ops;
 pub mod lock_list;
@@ -38,10 +37,7 @@ pub mod open_file;
 pub mod path;
 pub mod permission;
 pub mod pipe;
-pub mod proc;
 pub mod record_locks;
-pub mod regular;
-pub mod seals;
 pub mod shared_zeros;
 pub mod special;
 pub mod super_block;

@@ -2,7 +2,7 @@
 
 use super::flags::decode;
 use super::target::meant_thread;
-use crate::fs::proc::load_averages;
+use crate::procfs::load_averages;
 use crate::scheduler;
 use crate::thread::Thread;
 use crate::uts::{self, MachineName, NAME_LEN};

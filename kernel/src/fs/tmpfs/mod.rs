@@ -3,7 +3,11 @@
 //!
 //! A regular file is its page cache (`contents`, opened by `regular`), a directory its dentries (`directory`).
 
+pub mod contents;
+mod directory;
 mod options;
+pub mod regular;
+mod seals;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -14,19 +18,19 @@ use abi::Errno;
 use abi::file::{O_RDWR, S_IFREG};
 use spin::Once;
 
-use super::contents::Contents;
-use super::dentry::Dentry;
-use super::device_registry::{self, DeviceNumber};
-use super::directory::Children;
-use super::filesystem::{self, FileSystem};
-use super::inode::{Attributes, Inode};
-use super::inode_ops::{InodeOps, NewFile};
-use super::object::Object;
-use super::pipe::Pipe;
-use super::special::{DeviceFile, SocketFile};
-use super::super_block::SuperBlock;
-use super::tree;
 use crate::fallible;
+use crate::fs::dentry::Dentry;
+use crate::fs::device_registry::{self, DeviceNumber};
+use crate::fs::filesystem::{self, FileSystem};
+use crate::fs::inode::{Attributes, Inode};
+use crate::fs::inode_ops::{InodeOps, NewFile};
+use crate::fs::object::Object;
+use crate::fs::pipe::Pipe;
+use crate::fs::special::{DeviceFile, SocketFile};
+use crate::fs::super_block::SuperBlock;
+use crate::fs::tree;
+use contents::Contents;
+use directory::Children;
 use options::Options;
 
 const MAGIC: u64 = 0x0102_1994;

@@ -16,9 +16,9 @@ use abi::Errno;
 use abi::file::F_SEAL_SEAL;
 use mm::{PAGE_SIZE, PageError};
 
-use super::inode_ops::Seek;
 use super::seals::Seals;
-use super::super_block::SuperBlock;
+use crate::fs::inode_ops::Seek;
+use crate::fs::super_block::SuperBlock;
 use crate::memory::{self, FrameHandle};
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
 use crate::user_memory::{Sink, Source};

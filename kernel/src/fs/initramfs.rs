@@ -16,12 +16,12 @@ use abi::time::TimeSpec;
 use formats::cpio::{Archive, CpioError, Entry};
 use formats::gzip::{self, GzipError};
 
-use crate::fs::contents::Contents;
 use crate::fs::dentry::Dentry;
 use crate::fs::device_registry::{DeviceClass, DeviceNumber};
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::NewFile;
 use crate::fs::path::first_component;
+use crate::fs::tmpfs::contents::Contents;
 use crate::fs::walk::{LastLink, Walk};
 use crate::fs::{self, Subject, tmpfs, tree, walk};
 use crate::log::warn;

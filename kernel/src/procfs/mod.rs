@@ -46,11 +46,11 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::file::S_IFDIR;
 
-use super::dentry::Dentry;
-use super::filesystem::{self, FileSystem};
-use super::inode::{Attributes, Inode};
-use super::super_block::SuperBlock;
 use crate::fallible;
+use crate::fs::dentry::Dentry;
+use crate::fs::filesystem::{self, FileSystem};
+use crate::fs::inode::{Attributes, Inode};
+use crate::fs::super_block::SuperBlock;
 use crate::process as processes;
 use entry::{Directory, ROOT_INODE};
 pub use load::averages as load_averages;

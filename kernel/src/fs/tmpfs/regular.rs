@@ -11,13 +11,13 @@ use abi::terminal::FIONREAD;
 use mm::{FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
 use platform::user_copy::UserFault;
 
-use super::caller::{Caller, IoFailure};
 use super::contents::{Contents, MAX_SIZE};
-use super::dentry::Dentry;
-use super::inode_ops::{InodeOps, RegularOps, Seek};
-use super::object::{Io, Object, Positioning};
-use super::open_file::Hold;
-use super::permission::Subject;
+use crate::fs::caller::{Caller, IoFailure};
+use crate::fs::dentry::Dentry;
+use crate::fs::inode_ops::{InodeOps, RegularOps, Seek};
+use crate::fs::object::{Io, Object, Positioning};
+use crate::fs::open_file::Hold;
+use crate::fs::permission::Subject;
 use crate::user_memory::{Sink, Source};
 use crate::{late_pages, user_memory};
 

@@ -29,11 +29,11 @@ use end::PipeEnd;
 use mm::PAGE_SIZE;
 use slots::Slots;
 
-use super::file_owner::Listeners;
+use crate::fs::file_owner::Listeners;
 pub use file::{of, register, unnamed};
 pub use size::{MAX_UNPRIVILEGED, rounded};
 
-use super::object::Object;
+use crate::fs::object::Object;
 use crate::memory::FrameHandle;
 use crate::wait::WaitQueue;
 

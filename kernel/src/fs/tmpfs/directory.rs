@@ -12,11 +12,11 @@ use crate::fallible::map::Map;
 use crate::sync::{Mutex, rank};
 use abi::Errno;
 
-use super::dentry::Dentry;
-use super::inode::{Attributes, Inode};
-use super::inode_ops::{DirectoryOps, Edit, Entries, InodeOps, Nesting, NewFile};
-use super::object::Entry;
-use super::tmpfs;
+use crate::fs::dentry::Dentry;
+use crate::fs::inode::{Attributes, Inode};
+use crate::fs::inode_ops::{DirectoryOps, Edit, Entries, InodeOps, Nesting, NewFile};
+use crate::fs::object::Entry;
+use crate::fs::tmpfs;
 use crate::scheduler;
 
 /// The position of the first entry behind `.` and `..`.
