@@ -1,5 +1,5 @@
 //! The name of core files: `/proc/sys/kernel/core_pattern`, core(5), "Naming of core dump files". Programs that take cores from
-//! a pipe are not run.
+//! a pipe are not run. The pattern is read by `formats::core_name`.
 
 use super::Bytes;
 use crate::sync::Mutex;
@@ -9,6 +9,7 @@ use abi::Errno;
 use abi::signal::Signal;
 use alloc::vec::Vec;
 use core::fmt::Write;
+use formats::core_name::{Field, Piece, Pieces, without_slashes};
 
 /// The longest pattern, NUL included (`CORENAME_MAX_SIZE`).
 const MOST: usize = 128;
@@ -50,12 +51,10 @@ pub fn set(new: &[u8]) -> Result<(), Errno> {
 pub(super) fn expand(thread: &Thread, signal: Signal) -> Result<Vec<u8>, Errno> {
     let (pattern, len) = get();
     let mut name = Bytes::default();
-    let mut letters = pattern[..len].iter();
-    while let Some(&letter) = letters.next() {
-        if letter != b'%' {
-            name.put(&[letter])?;
-        } else if let Some(&what) = letters.next() {
-            expand_one(what, thread, signal, &mut name)?;
+    for piece in Pieces::new(&pattern[..len]) {
+        match piece {
+            Piece::Text(text) => name.put(text)?,
+            Piece::Field(field) => put_field(field, thread, signal, &mut name)?,
         }
     }
     if name.0.is_empty() {
@@ -64,30 +63,27 @@ pub(super) fn expand(thread: &Thread, signal: Signal) -> Result<Vec<u8>, Errno> 
     Ok(name.0)
 }
 
-/// One `%` and its letter. Names must not lead anywhere: their slashes become exclamation marks. Unknown ones are nothing.
-fn expand_one(what: u8, thread: &Thread, signal: Signal, name: &mut Bytes) -> Result<(), Errno> {
+/// What a `%` and its letter stand for.
+fn put_field(field: Field, thread: &Thread, signal: Signal, name: &mut Bytes) -> Result<(), Errno> {
     let process = &thread.process;
     let ids = process.credentials();
-    let number = match what {
-        b'%' => return name.put(b"%"),
-        b'e' => return put_name(name, thread.name().bytes()),
-        b'h' => return uts::HOST.with_bytes(|host| put_name(name, host)),
-        b'p' | b'P' => process.pid.into(),
-        b'i' | b'I' => thread.tid().into(),
-        b'u' => ids.uid.into(),
-        b'g' => ids.gid.into(),
-        b'd' => 1,
-        b's' => signal.number().into(),
-        b't' => time::now_realtime_nanos() / time::SECOND,
-        b'c' => process.limit(abi::process::RLIMIT_CORE),
-        _ => return Ok(()),
+    let number = match field {
+        Field::ThreadName => return put_name(name, thread.name().bytes()),
+        Field::HostName => return uts::HOST.with_bytes(|host| put_name(name, host)),
+        Field::ProcessId => process.pid.into(),
+        Field::ThreadId => thread.tid().into(),
+        Field::UserId => ids.uid.into(),
+        Field::GroupId => ids.gid.into(),
+        Field::Dumpable => 1,
+        Field::Signal => signal.number().into(),
+        Field::Time => time::now_realtime_nanos() / time::SECOND,
+        Field::SizeLimit => process.limit(abi::process::RLIMIT_CORE),
     };
     write!(name, "{number}").map_err(|_| Errno::ENOMEM)
 }
 
 fn put_name(to: &mut Bytes, name: &[u8]) -> Result<(), Errno> {
-    let safe = |&letter: &u8| if letter == b'/' { b'!' } else { letter };
-    name.iter().map(safe).try_for_each(|letter| to.put(&[letter]))
+    without_slashes(name).try_for_each(|letter| to.put(&[letter]))
 }
 
 impl Write for Bytes {
