@@ -136,7 +136,7 @@ impl<'a> Lexer<'a> {
     fn word(&mut self) -> Result<Word, ParseError> {
         let mut word = Word::default();
         while let Some(c) = self.peek() {
-            if c.is_ascii_whitespace() || "&|;<>()".contains(c) {
+            if " \t\r\n&|;<>()".contains(c) {
                 break;
             }
             self.piece(&mut word, Quoting::Unquoted)?;

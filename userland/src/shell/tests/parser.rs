@@ -68,6 +68,11 @@ fn words_are_parted_by_blanks_and_comments_are_none() {
 }
 
 #[test]
+fn a_form_feed_is_no_blank() {
+    assert_eq!(simple("a\x0cb \x0c").words, [word("a\x0cb"), word("\x0c")]);
+}
+
+#[test]
 fn quotes_keep_text_together() {
     assert_eq!(simple("'a b'\"c d\"e\\ f").words.len(), 1);
     assert_eq!(simple("'a $b'").words[0].literal().as_deref(), Some("a $b"));
