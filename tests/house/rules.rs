@@ -49,13 +49,17 @@ pub const FLOORS: &[Floor] = &[
     },
     Floor {
         folder: "tests",
-        uses: &["image", "abi", "formats", "mm"],
+        uses: &["image", "abi", "formats", "mm", "fuzz"],
+    },
+    Floor {
+        folder: "tests/fuzz",
+        uses: &["image", "abi", "formats", "mm", "userland"],
     },
 ];
 
 /// The crates of this workspace by name.
 const CRATES: &[&str] = &[
-    "abi", "formats", "mm", "platform", "lock", "kernel", "userland", "image", "tests",
+    "abi", "formats", "mm", "platform", "lock", "kernel", "userland", "image", "tests", "fuzz",
 ];
 
 /// What the root of a crate, or its manifest, must say about `unsafe`.
@@ -87,6 +91,10 @@ const TOP: &[&str] = &[
     "tests",
     "Makefile",
     "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "CAVEATS.md",
+    "deny.toml",
     "LICENSE",
     "target",
 ];
