@@ -48,6 +48,15 @@ const KERNEL_NAMES: &[&str] = &[
 ];
 
 /// The command line.
+///
+/// ```
+/// use formats::bootargs::CommandLine;
+///
+/// let line = CommandLine::parse("quiet rdinit=/init TERM=\"vt 100\" -- demo");
+/// assert_eq!((line.rdinit(), line.loglevel()), (Some("/init"), Some(4)));
+/// assert!(line.init_environment().eq([("TERM", "vt 100")]));
+/// assert!(line.init_arguments().map(|word| word.name).eq(["demo"]));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CommandLine<'a> {
     text: &'a str,

@@ -68,6 +68,17 @@ pub fn is_cpio(bytes: &[u8]) -> bool {
 }
 
 /// Iterates over the entries of one or more archives that follow each other. After an error it ends.
+///
+/// ```
+/// use formats::cpio::{Archive, CpioErrorKind};
+///
+/// let trailer = format!("070701{}{:08x}{:08x}TRAILER!!!\0\0\0\0", "0".repeat(88), 11, 0);
+/// let mut archive = Archive::new(trailer.as_bytes());
+/// assert!(archive.next().is_none() && archive.finished() == 1);
+///
+/// let error = Archive::new(b"070701").next().unwrap().unwrap_err();
+/// assert_eq!((error.offset, error.kind), (0, CpioErrorKind::Truncated));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Archive<'a> {
     bytes: &'a [u8],

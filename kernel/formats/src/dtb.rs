@@ -49,6 +49,13 @@ pub enum DtbError {
 
 impl<'a> DeviceTree<'a> {
     /// The length that the start of a blob claims. `start` needs 8 bytes; the blob is to be mapped that far.
+    ///
+    /// ```
+    /// use formats::dtb::{DeviceTree, DtbError};
+    ///
+    /// assert_eq!(DeviceTree::claimed_len(&[0xd0, 0x0d, 0xfe, 0xed, 0, 0, 4, 0]), Ok(1024));
+    /// assert_eq!(DeviceTree::claimed_len(b"not one!"), Err(DtbError::NoMagic));
+    /// ```
     pub fn claimed_len(start: &[u8]) -> Result<usize, DtbError> {
         let word = |at: usize| {
             start

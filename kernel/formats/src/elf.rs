@@ -158,6 +158,13 @@ pub enum ElfError {
 impl Executable {
     /// Reads the headers. `head` is the start of the file (its first page is mostly enough), `file_len` its whole
     /// length.
+    ///
+    /// ```
+    /// use formats::elf::{ElfError, Executable};
+    ///
+    /// assert_eq!(Executable::parse(b"#!/bin/sh", 9), Err(ElfError::NotElf));
+    /// assert_eq!(Executable::parse(b"\x7fELF", 4), Err(ElfError::Truncated));
+    /// ```
     pub fn parse(head: &[u8], file_len: u64) -> Result<Executable, ElfError> {
         let mut executable = Executable::empty();
         executable.read(head, file_len)?;

@@ -56,6 +56,14 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
 }
 
 /// Inflates the member at the start of `input` and all members that follow it at once; at most `limit` bytes come out.
+///
+/// ```
+/// use formats::gzip::{GzipError, inflate};
+///
+/// let hi = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\xc8\x04\0\xac\x2a\x93\xd8\x02\0\0\0";
+/// assert_eq!(inflate(hi, 2).unwrap().data, b"hi");
+/// assert_eq!(inflate(hi, 1), Err(GzipError::TooLong));
+/// ```
 pub fn inflate(input: &[u8], limit: usize) -> Result<Inflated, GzipError> {
     let mut data = Vec::new();
     let mut rest = input;

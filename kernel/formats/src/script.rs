@@ -5,6 +5,14 @@
 pub const HEAD_LEN: usize = 256;
 
 /// What the line says.
+///
+/// ```
+/// use formats::script::Script;
+///
+/// let script = Script::parse(b"#! /usr/bin/env perl -w \n").unwrap().unwrap();
+/// assert_eq!((script.interpreter, script.argument), (&b"/usr/bin/env"[..], Some(&b"perl -w"[..])));
+/// assert_eq!(Script::parse(b"\x7fELF"), Ok(None));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script<'a> {
     /// Path of the interpreter. Empty where the file ends before it: on Linux that is the current directory, which nobody can
