@@ -68,7 +68,7 @@ debug: ## boot QEMU halted and attach gdb; the console is `make console` in a se
 console: ## the console of the kernel that make debug runs (leave with Ctrl-])
 	@.ci/console
 
-check: ## formatting, lints as errors, and the rules of the house
+check: ## before a push: formatting, lints, documentation, tests of the host, spelling, dependencies; all but the scenes
 	@.ci/setup check
 	@.ci/check
 
@@ -77,7 +77,15 @@ coverage: ## which lines of the kernel its tests on the host reach, by folder; A
 	@.ci/coverage
 
 calls: ## write kernel/CALLS.md, which calls are supported and what of them is not, from the docs of the calls
-	@.ci/setup check
+	@.ci/setup build
 	@HOLSTEIN_WRITE_CALLS=1 .ci/cargo host test --quiet -p tests --test house the_list_of_calls
 
-.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug console check coverage calls
+doc: ## rustdoc of every crate, warnings as errors
+	@.ci/setup build
+	@.ci/doc
+
+fuzz: ## libFuzzer on every reader of bytes, or on TARGET=elf, for SECONDS=60 each
+	@.ci/setup fuzz
+	@.ci/fuzz "$(or $(SECONDS),60)" $(TARGET)
+
+.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug console check coverage doc fuzz calls

@@ -143,7 +143,7 @@ impl Calls {
     /// Reads an ELF file.
     ///
     /// A function whose address is formed in code counts as called by that code; one whose address stands in data (a table of
-    /// methods, mostly) by whoever can have that data ([`Data::users`]). So who makes a `dyn` value counts as calling its methods,
+    /// methods, mostly) by whoever can have that data (`Data::users`). So who makes a `dyn` value counts as calling its methods,
     /// whoever does so in the end.
     pub fn of(program: &Path) -> Result<Calls> {
         let bytes = std::fs::read(program).with_context(|| program.display().to_string())?;

@@ -19,7 +19,7 @@ fn parent_of_three_tables() -> (Rc<World>, Rc<Space>) {
 
 /// Between the pieces the other sharer gets the shared tables back, and writes through them.
 #[test]
-fn the_parent_writes_between_the_pieces_of_the_childs_end() {
+fn the_parent_writes_between_the_pieces_of_the_end_of_the_child() {
     let (world, parent) = parent_of_three_tables();
     let child = fork_to(&world, &parent, 1);
     store(&world, 1, 1, 0x11);
