@@ -8,7 +8,7 @@
 mod dumpable;
 mod future_flags;
 
-pub use dumpable::Dumpable;
+pub use dumpable::{DumpMode, Dumpable};
 pub use future_flags::FutureFlags;
 
 use crate::fallible;

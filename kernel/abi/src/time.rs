@@ -135,8 +135,13 @@ pub const CLOCK_BOOTTIME_ALARM: u32 = 9;
 /// International atomic time.
 pub const CLOCK_TAI: u32 = 11;
 
-/// clock_nanosleep: the time is a point, not a duration.
-pub const TIMER_ABSTIME: u32 = 1;
+flags! {
+    /// What a time is: clock_nanosleep(2), timer_settime(2).
+    pub struct TimerFlags: u32 {
+        /// clock_nanosleep: the time is a point, not a duration.
+        const TIMER_ABSTIME = 1;
+    }
+}
 
 /// `USER_HZ`: clock ticks in a second as times(2), AT_CLKTCK and /proc/pid/stat count them.
 pub const USER_HZ: u64 = 100;

@@ -15,6 +15,7 @@ use crate::fs::{
     open_executable,
 };
 use crate::futex;
+use crate::memory::DumpMode;
 use crate::process::{Name, Process, Space};
 use crate::thread::Thread;
 use crate::user_memory::{KernelSink, ListSink};
@@ -96,9 +97,12 @@ pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
     let (credentials, is_secure) = credentials_for(&request)?;
     let space = Space::new().map_err(|_| Errno::ENOMEM)?;
     let is_readable = is_readable(&request, interpreter.as_ref());
-    space
-        .dumpable
-        .set(is_readable && !acts_for_somebody_else(&request, &credentials));
+    space.dumpable.set(
+        match is_readable && !acts_for_somebody_else(&request, &credentials) {
+            true => DumpMode::User,
+            false => DumpMode::Disable,
+        },
+    );
     let image = image::map(&space, &request.file, &executable, interpreter.as_ref())?;
     let sp = stack::build(
         &space,

@@ -57,7 +57,12 @@ pub fn build(
     limit: u64,
 ) -> Result<u64, Errno> {
     let layout = Layout::of(arguments, path);
-    map(space, layout.sp, limit, executable.is_stack_executable)?;
+    let protection = Protection {
+        read: true,
+        write: true,
+        execute: executable.is_stack_executable,
+    };
+    map(space, layout.sp, limit, protection)?;
     let mut random = [0; RANDOM];
     platform::random::fill(&mut random);
     let mut stack = Writer::new(space, layout.sp)?;
@@ -241,7 +246,7 @@ fn auxiliary_vector(
 }
 
 /// Maps what is needed at once; the rest grows on demand down to the limit.
-fn map(space: &Space, sp: u64, limit: u64, is_executable: bool) -> Result<(), Errno> {
+fn map(space: &Space, sp: u64, limit: u64, protection: Protection) -> Result<(), Errno> {
     let page = PAGE_SIZE as u64;
     let lowest = STACK_TOP
         .saturating_sub(limit)
@@ -255,11 +260,7 @@ fn map(space: &Space, sp: u64, limit: u64, is_executable: bool) -> Result<(), Er
     let request = MapRequest {
         placement: mm::Placement::Fixed(VirtAddr(start)),
         len: STACK_TOP - start,
-        protection: Protection {
-            read: true,
-            write: true,
-            execute: is_executable,
-        },
+        protection,
         sharing: Sharing::Private,
         flags: mm::AreaFlags::NONE,
         backing: Backing::Anonymous,

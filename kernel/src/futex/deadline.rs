@@ -7,6 +7,15 @@ use abi::Errno;
 use abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, TimeSpec};
 use platform::timer;
 
+/// The clock that a point in time is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitClock {
+    /// `CLOCK_MONOTONIC`.
+    Monotonic,
+    /// `CLOCK_REALTIME`.
+    Realtime,
+}
+
 /// The end of a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Deadline {
@@ -30,25 +39,25 @@ impl Deadline {
         })
     }
 
-    /// The point in time at `at`, 0 for none. `EINVAL`, `EFAULT`.
-    pub fn absolute(current: &Thread, at: u64, is_realtime: bool) -> Result<Deadline, Errno> {
+    /// The point in time of `clock` at `at`, 0 for none. `EINVAL`, `EFAULT`.
+    pub fn absolute(current: &Thread, at: u64, clock: WaitClock) -> Result<Deadline, Errno> {
         current.forget_deadline();
         Ok(match read(at)? {
             None => Deadline::Never,
-            Some(nanos) if is_realtime => Deadline::Realtime(nanos),
+            Some(nanos) if clock == WaitClock::Realtime => Deadline::Realtime(nanos),
             Some(nanos) => Deadline::At(timer::nanos_to_ticks(nanos)),
         })
     }
 
-    /// The point in time of `clock` at `at`, 0 for none, whatever the clock is then. `EINVAL`, `EFAULT`.
+    /// As [`Deadline::absolute`], by the number of the clock, whatever it is where there is no point in time. `EINVAL`, `EFAULT`.
     pub fn of_clock(current: &Thread, at: u64, clock: u64) -> Result<Deadline, Errno> {
-        let is_realtime = match clock as u32 {
-            CLOCK_REALTIME => true,
-            CLOCK_MONOTONIC => false,
-            _ if at == 0 => false,
+        let clock = match clock as u32 {
+            CLOCK_REALTIME => WaitClock::Realtime,
+            CLOCK_MONOTONIC => WaitClock::Monotonic,
+            _ if at == 0 => WaitClock::Monotonic,
             _ => return Err(Errno::EINVAL),
         };
-        Deadline::absolute(current, at, is_realtime)
+        Deadline::absolute(current, at, clock)
     }
 
     /// Sleeps until `ready` answers, or the end has come: then `None`.

@@ -30,7 +30,7 @@ use abi::process::{
     FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
 };
 use alloc::sync::Arc;
-use deadline::Deadline;
+use deadline::{Deadline, WaitClock};
 use inheritance::Patience;
 use key::Scope;
 use sleep::is_valid;
@@ -50,7 +50,10 @@ pub fn futex(
 ) -> Result<usize, Errno> {
     let operation = operation as u32;
     let scope = Scope::of_flags(operation);
-    let is_realtime = operation & FUTEX_CLOCK_REALTIME != 0;
+    let clock = match operation & FUTEX_CLOCK_REALTIME {
+        0 => WaitClock::Monotonic,
+        _ => WaitClock::Realtime,
+    };
     let (value, value3) = (value as u32, value3 as u32);
     let requeue = Requeue {
         from: address,
@@ -60,20 +63,20 @@ pub fn futex(
     };
     match operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) {
         FUTEX_WAIT_BITSET => {
-            let deadline = Deadline::absolute(current, fourth, is_realtime)?;
+            let deadline = Deadline::absolute(current, fourth, clock)?;
             sleep::wait(current, scope, address, value, value3, deadline)
         }
         FUTEX_LOCK_PI2 => {
-            let deadline = Deadline::absolute(current, fourth, is_realtime)?;
+            let deadline = Deadline::absolute(current, fourth, clock)?;
             inheritance::lock(current, scope, address, Patience::Wait, deadline)
         }
         FUTEX_WAIT_REQUEUE_PI => {
-            let deadline = Deadline::absolute(current, fourth, is_realtime)?;
+            let deadline = Deadline::absolute(current, fourth, clock)?;
             inheritance::wait(current, scope, (address, value), address2, deadline)
         }
-        _ if is_realtime => Err(Errno::ENOSYS),
+        _ if clock == WaitClock::Realtime => Err(Errno::ENOSYS),
         FUTEX_LOCK_PI => {
-            let deadline = Deadline::absolute(current, fourth, true)?;
+            let deadline = Deadline::absolute(current, fourth, WaitClock::Realtime)?;
             inheritance::lock(current, scope, address, Patience::Wait, deadline)
         }
         FUTEX_TRYLOCK_PI => inheritance::lock(current, scope, address, Patience::Try, Deadline::Never),

@@ -75,25 +75,25 @@ fn release_robust_list(thread: &Thread, head: u64) -> Result<(), Errno> {
         // Read before the lock is released: its next owner may change it.
         let next = user_memory::read_value(link.entry).map(Link::decode);
         if link.entry != pending.entry {
-            release_lock(thread, word(link), link.is_pi, Standing::Listed)?;
+            release_lock(thread, word(link), link, Standing::Listed)?;
         }
         link = next?;
     }
     if pending.entry != 0 {
-        release_lock(thread, word(pending), pending.is_pi, Standing::Pending)?;
+        release_lock(thread, word(pending), pending, Standing::Pending)?;
     }
     Ok(())
 }
 
 /// Marks a lock that the thread holds as left behind, and wakes one who waits for it.
-fn release_lock(thread: &Thread, address: u64, is_pi: bool, standing: Standing) -> Result<(), Errno> {
+fn release_lock(thread: &Thread, address: u64, link: Link, standing: Standing) -> Result<(), Errno> {
     if !address.is_multiple_of(size_of::<u32>() as u64) {
         return Err(Errno::EINVAL);
     }
     let mut word = user_memory::load_u32(address)?;
     loop {
         let owner = word & FUTEX_TID_MASK;
-        if standing == Standing::Pending && !is_pi && owner == 0 {
+        if standing == Standing::Pending && !link.is_pi && owner == 0 {
             // The thread had set the word free and may not have got round to waking the next.
             wake_one(thread, address);
             return Ok(());
@@ -108,7 +108,7 @@ fn release_lock(thread: &Thread, address: u64, is_pi: bool, standing: Standing) 
         }
         word = found;
     }
-    if !is_pi && word & FUTEX_WAITERS != 0 {
+    if !link.is_pi && word & FUTEX_WAITERS != 0 {
         wake_one(thread, address);
     }
     Ok(())

@@ -6,22 +6,27 @@ use core::sync::atomic::{AtomicU8, Ordering};
 /// The attribute of one space; as the number that `PR_GET_DUMPABLE` returns.
 pub struct Dumpable(AtomicU8);
 
-/// `SUID_DUMP_DISABLE`: nobody without `CAP_SYS_PTRACE` looks into it, and no core is dumped. What a process falls back to when
-/// its credentials change (`/proc/sys/fs/suid_dumpable` of Linux, whose default this is).
-const DISABLED: u8 = 0;
-/// `SUID_DUMP_USER`: its user may.
-const USER: u8 = 1;
+/// Who may look into the memory, by the numbers of prctl(2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum DumpMode {
+    /// `SUID_DUMP_DISABLE`: nobody without `CAP_SYS_PTRACE` looks into it, and no core is dumped. What a process falls back to
+    /// when its credentials change (`/proc/sys/fs/suid_dumpable` of Linux, whose default this is).
+    Disable = 0,
+    /// `SUID_DUMP_USER`: its user may.
+    User = 1,
+}
 
 impl Default for Dumpable {
     fn default() -> Dumpable {
-        Dumpable(AtomicU8::new(USER))
+        Dumpable(AtomicU8::new(DumpMode::User as u8))
     }
 }
 
 impl Dumpable {
     /// Whether its user may look into the memory.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == USER
+        self.0.load(Ordering::SeqCst) == DumpMode::User as u8
     }
 
     /// What a fork inherits.
@@ -31,8 +36,7 @@ impl Dumpable {
     }
 
     /// Gives the right or takes it away.
-    pub fn set(&self, is_dumpable: bool) {
-        let value = if is_dumpable { USER } else { DISABLED };
-        self.0.store(value, Ordering::SeqCst);
+    pub fn set(&self, mode: DumpMode) {
+        self.0.store(mode as u8, Ordering::SeqCst);
     }
 }

@@ -2,6 +2,7 @@
 //! "Ptrace access mode checking", which asks for it.
 
 use super::Process;
+use crate::memory::DumpMode;
 use abi::Errno;
 
 impl Process {
@@ -12,9 +13,9 @@ impl Process {
     }
 
     /// Gives its user the right to look into it, or takes it away.
-    pub fn set_dumpable(&self, is_dumpable: bool) {
+    pub fn set_dumpable(&self, mode: DumpMode) {
         if let Some(space) = &*self.space.lock() {
-            space.dumpable.set(is_dumpable);
+            space.dumpable.set(mode);
         }
     }
 

@@ -31,6 +31,15 @@ struct Entry {
     timer: Option<Arc<Timer>>,
 }
 
+/// What becomes of the details of a signal that is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Details {
+    /// They are kept if there is memory.
+    Kept,
+    /// They are lost: too many signals wait already.
+    Lost,
+}
+
 impl Entry {
     fn is_of(&self, signal: Signal) -> bool {
         self.info.signo == i32::from(signal.number())
@@ -70,15 +79,15 @@ impl Pending {
         self.set.store(set.0, Ordering::SeqCst);
     }
 
-    /// Adds a signal. Where its details cannot be kept, for want of memory or because `may_queue` says that too many wait
+    /// Adds a signal. Where its details cannot be kept, for want of memory or because `details` says that too many wait
     /// already, it still waits, without them; its sender was told by `EAGAIN` if it asked (sigqueue(3)).
-    pub fn add(&self, signal: Signal, info: SigInfo, may_queue: bool) {
+    pub fn add(&self, signal: Signal, info: SigInfo, details: Details) {
         let mut queue = self.queue.lock();
         let is_waiting = self.set().contains(signal);
         if is_waiting && signal < Signal::SIGRTMIN {
             return;
         }
-        if may_queue && queue.reserve() {
+        if details == Details::Kept && queue.reserve() {
             heap::push_within_capacity(&mut queue.entries, Entry { info, timer: None });
         }
         self.publish(self.set().with(signal));

@@ -1,6 +1,7 @@
 //! Sending a signal. Stopping and continuing have an effect at once (a stop signal drops a waiting SIGCONT and the other
 //! way round, SIGCONT continues even where it is ignored); everything else waits for a thread that does not block it.
 
+use super::pending::Details;
 use super::{is_ignoring, set_action, set_mask};
 use crate::fs::mappings;
 use crate::process::{self, INIT, Pid, Process};
@@ -158,16 +159,19 @@ fn is_fatal_at_once(process: &Process, target: Option<&Arc<Thread>>, signal: Sig
 }
 
 fn add(process: &Arc<Process>, target: Option<&Arc<Thread>>, signal: Signal, info: SigInfo) {
-    let may_queue = signal < Signal::SIGRTMIN || has_room_for_signals(process);
+    let details = match signal < Signal::SIGRTMIN || has_room_for_signals(process) {
+        true => Details::Kept,
+        false => Details::Lost,
+    };
     match target {
         Some(thread) => {
-            thread.signals.pending.add(signal, info, may_queue);
+            thread.signals.pending.add(signal, info, details);
             if is_open(thread, signal) {
                 scheduler::alert(thread);
             }
         }
         None => {
-            process.signals.pending.add(signal, info, may_queue);
+            process.signals.pending.add(signal, info, details);
             wake_up(process, signal);
         }
     }
@@ -291,7 +295,7 @@ pub fn force(thread: &Arc<Thread>, info: SigInfo) {
         set_mask(thread, thread.signals.mask().without(signal));
     }
     thread.signals.pending.remove(SigSet::EMPTY.with(signal));
-    thread.signals.pending.add(signal, info, true);
+    thread.signals.pending.add(signal, info, Details::Kept);
     thread.set_pending_work();
 }
 

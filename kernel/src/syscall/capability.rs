@@ -94,15 +94,13 @@ pub fn control(current: &Thread, [option, a, b, c, d]: [u64; 5]) -> Result<usize
         PR_SET_SECUREBITS => change(current, |own| own.set_secure_bits(a)),
         PR_CAPBSET_READ => Ok(usize::from(own().bounding.has(valid_capability(a)?))),
         PR_CAPBSET_DROP => change(current, |own| own.drop_bounding(a)),
-        _ => ambient(current, a, b, (c, d) == (0, 0)),
+        _ if (c, d) != (0, 0) => Err(Errno::EINVAL),
+        _ => ambient(current, a, b),
     }
 }
 
 /// `PR_CAP_AMBIENT`.
-fn ambient(current: &Thread, action: u64, capability: u64, is_rest_zero: bool) -> Result<usize, Errno> {
-    if !is_rest_zero {
-        return Err(Errno::EINVAL);
-    }
+fn ambient(current: &Thread, action: u64, capability: u64) -> Result<usize, Errno> {
     match action {
         PR_CAP_AMBIENT_CLEAR_ALL if capability == 0 => change(current, |own| {
             own.ambient = CapSet::EMPTY;

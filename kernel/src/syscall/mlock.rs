@@ -9,7 +9,7 @@ use crate::thread::Thread;
 use crate::{scheduler, user_memory};
 use abi::Errno;
 use abi::capability::CAP_IPC_LOCK;
-use abi::memory::{MlockFlags, MlockallFlags};
+use abi::memory::{MapFlags, MlockFlags, MlockallFlags};
 use abi::process::RLIMIT_MEMLOCK;
 use mm::{
     Access, AddressSpace, Area, AreaFlags, PAGE_SIZE, PageRange, Purpose, Refusal, Sharing, USER_END,
@@ -34,11 +34,12 @@ fn has_room(space: &AddressSpace, more: u64, limit: u64) -> bool {
     space.areas().sums().locked.saturating_add(more) <= limit
 }
 
-/// The flags of a mapping of `len` bytes that is about to be made, asked for by MAP_LOCKED or not. `EPERM` or `EAGAIN` if it cannot
+/// The flags of a mapping of `len` bytes that is about to be made, `asked` for by MAP_LOCKED or not. `EPERM` or `EAGAIN` if it cannot
 /// be locked.
 #[inline]
-pub fn flags_of_new(current: &Thread, space: &Space, len: u64, is_asked: bool) -> Result<AreaFlags, Errno> {
+pub fn flags_of_new(current: &Thread, space: &Space, len: u64, asked: MapFlags) -> Result<AreaFlags, Errno> {
     let flags = space.future_flags.get();
+    let is_asked = asked.contains(MapFlags::MAP_LOCKED);
     if !flags.has(AreaFlags::LOCK) && !is_asked {
         return Ok(flags);
     }

@@ -35,7 +35,7 @@ pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
     }
     let flags = match grown {
         0 => Ok(AreaFlags::NONE),
-        _ => mlock::flags_of_new(current, &space, grown, false),
+        _ => mlock::flags_of_new(current, &space, grown, MapFlags::empty()),
     };
     let Ok(flags) = flags else {
         return Ok(old.0 as usize);
@@ -104,7 +104,7 @@ pub fn mmap(
         len: rounded,
         protection: wanted,
         sharing,
-        flags: mlock::flags_of_new(current, &space, rounded, flags.contains(MapFlags::MAP_LOCKED))?,
+        flags: mlock::flags_of_new(current, &space, rounded, flags)?,
         purpose: purpose(flags, &backing),
         backing,
     };

@@ -4,6 +4,7 @@ use super::capability;
 use super::policy::may_be_nice;
 use super::target::{meant, meant_thread};
 use crate::fallible;
+use crate::memory::DumpMode;
 use crate::process::{self, Name, Pid, Process};
 use crate::scheduler::{self, Attributes};
 use crate::thread::Thread;
@@ -155,7 +156,11 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
             let signal = attributes.parent_death_signal.load(Ordering::Relaxed);
             user_memory::write_value(a, &u32::from(signal))?;
         }
-        PR_SET_DUMPABLE if a <= 1 => current.process.set_dumpable(a == 1),
+        PR_SET_DUMPABLE => current.process.set_dumpable(match a {
+            0 => DumpMode::Disable,
+            1 => DumpMode::User,
+            _ => return Err(Errno::EINVAL),
+        }),
         PR_GET_DUMPABLE => return Ok(usize::from(current.process.is_dumpable())),
         PR_SET_NO_NEW_PRIVS if (a, b, c, d) == (1, 0, 0, 0) => {
             attributes.has_no_new_privileges.store(true, Ordering::Relaxed)

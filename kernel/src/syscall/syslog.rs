@@ -142,7 +142,7 @@ fn read(buffer: u64, len: usize) -> Result<usize, Errno> {
     while done == 0 && len > 0 {
         let is_news = || log::with_ring(|ring| ring.at(PROGRESS.lock().read).map(drop));
         log::news().wait_until(is_news)?;
-        while let Some(copied) = take_unread(len - done, done == 0) {
+        while let Some(copied) = take_unread(len, done) {
             done += copied.write(buffer.wrapping_add(done as u64), len - done)?;
             scheduler::cond_resched();
         }
@@ -150,12 +150,12 @@ fn read(buffer: u64, len: usize) -> Result<usize, Errno> {
     Ok(done)
 }
 
-/// The next record that nobody has read, if it fits or is the first of a read.
-fn take_unread(room: usize, is_first: bool) -> Option<Copied> {
+/// The next record that nobody has read, if it fits into `len` bytes behind those that are `done`, or is the first of a read.
+fn take_unread(len: usize, done: usize) -> Option<Copied> {
     log::with_ring(|ring| {
         let mut progress = PROGRESS.lock();
         let copied = Copied::at(ring, progress.read)?;
-        if copied.shown_len() > room && !is_first {
+        if copied.shown_len() > len - done && done != 0 {
             return None;
         }
         progress.read = copied.record.behind();

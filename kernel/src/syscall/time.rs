@@ -8,7 +8,7 @@ use abi::Errno;
 use abi::capability::CAP_SYS_TIME;
 use abi::time::{
     CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID, ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL,
-    ITimerVal, TIMER_ABSTIME, TimeSpec, TimeVal, TimeZone, USER_HZ,
+    ITimerVal, TimeSpec, TimeVal, TimeZone, TimerFlags, USER_HZ,
 };
 use alloc::sync::Arc;
 use platform::timer;
@@ -116,9 +116,10 @@ pub fn clock_nanosleep(
     let source = Clock::decode_waitable(current, clock)?;
     let wanted: TimeSpec = user_memory::read_value(request)?;
     let nanos = wanted.to_nanoseconds().ok_or(Errno::EINVAL)?;
-    let is_absolute = flags as u32 & TIMER_ABSTIME != 0;
+    let flags = TimerFlags::from_bits_retain(flags as u32);
+    let is_absolute = flags.contains(TimerFlags::TIMER_ABSTIME);
     match source {
-        Source::Processor(meter) => sleep_by_processor_time(current, meter, nanos, is_absolute, left),
+        Source::Processor(meter) => sleep_by_processor_time(current, meter, nanos, flags, left),
         _ if !is_absolute => sleep_for(current, nanos, left),
         Source::Realtime => time::sleep_until_realtime(nanos)
             .map(|()| 0)
@@ -133,9 +134,10 @@ fn sleep_by_processor_time(
     current: &Arc<Thread>,
     meter: Meter,
     nanos: u64,
-    is_absolute: bool,
+    flags: TimerFlags,
     left: u64,
 ) -> Result<usize, Errno> {
+    let is_absolute = flags.contains(TimerFlags::TIMER_ABSTIME);
     let process = meter.process().ok_or(Errno::EINVAL)?;
     if meter.is_of(current) {
         return Err(Errno::EINVAL);

@@ -7,7 +7,7 @@ use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_WAKE_ALARM;
 use abi::signal::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID, SigEvent, Signal};
-use abi::time::{CLOCK_BOOTTIME_ALARM, CLOCK_REALTIME_ALARM, ITimerSpec, TIMER_ABSTIME, TimeSpec};
+use abi::time::{CLOCK_BOOTTIME_ALARM, CLOCK_REALTIME_ALARM, ITimerSpec, TimeSpec, TimerFlags};
 use alloc::sync::Arc;
 
 /// timer_create(2).
@@ -79,7 +79,7 @@ pub fn timer_settime(
     let setting = Setting {
         first: new.value.to_nanoseconds().ok_or(Errno::EINVAL)?,
         period: new.interval.to_nanoseconds().ok_or(Errno::EINVAL)?,
-        is_absolute: flags as u32 & TIMER_ABSTIME != 0,
+        is_absolute: TimerFlags::from_bits_retain(flags as u32).contains(TimerFlags::TIMER_ABSTIME),
     };
     let old = current.process.timers.find(id as i32)?.set(setting);
     user_memory::write_wanted(old_at, &describe(old))?;

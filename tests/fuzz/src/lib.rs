@@ -3,10 +3,6 @@
 //!
 //! `make fuzz` lets libFuzzer look for inputs (`fuzz_targets` binds them to it; cargo-fuzz finds them there too). `make test`
 //! runs each target over its seeds and some thousand mutations of them (`tests/mutations`).
-#![expect(
-    dead_code,
-    reason = "the kernel uses more of these modules than the targets do"
-)]
 
 extern crate alloc;
 
@@ -24,12 +20,6 @@ mod fs {
 #[path = "../../../kernel/src/fs/tmpfs"]
 mod tmpfs {
     pub(crate) mod options;
-}
-
-#[path = "../../../kernel/src/tty"]
-mod tty {
-    pub(crate) mod discipline;
-    mod output;
 }
 
 /// Runs the target of that name.

@@ -5,6 +5,7 @@ use super::{Holder, Pid, TABLE, Table, decrement};
 use crate::fallible;
 use crate::fs::Credentials;
 use crate::fs::mappings::{self, Walks};
+use crate::memory::DumpMode;
 use crate::process::Process;
 use crate::signal;
 use crate::thread::Thread;
@@ -283,7 +284,7 @@ fn replace_credentials(
     let is_somebody_else = new.acts_differently_from(old);
     if is_somebody_else {
         // Before anybody sees the new ones: what the old user may do ends first.
-        process.set_dumpable(false);
+        process.set_dumpable(DumpMode::Disable);
         process.forget_parent_death_signal();
     }
     process.replace_credentials(new);

@@ -1,7 +1,7 @@
 //! The line discipline: keys, settings, reads and writes in any order.
 
-use crate::tty::discipline::Discipline;
 use abi::terminal::{ICANON, Termios};
+use formats::line_discipline::Discipline;
 use zerocopy::{FromBytes, IntoBytes};
 
 pub const WORDS: &[&[u8]] = &[
@@ -14,7 +14,6 @@ const CAPACITY: usize = 4096;
 const ESCAPE: u8 = 0xff;
 
 /// A terminal, and what went through it.
-#[derive(Default)]
 struct Terminal {
     discipline: Discipline,
     typed: usize,
@@ -23,6 +22,15 @@ struct Terminal {
 }
 
 impl Terminal {
+    fn new() -> Terminal {
+        Terminal {
+            discipline: Discipline::try_new().expect("memory for one terminal"),
+            typed: 0,
+            read: 0,
+            shown: 0,
+        }
+    }
+
     fn key(&mut self, byte: u8) {
         self.typed += 1;
         let shown = &mut self.shown;
@@ -79,7 +87,7 @@ impl Terminal {
 }
 
 pub fn run(mut bytes: &[u8]) -> bool {
-    let mut terminal = Terminal::default();
+    let mut terminal = Terminal::new();
     while let Some((&byte, rest)) = bytes.split_first() {
         bytes = match (byte, rest) {
             (ESCAPE, &[letter, ref rest @ ..]) => terminal.other(letter, rest),
