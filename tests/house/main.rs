@@ -7,6 +7,7 @@ mod names;
 mod rooms;
 mod rules;
 mod source;
+mod words;
 
 use source::{Source, sources};
 use std::fmt::Write;
@@ -182,4 +183,14 @@ fn the_list_of_calls_is_what_their_docs_say() {
         written == listing,
         "kernel/CALLS.md is not what the docs of the calls say: make calls"
     );
+}
+
+#[test]
+fn no_parameter_is_a_bare_yes_or_no() {
+    apply_to_all(words::bool_parameters);
+}
+
+#[test]
+fn a_name_of_a_type_means_one_thing() {
+    apply_to_all(words::shared_names);
 }
