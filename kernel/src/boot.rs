@@ -9,18 +9,25 @@
 //! the ASID), `fork=classic` (fork copies all tables: to measure against). Everything else goes to init as Linux hands it on: see
 //! `formats::bootargs`.
 
+use crate::boot_arguments;
+use crate::devices;
 use crate::exec::{self, Arguments, Program};
-use crate::fallible;
 use crate::fs::{
     self, Credentials, Directories, FileTable, LastLink, OnExec, Place, Restraint, Subject, open_executable,
 };
 use crate::fs::{initramfs, mount, pipe, tmpfs};
 use crate::log::{self, Level, error, info, warn};
+use crate::power;
 use crate::process::{self, Limits, Process, Shared, hooks};
+use crate::procfs;
 use crate::sched::interrupts;
+use crate::scheduler;
+use crate::signal;
 use crate::signal::InheritedSignals;
 use crate::thread::{Thread, ThreadInit};
-use crate::{boot_arguments, devices, memory, power, procfs, scheduler, signal, time, tty, user_loop};
+use crate::time;
+use crate::tty;
+use crate::user_loop;
 use abi::Errno;
 use abi::file::O_RDWR;
 use abi::process::{RLIMIT_STACK, WaitStatus};
@@ -30,6 +37,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use formats::bootargs::CommandLine;
 use formats::symbols::Payload;
+use memory::fallible;
 use platform::Boot;
 
 /// Where init is looked for if the command line does not say (Linux's order, with `/init` of an initramfs first).

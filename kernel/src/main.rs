@@ -17,11 +17,9 @@ mod core_dump;
 mod devices;
 mod escape;
 mod exec;
-mod fallible;
 mod fs;
 mod futex;
 mod log;
-mod memory;
 #[cfg(target_os = "none")]
 mod panic;
 mod power;
@@ -40,7 +38,6 @@ mod user_loop;
 mod user_memory;
 mod uts;
 
-use lock as sync;
 use platform::heap::KernelHeap;
 pub use sched::{deferred_free, late_pages, paged, scheduler, time, wait};
 

@@ -1,17 +1,17 @@
 //! A thread: one flow of control of a process, with a kernel stack, user registers and a state for the scheduler. What
 //! Linux gives to each thread stands here, even where POSIX gives it to the process: open files and directories.
 
-use crate::fallible;
 use crate::fs::{Directories, FileTable};
 use crate::process::{Name, Pid, Process, Shared, Space, Transfers, VforkCompletion, hooks};
 use crate::sched::{Owner, ThreadCore};
 use crate::signal::{self, InheritedSignals, ThreadSignals};
-use crate::sync::Mutex;
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use lock::Mutex;
+use memory::fallible;
 use mm::NoMemory;
 use platform::fault_injection::{self, LATE_PAGE, LOST_PAGE};
 use platform::thread::KernelThread;

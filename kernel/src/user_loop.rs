@@ -6,9 +6,15 @@
 //! * Story 2, fork: `user::run` -> `syscall::call` -> `syscall::clone` -> `mm::fork` -> the process table -> the run
 //!   queue.
 
+use crate::core_dump;
+use crate::deferred_free;
+use crate::log;
+use crate::process;
+use crate::scheduler;
 use crate::signal::{self, Restart};
+use crate::syscall;
 use crate::thread::Thread;
-use crate::{core_dump, deferred_free, log, process, scheduler, syscall, user_memory};
+use crate::user_memory;
 use abi::signal::info::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,
     SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,

@@ -12,8 +12,9 @@ pub use buffer::{MOST_BYTES, Sink, Source, UserBuffer};
 pub use kernel_buffer::{KernelSink, KernelSource, ListSink};
 
 use crate::process::{self, Process};
+use crate::scheduler;
 use crate::thread::Thread;
-use crate::{memory, scheduler, sync};
+
 use abi::Errno;
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
 use alloc::vec::Vec;
@@ -101,7 +102,7 @@ pub fn compare_exchange_u32(at: u64, old: u32, new: u32) -> Result<u32, Errno> {
 }
 
 fn until_served<T>(mut access: impl FnMut() -> Result<T, UserFault>) -> Result<T, Errno> {
-    sync::assert_none_held();
+    lock::assert_none_held();
     loop {
         match access() {
             Ok(value) => return Ok(value),
@@ -112,7 +113,7 @@ fn until_served<T>(mut access: impl FnMut() -> Result<T, UserFault>) -> Result<T
 
 /// A range that leaves the user half is never touched, not even its first part (Linux's `access_ok`).
 fn check_range(at: u64, len: usize) -> Result<(), Errno> {
-    sync::assert_none_held();
+    lock::assert_none_held();
     if at <= USER_END && len as u64 <= USER_END - at {
         Ok(())
     } else {

@@ -1,6 +1,6 @@
 //! What uname(2) tells: the names of the machine, which can be set, and the release that the kernel stands for.
 
-use crate::sync::Mutex;
+use lock::Mutex;
 
 /// The Linux release whose interface this is: glibc asks.
 pub const RELEASE: &str = "6.12.0-holstein";

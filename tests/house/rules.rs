@@ -36,8 +36,12 @@ pub const FLOORS: &[Floor] = &[
         uses: &["platform"],
     },
     Floor {
+        folder: "kernel/memory",
+        uses: &["abi", "mm", "platform"],
+    },
+    Floor {
         folder: "kernel",
-        uses: &["abi", "formats", "mm", "platform", "lock"],
+        uses: &["abi", "formats", "mm", "platform", "lock", "memory"],
     },
     Floor {
         folder: "userland",
@@ -59,7 +63,7 @@ pub const FLOORS: &[Floor] = &[
 
 /// The crates of this workspace by name.
 const CRATES: &[&str] = &[
-    "abi", "formats", "mm", "platform", "lock", "kernel", "userland", "image", "tests", "fuzz",
+    "abi", "formats", "mm", "platform", "lock", "memory", "kernel", "userland", "image", "tests", "fuzz",
 ];
 
 /// What the root of a crate, or its manifest, must say about `unsafe`.
@@ -68,6 +72,7 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/formats/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/lock/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/mm/Cargo.toml", "unsafe_code = \"forbid\""),
+    ("kernel/memory/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/src/main.rs", "#![deny(unsafe_code)]"),
 ];
 

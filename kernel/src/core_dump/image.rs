@@ -5,10 +5,11 @@ use super::segments::{Segment, Segments};
 use crate::fs::OpenFile;
 use crate::fs::caller::Caller;
 use crate::process::Space;
+use crate::scheduler;
 use crate::thread::Thread;
 use crate::user_memory::KernelSource;
-use crate::{fallible, memory, scheduler};
 use abi::Errno;
+use memory::fallible;
 use mm::{PAGE_SIZE, PageRange, Protection, VirtAddr};
 
 const PAGE: u64 = PAGE_SIZE as u64;

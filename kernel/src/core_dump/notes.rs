@@ -129,7 +129,7 @@ fn arguments(process: &Process) -> [u8; ARGUMENTS] {
 fn auxiliary_vector(process: &Process) -> Result<Vec<u8>, Errno> {
     let space = process.space().ok_or(Errno::ESRCH)?;
     let (start, len) = space.strings.auxiliary();
-    let mut words = crate::fallible::filled(len, 0u8)?;
+    let mut words = memory::fallible::filled(len, 0u8)?;
     let read = space.read(start, &mut words).unwrap_or(0);
     words.truncate(read);
     Ok(words)

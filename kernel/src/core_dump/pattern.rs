@@ -2,14 +2,15 @@
 //! a pipe are not run. The pattern is read by `formats::core_name`.
 
 use super::Bytes;
-use crate::sync::Mutex;
 use crate::thread::Thread;
-use crate::{time, uts};
+use crate::time;
+use crate::uts;
 use abi::Errno;
 use abi::signal::Signal;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use formats::core_name::{Field, Piece, Pieces, without_slashes};
+use lock::Mutex;
 
 /// The longest pattern, NUL included (`CORENAME_MAX_SIZE`).
 const MOST: usize = 128;

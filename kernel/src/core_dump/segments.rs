@@ -2,12 +2,12 @@
 //! of its own is written; of code only the first page, by which debuggers know the file.
 
 use super::Bytes;
-use crate::fallible::TryVec;
 use crate::process::Space;
 use crate::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::vec::Vec;
+use memory::fallible::TryVec;
 use mm::{Area, AreaFlags, Backing, PAGE_SIZE, Protection, Purpose, Sharing, VirtAddr};
 
 /// Areas copied under one hold of the space's lock.

@@ -3,15 +3,15 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::fallible;
 use abi::Errno;
 use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use memory::fallible;
 
 use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Queues};
 use crate::log::{self, Level, Place, Record, TEXT_MAX};
-use crate::sync::Mutex;
 use crate::user_memory::{Sink, Source};
+use lock::Mutex;
 
 /// The facility "user" of syslog(3), which lines of programs belong to.
 const FACILITY_USER: u8 = 1 << 3;

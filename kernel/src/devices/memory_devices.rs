@@ -2,8 +2,8 @@
 
 use alloc::sync::Arc;
 
-use crate::fallible;
 use abi::Errno;
+use memory::fallible;
 
 use super::kmsg;
 use crate::fs::caller::Caller;

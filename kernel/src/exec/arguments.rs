@@ -2,9 +2,9 @@
 //! judged before any memory is spent on them.
 
 use super::strings::{Pointers, Strings, nul_in};
-use crate::fallible::TryVec;
 use abi::Errno;
 use alloc::vec::Vec;
+use memory::fallible::TryVec;
 
 /// Longest single string, NUL included: `MAX_ARG_STRLEN`.
 const MOST_STRING: usize = 32 * 4096;

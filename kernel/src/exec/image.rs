@@ -9,14 +9,13 @@
 //! ```
 
 use crate::fs::OpenFile;
-use crate::memory;
-use crate::memory::map_errno;
 use crate::process::Space;
 use crate::signal;
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use formats::elf::{Executable, Placement, Segment};
+use memory::map_errno;
 use mm::{Backing, MapRequest, PAGE_SIZE, PageSource, Protection, Purpose, Sharing, VirtAddr};
 
 /// Where programs that may lie anywhere begin: two thirds of the user half, as on Linux, on a 2 MiB boundary.

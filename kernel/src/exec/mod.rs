@@ -9,17 +9,15 @@ mod strings;
 
 pub use arguments::Arguments;
 
-use crate::fallible;
 use crate::fs::{
     Credentials, Directories, FileTable, LastLink, OpenFile, Place, Restraint, SetIds, Subject,
     open_executable,
 };
 use crate::futex;
-use crate::memory::DumpMode;
 use crate::process::{Name, Process, Space};
+use crate::scheduler;
 use crate::thread::Thread;
 use crate::user_memory::{KernelSink, ListSink};
-use crate::{memory, scheduler};
 use abi::Errno;
 use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
 use abi::mount::MS_NOSUID;
@@ -28,6 +26,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use formats::elf::{ElfError, Executable};
 use formats::script::Script;
+use memory::DumpMode;
+use memory::fallible;
 use platform::user::{UserContext, UserRegisters};
 
 /// `#!` lines that lead to each other (Linux's limit).

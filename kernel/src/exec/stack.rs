@@ -15,11 +15,10 @@
 use super::arguments::Arguments;
 use super::image::Image;
 use super::strings::nul_in;
-use crate::fallible::{self, TryVec};
 use crate::fs::Credentials;
-use crate::memory::map_errno;
 use crate::process::{ProgramLayout, Space};
-use crate::{memory, processor_features, scheduler};
+use crate::processor_features;
+use crate::scheduler;
 use abi::Errno;
 use abi::process::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,
@@ -31,6 +30,8 @@ use abi::signal::frame::FrameRecord;
 use abi::zerocopy::IntoBytes;
 use alloc::vec::Vec;
 use formats::elf::Executable;
+use memory::fallible::{self, TryVec};
+use memory::map_errno;
 use mm::{Backing, MapRequest, PAGE_SIZE, Protection, Purpose, Sharing, VirtAddr};
 
 /// One past the highest byte of the stack.

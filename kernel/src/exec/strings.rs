@@ -1,11 +1,12 @@
 //! Strings one behind the other, each with its NUL, in pieces of a page at most.
 
-use crate::fallible::{self, TryVec};
-use crate::{scheduler, user_memory};
+use crate::scheduler;
+use crate::user_memory;
 use abi::Errno;
 use abi::zerocopy::IntoBytes;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use memory::fallible::{self, TryVec};
 use mm::PAGE_SIZE;
 
 /// Most programs' arguments and environment lie in the first piece.

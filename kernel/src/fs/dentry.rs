@@ -8,11 +8,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::fallible::{self, TryVec};
-use crate::memory;
-use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::PATH_MAX;
+use lock::{Mutex, rank};
+use memory::fallible::{self, TryVec};
 
 use super::inode::Inode;
 use super::tree;

@@ -5,9 +5,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
-use crate::fallible::TryVec;
-use crate::sync::Mutex;
 use abi::Errno;
+use lock::Mutex;
+use memory::fallible::TryVec;
 
 use super::object::Object;
 

@@ -2,8 +2,8 @@
 
 use alloc::sync::Arc;
 
-use crate::fallible::TryClone;
 use abi::Errno;
+use memory::fallible::TryClone;
 
 use super::dentry::Dentry;
 use super::permission::Subject;

@@ -12,7 +12,7 @@ use spin::Once;
 use super::credentials::Credentials;
 use super::open_file::OpenFile;
 use super::record_locks::tree::{Entry, Node, Tree};
-use crate::sync::Mutex;
+use lock::Mutex;
 
 /// Whom the signal goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

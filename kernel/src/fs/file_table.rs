@@ -10,8 +10,8 @@ mod tests;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::fallible::{self, TryClone, TryVec};
 use abi::Errno;
+use memory::fallible::{self, TryClone, TryVec};
 use piece::{BLOCK, Block, Kind, Piece, WIDTH, first_bit};
 
 /// Most descriptors of a process, whatever its limits: `fs.nr_open`.

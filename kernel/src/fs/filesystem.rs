@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use super::dentry::Dentry;
 use super::super_block::SuperBlock;
-use crate::fallible::TryVec;
-use crate::sync::Mutex;
 use abi::Errno;
+use lock::Mutex;
+use memory::fallible::TryVec;
 
 /// One kind of file system: what serves its mounts (`file_system_type` and `super_operations` of Linux).
 pub trait FileSystem: Send + Sync {

@@ -4,12 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use crate::fallible;
-use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_ISGID, S_ISUID, S_IXGRP};
 use abi::mount::{MS_NOATIME, MS_NODIRATIME};
 use abi::time::TimeSpec;
+use lock::{Mutex, rank};
+use memory::fallible;
 
 use super::inode_ops::{InodeOps, RegularOps};
 use super::locks::Locks;

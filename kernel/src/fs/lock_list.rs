@@ -7,7 +7,7 @@ use abi::Errno;
 
 use super::inode::Inode;
 use super::record_locks::tree::{Entry, NoNode, Node, Tree};
-use crate::sync::Mutex;
+use lock::Mutex;
 
 static FILES: Mutex<Tree<Listed>> = Mutex::new(Tree::new());
 static NEXT: AtomicU64 = AtomicU64::new(1);

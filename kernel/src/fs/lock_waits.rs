@@ -7,7 +7,7 @@ use abi::Errno;
 use super::inode::Inode;
 use super::record_locks::Owner;
 use super::record_locks::tree::{Entry, NoNode, Node, Tree};
-use crate::sync::Mutex;
+use lock::Mutex;
 
 /// How far a chain of waiting processes is followed: Linux's `MAX_DEADLK_ITERATIONS`.
 const LONGEST_CHAIN: usize = 10;

@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::scheduler;
-use crate::sync::Mutex;
 use abi::Errno;
+use lock::Mutex;
 
 use super::inode::Inode;
 use super::lock_list;

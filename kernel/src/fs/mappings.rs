@@ -8,7 +8,7 @@
 
 use crate::process::{self, Space};
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
-use crate::{memory, scheduler};
+use crate::scheduler;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -5,10 +5,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::fallible::{self, TryVec};
 use crate::scheduler;
-use crate::sync::{Mutex, rank};
 use abi::Errno;
+use lock::{Mutex, rank};
+use memory::fallible::{self, TryVec};
 
 use super::dentry::Dentry;
 use super::filesystem::{self, FileSystem};

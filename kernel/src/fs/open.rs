@@ -2,12 +2,12 @@
 
 use alloc::sync::Arc;
 
-use crate::fallible;
 use abi::Errno;
 use abi::file::{
     O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY,
     O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, R_OK, W_OK, X_OK,
 };
+use memory::fallible;
 
 use abi::mount::{MS_NODEV, MS_NOEXEC};
 

@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::fallible;
 use abi::Errno;
 use abi::file::{
     O_ACCMODE, O_APPEND, O_ASYNC, O_CLOEXEC, O_CREAT, O_DIRECT, O_EXCL, O_NOATIME, O_NOCTTY, O_NONBLOCK,
     O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, POLLNVAL, S_IFIFO,
 };
+use memory::fallible;
 use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
@@ -19,8 +19,8 @@ use super::inode_ops::Seek;
 use super::object::{Entry, Io, Object, Positioning, Queues};
 use super::permission::Subject;
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
-use crate::sync::Mutex;
 use crate::user_memory::{Sink, Source};
+use lock::Mutex;
 
 /// Flags that only tell open(2) what to do.
 const OPEN_ONLY: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;

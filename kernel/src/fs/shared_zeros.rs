@@ -1,14 +1,17 @@
 //! Memory that several processes share and that has no name.
 
 use super::mappings;
-use crate::fallible::map::Map;
-use crate::memory::{self, FrameHandle};
-use crate::sync::{Mutex, rank};
-use crate::{deferred_free, fallible, late_pages, scheduler};
+use crate::deferred_free;
+use crate::late_pages;
+use crate::scheduler;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
+use lock::{Mutex, rank};
+use memory::fallible;
+use memory::fallible::map::Map;
+use memory::{self, FrameHandle};
 use mm::{FileIdentity, Frame, Interrupted, PageError, PageSource, RemoveError, Revocation};
 
 /// Memory that several processes share and that has no name: mmap(2) with MAP_SHARED and MAP_ANONYMOUS. A page is made when

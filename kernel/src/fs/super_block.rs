@@ -2,10 +2,10 @@
 
 use super::filesystem::FileSystem;
 use super::mount_flags::MountFlags;
-use crate::fallible;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
+use memory::fallible;
 
 /// One file system.
 pub struct SuperBlock {

@@ -21,8 +21,8 @@ use super::permission::Subject;
 use super::super_block::SuperBlock;
 use super::walk::LastLink;
 use super::{mount, open, tmpfs, tree, xattr};
-use crate::sync::Mutex;
 use crate::user_memory::{KernelSink, KernelSource, Sink, Source};
+use lock::Mutex;
 
 struct GuestBookFs;
 

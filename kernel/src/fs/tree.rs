@@ -11,10 +11,10 @@ mod rename;
 
 use alloc::sync::Arc;
 
-use crate::fallible;
-use crate::sync::{Mutex, MutexGuard, rank};
 use abi::Errno;
 use abi::file::{S_ISGID, W_OK, X_OK};
+use lock::{Mutex, MutexGuard, rank};
+use memory::fallible;
 
 use super::dentry::Dentry;
 use super::inode::{Attributes, Inode};

@@ -4,9 +4,9 @@ use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::fallible::{self, TryVec};
 use abi::Errno;
 use abi::file::{NAME_MAX, X_OK};
+use memory::fallible::{self, TryVec};
 
 use super::dentry::Dentry;
 use super::path::{Component, first_component, is_absolute};

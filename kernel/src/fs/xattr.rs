@@ -16,8 +16,8 @@ use mm::PAGE_SIZE;
 use super::inode::Inode;
 use super::permission::Subject;
 use super::super_block::SuperBlock;
-use crate::fallible::{self, TryVec};
-use crate::sync::Mutex;
+use lock::Mutex;
+use memory::fallible::{self, TryVec};
 
 /// A file has no more: all are looked at and dropped in one step.
 const MOST: usize = 512;

@@ -1,8 +1,9 @@
 //! Until when a futex call waits.
 
 use crate::thread::Thread;
+use crate::time;
+use crate::user_memory;
 use crate::wait::{self, Interrupted};
-use crate::{time, user_memory};
 use abi::Errno;
 use abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, TimeSpec};
 use platform::timer;

@@ -3,14 +3,14 @@
 use super::deadline::Deadline;
 use super::key::{Key, Scope};
 use super::waiters::{self, Waiter, Wants};
-use crate::fallible::TryVec;
 use crate::thread::Thread;
-use crate::{memory, user_memory};
+use crate::user_memory;
 use abi::Errno;
 use abi::process::{FUTEX_32, FUTEX_BITSET_MATCH_ANY, FUTEX_PRIVATE_FLAG, FUTEX_WAITV_MAX, FutexWaitv};
 use abi::zerocopy::IntoBytes;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use memory::fallible::TryVec;
 use mm::VirtAddr;
 use platform::queue::{Node, Nodes, with_node};
 use platform::user_copy;

@@ -7,10 +7,10 @@
 
 use super::key::Key;
 use crate::scheduler;
-use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use arrayvec::ArrayVec;
+use lock::{Mutex, MutexGuard, rank};
 use platform::queue::{Node, Queue};
 
 const BUCKETS: usize = 256;

@@ -3,8 +3,9 @@
 use super::inheritance::check_plain;
 use super::key::{Key, Scope};
 use super::waiters::{self, Pair, Woken};
+use crate::scheduler;
 use crate::thread::Thread;
-use crate::{scheduler, user_memory};
+use crate::user_memory;
 use abi::Errno;
 use abi::process::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GE, FUTEX_OP_CMP_GT,

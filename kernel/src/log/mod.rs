@@ -7,7 +7,7 @@ mod ring;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use crate::sync::{Mutex, rank};
+use lock::{Mutex, rank};
 
 use crate::time;
 use crate::wait::WaitQueue;

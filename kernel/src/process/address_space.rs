@@ -1,7 +1,6 @@
 //! The address space of a process.
 
 use super::{Process, Space};
-use crate::memory;
 use alloc::sync::Arc;
 use mm::{AddressSpace, PAGE_SIZE};
 

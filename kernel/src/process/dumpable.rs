@@ -1,9 +1,9 @@
-//! Whether others may look into a process: the attribute of its memory ([`crate::memory::Dumpable`]), and the check of ptrace(2),
+//! Whether others may look into a process: the attribute of its memory ([`memory::Dumpable`]), and the check of ptrace(2),
 //! "Ptrace access mode checking", which asks for it.
 
 use super::Process;
-use crate::memory::DumpMode;
 use abi::Errno;
+use memory::DumpMode;
 
 impl Process {
     /// Whether its user may look into it and it may dump core. A process that has ended has no memory to hide.

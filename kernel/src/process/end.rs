@@ -4,11 +4,12 @@
 use super::children::{Notice, Siblings, announce_end};
 use super::table::{self, Table};
 use super::{INIT, Pid, Process, hooks, oom};
+use crate::deferred_free;
 use crate::fs::{self, FileTable};
 use crate::futex;
+use crate::scheduler;
 use crate::signal;
 use crate::thread::Thread;
-use crate::{deferred_free, scheduler};
 use abi::process::WaitStatus;
 use abi::signal::info::{SI_KERNEL, SI_USER};
 use abi::signal::{SigInfo, Signal};

@@ -1,7 +1,6 @@
 //! Resource limits: getrlimit(2). Inherited by fork, kept by exec, shared until somebody changes them.
 
 use super::Process;
-use crate::fallible::{self, TryClone};
 use abi::Errno;
 use abi::capability::CAP_IPC_LOCK;
 use abi::process::{
@@ -9,6 +8,7 @@ use abi::process::{
     RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, RLimit,
 };
 use alloc::sync::Arc;
+use memory::fallible::{self, TryClone};
 use mm::StackLimits;
 
 /// One process's limits, indexed by `RLIMIT_*`.

@@ -46,11 +46,9 @@ pub use transfers::{Moved, Transfers};
 pub use usage::{Totals, Usage};
 pub use vfork::VforkCompletion;
 
-use crate::fallible;
 use crate::fs::Credentials;
 use crate::fs::OpenFile;
 use crate::signal::{Actions, IntervalTimer, ProcessSignals};
-use crate::sync::{Mutex, rank};
 use crate::time::Place;
 use crate::timers::{ProcessorTime, Timers};
 use crate::wait::WaitQueue;
@@ -59,6 +57,8 @@ use abi::signal::Signal;
 use alloc::sync::Arc;
 use children::{Children, Places};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use lock::{Mutex, rank};
+use memory::fallible;
 use threads::Threads;
 
 /// The first process: it gets the orphans, and the machine does not outlive it.

@@ -3,8 +3,9 @@
 
 use super::Space;
 use crate::fs::mappings;
+use crate::scheduler;
+use crate::time;
 use crate::wait::WaitQueue;
-use crate::{memory, scheduler, time};
 use alloc::sync::Arc;
 use mm::{MapError, Move, NoMemory, Portion, VirtAddr};
 

@@ -6,9 +6,11 @@
 //! after a while.
 
 use super::{INIT, Process, table};
+use crate::log;
 use crate::sched::SleepingMutex;
+use crate::scheduler;
+use crate::time;
 use crate::wait::WaitQueue;
-use crate::{log, memory, scheduler, time};
 use abi::process::WaitStatus;
 use abi::signal::Signal;
 use alloc::sync::Arc;

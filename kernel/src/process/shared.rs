@@ -2,10 +2,10 @@
 //! which is made by whoever of the two changes it first; clone(2) with `CLONE_FILES`, `CLONE_FS` or `CLONE_SIGHAND` hands on
 //! the thing itself, so that each sees what the other changes.
 
-use crate::fallible::{self, TryClone};
-use crate::sync::{Mutex, rank};
 use abi::Errno;
 use alloc::sync::Arc;
+use lock::{Mutex, rank};
+use memory::fallible::{self, TryClone};
 
 /// A thread's reference to a `T` that fork copies or shares.
 pub struct Shared<T>(Mutex<Reference<T>, { rank::SHARED }>);

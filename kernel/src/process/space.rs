@@ -3,14 +3,14 @@
 //! it in TTBR0, so that it is never released under a processor's feet.
 
 use super::{KeptLayout, Peaks};
-use crate::fallible;
-use crate::memory::{self, Dumpable, FutureFlags};
 use crate::scheduler;
-use crate::sync::{Mutex, rank};
 use abi::Errno;
 use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use lock::{Mutex, rank};
+use memory::fallible;
+use memory::{self, Dumpable, FutureFlags};
 use mm::{Access, AddressSpace, NoMemory, Obstacle, Refusal, Release, VirtAddr};
 use platform::memory::BoardMmu;
 

@@ -10,15 +10,15 @@ pub(super) use reserved::{
 
 use super::children::Siblings;
 use super::{INIT, Process};
-use crate::fallible::map::Map;
 use crate::signal;
-use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use abi::Errno;
 use abi::process::Pid;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
+use lock::{Mutex, rank};
+use memory::fallible::map::Map;
 
 /// One past the highest id (Linux's default `pid_max`).
 const PID_END: Pid = 32768;

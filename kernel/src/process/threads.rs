@@ -6,10 +6,8 @@
 use super::usage::Totals;
 use super::{Pid, Process, table};
 use crate::core_dump::Registers;
-use crate::fallible::TryVec;
 use crate::scheduler;
 use crate::signal;
-use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use crate::wait::WaitQueue;
 use abi::Errno;
@@ -17,6 +15,8 @@ use abi::process::WaitStatus;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use lock::{Mutex, rank};
+use memory::fallible::TryVec;
 
 /// The threads of one process.
 pub(super) struct Threads {

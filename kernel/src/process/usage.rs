@@ -1,11 +1,11 @@
 //! What was used: processor time, faults, switches; by a thread, a process, and the children that it waited for.
 
 use super::{Moved, Process};
-use crate::sync::Mutex;
 use crate::thread::Thread;
 use abi::process::RUsage;
 use abi::time::TimeVal;
 use core::sync::atomic::{AtomicU64, Ordering};
+use lock::Mutex;
 use platform::timer;
 
 /// A process's account beside those of its threads.

@@ -12,12 +12,12 @@ use super::node::{Generated, Listed, Listing, Magic, Node};
 use super::subject::{Subject, process_id};
 use super::text::Text;
 use super::{locks, seq_file};
-use crate::fallible;
 use crate::fs::file_table::OnExec;
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::object::Object;
 use crate::fs::super_block::SuperBlock;
 use crate::fs::{Dentry, FileTable, OpenFile};
+use memory::fallible;
 
 /// What stands for a descriptor in one of the two directories: its node and its mode.
 type Make = fn(Descriptor, &OpenFile) -> Result<(Node, u32), Errno>;

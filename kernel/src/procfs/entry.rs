@@ -10,10 +10,10 @@ use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
 use super::node::{Generated, Listed, Listing, Magic, Node};
 use super::seq_file;
 use super::text::Text;
-use crate::fallible;
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::object::Object;
 use crate::fs::super_block::SuperBlock;
+use memory::fallible;
 
 /// The position of the first entry of a listing: `.` and `..` stand before it.
 pub const FIRST: u64 = 2;

@@ -13,10 +13,11 @@ use abi::capability::CAP_SYS_RESOURCE;
 use super::subject::Subject;
 use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
+use crate::late_pages;
 use crate::scheduler;
 use crate::thread::{IN_FAULTS, Thread};
 use crate::user_memory::{Sink, Source};
-use crate::{fallible, late_pages};
+use memory::fallible;
 use platform::fault_injection::{LATE_PAGE, LOST_PAGE, ONLY_FRAMES};
 
 /// More characters than a number and a word have.

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use crate::sync::Mutex;
+use lock::Mutex;
 use platform::timer;
 
 use crate::scheduler;

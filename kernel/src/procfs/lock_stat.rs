@@ -4,7 +4,7 @@
 use abi::Errno;
 
 use super::text::Text;
-use crate::sync::contention;
+use lock::contention;
 
 /// One line for each rank, in the order of locking, and for the locks of the platform.
 pub fn waits((): &(), text: &mut Text) -> Result<(), Errno> {

@@ -14,7 +14,7 @@ use crate::fs::locks::{Listing, Shown};
 use crate::fs::object::Object;
 use crate::fs::record_locks::{Kind, Owner};
 use crate::scheduler;
-use crate::sync::Mutex;
+use lock::Mutex;
 
 /// Where a reader of /proc/locks stands.
 #[derive(Clone, Copy)]

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
 
-use crate::fallible;
 use crate::fs::Dentry;
 use crate::fs::filesystem::FileSystem;
 use crate::fs::inode::{Attributes, Inode};
@@ -14,6 +13,7 @@ use crate::fs::inode_ops::InodeOps;
 use crate::fs::object::{Entry, Object};
 use crate::fs::super_block::SuperBlock;
 use crate::scheduler;
+use memory::fallible;
 
 /// A directory whose entries are found when asked for.
 pub trait Listing: Send + Sync + 'static {

@@ -12,7 +12,6 @@ use super::access::{Inspected, may_see_frames};
 use super::pages::Words;
 use super::subject::Subject;
 use crate::fs::object::Object;
-use crate::memory;
 
 /// Opens the page map of a process. Frame numbers are for the privileged alone; others read 0 in their place.
 pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {

@@ -17,8 +17,9 @@ use mm::{EntryPlace, Frame, MappedPage, PageRange, USER_END, VirtAddr};
 use super::seq_file::MOST_READ;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::{self, Space};
+use crate::scheduler;
 use crate::user_memory::Sink;
-use crate::{fallible, memory, scheduler};
+use memory::fallible;
 
 const WORD: u64 = 8;
 /// Words made at once.

@@ -16,24 +16,24 @@ use super::node::{Listed, Listing, Magic, Node};
 use super::subject::{Subject, process_id};
 use super::text::Text;
 use super::{
-    adjustment, comm, descriptors, limits, maps, memory, mounts, pagemap, references, seq_file, smaps, stat,
-    status, transfers, translation,
+    adjustment, comm, descriptors, limits, maps, mounts, pagemap, program_memory, references, seq_file,
+    smaps, stat, status, transfers, translation,
 };
-use crate::fallible;
 use crate::fs::Dentry;
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::super_block::SuperBlock;
 use crate::process::{Pid, Process, oom};
+use memory::fallible;
 
 static ENTRIES: &[Entry<Subject>] = &[
-    Entry::object("auxv", 0o400, memory::open_auxiliary_vector),
+    Entry::object("auxv", 0o400, program_memory::open_auxiliary_vector),
     // No hierarchy of control groups is mounted.
     Entry::text("cgroup", |_, _| Ok(())),
     Entry::object("clear_refs", 0o200, references::open),
-    Entry::object("cmdline", 0o444, memory::open_command_line),
+    Entry::object("cmdline", 0o444, program_memory::open_command_line),
     Entry::object("comm", 0o644, comm::open),
     Entry::link("cwd", |process| place_link(process, current_directory)),
-    Entry::object("environ", 0o400, memory::open_environment),
+    Entry::object("environ", 0o400, program_memory::open_environment),
     Entry::link("exe", |process| place_link(process, executable)),
     #[cfg(debug_assertions)]
     Entry::object("fail-nth", 0o644, fail_nth::open),
@@ -44,7 +44,7 @@ static ENTRIES: &[Entry<Subject>] = &[
     Entry::object("maps", 0o444, maps::open),
     // Nobody has logged in: there is no audit that would know.
     Entry::text("loginuid", never_set),
-    Entry::object("mem", 0o600, memory::open),
+    Entry::object("mem", 0o600, program_memory::open),
     Entry::object("mountinfo", 0o444, mounts::open_information),
     Entry::object("mounts", 0o444, mounts::open),
     Entry::text("oom_score", |process, text| {

@@ -7,9 +7,12 @@ use platform::cpu::MAX_CPUS;
 use platform::timer;
 
 use super::text::{Text, clock_ticks};
+use crate::process;
+use crate::processor_features;
 use crate::sched::interrupts;
+use crate::scheduler;
 use crate::scheduler::Times;
-use crate::{process, processor_features, scheduler, time};
+use crate::time;
 
 /// As `arch/arm64/kernel/cpuinfo.c` writes it. BogoMIPS are twice the timer's frequency, as there.
 pub fn information((): &(), text: &mut Text) -> Result<(), Errno> {

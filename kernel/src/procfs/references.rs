@@ -8,11 +8,11 @@ use abi::Errno;
 
 use super::access::Inspected;
 use super::subject::Subject;
-use crate::fallible;
 use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::Space;
 use crate::user_memory::Source;
+use memory::fallible;
 
 /// `CLEAR_REFS_MM_HIWATER_RSS`.
 const RESET_PEAK: &[u8] = b"5";

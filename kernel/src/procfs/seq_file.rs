@@ -10,11 +10,11 @@ use abi::Errno;
 use mm::PAGE_SIZE;
 
 use super::text::Text;
-use crate::fallible;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::scheduler;
-use crate::sync::Mutex;
 use crate::user_memory::Sink;
+use lock::Mutex;
+use memory::fallible;
 
 /// Text made at once.
 const PIECE: usize = PAGE_SIZE;

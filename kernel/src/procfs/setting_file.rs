@@ -6,10 +6,10 @@ use abi::Errno;
 
 use super::seq_file;
 use super::text::Text;
-use crate::fallible;
 use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::user_memory::{Sink, Source};
+use memory::fallible;
 
 struct SettingFile<const MOST: usize, F> {
     text: Arc<dyn Object>,

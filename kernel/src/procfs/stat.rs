@@ -10,8 +10,9 @@ use super::subject::Subject;
 use super::text::{Text, clock_ticks};
 use crate::process::ProgramLayout;
 use crate::scheduler::Attributes;
+use crate::signal;
 use crate::signal::Summary;
-use crate::{signal, tty};
+use crate::tty;
 
 /// The priority of threads without a real-time priority and with nice value 0.
 const PRIORITY: i64 = 20;

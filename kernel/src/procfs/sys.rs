@@ -15,8 +15,9 @@ use crate::fs::NGROUPS_MAX;
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::super_block::SuperBlock;
 use crate::fs::{OpenFile, pipe};
+use crate::process;
 use crate::scheduler::SETTINGS;
-use crate::{memory, process, uts};
+use crate::uts;
 
 /// One more than the highest process id.
 const PID_MAX: u64 = 32768;

@@ -9,12 +9,12 @@ use platform::cpu::MAX_CPUS;
 use super::entry::{Directory, Entry, FIRST, ROOT_INODE, SPREAD};
 use super::node::{self, Listed, Listing, Node};
 use super::text::Text;
-use crate::fallible;
 use crate::fs::Dentry;
 use crate::fs::filesystem::{self, FileSystem};
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::super_block::SuperBlock;
 use crate::scheduler;
+use memory::fallible;
 
 /// Where the processors begin among the entries of their directory.
 const FIRST_PROCESSOR: u64 = 1 << 20;

@@ -10,10 +10,13 @@ use super::entry::{Directory, Entry, SPREAD, TextLink};
 use super::node::{Magic, Node};
 use super::text::{Text, clock_ticks};
 use super::{lock_stat, locks, pages, processors, resources, sys, trigger};
+use crate::boot_arguments;
 use crate::fs::filesystem;
 use crate::fs::mount::{self, Mount};
 use crate::process;
-use crate::{boot_arguments, fallible, memory, scheduler, uts};
+use crate::scheduler;
+use crate::uts;
+use memory::fallible;
 
 pub static ENTRIES: [Entry<()>; 26] = [
     Entry::text("cmdline", command_line),

@@ -9,8 +9,8 @@ use abi::time::USER_HZ;
 use platform::timer;
 
 use crate::escape::Escaped;
-use crate::fallible::TryVec;
 use crate::time;
+use memory::fallible::TryVec;
 
 /// Memory taken at once.
 const STEP: usize = 1024;

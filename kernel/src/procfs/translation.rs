@@ -13,7 +13,6 @@ use super::seq_file::{FIRST_KEY, SeqFile};
 use super::subject::Subject;
 use super::text::Text;
 use crate::fs::object::Object;
-use crate::memory;
 
 /// Opens the file: all valid entries, each table's before those of the tables below it.
 pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {

@@ -3,8 +3,8 @@
 
 use alloc::sync::Arc;
 
-use crate::fallible;
 use abi::Errno;
+use memory::fallible;
 
 use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};

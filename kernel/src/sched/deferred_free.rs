@@ -2,14 +2,15 @@
 //! dropped under a lock, or where no thread runs; so the pages are laid aside, and the thread gives them back, some at a time, before
 //! it returns to its program or ends ([`release`]).
 
-use crate::fallible::map::Map;
-use crate::memory::FrameHandle;
-use crate::sync::Mutex;
-use crate::{fallible, scheduler};
+use crate::scheduler;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
+use lock::Mutex;
+use memory::FrameHandle;
+use memory::fallible;
+use memory::fallible::map::Map;
 use platform::heap;
 
 /// Pages given back between two points where others may run.

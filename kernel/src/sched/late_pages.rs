@@ -5,10 +5,10 @@
 //! Used by whoever gives pages of an object to be mapped.
 
 use crate::scheduler;
-use crate::sync::{Mutex, rank};
 use crate::time::{self, SECOND};
 use crate::wait::WaitQueue;
 use core::sync::atomic::{AtomicBool, Ordering};
+use lock::{Mutex, rank};
 use mm::{Interrupted, PageError};
 use platform::fault_injection::{self, LATE_PAGE, LOST_PAGE};
 use platform::timer;

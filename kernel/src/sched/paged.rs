@@ -1,9 +1,9 @@
 //! Lists whose length a program chooses, in pieces of a page: no allocation is larger, and each may fail.
 
-use crate::fallible::{self, TryVec};
-use crate::{memory, scheduler};
+use crate::scheduler;
 use abi::Errno;
 use alloc::vec::Vec;
+use memory::fallible::{self, TryVec};
 use mm::PAGE_SIZE;
 
 /// A list of fixed length.

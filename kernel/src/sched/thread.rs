@@ -3,12 +3,12 @@
 
 use crate::process::Space;
 use crate::scheduler::{Scheduling, State};
-use crate::sync::Mutex;
 use crate::thread::Thread;
 use crate::time::Place;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
+use lock::Mutex;
 use platform::ordered::Link;
 use platform::thread::KernelThread;
 use platform::user::UserRegisters;

@@ -1,9 +1,9 @@
 //! What a process does with each signal: sigaction(2).
 
-use crate::fallible::TryClone;
 use crate::process::Shared;
 use abi::Errno;
 use abi::signal::{SIG_DFL, SIG_IGN, SigAction, SigSet, Signal};
+use memory::fallible::TryClone;
 
 /// What to do with each signal; `sigaction` of all 64.
 #[derive(Clone)]

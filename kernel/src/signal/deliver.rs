@@ -3,9 +3,10 @@
 
 use super::stop::Continues;
 use super::{frame, is_ignoring, restore_mask};
+use crate::core_dump;
+use crate::log;
 use crate::process::{self, INIT};
 use crate::thread::Thread;
-use crate::{core_dump, log};
 use abi::Errno;
 use abi::process::WaitStatus;
 use abi::signal::{DefaultAction, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet, Signal};

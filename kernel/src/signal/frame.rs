@@ -6,7 +6,6 @@
 
 use super::send::set_default;
 use super::{TRAMPOLINE, force, set_mask};
-use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

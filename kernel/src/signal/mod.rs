@@ -25,9 +25,7 @@ pub use stop::is_anybody_stopped;
 pub use timer::IntervalTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
-use crate::fallible;
 use crate::process::{Process, Shared};
-use crate::sync::Mutex;
 use crate::thread::Thread;
 use abi::Errno;
 use abi::signal::{
@@ -35,6 +33,8 @@ use abi::signal::{
     StackT,
 };
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use lock::Mutex;
+use memory::fallible;
 use pending::Pending;
 use send::{remove_pending, retarget};
 use stop::Stop;

@@ -1,8 +1,6 @@
 //! Signals that were sent and not yet delivered. A standard signal waits once, however often it is sent; a real-time
 //! signal as often as it is sent, in order (signal(7), "Queueing and delivery semantics").
 
-use crate::fallible::TryVec;
-use crate::sync::Mutex;
 use crate::timers::Timer;
 use abi::Errno;
 use abi::signal::info::SI_USER;
@@ -10,6 +8,8 @@ use abi::signal::{SigInfo, SigSet, Signal};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
+use lock::Mutex;
+use memory::fallible::TryVec;
 use platform::heap;
 
 /// Pending signals of a process or of a thread.

@@ -6,13 +6,13 @@
 use super::ProcessSignals;
 use crate::process::{self, Process};
 use crate::scheduler;
-use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use crate::wait::WaitQueue;
 use abi::process::WaitStatus;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use lock::{Mutex, rank};
 
 /// How many processes are stopped, or about to be.
 static STOPPED: AtomicUsize = AtomicUsize::new(0);

@@ -1,9 +1,9 @@
 //! The page that handlers return to when sigaction(2) named no restorer: `mov x8, #__NR_rt_sigreturn; svc #0`. One frame
 //! for all processes, mapped r-x at the same place in each, as Linux's vDSO would be.
 
-use crate::memory::{self, FrameHandle};
 use abi::nr::RT_SIGRETURN;
 use alloc::sync::Arc;
+use memory::{self, FrameHandle};
 use mm::{
     AddressSpace, Backing, FileIdentity, Frame, MapError, MapRequest, PAGE_SIZE, PageError, PageSource,
     Placement, Protection, Purpose, Sharing, VirtAddr,

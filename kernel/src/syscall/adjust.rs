@@ -1,9 +1,10 @@
 //! The discipline of the clock: adjtimex(2), clock_adjtime(2). What is computed is in `time::discipline`.
 
 use crate::thread::Thread;
+use crate::time;
 use crate::time::discipline;
 use crate::timers::{self, Clock};
-use crate::{time, user_memory};
+use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_SYS_TIME;
 use abi::time::CLOCK_REALTIME;

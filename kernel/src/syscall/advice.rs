@@ -4,9 +4,8 @@ use super::area_flags::{any_area, change_flags, covered, for_each_part, next_cov
 use super::mlock::{check_unlocked, populate};
 use super::space::space;
 use crate::fs::Subject;
-use crate::memory::map_errno;
+use crate::scheduler;
 use crate::thread::Thread;
-use crate::{memory, scheduler};
 use abi::Errno;
 use abi::memory::{
     MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_DONTNEED_LOCKED,
@@ -14,6 +13,7 @@ use abi::memory::{
     MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED,
     MADV_WIPEONFORK,
 };
+use memory::map_errno;
 use mm::{Access, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, RemoveError, Sharing, VirtAddr};
 
 const PAGE: u64 = PAGE_SIZE as u64;

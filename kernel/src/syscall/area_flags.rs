@@ -2,10 +2,10 @@
 
 use super::memory_limits::is_full;
 use super::space::{is_inside_area, space};
-use crate::memory::map_errno;
 use crate::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
+use memory::map_errno;
 use mm::{AddressSpace, Area, AreaFlags, PAGE_SIZE, PageRange, Portion, VirtAddr};
 
 /// Gives a part of an area other flags. `ENOMEM` if there are too many areas, or for want of memory.

@@ -1,8 +1,9 @@
 //! Calls that write to files: for whom, and which signals their failures bring.
 
 use crate::fs::caller::{Caller, IoFailure};
+use crate::scheduler;
+use crate::signal;
 use crate::thread::Thread;
-use crate::{scheduler, signal};
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 

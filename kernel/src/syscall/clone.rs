@@ -2,13 +2,13 @@
 //! is made, then the child is put together. The last step makes it known, which is refused only if a signal has come: the
 //! call then begins anew behind the signal.
 
-use crate::fallible;
 use crate::fs::mappings::{self, Walks};
 use crate::fs::{Directories, FileTable};
 use crate::process::{self, INIT, Kinship, Process, ProcessInit, Shared, Space};
+use crate::scheduler;
 use crate::signal::{self, Actions, InheritedSignals};
 use crate::thread::{Thread, ThreadInit};
-use crate::{memory, scheduler, user_memory};
+use crate::user_memory;
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 use abi::process::{CLONE_ARGS_SIZE_VER0, CSIGNAL, CloneArgs, CloneFlags, RLIMIT_NPROC};
@@ -17,6 +17,7 @@ use abi::zerocopy::IntoBytes;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
+use memory::fallible;
 use platform::user::{UserContext, UserRegisters};
 
 /// What a new process is to be like.

@@ -2,16 +2,15 @@
 
 use alloc::sync::Arc;
 
-use crate::fallible;
 use abi::Errno;
 use abi::file::{O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_WRONLY};
+use memory::fallible;
 
 use super::lookup::{check_flags, file, index};
 use super::open::{descriptor_limit, install, on_exec, release};
 use crate::fs::inode::Attributes;
 use crate::fs::pipe::{self, Direction, Pipe};
 use crate::fs::{Dentry, OnExec, OpenFile};
-use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory::write_value;
 

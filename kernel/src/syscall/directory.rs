@@ -3,17 +3,16 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::fallible::{self, TryVec};
 use abi::Errno;
 use abi::capability::CAP_SYS_CHROOT;
 use abi::dirent::Dirent;
 use abi::file::{AT_FDCWD, X_OK, directory_entry_kind};
+use memory::fallible::{self, TryVec};
 
 use super::lookup::{Lookup, file};
 use crate::fs::inode_ops::NewFile;
 use crate::fs::walk::Last;
 use crate::fs::{Dentry, Directories, LastLink, Subject, tree};
-use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory;
 

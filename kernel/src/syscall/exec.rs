@@ -3,7 +3,6 @@
 use super::flags::decode;
 use super::identity::has_too_many_processes;
 use crate::exec::{self, Arguments, Request};
-use crate::fallible::{self, TryVec};
 use crate::fs::Restraint;
 use crate::fs::{LastLink, OpenFile, Place, Subject, open_executable, open_executable_entry};
 use crate::thread::Thread;
@@ -14,6 +13,7 @@ use abi::process::RLIMIT_STACK;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+use memory::fallible::{self, TryVec};
 use platform::user::UserContext;
 
 /// execve(2).

@@ -1,7 +1,6 @@
 //! User and group ids: credentials(7), setresuid(2) and its relatives.
 
 use crate::fs::{Credentials, Groups, NGROUPS_MAX};
-use crate::memory;
 use crate::process;
 use crate::thread::Thread;
 use crate::user_memory;

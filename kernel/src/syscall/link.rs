@@ -13,7 +13,6 @@ use crate::fs::device_registry::{DeviceClass, DeviceNumber};
 use crate::fs::inode_ops::NewFile;
 use crate::fs::tree::{self, Existing};
 use crate::fs::walk::{End, Last};
-use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory;
 

@@ -5,9 +5,10 @@ use super::open::{install, on_exec};
 use crate::fs::open_file::Hold;
 use crate::fs::{OpenFile, Subject, tmpfs};
 use crate::thread::Thread;
-use crate::{fallible, memory, user_memory};
+use crate::user_memory;
 use abi::Errno;
 use abi::file::{F_SEAL_SEAL, MfdFlags, O_CLOEXEC, O_RDWR};
+use memory::fallible;
 
 /// Longest name of a memory file.
 const MEMORY_NAME_MAX: usize = 249;

@@ -1,10 +1,10 @@
 //! How much a process may map: RLIMIT_AS, RLIMIT_DATA, the number of areas.
 
-use crate::memory::MAX_MAP_COUNT;
 use crate::process::{Process, Space};
 use crate::scheduler;
 use abi::Errno;
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
+use memory::MAX_MAP_COUNT;
 use mm::{AddressSpace, Area, MapRequest, PageRange, Portion, Purpose, Sharing, VirtAddr};
 
 /// `ENOMEM` if with the request, which replaces all but `more` bytes of it, the space would grow beyond `RLIMIT_AS` or

@@ -6,12 +6,11 @@ use super::lookup::file;
 use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
 use super::mlock;
 use super::space::{is_inside_area, space};
-use crate::memory;
-use crate::memory::map_errno;
 use crate::thread::Thread;
 use abi::Errno;
 use abi::memory::{MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, ProtFlags};
 use abi::process::RLIMIT_DATA;
+use memory::map_errno;
 use mm::{
     AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose,
     Sharing, VirtAddr,

@@ -13,7 +13,6 @@ use abi::mount::{
 
 use super::lookup::{Lookup, check_flags};
 use crate::fs::{Dentry, LastLink, mount as mounts};
-use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory::read_string;
 

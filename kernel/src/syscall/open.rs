@@ -9,7 +9,6 @@ use abi::process::RLIMIT_NOFILE;
 use super::flags::decode;
 use super::lookup::{Lookup, index};
 use crate::fs::{self, OnExec, OpenFile};
-use crate::memory;
 use crate::scheduler;
 use crate::thread::Thread;
 

@@ -16,10 +16,12 @@ use super::open::descriptor_limit;
 use crate::fs::OpenFile;
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::paged::Paged;
+use crate::scheduler;
+use crate::signal;
 use crate::thread::Thread;
+use crate::time;
 use crate::user_memory::{read_bytes, read_value, write_bytes, write_value};
 use crate::wait::{Interrupted, WaitSet};
-use crate::{scheduler, signal, time};
 
 /// Errors and hang-ups are reported whether asked for or not.
 const ALWAYS: i16 = POLLERR | POLLHUP | POLLNVAL;

@@ -3,8 +3,6 @@
 use super::capability;
 use super::policy::may_be_nice;
 use super::target::{meant, meant_thread};
-use crate::fallible;
-use crate::memory::DumpMode;
 use crate::process::{self, Name, Pid, Process};
 use crate::scheduler::{self, Attributes};
 use crate::thread::Thread;
@@ -22,6 +20,8 @@ use abi::signal::Signal;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+use memory::DumpMode;
+use memory::fallible;
 
 /// getpid(2).
 ///

@@ -4,13 +4,13 @@ use super::memory_limits::{check_becoming_data, is_full};
 use super::mlock;
 use super::mmap::protection_of;
 use super::space::{is_inside_area, space};
-use crate::memory::map_errno;
 use crate::process::Space;
+use crate::scheduler;
 use crate::thread::Thread;
-use crate::{memory, scheduler};
 use abi::Errno;
 use abi::memory::ProtFlags;
 use abi::process::{RLIM64_INFINITY, RLIMIT_DATA};
+use memory::map_errno;
 use mm::{
     AddressSpace, Area, Backing, MapError, PAGE_SIZE, PageRange, Portion, Protection, Purpose, Sharing,
     VirtAddr,

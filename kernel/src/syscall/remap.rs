@@ -5,12 +5,11 @@ use super::memory_limits::check_room;
 use super::mlock;
 use super::space::space;
 use crate::fs::mappings;
-use crate::memory;
-use crate::memory::map_errno;
 use crate::process::Space;
 use crate::thread::Thread;
 use abi::Errno;
 use abi::memory::MremapFlags;
+use memory::map_errno;
 use mm::{
     AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, Placement, Portion, Purpose, RemapPlacement,
     Remapped, Sharing, VirtAddr,

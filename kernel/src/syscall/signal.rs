@@ -4,8 +4,9 @@
 use crate::process::{self, Pid, Process};
 use crate::signal::{self, Audience, is_on_stack};
 use crate::thread::Thread;
+use crate::time;
+use crate::user_memory;
 use crate::wait;
-use crate::{memory, time, user_memory};
 use abi::Errno;
 use abi::signal::info::{SI_TKILL, SI_USER};
 use abi::signal::{

@@ -13,7 +13,6 @@ use super::flags::decode;
 use super::lookup::{Lookup, check_flags, file};
 use crate::fs::super_block::SuperBlock;
 use crate::fs::{Inode, LastLink};
-use crate::memory;
 use crate::thread::Thread;
 use crate::user_memory::write_value;
 

@@ -10,9 +10,9 @@ use crate::log::{
     self, DEFAULT_CONSOLE_LEVEL, Line, Place, Record, Ring, SIZE, TEXT_MAX, show_below, write_stamp,
 };
 use crate::scheduler;
-use crate::sync::Mutex;
 use crate::thread::Thread;
 use crate::user_memory;
+use lock::Mutex;
 
 const ACTION_CLOSE: u64 = 0;
 const ACTION_OPEN: u64 = 1;

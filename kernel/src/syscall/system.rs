@@ -2,11 +2,14 @@
 
 use super::flags::decode;
 use super::target::meant_thread;
+use crate::power;
+use crate::process;
 use crate::procfs::load_averages;
 use crate::scheduler;
 use crate::thread::Thread;
+use crate::time;
+use crate::user_memory;
 use crate::uts::{self, MachineName, NAME_LEN};
-use crate::{memory, power, process, time, user_memory};
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_BOOT};
 use abi::process::{SysInfo, UtsName};

@@ -2,8 +2,10 @@
 
 use crate::process::Process;
 use crate::thread::Thread;
+use crate::time;
 use crate::timers::{self, Clock, Meter, Notice, Setting, Source, Timer, Which};
-use crate::{fallible, time, user_memory, wait};
+use crate::user_memory;
+use crate::wait;
 use abi::Errno;
 use abi::capability::CAP_SYS_TIME;
 use abi::time::{
@@ -11,6 +13,7 @@ use abi::time::{
     ITimerVal, TimeSpec, TimeVal, TimeZone, TimerFlags, USER_HZ,
 };
 use alloc::sync::Arc;
+use memory::fallible;
 use platform::timer;
 
 /// clock_gettime(2).

@@ -11,7 +11,7 @@ use abi::xattr::{XATTR_CREATE, XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_REPLACE, XA
 use super::lookup::{Lookup, check_flags, file};
 use crate::fs::{Inode, LastLink, Subject, xattr};
 use crate::thread::Thread;
-use crate::{memory, user_memory};
+use crate::user_memory;
 
 /// Which file a call means.
 #[derive(Clone, Copy)]

@@ -17,11 +17,11 @@ pub use table::{Timers, clock_was_set};
 
 use crate::process::Process;
 use crate::signal;
-use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use crate::time::{self, Alarm, Expire, Place};
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::{Arc, Weak};
+use lock::{Mutex, rank};
 use platform::timer;
 
 /// Where a signal goes that nobody takes: the timer goes on, but no more often than this, in nanoseconds.

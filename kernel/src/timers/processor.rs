@@ -7,9 +7,8 @@
 
 use super::Timer;
 use crate::process::Process;
+use crate::scheduler;
 use crate::signal;
-use crate::sync::Mutex;
-use crate::{fallible::TryVec, scheduler};
 use abi::Errno;
 use abi::process::{RLIM64_INFINITY, RLIMIT_CPU, RLimit, WaitStatus};
 use abi::signal::info::SI_KERNEL;
@@ -17,6 +16,8 @@ use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
+use lock::Mutex;
+use memory::fallible::TryVec;
 use platform::timer;
 
 const SECOND: u64 = 1_000_000_000;

@@ -2,15 +2,15 @@
 
 use super::Timer;
 use super::{Notice, Source};
-use crate::fallible;
-use crate::fallible::map::Map;
 use crate::process::{self, Pid, Process};
 use crate::scheduler;
 use crate::signal;
-use crate::sync::Mutex;
 use abi::Errno;
 use abi::process::RLIMIT_SIGPENDING;
 use alloc::sync::Arc;
+use lock::Mutex;
+use memory::fallible;
+use memory::fallible::map::Map;
 
 /// The timers of one process, by id.
 pub struct Timers(Mutex<Table>);

@@ -2,9 +2,9 @@
 
 use alloc::sync::Arc;
 
-use crate::fallible;
 use abi::Errno;
 use abi::file::{O_NOCTTY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use memory::fallible;
 
 use abi::signal::Signal;
 

@@ -9,8 +9,9 @@ use abi::signal::{SigInfo, Signal};
 
 use super::{Terminal, console};
 use crate::process::{self, Pid, Process};
+use crate::scheduler;
+use crate::signal;
 use crate::thread::Thread;
-use crate::{scheduler, signal};
 
 /// The leader of the session ended: its terminal is hung up and belongs to nobody (setsid(2)).
 pub fn session_ended(session: Pid) {

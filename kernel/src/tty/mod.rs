@@ -15,12 +15,12 @@ mod transfer;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 use abi::terminal::WinSize;
 use formats::line_discipline::{Discipline, Effect};
+use lock::{Mutex, rank};
 use sending::Sending;
 use spin::Once;
 

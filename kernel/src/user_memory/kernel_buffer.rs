@@ -6,7 +6,7 @@ use mm::Frame;
 use platform::user_copy::UserFault;
 
 use super::buffer::{Sink, Source};
-use crate::fallible::TryVec;
+use memory::fallible::TryVec;
 
 /// Bytes of the kernel as a source.
 pub struct KernelSource<'a>(pub &'a [u8]);

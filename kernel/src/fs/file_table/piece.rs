@@ -4,8 +4,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::fallible::{self, TryClone, TryVec};
 use abi::Errno;
+use memory::fallible::{self, TryClone, TryVec};
 
 /// Descriptors of a piece, and pieces of a block: the bits of a word.
 pub const WIDTH: usize = u64::BITS as usize;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::fallible::fail_after;
 use alloc::collections::BTreeMap;
+use memory::fallible::fail_after;
 
 /// What a table is compared with.
 type Model = BTreeMap<usize, (usize, OnExec)>;

@@ -21,11 +21,11 @@ mod writing;
 
 use alloc::sync::Arc;
 
-use crate::fallible;
-use crate::sync::{Mutex, MutexGuard, rank};
 use abi::Errno;
 use abi::file::PIPE_BUF;
 use end::PipeEnd;
+use lock::{Mutex, MutexGuard, rank};
+use memory::fallible;
 use mm::PAGE_SIZE;
 use slots::Slots;
 
@@ -34,8 +34,8 @@ pub use file::{of, register, unnamed};
 pub use size::{MAX_UNPRIVILEGED, rounded};
 
 use crate::fs::object::Object;
-use crate::memory::FrameHandle;
 use crate::wait::WaitQueue;
+use memory::FrameHandle;
 
 /// A pipe.
 pub struct Pipe {

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use mm::{NoMemory, PAGE_SIZE};
 
-use crate::memory::FrameHandle;
+use memory::FrameHandle;
 
 /// Places that a pipe begins with.
 const USUAL: usize = 16;

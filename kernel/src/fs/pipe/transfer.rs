@@ -5,8 +5,9 @@ use platform::user_copy::UserFault;
 
 use super::Locked;
 use crate::fs::object::Io;
+use crate::scheduler;
+use crate::user_memory;
 use crate::wait::WaitQueue;
-use crate::{scheduler, user_memory};
 
 /// How far a read or write has come.
 pub(super) struct Transfer {

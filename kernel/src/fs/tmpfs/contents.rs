@@ -10,19 +10,20 @@ use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::AtomicUsize;
 
-use crate::fallible::map::Map;
-use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::file::F_SEAL_SEAL;
+use lock::{Mutex, rank};
+use memory::fallible::map::Map;
 use mm::{PAGE_SIZE, PageError};
 
 use super::seals::Seals;
+use crate::deferred_free;
 use crate::fs::inode_ops::Seek;
 use crate::fs::super_block::SuperBlock;
-use crate::memory::{self, FrameHandle};
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
+use crate::scheduler;
 use crate::user_memory::{Sink, Source};
-use crate::{deferred_free, scheduler};
+use memory::{self, FrameHandle};
 
 /// The largest size of a file: `MAX_LFS_FILESIZE`.
 pub const MAX_SIZE: u64 = i64::MAX as u64;

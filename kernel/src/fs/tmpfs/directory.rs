@@ -7,10 +7,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::borrow::Borrow;
 
-use crate::fallible;
-use crate::fallible::map::Map;
-use crate::sync::{Mutex, rank};
 use abi::Errno;
+use lock::{Mutex, rank};
+use memory::fallible;
+use memory::fallible::map::Map;
 
 use crate::fs::dentry::Dentry;
 use crate::fs::inode::{Attributes, Inode};

@@ -18,7 +18,6 @@ use abi::Errno;
 use abi::file::{O_RDWR, S_IFREG};
 use spin::Once;
 
-use crate::fallible;
 use crate::fs::dentry::Dentry;
 use crate::fs::device_registry::{self, DeviceNumber};
 use crate::fs::filesystem::{self, FileSystem};
@@ -31,6 +30,7 @@ use crate::fs::super_block::SuperBlock;
 use crate::fs::tree;
 use contents::Contents;
 use directory::Children;
+use memory::fallible;
 use options::Options;
 
 const MAGIC: u64 = 0x0102_1994;

@@ -3,11 +3,11 @@
 use alloc::sync::Arc;
 use core::ops::Range;
 
-use crate::fallible;
 use abi::Errno;
 use abi::file::{FICLONE, FICLONERANGE, FIDEDUPERANGE, O_ACCMODE, O_NOATIME, O_RDONLY};
 use abi::mount::MS_NOEXEC;
 use abi::terminal::FIONREAD;
+use memory::fallible;
 use mm::{FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
 use platform::user_copy::UserFault;
 
@@ -18,8 +18,9 @@ use crate::fs::inode_ops::{InodeOps, RegularOps, Seek};
 use crate::fs::object::{Io, Object, Positioning};
 use crate::fs::open_file::Hold;
 use crate::fs::permission::Subject;
+use crate::late_pages;
+use crate::user_memory;
 use crate::user_memory::{Sink, Source};
-use crate::{late_pages, user_memory};
 
 impl InodeOps for Contents {
     fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn Object>, Errno> {

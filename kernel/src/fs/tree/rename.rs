@@ -2,9 +2,9 @@
 
 use alloc::sync::Arc;
 
-use crate::fallible;
 use abi::Errno;
 use abi::file::{W_OK, X_OK};
+use memory::fallible;
 
 use super::super::dentry::Dentry;
 use super::super::inode_ops::{Entries, Nesting};

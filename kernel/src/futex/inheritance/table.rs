@@ -7,14 +7,14 @@
 
 use super::super::key::Key;
 use super::super::waiters::{Bucket, Waiter};
-use crate::fallible::map::Map;
 use crate::process::Pid;
 use crate::scheduler::{self, Attributes};
-use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use lock::{Mutex, MutexGuard, rank};
+use memory::fallible::map::Map;
 use platform::queue::{Node, Queue};
 
 /// So many owners at most wait for each other in a row (Linux's `max_lock_depth`).

@@ -2,16 +2,16 @@
 //! number of processes and threads that a user may have is limited.
 
 use super::{Holder, Pid, TABLE, Table, decrement};
-use crate::fallible;
 use crate::fs::Credentials;
 use crate::fs::mappings::{self, Walks};
-use crate::memory::DumpMode;
 use crate::process::Process;
 use crate::signal;
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
+use memory::DumpMode;
+use memory::fallible;
 
 /// An id that is reserved for a process that is being made. Dropped without [`ReservedPid::assign`], it is free again.
 pub struct ReservedPid {

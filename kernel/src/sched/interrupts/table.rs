@@ -1,10 +1,10 @@
 //! Which handler serves which number. Lines are added and stay, so an interrupt finds its own without a lock.
 
 use super::InterruptHandler;
-use crate::sync::Mutex;
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
+use lock::Mutex;
 use mm::MAX_CPUS;
 use spin::Once;
 

@@ -54,7 +54,7 @@ pub use share::TURN_NANOS;
 pub use wake::{wake, wake_owned};
 
 use crate::sched::{Owner, interrupts};
-use crate::sync;
+
 use crate::thread::Thread;
 use crate::time::timers;
 use abi::Errno;
@@ -89,7 +89,7 @@ pub fn begin(thread: Arc<Thread>) {
 
 /// Gives up the processor until the thread is woken, which has called [`ThreadCore::prepare_to_sleep`], unless it was woken since.
 pub fn block(current: &Arc<Thread>) {
-    sync::assert_none_held();
+    lock::assert_none_held();
     if current.state() == State::Sleeping {
         switch_away(current);
     }
@@ -110,7 +110,7 @@ pub fn yield_now(current: &Arc<Thread>) {
 #[inline]
 #[track_caller]
 pub fn cond_resched() {
-    sync::assert_none_held();
+    lock::assert_none_held();
     if interrupt::is_pending()
         && let Some(current) = CPUS.get().current()
     {
@@ -122,7 +122,7 @@ pub fn cond_resched() {
 #[inline]
 #[track_caller]
 pub fn cond_resched_killable() -> Result<(), Errno> {
-    sync::assert_none_held();
+    lock::assert_none_held();
     if !interrupt::is_pending() {
         return Ok(());
     }
@@ -306,7 +306,7 @@ fn switch_away(current: &Arc<Thread>) {
 /// As [`switch_away`], for one who knows this processor.
 #[inline]
 fn switch_from(cpu: &Cpu, current: &Arc<Thread>) {
-    sync::assert_none_held();
+    lock::assert_none_held();
     current.registers.lock().save();
     // An allocation that is to fail is one of this thread, wherever it goes on.
     let left = fault_injection::arm(0);

@@ -18,11 +18,11 @@ use super::policy::{Attributes, Class, REAL_TIME_END};
 use super::queue::Queue;
 use super::share::Arrival;
 use super::{notify, place};
-use crate::sync::{MutexGuard, rank};
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
+use lock::{MutexGuard, rank};
 use platform::{cpu, timer};
 
 /// How long a thread whose time is used up, but that nobody else wants the processor of, runs until that is looked at again.

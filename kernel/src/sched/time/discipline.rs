@@ -6,8 +6,6 @@
 //! second while an offset is being worked off, by a timer: each second takes a part of what is left.
 
 use super::{Expire, Place, SECOND, now_monotonic_nanos, realtime_at, set};
-use crate::fallible;
-use crate::sync::{Mutex, rank};
 use abi::Errno;
 use abi::timex::{
     ADJ_ESTERROR, ADJ_FREQUENCY, ADJ_MAXERROR, ADJ_MICRO, ADJ_NANO, ADJ_OFFSET, ADJ_OFFSET_SINGLESHOT,
@@ -16,6 +14,8 @@ use abi::timex::{
 };
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+use lock::{Mutex, rank};
+use memory::fallible;
 use platform::timer;
 
 /// Bits behind the point of what is computed with fractions.

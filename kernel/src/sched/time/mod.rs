@@ -2,6 +2,8 @@
 
 pub mod discipline;
 mod expire;
+#[cfg(test)]
+mod tests;
 pub mod timers;
 mod tree;
 

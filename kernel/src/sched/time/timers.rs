@@ -9,10 +9,10 @@
 use super::expire::{Alarm, Due, Expire};
 use super::tree::{self, Place, Tree};
 use crate::scheduler;
-use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
+use lock::{Mutex, rank};
 use platform::cpu::{self, MAX_CPUS, PerCpu};
 use platform::{random, timer};
 

@@ -6,7 +6,7 @@
 //! One at a time is taken.
 
 use super::expire::{Alarm, Due};
-use crate::sync::Mutex;
+use lock::Mutex;
 
 /// Where something stands that is to happen. Everything that can expire has one, and so stands in one list at a time.
 pub struct Place(Mutex<Node>);

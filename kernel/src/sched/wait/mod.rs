@@ -19,11 +19,11 @@
 
 use crate::sched::Owner;
 use crate::scheduler;
-use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
+use lock::{Mutex, rank};
 use platform::queue::{Node, Queue, with_node};
 
 mod set;

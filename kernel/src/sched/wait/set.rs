@@ -1,8 +1,6 @@
 //! Waiting in many queues at once: poll(2), select(2).
 
 use super::{Interrupted, Kind, WaitQueue};
-use crate::fallible::TryVec;
-use crate::memory;
 use crate::paged::Paged;
 use crate::sched::Owner;
 use crate::scheduler;
@@ -12,6 +10,7 @@ use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ptr;
+use memory::fallible::TryVec;
 use mm::PAGE_SIZE;
 use platform::heap;
 use platform::queue::{Node, Nodes};

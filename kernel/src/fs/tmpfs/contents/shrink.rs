@@ -9,8 +9,8 @@ use mm::Revocation;
 
 use super::{BATCH, Contents, PAGE};
 use crate::fs::mappings;
-use crate::memory::{self, FrameHandle};
 use crate::scheduler;
+use memory::{self, FrameHandle};
 
 impl Contents {
     /// truncate(2): sets the size; pages behind it are given back and taken from whoever maps them, bytes added are zeros.

@@ -1,17 +1,26 @@
-//! The machine's one [`Memory`], and what the kernel adds to it: [`FrameHandle`], a reference to a frame that gives itself
-//! back, and the question whether there is room for more.
+//! What the kernel holds of RAM: the machine's one [`Memory`], whether there is room for more, and allocations that may fail
+//! ([`fallible`]). For every crate above `lock`; it knows no threads.
 //!
 //! Out of memory: programs draw their frames through `platform::memory::RamFrames`, which stops short of the end. The
 //! kernel's heap and stacks may use what it spares; calls that make the kernel hold more (fork, exec, mmap) ask [`has_room`]
 //! first and fail with `ENOMEM`.
+//!
+//! Its locks: none of its own; those of `mm` (frame stacks, the ASID pool) and `platform` (RAM, heap) are leaves.
+//!
+//! Where to read on: `kernel/README.md`, Memory that may not be there; `kernel/mm/src/memory.rs`, what all spaces share.
+#![cfg_attr(target_os = "none", no_std)]
+#![feature(allocator_api)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
 
 mod dumpable;
+pub mod fallible;
 mod future_flags;
 
 pub use dumpable::{DumpMode, Dumpable};
 pub use future_flags::FutureFlags;
 
-use crate::fallible;
 use abi::Errno;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +37,11 @@ const ASIDS: u32 = 1 << 16;
 
 /// Areas of one space from which on no more are made: /proc/sys/vm/max_map_count.
 pub const MAX_MAP_COUNT: usize = 65530;
+
+/// What tests let fail.
+#[cfg(test)]
+#[global_allocator]
+static HEAP: heap::KernelHeap = heap::KernelHeap::new();
 
 static MEMORY: Once<Memory<BoardMmu>> = Once::new();
 

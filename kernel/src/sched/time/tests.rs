@@ -1,37 +1,33 @@
-//! The kernel's timers in order, against a map.
+//! Timers in order, against a map: something of a test's own expires.
 
+use super::expire::{Alarm, Due, Expire};
+use super::tree::{self, Place, Tree};
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::BTreeMap;
 
-#[path = "../../kernel/src/sched/time/tree.rs"]
-mod tree;
-
-/// What the tree asks of what stands in it.
-mod expire {
-    pub use super::{Alarm, Due};
+/// Counts how often it expired.
+struct Numbered {
+    expired: AtomicUsize,
+    place: Place,
 }
-
-use tree::{Place, Tree};
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Alarm(u64, u64);
-
-pub trait Expire {
-    fn place(&self) -> &Place;
-    fn number(&self) -> usize;
-}
-
-pub type Due = Arc<dyn Expire>;
-
-struct Numbered(usize, Place);
 
 impl Expire for Numbered {
     fn place(&self) -> &Place {
-        &self.1
+        &self.place
     }
 
-    fn number(&self) -> usize {
-        self.0
+    fn expire(self: Arc<Self>) {
+        self.expired.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// An alarm of the only list here.
+fn alarm(deadline: u64, sequence: u64) -> Alarm {
+    Alarm {
+        deadline,
+        sequence,
+        processor: 0,
     }
 }
 
@@ -43,34 +39,34 @@ fn random(state: &mut u64) -> u64 {
 }
 
 #[test]
-#[expect(
-    clippy::arc_with_non_send_sync,
-    reason = "in the kernel a place is looked at under the lock of its processor's timers; here there is one thread"
-)]
 fn what_is_first_comes_first() {
     for seed in 1..100 {
         let mut state = seed;
-        let all: Vec<Due> = (0..200)
-            .map(|number| Arc::new(Numbered(number, Place::new())) as Due)
-            .collect();
+        let make = |_| Numbered {
+            expired: AtomicUsize::new(0),
+            place: Place::new(),
+        };
+        let all: Vec<Arc<Numbered>> = (0..200).map(make).map(Arc::new).collect();
+        let number = |due: &Due| all.iter().position(|one| core::ptr::eq(one.place(), due.place()));
         let (mut tree, mut map): (Tree, BTreeMap<Alarm, usize>) = (None, BTreeMap::new());
         for sequence in 0..3_000 {
-            let due = &all[random(&mut state) as usize % all.len()];
+            let chosen = random(&mut state) as usize % all.len();
+            let due = &all[chosen];
             match due.place().alarm() {
                 Some(alarm) if sequence % 3 == 0 => {
                     let (rest, removed) = tree::remove(tree.take(), alarm);
                     tree = rest;
-                    assert_eq!(removed.map(|due| due.number()), map.remove(&alarm));
+                    assert_eq!(removed.as_ref().and_then(number), map.remove(&alarm));
                 }
                 None => {
-                    let alarm = Alarm(random(&mut state) % 500, sequence);
+                    let alarm = alarm(random(&mut state) % 500, sequence);
                     tree = tree::insert(tree.take(), due.clone(), alarm, random(&mut state));
-                    map.insert(alarm, due.number());
+                    map.insert(alarm, chosen);
                 }
                 Some(_) => {}
             }
             assert_eq!(tree::first(&tree), map.first_key_value().map(|(alarm, _)| *alarm));
-            let absent = Alarm(random(&mut state) % 500, u64::MAX);
+            let absent = alarm(random(&mut state) % 500, u64::MAX);
             let (rest, removed) = tree::remove(tree.take(), absent);
             tree = rest;
             assert!(removed.is_none());
@@ -78,7 +74,9 @@ fn what_is_first_comes_first() {
         while let Some(first) = map.pop_first() {
             let (rest, removed) = tree::remove(tree.take(), first.0);
             tree = rest;
-            assert_eq!(removed.map(|due| due.number()), Some(first.1));
+            let removed = removed.expect("what is first stands in the tree");
+            assert_eq!(number(&removed), Some(first.1));
+            removed.expire();
         }
         assert!(tree.is_none());
         assert!(all.iter().all(|due| Arc::strong_count(due) == 1));

@@ -17,7 +17,7 @@ use core::fmt::{self, Write};
 use platform::heap::{self, ArcPlace};
 
 /// For tests: so many allocations of this processor succeed, and the next one fails; `None`: all succeed.
-#[cfg(test)]
+#[cfg(not(target_os = "none"))]
 pub fn fail_after(count: Option<u64>) {
     let number = count.map_or(0, |count| count as u32 + 1);
     platform::fault_injection::arm(number);

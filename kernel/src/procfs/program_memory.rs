@@ -10,8 +10,9 @@ use super::subject::Subject;
 use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::{Process, Space};
+use crate::scheduler;
 use crate::user_memory::{Sink, Source};
-use crate::{fallible, scheduler};
+use memory::fallible;
 
 /// Bytes copied at once.
 const PIECE: usize = 256;
