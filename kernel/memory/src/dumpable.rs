@@ -25,6 +25,7 @@ impl Default for Dumpable {
 
 impl Dumpable {
     /// Whether its user may look into the memory.
+    #[inline]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst) == DumpMode::User as u8
     }
@@ -36,6 +37,7 @@ impl Dumpable {
     }
 
     /// Gives the right or takes it away.
+    #[inline]
     pub fn set(&self, mode: DumpMode) {
         self.0.store(mode as u8, Ordering::SeqCst);
     }

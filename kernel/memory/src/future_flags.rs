@@ -9,11 +9,13 @@ pub struct FutureFlags(AtomicU32);
 
 impl FutureFlags {
     /// A child's: no locks, and what it maps is apart from what it inherits.
+    #[inline]
     pub fn after_fork(&self) -> FutureFlags {
         FutureFlags(AtomicU32::new(self.get().of_next_generation().bits()))
     }
 
     /// Locked, locked from their first touch on, or neither.
+    #[inline]
     pub fn set_locks(&self, locks: AreaFlags) {
         let flags = self.get().without(AreaFlags::LOCK).with(locks);
         self.0.store(flags.bits(), Ordering::Relaxed);

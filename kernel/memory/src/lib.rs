@@ -67,6 +67,7 @@ pub fn set_fork_classic() {
 }
 
 /// Whether fork copies all tables.
+#[inline]
 pub fn is_fork_classic() -> bool {
     IS_FORK_CLASSIC.load(Ordering::Relaxed)
 }
@@ -84,6 +85,7 @@ pub fn get() -> &'static Memory<BoardMmu> {
 
 /// Whether the kernel may take on something new: `ENOMEM` when free memory is down to the reserve, or when the kernel's heap
 /// holds a quarter of all memory: it does not shrink, and programs need some, too.
+#[inline]
 pub fn has_room() -> Result<(), Errno> {
     if heap::used_bytes() as u64 > platform::memory::ram_bytes() / 4 {
         return Err(Errno::ENOMEM);
@@ -153,6 +155,7 @@ impl FrameHandle {
     }
 
     /// Gives the reference to the caller.
+    #[inline]
     pub fn into_reference(self) -> Frame {
         let frame = self.0;
         core::mem::forget(self);
