@@ -39,7 +39,6 @@ mod user_memory;
 mod uts;
 
 use platform::heap::KernelHeap;
-pub use sched::{deferred_free, late_pages, paged, scheduler, time, wait};
 
 #[global_allocator]
 static HEAP: KernelHeap = KernelHeap::new();

@@ -7,10 +7,10 @@
 //!   queue.
 
 use crate::core_dump;
-use crate::deferred_free;
 use crate::log;
 use crate::process;
-use crate::scheduler;
+use crate::sched::deferred_free;
+use crate::sched::scheduler;
 use crate::signal::{self, Restart};
 use crate::syscall;
 use crate::thread::Thread;

@@ -12,7 +12,7 @@ pub use buffer::{MOST_BYTES, Sink, Source, UserBuffer};
 pub use kernel_buffer::{KernelSink, KernelSource, ListSink};
 
 use crate::process::{self, Process};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 
 use abi::Errno;

@@ -196,7 +196,7 @@ fn read_tree(tokens: &[&str], mut at: usize, before: &[String], found: &mut Vec<
             }
             return at + 1;
         }
-        if !(token == "self" && !path.is_empty()) {
+        if token != "self" || path.is_empty() {
             path.push(token.to_owned());
         }
         at += 1;

@@ -134,7 +134,7 @@ pub fn upward(sources: &[Source]) -> Vec<String> {
             )
         })
     };
-    pairs.iter().filter_map(|pair| describe(pair)).collect()
+    pairs.iter().filter_map(describe).collect()
 }
 
 /// Parts in which more files reach each other in a circle than may.

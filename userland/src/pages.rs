@@ -138,7 +138,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether this descriptor forbids stores: APTable[1] (bit 62) in one that points to a table, AP[2] (bit 7) in one
+    /// Whether this descriptor forbids stores: `APTable[1]` (bit 62) in one that points to a table, `AP[2]` (bit 7) in one
     /// that points to a page.
     pub fn is_read_only(&self) -> bool {
         self.descriptor >> (if self.level < 3 { 62 } else { 7 }) & 1 != 0

@@ -26,7 +26,7 @@ pub struct VirtAddr(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Frame(pub u32);
 
-/// An address-space identifier as it stands in TTBR0_EL1[63:48] (16 bits, TCR_EL1.AS = 1). 0 belongs to the empty space.
+/// An address-space identifier as it stands in `TTBR0_EL1[63:48]` (16 bits, TCR_EL1.AS = 1). 0 belongs to the empty space.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Asid(pub u16);
 

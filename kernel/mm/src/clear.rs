@@ -4,7 +4,7 @@
 //! 2. Every entry that goes is *parked* where it stands: no walker sees it any more, its reference stays with the table.
 //! 3. One flush.
 //! 4. The same entries are taken out. Pages and small tables are released at once; whole tables that hold more are hung
-//!    into a tree of their own, the [`Remains`], for whoever holds no lock to release in pieces.
+//!    into a tree of their own, the `Remains`, for whoever holds no lock to release in pieces.
 //!
 //! No more than the entries of five tables are touched in this, so the space's lock is held for a short time.
 

@@ -6,8 +6,8 @@
 //!  table (L1, L2)  63 NSTable | 62:61 APTable | 60 UXNTable | 59 PXNTable | 47:12 next table | 1:0 = 0b11
 //!  page  (L3)      58:55 software | 54 UXN | 53 PXN | 52 Contiguous | 47:12 frame | 11 nG | 10 AF | 9:8 SH | 7:6 AP | 4:2 AttrIndx | 1:0 = 0b11
 //! ```
-//! APTable[1] (bit 62) takes write access away from the whole subtree, for EL0 and EL1: it is what makes a *table* shared
-//! copy-on-write. AP[2] (bit 7) does the same for one page.
+//! `APTable[1]` (bit 62) takes write access away from the whole subtree, for EL0 and EL1: it is what makes a *table* shared
+//! copy-on-write. `AP[2]` (bit 7) does the same for one page.
 
 use crate::addr::{Frame, PAGE_SHIFT};
 use core::fmt;
@@ -85,13 +85,13 @@ impl Descriptor {
         Descriptor((self.0 & !(AP_EL0 | SOFT_WRITABLE)) | AP_READ_ONLY | UXN)
     }
 
-    /// The same page with write access (AP[2] = 0).
+    /// The same page with write access (`AP[2]` = 0).
     #[inline]
     pub const fn with_write(self) -> Descriptor {
         Descriptor(self.0 & !AP_READ_ONLY)
     }
 
-    /// The same page without write access (AP[2] = 1).
+    /// The same page without write access (`AP[2]` = 1).
     #[inline]
     pub const fn without_write(self) -> Descriptor {
         Descriptor(self.0 | AP_READ_ONLY)
@@ -107,13 +107,13 @@ impl Descriptor {
         }
     }
 
-    /// The same table descriptor, nothing below it writable (APTable[1] = 1).
+    /// The same table descriptor, nothing below it writable (`APTable[1]` = 1).
     #[inline]
     pub const fn table_without_write(self) -> Descriptor {
         Descriptor(self.0 | AP_TABLE_NO_WRITE)
     }
 
-    /// The same table descriptor, what lies below deciding (APTable[1] = 0).
+    /// The same table descriptor, what lies below deciding (`APTable[1]` = 0).
     #[inline]
     pub const fn table_with_write(self) -> Descriptor {
         Descriptor(self.0 & !AP_TABLE_NO_WRITE)

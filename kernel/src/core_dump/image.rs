@@ -5,7 +5,7 @@ use super::segments::{Segment, Segments};
 use crate::fs::OpenFile;
 use crate::fs::caller::Caller;
 use crate::process::Space;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory::KernelSource;
 use abi::Errno;

@@ -2,8 +2,8 @@
 //! a pipe are not run. The pattern is read by `formats::core_name`.
 
 use super::Bytes;
+use crate::sched::time;
 use crate::thread::Thread;
-use crate::time;
 use crate::uts;
 use abi::Errno;
 use abi::signal::Signal;

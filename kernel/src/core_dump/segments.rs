@@ -3,7 +3,7 @@
 
 use super::Bytes;
 use crate::process::Space;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::vec::Vec;

@@ -15,7 +15,7 @@ use crate::fs::{
 };
 use crate::futex;
 use crate::process::{Name, Process, Space};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory::{KernelSink, ListSink};
 use abi::Errno;

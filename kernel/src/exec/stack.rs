@@ -18,7 +18,7 @@ use super::strings::nul_in;
 use crate::fs::Credentials;
 use crate::process::{ProgramLayout, Space};
 use crate::processor_features;
-use crate::scheduler;
+use crate::sched::scheduler;
 use abi::Errno;
 use abi::process::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,

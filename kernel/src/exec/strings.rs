@@ -1,6 +1,6 @@
 //! Strings one behind the other, each with its NUL, in pieces of a page at most.
 
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::user_memory;
 use abi::Errno;
 use abi::zerocopy::IntoBytes;

@@ -17,7 +17,7 @@ use super::open_file::Hold;
 use super::permission::Subject;
 use super::super_block::SuperBlock;
 use super::xattr;
-use crate::time;
+use crate::sched::time;
 
 /// The time that goes into time stamps.
 pub fn now() -> TimeSpec {

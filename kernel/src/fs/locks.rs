@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::scheduler;
+use crate::sched::scheduler;
 use abi::Errno;
 use lock::Mutex;
 
@@ -12,7 +12,7 @@ use super::lock_list;
 use super::lock_waits::Waiting;
 use super::record_locks::tree::NoNode;
 use super::record_locks::{Change, Kind, LIST_START, ListPlace, Owner, Progress, Record, Records};
-use crate::wait::WaitQueue;
+use crate::sched::wait::WaitQueue;
 
 /// The locks of one file.
 pub struct Locks {

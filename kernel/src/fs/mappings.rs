@@ -7,8 +7,8 @@
 //! maps is denied to writers until the program is the process's.
 
 use crate::process::{self, Space};
+use crate::sched::scheduler;
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
-use crate::scheduler;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::scheduler;
+use crate::sched::scheduler;
 use abi::Errno;
 use lock::{Mutex, rank};
 use memory::fallible::{self, TryVec};

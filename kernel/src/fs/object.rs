@@ -9,8 +9,8 @@ use mm::{PageSource, Sharing};
 use super::caller::Caller;
 use super::file_owner::Listeners;
 use super::open_file::OpenFile;
+use crate::sched::wait::WaitQueue;
 use crate::user_memory::{Sink, Source};
-use crate::wait::WaitQueue;
 
 /// What a read or write is told beside the bytes.
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ use memory::fallible::{self, TryVec};
 use super::dentry::Dentry;
 use super::path::{Component, first_component, is_absolute};
 use super::permission::Subject;
-use crate::scheduler;
+use crate::sched::scheduler;
 
 /// Most symbolic links on one walk: `MAXSYMLINKS`.
 const MAX_LINKS: u32 = 40;

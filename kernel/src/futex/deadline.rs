@@ -1,9 +1,9 @@
 //! Until when a futex call waits.
 
+use crate::sched::time;
+use crate::sched::wait::{self, Interrupted};
 use crate::thread::Thread;
-use crate::time;
 use crate::user_memory;
-use crate::wait::{self, Interrupted};
 use abi::Errno;
 use abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, TimeSpec};
 use platform::timer;

@@ -6,7 +6,7 @@
 //! woken once more does no harm, for every sleep looks again.
 
 use super::key::Key;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use arrayvec::ArrayVec;

@@ -3,7 +3,7 @@
 use super::inheritance::check_plain;
 use super::key::{Key, Scope};
 use super::waiters::{self, Pair, Woken};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

@@ -9,8 +9,8 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use lock::{Mutex, rank};
 
-use crate::time;
-use crate::wait::WaitQueue;
+use crate::sched::time;
+use crate::sched::wait::WaitQueue;
 pub(crate) use macros::{debug, error, info, warn};
 pub use ring::{Place, Record, TEXT_MAX};
 

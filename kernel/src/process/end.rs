@@ -4,10 +4,10 @@
 use super::children::{Notice, Siblings, announce_end};
 use super::table::{self, Table};
 use super::{INIT, Pid, Process, hooks, oom};
-use crate::deferred_free;
 use crate::fs::{self, FileTable};
 use crate::futex;
-use crate::scheduler;
+use crate::sched::deferred_free;
+use crate::sched::scheduler;
 use crate::signal;
 use crate::thread::Thread;
 use abi::process::WaitStatus;

@@ -48,10 +48,10 @@ pub use vfork::VforkCompletion;
 
 use crate::fs::Credentials;
 use crate::fs::OpenFile;
+use crate::sched::time::Place;
+use crate::sched::wait::WaitQueue;
 use crate::signal::{Actions, IntervalTimer, ProcessSignals};
-use crate::time::Place;
 use crate::timers::{ProcessorTime, Timers};
-use crate::wait::WaitQueue;
 use abi::Errno;
 use abi::signal::Signal;
 use alloc::sync::Arc;

@@ -3,9 +3,9 @@
 
 use super::Space;
 use crate::fs::mappings;
-use crate::scheduler;
-use crate::time;
-use crate::wait::WaitQueue;
+use crate::sched::scheduler;
+use crate::sched::time;
+use crate::sched::wait::WaitQueue;
 use alloc::sync::Arc;
 use mm::{MapError, Move, NoMemory, Portion, VirtAddr};
 

@@ -8,9 +8,9 @@
 use super::{INIT, Process, table};
 use crate::log;
 use crate::sched::SleepingMutex;
-use crate::scheduler;
-use crate::time;
-use crate::wait::WaitQueue;
+use crate::sched::scheduler;
+use crate::sched::time;
+use crate::sched::wait::WaitQueue;
 use abi::process::WaitStatus;
 use abi::signal::Signal;
 use alloc::sync::Arc;

@@ -2,7 +2,7 @@
 //! somebody asks, when it ends, and, as on Linux, before much of it goes.
 
 use super::Space;
-use crate::scheduler;
+use crate::sched::scheduler;
 use core::sync::atomic::{AtomicU64, Ordering};
 use mm::{PAGE_SIZE, VirtAddr};
 

@@ -3,7 +3,7 @@
 //! it in TTBR0, so that it is never released under a processor's feet.
 
 use super::{KeptLayout, Peaks};
-use crate::scheduler;
+use crate::sched::scheduler;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::ops::Range;

@@ -1,15 +1,15 @@
 //! The threads of a process: how they join, end, and how exec(2) gets rid of the others.
 //!
-//! A thread ends in two steps: it is told to ([`Thread::end`]), and leaves on its own way back to EL0 (`end`). The first
+//! A thread ends in two steps: it is told to (`ThreadCore::end`), and leaves on its own way back to EL0 (`end`). The first
 //! thread stays in the list after its end, for its id is the process's: it leaves with the last one.
 
 use super::usage::Totals;
 use super::{Pid, Process, table};
 use crate::core_dump::Registers;
-use crate::scheduler;
+use crate::sched::scheduler;
+use crate::sched::wait::WaitQueue;
 use crate::signal;
 use crate::thread::Thread;
-use crate::wait::WaitQueue;
 use abi::Errno;
 use abi::process::WaitStatus;
 use alloc::sync::Arc;

@@ -1,6 +1,6 @@
 //! vfork(2): the parent sleeps until the child, which runs in the parent's memory, executes a program or ends.
 
-use crate::wait::WaitQueue;
+use crate::sched::wait::WaitQueue;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// The completion that the parent of a vfork(2) waits for. It stands in the child's thread.

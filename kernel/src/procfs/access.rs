@@ -10,7 +10,7 @@ use mm::AddressSpace;
 
 use super::subject::Subject;
 use crate::process::{Process, Space};
-use crate::scheduler;
+use crate::sched::scheduler;
 
 /// Whether the running process may look into `process`: `EACCES`.
 pub fn may_inspect(process: &Process) -> Result<(), Errno> {

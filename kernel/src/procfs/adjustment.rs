@@ -10,7 +10,7 @@ use super::setting_file;
 use super::subject::Subject;
 use crate::fs::object::Object;
 use crate::process::{Process, oom};
-use crate::scheduler;
+use crate::sched::scheduler;
 
 /// More characters than a number in range has.
 const MOST_CHARACTERS: usize = 12;

@@ -10,7 +10,7 @@ use super::setting_file::{self, first_line};
 use super::subject::Subject;
 use crate::fs::object::Object;
 use crate::process::Name;
-use crate::scheduler;
+use crate::sched::scheduler;
 
 /// Opens the file of a process or thread.
 pub fn open(subject: &Subject) -> Result<Arc<dyn Object>, Errno> {

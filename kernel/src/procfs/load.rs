@@ -9,7 +9,7 @@ use core::fmt;
 use lock::Mutex;
 use platform::timer;
 
-use crate::scheduler;
+use crate::sched::scheduler;
 
 /// Fixed point: 11 bits behind the point.
 const ONE: u64 = 1 << 11;

@@ -13,7 +13,7 @@ use crate::fs::lock_list;
 use crate::fs::locks::{Listing, Shown};
 use crate::fs::object::Object;
 use crate::fs::record_locks::{Kind, Owner};
-use crate::scheduler;
+use crate::sched::scheduler;
 use lock::Mutex;
 
 /// Where a reader of /proc/locks stands.

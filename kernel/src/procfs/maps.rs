@@ -12,7 +12,7 @@ use super::subject::Subject;
 use super::text::Text;
 use crate::escape::Escaped;
 use crate::fs::object::Object;
-use crate::scheduler;
+use crate::sched::scheduler;
 
 /// Where names begin: `fs/proc/task_mmu.c` pads to it.
 const NAME_COLUMN: usize = 73;

@@ -12,7 +12,7 @@ use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::InodeOps;
 use crate::fs::object::{Entry, Object};
 use crate::fs::super_block::SuperBlock;
-use crate::scheduler;
+use crate::sched::scheduler;
 use memory::fallible;
 
 /// A directory whose entries are found when asked for.

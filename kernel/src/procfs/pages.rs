@@ -17,7 +17,7 @@ use mm::{EntryPlace, Frame, MappedPage, PageRange, USER_END, VirtAddr};
 use super::seq_file::MOST_READ;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::{self, Space};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::user_memory::Sink;
 use memory::fallible;
 

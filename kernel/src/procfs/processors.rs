@@ -10,9 +10,9 @@ use super::text::{Text, clock_ticks};
 use crate::process;
 use crate::processor_features;
 use crate::sched::interrupts;
-use crate::scheduler;
-use crate::scheduler::Times;
-use crate::time;
+use crate::sched::scheduler;
+use crate::sched::scheduler::Times;
+use crate::sched::time;
 
 /// As `arch/arm64/kernel/cpuinfo.c` writes it. BogoMIPS are twice the timer's frequency, as there.
 pub fn information((): &(), text: &mut Text) -> Result<(), Errno> {

@@ -10,7 +10,7 @@ use super::subject::Subject;
 use crate::fs::caller::Caller;
 use crate::fs::object::{Io, Object, Positioning};
 use crate::process::{Process, Space};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::user_memory::{Sink, Source};
 use memory::fallible;
 

@@ -11,7 +11,7 @@ use mm::PAGE_SIZE;
 
 use super::text::Text;
 use crate::fs::object::{Io, Object, Positioning};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::user_memory::Sink;
 use lock::Mutex;
 use memory::fallible;

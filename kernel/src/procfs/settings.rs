@@ -8,7 +8,7 @@ use abi::Errno;
 use super::setting_file::{self, first_line};
 use crate::core_dump::pattern;
 use crate::fs::object::Object;
-use crate::scheduler::Setting;
+use crate::sched::scheduler::Setting;
 use crate::uts::{MachineName, NAME_LEN};
 
 /// Longer than any number.

@@ -5,7 +5,7 @@ use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, Purpose, Sharing, Vi
 
 use super::subject::Subject;
 use crate::process::{ProgramLayout, Space};
-use crate::scheduler;
+use crate::sched::scheduler;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Areas looked at under one hold of the space's lock.

@@ -16,7 +16,7 @@ use super::seq_file::SeqFile;
 use super::subject::Subject;
 use super::text::Text;
 use crate::fs::object::Object;
-use crate::scheduler;
+use crate::sched::scheduler;
 
 /// Bits behind the point in proportional sizes: `PSS_SHIFT`.
 const PSS_SHIFT: u32 = 12;

@@ -9,7 +9,7 @@ use super::sizes::Sizes;
 use super::subject::Subject;
 use super::text::{Text, clock_ticks};
 use crate::process::ProgramLayout;
-use crate::scheduler::Attributes;
+use crate::sched::scheduler::Attributes;
 use crate::signal;
 use crate::signal::Summary;
 use crate::tty;

@@ -5,7 +5,7 @@ use core::ops::Deref;
 
 use crate::fs::Dentry;
 use crate::process::{Name, Pid, Process};
-use crate::scheduler::State;
+use crate::sched::scheduler::State;
 use crate::thread::Thread;
 
 /// What most entries are about: a process, or one of its threads.

@@ -16,7 +16,7 @@ use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::fs::super_block::SuperBlock;
 use crate::fs::{OpenFile, pipe};
 use crate::process;
-use crate::scheduler::SETTINGS;
+use crate::sched::scheduler::SETTINGS;
 use crate::uts;
 
 /// One more than the highest process id.

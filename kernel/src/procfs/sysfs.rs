@@ -13,7 +13,7 @@ use crate::fs::Dentry;
 use crate::fs::filesystem::{self, FileSystem};
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::super_block::SuperBlock;
-use crate::scheduler;
+use crate::sched::scheduler;
 use memory::fallible;
 
 /// Where the processors begin among the entries of their directory.

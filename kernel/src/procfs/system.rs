@@ -14,7 +14,7 @@ use crate::boot_arguments;
 use crate::fs::filesystem;
 use crate::fs::mount::{self, Mount};
 use crate::process;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::uts;
 use memory::fallible;
 

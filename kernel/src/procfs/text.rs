@@ -9,7 +9,7 @@ use abi::time::USER_HZ;
 use platform::timer;
 
 use crate::escape::Escaped;
-use crate::time;
+use crate::sched::time;
 use memory::fallible::TryVec;
 
 /// Memory taken at once.

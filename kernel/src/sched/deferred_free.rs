@@ -2,7 +2,7 @@
 //! dropped under a lock, or where no thread runs; so the pages are laid aside, and the thread gives them back, some at a time, before
 //! it returns to its program or ends ([`release`]).
 
-use crate::scheduler;
+use crate::sched::scheduler;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

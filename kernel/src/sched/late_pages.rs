@@ -4,9 +4,9 @@
 //!
 //! Used by whoever gives pages of an object to be mapped.
 
-use crate::scheduler;
-use crate::time::{self, SECOND};
-use crate::wait::WaitQueue;
+use crate::sched::scheduler;
+use crate::sched::time::{self, SECOND};
+use crate::sched::wait::WaitQueue;
 use core::sync::atomic::{AtomicBool, Ordering};
 use lock::{Mutex, rank};
 use mm::{Interrupted, PageError};

@@ -1,6 +1,6 @@
 //! Lists whose length a program chooses, in pieces of a page: no allocation is larger, and each may fail.
 
-use crate::scheduler;
+use crate::sched::scheduler;
 use abi::Errno;
 use alloc::vec::Vec;
 use memory::fallible::{self, TryVec};

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use abi::Errno;
 
-use crate::wait::{Interrupted, WaitQueue};
+use crate::sched::wait::{Interrupted, WaitQueue};
 
 /// One holder at a time; the others sleep.
 pub struct SleepingMutex {

@@ -2,9 +2,9 @@
 //! above; what the scheduler asks of that is in [`Owner`].
 
 use crate::process::Space;
-use crate::scheduler::{Scheduling, State};
+use crate::sched::scheduler::{Scheduling, State};
+use crate::sched::time::Place;
 use crate::thread::Thread;
-use crate::time::Place;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};

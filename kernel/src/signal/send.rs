@@ -5,7 +5,7 @@ use super::pending::Details;
 use super::{is_ignoring, set_action, set_mask};
 use crate::fs::mappings;
 use crate::process::{self, INIT, Pid, Process};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::timers::{Notice, Timer};
 use abi::Errno;

@@ -5,9 +5,9 @@
 
 use super::ProcessSignals;
 use crate::process::{self, Process};
-use crate::scheduler;
+use crate::sched::scheduler;
+use crate::sched::wait::WaitQueue;
 use crate::thread::Thread;
-use crate::wait::WaitQueue;
 use abi::process::WaitStatus;
 use abi::signal::Signal;
 use alloc::sync::Arc;

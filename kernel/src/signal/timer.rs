@@ -2,7 +2,7 @@
 //! `timers::processor`.
 
 use crate::process::Process;
-use crate::time::{self, Alarm, Expire, Place};
+use crate::sched::time::{self, Alarm, Expire, Place};
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;

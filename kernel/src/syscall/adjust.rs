@@ -1,8 +1,8 @@
 //! The discipline of the clock: adjtimex(2), clock_adjtime(2). What is computed is in `time::discipline`.
 
+use crate::sched::time;
+use crate::sched::time::discipline;
 use crate::thread::Thread;
-use crate::time;
-use crate::time::discipline;
 use crate::timers::{self, Clock};
 use crate::user_memory;
 use abi::Errno;

@@ -4,7 +4,7 @@ use super::area_flags::{any_area, change_flags, covered, for_each_part, next_cov
 use super::mlock::{check_unlocked, populate};
 use super::space::space;
 use crate::fs::Subject;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
 use abi::memory::{

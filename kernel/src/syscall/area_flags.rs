@@ -2,7 +2,7 @@
 
 use super::memory_limits::is_full;
 use super::space::{is_inside_area, space};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
 use memory::map_errno;

@@ -1,7 +1,7 @@
 //! Calls that write to files: for whom, and which signals their failures bring.
 
 use crate::fs::caller::{Caller, IoFailure};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::signal;
 use crate::thread::Thread;
 use abi::signal::info::SI_KERNEL;

@@ -5,7 +5,7 @@
 use crate::fs::mappings::{self, Walks};
 use crate::fs::{Directories, FileTable};
 use crate::process::{self, INIT, Kinship, Process, ProcessInit, Shared, Space};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::signal::{self, Actions, InheritedSignals};
 use crate::thread::{Thread, ThreadInit};
 use crate::user_memory;

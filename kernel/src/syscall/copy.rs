@@ -10,7 +10,7 @@ use super::caller::with_caller;
 use super::lookup::file;
 use crate::fs::OpenFile;
 use crate::fs::open_file::Whence;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory::{KernelSink, KernelSource, MOST_BYTES, read_value, write_value};
 

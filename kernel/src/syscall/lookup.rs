@@ -20,7 +20,7 @@ pub fn file(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
     }
 }
 
-/// As [`file`], for one of many. Apart, so that the path of all others needs few registers.
+/// As [`file()`], for one of many. Apart, so that the path of all others needs few registers.
 #[cold]
 fn far_file(current: &Thread, descriptor: usize) -> Result<Arc<OpenFile>, Errno> {
     current.files.read(|files| files.get(descriptor).cloned())

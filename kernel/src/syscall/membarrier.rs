@@ -1,6 +1,6 @@
 //! membarrier(2): a memory barrier on the processors that run other threads, so that these need none in their fast paths.
 
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
 use abi::process::{

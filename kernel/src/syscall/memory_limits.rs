@@ -1,7 +1,7 @@
 //! How much a process may map: RLIMIT_AS, RLIMIT_DATA, the number of areas.
 
 use crate::process::{Process, Space};
-use crate::scheduler;
+use crate::sched::scheduler;
 use abi::Errno;
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
 use memory::MAX_MAP_COUNT;

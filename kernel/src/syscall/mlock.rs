@@ -5,7 +5,7 @@ use super::area_flags::{change_flags, for_each_part};
 use super::flags::decode;
 use super::space::space;
 use crate::process::Space;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

@@ -9,7 +9,7 @@ use abi::process::RLIMIT_NOFILE;
 use super::flags::decode;
 use super::lookup::{Lookup, index};
 use crate::fs::{self, OnExec, OpenFile};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 
 /// openat(2). A 64-bit program means `O_LARGEFILE` whether it says so or not.

@@ -3,7 +3,7 @@
 use super::target::{meant, meant_thread};
 use crate::fs::Credentials;
 use crate::futex;
-use crate::scheduler::{self, Attributes, Policy, TURN_NANOS};
+use crate::sched::scheduler::{self, Attributes, Policy, TURN_NANOS};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

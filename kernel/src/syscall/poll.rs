@@ -15,13 +15,13 @@ use super::lookup::file;
 use super::open::descriptor_limit;
 use crate::fs::OpenFile;
 use crate::fs::file_table::MAX_DESCRIPTORS;
-use crate::paged::Paged;
-use crate::scheduler;
+use crate::sched::paged::Paged;
+use crate::sched::scheduler;
+use crate::sched::time;
+use crate::sched::wait::{Interrupted, WaitSet};
 use crate::signal;
 use crate::thread::Thread;
-use crate::time;
 use crate::user_memory::{read_bytes, read_value, write_bytes, write_value};
-use crate::wait::{Interrupted, WaitSet};
 
 /// Errors and hang-ups are reported whether asked for or not.
 const ALWAYS: i16 = POLLERR | POLLHUP | POLLNVAL;

@@ -4,7 +4,7 @@ use super::capability;
 use super::policy::may_be_nice;
 use super::target::{meant, meant_thread};
 use crate::process::{self, Name, Pid, Process};
-use crate::scheduler::{self, Attributes};
+use crate::sched::scheduler::{self, Attributes};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

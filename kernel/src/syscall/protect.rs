@@ -5,7 +5,7 @@ use super::mlock;
 use super::mmap::protection_of;
 use super::space::{is_inside_area, space};
 use crate::process::Space;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use abi::Errno;
 use abi::memory::ProtFlags;

@@ -88,7 +88,7 @@ pub fn readv(current: &Thread, descriptor: i32, list: u64, count: u64) -> Result
 /// writev(2).
 ///
 /// # Errors
-/// As for [`write`]. `EINVAL`: more than `IOV_MAX` parts, or one of a negative length.
+/// As for [`write()`]. `EINVAL`: more than `IOV_MAX` parts, or one of a negative length.
 pub fn writev(current: &Thread, descriptor: i32, list: u64, count: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     write_counted(current, &file, UserBuffer::from_list(list, count)?)
@@ -113,7 +113,7 @@ pub fn pread64(
 /// pwrite64(2).
 ///
 /// # Errors
-/// As for [`write`]. `EINVAL`: a negative offset. `ESPIPE`: what is open has no positions.
+/// As for [`write()`]. `EINVAL`: a negative offset. `ESPIPE`: what is open has no positions.
 pub fn pwrite64(
     current: &Thread,
     descriptor: i32,

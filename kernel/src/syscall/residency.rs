@@ -4,7 +4,7 @@ use super::area_flags::covered;
 use super::flags::decode;
 use super::mlock::check_unlocked;
 use super::space::space;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

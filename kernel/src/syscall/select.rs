@@ -2,8 +2,8 @@
 
 use super::poll::{Mask, Watchlist, deadline, read_list, wait_masked, write_list};
 use crate::fs::file_table::MAX_DESCRIPTORS;
-use crate::paged::Paged;
-use crate::scheduler;
+use crate::sched::paged::Paged;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory::read_value;
 use abi::Errno;

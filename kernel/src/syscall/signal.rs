@@ -2,11 +2,11 @@
 //! tgkill(2), rt_sigqueueinfo(2).
 
 use crate::process::{self, Pid, Process};
+use crate::sched::time;
+use crate::sched::wait;
 use crate::signal::{self, Audience, is_on_stack};
 use crate::thread::Thread;
-use crate::time;
 use crate::user_memory;
-use crate::wait;
 use abi::Errno;
 use abi::signal::info::{SI_TKILL, SI_USER};
 use abi::signal::{

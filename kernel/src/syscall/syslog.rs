@@ -9,7 +9,7 @@ use abi::capability::CAP_SYSLOG;
 use crate::log::{
     self, DEFAULT_CONSOLE_LEVEL, Line, Place, Record, Ring, SIZE, TEXT_MAX, show_below, write_stamp,
 };
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory;
 use lock::Mutex;

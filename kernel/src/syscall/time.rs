@@ -1,11 +1,11 @@
 //! Clocks and sleeping: clock_gettime(2), nanosleep(2), clock_nanosleep(2), gettimeofday(2), setitimer(2), times(2).
 
 use crate::process::Process;
+use crate::sched::time;
+use crate::sched::wait;
 use crate::thread::Thread;
-use crate::time;
 use crate::timers::{self, Clock, Meter, Notice, Setting, Source, Timer, Which};
 use crate::user_memory;
-use crate::wait;
 use abi::Errno;
 use abi::capability::CAP_SYS_TIME;
 use abi::time::{

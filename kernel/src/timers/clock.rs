@@ -1,8 +1,8 @@
 //! Clocks by their ids: clock_gettime(2), clockid_t.
 
 use super::{Kind, Meter, Source};
+use crate::sched::time::{self, discipline};
 use crate::thread::Thread;
-use crate::time::{self, discipline};
 use abi::Errno;
 use abi::time::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,

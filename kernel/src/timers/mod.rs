@@ -16,9 +16,9 @@ pub use processor::{ProcessorTime, Which};
 pub use table::{Timers, clock_was_set};
 
 use crate::process::Process;
+use crate::sched::time::{self, Alarm, Expire, Place};
 use crate::signal;
 use crate::thread::Thread;
-use crate::time::{self, Alarm, Expire, Place};
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::{Arc, Weak};
 use lock::{Mutex, rank};
@@ -266,7 +266,7 @@ impl Timer {
         match &self.notice {
             Notice::None => true,
             Notice::Wake(thread) => {
-                crate::scheduler::wake(thread);
+                crate::sched::scheduler::wake(thread);
                 true
             }
             Notice::Signal {

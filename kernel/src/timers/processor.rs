@@ -7,7 +7,7 @@
 
 use super::Timer;
 use crate::process::Process;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::signal;
 use abi::Errno;
 use abi::process::{RLIM64_INFINITY, RLIMIT_CPU, RLimit, WaitStatus};

@@ -3,7 +3,7 @@
 use super::Timer;
 use super::{Notice, Source};
 use crate::process::{self, Pid, Process};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::signal;
 use abi::Errno;
 use abi::process::RLIMIT_SIGPENDING;
@@ -143,6 +143,6 @@ pub fn clock_was_set() {
             id = next;
         }
         // A program that sets the clock may also be told to end meanwhile: the clock is set all the same.
-        let _ = crate::scheduler::cond_resched_killable();
+        let _ = crate::sched::scheduler::cond_resched_killable();
     }
 }

@@ -14,7 +14,7 @@ use crate::fs::caller::Caller;
 use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceRange};
 use crate::fs::file_owner::{Listeners, Whom};
 use crate::fs::object::{Io, Object, Queues};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::user_memory::{Sink, Source};
 
 /// `TTYAUX_MAJOR`: what stands for a terminal.

@@ -10,7 +10,7 @@ use abi::terminal::{
 };
 
 use super::{Terminal, speed};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::user_memory::{read_value, write_value};
 
 /// The arguments of `TCXONC`: tcflow(3).

@@ -9,7 +9,7 @@ use abi::signal::{SigInfo, Signal};
 
 use super::{Terminal, console};
 use crate::process::{self, Pid, Process};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::signal;
 use crate::thread::Thread;
 

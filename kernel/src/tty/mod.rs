@@ -32,8 +32,8 @@ use crate::fs::device_registry::DeviceNumber;
 use crate::fs::file_owner::{Event, Listeners};
 use crate::process::{Pid, Process};
 use crate::sched::SleepingMutex;
+use crate::sched::wait::WaitQueue;
 use crate::signal;
-use crate::wait::WaitQueue;
 
 /// The console's own device number: ttyAMA0.
 const NUMBER: DeviceNumber = DeviceNumber {

@@ -6,8 +6,8 @@ use abi::terminal::{TOSTOP, VMIN, VTIME};
 use super::{State, Terminal};
 use crate::fs::object::Io;
 use crate::sched::SleepingMutexGuard;
-use crate::scheduler;
-use crate::time;
+use crate::sched::scheduler;
+use crate::sched::time;
 use crate::user_memory::{Sink, Source};
 
 /// Bytes typed that are taken under one hold of the lock.

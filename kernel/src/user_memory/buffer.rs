@@ -1,7 +1,7 @@
 //! Where the bytes of a read go and those of a write come from, mostly user memory: one range, or the list of readv(2).
 
 use super::{read_bytes, serve};
-use crate::scheduler;
+use crate::sched::scheduler;
 use abi::Errno;
 use abi::file::{IOV_MAX, IoVec};
 use abi::zerocopy::IntoBytes;

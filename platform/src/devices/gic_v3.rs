@@ -193,7 +193,7 @@ pub(crate) fn send(interrupt: u32, target: u64) {
     arch::gic::send(target | u64::from(interrupt) << SGI1R_INTERRUPT);
 }
 
-/// Aff3.Aff2.Aff1.Aff0 of the running processor, as GICR_TYPER[63:32] has it.
+/// Aff3.Aff2.Aff1.Aff0 of the running processor, as `GICR_TYPER[63:32]` has it.
 fn own_affinity() -> u32 {
     let mpidr = MPIDR_EL1.get();
     (mpidr & 0x00ff_ffff | mpidr >> 8 & 0xff00_0000) as u32

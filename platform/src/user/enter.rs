@@ -5,7 +5,7 @@ use crate::arch;
 use core::arch::asm;
 
 /// Enters the program and returns with the next exception that it takes. Its registers are in `context` then; FP/SIMD
-/// registers and TPIDR_EL0 are where they were (see [`UserRegisters`]), and the program runs in whatever address space is
+/// registers and TPIDR_EL0 are where they were (see [`super::UserRegisters`]), and the program runs in whatever address space is
 /// active (`memory::activate`).
 ///
 /// Inlined, so that the registers that the kernel's loop needs are saved once and not at each trap.

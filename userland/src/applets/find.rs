@@ -14,7 +14,7 @@ enum Condition<'a> {
     MaxDepth(usize),
 }
 
-/// find [paths] [-name pattern] [-type bcdflp] [-maxdepth n] [-print]
+/// `find [paths] [-name pattern] [-type bcdflp] [-maxdepth n] [-print]`
 pub fn find(arguments: &[&str]) -> i32 {
     let first_option = arguments
         .iter()

@@ -127,7 +127,7 @@ pub fn unmount(arguments: &[&str]) -> i32 {
     status
 }
 
-/// df [-k] [folders]: in KiB.
+/// `df [-k] [folders]`: in KiB.
 pub fn space(arguments: &[&str]) -> i32 {
     let parsed = match parse(arguments, "k") {
         Ok(parsed) => parsed,

@@ -7,7 +7,7 @@ use core::cmp::Ordering;
 use super::arguments::{Parsed, parse};
 use super::text::{for_files, lines_of};
 
-/// seq [-s separator] [first [step]] last
+/// `seq [-s separator] [first [step]] last`
 pub fn sequence(arguments: &[&str]) -> i32 {
     // Negative numbers look like options: only -s and -w are.
     let (options, numbers): (Vec<&str>, Vec<&str>) = match arguments.get(1) {

@@ -32,7 +32,7 @@ fn is_wanted(list: &str, place: usize) -> Option<bool> {
     Some(wanted)
 }
 
-/// cut -c list | -f list [-d character] [-s] [files]
+/// `cut -c list | -f list [-d character] [-s] [files]`
 pub fn cut(arguments: &[&str]) -> i32 {
     let parsed = match parse(arguments, "c:b:f:d:s") {
         Ok(parsed) => parsed,
@@ -137,7 +137,7 @@ fn is_of_class(byte: u8, name: &str) -> bool {
     }
 }
 
-/// tr [-cds] set [set]
+/// `tr [-cds] set [set]`
 pub fn translate(arguments: &[&str]) -> i32 {
     let parsed = match parse(arguments, "cCds") {
         Ok(parsed) => parsed,

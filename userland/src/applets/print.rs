@@ -76,7 +76,7 @@ fn unescape(text: &str) -> (Vec<u8>, bool) {
     (bytes, false)
 }
 
-/// printf format [arguments]: the format is used again while arguments are left.
+/// `printf format [arguments]`: the format is used again while arguments are left.
 pub fn printf(arguments: &[&str]) -> i32 {
     let [name, format, values @ ..] = arguments else {
         eprintln!("usage: printf format [arguments]");
@@ -183,7 +183,7 @@ fn pad(text: &[u8], flags: &str, width: usize) {
     }
 }
 
-/// basename path [suffix]
+/// `basename path [suffix]`
 pub fn basename(arguments: &[&str]) -> i32 {
     let parsed = match parse(arguments, "") {
         Ok(parsed) => parsed,
@@ -233,7 +233,7 @@ pub fn working_directory(arguments: &[&str]) -> i32 {
     }
 }
 
-/// yes [words]
+/// `yes [words]`
 pub fn yes(arguments: &[&str]) -> i32 {
     let line = if arguments.len() > 1 {
         arguments[1..].join(" ")

@@ -255,7 +255,7 @@ pub fn time(arguments: &[&str]) -> i32 {
     process::shell_status(change.status)
 }
 
-/// env [-i] [name=value]... [command]
+/// `env [-i] [name=value]... [command]`
 pub fn env(arguments: &[&str]) -> i32 {
     let mut rest = &arguments[1..];
     let is_empty = rest.first() == Some(&"-i");

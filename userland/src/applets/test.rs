@@ -7,7 +7,7 @@ use crate::runtime::{file, path, terminal};
 use abi::file::{AtFlags, R_OK, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 use abi::file::{W_OK, X_OK};
 
-/// test expression, [ expression ]: 0 if it is true, 1 if it is false, 2 if it is none.
+/// `test expression`, `[ expression ]`: 0 if it is true, 1 if it is false, 2 if it is none.
 pub fn test(arguments: &[&str]) -> i32 {
     let name = arguments.first().map_or("test", |name| path::base_name(name));
     let mut operands = &arguments[1..];

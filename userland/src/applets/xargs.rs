@@ -168,7 +168,7 @@ fn run(arguments: &[String]) -> Result<WaitStatus> {
     }
 }
 
-/// xargs [-0rt] [-n arguments | -I text] [command [arguments]]
+/// `xargs [-0rt] [-n arguments | -I text] [command [arguments]]`
 pub fn xargs(arguments: &[&str]) -> i32 {
     let end = options_end(arguments, OPTIONS);
     let parsed = match parse(&arguments[..end], OPTIONS) {

@@ -33,6 +33,12 @@ enum Node<K, V> {
     Inner(Box<Children<K, V>>),
 }
 
+impl<K: Ord + Clone, V> Default for Map<K, V> {
+    fn default() -> Map<K, V> {
+        Map::new()
+    }
+}
+
 impl<K: Ord + Clone, V> Map<K, V> {
     /// An empty map.
     pub const fn new() -> Map<K, V> {

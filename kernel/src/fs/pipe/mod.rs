@@ -34,7 +34,7 @@ pub use file::{of, register, unnamed};
 pub use size::{MAX_UNPRIVILEGED, rounded};
 
 use crate::fs::object::Object;
-use crate::wait::WaitQueue;
+use crate::sched::wait::WaitQueue;
 use memory::FrameHandle;
 
 /// A pipe.

@@ -9,8 +9,8 @@ use super::slots::Part;
 use super::transfer::{Step, Transfer, Way};
 use super::writing::Writing;
 use super::{Locked, PACKETS, State, WRITER_AWAY, page_start};
+use crate::sched::wait::WaitQueue;
 use crate::user_memory::Source;
-use crate::wait::WaitQueue;
 use memory::FrameHandle;
 
 /// A write(2) of packets: of [`PIPE_BUF`] bytes each, the last of what is left.

@@ -6,9 +6,9 @@ use mm::{Frame, PAGE_SIZE};
 use super::transfer::{Step, Transfer, Way};
 use super::{Locked, Pipe, READER_AWAY, State, WRITERS_TOLD, page_start};
 use crate::fs::file_owner::Event;
-use crate::scheduler;
+use crate::sched::scheduler;
+use crate::sched::wait::WaitQueue;
 use crate::user_memory::Sink;
-use crate::wait::WaitQueue;
 use memory::FrameHandle;
 
 /// A read(2): waits for bytes and takes what is there.

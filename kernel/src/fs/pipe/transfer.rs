@@ -5,9 +5,9 @@ use platform::user_copy::UserFault;
 
 use super::Locked;
 use crate::fs::object::Io;
-use crate::scheduler;
+use crate::sched::scheduler;
+use crate::sched::wait::WaitQueue;
 use crate::user_memory;
-use crate::wait::WaitQueue;
 
 /// How far a read or write has come.
 pub(super) struct Transfer {

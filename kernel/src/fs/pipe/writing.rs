@@ -7,9 +7,9 @@ use super::transfer::{Step, Transfer, Way};
 use super::{Locked, Pipe, READERS_TOLD, State, WRITER_AWAY};
 use crate::fs::caller::{Caller, IoFailure};
 use crate::fs::file_owner::Event;
-use crate::scheduler;
+use crate::sched::scheduler;
+use crate::sched::wait::WaitQueue;
 use crate::user_memory::Source;
-use crate::wait::WaitQueue;
 use memory::FrameHandle;
 
 /// A write(2): waits for room until all is written. At most [`PIPE_BUF`] bytes are written together or not at all.

@@ -17,11 +17,11 @@ use memory::fallible::map::Map;
 use mm::{PAGE_SIZE, PageError};
 
 use super::seals::Seals;
-use crate::deferred_free;
 use crate::fs::inode_ops::Seek;
 use crate::fs::super_block::SuperBlock;
+use crate::sched::deferred_free;
+use crate::sched::scheduler;
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
-use crate::scheduler;
 use crate::user_memory::{Sink, Source};
 use memory::{self, FrameHandle};
 

@@ -17,7 +17,7 @@ use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::{DirectoryOps, Edit, Entries, InodeOps, Nesting, NewFile};
 use crate::fs::object::Entry;
 use crate::fs::tmpfs;
-use crate::scheduler;
+use crate::sched::scheduler;
 
 /// The position of the first entry behind `.` and `..`.
 const FIRST_POSITION: u64 = 2;

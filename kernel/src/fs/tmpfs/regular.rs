@@ -18,7 +18,7 @@ use crate::fs::inode_ops::{InodeOps, RegularOps, Seek};
 use crate::fs::object::{Io, Object, Positioning};
 use crate::fs::open_file::Hold;
 use crate::fs::permission::Subject;
-use crate::late_pages;
+use crate::sched::late_pages;
 use crate::user_memory;
 use crate::user_memory::{Sink, Source};
 

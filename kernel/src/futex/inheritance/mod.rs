@@ -14,7 +14,7 @@ use super::deadline::Deadline;
 use super::key::{Key, Scope};
 use super::waiters::Waiter;
 use crate::process;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

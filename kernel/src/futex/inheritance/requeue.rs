@@ -7,7 +7,7 @@ use crate::futex::key::{Key, Scope};
 use crate::futex::sleep::enter_if;
 use crate::futex::waiters::{self, Wants};
 use crate::futex::wake::Requeue;
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

@@ -8,7 +8,7 @@
 use super::super::key::Key;
 use super::super::waiters::{Bucket, Waiter};
 use crate::process::Pid;
-use crate::scheduler::{self, Attributes};
+use crate::sched::scheduler::{self, Attributes};
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;

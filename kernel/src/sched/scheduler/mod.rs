@@ -55,8 +55,8 @@ pub use wake::{wake, wake_owned};
 
 use crate::sched::{Owner, interrupts};
 
+use crate::sched::time::timers;
 use crate::thread::Thread;
-use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
@@ -87,7 +87,7 @@ pub fn begin(thread: Arc<Thread>) {
     place::enqueue(thread, Arrival::New);
 }
 
-/// Gives up the processor until the thread is woken, which has called [`ThreadCore::prepare_to_sleep`], unless it was woken since.
+/// Gives up the processor until the thread is woken, which has called `ThreadCore::prepare_to_sleep`, unless it was woken since.
 pub fn block(current: &Arc<Thread>) {
     lock::assert_none_held();
     if current.state() == State::Sleeping {
@@ -163,7 +163,7 @@ pub fn serve_interrupts(current: &Arc<Thread>) {
     set_alarm_of(cpu);
 }
 
-/// The last act of a thread that called [`ThreadCore::die`]: nothing on its stack holds anything any more. The loop drops it.
+/// The last act of a thread that called `ThreadCore::die`: nothing on its stack holds anything any more. The loop drops it.
 pub fn leave() -> ! {
     platform::thread::leave(CPUS.get().own())
 }

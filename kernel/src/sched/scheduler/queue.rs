@@ -1,7 +1,7 @@
 //! A run queue: the threads that wait for one processor, whoever is due first in front. Putting in and taking out cost the
 //! logarithm of how many wait, and no memory: the threads hold their links themselves.
 //!
-//! Threads with a real-time priority are due before [`REAL_TIME_END`], the higher the sooner; all others later.
+//! Threads with a real-time priority are due before `REAL_TIME_END`, the higher the sooner; all others later.
 
 use crate::thread::Thread;
 use alloc::sync::Arc;

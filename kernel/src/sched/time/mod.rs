@@ -11,7 +11,7 @@ pub use expire::{Alarm, Expire};
 pub use timers::{cancel, set};
 pub use tree::Place;
 
-use crate::wait::{Interrupted, WaitQueue};
+use crate::sched::wait::{Interrupted, WaitQueue};
 use core::sync::atomic::{AtomicU64, Ordering};
 use platform::timer;
 

@@ -8,7 +8,7 @@
 
 use super::expire::{Alarm, Due, Expire};
 use super::tree::{self, Place, Tree};
-use crate::scheduler;
+use crate::sched::scheduler;
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! Sleeping until something is so. A [`WaitQueue`] belongs to the thing that changes; whoever changes it wakes the queue.
 //!
-//! No wake-up is lost. A sleeper first calls itself asleep ([`ThreadCore::prepare_to_sleep`]), then stands in the queue, and only
+//! No wake-up is lost. A sleeper first calls itself asleep (`ThreadCore::prepare_to_sleep`), then stands in the queue, and only
 //! then looks whether the condition holds. Whoever makes it hold looks into the queue afterwards. The queue's lock puts the
 //! two in order: either the waker finds the sleeper, and then also its state, or the sleeper came after the waker had looked,
 //! and sees what the waker did. A sleeper that still stands there from its last look need not enter again: a waker that finds it
@@ -18,9 +18,9 @@
 //! taken under it.
 
 use crate::sched::Owner;
-use crate::scheduler;
+use crate::sched::scheduler;
+use crate::sched::time::timers;
 use crate::thread::Thread;
-use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
 use lock::{Mutex, rank};
@@ -66,11 +66,11 @@ enum Kind {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Interruption {
     /// Any signal that will be delivered.
-    BySignal,
+    Signal,
     /// Only the end of the process.
-    ByDeath,
+    Death,
     /// The same, but not if the thread has begun to leave already.
-    ByNewDeath,
+    NewDeath,
 }
 
 impl Sleepers {
@@ -103,7 +103,7 @@ impl WaitQueue {
     /// Sleeps until `ready` answers with something. `ready` is called with no lock of this queue held, several times, and
     /// must not sleep.
     pub fn wait_until<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        self.sleep(Kind::Shared, None, Interruption::BySignal, ready)
+        self.sleep(Kind::Shared, None, Interruption::Signal, ready)
             .map(expect_some)
     }
 
@@ -113,12 +113,12 @@ impl WaitQueue {
         deadline: Option<u64>,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
-        self.sleep(Kind::Shared, deadline, Interruption::BySignal, ready)
+        self.sleep(Kind::Shared, deadline, Interruption::Signal, ready)
     }
 
     /// As [`WaitQueue::wait_until`], but only a signal that ends the process interrupts it.
     pub fn wait_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        self.sleep(Kind::Shared, None, Interruption::ByDeath, ready)
+        self.sleep(Kind::Shared, None, Interruption::Death, ready)
             .map(expect_some)
     }
 
@@ -128,7 +128,7 @@ impl WaitQueue {
         deadline: Option<u64>,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
-        self.sleep(Kind::Shared, deadline, Interruption::ByDeath, ready)
+        self.sleep(Kind::Shared, deadline, Interruption::Death, ready)
     }
 
     /// As [`WaitQueue::wait_killable_deadline`], for a page that a fault needs. A thread that leaves its memory still goes through its
@@ -138,12 +138,12 @@ impl WaitQueue {
         deadline: Option<u64>,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
-        self.sleep(Kind::Shared, deadline, Interruption::ByNewDeath, ready)
+        self.sleep(Kind::Shared, deadline, Interruption::NewDeath, ready)
     }
 
     /// As [`WaitQueue::wait_until`], for one who takes what it waits for: [`WaitQueue::wake_one`] wakes it only if it is first.
     pub fn wait_exclusive<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        self.sleep(Kind::Exclusive, None, Interruption::BySignal, ready)
+        self.sleep(Kind::Exclusive, None, Interruption::Signal, ready)
             .map(expect_some)
     }
 
@@ -155,13 +155,13 @@ impl WaitQueue {
         guard: G,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<T, Interrupted> {
-        self.sleep_in(Kind::Exclusive, None, Interruption::BySignal, Some(guard), ready)
+        self.sleep_in(Kind::Exclusive, None, Interruption::Signal, Some(guard), ready)
             .map(expect_some)
     }
 
     /// As [`WaitQueue::wait_exclusive`], but only a signal that ends the process interrupts it.
     pub fn wait_exclusive_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        self.sleep(Kind::Exclusive, None, Interruption::ByDeath, ready)
+        self.sleep(Kind::Exclusive, None, Interruption::Death, ready)
             .map(expect_some)
     }
 
@@ -289,7 +289,7 @@ pub fn wait_alone<T>(
 ) -> Result<Option<T>, Interrupted> {
     match ready() {
         Some(answer) => Ok(Some(answer)),
-        None => sleep(|_| {}, deadline, Interruption::BySignal, None::<()>, ready),
+        None => sleep(|_| {}, deadline, Interruption::Signal, None::<()>, ready),
     }
 }
 
@@ -360,9 +360,9 @@ fn end<T>(
         return Some(Ok(None));
     }
     let is_interrupted = match interruption {
-        Interruption::BySignal => current.is_interrupted(),
-        Interruption::ByDeath => current.is_ending(),
-        Interruption::ByNewDeath => current.is_ending() && !current.has_left_futexes(),
+        Interruption::Signal => current.is_interrupted(),
+        Interruption::Death => current.is_ending(),
+        Interruption::NewDeath => current.is_ending() && !current.has_left_futexes(),
     };
     is_interrupted.then_some(Err(Interrupted))
 }

@@ -1,11 +1,11 @@
 //! Waiting in many queues at once: poll(2), select(2).
 
 use super::{Interrupted, Kind, WaitQueue};
-use crate::paged::Paged;
 use crate::sched::Owner;
-use crate::scheduler;
+use crate::sched::paged::Paged;
+use crate::sched::scheduler;
+use crate::sched::time::timers;
 use crate::thread::Thread;
-use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

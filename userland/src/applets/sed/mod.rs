@@ -152,7 +152,7 @@ fn open_outputs(script: &Script) -> core::result::Result<Vec<Target>, String> {
     script.files.iter().map(open).collect()
 }
 
-/// sed [-nsEr] [-i[suffix]] script files
+/// `sed [-nsEr] [-i[suffix]] script files`
 pub fn sed(arguments: &[&str]) -> i32 {
     let Ok(mut parsed) = parse_options(arguments, OPTIONS) else {
         return 1;

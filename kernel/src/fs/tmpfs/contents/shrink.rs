@@ -9,7 +9,7 @@ use mm::Revocation;
 
 use super::{BATCH, Contents, PAGE};
 use crate::fs::mappings;
-use crate::scheduler;
+use crate::sched::scheduler;
 use memory::{self, FrameHandle};
 
 impl Contents {
