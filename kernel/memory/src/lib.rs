@@ -150,6 +150,7 @@ pub struct FrameHandle(Frame);
 
 impl FrameHandle {
     /// A zeroed frame that nobody else refers to.
+    #[inline]
     pub fn allocate() -> Result<FrameHandle, NoMemory> {
         get().frames().allocate(get().mmu()).map(FrameHandle)
     }
@@ -170,6 +171,7 @@ impl FrameHandle {
 }
 
 impl Clone for FrameHandle {
+    #[inline]
     fn clone(&self) -> FrameHandle {
         get().frames().share(self.0);
         FrameHandle(self.0)
@@ -177,6 +179,7 @@ impl Clone for FrameHandle {
 }
 
 impl Drop for FrameHandle {
+    #[inline]
     fn drop(&mut self) {
         get().frames().release(get().mmu(), self.0);
     }

@@ -111,7 +111,8 @@ impl Frames {
     }
 
     /// A frame filled with zeros, with one reference.
-    #[inline]
+    // Always: the compiler sees callers in several crates and would keep one copy apart, which costs each fault its prologue.
+    #[inline(always)]
     pub fn allocate(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
         if mmu.refuses_frame() {
             return Err(NoMemory);
@@ -133,7 +134,8 @@ impl Frames {
         self.take_unfilled(mmu)
     }
 
-    #[inline]
+    // Always: as for `allocate`.
+    #[inline(always)]
     fn take_unfilled(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
         let cpu = mmu.cpu();
         let index = match self.pop(cpu, JUNK) {

@@ -80,6 +80,7 @@ fn by_page(at: u64, len: usize, access: Access, mut piece: impl FnMut(*mut u8, u
     done
 }
 
+// SAFETY: nothing else has this name on a host; `user_copy` declares it so.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn user_load(to: *mut u8, from: u64, len: usize) -> usize {
     by_page(from, len, Access::Read, |memory, done, part| {
@@ -88,6 +89,7 @@ unsafe extern "C" fn user_load(to: *mut u8, from: u64, len: usize) -> usize {
     })
 }
 
+// SAFETY: as for `user_load`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn user_store(to: u64, from: *const u8, len: usize) -> usize {
     by_page(to, len, Access::Write, |memory, done, part| {
@@ -96,6 +98,7 @@ unsafe extern "C" fn user_store(to: u64, from: *const u8, len: usize) -> usize {
     })
 }
 
+// SAFETY: as for `user_load`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn user_zero(to: u64, len: usize) -> usize {
     by_page(to, len, Access::Write, |memory, _, part| {
