@@ -12,6 +12,10 @@ static TOKEN: LazyLock<Regex> =
 static ALIAS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^use \w+ as (\w+);").expect("a regular expression"));
 
+/// Unit tests that stand at the end of a file: what they import by `super::*` is the file's own.
+static INLINE_TESTS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?ms)^#\[cfg\(test\)\]\nmod \w+ \{.*?^\}").expect("a regular expression"));
+
 /// A module: the `src/` folder of its crate and its path in there.
 type Module = (String, Vec<String>);
 
@@ -31,7 +35,7 @@ struct Named {
 }
 
 impl Imports {
-    /// Reads the files; unit tests in files of their own are left out.
+    /// Reads the files; unit tests are left out.
     pub fn of(sources: &[&Source]) -> Self {
         let sources: Vec<_> = sources.iter().filter(|source| !is_test(&source.path)).collect();
         let crates: BTreeSet<(String, String)> =
@@ -44,7 +48,8 @@ impl Imports {
         let mut uses = Vec::new();
         for source in sources {
             let (root, here) = module(&source.path);
-            for named in paths(&source.code, &children(&modules, &root, &here)) {
+            let code = INLINE_TESTS.replace_all(&source.code, "");
+            for named in paths(&code, &children(&modules, &root, &here)) {
                 let full = absolute(&here, &named.path);
                 let is_own = full.starts_with(&here);
                 if named.is_reexport {
@@ -299,4 +304,21 @@ fn names_are_followed_to_the_file_that_defines_them() {
         imports.largest_circle(&all),
         ["kernel/src/a/deep.rs", "kernel/src/b.rs"]
     );
+}
+
+#[test]
+fn unit_tests_in_a_file_import_nothing() {
+    let tests =
+        "use crate::b;\n#[cfg(test)]\nmod tests {\n    use super::*;\n    use crate::c;\n}\nuse crate::d;";
+    let file = |path: &str, text: &str| Source::new(path, text);
+    let sources = [
+        file("kernel/src/a/mod.rs", "mod deep;"),
+        file("kernel/src/a/deep.rs", tests),
+        file("kernel/src/b.rs", ""),
+        file("kernel/src/c.rs", ""),
+        file("kernel/src/d.rs", ""),
+    ];
+    let imports = Imports::of(&sources.iter().collect::<Vec<_>>());
+    let named: Vec<_> = imports.edges.keys().map(|(_, to)| to.as_str()).collect();
+    assert_eq!(named, ["kernel/src/b.rs", "kernel/src/d.rs"]);
 }
