@@ -33,7 +33,7 @@ const ROOMS: &[Room] = &[
     room("sched", 9),
     room("log", 9),
     room("uaccess", 9),
-    room("vfs", 20),
+    room("vfs", 9),
     room("fs", 9),
     Room {
         name: "devices",

@@ -41,10 +41,10 @@ const BOOLS: &[(&str, usize)] = &[
 
 /// Names that several types of the kernel have, with the number of those types.
 const SHARED_NAMES: &[(&str, usize)] = &[
-    ("Attributes", 4),
+    ("Attributes", 3),
     ("Change", 4),
     ("Children", 2),
-    ("Entry", 5),
+    ("Entry", 4),
     ("Event", 2),
     ("Group", 2),
     ("IntervalTimer", 2),

@@ -10,11 +10,36 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::file::PATH_MAX;
-use lock::{Mutex, rank};
+use lock::{Mutex, MutexGuard, rank};
 use memory::fallible::{self, TryVec};
+use spin::Once;
 
 use super::inode::Inode;
-use super::tree;
+
+/// Held while directories move or vanish.
+static RESHAPING: Mutex<(), { rank::RESHAPING }> = Mutex::new(());
+
+/// While this lives no entry moves and no directory vanishes.
+pub type Shape = MutexGuard<'static, (), { rank::RESHAPING }>;
+
+/// Keeps the shape of the tree as it is until the answer is dropped. No lock may be held.
+pub fn keep_shape() -> Shape {
+    RESHAPING.lock()
+}
+
+static ROOT: Once<Arc<Dentry>> = Once::new();
+
+/// The root of the file tree.
+pub fn root() -> Arc<Dentry> {
+    ROOT.get()
+        .expect("fs::mount_root() runs before anything asks for a file")
+        .clone()
+}
+
+/// Makes the root of the file tree by `make`. Called once, at boot.
+pub fn set_root(make: impl FnOnce() -> Result<Arc<Dentry>, Errno>) -> Result<&'static Arc<Dentry>, Errno> {
+    ROOT.try_call_once(make)
+}
 
 /// A name in the file tree.
 pub struct Dentry {
@@ -101,7 +126,7 @@ impl Dentry {
     /// Mounts a file system of that root on this directory. `EBUSY` if something is mounted there, which then is
     /// the directory to mount on; `ENOENT` if it was removed; `ENOMEM`.
     pub fn mount(self: &Arc<Self>, root: &Arc<Dentry>) -> Result<(), Errno> {
-        let _shape = tree::keep_shape();
+        let _shape = keep_shape();
         if self.is_removed() {
             return Err(Errno::ENOENT);
         }
@@ -150,7 +175,7 @@ impl Dentry {
     pub fn climb_to(self: &Arc<Self>, root: &Arc<Dentry>) -> Result<Vec<u8>, Errno> {
         let mut backwards = memory::try_with_capacity(PATH_MAX)?;
         // A path is read upwards: a rename amid it would give one that never was.
-        let shape = tree::keep_shape();
+        let shape = keep_shape();
         let mut at = self.clone();
         while !Arc::ptr_eq(&at, root) {
             let parent = at.prepend_to(&mut backwards)?;
@@ -180,7 +205,7 @@ impl Dentry {
     /// The path as /proc shows it: absolute, `(deleted)` behind the name of an unlinked file; a detached file's name
     /// alone. `ENOMEM`.
     pub fn shown_path(self: &Arc<Self>) -> Result<Vec<u8>, Errno> {
-        let root = super::root();
+        let root = root();
         let mut path = match self.path_below(&root)? {
             Some(path) => path,
             None => self.name()?.into_vec(),

@@ -10,7 +10,6 @@ use abi::signal::Signal;
 use spin::Once;
 
 use super::credentials::Credentials;
-use super::open_file::OpenFile;
 use super::record_locks::tree::{Entry, Node, Tree};
 use lock::Mutex;
 
@@ -59,10 +58,28 @@ impl FileOwner {
         }
     }
 
+    /// An owner that nobody has named: it is told in the name of `credentials`.
+    pub fn usual(whom: Whom, credentials: &Credentials) -> FileOwner {
+        FileOwner::default().changed_to(Some(whom), credentials)
+    }
+
+    /// Becomes `usual` if nobody was named, with the signal that it has.
+    pub fn take_unless_named(&mut self, usual: FileOwner) {
+        if self.whom.is_none() {
+            (self.whom, self.users) = (usual.whom, usual.users);
+        }
+    }
+
     /// Real and effective user of who named the owner.
     pub fn named_by(&self) -> (u32, u32) {
         self.users
     }
+}
+
+/// An open file whose owner is told by signals (`F_SETOWN`).
+pub trait HasOwner: Send + Sync + 'static {
+    /// Who is told by signals.
+    fn owner(&self) -> FileOwner;
 }
 
 /// Sends the signals. It knows threads, processes and groups, which stand above the file layer.
@@ -85,7 +102,7 @@ pub struct Listeners {
 }
 
 struct Listener {
-    file: Weak<OpenFile>,
+    file: Weak<dyn HasOwner>,
     descriptor: i32,
 }
 
@@ -112,9 +129,9 @@ impl Listeners {
     }
 
     /// From now on the owner of `file` is told, by the name of that descriptor. `ENOMEM`.
-    pub fn add(&self, file: &Arc<OpenFile>, descriptor: i32) -> Result<(), Errno> {
+    pub fn add<F: HasOwner>(&self, file: &Arc<F>, descriptor: i32) -> Result<(), Errno> {
         let key = Arc::as_ptr(file).addr();
-        let file = Arc::downgrade(file);
+        let file: Weak<dyn HasOwner> = Arc::<F>::downgrade(file);
         let node = Node::new(Listener { file, descriptor }).map_err(|_| Errno::ENOMEM)?;
         let old = {
             let mut files = self.files.lock();
@@ -165,7 +182,7 @@ impl Listeners {
         }
     }
 
-    fn next(&self, from: usize) -> Option<(Option<Arc<OpenFile>>, i32, usize)> {
+    fn next(&self, from: usize) -> Option<(Option<Arc<dyn HasOwner>>, i32, usize)> {
         let files = self.files.lock();
         let listener = files.first_from(from)?;
         Some((listener.file.upgrade(), listener.descriptor, listener.key()))

@@ -13,10 +13,8 @@ use memory::fallible;
 
 use super::inode_ops::{InodeOps, RegularOps};
 use super::locks::Locks;
-use super::open_file::Hold;
-use super::permission::Subject;
 use super::super_block::SuperBlock;
-use super::xattr;
+use super::xattr::ExtendedAttributes;
 use crate::sched::time;
 
 /// The time that goes into time stamps.
@@ -84,10 +82,21 @@ pub struct Inode {
     /// Advisory locks of fcntl(2) and flock(2).
     pub locks: Locks,
     /// Extended attributes.
-    pub extended: xattr::Attributes,
+    pub extended: ExtendedAttributes,
     attributes: Mutex<Attributes, { rank::ATTRIBUTES }>,
     /// Open files that write (positive) or executions (negative).
     holds: AtomicI32,
+}
+
+/// What keeps writers and executions of one file apart: `ETXTBSY`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Neither.
+    None,
+    /// It is open for writing.
+    Write,
+    /// It is being executed.
+    Execute,
 }
 
 impl Inode {
@@ -122,7 +131,7 @@ impl Inode {
             kind,
             ops,
             locks,
-            extended: xattr::Attributes::default(),
+            extended: ExtendedAttributes::default(),
             attributes,
             holds: AtomicI32::new(0),
         })
@@ -208,12 +217,6 @@ impl Inode {
     /// The contents were changed now.
     pub fn note_modified(&self) {
         self.change(|attributes| attributes.modified = attributes.changed);
-    }
-
-    /// `subject` changed the contents now: as [`Inode::note_modified`], and set-ID bits go unless it has `CAP_FSETID`
-    /// (chmod(2)).
-    pub fn note_written_by(&self, subject: &Subject) {
-        self.note_written(|mode, group| subject.mode_after_writing(mode, group));
     }
 
     /// The contents were changed now: as [`Inode::note_modified`], and `new_mode` makes the mode of the mode and the group.

@@ -52,11 +52,10 @@ use alloc::sync::Arc;
 
 use abi::Errno;
 use abi::process::Pid;
-use spin::Once;
 
 pub use capabilities::{Restraint, SetIds, valid as valid_capability};
 pub use credentials::{Credentials, Groups, NGROUPS_MAX};
-pub use dentry::Dentry;
+pub use dentry::{Dentry, root};
 pub use directories::{Directories, Place};
 pub use file_table::OnExec;
 pub use inode::Inode;
@@ -71,18 +70,9 @@ use inode_ops::NewFile;
 /// The descriptors of a process.
 pub type FileTable = file_table::Table<OpenFile>;
 
-static ROOT: Once<Arc<Dentry>> = Once::new();
-/// The root of the file tree.
-pub fn root() -> Arc<Dentry> {
-    ROOT.get()
-        .expect("fs::mount_root() runs before anything asks for a file")
-        .clone()
-}
-
 /// Makes the root directory, in a file system of that kind. Called once, at boot, before `initramfs::unpack`.
 pub fn mount_root(kind: &'static dyn FileSystem, device: u64) -> Result<(), Errno> {
-    let root = ROOT.try_call_once(|| kind.mount(device, b""))?;
-    mount::add_root(root)
+    mount::add_root(dentry::set_root(|| kind.mount(device, b""))?)
 }
 
 /// Lets go of the descriptors of a process that ends; its record locks end too (fcntl(2)).

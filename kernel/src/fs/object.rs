@@ -7,8 +7,7 @@ use abi::file::{O_APPEND, O_DIRECT, O_NONBLOCK, POLLIN, POLLOUT, POLLRDNORM, POL
 use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
-use super::file_owner::Listeners;
-use super::open_file::OpenFile;
+use super::file_owner::{FileOwner, Listeners};
 use crate::sched::wait::WaitQueue;
 use crate::user_memory::{Sink, Source};
 
@@ -113,8 +112,10 @@ pub trait Object: Send + Sync {
     /// [`Object::listeners`] became more or fewer.
     fn note_listeners(&self) {}
 
-    /// `O_ASYNC` was set on `file`: gives it an owner if it has none and this kind of file has a usual one.
-    fn propose_owner(&self, _file: &OpenFile) {}
+    /// `O_ASYNC` is set: the owner of an open file of this kind if nobody has named one.
+    fn usual_owner(&self) -> Option<FileOwner> {
+        None
+    }
 
     /// Whether mmap(2) of it means memory that begins as zeros: /dev/zero (zero(4)).
     fn is_zeros(&self) -> bool {

@@ -13,10 +13,11 @@ use abi::mount::{MS_NODEV, MS_NOEXEC};
 
 use super::dentry::Dentry;
 use super::directories::Place;
+use super::inode::Hold;
 use super::inode_ops::NewFile;
 use super::object::Object;
 use super::open_directory::OpenDirectory;
-use super::open_file::{Hold, OpenFile};
+use super::open_file::OpenFile;
 use super::permission::Subject;
 use super::tree;
 use super::walk::{End, Last, LastLink};

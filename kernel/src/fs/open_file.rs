@@ -13,8 +13,8 @@ use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
 use super::dentry::Dentry;
-use super::file_owner::FileOwner;
-use super::inode::Inode;
+use super::file_owner::{FileOwner, HasOwner};
+use super::inode::{Hold, Inode};
 use super::inode_ops::Seek;
 use super::object::{Entry, Io, Object, Positioning, Queues};
 use super::permission::Subject;
@@ -71,17 +71,6 @@ impl ListedEntries<'_> {
     pub fn accept(self) {
         self.file.position.store(self.next, Ordering::Relaxed);
     }
-}
-
-/// What keeps writers and executions of one file apart: `ETXTBSY`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// Neither.
-    None,
-    /// It is open for writing.
-    Write,
-    /// It is being executed.
-    Execute,
 }
 
 impl OpenFile {
@@ -164,7 +153,7 @@ impl OpenFile {
             .filter(|_| is_changed)
         {
             if flags & O_ASYNC != 0 {
-                self.object.propose_owner(self);
+                self.take_usual_owner();
                 listeners.add(self, descriptor)?;
                 self.flags.fetch_or(O_ASYNC, Ordering::Relaxed);
             } else {
@@ -177,9 +166,11 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Who is told by signals.
-    pub fn owner(&self) -> FileOwner {
-        *self.owner.lock()
+    /// Takes the owner that this kind of file has if nobody named one, unless somebody did.
+    fn take_usual_owner(&self) {
+        if let Some(usual) = self.object.usual_owner() {
+            self.change_owner(|owner| owner.take_unless_named(usual));
+        }
     }
 
     /// Changes who is told.
@@ -347,6 +338,12 @@ impl OpenFile {
             return Err(Errno::EBADF);
         }
         self.object.page_source(sharing)
+    }
+}
+
+impl HasOwner for OpenFile {
+    fn owner(&self) -> FileOwner {
+        *self.owner.lock()
     }
 }
 

@@ -128,3 +128,11 @@ impl Subject {
         Ok(())
     }
 }
+
+impl Inode {
+    /// `subject` changed the contents now: as [`Inode::note_modified`], and set-ID bits go unless it has `CAP_FSETID`
+    /// (chmod(2)).
+    pub fn note_written_by(&self, subject: &Subject) {
+        self.note_written(|mode, group| subject.mode_after_writing(mode, group));
+    }
+}

@@ -13,27 +13,15 @@ use alloc::sync::Arc;
 
 use abi::Errno;
 use abi::file::{S_ISGID, W_OK, X_OK};
-use lock::{Mutex, MutexGuard, rank};
 use memory::fallible;
 
-use super::dentry::Dentry;
+use super::dentry::{Dentry, keep_shape};
 use super::inode::{Attributes, Inode};
 use super::inode_ops::{DirectoryOps, Nesting, NewFile};
 use super::permission::Subject;
 use super::walk::{End, Last};
 
 pub use rename::{Existing, rename};
-
-/// Held while directories move or vanish.
-static RESHAPING: Mutex<(), { rank::RESHAPING }> = Mutex::new(());
-
-/// While this lives no entry moves and no directory vanishes.
-pub type Shape = MutexGuard<'static, (), { rank::RESHAPING }>;
-
-/// Keeps the shape of the tree as it is until the answer is dropped. No lock may be held.
-pub fn keep_shape() -> Shape {
-    RESHAPING.lock()
-}
 
 /// How the entries of a directory are changed; `otherwise` if they cannot be.
 fn changeable(directory: &Dentry, otherwise: Errno) -> Result<&dyn DirectoryOps, Errno> {

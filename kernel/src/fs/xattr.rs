@@ -4,120 +4,27 @@
 //! are the administrator's. `system.` is not here (there are no access control lists), nor is `security.capability`: exec does not
 //! look at it, and who sets it must not believe that it does.
 
-use alloc::boxed::Box;
+mod attributes;
+
+pub use attributes::ExtendedAttributes;
+
 use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
 use abi::file::{R_OK, S_IFDIR, S_IFREG, S_ISVTX, W_OK};
-use abi::xattr::{XATTR_CREATE, XATTR_REPLACE};
-use mm::PAGE_SIZE;
+
+use attributes::{AttributeSet, ExtendedAttribute};
 
 use super::inode::Inode;
 use super::permission::Subject;
-use super::super_block::SuperBlock;
-use lock::Mutex;
 use memory::fallible::{self, TryVec};
-
-/// A file has no more: all are looked at and dropped in one step.
-const MOST: usize = 512;
-/// What each takes beside its name and its value.
-const OVERHEAD: usize = 64;
 
 const USER: &[u8] = b"user.";
 const TRUSTED: &[u8] = b"trusted.";
 const SECURITY: &[u8] = b"security.";
 /// File capabilities.
 const CAPABILITY: &[u8] = b"security.capability";
-
-/// The extended attributes of one file.
-#[derive(Default)]
-pub struct Attributes(Mutex<Option<Box<Set>>>);
-
-#[derive(Default)]
-struct Set {
-    /// By name.
-    entries: Vec<Entry>,
-    bytes: usize,
-    pages: u64,
-}
-
-struct Entry {
-    name: Box<[u8]>,
-    value: Vec<u8>,
-}
-
-impl Entry {
-    fn bytes(&self) -> usize {
-        self.name.len() + self.value.len() + OVERHEAD
-    }
-}
-
-impl Set {
-    fn find(&self, name: &[u8]) -> Result<usize, usize> {
-        self.entries.binary_search_by(|entry| entry.name[..].cmp(name))
-    }
-
-    /// Takes pages from the filesystem, or gives some back, for so many bytes. `ENOSPC`.
-    fn charge(&mut self, filesystem: &SuperBlock, bytes: usize) -> Result<(), Errno> {
-        let pages = bytes.div_ceil(PAGE_SIZE) as u64;
-        for taken in 0..pages.saturating_sub(self.pages) {
-            if !filesystem.charge_page() {
-                filesystem.discharge_pages(taken);
-                return Err(Errno::ENOSPC);
-            }
-        }
-        filesystem.discharge_pages(self.pages.saturating_sub(pages));
-        (self.bytes, self.pages) = (bytes, pages);
-        Ok(())
-    }
-
-    /// Puts `entry` in its place; the old one, or the new one if there is no room for it. `EEXIST`, `ENODATA`, `ENOSPC`, `ENOMEM`.
-    fn set(
-        &mut self,
-        filesystem: &SuperBlock,
-        entry: Entry,
-        flags: u32,
-    ) -> (Result<(), Errno>, Option<Entry>) {
-        let found = self.find(&entry.name);
-        let old = found.map_or(0, |at| self.entries[at].bytes());
-        let refusal = match found {
-            Ok(_) if flags & XATTR_CREATE != 0 => Err(Errno::EEXIST),
-            Err(_) if flags & XATTR_REPLACE != 0 => Err(Errno::ENODATA),
-            Err(_) if self.entries.len() >= MOST => Err(Errno::ENOSPC),
-            Err(_) => self.entries.try_reserve(1).map_err(|_| Errno::ENOMEM),
-            Ok(_) => Ok(()),
-        };
-        let charged = refusal.and_then(|()| self.charge(filesystem, self.bytes - old + entry.bytes()));
-        match (charged, found) {
-            (Err(error), _) => (Err(error), Some(entry)),
-            (Ok(()), Ok(at)) => (Ok(()), Some(core::mem::replace(&mut self.entries[at], entry))),
-            (Ok(()), Err(at)) => {
-                // There is room for it.
-                let pushed = self.entries.try_push(entry);
-                self.entries[at..].rotate_right(1);
-                (pushed, None)
-            }
-        }
-    }
-
-    fn remove(&mut self, filesystem: &SuperBlock, name: &[u8]) -> Result<Entry, Errno> {
-        let at = self.find(name).map_err(|_| Errno::ENODATA)?;
-        let entry = self.entries.remove(at);
-        let less = self.charge(filesystem, self.bytes - entry.bytes());
-        debug_assert!(less.is_ok(), "xattr: to give back is not refused");
-        Ok(entry)
-    }
-}
-
-impl Attributes {
-    /// The file is gone: gives back what its attributes took.
-    pub fn release(&mut self, filesystem: &SuperBlock) {
-        if let Some(set) = self.0.get_mut().take() {
-            filesystem.discharge_pages(set.pages);
-        }
-    }
-}
 
 /// Whether there is a place for attributes of that name. `EOPNOTSUPP`; `EINVAL` for a name that ends where it begins.
 fn check_kept(inode: &Inode, name: &[u8]) -> Result<(), Errno> {
@@ -162,11 +69,11 @@ fn check_access(inode: &Inode, name: &[u8], subject: &Subject, wanted: u32) -> R
 pub fn set(inode: &Inode, subject: &Subject, name: &[u8], value: Vec<u8>, flags: u32) -> Result<(), Errno> {
     check_access(inode, name, subject, W_OK)?;
     check_kept(inode, name)?;
-    let entry = Entry {
+    let entry = ExtendedAttribute {
         name: fallible::boxed_bytes(name)?,
         value,
     };
-    let mut fresh = Some(fallible::boxed(Set::default())?);
+    let mut fresh = Some(fallible::boxed(AttributeSet::default())?);
     let mut held = inode.extended.0.lock();
     if held.is_none() {
         *held = fresh.take();
@@ -218,7 +125,7 @@ pub fn remove(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<(), Errno
 /// listxattr(2): all names that `subject` may know, each with a NUL. `ENOMEM`.
 pub fn list(inode: &Inode, subject: &Subject) -> Result<Vec<u8>, Errno> {
     let sees_trusted = subject.can(CAP_SYS_ADMIN);
-    let is_seen = |entry: &&Entry| sees_trusted || !entry.name.starts_with(TRUSTED);
+    let is_seen = |entry: &&ExtendedAttribute| sees_trusted || !entry.name.starts_with(TRUSTED);
     let mut names = Vec::new();
     loop {
         let held = inode.extended.0.lock();

@@ -15,7 +15,7 @@ use super::file_lock::{look_for_lock, set_lock};
 use super::lookup::{file, index};
 use super::open::{descriptor_flags, descriptor_limit, install};
 use crate::fs::caller::Caller;
-use crate::fs::file_owner::Whom;
+use crate::fs::file_owner::{HasOwner, Whom};
 use crate::fs::locks::Patience;
 use crate::fs::pipe;
 use crate::fs::record_locks::Owner as LockOwner;

@@ -2,7 +2,7 @@
 
 use super::flags::decode;
 use super::open::{install, on_exec};
-use crate::fs::open_file::Hold;
+use crate::fs::inode::Hold;
 use crate::fs::{OpenFile, Subject, tmpfs};
 use crate::thread::Thread;
 use crate::user_memory;

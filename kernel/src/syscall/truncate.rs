@@ -2,8 +2,8 @@
 
 use super::caller::with_caller;
 use super::lookup::{Lookup, file};
+use crate::fs::inode::Hold;
 use crate::fs::inode_ops::RegularOps;
-use crate::fs::open_file::Hold;
 use crate::fs::tmpfs::contents::MAX_SIZE;
 use crate::fs::tmpfs::regular::write_room;
 use crate::fs::{Inode, LastLink, Subject};

@@ -9,10 +9,9 @@ use memory::fallible;
 use abi::signal::Signal;
 
 use super::{Terminal, console};
-use crate::fs::OpenFile;
 use crate::fs::caller::Caller;
 use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceRange};
-use crate::fs::file_owner::{Listeners, Whom};
+use crate::fs::file_owner::{FileOwner, Listeners, Whom};
 use crate::fs::object::{Io, Object, Queues};
 use crate::sched::scheduler;
 use crate::user_memory::{Sink, Source};
@@ -171,16 +170,11 @@ impl Object for OpenTerminal {
         [Some(&self.terminal.listeners), None]
     }
 
-    fn propose_owner(&self, file: &OpenFile) {
+    fn usual_owner(&self) -> Option<FileOwner> {
         let current = scheduler::current();
         let foreground = self.terminal.state.lock().foreground;
         let whom = foreground.map_or(Whom::Process(current.process.pid), Whom::Group);
-        let credentials = current.process.credentials();
-        file.change_owner(|owner| {
-            if owner.whom().is_none() {
-                *owner = owner.changed_to(Some(whom), &credentials);
-            }
-        });
+        Some(FileOwner::usual(whom, &current.process.credentials()))
     }
 
     fn queues(&self) -> Queues<'_> {

@@ -6,11 +6,11 @@ use abi::Errno;
 use abi::file::{W_OK, X_OK};
 use memory::fallible;
 
-use super::super::dentry::Dentry;
+use super::super::dentry::{Dentry, keep_shape};
 use super::super::inode_ops::{Entries, Nesting};
 use super::super::permission::Subject;
 use super::super::walk::{End, Last};
-use super::{adjust_links, changeable, check_writable, keep_shape};
+use super::{adjust_links, changeable, check_writable};
 
 /// What renameat2(2) does with an entry that stands at the new name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
