@@ -8,7 +8,7 @@ use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use memory::fallible;
 
 use crate::fs::caller::Caller;
-use crate::fs::object::{Io, Object, Queues};
+use crate::fs::file_ops::{FileOps, Io, Queues};
 use crate::log::{self, Level, Place, Record, TEXT_MAX};
 use crate::user_memory::{Sink, Source};
 use lock::Mutex;
@@ -17,7 +17,7 @@ use lock::Mutex;
 const FACILITY_USER: u8 = 1 << 3;
 
 /// Opens the log at its oldest record.
-pub fn open() -> Result<Arc<dyn Object>, Errno> {
+pub fn open() -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(Kmsg {
         next: Mutex::new(log::with_ring(log::Ring::oldest)),
     })?)
@@ -56,7 +56,7 @@ fn show(record: &Record, text: &[u8]) -> Result<Vec<u8>, Errno> {
     fallible::joined(&[head.as_bytes(), text, b"\n"])
 }
 
-impl Object for Kmsg {
+impl FileOps for Kmsg {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         let record = match self.next_record() {
             None if io.is_nonblocking() => return Err(Errno::EAGAIN),

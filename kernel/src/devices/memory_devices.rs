@@ -8,7 +8,7 @@ use memory::fallible;
 use super::kmsg;
 use crate::fs::caller::Caller;
 use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceRange};
-use crate::fs::object::{Io, Object, Positioning};
+use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::user_memory::{Sink, Source};
 
 /// `MEM_MAJOR`.
@@ -38,7 +38,7 @@ const fn node(name: &'static str, minor: u32, mode: u32) -> DeviceNode {
 struct MemoryDevices;
 
 impl DeviceDriver for MemoryDevices {
-    fn open(&self, minor: u32, _flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    fn open(&self, minor: u32, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         match minor {
             NULL => Ok(fallible::arc(Null)?),
             ZERO => Ok(fallible::arc(Zero)?),
@@ -86,7 +86,7 @@ fn transfer(mut step: impl FnMut() -> Result<usize, Errno>) -> Result<usize, Err
 /// `/dev/null`: empty, and takes everything.
 struct Null;
 
-impl Object for Null {
+impl FileOps for Null {
     fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
         Ok(0)
     }
@@ -103,7 +103,7 @@ impl Object for Null {
 /// `/dev/zero`: zeros without end.
 struct Zero;
 
-impl Object for Zero {
+impl FileOps for Zero {
     fn read(&self, _io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         fill_with_zeros(to)
     }
@@ -124,7 +124,7 @@ impl Object for Zero {
 /// `/dev/full`: as zero, and never has room.
 struct Full;
 
-impl Object for Full {
+impl FileOps for Full {
     fn read(&self, _io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         fill_with_zeros(to)
     }
@@ -145,7 +145,7 @@ impl Object for Full {
 /// `/dev/random` and `/dev/urandom`.
 struct Random;
 
-impl Object for Random {
+impl FileOps for Random {
     fn read(&self, _io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         let mut bytes = [0; 256];
         transfer(|| {

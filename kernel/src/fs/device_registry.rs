@@ -9,7 +9,7 @@ use abi::Errno;
 use lock::Mutex;
 use memory::fallible::TryVec;
 
-use super::object::Object;
+use super::file_ops::FileOps;
 
 /// A device's number: makedev(3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +48,7 @@ pub enum DeviceClass {
 pub trait DeviceDriver: Send + Sync {
     /// What an open of the device with that minor number reads and writes. `flags` as in open(2). `ENXIO` if there is no such
     /// device, `ENOMEM`, and what the device says.
-    fn open(&self, minor: u32, flags: u32) -> Result<Arc<dyn Object>, Errno>;
+    fn open(&self, minor: u32, flags: u32) -> Result<Arc<dyn FileOps>, Errno>;
 }
 
 /// A node that a devtmpfs has for a device.
@@ -99,7 +99,7 @@ pub fn register(range: DeviceRange) -> Result<(), Errno> {
 }
 
 /// Opens the device of that number. `ENXIO` if no driver serves it, and what the driver says.
-pub fn open(class: DeviceClass, number: DeviceNumber, flags: u32) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(class: DeviceClass, number: DeviceNumber, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
     let driver = {
         let ranges = RANGES.lock();
         let found = ranges.iter().find(|range| range.has(class, number));

@@ -13,14 +13,14 @@ use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK};
 
 use super::dentry::Dentry;
 use super::device_registry::{DeviceClass, DeviceNumber};
+use super::file_ops::{Entry, FileOps};
 use super::inode::{Attributes, Inode};
-use super::object::{Entry, Object};
 
 /// One file, as its file system sees it. No lock is held when a method is called, so all but [`DirectoryOps::edit`] may sleep.
 pub trait InodeOps: Any + Send + Sync {
     /// What an open of it under that name reads and writes; a directory is not asked. `flags` as in open(2), permissions are
     /// checked. `ENXIO` for what cannot be opened, `ENOMEM`.
-    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         Err(Errno::ENXIO)
     }
 

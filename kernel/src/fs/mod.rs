@@ -2,11 +2,8 @@
 //!
 //! A path is walked (`walk`, with the text in `path`) over dentries (`dentry`) to an inode (`inode`), of which the file system
 //! that it lives in (`super_block`, of a registered kind: `filesystem`) answers what it knows (`inode_ops`). Opening it (`open`)
-//! gives an open file (`open_file`) with an object (`object`) that answers the calls: a regular file or directory
-//! (`regular`), a device (`device_registry`), a pipe (`pipe`), a file of /proc (`proc`), a terminal (`crate::tty`). Descriptors
-//! refer to open files (`file_table`). Changes of the tree stand in `tree`.
-//!
-//! Everything lives in memory: a regular file is its page cache (`contents`), a directory its entries (`directory`).
+//! gives an open file (`open_file`) with the operations of its kind (`file_ops`): a regular file's are its file system's, a device's
+//! its driver's (`device_registry`). Descriptors refer to open files (`file_table`). Changes of the tree stand in `tree`.
 //!
 //! One rule above all: no lock of this module is held while user memory is touched. A fault there takes the lock of the
 //! address space and may ask a file for a page. Transfers take frames out under the lock and copy behind it; where others
@@ -18,6 +15,7 @@ mod credentials;
 pub mod dentry;
 pub mod device_registry;
 pub mod directories;
+pub mod file_ops;
 pub mod file_owner;
 pub mod file_table;
 pub mod filesystem;
@@ -30,7 +28,6 @@ pub mod locks;
 pub mod mappings;
 pub mod mount;
 pub mod mount_flags;
-pub mod object;
 pub mod open;
 pub mod open_directory;
 pub mod open_file;

@@ -13,9 +13,9 @@ use abi::mount::{MS_NODEV, MS_NOEXEC};
 
 use super::dentry::Dentry;
 use super::directories::Place;
+use super::file_ops::FileOps;
 use super::inode::Hold;
 use super::inode_ops::NewFile;
-use super::object::Object;
 use super::open_directory::OpenDirectory;
 use super::open_file::OpenFile;
 use super::permission::Subject;
@@ -83,9 +83,9 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
     if entry.inode.filesystem.flags.has(MS_NOEXEC) {
         return Err(Errno::EACCES);
     }
-    let object = entry.inode.ops.clone().open(&entry, O_RDONLY)?;
+    let ops = entry.inode.ops.clone().open(&entry, O_RDONLY)?;
     entry.inode.take_hold(Hold::Execute)?;
-    OpenFile::with_hold(entry, object, O_RDONLY, Hold::Execute)
+    OpenFile::with_hold(entry, ops, O_RDONLY, Hold::Execute)
 }
 
 /// `O_PATH`: the place in the tree, whatever it is.
@@ -99,8 +99,8 @@ fn open_path(place: &Place<'_>, path: &[u8], flags: u32) -> Result<Arc<OpenFile>
     if flags & O_DIRECTORY != 0 && !entry.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    let object = fallible::arc(OpenDirectory(entry.clone()))?;
-    OpenFile::new(entry, object, flags)
+    let ops = fallible::arc(OpenDirectory(entry.clone()))?;
+    OpenFile::new(entry, ops, flags)
 }
 
 /// `O_TMPFILE`: a file without a name in the directory `path`.
@@ -175,8 +175,8 @@ fn open_entry(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<
         Hold::None
     };
     entry.inode.take_hold(hold)?;
-    match open_object(entry, flags, subject) {
-        Ok(object) => OpenFile::with_hold(entry.clone(), object, flags, hold),
+    match open_ops(entry, flags, subject) {
+        Ok(ops) => OpenFile::with_hold(entry.clone(), ops, flags, hold),
         Err(error) => {
             entry.inode.release_hold(hold);
             Err(error)
@@ -184,7 +184,7 @@ fn open_entry(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<
     }
 }
 
-fn open_object(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<dyn Object>, Errno> {
+fn open_ops(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let inode = &entry.inode;
     if inode.is_directory() {
         return Ok(fallible::arc(OpenDirectory(entry.clone()))?);

@@ -6,13 +6,13 @@ use abi::Errno;
 use abi::file::S_IFDIR;
 
 use super::dentry::Dentry;
-use super::object::{Entry, Io, Object, Positioning};
+use super::file_ops::{Entry, FileOps, Io, Positioning};
 use crate::user_memory::Sink;
 
 /// An open directory.
 pub struct OpenDirectory(pub Arc<Dentry>);
 
-impl Object for OpenDirectory {
+impl FileOps for OpenDirectory {
     fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
         Err(Errno::EISDIR)
     }

@@ -13,10 +13,10 @@ use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
 use super::dentry::Dentry;
+use super::file_ops::{Entry, FileOps, Io, Positioning, Queues};
 use super::file_owner::{FileOwner, HasOwner};
 use super::inode::{Hold, Inode};
 use super::inode_ops::Seek;
-use super::object::{Entry, Io, Object, Positioning, Queues};
 use super::permission::Subject;
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
 use crate::user_memory::{Sink, Source};
@@ -49,7 +49,7 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 pub struct OpenFile {
     /// Which name it was opened by.
     pub dentry: Arc<Dentry>,
-    object: Arc<dyn Object>,
+    ops: Arc<dyn FileOps>,
     positioning: Positioning,
     flags: AtomicU32,
     position: AtomicU64,
@@ -75,28 +75,28 @@ impl ListedEntries<'_> {
 
 impl OpenFile {
     /// An open file of that name. `flags` as in open(2). `ENOMEM`.
-    pub fn new(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32) -> Result<Arc<Self>, Errno> {
-        fallible::arc_with(|| Self::bare(dentry, object, flags, Hold::None))
+    pub fn new(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: u32) -> Result<Arc<Self>, Errno> {
+        fallible::arc_with(|| Self::bare(dentry, ops, flags, Hold::None))
     }
 
     /// As [`OpenFile::new`], with the inode's write or execute hold already taken; it is given back at the last close,
     /// or now: `ENOMEM`.
     pub fn with_hold(
         dentry: Arc<Dentry>,
-        object: Arc<dyn Object>,
+        ops: Arc<dyn FileOps>,
         flags: u32,
         hold: Hold,
     ) -> Result<Arc<Self>, Errno> {
-        fallible::arc_with(|| Self::bare(dentry, object, flags, hold))
+        fallible::arc_with(|| Self::bare(dentry, ops, flags, hold))
     }
 
-    fn bare(dentry: Arc<Dentry>, object: Arc<dyn Object>, flags: u32, hold: Hold) -> Self {
+    fn bare(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: u32, hold: Hold) -> Self {
         let flags = AtomicU32::new(flags & !OPEN_ONLY);
         COUNT.fetch_add(1, Ordering::Relaxed);
         OpenFile {
             dentry,
-            positioning: object.positioning(),
-            object,
+            positioning: ops.positioning(),
+            ops,
             flags,
             position: AtomicU64::new(0),
             position_lock: SleepingMutex::new(),
@@ -129,7 +129,7 @@ impl OpenFile {
     }
 
     /// `F_SETFL` by the name of a descriptor: as [`OpenFile::set_flags`], and with `O_ASYNC` the owner is told from now on, where
-    /// the object can tell. `EINVAL`, `EPERM`, `ENOMEM`.
+    /// the file can tell. `EINVAL`, `EPERM`, `ENOMEM`.
     pub fn set_status_flags(
         self: &Arc<Self>,
         caller: &Caller<'_>,
@@ -145,13 +145,7 @@ impl OpenFile {
             return Err(Errno::EPERM);
         }
         let is_changed = (self.flags() ^ flags) & O_ASYNC != 0;
-        for listeners in self
-            .object
-            .listeners()
-            .into_iter()
-            .flatten()
-            .filter(|_| is_changed)
-        {
+        for listeners in self.ops.listeners().into_iter().flatten().filter(|_| is_changed) {
             if flags & O_ASYNC != 0 {
                 self.take_usual_owner();
                 listeners.add(self, descriptor)?;
@@ -160,7 +154,7 @@ impl OpenFile {
                 listeners.remove(Arc::as_ptr(self).addr());
                 self.flags.fetch_and(!O_ASYNC, Ordering::Relaxed);
             }
-            self.object.note_listeners();
+            self.ops.note_listeners();
         }
         self.set_flags(flags);
         Ok(())
@@ -168,7 +162,7 @@ impl OpenFile {
 
     /// Takes the owner that this kind of file has if nobody named one, unless somebody did.
     fn take_usual_owner(&self) {
-        if let Some(usual) = self.object.usual_owner() {
+        if let Some(usual) = self.ops.usual_owner() {
             self.change_owner(|owner| owner.take_unless_named(usual));
         }
     }
@@ -202,20 +196,20 @@ impl OpenFile {
         }
     }
 
-    /// read(2): at the position, which moves on. `EBADF`, and what the object says.
+    /// read(2): at the position, which moves on. `EBADF`, and what the file's operations say.
     pub fn read(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
         if !self.is_readable() {
             return Err(Errno::EBADF);
         }
-        self.at_position(|io| self.object.read(io, to))
+        self.at_position(|io| self.ops.read(io, to))
     }
 
-    /// write(2): at the position, which moves on. `EBADF`, and what the object says.
+    /// write(2): at the position, which moves on. `EBADF`, and what the file's operations say.
     pub fn write(&self, caller: &Caller<'_>, from: &mut dyn Source) -> Result<usize, Errno> {
         if !self.is_writable() {
             return Err(Errno::EBADF);
         }
-        self.at_position(|io| self.object.write(caller, io, from))
+        self.at_position(|io| self.ops.write(caller, io, from))
     }
 
     /// Does one transfer at the shared position; nobody else moves it meanwhile.
@@ -236,7 +230,7 @@ impl OpenFile {
             return Err(Errno::EBADF);
         }
         self.check_positioned()?;
-        self.object.read(&mut self.io(offset), to)
+        self.ops.read(&mut self.io(offset), to)
     }
 
     /// pwrite64(2): writes at `offset`, or at the end with `O_APPEND`; the position stays. `EBADF`, `ESPIPE`.
@@ -245,7 +239,7 @@ impl OpenFile {
             return Err(Errno::EBADF);
         }
         self.check_positioned()?;
-        self.object.write(caller, &mut self.io(offset), from)
+        self.ops.write(caller, &mut self.io(offset), from)
     }
 
     fn check_positioned(&self) -> Result<(), Errno> {
@@ -297,7 +291,7 @@ impl OpenFile {
             return Err(Errno::EBADF);
         }
         let position_lock = self.position_lock.lock()?;
-        let next = self.object.list(self.position(), take)?;
+        let next = self.ops.list(self.position(), take)?;
         Ok(ListedEntries {
             file: self,
             next,
@@ -305,31 +299,27 @@ impl OpenFile {
         })
     }
 
-    /// ioctl(2). `EBADF`, and what the object says.
+    /// ioctl(2). `EBADF`, and what the file's operations say.
     pub fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
         if self.is_path() {
             return Err(Errno::EBADF);
         }
-        self.object.ioctl(request, argument)
+        self.ops.ioctl(request, argument)
     }
 
     /// The events that poll(2) would report now.
     pub fn poll(&self) -> i16 {
-        if self.is_path() {
-            POLLNVAL
-        } else {
-            self.object.poll()
-        }
+        if self.is_path() { POLLNVAL } else { self.ops.poll() }
     }
 
     /// Queues that are woken when the answer of [`OpenFile::poll`] changes.
     pub fn queues(&self) -> Queues<'_> {
-        self.object.queues()
+        self.ops.queues()
     }
 
     /// Whether mmap(2) of it means memory that begins as zeros.
     pub fn is_zeros(&self) -> bool {
-        !self.is_path() && self.object.is_zeros()
+        !self.is_path() && self.ops.is_zeros()
     }
 
     /// What mmap(2) maps. `EBADF`, `ENODEV`.
@@ -337,7 +327,7 @@ impl OpenFile {
         if self.is_path() {
             return Err(Errno::EBADF);
         }
-        self.object.page_source(sharing)
+        self.ops.page_source(sharing)
     }
 }
 
@@ -352,10 +342,10 @@ impl Drop for OpenFile {
         COUNT.fetch_sub(1, Ordering::Relaxed);
         let address = core::ptr::from_ref(self).addr();
         if self.flags() & O_ASYNC != 0 {
-            for listeners in self.object.listeners().into_iter().flatten() {
+            for listeners in self.ops.listeners().into_iter().flatten() {
                 listeners.remove(address);
             }
-            self.object.note_listeners();
+            self.ops.note_listeners();
         }
         self.inode().release_hold(self.hold);
         self.inode().locks.release_open_file(address);

@@ -6,14 +6,14 @@ use abi::Errno;
 
 use super::dentry::Dentry;
 use super::device_registry::{self, DeviceClass, DeviceNumber};
+use super::file_ops::FileOps;
 use super::inode_ops::InodeOps;
-use super::object::Object;
 
 /// A device node: opening it asks the driver of that number.
 pub struct DeviceFile(pub DeviceClass, pub DeviceNumber);
 
 impl InodeOps for DeviceFile {
-    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         device_registry::open(self.0, self.1, flags)
     }
 

@@ -13,10 +13,10 @@ use super::caller::{Caller, Requester};
 use super::credentials::Credentials;
 use super::dentry::Dentry;
 use super::directories::{Directories, Place};
+use super::file_ops::{Entry, FileOps, Io, Positioning};
 use super::filesystem::{self, FileSystem};
 use super::inode::{Attributes, Inode};
 use super::inode_ops::{InodeOps, NewFile};
-use super::object::{Entry, Io, Object, Positioning};
 use super::permission::Subject;
 use super::super_block::SuperBlock;
 use super::walk::LastLink;
@@ -73,7 +73,7 @@ impl InodeOps for Shelf {
 struct Book(Mutex<Vec<u8>>);
 
 impl InodeOps for Book {
-    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         Ok(Arc::new(OpenBook(self)))
     }
 
@@ -84,7 +84,7 @@ impl InodeOps for Book {
 
 struct OpenBook(Arc<Book>);
 
-impl Object for OpenBook {
+impl FileOps for OpenBook {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         let text = self
             .0

@@ -8,7 +8,7 @@ use abi::capability::CAP_SYS_RESOURCE;
 
 use super::setting_file;
 use super::subject::Subject;
-use crate::fs::object::Object;
+use crate::fs::file_ops::FileOps;
 use crate::process::{Process, oom};
 use crate::sched::scheduler;
 
@@ -16,7 +16,7 @@ use crate::sched::scheduler;
 const MOST_CHARACTERS: usize = 12;
 
 /// Opens the file of a process.
-pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let (shown, changed) = (process.process.clone(), process.process.clone());
     setting_file::open::<MOST_CHARACTERS>(
         move |text| {

@@ -8,12 +8,12 @@ use abi::process::TASK_COMM_LEN;
 
 use super::setting_file::{self, first_line};
 use super::subject::Subject;
-use crate::fs::object::Object;
+use crate::fs::file_ops::FileOps;
 use crate::process::Name;
 use crate::sched::scheduler;
 
 /// Opens the file of a process or thread.
-pub fn open(subject: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(subject: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let (shown, changed) = (subject.clone(), subject.clone());
     setting_file::open::<{ TASK_COMM_LEN - 1 }>(
         move |text| {

@@ -12,9 +12,9 @@ use super::node::{Generated, Listed, Listing, Magic, Node};
 use super::subject::{Subject, process_id};
 use super::text::Text;
 use super::{locks, seq_file};
+use crate::fs::file_ops::FileOps;
 use crate::fs::file_table::OnExec;
 use crate::fs::inode::{Attributes, Inode};
-use crate::fs::object::Object;
 use crate::fs::super_block::SuperBlock;
 use crate::fs::{Dentry, FileTable, OpenFile};
 use memory::fallible;
@@ -162,7 +162,7 @@ impl Magic for Descriptor {
 }
 
 impl Generated for Descriptor {
-    fn open(&self) -> Result<Arc<dyn Object>, Errno> {
+    fn open(&self) -> Result<Arc<dyn FileOps>, Errno> {
         let descriptor = Descriptor {
             process: self.process.clone(),
             number: self.number,

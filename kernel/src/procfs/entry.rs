@@ -10,8 +10,8 @@ use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
 use super::node::{Generated, Listed, Listing, Magic, Node};
 use super::seq_file;
 use super::text::Text;
+use crate::fs::file_ops::FileOps;
 use crate::fs::inode::{Attributes, Inode};
-use crate::fs::object::Object;
 use crate::fs::super_block::SuperBlock;
 use memory::fallible;
 
@@ -37,7 +37,7 @@ pub enum Content<C: 'static> {
     /// A file of text.
     Text(fn(&C, &mut Text) -> Result<(), Errno>),
     /// A file with rules of its own.
-    Object(fn(&C) -> Result<Arc<dyn Object>, Errno>),
+    Object(fn(&C) -> Result<Arc<dyn FileOps>, Errno>),
     /// A symbolic link.
     Link(fn(&C) -> Result<Node, Errno>),
     /// A directory.
@@ -58,7 +58,7 @@ impl<C> Entry<C> {
     pub const fn object(
         name: &'static str,
         mode: u32,
-        open: fn(&C) -> Result<Arc<dyn Object>, Errno>,
+        open: fn(&C) -> Result<Arc<dyn FileOps>, Errno>,
     ) -> Self {
         Entry {
             name,
@@ -179,7 +179,7 @@ struct TextFile<C: 'static> {
 }
 
 impl<C: Clone + Send + Sync + 'static> Generated for TextFile<C> {
-    fn open(&self) -> Result<Arc<dyn Object>, Errno> {
+    fn open(&self) -> Result<Arc<dyn FileOps>, Errno> {
         let (subject, make) = (self.subject.clone(), self.make);
         seq_file::open_whole(move |text| make(&subject, text))
     }
@@ -187,11 +187,11 @@ impl<C: Clone + Send + Sync + 'static> Generated for TextFile<C> {
 
 struct ObjectFile<C: 'static> {
     subject: C,
-    open: fn(&C) -> Result<Arc<dyn Object>, Errno>,
+    open: fn(&C) -> Result<Arc<dyn FileOps>, Errno>,
 }
 
 impl<C: Send + Sync + 'static> Generated for ObjectFile<C> {
-    fn open(&self) -> Result<Arc<dyn Object>, Errno> {
+    fn open(&self) -> Result<Arc<dyn FileOps>, Errno> {
         (self.open)(&self.subject)
     }
 }

@@ -12,7 +12,7 @@ use abi::capability::CAP_SYS_RESOURCE;
 
 use super::subject::Subject;
 use crate::fs::caller::Caller;
-use crate::fs::object::{Io, Object, Positioning};
+use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::sched::late_pages;
 use crate::sched::scheduler;
 use crate::thread::{IN_FAULTS, Thread};
@@ -29,7 +29,7 @@ const COUNT: u32 = !(ONLY_FRAMES | IN_FAULTS | LATE_PAGE | LOST_PAGE);
 struct FailNth(Arc<Thread>);
 
 /// Opens the file of a thread. `ESRCH` if it has ended; `EPERM` without `CAP_SYS_RESOURCE`.
-pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     if !scheduler::current().process.credentials().can(CAP_SYS_RESOURCE) {
         return Err(Errno::EPERM);
     }
@@ -37,7 +37,7 @@ pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
     Ok(fallible::arc(FailNth(thread))?)
 }
 
-impl Object for FailNth {
+impl FileOps for FailNth {
     /// Allocates nothing: a test reads what is left while it is armed.
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         let mut left = self.0.fail_nth.load(Ordering::Relaxed) & COUNT;

@@ -8,10 +8,10 @@ use abi::Errno;
 use super::seq_file::{FIRST_KEY, SeqFile};
 use super::text::Text;
 use crate::fs::OpenFile;
+use crate::fs::file_ops::FileOps;
 use crate::fs::inode::Inode;
 use crate::fs::lock_list;
 use crate::fs::locks::{Listing, Shown};
-use crate::fs::object::Object;
 use crate::fs::record_locks::{Kind, Owner};
 use crate::sched::scheduler;
 use lock::Mutex;
@@ -51,7 +51,7 @@ impl Cursor {
 }
 
 /// Opens /proc/locks.
-pub fn open() -> Result<Arc<dyn Object>, Errno> {
+pub fn open() -> Result<Arc<dyn FileOps>, Errno> {
     let last: Mutex<Cursor> = Mutex::new(Cursor::START);
     SeqFile::open(move |key, text| {
         let known = *last.lock();

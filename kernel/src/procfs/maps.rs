@@ -11,7 +11,7 @@ use super::seq_file::SeqFile;
 use super::subject::Subject;
 use super::text::Text;
 use crate::escape::Escaped;
-use crate::fs::object::Object;
+use crate::fs::file_ops::FileOps;
 use crate::sched::scheduler;
 
 /// Where names begin: `fs/proc/task_mmu.c` pads to it.
@@ -20,7 +20,7 @@ const NAME_COLUMN: usize = 73;
 const BATCH: usize = 16;
 
 /// Opens the file: one line for each area.
-pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     SeqFile::open(move |from, text| {
         let stack = stack_of(&memory);

@@ -7,10 +7,10 @@ use abi::Errno;
 use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
 
 use crate::fs::Dentry;
+use crate::fs::file_ops::{Entry, FileOps};
 use crate::fs::filesystem::FileSystem;
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::InodeOps;
-use crate::fs::object::{Entry, Object};
 use crate::fs::super_block::SuperBlock;
 use crate::sched::scheduler;
 use memory::fallible;
@@ -39,7 +39,7 @@ pub struct Listed {
 /// A file whose text is made when it is opened.
 pub trait Generated: Send + Sync + 'static {
     /// What an open of it reads and writes.
-    fn open(&self) -> Result<Arc<dyn Object>, Errno>;
+    fn open(&self) -> Result<Arc<dyn FileOps>, Errno>;
 }
 
 /// A symbolic link that knows its target.
@@ -131,7 +131,7 @@ impl<L: Listing> InodeOps for ListingOps<L> {
 struct GeneratedOps<G>(G);
 
 impl<G: Generated> InodeOps for GeneratedOps<G> {
-    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         self.0.open()
     }
 }

@@ -11,10 +11,10 @@ use mm::{MappedPage, PAGE_SHIFT, PAGE_SIZE, PageRange, USER_END, VirtAddr};
 use super::access::{Inspected, may_see_frames};
 use super::pages::Words;
 use super::subject::Subject;
-use crate::fs::object::Object;
+use crate::fs::file_ops::FileOps;
 
 /// Opens the page map of a process. Frame numbers are for the privileged alone; others read 0 in their place.
-pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let shows_frames = may_see_frames();
     let make = move |first, count| words(&memory, first, count, shows_frames);

@@ -15,7 +15,7 @@ use abi::zerocopy::IntoBytes;
 use mm::{EntryPlace, Frame, MappedPage, PageRange, USER_END, VirtAddr};
 
 use super::seq_file::MOST_READ;
-use crate::fs::object::{Io, Object, Positioning};
+use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::process::{self, Space};
 use crate::sched::scheduler;
 use crate::user_memory::Sink;
@@ -28,12 +28,12 @@ const PIECE: u64 = 512;
 const ENTRIES: usize = 1024;
 
 /// Opens /proc/kpagecount.
-pub fn open_counts() -> Result<Arc<dyn Object>, Errno> {
+pub fn open_counts() -> Result<Arc<dyn FileOps>, Errno> {
     Words::open(end_of_memory, counts)
 }
 
 /// Opens /proc/kpageflags.
-pub fn open_flags() -> Result<Arc<dyn Object>, Errno> {
+pub fn open_flags() -> Result<Arc<dyn FileOps>, Errno> {
     Words::open(end_of_memory, flags)
 }
 
@@ -51,7 +51,7 @@ where
     M: Fn(u64, usize) -> Result<Vec<u64>, Errno> + Send + Sync + 'static,
 {
     /// Opens a file of `end()` words.
-    pub fn open(end: E, make: M) -> Result<Arc<dyn Object>, Errno> {
+    pub fn open(end: E, make: M) -> Result<Arc<dyn FileOps>, Errno> {
         Ok(fallible::arc(Words { end, make })?)
     }
 
@@ -68,7 +68,7 @@ where
     }
 }
 
-impl<E, M> Object for Words<E, M>
+impl<E, M> FileOps for Words<E, M>
 where
     E: Fn() -> u64 + Send + Sync + 'static,
     M: Fn(u64, usize) -> Result<Vec<u64>, Errno> + Send + Sync + 'static,

@@ -8,7 +8,7 @@ use super::access::Inspected;
 use super::seq_file::MOST_READ;
 use super::subject::Subject;
 use crate::fs::caller::Caller;
-use crate::fs::object::{Io, Object, Positioning};
+use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::process::{Process, Space};
 use crate::sched::scheduler;
 use crate::user_memory::{Sink, Source};
@@ -33,30 +33,30 @@ struct Whole(Inspected);
 struct CommandLine(Arc<Process>);
 
 /// Opens environ: the strings of the environment, each with its NUL.
-pub fn open_environment(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open_environment(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let place: Place = |space| space.strings.environment();
     Ok(fallible::arc(Part { memory, place })?)
 }
 
 /// Opens auxv: the auxiliary vector, where exec laid it (getauxval(3)).
-pub fn open_auxiliary_vector(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open_auxiliary_vector(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let place: Place = |space| space.strings.auxiliary();
     Ok(fallible::arc(Part { memory, place })?)
 }
 
 /// Opens mem: a position is an address.
-pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(Whole(Inspected::new(process)?))?)
 }
 
 /// Opens cmdline: the argument strings, each with its NUL; empty once the process has ended.
-pub fn open_command_line(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open_command_line(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(CommandLine(process.process.clone()))?)
 }
 
-impl Object for Part {
+impl FileOps for Part {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         transfer(io, to.room(), |at, bytes| {
             let read = |space: &Arc<Space>| read_at(space, self.place, at, bytes);
@@ -70,7 +70,7 @@ impl Object for Part {
     }
 }
 
-impl Object for CommandLine {
+impl FileOps for CommandLine {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         transfer(io, to.room(), |at, bytes| {
             let Some(space) = self.0.space() else {
@@ -88,7 +88,7 @@ impl Object for CommandLine {
     }
 }
 
-impl Object for Whole {
+impl FileOps for Whole {
     /// `EIO` where nothing can be read.
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         transfer(io, to.room(), |at, bytes| {

@@ -9,7 +9,7 @@ use abi::Errno;
 use super::access::Inspected;
 use super::subject::Subject;
 use crate::fs::caller::Caller;
-use crate::fs::object::{Io, Object, Positioning};
+use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::process::Space;
 use crate::user_memory::Source;
 use memory::fallible;
@@ -22,11 +22,11 @@ const MOST_CHARACTERS: usize = 12;
 struct References(Inspected);
 
 /// Opens the file.
-pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(References(Inspected::new(process)?))?)
 }
 
-impl Object for References {
+impl FileOps for References {
     /// `EINVAL`, as for a command that is not known.
     fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
         let mut bytes = [0; MOST_CHARACTERS];

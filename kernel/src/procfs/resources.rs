@@ -10,10 +10,10 @@ use super::access::may_see_frames;
 use super::seq_file;
 use super::text::Text;
 use crate::boot_arguments;
-use crate::fs::object::Object;
+use crate::fs::file_ops::FileOps;
 
 /// Opens the file. Addresses are for the privileged alone; others read 0 in their place.
-pub fn open() -> Result<Arc<dyn Object>, Errno> {
+pub fn open() -> Result<Arc<dyn FileOps>, Errno> {
     let shows_addresses = may_see_frames();
     seq_file::open_whole(move |text| {
         list(text, shows_addresses);

@@ -10,7 +10,7 @@ use abi::Errno;
 use mm::PAGE_SIZE;
 
 use super::text::Text;
-use crate::fs::object::{Io, Object, Positioning};
+use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::sched::scheduler;
 use crate::user_memory::Sink;
 use lock::Mutex;
@@ -69,7 +69,7 @@ impl Place {
 /// Opens a text of one record.
 pub fn open_whole(
     make: impl Fn(&mut Text) -> Result<(), Errno> + Send + Sync + 'static,
-) -> Result<Arc<dyn Object>, Errno> {
+) -> Result<Arc<dyn FileOps>, Errno> {
     SeqFile::open(move |_, text| make(text).map(|()| None))
 }
 
@@ -78,7 +78,7 @@ where
     F: Fn(u64, &mut Text) -> Result<Option<u64>, Errno> + Send + Sync + 'static,
 {
     /// Opens the text that `make` makes.
-    pub fn open(make: F) -> Result<Arc<dyn Object>, Errno> {
+    pub fn open(make: F) -> Result<Arc<dyn FileOps>, Errno> {
         let place = Mutex::new(Place::START);
         Ok(fallible::arc(SeqFile { make, place })?)
     }
@@ -128,7 +128,7 @@ where
     }
 }
 
-impl<F> Object for SeqFile<F>
+impl<F> FileOps for SeqFile<F>
 where
     F: Fn(u64, &mut Text) -> Result<Option<u64>, Errno> + Send + Sync + 'static,
 {

@@ -7,12 +7,12 @@ use abi::Errno;
 use super::seq_file;
 use super::text::Text;
 use crate::fs::caller::Caller;
-use crate::fs::object::{Io, Object, Positioning};
+use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::user_memory::{Sink, Source};
 use memory::fallible;
 
 struct SettingFile<const MOST: usize, F> {
-    text: Arc<dyn Object>,
+    text: Arc<dyn FileOps>,
     set: F,
 }
 
@@ -21,7 +21,7 @@ struct SettingFile<const MOST: usize, F> {
 pub fn open<const MOST: usize>(
     show: impl Fn(&mut Text) -> Result<(), Errno> + Send + Sync + 'static,
     set: impl Fn(&[u8]) -> Result<(), Errno> + Send + Sync + 'static,
-) -> Result<Arc<dyn Object>, Errno> {
+) -> Result<Arc<dyn FileOps>, Errno> {
     let text = seq_file::open_whole(show)?;
     Ok(fallible::arc(SettingFile::<MOST, _> { text, set })?)
 }
@@ -38,7 +38,7 @@ pub fn number<T: core::str::FromStr>(written: &[u8]) -> Result<T, Errno> {
     text.parse().map_err(|_| Errno::EINVAL)
 }
 
-impl<const MOST: usize, F> Object for SettingFile<MOST, F>
+impl<const MOST: usize, F> FileOps for SettingFile<MOST, F>
 where
     F: Fn(&[u8]) -> Result<(), Errno> + Send + Sync,
 {

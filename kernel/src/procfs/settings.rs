@@ -7,7 +7,7 @@ use abi::Errno;
 
 use super::setting_file::{self, first_line};
 use crate::core_dump::pattern;
-use crate::fs::object::Object;
+use crate::fs::file_ops::FileOps;
 use crate::sched::scheduler::Setting;
 use crate::uts::{MachineName, NAME_LEN};
 
@@ -19,7 +19,7 @@ const SWITCH_LEN: usize = 3;
 const PATTERN_LEN: usize = 128;
 
 /// A number: `EINVAL` for what is none, or none that it can be.
-pub fn open_number(setting: &'static Setting) -> Result<Arc<dyn Object>, Errno> {
+pub fn open_number(setting: &'static Setting) -> Result<Arc<dyn FileOps>, Errno> {
     setting_file::open::<NUMBER_LEN>(
         move |text| {
             text.add(format_args!("{}\n", setting.get()));
@@ -30,7 +30,7 @@ pub fn open_number(setting: &'static Setting) -> Result<Arc<dyn Object>, Errno> 
 }
 
 /// A switch, which reads 0 or 1: `EINVAL` for what is neither, as `proc_dointvec_minmax` of Linux has it.
-pub fn open_switch(is_on: &'static AtomicBool) -> Result<Arc<dyn Object>, Errno> {
+pub fn open_switch(is_on: &'static AtomicBool) -> Result<Arc<dyn FileOps>, Errno> {
     setting_file::open::<SWITCH_LEN>(
         move |text| {
             text.add(format_args!("{}\n", u8::from(is_on.load(Ordering::Relaxed))));
@@ -49,7 +49,7 @@ pub fn open_switch(is_on: &'static AtomicBool) -> Result<Arc<dyn Object>, Errno>
 }
 
 /// A name of the machine: the first line, cut to what fits.
-pub fn open_name(name: &'static MachineName) -> Result<Arc<dyn Object>, Errno> {
+pub fn open_name(name: &'static MachineName) -> Result<Arc<dyn FileOps>, Errno> {
     setting_file::open::<NAME_LEN>(
         move |text| {
             name.with_bytes(|bytes| text.bytes(bytes));
@@ -65,7 +65,7 @@ pub fn open_name(name: &'static MachineName) -> Result<Arc<dyn Object>, Errno> {
 }
 
 /// The name of core files, core(5): the first line. `EINVAL` for a pipe to a program.
-pub fn open_core_pattern() -> Result<Arc<dyn Object>, Errno> {
+pub fn open_core_pattern() -> Result<Arc<dyn FileOps>, Errno> {
     setting_file::open::<PATTERN_LEN>(
         |text| {
             let (pattern, len) = pattern::get();

@@ -9,10 +9,10 @@ use super::access::may_inspect;
 use super::seq_file;
 use super::subject::Subject;
 use super::text::Text;
-use crate::fs::object::Object;
+use crate::fs::file_ops::FileOps;
 
 /// Opens the file. A read of it fails with `EACCES` for whoever may not look into the process.
-pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let process = process.clone();
     seq_file::open_whole(move |text| show(&process, text))
 }

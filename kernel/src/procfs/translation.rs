@@ -12,10 +12,10 @@ use super::access::{Inspected, may_see_frames};
 use super::seq_file::{FIRST_KEY, SeqFile};
 use super::subject::Subject;
 use super::text::Text;
-use crate::fs::object::Object;
+use crate::fs::file_ops::FileOps;
 
 /// Opens the file: all valid entries, each table's before those of the tables below it.
-pub fn open(process: &Subject) -> Result<Arc<dyn Object>, Errno> {
+pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let shows_frames = may_see_frames();
     SeqFile::open(move |key, text| Ok(memory.with(|space| add(space, key, text, shows_frames)).flatten()))

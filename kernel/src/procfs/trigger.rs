@@ -7,18 +7,18 @@ use abi::Errno;
 use memory::fallible;
 
 use crate::fs::caller::Caller;
-use crate::fs::object::{Io, Object, Positioning};
+use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::power;
 use crate::user_memory::{Sink, Source};
 
 struct Trigger;
 
 /// Opens the file.
-pub fn open((): &()) -> Result<Arc<dyn Object>, Errno> {
+pub fn open((): &()) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(Trigger)?)
 }
 
-impl Object for Trigger {
+impl FileOps for Trigger {
     fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
         Err(Errno::EIO)
     }

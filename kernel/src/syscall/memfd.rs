@@ -34,9 +34,9 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
     };
     let subject = Subject::new(current.process.credentials());
     let owner = (subject.owner(), subject.group());
-    let (dentry, object) = tmpfs::unnamed_file(&name, seals, owner)?;
+    let (dentry, ops) = tmpfs::unnamed_file(&name, seals, owner)?;
     dentry.inode.take_hold(Hold::Write)?;
-    let file = OpenFile::with_hold(dentry, object, O_RDWR, Hold::Write)?;
+    let file = OpenFile::with_hold(dentry, ops, O_RDWR, Hold::Write)?;
     let wanted = if flags.contains(MfdFlags::MFD_CLOEXEC) {
         O_CLOEXEC
     } else {

@@ -11,8 +11,8 @@ use abi::signal::Signal;
 use super::{Terminal, console};
 use crate::fs::caller::Caller;
 use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceRange};
+use crate::fs::file_ops::{FileOps, Io, Queues};
 use crate::fs::file_owner::{FileOwner, Listeners, Whom};
-use crate::fs::object::{Io, Object, Queues};
 use crate::sched::scheduler;
 use crate::user_memory::{Sink, Source};
 
@@ -47,7 +47,7 @@ static LINE_NODES: [DeviceNode; 1] = [DeviceNode {
 struct Auxiliary;
 
 impl DeviceDriver for Auxiliary {
-    fn open(&self, minor: u32, _flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    fn open(&self, minor: u32, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         match minor {
             CONTROLLING => open_controlling(),
             CONSOLE => open_terminal(None),
@@ -61,7 +61,7 @@ struct Line;
 
 impl DeviceDriver for Line {
     /// It becomes the controlling terminal of a session leader that has none.
-    fn open(&self, _minor: u32, flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    fn open(&self, _minor: u32, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         let line = open_terminal(Some(console().hang_ups()))?;
         if flags & O_NOCTTY == 0 {
             console().adopt_if_free(&scheduler::current().process);
@@ -89,7 +89,7 @@ pub fn register() -> Result<(), Errno> {
 }
 
 /// Opens the controlling terminal. `ENXIO` if there is none.
-fn open_controlling() -> Result<Arc<dyn Object>, Errno> {
+fn open_controlling() -> Result<Arc<dyn FileOps>, Errno> {
     if !console().is_controlling(&scheduler::current().process) {
         return Err(Errno::ENXIO);
     }
@@ -98,7 +98,7 @@ fn open_controlling() -> Result<Arc<dyn Object>, Errno> {
 
 /// `hang_ups`: how often it was hung up; `None` for `/dev/console`, which never becomes a controlling terminal by being opened
 /// and survives hang-ups.
-fn open_terminal(hang_ups: Option<u32>) -> Result<Arc<dyn Object>, Errno> {
+fn open_terminal(hang_ups: Option<u32>) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(OpenTerminal {
         terminal: console(),
         hang_ups,
@@ -123,7 +123,7 @@ impl OpenTerminal {
     }
 }
 
-impl Object for OpenTerminal {
+impl FileOps for OpenTerminal {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         if !self.is_console() {
             self.terminal.check_foreground(Signal::SIGTTIN)?;

@@ -4,7 +4,7 @@ use abi::Errno;
 use abi::terminal::{TOSTOP, VMIN, VTIME};
 
 use super::{State, Terminal};
-use crate::fs::object::Io;
+use crate::fs::file_ops::Io;
 use crate::sched::SleepingMutexGuard;
 use crate::sched::scheduler;
 use crate::sched::time;

@@ -11,8 +11,8 @@ use super::transfer::Transfer;
 use super::writing::Writing;
 use super::{Direction, Pipe, READER_AWAY, WRITER_AWAY};
 use crate::fs::caller::Caller;
+use crate::fs::file_ops::{FileOps, Io, Queues};
 use crate::fs::file_owner::{Event, Listeners};
-use crate::fs::object::{Io, Object, Queues};
 use crate::user_memory::{self, Sink, Source};
 
 /// An open end of a pipe.
@@ -24,7 +24,7 @@ pub(super) struct PipeEnd {
     pub(super) writers_seen: u64,
 }
 
-impl Object for PipeEnd {
+impl FileOps for PipeEnd {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         let transfer = Transfer::of(to.room());
         transfer.run(io, &mut Reading { pipe: &self.pipe, to })

@@ -9,10 +9,10 @@ use spin::Once;
 
 use super::{Direction, Pipe};
 use crate::fs::Dentry;
+use crate::fs::file_ops::FileOps;
 use crate::fs::filesystem::{self, FileSystem};
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::InodeOps;
-use crate::fs::object::Object;
 use crate::fs::super_block::SuperBlock;
 
 /// `st_dev` of pipes without a name.
@@ -55,7 +55,7 @@ pub fn of(inode: &Inode) -> Option<&Pipe> {
 }
 
 impl InodeOps for Pipe {
-    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         let direction = match flags & O_ACCMODE {
             O_RDONLY => Direction::Read,
             O_WRONLY => Direction::Write,

@@ -33,7 +33,7 @@ use crate::fs::file_owner::Listeners;
 pub use file::{of, register, unnamed};
 pub use size::{MAX_UNPRIVILEGED, rounded};
 
-use crate::fs::object::Object;
+use crate::fs::file_ops::FileOps;
 use crate::sched::wait::WaitQueue;
 use memory::FrameHandle;
 
@@ -133,7 +133,7 @@ impl Pipe {
     }
 
     /// Opens an end at once: pipe2(2). `ENOMEM`.
-    pub fn open_end(self: &Arc<Self>, direction: Direction) -> Result<Arc<dyn Object>, Errno> {
+    pub fn open_end(self: &Arc<Self>, direction: Direction) -> Result<Arc<dyn FileOps>, Errno> {
         let mut state = self.state.lock();
         state.readers += u32::from(direction.reads());
         state.writers += u32::from(direction.writes());
@@ -160,7 +160,7 @@ impl Pipe {
         self: &Arc<Self>,
         direction: Direction,
         is_nonblocking: bool,
-    ) -> Result<Arc<dyn Object>, Errno> {
+    ) -> Result<Arc<dyn FileOps>, Errno> {
         if direction == Direction::Write && is_nonblocking && self.state.lock().readers == 0 {
             return Err(Errno::ENXIO);
         }

@@ -4,7 +4,7 @@ use abi::Errno;
 use platform::user_copy::UserFault;
 
 use super::Locked;
-use crate::fs::object::Io;
+use crate::fs::file_ops::Io;
 use crate::sched::scheduler;
 use crate::sched::wait::WaitQueue;
 use crate::user_memory;

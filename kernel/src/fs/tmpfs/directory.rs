@@ -13,9 +13,9 @@ use memory::fallible;
 use memory::fallible::map::Map;
 
 use crate::fs::dentry::Dentry;
+use crate::fs::file_ops::Entry;
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::{DirectoryOps, Edit, Entries, InodeOps, Nesting, NewFile};
-use crate::fs::object::Entry;
 use crate::fs::tmpfs;
 use crate::sched::scheduler;
 

@@ -20,10 +20,10 @@ use spin::Once;
 
 use crate::fs::dentry::Dentry;
 use crate::fs::device_registry::{self, DeviceNumber};
+use crate::fs::file_ops::FileOps;
 use crate::fs::filesystem::{self, FileSystem};
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::{InodeOps, NewFile};
-use crate::fs::object::Object;
 use crate::fs::pipe::Pipe;
 use crate::fs::special::{DeviceFile, SocketFile};
 use crate::fs::super_block::SuperBlock;
@@ -213,7 +213,7 @@ pub fn unnamed_file(
     name: &[u8],
     seals: u32,
     owner: (u32, u32),
-) -> Result<(Arc<Dentry>, Arc<dyn Object>), Errno> {
+) -> Result<(Arc<Dentry>, Arc<dyn FileOps>), Errno> {
     let super_block = UNNAMED.try_call_once(|| SuperBlock::new(&TMPFS, UNNAMED_DEVICE, memory_limit()))?;
     let contents = fallible::arc(Contents::with_seals(super_block, seals))?;
     let attributes = Attributes::new(0o777, owner.0, owner.1);
@@ -221,6 +221,6 @@ pub fn unnamed_file(
     inode.change(|attributes| attributes.links = 0);
     let dentry = Dentry::detached(name, inode)?;
     dentry.mark_removed();
-    let object = contents.open(&dentry, O_RDWR)?;
-    Ok((dentry, object))
+    let ops = contents.open(&dentry, O_RDWR)?;
+    Ok((dentry, ops))
 }

@@ -14,16 +14,16 @@ use platform::user_copy::UserFault;
 use super::contents::{Contents, MAX_SIZE};
 use crate::fs::caller::{Caller, IoFailure};
 use crate::fs::dentry::Dentry;
+use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::fs::inode::Hold;
 use crate::fs::inode_ops::{InodeOps, RegularOps, Seek};
-use crate::fs::object::{Io, Object, Positioning};
 use crate::fs::permission::Subject;
 use crate::sched::late_pages;
 use crate::user_memory;
 use crate::user_memory::{Sink, Source};
 
 impl InodeOps for Contents {
-    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn Object>, Errno> {
+    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         Ok(fallible::arc(RegularFile {
             dentry: dentry.clone(),
             contents: self,
@@ -80,7 +80,7 @@ struct RegularFile {
     is_writable: bool,
 }
 
-impl Object for RegularFile {
+impl FileOps for RegularFile {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         let done = self.contents.read(io.position, to)?;
         io.position += done as u64;

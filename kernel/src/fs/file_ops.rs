@@ -14,7 +14,7 @@ use crate::user_memory::{Sink, Source};
 /// What a read or write is told beside the bytes.
 #[derive(Clone, Copy)]
 pub struct Io {
-    /// Where it begins; the object moves it behind what it took. Streams leave it alone.
+    /// Where it begins; the file moves it behind what it took. Streams leave it alone.
     pub position: u64,
     /// The status flags of the open file.
     pub flags: u32,
@@ -40,7 +40,7 @@ impl Io {
     }
 }
 
-/// How lseek(2) and the shared position work on an object.
+/// How lseek(2) and the shared position work on a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Positioning {
     /// There is no position: `ESPIPE`.
@@ -63,11 +63,11 @@ pub struct Entry<'a> {
     pub next: u64,
 }
 
-/// The wait queues to watch while polling an object.
+/// The wait queues to watch while polling a file.
 pub type Queues<'a> = [Option<&'a WaitQueue>; 2];
 
-/// An open file's nature. Methods that a kind does not have answer as Linux does for such files.
-pub trait Object: Send + Sync {
+/// What an open file does (`file_operations` of Linux). Methods that a kind does not have answer as Linux does for such files.
+pub trait FileOps: Send + Sync {
     /// read(2).
     fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
         Err(Errno::EINVAL)
@@ -99,7 +99,7 @@ pub trait Object: Send + Sync {
         POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
     }
 
-    /// Queues that are woken when the answer of [`Object::poll`] changes.
+    /// Queues that are woken when the answer of [`FileOps::poll`] changes.
     fn queues(&self) -> Queues<'_> {
         [None, None]
     }
@@ -109,7 +109,7 @@ pub trait Object: Send + Sync {
         [None, None]
     }
 
-    /// [`Object::listeners`] became more or fewer.
+    /// [`FileOps::listeners`] became more or fewer.
     fn note_listeners(&self) {}
 
     /// `O_ASYNC` is set: the owner of an open file of this kind if nobody has named one.
