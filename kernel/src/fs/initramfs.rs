@@ -21,7 +21,7 @@ use crate::fs::device_registry::{DeviceClass, DeviceNumber};
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::NewFile;
 use crate::fs::path::first_component;
-use crate::fs::tmpfs::contents::Contents;
+use crate::fs::tmpfs::page_cache::PageCache;
 use crate::fs::walk::{LastLink, Walk};
 use crate::fs::{self, Subject, tmpfs, tree, walk};
 use crate::log::warn;
@@ -174,8 +174,8 @@ impl Unpacker {
         }
         remove_old(&directory, name)?;
         let inode = self.inode(&directory, entry)?;
-        if let Some(contents) = tmpfs::contents(&inode) {
-            self.fill(contents, entry)?;
+        if let Some(cache) = tmpfs::page_cache(&inode) {
+            self.fill(cache, entry)?;
         }
         self.set_attributes(&inode, entry)?;
         tree::attach(&directory, name, inode)?;
@@ -229,17 +229,17 @@ impl Unpacker {
         }
     }
 
-    fn fill(&mut self, contents: &Contents, entry: &Entry<'_>) -> Result<(), Errno> {
-        let writer = contents.writer()?;
+    fn fill(&mut self, cache: &PageCache, entry: &Entry<'_>) -> Result<(), Errno> {
+        let writer = cache.writer()?;
         let mut left = KernelSource(entry.data);
         while left.left() > 0 {
             let at = (entry.data.len() - left.left()) as u64;
-            contents.write(at, &mut left)?;
+            cache.write(at, &mut left)?;
         }
         drop(writer);
         if !entry.data.is_empty() {
             // A further name of the file may bring less than the first.
-            contents.truncate(entry.data.len() as u64)?;
+            cache.truncate(entry.data.len() as u64)?;
         }
         self.summary.bytes += entry.data.len() as u64;
         Ok(())

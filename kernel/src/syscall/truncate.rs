@@ -4,7 +4,7 @@ use super::caller::with_caller;
 use super::lookup::{Lookup, file};
 use crate::fs::inode::Hold;
 use crate::fs::inode_ops::RegularOps;
-use crate::fs::tmpfs::contents::MAX_SIZE;
+use crate::fs::tmpfs::page_cache::MAX_SIZE;
 use crate::fs::tmpfs::regular::write_room;
 use crate::fs::{Inode, LastLink, Subject};
 use crate::thread::Thread;

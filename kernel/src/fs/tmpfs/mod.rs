@@ -1,11 +1,11 @@
 //! Files in memory: tmpfs(5), and what is the same under other names: the root of the tree, ramfs, devtmpfs, and the files without
 //! a name of memfd_create(2).
 //!
-//! A regular file is its page cache (`contents`, opened by `regular`), a directory its dentries (`directory`).
+//! A regular file is its page cache (`page_cache`, opened by `regular`), a directory its dentries (`directory`).
 
-pub mod contents;
 mod directory;
 mod options;
+pub mod page_cache;
 pub mod regular;
 mod seals;
 
@@ -28,10 +28,10 @@ use crate::fs::pipe::Pipe;
 use crate::fs::special::{DeviceFile, SocketFile};
 use crate::fs::super_block::SuperBlock;
 use crate::fs::tree;
-use contents::Contents;
 use directory::Children;
 use memory::fallible;
 use options::Options;
+use page_cache::PageCache;
 
 const MAGIC: u64 = 0x0102_1994;
 /// `st_dev` of the files without a name.
@@ -145,7 +145,7 @@ pub fn make(
     attributes: Attributes,
 ) -> Result<Arc<Inode>, Errno> {
     let ops: Arc<dyn InodeOps> = match file {
-        NewFile::Regular => fallible::arc(Contents::new(super_block))?,
+        NewFile::Regular => fallible::arc(PageCache::new(super_block))?,
         NewFile::Directory => fallible::arc(Children::new())?,
         NewFile::Symlink(text) => fallible::arc(Symlink(fallible::boxed_bytes(text)?))?,
         NewFile::Device(class, number) => fallible::arc(DeviceFile(class, number))?,
@@ -169,7 +169,7 @@ impl InodeOps for Symlink {
 }
 
 /// The bytes of a regular file in memory; `None` for any other file.
-pub fn contents(inode: &Inode) -> Option<&Contents> {
+pub fn page_cache(inode: &Inode) -> Option<&PageCache> {
     let ops: &dyn Any = &*inode.ops;
     ops.downcast_ref()
 }
@@ -215,12 +215,12 @@ pub fn unnamed_file(
     owner: (u32, u32),
 ) -> Result<(Arc<Dentry>, Arc<dyn FileOps>), Errno> {
     let super_block = UNNAMED.try_call_once(|| SuperBlock::new(&TMPFS, UNNAMED_DEVICE, memory_limit()))?;
-    let contents = fallible::arc(Contents::with_seals(super_block, seals))?;
+    let cache = fallible::arc(PageCache::with_seals(super_block, seals))?;
     let attributes = Attributes::new(0o777, owner.0, owner.1);
-    let inode = Inode::new(super_block, S_IFREG, contents.clone(), attributes)?;
+    let inode = Inode::new(super_block, S_IFREG, cache.clone(), attributes)?;
     inode.change(|attributes| attributes.links = 0);
     let dentry = Dentry::detached(name, inode)?;
     dentry.mark_removed();
-    let ops = contents.open(&dentry, O_RDWR)?;
+    let ops = cache.open(&dentry, O_RDWR)?;
     Ok((dentry, ops))
 }

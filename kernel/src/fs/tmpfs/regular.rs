@@ -11,7 +11,7 @@ use memory::fallible;
 use mm::{FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
 use platform::user_copy::UserFault;
 
-use super::contents::{Contents, MAX_SIZE};
+use super::page_cache::{MAX_SIZE, PageCache};
 use crate::fs::caller::{Caller, IoFailure};
 use crate::fs::dentry::Dentry;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
@@ -22,22 +22,22 @@ use crate::sched::late_pages;
 use crate::user_memory;
 use crate::user_memory::{Sink, Source};
 
-impl InodeOps for Contents {
+impl InodeOps for PageCache {
     fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         Ok(fallible::arc(RegularFile {
             dentry: dentry.clone(),
-            contents: self,
+            cache: self,
             notes_access: flags & O_NOATIME == 0,
             is_writable: flags & O_ACCMODE != O_RDONLY,
         })?)
     }
 
     fn size(&self) -> u64 {
-        Contents::size(self)
+        PageCache::size(self)
     }
 
     fn page_count(&self) -> u64 {
-        Contents::page_count(self)
+        PageCache::page_count(self)
     }
 
     fn as_regular(&self) -> Option<&dyn RegularOps> {
@@ -45,21 +45,21 @@ impl InodeOps for Contents {
     }
 }
 
-impl RegularOps for Contents {
+impl RegularOps for PageCache {
     fn truncate(&self, size: u64) -> Result<(), Errno> {
-        Contents::truncate(self, size)
+        PageCache::truncate(self, size)
     }
 
     fn allocate(&self, start: u64, end: u64, keeps_size: bool) -> Result<(), Errno> {
-        Contents::allocate(self, start, end, keeps_size)
+        PageCache::allocate(self, start, end, keeps_size)
     }
 
     fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
-        Contents::punch(self, start, end)
+        PageCache::punch(self, start, end)
     }
 
     fn seek(&self, at: u64, what: Seek) -> Result<u64, Errno> {
-        Contents::seek(self, at, what).ok_or(Errno::ENXIO)
+        PageCache::seek(self, at, what).ok_or(Errno::ENXIO)
     }
 
     fn seals(&self) -> Result<u32, Errno> {
@@ -75,14 +75,14 @@ impl RegularOps for Contents {
 /// An open regular file.
 struct RegularFile {
     dentry: Arc<Dentry>,
-    contents: Arc<Contents>,
+    cache: Arc<PageCache>,
     notes_access: bool,
     is_writable: bool,
 }
 
 impl FileOps for RegularFile {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let done = self.contents.read(io.position, to)?;
+        let done = self.cache.read(io.position, to)?;
         io.position += done as u64;
         if self.notes_access {
             self.dentry.inode.note_accessed();
@@ -91,17 +91,17 @@ impl FileOps for RegularFile {
     }
 
     fn write(&self, caller: &Caller<'_>, io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
-        let contents = &self.contents;
+        let cache = &self.cache;
         if from.left() == 0 {
             return Ok(0);
         }
-        let _writer = contents.writer()?;
+        let _writer = cache.writer()?;
         if io.is_append() {
-            io.position = contents.size();
+            io.position = cache.size();
         }
         let room = write_room(caller, io.position)?.min(from.left());
-        let room = contents.seals.check_write(io.position, room, contents.size())?;
-        let done = contents.write(io.position, &mut AtMost { from, left: room })?;
+        let room = cache.seals.check_write(io.position, room, cache.size())?;
+        let done = cache.write(io.position, &mut AtMost { from, left: room })?;
         io.position += done as u64;
         self.dentry.inode.note_written_by(&Subject::of(caller));
         Ok(done)
@@ -118,7 +118,7 @@ impl FileOps for RegularFile {
             FICLONE | FICLONERANGE | FIDEDUPERANGE => return Err(Errno::EOPNOTSUPP),
             _ => return Err(Errno::ENOTTY),
         }
-        let size = u32::try_from(self.contents.size()).unwrap_or(u32::MAX);
+        let size = u32::try_from(self.cache.size()).unwrap_or(u32::MAX);
         user_memory::write_value(argument, &size)?;
         Ok(0)
     }
@@ -130,7 +130,7 @@ impl FileOps for RegularFile {
         // One that finds no memory is dropped here, and leaves by that.
         Ok(fallible::arc(Mapping::new(
             self.dentry.clone(),
-            self.contents.clone(),
+            self.cache.clone(),
             self.is_writable,
             sharing,
         )?)?)
@@ -186,7 +186,7 @@ impl Source for AtMost<'_> {
 /// What mmap(2) maps of a regular file: the frames of its page cache.
 struct Mapping {
     dentry: Arc<Dentry>,
-    contents: Arc<Contents>,
+    cache: Arc<PageCache>,
     /// The file is open for writing as long as it is mapped by whoever opened it so.
     hold: Hold,
     /// It is shared and can be written, or may become so.
@@ -197,17 +197,17 @@ impl Mapping {
     /// As long as it lives, whoever shortens the file looks for the pages that it gave.
     fn new(
         dentry: Arc<Dentry>,
-        contents: Arc<Contents>,
+        cache: Arc<PageCache>,
         is_writable: bool,
         sharing: Sharing,
     ) -> Result<Mapping, Errno> {
         let hold = if is_writable { Hold::Write } else { Hold::None };
         dentry.inode.take_hold(hold)?;
-        contents.note_mapping();
-        let is_writing = sharing == Sharing::Shared && is_writable && contents.seals.enter_mapping().is_ok();
+        cache.note_mapping();
+        let is_writing = sharing == Sharing::Shared && is_writable && cache.seals.enter_mapping().is_ok();
         Ok(Mapping {
             dentry,
-            contents,
+            cache,
             hold,
             is_writing,
         })
@@ -217,17 +217,17 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         if self.is_writing {
-            self.contents.seals.leave_mapping();
+            self.cache.seals.leave_mapping();
         }
-        self.contents.note_unmapping();
+        self.cache.note_unmapping();
         self.dentry.inode.release_hold(self.hold);
     }
 }
 
 impl PageSource for Mapping {
     fn page(&self, index: u64) -> Result<Frame, PageError> {
-        late_pages::ask(self.contents.object(), index)?;
-        Ok(self.contents.page(index)?.into_reference())
+        late_pages::ask(self.cache.object(), index)?;
+        Ok(self.cache.page(index)?.into_reference())
     }
 
     fn wait_for_page(&self, index: u64) -> Result<(), Interrupted> {
@@ -249,12 +249,12 @@ impl PageSource for Mapping {
     }
 
     fn object(&self) -> usize {
-        self.contents.object()
+        self.cache.object()
     }
 
     fn remove_pages(&self, pages: Range<u64>) -> Result<(), RemoveError> {
         let [start, end] = [pages.start, pages.end].map(|page| page.saturating_mul(PAGE_SIZE as u64));
-        self.contents.punch(start, end).map_err(|error| match error {
+        self.cache.punch(start, end).map_err(|error| match error {
             Errno::ENOMEM => RemoveError::NoMemory,
             Errno::EPERM => RemoveError::Forbidden,
             _ => RemoveError::Interrupted,
@@ -266,7 +266,7 @@ impl PageSource for Mapping {
     }
 
     fn has_page(&self, index: u64) -> bool {
-        self.contents.has_page(index)
+        self.cache.has_page(index)
     }
 
     fn may_write(&self) -> bool {

@@ -1,7 +1,7 @@
-//! The contents of a regular file: the page cache is the file. One frame for each page that was ever written or mapped;
+//! The page cache of a regular file, which is the file: one frame for each page that was ever written or mapped;
 //! a page without a frame is a hole and reads as zeros.
 //!
-//! mmap(2) maps these very frames ([`Contents::page`]), so shared mappings and read(2) see each other's bytes, and
+//! mmap(2) maps these very frames ([`PageCache::page`]), so shared mappings and read(2) see each other's bytes, and
 //! program text exists once. Bytes behind the end of the file in its last page are made zero whenever the end moves up.
 
 mod shrink;
@@ -33,8 +33,8 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// Pages given back, or looked at, under one hold of the lock.
 const BATCH: usize = 64;
 
-/// The contents of a regular file.
-pub struct Contents {
+/// The bytes of a regular file, page by page.
+pub struct PageCache {
     filesystem: Arc<SuperBlock>,
     state: Mutex<State, { rank::PAGES }>,
     writer: SleepingMutex,
@@ -56,7 +56,7 @@ struct Piece {
     len: usize,
 }
 
-impl Contents {
+impl PageCache {
     /// An empty file of that filesystem, which gets no seals.
     pub fn new(filesystem: &Arc<SuperBlock>) -> Self {
         Self::with_seals(filesystem, F_SEAL_SEAL)
@@ -68,7 +68,7 @@ impl Contents {
             size: 0,
             pages: Map::new(),
         });
-        Contents {
+        PageCache {
             filesystem: filesystem.clone(),
             state,
             writer: SleepingMutex::new(),
@@ -116,12 +116,12 @@ impl Contents {
         (len > 0).then_some(Piece { frame, offset, len })
     }
 
-    /// Keeps other writers out. To be held over [`Contents::write`].
+    /// Keeps other writers out. To be held over [`PageCache::write`].
     pub fn writer(&self) -> Result<SleepingMutexGuard<'_>, Errno> {
         self.writer.lock()
     }
 
-    /// Writes at `at` and returns how many bytes were taken. The caller holds [`Contents::writer`] and has checked that
+    /// Writes at `at` and returns how many bytes were taken. The caller holds [`PageCache::writer`] and has checked that
     /// the write ends at or below [`MAX_SIZE`]. `ENOSPC` if the filesystem or the memory is full, `EFAULT`.
     pub fn write(&self, at: u64, from: &mut dyn Source) -> Result<usize, Errno> {
         self.clear_gap(at);
@@ -147,7 +147,7 @@ impl Contents {
     }
 
     /// The frame of that page, made if it is a hole, for who writes: it may lie behind the end. The caller holds
-    /// [`Contents::writer`].
+    /// [`PageCache::writer`].
     fn frame(&self, index: u64) -> Result<FrameHandle, Errno> {
         self.find_or_make(index, |_| true).map_err(|_| Errno::ENOSPC)
     }
@@ -199,7 +199,7 @@ impl Contents {
         state.size = state.size.max(size);
     }
 
-    /// Gives back the pages of a range, a few at a time. The caller holds [`Contents::writer`] and no lock.
+    /// Gives back the pages of a range, a few at a time. The caller holds [`PageCache::writer`] and no lock.
     fn give_back(&self, range: Range<u64>) {
         loop {
             let mut gone = [const { None }; BATCH];
@@ -298,7 +298,7 @@ impl State {
     }
 }
 
-impl Drop for Contents {
+impl Drop for PageCache {
     fn drop(&mut self) {
         let pages = core::mem::replace(&mut self.state.get_mut().pages, Map::new());
         self.filesystem.discharge_pages(pages.len() as u64);

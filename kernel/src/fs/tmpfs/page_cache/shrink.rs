@@ -7,12 +7,12 @@ use core::{mem, ptr};
 use abi::Errno;
 use mm::Revocation;
 
-use super::{BATCH, Contents, PAGE};
+use super::{BATCH, PAGE, PageCache};
 use crate::fs::mappings;
 use crate::sched::scheduler;
 use memory::{self, FrameHandle};
 
-impl Contents {
+impl PageCache {
     /// truncate(2): sets the size; pages behind it are given back and taken from whoever maps them, bytes added are zeros.
     /// `EPERM` if a seal forbids it. `ENOMEM` if a table on the way to such a page could not be copied, or an error because the
     /// process is to end: the size is then as it was.
@@ -56,7 +56,7 @@ impl Contents {
         self.give_back_revoked(&(first..last))
     }
 
-    /// As [`Contents::give_back`], for pages that were taken from whoever maps them, and may have been mapped again meanwhile. The
+    /// As [`PageCache::give_back`], for pages that were taken from whoever maps them, and may have been mapped again meanwhile. The
     /// file holds each of them as long as somebody may map it: so a store to private memory copies it, and the copy stays.
     fn give_back_revoked(&self, range: &Range<u64>) -> Result<(), Errno> {
         let is_mapped = |frame: &FrameHandle| memory::get().frames().count(frame.frame()) > 1;
