@@ -13,7 +13,7 @@ use crate::boot_arguments;
 use crate::devices;
 use crate::exec::{self, Arguments, Program};
 use crate::fs::{
-    self, Credentials, Directories, FileTable, LastLink, OnExec, Place, Restraint, Subject, open_executable,
+    self, Credentials, FileTable, FsContext, LastLink, OnExec, Place, Restraint, Subject, open_executable,
 };
 use crate::fs::{initramfs, mount, pipe, tmpfs};
 use crate::log::{self, Level, error, info, warn};
@@ -198,10 +198,10 @@ fn give_back_initrd(boot: Boot) {
 /// Makes process 1 and puts it into the run queue.
 fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), String> {
     let limits = Limits::initial(most_processes / 2);
-    let directories = Directories::initial();
-    let program = find_init(line, &directories, &limits)?;
+    let fs_context = FsContext::initial();
+    let program = find_init(line, &fs_context, &limits)?;
     let reserved = process::reserve_pid(0, None).map_err(|error| String::from(error.message()))?;
-    let files = console_files(&directories);
+    let files = console_files(&fs_context);
     let stack = Thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
     let failed = |error: Errno| String::from(error.message());
     let process = Process::first(reserved.pid(), program.space.clone(), limits).map_err(failed)?;
@@ -211,7 +211,7 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
         tid: reserved.pid(),
         process: process.clone(),
         files: Shared::new(Arc::new(files)),
-        directories: Shared::new(Arc::new(directories)),
+        fs_context: Shared::new(Arc::new(fs_context)),
         signals: InheritedSignals::default(),
         kernel: stack,
         registers: Box::default(),
@@ -227,17 +227,13 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
 }
 
 /// The program that `rdinit=` or `init=` names; `/init` and Linux's other places if neither does.
-fn find_init(
-    line: CommandLine<'static>,
-    directories: &Directories,
-    limits: &Limits,
-) -> Result<Program, String> {
+fn find_init(line: CommandLine<'static>, fs_context: &FsContext, limits: &Limits) -> Result<Program, String> {
     if let Some(path) = line.rdinit().or(line.init()) {
-        return load_init(path, line, directories, limits)
+        return load_init(path, line, fs_context, limits)
             .map_err(|error| format!("{path}: {}", error.message()));
     }
     for path in INIT_PATHS {
-        match load_init(path, line, directories, limits) {
+        match load_init(path, line, fs_context, limits) {
             Err(Errno::ENOENT) => {}
             Err(error) => return Err(format!("{path}: {}", error.message())),
             Ok(program) => return Ok(program),
@@ -251,18 +247,18 @@ fn find_init(
 fn load_init(
     path: &str,
     line: CommandLine<'static>,
-    directories: &Directories,
+    fs_context: &FsContext,
     limits: &Limits,
 ) -> Result<Program, Errno> {
     let credentials = Arc::new(Credentials::default());
-    let place = Place::current(directories, Subject::kernel());
+    let place = Place::current(fs_context, Subject::kernel());
     let file = open_executable(&place, path.as_bytes(), LastLink::Follow)?;
     let stack_limit = limits.get(RLIMIT_STACK).map_or(0, |limit| limit.cur);
     let request = exec::Request {
         file,
         path: path.as_bytes().to_vec(),
         arguments: init_arguments(path, line, stack_limit)?,
-        directories,
+        fs_context,
         credentials: &credentials,
         stack_limit,
         restraint: Restraint::None,
@@ -291,9 +287,9 @@ fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> R
 }
 
 /// Descriptors 0, 1, 2: the console, or nothing if it cannot be opened (Linux warns and goes on as well).
-fn console_files(directories: &Directories) -> FileTable {
+fn console_files(fs_context: &FsContext) -> FileTable {
     let mut files = FileTable::default();
-    let place = Place::current(directories, Subject::kernel());
+    let place = Place::current(fs_context, Subject::kernel());
     match fs::open(&place, b"/dev/console", O_RDWR, 0) {
         Ok(console) => {
             let opened = (0..3).all(|_| files.insert(console.clone(), OnExec::Keep, 0, 3).is_ok());

@@ -65,9 +65,9 @@ fn try_write(
 /// A new file of the process's user that nobody else may read, in the place of one that stands there. `EACCES` and what
 /// open(2) says; `EPERM` where the file system made something else of it.
 fn create(thread: &Thread, name: &[u8]) -> Result<Arc<OpenFile>, Errno> {
-    let directories = thread.directories.snapshot()?;
+    let fs_context = thread.fs_context.snapshot()?;
     let subject = Subject::new(thread.process.credentials());
-    let place = Place::current(&directories, subject.clone());
+    let place = Place::current(&fs_context, subject.clone());
     // If it cannot be removed, opening says why.
     let _old = remove(&place, name, &subject);
     let flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;

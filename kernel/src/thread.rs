@@ -1,7 +1,7 @@
 //! A thread: one flow of control of a process, with a kernel stack, user registers and a state for the scheduler. What
 //! Linux gives to each thread stands here, even where POSIX gives it to the process: open files and directories.
 
-use crate::fs::{Directories, FileTable};
+use crate::fs::{FileTable, FsContext};
 use crate::process::{Name, Pid, Process, Shared, Space, Transfers, VforkCompletion, hooks};
 use crate::sched::{Owner, ThreadCore};
 use crate::signal::{self, InheritedSignals, ThreadSignals};
@@ -29,7 +29,7 @@ pub struct Thread {
     /// Open files.
     pub files: Shared<FileTable>,
     /// Root, current directory, umask.
-    pub directories: Shared<Directories>,
+    pub fs_context: Shared<FsContext>,
     /// Its mask, the signals sent to it alone, its alternate stack.
     pub signals: ThreadSignals,
     /// Address of the word to clear, and wake a futex at, when the thread ends: set_tid_address(2). 0 for none.
@@ -67,7 +67,7 @@ pub struct ThreadInit {
     /// Open files.
     pub files: Shared<FileTable>,
     /// Root, current directory, umask.
-    pub directories: Shared<Directories>,
+    pub fs_context: Shared<FsContext>,
     /// Mask and alternate stack.
     pub signals: InheritedSignals,
     /// See [`Thread::make_stack`].
@@ -125,7 +125,7 @@ impl Thread {
             tid: AtomicU32::new(init.tid),
             process: init.process,
             files: init.files,
-            directories: init.directories,
+            fs_context: init.fs_context,
             signals: const { ThreadSignals::new() },
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),

@@ -10,8 +10,7 @@ mod strings;
 pub use arguments::Arguments;
 
 use crate::fs::{
-    Credentials, Directories, FileTable, LastLink, OpenFile, Place, Restraint, SetIds, Subject,
-    open_executable,
+    Credentials, FileTable, FsContext, LastLink, OpenFile, Place, Restraint, SetIds, Subject, open_executable,
 };
 use crate::futex;
 use crate::process::{Name, Process, Space};
@@ -74,7 +73,7 @@ pub struct Request<'a> {
     /// Arguments and environment.
     pub arguments: Arguments,
     /// Where the paths of interpreters begin.
-    pub directories: &'a Directories,
+    pub fs_context: &'a FsContext,
     /// Who asks.
     pub credentials: &'a Arc<Credentials>,
     /// The limit of the stack's size (`RLIMIT_STACK`).
@@ -277,7 +276,7 @@ fn find_interpreter(
 }
 
 fn open_program(request: &Request<'_>, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
-    let place = Place::current(request.directories, Subject::new(request.credentials.clone()));
+    let place = Place::current(request.fs_context, Subject::new(request.credentials.clone()));
     open_executable(&place, path, LastLink::Follow)
 }
 

@@ -12,8 +12,8 @@ use memory::fallible;
 use abi::mount::{MS_NODEV, MS_NOEXEC};
 
 use super::dentry::Dentry;
-use super::directories::Place;
 use super::file_ops::FileOps;
+use super::fs_context::Place;
 use super::inode::Hold;
 use super::inode_ops::NewFile;
 use super::open_directory::OpenDirectory;
@@ -54,7 +54,7 @@ pub fn open(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc
             None if end.has_trailing_slash => return Err(Errno::EISDIR),
             None => {}
         }
-        let mode = mode & 0o7777 & !place.directories.umask;
+        let mode = mode & 0o7777 & !place.fs_context.umask;
         match tree::create(&end.directory, &end.name, NewFile::Regular, mode, &place.subject) {
             Ok(entry) => return open_entry(&entry, flags & !O_TRUNC, &place.subject),
             // Somebody else made it meanwhile: look again.
@@ -112,7 +112,7 @@ fn open_unnamed(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result
     if !directory.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    let mode = mode & 0o7777 & !place.directories.umask;
+    let mode = mode & 0o7777 & !place.fs_context.umask;
     let entry = tree::create_unnamed(&directory, mode, &place.subject)?;
     open_entry(&entry, flags & !(UNNAMED | O_DIRECTORY), &place.subject)
 }

@@ -12,9 +12,9 @@ use abi::mount::MS_RDONLY;
 use super::caller::{Caller, Requester};
 use super::credentials::Credentials;
 use super::dentry::Dentry;
-use super::directories::{Directories, Place};
 use super::file_ops::{Entry, FileOps, Io, Positioning};
 use super::filesystem::{self, FileSystem};
+use super::fs_context::{FsContext, Place};
 use super::inode::{Attributes, Inode};
 use super::inode_ops::{InodeOps, NewFile};
 use super::permission::Subject;
@@ -132,13 +132,13 @@ impl Requester for Administrator {
 }
 
 /// A tree of its own in memory, with the directory /mnt.
-fn tree_with_mount_point() -> (Directories, Arc<Dentry>) {
+fn tree_with_mount_point() -> (FsContext, Arc<Dentry>) {
     let super_block = SuperBlock::new(tmpfs::root_kind(), 100, 0).unwrap();
     let root = tmpfs::make(&super_block, NewFile::Directory, Attributes::new(0o755, 0, 0)).unwrap();
     let root = Dentry::detached(b"", root).unwrap();
     let covered = tree::create_initial(&root, b"mnt", NewFile::Directory, 0o755).unwrap();
     let (current, umask) = (root.clone(), 0);
-    (Directories { root, current, umask }, covered)
+    (FsContext { root, current, umask }, covered)
 }
 
 fn text_of(place: &Place<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> {
@@ -161,8 +161,8 @@ fn names_in(place: &Place<'_>, path: &[u8]) -> Vec<(Vec<u8>, u32)> {
 
 #[test]
 fn a_file_system_of_a_test_is_mounted_and_used() {
-    let (directories, covered) = tree_with_mount_point();
-    let place = Place::current(&directories, Subject::kernel());
+    let (fs_context, covered) = tree_with_mount_point();
+    let place = Place::current(&fs_context, Subject::kernel());
     let mounted = mount::mount(&covered, b"guestbook", b"none", b"hello", 0);
     assert_eq!(mounted, Err(Errno::ENODEV), "nobody has registered it");
     filesystem::register(&GuestBookFs).unwrap();
@@ -185,7 +185,7 @@ fn a_file_system_of_a_test_is_mounted_and_used() {
     assert!(names.iter().map(|(name, kind)| (&name[..], *kind)).eq(expected));
     let root = place.walk().find(b"/mnt", LastLink::Follow).unwrap();
     assert_eq!(
-        file.dentry.path_below(&directories.root),
+        file.dentry.path_below(&fs_context.root),
         Ok(Some(b"/mnt/book".to_vec()))
     );
 
@@ -197,11 +197,11 @@ fn a_file_system_of_a_test_is_mounted_and_used() {
 
 #[test]
 fn what_a_file_system_does_not_have_is_refused_as_linux_does() {
-    let (directories, _covered) = tree_with_mount_point();
-    let place = Place::current(&directories, Subject::kernel());
+    let (fs_context, _covered) = tree_with_mount_point();
+    let place = Place::current(&fs_context, Subject::kernel());
     static KIND: GuestBookFs = GuestBookFs;
     let root = KIND.mount(101, b"").unwrap();
-    directories.root.child(b"mnt").unwrap().mount(&root).unwrap();
+    fs_context.root.child(b"mnt").unwrap().mount(&root).unwrap();
     let refusal = |path: &[u8], flags| open(&place, path, flags, 0o644).err();
     assert_eq!(refusal(b"/mnt/new", O_WRONLY | O_CREAT), Some(Errno::ENOENT));
     assert_eq!(refusal(b"/mnt", O_WRONLY | O_TMPFILE), Some(Errno::EOPNOTSUPP));

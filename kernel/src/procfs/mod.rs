@@ -1,7 +1,7 @@
 //! /proc: what the kernel says about itself (`system`, `sys`) and about processes (`process` and what follows it), in
 //! Linux's formats (proc(5)).
 //!
-//! Directories are tables of entries (`entry`), most of them about a process or thread (`subject`). Nothing is stored:
+//! FsContext are tables of entries (`entry`), most of them about a process or thread (`subject`). Nothing is stored:
 //! a text is made piece by piece while it is read (`seq_file`).
 
 mod access;

@@ -160,12 +160,7 @@ impl Magic for PlaceLink {
 }
 
 fn current_directory(process: &Subject) -> Option<Arc<Dentry>> {
-    Some(
-        process
-            .own_thread()?
-            .directories
-            .read(|held| held.current.clone()),
-    )
+    Some(process.own_thread()?.fs_context.read(|held| held.current.clone()))
 }
 
 fn executable(process: &Subject) -> Option<Arc<Dentry>> {

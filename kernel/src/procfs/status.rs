@@ -76,7 +76,7 @@ fn identity_lines(process: &Subject, thread: Option<&Thread>, text: &mut Text) {
     text.escaped(&Escaped::name(process.name().bytes()));
     text.bytes(b"\n");
     if let Some(thread) = thread {
-        let umask = thread.directories.read(|directories| directories.umask);
+        let umask = thread.fs_context.read(|fs_context| fs_context.umask);
         text.add(format_args!("Umask:\t{umask:04o}\n"));
     }
     let state = process.state();

@@ -40,7 +40,7 @@ impl Subject {
     /// Where its paths begin; `None` once a process has ended.
     pub fn root(&self) -> Option<Arc<Dentry>> {
         let thread = self.own_thread()?;
-        Some(thread.directories.read(|held| held.root.clone()))
+        Some(thread.fs_context.read(|held| held.root.clone()))
     }
 
     /// The state as ps(1) shows it: R, S, T or Z.

@@ -3,7 +3,7 @@
 //! call then begins anew behind the signal.
 
 use crate::fs::mappings::{self, Walks};
-use crate::fs::{Directories, FileTable};
+use crate::fs::{FileTable, FsContext};
 use crate::process::{self, INIT, Kinship, Process, ProcessInit, Shared, Space};
 use crate::sched::scheduler;
 use crate::signal::{self, Actions, InheritedSignals};
@@ -218,7 +218,7 @@ fn build_process(
         tid: pid,
         process: child,
         files: child_files(current, request)?,
-        directories: child_directories(current, request)?,
+        fs_context: child_fs_context(current, request)?,
         signals: child_mask(current, request),
         kernel: stack,
         registers: child_registers(request)?,
@@ -243,7 +243,7 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) 
         tid,
         process: process.clone(),
         files: child_files(current, request)?,
-        directories: child_directories(current, request)?,
+        fs_context: child_fs_context(current, request)?,
         signals: child_mask(current, request),
         kernel: Thread::make_stack().map_err(|_| Errno::EAGAIN)?,
         registers: child_registers(request)?,
@@ -311,11 +311,11 @@ fn child_files(current: &Thread, request: &Request) -> Result<Shared<FileTable>,
     }
 }
 
-fn child_directories(current: &Thread, request: &Request) -> Result<Shared<Directories>, Errno> {
+fn child_fs_context(current: &Thread, request: &Request) -> Result<Shared<FsContext>, Errno> {
     if request.has(CloneFlags::CLONE_FS) {
-        current.directories.share()
+        current.fs_context.share()
     } else {
-        current.directories.copy()
+        current.fs_context.copy()
     }
 }
 

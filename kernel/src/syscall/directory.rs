@@ -1,4 +1,4 @@
-//! Directories: listing and making them, and where paths begin.
+//! FsContext: listing and making them, and where paths begin.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use memory::fallible::{self, TryVec};
 use super::lookup::{Lookup, file};
 use crate::fs::inode_ops::NewFile;
 use crate::fs::walk::Last;
-use crate::fs::{Dentry, Directories, LastLink, Subject, tree};
+use crate::fs::{Dentry, FsContext, LastLink, Subject, tree};
 use crate::thread::Thread;
 use crate::user_memory;
 
@@ -98,8 +98,8 @@ pub fn fchdir(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 fn enter(current: &Thread, directory: Arc<Dentry>, subject: &Subject) -> Result<usize, Errno> {
     check_directory(&directory, subject)?;
     let old = current
-        .directories
-        .change(|directories| core::mem::replace(&mut directories.current, directory))?;
+        .fs_context
+        .change(|fs_context| core::mem::replace(&mut fs_context.current, directory))?;
     drop(old);
     Ok(0)
 }
@@ -122,8 +122,8 @@ pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
     check_directory(&found, &lookup.subject)?;
     current.process.credentials().require(CAP_SYS_CHROOT)?;
     let old = current
-        .directories
-        .change(|directories| core::mem::replace(&mut directories.root, found))?;
+        .fs_context
+        .change(|fs_context| core::mem::replace(&mut fs_context.root, found))?;
     drop(old);
     Ok(0)
 }
@@ -134,14 +134,14 @@ pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
 /// `ENOENT`: the directory is removed. `ENAMETOOLONG`: beyond `PATH_MAX`. `ERANGE`: beyond the buffer. `ENOMEM`, those
 /// of user memory.
 pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
-    let directories = current.directories.snapshot()?;
-    if directories.current.is_removed() {
+    let fs_context = current.fs_context.snapshot()?;
+    if fs_context.current.is_removed() {
         return Err(Errno::ENOENT);
     }
-    let mut path = match directories.current.climb_to(&directories.root) {
+    let mut path = match fs_context.current.climb_to(&fs_context.root) {
         Ok(path) => path,
         Err(error) if error != Errno::EXDEV => return Err(error),
-        Err(_) => fallible::joined(&[b"(unreachable)", &directories.current.shown_path()?])?,
+        Err(_) => fallible::joined(&[b"(unreachable)", &fs_context.current.shown_path()?])?,
     };
     path.try_push(0)?;
     if path.len() as u64 > len {
@@ -156,6 +156,6 @@ pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
 /// # Errors
 /// `ENOMEM`: the mask is shared with a child since fork, and there is no memory for a copy.
 pub fn umask(current: &Thread, mask: u32) -> Result<usize, Errno> {
-    let set = |directories: &mut Directories| core::mem::replace(&mut directories.umask, mask & 0o777);
-    Ok(current.directories.change(set)? as usize)
+    let set = |fs_context: &mut FsContext| core::mem::replace(&mut fs_context.umask, mask & 0o777);
+    Ok(current.fs_context.change(set)? as usize)
 }

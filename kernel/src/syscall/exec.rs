@@ -58,9 +58,9 @@ fn execute(
     is_beyond.store(false, Ordering::Relaxed);
     let path = user_memory::read_string(path, PATH_MAX)?;
     let process = &current.process;
-    let directories = current.directories.snapshot()?;
+    let fs_context = current.fs_context.snapshot()?;
     let credentials = process.credentials();
-    let place = Place::current(&directories, Subject::new(credentials.clone()));
+    let place = Place::current(&fs_context, Subject::new(credentials.clone()));
     let file = find(current, place, directory as i32, &path, flags)?;
     let path = if path.first() == Some(&b'/') || directory as i32 == AT_FDCWD {
         path
@@ -72,7 +72,7 @@ fn execute(
         file,
         path,
         arguments: Arguments::new(stack_limit),
-        directories: &directories,
+        fs_context: &fs_context,
         credentials: &credentials,
         stack_limit,
         restraint: restraint(current),
@@ -88,13 +88,12 @@ fn restraint(current: &Thread) -> Restraint {
     if process.attributes.has_no_new_privileges.load(Ordering::Relaxed) {
         return Restraint::NoNewPrivileges;
     }
-    let holders = current.directories.holders();
+    let holders = current.fs_context.holders();
     // Threads that exec ends do not count.
     let mut own = 1;
     if holders > 1 {
         own = 0;
-        process
-            .for_each_thread(|thread| own += usize::from(thread.directories.is_same(&current.directories)));
+        process.for_each_thread(|thread| own += usize::from(thread.fs_context.is_same(&current.fs_context)));
     }
     if holders > own {
         Restraint::SharedDirectories

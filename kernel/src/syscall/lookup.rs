@@ -7,7 +7,7 @@ use abi::Errno;
 use abi::file::{AT_FDCWD, AtFlags, PATH_MAX};
 
 use crate::fs::walk::End;
-use crate::fs::{Dentry, Directories, LastLink, OpenFile, Place, Subject};
+use crate::fs::{Dentry, FsContext, LastLink, OpenFile, Place, Subject};
 use crate::thread::Thread;
 use crate::user_memory;
 
@@ -56,7 +56,7 @@ pub fn check_flags(flags: u32, known: u32) -> Result<(), Errno> {
 
 /// A path and where it begins.
 pub struct Lookup {
-    directories: Arc<Directories>,
+    fs_context: Arc<FsContext>,
     start: Arc<Dentry>,
     /// Whose rights count.
     pub subject: Subject,
@@ -69,10 +69,10 @@ impl Lookup {
     /// `EFAULT`, `ENAMETOOLONG`, `EBADF`, `ENOTDIR`.
     pub fn new(current: &Thread, descriptor: i32, address: u64) -> Result<Self, Errno> {
         let path = path(address)?;
-        let directories = current.directories.snapshot()?;
+        let fs_context = current.fs_context.snapshot()?;
         let is_free = descriptor == AT_FDCWD || path.first() == Some(&b'/');
         let start = if is_free {
-            directories.current.clone()
+            fs_context.current.clone()
         } else {
             file(current, descriptor)?.dentry.clone()
         };
@@ -80,7 +80,7 @@ impl Lookup {
             return Err(Errno::ENOTDIR);
         }
         Ok(Lookup {
-            directories,
+            fs_context,
             start,
             subject: Subject::new(current.process.credentials()),
             path,
@@ -90,7 +90,7 @@ impl Lookup {
     /// Where walks begin.
     pub fn place(&self) -> Place<'_> {
         Place {
-            directories: &self.directories,
+            fs_context: &self.fs_context,
             start: self.start.clone(),
             subject: self.subject.clone(),
         }
@@ -116,6 +116,6 @@ impl Lookup {
 
     /// The mode of a file to be made: without the bits of the umask.
     pub fn masked(&self, mode: u32) -> u32 {
-        mode & 0o7777 & !self.directories.umask
+        mode & 0o7777 & !self.fs_context.umask
     }
 }

@@ -41,7 +41,7 @@ pub fn unshare(current: &Thread, flags: u64) -> Result<usize, Errno> {
         return Err(Errno::EINVAL);
     }
     if flags.contains(CloneFlags::CLONE_FS) {
-        current.directories.separate();
+        current.fs_context.separate();
     }
     if flags.contains(CloneFlags::CLONE_FILES) {
         current.files.separate();

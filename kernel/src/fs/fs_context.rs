@@ -10,7 +10,7 @@ use super::permission::Subject;
 use super::walk::Walk;
 
 /// Root, current directory and umask of a process. Fork shares them (`Arc`); the first change copies them.
-pub struct Directories {
+pub struct FsContext {
     /// What `/` means: chroot(2).
     pub root: Arc<Dentry>,
     /// Where relative paths begin: chdir(2).
@@ -19,9 +19,9 @@ pub struct Directories {
     pub umask: u32,
 }
 
-impl TryClone for Directories {
+impl TryClone for FsContext {
     fn try_clone(&self) -> Result<Self, Errno> {
-        Ok(Directories {
+        Ok(FsContext {
             root: self.root.clone(),
             current: self.current.clone(),
             umask: self.umask,
@@ -29,10 +29,10 @@ impl TryClone for Directories {
     }
 }
 
-impl Directories {
+impl FsContext {
     /// Those of the first process.
     pub fn initial() -> Self {
-        Directories {
+        FsContext {
             root: super::root(),
             current: super::root(),
             umask: 0o022,
@@ -40,16 +40,16 @@ impl Directories {
     }
 }
 
-impl Default for Directories {
+impl Default for FsContext {
     fn default() -> Self {
-        Directories::initial()
+        FsContext::initial()
     }
 }
 
 /// Where a path of one call begins, and who makes the call.
 pub struct Place<'a> {
-    /// The process's directories.
-    pub directories: &'a Directories,
+    /// Where the process stands in the tree.
+    pub fs_context: &'a FsContext,
     /// Where a relative path begins.
     pub start: Arc<Dentry>,
     /// Whose rights count.
@@ -58,10 +58,10 @@ pub struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// Relative paths begin at the current directory.
-    pub fn current(directories: &'a Directories, subject: Subject) -> Self {
+    pub fn current(fs_context: &'a FsContext, subject: Subject) -> Self {
         Place {
-            directories,
-            start: directories.current.clone(),
+            fs_context,
+            start: fs_context.current.clone(),
             subject,
         }
     }
@@ -69,7 +69,7 @@ impl<'a> Place<'a> {
     /// The walk from here.
     pub fn walk(&self) -> Walk<'_> {
         Walk {
-            root: &self.directories.root,
+            root: &self.fs_context.root,
             start: &self.start,
             subject: &self.subject,
         }
