@@ -13,7 +13,8 @@ use crate::boot_arguments;
 use crate::devices;
 use crate::exec::{self, Arguments, Program};
 use crate::fs::{
-    self, Credentials, FileTable, FsContext, LastLink, OnExec, Place, Restraint, Subject, open_executable,
+    self, Credentials, FileTable, FsContext, LastLink, LookupContext, OnExec, Restraint, Subject,
+    open_executable,
 };
 use crate::fs::{initramfs, mount, pipe, tmpfs};
 use crate::log::{self, Level, error, info, warn};
@@ -251,8 +252,8 @@ fn load_init(
     limits: &Limits,
 ) -> Result<Program, Errno> {
     let credentials = Arc::new(Credentials::default());
-    let place = Place::current(fs_context, Subject::kernel());
-    let file = open_executable(&place, path.as_bytes(), LastLink::Follow)?;
+    let context = LookupContext::current(fs_context, Subject::kernel());
+    let file = open_executable(&context, path.as_bytes(), LastLink::Follow)?;
     let stack_limit = limits.get(RLIMIT_STACK).map_or(0, |limit| limit.cur);
     let request = exec::Request {
         file,
@@ -289,8 +290,8 @@ fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> R
 /// Descriptors 0, 1, 2: the console, or nothing if it cannot be opened (Linux warns and goes on as well).
 fn console_files(fs_context: &FsContext) -> FileTable {
     let mut files = FileTable::default();
-    let place = Place::current(fs_context, Subject::kernel());
-    match fs::open(&place, b"/dev/console", O_RDWR, 0) {
+    let context = LookupContext::current(fs_context, Subject::kernel());
+    match fs::open(&context, b"/dev/console", O_RDWR, 0) {
         Ok(console) => {
             let opened = (0..3).all(|_| files.insert(console.clone(), OnExec::Keep, 0, 3).is_ok());
             debug_assert!(opened, "boot: three descriptors fit below three");

@@ -10,7 +10,7 @@ mod segments;
 
 pub use registers::{Registers, leave_registers};
 
-use crate::fs::{self, LastLink, OpenFile, Place, Subject, tree};
+use crate::fs::{self, LastLink, LookupContext, OpenFile, Subject, tree};
 use crate::log;
 use crate::process::INIT;
 use crate::thread::Thread;
@@ -67,11 +67,11 @@ fn try_write(
 fn create(thread: &Thread, name: &[u8]) -> Result<Arc<OpenFile>, Errno> {
     let fs_context = thread.fs_context.snapshot()?;
     let subject = Subject::new(thread.process.credentials());
-    let place = Place::current(&fs_context, subject.clone());
+    let context = LookupContext::current(&fs_context, subject.clone());
     // If it cannot be removed, opening says why.
-    let _old = remove(&place, name, &subject);
+    let _old = remove(&context, name, &subject);
     let flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
-    let file = fs::open(&place, name, flags, 0o600)?;
+    let file = fs::open(&context, name, flags, 0o600)?;
     let attributes = file.inode().attributes();
     let is_own = attributes.uid == subject.owner() && attributes.mode & 0o677 == 0o600;
     if is_own && file.inode().regular().is_some() {
@@ -81,8 +81,8 @@ fn create(thread: &Thread, name: &[u8]) -> Result<Arc<OpenFile>, Errno> {
     }
 }
 
-fn remove(place: &Place<'_>, name: &[u8], subject: &Subject) -> Result<(), Errno> {
-    let end = place.walk().walk(name, LastLink::Keep)?;
+fn remove(context: &LookupContext<'_>, name: &[u8], subject: &Subject) -> Result<(), Errno> {
+    let end = context.lookup().walk(name, LastLink::Keep)?;
     tree::unlink(&end, subject)
 }
 

@@ -10,7 +10,8 @@ mod strings;
 pub use arguments::Arguments;
 
 use crate::fs::{
-    Credentials, FileTable, FsContext, LastLink, OpenFile, Place, Restraint, SetIds, Subject, open_executable,
+    Credentials, FileTable, FsContext, LastLink, LookupContext, OpenFile, Restraint, SetIds, Subject,
+    open_executable,
 };
 use crate::futex;
 use crate::process::{Name, Process, Space};
@@ -276,8 +277,8 @@ fn find_interpreter(
 }
 
 fn open_program(request: &Request<'_>, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
-    let place = Place::current(request.fs_context, Subject::new(request.credentials.clone()));
-    open_executable(&place, path, LastLink::Follow)
+    let context = LookupContext::current(request.fs_context, Subject::new(request.credentials.clone()));
+    open_executable(&context, path, LastLink::Follow)
 }
 
 fn parse(file: &OpenFile, head: Vec<u8>) -> Result<Box<Executable>, Errno> {

@@ -13,8 +13,8 @@ use abi::capability::{
 pub enum Restraint {
     /// Nothing.
     None,
-    /// Others share the caller's directories and could change them under its hands: only who may become anybody goes on.
-    SharedDirectories,
+    /// Others share the caller's root and current directory and could change them under its hands: only who may become anybody goes on.
+    SharedFsContext,
     /// `PR_SET_NO_NEW_PRIVS`.
     NoNewPrivileges,
 }

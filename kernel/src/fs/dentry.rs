@@ -45,11 +45,11 @@ pub fn set_root(make: impl FnOnce() -> Result<Arc<Dentry>, Errno>) -> Result<&'s
 pub struct Dentry {
     /// What is named.
     pub inode: Arc<Inode>,
-    place: Mutex<Place, { rank::DENTRY }>,
+    location: Mutex<Location, { rank::DENTRY }>,
     mounted: Mutex<Option<Arc<Dentry>>, { rank::DENTRY }>,
 }
 
-struct Place {
+struct Location {
     parent: Option<Arc<Dentry>>,
     name: Box<[u8]>,
     is_removed: bool,
@@ -58,14 +58,14 @@ struct Place {
 impl Dentry {
     /// A dentry below `parent`; the parent does not know of it yet. `ENOMEM`.
     pub fn new(parent: Option<&Arc<Dentry>>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Self>, Errno> {
-        let place = Place {
+        let location = Location {
             parent: parent.cloned(),
             name: fallible::boxed_bytes(name)?,
             is_removed: false,
         };
         fallible::arc_with(|| Dentry {
             inode,
-            place: Mutex::new(place),
+            location: Mutex::new(location),
             mounted: Mutex::new(None),
         })
     }
@@ -77,31 +77,35 @@ impl Dentry {
 
     /// The directory that holds it; itself for the root.
     pub fn parent(self: &Arc<Self>) -> Arc<Dentry> {
-        self.place.lock().parent.clone().unwrap_or_else(|| self.clone())
+        self.location
+            .lock()
+            .parent
+            .clone()
+            .unwrap_or_else(|| self.clone())
     }
 
     /// Its last path component. `ENOMEM`.
     pub fn name(&self) -> Result<Box<[u8]>, Errno> {
-        fallible::boxed_bytes(&self.place.lock().name)
+        fallible::boxed_bytes(&self.location.lock().name)
     }
 
     /// Whether it was unlinked.
     pub fn is_removed(&self) -> bool {
-        self.place.lock().is_removed
+        self.location.lock().is_removed
     }
 
     /// Marks it unlinked. The caller holds the directory's entries locked.
     pub fn mark_removed(&self) {
-        self.place.lock().is_removed = true;
+        self.location.lock().is_removed = true;
     }
 
     /// Hangs it elsewhere (rename). The caller keeps the shape of the tree for itself.
     pub fn move_to(&self, parent: &Arc<Dentry>, name: Box<[u8]>) {
         let old = {
-            let mut place = self.place.lock();
+            let mut location = self.location.lock();
             (
-                core::mem::replace(&mut place.name, name),
-                place.parent.replace(parent.clone()),
+                core::mem::replace(&mut location.name, name),
+                location.parent.replace(parent.clone()),
             )
         };
         drop(old);
@@ -191,15 +195,15 @@ impl Dentry {
 
     /// Adds its name to a path that is written backwards; its parent. `ENAMETOOLONG`, `ENOMEM`.
     fn prepend_to(&self, backwards: &mut Vec<u8>) -> Result<Option<Arc<Dentry>>, Errno> {
-        let place = self.place.lock();
-        if backwards.len() + place.name.len() + 1 >= PATH_MAX {
+        let location = self.location.lock();
+        if backwards.len() + location.name.len() + 1 >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
         let behind = backwards.len();
-        backwards.try_extend(&place.name)?;
+        backwards.try_extend(&location.name)?;
         backwards[behind..].reverse();
         backwards.try_push(b'/')?;
-        Ok(place.parent.clone())
+        Ok(location.parent.clone())
     }
 
     /// The path as /proc shows it: absolute, `(deleted)` behind the name of an unlinked file; a detached file's name
@@ -220,10 +224,10 @@ impl Dentry {
 impl Drop for Dentry {
     /// Lets go of the chain of parents in a loop: a chain of removed directories may be deeper than a kernel stack.
     fn drop(&mut self) {
-        let mut next = self.place.get_mut().parent.take();
+        let mut next = self.location.get_mut().parent.take();
         while let Some(parent) = next.and_then(Arc::into_inner) {
             let mut parent = parent;
-            next = parent.place.get_mut().parent.take();
+            next = parent.location.get_mut().parent.take();
         }
     }
 }

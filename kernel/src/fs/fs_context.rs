@@ -6,8 +6,8 @@ use abi::Errno;
 use memory::fallible::TryClone;
 
 use super::dentry::Dentry;
+use super::path_lookup::PathLookup;
 use super::permission::Subject;
-use super::walk::Walk;
 
 /// Root, current directory and umask of a process. Fork shares them (`Arc`); the first change copies them.
 pub struct FsContext {
@@ -47,7 +47,7 @@ impl Default for FsContext {
 }
 
 /// Where a path of one call begins, and who makes the call.
-pub struct Place<'a> {
+pub struct LookupContext<'a> {
     /// Where the process stands in the tree.
     pub fs_context: &'a FsContext,
     /// Where a relative path begins.
@@ -56,19 +56,19 @@ pub struct Place<'a> {
     pub subject: Subject,
 }
 
-impl<'a> Place<'a> {
+impl<'a> LookupContext<'a> {
     /// Relative paths begin at the current directory.
     pub fn current(fs_context: &'a FsContext, subject: Subject) -> Self {
-        Place {
+        LookupContext {
             fs_context,
             start: fs_context.current.clone(),
             subject,
         }
     }
 
-    /// The walk from here.
-    pub fn walk(&self) -> Walk<'_> {
-        Walk {
+    /// The lookup from here.
+    pub fn lookup(&self) -> PathLookup<'_> {
+        PathLookup {
             root: &self.fs_context.root,
             start: &self.start,
             subject: &self.subject,

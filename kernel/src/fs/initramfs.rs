@@ -21,9 +21,9 @@ use crate::fs::device_registry::{DeviceClass, DeviceNumber};
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::NewFile;
 use crate::fs::path::first_component;
+use crate::fs::path_lookup::{LastLink, PathLookup};
 use crate::fs::tmpfs::page_cache::PageCache;
-use crate::fs::walk::{LastLink, Walk};
-use crate::fs::{self, Subject, tmpfs, tree, walk};
+use crate::fs::{self, Subject, path_lookup, tmpfs, tree};
 use crate::log::warn;
 use crate::user_memory::{KernelSource, Source};
 
@@ -274,10 +274,10 @@ fn new_file<'a>(entry: &Entry<'a>) -> Result<NewFile<'a>, Errno> {
 }
 
 /// An entry's directory and last component.
-type Place<'a> = (Arc<Dentry>, &'a [u8]);
+type DirectoryAndName<'a> = (Arc<Dentry>, &'a [u8]);
 
 /// The directory that holds the entry, made if it is missing, and the entry's last component; `None` for the root.
-fn find_directory(name: &[u8]) -> Result<Option<Place<'_>>, Errno> {
+fn find_directory(name: &[u8]) -> Result<Option<DirectoryAndName<'_>>, Errno> {
     let mut at = fs::root();
     let mut rest = name;
     while let Some(component) = first_component(rest) {
@@ -285,7 +285,7 @@ fn find_directory(name: &[u8]) -> Result<Option<Place<'_>>, Errno> {
         match component.name {
             b"." => continue,
             b".." => return Err(Errno::EINVAL),
-            name => walk::check_name(name)?,
+            name => path_lookup::check_name(name)?,
         }
         if component.is_last {
             return Ok(Some((at, component.name)));
@@ -298,12 +298,12 @@ fn find_directory(name: &[u8]) -> Result<Option<Place<'_>>, Errno> {
 /// The directory of that name, made if it is missing; a symbolic link to a directory is followed.
 fn enter(directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
     let (root, subject) = (fs::root(), Subject::kernel());
-    let walk = Walk {
+    let lookup = PathLookup {
         root: &root,
         start: directory,
         subject: &subject,
     };
-    match walk.find(name, LastLink::Follow) {
+    match lookup.find(name, LastLink::Follow) {
         Err(Errno::ENOENT) => fs::directory(directory, name),
         Ok(found) if found.inode.is_directory() => Ok(found),
         Ok(_) => Err(Errno::ENOTDIR),

@@ -1,6 +1,6 @@
 //! Files: the tree of names, what stands behind the names, and what a process has open.
 //!
-//! A path is walked (`walk`, with the text in `path`) over dentries (`dentry`) to an inode (`inode`), of which the file system
+//! A path is walked (`path_lookup`, with the text in `path`) over dentries (`dentry`) to an inode (`inode`), of which the file system
 //! that it lives in (`super_block`, of a registered kind: `filesystem`) answers what it knows (`inode_ops`). Opening it (`open`)
 //! gives an open file (`open_file`) with the operations of its kind (`file_ops`): a regular file's are its file system's, a device's
 //! its driver's (`device_registry`). Descriptors refer to open files (`file_table`). Changes of the tree stand in `tree`.
@@ -32,6 +32,7 @@ pub mod open;
 pub mod open_directory;
 pub mod open_file;
 pub mod path;
+pub mod path_lookup;
 pub mod permission;
 pub mod pipe;
 pub mod record_locks;
@@ -42,7 +43,6 @@ pub mod super_block;
 mod tests;
 pub mod tmpfs;
 pub mod tree;
-pub mod walk;
 pub mod xattr;
 
 use alloc::sync::Arc;
@@ -54,12 +54,12 @@ pub use capabilities::{Restraint, SetIds, valid as valid_capability};
 pub use credentials::{Credentials, Groups, NGROUPS_MAX};
 pub use dentry::{Dentry, root};
 pub use file_table::OnExec;
-pub use fs_context::{FsContext, Place};
+pub use fs_context::{FsContext, LookupContext};
 pub use inode::Inode;
 pub use open::{open, open_executable, open_executable_entry};
 pub use open_file::OpenFile;
+pub use path_lookup::LastLink;
 pub use permission::Subject;
-pub use walk::LastLink;
 
 use filesystem::FileSystem;
 use inode_ops::NewFile;

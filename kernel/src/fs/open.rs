@@ -13,23 +13,23 @@ use abi::mount::{MS_NODEV, MS_NOEXEC};
 
 use super::dentry::Dentry;
 use super::file_ops::FileOps;
-use super::fs_context::Place;
+use super::fs_context::LookupContext;
 use super::inode::Hold;
 use super::inode_ops::NewFile;
 use super::open_directory::OpenDirectory;
 use super::open_file::OpenFile;
+use super::path_lookup::{LastComponent, LastLink, LookupResult};
 use super::permission::Subject;
 use super::tree;
-use super::walk::{End, Last, LastLink};
 
 /// The bits that make `O_TMPFILE` more than `O_DIRECTORY`.
 const UNNAMED: u32 = O_TMPFILE & !O_DIRECTORY;
 
-/// open(2) of `path` from `place`. `mode` counts if the file is made; the umask is applied here.
-pub fn open(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc<OpenFile>, Errno> {
+/// open(2) of `path` from where `context` says. `mode` counts if the file is made; the umask is applied here.
+pub fn open(context: &LookupContext<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc<OpenFile>, Errno> {
     if flags & O_PATH != 0 {
         return open_path(
-            place,
+            context,
             path,
             flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
         );
@@ -38,25 +38,31 @@ pub fn open(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc
         return Err(Errno::EINVAL);
     }
     if flags & UNNAMED != 0 {
-        return open_unnamed(place, path, flags, mode);
+        return open_unnamed(context, path, flags, mode);
     }
     let is_kept = flags & O_NOFOLLOW != 0 || flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
     let last_link = if is_kept { LastLink::Keep } else { LastLink::Follow };
     loop {
-        let end = place.walk().walk(path, last_link)?;
+        let end = context.lookup().walk(path, last_link)?;
         match &end.entry {
             Some(entry) => {
                 check_existing(&end, flags)?;
-                check_access(entry, flags, &place.subject)?;
-                return open_entry(entry, flags, &place.subject);
+                check_access(entry, flags, &context.subject)?;
+                return open_entry(entry, flags, &context.subject);
             }
             None if flags & O_CREAT == 0 => return Err(Errno::ENOENT),
             None if end.has_trailing_slash => return Err(Errno::EISDIR),
             None => {}
         }
-        let mode = mode & 0o7777 & !place.fs_context.umask;
-        match tree::create(&end.directory, &end.name, NewFile::Regular, mode, &place.subject) {
-            Ok(entry) => return open_entry(&entry, flags & !O_TRUNC, &place.subject),
+        let mode = mode & 0o7777 & !context.fs_context.umask;
+        match tree::create(
+            &end.directory,
+            &end.name,
+            NewFile::Regular,
+            mode,
+            &context.subject,
+        ) {
+            Ok(entry) => return open_entry(&entry, flags & !O_TRUNC, &context.subject),
             // Somebody else made it meanwhile: look again.
             Err(Errno::EEXIST) if flags & O_EXCL == 0 => {}
             Err(error) => return Err(error),
@@ -66,9 +72,13 @@ pub fn open(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc
 
 /// Opens a program for execve(2): it must be a regular file with execute permission, and nobody may have it open for
 /// writing while it is in use. `EACCES`, `ETXTBSY`, `ELOOP`.
-pub fn open_executable(place: &Place<'_>, path: &[u8], last_link: LastLink) -> Result<Arc<OpenFile>, Errno> {
-    let entry = place.walk().find(path, last_link)?;
-    open_executable_entry(entry, &place.subject)
+pub fn open_executable(
+    context: &LookupContext<'_>,
+    path: &[u8],
+    last_link: LastLink,
+) -> Result<Arc<OpenFile>, Errno> {
+    let entry = context.lookup().find(path, last_link)?;
+    open_executable_entry(entry, &context.subject)
 }
 
 /// As [`open_executable`], for what was found already.
@@ -89,13 +99,13 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
 }
 
 /// `O_PATH`: the place in the tree, whatever it is.
-fn open_path(place: &Place<'_>, path: &[u8], flags: u32) -> Result<Arc<OpenFile>, Errno> {
+fn open_path(context: &LookupContext<'_>, path: &[u8], flags: u32) -> Result<Arc<OpenFile>, Errno> {
     let last_link = if flags & O_NOFOLLOW != 0 {
         LastLink::Keep
     } else {
         LastLink::Follow
     };
-    let entry = place.walk().find(path, last_link)?;
+    let entry = context.lookup().find(path, last_link)?;
     if flags & O_DIRECTORY != 0 && !entry.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
@@ -104,21 +114,26 @@ fn open_path(place: &Place<'_>, path: &[u8], flags: u32) -> Result<Arc<OpenFile>
 }
 
 /// `O_TMPFILE`: a file without a name in the directory `path`.
-fn open_unnamed(place: &Place<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc<OpenFile>, Errno> {
+fn open_unnamed(
+    context: &LookupContext<'_>,
+    path: &[u8],
+    flags: u32,
+    mode: u32,
+) -> Result<Arc<OpenFile>, Errno> {
     if flags & O_TMPFILE != O_TMPFILE || flags & O_ACCMODE == O_RDONLY {
         return Err(Errno::EINVAL);
     }
-    let directory = place.walk().find(path, LastLink::Follow)?;
+    let directory = context.lookup().find(path, LastLink::Follow)?;
     if !directory.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    let mode = mode & 0o7777 & !place.fs_context.umask;
-    let entry = tree::create_unnamed(&directory, mode, &place.subject)?;
-    open_entry(&entry, flags & !(UNNAMED | O_DIRECTORY), &place.subject)
+    let mode = mode & 0o7777 & !context.fs_context.umask;
+    let entry = tree::create_unnamed(&directory, mode, &context.subject)?;
+    open_entry(&entry, flags & !(UNNAMED | O_DIRECTORY), &context.subject)
 }
 
 /// What stands there already must fit the flags.
-fn check_existing(end: &End, flags: u32) -> Result<(), Errno> {
+fn check_existing(end: &LookupResult, flags: u32) -> Result<(), Errno> {
     let Some(entry) = &end.entry else {
         return Err(Errno::ENOENT);
     };
@@ -127,7 +142,9 @@ fn check_existing(end: &End, flags: u32) -> Result<(), Errno> {
     }
     let is_directory = entry.inode.is_directory();
     if flags & O_CREAT != 0
-        && (is_directory || end.has_trailing_slash || matches!(end.last, Last::Dot | Last::DotDot))
+        && (is_directory
+            || end.has_trailing_slash
+            || matches!(end.last, LastComponent::Dot | LastComponent::DotDot))
     {
         return Err(Errno::EISDIR);
     }

@@ -14,12 +14,12 @@ use super::credentials::Credentials;
 use super::dentry::Dentry;
 use super::file_ops::{Entry, FileOps, Io, Positioning};
 use super::filesystem::{self, FileSystem};
-use super::fs_context::{FsContext, Place};
+use super::fs_context::{FsContext, LookupContext};
 use super::inode::{Attributes, Inode};
 use super::inode_ops::{InodeOps, NewFile};
+use super::path_lookup::LastLink;
 use super::permission::Subject;
 use super::super_block::SuperBlock;
-use super::walk::LastLink;
 use super::{mount, open, tmpfs, tree, xattr};
 use crate::user_memory::{KernelSink, KernelSource, Sink, Source};
 use lock::Mutex;
@@ -141,16 +141,16 @@ fn tree_with_mount_point() -> (FsContext, Arc<Dentry>) {
     (FsContext { root, current, umask }, covered)
 }
 
-fn text_of(place: &Place<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> {
-    let file = open(place, path, O_RDONLY, 0)?;
+fn text_of(context: &LookupContext<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> {
+    let file = open(context, path, O_RDONLY, 0)?;
     let mut bytes = [0; 64];
     let len = file.read(&mut KernelSink::new(&mut bytes))?;
     Ok(bytes[..len].to_vec())
 }
 
-fn names_in(place: &Place<'_>, path: &[u8]) -> Vec<(Vec<u8>, u32)> {
+fn names_in(context: &LookupContext<'_>, path: &[u8]) -> Vec<(Vec<u8>, u32)> {
     let mut names = Vec::new();
-    let directory = open(place, path, O_RDONLY | O_DIRECTORY, 0).unwrap();
+    let directory = open(context, path, O_RDONLY | O_DIRECTORY, 0).unwrap();
     let listed = directory.list(&mut |entry| {
         names.push((entry.name.to_vec(), entry.kind));
         true
@@ -162,28 +162,28 @@ fn names_in(place: &Place<'_>, path: &[u8]) -> Vec<(Vec<u8>, u32)> {
 #[test]
 fn a_file_system_of_a_test_is_mounted_and_used() {
     let (fs_context, covered) = tree_with_mount_point();
-    let place = Place::current(&fs_context, Subject::kernel());
+    let context = LookupContext::current(&fs_context, Subject::kernel());
     let mounted = mount::mount(&covered, b"guestbook", b"none", b"hello", 0);
     assert_eq!(mounted, Err(Errno::ENODEV), "nobody has registered it");
     filesystem::register(&GuestBookFs).unwrap();
     assert_eq!(filesystem::register(&GuestBookFs), Err(Errno::EBUSY));
     mount::mount(&covered, b"guestbook", b"none", b"hello", 0).unwrap();
 
-    assert_eq!(text_of(&place, b"/mnt/link").unwrap(), b"hello");
-    let file = open(&place, b"mnt/book", O_WRONLY | O_APPEND | O_TRUNC, 0).unwrap();
+    assert_eq!(text_of(&context, b"/mnt/link").unwrap(), b"hello");
+    let file = open(&context, b"mnt/book", O_WRONLY | O_APPEND | O_TRUNC, 0).unwrap();
     let caller = Caller::new(&Administrator);
     assert_eq!(file.write(&caller, &mut KernelSource(b", world")), Ok(7));
     assert_eq!(file.inode().size(), 12);
-    assert_eq!(text_of(&place, b"/mnt/../mnt/./book").unwrap(), b"hello, world");
+    assert_eq!(text_of(&context, b"/mnt/../mnt/./book").unwrap(), b"hello, world");
     let expected = [
         (&b"."[..], S_IFDIR),
         (b"..", S_IFDIR),
         (b"book", S_IFREG),
         (b"link", S_IFLNK),
     ];
-    let names = names_in(&place, b"/mnt");
+    let names = names_in(&context, b"/mnt");
     assert!(names.iter().map(|(name, kind)| (&name[..], *kind)).eq(expected));
-    let root = place.walk().find(b"/mnt", LastLink::Follow).unwrap();
+    let root = context.lookup().find(b"/mnt", LastLink::Follow).unwrap();
     assert_eq!(
         file.dentry.path_below(&fs_context.root),
         Ok(Some(b"/mnt/book".to_vec()))
@@ -192,17 +192,17 @@ fn a_file_system_of_a_test_is_mounted_and_used() {
     assert_eq!(mount::unmount(&root), Err(Errno::EBUSY), "the book is open");
     drop(file);
     assert_eq!(mount::unmount(&root), Ok(()));
-    assert_eq!(text_of(&place, b"/mnt/book"), Err(Errno::ENOENT));
+    assert_eq!(text_of(&context, b"/mnt/book"), Err(Errno::ENOENT));
 }
 
 #[test]
 fn what_a_file_system_does_not_have_is_refused_as_linux_does() {
     let (fs_context, _covered) = tree_with_mount_point();
-    let place = Place::current(&fs_context, Subject::kernel());
+    let context = LookupContext::current(&fs_context, Subject::kernel());
     static KIND: GuestBookFs = GuestBookFs;
     let root = KIND.mount(101, b"").unwrap();
     fs_context.root.child(b"mnt").unwrap().mount(&root).unwrap();
-    let refusal = |path: &[u8], flags| open(&place, path, flags, 0o644).err();
+    let refusal = |path: &[u8], flags| open(&context, path, flags, 0o644).err();
     assert_eq!(refusal(b"/mnt/new", O_WRONLY | O_CREAT), Some(Errno::ENOENT));
     assert_eq!(refusal(b"/mnt", O_WRONLY | O_TMPFILE), Some(Errno::EOPNOTSUPP));
     assert_eq!(refusal(b"/mnt/book/", O_RDONLY), Some(Errno::ENOTDIR));
@@ -216,7 +216,7 @@ fn what_a_file_system_does_not_have_is_refused_as_linux_does() {
         xattr::get(&book.inode, &subject, b"user.x").err(),
         Some(Errno::EOPNOTSUPP)
     );
-    let end = place.walk().walk(b"/mnt/book", LastLink::Keep).unwrap();
+    let end = context.lookup().walk(b"/mnt/book", LastLink::Keep).unwrap();
     assert_eq!(tree::unlink(&end, &subject), Err(Errno::EPERM));
     root.inode.filesystem.flags.set(MS_RDONLY).unwrap();
     assert_eq!(refusal(b"/mnt/book", O_WRONLY), Some(Errno::EROFS));

@@ -18,8 +18,8 @@ use memory::fallible;
 use super::dentry::{Dentry, keep_shape};
 use super::inode::{Attributes, Inode};
 use super::inode_ops::{DirectoryOps, Nesting, NewFile};
+use super::path_lookup::{LastComponent, LookupResult};
 use super::permission::Subject;
-use super::walk::{End, Last};
 
 pub use rename::{Existing, rename};
 
@@ -121,8 +121,8 @@ pub fn link(
 }
 
 /// unlink(2) of what stands at the end of a walk. `ENOENT`, `EISDIR`, `ENOTDIR`, `EBUSY`, `EACCES`, `EPERM`.
-pub fn unlink(end: &End, subject: &Subject) -> Result<(), Errno> {
-    if end.last != Last::Name {
+pub fn unlink(end: &LookupResult, subject: &Subject) -> Result<(), Errno> {
+    if end.last != LastComponent::Name {
         return Err(Errno::EISDIR);
     }
     check_writable(&end.directory)?;
@@ -150,12 +150,12 @@ pub fn unlink(end: &End, subject: &Subject) -> Result<(), Errno> {
 }
 
 /// rmdir(2) of what stands at the end of a walk. `ENOENT`, `ENOTDIR`, `EINVAL`, `ENOTEMPTY`, `EBUSY`, `EACCES`, `EPERM`.
-pub fn remove_directory(end: &End, subject: &Subject) -> Result<(), Errno> {
+pub fn remove_directory(end: &LookupResult, subject: &Subject) -> Result<(), Errno> {
     match end.last {
-        Last::Name => {}
-        Last::Root => return Err(Errno::EBUSY),
-        Last::Dot => return Err(Errno::EINVAL),
-        Last::DotDot => return Err(Errno::ENOTEMPTY),
+        LastComponent::Name => {}
+        LastComponent::Root => return Err(Errno::EBUSY),
+        LastComponent::Dot => return Err(Errno::EINVAL),
+        LastComponent::DotDot => return Err(Errno::ENOTEMPTY),
     }
     check_writable(&end.directory)?;
     if end.entry.is_none() {

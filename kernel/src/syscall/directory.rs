@@ -11,7 +11,7 @@ use memory::fallible::{self, TryVec};
 
 use super::lookup::{Lookup, file};
 use crate::fs::inode_ops::NewFile;
-use crate::fs::walk::Last;
+use crate::fs::path_lookup::LastComponent;
 use crate::fs::{Dentry, FsContext, LastLink, Subject, tree};
 use crate::thread::Thread;
 use crate::user_memory;
@@ -61,7 +61,7 @@ pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> R
 pub fn mkdirat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
     let end = lookup.walk(LastLink::Keep)?;
-    if end.entry.is_some() || end.last != Last::Name {
+    if end.entry.is_some() || end.last != LastComponent::Name {
         return Err(Errno::EEXIST);
     }
     memory::has_room()?;

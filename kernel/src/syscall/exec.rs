@@ -4,7 +4,7 @@ use super::flags::decode;
 use super::identity::has_too_many_processes;
 use crate::exec::{self, Arguments, Request};
 use crate::fs::Restraint;
-use crate::fs::{LastLink, OpenFile, Place, Subject, open_executable, open_executable_entry};
+use crate::fs::{LastLink, LookupContext, OpenFile, Subject, open_executable, open_executable_entry};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
@@ -60,8 +60,8 @@ fn execute(
     let process = &current.process;
     let fs_context = current.fs_context.snapshot()?;
     let credentials = process.credentials();
-    let place = Place::current(&fs_context, Subject::new(credentials.clone()));
-    let file = find(current, place, directory as i32, &path, flags)?;
+    let base = LookupContext::current(&fs_context, Subject::new(credentials.clone()));
+    let file = find(current, base, directory as i32, &path, flags)?;
     let path = if path.first() == Some(&b'/') || directory as i32 == AT_FDCWD {
         path
     } else {
@@ -96,16 +96,16 @@ fn restraint(current: &Thread) -> Restraint {
         process.for_each_thread(|thread| own += usize::from(thread.fs_context.is_same(&current.fs_context)));
     }
     if holders > own {
-        Restraint::SharedDirectories
+        Restraint::SharedFsContext
     } else {
         Restraint::None
     }
 }
 
-/// The file to be run; `place` is where the caller is.
+/// The file to be run; `base` is where the caller is.
 fn find(
     current: &Thread,
-    mut place: Place,
+    mut base: LookupContext,
     directory: i32,
     path: &[u8],
     flags: AtFlags,
@@ -116,17 +116,17 @@ fn find(
     if directory != AT_FDCWD && path.first() != Some(&b'/') {
         let descriptor = usize::try_from(directory).map_err(|_| Errno::EBADF)?;
         let file = current.files.read(|files| files.get(descriptor).cloned())?;
-        place.start = file.dentry.clone();
+        base.start = file.dentry.clone();
     }
     if path.is_empty() {
-        return open_executable_entry(place.start, &place.subject);
+        return open_executable_entry(base.start, &base.subject);
     }
     let last_link = if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
         LastLink::Keep
     } else {
         LastLink::Follow
     };
-    open_executable(&place, path, last_link)
+    open_executable(&base, path, last_link)
 }
 
 /// The path that a script's interpreter is given for a file named by descriptor (execveat(2), NOTES).

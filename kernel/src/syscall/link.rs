@@ -11,8 +11,8 @@ use super::lookup::Lookup;
 use crate::fs::LastLink;
 use crate::fs::device_registry::{DeviceClass, DeviceNumber};
 use crate::fs::inode_ops::NewFile;
+use crate::fs::path_lookup::{LastComponent, LookupResult};
 use crate::fs::tree::{self, Existing};
-use crate::fs::walk::{End, Last};
 use crate::thread::Thread;
 use crate::user_memory;
 
@@ -54,8 +54,8 @@ fn new_file(kind: u32, device: DeviceNumber, is_privileged: bool) -> Result<NewF
 }
 
 /// Something other than a directory can be made there: nothing stands there, and no slash follows. `EEXIST`, `ENOENT`.
-fn check_free(end: &End) -> Result<(), Errno> {
-    if end.entry.is_some() || end.last != Last::Name {
+fn check_free(end: &LookupResult) -> Result<(), Errno> {
+    if end.entry.is_some() || end.last != LastComponent::Name {
         return Err(Errno::EEXIST);
     }
     if end.has_trailing_slash {

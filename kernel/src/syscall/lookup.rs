@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::file::{AT_FDCWD, AtFlags, PATH_MAX};
 
-use crate::fs::walk::End;
-use crate::fs::{Dentry, FsContext, LastLink, OpenFile, Place, Subject};
+use crate::fs::path_lookup::LookupResult;
+use crate::fs::{Dentry, FsContext, LastLink, LookupContext, OpenFile, Subject};
 use crate::thread::Thread;
 use crate::user_memory;
 
@@ -88,8 +88,8 @@ impl Lookup {
     }
 
     /// Where walks begin.
-    pub fn place(&self) -> Place<'_> {
-        Place {
+    pub fn context(&self) -> LookupContext<'_> {
+        LookupContext {
             fs_context: &self.fs_context,
             start: self.start.clone(),
             subject: self.subject.clone(),
@@ -97,13 +97,13 @@ impl Lookup {
     }
 
     /// Walks the path; the last component may be missing.
-    pub fn walk(&self, last_link: LastLink) -> Result<End, Errno> {
-        self.place().walk().walk(&self.path, last_link)
+    pub fn walk(&self, last_link: LastLink) -> Result<LookupResult, Errno> {
+        self.context().lookup().walk(&self.path, last_link)
     }
 
     /// Walks the path, which must lead to something.
     pub fn find(&self, last_link: LastLink) -> Result<Arc<Dentry>, Errno> {
-        self.place().walk().find(&self.path, last_link)
+        self.context().lookup().find(&self.path, last_link)
     }
 
     /// As [`Lookup::find`]; with `AT_EMPTY_PATH` in `flags` an empty path means the descriptor itself.

@@ -26,7 +26,7 @@ use crate::thread::Thread;
 pub fn openat(current: &Thread, directory: i32, path: u64, flags: u32, mode: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
     memory::has_room()?;
-    let file = fs::open(&lookup.place(), &lookup.path, flags | O_LARGEFILE, mode)?;
+    let file = fs::open(&lookup.context(), &lookup.path, flags | O_LARGEFILE, mode)?;
     install(current, file, on_exec(flags), 0)
 }
 

@@ -8,8 +8,8 @@ use memory::fallible;
 
 use super::super::dentry::{Dentry, keep_shape};
 use super::super::inode_ops::{Entries, Nesting};
+use super::super::path_lookup::{LastComponent, LookupResult};
 use super::super::permission::Subject;
-use super::super::walk::{End, Last};
 use super::{adjust_links, changeable, check_writable};
 
 /// What renameat2(2) does with an entry that stands at the new name.
@@ -24,8 +24,13 @@ pub enum Existing {
 }
 
 /// renameat2(2) between two ends of walks.
-pub fn rename(old: &End, new: &End, existing: Existing, subject: &Subject) -> Result<(), Errno> {
-    if old.last != Last::Name || new.last != Last::Name {
+pub fn rename(
+    old: &LookupResult,
+    new: &LookupResult,
+    existing: Existing,
+    subject: &Subject,
+) -> Result<(), Errno> {
+    if old.last != LastComponent::Name || new.last != LastComponent::Name {
         return Err(if existing == Existing::Refuse {
             Errno::EEXIST
         } else {
@@ -111,8 +116,8 @@ enum Plan {
 
 /// What is to be done: the entries are locked, and these stand there.
 struct Change<'a> {
-    old: &'a End,
-    new: &'a End,
+    old: &'a LookupResult,
+    new: &'a LookupResult,
     moved: Arc<Dentry>,
     /// What stands at the new name.
     target: Option<Arc<Dentry>>,

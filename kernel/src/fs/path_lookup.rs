@@ -25,8 +25,8 @@ pub enum LastLink {
     Keep,
 }
 
-/// Where a walk begins and who walks.
-pub struct Walk<'a> {
+/// A lookup of paths: where it begins, and whose rights count (`nameidata` of Linux).
+pub struct PathLookup<'a> {
     /// What `/` means.
     pub root: &'a Arc<Dentry>,
     /// Where a relative path begins.
@@ -35,8 +35,8 @@ pub struct Walk<'a> {
     pub subject: &'a Subject,
 }
 
-/// The end of a walk.
-pub struct End {
+/// Where a path led.
+pub struct LookupResult {
     /// The directory that holds, or would hold, the last component.
     pub directory: Arc<Dentry>,
     /// The last component; empty when the walk ended at `/`, `.`, `..` or behind a magic link.
@@ -44,14 +44,14 @@ pub struct End {
     /// What stands there, if anything.
     pub entry: Option<Arc<Dentry>>,
     /// How the path ended, for the calls that treat `.` and `..` apart.
-    pub last: Last,
+    pub last: LastComponent,
     /// A slash followed: it must be, or become, a directory.
     pub has_trailing_slash: bool,
 }
 
 /// The kind of the last component.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Last {
+pub enum LastComponent {
     /// A name.
     Name,
     /// `/`, or a place that a magic link led to.
@@ -62,14 +62,14 @@ pub enum Last {
     DotDot,
 }
 
-impl Walk<'_> {
+impl PathLookup<'_> {
     /// Walks the whole path, which must lead to something.
     pub fn find(&self, path: &[u8], last_link: LastLink) -> Result<Arc<Dentry>, Errno> {
         self.walk(path, last_link)?.entry.ok_or(Errno::ENOENT)
     }
 
     /// Walks the path; the last component may be missing. `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
-    pub fn walk(&self, path: &[u8], last_link: LastLink) -> Result<End, Errno> {
+    pub fn walk(&self, path: &[u8], last_link: LastLink) -> Result<LookupResult, Errno> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
@@ -93,10 +93,10 @@ impl Walk<'_> {
     }
 
     /// Takes one component.
-    fn step(&self, progress: &mut Progress<'_>, last_link: LastLink) -> Result<Option<End>, Errno> {
+    fn step(&self, progress: &mut Progress<'_>, last_link: LastLink) -> Result<Option<LookupResult>, Errno> {
         let at = progress.at.clone();
         let Some(component) = first_component(&progress.text[progress.from..]) else {
-            return Ok(Some(End::at(at, Last::Root)));
+            return Ok(Some(LookupResult::at(at, LastComponent::Root)));
         };
         self.check_searchable(&at)?;
         check_name(component.name)?;
@@ -110,10 +110,10 @@ impl Walk<'_> {
         if let Some((next, last)) = self.step_dots(&at, name) {
             progress.at = next.clone();
             progress.from = from;
-            return Ok(is_last.then(|| End::at(next, last)));
+            return Ok(is_last.then(|| LookupResult::at(next, last)));
         }
         let child = match at.child(name) {
-            Err(Errno::ENOENT) if is_last => return End::missing(at, name, slash).map(Some),
+            Err(Errno::ENOENT) if is_last => return LookupResult::missing(at, name, slash).map(Some),
             other => other?,
         };
         if child.inode.is_symlink() && (!is_last || slash || last_link == LastLink::Follow) {
@@ -124,7 +124,7 @@ impl Walk<'_> {
             return Err(Errno::ENOTDIR);
         }
         if is_last {
-            return End::found(at, name, child, slash).map(Some);
+            return LookupResult::found(at, name, child, slash).map(Some);
         }
         progress.at = child;
         progress.from = from;
@@ -137,15 +137,17 @@ impl Walk<'_> {
         progress: &mut Progress<'_>,
         link: &Arc<Dentry>,
         is_end: bool,
-    ) -> Result<Option<End>, Errno> {
+    ) -> Result<Option<LookupResult>, Errno> {
         progress.links += 1;
         if progress.links > MAX_LINKS {
             return Err(Errno::ELOOP);
         }
         match self.link_target(link)? {
-            Target::Place(place) if is_end => return Ok(Some(End::at(place, Last::Root))),
-            Target::Place(place) if !place.inode.is_directory() => return Err(Errno::ENOTDIR),
-            Target::Place(place) => progress.at = place,
+            Target::Dentry(dentry) if is_end => {
+                return Ok(Some(LookupResult::at(dentry, LastComponent::Root)));
+            }
+            Target::Dentry(dentry) if !dentry.inode.is_directory() => return Err(Errno::ENOTDIR),
+            Target::Dentry(dentry) => progress.at = dentry,
             Target::Path(mut text) => {
                 if is_absolute(&text) {
                     progress.at = self.root.clone();
@@ -166,18 +168,18 @@ impl Walk<'_> {
     }
 
     /// `.` and `..`; the root's parent is the root.
-    fn step_dots(&self, at: &Arc<Dentry>, name: &[u8]) -> Option<(Arc<Dentry>, Last)> {
+    fn step_dots(&self, at: &Arc<Dentry>, name: &[u8]) -> Option<(Arc<Dentry>, LastComponent)> {
         match name {
-            b"." => Some((at.clone(), Last::Dot)),
-            b".." if Arc::ptr_eq(at, self.root) => Some((at.clone(), Last::DotDot)),
-            b".." => Some((at.parent(), Last::DotDot)),
+            b"." => Some((at.clone(), LastComponent::Dot)),
+            b".." if Arc::ptr_eq(at, self.root) => Some((at.clone(), LastComponent::DotDot)),
+            b".." => Some((at.parent(), LastComponent::DotDot)),
             _ => None,
         }
     }
 
     fn link_target(&self, link: &Arc<Dentry>) -> Result<Target, Errno> {
-        if let Some(place) = link.inode.ops.link_target()? {
-            return Ok(Target::Place(place));
+        if let Some(dentry) = link.inode.ops.link_target()? {
+            return Ok(Target::Dentry(dentry));
         }
         let text = link.inode.link_text()?;
         link.inode.note_accessed();
@@ -199,14 +201,14 @@ struct Progress<'a> {
 
 enum Target {
     Path(Vec<u8>),
-    Place(Arc<Dentry>),
+    Dentry(Arc<Dentry>),
 }
 
-impl End {
-    fn at(place: Arc<Dentry>, last: Last) -> Self {
-        let entry = Some(place.clone());
-        End {
-            directory: place,
+impl LookupResult {
+    fn at(dentry: Arc<Dentry>, last: LastComponent) -> Self {
+        let entry = Some(dentry.clone());
+        LookupResult {
+            directory: dentry,
             name: Vec::new(),
             entry,
             last,
@@ -215,18 +217,18 @@ impl End {
     }
 
     fn found(directory: Arc<Dentry>, name: &[u8], entry: Arc<Dentry>, slash: bool) -> Result<Self, Errno> {
-        Ok(End {
+        Ok(LookupResult {
             entry: Some(entry),
-            ..End::missing(directory, name, slash)?
+            ..LookupResult::missing(directory, name, slash)?
         })
     }
 
     fn missing(directory: Arc<Dentry>, name: &[u8], slash: bool) -> Result<Self, Errno> {
-        Ok(End {
+        Ok(LookupResult {
             directory,
             name: fallible::bytes(name)?,
             entry: None,
-            last: Last::Name,
+            last: LastComponent::Name,
             has_trailing_slash: slash,
         })
     }
