@@ -59,9 +59,9 @@ fn copy_tree<M: Mmu>(memory: &Memory<M>, level: Level, source: Frame) -> Result<
         return Ok(copy);
     };
     let copy = new_table(memory)?;
-    // The tables below may be reached through `source`, so the mark of what is demoted in them must be seen up here.
-    memory.frames().mark_demoted(source);
-    for index in memory.frames().shape(source).used() {
+    // The tables below may be reached through `source`, so the mark of what is write-protected in them must be seen up here.
+    memory.frames().mark_write_protected(source);
+    for index in memory.frames().occupancy(source).used() {
         let entry = memory.mmu().load(source, index);
         if !entry.is_valid() {
             continue;

@@ -4,18 +4,18 @@
 //! 2. Every entry that goes is *parked* where it stands: no walker sees it any more, its reference stays with the table.
 //! 3. One flush.
 //! 4. The same entries are taken out. Pages and small tables are released at once; whole tables that hold more are hung
-//!    into a tree of their own, the `Remains`, for whoever holds no lock to release in pieces.
+//!    into a tree of their own, the `DeferredTables`, for whoever holds no lock to release in pieces.
 //!
 //! No more than the entries of five tables are touched in this, so the space's lock is held for a short time.
 
 use crate::addr::{Frame, Level, PageRange, VirtAddr};
+use crate::deferred_tables::TableFree;
 use crate::descriptor::Descriptor;
 use crate::frames::NoMemory;
 use crate::hostage::{Flushed, Parked};
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::range::slots;
-use crate::remains::Burial;
 use crate::table::{Path, Tables, release};
 
 impl Tables {
@@ -73,7 +73,7 @@ impl Tables {
         let mut parked = Parked::none();
         all.park(memory, &mut parked);
         if let Some(flushed) = parked.flush(memory, self.tag) {
-            all.take_out(memory, &flushed, &mut Burial::new(&mut self.remains));
+            all.take_out(memory, &flushed, &mut TableFree::new(&mut self.deferred));
         }
     }
 
@@ -98,7 +98,7 @@ impl Tables {
         };
         let mut parked = Parked::none();
         let is_empty = leaves.park(memory, &mut parked);
-        let is_alone = is_empty && frames.shape(l2).valid() == 1;
+        let is_alone = is_empty && frames.occupancy(l2).valid() == 1;
         let above = [(is_empty, l2, Level::L2), (is_alone, self.root(), Level::L1)];
         for (goes, table, level) in above {
             if goes {
@@ -107,13 +107,13 @@ impl Tables {
             }
         }
         if let Some(flushed) = parked.flush(memory, self.tag) {
-            leaves.take_out(memory, &flushed, &mut Burial::new(&mut self.remains));
+            leaves.take_out(memory, &flushed, &mut TableFree::new(&mut self.deferred));
             for (goes, table, level) in above {
                 if goes
                     && let (Some(entry), Some(below)) =
                         (flushed.take(memory, table, at.index(level)), level.below())
                 {
-                    frames.update_shape(table, |shape| shape.without(1));
+                    frames.update_occupancy(table, |occupancy| occupancy.without(1));
                     release(memory, entry.frame(), below);
                 }
             }
@@ -194,11 +194,11 @@ impl Part {
                 count += 1;
             }
         }
-        memory.frames().shape(self.table).valid() == count
+        memory.frames().occupancy(self.table).valid() == count
     }
 
     /// Takes the parked entries out, from the pages up.
-    fn take_out<M: Mmu>(self, memory: &Memory<M>, flushed: &Flushed, burial: &mut Burial<'_>) {
+    fn take_out<M: Mmu>(self, memory: &Memory<M>, flushed: &Flushed, table_free: &mut TableFree<'_>) {
         let mut count = 0;
         for (index, start) in slots(self.table, memory, self.level, self.base, self.range) {
             let Some(level) = self.level.below() else {
@@ -213,18 +213,18 @@ impl Part {
                 continue;
             }
             if let Some(part) = self.below(entry, start) {
-                part.take_out(memory, flushed, burial);
+                part.take_out(memory, flushed, table_free);
             }
             if let Some(table) = flushed.take(memory, self.table, index) {
-                burial.bury(memory, table, level, start);
+                table_free.free(memory, table, level, start);
                 count += 1;
             }
         }
         memory
             .frames()
-            .update_shape(self.table, |shape| shape.without(count));
+            .update_occupancy(self.table, |occupancy| occupancy.without(count));
         if self.level == Level::L3 {
-            burial.note_pages(count);
+            table_free.note_pages(count);
         }
     }
 }

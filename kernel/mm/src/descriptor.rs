@@ -99,7 +99,7 @@ impl Descriptor {
 
     /// The same page as it stands in a shared table: without write access, unless it is one of a MAP_SHARED area.
     #[inline]
-    pub const fn page_demoted(self) -> Descriptor {
+    pub const fn page_write_protected(self) -> Descriptor {
         if self.is_of_shared_area() {
             self
         } else {
@@ -220,11 +220,11 @@ impl Row {
     const DOWNWARDS: u64 = Row::UPWARDS.wrapping_neg();
 
     /// The row that these are, if they are one and not of a MAP_SHARED area; and they themselves without write access, which
-    /// `demote` takes away.
+    /// `protect` takes away.
     #[inline(always)]
     pub(crate) fn of<const N: usize>(
         these: &[Descriptor; N],
-        demote: impl Fn(Descriptor) -> Descriptor,
+        protect: impl Fn(Descriptor) -> Descriptor,
     ) -> Option<(Row, [Descriptor; N])> {
         let first = these[0];
         let step = these[1].0.wrapping_sub(first.0);
@@ -232,26 +232,26 @@ impl Row {
         if !is_step || !first.is_valid() || first.is_of_shared_area() {
             return None;
         }
-        let demoted = demote(first);
+        let protected = protect(first);
         let row = Row {
-            first: demoted,
+            first: protected,
             step,
-            change: first.0 ^ demoted.0,
+            change: first.0 ^ protected.0,
         };
-        row.demoted(these).map(|demoted| (row, demoted))
+        row.write_protected(these).map(|protected| (row, protected))
     }
 
     /// These without write access, if they are the first of the row.
     #[inline(always)]
-    pub fn demoted<const N: usize>(&self, these: &[Descriptor; N]) -> Option<[Descriptor; N]> {
+    pub fn write_protected<const N: usize>(&self, these: &[Descriptor; N]) -> Option<[Descriptor; N]> {
         let mut next = self.first.0;
-        let demoted = these.map(|one| Descriptor(one.0 ^ self.change));
-        let is_row = demoted.iter().all(|one| {
+        let protected = these.map(|one| Descriptor(one.0 ^ self.change));
+        let is_row = protected.iter().all(|one| {
             let is_next = one.0 == next;
             next = next.wrapping_add(self.step);
             is_next
         });
-        is_row.then_some(demoted)
+        is_row.then_some(protected)
     }
 
     /// What is left of the row behind its first `len`.

@@ -23,7 +23,7 @@ impl AddressSpace {
     pub fn footprint<M: Mmu>(&self, memory: &Memory<M>) -> Footprint {
         let frames = memory.frames();
         let below = |table| {
-            let used = frames.shape(table).used();
+            let used = frames.occupancy(table).used();
             let entries = used.map(move |index| memory.mmu().load(table, index));
             entries
                 .filter(|entry| entry.is_valid())
@@ -32,11 +32,11 @@ impl AddressSpace {
         let (mut middle, mut last, mut looked, mut pages) = (0, 0, 0, 0);
         for table in below(self.tables.root()) {
             middle += 1;
-            last += frames.shape(table).valid() as u64;
+            last += frames.occupancy(table).valid() as u64;
             if looked < SAMPLE {
                 for table in below(table) {
                     looked += 1;
-                    pages += frames.shape(table).valid() as u64;
+                    pages += frames.occupancy(table).valid() as u64;
                 }
             }
         }

@@ -16,8 +16,8 @@ use crate::events::Event;
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
+use crate::occupancy::Occupancy;
 use crate::privatise::{Build, build_path};
-use crate::shape::Shape;
 use crate::space::{AddressSpace, FaultCounts};
 use crate::table::{self, Path, Tables, link, new_table};
 
@@ -125,20 +125,22 @@ impl Tables {
     fn fork<M: Mmu>(&mut self, memory: &Memory<M>, stack: Option<StackCopy>) -> Result<Frame, NoMemory> {
         let except = stack.as_ref().map(|copy| copy.index);
         let is_alone = memory.asids().is_alone(memory.mmu(), self.tag);
-        let mut has_demoted = stack
+        let mut has_write_protected = stack
             .as_ref()
-            .is_some_and(|copy| copy.build.has_demoted || !is_alone);
+            .is_some_and(|copy| copy.build.has_write_protected || !is_alone);
         if let (Some(copy), false) = (&stack, is_alone) {
             copy.store_leaf(memory, copy.original.without_write());
         }
         let mut forked = new_table(memory);
         if let Ok(child) = forked
-            && self.share_all(memory, child, except, &mut has_demoted).is_err()
+            && self
+                .share_all(memory, child, except, &mut has_write_protected)
+                .is_err()
         {
             Tables::forked(child, self.used).release(memory);
             forked = Err(NoMemory);
         }
-        if has_demoted {
+        if has_write_protected {
             self.flush(memory);
         }
         if let Some(copy) = stack {
@@ -160,7 +162,7 @@ impl Tables {
         memory: &Memory<M>,
         child: Frame,
         except: Option<usize>,
-        has_demoted: &mut bool,
+        has_write_protected: &mut bool,
     ) -> Result<(), NoMemory> {
         let (mmu, frames) = (memory.mmu(), memory.frames());
         let mut shared = 0;
@@ -174,16 +176,16 @@ impl Tables {
             if outcome.is_err() {
                 break;
             }
-            let demoted = entry.table_without_write();
-            if demoted != entry {
-                mmu.store(self.root(), index, demoted);
-                *has_demoted = true;
+            let protected = entry.table_without_write();
+            if protected != entry {
+                mmu.store(self.root(), index, protected);
+                *has_write_protected = true;
             }
-            mmu.store(child, index, demoted);
+            mmu.store(child, index, protected);
             shared += 1;
         }
-        let bound = frames.shape(self.root()).used();
-        frames.set_shape(child, Shape::spanning(bound, shared));
+        let bound = frames.occupancy(self.root()).used();
+        frames.set_occupancy(child, Occupancy::spanning(bound, shared));
         outcome
     }
 }
@@ -200,7 +202,7 @@ impl StackCopy {
         for source in self.sources {
             memory
                 .frames()
-                .set_shape(source, memory.frames().shape(source).undemoted());
+                .set_occupancy(source, memory.frames().occupancy(source).flushed());
         }
         match child {
             // The parent's root has that entry too, so it counts as used.

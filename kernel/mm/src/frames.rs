@@ -10,8 +10,8 @@
 use crate::addr::{Frame, TABLE_ENTRIES};
 use crate::descriptor::Descriptor;
 use crate::mmu::{MAX_CPUS, Mmu};
+use crate::occupancy::Occupancy;
 use crate::records::{FrameInfos, Records};
-use crate::shape::Shape;
 use crate::sync::{AtomicUsize, Mutex, Ordering, fence};
 
 /// There is no free frame, or a count is full: the operation left nothing behind.
@@ -346,35 +346,37 @@ impl Frames {
         }
     }
 
-    /// The shape of a table: meaningful only for a frame in use as one.
+    /// The occupancy of a table: meaningful only for a frame in use as one.
     #[inline]
-    pub(crate) fn shape(&self, table: Frame) -> Shape {
-        Shape::from_word(self.records.word(table).load(Ordering::Relaxed))
+    pub(crate) fn occupancy(&self, table: Frame) -> Occupancy {
+        Occupancy::from_word(self.records.word(table).load(Ordering::Relaxed))
     }
 
-    /// Replaces the shape of a table that the caller owns alone.
+    /// Replaces the occupancy of a table that the caller owns alone.
     #[inline]
-    pub(crate) fn set_shape(&self, table: Frame, shape: Shape) {
-        self.records.word(table).store(shape.word(), Ordering::Relaxed);
+    pub(crate) fn set_occupancy(&self, table: Frame, occupancy: Occupancy) {
+        self.records
+            .word(table)
+            .store(occupancy.word(), Ordering::Relaxed);
     }
 
-    /// Changes the shape of a table that the caller owns alone.
+    /// Changes the occupancy of a table that the caller owns alone.
     #[inline]
-    pub(crate) fn update_shape(&self, table: Frame, change: impl FnOnce(Shape) -> Shape) {
+    pub(crate) fn update_occupancy(&self, table: Frame, change: impl FnOnce(Occupancy) -> Occupancy) {
         let word = self.records.word(table);
         word.store(
-            change(Shape::from_word(word.load(Ordering::Relaxed))).word(),
+            change(Occupancy::from_word(word.load(Ordering::Relaxed))).word(),
             Ordering::Relaxed,
         );
     }
 
     /// I4: descriptors of `table`, which may be shared, are about to lose write access while other ASIDs may have cached them.
-    /// Whoever then reads a demoted descriptor, and fences, sees the mark.
+    /// Whoever then reads a write-protected descriptor, and fences, sees the mark.
     #[inline]
-    pub(crate) fn mark_demoted(&self, table: Frame) {
+    pub(crate) fn mark_write_protected(&self, table: Frame) {
         self.records
             .word(table)
-            .fetch_or(Shape::DEMOTED, Ordering::Relaxed);
+            .fetch_or(Occupancy::WRITE_PROTECTED, Ordering::Relaxed);
         fence(Ordering::Release);
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Hostage {
 
 impl Hostage {
     /// Breaks entry `index` of `parent` (private), which points to a table of level `below`. The caller makes it again or
-    /// corrects the parent's shape.
+    /// corrects the parent's occupancy.
     pub(crate) fn take<M: Mmu>(memory: &Memory<M>, parent: Frame, index: usize, below: Level) -> Hostage {
         Hostage {
             old: swap_out(memory, parent, index),
@@ -29,7 +29,7 @@ impl Hostage {
         }
     }
 
-    /// Breaks leaf `index` of `table` (private). The caller makes it again or corrects the table's shape.
+    /// Breaks leaf `index` of `table` (private). The caller makes it again or corrects the table's occupancy.
     pub(crate) fn take_leaf<M: Mmu>(memory: &Memory<M>, table: Frame, index: usize) -> Hostage {
         Hostage {
             old: swap_out(memory, table, index),
@@ -103,7 +103,7 @@ impl Parked {
         }
     }
 
-    /// Parks `entry`, which is entry `index` of `table` (private). The caller corrects the table's shape when it takes it out.
+    /// Parks `entry`, which is entry `index` of `table` (private). The caller corrects the table's occupancy when it takes it out.
     #[inline]
     pub(crate) fn park<M: Mmu>(
         &mut self,

@@ -159,10 +159,10 @@ impl AddressSpace {
             if entries >= MOST_ENTRIES {
                 return (pages, Some(VirtAddr(base)));
             }
-            for l2 in memory.frames().shape(upper.frame()).used() {
+            for l2 in memory.frames().occupancy(upper.frame()).used() {
                 let lower = memory.mmu().load(upper.frame(), l2);
                 if lower.is_valid() {
-                    pages += memory.frames().shape(lower.frame()).valid() as u64;
+                    pages += memory.frames().occupancy(lower.frame()).valid() as u64;
                 }
                 entries += 1;
             }
@@ -177,7 +177,7 @@ impl AddressSpace {
         for l1 in self.tables.used.iter() {
             let upper = memory.mmu().load(root, l1);
             if upper.is_valid() {
-                tables += 1 + memory.frames().shape(upper.frame()).valid() as u64;
+                tables += 1 + memory.frames().occupancy(upper.frame()).valid() as u64;
             }
         }
         tables
@@ -270,7 +270,7 @@ fn visit_table<M: Mmu>(
     let first = (from.address.0.saturating_sub(base.0) >> level.shift()) as usize;
     for index in memory
         .frames()
-        .shape(table)
+        .occupancy(table)
         .used()
         .skip_while(|&index| index < first)
     {

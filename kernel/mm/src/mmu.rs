@@ -90,13 +90,13 @@ pub trait Mmu {
         let start = groups.start;
         for group in groups.clone() {
             let rest = row.behind((group - start) * GROUP);
-            let Some(demoted) = rest.demoted(&self.load_group(source, group)) else {
+            let Some(protected) = rest.write_protected(&self.load_group(source, group)) else {
                 return group;
             };
             if row.change != 0 {
-                self.store_group(source, group, demoted);
+                self.store_group(source, group, protected);
             }
-            self.store_group(target, group, demoted);
+            self.store_group(target, group, protected);
         }
         groups.end
     }

@@ -138,9 +138,11 @@ impl Tables {
         let here = self.walk(memory, part.range.start()).l2;
         let there = self.walk(memory, part.target).l2;
         if let (Some(here), Some(there)) = (here, there) {
-            if memory.frames().shape(part.table).is_demoted() || memory.frames().shape(here).is_demoted() {
+            if memory.frames().occupancy(part.table).is_write_protected()
+                || memory.frames().occupancy(here).is_write_protected()
+            {
                 // The mark stands in the table above as well (I4).
-                memory.frames().mark_demoted(there);
+                memory.frames().mark_write_protected(there);
             }
             take_over(
                 memory,
@@ -193,6 +195,8 @@ impl Part {
 fn take_over<M: Mmu>(memory: &Memory<M>, (from, from_index): (Frame, usize), (to, to_index): (Frame, usize)) {
     let entry = memory.mmu().load(from, from_index);
     memory.mmu().store(from, from_index, Descriptor::INVALID);
-    memory.frames().update_shape(from, |shape| shape.without(1));
+    memory
+        .frames()
+        .update_occupancy(from, |occupancy| occupancy.without(1));
     link(memory, to, to_index, entry);
 }

@@ -67,7 +67,7 @@ pub(crate) const STEP_COST: usize = 1;
 /// What a level-3 table costs, in entries.
 pub(crate) fn cost_of<M: Mmu>(memory: &Memory<M>, table: Frame) -> usize {
     const OF_ITSELF: usize = 24;
-    OF_ITSELF + memory.frames().shape(table).used().len()
+    OF_ITSELF + memory.frames().occupancy(table).used().len()
 }
 
 /// Where the next level-3 table would begin behind `at`, to which `path` leads. Nothing is below a missing table.

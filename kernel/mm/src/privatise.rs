@@ -102,7 +102,7 @@ impl Tables {
         }
         // Another output address: break before make (Arm ARM D8.14.1).
         let hostage = Hostage::take(memory, parent, index, below);
-        if build.has_demoted {
+        if build.has_write_protected {
             hostage.release_after_asid_flush(memory, self.tag);
         } else {
             hostage.release_after_address_flush(memory, self.tag, address);
@@ -117,17 +117,17 @@ impl Tables {
         let mmu = memory.mmu();
         let entry = mmu.load(parent, index);
         let table = entry.frame();
-        let shape = memory.frames().shape(table);
-        if shape.is_demoted() {
+        let occupancy = memory.frames().occupancy(table);
+        if occupancy.is_write_protected() {
             // Before APTable[1] is cleared: this ASID may have cached the descriptors as they were before another space
-            // demoted them, harmless only as long as the path above forbids writes.
+            // write-protected them, harmless only as long as the path above forbids writes.
             self.flush(memory);
-            memory.frames().set_shape(table, shape.undemoted());
+            memory.frames().set_occupancy(table, occupancy.flushed());
         }
         mmu.store(parent, index, entry.table_with_write());
         match below {
-            Level::L3 => regain_while_it_pays(memory, table, shape.used()),
-            _ => regain_tables(memory, table, shape.used()),
+            Level::L3 => regain_while_it_pays(memory, table, occupancy.used()),
+            _ => regain_tables(memory, table, occupancy.used()),
         }
         memory.dsb_ishst();
         memory.count(Event::TableRegained);
@@ -148,8 +148,8 @@ pub(crate) struct Build {
     /// The table to be linked.
     pub(crate) top: Frame,
     l3: Frame,
-    /// Descriptors that this or another space demoted may be in this space's TLB with write access.
-    pub(crate) has_demoted: bool,
+    /// Descriptors that this or another space write-protected may be in this space's TLB with write access.
+    pub(crate) has_write_protected: bool,
 }
 
 /// A private table of `level` that holds what `source` holds, with a private path down to `address`, whose leaf is
@@ -178,12 +178,12 @@ pub(crate) fn build_path<M: Mmu>(
             return Err(error);
         }
     };
-    if let (Some(source), true) = (source, child.has_demoted) {
+    if let (Some(source), true) = (source, child.has_write_protected) {
         // The table below may be reached through `source` without a further APTable[1], so the mark must be seen up here.
-        memory.frames().mark_demoted(source);
+        memory.frames().mark_write_protected(source);
     }
     let descriptor = Descriptor::table(child.top);
-    let has_demoted = copy_entries(
+    let has_write_protected = copy_entries(
         memory,
         level,
         source,
@@ -193,7 +193,7 @@ pub(crate) fn build_path<M: Mmu>(
     Ok(Build {
         top,
         l3: child.l3,
-        has_demoted: has_demoted | child.has_demoted,
+        has_write_protected: has_write_protected | child.has_write_protected,
     })
 }
 
@@ -204,11 +204,11 @@ fn build_l3<M: Mmu>(
     replacement: Option<Replacement>,
 ) -> Result<Build, NoMemory> {
     let top = new_target(memory, source)?;
-    let has_demoted = copy_entries(memory, Level::L3, source, top, replacement);
+    let has_write_protected = copy_entries(memory, Level::L3, source, top, replacement);
     Ok(Build {
         top,
         l3: top,
-        has_demoted,
+        has_write_protected,
     })
 }
 
@@ -218,11 +218,11 @@ fn build_table<M: Mmu>(memory: &Memory<M>, level: Level, source: Frame) -> Resul
         return build_l3(memory, Some(source), None);
     }
     let top = new_table(memory)?;
-    let has_demoted = copy_entries(memory, level, Some(source), top, None);
+    let has_write_protected = copy_entries(memory, level, Some(source), top, None);
     Ok(Build {
         top,
         l3: top,
-        has_demoted,
+        has_write_protected,
     })
 }
 
@@ -269,7 +269,7 @@ fn regain_pages<M: Mmu>(memory: &Memory<M>, table: Frame, range: Range<usize>) -
     Regained { regained, shared }
 }
 
-/// Clears APTable\[1\] of the level-2 entries in `used` whose tables are solely owned and were not demoted: nothing in them
+/// Clears APTable\[1\] of the level-2 entries in `used` whose tables are solely owned and were not write-protected: nothing in them
 /// needs a flush first. The others are regained when a fault comes to them.
 fn regain_tables<M: Mmu>(memory: &Memory<M>, table: Frame, used: Range<usize>) {
     for index in used {
@@ -277,7 +277,7 @@ fn regain_tables<M: Mmu>(memory: &Memory<M>, table: Frame, used: Range<usize>) {
         if entry.is_valid()
             && !entry.is_table_writable()
             && memory.frames().count(entry.frame()) == 1
-            && !memory.frames().shape(entry.frame()).is_demoted()
+            && !memory.frames().occupancy(entry.frame()).is_write_protected()
         {
             memory.mmu().store(table, index, entry.table_with_write());
             memory.count(Event::TableRegained);

@@ -77,7 +77,7 @@ pub(crate) fn slots<M: Mmu>(
     base: VirtAddr,
     range: PageRange,
 ) -> impl Iterator<Item = (usize, VirtAddr)> {
-    let used = memory.frames().shape(table).used();
+    let used = memory.frames().occupancy(table).used();
     let first = range.start().0.saturating_sub(base.0) >> level.shift();
     let last = range
         .end()

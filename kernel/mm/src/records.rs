@@ -14,7 +14,7 @@ pub type FrameWord = AtomicU32;
 pub struct FrameInfos {
     /// References. 0: free.
     pub counts: &'static [FrameWord],
-    /// Free on a stack: the next free frame's index + 1. A table: see `shape`. A page: whether it is fit to be executed, and
+    /// Free on a stack: the next free frame's index + 1. A table: see `occupancy`. A page: whether it is fit to be executed, and
     /// whether it is an object's.
     pub words: &'static [FrameWord],
 }

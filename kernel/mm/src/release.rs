@@ -1,7 +1,7 @@
-//! The end of a space, or of what a long range took from one (`remains`), in pieces: there may be work for millions of
+//! The end of a space, or of what a long range took from one (`deferred_tables`), in pieces: there may be work for millions of
 //! instructions, between which others must run.
 //!
-//! Nothing is flushed here. Remains were, before they came here; a space that ends is in no TTBR0, so nobody walks its tables; what TLBs still hold is under an ASID that
+//! Nothing is flushed here. Deferred tables were, before they came here; a space that ends is in no TTBR0, so nobody walks its tables; what TLBs still hold is under an ASID that
 //! serves no other space before a roll-over has flushed it (`asid`). So a frame may be free, and another's, while a
 //! table that waits here still has its old descriptor (I5). A table that others share is one reference less and
 //! is left as it is; the tables that wait here have none left, so no count of theirs can rise again. Nothing is allocated (I7).
@@ -51,7 +51,7 @@ impl AddressSpace {
 impl<'a, M: Mmu> Release<'a, M> {
     /// Ends the tree: no processor walks it any more, and its ASID is not used again before a roll-over has flushed it.
     pub(crate) fn new(mut tables: Tables, memory: &'a Memory<M>) -> Release<'a, M> {
-        let (root, used, next) = (tables.root, tables.used, tables.remains.take());
+        let (root, used, next) = (tables.root, tables.used, tables.deferred.take());
         core::mem::forget(tables);
         Release {
             memory,
@@ -64,9 +64,9 @@ impl<'a, M: Mmu> Release<'a, M> {
         }
     }
 
-    /// Ends the tree below `root`, which nobody walks nor knows (`remains`).
+    /// Ends the tree below `root`, which nobody walks nor knows (`deferred_tables`).
     #[cold]
-    pub(crate) fn of_remains(
+    pub(crate) fn of_deferred(
         root: Option<Frame>,
         areas: Option<AreaMap>,
         memory: &'a Memory<M>,
@@ -87,7 +87,7 @@ impl<'a, M: Mmu> Release<'a, M> {
     fn turn_to_next(&mut self) {
         self.root = self.next.take();
         if let Some(root) = self.root {
-            let used = self.memory.frames().shape(root).used();
+            let used = self.memory.frames().occupancy(root).used();
             used.for_each(|index| self.used.insert(index));
         }
     }
@@ -127,13 +127,13 @@ impl<'a, M: Mmu> Release<'a, M> {
         if !entry.is_valid() || !frames.drop_reference(entry.frame()) {
             return;
         }
-        let (table, shape) = (entry.frame(), frames.shape(entry.frame()));
-        if shape.valid() == 0 {
+        let (table, occupancy) = (entry.frame(), frames.occupancy(entry.frame()));
+        if occupancy.valid() == 0 {
             frames.free_zeros(self.memory.mmu(), table);
         } else {
             self.open = Some(Open {
                 table,
-                left: shape.used(),
+                left: occupancy.used(),
             });
         }
     }

@@ -7,14 +7,15 @@
 //! * **I2** a page can be written only where every table on the path and the frame itself have count 1 (or it is a
 //!   MAP_SHARED page). So a table whose descriptor lacks APTable\[1\] is *private*; one that has it and count 1, on a private
 //!   path, is *regainable*; else it is *shared*.
-//! * **I3** a shared table never changes, but for demotion: write access is taken from its descriptors, by a plain store of the
-//!   same value whoever does it, so that two sharers may demote at once.
-//! * **I4** the `demoted` mark of a table says that other ASIDs may have cached its descriptors with write access.
+//! * **I3** a shared table never changes, but for write protection: write access is taken from its descriptors, by a plain store of the
+//!   same value whoever does it, so that two sharers may write-protect at once.
+//! * **I4** the `write_protected` mark of a table says that other ASIDs may have cached its descriptors with write access.
 //! * **I5** a reference is dropped only after the flush: a descriptor taken out of a table becomes a [`Hostage`], or is parked
 //!   in its place (`hostage`), and its reference can only be had by flushing.
 
 use crate::addr::{Frame, Level, PAGE_SIZE, VirtAddr};
 use crate::asid::AsidTag;
+use crate::deferred_tables::DeferredTables;
 use crate::descriptor::Descriptor;
 use crate::entry_set::EntrySet;
 use crate::events::Event;
@@ -22,9 +23,8 @@ use crate::frames::NoMemory;
 use crate::hostage::Hostage;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
+use crate::occupancy::Occupancy;
 use crate::release::Release;
-use crate::remains::Remains;
-use crate::shape::Shape;
 
 /// The tables of one space. Caller holds the space's lock for every method.
 pub(crate) struct Tables {
@@ -34,7 +34,7 @@ pub(crate) struct Tables {
     /// Under which ASID this tree is walked. Not run yet: no TLB can hold anything of it, so nothing is ever flushed.
     pub(crate) tag: AsidTag,
     /// Tables that are out of the tree and wait to be released.
-    pub(crate) remains: Remains,
+    pub(crate) deferred: DeferredTables,
 }
 
 /// What a walk met on its way to one page.
@@ -59,7 +59,7 @@ impl Tables {
             root: new_table(memory)?,
             used: EntrySet::default(),
             tag: AsidTag::default(),
-            remains: Remains::default(),
+            deferred: DeferredTables::default(),
         })
     }
 
@@ -70,7 +70,7 @@ impl Tables {
             root,
             used,
             tag: AsidTag::default(),
-            remains: Remains::default(),
+            deferred: DeferredTables::default(),
         }
     }
 
@@ -115,7 +115,9 @@ impl Tables {
         memory.mmu().store(table, index, new);
         memory.mmu().dsb_ishst();
         memory.count(Event::Fill);
-        memory.frames().update_shape(table, |shape| shape.with(index));
+        memory
+            .frames()
+            .update_occupancy(table, |occupancy| occupancy.with(index));
     }
 
     /// Replaces the page of leaf `index` in `table` (private) by another one: break before make, then the old reference.
@@ -168,13 +170,15 @@ impl Path {
 /// Stores a descriptor into a table that no walker reaches yet.
 pub(crate) fn link<M: Mmu>(memory: &Memory<M>, table: Frame, index: usize, descriptor: Descriptor) {
     memory.mmu().store(table, index, descriptor);
-    memory.frames().update_shape(table, |shape| shape.with(index));
+    memory
+        .frames()
+        .update_occupancy(table, |occupancy| occupancy.with(index));
 }
 
 /// An empty table with one reference.
 pub(crate) fn new_table<M: Mmu>(memory: &Memory<M>) -> Result<Frame, NoMemory> {
     // A frame's record comes as that of an empty table.
-    const _: () = assert!(Shape::EMPTY.word() == 0);
+    const _: () = assert!(Occupancy::EMPTY.word() == 0);
     memory.frames().allocate(memory.mmu())
 }
 
@@ -184,13 +188,13 @@ pub(crate) fn release<M: Mmu>(memory: &Memory<M>, table: Frame, level: Level) {
     if !frames.drop_reference(table) {
         return;
     }
-    let shape = frames.shape(table);
-    if shape.valid() == 0 {
+    let occupancy = frames.occupancy(table);
+    if occupancy.valid() == 0 {
         // Whatever was in it has been cleared.
         frames.free_zeros(memory.mmu(), table);
         return;
     }
-    for index in shape.used() {
+    for index in occupancy.used() {
         let entry = memory.mmu().load(table, index);
         match level.below() {
             _ if !entry.is_valid() => {}

@@ -2,12 +2,12 @@
 //! taken from both descriptors. All that fork puts off is done here, so this is the loop that counts.
 //!
 //! A table is looked at by groups of [`GROUP`] entries. Where memory was filled in order its descriptors are a [`Row`], and a
-//! group that continues the row is checked, demoted and stored without a decision about a single entry; the references are
+//! group that continues the row is checked, write-protected and stored without a decision about a single entry; the references are
 //! taken at the end of the row, on all its frames at once. Nobody can miss them meanwhile: the source holds one on each frame,
 //! and whoever copies holds the source (I3).
 //!
 //! The entry that the copy is made for gets another descriptor in the target; its frame is not shared by the copy. In a source
-//! that others share it is demoted like its neighbours, for who writes there next has to fault on the path above anyhow. A
+//! that others share it is write-protected like its neighbours, for who writes there next has to fault on the path above anyhow. A
 //! source with one reference is that of a parent who forks, and writes there next: the entry is spared.
 
 use crate::addr::{Frame, Level, TABLE_ENTRIES};
@@ -16,7 +16,7 @@ use crate::events::Event;
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::{GROUP, Mmu};
-use crate::shape::Shape;
+use crate::occupancy::Occupancy;
 use crate::sync::{Ordering, fence};
 use crate::table::{link, new_table};
 use core::ops::Range;
@@ -32,7 +32,7 @@ pub(crate) struct Replacement {
 /// A level-3 table with one reference for a copy of `source`, which the caller makes at once: its contents are anything if
 /// the copy will overwrite all of them.
 pub(crate) fn new_target<M: Mmu>(memory: &Memory<M>, source: Option<Frame>) -> Result<Frame, NoMemory> {
-    match source.map(|source| groups_of(memory.frames().shape(source).used())) {
+    match source.map(|source| groups_of(memory.frames().occupancy(source).used())) {
         Some(ALL_GROUPS) => memory.frames().allocate_unfilled(memory.mmu()),
         _ => new_table(memory),
     }
@@ -47,7 +47,7 @@ fn groups_of(used: Range<usize>) -> Range<usize> {
 }
 
 /// Shares every child of `source` with `target` (private, and empty where `source` has no entries), but for the one that is
-/// replaced. Returns whether `source` has demoted descriptors.
+/// replaced. Returns whether `source` has write-protected descriptors.
 pub(crate) fn copy_entries<M: Mmu>(
     memory: &Memory<M>,
     level: Level,
@@ -75,15 +75,15 @@ pub(crate) fn copy_entries<M: Mmu>(
         run: Run::default(),
     };
     match level {
-        Level::L3 => copy.make(Descriptor::without_write, Descriptor::page_demoted),
+        Level::L3 => copy.make(Descriptor::without_write, Descriptor::page_write_protected),
         _ => copy.make(Descriptor::table_without_write, Descriptor::table_without_write),
     }
-    let bytes = memory.frames().shape(target).used().len() * size_of::<Descriptor>();
+    let bytes = memory.frames().occupancy(target).used().len() * size_of::<Descriptor>();
     memory.count(Event::TableCopied);
     memory.mmu().counters().add(Event::TableBytes, bytes as u64);
-    // After the descriptors: see `mark_demoted`.
+    // After the descriptors: see `mark_write_protected`.
     fence(Ordering::Acquire);
-    memory.frames().shape(source).is_demoted()
+    memory.frames().occupancy(source).is_write_protected()
 }
 
 /// A copy that is being made.
@@ -94,7 +94,7 @@ struct TableCopy<'a, M: Mmu> {
     replacement: Option<Replacement>,
     /// The group of the entry that keeps write access in the source; none of a table if no entry does.
     spared: usize,
-    /// The source bears the mark of demotion.
+    /// The source bears the mark of write protection.
     is_marked: bool,
     /// Entries shared so far.
     valid: usize,
@@ -109,30 +109,30 @@ struct Run {
 }
 
 impl<M: Mmu> TableCopy<'_, M> {
-    /// `demote_plain` demotes what does not belong to a MAP_SHARED area, `demote` everything.
+    /// `protect_plain` write-protects what does not belong to a MAP_SHARED area, `protect` everything.
     #[inline(always)]
     fn make(
         mut self,
-        demote_plain: impl Fn(Descriptor) -> Descriptor,
-        demote: impl Fn(Descriptor) -> Descriptor,
+        protect_plain: impl Fn(Descriptor) -> Descriptor,
+        protect: impl Fn(Descriptor) -> Descriptor,
     ) {
-        let used = self.memory.frames().shape(self.source).used();
+        let used = self.memory.frames().occupancy(self.source).used();
         let Range { start, end } = groups_of(used.clone());
         let mut group = start;
         while group < end {
             let entries = self.memory.mmu().load_group(self.source, group);
             if group == self.spared {
-                self.share_mixed(group, &entries, &demote);
-            } else if let Some((row, demoted)) = Row::of(&entries, &demote_plain) {
+                self.share_mixed(group, &entries, &protect);
+            } else if let Some((row, protected)) = Row::of(&entries, &protect_plain) {
                 let stop = if group < self.spared {
                     end.min(self.spared)
                 } else {
                     end
                 };
-                group = self.share_row(group..stop, &row, demoted);
+                group = self.share_row(group..stop, &row, protected);
                 continue;
-            } else if !self.share_scattered(group, &entries, &demote_plain) {
-                self.share_mixed(group, &entries, &demote);
+            } else if !self.share_scattered(group, &entries, &protect_plain) {
+                self.share_mixed(group, &entries, &protect);
             }
             group += 1;
         }
@@ -140,29 +140,29 @@ impl<M: Mmu> TableCopy<'_, M> {
         self.finish(used);
     }
 
-    /// Shares the groups that are one row with the first of them, whose entries are `demoted` without write access; the first
+    /// Shares the groups that are one row with the first of them, whose entries without write access are `protected`; the first
     /// that is not.
     #[inline(always)]
-    fn share_row(&mut self, groups: Range<usize>, row: &Row, demoted: [Descriptor; GROUP]) -> usize {
+    fn share_row(&mut self, groups: Range<usize>, row: &Row, protected: [Descriptor; GROUP]) -> usize {
         let mmu = self.memory.mmu();
         let Range { start, end } = groups;
         if row.change != 0 {
             self.mark();
-            mmu.store_group(self.source, start, demoted);
+            mmu.store_group(self.source, start, protected);
         }
-        mmu.store_group(self.target, start, demoted);
+        mmu.store_group(self.target, start, protected);
         let reached = mmu.share_row(self.source, self.target, start + 1..end, &row.behind(GROUP));
         self.share_later(row, (reached - start) * GROUP);
         reached
     }
 
-    /// Shares a group that is full of what `demote_plain` demotes, with nothing to decide about the single entry; whether it is.
+    /// Shares a group that is full of what `protect_plain` write-protects, with nothing to decide about the single entry; whether it is.
     #[inline(always)]
     fn share_scattered(
         &mut self,
         group: usize,
         entries: &[Descriptor; GROUP],
-        demote_plain: impl Fn(Descriptor) -> Descriptor,
+        protect_plain: impl Fn(Descriptor) -> Descriptor,
     ) -> bool {
         let (mmu, records) = (self.memory.mmu(), self.memory.frames().records());
         let common = Descriptor::common(entries);
@@ -170,12 +170,12 @@ impl<M: Mmu> TableCopy<'_, M> {
             return false;
         }
         entries.iter().for_each(|entry| records.share(entry.frame()));
-        let demoted = entries.map(&demote_plain);
-        if demote_plain(common) != common {
+        let protected = entries.map(&protect_plain);
+        if protect_plain(common) != common {
             self.mark();
-            mmu.store_group(self.source, group, demoted);
+            mmu.store_group(self.source, group, protected);
         }
-        mmu.store_group(self.target, group, demoted);
+        mmu.store_group(self.target, group, protected);
         self.valid += GROUP;
         true
     }
@@ -186,7 +186,7 @@ impl<M: Mmu> TableCopy<'_, M> {
         &mut self,
         group: usize,
         entries: &[Descriptor; GROUP],
-        demote: impl Fn(Descriptor) -> Descriptor,
+        protect: impl Fn(Descriptor) -> Descriptor,
     ) {
         let (mmu, records) = (self.memory.mmu(), self.memory.frames().records());
         let kept = match self.replacement {
@@ -200,12 +200,12 @@ impl<M: Mmu> TableCopy<'_, M> {
             }
             self.valid += 1;
             records.share(entry.frame());
-            let demoted = demote(entry);
-            if demoted != entry && Some(index) != kept {
+            let protected = protect(entry);
+            if protected != entry && Some(index) != kept {
                 self.mark();
-                mmu.store(self.source, index, demoted);
+                mmu.store(self.source, index, protected);
             }
-            demoted
+            protected
         });
         mmu.store_group(self.target, group, copies);
     }
@@ -235,12 +235,12 @@ impl<M: Mmu> TableCopy<'_, M> {
         }
     }
 
-    /// Puts the replacement into the target, whose shape is then known.
+    /// Puts the replacement into the target, whose occupancy is then known.
     #[inline(always)]
     fn finish(self, used: Range<usize>) {
         let (mmu, frames) = (self.memory.mmu(), self.memory.frames());
         let Some(Replacement { index, descriptor }) = self.replacement else {
-            frames.set_shape(self.target, Shape::spanning(used, self.valid));
+            frames.set_occupancy(self.target, Occupancy::spanning(used, self.valid));
             return;
         };
         let mut valid = self.valid;
@@ -254,14 +254,14 @@ impl<M: Mmu> TableCopy<'_, M> {
             }
         }
         mmu.store(self.target, index, descriptor);
-        frames.set_shape(self.target, Shape::spanning(used, valid).with(index));
+        frames.set_occupancy(self.target, Occupancy::spanning(used, valid).with(index));
     }
 
-    /// Before the first demotion the mark: another sharer that copies this table meanwhile finds it with the descriptor.
+    /// Before the first write protection the mark: another sharer that copies this table meanwhile finds it with the descriptor.
     #[inline(always)]
     fn mark(&mut self) {
         if !self.is_marked {
-            self.memory.frames().mark_demoted(self.source);
+            self.memory.frames().mark_write_protected(self.source);
             self.is_marked = true;
         }
     }

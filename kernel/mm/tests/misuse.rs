@@ -167,7 +167,7 @@ fn a_subtree_made_read_only_without_a_flush() {
     complains(&mmu, "could use a stale entry");
 }
 
-/// A leaf may be remembered apart from the tables above it: as it was before it was demoted under a read-only table.
+/// A leaf may be remembered apart from the tables above it: as it was before it was write-protected under a read-only table.
 #[test]
 fn a_subtree_made_writable_over_a_stale_leaf() {
     let mmu = machine();
@@ -212,7 +212,7 @@ fn a_table_reused_while_a_walk_cache_reaches_it() {
 }
 
 #[test]
-fn a_shared_table_changes_only_by_demotion() {
+fn a_shared_table_changes_only_by_write_protection() {
     let mmu = machine();
     mmu.set_count_of(Box::new(|frame| if frame == L3.0 { 2 } else { 1 }));
     mmu.store(L3, 3, to(PAGE, READ_ONLY));

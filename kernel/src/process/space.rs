@@ -182,18 +182,18 @@ impl Space {
     /// others run; the caller holds no lock.
     #[inline]
     pub fn edit<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
-        let (result, has_remains) = self.with(|space| (work(space), space.has_remains()));
-        if has_remains {
-            self.release_remains();
+        let (result, has_deferred) = self.with(|space| (work(space), space.has_deferred()));
+        if has_deferred {
+            self.release_deferred();
         }
         result
     }
 
     #[cold]
-    fn release_remains(&self) {
+    fn release_deferred(&self) {
         // Another thread may have come first.
-        if let Some(remains) = self.with(|space| space.take_remains(memory::get())) {
-            release_in_pieces(remains);
+        if let Some(deferred) = self.with(|space| space.take_deferred(memory::get())) {
+            release_in_pieces(deferred);
         }
     }
 

@@ -26,7 +26,7 @@ pub enum Sabotage {
     /// The local TLBI VMALLE1 does nothing.
     SwallowVmalle1,
     /// Stores that take write access from a page are lost.
-    LosePageDemotion,
+    LosePageWriteProtect,
 }
 
 /// One processor's translations, and TTBR0_EL1.
@@ -151,8 +151,10 @@ impl Mmu for Machine {
     }
 
     fn store(&self, table: Frame, index: usize, new: Descriptor) {
-        let is_demotion = |old: Descriptor| old.is_page_writable() && new == old.without_write();
-        if self.sabotage != Some(Sabotage::LosePageDemotion) || !is_demotion(self.load(table, index)) {
+        let is_write_protection = |old: Descriptor| old.is_page_writable() && new == old.without_write();
+        if self.sabotage != Some(Sabotage::LosePageWriteProtect)
+            || !is_write_protection(self.load(table, index))
+        {
             self.word(table, index).store(new.0, Ordering::Relaxed);
         }
     }

@@ -267,7 +267,7 @@ fn every_sabotage_is_noticed() {
     for sabotage in [
         Sabotage::LocalOnly,
         Sabotage::SwallowVmalle1,
-        Sabotage::LosePageDemotion,
+        Sabotage::LosePageWriteProtect,
     ] {
         let complaint = (0..20).find_map(|_| live(2, Some(sabotage)));
         println!("{sabotage:?}: {complaint:?}");

@@ -58,11 +58,11 @@ impl Machine {
     }
 
     fn check_store(&mut self, cpu: usize, table: u32, index: usize, old: u64, new: u64) {
-        let demoted = old | if old >> 10 & 1 != 0 { 1 << 7 } else { 1 << 62 };
+        let protected = old | if old >> 10 & 1 != 0 { 1 << 7 } else { 1 << 62 };
         match self.count(table) {
             0 => self.complain(|| format!("a store into table {table:#x}, which nobody holds")),
             1 => {}
-            count if new != old && new != demoted => self.complain(|| {
+            count if new != old && new != protected => self.complain(|| {
                 format!("table {table:#x}[{index}] with count {count} changes {old:#x} -> {new:#x} (I3)")
             }),
             _ => {}
@@ -181,8 +181,8 @@ impl Machine {
 
     /// Arm is other-multi-copy-atomic: a store that this processor has observed of another, by acquiring a count that the
     /// other released after it, is visible to every walker. This machine's data are sequentially consistent, so all
-    /// demotions by others may have been observed when a TLBI is issued on the strength of a count.
-    fn publish_demotions_of_others(&mut self, cpu: usize) {
+    /// write protection by others may have been observed when a TLBI is issued on the strength of a count.
+    fn publish_write_protection_by_others(&mut self, cpu: usize) {
         for other in (0..self.cpus.len()).filter(|other| *other != cpu) {
             let mut stores = std::mem::take(&mut self.cpus[other].stores);
             stores.retain(|store| {
@@ -206,7 +206,7 @@ impl Machine {
                 self.complain(|| format!("{name} before the store to {table:#x}[{index}] is visible"));
             }
         }
-        self.publish_demotions_of_others(cpu);
+        self.publish_write_protection_by_others(cpu);
         let issued = self.tick();
         if let Some(scope) = self.bend_scope(scope) {
             self.cpus[cpu].tlbis.push((scope, issued));
@@ -295,7 +295,7 @@ impl Machine {
         if pending {
             let below = self.tables_below(std::iter::once(root));
             let mut stores = self.cpus.iter().flat_map(|cpu| &cpu.stores);
-            // A demotion under way in a shared table takes rights away early or late: either is harmless here.
+            // Write protection under way in a shared table takes rights away early or late: either is harmless here.
             let is_new = |old: u64| old & 1 == 0 || old == JUNK;
             if stores.any(|store| is_new(store.old) && below.contains(&store.table)) {
                 self.complain(|| format!("root {root:#x} is activated before its tables are visible"));

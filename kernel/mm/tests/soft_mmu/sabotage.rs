@@ -33,13 +33,13 @@ pub enum Sabotage {
     /// The store that breaks a valid entry is lost.
     SwallowBreak,
     /// The store that takes write access from a page is lost.
-    LosePageDemotion,
+    LosePageWriteProtect,
     /// The store that takes write access from a subtree is lost.
-    LoseTableDemotion,
+    LoseTableWriteProtect,
     /// The store that gives write access back to a page is lost.
-    LosePagePromotion,
+    LosePageRegain,
     /// The store that gives write access back to a subtree is lost.
-    LoseTablePromotion,
+    LoseTableRegain,
     /// New pages come with AF = 0.
     ClearAccessFlag,
     /// New pages come with nG = 0.
@@ -81,10 +81,10 @@ impl Sabotage {
             SwallowDsbIshst,
             SwallowDsbIsh,
             SwallowBreak,
-            LosePageDemotion,
-            LoseTableDemotion,
-            LosePagePromotion,
-            LoseTablePromotion,
+            LosePageWriteProtect,
+            LoseTableWriteProtect,
+            LosePageRegain,
+            LoseTableRegain,
             ClearAccessFlag,
             ClearNotGlobal,
             ClearPxn,
@@ -107,10 +107,10 @@ impl Sabotage {
         let cleared = |bit: u32| same_output && old >> bit & 1 == 1 && new >> bit & 1 == 0;
         match self {
             Sabotage::SwallowBreak if was_valid && new & 1 == 0 => None,
-            Sabotage::LosePageDemotion if set(7) => None,
-            Sabotage::LoseTableDemotion if set(62) => None,
-            Sabotage::LosePagePromotion if cleared(7) => None,
-            Sabotage::LoseTablePromotion if cleared(62) => None,
+            Sabotage::LosePageWriteProtect if set(7) => None,
+            Sabotage::LoseTableWriteProtect if set(62) => None,
+            Sabotage::LosePageRegain if cleared(7) => None,
+            Sabotage::LoseTableRegain if cleared(62) => None,
             Sabotage::ClearAccessFlag if new_page => Some(new & !(1 << 10)),
             Sabotage::ClearNotGlobal if new_page => Some(new & !(1 << 11)),
             Sabotage::ClearPxn if new_page => Some(new & !(1 << 53)),

@@ -229,7 +229,7 @@ fn others_go_on_while_a_range_goes() {
 
 /// What was left to release may stay where it is, while the same addresses come and go again.
 #[test]
-fn remains_that_nobody_takes_are_released_with_the_space() {
+fn deferred_tables_that_nobody_takes_are_released_with_the_space() {
     let Estate { world, parent, .. } = estate(Tables::Private);
     let whole = PageRange::between(VirtAddr(0x4000_0000), VirtAddr(0x8000_0000)).unwrap();
     let tables = PageRange::between(VirtAddr(0x4000_0000), VirtAddr(0x4080_0000)).unwrap();
@@ -261,9 +261,9 @@ fn remains_that_nobody_takes_are_released_with_the_space() {
     world.finish();
 }
 
-/// A level-2 table that is shared hangs among the remains as it is: nothing else is hung into it.
+/// A level-2 table that is shared hangs among the deferred tables as it is: nothing else is hung into it.
 #[test]
-fn remains_that_are_shared_stay_as_they_are() {
+fn deferred_tables_that_are_shared_stay_as_they_are() {
     let Estate { world, parent, child } = estate(Tables::Shared);
     let whole = PageRange::between(VirtAddr(0x4000_0000), VirtAddr(0x8000_0000)).unwrap();
     let tables = PageRange::between(VirtAddr(0x4000_0000), VirtAddr(0x5000_0000)).unwrap();
@@ -293,7 +293,7 @@ fn remains_that_are_shared_stay_as_they_are() {
     world.finish();
 }
 
-/// Without a frame for the tree of remains all is released at once.
+/// Without a frame for the tree of deferred tables all is released at once.
 #[test]
 fn munmap_needs_no_frame() {
     for range in [

@@ -74,7 +74,7 @@ fn case_03_child_exits_parent_writes_without_copy() {
     world.finish();
 }
 
-/// As case 3, where the child had written first: what it demoted is given back only after a flush.
+/// As case 3, where the child had written first: what it write-protected is given back only after a flush.
 #[test]
 fn case_03_child_writes_and_exits_parent_writes_without_copy() {
     let (world, parent) = parent_of_eight_pages();
@@ -314,10 +314,10 @@ fn full_groups_of_entries_are_shared() {
     }
 }
 
-/// A level-2 table is given back to its last owner; beside the table that is written lies one that another space has demoted,
+/// A level-2 table is given back to its last owner; beside the table that is written lies one that another space has write-protected,
 /// whose leaves this space's TLB may still hold writable: that one must not be opened without a flush.
 #[test]
-fn a_table_demoted_by_another_is_not_opened_with_its_neighbour() {
+fn a_table_write_protected_by_another_is_not_opened_with_its_neighbour() {
     let (world, parent) = empty_parent(Settings::new(1));
     let neighbour = 512;
     for nth in [0, neighbour] {

@@ -238,10 +238,10 @@ impl World {
     ) -> Option<T> {
         let mut guard = space.inner.try_borrow_mut().ok()?;
         let inner = guard.as_mut()?;
-        let (result, remains) = self.in_kernel(cpu, || (act(inner), inner.take_remains(&self.memory)));
+        let (result, deferred) = self.in_kernel(cpu, || (act(inner), inner.take_deferred(&self.memory)));
         // The space stays locked, for the shadow is not told yet; nobody needs that for the release.
-        if let Some(mut remains) = remains {
-            while self.in_kernel(cpu, || remains.release_some()) {}
+        if let Some(mut deferred) = deferred {
+            while self.in_kernel(cpu, || deferred.release_some()) {}
         }
         Some(result)
     }

@@ -34,7 +34,7 @@ pub(super) unsafe fn share_row(
     };
     for group in groups.clone() {
         let rest = row.behind((group - groups.start) * GROUP);
-        let Some(protected) = rest.demoted(&load(at(source, group)).map(Descriptor)) else {
+        let Some(protected) = rest.write_protected(&load(at(source, group)).map(Descriptor)) else {
             return group;
         };
         let words = protected.map(|descriptor| descriptor.0);

@@ -1,5 +1,5 @@
-//! What is left of whole tables that a range took with it: hung into a tree that no processor walks, to be released in pieces
-//! when the space's lock is no longer held ([`AddressSpace::take_remains`], `release`).
+//! Deferred free of whole tables that a range took with it: hung into a tree that no processor walks, to be released in pieces
+//! when the space's lock is no longer held ([`AddressSpace::take_deferred`], `release`).
 
 use crate::addr::{Frame, Level, TABLE_ENTRIES, VirtAddr};
 use crate::descriptor::Descriptor;
@@ -12,26 +12,26 @@ use crate::table::{link, new_table, release};
 
 /// The root of the tree of tables that wait, if there are any. Each hangs where it was, flushed, with the reference that it had.
 #[derive(Default)]
-pub(crate) struct Remains {
+pub(crate) struct DeferredTables {
     root: Option<Frame>,
 }
 
 impl AddressSpace {
-    /// Whether there is anything for [`AddressSpace::take_remains`].
+    /// Whether there is anything for [`AddressSpace::take_deferred`].
     #[inline]
-    pub fn has_remains(&self) -> bool {
-        self.tables.remains.root.is_some() || self.retired.is_some()
+    pub fn has_deferred(&self) -> bool {
+        self.tables.deferred.root.is_some() || self.retired.is_some()
     }
 
     /// What operations on ranges have left to release. The space's lock guards the taking, not the release. Whoever does not
     /// ask leaves it to the next one who does, at last to the release of the space.
-    pub fn take_remains<'a, M: Mmu>(&mut self, memory: &'a Memory<M>) -> Option<Release<'a, M>> {
-        let (root, areas) = (self.tables.remains.take(), self.retired.take());
-        (root.is_some() || areas.is_some()).then(|| Release::of_remains(root, areas, memory))
+    pub fn take_deferred<'a, M: Mmu>(&mut self, memory: &'a Memory<M>) -> Option<Release<'a, M>> {
+        let (root, areas) = (self.tables.deferred.take(), self.retired.take());
+        (root.is_some() || areas.is_some()).then(|| Release::of_deferred(root, areas, memory))
     }
 }
 
-impl Remains {
+impl DeferredTables {
     /// The root of the tree, which is the caller's.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Frame> {
@@ -56,7 +56,7 @@ impl Remains {
     }
 }
 
-/// The level-2 table on the way to `address` in the tree of remains. One that others share is none of ours to write to.
+/// The level-2 table on the way to `address` in the tree of deferred tables. One that others share is none of ours to write to.
 fn carrier<M: Mmu>(memory: &Memory<M>, root: Frame, address: VirtAddr) -> Result<Frame, NoMemory> {
     let index = address.index(Level::L1);
     let entry = memory.mmu().load(root, index);
@@ -72,19 +72,19 @@ fn carrier<M: Mmu>(memory: &Memory<M>, root: Frame, address: VirtAddr) -> Result
 }
 
 /// Decides what becomes of the tables of one range.
-pub(crate) struct Burial<'a> {
-    remains: &'a mut Remains,
+pub(crate) struct TableFree<'a> {
+    deferred: &'a mut DeferredTables,
     /// Pages that may still be released at once.
     left: usize,
-    /// The table of the remains in which the last one was hung, and the index in the root that leads to it, beyond all for the root.
+    /// The deferred table in which the last one was hung, and the index in the root that leads to it, beyond all for the root.
     found: Option<(usize, Frame)>,
 }
 
-impl Burial<'_> {
+impl TableFree<'_> {
     /// For one range.
-    pub(crate) fn new(remains: &mut Remains) -> Burial<'_> {
-        Burial {
-            remains,
+    pub(crate) fn new(deferred: &mut DeferredTables) -> TableFree<'_> {
+        TableFree {
+            deferred,
             left: TABLE_ENTRIES,
             found: None,
         }
@@ -96,8 +96,8 @@ impl Burial<'_> {
     }
 
     /// Drops the reference of `entry`, which pointed to a table of `level` that translated from `start` on: at once if that is
-    /// little work, else by way of the remains.
-    pub(crate) fn bury<M: Mmu>(
+    /// little work, else it is deferred.
+    pub(crate) fn free<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
         entry: Descriptor,
@@ -108,8 +108,8 @@ impl Burial<'_> {
         let is_ours = frames.count(table) == 1;
         let pages = match level {
             Level::L3 if !is_ours => 0,
-            Level::L3 => frames.shape(table).valid(),
-            _ if is_ours && frames.shape(table).valid() == 0 => 0,
+            Level::L3 => frames.occupancy(table).valid(),
+            _ if is_ours && frames.occupancy(table).valid() == 0 => 0,
             // Nobody knows what is below.
             _ => usize::MAX,
         };
@@ -136,7 +136,7 @@ impl Burial<'_> {
         };
         let parent = match self.found {
             Some((found, parent)) if found == way => parent,
-            _ => self.remains.parent(memory, level, start)?,
+            _ => self.deferred.parent(memory, level, start)?,
         };
         self.found = Some((way, parent));
         if memory.mmu().load(parent, index).is_valid() {
