@@ -67,8 +67,11 @@ pub fn start(boot: Boot) -> ! {
     if let Some(seconds) = boot.wall_clock_seconds {
         time::set_realtime_nanos(seconds.saturating_mul(time::SECOND));
     }
-    memory::start(line.value("asid") == Some("fixed"))
-        .expect("a machine that booted has memory for the first frame");
+    let asids = match line.value("asid") {
+        Some("fixed") => mm::Asids::fixed(),
+        _ => memory::asids(),
+    };
+    memory::start(asids).expect("a machine that booted has memory for the first frame");
     process::oom::register();
     if line.value("fork") == Some("classic") {
         memory::set_fork_classic();

@@ -6,9 +6,6 @@ use std::collections::BTreeMap;
 
 /// Files of the kernel whose functions still take a `bool`, with the number of such parameters.
 const BOOLS: &[(&str, usize)] = &[
-    ("kernel/mm/src/area_map/splice.rs", 1),
-    ("kernel/mm/src/asid.rs", 1),
-    ("kernel/mm/src/relocation.rs", 2),
     ("kernel/src/fs/capabilities.rs", 1),
     ("kernel/src/fs/tmpfs/page_cache.rs", 1),
     ("kernel/src/fs/tmpfs/page_cache/shrink.rs", 1),
@@ -25,7 +22,6 @@ const BOOLS: &[(&str, usize)] = &[
     ("kernel/src/fs/tmpfs/mod.rs", 1),
     ("kernel/src/fs/path_lookup.rs", 3),
     ("kernel/src/log/mod.rs", 1),
-    ("kernel/memory/src/lib.rs", 1),
     ("kernel/src/fs/shared_zeros.rs", 1),
     ("kernel/src/sched/scheduler/counters.rs", 1),
     ("kernel/src/sched/scheduler/policy.rs", 1),
@@ -34,7 +30,6 @@ const BOOLS: &[(&str, usize)] = &[
     ("kernel/src/sched/time/tree.rs", 3),
     ("kernel/src/syscall/backing.rs", 1),
     ("kernel/src/syscall/link.rs", 1),
-    ("kernel/formats/src/line_discipline/flow.rs", 1),
     ("kernel/src/tty/ioctl.rs", 2),
     ("kernel/src/tty/job_control.rs", 1),
 ];

@@ -45,14 +45,17 @@ static HEAP: heap::KernelHeap = heap::KernelHeap::new();
 
 static MEMORY: Once<Memory<BoardMmu>> = Once::new();
 
-/// Sets up the one [`Memory`], all spaces under one ASID if `has_fixed_asid`. Called once, at boot.
-pub fn start(has_fixed_asid: bool) -> Result<(), NoMemory> {
+/// The machine's address-space identifiers: a number for each space that runs.
+pub fn asids() -> Asids {
+    Asids::new(ASIDS)
+}
+
+/// Sets up the one [`Memory`], whose spaces run under `asids`. Called once, at boot.
+///
+/// # Errors
+/// [`NoMemory`]: there is not one frame.
+pub fn start(asids: Asids) -> Result<(), NoMemory> {
     let (first, infos) = platform::memory::frame_infos();
-    let asids = if has_fixed_asid {
-        Asids::fixed()
-    } else {
-        Asids::new(ASIDS)
-    };
     let memory = Memory::new(BoardMmu, Frames::new(first, infos, &RamFrames), asids)?;
     MEMORY.call_once(|| memory);
     Ok(())

@@ -67,21 +67,24 @@ impl Asids {
             (MAX_CPUS as u32 + 2..=1 << AsidTag::NUMBER_BITS).contains(&limit),
             "asid: limit {limit}"
         );
-        Asids::with(limit, false)
+        Asids::with(limit)
     }
 
     /// For finding stale translations where a TLB forgets everything at each change of the ASID, as QEMU's does: every space
     /// runs under number 1, and nothing is flushed but what must be, and the processor's own TLB when another space comes in.
     /// The processor must walk no user table when it calls [`Asids::activate`].
     pub fn fixed() -> Asids {
-        Asids::with(2, true)
+        Asids {
+            is_fixed: true,
+            ..Asids::with(2)
+        }
     }
 
-    fn with(limit: u32, is_fixed: bool) -> Asids {
+    fn with(limit: u32) -> Asids {
         Asids {
             generation: AtomicU64::new(1),
             active: core::array::from_fn(|_| AtomicU64::new(COLLECTED)),
-            is_fixed,
+            is_fixed: false,
             pool: Mutex::new(Pool {
                 next: 1,
                 limit,

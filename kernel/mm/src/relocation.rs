@@ -13,6 +13,15 @@ use crate::mmu::Mmu;
 use crate::portion::Portion;
 use crate::space::{AddressSpace, MapError};
 
+/// What a mapping that moves leaves where it was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing is mapped there.
+    Nothing,
+    /// An empty mapping, without locks.
+    Mapping,
+}
+
 /// A mapping on its way, by [`AddressSpace::move_some`].
 #[must_use = "it is to be moved to its end"]
 pub struct Move {
@@ -24,8 +33,7 @@ pub struct Move {
     end: VirtAddr,
     /// What lies below has moved.
     next: VirtAddr,
-    /// An empty mapping is left.
-    is_left: bool,
+    left: Left,
 }
 
 impl Move {
@@ -55,7 +63,7 @@ impl AddressSpace {
         area: Area,
         from: PageRange,
         to: PageRange,
-        is_left: bool,
+        left: Left,
     ) -> Result<Move, NoMemory> {
         self.areas.insert(Area {
             range: to,
@@ -73,7 +81,7 @@ impl AddressSpace {
             to,
             end,
             next: from.start(),
-            is_left,
+            left,
         })
     }
 
@@ -137,7 +145,7 @@ impl AddressSpace {
             if is_touched {
                 self.tables.clear_range(memory, there)?;
             }
-            self.move_piece(memory, area, part, there, moving.is_left)?;
+            self.move_piece(memory, area, part, there, moving.left)?;
         }
         Ok(part.end())
     }
@@ -149,15 +157,14 @@ impl AddressSpace {
         area: &Area,
         part: PageRange,
         there: PageRange,
-        is_left: bool,
+        left: Left,
     ) -> Result<(), MapError> {
         // So that the clearing at the end cannot run out of memory.
         self.tables.make_edges_private(memory, part)?;
         let mut areas = self.areas.clone();
-        if is_left {
-            areas.set_flags(part, area.flags.without(AreaFlags::LOCK))?;
-        } else {
-            areas.remove(part)?;
+        match left {
+            Left::Mapping => areas.set_flags(part, area.flags.without(AreaFlags::LOCK))?,
+            Left::Nothing => drop(areas.remove(part)?),
         }
         areas.replace(area.moved(part, there))?;
         let kept = PageRange::new(part.start(), part.len().min(there.len())).unwrap_or(part);
@@ -172,8 +179,8 @@ impl AddressSpace {
         let Move {
             area, from, to, end, ..
         } = moving;
-        if let Some(tail) =
-            PageRange::between(*end, from.end()).filter(|tail| !tail.is_empty() && !moving.is_left)
+        if let Some(tail) = PageRange::between(*end, from.end())
+            .filter(|tail| !tail.is_empty() && moving.left == Left::Nothing)
         {
             self.unmap(memory, tail.start(), tail.len())?;
         }

@@ -5,7 +5,7 @@ use crate::area::{Area, AreaFlags};
 use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::portion::Portion;
-use crate::relocation::Move;
+use crate::relocation::{Left, Move};
 use crate::space::{AddressSpace, MapError, Placement};
 
 /// Where a mapping may go when it grows.
@@ -78,9 +78,9 @@ impl AddressSpace {
             .find(old)
             .filter(|area| from.end() <= area.range().end() && !area.flags.has(AreaFlags::MOVING));
         let area = area.cloned().ok_or(MapError::NotMapped)?;
-        let (placement, is_left) = match placement {
-            RemapPlacement::Fixed(target) => (Placement::Fixed(target), false),
-            RemapPlacement::Leaving(target) if new_len == from.len() => (target, true),
+        let (placement, left) = match placement {
+            RemapPlacement::Fixed(target) => (Placement::Fixed(target), Left::Nothing),
+            RemapPlacement::Leaving(target) if new_len == from.len() => (target, Left::Mapping),
             RemapPlacement::Leaving(_) => return Err(MapError::Invalid),
             RemapPlacement::InPlace | RemapPlacement::MayMove => {
                 let to = to.ok_or(MapError::NoMemory)?;
@@ -90,16 +90,16 @@ impl AddressSpace {
                 if placement == RemapPlacement::InPlace {
                     return Err(MapError::NoMemory);
                 }
-                (Placement::Hint(VirtAddr(0)), false)
+                (Placement::Hint(VirtAddr(0)), Left::Nothing)
             }
         };
         let to = self.free_target(memory, from, new_len, placement)?;
         let kept = PageRange::new(from.start(), from.len().min(to.len())).ok_or(MapError::Invalid)?;
         if self.tables.moved_at_once(memory, kept, to.start(), most) == kept {
-            self.move_piece(memory, &area, from, to, is_left)?;
+            self.move_piece(memory, &area, from, to, left)?;
             return Ok(Remapped::Done(to.start()));
         }
-        Ok(Remapped::Moving(self.begin_move(area, from, to, is_left)?))
+        Ok(Remapped::Moving(self.begin_move(area, from, to, left)?))
     }
 
     /// Makes `from`, which `area` covers, `to` where it is; false if it would have to move.

@@ -140,9 +140,9 @@ impl Terminal {
         self.check_foreground(Signal::SIGTTOU)?;
         let mut state = self.state.lock();
         match what {
-            TCOOFF => state.discipline.set_stopped(true),
+            TCOOFF => state.discipline.stop(),
             TCOON => {
-                state.discipline.set_stopped(false);
+                state.discipline.restart();
                 drop(state);
                 self.send();
                 self.writable.wake_all();

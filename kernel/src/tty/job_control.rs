@@ -123,7 +123,7 @@ impl Terminal {
     fn hang_up(&self) {
         {
             let mut state = self.state.lock();
-            state.discipline.set_stopped(false);
+            state.discipline.restart();
             state.sending.clear();
         }
         self.hang_ups.fetch_add(1, Ordering::AcqRel);

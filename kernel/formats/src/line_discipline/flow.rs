@@ -25,10 +25,17 @@ impl Discipline {
         self.flow.is_stopped
     }
 
-    /// Stops or restarts output for a program: tcflow(3).
-    pub fn set_stopped(&mut self, is_stopped: bool) {
-        self.flow.is_stopped = is_stopped;
-        self.flow.is_stopped_by_program = is_stopped;
+    /// Stops output for a program: tcflow(3), `TCOOFF`.
+    pub fn stop(&mut self) {
+        self.flow = Flow {
+            is_stopped: true,
+            is_stopped_by_program: true,
+        };
+    }
+
+    /// Output goes on, whoever stopped it: tcflow(3), `TCOON`.
+    pub fn restart(&mut self) {
+        self.flow = Flow::default();
     }
 
     /// VSTART and VSTOP.

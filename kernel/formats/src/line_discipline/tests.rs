@@ -264,7 +264,7 @@ fn a_key_that_sends_a_signal_lets_output_go_on_only_where_keys_stop_it() {
     let mut termios = *terminal.discipline.termios();
     termios.iflag &= !IXON;
     terminal.discipline.set_termios(termios);
-    terminal.discipline.set_stopped(true);
+    terminal.discipline.stop();
     assert!(!terminal.type_in(b"\x03")[0].is_restart && terminal.discipline.is_stopped());
     termios.iflag |= IXON;
     terminal.discipline.set_termios(termios);

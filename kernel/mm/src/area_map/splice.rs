@@ -74,12 +74,12 @@ impl LeafEdit {
     }
 }
 
-/// Edits the tree in place if it can be; whether it was. `new` is taken then.
+/// Edits the tree in place if it can be; whether it was. `new` is taken then. A leaf that loses areas keeps at least `least`.
 pub(super) fn in_place(
     node: &mut Arc<Node>,
     range: PageRange,
     new: &mut Option<Area>,
-    is_root: bool,
+    least: usize,
 ) -> Result<bool, NoMemory> {
     match Arc::get_mut(node).map(Node::kind_mut) {
         None => Ok(false),
@@ -87,7 +87,7 @@ pub(super) fn in_place(
             let edit = LeafEdit::of(areas, range, new.take());
             let len = edit.len_after(areas.len());
             let shrinks = len < areas.len();
-            if len == 0 || len > MOST || (shrinks && len < FEW && !is_root) {
+            if len == 0 || len > MOST || (shrinks && len < least) {
                 let [_, middle, _] = edit.new;
                 *new = middle;
                 return Ok(false);
@@ -99,7 +99,7 @@ pub(super) fn in_place(
         Some(KindMut::Branch(children)) => {
             let concerned = concerned(children, range);
             let child = &mut children[concerned.start];
-            if concerned.len() > 1 || !in_place(&mut child.node, range, new, false)? {
+            if concerned.len() > 1 || !in_place(&mut child.node, range, new, FEW)? {
                 return Ok(false);
             }
             child.summary = child.node.summary().unwrap_or(child.summary);
