@@ -56,6 +56,9 @@ impl<'a> DeviceTree<'a> {
     /// assert_eq!(DeviceTree::claimed_len(&[0xd0, 0x0d, 0xfe, 0xed, 0, 0, 4, 0]), Ok(1024));
     /// assert_eq!(DeviceTree::claimed_len(b"not one!"), Err(DtbError::NoMagic));
     /// ```
+    ///
+    /// # Errors
+    /// [`DtbError::NoMagic`], [`DtbError::BadLength`].
     pub fn claimed_len(start: &[u8]) -> Result<usize, DtbError> {
         let word = |at: usize| {
             start
@@ -75,6 +78,9 @@ impl<'a> DeviceTree<'a> {
     }
 
     /// Checks a blob. `bytes` may be longer than the blob.
+    ///
+    /// # Errors
+    /// [`DtbError::NoMagic`], [`DtbError::BadLength`], [`DtbError::Damaged`].
     pub fn new(bytes: &'a [u8]) -> Result<DeviceTree<'a>, DtbError> {
         let len = DeviceTree::claimed_len(bytes)?;
         let blob = bytes.get(..len).ok_or(DtbError::BadLength(len))?;

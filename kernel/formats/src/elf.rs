@@ -165,6 +165,9 @@ impl Executable {
     /// assert_eq!(Executable::parse(b"#!/bin/sh", 9), Err(ElfError::NotElf));
     /// assert_eq!(Executable::parse(b"\x7fELF", 4), Err(ElfError::Truncated));
     /// ```
+    ///
+    /// # Errors
+    /// What [`ElfError`] lists, the first that is met; [`ElfError::HeadTooShort`] is an answer, not a verdict.
     pub fn parse(head: &[u8], file_len: u64) -> Result<Executable, ElfError> {
         let mut executable = Executable::empty();
         executable.read(head, file_len)?;
@@ -188,6 +191,9 @@ impl Executable {
     }
 
     /// As [`Executable::parse`], into an empty one, which stays empty after [`ElfError::HeadTooShort`].
+    ///
+    /// # Errors
+    /// As [`Executable::parse`].
     pub fn read(&mut self, head: &[u8], file_len: u64) -> Result<(), ElfError> {
         let head = &head[..head.len().min(usize::try_from(file_len).unwrap_or(usize::MAX))];
         let (header, _) =

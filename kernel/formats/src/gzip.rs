@@ -64,6 +64,9 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
 /// assert_eq!(inflate(hi, 2).unwrap().data, b"hi");
 /// assert_eq!(inflate(hi, 1), Err(GzipError::TooLong));
 /// ```
+///
+/// # Errors
+/// What [`GzipError`] lists.
 pub fn inflate(input: &[u8], limit: usize) -> Result<Inflated, GzipError> {
     let mut data = Vec::new();
     let mut rest = input;

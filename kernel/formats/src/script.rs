@@ -37,6 +37,9 @@ impl core::error::Error for BadScript {}
 impl<'a> Script<'a> {
     /// Reads the start of a file; `None` if it is no script. `head` is the file's first 256 bytes, fewer only if the
     /// file is shorter.
+    ///
+    /// # Errors
+    /// [`BadScript`]: `ENOEXEC`.
     pub fn parse(head: &'a [u8]) -> Result<Option<Script<'a>>, BadScript> {
         let head = &head[..head.len().min(HEAD_LEN)];
         let Some(line) = head.strip_prefix(b"#!") else {

@@ -44,6 +44,9 @@ pub enum PayloadError {
 impl<'a> Payload<'a> {
     /// Reads the header at the start of `bytes` and checks that every part lies inside; bytes after the payload are
     /// ignored.
+    ///
+    /// # Errors
+    /// What [`PayloadError`] lists; [`PayloadError::NoMagic`] if nothing was appended.
     pub fn parse(bytes: &'a [u8]) -> Result<Payload<'a>, PayloadError> {
         if bytes.get(..8) != Some(&MAGIC) {
             return Err(PayloadError::NoMagic);

@@ -65,6 +65,9 @@ impl Holds {
     }
 
     /// Notes that `wanted` is about to be taken.
+    ///
+    /// # Errors
+    /// [`Breach`]: this processor holds it, or one that comes after it, or has no room for a further one. Nothing is noted.
     pub fn add(&mut self, wanted: Hold, kin: Kin) -> Result<(), Breach> {
         let held = || self.holds.iter().flatten();
         if let Some(held) = held().find(|held| held.lock == wanted.lock && held.rank == wanted.rank) {

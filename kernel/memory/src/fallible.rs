@@ -24,36 +24,54 @@ pub fn fail_after(count: Option<u64>) {
 }
 
 /// A new `Arc` of a small value; [`arc_with`] is for large ones.
+///
+/// # Errors
+/// `ENOMEM`.
 #[inline]
 pub fn arc<T>(value: T) -> Result<Arc<T>, Errno> {
     arc_with(|| value)
 }
 
 /// A new `Arc` whose value is made where it stays, when there is a place for it. Always inlined, for that reason.
+///
+/// # Errors
+/// `ENOMEM`.
 #[inline(always)]
 pub fn arc_with<T>(make: impl FnOnce() -> T) -> Result<Arc<T>, Errno> {
     Ok(arc_place()?.fill(make))
 }
 
-/// A place for an `Arc` that is filled later, which does not fail. `ENOMEM`.
+/// A place for an `Arc` that is filled later, which does not fail.
+///
+/// # Errors
+/// `ENOMEM`.
 #[inline]
 pub fn arc_place<T>() -> Result<ArcPlace<T>, Errno> {
     ArcPlace::try_new().map_err(|_| Errno::ENOMEM)
 }
 
 /// A new `Box` of a small value; [`boxed_with`] is for large ones.
+///
+/// # Errors
+/// `ENOMEM`.
 #[inline]
 pub fn boxed<T>(value: T) -> Result<Box<T>, Errno> {
     boxed_with(|| value)
 }
 
 /// A new `Box`, as [`arc_with`].
+///
+/// # Errors
+/// `ENOMEM`.
 #[inline(always)]
 pub fn boxed_with<T>(make: impl FnOnce() -> T) -> Result<Box<T>, Errno> {
     heap::try_boxed_with(make).map_err(|_| Errno::ENOMEM)
 }
 
 /// A copy of some bytes, as a `Vec` that may grow.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn bytes(from: &[u8]) -> Result<Vec<u8>, Errno> {
     let mut copy = Vec::new();
     copy.try_extend(from)?;
@@ -61,6 +79,9 @@ pub fn bytes(from: &[u8]) -> Result<Vec<u8>, Errno> {
 }
 
 /// The bytes of all parts, one behind the other.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn joined(parts: &[&[u8]]) -> Result<Vec<u8>, Errno> {
     let mut whole = with_room(parts.iter().map(|part| part.len()).sum())?;
     parts.iter().try_for_each(|part| whole.try_extend(part))?;
@@ -68,11 +89,17 @@ pub fn joined(parts: &[&[u8]]) -> Result<Vec<u8>, Errno> {
 }
 
 /// A copy of some bytes that keeps its length.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn boxed_bytes(from: &[u8]) -> Result<Box<[u8]>, Errno> {
     heap::try_boxed_bytes(from).map_err(|_| Errno::ENOMEM)
 }
 
 /// `len` times the same value.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Errno> {
     let mut list = with_room(len)?;
     heap::fill_within_capacity(&mut list, len, &value);
@@ -80,6 +107,9 @@ pub fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Errno> {
 }
 
 /// An empty `Vec` that takes `len` elements without allocating.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn with_room<T>(len: usize) -> Result<Vec<T>, Errno> {
     let mut list = Vec::new();
     list.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
@@ -87,6 +117,9 @@ pub fn with_room<T>(len: usize) -> Result<Vec<T>, Errno> {
 }
 
 /// What the iterator gives.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn collect<T>(all: impl IntoIterator<Item = T>) -> Result<Vec<T>, Errno> {
     let mut list = Vec::new();
     list.try_append(all)?;
@@ -94,6 +127,9 @@ pub fn collect<T>(all: impl IntoIterator<Item = T>) -> Result<Vec<T>, Errno> {
 }
 
 /// The text of `format_args!`.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn text(arguments: fmt::Arguments<'_>) -> Result<String, Errno> {
     let mut text = Text(Vec::new());
     // Nothing that is formatted here refuses by itself.
@@ -102,6 +138,9 @@ pub fn text(arguments: fmt::Arguments<'_>) -> Result<String, Errno> {
 }
 
 /// The bytes of `format_args!`.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn text_bytes(arguments: fmt::Arguments<'_>) -> Result<Vec<u8>, Errno> {
     text(arguments).map(String::into_bytes)
 }
@@ -120,7 +159,10 @@ pub trait TryClone: Sized {
     fn try_clone(&self) -> Result<Self, Errno>;
 }
 
-/// The value in `shared` for a change: a copy of its own if others hold it as well. `ENOMEM`, nothing changed.
+/// The value in `shared` for a change: a copy of its own if others hold it as well.
+///
+/// # Errors
+/// `ENOMEM`: nothing has changed.
 pub fn make_mut<T: TryClone>(shared: &mut Arc<T>) -> Result<&mut T, Errno> {
     if Arc::get_mut(shared).is_none() {
         *shared = arc(shared.try_clone()?)?;

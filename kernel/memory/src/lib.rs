@@ -86,8 +86,11 @@ pub fn get() -> &'static Memory<BoardMmu> {
         .expect("memory::start() runs before anything asks for memory")
 }
 
-/// Whether the kernel may take on something new: `ENOMEM` when free memory is down to the reserve, or when the kernel's heap
+/// Whether the kernel may take on something new: not when free memory is down to the reserve, or when the kernel's heap
 /// holds a quarter of all memory: it does not shrink, and programs need some, too.
+///
+/// # Errors
+/// `ENOMEM`: it may not.
 #[inline]
 pub fn has_room() -> Result<(), Errno> {
     if heap::used_bytes() as u64 > platform::memory::ram_bytes() / 4 {
@@ -119,12 +122,18 @@ pub fn reclaim() -> bool {
     OOM_KILLER.get().is_some_and(|killer| killer())
 }
 
-/// A list of `len` default values, for a length that a program chose: `ENOMEM` instead of an end of the kernel.
+/// A list of `len` default values, for a length that a program chose.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn try_list<T: Clone + Default>(len: usize) -> Result<Vec<T>, Errno> {
     fallible::filled(len, T::default())
 }
 
-/// An empty list with room for `len` values. `ENOMEM`.
+/// An empty list with room for `len` values.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn try_with_capacity<T>(len: usize) -> Result<Vec<T>, Errno> {
     fallible::with_room(len)
 }
@@ -153,6 +162,9 @@ pub struct FrameHandle(Frame);
 
 impl FrameHandle {
     /// A zeroed frame that nobody else refers to.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: no frame is free.
     #[inline]
     pub fn allocate() -> Result<FrameHandle, NoMemory> {
         get().frames().allocate(get().mmu()).map(FrameHandle)

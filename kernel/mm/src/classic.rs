@@ -15,7 +15,10 @@ use crate::table::{Tables, link, new_table, release};
 use crate::table_copy::{copy_entries, new_target};
 
 impl AddressSpace {
-    /// A copy of this space with tables of its own. Out of memory: the parent's pages are as they were, and take a fault more.
+    /// A copy of this space with tables of its own.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: the parent's pages are as they were, and take a fault more.
     pub fn fork_classic<M: Mmu>(&mut self, memory: &Memory<M>) -> Result<Forked, NoMemory> {
         let root = self.tables.copy(memory)?;
         memory.count(Event::Fork);

@@ -45,8 +45,10 @@ impl Forked {
 }
 
 impl AddressSpace {
-    /// A copy of this space. `stack_pointer`: the page that both sides will write first, if that is known. Out of memory:
-    /// the parent is as it was.
+    /// A copy of this space. `stack_pointer`: the page that both sides will write first, if that is known.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: the parent is as it was.
     pub fn fork<M: Mmu>(
         &mut self,
         memory: &Memory<M>,

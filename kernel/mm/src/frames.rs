@@ -111,6 +111,9 @@ impl Frames {
     }
 
     /// A frame filled with zeros, with one reference.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: no frame is free.
     // Always: the compiler sees callers in several crates and would keep one copy apart, which costs each fault its prologue.
     #[inline(always)]
     pub fn allocate(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
@@ -226,6 +229,9 @@ impl Frames {
     }
 
     /// One more reference to `frame`, unless its count is full. Contract as [`Frames::share`].
+    ///
+    /// # Errors
+    /// [`NoMemory`]: its count is full, and stays as it was.
     #[inline]
     pub fn try_share(&self, frame: Frame) -> Result<(), NoMemory> {
         if self.records.count(frame).load(Ordering::Relaxed) >= COUNT_LIMIT {

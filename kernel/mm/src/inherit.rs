@@ -62,7 +62,9 @@ impl AddressSpace {
     }
 
     /// Sets `flags` for the pages of `range`, a part of one area, instead of those that were said before.
-    /// [`MapError::NotMapped`] if the range is no part of one area.
+    ///
+    /// # Errors
+    /// [`MapError::NotMapped`]: the range is no part of one area. [`MapError::NoMemory`]: nothing has changed.
     pub fn set_flags(&mut self, range: PageRange, flags: AreaFlags) -> Result<(), MapError> {
         let area = self.areas.find(range.start());
         area.filter(|area| range.end() <= area.range().end())
@@ -75,7 +77,10 @@ impl AddressSpace {
     }
 
     /// For a child that has not run yet: drops what it does not inherit from address `from` on, at most one area. Returns where to go on;
-    /// `None`: nothing is left to do. [`MapError::NoMemory`]: the child cannot be used.
+    /// `None`: nothing is left to do.
+    ///
+    /// # Errors
+    /// [`MapError::NoMemory`]: the child cannot be used.
     pub fn drop_uninherited<M: Mmu>(
         &mut self,
         memory: &Memory<M>,

@@ -2,6 +2,75 @@
 //! machine: what a machine must do is the trait [`Mmu`], which the board implements, and an adversary on the host in
 //! `tests/soft_mmu`.
 //!
+//! A page, a fork, and two stores, on the machine of `tests/parallel`:
+//!
+//! ```
+//! # #[path = "../tests/parallel/machine.rs"] mod machine;
+//! # #[path = "../tests/world/ram.rs"] mod ram;
+//! # use machine::Machine;
+//! # use ram::Ram;
+//! # use mm::*;
+//! # fn anonymous_page() -> MapRequest {
+//! #     MapRequest {
+//! #         placement: Placement::Hint(VirtAddr(0)),
+//! #         len: PAGE_SIZE as u64,
+//! #         protection: Protection::READ_WRITE,
+//! #         sharing: Sharing::Private,
+//! #         flags: AreaFlags::NONE,
+//! #         backing: Backing::Anonymous,
+//! #         purpose: Purpose::Mapping,
+//! #     }
+//! # }
+//! /// A program loads or stores: where the tables do not let it, the kernel serves the fault, and the access is tried again.
+//! fn run(
+//!     memory: &Memory<Machine>,
+//!     space: &mut AddressSpace,
+//!     address: VirtAddr,
+//!     store: Option<u64>,
+//! ) -> (u64, Option<Outcome>) {
+//!     let access = if store.is_some() { Access::Write } else { Access::Read };
+//!     memory.mmu().load_ttbr0(Some(space.activate(memory)));
+//!     if let Some(value) = memory.mmu().access(address, store, address) {
+//!         return (value, None);
+//!     }
+//!     let outcome = space.handle_fault(memory, address, access);
+//!     (memory.mmu().access(address, store, address).unwrap(), Some(outcome))
+//! }
+//!
+//! # fn main() -> Result<(), MapError> {
+//! let machine = Machine::new(Frame(0x4_0000), 256, None);
+//! let memory = Memory::new(machine, Ram::leak(Frame(0x4_0000), 256).frames(), Asids::new(1 << 16))?;
+//! let free = memory.frames().free_count();
+//!
+//! // Nothing is behind a mapping before its first store, which finds a frame of zeros.
+//! let mut parent = AddressSpace::new(&memory)?;
+//! let page = parent.map(&memory, anonymous_page())?;
+//! let stored = run(&memory, &mut parent, page, Some(7));
+//! assert_eq!(stored, (7, Some(Outcome::Resolved(Resolution::ZeroFilled))));
+//!
+//! // The child gets a root of its own and nothing else; it reads without a fault.
+//! let mut child = parent.fork(&memory, None)?.beside(&parent);
+//! assert_eq!(memory.frames().free_count(), free - 5); // two roots, two tables, the page
+//! assert_eq!(run(&memory, &mut child, page, None), (7, None));
+//!
+//! // Its store copies the page and the tables above it.
+//! let stored = run(&memory, &mut child, page, Some(8));
+//! assert_eq!(stored, (8, Some(Outcome::Resolved(Resolution::Copied))));
+//! assert_eq!(memory.frames().free_count(), free - 8);
+//!
+//! // The page is the parent's alone again: its next store copies nothing.
+//! assert_eq!(run(&memory, &mut parent, page, None).0, 7);
+//! let stored = run(&memory, &mut parent, page, Some(9));
+//! assert_eq!(stored, (9, Some(Outcome::Resolved(Resolution::Regained))));
+//!
+//! memory.mmu().load_ttbr0(None);
+//! child.release(&memory);
+//! parent.release(&memory);
+//! assert_eq!(memory.frames().free_count(), free);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Reading order: `fault` (story 1, a store to a shared page) and `fork` (story 2) are the two stories, top to bottom. The
 //! words they use: [`addr`] (frames, pages, levels), [`descriptor`] (the bits), [`mmu`] (barriers and TLB maintenance),
 //! `table` (the tree and the invariants I1 to I5), `privatise` and `table_copy` (how a space gets tables of its own),

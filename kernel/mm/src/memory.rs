@@ -17,6 +17,9 @@ pub struct Memory<M: Mmu> {
 
 impl<M: Mmu> Memory<M> {
     /// Takes one frame for the zero frame.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: there is no frame for it.
     pub fn new(mmu: M, frames: Frames, asids: Asids) -> Result<Memory<M>, NoMemory> {
         let zero_frame = frames.allocate(&mmu)?;
         Ok(Memory {

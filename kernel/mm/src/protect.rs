@@ -9,8 +9,11 @@ use crate::portion::Portion;
 use crate::space::{AddressSpace, MapError};
 
 impl AddressSpace {
-    /// mprotect(2), to its end. As on Linux, what lies before a hole ([`MapError::NotMapped`]), or before where memory ran out, has
-    /// changed.
+    /// mprotect(2), to its end.
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`]: the range. [`MapError::NotMapped`], [`MapError::NoMemory`]: as on Linux, what lies before the hole, or before
+    /// where memory ran out, has changed.
     pub fn protect<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
@@ -26,8 +29,10 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// mprotect(2) of the first part of `range`, which is not empty; where to go on. An error is that of the first page: nothing has
-    /// changed.
+    /// mprotect(2) of the first part of `range`, which is not empty; where to go on.
+    ///
+    /// # Errors
+    /// Those of [`AddressSpace::protect`], of the first page: nothing has changed.
     pub fn protect_some<M: Mmu>(
         &mut self,
         memory: &Memory<M>,

@@ -85,8 +85,11 @@ impl AddressSpace {
         })
     }
 
-    /// Goes on with a move; true when it is done. Out of memory: the call is to be made again, or [`AddressSpace::give_up_move`].
+    /// Goes on with a move; true when it is done.
     /// Nobody takes pages of a file from all spaces meanwhile (`revoke`).
+    ///
+    /// # Errors
+    /// [`MapError::NoMemory`]: the call is to be made again, or [`AddressSpace::give_up_move`].
     pub fn move_some<M: Mmu>(
         &mut self,
         memory: &Memory<M>,

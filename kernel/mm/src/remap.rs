@@ -32,6 +32,9 @@ pub enum Remapped {
 
 impl AddressSpace {
     /// [`AddressSpace::begin_remap`] of what is done at once, and else its end.
+    ///
+    /// # Errors
+    /// Those of [`AddressSpace::begin_remap`]; out of memory in the middle, the mapping stays where its parts are.
     pub fn remap<M: Mmu>(
         &mut self,
         memory: &Memory<M>,
@@ -56,7 +59,10 @@ impl AddressSpace {
     }
 
     /// Makes the mapping of `old_len` bytes at `old` one of `new_len` bytes; returns where it is then, or what remains to be done.
-    /// The old range must lie in one area ([`MapError::NotMapped`]).
+    ///
+    /// # Errors
+    /// [`MapError::NotMapped`]: the old range does not lie in one area. [`MapError::Invalid`]: a range or a target that cannot be.
+    /// [`MapError::NoMemory`]: no memory, or no room; of all that could be seen, what was at a fixed target may be gone.
     pub fn begin_remap<M: Mmu>(
         &mut self,
         memory: &Memory<M>,

@@ -39,6 +39,8 @@ const MOST_PAGES: usize = 16;
 
 impl AddressSpace {
     /// Takes the pages away from where they are mapped, from address `from` on: looks at `most` areas, or clears part of one.
+    ///
+    /// # Errors
     /// [`NoMemory`]: a table could not be made private; some pages may be gone.
     pub fn revoke<M: Mmu>(
         &mut self,

@@ -91,6 +91,9 @@ impl From<NoMemory> for MapError {
 
 impl AddressSpace {
     /// An empty space.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: there is no frame for the root.
     pub fn new<M: Mmu>(memory: &Memory<M>) -> Result<AddressSpace, NoMemory> {
         Ok(AddressSpace {
             tables: Tables::new(memory)?,
@@ -120,6 +123,10 @@ impl AddressSpace {
     }
 
     /// mmap(2). Returns the address of the first byte.
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`]: the length is 0, or the range cannot be mapped. [`MapError::Exists`]: something is there
+    /// ([`Placement::FixedNoReplace`]). [`MapError::NoMemory`]: no memory, or no room; what was at a fixed place may be gone.
     #[inline(always)]
     pub fn map<M: Mmu>(&mut self, memory: &Memory<M>, request: MapRequest) -> Result<VirtAddr, MapError> {
         let range = self.place(memory, request.placement, request.len)?;
@@ -189,6 +196,9 @@ impl AddressSpace {
     }
 
     /// munmap(2): holes in the range are no error.
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`]: no range. [`MapError::NoMemory`]: nothing has changed.
     pub fn unmap<M: Mmu>(&mut self, memory: &Memory<M>, start: VirtAddr, len: u64) -> Result<(), MapError> {
         let range = PageRange::new(start, len)
             .filter(|range| !range.is_empty())
@@ -211,6 +221,9 @@ impl AddressSpace {
     }
 
     /// madvise(2) MADV_DONTNEED: the pages of the range are dropped, the areas stay.
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`]: no range. [`MapError::NotMapped`]: there is a hole in it. [`MapError::NoMemory`]: nothing has changed.
     pub fn discard<M: Mmu>(&mut self, memory: &Memory<M>, start: VirtAddr, len: u64) -> Result<(), MapError> {
         let range = PageRange::new(start, len).ok_or(MapError::Invalid)?;
         if !self.areas.covers(range) {

@@ -22,6 +22,8 @@ pub struct StackLimits {
 
 impl AddressSpace {
     /// Makes the stack above `address` hold it; whether there is one, which may grow so far. The caller holds the space's lock.
+    ///
+    /// # Errors
     /// [`NoMemory`]: nothing has changed.
     pub fn grow_stack(&mut self, address: VirtAddr, limits: StackLimits) -> Result<bool, NoMemory> {
         let page = address.page_start();

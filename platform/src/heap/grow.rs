@@ -8,6 +8,9 @@ use core::mem::MaybeUninit;
 use mm::NoMemory;
 
 /// Adds one element, if there is memory.
+///
+/// # Errors
+/// [`NoMemory`]: nothing has changed.
 #[inline]
 pub fn try_push<T>(list: &mut Vec<T>, element: T) -> Result<(), NoMemory> {
     if list.len() == list.capacity() {
@@ -30,6 +33,9 @@ pub fn push_within_capacity<T>(list: &mut Vec<T>, element: T) {
 }
 
 /// Adds copies of all elements, if there is memory.
+///
+/// # Errors
+/// [`NoMemory`]: nothing has changed.
 #[inline]
 pub fn try_extend<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Result<(), NoMemory> {
     list.try_reserve(more.len()).map_err(|_| NoMemory)?;
@@ -53,6 +59,9 @@ pub fn fill_within_capacity<T: Clone>(list: &mut Vec<T>, count: usize, value: &T
 }
 
 /// A copy of some bytes, if there is memory.
+///
+/// # Errors
+/// [`NoMemory`].
 pub fn try_boxed_bytes(from: &[u8]) -> Result<Box<[u8]>, NoMemory> {
     let mut copy = Box::try_new_uninit_slice(from.len()).map_err(|_| NoMemory)?;
     for (place, byte) in copy.iter_mut().zip(from) {
@@ -68,6 +77,9 @@ pub struct ArcPlace<T>(Arc<MaybeUninit<T>>);
 
 impl<T> ArcPlace<T> {
     /// Takes a place, if there is memory.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
     #[inline]
     pub fn try_new() -> Result<ArcPlace<T>, NoMemory> {
         let place = Arc::try_new_uninit().map_err(|_| NoMemory)?;
@@ -87,6 +99,9 @@ impl<T> ArcPlace<T> {
 }
 
 /// A new `Box` whose value is made where it stays, if there is memory.
+///
+/// # Errors
+/// [`NoMemory`].
 #[inline(always)]
 pub fn try_boxed_with<T>(make: impl FnOnce() -> T) -> Result<Box<T>, NoMemory> {
     let mut place = Box::<T>::try_new_uninit().map_err(|_| NoMemory)?;

@@ -43,6 +43,9 @@ impl UserRegisters {
     }
 
     /// As [`UserRegisters::save`], into a place of their own.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: there is no place.
     #[inline]
     pub fn saved() -> Result<Box<UserRegisters>, NoMemory> {
         let mut registers = Box::<UserRegisters>::try_new_uninit().map_err(|_| NoMemory)?;

@@ -60,6 +60,9 @@ impl Device {
 }
 
 /// Reads the whole tree.
+///
+/// # Errors
+/// What [`DtbError`] lists: the tree is damaged, or says of memory what cannot be trusted.
 pub fn machine(tree: &DeviceTree) -> Result<Machine, DtbError> {
     let mut machine = Machine::default();
     let context = Context::read(tree)?;

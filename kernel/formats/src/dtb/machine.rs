@@ -186,8 +186,11 @@ pub enum EnableMethod {
 }
 
 impl Machine {
-    /// Reads a device tree. An error means that the tree is damaged, or that what it says of memory cannot be trusted;
-    /// a device that is described wrongly is left out.
+    /// Reads a device tree.
+    ///
+    /// # Errors
+    /// What [`DtbError`] lists: the tree is damaged, or what it says of memory cannot be trusted; a device that is described wrongly is
+    /// left out.
     pub fn from_device_tree(bytes: &[u8]) -> Result<Machine, DtbError> {
         decode::machine(&DeviceTree::new(bytes)?)
     }

@@ -87,7 +87,10 @@ impl<K: Ord + Clone, V> Map<K, V> {
         self.get(key).is_some()
     }
 
-    /// Sets the value of a key; the old one comes back. `ENOMEM` for a new key only, and then nothing has changed.
+    /// Sets the value of a key; the old one comes back.
+    ///
+    /// # Errors
+    /// `ENOMEM`, for a new key only: nothing has changed.
     pub fn insert(&mut self, key: K, value: V) -> Result<Option<V>, Errno> {
         match self.leaf(&key).map(|entries| (find(entries, &key), entries)) {
             Some((Ok(at), entries)) => Ok(Some(mem::replace(&mut entries[at].1, value))),
