@@ -73,6 +73,7 @@ pub fn start(boot: Boot) -> ! {
     };
     memory::start(asids).expect("a machine that booted has memory for the first frame");
     process::oom::register();
+    process::register_tenants();
     if line.value("fork") == Some("classic") {
         memory::set_fork_classic();
     }

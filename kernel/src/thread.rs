@@ -2,7 +2,8 @@
 //! Linux gives to each thread stands here, even where POSIX gives it to the process: open files and directories.
 
 use crate::fs::{FileTable, FsContext};
-use crate::process::{Name, Pid, Process, Shared, Space, Transfers, VforkCompletion, hooks};
+use crate::process::{Name, Pid, Process, Shared, Transfers, VforkCompletion, hooks};
+use crate::sched::space::Space;
 use crate::sched::{Owner, ThreadCore};
 use crate::signal::{self, InheritedSignals, ThreadSignals};
 use abi::Errno;

@@ -25,8 +25,8 @@ pub const STOP: u8 = 6;
 pub const THREADS: u8 = 7;
 /// `signal::timer`: the `ITIMER_REAL` of one process. `time::discipline`: how fast the clock runs.
 pub const INTERVAL_TIMER: u8 = 8;
-/// `process::space`: which space one process has; one address space, as a second under the first. A fault under it may ask a file
-/// for a page.
+/// `process`: which space one process has. `sched::space`: one address space, as a second under the first. A fault under it
+/// may ask a file for a page.
 pub const SPACE: u8 = 9;
 /// `fs::contents`, `memory`: size and pages of one file, or of one piece of shared memory.
 pub const PAGES: u8 = 10;

@@ -3,7 +3,7 @@
 //!
 //! The object's owner sees to it that faults get no such page any more, and asks every space there is, one after the other. It
 //! holds the pages until then, so that a store to private memory copies them. Meanwhile no page may get from a space that was not asked yet to one that was, nor to a lower address: whoever forks or
-//! moves a mapping then waits for the end (the kernel's `fs::mappings`). So fork does nothing for this. A shared table is made
+//! moves a mapping then waits for the end (the kernel's `sched::space::mappings`). So fork does nothing for this. A shared table is made
 //! private as for munmap(2); its other sharers lose the page when they are asked (I3).
 
 use crate::addr::{PAGE_SHIFT, PageRange, VirtAddr};

@@ -2,8 +2,8 @@
 //! of its own is written; of code only the first page, by which debuggers know the file.
 
 use super::Bytes;
-use crate::process::Space;
 use crate::sched::scheduler;
+use crate::sched::space::Space;
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::vec::Vec;

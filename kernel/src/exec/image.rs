@@ -9,7 +9,7 @@
 //! ```
 
 use crate::fs::OpenFile;
-use crate::process::Space;
+use crate::sched::space::Space;
 use crate::signal;
 use abi::Errno;
 use alloc::boxed::Box;

@@ -14,8 +14,9 @@ use crate::fs::{
     open_executable,
 };
 use crate::futex;
-use crate::process::{Name, Process, Space};
+use crate::process::{Name, Process};
 use crate::sched::scheduler;
+use crate::sched::space::Space;
 use crate::thread::Thread;
 use crate::user_memory::{KernelSink, ListSink};
 use abi::Errno;

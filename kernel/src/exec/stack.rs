@@ -16,9 +16,9 @@ use super::arguments::Arguments;
 use super::image::Image;
 use super::strings::nul_in;
 use crate::fs::Credentials;
-use crate::process::{ProgramLayout, Space};
 use crate::processor_features;
 use crate::sched::scheduler;
+use crate::sched::space::{ProgramLayout, Space};
 use abi::Errno;
 use abi::process::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,

@@ -25,7 +25,6 @@ pub mod inode_ops;
 pub mod lock_list;
 pub mod lock_waits;
 pub mod locks;
-pub mod mappings;
 pub mod mount;
 pub mod mount_flags;
 pub mod open;

@@ -1,9 +1,9 @@
 //! Memory that several processes share and that has no name.
 
-use super::mappings;
 use crate::sched::deferred_free;
 use crate::sched::late_pages;
 use crate::sched::scheduler;
+use crate::sched::space::mappings;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::ops::Range;

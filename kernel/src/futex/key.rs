@@ -2,7 +2,7 @@
 //! gave. Nothing that a key names can be used again for something else while somebody waits by it: a space lives as long as
 //! the threads in it, and the number of an object is given once.
 
-use crate::process::Space;
+use crate::sched::space::Space;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

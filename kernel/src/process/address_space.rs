@@ -1,6 +1,7 @@
 //! The address space of a process.
 
-use super::{Process, Space};
+use super::Process;
+use crate::sched::space::Space;
 use alloc::sync::Arc;
 use mm::{AddressSpace, PAGE_SIZE};
 

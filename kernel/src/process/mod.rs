@@ -13,15 +13,12 @@ mod dumpable;
 mod end;
 pub mod hooks;
 mod limits;
-mod moves;
 mod name;
 pub mod oom;
-mod peaks;
-mod program_layout;
 mod requester;
 mod shared;
-mod space;
 mod table;
+mod tenants;
 mod threads;
 mod transfers;
 mod usage;
@@ -33,21 +30,20 @@ pub use end::end_current;
 pub use limits::Limits;
 pub use name::Name;
 pub use oom::{kill as oom_kill, out_of_memory};
-pub use peaks::Peaks;
-pub use program_layout::{KeptLayout, ProgramLayout};
 pub use shared::Shared;
-pub use space::Space;
 pub use table::{
     Kinship, find, find_thread, is_orphaned_group, last_pid, made, most_processes, move_to_group, next_from,
     reserve_pid, reserve_tid, session_of_group, set_most_processes, start_session, thread_count,
     thread_count_of_user, with as with_table,
 };
+pub use tenants::register_tenants;
 pub use transfers::{Moved, Transfers};
 pub use usage::{Totals, Usage};
 pub use vfork::VforkCompletion;
 
 use crate::fs::Credentials;
 use crate::fs::OpenFile;
+use crate::sched::space::Space;
 use crate::sched::time::Place;
 use crate::sched::wait::WaitQueue;
 use crate::signal::{Actions, IntervalTimer, ProcessSignals};

@@ -9,8 +9,9 @@ use abi::capability::CAP_SYS_ADMIN;
 use mm::AddressSpace;
 
 use super::subject::Subject;
-use crate::process::{Process, Space};
+use crate::process::Process;
 use crate::sched::scheduler;
+use crate::sched::space::Space;
 
 /// Whether the running process may look into `process`: `EACCES`.
 pub fn may_inspect(process: &Process) -> Result<(), Errno> {

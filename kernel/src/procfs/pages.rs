@@ -16,8 +16,9 @@ use mm::{EntryPlace, Frame, MappedPage, PageRange, USER_END, VirtAddr};
 
 use super::seq_file::MOST_READ;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
-use crate::process::{self, Space};
+use crate::process;
 use crate::sched::scheduler;
+use crate::sched::space::Space;
 use crate::user_memory::Sink;
 use memory::fallible;
 

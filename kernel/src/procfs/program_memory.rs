@@ -9,8 +9,9 @@ use super::seq_file::MOST_READ;
 use super::subject::Subject;
 use crate::fs::caller::Caller;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
-use crate::process::{Process, Space};
+use crate::process::Process;
 use crate::sched::scheduler;
+use crate::sched::space::Space;
 use crate::user_memory::{Sink, Source};
 use memory::fallible;
 

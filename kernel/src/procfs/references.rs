@@ -10,7 +10,7 @@ use super::access::Inspected;
 use super::subject::Subject;
 use crate::fs::caller::Caller;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
-use crate::process::Space;
+use crate::sched::space::Space;
 use crate::user_memory::Source;
 use memory::fallible;
 

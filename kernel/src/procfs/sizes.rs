@@ -4,8 +4,8 @@
 use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, Purpose, Sharing, VirtAddr};
 
 use super::subject::Subject;
-use crate::process::{ProgramLayout, Space};
 use crate::sched::scheduler;
+use crate::sched::space::{ProgramLayout, Space};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Areas looked at under one hold of the space's lock.

@@ -1,7 +1,8 @@
-//! Who runs, and who waits for what: the scheduler, wait queues, timers and clocks, the mutex that lets its waiters sleep.
+//! Who runs, in which address space, and who waits for what: the scheduler, spaces, wait queues, timers and clocks, the mutex that
+//! lets its waiters sleep.
 //!
 //! May be used by all that stands above memory and locks. Of those for whom it lets threads run it knows what [`Owner`] says:
-//! nothing of processes, signals and files.
+//! nothing of processes, signals and files; of those who live in its spaces, what [`space::Tenants`] says.
 
 pub mod deferred_free;
 pub mod interrupts;
@@ -9,6 +10,7 @@ pub mod late_pages;
 pub mod paged;
 pub mod scheduler;
 mod sleeping_mutex;
+pub mod space;
 mod thread;
 pub mod time;
 pub mod wait;

@@ -1,8 +1,8 @@
 //! A thread as the scheduler knows it: a kernel stack, the registers of its program, a state. Whose flow of control it is stands
 //! above; what the scheduler asks of that is in [`Owner`].
 
-use crate::process::Space;
 use crate::sched::scheduler::{Scheduling, State};
+use crate::sched::space::Space;
 use crate::sched::time::Place;
 use crate::thread::Thread;
 use alloc::boxed::Box;

@@ -3,9 +3,9 @@
 
 use super::pending::Details;
 use super::{is_ignoring, set_action, set_mask};
-use crate::fs::mappings;
 use crate::process::{self, INIT, Pid, Process};
 use crate::sched::scheduler;
+use crate::sched::space::mappings;
 use crate::thread::Thread;
 use crate::timers::{Notice, Timer};
 use abi::Errno;

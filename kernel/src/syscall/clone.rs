@@ -2,10 +2,11 @@
 //! is made, then the child is put together. The last step makes it known, which is refused only if a signal has come: the
 //! call then begins anew behind the signal.
 
-use crate::fs::mappings::{self, Walks};
 use crate::fs::{FileTable, FsContext};
-use crate::process::{self, INIT, Kinship, Process, ProcessInit, Shared, Space};
+use crate::process::{self, INIT, Kinship, Process, ProcessInit, Shared};
 use crate::sched::scheduler;
+use crate::sched::space::Space;
+use crate::sched::space::mappings::{self, Walks};
 use crate::signal::{self, Actions, InheritedSignals};
 use crate::thread::{Thread, ThreadInit};
 use crate::user_memory;

@@ -1,7 +1,8 @@
 //! How much a process may map: RLIMIT_AS, RLIMIT_DATA, the number of areas.
 
-use crate::process::{Process, Space};
+use crate::process::Process;
 use crate::sched::scheduler;
+use crate::sched::space::Space;
 use abi::Errno;
 use abi::process::{RLIM64_INFINITY, RLIMIT_AS, RLIMIT_DATA};
 use memory::MAX_MAP_COUNT;

@@ -4,8 +4,8 @@
 use super::area_flags::{change_flags, for_each_part};
 use super::flags::decode;
 use super::space::space;
-use crate::process::Space;
 use crate::sched::scheduler;
+use crate::sched::space::Space;
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;

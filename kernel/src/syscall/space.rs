@@ -1,6 +1,6 @@
 //! The caller's address space, and how a range lies in it.
 
-use crate::process::Space;
+use crate::sched::space::Space;
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;

@@ -3,8 +3,8 @@
 
 use super::{Holder, Pid, TABLE, Table, decrement};
 use crate::fs::Credentials;
-use crate::fs::mappings::{self, Walks};
 use crate::process::Process;
+use crate::sched::space::mappings::{self, Walks};
 use crate::signal;
 use crate::thread::Thread;
 use abi::Errno;

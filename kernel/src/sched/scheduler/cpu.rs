@@ -6,7 +6,7 @@ use super::policy::REAL_TIME_END;
 use super::queue::{NEVER, Queue};
 use super::real_time::RealTime;
 use super::share::{Arrival, Share};
-use crate::process::Space;
+use crate::sched::space::Space;
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use core::mem::ManuallyDrop;

@@ -1,7 +1,7 @@
 //! The address space that a processor is in.
 
 use super::cpu::Cpu;
-use crate::process::Space;
+use crate::sched::space::Space;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 

@@ -4,7 +4,7 @@ use super::cpu::CPUS;
 use super::online::online;
 use super::wake::wake;
 use super::{handle_interrupts, place};
-use crate::process::Space;
+use crate::sched::space::Space;
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};

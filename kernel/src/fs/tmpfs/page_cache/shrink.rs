@@ -8,8 +8,8 @@ use abi::Errno;
 use mm::Revocation;
 
 use super::{BATCH, PAGE, PageCache};
-use crate::fs::mappings;
 use crate::sched::scheduler;
+use crate::sched::space::mappings;
 use memory::{self, FrameHandle};
 
 impl PageCache {

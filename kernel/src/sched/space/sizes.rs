@@ -1,37 +1,16 @@
-//! The largest that an address space was: `VmPeak`, `VmHWM` and `ru_maxrss`. Nothing is counted while it grows. It is looked at when
-//! somebody asks, when it ends, and, as on Linux, before much of it goes.
+//! How large a space is and was: counted in pieces between which others run, and looked at before much of it goes.
 
 use super::Space;
+use super::peaks::raise;
 use crate::sched::scheduler;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
+use memory;
 use mm::{PAGE_SIZE, VirtAddr};
 
 /// What goes in smaller pieces is not looked at before: malloc(3) takes larger ones by mmap(2) of their own.
 const LEAST_DROPPED: u64 = 128 << 10;
 /// The space is looked at when that part of it has gone since the last look, so that looks cost less than what they are about.
 const PART: u64 = 8;
-
-/// What was found. Written under the space's lock.
-#[derive(Default)]
-pub struct Peaks {
-    bytes: AtomicU64,
-    pages: AtomicU64,
-    /// Bytes that went since the last look.
-    dropped: AtomicU64,
-}
-
-fn raise(peak: &AtomicU64, found: u64) -> u64 {
-    let most = peak.load(Ordering::Relaxed).max(found);
-    peak.store(most, Ordering::Relaxed);
-    most
-}
-
-impl Peaks {
-    /// The space has so many resident pages; the most that it ever had. The caller holds the space's lock.
-    pub fn note_pages(&self, pages: u64) -> u64 {
-        raise(&self.pages, pages)
-    }
-}
 
 impl Space {
     /// It has areas of that many bytes and so many resident bytes: the most of both that were ever found.

@@ -1,13 +1,11 @@
 //! Mappings that move in pieces (mremap(2) of much memory), and who waits for their end: a fault on what has not come yet, a fork, an
 //! access by another process.
 
-use super::Space;
-use crate::fs::mappings;
+use super::{Space, mappings};
 use crate::sched::scheduler;
 use crate::sched::time;
 use crate::sched::wait::WaitQueue;
-use alloc::sync::Arc;
-use mm::{MapError, Move, NoMemory, Portion, VirtAddr};
+use mm::{Interrupted, MapError, Move, Portion, VirtAddr};
 
 /// Whoever waits for the end of a move.
 static ARRIVED: WaitQueue = WaitQueue::new();
@@ -48,33 +46,13 @@ impl Space {
         is_awaited() && ARRIVED.wait_killable(|| (!is_awaited()).then_some(())).is_ok()
     }
 
-    /// What is to be done with a child that was forked while fork had to look for something: one of a moment in which a mapping was on its
-    /// way is forked anew.
-    #[cold]
-    pub(super) fn settle(&self, mut child: Arc<Space>, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
-        while child.with(|child| child.is_moving()) {
-            child.let_go();
-            let is_still = || (!self.with(|space| space.is_moving())).then_some(());
-            // An error: the process is to end.
-            ARRIVED.wait_killable(is_still).map_err(|_| NoMemory)?;
-            (child, _) = self.fork_once(stack_pointer)?;
-        }
-        child.drop_uninherited()
-    }
-
-    /// A child that nobody runs yet loses what its parent told fork not to give it, in pieces between which others run.
-    fn drop_uninherited(self: Arc<Space>) -> Result<Arc<Space>, NoMemory> {
-        let mut next = Some(VirtAddr(0));
-        while let Some(from) = next {
-            let dropped = self.edit(|space| space.drop_uninherited(memory::get(), from));
-            let Ok(reached) = dropped else {
-                self.let_go();
-                return Err(NoMemory);
-            };
-            next = reached;
-            scheduler::cond_resched();
-        }
-        Ok(self)
+    /// Waits until no mapping is on its way. No lock is held.
+    ///
+    /// # Errors
+    /// The process is to end.
+    pub(super) fn wait_for_moves(&self) -> Result<(), Interrupted> {
+        let is_still = || (!self.with(|space| space.is_moving())).then_some(());
+        ARRIVED.wait_killable(is_still).map_err(|_| Interrupted)
     }
 }
 

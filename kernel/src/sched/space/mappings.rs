@@ -1,12 +1,12 @@
 //! From an object to its mappings: pages that it has lost are taken from all spaces ([`mm::Revocation`]), by a walk over the
-//! processes. One walk at a time.
+//! processes' spaces ([`super::Tenants`]). One walk at a time.
 //!
 //! A walk must not be overtaken. Who copies a space or moves a mapping looks at the count of walks, which costs a load: fork
 //! before it copies and again under the lock of the table of processes, where a walk would have to find the child; mremap(2)
 //! under the lock of the space. If a walk is under way they keep walks away and begin anew. exec(2) needs none of that: what it
 //! maps is denied to writers until the program is the process's.
 
-use crate::process::{self, Space};
+use super::{Space, tenants};
 use crate::sched::scheduler;
 use crate::sched::{SleepingMutex, SleepingMutexGuard};
 use abi::Errno;
@@ -65,9 +65,9 @@ pub fn while_nobody_forks<R>(walk: impl FnOnce() -> R) -> Result<R, Errno> {
 
 fn walk(what: &Revocation) -> Result<(), Errno> {
     let mut next = 0;
-    while let Some(process) = process::next_from(next) {
-        next = process.pid + 1;
-        if let Some(space) = process.space() {
+    while let Some((process, space)) = tenants::next_from(next) {
+        next = process + 1;
+        if let Some(space) = space {
             let result = revoke_in(&space, what);
             // The process may have ended meanwhile.
             space.let_go();
