@@ -13,7 +13,7 @@ use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use lock::Mutex;
 use memory::fallible;
-use mm::NoMemory;
+use mm::{Access, AddressSpace, NoMemory, Outcome, VirtAddr};
 use platform::fault_injection::{self, LATE_PAGE, LOST_PAGE};
 use platform::thread::KernelThread;
 use platform::user::{UserContext, UserRegisters};
@@ -110,6 +110,22 @@ impl Owner for Thread {
     fn look_at_processor_time(&self) -> u64 {
         self.process.look_at_processor_time()
     }
+
+    #[inline(always)]
+    fn serve_fault(&self, address: VirtAddr, access: Access) -> Option<Outcome> {
+        let handle = |space: &mut AddressSpace| space.handle_fault(memory::get(), address, access);
+        let outcome = self.with_injected_shortage(|| self.process.with_space(handle))?;
+        if matches!(outcome, Outcome::Resolved(_)) {
+            self.count_minor_fault();
+        }
+        Some(outcome)
+    }
+
+    fn grow_stack(&self, address: VirtAddr) -> Option<Result<bool, NoMemory>> {
+        let limits = self.process.stack_limits();
+        let grow = |space: &mut AddressSpace| space.grow_stack(address, limits);
+        self.with_injected_shortage(|| self.process.with_space(grow))
+    }
 }
 
 impl Thread {
@@ -160,7 +176,7 @@ impl Thread {
     /// Serves a page fault, its own or one of its system call, in which the allocation that is to be refused is if faults were
     /// meant (builds with checks only). What was meant for the call counts nothing meanwhile.
     #[inline]
-    pub fn with_injected_shortage<R>(&self, serve: impl FnOnce() -> R) -> R {
+    fn with_injected_shortage<R>(&self, serve: impl FnOnce() -> R) -> R {
         if !fault_injection::IS_THERE {
             return serve();
         }
@@ -270,7 +286,7 @@ impl Thread {
 
     /// Counts a fault that was served, for the running thread.
     #[inline]
-    pub fn count_minor_fault(&self) {
+    fn count_minor_fault(&self) {
         let faults = self.minor_faults.load(Ordering::Relaxed) + 1;
         self.minor_faults.store(faults, Ordering::Relaxed);
     }

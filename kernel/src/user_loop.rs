@@ -100,7 +100,7 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
     if !is_mapping_fault {
         return refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR);
     }
-    match user_memory::handle_fault(thread, address, abort.access) {
+    match user_memory::handle_fault(&**thread, address, abort.access) {
         Some(Ok(())) | None => {}
         Some(Err(Refusal::Denied(SegvCode::MapErr))) => refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR),
         Some(Err(Refusal::Denied(SegvCode::AccErr))) => refuse(thread, abort, Signal::SIGSEGV, SEGV_ACCERR),

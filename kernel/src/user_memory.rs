@@ -11,9 +11,9 @@ mod kernel_buffer;
 pub use buffer::{MOST_BYTES, Sink, Source, UserBuffer};
 pub use kernel_buffer::{KernelSink, KernelSource, ListSink};
 
-use crate::process::{self, Process};
+use crate::sched::Owner;
 use crate::sched::scheduler;
-use crate::thread::Thread;
+use crate::sched::space::Space;
 
 use abi::Errno;
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -146,7 +146,7 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
     if !is_mapping || !abort.address.is_user() {
         return Err(Errno::EFAULT);
     }
-    match handle_fault(&scheduler::current(), abort.address, abort.access) {
+    match handle_fault(&*scheduler::current(), abort.address, abort.access) {
         Some(Ok(())) => Ok(()),
         Some(Err(Refusal::NoMemory)) => Err(Errno::ENOMEM),
         _ => Err(Errno::EFAULT),
@@ -154,26 +154,23 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
 }
 
 /// Takes a fault of the running thread to the heart and counts it. A page that is not there yet is waited for; where there is no
-/// frame for it another process may be ended first. `None`: the process has no memory any more, or the thread was to end while it
-/// waited.
+/// frame for it another process may be ended first. `None`: the thread has no memory any more, or was to end while it waited.
+///
+/// # Errors
+/// What the access is refused for.
 #[inline]
-pub fn handle_fault(current: &Thread, address: VirtAddr, access: Access) -> Option<Result<(), Refusal>> {
-    let outcome = try_fault(current, address, access)?;
-    let served = match outcome {
-        Outcome::Resolved(_) => Ok(()),
-        unresolved => serve_unresolved(current, address, access, unresolved)?,
-    };
-    if served.is_ok() {
-        current.count_minor_fault();
+pub fn handle_fault(current: &impl Owner, address: VirtAddr, access: Access) -> Option<Result<(), Refusal>> {
+    match current.serve_fault(address, access)? {
+        Outcome::Resolved(_) => Some(Ok(())),
+        unresolved => serve_unresolved(current, address, access, unresolved),
     }
-    Some(served)
 }
 
 /// After a fault was not resolved: its page is waited for, a stack may grow for it, room may be made. Then it is looked at anew from
 /// the start, as if it had only been taken now. Apart, so that the path of all other faults needs few registers.
 #[cold]
 fn serve_unresolved(
-    current: &Thread,
+    current: &impl Owner,
     address: VirtAddr,
     access: Access,
     mut outcome: Outcome,
@@ -181,59 +178,42 @@ fn serve_unresolved(
     loop {
         match outcome {
             Outcome::Resolved(_) => return Some(Ok(())),
-            Outcome::Deferred => wait_for_page(&current.process, address)?,
+            Outcome::Deferred => wait_for_page(current, address)?,
             Outcome::Refused(refusal) => {
                 if !is_overcome(current, address, refusal)? {
                     return Some(Err(refusal));
                 }
             }
         }
-        outcome = try_fault(current, address, access)?;
+        outcome = current.serve_fault(address, access)?;
     }
 }
 
 /// Waits for a page that its source does not have yet, with no lock held. Where another thread has changed the space since, there
 /// may be nothing to wait for.
-fn wait_for_page(process: &Process, address: VirtAddr) -> Option<()> {
-    let awaited = process.with_space(|space| space.awaited_page(address))?;
+fn wait_for_page(current: &impl Owner, address: VirtAddr) -> Option<()> {
+    let awaited = in_space(current, |space| space.with(|space| space.awaited_page(address)))?;
     awaited.map_or(Some(()), |page| page.wait().ok())
 }
 
 /// Whether the reason for which an access was refused may be gone now.
-fn is_overcome(current: &Thread, address: VirtAddr, refusal: Refusal) -> Option<bool> {
-    let process = &current.process;
+fn is_overcome(current: &impl Owner, address: VirtAddr, refusal: Refusal) -> Option<bool> {
     Some(match refusal {
-        Refusal::Denied(SegvCode::MapErr) => match grow_stack(current, address)? {
+        Refusal::Denied(SegvCode::MapErr) => match current.grow_stack(address)? {
             Ok(has_grown) => has_grown,
-            Err(NoMemory) => process::out_of_memory(process),
+            Err(NoMemory) => memory::reclaim(),
         },
-        Refusal::Denied(SegvCode::AccErr) => wait_for_arrival(process, address)?,
-        Refusal::NoMemory => process::out_of_memory(process),
+        Refusal::Denied(SegvCode::AccErr) => in_space(current, |space| space.wait_for_arrival(address))?,
+        Refusal::NoMemory => memory::reclaim(),
         Refusal::BusError => false,
     })
 }
 
-/// Whether a mapping was on its way to the address, and has been waited for.
-fn wait_for_arrival(process: &Process, address: VirtAddr) -> Option<bool> {
-    if !process.with_space(|space| space.is_moving_to(address))? {
-        return Some(false);
-    }
-    let space = process.space()?;
-    let has_waited = space.wait_for_arrival(address);
+/// Does `work` with the space that the thread runs in, with no lock held.
+fn in_space<R>(current: &impl Owner, work: impl FnOnce(&Space) -> R) -> Option<R> {
+    let space = current.address_space()?;
+    let result = work(&space);
+    // The process may have ended meanwhile.
     space.let_go();
-    Some(has_waited)
-}
-
-#[inline(always)]
-fn try_fault(current: &Thread, address: VirtAddr, access: Access) -> Option<Outcome> {
-    let process = &current.process;
-    let handle = || process.with_space(|space| space.handle_fault(memory::get(), address, access));
-    current.with_injected_shortage(handle)
-}
-
-/// Whether a stack has grown to hold the address, within the process's limits of now.
-fn grow_stack(current: &Thread, address: VirtAddr) -> Option<Result<bool, NoMemory>> {
-    let process = &current.process;
-    let limits = process.stack_limits();
-    current.with_injected_shortage(|| process.with_space(|space| space.grow_stack(address, limits)))
+    Some(result)
 }

@@ -29,7 +29,7 @@ pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, w
 pub use end::end_current;
 pub use limits::Limits;
 pub use name::Name;
-pub use oom::{kill as oom_kill, out_of_memory};
+pub use oom::kill as oom_kill;
 pub use shared::Shared;
 pub use table::{
     Kinship, find, find_thread, is_orphaned_group, last_pid, made, most_processes, move_to_group, next_from,

@@ -54,7 +54,7 @@ pub fn register() {
 /// Lets another process end, so that the caller may try again; false if the caller is to make do without. `process` is the
 /// running one. No lock may be held: the caller sleeps.
 #[cold]
-pub fn out_of_memory(process: &Process) -> bool {
+fn out_of_memory(process: &Process) -> bool {
     if process.is_ending() {
         return false;
     }

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use lock::Mutex;
+use mm::{Access, NoMemory, Outcome, VirtAddr};
 use platform::ordered::Link;
 use platform::thread::KernelThread;
 use platform::user::UserRegisters;
@@ -27,6 +28,12 @@ pub trait Owner {
     /// Does what is due at that time; nanoseconds of it until that is to be asked again. Called by the thread itself, with no lock
     /// held.
     fn look_at_processor_time(&self) -> u64;
+
+    /// Takes a fault of the thread, which runs, to the heart, and counts it if that resolves it. `None`: it has no memory (any more).
+    fn serve_fault(&self, address: VirtAddr, access: Access) -> Option<Outcome>;
+
+    /// Whether a stack has grown to hold the address, as far as the owner may have it grow now. `None`: it has no memory (any more).
+    fn grow_stack(&self, address: VirtAddr) -> Option<Result<bool, NoMemory>>;
 }
 
 /// What the scheduler keeps of one thread.
