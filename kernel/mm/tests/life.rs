@@ -1,6 +1,7 @@
 //! One life: what a processor does next, as the dice say, and what others do in the middle of it.
 
 mod choices;
+mod moving;
 
 use crate::soft_mmu::PROBES;
 use crate::world::object::{Object, Role};
@@ -8,7 +9,7 @@ use crate::world::operations::Mapping;
 use crate::world::shadow::Page;
 use crate::world::{Settings, Space, Statistics, Use, World, bump};
 use choices::hot_addresses;
-use mm::{PageRange, Placement, Portion, Protection, Purpose, RemapPlacement, Sharing, VirtAddr};
+use mm::{PageRange, Placement, Protection, Purpose, Sharing, VirtAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +17,10 @@ use std::sync::Arc;
 const WINDOWS: [u64; 4] = [0x5f_e000, 0x3fff_d000, 0x10_0000_0000, 0x10_0020_0000];
 /// Pages in a window.
 const WINDOW_PAGES: u64 = 6;
+/// Where mappings of a whole level-3 table take place: beside each other, and at the end of another level-2 table.
+const WHOLE: [u64; 3] = [0x30_0000_0000, 0x30_0020_0000, 0x40_3fe0_0000];
+/// Pages of such a mapping that are used.
+const WHOLE_USED: [u64; 3] = [0, 7, 511];
 const HEAP: u64 = 0x2_0000_0000;
 const STACK_TOP: u64 = 0x7f_ffff_f000;
 const STACK_LIMIT: u64 = 12 * 4096;
@@ -149,18 +154,6 @@ impl Life {
         }
     }
 
-    /// What others do while pages are taken from everybody: they move some more often than else.
-    fn meanwhile(&self) {
-        let cpu = self
-            .world
-            .free_cpu()
-            .filter(|_| self.world.throw(|dice| dice.one_in(2)));
-        match cpu.and_then(|cpu| Some((cpu, self.world.running(cpu)?))) {
-            Some((cpu, space)) => self.remap(cpu, &space),
-            None => self.step(),
-        }
-    }
-
     /// What `cpu` does while another processor is inside an operation.
     fn interlope(&self, cpu: usize) {
         match self.world.running(cpu) {
@@ -218,6 +211,7 @@ impl Life {
                     self.world.protect(cpu, &space, range, protection);
                 }
             }
+            87..90 if self.world.throw(|dice| dice.one_in(4)) => self.move_whole(cpu, &space),
             87..90 => self.remap(cpu, &space),
             90..92 => drop(self.world.set_break(cpu, &space, self.choose_break())),
             92..93 => drop(self.world.discard(cpu, &space, self.choose_range())),
@@ -226,7 +220,7 @@ impl Life {
             96..97 => self.world.advise(cpu, &space, self.choose_range()),
             97..98 => self
                 .world
-                .resize(cpu, &self.object(Role::Data), &mut || self.meanwhile()),
+                .resize(cpu, &self.object(Role::Data), &mut |space| self.meanwhile(space)),
             _ => self.schedule(cpu),
         }
     }
@@ -313,31 +307,6 @@ impl Life {
             _ => Mapping::anonymous(protection),
         };
         self.world.map(cpu, space, placement, pages, &mapping);
-    }
-
-    fn remap(&self, cpu: usize, space: &Rc<Space>) {
-        let dice = |bound| self.world.throw(|dice| dice.below(bound));
-        let Some(start) = space.shadow.borrow().nth(dice(64)) else {
-            return;
-        };
-        let Some(from) = PageRange::new(start, (1 + dice(3) as u64) << 12) else {
-            return;
-        };
-        let placement = match dice(8) {
-            0 => RemapPlacement::InPlace,
-            1 => RemapPlacement::MayMove,
-            2 => RemapPlacement::Leaving(Placement::Hint(start)),
-            3 => RemapPlacement::Leaving(Placement::Fixed(self.choose_range().start())),
-            _ => RemapPlacement::Fixed(self.choose_range().start()),
-        };
-        let pages = match placement {
-            RemapPlacement::Leaving(_) => from.pages(),
-            _ => 1 + dice(4) as u64,
-        };
-        let most = self
-            .world
-            .throw(|dice| dice.pick(&[Portion::LEAST, Portion::USUAL]));
-        self.world.remap_by(cpu, space, from, (pages, placement), most);
     }
 
     fn store_from_kernel(&self, cpu: usize) {

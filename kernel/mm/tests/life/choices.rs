@@ -1,6 +1,6 @@
 //! What the dice choose: ranges, addresses, uses.
 
-use super::{HEAP, Life, STACK_TOP, WINDOW_PAGES, WINDOWS};
+use super::{HEAP, Life, STACK_TOP, WHOLE, WHOLE_USED, WINDOW_PAGES, WINDOWS};
 use crate::soft_mmu::PROBES;
 use crate::world::{Space, Use};
 use mm::{PageRange, VirtAddr};
@@ -50,7 +50,7 @@ impl Life {
     }
 }
 
-/// All pages of the windows, some of the heap and the stack, and where mmap puts things by itself.
+/// All pages of the windows, some of whole tables, of the heap and the stack, and where mmap puts things by itself.
 pub(super) fn hot_addresses() -> Vec<u64> {
     let windows = WINDOWS
         .iter()
@@ -58,5 +58,13 @@ pub(super) fn hot_addresses() -> Vec<u64> {
     let heap = (0..5).map(|page| HEAP + (page << 12));
     let stack = (1..5).map(|page| STACK_TOP - (page << 12));
     let mappings = (1..5).map(|page| mm::space::MAPPINGS_END.0 - (page << 12));
-    windows.chain(heap).chain(stack).chain(mappings).collect()
+    let whole = WHOLE
+        .iter()
+        .flat_map(|start| WHOLE_USED.map(|page| start + (page << 12)));
+    windows
+        .chain(whole)
+        .chain(heap)
+        .chain(stack)
+        .chain(mappings)
+        .collect()
 }

@@ -59,6 +59,8 @@ pub struct Cpu {
     pub contents: Vec<u32>,
     /// TLBIs that no DSB ISH has followed yet, with the time of their issue.
     pub tlbis: Vec<(Scope, u64)>,
+    /// A table has moved from one entry to another, and nothing was flushed since.
+    pub has_moved_table: bool,
 }
 
 /// The reference count of a frame, asked from whoever keeps it.

@@ -27,7 +27,13 @@ impl Machine {
         let bent = self
             .sabotage
             .map_or(Some(asked), |how| how.bend_store(old, asked));
-        let Some(new) = bent else { return };
+        let Some(mut new) = bent else { return };
+        if self.is_moved(cpu, new) {
+            self.cpus[cpu].has_moved_table = true;
+            if self.sabotage == Some(Sabotage::OpenMovedTable) {
+                new &= !(1 << 62);
+            }
+        }
         self.check_store(cpu, table, index, if old == JUNK { 0 } else { old }, new);
         self.set_word(table, index, new);
         if (old | new) & 1 == 0 {
@@ -44,6 +50,17 @@ impl Machine {
         if old >> 62 & 1 == 1 && new >> 62 & 1 == 0 && old != JUNK && new & 1 == 1 {
             self.check_opened(table);
         }
+    }
+
+    /// Whether `new` is a table descriptor that this processor has just taken out of another entry.
+    fn is_moved(&self, cpu: usize, new: u64) -> bool {
+        let is_table = |raw: u64| raw & 3 == 3 && raw >> 10 & 1 == 0;
+        let was_it = |store: &PendingStore| {
+            is_table(store.old)
+                && output(store.old) == output(new)
+                && self.word(store.table, store.index) & 1 == 0
+        };
+        is_table(new) && self.cpus[cpu].stores.iter().any(was_it)
     }
 
     /// Write access is given back to a subtree: from this moment no processor may hold a writable leaf that the tables below
@@ -208,6 +225,10 @@ impl Machine {
         }
         self.publish_write_protection_by_others(cpu);
         let issued = self.tick();
+        let has_moved_table = std::mem::take(&mut self.cpus[cpu].has_moved_table);
+        if has_moved_table && self.sabotage == Some(Sabotage::SwallowFlushOfMovedTable) {
+            return;
+        }
         if let Some(scope) = self.bend_scope(scope) {
             self.cpus[cpu].tlbis.push((scope, issued));
         }

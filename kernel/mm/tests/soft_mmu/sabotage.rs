@@ -40,6 +40,10 @@ pub enum Sabotage {
     LosePageRegain,
     /// The store that gives write access back to a subtree is lost.
     LoseTableRegain,
+    /// A table that moves to another entry comes with write access below it.
+    OpenMovedTable,
+    /// After a table has moved to another entry nothing is flushed.
+    SwallowFlushOfMovedTable,
     /// New pages come with AF = 0.
     ClearAccessFlag,
     /// New pages come with nG = 0.
@@ -64,7 +68,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 28] = {
+    pub const ALL: [Sabotage; 30] = {
         use Sabotage::*;
         [
             SwallowAside1is,
@@ -85,6 +89,8 @@ impl Sabotage {
             LoseTableWriteProtect,
             LosePageRegain,
             LoseTableRegain,
+            OpenMovedTable,
+            SwallowFlushOfMovedTable,
             ClearAccessFlag,
             ClearNotGlobal,
             ClearPxn,

@@ -111,7 +111,7 @@ fn the_area_changes_meanwhile() {
             ACC_ERR,
         ),
         (
-            |world, _| world.shorten(1, data(world), LATE_OF_OBJECT, &mut || ()),
+            |world, _| world.shorten(1, data(world), LATE_OF_OBJECT, &mut |_| ()),
             BUS_ERROR,
         ),
         (

@@ -24,6 +24,9 @@ pub enum Negligence {
     KeepsCopies,
 }
 
+/// What others do between the pieces of a walk over a space.
+pub(super) type Others<'a> = &'a mut dyn FnMut(&Rc<Space>);
+
 /// Pages that are being taken.
 #[derive(Clone)]
 pub(super) struct Limbo {
@@ -55,7 +58,7 @@ impl World {
     }
 
     /// The object loses a page, or becomes shorter, or longer again, as the dice say; `others` act between the pieces.
-    pub fn resize(&self, cpu: usize, object: &Arc<Object>, others: &mut dyn FnMut()) {
+    pub fn resize(&self, cpu: usize, object: &Arc<Object>, others: Others<'_>) {
         if self.is_busy() || self.limbo.borrow().is_some() {
             return;
         }
@@ -71,7 +74,7 @@ impl World {
     }
 
     /// Cuts the object off at `end` pages. Out of memory it has its old end again.
-    pub fn shorten(&self, cpu: usize, object: &Arc<Object>, end: u64, others: &mut dyn FnMut()) {
+    pub fn shorten(&self, cpu: usize, object: &Arc<Object>, end: u64, others: Others<'_>) {
         let old = object.pages();
         self.mmu().note(|| format!("shorten from {old} to {end} pages"));
         object.set_end(end);
@@ -83,7 +86,7 @@ impl World {
     }
 
     /// Makes page `index` a hole. The old frame is held until nobody maps it any more.
-    fn punch(&self, cpu: usize, object: &Arc<Object>, index: u64, others: &mut dyn FnMut()) {
+    fn punch(&self, cpu: usize, object: &Arc<Object>, index: u64, others: Others<'_>) {
         let frames = self.memory.frames();
         let Some(old) = object.punch(&self.memory, index) else {
             return;
@@ -111,7 +114,7 @@ impl World {
         object: &Arc<Object>,
         pages: Range<u64>,
         takes_copies: bool,
-        others: &mut dyn FnMut(),
+        others: Others<'_>,
     ) -> bool {
         *self.limbo.borrow_mut() = Some(Limbo {
             pages: pages.clone(),
@@ -134,7 +137,7 @@ impl World {
     }
 
     /// False for want of memory.
-    fn revoke_in(&self, cpu: usize, space: &Rc<Space>, what: &Revocation, others: &mut dyn FnMut()) -> bool {
+    fn revoke_in(&self, cpu: usize, space: &Rc<Space>, what: &Revocation, others: Others<'_>) -> bool {
         let mut at = VirtAddr(0);
         loop {
             let is_skipped =
@@ -156,7 +159,7 @@ impl World {
             }
             at = next;
             for _ in 0..self.throw(|dice| dice.below(5)) {
-                others();
+                others(space);
             }
         }
     }

@@ -162,7 +162,7 @@ impl Shadow {
     }
 
     /// Every page with its first address.
-    pub fn pages(&self) -> impl Iterator<Item = (VirtAddr, &Page)> {
+    pub fn pages(&self) -> impl DoubleEndedIterator<Item = (VirtAddr, &Page)> {
         self.pages
             .iter()
             .map(|(number, page)| (VirtAddr(number << 12), page))
