@@ -112,6 +112,13 @@ pub struct ProcessInit {
     pub exit_signal: u8,
 }
 
+/// What a child has from its parent, and they change apart from each other.
+struct Inherited {
+    attributes: Attributes,
+    limits: Arc<Limits>,
+    executable: Option<Arc<OpenFile>>,
+}
+
 /// Who the process belongs to. Written under the table's lock only, the parent also under that of its children.
 struct Relations {
     /// The first process has none, nor one that was waited for.
@@ -180,39 +187,25 @@ pub struct Attributes {
 }
 
 impl Process {
-    /// The first process, in `space`, with nothing but root's rights.
+    /// The first process, in `space`, with nothing but root's rights. `ENOMEM`.
     pub fn first(pid: Pid, space: Arc<Space>, limits: Limits) -> Result<Arc<Process>, Errno> {
-        let actions = ProcessSignals::first_actions()?;
         let limits = fallible::arc(limits)?;
-        let first = fallible::arc_with(|| Process {
+        let init = ProcessInit {
             pid,
-            signals: const { ProcessSignals::new() },
-            interval_timer: const { Mutex::new(IntervalTimer::new()) },
-            alarm_place: const { Place::new() },
-            timers: const { Timers::new() },
-            processor_time: const { ProcessorTime::new() },
-            usage: const { Usage::new() },
-            child_events: const { WaitQueue::new() },
+            space,
+            actions: ProcessSignals::first_actions()?,
+            credentials: Arc::default(),
+            name: Name::default(),
+            exit_signal: 0,
+        };
+        Process::new(init, || Inherited {
             attributes: Attributes {
                 timer_slack: [AtomicU64::new(TIMER_SLACK), AtomicU64::new(TIMER_SLACK)],
                 ..Attributes::default()
             },
-            space: Mutex::new(Some(space)),
-            threads: const { Threads::new() },
-            credentials: Mutex::default(),
-            limits: Mutex::new(limits),
-            name: Mutex::default(),
-            executable: Mutex::default(),
-            children: const { Mutex::new(Children::new()) },
-            places: const { Places::new() },
-            relations: const { Relations::new() },
-            exit_signal: AtomicU8::new(0),
-            has_executed: AtomicBool::new(false),
-            is_zombie: AtomicBool::new(false),
-            start_ticks: platform::timer::ticks(),
-        })?;
-        first.signals.set_actions(actions);
-        Ok(first)
+            limits,
+            executable: None,
+        })
     }
 
     /// A child of this process. It is not in the table yet. `ENOMEM`.
@@ -220,35 +213,50 @@ impl Process {
     pub fn child(&self, init: ProcessInit) -> Result<Arc<Process>, Errno> {
         let limits = self.limits.cloned();
         let is_limited = limits.is_processor_time_limited();
-        let child = fallible::arc_with(|| Process {
-            pid: init.pid,
-            signals: const { ProcessSignals::new() },
-            interval_timer: const { Mutex::new(IntervalTimer::new()) },
-            alarm_place: const { Place::new() },
-            timers: const { Timers::new() },
-            processor_time: const { ProcessorTime::new() },
-            usage: const { Usage::new() },
-            child_events: const { WaitQueue::new() },
+        let child = Process::new(init, || Inherited {
             attributes: self.attributes.for_child(),
-            space: Mutex::new(Some(init.space)),
-            threads: const { Threads::new() },
-            credentials: Mutex::new(init.credentials),
-            limits: Mutex::new(limits),
-            name: Mutex::new(init.name),
-            executable: Mutex::new(self.executable.cloned()),
-            children: const { Mutex::new(Children::new()) },
-            places: const { Places::new() },
-            relations: const { Relations::new() },
-            exit_signal: AtomicU8::new(init.exit_signal),
-            has_executed: AtomicBool::new(false),
-            is_zombie: AtomicBool::new(false),
-            start_ticks: platform::timer::ticks(),
+            limits,
+            executable: self.executable.cloned(),
         })?;
-        child.signals.set_actions(init.actions);
         if is_limited {
             child.processor_time.watch_limit();
         }
         Ok(child)
+    }
+
+    /// A process that nothing has happened to. `ENOMEM`. Inlined: fork puts it together where it is to stand.
+    #[inline(always)]
+    fn new(init: ProcessInit, inherit: impl FnOnce() -> Inherited) -> Result<Arc<Process>, Errno> {
+        let actions = init.actions;
+        let process = fallible::arc_with(|| {
+            let inherited = inherit();
+            Process {
+                pid: init.pid,
+                signals: const { ProcessSignals::new() },
+                interval_timer: const { Mutex::new(IntervalTimer::new()) },
+                alarm_place: const { Place::new() },
+                timers: const { Timers::new() },
+                processor_time: const { ProcessorTime::new() },
+                usage: const { Usage::new() },
+                child_events: const { WaitQueue::new() },
+                attributes: inherited.attributes,
+                space: Mutex::new(Some(init.space)),
+                threads: const { Threads::new() },
+                credentials: Mutex::new(init.credentials),
+                limits: Mutex::new(inherited.limits),
+                name: Mutex::new(init.name),
+                executable: Mutex::new(inherited.executable),
+                children: const { Mutex::new(Children::new()) },
+                places: const { Places::new() },
+                relations: const { Relations::new() },
+                exit_signal: AtomicU8::new(init.exit_signal),
+                has_executed: AtomicBool::new(false),
+                is_zombie: AtomicBool::new(false),
+                start_ticks: platform::timer::ticks(),
+            }
+        })?;
+        process.signals.set_actions(actions);
+        Ok(process)
     }
 
     /// The parent's id; 0 for the first process.
