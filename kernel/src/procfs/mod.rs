@@ -23,6 +23,7 @@ mod pages;
 mod process;
 mod processors;
 mod program_memory;
+mod pseudo;
 mod references;
 mod resources;
 mod seq_file;
@@ -46,8 +47,7 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::file::S_IFDIR;
 
-use crate::fs::dentry::Dentry;
-use crate::fs::filesystem::{self, FileSystem};
+use crate::fs::filesystem;
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::super_block::SuperBlock;
 use crate::process as processes;
@@ -55,41 +55,26 @@ use entry::{Directory, ROOT_INODE};
 pub use load::averages as load_averages;
 use memory::fallible;
 use node::{Listed, Listing, Node};
+use pseudo::PseudoFileSystem;
 use subject::process_id;
 pub use sysfs::register as register_sysfs;
 
 /// Where the processes begin among the entries of /proc.
 const FIRST_PROCESS: u64 = 1 << 20;
 
-/// /proc.
-struct ProcFs;
-
-impl FileSystem for ProcFs {
-    fn name(&self) -> &'static str {
-        "proc"
-    }
-
-    fn magic(&self) -> u64 {
-        0x9fa0
-    }
-
-    fn mount(&'static self, device: u64, _options: &[u8]) -> Result<Arc<Dentry>, Errno> {
-        node::mount(self, device, root)
-    }
-
-    fn is_single(&self) -> bool {
-        true
-    }
-
-    fn is_made_up(&self) -> bool {
-        true
-    }
-}
+static PROC: PseudoFileSystem = PseudoFileSystem {
+    name: "proc",
+    magic: PROC_SUPER_MAGIC,
+    make_root: root,
+};
 
 /// Registers /proc. `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
-    filesystem::register(&ProcFs)
+    filesystem::register(&PROC)
 }
+
+/// The `f_type` of /proc.
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 
 /// The root directory of a /proc.
 fn root(filesystem: &Arc<SuperBlock>) -> Result<Arc<Inode>, Errno> {

@@ -8,7 +8,6 @@ use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
 
 use crate::fs::Dentry;
 use crate::fs::file_ops::{Entry, FileOps};
-use crate::fs::filesystem::FileSystem;
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::InodeOps;
 use crate::fs::super_block::SuperBlock;
@@ -87,15 +86,6 @@ impl Node {
     ) -> Result<Arc<Inode>, Errno> {
         Inode::numbered(super_block, number, self.kind, self.ops, attributes)
     }
-}
-
-/// A new file system of that kind; its root is the directory that `make` makes. `ENOMEM`.
-pub fn mount(
-    kind: &'static dyn FileSystem,
-    device: u64,
-    make: fn(&Arc<SuperBlock>) -> Result<Arc<Inode>, Errno>,
-) -> Result<Arc<Dentry>, Errno> {
-    Dentry::detached(b"", make(&SuperBlock::new(kind, device, 0)?)?)
 }
 
 struct ListingOps<L>(L);

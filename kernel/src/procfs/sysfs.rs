@@ -7,10 +7,10 @@ use abi::file::S_IFDIR;
 use platform::cpu::MAX_CPUS;
 
 use super::entry::{Directory, Entry, FIRST, ROOT_INODE, SPREAD};
-use super::node::{self, Listed, Listing, Node};
+use super::node::{Listed, Listing, Node};
+use super::pseudo::PseudoFileSystem;
 use super::text::Text;
-use crate::fs::Dentry;
-use crate::fs::filesystem::{self, FileSystem};
+use crate::fs::filesystem;
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::super_block::SuperBlock;
 use crate::sched::scheduler;
@@ -88,34 +88,18 @@ static TOPOLOGY: [Entry<usize>; 8] = [
     Entry::text("thread_siblings_list", |processor, text| number(text, *processor)),
 ];
 
-/// /sys.
-struct SysFs;
+/// The `f_type` of /sys.
+const SYSFS_MAGIC: u64 = 0x6265_6572;
 
-impl FileSystem for SysFs {
-    fn name(&self) -> &'static str {
-        "sysfs"
-    }
-
-    fn magic(&self) -> u64 {
-        0x6265_6572
-    }
-
-    fn mount(&'static self, device: u64, _options: &[u8]) -> Result<Arc<Dentry>, Errno> {
-        node::mount(self, device, root)
-    }
-
-    fn is_single(&self) -> bool {
-        true
-    }
-
-    fn is_made_up(&self) -> bool {
-        true
-    }
-}
+static SYSFS: PseudoFileSystem = PseudoFileSystem {
+    name: "sysfs",
+    magic: SYSFS_MAGIC,
+    make_root: root,
+};
 
 /// Registers /sys. `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
-    filesystem::register(&SysFs)
+    filesystem::register(&SYSFS)
 }
 
 /// The root directory of a /sys.
