@@ -20,9 +20,24 @@ pub fn may_inspect(process: &Process) -> Result<(), Errno> {
         .map_err(|_| Errno::EACCES)
 }
 
-/// Whether the running process may see numbers of frames: they help an attack on memory itself.
-pub fn may_see_frames() -> bool {
-    scheduler::current().process.credentials().can(CAP_SYS_ADMIN)
+/// What a file says of where things lie in physical memory: that helps an attack on memory itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum PhysicalAddresses {
+    /// Addresses and numbers of frames, to the privileged.
+    Shown,
+    /// 0 in their place.
+    Hidden,
+}
+
+impl PhysicalAddresses {
+    /// What the running process may see.
+    pub fn for_current() -> Self {
+        if scheduler::current().process.credentials().can(CAP_SYS_ADMIN) {
+            PhysicalAddresses::Shown
+        } else {
+            PhysicalAddresses::Hidden
+        }
+    }
 }
 
 /// The memory that a process had when a file about it was opened. It is not kept alive.

@@ -6,7 +6,7 @@ use core::ops::Range;
 use abi::Errno;
 use formats::dtb::{Gic, Machine, PhysRange};
 
-use super::access::may_see_frames;
+use super::access::PhysicalAddresses;
 use super::seq_file;
 use super::text::Text;
 use crate::boot_arguments;
@@ -14,27 +14,27 @@ use crate::fs::file_ops::FileOps;
 
 /// Opens the file. Addresses are for the privileged alone; others read 0 in their place.
 pub fn open() -> Result<Arc<dyn FileOps>, Errno> {
-    let shows_addresses = may_see_frames();
+    let addresses = PhysicalAddresses::for_current();
     seq_file::open_whole(move |text| {
-        list(text, shows_addresses);
+        list(text, addresses);
         Ok(())
     })
 }
 
 /// One line: the range, its name, and whether it lies in another one.
 #[derive(Clone)]
-struct Line {
+struct Resource {
     range: Range<u64>,
     name: &'static str,
     is_inner: bool,
 }
 
 /// Adds the lines by rising address, what holds others before them.
-fn list(text: &mut Text, shows_addresses: bool) {
-    let key = |line: &Line| (line.range.start, line.is_inner, line.range.end);
+fn list(text: &mut Text, addresses: PhysicalAddresses) {
+    let key = |line: &Resource| (line.range.start, line.is_inner, line.range.end);
     let mut last = None;
     loop {
-        let mut next: Option<Line> = None;
+        let mut next: Option<Resource> = None;
         for_each(boot_arguments::machine(), &mut |line| {
             let is_later = last.is_none_or(|last| key(&line) > last);
             if is_later && next.as_ref().is_none_or(|next| key(&line) < key(next)) {
@@ -44,15 +44,15 @@ fn list(text: &mut Text, shows_addresses: bool) {
         let Some(line) = next else {
             return;
         };
-        add(text, &line, shows_addresses);
+        add(text, &line, addresses);
         last = Some(key(&line));
     }
 }
 
-fn add(text: &mut Text, line: &Line, shows_addresses: bool) {
-    let (start, last) = match shows_addresses {
-        true => (line.range.start, line.range.end - 1),
-        false => (0, 0),
+fn add(text: &mut Text, line: &Resource, addresses: PhysicalAddresses) {
+    let (start, last) = match addresses {
+        PhysicalAddresses::Shown => (line.range.start, line.range.end - 1),
+        PhysicalAddresses::Hidden => (0, 0),
     };
     if line.is_inner {
         text.bytes(b"  ");
@@ -67,10 +67,10 @@ fn add(text: &mut Text, line: &Line, shows_addresses: bool) {
 const RAM: &str = "System RAM";
 
 /// All that is known, in no order.
-fn for_each(machine: &Machine, take: &mut dyn FnMut(Line)) {
+fn for_each(machine: &Machine, take: &mut dyn FnMut(Resource)) {
     let mut give = |range: Range<u64>, name, is_inner| {
         if !range.is_empty() {
-            take(Line {
+            take(Resource {
                 range,
                 name,
                 is_inner,

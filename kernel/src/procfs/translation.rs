@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use abi::Errno;
 use mm::{Descriptor, Entry, EntryPlace, Frame, Level, VirtAddr};
 
-use super::access::{Inspected, may_see_frames};
+use super::access::{Inspected, PhysicalAddresses};
 use super::seq_file::{FIRST_KEY, SeqFile};
 use super::subject::Subject;
 use super::text::Text;
@@ -17,16 +17,19 @@ use crate::fs::file_ops::FileOps;
 /// Opens the file: all valid entries, each table's before those of the tables below it.
 pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
-    let shows_frames = may_see_frames();
-    SeqFile::open(move |key, text| Ok(memory.with(|space| add(space, key, text, shows_frames)).flatten()))
+    let frames = PhysicalAddresses::for_current();
+    SeqFile::open(move |key, text| Ok(memory.with(|space| add(space, key, text, frames)).flatten()))
 }
 
-fn add(space: &mm::AddressSpace, key: u64, text: &mut Text, shows_frames: bool) -> Option<u64> {
+fn add(space: &mm::AddressSpace, key: u64, text: &mut Text, frames: PhysicalAddresses) -> Option<u64> {
     let memory = memory::get();
     let mut from = EntryPlace::FIRST;
     if key == FIRST_KEY {
         let (root, asid) = space.translation_root();
-        let shown = if shows_frames { root.0 } else { 0 };
+        let shown = match frames {
+            PhysicalAddresses::Shown => root.0,
+            PhysicalAddresses::Hidden => 0,
+        };
         let references = memory.frames().count(root);
         text.add(format_args!(
             "asid {}\nroot {shown:x} references {references}\n",
@@ -39,17 +42,16 @@ fn add(space: &mm::AddressSpace, key: u64, text: &mut Text, shows_frames: bool) 
         if text.is_full() {
             return false;
         }
-        line(&entry, text, shows_frames);
+        line(&entry, text, frames);
         true
     });
     next.map(self::key)
 }
 
-fn line(entry: &Entry, text: &mut Text, shows_frames: bool) {
-    let descriptor = if shows_frames {
-        entry.descriptor
-    } else {
-        entry.descriptor.pointing_to(Frame(0))
+fn line(entry: &Entry, text: &mut Text, frames: PhysicalAddresses) {
+    let descriptor = match frames {
+        PhysicalAddresses::Shown => entry.descriptor,
+        PhysicalAddresses::Hidden => entry.descriptor.pointing_to(Frame(0)),
     };
     text.bytes(b"L");
     text.decimal(number(entry.level));

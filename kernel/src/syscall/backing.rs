@@ -10,8 +10,10 @@ use crate::fs::shared_zeros::SharedZeros;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
-/// Memory that begins as zeros. Whether mprotect(2) may make it writable later is asked of shared memory only.
-pub(super) fn zeros(sharing: Sharing, len: u64, may_write: bool) -> Result<Backing, Errno> {
+/// Memory that begins as zeros: MAP_ANONYMOUS, or /dev/zero as it was opened. mprotect(2) may not make shared memory of a
+/// device writable that was opened for reading. `ENOMEM`.
+pub(super) fn zeros(sharing: Sharing, len: u64, device: Option<&OpenFile>) -> Result<Backing, Errno> {
+    let may_write = device.is_none_or(OpenFile::is_writable);
     Ok(match sharing {
         Sharing::Private => Backing::Anonymous,
         Sharing::Shared => Backing::Source {
@@ -37,7 +39,7 @@ pub(super) fn file_backing(
         return Err(Errno::EPERM);
     }
     if file.is_zeros() {
-        return zeros(sharing, part.end - part.start, file.is_writable());
+        return zeros(sharing, part.end - part.start, Some(file));
     }
     let source = file.page_source(sharing)?;
     if needs_write && !source.may_write() {

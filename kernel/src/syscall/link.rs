@@ -12,6 +12,7 @@ use crate::fs::LastLink;
 use crate::fs::device_registry::{DeviceClass, DeviceNumber};
 use crate::fs::inode_ops::NewFile;
 use crate::fs::path_lookup::{LastComponent, LookupResult};
+use crate::fs::permission::Subject;
 use crate::fs::tree::{self, Existing};
 use crate::thread::Thread;
 use crate::user_memory;
@@ -26,9 +27,8 @@ pub fn mknodat(current: &Thread, directory: i32, path: u64, mode: u32, device: u
     let lookup = Lookup::new(current, directory, path)?;
     let end = lookup.walk(LastLink::Keep)?;
     check_free(&end)?;
-    let is_privileged = lookup.subject.can(CAP_MKNOD);
     let device = DeviceNumber::decode(device.into());
-    let file = new_file(mode & S_IFMT, device, is_privileged)?;
+    let file = new_file(mode & S_IFMT, device, &lookup.subject)?;
     memory::has_room()?;
     tree::create(
         &end.directory,
@@ -40,12 +40,12 @@ pub fn mknodat(current: &Thread, directory: i32, path: u64, mode: u32, device: u
     Ok(0)
 }
 
-fn new_file(kind: u32, device: DeviceNumber, is_privileged: bool) -> Result<NewFile<'static>, Errno> {
+fn new_file(kind: u32, device: DeviceNumber, subject: &Subject) -> Result<NewFile<'static>, Errno> {
     match kind {
         0 | S_IFREG => Ok(NewFile::Regular),
         S_IFIFO => Ok(NewFile::Fifo),
         S_IFSOCK => Ok(NewFile::Socket),
-        S_IFCHR | S_IFBLK if !is_privileged => Err(Errno::EPERM),
+        S_IFCHR | S_IFBLK if !subject.can(CAP_MKNOD) => Err(Errno::EPERM),
         S_IFCHR => Ok(NewFile::Device(DeviceClass::Character, device)),
         S_IFBLK => Ok(NewFile::Device(DeviceClass::Block, device)),
         S_IFDIR => Err(Errno::EPERM),

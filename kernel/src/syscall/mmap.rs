@@ -95,7 +95,7 @@ pub fn mmap(
     }
     let backing = match file {
         Some(file) => file_backing(&file, wanted, sharing, offset..offset + rounded)?,
-        None => zeros(sharing, rounded, true)?,
+        None => zeros(sharing, rounded, None)?,
     };
     let space = space(current)?;
     let request = MapRequest {

@@ -54,12 +54,6 @@ impl Counters {
         }
     }
 
-    /// An interrupt of a device was served, or nobody asked for it.
-    pub(super) fn note_device(&self, is_known: bool) {
-        let count = if is_known { &self.devices } else { &self.unknown };
-        count.add_one();
-    }
-
     /// Under the lock of `Cpu::current`.
     pub(super) fn add_time(&self, user: u64, busy: u64) {
         for (count, ticks) in [(&self.user, user), (&self.busy, busy)] {

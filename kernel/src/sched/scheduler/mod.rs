@@ -206,7 +206,13 @@ fn take_interrupts(cpu: &Cpu) {
             }
             Interrupt::Device(active) => {
                 let is_known = interrupts::serve(active, platform::cpu::number());
-                cpu.counters.note_device(is_known);
+                let counters = &cpu.counters;
+                let count = if is_known {
+                    &counters.devices
+                } else {
+                    &counters.unknown
+                };
+                count.add_one();
             }
         }
     }
@@ -266,7 +272,7 @@ fn give_turn(
     let now = timer::ticks();
     let state = thread.state();
     thread.scheduling.end(now, Switch::of(state));
-    cpu.end_share(&thread.scheduling, now, state != State::Running);
+    cpu.end_share(&thread.scheduling, now, state);
     cpu.end_turn();
     cpu.note_end(now);
     match state {

@@ -111,7 +111,8 @@ impl Attributes {
         if priority > 0 {
             // Who inherits a priority keeps it until it lets go of what the others wait for.
             let takes_turns = self.policy == Policy::RoundRobin && priority == self.priority;
-            return Class::real_time(priority, takes_turns);
+            let class = Class::real_time(priority);
+            return if takes_turns { class.taking_turns() } else { class };
         }
         match self.policy {
             Policy::Idle => Class::share(IDLE_WEIGHT, Wakes::Last),
@@ -162,9 +163,12 @@ impl Class {
     const WAKES_LAST: u32 = 1 << 29;
     const NUMBER: u32 = (1 << 20) - 1;
 
-    fn real_time(priority: u8, takes_turns: bool) -> Class {
-        let turns = if takes_turns { Class::TAKES_TURNS } else { 0 };
-        Class(Class::REAL_TIME | turns | u32::from(priority))
+    fn real_time(priority: u8) -> Class {
+        Class(Class::REAL_TIME | u32::from(priority))
+    }
+
+    fn taking_turns(self) -> Class {
+        Class(self.0 | Class::TAKES_TURNS)
     }
 
     fn share(weight: u32, wakes: Wakes) -> Class {

@@ -11,7 +11,7 @@
 //!
 //! What this costs is on paths that only such threads take.
 
-use super::account::Scheduling;
+use super::account::{Scheduling, State};
 use super::cpu::{CPUS, Cpu, Place};
 use super::online::online;
 use super::policy::{Attributes, Class, REAL_TIME_END};
@@ -196,18 +196,18 @@ impl Cpu {
         }
     }
 
-    /// The thread that ran leaves; whether it sleeps then.
+    /// The thread that ran leaves, and is in `state` from now on.
     #[inline]
-    pub(super) fn end_share(&self, thread: &Scheduling, now: u64, sleeps: bool) {
+    pub(super) fn end_share(&self, thread: &Scheduling, now: u64, state: State) {
         if self.share.class().is_plain() {
             self.share.end(thread, now);
         } else {
-            self.end_special(thread, now, sleeps);
+            self.end_special(thread, now, state);
         }
     }
 
     #[cold]
-    fn end_special(&self, thread: &Scheduling, now: u64, sleeps: bool) {
+    fn end_special(&self, thread: &Scheduling, now: u64, state: State) {
         let class = self.share.class();
         self.share.end_special(thread, now, self.first_due());
         if class.real_time_due().is_none() {
@@ -216,7 +216,7 @@ impl Cpu {
         self.real_time.end(thread, class, now);
         fence(Ordering::SeqCst);
         let here = cpu::number();
-        if sleeps && first_waiting(here).is_some() {
+        if state != State::Running && first_waiting(here).is_some() {
             ask(here);
         }
     }
@@ -257,7 +257,7 @@ impl Cpu {
             && current.scheduling.class() != self.share.class()
         {
             let now = timer::ticks();
-            self.end_share(&current.scheduling, now, false);
+            self.end_share(&current.scheduling, now, State::Running);
             self.begin_turn(&current.scheduling, now);
             if self.waiting() > 0 {
                 let end = self.share.tick_of(self.first_due());

@@ -207,7 +207,11 @@ impl State {
         let rate = (more + i128::from(self.frequency) + i128::from(self.offset_part)) / i128::from(SECOND);
         let rate = rate as i64;
         LINE.store(now, clock, rate);
-        super::use_line(rate != 0, clock.saturating_sub(now));
+        if rate == 0 {
+            super::follow_timer(clock.saturating_sub(now));
+        } else {
+            super::follow_line();
+        }
         if let (Some(timer), true) = (&self.timer, self.offset_part != 0 || self.slew_part != 0) {
             let at = timer::nanos_to_ticks(now.saturating_add(SECOND));
             let _alarm = set(at, timer.clone());

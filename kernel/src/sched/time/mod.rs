@@ -46,9 +46,13 @@ fn realtime_at(monotonic: u64) -> u64 {
     }
 }
 
-/// The clock runs along a line from now on, or ahead of the timer by `epoch` nanoseconds.
-fn use_line(is_adjusted: bool, epoch: u64) {
-    let epoch = if is_adjusted { ADJUSTED } else { epoch };
+/// The clock runs along the line of [`discipline`] from now on.
+fn follow_line() {
+    EPOCH.store(ADJUSTED, Ordering::Release);
+}
+
+/// The clock runs ahead of the timer by `epoch` nanoseconds from now on.
+fn follow_timer(epoch: u64) {
     EPOCH.store(epoch, Ordering::Release);
 }
 

@@ -20,6 +20,13 @@ struct Node {
     later: Tree,
 }
 
+/// Which of the two children.
+#[derive(Clone, Copy)]
+enum Side {
+    Sooner,
+    Later,
+}
+
 /// A treap, or a part of one.
 pub(super) type Tree = Option<Due>;
 
@@ -44,12 +51,12 @@ impl Place {
         (node.alarm, node.priority)
     }
 
-    fn take_child(&self, is_sooner: bool) -> Tree {
-        self.0.lock().child(is_sooner).take()
+    fn take_child(&self, side: Side) -> Tree {
+        self.0.lock().child(side).take()
     }
 
-    fn set_child(&self, is_sooner: bool, child: Tree) {
-        *self.0.lock().child(is_sooner) = child;
+    fn set_child(&self, side: Side, child: Tree) {
+        *self.0.lock().child(side) = child;
     }
 
     /// Takes both children; it stands nowhere from now on.
@@ -60,12 +67,22 @@ impl Place {
     }
 }
 
-impl Node {
-    fn child(&mut self, is_sooner: bool) -> &mut Tree {
-        if is_sooner {
-            &mut self.sooner
+impl Side {
+    /// Where `alarm` belongs below what happens `at` another time.
+    fn of(alarm: Alarm, at: Option<Alarm>) -> Side {
+        if Some(alarm) < at {
+            Side::Sooner
         } else {
-            &mut self.later
+            Side::Later
+        }
+    }
+}
+
+impl Node {
+    fn child(&mut self, side: Side) -> &mut Tree {
+        match side {
+            Side::Sooner => &mut self.sooner,
+            Side::Later => &mut self.later,
         }
     }
 }
@@ -80,9 +97,9 @@ pub(super) fn insert(tree: Tree, new: Due, alarm: Alarm, priority: u64) -> Tree 
         let parts = split(Some(top), alarm);
         return Some(place(new, alarm, priority, parts));
     }
-    let is_sooner = Some(alarm) < at;
-    let child = insert(top.place().take_child(is_sooner), new, alarm, priority);
-    top.place().set_child(is_sooner, child);
+    let side = Side::of(alarm, at);
+    let child = insert(top.place().take_child(side), new, alarm, priority);
+    top.place().set_child(side, child);
     Some(top)
 }
 
@@ -101,13 +118,13 @@ fn split(tree: Tree, alarm: Alarm) -> (Tree, Tree) {
     let Some(top) = tree else {
         return (None, None);
     };
-    let is_later = top.place().alarm() > Some(alarm);
-    let (sooner, later) = split(top.place().take_child(is_later), alarm);
-    if is_later {
-        top.place().set_child(true, later);
+    if top.place().alarm() > Some(alarm) {
+        let (sooner, later) = split(top.place().take_child(Side::Sooner), alarm);
+        top.place().set_child(Side::Sooner, later);
         (sooner, Some(top))
     } else {
-        top.place().set_child(false, sooner);
+        let (sooner, later) = split(top.place().take_child(Side::Later), alarm);
+        top.place().set_child(Side::Later, sooner);
         (Some(top), later)
     }
 }
@@ -120,13 +137,13 @@ fn join(sooner: Tree, later: Tree) -> Tree {
     let is_first_above = first.place().rank().1 > second.place().rank().1;
     let top = first.clone();
     if is_first_above {
-        let part = top.place().take_child(false);
-        top.place().set_child(false, join(part, later));
+        let part = top.place().take_child(Side::Later);
+        top.place().set_child(Side::Later, join(part, later));
         return Some(top);
     }
     let top = second.clone();
-    let part = top.place().take_child(true);
-    top.place().set_child(true, join(sooner, part));
+    let part = top.place().take_child(Side::Sooner);
+    top.place().set_child(Side::Sooner, join(sooner, part));
     Some(top)
 }
 
@@ -140,9 +157,9 @@ pub(super) fn remove(tree: Tree, alarm: Alarm) -> (Tree, Tree) {
         let (sooner, later) = top.place().leave();
         return (join(sooner, later), Some(top));
     }
-    let is_sooner = Some(alarm) < at;
-    let (child, removed) = remove(top.place().take_child(is_sooner), alarm);
-    top.place().set_child(is_sooner, child);
+    let side = Side::of(alarm, at);
+    let (child, removed) = remove(top.place().take_child(side), alarm);
+    top.place().set_child(side, child);
     (Some(top), removed)
 }
 
