@@ -8,8 +8,8 @@ use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
 use mm::AddressSpace;
 
-use super::subject::Subject;
 use crate::process::Process;
+use super::task::ProcTask;
 use crate::sched::scheduler;
 use crate::sched::space::Space;
 
@@ -48,7 +48,7 @@ pub struct Inspected {
 
 impl Inspected {
     /// The memory of a process that the running one may look into: `EACCES`.
-    pub fn new(process: &Subject) -> Result<Self, Errno> {
+    pub fn new(process: &ProcTask) -> Result<Self, Errno> {
         // The memory first: if it is replaced in between, the check is about what replaced it, and this is gone.
         let memory = process.space().map_or_else(Weak::new, |space| {
             let memory = Arc::downgrade(&space);

@@ -7,7 +7,7 @@ use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
 
 use super::setting_file;
-use super::subject::Subject;
+use super::task::ProcTask;
 use crate::fs::file_ops::FileOps;
 use crate::process::{Process, oom};
 use crate::sched::scheduler;
@@ -16,7 +16,7 @@ use crate::sched::scheduler;
 const MOST_CHARACTERS: usize = 12;
 
 /// Opens the file of a process.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let (shown, changed) = (process.process.clone(), process.process.clone());
     setting_file::open::<MOST_CHARACTERS>(
         move |text| {

@@ -7,13 +7,13 @@ use abi::Errno;
 use abi::process::TASK_COMM_LEN;
 
 use super::setting_file::{self, first_line};
-use super::subject::Subject;
+use super::task::ProcTask;
 use crate::fs::file_ops::FileOps;
-use crate::process::Name;
+use crate::process::Comm;
 use crate::sched::scheduler;
 
 /// Opens the file of a process or thread.
-pub fn open(subject: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(subject: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let (shown, changed) = (subject.clone(), subject.clone());
     setting_file::open::<{ TASK_COMM_LEN - 1 }>(
         move |text| {
@@ -21,12 +21,12 @@ pub fn open(subject: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
             text.bytes(b"\n");
             Ok(())
         },
-        move |written| set(&changed, Name::new(first_line(written))),
+        move |written| set(&changed, Comm::new(first_line(written))),
     )
 }
 
 /// `EINVAL` for another process.
-fn set(subject: &Subject, name: Name) -> Result<(), Errno> {
+fn set(subject: &ProcTask, name: Comm) -> Result<(), Errno> {
     if !Arc::ptr_eq(&scheduler::current().process, &subject.process) {
         return Err(Errno::EINVAL);
     }

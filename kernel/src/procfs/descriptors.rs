@@ -8,8 +8,8 @@ use abi::file::{O_CLOEXEC, S_IFLNK, S_IFREG};
 
 use super::access::may_inspect;
 use super::entry::FIRST;
-use super::node::{Generated, Listed, Listing, Magic, Node};
-use super::subject::{Subject, process_id};
+use super::node::{Generated, Magic, PseudoDirectory, PseudoEntry, PseudoNode};
+use super::task::{ProcTask, process_id};
 use super::text::Text;
 use super::{locks, seq_file};
 use crate::fs::file_ops::FileOps;
@@ -20,33 +20,33 @@ use crate::fs::{Dentry, FileTable, OpenFile};
 use memory::fallible;
 
 /// What stands for a descriptor in one of the two directories: its node and its mode.
-type Make = fn(Descriptor, &OpenFile) -> Result<(Node, u32), Errno>;
+type Make = fn(Descriptor, &OpenFile) -> Result<(PseudoNode, u32), Errno>;
 
 /// The directory of links.
-pub fn links(process: &Subject, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<Node, Errno> {
+pub fn links(process: &ProcTask, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoNode, Errno> {
     // The mode shows how the file was opened.
     let make: Make = |descriptor, file| {
         let readable = if file.is_readable() { 0o400 } else { 0 };
         let writable = if file.is_writable() { 0o200 } else { 0 };
-        Ok((Node::link(descriptor)?, 0o100 | readable | writable))
+        Ok((PseudoNode::link(descriptor)?, 0o100 | readable | writable))
     };
     directory(process, filesystem, inode, S_IFLNK, make)
 }
 
 /// The directory of texts (proc_pid_fdinfo(5)).
-pub fn texts(process: &Subject, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<Node, Errno> {
-    let make: Make = |descriptor, _| Ok((Node::file(descriptor)?, 0o400));
+pub fn texts(process: &ProcTask, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoNode, Errno> {
+    let make: Make = |descriptor, _| Ok((PseudoNode::file(descriptor)?, 0o400));
     directory(process, filesystem, inode, S_IFREG, make)
 }
 
 fn directory(
-    process: &Subject,
+    process: &ProcTask,
     filesystem: &Arc<SuperBlock>,
     inode: u64,
     kind: u32,
     make: Make,
-) -> Result<Node, Errno> {
-    Node::directory(Descriptors {
+) -> Result<PseudoNode, Errno> {
+    PseudoNode::directory(Descriptors {
         process: process.clone(),
         filesystem: filesystem.clone(),
         inode,
@@ -56,7 +56,7 @@ fn directory(
 }
 
 struct Descriptors {
-    process: Subject,
+    process: ProcTask,
     filesystem: Arc<SuperBlock>,
     inode: u64,
     /// The `S_IFMT` bits of the entries.
@@ -70,7 +70,7 @@ impl Descriptors {
     }
 }
 
-impl Listing for Descriptors {
+impl PseudoDirectory for Descriptors {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         may_inspect(&self.process)?;
         let number = number_of(name).ok_or(Errno::ENOENT)?;
@@ -85,11 +85,11 @@ impl Listing for Descriptors {
         node.inode(&self.filesystem, self.number(number), attributes)
     }
 
-    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+    fn next(&self, from: u64) -> Result<Option<PseudoEntry>, Errno> {
         let Some(descriptor) = next_descriptor(&self.process, from) else {
             return Ok(None);
         };
-        Ok(Some(Listed {
+        Ok(Some(PseudoEntry {
             name: fallible::text_bytes(format_args!("{descriptor}"))?,
             inode: self.number(descriptor),
             kind: self.kind,
@@ -105,7 +105,7 @@ fn number_of(name: &[u8]) -> Option<usize> {
 }
 
 /// The first open descriptor whose place in a listing is `from` or later, for whoever may know.
-fn next_descriptor(process: &Subject, from: u64) -> Option<usize> {
+fn next_descriptor(process: &ProcTask, from: u64) -> Option<usize> {
     may_inspect(process).ok()?;
     let first = usize::try_from(from.saturating_sub(FIRST)).ok()?;
     let next = |files: &FileTable| Some(files.next_from(first)?.0);
@@ -114,7 +114,7 @@ fn next_descriptor(process: &Subject, from: u64) -> Option<usize> {
 
 /// A descriptor of a process, as long as it is open.
 struct Descriptor {
-    process: Subject,
+    process: ProcTask,
     number: usize,
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
 
-use super::node::{Generated, Listed, Listing, Magic, Node};
+use super::node::{Generated, Magic, PseudoDirectory, PseudoEntry, PseudoNode};
 use super::seq_file;
 use super::text::Text;
 use crate::fs::file_ops::FileOps;
@@ -23,14 +23,14 @@ pub const SPREAD: u64 = 64;
 pub const ROOT_INODE: u64 = 1;
 
 /// One entry of a directory about `C`.
-pub struct Entry<C: 'static> {
+pub struct FixedEntry<C: 'static> {
     name: &'static str,
     mode: u32,
     content: Content<C>,
 }
 
 /// Makes a directory. The number is that of its inode.
-pub type MakeDirectory<C> = fn(&C, &Arc<SuperBlock>, u64) -> Result<Node, Errno>;
+pub type MakeDirectory<C> = fn(&C, &Arc<SuperBlock>, u64) -> Result<PseudoNode, Errno>;
 
 /// What an entry is, and how it is made.
 pub enum Content<C: 'static> {
@@ -39,15 +39,15 @@ pub enum Content<C: 'static> {
     /// A file with rules of its own.
     Object(fn(&C) -> Result<Arc<dyn FileOps>, Errno>),
     /// A symbolic link.
-    Link(fn(&C) -> Result<Node, Errno>),
+    Link(fn(&C) -> Result<PseudoNode, Errno>),
     /// A directory.
     Directory(MakeDirectory<C>),
 }
 
-impl<C> Entry<C> {
+impl<C> FixedEntry<C> {
     /// A file of text that everybody may read.
     pub const fn text(name: &'static str, make: fn(&C, &mut Text) -> Result<(), Errno>) -> Self {
-        Entry {
+        FixedEntry {
             name,
             mode: 0o444,
             content: Content::Text(make),
@@ -60,7 +60,7 @@ impl<C> Entry<C> {
         mode: u32,
         open: fn(&C) -> Result<Arc<dyn FileOps>, Errno>,
     ) -> Self {
-        Entry {
+        FixedEntry {
             name,
             mode,
             content: Content::Object(open),
@@ -68,8 +68,8 @@ impl<C> Entry<C> {
     }
 
     /// A symbolic link.
-    pub const fn link(name: &'static str, make: fn(&C) -> Result<Node, Errno>) -> Self {
-        Entry {
+    pub const fn link(name: &'static str, make: fn(&C) -> Result<PseudoNode, Errno>) -> Self {
+        FixedEntry {
             name,
             mode: 0o777,
             content: Content::Link(make),
@@ -78,7 +78,7 @@ impl<C> Entry<C> {
 
     /// A directory.
     pub const fn directory(name: &'static str, mode: u32, make: MakeDirectory<C>) -> Self {
-        Entry {
+        FixedEntry {
             name,
             mode,
             content: Content::Directory(make),
@@ -101,7 +101,7 @@ pub struct Directory<C: 'static> {
     /// What its entries are about.
     pub subject: C,
     /// What is in it.
-    pub entries: &'static [Entry<C>],
+    pub entries: &'static [FixedEntry<C>],
     /// The inode of the directory; those of its entries follow it.
     pub inode: u64,
     /// User and group that own its entries.
@@ -110,7 +110,7 @@ pub struct Directory<C: 'static> {
     pub directory_owner: (u32, u32),
 }
 
-impl<C: Clone + Send + Sync + 'static> Listing for Directory<C> {
+impl<C: Clone + Send + Sync + 'static> PseudoDirectory for Directory<C> {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         let index = self
             .entries
@@ -120,8 +120,8 @@ impl<C: Clone + Send + Sync + 'static> Listing for Directory<C> {
         let (entry, number) = (&self.entries[index], self.number(index));
         let subject = self.subject.clone();
         let node = match entry.content {
-            Content::Text(make) => Node::file(TextFile { subject, make })?,
-            Content::Object(open) => Node::file(ObjectFile { subject, open })?,
+            Content::Text(make) => PseudoNode::file(TextFile { subject, make })?,
+            Content::Object(open) => PseudoNode::file(ObjectFile { subject, open })?,
             Content::Link(make) => make(&subject)?,
             Content::Directory(make) => make(&subject, &self.filesystem, number)?,
         };
@@ -135,12 +135,12 @@ impl<C: Clone + Send + Sync + 'static> Listing for Directory<C> {
         node.inode(&self.filesystem, number, attributes)
     }
 
-    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+    fn next(&self, from: u64) -> Result<Option<PseudoEntry>, Errno> {
         let index = usize::try_from(from.saturating_sub(FIRST)).unwrap_or(usize::MAX);
         let Some(entry) = self.entries.get(index) else {
             return Ok(None);
         };
-        Ok(Some(Listed {
+        Ok(Some(PseudoEntry {
             name: fallible::bytes(entry.name.as_bytes())?,
             inode: self.number(index),
             kind: entry.kind(),
@@ -154,9 +154,9 @@ impl Directory<()> {
     pub fn fixed(
         filesystem: &Arc<SuperBlock>,
         inode: u64,
-        entries: &'static [Entry<()>],
-    ) -> Result<Node, Errno> {
-        Node::directory(Directory {
+        entries: &'static [FixedEntry<()>],
+    ) -> Result<PseudoNode, Errno> {
+        PseudoNode::directory(Directory {
             filesystem: filesystem.clone(),
             subject: (),
             entries,

@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering;
 use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
 
-use super::subject::Subject;
+use super::task::ProcTask;
 use crate::fs::caller::Caller;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::sched::late_pages;
@@ -29,7 +29,7 @@ const COUNT: u32 = !(ONLY_FRAMES | IN_FAULTS | LATE_PAGE | LOST_PAGE);
 struct FailNth(Arc<Thread>);
 
 /// Opens the file of a thread. `ESRCH` if it has ended; `EPERM` without `CAP_SYS_RESOURCE`.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     if !scheduler::current().process.credentials().can(CAP_SYS_RESOURCE) {
         return Err(Errno::EPERM);
     }

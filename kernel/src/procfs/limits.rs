@@ -7,7 +7,7 @@ use abi::process::{
     RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
 
-use super::subject::Subject;
+use super::task::ProcTask;
 use super::text::Text;
 
 /// Name and unit of each limit, in the order of proc(5).
@@ -31,7 +31,7 @@ const LIMITS: [(usize, &str, &str); 16] = [
 ];
 
 /// The table of limits.
-pub fn limits(process: &Subject, text: &mut Text) -> Result<(), Errno> {
+pub fn limits(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     let limits = process.limits();
     text.bytes(b"Limit                     Soft Limit           Hard Limit           Units     \n");
     for (which, name, unit) in LIMITS {

@@ -8,7 +8,7 @@ use mm::{AddressSpace, Area, Backing, PAGE_SIZE, Purpose, Sharing, VirtAddr};
 
 use super::access::Inspected;
 use super::seq_file::SeqFile;
-use super::subject::Subject;
+use super::task::ProcTask;
 use super::text::Text;
 use crate::escape::Escaped;
 use crate::fs::file_ops::FileOps;
@@ -20,7 +20,7 @@ const NAME_COLUMN: usize = 73;
 const BATCH: usize = 16;
 
 /// Opens the file: one line for each area.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     SeqFile::open(move |from, text| {
         let stack = stack_of(&memory);

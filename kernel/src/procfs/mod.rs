@@ -1,7 +1,7 @@
 //! /proc: what the kernel says about itself (`system`, `sys`) and about processes (`process` and what follows it), in
 //! Linux's formats (proc(5)).
 //!
-//! FsContext are tables of entries (`entry`), most of them about a process or thread (`subject`). Nothing is stored:
+//! Directories are tables of entries (`entry`), most of them about a process or thread (`task`). Nothing is stored:
 //! a text is made piece by piece while it is read (`seq_file`).
 
 mod access;
@@ -33,10 +33,10 @@ mod sizes;
 mod smaps;
 mod stat;
 mod status;
-mod subject;
 mod sys;
 mod sysfs;
 mod system;
+mod task;
 mod text;
 mod transfers;
 mod translation;
@@ -54,10 +54,10 @@ use crate::process as processes;
 use entry::{Directory, ROOT_INODE};
 pub use load::averages as load_averages;
 use memory::fallible;
-use node::{Listed, Listing, Node};
+use node::{PseudoDirectory, PseudoEntry, PseudoNode};
 use pseudo::PseudoFileSystem;
-use subject::process_id;
 pub use sysfs::register as register_sysfs;
+use task::process_id;
 
 /// Where the processes begin among the entries of /proc.
 const FIRST_PROCESS: u64 = 1 << 20;
@@ -86,13 +86,13 @@ fn root(filesystem: &Arc<SuperBlock>) -> Result<Arc<Inode>, Errno> {
         owner: (0, 0),
         directory_owner: (0, 0),
     };
-    Node::directory(Root(fixed))?.inode(filesystem, ROOT_INODE, Attributes::new(0o555, 0, 0))
+    PseudoNode::directory(Root(fixed))?.inode(filesystem, ROOT_INODE, Attributes::new(0o555, 0, 0))
 }
 
 /// The fixed entries, and behind them the processes.
 struct Root(Directory<()>);
 
-impl Listing for Root {
+impl PseudoDirectory for Root {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         match process_id(name).and_then(processes::find) {
             Some(process) => process::directory(&self.0.filesystem, process),
@@ -100,7 +100,7 @@ impl Listing for Root {
         }
     }
 
-    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+    fn next(&self, from: u64) -> Result<Option<PseudoEntry>, Errno> {
         if let Some(entry) = self.0.next(from)? {
             return Ok(Some(entry));
         }
@@ -108,7 +108,7 @@ impl Listing for Root {
         let Some(process) = processes::next_from(first) else {
             return Ok(None);
         };
-        Ok(Some(Listed {
+        Ok(Some(PseudoEntry {
             name: fallible::text_bytes(format_args!("{}", process.pid))?,
             inode: process::inode_number(process.pid),
             kind: S_IFDIR,

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use abi::Errno;
 
 use super::seq_file::SeqFile;
-use super::subject::Subject;
+use super::task::ProcTask;
 use super::text::Text;
 use crate::escape::Escaped;
 use crate::fs::Dentry;
@@ -14,7 +14,7 @@ use crate::fs::file_ops::FileOps;
 use crate::fs::mount::{self, Mount};
 
 /// Opens mounts.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     open_list(process, |mount, path, text| {
         text.escaped(&Escaped::source(&mount.source));
         text.bytes(b" ");
@@ -26,7 +26,7 @@ pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
 }
 
 /// Opens mountinfo: the mounts with their numbers. Every mount shows the whole of its filesystem.
-pub fn open_information(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open_information(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     open_list(process, |mount, path, text| {
         let (id, parent, device) = (mount.id, mount.parent, mount.root.inode.filesystem.device);
         text.add(format_args!("{id} {parent} {}:{} / ", device >> 8, device & 0xff));
@@ -40,7 +40,7 @@ pub fn open_information(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     })
 }
 
-fn open_list(process: &Subject, line: fn(&Mount, &[u8], &mut Text)) -> Result<Arc<dyn FileOps>, Errno> {
+fn open_list(process: &ProcTask, line: fn(&Mount, &[u8], &mut Text)) -> Result<Arc<dyn FileOps>, Errno> {
     let root = process.root().ok_or(Errno::EINVAL)?;
     SeqFile::open(move |from, text| add(&root, from, text, line))
 }

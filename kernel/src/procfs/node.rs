@@ -15,16 +15,16 @@ use crate::sched::scheduler;
 use memory::fallible;
 
 /// A directory whose entries are found when asked for.
-pub trait Listing: Send + Sync + 'static {
+pub trait PseudoDirectory: Send + Sync + 'static {
     /// The inode of that name; `ENOENT` if there is none.
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno>;
 
     /// The first entry whose position is `from` or later. Positions below 2 belong to `.` and `..`. `ENOMEM`.
-    fn next(&self, from: u64) -> Result<Option<Listed>, Errno>;
+    fn next(&self, from: u64) -> Result<Option<PseudoEntry>, Errno>;
 }
 
-/// One entry of a [`Listing`].
-pub struct Listed {
+/// One entry of a [`PseudoDirectory`].
+pub struct PseudoEntry {
     /// Its name.
     pub name: Vec<u8>,
     /// `d_ino`.
@@ -53,28 +53,28 @@ pub trait Magic: Send + Sync + 'static {
 }
 
 /// What an inode is to be made of: the `S_IFMT` bits, and what answers for it.
-pub struct Node {
+pub struct PseudoNode {
     kind: u32,
     ops: Arc<dyn InodeOps>,
 }
 
-impl Node {
+impl PseudoNode {
     /// A directory. `ENOMEM`.
-    pub fn directory(listing: impl Listing) -> Result<Node, Errno> {
+    pub fn directory(listing: impl PseudoDirectory) -> Result<PseudoNode, Errno> {
         let ops = fallible::arc(ListingOps(listing))?;
-        Ok(Node { kind: S_IFDIR, ops })
+        Ok(PseudoNode { kind: S_IFDIR, ops })
     }
 
     /// A regular file. `ENOMEM`.
-    pub fn file(file: impl Generated) -> Result<Node, Errno> {
+    pub fn file(file: impl Generated) -> Result<PseudoNode, Errno> {
         let ops = fallible::arc(GeneratedOps(file))?;
-        Ok(Node { kind: S_IFREG, ops })
+        Ok(PseudoNode { kind: S_IFREG, ops })
     }
 
     /// A symbolic link. `ENOMEM`.
-    pub fn link(link: impl Magic) -> Result<Node, Errno> {
+    pub fn link(link: impl Magic) -> Result<PseudoNode, Errno> {
         let ops = fallible::arc(MagicOps(link))?;
-        Ok(Node { kind: S_IFLNK, ops })
+        Ok(PseudoNode { kind: S_IFLNK, ops })
     }
 
     /// The inode of that number. `ENOMEM`.
@@ -90,7 +90,7 @@ impl Node {
 
 struct ListingOps<L>(L);
 
-impl<L: Listing> InodeOps for ListingOps<L> {
+impl<L: PseudoDirectory> InodeOps for ListingOps<L> {
     fn lookup(&self, directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
         Dentry::new(Some(directory), name, self.0.lookup(name)?)
     }

@@ -9,16 +9,16 @@ use abi::pagemap::{PM_FILE, PM_MMAP_EXCLUSIVE, PM_PFN_MASK, PM_PRESENT};
 use mm::{MappedPage, PAGE_SHIFT, PAGE_SIZE, PageRange, USER_END, VirtAddr};
 
 use super::access::{Inspected, PhysicalAddresses};
-use super::pages::Words;
-use super::subject::Subject;
+use super::pages::WordFile;
+use super::task::ProcTask;
 use crate::fs::file_ops::FileOps;
 
 /// Opens the page map of a process. Frame numbers are for the privileged alone; others read 0 in their place.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let frames = PhysicalAddresses::for_current();
     let make = move |first, count| words(&memory, first, count, frames);
-    Words::open(|| USER_END >> PAGE_SHIFT, make)
+    WordFile::open(|| USER_END >> PAGE_SHIFT, make)
 }
 
 fn words(memory: &Inspected, first: u64, count: usize, frames: PhysicalAddresses) -> Result<Vec<u64>, Errno> {

@@ -30,30 +30,30 @@ const ENTRIES: usize = 1024;
 
 /// Opens /proc/kpagecount.
 pub fn open_counts() -> Result<Arc<dyn FileOps>, Errno> {
-    Words::open(end_of_memory, counts)
+    WordFile::open(end_of_memory, counts)
 }
 
 /// Opens /proc/kpageflags.
 pub fn open_flags() -> Result<Arc<dyn FileOps>, Errno> {
-    Words::open(end_of_memory, flags)
+    WordFile::open(end_of_memory, flags)
 }
 
 /// A file of words, made when they are read.
-pub struct Words<E, M> {
+pub struct WordFile<E, M> {
     /// How many words there are.
     end: E,
     /// Makes `count` words from number `first` on; none if there is nothing to say any more.
     make: M,
 }
 
-impl<E, M> Words<E, M>
+impl<E, M> WordFile<E, M>
 where
     E: Fn() -> u64 + Send + Sync + 'static,
     M: Fn(u64, usize) -> Result<Vec<u64>, Errno> + Send + Sync + 'static,
 {
     /// Opens a file of `end()` words.
     pub fn open(end: E, make: M) -> Result<Arc<dyn FileOps>, Errno> {
-        Ok(fallible::arc(Words { end, make })?)
+        Ok(fallible::arc(WordFile { end, make })?)
     }
 
     /// Gives some words from number `first` on; how many bytes.
@@ -69,7 +69,7 @@ where
     }
 }
 
-impl<E, M> FileOps for Words<E, M>
+impl<E, M> FileOps for WordFile<E, M>
 where
     E: Fn() -> u64 + Send + Sync + 'static,
     M: Fn(u64, usize) -> Result<Vec<u64>, Errno> + Send + Sync + 'static,

@@ -9,11 +9,11 @@ use abi::Errno;
 use abi::file::S_IFDIR;
 
 use super::access::may_inspect;
-use super::entry::{Directory, Entry, FIRST};
+use super::entry::{Directory, FIRST, FixedEntry};
 #[cfg(debug_assertions)]
 use super::fail_nth;
-use super::node::{Listed, Listing, Magic, Node};
-use super::subject::{Subject, process_id};
+use super::node::{Magic, PseudoDirectory, PseudoEntry, PseudoNode};
+use super::task::{ProcTask, process_id};
 use super::text::Text;
 use super::{
     adjustment, comm, descriptors, limits, maps, mounts, pagemap, program_memory, references, seq_file,
@@ -25,35 +25,35 @@ use crate::fs::super_block::SuperBlock;
 use crate::process::{Pid, Process, oom};
 use memory::fallible;
 
-static ENTRIES: &[Entry<Subject>] = &[
-    Entry::object("auxv", 0o400, program_memory::open_auxiliary_vector),
+static ENTRIES: &[FixedEntry<ProcTask>] = &[
+    FixedEntry::object("auxv", 0o400, program_memory::open_auxiliary_vector),
     // No hierarchy of control groups is mounted.
-    Entry::text("cgroup", |_, _| Ok(())),
-    Entry::object("clear_refs", 0o200, references::open),
-    Entry::object("cmdline", 0o444, program_memory::open_command_line),
-    Entry::object("comm", 0o644, comm::open),
-    Entry::link("cwd", |process| place_link(process, current_directory)),
-    Entry::object("environ", 0o400, program_memory::open_environment),
-    Entry::link("exe", |process| place_link(process, executable)),
+    FixedEntry::text("cgroup", |_, _| Ok(())),
+    FixedEntry::object("clear_refs", 0o200, references::open),
+    FixedEntry::object("cmdline", 0o444, program_memory::open_command_line),
+    FixedEntry::object("comm", 0o644, comm::open),
+    FixedEntry::link("cwd", |process| place_link(process, current_directory)),
+    FixedEntry::object("environ", 0o400, program_memory::open_environment),
+    FixedEntry::link("exe", |process| place_link(process, executable)),
     #[cfg(debug_assertions)]
-    Entry::object("fail-nth", 0o644, fail_nth::open),
-    Entry::directory("fd", 0o500, descriptors::links),
-    Entry::directory("fdinfo", 0o555, descriptors::texts),
-    Entry::object("io", 0o400, transfers::open),
-    Entry::text("limits", limits::limits),
-    Entry::object("maps", 0o444, maps::open),
+    FixedEntry::object("fail-nth", 0o644, fail_nth::open),
+    FixedEntry::directory("fd", 0o500, descriptors::links),
+    FixedEntry::directory("fdinfo", 0o555, descriptors::texts),
+    FixedEntry::object("io", 0o400, transfers::open),
+    FixedEntry::text("limits", limits::limits),
+    FixedEntry::object("maps", 0o444, maps::open),
     // Nobody has logged in: there is no audit that would know.
-    Entry::text("loginuid", never_set),
-    Entry::object("mem", 0o600, program_memory::open),
-    Entry::object("mountinfo", 0o444, mounts::open_information),
-    Entry::object("mounts", 0o444, mounts::open),
-    Entry::text("oom_score", |process, text| {
+    FixedEntry::text("loginuid", never_set),
+    FixedEntry::object("mem", 0o600, program_memory::open),
+    FixedEntry::object("mountinfo", 0o444, mounts::open_information),
+    FixedEntry::object("mounts", 0o444, mounts::open),
+    FixedEntry::text("oom_score", |process, text| {
         text.add(format_args!("{}\n", oom::score(process)));
         Ok(())
     }),
-    Entry::object("oom_score_adj", 0o644, adjustment::open),
-    Entry::object("pagemap", 0o400, pagemap::open),
-    Entry::object("personality", 0o400, |process| {
+    FixedEntry::object("oom_score_adj", 0o644, adjustment::open),
+    FixedEntry::object("pagemap", 0o400, pagemap::open),
+    FixedEntry::object("personality", 0o400, |process| {
         may_inspect(process)?;
         let process = process.clone();
         seq_file::open_whole(move |text| {
@@ -62,25 +62,25 @@ static ENTRIES: &[Entry<Subject>] = &[
             Ok(())
         })
     }),
-    Entry::link("root", |process| place_link(process, Subject::root)),
-    Entry::text("sessionid", never_set),
-    Entry::object("smaps", 0o444, smaps::open),
-    Entry::object("smaps_rollup", 0o444, smaps::open_rollup),
-    Entry::text("stat", stat::stat),
-    Entry::text("statm", stat::statm),
-    Entry::text("status", status::status),
-    Entry::object("translation", 0o444, translation::open),
+    FixedEntry::link("root", |process| place_link(process, ProcTask::root)),
+    FixedEntry::text("sessionid", never_set),
+    FixedEntry::object("smaps", 0o444, smaps::open),
+    FixedEntry::object("smaps_rollup", 0o444, smaps::open_rollup),
+    FixedEntry::text("stat", stat::stat),
+    FixedEntry::text("statm", stat::statm),
+    FixedEntry::text("status", status::status),
+    FixedEntry::object("translation", 0o444, translation::open),
     // Where a thread sleeps is known to nobody (`CONFIG_KALLSYMS` of Linux).
-    Entry::text("wchan", |_, text| {
+    FixedEntry::text("wchan", |_, text| {
         text.bytes(b"0");
         Ok(())
     }),
     // The last: the directory of a thread has all but this.
-    Entry::directory("task", 0o555, tasks),
+    FixedEntry::directory("task", 0o555, tasks),
 ];
 
 /// A number that nobody has set: -1.
-fn never_set(_: &Subject, text: &mut Text) -> Result<(), Errno> {
+fn never_set(_: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     text.decimal(u32::MAX.into());
     Ok(())
 }
@@ -93,7 +93,7 @@ pub fn inode_number(pid: Pid) -> u64 {
 /// The directory of a process. It belongs to the process's user.
 pub fn directory(filesystem: &Arc<SuperBlock>, process: Arc<Process>) -> Result<Arc<Inode>, Errno> {
     let number = inode_number(process.pid);
-    let subject = Subject {
+    let subject = ProcTask {
         process,
         thread: None,
     };
@@ -102,9 +102,9 @@ pub fn directory(filesystem: &Arc<SuperBlock>, process: Arc<Process>) -> Result<
 
 fn numbered_directory(
     filesystem: &Arc<SuperBlock>,
-    process: &Subject,
+    process: &ProcTask,
     inode: u64,
-    entries: &'static [Entry<Subject>],
+    entries: &'static [FixedEntry<ProcTask>],
 ) -> Result<Arc<Inode>, Errno> {
     let credentials = process.credentials();
     let directory_owner = (credentials.euid, credentials.egid);
@@ -123,18 +123,18 @@ fn numbered_directory(
         directory_owner,
     };
     let attributes = Attributes::new(0o555, directory_owner.0, directory_owner.1);
-    Node::directory(listing)?.inode(filesystem, inode, attributes)
+    PseudoNode::directory(listing)?.inode(filesystem, inode, attributes)
 }
 
-fn place_link(process: &Subject, place: fn(&Subject) -> Option<Arc<Dentry>>) -> Result<Node, Errno> {
+fn place_link(process: &ProcTask, place: fn(&ProcTask) -> Option<Arc<Dentry>>) -> Result<PseudoNode, Errno> {
     let process = process.clone();
-    Node::link(PlaceLink { process, place })
+    PseudoNode::link(PlaceLink { process, place })
 }
 
 /// A link to a place that the process holds.
 struct PlaceLink {
-    process: Subject,
-    place: fn(&Subject) -> Option<Arc<Dentry>>,
+    process: ProcTask,
+    place: fn(&ProcTask) -> Option<Arc<Dentry>>,
 }
 
 impl PlaceLink {
@@ -159,17 +159,17 @@ impl Magic for PlaceLink {
     }
 }
 
-fn current_directory(process: &Subject) -> Option<Arc<Dentry>> {
+fn current_directory(process: &ProcTask) -> Option<Arc<Dentry>> {
     Some(process.own_thread()?.fs_context.read(|held| held.current.clone()))
 }
 
-fn executable(process: &Subject) -> Option<Arc<Dentry>> {
+fn executable(process: &ProcTask) -> Option<Arc<Dentry>> {
     Some(process.executable()?.dentry.clone())
 }
 
 /// The directory of threads.
-fn tasks(process: &Subject, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<Node, Errno> {
-    Node::directory(Tasks {
+fn tasks(process: &ProcTask, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoNode, Errno> {
+    PseudoNode::directory(Tasks {
         process: process.clone(),
         filesystem: filesystem.clone(),
         inode,
@@ -177,7 +177,7 @@ fn tasks(process: &Subject, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<
 }
 
 struct Tasks {
-    process: Subject,
+    process: ProcTask,
     filesystem: Arc<SuperBlock>,
     inode: u64,
 }
@@ -188,11 +188,11 @@ impl Tasks {
     }
 }
 
-impl Listing for Tasks {
+impl PseudoDirectory for Tasks {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         let tid = process_id(name).ok_or(Errno::ENOENT)?;
         let thread = self.process.next_thread(tid).filter(|thread| thread.tid() == tid);
-        let subject = Subject {
+        let subject = ProcTask {
             process: self.process.process.clone(),
             thread: Some(thread.ok_or(Errno::ENOENT)?),
         };
@@ -204,12 +204,12 @@ impl Listing for Tasks {
         )
     }
 
-    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+    fn next(&self, from: u64) -> Result<Option<PseudoEntry>, Errno> {
         let least = Pid::try_from(from.saturating_sub(FIRST)).unwrap_or(Pid::MAX);
         let Some(tid) = self.process.next_thread(least).map(|thread| thread.tid()) else {
             return Ok(None);
         };
-        Ok(Some(Listed {
+        Ok(Some(PseudoEntry {
             name: fallible::text_bytes(format_args!("{tid}"))?,
             inode: self.number(tid),
             kind: S_IFDIR,

@@ -6,7 +6,7 @@ use abi::Errno;
 
 use super::access::Inspected;
 use super::seq_file::MOST_READ;
-use super::subject::Subject;
+use super::task::ProcTask;
 use crate::fs::caller::Caller;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::process::Process;
@@ -22,7 +22,7 @@ const PIECE: usize = 256;
 type Place = fn(&Space) -> (u64, usize);
 
 /// Part of the memory that the process had at the open.
-struct Part {
+struct MemoryPart {
     memory: Inspected,
     place: Place,
 }
@@ -34,30 +34,30 @@ struct Whole(Inspected);
 struct CommandLine(Arc<Process>);
 
 /// Opens environ: the strings of the environment, each with its NUL.
-pub fn open_environment(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open_environment(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let place: Place = |space| space.strings.environment();
-    Ok(fallible::arc(Part { memory, place })?)
+    Ok(fallible::arc(MemoryPart { memory, place })?)
 }
 
 /// Opens auxv: the auxiliary vector, where exec laid it (getauxval(3)).
-pub fn open_auxiliary_vector(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open_auxiliary_vector(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let place: Place = |space| space.strings.auxiliary();
-    Ok(fallible::arc(Part { memory, place })?)
+    Ok(fallible::arc(MemoryPart { memory, place })?)
 }
 
 /// Opens mem: a position is an address.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(Whole(Inspected::new(process)?))?)
 }
 
 /// Opens cmdline: the argument strings, each with its NUL; empty once the process has ended.
-pub fn open_command_line(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open_command_line(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(CommandLine(process.process.clone()))?)
 }
 
-impl FileOps for Part {
+impl FileOps for MemoryPart {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         transfer(io, to.room(), |at, bytes| {
             let read = |space: &Arc<Space>| read_at(space, self.place, at, bytes);

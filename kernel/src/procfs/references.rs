@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use abi::Errno;
 
 use super::access::Inspected;
-use super::subject::Subject;
+use super::task::ProcTask;
 use crate::fs::caller::Caller;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::sched::space::Space;
@@ -22,7 +22,7 @@ const MOST_CHARACTERS: usize = 12;
 struct References(Inspected);
 
 /// Opens the file.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(References(Inspected::new(process)?))?)
 }
 

@@ -27,11 +27,11 @@ pub const FIRST_KEY: u64 = 0;
 /// the record behind them; `None` behind the last.
 pub struct SeqFile<F> {
     make: F,
-    place: Mutex<Place>,
+    place: Mutex<ReadPosition>,
 }
 
 /// Where a reader stands.
-struct Place {
+struct ReadPosition {
     /// The position in the file.
     position: u64,
     /// What begins there: the bytes of `piece` from `taken` on, then the record `next`.
@@ -40,8 +40,8 @@ struct Place {
     next: Option<u64>,
 }
 
-impl Place {
-    const START: Place = Place {
+impl ReadPosition {
+    const START: ReadPosition = ReadPosition {
         position: 0,
         piece: Vec::new(),
         taken: 0,
@@ -79,12 +79,12 @@ where
 {
     /// Opens the text that `make` makes.
     pub fn open(make: F) -> Result<Arc<dyn FileOps>, Errno> {
-        let place = Mutex::new(Place::START);
+        let place = Mutex::new(ReadPosition::START);
         Ok(fallible::arc(SeqFile { make, place })?)
     }
 
     /// Makes the next piece; whether there is one.
-    fn make_piece(&self, place: &mut Place, wanted: u64) -> Result<bool, Errno> {
+    fn make_piece(&self, place: &mut ReadPosition, wanted: u64) -> Result<bool, Errno> {
         let Some(key) = place.next else {
             return Ok(false);
         };
@@ -95,7 +95,7 @@ where
     }
 
     /// Reads from `position`, at or behind the place. An error only if nothing was read.
-    fn read_from(&self, place: &mut Place, position: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
+    fn read_from(&self, place: &mut ReadPosition, position: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
         let mut done = 0;
         while to.room() > 0 && done < MOST_READ {
             match self.read_some(place, position, to) {
@@ -109,7 +109,12 @@ where
     }
 
     /// Gives what is at hand, or makes more; `None` at the end.
-    fn read_some(&self, place: &mut Place, position: u64, to: &mut dyn Sink) -> Result<Option<usize>, Errno> {
+    fn read_some(
+        &self,
+        place: &mut ReadPosition,
+        position: u64,
+        to: &mut dyn Sink,
+    ) -> Result<Option<usize>, Errno> {
         let skipped = position.saturating_sub(place.position);
         if place.rest().is_empty() {
             scheduler::cond_resched_killable()?;
@@ -134,9 +139,9 @@ where
 {
     /// `ENOMEM`, `EFAULT`, and what the file says. A read that is not where the last one ended makes the text again up to there.
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let mut place = core::mem::replace(&mut *self.place.lock(), Place::START);
+        let mut place = core::mem::replace(&mut *self.place.lock(), ReadPosition::START);
         if io.position < place.position || io.position == 0 {
-            place = Place::START;
+            place = ReadPosition::START;
         }
         let done = self.read_from(&mut place, io.position, to)?;
         io.position += done as u64;

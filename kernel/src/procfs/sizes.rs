@@ -3,7 +3,7 @@
 
 use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, Purpose, Sharing, VirtAddr};
 
-use super::subject::Subject;
+use super::task::ProcTask;
 use crate::sched::scheduler;
 use crate::sched::space::{ProgramLayout, Space};
 
@@ -44,7 +44,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// Those of a process; `None` once it has ended.
-    pub fn of(process: &Subject) -> Option<Self> {
+    pub fn of(process: &ProcTask) -> Option<Self> {
         let space = process.space()?;
         let sizes = Sizes::of_space(&space);
         space.let_go();

@@ -13,7 +13,7 @@ use mm::{Area, AreaFlags, MappedPage, PAGE_SIZE, PageRange, Sharing, VirtAddr};
 use super::access::Inspected;
 use super::maps;
 use super::seq_file::SeqFile;
-use super::subject::Subject;
+use super::task::ProcTask;
 use super::text::Text;
 use crate::fs::file_ops::FileOps;
 use crate::sched::scheduler;
@@ -129,7 +129,7 @@ fn size_line(text: &mut Text, name: &str, bytes: u64) {
 }
 
 /// Opens smaps: each area's line in maps, and its cost.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     SeqFile::open(move |from, text| {
         let stack = maps::stack_of(&memory);
@@ -177,7 +177,7 @@ fn flags(area: &Area, text: &mut Text) {
 }
 
 /// Opens smaps_rollup: the sum over all areas. `ESRCH` once the process has ended.
-pub fn open_rollup(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open_rollup(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     super::seq_file::open_whole(move |text| rollup(&memory, text))
 }

@@ -6,12 +6,12 @@ use mm::PAGE_SIZE;
 
 use super::access::may_inspect;
 use super::sizes::Sizes;
-use super::subject::Subject;
+use super::task::ProcTask;
 use super::text::{Text, clock_ticks};
-use crate::sched::scheduler::Attributes;
 use crate::sched::space::ProgramLayout;
+use crate::sched::scheduler::SchedAttributes;
 use crate::signal;
-use crate::signal::Summary;
+use crate::signal::SignalSets;
 use crate::tty;
 
 /// The priority of threads without a real-time priority and with nice value 0.
@@ -21,7 +21,7 @@ const HIDDEN: u64 = 1;
 
 /// The 52 fields of proc(5). Addresses inside a program are shown to whoever may look into it; fields that have no
 /// meaning here are 0, as Linux prints those that it has given up.
-pub fn stat(process: &Subject, text: &mut Text) -> Result<(), Errno> {
+pub fn stat(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     let sizes = Sizes::of(process);
     let signals = signal::summary(process, process.own_thread().as_deref());
     let may_inspect = may_inspect(process).is_ok();
@@ -75,7 +75,7 @@ fn fields(text: &mut Text, numbers: &[u64]) {
 }
 
 /// Who it is and whom it belongs to.
-fn identity(process: &Subject, text: &mut Text) {
+fn identity(process: &ProcTask, text: &mut Text) {
     text.decimal(process.id().into());
     text.bytes(b" (");
     // As it is: programs look for the last bracket.
@@ -91,13 +91,15 @@ fn identity(process: &Subject, text: &mut Text) {
 }
 
 /// What was asked of the scheduler; nothing for who has ended.
-fn scheduling(process: &Subject) -> Attributes {
+fn scheduling(process: &ProcTask) -> SchedAttributes {
     let thread = process.own_thread();
-    thread.map_or(Attributes::unpack(0), |thread| thread.scheduling.attributes())
+    thread.map_or(SchedAttributes::unpack(0), |thread| {
+        thread.scheduling.attributes()
+    })
 }
 
 /// Faults, times, priority, threads.
-fn times(process: &Subject, text: &mut Text) {
+fn times(process: &ProcTask, text: &mut Text) {
     let own = match &process.thread {
         Some(thread) => thread.totals(),
         None => process.own_totals(),
@@ -116,7 +118,7 @@ fn times(process: &Subject, text: &mut Text) {
     fields(text, &[process.thread_count() as u64, 0]);
 }
 
-fn signal_sets(signals: &Summary, text: &mut Text) {
+fn signal_sets(signals: &SignalSets, text: &mut Text) {
     let pending = signals.shared_pending.union(signals.pending);
     let sets = [pending, signals.blocked, signals.ignored, signals.caught];
     // Fields of 31 bits, "obsolete, because it does not provide information on real-time signals".
@@ -131,7 +133,7 @@ fn places(sizes: &Sizes, text: &mut Text) {
 }
 
 /// What the parent hears at the end; nothing, -1, at that of a further thread.
-fn exit_signal(process: &Subject) -> i32 {
+fn exit_signal(process: &ProcTask) -> i32 {
     match &process.thread {
         Some(thread) if !thread.is_first() => -1,
         _ => process.process.exit_signal().into(),
@@ -139,7 +141,7 @@ fn exit_signal(process: &Subject) -> i32 {
 }
 
 /// Sizes in pages: total, resident, resident of objects, text, 0, data and stack, 0.
-pub fn statm(process: &Subject, text: &mut Text) -> Result<(), Errno> {
+pub fn statm(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     let sizes = Sizes::of(process).unwrap_or_default();
     let pages = |bytes: u64| bytes / PAGE_SIZE as u64;
     text.decimal(pages(sizes.total));

@@ -6,7 +6,7 @@ use abi::Errno;
 use abi::process::RLIMIT_SIGPENDING;
 
 use super::sizes::Sizes;
-use super::subject::Subject;
+use super::task::ProcTask;
 use super::text::Text;
 use crate::escape::Escaped;
 use crate::fs::Credentials;
@@ -25,7 +25,7 @@ fn state_name(state: char) -> &'static str {
 }
 
 /// The table for people.
-pub fn status(process: &Subject, text: &mut Text) -> Result<(), Errno> {
+pub fn status(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     let credentials = process.credentials();
     let thread = process.own_thread();
     identity_lines(process, thread.as_deref(), text);
@@ -71,7 +71,7 @@ fn line(text: &mut Text, name: &str, number: u64) {
     text.bytes(b"\n");
 }
 
-fn identity_lines(process: &Subject, thread: Option<&Thread>, text: &mut Text) {
+fn identity_lines(process: &ProcTask, thread: Option<&Thread>, text: &mut Text) {
     text.bytes(b"Name:\t");
     text.escaped(&Escaped::name(process.name().bytes()));
     text.bytes(b"\n");
@@ -175,7 +175,7 @@ fn memory_lines(sizes: &Sizes, text: &mut Text) {
     }
 }
 
-fn signal_lines(process: &Subject, text: &mut Text) {
+fn signal_lines(process: &ProcTask, text: &mut Text) {
     let signals = signal::summary(process, process.own_thread().as_deref());
     text.bytes(b"SigQ:\t");
     text.decimal(process.signals.waiting() as u64);

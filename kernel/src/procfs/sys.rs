@@ -7,8 +7,8 @@ use abi::Errno;
 use abi::capability::CAP_LAST_CAP;
 use spin::Once;
 
-use super::entry::{Directory, Entry, SPREAD};
-use super::node::Node;
+use super::entry::{Directory, FixedEntry, SPREAD};
+use super::node::PseudoNode;
 use super::settings;
 use super::text::Text;
 use crate::fs::NGROUPS_MAX;
@@ -22,95 +22,95 @@ use crate::uts;
 /// One more than the highest process id.
 const PID_MAX: u64 = 32768;
 
-static ROOT: [Entry<()>; 3] = [
-    Entry::directory("fs", 0o555, |(), filesystem, inode| {
+static ROOT: [FixedEntry<()>; 3] = [
+    FixedEntry::directory("fs", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &FILES)
     }),
-    Entry::directory("kernel", 0o555, |(), filesystem, inode| {
+    FixedEntry::directory("kernel", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &KERNEL)
     }),
-    Entry::directory("vm", 0o555, |(), filesystem, inode| {
+    FixedEntry::directory("vm", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &MEMORY)
     }),
 ];
 
-static FILES: [Entry<()>; 4] = [
+static FILES: [FixedEntry<()>; 4] = [
     // Memory is the only limit, and each process's own.
-    Entry::text("file-max", |(), text| number(text, i64::MAX as u64)),
-    Entry::text("file-nr", |(), text| {
+    FixedEntry::text("file-max", |(), text| number(text, i64::MAX as u64)),
+    FixedEntry::text("file-nr", |(), text| {
         text.add(format_args!("{}\t0\t{}\n", OpenFile::count(), i64::MAX));
         Ok(())
     }),
-    Entry::text("nr_open", |(), text| number(text, MAX_DESCRIPTORS as u64)),
-    Entry::text("pipe-max-size", |(), text| {
+    FixedEntry::text("nr_open", |(), text| number(text, MAX_DESCRIPTORS as u64)),
+    FixedEntry::text("pipe-max-size", |(), text| {
         number(text, pipe::MAX_UNPRIVILEGED as u64)
     }),
 ];
 
-static KERNEL: [Entry<()>; 18] = [
-    Entry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),
-    Entry::object("core_pattern", 0o644, |()| settings::open_core_pattern()),
-    Entry::object("domainname", 0o644, |()| settings::open_name(&uts::DOMAIN)),
-    Entry::object("hostname", 0o644, |()| settings::open_name(&uts::HOST)),
-    Entry::text("ngroups_max", |(), text| number(text, NGROUPS_MAX as u64)),
-    Entry::text("osrelease", |(), text| line(text, uts::RELEASE)),
-    Entry::text("ostype", |(), text| line(text, "Linux")),
-    Entry::text("overflowgid", |(), text| number(text, 65534)),
-    Entry::text("overflowuid", |(), text| number(text, 65534)),
-    Entry::text("pid_max", |(), text| number(text, PID_MAX)),
-    Entry::directory("random", 0o555, |(), filesystem, inode| {
+static KERNEL: [FixedEntry<()>; 18] = [
+    FixedEntry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),
+    FixedEntry::object("core_pattern", 0o644, |()| settings::open_core_pattern()),
+    FixedEntry::object("domainname", 0o644, |()| settings::open_name(&uts::DOMAIN)),
+    FixedEntry::object("hostname", 0o644, |()| settings::open_name(&uts::HOST)),
+    FixedEntry::text("ngroups_max", |(), text| number(text, NGROUPS_MAX as u64)),
+    FixedEntry::text("osrelease", |(), text| line(text, uts::RELEASE)),
+    FixedEntry::text("ostype", |(), text| line(text, "Linux")),
+    FixedEntry::text("overflowgid", |(), text| number(text, 65534)),
+    FixedEntry::text("overflowuid", |(), text| number(text, 65534)),
+    FixedEntry::text("pid_max", |(), text| number(text, PID_MAX)),
+    FixedEntry::directory("random", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &RANDOM)
     }),
     // Programs lie where their files say.
-    Entry::text("randomize_va_space", |(), text| number(text, 0)),
-    Entry::object("sched_rr_timeslice_ms", 0o644, |()| {
+    FixedEntry::text("randomize_va_space", |(), text| number(text, 0)),
+    FixedEntry::object("sched_rr_timeslice_ms", 0o644, |()| {
         settings::open_number(SETTINGS[0])
     }),
-    Entry::object("sched_rt_period_us", 0o644, |()| {
+    FixedEntry::object("sched_rt_period_us", 0o644, |()| {
         settings::open_number(SETTINGS[1])
     }),
-    Entry::object("sched_rt_runtime_us", 0o644, |()| {
+    FixedEntry::object("sched_rt_runtime_us", 0o644, |()| {
         settings::open_number(SETTINGS[2])
     }),
     // Nothing taints it: there are no modules.
-    Entry::text("tainted", |(), text| number(text, 0)),
-    Entry::text("threads-max", |(), text| {
+    FixedEntry::text("tainted", |(), text| number(text, 0)),
+    FixedEntry::text("threads-max", |(), text| {
         number(text, process::most_processes() as u64)
     }),
-    Entry::text("version", |(), text| line(text, uts::VERSION)),
+    FixedEntry::text("version", |(), text| line(text, uts::VERSION)),
 ];
 
-static RANDOM: [Entry<()>; 3] = [
-    Entry::text("boot_id", |(), text| {
+static RANDOM: [FixedEntry<()>; 3] = [
+    FixedEntry::text("boot_id", |(), text| {
         static ID: Once<[u8; 16]> = Once::new();
         uuid(text, ID.call_once(random_uuid));
         Ok(())
     }),
     // The generator is seeded at boot and never runs dry: 256 bits, as Linux says it (random(4)).
-    Entry::text("entropy_avail", |(), text| number(text, 256)),
+    FixedEntry::text("entropy_avail", |(), text| number(text, 256)),
     // Another one each time.
-    Entry::text("uuid", |(), text| {
+    FixedEntry::text("uuid", |(), text| {
         uuid(text, &random_uuid());
         Ok(())
     }),
 ];
 
-static MEMORY: [Entry<()>; 5] = [
-    Entry::object("fork_copies_stack", 0o644, |()| {
+static MEMORY: [FixedEntry<()>; 5] = [
+    FixedEntry::object("fork_copies_stack", 0o644, |()| {
         settings::open_switch(&memory::IS_STACK_COPIED_AT_FORK)
     }),
-    Entry::text("max_map_count", |(), text| {
+    FixedEntry::text("max_map_count", |(), text| {
         number(text, memory::MAX_MAP_COUNT as u64)
     }),
-    Entry::text("mmap_min_addr", |(), text| number(text, mm::space::LOWEST.0)),
+    FixedEntry::text("mmap_min_addr", |(), text| number(text, mm::space::LOWEST.0)),
     // Memory is promised without counting: fork and mmap fail only when there is nothing at all.
-    Entry::text("overcommit_memory", |(), text| number(text, 1)),
+    FixedEntry::text("overcommit_memory", |(), text| number(text, 1)),
     // As Linux begins with; there is no swap space that it could be about, so it cannot be changed.
-    Entry::text("swappiness", |(), text| number(text, 60)),
+    FixedEntry::text("swappiness", |(), text| number(text, 60)),
 ];
 
 /// The directory /proc/sys.
-pub fn root((): &(), filesystem: &Arc<SuperBlock>, inode: u64) -> Result<Node, Errno> {
+pub fn root((): &(), filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoNode, Errno> {
     Directory::fixed(filesystem, inode * SPREAD, &ROOT)
 }
 

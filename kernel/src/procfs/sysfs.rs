@@ -6,8 +6,8 @@ use abi::Errno;
 use abi::file::S_IFDIR;
 use platform::cpu::MAX_CPUS;
 
-use super::entry::{Directory, Entry, FIRST, ROOT_INODE, SPREAD};
-use super::node::{Listed, Listing, Node};
+use super::entry::{Directory, FIRST, FixedEntry, ROOT_INODE, SPREAD};
+use super::node::{PseudoDirectory, PseudoEntry, PseudoNode};
 use super::pseudo::PseudoFileSystem;
 use super::text::Text;
 use crate::fs::filesystem;
@@ -19,33 +19,33 @@ use memory::fallible;
 /// Where the processors begin among the entries of their directory.
 const FIRST_PROCESSOR: u64 = 1 << 20;
 
-static ROOT: [Entry<()>; 8] = [
+static ROOT: [FixedEntry<()>; 8] = [
     empty("block"),
     empty("bus"),
     empty("class"),
-    Entry::directory("dev", 0o755, |(), filesystem, inode| {
+    FixedEntry::directory("dev", 0o755, |(), filesystem, inode| {
         directory(filesystem, inode, &NUMBERS)
     }),
-    Entry::directory("devices", 0o755, |(), filesystem, inode| {
+    FixedEntry::directory("devices", 0o755, |(), filesystem, inode| {
         directory(filesystem, inode, &DEVICES)
     }),
     empty("fs"),
-    Entry::directory("kernel", 0o755, |(), filesystem, inode| {
+    FixedEntry::directory("kernel", 0o755, |(), filesystem, inode| {
         directory(filesystem, inode, &KERNEL)
     }),
     empty("module"),
 ];
 
-static NUMBERS: [Entry<()>; 2] = [empty("block"), empty("char")];
+static NUMBERS: [FixedEntry<()>; 2] = [empty("block"), empty("char")];
 
-static KERNEL: [Entry<()>; 1] = [empty("mm")];
+static KERNEL: [FixedEntry<()>; 1] = [empty("mm")];
 
-static DEVICES: [Entry<()>; 1] = [Entry::directory("system", 0o755, |(), filesystem, inode| {
+static DEVICES: [FixedEntry<()>; 1] = [FixedEntry::directory("system", 0o755, |(), filesystem, inode| {
     directory(filesystem, inode, &SYSTEM)
 })];
 
-static SYSTEM: [Entry<()>; 1] = [Entry::directory("cpu", 0o755, |(), filesystem, inode| {
-    Node::directory(Processors(Directory {
+static SYSTEM: [FixedEntry<()>; 1] = [FixedEntry::directory("cpu", 0o755, |(), filesystem, inode| {
+    PseudoNode::directory(Processors(Directory {
         filesystem: filesystem.clone(),
         subject: (),
         entries: &PROCESSORS,
@@ -57,35 +57,35 @@ static SYSTEM: [Entry<()>; 1] = [Entry::directory("cpu", 0o755, |(), filesystem,
 
 /// Which processors run, could run and are there (Documentation/ABI/testing/sysfs-devices-system-cpu): one that did not
 /// start never will, so they are the same. C libraries count processors here.
-static PROCESSORS: [Entry<()>; 5] = [
-    Entry::text("kernel_max", |(), text| number(text, MAX_CPUS - 1)),
-    Entry::text("offline", |(), text| {
+static PROCESSORS: [FixedEntry<()>; 5] = [
+    FixedEntry::text("kernel_max", |(), text| number(text, MAX_CPUS - 1)),
+    FixedEntry::text("offline", |(), text| {
         text.bytes(b"\n");
         Ok(())
     }),
-    Entry::text("online", online),
-    Entry::text("possible", online),
-    Entry::text("present", online),
+    FixedEntry::text("online", online),
+    FixedEntry::text("possible", online),
+    FixedEntry::text("present", online),
 ];
 
-static PROCESSOR: [Entry<usize>; 2] = [
-    Entry::text("online", |_, text| number(text, 1)),
-    Entry::directory("topology", 0o755, |processor, filesystem, inode| {
+static PROCESSOR: [FixedEntry<usize>; 2] = [
+    FixedEntry::text("online", |_, text| number(text, 1)),
+    FixedEntry::directory("topology", 0o755, |processor, filesystem, inode| {
         about(*processor, filesystem, inode * SPREAD, &TOPOLOGY)
     }),
 ];
 
 /// Where a processor stands among the others (Documentation/admin-guide/cputopology.rst): all are in one package, none has
 /// threads of its own.
-static TOPOLOGY: [Entry<usize>; 8] = [
-    Entry::text("core_id", |processor, text| number(text, *processor)),
-    Entry::text("core_cpus", |processor, text| mask(text, 1 << *processor)),
-    Entry::text("core_cpus_list", |processor, text| number(text, *processor)),
-    Entry::text("core_siblings", |_, text| mask(text, everybody())),
-    Entry::text("core_siblings_list", |_, text| online(&(), text)),
-    Entry::text("physical_package_id", |_, text| number(text, 0)),
-    Entry::text("thread_siblings", |processor, text| mask(text, 1 << *processor)),
-    Entry::text("thread_siblings_list", |processor, text| number(text, *processor)),
+static TOPOLOGY: [FixedEntry<usize>; 8] = [
+    FixedEntry::text("core_id", |processor, text| number(text, *processor)),
+    FixedEntry::text("core_cpus", |processor, text| mask(text, 1 << *processor)),
+    FixedEntry::text("core_cpus_list", |processor, text| number(text, *processor)),
+    FixedEntry::text("core_siblings", |_, text| mask(text, everybody())),
+    FixedEntry::text("core_siblings_list", |_, text| online(&(), text)),
+    FixedEntry::text("physical_package_id", |_, text| number(text, 0)),
+    FixedEntry::text("thread_siblings", |processor, text| mask(text, 1 << *processor)),
+    FixedEntry::text("thread_siblings_list", |processor, text| number(text, *processor)),
 ];
 
 /// The `f_type` of /sys.
@@ -108,13 +108,17 @@ fn root(filesystem: &Arc<SuperBlock>) -> Result<Arc<Inode>, Errno> {
     node.inode(filesystem, ROOT_INODE, Attributes::new(0o555, 0, 0))
 }
 
-const fn empty(name: &'static str) -> Entry<()> {
-    Entry::directory(name, 0o755, |(), filesystem, inode| {
+const fn empty(name: &'static str) -> FixedEntry<()> {
+    FixedEntry::directory(name, 0o755, |(), filesystem, inode| {
         directory(filesystem, inode, &[])
     })
 }
 
-fn directory(filesystem: &Arc<SuperBlock>, inode: u64, entries: &'static [Entry<()>]) -> Result<Node, Errno> {
+fn directory(
+    filesystem: &Arc<SuperBlock>,
+    inode: u64,
+    entries: &'static [FixedEntry<()>],
+) -> Result<PseudoNode, Errno> {
     Directory::fixed(filesystem, inode * SPREAD, entries)
 }
 
@@ -123,9 +127,9 @@ fn about(
     processor: usize,
     filesystem: &Arc<SuperBlock>,
     inode: u64,
-    entries: &'static [Entry<usize>],
-) -> Result<Node, Errno> {
-    Node::directory(Directory {
+    entries: &'static [FixedEntry<usize>],
+) -> Result<PseudoNode, Errno> {
+    PseudoNode::directory(Directory {
         filesystem: filesystem.clone(),
         subject: processor,
         entries,
@@ -144,7 +148,7 @@ impl Processors {
     }
 }
 
-impl Listing for Processors {
+impl PseudoDirectory for Processors {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         let Some(processor) = processor_of(name) else {
             return self.0.lookup(name);
@@ -155,7 +159,7 @@ impl Listing for Processors {
         node.inode(&self.0.filesystem, number, attributes)
     }
 
-    fn next(&self, from: u64) -> Result<Option<Listed>, Errno> {
+    fn next(&self, from: u64) -> Result<Option<PseudoEntry>, Errno> {
         const { assert!(FIRST < FIRST_PROCESSOR) };
         if let Some(entry) = self.0.next(from)? {
             return Ok(Some(entry));
@@ -164,7 +168,7 @@ impl Listing for Processors {
         let Some(processor) = scheduler::online_processors().find(|number| *number as u64 >= first) else {
             return Ok(None);
         };
-        Ok(Some(Listed {
+        Ok(Some(PseudoEntry {
             name: fallible::text_bytes(format_args!("cpu{processor}"))?,
             inode: self.number(processor),
             kind: S_IFDIR,

@@ -6,8 +6,8 @@ use abi::Errno;
 use mm::Event;
 use platform::timer;
 
-use super::entry::{Directory, Entry, SPREAD, TextLink};
-use super::node::{Magic, Node};
+use super::entry::{Directory, FixedEntry, SPREAD, TextLink};
+use super::node::{Magic, PseudoNode};
 use super::text::{Text, clock_ticks};
 use super::{lock_stat, locks, pages, processors, resources, sys, trigger};
 use crate::boot_arguments;
@@ -18,37 +18,39 @@ use crate::sched::scheduler;
 use crate::uts;
 use memory::fallible;
 
-pub static ENTRIES: [Entry<()>; 26] = [
-    Entry::text("cmdline", command_line),
-    Entry::text("cpuinfo", processors::information),
-    Entry::text("filesystems", filesystems),
-    Entry::object("kpagecount", 0o400, |()| pages::open_counts()),
-    Entry::object("kpageflags", 0o400, |()| pages::open_flags()),
-    Entry::text("interrupts", processors::interrupts),
-    Entry::object("iomem", 0o444, |()| resources::open()),
-    Entry::text("loadavg", load),
-    Entry::text("lock_stat", lock_stat::waits),
-    Entry::object("locks", 0o444, |()| locks::open()),
-    Entry::text("meminfo", memory_use),
+pub static ENTRIES: [FixedEntry<()>; 26] = [
+    FixedEntry::text("cmdline", command_line),
+    FixedEntry::text("cpuinfo", processors::information),
+    FixedEntry::text("filesystems", filesystems),
+    FixedEntry::object("kpagecount", 0o400, |()| pages::open_counts()),
+    FixedEntry::object("kpageflags", 0o400, |()| pages::open_flags()),
+    FixedEntry::text("interrupts", processors::interrupts),
+    FixedEntry::object("iomem", 0o444, |()| resources::open()),
+    FixedEntry::text("loadavg", load),
+    FixedEntry::text("lock_stat", lock_stat::waits),
+    FixedEntry::object("locks", 0o444, |()| locks::open()),
+    FixedEntry::text("meminfo", memory_use),
     // There are no modules.
-    Entry::text("modules", |(), _| Ok(())),
-    Entry::link("mounts", |()| Node::link(TextLink(b"self/mounts"))),
-    Entry::link("self", |()| Node::link(OwnDirectory { is_thread: false })),
-    Entry::text("stat", processors::statistics),
-    Entry::text("swaps", swaps),
-    Entry::directory("sys", 0o555, sys::root),
-    Entry::object("sysrq-trigger", 0o200, trigger::open),
-    Entry::link("thread-self", |()| Node::link(OwnDirectory { is_thread: true })),
-    Entry::text("uptime", uptime),
-    Entry::text("version", version),
-    Entry::text("vmstat", memory_events),
-    Entry::text("devices", devices),
+    FixedEntry::text("modules", |(), _| Ok(())),
+    FixedEntry::link("mounts", |()| PseudoNode::link(TextLink(b"self/mounts"))),
+    FixedEntry::link("self", |()| PseudoNode::link(OwnDirectory { is_thread: false })),
+    FixedEntry::text("stat", processors::statistics),
+    FixedEntry::text("swaps", swaps),
+    FixedEntry::directory("sys", 0o555, sys::root),
+    FixedEntry::object("sysrq-trigger", 0o200, trigger::open),
+    FixedEntry::link("thread-self", |()| {
+        PseudoNode::link(OwnDirectory { is_thread: true })
+    }),
+    FixedEntry::text("uptime", uptime),
+    FixedEntry::text("version", version),
+    FixedEntry::text("vmstat", memory_events),
+    FixedEntry::text("devices", devices),
     // There are no disks.
-    Entry::text("diskstats", |(), _| Ok(())),
-    Entry::directory("tty", 0o555, |(), filesystem, inode| {
+    FixedEntry::text("diskstats", |(), _| Ok(())),
+    FixedEntry::directory("tty", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &TERMINALS)
     }),
-    Entry::text("partitions", partitions),
+    FixedEntry::text("partitions", partitions),
 ];
 
 /// The directory of whoever asks: its process's, or its own as a thread.
@@ -68,7 +70,7 @@ impl Magic for OwnDirectory {
     }
 }
 
-static TERMINALS: [Entry<()>; 1] = [Entry::text("drivers", terminal_drivers)];
+static TERMINALS: [FixedEntry<()>; 1] = [FixedEntry::text("drivers", terminal_drivers)];
 
 /// As `drivers/tty/tty_io.c` lists them: name, node, major number, minor numbers, kind.
 fn terminal_drivers((): &(), text: &mut Text) -> Result<(), Errno> {

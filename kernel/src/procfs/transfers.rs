@@ -7,17 +7,17 @@ use abi::Errno;
 
 use super::access::may_inspect;
 use super::seq_file;
-use super::subject::Subject;
+use super::task::ProcTask;
 use super::text::Text;
 use crate::fs::file_ops::FileOps;
 
 /// Opens the file. A read of it fails with `EACCES` for whoever may not look into the process.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let process = process.clone();
     seq_file::open_whole(move |text| show(&process, text))
 }
 
-fn show(process: &Subject, text: &mut Text) -> Result<(), Errno> {
+fn show(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     may_inspect(process)?;
     let moved = match &process.thread {
         Some(thread) => thread.totals().moved,

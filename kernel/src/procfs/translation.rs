@@ -10,12 +10,12 @@ use mm::{Descriptor, Entry, EntryPlace, Frame, Level, VirtAddr};
 
 use super::access::{Inspected, PhysicalAddresses};
 use super::seq_file::{FIRST_KEY, SeqFile};
-use super::subject::Subject;
+use super::task::ProcTask;
 use super::text::Text;
 use crate::fs::file_ops::FileOps;
 
 /// Opens the file: all valid entries, each table's before those of the tables below it.
-pub fn open(process: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let frames = PhysicalAddresses::for_current();
     SeqFile::open(move |key, text| Ok(memory.with(|space| add(space, key, text, frames)).flatten()))

@@ -4,27 +4,27 @@ use alloc::sync::Arc;
 use core::ops::Deref;
 
 use crate::fs::Dentry;
-use crate::process::{Name, Pid, Process};
+use crate::process::{Comm, Pid, Process};
 use crate::sched::scheduler::State;
 use crate::thread::Thread;
 
 /// What most entries are about: a process, or one of its threads.
 #[derive(Clone)]
-pub struct Subject {
+pub struct ProcTask {
     /// The process.
     pub process: Arc<Process>,
     /// The thread, in its directory.
     pub thread: Option<Arc<Thread>>,
 }
 
-impl Subject {
+impl ProcTask {
     /// The thread that counts where Linux shows a thread's own; `None` once a process has ended.
     pub fn own_thread(&self) -> Option<Arc<Thread>> {
         self.thread.clone().or_else(|| self.process.first_thread())
     }
 
     /// The name of the process or thread.
-    pub fn name(&self) -> Name {
+    pub fn name(&self) -> Comm {
         self.thread
             .as_ref()
             .map_or(self.process.name(), |thread| thread.name())
@@ -57,7 +57,7 @@ impl Subject {
     }
 }
 
-impl Deref for Subject {
+impl Deref for ProcTask {
     type Target = Process;
 
     fn deref(&self) -> &Process {
