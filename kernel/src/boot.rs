@@ -259,7 +259,7 @@ fn load_init(
     let context = LookupContext::current(fs_context, Subject::kernel());
     let file = open_executable(&context, path.as_bytes(), LastLink::Follow)?;
     let stack_limit = limits.get(RLIMIT_STACK).map_or(0, |limit| limit.cur);
-    let request = exec::Request {
+    let request = exec::ExecRequest {
         file,
         path: path.as_bytes().to_vec(),
         arguments: init_arguments(path, line, stack_limit)?,

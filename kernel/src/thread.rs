@@ -2,7 +2,7 @@
 //! Linux gives to each thread stands here, even where POSIX gives it to the process: open files and directories.
 
 use crate::fs::{FileTable, FsContext};
-use crate::process::{Name, Pid, Process, Shared, Transfers, VforkCompletion, hooks};
+use crate::process::{Comm, Pid, Process, Shared, Transfers, VforkCompletion, hooks};
 use crate::sched::space::Space;
 use crate::sched::{Owner, ThreadCore};
 use crate::signal::{self, InheritedSignals, ThreadSignals};
@@ -40,7 +40,7 @@ pub struct Thread {
     /// What its parent waits for after vfork(2).
     pub vfork: VforkCompletion,
     /// The name (`comm`) of a thread that is not the first: that one's is the process's.
-    name: Mutex<Name>,
+    name: Mutex<Comm>,
     /// The deadline of an interrupted call that is being made again: see [`Thread::keep_deadline`].
     kept_deadline: AtomicU64,
     /// Where the thread begins at EL0; taken when it starts.
@@ -78,7 +78,7 @@ pub struct ThreadInit {
     /// Where it begins at EL0.
     pub start: Box<UserContext>,
     /// Its name.
-    pub name: Name,
+    pub name: Comm,
 }
 
 /// What the scheduler keeps of a thread is asked of the thread.
@@ -216,7 +216,7 @@ impl Thread {
     }
 
     /// The name (`comm`).
-    pub fn name(&self) -> Name {
+    pub fn name(&self) -> Comm {
         if self.is_first() {
             self.process.name()
         } else {
@@ -225,7 +225,7 @@ impl Thread {
     }
 
     /// Sets the name.
-    pub fn set_name(&self, name: Name) {
+    pub fn set_name(&self, name: Comm) {
         if self.is_first() {
             self.process.set_name(name);
         } else {

@@ -12,12 +12,12 @@ pub const VERSION: &str = concat!("#1 Holstein ", env!("CARGO_PKG_VERSION"));
 pub const NAME_LEN: usize = 64;
 
 /// The name of the machine.
-pub static HOST: MachineName = MachineName(Mutex::new(Name::new(b"holstein")));
+pub static HOST: MachineName = MachineName(Mutex::new(UtsField::new(b"holstein")));
 /// Its NIS domain.
-pub static DOMAIN: MachineName = MachineName(Mutex::new(Name::new(b"(none)")));
+pub static DOMAIN: MachineName = MachineName(Mutex::new(UtsField::new(b"(none)")));
 
 /// A name of the machine.
-pub struct MachineName(Mutex<Name>);
+pub struct MachineName(Mutex<UtsField>);
 
 impl MachineName {
     /// Shows it to `look`.
@@ -40,23 +40,23 @@ impl MachineName {
         let len = given.len().min(NAME_LEN);
         let mut bytes = [0; NAME_LEN];
         bytes[..len].copy_from_slice(&given[..len]);
-        *self.0.lock() = Name { bytes, len };
+        *self.0.lock() = UtsField { bytes, len };
     }
 }
 
 /// A name that can be set.
 #[derive(Clone, Copy)]
-struct Name {
+struct UtsField {
     bytes: [u8; NAME_LEN],
     len: usize,
 }
 
-impl Name {
-    const fn new(name: &[u8]) -> Name {
+impl UtsField {
+    const fn new(name: &[u8]) -> UtsField {
         let mut bytes = [0; NAME_LEN];
         let (start, _) = bytes.split_at_mut(name.len());
         start.copy_from_slice(name);
-        Name {
+        UtsField {
             bytes,
             len: name.len(),
         }

@@ -34,7 +34,7 @@ struct Output<'a> {
 }
 
 /// Why no more is written.
-enum Stop {
+enum DumpError {
     /// The limit is reached, or the disk is full: what is there is a core, if a cut one.
     Full,
     /// The process is to end at once.
@@ -42,9 +42,9 @@ enum Stop {
 }
 
 impl Output<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), DumpError> {
         if bytes.len() as u64 > self.left {
-            return Err(Stop::Full);
+            return Err(DumpError::Full);
         }
         let mut source = KernelSource(bytes);
         while !source.0.is_empty() {
@@ -54,14 +54,14 @@ impl Output<'_> {
                     self.position += len as u64;
                     self.left -= len as u64;
                 }
-                _ => return Err(Stop::Full),
+                _ => return Err(DumpError::Full),
             }
-            scheduler::cond_resched_killable().map_err(|_| Stop::Killed)?;
+            scheduler::cond_resched_killable().map_err(|_| DumpError::Killed)?;
         }
         Ok(())
     }
 
-    fn write_page(&mut self, at: u64, page: &[u8]) -> Result<(), Stop> {
+    fn write_page(&mut self, at: u64, page: &[u8]) -> Result<(), DumpError> {
         self.position = at;
         self.write(page)
     }
@@ -147,10 +147,10 @@ fn write_segment(
     segment: &Segment,
     at: u64,
     page: &mut [u8],
-) -> Result<(), Stop> {
+) -> Result<(), DumpError> {
     let end = segment.start + segment.written;
     for window in (segment.start..end).step_by((WINDOW * PAGE) as usize) {
-        scheduler::cond_resched_killable().map_err(|_| Stop::Killed)?;
+        scheduler::cond_resched_killable().map_err(|_| DumpError::Killed)?;
         let window_end = end.min(window + WINDOW * PAGE);
         let touched = if segment.is_of_file {
             [u64::MAX; (WINDOW / 64) as usize]

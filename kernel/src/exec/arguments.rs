@@ -1,7 +1,7 @@
 //! Arguments and environment on their way from the old program to the new one. As on Linux, the number of both is known and
 //! judged before any memory is spent on them.
 
-use super::strings::{Pointers, Strings, nul_in};
+use super::strings::{Pointers, StringList, nul_in};
 use abi::Errno;
 use alloc::vec::Vec;
 use memory::fallible::TryVec;
@@ -19,7 +19,7 @@ pub struct Arguments {
     /// The first arguments, which a script has put in the place of the caller's first one, each with its NUL.
     head: Vec<u8>,
     /// What the caller gave: arguments, then environment.
-    given: Strings,
+    given: StringList,
     /// Bytes of the caller's first argument, if `head` is in its place.
     replaced: usize,
     /// Bytes of all arguments given.
@@ -35,7 +35,7 @@ impl Arguments {
     pub fn new(stack_limit: u64) -> Arguments {
         Arguments {
             head: Vec::new(),
-            given: Strings::default(),
+            given: StringList::default(),
             replaced: 0,
             arguments_given: 0,
             argument_count: 0,

@@ -14,7 +14,7 @@ use crate::fs::{
     open_executable,
 };
 use crate::futex;
-use crate::process::{Name, Process};
+use crate::process::{Comm, Process};
 use crate::sched::scheduler;
 use crate::sched::space::Space;
 use crate::thread::Thread;
@@ -59,7 +59,7 @@ pub struct Identity {
     /// The file, kept from being written while it runs.
     file: Arc<OpenFile>,
     /// The last component of the path it was called by.
-    name: Name,
+    name: Comm,
     /// Who it acts for: as its caller, unless its file says otherwise.
     credentials: Arc<Credentials>,
     /// Whether it has rights that its real user has not: `AT_SECURE`.
@@ -67,7 +67,7 @@ pub struct Identity {
 }
 
 /// What is to be run, and how.
-pub struct Request<'a> {
+pub struct ExecRequest<'a> {
     /// The file.
     pub file: Arc<OpenFile>,
     /// The path by which it was asked for.
@@ -85,14 +85,14 @@ pub struct Request<'a> {
 }
 
 /// Prepares a program. Nothing has changed for the caller's process.
-pub fn load(mut request: Request<'_>) -> Result<Program, Errno> {
+pub fn load(mut request: ExecRequest<'_>) -> Result<Program, Errno> {
     memory::has_room()?;
     let name = request
         .path
         .rsplit(|&byte| byte == b'/')
         .next()
         .unwrap_or_default();
-    let name = Name::new(name);
+    let name = Comm::new(name);
     let executable = find_executable(&mut request)?;
     let interpreter = find_interpreter(&request, &executable)?;
     let (credentials, is_secure) = credentials_for(&request)?;
@@ -236,7 +236,7 @@ fn reset_thread(current: &Thread) {
 }
 
 /// Follows `#!` lines until the file is a program; arguments and file of `request` become those of the interpreter.
-fn find_executable(request: &mut Request<'_>) -> Result<Box<Executable>, Errno> {
+fn find_executable(request: &mut ExecRequest<'_>) -> Result<Box<Executable>, Errno> {
     let mut last_interpreter: Option<Vec<u8>> = None;
     for _ in 0..=MOST_SCRIPTS {
         let path = last_interpreter.as_deref().unwrap_or(&request.path);
@@ -262,7 +262,7 @@ fn find_executable(request: &mut Request<'_>) -> Result<Box<Executable>, Errno> 
 
 /// The program named by `PT_INTERP`, if there is one.
 fn find_interpreter(
-    request: &Request<'_>,
+    request: &ExecRequest<'_>,
     executable: &Executable,
 ) -> Result<Option<image::Interpreter>, Errno> {
     let Some((offset, len)) = executable.interpreter else {
@@ -277,7 +277,7 @@ fn find_interpreter(
     Ok(Some(image::Interpreter { file, executable }))
 }
 
-fn open_program(request: &Request<'_>, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
+fn open_program(request: &ExecRequest<'_>, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
     let context = LookupContext::current(request.fs_context, Subject::new(request.credentials.clone()));
     open_executable(&context, path, LastLink::Follow)
 }
@@ -313,7 +313,7 @@ fn read_at(file: &OpenFile, offset: u64, into: &mut [u8]) -> Result<usize, Errno
 
 /// Whether the caller may read what it runs: its memory would show what the file hides.
 #[inline(always)]
-fn is_readable(request: &Request<'_>, interpreter: Option<&image::Interpreter>) -> bool {
+fn is_readable(request: &ExecRequest<'_>, interpreter: Option<&image::Interpreter>) -> bool {
     let subject = Subject::new(request.credentials.clone());
     let files = [
         Some(&request.file),
@@ -327,14 +327,14 @@ fn is_readable(request: &Request<'_>, interpreter: Option<&image::Interpreter>) 
 
 /// Whether the new program's rights are not those of its real user, or were not those of the old program.
 #[inline(always)]
-fn acts_for_somebody_else(request: &Request<'_>, new: &Credentials) -> bool {
+fn acts_for_somebody_else(request: &ExecRequest<'_>, new: &Credentials) -> bool {
     let old = request.credentials;
     old.uid != old.euid || old.gid != old.egid || new.acts_differently_from(old)
 }
 
 /// Who the program acts for, and whether it has rights that its real user has not. Set-user-ID and set-group-ID files act
 /// for their owner, unless the caller gave that up.
-fn credentials_for(request: &Request<'_>) -> Result<(Arc<Credentials>, bool), Errno> {
+fn credentials_for(request: &ExecRequest<'_>) -> Result<(Arc<Credentials>, bool), Errno> {
     let attributes = request.file.inode().attributes();
     let mut wanted = SetIds::default();
     let is_forbidden = request.file.inode().filesystem.flags.has(MS_NOSUID);

@@ -14,7 +14,7 @@ const FIRST_PIECE: usize = 1024;
 
 /// Strings, each with its NUL.
 #[derive(Default, Debug)]
-pub struct Strings {
+pub struct StringList {
     /// The piece that is added to.
     last: Vec<u8>,
     /// Those that are full.
@@ -22,7 +22,7 @@ pub struct Strings {
     len: usize,
 }
 
-impl Strings {
+impl StringList {
     /// Bytes of all, NULs included.
     pub fn len(&self) -> usize {
         self.len
@@ -81,7 +81,7 @@ impl Strings {
     }
 }
 
-impl Strings {
+impl StringList {
     fn begin_piece(&mut self) -> Result<(), Errno> {
         if self.last.is_empty() {
             self.last = fallible::with_room(FIRST_PIECE)?;

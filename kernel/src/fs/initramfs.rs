@@ -95,7 +95,7 @@ struct Unpacker {
     links: BTreeMap<(u32, u32, u32), Arc<Inode>>,
     /// How many archives of this piece had ended when those links were noted.
     archives: usize,
-    /// FsContext and their times, which are set when nothing is made in them any more.
+    /// Directories and their times, which are set when nothing is made in them any more.
     directories: Vec<(Arc<Inode>, TimeSpec)>,
     summary: Summary,
 }

@@ -31,7 +31,7 @@ use abi::process::{
 };
 use alloc::sync::Arc;
 use deadline::{Deadline, WaitClock};
-use inheritance::Patience;
+use inheritance::LockMode;
 use key::Scope;
 use sleep::is_valid;
 use wake::Requeue;
@@ -68,7 +68,7 @@ pub fn futex(
         }
         FUTEX_LOCK_PI2 => {
             let deadline = Deadline::absolute(current, fourth, clock)?;
-            inheritance::lock(current, scope, address, Patience::Wait, deadline)
+            inheritance::lock(current, scope, address, LockMode::Wait, deadline)
         }
         FUTEX_WAIT_REQUEUE_PI => {
             let deadline = Deadline::absolute(current, fourth, clock)?;
@@ -77,9 +77,9 @@ pub fn futex(
         _ if clock == WaitClock::Realtime => Err(Errno::ENOSYS),
         FUTEX_LOCK_PI => {
             let deadline = Deadline::absolute(current, fourth, WaitClock::Realtime)?;
-            inheritance::lock(current, scope, address, Patience::Wait, deadline)
+            inheritance::lock(current, scope, address, LockMode::Wait, deadline)
         }
-        FUTEX_TRYLOCK_PI => inheritance::lock(current, scope, address, Patience::Try, Deadline::Never),
+        FUTEX_TRYLOCK_PI => inheritance::lock(current, scope, address, LockMode::Try, Deadline::Never),
         FUTEX_UNLOCK_PI => inheritance::unlock(current, scope, address),
         FUTEX_CMP_REQUEUE_PI => inheritance::requeue(current, scope, requeue, value3),
         FUTEX_WAIT => {

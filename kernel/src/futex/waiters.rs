@@ -239,7 +239,7 @@ impl Bucket {
 }
 
 /// The buckets of two words, which may be one bucket, locked.
-pub struct Pair {
+pub struct BucketPair {
     from: Key,
     to: Key,
     low: Guard,
@@ -247,13 +247,13 @@ pub struct Pair {
     high: Option<Guard>,
 }
 
-impl Pair {
+impl BucketPair {
     /// Locks the buckets of both words.
-    pub fn lock(from: Key, to: Key) -> Pair {
+    pub fn lock(from: Key, to: Key) -> BucketPair {
         let (first, second) = (place_of(from), place_of(to));
         let low = TABLE[first.min(second)].lock();
         let high = (first != second).then(|| TABLE[first.max(second)].lock_second());
-        Pair { from, to, low, high }
+        BucketPair { from, to, low, high }
     }
 
     /// The bucket of one of the two words.

@@ -2,7 +2,7 @@
 
 use super::inheritance::check_plain;
 use super::key::{Key, Scope};
-use super::waiters::{self, Pair, Woken};
+use super::waiters::{self, BucketPair, Woken};
 use crate::sched::scheduler;
 use crate::thread::Thread;
 use crate::user_memory;
@@ -112,7 +112,7 @@ pub fn requeue_between(
             return Ok(count);
         }
         scheduler::cond_resched();
-        pair = Pair::lock(from, to);
+        pair = BucketPair::lock(from, to);
     }
 }
 
@@ -124,9 +124,9 @@ fn keys(current: &Thread, scopes: [Scope; 2], request: Requeue) -> Result<(Key, 
 }
 
 /// Locks both buckets, while the word at `address` is `expected` if something is expected of it: `EAGAIN` if not.
-fn lock_if(from: Key, to: Key, address: u64, expected: Option<u32>) -> Result<Pair, Errno> {
+fn lock_if(from: Key, to: Key, address: u64, expected: Option<u32>) -> Result<BucketPair, Errno> {
     loop {
-        let pair = Pair::lock(from, to);
+        let pair = BucketPair::lock(from, to);
         let Some(expected) = expected else {
             return Ok(pair);
         };
@@ -145,9 +145,9 @@ fn lock_if(from: Key, to: Key, address: u64, expected: Option<u32>) -> Result<Pa
 /// if its old value compares as `code` says; how many. One step for every waiter of both words.
 pub fn wake_and_change(current: &Thread, scope: Scope, request: Requeue, code: u32) -> Result<usize, Errno> {
     let (from, to) = keys(current, [scope; 2], request)?;
-    let change = Change::decode(code)?;
+    let change = WakeOp::decode(code)?;
     loop {
-        let mut pair = Pair::lock(from, to);
+        let mut pair = BucketPair::lock(from, to);
         match change.apply(VirtAddr(request.to)) {
             Ok(Some(old)) => {
                 let mut first = Woken::default();
@@ -185,16 +185,16 @@ fn wake_further(key: Key, most: usize, woken: Woken) -> usize {
 }
 
 /// What FUTEX_WAKE_OP does with the second word (`FUTEX_OP` of `linux/futex.h`).
-struct Change {
+struct WakeOp {
     operation: u32,
     argument: u32,
     comparison: u32,
     compared: i32,
 }
 
-impl Change {
+impl WakeOp {
     /// `ENOSYS` for an operation or a comparison that there is not.
-    fn decode(code: u32) -> Result<Change, Errno> {
+    fn decode(code: u32) -> Result<WakeOp, Errno> {
         let operation = code >> 28 & 0xf;
         let signed_12 = |field: u32| (field << 20) as i32 >> 20;
         let given = signed_12(code >> 12);
@@ -208,7 +208,7 @@ impl Change {
         if operation > FUTEX_OP_XOR || comparison > FUTEX_OP_CMP_GE {
             return Err(Errno::ENOSYS);
         }
-        Ok(Change {
+        Ok(WakeOp {
             operation,
             argument,
             comparison,

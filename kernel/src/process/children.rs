@@ -2,7 +2,7 @@
 //! ended and those that stopped or went on, so that a wait looks at events, not at children.
 //!
 //! The list's lock decides whose child a process is: it stands in the list of one parent, and moves to another's under the
-//! locks of both (`table::Table::move_children`). Who has something to tell a parent looks for the child in the parent's list,
+//! locks of both (`table::ProcessTable::move_children`). Who has something to tell a parent looks for the child in the parent's list,
 //! and if it is not there, asks anew who the parent is.
 
 mod announce;
@@ -64,16 +64,16 @@ const FEW: usize = 16;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Meant {
     /// By their ids.
-    pub which: Which,
+    pub which: WaitTarget,
     /// By what they send at their end.
-    pub kind: Kind,
+    pub kind: ChildKind,
     /// Only those of that thread of the parent (`__WNOTHREAD`).
     pub thread: Option<Pid>,
 }
 
 /// Children by what they send at their end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum ChildKind {
     /// SIGCHLD: those of fork(2), and all that called exec.
     Usual,
     /// Another signal, or none (`__WCLONE`).
@@ -84,7 +84,7 @@ pub enum Kind {
 
 /// Children by their ids.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Which {
+pub enum WaitTarget {
     /// Every child.
     Any,
     /// That one.
@@ -122,7 +122,7 @@ pub struct Child {
 }
 
 /// What happened to a child.
-enum Event {
+enum ChildEvent {
     Ended(Arc<Process>),
     Changed(Arc<Process>, WaitStatus),
 }
@@ -138,15 +138,15 @@ pub fn wait_for_child(current: &Thread, meant: Meant, wanted: Wanted) -> Result<
     };
     let event = process.child_events.wait_until(look)??;
     Ok(event.map(|event| match event {
-        Event::Ended(child) => reap(process, &child, wanted),
-        Event::Changed(child, status) => describe(&child, status),
+        ChildEvent::Ended(child) => reap(process, &child, wanted),
+        ChildEvent::Changed(child, status) => describe(&child, status),
     }))
 }
 
 impl Process {
     /// The process that a wait names, where it is not quickly found among the children.
     fn named_child(&self, meant: Meant) -> Option<Arc<Process>> {
-        let Which::Process(pid) = meant.which else {
+        let WaitTarget::Process(pid) = meant.which else {
             return None;
         };
         let is_quick = self.children.lock().len() <= FEW;
@@ -171,21 +171,21 @@ impl Children {
         meant: Meant,
         named: Option<&Arc<Process>>,
         wanted: Wanted,
-    ) -> Result<Option<Event>, Errno> {
+    ) -> Result<Option<ChildEvent>, Errno> {
         if wanted.ended
             && let Some(child) = first_of(&self.ended, meant, named).cloned()
         {
             if !wanted.is_kept {
                 self.ended.leave_member(&child.places.sibling);
             }
-            return Ok(Some(Event::Ended(child)));
+            return Ok(Some(ChildEvent::Ended(child)));
         }
         if let Some((child, status)) = self.first_change(meant, wanted) {
             if !wanted.is_kept {
                 child.signals.forget_change();
                 self.changed.leave_member(&child.places.change);
             }
-            return Ok(Some(Event::Changed(child, status)));
+            return Ok(Some(ChildEvent::Changed(child, status)));
         }
         let has_such = first_of(&self.living, meant, named).or(first_of(&self.ended, meant, named));
         has_such.map(|_| None).ok_or(Errno::ECHILD)
@@ -300,15 +300,15 @@ fn first_of<'a>(
 
 fn is_meant(child: &Process, meant: Meant) -> bool {
     let has_id = match meant.which {
-        Which::Any => true,
-        Which::Process(pid) => child.pid == pid,
-        Which::Group(group) => child.group() == group,
+        WaitTarget::Any => true,
+        WaitTarget::Process(pid) => child.pid == pid,
+        WaitTarget::Group(group) => child.group() == group,
     };
     let is_usual = child.exit_signal() == Signal::SIGCHLD.number();
     let is_kind = match meant.kind {
-        Kind::Usual => is_usual,
-        Kind::Clones => !is_usual,
-        Kind::All => true,
+        ChildKind::Usual => is_usual,
+        ChildKind::Clones => !is_usual,
+        ChildKind::All => true,
     };
     let is_of = |thread| child.relations.parent_thread.load(Ordering::Relaxed) == thread;
     has_id && is_kind && meant.thread.is_none_or(is_of)

@@ -25,10 +25,10 @@ mod usage;
 mod vfork;
 
 pub use abi::process::Pid;
-pub use children::{Child, Kind, Meant, Wanted, Which, report_stop_or_continue, wait_for_child};
+pub use children::{Child, ChildKind, Meant, WaitTarget, Wanted, report_stop_or_continue, wait_for_child};
 pub use end::end_current;
 pub use limits::Limits;
-pub use name::Name;
+pub use name::Comm;
 pub use oom::kill as oom_kill;
 pub use shared::Shared;
 pub use table::{
@@ -37,17 +37,17 @@ pub use table::{
     thread_count_of_user, with as with_table,
 };
 pub use tenants::register_tenants;
-pub use transfers::{Moved, Transfers};
+pub use transfers::{TransferTotals, Transfers};
 pub use usage::{Totals, Usage};
 pub use vfork::VforkCompletion;
 
 use crate::fs::Credentials;
 use crate::fs::OpenFile;
 use crate::sched::space::Space;
-use crate::sched::time::Place;
+use crate::sched::time::TimerPlace;
 use crate::sched::wait::WaitQueue;
-use crate::signal::{Actions, IntervalTimer, ProcessSignals};
-use crate::timers::{ProcessorTime, Timers};
+use crate::signal::{Actions, ProcessSignals, RealTimer};
+use crate::timers::{ProcessTimers, ProcessorTime};
 use abi::Errno;
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -67,11 +67,11 @@ pub struct Process {
     /// Actions, signals that wait for any thread, stop state.
     pub signals: ProcessSignals,
     /// `ITIMER_REAL`.
-    pub interval_timer: Mutex<IntervalTimer, { rank::INTERVAL_TIMER }>,
+    pub interval_timer: Mutex<RealTimer, { rank::INTERVAL_TIMER }>,
     /// Where it stands until that expires.
-    pub alarm_place: Place,
+    pub alarm_place: TimerPlace,
     /// Its timers by timer_create(2).
-    pub timers: Timers,
+    pub timers: ProcessTimers,
     /// What is to happen when it has used so much processor time.
     pub processor_time: ProcessorTime,
     /// Time and faults of children.
@@ -79,12 +79,12 @@ pub struct Process {
     /// Woken when a child ends, stops or goes on.
     pub child_events: WaitQueue,
     /// Attributes that prctl(2), personality(2) and setpriority(2) set.
-    pub attributes: Attributes,
+    pub attributes: ProcessAttributes,
     space: Mutex<Option<Arc<Space>>, { rank::SPACE }>,
     threads: Threads,
     credentials: Mutex<Arc<Credentials>>,
     limits: Mutex<Arc<Limits>>,
-    name: Mutex<Name>,
+    name: Mutex<Comm>,
     executable: Mutex<Option<Arc<OpenFile>>>,
     children: Mutex<Children, { rank::CHILDREN }>,
     places: Places,
@@ -107,14 +107,14 @@ pub struct ProcessInit {
     /// Who it acts for.
     pub credentials: Arc<Credentials>,
     /// Its name.
-    pub name: Name,
+    pub name: Comm,
     /// The signal to its parent at its end; 0 for none.
     pub exit_signal: u8,
 }
 
 /// What a child has from its parent, and they change apart from each other.
 struct Inherited {
-    attributes: Attributes,
+    attributes: ProcessAttributes,
     limits: Arc<Limits>,
     executable: Option<Arc<OpenFile>>,
 }
@@ -168,7 +168,7 @@ const TIMER_SLACK: u64 = 50_000;
 
 /// Small attributes without a meaning to other parts of the kernel.
 #[derive(Default)]
-pub struct Attributes {
+pub struct ProcessAttributes {
     /// The signal that the process gets when its parent ends; 0 for none. Cleared in a child.
     pub parent_death_signal: AtomicU8,
     /// personality(2).
@@ -195,13 +195,13 @@ impl Process {
             space,
             actions: ProcessSignals::first_actions()?,
             credentials: Arc::default(),
-            name: Name::default(),
+            name: Comm::default(),
             exit_signal: 0,
         };
         Process::new(init, || Inherited {
-            attributes: Attributes {
+            attributes: ProcessAttributes {
                 timer_slack: [AtomicU64::new(TIMER_SLACK), AtomicU64::new(TIMER_SLACK)],
-                ..Attributes::default()
+                ..ProcessAttributes::default()
             },
             limits,
             executable: None,
@@ -233,9 +233,9 @@ impl Process {
             Process {
                 pid: init.pid,
                 signals: const { ProcessSignals::new() },
-                interval_timer: const { Mutex::new(IntervalTimer::new()) },
-                alarm_place: const { Place::new() },
-                timers: const { Timers::new() },
+                interval_timer: const { Mutex::new(RealTimer::new()) },
+                alarm_place: const { TimerPlace::new() },
+                timers: const { ProcessTimers::new() },
                 processor_time: const { ProcessorTime::new() },
                 usage: const { Usage::new() },
                 child_events: const { WaitQueue::new() },
@@ -320,12 +320,12 @@ impl Process {
     }
 
     /// The name (`comm`) of the process and its first thread.
-    pub fn name(&self) -> Name {
+    pub fn name(&self) -> Comm {
         *self.name.lock()
     }
 
     /// Sets the name.
-    pub fn set_name(&self, name: Name) {
+    pub fn set_name(&self, name: Comm) {
         *self.name.lock() = name;
     }
 
@@ -373,10 +373,10 @@ impl Process {
     }
 }
 
-impl Attributes {
+impl ProcessAttributes {
     #[inline(always)]
-    fn for_child(&self) -> Attributes {
-        Attributes {
+    fn for_child(&self) -> ProcessAttributes {
+        ProcessAttributes {
             parent_death_signal: AtomicU8::new(0),
             personality: AtomicU32::new(self.personality.load(Ordering::Relaxed)),
             has_no_new_privileges: AtomicBool::new(self.has_no_new_privileges.load(Ordering::Relaxed)),

@@ -8,12 +8,12 @@ use core::fmt;
 /// Aligned, so that it is copied by words.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 #[repr(align(8))]
-pub struct Name([u8; TASK_COMM_LEN]);
+pub struct Comm([u8; TASK_COMM_LEN]);
 
-impl Name {
+impl Comm {
     /// A name, cut to 15 bytes.
-    pub fn new(bytes: &[u8]) -> Name {
-        let mut name = Name::default();
+    pub fn new(bytes: &[u8]) -> Comm {
+        let mut name = Comm::default();
         let len = bytes.len().min(TASK_COMM_LEN - 1);
         name.0[..len].copy_from_slice(&bytes[..len]);
         name
@@ -32,7 +32,7 @@ impl Name {
 }
 
 /// As it stands in the kernel's log: a program cannot forge a line there by its name.
-impl fmt::Display for Name {
+impl fmt::Display for Comm {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         Escaped::log(self.bytes()).fmt(to)
     }

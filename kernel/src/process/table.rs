@@ -26,10 +26,10 @@ const PID_END: Pid = 32768;
 /// Where the search begins again after the highest id (Linux's `RESERVED_PIDS`).
 const PID_RESTART: Pid = 300;
 
-static TABLE: Mutex<Table, { rank::PROCESS_TABLE }> = Mutex::new(Table::new());
+static TABLE: Mutex<ProcessTable, { rank::PROCESS_TABLE }> = Mutex::new(ProcessTable::new());
 
 /// All processes.
-pub struct Table {
+pub struct ProcessTable {
     ids: Map<Pid, Holder>,
     groups: Map<Pid, Group>,
     /// Groups in each session.
@@ -77,9 +77,9 @@ impl Holder {
     }
 }
 
-impl Table {
-    const fn new() -> Table {
-        Table {
+impl ProcessTable {
+    const fn new() -> ProcessTable {
+        ProcessTable {
             ids: Map::new(),
             groups: Map::new(),
             sessions: Map::new(),
@@ -153,7 +153,7 @@ impl Table {
     }
 
     /// Gives the first `most` children of `parent` to whoever cares for orphans; notes those that live, and those that have ended,
-    /// which are to be announced to their new parent. Their groups are watched from before ([`Table::begin_watch`]): those with a stopped
+    /// which are to be announced to their new parent. Their groups are watched from before ([`ProcessTable::begin_watch`]): those with a stopped
     /// member that have somebody to continue them, but perhaps not without this parent.
     pub(super) fn move_children(
         &mut self,
@@ -267,7 +267,7 @@ fn decrement(counts: &mut Map<u32, usize>, key: u32) {
 }
 
 /// Works on the table under its lock.
-pub fn with<R>(work: impl FnOnce(&mut Table) -> R) -> R {
+pub fn with<R>(work: impl FnOnce(&mut ProcessTable) -> R) -> R {
     work(&mut TABLE.lock())
 }
 

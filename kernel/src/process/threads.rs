@@ -20,7 +20,7 @@ use memory::fallible::TryVec;
 
 /// The threads of one process.
 pub(super) struct Threads {
-    group: Mutex<Group, { rank::THREADS }>,
+    group: Mutex<ThreadGroup, { rank::THREADS }>,
     /// Woken when a thread left while exec waits for that.
     left: WaitQueue,
     /// 0, or [`ENDING`] and the wait status with which the process is to end.
@@ -36,12 +36,12 @@ pub(super) struct Threads {
 impl Threads {
     /// None yet.
     pub(super) const fn new() -> Threads {
-        let all = List {
+        let all = ThreadList {
             first: None,
             further: Vec::new(),
         };
         Threads {
-            group: Mutex::new(Group {
+            group: Mutex::new(ThreadGroup {
                 all,
                 living: 0,
                 past: Totals::NONE,
@@ -55,8 +55,8 @@ impl Threads {
     }
 }
 
-struct Group {
-    all: List,
+struct ThreadGroup {
+    all: ThreadList,
     /// Those that have not left.
     living: usize,
     /// What those used that are in the list no more.
@@ -65,7 +65,7 @@ struct Group {
 
 /// The threads that did not leave, and the first one in any case. Most processes have one thread: it needs no allocation.
 #[derive(Default)]
-struct List {
+struct ThreadList {
     /// Until the last one leaves.
     first: Option<Arc<Thread>>,
     further: Vec<Arc<Thread>>,
@@ -74,7 +74,7 @@ struct List {
 /// Marks a status as present.
 const ENDING: u32 = 1 << 31;
 
-impl List {
+impl ThreadList {
     /// The first thread first.
     fn iter(&self) -> impl Iterator<Item = &Arc<Thread>> {
         self.first.iter().chain(&self.further)
@@ -91,7 +91,7 @@ impl List {
     }
 }
 
-impl Group {
+impl ThreadGroup {
     fn charge(&mut self, thread: &Thread) {
         self.past = self.past.plus(&thread.totals());
     }

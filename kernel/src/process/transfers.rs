@@ -21,24 +21,24 @@ struct Count {
 
 /// Such counts added up.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Moved {
+pub struct TransferTotals {
     /// Bytes read, and calls.
     pub read: (u64, u64),
     /// Bytes written, and calls.
     pub written: (u64, u64),
 }
 
-impl Moved {
+impl TransferTotals {
     /// Nothing.
-    pub const NONE: Moved = Moved {
+    pub const NONE: TransferTotals = TransferTotals {
         read: (0, 0),
         written: (0, 0),
     };
 
     /// The sum of both.
-    pub fn plus(&self, other: &Moved) -> Moved {
+    pub fn plus(&self, other: &TransferTotals) -> TransferTotals {
         let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
-        Moved {
+        TransferTotals {
             read: sum(self.read, other.read),
             written: sum(self.written, other.written),
         }
@@ -91,8 +91,8 @@ impl Transfers {
     }
 
     /// The counts.
-    pub fn get(&self) -> Moved {
-        Moved {
+    pub fn get(&self) -> TransferTotals {
+        TransferTotals {
             read: self.read.get(),
             written: self.written.get(),
         }

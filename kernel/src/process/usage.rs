@@ -1,6 +1,6 @@
 //! What was used: processor time, faults, switches; by a thread, a process, and the children that it waited for.
 
-use super::{Moved, Process};
+use super::{Process, TransferTotals};
 use crate::thread::Thread;
 use abi::process::RUsage;
 use abi::time::TimeVal;
@@ -47,7 +47,7 @@ pub struct Totals {
     /// Resident pages of the largest.
     pub peak: u64,
     /// What was read and written.
-    pub moved: Moved,
+    pub moved: TransferTotals,
 }
 
 impl Totals {
@@ -59,7 +59,7 @@ impl Totals {
         voluntary_switches: 0,
         involuntary_switches: 0,
         peak: 0,
-        moved: Moved::NONE,
+        moved: TransferTotals::NONE,
     };
 
     /// The sum of both.

@@ -8,8 +8,8 @@ use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
 use mm::AddressSpace;
 
-use crate::process::Process;
 use super::task::ProcTask;
+use crate::process::Process;
 use crate::sched::scheduler;
 use crate::sched::space::Space;
 

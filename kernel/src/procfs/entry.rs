@@ -1,4 +1,4 @@
-//! FsContext as tables of entries: an entry says how its text, link or object is made from the directory's subject
+//! Directories as tables of entries: an entry says how its text, link or object is made from the directory's subject
 //! (nothing, or a process).
 
 use alloc::sync::Arc;

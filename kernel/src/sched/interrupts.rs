@@ -6,9 +6,9 @@ mod table;
 use alloc::sync::Arc;
 use platform::interrupt::Active;
 use spin::Once;
-use table::Table;
+use table::InterruptTable;
 
-pub use table::{Line, RegisterError};
+pub use table::{InterruptLine, RegisterError};
 
 /// What a driver does when its device interrupts.
 pub trait InterruptHandler: Send + Sync {
@@ -17,7 +17,7 @@ pub trait InterruptHandler: Send + Sync {
     fn handle(&self);
 }
 
-static TABLE: Table = Table::new();
+static TABLE: InterruptTable = InterruptTable::new();
 /// Who is told of a number for which there is no handler.
 static STRAY: Once<fn(u32)> = Once::new();
 
@@ -62,6 +62,6 @@ fn turn_away(number: u32) {
 }
 
 /// What is registered, in that order.
-pub fn lines() -> impl Iterator<Item = &'static Line> {
+pub fn lines() -> impl Iterator<Item = &'static InterruptLine> {
     TABLE.lines()
 }

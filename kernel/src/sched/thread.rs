@@ -3,7 +3,7 @@
 
 use crate::sched::scheduler::{Scheduling, State};
 use crate::sched::space::Space;
-use crate::sched::time::Place;
+use crate::sched::time::TimerPlace;
 use crate::thread::Thread;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -47,7 +47,7 @@ pub struct ThreadCore {
     /// Its place in a run queue where several wait.
     pub(super) queue_link: Link<Thread>,
     /// Where it stands while it is to be woken at a point in time.
-    pub(super) alarm_place: Place,
+    pub(super) alarm_place: TimerPlace,
     state: AtomicU8,
     /// Somebody wanted to wake it while it ran: see [`ThreadCore::has_missed_wakeup`].
     missed_wakeup: AtomicBool,
@@ -64,7 +64,7 @@ impl ThreadCore {
             registers: Mutex::new(registers),
             scheduling: Scheduling::default(),
             queue_link: Link::new(),
-            alarm_place: const { Place::new() },
+            alarm_place: const { TimerPlace::new() },
             state: AtomicU8::new(State::Running as u8),
             missed_wakeup: AtomicBool::new(false),
             has_pending_work: AtomicBool::new(false),

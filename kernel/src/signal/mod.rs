@@ -22,7 +22,7 @@ pub use send::{
     send_by_timer, send_to_group, send_to_many, send_to_many_in_pieces, send_to_process, send_to_thread,
 };
 pub use stop::is_anybody_stopped;
-pub use timer::IntervalTimer;
+pub use timer::RealTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
 use crate::process::{Process, Shared};
@@ -63,7 +63,7 @@ pub struct ThreadSignals {
 
 /// The sets that /proc/PID/status shows.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Summary {
+pub struct SignalSets {
     /// Waiting for the thread.
     pub pending: SigSet,
     /// Waiting for any thread.
@@ -306,10 +306,10 @@ pub fn take_pending(thread: &Thread, set: SigSet) -> Option<SigInfo> {
 }
 
 /// The sets for /proc/PID/status, of the process and one of its threads.
-pub fn summary(process: &Process, thread: Option<&Thread>) -> Summary {
-    let mut summary = Summary {
+pub fn summary(process: &Process, thread: Option<&Thread>) -> SignalSets {
+    let mut summary = SignalSets {
         shared_pending: process.signals.pending(),
-        ..Summary::default()
+        ..SignalSets::default()
     };
     if let Some(thread) = thread {
         summary.pending = thread.signals.pending();

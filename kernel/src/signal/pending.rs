@@ -16,16 +16,16 @@ use platform::heap;
 pub struct Pending {
     /// Which wait, to be read without the lock.
     set: AtomicU64,
-    queue: Mutex<Queue>,
+    queue: Mutex<SignalQueue>,
 }
 
-struct Queue {
-    entries: Vec<Entry>,
+struct SignalQueue {
+    entries: Vec<QueuedSignal>,
     /// Places that are kept free for timers, one for each, whether its signal waits or not.
     kept: usize,
 }
 
-struct Entry {
+struct QueuedSignal {
     info: SigInfo,
     /// The timer that sent it.
     timer: Option<Arc<Timer>>,
@@ -40,7 +40,7 @@ pub enum Details {
     Lost,
 }
 
-impl Entry {
+impl QueuedSignal {
     fn is_of(&self, signal: Signal) -> bool {
         self.info.signo == i32::from(signal.number())
     }
@@ -50,7 +50,7 @@ impl Entry {
     }
 }
 
-impl Queue {
+impl SignalQueue {
     /// Whether one more fits in besides those for which places are kept.
     fn reserve(&mut self) -> bool {
         self.entries.try_reserve(1 + self.kept).is_ok()
@@ -62,7 +62,7 @@ impl Pending {
     pub const fn new() -> Pending {
         Pending {
             set: AtomicU64::new(0),
-            queue: Mutex::new(Queue {
+            queue: Mutex::new(SignalQueue {
                 entries: Vec::new(),
                 kept: 0,
             }),
@@ -88,7 +88,7 @@ impl Pending {
             return;
         }
         if details == Details::Kept && queue.reserve() {
-            heap::push_within_capacity(&mut queue.entries, Entry { info, timer: None });
+            heap::push_within_capacity(&mut queue.entries, QueuedSignal { info, timer: None });
         }
         self.publish(self.set().with(signal));
     }
@@ -114,7 +114,7 @@ impl Pending {
         let mut queue = self.queue.lock();
         // What a deleted timer left behind may stand in the place: then there is mostly another.
         let timer = Some(timer.clone());
-        let _kept = queue.entries.try_push(Entry { info, timer });
+        let _kept = queue.entries.try_push(QueuedSignal { info, timer });
         self.publish(self.set().with(signal));
     }
 
@@ -141,7 +141,7 @@ impl Pending {
         }
         drop(queue);
         // Without details: as if nobody had sent it, as on Linux.
-        let Some(Entry { mut info, timer }) = taken else {
+        let Some(QueuedSignal { mut info, timer }) = taken else {
             return Some(SigInfo::new(signal, SI_USER));
         };
         if let Some(timer) = timer {
@@ -174,7 +174,7 @@ impl Pending {
     }
 
     /// Takes out the signal of a timer for which `wanted` holds.
-    fn take_timer(&self, wanted: impl Fn(&Entry) -> bool) -> Option<Arc<Timer>> {
+    fn take_timer(&self, wanted: impl Fn(&QueuedSignal) -> bool) -> Option<Arc<Timer>> {
         let mut queue = self.queue.lock();
         let at = queue
             .entries

@@ -7,7 +7,7 @@ use crate::process::{self, INIT, Pid, Process};
 use crate::sched::scheduler;
 use crate::sched::space::mappings;
 use crate::thread::Thread;
-use crate::timers::{Notice, Timer};
+use crate::timers::{Timer, TimerNotice};
 use abi::Errno;
 use abi::process::{RLIMIT_SIGPENDING, WaitStatus};
 use abi::signal::{DefaultAction, SIG_DFL, SigAction, SigInfo, SigSet, Signal};
@@ -216,28 +216,28 @@ pub fn send_by_timer(
 /// Keeps a place for the signal of a new timer where it will wait: `EAGAIN` for want of memory.
 pub fn keep_place(process: &Process, timer: &Timer) -> Result<(), Errno> {
     match timer.notice() {
-        Notice::Signal {
+        TimerNotice::Signal {
             thread: Some(thread), ..
         } => thread
             .upgrade()
             .map_or(Ok(()), |thread| thread.signals.pending.keep_place()),
-        Notice::Signal { .. } => process.signals.pending.keep_place(),
-        Notice::None | Notice::Wake(_) => Ok(()),
+        TimerNotice::Signal { .. } => process.signals.pending.keep_place(),
+        TimerNotice::None | TimerNotice::Wake(_) => Ok(()),
     }
 }
 
 /// The timer is deleted.
 pub fn give_up_place(process: &Process, timer: &Timer) {
     match timer.notice() {
-        Notice::Signal {
+        TimerNotice::Signal {
             thread: Some(thread), ..
         } => {
             if let Some(thread) = thread.upgrade() {
                 thread.signals.pending.give_up_place();
             }
         }
-        Notice::Signal { .. } => process.signals.pending.give_up_place(),
-        Notice::None | Notice::Wake(_) => {}
+        TimerNotice::Signal { .. } => process.signals.pending.give_up_place(),
+        TimerNotice::None | TimerNotice::Wake(_) => {}
     }
 }
 

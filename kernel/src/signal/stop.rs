@@ -28,11 +28,11 @@ pub struct Stop {
     is_requested: AtomicBool,
     /// How often SIGCONT was sent. Written under the lock of `state`.
     continues: AtomicU32,
-    state: Mutex<State, { rank::STOP }>,
+    state: Mutex<StopState, { rank::STOP }>,
     gone_on: WaitQueue,
 }
 
-struct State {
+struct StopState {
     phase: Phase,
     change: Option<WaitStatus>,
 }
@@ -55,7 +55,7 @@ impl Stop {
         Stop {
             is_requested: AtomicBool::new(false),
             continues: AtomicU32::new(0),
-            state: Mutex::new(State {
+            state: Mutex::new(StopState {
                 phase: Phase::Running,
                 change: None,
             }),
@@ -75,7 +75,7 @@ impl Stop {
     }
 
     /// Goes from one phase to another, under the lock.
-    fn enter(&self, state: &mut State, phase: Phase) {
+    fn enter(&self, state: &mut StopState, phase: Phase) {
         let (was_running, is_running) = (state.phase == Phase::Running, phase == Phase::Running);
         state.phase = phase;
         self.is_requested.store(!is_running, Ordering::Release);

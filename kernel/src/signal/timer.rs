@@ -2,22 +2,22 @@
 //! `timers::processor`.
 
 use crate::process::Process;
-use crate::sched::time::{self, Alarm, Expire, Place};
+use crate::sched::time::{self, Alarm, Expire, TimerPlace};
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
 use platform::timer;
 
 /// One process's timer; ticks.
-pub struct IntervalTimer {
+pub struct RealTimer {
     next: Option<(u64, Alarm)>,
     period: u64,
 }
 
-impl IntervalTimer {
+impl RealTimer {
     /// One that is off.
-    pub const fn new() -> IntervalTimer {
-        IntervalTimer {
+    pub const fn new() -> RealTimer {
+        RealTimer {
             next: None,
             period: 0,
         }
@@ -56,7 +56,7 @@ impl IntervalTimer {
 
 /// A process is in the list for its interval timer, which its end cancels.
 impl Expire for Process {
-    fn place(&self) -> &Place {
+    fn place(&self) -> &TimerPlace {
         &self.alarm_place
     }
 

@@ -149,10 +149,10 @@ pub fn utimensat(
 ) -> Result<usize, Errno> {
     let flags = decode(flags, AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH)?;
     let [accessed, modified] = if times == 0 {
-        [Change::Now, Change::Now]
+        [TimeChange::Now, TimeChange::Now]
     } else {
         let times = read_value::<[TimeSpec; 2]>(times)?;
-        [Change::of(times[0])?, Change::of(times[1])?]
+        [TimeChange::of(times[0])?, TimeChange::of(times[1])?]
     };
     let subject = Subject::new(current.process.credentials());
     if path == 0 {
@@ -168,27 +168,27 @@ pub fn utimensat(
 
 /// What becomes of a time stamp.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
+enum TimeChange {
     Keep,
     Now,
     To(TimeSpec),
 }
 
-impl Change {
+impl TimeChange {
     fn of(time: TimeSpec) -> Result<Self, Errno> {
         match time.nsec {
-            UTIME_NOW => Ok(Change::Now),
-            UTIME_OMIT => Ok(Change::Keep),
-            0..=999_999_999 => Ok(Change::To(time)),
+            UTIME_NOW => Ok(TimeChange::Now),
+            UTIME_OMIT => Ok(TimeChange::Keep),
+            0..=999_999_999 => Ok(TimeChange::To(time)),
             _ => Err(Errno::EINVAL),
         }
     }
 
     fn apply(self, to: &mut TimeSpec, now: TimeSpec) {
         match self {
-            Change::Keep => {}
-            Change::Now => *to = now,
-            Change::To(time) => *to = time,
+            TimeChange::Keep => {}
+            TimeChange::Now => *to = now,
+            TimeChange::To(time) => *to = time,
         }
     }
 }
@@ -196,16 +196,16 @@ impl Change {
 /// Who may write may set both to now; anything else is for the owner. `EACCES`, `EPERM`.
 fn change_times(
     inode: &Inode,
-    accessed: Change,
-    modified: Change,
+    accessed: TimeChange,
+    modified: TimeChange,
     subject: &Subject,
 ) -> Result<usize, Errno> {
-    if accessed == Change::Keep && modified == Change::Keep {
+    if accessed == TimeChange::Keep && modified == TimeChange::Keep {
         return Ok(0);
     }
     inode.filesystem.flags.check_writable()?;
     if !subject.is_owner(inode) {
-        let is_touch = accessed == Change::Now && modified == Change::Now;
+        let is_touch = accessed == TimeChange::Now && modified == TimeChange::Now;
         subject
             .check(inode, W_OK)
             .map_err(|error| if is_touch { error } else { Errno::EPERM })?;

@@ -22,7 +22,7 @@ use memory::fallible;
 use platform::user::{UserContext, UserRegisters};
 
 /// What a new process is to be like.
-struct Request {
+struct CloneRequest {
     flags: CloneFlags,
     /// The signal to the parent at the end; 0 for none.
     exit_signal: u8,
@@ -69,7 +69,7 @@ pub fn clone(
 ) -> Result<usize, Errno> {
     // The upper half of the word is not looked at, as on Linux: these flags exist for clone3 only.
     let flags = flags & u64::from(u32::MAX);
-    let request = Request::decode(
+    let request = CloneRequest::decode(
         CloneFlags::from_bits_retain(flags & !CSIGNAL),
         flags & CSIGNAL,
         stack,
@@ -111,7 +111,7 @@ pub fn clone3(current: &Arc<Thread>, context: &UserContext, at: u64, size: u64) 
         return Err(Errno::EINVAL);
     }
     let stack = given.stack.checked_add(given.stack_size).ok_or(Errno::EINVAL)?;
-    let request = Request::decode(
+    let request = CloneRequest::decode(
         given.flags,
         given.exit_signal,
         stack,
@@ -122,7 +122,7 @@ pub fn clone3(current: &Arc<Thread>, context: &UserContext, at: u64, size: u64) 
     perform(current, context, &request)
 }
 
-impl Request {
+impl CloneRequest {
     fn decode(
         flags: CloneFlags,
         exit_signal: u64,
@@ -130,7 +130,7 @@ impl Request {
         parent_tid: u64,
         child_tid: u64,
         tls: u64,
-    ) -> Result<Request, Errno> {
+    ) -> Result<CloneRequest, Errno> {
         let has = |flag| flags.contains(flag);
         let lacks_partner = has(CloneFlags::CLONE_SIGHAND) && !has(CloneFlags::CLONE_VM)
             || has(CloneFlags::CLONE_THREAD) && !has(CloneFlags::CLONE_SIGHAND);
@@ -142,7 +142,7 @@ impl Request {
         {
             return Err(Errno::EINVAL);
         }
-        Ok(Request {
+        Ok(CloneRequest {
             flags,
             exit_signal: exit_signal as u8,
             stack,
@@ -157,7 +157,7 @@ impl Request {
     }
 }
 
-fn perform(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
+fn perform(current: &Arc<Thread>, context: &UserContext, request: &CloneRequest) -> Result<usize, Errno> {
     memory::has_room()?;
     if request.has(CloneFlags::CLONE_THREAD) {
         make_thread(current, context, request)
@@ -166,7 +166,11 @@ fn perform(current: &Arc<Thread>, context: &UserContext, request: &Request) -> R
     }
 }
 
-fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
+fn make_process(
+    current: &Arc<Thread>,
+    context: &UserContext,
+    request: &CloneRequest,
+) -> Result<usize, Errno> {
     let walks = mappings::walks();
     let thread = if walks.is_one_under_way() {
         build_process_alone(current, context, request)?
@@ -183,7 +187,7 @@ fn make_process(current: &Arc<Thread>, context: &UserContext, request: &Request)
 fn build_process_alone(
     current: &Arc<Thread>,
     context: &UserContext,
-    request: &Request,
+    request: &CloneRequest,
 ) -> Result<Arc<Thread>, Errno> {
     let _alone = mappings::keep_walks_away()?;
     build_process(current, context, request, mappings::walks())
@@ -193,7 +197,7 @@ fn build_process_alone(
 fn build_process(
     current: &Arc<Thread>,
     context: &UserContext,
-    request: &Request,
+    request: &CloneRequest,
     walks: Walks,
 ) -> Result<Arc<Thread>, Errno> {
     let parent = &current.process;
@@ -235,7 +239,7 @@ fn build_process(
     Ok(thread)
 }
 
-fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) -> Result<usize, Errno> {
+fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequest) -> Result<usize, Errno> {
     let process = &current.process;
     let reserved = process::reserve_tid(process.credentials().uid, process_limit(process))?;
     let tid = reserved.tid();
@@ -259,7 +263,7 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &Request) 
 }
 
 /// The last preparations of a thread that nobody knows yet.
-fn prepare(thread: &Thread, space: &Space, request: &Request) {
+fn prepare(thread: &Thread, space: &Space, request: &CloneRequest) {
     space.enter();
     store_ids(thread, space, request);
     if request.has(CloneFlags::CLONE_VFORK) {
@@ -267,7 +271,7 @@ fn prepare(thread: &Thread, space: &Space, request: &Request) {
     }
 }
 
-fn begin(thread: Arc<Thread>, request: &Request) {
+fn begin(thread: Arc<Thread>, request: &CloneRequest) {
     if request.has(CloneFlags::CLONE_VFORK) {
         scheduler::begin(thread.clone());
         thread.vfork.wait();
@@ -277,7 +281,7 @@ fn begin(thread: Arc<Thread>, request: &Request) {
 }
 
 /// A sibling tells the common parent as the caller will (`CLONE_PARENT`).
-fn exit_signal(parent: &Process, request: &Request) -> u8 {
+fn exit_signal(parent: &Process, request: &CloneRequest) -> u8 {
     if request.has(CloneFlags::CLONE_PARENT) {
         parent.exit_signal()
     } else {
@@ -285,7 +289,7 @@ fn exit_signal(parent: &Process, request: &Request) -> u8 {
     }
 }
 
-fn kinship(request: &Request) -> Kinship {
+fn kinship(request: &CloneRequest) -> Kinship {
     if request.has(CloneFlags::CLONE_PARENT) {
         Kinship::Sibling
     } else {
@@ -293,7 +297,7 @@ fn kinship(request: &Request) -> Kinship {
     }
 }
 
-fn child_actions(parent: &Process, request: &Request) -> Result<Shared<Actions>, Errno> {
+fn child_actions(parent: &Process, request: &CloneRequest) -> Result<Shared<Actions>, Errno> {
     if request.has(CloneFlags::CLONE_SIGHAND) {
         return parent.signals.actions_for_sharing_child();
     }
@@ -304,7 +308,7 @@ fn child_actions(parent: &Process, request: &Request) -> Result<Shared<Actions>,
     Ok(actions)
 }
 
-fn child_files(current: &Thread, request: &Request) -> Result<Shared<FileTable>, Errno> {
+fn child_files(current: &Thread, request: &CloneRequest) -> Result<Shared<FileTable>, Errno> {
     if request.has(CloneFlags::CLONE_FILES) {
         current.files.share()
     } else {
@@ -312,7 +316,7 @@ fn child_files(current: &Thread, request: &Request) -> Result<Shared<FileTable>,
     }
 }
 
-fn child_fs_context(current: &Thread, request: &Request) -> Result<Shared<FsContext>, Errno> {
+fn child_fs_context(current: &Thread, request: &CloneRequest) -> Result<Shared<FsContext>, Errno> {
     if request.has(CloneFlags::CLONE_FS) {
         current.fs_context.share()
     } else {
@@ -321,7 +325,7 @@ fn child_fs_context(current: &Thread, request: &Request) -> Result<Shared<FsCont
 }
 
 /// Two threads that run at once in one memory cannot use one alternate stack.
-fn child_mask(current: &Thread, request: &Request) -> InheritedSignals {
+fn child_mask(current: &Thread, request: &CloneRequest) -> InheritedSignals {
     if request.has(CloneFlags::CLONE_VM) && !request.has(CloneFlags::CLONE_VFORK) {
         current.signals.for_thread()
     } else {
@@ -337,7 +341,7 @@ fn process_limit(parent: &Process) -> Option<u64> {
 }
 
 /// The child's memory: the parent's own, or a copy-on-write copy (`mm::fork`).
-fn child_space(parent: &Process, context: &UserContext, request: &Request) -> Result<Arc<Space>, Errno> {
+fn child_space(parent: &Process, context: &UserContext, request: &CloneRequest) -> Result<Arc<Space>, Errno> {
     let space = parent.space().ok_or(Errno::ESRCH)?;
     if request.has(CloneFlags::CLONE_VM) {
         return Ok(space);
@@ -351,7 +355,7 @@ fn child_space(parent: &Process, context: &UserContext, request: &Request) -> Re
 }
 
 /// The child returns 0 from the same call.
-fn child_context(context: &UserContext, request: &Request) -> Result<Box<UserContext>, Errno> {
+fn child_context(context: &UserContext, request: &CloneRequest) -> Result<Box<UserContext>, Errno> {
     let mut child = fallible::boxed_with(|| *context)?;
     child.x[0] = 0;
     if request.stack != 0 {
@@ -361,7 +365,7 @@ fn child_context(context: &UserContext, request: &Request) -> Result<Box<UserCon
 }
 
 /// The FP registers and thread pointer of the caller: they are in the processor.
-fn child_registers(request: &Request) -> Result<Box<UserRegisters>, Errno> {
+fn child_registers(request: &CloneRequest) -> Result<Box<UserRegisters>, Errno> {
     let mut registers = UserRegisters::saved().map_err(|_| Errno::ENOMEM)?;
     if request.has(CloneFlags::CLONE_SETTLS) {
         registers.set_tpidr(request.tls);
@@ -370,7 +374,7 @@ fn child_registers(request: &Request) -> Result<Box<UserRegisters>, Errno> {
 }
 
 /// Stores the child's id where its thread library wants it. A bad address is the caller's loss, as on Linux.
-fn store_ids(child: &Thread, space: &Space, request: &Request) {
+fn store_ids(child: &Thread, space: &Space, request: &CloneRequest) {
     let id = child.tid().to_le_bytes();
     if request.has(CloneFlags::CLONE_PARENT_SETTID) {
         let _ = user_memory::write_bytes(request.parent_tid, &id);

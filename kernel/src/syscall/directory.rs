@@ -1,4 +1,4 @@
-//! FsContext: listing and making them, and where paths begin.
+//! Directories: listing and making them, and where paths begin.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -2,7 +2,7 @@
 
 use super::flags::decode;
 use super::identity::has_too_many_processes;
-use crate::exec::{self, Arguments, Request};
+use crate::exec::{self, Arguments, ExecRequest};
 use crate::fs::Restraint;
 use crate::fs::{LastLink, LookupContext, OpenFile, Subject, open_executable, open_executable_entry};
 use crate::thread::Thread;
@@ -68,7 +68,7 @@ fn execute(
         descriptor_path(directory as i32, &path)?
     };
     let stack_limit = process.limit(RLIMIT_STACK);
-    let mut request = Request {
+    let mut request = ExecRequest {
         file,
         path,
         arguments: Arguments::new(stack_limit),

@@ -48,7 +48,7 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::PPOLL => poll::ppoll(current, a, b as u32 as u64, c, d, e),
         nr::PSELECT6 => select::pselect6(current, a as i32, [b, c, d], e, f),
 
-        // FsContext and names
+        // Directories and names
         nr::GETDENTS64 => directory::getdents64(current, a as i32, b, c as u32),
         nr::MKDIRAT => directory::mkdirat(current, a as i32, b, c as u32),
         nr::CHDIR => directory::chdir(current, a),

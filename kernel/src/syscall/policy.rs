@@ -3,7 +3,7 @@
 use super::target::{meant, meant_thread};
 use crate::fs::Credentials;
 use crate::futex;
-use crate::sched::scheduler::{self, Attributes, Policy, TURN_NANOS};
+use crate::sched::scheduler::{self, Policy, SchedAttributes, TURN_NANOS};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
@@ -24,7 +24,7 @@ const FIRST_SIZE: usize = 48;
 const REAL_TIME: (usize, usize) = (1, 99);
 
 /// What may be given for one thread: a policy, or `None` for the one it has.
-struct Request {
+struct PolicyRequest {
     policy: Option<Policy>,
     priority: u32,
     nice: Option<i8>,
@@ -40,12 +40,12 @@ fn check_given(pid: u64, at: u64) -> Result<(), Errno> {
 }
 
 /// What was asked for a thread; of one that has ended, nothing. `ESRCH`, `EINVAL` for a negative id.
-fn attributes_of(current: &Arc<Thread>, pid: u64) -> Result<Attributes, Errno> {
+fn attributes_of(current: &Arc<Thread>, pid: u64) -> Result<SchedAttributes, Errno> {
     check_given(pid, 1)?;
     match meant_thread(current, pid) {
         Ok(thread) => Ok(thread.scheduling.attributes()),
         // A process that nobody has waited for yet.
-        Err(_) => meant(current, pid).map(|_| Attributes::unpack(0)),
+        Err(_) => meant(current, pid).map(|_| SchedAttributes::unpack(0)),
     }
 }
 
@@ -89,7 +89,7 @@ pub fn sched_setscheduler(current: &Arc<Thread>, pid: u64, policy: u64, at: u64)
     let priority = user_memory::read_value(at)?;
     let target = meant_thread(current, pid)?;
     let policy = policy as u32;
-    let request = Request {
+    let request = PolicyRequest {
         policy: Some(decode(policy & !SCHED_RESET_ON_FORK)?),
         priority,
         nice: None,
@@ -107,7 +107,7 @@ pub fn sched_setparam(current: &Arc<Thread>, pid: u64, at: u64) -> Result<usize,
     check_given(pid, at)?;
     let priority = user_memory::read_value(at)?;
     let target = meant_thread(current, pid)?;
-    let request = Request {
+    let request = PolicyRequest {
         policy: None,
         priority,
         nice: None,
@@ -159,7 +159,7 @@ pub fn sched_setattr(current: &Arc<Thread>, pid: u64, at: u64, flags: u64) -> Re
     } else {
         Some(decode(given.sched_policy)?)
     };
-    let mut request = Request {
+    let mut request = PolicyRequest {
         policy,
         priority: given.sched_priority,
         nice: Some(given.sched_nice.clamp(-20, 19) as i8),
@@ -255,14 +255,14 @@ pub fn sched_getattr(
 }
 
 /// Does what is asked for, if it makes sense (`EINVAL`) and the caller may (`EPERM`).
-fn perform(current: &Arc<Thread>, target: &Arc<Thread>, request: &Request) -> Result<usize, Errno> {
+fn perform(current: &Arc<Thread>, target: &Arc<Thread>, request: &PolicyRequest) -> Result<usize, Errno> {
     let old = target.scheduling.attributes();
     let policy = request.policy.unwrap_or(old.policy);
     let (least, most) = priorities(policy as u32)?;
     if !(least..=most).contains(&(request.priority as usize)) {
         return Err(Errno::EINVAL);
     }
-    let new = Attributes {
+    let new = SchedAttributes {
         policy,
         priority: request.priority as u8,
         nice: match request.nice {
@@ -273,7 +273,7 @@ fn perform(current: &Arc<Thread>, target: &Arc<Thread>, request: &Request) -> Re
         inherited: 0,
     };
     check_rights(current, target, old, new)?;
-    scheduler::change_attributes(target, |now| Attributes {
+    scheduler::change_attributes(target, |now| SchedAttributes {
         inherited: now.inherited,
         ..new
     });
@@ -282,7 +282,12 @@ fn perform(current: &Arc<Thread>, target: &Arc<Thread>, request: &Request) -> Re
 }
 
 /// `EPERM` unless the caller may schedule `target` so (`user_check_sched_setscheduler`).
-fn check_rights(current: &Thread, target: &Thread, old: Attributes, new: Attributes) -> Result<(), Errno> {
+fn check_rights(
+    current: &Thread,
+    target: &Thread,
+    old: SchedAttributes,
+    new: SchedAttributes,
+) -> Result<(), Errno> {
     let own = current.process.credentials();
     let limit = target.process.limit(RLIMIT_RTPRIO);
     let is_real_time = new.policy.is_real_time();

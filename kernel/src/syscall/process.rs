@@ -3,8 +3,8 @@
 use super::capability;
 use super::policy::may_be_nice;
 use super::target::{meant, meant_thread};
-use crate::process::{self, Name, Pid, Process};
-use crate::sched::scheduler::{self, Attributes};
+use crate::process::{self, Comm, Pid, Process};
+use crate::sched::scheduler::{self, SchedAttributes};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
@@ -193,10 +193,10 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
 }
 
 /// Reads a name of at most 15 bytes; a longer one is cut.
-fn read_name(at: u64) -> Result<Name, Errno> {
+fn read_name(at: u64) -> Result<Comm, Errno> {
     let mut name = Vec::new();
     match user_memory::append_string(at, TASK_COMM_LEN - 1, &mut name) {
-        Ok(()) | Err(Errno::ENAMETOOLONG) => Ok(Name::new(&name)),
+        Ok(()) | Err(Errno::ENAMETOOLONG) => Ok(Comm::new(&name)),
         Err(error) => Err(error),
     }
 }
@@ -248,7 +248,7 @@ pub fn setpriority(current: &Arc<Thread>, which: u64, who: u64, value: u64) -> R
             result = Err(Errno::EACCES);
             continue;
         }
-        scheduler::change_attributes(&thread, |now| Attributes { nice: value, ..now });
+        scheduler::change_attributes(&thread, |now| SchedAttributes { nice: value, ..now });
     }
     result
 }

@@ -23,14 +23,14 @@ const READY: [i16; 3] = [
 
 /// A word of each of the three sets: what was asked for, and what is ready.
 #[derive(Clone, Copy, Default)]
-struct Words {
+struct SetWords {
     asked: [u64; 3],
     ready: [u64; 3],
 }
 
 /// The sets.
 struct Selected {
-    words: Paged<Words>,
+    words: Paged<SetWords>,
     count: usize,
 }
 
@@ -60,7 +60,7 @@ impl Watchlist for Selected {
     }
 }
 
-impl Words {
+impl SetWords {
     /// A file has these events; how many of the sets want them.
     #[inline]
     fn note(&mut self, bit: u32, events: i16) -> usize {
@@ -103,7 +103,7 @@ pub fn pselect6(
 /// The three sets, of `count` bits. `ENOMEM`, `EFAULT`.
 fn read_sets(addresses: [u64; 3], count: usize) -> Result<Selected, Errno> {
     let len = count.div_ceil(WORD);
-    let mut words: Paged<Words> = Paged::try_new(len)?;
+    let mut words: Paged<SetWords> = Paged::try_new(len)?;
     let mut selected = 0;
     for (set, address) in addresses.into_iter().enumerate() {
         if address == 0 {

@@ -27,7 +27,7 @@ const ACTION_SIZE_UNREAD: u64 = 9;
 const ACTION_SIZE_BUFFER: u64 = 10;
 
 /// How far the log was read by this call, whoever made it.
-struct Progress {
+struct LogProgress {
     /// The record that is read next.
     read: Place,
     /// Where a read of everything begins.
@@ -35,7 +35,7 @@ struct Progress {
 }
 
 /// Locked behind the log.
-static PROGRESS: Mutex<Progress> = Mutex::new(Progress {
+static PROGRESS: Mutex<LogProgress> = Mutex::new(LogProgress {
     read: Place::START,
     cleared: Place::START,
 });
@@ -179,7 +179,7 @@ fn read_all(buffer: u64, len: usize) -> Result<usize, Errno> {
 }
 
 /// From that place of the log to its end.
-fn range(from: impl FnOnce(&Progress) -> Place) -> (Place, Place) {
+fn range(from: impl FnOnce(&LogProgress) -> Place) -> (Place, Place) {
     log::with_ring(|ring| (from(&PROGRESS.lock()), ring.end()))
 }
 

@@ -4,7 +4,7 @@ use crate::process::Process;
 use crate::sched::time;
 use crate::sched::wait;
 use crate::thread::Thread;
-use crate::timers::{self, Clock, Meter, Notice, Setting, Source, Timer, Which};
+use crate::timers::{self, Clock, CpuClock, Meter, Timer, TimerClock, TimerNotice, TimerSetting};
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_SYS_TIME;
@@ -122,12 +122,12 @@ pub fn clock_nanosleep(
     let flags = TimerFlags::from_bits_retain(flags as u32);
     let is_absolute = flags.contains(TimerFlags::TIMER_ABSTIME);
     match source {
-        Source::Processor(meter) => sleep_by_processor_time(current, meter, nanos, flags, left),
+        TimerClock::Processor(meter) => sleep_by_processor_time(current, meter, nanos, flags, left),
         _ if !is_absolute => sleep_for(current, nanos, left),
-        Source::Realtime => time::sleep_until_realtime(nanos)
+        TimerClock::Realtime => time::sleep_until_realtime(nanos)
             .map(|()| 0)
             .map_err(|_| Errno::RESTART_NO_HANDLER),
-        Source::Monotonic => sleep_until(timer::nanos_to_ticks(nanos)).map(|()| 0),
+        TimerClock::Monotonic => sleep_until(timer::nanos_to_ticks(nanos)).map(|()| 0),
     }
 }
 
@@ -151,10 +151,15 @@ fn sleep_by_processor_time(
     } else {
         current.resume_deadline(now.saturating_add(nanos))
     };
-    let notice = Notice::Wake(current.clone());
-    let timer = fallible::arc(Timer::new(0, Source::Processor(meter.clone()), notice, &process))?;
+    let notice = TimerNotice::Wake(current.clone());
+    let timer = fallible::arc(Timer::new(
+        0,
+        TimerClock::Processor(meter.clone()),
+        notice,
+        &process,
+    ))?;
     process.watch_timer(&timer)?;
-    timer.set(Setting {
+    timer.set(TimerSetting {
         first: deadline.max(1),
         period: 0,
         is_absolute: true,
@@ -194,15 +199,15 @@ fn sleep_until(deadline: u64) -> Result<(), Errno> {
 /// An interval timer: setitimer(2).
 enum IntervalTimer {
     Real,
-    Processor(Which),
+    Processor(CpuClock),
 }
 
 impl IntervalTimer {
     fn decode(which: u64) -> Result<IntervalTimer, Errno> {
         match which as u32 {
             ITIMER_REAL => Ok(IntervalTimer::Real),
-            ITIMER_VIRTUAL => Ok(IntervalTimer::Processor(Which::Virtual)),
-            ITIMER_PROF => Ok(IntervalTimer::Processor(Which::Profile)),
+            ITIMER_VIRTUAL => Ok(IntervalTimer::Processor(CpuClock::Virtual)),
+            ITIMER_PROF => Ok(IntervalTimer::Processor(CpuClock::Profile)),
             _ => Err(Errno::EINVAL),
         }
     }

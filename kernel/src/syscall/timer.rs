@@ -2,7 +2,7 @@
 
 use crate::process;
 use crate::thread::Thread;
-use crate::timers::{Clock, Notice, Setting};
+use crate::timers::{Clock, TimerNotice, TimerSetting};
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_WAKE_ALARM;
@@ -26,7 +26,7 @@ pub fn timer_create(current: &Arc<Thread>, clock: u64, event_at: u64, id_at: u64
         at => Some(user_memory::read_value(at)?),
     };
     let notice = event.map(|event| decode(current, &event)).transpose()?;
-    let by_default = |id: i32| Notice::Signal {
+    let by_default = |id: i32| TimerNotice::Signal {
         signal: Signal::SIGALRM,
         value: id as u64,
         thread: None,
@@ -40,9 +40,9 @@ pub fn timer_create(current: &Arc<Thread>, clock: u64, event_at: u64, id_at: u64
     Ok(0)
 }
 
-fn decode(current: &Thread, event: &SigEvent) -> Result<Notice, Errno> {
+fn decode(current: &Thread, event: &SigEvent) -> Result<TimerNotice, Errno> {
     if event.notify == SIGEV_NONE {
-        return Ok(Notice::None);
+        return Ok(TimerNotice::None);
     }
     let thread = match event.notify {
         SIGEV_SIGNAL | SIGEV_THREAD => None,
@@ -54,7 +54,7 @@ fn decode(current: &Thread, event: &SigEvent) -> Result<Notice, Errno> {
         _ => return Err(Errno::EINVAL),
     };
     let signal = u64::try_from(event.signo).ok().and_then(Signal::new);
-    Ok(Notice::Signal {
+    Ok(TimerNotice::Signal {
         signal: signal.ok_or(Errno::EINVAL)?,
         value: event.value,
         thread,
@@ -76,7 +76,7 @@ pub fn timer_settime(
         return Err(Errno::EINVAL);
     }
     let new: ITimerSpec = user_memory::read_value(new_at)?;
-    let setting = Setting {
+    let setting = TimerSetting {
         first: new.value.to_nanoseconds().ok_or(Errno::EINVAL)?,
         period: new.interval.to_nanoseconds().ok_or(Errno::EINVAL)?,
         is_absolute: TimerFlags::from_bits_retain(flags as u32).contains(TimerFlags::TIMER_ABSTIME),

@@ -1,7 +1,7 @@
 //! wait4(2), waitid(2).
 
 use super::flags::decode;
-use crate::process::{self, Child, Kind, Meant, Wanted, Which};
+use crate::process::{self, Child, ChildKind, Meant, WaitTarget, Wanted};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
@@ -29,11 +29,11 @@ pub fn wait4(
     let known = WaitOptions::WNOHANG | WaitOptions::WUNTRACED | WaitOptions::WCONTINUED | KINDS;
     let options = decode(options as u32, known)?;
     let which = match pid as i32 {
-        -1 => Which::Any,
+        -1 => WaitTarget::Any,
         i32::MIN => return Err(Errno::ESRCH),
-        0 => Which::Group(current.process.group()),
-        pid if pid < 0 => Which::Group(pid.unsigned_abs()),
-        pid => Which::Process(pid.unsigned_abs()),
+        0 => WaitTarget::Group(current.process.group()),
+        pid if pid < 0 => WaitTarget::Group(pid.unsigned_abs()),
+        pid => WaitTarget::Process(pid.unsigned_abs()),
     };
     let Some(child) = process::wait_for_child(
         current,
@@ -71,10 +71,10 @@ pub fn waitid(
     }
     let id = id as i32;
     let which = match kind as u32 {
-        P_ALL => Which::Any,
-        P_PID if id > 0 => Which::Process(id.unsigned_abs()),
-        P_PGID if id == 0 => Which::Group(current.process.group()),
-        P_PGID if id > 0 => Which::Group(id.unsigned_abs()),
+        P_ALL => WaitTarget::Any,
+        P_PID if id > 0 => WaitTarget::Process(id.unsigned_abs()),
+        P_PGID if id == 0 => WaitTarget::Group(current.process.group()),
+        P_PGID if id > 0 => WaitTarget::Group(id.unsigned_abs()),
         _ => return Err(Errno::EINVAL),
     };
     let child = process::wait_for_child(current, meant(current, which, options), wanted(options))?;
@@ -88,11 +88,11 @@ pub fn waitid(
 }
 
 /// `__WALL` prevails over `__WCLONE`.
-fn meant(current: &Thread, which: Which, options: WaitOptions) -> Meant {
+fn meant(current: &Thread, which: WaitTarget, options: WaitOptions) -> Meant {
     let kind = match () {
-        () if options.contains(WaitOptions::__WALL) => Kind::All,
-        () if options.contains(WaitOptions::__WCLONE) => Kind::Clones,
-        () => Kind::Usual,
+        () if options.contains(WaitOptions::__WALL) => ChildKind::All,
+        () if options.contains(WaitOptions::__WCLONE) => ChildKind::Clones,
+        () => ChildKind::Usual,
     };
     Meant {
         which,

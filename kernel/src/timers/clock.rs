@@ -1,6 +1,6 @@
 //! Clocks by their ids: clock_gettime(2), clockid_t.
 
-use super::{Kind, Meter, Source};
+use super::{CpuClock, Meter, TimerClock};
 use crate::sched::time::{self, discipline};
 use crate::thread::Thread;
 use abi::Errno;
@@ -36,9 +36,9 @@ impl Clock {
             | CLOCK_BOOTTIME_ALARM => Ok(Clock::Monotonic),
             CLOCK_PROCESS_CPUTIME_ID => Ok(Clock::Processor(Meter::of_process(
                 &current.process,
-                Kind::Profile,
+                CpuClock::Profile,
             ))),
-            CLOCK_THREAD_CPUTIME_ID => Ok(Clock::Processor(Meter::of_thread(current, Kind::Profile))),
+            CLOCK_THREAD_CPUTIME_ID => Ok(Clock::Processor(Meter::of_thread(current, CpuClock::Profile))),
             negative if (negative as i32) < 0 => {
                 Meter::decode(current, negative as i32).map(Clock::Processor)
             }
@@ -47,7 +47,7 @@ impl Clock {
     }
 
     /// As [`Clock::decode`], for a clock that one can wait for: `EOPNOTSUPP` for those that only can be read.
-    pub fn decode_waitable(current: &Arc<Thread>, id: u64) -> Result<Source, Errno> {
+    pub fn decode_waitable(current: &Arc<Thread>, id: u64) -> Result<TimerClock, Errno> {
         if matches!(
             id as u32,
             CLOCK_MONOTONIC_RAW | CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE
@@ -55,12 +55,12 @@ impl Clock {
             return Err(Errno::EOPNOTSUPP);
         }
         Ok(match Clock::decode(current, id)? {
-            Clock::Realtime => Source::Realtime,
+            Clock::Realtime => TimerClock::Realtime,
             // Who waits for a time of day knows of no seconds that it is off.
             Clock::Tai if discipline::tai_offset() != 0 => return Err(Errno::EOPNOTSUPP),
-            Clock::Tai => Source::Realtime,
-            Clock::Monotonic => Source::Monotonic,
-            Clock::Processor(meter) => Source::Processor(meter),
+            Clock::Tai => TimerClock::Realtime,
+            Clock::Monotonic => TimerClock::Monotonic,
+            Clock::Processor(meter) => TimerClock::Processor(meter),
         })
     }
 

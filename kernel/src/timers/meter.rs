@@ -8,11 +8,11 @@ use platform::timer;
 
 /// Which time is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// At EL0 and in the kernel.
-    Profile,
-    /// At EL0.
+pub enum CpuClock {
+    /// At EL0: `CPUCLOCK_VIRT`, `ITIMER_VIRTUAL`, SIGVTALRM.
     Virtual,
+    /// At EL0 and in the kernel: `CPUCLOCK_PROF`, `ITIMER_PROF`, SIGPROF.
+    Profile,
 }
 
 /// One such clock. It does not keep what it measures.
@@ -20,12 +20,12 @@ pub enum Kind {
 pub struct Meter {
     process: Weak<Process>,
     thread: Option<Weak<Thread>>,
-    kind: Kind,
+    kind: CpuClock,
 }
 
 impl Meter {
     /// The clock of a process.
-    pub fn of_process(process: &Arc<Process>, kind: Kind) -> Meter {
+    pub fn of_process(process: &Arc<Process>, kind: CpuClock) -> Meter {
         Meter {
             process: Arc::downgrade(process),
             thread: None,
@@ -34,7 +34,7 @@ impl Meter {
     }
 
     /// The clock of a thread.
-    pub fn of_thread(thread: &Arc<Thread>, kind: Kind) -> Meter {
+    pub fn of_thread(thread: &Arc<Thread>, kind: CpuClock) -> Meter {
         Meter {
             process: Arc::downgrade(&thread.process),
             thread: Some(Arc::downgrade(thread)),
@@ -46,8 +46,8 @@ impl Meter {
     /// process or thread, 0 for the caller's, above three bits. `EINVAL` for no such process, and for threads of others.
     pub fn decode(current: &Arc<Thread>, id: i32) -> Result<Meter, Errno> {
         let kind = match id & 3 {
-            0 | 2 => Kind::Profile,
-            1 => Kind::Virtual,
+            0 | 2 => CpuClock::Profile,
+            1 => CpuClock::Virtual,
             _ => return Err(Errno::EINVAL),
         };
         let target = !(id >> 3) as Pid;
@@ -90,8 +90,8 @@ impl Meter {
             None => self.process.upgrade()?.own_totals().ticks(),
         };
         let ticks = match self.kind {
-            Kind::Profile => user + system,
-            Kind::Virtual => user,
+            CpuClock::Profile => user + system,
+            CpuClock::Virtual => user,
         };
         Some(timer::ticks_to_nanos(ticks))
     }

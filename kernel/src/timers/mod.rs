@@ -11,12 +11,12 @@ mod processor;
 mod table;
 
 pub use clock::Clock;
-pub use meter::{Kind, Meter};
-pub use processor::{ProcessorTime, Which};
-pub use table::{Timers, clock_was_set};
+pub use meter::{CpuClock, Meter};
+pub use processor::ProcessorTime;
+pub use table::{ProcessTimers, clock_was_set};
 
 use crate::process::Process;
-use crate::sched::time::{self, Alarm, Expire, Place};
+use crate::sched::time::{self, Alarm, Expire, TimerPlace};
 use crate::signal;
 use crate::thread::Thread;
 use abi::signal::{SigInfo, Signal};
@@ -29,7 +29,7 @@ const LEAST_IGNORED_PERIOD: u64 = 1_000_000;
 
 /// What a timer runs by.
 #[derive(Clone)]
-pub enum Source {
+pub enum TimerClock {
     /// `CLOCK_REALTIME`: points in time follow the clock when it is set.
     Realtime,
     /// Time since boot.
@@ -39,7 +39,7 @@ pub enum Source {
 }
 
 /// What happens when a timer expires.
-pub enum Notice {
+pub enum TimerNotice {
     /// Nothing (`SIGEV_NONE`).
     None,
     /// A signal, to one thread (`SIGEV_THREAD_ID`) or to whoever takes it.
@@ -59,16 +59,16 @@ pub enum Notice {
 pub struct Timer {
     /// Its id in its process.
     id: i32,
-    source: Source,
-    notice: Notice,
+    source: TimerClock,
+    notice: TimerNotice,
     owner: Weak<Process>,
-    state: Mutex<State, { rank::INTERVAL_TIMER }>,
-    place: Place,
+    state: Mutex<TimerState, { rank::INTERVAL_TIMER }>,
+    place: TimerPlace,
 }
 
 /// When a timer expires, in nanoseconds of its clock.
 #[derive(Default)]
-struct State {
+struct TimerState {
     deadline: Option<u64>,
     period: u64,
     alarm: Option<Alarm>,
@@ -84,7 +84,7 @@ struct State {
 
 /// What timer_settime(2) asks for, in nanoseconds.
 #[derive(Clone, Copy)]
-pub struct Setting {
+pub struct TimerSetting {
     /// The first expiration; 0 for off.
     pub first: u64,
     /// The time between further ones; 0 for none.
@@ -93,7 +93,7 @@ pub struct Setting {
     pub is_absolute: bool,
 }
 
-impl State {
+impl TimerState {
     /// Goes on to the first deadline after `now`; how many were passed over besides the one that expired.
     fn forward(&mut self, now: u64) -> u64 {
         let Some(deadline) = self.deadline.filter(|&at| at <= now) else {
@@ -109,27 +109,27 @@ impl State {
 
 impl Timer {
     /// A timer that is off.
-    pub fn new(id: i32, source: Source, notice: Notice, owner: &Arc<Process>) -> Timer {
+    pub fn new(id: i32, source: TimerClock, notice: TimerNotice, owner: &Arc<Process>) -> Timer {
         Timer {
             id,
             source,
             notice,
             owner: Arc::downgrade(owner),
             state: Mutex::default(),
-            place: const { Place::new() },
+            place: const { TimerPlace::new() },
         }
     }
 
     /// The processor time it runs by, if it does.
     pub fn meter(&self) -> Option<&Meter> {
         match &self.source {
-            Source::Processor(meter) => Some(meter),
+            TimerClock::Processor(meter) => Some(meter),
             _ => None,
         }
     }
 
     /// Where its signal will wait: a place is kept free there.
-    pub fn notice(&self) -> &Notice {
+    pub fn notice(&self) -> &TimerNotice {
         &self.notice
     }
 
@@ -139,10 +139,10 @@ impl Timer {
     }
 
     /// The time on its clock; `used` was read before.
-    fn now(&self, state: &State, used: u64) -> u64 {
+    fn now(&self, state: &TimerState, used: u64) -> u64 {
         match &self.source {
-            Source::Processor(_) => used,
-            Source::Realtime if state.follows_realtime => time::now_realtime_nanos(),
+            TimerClock::Processor(_) => used,
+            TimerClock::Realtime if state.follows_realtime => time::now_realtime_nanos(),
             _ => time::now_monotonic_nanos(),
         }
     }
@@ -153,9 +153,9 @@ impl Timer {
         self.remaining_in(&self.state.lock(), used)
     }
 
-    fn remaining_in(&self, state: &State, used: u64) -> (u64, u64) {
+    fn remaining_in(&self, state: &TimerState, used: u64) -> (u64, u64) {
         let now = self.now(state, used);
-        let is_silent = matches!(self.notice, Notice::None);
+        let is_silent = matches!(self.notice, TimerNotice::None);
         let Some(mut deadline) = state.deadline else {
             return (0, state.period);
         };
@@ -169,7 +169,7 @@ impl Timer {
     }
 
     /// Sets it; what [`Timer::remaining`] was before. The caller holds no lock.
-    pub fn set(self: &Arc<Timer>, setting: Setting) -> (u64, u64) {
+    pub fn set(self: &Arc<Timer>, setting: TimerSetting) -> (u64, u64) {
         let used = self.used();
         let mut state = self.state.lock();
         let old = self.remaining_in(&state, used);
@@ -179,7 +179,7 @@ impl Timer {
         state.period = setting.period;
         state.deadline = None;
         if setting.first > 0 {
-            state.follows_realtime = setting.is_absolute && matches!(self.source, Source::Realtime);
+            state.follows_realtime = setting.is_absolute && matches!(self.source, TimerClock::Realtime);
             let start = if setting.is_absolute {
                 0
             } else {
@@ -198,12 +198,12 @@ impl Timer {
     }
 
     /// Lets the alarm ring at the deadline. For processor time others look (`processor`).
-    fn arm(self: &Arc<Timer>, state: &mut State) {
+    fn arm(self: &Arc<Timer>, state: &mut TimerState) {
         let Some(deadline) = state.deadline else { return };
         let at = match &self.source {
-            Source::Processor(_) => return,
-            _ if matches!(self.notice, Notice::None) => return,
-            Source::Realtime if state.follows_realtime => time::realtime_to_ticks(deadline),
+            TimerClock::Processor(_) => return,
+            _ if matches!(self.notice, TimerNotice::None) => return,
+            TimerClock::Realtime if state.follows_realtime => time::realtime_to_ticks(deadline),
             _ => timer::nanos_to_ticks(deadline),
         };
         // Ticks are rounded down.
@@ -252,7 +252,7 @@ impl Timer {
         if state.period == 0 {
             state.deadline = None;
         }
-        state.is_queued = matches!(self.notice, Notice::Signal { .. });
+        state.is_queued = matches!(self.notice, TimerNotice::Signal { .. });
         state.queued_setting = state.setting;
         drop(state);
         if !self.notify() {
@@ -264,12 +264,12 @@ impl Timer {
     /// Whether somebody will be told.
     fn notify(self: &Arc<Timer>) -> bool {
         match &self.notice {
-            Notice::None => true,
-            Notice::Wake(thread) => {
+            TimerNotice::None => true,
+            TimerNotice::Wake(thread) => {
                 crate::sched::scheduler::wake(thread);
                 true
             }
-            Notice::Signal {
+            TimerNotice::Signal {
                 signal,
                 value,
                 thread,
@@ -326,7 +326,7 @@ impl Timer {
 }
 
 impl Expire for Timer {
-    fn place(&self) -> &Place {
+    fn place(&self) -> &TimerPlace {
         &self.place
     }
 
@@ -335,7 +335,7 @@ impl Expire for Timer {
     }
 }
 
-fn take_back(state: &mut State) {
+fn take_back(state: &mut TimerState) {
     if let Some(alarm) = state.alarm.take() {
         time::cancel(alarm);
     }

@@ -5,7 +5,7 @@
 //! time ([`scheduler::TICK_NANOS`]), or sooner if something is due by then (`scheduler`). A process with nothing of the kind costs one look
 //! at a flag for each switch.
 
-use super::Timer;
+use super::{CpuClock, Timer};
 use crate::process::Process;
 use crate::sched::scheduler;
 use crate::signal;
@@ -30,7 +30,7 @@ pub struct ProcessorTime {
 
 struct Watched {
     timers: Vec<Arc<Timer>>,
-    /// `ITIMER_VIRTUAL`, `ITIMER_PROF`.
+    /// `ITIMER_VIRTUAL`, `ITIMER_PROF`: the interval timer of each [`CpuClock`].
     intervals: [Interval; 2],
     has_limit: bool,
 }
@@ -41,15 +41,6 @@ struct Interval {
     /// 0 for off.
     deadline: u64,
     period: u64,
-}
-
-/// Which interval timer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Which {
-    /// Time at EL0; SIGVTALRM.
-    Virtual,
-    /// Time at EL0 and in the kernel; SIGPROF.
-    Profile,
 }
 
 impl Interval {
@@ -133,13 +124,13 @@ impl Process {
     }
 
     /// Nanoseconds until an interval timer expires, 0 if it is off, and its period.
-    pub fn interval(&self, which: Which) -> (u64, u64) {
+    pub fn interval(&self, which: CpuClock) -> (u64, u64) {
         let now = self.used()[which as usize];
         self.processor_time.watched.lock().intervals[which as usize].remaining(now)
     }
 
     /// Sets an interval timer, in nanoseconds; `first` 0 turns it off. What it was before.
-    pub fn set_interval(self: &Arc<Process>, which: Which, first: u64, period: u64) -> (u64, u64) {
+    pub fn set_interval(self: &Arc<Process>, which: CpuClock, first: u64, period: u64) -> (u64, u64) {
         let now = self.used()[which as usize];
         let new = match first {
             0 => Interval::OFF,
@@ -176,7 +167,7 @@ impl Process {
     /// Sends what is due. Nanoseconds of processor time to the next look. The caller holds no lock.
     pub fn look_at_processor_time(self: &Arc<Process>) -> u64 {
         let used = self.used();
-        let mut next = self.look_at_limit(used[Which::Profile as usize]);
+        let mut next = self.look_at_limit(used[CpuClock::Profile as usize]);
         next = next.min(self.look_at_intervals(used));
         let mut at = 0;
         while let Some(timer) = self.processor_time.timer(at) {

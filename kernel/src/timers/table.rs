@@ -1,7 +1,7 @@
 //! The timers of one process. A child does not inherit them, and a new program does not keep them.
 
 use super::Timer;
-use super::{Notice, Source};
+use super::{TimerClock, TimerNotice};
 use crate::process::{self, Pid, Process};
 use crate::sched::scheduler;
 use crate::signal;
@@ -13,17 +13,17 @@ use memory::fallible;
 use memory::fallible::map::Map;
 
 /// The timers of one process, by id.
-pub struct Timers(Mutex<Table>);
+pub struct ProcessTimers(Mutex<TimerTable>);
 
-struct Table {
+struct TimerTable {
     all: Map<i32, Arc<Timer>>,
     next: i32,
 }
 
-impl Timers {
+impl ProcessTimers {
     /// None.
-    pub const fn new() -> Timers {
-        Timers(Mutex::new(Table {
+    pub const fn new() -> ProcessTimers {
+        ProcessTimers(Mutex::new(TimerTable {
             all: Map::new(),
             next: 0,
         }))
@@ -71,8 +71,8 @@ impl Process {
     /// (`RLIMIT_SIGPENDING`), or for want of memory.
     pub fn make_timer(
         self: &Arc<Process>,
-        source: Source,
-        describe: impl FnOnce(i32) -> Notice,
+        source: TimerClock,
+        describe: impl FnOnce(i32) -> TimerNotice,
     ) -> Result<i32, Errno> {
         if (self.timers.len() + self.signals.waiting()) as u64 >= self.limit(RLIMIT_SIGPENDING) {
             return Err(Errno::EAGAIN);

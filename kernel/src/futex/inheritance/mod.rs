@@ -36,7 +36,7 @@ pub fn check_plain(key: Key) -> Result<(), Errno> {
 
 /// Whether to wait for a lock that somebody else has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Patience {
+pub enum LockMode {
     /// Until it is free.
     Wait,
     /// `EAGAIN` instead.
@@ -57,7 +57,7 @@ pub fn lock(
     current: &Arc<Thread>,
     scope: Scope,
     address: u64,
-    patience: Patience,
+    patience: LockMode,
     deadline: Deadline,
 ) -> Result<usize, Errno> {
     let key = Key::of(current, scope, address)?;
@@ -71,7 +71,7 @@ fn ask(
     current: &Arc<Thread>,
     key: Key,
     address: u64,
-    patience: Patience,
+    patience: LockMode,
     node: &Node<Waiter>,
 ) -> Result<Asked, Errno> {
     loop {
@@ -84,8 +84,8 @@ fn ask(
         let new = step.as_ref().map_or(word, |step| step.new_word(word));
         match user_copy::compare_exchange_u32(VirtAddr(address), word, new) {
             Ok(found) if found == word => match step? {
-                Step::Take(_) => return Ok(Asked::Owned),
-                Step::Wait(owner) => {
+                LockStep::Take(_) => return Ok(Asked::Owned),
+                LockStep::Wait(owner) => {
                     table.enter(key, &owner, current, node)?;
                     return Ok(Asked::Waits);
                 }
@@ -103,18 +103,18 @@ fn ask(
 }
 
 /// What to do with a lock.
-enum Step {
+enum LockStep {
     /// It is free: the new word.
     Take(u32),
     /// That thread has it.
     Wait(Arc<Thread>),
 }
 
-impl Step {
+impl LockStep {
     fn new_word(&self, word: u32) -> u32 {
         match self {
-            Step::Take(new) => *new,
-            Step::Wait(_) => word | FUTEX_WAITERS,
+            LockStep::Take(new) => *new,
+            LockStep::Wait(_) => word | FUTEX_WAITERS,
         }
     }
 }
@@ -134,8 +134,8 @@ fn decide(
     key: Key,
     word: u32,
     owner: Option<Arc<Thread>>,
-    patience: Patience,
-) -> Result<Step, Errno> {
+    patience: LockMode,
+) -> Result<LockStep, Errno> {
     let tid = word & FUTEX_TID_MASK;
     if tid == thread.tid() {
         return Err(Errno::EDEADLK);
@@ -148,16 +148,16 @@ fn decide(
             }
             lock.owner.clone()
         }
-        None if tid == 0 => return Ok(Step::Take(word & FUTEX_OWNER_DIED | thread.tid())),
+        None if tid == 0 => return Ok(LockStep::Take(word & FUTEX_OWNER_DIED | thread.tid())),
         None => owner
             .filter(|owner| !owner.has_left_futexes())
             .ok_or(Errno::ESRCH)?,
     };
-    if patience == Patience::Try {
+    if patience == LockMode::Try {
         return Err(Errno::EAGAIN);
     }
     table.check_deadlock(thread, &owner)?;
-    Ok(Step::Wait(owner))
+    Ok(LockStep::Wait(owner))
 }
 
 /// Sleeps until the lock is given to the thread, which stands among those who wait for it.

@@ -1,7 +1,7 @@
 //! FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI: a condition variable whose waiters are moved to the lock that they will need, each
 //! of which gets it in turn.
 
-use super::{Patience, Step, decide, owner_of, table, take_over};
+use super::{LockMode, LockStep, decide, owner_of, table, take_over};
 use crate::futex::deadline::Deadline;
 use crate::futex::key::{Key, Scope};
 use crate::futex::sleep::enter_if;
@@ -114,7 +114,7 @@ fn move_first(from: Key, to: Key, request: Requeue, expected: Option<u32>) -> Re
         return Err(Errno::EINVAL);
     }
     let mut table = table::lock();
-    let step = decide(&mut table, &first, to, word, owner, Patience::Wait)?;
+    let step = decide(&mut table, &first, to, word, owner, LockMode::Wait)?;
     let new = step.new_word(word) | FUTEX_WAITERS;
     match user_copy::compare_exchange_u32(VirtAddr(request.to), word, new) {
         Ok(found) if found == word => {}
@@ -127,13 +127,13 @@ fn move_first(from: Key, to: Key, request: Requeue, expected: Option<u32>) -> Re
         }
     }
     match step {
-        Step::Take(_) => {
+        LockStep::Take(_) => {
             drop(table);
             bucket.give(&first, &mut Queue::new());
             drop(bucket);
             scheduler::wake(&first);
         }
-        Step::Wait(owner) => table.enter_from(&mut bucket, to, &owner, &first)?,
+        LockStep::Wait(owner) => table.enter_from(&mut bucket, to, &owner, &first)?,
     }
     Ok(Moved::One)
 }

@@ -8,7 +8,7 @@
 use super::super::key::Key;
 use super::super::waiters::{Bucket, Waiter};
 use crate::process::Pid;
-use crate::sched::scheduler::{self, Attributes};
+use crate::sched::scheduler::{self, SchedAttributes};
 use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
@@ -20,7 +20,7 @@ use platform::queue::{Node, Queue};
 /// So many owners at most wait for each other in a row (Linux's `max_lock_depth`).
 const MOST_OWNERS: usize = 1024;
 
-static TABLE: Mutex<Table, { rank::INHERITANCE }> = Mutex::new(Table {
+static TABLE: Mutex<InheritanceTable, { rank::INHERITANCE }> = Mutex::new(InheritanceTable {
     locks: Map::new(),
     waits: Map::new(),
 });
@@ -28,10 +28,10 @@ static TABLE: Mutex<Table, { rank::INHERITANCE }> = Mutex::new(Table {
 static LOCKS: AtomicUsize = AtomicUsize::new(0);
 
 /// The table, locked.
-pub type Guard = MutexGuard<'static, Table, { rank::INHERITANCE }>;
+pub type Guard = MutexGuard<'static, InheritanceTable, { rank::INHERITANCE }>;
 
 /// All locks that somebody waits for.
-pub struct Table {
+pub struct InheritanceTable {
     locks: Map<Key, Lock>,
     /// The lock that a thread waits for, by the thread's id.
     waits: Map<Pid, Key>,
@@ -64,7 +64,7 @@ fn priority(thread: &Thread) -> u8 {
 }
 
 fn inherit(thread: &Arc<Thread>, priority: u8) {
-    scheduler::change_attributes(thread, |own| Attributes {
+    scheduler::change_attributes(thread, |own| SchedAttributes {
         inherited: priority,
         ..own
     });
@@ -92,7 +92,7 @@ impl Lock {
     }
 }
 
-impl Table {
+impl InheritanceTable {
     /// The lock of a word, if somebody waits for it.
     pub fn get(&mut self, key: Key) -> Option<&mut Lock> {
         self.locks.get_mut(&key)
@@ -130,7 +130,7 @@ impl Table {
         Ok(())
     }
 
-    /// As [`Table::enter`], for a thread that waits in a bucket.
+    /// As [`InheritanceTable::enter`], for a thread that waits in a bucket.
     pub fn enter_from(
         &mut self,
         bucket: &mut Bucket,

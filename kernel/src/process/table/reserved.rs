@@ -1,7 +1,7 @@
 //! Ids: how one is reserved for a process or thread that is being made, given to it, and freed; and whose they are, for the
 //! number of processes and threads that a user may have is limited.
 
-use super::{Holder, Pid, TABLE, Table, decrement};
+use super::{Holder, Pid, ProcessTable, TABLE, decrement};
 use crate::fs::Credentials;
 use crate::process::Process;
 use crate::sched::space::mappings::{self, Walks};
@@ -197,7 +197,7 @@ pub(in crate::process) fn replace_first_thread(process: &Process, current: &Arc<
     drop(removed);
 }
 
-impl Table {
+impl ProcessTable {
     /// Takes an id for `user`: `EAGAIN` when there are too many, or too many of this user.
     fn take_id(&mut self, user: u32, user_limit: Option<u64>) -> Result<Pid, Errno> {
         if self.ids.len() >= self.most {
@@ -274,7 +274,7 @@ pub(in crate::process) fn take_credentials(process: &Process, new: Arc<Credentia
 }
 
 fn replace_credentials(
-    table: &mut Table,
+    table: &mut ProcessTable,
     process: &Process,
     old: &Credentials,
     new: Arc<Credentials>,

@@ -12,7 +12,7 @@ use spin::Once;
 const MOST: usize = 32;
 
 /// One interrupt and who serves it.
-pub struct Line {
+pub struct InterruptLine {
     number: u32,
     name: &'static str,
     handler: Arc<dyn InterruptHandler>,
@@ -20,7 +20,7 @@ pub struct Line {
     counts: [AtomicU64; MAX_CPUS],
 }
 
-impl Line {
+impl InterruptLine {
     /// The interrupt's number (INTID).
     pub fn number(&self) -> u32 {
         self.number
@@ -62,15 +62,15 @@ impl fmt::Display for RegisterError {
 }
 
 /// The lines, those that there are first.
-pub(super) struct Table {
-    lines: [Once<Line>; MOST],
+pub(super) struct InterruptTable {
+    lines: [Once<InterruptLine>; MOST],
     /// Held by who adds one.
     adding: Mutex<()>,
 }
 
-impl Table {
-    pub(super) const fn new() -> Table {
-        Table {
+impl InterruptTable {
+    pub(super) const fn new() -> InterruptTable {
+        InterruptTable {
             lines: [const { Once::new() }; MOST],
             adding: Mutex::new(()),
         }
@@ -91,7 +91,7 @@ impl Table {
             return Err(RegisterError::Taken);
         }
         let free = self.lines.iter().find(|line| !line.is_completed());
-        free.ok_or(RegisterError::Full)?.call_once(|| Line {
+        free.ok_or(RegisterError::Full)?.call_once(|| InterruptLine {
             number,
             name,
             handler,
@@ -106,11 +106,11 @@ impl Table {
         line.inspect(|line| line.serve(here)).is_some()
     }
 
-    pub(super) fn lines(&self) -> impl Iterator<Item = &Line> {
+    pub(super) fn lines(&self) -> impl Iterator<Item = &InterruptLine> {
         self.lines.iter().map_while(Once::get)
     }
 
-    fn find(&self, number: u32) -> Option<&Line> {
+    fn find(&self, number: u32) -> Option<&InterruptLine> {
         self.lines().find(|line| line.number == number)
     }
 }

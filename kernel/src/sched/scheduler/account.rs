@@ -1,7 +1,7 @@
 //! What the scheduler knows of one thread: where it may run, where it does, and the processor time it used.
 
 use super::online::online;
-use super::policy::{Attributes, Class};
+use super::policy::{Class, SchedAttributes};
 use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use platform::timer;
 
@@ -9,7 +9,7 @@ use platform::timer;
 pub struct Scheduling {
     /// The processors that it may run on, a bit for each: sched_setaffinity(2).
     affinity: AtomicU64,
-    /// What was asked for it ([`Attributes`]), and what follows from that ([`Class`]).
+    /// What was asked for it ([`SchedAttributes`]), and what follows from that ([`Class`]).
     attributes: AtomicU32,
     class: AtomicU32,
     /// What is left of its quantum, in ticks, if it has a real-time priority; 0 for a new one.
@@ -215,13 +215,13 @@ impl Scheduling {
     }
 
     /// What was asked for the thread.
-    pub fn attributes(&self) -> Attributes {
-        Attributes::unpack(self.attributes.load(Ordering::SeqCst))
+    pub fn attributes(&self) -> SchedAttributes {
+        SchedAttributes::unpack(self.attributes.load(Ordering::SeqCst))
     }
 
     /// Changes what was asked for it, and what follows from that; whether that is something else now.
-    pub(super) fn change(&self, change: impl Fn(Attributes) -> Attributes) -> bool {
-        let update = |word| Some(change(Attributes::unpack(word)).pack());
+    pub(super) fn change(&self, change: impl Fn(SchedAttributes) -> SchedAttributes) -> bool {
+        let update = |word| Some(change(SchedAttributes::unpack(word)).pack());
         let _updated = self
             .attributes
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);

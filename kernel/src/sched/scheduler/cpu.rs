@@ -56,14 +56,14 @@ pub(super) struct Cpu {
 }
 
 /// Where a thread came to stand in a queue.
-pub(super) struct Place {
+pub(super) struct QueuePlace {
     /// When it is due.
     pub(super) due: i64,
     /// When the first of the others is.
     pub(super) first_due: i64,
 }
 
-impl Place {
+impl QueuePlace {
     /// Nobody waited before.
     #[inline]
     pub(super) fn is_alone(&self) -> bool {
@@ -212,7 +212,7 @@ impl Cpu {
 
     /// Puts a thread into the queue.
     #[inline]
-    pub(super) fn push(&self, thread: Arc<Thread>, arrival: Arrival) -> Place {
+    pub(super) fn push(&self, thread: Arc<Thread>, arrival: Arrival) -> QueuePlace {
         let mut queue = self.queue.lock();
         // Under the lock: whoever changed the thread's class and then did not find it here is seen.
         if !thread.scheduling.class().is_plain() {
@@ -223,11 +223,17 @@ impl Cpu {
     }
 
     #[inline]
-    pub(super) fn push_due(&self, queue: &mut Queue, thread: Arc<Thread>, due: i64, side: Side) -> Place {
+    pub(super) fn push_due(
+        &self,
+        queue: &mut Queue,
+        thread: Arc<Thread>,
+        due: i64,
+        side: Side,
+    ) -> QueuePlace {
         let first_due = queue.first_due();
         queue.push(thread, due, side);
         self.publish(queue);
-        Place { due, first_due }
+        QueuePlace { due, first_due }
     }
 
     /// Takes the thread that is due first.
@@ -330,7 +336,7 @@ impl Cpu {
 
     /// A thread came to wait while another runs: that one's turn may end sooner, though not before `least`. Whether it is over.
     #[inline]
-    pub(super) fn heed(&self, place: &Place, least: u64) -> bool {
+    pub(super) fn heed(&self, place: &QueuePlace, least: u64) -> bool {
         let end = self.share.tick_of(place.due).max(least);
         if place.is_alone() || end < self.turn_end.load(Ordering::Relaxed) {
             self.turn_end.store(end, Ordering::Relaxed);

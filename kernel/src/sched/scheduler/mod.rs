@@ -47,7 +47,7 @@ pub use account::{Scheduling, State, Switch};
 pub use clocks::{TICK_NANOS, watch};
 pub use notify::{alert, synchronise};
 pub use place::set_affinity;
-pub use policy::{Attributes, Policy};
+pub use policy::{Policy, SchedAttributes};
 pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
 pub use share::TURN_NANOS;

@@ -25,7 +25,7 @@
 //! waits is taken out and placed anew by whoever makes the change ([`send_away`]); one that runs is interrupted, and leaves on the
 //! way out of the interrupt (`notify::move_away`), or right after the switch if it had only just been chosen (`begin_turn`).
 
-use super::cpu::{CPUS, Cpu, Place};
+use super::cpu::{CPUS, Cpu, QueuePlace};
 use super::online::online;
 use super::policy::REAL_TIME_END;
 use super::share::Arrival;
@@ -204,7 +204,7 @@ fn put_here(thread: Arc<Thread>, here: usize, arrival: Arrival) {
 
 /// Calls one of those who idle, at once or later. Until when it has time to come before the turn ends.
 #[cold]
-fn call_soon(idle: u64, place: &Place, here: usize) -> u64 {
+fn call_soon(idle: u64, place: &QueuePlace, here: usize) -> u64 {
     let patience = timer::nanos_to_ticks(PATIENCE_NANOS);
     let now = timer::ticks();
     if place.is_alone() {

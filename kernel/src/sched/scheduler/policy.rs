@@ -1,6 +1,6 @@
 //! Scheduling policies (sched(7)): what a program asks for one thread, and what the scheduler makes of it.
 //!
-//! What was asked for is one word ([`Attributes`]); what follows from it for the scheduler another ([`Class`]), which is 0 for
+//! What was asked for is one word ([`SchedAttributes`]); what follows from it for the scheduler another ([`Class`]), which is 0 for
 //! threads that nobody asked anything for. Whoever changes the first computes the second anew until the two agree
 //! ([`super::account::Scheduling::change`]).
 
@@ -45,7 +45,7 @@ impl Policy {
 
 /// What was asked for a thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Attributes {
+pub struct SchedAttributes {
     /// How it is scheduled.
     pub policy: Policy,
     /// The nice value, -20 to 19. It says nothing while the policy has priorities.
@@ -58,11 +58,11 @@ pub struct Attributes {
     pub inherited: u8,
 }
 
-impl Attributes {
-    /// What is in a word of [`Attributes::pack`].
-    pub fn unpack(word: u32) -> Attributes {
+impl SchedAttributes {
+    /// What is in a word of [`SchedAttributes::pack`].
+    pub fn unpack(word: u32) -> SchedAttributes {
         let [policy, nice, priority, inherited] = word.to_le_bytes();
-        Attributes {
+        SchedAttributes {
             policy: Policy::of(u32::from(policy & !RESETS)).unwrap_or(Policy::Other),
             nice: nice as i8,
             priority,
@@ -83,12 +83,12 @@ impl Attributes {
     }
 
     /// What a child begins with.
-    pub(super) fn for_child(self) -> Attributes {
-        let own = Attributes { inherited: 0, ..self };
+    pub(super) fn for_child(self) -> SchedAttributes {
+        let own = SchedAttributes { inherited: 0, ..self };
         if !self.resets_on_fork {
             return own;
         }
-        Attributes {
+        SchedAttributes {
             policy: Policy::Other,
             priority: 0,
             nice: if self.policy.is_real_time() {
@@ -122,7 +122,7 @@ impl Attributes {
     }
 }
 
-/// The bit of the policy's byte for [`Attributes::resets_on_fork`].
+/// The bit of the policy's byte for [`SchedAttributes::resets_on_fork`].
 const RESETS: u8 = 0x80;
 
 /// Linux's weights: each step of the nice value is about 10 % of a processor between two (`sched_prio_to_weight`).

@@ -13,12 +13,12 @@ pub(super) const NEVER: i64 = i64::MAX / 2;
 /// Threads that wait, ordered by when they are due, and those that are due at one time by when they came.
 pub(super) struct Queue {
     /// Who is due first. Mostly nobody else waits: that is quick.
-    first: Option<Waiting>,
+    first: Option<QueuedThread>,
     /// The others: nobody unless there is a first.
     others: Set<Thread>,
 }
 
-struct Waiting {
+struct QueuedThread {
     due: i64,
     thread: Arc<Thread>,
 }
@@ -58,7 +58,7 @@ impl Queue {
 
     #[inline]
     pub(super) fn push(&mut self, thread: Arc<Thread>, due: i64, side: Side) {
-        let came = Waiting { due, thread };
+        let came = QueuedThread { due, thread };
         if self.first.is_none() {
             self.first = Some(came);
         } else {
@@ -68,7 +68,7 @@ impl Queue {
 
     /// Somebody waits already.
     #[inline(never)]
-    fn push_behind(&mut self, came: Waiting, side: Side) {
+    fn push_behind(&mut self, came: QueuedThread, side: Side) {
         match &mut self.first {
             // Who was first stays before all others that are due at the same time.
             Some(first) if came.due < first.due || came.due == first.due && side == Side::Front => {
@@ -94,7 +94,7 @@ impl Queue {
     fn refill(&mut self) {
         let due = self.others.first_due();
         let next = due.and_then(|due| Some((due, self.others.take_first()?)));
-        self.first = next.map(|(due, thread)| Waiting { due, thread });
+        self.first = next.map(|(due, thread)| QueuedThread { due, thread });
     }
 
     /// Takes the first of those that are due at `least` or later and that `is_meant` is true of.

@@ -12,9 +12,9 @@
 //! What this costs is on paths that only such threads take.
 
 use super::account::{Scheduling, State};
-use super::cpu::{CPUS, Cpu, Place};
+use super::cpu::{CPUS, Cpu, QueuePlace};
 use super::online::online;
-use super::policy::{Attributes, Class, REAL_TIME_END};
+use super::policy::{Class, REAL_TIME_END, SchedAttributes};
 use super::queue::Queue;
 use super::share::Arrival;
 use super::{notify, place};
@@ -228,7 +228,7 @@ impl Cpu {
         mut queue: Waiters<'_>,
         thread: Arc<Thread>,
         arrival: Arrival,
-    ) -> Place {
+    ) -> QueuePlace {
         let class = thread.scheduling.class();
         let (due, side) = self.share.due_special(&thread.scheduling, class, arrival);
         self.push_due(&mut queue, thread, due, side)
@@ -370,7 +370,7 @@ pub(super) fn pull(cpu: &Cpu, here: usize) -> bool {
 }
 
 /// Changes what was asked for a thread: its policy, priority, nice value.
-pub fn change_attributes(thread: &Arc<Thread>, change: impl Fn(Attributes) -> Attributes) {
+pub fn change_attributes(thread: &Arc<Thread>, change: impl Fn(SchedAttributes) -> SchedAttributes) {
     if thread.scheduling.change(change) {
         place_anew(thread);
     }

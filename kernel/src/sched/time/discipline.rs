@@ -5,7 +5,7 @@
 //! Readers take the line without a lock and try again if it was changed meanwhile. It is changed by who adjusts the clock and, once a
 //! second while an offset is being worked off, by a timer: each second takes a part of what is left.
 
-use super::{Expire, Place, SECOND, now_monotonic_nanos, realtime_at, set};
+use super::{Expire, SECOND, TimerPlace, now_monotonic_nanos, realtime_at, set};
 use abi::Errno;
 use abi::timex::{
     ADJ_ESTERROR, ADJ_FREQUENCY, ADJ_MAXERROR, ADJ_MICRO, ADJ_NANO, ADJ_OFFSET, ADJ_OFFSET_SINGLESHOT,
@@ -41,17 +41,17 @@ const MOST_INTERVAL: i64 = 2048;
 const MOST_CONSTANT: i64 = 10;
 const MOST_TAI: i64 = 100_000;
 
-static LINE: Line = Line {
+static LINE: ClockLine = ClockLine {
     changes: AtomicU64::new(0),
     start: AtomicU64::new(0),
     clock: AtomicU64::new(0),
     rate: AtomicI64::new(0),
 };
 
-static STATE: Mutex<State, { rank::INTERVAL_TIMER }> = Mutex::new(State::START);
+static STATE: Mutex<ClockState, { rank::INTERVAL_TIMER }> = Mutex::new(ClockState::START);
 
 /// The line that the clock runs along.
-struct Line {
+struct ClockLine {
     /// Odd while it is being changed.
     changes: AtomicU64,
     /// A point in time of the timer, in nanoseconds, and what the clock said then.
@@ -61,7 +61,7 @@ struct Line {
     rate: AtomicI64,
 }
 
-impl Line {
+impl ClockLine {
     fn load(&self) -> (u64, u64, i64) {
         loop {
             let seen = self.changes.load(Ordering::Acquire);
@@ -107,7 +107,7 @@ pub fn moment_of(realtime: u64) -> u64 {
 }
 
 /// What is known of the clock and asked of it.
-struct State {
+struct ClockState {
     status: u32,
     /// Nanoseconds in a second, with [`FRACTION`].
     frequency: i64,
@@ -133,10 +133,10 @@ struct State {
 }
 
 /// Expires each second while there is an offset.
-struct EachSecond(Place);
+struct EachSecond(TimerPlace);
 
 impl Expire for EachSecond {
-    fn place(&self) -> &Place {
+    fn place(&self) -> &TimerPlace {
         &self.0
     }
 
@@ -159,8 +159,8 @@ fn part(of_second: i64, nanos: u64) -> i64 {
     (i128::from(of_second) * i128::from(nanos) / i128::from(SECOND)) as i64
 }
 
-impl State {
-    const START: State = State {
+impl ClockState {
+    const START: ClockState = ClockState {
         status: STA_UNSYNC,
         frequency: 0,
         tick: TICK,
@@ -350,7 +350,7 @@ pub fn tai_offset() -> i32 {
 pub fn adjust(all: &mut Timex) -> Result<(u32, bool), Errno> {
     let timer = match all.modes {
         0 => None,
-        _ => Some(fallible::arc(EachSecond(Place::new()))?),
+        _ => Some(fallible::arc(EachSecond(TimerPlace::new()))?),
     };
     let mut state = STATE.lock();
     if state.timer.is_none() {

@@ -1,6 +1,6 @@
 //! What can be set for a point in time, and what tells that it was.
 
-use super::tree::Place;
+use super::tree::TimerPlace;
 use alloc::sync::Arc;
 
 /// A timer that was set, for [`super::cancel`].
@@ -16,7 +16,7 @@ pub struct Alarm {
 /// What can be set for a point in time.
 pub trait Expire: Send + Sync {
     /// Where it stands until then.
-    fn place(&self) -> &Place;
+    fn place(&self) -> &TimerPlace;
     /// The point in time has come. Called in the timer's interrupt, with no lock held; it must be short.
     fn expire(self: Arc<Self>);
 }

@@ -9,7 +9,7 @@ mod tree;
 
 pub use expire::{Alarm, Expire};
 pub use timers::{cancel, set};
-pub use tree::Place;
+pub use tree::TimerPlace;
 
 use crate::sched::wait::{Interrupted, WaitQueue};
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,7 @@
 //! Timers in order, against a map: something of a test's own expires.
 
 use super::expire::{Alarm, Due, Expire};
-use super::tree::{self, Place, Tree};
+use super::tree::{self, TimerPlace, Tree};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 /// Counts how often it expired.
 struct Numbered {
     expired: AtomicUsize,
-    place: Place,
+    place: TimerPlace,
 }
 
 impl Expire for Numbered {
-    fn place(&self) -> &Place {
+    fn place(&self) -> &TimerPlace {
         &self.place
     }
 
@@ -44,7 +44,7 @@ fn what_is_first_comes_first() {
         let mut state = seed;
         let make = |_| Numbered {
             expired: AtomicUsize::new(0),
-            place: Place::new(),
+            place: TimerPlace::new(),
         };
         let all: Vec<Arc<Numbered>> = (0..200).map(make).map(Arc::new).collect();
         let number = |due: &Due| all.iter().position(|one| core::ptr::eq(one.place(), due.place()));

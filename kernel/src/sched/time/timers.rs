@@ -7,7 +7,7 @@
 //! own deadline. What happens is for whoever sets it to say ([`Expire`]).
 
 use super::expire::{Alarm, Due, Expire};
-use super::tree::{self, Place, Tree};
+use super::tree::{self, TimerPlace, Tree};
 use crate::sched::scheduler;
 use crate::thread::Thread;
 use alloc::sync::Arc;
@@ -27,7 +27,7 @@ static LISTS: PerCpu<List> = PerCpu::new([const { List::new() }; MAX_CPUS]);
 
 /// A thread that sleeps is woken.
 impl Expire for Thread {
-    fn place(&self) -> &Place {
+    fn place(&self) -> &TimerPlace {
         &self.alarm_place
     }
 

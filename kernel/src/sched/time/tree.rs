@@ -1,5 +1,5 @@
 //! What is to happen, in the order of its points in time: a treap (Seidel and Aragon 1996) whose nodes live in what expires, in a
-//! [`Place`] of each. So to set something and to take it back needs no memory and cannot fail, and takes a number of steps that
+//! [`TimerPlace`] of each. So to set something and to take it back needs no memory and cannot fail, and takes a number of steps that
 //! is the logarithm of how many wait.
 //!
 //! Places are changed under the lock of the list only; each has a lock of its own nevertheless, which is then never waited for.
@@ -9,9 +9,9 @@ use super::expire::{Alarm, Due};
 use lock::Mutex;
 
 /// Where something stands that is to happen. Everything that can expire has one, and so stands in one list at a time.
-pub struct Place(Mutex<Node>);
+pub struct TimerPlace(Mutex<TimerNode>);
 
-struct Node {
+struct TimerNode {
     /// While it stands.
     alarm: Option<Alarm>,
     /// Above both children.
@@ -30,10 +30,10 @@ enum Side {
 /// A treap, or a part of one.
 pub(super) type Tree = Option<Due>;
 
-impl Place {
+impl TimerPlace {
     /// That of something that is not to happen.
-    pub const fn new() -> Place {
-        Place(Mutex::new(Node {
+    pub const fn new() -> TimerPlace {
+        TimerPlace(Mutex::new(TimerNode {
             alarm: None,
             priority: 0,
             sooner: None,
@@ -78,7 +78,7 @@ impl Side {
     }
 }
 
-impl Node {
+impl TimerNode {
     fn child(&mut self, side: Side) -> &mut Tree {
         match side {
             Side::Sooner => &mut self.sooner,
@@ -104,7 +104,7 @@ pub(super) fn insert(tree: Tree, new: Due, alarm: Alarm, priority: u64) -> Tree 
 }
 
 fn place(new: Due, alarm: Alarm, priority: u64, (sooner, later): (Tree, Tree)) -> Due {
-    *new.place().0.lock() = Node {
+    *new.place().0.lock() = TimerNode {
         alarm: Some(alarm),
         priority,
         sooner,

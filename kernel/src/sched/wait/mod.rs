@@ -55,7 +55,7 @@ struct Sleepers {
 
 /// What a sleeper does with what it waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+enum WaitKind {
     /// It looks.
     Shared,
     /// It takes it, so that there may be nothing left for another.
@@ -74,10 +74,10 @@ enum Interruption {
 }
 
 impl Sleepers {
-    fn queue(&mut self, kind: Kind) -> &mut Queue<Arc<Thread>> {
+    fn queue(&mut self, kind: WaitKind) -> &mut Queue<Arc<Thread>> {
         match kind {
-            Kind::Shared => &mut self.shared,
-            Kind::Exclusive => &mut self.exclusive,
+            WaitKind::Shared => &mut self.shared,
+            WaitKind::Exclusive => &mut self.exclusive,
         }
     }
 
@@ -103,7 +103,7 @@ impl WaitQueue {
     /// Sleeps until `ready` answers with something. `ready` is called with no lock of this queue held, several times, and
     /// must not sleep.
     pub fn wait_until<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        self.sleep(Kind::Shared, None, Interruption::Signal, ready)
+        self.sleep(WaitKind::Shared, None, Interruption::Signal, ready)
             .map(expect_some)
     }
 
@@ -113,12 +113,12 @@ impl WaitQueue {
         deadline: Option<u64>,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
-        self.sleep(Kind::Shared, deadline, Interruption::Signal, ready)
+        self.sleep(WaitKind::Shared, deadline, Interruption::Signal, ready)
     }
 
     /// As [`WaitQueue::wait_until`], but only a signal that ends the process interrupts it.
     pub fn wait_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        self.sleep(Kind::Shared, None, Interruption::Death, ready)
+        self.sleep(WaitKind::Shared, None, Interruption::Death, ready)
             .map(expect_some)
     }
 
@@ -128,7 +128,7 @@ impl WaitQueue {
         deadline: Option<u64>,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
-        self.sleep(Kind::Shared, deadline, Interruption::Death, ready)
+        self.sleep(WaitKind::Shared, deadline, Interruption::Death, ready)
     }
 
     /// As [`WaitQueue::wait_killable_deadline`], for a page that a fault needs. A thread that leaves its memory still goes through its
@@ -138,12 +138,12 @@ impl WaitQueue {
         deadline: Option<u64>,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
-        self.sleep(Kind::Shared, deadline, Interruption::NewDeath, ready)
+        self.sleep(WaitKind::Shared, deadline, Interruption::NewDeath, ready)
     }
 
     /// As [`WaitQueue::wait_until`], for one who takes what it waits for: [`WaitQueue::wake_one`] wakes it only if it is first.
     pub fn wait_exclusive<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        self.sleep(Kind::Exclusive, None, Interruption::Signal, ready)
+        self.sleep(WaitKind::Exclusive, None, Interruption::Signal, ready)
             .map(expect_some)
     }
 
@@ -155,13 +155,19 @@ impl WaitQueue {
         guard: G,
         ready: impl FnMut() -> Option<T>,
     ) -> Result<T, Interrupted> {
-        self.sleep_in(Kind::Exclusive, None, Interruption::Signal, Some(guard), ready)
-            .map(expect_some)
+        self.sleep_in(
+            WaitKind::Exclusive,
+            None,
+            Interruption::Signal,
+            Some(guard),
+            ready,
+        )
+        .map(expect_some)
     }
 
     /// As [`WaitQueue::wait_exclusive`], but only a signal that ends the process interrupts it.
     pub fn wait_exclusive_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
-        self.sleep(Kind::Exclusive, None, Interruption::Death, ready)
+        self.sleep(WaitKind::Exclusive, None, Interruption::Death, ready)
             .map(expect_some)
     }
 
@@ -219,7 +225,7 @@ impl WaitQueue {
 
     /// Stands in the queue from now on, if it does not yet.
     #[inline]
-    fn enter(&self, kind: Kind, node: &Node<Arc<Thread>>, thread: &Arc<Thread>) {
+    fn enter(&self, kind: WaitKind, node: &Node<Arc<Thread>>, thread: &Arc<Thread>) {
         if !node.stands() {
             let thread = thread.clone();
             self.sleepers.lock().queue(kind).enter(node, thread);
@@ -228,7 +234,7 @@ impl WaitQueue {
 
     /// Leaves the queue; whether it still stood in it: if not, somebody woke it.
     #[inline]
-    fn leave(&self, kind: Kind, node: &Node<Arc<Thread>>) -> bool {
+    fn leave(&self, kind: WaitKind, node: &Node<Arc<Thread>>) -> bool {
         if !node.stands() {
             return false;
         }
@@ -238,7 +244,7 @@ impl WaitQueue {
 
     fn sleep<T>(
         &self,
-        kind: Kind,
+        kind: WaitKind,
         deadline: Option<u64>,
         interruption: Interruption,
         mut ready: impl FnMut() -> Option<T>,
@@ -251,7 +257,7 @@ impl WaitQueue {
 
     fn sleep_in<T, G>(
         &self,
-        kind: Kind,
+        kind: WaitKind,
         deadline: Option<u64>,
         interruption: Interruption,
         guard: Option<G>,
@@ -266,7 +272,7 @@ impl WaitQueue {
                 ready,
             );
             let was_woken = !self.leave(kind, node);
-            if was_woken && kind == Kind::Exclusive && !matches!(answer, Ok(Some(_))) {
+            if was_woken && kind == WaitKind::Exclusive && !matches!(answer, Ok(Some(_))) {
                 // It was not for this one that somebody woke it.
                 self.wake_exclusive();
             }

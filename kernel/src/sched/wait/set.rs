@@ -1,6 +1,6 @@
 //! Waiting in many queues at once: poll(2), select(2).
 
-use super::{Interrupted, Kind, WaitQueue};
+use super::{Interrupted, WaitKind, WaitQueue};
 use crate::sched::Owner;
 use crate::sched::paged::Paged;
 use crate::sched::scheduler;
@@ -136,7 +136,7 @@ impl<'a> WaitSet<'a> {
 
     fn enter(&self, current: &Arc<Thread>) {
         for (index, (queue, node)) in self.places() {
-            queue.enter(Kind::Shared, node, current);
+            queue.enter(WaitKind::Shared, node, current);
             let_others_run(index);
         }
     }
@@ -146,7 +146,7 @@ impl Drop for WaitSet<'_> {
     /// Leaves all queues.
     fn drop(&mut self) {
         for (index, (queue, node)) in self.places() {
-            queue.leave(Kind::Shared, node);
+            queue.leave(WaitKind::Shared, node);
             let_others_run(index);
         }
     }

@@ -21,7 +21,7 @@ impl FakeDevice {
 
 #[test]
 fn each_number_calls_its_own_handler() {
-    let table = Table::new();
+    let table = InterruptTable::new();
     let devices = [Arc::new(FakeDevice::default()), Arc::new(FakeDevice::default())];
     assert_eq!(table.register(33, "first", devices[0].clone()), Ok(()));
     assert_eq!(table.register(47, "second", devices[1].clone()), Ok(()));
@@ -31,7 +31,7 @@ fn each_number_calls_its_own_handler() {
 
 #[test]
 fn a_number_without_handler_is_told_apart() {
-    let table = Table::new();
+    let table = InterruptTable::new();
     assert!(!table.serve(33, 0));
     assert_eq!(
         table.register(33, "device", Arc::new(FakeDevice::default())),
@@ -43,7 +43,7 @@ fn a_number_without_handler_is_told_apart() {
 
 #[test]
 fn interrupts_are_counted_by_number_and_processor() {
-    let table = Table::new();
+    let table = InterruptTable::new();
     for (number, name) in [(33, "first"), (47, "second")] {
         assert_eq!(
             table.register(number, name, Arc::new(FakeDevice::default())),
@@ -62,7 +62,7 @@ fn interrupts_are_counted_by_number_and_processor() {
 
 #[test]
 fn a_number_is_registered_once_and_the_table_ends() {
-    let table = Table::new();
+    let table = InterruptTable::new();
     for number in 0..MOST as u32 {
         let device = Arc::new(FakeDevice::default());
         assert_eq!(table.register(number, "device", device.clone()), Ok(()));
