@@ -22,7 +22,8 @@ pub const ROWS: &[Row] = &[
     },
 ];
 
-const TINY: &str = "/tiny";
+/// Where the program lies.
+pub const TINY: &str = "/tiny";
 
 /// Programs run in one repeat. Each is given 16 random bytes (AT_RANDOM), which kernels make many at a time: so a repeat has
 /// its share of that, and no repeat has all of it.
@@ -65,7 +66,8 @@ fn vfork_and_execute() -> Result<()> {
     expect_success(process::wait_for_end(child)?)
 }
 
-fn write_tiny() -> Result<()> {
+/// Writes it there.
+pub fn write_tiny() -> Result<()> {
     let file = File::open(TINY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o755)?;
     file.write(&tiny())
 }

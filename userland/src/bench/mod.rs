@@ -4,7 +4,7 @@
 //! the times to the [`report::Report`], which prints a line that machines read. Under QEMU's `-icount shift=0,sleep=off`
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
-//! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`parallel`].
+//! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`], [`parallel`].
 
 pub mod calls;
 pub mod children;
@@ -12,6 +12,7 @@ pub mod counts;
 pub mod execs;
 pub mod faults;
 pub mod forks;
+pub mod inquiries;
 pub mod lives;
 pub mod meter;
 pub mod parallel;
@@ -49,6 +50,7 @@ pub fn rows() -> Vec<Row> {
         work::ROWS,
         snapshot::ROWS,
         serving::ROWS,
+        inquiries::ROWS,
         parallel::ROWS,
     ];
     themes.into_iter().flatten().copied().collect()

@@ -204,6 +204,17 @@ pub fn poll(waiting: &mut [PollFd], timeout: Option<TimeSpec>) -> Result<usize> 
     }
 }
 
+/// Waits until one of the descriptors below `count` in `set`, a bit for each, can be read; how many can. Only they are left in the set.
+pub fn select(count: i32, set: &mut [u64], mut timeout: TimeSpec) -> Result<usize> {
+    if count < 0 || count as usize > set.len() * u64::BITS as usize {
+        return Err(Errno::EINVAL);
+    }
+    let time = core::ptr::from_mut(&mut timeout) as usize;
+    let arguments = [count as usize, set.as_mut_ptr() as usize, 0, 0, time, 0];
+    // SAFETY: the kernel writes `count` bits of the slice, rounded up to words, and the remaining time, which is ours.
+    unsafe { syscall(nr::PSELECT6, arguments) }
+}
+
 /// Reads a whole file.
 pub fn read_file(path: &str) -> Result<Vec<u8>> {
     File::read_only(path)?.read_all()

@@ -113,6 +113,16 @@ impl Region {
         }
     }
 
+    /// mincore(2): a byte for each page of the region, 1 if it is there.
+    pub fn present(&self, states: &mut [u8]) -> Result<()> {
+        if states.len() < self.pages() {
+            return Err(Errno::EINVAL);
+        }
+        let arguments = [self.address, self.pages() * PAGE, states.as_mut_ptr() as usize];
+        // SAFETY: the kernel writes a byte for each page, and there is room for them.
+        unsafe { syscall(nr::MINCORE, arguments) }.map(drop)
+    }
+
     /// mprotect(2) of whole pages.
     pub fn protect(&self, page: usize, pages: usize, rights: ProtFlags) -> Result<()> {
         if page.checked_add(pages).is_none_or(|end| end > self.pages()) {

@@ -5,6 +5,8 @@ use super::raw::syscall;
 use super::{Errno, Result, output};
 use abi::nr;
 use abi::process::{RLimit, RUsage};
+use alloc::ffi::CString;
+use alloc::vec::Vec;
 
 pub use abi::process::{RUSAGE_CHILDREN, RUSAGE_SELF, WaitOptions, WaitStatus};
 
@@ -41,18 +43,41 @@ const SIGCHLD: usize = abi::signal::Signal::SIGCHLD.number() as usize;
 /// vfork(2) and execve(2) as one: the child borrows our memory until it runs the program. Returns the child's id; if
 /// the program cannot be run, the child exits with 127.
 pub fn vfork_exec<S: AsRef<str>>(path: &str, arguments: &[S], environment: &[S]) -> Result<i32> {
-    let path = c_string(path)?;
-    let (_argument_strings, argv) = c_array(arguments)?;
-    let (_environment_strings, envp) = c_array(environment)?;
-    // SAFETY: the strings live through the call; see `vfork_exec_raw` for the child.
-    let value = unsafe {
-        vfork_exec_raw(
-            path.as_ptr() as usize,
-            argv.as_ptr() as usize,
-            envp.as_ptr() as usize,
-        )
-    };
-    Errno::from_return(value as u64).map_or(Ok(value as i32), Err)
+    Command::new(path, arguments, environment)?.vfork_exec()
+}
+
+/// A program with its arguments and environment, as execve(2) takes them.
+pub struct Command {
+    path: CString,
+    arguments: (Vec<CString>, Vec<usize>),
+    environment: (Vec<CString>, Vec<usize>),
+}
+
+impl Command {
+    /// Lays them out. `EINVAL` for a NUL.
+    pub fn new<S: AsRef<str>>(path: &str, arguments: &[S], environment: &[S]) -> Result<Command> {
+        Ok(Command {
+            path: c_string(path)?,
+            arguments: c_array(arguments)?,
+            environment: c_array(environment)?,
+        })
+    }
+
+    fn addresses(&self) -> [usize; 3] {
+        [
+            self.path.as_ptr() as usize,
+            self.arguments.1.as_ptr() as usize,
+            self.environment.1.as_ptr() as usize,
+        ]
+    }
+
+    /// As [`vfork_exec`].
+    pub fn vfork_exec(&self) -> Result<i32> {
+        let [path, arguments, environment] = self.addresses();
+        // SAFETY: the strings live through the call; see `vfork_exec_raw` for the child.
+        let value = unsafe { vfork_exec_raw(path, arguments, environment) };
+        Errno::from_return(value as u64).map_or(Ok(value as i32), Err)
+    }
 }
 
 /// The child runs only the instructions below, on registers alone: it changes no memory that we share.
@@ -103,18 +128,12 @@ unsafe fn vfork_exec_raw(_path: usize, _argv: usize, _envp: usize) -> usize {
 pub fn execute<S: AsRef<str>>(path: &str, arguments: &[S], environment: &[S]) -> Errno {
     // An error of the output stays noted; the new program has its own.
     let _ = output::flush();
-    let prepared = c_string(path).and_then(|path| Ok((path, c_array(arguments)?, c_array(environment)?)));
-    let (path, (_argument_strings, argv), (_environment_strings, envp)) = match prepared {
-        Ok(prepared) => prepared,
+    let command = match Command::new(path, arguments, environment) {
+        Ok(command) => command,
         Err(error) => return error,
     };
-    let addresses = [
-        path.as_ptr() as usize,
-        argv.as_ptr() as usize,
-        envp.as_ptr() as usize,
-    ];
     // SAFETY: NUL-terminated strings and NULL-terminated arrays that live through the call.
-    match unsafe { syscall(nr::EXECVE, addresses) } {
+    match unsafe { syscall(nr::EXECVE, command.addresses()) } {
         Ok(_) => Errno::EINVAL,
         Err(error) => error,
     }
