@@ -130,11 +130,17 @@ impl Owner for Thread {
 
 impl Thread {
     /// A kernel stack for a thread: the part of it that is not on the heap.
+    ///
+    /// # Errors
+    /// There is no memory.
     pub fn make_stack() -> Result<KernelThread, NoMemory> {
         KernelThread::new(hooks::thread_entry(), 0)
     }
 
-    /// A thread that will begin at EL0 when it is first switched to. `ENOMEM`. Not inlined: what fills it in is, then.
+    /// A thread that will begin at EL0 when it is first switched to. Not inlined: what fills it in is, then.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     #[inline(never)]
     pub fn new(init: ThreadInit) -> Result<Arc<Thread>, Errno> {
         let thread = fallible::arc_with(|| Thread {

@@ -34,7 +34,6 @@ const SHARED_NAMES: &[(&str, usize)] = &[
     ("Listed", 2),
     ("Owner", 2),
     ("Piece", 3),
-    ("ProcessTable", 2),
     ("Progress", 2),
     ("Record", 2),
     ("State", 4),

@@ -67,7 +67,10 @@ impl Output<'_> {
     }
 }
 
-/// Writes the core. An error if not even its headers could be written; what is cut later is a core all the same.
+/// Writes the core. What is cut later than its headers is a core all the same.
+///
+/// # Errors
+/// `EFBIG`: not even its headers could be written. `ESRCH`: the process has no memory any more. `ENOMEM`.
 pub(super) fn write(
     thread: &Thread,
     file: &OpenFile,

@@ -24,6 +24,9 @@ const NT_ARM_TLS: u32 = 0x401;
 const ARGUMENTS: usize = 80;
 
 /// All notes: those of the thread that took the signal first, then those of the others.
+///
+/// # Errors
+/// `ENOMEM`.
 pub(super) fn collect(
     thread: &Thread,
     context: &UserContext,

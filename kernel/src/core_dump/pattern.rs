@@ -36,7 +36,10 @@ pub fn get() -> ([u8; MOST], usize) {
     (pattern.bytes, pattern.len)
 }
 
-/// Sets the pattern; what does not fit is cut. `EINVAL` for a pipe.
+/// Sets the pattern; what does not fit is cut.
+///
+/// # Errors
+/// `EINVAL` for a pipe.
 pub fn set(new: &[u8]) -> Result<(), Errno> {
     if new.first() == Some(&b'|') {
         return Err(Errno::EINVAL);
@@ -48,7 +51,10 @@ pub fn set(new: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The name for the core of a process. `ENOENT` if there is to be none.
+/// The name for the core of a process.
+///
+/// # Errors
+/// `ENOENT` if there is to be none.
 pub(super) fn expand(thread: &Thread, signal: Signal) -> Result<Vec<u8>, Errno> {
     let (pattern, len) = get();
     let mut name = Bytes::default();

@@ -38,6 +38,9 @@ pub(super) struct Segments {
 }
 
 /// Looks at all areas of the process of the running thread.
+///
+/// # Errors
+/// `ESRCH`: it has none any more. `ENOMEM`. `EINTR`: it is to end at once.
 pub(super) fn collect(thread: &Thread) -> Result<Segments, Errno> {
     let space = thread.process.space().ok_or(Errno::ESRCH)?;
     let mut segments = Segments::default();

@@ -44,8 +44,11 @@ impl Arguments {
         }
     }
 
-    /// Copies both lists from user memory, where there are none yet; a null pointer is an empty list. `E2BIG`, `EFAULT`, `ENOMEM`;
-    /// `EINTR` if the process is to end. A program never starts without its name: no arguments at all become one empty one, as on Linux.
+    /// Copies both lists from user memory, where there are none yet; a null pointer is an empty list. A program never starts without
+    /// its name: no arguments at all become one empty one, as on Linux.
+    ///
+    /// # Errors
+    /// `E2BIG`, `EFAULT`, `ENOMEM`. `EINTR`: the process is to end.
     pub fn read(&mut self, argv: u64, envp: u64) -> Result<(), Errno> {
         let both = self;
         let mut arguments = Pointers::new(argv);
@@ -77,7 +80,10 @@ impl Arguments {
         Ok(())
     }
 
-    /// Adds an argument, before any variable. `E2BIG`, `ENOMEM`.
+    /// Adds an argument, before any variable.
+    ///
+    /// # Errors
+    /// `E2BIG`, `ENOMEM`.
     pub fn push_argument(&mut self, string: &[u8]) -> Result<(), Errno> {
         debug_assert_eq!(self.variable_count, 0);
         self.push(string)?;
@@ -86,7 +92,10 @@ impl Arguments {
         Ok(())
     }
 
-    /// Adds a variable of the environment. `E2BIG`, `ENOMEM`.
+    /// Adds a variable of the environment.
+    ///
+    /// # Errors
+    /// `E2BIG`, `ENOMEM`.
     pub fn push_variable(&mut self, string: &[u8]) -> Result<(), Errno> {
         self.push(string)?;
         self.variable_count += 1;
@@ -101,8 +110,10 @@ impl Arguments {
         self.given.extend(b"\0")
     }
 
-    /// Puts interpreter, its argument and the script's path in the place of the first argument (execve(2), "Interpreter
-    /// scripts"). `E2BIG`, `ENOMEM`.
+    /// Puts interpreter, its argument and the script's path in the place of the first argument (execve(2), "Interpreter scripts").
+    ///
+    /// # Errors
+    /// `E2BIG`, `ENOMEM`.
     pub fn prepend_interpreter(
         &mut self,
         interpreter: &[u8],

@@ -47,6 +47,9 @@ pub struct Image {
 }
 
 /// Maps the program, its interpreter, and the signal trampoline into a new space, and starts the break behind the program.
+///
+/// # Errors
+/// `ENOEXEC`: a segment beyond all addresses. `ENOMEM`, and what mapping the file answers. `EINTR`: the process is to end.
 pub fn map(
     space: &Space,
     file: &OpenFile,

@@ -85,6 +85,10 @@ pub struct ExecRequest<'a> {
 }
 
 /// Prepares a program. Nothing has changed for the caller's process.
+///
+/// # Errors
+/// `ENOEXEC`: no program, or a damaged one. `ELIBBAD`: its interpreter is. `ELOOP`: too many interpreters of scripts. `EACCES`: it
+/// may not be run. `ETXTBSY`: it is open for writing. `E2BIG`, `ENOMEM`, those of paths. `EINTR`: the process is to end.
 pub fn load(mut request: ExecRequest<'_>) -> Result<Program, Errno> {
     memory::has_room()?;
     let name = request
@@ -139,8 +143,10 @@ impl Program {
     }
 }
 
-/// The calling process becomes `program`, with the caller as its only thread. `ENOMEM`, or an error because the caller is
-/// to end before that; from there on nothing fails.
+/// The calling process becomes `program`, with the caller as its only thread.
+///
+/// # Errors
+/// `ENOMEM`, or that the caller is to end before that; from there on nothing fails.
 pub fn become_program(
     current: &Arc<Thread>,
     context: &mut UserContext,

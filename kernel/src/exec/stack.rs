@@ -48,6 +48,9 @@ const RANDOM: usize = 16;
 
 /// Maps the stack and lays down everything that a program finds there. `acting`: who it acts for, and whether that is more
 /// than its real user may. Returns the stack pointer.
+///
+/// # Errors
+/// `E2BIG`: the limit of the stack does not let it be as large. `ENOMEM`. `EINTR`: the process is to end.
 pub fn build(
     space: &Space,
     image: &Image,

@@ -38,6 +38,8 @@ impl StringList {
     }
 
     /// Adds bytes.
+    ///
+    /// # Errors
     /// `ENOMEM`.
     pub fn extend(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
         while !bytes.is_empty() {
@@ -50,8 +52,10 @@ impl StringList {
         Ok(())
     }
 
-    /// Adds a string from user memory, of at most `most` bytes with its NUL. `E2BIG` if it is longer, `EFAULT`, `ENOMEM`; `EINTR`
-    /// if the process is to end.
+    /// Adds a string from user memory, of at most `most` bytes with its NUL.
+    ///
+    /// # Errors
+    /// `E2BIG` if it is longer, `EFAULT`, `ENOMEM`; `EINTR` if the process is to end.
     pub fn read(&mut self, at: u64, most: usize) -> Result<(), Errno> {
         let mut done = 0;
         while done < most {
@@ -123,7 +127,10 @@ impl Pointers {
         }
     }
 
-    /// How many there are before the null pointer; the list then begins anew. `E2BIG` for more than `most`, `EFAULT`.
+    /// How many there are before the null pointer; the list then begins anew.
+    ///
+    /// # Errors
+    /// `E2BIG` for more than `most`, `EFAULT`.
     pub fn count(&mut self, most: usize) -> Result<usize, Errno> {
         let mut count = 0;
         while self.advance()?.is_some() {
@@ -144,7 +151,10 @@ impl Pointers {
         }
     }
 
-    /// The next pointer. `EFAULT`; `EINTR` if the process is to end.
+    /// The next pointer.
+    ///
+    /// # Errors
+    /// `EFAULT`; `EINTR` if the process is to end.
     #[inline]
     pub fn advance(&mut self) -> Result<Option<u64>, Errno> {
         if self.list == 0 {

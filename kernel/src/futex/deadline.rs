@@ -29,7 +29,10 @@ pub enum Deadline {
 }
 
 impl Deadline {
-    /// The end of a wait of the length at `at`, 0 for none. A call that is made again keeps the end it had. `EINVAL`, `EFAULT`.
+    /// The end of a wait of the length at `at`, 0 for none. A call that is made again keeps the end it had.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EFAULT`.
     pub fn relative(current: &Thread, at: u64) -> Result<Deadline, Errno> {
         // Taken whether or not it is of use, so that it does not outlive the call that left it.
         let kept = current.resume_deadline(0);
@@ -40,7 +43,10 @@ impl Deadline {
         })
     }
 
-    /// The point in time of `clock` at `at`, 0 for none. `EINVAL`, `EFAULT`.
+    /// The point in time of `clock` at `at`, 0 for none.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EFAULT`.
     pub fn absolute(current: &Thread, at: u64, clock: WaitClock) -> Result<Deadline, Errno> {
         current.forget_deadline();
         Ok(match read(at)? {
@@ -50,7 +56,10 @@ impl Deadline {
         })
     }
 
-    /// As [`Deadline::absolute`], by the number of the clock, whatever it is where there is no point in time. `EINVAL`, `EFAULT`.
+    /// As [`Deadline::absolute`], by the number of the clock, whatever it is where there is no point in time.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EFAULT`.
     pub fn of_clock(current: &Thread, at: u64, clock: u64) -> Result<Deadline, Errno> {
         let clock = match clock as u32 {
             CLOCK_REALTIME => WaitClock::Realtime,
@@ -62,6 +71,9 @@ impl Deadline {
     }
 
     /// Sleeps until `ready` answers, or the end has come: then `None`.
+    ///
+    /// # Errors
+    /// [`Interrupted`]: a signal came.
     pub fn wait<T>(self, ready: impl FnMut() -> Option<T>) -> Result<Option<T>, Interrupted> {
         match self {
             Deadline::Never => wait::wait_alone(None, ready),

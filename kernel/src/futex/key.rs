@@ -76,8 +76,10 @@ impl Ord for Key {
 }
 
 impl Key {
-    /// The key of the word at `address` of the space that `current` runs in: `EINVAL` if it is misaligned, `EFAULT` where no
-    /// memory of the program is.
+    /// The key of the word at `address` of the space that `current` runs in.
+    ///
+    /// # Errors
+    /// `EINVAL`: it is misaligned. `EFAULT`: no memory of the program is there.
     pub fn of(current: &Thread, scope: Scope, address: u64) -> Result<Key, Errno> {
         if !address.is_multiple_of(size_of::<u32>() as u64) {
             return Err(Errno::EINVAL);

@@ -21,8 +21,10 @@ const ANYTHING: Wants = Wants {
     target: None,
 };
 
-/// FUTEX_WAIT, FUTEX_WAIT_BITSET: sleeps while the word is `value`, until somebody wakes one of the bits of `mask`. `EAGAIN` if
-/// the word is something else, `ETIMEDOUT` after `deadline`.
+/// FUTEX_WAIT, FUTEX_WAIT_BITSET: sleeps while the word is `value`, until somebody wakes one of the bits of `mask`.
+///
+/// # Errors
+/// `EAGAIN` if the word is something else, `ETIMEDOUT` after `deadline`.
 pub fn wait(
     current: &Arc<Thread>,
     scope: Scope,
@@ -103,7 +105,10 @@ fn enter_all(
     Ok(())
 }
 
-/// Enters the bucket if the word is as given: `EAGAIN` if not. Look and entry are one step for every waker.
+/// Enters the bucket if the word is as given. Look and entry are one step for every waker.
+///
+/// # Errors
+/// `EAGAIN`: it is not.
 pub fn enter_if(
     current: &Arc<Thread>,
     key: Key,

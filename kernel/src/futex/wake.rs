@@ -36,8 +36,10 @@ fn at_least_one(count: u32) -> usize {
     (count as i32).max(1) as usize
 }
 
-/// FUTEX_WAKE, FUTEX_WAKE_BITSET: wakes up to `count` who wait with one of the bits of `mask`; how many. `EINVAL` for a lock with
-/// priority inheritance that somebody waits for.
+/// FUTEX_WAKE, FUTEX_WAKE_BITSET: wakes up to `count` who wait with one of the bits of `mask`; how many.
+///
+/// # Errors
+/// `EINVAL` for a lock with priority inheritance that somebody waits for.
 pub fn wake(current: &Thread, scope: Scope, address: u64, count: u32, mask: u32) -> Result<usize, Errno> {
     if mask == 0 {
         return Err(Errno::EINVAL);
@@ -48,6 +50,9 @@ pub fn wake(current: &Thread, scope: Scope, address: u64, count: u32, mask: u32)
 }
 
 /// futex_wake(2): as [`wake`], but none for a count of 0.
+///
+/// # Errors
+/// As [`wake`]. `EINVAL`: an empty mask.
 pub fn wake_strictly(
     current: &Thread,
     scope: Scope,
@@ -68,8 +73,10 @@ pub fn wake_strictly(
     }
 }
 
-/// FUTEX_REQUEUE, and FUTEX_CMP_REQUEUE: only if the first word is `expected`, else `EAGAIN`. Returns how many were woken and
-/// moved.
+/// FUTEX_REQUEUE, and FUTEX_CMP_REQUEUE: only if the first word is `expected`. Returns how many were woken and moved.
+///
+/// # Errors
+/// `EAGAIN`: it is not. `EINVAL`, those of user memory.
 pub fn requeue(
     current: &Thread,
     scope: Scope,
@@ -143,6 +150,10 @@ fn lock_if(from: Key, to: Key, address: u64, expected: Option<u32>) -> Result<Bu
 
 /// FUTEX_WAKE_OP: changes the second word as `code` says, wakes those who wait for the first, and those who wait for the second
 /// if its old value compares as `code` says; how many. One step for every waiter of both words.
+///
+/// # Errors
+/// `ENOSYS`: an operation or a comparison that there is not. `EINVAL`: a misaligned word. Those of user memory. `EINTR`: the process
+/// is to end.
 pub fn wake_and_change(current: &Thread, scope: Scope, request: Requeue, code: u32) -> Result<usize, Errno> {
     let (from, to) = keys(current, [scope; 2], request)?;
     let change = WakeOp::decode(code)?;

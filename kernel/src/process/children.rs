@@ -2,7 +2,7 @@
 //! ended and those that stopped or went on, so that a wait looks at events, not at children.
 //!
 //! The list's lock decides whose child a process is: it stands in the list of one parent, and moves to another's under the
-//! locks of both (`table::ProcessTable::move_children`). Who has something to tell a parent looks for the child in the parent's list,
+//! locks of both (`table::PidTable::move_children`). Who has something to tell a parent looks for the child in the parent's list,
 //! and if it is not there, asks anew who the parent is.
 
 mod announce;
@@ -127,8 +127,10 @@ enum ChildEvent {
     Changed(Arc<Process>, WaitStatus),
 }
 
-/// Waits for an event of a child of the caller's process. `Ok(None)`: nothing yet, and the wait is immediate. `ECHILD`:
-/// there is no such child.
+/// Waits for an event of a child of the caller's process. `Ok(None)`: nothing yet, and the wait is immediate.
+///
+/// # Errors
+/// `ECHILD`: there is no such child. A restart marker: a signal came.
 pub fn wait_for_child(current: &Thread, meant: Meant, wanted: Wanted) -> Result<Option<Child>, Errno> {
     let process = &current.process;
     let named = process.named_child(meant);

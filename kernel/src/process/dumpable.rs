@@ -19,8 +19,10 @@ impl Process {
         }
     }
 
-    /// Whether `caller` may look into this process: `EPERM` if not (`/proc` says `EACCES`). A process may always look into
-    /// itself.
+    /// Whether `caller` may look into this process. A process may always look into itself.
+    ///
+    /// # Errors
+    /// `EPERM`: it may not (`/proc` says `EACCES`).
     pub fn check_inspection_by(&self, caller: &Process) -> Result<(), Errno> {
         if core::ptr::eq(self, caller) {
             return Ok(());

@@ -2,7 +2,7 @@
 //! once; what is left of the process is a zombie, an entry in the table with its status, until the parent waits for it.
 
 use super::children::{Notice, Siblings, announce_end};
-use super::table::{self, ProcessTable};
+use super::table::{self, PidTable};
 use super::{INIT, Pid, Process, hooks, oom};
 use crate::fs::{self, FileTable};
 use crate::futex;
@@ -135,7 +135,7 @@ const LEFT_AT_ONCE: usize = 64;
 
 /// All of that at one moment, for who looks at the table; of many children only for some, and then not yet for the process itself.
 /// Nothing of it needs memory: the processes bring their places along.
-fn leave_relatives(table: &mut ProcessTable, process: &Process) -> Farewell {
+fn leave_relatives(table: &mut PidTable, process: &Process) -> Farewell {
     // Under the table's lock nobody gets children from others.
     let is_last = process.children.lock().len() <= LEFT_AT_ONCE;
     let leaving = is_last.then_some(process);
@@ -175,7 +175,7 @@ fn leave_relatives(table: &mut ProcessTable, process: &Process) -> Farewell {
 }
 
 /// A stopped group that nobody can continue is told to end, and continued so that it hears it (exit(3)).
-fn hang_up(table: &ProcessTable, group: Pid) {
+fn hang_up(table: &PidTable, group: Pid) {
     for signal in [Signal::SIGHUP, Signal::SIGCONT] {
         let info = SigInfo::new(signal, SI_KERNEL);
         table

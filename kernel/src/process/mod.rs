@@ -8,6 +8,7 @@
 //! then that of a process's children, then its others, then those of signals and wait queues, then the run queue's.
 
 mod address_space;
+mod attributes;
 mod children;
 mod dumpable;
 mod end;
@@ -25,6 +26,7 @@ mod usage;
 mod vfork;
 
 pub use abi::process::Pid;
+pub use attributes::ProcessAttributes;
 pub use children::{Child, ChildKind, Meant, WaitTarget, Wanted, report_stop_or_continue, wait_for_child};
 pub use end::end_current;
 pub use limits::Limits;
@@ -52,7 +54,7 @@ use abi::Errno;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use children::{Children, Places};
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use lock::{Mutex, rank};
 use memory::fallible;
 use threads::Threads;
@@ -163,31 +165,11 @@ impl Relations {
     }
 }
 
-/// Timers of the first process may be so many nanoseconds late (Linux's default).
-const TIMER_SLACK: u64 = 50_000;
-
-/// Small attributes without a meaning to other parts of the kernel.
-#[derive(Default)]
-pub struct ProcessAttributes {
-    /// The signal that the process gets when its parent ends; 0 for none. Cleared in a child.
-    pub parent_death_signal: AtomicU8,
-    /// personality(2).
-    pub personality: AtomicU32,
-    /// `PR_SET_NO_NEW_PRIVS`.
-    pub has_no_new_privileges: AtomicBool,
-    /// `PR_SET_CHILD_SUBREAPER`: orphans below the process become its children. Cleared in a child.
-    pub is_child_subreaper: AtomicBool,
-    /// Whether the process became a user who had too many processes already: exec looks once more (execve(2), `EAGAIN`).
-    pub is_beyond_processes: AtomicBool,
-    /// How much later than asked for a timer may be, nanoseconds, and what it was at first (`PR_SET_TIMERSLACK`). It is kept and
-    /// shown: timers are as exact as they can be.
-    pub timer_slack: [AtomicU64; 2],
-    /// Who ends when memory runs out.
-    pub oom: oom::Preference,
-}
-
 impl Process {
-    /// The first process, in `space`, with nothing but root's rights. `ENOMEM`.
+    /// The first process, in `space`, with nothing but root's rights.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn first(pid: Pid, space: Arc<Space>, limits: Limits) -> Result<Arc<Process>, Errno> {
         let limits = fallible::arc(limits)?;
         let init = ProcessInit {
@@ -199,16 +181,16 @@ impl Process {
             exit_signal: 0,
         };
         Process::new(init, || Inherited {
-            attributes: ProcessAttributes {
-                timer_slack: [AtomicU64::new(TIMER_SLACK), AtomicU64::new(TIMER_SLACK)],
-                ..ProcessAttributes::default()
-            },
+            attributes: ProcessAttributes::of_first(),
             limits,
             executable: None,
         })
     }
 
-    /// A child of this process. It is not in the table yet. `ENOMEM`.
+    /// A child of this process. It is not in the table yet.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     #[inline(always)]
     pub fn child(&self, init: ProcessInit) -> Result<Arc<Process>, Errno> {
         let limits = self.limits.cloned();
@@ -302,6 +284,9 @@ impl Process {
     }
 
     /// Changes user and group ids, all at one moment. What `change` refuses leaves them as they are.
+    ///
+    /// # Errors
+    /// What `change` refuses. `ENOMEM`: nothing has changed.
     pub fn change_credentials(
         &self,
         change: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
@@ -310,6 +295,9 @@ impl Process {
     }
 
     /// Takes the credentials of a program of the same real user: exec.
+    ///
+    /// # Errors
+    /// `ENOMEM`: not for those of the same real user.
     pub fn take_credentials(&self, new: Arc<Credentials>) -> Result<(), Errno> {
         table::take_credentials(self, new)
     }
@@ -370,23 +358,5 @@ impl Process {
     /// The parent's end is no longer announced (`PR_SET_PDEATHSIG`): the process acts for somebody else now.
     pub fn forget_parent_death_signal(&self) {
         self.attributes.parent_death_signal.store(0, Ordering::Relaxed);
-    }
-}
-
-impl ProcessAttributes {
-    #[inline(always)]
-    fn for_child(&self) -> ProcessAttributes {
-        ProcessAttributes {
-            parent_death_signal: AtomicU8::new(0),
-            personality: AtomicU32::new(self.personality.load(Ordering::Relaxed)),
-            has_no_new_privileges: AtomicBool::new(self.has_no_new_privileges.load(Ordering::Relaxed)),
-            is_child_subreaper: AtomicBool::new(false),
-            is_beyond_processes: AtomicBool::new(false),
-            timer_slack: {
-                let slack = self.timer_slack[0].load(Ordering::Relaxed);
-                [AtomicU64::new(slack), AtomicU64::new(slack)]
-            },
-            oom: self.oom.for_child(),
-        }
     }
 }

@@ -38,7 +38,10 @@ impl<T: TryClone + Default> Shared<T> {
         drop(old);
     }
 
-    /// What is held now: later changes are not seen in it. `ESRCH` if it was given up.
+    /// What is held now: later changes are not seen in it.
+    ///
+    /// # Errors
+    /// `ESRCH`: it was given up.
     pub fn snapshot(&self) -> Result<Arc<T>, Errno> {
         match &*self.0.lock() {
             Reference::Nothing => Err(Errno::ESRCH),
@@ -56,8 +59,10 @@ impl<T: TryClone + Default> Shared<T> {
         }
     }
 
-    /// Changes it, for all who hold it in common. `change` takes no lock. `ENOMEM`, nothing changed, where it would have to be
-    /// copied first.
+    /// Changes it, for all who hold it in common. `change` takes no lock.
+    ///
+    /// # Errors
+    /// `ENOMEM`, nothing changed, where it would have to be copied first.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Errno> {
         match &mut *self.0.lock() {
             Reference::Nothing => Ok(change(&mut T::default())),
@@ -67,11 +72,17 @@ impl<T: TryClone + Default> Shared<T> {
     }
 
     /// A reference to a copy: what fork hands on.
+    ///
+    /// # Errors
+    /// `ESRCH`: it was given up.
     pub fn copy(&self) -> Result<Shared<T>, Errno> {
         self.snapshot().map(Shared::new)
     }
 
-    /// A second reference to the same thing. `ENOMEM`.
+    /// A second reference to the same thing.
+    ///
+    /// # Errors
+    /// `ESRCH`: it was given up. `ENOMEM`.
     pub fn share(&self) -> Result<Shared<T>, Errno> {
         let mut hold = self.0.lock();
         let common = match &*hold {
@@ -115,6 +126,8 @@ impl<T: TryClone + Default> Shared<T> {
     }
 
     /// As [`Shared::separate`], and nobody holds a copy of the value any more: the holder's next changes allocate nothing.
+    ///
+    /// # Errors
     /// `ENOMEM`, nothing changed.
     pub fn make_own(&self) -> Result<(), Errno> {
         let mut own = self.snapshot()?;

@@ -26,10 +26,10 @@ const PID_END: Pid = 32768;
 /// Where the search begins again after the highest id (Linux's `RESERVED_PIDS`).
 const PID_RESTART: Pid = 300;
 
-static TABLE: Mutex<ProcessTable, { rank::PROCESS_TABLE }> = Mutex::new(ProcessTable::new());
+static TABLE: Mutex<PidTable, { rank::PROCESS_TABLE }> = Mutex::new(PidTable::new());
 
 /// All processes.
-pub struct ProcessTable {
+pub struct PidTable {
     ids: Map<Pid, Holder>,
     groups: Map<Pid, Group>,
     /// Groups in each session.
@@ -77,9 +77,9 @@ impl Holder {
     }
 }
 
-impl ProcessTable {
-    const fn new() -> ProcessTable {
-        ProcessTable {
+impl PidTable {
+    const fn new() -> PidTable {
+        PidTable {
             ids: Map::new(),
             groups: Map::new(),
             sessions: Map::new(),
@@ -153,7 +153,7 @@ impl ProcessTable {
     }
 
     /// Gives the first `most` children of `parent` to whoever cares for orphans; notes those that live, and those that have ended,
-    /// which are to be announced to their new parent. Their groups are watched from before ([`ProcessTable::begin_watch`]): those with a stopped
+    /// which are to be announced to their new parent. Their groups are watched from before ([`PidTable::begin_watch`]): those with a stopped
     /// member that have somebody to continue them, but perhaps not without this parent.
     pub(super) fn move_children(
         &mut self,
@@ -267,7 +267,7 @@ fn decrement(counts: &mut Map<u32, usize>, key: u32) {
 }
 
 /// Works on the table under its lock.
-pub fn with<R>(work: impl FnOnce(&mut ProcessTable) -> R) -> R {
+pub fn with<R>(work: impl FnOnce(&mut PidTable) -> R) -> R {
     work(&mut TABLE.lock())
 }
 
@@ -341,6 +341,10 @@ pub fn is_orphaned_group(group: Pid) -> bool {
 }
 
 /// setpgid(2): `own`, or a child of it, goes to a group of its session, or to a new one of its own id.
+///
+/// # Errors
+/// `ESRCH`: neither the caller nor a child of it, or one that has ended. `EPERM`: a child in another session, the leader of one, or a
+/// group of another or that is none. `EACCES`: a child that has called exec. `ENOMEM`.
 pub fn move_to_group(own: &Process, target: &Process, group: Pid) -> Result<(), Errno> {
     let mut table = TABLE.lock();
     let is_child = target.parent() == own.pid;
@@ -373,7 +377,10 @@ pub fn move_to_group(own: &Process, target: &Process, group: Pid) -> Result<(), 
     Ok(())
 }
 
-/// Makes a process the leader of a new session and group: `EPERM` if its id is that of a group already (setsid(2)).
+/// Makes a process the leader of a new session and group (setsid(2)).
+///
+/// # Errors
+/// `EPERM`: its id is that of a group already. `ENOMEM`.
 pub fn start_session(process: &Process) -> Result<Pid, Errno> {
     let mut table = TABLE.lock();
     if table.groups.contains_key(&process.pid) {

@@ -120,7 +120,10 @@ impl Process {
         self.threads.group.lock().all.iter().for_each(&mut action);
     }
 
-    /// Adds all threads to a list. `ENOMEM`.
+    /// Adds all threads to a list.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn list_threads(&self, to: &mut Vec<Arc<Thread>>) -> Result<(), Errno> {
         loop {
             let group = self.threads.group.lock();
@@ -148,8 +151,11 @@ impl Process {
         group.all.first = Some(thread);
     }
 
-    /// Adds a thread that `creator`, a thread of this process, has made. Refused with a restart marker if a signal waits
-    /// for the creator, or its end: whoever sends to all threads reaches the new one or is seen by its creator.
+    /// Adds a thread that `creator`, a thread of this process, has made.
+    ///
+    /// # Errors
+    /// A restart marker: a signal waits for the creator, or its end. Whoever sends to all threads reaches the new one or is seen by
+    /// its creator. `EAGAIN`: for want of memory.
     pub fn add_thread(&self, creator: &Thread, thread: &Arc<Thread>) -> Result<(), Errno> {
         let mut group = self.threads.group.lock();
         if signal::is_pending(creator) {
@@ -243,8 +249,10 @@ impl Process {
             .is_ok()
     }
 
-    /// exec(2): ends all threads but `current`, waits until they have left, and makes it the first. An error if the process,
-    /// or `current` by another thread's exec, is to end: the error itself is seen by nobody.
+    /// exec(2): ends all threads but `current`, waits until they have left, and makes it the first.
+    ///
+    /// # Errors
+    /// The process is to end, or `current` by another thread's exec: the error itself is seen by nobody.
     pub fn end_other_threads(&self, current: &Arc<Thread>) -> Result<(), Errno> {
         if self.tell_others_to_end(current)? {
             self.threads
@@ -258,8 +266,10 @@ impl Process {
         Ok(())
     }
 
-    /// Ends all threads but `current`, which dumps core, and waits until they have left. Their registers. `EINTR` if the process, or
-    /// `current`, is to end.
+    /// Ends all threads but `current`, which dumps core, and waits until they have left. Their registers.
+    ///
+    /// # Errors
+    /// `EINTR`: the process, or `current`, is to end.
     pub fn end_others_for_dump(&self, current: &Arc<Thread>) -> Result<Vec<Registers>, Errno> {
         self.threads.is_dumping.store(true, Ordering::Release);
         if self.tell_others_to_end(current)? {

@@ -13,7 +13,10 @@ use crate::process::Process;
 use crate::sched::scheduler;
 use crate::sched::space::Space;
 
-/// Whether the running process may look into `process`: `EACCES`.
+/// Whether the running process may look into `process`.
+///
+/// # Errors
+/// `EACCES`: it may not.
 pub fn may_inspect(process: &Process) -> Result<(), Errno> {
     process
         .check_inspection_by(&scheduler::current().process)
@@ -47,7 +50,10 @@ pub struct Inspected {
 }
 
 impl Inspected {
-    /// The memory of a process that the running one may look into: `EACCES`.
+    /// The memory of a process that the running one may look into.
+    ///
+    /// # Errors
+    /// `EACCES`: it may not.
     pub fn new(process: &ProcTask) -> Result<Self, Errno> {
         // The memory first: if it is replaced in between, the check is about what replaced it, and this is gone.
         let memory = process.space().map_or_else(Weak::new, |space| {

@@ -16,6 +16,9 @@ use crate::sched::scheduler;
 const MOST_CHARACTERS: usize = 12;
 
 /// Opens the file of a process.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let (shown, changed) = (process.process.clone(), process.process.clone());
     setting_file::open::<MOST_CHARACTERS>(

@@ -13,6 +13,9 @@ use crate::process::Comm;
 use crate::sched::scheduler;
 
 /// Opens the file of a process or thread.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open(subject: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let (shown, changed) = (subject.clone(), subject.clone());
     setting_file::open::<{ TASK_COMM_LEN - 1 }>(

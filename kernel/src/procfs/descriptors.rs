@@ -23,6 +23,9 @@ use memory::fallible;
 type Make = fn(Descriptor, &OpenFile) -> Result<(PseudoNode, u32), Errno>;
 
 /// The directory of links.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn links(process: &ProcTask, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoNode, Errno> {
     // The mode shows how the file was opened.
     let make: Make = |descriptor, file| {
@@ -34,6 +37,9 @@ pub fn links(process: &ProcTask, filesystem: &Arc<SuperBlock>, inode: u64) -> Re
 }
 
 /// The directory of texts (proc_pid_fdinfo(5)).
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn texts(process: &ProcTask, filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoNode, Errno> {
     let make: Make = |descriptor, _| Ok((PseudoNode::file(descriptor)?, 0o400));
     directory(process, filesystem, inode, S_IFREG, make)

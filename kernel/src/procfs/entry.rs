@@ -150,7 +150,10 @@ impl<C: Clone + Send + Sync + 'static> PseudoDirectory for Directory<C> {
 }
 
 impl Directory<()> {
-    /// A directory about nothing in particular. `ENOMEM`.
+    /// A directory about nothing in particular.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn fixed(
         filesystem: &Arc<SuperBlock>,
         inode: u64,

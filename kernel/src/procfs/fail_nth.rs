@@ -28,7 +28,10 @@ const COUNT: u32 = !(ONLY_FRAMES | IN_FAULTS | LATE_PAGE | LOST_PAGE);
 
 struct FailNth(Arc<Thread>);
 
-/// Opens the file of a thread. `ESRCH` if it has ended; `EPERM` without `CAP_SYS_RESOURCE`.
+/// Opens the file of a thread.
+///
+/// # Errors
+/// `ESRCH` if it has ended; `EPERM` without `CAP_SYS_RESOURCE`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     if !scheduler::current().process.credentials().can(CAP_SYS_RESOURCE) {
         return Err(Errno::EPERM);

@@ -31,6 +31,9 @@ const LIMITS: [(usize, &str, &str); 16] = [
 ];
 
 /// The table of limits.
+///
+/// # Errors
+/// None: that is the signature of entries. What finds no memory is told when the text is finished.
 pub fn limits(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     let limits = process.limits();
     text.bytes(b"Limit                     Soft Limit           Hard Limit           Units     \n");

@@ -7,6 +7,9 @@ use super::text::Text;
 use lock::contention;
 
 /// One line for each rank, in the order of locking, and for the locks of the platform.
+///
+/// # Errors
+/// None: that is the signature of entries. What finds no memory is told when the text is finished.
 pub fn waits((): &(), text: &mut Text) -> Result<(), Errno> {
     text.add(format_args!(
         "{:<16} {:>12} {:>14} {:>12}\n",

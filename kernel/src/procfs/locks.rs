@@ -51,6 +51,9 @@ impl Cursor {
 }
 
 /// Opens /proc/locks.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open() -> Result<Arc<dyn FileOps>, Errno> {
     let last: Mutex<Cursor> = Mutex::new(Cursor::START);
     SeqFile::open(move |key, text| {
@@ -83,6 +86,9 @@ fn add(cursor: &mut Cursor, text: &mut Text) -> Result<Option<u64>, Errno> {
 }
 
 /// Adds the locks that a process holds by one of its open files.
+///
+/// # Errors
+/// `EINTR`: the reader is to end.
 pub fn of_open_file(process: u32, file: &Arc<OpenFile>, text: &mut Text) -> Result<(), Errno> {
     let owners = [Owner::Process(process), Owner::OpenFile(Arc::as_ptr(file).addr())];
     let (mut listing, mut number) = (Listing::START, 0);

@@ -20,6 +20,9 @@ const NAME_COLUMN: usize = 73;
 const BATCH: usize = 16;
 
 /// Opens the file: one line for each area.
+///
+/// # Errors
+/// `EACCES`: the running process may not look into it. `ENOMEM`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     SeqFile::open(move |from, text| {
@@ -35,6 +38,9 @@ pub fn stack_of(memory: &Inspected) -> VirtAddr {
 }
 
 /// Adds `show` of the areas that end above the address `from`, until the text is full; the address to go on from.
+///
+/// # Errors
+/// `EINTR`: the reader is to end.
 pub fn for_each_area(
     memory: &Inspected,
     mut from: u64,

@@ -68,7 +68,10 @@ static PROC: PseudoFileSystem = PseudoFileSystem {
     make_root: root,
 };
 
-/// Registers /proc. `ENOMEM`.
+/// Registers /proc.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     filesystem::register(&PROC)
 }

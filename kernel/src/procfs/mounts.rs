@@ -14,6 +14,9 @@ use crate::fs::file_ops::FileOps;
 use crate::fs::mount::{self, Mount};
 
 /// Opens mounts.
+///
+/// # Errors
+/// `EINVAL`: the process has ended. `ENOMEM`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     open_list(process, |mount, path, text| {
         text.escaped(&Escaped::source(&mount.source));
@@ -26,6 +29,9 @@ pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
 }
 
 /// Opens mountinfo: the mounts with their numbers. Every mount shows the whole of its filesystem.
+///
+/// # Errors
+/// `EINVAL`: the process has ended. `ENOMEM`.
 pub fn open_information(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     open_list(process, |mount, path, text| {
         let (id, parent, device) = (mount.id, mount.parent, mount.root.inode.filesystem.device);

@@ -59,25 +59,37 @@ pub struct PseudoNode {
 }
 
 impl PseudoNode {
-    /// A directory. `ENOMEM`.
+    /// A directory.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn directory(listing: impl PseudoDirectory) -> Result<PseudoNode, Errno> {
         let ops = fallible::arc(ListingOps(listing))?;
         Ok(PseudoNode { kind: S_IFDIR, ops })
     }
 
-    /// A regular file. `ENOMEM`.
+    /// A regular file.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn file(file: impl Generated) -> Result<PseudoNode, Errno> {
         let ops = fallible::arc(GeneratedOps(file))?;
         Ok(PseudoNode { kind: S_IFREG, ops })
     }
 
-    /// A symbolic link. `ENOMEM`.
+    /// A symbolic link.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn link(link: impl Magic) -> Result<PseudoNode, Errno> {
         let ops = fallible::arc(MagicOps(link))?;
         Ok(PseudoNode { kind: S_IFLNK, ops })
     }
 
-    /// The inode of that number. `ENOMEM`.
+    /// The inode of that number.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn inode(
         self,
         super_block: &Arc<SuperBlock>,

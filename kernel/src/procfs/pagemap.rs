@@ -14,6 +14,9 @@ use super::task::ProcTask;
 use crate::fs::file_ops::FileOps;
 
 /// Opens the page map of a process. Frame numbers are for the privileged alone; others read 0 in their place.
+///
+/// # Errors
+/// `EACCES`: the running process may not look into it. `ENOMEM`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let frames = PhysicalAddresses::for_current();

@@ -29,11 +29,17 @@ const PIECE: u64 = 512;
 const ENTRIES: usize = 1024;
 
 /// Opens /proc/kpagecount.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open_counts() -> Result<Arc<dyn FileOps>, Errno> {
     WordFile::open(end_of_memory, counts)
 }
 
 /// Opens /proc/kpageflags.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open_flags() -> Result<Arc<dyn FileOps>, Errno> {
     WordFile::open(end_of_memory, flags)
 }
@@ -52,6 +58,9 @@ where
     M: Fn(u64, usize) -> Result<Vec<u64>, Errno> + Send + Sync + 'static,
 {
     /// Opens a file of `end()` words.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn open(end: E, make: M) -> Result<Arc<dyn FileOps>, Errno> {
         Ok(fallible::arc(WordFile { end, make })?)
     }

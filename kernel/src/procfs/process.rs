@@ -91,6 +91,9 @@ pub fn inode_number(pid: Pid) -> u64 {
 }
 
 /// The directory of a process. It belongs to the process's user.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn directory(filesystem: &Arc<SuperBlock>, process: Arc<Process>) -> Result<Arc<Inode>, Errno> {
     let number = inode_number(process.pid);
     let subject = ProcTask {

@@ -15,6 +15,9 @@ use crate::sched::scheduler::Times;
 use crate::sched::time;
 
 /// As `arch/arm64/kernel/cpuinfo.c` writes it. BogoMIPS are twice the timer's frequency, as there.
+///
+/// # Errors
+/// None: that is the signature of entries. What finds no memory is told when the text is finished.
 pub fn information((): &(), text: &mut Text) -> Result<(), Errno> {
     for number in scheduler::online_processors() {
         processor(number, text);
@@ -46,6 +49,9 @@ fn processor(number: usize, text: &mut Text) {
 }
 
 /// proc_stat(5).
+///
+/// # Errors
+/// None: that is the signature of entries. What finds no memory is told when the text is finished.
 pub fn statistics((): &(), text: &mut Text) -> Result<(), Errno> {
     let times = [const { Times::NONE }; MAX_CPUS];
     let times = scheduler::online_processors().fold(times, |mut times, number| {
@@ -79,6 +85,9 @@ fn add_times(text: &mut Text, name: fmt::Arguments<'_>, times: &Times) {
 /// Interrupts by kind, a column for each processor, as Linux lays them out: those of devices by number, with the name that the
 /// driver gave; and below what Linux has no file for: threads taken from other processors' queues, interrupts sent to them,
 /// switches.
+///
+/// # Errors
+/// None: that is the signature of entries. What finds no memory is told when the text is finished.
 pub fn interrupts((): &(), text: &mut Text) -> Result<(), Errno> {
     type Row = (&'static str, fn(usize) -> u64, &'static str);
     const ROWS: [Row; 6] = [

@@ -34,6 +34,9 @@ struct Whole(Inspected);
 struct CommandLine(Arc<Process>);
 
 /// Opens environ: the strings of the environment, each with its NUL.
+///
+/// # Errors
+/// `EACCES`: the running process may not look into it. `ENOMEM`.
 pub fn open_environment(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let place: Place = |space| space.strings.environment();
@@ -41,6 +44,9 @@ pub fn open_environment(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
 }
 
 /// Opens auxv: the auxiliary vector, where exec laid it (getauxval(3)).
+///
+/// # Errors
+/// `EACCES`: the running process may not look into it. `ENOMEM`.
 pub fn open_auxiliary_vector(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let place: Place = |space| space.strings.auxiliary();
@@ -48,11 +54,17 @@ pub fn open_auxiliary_vector(process: &ProcTask) -> Result<Arc<dyn FileOps>, Err
 }
 
 /// Opens mem: a position is an address.
+///
+/// # Errors
+/// `EACCES`: the running process may not look into it. `ENOMEM`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(Whole(Inspected::new(process)?))?)
 }
 
 /// Opens cmdline: the argument strings, each with its NUL; empty once the process has ended.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open_command_line(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(CommandLine(process.process.clone()))?)
 }

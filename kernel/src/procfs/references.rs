@@ -22,6 +22,9 @@ const MOST_CHARACTERS: usize = 12;
 struct References(Inspected);
 
 /// Opens the file.
+///
+/// # Errors
+/// `EACCES`: the running process may not look into it. `ENOMEM`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(References(Inspected::new(process)?))?)
 }

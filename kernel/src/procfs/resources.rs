@@ -13,6 +13,9 @@ use crate::boot_arguments;
 use crate::fs::file_ops::FileOps;
 
 /// Opens the file. Addresses are for the privileged alone; others read 0 in their place.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open() -> Result<Arc<dyn FileOps>, Errno> {
     let addresses = PhysicalAddresses::for_current();
     seq_file::open_whole(move |text| {

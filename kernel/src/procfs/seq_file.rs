@@ -67,6 +67,9 @@ impl ReadPosition {
 }
 
 /// Opens a text of one record.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open_whole(
     make: impl Fn(&mut Text) -> Result<(), Errno> + Send + Sync + 'static,
 ) -> Result<Arc<dyn FileOps>, Errno> {
@@ -78,6 +81,9 @@ where
     F: Fn(u64, &mut Text) -> Result<Option<u64>, Errno> + Send + Sync + 'static,
 {
     /// Opens the text that `make` makes.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn open(make: F) -> Result<Arc<dyn FileOps>, Errno> {
         let place = Mutex::new(ReadPosition::START);
         Ok(fallible::arc(SeqFile { make, place })?)

@@ -18,6 +18,9 @@ struct SettingFile<const MOST: usize, F> {
 
 /// Opens a file: `show` adds its text, `set` is given what is written to it, of which it sees no more than `MOST` bytes. All that
 /// was given counts as written.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open<const MOST: usize>(
     show: impl Fn(&mut Text) -> Result<(), Errno> + Send + Sync + 'static,
     set: impl Fn(&[u8]) -> Result<(), Errno> + Send + Sync + 'static,
@@ -32,7 +35,10 @@ pub fn first_line(written: &[u8]) -> &[u8] {
     line.unwrap_or_default()
 }
 
-/// The number that was written: `EINVAL` for what is none.
+/// The number that was written.
+///
+/// # Errors
+/// `EINVAL`: it is none.
 pub fn number<T: core::str::FromStr>(written: &[u8]) -> Result<T, Errno> {
     let text = str::from_utf8(written.trim_ascii()).map_err(|_| Errno::EINVAL)?;
     text.parse().map_err(|_| Errno::EINVAL)

@@ -18,7 +18,10 @@ const SWITCH_LEN: usize = 3;
 /// The longest pattern, with its newline.
 const PATTERN_LEN: usize = 128;
 
-/// A number: `EINVAL` for what is none, or none that it can be.
+/// A number that can be written.
+///
+/// # Errors
+/// `ENOMEM`. A write: `EINVAL` for what is no number, or none that it can be.
 pub fn open_number(setting: &'static Setting) -> Result<Arc<dyn FileOps>, Errno> {
     setting_file::open::<NUMBER_LEN>(
         move |text| {
@@ -29,7 +32,10 @@ pub fn open_number(setting: &'static Setting) -> Result<Arc<dyn FileOps>, Errno>
     )
 }
 
-/// A switch, which reads 0 or 1: `EINVAL` for what is neither, as `proc_dointvec_minmax` of Linux has it.
+/// A switch, which reads 0 or 1.
+///
+/// # Errors
+/// `ENOMEM`. A write: `EINVAL` for what is neither, as `proc_dointvec_minmax` of Linux has it.
 pub fn open_switch(is_on: &'static AtomicBool) -> Result<Arc<dyn FileOps>, Errno> {
     setting_file::open::<SWITCH_LEN>(
         move |text| {
@@ -49,6 +55,9 @@ pub fn open_switch(is_on: &'static AtomicBool) -> Result<Arc<dyn FileOps>, Errno
 }
 
 /// A name of the machine: the first line, cut to what fits.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open_name(name: &'static MachineName) -> Result<Arc<dyn FileOps>, Errno> {
     setting_file::open::<NAME_LEN>(
         move |text| {
@@ -64,7 +73,10 @@ pub fn open_name(name: &'static MachineName) -> Result<Arc<dyn FileOps>, Errno> 
     )
 }
 
-/// The name of core files, core(5): the first line. `EINVAL` for a pipe to a program.
+/// The name of core files, core(5): the first line.
+///
+/// # Errors
+/// `ENOMEM`. A write: `EINVAL` for a pipe to a program.
 pub fn open_core_pattern() -> Result<Arc<dyn FileOps>, Errno> {
     setting_file::open::<PATTERN_LEN>(
         |text| {

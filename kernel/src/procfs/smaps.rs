@@ -129,6 +129,9 @@ fn size_line(text: &mut Text, name: &str, bytes: u64) {
 }
 
 /// Opens smaps: each area's line in maps, and its cost.
+///
+/// # Errors
+/// `EACCES`: the running process may not look into it. `ENOMEM`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     SeqFile::open(move |from, text| {
@@ -176,7 +179,10 @@ fn flags(area: &Area, text: &mut Text) {
     text.bytes(b"\n");
 }
 
-/// Opens smaps_rollup: the sum over all areas. `ESRCH` once the process has ended.
+/// Opens smaps_rollup: the sum over all areas.
+///
+/// # Errors
+/// `ESRCH` once the process has ended.
 pub fn open_rollup(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     super::seq_file::open_whole(move |text| rollup(&memory, text))

@@ -21,6 +21,9 @@ const HIDDEN: u64 = 1;
 
 /// The 52 fields of proc(5). Addresses inside a program are shown to whoever may look into it; fields that have no
 /// meaning here are 0, as Linux prints those that it has given up.
+///
+/// # Errors
+/// None: that is the signature of entries. What finds no memory is told when the text is finished.
 pub fn stat(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     let sizes = Sizes::of(process);
     let signals = signal::summary(process, process.own_thread().as_deref());
@@ -141,6 +144,9 @@ fn exit_signal(process: &ProcTask) -> i32 {
 }
 
 /// Sizes in pages: total, resident, resident of objects, text, 0, data and stack, 0.
+///
+/// # Errors
+/// None: that is the signature of entries. What finds no memory is told when the text is finished.
 pub fn statm(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     let sizes = Sizes::of(process).unwrap_or_default();
     let pages = |bytes: u64| bytes / PAGE_SIZE as u64;

@@ -25,6 +25,9 @@ fn state_name(state: char) -> &'static str {
 }
 
 /// The table for people.
+///
+/// # Errors
+/// None: that is the signature of entries. What finds no memory is told when the text is finished.
 pub fn status(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     let credentials = process.credentials();
     let thread = process.own_thread();

@@ -110,6 +110,9 @@ static MEMORY: [FixedEntry<()>; 5] = [
 ];
 
 /// The directory /proc/sys.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn root((): &(), filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoNode, Errno> {
     Directory::fixed(filesystem, inode * SPREAD, &ROOT)
 }

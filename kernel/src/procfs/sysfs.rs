@@ -97,7 +97,10 @@ static SYSFS: PseudoFileSystem = PseudoFileSystem {
     make_root: root,
 };
 
-/// Registers /sys. `ENOMEM`.
+/// Registers /sys.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     filesystem::register(&SYSFS)
 }

@@ -44,7 +44,10 @@ impl Text {
         self.bytes.len()
     }
 
-    /// The whole text. `ENOMEM` if part of it found no memory.
+    /// The whole text.
+    ///
+    /// # Errors
+    /// `ENOMEM`: part of it found no memory.
     pub fn finish(self) -> Result<Vec<u8>, Errno> {
         if self.is_refused {
             Err(Errno::ENOMEM)

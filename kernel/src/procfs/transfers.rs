@@ -11,7 +11,10 @@ use super::task::ProcTask;
 use super::text::Text;
 use crate::fs::file_ops::FileOps;
 
-/// Opens the file. A read of it fails with `EACCES` for whoever may not look into the process.
+/// Opens the file.
+///
+/// # Errors
+/// `ENOMEM`. A read: `EACCES` for whoever may not look into the process.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let process = process.clone();
     seq_file::open_whole(move |text| show(&process, text))

@@ -15,6 +15,9 @@ use super::text::Text;
 use crate::fs::file_ops::FileOps;
 
 /// Opens the file: all valid entries, each table's before those of the tables below it.
+///
+/// # Errors
+/// `EACCES`: the running process may not look into it. `ENOMEM`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
     let memory = Inspected::new(process)?;
     let frames = PhysicalAddresses::for_current();

@@ -45,7 +45,10 @@ impl TryClone for Actions {
     }
 }
 
-/// Sets every caught signal back to its default action. `ENOMEM`, nothing changed.
+/// Sets every caught signal back to its default action.
+///
+/// # Errors
+/// `ENOMEM`, nothing changed.
 pub fn reset_handlers(actions: &Shared<Actions>) -> Result<(), Errno> {
     if actions.read(|actions| actions.changed.is_empty()) {
         return Ok(());

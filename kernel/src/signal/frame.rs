@@ -25,8 +25,10 @@ const PSTATE_FLAGS: u64 = 0xf000_0000;
 /// Mode, execution state and the masks D, A, I, F in PSTATE: all 0 at EL0.
 const PSTATE_MODE: u64 = 0x3df;
 
-/// Lays the frame on the stack and sets the registers so that the thread goes on in the handler. Fails with `EFAULT` if
-/// the stack cannot be written; nothing has changed then.
+/// Lays the frame on the stack and sets the registers so that the thread goes on in the handler.
+///
+/// # Errors
+/// `EFAULT`: the stack cannot be written; nothing has changed then.
 pub fn push(
     thread: &Arc<Thread>,
     context: &mut UserContext,

@@ -88,13 +88,19 @@ pub enum Disposition {
 }
 
 impl ProcessSignals {
-    /// The actions of the first process. `ENOMEM`.
+    /// The actions of the first process.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn first_actions() -> Result<Shared<Actions>, Errno> {
         let actions = fallible::arc(Actions::default())?;
         Ok(Shared::new(actions))
     }
 
-    /// Resetting them next allocates nothing: where any is to be reset, nobody shares the actions any more. `ENOMEM`.
+    /// Resetting them next allocates nothing: where any is to be reset, nobody shares the actions any more.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn make_own(&self) -> Result<(), Errno> {
         if self.actions.read(|actions| actions.changed.is_empty()) {
             return Ok(());
@@ -102,12 +108,18 @@ impl ProcessSignals {
         self.actions.make_own()
     }
 
-    /// What a child inherits: the actions. `ENOMEM`.
+    /// What a child inherits: the actions.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn actions_for_child(&self) -> Result<Shared<Actions>, Errno> {
         self.actions.copy()
     }
 
     /// As [`ProcessSignals::actions_for_child`], and the actions are one with the parent's (`CLONE_SIGHAND`).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn actions_for_sharing_child(&self) -> Result<Shared<Actions>, Errno> {
         self.actions.share()
     }
@@ -150,9 +162,11 @@ impl ProcessSignals {
         used.unwrap_or(action)
     }
 
-    /// Handlers go with the program they were in: exec sets every caught signal back to its default action. What was
-    /// ignored stays ignored. Nobody shares the actions any more.
-    /// `ENOMEM`, which there is none of after [`ProcessSignals::make_own`].
+    /// Handlers go with the program they were in: exec sets every caught signal back to its default action. What was ignored stays
+    /// ignored. Nobody shares the actions any more.
+    ///
+    /// # Errors
+    /// `ENOMEM`: not after [`ProcessSignals::make_own`].
     pub fn reset_handlers(&self) -> Result<(), Errno> {
         self.actions.separate();
         reset_handlers(&self.actions)
@@ -178,8 +192,10 @@ impl ProcessSignals {
     }
 }
 
-/// Sets the action for one signal; pending ones that are now ignored are dropped (sigaction(2), POSIX). Returns the old
-/// one. `ENOMEM`, nothing changed.
+/// Sets the action for one signal; pending ones that are now ignored are dropped (sigaction(2), POSIX). Returns the old one.
+///
+/// # Errors
+/// `ENOMEM`, nothing changed.
 pub fn set_action(process: &Process, signal: Signal, action: SigAction) -> Result<SigAction, Errno> {
     let old = process
         .signals
@@ -343,7 +359,10 @@ pub fn is_quiet_about_stops(parent: &Process) -> bool {
     action.handler == SIG_IGN || action.flags.contains(SaFlags::SA_NOCLDSTOP)
 }
 
-/// An alternate stack as sigaltstack(2) takes it: `EINVAL` for a state that is none, `ENOMEM` for one that is too small.
+/// An alternate stack as sigaltstack(2) takes it.
+///
+/// # Errors
+/// `EINVAL`: a state that is none. `ENOMEM`: one that is too small.
 pub fn checked_stack(stack: StackT) -> Result<StackT, Errno> {
     match stack.flags - SsFlags::SS_AUTODISARM {
         SsFlags::SS_DISABLE => Ok(StackT {

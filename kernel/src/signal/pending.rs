@@ -93,7 +93,10 @@ impl Pending {
         self.publish(self.set().with(signal));
     }
 
-    /// Keeps a place for the signal of a timer: `EAGAIN` for want of memory.
+    /// Keeps a place for the signal of a timer.
+    ///
+    /// # Errors
+    /// `EAGAIN`: for want of memory.
     pub fn keep_place(&self) -> Result<(), Errno> {
         let mut queue = self.queue.lock();
         if !queue.reserve() {

@@ -66,8 +66,10 @@ pub fn send_to_group(group: Pid, info: SigInfo) -> usize {
     })
 }
 
-/// Sends a signal, or none, to everybody of `audience` whom `check` lets have it: `ESRCH` if there is nobody, the error of
-/// `check` if there is nobody who may.
+/// Sends a signal, or none, to everybody of `audience` whom `check` lets have it.
+///
+/// # Errors
+/// `ESRCH`: there is nobody. The error of `check`: there is nobody who may.
 pub fn send_to_many(
     audience: Audience,
     info: Option<SigInfo>,
@@ -86,6 +88,9 @@ pub fn send_to_many(
 
 /// As [`send_to_many`], for a caller that holds no lock: where there are many processes others run in between, and nobody forks
 /// meanwhile.
+///
+/// # Errors
+/// As [`send_to_many`].
 pub fn send_to_many_in_pieces(
     audience: Audience,
     info: Option<SigInfo>,
@@ -213,7 +218,10 @@ pub fn send_by_timer(
     true
 }
 
-/// Keeps a place for the signal of a new timer where it will wait: `EAGAIN` for want of memory.
+/// Keeps a place for the signal of a new timer where it will wait.
+///
+/// # Errors
+/// `EAGAIN`: for want of memory.
 pub fn keep_place(process: &Process, timer: &Timer) -> Result<(), Errno> {
     match timer.notice() {
         TimerNotice::Signal {

@@ -41,6 +41,9 @@ impl PageSource for Trampoline {
 static PAGE: Once<Arc<Trampoline>> = Once::new();
 
 /// Makes the page. Called once, at boot.
+///
+/// # Errors
+/// There is no frame for it.
 pub fn make_trampoline() -> Result<(), mm::NoMemory> {
     let frame = FrameHandle::allocate()?;
     memory::get().frames().note_object(frame.frame());
@@ -52,6 +55,9 @@ pub fn make_trampoline() -> Result<(), mm::NoMemory> {
 }
 
 /// Maps the page into a new address space.
+///
+/// # Errors
+/// [`MapError::NoMemory`]: there are no frames for its tables.
 pub fn map_trampoline(space: &mut AddressSpace) -> Result<(), MapError> {
     let page = PAGE.get().expect("the trampoline is made at boot").clone();
     let request = MapRequest {

@@ -8,7 +8,10 @@ use abi::Errno;
 use memory::map_errno;
 use mm::{AddressSpace, Area, AreaFlags, PAGE_SIZE, PageRange, Portion, VirtAddr};
 
-/// Gives a part of an area other flags. `ENOMEM` if there are too many areas, or for want of memory.
+/// Gives a part of an area other flags.
+///
+/// # Errors
+/// `ENOMEM` if there are too many areas, or for want of memory.
 pub fn change_flags(
     space: &mut AddressSpace,
     area: &Area,
@@ -22,8 +25,10 @@ pub fn change_flags(
     Ok(())
 }
 
-/// Works on each part of `range` that is of one area, lowest first, others run in between. `ENOMEM` at the end if there was a hole;
-/// whatever `work` refuses ends it.
+/// Works on each part of `range` that is of one area, lowest first, others run in between.
+///
+/// # Errors
+/// `ENOMEM`, at the end: there was a hole. Whatever `work` refuses ends it.
 pub fn for_each_part(
     current: &Thread,
     range: PageRange,
@@ -50,6 +55,9 @@ pub fn for_each_part(
 }
 
 /// Whether one of the areas in `range` is as `is_so` says; others run in between.
+///
+/// # Errors
+/// `ENOMEM`: the process ends. `EINTR`: it is to end.
 pub fn any_area(current: &Thread, range: PageRange, is_so: impl Fn(&Area) -> bool) -> Result<bool, Errno> {
     let space = space(current)?;
     let mut at = range.start();
@@ -76,7 +84,10 @@ pub fn next_covered(space: &AddressSpace, at: VirtAddr, end: VirtAddr) -> Option
     PageRange::between(start, space.areas().covered_end(part))
 }
 
-/// `ENOMEM` unless every page of the range belongs to some area.
+/// Whether every page of the range belongs to some area.
+///
+/// # Errors
+/// `ENOMEM`: one does not.
 pub fn covered(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
     let range = PageRange::new(VirtAddr(start & !(PAGE_SIZE as u64 - 1)), len).ok_or(Errno::ENOMEM)?;
     let mut at = range.start();

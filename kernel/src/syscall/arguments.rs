@@ -11,8 +11,10 @@ pub fn arguments(context: &UserContext) -> [u64; 6] {
     [x[0], x[1], x[2], x[3], x[4], x[5]]
 }
 
-/// The part of a structure that is longer than this kernel knows must be zero: `E2BIG` if the program wants something of it
-/// (`copy_struct_from_user` of Linux).
+/// The part of a structure that is longer than this kernel knows must be zero (`copy_struct_from_user` of Linux).
+///
+/// # Errors
+/// `E2BIG`: the program wants something of it.
 pub fn check_rest_is_zero(at: u64, known: usize, size: usize) -> Result<(), Errno> {
     if size > mm::PAGE_SIZE {
         return Err(Errno::E2BIG);

@@ -10,8 +10,11 @@ use crate::fs::shared_zeros::SharedZeros;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
-/// Memory that begins as zeros: MAP_ANONYMOUS, or /dev/zero as it was opened. mprotect(2) may not make shared memory of a
-/// device writable that was opened for reading. `ENOMEM`.
+/// Memory that begins as zeros: MAP_ANONYMOUS, or /dev/zero as it was opened. mprotect(2) may not make shared memory of a device
+/// writable that was opened for reading.
+///
+/// # Errors
+/// `ENOMEM`.
 pub(super) fn zeros(sharing: Sharing, len: u64, device: Option<&OpenFile>) -> Result<Backing, Errno> {
     let may_write = device.is_none_or(OpenFile::is_writable);
     Ok(match sharing {
@@ -23,8 +26,11 @@ pub(super) fn zeros(sharing: Sharing, len: u64, device: Option<&OpenFile>) -> Re
     })
 }
 
-/// That part of a file, for whoever `wanted` to use it so. `EACCES`, `ENODEV`; `EPERM` if a seal forbids to write, or the mount
-/// to execute.
+/// That part of a file, for whoever `wanted` to use it so.
+///
+/// # Errors
+/// `EACCES`: it was not opened for that. `ENODEV`: it cannot be mapped. `EPERM`: a seal forbids to write, or the mount to execute.
+/// `ENOMEM`.
 pub(super) fn file_backing(
     file: &OpenFile,
     wanted: Protection,

@@ -16,6 +16,9 @@ use crate::thread::Thread;
 use crate::user_memory::{read_value, write_value};
 
 /// `F_GETLK`, `F_OFD_GETLK`.
+///
+/// # Errors
+/// `EINVAL`: no such lock, or one of an open file that names a process. `EOVERFLOW`: a range too large. Those of user memory.
 pub fn look_for_lock(file: &OpenFile, address: u64, owner: LockOwner) -> Result<usize, Errno> {
     let mut lock = read_value::<FLock>(address)?;
     check_open_file_lock(&lock, owner)?;
@@ -46,6 +49,10 @@ pub fn look_for_lock(file: &OpenFile, address: u64, owner: LockOwner) -> Result<
 }
 
 /// `F_SETLK`, `F_SETLKW` and those of open files.
+///
+/// # Errors
+/// `EINVAL`, `EOVERFLOW`: as for [`look_for_lock`]. `EBADF`: not opened for that, or closed meanwhile. `EAGAIN`: another has it, and
+/// the caller does not wait. `EDEADLK`: it would wait for itself. `EINTR`: a handler ran. `ENOMEM`, those of user memory.
 pub fn set_lock(
     current: &Thread,
     descriptor: i32,

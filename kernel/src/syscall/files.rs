@@ -14,6 +14,9 @@ use crate::thread::Thread;
 use platform::user::UserContext;
 
 /// Makes the call if it is one on files; there is no other left.
+///
+/// # Errors
+/// Those of the call; `ENOSYS`: there is none of that number.
 pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Result<usize, Errno> {
     let [a, b, c, d, e, f] = arguments(context);
     match number {

@@ -11,7 +11,10 @@ use crate::fs::{Dentry, FsContext, LastLink, LookupContext, OpenFile, Subject};
 use crate::thread::Thread;
 use crate::user_memory;
 
-/// The open file of a descriptor. `EBADF`.
+/// The open file of a descriptor.
+///
+/// # Errors
+/// `EBADF`.
 pub fn file(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
     let descriptor = index(descriptor)?;
     match current.files.read(|files| files.near().get(descriptor)?.clone()) {
@@ -26,12 +29,18 @@ fn far_file(current: &Thread, descriptor: usize) -> Result<Arc<OpenFile>, Errno>
     current.files.read(|files| files.get(descriptor).cloned())
 }
 
-/// The descriptor as an index. `EBADF` if it is negative.
+/// The descriptor as an index.
+///
+/// # Errors
+/// `EBADF`: it is negative.
 pub fn index(descriptor: i32) -> Result<usize, Errno> {
     usize::try_from(descriptor).map_err(|_| Errno::EBADF)
 }
 
-/// The path at that address. `EFAULT`, `ENAMETOOLONG`.
+/// The path at that address.
+///
+/// # Errors
+/// `EFAULT`, `ENAMETOOLONG`.
 pub fn path(address: u64) -> Result<Vec<u8>, Errno> {
     user_memory::read_string(address, PATH_MAX)
 }
@@ -45,7 +54,10 @@ pub fn last_link(flags: AtFlags) -> LastLink {
     }
 }
 
-/// `EINVAL` for flags that the call does not know.
+/// Whether the call knows all flags.
+///
+/// # Errors
+/// `EINVAL`: it does not.
 pub fn check_flags(flags: u32, known: u32) -> Result<(), Errno> {
     if flags & !known == 0 {
         Ok(())
@@ -66,6 +78,8 @@ pub struct Lookup {
 
 impl Lookup {
     /// The path at `address`, relative to the directory of a descriptor or, with `AT_FDCWD`, to the current one.
+    ///
+    /// # Errors
     /// `EFAULT`, `ENAMETOOLONG`, `EBADF`, `ENOTDIR`.
     pub fn new(current: &Thread, descriptor: i32, address: u64) -> Result<Self, Errno> {
         let path = path(address)?;
@@ -97,16 +111,25 @@ impl Lookup {
     }
 
     /// Walks the path; the last component may be missing.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`, `ENOMEM`.
     pub fn walk(&self, last_link: LastLink) -> Result<LookupResult, Errno> {
         self.context().lookup().walk(&self.path, last_link)
     }
 
     /// Walks the path, which must lead to something.
+    ///
+    /// # Errors
+    /// As [`Lookup::walk`]; `ENOENT`: nothing is there.
     pub fn find(&self, last_link: LastLink) -> Result<Arc<Dentry>, Errno> {
         self.context().lookup().find(&self.path, last_link)
     }
 
     /// As [`Lookup::find`]; with `AT_EMPTY_PATH` in `flags` an empty path means the descriptor itself.
+    ///
+    /// # Errors
+    /// As [`Lookup::find`].
     pub fn find_with(&self, flags: AtFlags) -> Result<Arc<Dentry>, Errno> {
         if self.path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) {
             return Ok(self.start.clone());

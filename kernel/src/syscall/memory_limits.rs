@@ -75,7 +75,10 @@ fn data_of(request: &MapRequest) -> u64 {
     if is_data { request.len } else { 0 }
 }
 
-/// `ENOMEM` if there would be more data than `limit` when the range may be written.
+/// Whether there may be as much data as when the range may be written.
+///
+/// # Errors
+/// `ENOMEM`: there would be more than `limit`.
 pub fn check_becoming_data(space: &AddressSpace, range: PageRange, limit: u64) -> Result<(), Errno> {
     if limit == RLIM64_INFINITY {
         return Ok(());

@@ -35,8 +35,10 @@ fn has_room(space: &AddressSpace, more: u64, limit: u64) -> bool {
     space.areas().sums().locked.saturating_add(more) <= limit
 }
 
-/// The flags of a mapping of `len` bytes that is about to be made, `asked` for by MAP_LOCKED or not. `EPERM` or `EAGAIN` if it cannot
-/// be locked.
+/// The flags of a mapping of `len` bytes that is about to be made, `asked` for by MAP_LOCKED or not.
+///
+/// # Errors
+/// `EPERM` or `EAGAIN` if it cannot be locked.
 #[inline]
 pub fn flags_of_new(current: &Thread, space: &Space, len: u64, asked: MapFlags) -> Result<AreaFlags, Errno> {
     let flags = space.future_flags.get();
@@ -51,7 +53,10 @@ pub fn flags_of_new(current: &Thread, space: &Space, len: u64, asked: MapFlags) 
     Ok(flags.with(AreaFlags::LOCKED))
 }
 
-/// `EAGAIN` if `more` bytes cannot be locked as well.
+/// Whether `more` bytes can be locked as well.
+///
+/// # Errors
+/// `EAGAIN`: they cannot.
 #[cold]
 pub fn check_more(current: &Thread, space: &Space, more: u64) -> Result<(), Errno> {
     let limit = limit(current).unwrap_or(0);
@@ -223,7 +228,10 @@ fn lock_part(
     change_flags(space, area, part, area.flags.without(AreaFlags::LOCK).with(flags))
 }
 
-/// `refusal` if a part of the range is locked, `ENOMEM` at its end if it has a hole.
+/// Whether no part of the range is locked.
+///
+/// # Errors
+/// `refusal`: one is. `ENOMEM`, at the end: it has a hole.
 pub fn check_unlocked(current: &Thread, start: u64, len: u64, refusal: Errno) -> Result<(), Errno> {
     if len == 0 {
         return Ok(());
@@ -301,8 +309,10 @@ fn wanted_access(area: &Area) -> Option<Result<Access, Errno>> {
     }
 }
 
-/// Faults the pages of a range in, up to the first that cannot be: `EFAULT` where the access is denied or the object has no such
-/// page, `ENOMEM`, `EINTR` if the process is to end.
+/// Faults the pages of a range in, up to the first that cannot be.
+///
+/// # Errors
+/// `EFAULT`: the access is denied or the object has no such page. `ENOMEM`. `EINTR`: the process is to end.
 pub fn populate(current: &Thread, range: PageRange, access: Access) -> Result<(), Errno> {
     for page in (range.start().0..range.end().0).step_by(PAGE_SIZE) {
         match user_memory::handle_fault(current, VirtAddr(page), access) {

@@ -44,7 +44,10 @@ pub fn descriptor_limit(current: &Thread) -> usize {
     usize::try_from(current.process.limit(RLIMIT_NOFILE)).unwrap_or(usize::MAX)
 }
 
-/// Gives the file the lowest free descriptor from `from` on. `EMFILE`.
+/// Gives the file the lowest free descriptor from `from` on.
+///
+/// # Errors
+/// `EMFILE`.
 pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usize) -> Result<usize, Errno> {
     let limit = descriptor_limit(current);
     // Kept until the table's lock is released: closing a file that is refused takes locks of its own.

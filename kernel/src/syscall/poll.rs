@@ -92,7 +92,10 @@ pub fn ppoll(
     Ok(ready)
 }
 
-/// A list in user memory. `ENOMEM`, `EFAULT`.
+/// A list in user memory.
+///
+/// # Errors
+/// `ENOMEM`, `EFAULT`.
 pub(super) fn read_list<T>(at: u64, count: usize) -> Result<Paged<T>, Errno>
 where
     T: Clone + Default,
@@ -109,7 +112,10 @@ where
     Ok(list)
 }
 
-/// Writes a list back. `EFAULT`.
+/// Writes a list back.
+///
+/// # Errors
+/// `EFAULT`.
 pub(super) fn write_list<T>(at: u64, list: &Paged<T>) -> Result<(), Errno>
 where
     [T]: IntoBytes + abi::zerocopy::Immutable,
@@ -128,7 +134,10 @@ where
 pub(super) struct Mask(Option<SigSet>);
 
 impl Mask {
-    /// The mask at `address`; none at 0. `EINVAL` for another size, `EFAULT`.
+    /// The mask at `address`; none at 0.
+    ///
+    /// # Errors
+    /// `EINVAL` for another size, `EFAULT`.
     pub(super) fn read(address: u64, size: u64) -> Result<Self, Errno> {
         if address == 0 {
             return Ok(Mask(None));
@@ -140,8 +149,11 @@ impl Mask {
     }
 }
 
-/// Waits until a file of the list is ready, until `deadline` at most, with this signal mask; how many there are then. What is
-/// left of the time is written to `timeout`. `EINTR` by way of a restart that no handler runs in; `EBADF`, `ENOMEM`.
+/// Waits until a file of the list is ready, until `deadline` at most, with this signal mask; how many there are then. What is left of
+/// the time is written to `timeout`.
+///
+/// # Errors
+/// `EINTR` by way of a restart that no handler runs in; `EBADF`, `ENOMEM`.
 pub(super) fn wait_masked(
     current: &Thread,
     list: &mut impl Watchlist,
@@ -209,7 +221,10 @@ fn sleep(list: &mut impl Watchlist, files: &Files, deadline: Option<u64>) -> Res
     }
 }
 
-/// The moment that lies as far ahead as the time at `timeout` says; none at 0. `EINVAL`, `EFAULT`.
+/// The moment that lies as far ahead as the time at `timeout` says; none at 0.
+///
+/// # Errors
+/// `EINVAL`, `EFAULT`.
 pub(super) fn deadline(timeout: u64) -> Result<Option<u64>, Errno> {
     if timeout == 0 {
         return Ok(None);

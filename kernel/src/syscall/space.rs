@@ -6,7 +6,10 @@ use abi::Errno;
 use alloc::sync::Arc;
 use mm::{AddressSpace, VirtAddr};
 
-/// The caller's address space: `ENOMEM` once its process ends.
+/// The caller's address space.
+///
+/// # Errors
+/// `ENOMEM`: its process ends.
 pub fn space(current: &Thread) -> Result<Arc<Space>, Errno> {
     current.process.space().ok_or(Errno::ENOMEM)
 }

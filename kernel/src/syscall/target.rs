@@ -5,7 +5,10 @@ use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
 
-/// The process meant by an id, its own or that of one of its threads, 0 being the caller's: `ESRCH`.
+/// The process meant by an id, its own or that of one of its threads, 0 being the caller's.
+///
+/// # Errors
+/// `ESRCH`: there is none.
 pub fn meant(current: &Thread, id: u64) -> Result<Arc<Process>, Errno> {
     match id as i32 {
         0 => Ok(current.process.clone()),
@@ -13,7 +16,10 @@ pub fn meant(current: &Thread, id: u64) -> Result<Arc<Process>, Errno> {
     }
 }
 
-/// The thread meant by an id, 0 being the caller: `ESRCH`, also for a process that has ended.
+/// The thread meant by an id, 0 being the caller.
+///
+/// # Errors
+/// `ESRCH`: there is none, or its process has ended.
 pub fn meant_thread(current: &Arc<Thread>, tid: u64) -> Result<Arc<Thread>, Errno> {
     match tid as i32 {
         0 => Ok(current.clone()),

@@ -24,7 +24,10 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// `EINVAL` for an id that is none, or none of the caller's.
+    /// The clock of that id.
+    ///
+    /// # Errors
+    /// `EINVAL`: an id that is none, or none of the caller's.
     pub fn decode(current: &Arc<Thread>, id: u64) -> Result<Clock, Errno> {
         match id as u32 {
             CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_REALTIME_ALARM => Ok(Clock::Realtime),
@@ -46,7 +49,10 @@ impl Clock {
         }
     }
 
-    /// As [`Clock::decode`], for a clock that one can wait for: `EOPNOTSUPP` for those that only can be read.
+    /// As [`Clock::decode`], for a clock that one can wait for.
+    ///
+    /// # Errors
+    /// As [`Clock::decode`]. `EOPNOTSUPP`: it only can be read.
     pub fn decode_waitable(current: &Arc<Thread>, id: u64) -> Result<TimerClock, Errno> {
         if matches!(
             id as u32,
@@ -64,7 +70,10 @@ impl Clock {
         })
     }
 
-    /// Nanoseconds; `EINVAL` for the processor time of who is gone.
+    /// Nanoseconds.
+    ///
+    /// # Errors
+    /// `EINVAL`: the processor time of who is gone.
     pub fn now(&self) -> Result<u64, Errno> {
         match self {
             Clock::Realtime => Ok(time::now_realtime_nanos()),

@@ -42,8 +42,11 @@ impl Meter {
         }
     }
 
-    /// The clock that a negative id names (clock_getcpuclockid(3), pthread_getcpuclockid(3)): the complement of an id of a
-    /// process or thread, 0 for the caller's, above three bits. `EINVAL` for no such process, and for threads of others.
+    /// The clock that a negative id names (clock_getcpuclockid(3), pthread_getcpuclockid(3)): the complement of an id of a process or
+    /// thread, 0 for the caller's, above three bits.
+    ///
+    /// # Errors
+    /// `EINVAL` for no such process, and for threads of others.
     pub fn decode(current: &Arc<Thread>, id: i32) -> Result<Meter, Errno> {
         let kind = match id & 3 {
             0 | 2 => CpuClock::Profile,

@@ -102,7 +102,10 @@ impl ProcessorTime {
         answer
     }
 
-    /// Lets whoever runs the process look at `timer`. `EAGAIN` for want of memory.
+    /// Lets whoever runs the process look at `timer`.
+    ///
+    /// # Errors
+    /// `EAGAIN` for want of memory.
     pub(super) fn add(&self, timer: &Arc<Timer>) -> Result<(), Errno> {
         self.change(|watched| watched.timers.try_push(timer.clone()))
             .map_err(|_| Errno::EAGAIN)
@@ -155,6 +158,9 @@ impl Process {
     }
 
     /// A thread that runs by a timer of processor time sleeps: lets whoever runs this process look at it.
+    ///
+    /// # Errors
+    /// `EAGAIN`: for want of memory.
     pub fn watch_timer(self: &Arc<Process>, timer: &Arc<Timer>) -> Result<(), Errno> {
         self.processor_time.add(timer)
     }

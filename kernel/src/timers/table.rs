@@ -34,7 +34,10 @@ impl ProcessTimers {
         self.0.lock().all.len()
     }
 
-    /// The timer of that id; `EINVAL` if there is none.
+    /// The timer of that id.
+    ///
+    /// # Errors
+    /// `EINVAL`: there is none.
     pub fn find(&self, id: i32) -> Result<Arc<Timer>, Errno> {
         self.0.lock().all.get(&id).cloned().ok_or(Errno::EINVAL)
     }
@@ -67,8 +70,10 @@ impl ProcessTimers {
 }
 
 impl Process {
-    /// Makes a timer that is off; `describe` says what it does, from its id. `EAGAIN` if too many signals could wait
-    /// (`RLIMIT_SIGPENDING`), or for want of memory.
+    /// Makes a timer that is off; `describe` says what it does, from its id.
+    ///
+    /// # Errors
+    /// `EAGAIN` if too many signals could wait (`RLIMIT_SIGPENDING`), or for want of memory.
     pub fn make_timer(
         self: &Arc<Process>,
         source: TimerClock,
@@ -99,7 +104,10 @@ impl Process {
         added.map(drop).map_err(|_| Errno::EAGAIN)
     }
 
-    /// timer_delete(2): `EINVAL` if there is no such timer. A signal of it that waits is still delivered.
+    /// timer_delete(2). A signal of it that waits is still delivered.
+    ///
+    /// # Errors
+    /// `EINVAL`: there is no such timer.
     pub fn delete_timer(&self, id: i32) -> Result<(), Errno> {
         let timer = self.timers.0.lock().all.remove(&id).ok_or(Errno::EINVAL)?;
         timer.stop();

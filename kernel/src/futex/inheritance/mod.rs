@@ -25,7 +25,10 @@ use platform::queue::{Node, with_node};
 use platform::user_copy;
 use table::Guard;
 
-/// Whether nobody waits for the word as for a lock with priority inheritance, whom only the owner may wake: `EINVAL`.
+/// Whether nobody waits for the word as for a lock with priority inheritance, whom only the owner may wake.
+///
+/// # Errors
+/// `EINVAL`: somebody does.
 pub fn check_plain(key: Key) -> Result<(), Errno> {
     if table::is_empty() || table::lock().get(key).is_none() {
         Ok(())
@@ -51,8 +54,11 @@ enum Asked {
     Waits,
 }
 
-/// FUTEX_LOCK_PI, LOCK_PI2, TRYLOCK_PI: the caller has the lock when it returns. `EDEADLK` if it has it already, or would wait for
-/// itself; `ESRCH` if the owner has ended without a robust list; `EINVAL` if the word is not of a lock; `EAGAIN`, `ETIMEDOUT`.
+/// FUTEX_LOCK_PI, LOCK_PI2, TRYLOCK_PI: the caller has the lock when it returns.
+///
+/// # Errors
+/// `EDEADLK` if it has it already, or would wait for itself; `ESRCH` if the owner has ended without a robust list; `EINVAL` if the
+/// word is not of a lock; `EAGAIN`, `ETIMEDOUT`.
 pub fn lock(
     current: &Arc<Thread>,
     scope: Scope,
@@ -206,7 +212,10 @@ fn take_over(current: &Arc<Thread>, key: Key, address: u64) -> Result<usize, Err
     result
 }
 
-/// FUTEX_UNLOCK_PI: gives the lock to whoever comes next. `EPERM` if the caller does not have it.
+/// FUTEX_UNLOCK_PI: gives the lock to whoever comes next.
+///
+/// # Errors
+/// `EPERM` if the caller does not have it.
 pub fn unlock(current: &Arc<Thread>, scope: Scope, address: u64) -> Result<usize, Errno> {
     let key = Key::of(current, scope, address)?;
     loop {

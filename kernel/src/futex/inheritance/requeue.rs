@@ -18,6 +18,8 @@ use platform::queue::{Queue, with_node};
 use platform::user_copy;
 
 /// FUTEX_WAIT_REQUEUE_PI: sleeps while the first word is `value`; the caller has the lock of the word at `to` when it returns.
+///
+/// # Errors
 /// `EINVAL` if the two are one, `EAGAIN` if the first word is something else or a signal came after the move, `ETIMEDOUT`.
 pub fn wait(
     current: &Arc<Thread>,
@@ -66,8 +68,10 @@ enum Moved {
 }
 
 /// FUTEX_CMP_REQUEUE_PI: gives the lock of the second word to one who waits for the first one, or lets it wait for the lock, and
-/// moves up to `moves` others. How many they were. `EAGAIN` if the first word is not `expected`; `EINVAL` unless one is to be
-/// woken, and if they wait for something else.
+/// moves up to `moves` others. How many they were.
+///
+/// # Errors
+/// `EAGAIN` if the first word is not `expected`; `EINVAL` unless one is to be woken, and if they wait for something else.
 pub fn requeue(current: &Arc<Thread>, scope: Scope, request: Requeue, expected: u32) -> Result<usize, Errno> {
     let moves = i32::try_from(request.moves).map_err(|_| Errno::EINVAL)? as usize;
     if request.wakes != 1 {

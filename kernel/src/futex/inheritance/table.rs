@@ -98,7 +98,10 @@ impl InheritanceTable {
         self.locks.get_mut(&key)
     }
 
-    /// Whether `thread` would wait for itself if it waited for `owner`: `EDEADLK`.
+    /// Whether `thread` may wait for `owner`.
+    ///
+    /// # Errors
+    /// `EDEADLK`: it would wait for itself.
     pub fn check_deadlock(&self, thread: &Arc<Thread>, owner: &Arc<Thread>) -> Result<(), Errno> {
         let mut owner = owner;
         for _ in 0..MOST_OWNERS {
@@ -114,7 +117,10 @@ impl InheritanceTable {
         Err(Errno::EDEADLK)
     }
 
-    /// Lets a thread wait for a lock that `owner` has. `ENOMEM`, `ESRCH` if the owner has ended, and then nothing has changed.
+    /// Lets a thread wait for a lock that `owner` has.
+    ///
+    /// # Errors
+    /// `ENOMEM`. `ESRCH`: the owner has ended. Nothing has changed then.
     pub fn enter(
         &mut self,
         key: Key,
@@ -131,6 +137,9 @@ impl InheritanceTable {
     }
 
     /// As [`InheritanceTable::enter`], for a thread that waits in a bucket.
+    ///
+    /// # Errors
+    /// As [`InheritanceTable::enter`].
     pub fn enter_from(
         &mut self,
         bucket: &mut Bucket,

@@ -1,7 +1,7 @@
 //! Ids: how one is reserved for a process or thread that is being made, given to it, and freed; and whose they are, for the
 //! number of processes and threads that a user may have is limited.
 
-use super::{Holder, Pid, ProcessTable, TABLE, decrement};
+use super::{Holder, Pid, PidTable, TABLE, decrement};
 use crate::fs::Credentials;
 use crate::process::Process;
 use crate::sched::space::mappings::{self, Walks};
@@ -27,8 +27,10 @@ pub struct ReservedTid {
     is_assigned: bool,
 }
 
-/// Reserves an id for a new process of `user`: `EAGAIN` when there are too many processes and threads, or too many of this
-/// user and `user_limit` is given (clone(2)).
+/// Reserves an id for a new process of `user` (clone(2)).
+///
+/// # Errors
+/// `EAGAIN`: there are too many processes and threads, or too many of this user and `user_limit` is given. `ENOMEM`.
 pub fn reserve_pid(user: u32, user_limit: Option<u64>) -> Result<ReservedPid, Errno> {
     let mut table = TABLE.lock();
     let pid = table.take_id(user, user_limit)?;
@@ -39,7 +41,10 @@ pub fn reserve_pid(user: u32, user_limit: Option<u64>) -> Result<ReservedPid, Er
     })
 }
 
-/// Reserves an id for a further thread; as [`reserve_pid`].
+/// Reserves an id for a further thread.
+///
+/// # Errors
+/// As [`reserve_pid`].
 pub fn reserve_tid(user: u32, user_limit: Option<u64>) -> Result<ReservedTid, Errno> {
     let mut table = TABLE.lock();
     let tid = table.take_id(user, user_limit)?;
@@ -68,10 +73,12 @@ impl ReservedPid {
     }
 
     /// Puts the process of `thread`, its first one, into the table, as a relative of `creator`'s process and in its group and
-    /// session. Refused with a restart marker if a signal waits for `creator`, or its end: whoever sends to a whole group
-    /// reaches the child or is seen by its creator. Refused in the same way if a walk over all spaces has begun since `walks`,
-    /// before the child's was made: it finds the child in the table or is seen here. A refused process does not hold its thread,
-    /// so that both go.
+    /// session. A refused process does not hold its thread, so that both go.
+    ///
+    /// # Errors
+    /// A restart marker: a signal waits for `creator`, or its end. Whoever sends to a whole group reaches the child or is seen by
+    /// its creator. The same if a walk over all spaces has begun since `walks`, before the child's was made: it finds the child in
+    /// the table or is seen here. `ENOMEM`.
     pub fn assign(
         mut self,
         thread: &Arc<Thread>,
@@ -130,7 +137,10 @@ impl ReservedTid {
         self.tid
     }
 
-    /// Gives the id to the thread, which is one of `creator`'s process from now on; as [`Process::add_thread`].
+    /// Gives the id to the thread, which is one of `creator`'s process from now on.
+    ///
+    /// # Errors
+    /// As [`Process::add_thread`]; `ENOMEM`.
     pub fn assign(mut self, thread: &Arc<Thread>, creator: &Thread) -> Result<(), Errno> {
         let process = &creator.process;
         let mut table = TABLE.lock();
@@ -197,7 +207,7 @@ pub(in crate::process) fn replace_first_thread(process: &Process, current: &Arc<
     drop(removed);
 }
 
-impl ProcessTable {
+impl PidTable {
     /// Takes an id for `user`: `EAGAIN` when there are too many, or too many of this user.
     fn take_id(&mut self, user: u32, user_limit: Option<u64>) -> Result<Pid, Errno> {
         if self.ids.len() >= self.most {
@@ -254,6 +264,9 @@ impl ProcessTable {
 }
 
 /// Changes the credentials of a process with all its ids; what `change` refuses leaves everything as it is.
+///
+/// # Errors
+/// What `change` refuses. `ENOMEM`: nothing has changed.
 pub(in crate::process) fn change_credentials(
     process: &Process,
     change: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
@@ -267,6 +280,9 @@ pub(in crate::process) fn change_credentials(
 }
 
 /// The process has those credentials from now on. Allocates nothing where they are of the same real user.
+///
+/// # Errors
+/// `ENOMEM`: not for those of the same real user.
 pub(in crate::process) fn take_credentials(process: &Process, new: Arc<Credentials>) -> Result<(), Errno> {
     let mut table = TABLE.lock();
     let old = process.credentials();
@@ -274,7 +290,7 @@ pub(in crate::process) fn take_credentials(process: &Process, new: Arc<Credentia
 }
 
 fn replace_credentials(
-    table: &mut ProcessTable,
+    table: &mut PidTable,
     process: &Process,
     old: &Credentials,
     new: Arc<Credentials>,
