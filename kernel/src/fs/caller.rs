@@ -2,8 +2,12 @@
 //! signal goes back up. So the file layer knows no processes.
 
 use super::credentials::Credentials;
+use abi::Errno;
 use alloc::sync::Arc;
 use core::cell::Cell;
+
+/// The largest size of a file: `MAX_LFS_FILESIZE`.
+pub const MAX_FILE_SIZE: u64 = i64::MAX as u64;
 
 /// What the file layer asks about whoever makes a request: a thread. Files that need none of it, as pipes, do not ask.
 pub trait Requester {
@@ -49,6 +53,22 @@ impl<'a> Caller<'a> {
     /// Bytes that a file may have by its writes: `RLIMIT_FSIZE`.
     pub fn file_size_limit(&self) -> u64 {
         self.requester.file_size_limit()
+    }
+
+    /// How many bytes of a file the caller may write from `position` on.
+    ///
+    /// # Errors
+    /// `EFBIG` behind the largest size, and behind the caller's limit, of which it is told by a signal too.
+    pub fn write_room(&self, position: u64) -> Result<usize, Errno> {
+        let limit = self.file_size_limit();
+        if position >= limit {
+            self.note_failure(IoFailure::FileSizeLimit);
+            return Err(Errno::EFBIG);
+        }
+        if position >= MAX_FILE_SIZE {
+            return Err(Errno::EFBIG);
+        }
+        Ok(usize::try_from(limit.min(MAX_FILE_SIZE) - position).unwrap_or(usize::MAX))
     }
 
     /// The request has failed, or ended early, for that reason.

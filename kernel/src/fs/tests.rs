@@ -16,11 +16,11 @@ use super::file_ops::{Entry, FileOps, Io, Positioning};
 use super::filesystem::{self, FileSystem};
 use super::fs_context::{FsContext, LookupContext};
 use super::inode::{Attributes, Inode};
-use super::inode_ops::{InodeOps, NewFile};
+use super::inode_ops::InodeOps;
 use super::path_lookup::LastLink;
 use super::permission::Subject;
 use super::super_block::SuperBlock;
-use super::{mount, open, tmpfs, tree, xattr};
+use super::{mount, open, tree, xattr};
 use crate::user_memory::{KernelSink, KernelSource, Sink, Source};
 use lock::Mutex;
 
@@ -131,12 +131,33 @@ impl Requester for Administrator {
     }
 }
 
-/// A tree of its own in memory, with the directory /mnt.
+/// A directory that keeps one entry, /mnt, on which something can be mounted, or none.
+struct Hall(Mutex<Option<Arc<Dentry>>>);
+
+impl InodeOps for Hall {
+    fn lookup(&self, _directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        let kept = self.0.lock().clone().filter(|_| name == b"mnt");
+        kept.ok_or(Errno::ENOENT)
+    }
+}
+
+/// A tree of its own, with the directory /mnt.
 fn tree_with_mount_point() -> (FsContext, Arc<Dentry>) {
-    let super_block = SuperBlock::new(tmpfs::root_kind(), 100, 0).unwrap();
-    let root = tmpfs::make(&super_block, NewFile::Directory, Attributes::new(0o755, 0, 0)).unwrap();
-    let root = Dentry::detached(b"", root).unwrap();
-    let covered = tree::create_initial(&root, b"mnt", NewFile::Directory, 0o755).unwrap();
+    let super_block = SuperBlock::new(&GuestBookFs, 100, 0).unwrap();
+    let inode = |number, hall: &Arc<Hall>| {
+        Inode::numbered(
+            &super_block,
+            number,
+            S_IFDIR,
+            hall.clone(),
+            Attributes::new(0o755, 0, 0),
+        )
+        .unwrap()
+    };
+    let [hall, empty] = [(); 2].map(|()| Arc::new(Hall(Mutex::new(None))));
+    let root = Dentry::detached(b"", inode(1, &hall)).unwrap();
+    let covered = Dentry::new(Some(&root), b"mnt", inode(2, &empty)).unwrap();
+    *hall.0.lock() = Some(covered.clone());
     let (current, umask) = (root.clone(), 0);
     (FsContext { root, current, umask }, covered)
 }

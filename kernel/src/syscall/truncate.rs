@@ -2,10 +2,9 @@
 
 use super::caller::with_caller;
 use super::lookup::{Lookup, file};
+use crate::fs::caller::MAX_FILE_SIZE;
 use crate::fs::inode::Hold;
 use crate::fs::inode_ops::RegularOps;
-use crate::fs::tmpfs::page_cache::MAX_SIZE;
-use crate::fs::tmpfs::regular::write_room;
 use crate::fs::{Inode, LastLink, Subject};
 use crate::thread::Thread;
 use abi::Errno;
@@ -51,7 +50,7 @@ fn set_size(current: &Thread, inode: &Inode, regular: &dyn RegularOps, size: u64
     with_caller(current, |caller| {
         if size > inode.size() {
             // The last byte must be one that may be written.
-            write_room(caller, size - 1)?;
+            caller.write_room(size - 1)?;
         }
         regular.truncate(size)?;
         inode.note_written_by(&Subject::of(caller));
@@ -88,11 +87,11 @@ pub fn fallocate(
     let regular = file.inode().regular().ok_or(otherwise)?;
     let end = start
         .checked_add(len)
-        .filter(|end| *end <= MAX_SIZE)
+        .filter(|end| *end <= MAX_FILE_SIZE)
         .ok_or(Errno::EFBIG)?;
     match FallocFlags::from_bits_retain(mode) {
         mode if mode.is_empty() => {
-            with_caller(current, |caller| write_room(caller, end - 1))?;
+            with_caller(current, |caller| caller.write_room(end - 1))?;
             regular.allocate(start, end, false)?;
         }
         FallocFlags::FALLOC_FL_KEEP_SIZE => regular.allocate(start, end, true)?,

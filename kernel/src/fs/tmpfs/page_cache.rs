@@ -25,9 +25,6 @@ use crate::sched::{SleepingMutex, SleepingMutexGuard};
 use crate::user_memory::{Sink, Source};
 use memory::{self, FrameHandle};
 
-/// The largest size of a file: `MAX_LFS_FILESIZE`.
-pub const MAX_SIZE: u64 = i64::MAX as u64;
-
 const PAGE: u64 = PAGE_SIZE as u64;
 
 /// Pages given back, or looked at, under one hold of the lock.
@@ -122,7 +119,7 @@ impl PageCache {
     }
 
     /// Writes at `at` and returns how many bytes were taken. The caller holds [`PageCache::writer`] and has checked that
-    /// the write ends at or below [`MAX_SIZE`]. `ENOSPC` if the filesystem or the memory is full, `EFAULT`.
+    /// the write ends at or below `MAX_FILE_SIZE`. `ENOSPC` if the filesystem or the memory is full, `EFAULT`.
     pub fn write(&self, at: u64, from: &mut dyn Source) -> Result<usize, Errno> {
         self.clear_gap(at);
         let mut done = 0;

@@ -11,8 +11,8 @@ use memory::fallible;
 use mm::{FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
 use platform::user_copy::UserFault;
 
-use super::page_cache::{MAX_SIZE, PageCache};
-use crate::fs::caller::{Caller, IoFailure};
+use super::page_cache::PageCache;
+use crate::fs::caller::Caller;
 use crate::fs::dentry::Dentry;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::fs::inode::Hold;
@@ -99,7 +99,7 @@ impl FileOps for RegularFile {
         if io.is_append() {
             io.position = cache.size();
         }
-        let room = write_room(caller, io.position)?.min(from.left());
+        let room = caller.write_room(io.position)?.min(from.left());
         let room = cache.seals.check_write(io.position, room, cache.size())?;
         let done = cache.write(io.position, &mut AtMost { from, left: room })?;
         io.position += done as u64;
@@ -135,20 +135,6 @@ impl FileOps for RegularFile {
             sharing,
         )?)?)
     }
-}
-
-/// How many bytes the caller may write from `position` on: `EFBIG` behind the largest size; and if it is behind the
-/// caller's limit, the caller is told by a signal too.
-pub fn write_room(caller: &Caller<'_>, position: u64) -> Result<usize, Errno> {
-    let limit = caller.file_size_limit();
-    if position >= limit {
-        caller.note_failure(IoFailure::FileSizeLimit);
-        return Err(Errno::EFBIG);
-    }
-    if position >= MAX_SIZE {
-        return Err(Errno::EFBIG);
-    }
-    Ok(usize::try_from(limit.min(MAX_SIZE) - position).unwrap_or(usize::MAX))
 }
 
 /// The first bytes of a source.
