@@ -125,16 +125,23 @@ pub const F_GETPIPE_SZ: u32 = 1032;
 pub const F_ADD_SEALS: u32 = 1033;
 /// fcntl: read the seals.
 pub const F_GET_SEALS: u32 = 1034;
-/// Seal: no further seals.
-pub const F_SEAL_SEAL: u32 = 1;
-/// Seal: the file does not become shorter.
-pub const F_SEAL_SHRINK: u32 = 2;
-/// Seal: the file does not become longer.
-pub const F_SEAL_GROW: u32 = 4;
-/// Seal: nobody writes.
-pub const F_SEAL_WRITE: u32 = 8;
-/// Seal: nobody writes but by mappings that there are.
-pub const F_SEAL_FUTURE_WRITE: u32 = 16;
+
+flags! {
+    /// What stays as it is of a file in memory: fcntl(2), `F_ADD_SEALS`.
+    pub struct SealFlags: u32 {
+        /// No further seals.
+        const F_SEAL_SEAL = 1;
+        /// The file does not become shorter.
+        const F_SEAL_SHRINK = 2;
+        /// The file does not become longer.
+        const F_SEAL_GROW = 4;
+        /// Nobody writes.
+        const F_SEAL_WRITE = 8;
+        /// Nobody writes but by mappings that there are.
+        const F_SEAL_FUTURE_WRITE = 16;
+    }
+}
+
 /// Descriptor flag: close at execve.
 pub const FD_CLOEXEC: u32 = 1;
 /// Record lock: shared.

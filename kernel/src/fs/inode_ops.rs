@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use abi::Errno;
-use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK};
+use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, SealFlags};
 
 use super::dentry::Dentry;
 use super::device_registry::{DeviceClass, DeviceNumber};
@@ -180,12 +180,12 @@ pub trait RegularOps {
     fn seek(&self, at: u64, what: Seek) -> Result<u64, Errno>;
 
     /// fcntl(2), `F_GET_SEALS`. `EINVAL` for files that take none.
-    fn seals(&self) -> Result<u32, Errno> {
+    fn seals(&self) -> Result<SealFlags, Errno> {
         Err(Errno::EINVAL)
     }
 
-    /// fcntl(2), `F_ADD_SEALS`. `EINVAL` for files that take none and for seals that are not known, `EPERM`, `EBUSY`.
-    fn add_seals(&self, _seals: u32) -> Result<(), Errno> {
+    /// fcntl(2), `F_ADD_SEALS`. `EINVAL` for files that take none, `EPERM`, `EBUSY`.
+    fn add_seals(&self, _seals: SealFlags) -> Result<(), Errno> {
         Err(Errno::EINVAL)
     }
 }

@@ -6,7 +6,7 @@ use abi::file::{
     F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN,
     F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID,
     F_OWNER_TID, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG, F_UNLCK,
-    FD_CLOEXEC, FOwnerEx,
+    FD_CLOEXEC, FOwnerEx, SealFlags,
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -172,12 +172,13 @@ fn set_owner(current: &Thread, file: &OpenFile, whom: Option<Whom>) -> Result<us
 fn seals(file: &OpenFile, command: u32, seals: u64) -> Result<usize, Errno> {
     let regular = file.inode().regular().ok_or(Errno::EINVAL)?;
     if command == F_GET_SEALS {
-        return Ok(regular.seals()? as usize);
+        return Ok(regular.seals()?.bits() as usize);
     }
     if !file.is_writable() {
         return Err(Errno::EPERM);
     }
-    regular.add_seals(u32::try_from(seals).map_err(|_| Errno::EINVAL)?)?;
+    let seals = u32::try_from(seals).ok().and_then(SealFlags::from_bits);
+    regular.add_seals(seals.ok_or(Errno::EINVAL)?)?;
     Ok(0)
 }
 

@@ -7,7 +7,7 @@ use crate::fs::{OpenFile, Subject, tmpfs};
 use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
-use abi::file::{F_SEAL_SEAL, MfdFlags, O_CLOEXEC, O_RDWR};
+use abi::file::{MfdFlags, O_CLOEXEC, O_RDWR, SealFlags};
 use memory::fallible;
 
 /// Longest name of a memory file.
@@ -28,9 +28,9 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
     memory::has_room()?;
     let name = fallible::joined(&[b"/memfd:", &name])?;
     let seals = if flags.contains(MfdFlags::MFD_ALLOW_SEALING) {
-        0
+        SealFlags::empty()
     } else {
-        F_SEAL_SEAL
+        SealFlags::F_SEAL_SEAL
     };
     let subject = Subject::new(current.process.credentials());
     let owner = (subject.owner(), subject.group());

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use abi::Errno;
-use abi::file::{O_RDWR, S_IFREG};
+use abi::file::{O_RDWR, S_IFREG, SealFlags};
 use spin::Once;
 
 use crate::fs::dentry::Dentry;
@@ -211,7 +211,7 @@ static UNNAMED: Once<Arc<SuperBlock>> = Once::new();
 /// A file without a place in the tree, shown as `name`, and what an open of it reads and writes: memfd_create(2). `ENOMEM`.
 pub fn unnamed_file(
     name: &[u8],
-    seals: u32,
+    seals: SealFlags,
     owner: (u32, u32),
 ) -> Result<(Arc<Dentry>, Arc<dyn FileOps>), Errno> {
     let super_block = UNNAMED.try_call_once(|| SuperBlock::new(&TMPFS, UNNAMED_DEVICE, memory_limit()))?;

@@ -11,7 +11,7 @@ use core::ops::Range;
 use core::sync::atomic::AtomicUsize;
 
 use abi::Errno;
-use abi::file::F_SEAL_SEAL;
+use abi::file::SealFlags;
 use lock::{Mutex, rank};
 use memory::fallible::map::Map;
 use mm::{PAGE_SIZE, PageError};
@@ -56,11 +56,11 @@ struct Piece {
 impl PageCache {
     /// An empty file of that filesystem, which gets no seals.
     pub fn new(filesystem: &Arc<SuperBlock>) -> Self {
-        Self::with_seals(filesystem, F_SEAL_SEAL)
+        Self::with_seals(filesystem, SealFlags::F_SEAL_SEAL)
     }
 
     /// An empty file with these seals.
-    pub fn with_seals(filesystem: &Arc<SuperBlock>, seals: u32) -> Self {
+    pub fn with_seals(filesystem: &Arc<SuperBlock>, seals: SealFlags) -> Self {
         let state = Mutex::new(State {
             size: 0,
             pages: Map::new(),

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::ops::Range;
 
 use abi::Errno;
-use abi::file::{FICLONE, FICLONERANGE, FIDEDUPERANGE, O_ACCMODE, O_NOATIME, O_RDONLY};
+use abi::file::{FICLONE, FICLONERANGE, FIDEDUPERANGE, O_ACCMODE, O_NOATIME, O_RDONLY, SealFlags};
 use abi::mount::MS_NOEXEC;
 use abi::terminal::FIONREAD;
 use memory::fallible;
@@ -62,11 +62,11 @@ impl RegularOps for PageCache {
         PageCache::seek(self, at, what).ok_or(Errno::ENXIO)
     }
 
-    fn seals(&self) -> Result<u32, Errno> {
+    fn seals(&self) -> Result<SealFlags, Errno> {
         Ok(self.seals.get())
     }
 
-    fn add_seals(&self, seals: u32) -> Result<(), Errno> {
+    fn add_seals(&self, seals: SealFlags) -> Result<(), Errno> {
         let _writer = self.writer()?;
         self.seals.add(seals)
     }

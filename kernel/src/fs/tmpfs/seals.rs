@@ -3,15 +3,13 @@
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use abi::Errno;
-use abi::file::{F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
+use abi::file::SealFlags;
 
 /// A write goes on by so many bytes: a page.
 const STEP: u64 = 4096;
 
-/// All that there are.
-const ALL: u32 = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 /// Nobody may write, or map it shared to write.
-const NO_WRITE: u32 = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+const NO_WRITE: SealFlags = SealFlags::F_SEAL_WRITE.union(SealFlags::F_SEAL_FUTURE_WRITE);
 /// There may be no mappings that can be written, ever.
 const DENIED: i32 = -1;
 
@@ -24,42 +22,38 @@ pub struct Seals {
 
 impl Seals {
     /// With these seals.
-    pub const fn new(bits: u32) -> Seals {
+    pub const fn new(seals: SealFlags) -> Seals {
         Seals {
-            bits: AtomicU32::new(bits),
+            bits: AtomicU32::new(seals.bits()),
             writable_mappings: AtomicI32::new(0),
         }
     }
 
     /// `F_GET_SEALS`.
-    pub fn get(&self) -> u32 {
-        self.bits.load(Ordering::Acquire)
+    pub fn get(&self) -> SealFlags {
+        SealFlags::from_bits_retain(self.bits.load(Ordering::Acquire))
     }
 
-    /// `F_ADD_SEALS`. `EINVAL` for seals that are not known, `EPERM` if no more may be added, `EBUSY` if a shared mapping can be
-    /// written that is to be forbidden.
-    pub fn add(&self, seals: u32) -> Result<(), Errno> {
+    /// `F_ADD_SEALS`. `EPERM` if no more may be added, `EBUSY` if a shared mapping can be written that is to be forbidden.
+    pub fn add(&self, seals: SealFlags) -> Result<(), Errno> {
         let old = self.get();
-        if seals & !ALL != 0 {
-            return Err(Errno::EINVAL);
-        }
-        if old & F_SEAL_SEAL != 0 {
+        if old.contains(SealFlags::F_SEAL_SEAL) {
             return Err(Errno::EPERM);
         }
-        if seals & !old & F_SEAL_WRITE != 0 {
+        if (seals - old).contains(SealFlags::F_SEAL_WRITE) {
             let denied =
                 self.writable_mappings
                     .compare_exchange(0, DENIED, Ordering::AcqRel, Ordering::Acquire);
             denied.map_err(|_| Errno::EBUSY)?;
         }
-        self.bits.fetch_or(seals, Ordering::AcqRel);
+        self.bits.fetch_or(seals.bits(), Ordering::AcqRel);
         Ok(())
     }
 
     /// How many of `len` bytes may be written at `at` of a file of `size` bytes. `EPERM` if none.
     #[inline]
     pub fn check_write(&self, at: u64, len: usize, size: u64) -> Result<usize, Errno> {
-        if self.get() & (NO_WRITE | F_SEAL_GROW) == 0 {
+        if !self.get().intersects(NO_WRITE | SealFlags::F_SEAL_GROW) {
             return Ok(len);
         }
         self.check_sealed_write(at, len, size)
@@ -69,7 +63,7 @@ impl Seals {
     #[cold]
     fn check_sealed_write(&self, at: u64, len: usize, size: u64) -> Result<usize, Errno> {
         let last_whole = size - size % STEP;
-        if self.get() & NO_WRITE != 0 {
+        if self.get().intersects(NO_WRITE) {
             return Err(Errno::EPERM);
         }
         if at.saturating_add(len as u64) <= size {
@@ -82,13 +76,14 @@ impl Seals {
     /// Whether the size may change so. `EPERM`.
     pub fn check_resize(&self, old: u64, new: u64) -> Result<(), Errno> {
         let seals = self.get();
-        let is_refused = new < old && seals & F_SEAL_SHRINK != 0 || new > old && seals & F_SEAL_GROW != 0;
+        let is_refused = new < old && seals.contains(SealFlags::F_SEAL_SHRINK)
+            || new > old && seals.contains(SealFlags::F_SEAL_GROW);
         if is_refused { Err(Errno::EPERM) } else { Ok(()) }
     }
 
     /// Whether bytes may be made zero. `EPERM`.
     pub fn check_punch(&self) -> Result<(), Errno> {
-        if self.get() & NO_WRITE != 0 {
+        if self.get().intersects(NO_WRITE) {
             Err(Errno::EPERM)
         } else {
             Ok(())
@@ -97,7 +92,7 @@ impl Seals {
 
     /// There is one more shared mapping that can be written. `EPERM` if there may be none.
     pub fn enter_mapping(&self) -> Result<(), Errno> {
-        if self.get() & NO_WRITE != 0 {
+        if self.get().intersects(NO_WRITE) {
             return Err(Errno::EPERM);
         }
         let one_more = |mappings: i32| (0..i32::MAX).contains(&mappings).then(|| mappings + 1);
@@ -119,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_write_that_would_grow_a_sealed_file_ends_at_its_last_whole_page() {
-        let seals = Seals::new(F_SEAL_GROW);
+        let seals = Seals::new(SealFlags::F_SEAL_GROW);
         assert_eq!(seals.check_write(100, 4000, 5000), Ok(4000));
         assert_eq!(seals.check_write(100, 5000, 5000), Ok(3996));
         assert_eq!(seals.check_write(4096, 1000, 5000), Err(Errno::EPERM));
@@ -129,13 +124,16 @@ mod tests {
 
     #[test]
     fn a_mapping_that_can_be_written_keeps_the_seal_away_and_the_seal_keeps_it_away() {
-        let seals = Seals::new(0);
+        let seals = Seals::new(SealFlags::empty());
         assert_eq!(seals.enter_mapping(), Ok(()));
-        assert_eq!(seals.add(F_SEAL_WRITE), Err(Errno::EBUSY));
+        assert_eq!(seals.add(SealFlags::F_SEAL_WRITE), Err(Errno::EBUSY));
         seals.leave_mapping();
-        assert_eq!(seals.add(F_SEAL_WRITE), Ok(()));
+        assert_eq!(seals.add(SealFlags::F_SEAL_WRITE), Ok(()));
         assert_eq!(seals.enter_mapping(), Err(Errno::EPERM));
-        assert_eq!(seals.add(F_SEAL_WRITE | F_SEAL_SEAL), Ok(()));
-        assert_eq!(seals.add(F_SEAL_GROW), Err(Errno::EPERM));
+        assert_eq!(
+            seals.add(SealFlags::F_SEAL_WRITE | SealFlags::F_SEAL_SEAL),
+            Ok(())
+        );
+        assert_eq!(seals.add(SealFlags::F_SEAL_GROW), Err(Errno::EPERM));
     }
 }
