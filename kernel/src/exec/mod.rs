@@ -21,7 +21,7 @@ use crate::thread::Thread;
 use crate::user_memory::{KernelSink, ListSink};
 use abi::Errno;
 use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
-use abi::mount::MS_NOSUID;
+use abi::mount::MountFlags;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -343,7 +343,7 @@ fn acts_for_somebody_else(request: &ExecRequest<'_>, new: &Credentials) -> bool 
 fn credentials_for(request: &ExecRequest<'_>) -> Result<(Arc<Credentials>, bool), Errno> {
     let attributes = request.file.inode().attributes();
     let mut wanted = SetIds::default();
-    let is_forbidden = request.file.inode().filesystem.flags.has(MS_NOSUID);
+    let is_forbidden = request.file.inode().filesystem.flags.has(MountFlags::MS_NOSUID);
     if request.restraint != Restraint::NoNewPrivileges && !is_forbidden {
         wanted.user = (attributes.mode & S_ISUID != 0).then_some(attributes.uid);
         let is_set_group = attributes.mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;

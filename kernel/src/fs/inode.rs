@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 
 use abi::Errno;
 use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_ISGID, S_ISUID, S_IXGRP};
-use abi::mount::{MS_NOATIME, MS_NODIRATIME};
+use abi::mount::MountFlags;
 use abi::time::TimeSpec;
 use lock::{Mutex, rank};
 use memory::fallible;
@@ -232,7 +232,8 @@ impl Inode {
     pub fn note_accessed(&self) {
         const DAY: i64 = 24 * 60 * 60;
         let flags = &self.filesystem.flags;
-        let is_off = flags.has(MS_NOATIME) || flags.has(MS_NODIRATIME) && self.is_directory();
+        let is_off =
+            flags.has(MountFlags::MS_NOATIME) || flags.has(MountFlags::MS_NODIRATIME) && self.is_directory();
         if is_off || flags.is_read_only() {
             return;
         }

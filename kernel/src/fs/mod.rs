@@ -26,7 +26,7 @@ pub mod lock_list;
 pub mod lock_waits;
 pub mod locks;
 pub mod mount;
-pub mod mount_flags;
+pub mod mount_state;
 pub mod open;
 pub mod open_directory;
 pub mod open_file;

@@ -7,13 +7,14 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sched::scheduler;
 use abi::Errno;
+use abi::mount::MountFlags;
 use lock::{Mutex, rank};
 use memory::fallible::{self, TryVec};
 
 use super::dentry::Dentry;
 use super::filesystem::{self, FileSystem};
 use super::inode_ops::DirectoryOps;
-use super::mount_flags::MountFlags;
+use super::mount_state::MountState;
 
 static MOUNTS: Mutex<Vec<Mount>, { rank::MOUNTS }> = Mutex::new(Vec::new());
 /// `st_dev` of the next filesystem: unnamed devices, major 0.
@@ -43,7 +44,7 @@ pub struct Mount {
 
 impl Mount {
     /// What is forbidden there.
-    pub fn flags(&self) -> &MountFlags {
+    pub fn flags(&self) -> &MountState {
         &self.root.inode.filesystem.flags
     }
 }
@@ -120,7 +121,7 @@ pub fn mount(
     kind: &[u8],
     source: &[u8],
     options: &[u8],
-    flags: u32,
+    flags: MountFlags,
 ) -> Result<(), Errno> {
     let root = if take_over(covered, kind, source)? {
         covered.clone()
@@ -133,7 +134,7 @@ pub fn mount(
 /// mount(2), `MS_REMOUNT`, of the mount with that root: other flags, and other `options` where the file system has some. `EINVAL` for no
 /// root of a mount, for options that are not known, and where the files hold more already; `EBUSY` if it is to become read-only and
 /// a file is open for writing.
-pub fn remount(root: &Arc<Dentry>, options: &[u8], flags: u32) -> Result<(), Errno> {
+pub fn remount(root: &Arc<Dentry>, options: &[u8], flags: MountFlags) -> Result<(), Errno> {
     if !is_root(root) {
         return Err(Errno::EINVAL);
     }

@@ -9,7 +9,7 @@ use abi::file::{
 };
 use memory::fallible;
 
-use abi::mount::{MS_NODEV, MS_NOEXEC};
+use abi::mount::MountFlags;
 
 use super::dentry::Dentry;
 use super::file_ops::FileOps;
@@ -90,7 +90,7 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
         return Err(Errno::EACCES);
     }
     subject.check(&entry.inode, X_OK)?;
-    if entry.inode.filesystem.flags.has(MS_NOEXEC) {
+    if entry.inode.filesystem.flags.has(MountFlags::MS_NOEXEC) {
         return Err(Errno::EACCES);
     }
     let ops = entry.inode.ops.clone().open(&entry, O_RDONLY)?;
@@ -170,7 +170,7 @@ fn check_access(entry: &Dentry, flags: u32, subject: &Subject) -> Result<(), Err
     if flags & O_TRUNC != 0 {
         wanted |= W_OK;
     }
-    if entry.inode.is_device() && entry.inode.filesystem.flags.has(MS_NODEV) {
+    if entry.inode.is_device() && entry.inode.filesystem.flags.has(MountFlags::MS_NODEV) {
         return Err(Errno::EACCES);
     }
     if flags & O_NOATIME != 0 && !subject.is_owner(&entry.inode) {

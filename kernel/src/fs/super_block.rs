@@ -1,7 +1,7 @@
 //! One file system of some kind: what its inodes have in common, and how much memory its files may take.
 
 use super::filesystem::FileSystem;
-use super::mount_flags::MountFlags;
+use super::mount_state::MountState;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub struct SuperBlock {
     pages: AtomicU64,
     page_limit: AtomicU64,
     /// What is forbidden.
-    pub flags: MountFlags,
+    pub flags: MountState,
     mount: AtomicU64,
 }
 
@@ -32,7 +32,7 @@ impl SuperBlock {
             inodes: AtomicU64::new(0),
             pages: AtomicU64::new(0),
             page_limit: AtomicU64::new(page_limit),
-            flags: MountFlags::new(),
+            flags: MountState::new(),
             mount: AtomicU64::new(0),
         })
     }

@@ -7,7 +7,7 @@ use abi::Errno;
 use abi::file::{
     O_APPEND, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFDIR, S_IFLNK, S_IFREG,
 };
-use abi::mount::MS_RDONLY;
+use abi::mount::MountFlags;
 
 use super::caller::{Caller, Requester};
 use super::credentials::Credentials;
@@ -184,11 +184,11 @@ fn names_in(context: &LookupContext<'_>, path: &[u8]) -> Vec<(Vec<u8>, u32)> {
 fn a_file_system_of_a_test_is_mounted_and_used() {
     let (fs_context, covered) = tree_with_mount_point();
     let context = LookupContext::current(&fs_context, Subject::kernel());
-    let mounted = mount::mount(&covered, b"guestbook", b"none", b"hello", 0);
+    let mounted = mount::mount(&covered, b"guestbook", b"none", b"hello", MountFlags::empty());
     assert_eq!(mounted, Err(Errno::ENODEV), "nobody has registered it");
     filesystem::register(&GuestBookFs).unwrap();
     assert_eq!(filesystem::register(&GuestBookFs), Err(Errno::EBUSY));
-    mount::mount(&covered, b"guestbook", b"none", b"hello", 0).unwrap();
+    mount::mount(&covered, b"guestbook", b"none", b"hello", MountFlags::empty()).unwrap();
 
     assert_eq!(text_of(&context, b"/mnt/link").unwrap(), b"hello");
     let file = open(&context, b"mnt/book", O_WRONLY | O_APPEND | O_TRUNC, 0).unwrap();
@@ -239,6 +239,6 @@ fn what_a_file_system_does_not_have_is_refused_as_linux_does() {
     );
     let end = context.lookup().walk(b"/mnt/book", LastLink::Keep).unwrap();
     assert_eq!(tree::unlink(&end, &subject), Err(Errno::EPERM));
-    root.inode.filesystem.flags.set(MS_RDONLY).unwrap();
+    root.inode.filesystem.flags.set(MountFlags::MS_RDONLY).unwrap();
     assert_eq!(refusal(b"/mnt/book", O_WRONLY), Some(Errno::EROFS));
 }

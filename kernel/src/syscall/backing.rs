@@ -1,7 +1,7 @@
 //! What mmap(2) maps: memory that begins as zeros, or the pages of a file.
 
 use abi::Errno;
-use abi::mount::MS_NOEXEC;
+use abi::mount::MountFlags;
 use core::ops::Range;
 use mm::{Backing, PAGE_SIZE, Protection, Sharing};
 
@@ -41,7 +41,7 @@ pub(super) fn file_backing(
     if !file.is_readable() || (needs_write && !file.is_writable()) {
         return Err(Errno::EACCES);
     }
-    if wanted.execute && file.inode().filesystem.flags.has(MS_NOEXEC) {
+    if wanted.execute && file.inode().filesystem.flags.has(MountFlags::MS_NOEXEC) {
         return Err(Errno::EPERM);
     }
     if file.is_zeros() {

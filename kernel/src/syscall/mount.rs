@@ -6,12 +6,10 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
 use abi::file::{AT_FDCWD, PATH_MAX};
-use abi::mount::{
-    MNT_DETACH, MNT_FORCE, MS_BIND, MS_MOVE, MS_PRIVATE, MS_REC, MS_REMOUNT, MS_SHARED, MS_SILENT, MS_SLAVE,
-    MS_UNBINDABLE, UMOUNT_NOFOLLOW,
-};
+use abi::mount::{MountFlags, UmountFlags};
 
-use super::lookup::{Lookup, check_flags};
+use super::flags::decode;
+use super::lookup::Lookup;
 use crate::fs::{Dentry, LastLink, mount as mounts};
 use crate::thread::Thread;
 use crate::user_memory::read_string;
@@ -19,7 +17,10 @@ use crate::user_memory::read_string;
 /// The magic number that old programs have in the upper half of the flags.
 const MAGIC: u32 = 0xc0ed_0000;
 /// What becomes of changes in copies of a mount.
-const PROPAGATION: u32 = MS_PRIVATE | MS_SHARED | MS_SLAVE | MS_UNBINDABLE;
+const PROPAGATION: MountFlags = MountFlags::MS_PRIVATE
+    .union(MountFlags::MS_SHARED)
+    .union(MountFlags::MS_SLAVE)
+    .union(MountFlags::MS_UNBINDABLE);
 
 /// mount(2). With `MS_BIND` a remount leaves the filesystem's options alone.
 ///
@@ -36,17 +37,19 @@ pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 
     } else {
         flags
     };
+    let flags = MountFlags::from_bits_retain(flags);
     current.process.credentials().require(CAP_SYS_ADMIN)?;
     let found = Lookup::new(current, AT_FDCWD, target)?.find(LastLink::Follow)?;
     let options = wanted_string(options)?;
-    if flags & MS_REMOUNT != 0 {
-        let options = if flags & MS_BIND != 0 { &[][..] } else { &options };
+    if flags.contains(MountFlags::MS_REMOUNT) {
+        let is_bind = flags.contains(MountFlags::MS_BIND);
+        let options = if is_bind { &[][..] } else { &options };
         return mounts::remount(&found, options, flags).map(|()| 0);
     }
-    if flags & (MS_BIND | MS_MOVE) != 0 {
+    if flags.intersects(MountFlags::MS_BIND | MountFlags::MS_MOVE) {
         return Err(Errno::EINVAL);
     }
-    if flags & PROPAGATION != 0 {
+    if flags.intersects(PROPAGATION) {
         return check_propagation(&found, flags).map(|()| 0);
     }
     let kind = wanted_string(kind)?;
@@ -60,9 +63,10 @@ pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 
 }
 
 /// There are no copies of the tree that could learn of changes, so all that is asked for is so already.
-fn check_propagation(root: &Arc<Dentry>, flags: u32) -> Result<(), Errno> {
-    let is_one = (flags & PROPAGATION).is_power_of_two();
-    let is_known = flags & !(PROPAGATION | MS_REC | MS_SILENT) == 0;
+fn check_propagation(root: &Arc<Dentry>, flags: MountFlags) -> Result<(), Errno> {
+    let is_one = (flags & PROPAGATION).bits().is_power_of_two();
+    let known = PROPAGATION | MountFlags::MS_REC | MountFlags::MS_SILENT;
+    let is_known = known.contains(flags);
     if is_one && is_known && mounts::is_root(root) {
         Ok(())
     } else {
@@ -87,9 +91,12 @@ fn wanted_string(address: u64) -> Result<Vec<u8>, Errno> {
 /// Those of paths. `EINVAL`: unknown flags, or no mount. `EPERM`: without `CAP_SYS_ADMIN`. `EBUSY`: the root, what is
 /// below a further mount, and what is in use. `ENOMEM`.
 pub fn umount2(current: &Thread, target: u64, flags: u32) -> Result<usize, Errno> {
-    check_flags(flags, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW)?;
+    let flags = decode(
+        flags,
+        UmountFlags::MNT_FORCE | UmountFlags::MNT_DETACH | UmountFlags::UMOUNT_NOFOLLOW,
+    )?;
     current.process.credentials().require(CAP_SYS_ADMIN)?;
-    let last_link = if flags & UMOUNT_NOFOLLOW != 0 {
+    let last_link = if flags.contains(UmountFlags::UMOUNT_NOFOLLOW) {
         LastLink::Keep
     } else {
         LastLink::Follow

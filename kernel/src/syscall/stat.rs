@@ -6,12 +6,11 @@ use abi::file::stat::{
     device_minor,
 };
 use abi::file::{AT_FDCWD, AtFlags, NAME_MAX, R_OK, S_IFREG, W_OK, X_OK};
-use abi::mount::{MS_NOEXEC, MS_RELATIME};
+use abi::mount::MountFlags;
 use abi::time::TimeSpec;
 
 use super::flags::decode;
 use super::lookup::{Lookup, check_flags, file};
-use crate::fs::super_block::SuperBlock;
 use crate::fs::{Inode, LastLink};
 use crate::thread::Thread;
 use crate::user_memory::write_value;
@@ -159,8 +158,8 @@ pub fn fstatfs(current: &Thread, descriptor: i32, buffer: u64) -> Result<usize, 
 }
 
 /// `ST_RELATIME` has another number than `MS_RELATIME`, unlike all others.
-fn relatime(filesystem: &SuperBlock) -> u32 {
-    if filesystem.flags.has(MS_RELATIME) {
+fn relatime(flags: MountFlags) -> u32 {
+    if flags.contains(MountFlags::MS_RELATIME) {
         ST_RELATIME
     } else {
         0
@@ -169,6 +168,7 @@ fn relatime(filesystem: &SuperBlock) -> u32 {
 
 fn filesystem_stat(inode: &Inode) -> StatFs {
     let filesystem = &inode.filesystem;
+    let flags = filesystem.flags.get();
     let (limit, used) = (filesystem.page_limit(), filesystem.page_count());
     let free = limit.saturating_sub(used).min(memory::available_frames() as u64);
     StatFs {
@@ -186,7 +186,7 @@ fn filesystem_stat(inode: &Inode) -> StatFs {
         fsid: [filesystem.device as i32, 0],
         namelen: NAME_MAX as i64,
         frsize: BLOCK_SIZE.into(),
-        flags: i64::from(ST_VALID | filesystem.flags.get() & !MS_RELATIME | relatime(filesystem)),
+        flags: i64::from(ST_VALID | (flags - MountFlags::MS_RELATIME).bits() | relatime(flags)),
         ..StatFs::default()
     }
 }
@@ -222,7 +222,7 @@ pub fn faccessat2(
     }
     let found = lookup.find_with(flags)?;
     let is_program = mode & X_OK != 0 && found.inode.kind() == S_IFREG;
-    if is_program && found.inode.filesystem.flags.has(MS_NOEXEC) {
+    if is_program && found.inode.filesystem.flags.has(MountFlags::MS_NOEXEC) {
         return Err(Errno::EACCES);
     }
     lookup.subject.check(&found.inode, mode)?;

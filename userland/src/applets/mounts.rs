@@ -6,33 +6,30 @@ use alloc::vec::Vec;
 
 use super::arguments::{Parsed, parse};
 use crate::runtime::{file, mounts};
-use abi::mount::{
-    MNT_DETACH, MS_BIND, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME, MS_REMOUNT,
-    MS_SYNCHRONOUS,
-};
+use abi::mount::{MountFlags, UmountFlags};
 
-const FLAGS: [(&str, u32); 9] = [
-    ("bind", MS_BIND),
-    ("noatime", MS_NOATIME),
-    ("nodev", MS_NODEV),
-    ("noexec", MS_NOEXEC),
-    ("nosuid", MS_NOSUID),
-    ("relatime", MS_RELATIME),
-    ("remount", MS_REMOUNT),
-    ("ro", MS_RDONLY),
-    ("sync", MS_SYNCHRONOUS),
+const FLAGS: [(&str, MountFlags); 9] = [
+    ("bind", MountFlags::MS_BIND),
+    ("noatime", MountFlags::MS_NOATIME),
+    ("nodev", MountFlags::MS_NODEV),
+    ("noexec", MountFlags::MS_NOEXEC),
+    ("nosuid", MountFlags::MS_NOSUID),
+    ("relatime", MountFlags::MS_RELATIME),
+    ("remount", MountFlags::MS_REMOUNT),
+    ("ro", MountFlags::MS_RDONLY),
+    ("sync", MountFlags::MS_SYNCHRONOUS),
 ];
 
 /// The options that the kernel knows as flags, and the others, which the file system reads.
-fn options(text: &str) -> (u32, String) {
-    let mut flags = 0;
+fn options(text: &str) -> (MountFlags, String) {
+    let mut flags = MountFlags::empty();
     let mut rest = Vec::new();
     for option in text
         .split(',')
         .filter(|option| !["", "rw", "defaults"].contains(option))
     {
         match FLAGS.iter().find(|(name, _)| *name == option) {
-            Some((_, flag)) => flags |= flag,
+            Some((_, flag)) => flags |= *flag,
             None => rest.push(option),
         }
     }
@@ -80,14 +77,14 @@ pub fn mount(arguments: &[&str]) -> i32 {
     };
     let (flags, data) = options(parsed.value('o').unwrap_or(""));
     let (source, folder) = match parsed.operands.as_slice() {
-        [] if flags == 0 => return list(&parsed),
-        [folder] if flags & MS_REMOUNT != 0 => ("none", *folder),
+        [] if flags.is_empty() => return list(&parsed),
+        [folder] if flags.contains(MountFlags::MS_REMOUNT) => ("none", *folder),
         [source, folder] => (*source, *folder),
         _ => return parsed.usage("[-t type] [-o options] [source folder]"),
     };
     let kind = match parsed.value('t') {
         Some(kind) => kind,
-        None if flags & (MS_BIND | MS_REMOUNT) != 0 => "",
+        None if flags.intersects(MountFlags::MS_BIND | MountFlags::MS_REMOUNT) => "",
         None => return parsed.fail("the type is needed: -t tmpfs, -t proc, ..."),
     };
     match mounts::mount(source, folder, kind, flags, &data) {
@@ -117,7 +114,11 @@ pub fn unmount(arguments: &[&str]) -> i32 {
     if parsed.operands.is_empty() {
         return parsed.usage("[-l] folders");
     }
-    let flags = if parsed.has('l') { MNT_DETACH } else { 0 };
+    let flags = if parsed.has('l') {
+        UmountFlags::MNT_DETACH
+    } else {
+        UmountFlags::empty()
+    };
     let mut status = 0;
     for folder in &parsed.operands {
         if let Err(error) = mounts::unmount(folder, flags) {
@@ -204,7 +205,10 @@ mod tests {
     fn options_are_flags_or_the_file_system_s() {
         assert_eq!(
             options("ro,size=1m,nosuid,mode=700"),
-            (MS_RDONLY | MS_NOSUID, "size=1m,mode=700".into())
+            (
+                MountFlags::MS_RDONLY | MountFlags::MS_NOSUID,
+                "size=1m,mode=700".into()
+            )
         );
         assert_eq!(options("defaults"), (0, String::new()));
         assert_eq!(plain("/a\\040b\\134c\\0"), "/a b\\c\\0");

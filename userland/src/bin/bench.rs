@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+use abi::mount::MountFlags;
 use abi::reboot::LINUX_REBOOT_CMD_POWER_OFF;
 use userland::bench::report::Report;
 use userland::bench::settings::Settings;
@@ -25,7 +26,7 @@ fn program(arguments: &[&str]) -> i32 {
     let is_first = process::id() == 1;
     if is_first {
         // A kernel may have mounted it itself; without it there are no counters, and all else works.
-        let _ = mounts::mount("proc", "/proc", "proc", 0, "");
+        let _ = mounts::mount("proc", "/proc", "proc", MountFlags::empty(), "");
         let _ = time::sleep(TimeSpec::from_nanoseconds(SETTLING_SECONDS * 1_000_000_000));
     }
     let status = bench(arguments.get(1..).unwrap_or_default());

@@ -10,6 +10,7 @@
 extern crate alloc;
 
 use abi::file::{F_OK, O_NOCTTY, O_RDWR};
+use abi::mount::MountFlags;
 use abi::reboot::{LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -89,7 +90,7 @@ fn open_console() {
 /// Holstein mounts /proc itself; Linux leaves that to the first process.
 fn mount_proc() {
     if file::access("/proc/self", F_OK).is_err()
-        && let Err(error) = mounts::mount("proc", "/proc", "proc", 0, "")
+        && let Err(error) = mounts::mount("proc", "/proc", "proc", MountFlags::empty(), "")
     {
         eprintln!("init: /proc: {error}");
     }

@@ -4,10 +4,11 @@ use super::Result;
 use super::path::c_string;
 use super::raw::syscall;
 use abi::file::StatFs;
+use abi::mount::{MountFlags, UmountFlags};
 use abi::nr;
 
 /// mount(2).
-pub fn mount(source: &str, place: &str, kind: &str, flags: u32, data: &str) -> Result<()> {
+pub fn mount(source: &str, place: &str, kind: &str, flags: MountFlags, data: &str) -> Result<()> {
     let words = [
         c_string(source)?,
         c_string(place)?,
@@ -16,14 +17,14 @@ pub fn mount(source: &str, place: &str, kind: &str, flags: u32, data: &str) -> R
     ];
     let [source, place, kind, data] = words.each_ref().map(|word| word.as_ptr() as usize);
     // SAFETY: NUL-terminated strings that live through the call.
-    unsafe { syscall(nr::MOUNT, [source, place, kind, flags as usize, data]) }.map(drop)
+    unsafe { syscall(nr::MOUNT, [source, place, kind, flags.bits() as usize, data]) }.map(drop)
 }
 
 /// umount2(2).
-pub fn unmount(place: &str, flags: u32) -> Result<()> {
+pub fn unmount(place: &str, flags: UmountFlags) -> Result<()> {
     let place = c_string(place)?;
     // SAFETY: a NUL-terminated string that lives through the call.
-    unsafe { syscall(nr::UMOUNT2, [place.as_ptr() as usize, flags as usize]) }.map(drop)
+    unsafe { syscall(nr::UMOUNT2, [place.as_ptr() as usize, flags.bits() as usize]) }.map(drop)
 }
 
 /// statfs(2).

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use abi::Errno;
 use abi::file::{FICLONE, FICLONERANGE, FIDEDUPERANGE, O_ACCMODE, O_NOATIME, O_RDONLY, SealFlags};
-use abi::mount::MS_NOEXEC;
+use abi::mount::MountFlags;
 use abi::terminal::FIONREAD;
 use memory::fallible;
 use mm::{FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
@@ -260,7 +260,7 @@ impl PageSource for Mapping {
     }
 
     fn may_execute(&self) -> bool {
-        !self.dentry.inode.filesystem.flags.has(MS_NOEXEC)
+        !self.dentry.inode.filesystem.flags.has(MountFlags::MS_NOEXEC)
     }
 
     fn note_write(&self) {

@@ -1,64 +1,62 @@
-//! How a filesystem is mounted: what mount(2) forbids there. No filesystem is mounted twice, so it keeps them itself.
+//! How a file system is mounted: what mount(2) forbids there. No file system is mounted twice, so it keeps this itself.
 
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use abi::Errno;
-use abi::mount::{MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME};
+use abi::mount::MountFlags;
 
 /// The flags that are kept, with the words for them in /proc/PID/mounts.
-const SHOWN: [(u32, &str); 6] = [
-    (MS_NOSUID, ",nosuid"),
-    (MS_NODEV, ",nodev"),
-    (MS_NOEXEC, ",noexec"),
-    (MS_NOATIME, ",noatime"),
-    (MS_NODIRATIME, ",nodiratime"),
-    (MS_RELATIME, ",relatime"),
+const SHOWN: [(MountFlags, &str); 6] = [
+    (MountFlags::MS_NOSUID, ",nosuid"),
+    (MountFlags::MS_NODEV, ",nodev"),
+    (MountFlags::MS_NOEXEC, ",noexec"),
+    (MountFlags::MS_NOATIME, ",noatime"),
+    (MountFlags::MS_NODIRATIME, ",nodiratime"),
+    (MountFlags::MS_RELATIME, ",relatime"),
 ];
 /// Instead of a number of writers.
 const READ_ONLY: i32 = -1;
 
 /// Flags of mount(2), and who keeps the filesystem from being read-only.
-pub struct MountFlags {
+pub struct MountState {
     /// All but `MS_RDONLY`.
     flags: AtomicU32,
     /// Files that are open for writing, or [`READ_ONLY`].
     writers: AtomicI32,
 }
 
-impl MountFlags {
+impl MountState {
     /// As without any.
-    pub const fn new() -> MountFlags {
-        MountFlags {
-            flags: AtomicU32::new(MS_RELATIME),
+    pub const fn new() -> MountState {
+        MountState {
+            flags: AtomicU32::new(MountFlags::MS_RELATIME.bits()),
             writers: AtomicI32::new(0),
         }
     }
 
-    /// Those of the wished that are kept; access times are set now and then if nothing else is said.
-    pub fn set(&self, wanted: u32) -> Result<(), Errno> {
-        if wanted & MS_RDONLY == 0 {
+    /// Takes those of the wished flags that are kept; access times are set now and then if nothing else is said. `EBUSY` if it is to
+    /// become read-only and a file is open for writing.
+    pub fn set(&self, wanted: MountFlags) -> Result<(), Errno> {
+        if !wanted.contains(MountFlags::MS_RDONLY) {
             let _read_only = self.exchange(READ_ONLY, 0);
         } else if !self.is_read_only() && !self.exchange(0, READ_ONLY) {
             return Err(Errno::EBUSY);
         }
-        let kept = SHOWN.iter().fold(0, |kept, (flag, _)| kept | flag & wanted);
-        let times = if wanted & MS_NOATIME == 0 { MS_RELATIME } else { 0 };
-        let flags = if times == 0 {
-            kept & !MS_RELATIME
-        } else {
-            kept | times
-        };
-        self.flags.store(flags, Ordering::Release);
+        let mut kept = SHOWN
+            .iter()
+            .fold(MountFlags::empty(), |kept, (flag, _)| kept | *flag & wanted);
+        kept.set(MountFlags::MS_RELATIME, !wanted.contains(MountFlags::MS_NOATIME));
+        self.flags.store(kept.bits(), Ordering::Release);
         Ok(())
     }
 
-    /// As [`MountFlags::set`], for a remount: access times stay as they are if nothing is said of them.
-    pub fn change(&self, wanted: u32) -> Result<(), Errno> {
-        let times = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
-        let kept = if wanted & times == 0 {
-            self.get() & times
+    /// As [`MountState::set`], for a remount: access times stay as they are if nothing is said of them.
+    pub fn change(&self, wanted: MountFlags) -> Result<(), Errno> {
+        let times = MountFlags::MS_NOATIME | MountFlags::MS_NODIRATIME | MountFlags::MS_RELATIME;
+        let kept = if wanted.intersects(times) {
+            MountFlags::empty()
         } else {
-            0
+            self.get() & times
         };
         self.set(wanted | kept)
     }
@@ -71,15 +69,16 @@ impl MountFlags {
     }
 
     /// All of them.
-    pub fn get(&self) -> u32 {
-        let read_only = if self.is_read_only() { MS_RDONLY } else { 0 };
-        self.flags.load(Ordering::Acquire) | read_only
+    pub fn get(&self) -> MountFlags {
+        let mut flags = MountFlags::from_bits_retain(self.flags.load(Ordering::Acquire));
+        flags.set(MountFlags::MS_RDONLY, self.is_read_only());
+        flags
     }
 
     /// Whether one of these is set.
     #[inline]
-    pub fn has(&self, flags: u32) -> bool {
-        self.flags.load(Ordering::Relaxed) & flags != 0
+    pub fn has(&self, flags: MountFlags) -> bool {
+        MountFlags::from_bits_retain(self.flags.load(Ordering::Relaxed)).intersects(flags)
     }
 
     /// Whether nothing may be changed.
@@ -115,15 +114,19 @@ impl MountFlags {
     /// The words of /proc/PID/mounts, `ro` or `rw` first.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
         let flags = self.get();
-        let first = if flags & MS_RDONLY != 0 { "ro" } else { "rw" };
-        let others = SHOWN.iter().filter(move |(flag, _)| flags & flag != 0);
+        let first = if flags.contains(MountFlags::MS_RDONLY) {
+            "ro"
+        } else {
+            "rw"
+        };
+        let others = SHOWN.iter().filter(move |(flag, _)| flags.contains(*flag));
         core::iter::once(first).chain(others.map(|(_, word)| *word))
     }
 }
 
-impl Default for MountFlags {
-    fn default() -> MountFlags {
-        MountFlags::new()
+impl Default for MountState {
+    fn default() -> MountState {
+        MountState::new()
     }
 }
 
@@ -133,16 +136,16 @@ mod tests {
 
     #[test]
     fn nobody_writes_what_is_read_only_and_who_writes_keeps_it_writable() {
-        let flags = MountFlags::new();
+        let flags = MountState::new();
         assert_eq!(flags.enter_writer(), Ok(()));
-        assert_eq!(flags.set(MS_RDONLY), Err(Errno::EBUSY));
+        assert_eq!(flags.set(MountFlags::MS_RDONLY), Err(Errno::EBUSY));
         flags.leave_writer();
-        assert_eq!(flags.set(MS_RDONLY | MS_NOEXEC), Ok(()));
+        assert_eq!(flags.set(MountFlags::MS_RDONLY | MountFlags::MS_NOEXEC), Ok(()));
         assert_eq!(flags.enter_writer(), Err(Errno::EROFS));
         assert_eq!(flags.words().collect::<String>(), "ro,noexec,relatime");
-        assert_eq!(flags.set(MS_RDONLY | MS_NOATIME), Ok(()));
+        assert_eq!(flags.set(MountFlags::MS_RDONLY | MountFlags::MS_NOATIME), Ok(()));
         assert_eq!(flags.words().collect::<String>(), "ro,noatime");
-        assert_eq!(flags.set(0), Ok(()));
+        assert_eq!(flags.set(MountFlags::empty()), Ok(()));
         assert_eq!(flags.enter_writer(), Ok(()));
     }
 }
