@@ -210,7 +210,7 @@ mod tests {
                 "size=1m,mode=700".into()
             )
         );
-        assert_eq!(options("defaults"), (0, String::new()));
+        assert_eq!(options("defaults"), (MountFlags::empty(), String::new()));
         assert_eq!(plain("/a\\040b\\134c\\0"), "/a b\\c\\0");
         assert!(is_below("/tmp/x", "/tmp") && !is_below("/tmpx", "/tmp") && is_below("/tmpx", "/"));
     }
