@@ -107,7 +107,8 @@ fn register_hooks() {
 /// Drivers say which interrupts they serve.
 fn register_interrupts() {
     interrupts::set_stray_handler(|number| warn!("Interrupt {number} has no handler: it is masked"));
-    if let Err(reason) = tty::register_interrupt() {
+    let console = tty::make_console().expect("there is memory for a console");
+    if let Err(reason) = tty::register_interrupt(console) {
         error!("Nothing can be typed at the console: {reason}");
     }
 }

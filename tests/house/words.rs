@@ -20,8 +20,6 @@ const BOOLS: &[(&str, usize)] = &[
     ("kernel/src/fs/path_lookup.rs", 3),
     ("kernel/src/log/mod.rs", 1),
     ("kernel/src/fs/shared_zeros.rs", 1),
-    ("kernel/src/tty/ioctl.rs", 2),
-    ("kernel/src/tty/job_control.rs", 1),
 ];
 
 /// Names that several types of the kernel have, with the number of those types.
@@ -30,13 +28,12 @@ const SHARED_NAMES: &[(&str, usize)] = &[
     ("Children", 2),
     ("Entry", 2),
     ("Kind", 2),
-    ("Line", 2),
     ("Listed", 2),
     ("Owner", 2),
     ("Piece", 3),
     ("Progress", 2),
     ("Record", 2),
-    ("State", 4),
+    ("State", 3),
     ("Step", 2),
 ];
 

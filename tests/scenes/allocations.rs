@@ -47,9 +47,8 @@ const BOOT: [&str; 9] = [
 ];
 
 /// What is made once, by those: `spin::Once` keeps the way to making it in whoever asks for it later.
-const MADE_AT_BOOT: [&str; 3] = [
+const MADE_AT_BOOT: [&str; 2] = [
     "<spin::once::Once<alloc::sync::Arc<kernel::signal::trampoline::Trampoline>>>::try_call_once_slow::<",
-    "<spin::once::Once<kernel::tty::Terminal>>::try_call_once_slow::<",
     "<spin::once::Once<platform::thread::KernelThread>>::try_call_once_slow::<",
 ];
 

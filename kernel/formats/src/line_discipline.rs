@@ -148,6 +148,11 @@ impl Discipline {
             .count()
     }
 
+    /// Bytes that may still come before they are refused.
+    pub fn input_room(&self) -> usize {
+        CAPACITY - self.cells.len()
+    }
+
     /// Whether poll(2) says that there is something to read: a line; without lines a byte, or VMIN of them if VTIME is 0.
     pub fn is_readable(&self) -> bool {
         let cc = &self.termios.cc;

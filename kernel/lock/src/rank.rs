@@ -32,28 +32,30 @@ pub const SPACE: u8 = 9;
 pub const PAGES: u8 = 10;
 /// `fs::pipe`: the ring of one pipe.
 pub const PIPE: u8 = 11;
-/// `tty`: settings, typed bytes, session and foreground group of the terminal.
-pub const TERMINAL: u8 = 12;
+/// `tty::sessions`: which session has which terminal.
+pub const SESSIONS: u8 = 12;
+/// `tty`: settings, typed bytes, session and foreground group of one terminal.
+pub const TERMINAL: u8 = 13;
 /// `futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
-pub const FUTEX: u8 = 13;
+pub const FUTEX: u8 = 14;
 /// `futex::inheritance`: who waits for which lock with priority inheritance.
-pub const INHERITANCE: u8 = 14;
+pub const INHERITANCE: u8 = 15;
 /// `log`: the kernel's log.
-pub const LOG: u8 = 15;
+pub const LOG: u8 = 16;
 /// `wait`: the sleepers of one queue. Taken by wakers whatever else they hold.
-pub const WAIT_QUEUE: u8 = 16;
+pub const WAIT_QUEUE: u8 = 17;
 /// `time`: what is to happen when.
-pub const TIMERS: u8 = 17;
+pub const TIMERS: u8 = 18;
 /// `scheduler`: who waits for one processor.
-pub const RUN_QUEUE: u8 = 18;
+pub const RUN_QUEUE: u8 = 19;
 /// `process::shared`: one thread's reference to descriptors, directories, signal actions.
-pub const SHARED: u8 = 19;
+pub const SHARED: u8 = 20;
 /// `process::shared`: the same things where several threads hold them in common.
-pub const DESCRIPTORS: u8 = 20;
+pub const DESCRIPTORS: u8 = 21;
 /// `fs::inode`: the attributes of one file.
-pub const ATTRIBUTES: u8 = 21;
+pub const ATTRIBUTES: u8 = 22;
 /// Everything else: a value that is copied in or out. Nothing is taken while it is held.
-pub const LEAF: u8 = 22;
+pub const LEAF: u8 = 23;
 
 /// How many ranks there are.
 pub const COUNT: usize = LEAF as usize + 1;
@@ -72,6 +74,7 @@ pub const NAMES: [&str; COUNT] = [
     "space",
     "pages",
     "pipe",
+    "sessions",
     "terminal",
     "futex",
     "inheritance",

@@ -8,9 +8,10 @@ use memory::fallible;
 
 use abi::signal::Signal;
 
-use super::{Terminal, console};
+use super::sessions::SESSIONS;
+use super::{Terminal, console, registry};
 use crate::fs::caller::Caller;
-use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceRange};
+use crate::fs::device_registry::{self, DeviceClass, DeviceDriver, DeviceNode, DeviceNumber, DeviceRange};
 use crate::fs::file_ops::{FileOps, Io, Queues};
 use crate::fs::file_owner::{FileOwner, Listeners, Whom};
 use crate::sched::scheduler;
@@ -20,9 +21,6 @@ use crate::user_memory::{Sink, Source};
 const AUXILIARY_MAJOR: u32 = 5;
 const CONTROLLING: u32 = 0;
 const CONSOLE: u32 = 1;
-/// The major number of the serial ports that are called ttyAMA, and the first of them.
-const LINE_MAJOR: u32 = 204;
-const FIRST_LINE: u32 = 64;
 
 static AUXILIARY_NODES: [DeviceNode; 2] = [
     DeviceNode {
@@ -39,7 +37,7 @@ static AUXILIARY_NODES: [DeviceNode; 2] = [
 
 static LINE_NODES: [DeviceNode; 1] = [DeviceNode {
     name: "ttyAMA0",
-    minor: FIRST_LINE,
+    minor: console::NUMBER.minor,
     mode: 0o620,
 }];
 
@@ -50,23 +48,31 @@ impl DeviceDriver for Auxiliary {
     fn open(&self, minor: u32, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
         match minor {
             CONTROLLING => open_controlling(),
-            CONSOLE => open_terminal(None),
+            CONSOLE => open_console(),
             _ => Err(Errno::ENXIO),
         }
     }
 }
 
-/// The serial line by its own name.
-struct Line;
+/// The terminals of a major number, by their own names.
+pub(super) struct Terminals {
+    pub(super) major: u32,
+}
 
-impl DeviceDriver for Line {
+static LINES: Terminals = Terminals {
+    major: console::NUMBER.major,
+};
+
+impl DeviceDriver for Terminals {
     /// It becomes the controlling terminal of a session leader that has none.
-    fn open(&self, _minor: u32, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
-        let line = open_terminal(Some(console().hang_ups()))?;
+    fn open(&self, minor: u32, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+        let major = self.major;
+        let terminal = registry::find(DeviceNumber { major, minor }).ok_or(Errno::ENXIO)?;
+        let open = open_terminal(terminal.clone())?;
         if flags & O_NOCTTY == 0 {
-            console().adopt_if_free(&scheduler::current().process);
+            SESSIONS.adopt_if_free(&terminal, &*scheduler::current().process)?;
         }
-        Ok(line)
+        Ok(open)
     }
 }
 
@@ -81,32 +87,33 @@ pub fn register() -> Result<(), Errno> {
     })?;
     device_registry::register(DeviceRange {
         class: DeviceClass::Character,
-        major: LINE_MAJOR,
-        minors: FIRST_LINE..=FIRST_LINE,
-        driver: &Line,
+        major: LINES.major,
+        minors: console::NUMBER.minor..=console::NUMBER.minor,
+        driver: &LINES,
         nodes: &LINE_NODES,
     })
 }
 
 /// Opens the controlling terminal. `ENXIO` if there is none.
 fn open_controlling() -> Result<Arc<dyn FileOps>, Errno> {
-    if !console().is_controlling(&scheduler::current().process) {
-        return Err(Errno::ENXIO);
-    }
-    open_terminal(Some(console().hang_ups()))
+    let terminal = SESSIONS.controlling(&*scheduler::current().process);
+    open_terminal(terminal.ok_or(Errno::ENXIO)?)
 }
 
-/// `hang_ups`: how often it was hung up; `None` for `/dev/console`, which never becomes a controlling terminal by being opened
-/// and survives hang-ups.
-fn open_terminal(hang_ups: Option<u32>) -> Result<Arc<dyn FileOps>, Errno> {
-    Ok(fallible::arc(OpenTerminal {
-        terminal: console(),
-        hang_ups,
-    })?)
+/// Opens the console, which never becomes a controlling terminal by that, and survives hang-ups. `ENODEV` if there is none.
+fn open_console() -> Result<Arc<dyn FileOps>, Errno> {
+    let terminal = registry::find(console::NUMBER).ok_or(Errno::ENODEV)?;
+    let hang_ups = None;
+    Ok(fallible::arc(OpenTerminal { terminal, hang_ups })?)
+}
+
+fn open_terminal(terminal: Arc<Terminal>) -> Result<Arc<dyn FileOps>, Errno> {
+    let hang_ups = Some(terminal.hang_ups());
+    Ok(fallible::arc(OpenTerminal { terminal, hang_ups })?)
 }
 
 struct OpenTerminal {
-    terminal: &'static Terminal,
+    terminal: Arc<Terminal>,
     /// How often the terminal had been hung up when it was opened; `None` if that does not matter.
     hang_ups: Option<u32>,
 }
@@ -126,7 +133,8 @@ impl OpenTerminal {
 impl FileOps for OpenTerminal {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         if !self.is_console() {
-            self.terminal.check_foreground(Signal::SIGTTIN)?;
+            self.terminal
+                .check_foreground(Signal::SIGTTIN, &*scheduler::current())?;
         }
         self.terminal.read(io, to, || self.is_dead())
     }
@@ -136,7 +144,8 @@ impl FileOps for OpenTerminal {
             return Err(super::HUNG_UP);
         }
         if !self.is_console() && self.terminal.stops_writers() {
-            self.terminal.check_foreground(Signal::SIGTTOU)?;
+            self.terminal
+                .check_foreground(Signal::SIGTTOU, &*scheduler::current())?;
         }
         self.terminal.write(io, from, || self.is_dead())
     }

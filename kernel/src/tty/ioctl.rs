@@ -1,5 +1,7 @@
 //! The terminal's ioctl calls: tty_ioctl(4).
 
+use alloc::sync::Arc;
+
 use abi::Errno;
 use abi::signal::Signal;
 use abi::terminal::{
@@ -9,6 +11,8 @@ use abi::terminal::{
     VSTOP, WinSize,
 };
 
+use super::processes::{Member, TtyCaller};
+use super::sessions::{SESSIONS, Steal};
 use super::{Terminal, speed};
 use crate::sched::scheduler;
 use crate::user_memory::{read_value, write_value};
@@ -19,34 +23,58 @@ const TCOON: u64 = 1;
 const TCIOFF: u64 = 2;
 const TCION: u64 = 3;
 
+/// When new settings count: tcsetattr(3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum When {
+    /// At once: `TCSANOW`.
+    Now,
+    /// When what was written is sent: `TCSADRAIN`.
+    Drained,
+    /// Then, and what was typed before is dropped: `TCSAFLUSH`.
+    Flushed,
+}
+
 impl Terminal {
-    pub(super) fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// `ENOTTY`: there is no such request, or it is not the caller's terminal. `EINVAL`, `EPERM`, `ESRCH`, `EIO`: the request's.
+    /// `RESTART`: a signal is to be delivered. `ENOMEM`, `EFAULT`.
+    pub(super) fn ioctl(self: &Arc<Self>, request: u32, argument: u64) -> Result<usize, Errno> {
+        let current = scheduler::current();
+        let caller = &*current;
         match request {
             TCGETS => write_value(argument, &self.termios().termios)?,
             TCGETS2 => write_value(argument, &self.termios())?,
             TCSETS | TCSETSW | TCSETSF => {
-                let waits = request != TCSETS;
-                self.set_termios(read_value::<Termios>(argument)?, waits, request == TCSETSF)?;
+                let when = match request {
+                    TCSETS => When::Now,
+                    TCSETSW => When::Drained,
+                    _ => When::Flushed,
+                };
+                self.set_termios(read_value::<Termios>(argument)?, when, caller)?;
             }
             TCSETS2 | TCSETSW2 | TCSETSF2 => {
                 let wanted = read_value::<Termios2>(argument)?;
+                let when = match request {
+                    TCSETS2 => When::Now,
+                    TCSETSW2 => When::Drained,
+                    _ => When::Flushed,
+                };
                 let cflag = speed::into_flags(wanted.termios.cflag, wanted.ospeed);
-                self.set_termios(
-                    Termios {
-                        cflag,
-                        ..wanted.termios
-                    },
-                    request != TCSETS2,
-                    request == TCSETSF2,
-                )?;
+                let termios = Termios {
+                    cflag,
+                    ..wanted.termios
+                };
+                self.set_termios(termios, when, caller)?;
             }
-            TCFLSH => self.flush(argument)?,
+            TCFLSH => self.flush(argument, caller)?,
             // The line cannot send breaks.
             TCSBRK | TCSBRKP => {
-                self.check_foreground(Signal::SIGTTOU)?;
+                self.check_foreground(Signal::SIGTTOU, caller)?;
                 self.drain()?;
             }
-            TCXONC => self.control_flow(argument)?,
+            TCXONC => self.control_flow(argument, caller)?,
             TIOCGWINSZ => {
                 let size = self.state.lock().size;
                 write_value(argument, &size)?;
@@ -63,24 +91,35 @@ impl Terminal {
             TIOCGETD => write_value(argument, &N_TTY)?,
             TIOCSETD if read_value::<u32>(argument)? != N_TTY => return Err(Errno::EINVAL),
             TIOCSETD => {}
-            TIOCSTI => self.pretend_typed(argument)?,
-            _ => return self.control_jobs(request, argument),
+            TIOCSTI => self.pretend_typed(argument, caller)?,
+            _ => return self.control_jobs(request, argument, caller),
         }
         Ok(0)
     }
 
-    fn control_jobs(&self, request: u32, argument: u64) -> Result<usize, Errno> {
-        let current = scheduler::current();
-        let process = &current.process;
+    fn control_jobs(
+        self: &Arc<Self>,
+        request: u32,
+        argument: u64,
+        caller: &impl TtyCaller,
+    ) -> Result<usize, Errno> {
+        let process = caller.process();
         match request {
             TIOCGPGRP => write_value(argument, &self.foreground(process)?)?,
-            TIOCSPGRP => self.set_foreground(&current, read_value::<i32>(argument)?)?,
+            TIOCSPGRP => self.set_foreground(read_value::<i32>(argument)?, caller)?,
             TIOCGSID => {
                 self.foreground(process)?;
                 write_value(argument, &process.session())?;
             }
-            TIOCSCTTY => self.take_over(process, argument == 1)?,
-            TIOCNOTTY => self.give_up(process)?,
+            TIOCSCTTY => {
+                let steal = if argument == 1 && caller.is_privileged() {
+                    Steal::Allowed
+                } else {
+                    Steal::Refused
+                };
+                SESSIONS.take_over(self, process, steal)?;
+            }
+            TIOCNOTTY => SESSIONS.give_up(self, process)?,
             _ => return Err(Errno::ENOTTY),
         }
         Ok(0)
@@ -97,17 +136,27 @@ impl Terminal {
     }
 
     /// At once, or behind the output that waits.
-    fn set_termios(&self, termios: Termios, waits: bool, drops_input: bool) -> Result<(), Errno> {
-        self.check_foreground(Signal::SIGTTOU)?;
-        if waits {
+    ///
+    /// # Errors
+    /// Those of [`Terminal::check_foreground`] and [`Terminal::drain`].
+    pub(super) fn set_termios(
+        &self,
+        termios: Termios,
+        when: When,
+        caller: &impl TtyCaller,
+    ) -> Result<(), Errno> {
+        self.check_foreground(Signal::SIGTTOU, caller)?;
+        if when != When::Now {
             self.drain()?;
         }
         {
             let mut state = self.state.lock();
-            if drops_input {
+            if when == When::Flushed {
                 state.discipline.flush_input();
             }
             state.discipline.set_termios(termios);
+            self.driver.set_termios(&termios);
+            state.update_throttle(&*self.driver);
         }
         self.send();
         self.readable.wake_all();
@@ -116,8 +165,8 @@ impl Terminal {
     }
 
     /// `TCFLSH`: drops what was typed and not read, or written and not sent, or both.
-    fn flush(&self, which: u64) -> Result<(), Errno> {
-        self.check_foreground(Signal::SIGTTOU)?;
+    pub(super) fn flush(&self, which: u64, caller: &impl TtyCaller) -> Result<(), Errno> {
+        self.check_foreground(Signal::SIGTTOU, caller)?;
         let (is_input, is_output) = match u32::try_from(which) {
             Ok(TCIFLUSH) => (true, false),
             Ok(TCOFLUSH) => (false, true),
@@ -127,6 +176,7 @@ impl Terminal {
         let mut state = self.state.lock();
         if is_input {
             state.discipline.flush_input();
+            state.update_throttle(&*self.driver);
         }
         if is_output {
             state.sending.clear();
@@ -136,8 +186,8 @@ impl Terminal {
         Ok(())
     }
 
-    fn control_flow(&self, what: u64) -> Result<(), Errno> {
-        self.check_foreground(Signal::SIGTTOU)?;
+    fn control_flow(&self, what: u64, caller: &impl TtyCaller) -> Result<(), Errno> {
+        self.check_foreground(Signal::SIGTTOU, caller)?;
         let mut state = self.state.lock();
         match what {
             TCOOFF => state.discipline.stop(),
@@ -162,10 +212,8 @@ impl Terminal {
     }
 
     /// `TIOCSTI`. `EPERM` for a terminal that is not the caller's, unless by user 0.
-    fn pretend_typed(&self, argument: u64) -> Result<(), Errno> {
-        let is_allowed = self.is_controlling(&scheduler::current().process)
-            || scheduler::current().process.credentials().is_privileged();
-        if !is_allowed {
+    fn pretend_typed(&self, argument: u64, caller: &impl TtyCaller) -> Result<(), Errno> {
+        if !self.is_controlling(caller.process()) && !caller.is_privileged() {
             return Err(Errno::EPERM);
         }
         let mut typed = Some(read_value::<u8>(argument)?);

@@ -1,45 +1,49 @@
-//! The terminal: the serial console with a line discipline in front of it, and job control (credentials(7), tty(4)).
+//! Terminals: a line discipline in front of a device, and job control (credentials(7), tty(4)).
 //!
-//! There is one terminal, the console. The session that has it as controlling terminal is noted here, and with each process
-//! since which tenure it is its own: a process may give it up alone, and what was given up does not come back by itself.
+//! A [`Terminal`] is made for a [`driver::TtyDriver`], which takes what is sent and hands over what is received; the serial console
+//! (`tty/console.rs`) is the first. Terminals are found by device number (`tty/registry.rs`), and as the controlling terminal of a
+//! session (`tty/sessions.rs`).
 //!
-//! Bytes typed arrive by interrupt (`tty/console.rs`); signals they cause are sent behind the lock.
+//! Bytes typed arrive by interrupt; signals they cause are sent behind the lock.
 
 mod console;
+mod driver;
 mod file;
 mod ioctl;
 mod job_control;
+mod processes;
+mod registry;
 mod sending;
+mod sessions;
 mod speed;
+#[cfg(test)]
+mod tests;
+mod throttle;
 mod transfer;
 
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use abi::Errno;
-use abi::signal::info::SI_KERNEL;
-use abi::signal::{SigInfo, Signal};
+use abi::signal::Signal;
 use abi::terminal::WinSize;
+use driver::TtyDriver;
 use formats::line_discipline::{Discipline, Effect};
 use lock::{Mutex, rank};
+use memory::fallible;
+use processes::{Member, ProcessGroups};
 use sending::Sending;
-use spin::Once;
+use sessions::SESSIONS;
 
-pub use console::register_interrupt;
+pub use console::{make as make_console, register_interrupt};
 pub use file::register;
-pub use job_control::session_ended;
 
 use crate::fs::device_registry::DeviceNumber;
 use crate::fs::file_owner::{Event, Listeners};
 use crate::process::{Pid, Process};
 use crate::sched::SleepingMutex;
 use crate::sched::wait::WaitQueue;
-use crate::signal;
 
-/// The console's own device number: ttyAMA0.
-const NUMBER: DeviceNumber = DeviceNumber {
-    major: 204,
-    minor: 64,
-};
 /// The size until somebody sets it: a serial line cannot tell.
 const DEFAULT_SIZE: WinSize = WinSize {
     row: 24,
@@ -48,11 +52,13 @@ const DEFAULT_SIZE: WinSize = WinSize {
     ypixel: 0,
 };
 
-static CONSOLE: Once<Terminal> = Once::new();
-
 /// A terminal.
-struct Terminal {
-    state: Mutex<State, { rank::TERMINAL }>,
+pub struct Terminal {
+    number: DeviceNumber,
+    driver: Arc<dyn TtyDriver>,
+    /// Whom signals are sent to.
+    groups: &'static dyn ProcessGroups,
+    state: Mutex<TerminalState, { rank::TERMINAL }>,
     /// Whose read takes what was typed.
     reader: SleepingMutex,
     /// Whose write goes to the line, whole.
@@ -67,47 +73,49 @@ struct Terminal {
     listeners: Listeners,
 }
 
-struct State {
+struct TerminalState {
     discipline: Discipline,
     size: WinSize,
+    /// Whose controlling terminal it is. Changed under the lock of [`sessions::Sessions`] too.
     session: Option<Pid>,
     foreground: Option<Pid>,
-    /// How often it became the controlling terminal of a session; 0: never.
+    /// The last tenure in which a session had it; 0: there was none.
     tenure: u32,
     sending: Sending,
+    /// The driver was told to hold input back.
+    is_throttled: bool,
 }
 
-impl State {
+impl TerminalState {
     /// Whether it is the process's controlling terminal.
-    fn is_controlling(&self, process: &Process) -> bool {
-        self.session == Some(process.session()) && self.tenure == process.terminal_tenure()
+    fn is_controlling(&self, process: &impl Member) -> bool {
+        self.session == Some(process.session()) && self.tenure == process.tenure()
     }
-
-    /// It becomes the controlling terminal of a session, by its leader.
-    fn give_to(&mut self, leader: &Process) {
-        self.session = Some(leader.session());
-        self.foreground = Some(leader.group());
-        self.tenure = self.tenure.wrapping_add(1).max(1);
-        leader.set_terminal_tenure(self.tenure);
-    }
-}
-
-/// The console.
-fn console() -> &'static Terminal {
-    CONSOLE.call_once(Terminal::new)
 }
 
 impl Terminal {
-    fn new() -> Self {
-        let state = State {
-            discipline: Discipline::try_new().expect("there is memory for a console"),
+    /// A terminal in front of that device; nobody's controlling terminal yet.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    fn try_new(
+        number: DeviceNumber,
+        driver: Arc<dyn TtyDriver>,
+        groups: &'static dyn ProcessGroups,
+    ) -> Result<Arc<Self>, Errno> {
+        let state = TerminalState {
+            discipline: Discipline::try_new().map_err(|_| Errno::ENOMEM)?,
             size: DEFAULT_SIZE,
             session: None,
             foreground: None,
             tenure: 0,
-            sending: Sending::new(),
+            sending: Sending::try_new().map_err(|_| Errno::ENOMEM)?,
+            is_throttled: false,
         };
-        Terminal {
+        fallible::arc(Terminal {
+            number,
+            driver,
+            groups,
             state: Mutex::new(state),
             reader: SleepingMutex::new(),
             writer: SleepingMutex::new(),
@@ -115,7 +123,12 @@ impl Terminal {
             writable: WaitQueue::new(),
             hang_ups: AtomicU32::new(0),
             listeners: Listeners::new(),
-        }
+        })
+    }
+
+    /// Its device number.
+    fn number(&self) -> DeviceNumber {
+        self.number
     }
 
     /// Takes the bytes that `next` gives, which were typed, and sends their echo and what they let go on; between two pieces
@@ -134,7 +147,7 @@ impl Terminal {
     /// keep the order.
     fn receive_one(&self, next: &mut impl FnMut() -> Option<u8>) -> Option<(Effect, Option<Pid>)> {
         let mut state = self.state.lock();
-        let State {
+        let TerminalState {
             discipline, sending, ..
         } = &mut *state;
         let byte = next()?;
@@ -144,12 +157,13 @@ impl Terminal {
             // All but the echo of this very byte.
             sending.drop_first(before);
         }
+        state.update_throttle(&*self.driver);
         Some((effect, state.foreground))
     }
 
     fn perform(&self, effect: Effect, foreground: Option<Pid>) {
         if let (Some(signal), Some(group)) = (effect.signal, foreground) {
-            signal::send_to_group(group, SigInfo::new(signal, SI_KERNEL));
+            self.groups.send(group, signal);
         }
         if effect.is_input {
             self.readable.wake_all();
@@ -171,7 +185,7 @@ impl Terminal {
             )
         };
         if let (true, Some(group)) = (is_changed, foreground) {
-            signal::send_to_group(group, SigInfo::new(Signal::SIGWINCH, SI_KERNEL));
+            self.groups.send(group, Signal::SIGWINCH);
         }
     }
 
@@ -182,10 +196,14 @@ impl Terminal {
 
 /// The number of a process's controlling terminal, as /proc/PID/stat shows it, and the foreground group there.
 pub fn controlling(process: &Process) -> Option<(u64, Pid)> {
-    let state = console().state.lock();
-    state
-        .is_controlling(process)
-        .then(|| (NUMBER.encode(), state.foreground.unwrap_or(0)))
+    let terminal = SESSIONS.controlling(process)?;
+    let foreground = terminal.foreground(process).ok()?;
+    Some((terminal.number.encode(), foreground))
+}
+
+/// The leader of the session ended: its terminal is hung up and belongs to nobody (setsid(2)).
+pub fn session_ended(session: Pid) {
+    SESSIONS.end(session);
 }
 
 /// An error for each call on a terminal that was hung up.

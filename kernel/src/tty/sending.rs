@@ -1,7 +1,7 @@
 //! Output on its way to the line: what programs and the echo have written waits here while output is stopped, and until it is
 //! sent. Whoever puts something in sends it, unless somebody else is at it, who then sends that too.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{TryReserveError, VecDeque};
 
 use super::Terminal;
 use formats::line_discipline::push_within_capacity;
@@ -24,14 +24,19 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    /// No bytes.
-    pub(super) fn new() -> Self {
-        Sending {
-            bytes: VecDeque::with_capacity(CAPACITY),
+    /// No bytes, and room for all that may wait.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub(super) fn try_new() -> Result<Self, TryReserveError> {
+        let mut bytes = VecDeque::new();
+        bytes.try_reserve_exact(CAPACITY)?;
+        Ok(Sending {
+            bytes,
             is_busy: false,
             come: 0,
             gone: 0,
-        }
+        })
     }
 
     /// Bytes that wait: `TIOCOUTQ`.
@@ -79,12 +84,12 @@ impl Sending {
         self.drop_first(self.bytes.len());
     }
 
-    /// Takes the next bytes to be sent; 0 if there are none, or somebody else is at it.
-    fn begin(&mut self, piece: &mut [u8; PIECE]) -> usize {
+    /// Takes the next bytes to be sent, no more than there is room for in the line; 0 if there are none, or somebody else is at it.
+    fn begin(&mut self, piece: &mut [u8; PIECE], room: usize) -> usize {
         if self.is_busy {
             return 0;
         }
-        let len = self.bytes.len().min(PIECE);
+        let len = self.bytes.len().min(PIECE).min(room);
         for (place, byte) in piece.iter_mut().zip(self.bytes.drain(..len)) {
             *place = byte;
         }
@@ -99,7 +104,7 @@ impl Sending {
 }
 
 impl Terminal {
-    /// Sends what waits, unless output is stopped. No lock may be held.
+    /// Sends what waits, as far as the line has room, unless output is stopped. No lock may be held.
     pub(super) fn send(&self) {
         while self.send_piece() {}
     }
@@ -112,12 +117,12 @@ impl Terminal {
             if state.discipline.is_stopped() {
                 return false;
             }
-            state.sending.begin(&mut piece)
+            state.sending.begin(&mut piece, self.driver.room())
         };
         if len == 0 {
             return false;
         }
-        platform::console::write(&piece[..len]);
+        self.driver.write(&piece[..len]);
         self.state.lock().sending.finish(len);
         self.writable.wake_all();
         true

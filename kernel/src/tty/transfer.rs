@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::terminal::{TOSTOP, VMIN, VTIME};
 
-use super::{State, Terminal};
+use super::{Terminal, TerminalState};
 use crate::fs::file_ops::Io;
 use crate::sched::SleepingMutexGuard;
 use crate::sched::scheduler;
@@ -153,7 +153,12 @@ impl Terminal {
         while to.room() > 0 {
             let mut piece = [0; PIECE];
             let len = to.room().min(PIECE);
-            let taken = self.state.lock().discipline.take(&mut piece[..len]);
+            let taken = {
+                let mut state = self.state.lock();
+                let taken = state.discipline.take(&mut piece[..len]);
+                state.update_throttle(&*self.driver);
+                taken
+            };
             if taken.len > 0 {
                 match to.put(&piece[..taken.len]) {
                     Ok(copied) => found.len += copied,
@@ -196,12 +201,13 @@ impl Terminal {
     }
 
     /// Waits until another processor, that happens to send, has sent what was written, so that the next thing a program does
-    /// comes behind it. Not while output is stopped.
+    /// comes behind it. Not while output is stopped, or the line has no room.
     fn wait_until_sent(&self, is_dead: impl Fn() -> bool) {
         let mark = self.state.lock().sending.mark();
         let is_over = || {
             let state = self.state.lock();
-            (state.sending.has_sent(mark) || state.discipline.is_stopped() || is_dead()).then_some(())
+            let is_held_up = state.discipline.is_stopped() || self.driver.room() == 0;
+            (state.sending.has_sent(mark) || is_held_up || is_dead()).then_some(())
         };
         // Interrupted: the write is done all the same.
         let _interrupted = self.writable.wait_until(is_over);
@@ -247,7 +253,7 @@ impl Terminal {
         let taken = from.take(&mut piece[..len])?;
         {
             let mut state = self.state.lock();
-            let State {
+            let TerminalState {
                 discipline, sending, ..
             } = &mut *state;
             discipline.write(&piece[..taken], &mut |bytes| sending.push(bytes));
