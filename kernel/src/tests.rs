@@ -4,11 +4,13 @@
 mod archive;
 mod files;
 mod io;
+mod late_object;
 mod memory;
 mod proc_files;
 mod processes;
 mod program;
 mod signals;
+mod user_memory;
 
 use abi::nr;
 use abi::process::WaitStatus;
@@ -32,12 +34,13 @@ const DATA: u64 = INIT + 0x1000;
 
 type Story = (&'static str, fn(&Io));
 
-const LISTS: [&[Story]; 5] = [
+const LISTS: [&[Story]; 6] = [
     files::STORIES,
     memory::STORIES,
     processes::STORIES,
     proc_files::STORIES,
     signals::STORIES,
+    user_memory::STORIES,
 ];
 
 fn stories() -> impl Iterator<Item = (u64, Story)> {

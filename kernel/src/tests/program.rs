@@ -30,6 +30,8 @@ enum Request {
     Store(u64, Vec<u8>),
     /// The stack pointer.
     Stack,
+    /// Work of a test's own in the kernel.
+    Kernel(Arc<dyn Fn() + Send + Sync>),
     /// It has returned.
     Done,
     /// It panicked.
@@ -94,6 +96,11 @@ impl User {
     /// Writes memory.
     pub fn store(&self, at: u64, bytes: &[u8]) {
         self.value(Request::Store(at, bytes.to_vec()));
+    }
+
+    /// Works on its kernel thread, in the kernel: with no lock held, as a system call that has just begun.
+    pub fn in_kernel(&self, work: impl Fn() + Send + Sync + 'static) {
+        self.value(Request::Kernel(Arc::new(work)));
     }
 
     /// The stack pointer.
@@ -229,6 +236,10 @@ impl Running {
             Request::Store(at, bytes) => {
                 let stored = user_copy::copy_to_user(VirtAddr(*at), bytes);
                 stored.map(|()| Reply::Value(0)).map_err(abort)
+            }
+            Request::Kernel(work) => {
+                work();
+                Ok(Reply::Value(0))
             }
             Request::Stack => Ok(Reply::Stack(context.sp)),
             Request::Done => {
