@@ -23,6 +23,9 @@ use platform::user::AbortCause;
 use platform::user_copy::{self, UserFault};
 
 /// Copies a value from user memory.
+///
+/// # Errors
+/// As [`read_bytes`].
 pub fn read_value<T: FromBytes + IntoBytes>(at: u64) -> Result<T, Errno> {
     let mut value = T::new_zeroed();
     read_bytes(at, value.as_mut_bytes())?;
@@ -30,36 +33,53 @@ pub fn read_value<T: FromBytes + IntoBytes>(at: u64) -> Result<T, Errno> {
 }
 
 /// Copies a value to user memory.
+///
+/// # Errors
+/// As [`write_bytes`].
 pub fn write_value<T: IntoBytes + Immutable + ?Sized>(at: u64, value: &T) -> Result<(), Errno> {
     write_bytes(at, value.as_bytes())
 }
 
 /// Copies a value to user memory unless the address is 0: for results that the caller need not want.
+///
+/// # Errors
+/// As [`write_bytes`].
 pub fn write_wanted<T: IntoBytes + Immutable>(at: u64, value: &T) -> Result<(), Errno> {
     if at == 0 { Ok(()) } else { write_value(at, value) }
 }
 
 /// Fills `to` from user memory, or fails.
+///
+/// # Errors
+/// `EFAULT`: the program could not make this access either. `ENOMEM`: there is no memory for its page.
 pub fn read_bytes(at: u64, to: &mut [u8]) -> Result<(), Errno> {
     check_range(at, to.len())?;
     all_of(|done| user_copy::copy_from_user(&mut to[done..], offset(at, done)))
 }
 
 /// Copies all of `from` to user memory, or fails; a part may have been written then.
+///
+/// # Errors
+/// `EFAULT`: the program could not make this access either. `ENOMEM`: there is no memory for its page.
 pub fn write_bytes(at: u64, from: &[u8]) -> Result<(), Errno> {
     check_range(at, from.len())?;
     all_of(|done| user_copy::copy_to_user(offset(at, done), &from[done..]))
 }
 
-/// Copies a string without its NUL. `ENAMETOOLONG` if there is no NUL within `most` bytes.
+/// Copies a string without its NUL.
+///
+/// # Errors
+/// As [`append_string`].
 pub fn read_string(at: u64, most: usize) -> Result<Vec<u8>, Errno> {
     let mut string = Vec::new();
     append_string(at, most, &mut string)?;
     Ok(string)
 }
 
-/// Appends a string without its NUL to `to`. `ENAMETOOLONG` if there is no NUL within `most` bytes; `to` is then longer
-/// by part of it.
+/// Appends a string without its NUL to `to`, which after an error is longer by part of it.
+///
+/// # Errors
+/// `ENAMETOOLONG`: there is no NUL within `most` bytes. `ENOMEM`: for `to`. Those of [`read_bytes`].
 pub fn append_string(at: u64, most: usize, to: &mut Vec<u8>) -> Result<(), Errno> {
     const PIECE: usize = 256;
     let start = to.len();
@@ -77,7 +97,10 @@ pub fn append_string(at: u64, most: usize, to: &mut Vec<u8>) -> Result<(), Errno
 }
 
 /// Appends what `to` has room for of a string, and at most `most` bytes. Whether it ends there; its NUL, which is not
-/// appended, would have had room as well. `EFAULT`, with part of it appended.
+/// appended, would have had room as well.
+///
+/// # Errors
+/// As [`read_bytes`], with part of it appended.
 pub fn append_string_part(at: u64, most: usize, to: &mut Vec<u8>) -> Result<bool, Errno> {
     let start = to.len();
     let end = start.saturating_add(most).min(to.capacity());
@@ -92,11 +115,17 @@ pub fn append_string_part(at: u64, most: usize, to: &mut Vec<u8>) -> Result<bool
 }
 
 /// Reads the 32-bit word at an aligned user address.
+///
+/// # Errors
+/// As [`read_bytes`].
 pub fn load_u32(at: u64) -> Result<u32, Errno> {
     until_served(|| user_copy::load_u32(VirtAddr(at)))
 }
 
 /// Stores `new` at the aligned word if it is `old`, in one step for all processors; returns what was found.
+///
+/// # Errors
+/// As [`write_bytes`].
 pub fn compare_exchange_u32(at: u64, old: u32, new: u32) -> Result<u32, Errno> {
     until_served(|| user_copy::compare_exchange_u32(VirtAddr(at), old, new))
 }
@@ -137,6 +166,9 @@ fn offset(at: u64, done: usize) -> VirtAddr {
 
 /// Serves a fault that the kernel's own access took. An access that may fault but not sleep, because a lock is held, is made by
 /// [`user_copy`] itself; its fault is served here when the lock is released.
+///
+/// # Errors
+/// As [`read_bytes`].
 pub fn serve(fault: &UserFault) -> Result<(), Errno> {
     let abort = &fault.abort;
     let is_mapping = matches!(

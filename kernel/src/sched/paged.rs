@@ -13,7 +13,10 @@ pub struct Paged<T> {
 }
 
 impl<T: Clone + Default> Paged<T> {
-    /// A list of `len` default values. No lock may be held. `ENOMEM`.
+    /// A list of `len` default values. No lock may be held.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn try_new(len: usize) -> Result<Paged<T>, Errno> {
         let mut pieces = fallible::with_room(len.div_ceil(Self::PER_PIECE))?;
         let mut missing = len;

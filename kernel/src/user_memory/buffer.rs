@@ -18,6 +18,9 @@ pub trait Sink {
     /// Bytes that may still be put.
     fn room(&self) -> usize;
     /// Puts bytes; how many.
+    ///
+    /// # Errors
+    /// `EFAULT`, `ENOMEM`: of the first byte, as [`write_bytes`](super::write_bytes). `EINTR`: the process is to end.
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno>;
     /// Puts bytes that lie in a frame, for one who holds a lock; how many. It may stop before the end of the room, and does so
     /// in front of a `fault`, which the caller serves when it has released the lock. None are put only there.
@@ -29,6 +32,9 @@ pub trait Sink {
         fault: &mut Option<UserFault>,
     ) -> usize;
     /// Puts bytes that lie in a frame; how many.
+    ///
+    /// # Errors
+    /// As [`Sink::put`].
     fn put_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
         transfer(len, |moved, fault| {
             self.try_put_frame(frame, offset + moved, len - moved, fault)
@@ -41,6 +47,9 @@ pub trait Source {
     /// Bytes that may still be taken.
     fn left(&self) -> usize;
     /// Takes bytes; how many.
+    ///
+    /// # Errors
+    /// `EFAULT`, `ENOMEM`: of the first byte, as [`read_bytes`]. `EINTR`: the process is to end.
     fn take(&mut self, into: &mut [u8]) -> Result<usize, Errno>;
     /// Takes bytes into a frame, for one who holds a lock, as [`Sink::try_put_frame`] puts them.
     fn try_take_into_frame(
@@ -51,6 +60,9 @@ pub trait Source {
         fault: &mut Option<UserFault>,
     ) -> usize;
     /// Takes bytes into a frame; how many.
+    ///
+    /// # Errors
+    /// As [`Source::take`].
     fn take_into_frame(&mut self, frame: Frame, offset: usize, len: usize) -> Result<usize, Errno> {
         transfer(len, |moved, fault| {
             self.try_take_into_frame(frame, offset + moved, len - moved, fault)
@@ -102,8 +114,10 @@ impl UserBuffer {
         }
     }
 
-    /// The `count` ranges listed at `list`. `EINVAL` for too many or a length that is negative; a sum beyond
-    /// [`MOST_BYTES`] is cut (readv(2)).
+    /// The `count` ranges listed at `list`. A sum beyond [`MOST_BYTES`] is cut (readv(2)).
+    ///
+    /// # Errors
+    /// `EINVAL`: too many, or a length that is negative. `ENOMEM`: for the list. Those of [`read_bytes`].
     pub fn from_list(list: u64, count: u64) -> Result<UserBuffer, Errno> {
         if count > IOV_MAX as u64 {
             return Err(Errno::EINVAL);

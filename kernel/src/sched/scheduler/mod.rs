@@ -118,7 +118,10 @@ pub fn cond_resched() {
     }
 }
 
-/// As [`cond_resched`], for work that may be left undone: `EINTR` if the process is to end meanwhile.
+/// As [`cond_resched`], for work that may be left undone.
+///
+/// # Errors
+/// `EINTR`: the process is to end.
 #[inline]
 #[track_caller]
 pub fn cond_resched_killable() -> Result<(), Errno> {

@@ -216,7 +216,10 @@ fn call_soon(idle: u64, place: &QueuePlace, here: usize) -> u64 {
 }
 
 /// Limits the processors that a thread may run on: sched_setaffinity(2). When it returns, the thread is not at EL0 on any
-/// other. `EINVAL` if none of them runs.
+/// other.
+///
+/// # Errors
+/// `EINVAL`: none of them runs.
 pub fn set_affinity(current: &Arc<Thread>, thread: &Arc<Thread>, processors: u64) -> Result<(), Errno> {
     if processors & online() == 0 {
         return Err(Errno::EINVAL);

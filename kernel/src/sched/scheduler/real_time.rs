@@ -60,7 +60,10 @@ impl Setting {
         self.value.load(Ordering::Relaxed)
     }
 
-    /// Changes it. `EINVAL`: a period that is not positive, or less than what may be used of it.
+    /// Changes it.
+    ///
+    /// # Errors
+    /// `EINVAL`: a period that is not positive, or less than what may be used of it.
     pub fn set(&self, value: i64) -> Result<(), Errno> {
         let value = i64::from(i32::try_from(value).map_err(|_| Errno::EINVAL)?);
         let is_valid = match self.name {

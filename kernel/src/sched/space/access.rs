@@ -8,7 +8,11 @@ use mm::{Access, AddressSpace, Obstacle, Refusal, VirtAddr};
 
 impl Space {
     /// Copies bytes out of the space, whichever is active, serving faults as a load would. Returns how many were copied
-    /// before an address that cannot be read: `EFAULT` if that is the first. No lock may be held.
+    /// before an address that cannot be read. No lock may be held.
+    ///
+    /// # Errors
+    /// `EFAULT`: the first cannot be read, or would have to be waited for by a thread that is to end. `ENOMEM`: there is no memory
+    /// for its page.
     pub fn read(&self, at: u64, into: &mut [u8]) -> Result<usize, Errno> {
         self.for_each_page(at, into.len(), |space, address, part| {
             let frame = space.privatise(memory::get(), address, Access::Read)?;
@@ -18,6 +22,9 @@ impl Space {
     }
 
     /// Copies bytes into the space, whichever is active, serving faults as a store would. Returns as [`Space::read`].
+    ///
+    /// # Errors
+    /// As [`Space::read`].
     pub fn write(&self, at: u64, from: &[u8]) -> Result<usize, Errno> {
         self.for_each_page(at, from.len(), |space, address, part| {
             let frame = space.privatise(memory::get(), address, Access::Write)?;
@@ -28,7 +35,10 @@ impl Space {
     }
 
     /// As [`Space::write`], into private memory whatever its protection: a debugger's store. Shared memory that may not be
-    /// written is left alone: `EFAULT`.
+    /// written is left alone.
+    ///
+    /// # Errors
+    /// As [`Space::read`]; `EFAULT` for such shared memory.
     pub fn write_forced(&self, at: u64, from: &[u8]) -> Result<usize, Errno> {
         self.for_each_page(at, from.len(), |space, address, part| {
             let frame = space.privatise_forced(memory::get(), address)?;
@@ -39,6 +49,9 @@ impl Space {
     }
 
     /// Fills with zeros, as [`Space::write`].
+    ///
+    /// # Errors
+    /// As [`Space::read`].
     pub fn clear(&self, at: u64, len: usize) -> Result<usize, Errno> {
         self.for_each_page(at, len, |space, address, part| {
             let frame = space.privatise(memory::get(), address, Access::Write)?;

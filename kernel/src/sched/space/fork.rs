@@ -10,7 +10,10 @@ use mm::{NoMemory, VirtAddr};
 
 impl Space {
     /// A copy-on-write copy. `stack_pointer` is that of the thread that forks: parent and child both write there at once, so
-    /// that page is copied here unless that is switched off.
+    /// that page is copied here unless that is switched off. No lock is held.
+    ///
+    /// # Errors
+    /// [`NoMemory`]: there is none, or the process is to end while a mapping of it moves.
     pub fn fork(&self, stack_pointer: u64) -> Result<Arc<Space>, NoMemory> {
         let (child, has_advice) = self.fork_once(stack_pointer)?;
         if has_advice {

@@ -42,19 +42,26 @@ impl Walks {
 }
 
 /// Waits for the end of a walk; none begins before the result is dropped. No lock is held; the holder does not wait for other
-/// processes. An error if the process is to end.
+/// processes.
+///
+/// # Errors
+/// The process is to end.
 pub fn keep_walks_away() -> Result<SleepingMutexGuard<'static>, Errno> {
     WALK.lock()
 }
 
-/// Takes the pages from every space; whoever faults on one meanwhile may get it again. No lock is held. `ENOMEM` if a table could not be
-/// copied, an error if the process is to end: some spaces may still map some of the pages.
+/// Takes the pages from every space; whoever faults on one meanwhile may get it again. No lock is held.
+///
+/// # Errors
+/// `ENOMEM`: a table could not be copied. Any other: the process is to end. Some spaces may still map some of the pages then.
 pub fn revoke(what: &Revocation) -> Result<(), Errno> {
     while_nobody_forks(|| walk(what))?
 }
 
-/// Does `walk` over the processes, alone: who forks meanwhile waits, so that nobody is missed who should be found. No lock is held. An
-/// error if the process is to end before it begins.
+/// Does `walk` over the processes, alone: who forks meanwhile waits, so that nobody is missed who should be found. No lock is held.
+///
+/// # Errors
+/// The process is to end, and `walk` has not begun.
 pub fn while_nobody_forks<R>(walk: impl FnOnce() -> R) -> Result<R, Errno> {
     let _alone = WALK.lock()?;
     COUNT.fetch_add(1, Ordering::AcqRel);

@@ -50,6 +50,9 @@ pub struct Space {
 
 impl Space {
     /// An empty space.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
     pub fn new() -> Result<Arc<Space>, NoMemory> {
         // The place first: tables are released, not dropped, where there is none for them.
         let place = fallible::arc_place::<Space>().map_err(|_| NoMemory)?;

@@ -15,7 +15,10 @@ const NAP: u64 = 1_000_000;
 
 impl Space {
     /// Moves a mapping piece by piece, others run in between; where it is then. Even a process that is to end brings this to its end:
-    /// others may live in the space. An error: memory ran out, and nobody could be ended for it but the caller. No lock is held.
+    /// others may live in the space. No lock is held.
+    ///
+    /// # Errors
+    /// [`MapError::NoMemory`]: nobody could be ended for it but the caller.
     pub fn finish_move(&self, mut moving: Move) -> Result<VirtAddr, MapError> {
         let mut has_failed = false;
         let end = loop {

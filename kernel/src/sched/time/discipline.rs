@@ -346,7 +346,10 @@ pub fn tai_offset() -> i32 {
 }
 
 /// adjtimex(2): does what `all`, which was judged, asks for, and writes what is known into it. Returns the state of the clock, and
-/// whether times of day come sooner or later than before. `EINVAL` if the clock would be before 1970; `ENOMEM`.
+/// whether times of day come sooner or later than before.
+///
+/// # Errors
+/// `EINVAL`: the clock would be before 1970. `ENOMEM`.
 pub fn adjust(all: &mut Timex) -> Result<(u32, bool), Errno> {
     let timer = match all.modes {
         0 => None,

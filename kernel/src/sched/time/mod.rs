@@ -69,6 +69,9 @@ pub fn note_clock_set() {
 }
 
 /// Sleeps until `CLOCK_REALTIME` is `nanos`, however often it is set meanwhile.
+///
+/// # Errors
+/// [`Interrupted`]: a signal has come, or the thread is to end.
 pub fn sleep_until_realtime(nanos: u64) -> Result<(), Interrupted> {
     let never: Option<()> = wait_until_realtime(nanos, || None)?;
     debug_assert!(never.is_none());
@@ -76,6 +79,9 @@ pub fn sleep_until_realtime(nanos: u64) -> Result<(), Interrupted> {
 }
 
 /// As [`sleep_until_realtime`], until `ready` answers with something: else `None`. Whoever makes it so wakes the thread.
+///
+/// # Errors
+/// As [`sleep_until_realtime`].
 pub fn wait_until_realtime<T>(
     nanos: u64,
     mut ready: impl FnMut() -> Option<T>,

@@ -21,24 +21,15 @@ use crate::sched::Owner;
 use crate::sched::scheduler;
 use crate::sched::time::timers;
 use crate::thread::Thread;
-use abi::Errno;
 use alloc::sync::Arc;
 use lock::{Mutex, rank};
 use platform::queue::{Node, Queue, with_node};
 
+mod interrupted;
 mod set;
 
+pub use interrupted::Interrupted;
 pub use set::WaitSet;
-
-/// The sleep ended because a signal is to be delivered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Interrupted;
-
-impl From<Interrupted> for Errno {
-    fn from(_: Interrupted) -> Errno {
-        Errno::RESTART
-    }
-}
 
 /// Threads that wait for one thing.
 pub struct WaitQueue {
@@ -102,12 +93,18 @@ impl WaitQueue {
 
     /// Sleeps until `ready` answers with something. `ready` is called with no lock of this queue held, several times, and
     /// must not sleep.
+    ///
+    /// # Errors
+    /// [`Interrupted`]: the sleep ended because of a signal, or the thread is to end.
     pub fn wait_until<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
         self.sleep(WaitKind::Shared, None, Interruption::Signal, ready)
             .map(expect_some)
     }
 
     /// As [`WaitQueue::wait_until`], until the timer passes `deadline` (ticks of `platform::timer`): then `Ok(None)`.
+    ///
+    /// # Errors
+    /// As [`WaitQueue::wait_until`].
     pub fn wait_until_deadline<T>(
         &self,
         deadline: Option<u64>,
@@ -117,12 +114,18 @@ impl WaitQueue {
     }
 
     /// As [`WaitQueue::wait_until`], but only a signal that ends the process interrupts it.
+    ///
+    /// # Errors
+    /// [`Interrupted`]: the thread is to end.
     pub fn wait_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
         self.sleep(WaitKind::Shared, None, Interruption::Death, ready)
             .map(expect_some)
     }
 
     /// As [`WaitQueue::wait_until_deadline`], but only a signal that ends the process interrupts it.
+    ///
+    /// # Errors
+    /// As [`WaitQueue::wait_killable`].
     pub fn wait_killable_deadline<T>(
         &self,
         deadline: Option<u64>,
@@ -133,6 +136,9 @@ impl WaitQueue {
 
     /// As [`WaitQueue::wait_killable_deadline`], for a page that a fault needs. A thread that leaves its memory still goes through its
     /// robust futexes (`futex`): it was killed already, and waits to the end.
+    ///
+    /// # Errors
+    /// As [`WaitQueue::wait_killable`].
     pub fn wait_for_page<T>(
         &self,
         deadline: Option<u64>,
@@ -142,6 +148,9 @@ impl WaitQueue {
     }
 
     /// As [`WaitQueue::wait_until`], for one who takes what it waits for: [`WaitQueue::wake_one`] wakes it only if it is first.
+    ///
+    /// # Errors
+    /// As [`WaitQueue::wait_until`].
     pub fn wait_exclusive<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
         self.sleep(WaitKind::Exclusive, None, Interruption::Signal, ready)
             .map(expect_some)
@@ -149,6 +158,9 @@ impl WaitQueue {
 
     /// As [`WaitQueue::wait_exclusive`], for one who has looked already, in vain, and still holds the lock that everybody takes
     /// who lets `ready` hold: whoever takes it later finds the sleeper in the queue.
+    ///
+    /// # Errors
+    /// As [`WaitQueue::wait_until`].
     #[inline]
     pub fn wait_exclusive_behind<T, G>(
         &self,
@@ -166,6 +178,9 @@ impl WaitQueue {
     }
 
     /// As [`WaitQueue::wait_exclusive`], but only a signal that ends the process interrupts it.
+    ///
+    /// # Errors
+    /// As [`WaitQueue::wait_killable`].
     pub fn wait_exclusive_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
         self.sleep(WaitKind::Exclusive, None, Interruption::Death, ready)
             .map(expect_some)
@@ -289,6 +304,9 @@ impl Default for WaitQueue {
 
 /// Sleeps until `ready` answers with something, looking again whenever somebody wakes the thread itself; `Ok(None)` when the
 /// timer passes `deadline`.
+///
+/// # Errors
+/// [`Interrupted`]: the sleep ended because of a signal, or the thread is to end.
 pub fn wait_alone<T>(
     deadline: Option<u64>,
     mut ready: impl FnMut() -> Option<T>,

@@ -50,7 +50,10 @@ impl Piece<'_> {
 }
 
 impl<'a> WaitSet<'a> {
-    /// A set for up to `most` queues. `ENOMEM`.
+    /// A set for up to `most` queues.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn try_new(most: usize) -> Result<WaitSet<'a>, Errno> {
         Ok(WaitSet {
             pieces: Vec::new(),
@@ -59,7 +62,10 @@ impl<'a> WaitSet<'a> {
         })
     }
 
-    /// Adds a queue unless it is there. `ENOMEM`.
+    /// Adds a queue unless it is there.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn add(&mut self, queue: &'a WaitQueue) -> Result<(), Errno> {
         let Some(place) = self.free_place(queue) else {
             return Ok(());
@@ -102,6 +108,9 @@ impl<'a> WaitSet<'a> {
     ///
     /// The thread calls itself asleep only after it has looked, for it may be long in doing so. Whoever would have woken it in
     /// between says so to the thread itself (`Thread::missed_wakeup`).
+    ///
+    /// # Errors
+    /// [`Interrupted`]: the sleep ended because of a signal, or the thread is to end.
     pub fn wait<T>(
         &self,
         deadline: Option<u64>,
