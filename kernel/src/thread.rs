@@ -113,12 +113,14 @@ impl Owner for Thread {
 
     #[inline(always)]
     fn serve_fault(&self, address: VirtAddr, access: Access) -> Option<Outcome> {
-        let handle = |space: &mut AddressSpace| space.handle_fault(memory::get(), address, access);
-        let outcome = self.with_injected_shortage(|| self.process.with_space(handle))?;
-        if matches!(outcome, Outcome::Resolved(_)) {
-            self.count_minor_fault();
-        }
-        Some(outcome)
+        let handle = |space: &mut AddressSpace| {
+            let outcome = space.handle_fault(memory::get(), address, access);
+            if matches!(outcome, Outcome::Resolved(_)) {
+                self.count_minor_fault();
+            }
+            outcome
+        };
+        self.with_injected_shortage(|| self.process.with_space(handle))
     }
 
     fn grow_stack(&self, address: VirtAddr) -> Option<Result<bool, NoMemory>> {
