@@ -5,6 +5,7 @@ mod archive;
 mod files;
 mod io;
 mod late_object;
+mod late_pages;
 mod memory;
 mod proc_files;
 mod processes;
@@ -34,13 +35,14 @@ const DATA: u64 = INIT + 0x1000;
 
 type Story = (&'static str, fn(&Io));
 
-const LISTS: [&[Story]; 6] = [
+const LISTS: [&[Story]; 7] = [
     files::STORIES,
     memory::STORIES,
     processes::STORIES,
     proc_files::STORIES,
     signals::STORIES,
     user_memory::STORIES,
+    late_pages::STORIES,
 ];
 
 fn stories() -> impl Iterator<Item = (u64, Story)> {

@@ -82,6 +82,10 @@ impl PageSource for LateObject {
         FileIdentity::default()
     }
 
+    fn object(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
     fn name(&self, write: &mut dyn FnMut(&[u8])) {
         write(b"late");
     }

@@ -1,5 +1,5 @@
 //! Stories inside the kernel: what it copies to and from a program's memory, by the program's addresses and page by page through its
-//! space, against a model of that memory. Pages of an object come late, and what they belong to may change meanwhile.
+//! space, against a model of that memory. Pages of an object come late.
 
 use super::Story;
 use super::late_object::{LateObject, content};
@@ -13,15 +13,12 @@ use alloc::sync::Arc;
 use core::ops::Range;
 use mm::{AreaFlags, Backing, MapRequest, PAGE_SIZE, Placement, Protection, Purpose, Sharing, VirtAddr};
 
-pub const STORIES: &[Story] = &[
-    ("copies against a model", |io| {
-        io.user.in_kernel(|| (1..4).for_each(copies))
-    }),
-    ("what changes during a wait", |io| io.user.in_kernel(changes)),
-];
+pub const STORIES: &[Story] = &[("copies against a model", |io| {
+    io.user.in_kernel(|| (1..4).for_each(copies))
+})];
 
-const BASE: u64 = 0x2000_0000;
-const PAGE: u64 = PAGE_SIZE as u64;
+pub const BASE: u64 = 0x2000_0000;
+pub const PAGE: u64 = PAGE_SIZE as u64;
 /// Where lists of ranges lie.
 const LIST: u64 = BASE + (1 << 20);
 /// Pages of the ground, and of the object.
@@ -58,7 +55,7 @@ fn fresh(page: usize, byte: usize) -> u8 {
     first.map_or(0, |first| content(first + (page - pages.start) as u64, byte))
 }
 
-fn map(space: &Space, at: u64, len: u64, protection: Protection, backing: Backing) {
+pub fn map(space: &Space, at: u64, len: u64, protection: Protection, backing: Backing) {
     let request = MapRequest {
         placement: Placement::Fixed(VirtAddr(at)),
         len,
@@ -314,65 +311,4 @@ fn copies(seed: u64) {
     let waits = ground.object.waits();
     assert!(waits > 50, "{waits} pages were waited for");
     ground.leave();
-}
-
-/// A space in which one page of an object has to be waited for, which changes meanwhile.
-fn changes() {
-    let space = scheduler::current()
-        .address_space()
-        .expect("a program has memory");
-    let object = LateObject::new(2);
-    let during = |event: fn(&Space)| {
-        let backing = Backing::Source {
-            source: object.clone(),
-            first: 0,
-        };
-        map(&space, BASE, 2 * PAGE, Protection::READ_WRITE, backing);
-        let space = space.clone();
-        object.during_next_wait(move || event(&space));
-    };
-    during(unmap);
-    assert_eq!(user_memory::write_value(BASE, &1u32), Err(Errno::EFAULT));
-    during(unmap);
-    assert_eq!(space.write(BASE, &[1]), Err(Errno::EFAULT));
-    during(unmap_second);
-    let mut bytes = [0; 10];
-    assert_eq!(
-        space.read(BASE + PAGE - 4, &mut bytes),
-        Ok(4),
-        "the second page has gone"
-    );
-    during(protect);
-    assert_eq!(user_memory::write_value(BASE, &1u32), Err(Errno::EFAULT));
-    assert_eq!(user_memory::read_value(BASE), Ok(content(0, 0)));
-    during(replace);
-    assert_eq!(user_memory::write_value(BASE + 1, &1u8), Ok(()));
-    assert_eq!(
-        user_memory::read_value(BASE),
-        Ok([0u8, 1, 0]),
-        "the object's page belongs there no more"
-    );
-    unmap(&space);
-    space.let_go();
-}
-
-fn unmap(space: &Space) {
-    let unmapped = space.edit(|space| space.unmap(memory::get(), VirtAddr(BASE), 2 * PAGE));
-    assert_eq!(unmapped, Ok(()));
-}
-
-fn unmap_second(space: &Space) {
-    let unmapped = space.edit(|space| space.unmap(memory::get(), VirtAddr(BASE + PAGE), PAGE));
-    assert_eq!(unmapped, Ok(()));
-}
-
-fn protect(space: &Space) {
-    let protect = |space: &mut mm::AddressSpace| {
-        space.protect(memory::get(), VirtAddr(BASE), 2 * PAGE, Protection::READ)
-    };
-    assert_eq!(space.edit(protect), Ok(()));
-}
-
-fn replace(space: &Space) {
-    map(space, BASE, 2 * PAGE, Protection::READ_WRITE, Backing::Anonymous);
 }
