@@ -60,7 +60,9 @@ const INITIAL_MOUNTS: [(&[u8], &[u8], u64); 3] = [
 /// Starts the first process and runs the scheduler.
 pub fn start(boot: Boot) -> ! {
     let line = boot_arguments::keep(boot.machine, boot.command_line);
-    log::set_console_level(line.loglevel(), line.has_flag("quiet"));
+    if let Some(level) = line.loglevel() {
+        log::show_below(level);
+    }
     platform::crash::set_after_exception(power::after_panic());
     info!("Holstein {} on {}", env!("CARGO_PKG_VERSION"), describe(&boot));
     info!("Kernel command line: {}", line.text());

@@ -103,4 +103,5 @@ fn a_machine_boots_and_programs_tell_their_stories() {
     assert_eq!(end, Some(End::Off), "{written}");
     assert!(written.contains("Run /init as init process"), "{written}");
     assert!(written.contains("reboot: Power down"), "{written}");
+    assert!(processes::has_held_back(&written), "{written:?}");
 }

@@ -18,7 +18,6 @@ const BOOLS: &[(&str, usize)] = &[
     ("kernel/src/fs/tmpfs/regular.rs", 2),
     ("kernel/src/fs/tmpfs/mod.rs", 1),
     ("kernel/src/fs/path_lookup.rs", 3),
-    ("kernel/src/log/mod.rs", 1),
     ("kernel/src/fs/shared_zeros.rs", 1),
 ];
 
@@ -32,7 +31,6 @@ const SHARED_NAMES: &[(&str, usize)] = &[
     ("Owner", 2),
     ("Piece", 3),
     ("Progress", 2),
-    ("Record", 2),
     ("State", 3),
     ("Step", 2),
 ];

@@ -9,7 +9,7 @@ use memory::fallible;
 
 use crate::fs::caller::Caller;
 use crate::fs::file_ops::{FileOps, Io, Queues};
-use crate::log::{self, Level, Place, Record, TEXT_MAX};
+use crate::log::{self, Level, LogRecord, Place, TEXT_MAX};
 use crate::user_memory::{Sink, Source};
 use lock::Mutex;
 
@@ -17,6 +17,9 @@ use lock::Mutex;
 const FACILITY_USER: u8 = 1 << 3;
 
 /// Opens the log at its oldest record.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn open() -> Result<Arc<dyn FileOps>, Errno> {
     Ok(fallible::arc(Kmsg {
         next: Mutex::new(log::with_ring(log::Ring::oldest)),
@@ -50,7 +53,7 @@ impl Kmsg {
     }
 }
 
-fn show(record: &Record, text: &[u8]) -> Result<Vec<u8>, Errno> {
+fn show(record: &LogRecord, text: &[u8]) -> Result<Vec<u8>, Errno> {
     let head = format_args!("{},{},{},-;", record.level, record.sequence, record.time / 1000);
     let head = fallible::text(head)?;
     fallible::joined(&[head.as_bytes(), text, b"\n"])

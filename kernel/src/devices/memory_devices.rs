@@ -50,7 +50,10 @@ impl DeviceDriver for MemoryDevices {
     }
 }
 
-/// Registers the devices. Called once, at boot. `ENOMEM`.
+/// Registers the devices. Called once, at boot.
+///
+/// # Errors
+/// `EBUSY`: another driver has their number. `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     device_registry::register(DeviceRange {
         class: DeviceClass::Character,

@@ -12,7 +12,7 @@ use lock::{Mutex, rank};
 use crate::sched::time;
 use crate::sched::wait::WaitQueue;
 pub(crate) use macros::{debug, error, info, warn};
-pub use ring::{Place, Record, TEXT_MAX};
+pub use ring::{LogRecord, Place, TEXT_MAX};
 
 /// The records that are kept.
 pub type Ring = ring::Ring<SIZE>;
@@ -21,8 +21,6 @@ pub type Ring = ring::Ring<SIZE>;
 pub const SIZE: usize = 128 * 1024;
 /// Lines less urgent than this are not written to the console: `loglevel=` of Linux.
 pub const DEFAULT_CONSOLE_LEVEL: u8 = 7;
-/// The same with `quiet`.
-const QUIET_CONSOLE_LEVEL: u8 = 4;
 
 static LOG: Mutex<Ring, { rank::LOG }> = Mutex::new(Ring::new());
 static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(DEFAULT_CONSOLE_LEVEL);
@@ -118,6 +116,9 @@ impl ConsoleLine {
 }
 
 /// Writes the time of a record, in nanoseconds, as it stands before its line.
+///
+/// # Errors
+/// Those of `to`.
 pub fn write_stamp(to: &mut impl Write, time: u64) -> fmt::Result {
     write!(
         to,
@@ -127,19 +128,9 @@ pub fn write_stamp(to: &mut impl Write, time: u64) -> fmt::Result {
     )
 }
 
-/// Sets which lines reach the console: `loglevel=` of the command line, else `quiet` or the usual.
-pub fn set_console_level(loglevel: Option<u8>, is_quiet: bool) {
-    let usual = if is_quiet {
-        QUIET_CONSOLE_LEVEL
-    } else {
-        DEFAULT_CONSOLE_LEVEL
-    };
-    show_below(loglevel.map_or(usual, |level| level.min(15)));
-}
-
-/// From now on the console shows lines of levels below that.
+/// From now on the console shows lines of levels below that, of which 15 is the highest.
 pub fn show_below(level: u8) {
-    CONSOLE_LEVEL.store(level, Ordering::Relaxed);
+    CONSOLE_LEVEL.store(level.min(15), Ordering::Relaxed);
 }
 
 /// A line of text being written; what is behind [`TEXT_MAX`] bytes is cut.

@@ -10,7 +10,7 @@ pub const TEXT_MAX: usize = 976;
 
 /// What is known of one record; its text is copied out apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Record {
+pub struct LogRecord {
     /// Its number: the first record of a run has number 0.
     pub sequence: u64,
     /// syslog(2) level, 0 to 7.
@@ -22,7 +22,7 @@ pub struct Record {
     at: u64,
 }
 
-impl Record {
+impl LogRecord {
     /// Where the one behind it stands, or will.
     pub fn behind(&self) -> Place {
         Place {
@@ -102,12 +102,12 @@ impl<const N: usize> Ring<N> {
         }
     }
 
-    fn read_record(&self, at: u64, sequence: u64) -> Record {
+    fn read_record(&self, at: u64, sequence: u64) -> LogRecord {
         let mut header = [0; HEADER_LEN];
         self.take(at, &mut header);
         let [l0, l1, level, time @ ..] = header;
         let len = u16::from_le_bytes([l0, l1]).into();
-        Record {
+        LogRecord {
             sequence,
             level,
             time: u64::from_le_bytes(time),
@@ -133,13 +133,13 @@ impl<const N: usize> Ring<N> {
     }
 
     /// The record at a place, or the oldest one if that is gone; `None` if there is none yet. A few steps, however many there are.
-    pub fn at(&self, place: Place) -> Option<Record> {
+    pub fn at(&self, place: Place) -> Option<LogRecord> {
         let place = place.max(self.oldest());
         (place.sequence < self.next).then(|| self.read_record(place.at, place.sequence))
     }
 
     /// Copies the text of a record that stands in the ring; `into` is at least as long.
-    pub fn text<'a>(&self, record: &Record, into: &'a mut [u8]) -> &'a [u8] {
+    pub fn text<'a>(&self, record: &LogRecord, into: &'a mut [u8]) -> &'a [u8] {
         let into = &mut into[..record.len];
         self.take(record.at, into);
         into
@@ -152,7 +152,7 @@ mod tests {
 
     type Small = Ring<2048>;
 
-    fn records(ring: &Small) -> Vec<Record> {
+    fn records(ring: &Small) -> Vec<LogRecord> {
         let first = ring.at(Place::START);
         core::iter::successors(first, |record| ring.at(record.behind())).collect()
     }

@@ -7,7 +7,7 @@ use abi::Errno;
 use abi::capability::CAP_SYSLOG;
 
 use crate::log::{
-    self, DEFAULT_CONSOLE_LEVEL, Line, Place, Record, Ring, SIZE, TEXT_MAX, show_below, write_stamp,
+    self, DEFAULT_CONSOLE_LEVEL, Line, LogRecord, Place, Ring, SIZE, TEXT_MAX, show_below, write_stamp,
 };
 use crate::sched::scheduler;
 use crate::thread::Thread;
@@ -90,7 +90,7 @@ fn clear() {
 
 /// A record, copied out of the ring.
 struct Copied {
-    record: Record,
+    record: LogRecord,
     text: [u8; TEXT_MAX],
 }
 

@@ -4,9 +4,11 @@ use super::io::{BUFFER, HERE, Io};
 use super::memory::{PAGES, PRIVATE};
 use super::program::{User, place};
 use super::{DATA, HELPERS, STEP, Story};
+use abi::file::{O_NOCTTY, O_RDWR};
 use abi::nr;
 use abi::process::WaitStatus;
 use abi::process::clone::CloneFlags;
+use abi::terminal::{ECHO, ICANON, IXOFF, IXON};
 
 pub const STORIES: &[Story] = &[
     ("exec", exec),
@@ -15,6 +17,7 @@ pub const STORIES: &[Story] = &[
     ("scheduling", scheduling),
     ("time", time),
     ("terminal", terminal),
+    ("terminal_held_back", terminal_held_back),
 ];
 
 /// Children of stories, where they begin.
@@ -208,4 +211,33 @@ fn terminal(io: &Io) {
     io.ok(nr::IOCTL, &[console, waiting, BUFFER]);
     assert_eq!(io.user.word(BUFFER) as u32, 0);
     io.write(console, b"to the console\n");
+}
+
+/// Who types more than is read is told to stop by XOFF, and to go on by XON: [`has_held_back`].
+fn terminal_held_back(io: &Io) {
+    let line = io.open("/dev/ttyAMA0", O_RDWR | O_NOCTTY);
+    let (get_attributes, set_attributes) = (0x5401, 0x5402);
+    io.ok(nr::IOCTL, &[line, get_attributes, BUFFER]);
+    let usual = io.user.load(BUFFER, size_of::<[u32; 4]>());
+    let flags = [(0, IXOFF, IXON), (12, 0, ICANON | ECHO)];
+    for (at, set, cleared) in flags {
+        let old = io.user.word(BUFFER + at) as u32;
+        io.user
+            .store(BUFFER + at, &((old | set) & !cleared).to_le_bytes());
+    }
+    io.ok(nr::IOCTL, &[line, set_attributes, BUFFER]);
+    platform::host::console::type_bytes(&[b'x'; 4000]);
+    let mut read = 0;
+    while read < 4000 {
+        read += io.read(line).len();
+    }
+    io.ok(nr::IOCTL, &[line, get_attributes, BUFFER]);
+    io.user.store(BUFFER, &usual);
+    io.ok(nr::IOCTL, &[line, set_attributes, BUFFER]);
+    io.close(line);
+}
+
+/// Whether the story of a terminal that is held back shows in what was written to the console.
+pub fn has_held_back(written: &str) -> bool {
+    written.contains("\x13\x11")
 }

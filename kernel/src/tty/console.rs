@@ -64,7 +64,7 @@ impl InterruptHandler for ReceiveInterrupt {
 /// The console is there from now on. Called once, at boot.
 ///
 /// # Errors
-/// `ENOMEM`.
+/// `EBUSY`: it is there. `ENOMEM`.
 pub fn make() -> Result<Arc<Terminal>, Errno> {
     let line = fallible::arc(SerialLine)?;
     let console = Terminal::try_new(NUMBER, line, &AllGroups)?;

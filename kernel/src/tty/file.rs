@@ -76,7 +76,10 @@ impl DeviceDriver for Terminals {
     }
 }
 
-/// Registers the terminal's devices. Called once, at boot. `ENOMEM`.
+/// Registers the terminals' devices. Called once, at boot.
+///
+/// # Errors
+/// `EBUSY`: another driver has one of their numbers. `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     device_registry::register(DeviceRange {
         class: DeviceClass::Character,

@@ -165,6 +165,9 @@ impl Terminal {
     }
 
     /// `TCFLSH`: drops what was typed and not read, or written and not sent, or both.
+    ///
+    /// # Errors
+    /// `EINVAL`: neither is asked for. Those of [`Terminal::check_foreground`].
     pub(super) fn flush(&self, which: u64, caller: &impl TtyCaller) -> Result<(), Errno> {
         self.check_foreground(Signal::SIGTTOU, caller)?;
         let (is_input, is_output) = match u32::try_from(which) {

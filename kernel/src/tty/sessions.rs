@@ -70,7 +70,10 @@ impl Sessions {
         terminal.filter(|terminal| terminal.is_controlling(process))
     }
 
-    /// Opening without `O_NOCTTY` by a session leader without a controlling terminal makes it that, if it is nobody's. `ENOMEM`.
+    /// Opening without `O_NOCTTY` by a session leader without a controlling terminal makes it that, if it is nobody's.
+    ///
+    /// # Errors
+    /// `ENOMEM`: nothing has changed.
     pub fn adopt_if_free(&self, terminal: &Arc<Terminal>, process: &impl Member) -> Result<(), Errno> {
         let session = process.session();
         if process.pid() != session {

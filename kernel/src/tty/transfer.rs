@@ -46,6 +46,10 @@ struct Found {
 impl Terminal {
     /// Reads a line, or in noncanonical mode what VMIN and VTIME ask for. `is_dead` says whether the terminal was hung
     /// up behind this open file: end of file then. Each line, and what one read takes of it, goes to one reader.
+    ///
+    /// # Errors
+    /// `EAGAIN`: there is nothing, and the caller does not wait. `RESTART`: a signal is to be delivered. `EINTR`: the process is to
+    /// end. `EFAULT`: before the first byte.
     pub(super) fn read(
         &self,
         io: &Io,
@@ -179,8 +183,12 @@ impl Terminal {
         self.state.lock().discipline.termios().lflag & TOSTOP != 0
     }
 
-    /// Writes everything, waiting for room while output is stopped. Nothing that another program writes comes between. `EIO`
-    /// once it was hung up. A signal ends it between two pieces: on a slow line a long write lasts.
+    /// Writes everything, waiting for room while output is stopped. Nothing that another program writes comes between. A signal
+    /// ends it between two pieces: on a slow line a long write lasts.
+    ///
+    /// # Errors
+    /// `EIO`: it was hung up. `EAGAIN`: there is no room, or another writes, and the caller does not wait. `RESTART`: a signal is to
+    /// be delivered. `EFAULT`. All before the first byte.
     pub(super) fn write(
         &self,
         io: &Io,
@@ -214,6 +222,9 @@ impl Terminal {
     }
 
     /// Waits until nothing is left to be sent: tcdrain(3).
+    ///
+    /// # Errors
+    /// `RESTART`: a signal is to be delivered.
     pub(super) fn drain(&self) -> Result<(), Errno> {
         let hang_ups = self.hang_ups();
         let is_over = || {
