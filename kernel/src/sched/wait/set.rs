@@ -20,14 +20,14 @@ const STEPS: usize = 256;
 
 /// Some queues, each once, and a place in each. Who waits here only looks.
 pub struct WaitSet<'a> {
-    pieces: Vec<Piece<'a>>,
+    pieces: Vec<WaitPiece<'a>>,
     len: usize,
     /// Where the queues stand in `pieces`, from 1 on, found by their addresses; 0 where none is.
     found: Paged<u32>,
 }
 
 /// Some of the queues, with a node for each.
-struct Piece<'a> {
+struct WaitPiece<'a> {
     queues: Vec<&'a WaitQueue>,
     nodes: Nodes<Arc<Thread>>,
 }
@@ -35,9 +35,9 @@ struct Piece<'a> {
 /// Queues in a piece.
 const PER_PIECE: usize = PAGE_SIZE / size_of::<Node<Arc<Thread>>>();
 
-impl Piece<'_> {
+impl WaitPiece<'_> {
     fn try_new() -> Result<Self, Errno> {
-        Ok(Piece {
+        Ok(WaitPiece {
             queues: memory::try_with_capacity(PER_PIECE)?,
             nodes: Nodes::try_new(PER_PIECE).ok_or(Errno::ENOMEM)?,
         })
@@ -71,7 +71,7 @@ impl<'a> WaitSet<'a> {
             return Ok(());
         };
         if self.len.is_multiple_of(PER_PIECE) {
-            self.pieces.try_push(Piece::try_new()?)?;
+            self.pieces.try_push(WaitPiece::try_new()?)?;
         }
         if let Some(piece) = self.pieces.last_mut() {
             heap::push_within_capacity(&mut piece.queues, queue);
@@ -140,7 +140,7 @@ impl<'a> WaitSet<'a> {
     }
 
     fn places(&self) -> impl Iterator<Item = (usize, (&WaitQueue, &Node<Arc<Thread>>))> {
-        self.pieces.iter().flat_map(Piece::places).enumerate()
+        self.pieces.iter().flat_map(WaitPiece::places).enumerate()
     }
 
     fn enter(&self, current: &Arc<Thread>) {
