@@ -1,6 +1,6 @@
 //! A look at a space without changing it: what /proc/PID/{pagemap,smaps,translation,statm} and /proc/kpagecount show.
 
-use crate::addr::{Asid, Frame, Level, PageRange, VirtAddr};
+use crate::addr::{Asid, Frame, Level, PAGE_SHIFT, PageRange, VirtAddr};
 use crate::descriptor::Descriptor;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
@@ -100,6 +100,28 @@ impl AddressSpace {
             at = VirtAddr((at.0 & !(level.span() - 1)) + level.span());
         }
         at.min(range.end())
+    }
+
+    /// Sets the byte of each mapped page of `range`: `states` has one for each page. Of a table in which everything is valid
+    /// between the first and the last entry nothing is read.
+    pub fn note_mapped<M: Mmu>(&self, memory: &Memory<M>, range: PageRange, states: &mut [u8]) {
+        let mut at = range.start();
+        while at < range.end() {
+            let path = self.tables.walk(memory, at);
+            let base = VirtAddr(at.0 & !(Level::L2.span() - 1));
+            if let Some(table) = path.l3 {
+                let occupancy = memory.frames().occupancy(table);
+                let is_dense = occupancy.valid() == occupancy.used().len();
+                for (index, address) in slots(table, memory, Level::L3, base, range) {
+                    let state = ((address.0 - range.start().0) >> PAGE_SHIFT) as usize;
+                    if is_dense || memory.mmu().load(table, index).is_valid() {
+                        states[state] = 1;
+                    }
+                }
+            }
+            let level = if path.l2.is_some() { Level::L2 } else { Level::L1 };
+            at = VirtAddr((at.0 & !(level.span() - 1)) + level.span());
+        }
     }
 
     /// Visits every mapped page of `range`, lowest first.

@@ -291,6 +291,29 @@ fn a_debugger_stores_where_the_program_may_not() {
 }
 
 #[test]
+fn each_mapped_page_is_noted() {
+    let (world, space) = many_pages();
+    let noted = |first: u64, count: u64| {
+        let mut states = vec![0; count as usize];
+        let range = PageRange::new(page(first), count << 12).unwrap();
+        world.with_space(0, &space, |inner| {
+            inner.note_mapped(&world.memory, range, &mut states);
+            let is_there = |nth: u64| inner.page(&world.memory, page(first + nth)).is_some();
+            assert!((0..count).all(|nth| is_there(nth) == (states[nth as usize] == 1)));
+        });
+        states.iter().filter(|state| **state == 1).count() as u64
+    };
+    // Both tables are dense as far as they are used.
+    assert_eq!([noted(0, MANY), noted(7, 50), noted(90, 1200)], [MANY, 50, 10]);
+    for nth in [3, 60, MANY - 1] {
+        let hole = PageRange::new(page(nth), 1 << 12).unwrap();
+        world.unmap(0, &space, hole).unwrap();
+    }
+    assert_eq!([noted(0, MANY), noted(7, 50), noted(59, 3)], [MANY - 3, 50, 2]);
+    world.finish();
+}
+
+#[test]
 fn what_a_space_shows_of_itself() {
     let (world, space) = many_pages();
     let _child = world.fork(0, &space, None).unwrap();

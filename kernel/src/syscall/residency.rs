@@ -9,12 +9,12 @@ use crate::thread::Thread;
 use crate::user_memory;
 use abi::Errno;
 use abi::memory::MsyncFlags;
-use mm::{AddressSpace, PAGE_SIZE, PageRange, VirtAddr};
+use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, VirtAddr};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
 /// Pages whose state mincore(2) reports at a time.
-const MINCORE_PIECE: u64 = 256;
+const MINCORE_PIECE: u64 = 512;
 
 /// mincore(2): a page is there if it is mapped, or if the object that the area shows has it.
 ///
@@ -43,16 +43,21 @@ pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<us
 }
 
 fn note_present(space: &AddressSpace, range: PageRange, states: &mut [u8]) {
-    let index = |address: VirtAddr| ((address.0 - range.start().0) / PAGE) as usize;
-    space.for_each_page(memory::get(), range, |page| states[index(page.address)] = 1);
-    let areas = space.areas().iter_from(range.start());
-    for area in areas.take_while(|area| area.range().start() < range.end()) {
-        let part = area.range().intersection(range);
-        for address in (part.start().0..part.end().0).step_by(PAGE_SIZE).map(VirtAddr) {
-            let state = &mut states[index(address)];
-            if let (0, Some((source, page))) = (*state, area.source_page(address)) {
-                *state = u8::from(source.has_page(page));
-            }
+    space.note_mapped(memory::get(), range, states);
+    for area in space.areas().overlapping(range) {
+        if let Backing::Source { .. } = &area.backing {
+            note_in_object(area, range, states);
+        }
+    }
+}
+
+/// Of the pages in `range` that are not mapped, those that the area's object has.
+fn note_in_object(area: &Area, range: PageRange, states: &mut [u8]) {
+    let part = area.range().intersection(range);
+    for address in (part.start().0..part.end().0).step_by(PAGE_SIZE) {
+        let state = &mut states[((address - range.start().0) / PAGE) as usize];
+        if let (0, Some((source, page))) = (*state, area.source_page(VirtAddr(address))) {
+            *state = u8::from(source.has_page(page));
         }
     }
 }
