@@ -50,6 +50,14 @@ impl<T: TryClone + Default> Shared<T> {
         }
     }
 
+    /// What is held now, if nobody holds it together with others: the holder alone changes it.
+    pub fn own(&self) -> Option<Arc<T>> {
+        match &*self.0.lock() {
+            Reference::Own(value) => Some(value.clone()),
+            Reference::Nothing | Reference::Common(_) => None,
+        }
+    }
+
     /// Looks at it. `look` takes no lock.
     pub fn read<R>(&self, look: impl FnOnce(&T) -> R) -> R {
         match &*self.0.lock() {

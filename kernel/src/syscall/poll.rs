@@ -11,7 +11,7 @@ use abi::zerocopy::IntoBytes;
 use alloc::sync::Arc;
 use core::num::NonZero;
 
-use super::lookup::file;
+use super::lookup::{file, index};
 use super::open::descriptor_limit;
 use crate::fs::OpenFile;
 use crate::fs::file_table::MAX_DESCRIPTORS;
@@ -176,8 +176,7 @@ pub(super) fn wait_masked(
 }
 
 fn wait(current: &Thread, list: &mut impl Watchlist, deadline: Option<u64>) -> Result<Ready, Errno> {
-    let by_descriptor = |_, descriptor| Some(file(current, descriptor).ok()?.poll());
-    let ready = NonZero::new(list.look(by_descriptor)?);
+    let ready = look_first(current, list)?;
     if ready.is_some() {
         return Ok(ready);
     }
@@ -189,6 +188,15 @@ fn wait(current: &Thread, list: &mut impl Watchlist, deadline: Option<u64>) -> R
     }
     let files = hold_files(current, list)?;
     sleep(list, &files, deadline)
+}
+
+/// The look before any queue is entered. Descriptors that no other thread can change are looked up in their table as it is.
+fn look_first(current: &Thread, list: &mut impl Watchlist) -> Result<Ready, Errno> {
+    let ready = match current.files.own() {
+        Some(files) => list.look(|_, descriptor| Some(files.get(index(descriptor).ok()?).ok()?.poll()))?,
+        None => list.look(|_, descriptor| Some(file(current, descriptor).ok()?.poll()))?,
+    };
+    Ok(NonZero::new(ready))
 }
 
 /// The files of the list, by their places.

@@ -1,18 +1,22 @@
 //! Waiting for several files as sets of descriptors name them: pselect6(2). How it is waited is told in `poll`.
 
-use super::poll::{Mask, Watchlist, deadline, read_list, wait_masked, write_list};
+use super::poll::{Mask, Watchlist, deadline, wait_masked};
 use crate::fs::file_table::MAX_DESCRIPTORS;
 use crate::sched::paged::Paged;
 use crate::sched::scheduler;
 use crate::thread::Thread;
-use crate::user_memory::read_value;
+use crate::user_memory::{read_bytes, read_value, write_bytes};
 use abi::Errno;
 use abi::file::{
     POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM,
 };
+use abi::zerocopy::IntoBytes;
 
 /// Bits in a word of a descriptor set.
 const WORD: usize = u64::BITS as usize;
+
+/// Words that are read or written at once: as many as descriptors mostly need.
+const AT_ONCE: usize = 16;
 
 /// What makes a file ready, for each of the three sets of select(2).
 const READY: [i16; 3] = [
@@ -20,6 +24,9 @@ const READY: [i16; 3] = [
     POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR | POLLNVAL,
     POLLPRI | POLLNVAL,
 ];
+
+/// What makes a file ready for one of them.
+const ANY: i16 = READY[0] | READY[1] | READY[2];
 
 /// A word of each of the three sets: what was asked for, and what is ready.
 #[derive(Clone, Copy, Default)]
@@ -64,9 +71,12 @@ impl SetWords {
     /// A file has these events; how many of the sets want them.
     #[inline]
     fn note(&mut self, bit: u32, events: i16) -> usize {
+        if events & ANY == 0 {
+            return 0;
+        }
         let mut count = 0;
         for ((ready, asked), wanted) in self.ready.iter_mut().zip(self.asked).zip(READY) {
-            if asked >> bit & 1 != 0 && events & wanted != 0 {
+            if events & wanted != 0 && asked >> bit & 1 != 0 {
                 *ready |= 1 << bit;
                 count += 1;
             }
@@ -94,7 +104,7 @@ pub fn pselect6(
     let ready = wait_masked(current, &mut selected, timeout, deadline, mask)?;
     for (set, address) in addresses.into_iter().enumerate() {
         if address != 0 {
-            write_list(address, &selected.answer(set)?)?;
+            selected.write_answer(set, address)?;
         }
     }
     Ok(ready)
@@ -109,13 +119,14 @@ fn read_sets(addresses: [u64; 3], count: usize) -> Result<Selected, Errno> {
         if address == 0 {
             continue;
         }
-        let list: Paged<u64> = read_list(address, len)?;
         let mut index = 0;
-        for piece in words.pieces_mut() {
-            for words in piece {
-                let asked = list.get(index).copied().unwrap_or(0) & bits_below(count, index);
-                words.asked[set] = asked;
-                selected += asked.count_ones() as usize;
+        for piece in words.pieces_mut().flat_map(|piece| piece.chunks_mut(AT_ONCE)) {
+            let mut read = [0; AT_ONCE];
+            let read = &mut read[..piece.len()];
+            read_bytes(word_address(address, index), read.as_mut_bytes())?;
+            for (words, asked) in piece.iter_mut().zip(read) {
+                words.asked[set] = *asked & bits_below(count, index);
+                selected += words.asked[set].count_ones() as usize;
                 index += 1;
             }
             scheduler::cond_resched_killable()?;
@@ -133,18 +144,24 @@ fn bits_below(count: usize, word: usize) -> u64 {
     }
 }
 
+fn word_address(set: u64, index: usize) -> u64 {
+    set.wrapping_add((index * size_of::<u64>()) as u64)
+}
+
 impl Selected {
-    /// What is ready of one set. `ENOMEM`.
-    fn answer(&self, set: usize) -> Result<Paged<u64>, Errno> {
-        let mut list: Paged<u64> = Paged::try_new(self.words.len())?;
-        let mut words = self.words.pieces().flatten();
-        for piece in list.pieces_mut() {
-            for (word, words) in piece.iter_mut().zip(&mut words) {
-                *word = words.ready[set];
+    /// Writes what is ready of one set to user memory. `EFAULT`.
+    fn write_answer(&self, set: usize, address: u64) -> Result<(), Errno> {
+        let mut index = 0;
+        for piece in self.words.pieces().flat_map(|piece| piece.chunks(AT_ONCE)) {
+            let mut ready = [0; AT_ONCE];
+            for (to, words) in ready.iter_mut().zip(piece) {
+                *to = words.ready[set];
             }
+            write_bytes(word_address(address, index), ready[..piece.len()].as_bytes())?;
+            index += piece.len();
             scheduler::cond_resched_killable()?;
         }
-        Ok(list)
+        Ok(())
     }
 }
 

