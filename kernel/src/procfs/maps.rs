@@ -10,6 +10,7 @@ use super::access::Inspected;
 use super::seq_file::SeqFile;
 use super::task::ProcTask;
 use super::text::Text;
+use super::text_line::TextLine;
 use crate::escape::Escaped;
 use crate::fs::file_ops::FileOps;
 use crate::sched::scheduler;
@@ -74,28 +75,31 @@ fn some_areas(space: &AddressSpace, from: VirtAddr) -> [Option<Area>; BATCH] {
 
 /// The line of an area. `stack`: where the program's stack began.
 pub fn line(area: &Area, stack: VirtAddr, text: &mut Text) {
-    let start_of_line = text.len();
     let range = area.range();
-    text.hexadecimal(range.start().0, 8);
-    text.bytes(b"-");
-    text.hexadecimal(range.end().0, 8);
-    text.bytes(&rights(area));
     let (offset, identity) = match &area.backing {
         Backing::Anonymous => (0, mm::FileIdentity::default()),
         Backing::Source { source, first } => (first * PAGE_SIZE as u64, source.identity()),
     };
-    text.hexadecimal(offset, 8);
-    text.bytes(b" ");
-    text.hexadecimal(device_major(identity.device).into(), 2);
-    text.bytes(b":");
-    text.hexadecimal(device_minor(identity.device).into(), 2);
-    text.field(identity.inode);
-    text.bytes(b" ");
+    let mut line = TextLine::new();
+    line.hexadecimal(range.start().0, 8);
+    line.bytes(b"-");
+    line.hexadecimal(range.end().0, 8);
+    line.bytes(&rights(area));
+    line.hexadecimal(offset, 8);
+    line.bytes(b" ");
+    line.hexadecimal(device_major(identity.device).into(), 2);
+    line.bytes(b":");
+    line.hexadecimal(device_minor(identity.device).into(), 2);
+    line.bytes(b" ");
+    line.decimal(identity.inode);
+    line.bytes(b" ");
     name(area, stack, &mut |name| {
-        text.pad(start_of_line, NAME_COLUMN);
+        line.pad(NAME_COLUMN);
+        line.add_to(text);
         text.escaped(&Escaped::path(name));
     });
-    text.bytes(b"\n");
+    line.bytes(b"\n");
+    line.add_to(text);
 }
 
 fn rights(area: &Area) -> [u8; 6] {

@@ -38,6 +38,7 @@ mod sysfs;
 mod system;
 mod task;
 mod text;
+mod text_line;
 mod transfers;
 mod translation;
 mod trigger;
