@@ -29,7 +29,7 @@ const SHARED_NAMES: &[(&str, usize)] = &[
     ("Kind", 2),
     ("Listed", 2),
     ("Owner", 2),
-    ("Piece", 3),
+    ("Piece", 2),
     ("Progress", 2),
     ("State", 3),
     ("Step", 2),

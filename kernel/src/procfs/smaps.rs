@@ -15,6 +15,7 @@ use super::maps;
 use super::seq_file::SeqFile;
 use super::task::ProcTask;
 use super::text::Text;
+use super::text_line::TextLine;
 use crate::fs::file_ops::FileOps;
 use crate::sched::scheduler;
 
@@ -101,31 +102,46 @@ impl Cost {
 
     fn show(&self, text: &mut Text) {
         let lines = [
-            ("Rss:", self.resident),
-            ("Pss:", self.proportional >> PSS_SHIFT),
-            ("Pss_Dirty:", self.proportional_dirty >> PSS_SHIFT),
-            ("Shared_Clean:", self.shared_clean),
-            ("Shared_Dirty:", self.shared_dirty),
-            ("Private_Clean:", self.private_clean),
-            ("Private_Dirty:", self.private_dirty),
-            ("Referenced:", self.resident),
-            ("Anonymous:", self.anonymous),
-            ("Swap:", 0),
-            ("SwapPss:", 0),
-            ("Locked:", self.locked >> PSS_SHIFT),
+            (const { label("Rss:") }, self.resident),
+            (const { label("Pss:") }, self.proportional >> PSS_SHIFT),
+            (
+                const { label("Pss_Dirty:") },
+                self.proportional_dirty >> PSS_SHIFT,
+            ),
+            (const { label("Shared_Clean:") }, self.shared_clean),
+            (const { label("Shared_Dirty:") }, self.shared_dirty),
+            (const { label("Private_Clean:") }, self.private_clean),
+            (const { label("Private_Dirty:") }, self.private_dirty),
+            (const { label("Referenced:") }, self.resident),
+            (const { label("Anonymous:") }, self.anonymous),
+            (const { label("Swap:") }, 0),
+            (const { label("SwapPss:") }, 0),
+            (const { label("Locked:") }, self.locked >> PSS_SHIFT),
         ];
-        lines
-            .into_iter()
-            .for_each(|(name, bytes)| size_line(text, name, bytes));
+        size_lines(text, &lines);
     }
 }
 
-fn size_line(text: &mut Text, name: &str, bytes: u64) {
-    let start = text.len();
-    text.bytes(name.as_bytes());
-    text.pad(start, 16);
-    text.aligned(bytes / 1024, 8);
-    text.bytes(b" kB\n");
+/// The column of a size, and what stands before it.
+const COLUMN: usize = 16;
+type Label = [u8; COLUMN];
+
+/// What a size is, and blanks up to its column.
+const fn label(name: &str) -> Label {
+    let mut label = [b' '; COLUMN];
+    let (start, _) = label.split_at_mut(name.len());
+    start.copy_from_slice(name.as_bytes());
+    label
+}
+
+fn size_lines(text: &mut Text, lines: &[(Label, u64)]) {
+    let mut line = TextLine::new();
+    for (label, bytes) in lines {
+        line.bytes(label);
+        line.aligned::<8>(bytes / 1024);
+        line.bytes(b" kB\n");
+        line.add_to(text);
+    }
 }
 
 /// Opens smaps: each area's line in maps, and its cost.
@@ -144,9 +160,12 @@ pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
 }
 
 fn show_area(area: &Area, cost: &Cost, text: &mut Text) {
-    size_line(text, "Size:", cost.size);
-    size_line(text, "KernelPageSize:", PAGE_SIZE as u64);
-    size_line(text, "MMUPageSize:", PAGE_SIZE as u64);
+    let lines = [
+        (const { label("Size:") }, cost.size),
+        (const { label("KernelPageSize:") }, PAGE_SIZE as u64),
+        (const { label("MMUPageSize:") }, PAGE_SIZE as u64),
+    ];
+    size_lines(text, &lines);
     cost.show(text);
     text.bytes(b"THPeligible:           0\n");
     flags(area, text);

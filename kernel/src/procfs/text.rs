@@ -39,11 +39,6 @@ impl Text {
         self.bytes.len() >= self.wanted || self.is_refused
     }
 
-    /// Bytes so far.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// The whole text.
     ///
     /// # Errors
@@ -75,13 +70,6 @@ impl Text {
     /// Adds what a program named.
     pub fn escaped(&mut self, name: &Escaped<'_>) {
         name.for_each_piece(|piece| self.bytes(piece));
-    }
-
-    /// Adds blanks up to column `column` of the line that began at `start`.
-    pub fn pad(&mut self, start: usize, column: usize) {
-        const BLANKS: [u8; 80] = [b' '; 80];
-        let missing = column.saturating_sub(self.len() - start);
-        self.bytes(&BLANKS[..missing.min(BLANKS.len())]);
     }
 
     /// Adds a number.

@@ -44,13 +44,21 @@ impl TextLine {
     /// Adds a number in base 10.
     #[inline]
     pub fn decimal(&mut self, number: u64) {
-        let len = number.checked_ilog10().unwrap_or(0) as usize + 1;
+        self.aligned::<1>(number);
+    }
+
+    /// Adds a number in base 10 with blanks in front, to at least `WIDTH` characters.
+    #[inline]
+    pub fn aligned<const WIDTH: usize>(&mut self, number: u64) {
+        let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+        let end = self.len + digits.max(WIDTH);
+        self.bytes[self.len..self.len + WIDTH].copy_from_slice(&[b' '; WIDTH]);
         let mut rest = number;
-        for digit in self.bytes[self.len..self.len + len].iter_mut().rev() {
+        for digit in self.bytes[end - digits..end].iter_mut().rev() {
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        self.len += len;
+        self.len = end;
     }
 
     /// Adds blanks up to column `column`.
@@ -93,8 +101,9 @@ mod tests {
                 line.hexadecimal(number, width);
                 line.bytes(b" ");
                 line.decimal(number);
+                line.aligned::<12>(number);
                 line.add_to(&mut text);
-                let expected = std::format!("<{number:0width$x} {number}");
+                let expected = std::format!("<{number:0width$x} {number}{number:12}");
                 assert_eq!(text.finish().unwrap(), expected.as_bytes());
             }
         }
