@@ -26,7 +26,7 @@ use crate::sched::scheduler;
 use crate::sched::time;
 use crate::signal;
 use crate::signal::InheritedSignals;
-use crate::thread::{Thread, ThreadInit};
+use crate::thread::{self, ThreadInit};
 use crate::tty;
 use crate::user_loop;
 use abi::Errno;
@@ -210,12 +210,12 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let program = find_init(line, &fs_context, &limits)?;
     let reserved = process::reserve_pid(0, None).map_err(|error| String::from(error.message()))?;
     let files = console_files(&fs_context);
-    let stack = Thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
+    let stack = thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
     let failed = |error: Errno| String::from(error.message());
     let process = Process::first(reserved.pid(), program.space.clone(), limits).map_err(failed)?;
     let (space, start) = (program.space.clone(), program.context());
     exec::take_identity(&process, program.identity);
-    let thread = Thread::new(ThreadInit {
+    let thread = thread::new(ThreadInit {
         tid: reserved.pid(),
         process: process.clone(),
         files: Shared::new(Arc::new(files)),

@@ -13,7 +13,7 @@ pub use registers::{Registers, leave_registers};
 use crate::fs::{self, LastLink, LookupContext, OpenFile, Subject, tree};
 use crate::log;
 use crate::process::INIT;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::file::{O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY};
 use abi::process::RLIMIT_CORE;
@@ -28,7 +28,7 @@ const LEAST: u64 = mm::PAGE_SIZE as u64;
 /// Dumps the process of the running thread, which `info` is about to end: the other threads end first. Whether there is a core
 /// now, be it cut at the limit or for want of room. No lock may be held.
 pub fn write(thread: &Arc<Thread>, context: &UserContext, signal: Signal, info: &SigInfo) -> bool {
-    let process = &thread.process;
+    let process = thread.process();
     let limit = process.limit(RLIMIT_CORE);
     if process.pid == INIT || limit < LEAST || !process.is_dumpable() {
         return false;
@@ -54,7 +54,7 @@ fn try_write(
     info: &SigInfo,
     limit: u64,
 ) -> Result<(), Errno> {
-    let others = thread.process.end_others_for_dump(thread)?;
+    let others = thread.process().end_others_for_dump(thread)?;
     let name = pattern::expand(thread, signal)?;
     let file = create(thread, &name)?;
     let segments = segments::collect(thread)?;
@@ -65,8 +65,8 @@ fn try_write(
 /// A new file of the process's user that nobody else may read, in the place of one that stands there. `EACCES` and what
 /// open(2) says; `EPERM` where the file system made something else of it.
 fn create(thread: &Thread, name: &[u8]) -> Result<Arc<OpenFile>, Errno> {
-    let fs_context = thread.fs_context.snapshot()?;
-    let subject = Subject::new(thread.process.credentials());
+    let fs_context = thread.fs_context().snapshot()?;
+    let subject = Subject::new(thread.process().credentials());
     let context = LookupContext::current(&fs_context, subject.clone());
     // If it cannot be removed, opening says why.
     let _old = remove(&context, name, &subject);

@@ -13,7 +13,7 @@ use crate::sched::deferred_free;
 use crate::sched::scheduler;
 use crate::signal::{self, Restart};
 use crate::syscall;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::signal::info::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,
@@ -100,19 +100,19 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
     if !is_mapping_fault {
         return refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR);
     }
-    match user_memory::handle_fault(&**thread, address, abort.access) {
+    match user_memory::handle_fault(thread.task(), thread, address, abort.access) {
         Some(Ok(())) | None => {}
         Some(Err(Refusal::Denied(SegvCode::MapErr))) => refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR),
         Some(Err(Refusal::Denied(SegvCode::AccErr))) => refuse(thread, abort, Signal::SIGSEGV, SEGV_ACCERR),
         Some(Err(Refusal::BusError)) => refuse(thread, abort, Signal::SIGBUS, BUS_ADRERR),
-        Some(Err(Refusal::NoMemory)) => process::oom_kill(&thread.process),
+        Some(Err(Refusal::NoMemory)) => process::oom_kill(thread.process()),
     }
 }
 
 /// Tells the program that its access failed.
 #[cold]
 fn refuse(thread: &Arc<Thread>, abort: &Abort, signal: Signal, code: i32) {
-    thread.signals.keep_syndrome(abort.shown_syndrome());
+    thread.signals().keep_syndrome(abort.shown_syndrome());
     signal::force(thread, SigInfo::fault(signal, code, abort.address.0));
 }
 
@@ -142,6 +142,6 @@ fn fault_signal(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
 
 #[cold]
 fn force_signal(thread: &Arc<Thread>, signal: Signal, code: i32, address: u64) {
-    thread.signals.keep_syndrome(0);
+    thread.signals().keep_syndrome(0);
     signal::force(thread, SigInfo::fault(signal, code, address));
 }

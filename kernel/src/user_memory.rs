@@ -11,9 +11,9 @@ mod kernel_buffer;
 pub use buffer::{MOST_BYTES, Sink, Source, UserBuffer};
 pub use kernel_buffer::{KernelSink, KernelSource, ListSink};
 
-use crate::sched::Owner;
 use crate::sched::scheduler;
 use crate::sched::space::Space;
+use crate::sched::{HasMemory, Thread};
 
 use abi::Errno;
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -178,7 +178,8 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
     if !is_mapping || !abort.address.is_user() {
         return Err(Errno::EFAULT);
     }
-    match handle_fault(&*scheduler::current(), abort.address, abort.access) {
+    let current = scheduler::current();
+    match handle_fault(&*current, &current, abort.address, abort.access) {
         Some(Ok(())) => Ok(()),
         Some(Err(Refusal::NoMemory)) => Err(Errno::ENOMEM),
         _ => Err(Errno::EFAULT),
@@ -191,10 +192,15 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
 /// # Errors
 /// What the access is refused for.
 #[inline]
-pub fn handle_fault(current: &impl Owner, address: VirtAddr, access: Access) -> Option<Result<(), Refusal>> {
-    match current.serve_fault(address, access)? {
+pub fn handle_fault(
+    owner: &impl HasMemory,
+    current: &Thread,
+    address: VirtAddr,
+    access: Access,
+) -> Option<Result<(), Refusal>> {
+    match owner.serve_fault(current, address, access)? {
         Outcome::Resolved(_) => Some(Ok(())),
-        unresolved => serve_unresolved(current, address, access, unresolved),
+        unresolved => serve_unresolved(owner, current, address, access, unresolved),
     }
 }
 
@@ -202,7 +208,8 @@ pub fn handle_fault(current: &impl Owner, address: VirtAddr, access: Access) -> 
 /// the start, as if it had only been taken now. Apart, so that the path of all other faults needs few registers.
 #[cold]
 fn serve_unresolved(
-    current: &impl Owner,
+    owner: &impl HasMemory,
+    current: &Thread,
     address: VirtAddr,
     access: Access,
     mut outcome: Outcome,
@@ -210,40 +217,45 @@ fn serve_unresolved(
     loop {
         match outcome {
             Outcome::Resolved(_) => return Some(Ok(())),
-            Outcome::Deferred => wait_for_page(current, address)?,
+            Outcome::Deferred => wait_for_page(owner, address)?,
             Outcome::Refused(refusal) => {
-                if !is_overcome(current, address, refusal)? {
+                if !is_overcome(owner, current, address, refusal)? {
                     return Some(Err(refusal));
                 }
             }
         }
-        outcome = current.serve_fault(address, access)?;
+        outcome = owner.serve_fault(current, address, access)?;
     }
 }
 
 /// Waits for a page that its source does not have yet, with no lock held. Where another thread has changed the space since, there
 /// may be nothing to wait for.
-fn wait_for_page(current: &impl Owner, address: VirtAddr) -> Option<()> {
-    let awaited = in_space(current, |space| space.with(|space| space.awaited_page(address)))?;
+fn wait_for_page(owner: &impl HasMemory, address: VirtAddr) -> Option<()> {
+    let awaited = in_space(owner, |space| space.with(|space| space.awaited_page(address)))?;
     awaited.map_or(Some(()), |page| page.wait().ok())
 }
 
 /// Whether the reason for which an access was refused may be gone now.
-fn is_overcome(current: &impl Owner, address: VirtAddr, refusal: Refusal) -> Option<bool> {
+fn is_overcome(
+    owner: &impl HasMemory,
+    current: &Thread,
+    address: VirtAddr,
+    refusal: Refusal,
+) -> Option<bool> {
     Some(match refusal {
-        Refusal::Denied(SegvCode::MapErr) => match current.grow_stack(address)? {
+        Refusal::Denied(SegvCode::MapErr) => match owner.grow_stack(current, address)? {
             Ok(has_grown) => has_grown,
             Err(NoMemory) => memory::reclaim(),
         },
-        Refusal::Denied(SegvCode::AccErr) => in_space(current, |space| space.wait_for_arrival(address))?,
+        Refusal::Denied(SegvCode::AccErr) => in_space(owner, |space| space.wait_for_arrival(address))?,
         Refusal::NoMemory => memory::reclaim(),
         Refusal::BusError => false,
     })
 }
 
 /// Does `work` with the space that the thread runs in, with no lock held.
-fn in_space<R>(current: &impl Owner, work: impl FnOnce(&Space) -> R) -> Option<R> {
-    let space = current.address_space()?;
+fn in_space<R>(owner: &impl HasMemory, work: impl FnOnce(&Space) -> R) -> Option<R> {
+    let space = owner.address_space()?;
     let result = work(&space);
     // The process may have ended meanwhile.
     space.let_go();

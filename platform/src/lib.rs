@@ -68,6 +68,7 @@ mod handover;
 pub mod interrupt;
 pub mod lock;
 pub mod ordered;
+pub mod owned;
 mod per_cpu;
 pub mod queue;
 pub mod random;

@@ -6,7 +6,7 @@ use crate::fs::OpenFile;
 use crate::fs::caller::Caller;
 use crate::sched::scheduler;
 use crate::sched::space::Space;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::KernelSource;
 use abi::Errno;
 use memory::fallible;
@@ -78,10 +78,10 @@ pub(super) fn write(
     notes: &[u8],
     limit: u64,
 ) -> Result<(), Errno> {
-    let space = thread.process.space().ok_or(Errno::ESRCH)?;
+    let space = thread.process().space().ok_or(Errno::ESRCH)?;
     let headers = headers(segments, notes.len() as u64)?;
     // A process that dumps core ends: no signal has a meaning for it.
-    let caller = Caller::new(thread);
+    let caller = Caller::new(&**thread.process());
     let mut output = Output {
         caller: &caller,
         file,

@@ -4,7 +4,7 @@ use super::Bytes;
 use super::registers::Registers;
 use super::segments::Segments;
 use crate::process::Process;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::signal::SigInfo;
 use abi::zerocopy::IntoBytes;
@@ -34,7 +34,7 @@ pub(super) fn collect(
     others: &[Registers],
     segments: &Segments,
 ) -> Result<Vec<u8>, Errno> {
-    let process = &thread.process;
+    let process = thread.process();
     let own = Registers::of_running(thread, context);
     let mut notes = Bytes::default();
     notes.note(b"CORE\0", NT_PRSTATUS, &status(process, &own, info)?.0)?;

@@ -3,7 +3,7 @@
 
 use super::Bytes;
 use crate::sched::time;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::uts;
 use abi::Errno;
 use abi::signal::Signal;
@@ -72,7 +72,7 @@ pub(super) fn expand(thread: &Thread, signal: Signal) -> Result<Vec<u8>, Errno> 
 
 /// What a `%` and its letter stand for.
 fn put_field(field: Field, thread: &Thread, signal: Signal, name: &mut Bytes) -> Result<(), Errno> {
-    let process = &thread.process;
+    let process = thread.process();
     let ids = process.credentials();
     let number = match field {
         Field::ThreadName => return put_name(name, thread.name().bytes()),

@@ -1,7 +1,7 @@
 //! What threads leave behind that end because another dumps their process.
 
 use crate::process::Pid;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use platform::user::{UserContext, UserRegisters};
 
 /// The registers of a thread when it last ran at EL0.
@@ -32,7 +32,7 @@ impl Registers {
             vectors: *known.v(),
             floating: [known.fpsr(), known.fpcr()],
             tpidr: known.tpidr(),
-            signals: [thread.signals.pending().0, thread.signals.mask().0],
+            signals: [thread.signals().pending().0, thread.signals().mask().0],
         }
     }
 }
@@ -41,9 +41,9 @@ impl Registers {
 /// for them.
 #[inline]
 pub fn leave_registers(thread: &Thread, context: &UserContext) {
-    if thread.process.is_being_dumped() {
+    if thread.process().is_being_dumped() {
         thread
-            .process
+            .process()
             .keep_registers(Registers::of_running(thread, context));
     }
 }

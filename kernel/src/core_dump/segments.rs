@@ -4,7 +4,7 @@
 use super::Bytes;
 use crate::sched::scheduler;
 use crate::sched::space::Space;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use alloc::vec::Vec;
 use memory::fallible::TryVec;
@@ -42,7 +42,7 @@ pub(super) struct Segments {
 /// # Errors
 /// `ESRCH`: it has none any more. `ENOMEM`. `EINTR`: it is to end at once.
 pub(super) fn collect(thread: &Thread) -> Result<Segments, Errno> {
-    let space = thread.process.space().ok_or(Errno::ESRCH)?;
+    let space = thread.process().space().ok_or(Errno::ESRCH)?;
     let mut segments = Segments::default();
     let mut from = VirtAddr(0);
     loop {

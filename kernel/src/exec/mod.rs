@@ -17,7 +17,7 @@ use crate::futex;
 use crate::process::{Comm, Process};
 use crate::sched::scheduler;
 use crate::sched::space::Space;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::{KernelSink, ListSink};
 use abi::Errno;
 use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
@@ -152,13 +152,13 @@ pub fn become_program(
     context: &mut UserContext,
     program: Program,
 ) -> Result<(), Errno> {
-    let process = &current.process;
+    let process = current.process();
     // What exec changes of it is the process's own before anything else has changed.
     let is_any_closed = own_files(current)?;
     process.signals.make_own()?;
     process.end_other_threads(current)?;
     futex::thread_ended(current);
-    current.files.separate();
+    current.files().separate();
     if is_any_closed {
         close_on_exec(current);
     }
@@ -177,17 +177,17 @@ pub fn become_program(
     if let Some(old) = old {
         old.let_go();
     }
-    current.vfork.complete();
+    current.vfork().complete();
     Ok(())
 }
 
 /// The table of descriptors is the thread's own, and so is what exec changes of it; whether it does. `ENOMEM`.
 #[inline]
 fn own_files(current: &Thread) -> Result<bool, Errno> {
-    if current.files.holders() > 1 {
-        current.files.make_own()?;
+    if current.files().holders() > 1 {
+        current.files().make_own()?;
     }
-    let is_any_closed = current.files.read(FileTable::has_closed_on_exec);
+    let is_any_closed = current.files().read(FileTable::has_closed_on_exec);
     if is_any_closed {
         own_closed_on_exec(current)?;
     }
@@ -196,10 +196,12 @@ fn own_files(current: &Thread) -> Result<bool, Errno> {
 
 #[cold]
 fn own_closed_on_exec(current: &Thread) -> Result<(), Errno> {
-    current.files.make_own()?;
+    current.files().make_own()?;
     let mut from = Some(0);
     while let Some(first) = from {
-        from = current.files.change(|files| files.own_closed_on_exec(first))??;
+        from = current
+            .files()
+            .change(|files| files.own_closed_on_exec(first))??;
         scheduler::cond_resched_killable()?;
     }
     Ok(())
@@ -210,7 +212,7 @@ fn own_closed_on_exec(current: &Thread) -> Result<(), Errno> {
 fn close_on_exec(current: &Thread) {
     let mut first = 0;
     while let Ok(Ok(Some((descriptor, file)))) =
-        current.files.change(|files| files.take_closed_on_exec(first))
+        current.files().change(|files| files.take_closed_on_exec(first))
     {
         drop(file);
         first = descriptor + 1;
@@ -235,7 +237,7 @@ pub fn take_identity(process: &Process, new: Identity) {
 }
 
 fn reset_thread(current: &Thread) {
-    current.signals.forget_stack();
+    current.signals().forget_stack();
     let mut registers = current.registers.lock();
     **registers = UserRegisters::new();
     registers.restore();

@@ -2,7 +2,7 @@
 
 use crate::sched::time;
 use crate::sched::wait::{self, Interrupted};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, TimeSpec};

@@ -3,7 +3,7 @@
 //! the threads in it, and the number of an object is given once.
 
 use crate::sched::space::Space;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::process::FUTEX_PRIVATE_FLAG;
@@ -87,7 +87,7 @@ impl Key {
         if address >= USER_END {
             return Err(Errno::EFAULT);
         }
-        let space = current.process.space().ok_or(Errno::EFAULT)?;
+        let space = current.process().space().ok_or(Errno::EFAULT)?;
         let in_space = Key::Space {
             space: Space::identity(&space),
             address,

@@ -5,7 +5,7 @@
 use super::inheritance;
 use super::key::Scope;
 use super::wake::wake;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::process::{
@@ -23,7 +23,7 @@ pub fn thread_ended(thread: &Thread) {
         let _ = release_robust_list(thread, head);
     }
     inheritance::owner_ended(thread);
-    let word = thread.clear_child_tid.swap(0, Ordering::Relaxed);
+    let word = thread.clear_child_tid().swap(0, Ordering::Relaxed);
     if word != 0 && is_watched(thread) && user_memory::write_value(word, &0u32).is_ok() {
         wake_one(thread, word);
     }
@@ -31,7 +31,7 @@ pub fn thread_ended(thread: &Thread) {
 
 /// Whether somebody else lives in the thread's memory. A write for nobody would only copy a page.
 fn is_watched(thread: &Thread) -> bool {
-    thread.process.space().is_some_and(|space| space.is_shared())
+    thread.process().space().is_some_and(|space| space.is_shared())
 }
 
 fn wake_one(thread: &Thread, address: u64) {

@@ -1,6 +1,7 @@
 //! The address space of a process.
 
 use super::Process;
+use crate::sched::NextSpace;
 use crate::sched::space::Space;
 use alloc::sync::Arc;
 use mm::{AddressSpace, PAGE_SIZE};
@@ -10,6 +11,16 @@ impl Process {
     #[inline]
     pub fn space(&self) -> Option<Arc<Space>> {
         self.space.lock().clone()
+    }
+
+    /// The process's address space, for a processor that is in the one with the identity `entered`.
+    #[inline]
+    pub fn next_space(&self, entered: usize) -> NextSpace {
+        match &*self.space.lock() {
+            Some(space) if Space::identity(space) == entered => NextSpace::Same,
+            Some(space) => NextSpace::Other(space.clone()),
+            None => NextSpace::Nowhere,
+        }
     }
 
     /// Works on the address space under its lock; `None` once the process has ended. The process's own lock is held as well,

@@ -13,7 +13,7 @@ pub(super) use announce::{Notice, announce_end};
 use super::table;
 use super::usage::Totals;
 use super::{Pid, Process};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::process::WaitStatus;
 use abi::signal::Signal;
@@ -132,7 +132,7 @@ enum ChildEvent {
 /// # Errors
 /// `ECHILD`: there is no such child. A restart marker: a signal came.
 pub fn wait_for_child(current: &Thread, meant: Meant, wanted: Wanted) -> Result<Option<Child>, Errno> {
-    let process = &current.process;
+    let process = current.process();
     let named = process.named_child(meant);
     let look = || match process.children.lock().take_event(meant, named.as_ref(), wanted) {
         Ok(None) if !wanted.is_immediate => None,

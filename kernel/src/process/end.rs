@@ -9,7 +9,7 @@ use crate::futex;
 use crate::sched::deferred_free;
 use crate::sched::scheduler;
 use crate::signal;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::process::WaitStatus;
 use abi::signal::info::{SI_KERNEL, SI_USER};
 use abi::signal::{SigInfo, Signal};
@@ -22,7 +22,7 @@ use core::sync::atomic::Ordering;
 /// The order matters: who is told of the end finds everything given back that the thread held, but for its kernel stack,
 /// which it leaves last. A process is a zombie only when none of its threads uses its memory any more, on any processor.
 pub fn end_current(thread: Arc<Thread>) {
-    let process = thread.process.clone();
+    let process = thread.process().clone();
     futex::thread_ended(&thread);
     let files = close_files(&thread);
     deferred_free::release();
@@ -42,23 +42,23 @@ pub fn end_current(thread: Arc<Thread>) {
 
 /// Returns the descriptors if others hold them still: with the process's end its record locks on them end (fcntl(2)).
 fn close_files(thread: &Thread) -> Option<Arc<FileTable>> {
-    let held = thread.files.snapshot().ok()?;
-    let Some(own) = thread.files.give_up() else {
+    let held = thread.files().snapshot().ok()?;
+    let Some(own) = thread.files().give_up() else {
         return Some(held);
     };
     drop(own);
-    fs::close_all(held, thread.process.pid, scheduler::cond_resched);
+    fs::close_all(held, thread.process().pid, scheduler::cond_resched);
     None
 }
 
 /// The thread does not touch the program's memory any more. From here it must not sleep: the scheduler would bring the
 /// memory back.
 fn leave_memory(thread: &Thread) {
-    if let Some(space) = thread.process.space() {
+    if let Some(space) = thread.process().space() {
         space.leave();
     }
     scheduler::leave_space();
-    thread.vfork.complete();
+    thread.vfork().complete();
 }
 
 /// All threads have left.
@@ -187,7 +187,7 @@ fn hang_up(table: &PidTable, group: Pid) {
 /// A thread has left its process, others have not: its children are those of another from now on, and those that asked for
 /// it are told of its end (`PR_SET_PDEATHSIG`).
 fn leave_children(thread: &Thread) {
-    let process = &thread.process;
+    let process = thread.process();
     if !thread.has_forked() || process.children.lock().is_empty() {
         return;
     }

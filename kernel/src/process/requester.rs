@@ -2,16 +2,16 @@
 
 use crate::fs::Credentials;
 use crate::fs::caller::Requester;
-use crate::thread::Thread;
+use crate::process::Process;
 use abi::process::RLIMIT_FSIZE;
 use alloc::sync::Arc;
 
-impl Requester for Thread {
+impl Requester for Process {
     fn credentials(&self) -> Arc<Credentials> {
-        self.process.credentials()
+        Process::credentials(self)
     }
 
     fn file_size_limit(&self) -> u64 {
-        self.process.limit(RLIMIT_FSIZE)
+        self.limit(RLIMIT_FSIZE)
     }
 }

@@ -11,7 +11,7 @@ pub(super) use reserved::{
 use super::children::Siblings;
 use super::{INIT, Process};
 use crate::signal;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::process::Pid;
 use abi::signal::Signal;
@@ -300,7 +300,7 @@ pub fn find_thread(tid: Pid) -> Option<Arc<Thread>> {
 pub fn find(id: Pid) -> Option<Arc<Process>> {
     let table = TABLE.lock();
     match table.ids.get(&id)? {
-        Holder::Thread(thread) => Some(thread.process.clone()),
+        Holder::Thread(thread) => Some(thread.process().clone()),
         Holder::Process(process) => Some(process.clone()),
         Holder::Reserved => None,
     }

@@ -9,7 +9,7 @@ use crate::core_dump::Registers;
 use crate::sched::scheduler;
 use crate::sched::wait::WaitQueue;
 use crate::signal;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::process::WaitStatus;
 use alloc::sync::Arc;
@@ -148,7 +148,16 @@ impl Process {
     pub fn add_first_thread(&self, thread: Arc<Thread>) {
         let mut group = self.threads.group.lock();
         group.living += 1;
+        self.watch_time_of(&thread);
         group.all.first = Some(thread);
+    }
+
+    /// A thread that was just added is looked at the processor time of the process, if anybody is.
+    #[inline]
+    fn watch_time_of(&self, thread: &Thread) {
+        if self.processor_time.is_watched() {
+            scheduler::watch(thread);
+        }
     }
 
     /// Adds a thread that `creator`, a thread of this process, has made.
@@ -164,6 +173,8 @@ impl Process {
         let further = &mut group.all.further;
         further.try_push(thread.clone()).map_err(|_| Errno::EAGAIN)?;
         group.living += 1;
+        // Under the lock: who asks for looks from now on finds the thread, and who asked before is seen.
+        self.watch_time_of(thread);
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! What was used: processor time, faults, switches; by a thread, a process, and the children that it waited for.
 
 use super::{Process, TransferTotals};
-use crate::thread::Thread;
 use abi::process::RUsage;
 use abi::time::TimeVal;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -91,23 +90,6 @@ impl Totals {
     /// Ticks at EL0 and in the kernel.
     pub fn ticks(&self) -> (u64, u64) {
         (self.user, self.system)
-    }
-}
-
-impl Thread {
-    /// What the thread used so far.
-    pub fn totals(&self) -> Totals {
-        let (user, system) = self.ticks();
-        let (voluntary_switches, involuntary_switches) = self.scheduling.switches();
-        Totals {
-            user,
-            system,
-            minor_faults: self.minor_faults(),
-            voluntary_switches,
-            involuntary_switches,
-            peak: 0,
-            moved: self.transfers.get(),
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! is about the memory that it had when the file was opened. After an exec that memory is gone, and the file says nothing
 //! more; whoever held it open learns nothing of a program with other rights.
 
+use crate::thread::ThreadExt;
 use alloc::sync::{Arc, Weak};
 
 use abi::Errno;
@@ -19,7 +20,7 @@ use crate::sched::space::Space;
 /// `EACCES`: it may not.
 pub fn may_inspect(process: &Process) -> Result<(), Errno> {
     process
-        .check_inspection_by(&scheduler::current().process)
+        .check_inspection_by(&scheduler::current().process())
         .map_err(|_| Errno::EACCES)
 }
 
@@ -35,7 +36,7 @@ pub enum PhysicalAddresses {
 impl PhysicalAddresses {
     /// What the running process may see.
     pub fn for_current() -> Self {
-        if scheduler::current().process.credentials().can(CAP_SYS_ADMIN) {
+        if scheduler::current().process().credentials().can(CAP_SYS_ADMIN) {
             PhysicalAddresses::Shown
         } else {
             PhysicalAddresses::Hidden

@@ -1,5 +1,6 @@
 //! /proc/PID/oom_score_adj: how gladly the process is ended when memory runs out (proc_pid_oom_score_adj(5)).
 
+use crate::thread::ThreadExt;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
@@ -37,7 +38,7 @@ fn set(process: &Process, value: i16) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     let kept = &process.attributes.oom;
-    if scheduler::current().process.credentials().can(CAP_SYS_RESOURCE) {
+    if scheduler::current().process().credentials().can(CAP_SYS_RESOURCE) {
         kept.least.store(value, Ordering::Relaxed);
     } else if value < kept.least.load(Ordering::Relaxed) {
         return Err(Errno::EACCES);

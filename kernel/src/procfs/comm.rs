@@ -1,6 +1,7 @@
 //! /proc/PID/comm and /proc/PID/task/TID/comm: the name, which threads of the same process may change
 //! (proc_pid_comm(5); pthread_setname_np(3) does so).
 
+use crate::thread::ThreadExt;
 use alloc::sync::Arc;
 
 use abi::Errno;
@@ -30,7 +31,7 @@ pub fn open(subject: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
 
 /// `EINVAL` for another process.
 fn set(subject: &ProcTask, name: Comm) -> Result<(), Errno> {
-    if !Arc::ptr_eq(&scheduler::current().process, &subject.process) {
+    if !Arc::ptr_eq(&scheduler::current().process(), &subject.process) {
         return Err(Errno::EINVAL);
     }
     match &subject.thread {

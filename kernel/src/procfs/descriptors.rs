@@ -1,5 +1,6 @@
 //! /proc/PID/fd and /proc/PID/fdinfo: for each descriptor a link to its file, and a text about it.
 
+use crate::thread::ThreadExt;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -115,7 +116,7 @@ fn next_descriptor(process: &ProcTask, from: u64) -> Option<usize> {
     may_inspect(process).ok()?;
     let first = usize::try_from(from.saturating_sub(FIRST)).ok()?;
     let next = |files: &FileTable| Some(files.next_from(first)?.0);
-    process.own_thread()?.files.read(next)
+    process.own_thread()?.files().read(next)
 }
 
 /// A descriptor of a process, as long as it is open.
@@ -129,7 +130,7 @@ impl Descriptor {
     fn file(&self) -> Result<Arc<OpenFile>, Errno> {
         let thread = self.process.own_thread().ok_or(Errno::ENOENT)?;
         thread
-            .files
+            .files()
             .read(|files| files.get(self.number).cloned())
             .map_err(|_| Errno::ENOENT)
     }
@@ -139,7 +140,7 @@ impl Descriptor {
         may_inspect(&self.process)?;
         let file = self.file()?;
         let thread = self.process.own_thread().ok_or(Errno::ENOENT)?;
-        let is_closed = thread.files.read(|files| files.on_exec(self.number));
+        let is_closed = thread.files().read(|files| files.on_exec(self.number));
         let on_exec = if is_closed == Ok(OnExec::Close) {
             O_CLOEXEC
         } else {

@@ -13,9 +13,10 @@ use abi::capability::CAP_SYS_RESOURCE;
 use super::task::ProcTask;
 use crate::fs::caller::Caller;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
+use crate::sched::fail_nth::IN_FAULTS;
 use crate::sched::late_pages;
 use crate::sched::scheduler;
-use crate::thread::{IN_FAULTS, Thread};
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::{Sink, Source};
 use memory::fallible;
 use platform::fault_injection::{LATE_PAGE, LOST_PAGE, ONLY_FRAMES};
@@ -33,7 +34,7 @@ struct FailNth(Arc<Thread>);
 /// # Errors
 /// `ESRCH` if it has ended; `EPERM` without `CAP_SYS_RESOURCE`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
-    if !scheduler::current().process.credentials().can(CAP_SYS_RESOURCE) {
+    if !scheduler::current().process().credentials().can(CAP_SYS_RESOURCE) {
         return Err(Errno::EPERM);
     }
     let thread = process.own_thread().ok_or(Errno::ESRCH)?;

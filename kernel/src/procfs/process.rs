@@ -1,6 +1,7 @@
 //! The directory of a process: /proc/PID, and that of a thread: /proc/PID/task/TID. They have the same entries; where Linux
 //! gives something to each thread, that of a process shows its first thread.
 
+use crate::thread::ThreadExt;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -163,7 +164,12 @@ impl Magic for PlaceLink {
 }
 
 fn current_directory(process: &ProcTask) -> Option<Arc<Dentry>> {
-    Some(process.own_thread()?.fs_context.read(|held| held.current.clone()))
+    Some(
+        process
+            .own_thread()?
+            .fs_context()
+            .read(|held| held.current.clone()),
+    )
 }
 
 fn executable(process: &ProcTask) -> Option<Arc<Dentry>> {

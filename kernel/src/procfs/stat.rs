@@ -1,5 +1,6 @@
 //! /proc/PID/{stat,statm}: numbers about a process, for programs. Formats: proc(5), `fs/proc/array.c`.
 
+use crate::thread::ThreadExt;
 use abi::Errno;
 use abi::process::RLIMIT_RSS;
 use mm::PAGE_SIZE;

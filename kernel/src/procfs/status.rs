@@ -12,7 +12,7 @@ use crate::escape::Escaped;
 use crate::fs::Credentials;
 use crate::fs::FileTable;
 use crate::signal;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 
 /// What a state letter means.
 fn state_name(state: char) -> &'static str {
@@ -35,7 +35,7 @@ pub fn status(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     credential_lines(&credentials, text);
     let slots = thread
         .as_ref()
-        .map_or(0, |thread| thread.files.read(FileTable::capacity));
+        .map_or(0, |thread| thread.files().read(FileTable::capacity));
     line(text, "FDSize", slots as u64);
     text.bytes(b"Groups:\t");
     for group in credentials.groups.iter() {
@@ -79,7 +79,7 @@ fn identity_lines(process: &ProcTask, thread: Option<&Thread>, text: &mut Text) 
     text.escaped(&Escaped::name(process.name().bytes()));
     text.bytes(b"\n");
     if let Some(thread) = thread {
-        let umask = thread.fs_context.read(|fs_context| fs_context.umask);
+        let umask = thread.fs_context().read(|fs_context| fs_context.umask);
         text.add(format_args!("Umask:\t{umask:04o}\n"));
     }
     let state = process.state();

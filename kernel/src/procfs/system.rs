@@ -1,5 +1,6 @@
 //! What the kernel says about the machine: the files of /proc itself.
 
+use crate::thread::ThreadExt;
 use alloc::vec::Vec;
 
 use abi::Errno;
@@ -61,7 +62,7 @@ struct OwnDirectory {
 impl Magic for OwnDirectory {
     fn text(&self) -> Result<Vec<u8>, Errno> {
         let current = scheduler::current();
-        let (pid, tid) = (current.process.pid, current.tid());
+        let (pid, tid) = (current.process().pid, current.tid());
         if self.is_thread {
             fallible::text_bytes(format_args!("{pid}/task/{tid}"))
         } else {

@@ -6,7 +6,7 @@ use core::ops::Deref;
 use crate::fs::Dentry;
 use crate::process::{Comm, Pid, Process};
 use crate::sched::scheduler::State;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 
 /// What most entries are about: a process, or one of its threads.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ impl ProcTask {
     /// Where its paths begin; `None` once a process has ended.
     pub fn root(&self) -> Option<Arc<Dentry>> {
         let thread = self.own_thread()?;
-        Some(thread.fs_context.read(|held| held.root.clone()))
+        Some(thread.fs_context().read(|held| held.root.clone()))
     }
 
     /// The state as ps(1) shows it: R, S, T or Z.
@@ -50,7 +50,7 @@ impl ProcTask {
         };
         match thread.state() {
             State::Dead => 'Z',
-            _ if thread.signals.is_halted() => 'T',
+            _ if thread.signals().is_halted() => 'T',
             State::Running => 'R',
             State::Sleeping | State::Asleep => 'S',
         }

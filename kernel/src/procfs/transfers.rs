@@ -1,6 +1,7 @@
 //! /proc/PID/io: what a process, or one of its threads, read and wrote (proc_pid_io(5)). Every file lies in memory: nothing is
 //! fetched from a storage device or goes to one.
 
+use crate::thread::ThreadExt;
 use alloc::sync::Arc;
 
 use abi::Errno;

@@ -5,6 +5,7 @@
 //! nothing of processes, signals and files; of those who live in its spaces, what [`space::Tenants`] says.
 
 pub mod deferred_free;
+pub mod fail_nth;
 pub mod interrupts;
 pub mod late_pages;
 pub mod paged;
@@ -16,4 +17,4 @@ pub mod time;
 pub mod wait;
 
 pub use sleeping_mutex::{SleepingMutex, SleepingMutexGuard};
-pub use thread::{Owner, ThreadCore};
+pub use thread::{HasMemory, NextSpace, Owner, Thread, ThreadCore, create};

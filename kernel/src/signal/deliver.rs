@@ -6,7 +6,7 @@ use super::{frame, is_ignoring, restore_mask};
 use crate::core_dump;
 use crate::log;
 use crate::process::{self, INIT};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::process::WaitStatus;
 use abi::signal::{DefaultAction, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet, Signal};
@@ -30,13 +30,13 @@ pub fn deliver(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Opt
         if thread.is_ending() {
             return;
         }
-        let stop = &thread.process.signals.stop;
+        let stop = &thread.process().signals.stop;
         if stop.is_requested() {
-            thread.process.halt(thread);
+            thread.process().halt(thread);
             continue;
         }
         let known = stop.continues();
-        let Some(info) = super::take_pending(thread, SigSet(!thread.signals.mask().0)) else {
+        let Some(info) = super::take_pending(thread, SigSet(!thread.signals().mask().0)) else {
             if restore_mask(thread) {
                 continue;
             }
@@ -45,7 +45,7 @@ pub fn deliver(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Opt
         let Some(signal) = Signal::new(info.signo as u64) else {
             continue;
         };
-        let action = thread.process.signals.use_action(signal);
+        let action = thread.process().signals.use_action(signal);
         if is_ignoring(&action, signal) {
             continue;
         }
@@ -110,14 +110,14 @@ fn act_by_default(
     known: Continues,
 ) {
     let is_fault = signal.default_action() == DefaultAction::Core && info.code > 0;
-    if thread.process.pid == INIT && !is_fault {
+    if thread.process().pid == INIT && !is_fault {
         return;
     }
     match signal.default_action() {
         DefaultAction::Ignore | DefaultAction::Continue => {}
         DefaultAction::Stop => stop_by(thread, signal, known),
         DefaultAction::Terminate => {
-            thread.process.end(WaitStatus::Signaled {
+            thread.process().end(WaitStatus::Signaled {
                 signal: signal.number(),
                 core: false,
             });
@@ -128,7 +128,7 @@ fn act_by_default(
 
 /// SIGTSTP, SIGTTIN and SIGTTOU do not stop a process that nobody could continue (setpgid(2)).
 fn stop_by(thread: &Thread, signal: Signal, known: Continues) {
-    let process = &thread.process;
+    let process = thread.process();
     if signal == Signal::SIGSTOP || !process::is_orphaned_group(process.group()) {
         process.request_stop(signal, known);
     }
@@ -136,7 +136,7 @@ fn stop_by(thread: &Thread, signal: Signal, known: Continues) {
 
 /// Ends the process by a signal whose action is to dump core; the status says whether there is one.
 fn end_by_fault(thread: &Arc<Thread>, context: &UserContext, signal: Signal, info: &SigInfo) {
-    let process = &thread.process;
+    let process = thread.process();
     if process.pid == INIT {
         log::error!(
             "init: {} code {} at {:#x}",

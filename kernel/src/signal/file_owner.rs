@@ -3,6 +3,7 @@
 use super::{Audience, send_to_many, send_to_process, send_to_thread};
 use crate::fs::file_owner::{self, Event, FileOwner, Messenger, Whom};
 use crate::process::{self, Process};
+use crate::thread::ThreadExt;
 use abi::Errno;
 use abi::signal::info::{POLL_IN, POLL_OUT, SI_KERNEL};
 use abi::signal::{SigInfo, Signal};
@@ -28,7 +29,7 @@ impl Messenger for Signals {
         let info = info(owner, descriptor, event);
         match owner.whom() {
             Some(Whom::Thread(id)) => {
-                let thread = process::find_thread(id).filter(|thread| may_tell(owner, &thread.process));
+                let thread = process::find_thread(id).filter(|thread| may_tell(owner, thread.process()));
                 thread.iter().for_each(|thread| send_to_thread(thread, info));
             }
             Some(Whom::Process(id)) => {

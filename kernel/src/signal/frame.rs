@@ -6,7 +6,7 @@
 
 use super::send::set_default;
 use super::{TRAMPOLINE, force, set_mask};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::signal::frame::{FrameRecord, RecordsError, WrittenFrame, find_fpsimd};
@@ -36,7 +36,7 @@ pub fn push(
     info: &SigInfo,
     action: &SigAction,
 ) -> Result<(), Errno> {
-    let stack = thread.signals.stack();
+    let stack = thread.signals().stack();
     let top = stack_top(&stack, context, action);
     let record_at = top.wrapping_sub(size_of::<FrameRecord>() as u64) & !15;
     let frame_at = record_at.wrapping_sub(size_of::<RtSigFrame>() as u64) & !15;
@@ -54,10 +54,10 @@ pub fn push(
         },
     )?;
     user_memory::write_bytes(frame_at, frame.used())?;
-    thread.signals.forget_outer_mask();
+    thread.signals().forget_outer_mask();
     block_during_handler(thread, signal, action);
     if stack.flags.contains(SsFlags::SS_AUTODISARM) {
-        thread.signals.set_stack(DISARMED);
+        thread.signals().set_stack(DISARMED);
     }
     context.x[0] = signal.number().into();
     context.x[1] = frame_at + offset_of!(RtSigFrame, info) as u64;
@@ -129,7 +129,7 @@ fn describe(
     if is_fault(info) {
         describe_fault(frame, thread, action);
     }
-    frame.sigmask = thread.signals.outer_mask();
+    frame.sigmask = thread.signals().outer_mask();
     frame.regs = context.x;
     frame.sp = context.sp;
     frame.pc = context.pc;
@@ -146,7 +146,7 @@ fn describe(
 /// address is no part of it, and only who asks for it sees it (sigaction(2), `SA_EXPOSE_TAGBITS`).
 #[cold]
 fn describe_fault(frame: &mut WrittenFrame, thread: &Thread, action: &SigAction) {
-    let syndrome = thread.signals.syndrome.swap(0, Ordering::Relaxed);
+    let syndrome = thread.signals().syndrome.swap(0, Ordering::Relaxed);
     let address = VirtAddr(frame.info.address()).untagged().0;
     if syndrome != 0 {
         frame.fault_address = address;
@@ -159,7 +159,7 @@ fn describe_fault(frame: &mut WrittenFrame, thread: &Thread, action: &SigAction)
 }
 
 fn block_during_handler(thread: &Thread, signal: Signal, action: &SigAction) {
-    let blocked = thread.signals.mask().union(action.mask);
+    let blocked = thread.signals().mask().union(action.mask);
     let blocked = if action.flags.contains(SaFlags::SA_NODEFER) {
         blocked
     } else {
@@ -193,7 +193,7 @@ pub fn restore(thread: &Arc<Thread>, context: &mut UserContext) {
 fn bad_frame_code(thread: &Thread, sp: u64) -> i32 {
     let sp = VirtAddr(sp).untagged();
     let is_below_something = sp.is_user()
-        && thread.process.with_space(|space| {
+        && thread.process().with_space(|space| {
             let above = PageRange::new(sp.page_start(), USER_END - sp.page_start().0);
             above.is_some_and(|above| !space.areas().is_free(above))
         }) == Some(true);
@@ -254,12 +254,12 @@ fn restore_floating_point(thread: &Thread, floating: &FpsimdContext) {
 
 /// The alternate stack of the interrupted code; a frame that asks for one that cannot be is not an error (Linux too).
 fn restore_stack(thread: &Thread, sp: u64, stack: StackT) {
-    let present = thread.signals.stack();
+    let present = thread.signals().stack();
     if present != stack
         && !is_on_stack(&present, sp)
         && let Ok(stack) = super::checked_stack(stack)
     {
-        thread.signals.set_stack(stack);
+        thread.signals().set_stack(stack);
     }
 }
 

@@ -2,7 +2,7 @@
 //! blocks it before it took it, another must be told.
 
 use super::{ThreadSignals, retarget};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::signal::SigSet;
 use core::sync::atomic::Ordering;
 
@@ -26,26 +26,26 @@ impl ThreadSignals {
 pub fn set_mask(thread: &Thread, mask: SigSet) {
     change(thread, || {
         let mask = mask.difference(SigSet::UNBLOCKABLE);
-        thread.signals.mask.store(mask.0, Ordering::SeqCst);
+        thread.signals().mask.store(mask.0, Ordering::SeqCst);
     });
 }
 
 /// Sets what sigtimedwait(2) waits for; empty when it is over.
 pub fn set_awaited(thread: &Thread, set: SigSet) {
-    change(thread, || thread.signals.awaited.store(set.0, Ordering::SeqCst));
+    change(thread, || thread.signals().awaited.store(set.0, Ordering::SeqCst));
 }
 
 /// Sets the mask for one call: it returns to the present one when the call is over, or by way of the frame of the
 /// handler that ends it. The call ends with [`restore_mask`] or with a restart marker as its error.
 pub fn suspend_mask(thread: &Thread, mask: SigSet) {
-    let old = thread.signals.mask();
-    thread.signals.saved_mask.lock().get_or_insert(old);
+    let old = thread.signals().mask();
+    thread.signals().saved_mask.lock().get_or_insert(old);
     set_mask(thread, mask);
 }
 
 /// Returns to the mask from before [`suspend_mask`]. Whether there was one.
 pub fn restore_mask(thread: &Thread) -> bool {
-    let saved = thread.signals.saved_mask.lock().take();
+    let saved = thread.signals().saved_mask.lock().take();
     if let Some(mask) = saved {
         set_mask(thread, mask);
     }
@@ -56,11 +56,11 @@ pub fn restore_mask(thread: &Thread) -> bool {
 /// set; here the set is looked at after the mask is changed: one of the two sees the other (all four sequentially
 /// consistent).
 fn change(thread: &Thread, set: impl FnOnce()) {
-    let before = thread.signals.closed();
+    let before = thread.signals().closed();
     set();
-    let newly_closed = thread.signals.closed().difference(before);
-    let waiting = thread.process.signals.pending().intersection(newly_closed);
+    let newly_closed = thread.signals().closed().difference(before);
+    let waiting = thread.process().signals.pending().intersection(newly_closed);
     if !waiting.is_empty() {
-        retarget(&thread.process, waiting);
+        retarget(thread.process(), waiting);
     }
 }

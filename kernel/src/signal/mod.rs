@@ -26,7 +26,7 @@ pub use timer::RealTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
 use crate::process::{Process, Shared};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::signal::{
     DefaultAction, MINSIGSTKSZ, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigInfo, SigSet, Signal, SsFlags,
@@ -301,24 +301,26 @@ impl ThreadSignals {
 
 /// Whether the thread has something to do before it may return to EL0 or sleep: a signal to take, a stop, its end.
 pub fn is_pending(thread: &Thread) -> bool {
-    let signals = &thread.process.signals;
-    let pending = thread.signals.pending().union(signals.pending());
-    !pending.difference(thread.signals.mask()).is_empty() || thread.is_ending() || signals.stop.is_requested()
+    let signals = &thread.process().signals;
+    let pending = thread.signals().pending().union(signals.pending());
+    !pending.difference(thread.signals().mask()).is_empty()
+        || thread.is_ending()
+        || signals.stop.is_requested()
 }
 
 /// Whether the thread blocks the signal or its process ignores it: then a background write to the terminal gets `EIO`
 /// or goes through instead (termios(3), job control).
 pub fn is_blocked_or_ignored(thread: &Thread, signal: Signal) -> bool {
-    thread.signals.mask().contains(signal) || thread.process.signals.action(signal).handler == SIG_IGN
+    thread.signals().mask().contains(signal) || thread.process().signals.action(signal).handler == SIG_IGN
 }
 
 /// Takes one pending signal of `set`, the thread's own first: sigtimedwait(2).
 pub fn take_pending(thread: &Thread, set: SigSet) -> Option<SigInfo> {
     thread
-        .signals
+        .signals()
         .pending
         .take(set)
-        .or_else(|| thread.process.signals.pending.take(set))
+        .or_else(|| thread.process().signals.pending.take(set))
 }
 
 /// The sets for /proc/PID/status, of the process and one of its threads.
@@ -328,8 +330,8 @@ pub fn summary(process: &Process, thread: Option<&Thread>) -> SignalSets {
         ..SignalSets::default()
     };
     if let Some(thread) = thread {
-        summary.pending = thread.signals.pending();
-        summary.blocked = thread.signals.mask();
+        summary.pending = thread.signals().pending();
+        summary.blocked = thread.signals().mask();
     }
     for signal in (1..=Signal::COUNT as u64).filter_map(Signal::new) {
         match process.signals.action(signal).handler {

@@ -6,7 +6,7 @@ use super::{is_ignoring, set_action, set_mask};
 use crate::process::{self, INIT, Pid, Process};
 use crate::sched::scheduler;
 use crate::sched::space::mappings;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::timers::{Timer, TimerNotice};
 use abi::Errno;
 use abi::process::{RLIMIT_SIGPENDING, WaitStatus};
@@ -48,7 +48,7 @@ pub fn post(process: &Arc<Process>, info: SigInfo) -> Option<WaitStatus> {
 
 /// Sends a signal to one thread: tgkill(2).
 pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
-    let process = &thread.process;
+    let process = thread.process();
     if let Some(change) = post_to(process, Some(thread), info) {
         process::report_stop_or_continue(process, change);
     }
@@ -156,7 +156,7 @@ fn post_to(process: &Arc<Process>, target: Option<&Arc<Thread>>, info: SigInfo) 
 /// Whether the signal ends the process as soon as a thread takes it, and there is one that would: then it is as good as SIGKILL,
 /// which ends sleeps that nothing else does (vfork(2); `complete_signal` of Linux). A stopped process takes it when it goes on.
 fn is_fatal_at_once(process: &Process, target: Option<&Arc<Thread>>, signal: Signal) -> bool {
-    let takes = |thread: &Arc<Thread>| !thread.is_ending() && !thread.signals.mask().contains(signal);
+    let takes = |thread: &Arc<Thread>| !thread.is_ending() && !thread.signals().mask().contains(signal);
     signal.default_action() == DefaultAction::Terminate
         && process.signals.action(signal).handler == SIG_DFL
         && !process.signals.stop.is_requested()
@@ -170,7 +170,7 @@ fn add(process: &Arc<Process>, target: Option<&Arc<Thread>>, signal: Signal, inf
     };
     match target {
         Some(thread) => {
-            thread.signals.pending.add(signal, info, details);
+            thread.signals().pending.add(signal, info, details);
             if is_open(thread, signal) {
                 scheduler::alert(thread);
             }
@@ -205,7 +205,7 @@ pub fn send_by_timer(
     }
     match target {
         Some(thread) => {
-            thread.signals.pending.add_from_timer(signal, info, timer);
+            thread.signals().pending.add_from_timer(signal, info, timer);
             if is_open(thread, signal) {
                 scheduler::alert(thread);
             }
@@ -228,7 +228,7 @@ pub fn keep_place(process: &Process, timer: &Timer) -> Result<(), Errno> {
             thread: Some(thread), ..
         } => thread
             .upgrade()
-            .map_or(Ok(()), |thread| thread.signals.pending.keep_place()),
+            .map_or(Ok(()), |thread| thread.signals().pending.keep_place()),
         TimerNotice::Signal { .. } => process.signals.pending.keep_place(),
         TimerNotice::None | TimerNotice::Wake(_) => Ok(()),
     }
@@ -241,7 +241,7 @@ pub fn give_up_place(process: &Process, timer: &Timer) {
             thread: Some(thread), ..
         } => {
             if let Some(thread) = thread.upgrade() {
-                thread.signals.pending.give_up_place();
+                thread.signals().pending.give_up_place();
             }
         }
         TimerNotice::Signal { .. } => process.signals.pending.give_up_place(),
@@ -252,7 +252,7 @@ pub fn give_up_place(process: &Process, timer: &Timer) {
 /// Drops the signals of timers that wait for the process or one of its threads: they are deleted.
 pub fn drop_signals_of_timers(process: &Process) {
     process.signals.pending.remove_those_of_timers();
-    process.for_each_thread(|thread| thread.signals.pending.remove_those_of_timers());
+    process.for_each_thread(|thread| thread.signals().pending.remove_those_of_timers());
 }
 
 /// Wakes one thread to take a signal that waits for any, if there is one that would.
@@ -269,7 +269,7 @@ fn wake_up(process: &Process, signal: Signal) {
 /// Somebody who might have taken the signals of `set` will not: wakes whoever would.
 pub(super) fn retarget(process: &Process, set: SigSet) {
     process.for_each_thread(|thread| {
-        if !thread.is_ending() && !set.difference(thread.signals.closed()).is_empty() {
+        if !thread.is_ending() && !set.difference(thread.signals().closed()).is_empty() {
             scheduler::alert(thread);
         }
     });
@@ -277,13 +277,13 @@ pub(super) fn retarget(process: &Process, set: SigSet) {
 
 /// Whether the thread would take the signal now.
 fn is_open(thread: &Thread, signal: Signal) -> bool {
-    !thread.is_ending() && !thread.signals.closed().contains(signal)
+    !thread.is_ending() && !thread.signals().closed().contains(signal)
 }
 
 /// The default action is taken for a signal, which ends the process at once where there is no memory to note that.
 pub fn set_default(thread: &Thread, signal: Signal) {
-    if set_action(&thread.process, signal, SigAction::default()).is_err() {
-        thread.process.end(WaitStatus::Signaled {
+    if set_action(thread.process(), signal, SigAction::default()).is_err() {
+        thread.process().end(WaitStatus::Signaled {
             signal: signal.number(),
             core: false,
         });
@@ -296,14 +296,14 @@ pub fn force(thread: &Arc<Thread>, info: SigInfo) {
     let Some(signal) = Signal::new(info.signo as u64) else {
         return;
     };
-    let signals = &thread.process.signals;
-    let is_blocked = thread.signals.mask().contains(signal);
+    let signals = &thread.process().signals;
+    let is_blocked = thread.signals().mask().contains(signal);
     if is_blocked || is_ignoring(&signals.action(signal), signal) {
         set_default(thread, signal);
-        set_mask(thread, thread.signals.mask().without(signal));
+        set_mask(thread, thread.signals().mask().without(signal));
     }
-    thread.signals.pending.remove(SigSet::EMPTY.with(signal));
-    thread.signals.pending.add(signal, info, Details::Kept);
+    thread.signals().pending.remove(SigSet::EMPTY.with(signal));
+    thread.signals().pending.add(signal, info, Details::Kept);
     thread.set_pending_work();
 }
 
@@ -329,7 +329,7 @@ fn prepare(process: &Process, signal: Signal) -> Option<WaitStatus> {
 /// Drops every signal of `set` that waits for the process or one of its threads.
 pub(super) fn remove_pending(process: &Process, set: SigSet) {
     process.signals.pending.remove(set);
-    process.for_each_thread(|thread| thread.signals.pending.remove(set));
+    process.for_each_thread(|thread| thread.signals().pending.remove(set));
 }
 
 /// Whether the signal comes to nothing: it is ignored, and no thread blocks it (a blocked one waits, for the action may
@@ -341,14 +341,14 @@ fn is_discarded(process: &Process, signal: Signal) -> bool {
 /// Whether a thread of the process blocks the signal, or will again once it has waited for others.
 fn is_blocked(process: &Process, signal: Signal) -> bool {
     process.any_thread(|thread| {
-        let saved = *thread.signals.saved_mask.lock();
-        thread.signals.mask().contains(signal) || saved.is_some_and(|mask| mask.contains(signal))
+        let saved = *thread.signals().saved_mask.lock();
+        thread.signals().mask().contains(signal) || saved.is_some_and(|mask| mask.contains(signal))
     })
 }
 
 /// Whether a further signal may wait for the process or one of its threads with its details (`RLIMIT_SIGPENDING`).
 pub fn has_room_for_signals(process: &Process) -> bool {
     let mut waiting = process.signals.waiting() + process.timers.len();
-    process.for_each_thread(|thread| waiting += thread.signals.pending.len());
+    process.for_each_thread(|thread| waiting += thread.signals().pending.len());
     (waiting as u64) < process.limit(RLIMIT_SIGPENDING)
 }

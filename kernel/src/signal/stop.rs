@@ -7,7 +7,7 @@ use super::ProcessSignals;
 use crate::process::{self, Process};
 use crate::sched::scheduler;
 use crate::sched::wait::WaitQueue;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::process::WaitStatus;
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -120,13 +120,13 @@ impl Process {
     /// The running thread halts until SIGCONT or its end. The last one to halt makes the process stopped.
     pub(super) fn halt(&self, current: &Arc<Thread>) {
         let stop = &self.signals.stop;
-        current.signals.is_halted.store(true, Ordering::Release);
+        current.signals().is_halted.store(true, Ordering::Release);
         self.complete_stop();
         // Interrupted: the thread is to end, which the caller looks at next.
         let _ = stop
             .gone_on
             .wait_killable(|| (!stop.is_requested()).then_some(()));
-        current.signals.is_halted.store(false, Ordering::Release);
+        current.signals().is_halted.store(false, Ordering::Release);
     }
 
     /// If all threads have halted that do not end: the process is stopped, and its parent told.
@@ -137,7 +137,7 @@ impl Process {
             return;
         };
         let is_awaited =
-            |thread: &Arc<Thread>| !thread.is_ending() && !thread.signals.is_halted.load(Ordering::Acquire);
+            |thread: &Arc<Thread>| !thread.is_ending() && !thread.signals().is_halted.load(Ordering::Acquire);
         if self.is_ending() || self.any_thread(is_awaited) {
             return;
         }

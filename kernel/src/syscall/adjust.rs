@@ -2,7 +2,7 @@
 
 use crate::sched::time;
 use crate::sched::time::discipline;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::timers::{self, Clock};
 use crate::user_memory;
 use abi::Errno;
@@ -61,7 +61,7 @@ fn check(current: &Thread, all: &Timex) -> Result<(), Errno> {
     }
     let only_reads = all.modes == 0 || asks(ADJTIME) && all.modes & ADJ_OFFSET_SS_READ == ADJ_OFFSET_SS_READ;
     if !only_reads {
-        current.process.credentials().require(CAP_SYS_TIME)?;
+        current.process().credentials().require(CAP_SYS_TIME)?;
     }
     if asks(ADJTIME) {
         return Ok(());

@@ -5,7 +5,7 @@ use super::mlock::{check_unlocked, populate};
 use super::space::space;
 use crate::fs::Subject;
 use crate::sched::scheduler;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::memory::{
     MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_DONTNEED_LOCKED,
@@ -179,7 +179,7 @@ fn remove(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
                 RemoveError::NoMemory => Errno::ENOMEM,
                 RemoveError::Interrupted => Errno::EINTR,
             })?;
-        let subject = Subject::new(current.process.credentials());
+        let subject = Subject::new(current.process().credentials());
         source.note_change(&|mode, group| subject.mode_after_writing(mode, group));
         has_hole |= part.start() != at;
         at = part.end();

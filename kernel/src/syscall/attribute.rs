@@ -9,7 +9,7 @@ use super::flags::decode;
 use super::lookup::{Lookup, file};
 use crate::fs::inode::{now, without_set_ids};
 use crate::fs::{Inode, Subject};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::read_value;
 
 /// In place of an id: leave it.
@@ -24,7 +24,7 @@ pub fn fchmod(current: &Thread, descriptor: i32, mode: u32) -> Result<usize, Err
     if file.is_path() {
         return Err(Errno::EBADF);
     }
-    change_mode(file.inode(), mode, &Subject::new(current.process.credentials()))
+    change_mode(file.inode(), mode, &Subject::new(current.process().credentials()))
 }
 
 /// fchmodat(2): the call has no flags; links are followed.
@@ -86,7 +86,7 @@ pub fn fchown(current: &Thread, descriptor: i32, uid: u32, gid: u32) -> Result<u
         file.inode(),
         uid,
         gid,
-        &Subject::new(current.process.credentials()),
+        &Subject::new(current.process().credentials()),
     )
 }
 
@@ -154,7 +154,7 @@ pub fn utimensat(
         let times = read_value::<[TimeSpec; 2]>(times)?;
         [TimeChange::of(times[0])?, TimeChange::of(times[1])?]
     };
-    let subject = Subject::new(current.process.credentials());
+    let subject = Subject::new(current.process().credentials());
     if path == 0 {
         if directory == AT_FDCWD {
             return Err(Errno::EFAULT);

@@ -3,7 +3,7 @@
 use crate::fs::caller::{Caller, IoFailure};
 use crate::sched::scheduler;
 use crate::signal;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::signal::info::SI_KERNEL;
 use abi::signal::{SigInfo, Signal};
 
@@ -11,7 +11,7 @@ use abi::signal::{SigInfo, Signal};
 /// SIGXFSZ (setrlimit(2)).
 #[inline(always)]
 pub fn with_caller<R>(current: &Thread, request: impl FnOnce(&Caller<'_>) -> R) -> R {
-    let caller = Caller::new(current);
+    let caller = Caller::new(&**current.process());
     let result = request(&caller);
     if caller.failure() != IoFailure::None {
         tell(caller.failure());

@@ -3,7 +3,7 @@
 use super::target::meant;
 use crate::fs::{Credentials, valid_capability};
 use crate::process::Pid;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::{
@@ -51,7 +51,7 @@ pub fn capget(current: &Thread, header: u64, data: u64) -> Result<usize, Errno> 
 pub fn capset(current: &Thread, header: u64, data: u64) -> Result<usize, Errno> {
     let words = words(header)?;
     let [_, pid] = user_memory::read_value::<[u32; 2]>(header)?;
-    if pid != 0 && pid as Pid != current.process.pid {
+    if pid != 0 && pid as Pid != current.process().pid {
         return Err(Errno::EPERM);
     }
     let mut sets = [0u64; 3];
@@ -80,12 +80,12 @@ fn words(header: u64) -> Result<usize, Errno> {
 }
 
 fn change(current: &Thread, how: impl FnOnce(&mut Credentials) -> Result<(), Errno>) -> Result<usize, Errno> {
-    current.process.change_credentials(how).map(|()| 0)
+    current.process().change_credentials(how).map(|()| 0)
 }
 
 /// The options of prctl(2) about capabilities. `EINVAL`, `EPERM`.
 pub fn control(current: &Thread, [option, a, b, c, d]: [u64; 5]) -> Result<usize, Errno> {
-    let own = || current.process.credentials();
+    let own = || current.process().credentials();
     match option as u32 {
         PR_GET_KEEPCAPS => Ok(usize::from(own().keeps_capabilities())),
         PR_SET_KEEPCAPS if a > 1 => Err(Errno::EINVAL),
@@ -107,7 +107,7 @@ fn ambient(current: &Thread, action: u64, capability: u64) -> Result<usize, Errn
             Ok(())
         }),
         PR_CAP_AMBIENT_IS_SET => {
-            let held = current.process.credentials().ambient;
+            let held = current.process().credentials().ambient;
             Ok(usize::from(held.has(valid_capability(capability)?)))
         }
         PR_CAP_AMBIENT_RAISE => change(current, |own| own.raise_ambient(capability)),

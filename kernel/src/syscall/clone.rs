@@ -8,7 +8,7 @@ use crate::sched::scheduler;
 use crate::sched::space::Space;
 use crate::sched::space::mappings::{self, Walks};
 use crate::signal::{self, Actions, InheritedSignals};
-use crate::thread::{Thread, ThreadInit};
+use crate::thread::{self, Thread, ThreadExt, ThreadInit};
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
@@ -200,14 +200,14 @@ fn build_process(
     request: &CloneRequest,
     walks: Walks,
 ) -> Result<Arc<Thread>, Errno> {
-    let parent = &current.process;
+    let parent = current.process();
     if request.has(CloneFlags::CLONE_PARENT) && parent.pid == INIT {
         return Err(Errno::EINVAL);
     }
     let credentials = parent.credentials();
     let reserved = process::reserve_pid(credentials.uid, process_limit(parent))?;
     let pid = reserved.pid();
-    let stack = Thread::make_stack().map_err(|_| Errno::EAGAIN)?;
+    let stack = thread::make_stack().map_err(|_| Errno::EAGAIN)?;
     let space = child_space(parent, context, request)?;
 
     let name = current.name();
@@ -230,7 +230,7 @@ fn build_process(
         start: child_context(context, request)?,
         name,
     };
-    let thread = Thread::new(init)?;
+    let thread = thread::new(init)?;
     prepare(&thread, &space, request);
     current.note_fork();
     reserved
@@ -240,7 +240,7 @@ fn build_process(
 }
 
 fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequest) -> Result<usize, Errno> {
-    let process = &current.process;
+    let process = current.process();
     let reserved = process::reserve_tid(process.credentials().uid, process_limit(process))?;
     let tid = reserved.tid();
     let space = process.space().ok_or(Errno::ESRCH)?;
@@ -250,12 +250,12 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequ
         files: child_files(current, request)?,
         fs_context: child_fs_context(current, request)?,
         signals: child_mask(current, request),
-        kernel: Thread::make_stack().map_err(|_| Errno::EAGAIN)?,
+        kernel: thread::make_stack().map_err(|_| Errno::EAGAIN)?,
         registers: child_registers(request)?,
         start: child_context(context, request)?,
         name: current.name(),
     };
-    let thread = Thread::new(init)?;
+    let thread = thread::new(init)?;
     prepare(&thread, &space, request);
     reserved.assign(&thread, current).inspect_err(|_| space.leave())?;
     begin(thread, request);
@@ -267,14 +267,14 @@ fn prepare(thread: &Thread, space: &Space, request: &CloneRequest) {
     space.enter();
     store_ids(thread, space, request);
     if request.has(CloneFlags::CLONE_VFORK) {
-        thread.vfork.begin();
+        thread.vfork().begin();
     }
 }
 
 fn begin(thread: Arc<Thread>, request: &CloneRequest) {
     if request.has(CloneFlags::CLONE_VFORK) {
         scheduler::begin(thread.clone());
-        thread.vfork.wait();
+        thread.vfork().wait();
     } else {
         scheduler::begin(thread);
     }
@@ -310,26 +310,26 @@ fn child_actions(parent: &Process, request: &CloneRequest) -> Result<Shared<Acti
 
 fn child_files(current: &Thread, request: &CloneRequest) -> Result<Shared<FileTable>, Errno> {
     if request.has(CloneFlags::CLONE_FILES) {
-        current.files.share()
+        current.files().share()
     } else {
-        current.files.copy()
+        current.files().copy()
     }
 }
 
 fn child_fs_context(current: &Thread, request: &CloneRequest) -> Result<Shared<FsContext>, Errno> {
     if request.has(CloneFlags::CLONE_FS) {
-        current.fs_context.share()
+        current.fs_context().share()
     } else {
-        current.fs_context.copy()
+        current.fs_context().copy()
     }
 }
 
 /// Two threads that run at once in one memory cannot use one alternate stack.
 fn child_mask(current: &Thread, request: &CloneRequest) -> InheritedSignals {
     if request.has(CloneFlags::CLONE_VM) && !request.has(CloneFlags::CLONE_VFORK) {
-        current.signals.for_thread()
+        current.signals().for_thread()
     } else {
-        current.signals.for_child()
+        current.signals().for_child()
     }
 }
 
@@ -383,6 +383,8 @@ fn store_ids(child: &Thread, space: &Space, request: &CloneRequest) {
         let _ = space.write(request.child_tid, &id);
     }
     if request.has(CloneFlags::CLONE_CHILD_CLEARTID) {
-        child.clear_child_tid.store(request.child_tid, Ordering::Relaxed);
+        child
+            .clear_child_tid()
+            .store(request.child_tid, Ordering::Relaxed);
     }
 }

@@ -11,7 +11,7 @@ use super::lookup::file;
 use crate::fs::OpenFile;
 use crate::fs::open_file::Whence;
 use crate::sched::scheduler;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::{KernelSink, KernelSource, MOST_BYTES, read_value, write_value};
 
 /// Bytes copied in one go.
@@ -90,8 +90,8 @@ pub fn copy_file_range(
 
 /// What is copied was read and written.
 fn note(current: &Thread, result: &Result<usize, Errno>) {
-    current.transfers.note_read(result);
-    current.transfers.note_written(result);
+    current.transfers().note_read(result);
+    current.transfers().note_written(result);
 }
 
 /// A position in a file: the program's own, or the file's.

@@ -11,7 +11,7 @@ use super::open::{descriptor_limit, install, on_exec, release};
 use crate::fs::inode::Attributes;
 use crate::fs::pipe::{self, Direction, Pipe};
 use crate::fs::{Dentry, OnExec, OpenFile};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::write_value;
 
 /// dup(2).
@@ -37,7 +37,7 @@ pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, E
     // Kept until the table's lock is released, as in `open::install`.
     let kept = file.clone();
     let replaced = current
-        .files
+        .files()
         .change(|files| files.replace(new, file, on_exec(flags), limit));
     drop(kept);
     let replaced = replaced??;
@@ -67,7 +67,7 @@ pub fn pipe2(current: &Thread, address: u64, flags: u32) -> Result<usize, Errno>
 /// Both ends of a new pipe. `ENOMEM`.
 fn open_pipe(current: &Thread, flags: u32) -> Result<(Arc<OpenFile>, Arc<OpenFile>), Errno> {
     let pipe = Pipe::new()?;
-    let credentials = current.process.credentials();
+    let credentials = current.process().credentials();
     let attributes = Attributes::new(0o600, credentials.fsuid, credentials.fsgid);
     let inode = pipe::unnamed(&pipe, attributes)?;
     let name = fallible::text(format_args!("pipe:[{}]", inode.number))?;
@@ -81,7 +81,7 @@ fn open_pipe(current: &Thread, flags: u32) -> Result<(Arc<OpenFile>, Arc<OpenFil
 fn withdraw(current: &Thread, descriptors: &[usize]) {
     for descriptor in descriptors {
         // The table is the caller's own since it was put in: this allocates nothing.
-        let removed = current.files.change(|files| files.remove(*descriptor));
+        let removed = current.files().change(|files| files.remove(*descriptor));
         drop(removed);
     }
 }

@@ -13,7 +13,7 @@ use super::lookup::{Lookup, file};
 use crate::fs::inode_ops::NewFile;
 use crate::fs::path_lookup::LastComponent;
 use crate::fs::{Dentry, FsContext, LastLink, Subject, tree};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 
 /// Most bytes of entries that one call gives.
@@ -92,13 +92,13 @@ pub fn chdir(current: &Thread, path: u64) -> Result<usize, Errno> {
 /// `EBADF`. `ENOTDIR`, `EACCES`: no directory, or one that may not be searched. `ENOMEM`.
 pub fn fchdir(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let found = file(current, descriptor)?.dentry.clone();
-    enter(current, found, &Subject::new(current.process.credentials()))
+    enter(current, found, &Subject::new(current.process().credentials()))
 }
 
 fn enter(current: &Thread, directory: Arc<Dentry>, subject: &Subject) -> Result<usize, Errno> {
     check_directory(&directory, subject)?;
     let old = current
-        .fs_context
+        .fs_context()
         .change(|fs_context| core::mem::replace(&mut fs_context.current, directory))?;
     drop(old);
     Ok(0)
@@ -120,9 +120,9 @@ pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, AT_FDCWD, path)?;
     let found = lookup.find(LastLink::Follow)?;
     check_directory(&found, &lookup.subject)?;
-    current.process.credentials().require(CAP_SYS_CHROOT)?;
+    current.process().credentials().require(CAP_SYS_CHROOT)?;
     let old = current
-        .fs_context
+        .fs_context()
         .change(|fs_context| core::mem::replace(&mut fs_context.root, found))?;
     drop(old);
     Ok(0)
@@ -134,7 +134,7 @@ pub fn chroot(current: &Thread, path: u64) -> Result<usize, Errno> {
 /// `ENOENT`: the directory is removed. `ENAMETOOLONG`: beyond `PATH_MAX`. `ERANGE`: beyond the buffer. `ENOMEM`, those
 /// of user memory.
 pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
-    let fs_context = current.fs_context.snapshot()?;
+    let fs_context = current.fs_context().snapshot()?;
     if fs_context.current.is_removed() {
         return Err(Errno::ENOENT);
     }
@@ -157,5 +157,5 @@ pub fn getcwd(current: &Thread, buffer: u64, len: u64) -> Result<usize, Errno> {
 /// `ENOMEM`: the mask is shared with a child since fork, and there is no memory for a copy.
 pub fn umask(current: &Thread, mask: u32) -> Result<usize, Errno> {
     let set = |fs_context: &mut FsContext| core::mem::replace(&mut fs_context.umask, mask & 0o777);
-    Ok(current.fs_context.change(set)? as usize)
+    Ok(current.fs_context().change(set)? as usize)
 }

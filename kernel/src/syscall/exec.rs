@@ -5,7 +5,7 @@ use super::identity::has_too_many_processes;
 use crate::exec::{self, Arguments, ExecRequest};
 use crate::fs::Restraint;
 use crate::fs::{LastLink, LookupContext, OpenFile, Subject, open_executable, open_executable_entry};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::file::{AT_FDCWD, AtFlags, PATH_MAX};
@@ -51,14 +51,14 @@ fn execute(
         flags as u32,
         AtFlags::AT_EMPTY_PATH | AtFlags::AT_SYMLINK_NOFOLLOW,
     )?;
-    let is_beyond = &current.process.attributes.is_beyond_processes;
+    let is_beyond = &current.process().attributes.is_beyond_processes;
     if is_beyond.load(Ordering::Relaxed) && has_too_many_processes(current) {
         return Err(Errno::EAGAIN);
     }
     is_beyond.store(false, Ordering::Relaxed);
     let path = user_memory::read_string(path, PATH_MAX)?;
-    let process = &current.process;
-    let fs_context = current.fs_context.snapshot()?;
+    let process = current.process();
+    let fs_context = current.fs_context().snapshot()?;
     let credentials = process.credentials();
     let base = LookupContext::current(&fs_context, Subject::new(credentials.clone()));
     let file = find(current, base, directory as i32, &path, flags)?;
@@ -84,16 +84,17 @@ fn execute(
 }
 
 fn restraint(current: &Thread) -> Restraint {
-    let process = &current.process;
+    let process = current.process();
     if process.attributes.has_no_new_privileges.load(Ordering::Relaxed) {
         return Restraint::NoNewPrivileges;
     }
-    let holders = current.fs_context.holders();
+    let holders = current.fs_context().holders();
     // Threads that exec ends do not count.
     let mut own = 1;
     if holders > 1 {
         own = 0;
-        process.for_each_thread(|thread| own += usize::from(thread.fs_context.is_same(&current.fs_context)));
+        process
+            .for_each_thread(|thread| own += usize::from(thread.fs_context().is_same(current.fs_context())));
     }
     if holders > own {
         Restraint::SharedFsContext
@@ -115,7 +116,7 @@ fn find(
     }
     if directory != AT_FDCWD && path.first() != Some(&b'/') {
         let descriptor = usize::try_from(directory).map_err(|_| Errno::EBADF)?;
-        let file = current.files.read(|files| files.get(descriptor).cloned())?;
+        let file = current.files().read(|files| files.get(descriptor).cloned())?;
         base.start = file.dentry.clone();
     }
     if path.is_empty() {

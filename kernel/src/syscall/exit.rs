@@ -1,6 +1,6 @@
 //! exit(2), exit_group(2): they tell the thread, or all of them, to end; that happens on the way back to EL0 (`user_loop`).
 
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::process::WaitStatus;
 
@@ -10,7 +10,7 @@ use abi::process::WaitStatus;
 /// Never fails.
 pub fn exit(current: &Thread, code: u64) -> Result<usize, Errno> {
     current
-        .process
+        .process()
         .end_thread(current, WaitStatus::Exited(code as u8));
     Ok(0)
 }
@@ -20,6 +20,6 @@ pub fn exit(current: &Thread, code: u64) -> Result<usize, Errno> {
 /// # Errors
 /// Never fails.
 pub fn exit_group(current: &Thread, code: u64) -> Result<usize, Errno> {
-    current.process.end(WaitStatus::Exited(code as u8));
+    current.process().end(WaitStatus::Exited(code as u8));
     Ok(0)
 }

@@ -21,7 +21,7 @@ use crate::fs::pipe;
 use crate::fs::record_locks::Owner as LockOwner;
 use crate::fs::{OnExec, OpenFile};
 use crate::signal::file_owner_exists;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::{read_value, write_value};
 
 /// fcntl(2).
@@ -44,12 +44,12 @@ pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> 
         F_GETFL => Ok(file.flags() as usize),
         _ if file.is_path() => Err(Errno::EBADF),
         F_SETFL => {
-            let caller = Caller::new(current);
+            let caller = Caller::new(&**current.process());
             file.set_status_flags(&caller, descriptor, argument as u32)?;
             Ok(0)
         }
         F_GETLK | F_SETLK | F_SETLKW => {
-            let owner = LockOwner::Process(current.process.pid);
+            let owner = LockOwner::Process(current.process().pid);
             lock(current, descriptor, &file, command, argument, owner)
         }
         F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {
@@ -78,7 +78,7 @@ fn duplicate(current: &Thread, file: Arc<OpenFile>, from: u64, on_exec: OnExec) 
 fn descriptor_flag(current: &Thread, descriptor: i32, command: u32, argument: u64) -> Result<usize, Errno> {
     let descriptor = index(descriptor)?;
     if command == F_GETFD {
-        let what = current.files.read(|files| files.on_exec(descriptor))?;
+        let what = current.files().read(|files| files.on_exec(descriptor))?;
         return Ok(descriptor_flags(what));
     }
     let what = if argument as u32 & FD_CLOEXEC != 0 {
@@ -87,7 +87,7 @@ fn descriptor_flag(current: &Thread, descriptor: i32, command: u32, argument: u6
         OnExec::Keep
     };
     current
-        .files
+        .files()
         .change(|files| files.set_on_exec(descriptor, what))?
         .map(|()| 0)
 }
@@ -163,7 +163,7 @@ fn set_owner(current: &Thread, file: &OpenFile, whom: Option<Whom>) -> Result<us
     if whom.is_some_and(|whom| !file_owner_exists(whom)) {
         return Err(Errno::ESRCH);
     }
-    let credentials = current.process.credentials();
+    let credentials = current.process().credentials();
     file.change_owner(|owner| *owner = owner.changed_to(whom, &credentials));
     Ok(0)
 }
@@ -190,7 +190,7 @@ fn pipe_capacity(current: &Thread, file: &OpenFile, command: u32, wanted: u64) -
     }
     let wanted = pipe::rounded(u32::try_from(wanted).map_err(|_| Errno::EINVAL)?)?;
     let is_large = wanted > pipe::MAX_UNPRIVILEGED;
-    if is_large && wanted > pipe.capacity() && !current.process.credentials().can(CAP_SYS_RESOURCE) {
+    if is_large && wanted > pipe.capacity() && !current.process().credentials().can(CAP_SYS_RESOURCE) {
         return Err(Errno::EPERM);
     }
     pipe.set_capacity(wanted)?;

@@ -12,7 +12,7 @@ use crate::fs::OpenFile;
 use crate::fs::locks::{Locks, Patience};
 use crate::fs::open_file::Whence;
 use crate::fs::record_locks::{Kind, Owner as LockOwner, Record};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::{read_value, write_value};
 
 /// `F_GETLK`, `F_OFD_GETLK`.
@@ -149,7 +149,7 @@ pub fn flock(current: &Thread, descriptor: i32, operation: u32) -> Result<usize,
     } else {
         Patience::Wait
     };
-    let (inode, pid) = (file.inode(), current.process.pid);
+    let (inode, pid) = (file.inode(), current.process().pid);
     match operation & !LOCK_NB {
         LOCK_SH => Locks::set_flock(inode, owner, pid, Kind::Shared, patience)?,
         LOCK_EX => Locks::set_flock(inode, owner, pid, Kind::Exclusive, patience)?,

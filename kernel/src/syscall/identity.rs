@@ -2,7 +2,7 @@
 
 use crate::fs::{Credentials, Groups, NGROUPS_MAX};
 use crate::process;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::{CAP_SETGID, CAP_SETUID};
@@ -19,7 +19,7 @@ const KEEP: u32 = u32::MAX;
 /// # Errors
 /// Never fails.
 pub fn getuid(current: &Thread) -> Result<usize, Errno> {
-    Ok(current.process.credentials().uid as usize)
+    Ok(current.process().credentials().uid as usize)
 }
 
 /// geteuid(2).
@@ -27,7 +27,7 @@ pub fn getuid(current: &Thread) -> Result<usize, Errno> {
 /// # Errors
 /// Never fails.
 pub fn geteuid(current: &Thread) -> Result<usize, Errno> {
-    Ok(current.process.credentials().euid as usize)
+    Ok(current.process().credentials().euid as usize)
 }
 
 /// getgid(2).
@@ -35,7 +35,7 @@ pub fn geteuid(current: &Thread) -> Result<usize, Errno> {
 /// # Errors
 /// Never fails.
 pub fn getgid(current: &Thread) -> Result<usize, Errno> {
-    Ok(current.process.credentials().gid as usize)
+    Ok(current.process().credentials().gid as usize)
 }
 
 /// getegid(2).
@@ -43,7 +43,7 @@ pub fn getgid(current: &Thread) -> Result<usize, Errno> {
 /// # Errors
 /// Never fails.
 pub fn getegid(current: &Thread) -> Result<usize, Errno> {
-    Ok(current.process.credentials().egid as usize)
+    Ok(current.process().credentials().egid as usize)
 }
 
 /// getresuid(2).
@@ -51,7 +51,7 @@ pub fn getegid(current: &Thread) -> Result<usize, Errno> {
 /// # Errors
 /// Those of user memory.
 pub fn getresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
-    let ids = current.process.credentials();
+    let ids = current.process().credentials();
     user_memory::write_value(real, &ids.uid)?;
     user_memory::write_value(effective, &ids.euid)?;
     user_memory::write_value(saved, &ids.suid)?;
@@ -63,7 +63,7 @@ pub fn getresuid(current: &Thread, real: u64, effective: u64, saved: u64) -> Res
 /// # Errors
 /// Those of user memory.
 pub fn getresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Result<usize, Errno> {
-    let ids = current.process.credentials();
+    let ids = current.process().credentials();
     user_memory::write_value(real, &ids.gid)?;
     user_memory::write_value(effective, &ids.egid)?;
     user_memory::write_value(saved, &ids.sgid)?;
@@ -75,7 +75,7 @@ fn change_users(
     current: &Thread,
     how: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
 ) -> Result<usize, Errno> {
-    current.process.change_credentials(|ids| {
+    current.process().change_credentials(|ids| {
         let old = ids.clone();
         how(ids)?;
         ids.fsuid = ids.euid;
@@ -83,15 +83,15 @@ fn change_users(
         Ok(())
     })?;
     let is_beyond = has_too_many_processes(current);
-    let noted = &current.process.attributes.is_beyond_processes;
+    let noted = &current.process().attributes.is_beyond_processes;
     noted.store(is_beyond, Ordering::Relaxed);
     Ok(0)
 }
 
 /// Whether the caller's real user, who is not user 0, has more processes than its limit allows.
 pub fn has_too_many_processes(current: &Thread) -> bool {
-    let uid = current.process.credentials().uid;
-    let most = current.process.limit(RLIMIT_NPROC);
+    let uid = current.process().credentials().uid;
+    let most = current.process().limit(RLIMIT_NPROC);
     uid != 0 && process::thread_count_of_user(uid) as u64 > most
 }
 
@@ -100,7 +100,7 @@ fn change_groups(
     current: &Thread,
     how: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
 ) -> Result<usize, Errno> {
-    current.process.change_credentials(|ids| {
+    current.process().change_credentials(|ids| {
         how(ids)?;
         ids.fsgid = ids.egid;
         Ok(())
@@ -247,7 +247,7 @@ pub fn setresgid(current: &Thread, real: u64, effective: u64, saved: u64) -> Res
 pub fn setfsuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
     let wanted = wanted as u32;
     let mut old = 0;
-    current.process.change_credentials(|ids| {
+    current.process().change_credentials(|ids| {
         old = ids.fsuid;
         if wanted != KEEP && (is_user_allowed(ids, wanted) || wanted == old) {
             let before = ids.clone();
@@ -266,7 +266,7 @@ pub fn setfsuid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
 pub fn setfsgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
     let wanted = wanted as u32;
     let mut old = 0;
-    current.process.change_credentials(|ids| {
+    current.process().change_credentials(|ids| {
         old = ids.fsgid;
         if wanted != KEEP && (is_group_allowed(ids, wanted) || wanted == old) {
             ids.fsgid = wanted;
@@ -281,7 +281,7 @@ pub fn setfsgid(current: &Thread, wanted: u64) -> Result<usize, Errno> {
 /// # Errors
 /// `EINVAL`: no room for all. Those of user memory.
 pub fn getgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno> {
-    let ids = current.process.credentials();
+    let ids = current.process().credentials();
     let size = usize::try_from(size as i32).map_err(|_| Errno::EINVAL)?;
     if size != 0 {
         if size < ids.groups.len() {
@@ -297,7 +297,7 @@ pub fn getgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno>
 /// # Errors
 /// `EPERM`: without `CAP_SETGID`. `EINVAL`: more than `NGROUPS_MAX`. `ENOMEM`, those of user memory.
 pub fn setgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno> {
-    current.process.credentials().require(CAP_SETGID)?;
+    current.process().credentials().require(CAP_SETGID)?;
     let size = usize::try_from(size)
         .ok()
         .filter(|&size| size <= NGROUPS_MAX)
@@ -305,7 +305,7 @@ pub fn setgroups(current: &Thread, size: u64, list: u64) -> Result<usize, Errno>
     let mut groups: Vec<u32> = memory::try_list(size)?;
     user_memory::read_bytes(list, groups.as_mut_slice().as_mut_bytes())?;
     let groups = Groups::new(groups)?;
-    current.process.change_credentials(|ids| {
+    current.process().change_credentials(|ids| {
         ids.groups = groups;
         Ok(())
     })?;

@@ -7,7 +7,7 @@ use abi::terminal::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 use super::lookup::{file, index};
 use crate::fs::OnExec;
 use crate::fs::caller::Caller;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::read_value;
 
 /// ioctl(2).
@@ -42,7 +42,7 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
                 0
             };
             let flags = (file.flags() & !O_ASYNC) | flag;
-            file.set_status_flags(&Caller::new(current), descriptor, flags)?;
+            file.set_status_flags(&Caller::new(&**current.process()), descriptor, flags)?;
             Ok(0)
         }
         _ => file.ioctl(request, argument),
@@ -52,7 +52,7 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
 fn set_on_exec(current: &Thread, descriptor: i32, what: OnExec) -> Result<usize, Errno> {
     let descriptor = index(descriptor)?;
     current
-        .files
+        .files()
         .change(|files| files.set_on_exec(descriptor, what))?
         .map(|()| 0)
 }

@@ -8,7 +8,7 @@ use abi::file::{AT_FDCWD, AtFlags, PATH_MAX};
 
 use crate::fs::path_lookup::LookupResult;
 use crate::fs::{Dentry, FsContext, LastLink, LookupContext, OpenFile, Subject};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 
 /// The open file of a descriptor.
@@ -17,7 +17,10 @@ use crate::user_memory;
 /// `EBADF`.
 pub fn file(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
     let descriptor = index(descriptor)?;
-    match current.files.read(|files| files.near().get(descriptor)?.clone()) {
+    match current
+        .files()
+        .read(|files| files.near().get(descriptor)?.clone())
+    {
         Some(file) => Ok(file),
         None => far_file(current, descriptor),
     }
@@ -26,7 +29,7 @@ pub fn file(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
 /// As [`file()`], for one of many. Apart, so that the path of all others needs few registers.
 #[cold]
 fn far_file(current: &Thread, descriptor: usize) -> Result<Arc<OpenFile>, Errno> {
-    current.files.read(|files| files.get(descriptor).cloned())
+    current.files().read(|files| files.get(descriptor).cloned())
 }
 
 /// The descriptor as an index.
@@ -83,7 +86,7 @@ impl Lookup {
     /// `EFAULT`, `ENAMETOOLONG`, `EBADF`, `ENOTDIR`.
     pub fn new(current: &Thread, descriptor: i32, address: u64) -> Result<Self, Errno> {
         let path = path(address)?;
-        let fs_context = current.fs_context.snapshot()?;
+        let fs_context = current.fs_context().snapshot()?;
         let is_free = descriptor == AT_FDCWD || path.first() == Some(&b'/');
         let start = if is_free {
             fs_context.current.clone()
@@ -96,7 +99,7 @@ impl Lookup {
         Ok(Lookup {
             fs_context,
             start,
-            subject: Subject::new(current.process.credentials()),
+            subject: Subject::new(current.process().credentials()),
             path,
         })
     }

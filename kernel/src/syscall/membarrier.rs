@@ -1,7 +1,7 @@
 //! membarrier(2): a memory barrier on the processors that run other threads, so that these need none in their fast paths.
 
 use crate::sched::scheduler;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::process::{
     MEMBARRIER_CMD_GLOBAL, MEMBARRIER_CMD_GLOBAL_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED,
@@ -32,7 +32,7 @@ pub fn membarrier(current: &Thread, command: u64, flags: u64) -> Result<usize, E
     if flags as u32 != 0 {
         return Err(Errno::EINVAL);
     }
-    let space = current.process.space().ok_or(Errno::EINVAL)?;
+    let space = current.process().space().ok_or(Errno::EINVAL)?;
     match command as u32 {
         MEMBARRIER_CMD_QUERY => return Ok(KNOWN as usize),
         MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED => scheduler::synchronise(None),

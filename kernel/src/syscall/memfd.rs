@@ -4,7 +4,7 @@ use super::flags::decode;
 use super::open::{install, on_exec};
 use crate::fs::inode::Hold;
 use crate::fs::{OpenFile, Subject, tmpfs};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::file::{MfdFlags, O_CLOEXEC, O_RDWR, SealFlags};
@@ -32,7 +32,7 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
     } else {
         SealFlags::F_SEAL_SEAL
     };
-    let subject = Subject::new(current.process.credentials());
+    let subject = Subject::new(current.process().credentials());
     let owner = (subject.owner(), subject.group());
     let (dentry, ops) = tmpfs::unnamed_file(&name, seals, owner)?;
     dentry.inode.take_hold(Hold::Write)?;

@@ -1,7 +1,7 @@
 //! Calls that are not there.
 
 use crate::log;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicU64, Ordering};
 

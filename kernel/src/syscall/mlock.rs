@@ -6,7 +6,7 @@ use super::flags::decode;
 use super::space::space;
 use crate::sched::scheduler;
 use crate::sched::space::Space;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_IPC_LOCK;
@@ -21,10 +21,10 @@ const PAGE: u64 = PAGE_SIZE as u64;
 
 /// How many bytes the caller may lock. `EPERM` if none.
 fn limit(current: &Thread) -> Result<u64, Errno> {
-    if current.process.credentials().can(CAP_IPC_LOCK) {
+    if current.process().credentials().can(CAP_IPC_LOCK) {
         return Ok(u64::MAX);
     }
-    match current.process.limit(RLIMIT_MEMLOCK) {
+    match current.process().limit(RLIMIT_MEMLOCK) {
         0 => Err(Errno::EPERM),
         limit => Ok(limit),
     }
@@ -315,7 +315,7 @@ fn wanted_access(area: &Area) -> Option<Result<Access, Errno>> {
 /// `EFAULT`: the access is denied or the object has no such page. `ENOMEM`. `EINTR`: the process is to end.
 pub fn populate(current: &Thread, range: PageRange, access: Access) -> Result<(), Errno> {
     for page in (range.start().0..range.end().0).step_by(PAGE_SIZE) {
-        match user_memory::handle_fault(current, VirtAddr(page), access) {
+        match user_memory::handle_fault(current.task(), current, VirtAddr(page), access) {
             Some(Ok(())) => scheduler::cond_resched_killable()?,
             Some(Err(Refusal::NoMemory)) => return Err(Errno::ENOMEM),
             Some(Err(Refusal::Denied(_) | Refusal::BusError)) | None => return Err(Errno::EFAULT),

@@ -6,7 +6,7 @@ use super::lookup::file;
 use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
 use super::mlock;
 use super::space::{is_inside_area, space};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::memory::{MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, ProtFlags};
 use abi::process::RLIMIT_DATA;
@@ -23,7 +23,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// # Errors
 /// Never fails: the old break is the answer where it cannot move.
 pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
-    let process = &current.process;
+    let process = current.process();
     let space = space(current)?;
     let (start, old) = space.with(|space| space.break_range());
     let grown = end.saturating_sub(old.0);
@@ -113,7 +113,7 @@ pub fn mmap(
         _ => 0,
     };
     check_limits(
-        &current.process,
+        current.process(),
         &space,
         &request,
         rounded.saturating_sub(replaced),

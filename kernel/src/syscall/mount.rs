@@ -11,7 +11,7 @@ use abi::mount::{MountFlags, UmountFlags};
 use super::flags::decode;
 use super::lookup::Lookup;
 use crate::fs::{Dentry, LastLink, mount as mounts};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::read_string;
 
 /// The magic number that old programs have in the upper half of the flags.
@@ -38,7 +38,7 @@ pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 
         flags
     };
     let flags = MountFlags::from_bits_retain(flags);
-    current.process.credentials().require(CAP_SYS_ADMIN)?;
+    current.process().credentials().require(CAP_SYS_ADMIN)?;
     let found = Lookup::new(current, AT_FDCWD, target)?.find(LastLink::Follow)?;
     let options = wanted_string(options)?;
     if flags.contains(MountFlags::MS_REMOUNT) {
@@ -95,7 +95,7 @@ pub fn umount2(current: &Thread, target: u64, flags: u32) -> Result<usize, Errno
         flags,
         UmountFlags::MNT_FORCE | UmountFlags::MNT_DETACH | UmountFlags::UMOUNT_NOFOLLOW,
     )?;
-    current.process.credentials().require(CAP_SYS_ADMIN)?;
+    current.process().credentials().require(CAP_SYS_ADMIN)?;
     let last_link = if flags.contains(UmountFlags::UMOUNT_NOFOLLOW) {
         LastLink::Keep
     } else {

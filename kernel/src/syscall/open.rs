@@ -10,7 +10,7 @@ use super::flags::decode;
 use super::lookup::{Lookup, index};
 use crate::fs::{self, OnExec, OpenFile};
 use crate::sched::scheduler;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 
 /// openat(2). A 64-bit program means `O_LARGEFILE` whether it says so or not.
 ///
@@ -41,7 +41,7 @@ pub fn on_exec(flags: u32) -> OnExec {
 
 /// The process's limit of descriptors.
 pub fn descriptor_limit(current: &Thread) -> usize {
-    usize::try_from(current.process.limit(RLIMIT_NOFILE)).unwrap_or(usize::MAX)
+    usize::try_from(current.process().limit(RLIMIT_NOFILE)).unwrap_or(usize::MAX)
 }
 
 /// Gives the file the lowest free descriptor from `from` on.
@@ -53,7 +53,7 @@ pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usi
     // Kept until the table's lock is released: closing a file that is refused takes locks of its own.
     let kept = file.clone();
     let outcome = current
-        .files
+        .files()
         .change(|files| files.insert(file, on_exec, from, limit));
     drop(kept);
     outcome?
@@ -66,8 +66,8 @@ pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usi
 /// copy.
 pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let descriptor = index(descriptor)?;
-    current.files.read(|files| files.get(descriptor).map(drop))?;
-    let file = current.files.change(|files| files.remove(descriptor))??;
+    current.files().read(|files| files.get(descriptor).map(drop))?;
+    let file = current.files().change(|files| files.remove(descriptor))??;
     release(current, file);
     Ok(0)
 }
@@ -76,7 +76,7 @@ pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 pub fn release(current: &Thread, file: Arc<OpenFile>) {
     file.inode()
         .locks
-        .release_records(current.process.pid, scheduler::cond_resched);
+        .release_records(current.process().pid, scheduler::cond_resched);
 }
 
 /// close_range(2).
@@ -93,13 +93,13 @@ pub fn close_range(current: &Thread, first: u32, last: u32, flags: u32) -> Resul
     }
     let (first, last) = (first as usize, last as usize);
     if flags.contains(CloseRangeFlags::CLOSE_RANGE_UNSHARE) {
-        current.files.separate();
+        current.files().separate();
     }
     if flags.contains(CloseRangeFlags::CLOSE_RANGE_CLOEXEC) {
         return mark_range(current, first, last).map(|()| 0);
     }
     let mut from = first;
-    while let Some((descriptor, file)) = current.files.change(|files| files.take_next(from, last))?? {
+    while let Some((descriptor, file)) = current.files().change(|files| files.take_next(from, last))?? {
         release(current, file);
         from = descriptor + 1;
         scheduler::cond_resched();
@@ -110,7 +110,7 @@ pub fn close_range(current: &Thread, first: u32, last: u32, flags: u32) -> Resul
 fn mark_range(current: &Thread, first: usize, last: usize) -> Result<(), Errno> {
     let mut from = Some(first);
     while let Some(first) = from {
-        from = current.files.change(|files| files.mark_some(first, last))??;
+        from = current.files().change(|files| files.mark_some(first, last))??;
         scheduler::cond_resched();
     }
     Ok(())

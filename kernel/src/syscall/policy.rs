@@ -4,7 +4,7 @@ use super::target::{meant, meant_thread};
 use crate::fs::Credentials;
 use crate::futex;
 use crate::sched::scheduler::{self, Policy, SchedAttributes, TURN_NANOS};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_SYS_NICE;
@@ -192,7 +192,7 @@ fn check_deadline(current: &Thread, given: &SchedAttr) -> Result<(), Errno> {
     if !order.is_sorted() || given.sched_priority != 0 {
         return Err(Errno::EINVAL);
     }
-    require_nice(&current.process.credentials())
+    require_nice(&current.process().credentials())
 }
 
 /// Reads as much of the structure as the caller has: `E2BIG` for a size that cannot be, and for what is not known here but is not 0;
@@ -288,8 +288,8 @@ fn check_rights(
     old: SchedAttributes,
     new: SchedAttributes,
 ) -> Result<(), Errno> {
-    let own = current.process.credentials();
-    let limit = target.process.limit(RLIMIT_RTPRIO);
+    let own = current.process().credentials();
+    let limit = target.process().limit(RLIMIT_RTPRIO);
     let is_real_time = new.policy.is_real_time();
     let wants_priority = is_real_time
         && (new.policy != old.policy && limit == 0
@@ -298,7 +298,7 @@ fn check_rights(
     let leaves_idle =
         old.policy == Policy::Idle && new.policy != Policy::Idle && !may_be_nice(target, old.nice);
     let keeps_more = old.resets_on_fork && !new.resets_on_fork;
-    if !own.may_schedule(&target.process.credentials()) {
+    if !own.may_schedule(&target.process().credentials()) {
         return Err(Errno::EPERM);
     }
     if wants_priority || wants_share || leaves_idle || keeps_more {
@@ -317,7 +317,7 @@ fn require_nice(own: &Credentials) -> Result<(), Errno> {
 
 /// Whether `RLIMIT_NICE` lets a thread have a nice value.
 pub fn may_be_nice(target: &Thread, nice: i8) -> bool {
-    (20 - i64::from(nice)) as u64 <= target.process.limit(RLIMIT_NICE)
+    (20 - i64::from(nice)) as u64 <= target.process().limit(RLIMIT_NICE)
 }
 
 /// sched_get_priority_max(2).

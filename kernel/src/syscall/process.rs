@@ -5,7 +5,7 @@ use super::policy::may_be_nice;
 use super::target::{meant, meant_thread};
 use crate::process::{self, Comm, Pid, Process};
 use crate::sched::scheduler::{self, SchedAttributes};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_SYS_NICE;
@@ -29,7 +29,7 @@ use memory::fallible;
 /// Never fails.
 #[inline]
 pub fn getpid(current: &Thread) -> Result<usize, Errno> {
-    Ok(current.process.pid as usize)
+    Ok(current.process().pid as usize)
 }
 
 /// getppid(2).
@@ -37,7 +37,7 @@ pub fn getpid(current: &Thread) -> Result<usize, Errno> {
 /// # Errors
 /// Never fails.
 pub fn getppid(current: &Thread) -> Result<usize, Errno> {
-    Ok(current.process.parent() as usize)
+    Ok(current.process().parent() as usize)
 }
 
 /// gettid(2).
@@ -66,7 +66,7 @@ pub fn setpgid(current: &Thread, pid: u64, group: u64) -> Result<usize, Errno> {
     } else {
         group as Pid
     };
-    process::move_to_group(&current.process, &target, group)?;
+    process::move_to_group(current.process(), &target, group)?;
     Ok(0)
 }
 
@@ -83,7 +83,7 @@ pub fn getpgid(current: &Thread, pid: u64) -> Result<usize, Errno> {
 /// # Errors
 /// `EPERM`: there is a group of its id. `ENOMEM`.
 pub fn setsid(current: &Thread) -> Result<usize, Errno> {
-    Ok(process::start_session(&current.process)? as usize)
+    Ok(process::start_session(current.process())? as usize)
 }
 
 /// getsid(2).
@@ -99,7 +99,7 @@ pub fn getsid(current: &Thread, pid: u64) -> Result<usize, Errno> {
 /// # Errors
 /// Never fails.
 pub fn set_tid_address(current: &Thread, at: u64) -> Result<usize, Errno> {
-    current.clear_child_tid.store(at, Ordering::Relaxed);
+    current.clear_child_tid().store(at, Ordering::Relaxed);
     Ok(current.tid() as usize)
 }
 
@@ -111,7 +111,7 @@ pub fn set_robust_list(current: &Thread, at: u64, len: u64) -> Result<usize, Err
     if len != size_of::<RobustListHead>() as u64 {
         return Err(Errno::EINVAL);
     }
-    current.robust_list.store(at, Ordering::Relaxed);
+    current.robust_list().store(at, Ordering::Relaxed);
     Ok(0)
 }
 
@@ -121,8 +121,8 @@ pub fn set_robust_list(current: &Thread, at: u64, len: u64) -> Result<usize, Err
 /// `ESRCH`: no such thread. `EPERM`: the caller may not look into it. Those of user memory.
 pub fn get_robust_list(current: &Arc<Thread>, tid: u64, head_at: u64, len_at: u64) -> Result<usize, Errno> {
     let target = meant_thread(current, tid)?;
-    target.process.check_inspection_by(&current.process)?;
-    let head = target.robust_list.load(Ordering::Relaxed);
+    target.process().check_inspection_by(current.process())?;
+    let head = target.robust_list().load(Ordering::Relaxed);
     user_memory::write_value(len_at, &(size_of::<RobustListHead>() as u64))?;
     user_memory::write_value(head_at, &head)?;
     Ok(0)
@@ -136,7 +136,7 @@ pub fn get_robust_list(current: &Arc<Thread>, tid: u64, head_at: u64, len_at: u6
 /// `EINVAL`: unknown options, an argument that is none. `EPERM`: a change of capabilities that is not allowed.
 /// `ENOMEM`, those of user memory.
 pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usize, Errno> {
-    let attributes = &current.process.attributes;
+    let attributes = &current.process().attributes;
     match option as u32 {
         PR_SET_NAME => {
             current.set_name(read_name(a)?);
@@ -156,12 +156,12 @@ pub fn prctl(current: &Thread, [option, a, b, c, d, _]: [u64; 6]) -> Result<usiz
             let signal = attributes.parent_death_signal.load(Ordering::Relaxed);
             user_memory::write_value(a, &u32::from(signal))?;
         }
-        PR_SET_DUMPABLE => current.process.set_dumpable(match a {
+        PR_SET_DUMPABLE => current.process().set_dumpable(match a {
             0 => DumpMode::Disable,
             1 => DumpMode::User,
             _ => return Err(Errno::EINVAL),
         }),
-        PR_GET_DUMPABLE => return Ok(usize::from(current.process.is_dumpable())),
+        PR_GET_DUMPABLE => return Ok(usize::from(current.process().is_dumpable())),
         PR_SET_NO_NEW_PRIVS if (a, b, c, d) == (1, 0, 0, 0) => {
             attributes.has_no_new_privileges.store(true, Ordering::Relaxed)
         }
@@ -208,7 +208,7 @@ fn read_name(at: u64) -> Result<Comm, Errno> {
 /// # Errors
 /// Never fails.
 pub fn personality(current: &Thread, persona: u64) -> Result<usize, Errno> {
-    let word = &current.process.attributes.personality;
+    let word = &current.process().attributes.personality;
     let old = word.load(Ordering::Relaxed);
     if persona as u32 != u32::MAX {
         word.store(persona as u32, Ordering::Relaxed);
@@ -235,11 +235,11 @@ pub fn getpriority(current: &Arc<Thread>, which: u64, who: u64) -> Result<usize,
 /// `ENOMEM`.
 pub fn setpriority(current: &Arc<Thread>, which: u64, who: u64, value: u64) -> Result<usize, Errno> {
     let value = (value as i32).clamp(-20, 19) as i8;
-    let own = current.process.credentials();
+    let own = current.process().credentials();
     let mut result = Ok(0);
     for thread in chosen(current, which as u32, who)? {
         scheduler::cond_resched();
-        if !own.may_schedule(&thread.process.credentials()) {
+        if !own.may_schedule(&thread.process().credentials()) {
             result = Err(Errno::EPERM);
             continue;
         }
@@ -259,11 +259,11 @@ fn chosen(current: &Arc<Thread>, which: u32, who: u64) -> Result<Vec<Arc<Thread>
     match which {
         PRIO_PROCESS => chosen_thread(current, who),
         PRIO_PGRP => {
-            let group = who_or(current.process.group());
+            let group = who_or(current.process().group());
             threads_of(|process| process.group() == group)
         }
         PRIO_USER => {
-            let user = who_or(current.process.credentials().uid);
+            let user = who_or(current.process().credentials().uid);
             threads_of(|process| process.credentials().uid == user)
         }
         _ => Err(Errno::EINVAL),

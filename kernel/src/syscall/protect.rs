@@ -6,7 +6,7 @@ use super::mmap::protection_of;
 use super::space::{is_inside_area, space};
 use crate::sched::scheduler;
 use crate::sched::space::Space;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::memory::ProtFlags;
 use abi::process::{RLIM64_INFINITY, RLIMIT_DATA};
@@ -42,7 +42,7 @@ pub fn mprotect(current: &Thread, start: u64, len: u64, bits: u64) -> Result<usi
         range = space.with(|space| extended(space, range, growth))?;
     }
     let data_limit = match protection.write {
-        true => current.process.limit(RLIMIT_DATA),
+        true => current.process().limit(RLIMIT_DATA),
         false => RLIM64_INFINITY,
     };
     let may_be_locked = protect_range(&space, range, protection, data_limit)?;

@@ -7,14 +7,14 @@ use super::caller::with_caller;
 use super::lookup::file;
 use crate::fs::OpenFile;
 use crate::fs::open_file::Whence;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::UserBuffer;
 
 /// Reads at the position, and counts it.
 #[inline(always)]
 fn read_counted(current: &Thread, file: &OpenFile, mut buffer: UserBuffer) -> Result<usize, Errno> {
     let result = file.read(&mut buffer);
-    current.transfers.note_read(&result);
+    current.transfers().note_read(&result);
     result
 }
 
@@ -22,7 +22,7 @@ fn read_counted(current: &Thread, file: &OpenFile, mut buffer: UserBuffer) -> Re
 #[inline(always)]
 fn write_counted(current: &Thread, file: &OpenFile, mut buffer: UserBuffer) -> Result<usize, Errno> {
     let result = with_caller(current, |caller| file.write(caller, &mut buffer));
-    current.transfers.note_written(&result);
+    current.transfers().note_written(&result);
     result
 }
 
@@ -34,7 +34,7 @@ fn read_at_counted(
     mut buffer: UserBuffer,
 ) -> Result<usize, Errno> {
     let result = file.read_at(offset, &mut buffer);
-    current.transfers.note_read(&result);
+    current.transfers().note_read(&result);
     result
 }
 
@@ -46,7 +46,7 @@ fn write_at_counted(
     mut buffer: UserBuffer,
 ) -> Result<usize, Errno> {
     let result = with_caller(current, |caller| file.write_at(caller, offset, &mut buffer));
-    current.transfers.note_written(&result);
+    current.transfers().note_written(&result);
     result
 }
 

@@ -6,7 +6,7 @@ use super::mlock;
 use super::space::space;
 use crate::sched::space::Space;
 use crate::sched::space::mappings;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::memory::MremapFlags;
 use memory::map_errno;
@@ -51,7 +51,7 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
         mlock::check_more(current, &space, grown)?;
     }
     let more = if is_left { new_len } else { grown };
-    check_room(&current.process, &space, more, if is_data { more } else { 0 })?;
+    check_room(current.process(), &space, more, if is_data { more } else { 0 })?;
     let start = match old_len {
         0 => space.edit(|space| map_again(space, VirtAddr(old), new_len, placement))?,
         _ => remap(&space, old, old_len, new_len, placement)?,

@@ -3,7 +3,7 @@
 use super::target::meant;
 use crate::fs::Credentials;
 use crate::process::Totals;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
@@ -24,11 +24,11 @@ const MOST_FILES: u64 = 1 << 20;
 /// of user memory.
 pub fn prlimit64(current: &Thread, pid: u64, which: u64, new_at: u64, old_at: u64) -> Result<usize, Errno> {
     let target = meant(current, pid)?;
-    let (own, other) = (current.process.credentials(), target.credentials());
+    let (own, other) = (current.process().credentials(), target.credentials());
     let users = [other.uid, other.euid, other.suid];
     let groups = [other.gid, other.egid, other.sgid];
     let is_same = users.iter().all(|&id| id == own.uid) && groups.iter().all(|&id| id == own.gid);
-    if !Arc::ptr_eq(&target, &current.process) && !is_same && !own.can(CAP_SYS_RESOURCE) {
+    if !Arc::ptr_eq(&target, current.process()) && !is_same && !own.can(CAP_SYS_RESOURCE) {
         return Err(Errno::EPERM);
     }
     let which = usize::try_from(which as u32).map_err(|_| Errno::EINVAL)?;
@@ -64,7 +64,7 @@ fn check_limit(which: usize, old: RLimit, new: RLimit, own: &Credentials) -> Res
 /// `EINVAL`: no such limit. Those of user memory.
 pub fn getrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> {
     let limit = current
-        .process
+        .process()
         .limits()
         .get(which as u32 as usize)
         .ok_or(Errno::EINVAL)?;
@@ -88,7 +88,7 @@ pub fn setrlimit(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> 
 /// # Errors
 /// `EINVAL`: no such kind. Those of user memory.
 pub fn getrusage(current: &Thread, who: u64, at: u64) -> Result<usize, Errno> {
-    let process = &current.process;
+    let process = current.process();
     process.note_resident_pages();
     let usage = match who as i32 {
         RUSAGE_SELF => process.own_totals().to_rusage(),

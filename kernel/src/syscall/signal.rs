@@ -5,7 +5,7 @@ use crate::process::{self, Pid, Process};
 use crate::sched::time;
 use crate::sched::wait;
 use crate::signal::{self, Audience, is_on_stack};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::signal::info::{SI_TKILL, SI_USER};
@@ -51,7 +51,7 @@ pub fn rt_sigaction(
     if new_at != 0 && signal.is_uncatchable() {
         return Err(Errno::EINVAL);
     }
-    let process = &current.process;
+    let process = current.process();
     let old = if new_at == 0 {
         process.signals.action(signal)
     } else {
@@ -76,7 +76,7 @@ pub fn rt_sigprocmask(
     size: u64,
 ) -> Result<usize, Errno> {
     check_size(size)?;
-    let old = current.signals.mask();
+    let old = current.signals().mask();
     if new_at != 0 {
         let set: SigSet = user_memory::read_value(new_at)?;
         let new = match how as u32 {
@@ -100,8 +100,11 @@ pub fn rt_sigpending(current: &Thread, set_at: u64, size: u64) -> Result<usize, 
     if size > SIGSET_SIZE as u64 {
         return Err(Errno::EINVAL);
     }
-    let pending = current.signals.pending().union(current.process.signals.pending());
-    let blocked = pending.intersection(current.signals.mask());
+    let pending = current
+        .signals()
+        .pending()
+        .union(current.process().signals.pending());
+    let blocked = pending.intersection(current.signals().mask());
     user_memory::write_bytes(set_at, &blocked.0.to_le_bytes()[..size as usize])?;
     Ok(0)
 }
@@ -172,14 +175,14 @@ pub fn sigaltstack(
     new_at: u64,
     old_at: u64,
 ) -> Result<usize, Errno> {
-    let old = current.signals.stack();
+    let old = current.signals().stack();
     let is_in_use = is_on_stack(&old, context.sp);
     if new_at != 0 {
         let new: StackT = user_memory::read_value(new_at)?;
         if is_in_use {
             return Err(Errno::EPERM);
         }
-        current.signals.set_stack(signal::checked_stack(new)?);
+        current.signals().set_stack(signal::checked_stack(new)?);
     }
     user_memory::write_wanted(old_at, &signal::shown_stack(&old, context.sp))?;
     Ok(0)
@@ -198,8 +201,8 @@ pub fn kill(current: &Thread, target: u64, number: u64) -> Result<usize, Errno> 
             send(current, &process, signal);
             Ok(0)
         }
-        0 => send_to_many(current, Audience::Group(current.process.group()), signal),
-        -1 => send_to_many(current, Audience::AllBut(current.process.pid), signal),
+        0 => send_to_many(current, Audience::Group(current.process().group()), signal),
+        -1 => send_to_many(current, Audience::AllBut(current.process().pid), signal),
         i32::MIN => Err(Errno::ESRCH),
         group => send_to_many(current, Audience::Group(group.unsigned_abs()), signal),
     }
@@ -223,8 +226,8 @@ fn sent_by(current: &Thread, signal: Signal, code: i32) -> SigInfo {
     SigInfo::sent(
         signal,
         code,
-        current.process.pid,
-        current.process.credentials().uid,
+        current.process().pid,
+        current.process().credentials().uid,
     )
 }
 
@@ -237,7 +240,7 @@ fn send_to_many(current: &Thread, audience: Audience, signal: Option<Signal>) ->
 
 /// kill(2): the users must match; SIGCONT may go anywhere in the session.
 fn check_right(current: &Thread, target: &Process, signal: Option<Signal>) -> Result<(), Errno> {
-    let own = &current.process;
+    let own = current.process();
     let may_continue = signal == Some(Signal::SIGCONT) && own.session() == target.session();
     let is_allowed = own.credentials().may_signal(&target.credentials());
     if is_allowed || may_continue {
@@ -350,7 +353,7 @@ fn queued_info(
 ) -> Result<(Option<Signal>, SigInfo), Errno> {
     let signal = decode_signal(number)?;
     let info: SigInfo = user_memory::read_value(info_at)?;
-    if (info.code >= 0 || info.code == SI_TKILL) && pid != current.process.pid {
+    if (info.code >= 0 || info.code == SI_TKILL) && pid != current.process().pid {
         return Err(Errno::EPERM);
     }
     Ok((signal, info))

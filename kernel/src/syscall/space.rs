@@ -1,7 +1,7 @@
 //! The caller's address space, and how a range lies in it.
 
 use crate::sched::space::Space;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use alloc::sync::Arc;
 use mm::{AddressSpace, VirtAddr};
@@ -11,7 +11,7 @@ use mm::{AddressSpace, VirtAddr};
 /// # Errors
 /// `ENOMEM`: its process ends.
 pub fn space(current: &Thread) -> Result<Arc<Space>, Errno> {
-    current.process.space().ok_or(Errno::ENOMEM)
+    current.process().space().ok_or(Errno::ENOMEM)
 }
 
 /// Whether an area lies on both sides of the address.

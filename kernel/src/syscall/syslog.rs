@@ -10,7 +10,7 @@ use crate::log::{
     self, DEFAULT_CONSOLE_LEVEL, Line, LogRecord, Place, Ring, SIZE, TEXT_MAX, show_below, write_stamp,
 };
 use crate::sched::scheduler;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use lock::Mutex;
 
@@ -47,7 +47,7 @@ static PROGRESS: Mutex<LogProgress> = Mutex::new(LogProgress {
 /// no such level. `EINTR`: a handler ran before a record came. Those of user memory.
 pub fn syslog(current: &Thread, action: u64, buffer: u64, len: u64) -> Result<usize, Errno> {
     let is_open_to_all = matches!(action, ACTION_READ_ALL | ACTION_SIZE_BUFFER);
-    if !is_open_to_all && !current.process.credentials().can(CAP_SYSLOG) {
+    if !is_open_to_all && !current.process().credentials().can(CAP_SYSLOG) {
         return Err(Errno::EPERM);
     }
     let len = i32::try_from(len as i64)

@@ -7,7 +7,7 @@ use crate::process;
 use crate::procfs::load_averages;
 use crate::sched::scheduler;
 use crate::sched::time;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use crate::uts::{self, MachineName, NAME_LEN};
 use abi::Errno;
@@ -59,7 +59,7 @@ pub fn setdomainname(current: &Thread, at: u64, len: u64) -> Result<usize, Errno
 }
 
 fn set_name(current: &Thread, name: &MachineName, at: u64, len: u64) -> Result<usize, Errno> {
-    current.process.credentials().require(CAP_SYS_ADMIN)?;
+    current.process().credentials().require(CAP_SYS_ADMIN)?;
     let len = usize::try_from(len)
         .ok()
         .filter(|&len| len <= NAME_LEN)
@@ -162,8 +162,8 @@ pub fn sched_setaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> 
     let len = usize::try_from(len).unwrap_or(usize::MAX).min(set.len());
     user_memory::read_bytes(at, &mut set[..len])?;
     let thread = meant_thread(current, tid)?;
-    let own = current.process.credentials();
-    if !own.may_schedule(&thread.process.credentials()) {
+    let own = current.process().credentials();
+    if !own.may_schedule(&thread.process().credentials()) {
         return Err(Errno::EPERM);
     }
     scheduler::set_affinity(current, &thread, u64::from_le_bytes(set))?;
@@ -177,7 +177,7 @@ pub fn sched_setaffinity(current: &Arc<Thread>, tid: u64, len: u64, at: u64) -> 
 /// # Errors
 /// `EPERM`: without `CAP_SYS_BOOT`. `EINVAL`: no magic numbers, or no such command.
 pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> Result<usize, Errno> {
-    current.process.credentials().require(CAP_SYS_BOOT)?;
+    current.process().credentials().require(CAP_SYS_BOOT)?;
     let known = [
         LINUX_REBOOT_MAGIC2,
         LINUX_REBOOT_MAGIC2A,

@@ -1,7 +1,7 @@
 //! Which process or thread a call means.
 
 use crate::process::{self, Pid, Process};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use alloc::sync::Arc;
 
@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 /// `ESRCH`: there is none.
 pub fn meant(current: &Thread, id: u64) -> Result<Arc<Process>, Errno> {
     match id as i32 {
-        0 => Ok(current.process.clone()),
+        0 => Ok(current.process().clone()),
         id => process::find(Pid::try_from(id).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH),
     }
 }

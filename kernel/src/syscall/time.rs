@@ -3,7 +3,7 @@
 use crate::process::Process;
 use crate::sched::time;
 use crate::sched::wait;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::timers::{self, Clock, CpuClock, Meter, Timer, TimerClock, TimerNotice, TimerSetting};
 use crate::user_memory;
 use abi::Errno;
@@ -61,7 +61,7 @@ pub fn clock_settime(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize
 }
 
 fn set_clock(current: &Thread, nanos: u64) -> Result<usize, Errno> {
-    current.process.credentials().require(CAP_SYS_TIME)?;
+    current.process().credentials().require(CAP_SYS_TIME)?;
     time::set_realtime_nanos(nanos);
     timers::clock_was_set();
     Ok(0)
@@ -218,7 +218,7 @@ impl IntervalTimer {
 /// # Errors
 /// `EINVAL`: no such timer. Those of user memory.
 pub fn getitimer(current: &Thread, which: u64, at: u64) -> Result<usize, Errno> {
-    let process = &current.process;
+    let process = current.process();
     let state = match IntervalTimer::decode(which)? {
         IntervalTimer::Real => in_nanos(process.interval_timer.lock().remaining()),
         IntervalTimer::Processor(which) => process.interval(which),
@@ -239,7 +239,7 @@ pub fn setitimer(current: &Thread, which: u64, new_at: u64, old_at: u64) -> Resu
     };
     let first = new.value.to_nanoseconds().ok_or(Errno::EINVAL)?;
     let period = new.interval.to_nanoseconds().ok_or(Errno::EINVAL)?;
-    let process = &current.process;
+    let process = current.process();
     let old = match IntervalTimer::decode(which)? {
         IntervalTimer::Real => set_real_timer(process, first, period),
         IntervalTimer::Processor(which) => process.set_interval(which, first, period),
@@ -281,8 +281,8 @@ fn describe_timer((left, period): (u64, u64)) -> ITimerVal {
 /// Those of user memory.
 pub fn times(current: &Thread, at: u64) -> Result<usize, Errno> {
     let clock = |ticks: u64| (timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)) as i64;
-    let own = current.process.own_totals();
-    let children = current.process.children_totals();
+    let own = current.process().own_totals();
+    let children = current.process().children_totals();
     let answer = abi::process::Tms {
         utime: clock(own.user),
         stime: clock(own.system),

@@ -1,7 +1,7 @@
 //! Timers of a process: timer_create(2), timer_settime(2), timer_getoverrun(2), timer_delete(2).
 
 use crate::process;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::timers::{Clock, TimerNotice, TimerSetting};
 use crate::user_memory;
 use abi::Errno;
@@ -18,7 +18,7 @@ use alloc::sync::Arc;
 /// wait, or want of memory. Those of user memory.
 pub fn timer_create(current: &Arc<Thread>, clock: u64, event_at: u64, id_at: u64) -> Result<usize, Errno> {
     if matches!(clock as u32, CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM) {
-        current.process.credentials().require(CAP_WAKE_ALARM)?;
+        current.process().credentials().require(CAP_WAKE_ALARM)?;
     }
     let source = Clock::decode_waitable(current, clock)?;
     let event: Option<SigEvent> = match event_at {
@@ -31,7 +31,7 @@ pub fn timer_create(current: &Arc<Thread>, clock: u64, event_at: u64, id_at: u64
         value: id as u64,
         thread: None,
     };
-    let process = &current.process;
+    let process = current.process();
     let id = process.make_timer(source, |id| notice.unwrap_or_else(|| by_default(id)))?;
     user_memory::write_value(id_at, &id).inspect_err(|_| {
         // Another thread may have guessed the id and deleted it.
@@ -48,7 +48,7 @@ fn decode(current: &Thread, event: &SigEvent) -> Result<TimerNotice, Errno> {
         SIGEV_SIGNAL | SIGEV_THREAD => None,
         SIGEV_THREAD_ID => {
             let thread = process::find_thread(event.thread as u32)
-                .filter(|thread| Arc::ptr_eq(&thread.process, &current.process));
+                .filter(|thread| Arc::ptr_eq(thread.process(), current.process()));
             Some(Arc::downgrade(&thread.ok_or(Errno::EINVAL)?))
         }
         _ => return Err(Errno::EINVAL),
@@ -81,7 +81,7 @@ pub fn timer_settime(
         period: new.interval.to_nanoseconds().ok_or(Errno::EINVAL)?,
         is_absolute: TimerFlags::from_bits_retain(flags as u32).contains(TimerFlags::TIMER_ABSTIME),
     };
-    let old = current.process.timers.find(id as i32)?.set(setting);
+    let old = current.process().timers.find(id as i32)?.set(setting);
     user_memory::write_wanted(old_at, &describe(old))?;
     Ok(0)
 }
@@ -91,7 +91,7 @@ pub fn timer_settime(
 /// # Errors
 /// `EINVAL`: no such timer. Those of user memory.
 pub fn timer_gettime(current: &Thread, id: u64, at: u64) -> Result<usize, Errno> {
-    let state = current.process.timers.find(id as i32)?.remaining();
+    let state = current.process().timers.find(id as i32)?.remaining();
     user_memory::write_value(at, &describe(state))?;
     Ok(0)
 }
@@ -101,7 +101,7 @@ pub fn timer_gettime(current: &Thread, id: u64, at: u64) -> Result<usize, Errno>
 /// # Errors
 /// `EINVAL`: no such timer.
 pub fn timer_getoverrun(current: &Thread, id: u64) -> Result<usize, Errno> {
-    Ok(current.process.timers.find(id as i32)?.overrun() as usize)
+    Ok(current.process().timers.find(id as i32)?.overrun() as usize)
 }
 
 /// timer_delete(2).
@@ -109,7 +109,7 @@ pub fn timer_getoverrun(current: &Thread, id: u64) -> Result<usize, Errno> {
 /// # Errors
 /// `EINVAL`: no such timer.
 pub fn timer_delete(current: &Thread, id: u64) -> Result<usize, Errno> {
-    current.process.delete_timer(id as i32)?;
+    current.process().delete_timer(id as i32)?;
     Ok(0)
 }
 

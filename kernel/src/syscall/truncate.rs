@@ -6,7 +6,7 @@ use crate::fs::caller::MAX_FILE_SIZE;
 use crate::fs::inode::Hold;
 use crate::fs::inode_ops::RegularOps;
 use crate::fs::{Inode, LastLink, Subject};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::file::{AT_FDCWD, FallocFlags, S_IFDIR, S_IFIFO, W_OK};
 
@@ -101,6 +101,6 @@ pub fn fallocate(
         _ => return Err(Errno::EOPNOTSUPP),
     }
     file.inode()
-        .note_written_by(&Subject::new(current.process.credentials()));
+        .note_written_by(&Subject::new(current.process().credentials()));
     Ok(0)
 }

@@ -1,7 +1,7 @@
 //! unshare(2).
 
 use super::flags::decode;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
 use abi::process::CloneFlags;
@@ -30,7 +30,7 @@ pub fn unshare(current: &Thread, flags: u64) -> Result<usize, Errno> {
         .union(CloneFlags::CLONE_NEWPID)
         .union(CloneFlags::CLONE_NEWNET);
     let flags = decode(flags, PARTED | NAMESPACES)?;
-    let process = &current.process;
+    let process = current.process();
     let is_shared = process.thread_count() > 1 || process.space().is_some_and(|space| space.is_shared());
     let of_all = CloneFlags::CLONE_THREAD | CloneFlags::CLONE_SIGHAND | CloneFlags::CLONE_VM;
     if flags.intersects(of_all) && is_shared {
@@ -41,10 +41,10 @@ pub fn unshare(current: &Thread, flags: u64) -> Result<usize, Errno> {
         return Err(Errno::EINVAL);
     }
     if flags.contains(CloneFlags::CLONE_FS) {
-        current.fs_context.separate();
+        current.fs_context().separate();
     }
     if flags.contains(CloneFlags::CLONE_FILES) {
-        current.files.separate();
+        current.files().separate();
     }
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use super::flags::decode;
 use crate::process::{self, Child, ChildKind, Meant, WaitTarget, Wanted};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::process::{P_ALL, P_PGID, P_PID, RUsage, WaitOptions, WaitStatus};
@@ -31,7 +31,7 @@ pub fn wait4(
     let which = match pid as i32 {
         -1 => WaitTarget::Any,
         i32::MIN => return Err(Errno::ESRCH),
-        0 => WaitTarget::Group(current.process.group()),
+        0 => WaitTarget::Group(current.process().group()),
         pid if pid < 0 => WaitTarget::Group(pid.unsigned_abs()),
         pid => WaitTarget::Process(pid.unsigned_abs()),
     };
@@ -73,7 +73,7 @@ pub fn waitid(
     let which = match kind as u32 {
         P_ALL => WaitTarget::Any,
         P_PID if id > 0 => WaitTarget::Process(id.unsigned_abs()),
-        P_PGID if id == 0 => WaitTarget::Group(current.process.group()),
+        P_PGID if id == 0 => WaitTarget::Group(current.process().group()),
         P_PGID if id > 0 => WaitTarget::Group(id.unsigned_abs()),
         _ => return Err(Errno::EINVAL),
     };

@@ -10,7 +10,7 @@ use abi::xattr::{XATTR_CREATE, XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_REPLACE, XA
 
 use super::lookup::{Lookup, check_flags, file};
 use crate::fs::{Inode, LastLink, Subject, xattr};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 
 /// Which file a call means.
@@ -36,7 +36,7 @@ impl File {
                 if file.is_path() {
                     return Err(Errno::EBADF);
                 }
-                let subject = Subject::new(current.process.credentials());
+                let subject = Subject::new(current.process().credentials());
                 Ok((file.inode().clone(), subject))
             }
         }

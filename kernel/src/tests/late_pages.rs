@@ -3,7 +3,7 @@
 use super::Story;
 use super::late_object::{LateObject, content};
 use super::user_memory::{BASE, PAGE, map};
-use crate::sched::Owner;
+use crate::sched::HasMemory;
 use crate::sched::scheduler;
 use crate::sched::space::{Space, mappings};
 use crate::user_memory;

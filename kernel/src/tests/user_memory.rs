@@ -3,7 +3,7 @@
 
 use super::Story;
 use super::late_object::{LateObject, content};
-use crate::sched::Owner;
+use crate::sched::HasMemory;
 use crate::sched::scheduler;
 use crate::sched::space::Space;
 use crate::user_memory::{self, Sink, Source, UserBuffer};

@@ -2,7 +2,7 @@
 
 use super::{CpuClock, Meter, TimerClock};
 use crate::sched::time::{self, discipline};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::time::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
@@ -38,7 +38,7 @@ impl Clock {
             | CLOCK_BOOTTIME
             | CLOCK_BOOTTIME_ALARM => Ok(Clock::Monotonic),
             CLOCK_PROCESS_CPUTIME_ID => Ok(Clock::Processor(Meter::of_process(
-                &current.process,
+                current.process(),
                 CpuClock::Profile,
             ))),
             CLOCK_THREAD_CPUTIME_ID => Ok(Clock::Processor(Meter::of_thread(current, CpuClock::Profile))),

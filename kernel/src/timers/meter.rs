@@ -1,7 +1,7 @@
 //! Clocks of processor time: of a process, or of one of its threads.
 
 use crate::process::{self, Pid, Process};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use alloc::sync::{Arc, Weak};
 use platform::timer;
@@ -36,7 +36,7 @@ impl Meter {
     /// The clock of a thread.
     pub fn of_thread(thread: &Arc<Thread>, kind: CpuClock) -> Meter {
         Meter {
-            process: Arc::downgrade(&thread.process),
+            process: Arc::downgrade(thread.process()),
             thread: Some(Arc::downgrade(thread)),
             kind,
         }
@@ -57,7 +57,7 @@ impl Meter {
         if id & 4 == 0 {
             let is_own = target == 0 || target == current.tid();
             let process = if is_own {
-                Some(current.process.clone())
+                Some(current.process().clone())
             } else {
                 process::find(target).filter(|process| process.pid == target)
             };
@@ -69,7 +69,7 @@ impl Meter {
             process::find_thread(target)
         };
         thread
-            .filter(|thread| Arc::ptr_eq(&thread.process, &current.process))
+            .filter(|thread| Arc::ptr_eq(thread.process(), current.process()))
             .map(|thread| Meter::of_thread(&thread, kind))
             .ok_or(Errno::EINVAL)
     }

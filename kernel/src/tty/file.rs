@@ -1,5 +1,6 @@
 //! An open terminal.
 
+use crate::thread::ThreadExt;
 use alloc::sync::Arc;
 
 use abi::Errno;
@@ -70,7 +71,7 @@ impl DeviceDriver for Terminals {
         let terminal = registry::find(DeviceNumber { major, minor }).ok_or(Errno::ENXIO)?;
         let open = open_terminal(terminal.clone())?;
         if flags & O_NOCTTY == 0 {
-            SESSIONS.adopt_if_free(&terminal, &*scheduler::current().process)?;
+            SESSIONS.adopt_if_free(&terminal, &**scheduler::current().process())?;
         }
         Ok(open)
     }
@@ -99,7 +100,7 @@ pub fn register() -> Result<(), Errno> {
 
 /// Opens the controlling terminal. `ENXIO` if there is none.
 fn open_controlling() -> Result<Arc<dyn FileOps>, Errno> {
-    let terminal = SESSIONS.controlling(&*scheduler::current().process);
+    let terminal = SESSIONS.controlling(&**scheduler::current().process());
     open_terminal(terminal.ok_or(Errno::ENXIO)?)
 }
 
@@ -185,8 +186,8 @@ impl FileOps for OpenTerminal {
     fn usual_owner(&self) -> Option<FileOwner> {
         let current = scheduler::current();
         let foreground = self.terminal.state.lock().foreground;
-        let whom = foreground.map_or(Whom::Process(current.process.pid), Whom::Group);
-        Some(FileOwner::usual(whom, &current.process.credentials()))
+        let whom = foreground.map_or(Whom::Process(current.process().pid), Whom::Group);
+        Some(FileOwner::usual(whom, &current.process().credentials()))
     }
 
     fn queues(&self) -> Queues<'_> {

@@ -103,7 +103,7 @@ impl Terminal {
         argument: u64,
         caller: &impl TtyCaller,
     ) -> Result<usize, Errno> {
-        let process = caller.process();
+        let process = caller.member();
         match request {
             TIOCGPGRP => write_value(argument, &self.foreground(process)?)?,
             TIOCSPGRP => self.set_foreground(read_value::<i32>(argument)?, caller)?,
@@ -216,7 +216,7 @@ impl Terminal {
 
     /// `TIOCSTI`. `EPERM` for a terminal that is not the caller's, unless by user 0.
     fn pretend_typed(&self, argument: u64, caller: &impl TtyCaller) -> Result<(), Errno> {
-        if !self.is_controlling(caller.process()) && !caller.is_privileged() {
+        if !self.is_controlling(caller.member()) && !caller.is_privileged() {
             return Err(Errno::EPERM);
         }
         let mut typed = Some(read_value::<u8>(argument)?);

@@ -50,7 +50,7 @@ impl Terminal {
     /// # Errors
     /// `RESTART`: the signal was sent. `EIO`: the caller could not be stopped; a writer that ignores the signal may go on.
     pub(super) fn check_foreground(&self, stop: Signal, caller: &impl TtyCaller) -> Result<(), Errno> {
-        let process = caller.process();
+        let process = caller.member();
         {
             let state = self.state.lock();
             let is_elsewhere = !state.is_controlling(process);
@@ -104,7 +104,7 @@ impl Terminal {
     /// `ENOTTY`: it is not the caller's controlling terminal. `EINVAL`, `ESRCH`: there is no such group. `EPERM`: it is one of
     /// another session. Those of [`Terminal::check_foreground`].
     pub(super) fn set_foreground(&self, group: i32, caller: &impl TtyCaller) -> Result<(), Errno> {
-        let process = caller.process();
+        let process = caller.member();
         if !self.is_controlling(process) {
             return Err(Errno::ENOTTY);
         }

@@ -5,7 +5,7 @@ use abi::signal::{SigInfo, Signal};
 
 use crate::process::{self, Pid, Process};
 use crate::signal;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 
 /// A process of a session.
 pub trait Member {
@@ -26,7 +26,7 @@ pub trait TtyCaller {
     /// Its process.
     type Process: Member;
     /// Its process.
-    fn process(&self) -> &Self::Process;
+    fn member(&self) -> &Self::Process;
     /// Whether it blocks the signal, or its process ignores it.
     fn is_deaf_to(&self, signal: Signal) -> bool;
     /// Whether it acts for user 0.
@@ -68,8 +68,8 @@ impl Member for Process {
 impl TtyCaller for Thread {
     type Process = Process;
 
-    fn process(&self) -> &Process {
-        &self.process
+    fn member(&self) -> &Process {
+        self.process()
     }
 
     fn is_deaf_to(&self, signal: Signal) -> bool {
@@ -77,7 +77,7 @@ impl TtyCaller for Thread {
     }
 
     fn is_privileged(&self) -> bool {
-        self.process.credentials().is_privileged()
+        self.process().credentials().is_privileged()
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 use mm::NoMemory;
 
 /// Adds one element, if there is memory.
@@ -93,6 +94,22 @@ impl<T> ArcPlace<T> {
         // SAFETY: nobody else has the `Arc`, which never left this place: the value may be written. It is, before it is read.
         unsafe {
             place.write(make());
+            self.0.assume_init()
+        }
+    }
+
+    /// As [`ArcPlace::fill`], for a value that is written piece by piece: `fill` does so.
+    ///
+    /// # Safety
+    ///
+    /// `fill` writes all of the value.
+    #[inline(always)]
+    pub(crate) unsafe fn fill_by(self, fill: impl FnOnce(NonNull<T>)) -> Arc<T> {
+        let place = Arc::as_ptr(&self.0).cast_mut().cast::<T>();
+        // SAFETY: nobody else has the `Arc`, which never left this place, and it is not null; the value is written before it is
+        // read, as the caller says.
+        unsafe {
+            fill(NonNull::new_unchecked(place));
             self.0.assume_init()
         }
     }

@@ -15,7 +15,7 @@ use super::key::{Key, Scope};
 use super::waiters::Waiter;
 use crate::process;
 use crate::sched::scheduler;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
 use abi::process::{FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS};

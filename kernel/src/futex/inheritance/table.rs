@@ -9,7 +9,7 @@ use super::super::key::Key;
 use super::super::waiters::{Bucket, Waiter};
 use crate::process::Pid;
 use crate::sched::scheduler::{self, SchedAttributes};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};

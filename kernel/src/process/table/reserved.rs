@@ -6,7 +6,7 @@ use crate::fs::Credentials;
 use crate::process::Process;
 use crate::sched::space::mappings::{self, Walks};
 use crate::signal;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -86,7 +86,7 @@ impl ReservedPid {
         kinship: Kinship,
         walks: Walks,
     ) -> Result<(), Errno> {
-        let (process, parent) = (&thread.process, &creator.process);
+        let (process, parent) = (thread.process(), creator.process());
         let mut table = TABLE.lock();
         if signal::is_pending(creator) || mappings::walks() != walks {
             drop(table);
@@ -142,7 +142,7 @@ impl ReservedTid {
     /// # Errors
     /// As [`Process::add_thread`]; `ENOMEM`.
     pub fn assign(mut self, thread: &Arc<Thread>, creator: &Thread) -> Result<(), Errno> {
-        let process = &creator.process;
+        let process = creator.process();
         let mut table = TABLE.lock();
         let user = process.credentials().uid;
         table.move_to_user(self.user, user, 1)?;
@@ -192,7 +192,7 @@ pub(in crate::process) fn release(process: &Process) {
 pub(in crate::process) fn release_thread(thread: &Thread) {
     if !thread.is_first() {
         let mut table = TABLE.lock();
-        let removed = table.forget_thread(thread.tid(), &thread.process);
+        let removed = table.forget_thread(thread.tid(), thread.process());
         drop(table);
         drop(removed);
     }

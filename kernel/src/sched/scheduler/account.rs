@@ -5,6 +5,9 @@ use super::policy::{Class, SchedAttributes};
 use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use platform::timer;
 
+/// More time than any thread will have used.
+const NEVER: u64 = u64::MAX;
+
 /// A thread's part of the scheduler.
 pub struct Scheduling {
     /// The processors that it may run on, a bit for each: sched_setaffinity(2).
@@ -20,7 +23,7 @@ pub struct Scheduling {
     virtual_time: AtomicI64,
     /// The time that it had used when it was last asked where it should run next.
     placed_at: AtomicU64,
-    /// How much it will have used when it is next looked at its process's (`clocks`).
+    /// How much it will have used when it is next looked at its process's (`clocks`); [`NEVER`] while nobody is to look.
     look_at: AtomicU64,
     /// Time at EL0, and on a processor at all. The kernel's share is the difference, so that a trap changes one word only.
     user: Stopwatch,
@@ -108,7 +111,7 @@ impl Default for Scheduling {
             home: AtomicUsize::new(0),
             virtual_time: AtomicI64::new(0),
             placed_at: AtomicU64::new(0),
-            look_at: AtomicU64::new(0),
+            look_at: AtomicU64::new(NEVER),
             user: Stopwatch::default(),
             busy: Stopwatch::default(),
             switches: Default::default(),
@@ -174,6 +177,17 @@ impl Scheduling {
         self.user.stop(now);
     }
 
+    /// Whether it is ever to be looked at its process's time.
+    #[inline]
+    pub(super) fn is_watched(&self) -> bool {
+        self.look_at.load(Ordering::Relaxed) != NEVER
+    }
+
+    /// It is not to be looked at that any more, unless somebody says so from now on.
+    pub(super) fn look_never(&self) {
+        self.look_at.store(NEVER, Ordering::SeqCst);
+    }
+
     /// How long it may run until it is looked at its process's time, at most `most` ticks.
     pub(super) fn time_to_look(&self, most: u64) -> u64 {
         let left = self
@@ -195,7 +209,7 @@ impl Scheduling {
 
     /// It is to be looked at as soon as it runs.
     pub(super) fn look_next(&self) {
-        self.look_at.store(0, Ordering::Relaxed);
+        self.look_at.store(0, Ordering::SeqCst);
     }
 
     /// Copies what a child inherits.

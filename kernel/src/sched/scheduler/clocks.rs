@@ -3,8 +3,8 @@
 
 use super::cpu::{CPUS, Cpu};
 use super::{notify, set_alarm_of};
-use crate::sched::Owner;
-use crate::thread::Thread;
+use crate::sched::Thread;
+use crate::sched::thread;
 use platform::timer;
 
 /// So much processor time a thread uses at most between two looks, in nanoseconds.
@@ -20,18 +20,20 @@ pub(super) fn begin(cpu: &Cpu, thread: &Thread, now: u64) {
 
 /// Looks if it is time to. Called on the way back to EL0, with no lock held.
 pub(super) fn look(cpu: &Cpu, current: &Thread) {
-    if !current.is_watched() {
+    if !current.scheduling.is_watched() {
         return cpu.look_at(u64::MAX);
     }
     let now = timer::ticks();
     if cpu.is_to_look(now) || current.scheduling.is_to_look() {
-        let next = timer::nanos_to_ticks(current.look_at_processor_time());
-        current.scheduling.note_look(next);
-        cpu.look_at(now + next);
+        // Whoever wants a look that this one comes too early for is not overwritten: it says so afterwards.
+        current.scheduling.look_never();
+        let next = thread::look_at_processor_time(current).map(timer::nanos_to_ticks);
+        next.inspect(|&ticks| current.scheduling.note_look(ticks));
+        cpu.look_at(next.map_or(u64::MAX, |ticks| now + ticks));
     }
 }
 
-/// What `thread`'s processor time is looked for has changed: if it runs, it is looked at soon.
+/// What `thread`'s processor time is looked for has changed, or it is new and something is: it is looked at as soon as it runs.
 pub fn watch(thread: &Thread) {
     thread.scheduling.look_next();
     let here = platform::cpu::number();

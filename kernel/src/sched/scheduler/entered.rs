@@ -12,13 +12,13 @@ impl Cpu {
         self.space_at.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether this processor, which asks, has `space` in TTBR0.
+    /// Of the space that this processor, which asks, has in TTBR0: [`Space::identity`], or 0 for none.
     #[inline]
-    pub(super) fn is_in(&self, space: &Arc<Space>) -> bool {
-        self.space_at.load(Ordering::Relaxed) == Arc::as_ptr(space).addr()
+    pub(super) fn space_identity(&self) -> usize {
+        self.space_at.load(Ordering::Relaxed)
     }
 
-    /// As [`Cpu::is_in`], for other processors to ask.
+    /// Whether this processor has `space` in TTBR0. Others may ask.
     pub(super) fn holds(&self, space: &Arc<Space>) -> bool {
         let held = self.space.lock();
         held.as_ref().is_some_and(|held| Arc::ptr_eq(held, space))

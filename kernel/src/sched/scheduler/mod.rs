@@ -53,10 +53,11 @@ pub use report::{Times, interrupts, online_processors, runnable, steals, switche
 pub use share::TURN_NANOS;
 pub use wake::{wake, wake_owned};
 
-use crate::sched::{Owner, interrupts};
+use crate::sched::interrupts;
+use crate::sched::thread::{self, NextSpace};
 
+use crate::sched::Thread;
 use crate::sched::time::timers;
-use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
@@ -262,7 +263,7 @@ fn give_turn(
     cpu.note_begin(&thread, now);
     thread.scheduling.begin(here, now);
     begin_turn(cpu, here, &thread, now);
-    if thread.is_watched() {
+    if thread.scheduling.is_watched() {
         clocks::begin(cpu, &thread, now);
     }
     thread.registers.lock().restore();
@@ -337,12 +338,13 @@ fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
 /// Puts the space of `thread` into TTBR0, or none if it has none. The space that was there is dropped afterwards. Where the same
 /// space stays, so does its ASID: a roll-over keeps those that are in use (`mm::asid`).
 fn activate(cpu: &Cpu, thread: &Thread) {
-    let Some(space) = thread.address_space() else {
-        return leave_space();
-    };
-    if !cpu.is_in(&space) {
-        space.activate();
-        cpu.enter(space);
+    match thread::next_space(thread, cpu.space_identity()) {
+        NextSpace::Same => {}
+        NextSpace::Other(space) => {
+            space.activate();
+            cpu.enter(space);
+        }
+        NextSpace::Nowhere => leave_space(),
     }
 }
 

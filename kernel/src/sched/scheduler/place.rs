@@ -30,7 +30,7 @@ use super::online::online;
 use super::policy::REAL_TIME_END;
 use super::share::Arrival;
 use super::{notify, real_time};
-use crate::thread::Thread;
+use crate::sched::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering, fence};

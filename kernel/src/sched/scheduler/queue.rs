@@ -3,9 +3,9 @@
 //!
 //! Threads with a real-time priority are due before `REAL_TIME_END`, the higher the sooner; all others later.
 
-use crate::thread::Thread;
+use crate::sched::Thread;
 use alloc::sync::Arc;
-use platform::ordered::{Link, Linked, Set, Side};
+use platform::ordered::{Set, Side};
 
 /// Later than anybody is due, with room to reckon.
 pub(super) const NEVER: i64 = i64::MAX / 2;
@@ -21,12 +21,6 @@ pub(super) struct Queue {
 struct QueuedThread {
     due: i64,
     thread: Arc<Thread>,
-}
-
-impl Linked for Thread {
-    fn link(&self) -> &Link<Thread> {
-        &self.queue_link
-    }
 }
 
 impl Queue {

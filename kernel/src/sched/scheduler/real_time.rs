@@ -18,7 +18,7 @@ use super::policy::{Class, REAL_TIME_END, SchedAttributes};
 use super::queue::Queue;
 use super::share::Arrival;
 use super::{notify, place};
-use crate::thread::Thread;
+use crate::sched::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};

@@ -3,7 +3,7 @@
 use super::account::State;
 use super::place;
 use super::share::Arrival;
-use crate::thread::Thread;
+use crate::sched::Thread;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 

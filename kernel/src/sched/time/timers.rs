@@ -8,8 +8,8 @@
 
 use super::expire::{Alarm, Due, Expire};
 use super::tree::{self, TimerPlace, Tree};
+use crate::sched::Thread;
 use crate::sched::scheduler;
-use crate::thread::Thread;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use lock::{Mutex, rank};

@@ -17,10 +17,10 @@
 //! stacks ([`with_node`]) or, for poll(2), in a [`WaitSet`]. A queue's lock is taken with other locks held (by a waker), and none is
 //! taken under it.
 
-use crate::sched::Owner;
+use crate::sched::Thread;
 use crate::sched::scheduler;
+use crate::sched::thread;
 use crate::sched::time::timers;
-use crate::thread::Thread;
 use alloc::sync::Arc;
 use lock::{Mutex, rank};
 use platform::queue::{Node, Queue, with_node};
@@ -384,9 +384,9 @@ fn end<T>(
         return Some(Ok(None));
     }
     let is_interrupted = match interruption {
-        Interruption::Signal => current.is_interrupted(),
+        Interruption::Signal => thread::is_interrupted(current),
         Interruption::Death => current.is_ending(),
-        Interruption::NewDeath => current.is_ending() && !current.has_left_futexes(),
+        Interruption::NewDeath => current.is_ending() && !thread::has_begun_to_end(current),
     };
     is_interrupted.then_some(Err(Interrupted))
 }

@@ -1,11 +1,11 @@
 //! Waiting in many queues at once: poll(2), select(2).
 
 use super::{Interrupted, WaitKind, WaitQueue};
-use crate::sched::Owner;
+use crate::sched::Thread;
 use crate::sched::paged::Paged;
 use crate::sched::scheduler;
+use crate::sched::thread;
 use crate::sched::time::timers;
-use crate::thread::Thread;
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -173,5 +173,5 @@ fn reason_to_end<T>(current: &Thread, deadline: Option<u64>) -> Option<Result<Op
     if deadline.is_some_and(|at| platform::timer::ticks() >= at) {
         return Some(Ok(None));
     }
-    current.is_interrupted().then_some(Err(Interrupted))
+    thread::is_interrupted(current).then_some(Err(Interrupted))
 }

@@ -141,7 +141,7 @@ impl Member for FakeProcess {
 impl TtyCaller for FakeProcess {
     type Process = FakeProcess;
 
-    fn process(&self) -> &FakeProcess {
+    fn member(&self) -> &FakeProcess {
         self
     }
 
