@@ -32,7 +32,8 @@ macro_rules! sole_owner {
     };
 }
 
-/// A core, and room for an owner of up to `ROOM` bytes.
+/// A core, and room for an owner of up to `ROOM` bytes. The core lies in front: its fields are the ones that are looked at most.
+#[repr(C)]
 pub struct Owned<Core, const ROOM: usize> {
     core: Core,
     /// Drops the owner.

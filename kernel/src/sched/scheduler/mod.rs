@@ -182,6 +182,7 @@ pub fn leave_space() {
 }
 
 /// Enters the address space of `current`, whose owner has just got another one: exec.
+#[inline(never)]
 pub fn enter_space_of(current: &Thread) {
     activate(CPUS.get(), current);
 }
@@ -337,6 +338,7 @@ fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
 
 /// Puts the space of `thread` into TTBR0, or none if it has none. The space that was there is dropped afterwards. Where the same
 /// space stays, so does its ASID: a roll-over keeps those that are in use (`mm::asid`).
+#[inline(always)]
 fn activate(cpu: &Cpu, thread: &Thread) {
     match thread::next_space(thread, cpu.space_identity()) {
         NextSpace::Same => {}

@@ -83,11 +83,12 @@ impl Space {
 
     /// Puts the space into this processor's TTBR0.
     pub fn activate(&self) {
-        if memory::get().asids().is_fixed() {
+        let memory = memory::get();
+        if memory.asids().is_fixed() {
             platform::memory::deactivate();
         }
         self.with(|space| {
-            let (root, asid) = space.activate(memory::get());
+            let (root, asid) = space.activate(memory);
             platform::memory::activate(root, asid);
         });
     }
