@@ -20,7 +20,7 @@ use crate::sched::scheduler;
 use crate::sched::time;
 use crate::sched::wait::{Interrupted, WaitSet};
 use crate::signal;
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::{read_bytes, read_value, write_bytes, write_value};
 
 /// Errors and hang-ups are reported whether asked for or not.
@@ -192,7 +192,7 @@ fn wait(current: &Thread, list: &mut impl Watchlist, deadline: Option<u64>) -> R
 
 /// The look before any queue is entered. Descriptors that no other thread can change are looked up in their table as it is.
 fn look_first(current: &Thread, list: &mut impl Watchlist) -> Result<Ready, Errno> {
-    let ready = match current.files.own() {
+    let ready = match current.files().own() {
         Some(files) => list.look(|_, descriptor| Some(files.get(index(descriptor).ok()?).ok()?.poll()))?,
         None => list.look(|_, descriptor| Some(file(current, descriptor).ok()?.poll()))?,
     };
