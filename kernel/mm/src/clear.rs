@@ -11,7 +11,7 @@
 use crate::addr::{Frame, Level, PageRange, VirtAddr};
 use crate::deferred_tables::TableFree;
 use crate::descriptor::Descriptor;
-use crate::frames::NoMemory;
+use crate::frames::{FreeChain, NoMemory};
 use crate::hostage::{Flushed, Parked};
 use crate::memory::Memory;
 use crate::mmu::Mmu;
@@ -199,15 +199,11 @@ impl Part {
 
     /// Takes the parked entries out, from the pages up.
     fn take_out<M: Mmu>(self, memory: &Memory<M>, flushed: &Flushed, table_free: &mut TableFree<'_>) {
+        let Some(level) = self.level.below() else {
+            return table_free.note_pages(self.take_out_pages(memory, flushed));
+        };
         let mut count = 0;
         for (index, start) in slots(self.table, memory, self.level, self.base, self.range) {
-            let Some(level) = self.level.below() else {
-                if let Some(page) = flushed.take(memory, self.table, index) {
-                    memory.frames().release(memory.mmu(), page.frame());
-                    count += 1;
-                }
-                continue;
-            };
             let entry = memory.mmu().load(self.table, index);
             if entry == Descriptor::INVALID {
                 continue;
@@ -223,9 +219,21 @@ impl Part {
         memory
             .frames()
             .update_occupancy(self.table, |occupancy| occupancy.without(count));
-        if self.level == Level::L3 {
-            table_free.note_pages(count);
+    }
+
+    /// [`Part::take_out`] of pages; how many.
+    fn take_out_pages<M: Mmu>(self, memory: &Memory<M>, flushed: &Flushed) -> usize {
+        let (mmu, frames) = (memory.mmu(), memory.frames());
+        let (mut chain, mut count) = (FreeChain::default(), 0);
+        for (index, _) in slots(self.table, memory, self.level, self.base, self.range) {
+            if let Some(page) = flushed.take(memory, self.table, index) {
+                frames.release_into(mmu, page.frame(), &mut chain);
+                count += 1;
+            }
         }
+        frames.free_chain(mmu, chain);
+        frames.update_occupancy(self.table, |occupancy| occupancy.without(count));
+        count
     }
 }
 

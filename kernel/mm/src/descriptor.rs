@@ -241,6 +241,21 @@ impl Row {
         row.write_protected(these).map(|protected| (row, protected))
     }
 
+    /// The row that these are with the rights that they have, if they are one.
+    #[inline(always)]
+    pub(crate) fn as_it_is<const N: usize>(these: &[Descriptor; N]) -> Option<Row> {
+        let first = these[0];
+        let step = these[1].0.wrapping_sub(first.0);
+        let is_step = step == Row::UPWARDS || step == Row::DOWNWARDS;
+        let row = Row {
+            first,
+            step,
+            change: 0,
+        };
+        let is_row = is_step && first.is_valid() && row.write_protected(these).is_some();
+        is_row.then_some(row)
+    }
+
     /// These without write access, if they are the first of the row.
     #[inline(always)]
     pub fn write_protected<const N: usize>(&self, these: &[Descriptor; N]) -> Option<[Descriptor; N]> {
@@ -264,11 +279,17 @@ impl Row {
         }
     }
 
+    /// Whether its first frame is the lowest.
+    #[inline(always)]
+    pub(crate) fn is_upwards(&self) -> bool {
+        self.step == Row::UPWARDS
+    }
+
     /// The lowest frame of the first `len` descriptors, which is not 0.
     #[inline(always)]
     pub(crate) fn lowest(&self, len: usize) -> Frame {
         let first = self.first.frame();
-        if self.step == Row::UPWARDS {
+        if self.is_upwards() {
             first
         } else {
             Frame(first.0 - (len as u32 - 1))

@@ -7,12 +7,16 @@
 //! decrement is a release, and the one that reaches 0 acquires; reading 1 under the lock of the sole holder acquires, and is
 //! stable, for nobody else can take a new reference.
 
+mod chain;
+
 use crate::addr::{Frame, TABLE_ENTRIES};
 use crate::descriptor::Descriptor;
 use crate::mmu::{MAX_CPUS, Mmu};
 use crate::occupancy::Occupancy;
 use crate::records::{FrameInfos, Records};
 use crate::sync::{AtomicUsize, Mutex, Ordering, fence};
+
+pub use chain::FreeChain;
 
 /// There is no free frame, or a count is full: the operation left nothing behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

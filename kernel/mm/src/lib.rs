@@ -124,6 +124,7 @@ mod stack_growth;
 mod sync;
 mod table;
 mod table_copy;
+mod table_release;
 
 pub use addr::{
     Asid, Frame, Level, PAGE_SHIFT, PAGE_SIZE, PageRange, PhysAddr, TABLE_ENTRIES, USER_END, VirtAddr,
@@ -136,7 +137,7 @@ pub use events::{Cost, Counters, Event};
 pub use fault::{Obstacle, Outcome, Refusal, Resolution, SegvCode};
 pub use footprint::Footprint;
 pub use fork::Forked;
-pub use frames::{FrameRun, FrameSource, Frames, NoMemory};
+pub use frames::{FrameRun, FrameSource, Frames, FreeChain, NoMemory};
 pub use inspect::{Entry, EntryPlace, MappedPage};
 pub use memory::Memory;
 pub use mmu::{Access, MAX_CPUS, Mmu};

@@ -109,6 +109,35 @@ pub trait Mmu {
         });
     }
 
+    /// How far the entries of `table` in `groups` go on as `row`, which begins with `groups`: the first group that is not whole of
+    /// it, or the end. `row` has no change. As so many [`Mmu::load`]s.
+    #[inline(always)]
+    fn row_end(&self, table: Frame, groups: Range<usize>, row: &Row) -> usize {
+        let start = groups.start;
+        let is_of_row = |group: &usize| {
+            let rest = row.behind((group - start) * GROUP);
+            rest.write_protected(&self.load_group(table, *group)).is_some()
+        };
+        groups
+            .clone()
+            .find(|group| !is_of_row(group))
+            .unwrap_or(groups.end)
+    }
+
+    /// Takes 1 from each of `counts` up to the first that is 1, and stays; how many. As so many fetch_subs that release, none of
+    /// which gives 0, in any order or at once.
+    #[inline(always)]
+    fn unshare_each(&self, counts: &[FrameWord]) -> usize {
+        let unshare = |count: &&FrameWord| {
+            count
+                .fetch_update(Ordering::Release, Ordering::Relaxed, |count| {
+                    (count > 1).then(|| count - 1)
+                })
+                .is_ok()
+        };
+        counts.iter().take_while(unshare).count()
+    }
+
     /// DSB ISHST: stores before it are visible to every walker of the Inner Shareable domain before anything after it.
     fn dsb_ishst(&self);
 

@@ -77,6 +77,13 @@ impl Records {
         &self.infos.words[index]
     }
 
+    /// The counts and the words of `len` records from `start` on.
+    #[inline(always)]
+    pub(crate) fn run(self, start: usize, len: usize) -> (&'static [FrameWord], &'static [FrameWord]) {
+        let run = start..start + len;
+        (&self.infos.counts[run.clone()], &self.infos.words[run])
+    }
+
     /// The count of `frame`, which must have one.
     #[inline(always)]
     pub(crate) fn count(self, frame: Frame) -> &'static FrameWord {

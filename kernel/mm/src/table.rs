@@ -25,6 +25,7 @@ use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::occupancy::Occupancy;
 use crate::release::Release;
+use crate::table_release::release_pages;
 
 /// The tables of one space. Caller holds the space's lock for every method.
 pub(crate) struct Tables {
@@ -194,12 +195,13 @@ pub(crate) fn release<M: Mmu>(memory: &Memory<M>, table: Frame, level: Level) {
         frames.free_zeros(memory.mmu(), table);
         return;
     }
+    let Some(below) = level.below() else {
+        return release_pages(memory, table, occupancy.used());
+    };
     for index in occupancy.used() {
         let entry = memory.mmu().load(table, index);
-        match level.below() {
-            _ if !entry.is_valid() => {}
-            Some(below) => release(memory, entry.frame(), below),
-            None => frames.release(memory.mmu(), entry.frame()),
+        if entry.is_valid() {
+            release(memory, entry.frame(), below);
         }
     }
     frames.free(memory.mmu(), table);

@@ -42,7 +42,7 @@ const ALL_GROUPS: Range<usize> = 0..TABLE_ENTRIES / GROUP;
 
 /// The groups that hold the entries in `used`.
 #[inline(always)]
-fn groups_of(used: Range<usize>) -> Range<usize> {
+pub(crate) fn groups_of(used: Range<usize>) -> Range<usize> {
     used.start / GROUP..used.end.div_ceil(GROUP)
 }
 

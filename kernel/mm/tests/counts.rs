@@ -7,7 +7,7 @@
 use mm::asid::AsidTag;
 use mm::{
     Asid, Asids, Counters, Descriptor, Event, Frame, FrameInfos, FrameRun, FrameSource, FrameWord, Frames,
-    MAX_CPUS, Mmu, VirtAddr,
+    FreeChain, MAX_CPUS, Mmu, Row, VirtAddr,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -245,6 +245,62 @@ fn reading_one_acquires_what_the_other_did_before_its_release() {
         }
         other.join().unwrap();
         frames.release(&Processor(0), frame);
+    });
+}
+
+/// A sharer of both frames lets go of them at once.
+fn release_both(frames: &Frames, number: usize) {
+    let mut chain = FreeChain::default();
+    let row = Row {
+        first: Descriptor::page([FIRST, Frame(FIRST.0 + 1)][number]),
+        step: [1 << 12, (1_u64 << 12).wrapping_neg()][number],
+        change: 0,
+    };
+    frames.release_row(&Processor(number), &row, 2, &mut chain);
+    frames.free_chain(&Processor(number), chain);
+}
+
+#[test]
+fn rows_released_at_once_are_freed_once() {
+    explore(|| {
+        let frames = two_frames();
+        let all = [(); 2].map(|()| frames.allocate(&Processor(0)).unwrap());
+        all.into_iter().for_each(|frame| frames.share(frame));
+        let other = {
+            let frames = frames.clone();
+            thread::spawn(move || release_both(&frames, 1))
+        };
+        release_both(&frames, 0);
+        other.join().unwrap();
+        assert_eq!(all.map(|frame| frames.count(frame)), [0, 0]);
+        assert_eq!(frames.free_count(), 2);
+        let again = [(); 2].map(|()| frames.allocate(&Processor(0)).unwrap());
+        assert_ne!(again[0], again[1]);
+    });
+}
+
+/// What a sharer read before it let go of a row is read before whoever gets a frame of it next writes to that.
+#[cfg(loom)]
+#[test]
+fn a_freed_row_was_read_before() {
+    explore_some(|| {
+        let frames = two_frames();
+        let content = Arc::new(loom::cell::UnsafeCell::new(7_u64));
+        for frame in [(); 2].map(|()| frames.allocate(&Processor(0)).unwrap()) {
+            frames.share(frame);
+        }
+        let other = {
+            let (frames, content) = (frames.clone(), content.clone());
+            thread::spawn(move || {
+                content.with(|_| ());
+                release_both(&frames, 1);
+            })
+        };
+        release_both(&frames, 0);
+        if frames.allocate(&Processor(0)) == Ok(FIRST) {
+            content.with_mut(|_| ());
+        }
+        other.join().unwrap();
     });
 }
 

@@ -103,6 +103,21 @@ impl Mmu for BoardMmu {
     }
 
     #[inline(always)]
+    fn row_end(&self, table: Frame, groups: Range<usize>, row: &Row) -> usize {
+        assert!(
+            groups.start <= groups.end && groups.end <= GROUPS,
+            "a table has {GROUPS} groups"
+        );
+        // SAFETY: as in `share_row`.
+        unsafe { pairs::row_end(group_of(table, 0).as_ptr(), groups, row) }
+    }
+
+    #[inline(always)]
+    fn unshare_each(&self, counts: &[FrameWord]) -> usize {
+        pairs::decrement_each(counts)
+    }
+
+    #[inline(always)]
     fn dsb_ishst(&self) {
         arch::dsb_ishst();
     }

@@ -145,6 +145,63 @@ pub(super) unsafe fn share_row(
     (reached - source.addr()) / BYTES
 }
 
+/// What [`mm::Mmu::row_end`] says, for a table that lies at `table`: 3 instructions an entry. Each access is an LDP, see [`load`].
+///
+/// # Safety
+/// The groups lie in the table, which is mapped, 16-byte aligned and used as atomics only.
+#[inline(always)]
+pub(super) unsafe fn row_end(table: *const AtomicU64, groups: Range<usize>, row: &Row) -> usize {
+    const BYTES: usize = GROUP * size_of::<AtomicU64>();
+    let reached: usize;
+    // SAFETY: reads nothing but the groups (contract), and changes nothing.
+    unsafe {
+        asm!(
+            "b 5f",
+            "2:",                                   // the group at {from}
+            "ldp {a}, {b}, [{from}]",
+            "ldp {c}, {d}, [{from}, #16]",
+            "ldp {e}, {f}, [{from}, #32]",
+            "ldp {g}, {h}, [{from}, #48]",
+            "cmp {a}, {next}",
+            "add {next}, {next}, {step}",
+            "ccmp {b}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {c}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {d}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {e}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {f}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {g}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "ccmp {h}, {next}, #0, eq",
+            "add {next}, {next}, {step}",
+            "b.ne 6f",
+            "add {from}, {from}, #64",
+            "5:",
+            "cmp {from}, {end}",
+            "b.ne 2b",
+            "6:",
+            from = inout(reg) table.wrapping_byte_add(groups.start * BYTES) => reached,
+            end = in(reg) table.wrapping_byte_add(groups.end * BYTES),
+            next = inout(reg) row.first.0 => _,
+            step = in(reg) row.step,
+            a = out(reg) _,
+            b = out(reg) _,
+            c = out(reg) _,
+            d = out(reg) _,
+            e = out(reg) _,
+            f = out(reg) _,
+            g = out(reg) _,
+            h = out(reg) _,
+            options(nostack, readonly),
+        );
+    }
+    (reached - table.addr()) / BYTES
+}
+
 /// Words that are added to at once.
 const QUAD: usize = 4;
 
@@ -195,4 +252,85 @@ fn increment_quad(words: &[AtomicU32; QUAD]) {
             options(nostack, preserves_flags),
         );
     }
+}
+
+/// What [`mm::Mmu::unshare_each`] says: 2 instructions a word where all are 2, 4 elsewhere.
+pub(super) fn decrement_each(words: &[AtomicU32]) -> usize {
+    // LDXP wants its 16 bytes aligned (Arm ARM B2.2.2).
+    let misaligned = words.as_ptr().addr() / size_of::<AtomicU32>() % QUAD;
+    let (head, rest) = words.split_at(words.len().min((QUAD - misaligned) % QUAD));
+    let first = decrement_singly(head);
+    if first < head.len() {
+        return first;
+    }
+    let (quads, _) = rest.as_chunks::<QUAD>();
+    let done = first + decrement_quads(quads) * QUAD;
+    done + decrement_singly(&words[done..])
+}
+
+/// One after the other, up to the first that is 1.
+fn decrement_singly(words: &[AtomicU32]) -> usize {
+    let decrement = |word: &&AtomicU32| {
+        word.fetch_update(Ordering::Release, Ordering::Relaxed, |count| {
+            (count > 1).then(|| count - 1)
+        })
+        .is_ok()
+    };
+    words.iter().take_while(decrement).count()
+}
+
+/// Takes 1 from the words of each quad up to the first quad in which one is 1; how many quads. They lie 16-byte aligned, and no word
+/// is 0.
+///
+/// For each quad it is one of the orders in which four fetch_subs may happen, as [`increment_quad`] is for fetch_adds; STLXP makes
+/// the one store a release. Where a word is 1 nothing is stored: whoever takes it lets go of the frame.
+#[inline(always)]
+fn decrement_quads(quads: &[[AtomicU32; QUAD]]) -> usize {
+    let range = quads.as_ptr_range();
+    let reached: usize;
+    // SAFETY: reads and writes the 16 bytes of each quad, which may change under a shared reference, by atomic accesses only. No borrow
+    // leaves a word. LDXP to STLXP there is no other access to memory.
+    unsafe {
+        asm!(
+            "b 5f",
+            "2:",                                   // the quad at {quad}
+            "ldxp {low}, {high}, [{quad}]",
+            "cmp {low}, {twos}",
+            "ccmp {high}, {twos}, #0, eq",
+            "b.ne 3f",
+            "stlxp {has_failed:w}, {ones}, {ones}, [{quad}]",
+            "cbnz {has_failed:w}, 2b",
+            "4:",
+            "add {quad}, {quad}, #16",
+            "5:",
+            "cmp {quad}, {end}",
+            "b.ne 2b",
+            "b 6f",
+            "3:",                                   // does a word become 0?
+            "sub {low}, {low}, {ones}",
+            "sub {high}, {high}, {ones}",
+            "sub {zeros}, {low}, {ones}",
+            "bic {zeros}, {zeros}, {low}",
+            "sub {more}, {high}, {ones}",
+            "bic {more}, {more}, {high}",
+            "orr {zeros}, {zeros}, {more}",
+            "tst {zeros}, #0x8000000080000000",
+            "b.ne 6f",
+            "stlxp {has_failed:w}, {low}, {high}, [{quad}]",
+            "cbnz {has_failed:w}, 2b",
+            "b 4b",
+            "6:",
+            quad = inout(reg) range.start => reached,
+            end = in(reg) range.end,
+            ones = in(reg) 0x1_0000_0001_u64,
+            twos = in(reg) 0x2_0000_0002_u64,
+            low = out(reg) _,
+            high = out(reg) _,
+            zeros = out(reg) _,
+            more = out(reg) _,
+            has_failed = out(reg) _,
+            options(nostack),
+        );
+    }
+    (reached - range.start.addr()) / size_of::<[AtomicU32; QUAD]>()
 }

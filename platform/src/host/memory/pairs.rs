@@ -46,6 +46,34 @@ pub(super) unsafe fn share_row(
     groups.end
 }
 
+/// What `Mmu::row_end` says, for a table that lies at `table`.
+///
+/// # Safety
+/// The groups lie in the table, which is mapped and used as atomics only.
+pub(super) unsafe fn row_end(table: *const AtomicU64, groups: Range<usize>, row: &Row) -> usize {
+    let is_of_row = |group: &usize| {
+        // SAFETY: the group lies in the table (contract), and its entries one after the other.
+        let words = unsafe { &*table.add(group * GROUP).cast::<[AtomicU64; GROUP]>() };
+        let rest = row.behind((group - groups.start) * GROUP);
+        rest.write_protected(&load(words).map(Descriptor)).is_some()
+    };
+    groups
+        .clone()
+        .find(|group| !is_of_row(group))
+        .unwrap_or(groups.end)
+}
+
+/// What `Mmu::unshare_each` says.
+pub(super) fn decrement_each(words: &[AtomicU32]) -> usize {
+    let decrement = |word: &&AtomicU32| {
+        word.fetch_update(Ordering::Release, Ordering::Relaxed, |count| {
+            (count > 1).then(|| count - 1)
+        })
+        .is_ok()
+    };
+    words.iter().take_while(decrement).count()
+}
+
 /// Adds 1 to each of `words`.
 pub(super) fn increment_each(words: &[AtomicU32]) {
     words.iter().for_each(|word| {

@@ -1,0 +1,111 @@
+//! Pages that are given back many at a time, by the end of a table: references are dropped in rows, and what nobody refers to any
+//! more is chained while nobody else knows it, then put on the free stack under one hold of its lock.
+
+use super::Frames;
+use crate::addr::Frame;
+use crate::descriptor::Row;
+use crate::mmu::Mmu;
+use crate::records::FrameWord;
+use crate::sync::Ordering;
+
+/// Frames at count 0, the caller's alone, threaded through their records as a free stack is.
+#[derive(Default)]
+#[must_use = "the frames are to be freed"]
+pub struct FreeChain {
+    /// Index + 1 of the first; 0: there are none.
+    top: u32,
+    /// Index of the last.
+    last: u32,
+    len: usize,
+}
+
+impl FreeChain {
+    /// Puts frames before the others: `len` of them, which are chained from index `first` to index `last`.
+    #[inline(always)]
+    fn push(&mut self, frames: &Frames, first: usize, last: usize, len: usize) {
+        frames.records.word_at(last).store(self.top, Ordering::Relaxed);
+        if self.top == 0 {
+            self.last = last as u32;
+        }
+        self.top = first as u32 + 1;
+        self.len += len;
+    }
+}
+
+impl Frames {
+    /// [`Frames::release`] by way of a chain.
+    #[inline(always)]
+    pub fn release_into(&self, mmu: &impl Mmu, frame: Frame, chain: &mut FreeChain) {
+        if self.drop_reference(frame) {
+            self.free_into(mmu, frame, chain);
+        }
+    }
+
+    /// [`Frames::free`] by way of a chain.
+    #[inline(always)]
+    pub(crate) fn free_into(&self, mmu: &impl Mmu, frame: Frame, chain: &mut FreeChain) {
+        mmu.junk_frame(frame);
+        let index = self.records.index(frame);
+        chain.push(self, index, index, 1);
+    }
+
+    /// [`Frames::release_into`] of the first `len` pages of a row: what comes last is on top of the chain, so that a later row of
+    /// descriptors is one again.
+    pub fn release_row(&self, mmu: &impl Mmu, row: &Row, len: usize, chain: &mut FreeChain) {
+        let lowest = row.lowest(len);
+        let start = self.records.index(lowest);
+        let (counts, words) = self.records.run(start, len);
+        let mut done = 0;
+        while done < len {
+            done += mmu.unshare_each(&counts[done..]);
+            let lone = take_lone(&counts[done..], &words[done..], start + done, row);
+            assert!(lone > 0 || done == len, "frames: a free frame was released");
+            if lone > 0 {
+                (done..done + lone).for_each(|nth| mmu.junk_frame(Frame(lowest.0 + nth as u32)));
+                let (low, high) = (start + done, start + done + lone - 1);
+                if row.is_upwards() {
+                    chain.push(self, high, low, lone);
+                } else {
+                    chain.push(self, low, high, lone);
+                }
+            }
+            done += lone;
+        }
+    }
+
+    /// Frees what a chain holds.
+    #[inline]
+    pub fn free_chain(&self, mmu: &impl Mmu, chain: FreeChain) {
+        if chain.top == 0 {
+            return;
+        }
+        let stack = &self.stacks[mmu.cpu()];
+        let mut tops = stack.tops.lock();
+        self.records
+            .word_at(chain.last as usize)
+            .store(tops.junk, Ordering::Relaxed);
+        tops.junk = chain.top;
+        stack
+            .len
+            .store(stack.len.load(Ordering::Relaxed) + chain.len, Ordering::Relaxed);
+    }
+}
+
+/// Takes the last reference to each of the frames from index `start` on, up to the first that has more than one; how many. They are
+/// chained. As in [`Frames::drop_reference`], the sole holder needs no atomic subtraction.
+#[inline(always)]
+fn take_lone(counts: &[FrameWord], words: &[FrameWord], start: usize, row: &Row) -> usize {
+    // Index + 1 of the frame before it in the row, or behind it.
+    let mut next = start as u32 + if row.is_upwards() { 0 } else { 2 };
+    let mut lone = 0;
+    for (count, word) in counts.iter().zip(words) {
+        if count.load(Ordering::Acquire) != 1 {
+            break;
+        }
+        count.store(0, Ordering::Relaxed);
+        word.store(next, Ordering::Relaxed);
+        next += 1;
+        lone += 1;
+    }
+    lone
+}

@@ -1,0 +1,49 @@
+//! The end of a level-3 table: a reference less on each of its pages. As in `table_copy`, a table is looked at by groups of
+//! [`GROUP`] entries, and where they are a [`Row`] the references of all its frames are dropped at once.
+
+use crate::addr::Frame;
+use crate::descriptor::{Descriptor, Row};
+use crate::frames::FreeChain;
+use crate::memory::Memory;
+use crate::mmu::{GROUP, Mmu};
+use crate::table_copy::groups_of;
+use core::ops::Range;
+
+/// Drops what the entries in `used` of `table`, whose last reference is gone, refer to, and frees the table.
+pub(crate) fn release_pages<M: Mmu>(memory: &Memory<M>, table: Frame, used: Range<usize>) {
+    let mut chain = FreeChain::default();
+    if used.len() < GROUP {
+        used.for_each(|index| release_entry(memory, memory.mmu().load(table, index), &mut chain));
+    } else {
+        release_groups(memory, table, groups_of(used), &mut chain);
+    }
+    memory.frames().free_into(memory.mmu(), table, &mut chain);
+    memory.frames().free_chain(memory.mmu(), chain);
+}
+
+#[inline(never)]
+fn release_groups<M: Mmu>(memory: &Memory<M>, table: Frame, groups: Range<usize>, chain: &mut FreeChain) {
+    let mmu = memory.mmu();
+    let Range { mut start, end } = groups;
+    while start < end {
+        let entries = mmu.load_group(table, start);
+        let Some(row) = Row::as_it_is(&entries) else {
+            entries
+                .iter()
+                .for_each(|entry| release_entry(memory, *entry, chain));
+            start += 1;
+            continue;
+        };
+        let reached = mmu.row_end(table, start + 1..end, &row.behind(GROUP));
+        let len = (reached - start) * GROUP;
+        memory.frames().release_row(mmu, &row, len, chain);
+        start = reached;
+    }
+}
+
+#[inline(always)]
+fn release_entry<M: Mmu>(memory: &Memory<M>, entry: Descriptor, chain: &mut FreeChain) {
+    if entry.is_valid() {
+        memory.frames().release_into(memory.mmu(), entry.frame(), chain);
+    }
+}
