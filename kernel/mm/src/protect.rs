@@ -1,4 +1,5 @@
-//! mprotect(2). More rights need no change of a table: the next fault brings them. Fewer are gone on return.
+//! mprotect(2). Fewer rights are gone on return. More are there where the space can see at once that it may have them, by way of its
+//! own tables and, to write, in pages that nobody else has; elsewhere the next fault brings them.
 
 use crate::addr::{PageRange, VirtAddr};
 use crate::area::Protection;
@@ -47,18 +48,19 @@ impl AddressSpace {
             .areas
             .overlapping(covered)
             .any(|area| !protection.includes(area.protection));
-        if !takes_rights {
-            return Ok(self.protect_areas(covered, protection)?);
-        }
         let part = self.tables.entries_at_once(memory, covered, most);
-        self.tables.make_range_private(memory, part)?;
-        let reached = self.protect_areas(part, protection)?;
-        if let Some(changed) = PageRange::between(part.start(), reached) {
-            for area in self.areas.overlapping(changed) {
-                self.tables.restrict(memory, area, changed);
-            }
+        if takes_rights {
+            self.tables.make_range_private(memory, part)?;
         }
-        self.tables.flush(memory);
+        let reached = self.protect_areas(part, protection)?;
+        let changed = PageRange::between(part.start(), reached).unwrap_or(part);
+        let mut has_changed = false;
+        for area in self.areas.overlapping(changed) {
+            has_changed |= self.tables.set_rights(memory, area, changed);
+        }
+        if has_changed {
+            self.tables.flush(memory);
+        }
         Ok(reached)
     }
 

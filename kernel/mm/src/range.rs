@@ -1,8 +1,8 @@
-//! Edits of whole ranges in a tree: take rights away. (To drop what is mapped: `clear`; to move it: `moving`.) Each first makes
+//! Edits of whole ranges in a tree: other rights. (To drop what is mapped: `clear`; to move it: `moving`.) Each first makes
 //! every table that it will edit private, which can fail; the edit itself cannot.
 
 use crate::addr::{Frame, Level, PageRange, TABLE_ENTRIES, VirtAddr};
-use crate::area::Area;
+use crate::area::{Area, Sharing};
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
@@ -27,45 +27,48 @@ impl Tables {
         Ok(())
     }
 
-    /// Takes from every page in `range` that is mapped in `area` the rights that the area does not give. The level-3 tables are private (see
-    /// [`Tables::make_range_private`]); the caller flushes the ASID.
-    pub(crate) fn restrict<M: Mmu>(&self, memory: &Memory<M>, area: &Area, range: PageRange) {
+    /// Gives every page in `range` that is mapped in `area` by way of private tables the area's rights, that to write only where nobody
+    /// else has the page: the others get it by a fault. Whether anything has changed; the caller flushes the ASID then.
+    ///
+    /// Where rights are to go, all tables are private (see [`Tables::make_range_private`]).
+    pub(crate) fn set_rights<M: Mmu>(&self, memory: &Memory<M>, area: &Area, range: PageRange) -> bool {
         let range = area.range().intersection(range);
-        for_each_table(self, memory, range, |table, base| {
-            for (index, _) in slots(table, memory, Level::L3, base, range) {
-                let old = memory.mmu().load(table, index);
-                if !old.is_valid() {
-                    continue;
+        let (mut at, mut has_changed) = (range.start(), false);
+        while at < range.end() {
+            let path = self.walk(memory, at);
+            if let (Some(table), false) = (path.l3, path.is_write_disabled) {
+                let base = VirtAddr(at.0 & !(Level::L2.span() - 1));
+                for (index, _) in slots(table, memory, Level::L3, base, range) {
+                    has_changed |= set_page_rights(memory, area, table, index);
                 }
-                let mut new = area.leaf(old.frame());
-                if area.protection.execute && !old.is_page_executable() {
-                    memory.frames().make_executable(memory.mmu(), old.frame());
-                }
-                if old.is_page_writable() && area.protection.write {
-                    new = new.with_write();
-                }
-                memory.mmu().store(table, index, new);
             }
-        });
+            at = behind(path, at);
+        }
+        has_changed
     }
 }
 
-/// Calls `visit` with each level-3 table that translates part of `range`, and with the address that the table begins at.
-pub(crate) fn for_each_table<M: Mmu>(
-    tables: &Tables,
-    memory: &Memory<M>,
-    range: PageRange,
-    mut visit: impl FnMut(Frame, VirtAddr),
-) {
-    let mut at = range.start();
-    while at < range.end() {
-        let path = tables.walk(memory, at);
-        let base = VirtAddr(at.0 & !(Level::L2.span() - 1));
-        if let Some(table) = path.l3 {
-            visit(table, base);
-        }
-        at = behind(path, at);
+/// [`Tables::set_rights`] of entry `index` of `table`.
+fn set_page_rights<M: Mmu>(memory: &Memory<M>, area: &Area, table: Frame, index: usize) -> bool {
+    let old = memory.mmu().load(table, index);
+    if !old.is_valid() {
+        return false;
     }
+    let frame = old.frame();
+    let is_own =
+        || old.is_page_writable() || area.sharing == Sharing::Shared || memory.frames().count(frame) == 1;
+    let mut new = area.leaf(frame);
+    if area.protection.write && is_own() {
+        new = new.with_write();
+    }
+    if new == old {
+        return false;
+    }
+    if new.is_page_executable() && !old.is_page_executable() {
+        memory.frames().make_executable(memory.mmu(), frame);
+    }
+    memory.mmu().store(table, index, new);
+    true
 }
 
 /// The used entries of `table` (of `level`, translating from `base` on) that `range` touches, each with the first address that
