@@ -107,7 +107,6 @@ impl AddressSpace {
         };
         let outcome = page.resolve(memory, &mut self.tables);
         if let Outcome::Resolved(resolution) = outcome {
-            self.faults.count(resolution);
             memory.count(resolution.into());
         }
         outcome

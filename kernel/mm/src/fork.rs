@@ -18,7 +18,7 @@ use crate::memory::Memory;
 use crate::mmu::Mmu;
 use crate::occupancy::Occupancy;
 use crate::privatise::{Build, build_path};
-use crate::space::{AddressSpace, FaultCounts};
+use crate::space::AddressSpace;
 use crate::table::{self, Path, Tables, link, new_table};
 
 /// The tables of a new child; [`Forked::beside`] its parent it becomes a space. So the space, which is large, is made where it
@@ -37,7 +37,6 @@ impl Forked {
             areas: parent.areas.clone(),
             retired: None,
             recent_area: parent.recent_area,
-            faults: FaultCounts::default(),
             heap: parent.heap,
             fork_advice: parent.fork_advice,
         }

@@ -7,16 +7,17 @@
 //! decrement is a release, and the one that reaches 0 acquires; reading 1 under the lock of the sole holder acquires, and is
 //! stable, for nobody else can take a new reference.
 
-mod chain;
+mod stack;
 
 use crate::addr::{Frame, TABLE_ENTRIES};
 use crate::descriptor::Descriptor;
 use crate::mmu::{MAX_CPUS, Mmu};
 use crate::occupancy::Occupancy;
 use crate::records::{FrameInfos, Records};
-use crate::sync::{AtomicUsize, Mutex, Ordering, fence};
+use crate::sync::{Mutex, Ordering, fence};
 
-pub use chain::FreeChain;
+pub use stack::FreeChain;
+use stack::{FreeStack, JUNK, ZEROS};
 
 /// There is no free frame, or a count is full: the operation left nothing behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,28 +63,6 @@ pub struct Frames {
     replenishing: Mutex<()>,
 }
 
-/// Free frames of one processor, a cache line of its own.
-#[derive(Default)]
-#[repr(align(64))]
-struct FreeStack {
-    tops: Mutex<Tops>,
-    /// Frames on either.
-    len: AtomicUsize,
-}
-
-/// Index + 1 of the top frame; 0: empty.
-#[derive(Default)]
-struct Tops {
-    /// Frames that hold anything.
-    junk: u32,
-    /// Frames that hold zeros: tables that were emptied.
-    zeros: u32,
-}
-
-type Kind = fn(&mut Tops) -> &mut u32;
-const JUNK: Kind = |tops| &mut tops.junk;
-const ZEROS: Kind = |tops| &mut tops.zeros;
-
 impl Frames {
     /// The frames from `first` on, one record each. The records are all zeros; `source` owns every free frame.
     pub fn new(first: Frame, infos: FrameInfos, source: &'static dyn FrameSource) -> Frames {
@@ -124,11 +103,15 @@ impl Frames {
         if mmu.refuses_frame() {
             return Err(NoMemory);
         }
-        if let Some(index) = self.pop(mmu.cpu(), ZEROS) {
-            return Ok(self.begin_use(index));
+        let cpu = mmu.cpu();
+        let (index, is_zeroed) = match self.pop_zeroed(cpu) {
+            Some(found) => found,
+            None => (self.refill(cpu)?, false),
+        };
+        let frame = self.begin_use(index);
+        if !is_zeroed {
+            crate::memory::zero_frame(mmu, frame);
         }
-        let frame = self.take_unfilled(mmu)?;
-        crate::memory::zero_frame(mmu, frame);
         Ok(frame)
     }
 
@@ -170,37 +153,6 @@ impl Frames {
         self.records.word_at(index as usize).store(0, Ordering::Relaxed);
         count.store(1, Ordering::Relaxed);
         self.frame(index)
-    }
-
-    #[inline]
-    fn pop(&self, cpu: usize, kind: Kind) -> Option<u32> {
-        let stack = &self.stacks[cpu];
-        let mut tops = stack.tops.lock();
-        let top = kind(&mut tops);
-        let index = top.checked_sub(1)?;
-        *top = self.records.word_at(index as usize).load(Ordering::Relaxed);
-        stack
-            .len
-            .store(stack.len.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
-        Some(index)
-    }
-
-    #[inline]
-    fn push(&self, cpu: usize, kind: Kind, index: u32) {
-        let stack = &self.stacks[cpu];
-        let mut tops = stack.tops.lock();
-        let top = kind(&mut tops);
-        self.records
-            .word_at(index as usize)
-            .store(*top, Ordering::Relaxed);
-        *top = index + 1;
-        stack
-            .len
-            .store(stack.len.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
-
-    fn pop_any(&self, cpu: usize) -> Option<u32> {
-        self.pop(cpu, JUNK).or_else(|| self.pop(cpu, ZEROS))
     }
 
     /// Frames for an empty stack: from the source, else from another processor. Returns one, keeps the rest.

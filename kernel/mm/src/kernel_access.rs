@@ -5,7 +5,7 @@ use crate::addr::{Frame, VirtAddr};
 use crate::area::Sharing;
 use crate::descriptor::Descriptor;
 use crate::events::Event;
-use crate::fault::{Obstacle, Outcome, Refusal, Resolution, SegvCode};
+use crate::fault::{Obstacle, Outcome, Refusal, SegvCode};
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::{Access, Mmu};
@@ -102,7 +102,6 @@ impl AddressSpace {
             Ok((_, true)) => {}
             Ok((table, false)) => self.tables.replace_page(memory, table, address, copy),
         }
-        self.faults.count(Resolution::Copied);
         memory.count(Event::Copied);
         Ok(frame)
     }

@@ -148,5 +148,5 @@ pub use release::Release;
 pub use relocation::Move;
 pub use remap::{RemapPlacement, Remapped};
 pub use revoke::{Revocation, Revoked};
-pub use space::{AddressSpace, FaultCounts, MapError, MapRequest, Placement};
+pub use space::{AddressSpace, MapError, MapRequest, Placement};
 pub use stack_growth::StackLimits;

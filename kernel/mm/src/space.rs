@@ -1,11 +1,10 @@
-//! An address space: areas (what may be), tables (what is), an ASID, and counts of its faults. This file is mmap, munmap,
+//! An address space: areas (what may be), tables (what is), and an ASID. This file is mmap, munmap,
 //! the break (mprotect: `protect`); `fault` and `fork` are the two stories. The caller holds the space's lock for every call; the
 //! space itself knows no lock and no processor.
 
 use crate::addr::{Asid, Frame, PAGE_SIZE, PageRange, USER_END, VirtAddr};
 use crate::area::{Area, AreaFlags, Backing, Protection, Purpose, Sharing};
 use crate::area_map::AreaMap;
-use crate::fault::Resolution;
 use crate::frames::NoMemory;
 use crate::inherit::ForkAdvice;
 use crate::memory::Memory;
@@ -26,7 +25,6 @@ pub struct AddressSpace {
     pub(crate) retired: Option<AreaMap>,
     /// Where in `areas` the last fault was: the next one is likely to be there.
     pub(crate) recent_area: usize,
-    pub(crate) faults: FaultCounts,
     pub(crate) heap: Break,
     /// What fork has to look for.
     pub(crate) fork_advice: ForkAdvice,
@@ -100,7 +98,6 @@ impl AddressSpace {
             areas: AreaMap::default(),
             retired: None,
             recent_area: 0,
-            faults: FaultCounts::default(),
             heap: Break::default(),
             fork_advice: ForkAdvice::default(),
         })
@@ -278,11 +275,6 @@ impl AddressSpace {
     pub fn break_range(&self) -> (VirtAddr, VirtAddr) {
         (self.heap.start, self.heap.end)
     }
-
-    /// What happened in this space.
-    pub fn faults(&self) -> &FaultCounts {
-        &self.faults
-    }
 }
 
 fn mappable(start: VirtAddr, len: u64) -> Result<PageRange, MapError> {
@@ -296,38 +288,4 @@ fn mappable(start: VirtAddr, len: u64) -> Result<PageRange, MapError> {
 
 fn page_up(address: VirtAddr) -> VirtAddr {
     VirtAddr(address.0.next_multiple_of(PAGE_SIZE as u64).min(USER_END))
-}
-
-/// How often each thing happened to one space since it was made; a forked one starts at zero.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct FaultCounts {
-    /// Faults resolved without reading a device: all of them, for every file is in memory.
-    pub minor: u64,
-    /// Pages copied.
-    pub copied: u64,
-    /// Pages given back to their last owner, faults.
-    pub regained: u64,
-    /// Frames of zeros mapped.
-    pub zero_filled: u64,
-    /// Mappings of the shared zero frame.
-    pub zero_shared: u64,
-    /// Pages of objects mapped.
-    pub source_mapped: u64,
-    /// Faults for nothing.
-    pub spurious: u64,
-}
-
-impl FaultCounts {
-    pub(crate) fn count(&mut self, resolution: Resolution) {
-        self.minor += 1;
-        let counter = match resolution {
-            Resolution::Spurious => &mut self.spurious,
-            Resolution::ZeroShared => &mut self.zero_shared,
-            Resolution::ZeroFilled => &mut self.zero_filled,
-            Resolution::SourceMapped => &mut self.source_mapped,
-            Resolution::Copied => &mut self.copied,
-            Resolution::Regained | Resolution::Upgraded => &mut self.regained,
-        };
-        *counter += 1;
-    }
 }

@@ -228,7 +228,7 @@ fn case_19_two_threads_fault_on_one_page() {
         );
         assert!(world.exit(2, &child));
     }
-    assert!(world.fault_counts(&parent).spurious >= spurious);
+    assert!(world.memory.events(Event::Spurious) >= spurious);
     world.finish();
 }
 

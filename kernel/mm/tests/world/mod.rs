@@ -20,7 +20,7 @@ mod waiting;
 use crate::soft_mmu::SoftMmu;
 use crate::soft_mmu::random::Random;
 pub use access::{NO_LIMITS, Seen, Use};
-use mm::{AddressSpace, Asids, FaultCounts, Frame, MappedPage, Memory, PageRange, VirtAddr};
+use mm::{AddressSpace, Asids, Event, Frame, MappedPage, Memory, PageRange, VirtAddr};
 use object::{Object, Role, enter_machine};
 use ram::Ram;
 use revoking::Limbo;
@@ -331,12 +331,17 @@ impl World {
         guard.as_ref().and_then(|inner| inner.page(&self.memory, address))
     }
 
-    /// How often each thing happened to the space.
-    pub fn fault_counts(&self, space: &Space) -> FaultCounts {
-        let guard = space.inner.borrow();
-        guard
-            .as_ref()
-            .map_or_else(FaultCounts::default, |inner| *inner.faults())
+    /// Faults that were resolved, in all spaces.
+    pub fn resolved_faults(&self) -> u64 {
+        let events = [
+            Event::Copied,
+            Event::Regained,
+            Event::ZeroFilled,
+            Event::ZeroShared,
+            Event::SourceMapped,
+            Event::Spurious,
+        ];
+        events.map(|event| self.memory.events(event)).iter().sum()
     }
 
     /// The kernel takes all free frames but `left`; the test holds them.

@@ -1,12 +1,34 @@
-//! Pages that are given back many at a time, by the end of a table: references are dropped in rows, and what nobody refers to any
-//! more is chained while nobody else knows it, then put on the free stack under one hold of its lock.
+//! The free frames of each processor, and pages that are given back many at a time, by the end of a table: references are dropped in
+//! rows, and what nobody refers to any more is chained while nobody else knows it, then put on the stack under one hold of its lock.
 
 use super::Frames;
 use crate::addr::Frame;
 use crate::descriptor::Row;
 use crate::mmu::Mmu;
 use crate::records::FrameWord;
-use crate::sync::Ordering;
+use crate::sync::{AtomicUsize, Mutex, Ordering};
+
+/// Free frames of one processor, a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+pub(super) struct FreeStack {
+    pub(super) tops: Mutex<Tops>,
+    /// Frames on either.
+    pub(super) len: AtomicUsize,
+}
+
+/// Index + 1 of the top frame; 0: empty.
+#[derive(Default)]
+pub(super) struct Tops {
+    /// Frames that hold anything.
+    junk: u32,
+    /// Frames that hold zeros: tables that were emptied.
+    zeros: u32,
+}
+
+pub(super) type Kind = fn(&mut Tops) -> &mut u32;
+pub(super) const JUNK: Kind = |tops| &mut tops.junk;
+pub(super) const ZEROS: Kind = |tops| &mut tops.zeros;
 
 /// Frames at count 0, the caller's alone, threaded through their records as a free stack is.
 #[derive(Default)]
@@ -33,6 +55,58 @@ impl FreeChain {
 }
 
 impl Frames {
+    #[inline]
+    pub(super) fn pop(&self, cpu: usize, kind: Kind) -> Option<u32> {
+        let stack = &self.stacks[cpu];
+        let mut tops = stack.tops.lock();
+        self.take_top(stack, kind(&mut tops))
+    }
+
+    #[inline(always)]
+    fn take_top(&self, stack: &FreeStack, top: &mut u32) -> Option<u32> {
+        let index = top.checked_sub(1)?;
+        *top = self.records.word_at(index as usize).load(Ordering::Relaxed);
+        stack
+            .len
+            .store(stack.len.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        Some(index)
+    }
+
+    /// A frame that holds zeros, else one that holds anything; whether it holds zeros.
+    #[inline(always)]
+    pub(super) fn pop_zeroed(&self, cpu: usize) -> Option<(u32, bool)> {
+        let stack = &self.stacks[cpu];
+        let mut tops = stack.tops.lock();
+        let is_zeroed = tops.zeros != 0;
+        let index = self.take_top(
+            stack,
+            if is_zeroed {
+                &mut tops.zeros
+            } else {
+                &mut tops.junk
+            },
+        )?;
+        Some((index, is_zeroed))
+    }
+
+    #[inline]
+    pub(super) fn push(&self, cpu: usize, kind: Kind, index: u32) {
+        let stack = &self.stacks[cpu];
+        let mut tops = stack.tops.lock();
+        let top = kind(&mut tops);
+        self.records
+            .word_at(index as usize)
+            .store(*top, Ordering::Relaxed);
+        *top = index + 1;
+        stack
+            .len
+            .store(stack.len.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    pub(super) fn pop_any(&self, cpu: usize) -> Option<u32> {
+        self.pop(cpu, JUNK).or_else(|| self.pop(cpu, ZEROS))
+    }
+
     /// [`Frames::release`] by way of a chain.
     #[inline(always)]
     pub fn release_into(&self, mmu: &impl Mmu, frame: Frame, chain: &mut FreeChain) {
