@@ -30,7 +30,7 @@ use crate::thread::{self, ThreadInit};
 use crate::tty;
 use crate::user_loop;
 use abi::Errno;
-use abi::file::O_RDWR;
+use abi::file::OpenFlags;
 use abi::process::{RLIMIT_STACK, WaitStatus};
 use alloc::boxed::Box;
 use alloc::format;
@@ -298,7 +298,7 @@ fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> R
 fn console_files(fs_context: &FsContext) -> FileTable {
     let mut files = FileTable::default();
     let context = LookupContext::current(fs_context, Subject::kernel());
-    match fs::open(&context, b"/dev/console", O_RDWR, 0) {
+    match fs::open(&context, b"/dev/console", OpenFlags::O_RDWR, 0) {
         Ok(console) => {
             let opened = (0..3).all(|_| files.insert(console.clone(), OnExec::Keep, 0, 3).is_ok());
             debug_assert!(opened, "boot: three descriptors fit below three");

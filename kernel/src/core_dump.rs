@@ -15,7 +15,7 @@ use crate::log;
 use crate::process::INIT;
 use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
-use abi::file::{O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY};
+use abi::file::OpenFlags;
 use abi::process::RLIMIT_CORE;
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
@@ -70,7 +70,7 @@ fn create(thread: &Thread, name: &[u8]) -> Result<Arc<OpenFile>, Errno> {
     let context = LookupContext::current(&fs_context, subject.clone());
     // If it cannot be removed, opening says why.
     let _old = remove(&context, name, &subject);
-    let flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
+    let flags = OpenFlags::O_CREAT | OpenFlags::O_EXCL | OpenFlags::O_WRONLY | OpenFlags::O_NOFOLLOW;
     let file = fs::open(&context, name, flags, 0o600)?;
     let attributes = file.inode().attributes();
     let is_own = attributes.uid == subject.owner() && attributes.mode & 0o677 == 0o600;

@@ -1,54 +1,12 @@
-//! Files: open(2), stat(2), statx(2), statfs(2), getdents64(2), fcntl(2), poll(2), rename(2). The open flags are arm64's
-//! (`asm/fcntl.h`): four of them differ from x86's.
+//! Files: open(2), stat(2), statx(2), statfs(2), getdents64(2), fcntl(2), poll(2), rename(2).
 
+pub mod open;
 pub mod stat;
 
+pub use open::{AccessMode, OpenFlags};
 pub use stat::{Stat, StatFs, Statx, device_major, device_minor, device_number};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
-/// The bits of the open flags that hold the access mode.
-pub const O_ACCMODE: u32 = 0o3;
-/// Open for reading.
-pub const O_RDONLY: u32 = 0o0;
-/// Open for writing.
-pub const O_WRONLY: u32 = 0o1;
-/// Open for reading and writing.
-pub const O_RDWR: u32 = 0o2;
-/// Make the file if it is not there.
-pub const O_CREAT: u32 = 0o100;
-/// With `O_CREAT`: fail if it is there.
-pub const O_EXCL: u32 = 0o200;
-/// Do not take the terminal as controlling terminal.
-pub const O_NOCTTY: u32 = 0o400;
-/// Cut to length 0.
-pub const O_TRUNC: u32 = 0o1000;
-/// Each write goes to the end.
-pub const O_APPEND: u32 = 0o2000;
-/// Do not wait.
-pub const O_NONBLOCK: u32 = 0o4000;
-/// A signal tells the owner what can be read or written.
-pub const O_ASYNC: u32 = 0o20000;
-/// Writes wait for the data to be on the disk.
-pub const O_DSYNC: u32 = 0o10000;
-/// Must be a directory (arm64's value).
-pub const O_DIRECTORY: u32 = 0o40000;
-/// Do not follow a symbolic link at the end of the path (arm64's value).
-pub const O_NOFOLLOW: u32 = 0o100000;
-/// Around the page cache (arm64's value).
-pub const O_DIRECT: u32 = 0o200000;
-/// No meaning on 64 bit (arm64's value).
-pub const O_LARGEFILE: u32 = 0o400000;
-/// Do not update the access time.
-pub const O_NOATIME: u32 = 0o1000000;
-/// Close at execve.
-pub const O_CLOEXEC: u32 = 0o2000000;
-/// Writes wait for data and attributes to be on the disk.
-pub const O_SYNC: u32 = 0o4010000;
-/// A place in the tree, not an open file.
-pub const O_PATH: u32 = 0o10000000;
-/// A file without a name in that directory (arm64's value).
-pub const O_TMPFILE: u32 = 0o20040000;
 
 /// In place of a directory descriptor: the current directory.
 pub const AT_FDCWD: i32 = -100;

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
+use abi::file::OpenFlags;
 use memory::fallible;
 
 use super::kmsg;
@@ -38,7 +39,7 @@ const fn node(name: &'static str, minor: u32, mode: u32) -> DeviceNode {
 struct MemoryDevices;
 
 impl DeviceDriver for MemoryDevices {
-    fn open(&self, minor: u32, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(&self, minor: u32, _flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         match minor {
             NULL => Ok(fallible::arc(Null)?),
             ZERO => Ok(fallible::arc(Zero)?),

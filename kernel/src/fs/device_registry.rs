@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
 use abi::Errno;
+use abi::file::OpenFlags;
 use lock::Mutex;
 use memory::fallible::TryVec;
 
@@ -48,7 +49,7 @@ pub enum DeviceClass {
 pub trait DeviceDriver: Send + Sync {
     /// What an open of the device with that minor number reads and writes. `flags` as in open(2). `ENXIO` if there is no such
     /// device, `ENOMEM`, and what the device says.
-    fn open(&self, minor: u32, flags: u32) -> Result<Arc<dyn FileOps>, Errno>;
+    fn open(&self, minor: u32, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno>;
 }
 
 /// A node that a devtmpfs has for a device.
@@ -99,7 +100,7 @@ pub fn register(range: DeviceRange) -> Result<(), Errno> {
 }
 
 /// Opens the device of that number. `ENXIO` if no driver serves it, and what the driver says.
-pub fn open(class: DeviceClass, number: DeviceNumber, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(class: DeviceClass, number: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
     let driver = {
         let ranges = RANGES.lock();
         let found = ranges.iter().find(|range| range.has(class, number));

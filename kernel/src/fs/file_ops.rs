@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{O_APPEND, O_DIRECT, O_NONBLOCK, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use abi::file::{OpenFlags, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
@@ -17,26 +17,26 @@ pub struct Io {
     /// Where it begins; the file moves it behind what it took. Streams leave it alone.
     pub position: u64,
     /// The status flags of the open file.
-    pub flags: u32,
+    pub flags: OpenFlags,
 }
 
 impl Io {
     /// `EAGAIN` instead of waiting.
     #[inline]
     pub fn is_nonblocking(&self) -> bool {
-        self.flags & O_NONBLOCK != 0
+        self.flags.contains(OpenFlags::O_NONBLOCK)
     }
 
     /// Writes go to the end of the file.
     #[inline]
     pub fn is_append(&self) -> bool {
-        self.flags & O_APPEND != 0
+        self.flags.contains(OpenFlags::O_APPEND)
     }
 
     /// What is written to a pipe together is read together.
     #[inline]
     pub fn is_packet(&self) -> bool {
-        self.flags & O_DIRECT != 0
+        self.flags.contains(OpenFlags::O_DIRECT)
     }
 }
 

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use abi::Errno;
-use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, SealFlags};
+use abi::file::{OpenFlags, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, SealFlags};
 
 use super::dentry::Dentry;
 use super::device_registry::{DeviceClass, DeviceNumber};
@@ -20,7 +20,7 @@ use super::inode::{Attributes, Inode};
 pub trait InodeOps: Any + Send + Sync {
     /// What an open of it under that name reads and writes; a directory is not asked. `flags` as in open(2), permissions are
     /// checked. `ENXIO` for what cannot be opened, `ENOMEM`.
-    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         Err(Errno::ENXIO)
     }
 

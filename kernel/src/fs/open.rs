@@ -3,10 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{
-    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY,
-    O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, R_OK, W_OK, X_OK,
-};
+use abi::file::{AccessMode, OpenFlags, R_OK, W_OK, X_OK};
 use memory::fallible;
 
 use abi::mount::MountFlags;
@@ -23,24 +20,31 @@ use super::permission::Subject;
 use super::tree;
 
 /// The bits that make `O_TMPFILE` more than `O_DIRECTORY`.
-const UNNAMED: u32 = O_TMPFILE & !O_DIRECTORY;
+const UNNAMED: OpenFlags = OpenFlags::O_TMPFILE.difference(OpenFlags::O_DIRECTORY);
 
 /// open(2) of `path` from where `context` says. `mode` counts if the file is made; the umask is applied here.
-pub fn open(context: &LookupContext<'_>, path: &[u8], flags: u32, mode: u32) -> Result<Arc<OpenFile>, Errno> {
-    if flags & O_PATH != 0 {
+pub fn open(
+    context: &LookupContext<'_>,
+    path: &[u8],
+    flags: OpenFlags,
+    mode: u32,
+) -> Result<Arc<OpenFile>, Errno> {
+    if flags.contains(OpenFlags::O_PATH) {
         return open_path(
             context,
             path,
-            flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+            flags
+                & (OpenFlags::O_PATH | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC),
         );
     }
-    if flags & O_CREAT != 0 && flags & O_DIRECTORY != 0 {
+    if flags.contains(OpenFlags::O_CREAT) && flags.contains(OpenFlags::O_DIRECTORY) {
         return Err(Errno::EINVAL);
     }
-    if flags & UNNAMED != 0 {
+    if flags.intersects(UNNAMED) {
         return open_unnamed(context, path, flags, mode);
     }
-    let is_kept = flags & O_NOFOLLOW != 0 || flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
+    let is_kept = flags.contains(OpenFlags::O_NOFOLLOW)
+        || flags & (OpenFlags::O_CREAT | OpenFlags::O_EXCL) == OpenFlags::O_CREAT | OpenFlags::O_EXCL;
     let last_link = if is_kept { LastLink::Keep } else { LastLink::Follow };
     loop {
         let end = context.lookup().walk(path, last_link)?;
@@ -50,7 +54,7 @@ pub fn open(context: &LookupContext<'_>, path: &[u8], flags: u32, mode: u32) -> 
                 check_access(entry, flags, &context.subject)?;
                 return open_entry(entry, flags, &context.subject);
             }
-            None if flags & O_CREAT == 0 => return Err(Errno::ENOENT),
+            None if !flags.contains(OpenFlags::O_CREAT) => return Err(Errno::ENOENT),
             None if end.has_trailing_slash => return Err(Errno::EISDIR),
             None => {}
         }
@@ -62,9 +66,9 @@ pub fn open(context: &LookupContext<'_>, path: &[u8], flags: u32, mode: u32) -> 
             mode,
             &context.subject,
         ) {
-            Ok(entry) => return open_entry(&entry, flags & !O_TRUNC, &context.subject),
+            Ok(entry) => return open_entry(&entry, flags - OpenFlags::O_TRUNC, &context.subject),
             // Somebody else made it meanwhile: look again.
-            Err(Errno::EEXIST) if flags & O_EXCL == 0 => {}
+            Err(Errno::EEXIST) if !flags.contains(OpenFlags::O_EXCL) => {}
             Err(error) => return Err(error),
         }
     }
@@ -93,20 +97,20 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
     if entry.inode.filesystem.flags.has(MountFlags::MS_NOEXEC) {
         return Err(Errno::EACCES);
     }
-    let ops = entry.inode.ops.clone().open(&entry, O_RDONLY)?;
+    let ops = entry.inode.ops.clone().open(&entry, OpenFlags::O_RDONLY)?;
     entry.inode.take_hold(Hold::Execute)?;
-    OpenFile::with_hold(entry, ops, O_RDONLY, Hold::Execute)
+    OpenFile::with_hold(entry, ops, OpenFlags::O_RDONLY, Hold::Execute)
 }
 
 /// `O_PATH`: the place in the tree, whatever it is.
-fn open_path(context: &LookupContext<'_>, path: &[u8], flags: u32) -> Result<Arc<OpenFile>, Errno> {
-    let last_link = if flags & O_NOFOLLOW != 0 {
+fn open_path(context: &LookupContext<'_>, path: &[u8], flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    let last_link = if flags.contains(OpenFlags::O_NOFOLLOW) {
         LastLink::Keep
     } else {
         LastLink::Follow
     };
     let entry = context.lookup().find(path, last_link)?;
-    if flags & O_DIRECTORY != 0 && !entry.inode.is_directory() {
+    if flags.contains(OpenFlags::O_DIRECTORY) && !entry.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
     let ops = fallible::arc(OpenDirectory(entry.clone()))?;
@@ -117,10 +121,10 @@ fn open_path(context: &LookupContext<'_>, path: &[u8], flags: u32) -> Result<Arc
 fn open_unnamed(
     context: &LookupContext<'_>,
     path: &[u8],
-    flags: u32,
+    flags: OpenFlags,
     mode: u32,
 ) -> Result<Arc<OpenFile>, Errno> {
-    if flags & O_TMPFILE != O_TMPFILE || flags & O_ACCMODE == O_RDONLY {
+    if !flags.contains(OpenFlags::O_TMPFILE) || flags.access() == AccessMode::Read {
         return Err(Errno::EINVAL);
     }
     let directory = context.lookup().find(path, LastLink::Follow)?;
@@ -129,62 +133,62 @@ fn open_unnamed(
     }
     let mode = mode & 0o7777 & !context.fs_context.umask;
     let entry = tree::create_unnamed(&directory, mode, &context.subject)?;
-    open_entry(&entry, flags & !(UNNAMED | O_DIRECTORY), &context.subject)
+    open_entry(&entry, flags - UNNAMED - OpenFlags::O_DIRECTORY, &context.subject)
 }
 
 /// What stands there already must fit the flags.
-fn check_existing(end: &LookupResult, flags: u32) -> Result<(), Errno> {
+fn check_existing(end: &LookupResult, flags: OpenFlags) -> Result<(), Errno> {
     let Some(entry) = &end.entry else {
         return Err(Errno::ENOENT);
     };
-    if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
+    if flags & (OpenFlags::O_CREAT | OpenFlags::O_EXCL) == OpenFlags::O_CREAT | OpenFlags::O_EXCL {
         return Err(Errno::EEXIST);
     }
     let is_directory = entry.inode.is_directory();
-    if flags & O_CREAT != 0
+    if flags.contains(OpenFlags::O_CREAT)
         && (is_directory
             || end.has_trailing_slash
             || matches!(end.last, LastComponent::Dot | LastComponent::DotDot))
     {
         return Err(Errno::EISDIR);
     }
-    if flags & O_DIRECTORY != 0 && !is_directory {
+    if flags.contains(OpenFlags::O_DIRECTORY) && !is_directory {
         return Err(Errno::ENOTDIR);
     }
     if entry.inode.is_symlink() {
         return Err(Errno::ELOOP);
     }
-    if is_directory && (flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0) {
+    if is_directory && (flags.access() != AccessMode::Read || flags.contains(OpenFlags::O_TRUNC)) {
         return Err(Errno::EISDIR);
     }
     Ok(())
 }
 
-fn check_access(entry: &Dentry, flags: u32, subject: &Subject) -> Result<(), Errno> {
-    let mut wanted = match flags & O_ACCMODE {
-        O_RDONLY => R_OK,
-        O_WRONLY => W_OK,
-        O_RDWR => R_OK | W_OK,
-        _ => return Err(Errno::EINVAL),
+fn check_access(entry: &Dentry, flags: OpenFlags, subject: &Subject) -> Result<(), Errno> {
+    let mut wanted = match flags.access() {
+        AccessMode::Read => R_OK,
+        AccessMode::Write => W_OK,
+        AccessMode::ReadWrite => R_OK | W_OK,
+        AccessMode::Neither => return Err(Errno::EINVAL),
     };
-    if flags & O_TRUNC != 0 {
+    if flags.contains(OpenFlags::O_TRUNC) {
         wanted |= W_OK;
     }
     if entry.inode.is_device() && entry.inode.filesystem.flags.has(MountFlags::MS_NODEV) {
         return Err(Errno::EACCES);
     }
-    if flags & O_NOATIME != 0 && !subject.is_owner(&entry.inode) {
+    if flags.contains(OpenFlags::O_NOATIME) && !subject.is_owner(&entry.inode) {
         return Err(Errno::EPERM);
     }
     subject.check(&entry.inode, wanted)
 }
 
 /// Opens what a name stands for; permissions are checked.
-fn open_entry(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<OpenFile>, Errno> {
-    if flags & O_DIRECT != 0 {
+fn open_entry(entry: &Arc<Dentry>, flags: OpenFlags, subject: &Subject) -> Result<Arc<OpenFile>, Errno> {
+    if flags.contains(OpenFlags::O_DIRECT) {
         return Err(Errno::EINVAL);
     }
-    let is_writing = flags & O_ACCMODE != O_RDONLY;
+    let is_writing = flags.access() != AccessMode::Read;
     let is_regular = entry.inode.regular().is_some();
     let hold = if is_writing && is_regular {
         Hold::Write
@@ -201,12 +205,12 @@ fn open_entry(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<
     }
 }
 
-fn open_ops(entry: &Arc<Dentry>, flags: u32, subject: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
+fn open_ops(entry: &Arc<Dentry>, flags: OpenFlags, subject: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let inode = &entry.inode;
     if inode.is_directory() {
         return Ok(fallible::arc(OpenDirectory(entry.clone()))?);
     }
-    if flags & O_TRUNC != 0
+    if flags.contains(OpenFlags::O_TRUNC)
         && let Some(regular) = inode.regular()
     {
         // Not only who writes: a program that runs is not cut off, whichever way it is opened.

@@ -4,10 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::Errno;
-use abi::file::{
-    O_ACCMODE, O_APPEND, O_ASYNC, O_CLOEXEC, O_CREAT, O_DIRECT, O_EXCL, O_NOATIME, O_NOCTTY, O_NONBLOCK,
-    O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, POLLNVAL, S_IFIFO,
-};
+use abi::file::{OpenFlags, POLLNVAL, S_IFIFO};
 use memory::fallible;
 use mm::{PageSource, Sharing};
 
@@ -23,9 +20,16 @@ use crate::user_memory::{Sink, Source};
 use lock::Mutex;
 
 /// Flags that only tell open(2) what to do.
-const OPEN_ONLY: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+const OPEN_ONLY: OpenFlags = OpenFlags::O_CREAT
+    .union(OpenFlags::O_EXCL)
+    .union(OpenFlags::O_NOCTTY)
+    .union(OpenFlags::O_TRUNC)
+    .union(OpenFlags::O_CLOEXEC);
 /// Flags that `F_SETFL` changes.
-const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT;
+const SETTABLE: OpenFlags = OpenFlags::O_APPEND
+    .union(OpenFlags::O_NONBLOCK)
+    .union(OpenFlags::O_NOATIME)
+    .union(OpenFlags::O_DIRECT);
 
 /// Where lseek(2) counts from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,7 +79,7 @@ impl ListedEntries<'_> {
 
 impl OpenFile {
     /// An open file of that name. `flags` as in open(2). `ENOMEM`.
-    pub fn new(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: u32) -> Result<Arc<Self>, Errno> {
+    pub fn new(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
         fallible::arc_with(|| Self::bare(dentry, ops, flags, Hold::None))
     }
 
@@ -84,14 +88,14 @@ impl OpenFile {
     pub fn with_hold(
         dentry: Arc<Dentry>,
         ops: Arc<dyn FileOps>,
-        flags: u32,
+        flags: OpenFlags,
         hold: Hold,
     ) -> Result<Arc<Self>, Errno> {
         fallible::arc_with(|| Self::bare(dentry, ops, flags, hold))
     }
 
-    fn bare(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: u32, hold: Hold) -> Self {
-        let flags = AtomicU32::new(flags & !OPEN_ONLY);
+    fn bare(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: OpenFlags, hold: Hold) -> Self {
+        let flags = AtomicU32::new((flags - OPEN_ONLY).bits());
         COUNT.fetch_add(1, Ordering::Relaxed);
         OpenFile {
             dentry,
@@ -116,13 +120,13 @@ impl OpenFile {
     }
 
     /// What `F_GETFL` gives.
-    pub fn flags(&self) -> u32 {
-        self.flags.load(Ordering::Relaxed)
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
     }
 
     /// `F_SETFL`: changes the flags that may be changed.
-    pub fn set_flags(&self, flags: u32) {
-        let change = |old: u32| Some((old & !SETTABLE) | (flags & SETTABLE));
+    pub fn set_flags(&self, flags: OpenFlags) {
+        let change = |old: u32| Some((old & !SETTABLE.bits()) | (flags & SETTABLE).bits());
         let _always = self
             .flags
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
@@ -134,25 +138,26 @@ impl OpenFile {
         self: &Arc<Self>,
         caller: &Caller<'_>,
         descriptor: i32,
-        flags: u32,
+        flags: OpenFlags,
     ) -> Result<(), Errno> {
-        if flags & O_DIRECT != 0 && self.inode().kind() != S_IFIFO {
+        if flags.contains(OpenFlags::O_DIRECT) && self.inode().kind() != S_IFIFO {
             // No file here goes around the page cache; of a pipe it says that packets are kept apart.
             return Err(Errno::EINVAL);
         }
-        let is_noatime = flags & !self.flags() & O_NOATIME != 0;
+        let is_noatime = (flags - self.flags()).contains(OpenFlags::O_NOATIME);
         if is_noatime && !Subject::of(caller).is_owner(self.inode()) {
             return Err(Errno::EPERM);
         }
-        let is_changed = (self.flags() ^ flags) & O_ASYNC != 0;
+        let is_changed = (self.flags() ^ flags).contains(OpenFlags::O_ASYNC);
         for listeners in self.ops.listeners().into_iter().flatten().filter(|_| is_changed) {
-            if flags & O_ASYNC != 0 {
+            if flags.contains(OpenFlags::O_ASYNC) {
                 self.take_usual_owner();
                 listeners.add(self, descriptor)?;
-                self.flags.fetch_or(O_ASYNC, Ordering::Relaxed);
+                self.flags.fetch_or(OpenFlags::O_ASYNC.bits(), Ordering::Relaxed);
             } else {
                 listeners.remove(Arc::as_ptr(self).addr());
-                self.flags.fetch_and(!O_ASYNC, Ordering::Relaxed);
+                self.flags
+                    .fetch_and(!OpenFlags::O_ASYNC.bits(), Ordering::Relaxed);
             }
             self.ops.note_listeners();
         }
@@ -174,19 +179,19 @@ impl OpenFile {
 
     /// Whether it is only a place in the tree (`O_PATH`).
     pub fn is_path(&self) -> bool {
-        self.flags() & O_PATH != 0
+        self.flags().contains(OpenFlags::O_PATH)
     }
 
     /// Whether read(2) is allowed.
     pub fn is_readable(&self) -> bool {
         let flags = self.flags();
-        flags & O_PATH == 0 && matches!(flags & O_ACCMODE, O_RDONLY | O_RDWR)
+        !flags.contains(OpenFlags::O_PATH) && flags.access().reads()
     }
 
     /// Whether write(2) is allowed.
     pub fn is_writable(&self) -> bool {
         let flags = self.flags();
-        flags & O_PATH == 0 && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR)
+        !flags.contains(OpenFlags::O_PATH) && flags.access().writes()
     }
 
     fn io(&self, position: u64) -> Io {
@@ -341,7 +346,7 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         COUNT.fetch_sub(1, Ordering::Relaxed);
         let address = core::ptr::from_ref(self).addr();
-        if self.flags() & O_ASYNC != 0 {
+        if self.flags().contains(OpenFlags::O_ASYNC) {
             for listeners in self.ops.listeners().into_iter().flatten() {
                 listeners.remove(address);
             }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
+use abi::file::OpenFlags;
 
 use super::dentry::Dentry;
 use super::device_registry::{self, DeviceClass, DeviceNumber};
@@ -13,7 +14,7 @@ use super::inode_ops::InodeOps;
 pub struct DeviceFile(pub DeviceClass, pub DeviceNumber);
 
 impl InodeOps for DeviceFile {
-    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         device_registry::open(self.0, self.1, flags)
     }
 

@@ -4,9 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::file::{
-    O_APPEND, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFDIR, S_IFLNK, S_IFREG,
-};
+use abi::file::{OpenFlags, S_IFDIR, S_IFLNK, S_IFREG};
 use abi::mount::MountFlags;
 
 use super::caller::{Caller, Requester};
@@ -73,7 +71,7 @@ impl InodeOps for Shelf {
 struct Book(Mutex<Vec<u8>>);
 
 impl InodeOps for Book {
-    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         Ok(Arc::new(OpenBook(self)))
     }
 
@@ -163,7 +161,7 @@ fn tree_with_mount_point() -> (FsContext, Arc<Dentry>) {
 }
 
 fn text_of(context: &LookupContext<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> {
-    let file = open(context, path, O_RDONLY, 0)?;
+    let file = open(context, path, OpenFlags::O_RDONLY, 0)?;
     let mut bytes = [0; 64];
     let len = file.read(&mut KernelSink::new(&mut bytes))?;
     Ok(bytes[..len].to_vec())
@@ -171,7 +169,7 @@ fn text_of(context: &LookupContext<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> {
 
 fn names_in(context: &LookupContext<'_>, path: &[u8]) -> Vec<(Vec<u8>, u32)> {
     let mut names = Vec::new();
-    let directory = open(context, path, O_RDONLY | O_DIRECTORY, 0).unwrap();
+    let directory = open(context, path, OpenFlags::O_RDONLY | OpenFlags::O_DIRECTORY, 0).unwrap();
     let listed = directory.list(&mut |entry| {
         names.push((entry.name.to_vec(), entry.kind));
         true
@@ -191,7 +189,13 @@ fn a_file_system_of_a_test_is_mounted_and_used() {
     mount::mount(&covered, b"guestbook", b"none", b"hello", MountFlags::empty()).unwrap();
 
     assert_eq!(text_of(&context, b"/mnt/link").unwrap(), b"hello");
-    let file = open(&context, b"mnt/book", O_WRONLY | O_APPEND | O_TRUNC, 0).unwrap();
+    let file = open(
+        &context,
+        b"mnt/book",
+        OpenFlags::O_WRONLY | OpenFlags::O_APPEND | OpenFlags::O_TRUNC,
+        0,
+    )
+    .unwrap();
     let caller = Caller::new(&Administrator);
     assert_eq!(file.write(&caller, &mut KernelSource(b", world")), Ok(7));
     assert_eq!(file.inode().size(), 12);
@@ -224,10 +228,16 @@ fn what_a_file_system_does_not_have_is_refused_as_linux_does() {
     let root = KIND.mount(101, b"").unwrap();
     fs_context.root.child(b"mnt").unwrap().mount(&root).unwrap();
     let refusal = |path: &[u8], flags| open(&context, path, flags, 0o644).err();
-    assert_eq!(refusal(b"/mnt/new", O_WRONLY | O_CREAT), Some(Errno::ENOENT));
-    assert_eq!(refusal(b"/mnt", O_WRONLY | O_TMPFILE), Some(Errno::EOPNOTSUPP));
-    assert_eq!(refusal(b"/mnt/book/", O_RDONLY), Some(Errno::ENOTDIR));
-    assert_eq!(refusal(b"/mnt/book", O_PATH), None);
+    assert_eq!(
+        refusal(b"/mnt/new", OpenFlags::O_WRONLY | OpenFlags::O_CREAT),
+        Some(Errno::ENOENT)
+    );
+    assert_eq!(
+        refusal(b"/mnt", OpenFlags::O_WRONLY | OpenFlags::O_TMPFILE),
+        Some(Errno::EOPNOTSUPP)
+    );
+    assert_eq!(refusal(b"/mnt/book/", OpenFlags::O_RDONLY), Some(Errno::ENOTDIR));
+    assert_eq!(refusal(b"/mnt/book", OpenFlags::O_PATH), None);
     let book = root.child(b"book").unwrap();
     assert_eq!(book.child(b"page").err(), Some(Errno::ENOTDIR));
     assert_eq!(book.inode.link_text(), Err(Errno::EINVAL));
@@ -240,5 +250,5 @@ fn what_a_file_system_does_not_have_is_refused_as_linux_does() {
     let end = context.lookup().walk(b"/mnt/book", LastLink::Keep).unwrap();
     assert_eq!(tree::unlink(&end, &subject), Err(Errno::EPERM));
     root.inode.filesystem.flags.set(MountFlags::MS_RDONLY).unwrap();
-    assert_eq!(refusal(b"/mnt/book", O_WRONLY), Some(Errno::EROFS));
+    assert_eq!(refusal(b"/mnt/book", OpenFlags::O_WRONLY), Some(Errno::EROFS));
 }

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::file::{O_CLOEXEC, S_IFLNK, S_IFREG};
+use abi::file::{OpenFlags, S_IFLNK, S_IFREG};
 
 use super::access::may_inspect;
 use super::entry::FIRST;
@@ -142,15 +142,15 @@ impl Descriptor {
         let thread = self.process.own_thread().ok_or(Errno::ENOENT)?;
         let is_closed = thread.files().read(|files| files.on_exec(self.number));
         let on_exec = if is_closed == Ok(OnExec::Close) {
-            O_CLOEXEC
+            OpenFlags::O_CLOEXEC
         } else {
-            0
+            OpenFlags::empty()
         };
         let inode = file.inode();
         text.add(format_args!(
             "pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{}\nino:\t{}\n",
             file.position(),
-            file.flags() | on_exec,
+            (file.flags() | on_exec).bits(),
             inode.filesystem.mount_id(),
             inode.number
         ));

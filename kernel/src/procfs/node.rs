@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
+use abi::file::{OpenFlags, S_IFDIR, S_IFLNK, S_IFREG};
 
 use crate::fs::Dentry;
 use crate::fs::file_ops::{Entry, FileOps};
@@ -133,7 +133,7 @@ impl<L: PseudoDirectory> InodeOps for ListingOps<L> {
 struct GeneratedOps<G>(G);
 
 impl<G: Generated> InodeOps for GeneratedOps<G> {
-    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         self.0.open()
     }
 }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::file::{O_APPEND, S_IFREG};
+use abi::file::{OpenFlags, S_IFREG};
 
 use super::caller::with_caller;
 use super::lookup::file;
@@ -27,7 +27,7 @@ pub fn sendfile(current: &Thread, output: i32, input: i32, offset: u64, count: u
     if !output.is_writable() || !input.is_readable() {
         return Err(Errno::EBADF);
     }
-    if output.flags() & O_APPEND != 0 {
+    if output.flags().contains(OpenFlags::O_APPEND) {
         return Err(Errno::EINVAL);
     }
     let mut from = Position::read(&input, offset)?;
@@ -66,7 +66,7 @@ pub fn copy_file_range(
     if input.inode().kind() != S_IFREG || output.inode().kind() != S_IFREG {
         return Err(Errno::EINVAL);
     }
-    if !output.is_writable() || !input.is_readable() || output.flags() & O_APPEND != 0 {
+    if !output.is_writable() || !input.is_readable() || output.flags().contains(OpenFlags::O_APPEND) {
         return Err(Errno::EBADF);
     }
     let mut from = Position::read(&input, input_offset)?;

@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_WRONLY};
+use abi::file::OpenFlags;
 use memory::fallible;
 
-use super::lookup::{check_flags, file, index};
+use super::flags::decode;
+use super::lookup::{file, index};
 use super::open::{descriptor_limit, install, on_exec, release};
 use crate::fs::inode::Attributes;
 use crate::fs::pipe::{self, Direction, Pipe};
@@ -27,7 +28,7 @@ pub fn dup(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 /// # Errors
 /// `EINVAL`: unknown flags, or both are one. `EBADF`: no such descriptor, or a new one beyond the limit. `ENOMEM`.
 pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, Errno> {
-    check_flags(flags, O_CLOEXEC)?;
+    let flags = decode(flags, OpenFlags::O_CLOEXEC)?;
     if old == new {
         return Err(Errno::EINVAL);
     }
@@ -54,9 +55,12 @@ pub fn dup3(current: &Thread, old: i32, new: i32, flags: u32) -> Result<usize, E
 /// # Errors
 /// `EINVAL`: unknown flags. `EMFILE`: fewer than two descriptors are free. `ENOMEM`, those of user memory.
 pub fn pipe2(current: &Thread, address: u64, flags: u32) -> Result<usize, Errno> {
-    check_flags(flags, O_CLOEXEC | O_NONBLOCK | O_DIRECT)?;
+    let flags = decode(
+        flags,
+        OpenFlags::O_CLOEXEC | OpenFlags::O_NONBLOCK | OpenFlags::O_DIRECT,
+    )?;
     memory::has_room()?;
-    let (reader, writer) = open_pipe(current, flags & (O_NONBLOCK | O_DIRECT))?;
+    let (reader, writer) = open_pipe(current, flags & (OpenFlags::O_NONBLOCK | OpenFlags::O_DIRECT))?;
     let reader = install(current, reader, on_exec(flags), 0)?;
     let writer = install(current, writer, on_exec(flags), 0).inspect_err(|_| withdraw(current, &[reader]))?;
     let descriptors = [reader as i32, writer as i32];
@@ -65,15 +69,23 @@ pub fn pipe2(current: &Thread, address: u64, flags: u32) -> Result<usize, Errno>
 }
 
 /// Both ends of a new pipe. `ENOMEM`.
-fn open_pipe(current: &Thread, flags: u32) -> Result<(Arc<OpenFile>, Arc<OpenFile>), Errno> {
+fn open_pipe(current: &Thread, flags: OpenFlags) -> Result<(Arc<OpenFile>, Arc<OpenFile>), Errno> {
     let pipe = Pipe::new()?;
     let credentials = current.process().credentials();
     let attributes = Attributes::new(0o600, credentials.fsuid, credentials.fsgid);
     let inode = pipe::unnamed(&pipe, attributes)?;
     let name = fallible::text(format_args!("pipe:[{}]", inode.number))?;
     let dentry = Dentry::detached(name.as_bytes(), inode)?;
-    let reader = OpenFile::new(dentry.clone(), pipe.open_end(Direction::Read)?, flags & !O_DIRECT)?;
-    let writer = OpenFile::new(dentry, pipe.open_end(Direction::Write)?, flags | O_WRONLY)?;
+    let reader = OpenFile::new(
+        dentry.clone(),
+        pipe.open_end(Direction::Read)?,
+        flags - OpenFlags::O_DIRECT,
+    )?;
+    let writer = OpenFile::new(
+        dentry,
+        pipe.open_end(Direction::Write)?,
+        flags | OpenFlags::O_WRONLY,
+    )?;
     Ok((reader, writer))
 }
 

@@ -6,7 +6,7 @@ use abi::file::{
     F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN,
     F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID,
     F_OWNER_TID, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG, F_UNLCK,
-    FD_CLOEXEC, FOwnerEx, SealFlags,
+    FD_CLOEXEC, FOwnerEx, OpenFlags, SealFlags,
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -41,11 +41,11 @@ pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> 
         F_DUPFD => duplicate(current, file, argument, OnExec::Keep),
         F_DUPFD_CLOEXEC => duplicate(current, file, argument, OnExec::Close),
         F_GETFD | F_SETFD => descriptor_flag(current, descriptor, command, argument),
-        F_GETFL => Ok(file.flags() as usize),
+        F_GETFL => Ok(file.flags().bits() as usize),
         _ if file.is_path() => Err(Errno::EBADF),
         F_SETFL => {
             let caller = Caller::new(&**current.process());
-            file.set_status_flags(&caller, descriptor, argument as u32)?;
+            file.set_status_flags(&caller, descriptor, OpenFlags::from_bits_retain(argument as u32))?;
             Ok(0)
         }
         F_GETLK | F_SETLK | F_SETLKW => {

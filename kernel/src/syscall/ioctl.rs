@@ -1,12 +1,12 @@
 //! ioctl(2): what belongs to the descriptor or the open file is done here, the rest by what is open.
 
 use abi::Errno;
-use abi::file::{O_ASYNC, O_NONBLOCK};
+use abi::file::OpenFlags;
 use abi::terminal::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 
 use super::lookup::{file, index};
-use crate::fs::OnExec;
 use crate::fs::caller::Caller;
+use crate::fs::{OnExec, OpenFile};
 use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::read_value;
 
@@ -27,26 +27,24 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
         FIOCLEX => set_on_exec(current, descriptor, OnExec::Close),
         FIONCLEX => set_on_exec(current, descriptor, OnExec::Keep),
         FIONBIO => {
-            let flag = if read_value::<i32>(argument)? != 0 {
-                O_NONBLOCK
-            } else {
-                0
-            };
-            file.set_flags((file.flags() & !O_NONBLOCK) | flag);
+            file.set_flags(with_flag(&file, OpenFlags::O_NONBLOCK, argument)?);
             Ok(0)
         }
         FIOASYNC => {
-            let flag = if read_value::<i32>(argument)? != 0 {
-                O_ASYNC
-            } else {
-                0
-            };
-            let flags = (file.flags() & !O_ASYNC) | flag;
+            let flags = with_flag(&file, OpenFlags::O_ASYNC, argument)?;
             file.set_status_flags(&Caller::new(&**current.process()), descriptor, flags)?;
             Ok(0)
         }
         _ => file.ioctl(request, argument),
     }
+}
+
+/// The flags of the file, with or without that one as the number at `address` says. `EFAULT`.
+fn with_flag(file: &OpenFile, flag: OpenFlags, address: u64) -> Result<OpenFlags, Errno> {
+    let is_set = read_value::<i32>(address)? != 0;
+    let mut flags = file.flags();
+    flags.set(flag, is_set);
+    Ok(flags)
 }
 
 fn set_on_exec(current: &Thread, descriptor: i32, what: OnExec) -> Result<usize, Errno> {

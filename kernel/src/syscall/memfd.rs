@@ -7,7 +7,7 @@ use crate::fs::{OpenFile, Subject, tmpfs};
 use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
 use abi::Errno;
-use abi::file::{MfdFlags, O_CLOEXEC, O_RDWR, SealFlags};
+use abi::file::{MfdFlags, OpenFlags, SealFlags};
 use memory::fallible;
 
 /// Longest name of a memory file.
@@ -36,11 +36,11 @@ pub fn memfd_create(current: &Thread, name: u64, flags: u32) -> Result<usize, Er
     let owner = (subject.owner(), subject.group());
     let (dentry, ops) = tmpfs::unnamed_file(&name, seals, owner)?;
     dentry.inode.take_hold(Hold::Write)?;
-    let file = OpenFile::with_hold(dentry, ops, O_RDWR, Hold::Write)?;
+    let file = OpenFile::with_hold(dentry, ops, OpenFlags::O_RDWR, Hold::Write)?;
     let wanted = if flags.contains(MfdFlags::MFD_CLOEXEC) {
-        O_CLOEXEC
+        OpenFlags::O_CLOEXEC
     } else {
-        0
+        OpenFlags::empty()
     };
     install(current, file, on_exec(wanted), 0)
 }

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{CloseRangeFlags, FD_CLOEXEC, O_CLOEXEC, O_LARGEFILE};
+use abi::file::{CloseRangeFlags, FD_CLOEXEC, OpenFlags};
 use abi::process::RLIMIT_NOFILE;
 
 use super::flags::decode;
@@ -26,13 +26,19 @@ use crate::thread::{Thread, ThreadExt};
 pub fn openat(current: &Thread, directory: i32, path: u64, flags: u32, mode: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
     memory::has_room()?;
-    let file = fs::open(&lookup.context(), &lookup.path, flags | O_LARGEFILE, mode)?;
+    let flags = OpenFlags::from_bits_retain(flags);
+    let file = fs::open(
+        &lookup.context(),
+        &lookup.path,
+        flags | OpenFlags::O_LARGEFILE,
+        mode,
+    )?;
     install(current, file, on_exec(flags), 0)
 }
 
 /// Whether `O_CLOEXEC` is among the flags.
-pub fn on_exec(flags: u32) -> OnExec {
-    if flags & O_CLOEXEC != 0 {
+pub fn on_exec(flags: OpenFlags) -> OnExec {
+    if flags.contains(OpenFlags::O_CLOEXEC) {
         OnExec::Close
     } else {
         OnExec::Keep

@@ -3,7 +3,7 @@
 use super::io::{BUFFER, HERE, Io};
 use super::processes::{PIPE_WRITER, WRITTEN};
 use super::{DATA, Story};
-use abi::file::{O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, SEEK_END, SEEK_SET};
+use abi::file::{OpenFlags, SEEK_END, SEEK_SET};
 use abi::{Errno, nr};
 
 pub const STORIES: &[Story] = &[
@@ -22,7 +22,10 @@ fn error(errno: Errno) -> i64 {
 }
 
 fn file(io: &Io) {
-    let file = io.open("/tmp/file", O_RDWR | O_CREAT | O_EXCL);
+    let file = io.open(
+        "/tmp/file",
+        OpenFlags::O_RDWR | OpenFlags::O_CREAT | OpenFlags::O_EXCL,
+    );
     let text: Vec<u8> = (0..20_000_u32).map(|at| (at % 251) as u8).collect();
     io.write(file, &text);
     assert_eq!(io.ok(nr::LSEEK, &[file, 0, u64::from(SEEK_SET)]), 0);
@@ -33,10 +36,15 @@ fn file(io: &Io) {
     io.ok(nr::FALLOCATE, &[file, 0, 0, 10_000]);
     io.ok(nr::FSTAT, &[file, BUFFER]);
     assert_eq!(io.user.word(BUFFER + 48), 10_000, "st_size");
-    let appending = io.open("/tmp/file", O_RDWR | O_APPEND);
+    let appending = io.open("/tmp/file", OpenFlags::O_RDWR | OpenFlags::O_APPEND);
     io.write(appending, b"end");
     assert_eq!(io.ok(nr::LSEEK, &[appending, 0, u64::from(SEEK_END)]), 10_003);
-    let again = [HERE, io.path("/tmp/file"), u64::from(O_CREAT | O_EXCL), 0o644];
+    let again = [
+        HERE,
+        io.path("/tmp/file"),
+        u64::from((OpenFlags::O_CREAT | OpenFlags::O_EXCL).bits()),
+        0o644,
+    ];
     assert_eq!(io.call(nr::OPENAT, &again), error(Errno::EEXIST));
     assert_eq!(io.text_of("/text").len(), 10_000);
     io.ok(nr::UNLINKAT, &[HERE, io.path("/tmp/file"), 0]);
@@ -94,7 +102,7 @@ fn directories(io: &Io) {
     let remove_directory = 0x200;
     io.ok(nr::MKDIRAT, &[HERE, io.path("/tmp/folder"), 0o755]);
     for number in 0..40 {
-        let file = io.open(&format!("/tmp/folder/file{number}"), O_CREAT);
+        let file = io.open(&format!("/tmp/folder/file{number}"), OpenFlags::O_CREAT);
         io.close(file);
     }
     assert_eq!(io.list("/tmp/folder").len(), 42);
@@ -114,16 +122,16 @@ fn directories(io: &Io) {
     for name in ["null", "zero", "console", "tty", "full", "random"] {
         assert!(many.iter().any(|entry| entry == name), "{name} in {many:?}");
     }
-    let zero = io.open("/dev/zero", O_RDWR);
+    let zero = io.open("/dev/zero", OpenFlags::O_RDWR);
     assert!(io.read(zero).iter().all(|byte| *byte == 0));
-    let full = io.open("/dev/full", O_RDWR);
+    let full = io.open("/dev/full", OpenFlags::O_RDWR);
     assert_eq!(io.call(nr::WRITE, &[full, BUFFER, 1]), error(Errno::ENOSPC));
-    let random = io.open("/dev/urandom", O_RDONLY);
+    let random = io.open("/dev/urandom", OpenFlags::O_RDONLY);
     assert_ne!(io.read(random), io.read(random));
 }
 
 fn descriptors(io: &Io) {
-    let file = io.open("/text", O_RDONLY);
+    let file = io.open("/text", OpenFlags::O_RDONLY);
     let copy = io.ok(nr::DUP, &[file]);
     assert_eq!(io.ok(nr::DUP3, &[file, 100, 0]), 100);
     io.ok(nr::LSEEK, &[copy, 5, u64::from(SEEK_SET)]);
@@ -191,7 +199,7 @@ fn mounts(io: &Io) {
     let kind = DATA + 0x300;
     io.user.store(kind, b"tmpfs\0");
     io.ok(nr::MOUNT, &[kind, io.path("/tmp/mounted"), kind, 0, 0]);
-    let file = io.open("/tmp/mounted/file", O_CREAT | O_RDWR);
+    let file = io.open("/tmp/mounted/file", OpenFlags::O_CREAT | OpenFlags::O_RDWR);
     io.write(file, b"over there");
     assert!(io.text_of("/proc/mounts").contains("tmpfs /tmp/mounted tmpfs rw"));
     assert_eq!(
@@ -204,7 +212,7 @@ fn mounts(io: &Io) {
 }
 
 fn attributes(io: &Io) {
-    let file = io.open("/tmp/attributed", O_CREAT | O_RDWR);
+    let file = io.open("/tmp/attributed", OpenFlags::O_CREAT | OpenFlags::O_RDWR);
     io.ok(nr::FCHMOD, &[file, 0o600]);
     io.ok(nr::FCHOWN, &[file, 5, 6]);
     io.ok(nr::UTIMENSAT, &[HERE, io.path("/tmp/attributed"), 0, 0]);

@@ -2,7 +2,7 @@
 
 use super::DATA;
 use super::program::User;
-use abi::file::AT_FDCWD;
+use abi::file::{AT_FDCWD, OpenFlags};
 use abi::nr;
 use abi::signal::Signal;
 
@@ -53,8 +53,11 @@ impl<'a> Io<'a> {
     }
 
     #[track_caller]
-    pub fn open(&self, path: &str, flags: u32) -> u64 {
-        self.ok(nr::OPENAT, &[HERE, self.path(path), u64::from(flags), 0o644])
+    pub fn open(&self, path: &str, flags: OpenFlags) -> u64 {
+        self.ok(
+            nr::OPENAT,
+            &[HERE, self.path(path), u64::from(flags.bits()), 0o644],
+        )
     }
 
     #[track_caller]
@@ -94,7 +97,7 @@ impl<'a> Io<'a> {
     /// The text of a file.
     #[track_caller]
     pub fn text_of(&self, path: &str) -> String {
-        let file = self.open(path, 0);
+        let file = self.open(path, OpenFlags::O_RDONLY);
         let text = self.read_all(file);
         self.close(file);
         String::from_utf8(text).expect("text")
@@ -103,7 +106,7 @@ impl<'a> Io<'a> {
     /// The names in a directory.
     #[track_caller]
     pub fn list(&self, path: &str) -> Vec<(String, u8)> {
-        let directory = self.open(path, abi::file::O_DIRECTORY);
+        let directory = self.open(path, OpenFlags::O_DIRECTORY);
         let mut names = Vec::new();
         loop {
             let len = self.ok(nr::GETDENTS64, &[directory, BUFFER, ROOM]) as usize;

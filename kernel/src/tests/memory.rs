@@ -3,7 +3,7 @@
 use super::Story;
 use super::io::{BUFFER, Io};
 use super::processes::{MEMORY_CHILD, SHARED};
-use abi::file::O_RDONLY;
+use abi::file::OpenFlags;
 use abi::memory::{MADV_DONTNEED, MAP_PRIVATE, MAP_SHARED, MapFlags, MremapFlags, ProtFlags};
 use abi::nr;
 
@@ -49,7 +49,7 @@ fn mappings(io: &Io) {
     assert_eq!(io.user.load(BUFFER, 4), [1; 4]);
     io.ok(nr::MUNLOCK, &[moved, 4 * PAGE]);
     io.ok(nr::MUNMAP, &[moved, 64 * PAGE]);
-    let file = io.open("/text", O_RDONLY);
+    let file = io.open("/text", OpenFlags::O_RDONLY);
     let text = map(io, 0, 2, MAP_PRIVATE, file);
     assert_eq!(io.user.load(text + 5, 4), b"text");
     io.user.store(text, b"SOME");

@@ -2,7 +2,7 @@
 
 use super::Story;
 use super::io::{BUFFER, Io};
-use abi::file::O_RDONLY;
+use abi::file::OpenFlags;
 use abi::nr;
 
 pub const STORIES: &[Story] = &[("proc", every_file), ("texts", texts), ("settings", settings)];
@@ -26,7 +26,12 @@ fn read_below(io: &Io, path: &str, depth: usize) -> usize {
         } else if kind == FILE {
             let file = io.call(
                 nr::OPENAT,
-                &[super::io::HERE, io.path(&inner), u64::from(O_RDONLY), 0],
+                &[
+                    super::io::HERE,
+                    io.path(&inner),
+                    u64::from(OpenFlags::O_RDONLY.bits()),
+                    0,
+                ],
             );
             if file >= 0 {
                 // Some are as long as an address space.
@@ -67,12 +72,12 @@ fn texts(io: &Io) {
 fn settings(io: &Io) {
     let path = "/proc/sys/kernel/sched_rt_period_us";
     let before = io.text_of(path);
-    let file = io.open(path, 2);
+    let file = io.open(path, OpenFlags::O_RDWR);
     io.write(file, before.as_bytes());
     io.close(file);
     assert_eq!(io.text_of(path), before);
     let name = "/proc/sys/kernel/hostname";
-    let file = io.open(name, 2);
+    let file = io.open(name, OpenFlags::O_RDWR);
     io.write(file, b"on-a-host");
     io.close(file);
     assert_eq!(io.text_of(name), "on-a-host\n");

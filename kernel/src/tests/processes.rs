@@ -4,7 +4,7 @@ use super::io::{BUFFER, HERE, Io};
 use super::memory::{PAGES, PRIVATE};
 use super::program::{User, place};
 use super::{DATA, HELPERS, STEP, Story};
-use abi::file::{O_NOCTTY, O_RDWR};
+use abi::file::OpenFlags;
 use abi::nr;
 use abi::process::WaitStatus;
 use abi::process::clone::CloneFlags;
@@ -203,7 +203,7 @@ fn time(io: &Io) {
 
 fn terminal(io: &Io) {
     platform::host::console::type_bytes(b"helxo\x7f\x7flo\n");
-    let console = io.open("/dev/console", 2);
+    let console = io.open("/dev/console", OpenFlags::O_RDWR);
     assert_eq!(io.read(console), b"hello\n", "a line as it was edited");
     let (get_attributes, get_size, waiting) = (0x5401, 0x5413, 0x541b);
     io.ok(nr::IOCTL, &[console, get_attributes, BUFFER]);
@@ -215,7 +215,7 @@ fn terminal(io: &Io) {
 
 /// Who types more than is read is told to stop by XOFF, and to go on by XON: [`has_held_back`].
 fn terminal_held_back(io: &Io) {
-    let line = io.open("/dev/ttyAMA0", O_RDWR | O_NOCTTY);
+    let line = io.open("/dev/ttyAMA0", OpenFlags::O_RDWR | OpenFlags::O_NOCTTY);
     let (get_attributes, set_attributes) = (0x5401, 0x5402);
     io.ok(nr::IOCTL, &[line, get_attributes, BUFFER]);
     let usual = io.user.load(BUFFER, size_of::<[u32; 4]>());

@@ -4,7 +4,7 @@ use crate::thread::ThreadExt;
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{O_NOCTTY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use abi::file::{OpenFlags, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use memory::fallible;
 
 use abi::signal::Signal;
@@ -46,7 +46,7 @@ static LINE_NODES: [DeviceNode; 1] = [DeviceNode {
 struct Auxiliary;
 
 impl DeviceDriver for Auxiliary {
-    fn open(&self, minor: u32, _flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(&self, minor: u32, _flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         match minor {
             CONTROLLING => open_controlling(),
             CONSOLE => open_console(),
@@ -66,11 +66,11 @@ static LINES: Terminals = Terminals {
 
 impl DeviceDriver for Terminals {
     /// It becomes the controlling terminal of a session leader that has none.
-    fn open(&self, minor: u32, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(&self, minor: u32, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         let major = self.major;
         let terminal = registry::find(DeviceNumber { major, minor }).ok_or(Errno::ENXIO)?;
         let open = open_terminal(terminal.clone())?;
-        if flags & O_NOCTTY == 0 {
+        if !flags.contains(OpenFlags::O_NOCTTY) {
             SESSIONS.adopt_if_free(&terminal, &**scheduler::current().process())?;
         }
         Ok(open)

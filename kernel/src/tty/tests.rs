@@ -12,7 +12,7 @@ use crate::fs::device_registry::{DeviceDriver, DeviceNumber};
 use crate::fs::file_ops::Io;
 use crate::user_memory::{KernelSink, KernelSource};
 use abi::Errno;
-use abi::file::{O_NOCTTY, O_NONBLOCK, POLLIN};
+use abi::file::{OpenFlags, POLLIN};
 use abi::signal::Signal;
 use abi::terminal::{ICANON, TOSTOP, Termios, WinSize};
 use alloc::sync::Arc;
@@ -35,7 +35,7 @@ fn read(terminal: &Terminal, most: usize) -> Result<Vec<u8>, Errno> {
     let mut bytes = vec![0; most];
     let io = Io {
         position: 0,
-        flags: O_NONBLOCK,
+        flags: OpenFlags::O_NONBLOCK,
     };
     let len = terminal.read(&io, &mut KernelSink::new(&mut bytes), || false)?;
     bytes.truncate(len);
@@ -46,7 +46,7 @@ fn read(terminal: &Terminal, most: usize) -> Result<Vec<u8>, Errno> {
 fn write(terminal: &Terminal, bytes: &[u8]) -> Result<usize, Errno> {
     let io = Io {
         position: 0,
-        flags: O_NONBLOCK,
+        flags: OpenFlags::O_NONBLOCK,
     };
     let hang_ups = terminal.hang_ups();
     terminal.write(&io, &mut KernelSource(bytes), || terminal.hang_ups() != hang_ups)
@@ -185,7 +185,7 @@ fn a_terminal_is_hung_up_with_its_session_and_no_other() {
     assert_eq!((terminal.hang_ups(), other.hang_ups()), (1, 0));
     let io = Io {
         position: 0,
-        flags: 0,
+        flags: OpenFlags::empty(),
     };
     let mut bytes = [0; 8];
     let mut to = KernelSink::new(&mut bytes);
@@ -283,11 +283,11 @@ fn a_terminal_is_opened_by_its_number() {
     static LINES: Terminals = Terminals { major: 250 };
     let groups = FakeGroups::leak();
     let ((first, _), (second, _)) = (terminal(2, groups), terminal(3, groups));
-    assert_eq!(LINES.open(2, O_NOCTTY).err(), Some(Errno::ENXIO));
+    assert_eq!(LINES.open(2, OpenFlags::O_NOCTTY).err(), Some(Errno::ENXIO));
     registry::register(first.clone()).unwrap();
     registry::register(second).unwrap();
     assert_eq!(registry::register(terminal(2, groups).0), Err(Errno::EBUSY));
-    let opened = [2, 3].map(|minor| LINES.open(minor, O_NOCTTY).unwrap());
+    let opened = [2, 3].map(|minor| LINES.open(minor, OpenFlags::O_NOCTTY).unwrap());
     type_bytes(&first, b"line\n");
     assert_eq!(opened.map(|file| file.poll() & POLLIN != 0), [true, false]);
 }

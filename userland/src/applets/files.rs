@@ -5,7 +5,7 @@ use alloc::string::String;
 use super::arguments::{Parsed, parse};
 use crate::runtime::file::{self, File};
 use crate::runtime::{Errno, Result, directory, path};
-use abi::file::{AtFlags, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY};
+use abi::file::{AtFlags, OpenFlags};
 use abi::file::{S_IFDIR, S_IFLNK, S_IFMT};
 
 /// mkdir [-p] folders
@@ -179,7 +179,11 @@ fn copy_content(source: &str, target: &str, mode: u32) -> Result<()> {
     {
         return Err(Errno::EEXIST);
     }
-    let output = File::open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)?;
+    let output = File::open(
+        target,
+        OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_TRUNC | OpenFlags::O_CLOEXEC,
+        mode,
+    )?;
     let mut buffer = alloc::vec![0; 64 * 1024];
     loop {
         match input.read(&mut buffer)? {
@@ -246,9 +250,12 @@ pub fn touch(arguments: &[&str]) -> i32 {
     for name in &parsed.operands {
         let touched = match file::touch(name) {
             Err(Errno::ENOENT) if parsed.has('c') => Ok(()),
-            Err(Errno::ENOENT) => {
-                File::open(name, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0o666).map(drop)
-            }
+            Err(Errno::ENOENT) => File::open(
+                name,
+                OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_NONBLOCK | OpenFlags::O_CLOEXEC,
+                0o666,
+            )
+            .map(drop),
             result => result,
         };
         if let Err(error) = touched {

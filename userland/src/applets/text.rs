@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::arguments::{Parsed, parse};
 use crate::runtime::file::{self, File};
 use crate::runtime::{Errno, Result, output};
-use abi::file::{O_APPEND, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY};
+use abi::file::OpenFlags;
 
 /// Opens a file for reading; `-` is standard input.
 pub fn open(name: &str) -> Result<File> {
@@ -213,10 +213,18 @@ pub fn tee(arguments: &[&str]) -> i32 {
         Err(status) => return status,
     };
     let mut status = 0;
-    let mode = if parsed.has('a') { O_APPEND } else { O_TRUNC };
+    let mode = if parsed.has('a') {
+        OpenFlags::O_APPEND
+    } else {
+        OpenFlags::O_TRUNC
+    };
     let mut outputs = Vec::new();
     for name in &parsed.operands {
-        match File::open(name, O_WRONLY | O_CREAT | O_CLOEXEC | mode, 0o666) {
+        match File::open(
+            name,
+            OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_CLOEXEC | mode,
+            0o666,
+        ) {
             Ok(file) => outputs.push((*name, file)),
             Err(error) => status = parsed.fail(format_args!("{name}: {error}")),
         }

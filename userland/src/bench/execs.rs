@@ -7,7 +7,7 @@ use super::{Row, filled, pages_of};
 use crate::runtime::Result;
 use crate::runtime::file::File;
 use crate::runtime::process::{self, Fork};
-use abi::file::{O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY};
+use abi::file::OpenFlags;
 use alloc::vec::Vec;
 
 /// The rows of this file.
@@ -68,7 +68,11 @@ fn vfork_and_execute() -> Result<()> {
 
 /// Writes it there.
 pub fn write_tiny() -> Result<()> {
-    let file = File::open(TINY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o755)?;
+    let file = File::open(
+        TINY,
+        OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_TRUNC | OpenFlags::O_CLOEXEC,
+        0o755,
+    )?;
     file.write(&tiny())
 }
 

@@ -9,7 +9,7 @@
 
 extern crate alloc;
 
-use abi::file::{F_OK, O_NOCTTY, O_RDWR};
+use abi::file::{F_OK, OpenFlags};
 use abi::mount::MountFlags;
 use abi::reboot::{LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART};
 use alloc::string::{String, ToString};
@@ -73,7 +73,9 @@ fn open_console() {
     }
     let is_open = (0..3).all(|descriptor| file::descriptor_flags(descriptor).is_ok());
     if !is_open {
-        match File::open("/dev/console", O_RDWR | O_NOCTTY, 0).map(File::into_descriptor) {
+        match File::open("/dev/console", OpenFlags::O_RDWR | OpenFlags::O_NOCTTY, 0)
+            .map(File::into_descriptor)
+        {
             Ok(console) => {
                 for descriptor in (0..3).filter(|descriptor| *descriptor != console) {
                     if let Err(error) = file::duplicate(console, descriptor) {

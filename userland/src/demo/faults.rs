@@ -10,7 +10,7 @@ use crate::runtime::Result;
 use crate::runtime::file::{self, File};
 use crate::runtime::memory::{Mapping, PAGE, Sharing};
 use crate::runtime::process::{self, RUSAGE_SELF};
-use abi::file::{AtFlags, O_CLOEXEC, O_CREAT, O_RDWR, O_TRUNC};
+use abi::file::{AtFlags, OpenFlags};
 use abi::memory::ProtFlags;
 use abi::signal::Signal;
 use abi::signal::info::{BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR};
@@ -115,7 +115,11 @@ fn show_descriptor(story: &Story, address: usize, when: &str) {
 /// A file of one page and a bit.
 fn small_file() -> Result<File> {
     let path = "/tmp/.cow-q14";
-    let file = File::open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)?;
+    let file = File::open(
+        path,
+        OpenFlags::O_RDWR | OpenFlags::O_CREAT | OpenFlags::O_TRUNC | OpenFlags::O_CLOEXEC,
+        0o600,
+    )?;
     file::unlink(path, AtFlags::empty())?;
     file.write(&[b'x'; 100])?;
     Ok(file)

@@ -1,6 +1,6 @@
 //! Q15: memory runs out in the middle of a copy.
 
-use abi::file::{F_OK, O_CLOEXEC, O_WRONLY};
+use abi::file::{F_OK, OpenFlags};
 use abi::signal::Signal;
 use abi::time::TimeSpec;
 use alloc::format;
@@ -134,7 +134,12 @@ impl Pages {
         }
         if index == 2 {
             // Asked who is to end, the kernel takes this one, and nobody's shell.
-            File::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0)?.write(b"1000")?;
+            File::open(
+                "/proc/self/oom_score_adj",
+                OpenFlags::O_WRONLY | OpenFlags::O_CLOEXEC,
+                0,
+            )?
+            .write(b"1000")?;
         }
         self.fill(BY_CHILD[index], |page| {
             self.progress.store(index * 8, page as u64 + 1);

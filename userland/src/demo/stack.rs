@@ -1,6 +1,6 @@
 //! Q11: the page at the top of the stack.
 
-use abi::file::{O_CLOEXEC, O_WRONLY};
+use abi::file::OpenFlags;
 use alloc::format;
 use alloc::string::ToString;
 use core::hint::black_box;
@@ -92,7 +92,11 @@ fn in_turns(shared: &mut Cost, copied: &mut Cost) -> Result<()> {
 
 /// Sets the switch; an error where there is none.
 fn set(is_on: bool) -> Result<()> {
-    File::open(SWITCH, O_WRONLY | O_CLOEXEC, 0)?.write(if is_on { b"1\n" } else { b"0\n" })
+    File::open(SWITCH, OpenFlags::O_WRONLY | OpenFlags::O_CLOEXEC, 0)?.write(if is_on {
+        b"1\n"
+    } else {
+        b"0\n"
+    })
 }
 
 /// One round.

@@ -1,6 +1,6 @@
 //! Q13: a shell line with a subshell in it, looked at while the subshell is in the middle of its write(2).
 
-use abi::file::{AtFlags, O_CLOEXEC, O_NONBLOCK, O_RDWR, S_IFIFO};
+use abi::file::{AtFlags, OpenFlags, S_IFIFO};
 use abi::signal::Signal;
 use abi::time::TimeSpec;
 use alloc::collections::BTreeSet;
@@ -52,7 +52,11 @@ pub fn subshell_cost(story: &mut Story) -> Result<()> {
 }
 
 fn run_line(story: &mut Story) -> Result<()> {
-    let pipe = File::open(FILE, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0)?;
+    let pipe = File::open(
+        FILE,
+        OpenFlags::O_RDWR | OpenFlags::O_NONBLOCK | OpenFlags::O_CLOEXEC,
+        0,
+    )?;
     let filled = fill(&pipe)?;
     let (program, arguments, _) = pause_command();
     let line = format!("true; (echo 1234 > {FILE}) & {program} {}", arguments[1]);

@@ -7,7 +7,7 @@ use super::file::File;
 use super::raw::syscall;
 use super::{Errno, Result};
 use abi::dirent::Dirent;
-use abi::file::{O_CLOEXEC, O_DIRECTORY, O_RDONLY};
+use abi::file::OpenFlags;
 use abi::nr;
 
 /// One entry.
@@ -23,7 +23,11 @@ pub struct Entry {
 
 /// All entries with `.` and `..`, in the order the kernel gives them.
 pub fn entries(path: &str) -> Result<Vec<Entry>> {
-    let directory = File::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)?;
+    let directory = File::open(
+        path,
+        OpenFlags::O_RDONLY | OpenFlags::O_DIRECTORY | OpenFlags::O_CLOEXEC,
+        0,
+    )?;
     let mut entries = Vec::new();
     let mut buffer = alloc::vec![0u8; 16384];
     loop {

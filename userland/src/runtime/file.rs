@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::path::c_string;
 use super::raw::syscall;
 use super::{Errno, Result};
-use abi::file::{self as flags, AtFlags, PollFd, Stat};
+use abi::file::{self as flags, AtFlags, OpenFlags, PollFd, Stat};
 use abi::{nr, time::TimeSpec};
 
 /// "Relative to the current directory", as a register value.
@@ -18,13 +18,13 @@ pub struct File(i32);
 
 impl File {
     /// Opens or creates; `flags` are `O_*`. Descriptors above 2 close at exec only with `O_CLOEXEC`.
-    pub fn open(path: &str, flags: u32, mode: u32) -> Result<File> {
+    pub fn open(path: &str, flags: OpenFlags, mode: u32) -> Result<File> {
         let path = c_string(path)?;
         // SAFETY: the path is NUL-terminated and lives through the call.
         let descriptor = unsafe {
             syscall(
                 nr::OPENAT,
-                [HERE, path.as_ptr() as usize, flags as usize, mode as usize],
+                [HERE, path.as_ptr() as usize, flags.bits() as usize, mode as usize],
             )
         }?;
         Ok(File(descriptor as i32))
@@ -32,7 +32,7 @@ impl File {
 
     /// Opens for reading, closed at exec.
     pub fn read_only(path: &str) -> Result<File> {
-        File::open(path, flags::O_RDONLY | flags::O_CLOEXEC, 0)
+        File::open(path, OpenFlags::O_RDONLY | OpenFlags::O_CLOEXEC, 0)
     }
 
     /// Takes over a descriptor.
@@ -186,7 +186,12 @@ pub fn descriptor_flags(descriptor: i32) -> Result<u32> {
 pub fn pipe() -> Result<(File, File)> {
     let mut ends = [0i32; 2];
     // SAFETY: the kernel writes two descriptors.
-    unsafe { syscall(nr::PIPE2, [ends.as_mut_ptr() as usize, flags::O_CLOEXEC as usize]) }?;
+    unsafe {
+        syscall(
+            nr::PIPE2,
+            [ends.as_mut_ptr() as usize, OpenFlags::O_CLOEXEC.bits() as usize],
+        )
+    }?;
     Ok((File(ends[0]), File(ends[1])))
 }
 

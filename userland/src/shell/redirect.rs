@@ -8,7 +8,7 @@ use super::state::Shell;
 use super::syntax::{Redirection, RedirectionKind};
 use crate::runtime::file::{self, File};
 use crate::runtime::output;
-use abi::file::{AtFlags, O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
+use abi::file::{AtFlags, OpenFlags};
 
 /// Descriptors that the shell keeps for itself begin here, out of the way of scripts.
 const KEPT: i32 = 10;
@@ -57,10 +57,10 @@ impl Shell {
     fn redirect_one(&mut self, redirection: &Redirection, redirected: &mut Redirected) -> Result<(), String> {
         let target = self.expand_single(&redirection.target)?;
         let flags = match redirection.kind {
-            RedirectionKind::Read => O_RDONLY,
-            RedirectionKind::Write => O_WRONLY | O_CREAT | O_TRUNC,
-            RedirectionKind::Append => O_WRONLY | O_CREAT | O_APPEND,
-            RedirectionKind::ReadWrite => O_RDWR | O_CREAT,
+            RedirectionKind::Read => OpenFlags::O_RDONLY,
+            RedirectionKind::Write => OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_TRUNC,
+            RedirectionKind::Append => OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_APPEND,
+            RedirectionKind::ReadWrite => OpenFlags::O_RDWR | OpenFlags::O_CREAT,
             RedirectionKind::Duplicate => return self.duplicate(redirection.descriptor, &target, redirected),
             RedirectionKind::HereString => {
                 let text = here_document(&(target + "\n"))?;
@@ -124,8 +124,12 @@ fn replace(descriptor: i32, source: i32, redirected: &mut Redirected) -> Result<
 fn here_document(text: &str) -> Result<File, String> {
     let name = format!("/tmp/.here-{}", crate::runtime::process::id());
     let make = || {
-        let writer = File::open(&name, O_WRONLY | O_CREAT | O_TRUNC, 0o600)?;
-        let reader = File::open(&name, O_RDONLY, 0);
+        let writer = File::open(
+            &name,
+            OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_TRUNC,
+            0o600,
+        )?;
+        let reader = File::open(&name, OpenFlags::O_RDONLY, 0);
         file::unlink(&name, AtFlags::empty())?;
         file::write_all(writer.descriptor(), text.as_bytes())?;
         reader

@@ -12,7 +12,7 @@ use crate::runtime::file::{self, File};
 use crate::runtime::process::{self, Fork};
 use crate::runtime::signal::{self, Disposition, Signal};
 use crate::runtime::{Errno, Result, directory, output, path, terminal};
-use abi::file::{F_OK, O_RDONLY, X_OK};
+use abi::file::{F_OK, OpenFlags, X_OK};
 
 /// Where a new process belongs.
 pub struct Place {
@@ -114,7 +114,7 @@ fn enter_child(shell: &mut Shell, place: &Place) {
     if place.group.is_none() && place.role == Role::Background {
         let _ = signal::set(Signal::SIGINT, Disposition::Ignore);
         let _ = signal::set(Signal::SIGQUIT, Disposition::Ignore);
-        if let Ok(null) = File::open("/dev/null", O_RDONLY, 0) {
+        if let Ok(null) = File::open("/dev/null", OpenFlags::O_RDONLY, 0) {
             let _ = file::duplicate(null.descriptor(), 0);
         }
     }

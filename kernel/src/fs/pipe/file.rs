@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::any::Any;
 
 use abi::Errno;
-use abi::file::{O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY, S_IFIFO};
+use abi::file::{AccessMode, OpenFlags, S_IFIFO};
 use spin::Once;
 
 use super::{Direction, Pipe};
@@ -55,16 +55,16 @@ pub fn of(inode: &Inode) -> Option<&Pipe> {
 }
 
 impl InodeOps for Pipe {
-    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
-        let direction = match flags & O_ACCMODE {
-            O_RDONLY => Direction::Read,
-            O_WRONLY => Direction::Write,
+    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
+        let direction = match flags.access() {
+            AccessMode::Read => Direction::Read,
+            AccessMode::Write => Direction::Write,
             _ => Direction::Both,
         };
         // By /proc/PID/fd: a pipe without a name waits for nobody.
         if dentry.inode.filesystem.kind.name() == PipeFs.name() {
             return self.open_end(direction);
         }
-        self.open_named(direction, flags & O_NONBLOCK != 0)
+        self.open_named(direction, flags.contains(OpenFlags::O_NONBLOCK))
     }
 }

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use abi::Errno;
-use abi::file::{O_RDWR, S_IFREG, SealFlags};
+use abi::file::{OpenFlags, S_IFREG, SealFlags};
 use spin::Once;
 
 use crate::fs::dentry::Dentry;
@@ -221,6 +221,6 @@ pub fn unnamed_file(
     inode.change(|attributes| attributes.links = 0);
     let dentry = Dentry::detached(name, inode)?;
     dentry.mark_removed();
-    let ops = cache.open(&dentry, O_RDWR)?;
+    let ops = cache.open(&dentry, OpenFlags::O_RDWR)?;
     Ok((dentry, ops))
 }

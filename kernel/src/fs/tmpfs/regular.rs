@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::ops::Range;
 
 use abi::Errno;
-use abi::file::{FICLONE, FICLONERANGE, FIDEDUPERANGE, O_ACCMODE, O_NOATIME, O_RDONLY, SealFlags};
+use abi::file::{AccessMode, FICLONE, FICLONERANGE, FIDEDUPERANGE, OpenFlags, SealFlags};
 use abi::mount::MountFlags;
 use abi::terminal::FIONREAD;
 use memory::fallible;
@@ -23,12 +23,12 @@ use crate::user_memory;
 use crate::user_memory::{Sink, Source};
 
 impl InodeOps for PageCache {
-    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         Ok(fallible::arc(RegularFile {
             dentry: dentry.clone(),
             cache: self,
-            notes_access: flags & O_NOATIME == 0,
-            is_writable: flags & O_ACCMODE != O_RDONLY,
+            notes_access: !flags.contains(OpenFlags::O_NOATIME),
+            is_writable: flags.access() != AccessMode::Read,
         })?)
     }
 

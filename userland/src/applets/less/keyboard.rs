@@ -8,7 +8,7 @@ use super::super::screen;
 use crate::runtime::file::File;
 use crate::runtime::terminal::{self, Termios, WinSize};
 use crate::runtime::{Errno, Result};
-use abi::file::{O_CLOEXEC, O_RDWR};
+use abi::file::OpenFlags;
 use abi::terminal::ECHO;
 
 /// The terminal that keys come from, changed for the time that this lives.
@@ -21,7 +21,7 @@ pub struct Keyboard {
 impl Keyboard {
     /// Takes the controlling terminal; its other screen too, if `has_screen`.
     pub fn open(has_screen: bool) -> Result<Keyboard> {
-        let file = File::open("/dev/tty", O_RDWR | O_CLOEXEC, 0)?;
+        let file = File::open("/dev/tty", OpenFlags::O_RDWR | OpenFlags::O_CLOEXEC, 0)?;
         let before = terminal::settings(file.descriptor())?;
         let keyboard = Keyboard {
             file,

@@ -18,7 +18,7 @@ use super::text::{Lines, open};
 use crate::regex::Syntax;
 use crate::runtime::file::{self, File};
 use crate::runtime::{Errno, Result, output};
-use abi::file::{AtFlags, O_CLOEXEC, O_CREAT, O_EXCL, O_TRUNC, O_WRONLY, S_IFMT, S_IFREG};
+use abi::file::{AtFlags, OpenFlags, S_IFMT, S_IFREG};
 use machine::{Machine, Outcome, World};
 use script::Script;
 
@@ -145,9 +145,13 @@ fn open_outputs(script: &Script) -> core::result::Result<Vec<Target>, String> {
     let open = |name: &String| match name.as_str() {
         "/dev/stdout" => Ok(Target::Output),
         "/dev/stderr" => Ok(Target::Error),
-        _ => File::open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-            .map(Target::File)
-            .map_err(|error| format!("couldn't open file {name}: {error}")),
+        _ => File::open(
+            name,
+            OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_TRUNC | OpenFlags::O_CLOEXEC,
+            0o666,
+        )
+        .map(Target::File)
+        .map_err(|error| format!("couldn't open file {name}: {error}")),
     };
     script.files.iter().map(open).collect()
 }
@@ -240,7 +244,11 @@ fn edit_in_place<'a>(machine: &mut Machine, files: &mut Files<'a>, name: &'a str
         }
     };
     let beside = format!("{name}.sed{}", crate::runtime::process::id());
-    match File::open(&beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) {
+    match File::open(
+        &beside,
+        OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_EXCL | OpenFlags::O_CLOEXEC,
+        0o600,
+    ) {
         Ok(file) => files.target = Some(file),
         Err(error) => {
             files.failed(&format!("couldn't open temporary file {beside}"), error);
