@@ -22,18 +22,7 @@ const BOOLS: &[(&str, usize)] = &[
 ];
 
 /// Names that several types of the kernel have, with the number of those types.
-const SHARED_NAMES: &[(&str, usize)] = &[
-    ("Change", 2),
-    ("Children", 2),
-    ("Entry", 2),
-    ("Kind", 2),
-    ("Listed", 2),
-    ("Owner", 2),
-    ("Piece", 2),
-    ("Progress", 2),
-    ("State", 3),
-    ("Step", 2),
-];
+const SHARED_NAMES: &[(&str, usize)] = &[];
 
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a regular expression")

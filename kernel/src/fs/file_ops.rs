@@ -52,7 +52,7 @@ pub enum Positioning {
 }
 
 /// One entry that getdents64(2) shows.
-pub struct Entry<'a> {
+pub struct DirectoryEntry<'a> {
     /// Its name.
     pub name: &'a [u8],
     /// `d_ino`.
@@ -85,7 +85,7 @@ pub trait FileOps: Send + Sync {
 
     /// Gives entries from `position` on to `take` until it answers `false`; returns the position behind the last
     /// taken one. `ENOTDIR`.
-    fn list(&self, _position: u64, _take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+    fn list(&self, _position: u64, _take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
         Err(Errno::ENOTDIR)
     }
 

@@ -10,7 +10,7 @@ use abi::signal::Signal;
 use spin::Once;
 
 use super::credentials::Credentials;
-use super::record_locks::tree::{Entry, Node, Tree};
+use super::record_locks::tree::{Node, Tree, TreeEntry};
 use lock::Mutex;
 
 /// Whom the signal goes to.
@@ -106,7 +106,7 @@ struct Listener {
     descriptor: i32,
 }
 
-impl Entry for Listener {
+impl TreeEntry for Listener {
     type Key = usize;
     type Summary = ();
 

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use memory::fallible::{self, TryClone, TryVec};
-use piece::{BLOCK, Block, Kind, Piece, WIDTH, first_bit};
+use piece::{BLOCK, Block, DescriptorKind, DescriptorPiece, WIDTH, first_bit};
 
 /// Most descriptors of a process, whatever its limits: `fs.nr_open`.
 pub const MAX_DESCRIPTORS: usize = 1 << 20;
@@ -20,7 +20,7 @@ pub const MAX_DESCRIPTORS: usize = 1 << 20;
 /// A table of descriptors.
 pub struct Table<F> {
     /// The first 64: mostly all.
-    first: Piece<F>,
+    first: DescriptorPiece<F>,
     /// Those behind them. There are none in the first piece of the first block.
     blocks: Vec<Option<Arc<Block<F>>>>,
 }
@@ -57,7 +57,7 @@ impl<F> Table<F> {
     /// No descriptors.
     pub const fn new() -> Self {
         Table {
-            first: Piece::new(),
+            first: DescriptorPiece::new(),
             blocks: Vec::new(),
         }
     }
@@ -77,7 +77,7 @@ impl<F> Table<F> {
         piece.get(descriptor % WIDTH).ok_or(Errno::EBADF)
     }
 
-    fn piece(&self, descriptor: usize) -> Option<&Piece<F>> {
+    fn piece(&self, descriptor: usize) -> Option<&DescriptorPiece<F>> {
         if descriptor < WIDTH {
             return Some(&self.first);
         }
@@ -88,7 +88,9 @@ impl<F> Table<F> {
     /// Whether execve(2) closes it. `EBADF`.
     pub fn on_exec(&self, descriptor: usize) -> Result<OnExec, Errno> {
         self.get(descriptor)?;
-        let closed = self.piece(descriptor).map(|piece| piece.all(Kind::ClosedOnExec));
+        let closed = self
+            .piece(descriptor)
+            .map(|piece| piece.all(DescriptorKind::ClosedOnExec));
         Ok(if closed.unwrap_or(0) >> (descriptor % WIDTH) & 1 != 0 {
             OnExec::Close
         } else {
@@ -108,7 +110,10 @@ impl<F> Table<F> {
     /// execve(2) closes what is open of `first..=last`, as far as it lies in one piece. The descriptor to go on from, if there is
     /// more. `ENOMEM`.
     pub fn mark_some(&mut self, first: usize, last: usize) -> Result<Option<usize>, Errno> {
-        let Some(found) = self.next(first, Kind::Open).filter(|found| *found <= last) else {
+        let Some(found) = self
+            .next(first, DescriptorKind::Open)
+            .filter(|found| *found <= last)
+        else {
             return Ok(None);
         };
         let end = found | (WIDTH - 1);
@@ -159,7 +164,7 @@ impl<F> Table<F> {
     fn change<R>(
         &mut self,
         descriptor: usize,
-        change: impl FnOnce(&mut Piece<F>) -> Result<R, Errno>,
+        change: impl FnOnce(&mut DescriptorPiece<F>) -> Result<R, Errno>,
     ) -> Result<R, Errno> {
         if descriptor < WIDTH {
             return change(&mut self.first);
@@ -183,7 +188,7 @@ impl<F> Table<F> {
 
     #[inline]
     fn lowest_free(&self, from: usize) -> usize {
-        match first_bit(!self.first.all(Kind::Open), from) {
+        match first_bit(!self.first.all(DescriptorKind::Open), from) {
             Some(free) => free,
             None => self.lowest_free_far(from.max(WIDTH)),
         }
@@ -217,15 +222,15 @@ impl<F> Table<F> {
         let is_in = |block: &Option<Arc<Block<F>>>| {
             block
                 .as_ref()
-                .is_some_and(|block| block.all(Kind::ClosedOnExec) != 0)
+                .is_some_and(|block| block.all(DescriptorKind::ClosedOnExec) != 0)
         };
-        self.first.all(Kind::ClosedOnExec) != 0 || self.blocks.iter().any(is_in)
+        self.first.all(DescriptorKind::ClosedOnExec) != 0 || self.blocks.iter().any(is_in)
     }
 
     /// Nobody else has the piece of the first descriptor from `from` on that execve(2) closes: taking out what it closes there
     /// allocates nothing. The descriptor to go on from, if there may be more. `ENOMEM`, nothing changed.
     pub fn own_closed_on_exec(&mut self, from: usize) -> Result<Option<usize>, Errno> {
-        let Some(found) = self.next(from, Kind::ClosedOnExec) else {
+        let Some(found) = self.next(from, DescriptorKind::ClosedOnExec) else {
             return Ok(None);
         };
         self.change(found, |_| Ok(()))?;
@@ -234,19 +239,19 @@ impl<F> Table<F> {
 
     /// Takes out the first descriptor from `first` on that execve(2) closes. The caller drops it without holding a lock. `ENOMEM`.
     pub fn take_closed_on_exec(&mut self, first: usize) -> Result<Option<(usize, Arc<F>)>, Errno> {
-        self.take_first(first, usize::MAX, Kind::ClosedOnExec)
+        self.take_first(first, usize::MAX, DescriptorKind::ClosedOnExec)
     }
 
     /// Takes out the first descriptor of `first..=last`. The caller drops it without holding a lock. `ENOMEM`.
     pub fn take_next(&mut self, first: usize, last: usize) -> Result<Option<(usize, Arc<F>)>, Errno> {
-        self.take_first(first, last, Kind::Open)
+        self.take_first(first, last, DescriptorKind::Open)
     }
 
     fn take_first(
         &mut self,
         first: usize,
         last: usize,
-        kind: Kind,
+        kind: DescriptorKind,
     ) -> Result<Option<(usize, Arc<F>)>, Errno> {
         match self.next(first, kind).filter(|found| *found <= last) {
             None => Ok(None),
@@ -255,7 +260,7 @@ impl<F> Table<F> {
     }
 
     /// The lowest descriptor of that kind from `from` on.
-    fn next(&self, from: usize, kind: Kind) -> Option<usize> {
+    fn next(&self, from: usize, kind: DescriptorKind) -> Option<usize> {
         if let Some(found) = first_bit(self.first.all(kind), from) {
             return Some(found);
         }
@@ -270,7 +275,7 @@ impl<F> Table<F> {
 
     /// The first descriptor from `from` on, with what it refers to.
     pub fn next_from(&self, from: usize) -> Option<(usize, &Arc<F>)> {
-        let found = self.next(from, Kind::Open)?;
+        let found = self.next(from, DescriptorKind::Open)?;
         Some((found, self.get(found).ok()?))
     }
 
@@ -307,7 +312,7 @@ impl<F> Table<F> {
             }
             self.blocks.pop();
         }
-        self.first = Piece::new();
+        self.first = DescriptorPiece::new();
         false
     }
 

@@ -13,7 +13,7 @@ use abi::file::{OpenFlags, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG,
 
 use super::dentry::Dentry;
 use super::device_registry::{DeviceClass, DeviceNumber};
-use super::file_ops::{Entry, FileOps};
+use super::file_ops::{DirectoryEntry, FileOps};
 use super::inode::{Attributes, Inode};
 
 /// One file, as its file system sees it. No lock is held when a method is called, so all but [`DirectoryOps::edit`] may sleep.
@@ -47,7 +47,7 @@ pub trait InodeOps: Any + Send + Sync {
 
     /// Gives the entries from `position` on, without `.` and `..`, which have the positions 0 and 1, to `take` until it answers
     /// `false`; returns the position behind the last taken one. `ENOTDIR`, `ENOMEM` if none was taken.
-    fn list(&self, _position: u64, _take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+    fn list(&self, _position: u64, _take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
         Err(Errno::ENOTDIR)
     }
 

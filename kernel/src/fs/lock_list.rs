@@ -6,19 +6,19 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use abi::Errno;
 
 use super::inode::Inode;
-use super::record_locks::tree::{Entry, NoNode, Node, Tree};
+use super::record_locks::tree::{NoNode, Node, Tree, TreeEntry};
 use lock::Mutex;
 
-static FILES: Mutex<Tree<Listed>> = Mutex::new(Tree::new());
+static FILES: Mutex<Tree<ListedLock>> = Mutex::new(Tree::new());
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// One file. It is taken out when it is dropped.
-struct Listed {
+struct ListedLock {
     number: u64,
     file: Weak<Inode>,
 }
 
-impl Entry for Listed {
+impl TreeEntry for ListedLock {
     type Key = u64;
     type Summary = ();
 
@@ -38,7 +38,7 @@ pub fn add(file: &Arc<Inode>) -> Result<(), Errno> {
         return Ok(());
     }
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let entry = Listed {
+    let entry = ListedLock {
         number,
         file: Arc::downgrade(file),
     };

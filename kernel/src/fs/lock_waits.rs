@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use abi::Errno;
 
 use super::inode::Inode;
-use super::record_locks::Owner;
-use super::record_locks::tree::{Entry, NoNode, Node, Tree};
+use super::record_locks::LockOwner;
+use super::record_locks::tree::{NoNode, Node, Tree, TreeEntry};
 use lock::Mutex;
 
 /// How far a chain of waiting processes is followed: Linux's `MAX_DEADLK_ITERATIONS`.
@@ -32,7 +32,7 @@ impl Wait {
     }
 }
 
-impl Entry for Wait {
+impl TreeEntry for Wait {
     type Key = (u32, u32);
     type Summary = ();
 
@@ -64,9 +64,9 @@ impl<'a> Waiting<'a> {
 
     /// Notes that `owner` has to wait for `blocker`. Open files do not count: they have no thread that waits. `seen` is how
     /// often locks had been given up before the blocker's lock was seen. `EDEADLK`, `ENOLCK`.
-    pub fn note(&mut self, owner: Owner, blocker: Owner, seen: u64) -> Result<(), Errno> {
+    pub fn note(&mut self, owner: LockOwner, blocker: LockOwner, seen: u64) -> Result<(), Errno> {
         self.forget();
-        let (Owner::Process(pid), Owner::Process(blocker)) = (owner, blocker) else {
+        let (LockOwner::Process(pid), LockOwner::Process(blocker)) = (owner, blocker) else {
             return Ok(());
         };
         let who = (pid, self.tid);

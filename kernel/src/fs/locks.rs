@@ -11,7 +11,9 @@ use super::inode::Inode;
 use super::lock_list;
 use super::lock_waits::Waiting;
 use super::record_locks::tree::NoNode;
-use super::record_locks::{Change, Kind, LIST_START, ListPlace, Owner, Progress, Record, Records};
+use super::record_locks::{
+    LIST_START, ListPlace, LockChange, LockKind, LockOwner, LockProgress, Record, Records,
+};
 use crate::sched::wait::WaitQueue;
 
 /// The locks of one file.
@@ -122,13 +124,13 @@ impl Locks {
     pub fn set_record(file: &Arc<Inode>, tid: u32, wanted: Record, patience: Patience) -> Result<(), Errno> {
         let locks = &file.locks;
         lock_list::add(file)?;
-        let mut change = Change::default();
+        let mut change = LockChange::default();
         let attempt = || locks.attempt(|held| &mut held.records, &wanted, &mut change);
         let mut progress = match patience {
             Patience::Refuse => locks.refuse(attempt)?,
             Patience::Wait => locks.wait(Waiting::new(file, tid), wanted.owner, attempt)?,
         };
-        while progress == Progress::More {
+        while progress == LockProgress::More {
             scheduler::cond_resched();
             progress = locks.held.lock().records.set(&wanted, &mut change)?;
         }
@@ -138,7 +140,7 @@ impl Locks {
 
     /// `F_SETLK` with `F_UNLCK`. `ENOLCK` where one lock becomes two.
     pub fn clear_record(&self, range: &Record) -> Result<(), Errno> {
-        while self.held.lock().records.clear(range)? == Progress::More {
+        while self.held.lock().records.clear(range)? == LockProgress::More {
             scheduler::cond_resched();
         }
         self.note_release();
@@ -148,14 +150,14 @@ impl Locks {
     /// The process closed a descriptor of the file: all its record locks go. `rest` is called between pieces of the work.
     #[inline]
     pub fn release_records(&self, process: u32, rest: impl Fn()) {
-        self.release(|held| &mut held.records, Owner::Process(process), rest);
+        self.release(|held| &mut held.records, LockOwner::Process(process), rest);
     }
 
     /// An open file is gone, and with it its locks.
     pub fn release_open_file(&self, file: usize) {
         self.release(
             |held| &mut held.records,
-            Owner::OpenFile(file),
+            LockOwner::OpenFile(file),
             scheduler::cond_resched,
         );
         self.release_flock(file);
@@ -166,7 +168,7 @@ impl Locks {
         file: &Arc<Inode>,
         owner: usize,
         pid: u32,
-        kind: Kind,
+        kind: LockKind,
         patience: Patience,
     ) -> Result<(), Errno> {
         let locks = &file.locks;
@@ -174,13 +176,13 @@ impl Locks {
         // A change of kind gives the old lock up first, as on Linux: others may come between.
         locks.release_flock(owner);
         let wanted = Record {
-            owner: Owner::OpenFile(owner),
+            owner: LockOwner::OpenFile(owner),
             kind,
             first: 0,
             last: u64::MAX,
             pid,
         };
-        let mut change = Change::default();
+        let mut change = LockChange::default();
         let attempt = || locks.attempt(|held| &mut held.flocks, &wanted, &mut change);
         // One lock of the whole file is set in one step.
         let _done = match patience {
@@ -192,11 +194,11 @@ impl Locks {
 
     /// Ends the flock(2) lock of an open file.
     pub fn release_flock(&self, owner: usize) {
-        self.release(|held| &mut held.flocks, Owner::OpenFile(owner), || ());
+        self.release(|held| &mut held.flocks, LockOwner::OpenFile(owner), || ());
     }
 
     #[inline]
-    fn release(&self, which: impl Fn(&mut Held) -> &mut Records, owner: Owner, rest: impl Fn()) {
+    fn release(&self, which: impl Fn(&mut Held) -> &mut Records, owner: LockOwner, rest: impl Fn()) {
         if self.listed.load(Ordering::Acquire) != 0 {
             self.release_listed(which, owner, rest);
         }
@@ -204,12 +206,12 @@ impl Locks {
 
     /// [`Locks::release`] of a file that had a lock once.
     #[cold]
-    fn release_listed(&self, which: impl Fn(&mut Held) -> &mut Records, owner: Owner, rest: impl Fn()) {
+    fn release_listed(&self, which: impl Fn(&mut Held) -> &mut Records, owner: LockOwner, rest: impl Fn()) {
         let is_held = which(&mut self.held.lock()).is_held_by(owner);
         if !is_held {
             return;
         }
-        while which(&mut self.held.lock()).release(owner) == Progress::More {
+        while which(&mut self.held.lock()).release(owner) == LockProgress::More {
             rest();
         }
         self.note_release();
@@ -226,7 +228,7 @@ impl Locks {
         &self,
         which: impl Fn(&mut Held) -> &mut Records,
         wanted: &Record,
-        change: &mut Change,
+        change: &mut LockChange,
     ) -> Attempt {
         let seen = self.releases();
         let mut held = self.held.lock();
@@ -240,7 +242,7 @@ impl Locks {
         }
     }
 
-    fn refuse(&self, attempt: impl FnOnce() -> Attempt) -> Result<Progress, Errno> {
+    fn refuse(&self, attempt: impl FnOnce() -> Attempt) -> Result<LockProgress, Errno> {
         match attempt() {
             Attempt::Made(result) => Ok(result?),
             Attempt::Blocked { .. } => Err(Errno::EAGAIN),
@@ -251,16 +253,16 @@ impl Locks {
     fn wait(
         &self,
         mut waiting: Waiting<'_>,
-        owner: Owner,
+        owner: LockOwner,
         mut attempt: impl FnMut() -> Attempt,
-    ) -> Result<Progress, Errno> {
+    ) -> Result<LockProgress, Errno> {
         self.released.wait_until(|| match attempt() {
             Attempt::Made(result) => Some(result.map_err(Errno::from)),
             Attempt::Blocked { by, seen } => waiting.note(owner, by, seen).err().map(Err),
         })?
     }
 
-    fn wait_without_owner(&self, mut attempt: impl FnMut() -> Attempt) -> Result<Progress, Errno> {
+    fn wait_without_owner(&self, mut attempt: impl FnMut() -> Attempt) -> Result<LockProgress, Errno> {
         self.released.wait_until(|| match attempt() {
             Attempt::Made(result) => Some(result.map_err(Errno::from)),
             Attempt::Blocked { .. } => None,
@@ -279,9 +281,9 @@ impl Drop for Locks {
 
 /// How an attempt to set a lock ended.
 enum Attempt {
-    Made(Result<Progress, NoNode>),
+    Made(Result<LockProgress, NoNode>),
     Blocked {
-        by: Owner,
+        by: LockOwner,
         /// [`Locks::releases`] before that was seen.
         seen: u64,
     },

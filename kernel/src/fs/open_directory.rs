@@ -6,7 +6,7 @@ use abi::Errno;
 use abi::file::S_IFDIR;
 
 use super::dentry::Dentry;
-use super::file_ops::{Entry, FileOps, Io, Positioning};
+use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning};
 use crate::user_memory::Sink;
 
 /// An open directory.
@@ -21,7 +21,11 @@ impl FileOps for OpenDirectory {
         Positioning::Bytes
     }
 
-    fn list(&self, mut position: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+    fn list(
+        &self,
+        mut position: u64,
+        take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool,
+    ) -> Result<u64, Errno> {
         let inode = &self.0.inode;
         let dots = [
             (&b"."[..], inode.number),
@@ -30,7 +34,7 @@ impl FileOps for OpenDirectory {
         for (index, (name, number)) in dots.into_iter().enumerate() {
             let next = index as u64 + 1;
             if position < next {
-                if !take(Entry {
+                if !take(DirectoryEntry {
                     name,
                     inode: number,
                     kind: S_IFDIR,

@@ -10,7 +10,7 @@ use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
 use super::dentry::Dentry;
-use super::file_ops::{Entry, FileOps, Io, Positioning, Queues};
+use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning, Queues};
 use super::file_owner::{FileOwner, HasOwner};
 use super::inode::{Hold, Inode};
 use super::inode_ops::Seek;
@@ -291,7 +291,7 @@ impl OpenFile {
 
     /// getdents64(2): gives entries to `take` until it answers `false`. The position moves behind the last taken one when the
     /// answer is accepted. `EBADF`, `ENOTDIR`.
-    pub fn list(&self, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<ListedEntries<'_>, Errno> {
+    pub fn list(&self, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<ListedEntries<'_>, Errno> {
         if self.is_path() {
             return Err(Errno::EBADF);
         }

@@ -78,7 +78,7 @@ impl PathLookup<'_> {
         } else {
             self.start.clone()
         };
-        let mut progress = Progress {
+        let mut progress = LookupProgress {
             at,
             text: Cow::Borrowed(path),
             from: 0,
@@ -93,7 +93,11 @@ impl PathLookup<'_> {
     }
 
     /// Takes one component.
-    fn step(&self, progress: &mut Progress<'_>, last_link: LastLink) -> Result<Option<LookupResult>, Errno> {
+    fn step(
+        &self,
+        progress: &mut LookupProgress<'_>,
+        last_link: LastLink,
+    ) -> Result<Option<LookupResult>, Errno> {
         let at = progress.at.clone();
         let Some(component) = first_component(&progress.text[progress.from..]) else {
             return Ok(Some(LookupResult::at(at, LastComponent::Root)));
@@ -134,7 +138,7 @@ impl PathLookup<'_> {
     /// Goes where a symbolic link points.
     fn follow(
         &self,
-        progress: &mut Progress<'_>,
+        progress: &mut LookupProgress<'_>,
         link: &Arc<Dentry>,
         is_end: bool,
     ) -> Result<Option<LookupResult>, Errno> {
@@ -192,7 +196,7 @@ impl PathLookup<'_> {
 }
 
 /// How far a walk has come: `text[from..]` is still to be walked from `at`.
-struct Progress<'a> {
+struct LookupProgress<'a> {
     at: Arc<Dentry>,
     text: Cow<'a, [u8]>,
     from: usize,

@@ -2,20 +2,20 @@
 //!
 //! Each lock stands in two trees: by its place in the file, where a search for what stands in the way passes over whole
 //! subtrees by their summaries; and by its owner, whose locks never overlap. What a call has to remove it removes in pieces of
-//! [`BATCH`] locks, so that the caller can let others run: see [`Progress`].
+//! [`BATCH`] locks, so that the caller can let others run: see [`LockProgress`].
 
 mod nodes;
 pub mod tree;
 
 use nodes::{Owned, Pair, Placed, Reach, Spare};
-use tree::{NoNode, Node, Step, Tree};
+use tree::{NoNode, Node, Tree, TreeStep};
 
 /// Locks that one hold of the file's lock removes.
 const BATCH: usize = 32;
 
 /// Who holds a lock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Owner {
+pub enum LockOwner {
     /// A process, by its id: `F_SETLK`.
     Process(u32),
     /// An open file description, by its address: `F_OFD_SETLK`.
@@ -24,7 +24,7 @@ pub enum Owner {
 
 /// What a lock keeps out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum LockKind {
     /// Exclusive locks.
     Shared,
     /// All locks.
@@ -35,9 +35,9 @@ pub enum Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record {
     /// Who holds it.
-    pub owner: Owner,
+    pub owner: LockOwner,
     /// What it keeps out.
-    pub kind: Kind,
+    pub kind: LockKind,
     /// First byte.
     pub first: u64,
     /// Last byte; `u64::MAX` is the end of the file, wherever that is.
@@ -47,10 +47,10 @@ pub struct Record {
 }
 
 /// Where a listing of the locks of a file stands: from the lock with that first byte and owner on.
-pub type ListPlace = (u64, Owner, u64);
+pub type ListPlace = (u64, LockOwner, u64);
 
 /// The start of such a listing.
-pub const LIST_START: ListPlace = (0, Owner::Process(0), 0);
+pub const LIST_START: ListPlace = (0, LockOwner::Process(0), 0);
 
 impl Record {
     fn meets(&self, other: &Record) -> bool {
@@ -68,7 +68,7 @@ impl Record {
     fn excludes(&self, other: &Record) -> bool {
         self.owner != other.owner
             && self.meets(other)
-            && (self.kind == Kind::Exclusive || other.kind == Kind::Exclusive)
+            && (self.kind == LockKind::Exclusive || other.kind == LockKind::Exclusive)
     }
 
     /// What of `self` lies before and behind `other`.
@@ -89,7 +89,7 @@ impl Record {
 /// made before this one could have led to.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Progress {
+pub enum LockProgress {
     /// It is done.
     Done,
     /// It must be called again.
@@ -98,7 +98,7 @@ pub enum Progress {
 
 /// What a change of many locks keeps between its steps.
 #[derive(Default)]
-pub struct Change {
+pub struct LockChange {
     /// The wanted lock stands among the others under that tag already, so that nobody takes what is being cleared for it.
     claim: Option<u64>,
     spare: Spare,
@@ -129,15 +129,15 @@ impl Records {
 
     /// The first lock in the file that stands in the way of `wanted`.
     pub fn obstacle(&self, wanted: &Record) -> Option<Record> {
-        let which = usize::from(wanted.kind == Kind::Shared);
+        let which = usize::from(wanted.kind == LockKind::Shared);
         let may_hold = |summary: &[Reach; 2]| summary[which].may_exclude(wanted);
         let test = |entry: &Placed| {
             if entry.record.first > wanted.last {
-                Step::Over
+                TreeStep::Over
             } else if entry.record.excludes(wanted) {
-                Step::Found
+                TreeStep::Found
             } else {
-                Step::Later
+                TreeStep::Later
             }
         };
         self.by_place.find(&may_hold, &test).map(|entry| entry.record)
@@ -156,7 +156,7 @@ impl Records {
     }
 
     /// The first lock of an owner that ends at `from` or behind.
-    fn next_of(&self, owner: Owner, from: u64) -> Option<Record> {
+    fn next_of(&self, owner: LockOwner, from: u64) -> Option<Record> {
         let is_own = |entry: &&Owned| entry.0.owner == owner;
         let before = self.by_owner.last_below((owner, from)).filter(is_own);
         before
@@ -166,7 +166,7 @@ impl Records {
     }
 
     /// The locks of an owner from `from` to `last`, in their order.
-    fn of_owner(&self, owner: Owner, from: u64, last: u64) -> impl Iterator<Item = Record> {
+    fn of_owner(&self, owner: LockOwner, from: u64, last: u64) -> impl Iterator<Item = Record> {
         let mut next = Some(from);
         core::iter::from_fn(move || {
             let found = self.next_of(owner, next?).filter(|found| found.first <= last)?;
@@ -177,13 +177,13 @@ impl Records {
 
     /// Sets `wanted`, in place of what its owner holds there, and lets it grow together with its owner's locks of its kind.
     /// Before the first call with one `change` the caller has asked for obstacles. Only that call can fail.
-    pub fn set(&mut self, wanted: &Record, change: &mut Change) -> Result<Progress, NoNode> {
+    pub fn set(&mut self, wanted: &Record, change: &mut LockChange) -> Result<LockProgress, NoNode> {
         let (from, last) = (wanted.first.saturating_sub(1), wanted.last.saturating_add(1));
         let touched = || self.of_owner(wanted.owner, from, last);
         if touched().take(BATCH + 1).count() > BATCH {
             self.claim(wanted, change)?;
             self.remove_covered(wanted);
-            return Ok(Progress::More);
+            return Ok(LockProgress::More);
         }
         let is_split = touched().any(|held| held.first < wanted.first && held.last > wanted.last);
         change.spare.fill(1 + usize::from(is_split), wanted)?;
@@ -191,11 +191,11 @@ impl Records {
             self.by_place.remove((wanted.first, wanted.owner, tag));
         }
         self.replace(wanted, &mut change.spare);
-        Ok(Progress::Done)
+        Ok(LockProgress::Done)
     }
 
     /// Puts a claim in, for the time in which the owner's old locks are removed.
-    fn claim(&mut self, wanted: &Record, change: &mut Change) -> Result<(), NoNode> {
+    fn claim(&mut self, wanted: &Record, change: &mut LockChange) -> Result<(), NoNode> {
         if change.claim.is_none() {
             change.spare.fill(2, wanted)?;
             let tag = self.claims + 1;
@@ -253,14 +253,14 @@ impl Records {
     }
 
     /// Gives up what the owner of `range` holds there. Only the first call can fail: where one lock becomes two.
-    pub fn clear(&mut self, range: &Record) -> Result<Progress, NoNode> {
+    pub fn clear(&mut self, range: &Record) -> Result<LockProgress, NoNode> {
         let mut spare = Spare::default();
         for _ in 0..BATCH {
             let Some(held) = self
                 .next_of(range.owner, range.first)
                 .filter(|held| held.meets(range))
             else {
-                return Ok(Progress::Done);
+                return Ok(LockProgress::Done);
             };
             let rest = held.without(range);
             if rest.iter().all(Option::is_some) {
@@ -273,22 +273,22 @@ impl Records {
                 self.insert(record, &mut spare);
             }
         }
-        Ok(Progress::More)
+        Ok(LockProgress::More)
     }
 
     /// Gives up what an owner holds, a piece of it at each call.
-    pub fn release(&mut self, owner: Owner) -> Progress {
+    pub fn release(&mut self, owner: LockOwner) -> LockProgress {
         for _ in 0..BATCH {
             let Some(held) = self.next_of(owner, 0) else {
-                return Progress::Done;
+                return LockProgress::Done;
             };
             drop(self.remove(&held));
         }
-        Progress::More
+        LockProgress::More
     }
 
     /// Whether an owner holds anything.
-    pub fn is_held_by(&self, owner: Owner) -> bool {
+    pub fn is_held_by(&self, owner: LockOwner) -> bool {
         self.next_of(owner, 0).is_some()
     }
 

@@ -10,7 +10,7 @@ use abi::mount::MountFlags;
 use super::caller::{Caller, Requester};
 use super::credentials::Credentials;
 use super::dentry::Dentry;
-use super::file_ops::{Entry, FileOps, Io, Positioning};
+use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning};
 use super::filesystem::{self, FileSystem};
 use super::fs_context::{FsContext, LookupContext};
 use super::inode::{Attributes, Inode};
@@ -55,16 +55,16 @@ impl InodeOps for Shelf {
         Dentry::new(Some(directory), name, inode)
     }
 
-    fn list(&self, position: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+    fn list(&self, position: u64, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
         let all = [(&b"book"[..], S_IFREG), (b"link", S_IFLNK)];
-        let entry = |(at, &(name, kind)): (usize, &(&'static [u8], u32))| Entry {
+        let entry = |(at, &(name, kind)): (usize, &(&'static [u8], u32))| DirectoryEntry {
             name,
             inode: at as u64 + 2,
             kind,
             next: at as u64 + 3,
         };
         let rest = all.iter().enumerate().skip(position as usize - 2).map(entry);
-        Ok(position + rest.take_while(|entry| take(Entry { ..*entry })).count() as u64)
+        Ok(position + rest.take_while(|entry| take(DirectoryEntry { ..*entry })).count() as u64)
     }
 }
 

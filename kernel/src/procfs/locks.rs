@@ -12,7 +12,7 @@ use crate::fs::file_ops::FileOps;
 use crate::fs::inode::Inode;
 use crate::fs::lock_list;
 use crate::fs::locks::{Listing, Shown};
-use crate::fs::record_locks::{Kind, Owner};
+use crate::fs::record_locks::{LockKind, LockOwner};
 use crate::sched::scheduler;
 use lock::Mutex;
 
@@ -90,7 +90,10 @@ fn add(cursor: &mut Cursor, text: &mut Text) -> Result<Option<u64>, Errno> {
 /// # Errors
 /// `EINTR`: the reader is to end.
 pub fn of_open_file(process: u32, file: &Arc<OpenFile>, text: &mut Text) -> Result<(), Errno> {
-    let owners = [Owner::Process(process), Owner::OpenFile(Arc::as_ptr(file).addr())];
+    let owners = [
+        LockOwner::Process(process),
+        LockOwner::OpenFile(Arc::as_ptr(file).addr()),
+    ];
     let (mut listing, mut number) = (Listing::START, 0);
     while let Some(lock) = file.inode().locks.next(&mut listing) {
         scheduler::cond_resched_killable()?;
@@ -107,12 +110,12 @@ fn line(number: u64, file: &Inode, lock: &Shown, text: &mut Text) {
     let record = &lock.record;
     let kind = match record.owner {
         _ if lock.is_flock => "FLOCK ",
-        Owner::OpenFile(_) => "OFDLCK",
-        Owner::Process(_) => "POSIX ",
+        LockOwner::OpenFile(_) => "OFDLCK",
+        LockOwner::Process(_) => "POSIX ",
     };
     let mode = match record.kind {
-        Kind::Shared => "READ",
-        Kind::Exclusive => "WRITE",
+        LockKind::Shared => "READ",
+        LockKind::Exclusive => "WRITE",
     };
     // The lock of an open file is no process's.
     let pid = match record.pid {

@@ -7,7 +7,7 @@ use abi::Errno;
 use abi::file::{OpenFlags, S_IFDIR, S_IFLNK, S_IFREG};
 
 use crate::fs::Dentry;
-use crate::fs::file_ops::{Entry, FileOps};
+use crate::fs::file_ops::{DirectoryEntry, FileOps};
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::InodeOps;
 use crate::fs::super_block::SuperBlock;
@@ -107,7 +107,7 @@ impl<L: PseudoDirectory> InodeOps for ListingOps<L> {
         Dentry::new(Some(directory), name, self.0.lookup(name)?)
     }
 
-    fn list(&self, start: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+    fn list(&self, start: u64, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
         let mut position = start;
         loop {
             let entry = match self.0.next(position) {
@@ -115,7 +115,7 @@ impl<L: PseudoDirectory> InodeOps for ListingOps<L> {
                 Err(_) | Ok(None) => break,
                 Ok(Some(entry)) => entry,
             };
-            if !take(Entry {
+            if !take(DirectoryEntry {
                 name: &entry.name,
                 inode: entry.inode,
                 kind: entry.kind,

@@ -18,7 +18,7 @@ use crate::fs::caller::Caller;
 use crate::fs::file_owner::{HasOwner, Whom};
 use crate::fs::locks::Patience;
 use crate::fs::pipe;
-use crate::fs::record_locks::Owner as LockOwner;
+use crate::fs::record_locks::LockOwner;
 use crate::fs::{OnExec, OpenFile};
 use crate::signal::file_owner_exists;
 use crate::thread::{Thread, ThreadExt};

@@ -11,7 +11,7 @@ use super::lookup::file;
 use crate::fs::OpenFile;
 use crate::fs::locks::{Locks, Patience};
 use crate::fs::open_file::Whence;
-use crate::fs::record_locks::{Kind, Owner as LockOwner, Record};
+use crate::fs::record_locks::{LockKind, LockOwner, Record};
 use crate::thread::{Thread, ThreadExt};
 use crate::user_memory::{read_value, write_value};
 
@@ -26,7 +26,7 @@ pub fn look_for_lock(file: &OpenFile, address: u64, owner: LockOwner) -> Result<
     match file.inode().locks.obstacle(&wanted) {
         None => lock.kind = F_UNLCK as i16,
         Some(held) => {
-            lock.kind = if held.kind == Kind::Shared {
+            lock.kind = if held.kind == LockKind::Shared {
                 F_RDLCK
             } else {
                 F_WRLCK
@@ -73,8 +73,8 @@ pub fn set_lock(
         return Ok(0);
     };
     let is_allowed = match wanted.kind {
-        Kind::Shared => file.is_readable(),
-        Kind::Exclusive => file.is_writable(),
+        LockKind::Shared => file.is_readable(),
+        LockKind::Exclusive => file.is_writable(),
     };
     if !is_allowed {
         return Err(Errno::EBADF);
@@ -116,8 +116,8 @@ fn record(file: &OpenFile, lock: &FLock, owner: LockOwner) -> Result<Option<Reco
         .map_or(Ok(u64::MAX), u64::try_from)
         .map_err(|_| Errno::EINVAL)?;
     let kind = match u32::from(lock.kind as u16) {
-        F_RDLCK => Kind::Shared,
-        F_WRLCK => Kind::Exclusive,
+        F_RDLCK => LockKind::Shared,
+        F_WRLCK => LockKind::Exclusive,
         F_UNLCK => return Ok(None),
         _ => return Err(Errno::EINVAL),
     };
@@ -151,8 +151,8 @@ pub fn flock(current: &Thread, descriptor: i32, operation: u32) -> Result<usize,
     };
     let (inode, pid) = (file.inode(), current.process().pid);
     match operation & !LOCK_NB {
-        LOCK_SH => Locks::set_flock(inode, owner, pid, Kind::Shared, patience)?,
-        LOCK_EX => Locks::set_flock(inode, owner, pid, Kind::Exclusive, patience)?,
+        LOCK_SH => Locks::set_flock(inode, owner, pid, LockKind::Shared, patience)?,
+        LOCK_EX => Locks::set_flock(inode, owner, pid, LockKind::Exclusive, patience)?,
         LOCK_UN => inode.locks.release_flock(owner),
         _ => return Err(Errno::EINVAL),
     }

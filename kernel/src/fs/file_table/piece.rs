@@ -15,7 +15,7 @@ pub const BLOCK: usize = WIDTH * WIDTH;
 
 /// Which descriptors are looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum DescriptorKind {
     /// Those that are open.
     Open,
     /// Those of them that execve(2) closes.
@@ -30,7 +30,7 @@ pub fn first_bit(word: u64, from: usize) -> Option<usize> {
 }
 
 /// Up to 64 descriptors.
-pub struct Piece<F> {
+pub struct DescriptorPiece<F> {
     /// Bit n: descriptor n is open.
     open: u64,
     /// Bit n: execve(2) closes it. A part of `open`.
@@ -39,18 +39,18 @@ pub struct Piece<F> {
     files: Vec<Option<Arc<F>>>,
 }
 
-impl<F> TryClone for Piece<F> {
+impl<F> TryClone for DescriptorPiece<F> {
     fn try_clone(&self) -> Result<Self, Errno> {
         // With room for the next one: who copies it mostly opens something.
         let mut files = fallible::with_room((self.files.len() + 4) & !3)?;
         files.try_append(self.files.iter().cloned())?;
-        Ok(Piece { files, ..*self })
+        Ok(DescriptorPiece { files, ..*self })
     }
 }
 
-impl<F> Piece<F> {
+impl<F> DescriptorPiece<F> {
     pub const fn new() -> Self {
-        Piece {
+        DescriptorPiece {
             open: 0,
             closed_on_exec: 0,
             files: Vec::new(),
@@ -59,10 +59,10 @@ impl<F> Piece<F> {
 
     /// The descriptors of that kind.
     #[inline]
-    pub fn all(&self, kind: Kind) -> u64 {
+    pub fn all(&self, kind: DescriptorKind) -> u64 {
         match kind {
-            Kind::Open => self.open,
-            Kind::ClosedOnExec => self.closed_on_exec,
+            DescriptorKind::Open => self.open,
+            DescriptorKind::ClosedOnExec => self.closed_on_exec,
         }
     }
 
@@ -115,7 +115,7 @@ pub struct Block<F> {
     closed_on_exec: u64,
     /// Bit n: everything in piece n is open.
     full: u64,
-    pieces: [Option<Arc<Piece<F>>>; WIDTH],
+    pieces: [Option<Arc<DescriptorPiece<F>>>; WIDTH],
 }
 
 impl<F> TryClone for Block<F> {
@@ -138,20 +138,20 @@ impl<F> Block<F> {
         }
     }
 
-    fn word(&self, piece: usize, kind: Kind) -> u64 {
+    fn word(&self, piece: usize, kind: DescriptorKind) -> u64 {
         self.pieces[piece].as_ref().map_or(0, |piece| piece.all(kind))
     }
 
     /// The pieces with descriptors of that kind.
-    pub fn all(&self, kind: Kind) -> u64 {
+    pub fn all(&self, kind: DescriptorKind) -> u64 {
         match kind {
-            Kind::Open => self.open,
-            Kind::ClosedOnExec => self.closed_on_exec,
+            DescriptorKind::Open => self.open,
+            DescriptorKind::ClosedOnExec => self.closed_on_exec,
         }
     }
 
     /// The piece of a descriptor of this block.
-    pub fn piece(&self, at: usize) -> Option<&Piece<F>> {
+    pub fn piece(&self, at: usize) -> Option<&DescriptorPiece<F>> {
         self.pieces[at / WIDTH].as_deref()
     }
 
@@ -161,13 +161,13 @@ impl<F> Block<F> {
     }
 
     /// The lowest descriptor of that kind from `from` on.
-    pub fn next(&self, from: usize, kind: Kind) -> Option<usize> {
+    pub fn next(&self, from: usize, kind: DescriptorKind) -> Option<usize> {
         self.find(from, |piece| self.word(piece, kind), self.all(kind))
     }
 
     /// The lowest free descriptor from `from` on.
     pub fn lowest_free(&self, from: usize) -> Option<usize> {
-        self.find(from, |piece| !self.word(piece, Kind::Open), !self.full)
+        self.find(from, |piece| !self.word(piece, DescriptorKind::Open), !self.full)
     }
 
     /// The lowest bit from `from` on in the words of all pieces; only those of `pieces` have one.
@@ -187,11 +187,11 @@ impl<F> Block<F> {
     pub fn change<R>(
         &mut self,
         at: usize,
-        change: impl FnOnce(&mut Piece<F>) -> Result<R, Errno>,
+        change: impl FnOnce(&mut DescriptorPiece<F>) -> Result<R, Errno>,
     ) -> Result<R, Errno> {
         let place = &mut self.pieces[at / WIDTH];
         if place.is_none() {
-            *place = Some(fallible::arc(Piece::new())?);
+            *place = Some(fallible::arc(DescriptorPiece::new())?);
         }
         let piece = fallible::make_mut(place.as_mut().ok_or(Errno::ENOMEM)?)?;
         let result = change(piece);
@@ -204,7 +204,7 @@ impl<F> Block<F> {
     }
 
     /// Takes out a piece.
-    pub fn pop(&mut self) -> Option<Arc<Piece<F>>> {
+    pub fn pop(&mut self) -> Option<Arc<DescriptorPiece<F>>> {
         self.pieces.iter_mut().find_map(Option::take)
     }
 }

@@ -39,7 +39,7 @@ use memory::FrameHandle;
 
 /// A pipe.
 pub struct Pipe {
-    state: Mutex<State, { rank::PIPE }>,
+    state: Mutex<PipeState, { rank::PIPE }>,
     /// Woken when there is something to read, the last writer went, or a reader came back.
     readable: WaitQueue,
     /// Woken when there is room, the last reader went, or a writer came back.
@@ -51,7 +51,7 @@ pub struct Pipe {
     writers: Listeners,
 }
 
-struct State {
+struct PipeState {
     slots: Slots,
     /// A frame between two uses.
     spare: Option<FrameHandle>,
@@ -83,7 +83,7 @@ const READERS_TOLD: u8 = 8;
 const WRITERS_TOLD: u8 = 16;
 
 /// The pipe, locked.
-type Locked<'a> = MutexGuard<'a, State, { rank::PIPE }>;
+type Locked<'a> = MutexGuard<'a, PipeState, { rank::PIPE }>;
 
 /// Which way an open end goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,7 +109,7 @@ impl Direction {
 impl Pipe {
     /// A pipe with no end open. `ENOMEM`.
     pub fn new() -> Result<Arc<Self>, Errno> {
-        let state = State {
+        let state = PipeState {
             slots: Slots::new(),
             spare: None,
             head: 0,
@@ -209,12 +209,12 @@ impl Pipe {
     }
 }
 
-impl State {
+impl PipeState {
     fn len(&self) -> usize {
         (self.tail - self.head) as usize
     }
 
-    /// Bytes that can be written. A page that was read in part takes no more before all is read: [`State::rewind`].
+    /// Bytes that can be written. A page that was read in part takes no more before all is read: [`PipeState::rewind`].
     #[inline]
     fn room(&self) -> usize {
         (self.end - self.tail) as usize

@@ -6,9 +6,9 @@ use mm::{NoMemory, PAGE_SIZE};
 
 use super::reading::Reading;
 use super::slots::Part;
-use super::transfer::{Step, Transfer, Way};
+use super::transfer::{Transfer, TransferStep, Way};
 use super::writing::Writing;
-use super::{Locked, PACKETS, State, WRITER_AWAY, page_start};
+use super::{Locked, PACKETS, PipeState, WRITER_AWAY, page_start};
 use crate::sched::wait::WaitQueue;
 use crate::user_memory::Source;
 use memory::FrameHandle;
@@ -21,10 +21,10 @@ impl<'a> Way<'a> for WritingPackets<'a> {
         self.0.queue()
     }
 
-    fn step(&mut self, transfer: &mut Transfer) -> Result<Step, Locked<'a>> {
+    fn step(&mut self, transfer: &mut Transfer) -> Result<TransferStep, Locked<'a>> {
         let mut state = self.0.pipe.state.lock();
         if state.readers == 0 {
-            return Ok(Step::NoReader);
+            return Ok(TransferStep::NoReader);
         }
         let was_away = transfer.is_away();
         if !state.admits_writer(transfer) {
@@ -33,7 +33,7 @@ impl<'a> Way<'a> for WritingPackets<'a> {
         let was_empty = state.len() == 0;
         let step = match state.behind_others(transfer) {
             Some(len) => state.fill(self.0.from, len, transfer),
-            None if !was_away && state.begin_packet().is_err() => Step::NoMemory,
+            None if !was_away && state.begin_packet().is_err() => TransferStep::NoMemory,
             None if state.room() < PIPE_BUF => return Err(state),
             None => state.fill_packet(self.0.from, transfer),
         };
@@ -47,10 +47,10 @@ impl<'a> Way<'a> for WritingPackets<'a> {
         Ok(step)
     }
 
-    fn step_again(&mut self, _transfer: &mut Transfer) -> Option<Step> {
+    fn step_again(&mut self, _transfer: &mut Transfer) -> Option<TransferStep> {
         let state = self.0.pipe.state.lock();
         let is_free = state.special & WRITER_AWAY == 0 && state.is_roomy();
-        (is_free || state.readers == 0).then_some(Step::Ready)
+        (is_free || state.readers == 0).then_some(TransferStep::Ready)
     }
 
     fn give_up(&mut self) {
@@ -68,11 +68,16 @@ impl<'a> Way<'a> for WritingPackets<'a> {
 
 impl<'a> Reading<'a> {
     /// As `take`, of a page that is filled in part.
-    pub(super) fn take_part(&mut self, mut state: Locked<'a>, transfer: &mut Transfer, part: Part) -> Step {
+    pub(super) fn take_part(
+        &mut self,
+        mut state: Locked<'a>,
+        transfer: &mut Transfer,
+        part: Part,
+    ) -> TransferStep {
         let read = state.head;
         let rest = part.len - read as usize % PAGE_SIZE;
         let Some((frame, offset, len)) = state.first_bytes(transfer.left.min(rest)) else {
-            return Step::End;
+            return TransferStep::End;
         };
         let was_tight = state.room() < PIPE_BUF;
         let copied = self.to.try_put_frame(frame, offset, len, &mut transfer.fault);
@@ -81,13 +86,13 @@ impl<'a> Reading<'a> {
         let is_over = !transfer.is_away() && (part.is_packet || copied == rest);
         let emptied = is_over.then(|| state.leave_part(read)).flatten();
         match self.leave(state, emptied, was_tight, transfer) {
-            Step::Moved if part.is_packet => Step::End,
+            TransferStep::Moved if part.is_packet => TransferStep::End,
             step => step,
         }
     }
 }
 
-impl State {
+impl PipeState {
     /// What is less than a page goes behind bytes that are no packet and leave it room, and is none then (as on Linux).
     fn behind_others(&self, transfer: &Transfer) -> Option<usize> {
         let (used, len) = (self.tail as usize % PAGE_SIZE, transfer.left % PAGE_SIZE);
@@ -111,11 +116,11 @@ impl State {
         Ok(())
     }
 
-    /// As [`State::fill`], of the page that the packet has to itself.
-    fn fill_packet(&mut self, from: &mut dyn Source, transfer: &mut Transfer) -> Step {
+    /// As [`PipeState::fill`], of the page that the packet has to itself.
+    fn fill_packet(&mut self, from: &mut dyn Source, transfer: &mut Transfer) -> TransferStep {
         let len = transfer.left.min(PIPE_BUF);
         let step = self.fill(from, len, transfer);
-        if matches!(step, Step::Moved) {
+        if matches!(step, TransferStep::Moved) {
             self.end_page(Part { len, is_packet: true });
         }
         step

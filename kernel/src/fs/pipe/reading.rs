@@ -3,8 +3,8 @@
 use abi::file::PIPE_BUF;
 use mm::{Frame, PAGE_SIZE};
 
-use super::transfer::{Step, Transfer, Way};
-use super::{Locked, Pipe, READER_AWAY, State, WRITERS_TOLD, page_start};
+use super::transfer::{Transfer, TransferStep, Way};
+use super::{Locked, Pipe, PipeState, READER_AWAY, WRITERS_TOLD, page_start};
 use crate::fs::file_owner::Event;
 use crate::sched::scheduler;
 use crate::sched::wait::WaitQueue;
@@ -24,11 +24,15 @@ impl<'a> Way<'a> for Reading<'a> {
     }
 
     #[inline]
-    fn step(&mut self, transfer: &mut Transfer) -> Result<Step, Locked<'a>> {
+    fn step(&mut self, transfer: &mut Transfer) -> Result<TransferStep, Locked<'a>> {
         let state = self.pipe.state.lock();
         if state.len() == 0 {
             let is_over = transfer.done > 0 || state.writers == 0;
-            return if is_over { Ok(Step::End) } else { Err(state) };
+            return if is_over {
+                Ok(TransferStep::End)
+            } else {
+                Err(state)
+            };
         }
         if state.special != 0 {
             return self.step_specially(state, transfer);
@@ -38,7 +42,7 @@ impl<'a> Way<'a> for Reading<'a> {
     }
 
     #[inline]
-    fn step_again(&mut self, transfer: &mut Transfer) -> Option<Step> {
+    fn step_again(&mut self, transfer: &mut Transfer) -> Option<TransferStep> {
         self.step(transfer).ok()
     }
 
@@ -62,9 +66,9 @@ impl<'a> Reading<'a> {
     /// Reads the next bytes, `most` and of one page at most, and wakes a writer if there was too little room for some and now
     /// is enough for any. Not inlined where a reader looks in vain before it sleeps.
     #[inline(never)]
-    fn take(&mut self, mut state: Locked<'a>, transfer: &mut Transfer, most: usize) -> Step {
+    fn take(&mut self, mut state: Locked<'a>, transfer: &mut Transfer, most: usize) -> TransferStep {
         let Some((frame, offset, len)) = state.first_bytes(most) else {
-            return Step::End;
+            return TransferStep::End;
         };
         let was_tight = state.room() < PIPE_BUF;
         let copied = self.to.try_put_frame(frame, offset, len, &mut transfer.fault);
@@ -81,7 +85,7 @@ impl<'a> Reading<'a> {
         emptied: Option<FrameHandle>,
         was_tight: bool,
         transfer: &mut Transfer,
-    ) -> Step {
+    ) -> TransferStep {
         if transfer.is_away() {
             state.special |= READER_AWAY;
         }
@@ -93,15 +97,19 @@ impl<'a> Reading<'a> {
             self.pipe.writable.wake_one();
         }
         if transfer.is_away() {
-            Step::Fault
+            TransferStep::Fault
         } else {
-            Step::Moved
+            TransferStep::Moved
         }
     }
 
     /// As [`Way::step`], where something is not as usual and there are bytes.
     #[cold]
-    fn step_specially(&mut self, mut state: Locked<'a>, transfer: &mut Transfer) -> Result<Step, Locked<'a>> {
+    fn step_specially(
+        &mut self,
+        mut state: Locked<'a>,
+        transfer: &mut Transfer,
+    ) -> Result<TransferStep, Locked<'a>> {
         let was_away = transfer.fault.take().is_some();
         if state.special & READER_AWAY != 0 && !was_away {
             return Err(state);
@@ -121,7 +129,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-impl State {
+impl PipeState {
     /// The next bytes to read: frame, offset, length. There are some.
     #[inline]
     pub(super) fn first_bytes(&self, most: usize) -> Option<(Frame, usize, usize)> {

@@ -4,7 +4,7 @@ use abi::Errno;
 use mm::PAGE_SIZE;
 
 use super::slots::Slots;
-use super::{Pipe, State, WRITER_AWAY, page_start};
+use super::{Pipe, PipeState, WRITER_AWAY, page_start};
 
 /// Bytes to which a pipe may be enlarged by anybody: /proc/sys/fs/pipe-max-size.
 pub const MAX_UNPRIVILEGED: usize = 1 << 20;
@@ -53,7 +53,7 @@ impl Pipe {
     }
 }
 
-impl State {
+impl PipeState {
     /// The pages that hold bytes, or are being written.
     fn used_pages(&self) -> core::ops::Range<u64> {
         let size = PAGE_SIZE as u64;

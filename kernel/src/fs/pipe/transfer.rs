@@ -28,7 +28,7 @@ const TELLS: u8 = 2;
 
 /// What a step came to.
 #[derive(Clone, Copy)]
-pub(super) enum Step {
+pub(super) enum TransferStep {
     /// Bytes were moved.
     Moved,
     /// There is something to do.
@@ -48,9 +48,9 @@ pub(super) trait Way<'a> {
     /// Where it is waited.
     fn queue(&self) -> &'a WaitQueue;
     /// Makes a step, or gives the pipe back as it is: there is nothing to be done yet.
-    fn step(&mut self, transfer: &mut Transfer) -> Result<Step, Locked<'a>>;
+    fn step(&mut self, transfer: &mut Transfer) -> Result<TransferStep, Locked<'a>>;
     /// After a sleep: makes a step, or looks whether there is one to be made.
-    fn step_again(&mut self, transfer: &mut Transfer) -> Option<Step>;
+    fn step_again(&mut self, transfer: &mut Transfer) -> Option<TransferStep>;
     /// The fault could not be served: others may go this way.
     fn give_up(&mut self);
     /// Nobody has the pipe open for reading.
@@ -130,15 +130,15 @@ impl Transfer {
                 }
             };
             match made {
-                Step::Moved if self.left > 0 => scheduler::cond_resched_killable()?,
-                Step::Moved | Step::Ready => {}
-                Step::End => break,
-                Step::Fault => self.serve_fault(way)?,
-                Step::NoReader => {
+                TransferStep::Moved if self.left > 0 => scheduler::cond_resched_killable()?,
+                TransferStep::Moved | TransferStep::Ready => {}
+                TransferStep::End => break,
+                TransferStep::Fault => self.serve_fault(way)?,
+                TransferStep::NoReader => {
                     way.note_no_reader();
                     return Err(Errno::EPIPE);
                 }
-                Step::NoMemory => return Err(Errno::ENOMEM),
+                TransferStep::NoMemory => return Err(Errno::ENOMEM),
             }
         }
         Ok(())

@@ -3,8 +3,8 @@
 use abi::file::PIPE_BUF;
 use mm::{Frame, NoMemory, PAGE_SIZE};
 
-use super::transfer::{Step, Transfer, Way};
-use super::{Locked, Pipe, READERS_TOLD, State, WRITER_AWAY};
+use super::transfer::{Transfer, TransferStep, Way};
+use super::{Locked, Pipe, PipeState, READERS_TOLD, WRITER_AWAY};
 use crate::fs::caller::{Caller, IoFailure};
 use crate::fs::file_owner::Event;
 use crate::sched::scheduler;
@@ -28,10 +28,10 @@ impl<'a> Way<'a> for Writing<'a> {
     }
 
     #[inline]
-    fn step(&mut self, transfer: &mut Transfer) -> Result<Step, Locked<'a>> {
+    fn step(&mut self, transfer: &mut Transfer) -> Result<TransferStep, Locked<'a>> {
         let mut state = self.pipe.state.lock();
         if state.readers == 0 {
-            return Ok(Step::NoReader);
+            return Ok(TransferStep::NoReader);
         }
         if state.special != 0 {
             return self.step_specially(state, transfer);
@@ -44,11 +44,11 @@ impl<'a> Way<'a> for Writing<'a> {
     }
 
     /// Only looks: the step is made at one place.
-    fn step_again(&mut self, _transfer: &mut Transfer) -> Option<Step> {
+    fn step_again(&mut self, _transfer: &mut Transfer) -> Option<TransferStep> {
         let state = self.pipe.state.lock();
         let has_room = state.len() == 0 || state.room() >= self.together;
         let is_free = state.special & WRITER_AWAY == 0 && has_room;
-        (is_free || state.readers == 0).then_some(Step::Ready)
+        (is_free || state.readers == 0).then_some(TransferStep::Ready)
     }
 
     fn give_up(&mut self) {
@@ -94,7 +94,7 @@ impl<'a> Writing<'a> {
         mut state: Locked<'a>,
         was_empty: bool,
         transfer: &mut Transfer,
-    ) -> Result<Step, Locked<'a>> {
+    ) -> Result<TransferStep, Locked<'a>> {
         if state.room() < self.together {
             return Err(state);
         }
@@ -109,7 +109,11 @@ impl<'a> Writing<'a> {
 
     /// As [`Way::step`], where something is not as usual and there are readers.
     #[cold]
-    fn step_specially(&mut self, mut state: Locked<'a>, transfer: &mut Transfer) -> Result<Step, Locked<'a>> {
+    fn step_specially(
+        &mut self,
+        mut state: Locked<'a>,
+        transfer: &mut Transfer,
+    ) -> Result<TransferStep, Locked<'a>> {
         let was_away = transfer.is_away();
         if !state.admits_writer(transfer) {
             return Err(state);
@@ -134,7 +138,7 @@ impl Pipe {
     }
 }
 
-impl State {
+impl PipeState {
     /// Whether that writer may go on: no other one is away.
     pub(super) fn admits_writer(&mut self, transfer: &mut Transfer) -> bool {
         let was_away = transfer.fault.take().is_some();
@@ -150,13 +154,18 @@ impl State {
 
     /// Writes what there is room for, `most` and [`PIPE_BUF`] bytes at most: all of them, or none yet.
     #[inline]
-    pub(super) fn fill(&mut self, from: &mut dyn Source, most: usize, transfer: &mut Transfer) -> Step {
+    pub(super) fn fill(
+        &mut self,
+        from: &mut dyn Source,
+        most: usize,
+        transfer: &mut Transfer,
+    ) -> TransferStep {
         let count = most.min(PIPE_BUF).min(self.room());
         let mut ahead = core::mem::take(&mut self.ahead);
         while ahead < count as u64 {
             let at = self.tail + ahead;
             let Ok(frame) = self.frame_at(at) else {
-                return Step::NoMemory;
+                return TransferStep::NoMemory;
             };
             let offset = at as usize % PAGE_SIZE;
             let len = (count - ahead as usize).min(PAGE_SIZE - offset);
@@ -164,12 +173,12 @@ impl State {
             if transfer.is_away() {
                 self.ahead = ahead;
                 self.special |= WRITER_AWAY;
-                return Step::Fault;
+                return TransferStep::Fault;
             }
         }
         self.tail += ahead;
         transfer.note(count);
-        Step::Moved
+        TransferStep::Moved
     }
 
     /// The frame to put the byte of that number into.

@@ -1,7 +1,7 @@
 //! The nodes of a lock in the two trees of a file's record locks.
 
-use super::tree::{Entry, NoNode, Node};
-use super::{Kind, Owner, Record};
+use super::tree::{NoNode, Node, TreeEntry};
+use super::{LockKind, LockOwner, Record};
 
 /// A lock in its place. Several owners may share a place.
 pub struct Placed {
@@ -15,7 +15,7 @@ pub struct Placed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Nobody,
-    One(Owner),
+    One(LockOwner),
     Several,
 }
 
@@ -28,7 +28,7 @@ impl Whose {
         }
     }
 
-    fn is_anybody_but(self, owner: Owner) -> bool {
+    fn is_anybody_but(self, owner: LockOwner) -> bool {
         self != Whose::Nobody && self != Whose::One(owner)
     }
 }
@@ -59,8 +59,8 @@ impl Reach {
     }
 }
 
-impl Entry for Placed {
-    type Key = (u64, Owner, u64);
+impl TreeEntry for Placed {
+    type Key = (u64, LockOwner, u64);
     /// Of all locks, and of the exclusive ones.
     type Summary = [Reach; 2];
 
@@ -73,7 +73,7 @@ impl Entry for Placed {
             last: self.record.last,
             whose: Whose::One(self.record.owner),
         };
-        let is_exclusive = self.record.kind == Kind::Exclusive;
+        let is_exclusive = self.record.kind == LockKind::Exclusive;
         [own, if is_exclusive { own } else { Reach::NOTHING }]
     }
 
@@ -85,8 +85,8 @@ impl Entry for Placed {
 /// A lock among its owner's.
 pub struct Owned(pub Record);
 
-impl Entry for Owned {
-    type Key = (Owner, u64);
+impl TreeEntry for Owned {
+    type Key = (LockOwner, u64);
     type Summary = ();
 
     fn key(&self) -> Self::Key {

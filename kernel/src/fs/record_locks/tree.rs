@@ -11,7 +11,7 @@ use core::ops::{Deref, DerefMut};
 pub struct NoNode;
 
 /// What a tree holds.
-pub trait Entry {
+pub trait TreeEntry {
     /// What entries are ordered by. No two entries of a tree are equal in it.
     type Key: Ord + Copy;
     /// What a search must know of a subtree to pass it by.
@@ -26,10 +26,10 @@ pub trait Entry {
 }
 
 /// One node, in a tree or out of it. A box that is made without a panic: a vector of one.
-pub struct Node<T: Entry>(Box<[Inner<T>; 1]>);
+pub struct Node<T: TreeEntry>(Box<[Inner<T>; 1]>);
 
 /// What a node holds.
-pub struct Inner<T: Entry> {
+pub struct Inner<T: TreeEntry> {
     entry: T,
     summary: T::Summary,
     height: u8,
@@ -39,7 +39,7 @@ pub struct Inner<T: Entry> {
 
 type Link<T> = Option<Node<T>>;
 
-impl<T: Entry> Deref for Node<T> {
+impl<T: TreeEntry> Deref for Node<T> {
     type Target = Inner<T>;
 
     fn deref(&self) -> &Inner<T> {
@@ -47,13 +47,13 @@ impl<T: Entry> Deref for Node<T> {
     }
 }
 
-impl<T: Entry> DerefMut for Node<T> {
+impl<T: TreeEntry> DerefMut for Node<T> {
     fn deref_mut(&mut self) -> &mut Inner<T> {
         &mut self.0[0]
     }
 }
 
-impl<T: Entry> Node<T> {
+impl<T: TreeEntry> Node<T> {
     /// A node of its own.
     pub fn new(entry: T) -> Result<Self, NoNode> {
         let mut place = Vec::new();
@@ -138,15 +138,15 @@ impl<T: Entry> Node<T> {
     }
 }
 
-fn height<T: Entry>(link: &Link<T>) -> u8 {
+fn height<T: TreeEntry>(link: &Link<T>) -> u8 {
     link.as_ref().map_or(0, |node| node.height)
 }
 
 /// A tree.
-pub struct Tree<T: Entry>(Link<T>);
+pub struct Tree<T: TreeEntry>(Link<T>);
 
 /// What a search does at an entry.
-pub enum Step {
+pub enum TreeStep {
     /// This is the one.
     Found,
     /// It may stand behind.
@@ -155,7 +155,7 @@ pub enum Step {
     Over,
 }
 
-impl<T: Entry> Tree<T> {
+impl<T: TreeEntry> Tree<T> {
     /// No entries.
     pub const fn new() -> Self {
         Tree(None)
@@ -202,28 +202,32 @@ impl<T: Entry> Tree<T> {
     }
 
     /// The first entry, in order, that `test` calls found. Subtrees that `may_hold` denies are passed by.
-    pub fn find(&self, may_hold: &impl Fn(&T::Summary) -> bool, test: &impl Fn(&T) -> Step) -> Option<&T> {
+    pub fn find(
+        &self,
+        may_hold: &impl Fn(&T::Summary) -> bool,
+        test: &impl Fn(&T) -> TreeStep,
+    ) -> Option<&T> {
         find(&self.0, may_hold, test)
     }
 }
 
-fn find<'a, T: Entry>(
+fn find<'a, T: TreeEntry>(
     link: &'a Link<T>,
     may_hold: &impl Fn(&T::Summary) -> bool,
-    test: &impl Fn(&T) -> Step,
+    test: &impl Fn(&T) -> TreeStep,
 ) -> Option<&'a T> {
     let node = link.as_ref().filter(|node| may_hold(&node.summary))?;
     if let Some(found) = find(&node.left, may_hold, test) {
         return Some(found);
     }
     match test(&node.entry) {
-        Step::Found => Some(&node.entry),
-        Step::Later => find(&node.right, may_hold, test),
-        Step::Over => None,
+        TreeStep::Found => Some(&node.entry),
+        TreeStep::Later => find(&node.right, may_hold, test),
+        TreeStep::Over => None,
     }
 }
 
-fn insert<T: Entry>(link: Link<T>, node: Node<T>) -> Node<T> {
+fn insert<T: TreeEntry>(link: Link<T>, node: Node<T>) -> Node<T> {
     let Some(mut top) = link else { return node };
     if node.entry.key() < top.entry.key() {
         top.left = Some(insert(top.left.take(), node));
@@ -233,7 +237,7 @@ fn insert<T: Entry>(link: Link<T>, node: Node<T>) -> Node<T> {
     top.balanced()
 }
 
-fn remove<T: Entry>(link: Link<T>, key: T::Key) -> (Link<T>, Option<Node<T>>) {
+fn remove<T: TreeEntry>(link: Link<T>, key: T::Key) -> (Link<T>, Option<Node<T>>) {
     let Some(mut top) = link else { return (None, None) };
     let removed = match key.cmp(&top.entry.key()) {
         Ordering::Less => {
@@ -252,7 +256,7 @@ fn remove<T: Entry>(link: Link<T>, key: T::Key) -> (Link<T>, Option<Node<T>>) {
 }
 
 /// Takes the top of a tree off: its place is taken by the first of those behind it.
-fn remove_top<T: Entry>(mut top: Node<T>) -> (Link<T>, Option<Node<T>>) {
+fn remove_top<T: TreeEntry>(mut top: Node<T>) -> (Link<T>, Option<Node<T>>) {
     let (left, right) = (top.left.take(), top.right.take());
     let rest = match (left, right) {
         (left, None) => left,
@@ -266,7 +270,7 @@ fn remove_top<T: Entry>(mut top: Node<T>) -> (Link<T>, Option<Node<T>>) {
     (rest, Some(top))
 }
 
-fn remove_first<T: Entry>(mut top: Node<T>) -> (Link<T>, Node<T>) {
+fn remove_first<T: TreeEntry>(mut top: Node<T>) -> (Link<T>, Node<T>) {
     match top.left.take() {
         None => (top.right.take(), top),
         Some(left) => {
@@ -281,7 +285,7 @@ fn remove_first<T: Entry>(mut top: Node<T>) -> (Link<T>, Node<T>) {
 mod tests {
     use super::*;
 
-    impl Entry for u32 {
+    impl TreeEntry for u32 {
         type Key = u32;
         /// How many there are.
         type Summary = usize;

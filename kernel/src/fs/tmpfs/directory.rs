@@ -13,7 +13,7 @@ use memory::fallible;
 use memory::fallible::map::Map;
 
 use crate::fs::dentry::Dentry;
-use crate::fs::file_ops::Entry;
+use crate::fs::file_ops::DirectoryEntry;
 use crate::fs::inode::{Attributes, Inode};
 use crate::fs::inode_ops::{DirectoryOps, Edit, Entries, InodeOps, Nesting, NewFile};
 use crate::fs::tmpfs;
@@ -26,11 +26,11 @@ const FIRST_POSITION: u64 = 2;
 const ENTRY_SIZE: u64 = 20;
 
 /// A directory in memory.
-pub struct Children {
-    entries: Mutex<Listed, { rank::DIRECTORY }>,
+pub struct MemoryDirectory {
+    entries: Mutex<KeptEntries, { rank::DIRECTORY }>,
 }
 
-struct Listed {
+struct KeptEntries {
     by_name: Map<Name, u64>,
     by_position: Map<u64, Arc<Dentry>>,
     next_position: u64,
@@ -47,11 +47,11 @@ impl Borrow<[u8]> for Name {
     }
 }
 
-impl Children {
+impl MemoryDirectory {
     /// No entries.
     pub const fn new() -> Self {
-        Children {
-            entries: Mutex::new(Listed {
+        MemoryDirectory {
+            entries: Mutex::new(KeptEntries {
                 by_name: Map::new(),
                 by_position: Map::new(),
                 next_position: FIRST_POSITION,
@@ -68,7 +68,7 @@ impl Children {
     }
 }
 
-impl InodeOps for Children {
+impl InodeOps for MemoryDirectory {
     fn size(&self) -> u64 {
         (self.entries.lock().by_name.len() as u64 + 2) * ENTRY_SIZE
     }
@@ -77,7 +77,7 @@ impl InodeOps for Children {
         self.entries.lock().get(name)
     }
 
-    fn list(&self, start: u64, take: &mut dyn FnMut(Entry<'_>) -> bool) -> Result<u64, Errno> {
+    fn list(&self, start: u64, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
         let mut position = start;
         while let Some((at, entry)) = self.next(position) {
             let entry = entry.covering();
@@ -88,7 +88,7 @@ impl InodeOps for Children {
                 Ok(name) => name,
             };
             let next = at + 1;
-            if !take(Entry {
+            if !take(DirectoryEntry {
                 name: &name,
                 inode: entry.inode.number,
                 kind: entry.inode.kind(),
@@ -107,7 +107,7 @@ impl InodeOps for Children {
     }
 }
 
-impl DirectoryOps for Children {
+impl DirectoryOps for MemoryDirectory {
     fn make(
         &self,
         directory: &Inode,
@@ -138,7 +138,7 @@ impl DirectoryOps for Children {
     }
 }
 
-impl Entries for Listed {
+impl Entries for KeptEntries {
     fn get(&self, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
         let position = self.by_name.get(name).ok_or(Errno::ENOENT)?;
         self.by_position.get(position).cloned().ok_or(Errno::ENOENT)

@@ -28,7 +28,7 @@ use crate::fs::pipe::Pipe;
 use crate::fs::special::{DeviceFile, SocketFile};
 use crate::fs::super_block::SuperBlock;
 use crate::fs::tree;
-use directory::Children;
+use directory::MemoryDirectory;
 use memory::fallible;
 use options::Options;
 use page_cache::PageCache;
@@ -146,7 +146,7 @@ pub fn make(
 ) -> Result<Arc<Inode>, Errno> {
     let ops: Arc<dyn InodeOps> = match file {
         NewFile::Regular => fallible::arc(PageCache::new(super_block))?,
-        NewFile::Directory => fallible::arc(Children::new())?,
+        NewFile::Directory => fallible::arc(MemoryDirectory::new())?,
         NewFile::Symlink(text) => fallible::arc(Symlink(fallible::boxed_bytes(text)?))?,
         NewFile::Device(class, number) => fallible::arc(DeviceFile(class, number))?,
         NewFile::Fifo => Pipe::new()?,

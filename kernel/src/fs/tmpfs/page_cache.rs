@@ -33,7 +33,7 @@ const BATCH: usize = 64;
 /// The bytes of a regular file, page by page.
 pub struct PageCache {
     filesystem: Arc<SuperBlock>,
-    state: Mutex<State, { rank::PAGES }>,
+    state: Mutex<PageCacheState, { rank::PAGES }>,
     writer: SleepingMutex,
     /// What may not be changed any more.
     pub seals: Seals,
@@ -41,13 +41,13 @@ pub struct PageCache {
     mappings: AtomicUsize,
 }
 
-struct State {
+struct PageCacheState {
     size: u64,
     pages: Map<u64, FrameHandle>,
 }
 
 /// What one page has to give to a read.
-struct Piece {
+struct PagePart {
     frame: Option<FrameHandle>,
     offset: usize,
     len: usize,
@@ -61,7 +61,7 @@ impl PageCache {
 
     /// An empty file with these seals.
     pub fn with_seals(filesystem: &Arc<SuperBlock>, seals: SealFlags) -> Self {
-        let state = Mutex::new(State {
+        let state = Mutex::new(PageCacheState {
             size: 0,
             pages: Map::new(),
         });
@@ -102,7 +102,7 @@ impl PageCache {
     }
 
     /// The bytes of one page that a read at `at` takes next; `None` at the end of the file or of the wish.
-    fn piece(&self, at: u64, wanted: usize) -> Option<Piece> {
+    fn piece(&self, at: u64, wanted: usize) -> Option<PagePart> {
         let state = self.state.lock();
         let left = state.size.checked_sub(at).filter(|left| *left > 0)?;
         let offset = (at % PAGE) as usize;
@@ -110,7 +110,7 @@ impl PageCache {
             .min(PAGE_SIZE - offset)
             .min(usize::try_from(left).unwrap_or(usize::MAX));
         let frame = state.pages.get(&(at / PAGE)).cloned();
-        (len > 0).then_some(Piece { frame, offset, len })
+        (len > 0).then_some(PagePart { frame, offset, len })
     }
 
     /// Keeps other writers out. To be held over [`PageCache::write`].
@@ -151,7 +151,11 @@ impl PageCache {
 
     /// The frame of that page, made if it is a hole, as long as `is_inside` says of the state that the page is wanted. The
     /// page is made with no lock held; whoever comes first keeps his.
-    fn find_or_make(&self, index: u64, is_inside: impl Fn(&State) -> bool) -> Result<FrameHandle, PageError> {
+    fn find_or_make(
+        &self,
+        index: u64,
+        is_inside: impl Fn(&PageCacheState) -> bool,
+    ) -> Result<FrameHandle, PageError> {
         let mut made = None;
         loop {
             {
@@ -170,7 +174,12 @@ impl PageCache {
         }
     }
 
-    fn add(&self, state: &mut State, index: u64, frame: FrameHandle) -> Result<FrameHandle, PageError> {
+    fn add(
+        &self,
+        state: &mut PageCacheState,
+        index: u64,
+        frame: FrameHandle,
+    ) -> Result<FrameHandle, PageError> {
         if !self.filesystem.charge_page() {
             return Err(PageError::NoSpace);
         }
@@ -265,7 +274,7 @@ impl PageCache {
 
 static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 
-impl State {
+impl PageCacheState {
     /// Takes out some pages of a range; all of them if fewer than [`BATCH`]. How many.
     fn take_some(&mut self, range: &Range<u64>, gone: &mut [Option<FrameHandle>; BATCH]) -> usize {
         for (count, place) in gone.iter_mut().enumerate() {

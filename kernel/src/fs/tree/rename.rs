@@ -51,7 +51,7 @@ pub fn rename(
     let mut perform = |both: &mut Both<'_>| {
         let moved = both.old.get(&old.name)?;
         let target = found(both.new_entries().get(&new.name))?;
-        let change = Change {
+        let change = Rename {
             old,
             new,
             moved,
@@ -115,7 +115,7 @@ enum Plan {
 }
 
 /// What is to be done: the entries are locked, and these stand there.
-struct Change<'a> {
+struct Rename<'a> {
     old: &'a LookupResult,
     new: &'a LookupResult,
     moved: Arc<Dentry>,
@@ -123,7 +123,7 @@ struct Change<'a> {
     target: Option<Arc<Dentry>>,
 }
 
-impl Change<'_> {
+impl Rename<'_> {
     fn check(&self, existing: Existing, subject: &Subject) -> Result<Plan, Errno> {
         let (old, new, moved) = (self.old, self.new, &self.moved);
         let is_directory = moved.inode.is_directory();
