@@ -17,6 +17,8 @@ use crate::sched::scheduler;
 
 /// Where names begin: `fs/proc/task_mmu.c` pads to it.
 const NAME_COLUMN: usize = 73;
+/// All of a line but the name, with room for a number.
+const MOST_OF_LINE: usize = 160;
 /// Areas copied under one hold of the space's lock.
 const BATCH: usize = 16;
 
@@ -80,7 +82,7 @@ pub fn line(area: &Area, stack: VirtAddr, text: &mut Text) {
         Backing::Anonymous => (0, mm::FileIdentity::default()),
         Backing::Source { source, first } => (first * PAGE_SIZE as u64, source.identity()),
     };
-    let mut line = TextLine::new();
+    let mut line = TextLine::<MOST_OF_LINE>::new();
     line.hexadecimal(range.start().0, 8);
     line.bytes(b"-");
     line.hexadecimal(range.end().0, 8);

@@ -125,6 +125,8 @@ impl Cost {
 /// The column of a size, and what stands before it.
 const COLUMN: usize = 16;
 type Label = [u8; COLUMN];
+/// Twelve lines, each with the longest number.
+const MOST_OF_LINES: usize = 12 * (COLUMN + 20 + 4);
 
 /// What a size is, and blanks up to its column.
 const fn label(name: &str) -> Label {
@@ -135,13 +137,13 @@ const fn label(name: &str) -> Label {
 }
 
 fn size_lines(text: &mut Text, lines: &[(Label, u64)]) {
-    let mut line = TextLine::new();
+    let mut all = TextLine::<MOST_OF_LINES>::new();
     for (label, bytes) in lines {
-        line.bytes(label);
-        line.aligned::<8>(bytes / 1024);
-        line.bytes(b" kB\n");
-        line.add_to(text);
+        all.bytes(label);
+        all.aligned::<8>(bytes / 1024);
+        all.bytes(b" kB\n");
     }
+    all.add_to(text);
 }
 
 /// Opens smaps: each area's line in maps, and its cost.

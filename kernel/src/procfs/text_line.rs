@@ -1,19 +1,20 @@
-//! A line that is put together before it is added to a text: numbers are written where they are to stand, eight digits in a step.
+//! A line, or some, put together before they are added to a text: numbers are written where they are to stand, those in base 16
+//! eight digits in a step.
 
 use super::text::Text;
 
-/// The longest line, with room for a number.
-const MOST: usize = 160;
 /// Digits of a number in base 16.
 const DIGITS: usize = 16;
+/// And of its half.
+const HALF: usize = DIGITS / 2;
 
-/// A line, or the part of one that does not come from a program.
-pub struct TextLine {
+/// A line, or the part of one that does not come from a program: up to `MOST` bytes with room for a number.
+pub struct TextLine<const MOST: usize> {
     bytes: [u8; MOST],
     len: usize,
 }
 
-impl TextLine {
+impl<const MOST: usize> TextLine<MOST> {
     /// An empty one.
     pub fn new() -> Self {
         TextLine {
@@ -34,11 +35,20 @@ impl TextLine {
     pub fn hexadecimal(&mut self, number: u64, width: usize) {
         let len = (DIGITS - number.leading_zeros() as usize / 4).max(width);
         // The digits wanted come first; what is behind them is overwritten.
-        let first = number << (4 * (DIGITS - len));
-        let [upper, lower] = [first >> 32, first & 0xffff_ffff].map(eight_digits);
-        self.bytes[self.len..self.len + 8].copy_from_slice(&upper);
-        self.bytes[self.len + 8..self.len + 16].copy_from_slice(&lower);
+        if len <= HALF {
+            self.put(0, eight_digits(number << (4 * (HALF - len))));
+        } else {
+            let first = number << (4 * (DIGITS - len));
+            self.put(0, eight_digits(first >> 32));
+            self.put(HALF, eight_digits(first & 0xffff_ffff));
+        }
         self.len += len;
+    }
+
+    #[inline(always)]
+    fn put(&mut self, behind: usize, digits: [u8; HALF]) {
+        let start = self.len + behind;
+        self.bytes[start..start + HALF].copy_from_slice(&digits);
     }
 
     /// Adds a number in base 10.
@@ -77,7 +87,7 @@ impl TextLine {
 
 /// The digits of a number below 2^32: each half of what is in a lane goes to a lane of its own, until each has four bits.
 #[inline(always)]
-fn eight_digits(number: u64) -> [u8; 8] {
+fn eight_digits(number: u64) -> [u8; HALF] {
     let number = (number | number << 16) & 0x0000_ffff_0000_ffff;
     let number = (number | number << 8) & 0x00ff_00ff_00ff_00ff;
     let number = (number | number << 4) & 0x0f0f_0f0f_0f0f_0f0f;
@@ -96,7 +106,7 @@ mod tests {
         let numbers = (0..64).flat_map(|bit| [1u64 << bit, (1 << bit) - 1, 0x0123_4567_89ab_cdef >> bit]);
         for number in numbers.chain([0, u64::MAX, 0xffff_8123_0a0f_9090]) {
             for width in 1..=DIGITS {
-                let (mut text, mut line) = (Text::new(256), TextLine::new());
+                let (mut text, mut line) = (Text::new(256), TextLine::<160>::new());
                 line.bytes(b"<");
                 line.hexadecimal(number, width);
                 line.bytes(b" ");
@@ -111,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_line_ends_where_it_is_padded_to() {
-        let (mut text, mut line) = (Text::new(256), TextLine::new());
+        let (mut text, mut line) = (Text::new(256), TextLine::<160>::new());
         for word in [b"ab", b"cd"] {
             line.bytes(word);
             line.pad(3);
