@@ -6,19 +6,6 @@ use std::collections::BTreeMap;
 
 /// Files of the kernel whose functions still take a `bool`, with the number of such parameters.
 const BOOLS: &[(&str, usize)] = &[
-    ("kernel/src/fs/capabilities.rs", 1),
-    ("kernel/src/fs/tmpfs/page_cache.rs", 1),
-    ("kernel/src/fs/tmpfs/page_cache/shrink.rs", 1),
-    ("kernel/src/fs/file_table/piece.rs", 2),
-    ("kernel/src/fs/inode_ops.rs", 1),
-    ("kernel/src/fs/permission.rs", 1),
-    ("kernel/src/fs/pipe/mod.rs", 1),
-    ("kernel/src/fs/pipe/reading.rs", 1),
-    ("kernel/src/fs/pipe/writing.rs", 1),
-    ("kernel/src/fs/tmpfs/regular.rs", 2),
-    ("kernel/src/fs/tmpfs/mod.rs", 1),
-    ("kernel/src/fs/path_lookup.rs", 3),
-    ("kernel/src/fs/shared_zeros.rs", 1),
 ];
 
 /// Names that several types of the kernel have, with the number of those types.

@@ -8,6 +8,15 @@ use abi::capability::{
     SECBIT_NO_CAP_AMBIENT_RAISE, SECBIT_NO_SETUID_FIXUP, SECBIT_NOROOT, SECURE_ALL_BITS, SECURE_ALL_LOCKS,
 };
 
+/// Whether the capabilities that are permitted stay when all user ids become others than 0: `PR_SET_KEEPCAPS`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeepCapabilities {
+    /// They go.
+    No,
+    /// They stay, until the next execve(2).
+    Yes,
+}
+
 /// What keeps a program from getting more rights than its caller has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Restraint {
@@ -209,12 +218,12 @@ impl Credentials {
     }
 
     /// `PR_SET_KEEPCAPS`: `EPERM` if that is locked.
-    pub fn set_keeps_capabilities(&mut self, is_kept: bool) -> Result<(), Errno> {
+    pub fn set_keep_capabilities(&mut self, what: KeepCapabilities) -> Result<(), Errno> {
         if self.has_secure(SECBIT_KEEP_CAPS_LOCKED) {
             return Err(Errno::EPERM);
         }
         self.secure_bits &= !SECBIT_KEEP_CAPS;
-        if is_kept {
+        if what == KeepCapabilities::Yes {
             self.secure_bits |= SECBIT_KEEP_CAPS;
         }
         Ok(())

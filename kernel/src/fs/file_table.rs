@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use memory::fallible::{self, TryClone, TryVec};
+pub use piece::OnExec;
 use piece::{BLOCK, Block, DescriptorKind, DescriptorPiece, WIDTH, first_bit};
 
 /// Most descriptors of a process, whatever its limits: `fs.nr_open`.
@@ -42,15 +43,6 @@ impl<F> Default for Table<F> {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Whether a descriptor survives execve(2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OnExec {
-    /// It stays open.
-    Keep,
-    /// It is closed.
-    Close,
 }
 
 impl<F> Table<F> {
@@ -102,7 +94,7 @@ impl<F> Table<F> {
     pub fn set_on_exec(&mut self, descriptor: usize, what: OnExec) -> Result<(), Errno> {
         self.get(descriptor)?;
         self.change(descriptor, |piece| {
-            piece.mark(1 << (descriptor % WIDTH), what == OnExec::Close);
+            piece.mark(1 << (descriptor % WIDTH), what);
             Ok(())
         })
     }
@@ -119,7 +111,7 @@ impl<F> Table<F> {
         let end = found | (WIDTH - 1);
         let which = u64::MAX << (found % WIDTH) & u64::MAX >> (end - end.min(last));
         self.change(found, |piece| {
-            piece.mark(which, true);
+            piece.mark(which, OnExec::Close);
             Ok(())
         })?;
         Ok((end < last).then_some(end + 1))
@@ -154,9 +146,7 @@ impl<F> Table<F> {
         if descriptor >= limit.min(MAX_DESCRIPTORS) {
             return Err(beyond);
         }
-        self.change(descriptor, |piece| {
-            piece.put(descriptor % WIDTH, file, what == OnExec::Close)
-        })
+        self.change(descriptor, |piece| piece.put(descriptor % WIDTH, file, what))
     }
 
     /// Changes the piece of a descriptor, which is made if it is missing. `ENOMEM`, nothing changed.

@@ -161,13 +161,22 @@ pub enum Seek {
     Hole,
 }
 
+/// What fallocate(2) does with the size of a file that ends before the room that it gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SizeChange {
+    /// The file ends where the room does.
+    Grow,
+    /// It stays: `FALLOC_FL_KEEP_SIZE`.
+    Keep,
+}
+
 /// A regular file whose bytes are stored.
 pub trait RegularOps {
     /// truncate(2): sets the size. `EPERM` if a seal forbids it, `ENOMEM`, `ENOSPC`, or an error because the process is to end.
     fn truncate(&self, size: u64) -> Result<(), Errno>;
 
-    /// fallocate(2): gives `start..end` room; the file grows unless `keeps_size`. `EOPNOTSUPP`, and as [`RegularOps::truncate`].
-    fn allocate(&self, _start: u64, _end: u64, _keeps_size: bool) -> Result<(), Errno> {
+    /// fallocate(2): gives `start..end` room, and moves the end of the file or not. `EOPNOTSUPP`, and as [`RegularOps::truncate`].
+    fn allocate(&self, _start: u64, _end: u64, _size: SizeChange) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
     }
 

@@ -49,7 +49,7 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::process::Pid;
 
-pub use capabilities::{Restraint, SetIds, valid as valid_capability};
+pub use capabilities::{KeepCapabilities, Restraint, SetIds, valid as valid_capability};
 pub use credentials::{Credentials, Groups, NGROUPS_MAX};
 pub use dentry::{Dentry, root};
 pub use file_table::OnExec;

@@ -117,37 +117,42 @@ impl PathLookup<'_> {
             return Ok(is_last.then(|| LookupResult::at(next, last)));
         }
         let child = match at.child(name) {
-            Err(Errno::ENOENT) if is_last => return LookupResult::missing(at, name, slash).map(Some),
+            Err(Errno::ENOENT) if is_last => return LookupResult::missing(at, &component).map(Some),
             other => other?,
         };
         if child.inode.is_symlink() && (!is_last || slash || last_link == LastLink::Follow) {
             progress.from = from;
-            return self.follow(progress, &child, is_last && !slash);
+            let behind = if is_last && !slash {
+                Behind::Nothing
+            } else {
+                Behind::More
+            };
+            return self.follow(progress, &child, behind);
         }
         if (slash || !is_last) && !child.inode.is_directory() {
             return Err(Errno::ENOTDIR);
         }
         if is_last {
-            return LookupResult::found(at, name, child, slash).map(Some);
+            return LookupResult::found(at, &component, child).map(Some);
         }
         progress.at = child;
         progress.from = from;
         Ok(None)
     }
 
-    /// Goes where a symbolic link points.
+    /// Goes where a symbolic link points, which is not the end of the path if more is behind it.
     fn follow(
         &self,
         progress: &mut LookupProgress<'_>,
         link: &Arc<Dentry>,
-        is_end: bool,
+        behind: Behind,
     ) -> Result<Option<LookupResult>, Errno> {
         progress.links += 1;
         if progress.links > MAX_LINKS {
             return Err(Errno::ELOOP);
         }
         match self.link_target(link)? {
-            Target::Dentry(dentry) if is_end => {
+            Target::Dentry(dentry) if behind == Behind::Nothing => {
                 return Ok(Some(LookupResult::at(dentry, LastComponent::Root)));
             }
             Target::Dentry(dentry) if !dentry.inode.is_directory() => return Err(Errno::ENOTDIR),
@@ -203,6 +208,14 @@ struct LookupProgress<'a> {
     links: u32,
 }
 
+/// What is behind a symbolic link in a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    /// Components, or a slash.
+    More,
+}
+
 enum Target {
     Path(Vec<u8>),
     Dentry(Arc<Dentry>),
@@ -220,20 +233,20 @@ impl LookupResult {
         }
     }
 
-    fn found(directory: Arc<Dentry>, name: &[u8], entry: Arc<Dentry>, slash: bool) -> Result<Self, Errno> {
+    fn found(directory: Arc<Dentry>, last: &Component<'_>, entry: Arc<Dentry>) -> Result<Self, Errno> {
         Ok(LookupResult {
             entry: Some(entry),
-            ..LookupResult::missing(directory, name, slash)?
+            ..LookupResult::missing(directory, last)?
         })
     }
 
-    fn missing(directory: Arc<Dentry>, name: &[u8], slash: bool) -> Result<Self, Errno> {
+    fn missing(directory: Arc<Dentry>, last: &Component<'_>) -> Result<Self, Errno> {
         Ok(LookupResult {
             directory,
-            name: fallible::bytes(name)?,
+            name: fallible::bytes(last.name)?,
             entry: None,
             last: LastComponent::Name,
-            has_trailing_slash: slash,
+            has_trailing_slash: last.has_trailing_slash,
         })
     }
 }

@@ -72,15 +72,16 @@ impl Subject {
             attributes.mode
         };
         let wanted = wanted & (R_OK | W_OK | X_OK);
-        if wanted & !granted == 0 || self.overrides(inode.kind() == S_IFDIR, attributes.mode, wanted) {
+        if wanted & !granted == 0 || self.overrides(inode.kind(), attributes.mode, wanted) {
             Ok(())
         } else {
             Err(Errno::EACCES)
         }
     }
 
-    /// Whether a capability allows what the mode does not. Executing needs an execute bit in any case, but for directories.
-    fn overrides(&self, is_directory: bool, mode: u32, wanted: u32) -> bool {
+    /// Whether a capability allows what the mode does not; `kind`: the `S_IFMT` bits. Executing needs an execute bit in any case, but for directories.
+    fn overrides(&self, kind: u32, mode: u32, wanted: u32) -> bool {
+        let is_directory = kind == S_IFDIR;
         let only_looks = if is_directory {
             wanted & W_OK == 0
         } else {

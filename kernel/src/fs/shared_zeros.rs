@@ -14,24 +14,33 @@ use memory::fallible::map::Map;
 use memory::{self, FrameHandle};
 use mm::{FileIdentity, Frame, Interrupted, PageError, PageSource, RemoveError, Revocation};
 
+/// Whether programs may ever store to pages that they share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stores {
+    /// They may, now or after mprotect(2).
+    Allowed,
+    /// They may not: what was mapped is open for reading only.
+    Denied,
+}
+
 /// Memory that several processes share and that has no name: mmap(2) with MAP_SHARED and MAP_ANONYMOUS. A page is made when
 /// somebody first touches it.
 pub struct SharedZeros {
     /// Told apart from all others by it; never used again.
     number: u64,
     len: u64,
-    may_write: bool,
+    stores: Stores,
     pages: Mutex<Map<u64, FrameHandle>, { rank::PAGES }>,
 }
 
 impl SharedZeros {
-    /// `len` pages; `may_write`: mprotect(2) may make them writable. `ENOMEM`.
-    pub fn new(len: u64, may_write: bool) -> Result<Arc<SharedZeros>, Errno> {
+    /// `len` pages. `ENOMEM`.
+    pub fn new(len: u64, stores: Stores) -> Result<Arc<SharedZeros>, Errno> {
         static LAST: AtomicU64 = AtomicU64::new(0);
         fallible::arc(SharedZeros {
             number: LAST.fetch_add(1, Ordering::Relaxed) + 1,
             len,
-            may_write,
+            stores,
             pages: Mutex::new(Map::new()),
         })
     }
@@ -118,6 +127,6 @@ impl PageSource for SharedZeros {
     }
 
     fn may_write(&self) -> bool {
-        self.may_write
+        self.stores == Stores::Allowed
     }
 }

@@ -6,7 +6,7 @@ use core::ops::Range;
 use mm::{Backing, PAGE_SIZE, Protection, Sharing};
 
 use crate::fs::OpenFile;
-use crate::fs::shared_zeros::SharedZeros;
+use crate::fs::shared_zeros::{SharedZeros, Stores};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -17,10 +17,15 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// `ENOMEM`.
 pub(super) fn zeros(sharing: Sharing, len: u64, device: Option<&OpenFile>) -> Result<Backing, Errno> {
     let may_write = device.is_none_or(OpenFile::is_writable);
+    let stores = if may_write {
+        Stores::Allowed
+    } else {
+        Stores::Denied
+    };
     Ok(match sharing {
         Sharing::Private => Backing::Anonymous,
         Sharing::Shared => Backing::Source {
-            source: SharedZeros::new(len / PAGE, may_write)?,
+            source: SharedZeros::new(len / PAGE, stores)?,
             first: 0,
         },
     })

@@ -1,7 +1,7 @@
 //! capabilities(7): capget(2), capset(2), and what prctl(2) does about them. The rules are in `fs::capabilities`.
 
 use super::target::meant;
-use crate::fs::{Credentials, valid_capability};
+use crate::fs::{Credentials, KeepCapabilities, valid_capability};
 use crate::process::Pid;
 use crate::thread::{Thread, ThreadExt};
 use crate::user_memory;
@@ -88,8 +88,14 @@ pub fn control(current: &Thread, [option, a, b, c, d]: [u64; 5]) -> Result<usize
     let own = || current.process().credentials();
     match option as u32 {
         PR_GET_KEEPCAPS => Ok(usize::from(own().keeps_capabilities())),
-        PR_SET_KEEPCAPS if a > 1 => Err(Errno::EINVAL),
-        PR_SET_KEEPCAPS => change(current, |own| own.set_keeps_capabilities(a == 1)),
+        PR_SET_KEEPCAPS => {
+            let what = match a {
+                0 => KeepCapabilities::No,
+                1 => KeepCapabilities::Yes,
+                _ => return Err(Errno::EINVAL),
+            };
+            change(current, |own| own.set_keep_capabilities(what))
+        }
         PR_GET_SECUREBITS => Ok(own().secure_bits as usize),
         PR_SET_SECUREBITS => change(current, |own| own.set_secure_bits(a)),
         PR_CAPBSET_READ => Ok(usize::from(own().bounding.has(valid_capability(a)?))),

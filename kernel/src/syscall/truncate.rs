@@ -4,7 +4,7 @@ use super::caller::with_caller;
 use super::lookup::{Lookup, file};
 use crate::fs::caller::MAX_FILE_SIZE;
 use crate::fs::inode::Hold;
-use crate::fs::inode_ops::RegularOps;
+use crate::fs::inode_ops::{RegularOps, SizeChange};
 use crate::fs::{Inode, LastLink, Subject};
 use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
@@ -92,9 +92,9 @@ pub fn fallocate(
     match FallocFlags::from_bits_retain(mode) {
         mode if mode.is_empty() => {
             with_caller(current, |caller| caller.write_room(end - 1))?;
-            regular.allocate(start, end, false)?;
+            regular.allocate(start, end, SizeChange::Grow)?;
         }
-        FallocFlags::FALLOC_FL_KEEP_SIZE => regular.allocate(start, end, true)?,
+        FallocFlags::FALLOC_FL_KEEP_SIZE => regular.allocate(start, end, SizeChange::Keep)?,
         mode if mode == FallocFlags::FALLOC_FL_KEEP_SIZE | FallocFlags::FALLOC_FL_PUNCH_HOLE => {
             regular.punch(start, end)?
         }

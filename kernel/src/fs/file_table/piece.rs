@@ -13,6 +13,15 @@ pub const WIDTH: usize = u64::BITS as usize;
 /// Descriptors of a block.
 pub const BLOCK: usize = WIDTH * WIDTH;
 
+/// Whether a descriptor survives execve(2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnExec {
+    /// It stays open.
+    Keep,
+    /// It is closed.
+    Close,
+}
+
 /// Which descriptors are looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DescriptorKind {
@@ -79,13 +88,13 @@ impl<F> DescriptorPiece<F> {
     }
 
     /// Puts the file there and returns what was. `ENOMEM`, nothing changed.
-    pub fn put(&mut self, at: usize, file: Arc<F>, is_closed_on_exec: bool) -> Result<Option<Arc<F>>, Errno> {
+    pub fn put(&mut self, at: usize, file: Arc<F>, on_exec: OnExec) -> Result<Option<Arc<F>>, Errno> {
         if at >= self.files.len() {
             let missing = at + 1 - self.files.len();
             self.files.try_append((0..missing).map(|_| None))?;
         }
         self.open |= 1 << at;
-        self.mark(1 << at, is_closed_on_exec);
+        self.mark(1 << at, on_exec);
         Ok(self.files[at].replace(file))
     }
 
@@ -97,12 +106,11 @@ impl<F> DescriptorPiece<F> {
         Some(file)
     }
 
-    /// Whether execve(2) closes those of `which` that are open.
-    pub fn mark(&mut self, which: u64, is_closed_on_exec: bool) {
-        if is_closed_on_exec {
-            self.closed_on_exec |= which & self.open;
-        } else {
-            self.closed_on_exec &= !which;
+    /// What execve(2) does with those of `which` that are open.
+    pub fn mark(&mut self, which: u64, on_exec: OnExec) {
+        match on_exec {
+            OnExec::Close => self.closed_on_exec |= which & self.open,
+            OnExec::Keep => self.closed_on_exec &= !which,
         }
     }
 }

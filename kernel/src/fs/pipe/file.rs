@@ -65,6 +65,6 @@ impl InodeOps for Pipe {
         if dentry.inode.filesystem.kind.name() == PipeFs.name() {
             return self.open_end(direction);
         }
-        self.open_named(direction, flags.contains(OpenFlags::O_NONBLOCK))
+        self.open_named(direction, flags)
     }
 }

@@ -22,7 +22,7 @@ mod writing;
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::PIPE_BUF;
+use abi::file::{OpenFlags, PIPE_BUF};
 use end::PipeEnd;
 use lock::{Mutex, MutexGuard, rank};
 use memory::fallible;
@@ -154,13 +154,14 @@ impl Pipe {
         })?)
     }
 
-    /// Opens an end of a named pipe: fifo(7). Waits for the other end unless `is_nonblocking`; then writing without a
-    /// reader is `ENXIO`.
+    /// Opens an end of a named pipe: fifo(7). Waits for the other end, but with `O_NONBLOCK` among `flags`; then
+    /// writing without a reader is `ENXIO`.
     pub fn open_named(
         self: &Arc<Self>,
         direction: Direction,
-        is_nonblocking: bool,
+        flags: OpenFlags,
     ) -> Result<Arc<dyn FileOps>, Errno> {
+        let is_nonblocking = flags.contains(OpenFlags::O_NONBLOCK);
         if direction == Direction::Write && is_nonblocking && self.state.lock().readers == 0 {
             return Err(Errno::ENXIO);
         }

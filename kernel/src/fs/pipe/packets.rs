@@ -79,13 +79,13 @@ impl<'a> Reading<'a> {
         let Some((frame, offset, len)) = state.first_bytes(transfer.left.min(rest)) else {
             return TransferStep::End;
         };
-        let was_tight = state.room() < PIPE_BUF;
+        let room_before = state.room();
         let copied = self.to.try_put_frame(frame, offset, len, &mut transfer.fault);
         transfer.note(copied);
         state.head += copied as u64;
         let is_over = !transfer.is_away() && (part.is_packet || copied == rest);
         let emptied = is_over.then(|| state.leave_part(read)).flatten();
-        match self.leave(state, emptied, was_tight, transfer) {
+        match self.leave(state, emptied, room_before, transfer) {
             TransferStep::Moved if part.is_packet => TransferStep::End,
             step => step,
         }

@@ -70,27 +70,27 @@ impl<'a> Reading<'a> {
         let Some((frame, offset, len)) = state.first_bytes(most) else {
             return TransferStep::End;
         };
-        let was_tight = state.room() < PIPE_BUF;
+        let room_before = state.room();
         let copied = self.to.try_put_frame(frame, offset, len, &mut transfer.fault);
         transfer.note(copied);
         let emptied = state.consume(copied);
-        self.leave(state, emptied, was_tight, transfer)
+        self.leave(state, emptied, room_before, transfer)
     }
 
-    /// Lets others have the pipe.
+    /// Lets others have the pipe. `room_before`: bytes that there was room for before this reader took some.
     #[inline(always)]
     pub(super) fn leave(
         &self,
         mut state: Locked<'a>,
         emptied: Option<FrameHandle>,
-        was_tight: bool,
+        room_before: usize,
         transfer: &mut Transfer,
     ) -> TransferStep {
         if transfer.is_away() {
             state.special |= READER_AWAY;
         }
         transfer.leaves_some = state.len() > 0 || state.writers == 0;
-        let is_loosened = was_tight && state.is_roomy();
+        let is_loosened = room_before < PIPE_BUF && state.is_roomy();
         drop(state);
         drop(emptied);
         if is_loosened {

@@ -36,11 +36,10 @@ impl<'a> Way<'a> for Writing<'a> {
         if state.special != 0 {
             return self.step_specially(state, transfer);
         }
-        let was_empty = state.len() == 0;
-        if was_empty {
+        if state.len() == 0 {
             state.rewind();
         }
-        self.put(state, was_empty, transfer)
+        self.put(state, transfer)
     }
 
     /// Only looks: the step is made at one place.
@@ -89,12 +88,8 @@ impl<'a> Writing<'a> {
 
     /// Writes what there is room for, [`PIPE_BUF`] bytes at most, and wakes a reader if there was nothing to read.
     #[inline(always)]
-    fn put(
-        &mut self,
-        mut state: Locked<'a>,
-        was_empty: bool,
-        transfer: &mut Transfer,
-    ) -> Result<TransferStep, Locked<'a>> {
+    fn put(&mut self, mut state: Locked<'a>, transfer: &mut Transfer) -> Result<TransferStep, Locked<'a>> {
+        let was_empty = state.len() == 0;
         if state.room() < self.together {
             return Err(state);
         }
@@ -118,11 +113,10 @@ impl<'a> Writing<'a> {
         if !state.admits_writer(transfer) {
             return Err(state);
         }
-        let was_empty = state.len() == 0;
-        if was_empty && !was_away {
+        if state.len() == 0 && !was_away {
             state.rewind();
         }
-        let step = self.put(state, was_empty, transfer);
+        let step = self.put(state, transfer);
         if was_away {
             self.pipe.writable.wake_all();
         }

@@ -42,22 +42,26 @@ struct Memory {
     name: &'static str,
     /// The mode of the root if the options do not say it.
     mode: u32,
-    /// It shows the same wherever it is mounted: the nodes of the registered devices.
-    has_devices: bool,
+    holds: Holds,
 }
 
-const fn memory(name: &'static str, mode: u32, has_devices: bool) -> Memory {
-    Memory {
-        name,
-        mode,
-        has_devices,
-    }
+/// What stands in a new one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// Nothing.
+    Nothing,
+    /// The nodes of the registered devices: it shows the same wherever it is mounted.
+    Devices,
 }
 
-static TMPFS: Memory = memory("tmpfs", 0o1777, false);
-static RAMFS: Memory = memory("ramfs", 0o1777, false);
-static DEVTMPFS: Memory = memory("devtmpfs", 0o755, true);
-static ROOTFS: Memory = memory("rootfs", 0o755, false);
+const fn memory(name: &'static str, mode: u32, holds: Holds) -> Memory {
+    Memory { name, mode, holds }
+}
+
+static TMPFS: Memory = memory("tmpfs", 0o1777, Holds::Nothing);
+static RAMFS: Memory = memory("ramfs", 0o1777, Holds::Nothing);
+static DEVTMPFS: Memory = memory("devtmpfs", 0o755, Holds::Devices);
+static ROOTFS: Memory = memory("rootfs", 0o755, Holds::Nothing);
 
 /// What the root of the tree is made of; it cannot be mounted.
 pub fn root_kind() -> &'static dyn FileSystem {
@@ -79,6 +83,12 @@ pub fn register_devtmpfs() -> Result<(), Errno> {
     filesystem::register(&DEVTMPFS)
 }
 
+impl Memory {
+    fn has_devices(&self) -> bool {
+        self.holds == Holds::Devices
+    }
+}
+
 impl FileSystem for Memory {
     fn name(&self) -> &'static str {
         self.name
@@ -94,7 +104,7 @@ impl FileSystem for Memory {
             mode: self.mode,
         };
         // What devtmpfs is told it takes no notice of.
-        let options = if self.has_devices {
+        let options = if self.has_devices() {
             usual
         } else {
             parsed(text, usual)?
@@ -102,7 +112,7 @@ impl FileSystem for Memory {
         let super_block = SuperBlock::new(self, device, options.pages)?;
         let attributes = Attributes::new(options.mode, 0, 0);
         let root = Dentry::detached(b"", make(&super_block, NewFile::Directory, attributes)?)?;
-        if self.has_devices {
+        if self.has_devices() {
             fill_devices(&root).inspect_err(|_| empty(&root))?;
         }
         Ok(root)
@@ -117,7 +127,7 @@ impl FileSystem for Memory {
     }
 
     fn is_single(&self) -> bool {
-        self.has_devices
+        self.has_devices()
     }
 
     fn has_extended_attributes(&self) -> bool {

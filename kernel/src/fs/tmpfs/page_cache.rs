@@ -17,7 +17,7 @@ use memory::fallible::map::Map;
 use mm::{PAGE_SIZE, PageError};
 
 use super::seals::Seals;
-use crate::fs::inode_ops::Seek;
+use crate::fs::inode_ops::{Seek, SizeChange};
 use crate::fs::super_block::SuperBlock;
 use crate::sched::deferred_free;
 use crate::sched::scheduler;
@@ -221,7 +221,7 @@ impl PageCache {
     }
 
     /// Gives all pages of `start..end` frames (fallocate(2), mode 0). `ENOSPC`, `EPERM` if a seal forbids to grow.
-    pub fn allocate(&self, start: u64, end: u64, keep_size: bool) -> Result<(), Errno> {
+    pub fn allocate(&self, start: u64, end: u64, wanted: SizeChange) -> Result<(), Errno> {
         let _writer = self.writer.lock()?;
         let size = self.size();
         self.seals.check_resize(size, size.max(end))?;
@@ -229,7 +229,7 @@ impl PageCache {
             scheduler::cond_resched_killable()?;
             self.frame(index)?;
         }
-        if !keep_size {
+        if wanted == SizeChange::Grow {
             self.clear_gap(end);
             self.grow(end);
         }

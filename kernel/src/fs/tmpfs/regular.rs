@@ -16,7 +16,7 @@ use crate::fs::caller::Caller;
 use crate::fs::dentry::Dentry;
 use crate::fs::file_ops::{FileOps, Io, Positioning};
 use crate::fs::inode::Hold;
-use crate::fs::inode_ops::{InodeOps, RegularOps, Seek};
+use crate::fs::inode_ops::{InodeOps, RegularOps, Seek, SizeChange};
 use crate::fs::permission::Subject;
 use crate::sched::late_pages;
 use crate::user_memory;
@@ -50,8 +50,8 @@ impl RegularOps for PageCache {
         PageCache::truncate(self, size)
     }
 
-    fn allocate(&self, start: u64, end: u64, keeps_size: bool) -> Result<(), Errno> {
-        PageCache::allocate(self, start, end, keeps_size)
+    fn allocate(&self, start: u64, end: u64, size: SizeChange) -> Result<(), Errno> {
+        PageCache::allocate(self, start, end, size)
     }
 
     fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
@@ -128,12 +128,7 @@ impl FileOps for RegularFile {
             self.dentry.inode.note_accessed();
         }
         // One that finds no memory is dropped here, and leaves by that.
-        Ok(fallible::arc(Mapping::new(
-            self.dentry.clone(),
-            self.cache.clone(),
-            self.is_writable,
-            sharing,
-        )?)?)
+        Ok(fallible::arc(Mapping::new(self, sharing)?)?)
     }
 }
 
@@ -181,21 +176,16 @@ struct Mapping {
 
 impl Mapping {
     /// As long as it lives, whoever shortens the file looks for the pages that it gave.
-    fn new(
-        dentry: Arc<Dentry>,
-        cache: Arc<PageCache>,
-        is_writable: bool,
-        sharing: Sharing,
-    ) -> Result<Mapping, Errno> {
-        let hold = if is_writable { Hold::Write } else { Hold::None };
-        dentry.inode.take_hold(hold)?;
-        cache.note_mapping();
-        let is_writing = sharing == Sharing::Shared && is_writable && cache.seals.enter_mapping().is_ok();
+    fn new(file: &RegularFile, sharing: Sharing) -> Result<Mapping, Errno> {
+        let hold = if file.is_writable { Hold::Write } else { Hold::None };
+        file.dentry.inode.take_hold(hold)?;
+        file.cache.note_mapping();
+        let may_write = sharing == Sharing::Shared && file.is_writable;
         Ok(Mapping {
-            dentry,
-            cache,
+            dentry: file.dentry.clone(),
+            cache: file.cache.clone(),
             hold,
-            is_writing,
+            is_writing: may_write && file.cache.seals.enter_mapping().is_ok(),
         })
     }
 }

@@ -12,6 +12,15 @@ use crate::sched::scheduler;
 use crate::sched::space::mappings;
 use memory::{self, FrameHandle};
 
+/// What becomes of the private copies that programs have of pages that a file loses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PrivateCopies {
+    /// They go too: the file ends before them.
+    Taken,
+    /// They stay: the file has a hole there.
+    Kept,
+}
+
 impl PageCache {
     /// truncate(2): sets the size; pages behind it are given back and taken from whoever maps them, bytes added are zeros.
     /// `EPERM` if a seal forbids it. `ENOMEM` if a table on the way to such a page could not be copied, or an error because the
@@ -27,7 +36,7 @@ impl PageCache {
         let pages = size.div_ceil(PAGE)..u64::MAX;
         // First the size: faults find the new end from now on.
         let old = mem::replace(&mut self.state.lock().size, size);
-        if let Err(error) = self.revoke(pages.clone(), true) {
+        if let Err(error) = self.revoke(pages.clone(), PrivateCopies::Taken) {
             self.state.lock().size = old;
             return Err(error);
         }
@@ -52,7 +61,7 @@ impl PageCache {
         if first >= last {
             return Ok(());
         }
-        self.revoke(first..last, false)?;
+        self.revoke(first..last, PrivateCopies::Kept)?;
         self.give_back_revoked(&(first..last))
     }
 
@@ -64,7 +73,7 @@ impl PageCache {
             let mut gone = [const { None }; BATCH];
             let count = self.state.lock().take_some(range, &mut gone);
             let revoked = if gone.iter().flatten().any(is_mapped) {
-                self.revoke(range.clone(), false)
+                self.revoke(range.clone(), PrivateCopies::Kept)
             } else {
                 Ok(())
             };
@@ -79,7 +88,7 @@ impl PageCache {
     }
 
     /// Takes pages from whoever maps them.
-    fn revoke(&self, pages: Range<u64>, takes_copies: bool) -> Result<(), Errno> {
+    fn revoke(&self, pages: Range<u64>, copies: PrivateCopies) -> Result<(), Errno> {
         // A mapping that is made after this look has its faults judged by the state of now: both are under the state's lock.
         if self.mappings.load(Ordering::Relaxed) == 0 {
             return Ok(());
@@ -87,7 +96,7 @@ impl PageCache {
         mappings::revoke(&Revocation {
             object: self.object(),
             pages,
-            takes_copies,
+            takes_copies: copies == PrivateCopies::Taken,
         })
     }
 
