@@ -5,8 +5,7 @@ use regex::Regex;
 use std::collections::BTreeMap;
 
 /// Files of the kernel whose functions still take a `bool`, with the number of such parameters.
-const BOOLS: &[(&str, usize)] = &[
-];
+const BOOLS: &[(&str, usize)] = &[];
 
 /// Names that several types of the kernel have, with the number of those types.
 const SHARED_NAMES: &[(&str, usize)] = &[];

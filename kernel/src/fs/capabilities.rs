@@ -171,7 +171,10 @@ impl Credentials {
         real
     }
 
-    /// capset(2): `EPERM` for more than is permitted, or inheritable beyond what may be.
+    /// capset(2).
+    ///
+    /// # Errors
+    /// `EPERM` for more than is permitted, or inheritable beyond what may be.
     pub fn set_capabilities(
         &mut self,
         effective: CapSet,
@@ -191,14 +194,20 @@ impl Credentials {
         Ok(())
     }
 
-    /// `PR_CAPBSET_DROP`: `EPERM`, `EINVAL`.
+    /// `PR_CAPBSET_DROP`.
+    ///
+    /// # Errors
+    /// `EPERM`, `EINVAL`.
     pub fn drop_bounding(&mut self, capability: u64) -> Result<(), Errno> {
         self.require(CAP_SETPCAP)?;
         self.bounding = self.bounding.without(valid(capability)?);
         Ok(())
     }
 
-    /// `PR_SET_SECUREBITS`: `EPERM` for bits that are locked or unknown, and without `CAP_SETPCAP`.
+    /// `PR_SET_SECUREBITS`.
+    ///
+    /// # Errors
+    /// `EPERM` for bits that are locked or unknown, and without `CAP_SETPCAP`.
     pub fn set_secure_bits(&mut self, bits: u64) -> Result<(), Errno> {
         let old = self.secure_bits;
         let new = u32::try_from(bits).map_err(|_| Errno::EPERM)?;
@@ -217,7 +226,10 @@ impl Credentials {
         self.has_secure(SECBIT_KEEP_CAPS)
     }
 
-    /// `PR_SET_KEEPCAPS`: `EPERM` if that is locked.
+    /// `PR_SET_KEEPCAPS`.
+    ///
+    /// # Errors
+    /// `EPERM` if that is locked.
     pub fn set_keep_capabilities(&mut self, what: KeepCapabilities) -> Result<(), Errno> {
         if self.has_secure(SECBIT_KEEP_CAPS_LOCKED) {
             return Err(Errno::EPERM);
@@ -229,7 +241,10 @@ impl Credentials {
         Ok(())
     }
 
-    /// `PR_CAP_AMBIENT_RAISE`: `EPERM` unless the capability is permitted and inheritable.
+    /// `PR_CAP_AMBIENT_RAISE`.
+    ///
+    /// # Errors
+    /// `EPERM` unless the capability is permitted and inheritable.
     pub fn raise_ambient(&mut self, capability: u64) -> Result<(), Errno> {
         let capability = valid(capability)?;
         let is_held = self.permitted.has(capability) && self.inheritable.has(capability);
@@ -241,13 +256,19 @@ impl Credentials {
     }
 
     /// `PR_CAP_AMBIENT_LOWER`.
+    ///
+    /// # Errors
+    /// `EINVAL` if there is no such capability.
     pub fn lower_ambient(&mut self, capability: u64) -> Result<(), Errno> {
         self.ambient = self.ambient.without(valid(capability)?);
         Ok(())
     }
 }
 
-/// The capability of that number: `EINVAL`.
+/// The capability of that number.
+///
+/// # Errors
+/// `EINVAL`.
 pub fn valid(capability: u64) -> Result<u32, Errno> {
     u32::try_from(capability)
         .ok()

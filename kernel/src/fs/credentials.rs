@@ -72,7 +72,10 @@ impl Default for Credentials {
 pub struct Groups(Option<Arc<Vec<u32>>>);
 
 impl Groups {
-    /// These groups. `ENOMEM`.
+    /// These groups.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn new(list: Vec<u32>) -> Result<Groups, Errno> {
         if list.is_empty() {
             return Ok(Groups::default());
@@ -98,7 +101,10 @@ impl Credentials {
         self.effective.has(capability)
     }
 
-    /// [`Credentials::can`] as a check: `EPERM`.
+    /// [`Credentials::can`] as a check.
+    ///
+    /// # Errors
+    /// `EPERM`.
     pub fn require(&self, capability: u32) -> Result<(), Errno> {
         if self.can(capability) {
             Ok(())

@@ -37,6 +37,9 @@ pub fn root() -> Arc<Dentry> {
 }
 
 /// Makes the root of the file tree by `make`. Called once, at boot.
+///
+/// # Errors
+/// What `make` says.
 pub fn set_root(make: impl FnOnce() -> Result<Arc<Dentry>, Errno>) -> Result<&'static Arc<Dentry>, Errno> {
     ROOT.try_call_once(make)
 }
@@ -56,7 +59,10 @@ struct Location {
 }
 
 impl Dentry {
-    /// A dentry below `parent`; the parent does not know of it yet. `ENOMEM`.
+    /// A dentry below `parent`; the parent does not know of it yet.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn new(parent: Option<&Arc<Dentry>>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Self>, Errno> {
         let location = Location {
             parent: parent.cloned(),
@@ -70,7 +76,10 @@ impl Dentry {
         })
     }
 
-    /// A dentry without a place in the tree (a pipe, a memory file), shown as `name`. `ENOMEM`.
+    /// A dentry without a place in the tree (a pipe, a memory file), shown as `name`.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn detached(name: &[u8], inode: Arc<Inode>) -> Result<Arc<Self>, Errno> {
         Self::new(None, name, inode)
     }
@@ -84,7 +93,10 @@ impl Dentry {
             .unwrap_or_else(|| self.clone())
     }
 
-    /// Its last path component. `ENOMEM`.
+    /// Its last path component.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn name(&self) -> Result<Box<[u8]>, Errno> {
         fallible::boxed_bytes(&self.location.lock().name)
     }
@@ -111,7 +123,10 @@ impl Dentry {
         drop(old);
     }
 
-    /// The entry of that name, mounts taken into account. `ENOENT`, `ENOTDIR`.
+    /// The entry of that name, mounts taken into account.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`.
     pub fn child(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
         self.inode.ops.lookup(self, name).map(Dentry::covering)
     }
@@ -127,8 +142,11 @@ impl Dentry {
         self.mounted.lock().is_some()
     }
 
-    /// Mounts a file system of that root on this directory. `EBUSY` if something is mounted there, which then is
-    /// the directory to mount on; `ENOENT` if it was removed; `ENOMEM`.
+    /// Mounts a file system of that root on this directory.
+    ///
+    /// # Errors
+    /// `EBUSY` if something is mounted there, which then is the directory to mount on; `ENOENT` if it was removed;
+    /// `ENOMEM`.
     pub fn mount(self: &Arc<Self>, root: &Arc<Dentry>) -> Result<(), Errno> {
         let _shape = keep_shape();
         if self.is_removed() {
@@ -164,8 +182,11 @@ impl Dentry {
         }
     }
 
-    /// The absolute path as seen from `root`; `None` if it does not lie below `root`, or so deep that no path says it. No lock may
-    /// be held. `ENOMEM`.
+    /// The absolute path as seen from `root`; `None` if it does not lie below `root`, or so deep that no path says it.
+    /// No lock may be held.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn path_below(self: &Arc<Self>, root: &Arc<Dentry>) -> Result<Option<Vec<u8>>, Errno> {
         match self.climb_to(root) {
             Ok(path) => Ok(Some(path)),
@@ -174,8 +195,11 @@ impl Dentry {
         }
     }
 
-    /// As [`Dentry::path_below`]. `EXDEV` if it does not lie below `root`, `ENAMETOOLONG` if the path is longer than
-    /// [`PATH_MAX`] (so that the climb is bounded), `ENOMEM`.
+    /// As [`Dentry::path_below`].
+    ///
+    /// # Errors
+    /// `EXDEV` if it does not lie below `root`, `ENAMETOOLONG` if the path is longer than [`PATH_MAX`] (so that the
+    /// climb is bounded), `ENOMEM`.
     pub fn climb_to(self: &Arc<Self>, root: &Arc<Dentry>) -> Result<Vec<u8>, Errno> {
         let mut backwards = memory::try_with_capacity(PATH_MAX)?;
         // A path is read upwards: a rename amid it would give one that never was.
@@ -207,7 +231,10 @@ impl Dentry {
     }
 
     /// The path as /proc shows it: absolute, `(deleted)` behind the name of an unlinked file; a detached file's name
-    /// alone. `ENOMEM`.
+    /// alone.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn shown_path(self: &Arc<Self>) -> Result<Vec<u8>, Errno> {
         let root = root();
         let mut path = match self.path_below(&root)? {

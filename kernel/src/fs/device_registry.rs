@@ -47,8 +47,10 @@ pub enum DeviceClass {
 
 /// What serves a range of device numbers.
 pub trait DeviceDriver: Send + Sync {
-    /// What an open of the device with that minor number reads and writes. `flags` as in open(2). `ENXIO` if there is no such
-    /// device, `ENOMEM`, and what the device says.
+    /// What an open of the device with that minor number reads and writes. `flags` as in open(2).
+    ///
+    /// # Errors
+    /// `ENXIO` if there is no such device, `ENOMEM`, and what the device says.
     fn open(&self, minor: u32, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno>;
 }
 
@@ -90,7 +92,10 @@ impl DeviceRange {
 
 static RANGES: Mutex<Vec<DeviceRange>> = Mutex::new(Vec::new());
 
-/// A driver serves these devices from now on. `EBUSY` if another serves some of them, `ENOMEM`.
+/// A driver serves these devices from now on.
+///
+/// # Errors
+/// `EBUSY` if another serves some of them, `ENOMEM`.
 pub fn register(range: DeviceRange) -> Result<(), Errno> {
     let mut ranges = RANGES.lock();
     if ranges.iter().any(|other| other.meets(&range)) {
@@ -99,7 +104,10 @@ pub fn register(range: DeviceRange) -> Result<(), Errno> {
     ranges.try_push(range)
 }
 
-/// Opens the device of that number. `ENXIO` if no driver serves it, and what the driver says.
+/// Opens the device of that number.
+///
+/// # Errors
+/// `ENXIO` if no driver serves it, and what the driver says.
 pub fn open(class: DeviceClass, number: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
     let driver = {
         let ranges = RANGES.lock();

@@ -69,11 +69,17 @@ pub type Queues<'a> = [Option<&'a WaitQueue>; 2];
 /// What an open file does (`file_operations` of Linux). Methods that a kind does not have answer as Linux does for such files.
 pub trait FileOps: Send + Sync {
     /// read(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for what cannot be read; what the kind of file says.
     fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
         Err(Errno::EINVAL)
     }
 
     /// write(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for what cannot be written; what the kind of file says.
     fn write(&self, _caller: &Caller<'_>, _io: &mut Io, _from: &mut dyn Source) -> Result<usize, Errno> {
         Err(Errno::EINVAL)
     }
@@ -90,6 +96,9 @@ pub trait FileOps: Send + Sync {
     }
 
     /// ioctl(2).
+    ///
+    /// # Errors
+    /// `ENOTTY` for requests that are not known; what the kind of file says.
     fn ioctl(&self, _request: u32, _argument: u64) -> Result<usize, Errno> {
         Err(Errno::ENOTTY)
     }
@@ -122,7 +131,10 @@ pub trait FileOps: Send + Sync {
         false
     }
 
-    /// What mmap(2) maps. Of a shared mapping it says whether that may be written ([`PageSource::may_write`]). `ENODEV`.
+    /// What mmap(2) maps. Of a shared mapping it says whether that may be written ([`PageSource::may_write`]).
+    ///
+    /// # Errors
+    /// `ENODEV`.
     fn page_source(&self, _sharing: Sharing) -> Result<Arc<dyn PageSource>, Errno> {
         Err(Errno::ENODEV)
     }

@@ -128,7 +128,10 @@ impl Listeners {
         }
     }
 
-    /// From now on the owner of `file` is told, by the name of that descriptor. `ENOMEM`.
+    /// From now on the owner of `file` is told, by the name of that descriptor.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn add<F: HasOwner>(&self, file: &Arc<F>, descriptor: i32) -> Result<(), Errno> {
         let key = Arc::as_ptr(file).addr();
         let file: Weak<dyn HasOwner> = Arc::<F>::downgrade(file);

@@ -17,11 +17,16 @@ pub trait FileSystem: Send + Sync {
     /// What statfs(2) calls `f_type`: `include/uapi/linux/magic.h`.
     fn magic(&self) -> u64;
 
-    /// Makes a file system whose inodes have the `st_dev` `device`, by the last argument of mount(2); its root. `EINVAL` for
-    /// options that are not known, `ENODEV` if programs cannot mount it, `ENOMEM`.
+    /// Makes a file system whose inodes have the `st_dev` `device`, by the last argument of mount(2); its root.
+    ///
+    /// # Errors
+    /// `EINVAL` for options that are not known, `ENODEV` if programs cannot mount it, `ENOMEM`.
     fn mount(&'static self, device: u64, options: &[u8]) -> Result<Arc<Dentry>, Errno>;
 
-    /// mount(2), `MS_REMOUNT`: other options. `EINVAL`.
+    /// mount(2), `MS_REMOUNT`: other options.
+    ///
+    /// # Errors
+    /// `EINVAL`.
     fn remount(&self, _super_block: &SuperBlock, _options: &[u8]) -> Result<(), Errno> {
         Ok(())
     }
@@ -44,7 +49,10 @@ pub trait FileSystem: Send + Sync {
 
 static KINDS: Mutex<Vec<&'static dyn FileSystem>> = Mutex::new(Vec::new());
 
-/// There is such a kind from now on. `EBUSY` if there is one of that name, `ENOMEM`.
+/// There is such a kind from now on.
+///
+/// # Errors
+/// `EBUSY` if there is one of that name, `ENOMEM`.
 pub fn register(kind: &'static dyn FileSystem) -> Result<(), Errno> {
     let mut kinds = KINDS.lock();
     if kinds.iter().any(|other| other.name() == kind.name()) {
@@ -53,7 +61,10 @@ pub fn register(kind: &'static dyn FileSystem) -> Result<(), Errno> {
     kinds.try_push(kind)
 }
 
-/// The kind of that name. `ENODEV`.
+/// The kind of that name.
+///
+/// # Errors
+/// `ENODEV`.
 pub fn find(name: &[u8]) -> Result<&'static dyn FileSystem, Errno> {
     let kinds = KINDS.lock();
     let found = kinds.iter().find(|kind| kind.name().as_bytes() == name);

@@ -68,6 +68,9 @@ impl fmt::Display for Error {
 }
 
 /// Unpacks archives into the file tree. What was unpacked before an error stays.
+///
+/// # Errors
+/// [`Error`]: damage of an archive, and what the file tree refuses.
 pub fn unpack(bytes: &[u8]) -> Result<Summary, Error> {
     let mut unpacker = Unpacker {
         links: BTreeMap::new(),

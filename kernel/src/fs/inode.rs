@@ -100,7 +100,10 @@ pub enum Hold {
 }
 
 impl Inode {
-    /// A new inode with a number of its own. `kind`: the `S_IFMT` bits. `ENOMEM`.
+    /// A new inode with a number of its own. `kind`: the `S_IFMT` bits.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn new(
         filesystem: &Arc<SuperBlock>,
         kind: u32,
@@ -111,7 +114,10 @@ impl Inode {
         Self::numbered(filesystem, number, kind, ops, attributes)
     }
 
-    /// An inode whose number is derived from what it stands for (`/proc`). `ENOMEM`.
+    /// An inode whose number is derived from what it stands for (`/proc`).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn numbered(
         filesystem: &Arc<SuperBlock>,
         number: u64,
@@ -195,7 +201,10 @@ impl Inode {
         how(&mut attributes);
     }
 
-    /// Counts a further name. `ENOENT` for a file that lost its last one, `EMLINK`.
+    /// Counts a further name.
+    ///
+    /// # Errors
+    /// `ENOENT` for a file that lost its last one, `EMLINK`.
     pub fn add_name(&self) -> Result<(), Errno> {
         let now = now();
         let mut attributes = self.attributes.lock();
@@ -246,7 +255,10 @@ impl Inode {
         }
     }
 
-    /// Keeps executions or writers away while the file is written or executed. `ETXTBSY`, `EROFS`.
+    /// Keeps executions or writers away while the file is written or executed.
+    ///
+    /// # Errors
+    /// `ETXTBSY`, `EROFS`.
     pub fn take_hold(&self, hold: Hold) -> Result<(), Errno> {
         if hold == Hold::Write {
             self.filesystem.flags.enter_writer()?;
@@ -275,7 +287,10 @@ impl Inode {
         };
     }
 
-    /// The text of a symbolic link; `EINVAL` if it is none, `ENOMEM`.
+    /// The text of a symbolic link.
+    ///
+    /// # Errors
+    /// `EINVAL` if it is none, `ENOMEM`.
     pub fn link_text(&self) -> Result<Vec<u8>, Errno> {
         self.ops.link_text()
     }

@@ -18,8 +18,11 @@ use super::inode::{Attributes, Inode};
 
 /// One file, as its file system sees it. No lock is held when a method is called, so all but [`DirectoryOps::edit`] may sleep.
 pub trait InodeOps: Any + Send + Sync {
-    /// What an open of it under that name reads and writes; a directory is not asked. `flags` as in open(2), permissions are
-    /// checked. `ENXIO` for what cannot be opened, `ENOMEM`.
+    /// What an open of it under that name reads and writes; a directory is not asked. `flags` as in open(2),
+    /// permissions are checked.
+    ///
+    /// # Errors
+    /// `ENXIO` for what cannot be opened, `ENOMEM`.
     fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         Err(Errno::ENXIO)
     }
@@ -39,8 +42,11 @@ pub trait InodeOps: Any + Send + Sync {
         0
     }
 
-    /// The entry of that name in the directory `directory`, which is this file. A file system that keeps its dentries gives the
-    /// same one each time: only on such a one something can be mounted. `ENOENT`, `ENOTDIR`, `ENOMEM`.
+    /// The entry of that name in the directory `directory`, which is this file. A file system that keeps its dentries
+    /// gives the same one each time: only on such a one something can be mounted.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `ENOMEM`.
     fn lookup(&self, _directory: &Arc<Dentry>, _name: &[u8]) -> Result<Arc<Dentry>, Errno> {
         Err(Errno::ENOTDIR)
     }
@@ -61,12 +67,18 @@ pub trait InodeOps: Any + Send + Sync {
         None
     }
 
-    /// The text of a symbolic link. `EINVAL` if it is none, `ENOMEM`.
+    /// The text of a symbolic link.
+    ///
+    /// # Errors
+    /// `EINVAL` if it is none, `ENOMEM`.
     fn link_text(&self) -> Result<Vec<u8>, Errno> {
         Err(Errno::EINVAL)
     }
 
     /// Where a symbolic link leads by itself; `None`: along its text.
+    ///
+    /// # Errors
+    /// What the file system says: `EACCES`, `ENOENT`, `ENOMEM`.
     fn link_target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
         Ok(None)
     }
@@ -118,16 +130,25 @@ pub type Edit<'a> = dyn FnMut(&mut dyn Entries) -> Result<(), Errno> + 'a;
 
 /// A directory whose entries can be changed.
 pub trait DirectoryOps {
-    /// A new file for this directory, `directory`, that no entry names yet. `ENOMEM`, `ENOSPC`, `EPERM` for a kind that the file
-    /// system does not have.
+    /// A new file for this directory, `directory`, that no entry names yet.
+    ///
+    /// # Errors
+    /// `ENOMEM`, `ENOSPC`, `EPERM` for a kind that the file system does not have.
     fn make(&self, directory: &Inode, file: NewFile<'_>, attributes: Attributes)
     -> Result<Arc<Inode>, Errno>;
 
-    /// Calls `change` with the entries, which nobody else reads or changes meanwhile; a file system with a journal makes one
-    /// transaction of it. Renaming nests two or three. What `change` says.
+    /// Calls `change` with the entries, which nobody else reads or changes meanwhile; a file system with a journal
+    /// makes one transaction of it. Renaming nests two or three.
+    ///
+    /// # Errors
+    /// What `change` says.
     fn edit(&self, nesting: Nesting, change: &mut Edit<'_>) -> Result<(), Errno>;
 
-    /// Shows the entries that the directory keeps in memory to `visit`, locked, until that fails: is the file system in use?
+    /// Shows the entries that the directory keeps in memory to `visit`, locked, until that fails: is the file system in
+    /// use?
+    ///
+    /// # Errors
+    /// What `visit` says.
     fn visit_kept(&self, visit: &mut dyn FnMut(&Arc<Dentry>) -> Result<(), Errno>) -> Result<(), Errno>;
 
     /// Takes one of these entries out and lets no further one in: the file system goes away. `None` when there is none left.
@@ -136,19 +157,34 @@ pub trait DirectoryOps {
 
 /// The entries of a directory, locked. A change that fails has changed nothing.
 pub trait Entries {
-    /// The entry of that name. `ENOENT`.
+    /// The entry of that name.
+    ///
+    /// # Errors
+    /// `ENOENT`.
     fn get(&self, name: &[u8]) -> Result<Arc<Dentry>, Errno>;
 
-    /// Adds an entry. `EEXIST`; `ENOENT` in a directory that was removed; `ENOMEM`, `ENOSPC`.
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// `EEXIST`; `ENOENT` in a directory that was removed; `ENOMEM`, `ENOSPC`.
     fn insert(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<(), Errno>;
 
-    /// Puts another entry in the place of one; the old one comes back. `ENOENT` if there is none of that name.
+    /// Puts another entry in the place of one; the old one comes back.
+    ///
+    /// # Errors
+    /// `ENOENT` if there is none of that name.
     fn replace(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<Arc<Dentry>, Errno>;
 
-    /// Takes an entry out. `ENOENT`.
+    /// Takes an entry out.
+    ///
+    /// # Errors
+    /// `ENOENT`.
     fn remove(&mut self, name: &[u8]) -> Result<Arc<Dentry>, Errno>;
 
-    /// Lets no further entry in: the directory is being removed. `ENOTEMPTY`.
+    /// Lets no further entry in: the directory is being removed.
+    ///
+    /// # Errors
+    /// `ENOTEMPTY`.
     fn close(&mut self) -> Result<(), Errno>;
 }
 
@@ -172,28 +208,46 @@ pub enum SizeChange {
 
 /// A regular file whose bytes are stored.
 pub trait RegularOps {
-    /// truncate(2): sets the size. `EPERM` if a seal forbids it, `ENOMEM`, `ENOSPC`, or an error because the process is to end.
+    /// truncate(2): sets the size.
+    ///
+    /// # Errors
+    /// `EPERM` if a seal forbids it, `ENOMEM`, `ENOSPC`, or an error because the process is to end.
     fn truncate(&self, size: u64) -> Result<(), Errno>;
 
-    /// fallocate(2): gives `start..end` room, and moves the end of the file or not. `EOPNOTSUPP`, and as [`RegularOps::truncate`].
+    /// fallocate(2): gives `start..end` room, and moves the end of the file or not.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`, and as [`RegularOps::truncate`].
     fn allocate(&self, _start: u64, _end: u64, _size: SizeChange) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
     }
 
-    /// fallocate(2), `FALLOC_FL_PUNCH_HOLE`: makes `start..end` zeros. As [`RegularOps::allocate`].
+    /// fallocate(2), `FALLOC_FL_PUNCH_HOLE`: makes `start..end` zeros.
+    ///
+    /// # Errors
+    /// As of [`RegularOps::allocate`].
     fn punch(&self, _start: u64, _end: u64) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
     }
 
-    /// The next offset from `at` on that is data or hole: lseek(2). `ENXIO` behind the end or, for data, where none follows.
+    /// The next offset from `at` on that is data or hole: lseek(2).
+    ///
+    /// # Errors
+    /// `ENXIO` behind the end or, for data, where none follows.
     fn seek(&self, at: u64, what: Seek) -> Result<u64, Errno>;
 
-    /// fcntl(2), `F_GET_SEALS`. `EINVAL` for files that take none.
+    /// fcntl(2), `F_GET_SEALS`.
+    ///
+    /// # Errors
+    /// `EINVAL` for files that take none.
     fn seals(&self) -> Result<SealFlags, Errno> {
         Err(Errno::EINVAL)
     }
 
-    /// fcntl(2), `F_ADD_SEALS`. `EINVAL` for files that take none, `EPERM`, `EBUSY`.
+    /// fcntl(2), `F_ADD_SEALS`.
+    ///
+    /// # Errors
+    /// `EINVAL` for files that take none, `EPERM`, `EBUSY`.
     fn add_seals(&self, _seals: SealFlags) -> Result<(), Errno> {
         Err(Errno::EINVAL)
     }

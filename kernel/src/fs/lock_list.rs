@@ -31,7 +31,10 @@ impl TreeEntry for ListedLock {
     fn join((): (), (): ()) {}
 }
 
-/// Lists a file that is about to get a lock, if it is not listed. `ENOLCK`.
+/// Lists a file that is about to get a lock, if it is not listed.
+///
+/// # Errors
+/// `ENOLCK`.
 pub fn add(file: &Arc<Inode>) -> Result<(), Errno> {
     let listed = file.locks.listed();
     if listed.load(Ordering::Acquire) != 0 {

@@ -62,8 +62,11 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// Notes that `owner` has to wait for `blocker`. Open files do not count: they have no thread that waits. `seen` is how
-    /// often locks had been given up before the blocker's lock was seen. `EDEADLK`, `ENOLCK`.
+    /// Notes that `owner` has to wait for `blocker`. Open files do not count: they have no thread that waits. `seen` is
+    /// how often locks had been given up before the blocker's lock was seen.
+    ///
+    /// # Errors
+    /// `EDEADLK`, `ENOLCK`.
     pub fn note(&mut self, owner: LockOwner, blocker: LockOwner, seen: u64) -> Result<(), Errno> {
         self.forget();
         let (LockOwner::Process(pid), LockOwner::Process(blocker)) = (owner, blocker) else {

@@ -120,7 +120,10 @@ impl Locks {
         self.held.lock().records.obstacle(wanted)
     }
 
-    /// `F_SETLK` and `F_SETLKW` on `file` by the thread `tid`. `EAGAIN`, `EDEADLK`, `ENOLCK`, or an interrupted wait.
+    /// `F_SETLK` and `F_SETLKW` on `file` by the thread `tid`.
+    ///
+    /// # Errors
+    /// `EAGAIN`, `EDEADLK`, `ENOLCK`, or an interrupted wait.
     pub fn set_record(file: &Arc<Inode>, tid: u32, wanted: Record, patience: Patience) -> Result<(), Errno> {
         let locks = &file.locks;
         lock_list::add(file)?;
@@ -138,7 +141,10 @@ impl Locks {
         Ok(())
     }
 
-    /// `F_SETLK` with `F_UNLCK`. `ENOLCK` where one lock becomes two.
+    /// `F_SETLK` with `F_UNLCK`.
+    ///
+    /// # Errors
+    /// `ENOLCK` where one lock becomes two.
     pub fn clear_record(&self, range: &Record) -> Result<(), Errno> {
         while self.held.lock().records.clear(range)? == LockProgress::More {
             scheduler::cond_resched();
@@ -163,7 +169,10 @@ impl Locks {
         self.release_flock(file);
     }
 
-    /// flock(2) of `file` by the open file `owner` for the process `pid`. `EAGAIN`, `ENOLCK`, or an interrupted wait.
+    /// flock(2) of `file` by the open file `owner` for the process `pid`.
+    ///
+    /// # Errors
+    /// `EAGAIN`, `ENOLCK`, or an interrupted wait.
     pub fn set_flock(
         file: &Arc<Inode>,
         owner: usize,

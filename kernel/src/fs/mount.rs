@@ -57,6 +57,9 @@ pub fn next_from(id: u64) -> Option<Mount> {
 }
 
 /// Notes the root of the tree.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn add_root(root: &Arc<Dentry>) -> Result<(), Errno> {
     let source = named(b"rootfs")?;
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
@@ -101,8 +104,11 @@ fn place(covered: &Arc<Dentry>, source: Arc<Box<[u8]>>, root: &Arc<Dentry>) -> R
     added.inspect_err(|_| covered.uncover())
 }
 
-/// Mounts a file system of that kind before the first process runs, for programs that do not mount it themselves. `device`: the
-/// `st_dev` of its inodes.
+/// Mounts a file system of that kind before the first process runs, for programs that do not mount it themselves.
+/// `device`: the `st_dev` of its inodes.
+///
+/// # Errors
+/// `ENODEV` for a kind that is not known; `EBUSY`, `ENOENT`, `ENOMEM` as of [`Dentry::mount`].
 pub fn mount_initial(covered: &Arc<Dentry>, kind: &[u8], device: u64) -> Result<(), Errno> {
     let root = filesystem::find(kind)?.mount(device, b"")?;
     add(covered, kind, &root)?;
@@ -114,8 +120,12 @@ pub fn mount_initial(covered: &Arc<Dentry>, kind: &[u8], device: u64) -> Result<
     Ok(())
 }
 
-/// mount(2) of a new filesystem, with those flags. `ENODEV` for a kind that is not known, `EINVAL` for options that are not, `EBUSY` where one
-/// of these stands already. The first that is mounted over the kernel's own of the same kind takes that one over.
+/// mount(2) of a new filesystem, with those flags. The first that is mounted over the kernel's own of the same kind
+/// takes that one over.
+///
+/// # Errors
+/// `ENODEV` for a kind that is not known, `EINVAL` for options that are not, `EBUSY` where one of these stands already,
+/// `ENOENT` for a directory that was removed, `ENOMEM`.
 pub fn mount(
     covered: &Arc<Dentry>,
     kind: &[u8],
@@ -131,9 +141,12 @@ pub fn mount(
     root.inode.filesystem.flags.set(flags)
 }
 
-/// mount(2), `MS_REMOUNT`, of the mount with that root: other flags, and other `options` where the file system has some. `EINVAL` for no
-/// root of a mount, for options that are not known, and where the files hold more already; `EBUSY` if it is to become read-only and
-/// a file is open for writing.
+/// mount(2), `MS_REMOUNT`, of the mount with that root: other flags, and other `options` where the file system has
+/// some.
+///
+/// # Errors
+/// `EINVAL` for no root of a mount, for options that are not known, and where the files hold more already; `EBUSY` if
+/// it is to become read-only and a file is open for writing.
 pub fn remount(root: &Arc<Dentry>, options: &[u8], flags: MountFlags) -> Result<(), Errno> {
     if !is_root(root) {
         return Err(Errno::EINVAL);
@@ -177,8 +190,11 @@ pub fn is_root(entry: &Arc<Dentry>) -> bool {
     MOUNTS.lock().iter().any(|mount| Arc::ptr_eq(&mount.root, entry))
 }
 
-/// umount2(2) of the mount with that root. `EINVAL` if it is none; `EBUSY` for the root of the tree, below a further mount,
-/// and while a file of it is open or somebody's directory; `ENOMEM`. The caller holds one reference to `root`.
+/// umount2(2) of the mount with that root. The caller holds one reference to `root`.
+///
+/// # Errors
+/// `EINVAL` if it is none; `EBUSY` for the root of the tree, below a further mount, and while a file of it is open or
+/// somebody's directory; `ENOMEM`.
 pub fn unmount(root: &Arc<Dentry>) -> Result<(), Errno> {
     let removed = {
         let mut mounts = MOUNTS.lock();

@@ -34,8 +34,10 @@ impl MountState {
         }
     }
 
-    /// Takes those of the wished flags that are kept; access times are set now and then if nothing else is said. `EBUSY` if it is to
-    /// become read-only and a file is open for writing.
+    /// Takes those of the wished flags that are kept; access times are set now and then if nothing else is said.
+    ///
+    /// # Errors
+    /// `EBUSY` if it is to become read-only and a file is open for writing.
     pub fn set(&self, wanted: MountFlags) -> Result<(), Errno> {
         if !wanted.contains(MountFlags::MS_RDONLY) {
             let _read_only = self.exchange(READ_ONLY, 0);
@@ -51,6 +53,9 @@ impl MountState {
     }
 
     /// As [`MountState::set`], for a remount: access times stay as they are if nothing is said of them.
+    ///
+    /// # Errors
+    /// As of [`MountState::set`].
     pub fn change(&self, wanted: MountFlags) -> Result<(), Errno> {
         let times = MountFlags::MS_NOATIME | MountFlags::MS_NODIRATIME | MountFlags::MS_RELATIME;
         let kept = if wanted.intersects(times) {
@@ -87,7 +92,10 @@ impl MountState {
         self.writers.load(Ordering::Acquire) == READ_ONLY
     }
 
-    /// `EROFS` if nothing may be changed.
+    /// Whether something may be changed.
+    ///
+    /// # Errors
+    /// `EROFS`.
     #[inline]
     pub fn check_writable(&self) -> Result<(), Errno> {
         if self.is_read_only() {
@@ -97,7 +105,10 @@ impl MountState {
         }
     }
 
-    /// A file is open for writing from now on. `EROFS`.
+    /// A file is open for writing from now on.
+    ///
+    /// # Errors
+    /// `EROFS`.
     pub fn enter_writer(&self) -> Result<(), Errno> {
         let one_more = |writers: i32| (0..i32::MAX).contains(&writers).then(|| writers + 1);
         let entered = self

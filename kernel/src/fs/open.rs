@@ -23,6 +23,12 @@ use super::tree;
 const UNNAMED: OpenFlags = OpenFlags::O_TMPFILE.difference(OpenFlags::O_DIRECTORY);
 
 /// open(2) of `path` from where `context` says. `mode` counts if the file is made; the umask is applied here.
+///
+/// # Errors
+/// `EINVAL`: `O_CREAT` with `O_DIRECTORY`, `O_TMPFILE` without writing, no access mode, `O_DIRECT` of a file. `EEXIST`,
+/// `EISDIR`, `ENOTDIR`, `ELOOP`: what stands there does not fit the flags. `EACCES`, `EPERM`, `EROFS`: the subject or
+/// the mount. `ETXTBSY`: it is executed. `ENOMEM`, those of [`PathLookup::walk`](super::path_lookup::PathLookup::walk),
+/// [`tree::create`] and of the file system's own open.
 pub fn open(
     context: &LookupContext<'_>,
     path: &[u8],
@@ -75,7 +81,10 @@ pub fn open(
 }
 
 /// Opens a program for execve(2): it must be a regular file with execute permission, and nobody may have it open for
-/// writing while it is in use. `EACCES`, `ETXTBSY`, `ELOOP`.
+/// writing while it is in use.
+///
+/// # Errors
+/// `EACCES`, `ETXTBSY`, `ELOOP`.
 pub fn open_executable(
     context: &LookupContext<'_>,
     path: &[u8],
@@ -86,6 +95,10 @@ pub fn open_executable(
 }
 
 /// As [`open_executable`], for what was found already.
+///
+/// # Errors
+/// `ELOOP`: a symbolic link. `EACCES`: no regular file, not executable, or on a mount without programs. `ETXTBSY`: it
+/// is written. `ENOMEM`.
 pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Arc<OpenFile>, Errno> {
     if entry.inode.is_symlink() {
         return Err(Errno::ELOOP);

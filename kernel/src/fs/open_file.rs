@@ -78,13 +78,19 @@ impl ListedEntries<'_> {
 }
 
 impl OpenFile {
-    /// An open file of that name. `flags` as in open(2). `ENOMEM`.
+    /// An open file of that name. `flags` as in open(2).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn new(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
         fallible::arc_with(|| Self::bare(dentry, ops, flags, Hold::None))
     }
 
     /// As [`OpenFile::new`], with the inode's write or execute hold already taken; it is given back at the last close,
-    /// or now: `ENOMEM`.
+    /// or now.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn with_hold(
         dentry: Arc<Dentry>,
         ops: Arc<dyn FileOps>,
@@ -132,8 +138,11 @@ impl OpenFile {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
-    /// `F_SETFL` by the name of a descriptor: as [`OpenFile::set_flags`], and with `O_ASYNC` the owner is told from now on, where
-    /// the file can tell. `EINVAL`, `EPERM`, `ENOMEM`.
+    /// `F_SETFL` by the name of a descriptor: as [`OpenFile::set_flags`], and with `O_ASYNC` the owner is told from now
+    /// on, where the file can tell.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EPERM`, `ENOMEM`.
     pub fn set_status_flags(
         self: &Arc<Self>,
         caller: &Caller<'_>,
@@ -201,7 +210,10 @@ impl OpenFile {
         }
     }
 
-    /// read(2): at the position, which moves on. `EBADF`, and what the file's operations say.
+    /// read(2): at the position, which moves on.
+    ///
+    /// # Errors
+    /// `EBADF`, and what the file's operations say.
     pub fn read(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
         if !self.is_readable() {
             return Err(Errno::EBADF);
@@ -209,7 +221,10 @@ impl OpenFile {
         self.at_position(|io| self.ops.read(io, to))
     }
 
-    /// write(2): at the position, which moves on. `EBADF`, and what the file's operations say.
+    /// write(2): at the position, which moves on.
+    ///
+    /// # Errors
+    /// `EBADF`, and what the file's operations say.
     pub fn write(&self, caller: &Caller<'_>, from: &mut dyn Source) -> Result<usize, Errno> {
         if !self.is_writable() {
             return Err(Errno::EBADF);
@@ -229,7 +244,10 @@ impl OpenFile {
         result
     }
 
-    /// pread64(2): reads at `offset`; the position stays. `EBADF`, `ESPIPE`.
+    /// pread64(2): reads at `offset`; the position stays.
+    ///
+    /// # Errors
+    /// `EBADF`, `ESPIPE`.
     pub fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
         if !self.is_readable() {
             return Err(Errno::EBADF);
@@ -238,7 +256,10 @@ impl OpenFile {
         self.ops.read(&mut self.io(offset), to)
     }
 
-    /// pwrite64(2): writes at `offset`, or at the end with `O_APPEND`; the position stays. `EBADF`, `ESPIPE`.
+    /// pwrite64(2): writes at `offset`, or at the end with `O_APPEND`; the position stays.
+    ///
+    /// # Errors
+    /// `EBADF`, `ESPIPE`.
     pub fn write_at(&self, caller: &Caller<'_>, offset: u64, from: &mut dyn Source) -> Result<usize, Errno> {
         if !self.is_writable() {
             return Err(Errno::EBADF);
@@ -255,7 +276,10 @@ impl OpenFile {
         }
     }
 
-    /// lseek(2). `ESPIPE`, `EINVAL`, `ENXIO`.
+    /// lseek(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`, `EINVAL`, `ENXIO`.
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
         match self.positioning {
             Positioning::Stream => return Err(Errno::ESPIPE),
@@ -305,6 +329,9 @@ impl OpenFile {
     }
 
     /// ioctl(2). `EBADF`, and what the file's operations say.
+    ///
+    /// # Errors
+    /// `ENOTTY` for requests that are not known; what the kind of file says.
     pub fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
         if self.is_path() {
             return Err(Errno::EBADF);
@@ -327,7 +354,10 @@ impl OpenFile {
         !self.is_path() && self.ops.is_zeros()
     }
 
-    /// What mmap(2) maps. `EBADF`, `ENODEV`.
+    /// What mmap(2) maps.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENODEV`.
     pub fn page_source(&self, sharing: Sharing) -> Result<Arc<dyn PageSource>, Errno> {
         if self.is_path() {
             return Err(Errno::EBADF);

@@ -64,11 +64,17 @@ pub enum LastComponent {
 
 impl PathLookup<'_> {
     /// Walks the whole path, which must lead to something.
+    ///
+    /// # Errors
+    /// `ENOENT` if nothing is there; those of [`PathLookup::walk`].
     pub fn find(&self, path: &[u8], last_link: LastLink) -> Result<Arc<Dentry>, Errno> {
         self.walk(path, last_link)?.entry.ok_or(Errno::ENOENT)
     }
 
-    /// Walks the path; the last component may be missing. `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
+    /// Walks the path; the last component may be missing.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
     pub fn walk(&self, path: &[u8], last_link: LastLink) -> Result<LookupResult, Errno> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
@@ -251,7 +257,10 @@ impl LookupResult {
     }
 }
 
-/// `ENAMETOOLONG` for a component that no directory takes.
+/// Whether a directory could have an entry of that name.
+///
+/// # Errors
+/// `ENAMETOOLONG`.
 pub fn check_name(name: &[u8]) -> Result<(), Errno> {
     if name.len() > NAME_MAX {
         Err(Errno::ENAMETOOLONG)

@@ -30,7 +30,10 @@ impl Subject {
         Subject(Arc::default())
     }
 
-    /// The same person judged by the real ids: access(2). `ENOMEM`.
+    /// The same person judged by the real ids: access(2).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn with_real_ids(&self) -> Result<Self, Errno> {
         Arc::try_new(self.0.with_real_ids())
             .map(Subject)
@@ -57,8 +60,10 @@ impl Subject {
         self.0.fsgid == gid || self.0.groups.contains(&gid)
     }
 
-    /// Checks `wanted`, a sum of `R_OK`, `W_OK`, `X_OK`. `EACCES`; `EROFS` for writing what lies in a read-only filesystem, which a
-    /// device does not.
+    /// Checks `wanted`, a sum of `R_OK`, `W_OK`, `X_OK`.
+    ///
+    /// # Errors
+    /// `EACCES`; `EROFS` for writing what lies in a read-only filesystem, which a device does not.
     pub fn check(&self, inode: &Inode, wanted: u32) -> Result<(), Errno> {
         if wanted & W_OK != 0 && matches!(inode.kind(), S_IFREG | S_IFDIR | S_IFLNK) {
             inode.filesystem.flags.check_writable()?;
@@ -119,7 +124,10 @@ impl Subject {
     }
 
     /// Checks that an entry of `directory` that names `inode` may be removed or replaced: write and search permission,
-    /// and ownership in a sticky directory. `EACCES`, `EPERM`.
+    /// and ownership in a sticky directory.
+    ///
+    /// # Errors
+    /// `EACCES`, `EPERM`.
     pub fn check_removal(&self, directory: &Inode, inode: &Inode) -> Result<(), Errno> {
         self.check(directory, W_OK | X_OK)?;
         let is_sticky = directory.attributes().mode & S_ISVTX != 0;

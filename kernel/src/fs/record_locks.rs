@@ -175,8 +175,11 @@ impl Records {
         })
     }
 
-    /// Sets `wanted`, in place of what its owner holds there, and lets it grow together with its owner's locks of its kind.
-    /// Before the first call with one `change` the caller has asked for obstacles. Only that call can fail.
+    /// Sets `wanted`, in place of what its owner holds there, and lets it grow together with its owner's locks of its
+    /// kind. Before the first call with one `change` the caller has asked for obstacles.
+    ///
+    /// # Errors
+    /// [`NoNode`] if there was no memory; only the first call with one `change` can fail.
     pub fn set(&mut self, wanted: &Record, change: &mut LockChange) -> Result<LockProgress, NoNode> {
         let (from, last) = (wanted.first.saturating_sub(1), wanted.last.saturating_add(1));
         let touched = || self.of_owner(wanted.owner, from, last);
@@ -252,7 +255,10 @@ impl Records {
         }
     }
 
-    /// Gives up what the owner of `range` holds there. Only the first call can fail: where one lock becomes two.
+    /// Gives up what the owner of `range` holds there.
+    ///
+    /// # Errors
+    /// [`NoNode`] if there was no memory: only at the first call, where one lock becomes two.
     pub fn clear(&mut self, range: &Record) -> Result<LockProgress, NoNode> {
         let mut spare = Spare::default();
         for _ in 0..BATCH {

@@ -34,7 +34,10 @@ pub struct SharedZeros {
 }
 
 impl SharedZeros {
-    /// `len` pages. `ENOMEM`.
+    /// `len` pages.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn new(len: u64, stores: Stores) -> Result<Arc<SharedZeros>, Errno> {
         static LAST: AtomicU64 = AtomicU64::new(0);
         fallible::arc(SharedZeros {

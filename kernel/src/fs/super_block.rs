@@ -23,7 +23,10 @@ pub struct SuperBlock {
 }
 
 impl SuperBlock {
-    /// An empty file system whose files may hold `page_limit` pages together. `ENOMEM`.
+    /// An empty file system whose files may hold `page_limit` pages together.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn new(kind: &'static dyn FileSystem, device: u64, page_limit: u64) -> Result<Arc<Self>, Errno> {
         fallible::arc(SuperBlock {
             kind,
@@ -72,7 +75,10 @@ impl SuperBlock {
         self.pages.load(Ordering::Relaxed)
     }
 
-    /// Changes how many pages its files may hold. `EINVAL` if they hold more.
+    /// Changes how many pages its files may hold.
+    ///
+    /// # Errors
+    /// `EINVAL` if they hold more.
     pub fn set_page_limit(&self, limit: u64) -> Result<(), Errno> {
         if self.page_count() > limit {
             return Err(Errno::EINVAL);

@@ -28,8 +28,11 @@ fn changeable(directory: &Dentry, otherwise: Errno) -> Result<&dyn DirectoryOps,
     directory.inode.ops.as_directory().ok_or(otherwise)
 }
 
-/// Makes a file and names it. The mode must have the umask applied. In a set-group-ID directory the group is the directory's, and
-/// so is the bit for a directory (inode(7)). `EEXIST`, `EACCES`, `ENOENT`, `EPERM` for a kind that the file system does not have.
+/// Makes a file and names it. The mode must have the umask applied. In a set-group-ID directory the group is the
+/// directory's, and so is the bit for a directory (inode(7)).
+///
+/// # Errors
+/// `EEXIST`, `EACCES`, `ENOENT`, `EPERM` for a kind that the file system does not have.
 pub fn create(
     directory: &Arc<Dentry>,
     name: &[u8],
@@ -43,7 +46,10 @@ pub fn create(
     attach(directory, name, ops.make(&directory.inode, file, attributes)?)
 }
 
-/// Makes a file of the kernel's own and names it. As [`create`].
+/// Makes a file of the kernel's own and names it, without asking for rights.
+///
+/// # Errors
+/// `EEXIST`, `ENOENT`, `ENOMEM`, `ENOSPC`.
 pub fn create_initial(
     directory: &Arc<Dentry>,
     name: &[u8],
@@ -68,7 +74,10 @@ fn new_attributes(directory: &Dentry, file: NewFile<'_>, mode: u32, subject: &Su
     Attributes::new(mode, subject.owner(), above.gid)
 }
 
-/// A regular file without a name in the directory's file system: `O_TMPFILE`. `EACCES`, `EOPNOTSUPP`.
+/// A regular file without a name in the directory's file system: `O_TMPFILE`.
+///
+/// # Errors
+/// `EACCES`, `EOPNOTSUPP`.
 pub fn create_unnamed(directory: &Arc<Dentry>, mode: u32, subject: &Subject) -> Result<Arc<Dentry>, Errno> {
     let ops = changeable(directory, Errno::EOPNOTSUPP)?;
     subject.check(&directory.inode, W_OK | X_OK)?;
@@ -84,7 +93,10 @@ pub fn create_unnamed(directory: &Arc<Dentry>, mode: u32, subject: &Subject) -> 
     Ok(dentry)
 }
 
-/// Names an inode in a directory. `EEXIST`, `ENOENT`.
+/// Names an inode in a directory.
+///
+/// # Errors
+/// `EEXIST`, `ENOENT`.
 pub fn attach(directory: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>, Errno> {
     let entry = Dentry::new(Some(directory), name, inode)?;
     let is_directory = entry.inode.is_directory();
@@ -99,7 +111,10 @@ pub fn attach(directory: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result
     Ok(entry)
 }
 
-/// linkat(2): a further name for a file that is not a directory. `EPERM`, `EMLINK`, `EXDEV`, `EEXIST`, `ENOENT`.
+/// linkat(2): a further name for a file that is not a directory.
+///
+/// # Errors
+/// `EPERM`, `EMLINK`, `EXDEV`, `EEXIST`, `ENOENT`.
 pub fn link(
     directory: &Arc<Dentry>,
     name: &[u8],
@@ -120,7 +135,10 @@ pub fn link(
         .inspect_err(|_| inode.remove_name())
 }
 
-/// unlink(2) of what stands at the end of a walk. `ENOENT`, `EISDIR`, `ENOTDIR`, `EBUSY`, `EACCES`, `EPERM`.
+/// unlink(2) of what stands at the end of a walk.
+///
+/// # Errors
+/// `ENOENT`, `EISDIR`, `ENOTDIR`, `EBUSY`, `EACCES`, `EPERM`.
 pub fn unlink(end: &LookupResult, subject: &Subject) -> Result<(), Errno> {
     if end.last != LastComponent::Name {
         return Err(Errno::EISDIR);
@@ -149,7 +167,10 @@ pub fn unlink(end: &LookupResult, subject: &Subject) -> Result<(), Errno> {
     })
 }
 
-/// rmdir(2) of what stands at the end of a walk. `ENOENT`, `ENOTDIR`, `EINVAL`, `ENOTEMPTY`, `EBUSY`, `EACCES`, `EPERM`.
+/// rmdir(2) of what stands at the end of a walk.
+///
+/// # Errors
+/// `ENOENT`, `ENOTDIR`, `EINVAL`, `ENOTEMPTY`, `EBUSY`, `EACCES`, `EPERM`.
 pub fn remove_directory(end: &LookupResult, subject: &Subject) -> Result<(), Errno> {
     match end.last {
         LastComponent::Name => {}
@@ -181,7 +202,10 @@ pub fn remove_directory(end: &LookupResult, subject: &Subject) -> Result<(), Err
     })
 }
 
-/// Removes an entry for the kernel itself, without asking for rights. `ENOENT`, `ENOTDIR`, `ENOTEMPTY`.
+/// Removes an entry for the kernel itself, without asking for rights.
+///
+/// # Errors
+/// `ENOENT`, `ENOTDIR`, `ENOTEMPTY`.
 pub fn remove_initial(directory: &Arc<Dentry>, name: &[u8]) -> Result<(), Errno> {
     let mut removed = None;
     let _shape = keep_shape();

@@ -65,7 +65,10 @@ fn check_access(inode: &Inode, name: &[u8], subject: &Subject, wanted: u32) -> R
     subject.check(inode, wanted)
 }
 
-/// setxattr(2). `EOPNOTSUPP`, `EINVAL`, `EPERM`, `EACCES`, `EEXIST`, `ENODATA`, `ENOSPC`, `ENOMEM`.
+/// setxattr(2).
+///
+/// # Errors
+/// `EOPNOTSUPP`, `EINVAL`, `EPERM`, `EACCES`, `EEXIST`, `ENODATA`, `ENOSPC`, `ENOMEM`.
 pub fn set(inode: &Inode, subject: &Subject, name: &[u8], value: Vec<u8>, flags: u32) -> Result<(), Errno> {
     check_access(inode, name, subject, W_OK)?;
     check_kept(inode, name)?;
@@ -88,7 +91,10 @@ pub fn set(inode: &Inode, subject: &Subject, name: &[u8], value: Vec<u8>, flags:
     Ok(())
 }
 
-/// getxattr(2): the value. `EOPNOTSUPP`, `EINVAL`, `ENODATA`, `EACCES`, `ENOMEM`.
+/// getxattr(2): the value.
+///
+/// # Errors
+/// `EOPNOTSUPP`, `EINVAL`, `ENODATA`, `EACCES`, `ENOMEM`.
 pub fn get(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<Vec<u8>, Errno> {
     check_access(inode, name, subject, R_OK)?;
     check_kept(inode, name)?;
@@ -107,7 +113,10 @@ pub fn get(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<Vec<u8>, Err
     }
 }
 
-/// removexattr(2). As [`set`].
+/// removexattr(2).
+///
+/// # Errors
+/// `ENODATA` if there is none of that name; `EOPNOTSUPP`, `EINVAL`, `EPERM`, `EACCES` as for [`set`].
 pub fn remove(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<(), Errno> {
     check_access(inode, name, subject, W_OK)?;
     check_kept(inode, name)?;
@@ -122,7 +131,10 @@ pub fn remove(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<(), Errno
     Ok(())
 }
 
-/// listxattr(2): all names that `subject` may know, each with a NUL. `ENOMEM`.
+/// listxattr(2): all names that `subject` may know, each with a NUL.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn list(inode: &Inode, subject: &Subject) -> Result<Vec<u8>, Errno> {
     let sees_trusted = subject.can(CAP_SYS_ADMIN);
     let is_seen = |entry: &&ExtendedAttribute| sees_trusted || !entry.name.starts_with(TRUSTED);

@@ -87,7 +87,10 @@ impl<F> DescriptorPiece<F> {
         self.files.get(at)?.as_ref()
     }
 
-    /// Puts the file there and returns what was. `ENOMEM`, nothing changed.
+    /// Puts the file there and returns what was.
+    ///
+    /// # Errors
+    /// `ENOMEM`, nothing changed.
     pub fn put(&mut self, at: usize, file: Arc<F>, on_exec: OnExec) -> Result<Option<Arc<F>>, Errno> {
         if at >= self.files.len() {
             let missing = at + 1 - self.files.len();
@@ -190,8 +193,10 @@ impl<F> Block<F> {
         first_bit(word(piece), 0).map(|at| piece * WIDTH + at)
     }
 
-    /// Changes the piece of a descriptor; it is made if it is missing, and copied if others have it as well. `ENOMEM`, nothing
-    /// changed.
+    /// Changes the piece of a descriptor; it is made if it is missing, and copied if others have it as well.
+    ///
+    /// # Errors
+    /// `ENOMEM`, nothing changed.
     pub fn change<R>(
         &mut self,
         at: usize,

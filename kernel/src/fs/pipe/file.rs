@@ -37,12 +37,18 @@ impl FileSystem for PipeFs {
     }
 }
 
-/// Registers pipefs. `ENOMEM`.
+/// Registers pipefs.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     filesystem::register(&PipeFs)
 }
 
-/// The inode of a pipe without a name. `ENOMEM`.
+/// The inode of a pipe without a name.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn unnamed(pipe: &Arc<Pipe>, attributes: Attributes) -> Result<Arc<Inode>, Errno> {
     let super_block = PIPES.try_call_once(|| SuperBlock::new(&PipeFs, DEVICE, 0))?;
     Inode::new(super_block, S_IFIFO, pipe.clone(), attributes)

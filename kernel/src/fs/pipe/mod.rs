@@ -107,7 +107,10 @@ impl Direction {
 }
 
 impl Pipe {
-    /// A pipe with no end open. `ENOMEM`.
+    /// A pipe with no end open.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn new() -> Result<Arc<Self>, Errno> {
         let state = PipeState {
             slots: Slots::new(),
@@ -132,7 +135,10 @@ impl Pipe {
         })
     }
 
-    /// Opens an end at once: pipe2(2). `ENOMEM`.
+    /// Opens an end at once: pipe2(2).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn open_end(self: &Arc<Self>, direction: Direction) -> Result<Arc<dyn FileOps>, Errno> {
         let mut state = self.state.lock();
         state.readers += u32::from(direction.reads());
@@ -154,8 +160,10 @@ impl Pipe {
         })?)
     }
 
-    /// Opens an end of a named pipe: fifo(7). Waits for the other end, but with `O_NONBLOCK` among `flags`; then
-    /// writing without a reader is `ENXIO`.
+    /// Opens an end of a named pipe: fifo(7). Waits for the other end, but with `O_NONBLOCK` among `flags`.
+    ///
+    /// # Errors
+    /// `ENXIO`: to be written, with `O_NONBLOCK`, and nobody reads. `ENOMEM`, or an interrupted wait.
     pub fn open_named(
         self: &Arc<Self>,
         direction: Direction,

@@ -12,7 +12,10 @@ pub const MAX_UNPRIVILEGED: usize = 1 << 20;
 /// here.
 const MAX: usize = 64 << 20;
 
-/// The capacity that is given for a wish: a power of 2, of one page at least. `EINVAL`, `ENOMEM`.
+/// The capacity that is given for a wish: a power of 2, of one page at least.
+///
+/// # Errors
+/// `EINVAL`, `ENOMEM`.
 pub fn rounded(wanted: u32) -> Result<usize, Errno> {
     if wanted > 1 << 31 {
         return Err(Errno::EINVAL);
@@ -30,8 +33,10 @@ impl Pipe {
         self.state.lock().slots.capacity()
     }
 
-    /// Makes it hold `capacity` bytes, one of the values of [`rounded`]. `EBUSY` if more are in it, or somebody
-    /// is in the middle of a write; `ENOMEM`.
+    /// Makes it hold `capacity` bytes, one of the values of [`rounded`].
+    ///
+    /// # Errors
+    /// `EBUSY` if more are in it, or somebody is in the middle of a write; `ENOMEM`.
     pub fn set_capacity(&self, capacity: usize) -> Result<(), Errno> {
         let mut slots = Slots::with_capacity(capacity).map_err(|_| Errno::ENOMEM)?;
         let old = {

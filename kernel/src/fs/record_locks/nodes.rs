@@ -128,6 +128,9 @@ impl Spare {
     }
 
     /// Makes pairs until there are `count`.
+    ///
+    /// # Errors
+    /// [`NoNode`] if there is no memory.
     pub fn fill(&mut self, count: usize, like: &Record) -> Result<(), NoNode> {
         let missing = count.saturating_sub(self.0.iter().flatten().count());
         for _ in 0..missing {

@@ -55,6 +55,9 @@ impl<T: TreeEntry> DerefMut for Node<T> {
 
 impl<T: TreeEntry> Node<T> {
     /// A node of its own.
+    ///
+    /// # Errors
+    /// [`NoNode`] if there is no memory.
     pub fn new(entry: T) -> Result<Self, NoNode> {
         let mut place = Vec::new();
         place.try_reserve_exact(1).map_err(|_| NoNode)?;

@@ -68,17 +68,26 @@ pub fn root_kind() -> &'static dyn FileSystem {
     &ROOTFS
 }
 
-/// Registers tmpfs. `ENOMEM`.
+/// Registers tmpfs.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     filesystem::register(&TMPFS)
 }
 
-/// Registers ramfs. `ENOMEM`.
+/// Registers ramfs.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn register_ramfs() -> Result<(), Errno> {
     filesystem::register(&RAMFS)
 }
 
-/// Registers devtmpfs. `ENOMEM`.
+/// Registers devtmpfs.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn register_devtmpfs() -> Result<(), Errno> {
     filesystem::register(&DEVTMPFS)
 }
@@ -148,7 +157,10 @@ fn parsed(text: &[u8], usual: Options) -> Result<Options, Errno> {
     options::parse(text, usual, ram_pages())
 }
 
-/// A new file of that file system, which no entry names yet. `ENOMEM`.
+/// A new file of that file system, which no entry names yet.
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn make(
     super_block: &Arc<SuperBlock>,
     file: NewFile<'_>,
@@ -218,7 +230,10 @@ fn empty(directory: &Dentry) {
 
 static UNNAMED: Once<Arc<SuperBlock>> = Once::new();
 
-/// A file without a place in the tree, shown as `name`, and what an open of it reads and writes: memfd_create(2). `ENOMEM`.
+/// A file without a place in the tree, shown as `name`, and what an open of it reads and writes: memfd_create(2).
+///
+/// # Errors
+/// `ENOMEM`.
 pub fn unnamed_file(
     name: &[u8],
     seals: SealFlags,

@@ -12,8 +12,11 @@ pub struct Options {
     pub mode: u32,
 }
 
-/// Reads options that are separated by commas; what is not said stays as in `options`. `EINVAL` for those that are not
-/// known. `ram_pages` is what a percentage counts from.
+/// Reads options that are separated by commas; what is not said stays as in `options`. `ram_pages` is what a percentage
+/// counts from.
+///
+/// # Errors
+/// `EINVAL` for those that are not known.
 pub fn parse(text: &[u8], mut options: Options, ram_pages: u64) -> Result<Options, Errno> {
     let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
     for option in text.split(',').filter(|option| !option.is_empty()) {

@@ -85,6 +85,9 @@ impl PageCache {
     }
 
     /// Reads from `at` until the end of the file or until `to` is full. Takes no lock while it copies.
+    ///
+    /// # Errors
+    /// What `to` says of the first bytes: `EFAULT`.
     pub fn read(&self, at: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
         let mut done = 0;
         while let Some(piece) = self.piece(at + done as u64, to.room()) {
@@ -114,12 +117,18 @@ impl PageCache {
     }
 
     /// Keeps other writers out. To be held over [`PageCache::write`].
+    ///
+    /// # Errors
+    /// An error if the process is to end before its turn.
     pub fn writer(&self) -> Result<SleepingMutexGuard<'_>, Errno> {
         self.writer.lock()
     }
 
-    /// Writes at `at` and returns how many bytes were taken. The caller holds [`PageCache::writer`] and has checked that
-    /// the write ends at or below `MAX_FILE_SIZE`. `ENOSPC` if the filesystem or the memory is full, `EFAULT`.
+    /// Writes at `at` and returns how many bytes were taken. The caller holds [`PageCache::writer`] and has checked
+    /// that the write ends at or below `MAX_FILE_SIZE`.
+    ///
+    /// # Errors
+    /// `ENOSPC` if the filesystem or the memory is full, `EFAULT`.
     pub fn write(&self, at: u64, from: &mut dyn Source) -> Result<usize, Errno> {
         self.clear_gap(at);
         let mut done = 0;
@@ -220,7 +229,10 @@ impl PageCache {
         }
     }
 
-    /// Gives all pages of `start..end` frames (fallocate(2), mode 0). `ENOSPC`, `EPERM` if a seal forbids to grow.
+    /// Gives all pages of `start..end` frames (fallocate(2), mode 0).
+    ///
+    /// # Errors
+    /// `ENOSPC`, `EPERM` if a seal forbids to grow.
     pub fn allocate(&self, start: u64, end: u64, wanted: SizeChange) -> Result<(), Errno> {
         let _writer = self.writer.lock()?;
         let size = self.size();
@@ -265,8 +277,11 @@ impl PageCache {
         }
     }
 
-    /// The frame of page `index` for a mapping; a hole gets one. The end of the file is looked at under the same lock: a
-    /// truncate on another processor leaves no page behind it.
+    /// The frame of page `index` for a mapping; a hole gets one. The end of the file is looked at under the same lock:
+    /// a truncate on another processor leaves no page behind it.
+    ///
+    /// # Errors
+    /// [`PageError`]: behind the end, no memory, or no room in the file system.
     pub fn page(&self, index: u64) -> Result<FrameHandle, PageError> {
         self.find_or_make(index, |state| index < state.size.div_ceil(PAGE))
     }

@@ -34,7 +34,10 @@ impl Seals {
         SealFlags::from_bits_retain(self.bits.load(Ordering::Acquire))
     }
 
-    /// `F_ADD_SEALS`. `EPERM` if no more may be added, `EBUSY` if a shared mapping can be written that is to be forbidden.
+    /// `F_ADD_SEALS`.
+    ///
+    /// # Errors
+    /// `EPERM` if no more may be added, `EBUSY` if a shared mapping can be written that is to be forbidden.
     pub fn add(&self, seals: SealFlags) -> Result<(), Errno> {
         let old = self.get();
         if old.contains(SealFlags::F_SEAL_SEAL) {
@@ -50,7 +53,10 @@ impl Seals {
         Ok(())
     }
 
-    /// How many of `len` bytes may be written at `at` of a file of `size` bytes. `EPERM` if none.
+    /// How many of `len` bytes may be written at `at` of a file of `size` bytes.
+    ///
+    /// # Errors
+    /// `EPERM` if none.
     #[inline]
     pub fn check_write(&self, at: u64, len: usize, size: u64) -> Result<usize, Errno> {
         if !self.get().intersects(NO_WRITE | SealFlags::F_SEAL_GROW) {
@@ -73,7 +79,10 @@ impl Seals {
         most.map(|most| most as usize).ok_or(Errno::EPERM)
     }
 
-    /// Whether the size may change so. `EPERM`.
+    /// Whether the size may change so.
+    ///
+    /// # Errors
+    /// `EPERM`.
     pub fn check_resize(&self, old: u64, new: u64) -> Result<(), Errno> {
         let seals = self.get();
         let is_refused = new < old && seals.contains(SealFlags::F_SEAL_SHRINK)
@@ -81,7 +90,10 @@ impl Seals {
         if is_refused { Err(Errno::EPERM) } else { Ok(()) }
     }
 
-    /// Whether bytes may be made zero. `EPERM`.
+    /// Whether bytes may be made zero.
+    ///
+    /// # Errors
+    /// `EPERM`.
     pub fn check_punch(&self) -> Result<(), Errno> {
         if self.get().intersects(NO_WRITE) {
             Err(Errno::EPERM)
@@ -90,7 +102,10 @@ impl Seals {
         }
     }
 
-    /// There is one more shared mapping that can be written. `EPERM` if there may be none.
+    /// There is one more shared mapping that can be written.
+    ///
+    /// # Errors
+    /// `EPERM` if there may be none.
     pub fn enter_mapping(&self) -> Result<(), Errno> {
         if self.get().intersects(NO_WRITE) {
             return Err(Errno::EPERM);

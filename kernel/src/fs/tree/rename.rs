@@ -23,7 +23,12 @@ pub enum Existing {
     Exchange,
 }
 
-/// renameat2(2) between two ends of walks.
+/// renameat2(2) between the ends of two paths.
+///
+/// # Errors
+/// `EBUSY`: a path that ends in `.` or `..`, or a mount point. `EXDEV`: two file systems. `EEXIST`, `ENOENT`,
+/// `ENOTEMPTY`, `EISDIR`, `ENOTDIR`, `EINVAL`: what stands there. `EACCES`, `EPERM`, `EROFS`: the subject or the mount.
+/// `ENOMEM`.
 pub fn rename(
     old: &LookupResult,
     new: &LookupResult,

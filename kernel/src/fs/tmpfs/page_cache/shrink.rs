@@ -22,9 +22,12 @@ enum PrivateCopies {
 }
 
 impl PageCache {
-    /// truncate(2): sets the size; pages behind it are given back and taken from whoever maps them, bytes added are zeros.
-    /// `EPERM` if a seal forbids it. `ENOMEM` if a table on the way to such a page could not be copied, or an error because the
-    /// process is to end: the size is then as it was.
+    /// truncate(2): sets the size; pages behind it are given back and taken from whoever maps them, bytes added are
+    /// zeros.
+    ///
+    /// # Errors
+    /// `EPERM` if a seal forbids it. `ENOMEM` if a table on the way to such a page could not be copied, or an error
+    /// because the process is to end: the size is then as it was.
     pub fn truncate(&self, size: u64) -> Result<(), Errno> {
         let _writer = self.writer.lock()?;
         self.seals.check_resize(self.size(), size)?;
@@ -46,9 +49,11 @@ impl PageCache {
         Ok(())
     }
 
-    /// Makes `start..end` zeros and gives back the pages that lie wholly in it (fallocate(2), punch hole); who maps them loses them,
-    /// but for private copies. `EPERM` if a seal forbids it. `ENOMEM`, or an error because the process is to end: some of it may be
-    /// done.
+    /// Makes `start..end` zeros and gives back the pages that lie wholly in it (fallocate(2), punch hole); who maps
+    /// them loses them, but for private copies.
+    ///
+    /// # Errors
+    /// `EPERM` if a seal forbids it. `ENOMEM`, or an error because the process is to end: some of it may be done.
     pub fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
         let _writer = self.writer.lock()?;
         self.seals.check_punch()?;
