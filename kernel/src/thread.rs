@@ -55,7 +55,7 @@ pub struct ThreadInit {
     pub fs_context: Shared<FsContext>,
     /// Mask and alternate stack.
     pub signals: InheritedSignals,
-    /// See [`Thread::make_stack`].
+    /// See [`make_stack`].
     pub kernel: KernelThread,
     /// FP, SIMD and thread-pointer registers.
     pub registers: Box<UserRegisters>,

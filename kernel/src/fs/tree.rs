@@ -5,7 +5,7 @@
 //! is never missing, and one that appeared is never overwritten unseen.
 //!
 //! Creating and unlinking take the lock of one directory. Removing a directory and renaming take those of two or three;
-//! they take [`RESHAPING`] first, so they never meet. Removed dentries are dropped after the locks.
+//! they keep the shape first ([`keep_shape`]), so they never meet. Removed dentries are dropped after the locks.
 
 mod rename;
 

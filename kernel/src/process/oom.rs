@@ -49,7 +49,7 @@ const VICTIM_TIMEOUT: u64 = time::SECOND;
 
 /// Is asked from now on wherever memory is missing.
 pub fn register() {
-    memory::register_oom_killer(|| out_of_memory(&scheduler::current().process()));
+    memory::register_oom_killer(|| out_of_memory(scheduler::current().process()));
 }
 
 /// Lets another process end, so that the caller may try again; false if the caller is to make do without. `process` is the

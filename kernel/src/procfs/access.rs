@@ -20,7 +20,7 @@ use crate::sched::space::Space;
 /// `EACCES`: it may not.
 pub fn may_inspect(process: &Process) -> Result<(), Errno> {
     process
-        .check_inspection_by(&scheduler::current().process())
+        .check_inspection_by(scheduler::current().process())
         .map_err(|_| Errno::EACCES)
 }
 

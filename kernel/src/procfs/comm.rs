@@ -31,7 +31,7 @@ pub fn open(subject: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
 
 /// `EINVAL` for another process.
 fn set(subject: &ProcTask, name: Comm) -> Result<(), Errno> {
-    if !Arc::ptr_eq(&scheduler::current().process(), &subject.process) {
+    if !Arc::ptr_eq(scheduler::current().process(), &subject.process) {
         return Err(Errno::EINVAL);
     }
     match &subject.thread {
