@@ -9,25 +9,6 @@
 //! the ASID), `fork=classic` (fork copies all tables: to measure against). Everything else goes to init as Linux hands it on: see
 //! `formats::bootargs`.
 
-use crate::boot_arguments;
-use crate::devices;
-use crate::exec::{self, Arguments, Program};
-use crate::fs::{
-    self, Credentials, FileTable, FsContext, LastLink, LookupContext, OnExec, Restraint, Subject,
-    open_executable,
-};
-use crate::fs::{initramfs, mount, pipe, tmpfs};
-use crate::log::{self, Level, error, info, warn};
-use crate::power;
-use crate::process::{self, Limits, Process, Shared, hooks};
-use crate::procfs;
-use crate::sched::interrupts;
-use crate::sched::scheduler;
-use crate::sched::time;
-use crate::signal;
-use crate::signal::InheritedSignals;
-use crate::thread::{self, ThreadInit};
-use crate::tty;
 use crate::user_loop;
 use abi::Errno;
 use abi::file::OpenFlags;
@@ -38,8 +19,27 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use formats::bootargs::CommandLine;
 use formats::symbols::Payload;
+use fs::initramfs;
+use fs::pipe;
+use fs::tmpfs;
+use klog::boot_arguments;
+use klog::power;
+use klog::{self, Level, error, info, warn};
 use memory::fallible;
 use platform::Boot;
+use sched::interrupts;
+use sched::scheduler;
+use sched::time;
+use task::exec::{self, Arguments, Program};
+use task::process::{self, Limits, Process, Shared, hooks};
+use task::signal;
+use task::signal::InheritedSignals;
+use task::thread::{self, ThreadInit};
+use vfs::mount;
+use vfs::{
+    self, Credentials, FileTable, FsContext, LastLink, LookupContext, OnExec, Restraint, Subject,
+    open_executable,
+};
 
 /// Where init is looked for if the command line does not say (Linux's order, with `/init` of an initramfs first).
 const INIT_PATHS: [&str; 5] = ["/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
@@ -61,7 +61,7 @@ const INITIAL_MOUNTS: [(&[u8], &[u8], u64); 3] = [
 pub fn start(boot: Boot) -> ! {
     let line = boot_arguments::keep(boot.machine, boot.command_line);
     if let Some(level) = line.loglevel() {
-        log::show_below(level);
+        klog::show_below(level);
     }
     platform::crash::set_after_exception(power::after_panic());
     info!("Holstein {} on {}", env!("CARGO_PKG_VERSION"), describe(&boot));
@@ -93,7 +93,7 @@ pub fn start(boot: Boot) -> ! {
             scheduler::run()
         }
         Err(reason) => {
-            log::write(Level::Emergency, format_args!("Cannot start init: {reason}"));
+            klog::write(Level::Emergency, format_args!("Cannot start init: {reason}"));
             power::end(1)
         }
     }
@@ -145,7 +145,7 @@ fn describe(boot: &Boot) -> String {
 /// damaged is said; what came before the damage is there.
 fn fill_tree(boot: &Boot) {
     register().expect("there is memory for the names of a few file systems and devices");
-    fs::mount_root(tmpfs::root_kind(), ROOT_DEVICE).expect("there is memory for the root directory");
+    vfs::mount_root(tmpfs::root_kind(), ROOT_DEVICE).expect("there is memory for the root directory");
     let archive = match &boot.initrd {
         Ok(Some(initrd)) => Some(*initrd),
         Ok(None) => embedded(boot.payload),
@@ -182,9 +182,9 @@ fn register() -> Result<(), Errno> {
 
 /// Mounts /dev, /proc and /sys; the directories are made if the initramfs has none. What the archive had there is hidden.
 fn mount_initial() -> Result<(), Errno> {
-    let root = fs::root();
+    let root = vfs::root();
     for (name, kind, device) in INITIAL_MOUNTS {
-        mount::mount_initial(&fs::directory(&root, name)?, kind, device)?;
+        mount::mount_initial(&vfs::directory(&root, name)?, kind, device)?;
     }
     Ok(())
 }
@@ -298,7 +298,7 @@ fn init_arguments(path: &str, line: CommandLine<'static>, stack_limit: u64) -> R
 fn console_files(fs_context: &FsContext) -> FileTable {
     let mut files = FileTable::default();
     let context = LookupContext::current(fs_context, Subject::kernel());
-    match fs::open(&context, b"/dev/console", OpenFlags::O_RDWR, 0) {
+    match vfs::open(&context, b"/dev/console", OpenFlags::O_RDWR, 0) {
         Ok(console) => {
             let opened = (0..3).all(|_| files.insert(console.clone(), OnExec::Keep, 0, 3).is_ok());
             debug_assert!(opened, "boot: three descriptors fit below three");

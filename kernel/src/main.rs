@@ -12,31 +12,11 @@
 extern crate alloc;
 
 mod boot;
-mod boot_arguments;
-mod core_dump;
-mod devices;
-mod escape;
-mod exec;
-mod fs;
-mod futex;
-mod log;
 #[cfg(target_os = "none")]
 mod panic;
-mod power;
-mod process;
-mod processor_features;
-mod procfs;
-mod sched;
-mod signal;
-mod syscall;
 #[cfg(test)]
 mod tests;
-mod thread;
-mod timers;
-mod tty;
 mod user_loop;
-mod user_memory;
-mod uts;
 
 use platform::heap::KernelHeap;
 

@@ -1,7 +1,7 @@
 //! The end by our own fault: the message, where it happened and how it came there, then what `panic=` says.
 
-use crate::power;
 use core::panic::PanicInfo;
+use klog::power;
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {

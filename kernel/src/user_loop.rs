@@ -6,15 +6,6 @@
 //! * Story 2, fork: `user::run` -> `syscall::call` -> `syscall::clone` -> `mm::fork` -> the process table -> the run
 //!   queue.
 
-use crate::core_dump;
-use crate::log;
-use crate::process;
-use crate::sched::deferred_free;
-use crate::sched::scheduler;
-use crate::signal::{self, Restart};
-use crate::syscall;
-use crate::thread::{Thread, ThreadExt};
-use crate::user_memory;
 use abi::signal::info::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,
     SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,
@@ -24,6 +15,12 @@ use alloc::sync::Arc;
 use mm::{Refusal, SegvCode};
 use platform::timer;
 use platform::user::{self, Abort, AbortCause, Trap, UserContext};
+use sched::deferred_free;
+use sched::scheduler;
+use task::core_dump;
+use task::process;
+use task::signal::{self, Restart};
+use task::thread::{Thread, ThreadExt};
 
 /// Where every thread's kernel stack begins.
 pub fn start(_argument: usize) {
@@ -100,7 +97,7 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
     if !is_mapping_fault {
         return refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR);
     }
-    match user_memory::handle_fault(thread.task(), thread, address, abort.access) {
+    match uaccess::handle_fault(thread.task(), thread, address, abort.access) {
         Some(Ok(())) | None => {}
         Some(Err(Refusal::Denied(SegvCode::MapErr))) => refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR),
         Some(Err(Refusal::Denied(SegvCode::AccErr))) => refuse(thread, abort, Signal::SIGSEGV, SEGV_ACCERR),
@@ -128,11 +125,11 @@ fn fault_signal(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
         Trap::SingleStep => (Signal::SIGTRAP, TRAP_TRACE, context.pc),
         Trap::FloatingPoint => (Signal::SIGFPE, FPE_FLTINV, context.pc),
         Trap::SystemError { esr } => {
-            log::error!("system error while {} ran: esr {esr:#x}", thread.name());
+            klog::error!("system error while {} ran: esr {esr:#x}", thread.name());
             (Signal::SIGBUS, BUS_OBJERR, context.pc)
         }
         Trap::Unknown { esr } => {
-            log::error!("{}: unknown exception, esr {esr:#x}", thread.name());
+            klog::error!("{}: unknown exception, esr {esr:#x}", thread.name());
             (Signal::SIGILL, SI_KERNEL, context.pc)
         }
         Trap::Abort(_) | Trap::Interrupt | Trap::WaitForEvent => return,

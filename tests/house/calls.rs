@@ -7,12 +7,12 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 /// The two halves of the table of calls.
-const TABLES: [&str; 2] = ["kernel/src/syscall/mod.rs", "kernel/src/syscall/files.rs"];
+const TABLES: [&str; 2] = ["kernel/syscall/src/lib.rs", "kernel/syscall/src/files.rs"];
 
 /// Where the numbers of all calls are.
 const NUMBERS: &str = "kernel/abi/src/nr.rs";
 
-/// Errors that docs name by their group: see `kernel/src/syscall/mod.rs`.
+/// Errors that docs name by their group: see `kernel/syscall/src/lib.rs`.
 const GROUPS: [(&str, &[&str]); 2] = [
     ("user memory", &["EFAULT", "ENOMEM"]),
     (
@@ -101,9 +101,9 @@ fn calls(sources: &[Source]) -> (BTreeMap<String, Call>, Vec<String>) {
 fn defining<'a>(sources: &'a [Source], module: &str, function: &str) -> Option<&'a Source> {
     let definition = regex(&format!(r"(?m)^pub fn {function}\b"));
     let folders = [
-        format!("kernel/src/syscall/{module}.rs"),
-        format!("kernel/src/syscall/{module}/"),
-        format!("kernel/src/{module}/"),
+        format!("kernel/syscall/src/{module}.rs"),
+        format!("kernel/syscall/src/{module}/"),
+        format!("kernel/task/src/{module}/"),
     ];
     let is_there = |source: &&Source| {
         folders
@@ -262,7 +262,7 @@ pub fn listing(sources: &[Source]) -> String {
     }
     format!(
         "# System calls\n\n\
-         Made by `make calls` from the docs of the functions in `kernel/src/syscall`, and compared with them by `tests/house`: each\n\
+         Made by `make calls` from the docs of the functions in `kernel/syscall`, and compared with them by `tests/house`: each\n\
          doc says what is not supported, and which errors there are. {} calls are there, {whole} of them whole.\n\n\
          | call | supported | not supported |\n|---|---|---|\n{rows}\n## Not there\n\n\
          `ENOSYS`, and one line in the log: {}.\n",
@@ -285,7 +285,7 @@ fn a_call_without_its_errors_is_noticed() {
         );
         unnamed_errors(&[
             file(TABLES[0], &table.text),
-            file("kernel/src/syscall/x.rs", &text),
+            file("kernel/syscall/src/x.rs", &text),
         ])
     };
     assert!(call("/// a.\n///\n/// # Errors\n/// `EINVAL`: none.\n").is_empty());

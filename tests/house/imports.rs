@@ -128,7 +128,7 @@ fn is_test(path: &str) -> bool {
     path.ends_with("/tests.rs") || path.contains("/tests/")
 }
 
-/// The module that a file is: `fs/mod.rs` is `fs`.
+/// The module that a file is: `vfs/src/lib.rs` is `fs`.
 fn module(path: &str) -> Module {
     let split = path.find("src/").map_or(0, |at| at + "src/".len());
     let mut parts: Vec<String> = path[split..]

@@ -2,9 +2,9 @@
 //! says why, how long a file may be, what lies at the top, and that files named in comments and documents exist.
 
 mod calls;
+mod circles;
 mod imports;
 mod names;
-mod rooms;
 mod rules;
 mod source;
 mod words;
@@ -51,18 +51,13 @@ fn apply_to_all(rule: impl Fn(&[Source]) -> Vec<String>) {
 }
 
 #[test]
-fn every_file_of_the_kernel_has_its_floor() {
-    apply_to_all(rooms::homeless);
-}
-
-#[test]
-fn no_part_of_the_kernel_reaches_up() {
-    apply_to_all(rooms::upward);
+fn every_crate_of_the_kernel_has_a_limit_of_circles() {
+    apply_to_all(circles::unlimited);
 }
 
 #[test]
 fn circles_of_files_are_short() {
-    apply_to_all(rooms::circles);
+    apply_to_all(circles::too_large);
 }
 
 #[test]

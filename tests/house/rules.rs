@@ -40,8 +40,71 @@ pub const FLOORS: &[Floor] = &[
         uses: &["abi", "mm", "platform"],
     },
     Floor {
-        folder: "kernel",
+        folder: "kernel/sched",
         uses: &["abi", "formats", "mm", "platform", "lock", "memory"],
+    },
+    Floor {
+        folder: "kernel/klog",
+        uses: &["abi", "formats", "mm", "platform", "lock", "memory", "sched"],
+    },
+    Floor {
+        folder: "kernel/uaccess",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog",
+        ],
+    },
+    Floor {
+        folder: "kernel/vfs",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess",
+        ],
+    },
+    Floor {
+        folder: "kernel/fs",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
+        ],
+    },
+    Floor {
+        folder: "kernel/devices",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
+        ],
+    },
+    Floor {
+        folder: "kernel/task",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
+            "devices",
+        ],
+    },
+    Floor {
+        folder: "kernel/tty",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
+            "devices", "task",
+        ],
+    },
+    Floor {
+        folder: "kernel/procfs",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
+            "devices", "task", "tty",
+        ],
+    },
+    Floor {
+        folder: "kernel/syscall",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
+            "devices", "task", "tty", "procfs",
+        ],
+    },
+    Floor {
+        folder: "kernel",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
+            "devices", "task", "tty", "procfs", "syscall",
+        ],
     },
     Floor {
         folder: "userland",
@@ -63,7 +126,8 @@ pub const FLOORS: &[Floor] = &[
 
 /// The crates of this workspace by name.
 const CRATES: &[&str] = &[
-    "abi", "formats", "mm", "platform", "lock", "memory", "kernel", "userland", "image", "tests", "fuzz",
+    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs", "devices",
+    "task", "tty", "procfs", "syscall", "kernel", "userland", "image", "tests", "fuzz",
 ];
 
 /// What the root of a crate, or its manifest, must say about `unsafe`.
@@ -73,6 +137,16 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/lock/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/mm/Cargo.toml", "unsafe_code = \"forbid\""),
     ("kernel/memory/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/sched/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/klog/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/uaccess/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/vfs/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/fs/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/devices/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/task/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/tty/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/procfs/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/syscall/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/src/main.rs", "#![deny(unsafe_code)]"),
 ];
 

@@ -23,7 +23,7 @@ fn crash(stage: &mut Stage, machine: &Machine) -> Result<()> {
     shell.expect_prompt()?;
     shell.type_line("echo c > /proc/sysrq-trigger")?;
     shell.expect(r"kernel panic on cpu [0-3]: sysrq triggered crash")?;
-    shell.expect(r"(?m)^    at kernel/src/procfs/trigger\.rs:[0-9]+")?;
+    shell.expect(r"(?m)^    at kernel/procfs/src/trigger\.rs:[0-9]+")?;
     shell.expect(r"(?m)^backtrace:")?;
     shell.expect(r"0xffffffff8[0-9a-f]{7}  .*Trigger.*::write\+0x")?;
     shell.expect(r"kernel::syscall::read_write::write\+0x")?;

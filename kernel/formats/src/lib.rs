@@ -14,6 +14,7 @@ pub mod core_name;
 pub mod cpio;
 pub mod dtb;
 pub mod elf;
+pub mod escape;
 pub mod gzip;
 pub mod line_discipline;
 pub mod script;

@@ -1,10 +1,10 @@
 //! An object whose pages have to be waited for, each time that one is asked for.
 
-use crate::sched::time;
-use crate::sched::wait::WaitQueue;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use memory::FrameHandle;
 use mm::{FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource};
+use sched::time;
+use sched::wait::WaitQueue;
 use std::boxed::Box;
 use std::sync::{Arc, Mutex};
 use std::vec::Vec;

@@ -3,12 +3,11 @@
 use super::Story;
 use super::late_object::{LateObject, content};
 use super::user_memory::{BASE, PAGE, map};
-use crate::sched::HasMemory;
-use crate::sched::scheduler;
-use crate::sched::space::{Space, mappings};
-use crate::user_memory;
 use abi::Errno;
 use mm::{Backing, PageSource, Protection, Revocation, VirtAddr};
+use sched::HasMemory;
+use sched::scheduler;
+use sched::space::{Space, mappings};
 
 pub const STORIES: &[Story] = &[
     ("what changes during a wait", |io| io.user.in_kernel(changes)),
@@ -31,7 +30,7 @@ fn changes() {
         object.during_next_wait(move || event(&space));
     };
     during(unmap);
-    assert_eq!(user_memory::write_value(BASE, &1u32), Err(Errno::EFAULT));
+    assert_eq!(uaccess::write_value(BASE, &1u32), Err(Errno::EFAULT));
     during(unmap);
     assert_eq!(space.write(BASE, &[1]), Err(Errno::EFAULT));
     during(unmap_second);
@@ -42,12 +41,12 @@ fn changes() {
         "the second page has gone"
     );
     during(protect);
-    assert_eq!(user_memory::write_value(BASE, &1u32), Err(Errno::EFAULT));
-    assert_eq!(user_memory::read_value(BASE), Ok(content(0, 0)));
+    assert_eq!(uaccess::write_value(BASE, &1u32), Err(Errno::EFAULT));
+    assert_eq!(uaccess::read_value(BASE), Ok(content(0, 0)));
     during(replace);
-    assert_eq!(user_memory::write_value(BASE + 1, &1u8), Ok(()));
+    assert_eq!(uaccess::write_value(BASE + 1, &1u8), Ok(()));
     assert_eq!(
-        user_memory::read_value(BASE),
+        uaccess::read_value(BASE),
         Ok([0u8, 1, 0]),
         "the object's page belongs there no more"
     );
@@ -89,11 +88,11 @@ fn losses() {
     map(&space, BASE, 2 * PAGE, Protection::READ_WRITE, backing);
     let look = |expected| {
         let before = object.waits();
-        let bytes = [BASE, BASE + PAGE].map(user_memory::read_value::<u8>);
+        let bytes = [BASE, BASE + PAGE].map(uaccess::read_value::<u8>);
         assert_eq!(bytes, [Ok(content(0, 0)), Ok(expected)]);
         object.waits() - before
     };
-    user_memory::write_value(BASE + PAGE, &0u8).expect("a private page is written");
+    uaccess::write_value(BASE + PAGE, &0u8).expect("a private page is written");
     assert_eq!(look(0), 1, "the copy is there, the other page is waited for");
     assert_eq!(look(0), 0, "both are mapped");
     let lose = |takes_copies| Revocation {

@@ -3,15 +3,15 @@
 
 use super::Story;
 use super::late_object::{LateObject, content};
-use crate::sched::HasMemory;
-use crate::sched::scheduler;
-use crate::sched::space::Space;
-use crate::user_memory::{self, Sink, Source, UserBuffer};
 use abi::Errno;
 use abi::file::IoVec;
 use alloc::sync::Arc;
 use core::ops::Range;
 use mm::{AreaFlags, Backing, MapRequest, PAGE_SIZE, Placement, Protection, Purpose, Sharing, VirtAddr};
+use sched::HasMemory;
+use sched::scheduler;
+use sched::space::Space;
+use uaccess::{self, Sink, Source, UserBuffer};
 
 pub const STORIES: &[Story] = &[("copies against a model", |io| {
     io.user.in_kernel(|| (1..4).for_each(copies))
@@ -149,7 +149,7 @@ impl Ground {
     fn write_by_address(&mut self) {
         let (at, len, reach) = self.range(Right::Write);
         let bytes = self.bytes(len);
-        let written = user_memory::write_bytes(BASE + at as u64, &bytes);
+        let written = uaccess::write_bytes(BASE + at as u64, &bytes);
         assert_eq!(written, if reach == len { Ok(()) } else { Err(Errno::EFAULT) });
         // What lies before a fault has been written.
         self.model[at..at + reach].copy_from_slice(&bytes[..reach]);
@@ -159,7 +159,7 @@ impl Ground {
     fn read_by_address(&mut self) {
         let (at, len, reach) = self.range(Right::Read);
         let mut bytes = vec![0; len];
-        let read = user_memory::read_bytes(BASE + at as u64, &mut bytes);
+        let read = uaccess::read_bytes(BASE + at as u64, &mut bytes);
         assert_eq!(read, if reach == len { Ok(()) } else { Err(Errno::EFAULT) });
         assert_eq!(bytes[..reach], self.model[at..at + reach]);
     }
@@ -199,7 +199,7 @@ impl Ground {
             None if reach == most => Err(Errno::ENAMETOOLONG),
             None => Err(Errno::EFAULT),
         };
-        assert_eq!(user_memory::read_string(BASE + at as u64, most), expected);
+        assert_eq!(uaccess::read_string(BASE + at as u64, most), expected);
     }
 
     /// readv(2) and writev(2): some ranges, one behind the other.
@@ -210,7 +210,7 @@ impl Ground {
             len: *len as u64,
         });
         let list: Vec<IoVec> = list.collect();
-        user_memory::write_value(LIST, list.as_slice()).expect("there is room for the list");
+        uaccess::write_value(LIST, list.as_slice()).expect("there is room for the list");
         let buffer = || UserBuffer::from_list(LIST, list.len() as u64).expect("a list of ranges");
         let stop = ranges.iter().position(|(_, len, reach)| reach < len);
         let reached = &ranges[..stop.map_or(ranges.len(), |stop| stop + 1)];
@@ -235,7 +235,7 @@ impl Ground {
         let (old, new) = (word ^ self.below(2) as u32, self.below(1 << 30) as u32);
         let expect = |right| (right_at(at) >= right).then_some(word).ok_or(Errno::EFAULT);
         let address = BASE + at as u64;
-        let found = user_memory::compare_exchange_u32(address, old, new);
+        let found = uaccess::compare_exchange_u32(address, old, new);
         // What is not as expected is only read.
         let needed = if old == word { Right::Write } else { Right::Read };
         assert_eq!(found, expect(needed));
@@ -244,7 +244,7 @@ impl Ground {
         }
         let is_new = found == Ok(old);
         let now = expect(Right::Read).map(|word| if is_new { new } else { word });
-        assert_eq!(user_memory::load_u32(address), now);
+        assert_eq!(uaccess::load_u32(address), now);
     }
 
     /// madvise(2), MADV_DONTNEED: the next access faults anew.

@@ -12,12 +12,12 @@ mod targets;
 
 pub use targets::{TARGETS, Target};
 
-#[path = "../../../kernel/src/fs"]
+#[path = "../../../kernel/vfs/src"]
 mod fs {
     pub(crate) mod path;
 }
 
-#[path = "../../../kernel/src/fs/tmpfs"]
+#[path = "../../../kernel/fs/src/tmpfs"]
 mod tmpfs {
     pub(crate) mod options;
 }

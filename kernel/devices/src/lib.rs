@@ -1,0 +1,13 @@
+//! Drivers that need no hardware: the devices that are memory alone (`memory_devices`) and the kernel's log (`kmsg`).
+//!
+//! For boot alone, which registers them (`vfs::device_registry`). No locks of its own.
+#![cfg_attr(target_os = "none", no_std)]
+#![feature(allocator_api)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod kmsg;
+mod memory_devices;
+
+pub use memory_devices::register;

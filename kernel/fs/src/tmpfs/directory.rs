@@ -1,0 +1,183 @@
+//! The entries of a directory in memory.
+//!
+//! Each entry has a position that it keeps for life, so that getdents64(2) neither skips nor repeats an entry while
+//! others come and go.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::borrow::Borrow;
+
+use abi::Errno;
+use lock::{Mutex, rank};
+use memory::fallible;
+use memory::fallible::map::Map;
+
+use crate::tmpfs;
+use sched::scheduler;
+use vfs::dentry::Dentry;
+use vfs::file_ops::DirectoryEntry;
+use vfs::inode::{Attributes, Inode};
+use vfs::inode_ops::{DirectoryOps, Edit, Entries, InodeOps, Nesting, NewFile};
+
+/// The position of the first entry behind `.` and `..`.
+const FIRST_POSITION: u64 = 2;
+
+/// Bytes that an entry counts for: `BOGO_DIRENT_SIZE` of Linux.
+const ENTRY_SIZE: u64 = 20;
+
+/// A directory in memory.
+pub struct MemoryDirectory {
+    entries: Mutex<KeptEntries, { rank::DIRECTORY }>,
+}
+
+struct KeptEntries {
+    by_name: Map<Name, u64>,
+    by_position: Map<u64, Arc<Dentry>>,
+    next_position: u64,
+    is_closed: bool,
+}
+
+/// A name as a key: cloning it allocates nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Name(Arc<Box<[u8]>>);
+
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl MemoryDirectory {
+    /// No entries.
+    pub const fn new() -> Self {
+        MemoryDirectory {
+            entries: Mutex::new(KeptEntries {
+                by_name: Map::new(),
+                by_position: Map::new(),
+                next_position: FIRST_POSITION,
+                is_closed: false,
+            }),
+        }
+    }
+
+    /// The first entry at position `from` or later, with its position.
+    fn next(&self, from: u64) -> Option<(u64, Arc<Dentry>)> {
+        let entries = self.entries.lock();
+        let (position, entry) = entries.by_position.range(from.max(FIRST_POSITION)..).next()?;
+        Some((*position, entry.clone()))
+    }
+}
+
+impl InodeOps for MemoryDirectory {
+    fn size(&self) -> u64 {
+        (self.entries.lock().by_name.len() as u64 + 2) * ENTRY_SIZE
+    }
+
+    fn lookup(&self, _directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        self.entries.lock().get(name)
+    }
+
+    fn list(&self, start: u64, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
+        let mut position = start;
+        while let Some((at, entry)) = self.next(position) {
+            let entry = entry.covering();
+            let name = match entry.name() {
+                Err(error) if position == start => return Err(error),
+                // What was taken already counts.
+                Err(_) => break,
+                Ok(name) => name,
+            };
+            let next = at + 1;
+            if !take(DirectoryEntry {
+                name: &name,
+                inode: entry.inode.number,
+                kind: entry.inode.kind(),
+                next,
+            }) {
+                break;
+            }
+            position = next;
+            scheduler::cond_resched();
+        }
+        Ok(position)
+    }
+
+    fn as_directory(&self) -> Option<&dyn DirectoryOps> {
+        Some(self)
+    }
+}
+
+impl DirectoryOps for MemoryDirectory {
+    fn make(
+        &self,
+        directory: &Inode,
+        file: NewFile<'_>,
+        attributes: Attributes,
+    ) -> Result<Arc<Inode>, Errno> {
+        tmpfs::make(&directory.filesystem, file, attributes)
+    }
+
+    fn edit(&self, nesting: Nesting, change: &mut Edit<'_>) -> Result<(), Errno> {
+        let mut entries = match nesting {
+            Nesting::First => self.entries.lock(),
+            Nesting::Further => self.entries.lock_second(),
+        };
+        change(&mut *entries)
+    }
+
+    fn visit_kept(&self, visit: &mut dyn FnMut(&Arc<Dentry>) -> Result<(), Errno>) -> Result<(), Errno> {
+        self.entries.lock().by_position.values().try_for_each(visit)
+    }
+
+    fn take_kept(&self) -> Option<Arc<Dentry>> {
+        let mut entries = self.entries.lock();
+        entries.is_closed = true;
+        // Any name: all of them go, one at a time.
+        drop(entries.by_name.pop_first());
+        Some(entries.by_position.pop_first()?.1)
+    }
+}
+
+impl Entries for KeptEntries {
+    fn get(&self, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        let position = self.by_name.get(name).ok_or(Errno::ENOENT)?;
+        self.by_position.get(position).cloned().ok_or(Errno::ENOENT)
+    }
+
+    fn insert(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<(), Errno> {
+        if self.is_closed {
+            return Err(Errno::ENOENT);
+        }
+        if self.by_name.contains_key(name) {
+            return Err(Errno::EEXIST);
+        }
+        let key = Name(fallible::arc(fallible::boxed_bytes(name)?)?);
+        self.by_name.insert(key, self.next_position)?;
+        if let Err(error) = self.by_position.insert(self.next_position, entry) {
+            self.by_name.remove(name);
+            return Err(error);
+        }
+        self.next_position += 1;
+        Ok(())
+    }
+
+    /// Allocates nothing.
+    fn replace(&mut self, name: &[u8], entry: Arc<Dentry>) -> Result<Arc<Dentry>, Errno> {
+        let position = self.by_name.get(name).ok_or(Errno::ENOENT)?;
+        let place = self.by_position.get_mut(position).ok_or(Errno::ENOENT)?;
+        Ok(core::mem::replace(place, entry))
+    }
+
+    fn remove(&mut self, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        let position = self.by_name.remove(name).ok_or(Errno::ENOENT)?;
+        self.by_position.remove(&position).ok_or(Errno::ENOENT)
+    }
+
+    fn close(&mut self) -> Result<(), Errno> {
+        if !self.by_name.is_empty() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.is_closed = true;
+        Ok(())
+    }
+}

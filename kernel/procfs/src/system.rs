@@ -1,0 +1,216 @@
+//! What the kernel says about the machine: the files of /proc itself.
+
+use alloc::vec::Vec;
+use task::thread::ThreadExt;
+
+use abi::Errno;
+use mm::Event;
+use platform::timer;
+
+use super::entry::{Directory, FixedEntry, SPREAD, TextLink};
+use super::node::{Magic, PseudoNode};
+use super::text::{Text, clock_ticks};
+use super::{lock_stat, locks, pages, processors, resources, sys, trigger};
+use klog::boot_arguments;
+use memory::fallible;
+use sched::scheduler;
+use task::process;
+use task::uts;
+use vfs::filesystem;
+use vfs::mount::{self, Mount};
+
+pub static ENTRIES: [FixedEntry<()>; 26] = [
+    FixedEntry::text("cmdline", command_line),
+    FixedEntry::text("cpuinfo", processors::information),
+    FixedEntry::text("filesystems", filesystems),
+    FixedEntry::object("kpagecount", 0o400, |()| pages::open_counts()),
+    FixedEntry::object("kpageflags", 0o400, |()| pages::open_flags()),
+    FixedEntry::text("interrupts", processors::interrupts),
+    FixedEntry::object("iomem", 0o444, |()| resources::open()),
+    FixedEntry::text("loadavg", load),
+    FixedEntry::text("lock_stat", lock_stat::waits),
+    FixedEntry::object("locks", 0o444, |()| locks::open()),
+    FixedEntry::text("meminfo", memory_use),
+    // There are no modules.
+    FixedEntry::text("modules", |(), _| Ok(())),
+    FixedEntry::link("mounts", |()| PseudoNode::link(TextLink(b"self/mounts"))),
+    FixedEntry::link("self", |()| PseudoNode::link(OwnDirectory { is_thread: false })),
+    FixedEntry::text("stat", processors::statistics),
+    FixedEntry::text("swaps", swaps),
+    FixedEntry::directory("sys", 0o555, sys::root),
+    FixedEntry::object("sysrq-trigger", 0o200, trigger::open),
+    FixedEntry::link("thread-self", |()| {
+        PseudoNode::link(OwnDirectory { is_thread: true })
+    }),
+    FixedEntry::text("uptime", uptime),
+    FixedEntry::text("version", version),
+    FixedEntry::text("vmstat", memory_events),
+    FixedEntry::text("devices", devices),
+    // There are no disks.
+    FixedEntry::text("diskstats", |(), _| Ok(())),
+    FixedEntry::directory("tty", 0o555, |(), filesystem, inode| {
+        Directory::fixed(filesystem, inode * SPREAD, &TERMINALS)
+    }),
+    FixedEntry::text("partitions", partitions),
+];
+
+/// The directory of whoever asks: its process's, or its own as a thread.
+struct OwnDirectory {
+    is_thread: bool,
+}
+
+impl Magic for OwnDirectory {
+    fn text(&self) -> Result<Vec<u8>, Errno> {
+        let current = scheduler::current();
+        let (pid, tid) = (current.process().pid, current.tid());
+        if self.is_thread {
+            fallible::text_bytes(format_args!("{pid}/task/{tid}"))
+        } else {
+            fallible::text_bytes(format_args!("{pid}"))
+        }
+    }
+}
+
+static TERMINALS: [FixedEntry<()>; 1] = [FixedEntry::text("drivers", terminal_drivers)];
+
+/// As `drivers/tty/tty_io.c` lists them: name, node, major number, minor numbers, kind.
+fn terminal_drivers((): &(), text: &mut Text) -> Result<(), Errno> {
+    text.bytes(b"/dev/tty             /dev/tty        5       0 system:/dev/tty\n");
+    text.bytes(b"/dev/console         /dev/console    5       1 system:console\n");
+    text.bytes(b"ttyAMA               /dev/ttyAMA   204      64 serial\n");
+    Ok(())
+}
+
+fn command_line((): &(), text: &mut Text) -> Result<(), Errno> {
+    let line = boot_arguments::command_line();
+    text.add(format_args!("{}\n", line.map_or("", |line| line.text())));
+    Ok(())
+}
+
+fn filesystems((): &(), text: &mut Text) -> Result<(), Errno> {
+    // None of them needs a block device.
+    for kind in (0..).map_while(filesystem::nth) {
+        text.add(format_args!("nodev\t{}\n", kind.name()));
+    }
+    Ok(())
+}
+
+/// The averages, who runs now of how many, the last id given out.
+fn load((): &(), text: &mut Text) -> Result<(), Errno> {
+    let (running, all, last) = (
+        scheduler::runnable().max(1),
+        process::thread_count(),
+        process::last_pid(),
+    );
+    let [one, five, fifteen] = super::load::averages();
+    text.add(format_args!("{one} {five} {fifteen} {running}/{all} {last}\n"));
+    Ok(())
+}
+
+/// Pages of the files of all mounted filesystems: each is mounted once.
+fn cached_pages() -> u64 {
+    let next = |mount: &Mount| mount::next_from(mount.id + 1);
+    core::iter::successors(mount::next_from(0), next)
+        .map(|mount| mount.root.inode.filesystem.page_count())
+        .sum()
+}
+
+fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
+    const PAGE: u64 = mm::PAGE_SIZE as u64;
+    let free = memory::free_frames() as u64 * PAGE;
+    let cached = cached_pages() * PAGE;
+    let heap = platform::heap::arena_bytes() as u64;
+    let unused_heap = memory::unused_heap_frames() as u64 * PAGE;
+    let lines = [
+        ("MemTotal:", platform::memory::ram_bytes()),
+        ("MemFree:", free),
+        ("MemAvailable:", free + unused_heap),
+        ("Buffers:", 0),
+        ("Cached:", cached),
+        ("SwapCached:", 0),
+        ("SwapTotal:", 0),
+        ("SwapFree:", 0),
+        ("Shmem:", cached),
+        ("Slab:", heap),
+        ("SReclaimable:", unused_heap),
+        ("SUnreclaim:", heap.saturating_sub(unused_heap)),
+    ];
+    for (name, bytes) in lines {
+        text.add(format_args!("{name:<16}{:8} kB\n", bytes / 1024));
+    }
+    Ok(())
+}
+
+/// Minor faults of all processes, living and dead. A process that ended lives on in its parent's account of children, and
+/// so in the first process's at last.
+fn all_faults() -> Result<u64, Errno> {
+    let mut sum = 0;
+    let mut next = process::next_from(0);
+    while let Some(process) = next {
+        sum += process.all_totals().minor_faults;
+        scheduler::cond_resched_killable()?;
+        next = process::next_from(process.pid + 1);
+    }
+    Ok(sum)
+}
+
+/// Seconds since boot, and those that the processors spent without a thread, added up.
+fn uptime((): &(), text: &mut Text) -> Result<(), Errno> {
+    let idle = scheduler::online_processors().map(|number| scheduler::times(number).idle);
+    let (up, idle) = (clock_ticks(timer::ticks()), clock_ticks(idle.sum()));
+    text.add(format_args!(
+        "{}.{:02} {}.{:02}\n",
+        up / 100,
+        up % 100,
+        idle / 100,
+        idle % 100
+    ));
+    Ok(())
+}
+
+fn swaps((): &(), text: &mut Text) -> Result<(), Errno> {
+    text.bytes(b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+    Ok(())
+}
+
+fn version((): &(), text: &mut Text) -> Result<(), Errno> {
+    text.add(format_args!(
+        "Linux version {} (Holstein {})\n",
+        uts::RELEASE,
+        env!("CARGO_PKG_VERSION")
+    ));
+    Ok(())
+}
+
+fn memory_events((): &(), text: &mut Text) -> Result<(), Errno> {
+    let faults = all_faults()?;
+    text.add(format_args!("nr_free_pages {}\n", memory::free_frames()));
+    text.add(format_args!("pgfault {faults}\npgmajfault 0\n"));
+    for (event, name) in Event::ALL {
+        text.add(format_args!("{name} {}\n", memory::get().events(event)));
+    }
+    // What follows from those, in the words of the benchmark: each is a sum over all of them.
+    let cost = memory::get().cost();
+    for (name, number) in [
+        ("tlbi_total", cost.tlbis),
+        ("dsb_total", cost.dsbs),
+        ("bytes_copied", cost.bytes_copied),
+        ("bytes_zeroed", cost.bytes_zeroed),
+        ("bytes_user", cost.user_bytes),
+    ] {
+        text.add(format_args!("{name} {number}\n"));
+    }
+    Ok(())
+}
+
+fn devices((): &(), text: &mut Text) -> Result<(), Errno> {
+    text.bytes(
+        b"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n204 ttyAMA\n\nBlock devices:\n",
+    );
+    Ok(())
+}
+
+fn partitions((): &(), text: &mut Text) -> Result<(), Errno> {
+    text.bytes(b"major minor  #blocks  name\n\n");
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! A piece of text of /proc being made. It takes memory as it grows, and may be refused it: then what follows is lost, and the
+//! read fails ([`Text::finish`]). Numbers have functions of their own: the files with thousands of lines consist of them.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use abi::Errno;
+use abi::time::USER_HZ;
+use platform::timer;
+
+use formats::escape::Escaped;
+use memory::fallible::TryVec;
+use sched::time;
+
+/// Memory taken at once.
+const STEP: usize = 1024;
+/// Digits of the largest number.
+const MOST_DIGITS: usize = 20;
+
+/// A text being made.
+pub struct Text {
+    bytes: Vec<u8>,
+    wanted: usize,
+    is_refused: bool,
+}
+
+impl Text {
+    /// An empty text of which `wanted` bytes are of use.
+    pub fn new(wanted: usize) -> Self {
+        Text {
+            bytes: Vec::new(),
+            wanted,
+            is_refused: false,
+        }
+    }
+
+    /// Whether it holds as much as is of use: further records are for the next one.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= self.wanted || self.is_refused
+    }
+
+    /// The whole text.
+    ///
+    /// # Errors
+    /// `ENOMEM`: part of it found no memory.
+    pub fn finish(self) -> Result<Vec<u8>, Errno> {
+        if self.is_refused {
+            Err(Errno::ENOMEM)
+        } else {
+            Ok(self.bytes)
+        }
+    }
+
+    /// Adds formatted text: `text.add(format_args!(..))`.
+    pub fn add(&mut self, arguments: fmt::Arguments<'_>) {
+        self.write_fmt(arguments).expect("a text takes everything");
+    }
+
+    /// Adds bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        let room = self.bytes.capacity() - self.bytes.len();
+        if room < bytes.len() && self.bytes.try_reserve(bytes.len().max(STEP)).is_err() {
+            self.is_refused = true;
+        }
+        if !self.is_refused {
+            self.is_refused = self.bytes.try_extend(bytes).is_err();
+        }
+    }
+
+    /// Adds what a program named.
+    pub fn escaped(&mut self, name: &Escaped<'_>) {
+        name.for_each_piece(|piece| self.bytes(piece));
+    }
+
+    /// Adds a number.
+    pub fn decimal(&mut self, number: u64) {
+        self.digits::<10>(number, 1, b'0');
+    }
+
+    /// Adds a blank and a number: a field of /proc/PID/stat.
+    pub fn field(&mut self, number: u64) {
+        self.bytes(b" ");
+        self.decimal(number);
+    }
+
+    /// Adds a number with blanks in front, to at least `width` characters.
+    pub fn aligned(&mut self, number: u64, width: usize) {
+        self.digits::<10>(number, width, b' ');
+    }
+
+    /// Adds a number in base 16, of at least `width` digits.
+    pub fn hexadecimal(&mut self, number: u64, width: usize) {
+        self.digits::<16>(number, width, b'0');
+    }
+
+    fn digits<const BASE: u64>(&mut self, mut number: u64, width: usize, padding: u8) {
+        let mut digits = [padding; MOST_DIGITS];
+        let mut start = MOST_DIGITS;
+        while number != 0 || start == MOST_DIGITS {
+            start -= 1;
+            digits[start] = b"0123456789abcdef"[(number % BASE) as usize];
+            number /= BASE;
+        }
+        let start = start.min(MOST_DIGITS - width.min(MOST_DIGITS));
+        self.bytes(&digits[start..]);
+    }
+
+    /// Adds a line of a table of sizes: name, tab, kibibytes.
+    pub fn kibibytes(&mut self, name: &str, bytes: u64) {
+        self.bytes(name.as_bytes());
+        self.bytes(b":\t");
+        self.aligned(bytes / 1024, 8);
+        self.bytes(b" kB\n");
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Ticks of the timer in units of `USER_HZ`.
+pub fn clock_ticks(ticks: u64) -> u64 {
+    timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)
+}

@@ -1,0 +1,90 @@
+//! Telling other processors something, by an interrupt that makes them look.
+
+use super::cpu::CPUS;
+use super::online::online;
+use super::wake::wake;
+use super::{handle_interrupts, place};
+use crate::Thread;
+use crate::space::Space;
+use alloc::sync::Arc;
+use core::sync::atomic::{Ordering, fence};
+use platform::cpu::{self, MAX_CPUS};
+use platform::interrupt;
+
+/// Makes a thread look at its signals, and whether it is to end, soon: it is told, woken if it sleeps, and interrupted if it
+/// runs at EL0 on another processor.
+pub fn alert(thread: &Arc<Thread>) {
+    thread.set_pending_work();
+    if !wake(thread) {
+        kick(thread);
+    }
+}
+
+/// Brings a thread that runs on another processor into the kernel for a moment; what the caller stored before, the thread sees
+/// before it is at EL0 again. Nothing happens to a thread that does not run: it sees that before it first is there.
+///
+/// The processor that begins to run it says so, and then passes a fence, before the thread looks at anything; here a fence lies
+/// between what was stored and the look whether it runs. So if it is not found where it ran last, it will see what was stored.
+pub(super) fn kick(thread: &Thread) {
+    fence(Ordering::SeqCst);
+    let processor = thread.scheduling.home();
+    if processor != cpu::number() && CPUS.of(processor).runs(thread) {
+        interrupt(processor);
+    }
+}
+
+/// Returns when every processor that runs a thread in `space` (every processor that runs a thread for `None`) has executed
+/// a memory barrier, and will synchronise its context before it is at EL0 again, since the call: membarrier(2). The caller holds
+/// no lock. Interrupts of this processor are served meanwhile, so that two callers do not wait for each other for ever.
+///
+/// A processor that is found idle, or in another space, passes fences and locks before it runs a thread of the space, which
+/// order it after what the caller did before; and what it ran before it left the space is seen by the caller through the same
+/// locks.
+pub fn synchronise(space: Option<&Arc<Space>>) {
+    fence(Ordering::SeqCst);
+    let others = online() & !place::idle() & !(1 << cpu::number());
+    let meant = (0..MAX_CPUS)
+        .filter(|processor| others & 1 << processor != 0)
+        .filter(|&processor| space.is_none_or(|space| CPUS.of(processor).holds(space)))
+        .fold(0, |set, processor| set | 1 << processor);
+    interrupt_and_wait(meant);
+    fence(Ordering::SeqCst);
+}
+
+/// Makes a thread that runs on a processor that it may no longer run on leave it: when this returns it is not at EL0 there.
+pub(super) fn move_away(thread: &Thread) {
+    fence(Ordering::SeqCst);
+    let processor = thread.scheduling.home();
+    let cpu = CPUS.of(processor);
+    if processor != cpu::number() && !thread.scheduling.may_run_on(processor) && cpu.runs(thread) {
+        interrupt_and_wait(1 << processor);
+    }
+}
+
+/// Interrupts another processor.
+pub(super) fn interrupt(processor: usize) {
+    CPUS.get().counters.sent.add_one();
+    interrupt::send_reschedule(processor);
+}
+
+/// An interrupt of another processor has come.
+pub(super) fn note_received() {
+    fence(Ordering::SeqCst);
+    CPUS.get().counters.received.add_one();
+}
+
+/// Interrupts other processors, and waits until each has been interrupted since.
+fn interrupt_and_wait(set: u64) {
+    let received = |processor| CPUS.of(processor).counters.received.read();
+    let before: [u64; MAX_CPUS] = core::array::from_fn(received);
+    let meant = (0..MAX_CPUS).filter(|processor| set & 1 << processor != 0);
+    meant.clone().for_each(interrupt);
+    for processor in meant {
+        while received(processor) == before[processor] {
+            if interrupt::is_pending() {
+                handle_interrupts();
+            }
+            core::hint::spin_loop();
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The calls on files: from the number to the function, one line each; the other half of the table in `syscall`.
+
+use abi::{Errno, nr};
+
+use super::arguments::arguments;
+use super::missing::refuse;
+use super::xattr::File::{Descriptor, Path};
+use super::{
+    attribute, copy, descriptor, directory, fcntl, file_lock, ioctl, link, memfd, mount, open, poll,
+    read_write, select, socket, stat, truncate, writeback, xattr,
+};
+use platform::user::UserContext;
+use task::thread::Thread;
+use vfs::LastLink;
+
+/// Makes the call if it is one on files; there is no other left.
+///
+/// # Errors
+/// Those of the call; `ENOSYS`: there is none of that number.
+pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Result<usize, Errno> {
+    let [a, b, c, d, e, f] = arguments(context);
+    match number {
+        // Opening and closing
+        nr::OPENAT => open::openat(current, a as i32, b, c as u32, d as u32),
+        nr::CLOSE => open::close(current, a as i32),
+        nr::CLOSE_RANGE => open::close_range(current, a as u32, b as u32, c as u32),
+        nr::MEMFD_CREATE => memfd::memfd_create(current, a, b as u32),
+
+        // Reading and writing
+        nr::READ => read_write::read(current, a as i32, b, c),
+        nr::WRITE => read_write::write(current, a as i32, b, c),
+        nr::READV => read_write::readv(current, a as i32, b, c),
+        nr::WRITEV => read_write::writev(current, a as i32, b, c),
+        nr::PREAD64 => read_write::pread64(current, a as i32, b, c, d as i64),
+        nr::PWRITE64 => read_write::pwrite64(current, a as i32, b, c, d as i64),
+        nr::PREADV => read_write::preadv(current, a as i32, b, c, d as i64),
+        nr::PWRITEV => read_write::pwritev(current, a as i32, b, c, d as i64),
+        nr::PREADV2 => read_write::preadv2(current, a as i32, b, c, d as i64, f as u32),
+        nr::PWRITEV2 => read_write::pwritev2(current, a as i32, b, c, d as i64, f as u32),
+        nr::LSEEK => read_write::lseek(current, a as i32, b as i64, c as u32),
+        nr::SENDFILE => copy::sendfile(current, a as i32, b as i32, c, d),
+        nr::COPY_FILE_RANGE => copy::copy_file_range(current, a as i32, b, c as i32, d, e, f as u32),
+
+        // Descriptors
+        nr::DUP => descriptor::dup(current, a as i32),
+        nr::DUP3 => descriptor::dup3(current, a as i32, b as i32, c as u32),
+        nr::FCNTL => fcntl::fcntl(current, a as i32, b as u32, c),
+        nr::FLOCK => file_lock::flock(current, a as i32, b as u32),
+        nr::PIPE2 => descriptor::pipe2(current, a, b as u32),
+        nr::IOCTL => ioctl::ioctl(current, a as i32, b as u32, c),
+        nr::PPOLL => poll::ppoll(current, a, b as u32 as u64, c, d, e),
+        nr::PSELECT6 => select::pselect6(current, a as i32, [b, c, d], e, f),
+
+        // Directories and names
+        nr::GETDENTS64 => directory::getdents64(current, a as i32, b, c as u32),
+        nr::MKDIRAT => directory::mkdirat(current, a as i32, b, c as u32),
+        nr::CHDIR => directory::chdir(current, a),
+        nr::FCHDIR => directory::fchdir(current, a as i32),
+        nr::CHROOT => directory::chroot(current, a),
+        nr::GETCWD => directory::getcwd(current, a, b),
+        nr::UMASK => directory::umask(current, a as u32),
+        nr::MKNODAT => link::mknodat(current, a as i32, b, c as u32, d as u32),
+        nr::SYMLINKAT => link::symlinkat(current, a, b as i32, c),
+        nr::LINKAT => link::linkat(current, a as i32, b, c as i32, d, e as u32),
+        nr::UNLINKAT => link::unlinkat(current, a as i32, b, c as u32),
+        nr::RENAMEAT => link::renameat(current, a as i32, b, c as i32, d),
+        nr::RENAMEAT2 => link::renameat2(current, a as i32, b, c as i32, d, e as u32),
+        nr::READLINKAT => link::readlinkat(current, a as i32, b, c, d as i32),
+        nr::MOUNT => mount::mount(current, arguments(context)),
+        nr::UMOUNT2 => mount::umount2(current, a, b as u32),
+
+        // What is known of files
+        nr::NEWFSTATAT => stat::newfstatat(current, a as i32, b, c, d as u32),
+        nr::FSTAT => stat::fstat(current, a as i32, b),
+        nr::STATX => stat::statx(current, a as i32, b, c as u32, d as u32, e),
+        nr::STATFS => stat::statfs(current, a, b),
+        nr::FSTATFS => stat::fstatfs(current, a as i32, b),
+        nr::FACCESSAT => stat::faccessat(current, a as i32, b, c as u32),
+        nr::FACCESSAT2 => stat::faccessat2(current, a as i32, b, c as u32, d as u32),
+        nr::FCHMOD => attribute::fchmod(current, a as i32, b as u32),
+        nr::FCHMODAT => attribute::fchmodat(current, a as i32, b, c as u32),
+        nr::FCHMODAT2 => attribute::fchmodat2(current, a as i32, b, c as u32, d as u32),
+        nr::FCHOWN => attribute::fchown(current, a as i32, b as u32, c as u32),
+        nr::FCHOWNAT => attribute::fchownat(current, a as i32, b, c as u32, d as u32, e as u32),
+        nr::UTIMENSAT => attribute::utimensat(current, a as i32, b, c, d as u32),
+        nr::TRUNCATE => truncate::truncate(current, a, b as i64),
+        nr::FTRUNCATE => truncate::ftruncate(current, a as i32, b as i64),
+        nr::FALLOCATE => truncate::fallocate(current, a as i32, b as u32, c as i64, d as i64),
+
+        // Extended attributes
+        nr::SETXATTR => xattr::set(current, Path(a, LastLink::Follow), [b, c, d, e]),
+        nr::LSETXATTR => xattr::set(current, Path(a, LastLink::Keep), [b, c, d, e]),
+        nr::FSETXATTR => xattr::set(current, Descriptor(a as i32), [b, c, d, e]),
+        nr::GETXATTR => xattr::get(current, Path(a, LastLink::Follow), b, c, d),
+        nr::LGETXATTR => xattr::get(current, Path(a, LastLink::Keep), b, c, d),
+        nr::FGETXATTR => xattr::get(current, Descriptor(a as i32), b, c, d),
+        nr::LISTXATTR => xattr::list(current, Path(a, LastLink::Follow), b, c),
+        nr::LLISTXATTR => xattr::list(current, Path(a, LastLink::Keep), b, c),
+        nr::FLISTXATTR => xattr::list(current, Descriptor(a as i32), b, c),
+        nr::REMOVEXATTR => xattr::remove(current, Path(a, LastLink::Follow), b),
+        nr::LREMOVEXATTR => xattr::remove(current, Path(a, LastLink::Keep), b),
+        nr::FREMOVEXATTR => xattr::remove(current, Descriptor(a as i32), b),
+
+        // Sockets
+        nr::SOCKET | nr::SOCKETPAIR => socket::socket(a as u32, b as u32),
+        nr::BIND
+        | nr::LISTEN
+        | nr::ACCEPT
+        | nr::GETSOCKNAME
+        | nr::GETPEERNAME
+        | nr::SENDTO
+        | nr::RECVFROM
+        | nr::GETSOCKOPT
+        | nr::SHUTDOWN => socket::refuse(current, a as i32),
+        nr::ACCEPT4 => socket::accept4(current, a as i32, d as u32),
+        nr::CONNECT => socket::connect(current, a as i32, b, c as i32),
+        nr::SETSOCKOPT => socket::setsockopt(current, a as i32, e as i32),
+        nr::SENDMSG | nr::RECVMSG => socket::message(current, a as i32, c as u32),
+        nr::SENDMMSG => socket::message(current, a as i32, d as u32),
+        nr::RECVMMSG => socket::recvmmsg(current, a as i32, d as u32, e),
+
+        // Writing back
+        nr::FSYNC | nr::FDATASYNC => writeback::fsync(current, a as i32),
+        nr::SYNC_FILE_RANGE => writeback::sync_file_range(current, a as i32, b as i64, c as i64, d as u32),
+        nr::READAHEAD => writeback::readahead(current, a as i32),
+        nr::SYNC => writeback::sync(),
+        nr::SYNCFS => writeback::syncfs(current, a as i32),
+        nr::FADVISE64 => writeback::fadvise64(current, a as i32, c as i64, d as u32),
+
+        _ => Err(refuse(current, number)),
+    }
+}

@@ -1,0 +1,82 @@
+//! Which pages are there, and whether a file has them: mincore(2), msync(2).
+
+use super::area_flags::covered;
+use super::flags::decode;
+use super::mlock::check_unlocked;
+use super::space::space;
+use abi::Errno;
+use abi::memory::MsyncFlags;
+use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, VirtAddr};
+use sched::scheduler;
+use task::thread::Thread;
+
+const PAGE: u64 = PAGE_SIZE as u64;
+
+/// Pages whose state mincore(2) reports at a time.
+const MINCORE_PIECE: u64 = 512;
+
+/// mincore(2): a page is there if it is mapped, or if the object that the area shows has it.
+///
+/// # Errors
+/// `EINVAL`: not of whole pages. `ENOMEM`: a hole, or want of memory. `EFAULT`: the vector.
+#[inline(never)]
+pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<usize, Errno> {
+    if !start.is_multiple_of(PAGE) {
+        return Err(Errno::EINVAL);
+    }
+    let pages = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)? / PAGE;
+    covered(current, start, pages * PAGE)?;
+    let space = space(current)?;
+    let mut done = 0;
+    while done < pages {
+        scheduler::cond_resched_killable()?;
+        let count = MINCORE_PIECE.min(pages - done);
+        let mut states = [0; MINCORE_PIECE as usize];
+        let states = &mut states[..count as usize];
+        let range = PageRange::new(VirtAddr(start + done * PAGE), count * PAGE).ok_or(Errno::ENOMEM)?;
+        space.with(|space| note_present(space, range, states));
+        uaccess::write_bytes(vector.wrapping_add(done), states)?;
+        done += count;
+    }
+    Ok(0)
+}
+
+fn note_present(space: &AddressSpace, range: PageRange, states: &mut [u8]) {
+    space.note_mapped(memory::get(), range, states);
+    for area in space.areas().overlapping(range) {
+        if let Backing::Source { .. } = &area.backing {
+            note_in_object(area, range, states);
+        }
+    }
+}
+
+/// Of the pages in `range` that are not mapped, those that the area's object has.
+fn note_in_object(area: &Area, range: PageRange, states: &mut [u8]) {
+    let part = area.range().intersection(range);
+    for address in (part.start().0..part.end().0).step_by(PAGE_SIZE) {
+        let state = &mut states[((address - range.start().0) / PAGE) as usize];
+        if let (0, Some((source, page))) = (*state, area.source_page(VirtAddr(address))) {
+            *state = u8::from(source.has_page(page));
+        }
+    }
+}
+
+/// msync(2): mapped pages are the file's own, there is nothing to write anywhere.
+///
+/// # Errors
+/// `EINVAL`: not of whole pages, unknown flags, or both kinds. `EBUSY`: `MS_INVALIDATE` of locked pages. `ENOMEM`: a
+/// hole.
+#[inline(never)]
+pub fn msync(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
+    let flags = decode(flags as u32, MsyncFlags::all())?;
+    let is_both = flags.contains(MsyncFlags::MS_ASYNC | MsyncFlags::MS_SYNC);
+    if is_both || !start.is_multiple_of(PAGE) {
+        return Err(Errno::EINVAL);
+    }
+    let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
+    if flags.contains(MsyncFlags::MS_INVALIDATE) {
+        return check_unlocked(current, start, len, Errno::EBUSY).map(|()| 0);
+    }
+    covered(current, start, len)?;
+    Ok(0)
+}

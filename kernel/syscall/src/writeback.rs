@@ -1,0 +1,106 @@
+//! Writing back and advice. Files live in memory alone: what was written is as safe as it will ever be.
+
+use abi::Errno;
+use abi::file::{S_IFDIR, S_IFREG};
+
+use super::lookup::file;
+use task::thread::Thread;
+
+/// The last of the kinds of advice of posix_fadvise(2).
+const LAST_ADVICE: u32 = 5;
+
+/// `SYNC_FILE_RANGE_WAIT_BEFORE`, `_WRITE` and `_WAIT_AFTER`.
+const SYNC_FILE_RANGE_FLAGS: u32 = 7;
+
+/// fsync(2) and fdatasync(2).
+///
+/// # Errors
+/// `EBADF`. `EINVAL`: what is not stored.
+pub fn fsync(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    if file.is_path() {
+        return Err(Errno::EBADF);
+    }
+    if matches!(file.inode().kind(), S_IFREG | S_IFDIR) {
+        Ok(0)
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+/// sync(2).
+///
+/// # Errors
+/// Never fails.
+pub fn sync() -> Result<usize, Errno> {
+    Ok(0)
+}
+
+/// syncfs(2).
+///
+/// # Errors
+/// `EBADF`.
+pub fn syncfs(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
+    if file(current, descriptor)?.is_path() {
+        Err(Errno::EBADF)
+    } else {
+        Ok(0)
+    }
+}
+
+/// sync_file_range(2).
+///
+/// # Errors
+/// `EINVAL`: unknown flags, or a range that is none. `EBADF`. `ESPIPE`: what is not stored.
+pub fn sync_file_range(
+    current: &Thread,
+    descriptor: i32,
+    offset: i64,
+    len: i64,
+    flags: u32,
+) -> Result<usize, Errno> {
+    if flags & !SYNC_FILE_RANGE_FLAGS != 0 || offset < 0 || len < 0 || offset.checked_add(len).is_none() {
+        return Err(Errno::EINVAL);
+    }
+    let file = file(current, descriptor)?;
+    match file.inode().kind() {
+        _ if file.is_path() => Err(Errno::EBADF),
+        S_IFREG | S_IFDIR => Ok(0),
+        _ => Err(Errno::ESPIPE),
+    }
+}
+
+/// readahead(2): everything is there already.
+///
+/// # Errors
+/// `EBADF`: not open for reading. `EINVAL`: no regular file.
+pub fn readahead(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    if !file.is_readable() {
+        return Err(Errno::EBADF);
+    }
+    if file.inode().kind() == S_IFREG {
+        Ok(0)
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+/// fadvise64(2): posix_fadvise(2). There is nothing to read ahead and nothing to drop.
+///
+/// # Errors
+/// `EBADF`. `ESPIPE`: a pipe. `EINVAL`: no such advice, or a negative length.
+pub fn fadvise64(current: &Thread, descriptor: i32, len: i64, advice: u32) -> Result<usize, Errno> {
+    let file = file(current, descriptor)?;
+    if file.is_path() {
+        return Err(Errno::EBADF);
+    }
+    if file.inode().kind() == abi::file::S_IFIFO {
+        return Err(Errno::ESPIPE);
+    }
+    if advice > LAST_ADVICE || len < 0 {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(0)
+    }
+}

@@ -1,0 +1,362 @@
+//! Processes: what one is. Where they stand and how they are related is in `table`, how one ends in `end`, how its parent
+//! learns of it in `children`; how one begins is `syscall::clone` and `exec`.
+//!
+//! What fork copies is either small or behind an `Arc` that the two share until one of them changes it (files,
+//! directories, signal actions, limits, credentials): fork does no work that grows with the process.
+//!
+//! Locks: each field has its own. None is held across a sleep or an access to user memory. The table's lock comes first,
+//! then that of a process's children, then its others, then those of signals and wait queues, then the run queue's.
+
+mod address_space;
+mod attributes;
+mod children;
+mod dumpable;
+mod end;
+pub mod hooks;
+mod limits;
+mod name;
+pub mod oom;
+mod requester;
+mod shared;
+mod table;
+mod tenants;
+mod threads;
+mod transfers;
+mod usage;
+mod vfork;
+
+pub use abi::process::Pid;
+pub use attributes::ProcessAttributes;
+pub use children::{Child, ChildKind, Meant, WaitTarget, Wanted, report_stop_or_continue, wait_for_child};
+pub use end::end_current;
+pub use limits::Limits;
+pub use name::Comm;
+pub use oom::kill as oom_kill;
+pub use shared::Shared;
+pub use table::{
+    Kinship, find, find_thread, is_orphaned_group, last_pid, made, most_processes, move_to_group, next_from,
+    reserve_pid, reserve_tid, session_of_group, set_most_processes, start_session, thread_count,
+    thread_count_of_user, with as with_table,
+};
+pub use tenants::register_tenants;
+pub use transfers::{TransferTotals, Transfers};
+pub use usage::{Totals, Usage};
+pub use vfork::VforkCompletion;
+
+use crate::signal::{Actions, ProcessSignals, RealTimer};
+use crate::timers::{ProcessTimers, ProcessorTime};
+use abi::Errno;
+use abi::signal::Signal;
+use alloc::sync::Arc;
+use children::{Children, Places};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use lock::{Mutex, rank};
+use memory::fallible;
+use sched::space::Space;
+use sched::time::TimerPlace;
+use sched::wait::WaitQueue;
+use threads::Threads;
+use vfs::Credentials;
+use vfs::OpenFile;
+
+/// The first process: it gets the orphans, and the machine does not outlive it.
+pub const INIT: Pid = 1;
+
+/// One process.
+pub struct Process {
+    /// Its id.
+    pub pid: Pid,
+    /// Actions, signals that wait for any thread, stop state.
+    pub signals: ProcessSignals,
+    /// `ITIMER_REAL`.
+    pub interval_timer: Mutex<RealTimer, { rank::INTERVAL_TIMER }>,
+    /// Where it stands until that expires.
+    pub alarm_place: TimerPlace,
+    /// Its timers by timer_create(2).
+    pub timers: ProcessTimers,
+    /// What is to happen when it has used so much processor time.
+    pub processor_time: ProcessorTime,
+    /// Time and faults of children.
+    usage: Usage,
+    /// Woken when a child ends, stops or goes on.
+    pub child_events: WaitQueue,
+    /// Attributes that prctl(2), personality(2) and setpriority(2) set.
+    pub attributes: ProcessAttributes,
+    space: Mutex<Option<Arc<Space>>, { rank::SPACE }>,
+    threads: Threads,
+    credentials: Mutex<Arc<Credentials>>,
+    limits: Mutex<Arc<Limits>>,
+    name: Mutex<Comm>,
+    executable: Mutex<Option<Arc<OpenFile>>>,
+    children: Mutex<Children, { rank::CHILDREN }>,
+    places: Places,
+    relations: Relations,
+    /// The signal its parent gets at its end; 0 for none.
+    exit_signal: AtomicU8,
+    has_executed: AtomicBool,
+    is_zombie: AtomicBool,
+    start_ticks: u64,
+}
+
+/// What a child has of its own from the start.
+pub struct ProcessInit {
+    /// Its id.
+    pub pid: Pid,
+    /// Its memory.
+    pub space: Arc<Space>,
+    /// Its signal actions.
+    pub actions: Shared<Actions>,
+    /// Who it acts for.
+    pub credentials: Arc<Credentials>,
+    /// Its name.
+    pub name: Comm,
+    /// The signal to its parent at its end; 0 for none.
+    pub exit_signal: u8,
+}
+
+/// What a child has from its parent, and they change apart from each other.
+struct Inherited {
+    attributes: ProcessAttributes,
+    limits: Arc<Limits>,
+    executable: Option<Arc<OpenFile>>,
+}
+
+/// Who the process belongs to. Written under the table's lock only, the parent also under that of its children.
+struct Relations {
+    /// The first process has none, nor one that was waited for.
+    parent: Mutex<Option<Arc<Process>>>,
+    parent_pid: AtomicU32,
+    /// The thread of the parent that made it, or that inherited it from that one: `__WNOTHREAD`, and whose end it is told of
+    /// (`PR_SET_PDEATHSIG`). Changed under the lock of the parent's children.
+    parent_thread: AtomicU32,
+    group: AtomicU32,
+    session: AtomicU32,
+    /// Since which tenure it has its session's terminal; 0: it has none. See `tty`.
+    terminal_tenure: AtomicU32,
+    /// Ids of threads besides its own.
+    further_threads: AtomicUsize,
+}
+
+impl Relations {
+    /// None.
+    const fn new() -> Relations {
+        Relations {
+            parent: Mutex::new(None),
+            parent_pid: AtomicU32::new(0),
+            parent_thread: AtomicU32::new(0),
+            group: AtomicU32::new(0),
+            session: AtomicU32::new(0),
+            terminal_tenure: AtomicU32::new(0),
+            further_threads: AtomicUsize::new(0),
+        }
+    }
+
+    fn set_parent(&self, parent: &Arc<Process>, thread: Pid) {
+        let old = self.parent.lock().replace(parent.clone());
+        self.parent_pid.store(parent.pid, Ordering::Relaxed);
+        self.parent_thread.store(thread, Ordering::Relaxed);
+        drop(old);
+    }
+
+    /// Lets go of the parent; its id stays.
+    fn forget_parent(&self) {
+        let old = self.parent.lock().take();
+        drop(old);
+    }
+}
+
+impl Process {
+    /// The first process, in `space`, with nothing but root's rights.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn first(pid: Pid, space: Arc<Space>, limits: Limits) -> Result<Arc<Process>, Errno> {
+        let limits = fallible::arc(limits)?;
+        let init = ProcessInit {
+            pid,
+            space,
+            actions: ProcessSignals::first_actions()?,
+            credentials: Arc::default(),
+            name: Comm::default(),
+            exit_signal: 0,
+        };
+        Process::new(init, || Inherited {
+            attributes: ProcessAttributes::of_first(),
+            limits,
+            executable: None,
+        })
+    }
+
+    /// A child of this process. It is not in the table yet.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[inline(always)]
+    pub fn child(&self, init: ProcessInit) -> Result<Arc<Process>, Errno> {
+        let limits = self.limits.cloned();
+        let is_limited = limits.is_processor_time_limited();
+        let child = Process::new(init, || Inherited {
+            attributes: self.attributes.for_child(),
+            limits,
+            executable: self.executable.cloned(),
+        })?;
+        if is_limited {
+            child.processor_time.watch_limit();
+        }
+        Ok(child)
+    }
+
+    /// A process that nothing has happened to. `ENOMEM`. Inlined: fork puts it together where it is to stand.
+    #[inline(always)]
+    fn new(init: ProcessInit, inherit: impl FnOnce() -> Inherited) -> Result<Arc<Process>, Errno> {
+        let actions = init.actions;
+        let process = fallible::arc_with(|| {
+            let inherited = inherit();
+            Process {
+                pid: init.pid,
+                signals: const { ProcessSignals::new() },
+                interval_timer: const { Mutex::new(RealTimer::new()) },
+                alarm_place: const { TimerPlace::new() },
+                timers: const { ProcessTimers::new() },
+                processor_time: const { ProcessorTime::new() },
+                usage: const { Usage::new() },
+                child_events: const { WaitQueue::new() },
+                attributes: inherited.attributes,
+                space: Mutex::new(Some(init.space)),
+                threads: const { Threads::new() },
+                credentials: Mutex::new(init.credentials),
+                limits: Mutex::new(inherited.limits),
+                name: Mutex::new(init.name),
+                executable: Mutex::new(inherited.executable),
+                children: const { Mutex::new(Children::new()) },
+                places: const { Places::new() },
+                relations: const { Relations::new() },
+                exit_signal: AtomicU8::new(init.exit_signal),
+                has_executed: AtomicBool::new(false),
+                is_zombie: AtomicBool::new(false),
+                start_ticks: platform::timer::ticks(),
+            }
+        })?;
+        process.signals.set_actions(actions);
+        Ok(process)
+    }
+
+    /// The parent's id; 0 for the first process.
+    #[inline]
+    pub fn parent(&self) -> Pid {
+        self.relations.parent_pid.load(Ordering::Relaxed)
+    }
+
+    fn parent_process(&self) -> Option<Arc<Process>> {
+        self.relations.parent.cloned()
+    }
+
+    /// The process group.
+    #[inline]
+    pub fn group(&self) -> Pid {
+        self.relations.group.load(Ordering::Relaxed)
+    }
+
+    /// Since which tenure of its session it has the controlling terminal (`tty`); 0: it has none.
+    pub fn terminal_tenure(&self) -> u32 {
+        self.relations.terminal_tenure.load(Ordering::Relaxed)
+    }
+
+    /// See [`Process::terminal_tenure`].
+    pub fn set_terminal_tenure(&self, tenure: u32) {
+        self.relations.terminal_tenure.store(tenure, Ordering::Relaxed);
+    }
+
+    /// The session.
+    #[inline]
+    pub fn session(&self) -> Pid {
+        self.relations.session.load(Ordering::Relaxed)
+    }
+
+    /// User and group ids.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().clone()
+    }
+
+    /// Whether it acts by just these.
+    pub fn has_credentials(&self, credentials: &Arc<Credentials>) -> bool {
+        Arc::ptr_eq(&self.credentials.lock(), credentials)
+    }
+
+    /// Changes user and group ids, all at one moment. What `change` refuses leaves them as they are.
+    ///
+    /// # Errors
+    /// What `change` refuses. `ENOMEM`: nothing has changed.
+    pub fn change_credentials(
+        &self,
+        change: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        table::change_credentials(self, change)
+    }
+
+    /// Takes the credentials of a program of the same real user: exec.
+    ///
+    /// # Errors
+    /// `ENOMEM`: not for those of the same real user.
+    pub fn take_credentials(&self, new: Arc<Credentials>) -> Result<(), Errno> {
+        table::take_credentials(self, new)
+    }
+
+    fn replace_credentials(&self, new: Arc<Credentials>) {
+        let old = core::mem::replace(&mut *self.credentials.lock(), new);
+        drop(old);
+    }
+
+    /// The name (`comm`) of the process and its first thread.
+    pub fn name(&self) -> Comm {
+        *self.name.lock()
+    }
+
+    /// Sets the name.
+    pub fn set_name(&self, name: Comm) {
+        *self.name.lock() = name;
+    }
+
+    /// The file that it runs; `None` before the first exec and after the end.
+    pub fn executable(&self) -> Option<Arc<OpenFile>> {
+        self.executable.lock().clone()
+    }
+
+    /// Says which file it runs.
+    pub fn set_executable(&self, file: Option<Arc<OpenFile>>) {
+        let old = core::mem::replace(&mut *self.executable.lock(), file);
+        drop(old);
+    }
+
+    /// The signal its parent gets at its end; 0 for none.
+    pub fn exit_signal(&self) -> u8 {
+        self.exit_signal.load(Ordering::Relaxed)
+    }
+
+    /// When it began, in ticks.
+    pub fn start_ticks(&self) -> u64 {
+        self.start_ticks
+    }
+
+    /// Whether it has ended and waits for its parent to notice.
+    pub fn is_zombie(&self) -> bool {
+        self.is_zombie.load(Ordering::Acquire)
+    }
+
+    /// Whether it has called exec since it was forked: its parent may then no longer move it (setpgid(2)).
+    pub fn has_executed(&self) -> bool {
+        self.has_executed.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it called exec. Whatever signal its parent chose for its end, a new program ends with SIGCHLD.
+    pub fn note_exec(&self) {
+        self.has_executed.store(true, Ordering::Relaxed);
+        self.exit_signal
+            .store(Signal::SIGCHLD.number(), Ordering::Relaxed);
+    }
+
+    /// The parent's end is no longer announced (`PR_SET_PDEATHSIG`): the process acts for somebody else now.
+    pub fn forget_parent_death_signal(&self) {
+        self.attributes.parent_death_signal.store(0, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,17 @@
+//! What the file layer asks about the thread that makes a request.
+
+use crate::process::Process;
+use abi::process::RLIMIT_FSIZE;
+use alloc::sync::Arc;
+use vfs::Credentials;
+use vfs::caller::Requester;
+
+impl Requester for Process {
+    fn credentials(&self) -> Arc<Credentials> {
+        Process::credentials(self)
+    }
+
+    fn file_size_limit(&self) -> u64 {
+        self.limit(RLIMIT_FSIZE)
+    }
+}

@@ -1,0 +1,141 @@
+//! What stands behind an open file: the calls that each kind of file answers in its own way.
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::{OpenFlags, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use mm::{PageSource, Sharing};
+
+use super::caller::Caller;
+use super::file_owner::{FileOwner, Listeners};
+use sched::wait::WaitQueue;
+use uaccess::{Sink, Source};
+
+/// What a read or write is told beside the bytes.
+#[derive(Clone, Copy)]
+pub struct Io {
+    /// Where it begins; the file moves it behind what it took. Streams leave it alone.
+    pub position: u64,
+    /// The status flags of the open file.
+    pub flags: OpenFlags,
+}
+
+impl Io {
+    /// `EAGAIN` instead of waiting.
+    #[inline]
+    pub fn is_nonblocking(&self) -> bool {
+        self.flags.contains(OpenFlags::O_NONBLOCK)
+    }
+
+    /// Writes go to the end of the file.
+    #[inline]
+    pub fn is_append(&self) -> bool {
+        self.flags.contains(OpenFlags::O_APPEND)
+    }
+
+    /// What is written to a pipe together is read together.
+    #[inline]
+    pub fn is_packet(&self) -> bool {
+        self.flags.contains(OpenFlags::O_DIRECT)
+    }
+}
+
+/// How lseek(2) and the shared position work on a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Positioning {
+    /// There is no position: `ESPIPE`.
+    Stream,
+    /// Seeks succeed and mean nothing (`/dev/null`).
+    Ignored,
+    /// Bytes are numbered.
+    Bytes,
+}
+
+/// One entry that getdents64(2) shows.
+pub struct DirectoryEntry<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// `d_ino`.
+    pub inode: u64,
+    /// The `S_IFMT` bits.
+    pub kind: u32,
+    /// The position behind it.
+    pub next: u64,
+}
+
+/// The wait queues to watch while polling a file.
+pub type Queues<'a> = [Option<&'a WaitQueue>; 2];
+
+/// What an open file does (`file_operations` of Linux). Methods that a kind does not have answer as Linux does for such files.
+pub trait FileOps: Send + Sync {
+    /// read(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for what cannot be read; what the kind of file says.
+    fn read(&self, _io: &mut Io, _to: &mut dyn Sink) -> Result<usize, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// write(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for what cannot be written; what the kind of file says.
+    fn write(&self, _caller: &Caller<'_>, _io: &mut Io, _from: &mut dyn Source) -> Result<usize, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Whether there is a position; always the same.
+    fn positioning(&self) -> Positioning {
+        Positioning::Stream
+    }
+
+    /// Gives entries from `position` on to `take` until it answers `false`; returns the position behind the last
+    /// taken one. `ENOTDIR`.
+    fn list(&self, _position: u64, _take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// ioctl(2).
+    ///
+    /// # Errors
+    /// `ENOTTY` for requests that are not known; what the kind of file says.
+    fn ioctl(&self, _request: u32, _argument: u64) -> Result<usize, Errno> {
+        Err(Errno::ENOTTY)
+    }
+
+    /// What poll(2) would answer now.
+    fn poll(&self) -> i16 {
+        POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
+    }
+
+    /// Queues that are woken when the answer of [`FileOps::poll`] changes.
+    fn queues(&self) -> Queues<'_> {
+        [None, None]
+    }
+
+    /// Whose owners are told when it can be read, and when it can be written (`O_ASYNC`).
+    fn listeners(&self) -> [Option<&Listeners>; 2] {
+        [None, None]
+    }
+
+    /// [`FileOps::listeners`] became more or fewer.
+    fn note_listeners(&self) {}
+
+    /// `O_ASYNC` is set: the owner of an open file of this kind if nobody has named one.
+    fn usual_owner(&self) -> Option<FileOwner> {
+        None
+    }
+
+    /// Whether mmap(2) of it means memory that begins as zeros: /dev/zero (zero(4)).
+    fn is_zeros(&self) -> bool {
+        false
+    }
+
+    /// What mmap(2) maps. Of a shared mapping it says whether that may be written ([`PageSource::may_write`]).
+    ///
+    /// # Errors
+    /// `ENODEV`.
+    fn page_source(&self, _sharing: Sharing) -> Result<Arc<dyn PageSource>, Errno> {
+        Err(Errno::ENODEV)
+    }
+}

@@ -1,0 +1,388 @@
+//! An open file description: open(2). What descriptors share after dup(2) and fork(2): position and status flags.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use abi::Errno;
+use abi::file::{OpenFlags, POLLNVAL, S_IFIFO};
+use memory::fallible;
+use mm::{PageSource, Sharing};
+
+use super::caller::Caller;
+use super::dentry::Dentry;
+use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning, Queues};
+use super::file_owner::{FileOwner, HasOwner};
+use super::inode::{Hold, Inode};
+use super::inode_ops::Seek;
+use super::permission::Subject;
+use lock::Mutex;
+use sched::{SleepingMutex, SleepingMutexGuard};
+use uaccess::{Sink, Source};
+
+/// Flags that only tell open(2) what to do.
+const OPEN_ONLY: OpenFlags = OpenFlags::O_CREAT
+    .union(OpenFlags::O_EXCL)
+    .union(OpenFlags::O_NOCTTY)
+    .union(OpenFlags::O_TRUNC)
+    .union(OpenFlags::O_CLOEXEC);
+/// Flags that `F_SETFL` changes.
+const SETTABLE: OpenFlags = OpenFlags::O_APPEND
+    .union(OpenFlags::O_NONBLOCK)
+    .union(OpenFlags::O_NOATIME)
+    .union(OpenFlags::O_DIRECT);
+
+/// Where lseek(2) counts from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Whence {
+    /// The start.
+    Start,
+    /// The position.
+    Position,
+    /// The end.
+    End,
+    /// The next data at or behind the offset.
+    Data,
+    /// The next hole at or behind the offset.
+    Hole,
+}
+
+/// Open file descriptions that there are.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// An open file description.
+pub struct OpenFile {
+    /// Which name it was opened by.
+    pub dentry: Arc<Dentry>,
+    ops: Arc<dyn FileOps>,
+    positioning: Positioning,
+    flags: AtomicU32,
+    position: AtomicU64,
+    position_lock: SleepingMutex,
+    hold: Hold,
+    owner: Mutex<FileOwner>,
+}
+
+/// Entries of a directory that were read, but perhaps do not reach the program. Nobody else reads meanwhile.
+#[must_use]
+pub struct ListedEntries<'a> {
+    file: &'a OpenFile,
+    next: u64,
+    _position_lock: SleepingMutexGuard<'a>,
+}
+
+impl ListedEntries<'_> {
+    /// The program has the entries: the position moves behind them.
+    pub fn accept(self) {
+        self.file.position.store(self.next, Ordering::Relaxed);
+    }
+}
+
+impl OpenFile {
+    /// An open file of that name. `flags` as in open(2).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
+        fallible::arc_with(|| Self::bare(dentry, ops, flags, Hold::None))
+    }
+
+    /// As [`OpenFile::new`], with the inode's write or execute hold already taken; it is given back at the last close,
+    /// or now.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn with_hold(
+        dentry: Arc<Dentry>,
+        ops: Arc<dyn FileOps>,
+        flags: OpenFlags,
+        hold: Hold,
+    ) -> Result<Arc<Self>, Errno> {
+        fallible::arc_with(|| Self::bare(dentry, ops, flags, hold))
+    }
+
+    fn bare(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: OpenFlags, hold: Hold) -> Self {
+        let flags = AtomicU32::new((flags - OPEN_ONLY).bits());
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        OpenFile {
+            dentry,
+            positioning: ops.positioning(),
+            ops,
+            flags,
+            position: AtomicU64::new(0),
+            position_lock: SleepingMutex::new(),
+            hold,
+            owner: Mutex::new(FileOwner::default()),
+        }
+    }
+
+    /// How many there are: /proc/sys/fs/file-nr.
+    pub fn count() -> u64 {
+        COUNT.load(Ordering::Relaxed)
+    }
+
+    /// The file.
+    pub fn inode(&self) -> &Arc<Inode> {
+        &self.dentry.inode
+    }
+
+    /// What `F_GETFL` gives.
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// `F_SETFL`: changes the flags that may be changed.
+    pub fn set_flags(&self, flags: OpenFlags) {
+        let change = |old: u32| Some((old & !SETTABLE.bits()) | (flags & SETTABLE).bits());
+        let _always = self
+            .flags
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// `F_SETFL` by the name of a descriptor: as [`OpenFile::set_flags`], and with `O_ASYNC` the owner is told from now
+    /// on, where the file can tell.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EPERM`, `ENOMEM`.
+    pub fn set_status_flags(
+        self: &Arc<Self>,
+        caller: &Caller<'_>,
+        descriptor: i32,
+        flags: OpenFlags,
+    ) -> Result<(), Errno> {
+        if flags.contains(OpenFlags::O_DIRECT) && self.inode().kind() != S_IFIFO {
+            // No file here goes around the page cache; of a pipe it says that packets are kept apart.
+            return Err(Errno::EINVAL);
+        }
+        let is_noatime = (flags - self.flags()).contains(OpenFlags::O_NOATIME);
+        if is_noatime && !Subject::of(caller).is_owner(self.inode()) {
+            return Err(Errno::EPERM);
+        }
+        let is_changed = (self.flags() ^ flags).contains(OpenFlags::O_ASYNC);
+        for listeners in self.ops.listeners().into_iter().flatten().filter(|_| is_changed) {
+            if flags.contains(OpenFlags::O_ASYNC) {
+                self.take_usual_owner();
+                listeners.add(self, descriptor)?;
+                self.flags.fetch_or(OpenFlags::O_ASYNC.bits(), Ordering::Relaxed);
+            } else {
+                listeners.remove(Arc::as_ptr(self).addr());
+                self.flags
+                    .fetch_and(!OpenFlags::O_ASYNC.bits(), Ordering::Relaxed);
+            }
+            self.ops.note_listeners();
+        }
+        self.set_flags(flags);
+        Ok(())
+    }
+
+    /// Takes the owner that this kind of file has if nobody named one, unless somebody did.
+    fn take_usual_owner(&self) {
+        if let Some(usual) = self.ops.usual_owner() {
+            self.change_owner(|owner| owner.take_unless_named(usual));
+        }
+    }
+
+    /// Changes who is told.
+    pub fn change_owner(&self, how: impl FnOnce(&mut FileOwner)) {
+        how(&mut self.owner.lock());
+    }
+
+    /// Whether it is only a place in the tree (`O_PATH`).
+    pub fn is_path(&self) -> bool {
+        self.flags().contains(OpenFlags::O_PATH)
+    }
+
+    /// Whether read(2) is allowed.
+    pub fn is_readable(&self) -> bool {
+        let flags = self.flags();
+        !flags.contains(OpenFlags::O_PATH) && flags.access().reads()
+    }
+
+    /// Whether write(2) is allowed.
+    pub fn is_writable(&self) -> bool {
+        let flags = self.flags();
+        !flags.contains(OpenFlags::O_PATH) && flags.access().writes()
+    }
+
+    fn io(&self, position: u64) -> Io {
+        Io {
+            position,
+            flags: self.flags(),
+        }
+    }
+
+    /// read(2): at the position, which moves on.
+    ///
+    /// # Errors
+    /// `EBADF`, and what the file's operations say.
+    pub fn read(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
+        if !self.is_readable() {
+            return Err(Errno::EBADF);
+        }
+        self.at_position(|io| self.ops.read(io, to))
+    }
+
+    /// write(2): at the position, which moves on.
+    ///
+    /// # Errors
+    /// `EBADF`, and what the file's operations say.
+    pub fn write(&self, caller: &Caller<'_>, from: &mut dyn Source) -> Result<usize, Errno> {
+        if !self.is_writable() {
+            return Err(Errno::EBADF);
+        }
+        self.at_position(|io| self.ops.write(caller, io, from))
+    }
+
+    /// Does one transfer at the shared position; nobody else moves it meanwhile.
+    fn at_position(&self, transfer: impl FnOnce(&mut Io) -> Result<usize, Errno>) -> Result<usize, Errno> {
+        if self.positioning != Positioning::Bytes {
+            return transfer(&mut self.io(0));
+        }
+        let _position_lock = self.position_lock.lock()?;
+        let mut io = self.io(self.position.load(Ordering::Relaxed));
+        let result = transfer(&mut io);
+        self.position.store(io.position, Ordering::Relaxed);
+        result
+    }
+
+    /// pread64(2): reads at `offset`; the position stays.
+    ///
+    /// # Errors
+    /// `EBADF`, `ESPIPE`.
+    pub fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
+        if !self.is_readable() {
+            return Err(Errno::EBADF);
+        }
+        self.check_positioned()?;
+        self.ops.read(&mut self.io(offset), to)
+    }
+
+    /// pwrite64(2): writes at `offset`, or at the end with `O_APPEND`; the position stays.
+    ///
+    /// # Errors
+    /// `EBADF`, `ESPIPE`.
+    pub fn write_at(&self, caller: &Caller<'_>, offset: u64, from: &mut dyn Source) -> Result<usize, Errno> {
+        if !self.is_writable() {
+            return Err(Errno::EBADF);
+        }
+        self.check_positioned()?;
+        self.ops.write(caller, &mut self.io(offset), from)
+    }
+
+    fn check_positioned(&self) -> Result<(), Errno> {
+        if self.positioning == Positioning::Stream {
+            Err(Errno::ESPIPE)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// lseek(2).
+    ///
+    /// # Errors
+    /// `ESPIPE`, `EINVAL`, `ENXIO`.
+    pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        match self.positioning {
+            Positioning::Stream => return Err(Errno::ESPIPE),
+            Positioning::Ignored => return Ok(0),
+            Positioning::Bytes => {}
+        }
+        let _position_lock = self.position_lock.lock()?;
+        let target = match whence {
+            Whence::Start => Some(offset),
+            Whence::Position => offset.checked_add_unsigned(self.position.load(Ordering::Relaxed)),
+            Whence::End => offset.checked_add_unsigned(self.inode().size()),
+            Whence::Data => Some(self.seek_piece(offset, Seek::Data)?),
+            Whence::Hole => Some(self.seek_piece(offset, Seek::Hole)?),
+        };
+        let target = target
+            .and_then(|target| u64::try_from(target).ok())
+            .ok_or(Errno::EINVAL)?;
+        self.position.store(target, Ordering::Relaxed);
+        Ok(target)
+    }
+
+    fn seek_piece(&self, offset: i64, what: Seek) -> Result<i64, Errno> {
+        let regular = self.inode().regular().ok_or(Errno::EINVAL)?;
+        let at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+        let found = regular.seek(at, what)?;
+        i64::try_from(found).map_err(|_| Errno::EOVERFLOW)
+    }
+
+    /// The position, as /proc shows it.
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
+    /// getdents64(2): gives entries to `take` until it answers `false`. The position moves behind the last taken one when the
+    /// answer is accepted. `EBADF`, `ENOTDIR`.
+    pub fn list(&self, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<ListedEntries<'_>, Errno> {
+        if self.is_path() {
+            return Err(Errno::EBADF);
+        }
+        let position_lock = self.position_lock.lock()?;
+        let next = self.ops.list(self.position(), take)?;
+        Ok(ListedEntries {
+            file: self,
+            next,
+            _position_lock: position_lock,
+        })
+    }
+
+    /// ioctl(2). `EBADF`, and what the file's operations say.
+    ///
+    /// # Errors
+    /// `ENOTTY` for requests that are not known; what the kind of file says.
+    pub fn ioctl(&self, request: u32, argument: u64) -> Result<usize, Errno> {
+        if self.is_path() {
+            return Err(Errno::EBADF);
+        }
+        self.ops.ioctl(request, argument)
+    }
+
+    /// The events that poll(2) would report now.
+    pub fn poll(&self) -> i16 {
+        if self.is_path() { POLLNVAL } else { self.ops.poll() }
+    }
+
+    /// Queues that are woken when the answer of [`OpenFile::poll`] changes.
+    pub fn queues(&self) -> Queues<'_> {
+        self.ops.queues()
+    }
+
+    /// Whether mmap(2) of it means memory that begins as zeros.
+    pub fn is_zeros(&self) -> bool {
+        !self.is_path() && self.ops.is_zeros()
+    }
+
+    /// What mmap(2) maps.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENODEV`.
+    pub fn page_source(&self, sharing: Sharing) -> Result<Arc<dyn PageSource>, Errno> {
+        if self.is_path() {
+            return Err(Errno::EBADF);
+        }
+        self.ops.page_source(sharing)
+    }
+}
+
+impl HasOwner for OpenFile {
+    fn owner(&self) -> FileOwner {
+        *self.owner.lock()
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        COUNT.fetch_sub(1, Ordering::Relaxed);
+        let address = core::ptr::from_ref(self).addr();
+        if self.flags().contains(OpenFlags::O_ASYNC) {
+            for listeners in self.ops.listeners().into_iter().flatten() {
+                listeners.remove(address);
+            }
+            self.ops.note_listeners();
+        }
+        self.inode().release_hold(self.hold);
+        self.inode().locks.release_open_file(address);
+    }
+}
