@@ -69,7 +69,10 @@ impl Exception {
     /// The cause, of one that is no system call. Nothing may have been done since that takes an exception: FAR_EL1 is read.
     #[inline(always)]
     pub fn decode(self) -> Trap {
-        if self.0 == INTERRUPT {
+        // The most frequent first: one comparison tells it from all others, marks included, and leaves nothing of the class to decode.
+        if self.0 >> Syndrome::CLASS.shift == Syndrome::CLASS::DataAbortUser.value >> Syndrome::CLASS.shift {
+            Trap::Abort(Abort::from_syndrome(self.0))
+        } else if self.0 == INTERRUPT {
             Trap::Interrupt
         } else {
             Trap::from_syndrome(self.0)
@@ -147,21 +150,22 @@ pub enum AbortCause {
 impl AbortCause {
     /// Decodes DFSC or IFSC (Arm ARM D24.2.40, "ISS encoding for an exception from a Data Abort").
     pub(crate) const fn from_fault_status(status: u8) -> AbortCause {
-        match status {
-            0x00..=0x03 => AbortCause::AddressSize,
-            0x04..=0x07 => AbortCause::Translation,
-            0x08..=0x0b => AbortCause::AccessFlag,
-            0x0c..=0x0f => AbortCause::Permission,
-            0x10 | 0x14..=0x17 => AbortCause::External,
-            0x21 => AbortCause::Alignment,
-            other => AbortCause::Other(other),
+        // The lower two bits are the level, of those that have one.
+        match (status >> 2, status) {
+            (0b0001, _) => AbortCause::Translation,
+            (0b0011, _) => AbortCause::Permission,
+            (0b0000, _) => AbortCause::AddressSize,
+            (0b0010, _) => AbortCause::AccessFlag,
+            (0b0101, _) | (_, 0x10) => AbortCause::External,
+            (_, 0x21) => AbortCause::Alignment,
+            (_, other) => AbortCause::Other(other),
         }
     }
 }
 
 impl Abort {
     /// Decodes an instruction or data abort that was just taken. FAR_EL1 must still be its own: no exception in between.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn from_syndrome(esr: u64) -> Abort {
         Abort::decode(esr, arch::fault_address())
     }
@@ -180,7 +184,7 @@ impl Abort {
     }
 
     /// Decodes the two registers of an abort.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode(esr: u64, far: u64) -> Abort {
         let syndrome = SyndromeValue::new(esr);
         let address = if syndrome.is_set(Syndrome::FAR_NOT_VALID) {
