@@ -19,6 +19,7 @@ use crate::mmu::Mmu;
 use crate::occupancy::Occupancy;
 use crate::privatise::{Build, build_path};
 use crate::space::AddressSpace;
+use crate::sync::{Ordering, fence};
 use crate::table::{self, Path, Tables, link, new_table};
 
 /// The tables of a new child; [`Forked::beside`] its parent it becomes a space. So the space, which is large, is made where it
@@ -148,6 +149,8 @@ impl Tables {
             // From here on nobody else can store anything, and what was stored is seen.
             memory.copy_frame(copy.original.frame(), copy.frame);
             if !is_alone {
+                // The copy has been read before another thread may store to the page again: nothing else orders these loads before the store.
+                fence(Ordering::Acquire);
                 copy.store_leaf(memory, copy.original);
             }
             copy.place(memory, forked.ok());

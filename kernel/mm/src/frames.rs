@@ -34,6 +34,8 @@ const COUNT_LIMIT: u32 = if cfg!(debug_assertions) { 1 << 16 } else { 1 << 31 };
 const INSTRUCTIONS_CLEAN: u32 = 1;
 /// Page frames: an object holds it, so that whoever maps it has no copy of his own.
 const OF_OBJECT: u32 = 2;
+/// Page frames: the bits above count the kernel's writes, so that one in the middle of the cleaning is seen.
+const ONE_WRITE: u32 = 4;
 
 /// Contiguous frames, `len` of them from `first`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -285,8 +287,10 @@ impl Frames {
     /// The kernel changed the bytes of `frame`: before anybody executes them the instruction caches must be told.
     #[inline]
     pub fn note_kernel_write(&self, frame: Frame) {
+        let written = |word: u32| Some((word & !INSTRUCTIONS_CLEAN).wrapping_add(ONE_WRITE));
         let word = self.records.word(frame);
-        word.fetch_and(!INSTRUCTIONS_CLEAN, Ordering::Relaxed);
+        // It never fails. A release: whoever sees the count sees the bytes.
+        let _ = word.fetch_update(Ordering::Release, Ordering::Relaxed, written);
     }
 
     /// `frame` becomes a page of an object, until it is free again.
@@ -302,9 +306,12 @@ impl Frames {
     /// Makes what the kernel wrote to `frame` fit to be executed, if that was not done yet. `frame` is a page.
     pub(crate) fn make_executable(&self, mmu: &impl Mmu, frame: Frame) {
         let word = self.records.word(frame);
-        if word.load(Ordering::Relaxed) & INSTRUCTIONS_CLEAN == 0 {
+        let before = word.load(Ordering::Acquire);
+        if before & INSTRUCTIONS_CLEAN == 0 {
             crate::memory::sync_icache(mmu, frame);
-            word.fetch_or(INSTRUCTIONS_CLEAN, Ordering::Relaxed);
+            // It fails where the kernel has written meanwhile: then the frame is not clean.
+            let clean = before | INSTRUCTIONS_CLEAN;
+            let _ = word.compare_exchange(before, clean, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
