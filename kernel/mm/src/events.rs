@@ -43,7 +43,7 @@ pub enum Event {
     FlushAllOwn,
     /// TLBI VAALE1IS, for a page of the kernel's own half.
     FlushKernelPage,
-    /// A descriptor was put where none was: DSB ISHST before it and after it.
+    /// A page's descriptor was put where none was: DMB ISHST before it, DSB ISHST after it.
     Fill,
     /// A DSB by itself, of any kind.
     Barrier,
@@ -96,8 +96,8 @@ impl Event {
             Event::FlushAsid | Event::FlushAddress => Cost::of(1, 2),
             Event::FlushOwn | Event::FlushAllOwn => Cost::of(1, 1),
             Event::FlushKernelPage => Cost::of(1, 0),
-            Event::Fill | Event::InstructionsSynced => Cost::of(0, 2),
-            Event::Barrier => Cost::of(0, 1),
+            Event::InstructionsSynced => Cost::of(0, 2),
+            Event::Fill | Event::Barrier => Cost::of(0, 1),
             Event::FrameCopied => Cost::of_copying(PAGE),
             Event::TableBytes => Cost::of_copying(1),
             Event::FrameZeroed => Cost::of_zeroing(PAGE),

@@ -3,6 +3,7 @@
 //! The order of barriers, stated once (Arm ARM D8.13 "TLB maintenance", B2.3.12 "Memory barriers"):
 //!
 //! * A **new table** is filled with `store`, then `dsb_ishst`, then the descriptor that links it is stored.
+//! * A **new page** is filled with its bytes, then `dmb_ishst`, then its descriptor is stored: who finds that finds the bytes.
 //! * **Invalid to valid**: `store`, `dsb_ishst`. Translation faults are never cached, so there is nothing to invalidate; the
 //!   return to EL0 is the context synchronisation.
 //! * **Fewer rights**: `store` of the same output address, `dsb_ishst`, TLBI, `dsb_ish`.
@@ -137,6 +138,10 @@ pub trait Mmu {
         };
         counts.iter().take_while(unshare).count()
     }
+
+    /// DMB ISHST: who sees a store after it, and be it by a walk, sees the bytes that were stored before it. Descriptors for a walker
+    /// need [`Mmu::dsb_ishst`].
+    fn dmb_ishst(&self);
 
     /// DSB ISHST: stores before it are visible to every walker of the Inner Shareable domain before anything after it.
     fn dsb_ishst(&self);

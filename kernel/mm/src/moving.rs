@@ -112,7 +112,7 @@ impl Tables {
         }
         let table = new_table(memory)?;
         self.used.insert(index);
-        self.fill(memory, self.root, index, Descriptor::table(table));
+        self.fill_table(memory, self.root, index, Descriptor::table(table));
         Ok(())
     }
 

@@ -97,7 +97,7 @@ impl Tables {
             if parent == self.root {
                 self.used.insert(index);
             }
-            self.fill(memory, parent, index, Descriptor::table(build.top));
+            self.fill_table(memory, parent, index, Descriptor::table(build.top));
             return;
         }
         // Another output address: break before make (Arm ARM D8.14.1).

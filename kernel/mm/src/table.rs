@@ -108,11 +108,22 @@ impl Tables {
         path
     }
 
-    /// Stores a valid descriptor where there was none; its reference belongs to the table from now on. What it points to is
-    /// visible to every processor before the descriptor is.
+    /// Stores the descriptor of a table where there was none; its reference belongs to the table above from now on. What it
+    /// points to is visible to every walker before the descriptor is.
+    pub(crate) fn fill_table<M: Mmu>(&self, memory: &Memory<M>, table: Frame, index: usize, new: Descriptor) {
+        memory.dsb_ishst();
+        memory.mmu().store(table, index, new);
+        memory.dsb_ishst();
+        memory
+            .frames()
+            .update_occupancy(table, |occupancy| occupancy.with(index));
+    }
+
+    /// Stores the descriptor of a page where there was none; its reference belongs to the table from now on. Who finds the
+    /// page finds its bytes.
     #[inline]
     pub(crate) fn fill<M: Mmu>(&self, memory: &Memory<M>, table: Frame, index: usize, new: Descriptor) {
-        memory.mmu().dsb_ishst();
+        memory.mmu().dmb_ishst();
         memory.mmu().store(table, index, new);
         memory.mmu().dsb_ishst();
         memory.count(Event::Fill);

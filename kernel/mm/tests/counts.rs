@@ -96,6 +96,8 @@ impl Mmu for Processor {
         unreachable!("no tables here")
     }
 
+    fn dmb_ishst(&self) {}
+
     fn dsb_ishst(&self) {}
 
     fn dsb_ish(&self) {}

@@ -26,6 +26,9 @@ instruction!(
     /// Stores before are visible to all walkers and processors of the Inner Shareable domain before anything after.
     dsb_ishst, "dsb ishst");
 instruction!(
+    /// Who sees a store after, sees stores before.
+    dmb_ishst, "dmb ishst");
+instruction!(
     /// Accesses and TLB maintenance before are complete on all processors.
     dsb_ish, "dsb ish");
 instruction!(

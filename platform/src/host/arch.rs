@@ -33,6 +33,11 @@ pub(crate) fn dsb_ishst() {
     core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
 }
 
+/// As [`dsb_ishst`].
+pub(crate) fn dmb_ishst() {
+    dsb_ishst();
+}
+
 /// As [`dsb_ishst`]; and no walk that began before is still on its way to memory.
 pub(crate) fn dsb_ish() {
     super::user_memory::wait_for_walks();

@@ -118,6 +118,11 @@ impl Mmu for BoardMmu {
     }
 
     #[inline(always)]
+    fn dmb_ishst(&self) {
+        arch::dmb_ishst();
+    }
+
+    #[inline(always)]
     fn dsb_ishst(&self) {
         arch::dsb_ishst();
     }

@@ -159,6 +159,10 @@ impl Mmu for Machine {
         }
     }
 
+    fn dmb_ishst(&self) {
+        fence(Ordering::Release);
+    }
+
     fn dsb_ishst(&self) {
         fence(Ordering::SeqCst);
     }

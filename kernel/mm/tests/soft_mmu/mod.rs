@@ -308,6 +308,10 @@ impl Mmu for SoftMmu {
         self.step(|machine, cpu| machine.store(cpu, table.0, index, descriptor.0));
     }
 
+    fn dmb_ishst(&self) {
+        self.step(|machine, cpu| machine.dmb_ishst(cpu));
+    }
+
     fn dsb_ishst(&self) {
         self.execute(|cost| cost.dsbs += 1);
         self.step(|machine, cpu| machine.dsb_ishst(cpu));

@@ -157,6 +157,14 @@ impl Machine {
         found
     }
 
+    /// DMB ISHST: what frames were filled with is seen by who sees a later store. Stores to tables wait for a DSB.
+    pub fn dmb_ishst(&mut self, cpu: usize) {
+        self.history.push(cpu, Event::Instruction("dmb ishst", 0, 0));
+        if self.sabotage != Some(Sabotage::SwallowDmbIshst) {
+            self.cpus[cpu].contents.clear();
+        }
+    }
+
     /// DSB ISHST.
     pub fn dsb_ishst(&mut self, cpu: usize) {
         self.history.push(cpu, Event::Instruction("dsb ishst", 0, 0));

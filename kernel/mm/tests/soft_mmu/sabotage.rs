@@ -26,6 +26,8 @@ pub enum Sabotage {
     WrongAddress,
     /// Broadcast TLBIs stay on the processor that issued them.
     LocalOnly,
+    /// DMB ISHST does nothing.
+    SwallowDmbIshst,
     /// DSB ISHST does nothing.
     SwallowDsbIshst,
     /// DSB ISH does nothing.
@@ -68,7 +70,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 30] = {
+    pub const ALL: [Sabotage; 31] = {
         use Sabotage::*;
         [
             SwallowAside1is,
@@ -82,6 +84,7 @@ impl Sabotage {
             WrongAsid,
             WrongAddress,
             LocalOnly,
+            SwallowDmbIshst,
             SwallowDsbIshst,
             SwallowDsbIsh,
             SwallowBreak,
