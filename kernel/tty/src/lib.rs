@@ -120,7 +120,7 @@ impl Terminal {
             session: None,
             foreground: None,
             tenure: 0,
-            sending: Sending::try_new().map_err(|_| Errno::ENOMEM)?,
+            sending: Sending::try_new()?,
             is_throttled: false,
         };
         fallible::arc(Terminal {
@@ -162,7 +162,7 @@ impl Terminal {
             discipline, sending, ..
         } = &mut *state;
         let byte = next()?;
-        let before = sending.len();
+        let before = sending.waiting();
         let effect = discipline.receive(byte, &mut |echo| sending.push(echo));
         if effect.drops_output {
             // All but the echo of this very byte.

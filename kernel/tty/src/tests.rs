@@ -229,6 +229,25 @@ fn a_line_without_room_gets_the_rest_later() {
 }
 
 #[test]
+fn the_echo_of_a_key_that_drops_output_is_sent() {
+    let two = two();
+    let (terminal, line) = (two.terminals[0].clone(), &two.lines[0]);
+    let elsewhere = terminal.clone();
+    line.at_next_write(move || type_bytes(&elsewhere, &[INTR]));
+    assert_eq!(write(&terminal, &[b'x'; 64]), Ok(64));
+    assert_eq!(two.groups.take(), [(10, Signal::SIGINT)]);
+    let sent = [&[b'x'; 64][..], b"^C"].concat();
+    assert_eq!(line.take_sent(), sent, "what is under way cannot be dropped");
+    line.at_next_write(move || type_bytes(&terminal, b"key"));
+    assert_eq!(write(&two.terminals[0], b"a line, and "), Ok(12));
+    assert_eq!(
+        line.take_sent(),
+        b"a line, and key",
+        "who sends takes along what came"
+    );
+}
+
+#[test]
 fn a_line_is_held_back_while_nobody_reads() {
     let two = two();
     let (terminal, line) = (&two.terminals[0], &two.lines[0]);

@@ -60,11 +60,9 @@ impl Terminal {
             if is_dead() || to.room() == 0 {
                 return Ok(0);
             }
-            let is_canonical = self.state.lock().discipline.is_canonical();
-            let awaited = if is_canonical {
-                self.wait_for_line(io, &is_dead)?
-            } else {
-                self.wait_for_bytes(io, to.room(), &is_dead)?
+            let awaited = match self.terms() {
+                None => self.wait_for_line(io, &is_dead)?,
+                Some(terms) => self.wait_for_bytes(io, terms, to.room(), &is_dead)?,
             };
             let found = {
                 let _reader = self.reader.lock()?;
@@ -89,8 +87,13 @@ impl Terminal {
         Ok(Awaited::Input)
     }
 
-    fn wait_for_bytes(&self, io: &Io, room: usize, is_dead: impl Fn() -> bool) -> Result<Awaited, Errno> {
-        let terms = self.terms();
+    fn wait_for_bytes(
+        &self,
+        io: &Io,
+        terms: Terms,
+        room: usize,
+        is_dead: impl Fn() -> bool,
+    ) -> Result<Awaited, Errno> {
         let wanted = if io.is_nonblocking() {
             1
         } else {
@@ -138,14 +141,21 @@ impl Terminal {
         }
     }
 
-    fn terms(&self) -> Terms {
+    /// `None` in canonical mode.
+    fn terms(&self) -> Option<Terms> {
         let state = self.state.lock();
+        if state.discipline.is_canonical() {
+            return None;
+        }
         let cc = &state.discipline.termios().cc;
-        let patience = platform::timer::nanos_to_ticks(u64::from(cc[VTIME]) * TENTH);
-        Terms {
+        let patience = match cc[VTIME] {
+            0 => 0,
+            tenths => platform::timer::nanos_to_ticks(u64::from(tenths) * TENTH),
+        };
+        Some(Terms {
             least: cc[VMIN].into(),
             patience,
-        }
+        })
     }
 
     /// Hands over what is there, up to the end of a line in canonical mode. The caller holds the reader's mutex.
@@ -211,11 +221,17 @@ impl Terminal {
     /// Waits until another processor, that happens to send, has sent what was written, so that the next thing a program does
     /// comes behind it. Not while output is stopped, or the line has no room.
     fn wait_until_sent(&self, is_dead: impl Fn() -> bool) {
-        let mark = self.state.lock().sending.mark();
+        let mark = {
+            let state = self.state.lock();
+            if state.sending.len() == 0 {
+                return;
+            }
+            state.sending.mark()
+        };
         let is_over = || {
             let state = self.state.lock();
-            let is_held_up = state.discipline.is_stopped() || self.driver.room() == 0;
-            (state.sending.has_sent(mark) || is_held_up || is_dead()).then_some(())
+            let is_held_up = || state.discipline.is_stopped() || self.driver.room() == 0;
+            (state.sending.has_sent(mark) || is_held_up() || is_dead()).then_some(())
         };
         // Interrupted: the write is done all the same.
         let _interrupted = self.writable.wait_until(is_over);

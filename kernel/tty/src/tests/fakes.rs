@@ -26,6 +26,8 @@ pub struct FakeLine {
     sent: Mutex<Vec<u8>>,
     told: Mutex<Vec<Told>>,
     room: Mutex<usize>,
+    /// What happens elsewhere during the next write.
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl FakeLine {
@@ -34,11 +36,16 @@ impl FakeLine {
             sent: Mutex::default(),
             told: Mutex::default(),
             room: Mutex::new(usize::MAX),
+            meanwhile: Mutex::default(),
         })
     }
 
     pub fn set_room(&self, room: usize) {
         *self.room.lock().unwrap() = room;
+    }
+
+    pub fn at_next_write(&self, act: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(act));
     }
 
     pub fn take_sent(&self) -> Vec<u8> {
@@ -63,6 +70,11 @@ impl TtyDriver for FakeLine {
         let mut room = self.room.lock().unwrap();
         assert!(bytes.len() <= *room, "no more is sent than there is room for");
         *room -= bytes.len();
+        drop(room);
+        let act = self.meanwhile.lock().unwrap().take();
+        if let Some(act) = act {
+            act();
+        }
         self.sent.lock().unwrap().extend(bytes);
     }
 
