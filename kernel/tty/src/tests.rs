@@ -16,9 +16,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use fakes::{FakeGroups, FakeLine, FakeProcess, Told, terminal};
 use memory::fallible;
+use platform::heap::KernelHeap;
 use uaccess::{KernelSink, KernelSource};
 use vfs::device_registry::{DeviceDriver, DeviceNumber};
 use vfs::file_ops::Io;
+
+/// What tests let fail.
+#[global_allocator]
+static HEAP: KernelHeap = KernelHeap::new();
 
 const INTR: u8 = 3;
 const QUIT: u8 = 0x1c;
