@@ -39,6 +39,11 @@ impl<T> Paged<T> {
         self.len
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// One of them, to be looked at.
     #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {

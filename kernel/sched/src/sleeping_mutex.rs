@@ -27,6 +27,12 @@ type Sleep<'a> = fn(
 #[must_use]
 pub struct SleepingMutexGuard<'a>(&'a SleepingMutex);
 
+impl Default for SleepingMutex {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl SleepingMutex {
     /// A mutex that nobody holds.
     pub const fn new() -> Self {

@@ -30,6 +30,12 @@ enum Side {
 /// A treap, or a part of one.
 pub(super) type Tree = Option<Due>;
 
+impl Default for TimerPlace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl TimerPlace {
     /// That of something that is not to happen.
     pub const fn new() -> TimerPlace {

@@ -15,6 +15,12 @@ pub struct Usage {
     peak: AtomicU64,
 }
 
+impl Default for Usage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Usage {
     /// Nothing was used.
     pub const fn new() -> Usage {

@@ -9,6 +9,12 @@ pub struct VforkCompletion {
     completed: WaitQueue,
 }
 
+impl Default for VforkCompletion {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl VforkCompletion {
     /// Nobody waits.
     pub const fn new() -> VforkCompletion {

@@ -6,6 +6,12 @@ use crate::thread::{Thread, ThreadExt};
 use abi::signal::SigSet;
 use core::sync::atomic::Ordering;
 
+impl Default for ThreadSignals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ThreadSignals {
     /// Blocked signals.
     pub fn mask(&self) -> SigSet {

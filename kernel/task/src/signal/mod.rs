@@ -87,6 +87,12 @@ pub enum Disposition {
     Ignored,
 }
 
+impl Default for ProcessSignals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ProcessSignals {
     /// The actions of the first process.
     ///

@@ -14,6 +14,12 @@ pub struct RealTimer {
     period: u64,
 }
 
+impl Default for RealTimer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl RealTimer {
     /// One that is off.
     pub const fn new() -> RealTimer {

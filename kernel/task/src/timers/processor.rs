@@ -68,6 +68,12 @@ impl Interval {
     }
 }
 
+impl Default for ProcessorTime {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ProcessorTime {
     /// Nothing is to happen.
     pub const fn new() -> ProcessorTime {

@@ -20,6 +20,12 @@ struct TimerTable {
     next: i32,
 }
 
+impl Default for ProcessTimers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ProcessTimers {
     /// None.
     pub const fn new() -> ProcessTimers {
@@ -32,6 +38,11 @@ impl ProcessTimers {
     /// How many there are: each keeps a place for one signal.
     pub fn len(&self) -> usize {
         self.0.lock().all.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The timer of that id.
