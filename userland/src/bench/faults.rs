@@ -9,6 +9,7 @@ use crate::runtime::Result;
 use crate::runtime::measure::ticks;
 use crate::runtime::memory::{Mapping, PAGE};
 use crate::runtime::process::{self, RUSAGE_SELF};
+use abi::memory::ProtFlags;
 
 /// The rows of this file.
 pub const ROWS: &[Row] = &[
@@ -35,6 +36,10 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "last_owner",
         run: last_owner,
+    },
+    Row {
+        name: "unprotected_write",
+        run: unprotected_write,
     },
     Row {
         name: "inherited_read",
@@ -95,6 +100,19 @@ fn copies(settings: &Settings, report: &mut Report, name: &str, store_all: impl 
         child.settle()?;
         meter.time(|| store_all(&memory));
         child.end()
+    })
+}
+
+/// mprotect(2) of what was read-only for a while, and the first store to it; nobody else has the pages.
+fn unprotected_write(settings: &Settings, report: &mut Report) -> Result<()> {
+    let memory = filled(PAGES)?;
+    report.measure("unprotected_write", PAGES as u64, settings.repeats, |meter| {
+        memory.protect(0, PAGES, ProtFlags::PROT_READ)?;
+        meter.time(|| {
+            memory.protect(0, PAGES, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+            memory.store_pages(PAGES, 2);
+            Ok(())
+        })
     })
 }
 

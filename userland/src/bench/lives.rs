@@ -24,6 +24,10 @@ pub const ROWS: &[Row] = &[
         run: exit_page,
     },
     Row {
+        name: "scattered_child",
+        run: scattered_child,
+    },
+    Row {
         name: "chain",
         run: chain,
     },
@@ -63,6 +67,22 @@ fn exit_page(settings: &Settings, report: &mut Report) -> Result<()> {
     }
     report.add("exit_page", TIME, &mut samples, "");
     Ok(())
+}
+
+/// A child that stores to a page in each of many full tables, as a program does that a fuzzer forks again and again: fork, the stores,
+/// _exit, wait; for each table, which is copied and released with its 512 pages.
+fn scattered_child(settings: &Settings, report: &mut Report) -> Result<()> {
+    const TABLES: usize = 16;
+    const PAGES: usize = 512;
+    let memory = filled(TABLES * PAGES)?;
+    report.measure("scattered_child", TABLES as u64, settings.repeats, |meter| {
+        meter.time(|| {
+            run(|| {
+                (0..TABLES).for_each(|table| memory.store(table * PAGES * PAGE, 2));
+                Ok(())
+            })
+        })
+    })
 }
 
 fn end_of_child(board: &Board, pages: usize) -> Result<u64> {
