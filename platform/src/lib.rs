@@ -66,6 +66,7 @@ pub mod fault_injection;
 pub mod frame;
 mod handover;
 pub mod interrupt;
+pub mod lent;
 pub mod lock;
 pub mod ordered;
 pub mod owned;

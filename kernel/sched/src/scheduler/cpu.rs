@@ -1,6 +1,6 @@
 //! One processor's part of the scheduler: its run queue, what it runs, and its counters.
 
-use super::account::Scheduling;
+use super::account::{Scheduling, State};
 use super::counters::Counters;
 use super::policy::REAL_TIME_END;
 use super::queue::{NEVER, Queue};
@@ -9,10 +9,10 @@ use super::share::{Arrival, Share};
 use crate::Thread;
 use crate::space::Space;
 use alloc::sync::Arc;
-use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use lock::{Mutex, rank};
 use platform::cpu::{MAX_CPUS, PerCpu};
+use platform::lent::Lent;
 use platform::ordered::Side;
 use platform::thread::KernelThread;
 use platform::timer;
@@ -28,8 +28,8 @@ pub(super) const LEAVE_NOW: u64 = 0;
 pub(super) struct Cpu {
     /// The stack of the loop.
     own: Once<KernelThread>,
-    /// The thread that runs. Written by this processor.
-    current: Mutex<Option<Running>>,
+    /// The thread that runs, lent by the loop, whose it is for the turn.
+    current: Lent<Thread, Running>,
     pub(super) queue: Mutex<Queue, { rank::RUN_QUEUE }>,
     /// The length of the queue, and when the first in it is due, to be read without its lock.
     waiting: AtomicUsize,
@@ -77,11 +77,18 @@ impl QueuePlace {
     }
 }
 
+/// Of the thread that runs.
+#[derive(Clone, Copy)]
 struct Running {
-    thread: Arc<Thread>,
     /// When it was switched to, and its ticks at EL0 then.
     since: u64,
     user_before: u64,
+}
+
+/// How a turn ended: when the thread had left the processor, and its state then.
+pub(super) struct Ended {
+    pub(super) at: u64,
+    pub(super) state: State,
 }
 
 /// All processors, by number.
@@ -91,7 +98,7 @@ impl Cpu {
     const fn new() -> Cpu {
         Cpu {
             own: Once::new(),
-            current: Mutex::new(None),
+            current: Lent::new(),
             queue: Mutex::new(Queue::new()),
             waiting: AtomicUsize::new(0),
             first_due: AtomicI64::new(NEVER),
@@ -121,19 +128,18 @@ impl Cpu {
     }
 
     pub(super) fn current(&self) -> Option<Arc<Thread>> {
-        self.current.lock().as_ref().map(|running| running.thread.clone())
+        self.current.get()
     }
 
     /// Gives a new thread what it inherits from the one that runs here, if one does.
     pub(super) fn bequeath(&self, thread: &Thread) {
-        if let Some(running) = self.current.lock().as_ref() {
-            thread.scheduling.inherit(&running.thread.scheduling);
-            self.share.halve(
-                &running.thread.scheduling,
-                &thread.scheduling,
-                timer::ticks_unordered(),
-            );
-        }
+        self.current.look(|running| {
+            if let Some((parent, _)) = running {
+                let (parent, child) = (&parent.scheduling, &thread.scheduling);
+                child.inherit(parent);
+                self.share.halve(parent, child, timer::ticks_unordered());
+            }
+        });
     }
 
     /// How many threads wait for this processor.
@@ -283,38 +289,32 @@ impl Cpu {
         taken
     }
 
-    /// `thread` is about to run here, from `now` on.
-    pub(super) fn note_begin(&self, thread: &Arc<Thread>, now: u64) {
+    /// `thread` runs here from `now` on, until `turn` has taken it off the processor and says when.
+    #[inline(always)]
+    pub(super) fn run(&self, thread: &Arc<Thread>, now: u64, turn: impl FnOnce() -> Ended) -> Ended {
+        let scheduling = &thread.scheduling;
         let running = Running {
-            thread: thread.clone(),
             since: now,
-            user_before: thread.scheduling.past_user_ticks(),
+            user_before: scheduling.past_user_ticks(),
         };
-        // Nobody does, so there is nobody to be dropped.
-        let _none = ManuallyDrop::new(self.current.lock().replace(running));
-        self.counters.switches.add_one();
-    }
-
-    /// The thread that ran here has left.
-    pub(super) fn note_end(&self, now: u64) {
-        let mut current = self.current.lock();
-        let ended = current.take();
-        if let Some(running) = &ended {
-            let user = running.thread.scheduling.past_user_ticks();
-            let busy = now.wrapping_sub(running.since);
-            self.counters
-                .add_time(user.wrapping_sub(running.user_before), busy);
-        }
-        drop(current);
-        drop(ended);
+        let counted = || {
+            self.counters.switches.add_one();
+            turn()
+        };
+        let end = |ended: &Ended| {
+            let user = scheduling.past_user_ticks();
+            self.counters.add_time(
+                user.wrapping_sub(running.user_before),
+                ended.at.wrapping_sub(running.since),
+            );
+        };
+        self.current.lend(thread, running, counted, end)
     }
 
     /// Whether `thread` runs here.
     pub(super) fn runs(&self, thread: &Thread) -> bool {
-        let current = self.current.lock();
-        current
-            .as_ref()
-            .is_some_and(|running| core::ptr::eq(&*running.thread, thread))
+        self.current
+            .look(|running| running.is_some_and(|(current, _)| core::ptr::eq(current, thread)))
     }
 
     /// `thread` has a turn from `now` on.
@@ -379,19 +379,20 @@ impl Cpu {
 
     /// Ticks that threads spent here at EL0 and in the kernel, up to now.
     pub(super) fn ticks(&self) -> (u64, u64) {
-        let current = self.current.lock();
-        let now = timer::ticks();
-        let running = current.as_ref().map_or((0, 0), |running| running.used(now));
-        let user = self.counters.user.load(Ordering::Relaxed) + running.0;
-        let busy = self.counters.busy.load(Ordering::Relaxed) + running.1;
-        (user, busy.saturating_sub(user))
+        self.current.look(|running| {
+            let now = timer::ticks();
+            let used = running.map_or((0, 0), |(thread, running)| running.used(thread, now));
+            let user = self.counters.user.load(Ordering::Relaxed) + used.0;
+            let busy = self.counters.busy.load(Ordering::Relaxed) + used.1;
+            (user, busy.saturating_sub(user))
+        })
     }
 }
 
 impl Running {
-    /// Ticks at EL0 and in all since the thread was switched to.
-    fn used(&self, now: u64) -> (u64, u64) {
-        let user = self.thread.scheduling.user_ticks();
+    /// Ticks at EL0 and in all since `thread` was switched to.
+    fn used(&self, thread: &Thread, now: u64) -> (u64, u64) {
+        let user = thread.scheduling.user_ticks();
         (user.wrapping_sub(self.user_before), now.wrapping_sub(self.since))
     }
 }

@@ -61,7 +61,7 @@ use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
-use cpu::{CPUS, Cpu, LEAVE_NOW};
+use cpu::{CPUS, Cpu, Ended, LEAVE_NOW};
 use platform::fault_injection;
 use platform::interrupt::{self, Interrupt};
 use platform::thread::KernelThread;
@@ -261,14 +261,28 @@ fn give_turn(
     thread: Arc<Thread>,
     now: u64,
 ) -> (u64, Option<Arc<Thread>>) {
-    cpu.note_begin(&thread, now);
+    let ended = cpu.run(&thread, now, || take_turn(cpu, own, here, &thread, now));
+    let next = match ended.state {
+        State::Dead => None,
+        State::Running => put_back(cpu, here, thread),
+        State::Sleeping | State::Asleep => {
+            settle(thread, here);
+            None
+        }
+    };
+    (ended.at, next)
+}
+
+/// The turn of `thread`, which has the processor from `now` on.
+#[inline(always)]
+fn take_turn(cpu: &Cpu, own: &KernelThread, here: usize, thread: &Thread, now: u64) -> Ended {
     thread.scheduling.begin(here, now);
-    begin_turn(cpu, here, &thread, now);
+    begin_turn(cpu, here, thread, now);
     if thread.scheduling.is_watched() {
-        clocks::begin(cpu, &thread, now);
+        clocks::begin(cpu, thread, now);
     }
     thread.registers.lock().restore();
-    activate(cpu, &thread);
+    activate(cpu, thread);
     if cpu.waiting() > 0 {
         place::call_for_help(here);
         set_alarm_of(cpu);
@@ -279,13 +293,7 @@ fn give_turn(
     thread.scheduling.end(now, Switch::of(state));
     cpu.end_share(&thread.scheduling, now, state);
     cpu.end_turn();
-    cpu.note_end(now);
-    match state {
-        State::Dead => {}
-        State::Running => return (now, put_back(cpu, here, thread)),
-        State::Sleeping | State::Asleep => settle(thread, here),
-    }
-    (now, None)
+    Ended { at: now, state }
 }
 
 /// Queues a thread that left its processor though it could go on; who is next if it let others go first.
