@@ -87,27 +87,23 @@ impl KernelThread {
             stack_pointer: UnsafeCell::new(0),
             runs: Box::new(AtomicBool::new(true)),
         };
-        thread.note_running();
+        RUNNING.get().store(thread.runs(), Ordering::Relaxed);
         thread
     }
 
-    /// Takes the thread for this processor, which is about to run it.
-    fn claim(&self) {
-        let claimed = self
-            .runs
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+    /// Takes the thread for this processor, whose place in [`RUNNING`] is `running` and which is about to run it.
+    #[inline]
+    fn claim(&self, running: &AtomicPtr<AtomicBool>) {
+        let runs = &*self.runs;
+        let claimed = runs.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
         assert!(claimed.is_ok(), "switched to a thread that runs already");
-        self.note_running();
+        running.store(ptr::from_ref(runs).cast_mut(), Ordering::Relaxed);
     }
 
-    fn note_running(&self) {
-        let runs = ptr::from_ref(&*self.runs).cast_mut();
-        RUNNING.get().store(runs, Ordering::Relaxed);
-    }
-
-    /// Whether it is the thread that this processor switched to last.
-    fn is_running_here(&self) -> bool {
-        ptr::eq(RUNNING.get().load(Ordering::Relaxed), &*self.runs)
+    /// What [`RUNNING`] says while it runs.
+    #[inline]
+    fn runs(&self) -> *mut AtomicBool {
+        ptr::from_ref(&*self.runs).cast_mut()
     }
 }
 
@@ -126,15 +122,18 @@ impl Drop for KernelThread {
 /// # Panics
 /// When `from` is not the thread that runs here, or `to` runs somewhere.
 pub fn switch(from: &KernelThread, to: &KernelThread) {
+    // The processor is the same up to the switch: it is asked for once.
+    let running = RUNNING.get();
+    let from_runs = from.runs();
     assert!(
-        from.is_running_here(),
+        ptr::eq(running.load(Ordering::Relaxed), from_runs),
         "switched away from a thread that runs elsewhere"
     );
-    to.claim();
+    to.claim(running);
     // SAFETY: `from` runs here, so this processor alone writes its stack pointer; `to` was claimed, so its stack pointer is
     // the one that was stored when it stopped (or by `new`), with the registers there, and its stack is nobody's. The
     // routine clears `from.runs` only when it has done with that stack.
-    unsafe { switch_stacks(from.stack_pointer.get(), to.stack_pointer.get(), &*from.runs) }
+    unsafe { switch_stacks(from.stack_pointer.get(), to.stack_pointer.get(), from_runs) }
 }
 
 /// Ends the running thread and continues `to`, which runs nowhere. What is on the stack is lost, not dropped: it must hold
@@ -143,9 +142,10 @@ pub fn switch(from: &KernelThread, to: &KernelThread) {
 /// # Panics
 /// When no thread runs here yet, or `to` runs somewhere.
 pub fn leave(to: &KernelThread) -> ! {
-    let runs = RUNNING.get().load(Ordering::Relaxed);
+    let running = RUNNING.get();
+    let runs = running.load(Ordering::Relaxed);
     assert!(!runs.is_null(), "no thread runs here that could end");
-    to.claim();
+    to.claim(running);
     let mut lost = 0;
     // SAFETY: `to` as in `switch`. `runs` belongs to the thread that runs here, so its `KernelThread` was not dropped, and the
     // flag is in a place of its own. `lost` lies on this stack, which is still ours when it is written.
