@@ -1,9 +1,15 @@
 //! Extended attributes: xattr(7), `linux/xattr.h`, `linux/limits.h`.
 
-/// setxattr(2): the attribute must not be there.
-pub const XATTR_CREATE: u32 = 1;
-/// setxattr(2): the attribute must be there.
-pub const XATTR_REPLACE: u32 = 2;
+flags! {
+    /// Whether an attribute may be there before it is set: setxattr(2).
+    pub struct XattrFlags: u32 {
+        /// It must not be there.
+        const XATTR_CREATE = 1;
+        /// It must be there.
+        const XATTR_REPLACE = 2;
+    }
+}
+
 /// Bytes of the longest name.
 pub const XATTR_NAME_MAX: usize = 255;
 /// Bytes of the longest value.

@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::file::AT_FDCWD;
-use abi::xattr::{XATTR_CREATE, XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_REPLACE, XATTR_SIZE_MAX};
+use abi::xattr::{XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrFlags};
 
-use super::lookup::{Lookup, check_flags, file};
+use super::flags::decode;
+use super::lookup::{Lookup, file};
 use task::thread::{Thread, ThreadExt};
 use vfs::{Inode, LastLink, Subject, xattr};
 
@@ -73,8 +74,7 @@ fn name_at(address: u64) -> Result<Vec<u8>, Errno> {
 /// or the filesystem is full. `ENOMEM`, those of user memory.
 pub fn set(current: &Thread, file: File, [name, value, size, flags]: [u64; 4]) -> Result<usize, Errno> {
     let (inode, subject) = file.find_writable(current)?;
-    let flags = flags as u32;
-    check_flags(flags, XATTR_CREATE | XATTR_REPLACE)?;
+    let flags = decode(flags as u32, XattrFlags::all())?;
     let name = name_at(name)?;
     let size = usize::try_from(size).ok().filter(|size| *size <= XATTR_SIZE_MAX);
     let mut bytes: Vec<u8> = memory::try_list(size.ok_or(Errno::E2BIG)?)?;

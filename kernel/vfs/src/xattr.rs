@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
 use abi::file::{R_OK, S_IFDIR, S_IFREG, S_ISVTX, W_OK};
+use abi::xattr::XattrFlags;
 
 use attributes::{AttributeSet, ExtendedAttribute};
 
@@ -69,7 +70,13 @@ fn check_access(inode: &Inode, name: &[u8], subject: &Subject, wanted: u32) -> R
 ///
 /// # Errors
 /// `EOPNOTSUPP`, `EINVAL`, `EPERM`, `EACCES`, `EEXIST`, `ENODATA`, `ENOSPC`, `ENOMEM`.
-pub fn set(inode: &Inode, subject: &Subject, name: &[u8], value: Vec<u8>, flags: u32) -> Result<(), Errno> {
+pub fn set(
+    inode: &Inode,
+    subject: &Subject,
+    name: &[u8],
+    value: Vec<u8>,
+    flags: XattrFlags,
+) -> Result<(), Errno> {
     check_access(inode, name, subject, W_OK)?;
     check_kept(inode, name)?;
     let entry = ExtendedAttribute {

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::xattr::{XATTR_CREATE, XATTR_REPLACE};
+use abi::xattr::XattrFlags;
 use mm::PAGE_SIZE;
 
 use crate::super_block::SuperBlock;
@@ -63,13 +63,13 @@ impl AttributeSet {
         &mut self,
         filesystem: &SuperBlock,
         entry: ExtendedAttribute,
-        flags: u32,
+        flags: XattrFlags,
     ) -> (Result<(), Errno>, Option<ExtendedAttribute>) {
         let found = self.find(&entry.name);
         let old = found.map_or(0, |at| self.entries[at].bytes());
         let refusal = match found {
-            Ok(_) if flags & XATTR_CREATE != 0 => Err(Errno::EEXIST),
-            Err(_) if flags & XATTR_REPLACE != 0 => Err(Errno::ENODATA),
+            Ok(_) if flags.contains(XattrFlags::XATTR_CREATE) => Err(Errno::EEXIST),
+            Err(_) if flags.contains(XattrFlags::XATTR_REPLACE) => Err(Errno::ENODATA),
             Err(_) if self.entries.len() >= MOST => Err(Errno::ENOSPC),
             Err(_) => self.entries.try_reserve(1).map_err(|_| Errno::ENOMEM),
             Ok(_) => Ok(()),
