@@ -182,14 +182,19 @@ pub const SEEK_DATA: u32 = 3;
 /// lseek: the next hole.
 pub const SEEK_HOLE: u32 = 4;
 
-/// access: does it exist.
-pub const F_OK: u32 = 0;
-/// access: may it be executed or searched.
-pub const X_OK: u32 = 1;
-/// access: may it be written.
-pub const W_OK: u32 = 2;
-/// access: may it be read.
-pub const R_OK: u32 = 4;
+flags! {
+    /// What is wanted of a file: access(2).
+    pub struct AccessFlags: u32 {
+        /// Nothing: whether it is there at all.
+        const F_OK = 0;
+        /// To execute, or to search a directory.
+        const X_OK = 1;
+        /// To write.
+        const W_OK = 2;
+        /// To read.
+        const R_OK = 4;
+    }
+}
 
 flags! {
     /// What becomes of what has the new name: renameat2(2).

@@ -2,7 +2,7 @@
 
 use abi::Errno;
 use abi::capability::{CAP_CHOWN, CAP_FSETID};
-use abi::file::{AT_FDCWD, AtFlags, S_IFLNK, S_ISGID, UTIME_NOW, UTIME_OMIT, W_OK};
+use abi::file::{AT_FDCWD, AccessFlags, AtFlags, S_IFLNK, S_ISGID, UTIME_NOW, UTIME_OMIT};
 use abi::time::TimeSpec;
 
 use super::flags::decode;
@@ -207,7 +207,7 @@ fn change_times(
     if !subject.is_owner(inode) {
         let is_touch = accessed == TimeChange::Now && modified == TimeChange::Now;
         subject
-            .check(inode, W_OK)
+            .check(inode, AccessFlags::W_OK)
             .map_err(|error| if is_touch { error } else { Errno::EPERM })?;
         if !is_touch {
             return Err(Errno::EPERM);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::capability::CAP_SYS_CHROOT;
 use abi::dirent::Dirent;
-use abi::file::{AT_FDCWD, X_OK, directory_entry_kind};
+use abi::file::{AT_FDCWD, AccessFlags, directory_entry_kind};
 use memory::fallible::{self, TryVec};
 
 use super::lookup::{Lookup, file};
@@ -107,7 +107,7 @@ fn check_directory(directory: &Dentry, subject: &Subject) -> Result<(), Errno> {
     if !directory.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    subject.check(&directory.inode, X_OK)
+    subject.check(&directory.inode, AccessFlags::X_OK)
 }
 
 /// chroot(2).

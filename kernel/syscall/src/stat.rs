@@ -5,12 +5,12 @@ use abi::file::stat::{
     STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, Stat, StatFs, Statx, StatxTimestamp, device_major,
     device_minor,
 };
-use abi::file::{AT_FDCWD, AtFlags, NAME_MAX, R_OK, S_IFREG, W_OK, X_OK};
+use abi::file::{AT_FDCWD, AccessFlags, AtFlags, NAME_MAX, S_IFREG};
 use abi::mount::MountFlags;
 use abi::time::TimeSpec;
 
 use super::flags::decode;
-use super::lookup::{Lookup, check_flags, file};
+use super::lookup::{Lookup, file};
 use task::thread::Thread;
 use uaccess::write_value;
 use vfs::{Inode, LastLink};
@@ -215,16 +215,16 @@ pub fn faccessat2(
         flags,
         AtFlags::AT_EACCESS | AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH,
     )?;
-    check_flags(mode, R_OK | W_OK | X_OK)?;
+    let wanted = decode(mode, AccessFlags::all())?;
     let mut lookup = Lookup::new(current, directory, path)?;
     if !flags.contains(AtFlags::AT_EACCESS) {
         lookup.subject = lookup.subject.with_real_ids()?;
     }
     let found = lookup.find_with(flags)?;
-    let is_program = mode & X_OK != 0 && found.inode.kind() == S_IFREG;
+    let is_program = wanted.contains(AccessFlags::X_OK) && found.inode.kind() == S_IFREG;
     if is_program && found.inode.filesystem.flags.has(MountFlags::MS_NOEXEC) {
         return Err(Errno::EACCES);
     }
-    lookup.subject.check(&found.inode, mode)?;
+    lookup.subject.check(&found.inode, wanted)?;
     Ok(0)
 }

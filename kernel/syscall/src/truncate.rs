@@ -3,7 +3,7 @@
 use super::caller::with_caller;
 use super::lookup::{Lookup, file};
 use abi::Errno;
-use abi::file::{AT_FDCWD, FallocFlags, S_IFDIR, S_IFIFO, W_OK};
+use abi::file::{AT_FDCWD, AccessFlags, FallocFlags, S_IFDIR, S_IFIFO};
 use task::thread::{Thread, ThreadExt};
 use vfs::caller::MAX_FILE_SIZE;
 use vfs::inode::Hold;
@@ -24,7 +24,7 @@ pub fn truncate(current: &Thread, path: u64, size: i64) -> Result<usize, Errno> 
         return Err(Errno::EISDIR);
     }
     let regular = found.inode.regular().ok_or(Errno::EINVAL)?;
-    lookup.subject.check(&found.inode, W_OK)?;
+    lookup.subject.check(&found.inode, AccessFlags::W_OK)?;
     found.inode.take_hold(Hold::Write)?;
     let result = set_size(current, &found.inode, regular, size);
     found.inode.release_hold(Hold::Write);

@@ -19,6 +19,21 @@ use piece::{BLOCK, Block, DescriptorKind, DescriptorPiece, WIDTH, first_bit};
 pub const MAX_DESCRIPTORS: usize = 1 << 20;
 
 /// A table of descriptors.
+///
+/// ```
+/// use std::sync::Arc;
+/// use vfs::OnExec;
+/// use vfs::file_table::Table;
+///
+/// let mut table = Table::new();
+/// let limit = 1024;
+/// let (first, second) = (Arc::new("first"), Arc::new("second"));
+/// assert_eq!(table.insert(first, OnExec::Keep, 0, limit), Ok(0));
+/// assert_eq!(table.insert(second, OnExec::Close, 0, limit), Ok(1));
+/// let (descriptor, file) = table.take_closed_on_exec(0).unwrap().expect("execve(2) closes one");
+/// assert_eq!((descriptor, *file), (1, "second"));
+/// assert!(table.get(0).is_ok() && table.get(1).is_err());
+/// ```
 pub struct Table<F> {
     /// The first 64: mostly all.
     first: DescriptorPiece<F>,
@@ -54,7 +69,10 @@ impl<F> Table<F> {
         }
     }
 
-    /// What the descriptor refers to. `EBADF`.
+    /// What the descriptor refers to.
+    ///
+    /// # Errors
+    /// `EBADF`.
     #[inline]
     pub fn get(&self, descriptor: usize) -> Result<&Arc<F>, Errno> {
         match self.first.get(descriptor) {
@@ -77,7 +95,10 @@ impl<F> Table<F> {
         block.piece(descriptor % BLOCK)
     }
 
-    /// Whether execve(2) closes it. `EBADF`.
+    /// Whether execve(2) closes it.
+    ///
+    /// # Errors
+    /// `EBADF`.
     pub fn on_exec(&self, descriptor: usize) -> Result<OnExec, Errno> {
         self.get(descriptor)?;
         let closed = self
@@ -90,7 +111,10 @@ impl<F> Table<F> {
         })
     }
 
-    /// Sets whether execve(2) closes it. `EBADF`; `ENOMEM`, nothing changed.
+    /// Sets whether execve(2) closes it.
+    ///
+    /// # Errors
+    /// `EBADF`; `ENOMEM`, nothing changed.
     pub fn set_on_exec(&mut self, descriptor: usize, what: OnExec) -> Result<(), Errno> {
         self.get(descriptor)?;
         self.change(descriptor, |piece| {
@@ -99,8 +123,11 @@ impl<F> Table<F> {
         })
     }
 
-    /// execve(2) closes what is open of `first..=last`, as far as it lies in one piece. The descriptor to go on from, if there is
-    /// more. `ENOMEM`.
+    /// execve(2) closes what is open of `first..=last`, as far as it lies in one piece. The descriptor to go on from,
+    /// if there is more.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn mark_some(&mut self, first: usize, last: usize) -> Result<Option<usize>, Errno> {
         let Some(found) = self
             .next(first, DescriptorKind::Open)
@@ -117,14 +144,20 @@ impl<F> Table<F> {
         Ok((end < last).then_some(end + 1))
     }
 
-    /// Puts the file at the lowest free descriptor from `from` on, which must be below `limit`. `EMFILE`; `ENOMEM`.
+    /// Puts the file at the lowest free descriptor from `from` on, which must be below `limit`.
+    ///
+    /// # Errors
+    /// `EMFILE`; `ENOMEM`.
     pub fn insert(&mut self, file: Arc<F>, what: OnExec, from: usize, limit: usize) -> Result<usize, Errno> {
         let descriptor = self.lowest_free(from);
         self.put(descriptor, file, what, limit, Errno::EMFILE)?;
         Ok(descriptor)
     }
 
-    /// Puts the file at that descriptor and returns what it referred to. `EBADF` if it is not below `limit`; `ENOMEM`.
+    /// Puts the file at that descriptor and returns what it referred to.
+    ///
+    /// # Errors
+    /// `EBADF` if it is not below `limit`; `ENOMEM`.
     pub fn replace(
         &mut self,
         descriptor: usize,
@@ -198,7 +231,10 @@ impl<F> Table<F> {
         free.unwrap_or(from.max(end))
     }
 
-    /// Takes the descriptor out. `EBADF`; `ENOMEM`, nothing changed.
+    /// Takes the descriptor out.
+    ///
+    /// # Errors
+    /// `EBADF`; `ENOMEM`, nothing changed.
     pub fn remove(&mut self, descriptor: usize) -> Result<Arc<F>, Errno> {
         self.get(descriptor)?;
         self.change(descriptor, |piece| {
@@ -217,8 +253,11 @@ impl<F> Table<F> {
         self.first.all(DescriptorKind::ClosedOnExec) != 0 || self.blocks.iter().any(is_in)
     }
 
-    /// Nobody else has the piece of the first descriptor from `from` on that execve(2) closes: taking out what it closes there
-    /// allocates nothing. The descriptor to go on from, if there may be more. `ENOMEM`, nothing changed.
+    /// Nobody else has the piece of the first descriptor from `from` on that execve(2) closes: taking out what it
+    /// closes there allocates nothing. The descriptor to go on from, if there may be more.
+    ///
+    /// # Errors
+    /// `ENOMEM`, nothing changed.
     pub fn own_closed_on_exec(&mut self, from: usize) -> Result<Option<usize>, Errno> {
         let Some(found) = self.next(from, DescriptorKind::ClosedOnExec) else {
             return Ok(None);
@@ -227,12 +266,19 @@ impl<F> Table<F> {
         Ok(Some((found | (WIDTH - 1)) + 1))
     }
 
-    /// Takes out the first descriptor from `first` on that execve(2) closes. The caller drops it without holding a lock. `ENOMEM`.
+    /// Takes out the first descriptor from `first` on that execve(2) closes. The caller drops it without holding a
+    /// lock.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn take_closed_on_exec(&mut self, first: usize) -> Result<Option<(usize, Arc<F>)>, Errno> {
         self.take_first(first, usize::MAX, DescriptorKind::ClosedOnExec)
     }
 
-    /// Takes out the first descriptor of `first..=last`. The caller drops it without holding a lock. `ENOMEM`.
+    /// Takes out the first descriptor of `first..=last`. The caller drops it without holding a lock.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub fn take_next(&mut self, first: usize, last: usize) -> Result<Option<(usize, Arc<F>)>, Errno> {
         self.take_first(first, last, DescriptorKind::Open)
     }

@@ -75,6 +75,9 @@ use inode_ops::NewFile;
 pub type FileTable = file_table::Table<OpenFile>;
 
 /// Makes the root directory, in a file system of that kind. Called once, at boot, before `initramfs::unpack`.
+///
+/// # Errors
+/// What the file system's own mount says; `ENOMEM`.
 pub fn mount_root(kind: &'static dyn FileSystem, device: u64) -> Result<(), Errno> {
     mount::add_root(dentry::set_root(|| kind.mount(device, b""))?)
 }
@@ -107,7 +110,10 @@ fn release_records(files: &[Option<Arc<OpenFile>>], owner: Pid, rest: fn()) {
     }
 }
 
-/// The directory of that name, made if it is missing. `ENOTDIR`.
+/// The directory of that name, made if it is missing.
+///
+/// # Errors
+/// `ENOTDIR`.
 pub fn directory(parent: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
     match parent.child(name) {
         Ok(found) if found.inode.is_directory() => Ok(found),

@@ -18,6 +18,19 @@ const SHOWN: [(MountFlags, &str); 6] = [
 const READ_ONLY: i32 = -1;
 
 /// Flags of mount(2), and who keeps the filesystem from being read-only.
+///
+/// ```
+/// use abi::mount::MountFlags;
+/// use vfs::mount_state::MountState;
+///
+/// let state = MountState::new();
+/// state.enter_writer().expect("it can be written");
+/// assert!(state.set(MountFlags::MS_RDONLY).is_err(), "a file is open for writing");
+/// state.leave_writer();
+/// state.set(MountFlags::MS_RDONLY | MountFlags::MS_NOSUID).expect("nobody writes");
+/// assert!(state.enter_writer().is_err(), "it is read-only");
+/// assert_eq!(state.words().collect::<String>(), "ro,nosuid,relatime");
+/// ```
 pub struct MountState {
     /// All but `MS_RDONLY`.
     flags: AtomicU32,

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{AccessMode, OpenFlags, R_OK, W_OK, X_OK};
+use abi::file::{AccessFlags, AccessMode, OpenFlags};
 use memory::fallible;
 
 use abi::mount::MountFlags;
@@ -106,7 +106,7 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
     if entry.inode.regular().is_none() {
         return Err(Errno::EACCES);
     }
-    subject.check(&entry.inode, X_OK)?;
+    subject.check(&entry.inode, AccessFlags::X_OK)?;
     if entry.inode.filesystem.flags.has(MountFlags::MS_NOEXEC) {
         return Err(Errno::EACCES);
     }
@@ -179,13 +179,13 @@ fn check_existing(end: &LookupResult, flags: OpenFlags) -> Result<(), Errno> {
 
 fn check_access(entry: &Dentry, flags: OpenFlags, subject: &Subject) -> Result<(), Errno> {
     let mut wanted = match flags.access() {
-        AccessMode::Read => R_OK,
-        AccessMode::Write => W_OK,
-        AccessMode::ReadWrite => R_OK | W_OK,
+        AccessMode::Read => AccessFlags::R_OK,
+        AccessMode::Write => AccessFlags::W_OK,
+        AccessMode::ReadWrite => AccessFlags::R_OK | AccessFlags::W_OK,
         AccessMode::Neither => return Err(Errno::EINVAL),
     };
     if flags.contains(OpenFlags::O_TRUNC) {
-        wanted |= W_OK;
+        wanted |= AccessFlags::W_OK;
     }
     if entry.inode.is_device() && entry.inode.filesystem.flags.has(MountFlags::MS_NODEV) {
         return Err(Errno::EACCES);

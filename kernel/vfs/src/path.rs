@@ -14,6 +14,19 @@ pub struct Component<'a> {
 }
 
 /// Splits off the first component; `None` if there is none.
+///
+/// ```
+/// use vfs::path::first_component;
+///
+/// let mut rest = &b"//usr/bin/"[..];
+/// let mut names = Vec::new();
+/// while let Some(component) = first_component(rest) {
+///     names.push(component.name);
+///     assert_eq!(component.has_trailing_slash, component.name == b"bin");
+///     rest = component.rest;
+/// }
+/// assert_eq!(names, [&b"usr"[..], b"bin"]);
+/// ```
 pub fn first_component(path: &[u8]) -> Option<Component<'_>> {
     let start = path.iter().position(|byte| *byte != b'/')?;
     let path = &path[start..];

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::file::{NAME_MAX, X_OK};
+use abi::file::{AccessFlags, NAME_MAX};
 use memory::fallible::{self, TryVec};
 
 use super::dentry::Dentry;
@@ -179,7 +179,7 @@ impl PathLookup<'_> {
         if !directory.inode.is_directory() {
             return Err(Errno::ENOTDIR);
         }
-        self.subject.check(&directory.inode, X_OK)
+        self.subject.check(&directory.inode, AccessFlags::X_OK)
     }
 
     /// `.` and `..`; the root's parent is the root.

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use abi::Errno;
 use abi::capability::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID};
-use abi::file::{R_OK, S_IFDIR, S_IFLNK, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP, W_OK, X_OK};
+use abi::file::{AccessFlags, S_IFDIR, S_IFLNK, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP};
 
 use super::caller::Caller;
 use super::credentials::Credentials;
@@ -60,12 +60,12 @@ impl Subject {
         self.0.fsgid == gid || self.0.groups.contains(&gid)
     }
 
-    /// Checks `wanted`, a sum of `R_OK`, `W_OK`, `X_OK`.
+    /// Checks what is `wanted` of the file.
     ///
     /// # Errors
     /// `EACCES`; `EROFS` for writing what lies in a read-only filesystem, which a device does not.
-    pub fn check(&self, inode: &Inode, wanted: u32) -> Result<(), Errno> {
-        if wanted & W_OK != 0 && matches!(inode.kind(), S_IFREG | S_IFDIR | S_IFLNK) {
+    pub fn check(&self, inode: &Inode, wanted: AccessFlags) -> Result<(), Errno> {
+        if wanted.contains(AccessFlags::W_OK) && matches!(inode.kind(), S_IFREG | S_IFDIR | S_IFLNK) {
             inode.filesystem.flags.check_writable()?;
         }
         let attributes = inode.attributes();
@@ -76,8 +76,9 @@ impl Subject {
         } else {
             attributes.mode
         };
-        let wanted = wanted & (R_OK | W_OK | X_OK);
-        if wanted & !granted == 0 || self.overrides(inode.kind(), attributes.mode, wanted) {
+        if AccessFlags::from_bits_truncate(granted).contains(wanted)
+            || self.overrides(inode.kind(), attributes.mode, wanted)
+        {
             Ok(())
         } else {
             Err(Errno::EACCES)
@@ -85,14 +86,14 @@ impl Subject {
     }
 
     /// Whether a capability allows what the mode does not; `kind`: the `S_IFMT` bits. Executing needs an execute bit in any case, but for directories.
-    fn overrides(&self, kind: u32, mode: u32, wanted: u32) -> bool {
+    fn overrides(&self, kind: u32, mode: u32, wanted: AccessFlags) -> bool {
         let is_directory = kind == S_IFDIR;
         let only_looks = if is_directory {
-            wanted & W_OK == 0
+            !wanted.contains(AccessFlags::W_OK)
         } else {
-            wanted == R_OK
+            wanted == AccessFlags::R_OK
         };
-        let is_runnable = is_directory || wanted & X_OK == 0 || mode & 0o111 != 0;
+        let is_runnable = is_directory || !wanted.contains(AccessFlags::X_OK) || mode & 0o111 != 0;
         (only_looks && self.can(CAP_DAC_READ_SEARCH)) || (is_runnable && self.can(CAP_DAC_OVERRIDE))
     }
 
@@ -129,7 +130,7 @@ impl Subject {
     /// # Errors
     /// `EACCES`, `EPERM`.
     pub fn check_removal(&self, directory: &Inode, inode: &Inode) -> Result<(), Errno> {
-        self.check(directory, W_OK | X_OK)?;
+        self.check(directory, AccessFlags::W_OK | AccessFlags::X_OK)?;
         let is_sticky = directory.attributes().mode & S_ISVTX != 0;
         if is_sticky && !self.is_owner(inode) && !self.is_owner(directory) {
             return Err(Errno::EPERM);

@@ -12,7 +12,7 @@ mod rename;
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{S_ISGID, W_OK, X_OK};
+use abi::file::{AccessFlags, S_ISGID};
 use memory::fallible;
 
 use super::dentry::{Dentry, keep_shape};
@@ -41,7 +41,7 @@ pub fn create(
     subject: &Subject,
 ) -> Result<Arc<Dentry>, Errno> {
     let ops = changeable(directory, Errno::ENOENT)?;
-    subject.check(&directory.inode, W_OK | X_OK)?;
+    subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
     let attributes = new_attributes(directory, file, mode, subject);
     attach(directory, name, ops.make(&directory.inode, file, attributes)?)
 }
@@ -80,7 +80,7 @@ fn new_attributes(directory: &Dentry, file: NewFile<'_>, mode: u32, subject: &Su
 /// `EACCES`, `EOPNOTSUPP`.
 pub fn create_unnamed(directory: &Arc<Dentry>, mode: u32, subject: &Subject) -> Result<Arc<Dentry>, Errno> {
     let ops = changeable(directory, Errno::EOPNOTSUPP)?;
-    subject.check(&directory.inode, W_OK | X_OK)?;
+    subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
     let attributes = new_attributes(directory, NewFile::Regular, mode, subject);
     let inode = ops.make(&directory.inode, NewFile::Regular, attributes)?;
     inode.change(|attributes| {
@@ -128,7 +128,7 @@ pub fn link(
     if !Arc::ptr_eq(&inode.filesystem, &directory.inode.filesystem) {
         return Err(Errno::EXDEV);
     }
-    subject.check(&directory.inode, W_OK | X_OK)?;
+    subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
     inode.add_name()?;
     attach(directory, name, inode.clone())
         .map(drop)

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
-use abi::file::{R_OK, S_IFDIR, S_IFREG, S_ISVTX, W_OK};
+use abi::file::{AccessFlags, S_IFDIR, S_IFREG, S_ISVTX};
 use abi::xattr::XattrFlags;
 
 use attributes::{AttributeSet, ExtendedAttribute};
@@ -40,8 +40,8 @@ fn check_kept(inode: &Inode, name: &[u8]) -> Result<(), Errno> {
 }
 
 /// Whether `subject` may read (`R_OK`) or change (`W_OK`) the attribute (`xattr_permission` of Linux). `EPERM`, `ENODATA`, `EACCES`.
-fn check_access(inode: &Inode, name: &[u8], subject: &Subject, wanted: u32) -> Result<(), Errno> {
-    let is_change = wanted == W_OK;
+fn check_access(inode: &Inode, name: &[u8], subject: &Subject, wanted: AccessFlags) -> Result<(), Errno> {
+    let is_change = wanted == AccessFlags::W_OK;
     let refusal = if is_change { Errno::EPERM } else { Errno::ENODATA };
     if name.starts_with(SECURITY) {
         // Everybody may read what a security module would have said there.
@@ -77,7 +77,7 @@ pub fn set(
     value: Vec<u8>,
     flags: XattrFlags,
 ) -> Result<(), Errno> {
-    check_access(inode, name, subject, W_OK)?;
+    check_access(inode, name, subject, AccessFlags::W_OK)?;
     check_kept(inode, name)?;
     let entry = ExtendedAttribute {
         name: fallible::boxed_bytes(name)?,
@@ -103,7 +103,7 @@ pub fn set(
 /// # Errors
 /// `EOPNOTSUPP`, `EINVAL`, `ENODATA`, `EACCES`, `ENOMEM`.
 pub fn get(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<Vec<u8>, Errno> {
-    check_access(inode, name, subject, R_OK)?;
+    check_access(inode, name, subject, AccessFlags::R_OK)?;
     check_kept(inode, name)?;
     let mut copy = Vec::new();
     loop {
@@ -125,7 +125,7 @@ pub fn get(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<Vec<u8>, Err
 /// # Errors
 /// `ENODATA` if there is none of that name; `EOPNOTSUPP`, `EINVAL`, `EPERM`, `EACCES` as for [`set`].
 pub fn remove(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<(), Errno> {
-    check_access(inode, name, subject, W_OK)?;
+    check_access(inode, name, subject, AccessFlags::W_OK)?;
     check_kept(inode, name)?;
     let gone = {
         let mut held = inode.extended.0.lock();

@@ -9,7 +9,7 @@ use crate::runtime::process::{self, Fork, RUSAGE_CHILDREN};
 use crate::runtime::signal::{self, Signal};
 use crate::runtime::time::{self, TimeSpec};
 use crate::runtime::{Errno, directory, environment, file, path};
-use abi::file::X_OK;
+use abi::file::AccessFlags;
 use abi::time::USER_HZ;
 
 /// What /proc/pid/stat says of a process (proc(5)).
@@ -290,14 +290,14 @@ pub fn search(name: &str) -> Option<String> {
         .map(|folder| path::join(if folder.is_empty() { "." } else { folder }, name));
     candidates
         .into_iter()
-        .find(|path| file::access(path, X_OK).is_ok() && !file::is_directory(path))
+        .find(|path| file::access(path, AccessFlags::X_OK).is_ok() && !file::is_directory(path))
 }
 
 /// which names...
 pub fn which(arguments: &[&str]) -> i32 {
     let mut status = i32::from(arguments.len() < 2);
     for name in &arguments[1..] {
-        match search(name).filter(|path| file::access(path, X_OK).is_ok()) {
+        match search(name).filter(|path| file::access(path, AccessFlags::X_OK).is_ok()) {
             Some(path) => println!("{path}"),
             None => status = 1,
         }

@@ -4,8 +4,9 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::runtime::{file, path, terminal};
-use abi::file::{AtFlags, R_OK, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
-use abi::file::{W_OK, X_OK};
+use abi::file::{
+    AccessFlags, AtFlags, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
+};
 
 /// `test expression`, `[ expression ]`: 0 if it is true, 1 if it is false, 2 if it is none.
 pub fn test(arguments: &[&str]) -> i32 {
@@ -122,9 +123,9 @@ pub fn unary(letter: &str, operand: &str) -> Answer {
         "S" => kind(S_IFSOCK, AtFlags::empty()),
         "h" | "L" => kind(S_IFLNK, AtFlags::AT_SYMLINK_NOFOLLOW),
         "s" => file::status(operand, AtFlags::empty()).is_ok_and(|stat| stat.size > 0),
-        "r" => file::access(operand, R_OK).is_ok(),
-        "w" => file::access(operand, W_OK).is_ok(),
-        "x" => file::access(operand, X_OK).is_ok(),
+        "r" => file::access(operand, AccessFlags::R_OK).is_ok(),
+        "w" => file::access(operand, AccessFlags::W_OK).is_ok(),
+        "x" => file::access(operand, AccessFlags::X_OK).is_ok(),
         "t" => terminal::is_terminal(integer(operand)? as i32),
         letter => return Err(format!("-{letter}: unknown test")),
     })

@@ -9,7 +9,7 @@
 
 extern crate alloc;
 
-use abi::file::{F_OK, OpenFlags};
+use abi::file::{AccessFlags, OpenFlags};
 use abi::mount::MountFlags;
 use abi::reboot::{LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART};
 use alloc::string::{String, ToString};
@@ -91,7 +91,7 @@ fn open_console() {
 
 /// Holstein mounts /proc itself; Linux leaves that to the first process.
 fn mount_proc() {
-    if file::access("/proc/self", F_OK).is_err()
+    if file::access("/proc/self", AccessFlags::F_OK).is_err()
         && let Err(error) = mounts::mount("proc", "/proc", "proc", MountFlags::empty(), "")
     {
         eprintln!("init: /proc: {error}");

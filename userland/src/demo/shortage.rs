@@ -1,6 +1,6 @@
 //! Q15: memory runs out in the middle of a copy.
 
-use abi::file::{F_OK, OpenFlags};
+use abi::file::{AccessFlags, OpenFlags};
 use abi::signal::Signal;
 use abi::time::TimeSpec;
 use alloc::format;
@@ -184,7 +184,7 @@ fn is_alone_at_home() -> bool {
 /// Whether the kernel counts every frame, as Holstein does: others have some at hand for each processor. Nothing is read:
 /// what this program allocates for it would count.
 fn has_exact_counts() -> bool {
-    file::access("/proc/self/translation", F_OK).is_ok()
+    file::access("/proc/self/translation", AccessFlags::F_OK).is_ok()
 }
 
 fn kib(name: &str) -> Result<usize> {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::path::c_string;
 use super::raw::syscall;
 use super::{Errno, Result};
-use abi::file::{self as flags, AtFlags, OpenFlags, PollFd, Stat};
+use abi::file::{self as flags, AccessFlags, AtFlags, OpenFlags, PollFd, Stat};
 use abi::{nr, time::TimeSpec};
 
 /// "Relative to the current directory", as a register value.
@@ -258,9 +258,9 @@ fn path_call(number: usize, path: &str, numbers: [usize; 3]) -> Result<()> {
     unsafe { syscall(number, [HERE, path.as_ptr() as usize, a, b, c]) }.map(drop)
 }
 
-/// access(2): `R_OK`, `W_OK`, `X_OK`.
-pub fn access(path: &str, mode: u32) -> Result<()> {
-    path_call(nr::FACCESSAT, path, [mode as usize, 0, 0])
+/// access(2).
+pub fn access(path: &str, wanted: AccessFlags) -> Result<()> {
+    path_call(nr::FACCESSAT, path, [wanted.bits() as usize, 0, 0])
 }
 
 /// unlink(2), or rmdir(2) with `AT_REMOVEDIR`.

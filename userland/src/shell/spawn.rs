@@ -12,7 +12,7 @@ use crate::runtime::file::{self, File};
 use crate::runtime::process::{self, Fork};
 use crate::runtime::signal::{self, Disposition, Signal};
 use crate::runtime::{Errno, Result, directory, output, path, terminal};
-use abi::file::{F_OK, OpenFlags, X_OK};
+use abi::file::{AccessFlags, OpenFlags};
 
 /// Where a new process belongs.
 pub struct Place {
@@ -242,10 +242,10 @@ pub fn find_program(shell: &Shell, name: &str) -> core::result::Result<String, E
     let mut error = Errno::ENOENT;
     for folder in shell.text("PATH").split(':') {
         let candidate = path::join(if folder.is_empty() { "." } else { folder }, name);
-        if file::access(&candidate, F_OK).is_err() || file::is_directory(&candidate) {
+        if file::access(&candidate, AccessFlags::F_OK).is_err() || file::is_directory(&candidate) {
             continue;
         }
-        match file::access(&candidate, X_OK) {
+        match file::access(&candidate, AccessFlags::X_OK) {
             Ok(()) => return Ok(candidate),
             Err(found) => error = found,
         }

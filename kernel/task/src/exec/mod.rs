@@ -13,7 +13,7 @@ use crate::futex;
 use crate::process::{Comm, Process};
 use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
-use abi::file::{R_OK, S_ISGID, S_ISUID, S_IXGRP};
+use abi::file::{AccessFlags, S_ISGID, S_ISUID, S_IXGRP};
 use abi::mount::MountFlags;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -330,7 +330,7 @@ fn is_readable(request: &ExecRequest<'_>, interpreter: Option<&image::Interprete
     files
         .into_iter()
         .flatten()
-        .all(|file| subject.check(file.inode(), R_OK).is_ok())
+        .all(|file| subject.check(file.inode(), AccessFlags::R_OK).is_ok())
 }
 
 /// Whether the new program's rights are not those of its real user, or were not those of the old program.

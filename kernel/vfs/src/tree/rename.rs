@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{W_OK, X_OK};
+use abi::file::AccessFlags;
 use memory::fallible;
 
 use super::super::dentry::{Dentry, keep_shape};
@@ -140,7 +140,7 @@ impl Rename<'_> {
             return Err(Errno::EINVAL);
         }
         if is_directory && !Arc::ptr_eq(&old.directory, &new.directory) {
-            subject.check(&moved.inode, W_OK)?;
+            subject.check(&moved.inode, AccessFlags::W_OK)?;
         }
         if let Some(target) = &self.target {
             return self.check_target(target, existing, subject);
@@ -151,7 +151,7 @@ impl Rename<'_> {
         if !is_directory && (new.has_trailing_slash || old.has_trailing_slash) {
             return Err(Errno::ENOTDIR);
         }
-        subject.check(&new.directory.inode, W_OK | X_OK)?;
+        subject.check(&new.directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
         Ok(Plan::Move)
     }
 
@@ -181,7 +181,7 @@ impl Rename<'_> {
         subject.check_removal(&self.new.directory.inode, &target.inode)?;
         let is_reparented = !Arc::ptr_eq(&self.old.directory, &self.new.directory);
         if existing == Existing::Exchange && is_target_directory && is_reparented {
-            subject.check(&target.inode, W_OK)?;
+            subject.check(&target.inode, AccessFlags::W_OK)?;
         }
         if existing == Existing::Exchange {
             return Ok(Plan::Exchange);
