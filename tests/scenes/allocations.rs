@@ -42,13 +42,13 @@ const BOOT: [&str; 9] = [
     "kernel::boot::start",
     "kernel::boot::load_init",
     "kernel::boot::start_processors",
-    "<kernel::fs::initramfs::Unpacker>::unpack_archives",
+    "<fs::initramfs::Unpacker>::unpack_archives",
     "formats::gzip::inflate",
 ];
 
 /// What is made once, by those: `spin::Once` keeps the way to making it in whoever asks for it later.
 const MADE_AT_BOOT: [&str; 2] = [
-    "<spin::once::Once<alloc::sync::Arc<kernel::signal::trampoline::Trampoline>>>::try_call_once_slow::<",
+    "<spin::once::Once<alloc::sync::Arc<task::signal::trampoline::Trampoline>>>::try_call_once_slow::<",
     "<spin::once::Once<platform::thread::KernelThread>>::try_call_once_slow::<",
 ];
 

@@ -26,7 +26,7 @@ fn crash(stage: &mut Stage, machine: &Machine) -> Result<()> {
     shell.expect(r"(?m)^    at kernel/procfs/src/trigger\.rs:[0-9]+")?;
     shell.expect(r"(?m)^backtrace:")?;
     shell.expect(r"0xffffffff8[0-9a-f]{7}  .*Trigger.*::write\+0x")?;
-    shell.expect(r"kernel::syscall::read_write::write\+0x")?;
+    shell.expect(r"syscall::read_write::write\+0x")?;
     shell.expect(r"kernel::user_loop::run\+0x")?;
     shell.expect_end()
 }
