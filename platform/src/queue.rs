@@ -12,6 +12,7 @@ mod member;
 
 pub use member::Member;
 
+use crate::heap::push_within_capacity;
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
@@ -108,7 +109,8 @@ impl<T> Nodes<T> {
     pub fn try_new(count: usize) -> Option<Nodes<T>> {
         let mut nodes = Vec::new();
         nodes.try_reserve_exact(count).ok()?;
-        nodes.resize_with(count, Node::new);
+        // Not `resize_with`: it keeps a way to the end of the kernel for want of memory.
+        (0..count).for_each(|_| push_within_capacity(&mut nodes, Node::new()));
         Some(Nodes(nodes))
     }
 

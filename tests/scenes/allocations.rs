@@ -34,7 +34,7 @@ const GROWTH: [&str; 6] = [
 ];
 
 /// Who may come there: what runs before the first program does.
-const BOOT: [&str; 9] = [
+const BOOT: [&str; 12] = [
     "start",
     "high",
     "holstein_main",
@@ -43,6 +43,9 @@ const BOOT: [&str; 9] = [
     "kernel::boot::load_init",
     "kernel::boot::start_processors",
     "<fs::initramfs::Unpacker>::unpack_archives",
+    "fs::initramfs::unpack",
+    "<task::process::Process>::first",
+    "<vfs::permission::Subject>::kernel",
     "formats::gzip::inflate",
 ];
 

@@ -153,9 +153,13 @@ impl Calls {
             callers: BTreeMap::new(),
         };
         let mut data = Data::default();
+        let literals = literals(&elf);
         for section in elf.sections() {
             match section.kind() {
-                SectionKind::Text => calls.read_code(section.address(), section.data()?, &mut data.formed),
+                SectionKind::Text => {
+                    let (start, code) = (section.address(), section.data()?);
+                    calls.read_code(start, code, &literals, &mut data.formed);
+                }
                 SectionKind::Data | SectionKind::ReadOnlyData => {
                     data.sections.push((section.address(), section.data()?));
                 }
@@ -173,7 +177,13 @@ impl Calls {
     }
 
     /// Notes the calls in some code, and which function forms which addresses.
-    fn read_code(&mut self, start: u64, code: &[u8], formed: &mut BTreeMap<u64, BTreeSet<u64>>) {
+    fn read_code(
+        &mut self,
+        start: u64,
+        code: &[u8],
+        literals: &BTreeMap<u64, bool>,
+        formed: &mut BTreeMap<u64, BTreeSet<u64>>,
+    ) {
         let mut registers = [None; 32];
         let mut last = None;
         for (word, at) in code.chunks_exact(4).zip((start..).step_by(4)) {
@@ -181,7 +191,10 @@ impl Calls {
             if function != last {
                 (last, registers) = (function, [None; 32]);
             }
-            let Some(function) = function else { continue };
+            let is_literal = literals.range(..=at).next_back().is_some_and(|(_, is)| *is);
+            let Some(function) = function.filter(|_| !is_literal) else {
+                continue;
+            };
             let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
             match Word::of(word, at) {
                 Word::Branch(to) => self.note(function, to),
@@ -256,6 +269,17 @@ impl Calls {
         }
         ways
     }
+}
+
+/// Where literals begin between the code, and where they end: mapping symbols (AAELF64 5.5.4).
+fn literals(elf: &object::File<'_>) -> BTreeMap<u64, bool> {
+    let mapping = elf.symbols().filter_map(|symbol| {
+        let name = symbol.name().ok()?;
+        let is_literal = name == "$d" || name.starts_with("$d.");
+        let is_code = name == "$x" || name.starts_with("$x.");
+        (is_literal || is_code).then(|| (symbol.address(), is_literal))
+    });
+    mapping.collect()
 }
 
 /// The names of all places in the code, without hashes.
