@@ -152,6 +152,12 @@ pub struct Line {
     len: usize,
 }
 
+impl Default for Line {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Line {
     /// Nothing yet.
     pub const fn new() -> Self {

@@ -119,6 +119,14 @@ impl TreeEntry for Listener {
     fn join((): (), (): ()) {}
 }
 
+type Heard = (Option<Arc<dyn HasOwner>>, i32, usize);
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Listeners {
     /// Nobody.
     pub const fn new() -> Self {
@@ -185,7 +193,8 @@ impl Listeners {
         }
     }
 
-    fn next(&self, from: usize) -> Option<(Option<Arc<dyn HasOwner>>, i32, usize)> {
+    /// The next listener: its file while that is open, the descriptor, and where it stands.
+    fn next(&self, from: usize) -> Option<Heard> {
         let files = self.files.lock();
         let listener = files.first_from(from)?;
         Some((listener.file.upgrade(), listener.descriptor, listener.key()))

@@ -70,6 +70,12 @@ impl From<NoNode> for Errno {
     }
 }
 
+impl Default for Locks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Locks {
     /// No locks.
     pub const fn new() -> Self {

@@ -170,16 +170,15 @@ impl Frames {
 #[inline(always)]
 fn take_lone(counts: &[FrameWord], words: &[FrameWord], start: usize, row: &Row) -> usize {
     // Index + 1 of the frame before it in the row, or behind it.
-    let mut next = start as u32 + if row.is_upwards() { 0 } else { 2 };
+    let next = start as u32 + if row.is_upwards() { 0 } else { 2 };
     let mut lone = 0;
     for (count, word) in counts.iter().zip(words) {
         if count.load(Ordering::Acquire) != 1 {
             break;
         }
         count.store(0, Ordering::Relaxed);
-        word.store(next, Ordering::Relaxed);
-        next += 1;
+        word.store(next + lone, Ordering::Relaxed);
         lone += 1;
     }
-    lone
+    lone as usize
 }

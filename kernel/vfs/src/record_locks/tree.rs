@@ -158,6 +158,12 @@ pub enum TreeStep {
     Over,
 }
 
+impl<T: TreeEntry> Default for Tree<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: TreeEntry> Tree<T> {
     /// No entries.
     pub const fn new() -> Self {
