@@ -10,6 +10,7 @@
 //! the hardware rules and where each is kept.
 //!
 //! On a host (`host`) the same functions are made of what a host has, so that everything above can be tested there.
+#![warn(clippy::missing_errors_doc)]
 #![no_std]
 #![feature(allocator_api)]
 #![cfg_attr(

@@ -6,6 +6,7 @@
 //! `FromBytes`. The numbers are compared with Linux's own headers by `tests/linux_headers.rs`.
 //!
 //! A name here is the name in the header that the module cites, without the prefix that C needs for want of modules.
+#![warn(clippy::missing_errors_doc)]
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,7 @@
 //! Drivers that need no hardware: the devices that are memory alone (`memory_devices`) and the kernel's log (`kmsg`).
 //!
 //! For boot alone, which registers them (`vfs::device_registry`). No locks of its own.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

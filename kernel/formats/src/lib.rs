@@ -4,6 +4,7 @@
 //! Floor 0, no unsafe. [`dtb`], [`symbols`], [`bootargs`], [`elf`], [`script`], [`core_name`] and [`cpio`] need no heap;
 //! `dtb` runs before there is one. [`gzip`] needs a heap, and so does [`line_discipline`], which is no format but as
 //! pure: what a terminal makes of what is typed.
+#![warn(clippy::missing_errors_doc)]
 #![no_std]
 #![forbid(unsafe_code)]
 

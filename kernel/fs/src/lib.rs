@@ -5,6 +5,7 @@
 //! Its locks are told in each file; all of them are taken after those of `vfs`.
 //!
 //! Where to read on: `tmpfs`, then `pipe`; kernel/README.md, Seams.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

@@ -6,6 +6,7 @@
 //! Its lock (`lock::rank::LOG`) is taken with any other held but the scheduler's.
 //!
 //! Where to read on: `ring`, how records are kept.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

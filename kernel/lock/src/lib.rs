@@ -8,6 +8,7 @@
 //! holder on its processor. Holders are quick: what takes long (copies, frees of whole files) is done behind the lock.
 //!
 //! Where to read on: `kernel/README.md`, Locks; `platform/src/lock.rs`, the locks of the floor below.
+#![warn(clippy::missing_errors_doc)]
 #![no_std]
 #![forbid(unsafe_code)]
 

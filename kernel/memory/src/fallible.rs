@@ -155,7 +155,10 @@ impl Write for Text {
 
 /// What can be copied, if there is memory for the copy.
 pub trait TryClone: Sized {
-    /// A copy. `ENOMEM`.
+    /// A copy.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     fn try_clone(&self) -> Result<Self, Errno>;
 }
 
@@ -174,12 +177,21 @@ pub fn make_mut<T: TryClone>(shared: &mut Arc<T>) -> Result<&mut T, Errno> {
 /// What `Vec` does, with an answer where there is no memory; the list is then as it was.
 pub trait TryVec<T> {
     /// Adds one element.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     fn try_push(&mut self, element: T) -> Result<(), Errno>;
     /// Adds copies of all elements.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     fn try_extend(&mut self, more: &[T]) -> Result<(), Errno>
     where
         T: Copy;
-    /// Adds what the iterator gives. Where memory ends amid it, what came so far stays.
+    /// Adds what the iterator gives.
+    ///
+    /// # Errors
+    /// `ENOMEM`; what came before memory ended stays.
     fn try_append(&mut self, more: impl IntoIterator<Item = T>) -> Result<(), Errno>;
 }
 

@@ -8,6 +8,7 @@
 //! Its locks: none of its own; those of `mm` (frame stacks, the ASID pool) and `platform` (RAM, heap) are leaves.
 //!
 //! Where to read on: `kernel/README.md`, Memory that may not be there; `kernel/mm/src/memory.rs`, what all spaces share.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

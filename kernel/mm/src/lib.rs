@@ -79,7 +79,7 @@
 //!
 //! Locks: one per address space, held by the caller of every method of [`AddressSpace`]. Counts are atomic; free frames and
 //! ASIDs have locks of their own inside, taken last.
-
+#![warn(clippy::missing_errors_doc)]
 #![no_std]
 #![feature(allocator_api, vec_push_within_capacity)]
 #![forbid(unsafe_code)]

@@ -50,8 +50,10 @@ pub struct FileIdentity {
 /// An object whose pages can be mapped: a file of the in-memory tree, shared anonymous memory.
 pub trait PageSource: Send + Sync {
     /// The frame of page `index` of the object, with one reference added for the caller. Called with an address space's lock
-    /// held: takes only the object's own lock, never touches user memory, and never sleeps. What has to be waited for is begun,
-    /// and the answer is [`PageError::NotYet`].
+    /// held: takes only the object's own lock, never touches user memory, and never sleeps.
+    ///
+    /// # Errors
+    /// [`PageError::NotYet`]: it has to be waited for, which is begun. Else what [`PageError`] says.
     fn page(&self, index: u64) -> Result<Frame, PageError>;
 
     /// Sleeps until it is worthwhile to ask for page `index` again: it has come, it cannot be had, the object has become shorter.
@@ -77,6 +79,9 @@ pub trait PageSource: Send + Sync {
     }
 
     /// Makes pages of the object zeros and takes them from whoever maps them (madvise(2), MADV_REMOVE). No lock may be held.
+    ///
+    /// # Errors
+    /// What [`RemoveError`] says.
     fn remove_pages(&self, _pages: Range<u64>) -> Result<(), RemoveError> {
         Err(RemoveError::NotSupported)
     }

@@ -7,6 +7,7 @@
 //! For boot, which mounts it: it stands above everything that it tells of, and only system calls stand above it. No locks of its own.
 //!
 //! Where to read on: `entry`, `seq_file`, `process`.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

@@ -8,6 +8,7 @@
 //! those above. None is held across a sleep.
 //!
 //! Where to read on: `scheduler`, whose head tells why no wake-up is lost; `thread`; kernel/README.md, Processors.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

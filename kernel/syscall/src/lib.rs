@@ -11,6 +11,7 @@
 //! For the kernel's user loop alone, which comes to [`call`]. No locks of its own.
 //!
 //! Where to read on: kernel/README.md, Where is it served?
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

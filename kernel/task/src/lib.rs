@@ -4,6 +4,7 @@
 //! Its locks, in order: the table of processes (`process::table`), then those of one process, as `lock::rank` has them.
 //!
 //! Where to read on: `process`, `thread`, `signal`; kernel/README.md, the story of a fork.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

@@ -11,6 +11,7 @@
 //! Its locks, in order: the sessions', a terminal's, a driver's.
 //!
 //! Where to read on: kernel/README.md, Story 3.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

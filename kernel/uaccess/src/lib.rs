@@ -8,6 +8,7 @@
 //! For the file layer and all above it; of the thread that runs it asks what [`sched::HasMemory`] says.
 //!
 //! Where to read on: `mm/src/fault.rs`, what a fault does; [`Sink`] and [`Source`], where a transfer goes to or comes from.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

@@ -90,7 +90,10 @@ pub trait FileOps: Send + Sync {
     }
 
     /// Gives entries from `position` on to `take` until it answers `false`; returns the position behind the last
-    /// taken one. `ENOTDIR`.
+    /// taken one.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, and those of the file system.
     fn list(&self, _position: u64, _take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
         Err(Errno::ENOTDIR)
     }

@@ -52,7 +52,10 @@ pub trait InodeOps: Any + Send + Sync {
     }
 
     /// Gives the entries from `position` on, without `.` and `..`, which have the positions 0 and 1, to `take` until it answers
-    /// `false`; returns the position behind the last taken one. `ENOTDIR`, `ENOMEM` if none was taken.
+    /// `false`; returns the position behind the last taken one.
+    ///
+    /// # Errors
+    /// `ENOTDIR`; `ENOMEM` if none was taken.
     fn list(&self, _position: u64, _take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
         Err(Errno::ENOTDIR)
     }

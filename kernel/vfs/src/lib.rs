@@ -15,6 +15,7 @@
 //! Its locks, in order: the shape of the tree (`RESHAPING`), a directory's, an inode's, those of lock lists; then leaves.
 //!
 //! Where to read on: `open`, `path_lookup`, `inode_ops`; kernel/README.md, Where is it served? and Seams.
+#![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
 #![feature(allocator_api)]
 #![forbid(unsafe_code)]

@@ -314,7 +314,10 @@ impl OpenFile {
     }
 
     /// getdents64(2): gives entries to `take` until it answers `false`. The position moves behind the last taken one when the
-    /// answer is accepted. `EBADF`, `ENOTDIR`.
+    /// answer is accepted.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOTDIR`, and those of the file system.
     pub fn list(&self, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<ListedEntries<'_>, Errno> {
         if self.is_path() {
             return Err(Errno::EBADF);

@@ -100,6 +100,9 @@ const RECORDS: usize = 4096;
 /// Where the record of FP registers begins in a list of records that the program may have changed. `records` is the start of
 /// [`SigContext::reserved`], or all of it. The list must be whole, end by a record that is all zero, and hold that record once
 /// (`parse_user_sigframe` of Linux). Records that say where further ones lie are not accepted: nothing here writes them.
+///
+/// # Errors
+/// The list is not like that.
 pub fn find_fpsimd(records: &[u8]) -> Result<usize, RecordsError> {
     let missing = if records.len() < RECORDS {
         RecordsError::Short

@@ -98,8 +98,10 @@ impl Process {
         self.limits.lock().clone()
     }
 
-    /// Sets one limit if `check` allows it, which sees the old one; returns that. `EINVAL` for a number that is none,
-    /// `ENOMEM`.
+    /// Sets one limit if `check` allows it, which sees the old one; returns that.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number that is none, `ENOMEM`, and those of `check`.
     pub fn change_limit(
         &self,
         which: usize,
