@@ -100,6 +100,7 @@ pub fn boxed_bytes(from: &[u8]) -> Result<Box<[u8]>, Errno> {
 ///
 /// # Errors
 /// `ENOMEM`.
+#[inline]
 pub fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Errno> {
     let mut list = with_room(len)?;
     heap::fill_within_capacity(&mut list, len, &value);
@@ -110,10 +111,9 @@ pub fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Errno> {
 ///
 /// # Errors
 /// `ENOMEM`.
+#[inline]
 pub fn with_room<T>(len: usize) -> Result<Vec<T>, Errno> {
-    let mut list = Vec::new();
-    list.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
-    Ok(list)
+    Vec::try_with_capacity(len).map_err(|_| Errno::ENOMEM)
 }
 
 /// What the iterator gives.

@@ -10,7 +10,7 @@
 //! Where to read on: `kernel/README.md`, Memory that may not be there; `kernel/mm/src/memory.rs`, what all spaces share.
 #![warn(clippy::missing_errors_doc)]
 #![cfg_attr(target_os = "none", no_std)]
-#![feature(allocator_api)]
+#![feature(allocator_api, try_with_capacity)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
@@ -127,6 +127,7 @@ pub fn reclaim() -> bool {
 ///
 /// # Errors
 /// `ENOMEM`.
+#[inline]
 pub fn try_list<T: Clone + Default>(len: usize) -> Result<Vec<T>, Errno> {
     fallible::filled(len, T::default())
 }
@@ -135,6 +136,7 @@ pub fn try_list<T: Clone + Default>(len: usize) -> Result<Vec<T>, Errno> {
 ///
 /// # Errors
 /// `ENOMEM`.
+#[inline]
 pub fn try_with_capacity<T>(len: usize) -> Result<Vec<T>, Errno> {
     fallible::with_room(len)
 }

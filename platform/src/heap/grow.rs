@@ -53,10 +53,14 @@ pub fn try_extend<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Result<(), NoMemory
 ///
 /// # Panics
 /// If it has less.
+#[inline]
 pub fn fill_within_capacity<T: Clone>(list: &mut Vec<T>, count: usize, value: &T) {
-    for _ in 0..count {
-        push_within_capacity(list, value.clone());
+    let len = list.len();
+    for place in &mut list.spare_capacity_mut()[..count] {
+        place.write(value.clone());
     }
+    // SAFETY: as many elements behind the last were just written, within the capacity.
+    unsafe { list.set_len(len + count) };
 }
 
 /// A copy of some bytes, if there is memory.
