@@ -70,7 +70,9 @@ impl Exception {
     #[inline(always)]
     pub fn decode(self) -> Trap {
         // The most frequent first: one comparison tells it from all others, marks included, and leaves nothing of the class to decode.
-        if self.0 >> Syndrome::CLASS.shift == Syndrome::CLASS::DataAbortUser.value >> Syndrome::CLASS.shift {
+        // The field alone is compared: were it the same shifted word as in `is_system_call`, the compiler would make one switch of
+        // both, and ask for this class before that of the calls.
+        if SyndromeValue::new(self.0).matches_all(Syndrome::CLASS::DataAbortUser) {
             Trap::Abort(Abort::from_syndrome(self.0))
         } else if self.0 == INTERRUPT {
             Trap::Interrupt
