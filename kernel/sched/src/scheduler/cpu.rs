@@ -217,7 +217,7 @@ impl Cpu {
     }
 
     /// Puts a thread into the queue.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&self, thread: Arc<Thread>, arrival: Arrival) -> QueuePlace {
         let mut queue = self.queue.lock();
         // Under the lock: whoever changed the thread's class and then did not find it here is seen.
