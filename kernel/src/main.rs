@@ -1,6 +1,6 @@
 //! Holstein: a kernel for AArch64 that runs Linux programs and forks them by copy-on-write through shared translation
-//! tables. This crate is the top floor: processes, system calls, files. No unsafe code and no assembly: below it `platform`
-//! knows the machine and `mm` decides about memory.
+//! tables. This crate is the top floor: boot, panic, and the loop that is the life of each thread; the parts of the kernel are the crates below.
+//! No unsafe code and no assembly: `platform` knows the machine, `mm` decides about memory.
 //!
 //! Read `boot` for the way to the first process, `user_loop` for the life of each, `syscall` for what they can ask for;
 //! kernel/README.md follows a page fault and a fork through all floors.

@@ -1,10 +1,11 @@
-//! The life of a thread: run the program, look at why it came back, serve that, repeat. Both stories of the kernel begin
-//! here.
+//! The life of a thread: run the program, look at why it came back, serve that, repeat. The stories of kernel/README.md come
+//! by here.
 //!
 //! * Story 1, a store to a shared page: [`Trap::Abort`] -> [`serve_abort`] -> `mm::fault` (where everything about it is
 //!   decided) -> back to the same instruction.
 //! * Story 2, fork: `user::run` -> `syscall::call` -> `syscall::clone` -> `mm::fork` -> the process table -> the run
 //!   queue.
+//! * Story 3, a key press: [`Trap::Interrupt`] -> the scheduler's interrupts -> the terminal.
 
 use abi::signal::info::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,

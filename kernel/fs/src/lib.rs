@@ -1,5 +1,5 @@
 //! File systems whose files are in memory alone, and pipes: tmpfs (with devtmpfs), what the kernel unpacks into it at boot
-//! (initramfs), anonymous shared memory, pipes. For the crates of processes and above, which name the kinds; the virtual file
+//! (initramfs), anonymous shared memory, pipes. For boot, /proc and the system calls that name a kind (pipe(2), memfd_create(2)); the virtual file
 //! system (`vfs`) knows them as registered.
 //!
 //! Its locks are told in each file; all of them are taken after those of `vfs`.

@@ -1,9 +1,10 @@
 //! The kernel's log: [`debug!`], [`info!`], [`warn!`] and [`error!`] keep a line, and write it to the console if it is
 //! urgent enough (`loglevel=`, `quiet`). Programs read it with syslog(2) and /dev/kmsg.
 //!
-//! For every crate above `sched`, whose wait queues it uses; also `power` (who ends the machine) and `boot_arguments`, which all ask.
+//! For every crate above `sched`, whose wait queues it uses; with it stand `power` (the machine's end and restart) and
+//! `boot_arguments` (the command line that boot read).
 //!
-//! Its lock (`lock::rank::LOG`) is taken with any other held but the scheduler's.
+//! Its lock is `lock::rank::LOG`: a line may be kept with any lock held that comes before it in that list.
 //!
 //! Where to read on: `ring`, how records are kept.
 #![warn(clippy::missing_errors_doc)]

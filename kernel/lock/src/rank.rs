@@ -6,29 +6,29 @@
 //!
 //! No lock is held across a sleep, nor while a fault on user memory is served: that takes [`SPACE`] and what follows it.
 
-/// `fs::tree`: held while directories move or vanish, so that "lies below" stays true while it matters. Only one processor
+/// `vfs::dentry`: held while directories move or vanish, so that "lies below" stays true while it matters. Only one processor
 /// holds it, so the holder may lock the entries of several directories in any order.
 pub const RESHAPING: u8 = 0;
-/// `fs::mount`: the table of mounts.
+/// `vfs::mount`: the table of mounts.
 pub const MOUNTS: u8 = 1;
-/// `fs::directory`: the entries of one directory. A second and third only under [`RESHAPING`].
+/// `fs::tmpfs`: the entries of one directory. A second and third only under [`RESHAPING`].
 pub const DIRECTORY: u8 = 2;
-/// `fs::dentry`: parent and name of one dentry; what is mounted on it.
+/// `vfs::dentry`: parent and name of one dentry; what is mounted on it.
 pub const DENTRY: u8 = 3;
-/// `process::table`: ids, groups, sessions, users.
+/// `task::process`: ids, groups, sessions, users.
 pub const PROCESS_TABLE: u8 = 4;
-/// `process::children`: the children of one process. A second only under [`PROCESS_TABLE`].
+/// `task::process`: the children of one process. A second only under [`PROCESS_TABLE`].
 pub const CHILDREN: u8 = 5;
-/// `signal::stop`: whether one process is stopped.
+/// `task::signal`: whether one process is stopped.
 pub const STOP: u8 = 6;
-/// `process::threads`: the threads of one process.
+/// `task::process`: the threads of one process.
 pub const THREADS: u8 = 7;
-/// `signal::timer`: the `ITIMER_REAL` of one process. `time::discipline`: how fast the clock runs.
+/// `task::signal`, `task::timers`: the timers of one process. `sched::time`: how fast the clock runs.
 pub const INTERVAL_TIMER: u8 = 8;
-/// `process`: which space one process has. `sched::space`: one address space, as a second under the first. A fault under it
+/// `task::process`: which space one process has. `sched::space`: one address space, as a second under the first. A fault under it
 /// may ask a file for a page.
 pub const SPACE: u8 = 9;
-/// `fs::contents`, `memory`: size and pages of one file, or of one piece of shared memory.
+/// `fs::tmpfs`, `fs::shared_zeros`: size and pages of one file, or of one piece of shared memory.
 pub const PAGES: u8 = 10;
 /// `fs::pipe`: the ring of one pipe.
 pub const PIPE: u8 = 11;
@@ -36,23 +36,23 @@ pub const PIPE: u8 = 11;
 pub const SESSIONS: u8 = 12;
 /// `tty`: settings, typed bytes, session and foreground group of one terminal.
 pub const TERMINAL: u8 = 13;
-/// `futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
+/// `task::futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
 pub const FUTEX: u8 = 14;
-/// `futex::inheritance`: who waits for which lock with priority inheritance.
+/// `task::futex`: who waits for which lock with priority inheritance.
 pub const INHERITANCE: u8 = 15;
-/// `log`: the kernel's log.
+/// `klog`: the kernel's log.
 pub const LOG: u8 = 16;
-/// `wait`: the sleepers of one queue. Taken by wakers whatever else they hold.
+/// `sched::wait`: the sleepers of one queue. Taken by wakers whatever else they hold.
 pub const WAIT_QUEUE: u8 = 17;
-/// `time`: what is to happen when.
+/// `sched::time`: what is to happen when.
 pub const TIMERS: u8 = 18;
-/// `scheduler`: who waits for one processor.
+/// `sched::scheduler`: who waits for one processor.
 pub const RUN_QUEUE: u8 = 19;
-/// `process::shared`: one thread's reference to descriptors, directories, signal actions.
+/// `task::process`: one thread's reference to descriptors, directories, signal actions.
 pub const SHARED: u8 = 20;
-/// `process::shared`: the same things where several threads hold them in common.
+/// `task::process`: the same things where several threads hold them in common.
 pub const DESCRIPTORS: u8 = 21;
-/// `fs::inode`: the attributes of one file.
+/// `vfs::inode`: the attributes of one file.
 pub const ATTRIBUTES: u8 = 22;
 /// Everything else: a value that is copied in or out. Nothing is taken while it is held.
 pub const LEAF: u8 = 23;

@@ -1,10 +1,10 @@
-//! /proc: what the kernel says about itself (`system`, `sys`) and about processes (`process` and what follows it), in
+//! /proc and /sys (`sysfs`): what the kernel says about itself (`system`, `sys`) and about processes (`process` and what follows it), in
 //! Linux's formats (proc(5)).
 //!
-//! Directories are tables of entries (`entry`), most of them about a process or thread (`task`). Nothing is stored:
+//! Directories are tables of entries (`entry`), most of them about a process or thread (`proc_task`). Nothing is stored:
 //! a text is made piece by piece while it is read (`seq_file`).
 //!
-//! For boot, which mounts it: it stands above everything that it tells of, and only system calls stand above it. No locks of its own.
+//! For boot, which registers both, and for sysinfo(2): they stand above everything that they tell of. Its locks are leaves.
 //!
 //! Where to read on: `entry`, `seq_file`, `process`.
 #![warn(clippy::missing_errors_doc)]

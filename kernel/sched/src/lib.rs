@@ -4,8 +4,8 @@
 //! May be used by all that stands above memory and locks. Of those for whom it lets threads run it knows what [`Owner`] says:
 //! nothing of processes, signals and files; of those who live in its spaces, what [`space::Tenants`] says.
 //!
-//! Its locks, in order: a space's (`lock::rank::SPACE`), a wait queue's, a processor's timers, a run queue's; all are leaves for
-//! those above. None is held across a sleep.
+//! Its locks, in order: a space's (`lock::rank::SPACE`; under it a file is asked for a page), a wait queue's, a processor's timers, a run
+//! queue's. None is held across a sleep.
 //!
 //! Where to read on: `scheduler`, whose head tells why no wake-up is lost; `thread`; kernel/README.md, Processors.
 #![warn(clippy::missing_errors_doc)]

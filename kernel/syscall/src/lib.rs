@@ -8,7 +8,7 @@
 //! * *Those of paths*: `ENOENT`, `ENOTDIR`, `EACCES` where a directory may not be searched, `ELOOP`, `ENAMETOOLONG`, `EBADF` for
 //!   the descriptor of a directory, and those of user memory.
 //!
-//! For the kernel's user loop alone, which comes to [`call`]. No locks of its own.
+//! For the kernel's user loop alone, which comes to [`call`]. Its locks are leaves; what is about files has its table in `files`.
 //!
 //! Where to read on: kernel/README.md, Where is it served?
 #![warn(clippy::missing_errors_doc)]

@@ -6,7 +6,7 @@
 //!
 //! Bytes typed arrive by interrupt; signals they cause are sent behind the lock.
 //!
-//! For boot and the system calls; it stands above processes, whose groups it signals, and is told of the end of sessions by a hook.
+//! For boot and /proc; system calls come to it as to any file. It stands above processes, whose groups it signals, and is told of the end of sessions by a hook.
 //!
 //! Its locks, in order: the sessions', a terminal's, a driver's.
 //!

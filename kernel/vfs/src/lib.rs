@@ -5,14 +5,15 @@
 //! gives an open file (`open_file`) with the operations of its kind (`file_ops`): a regular file's are its file system's, a device's
 //! its driver's (`device_registry`). Descriptors refer to open files (`file_table`). Changes of the tree stand in `tree`.
 //!
-//! One rule above all: no lock of this module is held while user memory is touched. A fault there takes the lock of the
+//! One rule above all: no lock of this crate is held while user memory is touched. A fault there takes the lock of the
 //! address space and may ask a file for a page. Transfers take frames out under the lock and copy behind it; where others
 //! must wait for the end of a copy they sleep ([`sched::SleepingMutex`]).
 //!
 //! For file systems and drivers, which register, and for all above. It knows no file system, no process and no signal: who asks travels
 //! along ([`caller::Caller`]), and a failure that brings a signal goes back to the call.
 //!
-//! Its locks, in order: the shape of the tree (`RESHAPING`), a directory's, an inode's, those of lock lists; then leaves.
+//! Its locks, in order: the shape of the tree (`lock::rank::RESHAPING`), mounts, then a file system's of a directory, a dentry's, an
+//! inode's attributes; then leaves.
 //!
 //! Where to read on: `open`, `path_lookup`, `inode_ops`; kernel/README.md, Where is it served? and Seams.
 #![warn(clippy::missing_errors_doc)]
