@@ -141,7 +141,7 @@ fn describe(boot: &Boot) -> String {
     )
 }
 
-/// Unpacks what the boot loader gave, or else the userland that the image carries, and mounts /dev and /proc over it. What is
+/// Unpacks what the boot loader gave, or else the userland that the image carries, and mounts /dev, /proc and /sys over it. What is
 /// damaged is said; what came before the damage is there.
 fn fill_tree(boot: &Boot) {
     register().expect("there is memory for the names of a few file systems and devices");
@@ -164,7 +164,7 @@ fn fill_tree(boot: &Boot) {
         None => warn!("There is no initramfs"),
     }
     if let Err(reason) = mount_initial() {
-        error!("Cannot mount /dev and /proc: {}", reason.message());
+        error!("Cannot mount /dev, /proc and /sys: {}", reason.message());
     }
 }
 

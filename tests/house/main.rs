@@ -162,6 +162,18 @@ fn files_named_in_comments_and_documents_exist() {
 }
 
 #[test]
+fn what_documents_name_beside_a_file_is_defined_there() {
+    let tree = names::tree(&root());
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap_or_default();
+    let mut broken = Vec::new();
+    for path in tree.iter().filter(|path| path.ends_with(".md")) {
+        let undefined = names::undefined(&read(path), &tree, read);
+        broken.extend(undefined.into_iter().map(|what| format!("{path}:{what}")));
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
 fn every_call_names_its_errors() {
     apply_to_all(calls::unnamed_errors);
 }

@@ -54,6 +54,41 @@ pub fn missing(text: &str, tree: &BTreeSet<String>) -> Vec<String> {
     names.into_iter().map(|name| format!(" no file {name}")).collect()
 }
 
+/// A file in backquotes, and what is named behind it: `file.rs`, `function`, `Type::method`.
+static BESIDE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"`((?:[\w-]+/)*[\w-]+\.rs)`((?:, `[\w:]+`)+)").expect("a regular expression")
+});
+
+/// What a text names beside a file, and no file of that name defines. `read` gives the text of a file of the tree.
+pub fn undefined(text: &str, tree: &BTreeSet<String>, read: impl Fn(&str) -> String) -> Vec<String> {
+    let mut broken = Vec::new();
+    for found in BESIDE.captures_iter(text) {
+        let file = &found[1];
+        let meant = tree
+            .iter()
+            .filter(|path| *path == file || path.ends_with(&format!("/{file}")));
+        let sources: Vec<String> = meant.map(|path| read(path)).collect();
+        for name in found[2].split('`').skip(1).step_by(2) {
+            let last = name.rsplit("::").next().unwrap_or(name);
+            let kinds = "fn|struct|enum|trait|type|const|static|union|macro_rules!";
+            let definition = Regex::new(&format!(r"\b(?:{kinds}) {last}\b")).expect("a regular expression");
+            if !sources.iter().any(|source| definition.is_match(source)) {
+                broken.push(format!(" {file} defines no {name}"));
+            }
+        }
+    }
+    broken
+}
+
+#[test]
+fn what_is_named_beside_a_file_is_looked_for_there() {
+    let tree = BTreeSet::from(["kernel/a/src/b.rs".to_owned()]);
+    let read = |_: &str| "pub fn here() {}\nstruct Thing;\n".to_owned();
+    let text = "| `a/src/b.rs`, `here`, `Thing` | `b.rs`, `gone`; `b.rs`, `Thing::lost` |";
+    let broken = undefined(text, &tree, read);
+    assert_eq!(broken, [" b.rs defines no gone", " b.rs defines no Thing::lost"]);
+}
+
 /// Whether it is an example, or a file of Linux.
 fn stands_for_others(name: &str) -> bool {
     ANY.iter().any(|part| name.contains(part)) || (name.starts_with("kernel/") && name.ends_with(".c"))
