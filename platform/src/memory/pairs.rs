@@ -7,6 +7,29 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use mm::Row;
 use mm::mmu::GROUP;
 
+/// Compares the eight words of a group with those of a row, from {next} on: equal if they are the same. {next} goes on to the group
+/// behind it.
+macro_rules! is_of_row {
+    () => {
+        "cmp {a}, {next}
+        add {next}, {next}, {step}
+        ccmp {b}, {next}, #0, eq
+        add {next}, {next}, {step}
+        ccmp {c}, {next}, #0, eq
+        add {next}, {next}, {step}
+        ccmp {d}, {next}, #0, eq
+        add {next}, {next}, {step}
+        ccmp {e}, {next}, #0, eq
+        add {next}, {next}, {step}
+        ccmp {f}, {next}, #0, eq
+        add {next}, {next}, {step}
+        ccmp {g}, {next}, #0, eq
+        add {next}, {next}, {step}
+        ccmp {h}, {next}, #0, eq
+        add {next}, {next}, {step}"
+    };
+}
+
 /// Loads all of `words`, relaxed. Each is single-copy atomic, their order is open: an LDP is two accesses of 64 bits (Arm ARM
 /// B2.2.1), as so many LDRs would be.
 #[inline(always)]
@@ -93,22 +116,7 @@ pub(super) unsafe fn share_row(
             "eor {g}, {g}, {change}",
             "eor {h}, {h}, {change}",
             "3:",                                   // is it of the row?
-            "cmp {a}, {next}",
-            "add {next}, {next}, {step}",
-            "ccmp {b}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {c}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {d}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {e}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {f}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {g}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {h}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
+            is_of_row!(),
             "b.ne 6f",
             "cbz {change}, 4f",
             "stp {a}, {b}, [{from}]",
@@ -162,22 +170,7 @@ pub(super) unsafe fn row_end(table: *const AtomicU64, groups: Range<usize>, row:
             "ldp {c}, {d}, [{from}, #16]",
             "ldp {e}, {f}, [{from}, #32]",
             "ldp {g}, {h}, [{from}, #48]",
-            "cmp {a}, {next}",
-            "add {next}, {next}, {step}",
-            "ccmp {b}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {c}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {d}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {e}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {f}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {g}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
-            "ccmp {h}, {next}, #0, eq",
-            "add {next}, {next}, {step}",
+            is_of_row!(),
             "b.ne 6f",
             "add {from}, {from}, #64",
             "5:",
