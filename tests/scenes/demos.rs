@@ -28,7 +28,7 @@ const QUESTIONS: usize = 15;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// All questions are asked, all checks pass, and the board powers off by itself.
-fn play(stage: &mut Stage, machine: &Machine) -> Result<()> {
+pub fn play(stage: &mut Stage, machine: &Machine) -> Result<()> {
     let load = tests::qemu::Load {
         command_line: "-- demo".into(),
         ..stage.load()

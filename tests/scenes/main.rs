@@ -1,6 +1,6 @@
-//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--show] [--seconds N] [--seed N] [TEXT]` plays those
+//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--show] [--watch] [--seconds N] [--seed N] [TEXT]` plays those
 //! with TEXT in their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes;
-//! `--show` prints what the boards print; `--seconds` and `--seed` are for the soak. Ends with `N passed, N failed`.
+//! `--show` prints what the boards print; `--watch` runs them under the checker (tests/checker); `--seconds` and `--seed` are for the soak. Ends with `N passed, N failed`.
 
 mod allocations;
 mod bad_programs;
@@ -29,6 +29,7 @@ mod small_programs;
 mod soak;
 mod storm;
 mod threads;
+mod watched;
 
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
@@ -63,6 +64,7 @@ fn all() -> Vec<Scene> {
         rights::SCENES,
         soak::SCENES,
         sdcard::SCENES,
+        watched::SCENES,
     ];
     themes.concat()
 }
@@ -77,7 +79,7 @@ struct Choice {
 }
 
 fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
-    let (mut is_list_only, mut is_shown, mut is_linux) = (false, false, false);
+    let (mut is_list_only, mut is_shown, mut is_linux, mut is_watched) = (false, false, false, false);
     let (mut path, mut text) = (None, String::new());
     let mut soak = SHORT_SOAK;
     while let Some(word) = words.next() {
@@ -85,6 +87,7 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
             "--linux" => is_linux = true,
             "--list" => is_list_only = true,
             "--show" => is_shown = true,
+            "--watch" => is_watched = true,
             "--kernel" => path = Some(PathBuf::from(words.next().context("--kernel FILE")?)),
             "--seconds" => soak.seconds = words.next().context("--seconds N")?.parse()?,
             "--seed" => soak.seed = words.next().context("--seed N")?.parse()?,
@@ -99,6 +102,7 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
             checked,
             soak,
             is_shown,
+            is_watched,
         },
         text,
     })

@@ -18,7 +18,8 @@ const fn scene(name: &'static str, play: fn(&mut Stage) -> Result<()>) -> Scene 
     Scene::portable(name, play).within_seconds(240).checked().busy()
 }
 
-fn soak(stage: &mut Stage, machine: &Machine) -> Result<()> {
+/// Random work for as long as the stage says.
+pub fn soak(stage: &mut Stage, machine: &Machine) -> Result<()> {
     let (seconds, seed) = (stage.soak.seconds, stage.soak.seed);
     stage.extend(Duration::from_secs(seconds + seconds / 4));
     let mut board = program::boot(stage, machine, "", "soak", &format!("{seconds} {seed}"))?;

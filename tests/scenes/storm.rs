@@ -52,7 +52,8 @@ fn on_raspi4b(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-fn play(stage: &mut Stage, machine: &Machine, boot_words: &str, case: &str, rounds: u32) -> Result<()> {
+/// One case of the storm, so many rounds of it.
+pub fn play(stage: &mut Stage, machine: &Machine, boot_words: &str, case: &str, rounds: u32) -> Result<()> {
     let arguments = format!("{case} {rounds}");
     let mut board = program::boot(stage, machine, boot_words, "storm", &arguments)?;
     board.set_step(Duration::from_secs(240));

@@ -1,6 +1,6 @@
 //! The stage on which the scenes of `scenes/` play: QEMU with its serial port on a pipe ([`qemu`]), a [`session`] that
 //! types and waits, the files a scene boots from ([`files`], [`library`], [`program`]), and the [`runner`] that plays them all and
-//! counts. What the benchmark measures in the same way lies here too ([`latency`]).
+//! counts, and the checker ([`watch`]). What the benchmark measures in the same way lies here too ([`latency`]).
 
 pub mod calls;
 pub mod files;
@@ -11,6 +11,7 @@ pub mod qemu;
 pub mod runner;
 pub mod session;
 pub mod stage;
+pub mod watch;
 
 pub use library::Library;
 pub use qemu::{Clock, Gic, Machine, Virt};

@@ -43,6 +43,8 @@ pub struct Setting {
     pub soak: Soak,
     /// Print what the boards print while they do it.
     pub is_shown: bool,
+    /// All boards run under the checker.
+    pub is_watched: bool,
 }
 
 /// How much random work a soak does.

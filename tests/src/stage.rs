@@ -5,6 +5,7 @@ use crate::library::Library;
 use crate::qemu::{Load, Machine, Virt};
 use crate::runner::{Scene, Setting, Soak};
 use crate::session::{Session, Transcript};
+use crate::watch::Watch;
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,8 @@ pub struct Stage {
     /// What a soak is asked for.
     pub soak: Soak,
     is_shown: bool,
+    is_watched: bool,
+    watches: Vec<Watch>,
     name: &'static str,
     folder: PathBuf,
     deadline: Instant,
@@ -55,6 +58,7 @@ impl Stage {
         Ok(Stage {
             soak: setting.soak,
             is_shown: setting.is_shown,
+            is_watched: setting.is_watched,
             ..stage
         })
     }
@@ -71,6 +75,8 @@ impl Stage {
             kernel,
             soak: Soak { seconds: 0, seed: 0 },
             is_shown: false,
+            is_watched: false,
+            watches: Vec::new(),
             name,
             folder,
             deadline,
@@ -82,6 +88,16 @@ impl Stage {
     /// A file of this scene's own.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// From now on boards run under the checker, as they do by themselves with `--watch`.
+    pub fn watch(&mut self) {
+        self.is_watched = true;
+    }
+
+    /// The board that was started last must have been watched to its end; returns what was watched.
+    pub fn watched(&self) -> Result<String> {
+        self.watches.last().context("no board was watched")?.watched()
     }
 
     /// This scene wants a crash: text that says so does not fail it.
@@ -121,6 +137,13 @@ impl Stage {
     pub fn boot(&mut self, machine: &Machine, load: &Load) -> Result<Session> {
         let mut command = machine.command();
         load.add_to(&mut command);
+        if self.is_watched
+            && let Some(image) = &load.kernel
+        {
+            let watch = Watch::new(machine, image, &self.folder)?;
+            command.args(watch.arguments()?);
+            self.watches.push(watch);
+        }
         let (session, transcript) = Session::start(command, PROMPT, self.deadline)?;
         if self.is_shown {
             transcript.show();
@@ -171,7 +194,8 @@ impl Stage {
             .join("\n")
     }
 
-    /// Writes the transcript beside the scene's folder, and fails if it holds text that is forbidden.
+    /// Writes the transcript beside the scene's folder, and fails if it holds text that is forbidden, or the checker found
+    /// something.
     pub fn close(&self) -> Result<()> {
         let text = self.transcript();
         std::fs::write(self.folder.with_file_name(format!("{}.log", self.name)), &text)?;
@@ -182,6 +206,6 @@ impl Stage {
             self.name,
             crash.map(|found| found.as_str())
         );
-        Ok(())
+        self.watches.iter().try_for_each(Watch::check)
     }
 }

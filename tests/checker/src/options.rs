@@ -1,0 +1,92 @@
+//! What stands behind the plugin's name on QEMU's command line: `ram=FILE,base=ADDRESS,size=BYTES,log=FILE`, and
+//! `frames=FIRST-END` for each range of instructions that store to a frame which nobody else has yet.
+
+use crate::machine::Machine;
+use crate::ram::{Ram, Store};
+use crate::report::Report;
+use crate::rules::TakesFrame;
+use std::fs::File;
+use std::ops::Range;
+
+/// The options.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    ram: String,
+    base: u64,
+    size: u64,
+    log: String,
+    frames: Vec<Range<u64>>,
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|error| format!("{text}: {error}"))
+}
+
+impl Options {
+    /// From words like `base=0x40000000`.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn parse<'a>(words: impl Iterator<Item = &'a str>) -> Result<Options, String> {
+        let mut options = Options::default();
+        for word in words {
+            let (name, value) = word
+                .split_once('=')
+                .ok_or_else(|| format!("{word}: NAME=VALUE is wanted"))?;
+            match name {
+                "ram" => options.ram = value.to_owned(),
+                "base" => options.base = number(value)?,
+                "size" => options.size = number(value)?,
+                "log" => options.log = value.to_owned(),
+                "frames" => {
+                    let (first, end) = value.split_once('-').ok_or("frames=FIRST-END is wanted")?;
+                    options.frames.push(number(first)?..number(end)?);
+                }
+                _ => return Err(format!("{name}: no such option")),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether the instruction at `pc` takes a frame.
+    pub fn takes_frame(&self, pc: u64) -> TakesFrame {
+        if self.frames.iter().any(|range| range.contains(&pc)) {
+            TakesFrame::Yes
+        } else {
+            TakesFrame::No
+        }
+    }
+
+    /// The machine that they describe.
+    ///
+    /// # Errors
+    /// A file cannot be opened.
+    pub fn machine(&self) -> Result<Machine, String> {
+        let ram = File::open(&self.ram).map_err(|error| format!("{}: {error}", self.ram))?;
+        let log = File::create(&self.log).map_err(|error| format!("{}: {error}", self.log))?;
+        let ram = Ram::new(self.base, self.size, Store::File(ram));
+        Ok(Machine::new(ram, Report::new(Box::new(log))))
+    }
+}
+
+#[test]
+fn options_are_read_or_refused() {
+    let words = [
+        "ram=/r",
+        "base=0x40000000",
+        "size=4096",
+        "log=l",
+        "frames=0x10-0x20",
+    ];
+    let options = Options::parse(words.into_iter()).expect("options");
+    assert_eq!((options.base, options.size), (0x4000_0000, 4096));
+    assert_eq!(options.takes_frame(0x1f), TakesFrame::Yes);
+    assert_eq!(options.takes_frame(0x20), TakesFrame::No);
+    for wrong in ["base", "base=x", "frames=1", "colour=red"] {
+        assert!(Options::parse([wrong].into_iter()).is_err(), "{wrong}");
+    }
+}

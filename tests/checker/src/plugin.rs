@@ -1,0 +1,341 @@
+//! Where QEMU calls: the few functions of its plugin interface (`qemu-plugin.h`, version 4: QEMU 9.2 and later) that are needed,
+//! and the callbacks, which hand everything to one [`Machine`] under one lock. The only unsafe code of this crate.
+
+use crate::instruction::{self, Access, Operation};
+use crate::machine::{Machine, PROCESSORS};
+use crate::options::Options;
+use crate::rules::{Memory, Site, Value};
+use std::collections::HashMap;
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The version of the interface that this file was written for; QEMU refuses a plugin that it is too old for.
+// SAFETY: QEMU looks for this name; nothing else in the process has it.
+#[unsafe(no_mangle)]
+pub static qemu_plugin_version: c_int = 4;
+
+/// `qemu_plugin_reg_descriptor`
+#[repr(C)]
+struct RegisterDescriptor {
+    handle: *mut c_void,
+    name: *const c_char,
+    feature: *const c_char,
+}
+
+/// `GArray` and `GByteArray`
+#[repr(C)]
+struct GlibArray {
+    data: *mut u8,
+    len: c_uint,
+}
+
+/// `qemu_plugin_mem_value`: `kind` is the binary logarithm of the bytes.
+#[repr(C)]
+struct MemoryValue {
+    kind: c_uint,
+    low: u64,
+    high: u64,
+}
+
+/// `QEMU_PLUGIN_CB_NO_REGS`, `QEMU_PLUGIN_CB_R_REGS`
+const NO_REGISTERS: c_int = 0;
+const READ_REGISTERS: c_int = 1;
+/// `QEMU_PLUGIN_MEM_RW`
+const ALL_ACCESSES: c_int = 3;
+/// `QEMU_PLUGIN_MEM_VALUE_U128`
+const SIXTEEN_BYTES: c_uint = 4;
+
+type OnCpu = extern "C" fn(u64, c_uint);
+type OnBlock = extern "C" fn(u64, *mut c_void);
+type OnExit = extern "C" fn(u64, *mut c_void);
+type OnExecution = extern "C" fn(c_uint, *mut c_void);
+type OnMemory = extern "C" fn(c_uint, u32, u64, *mut c_void);
+
+unsafe extern "C" {
+    fn qemu_plugin_register_vcpu_init_cb(id: u64, callback: OnCpu);
+    fn qemu_plugin_register_vcpu_tb_trans_cb(id: u64, callback: OnBlock);
+    fn qemu_plugin_register_atexit_cb(id: u64, callback: OnExit, data: *mut c_void);
+    fn qemu_plugin_register_vcpu_tb_exec_cb(
+        block: *mut c_void,
+        callback: OnExecution,
+        flags: c_int,
+        data: *mut c_void,
+    );
+    fn qemu_plugin_register_vcpu_insn_exec_cb(
+        insn: *mut c_void,
+        callback: OnExecution,
+        flags: c_int,
+        data: *mut c_void,
+    );
+    fn qemu_plugin_register_vcpu_mem_cb(
+        insn: *mut c_void,
+        callback: OnMemory,
+        flags: c_int,
+        accesses: c_int,
+        data: *mut c_void,
+    );
+    fn qemu_plugin_tb_n_insns(block: *const c_void) -> usize;
+    fn qemu_plugin_tb_get_insn(block: *const c_void, index: usize) -> *mut c_void;
+    fn qemu_plugin_insn_data(insn: *const c_void, to: *mut c_void, len: usize) -> usize;
+    fn qemu_plugin_insn_vaddr(insn: *const c_void) -> u64;
+    fn qemu_plugin_mem_size_shift(info: u32) -> c_uint;
+    fn qemu_plugin_mem_is_store(info: u32) -> bool;
+    fn qemu_plugin_mem_get_value(info: u32) -> MemoryValue;
+    fn qemu_plugin_get_hwaddr(info: u32, address: u64) -> *mut c_void;
+    fn qemu_plugin_hwaddr_is_io(physical: *const c_void) -> bool;
+    fn qemu_plugin_hwaddr_phys_addr(physical: *const c_void) -> u64;
+    fn qemu_plugin_get_registers() -> *mut GlibArray;
+    fn qemu_plugin_read_register(handle: *mut c_void, to: *mut GlibArray) -> c_int;
+    fn g_array_free(array: *mut GlibArray, free_data: c_int) -> *mut c_char;
+    fn g_byte_array_new() -> *mut GlibArray;
+    fn g_byte_array_set_size(array: *mut GlibArray, len: c_uint) -> *mut GlibArray;
+}
+
+/// What a callback finds by the number that it was registered with.
+#[derive(Clone, Copy)]
+struct Known {
+    site: Site,
+    operation: Option<Operation>,
+    /// General register of a system instruction; instructions of a block of a program.
+    operand: usize,
+}
+
+struct State {
+    machine: Machine,
+    options: Options,
+    known: Vec<Known>,
+    numbers: HashMap<(u64, u32), usize>,
+    /// QEMU's handles of X0 to X30, as numbers; 0 where it has none.
+    registers: [usize; 31],
+    /// A `GByteArray` for each processor.
+    buffers: [usize; PROCESSORS],
+}
+
+static STATE: Mutex<Option<State>> = Mutex::new(None);
+
+fn lock() -> MutexGuard<'static, Option<State>> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// The number of an instruction, or with a length for a word of a block.
+    fn number(&mut self, key: (u64, u32), known: Known) -> *mut c_void {
+        let next = self.known.len();
+        let number = *self.numbers.entry(key).or_insert(next);
+        if number == next {
+            self.known.push(known);
+        }
+        ptr::without_provenance_mut(number)
+    }
+
+    fn known(&self, data: *mut c_void) -> Option<Known> {
+        self.known.get(data.addr()).copied()
+    }
+
+    /// The value of a general register of the processor that calls.
+    fn register(&self, cpu: usize, register: usize) -> u64 {
+        let Some(&handle) = self.registers.get(register) else {
+            return 0; // XZR
+        };
+        let buffer: *mut GlibArray = ptr::with_exposed_provenance_mut(self.buffers[cpu]);
+        if handle == 0 || buffer.is_null() {
+            return 0;
+        }
+        // SAFETY: the buffer was made by `on_cpu` for this processor alone and is never freed, the handle is QEMU's, and this
+        // runs in a callback that was registered with READ_REGISTERS. The array holds as many bytes as it says.
+        unsafe {
+            g_byte_array_set_size(buffer, 0);
+            qemu_plugin_read_register(ptr::with_exposed_provenance_mut(handle), buffer);
+            if (*buffer).len < 8 {
+                return 0;
+            }
+            (*buffer).data.cast::<u64>().read_unaligned()
+        }
+    }
+}
+
+/// QEMU loads the plugin.
+///
+/// # Safety
+/// `arguments` are `count` strings that end with 0, as QEMU hands them over.
+// SAFETY: QEMU looks for this name; nothing else in the process has it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qemu_plugin_install(
+    id: u64,
+    _info: *const c_void,
+    count: c_int,
+    arguments: *const *const c_char,
+) -> c_int {
+    let words = (0..count as usize).map(|index| {
+        // SAFETY: QEMU's contract: `count` strings, which stay as long as the plugin.
+        unsafe { CStr::from_ptr(*arguments.add(index)) }
+            .to_str()
+            .unwrap_or_default()
+    });
+    let made = Options::parse(words).and_then(|options| Ok((options.machine()?, options)));
+    let (machine, options) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            eprintln!("checker: {error}");
+            return -1;
+        }
+    };
+    *lock() = Some(State {
+        machine,
+        options,
+        known: Vec::new(),
+        numbers: HashMap::new(),
+        registers: [0; 31],
+        buffers: [0; PROCESSORS],
+    });
+    // SAFETY: the identifier is the one that QEMU gave; the callbacks have the types that it calls them with.
+    unsafe {
+        qemu_plugin_register_vcpu_init_cb(id, on_cpu);
+        qemu_plugin_register_vcpu_tb_trans_cb(id, on_block);
+        qemu_plugin_register_atexit_cb(id, on_exit, ptr::null_mut());
+    }
+    0
+}
+
+/// A processor is there: its registers get their handles.
+extern "C" fn on_cpu(_id: u64, cpu: c_uint) {
+    let mut guard = lock();
+    let Some(state) = guard.as_mut() else { return };
+    let Some(buffer) = state.buffers.get_mut(cpu as usize) else {
+        return;
+    };
+    // SAFETY: glib's allocator; the array is never freed.
+    *buffer = unsafe { g_byte_array_new() }.expose_provenance();
+    // SAFETY: this is the callback in which QEMU's list of registers may be asked for; it is an array of descriptors of the
+    // length that it says, their names end with 0, and it is ours to free.
+    unsafe {
+        let list = qemu_plugin_get_registers();
+        let descriptors =
+            std::slice::from_raw_parts((*list).data.cast::<RegisterDescriptor>(), (*list).len as usize);
+        for descriptor in descriptors {
+            let name = CStr::from_ptr(descriptor.name).to_str().unwrap_or_default();
+            let number = name
+                .strip_prefix('x')
+                .and_then(|number| number.parse::<usize>().ok());
+            if let Some(slot) = number.and_then(|number| state.registers.get_mut(number)) {
+                *slot = descriptor.handle.expose_provenance();
+            }
+        }
+        g_array_free(list, 1);
+    }
+}
+
+/// A block was translated: its instructions get their callbacks.
+extern "C" fn on_block(_id: u64, block: *mut c_void) {
+    let mut guard = lock();
+    let Some(state) = guard.as_mut() else { return };
+    // SAFETY: QEMU's block, valid during this callback.
+    let count = unsafe { qemu_plugin_tb_n_insns(block) };
+    for index in 0..count {
+        let mut word = 0u32;
+        // SAFETY: an instruction of the block, of four bytes, which the buffer has room for.
+        let (insn, pc) = unsafe {
+            let insn = qemu_plugin_tb_get_insn(block, index);
+            qemu_plugin_insn_data(insn, ptr::from_mut(&mut word).cast(), size_of::<u32>());
+            (insn, qemu_plugin_insn_vaddr(insn))
+        };
+        let known = Known {
+            site: Site {
+                pc,
+                access: instruction::access(word),
+                takes_frame: state.options.takes_frame(pc),
+            },
+            operation: instruction::decode(word),
+            operand: instruction::source_register(word),
+        };
+        let is_low = pc >> 63 == 0;
+        if index == 0 && is_low {
+            let length = Known {
+                operand: count,
+                ..known
+            };
+            let data = state.number((pc | 1 << 62, count as u32), length);
+            // SAFETY: the block is valid during this callback.
+            unsafe { qemu_plugin_register_vcpu_tb_exec_cb(block, on_user_block, NO_REGISTERS, data) };
+        }
+        let data = state.number((pc, word), known);
+        if known.operation.is_some() {
+            // SAFETY: the instruction is valid during this callback.
+            unsafe { qemu_plugin_register_vcpu_insn_exec_cb(insn, on_system, READ_REGISTERS, data) };
+        }
+        let is_plain = !is_low && known.site.access == Access::Plain;
+        let callback = if is_plain { on_kernel_memory } else { on_memory };
+        // SAFETY: as above.
+        unsafe { qemu_plugin_register_vcpu_mem_cb(insn, callback, NO_REGISTERS, ALL_ACCESSES, data) };
+    }
+}
+
+extern "C" fn on_user_block(cpu: c_uint, data: *mut c_void) {
+    let mut guard = lock();
+    let Some(state) = guard.as_mut() else { return };
+    let Some(known) = state.known(data) else { return };
+    let length = 4 * known.operand as u64;
+    state.machine.user_block(cpu as usize, known.site.pc, length);
+}
+
+extern "C" fn on_system(cpu: c_uint, data: *mut c_void) {
+    let mut guard = lock();
+    let Some(state) = guard.as_mut() else { return };
+    let Some(known) = state.known(data) else { return };
+    let Some(operation) = known.operation else { return };
+    let operand = match operation {
+        Operation::Tlbi(..) | Operation::Cache(_) | Operation::Write(_) => {
+            state.register(cpu as usize, known.operand)
+        }
+        _ => 0,
+    };
+    state
+        .machine
+        .system(cpu as usize, known.site.pc, operation, operand);
+}
+
+/// The kernel's usual accesses: its loads from its own half are many, and say nothing.
+extern "C" fn on_kernel_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void) {
+    // SAFETY: QEMU's description of the access, valid during this callback.
+    let is_store = unsafe { qemu_plugin_mem_is_store(info) };
+    if is_store || address >> 63 == 0 {
+        on_memory(cpu, info, address, data);
+    }
+}
+
+extern "C" fn on_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void) {
+    // SAFETY: QEMU's description of the access, valid during this callback, as is what it says of the physical address.
+    let (physical, is_device, is_store, size, value) = unsafe {
+        let physical = qemu_plugin_get_hwaddr(info, address);
+        let is_device = !physical.is_null() && qemu_plugin_hwaddr_is_io(physical);
+        let known = (!physical.is_null()).then(|| qemu_plugin_hwaddr_phys_addr(physical));
+        let size = 1u64 << qemu_plugin_mem_size_shift(info);
+        let value = qemu_plugin_mem_get_value(info);
+        (known, is_device, qemu_plugin_mem_is_store(info), size, value)
+    };
+    if is_device {
+        return;
+    }
+    let mut guard = lock();
+    let Some(state) = guard.as_mut() else { return };
+    let Some(known) = state.known(data) else { return };
+    let value = match known.site.access {
+        Access::Exclusive => Value::AsInRam,
+        _ if value.kind == SIXTEEN_BYTES => Value::Words([value.low, value.high]),
+        _ => Value::Words([value.low, 0]),
+    };
+    let memory = Memory {
+        address,
+        physical,
+        size,
+        stored: is_store.then_some(value),
+    };
+    state.machine.memory(cpu as usize, &known.site, &memory);
+}
+
+extern "C" fn on_exit(_id: u64, _data: *mut c_void) {
+    if let Some(state) = lock().as_mut() {
+        state.machine.close();
+    }
+}

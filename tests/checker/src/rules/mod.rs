@@ -1,0 +1,32 @@
+//! The rules, each a comparison of an event with what came before it. A violation names the rule by the words here:
+//!
+//! | rule | what it says | Arm ARM |
+//! |---|---|---|
+//! | BREAK-BEFORE-MAKE | a live entry gets another address, size or memory type only by way of an invalid one | D8.16.1 |
+//! | MAKE-BEFORE-FLUSH | a new entry is made while a TLB or walk cache may still hold the old one | D8.16.1 |
+//! | PUBLISH-BEFORE-BARRIER | what an entry points to is ordered before the entry | B2.7.2 |
+//! | STALE-TLB, STALE-LEVEL-3, STALE-WALK-CACHE | nothing that may be remembered allows what the tables do not | D8.13, D8.14 |
+//! | TLBI-BEFORE-DSB | the store to an entry is complete before the TLBI that is for it | D8.13.5 |
+//! | PENDING-TLBI, PENDING-STORE, PENDING-IC | EL0 is entered with maintenance incomplete | D8.13.5, D7.4 |
+//! | NO-FLUSH | something was taken from a program, and EL0 entered, without a TLBI | D8.13 |
+//! | NO-ISB | user memory is used behind a write to TTBR, TCR or SCTLR without an ISB | D19.1.2 |
+//! | ILLEGAL-ACCESS | no translation, old or new, allowed an access that happened | D8.4 |
+//! | PLAIN-ACCESS | the kernel touches programs' memory by LDTR and STTR only (no PAN on this core) | D8.4.3 |
+//! | FRAME-STILL-REACHABLE | a frame is taken for new contents while a TLB may reach it | D8.13 |
+//! | UNINITIALISED | a program reads what nobody has stored since power was switched on | |
+//! | SHARED-ASID | two spaces run under one ASID | D8.15 |
+//! | KERNEL-ENTRY | an entry of the kernel's half is global, not for EL0, and never writable and executable | D8.4, D8.15 |
+//! | USER-ENTRY | an entry of a program's half is not global, and is nothing that EL1 may execute | D8.4, D8.15 |
+//! | STALE-INSTRUCTIONS | an executed line was cleaned and invalidated since it was stored to | B2.7.4 |
+//! | IC-BEFORE-DSB | DC is complete before the IC that is for it | B2.7.4 |
+//! | STORED-UNCACHED, READ-UNCACHED, NEVER-CLEANED | what is stored with caches off and read with caches on, or the reverse, is maintained between | B2.9 |
+//! | ZERO-UNCACHED, ZERO-TABLE, MAIR-LIVE, SET-AND-WAY, TABLE-OUTSIDE | what may not happen at all | |
+
+mod access;
+mod barriers;
+mod caches;
+mod remembered;
+mod system;
+mod tables;
+
+pub use access::{Memory, Site, TakesFrame, Value};

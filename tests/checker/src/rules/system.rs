@@ -1,0 +1,111 @@
+//! System instructions: which rule each of them is given to, and what a write to a register of translation changes.
+
+use super::remembered::Question;
+use crate::descriptor::Half;
+use crate::instruction::{Operation, Register};
+use crate::machine::Machine;
+use crate::trees::TreeId;
+
+const ROOT: u64 = 0x0000_ffff_ffff_f000;
+
+impl Machine {
+    /// An instruction that is about to be executed; `operand` is the value of its general register.
+    pub fn system(&mut self, cpu: usize, pc: u64, operation: Operation, operand: u64) {
+        self.tick();
+        match operation {
+            Operation::ExceptionReturn => {
+                self.report.event(self.now, cpu, "ERET", pc, [0; 3]);
+                // At boot EL2 goes to EL1 by one too, from where the loader put the kernel.
+                if Half::of(pc) == Half::Kernel {
+                    self.cpus[cpu].returning = Some(pc);
+                }
+            }
+            Operation::Isb => {
+                self.report.watched.isbs += 1;
+                self.cpus[cpu].unsynchronised = None;
+            }
+            Operation::Dmb(domain, accesses) => self.dmb(cpu, domain, accesses),
+            Operation::Dsb(domain, accesses) => self.dsb(cpu, pc, domain, accesses),
+            Operation::Tlbi(scope, domain) => self.tlbi(cpu, pc, scope, domain, operand),
+            Operation::Cache(cache) => self.cache(cpu, pc, cache, operand),
+            Operation::Write(register) => self.write(cpu, pc, register, operand),
+        }
+    }
+
+    fn write(&mut self, cpu: usize, pc: u64, register: Register, value: u64) {
+        self.cpus[cpu].unsynchronised = Some(pc);
+        self.epoch += 1;
+        match register {
+            Register::Sctlr => self.cpus[cpu].sctlr = value,
+            Register::Tcr => self.cpus[cpu].tcr = Some(value),
+            Register::Mair => {
+                let own = &self.cpus[cpu];
+                if own.has_mmu() && own.mair != value {
+                    self.violation(
+                        "MAIR-LIVE",
+                        pc,
+                        &format!("cpu {cpu} changes MAIR with its MMU on"),
+                    );
+                }
+                self.cpus[cpu].mair = value;
+            }
+            Register::Ttbr0 => self.enter_space(cpu, pc, value),
+            Register::Ttbr1 => {
+                self.enter_tree(cpu, pc, value & ROOT, Half::Kernel);
+            }
+        }
+    }
+
+    fn enter_tree(&mut self, cpu: usize, pc: u64, root: u64, half: Half) -> TreeId {
+        self.report.watched.tree_changes += 1;
+        let bits = self.cpus[cpu].bits(half);
+        let mut linked = Vec::new();
+        let tree = self.trees.enter(root, half, bits, &self.ram, &mut linked);
+        if self.cpus[cpu].has_mmu() {
+            self.check_linked(cpu, pc, half, &linked);
+        }
+        if let Some(old) = self.cpus[cpu].trees[half as usize].replace(tree) {
+            self.trees.leave(old);
+        }
+        tree
+    }
+
+    fn enter_space(&mut self, cpu: usize, pc: u64, value: u64) {
+        self.report.event(self.now, cpu, "TTBR0", pc, [value, 0, 0]);
+        let asid = (value >> 48) as u16;
+        let tree = self.enter_tree(cpu, pc, value & ROOT, Half::User);
+        self.cpus[cpu].asid = asid;
+        if !self.cpus[cpu].has_mmu() || !self.cpus[cpu].has_run_user {
+            return;
+        }
+        self.check_asid(cpu, pc, asid, tree);
+        // All that is remembered under this ASID must agree with the tables that come in.
+        let Some(space) = self.cpus[cpu].tlb.spaces.get(&asid) else {
+            return;
+        };
+        let pages: Vec<u64> = space.pages.keys().copied().collect();
+        for page in pages {
+            self.check_remembered(Question {
+                holder: cpu,
+                for_cpu: cpu,
+                asid,
+                address: page << 12,
+                tree,
+                when: "switch",
+                pc,
+            });
+        }
+    }
+
+    /// Number 0 is the empty space's, which is everybody's.
+    fn check_asid(&mut self, cpu: usize, pc: u64, asid: u16, tree: TreeId) {
+        let has_same = |other: usize| {
+            let other = &self.cpus[other];
+            asid != 0 && other.asid == asid && other.tree(Half::User).is_some_and(|theirs| theirs != tree)
+        };
+        if let Some(other) = (0..self.cpus.len()).find(|&other| other != cpu && has_same(other)) {
+            let text = format!("cpu {cpu} and cpu {other} run two spaces under ASID {asid}");
+            self.violation("SHARED-ASID", pc, &text);
+        }
+    }
+}

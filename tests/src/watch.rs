@@ -1,0 +1,216 @@
+//! A board under the checker (`tests/checker`): QEMU keeps its RAM in a file that the plugin reads, and the plugin's log is read
+//! when the board is off. Addresses in it get the names of the kernel's functions.
+
+use crate::files;
+use crate::qemu::{Machine, Virt};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use object::{Object, ObjectSymbol};
+use regex::{Captures, Regex};
+use std::collections::HashSet;
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Functions whose stores are to a frame that nobody else has (contract of `Mmu::copy_frame` and `Mmu::zero_frame`).
+const TAKERS: [&str; 2] = ["copy_frame_bytes", "zero_frame_bytes"];
+/// How many lines of a log that holds violations are shown.
+const SHOWN: usize = 60;
+
+/// A board that is watched.
+pub struct Watch {
+    plugin: PathBuf,
+    ram: PathBuf,
+    log: PathBuf,
+    elf: PathBuf,
+    base: u64,
+    size: u64,
+}
+
+/// RAM of a board: first address, bytes.
+fn memory(machine: &Machine) -> Result<(u64, u64)> {
+    let Machine::Virt(Virt { memory, .. }) = machine else {
+        return Ok((0, 2 << 30));
+    };
+    let (digits, unit) = memory.split_at(memory.len() - 1);
+    let unit = match unit {
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => bail!("-m {memory}: M or G is wanted"),
+    };
+    Ok((0x4000_0000, digits.parse::<u64>()? * unit))
+}
+
+/// Where the RAM's file lies: in memory where the host has such a place.
+fn folder_of_ram() -> PathBuf {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() {
+        shared.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
+}
+
+impl Watch {
+    /// Makes ready to watch this board, on which `image` is booted. The log goes to `folder`.
+    pub fn new(machine: &Machine, image: &Path, folder: &Path) -> Result<Watch> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (base, size) = memory(machine)?;
+        let ram = folder_of_ram().join(format!("holstein-{}-{number}.ram", std::process::id()));
+        File::create(&ram)
+            .and_then(|file| file.set_len(size))
+            .with_context(|| ram.display().to_string())?;
+        Ok(Watch {
+            plugin: files::existing(files::built().join("libchecker.so"))?,
+            ram,
+            log: folder.join(format!("checker-{number}.log")),
+            elf: elf_of(image)?,
+            base,
+            size,
+        })
+    }
+
+    /// What QEMU must be told.
+    pub fn arguments(&self) -> Result<Vec<String>> {
+        let (plugin, ram, log) = (self.plugin.display(), self.ram.display(), self.log.display());
+        let (base, size) = (self.base, self.size);
+        let mut options = format!("{plugin},ram={ram},base={base:#x},size={size},log={log}");
+        for range in symbols(&self.elf, &TAKERS)? {
+            options += &format!(",frames={:#x}-{:#x}", range.start, range.end);
+        }
+        let memory = format!("memory-backend-file,id=ram,size={size},mem-path={ram},share=on");
+        let words = [
+            "-machine",
+            "memory-backend=ram",
+            "-object",
+            &memory,
+            "-plugin",
+            &options,
+        ];
+        Ok(words.map(str::to_owned).to_vec())
+    }
+
+    /// The log, with names.
+    pub fn log(&self) -> Result<String> {
+        let text = std::fs::read_to_string(&self.log).with_context(|| self.log.display().to_string())?;
+        with_names(&text, &self.elf)
+    }
+
+    /// Fails with the violations if there are any.
+    pub fn check(&self) -> Result<()> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        if !text.contains("VIOLATION ") {
+            return Ok(());
+        }
+        let named = with_names(&text, &self.elf)?;
+        std::fs::write(self.log.with_extension("named.log"), &named)?;
+        let lines: Vec<&str> = named.lines().take(SHOWN).collect();
+        bail!(
+            "the checker found, log {}:\n{}",
+            self.log.display(),
+            lines.join("\n")
+        )
+    }
+
+    /// Fails unless the board was watched to its end; returns the line that says how much was watched.
+    pub fn watched(&self) -> Result<String> {
+        self.check()?;
+        let text = std::fs::read_to_string(&self.log).with_context(|| self.log.display().to_string())?;
+        ensure!(
+            text.contains("verdict: 0 kinds, 0 violations"),
+            "{} has no verdict",
+            self.log.display()
+        );
+        let line = text.lines().find(|line| line.starts_with("watched: "));
+        Ok(line.context("nothing was watched")?.to_owned())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It may be gone already, and in the way of nobody if it is not.
+        let _ = std::fs::remove_file(&self.ram);
+    }
+}
+
+/// `kernel8-checked.img` was made of `kernel-checked.elf`.
+fn elf_of(image: &Path) -> Result<PathBuf> {
+    let name = image
+        .file_stem()
+        .context("an image has a name")?
+        .to_string_lossy();
+    let name = name.replacen("kernel8", "kernel", 1);
+    files::existing(image.with_file_name(format!("{name}.elf")))
+}
+
+/// Where these functions lie.
+fn symbols(elf: &Path, names: &[&str]) -> Result<Vec<Range<u64>>> {
+    let data = std::fs::read(elf).with_context(|| elf.display().to_string())?;
+    let file = object::File::parse(&*data)?;
+    let all: Vec<(u64, String)> = file
+        .symbols()
+        .filter(|symbol| symbol.address() != 0)
+        .map(|symbol| (symbol.address(), symbol.name().unwrap_or_default().to_owned()))
+        .collect();
+    let end = |start: u64| {
+        all.iter()
+            .map(|(address, _)| *address)
+            .filter(|&address| address > start)
+            .min()
+    };
+    let ranges = names.iter().map(|name| {
+        let (start, _) = all
+            .iter()
+            .find(|(_, known)| known == name)
+            .with_context(|| format!("{} has no {name}", elf.display()))?;
+        Ok(*start..end(*start).unwrap_or(*start + 4096))
+    });
+    ranges.collect()
+}
+
+/// The kernel's addresses in a text, each with its function, file and line behind it the first time on each line.
+fn with_names(text: &str, elf: &Path) -> Result<String> {
+    let loader = addr2line::Loader::new(elf).map_err(|error| anyhow!("{}: {error}", elf.display()))?;
+    let address = Regex::new("0xffffffff[89a-f][0-9a-f]{7}")?;
+    let mut named = String::with_capacity(2 * text.len());
+    for line in text.lines() {
+        let mut said = HashSet::new();
+        let line = address.replace_all(line, |found: &Captures| {
+            let word = found[0].to_owned();
+            let number = u64::from_str_radix(&word[2..], 16).unwrap_or_default();
+            if said.insert(number) {
+                format!("{word} <{}>", name(&loader, number))
+            } else {
+                word
+            }
+        });
+        named += &line;
+        named.push('\n');
+    }
+    Ok(named)
+}
+
+/// The functions that an instruction was written in, innermost first, and the line.
+fn name(loader: &addr2line::Loader, address: u64) -> String {
+    let mut names = Vec::new();
+    let mut place = String::new();
+    if let Ok(mut frames) = loader.find_frames(address) {
+        while let Ok(Some(frame)) = frames.next() {
+            let function = frame
+                .function
+                .as_ref()
+                .and_then(|name| name.demangle().ok().map(String::from));
+            if let Some(location) = frame.location.as_ref().filter(|_| place.is_empty()) {
+                place = format!(" {}:{}", location.file.unwrap_or("?"), location.line.unwrap_or(0));
+            }
+            names.extend(function);
+        }
+    }
+    if names.is_empty() {
+        let symbol = loader.find_symbol(address).unwrap_or("?");
+        names.push(rustc_demangle::demangle(symbol).to_string());
+    }
+    names.dedup();
+    format!("{}{place}", names.join(" in "))
+}
