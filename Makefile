@@ -35,10 +35,15 @@ bench: ## what calls, faults and forks cost in instructions, beside goals, Linux
 	@.ci/image
 	@.ci/bench run $(ROWS)
 
-bench-linux: ## the same on Debian's kernel too, side by side
+bench-all: ## the same beside crowds of every size (areas, descriptors, processes, names): the curves
 	@.ci/setup run
 	@.ci/image
-	@.ci/bench run --linux $(ROWS)
+	@.ci/bench run --all $(ROWS)
+
+bench-linux: ## all of that on Debian's kernel too, with pages of 4 KiB and with huge ones, side by side
+	@.ci/setup run
+	@.ci/image
+	@.ci/bench run --all --linux $(ROWS)
 
 bench-wall: ## in time of this host instead, four processors: noisy
 	@.ci/setup run
@@ -88,4 +93,4 @@ fuzz: ## libFuzzer on every reader of bytes, or on TARGET=elf, for SECONDS=60 ea
 	@.ci/setup fuzz
 	@.ci/fuzz "$(or $(SECONDS),60)" $(TARGET)
 
-.PHONY: help image run demo test soak bench bench-linux bench-wall profile sdcard debug console check coverage doc fuzz calls
+.PHONY: help image run demo test soak bench bench-all bench-linux bench-wall profile sdcard debug console check coverage doc fuzz calls

@@ -98,6 +98,28 @@ impl Figures {
         self.is_complete
     }
 
+    /// These, with what was measured anew in its place, and what was not there before behind the row that it was measured behind.
+    pub fn updated(&self, anew: &Figures) -> Figures {
+        let mut updated = Figures {
+            all: self.all.clone(),
+            ..anew.clone()
+        };
+        let mut place = 0;
+        for figure in &anew.all {
+            match updated.all.iter().position(|old| old.row == figure.row) {
+                Some(found) => {
+                    updated.all[found] = figure.clone();
+                    place = found + 1;
+                }
+                None => {
+                    updated.all.insert(place, figure.clone());
+                    place += 1;
+                }
+            }
+        }
+        updated
+    }
+
     /// The figure of a row.
     pub fn get(&self, row: &str) -> Option<&Figure> {
         self.all.iter().find(|figure| figure.row == row)
@@ -196,6 +218,15 @@ mod tests {
     fn files_give_back_what_was_saved() {
         let figures = run(&CONSOLE).expect("figures");
         assert_eq!(Figures::parse(&figures.text()).expect("a file"), figures);
+    }
+
+    #[test]
+    fn what_is_measured_anew_takes_its_place() {
+        let old = Figures::parse("a\tns\t1\t1\t1\t1\t\nc\tns\t3\t3\t3\t1\t\n").expect("figures");
+        let anew = Figures::parse("a\tns\t9\t9\t9\t1\t\nb\tns\t2\t2\t2\t1\t\n").expect("figures");
+        let medians = |figures: &Figures| figures.all.iter().map(|figure| figure.median).collect::<Vec<_>>();
+        assert_eq!(medians(&old.updated(&anew)), [9.0, 2.0, 3.0]);
+        assert_eq!(medians(&Figures::default().updated(&old)), [1.0, 3.0]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The rows `latency/NAME`: how late a sleeper is beside long calls, by the program of the scene `latency.calls`.
 
-use crate::figures::Figure;
+use crate::figures::{Figure, Figures};
 use crate::machine::Machine;
 use crate::table::number;
 use ::tests::latency::{self, LIMIT, Report};
@@ -68,6 +68,13 @@ pub fn figures(report: &Report) -> impl Iterator<Item = Figure> {
         repeats: 1,
         counts: String::new(),
     })
+}
+
+/// The figures of the benchmark itself, which have another table.
+pub fn without(all: &Figures) -> Figures {
+    let mut without = all.clone();
+    without.all.retain(|figure| name(&figure.row).is_none());
+    without
 }
 
 /// The table of these rows.

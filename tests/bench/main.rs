@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! bench [OPTION...] [ROW|sizes=..|repeats=..]...   instructions on our kernel
-//!     --linux          on Debian's kernel as well, side by side
+//!     --all            beside crowds of every size, not only those that are quickly made
+//!     --linux          on Debian's kernel as well, side by side: with pages of 4 KiB, and with transparent huge pages
 //!     --wall           the host's time instead of instructions, on --cpus processors
 //!     --runs N         boots ours so often, and fails if a run is more than 2 % off the median of all
 //!     --update         write what was measured to tests/bench: the baseline, with --linux Linux's figures too
@@ -16,10 +17,12 @@
 mod baseline;
 mod chart;
 mod classic;
+mod curves;
 mod estimate;
 mod figures;
 mod instructions;
 mod latency;
+mod linux;
 mod machine;
 mod monitor;
 mod parallel;
@@ -29,6 +32,7 @@ mod table;
 
 use anyhow::{Context, Result, ensure};
 use figures::Figures;
+use linux::Linux;
 use machine::{Clock, Machine};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,6 +42,7 @@ use tests::latency::Report;
 
 /// What the command line asks for.
 struct Choice {
+    has_all: bool,
     has_linux: bool,
     update: Update,
     runs: usize,
@@ -59,15 +64,29 @@ impl Choice {
         self.machine.cpus == 1 && self.machine.append.is_empty()
     }
 
-    /// Whether all that the baseline holds is measured.
+    /// Whether all rows are measured.
     fn is_whole(&self) -> bool {
         self.is_comparable() && self.words.is_empty()
     }
 
+    /// The words for the program on the board; none if no row of its is asked for.
+    fn program_words(&self) -> Option<Vec<String>> {
+        let mut words = latency::others(&self.words)?;
+        if self.has_all {
+            words.push("all".to_owned());
+        }
+        Some(words)
+    }
+
     /// Fails if less is measured than what is to be written.
     fn check_update(&self) -> Result<()> {
+        let is_enough = match self.update {
+            Update::Nothing => true,
+            Update::Linux => self.is_comparable(),
+            Update::All => self.is_whole(),
+        };
         ensure!(
-            self.update == Update::Nothing || self.is_whole(),
+            is_enough,
             "only a whole run on one processor may become the baseline"
         );
         ensure!(
@@ -81,6 +100,7 @@ impl Choice {
 fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
     let built = files::built();
     let mut choice = Choice {
+        has_all: false,
         has_linux: false,
         update: Update::Nothing,
         runs: 1,
@@ -98,6 +118,7 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value"));
         match word.as_str() {
+            "--all" => choice.has_all = true,
             "--linux" => choice.has_linux = true,
             "--update" => choice.update = Update::All,
             "--update-linux" => choice.update = Update::Linux,
@@ -129,7 +150,7 @@ fn run(choice: &Choice) -> Result<bool> {
     }
     choice.check_update()?;
     let sitting = sit(choice)?;
-    let is_good = latency::others(&choice.words).is_none() || show(choice, &sitting, &folder)?;
+    let is_good = choice.program_words().is_none() || show(choice, &sitting, &folder)?;
     Ok(sitting.show_latency() && is_good)
 }
 
@@ -141,7 +162,13 @@ fn show(choice: &Choice, sitting: &Sitting, folder: &Path) -> Result<bool> {
         print!("\n{}", runs::render(&sitting.runs));
         unsteady.iter().for_each(|row| println!("unsteady: {row}"));
     }
-    let failed = sitting.ours.failed.iter().chain(&sitting.linux.failed);
+    let Linux { small, huge } = &sitting.linux;
+    let failed = sitting
+        .ours
+        .failed
+        .iter()
+        .chain(&small.failed)
+        .chain(&huge.failed);
     let failures = failed.inspect(|failure| println!("failed: {failure}")).count();
     let is_good = match choice.machine.clock {
         Clock::Instructions => {
@@ -164,7 +191,7 @@ struct Sitting {
     runs: Vec<Figures>,
     /// The middle of them.
     ours: Figures,
-    linux: Figures,
+    linux: Linux,
     goals: Goals,
     latency: Option<Report>,
 }
@@ -172,7 +199,7 @@ struct Sitting {
 /// Measures ours, and Linux too or takes what was committed of it.
 fn sit(choice: &Choice) -> Result<Sitting> {
     let is_counted = choice.machine.clock == Clock::Instructions;
-    let words = latency::others(&choice.words);
+    let words = choice.program_words();
     let boots = words
         .iter()
         .flat_map(|words| std::iter::repeat_n(words, choice.runs));
@@ -181,17 +208,11 @@ fn sit(choice: &Choice) -> Result<Sitting> {
         .collect::<Result<Vec<Figures>>>()?;
     let ours = runs::middle(&runs);
     let linux = if let (true, Some(words)) = (choice.has_linux, &words) {
-        let machine = Machine {
-            name: "Linux",
-            kernel: machine::linux()?,
-            append: String::new(),
-            ..choice.machine.clone()
-        };
-        machine.run(words)?
+        Linux::measure(&choice.machine, words)?
     } else if is_counted {
-        Figures::load(&committed("linux.tsv"))?
+        Linux::load(&committed(""))?
     } else {
-        Figures::default()
+        Linux::default()
     };
     let goals = if is_counted {
         Goals::parse(&std::fs::read_to_string(committed("goals.tsv"))?)?
@@ -231,22 +252,31 @@ impl Sitting {
     fn save(&self, folder: &Path, stem: &str, has_linux: bool) -> Result<()> {
         self.all_of_ours().save(&folder.join(format!("{stem}.tsv")))?;
         if has_linux {
-            self.linux.save(&folder.join(format!("{stem}-linux.tsv")))?;
+            self.linux.save(folder, &format!("{stem}-"))?;
         }
         let text = table::markdown(&self.ours, &self.linux, &self.goals);
         Ok(std::fs::write(folder.join(format!("{stem}.md")), text)?)
     }
 
-    /// Writes what is committed.
-    fn commit(&self, update: Update, has_linux: bool) -> Result<()> {
-        if update == Update::All {
-            self.all_of_ours().save(&committed("baseline.tsv"))?;
-        }
-        if has_linux {
-            self.linux.save(&committed("linux.tsv"))?;
-        }
-        chart::draw(&committed("fork.svg"), &self.ours, &self.linux)?;
-        let text = table::markdown(&self.ours, &self.linux, &self.goals);
+    /// Writes what is committed. Rows that were not measured stay as they were, but when all were to be.
+    fn commit(&self, choice: &Choice) -> Result<()> {
+        let old = Figures::load(&committed("baseline.tsv"))?;
+        let (ours, shown) = match choice.update {
+            Update::All if choice.has_all => (self.all_of_ours(), self.ours.clone()),
+            Update::All => (old.updated(&self.all_of_ours()), old.updated(&self.ours)),
+            _ => (old.clone(), old),
+        };
+        let shown = latency::without(&shown);
+        ours.save(&committed("baseline.tsv"))?;
+        let linux = if choice.has_linux {
+            Linux::load(&committed(""))?.updated(&self.linux)
+        } else {
+            self.linux.clone()
+        };
+        linux.save(&committed(""), "")?;
+        chart::draw(&committed("fork.svg"), &shown, &linux)?;
+        curves::draw(&committed("curves.svg"), &shown, &linux)?;
+        let text = table::markdown(&shown, &linux, &self.goals);
         Ok(std::fs::write(committed("table.md"), text)?)
     }
 }
@@ -260,18 +290,21 @@ fn finish(choice: &Choice, sitting: &Sitting, folder: &Path) -> Result<bool> {
     if sitting.ours.median("fork/16").is_some() {
         chart::draw(&folder.join("fork.svg"), &sitting.ours, &sitting.linux)?;
     }
+    if choice.has_all && choice.is_whole() {
+        curves::draw(&folder.join("curves.svg"), &sitting.ours, &sitting.linux)?;
+    }
     for missed in sitting.goals.missed(&sitting.ours) {
         println!("goal missed: {missed}");
     }
     if choice.update != Update::Nothing {
-        sitting.commit(choice.update, choice.has_linux)?;
+        sitting.commit(choice)?;
         return Ok(true);
     }
     if !choice.is_comparable() {
         return Ok(true);
     }
     let before = Figures::load(&committed("baseline.tsv"))?;
-    let worse = baseline::worse(&before, &sitting.ours, choice.is_whole());
+    let worse = baseline::worse(&before, &sitting.ours, choice.has_all && choice.is_whole());
     let better = baseline::better(&before, &sitting.ours);
     print!("{}", baseline::verdict(&worse, &better));
     Ok(worse.is_empty())
@@ -289,7 +322,7 @@ fn compare_with_classic(choice: &Choice, ours: &Figures) -> Result<()> {
         let words = vec!["work".to_owned()];
         (&alone.run(&words)?, words)
     } else {
-        (ours, latency::others(&choice.words).unwrap_or_default())
+        (ours, choice.program_words().unwrap_or_default())
     };
     let classic = Machine {
         name: "fork=classic",

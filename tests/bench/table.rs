@@ -1,6 +1,7 @@
 //! The table that is printed: ours, the goal, Linux, and how many times more Linux costs.
 
 use crate::figures::Figures;
+use crate::linux::Linux;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -69,11 +70,12 @@ struct Line {
     ours: f64,
     spread: String,
     goal: Option<f64>,
-    linux: Option<f64>,
+    /// With pages of 4 KiB, and with huge ones.
+    linux: [Option<f64>; 2],
 }
 
 impl Line {
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 9] {
         let ratio = |linux: f64| {
             let (more, less) = if self.unit == "per_s" {
                 (self.ours, linux)
@@ -86,6 +88,13 @@ impl Line {
                 "-".to_owned()
             }
         };
+        let [small, huge] = self.linux.map(|linux| {
+            linux.map_or(["-".to_owned(), "-".to_owned()], |linux| {
+                [number(linux), ratio(linux)]
+            })
+        });
+        let [small, small_ratio] = small;
+        let [huge, huge_ratio] = huge;
         [
             self.row.clone(),
             number(self.ours) + if self.unit == "per_s" { "/s" } else { "" },
@@ -96,8 +105,10 @@ impl Line {
                 Some(_) => "met".to_owned(),
                 None => String::new(),
             },
-            self.linux.map_or("-".to_owned(), number),
-            self.linux.map_or("-".to_owned(), ratio),
+            small,
+            small_ratio,
+            huge,
+            huge_ratio,
         ]
     }
 }
@@ -110,14 +121,15 @@ fn number_short(value: f64) -> String {
     }
 }
 
-fn lines(ours: &Figures, linux: &Figures, goals: &Goals) -> Vec<Line> {
+fn lines(ours: &Figures, linux: &Linux, goals: &Goals) -> Vec<Line> {
+    let linux = |row: &str| [linux.small.median(row), linux.huge.median(row)];
     let measured = ours.all.iter().map(|figure| Line {
         row: figure.row.clone(),
         unit: figure.unit.clone(),
         ours: figure.median,
         spread: spread(figure.least, figure.median, figure.most),
         goal: goals.0.get(&figure.row).copied(),
-        linux: linux.median(&figure.row),
+        linux: linux(&figure.row),
     });
     let derived = goals.derived(ours).map(|row| Line {
         row: row.clone(),
@@ -125,7 +137,7 @@ fn lines(ours: &Figures, linux: &Figures, goals: &Goals) -> Vec<Line> {
         ours: ours.median(row).unwrap_or_default(),
         spread: String::new(),
         goal: goals.0.get(row).copied(),
-        linux: linux.median(row),
+        linux: linux(row),
     });
     measured.chain(derived).collect()
 }
@@ -140,11 +152,22 @@ fn spread(least: f64, median: f64, most: f64) -> String {
 }
 
 /// The table as text.
-pub fn render(ours: &Figures, linux: &Figures, goals: &Goals) -> String {
-    let head = ["row", "Holstein", "spread", "goal", "", "Linux", "ratio"].map(str::to_owned);
+pub fn render(ours: &Figures, linux: &Linux, goals: &Goals) -> String {
+    let head = [
+        "row",
+        "Holstein",
+        "spread",
+        "goal",
+        "",
+        "Linux",
+        "ratio",
+        "huge pages",
+        "ratio",
+    ]
+    .map(str::to_owned);
     let mut table = vec![head];
     table.extend(lines(ours, linux, goals).iter().map(Line::cells));
-    let widths: [usize; 7] =
+    let widths: [usize; 9] =
         std::array::from_fn(|column| table.iter().map(|cells| cells[column].len()).max().unwrap_or(0));
     let mut text = String::new();
     for cells in &table {
@@ -161,22 +184,34 @@ pub fn render(ours: &Figures, linux: &Figures, goals: &Goals) -> String {
 const LEGEND: &str = "\
 # What calls, faults and forks cost
 
-Guest instructions, medians, one processor, as `make bench` and `make bench-linux` count them: the same program on both
-kernels. After a slash: MiB that the parent has touched. `exit_page`, the faults and `last_owner` are for each page, `chain` is
+Guest instructions, medians, one processor, as `make bench-all` and `make bench-linux` count them: the same program on both
+kernels; Linux once with pages of 4 KiB as here (`transparent_hugepage=madvise`), once with transparent huge pages everywhere
+(`always`), as distributions have it. After a slash: MiB that the parent has touched. `exit_page`, the faults and `last_owner` are for each page, `chain` is
 16 forks deep, `tree` is for each of 1,024 processes. Of the snapshot, `faults` are counts; `fork/1024:0` is a ratio. `work` is
 all the work of a fork: the call, then 128 stores by the child (`work_child`) and 1,024 by the parent (`work_parent`);
 `work_stall` is the longest that the parent stood still, `work_whole` lasts until the child has been waited for. `serving` is how late a request is that comes each
 millisecond from the fork of 1 GiB on: usual and worst of 64.
 
+After a slash in the rows from `areas_map` on: how many others there are. `areas_` are areas of the same process: mmap and munmap of a page beside them
+(`map`), an mprotect (`protect`), fork and the child's first mmap; `threads_map` is mmap and munmap beside threads; `mremap` moves so many MiB; `getcwd` is asked
+so deep; `directory_read` is for each entry, `directory_stat` and `directory_create` (with unlink) for one name of so many; `descriptors_life` is fork,
+exit and wait; `record_locks` is a lock and its end; `processes_ps` is `/proc/PID/stat` for each process.
+
 ";
 
 /// The table as Markdown, for the README: every row that is measured.
-pub fn markdown(ours: &Figures, linux: &Figures, goals: &Goals) -> String {
-    let mut text = format!("{LEGEND}| row | Holstein | goal | Linux | ratio |\n|---|--:|--:|--:|--:|\n");
+pub fn markdown(ours: &Figures, linux: &Linux, goals: &Goals) -> String {
+    let mut text = format!(
+        "{LEGEND}| row | Holstein | goal | Linux, 4 KiB pages | ratio | Linux, huge pages | ratio |\n|---|--:|--:|--:|--:|--:|--:|\n"
+    );
     for line in lines(ours, linux, goals) {
-        let [row, ours, _, goal, verdict, linux, ratio] = line.cells();
+        let [row, ours, _, goal, verdict, linux, ratio, huge, huge_ratio] = line.cells();
         let mark = if verdict == "MISSED" { " (missed)" } else { "" };
-        writeln!(text, "| {row} | {ours}{mark} | {goal} | {linux} | {ratio} |").expect("writing to a string");
+        writeln!(
+            text,
+            "| {row} | {ours}{mark} | {goal} | {linux} | {ratio} | {huge} | {huge_ratio} |"
+        )
+        .expect("writing to a string");
     }
     text
 }
@@ -185,14 +220,18 @@ pub fn markdown(ours: &Figures, linux: &Figures, goals: &Goals) -> String {
 mod tests {
     use super::*;
 
-    fn sample() -> (Figures, Figures, Goals) {
+    fn sample() -> (Figures, Linux, Goals) {
         let ours = Figures::parse(
             "fork/0\tns\t4736\t4720\t4768\t11\t\nfork/1024\tns\t5210\t5210\t5210\t3\t\nbrk\tns\t3526\t1\t1\t1\t\n",
         );
-        let linux = Figures::parse("fork/0\tns\t42112\t0\t0\t1\t\n");
+        let linux = |median| Figures::parse(&format!("fork/0\tns\t{median}\t0\t0\t1\t\n")).expect("linux");
+        let linux = Linux {
+            small: linux(42112),
+            huge: linux(41000),
+        };
         let goals =
             Goals::parse("row\tgoal\tfloor\nfork/0\t6000\t\nfork/1024:0\t1.05\t\nbrk\t3000\t\nother\t\t1\n");
-        (ours.expect("ours"), linux.expect("linux"), goals.expect("goals"))
+        (ours.expect("ours"), linux, goals.expect("goals"))
     }
 
     #[test]
@@ -221,16 +260,18 @@ mod tests {
         let words: Vec<_> = fork.split_whitespace().collect();
         assert_eq!(
             words,
-            ["fork/0", "4,736", "1.0%", "6,000", "met", "42,112", "8.9x"]
+            [
+                "fork/0", "4,736", "1.0%", "6,000", "met", "42,112", "8.9x", "41,000", "8.7x"
+            ]
         );
         assert!(
             text.lines()
                 .any(|line| line.starts_with("brk") && line.contains("MISSED"))
         );
         let markdown = markdown(&ours, &linux, &goals);
-        assert!(markdown.contains("| fork/0 | 4,736 | 6,000 | 42,112 | 8.9x |"));
+        assert!(markdown.contains("| fork/0 | 4,736 | 6,000 | 42,112 | 8.9x | 41,000 | 8.7x |"));
         assert!(
-            markdown.contains("| fork/1024 | 5,210 | - | - | - |"),
+            markdown.contains("| fork/1024 | 5,210 | - | - | - | - | - |"),
             "rows without a goal"
         );
     }

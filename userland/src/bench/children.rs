@@ -35,6 +35,26 @@ impl Waiting {
         }
     }
 
+    /// Forks, and times what the child does first of all.
+    pub fn time_deed(meter: &mut Meter, deed: impl FnOnce() -> Result<()>) -> Result<()> {
+        let board = Board::new()?;
+        let mut own = meter.of_child();
+        let child = Waiting::fork_after(&mut Meter::timing(), || {
+            if own.time(deed).is_ok() {
+                board.write(0, own.ticks());
+                board.write(1, 1);
+            }
+        })?;
+        child.settle()?;
+        child.end()?;
+        meter.add(board.read(0));
+        if board.read(1) == 1 {
+            Ok(())
+        } else {
+            Err(Errno::ECHILD)
+        }
+    }
+
     /// Lets the child run until it waits.
     pub fn settle(&self) -> Result<()> {
         match self.ready.read(&mut [0])? {

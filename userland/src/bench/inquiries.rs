@@ -22,6 +22,10 @@ pub const ROWS: &[Row] = &[
         run: poll_pipes,
     },
     Row {
+        name: "poll_files",
+        run: poll_many_pipes,
+    },
+    Row {
         name: "select",
         run: select_pipes,
     },
@@ -76,6 +80,20 @@ fn poll_pipes(settings: &Settings, report: &mut Report) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// The same of a hundred and twenty-eight pipes, by an entry each.
+fn poll_many_pipes(settings: &Settings, report: &mut Report) -> Result<()> {
+    let pipes: Vec<(File, File)> = (0..128).map(|_| pipe()).collect::<Result<_>>()?;
+    let entry = |(from, _): &(File, File)| PollFd {
+        fd: from.descriptor(),
+        events: POLLIN,
+        revents: 0,
+    };
+    let mut entries: Vec<PollFd> = pipes.iter().map(entry).collect();
+    repeat(settings, report, "poll_files/128", CALLS, || {
+        poll(&mut entries, AT_ONCE).map(drop)
+    })
 }
 
 /// pselect6(2) of a hundred descriptors of one pipe, as [`poll_pipes`].

@@ -68,6 +68,14 @@ impl Meter {
         }
     }
 
+    /// A meter for a part that a child does: its time or its marks are the child's, what the kernel counts is left out.
+    pub fn of_child(&self) -> Meter {
+        match self.mode {
+            Mode::Marking => Meter::marking(),
+            Mode::Timing | Mode::Counting(_) => Meter::timing(),
+        }
+    }
+
     /// Adds time that was taken elsewhere, by a child for example.
     pub fn add(&mut self, ticks: u64) {
         self.ticks += ticks;

@@ -4,17 +4,21 @@
 //! the times to the [`report::Report`], which prints a line that machines read. Under QEMU's `-icount shift=0,sleep=off`
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
-//! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`], [`parallel`].
+//! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`], [`parallel`];
+//! and the curves: [`areas`], [`names`], [`crowds`].
 
+pub mod areas;
 pub mod calls;
 pub mod children;
 pub mod counts;
+pub mod crowds;
 pub mod execs;
 pub mod faults;
 pub mod forks;
 pub mod inquiries;
 pub mod lives;
 pub mod meter;
+pub mod names;
 pub mod parallel;
 pub mod report;
 pub mod serving;
@@ -26,7 +30,6 @@ use alloc::vec::Vec;
 
 use crate::runtime::Result;
 use crate::runtime::memory::{Mapping, PAGE, Sharing};
-use abi::memory::MADV_NOHUGEPAGE;
 use report::Report;
 use settings::Settings;
 
@@ -51,6 +54,9 @@ pub fn rows() -> Vec<Row> {
         snapshot::ROWS,
         serving::ROWS,
         inquiries::ROWS,
+        areas::ROWS,
+        names::ROWS,
+        crowds::ROWS,
         parallel::ROWS,
     ];
     themes.into_iter().flatten().copied().collect()
@@ -58,12 +64,9 @@ pub fn rows() -> Vec<Row> {
 
 const MEBIBYTE: usize = 1 << 20;
 
-/// Private memory of this many pages (at least one), none of them touched, in pages of 4 KiB only.
+/// Private memory of this many pages (at least one), none of them touched.
 fn untouched(pages: usize) -> Result<Mapping> {
-    let memory = Mapping::anonymous(pages.max(1) * PAGE, Sharing::Private)?;
-    // A kernel without huge pages knows no advice about them.
-    let _ = memory.advise(MADV_NOHUGEPAGE);
-    Ok(memory)
+    Mapping::anonymous(pages.max(1) * PAGE, Sharing::Private)
 }
 
 /// Private memory of this many pages, all of them written.

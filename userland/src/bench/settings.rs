@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::runtime::system;
 
-/// `bench [marks] [sizes=MIB,MIB...] [repeats=N] [ROW...]`
+/// `bench [marks] [all] [sizes=MIB,MIB...] [repeats=N] [ROW...]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Memory sizes, in MiB, of the rows that are measured at several.
@@ -14,6 +14,8 @@ pub struct Settings {
     pub repeats: usize,
     /// Deeds are done between marks and not measured; before each a line of standard input is waited for.
     pub is_marking: bool,
+    /// Crowds of every size, not only those that are quickly made.
+    pub has_all_crowds: bool,
     /// Names of rows; none means all.
     pub rows: Vec<String>,
 }
@@ -24,6 +26,7 @@ impl Default for Settings {
             sizes: [0, 1, 16, 64, 256, 1024, 2048, 4096].to_vec(),
             repeats: 11,
             is_marking: false,
+            has_all_crowds: false,
             rows: Vec::new(),
         }
     }
@@ -46,6 +49,7 @@ impl Settings {
             Some(("repeats", number)) => self.repeats = number.parse().ok().filter(|&repeats| repeats > 0)?,
             Some(_) => return None,
             None if word == "marks" => self.is_marking = true,
+            None if word == "all" => self.has_all_crowds = true,
             None => self.rows.push(word.to_string()),
         }
         Some(())
@@ -54,6 +58,14 @@ impl Settings {
     /// Whether a row is asked for.
     pub fn wants(&self, row: &str) -> bool {
         self.rows.is_empty() || self.rows.iter().any(|name| name == row)
+    }
+
+    /// Beside how many others a row is measured: those that are quickly made, and with `all` more; in ascending order.
+    pub fn crowds(&self, quick: &[usize], more: &[usize]) -> Vec<usize> {
+        let more = if self.has_all_crowds { more } else { &[] };
+        let mut crowds = [quick, more].concat();
+        crowds.sort_unstable();
+        crowds
     }
 
     /// Those of the sizes that the free memory has room for, with some to spare for tables and copies.
@@ -90,6 +102,9 @@ mod tests {
         );
         assert!(settings.wants("fork") && !settings.wants("vfork"));
         assert!(Settings::default().wants("anything"));
+        assert_eq!(settings.crowds(&[10, 1000], &[100]), [10, 1000]);
+        let all = Settings::parse(&["all"]).unwrap();
+        assert_eq!(all.crowds(&[10, 1000], &[100]), [10, 100, 1000]);
         for wrong in ["sizes=", "sizes=1,x", "repeats=0", "rounds=1"] {
             assert_eq!(Settings::parse(&[wrong]), Err(wrong.to_string()));
         }

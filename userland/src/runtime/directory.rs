@@ -4,11 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::file::File;
-use super::raw::syscall;
 use super::{Errno, Result};
 use abi::dirent::Dirent;
 use abi::file::OpenFlags;
-use abi::nr;
 
 /// One entry.
 #[derive(Debug, Clone)]
@@ -31,13 +29,7 @@ pub fn entries(path: &str) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut buffer = alloc::vec![0u8; 16384];
     loop {
-        let arguments = [
-            directory.descriptor() as usize,
-            buffer.as_mut_ptr() as usize,
-            buffer.len(),
-        ];
-        // SAFETY: the kernel writes at most that many bytes into the buffer.
-        let length = unsafe { syscall(nr::GETDENTS64, arguments) }?;
+        let length = directory.read_entries(&mut buffer)?;
         let mut records = buffer.get(..length).ok_or(Errno::EIO)?;
         if records.is_empty() {
             return Ok(entries);

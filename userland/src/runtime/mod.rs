@@ -11,6 +11,7 @@
 
 #[macro_use]
 pub mod output;
+pub mod crowd;
 pub mod directory;
 pub mod file;
 #[cfg(target_os = "none")]
