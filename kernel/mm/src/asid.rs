@@ -9,7 +9,7 @@
 
 use crate::addr::Asid;
 use crate::mmu::{MAX_CPUS, Mmu};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 
 /// A generation (bits 63:16) and a number in it (bits 15:0); 0 before the first activation.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -42,6 +42,8 @@ pub struct Asids {
     generation: AtomicU64,
     /// What each processor runs under, or ran under last, as an `AsidTag`; with [`COLLECTED`] once a roll-over has seen it.
     active: [AtomicU64; MAX_CPUS],
+    /// No processor from this number on has ever been in a space.
+    processors: AtomicUsize,
     /// All spaces run under number 1: see [`Asids::fixed`].
     is_fixed: bool,
     pool: Mutex<Pool>,
@@ -84,6 +86,7 @@ impl Asids {
         Asids {
             generation: AtomicU64::new(1),
             active: core::array::from_fn(|_| AtomicU64::new(COLLECTED)),
+            processors: AtomicUsize::new(0),
             is_fixed: false,
             pool: Mutex::new(Pool {
                 next: 1,
@@ -123,15 +126,23 @@ impl Asids {
     #[inline]
     pub(crate) fn is_alone(&self, mmu: &impl Mmu, tag: AsidTag) -> bool {
         let own = mmu.cpu();
-        self.active.iter().enumerate().all(|(cpu, active)| {
-            // By number: those of collected tags serve nobody else. Acquires what the processor stored before it left.
-            cpu == own || AsidTag(active.load(Ordering::Acquire)).asid() != tag.asid()
-        })
+        // Who has been in this space raised it under the space's lock.
+        let processors = self.processors.load(Ordering::Relaxed);
+        self.active
+            .iter()
+            .take(processors)
+            .enumerate()
+            .all(|(cpu, active)| {
+                // By number: those of collected tags serve nobody else. Acquires what the processor stored before it left.
+                cpu == own || AsidTag(active.load(Ordering::Acquire)).asid() != tag.asid()
+            })
     }
 
     #[cold]
     fn activate_slowly(&self, mmu: &impl Mmu, tag: AsidTag) -> AsidTag {
         let mut pool = self.pool.lock();
+        // Its first time in a space comes by here.
+        self.processors.fetch_max(mmu.cpu() + 1, Ordering::Relaxed);
         if self.is_fixed {
             return self.activate_fixed(mmu, tag);
         }

@@ -16,12 +16,20 @@ impl EntrySet {
         self.0[index / WORD] |= 1 << (index % WORD);
     }
 
-    /// Takes the lowest index out of the set.
-    pub(crate) fn take_first(&mut self) -> Option<usize> {
-        let (at, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
-        let bit = word.trailing_zeros() as usize;
-        *word &= *word - 1;
-        Some(at * WORD + bit)
+    /// The lowest index in the set that is not below `from`.
+    pub(crate) fn first_from(&self, from: usize) -> Option<usize> {
+        let (at, bit) = (from / WORD, from % WORD);
+        let rest = self.0.get(at)? & u64::MAX << bit;
+        if rest != 0 {
+            return Some(at * WORD + rest.trailing_zeros() as usize);
+        }
+        let (further, word) = self
+            .0
+            .iter()
+            .enumerate()
+            .skip(at + 1)
+            .find(|(_, word)| **word != 0)?;
+        Some(further * WORD + word.trailing_zeros() as usize)
     }
 
     /// The indices in the set, lowest first.

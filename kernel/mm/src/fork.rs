@@ -170,16 +170,12 @@ impl Tables {
     ) -> Result<(), NoMemory> {
         let (mmu, frames) = (memory.mmu(), memory.frames());
         let mut shared = 0;
-        let mut outcome = Ok(());
-        for index in self.used.iter() {
+        let outcome = self.used.iter().try_for_each(|index| {
             let entry = mmu.load(self.root(), index);
             if !entry.is_valid() || Some(index) == except {
-                continue;
+                return Ok(());
             }
-            outcome = frames.try_share(entry.frame());
-            if outcome.is_err() {
-                break;
-            }
+            frames.try_share(entry.frame())?;
             let protected = entry.table_without_write();
             if protected != entry {
                 mmu.store(self.root(), index, protected);
@@ -187,7 +183,8 @@ impl Tables {
             }
             mmu.store(child, index, protected);
             shared += 1;
-        }
+            Ok(())
+        });
         let bound = frames.occupancy(self.root()).used();
         frames.set_occupancy(child, Occupancy::spanning(bound, shared));
         outcome

@@ -83,6 +83,13 @@ pub trait Mmu {
         }
     }
 
+    /// Fills the `entries` of `table`, the only ones that hold anything, with zeros. Nobody refers to the table any more: a frame of
+    /// zeros is left.
+    #[inline(always)]
+    fn clear_entries(&self, table: Frame, entries: impl Iterator<Item = usize>) {
+        entries.for_each(|index| self.store(table, index, Descriptor::INVALID));
+    }
+
     /// Copies the entries of `source` in `groups` to `target`, without write access, and takes write access from the source's
     /// as well: up to the first group that is not whole of `row`, which begins with `groups`; its number, or that of the end. As
     /// so many [`Mmu::load`]s and [`Mmu::store`]s, group after group and in any order within one.

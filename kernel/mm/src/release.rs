@@ -22,8 +22,10 @@ pub struct Release<'a, M: Mmu> {
     memory: &'a Memory<M>,
     /// `None`: all is done.
     root: Option<Frame>,
-    /// The root's entries that have not been looked at.
+    /// The root's entries that may be valid.
     used: EntrySet,
+    /// The first of them that has not been looked at, or below.
+    next_used: usize,
     open: Option<Open>,
     /// The root of a tree whose turn comes after.
     next: Option<Frame>,
@@ -35,6 +37,7 @@ pub struct Release<'a, M: Mmu> {
 /// A level-2 table whose last reference is gone, and its entries that have not been looked at.
 struct Open {
     table: Frame,
+    used: Range<usize>,
     left: Range<usize>,
 }
 
@@ -57,6 +60,7 @@ impl<'a, M: Mmu> Release<'a, M> {
             memory,
             root: Some(root),
             used,
+            next_used: 0,
             open: None,
             next,
             areas: Default::default(),
@@ -75,6 +79,7 @@ impl<'a, M: Mmu> Release<'a, M> {
             memory,
             root: None,
             used: EntrySet::default(),
+            next_used: 0,
             open: None,
             next: root,
             areas: [areas.unwrap_or_default(), AreaMap::default()],
@@ -86,6 +91,7 @@ impl<'a, M: Mmu> Release<'a, M> {
 
     fn turn_to_next(&mut self) {
         self.root = self.next.take();
+        (self.used, self.next_used) = (EntrySet::default(), 0);
         if let Some(root) = self.root {
             let used = self.memory.frames().occupancy(root).used();
             used.for_each(|index| self.used.insert(index));
@@ -106,16 +112,18 @@ impl<'a, M: Mmu> Release<'a, M> {
             match first_valid(memory, open.table, &mut open.left) {
                 Some(entry) => table::release(memory, entry.frame(), Level::L3),
                 None => {
-                    frames.free(memory.mmu(), open.table);
+                    table::free(memory, open.table, open.used.clone());
                     self.open = None;
                 }
             }
-        } else if let Some(index) = self.used.take_first() {
+        } else if let Some(index) = self.used.first_from(self.next_used) {
+            self.next_used = index + 1;
             self.open(memory.mmu().load(root, index));
         } else {
             // Nobody else refers to a root.
             frames.drop_reference(root);
-            frames.free(memory.mmu(), root);
+            memory.mmu().clear_entries(root, self.used.iter());
+            frames.free_zeros(memory.mmu(), root);
             self.turn_to_next();
         }
         self.root.is_some()
@@ -133,6 +141,7 @@ impl<'a, M: Mmu> Release<'a, M> {
         } else {
             self.open = Some(Open {
                 table,
+                used: occupancy.used(),
                 left: occupancy.used(),
             });
         }

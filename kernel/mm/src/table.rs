@@ -26,6 +26,7 @@ use crate::mmu::Mmu;
 use crate::occupancy::Occupancy;
 use crate::release::Release;
 use crate::table_release::release_pages;
+use core::ops::Range;
 
 /// The tables of one space. Caller holds the space's lock for every method.
 pub(crate) struct Tables {
@@ -215,7 +216,26 @@ pub(crate) fn release<M: Mmu>(memory: &Memory<M>, table: Frame, level: Level) {
             release(memory, entry.frame(), below);
         }
     }
-    frames.free(memory.mmu(), table);
+    free(memory, table, occupancy.used());
+}
+
+/// Whether a table with entries in `used` only is cleared when it ends, if that is less work than zeroing the next one.
+#[inline]
+pub(crate) fn is_cleared(used: &Range<usize>) -> bool {
+    const FEW: usize = 32;
+    used.len() <= FEW
+}
+
+/// Frees a table whose references are gone. `used`: where there is anything in it.
+#[inline]
+pub(crate) fn free<M: Mmu>(memory: &Memory<M>, table: Frame, used: Range<usize>) {
+    let (mmu, frames) = (memory.mmu(), memory.frames());
+    if is_cleared(&used) {
+        mmu.clear_entries(table, used);
+        frames.free_zeros(mmu, table);
+    } else {
+        frames.free(mmu, table);
+    }
 }
 
 const _: () = assert!(PAGE_SIZE == crate::addr::TABLE_ENTRIES * size_of::<Descriptor>());

@@ -6,6 +6,7 @@ use crate::descriptor::{Descriptor, Row};
 use crate::frames::FreeChain;
 use crate::memory::Memory;
 use crate::mmu::{GROUP, Mmu};
+use crate::table;
 use crate::table_copy::groups_of;
 use core::ops::Range;
 
@@ -13,12 +14,18 @@ use core::ops::Range;
 pub(crate) fn release_pages<M: Mmu>(memory: &Memory<M>, table: Frame, used: Range<usize>) {
     let mut chain = FreeChain::default();
     if used.len() < GROUP {
-        used.for_each(|index| release_entry(memory, memory.mmu().load(table, index), &mut chain));
+        let entries = used.clone().map(|index| memory.mmu().load(table, index));
+        entries.for_each(|entry| release_entry(memory, entry, &mut chain));
     } else {
-        release_groups(memory, table, groups_of(used), &mut chain);
+        release_groups(memory, table, groups_of(used.clone()), &mut chain);
     }
-    memory.frames().free_into(memory.mmu(), table, &mut chain);
-    memory.frames().free_chain(memory.mmu(), chain);
+    let (mmu, frames) = (memory.mmu(), memory.frames());
+    if table::is_cleared(&used) {
+        table::free(memory, table, used);
+    } else {
+        frames.free_into(mmu, table, &mut chain);
+    }
+    frames.free_chain(mmu, chain);
 }
 
 #[inline(never)]

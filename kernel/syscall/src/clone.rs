@@ -18,7 +18,7 @@ use sched::space::mappings::{self, Walks};
 use task::process::{self, INIT, Kinship, Process, ProcessInit, Shared};
 use task::signal::{self, Actions, InheritedSignals};
 use task::thread::{self, Thread, ThreadExt, ThreadInit};
-use vfs::{FileTable, FsContext};
+use vfs::{Credentials, FileTable, FsContext};
 
 /// What a new process is to be like.
 struct CloneRequest {
@@ -204,7 +204,7 @@ fn build_process(
         return Err(Errno::EINVAL);
     }
     let credentials = parent.credentials();
-    let reserved = process::reserve_pid(credentials.uid, process_limit(parent))?;
+    let reserved = process::reserve_pid(credentials.uid, process_limit(parent, &credentials))?;
     let pid = reserved.pid();
     let stack = thread::make_stack().map_err(|_| Errno::EAGAIN)?;
     let space = child_space(parent, context, request)?;
@@ -240,7 +240,8 @@ fn build_process(
 
 fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequest) -> Result<usize, Errno> {
     let process = current.process();
-    let reserved = process::reserve_tid(process.credentials().uid, process_limit(process))?;
+    let credentials = process.credentials();
+    let reserved = process::reserve_tid(credentials.uid, process_limit(process, &credentials))?;
     let tid = reserved.tid();
     let space = process.space().ok_or(Errno::ESRCH)?;
     let init = ThreadInit {
@@ -332,9 +333,8 @@ fn child_mask(current: &Thread, request: &CloneRequest) -> InheritedSignals {
     }
 }
 
-/// How many processes the user may have; user 0, and who administers the system, as many as there can be.
-fn process_limit(parent: &Process) -> Option<u64> {
-    let own = parent.credentials();
+/// How many processes the user may have, whose credentials `own` are; user 0, and who administers the system, as many as there can be.
+fn process_limit(parent: &Process, own: &Credentials) -> Option<u64> {
     let is_unlimited = own.uid == 0 || own.can(CAP_SYS_RESOURCE) || own.can(CAP_SYS_ADMIN);
     (!is_unlimited).then(|| parent.limit(RLIMIT_NPROC))
 }

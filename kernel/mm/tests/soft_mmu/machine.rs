@@ -196,6 +196,18 @@ impl Machine {
         self.content(frame)[..zeroed].fill(0);
     }
 
+    /// Fills the only entries of a table that hold anything with zeros. Nobody refers to it, and by no TLB is it reached.
+    pub fn clear_entries(&mut self, cpu: usize, table: u32, entries: impl Iterator<Item = usize>) {
+        self.begin_content(cpu, "clear", table, 0);
+        if self.count_of.is_some() && self.count(table) != 0 {
+            self.complain(|| format!("table {table:#x} is cleared, and somebody refers to it"));
+        }
+        let forgotten = usize::from(self.sabotage == Some(Sabotage::PartialClear));
+        entries
+            .skip(forgotten)
+            .for_each(|index| self.content(table)[index] = 0);
+    }
+
     /// Begins the copy of a frame: where it goes, and how many words of it.
     pub fn begin_copy(&mut self, cpu: usize, from: u32, to: u32) -> (u32, usize) {
         self.begin_content(cpu, "copy to, from", to, from);

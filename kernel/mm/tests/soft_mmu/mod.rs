@@ -361,6 +361,10 @@ impl Mmu for SoftMmu {
         self.step(|machine, cpu| machine.zero_frame(cpu, frame.0));
     }
 
+    fn clear_entries(&self, table: Frame, entries: impl Iterator<Item = usize>) {
+        self.step(|machine, cpu| machine.clear_entries(cpu, table.0, entries));
+    }
+
     fn junk_frame(&self, frame: Frame) {
         self.step(|machine, cpu| {
             machine.begin_content(cpu, "junk", frame.0, 0);

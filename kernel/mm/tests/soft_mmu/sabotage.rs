@@ -60,6 +60,8 @@ pub enum Sabotage {
     SwallowZeroFrame,
     /// Frames are zeroed but for the last word.
     PartialZeroFrame,
+    /// The first entry of a table that ends is not cleared.
+    PartialClear,
     /// Frames are not copied.
     SwallowCopyFrame,
     /// The second half of a frame is not copied.
@@ -70,7 +72,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 31] = {
+    pub const ALL: [Sabotage; 32] = {
         use Sabotage::*;
         [
             SwallowAside1is,
@@ -101,6 +103,7 @@ impl Sabotage {
             SwallowSyncIcache,
             SwallowZeroFrame,
             PartialZeroFrame,
+            PartialClear,
             SwallowCopyFrame,
             PartialCopyFrame,
             CopyFrameElsewhere,
