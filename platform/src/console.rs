@@ -1,8 +1,11 @@
-//! The serial port: bytes out at once, bytes in through a ring that the receive interrupt fills. Bytes are passed on as they
-//! are; line ends are the business of the terminal above.
+//! The serial port: bytes out at once, bytes in through a ring that the receive interrupt fills, and whoever writes while they come.
+//! Bytes are passed on as they are; line ends are the business of the terminal above.
 
-use crate::devices::likely;
+pub use crate::devices::uart::LineErrors;
+
+use crate::devices::mmio::Mmio;
 use crate::devices::uart::Uart;
+use crate::devices::{gic, likely};
 use crate::lock::{Contention, Lock};
 use crate::{arch, cpu, power, timer};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -18,8 +21,18 @@ struct Ring {
     read: usize,
 }
 
-/// Under it the receive interrupt takes [`RECEIVED`].
-static UART: Lock<Option<Uart>> = Lock::new(None);
+impl Ring {
+    /// Keeps a byte; one that does not fit is lost.
+    fn push(&mut self, byte: u8) {
+        if self.written.wrapping_sub(self.read) < RING {
+            self.bytes[self.written % RING] = byte;
+            self.written = self.written.wrapping_add(1);
+        }
+    }
+}
+
+/// Under it [`RECEIVED`] is taken.
+static UART: Lock<Option<Uart<Mmio>>> = Lock::new(None);
 /// The processor that had the UART last.
 static HOLDER: AtomicUsize = AtomicUsize::new(0);
 static RECEIVED: Lock<Ring> = Lock::new(Ring {
@@ -37,7 +50,7 @@ pub(crate) fn contention() -> Contention {
 }
 
 /// From now on `uart` is the console.
-pub(crate) fn install(uart: Uart) {
+pub(crate) fn install(uart: Uart<Mmio>) {
     *UART.lock() = Some(uart);
 }
 
@@ -51,21 +64,56 @@ pub fn interrupt() -> Option<u32> {
     INTERRUPT.get().copied()
 }
 
+/// The console hears what is typed from now on, and tells it by its interrupt. What was typed before is lost, and so is what the
+/// line picked up while its pins were routed.
+pub fn listen() {
+    if let Some(uart) = lock().as_ref() {
+        uart.listen();
+    }
+}
+
+/// What came in damaged so far.
+pub fn line_errors() -> LineErrors {
+    lock().as_ref().map_or_else(LineErrors::default, Uart::errors)
+}
+
 /// Sends `bytes`, waiting for room in the UART. The processor stops here when another one ends the machine: what that one says
 /// comes out in one piece.
+///
+/// What is typed meanwhile goes to the ring, for the UART's own room is full long before a line is sent. That silences the interrupt,
+/// which is raised anew.
 pub fn write(bytes: &[u8]) {
-    let mut uart = lock();
+    let mut guard = lock();
     if power::is_ended_elsewhere() {
-        drop(uart);
+        drop(guard);
         power::stop_here();
     }
-    if let Some(uart) = uart.as_mut() {
-        uart.write(bytes);
+    let Some(uart) = guard.as_mut() else { return };
+    let mut has_received = false;
+    uart.send(bytes, &mut |byte| {
+        RECEIVED.lock().push(byte);
+        has_received = true;
+    });
+    drop(guard);
+    if let (true, Some(number)) = (has_received, interrupt()) {
+        gic::raise(number);
+    }
+}
+
+/// Waits until all that was written is on the line, but not for long: for the end of the machine, when the others have stopped or
+/// are about to.
+pub(crate) fn drain() {
+    let end = timer::ticks().saturating_add(timer::second() / 50);
+    while timer::ticks() < end {
+        if let Some(uart) = UART.try_lock() {
+            return uart.as_ref().map_or((), Uart::drain);
+        }
+        arch::relax();
     }
 }
 
 /// Takes the UART, and leaves word who has it.
-fn lock() -> MutexGuard<'static, Option<Uart>> {
+fn lock() -> MutexGuard<'static, Option<Uart<Mmio>>> {
     let uart = UART.lock();
     HOLDER.store(cpu::number(), Ordering::Relaxed);
     uart
@@ -82,19 +130,16 @@ pub fn read_byte() -> Option<u8> {
     Some(byte)
 }
 
-/// Answers the receive interrupt, and silences it: everything that the UART has goes to the ring. What does not fit is lost.
+/// Answers the receive interrupt, and silences it: everything that the UART has goes to the ring. Somebody who writes does that
+/// himself: nobody waits for him here with interrupts masked, and the interrupt comes again.
 pub fn receive() {
-    let mut uart = lock();
-    let Some(uart) = uart.as_mut() else { return };
-    uart.acknowledge();
+    let Some(mut guard) = UART.try_lock() else {
+        return;
+    };
+    HOLDER.store(cpu::number(), Ordering::Relaxed);
+    let Some(uart) = guard.as_mut() else { return };
     let mut ring = RECEIVED.lock();
-    while let Some(byte) = uart.read() {
-        if ring.written.wrapping_sub(ring.read) < RING {
-            let at = ring.written % RING;
-            ring.bytes[at] = byte;
-            ring.written = ring.written.wrapping_add(1);
-        }
-    }
+    uart.receive(&mut |byte| ring.push(byte));
 }
 
 /// The console for last words: where there is none yet the likely UART is used. Line ends become CR LF.

@@ -25,9 +25,6 @@ extern crate alloc;
 #[cfg(not(target_os = "none"))]
 extern crate std;
 #[cfg(test)]
-#[path = "devices/baud.rs"]
-mod baud;
-#[cfg(test)]
 #[path = "memory/ranges.rs"]
 mod ranges;
 

@@ -33,6 +33,11 @@ impl<T> Lock<T> {
         }
     }
 
+    /// Takes the lock if nobody holds it.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.value.try_lock()
+    }
+
     #[cold]
     fn wait(&self) -> MutexGuard<'_, T> {
         let mut spins = 0;

@@ -2,7 +2,7 @@
 
 use crate::devices::mmio::Mmio;
 use crate::devices::{likely, rpi4};
-use crate::{arch, cpu, interrupt};
+use crate::{arch, console, cpu, interrupt};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use formats::dtb::Conduit;
 use smccc::{Hvc, Smc, psci};
@@ -52,10 +52,16 @@ pub(crate) fn is_ended_elsewhere() -> bool {
     ender != NOBODY && ender != cpu::number()
 }
 
+/// Before the machine ends: nobody else goes on, and the last words have left the UART.
+fn come_to_rest() {
+    stop_others();
+    console::drain();
+    arch::dsb_sy();
+}
+
 /// Turns the machine off. One that cannot be turned off halts.
 pub fn off() -> ! {
-    stop_others();
-    arch::dsb_sy();
+    come_to_rest();
     match control() {
         Some(PowerControl::Psci(Conduit::Hvc)) => drop(psci::system_off::<Hvc>()),
         Some(PowerControl::Psci(Conduit::Smc)) => drop(psci::system_off::<Smc>()),
@@ -67,8 +73,7 @@ pub fn off() -> ! {
 
 /// Restarts the machine. One that cannot be restarted halts.
 pub fn restart() -> ! {
-    stop_others();
-    arch::dsb_sy();
+    come_to_rest();
     match control() {
         Some(PowerControl::Psci(Conduit::Hvc)) => drop(psci::system_reset::<Hvc>()),
         Some(PowerControl::Psci(Conduit::Smc)) => drop(psci::system_reset::<Smc>()),
@@ -81,14 +86,14 @@ pub fn restart() -> ! {
 /// Ends QEMU with exit status `code`, if it was started with `-semihosting`. Elsewhere this is an undefined instruction, so it
 /// is called only when the command line asks for it.
 pub fn semihosting_exit(code: u32) -> ! {
-    stop_others();
+    come_to_rest();
     arch::semihosting_exit(u64::from(code));
     off()
 }
 
 /// Sleeps for ever, deaf, as do all others.
 pub fn halt() -> ! {
-    stop_others();
+    come_to_rest();
     stop_here()
 }
 

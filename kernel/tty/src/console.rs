@@ -80,5 +80,7 @@ pub fn register_interrupt(console: Arc<Terminal>) -> Result<(), RegisterError> {
     let Some(number) = platform::console::interrupt() else {
         return Ok(());
     };
-    interrupts::register(number, NAME, Arc::new(ReceiveInterrupt(console)))
+    interrupts::register(number, NAME, Arc::new(ReceiveInterrupt(console)))?;
+    platform::console::listen();
+    Ok(())
 }

@@ -12,7 +12,7 @@ const CAPACITY: usize = 1024;
 /// poll(2) calls the terminal writable while fewer wait: `WAKEUP_CHARS`.
 const WRITABLE_BELOW: usize = 256;
 /// Bytes that go to the line under one look at what was typed.
-const PIECE: usize = 64;
+const PIECE: usize = 16;
 /// Bytes that are copied one by one, as those of a key's echo: a call that copies would cost more.
 const FEW: usize = 8;
 

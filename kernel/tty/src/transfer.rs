@@ -13,7 +13,7 @@ use vfs::file_ops::Io;
 /// Bytes typed that are taken under one hold of the lock.
 const PIECE: usize = 256;
 /// Bytes written under one hold of the lock, and then sent without it. Input is looked after between two pieces.
-const OUTPUT_PIECE: usize = 64;
+const OUTPUT_PIECE: usize = 16;
 /// Most bytes that become of one: a tab as blanks.
 const MOST_OF_ONE: usize = 8;
 /// The unit of VTIME, in nanoseconds.

@@ -49,6 +49,15 @@ pub(crate) fn disable(interrupt: u32) {
     }
 }
 
+/// Makes the shared `interrupt` pending, as if its device raised it once more.
+pub(crate) fn raise(interrupt: u32) {
+    match GIC.get() {
+        Some(Gic::V2(gic)) => gic.raise(interrupt),
+        Some(Gic::V3(gic)) => gic.raise(interrupt),
+        None => {}
+    }
+}
+
 /// Whether the controller has a part for the running processor.
 pub(crate) fn serves_this_processor() -> bool {
     match GIC.get() {

@@ -8,6 +8,7 @@ const GICD_CTLR: usize = 0x000;
 const GICD_TYPER: usize = 0x004;
 const GICD_ISENABLER: usize = 0x100;
 const GICD_ICENABLER: usize = 0x180;
+const GICD_ISPENDR: usize = 0x200;
 const GICD_IPRIORITYR: usize = 0x400;
 const GICD_ITARGETSR: usize = 0x800;
 const GICD_SGIR: usize = 0xf00;
@@ -72,17 +73,21 @@ impl GicV2 {
     }
 
     pub(crate) fn enable(&self, interrupt: u32) {
-        self.distributor.write(
-            GICD_ISENABLER + interrupt as usize / 32 * 4,
-            1 << (interrupt % 32),
-        );
+        self.write_bit(GICD_ISENABLER, interrupt);
     }
 
     pub(crate) fn disable(&self, interrupt: u32) {
-        self.distributor.write(
-            GICD_ICENABLER + interrupt as usize / 32 * 4,
-            1 << (interrupt % 32),
-        );
+        self.write_bit(GICD_ICENABLER, interrupt);
+    }
+
+    pub(crate) fn raise(&self, interrupt: u32) {
+        self.write_bit(GICD_ISPENDR, interrupt);
+    }
+
+    /// Writes the bit of `interrupt` in the registers from `first` on.
+    fn write_bit(&self, first: usize, interrupt: u32) {
+        let register = first + interrupt as usize / 32 * 4;
+        self.distributor.write(register, 1 << (interrupt % 32));
     }
 
     /// Sends a software-generated interrupt to the processor of which `target` is the [`GicV2::own_target`].

@@ -11,6 +11,7 @@ const GICD_TYPER: usize = 0x0004;
 const GICD_IGROUPR: usize = 0x0080;
 const GICD_ISENABLER: usize = 0x0100;
 const GICD_ICENABLER: usize = 0x0180;
+const GICD_ISPENDR: usize = 0x0200;
 const GICD_IPRIORITYR: usize = 0x0400;
 const GICD_IROUTER: usize = 0x6000;
 
@@ -155,6 +156,10 @@ impl GicV3 {
         self.write_bit(GICD_ICENABLER, interrupt);
         // Not in force before.
         self.wait_for_distributor();
+    }
+
+    pub(crate) fn raise(&self, interrupt: u32) {
+        self.write_bit(GICD_ISPENDR, interrupt);
     }
 
     /// Writes the bit of `interrupt` in the registers from `first` on, of this processor's redistributor for a private one.

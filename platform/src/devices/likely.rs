@@ -35,7 +35,7 @@ fn rpi4_peripherals() -> Mmio {
 }
 
 /// The likely UART, set up. `None` once the final map has replaced the boot tables.
-pub(crate) fn uart() -> Option<Uart> {
+pub(crate) fn uart() -> Option<Uart<Mmio>> {
     if boot::is_mapped() {
         return None;
     }

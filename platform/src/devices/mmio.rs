@@ -1,5 +1,7 @@
 //! Device registers: 32-bit, at fixed offsets of a block that is mapped Device-nGnRE.
 
+use super::registers::Registers;
+
 /// A block of device registers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mmio {
@@ -54,13 +56,18 @@ impl Mmio {
         }
     }
 
-    /// The block's first address.
-    pub(crate) fn base(self) -> usize {
-        self.base
-    }
-
     /// Bytes in the block.
     pub(crate) fn len(self) -> usize {
         self.len
+    }
+}
+
+impl Registers for Mmio {
+    fn read(&self, offset: usize) -> u32 {
+        Mmio::read(*self, offset)
+    }
+
+    fn write(&self, offset: usize, value: u32) {
+        Mmio::write(*self, offset, value);
     }
 }

@@ -9,5 +9,6 @@ pub(crate) mod likely;
 pub(crate) mod map;
 pub(crate) mod mmio;
 pub(crate) mod pl031;
+pub(crate) mod registers;
 pub(crate) mod rpi4;
 pub(crate) mod uart;

@@ -63,3 +63,8 @@ pub(crate) fn tlbi_vmalle1() {}
 
 /// Programs of a host are no bytes of memory: nothing is fetched from there.
 pub(crate) fn sync_instructions(_: usize, _: usize) {}
+
+/// Waits a little in a loop that watches a device.
+pub(crate) fn relax() {
+    core::hint::spin_loop();
+}

@@ -1,3 +1,9 @@
-//! The one device that all processors have.
+//! The devices of a host: the interrupt controller that all processors have, and drivers that run on registers of a test's own.
 
+#[path = "../devices/baud.rs"]
+mod baud;
 pub(crate) mod gic;
+#[path = "../devices/registers.rs"]
+pub(crate) mod registers;
+#[path = "../devices/uart.rs"]
+pub(crate) mod uart;
