@@ -149,6 +149,22 @@ pub enum AbortCause {
     Other(u8),
 }
 
+/// Whether an abort of the kernel may be one that was true a moment ago only: a translation fault on an address of the kernel's
+/// half. Without FEAT_ETS a processor may take one on a page that another has mapped, and published by DSB, as long as it was not
+/// synchronised itself since (Arm ARM B2.3.10; Linux, `is_spurious_el1_translation_fault`): a new stack, switched to without an
+/// ISB. Whether it is one, the MMU says, which taking the exception has synchronised.
+pub(crate) fn may_be_spurious(esr: u64, far: u64) -> bool {
+    let syndrome = SyndromeValue::new(esr);
+    let is_kernel_abort = syndrome.matches_any(&[
+        Syndrome::CLASS::DataAbortKernel,
+        Syndrome::CLASS::InstructionAbortKernel,
+    ]);
+    is_kernel_abort
+        && !syndrome.is_set(Syndrome::FAR_NOT_VALID)
+        && Abort::decode(esr, far).cause == AbortCause::Translation
+        && !VirtAddr(far).is_user()
+}
+
 impl AbortCause {
     /// Decodes DFSC or IFSC (Arm ARM D24.2.40, "ISS encoding for an exception from a Data Abort").
     pub(crate) const fn from_fault_status(status: u8) -> AbortCause {
@@ -242,5 +258,45 @@ impl Trap {
             Some(Class::FloatingPoint) => Trap::FloatingPoint,
             _ => Trap::Unknown { esr: word },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_spurious;
+
+    const KERNEL: u64 = 0xffff_ff80_0001_7ff0;
+    const USER: u64 = 0x0000_0000_0040_1000;
+    const LENGTH: u64 = 1 << 25;
+
+    fn abort(class: u64, status: u64) -> u64 {
+        class << 26 | LENGTH | status
+    }
+
+    #[test]
+    fn a_translation_fault_of_the_kernel_on_its_own_half_is_looked_at_again() {
+        for level in 4..8 {
+            assert!(may_be_spurious(abort(0x25, level), KERNEL), "load, level {level}");
+            assert!(
+                may_be_spurious(abort(0x25, level | 1 << 6), KERNEL),
+                "store, level {level}"
+            );
+            assert!(
+                may_be_spurious(abort(0x21, level), KERNEL),
+                "fetch, level {level}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        assert!(!may_be_spurious(abort(0x25, 7), USER), "memory of a program");
+        assert!(!may_be_spurious(abort(0x25, 0xf), KERNEL), "permission");
+        assert!(!may_be_spurious(abort(0x25, 0x21), KERNEL), "alignment");
+        assert!(!may_be_spurious(abort(0x25, 0x10), KERNEL), "external");
+        assert!(!may_be_spurious(abort(0x24, 7), KERNEL), "a program's");
+        assert!(!may_be_spurious(abort(0x20, 7), KERNEL), "a program's fetch");
+        assert!(!may_be_spurious(abort(0x25, 7 | 1 << 10), KERNEL), "no address");
+        assert!(!may_be_spurious(abort(0x3c, 7), KERNEL), "BRK");
     }
 }

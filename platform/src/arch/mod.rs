@@ -101,6 +101,16 @@ pub(crate) fn fault_address() -> u64 {
     FAR_EL1.get()
 }
 
+/// Whether the kernel could read at `address`: AT S1E1R, and PAR_EL1.F.
+pub(crate) fn is_mapped(address: u64) -> bool {
+    let result: u64;
+    // SAFETY: asks the MMU for a translation, and reads its answer; PAR_EL1 is used by nobody else.
+    unsafe {
+        asm!("at s1e1r, {}", "isb", "mrs {}, par_el1", in(reg) address, lateout(reg) result, options(nostack, preserves_flags));
+    }
+    result & 1 == 0
+}
+
 /// Whether an IRQ is pending for this processor, masked or not: ISR_EL1.I.
 #[inline(always)]
 pub(crate) fn is_interrupt_pending() -> bool {

@@ -141,8 +141,8 @@ kernel_exception:
     stp     x4, x5, [sp, #FRAME_ESR]
     mov     x0, sp
     bl      handle_kernel_exception
-    // Back only when the fault was one on user memory: the frame's pc is a landing now (arch/copy.s), and no register but
-    // those that Rust may change was in use that the landing needs.
+    // Back only when the fault was one on user memory, and the frame's pc is a landing now (arch/copy.s), or was true no more, and
+    // the instruction is tried again: Rust has kept x20 to x28, everything else is restored.
     ldp     x2, x3, [sp, #FRAME_PC]
     msr     elr_el1, x2
     msr     spsr_el1, x3

@@ -1,10 +1,12 @@
-//! Exceptions of the kernel: a fault on user memory goes on at its landing (`fixup.rs`), anything else is the end.
+//! Exceptions of the kernel: a fault on user memory goes on at its landing (`fixup.rs`), one that is true no more is tried again,
+//! anything else is the end.
 
 use super::{after_exception, backtrace, end, names};
-use crate::cpu;
 use crate::layout::is_below_a_stack;
-use crate::trap::{Abort, Syndrome, SyndromeValue};
+use crate::trap::{self, Abort, Syndrome, SyndromeValue};
+use crate::{arch, cpu};
 use core::fmt::{Result, Write};
+use core::sync::atomic::{AtomicU64, Ordering};
 use mm::VirtAddr;
 
 /// The registers at an exception of the kernel, as the vectors store them (arch/vectors.s).
@@ -44,10 +46,22 @@ impl Kind {
     }
 }
 
+/// Faults of the kernel that were true no more when the MMU was asked.
+static SPURIOUS: AtomicU64 = AtomicU64::new(0);
+
+/// How many faults of the kernel on its own memory were over when they were looked at.
+pub fn spurious_faults() -> u64 {
+    SPURIOUS.load(Ordering::Relaxed)
+}
+
 /// Called by the vectors for each exception of the kernel. Returns only when the kernel goes on at `frame.pc`.
 #[unsafe(no_mangle)]
 extern "C" fn handle_kernel_exception(frame: &mut KernelFrame, kind: u64) {
     let kind = Kind(kind);
+    if kind == SYNCHRONOUS && is_spurious(frame) {
+        SPURIOUS.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
     if kind == SYNCHRONOUS
         && is_user_data_abort(frame)
         && let Some(landing) = super::fixup::landing(frame.pc as usize)
@@ -62,6 +76,11 @@ extern "C" fn handle_kernel_exception(frame: &mut KernelFrame, kind: u64) {
 fn is_user_data_abort(frame: &KernelFrame) -> bool {
     let syndrome = SyndromeValue::new(frame.esr);
     syndrome.matches_all(Syndrome::CLASS::DataAbortKernel) && VirtAddr(frame.far).is_user()
+}
+
+/// Whether the address that failed is mapped by now. FAR and the tables are the same as at the fault: nothing came in between.
+fn is_spurious(frame: &KernelFrame) -> bool {
+    trap::may_be_spurious(frame.esr, frame.far) && arch::is_mapped(frame.far)
 }
 
 fn report(out: &mut impl Write, frame: &KernelFrame, kind: Kind) -> Result {

@@ -7,3 +7,8 @@ pub use after::AfterPanic;
 
 /// There is no exception of the kernel that it could follow.
 pub fn set_after_exception(_: AfterPanic) {}
+
+/// No fault of the kernel is one.
+pub fn spurious_faults() -> u64 {
+    0
+}
