@@ -1,11 +1,13 @@
-//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--show] [--watch] [--seconds N] [--seed N] [TEXT]` plays those
+//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--show] [--watch] [--line] [--seconds N] [--seed N] [TEXT]` plays those
 //! with TEXT in their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes;
-//! `--show` prints what the boards print; `--watch` runs them under the checker (tests/checker); `--seconds` and `--seed` are for the soak. Ends with `N passed, N failed`.
+//! `--show` prints what the boards print; `--watch` runs them under the checker (tests/checker);
+//! `--line` gives them a serial line as slow as a real one; `--seconds` and `--seed` are for the soak. Ends with `N passed, N failed`.
 
 mod allocations;
 mod bad_programs;
 mod boot;
 mod busybox;
+mod console;
 mod cores;
 mod crash;
 mod debian;
@@ -39,6 +41,7 @@ use tests::{Kernel, Scene, Setting, Soak, files, program, runner};
 fn all() -> Vec<Scene> {
     let themes = [
         boot::SCENES,
+        console::SCENES,
         ram::SCENES,
         proc::SCENES,
         processors::SCENES,
@@ -80,6 +83,7 @@ struct Choice {
 
 fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
     let (mut is_list_only, mut is_shown, mut is_linux, mut is_watched) = (false, false, false, false);
+    let mut is_on_a_line = false;
     let (mut path, mut text) = (None, String::new());
     let mut soak = SHORT_SOAK;
     while let Some(word) = words.next() {
@@ -88,6 +92,7 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
             "--list" => is_list_only = true,
             "--show" => is_shown = true,
             "--watch" => is_watched = true,
+            "--line" => is_on_a_line = true,
             "--kernel" => path = Some(PathBuf::from(words.next().context("--kernel FILE")?)),
             "--seconds" => soak.seconds = words.next().context("--seconds N")?.parse()?,
             "--seed" => soak.seed = words.next().context("--seed N")?.parse()?,
@@ -103,6 +108,7 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
             soak,
             is_shown,
             is_watched,
+            is_on_a_line,
         },
         text,
     })

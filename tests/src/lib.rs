@@ -1,11 +1,13 @@
 //! The stage on which the scenes of `scenes/` play: QEMU with its serial port on a pipe ([`qemu`]), a [`session`] that
-//! types and waits, the files a scene boots from ([`files`], [`library`], [`program`]), and the [`runner`] that plays them all and
-//! counts, and the checker ([`watch`]). What the benchmark measures in the same way lies here too ([`latency`]).
+//! types and waits, the slow [`line`] that can be put between both, the files a scene boots from ([`files`], [`library`], [`program`]), and
+//! the [`runner`] that plays them all and counts, and the checker ([`watch`]). What the benchmark measures in the same way lies here too
+//! ([`latency`]).
 
 pub mod calls;
 pub mod files;
 pub mod latency;
 pub mod library;
+pub mod line;
 pub mod program;
 pub mod qemu;
 pub mod runner;

@@ -45,6 +45,8 @@ pub struct Setting {
     pub is_shown: bool,
     /// All boards run under the checker.
     pub is_watched: bool,
+    /// All boards have a slow serial line.
+    pub is_on_a_line: bool,
 }
 
 /// How much random work a soak does.

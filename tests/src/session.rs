@@ -1,5 +1,6 @@
 //! One running QEMU: lines are typed into its serial port and its output is waited for, with time limits.
 
+use crate::line::{Line, Typist};
 use anyhow::{Context, Result, bail, ensure};
 use regex::Regex;
 use std::io::{Read, Write};
@@ -63,10 +64,29 @@ impl Transcript {
     }
 }
 
+/// Where keys go.
+enum Keys {
+    /// Straight into the UART.
+    Port(ChildStdin),
+    /// Along a slow line.
+    Line(Typist),
+}
+
+impl Keys {
+    fn type_all(&mut self, keys: &[u8]) -> std::io::Result<()> {
+        let port: &mut dyn Write = match self {
+            Keys::Port(port) => port,
+            Keys::Line(typist) => typist,
+        };
+        port.write_all(keys)?;
+        port.flush()
+    }
+}
+
 /// A running QEMU. It ends with the session.
 pub struct Session {
     child: Child,
-    input: ChildStdin,
+    keys: Keys,
     transcript: Arc<Transcript>,
     /// Everything before this byte of the transcript was matched by an earlier step.
     seen: usize,
@@ -76,8 +96,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts the command; no step may last beyond `deadline`. `prompt` is what [`Session::run`] waits for.
-    pub fn start(mut command: Command, prompt: &str, deadline: Instant) -> Result<(Self, Arc<Transcript>)> {
+    /// Starts the command; no step may last beyond `deadline`. `prompt` is what [`Session::run`] waits for. With a `line`, the serial
+    /// port is at its other end.
+    pub fn start(
+        mut command: Command,
+        line: Option<&Line>,
+        prompt: &str,
+        deadline: Instant,
+    ) -> Result<(Self, Arc<Transcript>)> {
         let prompt = Regex::new(prompt)?;
         let words: Vec<_> = command
             .get_args()
@@ -92,7 +118,11 @@ impl Session {
         let mut child = command.spawn().with_context(|| program.clone())?;
         let transcript = Arc::new(Transcript::default());
         transcript.add(format!("$ {program}\n").as_bytes());
-        let input = child.stdin.take().context("QEMU has no standard input")?;
+        let port = child.stdin.take().context("QEMU has no standard input")?;
+        let keys = match line {
+            Some(line) => Keys::Line(line.typist(port)?),
+            None => Keys::Port(port),
+        };
         let output = child.stdout.take().context("QEMU has no standard output")?;
         let mut errors = child.stderr.take().context("QEMU has no standard error")?;
         let (console, messages) = (transcript.clone(), transcript.clone());
@@ -106,7 +136,7 @@ impl Session {
         Ok((
             Session {
                 child,
-                input,
+                keys,
                 transcript: transcript.clone(),
                 seen: 0,
                 prompt,
@@ -124,10 +154,15 @@ impl Session {
 
     /// Types these characters.
     pub fn type_keys(&mut self, keys: &str) -> Result<()> {
-        self.input
-            .write_all(keys.as_bytes())
-            .and_then(|()| self.input.flush())
-            .context("typing")
+        self.keys.type_all(keys.as_bytes()).context("typing")
+    }
+
+    /// How many typed bytes came while the UART had no room. Only a line knows.
+    pub fn lost_keys(&self) -> u64 {
+        match &self.keys {
+            Keys::Port(_) => 0,
+            Keys::Line(typist) => typist.lost(),
+        }
     }
 
     /// Types a line and Enter.

@@ -2,6 +2,7 @@
 
 use crate::files;
 use crate::library::Library;
+use crate::line::Line;
 use crate::qemu::{Load, Machine, Virt};
 use crate::runner::{Scene, Setting, Soak};
 use crate::session::{Session, Transcript};
@@ -45,6 +46,7 @@ pub struct Stage {
     is_shown: bool,
     is_watched: bool,
     watches: Vec<Watch>,
+    is_on_a_line: bool,
     name: &'static str,
     folder: PathBuf,
     deadline: Instant,
@@ -59,6 +61,7 @@ impl Stage {
             soak: setting.soak,
             is_shown: setting.is_shown,
             is_watched: setting.is_watched,
+            is_on_a_line: setting.is_on_a_line,
             ..stage
         })
     }
@@ -77,6 +80,7 @@ impl Stage {
             is_shown: false,
             is_watched: false,
             watches: Vec::new(),
+            is_on_a_line: false,
             name,
             folder,
             deadline,
@@ -144,12 +148,21 @@ impl Stage {
             command.args(watch.arguments()?);
             self.watches.push(watch);
         }
-        let (session, transcript) = Session::start(command, PROMPT, self.deadline)?;
+        let line = self.is_on_a_line.then(|| Line::try_new(&self.folder)).transpose()?;
+        if let Some(line) = &line {
+            line.add_to(&mut command);
+        }
+        let (session, transcript) = Session::start(command, line.as_ref(), PROMPT, self.deadline)?;
         if self.is_shown {
             transcript.show();
         }
         self.transcripts.push(transcript);
         Ok(session)
+    }
+
+    /// From now on boards have a serial line as slow as a real one ([`Line`]).
+    pub fn use_a_line(&mut self) {
+        self.is_on_a_line = true;
     }
 
     /// From now on the scene may take this much longer than its limit says.

@@ -190,6 +190,7 @@ pub(crate) mod gic {
                 "isb",
                 "msr icc_ctlr_el1, xzr",
                 "msr icc_bpr1_el1, xzr",
+                "msr icc_ap1r0_el1, xzr",
                 "msr icc_pmr_el1, {mask}",
                 "mov {scratch}, #1",
                 "msr icc_igrpen1_el1, {scratch}",

@@ -98,7 +98,7 @@ exception_vectors:
     mov     x0, #TRAP_INTERRUPT
     ldr     x1, [sp, #24]
     br      x1
-    user_vector                     // FIQ: none is ever configured; `interrupt::take` finds nothing
+    user_vector                     // FIQ: masked at EL0 (`Pstate`)
     mov     x0, #TRAP_INTERRUPT
     ldr     x1, [sp, #24]
     br      x1

@@ -9,6 +9,8 @@ const GICD_TYPER: usize = 0x004;
 const GICD_ISENABLER: usize = 0x100;
 const GICD_ICENABLER: usize = 0x180;
 const GICD_ISPENDR: usize = 0x200;
+const GICD_ICPENDR: usize = 0x280;
+const GICD_ICACTIVER: usize = 0x380;
 const GICD_IPRIORITYR: usize = 0x400;
 const GICD_ITARGETSR: usize = 0x800;
 const GICD_SGIR: usize = 0xf00;
@@ -16,8 +18,13 @@ const GICC_CTLR: usize = 0x00;
 const GICC_PMR: usize = 0x04;
 const GICC_IAR: usize = 0x0c;
 const GICC_EOIR: usize = 0x10;
+/// Active priorities: four words, of which an implementation may have fewer.
+const GICC_APR: usize = 0xd0;
+const APRS: usize = 4;
 
 const ENABLE: u32 = 1;
+/// GICC_CTLR: whether the legacy signals of a board get past the GIC is its firmware's decision (FIQBypDisGrp0 to IRQBypDisGrp1).
+const BYPASS: u32 = 0x1e0;
 /// Interrupts below this number are private to a processor, their registers banked.
 const PRIVATE: usize = 32;
 
@@ -40,7 +47,7 @@ impl GicV2 {
         let interrupts = PRIVATE * ((distributor.read(GICD_TYPER) & 0x1f) as usize + 1);
         let own_target = gic.own_target() as u32;
         for first in (PRIVATE..interrupts).step_by(32) {
-            distributor.write(GICD_ICENABLER + first / 8, u32::MAX);
+            gic.forget(first);
         }
         for first in (PRIVATE..interrupts).step_by(4) {
             distributor.write(GICD_IPRIORITYR + first, u32::from_ne_bytes([PRIORITY; 4]));
@@ -61,15 +68,26 @@ impl GicV2 {
         self.own_target() != 0
     }
 
+    /// Disables the 32 interrupts from `first` on; what another kernel, that loaded this one, left pending or active is over.
+    fn forget(&self, first: usize) {
+        for register in [GICD_ICENABLER, GICD_ICPENDR, GICD_ICACTIVER] {
+            self.distributor.write(register + first / 8, u32::MAX);
+        }
+    }
+
     /// Sets up the running processor's private interrupts, disabled, and its interface.
     pub(crate) fn set_up_processor(&self) {
-        self.distributor.write(GICD_ICENABLER, u32::MAX);
+        self.forget(0);
         for first in (0..PRIVATE).step_by(4) {
             self.distributor
                 .write(GICD_IPRIORITYR + first, u32::from_ne_bytes([PRIORITY; 4]));
         }
         self.interface.write(GICC_PMR, u32::from(PRIORITY_MASK));
-        self.interface.write(GICC_CTLR, ENABLE);
+        for at in 0..APRS {
+            self.interface.write(GICC_APR + 4 * at, 0);
+        }
+        let kept = self.interface.read(GICC_CTLR) & BYPASS;
+        self.interface.write(GICC_CTLR, kept | ENABLE);
     }
 
     pub(crate) fn enable(&self, interrupt: u32) {

@@ -12,6 +12,8 @@ const GICD_IGROUPR: usize = 0x0080;
 const GICD_ISENABLER: usize = 0x0100;
 const GICD_ICENABLER: usize = 0x0180;
 const GICD_ISPENDR: usize = 0x0200;
+const GICD_ICPENDR: usize = 0x0280;
+const GICD_ICACTIVER: usize = 0x0380;
 const GICD_IPRIORITYR: usize = 0x0400;
 const GICD_IROUTER: usize = 0x6000;
 
@@ -90,7 +92,7 @@ impl GicV3 {
         gic.wait_for_distributor();
         let interrupts = PRIVATE * ((distributor.read(GICD_TYPER) & 0x1f) as usize + 1);
         for first in (PRIVATE..interrupts).step_by(32) {
-            distributor.write(GICD_ICENABLER + first / 8, u32::MAX);
+            forget(distributor, first);
             distributor.write(GICD_IGROUPR + first / 8, u32::MAX);
         }
         for first in (PRIVATE..interrupts).step_by(4) {
@@ -137,7 +139,7 @@ impl GicV3 {
             arch::relax();
         }
         let private = redistributor.from(GICR_SGI_FRAME);
-        private.write(GICD_ICENABLER, u32::MAX);
+        forget(private, 0);
         private.write(GICD_IGROUPR, u32::MAX);
         for first in (0..PRIVATE).step_by(4) {
             private.write(GICD_IPRIORITYR + first, u32::from_ne_bytes([PRIORITY; 4]));
@@ -180,6 +182,13 @@ impl GicV3 {
     #[inline]
     pub(crate) fn end(&self, acknowledged: u32) {
         arch::gic::end(acknowledged);
+    }
+}
+
+/// Disables the 32 interrupts from `first` on; what another kernel, that loaded this one, left pending or active is over.
+fn forget(registers: Mmio, first: usize) {
+    for register in [GICD_ICENABLER, GICD_ICPENDR, GICD_ICACTIVER] {
+        registers.write(register + first / 8, u32::MAX);
     }
 }
 

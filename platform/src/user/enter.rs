@@ -15,7 +15,7 @@ pub fn run(context: &mut UserContext) -> Exception {
     // SAFETY: the block leaves the kernel by ERET and comes back at `2:` by the vectors (user_vector), which store the
     // program's registers in `context` and find it and the way back on this stack, exactly as pushed here; x19 and x29,
     // which cannot be named as clobbers, are kept there too. All other general registers are declared lost. ELR, SPSR and
-    // SP_EL0 are the program's, the flags of SPSR are the only bits that the context decides: EL0 cannot be left but by an
+    // SP_EL0 are the program's; SPSR is a `Pstate`, of which only the flags are anybody's choice: EL0 cannot be left but by an
     // exception. Interrupts are masked from here to ERET, so nothing can come between writing ELR and using it.
     unsafe {
         asm!(
@@ -24,7 +24,6 @@ pub fn run(context: &mut UserContext) -> Exception {
             "stp x0, x1, [sp, #16]",
             "ldp x30, x1, [x0, #240]",
             "ldp x2, x3, [x0, #256]",
-            "and x3, x3, #0xf0000000",
             "msr sp_el0, x1",
             "msr elr_el1, x2",
             "msr spsr_el1, x3",

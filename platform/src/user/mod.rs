@@ -22,6 +22,36 @@ pub struct UserContext {
     pub sp: u64,
     /// The next instruction.
     pub pc: u64,
-    /// Condition flags in bits 31:28 (SPSR_EL1); the rest is replaced by [`run`]: EL0, AArch64, nothing masked.
-    pub pstate: u64,
+    /// Its processor state.
+    pub pstate: Pstate,
+}
+
+/// PSTATE of a program, as SPSR_EL1 has it: EL0, AArch64. Only its condition flags are the program's; no other value can be made, and
+/// what the vectors store was made here or by the processor at EL0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct Pstate(u64);
+
+impl Pstate {
+    /// N, Z, C, V.
+    const FLAGS: u64 = 0xf000_0000;
+    /// PSTATE.F: nothing is masked at EL0 but FIQ, which no board of ours routes to the kernel: whoever let one through would not
+    /// come to an end of it.
+    const FIQ_MASKED: u64 = 1 << 6;
+
+    /// The state with the condition flags of `word`, in bits 31:28.
+    pub const fn with_flags(word: u64) -> Pstate {
+        Pstate(word & Pstate::FLAGS | Pstate::FIQ_MASKED)
+    }
+
+    /// The condition flags, as a program sees them.
+    pub const fn flags(self) -> u64 {
+        self.0 & Pstate::FLAGS
+    }
+}
+
+impl Default for Pstate {
+    fn default() -> Pstate {
+        Pstate::with_flags(0)
+    }
 }

@@ -93,7 +93,7 @@ fn status(process: &Process, registers: &Registers, info: &SigInfo) -> Result<By
     }
     status.words64(&registers.general.x)?;
     let UserContext { sp, pc, pstate, .. } = registers.general;
-    status.words64(&[sp, pc, pstate])?;
+    status.words64(&[sp, pc, pstate.flags()])?;
     status.words32(&[1, 0])?;
     Ok(status)
 }

@@ -16,10 +16,8 @@ use alloc::sync::Arc;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::Ordering;
 use mm::{PageRange, USER_END, VirtAddr};
-use platform::user::UserContext;
+use platform::user::{Pstate, UserContext};
 
-/// The flags N, Z, C, V: all of PSTATE that a program may set by a frame (Arm ARM C5.2.19).
-const PSTATE_FLAGS: u64 = 0xf000_0000;
 
 /// Mode, execution state and the masks D, A, I, F in PSTATE: all 0 at EL0.
 const PSTATE_MODE: u64 = 0x3df;
@@ -69,7 +67,7 @@ pub fn push(
     };
     context.sp = frame_at;
     context.pc = action.handler;
-    context.pstate = 0;
+    context.pstate = Pstate::default();
     Ok(())
 }
 
@@ -132,7 +130,7 @@ fn describe(
     frame.regs = context.x;
     frame.sp = context.sp;
     frame.pc = context.pc;
-    frame.pstate = context.pstate;
+    frame.pstate = context.pstate.flags();
     let mut registers = thread.registers.lock();
     registers.save();
     frame.fpsimd.head = FpsimdContext::HEAD;
@@ -221,7 +219,7 @@ fn try_restore(thread: &Thread, context: &mut UserContext) -> Result<(), Errno> 
     context.x = frame.regs;
     context.sp = frame.sp;
     context.pc = frame.pc;
-    context.pstate = frame.pstate & PSTATE_FLAGS;
+    context.pstate = Pstate::with_flags(frame.pstate);
     set_mask(thread, frame.sigmask);
     // What the handler's mask held back may be delivered now.
     thread.set_pending_work();
