@@ -18,7 +18,6 @@ use core::sync::atomic::Ordering;
 use mm::{PageRange, USER_END, VirtAddr};
 use platform::user::{Pstate, UserContext};
 
-
 /// Mode, execution state and the masks D, A, I, F in PSTATE: all 0 at EL0.
 const PSTATE_MODE: u64 = 0x3df;
 
