@@ -1,7 +1,8 @@
 //! The card image of `make sdcard`: its files booted as the firmware would boot them, and the card read by U-Boot.
 
 use crate::boot::power_off;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use regex::Regex;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -19,6 +20,8 @@ const NEEDED: &[&str] = &[
     "fixup4.dat",
     "LICENCE.broadcom",
     "bcm2711-rpi-4-b.dtb",
+    "bcm2711-rpi-400.dtb",
+    "bcm2711-rpi-cm4.dtb",
     "config.txt",
     "cmdline.txt",
     "kernel8.img",
@@ -60,12 +63,26 @@ fn contents(stage: &mut Stage) -> Result<()> {
         kernel == std::fs::read(files::built().join("kernel8.img"))?,
         "kernel8.img differs from the one built"
     );
+    let firmware = std::fs::read(take_out(stage, "start4.elf")?)?;
+    let year = year_of(&firmware)?;
+    ensure!(
+        year >= 2024,
+        "the firmware is of {year}: it refuses boards made since"
+    );
     let licence = std::fs::read_to_string(take_out(stage, "LICENCE.broadcom")?)?;
     ensure!(
         licence.contains("Redistribution") && licence.contains("DISCLAIMER"),
         "the licence text is not whole"
     );
     Ok(())
+}
+
+/// The year in which the firmware was built.
+fn year_of(firmware: &[u8]) -> Result<u32> {
+    let text = String::from_utf8_lossy(firmware);
+    let date = Regex::new(r"VC_BUILD_ID_TIME: [A-Z][a-z]+ +\d+ (\d{4})")?;
+    let found = date.captures(&text).context("the firmware has no date")?;
+    Ok(found[1].parse()?)
 }
 
 fn as_the_firmware(stage: &mut Stage) -> Result<()> {
