@@ -6,10 +6,11 @@
 //! machine is turned off), `semihosting` (for tests in QEMU: instead of turning off, the emulator ends with init's exit status,
 //! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run), `asid=fixed` (every
 //! address space under one ASID: QEMU then shows stale translations, which it hides by forgetting everything at each change of
-//! the ASID), `fork=classic` (fork copies all tables: to measure against). Everything else goes to init as Linux hands it on: see
+//! the ASID), `fork=classic` (fork copies all tables: to measure against), `watchdog=n` (the board's watchdog restarts it when its first
+//! processor takes no interrupts for n seconds). Everything else goes to init as Linux hands it on: see
 //! `formats::bootargs`.
 
-use crate::user_loop;
+use crate::{user_loop, watchdog};
 use abi::Errno;
 use abi::file::OpenFlags;
 use abi::process::{RLIMIT_STACK, WaitStatus};
@@ -66,6 +67,7 @@ pub fn start(boot: Boot) -> ! {
     platform::crash::set_after_exception(power::after_panic());
     info!("Holstein {} on {}", env!("CARGO_PKG_VERSION"), describe(&boot));
     info!("Kernel command line: {}", line.text());
+    say_rates();
     if let Some(seconds) = boot.wall_clock_seconds {
         time::set_realtime_nanos(seconds.saturating_mul(time::SECOND));
     }
@@ -90,12 +92,25 @@ pub fn start(boot: Boot) -> ! {
     match start_init(line, most) {
         Ok(()) => {
             start_processors(line);
+            watchdog::start(line.value("watchdog"));
             scheduler::run()
         }
         Err(reason) => {
             klog::write(Level::Emergency, format_args!("Cannot start init: {reason}"));
             power::end(1)
         }
+    }
+}
+
+/// How fast the processors run: the firmware leaves them at their slowest.
+fn say_rates() {
+    const MEGA: u64 = 1_000_000;
+    if let Some(rates) = platform::board::rates() {
+        let (before, asked) = (u64::from(rates.before) / MEGA, u64::from(rates.asked) / MEGA);
+        info!("Processor clock: {before} MHz from the firmware, which was asked for {asked} MHz");
+    }
+    if let Some(measured) = platform::board::measured_rate() {
+        info!("Processor clock: {} MHz measured", measured / MEGA);
     }
 }
 

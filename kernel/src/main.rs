@@ -17,6 +17,7 @@ mod panic;
 #[cfg(test)]
 mod tests;
 mod user_loop;
+mod watchdog;
 
 use platform::heap::KernelHeap;
 

@@ -125,10 +125,12 @@ fn fault_signal(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
         Trap::Breakpoint => (Signal::SIGTRAP, TRAP_BRKPT, context.pc),
         Trap::SingleStep => (Signal::SIGTRAP, TRAP_TRACE, context.pc),
         Trap::FloatingPoint => (Signal::SIGFPE, FPE_FLTINV, context.pc),
-        Trap::SystemError { esr } => {
-            klog::error!("system error while {} ran: esr {esr:#x}", thread.name());
-            (Signal::SIGBUS, BUS_OBJERR, context.pc)
-        }
+        // It may be the kernel's own, come late: what memory holds cannot be trusted any more (`arm64_serror_panic` of Linux).
+        Trap::SystemError { esr } => panic!(
+            "SError while {} ran, esr {esr:#x}{}",
+            thread.name(),
+            platform::crash::MemoryErrors
+        ),
         Trap::Unknown { esr } => {
             klog::error!("{}: unknown exception, esr {esr:#x}", thread.name());
             (Signal::SIGILL, SI_KERNEL, context.pc)

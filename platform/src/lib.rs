@@ -31,6 +31,8 @@ mod ranges;
 #[cfg(target_os = "none")]
 mod arch;
 #[cfg(target_os = "none")]
+pub mod board;
+#[cfg(target_os = "none")]
 mod boot;
 #[cfg(target_os = "none")]
 pub mod console;
@@ -58,7 +60,7 @@ pub mod host;
 #[cfg(not(target_os = "none"))]
 use host::{arch, devices, layout};
 #[cfg(not(target_os = "none"))]
-pub use host::{console, cpu, crash, heap, memory, power, thread, timer};
+pub use host::{board, console, cpu, crash, heap, memory, power, thread, timer};
 
 pub mod fault_injection;
 pub mod frame;

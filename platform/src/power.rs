@@ -1,12 +1,13 @@
 //! The end: power off, restart, and an exit status for whoever runs the kernel in QEMU.
 
+use crate::devices::likely;
 use crate::devices::mmio::Mmio;
-use crate::devices::{likely, rpi4};
+use crate::devices::watchdog::{self, Watchdog};
 use crate::{arch, console, cpu, interrupt};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use formats::dtb::Conduit;
 use smccc::{Hvc, Smc, psci};
-use spin::Mutex;
+use spin::{Mutex, Once};
 
 /// Who turns this machine off.
 #[derive(Clone, Copy)]
@@ -14,7 +15,38 @@ pub(crate) enum PowerControl {
     /// Firmware that speaks PSCI.
     Psci(Conduit),
     /// The Raspberry Pi's watchdog.
-    Watchdog(Mmio),
+    Watchdog(Watchdog<Mmio>),
+}
+
+pub use crate::devices::watchdog::ResetReason;
+
+/// The board's watchdog, where it has one.
+static WATCHDOG: Once<Watchdog<Mmio>> = Once::new();
+
+/// The board has this watchdog. One that was armed before us is stopped.
+pub(crate) fn set_watchdog(watchdog: Watchdog<Mmio>) {
+    let was_armed = WATCHDOG.call_once(|| watchdog).disarm();
+    WAS_ARMED.store(was_armed, Ordering::Relaxed);
+}
+
+static WAS_ARMED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the watchdog was armed when the kernel came; it was stopped then.
+pub fn found_watchdog_armed() -> bool {
+    WAS_ARMED.load(Ordering::Relaxed)
+}
+
+/// Why the board was reset last, where a register tells.
+pub fn reset_reason() -> Option<ResetReason> {
+    WATCHDOG.get().map(Watchdog::reset_reason)
+}
+
+/// Arms the watchdog, or feeds it: it restarts the board when this was not called again for so many seconds. Returns after how many
+/// it does, which are no more than it can count; `None` without a watchdog.
+pub fn feed_watchdog(seconds: u32) -> Option<u32> {
+    let watchdog = WATCHDOG.get()?;
+    watchdog.feed(seconds);
+    Some(seconds.min(watchdog::MOST_SECONDS))
 }
 
 static CONTROL: Mutex<Option<PowerControl>> = Mutex::new(None);
@@ -65,7 +97,7 @@ pub fn off() -> ! {
     match control() {
         Some(PowerControl::Psci(Conduit::Hvc)) => drop(psci::system_off::<Hvc>()),
         Some(PowerControl::Psci(Conduit::Smc)) => drop(psci::system_off::<Smc>()),
-        Some(PowerControl::Watchdog(watchdog)) => rpi4::power_off(watchdog),
+        Some(PowerControl::Watchdog(watchdog)) => watchdog.power_off(),
         None => {}
     }
     halt()
@@ -77,7 +109,7 @@ pub fn restart() -> ! {
     match control() {
         Some(PowerControl::Psci(Conduit::Hvc)) => drop(psci::system_reset::<Hvc>()),
         Some(PowerControl::Psci(Conduit::Smc)) => drop(psci::system_reset::<Smc>()),
-        Some(PowerControl::Watchdog(watchdog)) => rpi4::restart(watchdog),
+        Some(PowerControl::Watchdog(watchdog)) => watchdog.restart(),
         None => {}
     }
     halt()

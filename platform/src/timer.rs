@@ -26,9 +26,11 @@ pub(crate) fn set_up() {
     set_up_processor();
 }
 
-/// Lets EL0 of this processor read the virtual counter, and leaves no alarm set.
+/// Lets EL0 of this processor read the virtual counter, wakes what waits in WFE about every 100 µs, and leaves no alarm set.
 pub(crate) fn set_up_processor() {
-    CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
+    CNTKCTL_EL1.write(
+        CNTKCTL_EL1::EL0VCTEN::SET + CNTKCTL_EL1::EVNTEN::SET + CNTKCTL_EL1::EVNTI.val(scale().event_bit()),
+    );
     clear_alarm();
 }
 

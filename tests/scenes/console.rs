@@ -23,7 +23,10 @@ fn typed_while_it_prints(stage: &mut Stage, machine: &Machine) -> Result<()> {
     let load = stage.load();
     let mut shell = stage.boot(machine, &load)?;
     shell.expect_prompt()?;
-    for printer in ["seq 1 160", "for i in 1 2 3 4; do echo \"<3>$i$(seq 1 45)\" >/dev/kmsg; done"] {
+    for printer in [
+        "seq 1 160",
+        "for i in 1 2 3 4; do echo \"<3>$i$(seq 1 45)\" >/dev/kmsg; done",
+    ] {
         let pasted: String = ('a'..='z').cycle().take(160).collect();
         shell.type_line(printer)?;
         shell.type_line(&format!("echo [{pasted}]"))?;

@@ -12,6 +12,7 @@ mod cores;
 mod crash;
 mod debian;
 mod demos;
+mod early;
 mod file_calls;
 mod glibc;
 mod hostile;
@@ -41,6 +42,7 @@ use tests::{Kernel, Scene, Setting, Soak, files, program, runner};
 fn all() -> Vec<Scene> {
     let themes = [
         boot::SCENES,
+        early::SCENES,
         console::SCENES,
         ram::SCENES,
         proc::SCENES,

@@ -41,8 +41,21 @@ impl Line {
             counter: folder.join("line.count"),
         };
         let mut compiler = Command::new("cc");
-        compiler.args(["-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu17", "-shared", "-fPIC", "-o"]);
-        files::run(compiler.arg(&line.plugin).arg(files::root().join("tests/line/line.c")))?;
+        compiler.args([
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-std=gnu17",
+            "-shared",
+            "-fPIC",
+            "-o",
+        ]);
+        files::run(
+            compiler
+                .arg(&line.plugin)
+                .arg(files::root().join("tests/line/line.c")),
+        )?;
         std::fs::write(&line.counter, 0u64.to_ne_bytes()).context("the counter of the line")?;
         Ok(line)
     }
@@ -119,5 +132,7 @@ fn carry(typed: &Receiver<u8>, mut port: impl Write, counter: &File, lost: &Atom
 /// How many bytes the kernel has read.
 fn read(counter: &File) -> u64 {
     let mut bytes = [0; 8];
-    counter.read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_ne_bytes(bytes))
+    counter
+        .read_exact_at(&mut bytes, 0)
+        .map_or(0, |()| u64::from_ne_bytes(bytes))
 }

@@ -148,7 +148,10 @@ impl Stage {
             command.args(watch.arguments()?);
             self.watches.push(watch);
         }
-        let line = self.is_on_a_line.then(|| Line::try_new(&self.folder)).transpose()?;
+        let line = self
+            .is_on_a_line
+            .then(|| Line::try_new(&self.folder))
+            .transpose()?;
         if let Some(line) = &line {
             line.add_to(&mut command);
         }

@@ -45,6 +45,7 @@ const KERNEL_NAMES: &[&str] = &[
     "rootwait",
     "rw",
     "semihosting",
+    "watchdog",
 ];
 
 /// The command line.

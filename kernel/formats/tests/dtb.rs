@@ -137,6 +137,7 @@ fn a_board_like_the_raspberry_pi() {
     );
     assert_eq!(machine.mailbox, Some(range(0xfe00_b880, 0x40)));
     assert_eq!(machine.gpio, Some(range(0xfe20_0000, 0xb4)));
+    assert_eq!(machine.generator, Some(range(0xfe10_4000, 0x28)));
     assert_eq!(machine.watchdog, Some(range(0xfe10_0000, 0x114)));
 }
 

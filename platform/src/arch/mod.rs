@@ -5,7 +5,11 @@ use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable};
 use core::arch::{asm, global_asm};
 use mm::{Asid, PhysAddr, VirtAddr};
 
-global_asm!(include_str!("../boot/head.s"), options(raw));
+global_asm!(
+    include_str!("../boot/head.s"),
+    include_str!("../boot/early.s"),
+    options(raw)
+);
 global_asm!(include_str!("vectors.s"), options(raw));
 global_asm!(include_str!("copy.s"), options(raw));
 global_asm!(include_str!("bytes.s"), options(raw));
@@ -155,6 +159,76 @@ pub(crate) fn sync_instructions(start: usize, len: usize) {
     }
     dsb_ish();
     isb();
+}
+
+/// Whether there is a PMU of the architecture: ID_AA64DFR0_EL1.PMUVer.
+fn has_pmu() -> bool {
+    let features: u64;
+    // SAFETY: reads an identification register.
+    unsafe { asm!("mrs {}, id_aa64dfr0_el1", out(reg) features, options(nomem, nostack, preserves_flags)) };
+    !matches!(features >> 8 & 0xf, 0 | 0xf)
+}
+
+/// Cycles of this processor while `ticks` of the counter pass that `now` reads; `None` if nothing counts cycles.
+pub(crate) fn cycles_in(ticks: u64, now: impl Fn() -> u64) -> Option<u64> {
+    if !has_pmu() {
+        return None;
+    }
+    let read = || {
+        let cycles: u64;
+        // SAFETY: reads a counter.
+        unsafe {
+            asm!("isb", "mrs {}, pmccntr_el0", out(reg) cycles, options(nomem, nostack, preserves_flags))
+        };
+        cycles
+    };
+    // PMCR_EL0: E, C, LC. PMCNTENSET_EL0: C, the cycle counter.
+    // SAFETY: only counters change, which nobody else uses, and which EL0 cannot see (PMUSERENR_EL0, head.s).
+    unsafe {
+        asm!("msr pmccfiltr_el0, xzr", "msr pmcr_el0, {}", "msr pmcntenset_el0, {}", "isb",
+            in(reg) 1u64 | 1 << 2 | 1 << 6, in(reg) 1u64 << 31, options(nomem, nostack, preserves_flags));
+    }
+    let (start, first) = (now(), read());
+    while now() - start < ticks {
+        relax();
+    }
+    let cycles = read().wrapping_sub(first);
+    // SAFETY: as above: it stops.
+    unsafe {
+        asm!("msr pmcntenclr_el0, {}", "msr pmcr_el0, xzr", in(reg) 1u64 << 31, options(nomem, nostack, preserves_flags));
+    }
+    Some(cycles)
+}
+
+/// What identifies this processor.
+pub(crate) fn identification() -> [(&'static str, u64); 5] {
+    macro_rules! read {
+        ($($name:literal, $register:literal);*) => {
+            [$(($name, {
+                let value: u64;
+                // SAFETY: reads an identification register.
+                unsafe { asm!(concat!("mrs {}, ", $register), out(reg) value, options(nomem, nostack, preserves_flags)) };
+                value
+            })),*]
+        };
+    }
+    read!("MIDR_EL1", "midr_el1"; "REVIDR_EL1", "revidr_el1"; "MPIDR_EL1", "mpidr_el1"; "CTR_EL0", "ctr_el0"; "DCZID_EL0", "dczid_el0")
+}
+
+/// CPUMERRSR_EL1 and L2MERRSR_EL1 of a Cortex-A72 or A57: which memory of the processor, or of its L2 cache, had an error (Cortex-A72
+/// TRM 4.3.77 and 4.3.78). `None` on any other.
+pub(crate) fn memory_errors() -> Option<[u64; 2]> {
+    const IMPLEMENTER_AND_PART: u64 = 0xff00_fff0;
+    let [(_, main_id), ..] = identification();
+    if !matches!(main_id & IMPLEMENTER_AND_PART, 0x4100_d080 | 0x4100_d070) {
+        return None;
+    }
+    let (cpu, l2): (u64, u64);
+    // SAFETY: reads registers that this processor has.
+    unsafe {
+        asm!("mrs {}, s3_1_c15_c2_2", "mrs {}, s3_1_c15_c2_3", out(reg) cpu, out(reg) l2, options(nomem, nostack, preserves_flags));
+    }
+    Some([cpu, l2])
 }
 
 /// Waits a little in a loop that watches a device.

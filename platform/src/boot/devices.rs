@@ -1,18 +1,19 @@
 //! The devices of this machine, mapped while the final map is made, woken when it is installed.
 
 use super::error::BootError;
-use crate::console;
 use crate::devices::gic::{self, Gic};
 use crate::devices::gic_v2::GicV2;
 use crate::devices::gic_v3::{GicV3, Redistributors};
 use crate::devices::mmio::Mmio;
 use crate::devices::uart::{self, Uart};
-use crate::devices::{map, pl031, rpi4};
+use crate::devices::watchdog::Watchdog;
+use crate::devices::{map, pl031, rng200, rpi4};
 use crate::interrupt;
 use crate::memory::kernel_tables::KernelTables;
 use crate::memory::plan::{Plan, PlanError};
 use crate::power::{self, PowerControl};
-use formats::dtb::{self, Machine, PhysRange};
+use crate::{board, console};
+use formats::dtb::{self, Conduit, Machine, PhysRange};
 
 /// A device of which the driver knows better how many registers it has than some device trees do.
 fn sized(range: PhysRange, len: usize) -> PhysRange {
@@ -40,8 +41,11 @@ pub(super) struct Devices {
     gic: GicRegisters,
     timer: u32,
     uart_interrupt: Option<u32>,
-    power: Option<PowerControl>,
+    psci: Option<Conduit>,
+    watchdog: Option<Watchdog<Mmio>>,
     wall_clock: Option<Mmio>,
+    /// Raspberry Pi.
+    generator: Option<Mmio>,
     /// Raspberry Pi.
     pins: Option<Mmio>,
     /// Raspberry Pi.
@@ -94,11 +98,7 @@ impl Devices {
                 }
             }
         };
-        let watchdog = machine
-            .watchdog
-            .map(&mut map)
-            .transpose()?
-            .map(PowerControl::Watchdog);
+        let watchdog = machine.watchdog.map(&mut map).transpose()?.map(Watchdog);
         Ok(Devices {
             uart_clock: uart.clock_hz,
             pins: machine
@@ -106,12 +106,14 @@ impl Devices {
                 .map(|range| map(sized(range, rpi4::GPIO_LEN)))
                 .transpose()?,
             mailbox: machine.mailbox.map(&mut map).transpose()?,
+            generator: machine.generator.map(&mut map).transpose()?,
             uart: map(sized(uart.registers, uart::UART_LEN))?,
             wall_clock: machine
                 .wall_clock
                 .map(|range| map(sized(range, pl031::PL031_LEN)))
                 .transpose()?,
-            power: machine.psci.map(PowerControl::Psci).or(watchdog),
+            psci: machine.psci,
+            watchdog,
             gic,
             timer,
             uart_interrupt: uart.interrupt,
@@ -120,7 +122,8 @@ impl Devices {
 
     /// Makes the UART the console, and finds out who turns the machine off.
     pub(super) fn set_up_console(&self) {
-        if let Some(power) = self.power {
+        let by_watchdog = self.watchdog.map(PowerControl::Watchdog);
+        if let Some(power) = self.psci.map(PowerControl::Psci).or(by_watchdog) {
             power::set_control(power);
         }
         // A console first, so that nothing below can fail in silence; then at the right pins and speed.
@@ -136,6 +139,21 @@ impl Devices {
         {
             console::install(Uart::new(self.uart, clock));
         }
+        if let Some(watchdog) = self.watchdog {
+            power::set_watchdog(watchdog);
+        }
+    }
+
+    /// Lets the processors run as fast as they may.
+    pub(super) fn speed_up(&self) {
+        if let Some(rates) = self.mailbox.and_then(rpi4::speed_up) {
+            board::set_rates(rates);
+        }
+    }
+
+    /// Random bytes, if something makes them.
+    pub(super) fn random_seed(&self) -> Option<[u8; 32]> {
+        self.generator.and_then(|registers| rng200::seed(&registers))
     }
 
     /// Seconds since 1970, if a clock runs while the power is off.

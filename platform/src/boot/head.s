@@ -5,7 +5,7 @@
 // Documentation/arch/arm64/booting.rst). Until `high` everything is addressed relative to the PC, nothing but the four boot
 // tables is written, and no stack is used. From there on the code runs at its link address:
 //
-//   TTBR0  identity: the one 2 MiB block that holds this file
+//   TTBR0  identity: the one 2 MiB block that holds this file and early.s, and as Device the GiB of the likely UART
 //   TTBR1  the image, in 2 MiB blocks, at its link address; the last blocks of that GiB are slots for the device tree,
 //          the likely UART and the pool of the final tables (boot/window.rs)
 //
@@ -13,6 +13,7 @@
 
 .equ CURRENT_EL2,       2 << 2
 .equ CURRENT_EL1,       1 << 2
+.equ CURRENT_EL3,       3 << 2
 
 // SPSR: D, A, I, F masked, EL1h.
 .equ SPSR_EL1H,         0x3c5
@@ -39,6 +40,8 @@
 
 // Block descriptor: Normal (index 1), AF, Inner Shareable, EL1 read-write, UXN. Executable at EL1: boot only.
 .equ BLOCK_NORMAL,      (1 << 54) | (1 << 10) | (3 << 8) | (1 << 2) | 1
+// ... and Device (index 0), never executable.
+.equ BLOCK_DEVICE,      (1 << 54) | (1 << 53) | (1 << 10) | 1
 .equ TABLE,             3
 .equ BLOCK_SHIFT,       21
 .equ IMAGE_L1_INDEX,    510
@@ -47,6 +50,17 @@
 .equ MPIDR_AFFINITY,    0xff00ffffff
 // CpuBlock::stack_top (cpu.rs).
 .equ BLOCK_STACK_TOP,   16
+
+.equ UART_DR,           0x00
+
+// A stage of boot, for early.s, which says what it does with x25 to x28.
+.macro stage letter, number
+    mov     w28, #(\letter | \number << 8)
+    tbz     w27, #31, 9f            // only a Pi's UART is that high
+    mov     w25, #\letter
+    str     w25, [x27, #UART_DR]
+9:
+.endm
 
 .section .head.text, "ax"
 .global _head
@@ -62,7 +76,11 @@ _head:
 
 entry:
     mov     x19, x0                 // x19: device tree
+    msr     daifset, #0xf
+    bl      find_likely_uart        // x27
+    stage   'H', 1
     bl      come_to_el1             // x20: exception level at entry
+    stage   '1', 2
     b       boot
 
 // Returns at EL1, interrupts and MMU off, x20 = the exception level before. Uses x9.
@@ -72,9 +90,11 @@ come_to_el1:
     lsr     x20, x9, #2
     cmp     x9, #CURRENT_EL1
     b.eq    at_el1
-    cmp     x9, #CURRENT_EL2
-    b.ne    park                    // EL3 is the firmware's: nobody enters there
+    cmp     x9, #CURRENT_EL3
+    b.eq    entered_too_high
 
+    adr     x9, early_vectors
+    msr     vbar_el2, x9
     mov     x9, #HCR_EL2_RW
     msr     hcr_el2, x9
     mov     x9, #CNTHCTL_EL2_VALUE
@@ -119,13 +139,15 @@ come_to_el1:
 at_el1:
     ldr     x9, =SCTLR_EL1_OFF
     msr     sctlr_el1, x9
+    adr     x9, early_vectors
+    msr     vbar_el1, x9
     isb
     ret
 
 boot:
     adrp    x21, _head        // x21: the image's physical address
     and     x9, x21, #((1 << BLOCK_SHIFT) - 1)
-    cbnz    x9, park                // a loader that does not know the header: no block could map this
+    cbnz    x9, loaded_askew
 
     // The tables are stored with the cache off and walked with it on: no line of theirs may be cached before or after.
     adrp    x22, boot_tables        // x22: identity L1, identity L2, image L1, image L2
@@ -146,6 +168,12 @@ boot:
     ubfx    x11, x21, #BLOCK_SHIFT, #9
     add     x10, x22, #4096
     str     x13, [x10, x11, lsl #3]         // identity L2 -> the block of this code
+    ldr     x10, =BLOCK_DEVICE
+    lsr     x11, x27, #30
+    orr     x10, x10, x11, lsl #30
+    cbz     x27, 1f
+    str     x10, [x22, x11, lsl #3]         // identity L1 -> the GiB of the likely UART
+1:
     add     x10, x22, #3 * 4096
     orr     x10, x10, x9
     add     x11, x22, #2 * 4096
@@ -160,10 +188,12 @@ boot:
     b.lo    2b
     dmb     sy
     bl      invalidate_tables
+    stage   'T', 3
 
     mov     x0, x22
     add     x1, x22, #2 * 4096
     bl      turn_mmu_on
+    stage   'M', 4
     ldr     x9, =high
     br      x9
 
@@ -173,7 +203,13 @@ turn_mmu_on:
     mov     x9, #MDSCR_EL1_TDCC
     msr     mdscr_el1, x9
     msr     tpidrro_el0, xzr
-
+    mrs     x9, id_aa64dfr0_el1     // nor at the event counters, where there are any
+    ubfx    x9, x9, #8, #4
+    sub     x9, x9, #1
+    cmp     x9, #14                 // 0: none, 15: not the architected ones
+    b.hs    1f
+    msr     pmuserenr_el0, xzr
+1:
     ldr     x9, =MAIR_EL1_VALUE
     msr     mair_el1, x9
     ldr     x9, =TCR_EL1_VALUE
@@ -211,11 +247,6 @@ invalidate_tables:
     dsb     sy
     ret
 
-// For a way in, or a load address, that cannot be: there is no console yet to say so.
-park:
-    wfe
-    b       park
-
 // At the link address, cached. x19: device tree, x20: entry level, x21: image.
 high:
     adrp    x9, __bss_start
@@ -249,11 +280,13 @@ prepare_for_rust:
 // it (boot/secondary.rs).
 .global secondary_entry
 secondary_entry:
+    mov     x27, xzr                // the console is in use: no word before Rust
+    mov     w28, wzr
     bl      come_to_el1
     mrs     x9, mpidr_el1
     ldr     x10, =MPIDR_AFFINITY
     and     x9, x9, x10
-    adrp    x10, secondary_starts
+3:  adrp    x10, secondary_starts
     add     x10, x10, :lo12:secondary_starts
     ldr     x1, [x10], #16          // the root of the final map; then rows { affinity, CpuBlock }
 1:  ldp     x11, x19, [x10], #16
@@ -261,7 +294,8 @@ secondary_entry:
     b.eq    2f
     cmn     x11, #1                 // the last row
     b.ne    1b
-    b       park                    // nobody wants this one
+    wfe                             // not its turn: on some boards one word releases all
+    b       3b
 2:  adrp    x0, boot_tables         // the identity
     bl      turn_mmu_on
     ldr     x9, =secondary_high

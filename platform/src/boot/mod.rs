@@ -7,12 +7,13 @@ pub(crate) mod secondary;
 mod tree;
 pub(crate) mod window;
 
+use crate::devices::likely;
 use crate::handover::Boot;
 use crate::layout::{IMAGE_BASE, image, linear};
 use crate::memory::kernel_tables::KernelTables;
 use crate::memory::plan::Plan;
 use crate::memory::{self, Found, ram};
-use crate::{arch, cpu, crash, random, timer};
+use crate::{arch, board, cpu, crash, random, timer};
 use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable, TCR_EL1};
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -52,7 +53,12 @@ pub(crate) fn is_mapped() -> bool {
 
 /// What the device tree says; it was read before anybody can ask.
 fn machine() -> &'static Machine {
-    MACHINE.get().expect("the device tree is read first")
+    known_machine().expect("the device tree is read first")
+}
+
+/// What the device tree says, once it was read.
+pub(crate) fn known_machine() -> Option<&'static Machine> {
+    MACHINE.get()
 }
 
 /// TCR_EL1 of the boot processor.
@@ -73,6 +79,7 @@ extern "C" fn start(device_tree: u64, image: u64, exception_level: u64) -> ! {
     TRANSLATION_CONTROL.store(TCR_EL1.get(), Ordering::Relaxed);
     cpu::become_boot_processor();
     arch::unmask_system_errors();
+    likely::stage(b"B");
     match prepare(device_tree) {
         Ok(boot) => holstein_main(boot),
         Err(error) => crash::cannot_start(format_args!("{error}")),
@@ -81,18 +88,22 @@ extern "C" fn start(device_tree: u64, image: u64, exception_level: u64) -> ! {
 
 /// Everything between `start` and `main`.
 fn prepare(device_tree: u64) -> Result<Boot, BootError> {
-    check_processor()?;
     let machine = tree::read_machine(device_tree)?;
     let machine = MACHINE.call_once(|| machine);
+    likely::stage(b"D");
+    // What is refused from here on is said on the tree's UART.
+    check_processor()?;
     let payload_start = image_physical(image::end());
     let image = image_start()..payload_start + tree::payload_len(payload_start);
     let mut plan = Plan::new(machine, image).map_err(BootError::Memory)?;
     let tables = plan.make_map().map_err(BootError::Memory)?;
     let devices = Devices::map(machine, tables, &mut plan)?;
     plan.close_pool();
+    likely::stage(b"P\r\n");
     install(tables);
 
     devices.set_up_console();
+    devices.speed_up();
     let payload = in_linear_map(payload_start..plan.image.end);
     if let Ok(payload) = Payload::parse(payload) {
         crash::set_symbols(payload);
@@ -101,7 +112,8 @@ fn prepare(device_tree: u64) -> Result<Boot, BootError> {
     // SAFETY: the final map is installed; its tables are RAM, which it holds.
     memory::set_kernel_tables(unsafe { tables.in_linear_map() });
     timer::set_up();
-    random::set_up(&machine.chosen);
+    board::measure_rate();
+    random::set_up(&machine.chosen, || devices.random_seed());
     let wall_clock_seconds = devices.wall_clock_seconds();
     devices.set_up_interrupts();
     let initrd = plan.initrd.map(|range| range.map(keep_initrd));

@@ -5,7 +5,7 @@ use super::{after_exception, backtrace, end, names};
 use crate::layout::is_below_a_stack;
 use crate::trap::{self, Abort, Syndrome, SyndromeValue};
 use crate::{arch, cpu};
-use core::fmt::{Result, Write};
+use core::fmt::{self, Result, Write};
 use core::sync::atomic::{AtomicU64, Ordering};
 use mm::VirtAddr;
 
@@ -52,6 +52,19 @@ static SPURIOUS: AtomicU64 = AtomicU64::new(0);
 /// How many faults of the kernel on its own memory were over when they were looked at.
 pub fn spurious_faults() -> u64 {
     SPURIOUS.load(Ordering::Relaxed)
+}
+
+/// What the processor and its L2 cache say of errors in their memories, behind a comma; nothing where they have no such registers.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryErrors;
+
+impl fmt::Display for MemoryErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> Result {
+        match arch::memory_errors() {
+            Some([cpu, l2]) => write!(f, ", CPUMERRSR_EL1 {cpu:#018x}, L2MERRSR_EL1 {l2:#018x}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Called by the vectors for each exception of the kernel. Returns only when the kernel goes on at `frame.pc`.
@@ -116,7 +129,7 @@ fn print_syndrome(out: &mut impl Write, frame: &KernelFrame, kind: Kind) -> Resu
     let syndrome = SyndromeValue::new(frame.esr);
     writeln!(out, "ESR   {:#010x}   {}", frame.esr, names::class(frame.esr))?;
     if kind == SYSTEM_ERROR {
-        return Ok(());
+        return writeln!(out, "      nothing more is known of it{MemoryErrors}");
     }
     let is_abort = syndrome.matches_any(&[
         Syndrome::CLASS::DataAbortKernel,

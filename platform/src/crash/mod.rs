@@ -9,7 +9,7 @@ mod names;
 
 pub use after::AfterPanic;
 pub(crate) use backtrace::set_symbols;
-pub use exception::spurious_faults;
+pub use exception::{MemoryErrors, spurious_faults};
 
 use crate::console::LastWords;
 use crate::{arch, cpu, power, timer};

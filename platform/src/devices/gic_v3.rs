@@ -23,14 +23,15 @@ const CTLR_WRITE_PENDING: u32 = 1 << 31;
 
 const GICR_CTLR: usize = 0x00;
 const GICR_TYPER: usize = 0x08;
-const GICR_TYPER_AFFINITY: usize = 0x0c;
 const GICR_WAKER: usize = 0x14;
 /// Second frame of a redistributor: SGIs and PPIs, at the offsets of the distributor.
 const GICR_SGI_FRAME: usize = 0x1_0000;
 
 const GICR_CTLR_WRITE_PENDING: u32 = 1 << 3;
-const TYPER_VIRTUAL_LPI: u32 = 1 << 1;
-const TYPER_LAST: u32 = 1 << 4;
+/// GICR_TYPER, a register of 64 bits, which some controllers have only as a whole.
+const TYPER_VIRTUAL_LPI: u64 = 1 << 1;
+const TYPER_LAST: u64 = 1 << 4;
+const TYPER_AFFINITY: u32 = 32;
 const WAKER_PROCESSOR_SLEEP: u32 = 1 << 1;
 const WAKER_CHILDREN_ASLEEP: u32 = 1 << 2;
 
@@ -59,10 +60,10 @@ impl Redistributors {
     fn find_in(&self, region: Mmio, affinity: u32) -> Option<Mmio> {
         let mut frame = region;
         loop {
-            if frame.read(GICR_TYPER_AFFINITY) == affinity {
+            let typer = frame.read_64(GICR_TYPER);
+            if (typer >> TYPER_AFFINITY) as u32 == affinity {
                 return Some(frame);
             }
-            let typer = frame.read(GICR_TYPER);
             let len = self.stride.unwrap_or(if typer & TYPER_VIRTUAL_LPI != 0 {
                 4 * GICR_SGI_FRAME
             } else {

@@ -35,6 +35,20 @@ impl Mmio {
         unsafe { register.read_volatile() }
     }
 
+    /// Reads the 64-bit register at `offset`, in one access.
+    ///
+    /// # Panics
+    /// When it does not lie in the block, aligned.
+    pub(crate) fn read_64(self, offset: usize) -> u64 {
+        let at = self.address(offset);
+        assert!(
+            at.is_multiple_of(8) && offset + 8 <= self.len,
+            "register {offset:#x} is no 64-bit register of its device"
+        );
+        // SAFETY: inside the block of which `new` was promised that it is mapped and may be accessed; aligned.
+        unsafe { core::ptr::with_exposed_provenance::<u64>(at).read_volatile() }
+    }
+
     /// Writes the register at `offset`.
     #[inline]
     pub(crate) fn write(self, offset: usize, value: u32) {

@@ -10,5 +10,7 @@ pub(crate) mod map;
 pub(crate) mod mmio;
 pub(crate) mod pl031;
 pub(crate) mod registers;
+pub(crate) mod rng200;
 pub(crate) mod rpi4;
 pub(crate) mod uart;
+pub(crate) mod watchdog;

@@ -1,8 +1,9 @@
-//! What the Raspberry Pi 4 needs that no other board has: the pins of the UART, its clock from the VideoCore, and power-off by
-//! the watchdog (BCM2711 ARM Peripherals; Linux drivers/watchdog/bcm2835_wdt.c).
+//! What the Raspberry Pi 4 needs that no other board has: the pins of the UART, and clocks from the VideoCore (BCM2711 ARM
+//! Peripherals). Its watchdog: `watchdog.rs`.
 
 use super::mmio::Mmio;
 use crate::arch;
+use crate::board::Rates;
 use crate::boot;
 use core::cell::UnsafeCell;
 use spin::Mutex;
@@ -26,8 +27,11 @@ pub(crate) fn route_uart(gpio: Mmio) {
 }
 
 const MAILBOX_READ: usize = 0x00;
-const MAILBOX_STATUS: usize = 0x18;
+/// Of the mailbox that we read: whether there is something in it.
+const MAILBOX_READ_STATUS: usize = 0x18;
 const MAILBOX_WRITE: usize = 0x20;
+/// Of the one that we write: whether there is room.
+const MAILBOX_WRITE_STATUS: usize = 0x38;
 const STATUS_FULL: u32 = 1 << 31;
 const STATUS_EMPTY: u32 = 1 << 30;
 const PROPERTY_CHANNEL: u32 = 8;
@@ -37,7 +41,10 @@ const BUS_ALIAS: u64 = 0xc000_0000;
 const POLLS: usize = 10_000_000;
 
 const TAG_GET_CLOCK_RATE: u32 = 0x0003_0002;
+const TAG_GET_MAX_CLOCK_RATE: u32 = 0x0003_0004;
+const TAG_SET_CLOCK_RATE: u32 = 0x0003_8002;
 const CLOCK_UART: u32 = 2;
+const CLOCK_ARM: u32 = 3;
 const RESPONSE_SUCCESS: u32 = 0x8000_0000;
 
 /// A message to the firmware. The mailbox transfers its address without the low four bits; alone in its cache lines.
@@ -52,9 +59,28 @@ static MAILBOX: Mutex<()> = Mutex::new(());
 
 /// The frequency of the UART's clock in Hz, as the firmware set it; `None` when it does not answer, or with 0.
 pub(crate) fn uart_clock(mailbox: Mmio) -> Option<u32> {
+    let [_, rate, _] = ask(mailbox, TAG_GET_CLOCK_RATE, [CLOCK_UART, 0, 0])?;
+    (rate != 0).then_some(rate)
+}
+
+/// Lets the processors run as fast as the firmware allows, for it leaves them at their slowest. `None` when it does not answer.
+pub(crate) fn speed_up(mailbox: Mmio) -> Option<Rates> {
+    let [_, before, _] = ask(mailbox, TAG_GET_CLOCK_RATE, [CLOCK_ARM, 0, 0])?;
+    let [_, fastest, _] = ask(mailbox, TAG_GET_MAX_CLOCK_RATE, [CLOCK_ARM, 0, 0])?;
+    let asked = before.max(fastest);
+    if asked > before {
+        // The third word, 0: the firmware may raise the voltage for it.
+        ask(mailbox, TAG_SET_CLOCK_RATE, [CLOCK_ARM, asked, 0])?;
+    }
+    Some(Rates { before, asked })
+}
+
+/// Asks the firmware by a tag with up to three words, which come back as its answer. `None` when it does not answer, or refuses.
+fn ask(mailbox: Mmio, tag: u32, words_of_tag: [u32; 3]) -> Option<[u32; 3]> {
     let _guard = MAILBOX.lock();
     let words = MESSAGE.0.get().cast::<u32>();
-    let request = [8 * 4, 0, TAG_GET_CLOCK_RATE, 8, 0, CLOCK_UART, 0, 0];
+    let [first, second, third] = words_of_tag;
+    let request = [9 * 4, 0, tag, 12, 0, first, second, third, 0];
     for (at, word) in request.into_iter().enumerate() {
         // SAFETY: inside MESSAGE, which is ours under the lock.
         unsafe { words.add(at).write_volatile(word) }
@@ -63,10 +89,10 @@ pub(crate) fn uart_clock(mailbox: Mmio) -> Option<u32> {
     // The VideoCore does not look into our caches: write the message back, and drop the lines before reading the answer.
     arch::clean_and_invalidate(start, size_of::<Message>());
     let address = (boot::image_physical(start) | BUS_ALIAS) as u32 | PROPERTY_CHANNEL;
-    wait_until_clear(mailbox, STATUS_FULL)?;
+    wait_until_clear(mailbox, MAILBOX_WRITE_STATUS, STATUS_FULL)?;
     mailbox.write(MAILBOX_WRITE, address);
     loop {
-        wait_until_clear(mailbox, STATUS_EMPTY)?;
+        wait_until_clear(mailbox, MAILBOX_READ_STATUS, STATUS_EMPTY)?;
         if mailbox.read(MAILBOX_READ) == address {
             break;
         }
@@ -75,43 +101,11 @@ pub(crate) fn uart_clock(mailbox: Mmio) -> Option<u32> {
     arch::clean_and_invalidate(start, size_of::<Message>());
     // SAFETY: as above; the firmware has answered and does not write any more.
     let answer = |at: usize| unsafe { words.add(at).read_volatile() };
-    let rate = (answer(1) == RESPONSE_SUCCESS).then(|| answer(6))?;
-    (rate != 0).then_some(rate)
+    (answer(1) == RESPONSE_SUCCESS).then(|| [answer(5), answer(6), answer(7)])
 }
 
-fn wait_until_clear(mailbox: Mmio, status: u32) -> Option<()> {
+fn wait_until_clear(mailbox: Mmio, register: usize, status: u32) -> Option<()> {
     (0..POLLS)
-        .find(|_| mailbox.read(MAILBOX_STATUS) & status == 0)
+        .find(|_| mailbox.read(register) & status == 0)
         .map(|_| ())
-}
-
-const RSTC: usize = 0x1c;
-const RSTS: usize = 0x20;
-const WDOG: usize = 0x24;
-const PASSWORD: u32 = 0x5a00_0000;
-const RSTC_CONFIGURATION: u32 = 0x30;
-const RSTC_FULL_RESET: u32 = 0x20;
-/// Boot partition 63, its six bits spread over the even bits 0 to 10: the firmware halts (Linux, RPI_WDT halt).
-const RSTS_HALT: u32 = 0x555;
-/// Watchdog ticks of 1/65536 s until the reset.
-const TICKS: u32 = 10;
-
-/// Resets the board, which then boots again.
-pub(crate) fn restart(watchdog: Mmio) {
-    watchdog.write(RSTS, PASSWORD | watchdog.read(RSTS) & !RSTS_HALT & 0x00ff_ffff);
-    start_watchdog(watchdog);
-}
-
-/// Resets the board, whose firmware then halts it.
-pub(crate) fn power_off(watchdog: Mmio) {
-    watchdog.write(RSTS, PASSWORD | RSTS_HALT);
-    start_watchdog(watchdog);
-}
-
-fn start_watchdog(watchdog: Mmio) {
-    arch::dsb_sy();
-    watchdog.write(WDOG, PASSWORD | TICKS);
-    let configuration = watchdog.read(RSTC) & !RSTC_CONFIGURATION & 0x00ff_ffff;
-    watchdog.write(RSTC, PASSWORD | configuration | RSTC_FULL_RESET);
-    arch::dsb_sy();
 }

@@ -64,6 +64,11 @@ pub(crate) fn tlbi_vmalle1() {}
 /// Programs of a host are no bytes of memory: nothing is fetched from there.
 pub(crate) fn sync_instructions(_: usize, _: usize) {}
 
+/// As [`dsb_ishst`], for devices too.
+pub(crate) fn dsb_sy() {
+    dsb_ishst();
+}
+
 /// Waits a little in a loop that watches a device.
 pub(crate) fn relax() {
     core::hint::spin_loop();

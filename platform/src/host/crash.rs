@@ -12,3 +12,13 @@ pub fn set_after_exception(_: AfterPanic) {}
 pub fn spurious_faults() -> u64 {
     0
 }
+
+/// No memory of a host tells of errors.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryErrors;
+
+impl core::fmt::Display for MemoryErrors {
+    fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        Ok(())
+    }
+}

@@ -5,5 +5,9 @@ mod baud;
 pub(crate) mod gic;
 #[path = "../devices/registers.rs"]
 pub(crate) mod registers;
+#[path = "../devices/rng200.rs"]
+pub(crate) mod rng200;
 #[path = "../devices/uart.rs"]
 pub(crate) mod uart;
+#[path = "../devices/watchdog.rs"]
+pub(crate) mod watchdog;

@@ -11,6 +11,7 @@
 //! * The end of the machine is a panic that says what was asked for ([`power::End`]).
 
 pub(crate) mod arch;
+pub mod board;
 pub mod console;
 pub mod cpu;
 pub mod crash;
@@ -46,7 +47,7 @@ pub fn boot(ram_bytes: usize, command_line: &'static str, initrd: Option<&'stati
     cpu::become_processor(0);
     let mut machine = Machine::default();
     machine.model.push_str("host");
-    random::set_up(&machine.chosen);
+    random::set_up(&machine.chosen, || None);
     interrupt::set_up(TIMER);
     Boot {
         machine: Box::leak(Box::new(machine)),

@@ -8,7 +8,7 @@ use crate::handover::InitrdError;
 use crate::layout::{IMAGE_BASE, LINEAR_END, image, linear, page_down, page_up};
 use core::fmt;
 use core::ops::Range;
-use formats::dtb::{InitrdRange, Machine, PhysRange, ReservedBy};
+use formats::dtb::{Cpu, EnableMethod, InitrdRange, Machine, PhysRange, ReservedBy};
 use mm::{FrameWord, PAGE_SIZE, PhysAddr};
 
 /// Why there can be no map.
@@ -73,6 +73,16 @@ fn touched_pages(range: &Range<u64>) -> Range<u64> {
     page_down(range.start)..page_up(range.end.min(u64::MAX - PAGE_SIZE as u64))
 }
 
+/// The page in which a processor of the firmware's spin table looks for its way out: not every tree reserves it.
+fn release_page(cpu: &Cpu) -> Option<Range<u64>> {
+    match cpu.enable {
+        EnableMethod::SpinTable { release_address } => Some(touched_pages(
+            &(release_address..release_address.saturating_add(8)),
+        )),
+        EnableMethod::Psci | EnableMethod::Unknown => None,
+    }
+}
+
 impl Plan {
     /// Plans for `machine`; `image` is the image with its payload.
     pub(crate) fn new(machine: &Machine, image: Range<u64>) -> Result<Plan, PlanError> {
@@ -93,6 +103,9 @@ impl Plan {
                 ram_bytes -= before - writable.bytes();
             }
             free.remove(range);
+        }
+        for page in machine.cpus.iter().filter_map(release_page) {
+            free.remove(page);
         }
         let initrd = usable_initrd(machine.chosen.initrd, &writable, &image);
         if let Ok(Some(range)) = &initrd {

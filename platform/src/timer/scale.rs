@@ -21,6 +21,24 @@ impl Scale {
         }
     }
 
+    /// The bit of the counter whose changes come closest to 10,000 events in a second, as Linux has them
+    /// (`arch_timer_configure_evtstream`).
+    pub(crate) const fn event_bit(&self) -> u64 {
+        const EVENTS: u64 = 10_000;
+        let divisor = self.frequency / EVENTS;
+        if divisor == 0 {
+            return 0;
+        }
+        let highest = divisor.ilog2();
+        let is_closer_above = highest > 0 && divisor & 1 << (highest - 1) != 0;
+        let bit = if is_closer_above {
+            highest
+        } else {
+            highest.saturating_sub(1)
+        };
+        if bit > 15 { 15 } else { bit as u64 }
+    }
+
     /// Ticks in a second.
     #[inline]
     pub(crate) fn frequency(&self) -> u64 {
@@ -44,6 +62,19 @@ impl Scale {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_come_every_hundred_microseconds_or_so() {
+        for (frequency, bit) in [
+            (54_000_000, 11),
+            (62_500_000, 12),
+            (19_200_000, 10),
+            (1_000_000_000, 15),
+            (1000, 0),
+        ] {
+            assert_eq!(Scale::new(frequency).event_bit(), bit, "{frequency}");
+        }
+    }
 
     #[test]
     fn nobody_is_woken_early() {

@@ -20,6 +20,7 @@ enum Device {
     Mailbox,
     Watchdog,
     Gpio,
+    Generator,
 }
 
 /// Their names in `compatible`.
@@ -41,6 +42,7 @@ const DEVICES: &[(&str, Device)] = &[
     ("brcm,bcm2835-pm-wdt", Device::Watchdog),
     ("brcm,bcm2711-gpio", Device::Gpio),
     ("brcm,bcm2835-gpio", Device::Gpio),
+    ("brcm,bcm2711-rng200", Device::Generator),
 ];
 
 impl Device {
@@ -270,6 +272,7 @@ fn take_device(
         Device::Mailbox => machine.mailbox = machine.mailbox.or_else(|| place.registers(0)),
         Device::Watchdog => machine.watchdog = machine.watchdog.or_else(|| place.registers(0)),
         Device::Gpio => machine.gpio = machine.gpio.or_else(|| place.registers(0)),
+        Device::Generator => machine.generator = machine.generator.or_else(|| place.registers(0)),
     }
     Ok(())
 }

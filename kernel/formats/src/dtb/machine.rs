@@ -52,6 +52,8 @@ pub struct Machine {
     pub watchdog: Option<PhysRange>,
     /// Raspberry Pi: the pins.
     pub gpio: Option<PhysRange>,
+    /// Raspberry Pi: the random number generator.
+    pub generator: Option<PhysRange>,
 }
 
 /// A reserved range.

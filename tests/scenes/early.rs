@@ -1,0 +1,150 @@
+//! Words for the time before there is a console: how far boot came on a Raspberry Pi, and why it goes no further.
+
+use anyhow::{Context, Result, ensure};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tests::qemu::Load;
+use tests::{Kernel, Machine, Scene, Stage, Virt};
+
+pub const SCENES: &[Scene] = &[
+    Scene::holstein("early.letters_on_raspi4b", letters),
+    Scene::holstein("early.loaded_askew", loaded_askew),
+    Scene::holstein("early.entered_at_el3", entered_at_el3),
+    Scene::holstein("early.exception_on_virt", |stage| {
+        exception(stage, &Machine::Virt(Virt::default()))
+    }),
+    Scene::holstein("early.exception_at_el2", |stage| {
+        let el2 = Virt {
+            has_el2: true,
+            ..Virt::default()
+        };
+        exception(stage, &Machine::Virt(el2))
+    }),
+    Scene::holstein("early.exception_on_raspi4b", exception_on_raspi4b),
+];
+
+fn letters(stage: &mut Stage) -> Result<()> {
+    let load = stage.load();
+    let mut shell = stage.boot(&Machine::raspi4b()?, &load)?;
+    shell.expect("^H1TMBDP$")?;
+    shell.expect_prompt()?;
+    crate::boot::power_off(&mut shell)
+}
+
+fn kernel(stage: &Stage) -> Result<PathBuf> {
+    match &stage.kernel {
+        Kernel::Holstein(kernel) => Ok(kernel.clone()),
+        Kernel::Linux(_) => anyhow::bail!("only for Holstein"),
+    }
+}
+
+/// Puts the kernel there, and lets the first processor begin with it.
+fn load_at(kernel: &Path, address: u64) -> Load {
+    let mut load = Load::default();
+    let place = format!("loader,force-raw=on,addr={address:#x},file={}", kernel.display());
+    load.arguments.extend(["-device".into(), place]);
+    load.arguments
+        .extend(["-device".into(), format!("loader,addr={address:#x},cpu-num=0")]);
+    load
+}
+
+fn loaded_askew(stage: &mut Stage) -> Result<()> {
+    let load = load_at(&kernel(stage)?, 0x4020_1000);
+    let mut board = stage.boot_virt(&load)?;
+    board.expect("^holstein: loaded at 0000000040201000, which is no multiple of 2 MiB")?;
+    Ok(())
+}
+
+fn entered_at_el3(stage: &mut Stage) -> Result<()> {
+    let mut load = load_at(&kernel(stage)?, 0x4020_0000);
+    load.arguments.extend(["-machine".into(), "secure=on".into()]);
+    let mut board = stage.boot_virt(&load)?;
+    board.expect("^holstein: entered at EL3")?;
+    Ok(())
+}
+
+/// A kernel with an instruction that no processor has, where the tables are made.
+fn damaged(stage: &Stage) -> Result<PathBuf> {
+    // msr mdscr_el1, x9: the first instruction of `turn_mmu_on`.
+    const FIRST: [u8; 4] = 0xd510_0249u32.to_le_bytes();
+    let mut image = std::fs::read(kernel(stage)?)?;
+    let at = image
+        .chunks_exact(4)
+        .position(|word| word == FIRST)
+        .context("turn_mmu_on was not found")?;
+    image[4 * at..][..4].fill(0);
+    let path = stage.file("damaged.img");
+    std::fs::write(&path, image)?;
+    Ok(path)
+}
+
+fn exception(stage: &mut Stage, machine: &Machine) -> Result<()> {
+    let load = Load {
+        kernel: Some(damaged(stage)?),
+        ..Load::default()
+    };
+    let mut board = stage.boot(machine, &load)?;
+    board.expect("^holstein: exception before the kernel runs, behind stage T. ESR 0000000002000000 ELR 0000000040200[0-9a-f]{3} FAR")?;
+    Ok(())
+}
+
+/// And the LED blinks as often as stages were done.
+fn exception_on_raspi4b(stage: &mut Stage) -> Result<()> {
+    let socket = stage.file("monitor");
+    let mut load = Load {
+        kernel: Some(damaged(stage)?),
+        ..Load::default()
+    };
+    load.arguments.extend([
+        "-monitor".into(),
+        format!("unix:{},server,nowait", socket.display()),
+    ]);
+    let mut board = stage.boot(&Machine::raspi4b()?, &load)?;
+    board.expect("^H1T$")?;
+    board.expect("^holstein: exception before the kernel runs, behind stage T")?;
+    let mut monitor = UnixStream::connect(&socket).context("QEMU's monitor")?;
+    let blinks = blinks_before_a_pause(&mut monitor)?;
+    ensure!(blinks == 3, "the LED blinks {blinks} times");
+    Ok(())
+}
+
+/// How often the LED goes on between two pauses of more than a second.
+fn blinks_before_a_pause(monitor: &mut UnixStream) -> Result<u32> {
+    const PAUSE: Duration = Duration::from_millis(1000);
+    let end = Instant::now() + Duration::from_secs(15);
+    let (mut was_on, mut since, mut pauses, mut blinks) = (is_lit(monitor)?, Instant::now(), 0, 0);
+    while Instant::now() < end {
+        let is_on = is_lit(monitor)?;
+        if is_on && !was_on {
+            pauses += u32::from(since.elapsed() > PAUSE);
+            if pauses == 2 {
+                return Ok(blinks);
+            }
+            blinks += u32::from(pauses == 1);
+        }
+        if is_on != was_on {
+            (was_on, since) = (is_on, Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    anyhow::bail!("the LED made {pauses} pauses in 15 seconds")
+}
+
+/// GPIO42, in the second word of GPLEV.
+fn is_lit(monitor: &mut UnixStream) -> Result<bool> {
+    monitor.write_all(b"xp /1wx 0xfe200038\n")?;
+    let mut text = String::new();
+    loop {
+        let mut bytes = [0; 256];
+        let len = monitor.read(&mut bytes)?;
+        ensure!(len > 0, "QEMU's monitor has closed");
+        text += &String::from_utf8_lossy(&bytes[..len]);
+        if let Some((_, rest)) = text.split_once("fe200038: 0x")
+            && rest.len() >= 8
+        {
+            return Ok(u32::from_str_radix(&rest[..8], 16)? & 1 << 10 != 0);
+        }
+    }
+}
