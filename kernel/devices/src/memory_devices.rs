@@ -151,7 +151,7 @@ struct Random;
 
 impl FileOps for Random {
     fn read(&self, _io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let mut bytes = [0; 256];
+        let mut bytes = [0; 512];
         transfer(|| {
             let len = to.room().min(bytes.len());
             platform::random::fill(&mut bytes[..len]);

@@ -13,6 +13,7 @@ global_asm!(
 global_asm!(include_str!("vectors.s"), options(raw));
 global_asm!(include_str!("copy.s"), options(raw));
 global_asm!(include_str!("bytes.s"), options(raw));
+global_asm!(include_str!("chacha.s"), options(raw));
 
 macro_rules! instruction {
     ($(#[$doc:meta])* $name:ident, $text:literal) => {
