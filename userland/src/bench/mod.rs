@@ -4,8 +4,8 @@
 //! the times to the [`report::Report`], which prints a line that machines read. Under QEMU's `-icount shift=0,sleep=off`
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
-//! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`], [`parallel`];
-//! and the curves: [`areas`], [`names`], [`crowds`].
+//! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`],
+//! [`transfers`], [`parallel`]; and the curves: [`areas`], [`names`], [`crowds`].
 
 pub mod areas;
 pub mod calls;
@@ -24,6 +24,7 @@ pub mod report;
 pub mod serving;
 pub mod settings;
 pub mod snapshot;
+pub mod transfers;
 pub mod work;
 
 use alloc::vec::Vec;
@@ -54,6 +55,7 @@ pub fn rows() -> Vec<Row> {
         snapshot::ROWS,
         serving::ROWS,
         inquiries::ROWS,
+        transfers::ROWS,
         areas::ROWS,
         names::ROWS,
         crowds::ROWS,
