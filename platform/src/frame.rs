@@ -11,11 +11,16 @@ use mm::{Frame, PAGE_SIZE};
 /// When the bytes are not all inside the frame: a bug of the caller.
 #[inline]
 pub(crate) fn bytes(frame: Frame, offset: usize, len: usize) -> *mut u8 {
-    assert!(
-        offset <= PAGE_SIZE && len <= PAGE_SIZE - offset,
-        "bytes {offset}+{len} are not inside one frame"
-    );
+    if offset > PAGE_SIZE || len > PAGE_SIZE - offset {
+        refuse(offset, len);
+    }
     core::ptr::with_exposed_provenance_mut(linear(frame.start()) + offset)
+}
+
+/// Apart, so that who copies need not have the two numbers in memory.
+#[cold]
+fn refuse(offset: usize, len: usize) -> ! {
+    panic!("bytes {offset}+{len} are not inside one frame")
 }
 
 /// Copies `to.len()` bytes at `offset` of `frame` to `to`. The caller holds a reference to the frame.

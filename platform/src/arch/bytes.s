@@ -1,4 +1,4 @@
-// memcpy, memmove, memset: what the compiler calls to move and fill values (C11 7.24). The ones of compiler_builtins, which
+// memcpy, memmove, memset, memcmp: what the compiler calls to move, fill and compare values (C11 7.24). The ones of compiler_builtins, which
 // the linker takes for want of others, keep to aligned accesses; these need Normal memory, which is all that Rust values of
 // this kernel ever lie in (devices are only accessed by volatile words), and the MMU on, as it is whenever Rust runs.
 
@@ -119,3 +119,40 @@ memset:
 7:  tbz     x2, #0, 8f
     strb    w1, [x3]
 8:  ret
+
+// extern "C" fn memcmp(one: *const u8, other: *const u8, len: usize) -> i32; bcmp, of which only 0 is asked for, is the same.
+.global memcmp
+.global bcmp
+memcmp:
+bcmp:
+    subs    x2, x2, #8
+    b.lo    2f
+1:  ldr     x3, [x0], #8
+    ldr     x4, [x1], #8
+    cmp     x3, x4
+    b.ne    6f
+    subs    x2, x2, #8
+    b.hs    1b
+2:  tbz     x2, #2, 3f              // the low three bits are those of what is left
+    ldr     w3, [x0], #4
+    ldr     w4, [x1], #4
+    cmp     w3, w4
+    b.ne    6f
+3:  tbz     x2, #1, 4f
+    ldrh    w3, [x0], #2
+    ldrh    w4, [x1], #2
+    cmp     w3, w4
+    b.ne    6f
+4:  tbz     x2, #0, 5f
+    ldrb    w3, [x0]
+    ldrb    w4, [x1]
+    sub     w0, w3, w4
+    ret
+5:  mov     w0, #0
+    ret
+6:  rev     x3, x3                  // the first byte that differs decides: the highest now
+    rev     x4, x4
+    cmp     x3, x4
+    cset    w0, hi
+    csinv   w0, w0, wzr, hi
+    ret
