@@ -147,7 +147,7 @@ impl PipeState {
     }
 
     /// Writes what there is room for, `most` and [`PIPE_BUF`] bytes at most: all of them, or none yet.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fill(
         &mut self,
         from: &mut dyn Source,
@@ -155,8 +155,34 @@ impl PipeState {
         transfer: &mut Transfer,
     ) -> TransferStep {
         let count = most.min(PIPE_BUF).min(self.room());
+        let offset = self.tail as usize % PAGE_SIZE;
+        // Mostly it is one piece, and goes to a page that is there.
+        if self.ahead == 0
+            && count <= PAGE_SIZE - offset
+            && let Some(frame) = self.slots.get(self.tail)
+        {
+            self.ahead = from.try_take_into_frame(frame.frame(), offset, count, &mut transfer.fault) as u64;
+        }
+        if self.ahead == count as u64 {
+            self.end_step(count, transfer)
+        } else {
+            self.fill_further(from, count, transfer)
+        }
+    }
+
+    /// As [`PipeState::fill`], `count` bytes, some of which are there or have met a fault.
+    #[inline(never)]
+    fn fill_further(&mut self, from: &mut dyn Source, count: usize, transfer: &mut Transfer) -> TransferStep {
         let mut ahead = core::mem::take(&mut self.ahead);
-        while ahead < count as u64 {
+        loop {
+            if transfer.is_away() {
+                self.ahead = ahead;
+                self.special |= WRITER_AWAY;
+                return TransferStep::Fault;
+            }
+            if ahead == count as u64 {
+                return self.end_step(count, transfer);
+            }
             let at = self.tail + ahead;
             let Ok(frame) = self.frame_at(at) else {
                 return TransferStep::NoMemory;
@@ -164,13 +190,14 @@ impl PipeState {
             let offset = at as usize % PAGE_SIZE;
             let len = (count - ahead as usize).min(PAGE_SIZE - offset);
             ahead += from.try_take_into_frame(frame, offset, len, &mut transfer.fault) as u64;
-            if transfer.is_away() {
-                self.ahead = ahead;
-                self.special |= WRITER_AWAY;
-                return TransferStep::Fault;
-            }
         }
-        self.tail += ahead;
+    }
+
+    /// The next `count` bytes are there.
+    #[inline(always)]
+    fn end_step(&mut self, count: usize, transfer: &mut Transfer) -> TransferStep {
+        self.ahead = 0;
+        self.tail += count as u64;
         transfer.note(count);
         TransferStep::Moved
     }
