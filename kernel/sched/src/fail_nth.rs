@@ -11,8 +11,11 @@ impl ThreadCore {
     /// Makes a system call, in which the allocation that is to be refused is (builds with checks only).
     #[inline]
     pub fn with_injected_fault<R>(&self, call: impl FnOnce() -> R) -> R {
+        if !fault_injection::IS_THERE {
+            return call();
+        }
         let nth = self.fail_nth.load(Ordering::Relaxed);
-        if !fault_injection::IS_THERE || nth == 0 || nth & (IN_FAULTS | LATE_PAGE | LOST_PAGE) != 0 {
+        if nth == 0 || nth & (IN_FAULTS | LATE_PAGE | LOST_PAGE) != 0 {
             return call();
         }
         fault_injection::arm(nth);

@@ -14,11 +14,11 @@
 // Stacks are 32 KiB at odd multiples of 32 KiB: this bit of a good stack pointer (below its top) is 1.
 .equ STACK_BIT,         15
 
-// What the vectors tell `user::run` in x0: ESR_EL1, or one of these (trap.rs).
+// What the vectors tell `user::run` in x2: ESR_EL1, or one of these (trap.rs).
 .equ TRAP_INTERRUPT,    -1
 .equ TRAP_SYSTEM_ERROR, 1 << 63
 
-// From EL0 into `user::run`, which left { its x19, x29, the context, its continuation } on the stack.
+// From EL0 into `user::run`, which left { its x19, x29, the context, its continuation } on the stack. x0 is the context again.
 .macro leave_user
     stp     x0, x1, [sp, #-16]!
     ldr     x0, [sp, #32]
@@ -91,20 +91,20 @@ exception_vectors:
     kernel_vector 3
     // EL0, AArch64.
     user_vector                     // synchronous
-    mrs     x0, esr_el1
+    mrs     x2, esr_el1
     ldr     x1, [sp, #24]
     br      x1
     user_vector                     // IRQ
-    mov     x0, #TRAP_INTERRUPT
+    mov     x2, #TRAP_INTERRUPT
     ldr     x1, [sp, #24]
     br      x1
     user_vector                     // FIQ: masked at EL0 (`Pstate`)
-    mov     x0, #TRAP_INTERRUPT
+    mov     x2, #TRAP_INTERRUPT
     ldr     x1, [sp, #24]
     br      x1
     user_vector                     // SError
-    mrs     x0, esr_el1
-    orr     x0, x0, #TRAP_SYSTEM_ERROR
+    mrs     x2, esr_el1
+    orr     x2, x2, #TRAP_SYSTEM_ERROR
     ldr     x1, [sp, #24]
     br      x1
     // EL0, AArch32: no such state is ever entered.

@@ -13,9 +13,9 @@ use core::arch::asm;
 pub fn run(context: &mut UserContext) -> Exception {
     let word: u64;
     // SAFETY: the block leaves the kernel by ERET and comes back at `2:` by the vectors (user_vector), which store the
-    // program's registers in `context` and find it and the way back on this stack, exactly as pushed here; x19 and x29,
-    // which cannot be named as clobbers, are kept there too. All other general registers are declared lost. ELR, SPSR and
-    // SP_EL0 are the program's; SPSR is a `Pstate`, of which only the flags are anybody's choice: EL0 cannot be left but by an
+    // program's registers in `context` and find it and the way back on this stack, exactly as pushed here. x0 is `context` again;
+    // x19 and x29, which cannot be named as clobbers, are kept on the stack. All other general registers are declared lost. ELR,
+    // SPSR and SP_EL0 are the program's; SPSR is a `Pstate`, of which only the flags are anybody's choice: EL0 cannot be left but by an
     // exception. Interrupts are masked from here to ERET, so nothing can come between writing ELR and using it.
     unsafe {
         asm!(
@@ -45,8 +45,8 @@ pub fn run(context: &mut UserContext) -> Exception {
             "eret",
             "2:",
             "ldp x19, x29, [sp], #32",
-            inout("x0") context => word,
-            out("x1") _, out("x2") _, out("x3") _, out("x4") _, out("x5") _, out("x6") _, out("x7") _, out("x8") _,
+            in("x0") context, out("x2") word,
+            out("x1") _, out("x3") _, out("x4") _, out("x5") _, out("x6") _, out("x7") _, out("x8") _,
             out("x9") _, out("x10") _, out("x11") _, out("x12") _, out("x13") _, out("x14") _, out("x15") _,
             out("x16") _, out("x17") _, out("x18") _, out("x20") _, out("x21") _, out("x22") _, out("x23") _,
             out("x24") _, out("x25") _, out("x26") _, out("x27") _, out("x28") _, out("x30") _,
