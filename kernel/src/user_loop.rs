@@ -26,7 +26,9 @@ use task::thread::{Thread, ThreadExt};
 /// Where every thread's kernel stack begins.
 pub fn start(_argument: usize) {
     let thread = scheduler::current();
-    let mut context = thread.take_start();
+    let (mut context, registers) = thread.take_start();
+    registers.restore();
+    drop(registers);
     run(&thread, &mut context);
     // Many that end at once follow each other without going back to their programs.
     scheduler::cond_resched();

@@ -7,7 +7,8 @@ use aarch64_cpu::registers::{
     ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64PFR0_EL1, MIDR_EL1, MPIDR_EL1, Readable, TPIDR_EL1, Writeable,
 };
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 pub use crate::boot::secondary::{NotStarted, Obstacle, start_others};
 pub use crate::per_cpu::PerCpu;
@@ -21,6 +22,8 @@ pub(crate) struct CpuBlock {
     number: usize,
     emergency_stack_top: usize,
     stack_top: usize,
+    /// What `thread` knows of the thread that runs.
+    running: AtomicPtr<AtomicBool>,
     counters: Counters,
 }
 
@@ -35,6 +38,7 @@ impl CpuBlock {
             number,
             emergency_stack_top,
             stack_top,
+            running: AtomicPtr::new(ptr::null_mut()),
             counters: Counters::new(),
         }
     }
@@ -96,8 +100,14 @@ pub(crate) const MPIDR_AFFINITY: u64 = 0xff_00ff_ffff;
 fn block() -> &'static CpuBlock {
     let block = core::ptr::with_exposed_provenance::<CpuBlock>(TPIDR_EL1.get() as usize);
     // SAFETY: every processor passes `CpuBlock::adopt` before it runs Rust that could call this; blocks live for ever, and
-    // nothing in them changes but the counters, which are atomics.
+    // nothing in them changes but atomics.
     unsafe { &*block }
+}
+
+/// The `runs` of the thread that this processor switched to last, or adopted; null before.
+#[inline(always)]
+pub(crate) fn running() -> &'static AtomicPtr<AtomicBool> {
+    &block().running
 }
 
 /// The stack that this processor booted on.

@@ -1,7 +1,7 @@
 //! Kernel threads: a stack, and the registers that a callee must keep, on it. [`switch`] is a function call that returns on
 //! another stack.
 
-use crate::cpu::{self, MAX_CPUS, PerCpu};
+use crate::cpu;
 use crate::memory::stacks::{self, Stack};
 use aarch64_cpu::registers::{Readable, SP};
 use alloc::boxed::Box;
@@ -33,13 +33,9 @@ pub struct KernelThread {
     stack: Option<Stack>,
     /// While it does not run: where its registers are.
     stack_pointer: UnsafeCell<usize>,
-    /// In a place of its own, which stays where it is while the thread runs: [`RUNNING`] points to it.
+    /// In a place of its own, which stays where it is while the thread runs: [`cpu::running`] points to it.
     runs: Box<AtomicBool>,
 }
-
-/// For each processor the `runs` of the thread that it runs: the one that it switched to last, or adopted; null before.
-static RUNNING: PerCpu<AtomicPtr<AtomicBool>> =
-    PerCpu::new([const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS]);
 
 // SAFETY: `stack_pointer` is written by `switch_stacks` while `runs` is set, by the one processor that the thread runs on, and
 // read by the one processor that then set `runs` (a compare-and-exchange with acquire order, against the release store that
@@ -87,11 +83,11 @@ impl KernelThread {
             stack_pointer: UnsafeCell::new(0),
             runs: Box::new(AtomicBool::new(true)),
         };
-        RUNNING.get().store(thread.runs(), Ordering::Relaxed);
+        cpu::running().store(thread.runs(), Ordering::Relaxed);
         thread
     }
 
-    /// Takes the thread for this processor, whose place in [`RUNNING`] is `running` and which is about to run it.
+    /// Takes the thread for this processor, whose [`cpu::running`] is `running` and which is about to run it.
     #[inline]
     fn claim(&self, running: &AtomicPtr<AtomicBool>) {
         let runs = &*self.runs;
@@ -100,7 +96,7 @@ impl KernelThread {
         running.store(ptr::from_ref(runs).cast_mut(), Ordering::Relaxed);
     }
 
-    /// What [`RUNNING`] says while it runs.
+    /// What [`cpu::running`] says while it runs.
     #[inline]
     fn runs(&self) -> *mut AtomicBool {
         ptr::from_ref(&*self.runs).cast_mut()
@@ -123,7 +119,7 @@ impl Drop for KernelThread {
 /// When `from` is not the thread that runs here, or `to` runs somewhere.
 pub fn switch(from: &KernelThread, to: &KernelThread) {
     // The processor is the same up to the switch: it is asked for once.
-    let running = RUNNING.get();
+    let running = cpu::running();
     let from_runs = from.runs();
     assert!(
         ptr::eq(running.load(Ordering::Relaxed), from_runs),
@@ -142,7 +138,7 @@ pub fn switch(from: &KernelThread, to: &KernelThread) {
 /// # Panics
 /// When no thread runs here yet, or `to` runs somewhere.
 pub fn leave(to: &KernelThread) -> ! {
-    let running = RUNNING.get();
+    let running = cpu::running();
     let runs = running.load(Ordering::Relaxed);
     assert!(!runs.is_null(), "no thread runs here that could end");
     to.claim(running);

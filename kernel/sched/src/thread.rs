@@ -1,20 +1,17 @@
-//! A thread as the scheduler knows it: a kernel stack, the registers of its program, a state. Whose flow of control it is stands
+//! A thread as the scheduler knows it: a kernel stack, on which the registers of its program lie while it does not run, a state. Whose flow of control it is stands
 //! above; what the scheduler asks of that is in [`Owner`].
 
 use crate::scheduler::{Scheduling, State};
 use crate::space::Space;
 use crate::time::TimerPlace;
 use abi::Errno;
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
-use lock::Mutex;
 use memory::fallible;
 use mm::{Access, NoMemory, Outcome, VirtAddr};
 use platform::ordered::Link;
 use platform::owned::{LinkedCore, Owned, Sole};
 use platform::thread::KernelThread;
-use platform::user::UserRegisters;
 
 /// Bytes for what stands above to keep of a thread.
 const OWNER_ROOM: usize = 512;
@@ -27,7 +24,8 @@ pub trait Owner: HasMemory + Sole {
     /// The memory that the thread runs in. The processor that asks is in the space with the identity `entered`, or in none: 0.
     fn next_space(&self, entered: usize) -> NextSpace;
 
-    /// Whether a sleep of `thread`, which it is of, ends though what it waits for has not come. Asked by the thread itself.
+    /// Whether a sleep of `thread`, which it is of, ends though what it waits for has not come. Asked by the thread itself, and
+    /// only while it is asked to look at what pends (`ThreadCore::set_pending_work`): whoever gives a reason does that behind it.
     fn is_interrupted(&self, thread: &Thread) -> bool;
 
     /// Whether `thread`, which is told to end, has begun to. Then it sleeps for what its end has to wait for.
@@ -110,13 +108,9 @@ impl Answers {
 /// # Errors
 /// `ENOMEM`.
 #[inline(always)]
-pub fn create<O: Owner>(
-    kernel: KernelThread,
-    registers: Box<UserRegisters>,
-    owner: impl FnOnce() -> O,
-) -> Result<Arc<Thread>, Errno> {
+pub fn create<O: Owner>(kernel: KernelThread, owner: impl FnOnce() -> O) -> Result<Arc<Thread>, Errno> {
     let place = fallible::arc_place::<Thread>()?;
-    let core = || ThreadCore::new(kernel, registers, Answers::of::<O>());
+    let core = || ThreadCore::new(kernel, Answers::of::<O>());
     Ok(Owned::create(place, core, owner))
 }
 
@@ -129,7 +123,7 @@ pub(super) fn next_space(thread: &Thread, entered: usize) -> NextSpace {
 /// [`Owner::is_interrupted`] of the thread's owner.
 #[inline]
 pub(super) fn is_interrupted(thread: &Thread) -> bool {
-    (thread.answers.is_interrupted)(thread)
+    thread.has_pending_work() && (thread.answers.is_interrupted)(thread)
 }
 
 /// [`Owner::has_begun_to_end`] of the thread's owner.
@@ -146,8 +140,6 @@ pub(super) fn look_at_processor_time(thread: &Thread) -> Option<u64> {
 pub struct ThreadCore {
     /// Kernel stack and, while the thread does not run, its saved registers.
     pub(super) kernel: KernelThread,
-    /// FP, SIMD and thread-pointer registers of EL0 while the thread does not run.
-    pub registers: Mutex<Box<UserRegisters>>,
     /// Where it may run, and the processor time it used.
     pub scheduling: Scheduling,
     /// Its place in a run queue where several wait.
@@ -176,10 +168,9 @@ impl LinkedCore<OWNER_ROOM> for ThreadCore {
 
 impl ThreadCore {
     #[inline(always)]
-    fn new(kernel: KernelThread, registers: Box<UserRegisters>, answers: &'static Answers) -> ThreadCore {
+    fn new(kernel: KernelThread, answers: &'static Answers) -> ThreadCore {
         ThreadCore {
             kernel,
-            registers: Mutex::new(registers),
             scheduling: Scheduling::default(),
             queue_link: Link::new(),
             alarm_place: const { TimerPlace::new() },
@@ -210,10 +201,10 @@ impl ThreadCore {
         self.has_pending_work.store(true, Ordering::Release);
     }
 
-    /// Whether there is something to look at before the return to EL0.
+    /// Whether there is something to look at before the return to EL0. What, is seen behind [`ThreadCore::take_pending_work`].
     #[inline]
     pub fn has_pending_work(&self) -> bool {
-        self.has_pending_work.load(Ordering::Acquire)
+        self.has_pending_work.load(Ordering::Relaxed)
     }
 
     /// Begins looking: whatever comes from now on calls again, and what called before is seen by what follows.

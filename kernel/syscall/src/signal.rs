@@ -85,7 +85,6 @@ pub fn rt_sigprocmask(
             _ => return Err(Errno::EINVAL),
         };
         signal::set_mask(current, new);
-        current.set_pending_work();
     }
     uaccess::write_wanted(old_at, &old)?;
     Ok(0)

@@ -36,12 +36,15 @@ pub struct Task {
     /// The deadline of an interrupted call that is being made again: see [`Thread::keep_deadline`].
     kept_deadline: AtomicU64,
     /// Where the thread begins at EL0; taken when it starts.
-    start: Mutex<Option<Box<UserContext>>>,
+    start: Mutex<Option<Start>>,
     /// Whether it may have children: see [`Thread::has_forked`].
     has_forked: AtomicBool,
     transfers: Transfers,
     start_ticks: u64,
 }
+
+/// Where a thread begins at EL0: general registers; FP, SIMD and thread-pointer registers.
+pub type Start = (Box<UserContext>, Box<UserRegisters>);
 
 /// What a new thread is made of.
 pub struct ThreadInit {
@@ -127,7 +130,7 @@ pub fn make_stack() -> Result<KernelThread, NoMemory> {
 /// `ENOMEM`.
 #[inline(never)]
 pub fn new(init: ThreadInit) -> Result<Arc<Thread>, Errno> {
-    let thread = sched::create(init.kernel, init.registers, || Task {
+    let thread = sched::create(init.kernel, || Task {
         tid: AtomicU32::new(init.tid),
         process: init.process,
         files: init.files,
@@ -138,7 +141,7 @@ pub fn new(init: ThreadInit) -> Result<Arc<Thread>, Errno> {
         vfork: const { VforkCompletion::new() },
         name: Mutex::new(init.name),
         kept_deadline: AtomicU64::new(0),
-        start: Mutex::new(Some(init.start)),
+        start: Mutex::new(Some((init.start, init.registers))),
         has_forked: AtomicBool::new(false),
         transfers: Transfers::default(),
         start_ticks: platform::timer::ticks(),
@@ -255,7 +258,7 @@ impl Thread {
     }
 
     /// Where the thread begins; once.
-    pub fn take_start(&self) -> Box<UserContext> {
+    pub fn take_start(&self) -> Start {
         self.task().start.lock().take().expect("a thread begins once")
     }
 

@@ -14,123 +14,224 @@
 
 .text
 
-// extern "C" fn user_load(to: *mut u8, from: usize, len: usize) -> usize   bytes copied; fewer than len: a fault
-.global user_load
-user_load:
-    mov     x3, x0
-    subs    x2, x2, #64
-    b.lo    2f
-1:  ldtr    x4, [x1]
+// The steps below copy from x1 to x0, which go on, by x4 to x11. `load`: from user memory; `store`: to it.
+
+.macro load_64 offset
+    ldtr    x4, [x1, #\offset]
+    ldtr    x5, [x1, #\offset + 8]
+    ldtr    x6, [x1, #\offset + 16]
+    ldtr    x7, [x1, #\offset + 24]
+    ldtr    x8, [x1, #\offset + 32]
+    ldtr    x9, [x1, #\offset + 40]
+    ldtr    x10, [x1, #\offset + 48]
+    ldtr    x11, [x1, #\offset + 56]
+    stp     x4, x5, [x0, #\offset]
+    stp     x6, x7, [x0, #\offset + 16]
+    stp     x8, x9, [x0, #\offset + 32]
+    stp     x10, x11, [x0, #\offset + 48]
+.endm
+
+.macro store_64 offset
+    ldp     x4, x5, [x1, #\offset]
+    ldp     x6, x7, [x1, #\offset + 16]
+    ldp     x8, x9, [x1, #\offset + 32]
+    ldp     x10, x11, [x1, #\offset + 48]
+    sttr    x4, [x0, #\offset]
+    sttr    x5, [x0, #\offset + 8]
+    sttr    x6, [x0, #\offset + 16]
+    sttr    x7, [x0, #\offset + 24]
+    sttr    x8, [x0, #\offset + 32]
+    sttr    x9, [x0, #\offset + 40]
+    sttr    x10, [x0, #\offset + 48]
+    sttr    x11, [x0, #\offset + 56]
+.endm
+
+.macro load_32
+    ldtr    x4, [x1]
     ldtr    x5, [x1, #8]
     ldtr    x6, [x1, #16]
     ldtr    x7, [x1, #24]
-    ldtr    x8, [x1, #32]
-    ldtr    x9, [x1, #40]
-    ldtr    x10, [x1, #48]
-    ldtr    x11, [x1, #56]
-    stp     x4, x5, [x0], #64
-    stp     x6, x7, [x0, #-48]
-    stp     x8, x9, [x0, #-32]
-    stp     x10, x11, [x0, #-16]
-    add     x1, x1, #64
-    subs    x2, x2, #64
-    b.hs    1b
-2:  add     x2, x2, #64             // fewer than 64 left
-    subs    x2, x2, #8
-    b.lo    4f
-3:  ldtr    x4, [x1]
-    str     x4, [x0], #8
-    add     x1, x1, #8
-    subs    x2, x2, #8
-    b.hs    3b
-4:  add     x2, x2, #8
-    cbz     x2, 6f
-5:  ldtrb   w4, [x1]                // bytes: the tail, and what is good before a fault
-    strb    w4, [x0], #1
-    add     x1, x1, #1
-    subs    x2, x2, #1
-    b.ne    5b
-6:  sub     x0, x0, x3
-    ret
-7:  add     x2, x2, #64             // landing of the 64-byte loop: go on by bytes until the bad one
-    b       5b
-8:  add     x2, x2, #8
-    b       5b
-fixup 1b, 2b, 7b
-fixup 3b, 4b, 8b
-fixup 5b, 6b, 6b
+    stp     x4, x5, [x0]
+    stp     x6, x7, [x0, #16]
+.endm
 
-// extern "C" fn user_store(to: usize, from: *const u8, len: usize) -> usize   bytes copied
-.global user_store
-user_store:
-    mov     x3, x0
-    subs    x2, x2, #64
-    b.lo    2f
-1:  ldp     x4, x5, [x1]
+.macro store_32
+    ldp     x4, x5, [x1]
     ldp     x6, x7, [x1, #16]
-    ldp     x8, x9, [x1, #32]
-    ldp     x10, x11, [x1, #48]
     sttr    x4, [x0]
     sttr    x5, [x0, #8]
     sttr    x6, [x0, #16]
     sttr    x7, [x0, #24]
-    sttr    x8, [x0, #32]
-    sttr    x9, [x0, #40]
-    sttr    x10, [x0, #48]
-    sttr    x11, [x0, #56]
+.endm
+
+.macro load_16
+    ldtr    x4, [x1]
+    ldtr    x5, [x1, #8]
+    stp     x4, x5, [x0]
+.endm
+
+.macro store_16
+    ldp     x4, x5, [x1]
+    sttr    x4, [x0]
+    sttr    x5, [x0, #8]
+.endm
+
+.macro load_8
+    ldtr    x4, [x1]
+    str     x4, [x0]
+.endm
+
+.macro store_8
+    ldr     x4, [x1]
+    sttr    x4, [x0]
+.endm
+
+.macro load_4
+    ldtr    w4, [x1]
+    str     w4, [x0]
+.endm
+
+.macro store_4
+    ldr     w4, [x1]
+    sttr    w4, [x0]
+.endm
+
+.macro load_2
+    ldtrh   w4, [x1]
+    strh    w4, [x0]
+.endm
+
+.macro store_2
+    ldrh    w4, [x1]
+    sttrh   w4, [x0]
+.endm
+
+.macro load_1
+    ldtrb   w4, [x1]
+    strb    w4, [x0]
+.endm
+
+.macro store_1
+    ldrb    w4, [x1]
+    sttrb   w4, [x0]
+.endm
+
+// If the bit of x2 that stands for it is set: a step of so many bytes. A fault in it makes x2 what is left, and goes on by bytes.
+.macro step way, bit, size, landing
+    tbz     x2, #\bit, 52f
+51: \way\()_\size
+    add     x0, x0, #\size
+    add     x1, x1, #\size
+52:
+fixup 51b, 52b, \landing
+.endm
+
+// Steps of 256 bytes, of 64, one of each smaller power of 2. A fault in a long step is met again by shorter ones, which go on up to
+// the bad byte. x0 = bytes copied.
+.macro user_copy way
+    mov     x3, x0
+    cmp     x2, #64
+    b.lo    4f
+    subs    x2, x2, #256
+    b.lo    2f
+1:  \way\()_64 0
+    \way\()_64 64
+    \way\()_64 128
+    \way\()_64 192
+    add     x0, x0, #256
+    add     x1, x1, #256
+    subs    x2, x2, #256
+    b.hs    1b
+2:  adds    x2, x2, #192            // less than 256 left; x2 = what is left, less 64
+    b.mi    4f
+3:  \way\()_64 0
     add     x0, x0, #64
     add     x1, x1, #64
     subs    x2, x2, #64
-    b.hs    1b
-2:  add     x2, x2, #64
-    subs    x2, x2, #8
-    b.lo    4f
-3:  ldr     x4, [x1]
-    sttr    x4, [x0]
-    add     x0, x0, #8
-    add     x1, x1, #8
-    subs    x2, x2, #8
     b.hs    3b
-4:  add     x2, x2, #8
-    cbz     x2, 6f
-5:  ldrb    w4, [x1]
-    sttrb   w4, [x0]
+4:  step    \way, 5, 32, 10f       // the low six bits are those of what is left
+    step    \way, 4, 16, 11f
+    step    \way, 3, 8, 12f
+    step    \way, 2, 4, 13f
+    step    \way, 1, 2, 14f
+    tbz     x2, #0, 6f
+5:  \way\()_1
+    add     x0, x0, #1
+6:  sub     x0, x0, x3
+    ret
+7:  \way\()_1                       // bytes before a bad one
     add     x0, x0, #1
     add     x1, x1, #1
     subs    x2, x2, #1
-    b.ne    5b
-6:  sub     x0, x0, x3
+    b.ne    7b
+8:  sub     x0, x0, x3
     ret
-7:  add     x2, x2, #64
-    b       5b
-8:  add     x2, x2, #8
-    b       5b
-fixup 1b, 2b, 7b
-fixup 3b, 4b, 8b
+9:  add     x2, x2, #64
+    b       7b
+10: and     x2, x2, #63
+    b       7b
+11: and     x2, x2, #31
+    b       7b
+12: and     x2, x2, #15
+    b       7b
+13: and     x2, x2, #7
+    b       7b
+14: and     x2, x2, #3
+    b       7b
+fixup 1b, 2b, 2b
+fixup 3b, 4b, 9b
 fixup 5b, 6b, 6b
+fixup 7b, 8b, 8b
+.endm
+
+// extern "C" fn user_load(to: *mut u8, from: usize, len: usize) -> usize   bytes copied; fewer than len: a fault
+.global user_load
+user_load:
+    user_copy load
+
+// extern "C" fn user_store(to: usize, from: *const u8, len: usize) -> usize   bytes copied
+.global user_store
+user_store:
+    user_copy store
 
 // extern "C" fn user_zero(to: usize, len: usize) -> usize   bytes zeroed
 .global user_zero
 user_zero:
     mov     x3, x0
-    subs    x1, x1, #8
+    subs    x1, x1, #64
     b.lo    2f
 1:  sttr    xzr, [x0]
+    sttr    xzr, [x0, #8]
+    sttr    xzr, [x0, #16]
+    sttr    xzr, [x0, #24]
+    sttr    xzr, [x0, #32]
+    sttr    xzr, [x0, #40]
+    sttr    xzr, [x0, #48]
+    sttr    xzr, [x0, #56]
+    add     x0, x0, #64
+    subs    x1, x1, #64
+    b.hs    1b
+2:  adds    x1, x1, #56             // x1 = what is left, less 8
+    b.mi    4f
+3:  sttr    xzr, [x0]
     add     x0, x0, #8
     subs    x1, x1, #8
-    b.hs    1b
-2:  add     x1, x1, #8
-    cbz     x1, 4f
-3:  sttrb   wzr, [x0]
+    b.hs    3b
+4:  and     x1, x1, #7
+    cbz     x1, 6f
+5:  sttrb   wzr, [x0]
     add     x0, x0, #1
     subs    x1, x1, #1
-    b.ne    3b
-4:  sub     x0, x0, x3
+    b.ne    5b
+6:  sub     x0, x0, x3
     ret
-5:  add     x1, x1, #8
-    b       3b
-fixup 1b, 2b, 5b
-fixup 3b, 4b, 4b
+7:  add     x1, x1, #64
+    b       5b
+8:  add     x1, x1, #8
+    b       5b
+fixup 1b, 2b, 7b
+fixup 3b, 4b, 8b
+fixup 5b, 6b, 6b
 
 // extern "C" fn user_string(to: *mut u8, from: usize, len: usize) -> (usize, usize)
 // Copies up to and including a NUL. x0 = bytes before it, or copied; x1 = 0 a NUL was found, 1 none in len bytes, 2 a fault.
@@ -276,26 +377,31 @@ zero_frame_bytes:
     b.ne    2b
     ret
 
+// v0 to v31 at x0.
+.macro vectors way
+    \way    q0, q1, [x0]
+    \way    q2, q3, [x0, #32]
+    \way    q4, q5, [x0, #64]
+    \way    q6, q7, [x0, #96]
+    \way    q8, q9, [x0, #128]
+    \way    q10, q11, [x0, #160]
+    \way    q12, q13, [x0, #192]
+    \way    q14, q15, [x0, #224]
+    \way    q16, q17, [x0, #256]
+    \way    q18, q19, [x0, #288]
+    \way    q20, q21, [x0, #320]
+    \way    q22, q23, [x0, #352]
+    \way    q24, q25, [x0, #384]
+    \way    q26, q27, [x0, #416]
+    \way    q28, q29, [x0, #448]
+    \way    q30, q31, [x0, #480]
+.endm
+
 // UserRegisters (user/registers.rs): v[32] at 0, fpsr and fpcr at 512, tpidr_el0 at 520.
 // extern "C" fn save_user_registers(to: *mut UserRegisters)
 .global save_user_registers
 save_user_registers:
-    stp     q0, q1, [x0]
-    stp     q2, q3, [x0, #32]
-    stp     q4, q5, [x0, #64]
-    stp     q6, q7, [x0, #96]
-    stp     q8, q9, [x0, #128]
-    stp     q10, q11, [x0, #160]
-    stp     q12, q13, [x0, #192]
-    stp     q14, q15, [x0, #224]
-    stp     q16, q17, [x0, #256]
-    stp     q18, q19, [x0, #288]
-    stp     q20, q21, [x0, #320]
-    stp     q22, q23, [x0, #352]
-    stp     q24, q25, [x0, #384]
-    stp     q26, q27, [x0, #416]
-    stp     q28, q29, [x0, #448]
-    stp     q30, q31, [x0, #480]
+    vectors stp
     mrs     x1, fpsr
     mrs     x2, fpcr
     add     x0, x0, #512
@@ -307,26 +413,30 @@ save_user_registers:
 // extern "C" fn restore_user_registers(from: *const UserRegisters)
 .global restore_user_registers
 restore_user_registers:
-    ldp     q0, q1, [x0]
-    ldp     q2, q3, [x0, #32]
-    ldp     q4, q5, [x0, #64]
-    ldp     q6, q7, [x0, #96]
-    ldp     q8, q9, [x0, #128]
-    ldp     q10, q11, [x0, #160]
-    ldp     q12, q13, [x0, #192]
-    ldp     q14, q15, [x0, #224]
-    ldp     q16, q17, [x0, #256]
-    ldp     q18, q19, [x0, #288]
-    ldp     q20, q21, [x0, #320]
-    ldp     q22, q23, [x0, #352]
-    ldp     q24, q25, [x0, #384]
-    ldp     q26, q27, [x0, #416]
-    ldp     q28, q29, [x0, #448]
-    ldp     q30, q31, [x0, #480]
+    vectors ldp
     add     x0, x0, #512
     ldp     w1, w2, [x0]
     msr     fpsr, x1
     msr     fpcr, x2
     ldr     x1, [x0, #8]
     msr     tpidr_el0, x1
+    ret
+
+// extern "C" fn save_vectors(to: *mut [u128; 32]) -> u64   fpsr, and above it fpcr
+.global save_vectors
+save_vectors:
+    vectors stp
+    mrs     x0, fpsr
+    mrs     x1, fpcr
+    bfi     x0, x1, #32, #32
+    ret
+
+// extern "C" fn restore_vectors(from: *const [u128; 32], fpsr: u32, fpcr: u32)
+.global restore_vectors
+restore_vectors:
+    vectors ldp
+    mov     w1, w1
+    mov     w2, w2
+    msr     fpsr, x1
+    msr     fpcr, x2
     ret

@@ -206,3 +206,18 @@ unsafe extern "C" fn restore_user_registers(from: *const UserRegisters) {
     // SAFETY: the caller's promise: registers.
     *registers = unsafe { (*from).clone() };
 }
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn save_vectors(to: *mut [u128; 32]) -> u64 {
+    let registers = REGISTERS.get().lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: the caller's promise: room for the registers.
+    unsafe { to.write(*registers.v()) }
+    u64::from(registers.fpcr()) << 32 | u64::from(registers.fpsr())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn restore_vectors(from: *const [u128; 32], fpsr: u32, fpcr: u32) {
+    let mut registers = REGISTERS.get().lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: the caller's promise: registers.
+    registers.set_vectors(unsafe { *from }, fpsr, fpcr);
+}

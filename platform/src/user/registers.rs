@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use core::fmt;
+use core::mem::MaybeUninit;
 use mm::NoMemory;
 
 /// FP/SIMD registers and the thread pointer of one thread (Arm ARM B1.2, C5.2). The assembly knows the layout (arch/copy.s).
@@ -17,6 +18,8 @@ pub struct UserRegisters {
 unsafe extern "C" {
     fn save_user_registers(to: *mut UserRegisters);
     fn restore_user_registers(from: *const UserRegisters);
+    fn save_vectors(to: *mut [u128; 32]) -> u64;
+    fn restore_vectors(from: *const [u128; 32], fpsr: u32, fpcr: u32);
 }
 
 /// FPCR bits that a program may choose: AHP, DN, FZ, RMode (Arm ARM C5.2.8); the others stay 0.
@@ -35,24 +38,41 @@ impl UserRegisters {
         }
     }
 
-    /// Takes the registers from the processor: those of the thread that ran last.
+    /// Those of the thread that runs: they are in the processor.
     #[inline]
-    pub fn save(&mut self) {
-        // SAFETY: stores 528 bytes, the size of the value, which is 16-byte aligned. FP is enabled (head.s, CPACR_EL1).
-        unsafe { save_user_registers(self) }
+    pub fn running() -> UserRegisters {
+        let mut registers = MaybeUninit::<UserRegisters>::uninit();
+        // SAFETY: stores 528 bytes, the size of the value, which is 16-byte aligned; any bits are one. FP is enabled (head.s,
+        // CPACR_EL1).
+        unsafe {
+            save_user_registers(registers.as_mut_ptr());
+            registers.assume_init()
+        }
     }
 
-    /// As [`UserRegisters::save`], into a place of their own.
+    /// As [`UserRegisters::running`], in a place of their own.
     ///
     /// # Errors
     /// [`NoMemory`]: there is no place.
     #[inline]
     pub fn saved() -> Result<Box<UserRegisters>, NoMemory> {
         let mut registers = Box::<UserRegisters>::try_new_uninit().map_err(|_| NoMemory)?;
-        // SAFETY: as in `save`; the stores fill the whole value, and any bits are one.
+        // SAFETY: as in `running`.
         unsafe {
             save_user_registers(registers.as_mut_ptr());
             Ok(registers.assume_init())
+        }
+    }
+
+    /// Does something in which other threads run. Meanwhile the registers of this one lie on its stack.
+    #[inline(always)]
+    pub fn keep_during(other_threads_run: impl FnOnce()) {
+        let mut kept = MaybeUninit::<UserRegisters>::uninit();
+        // SAFETY: as in `running`, and what was stored is loaded again: it lies on the stack of the thread that runs.
+        unsafe {
+            save_user_registers(kept.as_mut_ptr());
+            other_threads_run();
+            restore_user_registers(kept.as_ptr());
         }
     }
 
@@ -69,19 +89,9 @@ impl UserRegisters {
         &self.v
     }
 
-    /// v0 to v31, to be changed.
-    pub fn v_mut(&mut self) -> &mut [u128; 32] {
-        &mut self.v
-    }
-
     /// Status: flags of floating-point operations.
     pub fn fpsr(&self) -> u32 {
         self.fpsr
-    }
-
-    /// Sets the status; bits that have no meaning are dropped.
-    pub fn set_fpsr(&mut self, fpsr: u32) {
-        self.fpsr = fpsr & FPSR_MASK;
     }
 
     /// Control: rounding and the like.
@@ -89,9 +99,10 @@ impl UserRegisters {
         self.fpcr
     }
 
-    /// Sets the control; bits that a program may not choose are dropped.
-    pub fn set_fpcr(&mut self, fpcr: u32) {
-        self.fpcr = fpcr & FPCR_MASK;
+    /// What a host has in place of `restore_vectors`.
+    #[cfg(not(target_os = "none"))]
+    pub(crate) fn set_vectors(&mut self, v: [u128; 32], fpsr: u32, fpcr: u32) {
+        (self.v, self.fpsr, self.fpcr) = (v, fpsr, fpcr);
     }
 
     /// The thread pointer, TPIDR_EL0.
@@ -119,4 +130,20 @@ impl fmt::Debug for UserRegisters {
             self.fpsr, self.fpcr, self.tpidr
         )
     }
+}
+
+/// Takes v0 to v31 of the thread that runs from the processor; FPSR and FPCR.
+#[inline]
+pub fn take_vectors(to: &mut [u128; 32]) -> (u32, u32) {
+    // SAFETY: stores 512 bytes, the size of the array. FP is enabled (head.s, CPACR_EL1).
+    let status = unsafe { save_vectors(to) };
+    (status as u32, (status >> 32) as u32)
+}
+
+/// Puts v0 to v31, FPSR and FPCR of the thread that runs into the processor. Bits that have no meaning, or that a program may not
+/// choose, are dropped.
+#[inline]
+pub fn put_vectors(from: &[u128; 32], fpsr: u32, fpcr: u32) {
+    // SAFETY: loads as many. The kernel is built without FP, so no compiled code has a value in those registers.
+    unsafe { restore_vectors(from, fpsr & FPSR_MASK, fpcr & FPCR_MASK) }
 }

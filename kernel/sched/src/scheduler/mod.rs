@@ -66,6 +66,7 @@ use platform::fault_injection;
 use platform::interrupt::{self, Interrupt};
 use platform::thread::KernelThread;
 use platform::timer;
+use platform::user::UserRegisters;
 use share::Arrival;
 
 /// The thread that runs on this processor. Must not be called from the loop itself.
@@ -281,7 +282,6 @@ fn take_turn(cpu: &Cpu, own: &KernelThread, here: usize, thread: &Thread, now: u
     if thread.scheduling.is_watched() {
         clocks::begin(cpu, thread, now);
     }
-    thread.registers.lock().restore();
     activate(cpu, thread);
     if cpu.waiting() > 0 {
         place::call_for_help(here);
@@ -326,10 +326,9 @@ fn switch_away(current: &Arc<Thread>) {
 #[inline]
 fn switch_from(cpu: &Cpu, current: &Arc<Thread>) {
     lock::assert_none_held();
-    current.registers.lock().save();
     // An allocation that is to fail is one of this thread, wherever it goes on.
     let left = fault_injection::arm(0);
-    platform::thread::switch(&current.kernel, cpu.own());
+    UserRegisters::keep_during(|| platform::thread::switch(&current.kernel, cpu.own()));
     fault_injection::arm(left);
 }
 

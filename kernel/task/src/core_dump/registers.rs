@@ -23,9 +23,7 @@ pub struct Registers {
 impl Registers {
     /// Those of the running thread.
     pub fn of_running(thread: &Thread, context: &UserContext) -> Registers {
-        let mut registers = thread.registers.lock();
-        registers.save();
-        let known: &UserRegisters = &registers;
+        let known = UserRegisters::running();
         Registers {
             tid: thread.tid(),
             general: *context,

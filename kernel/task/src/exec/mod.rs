@@ -238,9 +238,8 @@ pub fn take_identity(process: &Process, new: Identity) {
 
 fn reset_thread(current: &Thread) {
     current.signals().forget_stack();
-    let mut registers = current.registers.lock();
-    **registers = UserRegisters::new();
-    registers.restore();
+    static ZEROS: UserRegisters = UserRegisters::new();
+    ZEROS.restore();
 }
 
 /// Follows `#!` lines until the file is a program; arguments and file of `request` become those of the interpreter.

@@ -27,6 +27,8 @@ pub fn deliver(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Opt
     loop {
         thread.take_pending_work();
         if thread.is_ending() {
+            // For the sleeps on the way to its end.
+            thread.set_pending_work();
             return;
         }
         let stop = &thread.process().signals.stop;

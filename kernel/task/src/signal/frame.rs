@@ -16,7 +16,7 @@ use alloc::sync::Arc;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::Ordering;
 use mm::{PageRange, USER_END, VirtAddr};
-use platform::user::{Pstate, UserContext};
+use platform::user::{self, Pstate, UserContext};
 
 /// Mode, execution state and the masks D, A, I, F in PSTATE: all 0 at EL0.
 const PSTATE_MODE: u64 = 0x3df;
@@ -130,12 +130,9 @@ fn describe(
     frame.sp = context.sp;
     frame.pc = context.pc;
     frame.pstate = context.pstate.flags();
-    let mut registers = thread.registers.lock();
-    registers.save();
-    frame.fpsimd.head = FpsimdContext::HEAD;
-    frame.fpsimd.fpsr = registers.fpsr();
-    frame.fpsimd.fpcr = registers.fpcr();
-    frame.fpsimd.vregs = *registers.v();
+    let floating = &mut frame.fpsimd;
+    floating.head = FpsimdContext::HEAD;
+    (floating.fpsr, floating.fpcr) = user::take_vectors(&mut floating.vregs);
 }
 
 /// The syndrome of an access that failed, by which sanitizers tell loads from stores, and its address. The tag byte of a user
@@ -214,14 +211,14 @@ fn try_restore(thread: &Thread, context: &mut UserContext) -> Result<(), Errno> 
         Ok(_) | Err(RecordsError::Short) => frame.fpsimd = search_records(context.sp)?,
         Err(RecordsError::Bad) => return Err(Errno::EINVAL),
     }
-    restore_floating_point(thread, &frame.fpsimd);
+    let floating = &frame.fpsimd;
+    user::put_vectors(&floating.vregs, floating.fpsr, floating.fpcr);
     context.x = frame.regs;
     context.sp = frame.sp;
     context.pc = frame.pc;
     context.pstate = Pstate::with_flags(frame.pstate);
-    set_mask(thread, frame.sigmask);
     // What the handler's mask held back may be delivered now.
-    thread.set_pending_work();
+    set_mask(thread, frame.sigmask);
     restore_stack(thread, context.sp, frame.stack);
     Ok(())
 }
@@ -236,16 +233,6 @@ fn search_records(frame_at: u64) -> Result<FpsimdContext, Errno> {
     FpsimdContext::read_from_prefix(&records[at..])
         .map(|(record, _)| record)
         .map_err(|_| Errno::EINVAL)
-}
-
-/// The registers of a running thread are in the processor: the thread pointer among them stays as it is.
-fn restore_floating_point(thread: &Thread, floating: &FpsimdContext) {
-    let mut registers = thread.registers.lock();
-    registers.save();
-    *registers.v_mut() = floating.vregs;
-    registers.set_fpsr(floating.fpsr);
-    registers.set_fpcr(floating.fpcr);
-    registers.restore();
 }
 
 /// The alternate stack of the interrupted code; a frame that asks for one that cannot be is not an error (Linux too).

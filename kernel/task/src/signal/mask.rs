@@ -1,7 +1,7 @@
 //! Which signals a thread blocks. A signal that waits for any thread has woken one that did not block it: if that one
 //! blocks it before it took it, another must be told.
 
-use super::{ThreadSignals, retarget};
+use super::{ThreadSignals, is_pending, retarget};
 use crate::thread::{Thread, ThreadExt};
 use abi::signal::SigSet;
 use core::sync::atomic::Ordering;
@@ -58,12 +58,15 @@ pub fn restore_mask(thread: &Thread) -> bool {
     saved.is_some()
 }
 
-/// The thread closes itself to some signals, perhaps. Its sender looked at the mask after it had put a signal into the
-/// set; here the set is looked at after the mask is changed: one of the two sees the other (all four sequentially
-/// consistent).
+/// The thread closes itself to some signals, perhaps, and opens itself to others. Its sender looked at the mask after it had put a
+/// signal into the set; here the set is looked at after the mask is changed: one of the two sees the other (all four
+/// sequentially consistent).
 fn change(thread: &Thread, set: impl FnOnce()) {
     let before = thread.signals().closed();
     set();
+    if is_pending(thread) {
+        thread.set_pending_work();
+    }
     let newly_closed = thread.signals().closed().difference(before);
     let waiting = thread.process().signals.pending().intersection(newly_closed);
     if !waiting.is_empty() {
