@@ -70,6 +70,11 @@
     add     v\word\().4s, v\word\().4s, v16.4s
 .endm
 
+// Stores four words of a block.
+.macro store_words block, a, b, c, d
+    st4     {v\a\().s, v\b\().s, v\c\().s, v\d\().s}[\block], [x1], #16
+.endm
+
 .text
 
 // extern "C" fn chacha_blocks(state: *const [u32; 16], to: *mut u8, fours: usize)
@@ -138,10 +143,10 @@ chacha_blocks:
     add_state 15
     add     v21.4s, v21.4s, v22.4s
     .irp    block, 0, 1, 2, 3
-    st4     {v0.s, v1.s, v2.s, v3.s}[\block], [x1], #16
-    st4     {v4.s, v5.s, v6.s, v7.s}[\block], [x1], #16
-    st4     {v8.s, v9.s, v10.s, v11.s}[\block], [x1], #16
-    st4     {v12.s, v13.s, v14.s, v15.s}[\block], [x1], #16
+    store_words \block, 0, 1, 2, 3
+    store_words \block, 4, 5, 6, 7
+    store_words \block, 8, 9, 10, 11
+    store_words \block, 12, 13, 14, 15
     .endr
     subs    x2, x2, #1
     b.ne    1b
