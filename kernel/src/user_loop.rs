@@ -73,6 +73,7 @@ fn serve(thread: &Arc<Thread>, context: &mut UserContext, trap: Trap) {
     match trap {
         Trap::Abort(abort) => serve_abort(thread, &abort),
         Trap::Interrupt => scheduler::serve_interrupts(thread),
+        Trap::ClosedVectors => user::open_vectors(),
         Trap::WaitForEvent => wait_for_event(thread, context),
         fault => fault_signal(thread, context, fault),
     }
@@ -137,7 +138,7 @@ fn fault_signal(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
             klog::error!("{}: unknown exception, esr {esr:#x}", thread.name());
             (Signal::SIGILL, SI_KERNEL, context.pc)
         }
-        Trap::Abort(_) | Trap::Interrupt | Trap::WaitForEvent => return,
+        Trap::Abort(_) | Trap::Interrupt | Trap::WaitForEvent | Trap::ClosedVectors => return,
     };
     force_signal(thread, signal, code, address);
 }

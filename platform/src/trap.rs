@@ -93,6 +93,8 @@ pub enum Trap {
     WaitForEvent,
     /// No instruction of this processor, or one that EL0 may not use.
     IllegalInstruction,
+    /// FP or SIMD, which the program has not used before; pc is at the instruction. See `user::open_vectors`.
+    ClosedVectors,
     /// A system register, or an instruction of that form, that EL0 may not use.
     TrappedRegister,
     /// pc is not a multiple of four.
@@ -250,7 +252,8 @@ impl Trap {
             }
             Some(Class::Unknown | Class::IllegalState) => Trap::IllegalInstruction,
             Some(Class::TrappedWfx) => Trap::WaitForEvent,
-            Some(Class::TrappedSystemRegister | Class::FpTrapped) => Trap::TrappedRegister,
+            Some(Class::FpTrapped) => Trap::ClosedVectors,
+            Some(Class::TrappedSystemRegister) => Trap::TrappedRegister,
             Some(Class::PcAlignment) => Trap::PcAlignment,
             Some(Class::SpAlignment) => Trap::SpAlignment,
             Some(Class::Brk64 | Class::BreakpointUser | Class::WatchpointUser) => Trap::Breakpoint,

@@ -1,6 +1,7 @@
 // fork, vfork, exec and wait, with memory that parents and children must not see of each other.
 #include "check.h"
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -272,6 +273,60 @@ static void floating_point_survives_switches(void) {
     for (int i = 0; i < 4; i++) CHECK(child_passed(children[i]));
 }
 
+// The vector registers that hardly anybody uses, for the caller has to keep them: what was found in them.
+static uint64_t vectors(void) {
+    uint64_t low, high;
+    __asm__ volatile("orr v30.16b, v30.16b, v31.16b\n orr v28.16b, v28.16b, v29.16b\n orr v28.16b, v28.16b, v30.16b\n"
+                     "mov %0, v28.d[0]\n mov %1, v28.d[1]"
+                     : "=r"(low), "=r"(high)::"v28", "v30");
+    return low | high;
+}
+
+static void set_vectors(uint64_t value) {
+    __asm__ volatile("dup v28.2d, %0\n dup v29.2d, %0\n dup v30.2d, %0\n dup v31.2d, %0" ::"r"(value)
+                     : "v28", "v29", "v30", "v31");
+}
+
+static void clobber_vectors(int signal) {
+    (void)signal;
+    set_vectors(3);
+}
+
+// With nothing between the register, the signal and the look but the handler.
+static uint64_t kept_over_a_signal(uint64_t value) {
+    register uint64_t x0 __asm__("x0") = getpid(), x1 __asm__("x1") = SIGUSR1, x8 __asm__("x8") = 129;
+    uint64_t found;
+    __asm__ volatile("dup v28.2d, %[value]\n svc #0\n mov %[found], v28.d[1]"
+                     : [found] "=&r"(found), "+r"(x0)
+                     : [value] "r"(value), "r"(x1), "r"(x8)
+                     : "v28", "memory");
+    return found;
+}
+
+// A program begins with zeros in its vector registers, whatever others have left there, and finds its own after a handler.
+static void vectors_belong_to_the_program(void) {
+    pid_t other = start_child();
+    if (other == 0)
+        for (;;) {
+            set_vectors(~0ull);
+            sched_yield();
+        }
+    for (int i = 0; i < 20; i++) {
+        pid_t child = start_child();
+        if (child == 0) {
+            sched_yield();
+            execl("/proc/self/exe", "forks", "as-vectors", NULL);
+            _exit(1);
+        }
+        CHECK(child_passed(child));
+    }
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
+    signal(SIGUSR1, clobber_vectors);
+    CHECK(kept_over_a_signal(42) == 42);
+    signal(SIGUSR1, SIG_DFL);
+}
+
 // An orphan becomes the child of the nearest ancestor that asked for it, which learns how it ended.
 static void orphans_find_the_subreaper(void) {
     pid_t reaper = start_child();
@@ -341,9 +396,12 @@ static void checks(void) {
     faults_are_counted();
     busy_children_share_the_processor();
     floating_point_survives_switches();
+    vectors_belong_to_the_program();
 }
 
 int main(int argc, char **argv) {
+    uint64_t found = vectors();
+    if (argc == 2 && strcmp(argv[1], "as-vectors") == 0) return found != 0;
     if (argc == 2 && strcmp(argv[1], "as-child") == 0) {
         const char *who = getenv("WHO");
         return who && strcmp(who, "vfork") == 0 ? 44 : 45;

@@ -1,7 +1,7 @@
 //! Single instructions under their Arm mnemonics, as functions that are inlined, and the assembly files. Together with
 //! `user::run` this is all assembly of the kernel.
 
-use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable};
+use aarch64_cpu::registers::{CPACR_EL1, ESR_EL1, FAR_EL1, Readable, TPIDR_EL0, Writeable};
 use core::arch::{asm, global_asm};
 use mm::{Asid, PhysAddr, VirtAddr};
 
@@ -92,6 +92,36 @@ pub(crate) fn set_ttbr0(root: PhysAddr, asid: Asid) {
     unsafe {
         asm!("msr ttbr0_el1, {}", "isb", in(reg) (asid.0 as u64) << 48 | root.0, options(nostack, preserves_flags));
     }
+}
+
+/// Whether EL0 may use FP and SIMD (CPACR_EL1.FPEN is 3, not 1).
+#[inline(always)]
+pub(crate) fn is_fp_open() -> bool {
+    CPACR_EL1.get() & 1 << 21 != 0
+}
+
+/// Lets EL0 use FP and SIMD, from its next instruction on: ERET synchronises.
+#[inline(always)]
+pub(crate) fn open_fp() {
+    CPACR_EL1.write(CPACR_EL1::FPEN::TrapNothing);
+}
+
+/// Traps what EL0 does with FP and SIMD, from its next instruction on. The kernel goes on using them.
+#[inline(always)]
+pub(crate) fn close_fp() {
+    CPACR_EL1.write(CPACR_EL1::FPEN::TrapEl0);
+}
+
+/// TPIDR_EL0.
+#[inline(always)]
+pub(crate) fn thread_pointer() -> u64 {
+    TPIDR_EL0.get()
+}
+
+/// Sets TPIDR_EL0.
+#[inline(always)]
+pub(crate) fn set_thread_pointer(value: u64) {
+    TPIDR_EL0.set(value);
 }
 
 /// ESR_EL1: what the exception is that this processor took last.

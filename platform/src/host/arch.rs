@@ -73,3 +73,16 @@ pub(crate) fn dsb_sy() {
 pub(crate) fn relax() {
     core::hint::spin_loop();
 }
+
+/// A host's programs have their FP registers kept from the start.
+pub(crate) fn is_fp_open() -> bool {
+    true
+}
+
+/// They are open.
+pub(crate) fn open_fp() {}
+
+/// They stay open.
+pub(crate) fn close_fp() {}
+
+pub(crate) use super::user_memory::{set_thread_pointer, thread_pointer};

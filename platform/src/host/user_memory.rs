@@ -207,6 +207,21 @@ unsafe extern "C" fn restore_user_registers(from: *const UserRegisters) {
     *registers = unsafe { (*from).clone() };
 }
 
+/// TPIDR_EL0.
+pub(crate) fn thread_pointer() -> u64 {
+    REGISTERS
+        .get()
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .tpidr()
+}
+
+/// Sets TPIDR_EL0.
+pub(crate) fn set_thread_pointer(value: u64) {
+    let mut registers = REGISTERS.get().lock().unwrap_or_else(PoisonError::into_inner);
+    registers.set_tpidr(value);
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn save_vectors(to: *mut [u128; 32]) -> u64 {
     let registers = REGISTERS.get().lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,7 +10,7 @@ pub use crate::host::program::run;
 pub use crate::trap::{Abort, AbortCause, Exception, Trap};
 #[cfg(target_os = "none")]
 pub use enter::run;
-pub use registers::{UserRegisters, put_vectors, take_vectors};
+pub use registers::{UserRegisters, open_vectors, put_vectors, take_vectors};
 
 /// The general registers of a program while it does not run. The vectors know the layout (arch/vectors.s).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -238,8 +238,7 @@ pub fn take_identity(process: &Process, new: Identity) {
 
 fn reset_thread(current: &Thread) {
     current.signals().forget_stack();
-    static ZEROS: UserRegisters = UserRegisters::new();
-    ZEROS.restore();
+    UserRegisters::new().restore();
 }
 
 /// Follows `#!` lines until the file is a program; arguments and file of `request` become those of the interpreter.
