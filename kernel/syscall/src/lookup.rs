@@ -15,6 +15,15 @@ use vfs::{Dentry, FsContext, LastLink, LookupContext, OpenFile, Subject};
 /// # Errors
 /// `EBADF`.
 pub fn file(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
+    file_of_transfer(current, descriptor)
+}
+
+/// As [`file()`], for read(2) and write(2): a part of them, not a call.
+///
+/// # Errors
+/// `EBADF`.
+#[inline(always)]
+pub fn file_of_transfer(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
     let descriptor = index(descriptor)?;
     match current
         .files()

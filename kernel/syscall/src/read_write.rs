@@ -4,7 +4,7 @@ use abi::Errno;
 use abi::file::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 
 use super::caller::with_caller;
-use super::lookup::file;
+use super::lookup::{file, file_of_transfer};
 use task::thread::{Thread, ThreadExt};
 use uaccess::UserBuffer;
 use vfs::OpenFile;
@@ -58,7 +58,7 @@ fn write_at_counted(
 /// records of the log were lost. `ENOMEM`, `EFAULT`: before the first byte. Files of /proc have errors of their own.
 #[inline(never)]
 pub fn read(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<usize, Errno> {
-    let file = file(current, descriptor)?;
+    let file = file_of_transfer(current, descriptor)?;
     read_counted(current, &file, UserBuffer::new(buffer, len))
 }
 
@@ -72,7 +72,7 @@ pub fn read(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<
 /// of their own.
 #[inline(never)]
 pub fn write(current: &Thread, descriptor: i32, buffer: u64, len: u64) -> Result<usize, Errno> {
-    let file = file(current, descriptor)?;
+    let file = file_of_transfer(current, descriptor)?;
     write_counted(current, &file, UserBuffer::new(buffer, len))
 }
 

@@ -214,6 +214,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EBADF`, and what the file's operations say.
+    #[inline(always)]
     pub fn read(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
         if !self.is_readable() {
             return Err(Errno::EBADF);
@@ -225,6 +226,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// `EBADF`, and what the file's operations say.
+    #[inline(always)]
     pub fn write(&self, caller: &Caller<'_>, from: &mut dyn Source) -> Result<usize, Errno> {
         if !self.is_writable() {
             return Err(Errno::EBADF);
@@ -233,6 +235,7 @@ impl OpenFile {
     }
 
     /// Does one transfer at the shared position; nobody else moves it meanwhile.
+    #[inline(always)]
     fn at_position(&self, transfer: impl FnOnce(&mut Io) -> Result<usize, Errno>) -> Result<usize, Errno> {
         if self.positioning != Positioning::Bytes {
             return transfer(&mut self.io(0));

@@ -62,8 +62,10 @@ use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 use cpu::{CPUS, Cpu, Ended, LEAVE_NOW};
+use mm::Memory;
 use platform::fault_injection;
 use platform::interrupt::{self, Interrupt};
+use platform::memory::BoardMmu;
 use platform::thread::KernelThread;
 use platform::timer;
 use platform::user::UserRegisters;
@@ -185,7 +187,7 @@ pub fn leave_space() {
 /// Enters the address space of `current`, whose owner has just got another one: exec.
 #[inline(never)]
 pub fn enter_space_of(current: &Thread) {
-    activate(CPUS.get(), current);
+    activate(CPUS.get(), current, memory::get());
 }
 
 /// Serves every interrupt that is pending, and sets the timer again.
@@ -243,10 +245,11 @@ pub fn run() -> ! {
     online::come_online(here);
     let mut now = timer::ticks();
     let own = cpu.own();
+    let memory = memory::get();
     let mut next = None;
     loop {
         if let Some(thread) = next.take().or_else(|| cpu.pop()) {
-            (now, next) = give_turn(cpu, own, here, thread, now);
+            (now, next) = give_turn(cpu, own, here, memory, thread, now);
         } else {
             idle(cpu, here);
             now = timer::ticks();
@@ -259,10 +262,11 @@ fn give_turn(
     cpu: &Cpu,
     own: &KernelThread,
     here: usize,
+    memory: &Memory<BoardMmu>,
     thread: Arc<Thread>,
     now: u64,
 ) -> (u64, Option<Arc<Thread>>) {
-    let ended = cpu.run(&thread, now, || take_turn(cpu, own, here, &thread, now));
+    let ended = cpu.run(&thread, now, || take_turn(cpu, own, here, memory, &thread, now));
     let next = match ended.state {
         State::Dead => None,
         State::Running => put_back(cpu, here, thread),
@@ -276,13 +280,20 @@ fn give_turn(
 
 /// The turn of `thread`, which has the processor from `now` on.
 #[inline(always)]
-fn take_turn(cpu: &Cpu, own: &KernelThread, here: usize, thread: &Thread, now: u64) -> Ended {
+fn take_turn(
+    cpu: &Cpu,
+    own: &KernelThread,
+    here: usize,
+    memory: &Memory<BoardMmu>,
+    thread: &Thread,
+    now: u64,
+) -> Ended {
     thread.scheduling.begin(here, now);
     begin_turn(cpu, here, thread, now);
     if thread.scheduling.is_watched() {
         clocks::begin(cpu, thread, now);
     }
-    activate(cpu, thread);
+    activate(cpu, thread, memory);
     if cpu.waiting() > 0 {
         place::call_for_help(here);
         set_alarm_of(cpu);
@@ -346,11 +357,11 @@ fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
 /// Puts the space of `thread` into TTBR0, or none if it has none. The space that was there is dropped afterwards. Where the same
 /// space stays, so does its ASID: a roll-over keeps those that are in use (`mm::asid`).
 #[inline(always)]
-fn activate(cpu: &Cpu, thread: &Thread) {
+fn activate(cpu: &Cpu, thread: &Thread, memory: &Memory<BoardMmu>) {
     match thread::next_space(thread, cpu.space_identity()) {
         NextSpace::Same => {}
         NextSpace::Other(space) => {
-            space.activate();
+            space.activate(memory);
             cpu.enter(space);
         }
         NextSpace::Nowhere => leave_space(),

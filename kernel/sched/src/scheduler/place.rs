@@ -60,7 +60,7 @@ pub(super) fn end_idle(here: usize) {
 }
 
 /// Queues a thread that can run, and sees to it that somebody runs it soon.
-#[inline]
+#[inline(always)]
 pub(super) fn enqueue(thread: Arc<Thread>, arrival: Arrival) {
     let here = cpu::number();
     if !thread.scheduling.may_run_on(here) {
@@ -70,7 +70,7 @@ pub(super) fn enqueue(thread: Arc<Thread>, arrival: Arrival) {
     if home != here {
         move_to(&thread, home, here);
     }
-    put_here(thread, here, arrival);
+    queue_here(thread, here, arrival);
 }
 
 /// A thread that may not run on this processor goes to one that idles, if there is one: the one it ran on last if that does.
@@ -178,9 +178,15 @@ fn put(thread: Arc<Thread>, to: usize, here: usize, arrival: Arrival) {
     }
 }
 
-/// Queues a thread here. If another runs, its turn gets an end, and those who idle are called, at once or later.
-#[inline]
+/// As [`queue_here`], for all but wake-ups: a function of its own.
+#[inline(never)]
 fn put_here(thread: Arc<Thread>, here: usize, arrival: Arrival) {
+    queue_here(thread, here, arrival);
+}
+
+/// Queues a thread here. If another runs, its turn gets an end, and those who idle are called, at once or later.
+#[inline(always)]
+fn queue_here(thread: Arc<Thread>, here: usize, arrival: Arrival) {
     let cpu = CPUS.of(here);
     let place = cpu.push(thread, arrival);
     if !cpu.has_turn() {

@@ -26,7 +26,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use lock::{Mutex, rank};
 use memory::fallible;
 use memory::{self, Dumpable, FutureFlags};
-use mm::{AddressSpace, NoMemory};
+use mm::{AddressSpace, Memory, NoMemory};
+use platform::memory::BoardMmu;
 
 /// An address space and its lock.
 pub struct Space {
@@ -81,9 +82,9 @@ impl Space {
         work(present(&mut self.memory.lock_second()))
     }
 
-    /// Puts the space into this processor's TTBR0.
-    pub fn activate(&self) {
-        let memory = memory::get();
+    /// Puts the space into this processor's TTBR0. `memory`: [`memory::get`], for who asks often.
+    #[inline(always)]
+    pub fn activate(&self, memory: &Memory<BoardMmu>) {
         if memory.asids().is_fixed() {
             platform::memory::deactivate();
         }
