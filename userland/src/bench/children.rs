@@ -20,11 +20,29 @@ impl Waiting {
         Waiting::fork_after(meter, || {})
     }
 
+    /// As [`Waiting::fork`], and both do something when they return from the call, the parent timed.
+    pub fn fork_with(meter: &mut Meter, deed: impl Fn()) -> Result<Waiting> {
+        let call = || {
+            let fork = process::fork_keeping_output();
+            deed();
+            fork
+        };
+        Waiting::fork_by(meter, call, || {})
+    }
+
     /// The child does something first. It has done so when [`Waiting::settle`] returns.
     pub fn fork_after(meter: &mut Meter, deed: impl FnOnce()) -> Result<Waiting> {
+        Waiting::fork_by(meter, process::fork_keeping_output, deed)
+    }
+
+    fn fork_by(
+        meter: &mut Meter,
+        call: impl FnOnce() -> Result<Fork>,
+        deed: impl FnOnce(),
+    ) -> Result<Waiting> {
         let (ready, is_ready) = pipe()?;
         let (wait, go) = pipe()?;
-        match meter.time(process::fork_keeping_output)? {
+        match meter.time(call)? {
             Fork::Parent(pid) => Ok(Waiting { pid, ready, go }),
             Fork::Child => {
                 drop(go);

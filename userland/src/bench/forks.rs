@@ -16,6 +16,10 @@ pub const ROWS: &[Row] = &[
         run: fork,
     },
     Row {
+        name: "fork_stores",
+        run: fork_stores,
+    },
+    Row {
         name: "fork_huge",
         run: fork_huge,
     },
@@ -28,6 +32,19 @@ fn fork(settings: &Settings, report: &mut Report) -> Result<()> {
         fork_row(report, &format!("fork/{size}"), settings.repeats_at(size))?;
     }
     Ok(())
+}
+
+/// As a C library's fork(): the parent stores to two pages, of its data and of its heap, when it returns, and the child does. The
+/// call and the parent's stores.
+fn fork_stores(settings: &Settings, report: &mut Report) -> Result<()> {
+    let places: [Mapping; 2] = [filled(1)?, filled(4)?];
+    let store = || places.iter().for_each(|page| page.store(0, 1));
+    report.measure("fork_stores", 1, settings.repeats, |meter| {
+        store();
+        let child = Waiting::fork_with(meter, store)?;
+        child.settle()?;
+        child.end()
+    })
 }
 
 /// The same with the kernel asked to use pages of 2 MiB, which not every kernel has.

@@ -1,6 +1,6 @@
 //! What the users of a database feel while it saves itself: requests come every millisecond, each stores to a few of
-//! 1 GiB of pages, and at the first of them the server forks a child that reads all of it again and again. How late
-//! each request is served, counted from the moment when it came: the fork itself is in the first, and whatever the
+//! 1 GiB of pages, and at the first of them the server forks a child that reads all of it again and again; or they come more often, and
+//! store to one page of 64 MiB. How late each request is served, counted from the moment when it came: the fork itself is in the first, and whatever the
 //! child's work and the copying after the fork hold up in the others.
 
 use super::children::{Board, expect_success};
@@ -20,31 +20,63 @@ pub const ROWS: &[Row] = &[Row {
     run: serving,
 }];
 
-const SIZE: usize = 1024;
+/// A database and those who ask it.
+struct Service {
+    name: &'static str,
+    /// MiB.
+    size: usize,
+    /// Pages that a request stores to.
+    stores: usize,
+    /// Nanoseconds from one request to the next.
+    period: u64,
+}
+
+const SERVICES: [Service; 2] = [
+    Service {
+        name: "serving",
+        size: 1024,
+        stores: 8,
+        period: 1_000_000,
+    },
+    Service {
+        name: "serving_often",
+        size: 64,
+        stores: 1,
+        period: 150_000,
+    },
+];
+
 const REQUESTS: u64 = 64;
-/// Pages that a request stores to.
-const STORES: usize = 8;
-const MILLISECOND: u64 = 1_000_000;
 /// Where the board tells the child to end.
 const IS_OVER: usize = 0;
 
 fn serving(settings: &Settings, report: &mut Report) -> Result<()> {
-    if !settings.sizes_that_fit().contains(&SIZE) || report.is_marking() {
+    if report.is_marking() {
         return Ok(());
     }
-    let memory = filled(pages_of(SIZE))?;
-    let rounds: Vec<Vec<u64>> = (0..settings.repeats_at(SIZE))
-        .map(|_| one_round(&memory))
+    let sizes = settings.sizes_that_fit();
+    let is_asked_for = |service: &&Service| sizes.contains(&1024.max(service.size));
+    SERVICES
+        .iter()
+        .filter(is_asked_for)
+        .try_for_each(|service| serve(service, settings, report))
+}
+
+fn serve(service: &Service, settings: &Settings, report: &mut Report) -> Result<()> {
+    let memory = filled(pages_of(service.size))?;
+    let rounds: Vec<Vec<u64>> = (0..settings.repeats_at(1024))
+        .map(|_| one_round(service, &memory))
         .collect::<Result<_>>()?;
     let late = || rounds.iter().flatten().map(|&late| late * 100);
-    report.add("serving/usual", TIME, &mut late().collect::<Vec<_>>(), "");
+    let name = |what| alloc::format!("{}/{what}", service.name);
+    report.add(&name("usual"), TIME, &mut late().collect::<Vec<_>>(), "");
     let worst = late().max().unwrap_or_default();
-    report.add("serving/worst", WORST, &mut [worst], "");
+    report.add(&name("worst"), WORST, &mut [worst], "");
     Ok(())
 }
 
 /// How late each request was, in nanoseconds.
-fn one_round(memory: &Mapping) -> Result<Vec<u64>> {
+fn one_round(service: &Service, memory: &Mapping) -> Result<Vec<u64>> {
     // All pages are the server's own again, as after a long time without a snapshot.
     memory.store_pages(memory.pages(), 1);
     let board = Board::new()?;
@@ -60,11 +92,12 @@ fn one_round(memory: &Mapping) -> Result<Vec<u64>> {
         }
     };
     for request in 0..REQUESTS {
-        wait_until(start, request * MILLISECOND)?;
-        for _ in 0..STORES {
+        let due = request * service.period;
+        wait_until(start, due)?;
+        for _ in 0..service.stores {
             memory.store(random.below(memory.pages()) * PAGE, 2);
         }
-        late.push(nanoseconds(ticks() - start) - request * MILLISECOND);
+        late.push((nanoseconds(ticks() - start)).saturating_sub(due));
     }
     board.write(IS_OVER, 1);
     expect_success(process::wait_for_end(child)?)?;
