@@ -55,6 +55,14 @@ soak: ## random work on four processors for SECONDS=600 from SEED=n, on the chec
 	@PROFILE=checked .ci/image
 	@.ci/soak "$(or $(SECONDS),600)" $(SEED)
 
+check-silicon: ## the real kernel under a checker that knows what silicon does not forgive: both boards, all entries, 1 to 8 processors, Debian's programs
+	@.ci/setup test
+	@.ci/check-silicon $(SCENES)
+
+mutants: ## one barrier, TLBI, DC, IC or break of the finished Image left out or made weaker at a time: who notices? (WHAT=TLBI, ALL=1)
+	@.ci/setup test
+	@.ci/mutants $(if $(ALL),--all) $(if $(WHAT),"$(WHAT)")
+
 profile: ## where the instructions of one fork, fault, copy, switch, life, exec or row of bench go (WHAT=fork)
 	@.ci/setup run
 	@.ci/image
@@ -93,4 +101,4 @@ fuzz: ## libFuzzer on every reader of bytes, or on TARGET=elf, for SECONDS=60 ea
 	@.ci/setup fuzz
 	@.ci/fuzz "$(or $(SECONDS),60)" $(TARGET)
 
-.PHONY: help image run demo test soak bench bench-all bench-linux bench-wall profile sdcard debug console check coverage doc fuzz calls
+.PHONY: help image run demo test soak bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls

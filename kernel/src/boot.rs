@@ -6,8 +6,9 @@
 //! machine is turned off), `semihosting` (for tests in QEMU: instead of turning off, the emulator ends with init's exit status,
 //! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run), `asid=fixed` (every
 //! address space under one ASID: QEMU then shows stale translations, which it hides by forgetting everything at each change of
-//! the ASID), `fork=classic` (fork copies all tables: to measure against), `watchdog=n` (the board's watchdog restarts it when its first
-//! processor takes no interrupts for n seconds). Everything else goes to init as Linux hands it on: see
+//! the ASID), `asid=n` (as if the machine had n ASIDs, so that they roll over), `fork=classic` (fork copies all tables: to measure
+//! against), `watchdog=n` (the board's watchdog restarts it when its first processor takes no interrupts for n seconds). Everything else
+//! goes to init as Linux hands it on: see
 //! `formats::bootargs`.
 
 use crate::{user_loop, watchdog};
@@ -73,7 +74,7 @@ pub fn start(boot: Boot) -> ! {
     }
     let asids = match line.value("asid") {
         Some("fixed") => mm::Asids::fixed(),
-        _ => memory::asids(),
+        limit => memory::asids(limit.and_then(|number| number.parse().ok())),
     };
     memory::start(asids).expect("a machine that booted has memory for the first frame");
     process::oom::register();

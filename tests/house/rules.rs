@@ -116,7 +116,7 @@ pub const FLOORS: &[Floor] = &[
     },
     Floor {
         folder: "tests",
-        uses: &["image", "abi", "formats", "mm", "fuzz"],
+        uses: &["image", "abi", "formats", "mm", "fuzz", "checker"],
     },
     Floor {
         folder: "tests/checker",

@@ -28,6 +28,7 @@ mod scheduling;
 mod sdcard;
 mod shares;
 mod shell;
+mod silicon;
 mod small_programs;
 mod soak;
 mod storm;
@@ -132,6 +133,9 @@ fn kernels(is_linux: bool, named: Option<PathBuf>) -> Result<(Kernel, Kernel)> {
 fn run() -> Result<bool> {
     let choice = choice(std::env::args().skip(1))?;
     let mut scenes = all();
+    if choice.setting.is_watched {
+        scenes.extend(silicon::SCENES);
+    }
     let is_linux = matches!(choice.setting.normal, Kernel::Linux(_));
     scenes.retain(|scene| scene.name.contains(&choice.text) && (scene.is_portable || !is_linux));
     ensure!(!scenes.is_empty(), "no scene's name contains {:?}", choice.text);

@@ -11,10 +11,10 @@ pub const SCENES: &[Scene] = &[
         watch(stage, |stage| demos::play(stage, &Machine::Virt(Virt::default())))
     }),
     scene("watched.raspi4b", |stage| watch(stage, boot_raspi4b)),
-    scene("watched.forks", |stage| watch_storm(stage, "forks", 12)),
-    scene("watched.threads", |stage| watch_storm(stage, "threads", 60)),
-    scene("watched.execs", |stage| watch_storm(stage, "execs", 20)),
-    scene("watched.kills", |stage| watch_storm(stage, "kills", 40)),
+    scene("watched.forks", |stage| watch_storm(stage, "forks", 4)),
+    scene("watched.threads", |stage| watch_storm(stage, "threads", 40)),
+    scene("watched.execs", |stage| watch_storm(stage, "execs", 10)),
+    scene("watched.kills", |stage| watch_storm(stage, "kills", 20)),
     scene("watched.soak", |stage| {
         stage.soak.seconds = 10;
         watch(stage, |stage| soak::soak(stage, &Machine::Virt(el2_and_gic_v3())))

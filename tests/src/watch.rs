@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Functions whose stores are to a frame that nobody else has (contract of `Mmu::copy_frame` and `Mmu::zero_frame`).
 const TAKERS: [&str; 2] = ["copy_frame_bytes", "zero_frame_bytes"];
+/// How many functions of a chain of inlined ones are named.
+const CHAIN: usize = 5;
 /// How many lines of a log that holds violations are shown.
 const SHOWN: usize = 60;
 
@@ -91,10 +93,16 @@ impl Watch {
         Ok(words.map(str::to_owned).to_vec())
     }
 
-    /// The log, with names.
-    pub fn log(&self) -> Result<String> {
-        let text = std::fs::read_to_string(&self.log).with_context(|| self.log.display().to_string())?;
-        with_names(&text, &self.elf)
+    /// The log as it is so far.
+    pub fn text(&self) -> Result<String> {
+        std::fs::read_to_string(&self.log).with_context(|| self.log.display().to_string())
+    }
+
+    /// The first rule that was broken so far.
+    pub fn violation(&self) -> Option<String> {
+        let text = self.text().ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VIOLATION "))?;
+        line.split(' ').next().map(str::to_owned)
     }
 
     /// Fails with the violations if there are any.
@@ -116,7 +124,7 @@ impl Watch {
     /// Fails unless the board was watched to its end; returns the line that says how much was watched.
     pub fn watched(&self) -> Result<String> {
         self.check()?;
-        let text = std::fs::read_to_string(&self.log).with_context(|| self.log.display().to_string())?;
+        let text = self.text()?;
         ensure!(
             text.contains("verdict: 0 kinds, 0 violations"),
             "{} has no verdict",
@@ -191,6 +199,15 @@ fn with_names(text: &str, elf: &Path) -> Result<String> {
     Ok(named)
 }
 
+/// A function's name without the types that it was made for.
+fn plain(name: &str) -> String {
+    name.split('<')
+        .next()
+        .filter(|plain| !plain.is_empty())
+        .unwrap_or(name)
+        .to_owned()
+}
+
 /// The functions that an instruction was written in, innermost first, and the line.
 fn name(loader: &addr2line::Loader, address: u64) -> String {
     let mut names = Vec::new();
@@ -204,13 +221,15 @@ fn name(loader: &addr2line::Loader, address: u64) -> String {
             if let Some(location) = frame.location.as_ref().filter(|_| place.is_empty()) {
                 place = format!(" {}:{}", location.file.unwrap_or("?"), location.line.unwrap_or(0));
             }
-            names.extend(function);
+            names.extend(function.as_deref().map(plain));
         }
     }
+    names.retain(|name| name != "{closure#0}");
     if names.is_empty() {
         let symbol = loader.find_symbol(address).unwrap_or("?");
         names.push(rustc_demangle::demangle(symbol).to_string());
     }
     names.dedup();
+    names.truncate(CHAIN);
     format!("{}{place}", names.join(" in "))
 }

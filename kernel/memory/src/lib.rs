@@ -46,9 +46,10 @@ static HEAP: heap::KernelHeap = heap::KernelHeap::new();
 
 static MEMORY: Once<Memory<BoardMmu>> = Once::new();
 
-/// The machine's address-space identifiers: a number for each space that runs.
-pub fn asids() -> Asids {
-    Asids::new(ASIDS)
+/// The machine's address-space identifiers: a number for each space that runs, until `limit` of them are used up if that is fewer
+/// than the machine has.
+pub fn asids(limit: Option<u32>) -> Asids {
+    Asids::new(limit.unwrap_or(ASIDS).clamp(Asids::FEWEST, ASIDS))
 }
 
 /// Sets up the one [`Memory`], whose spaces run under `asids`. Called once, at boot.

@@ -73,6 +73,8 @@ pub enum Register {
     Ttbr0,
     /// TTBR1_EL1
     Ttbr1,
+    /// ICC_SGI1R_EL1, which interrupts other processors
+    Sgi,
 }
 
 /// An instruction that the checker follows.
@@ -159,6 +161,7 @@ fn register(word: u32) -> Option<Register> {
         (2, 0, 1) => Some(Register::Ttbr1),
         (2, 0, 2) => Some(Register::Tcr),
         (10, 2, 0) => Some(Register::Mair),
+        (12, 11, 5) => Some(Register::Sgi),
         _ => None,
     }
 }

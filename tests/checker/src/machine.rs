@@ -1,6 +1,7 @@
 //! The machine as the checker knows it: processors with their registers, barriers and TLBs, live trees, lines of memory.
 
 use crate::descriptor::{Half, page_of};
+use crate::instruction::{Domain, Register, Scope};
 use crate::lines::Lines;
 use crate::ram::Ram;
 use crate::report::Report;
@@ -26,6 +27,17 @@ pub struct Loss {
     pub change: Change,
 }
 
+/// Whether a TLB may hold entries, good under every ASID, of a tree that TTBR no longer names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It holds none.
+    Nothing,
+    /// Of the tree that TTBR names now.
+    Current,
+    /// Of one before: only a TLBI of everything forgets them.
+    Old,
+}
+
 /// Pages that were found in order a moment ago: nothing has changed since.
 #[derive(Clone, Copy, Default)]
 struct Seen {
@@ -49,14 +61,24 @@ pub struct Cpu {
     pub trees: [Option<TreeId>; 2],
     /// The last DSB or DMB that orders stores
     pub stores_ordered: Moment,
+    /// The last DSB that completes stores
+    pub stores_complete: Moment,
     /// The last DSB that completes everything
     pub all_complete: Moment,
     /// The last DC that cleans
     pub cleaned: Moment,
-    /// The last IC that nothing has completed yet, and where
-    pub invalidating: Option<u64>,
-    /// A write to a register of translation that no ISB has followed
-    pub unsynchronised: Option<u64>,
+    /// An IC that nothing has completed yet: where, and how far the DSB must reach
+    pub invalidating: Option<(u64, Domain)>,
+    /// A write to a register of translation that no ISB has followed: which, and where
+    pub unsynchronised: Option<(Register, u64)>,
+    /// New entries that no DSB for stores has followed
+    pub made: Vec<Loss>,
+    /// The last store-release or exclusive store
+    pub last_release: Moment,
+    /// What the TLB may hold besides, by half
+    pub left: [Left; 2],
+    /// The TLB, and the instruction cache, were invalidated since power was switched on
+    pub has_invalidated: [bool; 2],
     /// An ERET that nothing has followed yet
     pub returning: Option<u64>,
     /// It has been at EL0: from then on low addresses of instructions are programs'
@@ -84,10 +106,15 @@ impl Cpu {
             asid: 0,
             trees: [None; 2],
             stores_ordered: 0,
+            stores_complete: 0,
             all_complete: 0,
             cleaned: 0,
             invalidating: None,
             unsynchronised: None,
+            made: Vec::new(),
+            last_release: 0,
+            left: [Left::Nothing; 2],
+            has_invalidated: [false; 2],
             returning: None,
             has_run_user: false,
             user_entry: 0,
@@ -97,6 +124,19 @@ impl Cpu {
             tlb: Tlb::default(),
             pages_seen: vec![Seen::default(); SEEN],
             fetches_seen: vec![Seen::default(); SEEN],
+        }
+    }
+
+    /// A TLBI has completed here.
+    pub fn apply(&mut self, tlbi: &Tlbi) {
+        self.tlb.apply(tlbi);
+        if tlbi.scope == Scope::All {
+            self.has_invalidated[0] = true;
+            for left in &mut self.left {
+                if *left == Left::Old {
+                    *left = Left::Nothing;
+                }
+            }
         }
     }
 

@@ -314,12 +314,15 @@ extern "C" fn on_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void)
         let value = qemu_plugin_mem_get_value(info);
         (known, is_device, qemu_plugin_mem_is_store(info), size, value)
     };
-    if is_device {
-        return;
-    }
     let mut guard = lock();
     let Some(state) = guard.as_mut() else { return };
     let Some(known) = state.known(data) else { return };
+    if is_device {
+        if let (true, Some(physical)) = (is_store, physical) {
+            state.machine.device_store(cpu as usize, known.site.pc, physical);
+        }
+        return;
+    }
     let value = match known.site.access {
         Access::Exclusive => Value::AsInRam,
         _ if value.kind == SIXTEEN_BYTES => Value::Words([value.low, value.high]),

@@ -54,6 +54,7 @@ pub struct Report {
     output: Box<dyn Write + Send>,
     counts: BTreeMap<(&'static str, u64), u64>,
     events: VecDeque<Event>,
+    executed: BTreeMap<u64, u64>,
     /// What was watched so far.
     pub watched: Watched,
 }
@@ -65,6 +66,7 @@ impl Report {
             output,
             counts: BTreeMap::new(),
             events: VecDeque::with_capacity(EVENTS),
+            executed: BTreeMap::new(),
             watched: Watched::default(),
         }
     }
@@ -89,6 +91,11 @@ impl Report {
             pc,
             operands,
         });
+    }
+
+    /// An instruction that is followed was executed: the log ends with how often each was.
+    pub fn executed(&mut self, pc: u64) {
+        *self.executed.entry(pc).or_default() += 1;
     }
 
     fn print_events(&mut self) {
@@ -127,7 +134,7 @@ impl Report {
         self.counts.values().sum()
     }
 
-    /// The last lines: what was watched, each kind of violation, the verdict.
+    /// The last lines: what was watched, where, each kind of violation, the verdict.
     pub fn close(&mut self) {
         let w = self.watched;
         self.line(&format!(
@@ -147,6 +154,9 @@ impl Report {
             w.frames_taken,
             w.in_flight
         ));
+        for (pc, count) in std::mem::take(&mut self.executed) {
+            self.line(&format!("executed: {pc:#x} {count}"));
+        }
         for ((rule, pc), count) in self.counts.clone() {
             self.line(&format!("count: {count} {rule} at {pc:#x}"));
         }

@@ -115,6 +115,22 @@ impl Trees {
         self.trees.get(&id)
     }
 
+    /// Whether a leaf of the tree is good under every ASID.
+    pub fn has_global(&self, id: TreeId) -> bool {
+        let Some(tree) = self.trees.get(&id) else {
+            return false;
+        };
+        tree.tables.iter().any(|(page, &(level, _))| {
+            let table = self.tables.get(page);
+            table.is_some_and(|table| {
+                let entries = table.entries.iter().copied().map(Entry);
+                entries
+                    .into_iter()
+                    .any(|entry| entry.is_leaf(level) && !entry.is_non_global())
+            })
+        })
+    }
+
     /// Where the table at `page` stands.
     pub fn positions(&self, page: u64) -> Vec<Position> {
         self.tables

@@ -2,7 +2,7 @@
 
 use super::remembered::Question;
 use crate::descriptor::{Entry, Half, PAGE, Rights, page_of};
-use crate::instruction::Access;
+use crate::instruction::{Access, Register};
 use crate::lines::{DIRTY, FETCHED, INITIALISED, LastStore, STALE_INSTRUCTIONS, UNCACHED, Writer, lines_of};
 use crate::machine::{Cpu, Machine};
 use crate::tlb::{Translation, take_table};
@@ -55,6 +55,9 @@ impl Machine {
     pub fn memory(&mut self, cpu: usize, site: &Site, memory: &Memory) {
         let has_mmu = self.cpus[cpu].has_mmu();
         let is_program = self.cpus[cpu].is_program(site.pc);
+        if has_mmu && !is_program {
+            self.check_kernel_translation(cpu, site.pc, memory.address);
+        }
         let Some(physical) = memory.physical.or_else(|| self.translate(cpu, memory.address)) else {
             return;
         };
@@ -94,11 +97,38 @@ impl Machine {
         }
     }
 
-    fn check_kernel_use(&mut self, cpu: usize, site: &Site, address: u64) {
-        if let Some(from) = self.cpus[cpu].unsynchronised.take() {
-            let text = format!("cpu {cpu} uses {address:#x} at {:#x} with no ISB since", site.pc);
+    /// What the kernel's own translation rests on must be in force.
+    fn check_kernel_translation(&mut self, cpu: usize, pc: u64, address: u64) {
+        let is_own = |register| !matches!(register, Register::Ttbr0 | Register::Sgi);
+        if self.cpus[cpu]
+            .unsynchronised
+            .is_some_and(|(register, _)| is_own(register))
+        {
+            self.check_synchronised(cpu, pc, "uses memory");
+        }
+        let made = self.cpus[cpu].made.iter();
+        let early = made
+            .into_iter()
+            .find(|made| address.wrapping_sub(made.address) < made.span);
+        if let Some(made) = early.copied() {
+            let text = format!(
+                "cpu {cpu} uses {address:#x} at {pc:#x}, whose entry no DSB has made visible to a walk"
+            );
+            self.violation("USE-BEFORE-DSB", made.change.pc, &text);
+            self.cpus[cpu].made.clear();
+        }
+    }
+
+    /// No register of translation was written without an ISB since.
+    pub fn check_synchronised(&mut self, cpu: usize, pc: u64, what: &str) {
+        if let Some((register, from)) = self.cpus[cpu].unsynchronised.take() {
+            let text = format!("cpu {cpu} {what} at {pc:#x} with no ISB since it wrote {register:?}");
             self.violation("NO-ISB", from, &text);
         }
+    }
+
+    fn check_kernel_use(&mut self, cpu: usize, site: &Site, address: u64) {
+        self.check_synchronised(cpu, site.pc, "uses memory of a program");
         if matches!(site.access, Access::Plain | Access::Ordered) {
             let text = format!("cpu {cpu} uses {address:#x} with its own rights");
             self.violation("PLAIN-ACCESS", site.pc, &text);
@@ -231,6 +261,9 @@ impl Machine {
             return;
         }
         let at = self.tick();
+        if matches!(site.access, Access::Ordered | Access::Exclusive) {
+            self.cpus[cpu].last_release = at;
+        }
         let flags = if self.cpus[cpu].has_mmu() { DIRTY } else { UNCACHED };
         for line in lines_of(physical, size) {
             let line = self.lines.line(line);
@@ -301,6 +334,23 @@ impl Machine {
             .find(|(under, page)| *under == asid && is_held(page))
     }
 
+    /// A store to a register of a device.
+    pub fn device_store(&mut self, cpu: usize, pc: u64, physical: u64) {
+        if SGI_REGISTERS.contains(&physical) {
+            self.check_doorbell(cpu, pc);
+        }
+    }
+
+    /// An interrupt to another processor tells of stores, which must be there before it. What is meant for others is given away by
+    /// a store-release or an exclusive; stores of counters and of the own stack may still be on their way.
+    pub fn check_doorbell(&mut self, cpu: usize, pc: u64) {
+        let own = &self.cpus[cpu];
+        if own.last_release > own.stores_complete {
+            let text = format!("cpu {cpu} interrupts others, and no DSB has completed its stores");
+            self.violation("DOORBELL-BEFORE-DSB", pc, &text);
+        }
+    }
+
     fn uncached_load(&mut self, cpu: usize, pc: u64, physical: u64) {
         if !self.lines.has(physical, DIRTY) {
             return;
@@ -315,6 +365,9 @@ impl Machine {
         self.violation("READ-UNCACHED", pc, &text);
     }
 }
+
+/// GICD_SGIR of QEMU's virt board and of the Raspberry Pi 4.
+const SGI_REGISTERS: [u64; 2] = [0x0800_0f00, 0xff84_1f00];
 
 /// Below it lies the firmware's loop in which other processors of the Raspberry Pi wait: it looks again and again.
 const FIRMWARE_END: u64 = 0x8_0000;

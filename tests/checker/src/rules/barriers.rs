@@ -4,7 +4,7 @@ use super::remembered::Question;
 use crate::descriptor::{Half, page_of};
 use crate::instruction::{Accesses, Domain, Scope};
 use crate::lines::{CLEANED, DIRTY, FETCHED, STALE_INSTRUCTIONS, lines_of};
-use crate::machine::{Loss, Machine};
+use crate::machine::{Left, Loss, Machine};
 use crate::tlb::Tlbi;
 
 impl Machine {
@@ -24,8 +24,11 @@ impl Machine {
             return;
         }
         if domain >= Domain::Inner {
-            self.cpus[cpu].stores_ordered = self.now;
-            self.cpus[cpu].unordered.clear();
+            let own = &mut self.cpus[cpu];
+            own.stores_ordered = self.now;
+            own.stores_complete = self.now;
+            own.unordered.clear();
+            own.made.clear();
         }
         if accesses == Accesses::All {
             self.complete(cpu, domain);
@@ -36,9 +39,7 @@ impl Machine {
         let now = self.now;
         let own = &mut self.cpus[cpu];
         own.all_complete = now;
-        if domain >= Domain::Inner {
-            own.invalidating = None;
-        }
+        own.invalidating = own.invalidating.filter(|&(_, reach)| domain < reach);
         let given = std::mem::take(&mut own.tlbis);
         if given.is_empty() {
             return;
@@ -49,9 +50,9 @@ impl Machine {
         self.cpus[cpu].tlbis = open;
         for tlbi in &complete {
             if tlbi.is_broadcast {
-                self.cpus.iter_mut().for_each(|cpu| cpu.tlb.apply(tlbi));
+                self.cpus.iter_mut().for_each(|cpu| cpu.apply(tlbi));
             } else {
-                self.cpus[cpu].tlb.apply(tlbi);
+                self.cpus[cpu].apply(tlbi);
             }
         }
         self.epoch += 1;
@@ -82,13 +83,25 @@ impl Machine {
     /// A processor goes to EL0: its work must be complete, and what it took away forgotten everywhere.
     pub fn enter_user(&mut self, cpu: usize, pc: u64) {
         self.report.watched.user_entries += 1;
+        if self.cpus[cpu].left[Half::User as usize] != Left::Nothing {
+            let text = format!(
+                "cpu {cpu} goes to EL0, and its TLB may hold entries of the tables that it booted with"
+            );
+            self.violation("GLOBAL-LEFT", pc, &text);
+            self.cpus[cpu].left[Half::User as usize] = Left::Nothing;
+        }
         let own = &mut self.cpus[cpu];
         own.has_run_user = true;
         own.user_entry = self.now;
         own.unsynchronised = None;
         let tlbi = own.tlbis.first().map(|tlbi| tlbi.pc);
-        let store = own.unordered.first().map(|loss| loss.change.pc);
-        let cache = own.invalidating.take();
+        let store = own
+            .unordered
+            .first()
+            .or(own.made.first())
+            .map(|loss| loss.change.pc);
+        own.made.clear();
+        let cache = own.invalidating.take().map(|(pc, _)| pc);
         own.unordered.clear();
         let losses = std::mem::take(&mut own.losses);
         let pending = [

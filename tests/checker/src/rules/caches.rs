@@ -1,7 +1,7 @@
 //! DC and IC.
 
 use crate::descriptor::{Rights, page_of};
-use crate::instruction::Cache;
+use crate::instruction::{Cache, Domain};
 use crate::lines::{CLEANED, DIRTY, FETCHED, INITIALISED, LastStore, STALE_INSTRUCTIONS, UNCACHED, Writer};
 use crate::machine::Machine;
 
@@ -12,7 +12,8 @@ impl Machine {
             Cache::InvalidateAllInstructions => {
                 self.lines.invalidate_all_instructions();
                 self.code_epoch += 1;
-                self.cpus[cpu].invalidating = Some(pc);
+                self.cpus[cpu].has_invalidated[1] = true;
+                self.cpus[cpu].invalidating = Some((pc, Domain::Local));
                 return;
             }
             Cache::BySetAndWay => {
@@ -53,7 +54,7 @@ impl Machine {
 
     fn invalidate_instructions(&mut self, cpu: usize, pc: u64, physical: u64) {
         let own = &mut self.cpus[cpu];
-        own.invalidating = Some(pc);
+        own.invalidating = Some((pc, Domain::Inner));
         let is_early = own.cleaned > own.all_complete;
         let line = self.lines.line(physical);
         let was_cleaned = *line & CLEANED != 0;

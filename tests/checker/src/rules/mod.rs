@@ -8,8 +8,11 @@
 //! | STALE-TLB, STALE-LEVEL-3, STALE-WALK-CACHE | nothing that may be remembered allows what the tables do not | D8.13, D8.14 |
 //! | TLBI-BEFORE-DSB | the store to an entry is complete before the TLBI that is for it | D8.13.5 |
 //! | PENDING-TLBI, PENDING-STORE, PENDING-IC | EL0 is entered with maintenance incomplete | D8.13.5, D7.4 |
-//! | NO-FLUSH | something was taken from a program, and EL0 entered, without a TLBI | D8.13 |
-//! | NO-ISB | user memory is used behind a write to TTBR, TCR or SCTLR without an ISB | D19.1.2 |
+//! | USE-BEFORE-DSB | the kernel uses an address whose new entry no DSB has made visible to its walks | D8.2.6 |
+//! | NO-ISB | memory is used, or the MMU turned on, behind a write to TTBR, TCR, MAIR or SCTLR without an ISB | D19.1.2 |
+//! | NEVER-INVALIDATED | the MMU is turned on with a TLB or an instruction cache as power left it | D8.13 |
+//! | GLOBAL-LEFT, ROOT-BEFORE-FLUSH | a TLB may hold global entries of tables that were left | D8.13 |
+//! | DOORBELL-BEFORE-DSB | stores are complete before other processors are interrupted | B2.7 |
 //! | ILLEGAL-ACCESS | no translation, old or new, allowed an access that happened | D8.4 |
 //! | PLAIN-ACCESS | the kernel touches programs' memory by LDTR and STTR only (no PAN on this core) | D8.4.3 |
 //! | FRAME-STILL-REACHABLE | a frame is taken for new contents while a TLB may reach it | D8.13 |

@@ -2,8 +2,8 @@
 
 use super::remembered::Question;
 use crate::descriptor::Half;
-use crate::instruction::{Operation, Register};
-use crate::machine::Machine;
+use crate::instruction::{Operation, Register, Scope};
+use crate::machine::{Left, Machine};
 use crate::trees::TreeId;
 
 const ROOT: u64 = 0x0000_ffff_ffff_f000;
@@ -12,6 +12,7 @@ impl Machine {
     /// An instruction that is about to be executed; `operand` is the value of its general register.
     pub fn system(&mut self, cpu: usize, pc: u64, operation: Operation, operand: u64) {
         self.tick();
+        self.report.executed(pc);
         match operation {
             Operation::ExceptionReturn => {
                 self.report.event(self.now, cpu, "ERET", pc, [0; 3]);
@@ -33,7 +34,17 @@ impl Machine {
     }
 
     fn write(&mut self, cpu: usize, pc: u64, register: Register, value: u64) {
-        self.cpus[cpu].unsynchronised = Some(pc);
+        if register == Register::Sgi {
+            self.check_doorbell(cpu, pc);
+            return;
+        }
+        let is_turned_on = register == Register::Sctlr && value & 1 == 1 && !self.cpus[cpu].has_mmu();
+        if is_turned_on {
+            self.check_synchronised(cpu, pc, "turns its MMU on");
+            self.check_invalidated(cpu, pc);
+        }
+        self.check_complete(cpu, pc, register);
+        self.cpus[cpu].unsynchronised = Some((register, pc));
         self.epoch += 1;
         match register {
             Register::Sctlr => self.cpus[cpu].sctlr = value,
@@ -53,7 +64,60 @@ impl Machine {
             Register::Ttbr1 => {
                 self.enter_tree(cpu, pc, value & ROOT, Half::Kernel);
             }
+            Register::Sgi => {}
         }
+        if is_turned_on {
+            self.note_global(cpu, Half::User);
+            self.note_global(cpu, Half::Kernel);
+        }
+    }
+
+    /// What the caches and the TLB held when power was switched on must be gone.
+    fn check_invalidated(&mut self, cpu: usize, pc: u64) {
+        for (was_done, what) in self.cpus[cpu]
+            .has_invalidated
+            .into_iter()
+            .zip(["TLB", "instruction cache"])
+        {
+            if !was_done {
+                let text = format!("cpu {cpu} turns its MMU on and has not invalidated its {what}");
+                self.violation("NEVER-INVALIDATED", pc, &text);
+            }
+        }
+    }
+
+    /// Maintenance that was given is complete before translation changes.
+    fn check_complete(&mut self, cpu: usize, pc: u64, register: Register) {
+        if matches!(register, Register::Mair | Register::Tcr) {
+            return;
+        }
+        let own = &self.cpus[cpu];
+        let tlbi = own
+            .tlbis
+            .iter()
+            .find(|tlbi| tlbi.scope == Scope::All)
+            .map(|tlbi| tlbi.pc);
+        let is_sctlr = register == Register::Sctlr;
+        let cache = own.invalidating.filter(|_| is_sctlr).map(|(pc, _)| pc);
+        for (rule, given) in [("PENDING-TLBI", tlbi), ("PENDING-IC", cache)] {
+            if let Some(given) = given {
+                let text = format!("cpu {cpu} writes {register:?} at {pc:#x} with no DSB since");
+                self.violation(rule, given, &text);
+            }
+        }
+    }
+
+    fn note_global(&mut self, cpu: usize, half: Half) {
+        let has_global = self.cpus[cpu]
+            .tree(half)
+            .is_some_and(|tree| self.trees.has_global(tree));
+        let left = &mut self.cpus[cpu].left[half as usize];
+        *left = match (*left, has_global) {
+            (Left::Old, _) | (Left::Current, false) => Left::Old,
+            (Left::Current, true) => Left::Old,
+            (Left::Nothing, true) => Left::Current,
+            (Left::Nothing, false) => Left::Nothing,
+        };
     }
 
     fn enter_tree(&mut self, cpu: usize, pc: u64, root: u64, half: Half) -> TreeId {
@@ -61,10 +125,20 @@ impl Machine {
         let bits = self.cpus[cpu].bits(half);
         let mut linked = Vec::new();
         let tree = self.trees.enter(root, half, bits, &self.ram, &mut linked);
-        if self.cpus[cpu].has_mmu() {
+        let has_mmu = self.cpus[cpu].has_mmu();
+        if has_mmu {
             self.check_linked(cpu, pc, half, &linked);
         }
-        if let Some(old) = self.cpus[cpu].trees[half as usize].replace(tree) {
+        let old = self.cpus[cpu].trees[half as usize].replace(tree);
+        if has_mmu && old != Some(tree) && (half == Half::Kernel || !self.cpus[cpu].has_run_user) {
+            self.note_global(cpu, half);
+            if half == Half::Kernel && self.cpus[cpu].left[1] == Left::Old && self.trees.has_global(tree) {
+                let text =
+                    format!("cpu {cpu} enters {root:#x}; its TLB may hold entries of the tables before");
+                self.violation("ROOT-BEFORE-FLUSH", pc, &text);
+            }
+        }
+        if let Some(old) = old {
             self.trees.leave(old);
         }
         tree

@@ -3,7 +3,7 @@
 use crate::descriptor::{ENTRIES, Entry, Half, Limits, PAGE, Rights, page_of, shift, span};
 use crate::lines::{UNCACHED, Writer, lines_of};
 use crate::machine::{Loss, Machine};
-use crate::tlb::{Change, Translation, take_table};
+use crate::tlb::{Change, Moment, Translation, take_table};
 use crate::trees::{Linked, Position, TreeId, below};
 
 /// What a store does to an entry.
@@ -23,6 +23,14 @@ impl Update {
     /// The first address, and how many bytes.
     fn range(&self) -> (u64, u64) {
         (self.address, span(self.level))
+    }
+
+    fn change(&self, at: Moment) -> Change {
+        Change {
+            cpu: self.cpu,
+            at,
+            pc: self.pc,
+        }
     }
 
     /// Why this needs a break, if it does.
@@ -68,6 +76,9 @@ impl Machine {
             return;
         }
         self.report.watched.table_stores += 1;
+        if old.is_valid() && !new.is_valid() {
+            self.report.executed(pc);
+        }
         self.report
             .event(self.now, cpu, "table store", pc, [address, old.0, new.0]);
         let (page, slot) = (page_of(address), (address % PAGE / 8) as usize);
@@ -174,6 +185,7 @@ impl Machine {
         }
         if !update.old.is_valid() && update.new.is_valid() {
             self.check_make(update);
+            self.make(update);
         }
     }
 
@@ -223,12 +235,21 @@ impl Machine {
         }
     }
 
+    /// A new entry, which a walk sees when a DSB says so.
+    fn make(&mut self, update: &Update) {
+        let (address, span) = update.range();
+        let asid = self.asid_of(update.tree);
+        self.cpus[update.cpu].made.push(Loss {
+            asid,
+            address,
+            span,
+            tree: update.tree,
+            change: update.change(self.now),
+        });
+    }
+
     fn lose(&mut self, update: &Update) {
-        let change = Change {
-            cpu: update.cpu,
-            at: self.now,
-            pc: update.pc,
-        };
+        let change = update.change(self.now);
         let asid = self.asid_of(update.tree);
         if update.half == Half::User && asid.is_none() {
             return;

@@ -1,6 +1,6 @@
 //! Two processors in one space, to whom the tests let things happen.
 
-use checker::instruction::{Access, Accesses, Domain, Operation, Register, Scope};
+use checker::instruction::{Access, Accesses, Cache, Domain, Operation, Register, Scope};
 use checker::machine::Machine;
 use checker::ram::{Ram, Store};
 use checker::report::Report;
@@ -50,6 +50,10 @@ impl Board {
             board.write(cpu, Register::Tcr, 25 << 16 | 25);
             board.write(cpu, Register::Ttbr1, KERNEL_ROOT);
             board.write(cpu, Register::Ttbr0, ROOT | ASID << 48);
+            board.system(cpu, Operation::Tlbi(Scope::All, Domain::Local), 0);
+            board.system(cpu, Operation::Cache(Cache::InvalidateAllInstructions), 0);
+            board.system(cpu, Operation::Dsb(Domain::Inner, Accesses::All), 0);
+            board.system(cpu, Operation::Isb, 0);
             board.write(cpu, Register::Sctlr, 1);
             board.machine.system(cpu, KERNEL_CODE, Operation::Isb, 0);
             board.go_to_user(cpu);

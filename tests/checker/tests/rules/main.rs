@@ -289,5 +289,86 @@ fn what_never_may_be_is_named() {
     board.write(0, Register::Mair, 0xff);
     board.system(0, Operation::Cache(Cache::Zero), LEVEL3 - BASE + KERNEL);
     board.store(LEVEL2 + 24, 0x1000 | TABLE);
-    board.expect(&["SET-AND-WAY", "MAIR-LIVE", "ZERO-TABLE", "TABLE-OUTSIDE"]);
+    board.expect(&[
+        "SET-AND-WAY",
+        "MAIR-LIVE",
+        "NO-ISB",
+        "ZERO-TABLE",
+        "TABLE-OUTSIDE",
+    ]);
+}
+
+/// A processor that is switched on, and what it does before its MMU is on.
+fn boot(without: &str) -> Board {
+    type Step = (&'static str, Operation);
+    let steps: [Step; 4] = [
+        ("TLBI", Operation::Tlbi(Scope::All, Domain::Local)),
+        ("IC", Operation::Cache(Cache::InvalidateAllInstructions)),
+        ("DSB", Operation::Dsb(Domain::Local, Accesses::All)),
+        ("ISB", Operation::Isb),
+    ];
+    let mut board = Board::new();
+    board.write(2, Register::Tcr, 25 << 16 | 25);
+    board.write(2, Register::Ttbr1, KERNEL_ROOT);
+    for (name, operation) in steps {
+        if name != without {
+            board.system(2, operation, 0);
+        }
+    }
+    board.write(2, Register::Sctlr, 1);
+    board
+}
+
+#[test]
+fn nothing_is_left_of_what_power_or_firmware_brought() {
+    boot("").expect(&[]);
+    boot("TLBI").expect(&["NEVER-INVALIDATED"]);
+    boot("IC").expect(&["NEVER-INVALIDATED"]);
+    boot("DSB").expect(&["PENDING-TLBI", "PENDING-IC", "NEVER-INVALIDATED"]);
+    boot("ISB").expect(&["NO-ISB"]);
+}
+
+#[test]
+fn a_new_entry_of_the_kernels_is_used_behind_a_dsb() {
+    for has_dsb in [true, false] {
+        let mut board = Board::new();
+        board.store(KERNEL_ROOT + 16, BASE | BLOCK);
+        if has_dsb {
+            board.dsb(Accesses::Stores);
+        }
+        board.access(0, KERNEL_CODE, Access::Plain, KERNEL + 0x4000_0000, None);
+        board.expect(if has_dsb { &[] } else { &["USE-BEFORE-DSB"] });
+    }
+}
+
+#[test]
+fn tables_that_were_left_are_flushed() {
+    const OTHER_ROOT: u64 = BASE + 0x9000;
+    const EMPTY: u64 = BASE + 0xa000;
+    for has_flush in [true, false] {
+        let mut board = boot("");
+        board.system(2, Operation::Isb, 0);
+        board.machine.ram.write(OTHER_ROOT + 8, BASE | BLOCK);
+        board.write(2, Register::Ttbr1, EMPTY);
+        board.system(2, Operation::Isb, 0);
+        if has_flush {
+            board.system(2, Operation::Tlbi(Scope::All, Domain::Local), 0);
+            board.system(2, Operation::Dsb(Domain::Local, Accesses::All), 0);
+        }
+        board.write(2, Register::Ttbr1, OTHER_ROOT);
+        board.expect(if has_flush { &[] } else { &["ROOT-BEFORE-FLUSH"] });
+    }
+}
+
+#[test]
+fn another_processor_is_interrupted_when_the_stores_are_there() {
+    for has_dsb in [true, false] {
+        let mut board = Board::new();
+        board.access(0, KERNEL_CODE, Access::Ordered, TWO - BASE + KERNEL, Some(0));
+        if has_dsb {
+            board.dsb(Accesses::Stores);
+        }
+        board.machine.device_store(0, KERNEL_CODE, 0x0800_0f00);
+        board.expect(if has_dsb { &[] } else { &["DOORBELL-BEFORE-DSB"] });
+    }
 }

@@ -1,0 +1,216 @@
+//! Mutants of the finished kernel: each TLBI, DSB, DMB, ISB, DC, IC and break of `platform` and `mm` left out or made weaker in the
+//! Image, one at a time, and played under the checker. `mutants [--list] [--all] [TEXT]` plays those with TEXT in their line; without
+//! `--all` one copy of what was inlined in many places stands for them all. What nobody notices must stand in [`harmless`] with its
+//! reason. Ends with `N passed, N failed`, and writes `mutants.md` to `target/holstein`.
+
+mod harmless;
+mod mutations;
+mod play;
+mod sites;
+mod table;
+
+use anyhow::{Context, Result, ensure};
+use mutations::Mutation;
+use play::{Verdict, Work};
+use sites::Site;
+use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use table::Row;
+use tests::files;
+
+/// Where the kernel is linked: the first byte of its Image.
+const BASE: u64 = 0xffff_ffff_8000_0000;
+
+/// The kernel, and what it executes under each work.
+struct Original {
+    image: Vec<u8>,
+    folder: PathBuf,
+    executed: Vec<BTreeSet<u64>>,
+}
+
+impl Original {
+    fn new(built: &Path) -> Result<Original> {
+        let folder = built.join("mutants");
+        std::fs::create_dir_all(&folder)?;
+        let from = built.join("kernel8.img");
+        let image = std::fs::read(&from).with_context(|| from.display().to_string())?;
+        std::fs::copy(built.join("kernel.elf"), folder.join("kernel.elf"))?;
+        std::fs::write(folder.join("kernel8.img"), &image)?;
+        let mut original = Original {
+            image,
+            folder,
+            executed: Vec::new(),
+        };
+        for work in &play::ALL {
+            let executed = original.executed_by(work)?;
+            original.executed.push(executed);
+        }
+        Ok(original)
+    }
+
+    /// The instructions that are executed under a work; kept in a file, which is good for this Image only.
+    fn executed_by(&self, work: &Work) -> Result<BTreeSet<u64>> {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.image.hash(&mut hasher);
+        let file = self.folder.join(format!(
+            "{:016x}-{}.txt",
+            hasher.finish(),
+            work.name.replace(' ', "-")
+        ));
+        if let Ok(text) = std::fs::read_to_string(&file) {
+            return text.lines().map(|line| Ok(line.parse()?)).collect();
+        }
+        let executed = play::executed(&self.path(), work)?;
+        println!(
+            "{:<12} executes {} of the instructions that are followed",
+            work.name,
+            executed.len()
+        );
+        let lines: Vec<String> = executed.iter().map(u64::to_string).collect();
+        std::fs::write(&file, lines.join("\n"))?;
+        Ok(executed)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join("kernel8.img")
+    }
+
+    /// The works that execute the instruction.
+    fn works(&self, address: u64) -> impl Iterator<Item = &'static Work> {
+        let works = play::ALL.iter().zip(&self.executed);
+        works
+            .filter(move |(_, executed)| executed.contains(&address))
+            .map(|(work, _)| work)
+    }
+
+    /// Writes the Image with one instruction changed.
+    fn mutate(&self, site: &Site, mutation: &Mutation) -> Result<()> {
+        let at = (site.address - BASE) as usize;
+        let mut image = self.image.clone();
+        let place = image.get_mut(at..at + 4).context("beyond the Image")?;
+        ensure!(
+            place == site.word.to_le_bytes(),
+            "the Image is not of this kernel.elf"
+        );
+        place.copy_from_slice(&mutation.word.to_le_bytes());
+        Ok(std::fs::write(self.path(), image)?)
+    }
+}
+
+struct Choice {
+    is_list_only: bool,
+    is_all: bool,
+    text: String,
+}
+
+fn choice() -> Choice {
+    let mut choice = Choice {
+        is_list_only: false,
+        is_all: false,
+        text: String::new(),
+    };
+    for word in std::env::args().skip(1) {
+        match word.as_str() {
+            "--list" => choice.is_list_only = true,
+            "--all" => choice.is_all = true,
+            _ => choice.text = word,
+        }
+    }
+    choice
+}
+
+/// What is to be played: each instruction with each mutation.
+fn mutants(sites: &[Site], text: &str) -> Vec<(Site, Mutation)> {
+    let all = sites.iter().flat_map(|site| {
+        mutations::of(site)
+            .into_iter()
+            .map(|mutation| (site.clone(), mutation))
+    });
+    all.filter(|(site, mutation)| line(site, mutation).contains(text))
+        .collect()
+}
+
+/// A mutant's name, which is the same for all copies of an inlined instruction.
+fn line(site: &Site, mutation: &Mutation) -> String {
+    format!(
+        "{} #{} {} {}",
+        site.place, site.number, mutation.name, mutation.change
+    )
+}
+
+/// Of the copies of one instruction the one that the shortest work executes.
+fn one_of_each(original: &Original, mut mutants: Vec<(Site, Mutation)>) -> Vec<(Site, Mutation)> {
+    let rank = |address: u64| {
+        original
+            .executed
+            .iter()
+            .position(|executed| executed.contains(&address))
+            .unwrap_or(usize::MAX)
+    };
+    mutants.sort_by_key(|(site, mutation)| (line(site, mutation), rank(site.address)));
+    mutants.dedup_by_key(|(site, mutation)| line(site, mutation));
+    mutants
+}
+
+fn judge(original: &Original, site: &Site, mutation: &Mutation) -> Result<Row> {
+    let name = line(site, mutation);
+    let row = |verdict, work| Row {
+        name: name.clone(),
+        verdict,
+        work,
+        reason: harmless::reason(&name),
+    };
+    original.mutate(site, mutation)?;
+    let mut last = (None, "");
+    for work in original.works(site.address) {
+        last = (Some(play::play(&original.path(), work)?), work.name);
+        if last.0 != Some(Verdict::Nobody) {
+            break;
+        }
+    }
+    Ok(row(last.0, last.1))
+}
+
+fn run() -> Result<bool> {
+    let choice = choice();
+    let built = files::built();
+    let sites = sites::find(&built.join("kernel.elf"))?;
+    let mutants = mutants(&sites, &choice.text);
+    ensure!(!mutants.is_empty(), "no mutant's line contains {:?}", choice.text);
+    if choice.is_list_only {
+        mutants
+            .iter()
+            .for_each(|(site, mutation)| println!("{:#x} {}", site.address, line(site, mutation)));
+        return Ok(true);
+    }
+    let original = Original::new(&built)?;
+    let mutants = if choice.is_all {
+        mutants
+    } else {
+        one_of_each(&original, mutants)
+    };
+    let mut rows = Vec::new();
+    for (site, mutation) in &mutants {
+        let row = judge(&original, site, mutation)?;
+        println!("{}", row.text());
+        rows.push(row);
+    }
+    std::fs::write(built.join("mutants.md"), table::markdown(&rows))?;
+    let failed = rows.iter().filter(|row| row.has_failed()).count();
+    println!("{}", table::summary(&rows));
+    println!("{} passed, {failed} failed", rows.len() - failed);
+    Ok(failed == 0)
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("mutants: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

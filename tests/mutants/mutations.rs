@@ -1,0 +1,112 @@
+//! What can be done to an instruction: left out, made weaker, made to reach one processor only.
+
+use crate::sites::{Kind, Site};
+use checker::instruction::{Accesses, Cache, Domain, Operation, Scope};
+
+const NOP: u32 = 0xd503_201f;
+
+/// A change of one instruction.
+#[derive(Clone, Debug)]
+pub struct Mutation {
+    /// How the instruction is written.
+    pub name: String,
+    /// What is done to it.
+    pub change: &'static str,
+    /// The word that takes its place.
+    pub word: u32,
+}
+
+fn barrier_option(word: u32, option: u32) -> u32 {
+    word & !0xf00 | option << 8
+}
+
+fn domain_name(domain: Domain) -> &'static str {
+    match domain {
+        Domain::Local => "NSH",
+        Domain::Inner => "ISH",
+        Domain::System => "SY",
+    }
+}
+
+fn barrier_name(domain: Domain, accesses: Accesses) -> String {
+    let suffix = match accesses {
+        Accesses::Loads => "LD",
+        Accesses::Stores => "ST",
+        Accesses::All => "",
+    };
+    match (domain, suffix) {
+        (Domain::System, "LD" | "ST") => suffix.to_owned(),
+        _ => domain_name(domain).to_owned() + suffix,
+    }
+}
+
+fn cache_name(cache: Cache) -> &'static str {
+    match cache {
+        Cache::Zero => "DC ZVA",
+        Cache::CleanToUnification => "DC CVAU",
+        Cache::Clean => "DC CVAC",
+        Cache::CleanAndInvalidate => "DC CIVAC",
+        Cache::Invalidate => "DC IVAC",
+        Cache::InvalidateInstructions => "IC IVAU",
+        Cache::InvalidateAllInstructions => "IC IALLU",
+        Cache::BySetAndWay => "DC by set and way",
+    }
+}
+
+fn tlbi_name(scope: Scope, domain: Domain) -> String {
+    let scope = match scope {
+        Scope::All => "VMALLE1",
+        Scope::Asid => "ASIDE1",
+        Scope::Address => "VAE1",
+        Scope::Leaf => "VALE1",
+        Scope::AddressAnyAsid => "VAAE1",
+        Scope::LeafAnyAsid => "VAALE1",
+    };
+    let suffix = if domain == Domain::Local { "" } else { "IS" };
+    format!("TLBI {scope}{suffix}")
+}
+
+/// How the instruction is written.
+fn name(kind: Kind) -> String {
+    match kind {
+        Kind::Break => "break".to_owned(),
+        Kind::Followed(operation) => match operation {
+            Operation::Isb => "ISB".to_owned(),
+            Operation::Dmb(domain, accesses) => "DMB ".to_owned() + &barrier_name(domain, accesses),
+            Operation::Dsb(domain, accesses) => "DSB ".to_owned() + &barrier_name(domain, accesses),
+            Operation::Tlbi(scope, domain) => tlbi_name(scope, domain),
+            Operation::Cache(cache) => cache_name(cache).to_owned(),
+            Operation::ExceptionReturn => "ERET".to_owned(),
+            Operation::Write(register) => format!("MSR {register:?}"),
+        },
+    }
+}
+
+/// Everything that can be done to this instruction.
+pub fn of(site: &Site) -> Vec<Mutation> {
+    let word = site.word;
+    if matches!(site.kind, Kind::Followed(Operation::Cache(Cache::Zero))) && site.number > 1 {
+        return Vec::new(); // 64 in a row: one stands for all
+    }
+    let mut changes = vec![("left out", NOP)];
+    match site.kind {
+        Kind::Followed(Operation::Dsb(domain, Accesses::All)) if domain >= Domain::Inner => {
+            changes.push(("ISHST", barrier_option(word, 0xa)));
+            changes.push(("NSH", barrier_option(word, 0x7)));
+        }
+        Kind::Followed(Operation::Tlbi(scope, Domain::Inner)) => {
+            changes.push(("local", word & !0xf00 | 0x700));
+            if scope == Scope::Address {
+                changes.push(("leaf only", word | 4 << 5));
+            }
+        }
+        _ => {}
+    }
+    let name = name(site.kind);
+    let mutation = |(change, word)| Mutation {
+        name: name.clone(),
+        change,
+        word,
+    };
+    changes.into_iter().map(mutation).collect()
+}

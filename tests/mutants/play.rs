@@ -1,0 +1,140 @@
+//! What mutants are played under: short work that reaches what it can of the kernel, watched by the checker, and ended at the first
+//! thing that anybody notices.
+
+use crate::BASE;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tests::{Gic, Kernel, Machine, Session, Stage, Virt, program};
+
+/// How long one may take on a busy machine; who takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(90);
+/// How often it is looked.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Work on a board.
+pub struct Work {
+    /// Its name.
+    pub name: &'static str,
+    start: fn(&mut Stage) -> Result<Session>,
+}
+
+/// From the shortest to the longest.
+pub const ALL: [Work; 7] = [
+    Work {
+        name: "soak",
+        start: |stage| program::boot(stage, &virt(), "", "soak", "2 1"),
+    },
+    Work {
+        name: "GICv3, EL2",
+        start: |stage| {
+            let machine = Machine::Virt(Virt {
+                gic: Gic::V3,
+                has_el2: true,
+                memory: "256M",
+                ..Virt::default()
+            });
+            program::boot(stage, &machine, "", "storm", "execs 2")
+        },
+    },
+    Work {
+        name: "raspi4b",
+        start: |stage| program::boot(stage, &Machine::raspi4b()?, "", "storm", "forks 1"),
+    },
+    Work {
+        name: "threads",
+        start: |stage| program::boot(stage, &virt(), "", "storm", "threads 40"),
+    },
+    Work {
+        name: "fork=classic",
+        start: |stage| program::boot(stage, &virt(), "fork=classic", "storm", "forks 2"),
+    },
+    Work {
+        name: "asid=16",
+        start: |stage| program::boot(stage, &virt(), "asid=16", "soak", "3 2"),
+    },
+    Work {
+        name: "demos",
+        start: |stage| {
+            let load = tests::qemu::Load {
+                command_line: "-- demo".into(),
+                ..stage.load()
+            };
+            stage.boot(&virt(), &load)
+        },
+    },
+];
+
+fn virt() -> Machine {
+    Machine::Virt(Virt {
+        memory: "256M",
+        ..Virt::default()
+    })
+}
+
+/// Who noticed a mutant, and what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The checker, by this rule.
+    Checker(String),
+    /// The work itself: it failed, crashed or hung.
+    Test(&'static str),
+    /// Nobody.
+    Nobody,
+}
+
+/// Plays the image under this work until somebody notices something, or it is over.
+pub fn play(image: &Path, work: &Work) -> Result<Verdict> {
+    let mut stage = Stage::alone("mutants", Kernel::Holstein(image.to_owned()), LIMIT)?;
+    stage.watch();
+    let mut board = (work.start)(&mut stage)?;
+    board.set_step(PAUSE);
+    let start = Instant::now();
+    while start.elapsed() < LIMIT {
+        let has_ended = board.expect_end().is_ok();
+        let text = stage.transcript();
+        let has_crashed = stage.close().is_err();
+        if let Some(rule) = stage.violation() {
+            return Ok(Verdict::Checker(rule));
+        }
+        if has_crashed {
+            return Ok(Verdict::Test("a crash"));
+        }
+        if text.contains(" status 0\n") || text.contains(", 0 failed\n") && has_ended {
+            if has_ended {
+                return Ok(Verdict::Nobody);
+            }
+        } else if has_ended || text.contains("FAILED") {
+            return Ok(Verdict::Test("a failure"));
+        }
+    }
+    Ok(Verdict::Test("a hang"))
+}
+
+/// The instructions that the unchanged kernel executes under this work.
+pub fn executed(image: &Path, work: &Work) -> Result<BTreeSet<u64>> {
+    let mut stage = Stage::alone("mutants", Kernel::Holstein(image.to_owned()), LIMIT)?;
+    stage.watch();
+    let mut board = (work.start)(&mut stage)?;
+    board.set_step(LIMIT);
+    board.expect_end().with_context(|| work.name)?;
+    stage.watched()?;
+    let log = stage.watch_log()?;
+    let addresses = log
+        .lines()
+        .filter_map(|line| line.strip_prefix("executed: 0x")?.split(' ').next());
+    addresses
+        .map(|digits| Ok(linked(u64::from_str_radix(digits, 16)?)))
+        .collect()
+}
+
+/// The address at which an instruction is linked: those of boot run where the loader put the Image, at 2 MiB from the start of RAM.
+fn linked(address: u64) -> u64 {
+    const RAM: u64 = 0x4000_0000;
+    const LOADED: u64 = 0x20_0000;
+    if address >> 63 == 1 {
+        return address;
+    }
+    BASE.wrapping_add((address % RAM).wrapping_sub(LOADED))
+}

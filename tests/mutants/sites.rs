@@ -1,0 +1,218 @@
+//! The instructions of the finished kernel that silicon relies on, each with the function of `platform` or `mm` that it was written
+//! in, however deep it was inlined.
+
+use anyhow::{Context, Result, anyhow};
+use checker::instruction::{self, Operation};
+use object::{Object, ObjectSection};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Folders whose instructions are changed.
+const FOLDERS: [&str; 2] = ["kernel/mm/src/", "platform/src/"];
+/// Files that only name instructions: who asks for one is looked for above them.
+const THIN: [&str; 7] = [
+    "platform/src/arch/mod.rs",
+    "platform/src/memory/mmu.rs",
+    "platform/src/memory/pairs.rs",
+    "kernel/mm/src/hostage.rs",
+    "kernel/mm/src/memory.rs",
+    "kernel/mm/src/sync.rs",
+    "kernel/mm/src/mmu.rs",
+];
+
+/// What an instruction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One that the checker follows.
+    Followed(Operation),
+    /// A store of zero to a translation table.
+    Break,
+}
+
+/// One instruction.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Where it stands.
+    pub address: u64,
+    /// Its word.
+    pub word: u32,
+    /// What it is.
+    pub kind: Kind,
+    /// `file::function` that asks for it.
+    pub place: String,
+    /// The line there.
+    pub line: u32,
+    /// Which of this kind it is in that function, from 1.
+    pub number: usize,
+}
+
+/// `STR XZR`: immediate and register offset; `STP XZR, XZR`.
+fn is_store_of_zero(word: u32) -> bool {
+    word & 0xffc0_001f == 0xf900_001f
+        || word & 0xffe0_0c1f == 0xf820_081f
+        || word & 0xffe0_0c1f == 0xf800_041f
+        || word & 0xffc0_7c1f == 0xa900_7c1f
+}
+
+/// A frame of a chain of inlined functions.
+struct Place {
+    file: String,
+    function: String,
+    line: u32,
+}
+
+fn chain(loader: &addr2line::Loader, address: u64) -> Vec<Place> {
+    let mut places = Vec::new();
+    if let Ok(mut frames) = loader.find_frames(address) {
+        while let Ok(Some(frame)) = frames.next() {
+            let function = frame
+                .function
+                .as_ref()
+                .and_then(|name| name.demangle().ok().map(String::from));
+            let location = frame.location.as_ref();
+            places.push(Place {
+                file: location
+                    .and_then(|location| location.file)
+                    .unwrap_or_default()
+                    .to_owned(),
+                function: function.unwrap_or_default(),
+                line: location.and_then(|location| location.line).unwrap_or_default(),
+            });
+        }
+    }
+    places
+}
+
+/// Path from the root of the repository, if it lies in one of the folders.
+fn ours(file: &str) -> Option<&str> {
+    FOLDERS
+        .iter()
+        .find_map(|folder| file.find(folder).map(|at| &file[at..]))
+}
+
+/// The last words of a function's path, without the types that it was made for.
+fn plain(name: &str) -> String {
+    let mut depth = 0;
+    let mut text = String::new();
+    for letter in name.chars() {
+        match letter {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            _ if depth == 0 => text.push(letter),
+            _ => {}
+        }
+    }
+    let parts: Vec<&str> = text
+        .split("::")
+        .filter(|part| !part.is_empty() && *part != "{closure#0}")
+        .collect();
+    parts.last().copied().unwrap_or(name).to_owned()
+}
+
+/// `mm/fork` of `kernel/mm/src/fork.rs`
+fn stem(file: &str) -> String {
+    let stem = file.trim_start_matches("kernel/").replace("/src/", "/");
+    stem.trim_end_matches(".rs").to_owned()
+}
+
+struct Finder {
+    loader: addr2line::Loader,
+}
+
+impl Finder {
+    /// Who asks for the instruction, if that is ours. Assembly has a symbol and no file.
+    fn place(&self, address: u64) -> Option<(String, u32)> {
+        let chain = chain(&self.loader, address);
+        let is_thin = |file: &str, place: &Place| {
+            THIN.contains(&file) || (file == "kernel/mm/src/table.rs" && plain(&place.function) == "flush")
+        };
+        let mine = |place: &&Place| ours(&place.file).is_some_and(|file| !is_thin(file, place));
+        if let Some(place) = chain.iter().find(mine) {
+            let file = ours(&place.file).unwrap_or_default();
+            return Some((format!("{}::{}", stem(file), plain(&place.function)), place.line));
+        }
+        if chain.iter().any(|place| ours(&place.file).is_some()) {
+            // Named by a thin file, asked for from above.
+            let asker = chain.iter().rev().find(|place| !place.function.is_empty())?;
+            return Some((plain(&asker.function), asker.line));
+        }
+        if !chain.is_empty() {
+            return None;
+        }
+        let symbol = self.loader.find_symbol(address)?;
+        Some((rustc_demangle::demangle(symbol).to_string(), 0))
+    }
+
+    fn is_table_store(&self, address: u64) -> bool {
+        let chain = chain(&self.loader, address);
+        let is_store = |place: &Place| {
+            ours(&place.file) == Some("platform/src/memory/mmu.rs")
+                && plain(&place.function).starts_with("store")
+        };
+        chain.iter().any(is_store)
+    }
+
+    /// `core::hint::spin_loop` is an ISB on this processor, which orders nothing that anybody needs.
+    fn is_hint(&self, address: u64) -> bool {
+        let chain = chain(&self.loader, address);
+        chain.iter().any(|place| plain(&place.function) == "spin_loop")
+    }
+
+    fn kind(&self, address: u64, word: u32) -> Option<Kind> {
+        match instruction::decode(word) {
+            Some(Operation::ExceptionReturn | Operation::Write(_)) => None,
+            Some(Operation::Isb) if self.is_hint(address) => None,
+            Some(operation) => Some(Kind::Followed(operation)),
+            None if is_store_of_zero(word) && self.is_table_store(address) => Some(Kind::Break),
+            None => None,
+        }
+    }
+}
+
+/// All sites of this kernel.
+pub fn find(elf: &Path) -> Result<Vec<Site>> {
+    let data = std::fs::read(elf).with_context(|| elf.display().to_string())?;
+    let file = object::File::parse(&*data)?;
+    let text = file.section_by_name(".text").context("no .text")?;
+    let loader = addr2line::Loader::new(elf).map_err(|error| anyhow!("{}: {error}", elf.display()))?;
+    let finder = Finder { loader };
+    let mut sites = Vec::new();
+    for (index, bytes) in text.data()?.chunks_exact(4).enumerate() {
+        let word = u32::from_le_bytes(bytes.try_into()?);
+        let address = text.address() + 4 * index as u64;
+        if let Some(kind) = finder.kind(address, word)
+            && let Some((place, line)) = finder.place(address)
+        {
+            sites.push(Site {
+                address,
+                word,
+                kind,
+                place,
+                line,
+                number: 0,
+            });
+        }
+    }
+    number(&mut sites);
+    Ok(sites)
+}
+
+/// Numbers the lines of each function on which there is one of a kind; those of assembly, which has no lines, by address.
+fn number(sites: &mut [Site]) {
+    let mut lines: BTreeMap<(String, u32), BTreeSet<u64>> = BTreeMap::new();
+    let key = |site: &Site| (site.place.clone(), site.word & !31);
+    let rank = |site: &Site| {
+        if site.line == 0 {
+            site.address
+        } else {
+            u64::from(site.line)
+        }
+    };
+    for site in sites.iter() {
+        lines.entry(key(site)).or_default().insert(rank(site));
+    }
+    for site in sites {
+        let all = &lines[&key(site)];
+        site.number = 1 + all.iter().take_while(|&&line| line < rank(site)).count();
+    }
+}
