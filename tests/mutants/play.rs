@@ -24,7 +24,7 @@ pub struct Work {
 pub const ALL: [Work; 7] = [
     Work {
         name: "soak",
-        start: |stage| program::boot(stage, &virt(), "", "soak", "2 1"),
+        start: |stage| program::boot(stage, &virt(), "", "soak", "4 1"),
     },
     Work {
         name: "GICv3, EL2",
@@ -52,7 +52,7 @@ pub const ALL: [Work; 7] = [
     },
     Work {
         name: "asid=16",
-        start: |stage| program::boot(stage, &virt(), "asid=16", "soak", "3 2"),
+        start: |stage| program::boot(stage, &virt(), "asid=16", "soak", "5 2"),
     },
     Work {
         name: "demos",
@@ -79,13 +79,22 @@ pub enum Verdict {
     /// The checker, by this rule.
     Checker(String),
     /// The work itself: it failed, crashed or hung.
-    Test(&'static str),
+    Test(String),
     /// Nobody.
     Nobody,
 }
 
-/// Plays the image under this work until somebody notices something, or it is over.
+/// Plays the image under this work until somebody notices something, or it is over. What only the work noticed must happen twice: on
+/// a busy machine it may fail by itself.
 pub fn play(image: &Path, work: &Work) -> Result<Verdict> {
+    let verdict = play_once(image, work)?;
+    if matches!(verdict, Verdict::Test(_)) {
+        return play_once(image, work);
+    }
+    Ok(verdict)
+}
+
+fn play_once(image: &Path, work: &Work) -> Result<Verdict> {
     let mut stage = Stage::alone("mutants", Kernel::Holstein(image.to_owned()), LIMIT)?;
     stage.watch();
     let mut board = (work.start)(&mut stage)?;
@@ -93,23 +102,31 @@ pub fn play(image: &Path, work: &Work) -> Result<Verdict> {
     let start = Instant::now();
     while start.elapsed() < LIMIT {
         let has_ended = board.expect_end().is_ok();
-        let text = stage.transcript();
-        let has_crashed = stage.close().is_err();
+        let crash = stage.close();
         if let Some(rule) = stage.violation() {
             return Ok(Verdict::Checker(rule));
         }
-        if has_crashed {
-            return Ok(Verdict::Test("a crash"));
+        if let Err(crash) = crash {
+            let text = format!("{crash:#}");
+            return Ok(Verdict::Test(text.lines().next().unwrap_or("a crash").to_owned()));
         }
-        if text.contains(" status 0\n") || text.contains(", 0 failed\n") && has_ended {
-            if has_ended {
-                return Ok(Verdict::Nobody);
-            }
-        } else if has_ended || text.contains("FAILED") {
-            return Ok(Verdict::Test("a failure"));
+        if has_ended {
+            return Ok(end(&stage.transcript()));
         }
     }
-    Ok(Verdict::Test("a hang"))
+    Ok(Verdict::Test("a hang".to_owned()))
+}
+
+/// What the work said at its end.
+fn end(text: &str) -> Verdict {
+    let failed = text
+        .lines()
+        .find(|line| line.contains("FAILED") || line.contains(" failed") && !line.contains(" 0 failed"));
+    match failed {
+        Some(line) => Verdict::Test(line.to_owned()),
+        None if text.contains(" 0 failed") => Verdict::Nobody,
+        None => Verdict::Test("no verdict".to_owned()),
+    }
 }
 
 /// The instructions that the unchanged kernel executes under this work.

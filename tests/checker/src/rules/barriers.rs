@@ -4,7 +4,7 @@ use super::remembered::Question;
 use crate::descriptor::{Half, page_of};
 use crate::instruction::{Accesses, Domain, Scope};
 use crate::lines::{CLEANED, DIRTY, FETCHED, STALE_INSTRUCTIONS, lines_of};
-use crate::machine::{Left, Loss, Machine};
+use crate::machine::{Cpu, Left, Loss, Machine};
 use crate::tlb::Tlbi;
 
 impl Machine {
@@ -127,7 +127,12 @@ impl Machine {
         if self.asid_of(loss.tree) != Some(asid) {
             return;
         }
-        for holder in 0..self.cpus.len() {
+        // What others remember under this number may be of the space that had it before a roll-over: it is compared when they enter.
+        let is_inside = |own: &Cpu| own.tree(Half::User) == Some(loss.tree) && own.asid == asid;
+        let inside: Vec<usize> = (0..self.cpus.len())
+            .filter(|&holder| is_inside(&self.cpus[holder]))
+            .collect();
+        for holder in inside {
             for address in self.remembered_in(holder, asid, loss) {
                 let question = Question {
                     holder,

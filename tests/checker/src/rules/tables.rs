@@ -185,6 +185,8 @@ impl Machine {
         }
         if !update.old.is_valid() && update.new.is_valid() {
             self.check_make(update);
+        }
+        if update.new.is_valid() && !update.loses() {
             self.make(update);
         }
     }
@@ -235,7 +237,7 @@ impl Machine {
         }
     }
 
-    /// A new entry, which a walk sees when a DSB says so.
+    /// A new entry, or one that allows more: a walk sees it when a DSB says so.
     fn make(&mut self, update: &Update) {
         let (address, span) = update.range();
         let asid = self.asid_of(update.tree);
