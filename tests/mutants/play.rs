@@ -103,18 +103,25 @@ fn play_once(image: &Path, work: &Work) -> Result<Verdict> {
     while start.elapsed() < LIMIT {
         let has_ended = board.expect_end().is_ok();
         let crash = stage.close();
-        if let Some(rule) = stage.violation() {
-            return Ok(Verdict::Checker(rule));
-        }
         if let Err(crash) = crash {
-            let text = format!("{crash:#}");
-            return Ok(Verdict::Test(text.lines().next().unwrap_or("a crash").to_owned()));
+            return Ok(noticed(&format!("{crash:#}")));
         }
         if has_ended {
             return Ok(end(&stage.transcript()));
         }
     }
     Ok(Verdict::Test("a hang".to_owned()))
+}
+
+/// Who noticed what ended the stage.
+fn noticed(error: &str) -> Verdict {
+    let rule = error
+        .lines()
+        .find_map(|line| line.strip_prefix("VIOLATION ")?.split(' ').next());
+    match rule {
+        Some(rule) => Verdict::Checker(rule.to_owned()),
+        None => Verdict::Test(error.lines().next().unwrap_or("a crash").to_owned()),
+    }
 }
 
 /// What the work said at its end.

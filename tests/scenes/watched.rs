@@ -11,7 +11,7 @@ pub const SCENES: &[Scene] = &[
         watch(stage, |stage| demos::play(stage, &Machine::Virt(Virt::default())))
     }),
     scene("watched.raspi4b", |stage| watch(stage, boot_raspi4b)),
-    scene("watched.forks", |stage| watch_storm(stage, "forks", 4)),
+    scene("watched.forks", |stage| watch_storm(stage, "forks", 1)),
     scene("watched.threads", |stage| watch_storm(stage, "threads", 40)),
     scene("watched.execs", |stage| watch_storm(stage, "execs", 10)),
     scene("watched.kills", |stage| watch_storm(stage, "kills", 20)),

@@ -104,11 +104,6 @@ impl Stage {
         self.watches.last().context("no board was watched")?.watched()
     }
 
-    /// The first rule that the checker found broken so far on the board that was started last.
-    pub fn violation(&self) -> Option<String> {
-        self.watches.last()?.violation()
-    }
-
     /// The checker's log of the board that was started last.
     pub fn watch_log(&self) -> Result<String> {
         self.watches.last().context("no board was watched")?.text()

@@ -63,10 +63,13 @@ impl Watch {
         File::create(&ram)
             .and_then(|file| file.set_len(size))
             .with_context(|| ram.display().to_string())?;
+        // The log of a run before must not be read until this one begins its own.
+        let log = folder.join(format!("checker-{number}.log"));
+        File::create(&log).with_context(|| log.display().to_string())?;
         Ok(Watch {
             plugin: files::existing(files::built().join("libchecker.so"))?,
             ram,
-            log: folder.join(format!("checker-{number}.log")),
+            log,
             elf: elf_of(image)?,
             base,
             size,
@@ -96,13 +99,6 @@ impl Watch {
     /// The log as it is so far.
     pub fn text(&self) -> Result<String> {
         std::fs::read_to_string(&self.log).with_context(|| self.log.display().to_string())
-    }
-
-    /// The first rule that was broken so far.
-    pub fn violation(&self) -> Option<String> {
-        let text = self.text().ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VIOLATION "))?;
-        line.split(' ').next().map(str::to_owned)
     }
 
     /// Fails with the violations if there are any.

@@ -35,6 +35,8 @@ const LEAST_ROOM: usize = 1 << 20;
 
 /// Address-space identifiers: 16 bits, which Cortex-A72 has and `platform` checks at boot.
 const ASIDS: u32 = 1 << 16;
+/// More numbers than there are processors, as [`Asids::new`] wants.
+const FEWEST_ASIDS: u32 = mm::MAX_CPUS as u32 + 2;
 
 /// Areas of one space from which on no more are made: /proc/sys/vm/max_map_count.
 pub const MAX_MAP_COUNT: usize = 65530;
@@ -49,7 +51,7 @@ static MEMORY: Once<Memory<BoardMmu>> = Once::new();
 /// The machine's address-space identifiers: a number for each space that runs, until `limit` of them are used up if that is fewer
 /// than the machine has.
 pub fn asids(limit: Option<u32>) -> Asids {
-    Asids::new(limit.unwrap_or(ASIDS).clamp(Asids::FEWEST, ASIDS))
+    Asids::new(limit.unwrap_or(ASIDS).clamp(FEWEST_ASIDS, ASIDS))
 }
 
 /// Sets up the one [`Memory`], whose spaces run under `asids`. Called once, at boot.

@@ -62,14 +62,11 @@ struct Pool {
 }
 
 impl Asids {
-    /// The lowest limit: more numbers than there are processors.
-    pub const FEWEST: u32 = MAX_CPUS as u32 + 2;
-
-    /// An allocator of the numbers 1 to `limit` - 1 (0 is the empty space's); `limit` is 65,536 on the board, and not below
-    /// [`Asids::FEWEST`].
+    /// An allocator of the numbers 1 to `limit` - 1 (0 is the empty space's); `limit` is 65,536 on the board, and must leave
+    /// more numbers than there are processors.
     pub fn new(limit: u32) -> Asids {
         assert!(
-            (Self::FEWEST..=1 << AsidTag::NUMBER_BITS).contains(&limit),
+            (MAX_CPUS as u32 + 2..=1 << AsidTag::NUMBER_BITS).contains(&limit),
             "asid: limit {limit}"
         );
         Asids::with(limit)
