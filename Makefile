@@ -4,6 +4,7 @@
 # tests/bench/baseline.tsv and its kin (with bench-linux, BASELINE=linux only Linux's figures).
 # NO_INSTALL=1 only names missing tools; FIRMWARE=dir gives start4.elf and fixup4.dat for the card.
 
+export TTY POWER TFTP
 export APPEND QEMU_ARGS FIRMWARE BASELINE RUNS
 BUILD := $(or $(CARGO_TARGET_DIR),target)
 OUT := $(BUILD)/holstein
@@ -68,6 +69,22 @@ profile: ## where the instructions of one fork, fault, copy, switch, life, exec 
 	@.ci/image
 	@.ci/bench run profile $(or $(WHAT),fork)
 
+hil: ## drive a real board: TTY=/dev/ttyUSB0 POWER='command that switches it off and on' [TFTP=dir] [SECONDS=600] [REBOOTS=50]; a report in target/holstein/hil
+	@.ci/setup sdcard
+	@.ci/image
+	@.ci/sdcard
+	@.ci/hil "$(or $(SECONDS),600)" "$(or $(REBOOTS),50)"
+
+hil-smoke: ## the same with the card that is in the board: nothing is built, written or served
+	@.ci/setup build
+	@.ci/hil "$(or $(SECONDS),600)" "$(or $(REBOOTS),50)"
+
+hil-test: ## hil itself, tried on QEMU's raspi4b behind a pseudo-terminal
+	@.ci/setup test
+	@.ci/image
+	@.ci/sdcard
+	@.ci/hil-qemu test "$(or $(SECONDS),10)" "$(or $(REBOOTS),2)"
+
 sdcard: ## write target/holstein/sdcard.img for a Raspberry Pi 4
 	@.ci/setup sdcard
 	@.ci/image
@@ -101,4 +118,4 @@ fuzz: ## libFuzzer on every reader of bytes, or on TARGET=elf, for SECONDS=60 ea
 	@.ci/setup fuzz
 	@.ci/fuzz "$(or $(SECONDS),60)" $(TARGET)
 
-.PHONY: help image run demo test soak bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls
+.PHONY: help image run demo test soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls

@@ -92,6 +92,8 @@ pub struct Session {
     seen: usize,
     prompt: Regex,
     step: Duration,
+    /// Between two keys.
+    pace: Duration,
     deadline: Instant,
 }
 
@@ -141,6 +143,7 @@ impl Session {
                 seen: 0,
                 prompt,
                 step: STEP,
+                pace: Duration::ZERO,
                 deadline,
             },
             transcript,
@@ -154,7 +157,19 @@ impl Session {
 
     /// Types these characters.
     pub fn type_keys(&mut self, keys: &str) -> Result<()> {
-        self.keys.type_all(keys.as_bytes()).context("typing")
+        if self.pace.is_zero() {
+            return self.keys.type_all(keys.as_bytes()).context("typing");
+        }
+        for key in keys.bytes() {
+            self.keys.type_all(&[key]).context("typing")?;
+            std::thread::sleep(self.pace);
+        }
+        Ok(())
+    }
+
+    /// From now on so much time passes between two keys.
+    pub fn set_pace(&mut self, pace: Duration) {
+        self.pace = pace;
     }
 
     /// How many typed bytes came while the UART had no room. Only a line knows.
