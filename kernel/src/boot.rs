@@ -7,8 +7,10 @@
 //! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run), `asid=fixed` (every
 //! address space under one ASID: QEMU then shows stale translations, which it hides by forgetting everything at each change of
 //! the ASID), `asid=n` (as if the machine had n ASIDs, so that they roll over), `fork=classic` (fork copies all tables: to measure
-//! against), `watchdog=n` (the board's watchdog restarts it when its first processor takes no interrupts for n seconds). Everything else
-//! goes to init as Linux hands it on: see
+//! against), `watchdog=n` (the board's watchdog restarts it when its first processor takes no interrupts for n seconds), `boot=report`
+//! (says what is known of the board: /proc/board), `boot=selftest` (the same, and what each processor is tried with at each boot is tried
+//! for a second), `spectre_bhb=loop`, `errata=859971` (what costs time and is not everybody's: platform/README.md). Everything else goes
+//! to init as Linux hands it on: see
 //! `formats::bootargs`.
 
 use crate::{user_loop, watchdog};
@@ -29,6 +31,7 @@ use klog::power;
 use klog::{self, Level, error, info, warn};
 use memory::fallible;
 use platform::Boot;
+use platform::board::Check;
 use sched::interrupts;
 use sched::scheduler;
 use sched::time;
@@ -48,6 +51,9 @@ const INIT_PATHS: [&str; 5] = ["/init", "/sbin/init", "/etc/init", "/bin/init", 
 
 /// Frames that a process costs at least: its kernel stack, its tables, the first pages that it writes.
 const FRAMES_PER_PROCESS: u64 = 32;
+
+/// For how long the long self test of the board tries each processor, in nanoseconds.
+const TEST_NANOS: u64 = time::SECOND;
 
 /// `st_dev` of the root: file systems without a device of their own have major number 0.
 const ROOT_DEVICE: u64 = 2;
@@ -92,7 +98,9 @@ pub fn start(boot: Boot) -> ! {
     give_back_initrd(boot);
     match start_init(line, most) {
         Ok(()) => {
+            look_after_boards(line);
             start_processors(line);
+            tell_of_board(line);
             watchdog::start(line.value("watchdog"));
             scheduler::run()
         }
@@ -128,6 +136,29 @@ fn register_interrupts() {
     let console = tty::make_console().expect("there is memory for a console");
     if let Err(reason) = tty::register_interrupt(console) {
         error!("Nothing can be typed at the console: {reason}");
+    }
+}
+
+/// What the command line wants of the processors, before there is more than one: see the top of this file.
+fn look_after_boards(line: CommandLine<'static>) {
+    if line.value("spectre_bhb") == Some("loop") {
+        platform::board::clear_branch_history();
+    }
+    if line.value("errata") == Some("859971") && !platform::board::work_around_859971() {
+        warn!("errata=859971: this is no Cortex-A72");
+    }
+    if line.value("boot") == Some("selftest") {
+        platform::board::set_duration(TEST_NANOS);
+    }
+}
+
+/// Says what is wrong with the board, and with `boot=report` or `boot=selftest` everything that is known of it.
+fn tell_of_board(line: CommandLine<'static>) {
+    if platform::board::passed(0, Check::Alarm) == Some(false) {
+        error!("No interrupt arrives: on a Raspberry Pi 4 config.txt must not say enable_gic=0");
+    }
+    if matches!(line.value("boot"), Some("report" | "selftest")) {
+        procfs::board_report(&mut |text| info!("{text}"));
     }
 }
 

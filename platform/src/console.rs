@@ -72,6 +72,11 @@ pub fn listen() {
     }
 }
 
+/// What the UART's clock is taken for, in Hz, and its divisors: IBRD and FBRD.
+pub fn speed() -> Option<(u32, (u32, u32))> {
+    lock().as_ref().map(Uart::speed)
+}
+
 /// What came in damaged so far.
 pub fn line_errors() -> LineErrors {
     lock().as_ref().map_or_else(LineErrors::default, Uart::errors)

@@ -40,13 +40,18 @@ impl Drop for Active {
 }
 
 /// The software-generated interrupt that means [`Interrupt::Reschedule`].
-const RESCHEDULE: u32 = 0;
+pub(crate) const RESCHEDULE: u32 = 0;
 
 /// The one by which a processor is stopped for ever; nobody above hears of it.
 const STOP: u32 = 1;
 
 /// The interrupt (INTID) of each processor's timer.
 static TIMER: Once<u32> = Once::new();
+
+/// The interrupt of the timer, once it is known.
+pub(crate) fn timer() -> Option<u32> {
+    TIMER.get().copied()
+}
 
 /// Lets the interrupts through that each processor has for itself, to this one; the timer's is `timer`.
 pub(crate) fn set_up(timer: u32) {

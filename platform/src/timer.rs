@@ -71,6 +71,18 @@ pub fn clear_alarm() {
     arch::isb();
 }
 
+/// The alarm of this processor as it is set: its time, and its control register.
+pub(crate) fn save_alarm() -> (u64, u64) {
+    (CNTV_CVAL_EL0.get(), CNTV_CTL_EL0.get())
+}
+
+/// Sets what [`save_alarm`] saved.
+pub(crate) fn restore_alarm((at, control): (u64, u64)) {
+    CNTV_CVAL_EL0.set(at);
+    CNTV_CTL_EL0.set(control);
+    arch::isb();
+}
+
 /// A count of ticks as nanoseconds, rounded down.
 pub fn ticks_to_nanos(ticks: u64) -> u64 {
     scale().ticks_to_nanos(ticks)

@@ -5,6 +5,7 @@
 
 mod allocations;
 mod bad_programs;
+mod board;
 mod boot;
 mod busybox;
 mod console;
@@ -43,6 +44,7 @@ use tests::{Kernel, Scene, Setting, Soak, files, program, runner};
 fn all() -> Vec<Scene> {
     let themes = [
         boot::SCENES,
+        board::SCENES,
         early::SCENES,
         console::SCENES,
         ram::SCENES,

@@ -121,6 +121,6 @@ fn through_u_boot(stage: &mut Stage) -> Result<()> {
     shell.expect("Starting kernel")?;
     shell.expect("Holstein")?;
     shell.expect_prompt()?;
-    shell.check("cat /proc/cmdline", "^console=ttyAMA0,115200$")?;
+    shell.check("cat /proc/cmdline", "^console=ttyAMA0,115200 boot=report$")?;
     power_off(&mut shell)
 }

@@ -18,9 +18,11 @@ pub struct Parameter<'a> {
 /// Names that belong to the kernel: they are not handed to init, whether or not the kernel acts on them.
 const KERNEL_NAMES: &[&str] = &[
     "asid",
+    "boot",
     "console",
     "debug",
     "earlycon",
+    "errata",
     "fork",
     "ignore_loglevel",
     "init",
@@ -45,6 +47,7 @@ const KERNEL_NAMES: &[&str] = &[
     "rootwait",
     "rw",
     "semihosting",
+    "spectre_bhb",
     "watchdog",
 ];
 

@@ -16,6 +16,7 @@ extern crate alloc;
 
 mod access;
 mod adjustment;
+mod board;
 mod comm;
 mod descriptors;
 mod entry;
@@ -58,6 +59,7 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::file::S_IFDIR;
 
+pub use board::report as board_report;
 use entry::{Directory, ROOT_INODE};
 pub use load::averages as load_averages;
 use memory::fallible;

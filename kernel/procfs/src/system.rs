@@ -10,7 +10,7 @@ use platform::timer;
 use super::entry::{Directory, FixedEntry, SPREAD, TextLink};
 use super::node::{Magic, PseudoNode};
 use super::text::{Text, clock_ticks};
-use super::{lock_stat, locks, pages, processors, resources, sys, trigger};
+use super::{board, lock_stat, locks, pages, processors, resources, sys, trigger};
 use klog::boot_arguments;
 use memory::fallible;
 use sched::scheduler;
@@ -19,7 +19,8 @@ use task::uts;
 use vfs::filesystem;
 use vfs::mount::{self, Mount};
 
-pub static ENTRIES: [FixedEntry<()>; 26] = [
+pub static ENTRIES: [FixedEntry<()>; 27] = [
+    FixedEntry::text("board", board::text),
     FixedEntry::text("cmdline", command_line),
     FixedEntry::text("cpuinfo", processors::information),
     FixedEntry::text("filesystems", filesystems),

@@ -200,8 +200,9 @@ fn has_pmu() -> bool {
     !matches!(features >> 8 & 0xf, 0 | 0xf)
 }
 
-/// Cycles of this processor while `ticks` of the counter pass that `now` reads; `None` if nothing counts cycles.
-pub(crate) fn cycles_in(ticks: u64, now: impl Fn() -> u64) -> Option<u64> {
+/// Cycles of this processor, and the ticks that passed meanwhile on the counter that `now` reads, which are `ticks` or a little more;
+/// `None` if nothing counts cycles.
+pub(crate) fn cycles_in(ticks: u64, now: impl Fn() -> u64) -> Option<(u64, u64)> {
     if !has_pmu() {
         return None;
     }
@@ -223,12 +224,12 @@ pub(crate) fn cycles_in(ticks: u64, now: impl Fn() -> u64) -> Option<u64> {
     while now() - start < ticks {
         relax();
     }
-    let cycles = read().wrapping_sub(first);
+    let (cycles, passed) = (read().wrapping_sub(first), now() - start);
     // SAFETY: as above: it stops.
     unsafe {
         asm!("msr pmcntenclr_el0, {}", "msr pmcr_el0, xzr", in(reg) 1u64 << 31, options(nomem, nostack, preserves_flags));
     }
-    Some(cycles)
+    Some((cycles, passed))
 }
 
 /// What identifies this processor.
@@ -246,12 +247,43 @@ pub(crate) fn identification() -> [(&'static str, u64); 5] {
     read!("MIDR_EL1", "midr_el1"; "REVIDR_EL1", "revidr_el1"; "MPIDR_EL1", "mpidr_el1"; "CTR_EL0", "ctr_el0"; "DCZID_EL0", "dczid_el0")
 }
 
+/// Implementer and part of MIDR_EL1.
+fn kind() -> u64 {
+    const IMPLEMENTER_AND_PART: u64 = 0xff00_fff0;
+    let [(_, main_id), ..] = identification();
+    main_id & IMPLEMENTER_AND_PART
+}
+
+/// Whether this processor is a Cortex-A72.
+pub(crate) fn is_cortex_a72() -> bool {
+    kind() == 0x4100_d080
+}
+
+/// Sets CPUACTLR_EL1[32] of a Cortex-A72.
+pub(crate) fn disable_instruction_prefetch() {
+    // SAFETY: this processor has the register (the caller asked), and prefetching changes nothing but time.
+    unsafe {
+        asm!("mrs {0}, s3_1_c15_c2_0", "orr {0}, {0}, #0x100000000", "msr s3_1_c15_c2_0, {0}", "isb",
+            out(reg) _, options(nomem, nostack, preserves_flags));
+    }
+}
+
+/// From now on exceptions of this processor come by the vectors that clear the branch history (vectors.s).
+pub(crate) fn use_vectors_with_loop() {
+    unsafe extern "C" {
+        static exception_vectors_with_loop: u8;
+    }
+    // SAFETY: a table of vectors that leads to the other one; its address is all that is taken.
+    unsafe {
+        asm!("msr vbar_el1, {}", "isb", in(reg) &raw const exception_vectors_with_loop, options(nostack, preserves_flags));
+    }
+}
+
 /// CPUMERRSR_EL1 and L2MERRSR_EL1 of a Cortex-A72 or A57: which memory of the processor, or of its L2 cache, had an error (Cortex-A72
 /// TRM 4.3.77 and 4.3.78). `None` on any other.
 pub(crate) fn memory_errors() -> Option<[u64; 2]> {
-    const IMPLEMENTER_AND_PART: u64 = 0xff00_fff0;
-    let [(_, main_id), ..] = identification();
-    if !matches!(main_id & IMPLEMENTER_AND_PART, 0x4100_d080 | 0x4100_d070) {
+    const CORTEX_A57: u64 = 0x4100_d070;
+    if kind() != CORTEX_A57 && !is_cortex_a72() {
         return None;
     }
     let (cpu, l2): (u64, u64);
@@ -260,6 +292,21 @@ pub(crate) fn memory_errors() -> Option<[u64; 2]> {
         asm!("mrs {}, s3_1_c15_c2_2", "mrs {}, s3_1_c15_c2_3", out(reg) cpu, out(reg) l2, options(nomem, nostack, preserves_flags));
     }
     Some([cpu, l2])
+}
+
+/// `movz w0, #number`, `ret`: two instructions, in the order of memory.
+pub(crate) fn function_that_returns(number: u16) -> u64 {
+    const MOVZ_W0: u64 = 0x5280_0000;
+    const RET: u64 = 0xd65f_03c0;
+    RET << 32 | MOVZ_W0 | u64::from(number) << 5
+}
+
+/// Calls what [`function_that_returns`] made at `address`.
+pub(crate) fn call(address: usize) -> u64 {
+    isb();
+    // SAFETY: two instructions that change x0 alone and return; the caller has mapped them executable and made them visible.
+    let function: extern "C" fn() -> u64 = unsafe { core::mem::transmute(address) };
+    function()
 }
 
 /// Waits a little in a loop that watches a device.

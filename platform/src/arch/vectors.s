@@ -114,6 +114,39 @@ exception_vectors:
     kernel_vector 5
 .balign 0x80
 
+// The same behind a loop that makes the branch history of EL0 useless (Spectre-BHB), for who asks for it (board/hardening.rs).
+.macro branch_vector number
+.balign 0x80
+    b       exception_vectors + \number * 0x80
+.endm
+
+.macro loop_vector number
+.balign 0x80
+    stp     x0, x1, [sp, #-16]!
+    mov     x0, #8
+1:  b       2f
+2:  subs    x0, x0, #1              // the flags of EL0 are in SPSR
+    b.ne    1b
+    dsb     nsh
+    isb
+    ldp     x0, x1, [sp], #16
+    b       exception_vectors + \number * 0x80
+.endm
+
+.balign 2048
+.global exception_vectors_with_loop
+exception_vectors_with_loop:
+.irp number, 0, 1, 2, 3, 4, 5, 6, 7
+    branch_vector \number
+.endr
+.irp number, 8, 9, 10, 11
+    loop_vector \number
+.endr
+.irp number, 12, 13, 14, 15
+    branch_vector \number
+.endr
+.balign 0x80
+
 // x0 and x1 are stored, x1 = kind, sp = frame. The stack pointer before the exception is computed.
 kernel_exception:
     stp     x2, x3, [sp, #16]

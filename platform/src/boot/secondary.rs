@@ -5,6 +5,7 @@
 //! ever asked for, written once and cleaned to memory: so one that comes late, when nobody waits any more, still finds what is
 //! its own, and goes to sleep.
 
+use crate::board::{self, selftest};
 use crate::cpu::{self, CpuBlock, MAX_CPUS, MPIDR_AFFINITY};
 use crate::devices::gic;
 use crate::memory::{self, stacks};
@@ -115,6 +116,7 @@ pub fn start_others(most: usize, entry: fn() -> !) -> Vec<NotStarted> {
         "the boot processor starts the others, once"
     );
     STARTS.root.store(memory::kernel_root(), Ordering::Relaxed);
+    selftest::alone();
     let machine = boot::machine();
     let own = cpu::affinity();
     let mut failures = Vec::new();
@@ -164,8 +166,11 @@ fn start(machine: &Machine, described: &Cpu, row: &Row, entry: fn() -> !) -> Res
     row.secondary.store(address, Ordering::Relaxed);
     row.affinity.store(described.mpidr, Ordering::Relaxed);
     arch::clean_and_invalidate((&raw const STARTS).addr(), size_of::<Starts>());
+    let number = cpu::count();
     release.perform(described.mpidr)?;
-    wait_for(secondary)
+    wait_for(secondary)?;
+    selftest::with(number);
+    Ok(())
 }
 
 /// How a processor is let go.
@@ -270,11 +275,13 @@ extern "C" fn start_secondary(secondary: &'static Secondary) -> ! {
         power::stop_here();
     }
     arch::unmask_system_errors();
+    board::apply_hardening();
     cpu::set_up();
     timer::set_up_processor();
     interrupt::set_up_processor();
     cpu::count_one_more();
     secondary.state.store(READY, Ordering::Release);
+    selftest::serve();
     (secondary.entry)()
 }
 

@@ -58,6 +58,14 @@ pub(crate) fn raise(interrupt: u32) {
     }
 }
 
+/// The controller's version, and what its distributor says of its maker: GICD_IIDR.
+pub(crate) fn identification() -> Option<(u32, u32)> {
+    GIC.get().map(|gic| match gic {
+        Gic::V2(gic) => (2, gic.identification()),
+        Gic::V3(gic) => (3, gic.identification()),
+    })
+}
+
 /// Whether the controller has a part for the running processor.
 pub(crate) fn serves_this_processor() -> bool {
     match GIC.get() {

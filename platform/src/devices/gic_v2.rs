@@ -6,6 +6,7 @@ use super::mmio::Mmio;
 
 const GICD_CTLR: usize = 0x000;
 const GICD_TYPER: usize = 0x004;
+const GICD_IIDR: usize = 0x008;
 const GICD_ISENABLER: usize = 0x100;
 const GICD_ICENABLER: usize = 0x180;
 const GICD_ISPENDR: usize = 0x200;
@@ -96,6 +97,11 @@ impl GicV2 {
 
     pub(crate) fn disable(&self, interrupt: u32) {
         self.write_bit(GICD_ICENABLER, interrupt);
+    }
+
+    /// Its maker and revision.
+    pub(crate) fn identification(&self) -> u32 {
+        self.distributor.read(GICD_IIDR)
     }
 
     pub(crate) fn raise(&self, interrupt: u32) {

@@ -9,6 +9,7 @@ use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 const GICD_CTLR: usize = 0x0000;
 const GICD_TYPER: usize = 0x0004;
 const GICD_IGROUPR: usize = 0x0080;
+const GICD_IIDR: usize = 0x008;
 const GICD_ISENABLER: usize = 0x0100;
 const GICD_ICENABLER: usize = 0x0180;
 const GICD_ISPENDR: usize = 0x0200;
@@ -159,6 +160,11 @@ impl GicV3 {
         self.write_bit(GICD_ICENABLER, interrupt);
         // Not in force before.
         self.wait_for_distributor();
+    }
+
+    /// Its maker and revision.
+    pub(crate) fn identification(&self) -> u32 {
+        self.distributor.read(GICD_IIDR)
     }
 
     pub(crate) fn raise(&self, interrupt: u32) {

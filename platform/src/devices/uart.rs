@@ -58,6 +58,7 @@ pub struct LineErrors {
 /// A UART that sends, and receives from [`Uart::listen`] on.
 pub(crate) struct Uart<R> {
     registers: R,
+    clock: u32,
     errors: LineErrors,
     /// The line takes nothing: nobody waits for it any more.
     is_stuck: bool,
@@ -69,6 +70,7 @@ impl<R: Registers> Uart<R> {
         let (integer, fraction) = divisors(clock);
         let uart = Uart {
             registers,
+            clock,
             errors: LineErrors::default(),
             is_stuck: false,
         };
@@ -157,6 +159,11 @@ impl<R: Registers> Uart<R> {
             }
             arch::relax();
         }
+    }
+
+    /// The clock that it was set up for, and the divisors that this gave.
+    pub(crate) fn speed(&self) -> (u32, (u32, u32)) {
+        (self.clock, divisors(self.clock))
     }
 
     /// What came in damaged so far.

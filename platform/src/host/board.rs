@@ -1,8 +1,11 @@
 //! A host is no board: nothing is known of it.
 
+#[path = "../board/check.rs"]
+mod check;
 #[path = "../board/rates.rs"]
 mod rates;
 
+pub use check::{Check, passed, set_duration};
 pub use rates::Rates;
 
 /// Nobody can be asked.
@@ -18,4 +21,32 @@ pub fn measured_rate() -> Option<u64> {
 /// None is known.
 pub fn registers() -> [(&'static str, u64); 0] {
     []
+}
+
+/// As the loader of most boards has it.
+pub fn exception_level() -> u8 {
+    1
+}
+
+/// Nowhere.
+pub fn image_start() -> u64 {
+    0
+}
+
+/// It says nothing of itself.
+pub fn interrupt_controller() -> Option<(u32, u32)> {
+    None
+}
+
+/// Nothing runs ahead of itself.
+pub fn clear_branch_history() {}
+
+/// This is no such processor.
+pub fn work_around_859971() -> bool {
+    false
+}
+
+/// Neither is.
+pub fn hardening() -> (bool, bool) {
+    (false, false)
 }

@@ -34,6 +34,11 @@ pub fn interrupt() -> Option<u32> {
 /// It always listens.
 pub fn listen() {}
 
+/// It has no clock.
+pub fn speed() -> Option<(u32, (u32, u32))> {
+    None
+}
+
 /// Nothing comes in damaged.
 pub fn line_errors() -> LineErrors {
     LineErrors::default()

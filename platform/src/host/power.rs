@@ -78,3 +78,20 @@ pub fn halt() -> ! {
 pub(crate) fn stop_here() -> ! {
     end(End::Halt)
 }
+
+pub use crate::devices::watchdog::ResetReason;
+
+/// Nobody knows.
+pub fn reset_reason() -> Option<ResetReason> {
+    None
+}
+
+/// There is none.
+pub fn found_watchdog_armed() -> bool {
+    false
+}
+
+/// There is none.
+pub fn feed_watchdog(_seconds: u32) -> Option<u32> {
+    None
+}

@@ -45,7 +45,7 @@ pub(crate) fn set_kernel_tables(tables: KernelTables) {
 }
 
 /// The tables under TTBR1.
-fn kernel_tables() -> KernelTables {
+pub(crate) fn kernel_tables() -> KernelTables {
     *KERNEL_TABLES.get().expect("the final map is made before main")
 }
 
