@@ -169,7 +169,7 @@ fn demos(board: &mut Session, _: &Wanted) -> Result<String> {
 }
 
 fn bench(board: &mut Session, _: &Wanted) -> Result<String> {
-    let text = board.run("bench null fork switch pipe_round_trip demand_zero")?;
+    let text = board.run("bench null_call fork switch pipe_round_trip demand_zero")?;
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("bench")).collect();
     ensure!(
         rows.iter().any(|row| row.starts_with("bench-end")),
