@@ -23,18 +23,22 @@ impl<'a> Dirent<'a> {
         (HEADER_LEN + self.name.len() + 1).next_multiple_of(8)
     }
 
-    /// Writes the record at the start of `buffer` and returns its length; `None` if it does not fit.
-    pub fn write_to(&self, buffer: &mut [u8]) -> Option<usize> {
-        let len = self.record_len();
-        let record = buffer.get_mut(..len)?;
-        let record_len = u16::try_from(len).ok()?;
-        record.fill(0);
-        record[..8].copy_from_slice(&self.ino.to_le_bytes());
-        record[8..16].copy_from_slice(&self.next_offset.to_le_bytes());
-        record[16..18].copy_from_slice(&record_len.to_le_bytes());
-        record[18] = self.kind;
-        record[HEADER_LEN..HEADER_LEN + self.name.len()].copy_from_slice(self.name);
-        Some(len)
+    /// What stands before the name; `None` for a name that is too long for any record.
+    pub fn header(&self) -> Option<[u8; HEADER_LEN]> {
+        let record_len = u16::try_from(self.record_len()).ok()?;
+        let mut header = [0; HEADER_LEN];
+        header[..8].copy_from_slice(&self.ino.to_le_bytes());
+        header[8..16].copy_from_slice(&self.next_offset.to_le_bytes());
+        header[16..18].copy_from_slice(&record_len.to_le_bytes());
+        header[18] = self.kind;
+        Some(header)
+    }
+
+    /// What stands behind the name: its NUL and the padding, 1 to 8 bytes.
+    pub const fn end(&self) -> &'static [u8] {
+        const ZEROS: [u8; 8] = [0; 8];
+        let len = self.record_len() - HEADER_LEN - self.name.len();
+        ZEROS.split_at(len).0
     }
 
     /// Reads the record at the start of `buffer`; also returns what follows. `None` if there is no whole record.
@@ -64,19 +68,21 @@ mod tests {
             kind: 8,
             name: b"hello",
         };
-        let mut buffer = [0xff; 40];
-        assert_eq!(dirent.write_to(&mut buffer), Some(32));
+        let header = dirent.header().expect("a short name");
+        let record = [&header, dirent.name, dirent.end()].concat();
         assert_eq!(
-            buffer[..32],
-            *b"\x07\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x20\0\x08hello\0\0\0\0\0\0\0\0"
+            record,
+            b"\x07\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x20\0\x08hello\0\0\0\0\0\0\0\0"
         );
-        let (back, rest) = Dirent::read_from(&buffer).unwrap();
+        assert_eq!(record.len(), dirent.record_len());
+        let more = [&record[..], &[0xff; 8]].concat();
+        let (back, rest) = Dirent::read_from(&more).unwrap();
         assert_eq!((back, rest.len()), (dirent, 8));
-        assert_eq!(
-            dirent.write_to(&mut buffer[..31]),
-            None,
-            "the padding must fit too"
-        );
-        assert!(Dirent::read_from(&buffer[..31]).is_none());
+        assert!(Dirent::read_from(&record[..31]).is_none());
+        let long = Dirent {
+            name: &[b'a'; 1 << 16],
+            ..dirent
+        };
+        assert_eq!(long.header(), None);
     }
 }

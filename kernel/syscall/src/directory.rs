@@ -25,8 +25,7 @@ const MOST_ENTRIES: usize = 32 * 1024;
 pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     let room = (len as usize).min(MOST_ENTRIES);
-    let mut entries: Vec<u8> = memory::try_list(room)?;
-    let mut filled = 0;
+    let mut entries: Vec<u8> = memory::try_with_capacity(room)?;
     let mut is_full = false;
     let listed = file.list(&mut |entry| {
         let kind = directory_entry_kind(entry.kind);
@@ -37,19 +36,25 @@ pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> R
             kind,
             name: entry.name,
         };
-        match record.write_to(&mut entries[filled..]) {
-            Some(len) => filled += len,
-            None => is_full = true,
-        }
+        is_full = !append(&mut entries, &record, room);
         !is_full
     })?;
-    if is_full && filled == 0 {
+    if is_full && entries.is_empty() {
         return Err(Errno::EINVAL);
     }
     file.inode().note_accessed();
-    uaccess::write_bytes(buffer, &entries[..filled])?;
+    uaccess::write_bytes(buffer, &entries)?;
     listed.accept();
-    Ok(filled)
+    Ok(entries.len())
+}
+
+/// Adds a record to others for which, with it, there is `room`: whether it fits.
+fn append(records: &mut Vec<u8>, record: &Dirent<'_>, room: usize) -> bool {
+    let Some(header) = record.header() else {
+        return false;
+    };
+    let parts = [&header, record.name, record.end()];
+    records.len() + record.record_len() <= room && parts.iter().all(|part| records.try_extend(part).is_ok())
 }
 
 /// mkdirat(2).

@@ -101,6 +101,11 @@ impl Dentry {
         fallible::boxed_bytes(&self.location.lock().name)
     }
 
+    /// Looks at its last path component, under its lock: for a moment only, and without taking another lock.
+    pub fn with_name<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
+        look(&self.location.lock().name)
+    }
+
     /// Whether it was unlinked.
     pub fn is_removed(&self) -> bool {
         self.location.lock().is_removed

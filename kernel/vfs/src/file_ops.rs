@@ -90,7 +90,7 @@ pub trait FileOps: Send + Sync {
     }
 
     /// Gives entries from `position` on to `take` until it answers `false`; returns the position behind the last
-    /// taken one.
+    /// taken one. `take` is short and takes no lock: an entry may be locked meanwhile.
     ///
     /// # Errors
     /// `ENOTDIR`, and those of the file system.

@@ -5,6 +5,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use arrayvec::ArrayVec;
 use core::borrow::Borrow;
 
 use abi::Errno;
@@ -21,6 +22,9 @@ use vfs::inode_ops::{DirectoryOps, Edit, Entries, InodeOps, Nesting, NewFile};
 
 /// The position of the first entry behind `.` and `..`.
 const FIRST_POSITION: u64 = 2;
+
+/// Entries of a listing that one hold of the directory's lock gives.
+const BATCH: usize = 16;
 
 /// Bytes that an entry counts for: `BOGO_DIRENT_SIZE` of Linux.
 const ENTRY_SIZE: u64 = 20;
@@ -60,11 +64,12 @@ impl MemoryDirectory {
         }
     }
 
-    /// The first entry at position `from` or later, with its position.
-    fn next(&self, from: u64) -> Option<(u64, Arc<Dentry>)> {
+    /// The first entries at position `from` or later, with their positions; none if there are no more.
+    fn next(&self, from: u64) -> ArrayVec<(u64, Arc<Dentry>), BATCH> {
         let entries = self.entries.lock();
-        let (position, entry) = entries.by_position.range(from.max(FIRST_POSITION)..).next()?;
-        Some((*position, entry.clone()))
+        let all = entries.by_position.range(from.max(FIRST_POSITION)..);
+        let some = all.take(BATCH);
+        some.map(|(position, entry)| (*position, entry.clone())).collect()
     }
 }
 
@@ -79,27 +84,29 @@ impl InodeOps for MemoryDirectory {
 
     fn list(&self, start: u64, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
         let mut position = start;
-        while let Some((at, entry)) = self.next(position) {
-            let entry = entry.covering();
-            let name = match entry.name() {
-                Err(error) if position == start => return Err(error),
-                // What was taken already counts.
-                Err(_) => break,
-                Ok(name) => name,
-            };
-            let next = at + 1;
-            if !take(DirectoryEntry {
-                name: &name,
-                inode: entry.inode.number,
-                kind: entry.inode.kind(),
-                next,
-            }) {
-                break;
+        loop {
+            let some = self.next(position);
+            if some.is_empty() {
+                return Ok(position);
             }
-            position = next;
+            for (at, entry) in some {
+                let entry = entry.covering();
+                let next = at + 1;
+                let is_taken = entry.with_name(|name| {
+                    take(DirectoryEntry {
+                        name,
+                        inode: entry.inode.number,
+                        kind: entry.inode.kind(),
+                        next,
+                    })
+                });
+                if !is_taken {
+                    return Ok(position);
+                }
+                position = next;
+            }
             scheduler::cond_resched();
         }
-        Ok(position)
     }
 
     fn as_directory(&self) -> Option<&dyn DirectoryOps> {
