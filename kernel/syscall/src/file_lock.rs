@@ -79,6 +79,9 @@ pub fn set_lock(
     if !is_allowed {
         return Err(Errno::EBADF);
     }
+    if matches!(owner, LockOwner::Process(_)) {
+        current.process().note_record_lock();
+    }
     Locks::set_record(file.inode(), current.tid(), wanted, patience)?;
     // Another thread may have closed the descriptor before the lock was there to end by it.
     let is_still_open = self::file(current, descriptor).is_ok_and(|now| Arc::ptr_eq(&now, file));

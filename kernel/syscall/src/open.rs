@@ -80,9 +80,9 @@ pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 
 /// Lets go of a file that a descriptor referred to: with any close the process's record locks on it end (fcntl(2)).
 pub fn release(current: &Thread, file: Arc<OpenFile>) {
-    file.inode()
-        .locks
-        .release_records(current.process().pid, scheduler::cond_resched);
+    if let Some(owner) = current.process().owner_of_records() {
+        file.inode().locks.release_records(owner, scheduler::cond_resched);
+    }
 }
 
 /// close_range(2).

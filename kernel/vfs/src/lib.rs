@@ -84,21 +84,28 @@ pub fn mount_root(kind: &'static dyn FileSystem, device: u64) -> Result<(), Errn
     mount::add_root(dentry::set_root(|| kind.mount(device, b""))?)
 }
 
-/// Lets go of the descriptors of a process that ends; its record locks end too (fcntl(2)).
-/// `rest` is called between pieces of the work.
-pub fn close_all(files: Arc<FileTable>, owner: Pid, rest: fn()) {
-    release_records(files.near(), owner, rest);
+/// Lets go of the descriptors of a process that ends; the record locks of `owner` end too (fcntl(2)): who never had one need not look
+/// for them at each descriptor. `rest` is called between pieces of the work.
+pub fn close_all(files: Arc<FileTable>, owner: Option<Pid>, rest: fn()) {
+    if let Some(owner) = owner {
+        release_all_records(&files, owner, rest);
+    }
     if files.has_far() {
-        close_far(files, owner, rest);
+        close_far(files, rest);
     }
 }
 
 #[cold]
-fn close_far(files: Arc<FileTable>, owner: Pid, rest: fn()) {
+fn release_all_records(files: &FileTable, owner: Pid, rest: fn()) {
+    release_records(files.near(), owner, rest);
     for piece in files.far() {
         release_records(piece, owner, rest);
         rest();
     }
+}
+
+#[cold]
+fn close_far(files: Arc<FileTable>, rest: fn()) {
     if let Some(mut files) = Arc::into_inner(files) {
         while files.drop_some() {
             rest();

@@ -31,7 +31,7 @@ pub fn end_current(thread: Arc<Thread>) {
     if process.remove_thread(&thread) {
         if let Some(files) = files {
             // It must not sleep any more.
-            vfs::close_all(files, process.pid, || ());
+            vfs::close_all(files, process.owner_of_records(), || ());
         }
         end_process(&process);
     } else {
@@ -47,7 +47,7 @@ fn close_files(thread: &Thread) -> Option<Arc<FileTable>> {
         return Some(held);
     };
     drop(own);
-    vfs::close_all(held, thread.process().pid, scheduler::cond_resched);
+    vfs::close_all(held, thread.process().owner_of_records(), scheduler::cond_resched);
     None
 }
 

@@ -94,6 +94,8 @@ pub struct Process {
     /// The signal its parent gets at its end; 0 for none.
     exit_signal: AtomicU8,
     has_executed: AtomicBool,
+    /// Whether it ever asked for a record lock.
+    has_locked_records: AtomicBool,
     is_zombie: AtomicBool,
     start_ticks: u64,
 }
@@ -233,6 +235,7 @@ impl Process {
                 relations: const { Relations::new() },
                 exit_signal: AtomicU8::new(init.exit_signal),
                 has_executed: AtomicBool::new(false),
+                has_locked_records: AtomicBool::new(false),
                 is_zombie: AtomicBool::new(false),
                 start_ticks: platform::timer::ticks(),
             }
@@ -341,6 +344,18 @@ impl Process {
     /// Whether it has ended and waits for its parent to notice.
     pub fn is_zombie(&self) -> bool {
         self.is_zombie.load(Ordering::Acquire)
+    }
+
+    /// Notes that it asks for a record lock, before it has it.
+    pub fn note_record_lock(&self) {
+        self.has_locked_records.store(true, Ordering::Release);
+    }
+
+    /// Its id, if it may have record locks.
+    #[inline]
+    pub fn owner_of_records(&self) -> Option<Pid> {
+        let has_any = self.has_locked_records.load(Ordering::Acquire);
+        has_any.then_some(self.pid)
     }
 
     /// Whether it has called exec since it was forked: its parent may then no longer move it (setpgid(2)).
