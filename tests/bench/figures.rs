@@ -98,13 +98,13 @@ impl Figures {
         self.is_complete
     }
 
-    /// These, with what was measured anew in its place, and what was not there before behind the row that it was measured behind.
+    /// These, with what was measured anew in its place, and what was not there before behind the row that it was measured behind, or at the end.
     pub fn updated(&self, anew: &Figures) -> Figures {
         let mut updated = Figures {
             all: self.all.clone(),
             ..anew.clone()
         };
-        let mut place = 0;
+        let mut place = self.all.len();
         for figure in &anew.all {
             match updated.all.iter().position(|old| old.row == figure.row) {
                 Some(found) => {

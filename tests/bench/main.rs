@@ -260,14 +260,15 @@ impl Sitting {
 
     /// Writes what is committed. Rows that were not measured stay as they were, but when all were to be.
     fn commit(&self, choice: &Choice) -> Result<()> {
-        let old = Figures::load(&committed("baseline.tsv"))?;
-        let (ours, shown) = match choice.update {
-            Update::All if choice.has_all => (self.all_of_ours(), self.ours.clone()),
-            Update::All => (old.updated(&self.all_of_ours()), old.updated(&self.ours)),
-            _ => (old.clone(), old),
+        let ours = if choice.update == Update::All && choice.has_all {
+            self.all_of_ours()
+        } else {
+            Figures::load(&committed("baseline.tsv"))?.updated(&self.all_of_ours())
         };
-        let shown = latency::without(&shown);
-        ours.save(&committed("baseline.tsv"))?;
+        if choice.update == Update::All {
+            ours.save(&committed("baseline.tsv"))?;
+        }
+        let shown = latency::without(&ours);
         let linux = if choice.has_linux {
             Linux::load(&committed(""))?.updated(&self.linux)
         } else {
