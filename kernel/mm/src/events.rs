@@ -25,6 +25,8 @@ pub enum Event {
     ZeroShared,
     /// A page of a file or shared object was mapped.
     SourceMapped,
+    /// A page of a file was mapped together with a neighbour that faulted.
+    MappedAround,
     /// The tables allowed the access already.
     Spurious,
     /// A shared table was copied.
@@ -43,7 +45,7 @@ pub enum Event {
     FlushAllOwn,
     /// TLBI VAALE1IS, for a page of the kernel's own half.
     FlushKernelPage,
-    /// A page's descriptor was put where none was: DMB ISHST before it, DSB ISHST after it.
+    /// Descriptors of pages were put where none were: DMB ISHST before them, DSB ISHST after them.
     Fill,
     /// A DSB by itself, of any kind.
     Barrier,
@@ -63,13 +65,14 @@ pub enum Event {
 
 impl Event {
     /// Every event, with its name in /proc/vmstat, in the order of their numbers.
-    pub const ALL: [(Event, &'static str); 23] = [
+    pub const ALL: [(Event, &'static str); 24] = [
         (Event::Copied, "cow_copied"),
         (Event::Regained, "cow_regained"),
         (Event::RegainedInBulk, "cow_regained_in_bulk"),
         (Event::ZeroFilled, "zero_filled"),
         (Event::ZeroShared, "zero_shared"),
         (Event::SourceMapped, "file_mapped"),
+        (Event::MappedAround, "file_mapped_around"),
         (Event::Spurious, "faults_spurious"),
         (Event::TableCopied, "cow_tables_copied"),
         (Event::TableRegained, "cow_tables_regained"),
@@ -112,6 +115,7 @@ impl Event {
             | Event::ZeroFilled
             | Event::ZeroShared
             | Event::SourceMapped
+            | Event::MappedAround
             | Event::Spurious
             | Event::TableCopied
             | Event::TableRegained

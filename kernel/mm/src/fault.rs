@@ -8,8 +8,12 @@
 //! 4. Where the path leads through a shared table, the path is made private on the way, the new page already in it, and
 //!    published by one break-before-make ([`Tables::make_path`]).
 //!
+//! A page of an object that was mapped for a read brings its neighbours with it (`around`).
+//!
 //! Everything that can fail is allocated before anything changes, and a page that has to be waited for is asked for before that:
 //! the fault is then *deferred*, as if it had not been. Caller holds the space's lock. Story 2 is in `fork`.
+
+mod around;
 
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::area::{Area, Sharing};
@@ -200,7 +204,7 @@ impl Page<'_> {
             Err(PageError::NoMemory) => return NO_MEMORY,
             Err(PageError::NotYet) => return Outcome::Deferred,
         };
-        match (self.area.sharing, self.access) {
+        let outcome = match (self.area.sharing, self.access) {
             (Sharing::Shared, access) => {
                 if access == Access::Write {
                     source.note_write();
@@ -229,7 +233,11 @@ impl Page<'_> {
             (Sharing::Private, _) => {
                 self.map(memory, tables, self.leaf(memory, frame), Resolution::SourceMapped)
             }
+        };
+        if self.access != Access::Write && outcome != NO_MEMORY {
+            self.map_around(memory, tables, source.as_ref(), index);
         }
+        outcome
     }
 
     fn fill_anonymous<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {

@@ -61,6 +61,12 @@ impl<M: Mmu> Memory<M> {
         self.mmu.counters().count(event);
     }
 
+    /// Counts `event` so many times.
+    #[inline]
+    pub(crate) fn count_several(&self, event: Event, times: u64) {
+        self.mmu.counters().add(event, times);
+    }
+
     /// How often `event` has happened on all processors.
     pub fn events(&self, event: Event) -> u64 {
         self.mmu.counted(event)

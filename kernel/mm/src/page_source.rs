@@ -47,6 +47,9 @@ pub struct FileIdentity {
     pub inode: u64,
 }
 
+/// Pages that are asked for at once by [`PageSource::pages_at_hand`].
+pub const AT_HAND: usize = 16;
+
 /// An object whose pages can be mapped: a file of the in-memory tree, shared anonymous memory.
 pub trait PageSource: Send + Sync {
     /// The frame of page `index` of the object, with one reference added for the caller. Called with an address space's lock
@@ -55,6 +58,12 @@ pub trait PageSource: Send + Sync {
     /// # Errors
     /// [`PageError::NotYet`]: it has to be waited for, which is begun. Else what [`PageError`] says.
     fn page(&self, index: u64) -> Result<Frame, PageError>;
+
+    /// Gives the frames of those of [`AT_HAND`] pages from `first` on that are there and whose bit in `wanted` is set, that of the
+    /// page `first` + n being bit n: each with one reference added for the caller, in its place in `found`. Makes no page and
+    /// begins to wait for none; there are none behind the end of the object. Called as [`PageSource::page`]. A source that gives
+    /// none is asked for each page by itself.
+    fn pages_at_hand(&self, _first: u64, _wanted: u16, _found: &mut [Option<Frame>; AT_HAND]) {}
 
     /// Sleeps until it is worthwhile to ask for page `index` again: it has come, it cannot be had, the object has become shorter.
     /// Returns at once if it need not be waited for. No lock may be held. A source that never answers [`PageError::NotYet`] has

@@ -56,6 +56,18 @@ pub fn ask(object: usize, index: u64) -> Result<(), PageError> {
     }
 }
 
+/// Those of the pages from `first` on of an object, by the bits of `wanted`, that are not late. Nobody's request is counted.
+#[inline]
+pub fn present(object: usize, first: u64, wanted: u16) -> u16 {
+    if !fault_injection::IS_THERE || !IS_WANTED.load(Ordering::Relaxed) {
+        return wanted;
+    }
+    (first..)
+        .zip(0..u16::BITS)
+        .filter(|(index, _)| coming(object, *index).is_some())
+        .fold(wanted, |wanted, (_, nth)| wanted & !(1 << nth))
+}
+
 /// Waits for page `index` of an object, if it is late.
 ///
 /// # Errors

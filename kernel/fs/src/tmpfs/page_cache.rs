@@ -14,7 +14,7 @@ use abi::Errno;
 use abi::file::SealFlags;
 use lock::{Mutex, rank};
 use memory::fallible::map::Map;
-use mm::{PAGE_SIZE, PageError};
+use mm::{AT_HAND, Frame, PAGE_SIZE, PageError};
 
 use super::seals::Seals;
 use memory::{self, FrameHandle};
@@ -284,6 +284,22 @@ impl PageCache {
     /// [`PageError`]: behind the end, no memory, or no room in the file system.
     pub fn page(&self, index: u64) -> Result<FrameHandle, PageError> {
         self.find_or_make(index, |state| index < state.size.div_ceil(PAGE))
+    }
+
+    /// Gives the frames of pages that are no holes, see [`PageSource::pages_at_hand`](mm::PageSource::pages_at_hand).
+    pub fn pages_at_hand(&self, first: u64, wanted: u16, found: &mut [Option<Frame>; AT_HAND]) {
+        let state = self.state.lock();
+        let end = state
+            .size
+            .div_ceil(PAGE)
+            .min(first.saturating_add(AT_HAND as u64));
+        let present = state.pages.range(first..).take_while(|(index, _)| **index < end);
+        for (index, frame) in present {
+            let nth = (index - first) as usize;
+            if wanted >> nth & 1 != 0 {
+                found[nth] = Some(frame.clone().into_reference());
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use abi::file::{AccessMode, FICLONE, FICLONERANGE, FIDEDUPERANGE, OpenFlags, Sea
 use abi::mount::MountFlags;
 use abi::terminal::FIONREAD;
 use memory::fallible;
-use mm::{FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
+use mm::{AT_HAND, FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource, RemoveError, Sharing};
 use platform::user_copy::UserFault;
 
 use super::page_cache::PageCache;
@@ -203,6 +203,11 @@ impl PageSource for Mapping {
     fn page(&self, index: u64) -> Result<Frame, PageError> {
         late_pages::ask(self.cache.object(), index)?;
         Ok(self.cache.page(index)?.into_reference())
+    }
+
+    fn pages_at_hand(&self, first: u64, wanted: u16, found: &mut [Option<Frame>; AT_HAND]) {
+        let wanted = late_pages::present(self.cache.object(), first, wanted);
+        self.cache.pages_at_hand(first, wanted, found);
     }
 
     fn wait_for_page(&self, index: u64) -> Result<(), Interrupted> {

@@ -1,6 +1,7 @@
 //! The cases that a kernel must get right, one small story each, on the adversarial machine. Each ends with everything
 //! recomputed, all processes gone, and every frame free again. The cases that need a board are in the scenes of `tests`.
 
+mod around;
 mod classic;
 mod clearing;
 mod kernel;

@@ -2,7 +2,7 @@
 
 use super::waiting::LatePages;
 use crate::soft_mmu::{PROBES, SoftMmu};
-use mm::{FileIdentity, Frame, Interrupted, Memory, NoMemory, PageError, PageSource};
+use mm::{AT_HAND, FileIdentity, Frame, Interrupted, Memory, NoMemory, PageError, PageSource};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Mutex;
@@ -144,12 +144,23 @@ impl PageSource for Object {
             return Err(PageError::BeyondEnd);
         }
         let frame = self.frames.lock().unwrap()[index as usize];
-        let share = || {
-            MACHINE.with_borrow(|memory| memory.as_ref().expect("a world is entered").frames().share(frame))
-        };
-        self.late.ask(index, share)?;
-        share();
+        self.late.ask(index, || share(frame))?;
+        share(frame);
         Ok(frame)
+    }
+
+    /// What is not late, whether or not a request for it alone would be late.
+    fn pages_at_hand(&self, first: u64, wanted: u16, found: &mut [Option<Frame>; AT_HAND]) {
+        let frames = self.frames.lock().unwrap();
+        let present = |nth: u64| {
+            let index = first + nth;
+            let is_there = wanted >> nth & 1 != 0 && index < self.pages() && !self.late.is_late(index);
+            is_there.then(|| frames[index as usize])
+        };
+        for (nth, place) in (0..).zip(found) {
+            *place = present(nth);
+            place.inspect(|frame| share(*frame));
+        }
     }
 
     /// The page has come: the sleep is what others did in the meantime.
@@ -172,6 +183,11 @@ impl PageSource for Object {
     fn name(&self, write: &mut dyn FnMut(&[u8])) {
         write(format!("/object/{}", self.number).as_bytes());
     }
+}
+
+/// One reference more, for whoever asked for the page.
+fn share(frame: Frame) {
+    MACHINE.with_borrow(|memory| memory.as_ref().expect("a world is entered").frames().share(frame));
 }
 
 fn new_frame(memory: &Memory<SoftMmu>) -> Result<Frame, NoMemory> {

@@ -70,6 +70,11 @@ impl LatePages {
         Err(PageError::NotYet)
     }
 
+    /// Whether page `index` has to be waited for.
+    pub fn is_late(&self, index: u64) -> bool {
+        self.0.lock().unwrap().pages.contains(&index)
+    }
+
     /// The page is there.
     pub fn arrive(&self, index: u64) {
         self.0.lock().unwrap().pages.remove(&index);
