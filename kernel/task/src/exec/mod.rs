@@ -22,6 +22,7 @@ use formats::elf::{ElfError, Executable};
 use formats::script::Script;
 use memory::DumpMode;
 use memory::fallible;
+use mm::{Access, Outcome, Refusal, VirtAddr};
 use platform::user::{UserContext, UserRegisters};
 use sched::scheduler;
 use sched::space::Space;
@@ -118,6 +119,7 @@ pub fn load(mut request: ExecRequest<'_>) -> Result<Program, Errno> {
         &executable,
         request.stack_limit,
     )?;
+    map_first_page(&space, VirtAddr(image.start))?;
     Ok(Program {
         space,
         start: image.start,
@@ -130,6 +132,15 @@ pub fn load(mut request: ExecRequest<'_>) -> Result<Program, Errno> {
         },
         _interpreter: interpreter.map(|interpreter| interpreter.file),
     })
+}
+
+/// Maps the page that the program fetches first, which spares it a fault. `ENOMEM`; what else is in the way, as a page that has to be
+/// waited for, is the program's to find.
+fn map_first_page(space: &Space, start: VirtAddr) -> Result<(), Errno> {
+    match space.with(|space| space.handle_fault(memory::get(), start, Access::Execute)) {
+        Outcome::Refused(Refusal::NoMemory) => Err(Errno::ENOMEM),
+        _ => Ok(()),
+    }
 }
 
 impl Program {
