@@ -68,21 +68,27 @@ fn vfork_and_execute() -> Result<()> {
 
 /// Writes it there.
 pub fn write_tiny() -> Result<()> {
+    write_program(TINY, &EXIT)
+}
+
+/// Writes a program of these instructions to `path`.
+pub fn write_program(path: &str, code: &[u32]) -> Result<()> {
     let file = File::open(
-        TINY,
+        path,
         OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_TRUNC | OpenFlags::O_CLOEXEC,
         0o755,
     )?;
-    file.write(&tiny())
+    file.write(&program(code))
 }
 
-/// An ELF file of one segment that calls exit_group(0); elf(5).
-fn tiny() -> Vec<u8> {
+/// `mov x0, #0`, `mov x8, #94`, `svc #0`: exit_group(0).
+pub const EXIT: [u32; 3] = [0xd280_0000, 0xd280_0bc8, 0xd400_0001];
+
+/// An ELF file of one segment that begins with the first of these instructions; elf(5).
+fn program(code: &[u32]) -> Vec<u8> {
     const BASE: u64 = 0x40_0000;
     const HEADERS: u64 = 64 + 56;
-    /// `mov x0, #0`, `mov x8, #94`, `svc #0`
-    const CODE: [u32; 3] = [0xd280_0000, 0xd280_0bc8, 0xd400_0001];
-    const LENGTH: u64 = HEADERS + 4 * CODE.len() as u64;
+    let length = HEADERS + 4 * code.len() as u64;
     let mut file = Vec::new();
     // 64 bits, little-endian, version 1, System V.
     file.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
@@ -99,10 +105,10 @@ fn tiny() -> Vec<u8> {
     for word in [1u32, 5] {
         file.extend_from_slice(&word.to_le_bytes());
     }
-    for word in [0, BASE, BASE, LENGTH, LENGTH, 4096] {
+    for word in [0, BASE, BASE, length, length, 4096] {
         file.extend_from_slice(&word.to_le_bytes());
     }
-    for instruction in CODE {
+    for instruction in code {
         file.extend_from_slice(&instruction.to_le_bytes());
     }
     file
@@ -114,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_tiny_program_is_as_long_as_its_headers_say() {
-        let file = tiny();
+        let file = program(&EXIT);
         let word = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().expect("eight bytes"));
         assert_eq!(file.len(), 64 + 56 + 12);
         assert_eq!((word(24), word(32)), (0x40_0078, 64));

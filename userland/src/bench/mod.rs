@@ -5,7 +5,7 @@
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
 //! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`],
-//! [`transfers`], [`parallel`]; and the curves: [`areas`], [`names`], [`crowds`].
+//! [`transfers`], [`footprint`], [`parallel`]; and the curves: [`areas`], [`names`], [`crowds`].
 
 pub mod areas;
 pub mod calls;
@@ -14,6 +14,7 @@ pub mod counts;
 pub mod crowds;
 pub mod execs;
 pub mod faults;
+pub mod footprint;
 pub mod forks;
 pub mod inquiries;
 pub mod lives;
@@ -56,6 +57,7 @@ pub fn rows() -> Vec<Row> {
         serving::ROWS,
         inquiries::ROWS,
         transfers::ROWS,
+        footprint::ROWS,
         areas::ROWS,
         names::ROWS,
         crowds::ROWS,

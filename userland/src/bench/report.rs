@@ -17,6 +17,8 @@ pub const TIME: &str = "ns";
 pub const WORST: &str = "ns_worst";
 /// A plain number.
 pub const NUMBER: &str = "count";
+/// Bytes of memory.
+pub const BYTES: &str = "bytes";
 /// How often something was done in a second of the virtual counter.
 pub const RATE: &str = "per_s";
 

@@ -1,5 +1,6 @@
 //! Processes.
 
+use super::file::File;
 use super::path::{c_array, c_string};
 use super::raw::syscall;
 use super::{Errno, Result, output};
@@ -121,6 +122,60 @@ unsafe fn vfork_exec_raw(path: usize, argv: usize, envp: usize) -> usize {
 /// The host has no such call.
 #[cfg(not(target_arch = "aarch64"))]
 unsafe fn vfork_exec_raw(_path: usize, _argv: usize, _envp: usize) -> usize {
+    Errno::ENOSYS.to_return() as usize
+}
+
+/// A thread of this process that reads one byte from `file` and ends. It has its stack pointer within the 16 bytes that begin at
+/// `room`, which must be memory that nobody else uses as long as it lives.
+pub fn waiting_thread(file: &File, room: usize) -> Result<()> {
+    // SAFETY: the thread writes at most one byte, into memory that the caller has set aside, and nothing else.
+    let value = unsafe { waiting_thread_raw(file.descriptor() as usize, room) };
+    Errno::from_return(value as u64).map_or(Ok(()), Err)
+}
+
+/// The thread runs only the instructions below, on registers alone but for the byte that it reads.
+#[cfg(target_arch = "aarch64")]
+unsafe fn waiting_thread_raw(descriptor: usize, room: usize) -> usize {
+    use abi::process::CloneFlags;
+    const THREAD: CloneFlags = CloneFlags::CLONE_VM
+        .union(CloneFlags::CLONE_FS)
+        .union(CloneFlags::CLONE_FILES)
+        .union(CloneFlags::CLONE_SIGHAND)
+        .union(CloneFlags::CLONE_THREAD)
+        .union(CloneFlags::CLONE_SYSVSEM);
+    let value;
+    // SAFETY: the new thread uses no memory but the byte at its stack pointer, which is the caller's `room`.
+    unsafe {
+        core::arch::asm!(
+            "svc #0",
+            "cbnz x0, 2f",
+            "mov x0, {descriptor}",
+            "mov x1, sp",
+            "mov x2, #1",
+            "mov x8, {read}",
+            "svc #0",
+            "mov x0, #0",
+            "mov x8, {exit}",
+            "svc #0",
+            "2:",
+            descriptor = in(reg) descriptor,
+            read = const nr::READ,
+            exit = const nr::EXIT,
+            inlateout("x8") nr::CLONE => _,
+            inlateout("x0") THREAD.bits() as usize => value,
+            inlateout("x1") room => _,
+            inlateout("x2") 0usize => _,
+            inlateout("x3") 0usize => _,
+            inlateout("x4") 0usize => _,
+            options(nostack),
+        );
+    }
+    value
+}
+
+/// The host has no such call.
+#[cfg(not(target_arch = "aarch64"))]
+unsafe fn waiting_thread_raw(_descriptor: usize, _room: usize) -> usize {
     Errno::ENOSYS.to_return() as usize
 }
 
