@@ -110,15 +110,18 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
     }
 }
 
-/// Tells the program that its access failed.
+/// Tells the program that its access failed. Not inlined: the table of actions may lie on its stack, and is not to take room on that
+/// of every call.
 #[cold]
+#[inline(never)]
 fn refuse(thread: &Arc<Thread>, abort: &Abort, signal: Signal, code: i32) {
     thread.signals().keep_syndrome(abort.shown_syndrome());
     signal::force(thread, SigInfo::fault(signal, code, abort.address.0));
 }
 
-/// Sends the signal for an exception that is neither a call nor an access to memory.
+/// Sends the signal for an exception that is neither a call nor an access to memory. Not inlined, as [`refuse`].
 #[cold]
+#[inline(never)]
 fn fault_signal(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
     let (signal, code, address) = match trap {
         Trap::IllegalInstruction => (Signal::SIGILL, ILL_ILLOPC, context.pc),

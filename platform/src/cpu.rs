@@ -2,7 +2,7 @@
 
 use crate::arch;
 use crate::layout::image;
-use crate::memory::stacks::STACK_SIZE;
+use crate::memory::stacks::BOOT_STACK_SIZE;
 use aarch64_cpu::registers::{
     ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64PFR0_EL1, MIDR_EL1, MPIDR_EL1, Readable, TPIDR_EL1, Writeable,
 };
@@ -113,7 +113,7 @@ pub(crate) fn running() -> &'static AtomicPtr<AtomicBool> {
 /// The stack that this processor booted on.
 pub(crate) fn boot_stack() -> Range<usize> {
     let top = block().stack_top;
-    top - STACK_SIZE..top
+    top - BOOT_STACK_SIZE..top
 }
 
 /// This processor's stack for exceptions without a stack.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0xffff_ff80_0000_0000  LINEAR_BASE   all RAM at LINEAR_BASE + physical address, up to 256 GiB
-//! 0xffff_ffc0_0000_0000  STACK_BASE    kernel stacks: slots of 64 KiB, upper half the stack, lower half unmapped
+//! 0xffff_ffc0_0000_0000  STACK_BASE    kernel stacks: slots of 64 KiB, the stack in the upper half, the lower half unmapped
 //! 0xffff_ffd0_0000_0000  DEVICE_BASE   device registers
 //! 0xffff_ffff_8000_0000  IMAGE_BASE    the kernel image, text RX, constants R, data RW
 //! ```

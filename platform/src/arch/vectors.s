@@ -11,7 +11,7 @@
 .equ FRAME_PSTATE,      264
 .equ FRAME_ESR,         272
 .equ FRAME_FAR,         280
-// Stacks are 32 KiB at odd multiples of 32 KiB: this bit of a good stack pointer (below its top) is 1.
+// Stacks begin at odd multiples of 32 KiB and have no more than that: this bit of a good stack pointer (below its top) is 1.
 .equ STACK_BIT,         15
 
 // What the vectors tell `user::run` in x2: ESR_EL1, or one of these (trap.rs).

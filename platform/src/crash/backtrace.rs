@@ -66,9 +66,9 @@ fn record(frame_pointer: usize) -> Option<(usize, usize)> {
     inside.then(|| unsafe { (words.read_volatile(), words.add(1).read_volatile()) })
 }
 
-/// The stack that holds `address`: the upper half of a 64 KiB slot, or this processor's emergency stack.
+/// The stack that holds `address`: the upper half of a 64 KiB slot, which a thread's does not fill, or this processor's emergency stack.
 fn stack_of(address: usize) -> Option<Range<usize>> {
-    const HALF: usize = crate::memory::stacks::STACK_SIZE;
+    const HALF: usize = crate::memory::stacks::BOOT_STACK_SIZE;
     let emergency = cpu::emergency_stack();
     if emergency.contains(&address) {
         return Some(emergency);

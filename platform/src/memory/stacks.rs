@@ -1,11 +1,15 @@
-//! Kernel stacks: 32 KiB in the upper half of a 64 KiB slot, the lower half unmapped. So a stack that runs over hits nothing,
-//! and one bit of the stack pointer tells the vectors about it (arch/vectors.s, STACK_BIT).
+//! Kernel stacks: 16 KiB at the start of the upper half of a 64 KiB slot, the lower half unmapped. So a stack that runs over hits
+//! nothing, and one bit of the stack pointer tells the vectors about it (arch/vectors.s, STACK_BIT).
 //!
 //! ```text
-//! slot n = STACK_BASE + n * 64 KiB     | 32 KiB unmapped | 32 KiB stack |
+//! slot n = STACK_BASE + n * 64 KiB     | 32 KiB unmapped | 16 KiB stack | 16 KiB unmapped |
 //! ```
 //!
-//! The slot of a processor's boot stack has its emergency stack at its start, as the boot processor's has (boot/head.s).
+//! The stack that a processor boots on fills the upper half, and its slot has its emergency stack at its start, as the boot
+//! processor's has (boot/head.s).
+//!
+//! Builds with checks paint each stack when it is mapped, and look how deep its threads have gone whenever one gives it back: one
+//! that came near the end is a panic, whatever else it did right.
 
 use super::kernel_tables::Rights;
 use super::{kernel_tables, ram};
@@ -16,9 +20,17 @@ use crate::lock::{Contention, Lock};
 use core::ops::Range;
 use mm::{NoMemory, PAGE_SIZE};
 
-/// Bytes of a stack.
-pub(crate) const STACK_SIZE: usize = 32 << 10;
-const SLOT: usize = 2 * STACK_SIZE;
+/// Bytes of a thread's stack.
+pub(crate) const STACK_SIZE: usize = 16 << 10;
+/// Bytes of the stack that a processor boots on.
+pub(crate) const BOOT_STACK_SIZE: usize = 32 << 10;
+const SLOT: usize = 2 * BOOT_STACK_SIZE;
+/// Bytes at the end of a thread's stack that no thread is to need.
+const SPARE: usize = 2 << 10;
+/// Whether it is watched that none does.
+const IS_WATCHED: bool = cfg!(debug_assertions);
+/// What a stack holds where no thread has been.
+const PAINT: u64 = 0x7061_696e_7465_6421;
 /// Threads that can exist: 2^16 slots fill 4 GiB of addresses.
 const SLOTS: usize = 1 << 16;
 /// Free stacks that are kept mapped for the next thread: at each processor, and beyond that for all.
@@ -92,7 +104,17 @@ pub fn cached_frames() -> usize {
 }
 
 /// Gives a stack that no thread is on to the cache, or its memory back.
+///
+/// # Panics
+/// In builds with checks, if a thread came within [`SPARE`] bytes of its end.
 pub(crate) fn give_back(stack: Stack) {
+    if IS_WATCHED {
+        let used = stack.deepest_use();
+        assert!(
+            used <= STACK_SIZE - SPARE,
+            "a thread used {used} bytes of its kernel stack, which has {STACK_SIZE}"
+        );
+    }
     let Err(stack) = CACHES.get().lock().push(stack) else {
         return;
     };
@@ -100,9 +122,7 @@ pub(crate) fn give_back(stack: Stack) {
     let Err(stack) = stacks.cache.push(stack) else {
         return;
     };
-    kernel_tables().unmap(stack.range());
-    stacks.free_slot(stack.slot);
-    ram::give_back(stack.frames);
+    stacks.unmap(stack);
 }
 
 /// The stacks of a processor, for ever.
@@ -118,13 +138,13 @@ pub(crate) struct ProcessorStacks {
 /// # Errors
 /// No memory for them, or no slot.
 pub(crate) fn take_for_processor() -> Result<ProcessorStacks, NoMemory> {
-    let stack = Stack::take()?;
+    let stack = STACKS.lock().map_new(BOOT_STACK_SIZE)?;
     let start = STACK_BASE + stack.slot * SLOT;
     let emergency = start..start + EMERGENCY_STACK_SIZE;
     let frames = match ram::take(EMERGENCY_STACK_SIZE) {
         Ok(frames) => frames,
         Err(error) => {
-            give_back(stack);
+            STACKS.lock().unmap(stack);
             return Err(error);
         }
     };
@@ -156,21 +176,47 @@ impl Stack {
         let mut stacks = STACKS.lock();
         match stacks.cache.pop() {
             Some(stack) => Ok(stack),
-            None => stacks.map_new(),
+            None => {
+                let stack = stacks.map_new(STACK_SIZE)?;
+                if IS_WATCHED {
+                    stack.paint();
+                }
+                Ok(stack)
+            }
         }
     }
 
     /// Its addresses.
     pub(crate) fn range(&self) -> Range<usize> {
-        let start = STACK_BASE + self.slot * SLOT + STACK_SIZE;
-        start..start + STACK_SIZE
+        let start = STACK_BASE + self.slot * SLOT + BOOT_STACK_SIZE;
+        start..start + self.frames.len()
+    }
+
+    /// Its words, lowest first.
+    fn words(&self) -> impl Iterator<Item = *mut u64> {
+        let words = self.range().step_by(size_of::<u64>());
+        words.map(core::ptr::with_exposed_provenance_mut)
+    }
+
+    fn paint(&self) {
+        // SAFETY: the aligned words of a mapped stack that no thread is on.
+        self.words().for_each(|word| unsafe { word.write(PAINT) });
+    }
+
+    /// Bytes that threads have used at most since it was painted.
+    fn deepest_use(&self) -> usize {
+        // SAFETY: as in `paint`, which has written all of them.
+        let is_used = |word: &*mut u64| unsafe { word.read() } != PAINT;
+        let first = self.words().find(is_used);
+        first.map_or(0, |word| self.range().end - word.addr())
     }
 }
 
 impl Stacks {
-    fn map_new(&mut self) -> Result<Stack, NoMemory> {
+    /// A stack of so many bytes. No memory, or no slot: an error.
+    fn map_new(&mut self, len: usize) -> Result<Stack, NoMemory> {
         let slot = self.take_slot().ok_or(NoMemory)?;
-        let frames = match ram::take(STACK_SIZE) {
+        let frames = match ram::take(len) {
             Ok(frames) => frames,
             Err(error) => {
                 self.free_slot(slot);
@@ -192,6 +238,13 @@ impl Stacks {
                 Err(error)
             }
         }
+    }
+
+    /// Gives back the memory of a stack that no thread is on.
+    fn unmap(&mut self, stack: Stack) {
+        kernel_tables().unmap(stack.range());
+        self.free_slot(stack.slot);
+        ram::give_back(stack.frames);
     }
 
     fn take_slot(&mut self) -> Option<usize> {
