@@ -146,6 +146,14 @@ pub trait Mmu {
         counts.iter().take_while(unshare).count()
     }
 
+    /// Takes 1 from each of `counts` but those that are 1, which stay; which those are, by bits from bit 0 on. As so many fetch_subs that
+    /// release, one after the other, none of which gives 0. A count may be there twice.
+    #[inline(always)]
+    fn unshare_group(&self, counts: [&FrameWord; GROUP]) -> u32 {
+        let lone = counts.map(|count| u32::from(self.unshare_each(core::slice::from_ref(count)) == 0));
+        lone.iter().rev().fold(0, |bits, one| bits << 1 | one)
+    }
+
     /// DMB ISHST: who sees a store after it, and be it by a walk, sees the bytes that were stored before it. Descriptors for a walker
     /// need [`Mmu::dsb_ishst`].
     fn dmb_ishst(&self);

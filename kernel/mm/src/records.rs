@@ -3,7 +3,8 @@
 //! with words between them would be, and lie so that a machine may add to several at once ([`Mmu::share_each`]).
 
 use crate::addr::Frame;
-use crate::mmu::Mmu;
+use crate::descriptor::Descriptor;
+use crate::mmu::{GROUP, Mmu};
 use crate::sync::{AtomicU32, Ordering};
 
 /// A count or a word of a frame's record.
@@ -90,6 +91,18 @@ impl Records {
         self.count_at(self.index(frame))
     }
 
+    /// The counts of the frames of a group of entries, each of which must have one: asked once for all of them.
+    #[inline(always)]
+    pub(crate) fn counts_of(self, entries: &[Descriptor; GROUP]) -> [&'static FrameWord; GROUP] {
+        let indices = entries.map(|entry| self.index(entry.frame()));
+        let counts = self.infos.counts;
+        assert!(
+            indices.iter().all(|index| *index < counts.len()),
+            "frames: a group refers to a frame without a record"
+        );
+        indices.map(|index| &counts[index])
+    }
+
     /// The word of `frame`, which must have one.
     #[inline(always)]
     pub(crate) fn word(self, frame: Frame) -> &'static FrameWord {
@@ -100,6 +113,12 @@ impl Records {
     #[inline(always)]
     pub(crate) fn share(self, frame: Frame) {
         share(self.count(frame));
+    }
+
+    /// [`Records::share`] of the frames of a group of entries.
+    #[inline(always)]
+    pub(crate) fn share_group(self, entries: &[Descriptor; GROUP]) {
+        self.counts_of(entries).into_iter().for_each(share);
     }
 
     /// One reference less, which is certainly not the last: the caller knows of another that stays.

@@ -169,7 +169,7 @@ impl<M: Mmu> TableCopy<'_, M> {
         if !common.is_valid() || Descriptor::united(entries).is_of_shared_area() {
             return false;
         }
-        entries.iter().for_each(|entry| records.share(entry.frame()));
+        records.share_group(entries);
         let protected = entries.map(&protect_plain);
         if protect_plain(common) != common {
             self.mark();

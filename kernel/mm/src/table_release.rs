@@ -35,9 +35,7 @@ fn release_groups<M: Mmu>(memory: &Memory<M>, table: Frame, groups: Range<usize>
     while start < end {
         let entries = mmu.load_group(table, start);
         let Some(row) = Row::as_it_is(&entries) else {
-            entries
-                .iter()
-                .for_each(|entry| release_entry(memory, *entry, chain));
+            release_scattered(memory, &entries, chain);
             start += 1;
             continue;
         };
@@ -45,6 +43,18 @@ fn release_groups<M: Mmu>(memory: &Memory<M>, table: Frame, groups: Range<usize>
         let len = (reached - start) * GROUP;
         memory.frames().release_row(mmu, &row, len, chain);
         start = reached;
+    }
+}
+
+/// A group that is no row. What others refer to as well is asked and let go of by one access each, the last references after them.
+#[inline(always)]
+fn release_scattered<M: Mmu>(memory: &Memory<M>, entries: &[Descriptor; GROUP], chain: &mut FreeChain) {
+    if Descriptor::common(entries).is_valid() {
+        memory.frames().release_group(memory.mmu(), entries, chain);
+    } else {
+        entries
+            .iter()
+            .for_each(|entry| release_entry(memory, *entry, chain));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The machine under the heart: [`mm::Mmu`] by the instructions that it names, on frames through the linear map.
 
-use super::pairs;
+use super::{counts, pairs};
 use crate::arch;
 use crate::cpu;
 use crate::fault_injection;
@@ -99,7 +99,7 @@ impl Mmu for BoardMmu {
 
     #[inline(always)]
     fn share_each(&self, counts: &[FrameWord]) {
-        pairs::increment_each(counts);
+        counts::increment_each(counts);
     }
 
     #[inline(always)]
@@ -114,7 +114,12 @@ impl Mmu for BoardMmu {
 
     #[inline(always)]
     fn unshare_each(&self, counts: &[FrameWord]) -> usize {
-        pairs::decrement_each(counts)
+        counts::decrement_each(counts)
+    }
+
+    #[inline(always)]
+    fn unshare_group(&self, counts: [&FrameWord; GROUP]) -> u32 {
+        counts::decrement_group(counts)
     }
 
     #[inline(always)]

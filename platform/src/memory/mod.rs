@@ -1,5 +1,6 @@
 //! Memory as the board has it: the kernel's own map, free RAM, kernel stacks, and the machine under the heart.
 
+mod counts;
 pub(crate) mod kernel_tables;
 mod mmu;
 mod pairs;

@@ -3,8 +3,8 @@
 
 use super::Frames;
 use crate::addr::Frame;
-use crate::descriptor::Row;
-use crate::mmu::Mmu;
+use crate::descriptor::{Descriptor, Row};
+use crate::mmu::{GROUP, Mmu};
 use crate::records::FrameWord;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
@@ -115,6 +115,13 @@ impl Frames {
         }
     }
 
+    /// [`Frames::release_into`] of the pages of a group of entries, all valid.
+    #[inline(always)]
+    pub fn release_group(&self, mmu: &impl Mmu, entries: &[Descriptor; GROUP], chain: &mut FreeChain) {
+        let lone = mmu.unshare_group(self.records.counts_of(entries));
+        self.release_lone(mmu, lone, |nth| entries[nth as usize].frame(), chain);
+    }
+
     /// [`Frames::free`] by way of a chain.
     #[inline(always)]
     pub(crate) fn free_into(&self, mmu: &impl Mmu, frame: Frame, chain: &mut FreeChain) {
@@ -131,6 +138,7 @@ impl Frames {
         let (counts, words) = self.records.run(start, len);
         let mut done = 0;
         while done < len {
+            let before = done;
             done += mmu.unshare_each(&counts[done..]);
             let lone = take_lone(&counts[done..], &words[done..], start + done, row);
             assert!(lone > 0 || done == len, "frames: a free frame was released");
@@ -144,6 +152,41 @@ impl Frames {
                 }
             }
             done += lone;
+            if done - before < GROUP {
+                done += self.release_mixed(mmu, &counts[done..], lowest.0 + done as u32, chain);
+            }
+        }
+    }
+
+    /// A group of a row in which the last references and the others take turns: frames from `first` on with the first of `counts`; how
+    /// many.
+    fn release_mixed(
+        &self,
+        mmu: &impl Mmu,
+        counts: &[FrameWord],
+        first: u32,
+        chain: &mut FreeChain,
+    ) -> usize {
+        let Some(group) = counts.first_chunk::<GROUP>() else {
+            return 0;
+        };
+        let lone = mmu.unshare_group(group.each_ref());
+        self.release_lone(mmu, lone, |nth| Frame(first + nth), chain);
+        GROUP
+    }
+
+    /// Drops the last references to the frames of a group that `lone` names by its bits.
+    #[inline(always)]
+    fn release_lone(
+        &self,
+        mmu: &impl Mmu,
+        mut lone: u32,
+        frame: impl Fn(u32) -> Frame,
+        chain: &mut FreeChain,
+    ) {
+        while lone != 0 {
+            self.release_into(mmu, frame(lone.trailing_zeros()), chain);
+            lone &= lone - 1;
         }
     }
 
