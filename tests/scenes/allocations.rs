@@ -34,7 +34,7 @@ const GROWTH: [&str; 6] = [
 ];
 
 /// Who may come there: what runs before the first program does.
-const BOOT: [&str; 12] = [
+const BOOT: [&str; 13] = [
     "start",
     "high",
     "holstein_main",
@@ -42,6 +42,7 @@ const BOOT: [&str; 12] = [
     "kernel::boot::start",
     "kernel::boot::load_init",
     "kernel::boot::start_processors",
+    "kernel::watchdog::start",
     "<fs::initramfs::Unpacker>::unpack_archives",
     "fs::initramfs::unpack",
     "<task::process::Process>::first",
