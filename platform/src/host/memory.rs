@@ -1,5 +1,6 @@
 //! Memory of a host: RAM is one piece of it, and each processor's address space is the tables that `mm` made there.
 
+mod counts;
 #[path = "../memory/mmu.rs"]
 mod mmu;
 mod pairs;

@@ -1,7 +1,7 @@
 //! Several words of memory, one after the other.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 use mm::mmu::GROUP;
 use mm::{Descriptor, Row};
 
@@ -61,22 +61,4 @@ pub(super) unsafe fn row_end(table: *const AtomicU64, groups: Range<usize>, row:
         .clone()
         .find(|group| !is_of_row(group))
         .unwrap_or(groups.end)
-}
-
-/// What `Mmu::unshare_each` says.
-pub(super) fn decrement_each(words: &[AtomicU32]) -> usize {
-    let decrement = |word: &&AtomicU32| {
-        word.fetch_update(Ordering::Release, Ordering::Relaxed, |count| {
-            (count > 1).then(|| count - 1)
-        })
-        .is_ok()
-    };
-    words.iter().take_while(decrement).count()
-}
-
-/// Adds 1 to each of `words`.
-pub(super) fn increment_each(words: &[AtomicU32]) {
-    words.iter().for_each(|word| {
-        word.fetch_add(1, Ordering::Relaxed);
-    });
 }
