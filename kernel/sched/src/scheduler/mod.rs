@@ -198,6 +198,12 @@ pub fn handle_interrupts() {
 }
 
 fn take_interrupts(cpu: &Cpu) {
+    cpu.share.begin_interrupts();
+    serve_pending(cpu);
+    cpu.share.end_interrupts();
+}
+
+fn serve_pending(cpu: &Cpu) {
     while let Some(interrupt) = interrupt::take() {
         match interrupt {
             Interrupt::Timer => {

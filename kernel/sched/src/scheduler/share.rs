@@ -5,9 +5,10 @@
 //! to cheat:
 //!
 //! * A thread that waits is *due* when the virtual time of the one that runs reaches its own and a little more: [`NUDGE_NANOS`]
-//!   if it was woken, [`LEAD_NANOS`] if it is new or had to leave. Whoever is due first is next. So a thread that sleeps more
-//!   than it works is behind all that do not, and gets the processor at once when it wakes; two that wake each other in turns
-//!   have used the same, and neither interrupts the other.
+//!   if it was woken by another, [`ALARM_NUDGE_NANOS`] if by an interrupt, [`LEAD_NANOS`] if it is new or had to leave. Whoever is
+//!   due first is next. So a thread that sleeps more than it works is behind all that do not, and gets the processor at once when
+//!   it wakes; two that wake each other in turns have used the same, and neither interrupts the other, who is about to sleep. Who
+//!   runs while an interrupt wakes somebody is not: a server that has just forked need not wait until the child is far ahead.
 //! * Sleep is no merit beyond [`LEAD_NANOS`]: a thread that gets the processor is moved up to that much behind the one that had
 //!   it before. So nobody can save up, and nobody waits for longer than all others may be behind.
 //! * A child begins where its parent is, and the two halve what the parent was behind: so forking gains nothing.
@@ -30,6 +31,8 @@ pub const TURN_NANOS: u64 = 10_000_000;
 const LEAD_NANOS: u64 = 10_000_000;
 /// How far behind the running thread a woken one must be to get its processor.
 const NUDGE_NANOS: u64 = 1_000_000;
+/// The same for one that an interrupt wakes, its alarm or a device's: worth the two switches.
+const ALARM_NUDGE_NANOS: u64 = 50_000;
 
 /// Why a thread comes to wait for a processor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +66,9 @@ pub(super) struct Share {
     turn: AtomicI64,
     lead: AtomicI64,
     nudge: AtomicI64,
+    alarm_nudge: AtomicI64,
+    /// Which of the two a thread needs that is woken now.
+    wake_nudge: AtomicI64,
 }
 
 impl Share {
@@ -78,6 +84,8 @@ impl Share {
             turn: AtomicI64::new(0),
             lead: AtomicI64::new(0),
             nudge: AtomicI64::new(0),
+            alarm_nudge: AtomicI64::new(0),
+            wake_nudge: AtomicI64::new(0),
         }
     }
 
@@ -88,6 +96,18 @@ impl Share {
         set(&self.turn, TURN_NANOS);
         set(&self.lead, LEAD_NANOS);
         set(&self.nudge, NUDGE_NANOS);
+        set(&self.alarm_nudge, ALARM_NUDGE_NANOS);
+        set(&self.wake_nudge, NUDGE_NANOS);
+    }
+
+    /// The processor begins to serve interrupts: who is woken now is woken by them.
+    pub(super) fn begin_interrupts(&self) {
+        set(&self.wake_nudge, get(&self.alarm_nudge));
+    }
+
+    /// It goes on with what it was doing.
+    pub(super) fn end_interrupts(&self) {
+        set(&self.wake_nudge, get(&self.nudge));
     }
 
     /// How long a turn is.
@@ -201,7 +221,7 @@ impl Share {
     pub(super) fn due(&self, thread: &Scheduling, arrival: Arrival) -> i64 {
         let (time, floor, lead) = (thread.virtual_time(), get(&self.floor), get(&self.lead));
         match arrival {
-            Arrival::Woken => time.max(floor) + get(&self.nudge),
+            Arrival::Woken => time.max(floor) + get(&self.wake_nudge),
             Arrival::Ready | Arrival::New => time + lead,
             // Nobody of the plain class who competes is ahead of the floor by more than a lead and a turn.
             Arrival::Yielding => (time + lead).max(floor + 2 * lead + get(&self.turn)),
