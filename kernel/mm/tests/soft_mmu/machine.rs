@@ -202,7 +202,9 @@ impl Machine {
         if self.count_of.is_some() && self.count(table) != 0 {
             self.complain(|| format!("table {table:#x} is cleared, and somebody refers to it"));
         }
-        let forgotten = usize::from(self.sabotage == Some(Sabotage::PartialClear));
+        // What unwinds after a complaint ends its spaces, which must not complain again: two panics at once end the test.
+        let is_sabotaged = self.sabotage == Some(Sabotage::PartialClear) && !std::thread::panicking();
+        let forgotten = usize::from(is_sabotaged);
         entries
             .skip(forgotten)
             .for_each(|index| self.content(table)[index] = 0);
