@@ -345,10 +345,15 @@ impl Page<'_> {
 
     /// The area's read-only descriptor of `frame`, whose bytes are fit to be executed if the area says so.
     fn leaf<M: Mmu>(&self, memory: &Memory<M>, frame: Frame) -> Descriptor {
+        self.make_fit(memory, frame);
+        self.area.leaf(frame)
+    }
+
+    /// Makes the bytes of `frame` fit to be executed if the area says so.
+    fn make_fit<M: Mmu>(&self, memory: &Memory<M>, frame: Frame) {
         if self.area.protection.execute {
             memory.frames().make_executable(memory.mmu(), frame);
         }
-        self.area.leaf(frame)
     }
 }
 

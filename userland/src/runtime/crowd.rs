@@ -4,6 +4,7 @@
 use super::file::{File, HERE, pipe};
 use super::memory::{Mapping, PAGE};
 use super::path::c_string;
+use super::process::waiting_thread;
 use super::raw::syscall;
 use super::{Errno, Result};
 use abi::file::{F_SETLK, FLock, OpenFlags, Stat};
@@ -13,7 +14,7 @@ use alloc::ffi::CString;
 
 /// Threads of this process that wait in the kernel and run no instruction, until this is dropped.
 pub struct Threads {
-    _from: File,
+    from: File,
     _to: File,
 }
 
@@ -21,65 +22,13 @@ impl Threads {
     /// Starts so many.
     pub fn start(count: usize) -> Result<Threads> {
         let (from, to) = pipe()?;
-        let threads = Threads { _from: from, _to: to };
+        let threads = Threads { from, _to: to };
         for _ in 0..count {
-            // SAFETY: see `start_thread`; the pipe stays open while they wait, and nobody writes to it.
-            let value = unsafe { start_thread(threads._from.descriptor()) };
-            if let Some(error) = Errno::from_return(value as u64) {
-                return Err(error);
-            }
+            // Nothing comes: nobody writes to the pipe, which stays open while they wait.
+            waiting_thread(&threads.from, 0)?;
         }
         Ok(threads)
     }
-}
-
-/// A thread that reads a pipe and ends at its end of file, on registers alone: it has no stack and touches no memory.
-///
-/// # Safety
-/// Nothing may be written to the pipe.
-#[cfg(target_arch = "aarch64")]
-unsafe fn start_thread(descriptor: i32) -> usize {
-    use abi::process::CloneFlags;
-    const THREAD: CloneFlags = CloneFlags::CLONE_VM
-        .union(CloneFlags::CLONE_FS)
-        .union(CloneFlags::CLONE_FILES)
-        .union(CloneFlags::CLONE_SIGHAND)
-        .union(CloneFlags::CLONE_THREAD)
-        .union(CloneFlags::CLONE_SYSVSEM);
-    let value;
-    // SAFETY: the new thread runs the instructions up to the label only, which use registers; an empty pipe gives nothing to store.
-    unsafe {
-        core::arch::asm!(
-            "svc #0",
-            "cbnz x0, 2f",
-            "mov x0, {descriptor}",
-            "mov x1, #0",
-            "mov x2, #1",
-            "mov x8, {read}",
-            "svc #0",
-            "mov x0, #0",
-            "mov x8, {exit}",
-            "svc #0",
-            "2:",
-            descriptor = in(reg) descriptor as usize,
-            read = const nr::READ,
-            exit = const nr::EXIT,
-            inlateout("x8") nr::CLONE => _,
-            inlateout("x0") THREAD.bits() as usize => value,
-            inlateout("x1") 0usize => _,
-            inlateout("x2") 0usize => _,
-            inlateout("x3") 0usize => _,
-            inlateout("x4") 0usize => _,
-            options(nostack),
-        );
-    }
-    value
-}
-
-/// The host has no such call.
-#[cfg(not(target_arch = "aarch64"))]
-unsafe fn start_thread(_descriptor: i32) -> usize {
-    Errno::ENOSYS.to_return() as usize
 }
 
 impl Mapping {

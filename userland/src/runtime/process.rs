@@ -126,7 +126,7 @@ unsafe fn vfork_exec_raw(_path: usize, _argv: usize, _envp: usize) -> usize {
 }
 
 /// A thread of this process that reads one byte from `file` and ends. It has its stack pointer within the 16 bytes that begin at
-/// `room`, which must be memory that nobody else uses as long as it lives.
+/// `room`, which must be memory that nobody else uses as long as it lives; 0 where nothing is ever written to `file`.
 pub fn waiting_thread(file: &File, room: usize) -> Result<()> {
     // SAFETY: the thread writes at most one byte, into memory that the caller has set aside, and nothing else.
     let value = unsafe { waiting_thread_raw(file.descriptor() as usize, room) };

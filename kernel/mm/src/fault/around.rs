@@ -69,8 +69,12 @@ impl Page<'_> {
                 .zip(found)
                 .filter_map(|(index, &frame)| Some((index, frame?)))
         };
-        let leaves = frames().map(|(_, frame)| self.leaf(memory, frame)).count();
-        if leaves == 0 {
+        let mut filled = 0;
+        for (_, frame) in frames() {
+            self.make_fit(memory, frame);
+            filled += 1;
+        }
+        if filled == 0 {
             return;
         }
         memory.mmu().dmb_ishst();
@@ -79,7 +83,7 @@ impl Page<'_> {
         }
         memory.mmu().dsb_ishst();
         memory.count(Event::Fill);
-        memory.count_several(Event::MappedAround, leaves as u64);
+        memory.count_several(Event::MappedAround, filled);
         memory.frames().update_occupancy(table, |occupancy| {
             frames().fold(occupancy, |occupancy, (index, _)| occupancy.with(index))
         });
