@@ -21,6 +21,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use events::anonymous;
 use formats::bootargs::CommandLine;
 use formats::symbols::Payload;
 use fs::initramfs;
@@ -222,6 +223,7 @@ fn register() -> Result<(), Errno> {
     procfs::register()?;
     tmpfs::register_devtmpfs()?;
     pipe::register()?;
+    anonymous::register()?;
     tmpfs::register_ramfs()?;
     devices::register()?;
     tty::register()

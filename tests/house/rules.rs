@@ -72,38 +72,44 @@ pub const FLOORS: &[Floor] = &[
         ],
     },
     Floor {
+        folder: "kernel/events",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
+        ],
+    },
+    Floor {
         folder: "kernel/task",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "devices",
+            "devices", "events",
         ],
     },
     Floor {
         folder: "kernel/tty",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "devices", "task",
+            "devices", "events", "task",
         ],
     },
     Floor {
         folder: "kernel/procfs",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "devices", "task", "tty",
+            "devices", "events", "task", "tty",
         ],
     },
     Floor {
         folder: "kernel/syscall",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "devices", "task", "tty", "procfs",
+            "devices", "events", "task", "tty", "procfs",
         ],
     },
     Floor {
         folder: "kernel",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "devices", "task", "tty", "procfs", "syscall",
+            "devices", "events", "task", "tty", "procfs", "syscall",
         ],
     },
     Floor {
@@ -131,7 +137,7 @@ pub const FLOORS: &[Floor] = &[
 /// The crates of this workspace by name.
 const CRATES: &[&str] = &[
     "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs", "devices",
-    "task", "tty", "procfs", "syscall", "kernel", "userland", "image", "tests", "fuzz", "checker",
+    "events", "task", "tty", "procfs", "syscall", "kernel", "userland", "image", "tests", "fuzz", "checker",
 ];
 
 /// What the root of a crate, or its manifest, must say about `unsafe`.
@@ -147,6 +153,7 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/vfs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/fs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/devices/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/events/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/task/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/tty/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/procfs/src/lib.rs", "#![forbid(unsafe_code)]"),

@@ -31,6 +31,7 @@ static int try_create(void) {
 }
 static int try_unnamed(void) { return close_of(open("/tmp", O_RDWR | O_TMPFILE, 0600)); }
 static int try_memfd(void) { return close_of(memfd_create("name", MFD_CLOEXEC)); }
+static int try_eventfd(void) { return close_of(syscall(SYS_eventfd2, 3, 0)); }
 static int try_dup_high(void) { return close_of(fcntl(0, F_DUPFD, 900)); }
 static int try_device(void) { return close_of(open("/dev/null", O_RDWR)); }
 static int try_path_only(void) { return close_of(open("/tmp/link", O_PATH | O_NOFOLLOW)); }
@@ -233,7 +234,7 @@ static const struct {
     Try make;
 } tries[] = {
 #define TRY(name) {#name, try_##name}
-    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
+    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
     TRY(pipe), TRY(write_file), TRY(names), TRY(places), TRY(list), TRY(maps), TRY(smaps), TRY(status), TRY(stat),
     TRY(mounts), TRY(meminfo), TRY(vmstat), TRY(environ), TRY(fork),
     TRY(clone_shared), TRY(lock), TRY(poll), TRY(select), TRY(signals),

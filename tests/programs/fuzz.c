@@ -190,6 +190,7 @@ static const struct {
     {SYS_fallocate, "finn", 2}, {SYS_fchmod, "fo", 1}, {SYS_fchmodat, "fpo", 1}, {SYS_fchown, "fii", 1}, {SYS_fchownat, "fpiio", 1},
     {SYS_utimensat, "fpao", 2}, {SYS_sendfile, "ffal", 3}, {SYS_copy_file_range, "fafalo", 2}, {SYS_splice, "fafalo", 1},
     {SYS_ioctl, "fwa", 4}, {SYS_ppoll, "aiaai", 3}, {SYS_pselect6, "iaaaaa", 3}, {SYS_flock, "fi", 1}, {SYS_memfd_create, "po", 2},
+    {SYS_eventfd2, "io", 3},
     {SYS_statfs, "pa", 1}, {SYS_fstatfs, "fa", 1}, {SYS_fsync, "f", 1}, {SYS_umask, "w", 1},
     {SYS_brk, "w", 1}, {SYS_brk, "m", 1}, {SYS_mmap, "mloowl", 4}, {SYS_mmap, "mlioff", 6}, {SYS_munmap, "ml", 5}, {SYS_mprotect, "mli", 6},
     {SYS_mremap, "mllim", 6}, {SYS_madvise, "mli", 4}, {SYS_mincore, "mla", 2}, {SYS_msync, "mli", 2}, {SYS_mlock, "ml", 1},

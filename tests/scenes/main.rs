@@ -34,6 +34,7 @@ mod small_programs;
 mod soak;
 mod storm;
 mod threads;
+mod waiting;
 mod watched;
 
 use anyhow::{Context, Result, ensure};
@@ -64,6 +65,7 @@ fn all() -> Vec<Scene> {
         cores::SCENES,
         storm::SCENES,
         threads::SCENES,
+        waiting::SCENES,
         scheduling::SCENES,
         shares::SCENES,
         pthreads::SCENES,

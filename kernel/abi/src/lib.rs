@@ -16,6 +16,7 @@ mod flags;
 pub mod capability;
 pub mod dirent;
 pub mod errno;
+pub mod events;
 pub mod file;
 pub mod memory;
 pub mod mount;

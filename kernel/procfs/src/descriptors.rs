@@ -154,7 +154,9 @@ impl Descriptor {
             inode.filesystem.mount_id(),
             inode.number
         ));
-        locks::of_open_file(self.process.pid, &file, text)
+        locks::of_open_file(self.process.pid, &file, text)?;
+        file.show_info(&mut |line| text.add(line));
+        Ok(())
     }
 }
 

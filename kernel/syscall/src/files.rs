@@ -6,7 +6,7 @@ use super::arguments::arguments;
 use super::missing::refuse;
 use super::xattr::File::{Descriptor, Path};
 use super::{
-    attribute, copy, descriptor, directory, fcntl, file_lock, ioctl, link, memfd, mount, open, poll,
+    attribute, copy, descriptor, directory, eventfd, fcntl, file_lock, ioctl, link, memfd, mount, open, poll,
     read_write, select, socket, stat, truncate, writeback, xattr,
 };
 use platform::user::UserContext;
@@ -47,6 +47,7 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::FCNTL => fcntl::fcntl(current, a as i32, b as u32, c),
         nr::FLOCK => file_lock::flock(current, a as i32, b as u32),
         nr::PIPE2 => descriptor::pipe2(current, a, b as u32),
+        nr::EVENTFD2 => eventfd::eventfd2(current, a as u32, b as u32),
         nr::IOCTL => ioctl::ioctl(current, a as i32, b as u32, c),
         nr::PPOLL => poll::ppoll(current, a, b as u32 as u64, c, d, e),
         nr::PSELECT6 => select::pselect6(current, a as i32, [b, c, d], e, f),

@@ -1,6 +1,7 @@
 //! What stands behind an open file: the calls that each kind of file answers in its own way.
 
 use alloc::sync::Arc;
+use core::fmt;
 
 use abi::Errno;
 use abi::file::{OpenFlags, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
@@ -47,6 +48,8 @@ pub enum Positioning {
     Stream,
     /// Seeks succeed and mean nothing (`/dev/null`).
     Ignored,
+    /// The same, but nothing can be read or written at a position: `ESPIPE` (files without a name).
+    SeekOnly,
     /// Bytes are numbered.
     Bytes,
 }
@@ -65,6 +68,9 @@ pub struct DirectoryEntry<'a> {
 
 /// The wait queues to watch while polling a file.
 pub type Queues<'a> = [Option<&'a WaitQueue>; 2];
+
+/// Takes lines about an open file: /proc/PID/fdinfo.
+pub type ShowInfo<'a> = &'a mut dyn FnMut(fmt::Arguments<'_>);
 
 /// What an open file does (`file_operations` of Linux). Methods that a kind does not have answer as Linux does for such files.
 pub trait FileOps: Send + Sync {
@@ -115,6 +121,9 @@ pub trait FileOps: Send + Sync {
     fn queues(&self) -> Queues<'_> {
         [None, None]
     }
+
+    /// What /proc/PID/fdinfo shows beside what all files have. Short, and without a lock of the file layer.
+    fn show_info(&self, _show: ShowInfo<'_>) {}
 
     /// Whose owners are told when it can be read, and when it can be written (`O_ASYNC`).
     fn listeners(&self) -> [Option<&Listeners>; 2] {

@@ -10,7 +10,7 @@ use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
 use super::dentry::Dentry;
-use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning, Queues};
+use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning, Queues, ShowInfo};
 use super::file_owner::{FileOwner, HasOwner};
 use super::inode::{Hold, Inode};
 use super::inode_ops::Seek;
@@ -272,10 +272,9 @@ impl OpenFile {
     }
 
     fn check_positioned(&self) -> Result<(), Errno> {
-        if self.positioning == Positioning::Stream {
-            Err(Errno::ESPIPE)
-        } else {
-            Ok(())
+        match self.positioning {
+            Positioning::Stream | Positioning::SeekOnly => Err(Errno::ESPIPE),
+            Positioning::Ignored | Positioning::Bytes => Ok(()),
         }
     }
 
@@ -286,7 +285,7 @@ impl OpenFile {
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
         match self.positioning {
             Positioning::Stream => return Err(Errno::ESPIPE),
-            Positioning::Ignored => return Ok(0),
+            Positioning::Ignored | Positioning::SeekOnly => return Ok(0),
             Positioning::Bytes => {}
         }
         let _position_lock = self.position_lock.lock()?;
@@ -353,6 +352,11 @@ impl OpenFile {
     /// Queues that are woken when the answer of [`OpenFile::poll`] changes.
     pub fn queues(&self) -> Queues<'_> {
         self.ops.queues()
+    }
+
+    /// What /proc/PID/fdinfo shows of this kind of file.
+    pub fn show_info(&self, show: ShowInfo<'_>) {
+        self.ops.show_info(show);
     }
 
     /// Whether mmap(2) of it means memory that begins as zeros.

@@ -212,7 +212,7 @@ impl WaitQueue {
         let first = sleepers.exclusive.take_first();
         drop(sleepers);
         if first.is_some_and(|thread| !scheduler::wake_owned(thread)) {
-            self.wake_exclusive();
+            self.wake_next();
         }
     }
 
@@ -224,12 +224,12 @@ impl WaitQueue {
             let next = self.sleepers.lock().shared.take_first();
             next.map(scheduler::wake_owned);
         }
-        self.wake_exclusive();
+        self.wake_next();
     }
 
-    /// Wakes whoever has waited longest of those who take.
+    /// Wakes whoever has waited longest of those who take: something was left for it, or another one did not take it.
     #[cold]
-    fn wake_exclusive(&self) {
+    pub fn wake_next(&self) {
         let take = || self.sleepers.lock().exclusive.take_first();
         while let Some(thread) = take() {
             if scheduler::wake_owned(thread) {
@@ -289,7 +289,7 @@ impl WaitQueue {
             let was_woken = !self.leave(kind, node);
             if was_woken && kind == WaitKind::Exclusive && !matches!(answer, Ok(Some(_))) {
                 // It was not for this one that somebody woke it.
-                self.wake_exclusive();
+                self.wake_next();
             }
             answer
         })

@@ -1,0 +1,14 @@
+//! Files without a name that tell of events: counters (eventfd(2)). For the system calls that make them, and for who shows them
+//! (/proc/PID/fdinfo); the file layer (`vfs`) knows them as open files of their kind.
+//!
+//! Its locks are leaves: queues are woken behind them.
+//!
+//! Where to read on: `anonymous`, `eventfd`; `sched::wait`.
+#![warn(clippy::missing_errors_doc)]
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod anonymous;
+pub mod eventfd;
