@@ -73,6 +73,7 @@ pub mod owned;
 mod per_cpu;
 pub mod queue;
 pub mod random;
+pub mod rw_lock;
 mod trap;
 pub mod user;
 pub mod user_copy;

@@ -18,11 +18,13 @@ extern crate std;
 pub mod contention;
 mod order;
 pub mod rank;
+mod rw;
 
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
 use order::{Hold, Holds, Kin};
 use platform::cpu::{MAX_CPUS, PerCpu};
+pub use rw::{ReadGuard, RwLock, WriteGuard};
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// A spin lock of rank `RANK` around a `T`.

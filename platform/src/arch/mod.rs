@@ -3,6 +3,7 @@
 
 use aarch64_cpu::registers::{CPACR_EL1, ESR_EL1, FAR_EL1, Readable, TPIDR_EL0, Writeable};
 use core::arch::{asm, global_asm};
+use core::sync::atomic::AtomicU32;
 use mm::{Asid, PhysAddr, VirtAddr};
 
 global_asm!(
@@ -60,6 +61,26 @@ instruction!(
 instruction!(
     /// Masks debug exceptions, SError, IRQ and FIQ.
     mask_all, "msr daifset, #15");
+
+/// Stops this processor until somebody stores to `word`, unless it does not hold `seen` any more; or until some other event. The
+/// exclusive load watches the word: whoever stores to it wakes the waiter by that (Arm ARM D1.7.1, "WFE wake-up events").
+#[inline(always)]
+pub(crate) fn wait_for_store(word: &AtomicU32, seen: u32) {
+    // SAFETY: an aligned word that is there, read as an atomic one; nothing follows from what it holds.
+    unsafe {
+        asm!(
+            "ldxr {now:w}, [{word}]",
+            "cmp {now:w}, {seen:w}",
+            "b.ne 2f",
+            "wfe",
+            "2:",
+            now = out(reg) _,
+            word = in(reg) word.as_ptr(),
+            seen = in(reg) seen,
+            options(nostack, readonly),
+        );
+    }
+}
 
 /// The operand of a TLBI by address: ASID and virtual page number (Arm ARM C5.5, "TLBI VAE1").
 #[inline(always)]

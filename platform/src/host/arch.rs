@@ -48,6 +48,11 @@ pub(crate) fn dsb_nsh() {
     dsb_ishst();
 }
 
+/// Looks again at once: a host has no such wait.
+pub(crate) fn wait_for_store(_: &core::sync::atomic::AtomicU32, _: u32) {
+    core::hint::spin_loop();
+}
+
 // A host keeps no translations: each access walks the tables anew.
 
 /// Forgets nothing: nothing is kept.
