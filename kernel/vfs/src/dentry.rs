@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use abi::Errno;
 use abi::file::PATH_MAX;
@@ -50,6 +51,8 @@ pub struct Dentry {
     pub inode: Arc<Inode>,
     location: Mutex<Location, { rank::DENTRY }>,
     mounted: Mutex<Option<Arc<Dentry>>, { rank::DENTRY }>,
+    /// Whether something is mounted, to be read without the lock: a walk asks it of each name.
+    is_mount_point: AtomicBool,
 }
 
 struct Location {
@@ -73,6 +76,7 @@ impl Dentry {
             inode,
             location: Mutex::new(location),
             mounted: Mutex::new(None),
+            is_mount_point: AtomicBool::new(false),
         })
     }
 
@@ -138,13 +142,17 @@ impl Dentry {
 
     /// What is mounted on it, or itself.
     pub fn covering(self: Arc<Self>) -> Arc<Dentry> {
+        if !self.is_mount_point() {
+            return self;
+        }
         let mounted = self.mounted.lock().clone();
         mounted.unwrap_or(self)
     }
 
     /// Whether something is mounted on it.
+    #[inline]
     pub fn is_mount_point(&self) -> bool {
-        self.mounted.lock().is_some()
+        self.is_mount_point.load(Ordering::Acquire)
     }
 
     /// Mounts a file system of that root on this directory.
@@ -163,12 +171,16 @@ impl Dentry {
             return Err(Errno::EBUSY);
         }
         *mounted = Some(root.clone());
+        self.is_mount_point.store(true, Ordering::Release);
         Ok(())
     }
 
     /// Takes away what is mounted on this directory.
     pub fn uncover(&self) {
-        let gone = self.mounted.lock().take();
+        let mut mounted = self.mounted.lock();
+        self.is_mount_point.store(false, Ordering::Release);
+        let gone = mounted.take();
+        drop(mounted);
         drop(gone);
     }
 

@@ -13,6 +13,7 @@ use memory::fallible;
 
 use super::inode_ops::{InodeOps, RegularOps};
 use super::locks::Locks;
+use super::ownership::{KeptOwnership, Ownership};
 use super::super_block::SuperBlock;
 use super::xattr::ExtendedAttributes;
 use sched::time;
@@ -63,6 +64,16 @@ impl Attributes {
     }
 }
 
+impl Attributes {
+    fn ownership(&self) -> Ownership {
+        Ownership {
+            mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
+        }
+    }
+}
+
 /// The mode without set-user-id, and without set-group-id where that means execution.
 pub fn without_set_ids(mode: u32) -> u32 {
     let group = if mode & S_IXGRP != 0 { S_ISGID } else { 0 };
@@ -84,6 +95,8 @@ pub struct Inode {
     /// Extended attributes.
     pub extended: ExtendedAttributes,
     attributes: Mutex<Attributes, { rank::ATTRIBUTES }>,
+    /// What the attributes say of it.
+    ownership: KeptOwnership,
     /// Open files that write (positive) or executions (negative).
     holds: AtomicI32,
 }
@@ -128,6 +141,7 @@ impl Inode {
         if kind == S_IFDIR {
             attributes.links = 2;
         }
+        let ownership = KeptOwnership::new(attributes.ownership());
         let attributes = Mutex::new(attributes);
         let (filesystem, locks) = (filesystem.clone(), Locks::new());
         // One that finds no memory is dropped here, and uncounted by that.
@@ -139,6 +153,7 @@ impl Inode {
             locks,
             extended: ExtendedAttributes::default(),
             attributes,
+            ownership,
             holds: AtomicI32::new(0),
         })
     }
@@ -193,12 +208,22 @@ impl Inode {
         *self.attributes.lock()
     }
 
+    /// Mode, owner and group, by which rights are judged. Takes no lock.
+    #[inline]
+    pub fn ownership(&self) -> Ownership {
+        self.ownership.get()
+    }
+
     /// Changes attributes; the time of the change is noted.
     pub fn change(&self, how: impl FnOnce(&mut Attributes)) {
         let now = now();
         let mut attributes = self.attributes.lock();
         attributes.changed = now;
+        let before = attributes.ownership();
         how(&mut attributes);
+        if attributes.ownership() != before {
+            self.ownership.set(attributes.ownership());
+        }
     }
 
     /// Counts a further name.

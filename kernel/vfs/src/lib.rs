@@ -43,6 +43,7 @@ pub mod mount_state;
 pub mod open;
 pub mod open_directory;
 pub mod open_file;
+mod ownership;
 pub mod path;
 pub mod path_lookup;
 pub mod permission;

@@ -68,7 +68,7 @@ impl Subject {
         if wanted.contains(AccessFlags::W_OK) && matches!(inode.kind(), S_IFREG | S_IFDIR | S_IFLNK) {
             inode.filesystem.flags.check_writable()?;
         }
-        let attributes = inode.attributes();
+        let attributes = inode.ownership();
         let granted = if attributes.uid == self.owner() {
             attributes.mode >> 6
         } else if self.is_in_group(attributes.gid) {
@@ -121,7 +121,7 @@ impl Subject {
 
     /// Whether it may change attributes that only the owner may change.
     pub fn is_owner(&self, inode: &Inode) -> bool {
-        inode.attributes().uid == self.owner() || self.can(CAP_FOWNER)
+        inode.ownership().uid == self.owner() || self.can(CAP_FOWNER)
     }
 
     /// Checks that an entry of `directory` that names `inode` may be removed or replaced: write and search permission,
@@ -131,7 +131,7 @@ impl Subject {
     /// `EACCES`, `EPERM`.
     pub fn check_removal(&self, directory: &Inode, inode: &Inode) -> Result<(), Errno> {
         self.check(directory, AccessFlags::W_OK | AccessFlags::X_OK)?;
-        let is_sticky = directory.attributes().mode & S_ISVTX != 0;
+        let is_sticky = directory.ownership().mode & S_ISVTX != 0;
         if is_sticky && !self.is_owner(inode) && !self.is_owner(directory) {
             return Err(Errno::EPERM);
         }

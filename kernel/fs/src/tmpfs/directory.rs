@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use core::borrow::Borrow;
 
 use abi::Errno;
-use lock::{Mutex, rank};
+use lock::{RwLock, rank};
 use memory::fallible;
 use memory::fallible::map::Map;
 
@@ -31,7 +31,7 @@ const ENTRY_SIZE: u64 = 20;
 
 /// A directory in memory.
 pub struct MemoryDirectory {
-    entries: Mutex<KeptEntries, { rank::DIRECTORY }>,
+    entries: RwLock<KeptEntries, { rank::DIRECTORY }>,
 }
 
 struct KeptEntries {
@@ -55,7 +55,7 @@ impl MemoryDirectory {
     /// No entries.
     pub const fn new() -> Self {
         MemoryDirectory {
-            entries: Mutex::new(KeptEntries {
+            entries: RwLock::new(KeptEntries {
                 by_name: Map::new(),
                 by_position: Map::new(),
                 next_position: FIRST_POSITION,
@@ -66,7 +66,7 @@ impl MemoryDirectory {
 
     /// The first entries at position `from` or later, with their positions; none if there are no more.
     fn next(&self, from: u64) -> ArrayVec<(u64, Arc<Dentry>), BATCH> {
-        let entries = self.entries.lock();
+        let entries = self.entries.read();
         let all = entries.by_position.range(from.max(FIRST_POSITION)..);
         let some = all.take(BATCH);
         some.map(|(position, entry)| (*position, entry.clone())).collect()
@@ -75,11 +75,11 @@ impl MemoryDirectory {
 
 impl InodeOps for MemoryDirectory {
     fn size(&self) -> u64 {
-        (self.entries.lock().by_name.len() as u64 + 2) * ENTRY_SIZE
+        (self.entries.read().by_name.len() as u64 + 2) * ENTRY_SIZE
     }
 
     fn lookup(&self, _directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
-        self.entries.lock().get(name)
+        self.entries.read().get(name)
     }
 
     fn list(&self, start: u64, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {
@@ -126,18 +126,18 @@ impl DirectoryOps for MemoryDirectory {
 
     fn edit(&self, nesting: Nesting, change: &mut Edit<'_>) -> Result<(), Errno> {
         let mut entries = match nesting {
-            Nesting::First => self.entries.lock(),
-            Nesting::Further => self.entries.lock_second(),
+            Nesting::First => self.entries.write(),
+            Nesting::Further => self.entries.write_second(),
         };
         change(&mut *entries)
     }
 
     fn visit_kept(&self, visit: &mut dyn FnMut(&Arc<Dentry>) -> Result<(), Errno>) -> Result<(), Errno> {
-        self.entries.lock().by_position.values().try_for_each(visit)
+        self.entries.read().by_position.values().try_for_each(visit)
     }
 
     fn take_kept(&self) -> Option<Arc<Dentry>> {
-        let mut entries = self.entries.lock();
+        let mut entries = self.entries.write();
         entries.is_closed = true;
         // Any name: all of them go, one at a time.
         drop(entries.by_name.pop_first());
