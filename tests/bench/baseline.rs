@@ -54,9 +54,9 @@ impl std::fmt::Display for Change {
     }
 }
 
-/// Rates depend on the host, and worst cases on chance; only medians of times and numbers are compared.
+/// Worst cases depend on chance; only medians of times and numbers are compared.
 fn is_compared(figure: &&Figure) -> bool {
-    figure.unit != "per_s" && !figure.unit.ends_with("_worst")
+    !figure.unit.ends_with("_worst")
 }
 
 fn changes(baseline: &Figures, now: &Figures) -> impl Iterator<Item = Change> {
@@ -113,14 +113,14 @@ mod tests {
             ("a", "ns", 1000.0),
             ("b", "ns", 1000.0),
             ("c", "ns", 4.0),
-            ("d", "per_s", 9.0),
+            ("d", "us_worst", 9.0),
             ("e", "ns_worst", 9.0),
         ]);
         let new = figures(&[
             ("a", "ns", 1030.0),
             ("b", "ns", 1031.0),
             ("c", "ns", 4.9),
-            ("d", "per_s", 99.0),
+            ("d", "us_worst", 99.0),
             ("e", "ns_worst", 99.0),
         ]);
         let worse = worse(&old, &new, true);

@@ -12,7 +12,7 @@ const HEADER: &str = "row\tunit\tmedian\tleast\tmost\trepeats\tcounts";
 pub struct Figure {
     /// The row, with its size behind a slash if it has one.
     pub row: String,
-    /// `ns`, `ns_worst` (the most of the repeats), `us_worst`, `count` or `per_s`.
+    /// `ns`, `ns_worst` (the most of the repeats), `us_worst` or `count`.
     pub unit: String,
     /// The median of the repeats.
     pub median: f64,
@@ -118,6 +118,13 @@ impl Figures {
             }
         }
         updated
+    }
+
+    /// Adds those of another run of the same kernel.
+    pub fn add(&mut self, other: Figures) {
+        self.kernel = other.kernel;
+        self.all.extend(other.all);
+        self.failed.extend(other.failed);
     }
 
     /// The figure of a row.

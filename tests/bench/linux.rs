@@ -2,6 +2,7 @@
 
 use crate::figures::Figures;
 use crate::machine::{self, Machine};
+use crate::parallel;
 use anyhow::Result;
 use std::path::Path;
 
@@ -21,18 +22,15 @@ impl Linux {
     /// Boots Debian's kernel twice.
     pub fn measure(machine: &Machine, words: &[String]) -> Result<Linux> {
         let kernel = machine::linux()?;
-        let run = |name, pages| {
-            let machine = Machine {
-                name,
-                kernel: kernel.clone(),
-                append: format!("transparent_hugepage={pages}"),
-                ..machine.clone()
-            };
-            machine.run(words)
+        let booted = |name, pages| Machine {
+            name,
+            kernel: kernel.clone(),
+            append: format!("transparent_hugepage={pages}"),
+            ..machine.clone()
         };
         Ok(Linux {
-            small: run("Linux", "madvise")?,
-            huge: run("Linux, huge", "always")?,
+            small: parallel::run(&booted("Linux", "madvise"), words)?,
+            huge: booted("Linux, huge", "always").run(words)?,
         })
     }
 

@@ -157,6 +157,13 @@ fn run(choice: &Choice) -> Result<bool> {
 /// Shows and judges the rows of the benchmark itself.
 fn show(choice: &Choice, sitting: &Sitting, folder: &Path) -> Result<bool> {
     print!("{}", table::render(&sitting.ours, &sitting.linux, &sitting.goals));
+    print!("\n{}", parallel::render(&sitting.ours, choice.machine.clock));
+    if choice.has_linux {
+        print!(
+            "Linux:\n{}",
+            parallel::render(&sitting.linux.small, choice.machine.clock)
+        );
+    }
     let unsteady = runs::unsteady(&sitting.runs);
     if choice.runs > 1 {
         print!("\n{}", runs::render(&sitting.runs));
@@ -176,7 +183,6 @@ fn show(choice: &Choice, sitting: &Sitting, folder: &Path) -> Result<bool> {
             finish(choice, sitting, folder)?
         }
         Clock::Wall => {
-            print!("\n{}", parallel::render(&sitting.ours));
             println!("Nanoseconds of this host, under emulation: noisy, and no measure of a real processor.");
             sitting.save(folder, "wall", choice.has_linux)?;
             true
@@ -204,7 +210,7 @@ fn sit(choice: &Choice) -> Result<Sitting> {
         .iter()
         .flat_map(|words| std::iter::repeat_n(words, choice.runs));
     let runs = boots
-        .map(|words| choice.machine.run(words))
+        .map(|words| parallel::run(&choice.machine, words))
         .collect::<Result<Vec<Figures>>>()?;
     let ours = runs::middle(&runs);
     let linux = if let (true, Some(words)) = (choice.has_linux, &words) {

@@ -77,13 +77,8 @@ struct Line {
 impl Line {
     fn cells(&self) -> [String; 9] {
         let ratio = |linux: f64| {
-            let (more, less) = if self.unit == "per_s" {
-                (self.ours, linux)
-            } else {
-                (linux, self.ours)
-            };
-            if less > 0.0 && self.unit != "ratio" {
-                format!("{}x", number_short(more / less))
+            if self.ours > 0.0 && self.unit != "ratio" {
+                format!("{}x", number_short(linux / self.ours))
             } else {
                 "-".to_owned()
             }
@@ -97,7 +92,7 @@ impl Line {
         let [huge, huge_ratio] = huge;
         [
             self.row.clone(),
-            number(self.ours) + if self.unit == "per_s" { "/s" } else { "" },
+            number(self.ours),
             self.spread.clone(),
             self.goal.map_or("-".to_owned(), number),
             match self.goal {

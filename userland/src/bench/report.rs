@@ -19,8 +19,6 @@ pub const WORST: &str = "ns_worst";
 pub const NUMBER: &str = "count";
 /// Bytes of memory.
 pub const BYTES: &str = "bytes";
-/// How often something was done in a second of the virtual counter.
-pub const RATE: &str = "per_s";
 
 /// Prints figures, and counts them.
 #[derive(Debug, Default)]

@@ -221,7 +221,7 @@ impl Mapping {
 }
 
 impl Sharing {
-    fn flag(self) -> MapFlags {
+    pub(super) fn flag(self) -> MapFlags {
         match self {
             Sharing::Private => MapFlags::from_bits_retain(MAP_PRIVATE),
             Sharing::Shared => MapFlags::from_bits_retain(MAP_SHARED),

@@ -1,6 +1,6 @@
 //! What a program stands on: start, system calls as safe functions, heap, output. The only `unsafe` of the userland.
 //!
-//! Safety in one paragraph: programs are single-threaded, and no function here lets a system call write anywhere but
+//! Safety in one paragraph: programs are single-threaded ([`threads`] run no code of Rust), and no function here lets a system call write anywhere but
 //! into memory that the caller lent mutably or that the call itself made. A fault that a program provokes in its own
 //! [`memory::Mapping`] (after `protect`, past a file's end) ends the program by a signal; it never breaks Rust's rules.
 
@@ -26,6 +26,7 @@ pub mod signal;
 mod start;
 pub mod system;
 pub mod terminal;
+pub mod threads;
 pub mod time;
 pub mod trespass;
 
