@@ -7,9 +7,10 @@ use crate::devices::mmio::Mmio;
 use crate::devices::uart::Uart;
 use crate::devices::{gic, likely};
 use crate::lock::{Contention, Lock};
+use crate::spin_lock::SpinGuard;
 use crate::{arch, cpu, power, timer};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use spin::{MutexGuard, Once};
+use spin::Once;
 
 /// Bytes that wait for a reader; a power of two. More than a line, less than a paste.
 const RING: usize = 4096;
@@ -118,7 +119,7 @@ pub(crate) fn drain() {
 }
 
 /// Takes the UART, and leaves word who has it.
-fn lock() -> MutexGuard<'static, Option<Uart<Mmio>>> {
+fn lock() -> SpinGuard<'static, Option<Uart<Mmio>>> {
     let uart = UART.lock();
     HOLDER.store(cpu::number(), Ordering::Relaxed);
     uart

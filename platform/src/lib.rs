@@ -74,6 +74,7 @@ mod per_cpu;
 pub mod queue;
 pub mod random;
 pub mod rw_lock;
+pub mod spin_lock;
 mod trap;
 pub mod user;
 pub mod user_copy;

@@ -1,13 +1,13 @@
 //! The locks of this floor. They are taken last of all: whoever holds one takes no lock of the kernel, and of this floor only
 //! the one that its comment names.
 
+use crate::spin_lock::{SpinGuard, SpinLock};
 use core::sync::atomic::{AtomicU64, Ordering};
-use spin::{Mutex, MutexGuard};
 
 /// A spin lock that counts how often somebody had to wait for it. One that is free costs nothing more.
 #[repr(align(64))]
 pub(crate) struct Lock<T> {
-    value: Mutex<T>,
+    value: SpinLock<T>,
     contentions: AtomicU64,
     spins: AtomicU64,
     longest: AtomicU64,
@@ -17,7 +17,7 @@ impl<T> Lock<T> {
     /// A lock that nobody holds.
     pub(crate) const fn new(value: T) -> Lock<T> {
         Lock {
-            value: Mutex::new(value),
+            value: SpinLock::new(value),
             contentions: AtomicU64::new(0),
             spins: AtomicU64::new(0),
             longest: AtomicU64::new(0),
@@ -26,7 +26,7 @@ impl<T> Lock<T> {
 
     /// Waits until nobody holds the lock, and takes it.
     #[inline]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> SpinGuard<'_, T> {
         match self.value.try_lock() {
             Some(guard) => guard,
             None => self.wait(),
@@ -34,23 +34,13 @@ impl<T> Lock<T> {
     }
 
     /// Takes the lock if nobody holds it.
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+    pub(crate) fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
         self.value.try_lock()
     }
 
     #[cold]
-    fn wait(&self) -> MutexGuard<'_, T> {
-        let mut spins = 0;
-        let guard = loop {
-            // Looking without writing leaves the cache line with its holder.
-            while self.value.is_locked() {
-                spins += 1;
-                core::hint::spin_loop();
-            }
-            if let Some(guard) = self.value.try_lock() {
-                break guard;
-            }
-        };
+    fn wait(&self) -> SpinGuard<'_, T> {
+        let (guard, spins) = self.value.wait();
         self.contentions.fetch_add(1, Ordering::Relaxed);
         self.spins.fetch_add(spins, Ordering::Relaxed);
         self.longest.fetch_max(spins, Ordering::Relaxed);

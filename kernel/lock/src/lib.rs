@@ -24,26 +24,26 @@ use core::ops::{Deref, DerefMut};
 use core::panic::Location;
 use order::{Hold, Holds, Kin};
 use platform::cpu::{MAX_CPUS, PerCpu};
+use platform::spin_lock::{SpinGuard, SpinLock};
 pub use rw::{ReadGuard, RwLock, WriteGuard};
-use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// A spin lock of rank `RANK` around a `T`.
 #[derive(Default)]
-pub struct Mutex<T, const RANK: u8 = { rank::LEAF }>(SpinMutex<T>);
+pub struct Mutex<T, const RANK: u8 = { rank::LEAF }>(SpinLock<T>);
 
 /// Access to what a [`Mutex`] guards; the lock is released by the drop.
 #[must_use]
 pub struct MutexGuard<'a, T, const RANK: u8 = { rank::LEAF }> {
-    guard: SpinMutexGuard<'a, T>,
+    guard: SpinGuard<'a, T>,
 }
 
 /// What each processor holds, where that is checked.
-static HELD: PerCpu<SpinMutex<Holds>> = PerCpu::new([const { SpinMutex::new(Holds::new()) }; MAX_CPUS]);
+static HELD: PerCpu<SpinLock<Holds>> = PerCpu::new([const { SpinLock::new(Holds::new()) }; MAX_CPUS]);
 
 impl<T, const RANK: u8> Mutex<T, RANK> {
     /// A lock that nobody holds.
     pub const fn new(value: T) -> Mutex<T, RANK> {
-        Mutex(SpinMutex::new(value))
+        Mutex(SpinLock::new(value))
     }
 
     /// What is guarded, from somebody who owns the lock itself.
@@ -80,19 +80,10 @@ impl<T, const RANK: u8> Mutex<T, RANK> {
     }
 
     #[cold]
-    fn wait(&self) -> SpinMutexGuard<'_, T> {
-        let mut spins = 0;
-        loop {
-            // Looking without writing leaves the cache line with its holder.
-            while self.0.is_locked() {
-                spins += 1;
-                core::hint::spin_loop();
-            }
-            if let Some(guard) = self.0.try_lock() {
-                contention::count(RANK, spins);
-                return guard;
-            }
-        }
+    fn wait(&self) -> SpinGuard<'_, T> {
+        let (guard, spins) = self.0.wait();
+        contention::count(RANK, spins);
+        guard
     }
 
     /// A copy of what is guarded now. Unlike `lock().clone()` amid a longer expression it holds the lock no longer than that.
@@ -111,7 +102,7 @@ impl<T, const RANK: u8> Mutex<T, RANK> {
     }
 
     fn address(&self) -> usize {
-        self.0.as_mut_ptr().cast::<()>().addr()
+        self.0.address()
     }
 }
 

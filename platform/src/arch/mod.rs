@@ -1,10 +1,12 @@
 //! Single instructions under their Arm mnemonics, as functions that are inlined, and the assembly files. Together with
-//! `user::run` this is all assembly of the kernel.
+//! `wait` and `user::run` this is all assembly of the kernel.
 
 use aarch64_cpu::registers::{CPACR_EL1, ESR_EL1, FAR_EL1, Readable, TPIDR_EL0, Writeable};
 use core::arch::{asm, global_asm};
-use core::sync::atomic::AtomicU32;
 use mm::{Asid, PhysAddr, VirtAddr};
+pub(crate) use wait::{wait_for_store, wait_for_store_to_byte};
+
+mod wait;
 
 global_asm!(
     include_str!("../boot/head.s"),
@@ -61,26 +63,6 @@ instruction!(
 instruction!(
     /// Masks debug exceptions, SError, IRQ and FIQ.
     mask_all, "msr daifset, #15");
-
-/// Stops this processor until somebody stores to `word`, unless it does not hold `seen` any more; or until some other event. The
-/// exclusive load watches the word: whoever stores to it wakes the waiter by that (Arm ARM D1.7.1, "WFE wake-up events").
-#[inline(always)]
-pub(crate) fn wait_for_store(word: &AtomicU32, seen: u32) {
-    // SAFETY: an aligned word that is there, read as an atomic one; nothing follows from what it holds.
-    unsafe {
-        asm!(
-            "ldxr {now:w}, [{word}]",
-            "cmp {now:w}, {seen:w}",
-            "b.ne 2f",
-            "wfe",
-            "2:",
-            now = out(reg) _,
-            word = in(reg) word.as_ptr(),
-            seen = in(reg) seen,
-            options(nostack, readonly),
-        );
-    }
-}
 
 /// The operand of a TLBI by address: ASID and virtual page number (Arm ARM C5.5, "TLBI VAE1").
 #[inline(always)]

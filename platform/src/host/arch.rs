@@ -53,6 +53,11 @@ pub(crate) fn wait_for_store(_: &core::sync::atomic::AtomicU32, _: u32) {
     core::hint::spin_loop();
 }
 
+/// As [`wait_for_store`].
+pub(crate) fn wait_for_store_to_byte(_: &core::sync::atomic::AtomicU8, _: u8) {
+    core::hint::spin_loop();
+}
+
 // A host keeps no translations: each access walks the tables anew.
 
 /// Forgets nothing: nothing is kept.
