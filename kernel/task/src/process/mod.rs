@@ -49,6 +49,7 @@ use abi::Errno;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use children::{Children, Places};
+use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use lock::{Mutex, rank};
 use memory::fallible;
@@ -62,10 +63,28 @@ use vfs::OpenFile;
 /// The first process: it gets the orphans, and the machine does not outlive it.
 pub const INIT: Pid = 1;
 
-/// One process.
+/// One process. What is large and the same for every new one comes first, without padding before it: fork then copies it from the
+/// constant to where it stays, not by way of the stack.
+#[repr(C)]
 pub struct Process {
+    state: ProcessState,
     /// Its id.
     pub pid: Pid,
+    /// Attributes that prctl(2), personality(2) and setpriority(2) set.
+    pub attributes: ProcessAttributes,
+    space: Mutex<Option<Arc<Space>>, { rank::SPACE }>,
+    credentials: Mutex<Arc<Credentials>>,
+    limits: Mutex<Arc<Limits>>,
+    name: Mutex<Comm>,
+    executable: Mutex<Option<Arc<OpenFile>>>,
+    /// The signal its parent gets at its end; 0 for none.
+    exit_signal: AtomicU8,
+    start_ticks: u64,
+}
+
+/// What happens to a process in its life. Every process begins with the same, whatever its parent is like, so that fork copies one
+/// constant.
+pub struct ProcessState {
     /// Actions, signals that wait for any thread, stop state.
     pub signals: ProcessSignals,
     /// `ITIMER_REAL`.
@@ -80,24 +99,45 @@ pub struct Process {
     usage: Usage,
     /// Woken when a child ends, stops or goes on.
     pub child_events: WaitQueue,
-    /// Attributes that prctl(2), personality(2) and setpriority(2) set.
-    pub attributes: ProcessAttributes,
-    space: Mutex<Option<Arc<Space>>, { rank::SPACE }>,
     threads: Threads,
-    credentials: Mutex<Arc<Credentials>>,
-    limits: Mutex<Arc<Limits>>,
-    name: Mutex<Comm>,
-    executable: Mutex<Option<Arc<OpenFile>>>,
     children: Mutex<Children, { rank::CHILDREN }>,
     places: Places,
     relations: Relations,
-    /// The signal its parent gets at its end; 0 for none.
-    exit_signal: AtomicU8,
     has_executed: AtomicBool,
     /// Whether it ever asked for a record lock.
     has_locked_records: AtomicBool,
     is_zombie: AtomicBool,
-    start_ticks: u64,
+}
+
+impl ProcessState {
+    /// Nothing has happened yet.
+    const fn new() -> ProcessState {
+        ProcessState {
+            signals: ProcessSignals::new(),
+            interval_timer: Mutex::new(RealTimer::new()),
+            alarm_place: TimerPlace::new(),
+            timers: ProcessTimers::new(),
+            processor_time: ProcessorTime::new(),
+            usage: Usage::new(),
+            child_events: WaitQueue::new(),
+            threads: Threads::new(),
+            children: Mutex::new(Children::new()),
+            places: Places::new(),
+            relations: Relations::new(),
+            has_executed: AtomicBool::new(false),
+            has_locked_records: AtomicBool::new(false),
+            is_zombie: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Deref for Process {
+    type Target = ProcessState;
+
+    #[inline(always)]
+    fn deref(&self) -> &ProcessState {
+        &self.state
+    }
 }
 
 /// What a child has of its own from the start.
@@ -215,28 +255,15 @@ impl Process {
         let process = fallible::arc_with(|| {
             let inherited = inherit();
             Process {
+                state: const { ProcessState::new() },
                 pid: init.pid,
-                signals: const { ProcessSignals::new() },
-                interval_timer: const { Mutex::new(RealTimer::new()) },
-                alarm_place: const { TimerPlace::new() },
-                timers: const { ProcessTimers::new() },
-                processor_time: const { ProcessorTime::new() },
-                usage: const { Usage::new() },
-                child_events: const { WaitQueue::new() },
                 attributes: inherited.attributes,
                 space: Mutex::new(Some(init.space)),
-                threads: const { Threads::new() },
                 credentials: Mutex::new(init.credentials),
                 limits: Mutex::new(inherited.limits),
                 name: Mutex::new(init.name),
                 executable: Mutex::new(inherited.executable),
-                children: const { Mutex::new(Children::new()) },
-                places: const { Places::new() },
-                relations: const { Relations::new() },
                 exit_signal: AtomicU8::new(init.exit_signal),
-                has_executed: AtomicBool::new(false),
-                has_locked_records: AtomicBool::new(false),
-                is_zombie: AtomicBool::new(false),
                 start_ticks: platform::timer::ticks(),
             }
         })?;
