@@ -17,7 +17,6 @@ use crate::{user_loop, watchdog};
 use abi::Errno;
 use abi::file::OpenFlags;
 use abi::process::{RLIMIT_STACK, WaitStatus};
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -33,6 +32,7 @@ use klog::{self, Level, error, info, warn};
 use memory::fallible;
 use platform::Boot;
 use platform::board::Check;
+use platform::thread::KernelStack;
 use sched::interrupts;
 use sched::scheduler;
 use sched::time;
@@ -259,7 +259,7 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
     let program = find_init(line, &fs_context, &limits)?;
     let reserved = process::reserve_pid(0, None).map_err(|error| String::from(error.message()))?;
     let files = console_files(&fs_context);
-    let stack = thread::make_stack().map_err(|_| String::from("no memory for a stack"))?;
+    let stack = KernelStack::take().map_err(|_| String::from("no memory for a stack"))?;
     let failed = |error: Errno| String::from(error.message());
     let process = Process::first(reserved.pid(), program.space.clone(), limits).map_err(failed)?;
     let (space, start) = (program.space.clone(), program.context());
@@ -270,9 +270,7 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
         files: Shared::new(Arc::new(files)),
         fs_context: Shared::new(Arc::new(fs_context)),
         signals: InheritedSignals::default(),
-        kernel: stack,
-        registers: Box::default(),
-        start: Box::new(start),
+        kernel: thread::on_stack(stack, &start, |_| {}),
         name: process.name(),
     })
     .map_err(failed)?;

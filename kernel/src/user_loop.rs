@@ -15,7 +15,7 @@ use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
 use mm::{Refusal, SegvCode};
 use platform::timer;
-use platform::user::{self, Abort, AbortCause, Trap, UserContext};
+use platform::user::{self, Abort, AbortCause, Trap, UserContext, UserStart};
 use sched::deferred_free;
 use sched::scheduler;
 use task::core_dump;
@@ -24,16 +24,13 @@ use task::signal::{self, Restart};
 use task::thread::{Thread, ThreadExt};
 
 /// Where every thread's kernel stack begins.
-pub fn start(_argument: usize) {
+pub fn start(start: &mut UserStart) {
     let thread = scheduler::current();
-    let (mut context, registers) = thread.take_start();
-    registers.restore();
-    drop(registers);
-    run(&thread, &mut context);
+    start.registers.restore();
+    run(&thread, &mut start.context);
     // Many that end at once follow each other without going back to their programs.
     scheduler::cond_resched();
-    core_dump::leave_registers(&thread, &context);
-    drop(context);
+    core_dump::leave_registers(&thread, &start.context);
     process::end_current(thread);
     scheduler::leave()
 }

@@ -3,9 +3,11 @@
 
 use crate::cpu;
 use crate::memory::stacks::{self, Stack};
+use crate::user::{UserContext, UserStart};
 use aarch64_cpu::registers::{Readable, SP};
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 pub use mm::NoMemory;
@@ -15,6 +17,9 @@ unsafe extern "C" {
     fn switch_stacks(from: *mut usize, to: *const usize, from_runs: *const AtomicBool);
     fn thread_start();
 }
+
+/// Where a thread begins: with what lies at the base of its stack.
+pub type ThreadEntry = fn(&mut UserStart);
 
 /// What `switch_stacks` keeps on the stack of a thread that does not run (arch/vectors.s).
 #[repr(C)]
@@ -33,8 +38,72 @@ pub struct KernelThread {
     stack: Option<Stack>,
     /// While it does not run: where its registers are.
     stack_pointer: UnsafeCell<usize>,
-    /// In a place of its own, which stays where it is while the thread runs: [`cpu::running`] points to it.
-    runs: Box<AtomicBool>,
+    /// At the base of the stack, which stays mapped as long as this: [`cpu::running`] points to it.
+    runs: &'static AtomicBool,
+}
+
+/// What lies at the base of a thread's stack.
+#[repr(C, align(16))]
+struct StackBase {
+    start: MaybeUninit<UserStart>,
+    runs: AtomicBool,
+}
+
+/// A kernel stack for a thread that is being made.
+#[derive(Debug)]
+pub struct KernelStack(Option<Stack>);
+
+impl KernelStack {
+    /// Takes one.
+    ///
+    /// # Errors
+    /// No memory for it.
+    pub fn take() -> Result<KernelStack, NoMemory> {
+        Stack::take().map(|stack| KernelStack(Some(stack)))
+    }
+
+    /// A thread that calls `entry` with what it is to begin with when it is first switched to: registers `context`, and those that
+    /// `prepare` sets. `entry` must never return: the last thing that it does is to switch away for good.
+    ///
+    /// # Panics
+    /// Never: a stack is used up by this alone.
+    #[inline(always)]
+    pub fn into_thread(
+        mut self,
+        entry: ThreadEntry,
+        context: &UserContext,
+        prepare: impl FnOnce(&mut UserStart),
+    ) -> KernelThread {
+        let stack = self.0.take().expect("a stack is used up by this alone");
+        let base = ptr::with_exposed_provenance_mut::<StackBase>(stack.range().end).wrapping_sub(1);
+        let saved = base.cast::<SavedRegisters>().wrapping_sub(1);
+        let first = SavedRegisters {
+            frame_pointer: 0,
+            return_to: (thread_start as *const ()).addr(),
+            x19: (entry as *const ()).addr(),
+            x20: base.expose_provenance(),
+            rest: [0; 8],
+        };
+        // SAFETY: the top of a mapped stack that belongs to nobody else, 16-byte aligned: both sizes are multiples of 16.
+        // `runs` is read by nobody when the stack is given back, which is when its `KernelThread` is dropped.
+        let runs = unsafe {
+            prepare(UserStart::fill(&mut (*base).start, context));
+            (&raw mut (*base).runs).write(AtomicBool::new(false));
+            saved.write(first);
+            &*(&raw const (*base).runs)
+        };
+        KernelThread {
+            stack: Some(stack),
+            stack_pointer: UnsafeCell::new(saved.addr()),
+            runs,
+        }
+    }
+}
+
+impl Drop for KernelStack {
+    fn drop(&mut self) {
+        self.0.take().map(stacks::give_back);
+    }
 }
 
 // SAFETY: `stack_pointer` is written by `switch_stacks` while `runs` is set, by the one processor that the thread runs on, and
@@ -43,32 +112,6 @@ pub struct KernelThread {
 unsafe impl Sync for KernelThread {}
 
 impl KernelThread {
-    /// A thread that calls `entry(argument)` when it is first switched to. `entry` must never return: the last thing that
-    /// it does is to switch away for good.
-    ///
-    /// # Errors
-    /// No memory for a stack.
-    pub fn new(entry: fn(usize), argument: usize) -> Result<KernelThread, NoMemory> {
-        // First: a stack that was taken is given back by its thread only.
-        let runs = Box::try_new(AtomicBool::new(false)).map_err(|_| NoMemory)?;
-        let stack = Stack::take()?;
-        let at = stack.range().end - size_of::<SavedRegisters>();
-        let first = SavedRegisters {
-            frame_pointer: 0,
-            return_to: (thread_start as *const ()).addr(),
-            x19: (entry as *const ()).addr(),
-            x20: argument,
-            rest: [0; 8],
-        };
-        // SAFETY: the top of a mapped stack that belongs to nobody else, 16-byte aligned.
-        unsafe { core::ptr::with_exposed_provenance_mut::<SavedRegisters>(at).write(first) }
-        Ok(KernelThread {
-            stack: Some(stack),
-            stack_pointer: UnsafeCell::new(at),
-            runs,
-        })
-    }
-
     /// Makes the boot stack of this processor a thread: its first one, which stays on it.
     ///
     /// # Panics
@@ -81,7 +124,7 @@ impl KernelThread {
         let thread = KernelThread {
             stack: None,
             stack_pointer: UnsafeCell::new(0),
-            runs: Box::new(AtomicBool::new(true)),
+            runs: Box::leak(Box::new(AtomicBool::new(true))),
         };
         cpu::running().store(thread.runs(), Ordering::Relaxed);
         thread
@@ -90,22 +133,26 @@ impl KernelThread {
     /// Takes the thread for this processor, whose [`cpu::running`] is `running` and which is about to run it.
     #[inline]
     fn claim(&self, running: &AtomicPtr<AtomicBool>) {
-        let runs = &*self.runs;
-        let claimed = runs.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+        let claimed = self
+            .runs
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
         assert!(claimed.is_ok(), "switched to a thread that runs already");
-        running.store(ptr::from_ref(runs).cast_mut(), Ordering::Relaxed);
+        running.store(self.runs(), Ordering::Relaxed);
     }
 
     /// What [`cpu::running`] says while it runs.
     #[inline]
     fn runs(&self) -> *mut AtomicBool {
-        ptr::from_ref(&*self.runs).cast_mut()
+        ptr::from_ref(self.runs).cast_mut()
     }
 }
 
 impl Drop for KernelThread {
     fn drop(&mut self) {
-        assert!(!*self.runs.get_mut(), "a kernel thread was dropped while it runs");
+        assert!(
+            !self.runs.load(Ordering::Acquire),
+            "a kernel thread was dropped while it runs"
+        );
         if let Some(stack) = self.stack.take() {
             stacks::give_back(stack);
         }
@@ -144,7 +191,7 @@ pub fn leave(to: &KernelThread) -> ! {
     to.claim(running);
     let mut lost = 0;
     // SAFETY: `to` as in `switch`. `runs` belongs to the thread that runs here, so its `KernelThread` was not dropped, and the
-    // flag is in a place of its own. `lost` lies on this stack, which is still ours when it is written.
+    // flag's place is still its own. `lost` lies on this stack, which is still ours when it is written.
     unsafe { switch_stacks(&mut lost, to.stack_pointer.get(), runs) }
     unreachable!("nobody has the stack pointer of a thread that left")
 }

@@ -7,11 +7,10 @@ use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 use abi::process::{CLONE_ARGS_SIZE_VER0, CSIGNAL, CloneArgs, CloneFlags, RLIMIT_NPROC};
 use abi::signal::Signal;
 use abi::zerocopy::IntoBytes;
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use memory::fallible;
-use platform::user::{UserContext, UserRegisters};
+use platform::thread::KernelStack;
+use platform::user::{UserContext, UserStart};
 use sched::scheduler;
 use sched::space::Space;
 use sched::space::mappings::{self, Walks};
@@ -206,7 +205,7 @@ fn build_process(
     let credentials = parent.credentials();
     let reserved = process::reserve_pid(credentials.uid, process_limit(parent, &credentials))?;
     let pid = reserved.pid();
-    let stack = thread::make_stack().map_err(|_| Errno::EAGAIN)?;
+    let stack = KernelStack::take().map_err(|_| Errno::EAGAIN)?;
     let space = child_space(parent, context, request)?;
 
     let name = current.name();
@@ -224,9 +223,7 @@ fn build_process(
         files: child_files(current, request)?,
         fs_context: child_fs_context(current, request)?,
         signals: child_mask(current, request),
-        kernel: stack,
-        registers: child_registers(request)?,
-        start: child_context(context, request)?,
+        kernel: thread::on_stack(stack, context, |start| begin_child(start, request)),
         name,
     };
     let thread = thread::new(init)?;
@@ -244,15 +241,14 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequ
     let reserved = process::reserve_tid(credentials.uid, process_limit(process, &credentials))?;
     let tid = reserved.tid();
     let space = process.space().ok_or(Errno::ESRCH)?;
+    let stack = KernelStack::take().map_err(|_| Errno::EAGAIN)?;
     let init = ThreadInit {
         tid,
         process: process.clone(),
         files: child_files(current, request)?,
         fs_context: child_fs_context(current, request)?,
         signals: child_mask(current, request),
-        kernel: thread::make_stack().map_err(|_| Errno::EAGAIN)?,
-        registers: child_registers(request)?,
-        start: child_context(context, request)?,
+        kernel: thread::on_stack(stack, context, |start| begin_child(start, request)),
         name: current.name(),
     };
     let thread = thread::new(init)?;
@@ -353,23 +349,16 @@ fn child_space(parent: &Process, context: &UserContext, request: &CloneRequest) 
     space.fork(stack_pointer).map_err(|_| Errno::ENOMEM)
 }
 
-/// The child returns 0 from the same call.
-fn child_context(context: &UserContext, request: &CloneRequest) -> Result<Box<UserContext>, Errno> {
-    let mut child = fallible::boxed_with(|| *context)?;
-    child.x[0] = 0;
+/// The child returns 0 from the same call, with the caller's FP registers and thread pointer, which are in the processor.
+fn begin_child(start: &mut UserStart, request: &CloneRequest) {
+    start.context.x[0] = 0;
     if request.stack != 0 {
-        child.sp = request.stack;
+        start.context.sp = request.stack;
     }
-    Ok(child)
-}
-
-/// The FP registers and thread pointer of the caller: they are in the processor.
-fn child_registers(request: &CloneRequest) -> Result<Box<UserRegisters>, Errno> {
-    let mut registers = UserRegisters::saved().map_err(|_| Errno::ENOMEM)?;
+    start.registers.take();
     if request.has(CloneFlags::CLONE_SETTLS) {
-        registers.set_tpidr(request.tls);
+        start.registers.set_tpidr(request.tls);
     }
-    Ok(registers)
 }
 
 /// Stores the child's id where its thread library wants it. A bad address is the caller's loss, as on Linux.

@@ -4,14 +4,13 @@
 use crate::process::{Comm, Pid, Process, Shared, Totals, Transfers, VforkCompletion, hooks};
 use crate::signal::{self, InheritedSignals, ThreadSignals};
 use abi::Errno;
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use easy_ext::ext;
 use lock::Mutex;
 use mm::{Access, AddressSpace, NoMemory, Outcome, VirtAddr};
-use platform::thread::KernelThread;
-use platform::user::{UserContext, UserRegisters};
+use platform::thread::{KernelStack, KernelThread};
+use platform::user::{UserContext, UserStart};
 use sched::space::Space;
 use sched::{self, HasMemory, NextSpace, Owner};
 use vfs::{FileTable, FsContext};
@@ -35,16 +34,11 @@ pub struct Task {
     name: Mutex<Comm>,
     /// The deadline of an interrupted call that is being made again: see [`Thread::keep_deadline`].
     kept_deadline: AtomicU64,
-    /// Where the thread begins at EL0; taken when it starts.
-    start: Mutex<Option<Start>>,
     /// Whether it may have children: see [`Thread::has_forked`].
     has_forked: AtomicBool,
     transfers: Transfers,
     start_ticks: u64,
 }
-
-/// Where a thread begins at EL0: general registers; FP, SIMD and thread-pointer registers.
-pub type Start = (Box<UserContext>, Box<UserRegisters>);
 
 /// What a new thread is made of.
 pub struct ThreadInit {
@@ -58,12 +52,8 @@ pub struct ThreadInit {
     pub fs_context: Shared<FsContext>,
     /// Mask and alternate stack.
     pub signals: InheritedSignals,
-    /// See [`make_stack`].
+    /// See [`on_stack`].
     pub kernel: KernelThread,
-    /// FP, SIMD and thread-pointer registers.
-    pub registers: Box<UserRegisters>,
-    /// Where it begins at EL0.
-    pub start: Box<UserContext>,
     /// Its name.
     pub name: Comm,
 }
@@ -116,12 +106,14 @@ impl Owner for Task {
     }
 }
 
-/// A kernel stack for a thread: the part of it that is not on the heap.
-///
-/// # Errors
-/// There is no memory.
-pub fn make_stack() -> Result<KernelThread, NoMemory> {
-    KernelThread::new(hooks::thread_entry(), 0)
+/// A thread on that stack which begins at EL0 with registers `context`, and those that `prepare` sets.
+#[inline(always)]
+pub fn on_stack(
+    stack: KernelStack,
+    context: &UserContext,
+    prepare: impl FnOnce(&mut UserStart),
+) -> KernelThread {
+    stack.into_thread(hooks::thread_entry(), context, prepare)
 }
 
 /// A thread that will begin at EL0 when it is first switched to. Not inlined: what fills it in is, then.
@@ -141,7 +133,6 @@ pub fn new(init: ThreadInit) -> Result<Arc<Thread>, Errno> {
         vfork: const { VforkCompletion::new() },
         name: Mutex::new(init.name),
         kept_deadline: AtomicU64::new(0),
-        start: Mutex::new(Some((init.start, init.registers))),
         has_forked: AtomicBool::new(false),
         transfers: Transfers::default(),
         start_ticks: platform::timer::ticks(),
@@ -255,11 +246,6 @@ impl Thread {
     /// From now on it may.
     pub fn note_fork(&self) {
         self.task().has_forked.store(true, Ordering::Relaxed);
-    }
-
-    /// Where the thread begins; once.
-    pub fn take_start(&self) -> Start {
-        self.task().start.lock().take().expect("a thread begins once")
     }
 
     /// Forgets its list of robust futexes; the list. If the thread is ending, it gets no lock any more.

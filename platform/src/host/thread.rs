@@ -4,9 +4,12 @@
 use super::cpu::{self, MAX_CPUS, PerCpu};
 use super::power::{self, End};
 use crate::fault_injection;
+use crate::user::{UserContext, UserStart};
 use core::sync::atomic::{AtomicBool, Ordering};
 pub use mm::NoMemory;
 use std::boxed::Box;
+use std::panic::AssertUnwindSafe;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
@@ -87,21 +90,38 @@ impl Gate {
     }
 }
 
-impl KernelThread {
-    /// A thread that calls `entry(argument)` when it is first switched to. `entry` must never return.
+/// Where a thread begins.
+pub type ThreadEntry = fn(&mut UserStart);
+
+/// What a new thread is told: where it begins, and with what.
+type Beginning = (ThreadEntry, Box<UserStart>);
+
+/// A thread of the host that waits to be told what it is.
+#[derive(Debug)]
+pub struct KernelStack {
+    gate: Arc<Gate>,
+    tell: Sender<Beginning>,
+}
+
+impl KernelStack {
+    /// Starts one. Dropped, it lets that end.
     ///
     /// # Errors
     /// The host starts no more threads, or a stack was to be refused.
-    pub fn new(entry: fn(usize), argument: usize) -> Result<KernelThread, NoMemory> {
+    pub fn take() -> Result<KernelStack, NoMemory> {
         if fault_injection::refuses_frame() {
             return Err(NoMemory);
         }
         let gate = Gate::new(false);
         let own = gate.clone();
+        let (tell, told) = channel::<Beginning>();
         let body = move || {
+            let Ok((entry, mut start)) = told.recv() else {
+                return;
+            };
             if own.wait() {
                 drop(own);
-                let end = std::panic::catch_unwind(|| entry(argument));
+                let end = std::panic::catch_unwind(AssertUnwindSafe(|| entry(&mut start)));
                 match end {
                     Err(payload) if payload.is::<Left>() => {}
                     Err(payload) if payload.is::<End>() => {}
@@ -111,9 +131,29 @@ impl KernelThread {
             }
         };
         let started = Builder::new().name("kernel".into()).spawn(body);
-        started.map(|_| KernelThread(gate)).map_err(|_| NoMemory)
+        started.map(|_| KernelStack { gate, tell }).map_err(|_| NoMemory)
     }
 
+    /// A thread that calls `entry` with what it is to begin with when it is first switched to. `entry` must never return.
+    ///
+    /// # Panics
+    /// When the host's thread has ended.
+    pub fn into_thread(
+        self,
+        entry: ThreadEntry,
+        context: &UserContext,
+        prepare: impl FnOnce(&mut UserStart),
+    ) -> KernelThread {
+        let mut place = Box::new_uninit();
+        prepare(UserStart::fill(&mut place, context));
+        // SAFETY: it was filled in.
+        let start = unsafe { place.assume_init() };
+        self.tell.send((entry, start)).expect("the thread waits");
+        KernelThread(self.gate)
+    }
+}
+
+impl KernelThread {
     /// Makes the running thread of the host a thread of the kernel: the first one of this processor.
     pub fn adopt() -> KernelThread {
         let gate = Gate::new(true);

@@ -8,6 +8,7 @@ mod registers;
 #[cfg(not(target_os = "none"))]
 pub use crate::host::program::run;
 pub use crate::trap::{Abort, AbortCause, Exception, Trap};
+use core::mem::MaybeUninit;
 #[cfg(target_os = "none")]
 pub use enter::run;
 pub use registers::{UserRegisters, open_vectors, put_vectors, take_vectors};
@@ -24,6 +25,34 @@ pub struct UserContext {
     pub pc: u64,
     /// Its processor state.
     pub pstate: Pstate,
+}
+
+/// Where a new thread begins at EL0. It lies at the base of its kernel stack, below all that the thread will call: it needs no memory
+/// of its own, and its general registers stay there.
+#[derive(Debug)]
+pub struct UserStart {
+    /// General registers.
+    pub context: UserContext,
+    /// FP, SIMD and thread-pointer registers.
+    pub registers: UserRegisters,
+}
+
+impl UserStart {
+    /// In a place of which nothing is known: what a new thread begins with is copied straight to where it stays. The vectors, which
+    /// are large, are not written.
+    #[inline(always)]
+    pub(crate) fn fill<'a>(
+        place: &'a mut MaybeUninit<UserStart>,
+        context: &UserContext,
+    ) -> &'a mut UserStart {
+        let start = place.as_mut_ptr();
+        // SAFETY: both fields of a place that is ours are written.
+        unsafe {
+            (&raw mut (*start).context).write(*context);
+            (&raw mut (*start).registers).write(UserRegisters::new());
+            &mut *start
+        }
+    }
 }
 
 /// PSTATE of a program, as SPSR_EL1 has it: EL0, AArch64. Only its condition flags are the program's; no other value can be made, and

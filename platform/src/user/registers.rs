@@ -6,10 +6,8 @@
 //! is shown to nobody: they count as zeros.
 
 use crate::arch;
-use alloc::boxed::Box;
 use core::fmt;
 use core::mem::MaybeUninit;
-use mm::NoMemory;
 
 /// v0 to v31.
 type Vectors = [u128; 32];
@@ -61,22 +59,9 @@ impl UserRegisters {
         registers
     }
 
-    /// As [`UserRegisters::running`], in a place of their own.
-    ///
-    /// # Errors
-    /// [`NoMemory`]: there is no place.
-    #[inline]
-    pub fn saved() -> Result<Box<UserRegisters>, NoMemory> {
-        let registers = Box::<UserRegisters>::try_new_uninit().map_err(|_| NoMemory)?;
-        // What is large is not written here.
-        let mut registers = Box::write(registers, UserRegisters::new());
-        registers.take();
-        Ok(registers)
-    }
-
     /// Takes those of the thread that runs from the processor.
     #[inline]
-    fn take(&mut self) {
+    pub fn take(&mut self) {
         self.is_open = arch::is_fp_open();
         if self.is_open {
             // SAFETY: stores 528 bytes, up to `is_open`, of the value, which is 16-byte aligned. FP is enabled for the kernel

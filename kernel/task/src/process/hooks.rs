@@ -3,11 +3,12 @@
 
 use super::Pid;
 use abi::process::WaitStatus;
+use platform::thread::ThreadEntry;
 use spin::Once;
 
 static SESSION_ENDED: Once<fn(Pid)> = Once::new();
 static INIT_ENDED: Once<fn(WaitStatus) -> !> = Once::new();
-static THREAD_ENTRY: Once<fn(usize)> = Once::new();
+static THREAD_ENTRY: Once<ThreadEntry> = Once::new();
 
 /// Has `act` called with each session whose leader has ended (setsid(2)), before its parent learns of the end. The leader's last
 /// thread calls it, with no lock held.
@@ -21,7 +22,7 @@ pub fn on_init_end(act: fn(WaitStatus) -> !) {
 }
 
 /// From now on threads begin with `entry`, on their own kernel stacks, when they are first switched to.
-pub fn set_thread_entry(entry: fn(usize)) {
+pub fn set_thread_entry(entry: ThreadEntry) {
     THREAD_ENTRY.call_once(|| entry);
 }
 
@@ -45,7 +46,7 @@ pub(super) fn init_ended(status: WaitStatus) -> ! {
 ///
 /// # Panics
 /// Before [`set_thread_entry`].
-pub fn thread_entry() -> fn(usize) {
+pub fn thread_entry() -> ThreadEntry {
     let entry = THREAD_ENTRY.get();
     *entry.expect("who makes threads has said where they begin")
 }
