@@ -271,7 +271,6 @@ fn start_init(line: CommandLine<'static>, most_processes: u64) -> Result<(), Str
         fs_context: Shared::new(Arc::new(fs_context)),
         signals: InheritedSignals::default(),
         kernel: thread::on_stack(stack, &start, |_| {}),
-        name: process.name(),
     })
     .map_err(failed)?;
     process.add_first_thread(thread.clone());

@@ -208,13 +208,12 @@ fn build_process(
     let stack = KernelStack::take().map_err(|_| Errno::EAGAIN)?;
     let space = child_space(parent, context, request)?;
 
-    let name = current.name();
     let child = parent.child(ProcessInit {
         pid,
         space: space.clone(),
         actions: child_actions(parent, request)?,
         credentials,
-        name,
+        name: current.name(),
         exit_signal: exit_signal(parent, request),
     })?;
     let init = ThreadInit {
@@ -224,7 +223,6 @@ fn build_process(
         fs_context: child_fs_context(current, request)?,
         signals: child_mask(current, request),
         kernel: thread::on_stack(stack, context, |start| begin_child(start, request)),
-        name,
     };
     let thread = thread::new(init)?;
     prepare(&thread, &space, request);
@@ -249,9 +247,9 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequ
         fs_context: child_fs_context(current, request)?,
         signals: child_mask(current, request),
         kernel: thread::on_stack(stack, context, |start| begin_child(start, request)),
-        name: current.name(),
     };
     let thread = thread::new(init)?;
+    thread.set_name(current.name());
     prepare(&thread, &space, request);
     reserved.assign(&thread, current).inspect_err(|_| space.leave())?;
     begin(thread, request);

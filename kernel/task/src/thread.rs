@@ -54,8 +54,6 @@ pub struct ThreadInit {
     pub signals: InheritedSignals,
     /// See [`on_stack`].
     pub kernel: KernelThread,
-    /// Its name.
-    pub name: Comm,
 }
 
 platform::sole_owner!(Task);
@@ -116,7 +114,8 @@ pub fn on_stack(
     stack.into_thread(hooks::thread_entry(), context, prepare)
 }
 
-/// A thread that will begin at EL0 when it is first switched to. Not inlined: what fills it in is, then.
+/// A thread that will begin at EL0 when it is first switched to, without a name unless it is the first of its process. Not inlined: what
+/// fills it in is, then.
 ///
 /// # Errors
 /// `ENOMEM`.
@@ -131,7 +130,7 @@ pub fn new(init: ThreadInit) -> Result<Arc<Thread>, Errno> {
         clear_child_tid: AtomicU64::new(0),
         robust_list: AtomicU64::new(0),
         vfork: const { VforkCompletion::new() },
-        name: Mutex::new(init.name),
+        name: const { Mutex::new(Comm::NONE) },
         kept_deadline: AtomicU64::new(0),
         has_forked: AtomicBool::new(false),
         transfers: Transfers::default(),

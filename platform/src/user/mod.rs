@@ -38,8 +38,7 @@ pub struct UserStart {
 }
 
 impl UserStart {
-    /// In a place of which nothing is known: what a new thread begins with is copied straight to where it stays. The vectors, which
-    /// are large, are not written.
+    /// In a place of which nothing is known: what a new thread begins with is copied straight to where it stays.
     #[inline(always)]
     pub(crate) fn fill<'a>(
         place: &'a mut MaybeUninit<UserStart>,
@@ -49,7 +48,7 @@ impl UserStart {
         // SAFETY: both fields of a place that is ours are written.
         unsafe {
             (&raw mut (*start).context).write(*context);
-            (&raw mut (*start).registers).write(UserRegisters::new());
+            UserRegisters::fill(&mut *(&raw mut (*start).registers).cast());
             &mut *start
         }
     }

@@ -51,6 +51,19 @@ impl UserRegisters {
         }
     }
 
+    /// As [`UserRegisters::new`], made where it stays: the vectors, which are large, are not written.
+    #[inline(always)]
+    pub(super) fn fill(place: &mut MaybeUninit<UserRegisters>) {
+        let registers = place.as_mut_ptr();
+        // SAFETY: every field of a place that is ours is written, but for the one that need not be.
+        unsafe {
+            (&raw mut (*registers).fpsr).write(0);
+            (&raw mut (*registers).fpcr).write(0);
+            (&raw mut (*registers).tpidr).write(0);
+            (&raw mut (*registers).is_open).write(false);
+        }
+    }
+
     /// Those of the thread that runs: they are in the processor.
     #[inline]
     pub fn running() -> UserRegisters {

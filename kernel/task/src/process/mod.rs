@@ -75,7 +75,6 @@ pub struct Process {
     space: Mutex<Option<Arc<Space>>, { rank::SPACE }>,
     credentials: Mutex<Arc<Credentials>>,
     limits: Mutex<Arc<Limits>>,
-    name: Mutex<Comm>,
     executable: Mutex<Option<Arc<OpenFile>>>,
     /// The signal its parent gets at its end; 0 for none.
     exit_signal: AtomicU8,
@@ -103,6 +102,7 @@ pub struct ProcessState {
     children: Mutex<Children, { rank::CHILDREN }>,
     places: Places,
     relations: Relations,
+    name: Mutex<Comm>,
     has_executed: AtomicBool,
     /// Whether it ever asked for a record lock.
     has_locked_records: AtomicBool,
@@ -124,6 +124,7 @@ impl ProcessState {
             children: Mutex::new(Children::new()),
             places: Places::new(),
             relations: Relations::new(),
+            name: Mutex::new(Comm::NONE),
             has_executed: AtomicBool::new(false),
             has_locked_records: AtomicBool::new(false),
             is_zombie: AtomicBool::new(false),
@@ -251,7 +252,7 @@ impl Process {
     /// A process that nothing has happened to. `ENOMEM`. Inlined: fork puts it together where it is to stand.
     #[inline(always)]
     fn new(init: ProcessInit, inherit: impl FnOnce() -> Inherited) -> Result<Arc<Process>, Errno> {
-        let actions = init.actions;
+        let (actions, name) = (init.actions, init.name);
         let process = fallible::arc_with(|| {
             let inherited = inherit();
             Process {
@@ -261,13 +262,13 @@ impl Process {
                 space: Mutex::new(Some(init.space)),
                 credentials: Mutex::new(init.credentials),
                 limits: Mutex::new(inherited.limits),
-                name: Mutex::new(init.name),
                 executable: Mutex::new(inherited.executable),
                 exit_signal: AtomicU8::new(init.exit_signal),
                 start_ticks: platform::timer::ticks(),
             }
         })?;
         process.signals.set_actions(actions);
+        process.set_name(name);
         Ok(process)
     }
 

@@ -11,6 +11,9 @@ use formats::escape::Escaped;
 pub struct Comm([u8; TASK_COMM_LEN]);
 
 impl Comm {
+    /// No name.
+    pub const NONE: Comm = Comm([0; TASK_COMM_LEN]);
+
     /// A name, cut to 15 bytes.
     pub fn new(bytes: &[u8]) -> Comm {
         let mut name = Comm::default();
