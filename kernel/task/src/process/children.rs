@@ -134,7 +134,7 @@ enum ChildEvent {
 pub fn wait_for_child(current: &Thread, meant: Meant, wanted: Wanted) -> Result<Option<Child>, Errno> {
     let process = current.process();
     let named = process.named_child(meant);
-    let look = || match process.children.lock().take_event(meant, named.as_ref(), wanted) {
+    let look = || match process.children.lock().take_event(&meant, named.as_ref(), wanted) {
         Ok(None) if !wanted.is_immediate => None,
         answer => Some(answer),
     };
@@ -170,7 +170,7 @@ impl Children {
     /// there is no such child.
     fn take_event(
         &mut self,
-        meant: Meant,
+        meant: &Meant,
         named: Option<&Arc<Process>>,
         wanted: Wanted,
     ) -> Result<Option<ChildEvent>, Errno> {
@@ -199,7 +199,7 @@ impl Children {
     }
 
     /// The first child that stopped or went on, as `wanted` asks for, and which of the two.
-    fn first_change(&self, meant: Meant, wanted: Wanted) -> Option<(Arc<Process>, WaitStatus)> {
+    fn first_change(&self, meant: &Meant, wanted: Wanted) -> Option<(Arc<Process>, WaitStatus)> {
         let is_wanted = |status: &WaitStatus| match status {
             WaitStatus::Stopped(_) => wanted.stopped,
             _ => wanted.continued,
@@ -289,7 +289,7 @@ impl Children {
 /// The first who is meant; `named` if that was looked for already.
 fn first_of<'a>(
     processes: &'a Siblings,
-    meant: Meant,
+    meant: &Meant,
     named: Option<&'a Arc<Process>>,
 ) -> Option<&'a Arc<Process>> {
     match named {
@@ -300,7 +300,7 @@ fn first_of<'a>(
     }
 }
 
-fn is_meant(child: &Process, meant: Meant) -> bool {
+fn is_meant(child: &Process, meant: &Meant) -> bool {
     let has_id = match meant.which {
         WaitTarget::Any => true,
         WaitTarget::Process(pid) => child.pid == pid,
