@@ -1,4 +1,4 @@
-//! Processes: what one is. Where they stand and how they are related is in `table`, how one ends in `end`, how its parent
+//! Processes: what one is (what happens to it: `state`). Where they stand and how they are related is in `table`, how one ends in `end`, how its parent
 //! learns of it in `children`; how one begins is `syscall::clone` and `exec`.
 //!
 //! What fork copies is either small or behind an `Arc` that the two share until one of them changes it (files,
@@ -18,6 +18,7 @@ mod name;
 pub mod oom;
 mod requester;
 mod shared;
+mod state;
 mod table;
 mod tenants;
 mod threads;
@@ -33,6 +34,7 @@ pub use limits::Limits;
 pub use name::Comm;
 pub use oom::kill as oom_kill;
 pub use shared::Shared;
+pub use state::ProcessState;
 pub use table::{
     Kinship, find, find_thread, is_orphaned_group, last_pid, made, most_processes, move_to_group, next_from,
     reserve_pid, reserve_tid, session_of_group, set_most_processes, start_session, thread_count,
@@ -43,20 +45,15 @@ pub use transfers::{TransferTotals, Transfers};
 pub use usage::{Totals, Usage};
 pub use vfork::VforkCompletion;
 
-use crate::signal::{Actions, ProcessSignals, RealTimer};
-use crate::timers::{ProcessTimers, ProcessorTime};
+use crate::signal::{Actions, ProcessSignals};
 use abi::Errno;
 use abi::signal::Signal;
 use alloc::sync::Arc;
-use children::{Children, Places};
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 use lock::{Mutex, rank};
 use memory::fallible;
 use sched::space::Space;
-use sched::time::TimerPlace;
-use sched::wait::WaitQueue;
-use threads::Threads;
 use vfs::Credentials;
 use vfs::OpenFile;
 
@@ -79,57 +76,6 @@ pub struct Process {
     /// The signal its parent gets at its end; 0 for none.
     exit_signal: AtomicU8,
     start_ticks: u64,
-}
-
-/// What happens to a process in its life. Every process begins with the same, whatever its parent is like, so that fork copies one
-/// constant.
-pub struct ProcessState {
-    /// Actions, signals that wait for any thread, stop state.
-    pub signals: ProcessSignals,
-    /// `ITIMER_REAL`.
-    pub interval_timer: Mutex<RealTimer, { rank::INTERVAL_TIMER }>,
-    /// Where it stands until that expires.
-    pub alarm_place: TimerPlace,
-    /// Its timers by timer_create(2).
-    pub timers: ProcessTimers,
-    /// What is to happen when it has used so much processor time.
-    pub processor_time: ProcessorTime,
-    /// Time and faults of children.
-    usage: Usage,
-    /// Woken when a child ends, stops or goes on.
-    pub child_events: WaitQueue,
-    threads: Threads,
-    children: Mutex<Children, { rank::CHILDREN }>,
-    places: Places,
-    relations: Relations,
-    name: Mutex<Comm>,
-    has_executed: AtomicBool,
-    /// Whether it ever asked for a record lock.
-    has_locked_records: AtomicBool,
-    is_zombie: AtomicBool,
-}
-
-impl ProcessState {
-    /// Nothing has happened yet.
-    const fn new() -> ProcessState {
-        ProcessState {
-            signals: ProcessSignals::new(),
-            interval_timer: Mutex::new(RealTimer::new()),
-            alarm_place: TimerPlace::new(),
-            timers: ProcessTimers::new(),
-            processor_time: ProcessorTime::new(),
-            usage: Usage::new(),
-            child_events: WaitQueue::new(),
-            threads: Threads::new(),
-            children: Mutex::new(Children::new()),
-            places: Places::new(),
-            relations: Relations::new(),
-            name: Mutex::new(Comm::NONE),
-            has_executed: AtomicBool::new(false),
-            has_locked_records: AtomicBool::new(false),
-            is_zombie: AtomicBool::new(false),
-        }
-    }
 }
 
 impl Deref for Process {
@@ -162,50 +108,6 @@ struct Inherited {
     attributes: ProcessAttributes,
     limits: Arc<Limits>,
     executable: Option<Arc<OpenFile>>,
-}
-
-/// Who the process belongs to. Written under the table's lock only, the parent also under that of its children.
-struct Relations {
-    /// The first process has none, nor one that was waited for.
-    parent: Mutex<Option<Arc<Process>>>,
-    parent_pid: AtomicU32,
-    /// The thread of the parent that made it, or that inherited it from that one: `__WNOTHREAD`, and whose end it is told of
-    /// (`PR_SET_PDEATHSIG`). Changed under the lock of the parent's children.
-    parent_thread: AtomicU32,
-    group: AtomicU32,
-    session: AtomicU32,
-    /// Since which tenure it has its session's terminal; 0: it has none. See `tty`.
-    terminal_tenure: AtomicU32,
-    /// Ids of threads besides its own.
-    further_threads: AtomicUsize,
-}
-
-impl Relations {
-    /// None.
-    const fn new() -> Relations {
-        Relations {
-            parent: Mutex::new(None),
-            parent_pid: AtomicU32::new(0),
-            parent_thread: AtomicU32::new(0),
-            group: AtomicU32::new(0),
-            session: AtomicU32::new(0),
-            terminal_tenure: AtomicU32::new(0),
-            further_threads: AtomicUsize::new(0),
-        }
-    }
-
-    fn set_parent(&self, parent: &Arc<Process>, thread: Pid) {
-        let old = self.parent.lock().replace(parent.clone());
-        self.parent_pid.store(parent.pid, Ordering::Relaxed);
-        self.parent_thread.store(thread, Ordering::Relaxed);
-        drop(old);
-    }
-
-    /// Lets go of the parent; its id stays.
-    fn forget_parent(&self) {
-        let old = self.parent.lock().take();
-        drop(old);
-    }
 }
 
 impl Process {
