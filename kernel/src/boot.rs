@@ -224,6 +224,7 @@ fn register() -> Result<(), Errno> {
     tmpfs::register_devtmpfs()?;
     pipe::register()?;
     anonymous::register()?;
+    net::file::register()?;
     tmpfs::register_ramfs()?;
     devices::register()?;
     tty::register()

@@ -66,6 +66,12 @@ pub const FLOORS: &[Floor] = &[
         ],
     },
     Floor {
+        folder: "kernel/net",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
+        ],
+    },
+    Floor {
         folder: "kernel/devices",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
@@ -95,21 +101,21 @@ pub const FLOORS: &[Floor] = &[
         folder: "kernel/procfs",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "devices", "events", "task", "tty",
+            "net", "devices", "events", "task", "tty",
         ],
     },
     Floor {
         folder: "kernel/syscall",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "devices", "events", "task", "tty", "procfs",
+            "net", "devices", "events", "task", "tty", "procfs",
         ],
     },
     Floor {
         folder: "kernel",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "devices", "events", "task", "tty", "procfs", "syscall",
+            "net", "devices", "events", "task", "tty", "procfs", "syscall",
         ],
     },
     Floor {
@@ -136,8 +142,9 @@ pub const FLOORS: &[Floor] = &[
 
 /// The crates of this workspace by name.
 const CRATES: &[&str] = &[
-    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs", "devices",
-    "events", "task", "tty", "procfs", "syscall", "kernel", "userland", "image", "tests", "fuzz", "checker",
+    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs", "net",
+    "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland", "image", "tests", "fuzz",
+    "checker",
 ];
 
 /// What the root of a crate, or its manifest, must say about `unsafe`.
@@ -152,6 +159,7 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/uaccess/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/vfs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/fs/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/net/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/devices/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/events/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/task/src/lib.rs", "#![forbid(unsafe_code)]"),

@@ -17,6 +17,9 @@ capabilities! {
     CAP_SETUID = 7, "Become any user.";
     CAP_SETPCAP = 8, "Change secure bits, the bounding set, and the inheritable set beyond the permitted one.";
     CAP_LINUX_IMMUTABLE = 9, "Change immutable files.";
+    CAP_NET_BIND_SERVICE = 10, "Have low ports.";
+    CAP_NET_ADMIN = 12, "Administer the network.";
+    CAP_NET_RAW = 13, "Send any packet.";
     CAP_IPC_LOCK = 14, "Lock memory beyond the limit.";
     CAP_SYS_CHROOT = 18, "Change the root directory.";
     CAP_SYS_PTRACE = 19, "Look into every process.";

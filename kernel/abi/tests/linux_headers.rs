@@ -11,8 +11,8 @@ const NOT_IN_HEADERS: &str = "
     COUNT DT_BLK DT_CHR DT_DIR DT_FIFO DT_LNK DT_REG DT_SOCK DT_UNKNOWN
     EFD_CLOEXEC EFD_NONBLOCK EFD_SEMAPHORE F_OK HEADER_LEN IOV_MAX
     KPF_RESERVED MAX MSG_CMSG_COMPAT MNT_DETACH MNT_EXPIRE MNT_FORCE NCCS NPROTO N_TTY O_ASYNC PM_FILE PM_MMAP_EXCLUSIVE PM_PFN_MASK
-    PM_PRESENT PM_SOFT_DIRTY PM_SWAP PM_UFFD_WP RLIM_NLIMITS R_OK SIGSET_SIZE SOCK_CLOEXEC SOCK_MAX
-    SOCK_NONBLOCK SOCK_TYPE_MASK STORAGE_LEN TASK_COMM_LEN
+    PM_PRESENT PM_SOFT_DIRTY PM_SWAP PM_UFFD_WP RLIM_NLIMITS R_OK SCM_MAX_FD SIGSET_SIZE SOCK_MAX
+    SOCK_TYPE_MASK STORAGE_LEN TASK_COMM_LEN
     UMOUNT_NOFOLLOW USER_HZ UTIME_NOW UTIME_OMIT W_OK X_OK
 ";
 
@@ -120,11 +120,28 @@ const PROLOGUE: &str = "
 #include <linux/time.h>
 #include <linux/timex.h>
 #include <linux/wait.h>
+#include <linux/net.h>
+#include <linux/un.h>
+#include <asm/socket.h>
+#include <linux/sockios.h>
 ";
+
+/// What the C library says, for the kernel's headers keep it for themselves.
+const LIBRARY_PROLOGUE: &str = "
+#define _GNU_SOURCE
+#include <linux/types.h>
+#include <sys/socket.h>
+";
+
+fn is_librarys(name: &str) -> bool {
+    ["AF_", "MSG_", "SCM_", "SHUT_", "SOCK_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
 
 #[test]
 fn every_number_is_linuxs() {
-    let mut source = PROLOGUE.to_string();
+    let (mut kernel, mut library) = (PROLOGUE.to_string(), LIBRARY_PROLOGUE.to_string());
     let mut asked = 0;
     for (name, value) in constants() {
         let (Some(value), false) = (
@@ -137,22 +154,23 @@ fn every_number_is_linuxs() {
         let assertion =
             format!("_Static_assert((__u64)({name}) == (__u64)({value}), \"{name} is not {value}\");\n");
         match name.starts_with("__NR_") {
-            true => source += &format!("#ifdef {name}\n{assertion}#endif\n"),
-            false => source += &assertion,
+            true => kernel += &format!("#ifdef {name}\n{assertion}#endif\n"),
+            false if is_librarys(&name) => library += &assertion,
+            false => kernel += &assertion,
         }
     }
     assert!(asked > 800, "the sources were not read: {asked} constants found");
+    check("numbers.c", &kernel);
+    check("library.c", &library);
+}
+
+/// Lets the cross compiler check the assertions.
+fn check(name: &str, source: &str) {
     let folder = std::env::current_exe().unwrap().with_extension("files");
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("numbers.c"), source).unwrap();
+    std::fs::write(folder.join(name), source).unwrap();
     let output = Command::new("aarch64-linux-gnu-gcc")
-        .args([
-            "-fsyntax-only",
-            "-nostdinc",
-            "-isystem",
-            "/usr/aarch64-linux-gnu/include",
-            "numbers.c",
-        ])
+        .args(["-fsyntax-only", name])
         .current_dir(&folder)
         .output()
         .expect("aarch64-linux-gnu-gcc (package gcc-aarch64-linux-gnu) is needed");

@@ -46,7 +46,7 @@ pub fn number<T: core::str::FromStr>(written: &[u8]) -> Result<T, Errno> {
 
 impl<const MOST: usize, F> FileOps for SettingFile<MOST, F>
 where
-    F: Fn(&[u8]) -> Result<(), Errno> + Send + Sync,
+    F: Fn(&[u8]) -> Result<(), Errno> + Send + Sync + 'static,
 {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         self.text.read(io, to)

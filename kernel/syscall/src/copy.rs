@@ -12,7 +12,7 @@ use sched::scheduler;
 use task::thread::{Thread, ThreadExt};
 use uaccess::{KernelSink, KernelSource, MOST_BYTES, read_value, write_value};
 use vfs::OpenFile;
-use vfs::open_file::Whence;
+use vfs::file_ops::Whence;
 
 /// Bytes copied in one go.
 const PIECE: usize = 32 * 1024;

@@ -90,7 +90,7 @@ fn open_pipe(current: &Thread, flags: OpenFlags) -> Result<(Arc<OpenFile>, Arc<O
 }
 
 /// Takes back descriptors of a call that failed.
-fn withdraw(current: &Thread, descriptors: &[usize]) {
+pub(super) fn withdraw(current: &Thread, descriptors: &[usize]) {
     for descriptor in descriptors {
         // The table is the caller's own since it was put in: this allocates nothing.
         let removed = current.files().change(|files| files.remove(*descriptor));

@@ -11,8 +11,8 @@ use super::lookup::file;
 use task::thread::{Thread, ThreadExt};
 use uaccess::{read_value, write_value};
 use vfs::OpenFile;
+use vfs::file_ops::Whence;
 use vfs::locks::{Locks, Patience};
-use vfs::open_file::Whence;
 use vfs::record_locks::{LockKind, LockOwner, Record};
 
 /// `F_GETLK`, `F_OFD_GETLK`.

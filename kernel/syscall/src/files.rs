@@ -7,7 +7,8 @@ use super::missing::refuse;
 use super::xattr::File::{Descriptor, Path};
 use super::{
     attribute, copy, descriptor, directory, eventfd, fcntl, file_lock, ioctl, link, memfd, mount, open, poll,
-    read_write, select, socket, stat, truncate, writeback, xattr,
+    read_write, select, socket, socket_batch, socket_message, socket_option, stat, truncate, writeback,
+    xattr,
 };
 use platform::user::UserContext;
 use task::thread::Thread;
@@ -103,22 +104,24 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::FREMOVEXATTR => xattr::remove(current, Descriptor(a as i32), b),
 
         // Sockets
-        nr::SOCKET | nr::SOCKETPAIR => socket::socket(a as u32, b as u32),
-        nr::BIND
-        | nr::LISTEN
-        | nr::ACCEPT
-        | nr::GETSOCKNAME
-        | nr::GETPEERNAME
-        | nr::SENDTO
-        | nr::RECVFROM
-        | nr::GETSOCKOPT
-        | nr::SHUTDOWN => socket::refuse(current, a as i32),
-        nr::ACCEPT4 => socket::accept4(current, a as i32, d as u32),
+        nr::SOCKET => socket::socket(current, a as u32, b as u32, c as u32),
+        nr::SOCKETPAIR => socket::socketpair(current, a as u32, b as u32, c as u32, d),
+        nr::BIND => socket::bind(current, a as i32, b, c as i32),
+        nr::LISTEN => socket::listen(current, a as i32, b as i32),
+        nr::ACCEPT => socket::accept(current, a as i32, b, c),
+        nr::ACCEPT4 => socket::accept4(current, a as i32, b, c, d as u32),
         nr::CONNECT => socket::connect(current, a as i32, b, c as i32),
-        nr::SETSOCKOPT => socket::setsockopt(current, a as i32, e as i32),
-        nr::SENDMSG | nr::RECVMSG => socket::message(current, a as i32, c as u32),
-        nr::SENDMMSG => socket::message(current, a as i32, d as u32),
-        nr::RECVMMSG => socket::recvmmsg(current, a as i32, d as u32, e),
+        nr::GETSOCKNAME => socket::getsockname(current, a as i32, b, c),
+        nr::GETPEERNAME => socket::getpeername(current, a as i32, b, c),
+        nr::SHUTDOWN => socket::shutdown(current, a as i32, b as u32),
+        nr::SENDTO => socket_message::sendto(current, a as i32, [b, c], d as u32, e, f as i32),
+        nr::RECVFROM => socket_message::recvfrom(current, a as i32, [b, c], d as u32, e, f),
+        nr::SENDMSG => socket_message::sendmsg(current, a as i32, b, c as u32),
+        nr::RECVMSG => socket_message::recvmsg(current, a as i32, b, c as u32),
+        nr::SENDMMSG => socket_batch::sendmmsg(current, a as i32, b, c as u32, d as u32),
+        nr::RECVMMSG => socket_batch::recvmmsg(current, a as i32, b, c as u32, d as u32, e),
+        nr::GETSOCKOPT => socket_option::getsockopt(current, a as i32, b as u32, c as u32, d, e),
+        nr::SETSOCKOPT => socket_option::setsockopt(current, a as i32, b as u32, c as u32, d, e as i32),
 
         // Writing back
         nr::FSYNC | nr::FDATASYNC => writeback::fsync(current, a as i32),

@@ -5,6 +5,8 @@ use abi::file::OpenFlags;
 use abi::terminal::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 
 use super::lookup::{file, index};
+use super::socket::ask;
+use net::file as socket_file;
 use task::thread::{Thread, ThreadExt};
 use uaccess::read_value;
 use vfs::caller::Caller;
@@ -35,7 +37,12 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
             file.set_status_flags(&Caller::new(&**current.process()), descriptor, flags)?;
             Ok(0)
         }
-        _ => file.ioctl(request, argument),
+        _ => match socket_file::of(&file) {
+            Ok(socket) => ask(current, file.flags(), |asking| {
+                socket.ops().ioctl(asking, request, argument)
+            }),
+            Err(_) => file.ioctl(request, argument),
+        },
     }
 }
 

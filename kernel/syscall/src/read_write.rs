@@ -8,7 +8,7 @@ use super::lookup::{file, file_of_transfer};
 use task::thread::{Thread, ThreadExt};
 use uaccess::UserBuffer;
 use vfs::OpenFile;
-use vfs::open_file::Whence;
+use vfs::file_ops::Whence;
 
 /// Reads at the position, and counts it.
 #[inline(always)]

@@ -3,6 +3,7 @@
 
 use super::credentials::Credentials;
 use abi::Errno;
+use abi::process::Pid;
 use alloc::sync::Arc;
 use core::cell::Cell;
 
@@ -16,6 +17,9 @@ pub trait Requester {
 
     /// Bytes that a file may have by its writes: `RLIMIT_FSIZE`.
     fn file_size_limit(&self) -> u64;
+
+    /// Which process it is: what it sends says so.
+    fn process_id(&self) -> Pid;
 }
 
 /// A failure of which Linux tells the caller by a signal, beside the error or the part that was done.
@@ -53,6 +57,11 @@ impl<'a> Caller<'a> {
     /// Bytes that a file may have by its writes: `RLIMIT_FSIZE`.
     pub fn file_size_limit(&self) -> u64 {
         self.requester.file_size_limit()
+    }
+
+    /// Which process it is.
+    pub fn process_id(&self) -> Pid {
+        self.requester.process_id()
     }
 
     /// How many bytes of a file the caller may write from `position` on.

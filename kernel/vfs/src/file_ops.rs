@@ -1,6 +1,7 @@
 //! What stands behind an open file: the calls that each kind of file answers in its own way.
 
 use alloc::sync::Arc;
+use core::any::Any;
 use core::fmt;
 
 use abi::Errno;
@@ -54,6 +55,21 @@ pub enum Positioning {
     Bytes,
 }
 
+/// Where lseek(2) counts from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Whence {
+    /// The start.
+    Start,
+    /// The position.
+    Position,
+    /// The end.
+    End,
+    /// The next data at or behind the offset.
+    Data,
+    /// The next hole at or behind the offset.
+    Hole,
+}
+
 /// One entry that getdents64(2) shows.
 pub struct DirectoryEntry<'a> {
     /// Its name.
@@ -73,7 +89,7 @@ pub type Queues<'a> = [Option<&'a WaitQueue>; 2];
 pub type ShowInfo<'a> = &'a mut dyn FnMut(fmt::Arguments<'_>);
 
 /// What an open file does (`file_operations` of Linux). Methods that a kind does not have answer as Linux does for such files.
-pub trait FileOps: Send + Sync {
+pub trait FileOps: Any + Send + Sync {
     /// read(2).
     ///
     /// # Errors

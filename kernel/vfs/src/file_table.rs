@@ -154,6 +154,18 @@ impl<F> Table<F> {
         Ok(descriptor)
     }
 
+    /// Whether a further descriptor would be below `limit`.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn check_free(&self, limit: usize) -> Result<(), Errno> {
+        if self.lowest_free(0) < limit.min(MAX_DESCRIPTORS) {
+            Ok(())
+        } else {
+            Err(Errno::EMFILE)
+        }
+    }
+
     /// Puts the file at that descriptor and returns what it referred to.
     ///
     /// # Errors

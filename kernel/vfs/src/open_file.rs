@@ -10,7 +10,7 @@ use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
 use super::dentry::Dentry;
-use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning, Queues, ShowInfo};
+use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning, Queues, ShowInfo, Whence};
 use super::file_owner::{FileOwner, HasOwner};
 use super::inode::{Hold, Inode};
 use super::inode_ops::Seek;
@@ -30,21 +30,6 @@ const SETTABLE: OpenFlags = OpenFlags::O_APPEND
     .union(OpenFlags::O_NONBLOCK)
     .union(OpenFlags::O_NOATIME)
     .union(OpenFlags::O_DIRECT);
-
-/// Where lseek(2) counts from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Whence {
-    /// The start.
-    Start,
-    /// The position.
-    Position,
-    /// The end.
-    End,
-    /// The next data at or behind the offset.
-    Data,
-    /// The next hole at or behind the offset.
-    Hole,
-}
 
 /// Open file descriptions that there are.
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -123,6 +108,12 @@ impl OpenFile {
     /// The file.
     pub fn inode(&self) -> &Arc<Inode> {
         &self.dentry.inode
+    }
+
+    /// What stands behind it.
+    #[inline]
+    pub fn ops(&self) -> &dyn FileOps {
+        &*self.ops
     }
 
     /// What `F_GETFL` gives.

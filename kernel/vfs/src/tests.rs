@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::file::{OpenFlags, S_IFDIR, S_IFLNK, S_IFREG};
 use abi::mount::MountFlags;
+use abi::process::Pid;
 
 use super::caller::{Caller, Requester};
 use super::credentials::Credentials;
@@ -126,6 +127,10 @@ impl Requester for Administrator {
 
     fn file_size_limit(&self) -> u64 {
         u64::MAX
+    }
+
+    fn process_id(&self) -> Pid {
+        1
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the file layer asks about the thread that makes a request.
 
 use crate::process::Process;
-use abi::process::RLIMIT_FSIZE;
+use abi::process::{Pid, RLIMIT_FSIZE};
 use alloc::sync::Arc;
 use vfs::Credentials;
 use vfs::caller::Requester;
@@ -13,5 +13,9 @@ impl Requester for Process {
 
     fn file_size_limit(&self) -> u64 {
         self.limit(RLIMIT_FSIZE)
+    }
+
+    fn process_id(&self) -> Pid {
+        self.pid
     }
 }
