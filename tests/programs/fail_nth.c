@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,6 +33,30 @@ static int try_create(void) {
 static int try_unnamed(void) { return close_of(open("/tmp", O_RDWR | O_TMPFILE, 0600)); }
 static int try_memfd(void) { return close_of(memfd_create("name", MFD_CLOEXEC)); }
 static int try_eventfd(void) { return close_of(syscall(SYS_eventfd2, 3, 0)); }
+static int try_epoll(void) {
+    struct epoll_event event = {EPOLLIN | EPOLLOUT, {0}};
+    int epoll = syscall(SYS_epoll_create1, 0), counter = syscall(SYS_eventfd2, 0, 0);
+    int error = epoll < 0 || counter < 0 ? errno : 0;
+    if (!error) error = error_of(syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, counter, &event));
+    if (!error) error = error_of(syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_MOD, counter, &event));
+    if (!error) error = error_of(syscall(SYS_epoll_pwait, epoll, &event, 1, -1, NULL, 8));
+    arm(0);
+    if (epoll >= 0) close(epoll);
+    if (counter >= 0) close(counter);
+    return error;
+}
+
+static int try_epoll_nested(void) {
+    struct epoll_event event = {EPOLLIN, {0}};
+    int outer = syscall(SYS_epoll_create1, 0), inner = syscall(SYS_epoll_create1, 0);
+    int error = outer < 0 || inner < 0 ? errno : 0;
+    if (!error) error = error_of(syscall(SYS_epoll_ctl, outer, EPOLL_CTL_ADD, inner, &event));
+    arm(0);
+    if (outer >= 0) close(outer);
+    if (inner >= 0) close(inner);
+    return error;
+}
+
 static int try_dup_high(void) { return close_of(fcntl(0, F_DUPFD, 900)); }
 static int try_device(void) { return close_of(open("/dev/null", O_RDWR)); }
 static int try_path_only(void) { return close_of(open("/tmp/link", O_PATH | O_NOFOLLOW)); }
@@ -234,7 +259,7 @@ static const struct {
     Try make;
 } tries[] = {
 #define TRY(name) {#name, try_##name}
-    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
+    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(epoll), TRY(epoll_nested), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
     TRY(pipe), TRY(write_file), TRY(names), TRY(places), TRY(list), TRY(maps), TRY(smaps), TRY(status), TRY(stat),
     TRY(mounts), TRY(meminfo), TRY(vmstat), TRY(environ), TRY(fork),
     TRY(clone_shared), TRY(lock), TRY(poll), TRY(select), TRY(signals),

@@ -1,4 +1,4 @@
-// Files that tell of events, and waiting for them: eventfd. On Linux too.
+// Files that tell of events, and waiting for them: eventfd, epoll. On Linux too.
 #include "check.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -59,8 +59,11 @@ static void interrupt_after(int milliseconds) {
 
 #include "waiting_eventfd.h"
 
+#include "waiting_epoll.h"
+
 static void checks(void) {
     check_eventfd();
+    check_epoll();
 }
 
 int main(void) { return run_as_init("waiting", checks); }

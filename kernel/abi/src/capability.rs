@@ -32,6 +32,7 @@ capabilities! {
     CAP_MAC_OVERRIDE = 32, "Override mandatory access control.";
     CAP_SYSLOG = 34, "Read and clear the kernel log.";
     CAP_WAKE_ALARM = 35, "Set timers that wake a suspended machine.";
+    CAP_BLOCK_SUSPEND = 36, "Keep the machine from being suspended.";
     CAP_LAST_CAP = 40, "The highest one.";
 }
 

@@ -272,6 +272,8 @@ pub const POLLRDBAND: i16 = 0x0080;
 pub const POLLWRNORM: i16 = 0x0100;
 /// Priority data may be written.
 pub const POLLWRBAND: i16 = 0x0200;
+/// The other side writes no more.
+pub const POLLRDHUP: i16 = 0x2000;
 
 /// One part of a scattered read or write: readv(2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]

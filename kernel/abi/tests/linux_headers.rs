@@ -97,6 +97,7 @@ const PROLOGUE: &str = "
 #include <asm/resource.h>
 #include <linux/auxvec.h>
 #include <linux/capability.h>
+#include <linux/eventpoll.h>
 #include <linux/falloc.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>

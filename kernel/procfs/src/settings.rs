@@ -32,6 +32,20 @@ pub fn open_number(setting: &'static Setting) -> Result<Arc<dyn FileOps>, Errno>
     )
 }
 
+/// A limit that can be written.
+///
+/// # Errors
+/// `ENOMEM`. A write: `EINVAL` for what is no number, or none that it can be.
+pub fn open_limit(get: fn() -> u64, set: fn(i64) -> Result<(), Errno>) -> Result<Arc<dyn FileOps>, Errno> {
+    setting_file::open::<NUMBER_LEN>(
+        move |text| {
+            text.add(format_args!("{}\n", get()));
+            Ok(())
+        },
+        move |written| set(setting_file::number(written)?),
+    )
+}
+
 /// A switch, which reads 0 or 1.
 ///
 /// # Errors

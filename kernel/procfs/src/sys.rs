@@ -11,6 +11,7 @@ use super::entry::{Directory, FixedEntry, SPREAD};
 use super::node::PseudoNode;
 use super::settings;
 use super::text::Text;
+use events::epoll;
 use fs::pipe;
 use sched::scheduler::SETTINGS;
 use task::process;
@@ -35,7 +36,10 @@ static ROOT: [FixedEntry<()>; 3] = [
     }),
 ];
 
-static FILES: [FixedEntry<()>; 4] = [
+static FILES: [FixedEntry<()>; 5] = [
+    FixedEntry::directory("epoll", 0o555, |(), filesystem, inode| {
+        Directory::fixed(filesystem, inode * SPREAD, &EPOLL)
+    }),
     // Memory is the only limit, and each process's own.
     FixedEntry::text("file-max", |(), text| number(text, i64::MAX as u64)),
     FixedEntry::text("file-nr", |(), text| {
@@ -47,6 +51,10 @@ static FILES: [FixedEntry<()>; 4] = [
         number(text, pipe::MAX_UNPRIVILEGED as u64)
     }),
 ];
+
+static EPOLL: [FixedEntry<()>; 1] = [FixedEntry::object("max_user_watches", 0o644, |()| {
+    settings::open_limit(epoll::most_watches, epoll::set_most_watches)
+})];
 
 static KERNEL: [FixedEntry<()>; 18] = [
     FixedEntry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),

@@ -6,9 +6,9 @@ use super::arguments::arguments;
 use super::missing::refuse;
 use super::xattr::File::{Descriptor, Path};
 use super::{
-    attribute, copy, descriptor, directory, eventfd, fcntl, file_lock, ioctl, link, memfd, mount, open, poll,
-    read_write, select, socket, socket_batch, socket_message, socket_option, stat, truncate, writeback,
-    xattr,
+    attribute, copy, descriptor, directory, epoll, eventfd, fcntl, file_lock, ioctl, link, memfd, mount,
+    open, poll, read_write, select, socket, socket_batch, socket_message, socket_option, stat, truncate,
+    writeback, xattr,
 };
 use platform::user::UserContext;
 use task::thread::Thread;
@@ -48,6 +48,10 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::FCNTL => fcntl::fcntl(current, a as i32, b as u32, c),
         nr::FLOCK => file_lock::flock(current, a as i32, b as u32),
         nr::PIPE2 => descriptor::pipe2(current, a, b as u32),
+        nr::EPOLL_CREATE1 => epoll::epoll_create1(current, a as u32),
+        nr::EPOLL_CTL => epoll::epoll_ctl(current, a as i32, b as u32, c as i32, d),
+        nr::EPOLL_PWAIT => epoll::epoll_pwait(current, arguments(context)),
+        nr::EPOLL_PWAIT2 => epoll::epoll_pwait2(current, arguments(context)),
         nr::EVENTFD2 => eventfd::eventfd2(current, a as u32, b as u32),
         nr::IOCTL => ioctl::ioctl(current, a as i32, b as u32, c),
         nr::PPOLL => poll::ppoll(current, a, b as u32 as u64, c, d, e),

@@ -30,6 +30,7 @@ mod clone;
 mod copy;
 mod descriptor;
 mod directory;
+mod epoll;
 mod eventfd;
 mod exec;
 mod exit;

@@ -147,6 +147,13 @@ impl Mask {
         }
         Ok(Mask(Some(SigSet(read_value::<u64>(address)?))))
     }
+
+    /// Sets it, if there is one, for the time of the call.
+    pub(super) fn suspend(self, current: &Thread) {
+        if let Mask(Some(set)) = self {
+            signal::suspend_mask(current, set);
+        }
+    }
 }
 
 /// Waits until a file of the list is ready, until `deadline` at most, with this signal mask; how many there are then. What is left of
@@ -161,9 +168,7 @@ pub(super) fn wait_masked(
     deadline: Option<u64>,
     mask: Mask,
 ) -> Result<usize, Errno> {
-    if let Mask(Some(set)) = mask {
-        signal::suspend_mask(current, set);
-    }
+    mask.suspend(current);
     let result = wait(current, list, deadline);
     if timeout != 0 {
         // What is left is told as far as the address allows: Linux does not fail for it either.

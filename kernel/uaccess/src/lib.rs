@@ -151,7 +151,10 @@ fn until_served<T>(mut access: impl FnMut() -> Result<T, UserFault>) -> Result<T
 }
 
 /// A range that leaves the user half is never touched, not even its first part (Linux's `access_ok`).
-fn check_range(at: u64, len: usize) -> Result<(), Errno> {
+///
+/// # Errors
+/// `EFAULT`: it does.
+pub fn check_range(at: u64, len: usize) -> Result<(), Errno> {
     lock::assert_none_held();
     if at <= USER_END && len as u64 <= USER_END - at {
         Ok(())

@@ -133,10 +133,20 @@ pub trait FileOps: Any + Send + Sync {
         POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
     }
 
-    /// Queues that are woken when the answer of [`FileOps::poll`] changes.
+    /// Queues that are woken when the answer of [`FileOps::poll`] changes: the first for input, the second for output. What both
+    /// ways must learn, as a hang-up, wakes both.
     fn queues(&self) -> Queues<'_> {
         [None, None]
     }
+
+    /// Whether it tells when it becomes ready; always the same. What does not is always ready, and epoll(7) does not take it.
+    fn can_be_watched(&self) -> bool {
+        self.queues().iter().any(Option::is_some)
+    }
+
+    /// Somebody watches it ([`sched::wait::Watcher`]): from now on its queues are told of everything that comes, not only of
+    /// the first thing that a sleeper would be woken for.
+    fn note_watched(&self) {}
 
     /// What /proc/PID/fdinfo shows beside what all files have. Short, and without a lock of the file layer.
     fn show_info(&self, _show: ShowInfo<'_>) {}

@@ -31,6 +31,7 @@ pub mod device_registry;
 pub mod file_ops;
 pub mod file_owner;
 pub mod file_table;
+pub mod file_watch;
 pub mod filesystem;
 pub mod fs_context;
 pub mod inode;

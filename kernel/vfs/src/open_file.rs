@@ -1,17 +1,20 @@
 //! An open file description: open(2). What descriptors share after dup(2) and fork(2): position and status flags.
 
+mod readiness;
+
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::Errno;
-use abi::file::{OpenFlags, POLLNVAL, S_IFIFO};
+use abi::file::{OpenFlags, S_IFIFO};
 use memory::fallible;
 use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
 use super::dentry::Dentry;
-use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning, Queues, ShowInfo, Whence};
+use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning, Whence};
 use super::file_owner::{FileOwner, HasOwner};
+use super::file_watch::FileWatches;
 use super::inode::{Hold, Inode};
 use super::inode_ops::Seek;
 use super::permission::Subject;
@@ -45,6 +48,7 @@ pub struct OpenFile {
     position_lock: SleepingMutex,
     hold: Hold,
     owner: Mutex<FileOwner>,
+    watches: FileWatches,
 }
 
 /// Entries of a directory that were read, but perhaps do not reach the program. Nobody else reads meanwhile.
@@ -97,6 +101,7 @@ impl OpenFile {
             position_lock: SleepingMutex::new(),
             hold,
             owner: Mutex::new(FileOwner::default()),
+            watches: FileWatches::new(),
         }
     }
 
@@ -335,21 +340,6 @@ impl OpenFile {
         self.ops.ioctl(request, argument)
     }
 
-    /// The events that poll(2) would report now.
-    pub fn poll(&self) -> i16 {
-        if self.is_path() { POLLNVAL } else { self.ops.poll() }
-    }
-
-    /// Queues that are woken when the answer of [`OpenFile::poll`] changes.
-    pub fn queues(&self) -> Queues<'_> {
-        self.ops.queues()
-    }
-
-    /// What /proc/PID/fdinfo shows of this kind of file.
-    pub fn show_info(&self, show: ShowInfo<'_>) {
-        self.ops.show_info(show);
-    }
-
     /// Whether mmap(2) of it means memory that begins as zeros.
     pub fn is_zeros(&self) -> bool {
         !self.is_path() && self.ops.is_zeros()
@@ -376,6 +366,9 @@ impl HasOwner for OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         COUNT.fetch_sub(1, Ordering::Relaxed);
+        while let Some(watch) = self.watches.take() {
+            watch.file_closed(self.ops.queues());
+        }
         let address = core::ptr::from_ref(self).addr();
         if self.flags().contains(OpenFlags::O_ASYNC) {
             for listeners in self.ops.listeners().into_iter().flatten() {

@@ -8,29 +8,29 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
 /// A place in a queue of `Arc<T>`, to be a field of `T`. Whoever has a queue lets it enter there; it stands in one queue at a time.
-pub struct Member<T>(Node<Arc<T>>);
+pub struct Member<T: ?Sized>(Node<Arc<T>>);
 
 // SAFETY: beside its number, which is atomic, a node is looked into by who has the queue that it stands in alone; and it comes to
 // stand there by one compare-and-swap, which one of several threads wins.
-unsafe impl<T: Send + Sync> Sync for Member<T> {}
+unsafe impl<T: Send + Sync + ?Sized> Sync for Member<T> {}
 
 // SAFETY: as above; it moves only while it stands nowhere, for else its queue has a reference to the `T` around it.
-unsafe impl<T: Send + Sync> Send for Member<T> {}
+unsafe impl<T: Send + Sync + ?Sized> Send for Member<T> {}
 
-impl<T> Member<T> {
+impl<T: ?Sized> Member<T> {
     /// A place that stands nowhere.
     pub const fn new() -> Member<T> {
         Member(Node::new())
     }
 }
 
-impl<T> Default for Member<T> {
+impl<T: ?Sized> Default for Member<T> {
     fn default() -> Member<T> {
         Member::new()
     }
 }
 
-impl<T> Queue<Arc<T>> {
+impl<T: ?Sized> Queue<Arc<T>> {
     /// Lets `value` stand at the end, in the place that `member` names in it.
     ///
     /// # Panics
@@ -42,7 +42,7 @@ impl<T> Queue<Arc<T>> {
             .addr()
             .wrapping_sub(Arc::as_ptr(&value).addr());
         assert!(
-            offset <= size_of::<T>().saturating_sub(size_of::<Node<Arc<T>>>()),
+            offset <= size_of_val(&*value).saturating_sub(size_of::<Node<Arc<T>>>()),
             "the place lies in the value"
         );
         let number = self.number();

@@ -9,7 +9,7 @@ use super::packets::WritingPackets;
 use super::reading::Reading;
 use super::transfer::Transfer;
 use super::writing::Writing;
-use super::{Direction, Pipe, READER_AWAY, WRITER_AWAY};
+use super::{Direction, Pipe, READER_AWAY, READERS_WATCHED, WRITER_AWAY};
 use uaccess::{self, Sink, Source};
 use vfs::caller::Caller;
 use vfs::file_ops::{FileOps, Io, Queues};
@@ -78,6 +78,12 @@ impl FileOps for PipeEnd {
 
     fn note_listeners(&self) {
         self.pipe.note_listeners();
+    }
+
+    fn note_watched(&self) {
+        if self.direction.reads() {
+            self.pipe.state.lock().special |= READERS_WATCHED;
+        }
     }
 
     fn queues(&self) -> Queues<'_> {

@@ -81,6 +81,8 @@ const PACKETS: u8 = 4;
 const READERS_TOLD: u8 = 8;
 /// Owners of files that write are told of what is read.
 const WRITERS_TOLD: u8 = 16;
+/// Somebody watches the readers' end, and is told of each write.
+const READERS_WATCHED: u8 = 32;
 
 /// The pipe, locked.
 type Locked<'a> = MutexGuard<'a, PipeState, { rank::PIPE }>;

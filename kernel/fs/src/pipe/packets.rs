@@ -8,7 +8,7 @@ use super::reading::Reading;
 use super::slots::Part;
 use super::transfer::{Transfer, TransferStep, Way};
 use super::writing::Writing;
-use super::{Locked, PACKETS, PipeState, WRITER_AWAY, page_start};
+use super::{Locked, PACKETS, PipeState, READERS_WATCHED, WRITER_AWAY, page_start};
 use memory::FrameHandle;
 use sched::wait::WaitQueue;
 use uaccess::Source;
@@ -31,6 +31,7 @@ impl<'a> Way<'a> for WritingPackets<'a> {
             return Err(state);
         }
         let was_empty = state.len() == 0;
+        let is_watched = state.special & READERS_WATCHED != 0;
         let step = match state.behind_others(transfer) {
             Some(len) => state.fill(self.0.from, len, transfer),
             None if !was_away && state.begin_packet().is_err() => TransferStep::NoMemory,
@@ -40,6 +41,8 @@ impl<'a> Way<'a> for WritingPackets<'a> {
         drop(state);
         if was_empty {
             self.0.pipe.readable.wake_one();
+        } else if is_watched {
+            self.0.pipe.readable.note_change();
         }
         if was_away {
             self.0.pipe.writable.wake_all();

@@ -4,7 +4,7 @@ use abi::file::PIPE_BUF;
 use mm::{Frame, NoMemory, PAGE_SIZE};
 
 use super::transfer::{Transfer, TransferStep, Way};
-use super::{Locked, Pipe, PipeState, READERS_TOLD, WRITER_AWAY};
+use super::{Locked, Pipe, PipeState, READERS_TOLD, READERS_WATCHED, WRITER_AWAY};
 use memory::FrameHandle;
 use sched::scheduler;
 use sched::wait::WaitQueue;
@@ -116,7 +116,12 @@ impl<'a> Writing<'a> {
         if state.len() == 0 && !was_away {
             state.rewind();
         }
+        let is_further = state.special & READERS_WATCHED != 0 && state.len() > 0;
         let step = self.put(state, transfer);
+        if is_further && matches!(step, Ok(TransferStep::Moved)) {
+            // Sleepers were woken by the first bytes.
+            self.pipe.readable.note_change();
+        }
         if was_away {
             self.pipe.writable.wake_all();
         }

@@ -13,6 +13,8 @@
 //! another reason, a signal or its deadline, it wakes the next in its place; and who took less than there was wakes the next,
 //! too (`fs::pipe`).
 //!
+//! Others do not sleep, but stay and are told of every wake-up ([`watch`]): epoll(7).
+//!
 //! To enter and to leave takes a few steps however many wait, and no memory: the nodes of a queue live with its sleepers, on their
 //! stacks ([`with_node`]) or, for poll(2), in a [`WaitSet`]. A queue's lock is taken with other locks held (by a waker), and none is
 //! taken under it.
@@ -21,15 +23,20 @@ use crate::Thread;
 use crate::scheduler;
 use crate::thread;
 use crate::time::timers;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use lock::{Mutex, rank};
 use platform::queue::{Node, Queue, with_node};
 
 mod interrupted;
 mod set;
+mod wake;
+mod watch;
 
 pub use interrupted::Interrupted;
 pub use set::WaitSet;
+use watch::Watchers;
+pub use watch::{WatchKind, WatchPlace, Watcher};
 
 /// Threads that wait for one thing.
 pub struct WaitQueue {
@@ -42,6 +49,8 @@ struct Sleepers {
     shared: Queue<Arc<Thread>>,
     /// Those who take.
     exclusive: Queue<Arc<Thread>>,
+    /// Those who stay and are told of each wake-up, if there ever were any.
+    watchers: Option<Box<Watchers>>,
 }
 
 /// What a sleeper does with what it waits for.
@@ -87,6 +96,7 @@ impl WaitQueue {
             sleepers: Mutex::new(Sleepers {
                 shared: Queue::new(),
                 exclusive: Queue::new(),
+                watchers: None,
             }),
         }
     }
@@ -156,6 +166,18 @@ impl WaitQueue {
             .map(expect_some)
     }
 
+    /// As [`WaitQueue::wait_exclusive`], until the timer passes `deadline`: then `Ok(None)`.
+    ///
+    /// # Errors
+    /// As [`WaitQueue::wait_until`].
+    pub fn wait_exclusive_deadline<T>(
+        &self,
+        deadline: Option<u64>,
+        ready: impl FnMut() -> Option<T>,
+    ) -> Result<Option<T>, Interrupted> {
+        self.sleep(WaitKind::Exclusive, deadline, Interruption::Signal, ready)
+    }
+
     /// As [`WaitQueue::wait_exclusive`], for one who has looked already, in vain, and still holds the lock that everybody takes
     /// who lets `ready` hold: whoever takes it later finds the sleeper in the queue.
     ///
@@ -184,58 +206,6 @@ impl WaitQueue {
     pub fn wait_exclusive_killable<T>(&self, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
         self.sleep(WaitKind::Exclusive, None, Interruption::Death, ready)
             .map(expect_some)
-    }
-
-    /// Wakes everybody who waits here.
-    pub fn wake_all(&self) {
-        let (mut next, mut behind) = self.sleepers.lock().take_first();
-        while let Some(thread) = next {
-            scheduler::wake_owned(thread);
-            if behind == 0 {
-                // Whoever came meanwhile has seen what the caller did.
-                return;
-            }
-            behind -= 1;
-            (next, _) = self.sleepers.lock().take_first();
-        }
-    }
-
-    /// Wakes all who only look, and whoever has waited longest of those who take. They are woken without the lock: on its
-    /// processor a woken thread comes for it at once.
-    #[inline]
-    pub fn wake_one(&self) {
-        let mut sleepers = self.sleepers.lock();
-        if !sleepers.shared.is_empty() {
-            drop(sleepers);
-            return self.wake_shared_and_one();
-        }
-        let first = sleepers.exclusive.take_first();
-        drop(sleepers);
-        if first.is_some_and(|thread| !scheduler::wake_owned(thread)) {
-            self.wake_next();
-        }
-    }
-
-    #[cold]
-    fn wake_shared_and_one(&self) {
-        // As in `wake_all`.
-        let count = self.sleepers.lock().shared.len();
-        for _ in 0..count {
-            let next = self.sleepers.lock().shared.take_first();
-            next.map(scheduler::wake_owned);
-        }
-        self.wake_next();
-    }
-
-    /// Wakes whoever has waited longest of those who take: something was left for it, or another one did not take it.
-    #[cold]
-    pub fn wake_next(&self) {
-        let take = || self.sleepers.lock().exclusive.take_first();
-        while let Some(thread) = take() {
-            if scheduler::wake_owned(thread) {
-                return;
-            }
-        }
     }
 
     /// Stands in the queue from now on, if it does not yet.
