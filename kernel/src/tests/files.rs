@@ -3,7 +3,7 @@
 use super::io::{BUFFER, HERE, Io};
 use super::processes::{PIPE_WRITER, WRITTEN};
 use super::{DATA, Story};
-use abi::file::{OpenFlags, SEEK_END, SEEK_SET};
+use abi::file::{F_GETFL, OpenFlags, SEEK_END, SEEK_SET};
 use abi::{Errno, nr};
 
 pub const STORIES: &[Story] = &[
@@ -39,6 +39,15 @@ fn file(io: &Io) {
     let appending = io.open("/tmp/file", OpenFlags::O_RDWR | OpenFlags::O_APPEND);
     io.write(appending, b"end");
     assert_eq!(io.ok(nr::LSEEK, &[appending, 0, u64::from(SEEK_END)]), 10_003);
+    let without_meaning = 1 << 31 | 0o100_000_000;
+    let odd = io.ok(nr::OPENAT, &[HERE, io.path("/tmp/file"), without_meaning, 0]);
+    let kept = io.ok(nr::FCNTL, &[odd, u64::from(F_GETFL)]);
+    assert_eq!(
+        kept,
+        u64::from(OpenFlags::O_LARGEFILE.bits()),
+        "bits without a meaning are not kept"
+    );
+    io.close(odd);
     let again = [
         HERE,
         io.path("/tmp/file"),

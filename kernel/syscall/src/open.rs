@@ -26,7 +26,8 @@ use vfs::{self, OnExec, OpenFile};
 pub fn openat(current: &Thread, directory: i32, path: u64, flags: u32, mode: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
     memory::has_room()?;
-    let flags = OpenFlags::from_bits_retain(flags);
+    // Bits without a meaning are not kept, as `VALID_OPEN_FLAGS` of Linux.
+    let flags = OpenFlags::from_bits_truncate(flags);
     let file = vfs::open(
         &lookup.context(),
         &lookup.path,
