@@ -5,8 +5,7 @@ use super::execs::{EXIT, write_program};
 use super::report::{BYTES, Report};
 use super::settings::Settings;
 use crate::runtime::file::{File, duplicate, pipe};
-use crate::runtime::memory::{Mapping, PAGE, Sharing};
-use crate::runtime::process::{self, Fork};
+use crate::runtime::process::{self, Fork, WaitingRoom};
 use crate::runtime::time::{self, TimeSpec};
 use crate::runtime::{Result, system};
 use alloc::vec::Vec;
@@ -41,12 +40,9 @@ const READ: [u32; 5] = [0xd280_0000, 0x9100_03e1, 0xd280_0022, 0xd280_07e8, 0xd4
 
 /// One thread, its stack not counted.
 fn threads(_: &Settings, report: &mut Report) -> Result<()> {
-    let stacks = Mapping::anonymous(PAGE, Sharing::Private)?;
-    stacks.store_pages(1, 1);
-    // They lie in one page, which is there: each writes one byte.
-    let room = |nth: usize| stacks.page_address(0) + nth % (PAGE / 16) * 16;
-    measure(report, "bytes_thread", |wait, nth| {
-        process::waiting_thread(wait, room(nth)).map(|()| None)
+    static ROOM: WaitingRoom = WaitingRoom::new();
+    measure(report, "bytes_thread", |wait, _| {
+        process::waiting_thread(wait, &ROOM).map(|()| None)
     })
 }
 

@@ -4,7 +4,7 @@
 use super::file::{File, HERE, pipe};
 use super::memory::{Mapping, PAGE};
 use super::path::c_string;
-use super::process::waiting_thread;
+use super::process::{WaitingRoom, waiting_thread};
 use super::raw::syscall;
 use super::{Errno, Result};
 use abi::file::{F_SETLK, FLock, OpenFlags, Stat};
@@ -18,6 +18,9 @@ pub struct Threads {
     _to: File,
 }
 
+/// Of all of them: nobody writes to it.
+static ROOM: WaitingRoom = WaitingRoom::new();
+
 impl Threads {
     /// Starts so many.
     pub fn start(count: usize) -> Result<Threads> {
@@ -25,7 +28,7 @@ impl Threads {
         let threads = Threads { from, _to: to };
         for _ in 0..count {
             // Nothing comes: nobody writes to the pipe, which stays open while they wait.
-            waiting_thread(&threads.from, 0)?;
+            waiting_thread(&threads.from, &ROOM)?;
         }
         Ok(threads)
     }

@@ -8,6 +8,7 @@ use abi::nr;
 use abi::process::{RLimit, RUsage};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU8;
 
 pub use abi::process::{RUSAGE_CHILDREN, RUSAGE_SELF, WaitOptions, WaitStatus};
 
@@ -125,10 +126,21 @@ unsafe fn vfork_exec_raw(_path: usize, _argv: usize, _envp: usize) -> usize {
     Errno::ENOSYS.to_return() as usize
 }
 
-/// A thread of this process that reads one byte from `file` and ends. It has its stack pointer within the 16 bytes that begin at
-/// `room`, which must be memory that nobody else uses as long as it lives; 0 where nothing is ever written to `file`.
-pub fn waiting_thread(file: &File, room: usize) -> Result<()> {
-    // SAFETY: the thread writes at most one byte, into memory that the caller has set aside, and nothing else.
+/// What a [`waiting_thread`] has for a stack: it writes one byte there. Threads may share one.
+#[repr(C, align(16))]
+pub struct WaitingRoom(AtomicU8);
+
+impl WaitingRoom {
+    /// One that nobody has written to.
+    pub const fn new() -> WaitingRoom {
+        WaitingRoom(AtomicU8::new(0))
+    }
+}
+
+/// A thread of this process that reads one byte from `file` into its `room` and ends.
+pub fn waiting_thread(file: &File, room: &'static WaitingRoom) -> Result<()> {
+    let room = room.0.as_ptr().expose_provenance();
+    // SAFETY: the thread writes at most one byte, the kernel's store to an atomic that is there for ever, and nothing else.
     let value = unsafe { waiting_thread_raw(file.descriptor() as usize, room) };
     Errno::from_return(value as u64).map_or(Ok(()), Err)
 }
