@@ -10,8 +10,9 @@ use core::ptr::NonNull;
 /// The pool places objects in steps of this, with a header of [`HEADER`] before each (`rlsf`, GRANULARITY).
 const STEP: usize = 32;
 const HEADER: usize = 16;
-/// Classes: class n has objects of n steps and what a step has beside the header, so that none wastes what the pool would not.
-const CLASSES: usize = 40;
+/// Classes, up to one that holds a process: class n has objects of n steps and what a step has beside the header, so that none
+/// wastes what the pool would not.
+const CLASSES: usize = 48;
 /// Objects that a magazine holds.
 const ROUNDS: usize = 8;
 
