@@ -9,6 +9,7 @@ use core::ops::AddAssign;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::addr::PAGE_SIZE;
+use crate::fault::Resolution;
 
 /// What the heart and the machine under it count, for /proc/vmstat, the demos and the benchmark.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,6 +121,19 @@ impl Event {
             | Event::TableCopied
             | Event::TableRegained
             | Event::Fork => Cost::NONE,
+        }
+    }
+}
+
+impl From<Resolution> for Event {
+    fn from(resolution: Resolution) -> Event {
+        match resolution {
+            Resolution::Spurious => Event::Spurious,
+            Resolution::ZeroShared => Event::ZeroShared,
+            Resolution::ZeroFilled => Event::ZeroFilled,
+            Resolution::SourceMapped => Event::SourceMapped,
+            Resolution::Copied => Event::Copied,
+            Resolution::Regained | Resolution::Upgraded => Event::Regained,
         }
     }
 }

@@ -14,12 +14,12 @@
 //! the fault is then *deferred*, as if it had not been. Caller holds the space's lock. Story 2 is in `fork`.
 
 mod around;
+mod given_back;
 
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::area::{Area, Sharing};
 use crate::area_map::AreaMap;
 use crate::descriptor::Descriptor;
-use crate::events::Event;
 use crate::frames::NoMemory;
 use crate::memory::Memory;
 use crate::mmu::{Access, Mmu};
@@ -302,10 +302,15 @@ impl Page<'_> {
         let index = self.address.index(Level::L3);
         if is_placed {
             // It came with the table.
-        } else if memory.mmu().load(table, index).is_valid() {
-            tables.replace_page(memory, table, self.address, new);
-        } else {
+            return Outcome::Resolved(resolution);
+        }
+        let found = memory.mmu().load(table, index);
+        if !found.is_valid() {
             tables.fill(memory, table, index, new);
+        } else if found.is_page_writable() {
+            return self.map_given_back(memory, tables, (table, found), new);
+        } else {
+            tables.replace_page(memory, table, self.address, new);
         }
         Outcome::Resolved(resolution)
     }
@@ -378,17 +383,4 @@ fn find_elsewhere<'a>(
     let (place, area) = found.ok_or(Outcome::Refused(Refusal::Denied(SegvCode::MapErr)))?;
     *recent = place;
     Ok(area)
-}
-
-impl From<Resolution> for Event {
-    fn from(resolution: Resolution) -> Event {
-        match resolution {
-            Resolution::Spurious => Event::Spurious,
-            Resolution::ZeroShared => Event::ZeroShared,
-            Resolution::ZeroFilled => Event::ZeroFilled,
-            Resolution::SourceMapped => Event::SourceMapped,
-            Resolution::Copied => Event::Copied,
-            Resolution::Regained | Resolution::Upgraded => Event::Regained,
-        }
-    }
 }

@@ -4,6 +4,7 @@
 mod around;
 mod classic;
 mod clearing;
+mod given_back;
 mod kernel;
 mod ranges;
 mod release;
