@@ -33,6 +33,10 @@ static int try_create(void) {
 static int try_unnamed(void) { return close_of(open("/tmp", O_RDWR | O_TMPFILE, 0600)); }
 static int try_memfd(void) { return close_of(memfd_create("name", MFD_CLOEXEC)); }
 static int try_eventfd(void) { return close_of(syscall(SYS_eventfd2, 3, 0)); }
+static int try_timerfd(void) { return close_of(syscall(SYS_timerfd_create, CLOCK_REALTIME, 0)); }
+static int try_signalfd(void) { return close_of(syscall(SYS_signalfd4, -1, &(uint64_t){0}, 8, 0)); }
+static int try_pidfd(void) { return close_of(syscall(SYS_pidfd_open, getpid(), 0)); }
+
 static int try_epoll(void) {
     struct epoll_event event = {EPOLLIN | EPOLLOUT, {0}};
     int epoll = syscall(SYS_epoll_create1, 0), counter = syscall(SYS_eventfd2, 0, 0);
@@ -259,7 +263,7 @@ static const struct {
     Try make;
 } tries[] = {
 #define TRY(name) {#name, try_##name}
-    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(epoll), TRY(epoll_nested), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
+    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(timerfd), TRY(pidfd), TRY(signalfd), TRY(epoll), TRY(epoll_nested), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
     TRY(pipe), TRY(write_file), TRY(names), TRY(places), TRY(list), TRY(maps), TRY(smaps), TRY(status), TRY(stat),
     TRY(mounts), TRY(meminfo), TRY(vmstat), TRY(environ), TRY(fork),
     TRY(clone_shared), TRY(lock), TRY(poll), TRY(select), TRY(signals),

@@ -1,4 +1,4 @@
-// Files that tell of events, and waiting for them: eventfd, epoll. On Linux too.
+// Files that tell of events, and waiting for them: eventfd, epoll, timerfd, pidfd, signalfd. On Linux too.
 #include "check.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -61,9 +61,18 @@ static void interrupt_after(int milliseconds) {
 
 #include "waiting_epoll.h"
 
+#include "waiting_timers.h"
+
+#include "waiting_processes.h"
+
+#include "waiting_signals.h"
+
 static void checks(void) {
     check_eventfd();
     check_epoll();
+    check_timerfd();
+    check_pidfd();
+    check_signalfd();
 }
 
 int main(void) { return run_as_init("waiting", checks); }

@@ -1,5 +1,7 @@
-//! Files that tell of events: `linux/eventpoll.h` and, as no header of the kernel's has them, glibc's `sys/eventfd.h`.
+//! Files that tell of events: `linux/eventpoll.h`, `linux/timerfd.h`, `linux/signalfd.h` and, as no header of the kernel's has them, glibc's `sys/eventfd.h`.
 
+use crate::signal::info::{SI_KERNEL, SI_TIMER};
+use crate::signal::{SigInfo, Signal};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 flags! {
@@ -77,3 +79,126 @@ pub struct EpollEvent {
     pub data: u64,
 }
 const _: () = assert!(size_of::<EpollEvent>() == 16);
+
+flags! {
+    /// timerfd_create(2).
+    pub struct TimerFdCreateFlags: u32 {
+        /// timerfd_create: `O_NONBLOCK`.
+        const TFD_NONBLOCK = 0o4000;
+        /// timerfd_create: close at execve.
+        const TFD_CLOEXEC = 0o2000000;
+    }
+}
+
+flags! {
+    /// timerfd_settime(2).
+    pub struct TimerFdFlags: u32 {
+        /// The time is when, not how long.
+        const TFD_TIMER_ABSTIME = 1 << 0;
+        /// Settings of the clock end it.
+        const TFD_TIMER_CANCEL_ON_SET = 1 << 1;
+    }
+}
+
+flags! {
+    /// signalfd4(2): `linux/signalfd.h`.
+    pub struct SignalFdFlags: u32 {
+        /// signalfd4: `O_NONBLOCK`.
+        const SFD_NONBLOCK = 0o4000;
+        /// signalfd4: close at execve.
+        const SFD_CLOEXEC = 0o2000000;
+    }
+}
+
+/// `struct signalfd_siginfo`: a signal as it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SignalFdInfo {
+    /// The signal's number.
+    pub signo: u32,
+    /// An error number, mostly 0.
+    pub errno: i32,
+    /// Why it was sent.
+    pub code: i32,
+    /// Who sent it, or which child has changed.
+    pub pid: u32,
+    /// The user of that one.
+    pub uid: u32,
+    /// The descriptor that is ready.
+    pub fd: i32,
+    /// The id of the timer.
+    pub tid: u32,
+    /// What is ready.
+    pub band: u32,
+    /// How many periods the timer's signal is late.
+    pub overrun: u32,
+    /// Not used.
+    pub trapno: u32,
+    /// How the child ended.
+    pub status: i32,
+    /// The value that was sent along, as a number.
+    pub int: i32,
+    /// The same, as a pointer.
+    pub ptr: u64,
+    /// Time that the child has used.
+    pub utime: u64,
+    /// The same, in the kernel.
+    pub stime: u64,
+    /// Where an instruction failed.
+    pub addr: u64,
+    /// Zeros.
+    pub rest: [u64; 6],
+}
+const _: () = assert!(size_of::<SignalFdInfo>() == 128);
+const _: () = assert!(core::mem::offset_of!(SignalFdInfo, ptr) == 48);
+
+impl From<&SigInfo> for SignalFdInfo {
+    /// Which fields there are is known by signal and code, as `siginfo_layout` of Linux has it.
+    fn from(info: &SigInfo) -> SignalFdInfo {
+        let [first, second, third, fourth, ..] = info.fields;
+        let plain = SignalFdInfo {
+            signo: info.signo as u32,
+            errno: info.errno,
+            code: info.code,
+            ..SignalFdInfo::default()
+        };
+        let sent = SignalFdInfo {
+            pid: first as u32,
+            uid: (first >> 32) as u32,
+            ..plain
+        };
+        let is_of_kernel = (1..SI_KERNEL).contains(&info.code);
+        let signal = Signal::new(info.signo as u64);
+        match signal {
+            Some(Signal::SIGILL | Signal::SIGFPE | Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGTRAP)
+                if is_of_kernel =>
+            {
+                SignalFdInfo { addr: first, ..plain }
+            }
+            Some(Signal::SIGCHLD) if is_of_kernel => SignalFdInfo {
+                status: second as i32,
+                utime: third,
+                stime: fourth,
+                ..sent
+            },
+            _ if is_of_kernel => SignalFdInfo {
+                band: first as u32,
+                fd: second as i32,
+                ..plain
+            },
+            _ if info.code == SI_TIMER => SignalFdInfo {
+                tid: first as u32,
+                overrun: (first >> 32) as u32,
+                int: second as i32,
+                ptr: second,
+                ..plain
+            },
+            _ if info.code < 0 => SignalFdInfo {
+                int: second as i32,
+                ptr: second,
+                ..sent
+            },
+            _ => sent,
+        }
+    }
+}

@@ -10,7 +10,8 @@ use std::process::Command;
 const NOT_IN_HEADERS: &str = "
     COUNT DT_BLK DT_CHR DT_DIR DT_FIFO DT_LNK DT_REG DT_SOCK DT_UNKNOWN
     EFD_CLOEXEC EFD_NONBLOCK EFD_SEMAPHORE F_OK HEADER_LEN IOV_MAX
-    KPF_RESERVED MAX MSG_CMSG_COMPAT MNT_DETACH MNT_EXPIRE MNT_FORCE NCCS NPROTO N_TTY O_ASYNC PM_FILE PM_MMAP_EXCLUSIVE PM_PFN_MASK
+    KPF_RESERVED MAX MSG_CMSG_COMPAT MNT_DETACH MNT_EXPIRE MNT_FORCE NCCS NPROTO N_TTY O_ASYNC PIDFD_SIGNAL_PROCESS_GROUP
+    PIDFD_SIGNAL_THREAD_GROUP PM_FILE PM_MMAP_EXCLUSIVE PM_PFN_MASK
     PM_PRESENT PM_SOFT_DIRTY PM_SWAP PM_UFFD_WP RLIM_NLIMITS R_OK SCM_MAX_FD SIGSET_SIZE SOCK_MAX
     SOCK_TYPE_MASK STORAGE_LEN TASK_COMM_LEN
     UMOUNT_NOFOLLOW USER_HZ UTIME_NOW UTIME_OMIT W_OK X_OK
@@ -87,6 +88,7 @@ const PROLOGUE: &str = "
 #include <asm/unistd.h>
 #include <asm/errno.h>
 #include <linux/signal.h>
+#include <linux/signalfd.h>
 #include <asm/sigcontext.h>
 #include <asm/fcntl.h>
 #include <asm/ioctls.h>
@@ -111,6 +113,7 @@ const PROLOGUE: &str = "
 #include <linux/memfd.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
+#include <linux/pidfd.h>
 #include <linux/prctl.h>
 #include <linux/random.h>
 #include <linux/reboot.h>
@@ -119,6 +122,7 @@ const PROLOGUE: &str = "
 #include <linux/sched.h>
 #include <linux/stat.h>
 #include <linux/time.h>
+#include <linux/timerfd.h>
 #include <linux/timex.h>
 #include <linux/wait.h>
 #include <linux/net.h>

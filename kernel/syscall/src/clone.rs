@@ -2,6 +2,8 @@
 //! is made, then the child is put together. The last step makes it known, which is refused only if a signal has come: the
 //! call then begins anew behind the signal.
 
+use super::descriptor::withdraw;
+use super::pidfd;
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 use abi::process::{CLONE_ARGS_SIZE_VER0, CSIGNAL, CloneArgs, CloneFlags, RLIMIT_NPROC};
@@ -29,6 +31,8 @@ struct CloneRequest {
     parent_tid: u64,
     child_tid: u64,
     tls: u64,
+    /// Where the descriptor of the child goes (`CLONE_PIDFD`).
+    pidfd: u64,
 }
 
 /// Flags that are done.
@@ -43,6 +47,7 @@ const DONE: CloneFlags = CloneFlags::CLONE_VM
     .union(CloneFlags::CLONE_PARENT_SETTID)
     .union(CloneFlags::CLONE_CHILD_SETTID)
     .union(CloneFlags::CLONE_CHILD_CLEARTID)
+    .union(CloneFlags::CLONE_PIDFD)
     .union(CloneFlags::CLONE_CLEAR_SIGHAND);
 
 /// Flags that make no difference here: there is no tracing, no System V semaphore and no input/output scheduling.
@@ -54,7 +59,7 @@ const WITHOUT_EFFECT: CloneFlags = CloneFlags::CLONE_PTRACE
 
 /// clone(2), with arm64's order of arguments.
 ///
-/// Not supported: `CLONE_PIDFD`, namespaces (`EINVAL`); `CLONE_PTRACE`, `CLONE_UNTRACED`, `CLONE_SYSVSEM`, `CLONE_IO`
+/// Not supported: `CLONE_PIDFD` of a thread, namespaces (`EINVAL`); `CLONE_PTRACE`, `CLONE_UNTRACED`, `CLONE_SYSVSEM`, `CLONE_IO`
 /// as if they were not there.
 ///
 /// # Errors
@@ -67,12 +72,18 @@ pub fn clone(
 ) -> Result<usize, Errno> {
     // The upper half of the word is not looked at, as on Linux: these flags exist for clone3 only.
     let flags = flags & u64::from(u32::MAX);
+    let flags_of_child = CloneFlags::from_bits_retain(flags & !CSIGNAL);
+    if flags_of_child.contains(CloneFlags::CLONE_PIDFD)
+        && flags_of_child.intersects(CloneFlags::CLONE_PARENT_SETTID | CloneFlags::CLONE_DETACHED)
+    {
+        // There is one place for both; the other flag has another meaning.
+        return Err(Errno::EINVAL);
+    }
     let request = CloneRequest::decode(
-        CloneFlags::from_bits_retain(flags & !CSIGNAL),
+        flags_of_child,
         flags & CSIGNAL,
         stack,
-        parent_tid,
-        child_tid,
+        [parent_tid, child_tid, parent_tid],
         tls,
     )?;
     perform(current, context, &request)
@@ -80,7 +91,7 @@ pub fn clone(
 
 /// clone3(2): the same by a structure that may grow.
 ///
-/// Not supported: `CLONE_PIDFD`, `CLONE_INTO_CGROUP`, `set_tid`, namespaces (`EINVAL`).
+/// Not supported: `CLONE_PIDFD` of a thread, `CLONE_INTO_CGROUP`, `set_tid`, namespaces (`EINVAL`).
 ///
 /// # Errors
 /// As for [`clone`]. `EINVAL`: a structure that is too short, `set_tid`, a stack without a size. `E2BIG`: it is too
@@ -109,14 +120,8 @@ pub fn clone3(current: &Arc<Thread>, context: &UserContext, at: u64, size: u64) 
         return Err(Errno::EINVAL);
     }
     let stack = given.stack.checked_add(given.stack_size).ok_or(Errno::EINVAL)?;
-    let request = CloneRequest::decode(
-        given.flags,
-        given.exit_signal,
-        stack,
-        given.parent_tid,
-        given.child_tid,
-        given.tls,
-    )?;
+    let places = [given.parent_tid, given.child_tid, given.pidfd];
+    let request = CloneRequest::decode(given.flags, given.exit_signal, stack, places, given.tls)?;
     perform(current, context, &request)
 }
 
@@ -125,14 +130,16 @@ impl CloneRequest {
         flags: CloneFlags,
         exit_signal: u64,
         stack: u64,
-        parent_tid: u64,
-        child_tid: u64,
+        [parent_tid, child_tid, pidfd]: [u64; 3],
         tls: u64,
     ) -> Result<CloneRequest, Errno> {
         let has = |flag| flags.contains(flag);
         let lacks_partner = has(CloneFlags::CLONE_SIGHAND) && !has(CloneFlags::CLONE_VM)
             || has(CloneFlags::CLONE_THREAD) && !has(CloneFlags::CLONE_SIGHAND);
         if lacks_partner || has(CloneFlags::CLONE_SIGHAND) && has(CloneFlags::CLONE_CLEAR_SIGHAND) {
+            return Err(Errno::EINVAL);
+        }
+        if has(CloneFlags::CLONE_PIDFD) && has(CloneFlags::CLONE_THREAD) {
             return Err(Errno::EINVAL);
         }
         if !(DONE | WITHOUT_EFFECT).contains(flags)
@@ -147,6 +154,7 @@ impl CloneRequest {
             parent_tid,
             child_tid,
             tls,
+            pidfd,
         })
     }
 
@@ -226,10 +234,16 @@ fn build_process(
     };
     let thread = thread::new(init)?;
     prepare(&thread, &space, request);
+    let pidfd = request.has(CloneFlags::CLONE_PIDFD);
+    let pidfd = pidfd.then(|| pidfd::install_for_child(current, &thread, request.pidfd));
+    let pidfd = pidfd.transpose().inspect_err(|_| space.leave())?;
     current.note_fork();
     reserved
         .assign(&thread, current, kinship(request), walks)
-        .inspect_err(|_| space.leave())?;
+        .inspect_err(|_| {
+            space.leave();
+            withdraw(current, pidfd.as_slice());
+        })?;
     Ok(thread)
 }
 

@@ -13,7 +13,7 @@ use uaccess::{check_range, read_value, write_value};
 use vfs::OpenFile;
 
 use super::flags::decode;
-use super::lookup::file;
+use super::lookup::opened;
 use super::open::{install, on_exec};
 use super::poll::{Mask, deadline};
 
@@ -147,16 +147,6 @@ fn wait_unmasked(
         next += size_of::<EpollEvent>() as u64;
         Ok(())
     })
-}
-
-/// The open file of a descriptor, which is not only a place in the tree. `EBADF`.
-fn opened(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
-    let file = file(current, descriptor)?;
-    if file.is_path() {
-        Err(Errno::EBADF)
-    } else {
-        Ok(file)
-    }
 }
 
 /// The epoll that it is. `EINVAL`.

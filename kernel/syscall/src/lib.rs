@@ -50,6 +50,7 @@ mod mlock;
 mod mmap;
 mod mount;
 mod open;
+mod pidfd;
 mod policy;
 mod poll;
 mod process;
@@ -60,6 +61,7 @@ mod residency;
 mod resource;
 mod select;
 mod signal;
+mod signalfd;
 mod socket;
 mod socket_batch;
 mod socket_control;
@@ -72,6 +74,7 @@ mod system;
 mod target;
 mod time;
 mod timer;
+mod timerfd;
 mod truncate;
 mod unshare;
 mod wait;
@@ -119,6 +122,9 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::EXIT_GROUP => exit::exit_group(current, a),
         nr::WAIT4 => wait::wait4(current, a, b, c, d),
         nr::WAITID => wait::waitid(current, a, b, c, d, e),
+        nr::PIDFD_OPEN => pidfd::pidfd_open(current, a as i32, b as u32),
+        nr::PIDFD_SEND_SIGNAL => pidfd::pidfd_send_signal(current, a as i32, b, c, d as u32),
+        nr::PIDFD_GETFD => pidfd::pidfd_getfd(current, a as i32, b as i32, c as u32),
         nr::SETPGID => process::setpgid(current, a, b),
         nr::GETPGID => process::getpgid(current, a),
         nr::SETSID => process::setsid(current),

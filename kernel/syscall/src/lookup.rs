@@ -18,6 +18,19 @@ pub fn file(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
     file_of_transfer(current, descriptor)
 }
 
+/// As [`file()`], of one that is not only a place in the tree.
+///
+/// # Errors
+/// `EBADF`.
+pub fn opened(current: &Thread, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
+    let file = file(current, descriptor)?;
+    if file.is_path() {
+        Err(Errno::EBADF)
+    } else {
+        Ok(file)
+    }
+}
+
 /// As [`file()`], for read(2) and write(2): a part of them, not a call.
 ///
 /// # Errors

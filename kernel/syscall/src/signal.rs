@@ -207,14 +207,14 @@ pub fn kill(current: &Thread, target: u64, number: u64) -> Result<usize, Errno> 
 }
 
 /// The signal of that number, or none for 0, which only asks.
-fn decode_signal(number: u64) -> Result<Option<Signal>, Errno> {
+pub(super) fn decode_signal(number: u64) -> Result<Option<Signal>, Errno> {
     match number & 0xffff_ffff {
         0 => Ok(None),
         number => Signal::new(number).map(Some).ok_or(Errno::EINVAL),
     }
 }
 
-fn send(current: &Thread, process: &Arc<Process>, signal: Option<Signal>) {
+pub(super) fn send(current: &Thread, process: &Arc<Process>, signal: Option<Signal>) {
     if let Some(signal) = signal {
         signal::send_to_process(process, sent_by(current, signal, SI_USER));
     }
@@ -236,8 +236,20 @@ fn send_to_many(current: &Thread, audience: Audience, signal: Option<Signal>) ->
     Ok(0)
 }
 
+/// To each process of a group.
+///
+/// # Errors
+/// As for [`send_to_many`].
+pub(super) fn send_to_group(
+    current: &Thread,
+    process: &Process,
+    signal: Option<Signal>,
+) -> Result<usize, Errno> {
+    send_to_many(current, Audience::Group(process.group()), signal)
+}
+
 /// kill(2): the users must match; SIGCONT may go anywhere in the session.
-fn check_right(current: &Thread, target: &Process, signal: Option<Signal>) -> Result<(), Errno> {
+pub(super) fn check_right(current: &Thread, target: &Process, signal: Option<Signal>) -> Result<(), Errno> {
     let own = current.process();
     let may_continue = signal == Some(Signal::SIGCONT) && own.session() == target.session();
     let is_allowed = own.credentials().may_signal(&target.credentials());
@@ -358,7 +370,7 @@ fn queued_info(
 }
 
 /// A real-time signal is not lost silently: `EAGAIN` when too many wait already.
-fn check_queue(process: &Process, signal: Signal) -> Result<(), Errno> {
+pub(super) fn check_queue(process: &Process, signal: Signal) -> Result<(), Errno> {
     if signal < Signal::SIGRTMIN || (signal::has_room_for_signals(process) && memory::has_room().is_ok()) {
         Ok(())
     } else {

@@ -1,8 +1,9 @@
 //! wait4(2), waitid(2).
 
 use super::flags::decode;
+use super::pidfd;
 use abi::Errno;
-use abi::process::{P_ALL, P_PGID, P_PID, RUsage, WaitOptions, WaitStatus};
+use abi::process::{P_ALL, P_PGID, P_PID, P_PIDFD, RUsage, WaitOptions, WaitStatus};
 use abi::signal::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
 use abi::signal::{SigInfo, Signal};
 use task::process::{self, Child, ChildKind, Meant, WaitTarget, Wanted};
@@ -49,10 +50,8 @@ pub fn wait4(
 
 /// waitid(2).
 ///
-/// Not supported: `P_PIDFD` (`EINVAL`).
-///
 /// # Errors
-/// `EINVAL`: unknown options, nothing asked for, or no such kind. `ECHILD`: no such child. `EINTR`: a handler ran.
+/// `EBADF`: no descriptor of a process. `EAGAIN`: one that does not wait, and nothing has happened. `EINVAL`: unknown options, nothing asked for, or no such kind. `ECHILD`: no such child. `EINTR`: a handler ran.
 /// Those of user memory.
 pub fn waitid(
     current: &Thread,
@@ -74,9 +73,16 @@ pub fn waitid(
         P_PID if id > 0 => WaitTarget::Process(id.unsigned_abs()),
         P_PGID if id == 0 => WaitTarget::Group(current.process().group()),
         P_PGID if id > 0 => WaitTarget::Group(id.unsigned_abs()),
+        P_PIDFD if id >= 0 => WaitTarget::Process(pidfd::pid(current, id)?),
         _ => return Err(Errno::EINVAL),
     };
-    let child = process::wait_for_child(current, meant(current, which, options), wanted(options))?;
+    let is_nonblocking = kind as u32 == P_PIDFD && pidfd::is_nonblocking(current, id)?;
+    let mut wanted = wanted(options);
+    wanted.is_immediate |= is_nonblocking;
+    let child = process::wait_for_child(current, meant(current, which, options), wanted)?;
+    if child.is_none() && is_nonblocking && !options.contains(WaitOptions::WNOHANG) {
+        return Err(Errno::EAGAIN);
+    }
     let usage = child.map_or(RUsage::default(), |child| child.usage.to_rusage());
     uaccess::write_wanted(usage_at, &usage)?;
     uaccess::write_wanted(

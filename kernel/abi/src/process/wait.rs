@@ -31,6 +31,19 @@ pub const P_PGID: u32 = 2;
 /// waitid: the process of that descriptor.
 pub const P_PIDFD: u32 = 3;
 
+flags! {
+    /// pidfd_open(2): `linux/pidfd.h`.
+    pub struct PidFdFlags: u32 {
+        /// pidfd_open: waitid(2) does not wait.
+        const PIDFD_NONBLOCK = 0o4000;
+    }
+}
+
+/// pidfd_send_signal: to the process.
+pub const PIDFD_SIGNAL_THREAD_GROUP: u32 = 1 << 1;
+/// pidfd_send_signal: to each process of its group.
+pub const PIDFD_SIGNAL_PROCESS_GROUP: u32 = 1 << 2;
+
 /// How a child changed, as wait4(2) reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitStatus {

@@ -159,7 +159,7 @@ impl Item {
     fn look(self: &Arc<Self>) {
         if !self.ready(self.events()).is_empty() {
             self.lists.note(self);
-            self.wake();
+            self.lists.waiters.wake_one();
         }
     }
 

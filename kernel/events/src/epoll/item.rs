@@ -174,7 +174,7 @@ impl Watcher for Item {
         self.lists.note(&self)
     }
 
-    fn wake(&self) {
+    fn wake(self: Arc<Self>) {
         self.lists.waiters.wake_one();
     }
 }

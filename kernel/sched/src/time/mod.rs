@@ -68,6 +68,11 @@ pub fn note_clock_set() {
     CLOCK_SET.wake_all();
 }
 
+/// Woken when the clock is set: for those who do not sleep, but watch.
+pub fn clock_settings() -> &'static WaitQueue {
+    &CLOCK_SET
+}
+
 /// Sleeps until `CLOCK_REALTIME` is `nanos`, however often it is set meanwhile.
 ///
 /// # Errors

@@ -41,7 +41,7 @@ pub trait Watcher: Send + Sync {
     fn note(self: Arc<Self>) -> bool;
 
     /// Wakes who waits for it, behind [`Watcher::note`], with no lock held that comes behind the waker's.
-    fn wake(&self);
+    fn wake(self: Arc<Self>);
 }
 
 /// How many of the exclusive watchers are told.
@@ -121,7 +121,6 @@ impl WaitQueue {
             if watcher.kind() == WatchKind::Shared || extent == Extent::All {
                 watcher.wake();
             }
-            drop(watcher);
             left -= 1;
             next = if left > 0 { self.next_watcher() } else { None };
         }

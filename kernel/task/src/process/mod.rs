@@ -16,6 +16,7 @@ pub mod hooks;
 mod limits;
 mod name;
 pub mod oom;
+mod pidfd;
 mod requester;
 mod shared;
 mod state;
@@ -33,6 +34,7 @@ pub use end::end_current;
 pub use limits::Limits;
 pub use name::Comm;
 pub use oom::kill as oom_kill;
+pub use pidfd::{PidFd, leader};
 pub use shared::Shared;
 pub use state::ProcessState;
 pub use table::{
@@ -145,6 +147,7 @@ impl Process {
             limits,
             executable: self.executable.cloned(),
         })?;
+        child.signals.inherit_events(&self.signals);
         if is_limited {
             child.processor_time.watch_limit();
         }

@@ -37,6 +37,8 @@ pub struct ProcessState {
     /// Whether it ever asked for a record lock.
     pub(super) has_locked_records: AtomicBool,
     pub(super) is_zombie: AtomicBool,
+    /// Whether a descriptor ever named it: its end is told there, too.
+    pub(super) is_watched: AtomicBool,
 }
 
 impl ProcessState {
@@ -58,6 +60,7 @@ impl ProcessState {
             has_executed: AtomicBool::new(false),
             has_locked_records: AtomicBool::new(false),
             is_zombie: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
         }
     }
 }

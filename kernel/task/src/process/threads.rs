@@ -21,7 +21,7 @@ use sched::wait::WaitQueue;
 /// The threads of one process.
 pub(super) struct Threads {
     group: Mutex<ThreadGroup, { rank::THREADS }>,
-    /// Woken when a thread left while exec waits for that.
+    /// Woken when a thread left, for which exec waits; and at the end of the process, for descriptors that name it.
     left: WaitQueue,
     /// 0, or [`ENDING`] and the wait status with which the process is to end.
     ending: AtomicU32,
@@ -34,6 +34,11 @@ pub(super) struct Threads {
 }
 
 impl Threads {
+    /// Woken when a thread left, and at the end of the process if a descriptor names it.
+    pub(super) fn left(&self) -> &WaitQueue {
+        &self.left
+    }
+
     /// None yet.
     pub(super) const fn new() -> Threads {
         let all = ThreadList {

@@ -3,7 +3,7 @@
 
 use super::{ThreadSignals, is_pending, retarget};
 use crate::thread::{Thread, ThreadExt};
-use abi::signal::SigSet;
+use abi::signal::{SIG_IGN, SigSet, Signal};
 use core::sync::atomic::Ordering;
 
 impl Default for ThreadSignals {
@@ -72,4 +72,10 @@ fn change(thread: &Thread, set: impl FnOnce()) {
     if !waiting.is_empty() {
         retarget(thread.process(), waiting);
     }
+}
+
+/// Whether the thread blocks the signal or its process ignores it: then a background write to the terminal gets `EIO`
+/// or goes through instead (termios(3), job control).
+pub fn is_blocked_or_ignored(thread: &Thread, signal: Signal) -> bool {
+    thread.signals().mask().contains(signal) || thread.process().signals.action(signal).handler == SIG_IGN
 }

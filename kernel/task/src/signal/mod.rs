@@ -8,6 +8,7 @@ mod frame;
 mod mask;
 mod pending;
 mod send;
+mod signalfd;
 mod stop;
 pub mod timer;
 mod trampoline;
@@ -16,11 +17,12 @@ pub use actions::{Actions, reset_handlers};
 pub use deliver::{Restart, deliver};
 pub use file_owner::{exists as file_owner_exists, tell_file_owners};
 pub use frame::{DISARMED, is_on_stack, restore, shown_stack};
-pub use mask::{restore_mask, set_awaited, set_mask, suspend_mask};
+pub use mask::{is_blocked_or_ignored, restore_mask, set_awaited, set_mask, suspend_mask};
 pub use send::{
     Audience, drop_signals_of_timers, force, give_up_place, has_room_for_signals, keep_place, post,
     send_by_timer, send_to_group, send_to_many, send_to_many_in_pieces, send_to_process, send_to_thread,
 };
+pub use signalfd::{SignalEvents, SignalFd};
 pub use stop::is_anybody_stopped;
 pub use timer::RealTimer;
 pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
@@ -32,11 +34,13 @@ use abi::signal::{
     DefaultAction, MINSIGSTKSZ, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigInfo, SigSet, Signal, SsFlags,
     StackT,
 };
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use lock::Mutex;
 use memory::fallible;
 use pending::Pending;
 use send::{remove_pending, retarget};
+use spin::Once;
 use stop::Stop;
 
 /// A process's part.
@@ -44,6 +48,8 @@ pub struct ProcessSignals {
     actions: Shared<Actions>,
     pending: Pending,
     stop: Stop,
+    /// Who is told of each signal, if any file gives them (signalfd(2)).
+    events: Once<Arc<SignalEvents>>,
 }
 
 /// A thread's part.
@@ -136,6 +142,7 @@ impl ProcessSignals {
             actions: Shared::nothing(),
             pending: Pending::new(),
             stop: Stop::new(),
+            events: Once::new(),
         }
     }
 
@@ -312,12 +319,6 @@ pub fn is_pending(thread: &Thread) -> bool {
     !pending.difference(thread.signals().mask()).is_empty()
         || thread.is_ending()
         || signals.stop.is_requested()
-}
-
-/// Whether the thread blocks the signal or its process ignores it: then a background write to the terminal gets `EIO`
-/// or goes through instead (termios(3), job control).
-pub fn is_blocked_or_ignored(thread: &Thread, signal: Signal) -> bool {
-    thread.signals().mask().contains(signal) || thread.process().signals.action(signal).handler == SIG_IGN
 }
 
 /// Takes one pending signal of `set`, the thread's own first: sigtimedwait(2).

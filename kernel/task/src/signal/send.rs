@@ -180,6 +180,7 @@ fn add(process: &Arc<Process>, target: Option<&Arc<Thread>>, signal: Signal, inf
             wake_up(process, signal);
         }
     }
+    process.signals.tell_readers();
 }
 
 /// Sends the signal of a timer, to one thread or to whoever takes it; whether it waits now. If not, it is ignored or there is
@@ -215,6 +216,7 @@ pub fn send_by_timer(
             wake_up(process, signal);
         }
     }
+    process.signals.tell_readers();
     true
 }
 
@@ -304,6 +306,7 @@ pub fn force(thread: &Arc<Thread>, info: SigInfo) {
     }
     thread.signals().pending.remove(SigSet::EMPTY.with(signal));
     thread.signals().pending.add(signal, info, Details::Kept);
+    signals.tell_readers();
     thread.set_pending_work();
 }
 

@@ -70,6 +70,9 @@ pub(in crate::process) fn announce_end(child: &Process) -> Option<Notice> {
             Some(own)
         };
         drop(children);
+        if child.is_watched.load(Ordering::SeqCst) {
+            child.threads.left().wake_all();
+        }
         return Some(Notice {
             parent,
             change,
