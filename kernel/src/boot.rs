@@ -226,6 +226,7 @@ fn register() -> Result<(), Errno> {
     anonymous::register()?;
     net::file::register()?;
     tmpfs::register_ramfs()?;
+    tty::register_devpts()?;
     devices::register()?;
     tty::register()
 }

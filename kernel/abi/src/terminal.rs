@@ -40,6 +40,40 @@ pub const FIONBIO: u32 = 0x5421;
 pub const TIOCNOTTY: u32 = 0x5422;
 /// Set the line discipline.
 pub const TIOCSETD: u32 = 0x5423;
+/// Packet mode of a master, on or off: each read says what it is about (`TIOCPKT_*`).
+pub const TIOCPKT: u32 = 0x5420;
+/// Read whether packet mode is on.
+pub const TIOCGPKT: u32 = 0x8004_5438;
+/// Read the number of a master's slave.
+pub const TIOCGPTN: u32 = 0x8004_5430;
+/// Lock or unlock a master's slave: whether it can be opened.
+pub const TIOCSPTLCK: u32 = 0x4004_5431;
+/// Read whether a master's slave is locked.
+pub const TIOCGPTLCK: u32 = 0x8004_5439;
+/// Open a master's slave.
+pub const TIOCGPTPEER: u32 = 0x5441;
+/// Send a signal to the foreground group of a master's slave.
+pub const TIOCSIG: u32 = 0x4004_5436;
+/// Read the device number.
+pub const TIOCGDEV: u32 = 0x8004_5432;
+
+/// Packet mode: what the slave has sent.
+pub const TIOCPKT_DATA: u8 = 0;
+/// Packet mode: what was typed was dropped.
+pub const TIOCPKT_FLUSHREAD: u8 = 1;
+/// Packet mode: what the slave has sent was dropped.
+pub const TIOCPKT_FLUSHWRITE: u8 = 2;
+/// Packet mode: output was stopped.
+pub const TIOCPKT_STOP: u8 = 4;
+/// Packet mode: output goes on.
+pub const TIOCPKT_START: u8 = 8;
+/// Packet mode: ^S and ^Q do not control output any more.
+pub const TIOCPKT_NOSTOP: u8 = 16;
+/// Packet mode: ^S and ^Q control output.
+pub const TIOCPKT_DOSTOP: u8 = 32;
+/// Packet mode: settings have changed, with `EXTPROC`.
+pub const TIOCPKT_IOCTL: u8 = 64;
+
 /// Read which line discipline it has.
 pub const TIOCGETD: u32 = 0x5424;
 /// The line discipline of lines and job control.

@@ -57,6 +57,7 @@ impl DeviceDriver for MemoryDevices {
 /// `EBUSY`: another driver has their number. `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     device_registry::register(DeviceRange {
+        name: "mem",
         class: DeviceClass::Character,
         major: MAJOR,
         minors: 0..=u32::from(u8::MAX),

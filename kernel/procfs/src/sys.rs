@@ -16,6 +16,7 @@ use fs::pipe;
 use sched::scheduler::SETTINGS;
 use task::process;
 use task::uts;
+use tty::PtyLimit;
 use vfs::NGROUPS_MAX;
 use vfs::OpenFile;
 use vfs::file_table::MAX_DESCRIPTORS;
@@ -56,7 +57,7 @@ static EPOLL: [FixedEntry<()>; 1] = [FixedEntry::object("max_user_watches", 0o64
     settings::open_limit(epoll::most_watches, epoll::set_most_watches)
 })];
 
-static KERNEL: [FixedEntry<()>; 18] = [
+static KERNEL: [FixedEntry<()>; 19] = [
     FixedEntry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),
     FixedEntry::object("core_pattern", 0o644, |()| settings::open_core_pattern()),
     FixedEntry::object("domainname", 0o644, |()| settings::open_name(&uts::DOMAIN)),
@@ -67,6 +68,9 @@ static KERNEL: [FixedEntry<()>; 18] = [
     FixedEntry::text("overflowgid", |(), text| number(text, 65534)),
     FixedEntry::text("overflowuid", |(), text| number(text, 65534)),
     FixedEntry::text("pid_max", |(), text| number(text, PID_MAX)),
+    FixedEntry::directory("pty", 0o555, |(), filesystem, inode| {
+        Directory::fixed(filesystem, inode * SPREAD, &PSEUDO_TERMINALS)
+    }),
     FixedEntry::directory("random", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &RANDOM)
     }),
@@ -87,6 +91,19 @@ static KERNEL: [FixedEntry<()>; 18] = [
         number(text, process::most_processes() as u64)
     }),
     FixedEntry::text("version", |(), text| line(text, uts::VERSION)),
+];
+
+static PSEUDO_TERMINALS: [FixedEntry<()>; 3] = [
+    FixedEntry::object("max", 0o644, |()| {
+        settings::open_limit(|| PtyLimit::Max.get().into(), |most| PtyLimit::Max.set(most))
+    }),
+    FixedEntry::text("nr", |(), text| number(text, tty::pty_count().into())),
+    FixedEntry::object("reserve", 0o644, |()| {
+        settings::open_limit(
+            || PtyLimit::Reserve.get().into(),
+            |most| PtyLimit::Reserve.set(most),
+        )
+    }),
 ];
 
 static RANDOM: [FixedEntry<()>; 3] = [

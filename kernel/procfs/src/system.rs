@@ -16,6 +16,7 @@ use memory::fallible;
 use sched::scheduler;
 use task::process;
 use task::uts;
+use vfs::device_registry::{self, DeviceClass};
 use vfs::filesystem;
 use vfs::mount::{self, Mount};
 
@@ -76,9 +77,18 @@ static TERMINALS: [FixedEntry<()>; 1] = [FixedEntry::text("drivers", terminal_dr
 
 /// As `drivers/tty/tty_io.c` lists them: name, node, major number, minor numbers, kind.
 fn terminal_drivers((): &(), text: &mut Text) -> Result<(), Errno> {
-    text.bytes(b"/dev/tty             /dev/tty        5       0 system:/dev/tty\n");
-    text.bytes(b"/dev/console         /dev/console    5       1 system:console\n");
-    text.bytes(b"ttyAMA               /dev/ttyAMA   204      64 serial\n");
+    for driver in tty::drivers() {
+        let (first, last) = (driver.minors.start(), driver.minors.end());
+        text.add(format_args!(
+            "{:<20} /dev/{:<8} {:>3} ",
+            driver.name, driver.node, driver.major
+        ));
+        match first == last {
+            true => text.add(format_args!("{first:>7} ")),
+            false => text.add(format_args!("{first}-{last} ")),
+        }
+        text.add(format_args!("{}\n", driver.kind));
+    }
     Ok(())
 }
 
@@ -205,9 +215,22 @@ fn memory_events((): &(), text: &mut Text) -> Result<(), Errno> {
 }
 
 fn devices((): &(), text: &mut Text) -> Result<(), Errno> {
-    text.bytes(
-        b"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n204 ttyAMA\n\nBlock devices:\n",
-    );
+    text.bytes(b"Character devices:\n");
+    let all = || (0..).map_while(device_registry::nth);
+    let characters = || all().filter(|range| range.class == DeviceClass::Character);
+    let mut from = 0;
+    // By number, and then as they came.
+    while let Some(major) = characters()
+        .map(|range| range.major)
+        .filter(|major| *major >= from)
+        .min()
+    {
+        for range in characters().filter(|range| range.major == major) {
+            text.add(format_args!("{major:>3} {}\n", range.name));
+        }
+        from = major + 1;
+    }
+    text.bytes(b"\nBlock devices:\n");
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use memory::fallible;
 
 use abi::signal::Signal;
 
+use super::driver_list::TtyDriverLine;
 use super::sessions::SESSIONS;
 use super::{Terminal, console, registry};
 use sched::scheduler;
@@ -23,24 +24,48 @@ const AUXILIARY_MAJOR: u32 = 5;
 const CONTROLLING: u32 = 0;
 const CONSOLE: u32 = 1;
 
-static AUXILIARY_NODES: [DeviceNode; 2] = [
-    DeviceNode {
-        name: "tty",
-        minor: CONTROLLING,
-        mode: 0o666,
-    },
-    DeviceNode {
-        name: "console",
-        minor: CONSOLE,
-        mode: 0o600,
-    },
-];
+static CONTROLLING_NODES: [DeviceNode; 1] = [DeviceNode {
+    name: "tty",
+    minor: CONTROLLING,
+    mode: 0o666,
+}];
+
+static CONSOLE_NODES: [DeviceNode; 1] = [DeviceNode {
+    name: "console",
+    minor: CONSOLE,
+    mode: 0o600,
+}];
 
 static LINE_NODES: [DeviceNode; 1] = [DeviceNode {
     name: "ttyAMA0",
     minor: console::NUMBER.minor,
     mode: 0o620,
 }];
+
+/// What /proc/tty/drivers says of them.
+pub(super) static DRIVERS: [TtyDriverLine; 3] = [
+    TtyDriverLine {
+        name: "/dev/tty",
+        node: "tty",
+        major: AUXILIARY_MAJOR,
+        minors: CONTROLLING..=CONTROLLING,
+        kind: "system:/dev/tty",
+    },
+    TtyDriverLine {
+        name: "/dev/console",
+        node: "console",
+        major: AUXILIARY_MAJOR,
+        minors: CONSOLE..=CONSOLE,
+        kind: "system:console",
+    },
+    TtyDriverLine {
+        name: "ttyAMA",
+        node: "ttyAMA",
+        major: console::NUMBER.major,
+        minors: console::NUMBER.minor..=console::NUMBER.minor,
+        kind: "serial",
+    },
+];
 
 /// `/dev/tty` and `/dev/console`.
 struct Auxiliary;
@@ -65,15 +90,10 @@ static LINES: Terminals = Terminals {
 };
 
 impl DeviceDriver for Terminals {
-    /// It becomes the controlling terminal of a session leader that has none.
     fn open(&self, minor: u32, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         let major = self.major;
         let terminal = registry::find(DeviceNumber { major, minor }).ok_or(Errno::ENXIO)?;
-        let open = open_terminal(terminal.clone())?;
-        if !flags.contains(OpenFlags::O_NOCTTY) {
-            SESSIONS.adopt_if_free(&terminal, &**scheduler::current().process())?;
-        }
-        Ok(open)
+        open_named(terminal, flags)
     }
 }
 
@@ -83,13 +103,23 @@ impl DeviceDriver for Terminals {
 /// `EBUSY`: another driver has one of their numbers. `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     device_registry::register(DeviceRange {
+        name: "/dev/tty",
         class: DeviceClass::Character,
         major: AUXILIARY_MAJOR,
-        minors: CONTROLLING..=CONSOLE,
+        minors: CONTROLLING..=CONTROLLING,
         driver: &Auxiliary,
-        nodes: &AUXILIARY_NODES,
+        nodes: &CONTROLLING_NODES,
     })?;
     device_registry::register(DeviceRange {
+        name: "/dev/console",
+        class: DeviceClass::Character,
+        major: AUXILIARY_MAJOR,
+        minors: CONSOLE..=CONSOLE,
+        driver: &Auxiliary,
+        nodes: &CONSOLE_NODES,
+    })?;
+    device_registry::register(DeviceRange {
+        name: "ttyAMA",
         class: DeviceClass::Character,
         major: LINES.major,
         minors: console::NUMBER.minor..=console::NUMBER.minor,
@@ -107,13 +137,25 @@ fn open_controlling() -> Result<Arc<dyn FileOps>, Errno> {
 /// Opens the console, which never becomes a controlling terminal by that, and survives hang-ups. `ENODEV` if there is none.
 fn open_console() -> Result<Arc<dyn FileOps>, Errno> {
     let terminal = registry::find(console::NUMBER).ok_or(Errno::ENODEV)?;
-    let hang_ups = None;
-    Ok(fallible::arc(OpenTerminal { terminal, hang_ups })?)
+    OpenTerminal::make(terminal, None)
 }
 
 fn open_terminal(terminal: Arc<Terminal>) -> Result<Arc<dyn FileOps>, Errno> {
-    let hang_ups = Some(terminal.hang_ups());
-    Ok(fallible::arc(OpenTerminal { terminal, hang_ups })?)
+    let hang_ups = terminal.hang_ups();
+    OpenTerminal::make(terminal, Some(hang_ups))
+}
+
+/// Opens a terminal by its own name. It becomes the controlling terminal of a session leader that has none, unless the flags say
+/// `O_NOCTTY`.
+///
+/// # Errors
+/// `EIO`: its device is gone. `ENOMEM`.
+pub(super) fn open_named(terminal: Arc<Terminal>, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
+    let open = open_terminal(terminal.clone())?;
+    if !flags.contains(OpenFlags::O_NOCTTY) {
+        SESSIONS.adopt_if_free(&terminal, &**scheduler::current().process())?;
+    }
+    Ok(open)
 }
 
 struct OpenTerminal {
@@ -123,6 +165,15 @@ struct OpenTerminal {
 }
 
 impl OpenTerminal {
+    /// `ENOMEM`.
+    fn make(terminal: Arc<Terminal>, hang_ups: Option<u32>) -> Result<Arc<dyn FileOps>, Errno> {
+        let file = fallible::arc_with(|| {
+            terminal.driver.open();
+            OpenTerminal { terminal, hang_ups }
+        })?;
+        Ok(file)
+    }
+
     /// Whether it was opened as /dev/console, which no job control stops.
     fn is_console(&self) -> bool {
         self.hang_ups.is_none()
@@ -192,5 +243,11 @@ impl FileOps for OpenTerminal {
 
     fn queues(&self) -> Queues<'_> {
         [Some(&self.terminal.readable), Some(&self.terminal.writable)]
+    }
+}
+
+impl Drop for OpenTerminal {
+    fn drop(&mut self) {
+        self.terminal.driver.close();
     }
 }

@@ -11,9 +11,11 @@ use abi::terminal::{
     VSTOP, WinSize,
 };
 
+use super::driver::Flushed;
 use super::processes::{Member, TtyCaller};
 use super::sessions::{SESSIONS, Steal};
 use super::{Terminal, speed};
+use formats::line_discipline::Discipline;
 use sched::scheduler;
 use uaccess::{read_value, write_value};
 
@@ -141,7 +143,7 @@ impl Terminal {
     /// Those of [`Terminal::check_foreground`] and [`Terminal::drain`].
     pub(super) fn set_termios(
         &self,
-        termios: Termios,
+        mut termios: Termios,
         when: When,
         caller: &impl TtyCaller,
     ) -> Result<(), Errno> {
@@ -153,9 +155,10 @@ impl Terminal {
             let mut state = self.state.lock();
             if when == When::Flushed {
                 state.discipline.flush_input();
+                self.driver.note_flushed(Flushed::Input);
             }
-            state.discipline.set_termios(termios);
-            self.driver.set_termios(&termios);
+            self.driver.set_termios(&mut termios);
+            state.change_flow(&*self.driver, |discipline| discipline.set_termios(termios));
             state.update_throttle(&*self.driver);
         }
         self.send();
@@ -170,18 +173,19 @@ impl Terminal {
     /// `EINVAL`: neither is asked for. Those of [`Terminal::check_foreground`].
     pub(super) fn flush(&self, which: u64, caller: &impl TtyCaller) -> Result<(), Errno> {
         self.check_foreground(Signal::SIGTTOU, caller)?;
-        let (is_input, is_output) = match u32::try_from(which) {
-            Ok(TCIFLUSH) => (true, false),
-            Ok(TCOFLUSH) => (false, true),
-            Ok(TCIOFLUSH) => (true, true),
+        let what = match u32::try_from(which) {
+            Ok(TCIFLUSH) => Flushed::Input,
+            Ok(TCOFLUSH) => Flushed::Output,
+            Ok(TCIOFLUSH) => Flushed::Both,
             _ => return Err(Errno::EINVAL),
         };
         let mut state = self.state.lock();
-        if is_input {
+        self.driver.note_flushed(what);
+        if what != Flushed::Output {
             state.discipline.flush_input();
             state.update_throttle(&*self.driver);
         }
-        if is_output {
+        if what != Flushed::Input {
             state.sending.clear();
             drop(state);
             self.writable.wake_all();
@@ -193,9 +197,9 @@ impl Terminal {
         self.check_foreground(Signal::SIGTTOU, caller)?;
         let mut state = self.state.lock();
         match what {
-            TCOOFF => state.discipline.stop(),
+            TCOOFF => state.change_flow(&*self.driver, Discipline::stop),
             TCOON => {
-                state.discipline.restart();
+                state.change_flow(&*self.driver, Discipline::restart);
                 drop(state);
                 self.send();
                 self.writable.wake_all();

@@ -6,6 +6,8 @@ use abi::Errno;
 use abi::process::Pid;
 use abi::signal::Signal;
 
+use formats::line_discipline::Discipline;
+
 use super::Terminal;
 use super::processes::{Member, TtyCaller};
 
@@ -36,12 +38,14 @@ impl Terminal {
         state.foreground.take()
     }
 
-    /// The group that was in the foreground of the session that had the terminal is told: by SIGHUP, and continued.
-    pub(super) fn tell_left_behind(&self, foreground: Option<Pid>) {
-        if let Some(group) = foreground {
-            self.groups.send(group, Signal::SIGHUP);
-            self.groups.send(group, Signal::SIGCONT);
-        }
+    /// Its device is gone: no session gets it any more. Called under the lock of the sessions.
+    pub(super) fn retire(&self) {
+        self.state.lock().is_gone = true;
+    }
+
+    /// Whether a session may have it. Called under the lock of the sessions.
+    pub(super) fn is_gone(&self) -> bool {
+        self.state.lock().is_gone
     }
 
     /// A process of another group than the foreground's wants to read, write with TOSTOP, or set something: `stop`
@@ -76,7 +80,7 @@ impl Terminal {
     pub(super) fn hang_up(&self) {
         {
             let mut state = self.state.lock();
-            state.discipline.restart();
+            state.change_flow(&*self.driver, Discipline::restart);
             state.sending.clear();
         }
         self.hang_ups.fetch_add(1, Ordering::AcqRel);

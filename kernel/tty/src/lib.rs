@@ -19,11 +19,14 @@
 extern crate alloc;
 
 mod console;
+mod devpts;
 mod driver;
+mod driver_list;
 mod file;
 mod ioctl;
 mod job_control;
 mod processes;
+mod pty;
 mod registry;
 mod sending;
 mod sessions;
@@ -39,7 +42,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use abi::Errno;
 use abi::signal::Signal;
 use abi::terminal::WinSize;
-use driver::TtyDriver;
+use driver::{Flow, Flushed, TtyDriver};
 use formats::line_discipline::{Discipline, Effect};
 use lock::{Mutex, rank};
 use memory::fallible;
@@ -48,7 +51,8 @@ use sending::Sending;
 use sessions::SESSIONS;
 
 pub use console::{make as make_console, register_interrupt};
-pub use file::register;
+pub use devpts::{Limit as PtyLimit, count as pty_count, register as register_devpts};
+pub use driver_list::TtyDriverLine;
 
 use sched::SleepingMutex;
 use sched::wait::WaitQueue;
@@ -56,13 +60,8 @@ use task::process::{Pid, Process};
 use vfs::device_registry::DeviceNumber;
 use vfs::file_owner::{Event, Listeners};
 
-/// The size until somebody sets it: a serial line cannot tell.
-const DEFAULT_SIZE: WinSize = WinSize {
-    row: 24,
-    col: 80,
-    xpixel: 0,
-    ypixel: 0,
-};
+/// Bytes that are received under one hold of the lock; their echo has room in what waits to be sent.
+const RECEIVED_AT_ONCE: usize = 32;
 
 /// A terminal.
 pub struct Terminal {
@@ -96,12 +95,51 @@ struct TerminalState {
     sending: Sending,
     /// The driver was told to hold input back.
     is_throttled: bool,
+    /// Its device is there no more: no session gets it. Changed under the lock of [`sessions::Sessions`] too.
+    is_gone: bool,
 }
 
 impl TerminalState {
     /// Whether it is the process's controlling terminal.
     fn is_controlling(&self, process: &impl Member) -> bool {
         self.session == Some(process.session()) && self.tenure == process.tenure()
+    }
+
+    /// Takes one byte.
+    fn receive_one(&mut self, byte: u8, driver: &dyn TtyDriver) -> Effect {
+        let TerminalState {
+            discipline, sending, ..
+        } = self;
+        let before = sending.waiting();
+        let was_stopped = discipline.is_stopped();
+        let effect = discipline.receive(byte, &mut |echo| sending.push(echo));
+        let is_changed = discipline.is_stopped() != was_stopped;
+        if effect.drops_output {
+            // All but the echo of this very byte.
+            sending.drop_first(before);
+            driver.note_flushed(Flushed::Both);
+        }
+        if is_changed {
+            self.tell_flow(driver);
+        }
+        effect
+    }
+
+    /// Does something that may stop output or let it go on; the driver is told.
+    fn change_flow(&mut self, driver: &dyn TtyDriver, change: impl FnOnce(&mut Discipline)) {
+        let was_stopped = self.discipline.is_stopped();
+        change(&mut self.discipline);
+        if self.discipline.is_stopped() != was_stopped {
+            self.tell_flow(driver);
+        }
+    }
+
+    fn tell_flow(&self, driver: &dyn TtyDriver) {
+        driver.set_flow(if self.discipline.is_stopped() {
+            Flow::Stopped
+        } else {
+            Flow::Running
+        });
     }
 }
 
@@ -115,14 +153,18 @@ impl Terminal {
         driver: Arc<dyn TtyDriver>,
         groups: &'static dyn ProcessGroups,
     ) -> Result<Arc<Self>, Errno> {
+        let initial = driver.initial();
+        let mut discipline = Discipline::try_new().map_err(|_| Errno::ENOMEM)?;
+        discipline.set_termios(initial.termios);
         let state = TerminalState {
-            discipline: Discipline::try_new().map_err(|_| Errno::ENOMEM)?,
-            size: DEFAULT_SIZE,
+            discipline,
+            size: initial.size,
             session: None,
             foreground: None,
             tenure: 0,
             sending: Sending::try_new()?,
             is_throttled: false,
+            is_gone: false,
         };
         fallible::arc(Terminal {
             number,
@@ -147,7 +189,7 @@ impl Terminal {
     /// of that it looks for typed bytes again.
     fn receive(&self, mut next: impl FnMut() -> Option<u8>) {
         loop {
-            if let Some((effect, foreground)) = self.receive_one(&mut next) {
+            if let Some((effect, foreground)) = self.receive_some(&mut next) {
                 self.perform(effect, foreground);
             } else if !self.send_piece() {
                 return;
@@ -155,22 +197,24 @@ impl Terminal {
         }
     }
 
-    /// Takes one byte; also says which group is in the foreground. It is fetched under the lock: two processors that do this
-    /// keep the order.
-    fn receive_one(&self, next: &mut impl FnMut() -> Option<u8>) -> Option<(Effect, Option<Pid>)> {
+    /// Takes some bytes, up to one that sends a signal; also says which group is in the foreground. They are fetched under the lock:
+    /// two processors that do this keep the order, and what has come together is read together.
+    fn receive_some(&self, next: &mut impl FnMut() -> Option<u8>) -> Option<(Effect, Option<Pid>)> {
         let mut state = self.state.lock();
-        let TerminalState {
-            discipline, sending, ..
-        } = &mut *state;
-        let byte = next()?;
-        let before = sending.waiting();
-        let effect = discipline.receive(byte, &mut |echo| sending.push(echo));
-        if effect.drops_output {
-            // All but the echo of this very byte.
-            sending.drop_first(before);
+        let mut all = state.receive_one(next()?, &*self.driver);
+        for _ in 1..RECEIVED_AT_ONCE {
+            if all.signal.is_some() {
+                break;
+            }
+            let Some(byte) = next() else { break };
+            let one = state.receive_one(byte, &*self.driver);
+            all.signal = one.signal;
+            all.is_input |= one.is_input;
+            all.is_restart |= one.is_restart;
+            all.drops_output |= one.drops_output;
         }
         state.update_throttle(&*self.driver);
-        Some((effect, state.foreground))
+        Some((all, state.foreground))
     }
 
     fn perform(&self, effect: Effect, foreground: Option<Pid>) {
@@ -206,6 +250,20 @@ impl Terminal {
     }
 }
 
+/// Registers the terminals' devices. Called once, at boot.
+///
+/// # Errors
+/// `EBUSY`: another driver has one of their numbers. `ENOMEM`.
+pub fn register() -> Result<(), Errno> {
+    file::register()?;
+    devpts::register_devices()
+}
+
+/// The drivers of terminals, in the order of /proc/tty/drivers.
+pub fn drivers() -> impl Iterator<Item = &'static TtyDriverLine> {
+    file::DRIVERS.iter().chain(&devpts::DRIVERS)
+}
+
 /// The number of a process's controlling terminal, as /proc/PID/stat shows it, and the foreground group there.
 pub fn controlling(process: &Process) -> Option<(u64, Pid)> {
     let terminal = SESSIONS.controlling(process)?;
@@ -213,9 +271,9 @@ pub fn controlling(process: &Process) -> Option<(u64, Pid)> {
     Some((terminal.number.encode(), foreground))
 }
 
-/// The leader of the session ended: its terminal is hung up and belongs to nobody (setsid(2)).
+/// The leader of the session ended: its terminal belongs to nobody (setsid(2)).
 pub fn session_ended(session: Pid) {
-    SESSIONS.end(session);
+    SESSIONS.end(session, &processes::AllGroups);
 }
 
 /// An error for each call on a terminal that was hung up.

@@ -37,6 +37,8 @@ pub trait TtyCaller {
 pub trait ProcessGroups: Sync {
     /// Sends the signal to each process of the group. No lock may be held.
     fn send(&self, group: Pid, signal: Signal);
+    /// Sends the signal to the process of that id, if there is one. No lock may be held.
+    fn send_to_process(&self, process: Pid, signal: Signal);
     /// The group's session; `None` if there is no such group.
     fn session_of(&self, group: Pid) -> Option<Pid>;
     /// Whether nobody is left who would continue the group when it stops.
@@ -87,6 +89,12 @@ pub struct AllGroups;
 impl ProcessGroups for AllGroups {
     fn send(&self, group: Pid, signal: Signal) {
         signal::send_to_group(group, SigInfo::new(signal, SI_KERNEL));
+    }
+
+    fn send_to_process(&self, process: Pid, signal: Signal) {
+        if let Some(process) = process::find(process) {
+            signal::send_to_process(&process, SigInfo::new(signal, SI_KERNEL));
+        }
     }
 
     fn session_of(&self, group: Pid) -> Option<Pid> {

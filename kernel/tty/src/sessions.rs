@@ -9,11 +9,13 @@ use alloc::sync::Arc;
 
 use abi::Errno;
 use abi::process::Pid;
+use abi::signal::Signal;
 use lock::{Mutex, rank};
 use memory::fallible::map::Map;
 
 use super::Terminal;
-use super::processes::Member;
+use super::driver::Ending;
+use super::processes::{Member, ProcessGroups};
 
 /// The sessions with a controlling terminal.
 pub struct Sessions(Mutex<Tenures, { rank::SESSIONS }>);
@@ -32,19 +34,39 @@ pub enum Steal {
 
 /// A session that a terminal names has that terminal here, and the other way round: both change under this lock.
 struct Tenures {
-    terminals: Map<Pid, Arc<Terminal>>,
+    sessions: Map<Pid, Holding>,
     /// The last tenure that has begun; 0: none.
     last: u32,
 }
 
+/// What a session has.
+enum Holding {
+    /// Its controlling terminal.
+    Terminal(Arc<Terminal>),
+    /// None any more since that was gone, and the group that was in the foreground: `tty_old_pgrp` of Linux.
+    Lost(Option<Pid>),
+}
+
 impl Tenures {
+    /// The session's terminal.
+    fn terminal(&self, session: Pid) -> Option<&Arc<Terminal>> {
+        match self.sessions.get(&session)? {
+            Holding::Terminal(terminal) => Some(terminal),
+            Holding::Lost(_) => None,
+        }
+    }
+
     /// A tenure begins: the terminal becomes the controlling one of the leader's session, which has none. The session that had it
-    /// loses it. `ENOMEM`, nothing changed.
+    /// loses it. `EIO`: the terminal is gone. `ENOMEM`, nothing changed.
     fn begin(&mut self, terminal: &Arc<Terminal>, leader: &impl Member) -> Result<(), Errno> {
+        if terminal.is_gone() {
+            return Err(Errno::EIO);
+        }
         let before = terminal.session();
-        self.terminals.insert(leader.session(), terminal.clone())?;
+        self.sessions
+            .insert(leader.session(), Holding::Terminal(terminal.clone()))?;
         if let Some(loser) = before {
-            self.terminals.remove(&loser);
+            self.sessions.remove(&loser);
         }
         self.last = self.last.wrapping_add(1).max(1);
         terminal.begin_tenure(leader, self.last);
@@ -56,7 +78,7 @@ impl Sessions {
     /// None has a terminal.
     pub const fn new() -> Self {
         Sessions(Mutex::new(Tenures {
-            terminals: Map::new(),
+            sessions: Map::new(),
             last: 0,
         }))
     }
@@ -66,21 +88,21 @@ impl Sessions {
         if process.tenure() == 0 {
             return None;
         }
-        let terminal = self.0.lock().terminals.get(&process.session()).cloned();
+        let terminal = self.0.lock().terminal(process.session()).cloned();
         terminal.filter(|terminal| terminal.is_controlling(process))
     }
 
     /// Opening without `O_NOCTTY` by a session leader without a controlling terminal makes it that, if it is nobody's.
     ///
     /// # Errors
-    /// `ENOMEM`: nothing has changed.
+    /// `EIO`: the terminal is gone. `ENOMEM`: nothing has changed.
     pub fn adopt_if_free(&self, terminal: &Arc<Terminal>, process: &impl Member) -> Result<(), Errno> {
         let session = process.session();
         if process.pid() != session {
             return Ok(());
         }
         let mut tenures = self.0.lock();
-        if tenures.terminals.contains_key(&session) || terminal.session().is_some() {
+        if tenures.terminal(session).is_some() || terminal.session().is_some() {
             return Ok(());
         }
         tenures.begin(terminal, process)
@@ -90,7 +112,7 @@ impl Sessions {
     ///
     /// # Errors
     /// `EPERM`: not a session leader, or one that has another terminal; another session has this one, and it may not be stolen.
-    /// `ENOMEM`.
+    /// `EIO`: the terminal is gone. `ENOMEM`.
     pub fn take_over(
         &self,
         terminal: &Arc<Terminal>,
@@ -102,7 +124,7 @@ impl Sessions {
             return Err(Errno::EPERM);
         }
         let mut tenures = self.0.lock();
-        match tenures.terminals.get(&session) {
+        match tenures.terminal(session) {
             Some(own) if Arc::ptr_eq(own, terminal) => Ok(()),
             Some(_) => Err(Errno::EPERM),
             None if terminal.session().is_some() && steal == Steal::Refused => Err(Errno::EPERM),
@@ -119,30 +141,71 @@ impl Sessions {
         if !terminal.is_controlling(process) {
             return Err(Errno::ENOTTY);
         }
-        if process.pid() == process.session() {
-            self.end_tenure(process.session());
-        } else {
+        if process.pid() != process.session() {
             process.set_tenure(0);
+        } else if let Some((terminal, Some(group))) = self.end_tenure(process.session()) {
+            terminal.groups.send(group, Signal::SIGHUP);
+            terminal.groups.send(group, Signal::SIGCONT);
         }
         Ok(())
     }
 
-    /// The leader of the session ended: its terminal is hung up and belongs to nobody (setsid(2)).
-    pub fn end(&self, session: Pid) {
-        if let Some(terminal) = self.end_tenure(session) {
-            terminal.hang_up();
+    /// The leader of the session ended: its foreground group is told, and its terminal belongs to nobody (setsid(2)). A device's is hung
+    /// up. Who was in the foreground of a terminal that went before is told now, and continued.
+    pub fn end(&self, session: Pid, groups: &dyn ProcessGroups) {
+        match self.take(session) {
+            None | Some((Holding::Lost(None), _)) => {}
+            Some((Holding::Lost(Some(group)), _)) => {
+                groups.send(group, Signal::SIGHUP);
+                groups.send(group, Signal::SIGCONT);
+            }
+            Some((Holding::Terminal(terminal), foreground)) => {
+                if let Some(group) = foreground {
+                    groups.send(group, Signal::SIGHUP);
+                }
+                if terminal.driver.ending() == Ending::Device {
+                    terminal.hang_up();
+                }
+            }
         }
     }
 
-    /// The session has no terminal any more; the foreground group of the one that it had is told.
-    fn end_tenure(&self, session: Pid) -> Option<Arc<Terminal>> {
-        let (terminal, foreground) = {
+    /// The terminal's device is gone: no session gets it any more, the one that has it loses it, and its leader is told, and continued.
+    /// It is for the caller to hang it up.
+    pub fn retire(&self, terminal: &Terminal) {
+        let session = {
             let mut tenures = self.0.lock();
-            let terminal = tenures.terminals.remove(&session)?;
+            terminal.retire();
+            let session = terminal.session();
             let foreground = terminal.end_tenure();
-            (terminal, foreground)
+            let holding = session.and_then(|session| tenures.sessions.get_mut(&session));
+            let lost = holding.map(|holding| core::mem::replace(holding, Holding::Lost(foreground)));
+            drop(tenures);
+            drop(lost);
+            session
         };
-        terminal.tell_left_behind(foreground);
-        Some(terminal)
+        if let Some(leader) = session {
+            terminal.groups.send_to_process(leader, Signal::SIGHUP);
+            terminal.groups.send_to_process(leader, Signal::SIGCONT);
+        }
+    }
+
+    /// The session has no terminal any more; which one it had, and the group in the foreground there.
+    fn end_tenure(&self, session: Pid) -> Option<(Arc<Terminal>, Option<Pid>)> {
+        match self.take(session)? {
+            (Holding::Terminal(terminal), foreground) => Some((terminal, foreground)),
+            (Holding::Lost(_), _) => None,
+        }
+    }
+
+    /// Forgets what the session has; the group in the foreground there.
+    fn take(&self, session: Pid) -> Option<(Holding, Option<Pid>)> {
+        let mut tenures = self.0.lock();
+        let holding = tenures.sessions.remove(&session)?;
+        let foreground = match &holding {
+            Holding::Terminal(terminal) => terminal.end_tenure(),
+            Holding::Lost(_) => None,
+        };
+        Some((holding, foreground))
     }
 }

@@ -2,6 +2,7 @@
 //! told what concerns it.
 
 mod fakes;
+mod pty;
 mod sessions;
 
 use super::file::Terminals;
@@ -183,8 +184,8 @@ fn a_terminal_is_hung_up_with_its_session_and_no_other() {
     let [terminal, other] = &two.terminals;
     type_bytes(terminal, &[STOP]);
     assert_eq!(write(terminal, b"never sent").unwrap(), 10);
-    two.sessions.end(10);
-    assert_eq!(two.groups.take(), [(10, Signal::SIGHUP), (10, Signal::SIGCONT)]);
+    two.sessions.end(10, two.groups);
+    assert_eq!(two.groups.take(), [(10, Signal::SIGHUP)]);
     assert_eq!(two.lines[0].take_told(), [Told::HangUp]);
     assert_eq!(two.lines[0].take_sent(), b"");
     assert_eq!((terminal.hang_ups(), other.hang_ups()), (1, 0));
@@ -197,7 +198,7 @@ fn a_terminal_is_hung_up_with_its_session_and_no_other() {
     assert_eq!(terminal.read(&io, &mut to, || true), Ok(0), "end of file");
     let mut from = KernelSource(b"text");
     assert_eq!(terminal.write(&io, &mut from, || true), Err(HUNG_UP));
-    two.sessions.end(10);
+    two.sessions.end(10, two.groups);
     assert_eq!((two.groups.take(), two.lines[0].take_told()), (vec![], vec![]));
     let next = FakeProcess::leader(30);
     two.sessions.take_over(terminal, &next, Steal::Refused).unwrap();

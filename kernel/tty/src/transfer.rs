@@ -3,6 +3,7 @@
 use abi::Errno;
 use abi::terminal::{TOSTOP, VMIN, VTIME};
 
+use super::driver::Ending;
 use super::{Terminal, TerminalState};
 use sched::SleepingMutexGuard;
 use sched::scheduler;
@@ -45,7 +46,7 @@ struct Found {
 
 impl Terminal {
     /// Reads a line, or in noncanonical mode what VMIN and VTIME ask for. `is_dead` says whether the terminal was hung
-    /// up behind this open file: end of file then. Each line, and what one read takes of it, goes to one reader.
+    /// up behind this open file: end of file then, or `EIO` for who was waiting for a program at the other end. Each line, and what one read takes of it, goes to one reader.
     ///
     /// # Errors
     /// `EAGAIN`: there is nothing, and the caller does not wait. `RESTART`: a signal is to be delivered. `EINTR`: the process is to
@@ -56,9 +57,12 @@ impl Terminal {
         to: &mut dyn Sink,
         is_dead: impl Fn() -> bool,
     ) -> Result<usize, Errno> {
-        loop {
-            if is_dead() || to.room() == 0 {
-                return Ok(0);
+        if is_dead() {
+            return Ok(0);
+        }
+        while to.room() > 0 {
+            if is_dead() {
+                return self.read_end();
             }
             let awaited = match self.terms() {
                 None => self.wait_for_line(io, &is_dead)?,
@@ -71,6 +75,15 @@ impl Terminal {
             if found.len > 0 || found.is_end || awaited == Awaited::Timeout {
                 return Ok(found.len);
             }
+        }
+        Ok(0)
+    }
+
+    /// What a read gives during which the terminal was hung up. `EIO` if a program was at the other end, as Linux has it.
+    fn read_end(&self) -> Result<usize, Errno> {
+        match self.driver.ending() {
+            Ending::Device => Ok(0),
+            Ending::Program => Err(Errno::EIO),
         }
     }
 
@@ -237,11 +250,14 @@ impl Terminal {
         let _interrupted = self.writable.wait_until(is_over);
     }
 
-    /// Waits until nothing is left to be sent: tcdrain(3).
+    /// Waits until nothing is left to be sent: tcdrain(3). What goes to a program is sent once it is written.
     ///
     /// # Errors
     /// `RESTART`: a signal is to be delivered.
     pub(super) fn drain(&self) -> Result<(), Errno> {
+        if self.driver.ending() == Ending::Program {
+            return Ok(());
+        }
         let hang_ups = self.hang_ups();
         let is_over = || {
             let is_empty = self.state.lock().sending.len() == 0;

@@ -3,6 +3,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::ops::RangeInclusive;
 
 use abi::Errno;
@@ -52,6 +53,20 @@ pub trait DeviceDriver: Send + Sync {
     /// # Errors
     /// `ENXIO` if there is no such device, `ENOMEM`, and what the device says.
     fn open(&self, minor: u32, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno>;
+
+    /// The same, for a driver that asks where the node stands that was opened: its [`Dentry`](super::dentry::Dentry), of which this file
+    /// knows nothing.
+    ///
+    /// # Errors
+    /// As of [`DeviceDriver::open`].
+    fn open_node(
+        &self,
+        _node: Arc<dyn Any + Send + Sync>,
+        minor: u32,
+        flags: OpenFlags,
+    ) -> Result<Arc<dyn FileOps>, Errno> {
+        self.open(minor, flags)
+    }
 }
 
 /// A node that a devtmpfs has for a device.
@@ -67,6 +82,8 @@ pub struct DeviceNode {
 /// What a driver registers.
 #[derive(Clone)]
 pub struct DeviceRange {
+    /// As /proc/devices calls them.
+    pub name: &'static str,
     /// Rows of bytes or of blocks.
     pub class: DeviceClass,
     /// The driver's number.
@@ -104,17 +121,22 @@ pub fn register(range: DeviceRange) -> Result<(), Errno> {
     ranges.try_push(range)
 }
 
-/// Opens the device of that number.
+/// Opens the device of that number, whose node is `node`.
 ///
 /// # Errors
 /// `ENXIO` if no driver serves it, and what the driver says.
-pub fn open(class: DeviceClass, number: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
+pub fn open(
+    class: DeviceClass,
+    number: DeviceNumber,
+    node: Arc<dyn Any + Send + Sync>,
+    flags: OpenFlags,
+) -> Result<Arc<dyn FileOps>, Errno> {
     let driver = {
         let ranges = RANGES.lock();
         let found = ranges.iter().find(|range| range.has(class, number));
         found.map(|range| range.driver).ok_or(Errno::ENXIO)?
     };
-    driver.open(number.minor, flags)
+    driver.open_node(node, number.minor, flags)
 }
 
 /// What the driver that registered as number `index` said; `None` behind the last.

@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::dentry::Dentry;
-use super::super_block::SuperBlock;
 use abi::Errno;
 use lock::Mutex;
 use memory::fallible::TryVec;
@@ -23,11 +22,11 @@ pub trait FileSystem: Send + Sync {
     /// `EINVAL` for options that are not known, `ENODEV` if programs cannot mount it, `ENOMEM`.
     fn mount(&'static self, device: u64, options: &[u8]) -> Result<Arc<Dentry>, Errno>;
 
-    /// mount(2), `MS_REMOUNT`: other options.
+    /// mount(2), `MS_REMOUNT`: other options for the one with that root.
     ///
     /// # Errors
     /// `EINVAL`.
-    fn remount(&self, _super_block: &SuperBlock, _options: &[u8]) -> Result<(), Errno> {
+    fn remount(&self, _root: &Arc<Dentry>, _options: &[u8]) -> Result<(), Errno> {
         Ok(())
     }
 

@@ -152,7 +152,7 @@ pub fn remount(root: &Arc<Dentry>, options: &[u8], flags: MountFlags) -> Result<
         return Err(Errno::EINVAL);
     }
     let filesystem = &root.inode.filesystem;
-    filesystem.kind.remount(filesystem, options)?;
+    filesystem.kind.remount(root, options)?;
     filesystem.flags.change(flags)
 }
 

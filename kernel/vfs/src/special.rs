@@ -14,8 +14,8 @@ use super::inode_ops::InodeOps;
 pub struct DeviceFile(pub DeviceClass, pub DeviceNumber);
 
 impl InodeOps for DeviceFile {
-    fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
-        device_registry::open(self.0, self.1, flags)
+    fn open(self: Arc<Self>, dentry: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
+        device_registry::open(self.0, self.1, dentry.clone(), flags)
     }
 
     fn device_number(&self) -> u64 {

@@ -36,6 +36,7 @@ fn program(arguments: &[&str]) -> i32 {
     }
     open_console();
     mount_proc();
+    mount_pts();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGUSR2] {
         if let Err(error) = signal::set(signal, Disposition::Note) {
             eprintln!("init: {signal:?}: {error}");
@@ -95,6 +96,20 @@ fn mount_proc() {
         && let Err(error) = mounts::mount("proc", "/proc", "proc", MountFlags::empty(), "")
     {
         eprintln!("init: /proc: {error}");
+    }
+}
+
+/// The slaves of pseudo-terminals, whose group may write to them (`tty` has number 5).
+fn mount_pts() {
+    const SLAVES: &str = "gid=5,mode=620,ptmxmode=666";
+    let made = match file::make_directory("/dev/pts", 0o755) {
+        Err(Errno::EEXIST) => Ok(()),
+        other => other,
+    };
+    let mounted =
+        made.and_then(|()| mounts::mount("devpts", "/dev/pts", "devpts", MountFlags::empty(), SLAVES));
+    if let Err(error) = mounted {
+        eprintln!("init: /dev/pts: {error}");
     }
 }
 

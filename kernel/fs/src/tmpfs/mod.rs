@@ -127,7 +127,8 @@ impl FileSystem for Memory {
         Ok(root)
     }
 
-    fn remount(&self, super_block: &SuperBlock, text: &[u8]) -> Result<(), Errno> {
+    fn remount(&self, root: &Arc<Dentry>, text: &[u8]) -> Result<(), Errno> {
+        let super_block = &root.inode.filesystem;
         let usual = Options {
             pages: super_block.page_limit(),
             mode: 0,

@@ -78,7 +78,7 @@ impl TtyDriver for FakeLine {
         self.sent.lock().unwrap().extend(bytes);
     }
 
-    fn set_termios(&self, _termios: &Termios) {
+    fn set_termios(&self, _termios: &mut Termios) {
         self.note(Told::Settings);
     }
 
@@ -195,6 +195,10 @@ impl FakeGroups {
 impl ProcessGroups for FakeGroups {
     fn send(&self, group: Pid, signal: Signal) {
         self.sent.lock().unwrap().push((group, signal));
+    }
+
+    fn send_to_process(&self, process: Pid, signal: Signal) {
+        self.sent.lock().unwrap().push((process, signal));
     }
 
     fn session_of(&self, group: Pid) -> Option<Pid> {

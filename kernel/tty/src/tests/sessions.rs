@@ -52,7 +52,7 @@ fn a_terminal_has_one_session_and_a_session_one_terminal() {
     assert_eq!(take(&first, &other, Steal::Allowed), Ok(()));
     assert!(sessions.controlling(&one).is_none() && first.is_controlling(&other));
     assert_eq!(take(&second, &one, Steal::Refused), Ok(()));
-    sessions.end(10);
+    sessions.end(10, groups);
     assert_eq!((first.hang_ups(), second.hang_ups()), (0, 1));
 }
 
@@ -80,6 +80,7 @@ struct Model {
 }
 
 struct World {
+    groups: &'static FakeGroups,
     sessions: Sessions,
     terminals: Vec<Arc<Terminal>>,
     processes: Vec<FakeProcess>,
@@ -91,6 +92,7 @@ impl World {
     fn new(seed: u64) -> World {
         let groups = FakeGroups::leak();
         World {
+            groups,
             sessions: Sessions::new(),
             terminals: (0..3).map(|minor| terminal(minor, groups).0).collect(),
             processes: Vec::new(),
@@ -165,21 +167,42 @@ impl World {
     /// The leader of a session ends; those that are left keep its number.
     fn end(&mut self, at: usize) {
         let session = self.processes[at].session;
-        self.sessions.end(session);
+        self.sessions.end(session, self.groups);
         if let Some(terminal) = self.model.of_terminal.iter().position(|of| *of == Some(session)) {
             self.model.of_terminal[terminal] = None;
         }
         self.clear(session);
     }
 
+    /// The device of a terminal goes, and another one comes: `__tty_hangup`.
+    fn retire(&mut self, terminal: usize) {
+        let gone = core::mem::replace(&mut self.terminals[terminal], self::terminal(3, self.groups).0);
+        self.groups.take();
+        self.sessions.retire(&gone);
+        let told = self.groups.take();
+        match self.model.of_terminal[terminal].take() {
+            Some(session) => {
+                self.clear(session);
+                assert_eq!(told, [(session, Signal::SIGHUP), (session, Signal::SIGCONT)]);
+            }
+            None => assert_eq!(told, []),
+        }
+        let late = FakeProcess::leader(9999);
+        assert_eq!(
+            self.sessions.take_over(&gone, &late, Steal::Allowed),
+            Err(Errno::EIO)
+        );
+    }
+
     fn step(&mut self, pid: Pid) {
         let (at, terminal) = (self.below(self.processes.len()), self.below(3));
-        match self.below(8) {
+        match self.below(9) {
             0 => self.add(FakeProcess::leader(pid), None),
             1 | 2 => self.add(self.processes[at].fork(pid), self.model.of_process[at]),
             3 => self.take(at, terminal, Steal::Allowed),
             4 | 5 => self.take(at, terminal, Steal::Refused),
             6 => self.give_up(at, terminal),
+            7 => self.retire(terminal),
             _ => self.end(at),
         }
     }
