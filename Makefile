@@ -17,10 +17,10 @@ image: ## build target/holstein/kernel8.img, the one file that both boards boot,
 	@.ci/setup build
 	@.ci/image
 
-run: ## boot QEMU virt to the shell on this terminal (leave with poweroff, or Ctrl-A X)
+run: ## boot QEMU virt to the shell on this terminal (leave with poweroff, or Ctrl-A X); ROOT=dir or cpio boots that instead
 	@.ci/setup run
 	@.ci/image
-	@.ci/qemu
+	@.ci/root
 
 demo: ## boot, run the copy-on-write demos with their checks, power off
 	@.ci/setup run

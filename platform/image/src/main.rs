@@ -1,13 +1,15 @@
 //! `image`: makes the files that the boards boot. One subcommand for each file; the work is in the library.
 
 use anyhow::{Context, Result, bail};
-use image::{initramfs, kernel, sdcard};
+use image::{busybox, folder, initramfs, kernel, sdcard};
 use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: image kernel ELF INITRAMFS OUT        flat arm64 Image with symbols and embedded initramfs
        image cpio OUT ROOTFS DIR...          cpio archive (newc) from a list file; programs are looked up in DIRs
+       image folder DIR OUT                  cpio archive of a folder
+       image busybox ROOTFS BUSYBOX OUT      cpio archive of a busybox, with links for what the list file leaves free
        image sdcard PARTITION OUT            card image: MBR and the FAT32 partition at 1 MiB
        image dtb IN OUT                      copy of a device tree whose console is serial0";
 
@@ -35,6 +37,14 @@ fn run(args: &[&str]) -> Result<()> {
             write(
                 out,
                 &initramfs::archive(&text, &dirs).with_context(|| list.to_owned())?,
+            )
+        }
+        ["folder", dir, out] => write(out, &folder::archive(Path::new(dir))?),
+        ["busybox", list, program, out] => {
+            let text = std::fs::read_to_string(list).with_context(|| list.to_owned())?;
+            write(
+                out,
+                &busybox::archive(&text, read(program)?).with_context(|| program.to_owned())?,
             )
         }
         ["sdcard", partition, out] => write(
