@@ -5,7 +5,7 @@
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
 //! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`],
-//! [`transfers`], [`footprint`], [`parallel`]; and the curves: [`areas`], [`names`], [`crowds`].
+//! [`transfers`], [`waiting`], [`footprint`], [`parallel`]; and the curves: [`areas`], [`names`], [`crowds`].
 
 pub mod areas;
 pub mod calls;
@@ -26,6 +26,7 @@ pub mod serving;
 pub mod settings;
 pub mod snapshot;
 pub mod transfers;
+pub mod waiting;
 pub mod work;
 
 use alloc::vec::Vec;
@@ -57,6 +58,7 @@ pub fn rows() -> Vec<Row> {
         serving::ROWS,
         inquiries::ROWS,
         transfers::ROWS,
+        waiting::ROWS,
         footprint::ROWS,
         areas::ROWS,
         names::ROWS,

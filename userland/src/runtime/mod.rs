@@ -13,6 +13,7 @@
 pub mod output;
 pub mod crowd;
 pub mod directory;
+pub mod events;
 pub mod file;
 #[cfg(target_os = "none")]
 mod heap;
