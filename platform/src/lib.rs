@@ -49,6 +49,8 @@ mod layout;
 #[cfg(target_os = "none")]
 pub mod memory;
 #[cfg(target_os = "none")]
+pub mod network;
+#[cfg(target_os = "none")]
 pub mod power;
 #[cfg(target_os = "none")]
 pub mod thread;
@@ -60,7 +62,7 @@ pub mod host;
 #[cfg(not(target_os = "none"))]
 use host::{arch, devices, layout};
 #[cfg(not(target_os = "none"))]
-pub use host::{board, console, cpu, crash, heap, memory, power, thread, timer};
+pub use host::{board, console, cpu, crash, heap, memory, network, power, thread, timer};
 
 pub mod fault_injection;
 pub mod frame;

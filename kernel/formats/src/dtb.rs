@@ -8,7 +8,7 @@ mod place;
 
 pub use machine::{
     Chosen, Conduit, Cpu, EnableMethod, Gic, InitrdRange, Machine, PhysRange, Reserved, ReservedBy, Stdout,
-    Timer, Uart,
+    Timer, Uart, VirtioTransport,
 };
 
 use core::fmt;

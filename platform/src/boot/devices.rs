@@ -7,13 +7,16 @@ use crate::devices::gic_v3::{GicV3, Redistributors};
 use crate::devices::mmio::Mmio;
 use crate::devices::uart::{self, Uart};
 use crate::devices::watchdog::Watchdog;
-use crate::devices::{map, pl031, rng200, rpi4};
+use crate::devices::{map, pl031, rng200, rpi4, virtio};
 use crate::interrupt;
+use crate::layout::page_down;
 use crate::memory::kernel_tables::KernelTables;
 use crate::memory::plan::{Plan, PlanError};
 use crate::power::{self, PowerControl};
 use crate::{board, console};
-use formats::dtb::{self, Conduit, Machine, PhysRange};
+use arrayvec::ArrayVec;
+use formats::dtb::{self, Conduit, Machine, PhysRange, VirtioTransport};
+use mm::PAGE_SIZE;
 
 /// A device of which the driver knows better how many registers it has than some device trees do.
 fn sized(range: PhysRange, len: usize) -> PhysRange {
@@ -50,6 +53,39 @@ pub(super) struct Devices {
     pins: Option<Mmio>,
     /// Raspberry Pi.
     mailbox: Option<Mmio>,
+    virtio: ArrayVec<virtio::Slot, { virtio::MOST }>,
+}
+
+/// The pages of registers that several devices lie in, mapped once each.
+#[derive(Default)]
+struct SharedPages(ArrayVec<(u64, Mmio), { virtio::MOST }>);
+
+impl SharedPages {
+    /// The registers in `range`, which lie in one page, or none if they do not. `map` maps what was not mapped yet.
+    ///
+    /// # Errors
+    /// As `map`.
+    fn registers(
+        &mut self,
+        range: PhysRange,
+        map: impl FnOnce(PhysRange) -> Result<Mmio, BootError>,
+    ) -> Result<Option<Mmio>, BootError> {
+        let (page, size) = (page_down(range.start), range.size as usize);
+        if size == 0 || page_down(range.end() - 1) != page {
+            return Ok(None);
+        }
+        let known = self.0.iter().find(|(start, _)| *start == page);
+        let mapped = match known {
+            Some(&(_, mapped)) => mapped,
+            None => {
+                let start = page;
+                let mapped = map(PhysRange { start, size: PAGE_SIZE as u64 })?;
+                self.0.push((page, mapped));
+                mapped
+            }
+        };
+        Ok(Some(mapped.part((range.start - page) as usize, size)))
+    }
 }
 
 impl Devices {
@@ -98,6 +134,7 @@ impl Devices {
                 }
             }
         };
+        let virtio = map_virtio(&machine.virtio, &mut map)?;
         let watchdog = machine.watchdog.map(&mut map).transpose()?.map(Watchdog);
         Ok(Devices {
             uart_clock: uart.clock_hz,
@@ -113,6 +150,7 @@ impl Devices {
                 .map(|range| map(sized(range, pl031::PL031_LEN)))
                 .transpose()?,
             psci: machine.psci,
+            virtio,
             watchdog,
             gic,
             timer,
@@ -174,5 +212,24 @@ impl Devices {
             } => Gic::V3(GicV3::new(distributor, redistributors)),
         });
         interrupt::set_up(self.timer);
+        virtio::set_slots(self.virtio);
     }
+}
+
+/// Maps the places of virtio devices. One whose device does not see the caches is left out: nobody would clean them.
+fn map_virtio(
+    transports: &[VirtioTransport],
+    map: &mut impl FnMut(PhysRange) -> Result<Mmio, BootError>,
+) -> Result<ArrayVec<virtio::Slot, { virtio::MOST }>, BootError> {
+    let mut pages = SharedPages::default();
+    let mut slots = ArrayVec::new();
+    for transport in transports.iter().filter(|transport| transport.is_coherent) {
+        if let Some(registers) = pages.registers(transport.registers, &mut *map)? {
+            slots.push(virtio::Slot {
+                registers,
+                interrupt: transport.interrupt,
+            });
+        }
+    }
+    Ok(slots)
 }

@@ -70,6 +70,20 @@ impl Mmio {
         }
     }
 
+    /// `len` registers' bytes from `offset` on.
+    pub(crate) fn part(self, offset: usize, len: usize) -> Mmio {
+        assert!(len <= self.len - offset, "a device ends in its page");
+        Mmio {
+            len,
+            ..self.from(offset)
+        }
+    }
+
+    /// The virtual address of the block.
+    pub(crate) fn base(self) -> usize {
+        self.base
+    }
+
     /// Bytes in the block.
     pub(crate) fn len(self) -> usize {
         self.len

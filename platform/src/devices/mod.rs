@@ -13,4 +13,5 @@ pub(crate) mod registers;
 pub(crate) mod rng200;
 pub(crate) mod rpi4;
 pub(crate) mod uart;
+pub(crate) mod virtio;
 pub(crate) mod watchdog;

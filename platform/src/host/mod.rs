@@ -19,6 +19,7 @@ pub(crate) mod devices;
 pub mod heap;
 pub(crate) mod layout;
 pub mod memory;
+pub mod network;
 pub mod power;
 pub mod program;
 pub mod thread;

@@ -2,6 +2,7 @@
 
 use super::machine::{
     Conduit, Cpu, EnableMethod, Gic, InitrdRange, Machine, PhysRange, Reserved, ReservedBy, Stdout, Uart,
+    VirtioTransport,
 };
 use super::place::{Place, cells};
 use super::{DeviceTree, DtbError};
@@ -21,6 +22,7 @@ enum Device {
     Watchdog,
     Gpio,
     Generator,
+    Virtio,
 }
 
 /// Their names in `compatible`.
@@ -43,6 +45,7 @@ const DEVICES: &[(&str, Device)] = &[
     ("brcm,bcm2711-gpio", Device::Gpio),
     ("brcm,bcm2835-gpio", Device::Gpio),
     ("brcm,bcm2711-rng200", Device::Generator),
+    ("virtio,mmio", Device::Virtio),
 ];
 
 impl Device {
@@ -273,6 +276,7 @@ fn take_device(
         Device::Watchdog => machine.watchdog = machine.watchdog.or_else(|| place.registers(0)),
         Device::Gpio => machine.gpio = machine.gpio.or_else(|| place.registers(0)),
         Device::Generator => machine.generator = machine.generator.or_else(|| place.registers(0)),
+        Device::Virtio => take_virtio(machine, context, place),
     }
     Ok(())
 }
@@ -283,10 +287,8 @@ fn take_uart(
     tree: &DeviceTree,
     place: &Place,
 ) -> Result<(), DtbError> {
-    let is_stdout = context
-        .stdout
-        .as_ref()
-        .is_some_and(|stdout| place.is_at(&stdout.path));
+    let stdout = context.stdout.as_ref();
+    let is_stdout = stdout.is_some_and(|stdout| place.is_at(&stdout.path));
     let (Some(registers), true) = (place.registers(0), machine.uart.is_none() || is_stdout) else {
         return Ok(());
     };
@@ -300,6 +302,14 @@ fn take_uart(
         is_stdout,
     });
     Ok(())
+}
+
+fn take_virtio(machine: &mut Machine, context: &Context, place: &Place) {
+    if let (Some(registers), Some(interrupt)) = (place.registers(0), interrupt(context, place, 0)) {
+        let is_coherent = place.upwards().any(|node| node.bytes("dma-coherent").is_some());
+        // Further ones are left out.
+        let _ = machine.virtio.try_push(VirtioTransport { registers, interrupt, is_coherent });
+    }
 }
 
 /// The frequency of a clock that never changes it.

@@ -54,6 +54,19 @@ pub struct Machine {
     pub gpio: Option<PhysRange>,
     /// Raspberry Pi: the random number generator.
     pub generator: Option<PhysRange>,
+    /// Places where a virtio device may be, in the order of the tree. Those behind the 32nd are left out.
+    pub virtio: ArrayVec<VirtioTransport, 32>,
+}
+
+/// The registers of a virtio device, or of none: the device says which it is (binding `virtio,mmio`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VirtioTransport {
+    /// Its registers.
+    pub registers: PhysRange,
+    /// Its interrupt, as GIC INTID.
+    pub interrupt: u32,
+    /// Whether the device sees what the processors' caches hold: `dma-coherent`, here or above.
+    pub is_coherent: bool,
 }
 
 /// A reserved range.

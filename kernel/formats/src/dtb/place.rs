@@ -27,7 +27,7 @@ impl<'p, 'a> Place<'p, 'a> {
     }
 
     /// The node and all above it.
-    fn upwards(&self) -> impl Iterator<Item = Place<'_, 'a>> {
+    pub fn upwards(&self) -> impl Iterator<Item = Place<'_, 'a>> {
         core::iter::successors(Some(*self), |place| place.parent.copied())
     }
 
