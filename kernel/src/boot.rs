@@ -9,7 +9,7 @@
 //! the ASID), `asid=n` (as if the machine had n ASIDs, so that they roll over), `fork=classic` (fork copies all tables: to measure
 //! against), `watchdog=n` (the board's watchdog restarts it when its first processor takes no interrupts for n seconds), `boot=report`
 //! (says what is known of the board: /proc/board), `boot=selftest` (the same, and what each processor is tried with at each boot is tried
-//! for a second), `spectre_bhb=loop`, `errata=859971` (what costs time and is not everybody's: platform/README.md). Everything else goes
+//! for a second), `ip=` (the address of the first network device: `dhcp`, `off`, or `10.0.2.15/24,10.0.2.2`), `spectre_bhb=loop`, `errata=859971` (what costs time and is not everybody's: platform/README.md). Everything else goes
 //! to init as Linux hands it on: see
 //! `formats::bootargs`.
 
@@ -102,6 +102,7 @@ pub fn start(boot: Boot) -> ! {
             look_after_boards(line);
             start_processors(line);
             tell_of_board(line);
+            inet::find_devices(inet::Wish::parse(line.value("ip")));
             watchdog::start(line.value("watchdog"));
             scheduler::run()
         }
@@ -225,6 +226,7 @@ fn register() -> Result<(), Errno> {
     pipe::register()?;
     anonymous::register()?;
     net::file::register()?;
+    inet::register()?;
     tmpfs::register_ramfs()?;
     tty::register_devpts()?;
     devices::register()?;

@@ -3,6 +3,7 @@
 
 mod archive;
 mod files;
+mod internet;
 mod io;
 mod late_object;
 mod late_pages;
@@ -35,8 +36,9 @@ const DATA: u64 = INIT + 0x1000;
 
 type Story = (&'static str, fn(&Io));
 
-const LISTS: [&[Story]; 7] = [
+const LISTS: [&[Story]; 8] = [
     files::STORIES,
+    internet::STORIES,
     memory::STORIES,
     processes::STORIES,
     proc_files::STORIES,

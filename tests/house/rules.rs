@@ -72,6 +72,12 @@ pub const FLOORS: &[Floor] = &[
         ],
     },
     Floor {
+        folder: "kernel/inet",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "net",
+        ],
+    },
+    Floor {
         folder: "kernel/devices",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
@@ -101,7 +107,7 @@ pub const FLOORS: &[Floor] = &[
         folder: "kernel/procfs",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "net", "devices", "events", "task", "tty",
+            "net", "inet", "devices", "events", "task", "tty",
         ],
     },
     Floor {
@@ -115,7 +121,7 @@ pub const FLOORS: &[Floor] = &[
         folder: "kernel",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "net", "devices", "events", "task", "tty", "procfs", "syscall",
+            "net", "inet", "devices", "events", "task", "tty", "procfs", "syscall",
         ],
     },
     Floor {
@@ -143,8 +149,8 @@ pub const FLOORS: &[Floor] = &[
 /// The crates of this workspace by name.
 const CRATES: &[&str] = &[
     "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs", "net",
-    "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland", "image", "tests", "fuzz",
-    "checker",
+    "inet", "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland", "image", "tests",
+    "fuzz", "checker",
 ];
 
 /// What the root of a crate, or its manifest, must say about `unsafe`.
@@ -160,6 +166,7 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/vfs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/fs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/net/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/inet/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/devices/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/events/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/task/src/lib.rs", "#![forbid(unsafe_code)]"),

@@ -18,6 +18,7 @@ pub mod dirent;
 pub mod errno;
 pub mod events;
 pub mod file;
+pub mod inet;
 pub mod memory;
 pub mod mount;
 pub mod nr;

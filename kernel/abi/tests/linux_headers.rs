@@ -129,6 +129,11 @@ const PROLOGUE: &str = "
 #include <linux/un.h>
 #include <asm/socket.h>
 #include <linux/sockios.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/tcp.h>
+#include <linux/if.h>
+#include <linux/if_arp.h>
 ";
 
 /// What the C library says, for the kernel's headers keep it for themselves.

@@ -66,6 +66,19 @@ impl SocketBase {
         }
     }
 
+    /// Takes over what was set of `listening`: of a connection that it made.
+    pub fn inherit(&self, listening: &SocketBase) {
+        let switches = listening.switches.load(Ordering::Relaxed);
+        self.switches.store(switches, Ordering::Relaxed);
+        self.set_send_buffer(listening.send_buffer());
+        self.set_receive_buffer(listening.receive_buffer());
+        self.set_send_timeout(listening.send_timeout());
+        self.set_receive_timeout(listening.receive_timeout());
+        self.set_low_mark(listening.low_mark());
+        self.set_priority(listening.priority());
+        self.set_linger(listening.linger());
+    }
+
     /// Whether that option, `SO_*`, is one that is on or off.
     pub fn is_switch(name: u32) -> bool {
         SWITCHES.contains(&name)

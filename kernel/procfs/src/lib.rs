@@ -28,6 +28,7 @@ mod lock_stat;
 mod locks;
 mod maps;
 mod mounts;
+mod net;
 mod node;
 mod pagemap;
 mod pages;

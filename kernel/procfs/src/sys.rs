@@ -9,8 +9,8 @@ use spin::Once;
 
 use super::entry::{Directory, FixedEntry, SPREAD};
 use super::node::PseudoNode;
-use super::settings;
 use super::text::Text;
+use super::{net, settings};
 use events::epoll;
 use fs::pipe;
 use sched::scheduler::SETTINGS;
@@ -25,13 +25,14 @@ use vfs::super_block::SuperBlock;
 /// One more than the highest process id.
 const PID_MAX: u64 = 32768;
 
-static ROOT: [FixedEntry<()>; 3] = [
+static ROOT: [FixedEntry<()>; 4] = [
     FixedEntry::directory("fs", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &FILES)
     }),
     FixedEntry::directory("kernel", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &KERNEL)
     }),
+    FixedEntry::directory("net", 0o555, net::settings),
     FixedEntry::directory("vm", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &MEMORY)
     }),

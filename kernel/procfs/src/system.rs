@@ -10,7 +10,7 @@ use platform::timer;
 use super::entry::{Directory, FixedEntry, SPREAD, TextLink};
 use super::node::{Magic, PseudoNode};
 use super::text::{Text, clock_ticks};
-use super::{board, lock_stat, locks, pages, processors, resources, sys, trigger};
+use super::{board, lock_stat, locks, net, pages, processors, resources, sys, trigger};
 use klog::boot_arguments;
 use memory::fallible;
 use sched::scheduler;
@@ -20,7 +20,7 @@ use vfs::device_registry::{self, DeviceClass};
 use vfs::filesystem;
 use vfs::mount::{self, Mount};
 
-pub static ENTRIES: [FixedEntry<()>; 27] = [
+pub static ENTRIES: [FixedEntry<()>; 28] = [
     FixedEntry::text("board", board::text),
     FixedEntry::text("cmdline", command_line),
     FixedEntry::text("cpuinfo", processors::information),
@@ -36,6 +36,7 @@ pub static ENTRIES: [FixedEntry<()>; 27] = [
     // There are no modules.
     FixedEntry::text("modules", |(), _| Ok(())),
     FixedEntry::link("mounts", |()| PseudoNode::link(TextLink(b"self/mounts"))),
+    FixedEntry::directory("net", 0o555, net::root),
     FixedEntry::link("self", |()| PseudoNode::link(OwnDirectory { is_thread: false })),
     FixedEntry::text("stat", processors::statistics),
     FixedEntry::text("swaps", swaps),

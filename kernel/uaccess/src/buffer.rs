@@ -22,6 +22,9 @@ pub trait Sink {
     /// # Errors
     /// `EFAULT`, `ENOMEM`: of the first byte, as [`write_bytes`](super::write_bytes). `EINTR`: the process is to end.
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno>;
+    /// As [`Sink::put`], for one who holds a lock: it stops in front of a `fault`, which the caller serves when it has released the lock
+    /// ([`serve`](super::serve)), and may stop before the end of the room.
+    fn try_put(&mut self, bytes: &[u8], fault: &mut Option<UserFault>) -> usize;
     /// Puts bytes that lie in a frame, for one who holds a lock; how many. It may stop before the end of the room, and does so
     /// in front of a `fault`, which the caller serves when it has released the lock. None are put only there.
     fn try_put_frame(
@@ -51,6 +54,8 @@ pub trait Source {
     /// # Errors
     /// `EFAULT`, `ENOMEM`: of the first byte, as [`read_bytes`]. `EINTR`: the process is to end.
     fn take(&mut self, into: &mut [u8]) -> Result<usize, Errno>;
+    /// As [`Source::take`], for one who holds a lock, as [`Sink::try_put`] puts them.
+    fn try_take(&mut self, into: &mut [u8], fault: &mut Option<UserFault>) -> usize;
     /// Takes bytes into a frame, for one who holds a lock, as [`Sink::try_put_frame`] puts them.
     fn try_take_into_frame(
         &mut self,
@@ -178,11 +183,13 @@ impl Sink for UserBuffer {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        transfer(bytes.len(), |moved, fault| {
-            let rest = &bytes[moved..];
-            self.move_piece(rest.len(), fault, |to, len| {
-                user_copy::copy_to_user(to, &rest[..len])
-            })
+        transfer(bytes.len(), |moved, fault| self.try_put(&bytes[moved..], fault))
+    }
+
+    #[inline]
+    fn try_put(&mut self, bytes: &[u8], fault: &mut Option<UserFault>) -> usize {
+        self.move_piece(bytes.len(), fault, |to, len| {
+            user_copy::copy_to_user(to, &bytes[..len])
         })
     }
 
@@ -207,10 +214,14 @@ impl Source for UserBuffer {
 
     fn take(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
         transfer(into.len(), |moved, fault| {
-            let rest = &mut into[moved..];
-            self.move_piece(rest.len(), fault, |from, len| {
-                user_copy::copy_from_user(&mut rest[..len], from)
-            })
+            self.try_take(&mut into[moved..], fault)
+        })
+    }
+
+    #[inline]
+    fn try_take(&mut self, into: &mut [u8], fault: &mut Option<UserFault>) -> usize {
+        self.move_piece(into.len(), fault, |from, len| {
+            user_copy::copy_from_user(&mut into[..len], from)
         })
     }
 

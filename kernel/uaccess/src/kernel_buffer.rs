@@ -25,9 +25,13 @@ impl Source for KernelSource<'_> {
     }
 
     fn take(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
+        Ok(self.try_take(into, &mut None))
+    }
+
+    fn try_take(&mut self, into: &mut [u8], _fault: &mut Option<UserFault>) -> usize {
         let taken = self.next(into.len());
         into[..taken.len()].copy_from_slice(taken);
-        Ok(taken.len())
+        taken.len()
     }
 
     fn try_take_into_frame(
@@ -68,9 +72,13 @@ impl Sink for KernelSink<'_> {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        Ok(self.try_put(bytes, &mut None))
+    }
+
+    fn try_put(&mut self, bytes: &[u8], _fault: &mut Option<UserFault>) -> usize {
         let part = self.part(bytes.len());
         part.copy_from_slice(&bytes[..part.len()]);
-        Ok(part.len())
+        part.len()
     }
 
     fn try_put_frame(
@@ -98,6 +106,11 @@ impl Sink for ListSink<'_> {
         let part = &bytes[..bytes.len().min(self.room())];
         self.0.try_extend(part)?;
         Ok(part.len())
+    }
+
+    fn try_put(&mut self, bytes: &[u8], _fault: &mut Option<UserFault>) -> usize {
+        // Within its capacity: no memory is needed.
+        self.put(bytes).unwrap_or(0)
     }
 
     fn try_put_frame(

@@ -79,7 +79,10 @@ impl SharedPages {
             Some(&(_, mapped)) => mapped,
             None => {
                 let start = page;
-                let mapped = map(PhysRange { start, size: PAGE_SIZE as u64 })?;
+                let mapped = map(PhysRange {
+                    start,
+                    size: PAGE_SIZE as u64,
+                })?;
                 self.0.push((page, mapped));
                 mapped
             }

@@ -149,6 +149,13 @@ impl Source for AtMost<'_> {
         Ok(taken)
     }
 
+    fn try_take(&mut self, into: &mut [u8], fault: &mut Option<UserFault>) -> usize {
+        let len = into.len().min(self.left);
+        let taken = self.from.try_take(&mut into[..len], fault);
+        self.left -= taken;
+        taken
+    }
+
     fn try_take_into_frame(
         &mut self,
         frame: Frame,

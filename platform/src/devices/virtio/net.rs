@@ -176,7 +176,12 @@ impl NetworkDevice {
             let frame = len.filter(|&len| len <= to.len());
             if let Some(len) = frame {
                 // SAFETY: within the buffer, which is ours at the moment. `to` is the caller's own memory.
-                unsafe { bytes.cast::<u8>().add(self.header_len).copy_to_nonoverlapping(NonNull::from(&mut *to).cast(), len) };
+                unsafe {
+                    bytes
+                        .cast::<u8>()
+                        .add(self.header_len)
+                        .copy_to_nonoverlapping(NonNull::from(&mut *to).cast(), len)
+                };
             }
             self.lend(buffer);
             Some(frame)
@@ -209,7 +214,8 @@ impl NetworkDevice {
         // It stays as it is until its token comes back (`collect_sent`).
         let token = unsafe {
             at.write_bytes(0, self.header_len);
-            at.add(self.header_len).copy_from_nonoverlapping(NonNull::from(frame).cast(), frame.len());
+            at.add(self.header_len)
+                .copy_from_nonoverlapping(NonNull::from(frame).cast(), frame.len());
             self.sent.add(&[bytes.as_ref()], &mut [])
         };
         let Ok(token) = token else {

@@ -1,0 +1,127 @@
+//! The Internet protocols: ip(7), ipv6(7), tcp(7), udp(7), raw(7), netdevice(7); `linux/in.h`, `linux/in6.h`, `linux/tcp.h`, `linux/if.h`,
+//! `linux/if_arp.h`, `linux/sockios.h`.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Protocol, and level of options: that of IP; of a socket: the usual one.
+pub const IPPROTO_IP: u32 = 0;
+/// Control messages.
+pub const IPPROTO_ICMP: u32 = 1;
+/// Streams.
+pub const IPPROTO_TCP: u32 = 6;
+/// Datagrams.
+pub const IPPROTO_UDP: u32 = 17;
+/// Level of options: IPv6.
+pub const IPPROTO_IPV6: u32 = 41;
+/// Control messages of IPv6.
+pub const IPPROTO_ICMPV6: u32 = 58;
+/// Packets that bring their header along.
+pub const IPPROTO_RAW: u32 = 255;
+
+/// Type of service.
+pub const IP_TOS: u32 = 1;
+/// Routers that a packet may pass.
+pub const IP_TTL: u32 = 2;
+/// The program writes the header.
+pub const IP_HDRINCL: u32 = 3;
+/// Messages say by which interface, and to which address, they came.
+pub const IP_PKTINFO: u32 = 8;
+/// Whether packets may be cut: `IP_PMTUDISC_*`.
+pub const IP_MTU_DISCOVER: u32 = 10;
+/// Errors are told.
+pub const IP_RECVERR: u32 = 11;
+/// Messages say how many routers they might still have passed.
+pub const IP_RECVTTL: u32 = 12;
+
+/// Routers that a packet may pass.
+pub const IPV6_UNICAST_HOPS: u32 = 16;
+/// Whether packets may be cut.
+pub const IPV6_MTU_DISCOVER: u32 = 23;
+/// Errors are told.
+pub const IPV6_RECVERR: u32 = 25;
+/// Only IPv6, not IPv4 as well.
+pub const IPV6_V6ONLY: u32 = 26;
+/// Messages say by which interface, and to which address, they came.
+pub const IPV6_RECVPKTINFO: u32 = 49;
+/// Control message: that.
+pub const IPV6_PKTINFO: u32 = 50;
+/// Messages say how many routers they might still have passed.
+pub const IPV6_RECVHOPLIMIT: u32 = 51;
+/// Control message: that.
+pub const IPV6_HOPLIMIT: u32 = 52;
+
+/// Small segments do not wait for acknowledgements.
+pub const TCP_NODELAY: u32 = 1;
+/// Bytes of the longest segment.
+pub const TCP_MAXSEG: u32 = 2;
+/// Seconds of silence before a connection is tried.
+pub const TCP_KEEPIDLE: u32 = 4;
+/// Seconds between two tries.
+pub const TCP_KEEPINTVL: u32 = 5;
+/// Tries.
+pub const TCP_KEEPCNT: u32 = 6;
+/// Acknowledgements do not wait for bytes.
+pub const TCP_QUICKACK: u32 = 12;
+/// Milliseconds that bytes may stay without an acknowledgement.
+pub const TCP_USER_TIMEOUT: u32 = 18;
+
+/// The name of the interface of a number.
+pub const SIOCGIFNAME: u32 = 0x8910;
+/// All interfaces with an address of IPv4: [`IfConf`].
+pub const SIOCGIFCONF: u32 = 0x8912;
+/// `IFF_*`.
+pub const SIOCGIFFLAGS: u32 = 0x8913;
+/// The address.
+pub const SIOCGIFADDR: u32 = 0x8915;
+/// The address that means everybody.
+pub const SIOCGIFBRDADDR: u32 = 0x8919;
+/// The mask of the network.
+pub const SIOCGIFNETMASK: u32 = 0x891b;
+/// The longest packet.
+pub const SIOCGIFMTU: u32 = 0x8921;
+/// The hardware address.
+pub const SIOCGIFHWADDR: u32 = 0x8927;
+/// The number.
+pub const SIOCGIFINDEX: u32 = 0x8933;
+/// Packets that may wait to be sent.
+pub const SIOCGIFTXQLEN: u32 = 0x8942;
+
+/// It is on.
+pub const IFF_UP: u32 = 0x1;
+/// Everybody can be spoken to at once.
+pub const IFF_BROADCAST: u32 = 0x2;
+/// It leads to this machine itself.
+pub const IFF_LOOPBACK: u32 = 0x8;
+/// It works.
+pub const IFF_RUNNING: u32 = 0x40;
+/// Groups can be spoken to.
+pub const IFF_MULTICAST: u32 = 0x1000;
+
+/// A hardware address of Ethernet.
+pub const ARPHRD_ETHER: u16 = 1;
+/// That of the loopback interface.
+pub const ARPHRD_LOOPBACK: u16 = 772;
+
+/// `struct ifreq`: a request about an interface.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct IfReq {
+    /// The name, up to a NUL.
+    pub name: [u8; 16],
+    /// What is asked or answered.
+    pub data: [u8; 24],
+}
+const _: () = assert!(size_of::<IfReq>() == 40);
+
+/// `struct ifconf`: where the list of interfaces goes.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct IfConf {
+    /// Bytes of room, then of the list.
+    pub len: i32,
+    /// Padding.
+    pub pad: u32,
+    /// Address of the list; 0: only its length is asked for.
+    pub list: u64,
+}
+const _: () = assert!(size_of::<IfConf>() == 16);

@@ -1,0 +1,258 @@
+//! Messages that come, and ICMP errors about messages that were sent.
+
+use super::super::input::Arrival;
+use super::super::outbox::Outbox;
+use super::super::stream;
+use super::{Datagram, Inner, Kind, Message, PING_PORTS, RAW, UDP_PORTS};
+use abi::Errno;
+use alloc::sync::Arc;
+use arrayvec::ArrayVec;
+use memory::fallible;
+use net::settings::MESSAGE_COST;
+use smoltcp::wire::{
+    Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet, IpAddress, IpEndpoint,
+    IpProtocol, IpVersion, Ipv4Packet, Ipv6Packet, UdpPacket,
+};
+use vfs::file_owner::Event;
+
+/// Sockets that one packet for several goes to at most.
+const MOST_RECEIVERS: usize = 16;
+/// Bytes in front of what an ICMP message says.
+const ICMP_HEADER: usize = 8;
+
+type Receivers = ArrayVec<Arc<Datagram>, MOST_RECEIVERS>;
+
+/// A datagram of UDP has come. One for nobody is answered by an ICMP error.
+pub(crate) fn arrive(arrival: &Arrival<'_>, outbox: &mut Outbox) {
+    let Ok(datagram) = UdpPacket::new_checked(arrival.payload) else {
+        return;
+    };
+    let (source, destination) = (arrival.source, arrival.destination);
+    if !arrival.is_trusted() && !datagram.verify_checksum(&source, &destination) {
+        return;
+    }
+    if super::super::dhcp::take(arrival, outbox) {
+        return;
+    }
+    let from = IpEndpoint::new(source, datagram.src_port());
+    let port = datagram.dst_port();
+    if destination.is_multicast() || arrival.netif.is_broadcast(&destination) {
+        let all: Receivers = UDP_PORTS.find_all(&destination, port);
+        let takers = all.iter().filter(|socket| socket.fit(&from).is_some());
+        takers.for_each(|socket| socket.queue(arrival, from, datagram.payload()));
+        return;
+    }
+    let lot = usize::from(from.port);
+    match UDP_PORTS.find(&destination, port, lot, |socket| socket.fit(&from)) {
+        Some(socket) => socket.queue(arrival, from, datagram.payload()),
+        None => arrival.answer(outbox),
+    }
+}
+
+/// Raw sockets get a copy of each packet of their protocol; whether one did.
+pub(crate) fn give_to_raw(arrival: &Arrival<'_>) -> bool {
+    let receivers: Receivers = {
+        let all = RAW.lock();
+        if all.is_empty() {
+            return false;
+        }
+        let wanting = all.iter().filter(|socket| socket.wants_raw(arrival));
+        wanting.take(MOST_RECEIVERS).cloned().collect()
+    };
+    let from = IpEndpoint::new(arrival.source, 0);
+    for socket in &receivers {
+        // The header of IPv4 comes along, that of IPv6 does not (raw(7), RFC 3542).
+        let bytes = match arrival.source.version() {
+            IpVersion::Ipv4 => arrival.packet,
+            IpVersion::Ipv6 => arrival.payload,
+        };
+        socket.queue(arrival, from, bytes);
+    }
+    !receivers.is_empty()
+}
+
+/// A message of ICMP has come: an echo's answer for who asked, or an error for who sent what it is about.
+pub(crate) fn give_to_ping(arrival: &Arrival<'_>) {
+    let (echo, error) = match arrival.protocol {
+        IpProtocol::Icmp => (echo_of_ipv4(arrival.payload), error_of_ipv4(arrival.payload)),
+        _ => (echo_of_ipv6(arrival.payload), error_of_ipv6(arrival.payload)),
+    };
+    let from = IpEndpoint::new(arrival.source, 0);
+    if let Some(number) = echo
+        && let Some(socket) = PING_PORTS.find(&arrival.destination, number, 0, |socket| socket.fit(&from))
+    {
+        socket.queue(arrival, from, arrival.payload);
+    }
+    if let Some((error, packet)) = error {
+        note_error(error, packet);
+    }
+}
+
+/// The number of an answer to an echo.
+fn echo_of_ipv4(message: &[u8]) -> Option<u16> {
+    let message = Icmpv4Packet::new_checked(message).ok()?;
+    (message.msg_type() == Icmpv4Message::EchoReply).then(|| message.echo_ident())
+}
+
+fn echo_of_ipv6(message: &[u8]) -> Option<u16> {
+    let message = Icmpv6Packet::new_checked(message).ok()?;
+    (message.msg_type() == Icmpv6Message::EchoReply).then(|| message.echo_ident())
+}
+
+/// The error that a message says, and the packet that it is about.
+fn error_of_ipv4(bytes: &[u8]) -> Option<(Errno, &[u8])> {
+    let message = Icmpv4Packet::new_checked(bytes).ok()?;
+    if message.msg_type() != Icmpv4Message::DstUnreachable {
+        return None;
+    }
+    let error = match Icmpv4DstUnreachable::from(message.msg_code()) {
+        Icmpv4DstUnreachable::PortUnreachable => Errno::ECONNREFUSED,
+        Icmpv4DstUnreachable::ProtoUnreachable => Errno::ENOPROTOOPT,
+        Icmpv4DstUnreachable::NetUnreachable => Errno::ENETUNREACH,
+        Icmpv4DstUnreachable::FragRequired => Errno::EMSGSIZE,
+        _ => Errno::EHOSTUNREACH,
+    };
+    Some((error, bytes.get(ICMP_HEADER..)?))
+}
+
+fn error_of_ipv6(bytes: &[u8]) -> Option<(Errno, &[u8])> {
+    const NO_ROUTE: u8 = 0;
+    const PROHIBITED: u8 = 1;
+    const NO_PORT: u8 = 4;
+    let message = Icmpv6Packet::new_checked(bytes).ok()?;
+    if message.msg_type() != Icmpv6Message::DstUnreachable {
+        return None;
+    }
+    let error = match message.msg_code() {
+        NO_PORT => Errno::ECONNREFUSED,
+        NO_ROUTE => Errno::ENETUNREACH,
+        PROHIBITED => Errno::EACCES,
+        _ => Errno::EHOSTUNREACH,
+    };
+    Some((error, bytes.get(ICMP_HEADER..)?))
+}
+
+/// Two ends of a packet of ours that an error is about, and its protocol. The packet may be cut behind its ports.
+fn ends_of(packet: &[u8]) -> Option<(IpProtocol, IpEndpoint, IpEndpoint)> {
+    let (protocol, from, to, rest): (_, IpAddress, IpAddress, _) = match IpVersion::of_packet(packet).ok()? {
+        IpVersion::Ipv4 => {
+            packet.get(..20)?;
+            let header = Ipv4Packet::new_unchecked(packet);
+            let rest = packet.get(usize::from(header.header_len())..)?;
+            (
+                header.next_header(),
+                header.src_addr().into(),
+                header.dst_addr().into(),
+                rest,
+            )
+        }
+        IpVersion::Ipv6 => {
+            let rest = packet.get(40..)?;
+            let header = Ipv6Packet::new_unchecked(packet);
+            (
+                header.next_header(),
+                header.src_addr().into(),
+                header.dst_addr().into(),
+                rest,
+            )
+        }
+    };
+    let ports = rest.first_chunk::<4>()?;
+    let from = IpEndpoint::new(from, u16::from_be_bytes([ports[0], ports[1]]));
+    let to = IpEndpoint::new(to, u16::from_be_bytes([ports[2], ports[3]]));
+    Some((protocol, from, to))
+}
+
+/// Tells the socket that sent `packet`.
+fn note_error(error: Errno, packet: &[u8]) {
+    match ends_of(packet) {
+        Some((IpProtocol::Udp, from, to)) => {
+            let found = UDP_PORTS.find(&from.addr, from.port, 0, |socket| socket.fit(&to));
+            if let Some(socket) = found {
+                socket.note_error(error);
+            }
+        }
+        Some((IpProtocol::Tcp, from, to)) if matches!(error, Errno::ECONNREFUSED | Errno::ENOPROTOOPT) => {
+            stream::note_unreachable(from, to, error);
+        }
+        _ => {}
+    }
+}
+
+impl Datagram {
+    /// How well a message from there fits; `None`: it is connected to another.
+    pub(super) fn fit(&self, from: &IpEndpoint) -> Option<u8> {
+        let peer = self.inner.lock().peer;
+        match peer {
+            Some(peer) => {
+                (peer.addr == from.addr && (self.kind != Kind::Udp || peer.port == from.port)).then_some(1)
+            }
+            None => Some(0),
+        }
+    }
+
+    fn wants_raw(&self, arrival: &Arrival<'_>) -> bool {
+        let is_family = self.versions().takes(arrival.source.version());
+        if !is_family || self.protocol != arrival.protocol {
+            return false;
+        }
+        let inner = self.inner.lock();
+        let bound = inner.bound.and_then(|name| name.address);
+        bound.is_none_or(|own| own == arrival.destination)
+            && inner.peer.is_none_or(|peer| peer.addr == arrival.source)
+    }
+
+    /// Queues a message; one that finds no room, or no memory, is lost, as on any way.
+    pub(super) fn queue(&self, arrival: &Arrival<'_>, from: IpEndpoint, bytes: &[u8]) {
+        let Ok(bytes) = fallible::boxed_bytes(bytes) else {
+            return;
+        };
+        let message = Message {
+            from,
+            to: arrival.destination,
+            hop_limit: arrival.hop_limit,
+            interface: arrival.netif.index,
+            bytes,
+        };
+        let rest = self
+            .inner
+            .lock()
+            .add(message, self.base.receive_buffer() as usize);
+        if rest.is_none() {
+            self.readers.wake_all();
+            self.listeners[0].tell(Event::Input, || {});
+        }
+    }
+
+    /// An error has come about something that it sent. Those who are connected are told, and who asked for it (`IP_RECVERR`).
+    fn note_error(&self, error: Errno) {
+        let inner = self.inner.lock();
+        let is_told = inner.peer.is_some() && (error == Errno::ECONNREFUSED || inner.options.receives_errors)
+            || inner.options.receives_errors;
+        drop(inner);
+        if is_told {
+            self.base.set_error(error);
+            self.readers.wake_all();
+            self.writers.wake_all();
+        }
+    }
+}
+
+impl Inner {
+    /// Adds a message; it comes back where there is no room.
+    fn add(&mut self, message: Message, limit: usize) -> Option<Message> {
+        let cost = cost(&message);
+        let is_full = self.queued + cost > limit && !self.queue.is_empty();
+        if self.is_receive_shut || is_full || self.queue.try_reserve(1).is_err() {
+            return Some(message);
+        }
+        self.queued += cost;
+        self.queue.push_back(message);
+        None
+    }
+}
+
+/// What a message counts against the receive buffer.
+pub(super) fn cost(message: &Message) -> usize {
+    message.bytes.len() + MESSAGE_COST as usize
+}

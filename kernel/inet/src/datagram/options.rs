@@ -1,0 +1,142 @@
+//! Options of messages: ip(7), ipv6(7), udp(7).
+
+use super::super::options::{self, flag, number};
+use super::{Datagram, Kind, Message};
+use abi::Errno;
+use abi::inet::{
+    IP_HDRINCL, IP_MTU_DISCOVER, IP_PKTINFO, IP_RECVERR, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP,
+    IPPROTO_IPV6, IPV6_HOPLIMIT, IPV6_MTU_DISCOVER, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RECVHOPLIMIT,
+    IPV6_RECVPKTINFO, IPV6_UNICAST_HOPS, IPV6_V6ONLY,
+};
+use abi::socket::AF_INET;
+use core::sync::atomic::Ordering;
+use net::{ControlSink, OptionValue};
+use smoltcp::wire::IpAddress;
+
+/// What a program has said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DatagramOptions {
+    hop_limit: Option<u8>,
+    hop_limit_of_ipv6: Option<u8>,
+    tells_destination: bool,
+    tells_hop_limit: bool,
+    pub(super) receives_errors: bool,
+    pub(super) brings_header: bool,
+    discovery: u32,
+}
+
+impl DatagramOptions {
+    /// How many routers a packet there may pass.
+    pub(super) fn hop_limit_for(&self, to: &IpAddress) -> u8 {
+        let said = match to {
+            IpAddress::Ipv4(_) => self.hop_limit,
+            IpAddress::Ipv6(_) => self.hop_limit_of_ipv6,
+        };
+        said.unwrap_or(if to.is_multicast() { 1 } else { options::HOP_LIMIT })
+    }
+
+    /// Control messages about a message that came.
+    pub(super) fn describe(&self, message: &Message, control: &mut dyn ControlSink) {
+        match message.to {
+            IpAddress::Ipv4(to) => {
+                if self.tells_destination {
+                    let mut info = [0; 12];
+                    info[..4].copy_from_slice(&message.interface.to_ne_bytes());
+                    info[4..8].copy_from_slice(&to.octets());
+                    info[8..].copy_from_slice(&to.octets());
+                    control.put(IPPROTO_IP, IP_PKTINFO, &info);
+                }
+                if self.tells_hop_limit {
+                    control.put(IPPROTO_IP, IP_TTL, &u32::from(message.hop_limit).to_ne_bytes());
+                }
+            }
+            IpAddress::Ipv6(to) => {
+                if self.tells_destination {
+                    let mut info = [0; 20];
+                    info[..16].copy_from_slice(&to.octets());
+                    info[16..].copy_from_slice(&message.interface.to_ne_bytes());
+                    control.put(IPPROTO_IPV6, IPV6_PKTINFO, &info);
+                }
+                if self.tells_hop_limit {
+                    control.put(
+                        IPPROTO_IPV6,
+                        IPV6_HOPLIMIT,
+                        &u32::from(message.hop_limit).to_ne_bytes(),
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Datagram {
+    /// getsockopt(2).
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT`.
+    pub(super) fn get(&self, level: u32, name: u32, value: &mut OptionValue) -> Result<(), Errno> {
+        let inner = self.inner.lock();
+        let options = &inner.options;
+        let answer = match (level, name) {
+            (IPPROTO_IP, IP_TTL) => i32::from(options.hop_limit.unwrap_or(options::HOP_LIMIT)),
+            (IPPROTO_IP, IP_TOS) => 0,
+            (IPPROTO_IP, IP_PKTINFO) | (IPPROTO_IPV6, IPV6_RECVPKTINFO) => {
+                i32::from(options.tells_destination)
+            }
+            (IPPROTO_IP, IP_RECVTTL) | (IPPROTO_IPV6, IPV6_RECVHOPLIMIT) => {
+                i32::from(options.tells_hop_limit)
+            }
+            (IPPROTO_IP, IP_RECVERR) | (IPPROTO_IPV6, IPV6_RECVERR) => i32::from(options.receives_errors),
+            (IPPROTO_IP, IP_MTU_DISCOVER) | (IPPROTO_IPV6, IPV6_MTU_DISCOVER) => options.discovery as i32,
+            (IPPROTO_IP, IP_HDRINCL) if self.kind == Kind::Raw => i32::from(options.brings_header),
+            (IPPROTO_IPV6, IPV6_UNICAST_HOPS) if self.is_six() => {
+                i32::from(options.hop_limit_of_ipv6.unwrap_or(options::HOP_LIMIT))
+            }
+            (IPPROTO_IPV6, IPV6_V6ONLY) if self.is_six() => {
+                i32::from(self.is_v6_only.load(Ordering::Relaxed))
+            }
+            _ => return Err(Errno::ENOPROTOOPT),
+        };
+        value.set(&answer);
+        Ok(())
+    }
+
+    fn is_six(&self) -> bool {
+        self.base.family != AF_INET
+    }
+
+    /// setsockopt(2).
+    ///
+    /// # Errors
+    /// As [`Datagram::get`]; `EINVAL`.
+    pub(super) fn set(&self, level: u32, name: u32, value: &[u8]) -> Result<(), Errno> {
+        let bound = self.inner.lock().bound.is_some();
+        let mut inner = self.inner.lock();
+        let options = &mut inner.options;
+        match (level, name) {
+            (IPPROTO_IP, IP_TTL) => options.hop_limit = options::hop_limit(number(value)?)?,
+            (IPPROTO_IPV6, IPV6_UNICAST_HOPS) if self.is_six() => {
+                options.hop_limit_of_ipv6 = options::hop_limit(number(value)?)?;
+            }
+            (IPPROTO_IP, IP_PKTINFO) | (IPPROTO_IPV6, IPV6_RECVPKTINFO) => {
+                options.tells_destination = flag(value)?
+            }
+            (IPPROTO_IP, IP_RECVTTL) | (IPPROTO_IPV6, IPV6_RECVHOPLIMIT) => {
+                options.tells_hop_limit = flag(value)?
+            }
+            (IPPROTO_IP, IP_RECVERR) | (IPPROTO_IPV6, IPV6_RECVERR) => options.receives_errors = flag(value)?,
+            (IPPROTO_IP, IP_MTU_DISCOVER) | (IPPROTO_IPV6, IPV6_MTU_DISCOVER) => {
+                options.discovery = options::discovery(number(value)?)?;
+            }
+            (IPPROTO_IP, IP_HDRINCL) if self.kind == Kind::Raw => options.brings_header = flag(value)?,
+            (IPPROTO_IPV6, IPV6_V6ONLY) if self.is_six() => {
+                if bound {
+                    return Err(Errno::EINVAL);
+                }
+                self.is_v6_only.store(flag(value)?, Ordering::Relaxed);
+            }
+            _ => return Err(Errno::ENOPROTOOPT),
+        }
+        Ok(())
+    }
+}

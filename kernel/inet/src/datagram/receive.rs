@@ -1,0 +1,127 @@
+//! recvmsg(2) and kin, and poll(2).
+
+use super::super::address;
+use super::arrive::cost;
+use super::transmitter::Transmitter;
+use super::{Datagram, Inner, Message};
+use abi::Errno;
+use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
+use abi::socket::MessageFlags;
+use memory::fallible;
+use net::ReceivedMessage;
+
+impl Datagram {
+    /// Receives a message.
+    ///
+    /// # Errors
+    /// `EAGAIN`; errors about earlier messages of this socket; `EFAULT`.
+    pub(super) fn receive_message(&self, wanted: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
+        if wanted.flags.contains(MessageFlags::MSG_OOB) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if wanted.flags.contains(MessageFlags::MSG_ERRQUEUE) {
+            return Err(Errno::EAGAIN);
+        }
+        let is_peek = wanted.flags.contains(MessageFlags::MSG_PEEK);
+        let Some(message) = self.next_message(wanted.flags, is_peek)? else {
+            return Ok(0);
+        };
+        self.give(&message, wanted)
+    }
+
+    /// The next message, waited for; `None`: nothing is received any more.
+    fn next_message(&self, flags: MessageFlags, is_peek: bool) -> Result<Option<Message>, Errno> {
+        let look = || match self.base.take_error() {
+            Err(error) => Some(Err(error)),
+            Ok(()) => self.inner.lock().next(is_peek),
+        };
+        if flags.contains(MessageFlags::MSG_DONTWAIT) {
+            return look().unwrap_or(Err(Errno::EAGAIN));
+        }
+        let deadline = self.base.receive_deadline();
+        match self.readers.wait_until_deadline(deadline, look) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(Errno::EAGAIN),
+            Err(_) if deadline.is_some() => Err(Errno::EINTR),
+            Err(interrupted) => Err(interrupted.into()),
+        }
+    }
+
+    fn give(&self, message: &Message, wanted: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
+        let len = message.bytes.len();
+        let fitting = &message.bytes[..len.min(wanted.data.room())];
+        let mut put = 0;
+        while put < fitting.len() {
+            match wanted.data.put(&fitting[put..])? {
+                0 => break,
+                more => put += more,
+            }
+        }
+        if let Some(name) = &mut wanted.name {
+            **name = address::show(self.base.family, message.from.into())?;
+        }
+        let options = self.inner.lock().options.clone();
+        options.describe(message, wanted.control);
+        if put == len {
+            return Ok(len);
+        }
+        wanted.told |= MessageFlags::MSG_TRUNC;
+        let asks_for_all = wanted.flags.contains(MessageFlags::MSG_TRUNC);
+        Ok(if asks_for_all { len } else { put })
+    }
+
+    /// Bytes of the next message: `FIONREAD`.
+    pub(super) fn next_len(&self) -> usize {
+        let inner = self.inner.lock();
+        inner.queue.front().map_or(0, |message| message.bytes.len())
+    }
+
+    /// What poll(2) answers (`datagram_poll` of Linux).
+    pub(super) fn readiness(&self) -> i16 {
+        let mut events = if self.base.has_error() { POLLERR } else { 0 };
+        let inner = self.inner.lock();
+        if inner.is_receive_shut && inner.is_send_shut {
+            events |= POLLHUP;
+        }
+        if inner.is_receive_shut {
+            events |= POLLRDHUP | POLLIN | POLLRDNORM;
+        }
+        if !inner.queue.is_empty() {
+            events |= POLLIN | POLLRDNORM;
+        }
+        if inner.transmitter.as_ref().is_none_or(Transmitter::has_room) {
+            events |= POLLOUT | POLLWRNORM;
+        }
+        events
+    }
+}
+
+impl Inner {
+    /// The first message, or a copy of it; `Some(None)` at the end of all.
+    fn next(&mut self, is_peek: bool) -> Option<Result<Option<Message>, Errno>> {
+        if is_peek && let Some(first) = self.queue.front() {
+            return Some(first.copy().map(Some));
+        }
+        match self.queue.pop_front() {
+            Some(message) => {
+                self.queued -= cost(&message);
+                Some(Ok(Some(message)))
+            }
+            None => self.is_receive_shut.then_some(Ok(None)),
+        }
+    }
+}
+
+impl Message {
+    /// # Errors
+    /// `ENOMEM`.
+    fn copy(&self) -> Result<Message, Errno> {
+        Ok(Message {
+            from: self.from,
+            to: self.to,
+            hop_limit: self.hop_limit,
+            interface: self.interface,
+            bytes: fallible::boxed_bytes(&self.bytes)?,
+        })
+    }
+}

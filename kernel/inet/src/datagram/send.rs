@@ -1,0 +1,188 @@
+//! sendmsg(2) and kin.
+
+use super::super::address;
+use super::super::delivery;
+use super::super::outbox::Outbox;
+use super::super::route::{self, Route};
+use super::compose::{Envelope, longest};
+use super::transmitter::Transmitter;
+use super::{Datagram, Inner, Kind};
+use abi::Errno;
+use abi::socket::MessageFlags;
+use net::{Request, SentMessage};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpVersion, Ipv4Packet};
+
+/// Whom a message is for, by which way.
+struct Course {
+    route: Route,
+    to: IpEndpoint,
+    /// The address that it is to come from, if the socket has one.
+    source: Option<IpAddress>,
+}
+
+impl Datagram {
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// `EDESTADDRREQ`: to nobody. `EMSGSIZE`: too long for one packet. `ENETUNREACH`; `EACCES`; `EPIPE`: shut down. `EAGAIN`; errors
+    /// about earlier messages.
+    pub(super) fn send_message(
+        &self,
+        request: &Request<'_>,
+        message: &mut SentMessage<'_>,
+    ) -> Result<usize, Errno> {
+        if message.flags.contains(MessageFlags::MSG_OOB) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.base.take_error()?;
+        let course = self.course(message.name)?;
+        self.check_broadcast(&course.to.addr)?;
+        let bound = self.bind_if_needed(request.caller.credentials().euid)?;
+        let brings_header = self.brings_header();
+        let header_len = self.header_len(&course.to.addr, brings_header);
+        let len = message.data.left();
+        if len > longest(header_len, course.route.netif.longest_packet()) {
+            return Err(Errno::EMSGSIZE);
+        }
+        let source = course.source.or(bound.address).unwrap_or(course.route.source);
+        if source.version() != course.to.addr.version() {
+            return Err(Errno::EAFNOSUPPORT);
+        }
+        let mut outbox = Outbox::new();
+        if !outbox.add() {
+            return Err(Errno::ENOBUFS);
+        }
+        let packet = outbox.fill_last(header_len + len);
+        self.fill(message.data, &mut packet[header_len..])?;
+        let envelope = Envelope {
+            from: IpEndpoint::new(source, bound.port),
+            to: course.to,
+            hop_limit: self.hop_limit(&course.to.addr),
+            is_trusted: course.route.netif.is_loopback(),
+        };
+        if brings_header {
+            complete_header(packet, &source)?;
+        } else {
+            self.seal(packet, &envelope);
+        }
+        if course.route.netif.is_loopback() {
+            course.route.netif.traffic.note_out(header_len + len);
+            delivery::deliver(outbox);
+        } else {
+            self.transmit(&course.route, outbox, message.flags)?;
+        }
+        Ok(len)
+    }
+
+    fn brings_header(&self) -> bool {
+        self.kind == Kind::Raw && self.inner.lock().options.brings_header
+    }
+
+    fn hop_limit(&self, to: &IpAddress) -> u8 {
+        let options = &self.inner.lock().options;
+        options.hop_limit_for(to)
+    }
+
+    /// Whom the message is for.
+    fn course(&self, name: Option<&[u8]>) -> Result<Course, Errno> {
+        let inner = self.inner.lock();
+        if inner.is_send_shut {
+            return Err(Errno::EPIPE);
+        }
+        let (peer, source) = (inner.peer, inner.source);
+        drop(inner);
+        let (to, source) = match name {
+            Some(name) => (self.meant_by(address::parse(self.base.family, name)?), None),
+            None => (peer.ok_or(Errno::EDESTADDRREQ)?, source),
+        };
+        if self.kind == Kind::Udp && to.port == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let is_mixed = self.kind != Kind::Udp
+            && (to.addr.version() == IpVersion::Ipv4) != (self.base.family == abi::socket::AF_INET);
+        if is_mixed {
+            return Err(Errno::EAFNOSUPPORT);
+        }
+        Ok(Course {
+            route: route::to(&to.addr)?,
+            to,
+            source,
+        })
+    }
+
+    /// Hands a packet to the interface. Without room there it is waited for.
+    fn transmit(&self, route: &Route, mut outbox: Outbox, flags: MessageFlags) -> Result<(), Errno> {
+        let Some(packet) = outbox.take_first() else {
+            return Ok(());
+        };
+        let deadline = self.base.send_deadline();
+        let mut made = None;
+        loop {
+            let mut inner = self.inner.lock();
+            if prepare(&mut inner, route, &mut made) {
+                let is_added = inner
+                    .transmitter
+                    .as_mut()
+                    .is_some_and(|way| way.add(packet.bytes()));
+                if is_added {
+                    self.run(&mut inner, &mut outbox);
+                    return Ok(());
+                }
+            }
+            let is_missing = inner.transmitter.is_none();
+            drop(inner);
+            if is_missing {
+                made = Some(Transmitter::new(route.netif)?);
+                continue;
+            }
+            if flags.contains(MessageFlags::MSG_DONTWAIT) {
+                return Err(Errno::EAGAIN);
+            }
+            let has_room = || {
+                let inner = self.inner.lock();
+                inner
+                    .transmitter
+                    .as_ref()
+                    .is_none_or(Transmitter::has_room)
+                    .then_some(())
+            };
+            let waited = self.writers.wait_until_deadline(deadline, has_room)?;
+            waited.ok_or(Errno::EAGAIN)?;
+            self.base.take_error()?;
+        }
+    }
+}
+
+/// Whether the socket has a transmitter for that way: `made` becomes it if it has none, or one for another interface that has nothing
+/// left to send.
+fn prepare(inner: &mut Inner, route: &Route, made: &mut Option<Transmitter>) -> bool {
+    let fits = inner
+        .transmitter
+        .as_ref()
+        .is_some_and(|way| way.is_for(route.netif));
+    if !fits && let Some(made) = made.take() {
+        inner.transmitter = Some(made);
+        return true;
+    }
+    fits
+}
+
+/// A program wrote the header of IP itself (`IP_HDRINCL`): lengths, and what it left at 0, are the kernel's (raw(7)).
+fn complete_header(bytes: &mut [u8], source: &IpAddress) -> Result<(), Errno> {
+    const LEAST: usize = 20;
+    let len = bytes.len();
+    if len < LEAST
+        || bytes[0] >> 4 != 4
+        || usize::from(bytes[0] & 0xf) * 4 < LEAST
+        || usize::from(bytes[0] & 0xf) * 4 > len
+    {
+        return Err(Errno::EINVAL);
+    }
+    let mut packet = Ipv4Packet::new_unchecked(bytes);
+    packet.set_total_len(len as u16);
+    if let (true, IpAddress::Ipv4(source)) = (packet.src_addr().is_unspecified(), source) {
+        packet.set_src_addr(*source);
+    }
+    packet.fill_checksum();
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! How an interface gets its address: what the command line says (`ip=` of Linux), or DHCP (RFC 2131), or, where nobody answers, the one
+//! that QEMU's user network has for its guest.
+
+use super::clock;
+use super::input::Arrival;
+use super::netif::Netif;
+use super::outbox::Outbox;
+use abi::Errno;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::str::FromStr;
+use klog::info;
+use lock::{Mutex, rank};
+use memory::fallible::{self, TryVec};
+use sched::time::{self, Expire, TimerPlace};
+use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
+use smoltcp::socket::dhcpv4::{Event, Socket};
+use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr, UdpPacket};
+use spin::Once;
+
+/// Ports of both sides.
+const SERVER: u16 = 67;
+const CLIENT: u16 = 68;
+/// For how long it is asked before the usual address is taken, in nanoseconds. An answer that comes later is heeded.
+const PATIENCE: u64 = 3 * time::SECOND;
+/// What QEMU's user network gives its first guest, and its router.
+const USUAL_ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24);
+const USUAL_ROUTER: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
+
+/// What the command line wants of the first interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// To be asked for: `ip=dhcp`, `ip=on`, `ip=any`, or nothing.
+    Dhcp,
+    /// No address: `ip=off`, `ip=none`.
+    Nothing,
+    /// That one: `ip=10.0.2.15/24`, with a router behind a comma, else the network's first address, its own left out.
+    Static(Ipv4Cidr, Option<Ipv4Address>),
+}
+
+impl Wish {
+    /// Reads the value of `ip=`; what cannot be read is DHCP, as for Linux.
+    pub fn parse(text: Option<&str>) -> Wish {
+        match text {
+            Some("off" | "none") => Wish::Nothing,
+            Some(text) => Wish::parse_address(text).unwrap_or(Wish::Dhcp),
+            None => Wish::Dhcp,
+        }
+    }
+
+    fn parse_address(text: &str) -> Option<Wish> {
+        let (address, router) = match text.split_once(',') {
+            Some((address, router)) => (address, Some(Ipv4Address::from_str(router).ok()?)),
+            None => (text, None),
+        };
+        let (address, prefix) = address.split_once('/').unwrap_or((address, "24"));
+        let address = Ipv4Address::from_str(address).ok()?;
+        let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
+        let is_host = !address.is_unspecified() && !address.is_multicast() && !address.is_broadcast();
+        is_host.then_some(Wish::Static(Ipv4Cidr::new(address, prefix), router))
+    }
+}
+
+/// Who asks for one interface.
+struct Client {
+    netif: &'static Netif,
+    state: Mutex<State, { rank::STREAM }>,
+    place: TimerPlace,
+    /// When the usual address is taken.
+    gives_up_at: u64,
+}
+
+struct State {
+    set: SocketSet<'static>,
+    handle: SocketHandle,
+    is_configured: bool,
+}
+
+static CLIENT_OF_ETHERNET: Once<Arc<Client>> = Once::new();
+
+/// Gives an interface its address.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(crate) fn configure(netif: &'static Netif, wish: Wish) -> Result<(), Errno> {
+    match wish {
+        Wish::Nothing => Ok(()),
+        Wish::Static(address, router) => {
+            apply(netif, address, router, "from the command line");
+            Ok(())
+        }
+        Wish::Dhcp => {
+            let client = CLIENT_OF_ETHERNET.try_call_once(|| Client::make(netif))?;
+            client.run(None, &mut Outbox::new());
+            Ok(())
+        }
+    }
+}
+
+fn apply(netif: &Netif, address: Ipv4Cidr, router: Option<Ipv4Address>, origin: &str) {
+    netif.configure(&[IpCidr::Ipv4(address)], router);
+    match router {
+        Some(router) => info!("{}: {address}, router {router}, {origin}", netif.name),
+        None => info!("{}: {address}, {origin}", netif.name),
+    }
+}
+
+/// Whether a datagram may be an answer to us.
+pub(crate) fn is_for_client(arrival: &Arrival<'_>) -> bool {
+    let is_asked = CLIENT_OF_ETHERNET.get().is_some();
+    is_asked
+        && UdpPacket::new_checked(arrival.payload)
+            .is_ok_and(|datagram| (datagram.src_port(), datagram.dst_port()) == (SERVER, CLIENT))
+}
+
+/// Takes a datagram if it is an answer to us; whether it was.
+pub(crate) fn take(arrival: &Arrival<'_>, outbox: &mut Outbox) -> bool {
+    match CLIENT_OF_ETHERNET.get() {
+        Some(client) if client.netif.index == arrival.netif.index && is_for_client(arrival) => {
+            client.run(Some(arrival.frame), outbox);
+            true
+        }
+        _ => false,
+    }
+}
+
+impl Client {
+    fn make(netif: &'static Netif) -> Result<Arc<Client>, Errno> {
+        let mut storage: Vec<SocketStorage<'static>> = fallible::with_room(1)?;
+        storage.try_push(SocketStorage::EMPTY)?;
+        let mut set = SocketSet::new(storage);
+        let handle = set.add(Socket::new());
+        fallible::arc(Client {
+            netif,
+            state: Mutex::new(State {
+                set,
+                handle,
+                is_configured: false,
+            }),
+            place: TimerPlace::new(),
+            gives_up_at: time::deadline_after(PATIENCE),
+        })
+    }
+
+    /// Goes on asking, after an answer if one came.
+    fn run(self: &Arc<Self>, incoming: Option<&[u8]>, outbox: &mut Outbox) {
+        let mut state = self.state.lock();
+        let next = self.netif.poll(&mut state.set, incoming, outbox);
+        let handle = state.handle;
+        let event = state.set.get_mut::<Socket<'static>>(handle).poll();
+        let news = event.map(|event| match event {
+            Event::Configured(answer) => Some((answer.address, answer.router)),
+            Event::Deconfigured => None,
+        });
+        match news {
+            Some(Some((address, router))) => {
+                state.is_configured = true;
+                apply(self.netif, address, router, "by DHCP");
+            }
+            Some(None) if state.is_configured => self.netif.configure(&[], None),
+            _ => {}
+        }
+        let is_late = platform::timer::ticks() >= self.gives_up_at;
+        if is_late && !state.is_configured {
+            state.is_configured = true;
+            apply(
+                self.netif,
+                USUAL_ADDRESS,
+                Some(USUAL_ROUTER),
+                "since nobody answers",
+            );
+        }
+        let next = next.map_or(u64::MAX, clock::tick_of);
+        let next = if state.is_configured {
+            next
+        } else {
+            next.min(self.gives_up_at)
+        };
+        if next != u64::MAX {
+            time::set(next, self.clone());
+        }
+    }
+}
+
+impl Expire for Client {
+    fn place(&self) -> &TimerPlace {
+        &self.place
+    }
+
+    fn expire(self: Arc<Self>) {
+        self.run(None, &mut Outbox::new());
+    }
+}

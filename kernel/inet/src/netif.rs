@@ -1,0 +1,308 @@
+//! Network interfaces: `lo`, and one for each device. An interface keeps what the protocols know of its neighbours, addresses and
+//! routes; sockets are not its own: each has a set of its own (`smoltcp::iface::SocketSet`), and whoever holds a socket's lock has
+//! the interface work on that one alone. So no packet and no poll goes through all sockets of the machine.
+
+use super::clock;
+use super::link::{Link, MAX_FRAME};
+use super::outbox::{MAX_PACKET, Outbox};
+use super::port::{Port, Wire};
+use abi::Errno;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use lock::{Mutex, rank};
+use memory::fallible;
+use smoltcp::iface::{Config, Interface, SocketSet};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Address};
+use spin::Once;
+
+/// Interfaces at most.
+const MOST: usize = 4;
+/// Packets that one poll of a socket sends at most: what is left is sent a little later.
+const MOST_SENT: usize = 32;
+/// How much later.
+const PAUSE: Duration = Duration::from_micros(200);
+/// The longest IP packet in a frame of Ethernet.
+pub(crate) const ETHERNET_MTU: usize = 1500;
+
+/// The number of `lo`.
+pub const LOOPBACK: u32 = 1;
+
+static NETIFS: [Once<Netif>; MOST] = [const { Once::new() }; MOST];
+
+/// What an interface has sent and received.
+#[derive(Default)]
+pub struct Traffic {
+    /// Bytes received.
+    pub bytes_in: AtomicU64,
+    /// Packets received.
+    pub packets_in: AtomicU64,
+    /// Packets received and dropped.
+    pub dropped_in: AtomicU64,
+    /// Bytes sent.
+    pub bytes_out: AtomicU64,
+    /// Packets sent.
+    pub packets_out: AtomicU64,
+    /// Packets that found no room.
+    pub dropped_out: AtomicU64,
+}
+
+impl Traffic {
+    pub(crate) fn note_in(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.packets_in.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_out(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.packets_out.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A network interface.
+pub struct Netif {
+    /// What programs call it.
+    pub name: &'static str,
+    /// Its number, from 1 on.
+    pub index: u32,
+    /// What it has sent and received.
+    pub traffic: Traffic,
+    link: Option<Arc<dyn Link>>,
+    state: Mutex<State, { rank::NETIF }>,
+}
+
+struct State {
+    interface: Interface,
+    /// Where a frame is put together.
+    frame: Box<[u8; MAX_FRAME]>,
+}
+
+impl Netif {
+    /// The loopback interface, with its addresses. It takes whatever comes: only packets for this machine are sent to it.
+    pub(crate) fn loopback() -> Result<Netif, Errno> {
+        let mut netif = Netif::new("lo", LOOPBACK, None)?;
+        let interface = &mut netif.state.get_mut().interface;
+        interface.set_any_ip(true);
+        interface.update_ip_addrs(|addresses| {
+            let _ = addresses.push(IpCidr::new(IpAddress::v4(127, 0, 0, 1), 8));
+            let _ = addresses.push(IpCidr::new(IpAddress::v6(0, 0, 0, 0, 0, 0, 0, 1), 128));
+        });
+        Ok(netif)
+    }
+
+    /// An interface that sends its frames through `link`, and has no address yet.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn over(name: &'static str, index: u32, link: Arc<dyn Link>) -> Result<Netif, Errno> {
+        Netif::new(name, index, Some(link))
+    }
+
+    fn new(name: &'static str, index: u32, link: Option<Arc<dyn Link>>) -> Result<Netif, Errno> {
+        let mut frame = fallible::boxed_with(|| [0; MAX_FRAME])?;
+        let mut outbox = Outbox::new();
+        let traffic = Traffic::default();
+        let hardware = link.as_ref().map_or(HardwareAddress::Ip, |link| {
+            HardwareAddress::Ethernet(EthernetAddress(link.address()))
+        });
+        let mut port = Port::new(wire(&link, &mut frame, &mut outbox), &traffic, None);
+        let interface = Interface::new(config(hardware), &mut port, clock::now());
+        Ok(Netif {
+            name,
+            index,
+            traffic,
+            link,
+            state: Mutex::new(State { interface, frame }),
+        })
+    }
+
+    /// Whether it is `lo`.
+    pub fn is_loopback(&self) -> bool {
+        self.link.is_none()
+    }
+
+    /// The longest packet, as programs are told: Linux's `lo` says 65,536.
+    pub fn mtu(&self) -> u32 {
+        if self.is_loopback() {
+            MAX_PACKET as u32 + 1
+        } else {
+            ETHERNET_MTU as u32
+        }
+    }
+
+    /// The longest packet that it really sends.
+    pub(crate) fn longest_packet(&self) -> usize {
+        if self.is_loopback() {
+            MAX_PACKET
+        } else {
+            ETHERNET_MTU
+        }
+    }
+
+    /// The hardware address; zeros of `lo`.
+    pub fn hardware_address(&self) -> [u8; 6] {
+        self.link.as_ref().map_or([0; 6], |link| link.address())
+    }
+
+    /// Its addresses with their networks.
+    pub fn addresses(&self) -> arrayvec::ArrayVec<IpCidr, 4> {
+        let state = self.state.lock();
+        state.interface.ip_addrs().iter().copied().take(4).collect()
+    }
+
+    /// The router for what is not in a network of its own.
+    pub fn gateway(&self) -> Option<Ipv4Address> {
+        let route = self.state.lock().interface.routes().get_default_ipv4_route()?;
+        match route.via_router {
+            IpAddress::Ipv4(router) => Some(router),
+            IpAddress::Ipv6(_) => None,
+        }
+    }
+
+    /// Gives it these addresses, instead of those that it had, and this router.
+    pub fn configure(&self, addresses: &[IpCidr], gateway: Option<Ipv4Address>) {
+        let mut state = self.state.lock();
+        state.interface.update_ip_addrs(|list| {
+            list.clear();
+            for address in addresses {
+                let _ = list.push(*address);
+            }
+        });
+        let routes = state.interface.routes_mut();
+        routes.remove_default_ipv4_route();
+        if let Some(router) = gateway {
+            // There is room: it is the only one.
+            let _ = routes.add_default_ipv4_route(router);
+        }
+    }
+
+    /// Whether that address is the interface's own.
+    pub(crate) fn has(&self, address: &IpAddress) -> bool {
+        let state = self.state.lock();
+        state
+            .interface
+            .ip_addrs()
+            .iter()
+            .any(|own| own.address() == *address)
+    }
+
+    /// The address that a packet to `to` comes from, if this interface reaches it.
+    pub(crate) fn source_for(&self, to: &IpAddress) -> Option<IpAddress> {
+        let state = self.state.lock();
+        let interface = &state.interface;
+        let is_near = interface.ip_addrs().iter().any(|own| own.contains_addr(to));
+        let has_router = match to {
+            IpAddress::Ipv4(_) => interface.routes().get_default_ipv4_route().is_some(),
+            IpAddress::Ipv6(_) => interface.routes().get_default_ipv6_route().is_some(),
+        };
+        (is_near || has_router || to.is_broadcast()).then(|| interface.get_source_address(to))?
+    }
+
+    /// Whether that is the broadcast address of one of its networks, or of all.
+    pub(crate) fn is_broadcast(&self, address: &IpAddress) -> bool {
+        let state = self.state.lock();
+        address.is_broadcast()
+            || state.interface.ip_addrs().iter().any(|own| match (own, address) {
+                (IpCidr::Ipv4(own), IpAddress::Ipv4(address)) => own.broadcast() == Some(*address),
+                _ => false,
+            })
+    }
+
+    /// Has `f` work with the interface, and a port of it that `incoming` comes by.
+    pub(crate) fn with<R>(
+        &self,
+        outbox: &mut Outbox,
+        incoming: Option<&[u8]>,
+        f: impl FnOnce(&mut Interface, &mut Port<'_>) -> R,
+    ) -> R {
+        let mut state = self.state.lock();
+        let State { interface, frame } = &mut *state;
+        let mut port = Port::new(wire(&self.link, frame, outbox), &self.traffic, incoming);
+        f(interface, &mut port)
+    }
+
+    /// Gives the sockets of `set` a packet that came for them, and sends what they have to send. Returns when they want to be polled
+    /// next; a moment that has passed: as soon as others had a turn.
+    pub(crate) fn poll(
+        &self,
+        set: &mut SocketSet<'static>,
+        incoming: Option<&[u8]>,
+        outbox: &mut Outbox,
+    ) -> Option<Instant> {
+        self.with(outbox, incoming, |interface, port| {
+            let now = clock::now();
+            if incoming.is_some() {
+                interface.poll_ingress_single(now, port, set);
+            }
+            for _ in 0..MOST_SENT {
+                match interface.poll_at(now, set) {
+                    Some(at) if at <= now && !port.is_exhausted() => {
+                        interface.poll_egress(now, port, set);
+                    }
+                    at => return at.map(|at| at.max(now + PAUSE)),
+                }
+            }
+            Some(now + PAUSE)
+        })
+    }
+}
+
+fn wire<'a>(
+    link: &'a Option<Arc<dyn Link>>,
+    frame: &'a mut [u8; MAX_FRAME],
+    outbox: &'a mut Outbox,
+) -> Wire<'a> {
+    match link {
+        Some(link) => Wire::Link { link: &**link, frame },
+        None => Wire::Loop(outbox),
+    }
+}
+
+/// Of an interface whose random numbers nobody can foresee.
+pub(crate) fn config(hardware: HardwareAddress) -> Config {
+    let mut seed = [0; 8];
+    platform::random::fill(&mut seed);
+    let mut config = Config::new(hardware);
+    config.random_seed = u64::from_ne_bytes(seed);
+    config
+}
+
+/// An interface that keeps nothing and sends nothing: it draws the first sequence number of a connection. Each has one of its own, with
+/// a seed of its own, so that no number says anything of another (RFC 6528).
+pub(crate) fn with_dice<R>(incoming: Option<&[u8]>, f: impl FnOnce(&mut Interface, &mut Port<'_>) -> R) -> R {
+    let traffic = Traffic::default();
+    let mut port = Port::new(Wire::Nowhere([0; 128]), &traffic, incoming);
+    let mut dice = Interface::new(config(HardwareAddress::Ip), &mut port, clock::now());
+    dice.set_any_ip(true);
+    f(&mut dice, &mut port)
+}
+
+/// There is such an interface from now on.
+pub(crate) fn add(netif: Netif) -> Option<&'static Netif> {
+    let place = NETIFS.get(netif.index as usize - 1)?;
+    Some(place.call_once(|| netif))
+}
+
+/// All interfaces.
+pub fn all() -> impl Iterator<Item = &'static Netif> {
+    NETIFS.iter().filter_map(Once::get)
+}
+
+/// The interface of that number.
+pub fn by_index(index: u32) -> Option<&'static Netif> {
+    NETIFS.get((index as usize).checked_sub(1)?)?.get()
+}
+
+/// The interface of that name.
+pub fn by_name(name: &[u8]) -> Option<&'static Netif> {
+    all().find(|netif| netif.name.as_bytes() == name)
+}
+
+/// `lo`.
+///
+/// # Errors
+/// `ENETDOWN`: the network was not started.
+pub(crate) fn loopback() -> Result<&'static Netif, Errno> {
+    by_index(LOOPBACK).ok_or(Errno::ENETDOWN)
+}

@@ -1,0 +1,112 @@
+//! Segments that come for a connection, and SYNs that come for a listening socket.
+
+use super::super::input::Arrival;
+use super::super::outbox::Outbox;
+use super::super::ports::Sharing;
+use super::connection::Connection;
+use super::connections::{self, Key};
+use super::{Inner, PORTS, Stream};
+use abi::Errno;
+use alloc::sync::Arc;
+use smoltcp::socket::tcp::State;
+
+impl Stream {
+    /// A segment of its connection has come. What it sends in answer is delivered by the caller.
+    pub(super) fn take_segment(&self, frame: &[u8], outbox: &mut Outbox) {
+        let mut inner = self.inner.lock();
+        let effects = self.run(&mut inner, Some(frame), outbox);
+        drop(inner);
+        self.perform(effects);
+    }
+
+    /// A SYN has come for the numbers of its connection; whether that is over but for the memory of it (TIME-WAIT), and so gives way.
+    pub(super) fn give_way(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let is_past = inner
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.socket().state() == State::TimeWait);
+        let removed = if is_past { self.forget(&mut inner) } else { None };
+        drop(inner);
+        drop(removed);
+        is_past
+    }
+
+    /// A SYN for this listening socket. It is dropped if there is no room for it: the other side tries again.
+    pub(super) fn admit(&self, arrival: &Arrival<'_>, key: Key, outbox: &mut Outbox) {
+        let has_room = self
+            .backlog
+            .lock()
+            .as_mut()
+            .is_some_and(|backlog| backlog.admit());
+        if has_room && self.make_child(arrival, key, outbox).is_err() {
+            self.withdraw();
+        }
+    }
+
+    /// A socket for a connection that somebody opens.
+    ///
+    /// # Errors
+    /// `ENOMEM`, `ENOBUFS`; `EINVAL`: it is no SYN. `EADDRNOTAVAIL`: the same one has just come by another processor.
+    fn make_child(&self, arrival: &Arrival<'_>, key: Key, outbox: &mut Outbox) -> Result<(), Errno> {
+        let options = self.inner.lock().options.clone();
+        let child = Stream::with(
+            self.base.family,
+            Inner {
+                options,
+                is_orphan: true,
+                ..Inner::default()
+            },
+        )?;
+        child.base.inherit(&self.base);
+        let sharing = Sharing::of(&self.base);
+        let mut connection = self.new_connection(arrival.netif, key, sharing, &child)?;
+        if !connection.answer(arrival.packet) {
+            return Err(Errno::EINVAL);
+        }
+        connections::add(key, child.clone())?;
+        if let Err(error) = PORTS.connect(key.local().port, sharing) {
+            drop(connections::remove(&key));
+            return Err(error);
+        }
+        connection.parent = Some(self.own()?);
+        let mut inner = child.inner.lock();
+        inner.is_orphan = false;
+        inner.bound = Some(key.local().into());
+        inner.connection = Some(connection);
+        let effects = child.run(&mut inner, None, outbox);
+        drop(inner);
+        child.perform(effects);
+        Ok(())
+    }
+
+    fn new_connection(
+        &self,
+        netif: &'static super::super::netif::Netif,
+        key: Key,
+        sharing: Sharing,
+        child: &Arc<Stream>,
+    ) -> Result<Connection, Errno> {
+        let inner = child.inner.lock();
+        let (received, sent) = self.buffer_sizes(&inner.options);
+        Connection::new(netif, key, sharing, received, sent, &inner.options)
+    }
+
+    /// A connection that was admitted came to nothing.
+    pub(super) fn withdraw(&self) {
+        if let Some(backlog) = &mut *self.backlog.lock() {
+            backlog.withdraw();
+        }
+    }
+
+    /// A connection that was admitted stands; whether it was queued.
+    pub(super) fn queue_accepted(&self, child: Arc<Stream>) -> bool {
+        let mut backlog = self.backlog.lock();
+        let rest = match &mut *backlog {
+            Some(backlog) => backlog.add(child).err(),
+            None => Some(child),
+        };
+        drop(backlog);
+        rest.is_none()
+    }
+}

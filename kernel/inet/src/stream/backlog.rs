@@ -1,0 +1,78 @@
+//! Connections that a listening socket has made and nobody has accepted.
+
+use super::super::address::Name;
+use super::Stream;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+/// What a listening socket keeps.
+pub(super) struct Backlog {
+    /// Those that stand.
+    ready: VecDeque<Arc<Stream>>,
+    /// How many have sent their SYN and are to send an ACK.
+    half_open: usize,
+    limit: usize,
+    /// What the socket is bound to.
+    name: Name,
+}
+
+impl Backlog {
+    pub(super) fn new(limit: u32, name: Name) -> Backlog {
+        Backlog {
+            ready: VecDeque::new(),
+            half_open: 0,
+            limit: limit as usize,
+            name,
+        }
+    }
+
+    /// listen(2) again: another limit.
+    pub(super) fn set_limit(&mut self, limit: u32) {
+        self.limit = limit as usize;
+    }
+
+    /// A SYN has come; whether there is room for it. Linux takes one more than it was told.
+    pub(super) fn admit(&mut self) -> bool {
+        let has_room = self.ready.len() + self.half_open <= self.limit;
+        self.half_open += usize::from(has_room);
+        has_room
+    }
+
+    /// One that was admitted came to nothing.
+    pub(super) fn withdraw(&mut self) {
+        self.half_open -= 1;
+    }
+
+    /// One that was admitted stands.
+    ///
+    /// # Errors
+    /// The connection: there is no memory to keep it.
+    pub(super) fn add(&mut self, stream: Arc<Stream>) -> Result<(), Arc<Stream>> {
+        self.withdraw();
+        if self.ready.try_reserve(1).is_err() {
+            return Err(stream);
+        }
+        self.ready.push_back(stream);
+        Ok(())
+    }
+
+    /// The one that waits longest.
+    pub(super) fn take(&mut self) -> Option<Arc<Stream>> {
+        self.ready.pop_front()
+    }
+
+    /// Whether one waits.
+    pub(super) fn has_some(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// What the socket is bound to.
+    pub(super) fn name(&self) -> Name {
+        self.name
+    }
+
+    /// How many wait, and how many may.
+    pub(super) fn fill(&self) -> (usize, usize) {
+        (self.ready.len(), self.limit)
+    }
+}

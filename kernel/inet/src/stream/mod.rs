@@ -1,0 +1,139 @@
+//! TCP: tcp(7). What the protocol does is `smoltcp`'s; here is what a socket makes of it.
+//!
+//! A [`Stream`] is a socket of a program, and lives on behind its last descriptor for as long as its connection has something to do.
+//! Its lock guards the protocol's state, and is held while a packet for it is looked at, while bytes are copied to and from its
+//! buffers (a fault ends the copy, and is served without the lock), and while it sends. What it sends to this machine is delivered
+//! behind the lock (`delivery`).
+//!
+//! A listening socket has no state of the protocol: for each SYN a socket of its own is made, which waits in the listener's
+//! [`Backlog`] from the moment that its connection stands.
+
+mod arrive;
+mod backlog;
+mod close;
+mod connection;
+mod connections;
+mod names;
+mod open;
+mod ops;
+mod options;
+mod poll;
+mod receive;
+mod send;
+
+pub(crate) use connections::{arrive, note_unreachable, visit};
+pub(crate) use names::visit_listening;
+
+use super::address::Name;
+use super::ports::{PortHolder, Ports, Versions};
+use abi::Errno;
+use abi::socket::{AF_INET, SOCK_STREAM};
+use alloc::sync::{Arc, Weak};
+use backlog::Backlog;
+use connection::Connection;
+use core::sync::atomic::{AtomicBool, Ordering};
+use lock::{Mutex, rank};
+use memory::fallible;
+use net::SocketBase;
+use options::TcpOptions;
+use sched::time::{Alarm, TimerPlace};
+use sched::wait::WaitQueue;
+use spin::Once;
+use vfs::file_owner::Listeners;
+
+/// Protocol number of TCP.
+pub(crate) const IPPROTO_TCP: u32 = 6;
+
+/// What `SO_RCVBUF` and `SO_SNDBUF` say at first: net.ipv4.tcp_rmem and tcp_wmem.
+const RECEIVE_BUFFER: u32 = 131_072;
+const SEND_BUFFER: u32 = 16_384;
+
+/// Who has which port.
+static PORTS: Ports<Stream> = Ports::new();
+
+/// A socket of TCP.
+pub(crate) struct Stream {
+    base: SocketBase,
+    /// `IPV6_V6ONLY`.
+    is_v6_only: AtomicBool,
+    inner: Mutex<Inner, { rank::STREAM }>,
+    /// While it listens.
+    backlog: Mutex<Option<Backlog>, { rank::BACKLOG }>,
+    readers: WaitQueue,
+    writers: WaitQueue,
+    listeners: [Listeners; 2],
+    place: TimerPlace,
+    own: Once<Weak<Stream>>,
+}
+
+/// What a socket's lock guards.
+#[derive(Default)]
+struct Inner {
+    /// What it is bound to, by bind(2) or because it needed a port.
+    bound: Option<Name>,
+    connection: Option<Connection>,
+    options: TcpOptions,
+    /// The tick at which its timer rings, and what takes that back.
+    alarm: Option<(u64, Alarm)>,
+    /// shutdown(2): nothing more is received.
+    is_receive_shut: bool,
+    /// No descriptor is left.
+    is_orphan: bool,
+    /// connect(2) is under way, or has failed and nobody was told.
+    is_connecting: bool,
+}
+
+impl Stream {
+    /// A new socket of that family.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn new(family: u32) -> Result<Arc<Stream>, Errno> {
+        Stream::with(family, Inner::default())
+    }
+
+    fn with(family: u32, inner: Inner) -> Result<Arc<Stream>, Errno> {
+        let stream = fallible::arc_with(|| Stream {
+            base: SocketBase::new(family, SOCK_STREAM, IPPROTO_TCP),
+            is_v6_only: AtomicBool::new(false),
+            inner: Mutex::new(inner),
+            backlog: Mutex::new(None),
+            readers: WaitQueue::new(),
+            writers: WaitQueue::new(),
+            listeners: [Listeners::new(), Listeners::new()],
+            place: TimerPlace::new(),
+            own: Once::new(),
+        })?;
+        stream.own.call_once(|| Arc::downgrade(&stream));
+        stream.base.set_receive_buffer(RECEIVE_BUFFER);
+        stream.base.set_send_buffer(SEND_BUFFER);
+        Ok(stream)
+    }
+
+    /// The reference that tables and timers keep.
+    ///
+    /// # Errors
+    /// `EBADF`: the last one is being dropped.
+    fn own(&self) -> Result<Arc<Stream>, Errno> {
+        self.own.get().and_then(Weak::upgrade).ok_or(Errno::EBADF)
+    }
+
+    /// Which versions of IP it takes.
+    fn versions(&self) -> Versions {
+        match self.base.family {
+            AF_INET => Versions::Four,
+            _ if self.is_v6_only.load(Ordering::Relaxed) => Versions::Six,
+            _ => Versions::Both,
+        }
+    }
+}
+
+impl PortHolder for Stream {
+    fn base(&self) -> &SocketBase {
+        &self.base
+    }
+
+    fn is_listening(&self) -> bool {
+        self.backlog.lock().is_some()
+    }
+}

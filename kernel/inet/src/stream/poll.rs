@@ -1,0 +1,245 @@
+//! What moves a connection: a packet, a timer, or a call lets the protocol do what it wants, and others are told what came of it.
+
+use super::super::clock;
+use super::super::delivery;
+use super::super::outbox::Outbox;
+use super::connection::{Connection, View};
+use super::{Inner, PORTS, Stream, connections};
+use abi::Errno;
+use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
+use abi::socket::option::SO_KEEPALIVE;
+use alloc::sync::Arc;
+use lock::{MutexGuard, rank};
+use sched::time::{self, Expire, TimerPlace};
+use smoltcp::socket::tcp::State;
+use smoltcp::time::Instant;
+use vfs::file_owner::Event;
+
+/// What is to be done when the lock is released.
+#[derive(Default)]
+#[must_use]
+pub(super) struct Effects {
+    wakes_readers: bool,
+    wakes_writers: bool,
+    /// A listening socket has a connection more.
+    accepted_by: Option<Arc<Stream>>,
+    /// It stands, and nobody will accept it.
+    is_refused: bool,
+    /// What the table of connections kept.
+    removed: Option<Arc<Stream>>,
+}
+
+/// The lock of a socket.
+pub(super) type Guard<'a> = MutexGuard<'a, Inner, { rank::STREAM }>;
+
+impl Stream {
+    /// Lets the connection do what it wants, after a packet if one came. Does nothing without a connection.
+    pub(super) fn run(&self, inner: &mut Inner, incoming: Option<&[u8]>, outbox: &mut Outbox) -> Effects {
+        let Inner {
+            connection: Some(connection),
+            options,
+            is_orphan,
+            ..
+        } = inner
+        else {
+            return Effects::default();
+        };
+        let before = connection.view();
+        let keeps_alive = self.base.is_on(SO_KEEPALIVE);
+        options.set_timers(connection.socket_mut(), keeps_alive, *is_orphan);
+        let next = connection.netif.poll(&mut connection.set, incoming, outbox);
+        let after = connection.view();
+        self.note_change(inner, before, after, incoming.is_some(), next)
+    }
+
+    fn note_change(
+        &self,
+        inner: &mut Inner,
+        before: View,
+        after: View,
+        is_by_packet: bool,
+        next: Option<Instant>,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        let is_orphan = inner.is_orphan;
+        if before.state != after.state {
+            self.note_state(inner, before.state, after.state, is_by_packet, &mut effects);
+        }
+        let is_more = after.received > before.received;
+        effects.wakes_readers |= is_more && after.received >= self.base.low_mark() as usize;
+        effects.wakes_writers |= after.queued < before.queued && after.has_room();
+        let is_over = |connection: &Connection| connection.is_over() || connection.is_forgettable(is_orphan);
+        if inner.connection.as_ref().is_some_and(is_over) {
+            effects.removed = self.end(inner);
+        } else if let Some(next) = next {
+            self.set_alarm(inner, clock::tick_of(next));
+        }
+        effects
+    }
+
+    /// The protocol's state is another: those who wait look again, and an end that nobody wanted is an error.
+    fn note_state(
+        &self,
+        inner: &mut Inner,
+        from: State,
+        to: State,
+        is_by_packet: bool,
+        effects: &mut Effects,
+    ) {
+        effects.wakes_readers = true;
+        effects.wakes_writers = true;
+        if to == State::Closed
+            && let Some(error) = error_of_end(from, is_by_packet)
+        {
+            self.base.set_error(error);
+        }
+        let is_open = !matches!(to, State::SynReceived | State::Closed | State::Listen);
+        if let Some(connection) = &mut inner.connection
+            && (is_open || matches!(to, State::Closed | State::Listen))
+            && let Some(parent) = connection.parent.take()
+        {
+            if is_open {
+                self.hand_over(parent, inner, effects);
+            } else {
+                parent.withdraw();
+            }
+        }
+    }
+
+    /// The connection stands: it waits to be accepted.
+    fn hand_over(&self, parent: Arc<Stream>, inner: &mut Inner, effects: &mut Effects) {
+        let added = self.own().is_ok_and(|own| parent.queue_accepted(own));
+        if added {
+            effects.accepted_by = Some(parent);
+        } else {
+            inner.is_orphan = true;
+            effects.is_refused = true;
+        }
+    }
+
+    /// The connection is over: nobody finds it any more. A reference that was kept is to be dropped behind the lock.
+    pub(super) fn end(&self, inner: &mut Inner) -> Option<Arc<Stream>> {
+        let connection = inner.connection.as_ref()?;
+        let (key, sharing) = (connection.key, connection.sharing);
+        if let Some((_, alarm)) = inner.alarm.take() {
+            time::cancel(alarm);
+        }
+        let removed = connections::remove(&key);
+        if removed.is_some() {
+            PORTS.disconnect(key.local().port, sharing);
+        }
+        removed
+    }
+
+    /// Has the timer ring at `tick` at the latest. One that rings sooner is left to.
+    fn set_alarm(&self, inner: &mut Inner, tick: u64) {
+        if inner.alarm.is_some_and(|(rings, _)| rings <= tick) {
+            return;
+        }
+        if let Ok(own) = self.own() {
+            inner.alarm = Some((tick, time::set(tick, own)));
+        }
+    }
+
+    /// Releases the lock, tells others, and delivers what was sent.
+    pub(super) fn finish(&self, guard: Guard<'_>, effects: Effects, outbox: Outbox) {
+        drop(guard);
+        self.perform(effects);
+        delivery::deliver(outbox);
+    }
+
+    /// Tells others. No lock is held.
+    pub(super) fn perform(&self, effects: Effects) {
+        if effects.wakes_readers {
+            self.readers.wake_all();
+            self.listeners[0].tell(Event::Input, || {});
+        }
+        if effects.wakes_writers {
+            self.writers.wake_all();
+            self.listeners[1].tell(Event::Output, || {});
+        }
+        if let Some(parent) = effects.accepted_by {
+            parent.readers.wake_all();
+            parent.listeners[0].tell(Event::Input, || {});
+        }
+        if effects.is_refused {
+            self.abort();
+        }
+        drop(effects.removed);
+    }
+
+    /// What poll(2) answers (`tcp_poll` of Linux).
+    pub(super) fn readiness(&self) -> i16 {
+        if let Some(backlog) = &*self.backlog.lock() {
+            return if backlog.has_some() {
+                POLLIN | POLLRDNORM
+            } else {
+                0
+            };
+        }
+        let error = if self.base.has_error() { POLLERR } else { 0 };
+        let inner = self.inner.lock();
+        error
+            | match &inner.connection {
+                None => POLLOUT | POLLWRNORM | POLLHUP,
+                Some(connection) => self.readiness_of(&inner, connection.view()),
+            }
+    }
+
+    fn readiness_of(&self, inner: &Inner, view: View) -> i16 {
+        let mut events = 0;
+        let has_ended = view.has_ended() || inner.is_receive_shut;
+        let is_send_shut = view.is_past_opening() && !view.may_send();
+        if view.state == State::Closed || has_ended && is_send_shut {
+            events |= POLLHUP;
+        }
+        if has_ended {
+            events |= POLLIN | POLLRDNORM | POLLRDHUP;
+        }
+        if view.is_past_opening() {
+            if view.received >= self.base.low_mark() as usize {
+                events |= POLLIN | POLLRDNORM;
+            }
+            if is_send_shut || view.has_room() {
+                events |= POLLOUT | POLLWRNORM;
+            }
+        }
+        events
+    }
+}
+
+/// The error that an end means to who has the connection; `None` if both sides had closed it.
+fn error_of_end(from: State, is_by_packet: bool) -> Option<Errno> {
+    match (from, is_by_packet) {
+        (State::LastAck | State::TimeWait | State::Listen, _) => None,
+        (State::SynSent, true) => Some(Errno::ECONNREFUSED),
+        (State::CloseWait, true) => Some(Errno::EPIPE),
+        (_, true) => Some(Errno::ECONNRESET),
+        (_, false) => Some(Errno::ETIMEDOUT),
+    }
+}
+
+impl Expire for Stream {
+    fn place(&self) -> &TimerPlace {
+        &self.place
+    }
+
+    fn expire(self: Arc<Stream>) {
+        let mut outbox = Outbox::new();
+        let mut inner = self.inner.lock();
+        inner.alarm = None;
+        let is_read_later = !inner.is_orphan
+            && inner
+                .connection
+                .as_ref()
+                .is_some_and(|connection| connection.has_unread_past());
+        let effects = if is_read_later {
+            // The end of TIME-WAIT would empty the buffer.
+            self.set_alarm(&mut inner, time::deadline_after(time::SECOND));
+            Effects::default()
+        } else {
+            self.run(&mut inner, None, &mut outbox)
+        };
+        self.finish(inner, effects, outbox);
+    }
+}

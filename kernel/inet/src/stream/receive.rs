@@ -1,0 +1,191 @@
+//! recv(2) and kin.
+
+use super::super::outbox::Outbox;
+use super::connection::Connection;
+use super::{Inner, Stream};
+use abi::Errno;
+use abi::socket::MessageFlags;
+use memory::fallible;
+use net::ReceivedMessage;
+use platform::user_copy::UserFault;
+use sched::scheduler;
+use uaccess::Sink;
+
+/// Bytes that a look without taking copies at most.
+const MOST_PEEKED: usize = 65_536;
+
+/// What came of one look at the socket.
+enum Step {
+    /// So many bytes were taken; what stopped it, if it was a fault.
+    Moved(usize, Option<UserFault>),
+    /// There are not enough yet.
+    Wait,
+    /// There will be no more.
+    End,
+    Failed(Errno),
+}
+
+impl Stream {
+    /// Receives bytes: how many; 0 at the end.
+    ///
+    /// # Errors
+    /// `ENOTCONN`; `ECONNRESET` and kin; `EAGAIN`; `EFAULT`; `EINVAL`: `MSG_OOB`.
+    pub(super) fn receive_bytes(&self, message: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
+        if message.flags.contains(MessageFlags::MSG_OOB) {
+            return Err(Errno::EINVAL);
+        }
+        if message.flags.contains(MessageFlags::MSG_ERRQUEUE) {
+            return Err(Errno::EAGAIN);
+        }
+        let low = self.base.receive_low(message.flags, message.data.room());
+        let deadline = self.base.receive_deadline();
+        let is_nonblocking = message.flags.contains(MessageFlags::MSG_DONTWAIT);
+        let mut taken = 0;
+        while taken == 0 || taken < low {
+            let failed = match self.take_some(message) {
+                Step::Moved(moved, fault) => {
+                    taken += moved;
+                    let served = fault.as_ref().map_or(Ok(()), uaccess::serve);
+                    if message.data.room() == 0 || message.flags.contains(MessageFlags::MSG_PEEK) {
+                        return Ok(taken);
+                    }
+                    served.and_then(|()| scheduler::cond_resched_killable()).err()
+                }
+                Step::End => return Ok(taken),
+                Step::Wait if is_nonblocking => Some(Errno::EAGAIN),
+                Step::Wait => self.wait_for_bytes(deadline, low - taken).err(),
+                Step::Failed(error) => Some(error),
+            };
+            match failed {
+                None => {}
+                Some(_) if taken > 0 => break,
+                Some(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Takes what there is.
+    fn take_some(&self, message: &mut ReceivedMessage<'_>) -> Step {
+        if message.flags.contains(MessageFlags::MSG_PEEK) {
+            return self.peek(message.data);
+        }
+        let mut inner = self.inner.lock();
+        let Inner {
+            connection: Some(connection),
+            is_receive_shut,
+            ..
+        } = &mut *inner
+        else {
+            return Step::Failed(self.base.take_error().err().unwrap_or(Errno::ENOTCONN));
+        };
+        let view = connection.view();
+        if view.received == 0 || !view.is_past_opening() {
+            return self.nothing(connection, *is_receive_shut);
+        }
+        let mut fault = None;
+        let moved = if message.flags.contains(MessageFlags::MSG_TRUNC) {
+            discard(connection, message.data.room())
+        } else {
+            empty(connection, message.data, &mut fault)
+        };
+        if moved > 0 {
+            // The other side may have waited for room.
+            let mut outbox = Outbox::new();
+            let effects = self.run(&mut inner, None, &mut outbox);
+            self.finish(inner, effects, outbox);
+        }
+        Step::Moved(moved, fault)
+    }
+
+    /// There is nothing to take: why.
+    fn nothing(&self, connection: &Connection, is_shut: bool) -> Step {
+        if let Err(error) = self.base.take_error() {
+            Step::Failed(error)
+        } else if is_shut || connection.view().has_ended() {
+            Step::End
+        } else {
+            Step::Wait
+        }
+    }
+
+    /// Copies what there is without taking it. No lock is held while it is put.
+    fn peek(&self, to: &mut dyn Sink) -> Step {
+        let wanted = to.room().min(MOST_PEEKED);
+        let mut copy = match fallible::filled(wanted, 0) {
+            Ok(copy) => copy,
+            Err(error) => return Step::Failed(error),
+        };
+        let mut inner = self.inner.lock();
+        let is_shut = inner.is_receive_shut;
+        let Some(connection) = &mut inner.connection else {
+            return Step::Failed(Errno::ENOTCONN);
+        };
+        let len = connection.socket_mut().peek_slice(&mut copy).unwrap_or(0);
+        if len == 0 {
+            return self.nothing(connection, is_shut);
+        }
+        drop(inner);
+        match to.put(&copy[..len]) {
+            Ok(put) => Step::Moved(put, None),
+            Err(error) => Step::Failed(error),
+        }
+    }
+
+    /// Waits until `low` bytes have come, as far as the buffer has room for them, or nothing more will.
+    fn wait_for_bytes(&self, deadline: Option<u64>, low: usize) -> Result<(), Errno> {
+        let is_there = || {
+            let inner = self.inner.lock();
+            let is_there = self.base.has_error()
+                || inner.is_receive_shut
+                || inner.connection.as_ref().is_none_or(|connection| {
+                    let view = connection.view();
+                    view.is_past_opening()
+                        && (view.received >= low.min(connection.receive_mark()) || view.has_ended())
+                });
+            is_there.then_some(())
+        };
+        match self.readers.wait_until_deadline(deadline, is_there) {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(Errno::EAGAIN),
+            Err(_) if deadline.is_some() => Err(Errno::EINTR),
+            Err(interrupted) => Err(interrupted.into()),
+        }
+    }
+
+    /// Bytes that can be read: `FIONREAD`.
+    pub(super) fn unread(&self) -> usize {
+        let inner = self.inner.lock();
+        inner
+            .connection
+            .as_ref()
+            .map_or(0, |connection| connection.view().received)
+    }
+}
+
+/// Copies bytes out of the receive buffer, up to the end of the room or to a fault.
+fn empty(connection: &mut Connection, to: &mut dyn Sink, fault: &mut Option<UserFault>) -> usize {
+    take(connection, to.room(), |bytes| to.try_put(bytes, fault))
+}
+
+/// Drops bytes (`MSG_TRUNC`).
+fn discard(connection: &mut Connection, most: usize) -> usize {
+    take(connection, most, <[u8]>::len)
+}
+
+fn take(connection: &mut Connection, most: usize, mut put: impl FnMut(&[u8]) -> usize) -> usize {
+    let socket = connection.socket_mut();
+    let mut moved = 0;
+    while moved < most {
+        let piece = socket.recv(|bytes| {
+            let len = bytes.len().min(most - moved);
+            let put = put(&bytes[..len]);
+            (put, put)
+        });
+        match piece {
+            Ok(0) | Err(_) => break,
+            Ok(put) => moved += put,
+        }
+    }
+    moved
+}
