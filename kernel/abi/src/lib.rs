@@ -21,6 +21,7 @@ pub mod file;
 pub mod inet;
 pub mod memory;
 pub mod mount;
+pub mod netlink;
 pub mod nr;
 pub mod pagemap;
 pub mod process;

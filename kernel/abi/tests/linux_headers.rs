@@ -134,6 +134,8 @@ const PROLOGUE: &str = "
 #include <linux/tcp.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 ";
 
 /// What the C library says, for the kernel's headers keep it for themselves.

@@ -31,6 +31,7 @@ mod input;
 mod ioctl;
 pub mod link;
 pub mod netif;
+mod netlink;
 mod options;
 mod outbox;
 mod port;
@@ -65,6 +66,7 @@ const NAMES: [&str; 3] = ["eth0", "eth1", "eth2"];
 pub fn register() -> Result<(), Errno> {
     delivery::start()?;
     netif::add(Netif::loopback()?);
+    netlink::register()?;
     family::register()
 }
 

@@ -1,0 +1,90 @@
+//! AF_NETLINK, NETLINK_ROUTE: what `ip addr`, `ip route`, getifaddrs(3) and getaddrinfo(3) ask. Requests are answered within the call
+//! that sends them; nothing can be changed by them.
+
+mod answer;
+mod ops;
+
+use abi::Errno;
+use abi::netlink::NETLINK_ROUTE;
+use abi::socket::{AF_NETLINK, SOCK_DGRAM, SOCK_RAW};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+use lock::{Mutex, rank};
+use memory::fallible;
+use net::{Family, Request, SocketBase, SocketOps};
+use sched::wait::WaitQueue;
+
+/// The family.
+struct Netlink;
+
+/// The name of a socket that asks for none: the next one.
+static NEXT_PORT: AtomicU32 = AtomicU32::new(1);
+
+/// A socket of the family.
+struct NetlinkSocket {
+    base: SocketBase,
+    inner: Mutex<Inner, { rank::DATAGRAM }>,
+    readers: WaitQueue,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Its name: `nl_pid`.
+    port: Option<u32>,
+    answers: VecDeque<Vec<u8>>,
+    /// Bytes of all answers.
+    queued: usize,
+}
+
+/// There are sockets of this family from now on.
+///
+/// # Errors
+/// None: the number can be had.
+pub(crate) fn register() -> Result<(), Errno> {
+    net::family::register(&Netlink)
+}
+
+impl Family for Netlink {
+    fn number(&self) -> u32 {
+        AF_NETLINK
+    }
+
+    fn create(&self, _request: &Request<'_>, kind: u32, protocol: u32) -> Result<Arc<dyn SocketOps>, Errno> {
+        if !matches!(kind, SOCK_RAW | SOCK_DGRAM) {
+            return Err(Errno::ESOCKTNOSUPPORT);
+        }
+        if protocol != NETLINK_ROUTE {
+            return Err(Errno::EPROTONOSUPPORT);
+        }
+        Ok(fallible::arc_with(|| NetlinkSocket {
+            base: SocketBase::new(AF_NETLINK, kind, protocol),
+            inner: Mutex::new(Inner::default()),
+            readers: WaitQueue::new(),
+        })?)
+    }
+}
+
+impl Inner {
+    /// Its name; it gets one if it has none.
+    fn port(&mut self) -> u32 {
+        *self
+            .port
+            .get_or_insert_with(|| NEXT_PORT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Queues an answer, if there is room within `limit`.
+    ///
+    /// # Errors
+    /// `ENOBUFS`; `ENOMEM`.
+    fn add(&mut self, answer: Vec<u8>, limit: usize) -> Result<(), Errno> {
+        if self.queued + answer.len() > limit && !self.answers.is_empty() {
+            return Err(Errno::ENOBUFS);
+        }
+        self.answers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.queued += answer.len();
+        self.answers.push_back(answer);
+        Ok(())
+    }
+}

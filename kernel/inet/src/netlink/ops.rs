@@ -1,0 +1,162 @@
+//! What the calls of sockets ask of netlink.
+
+use super::super::ioctl;
+use super::{NetlinkSocket, answer};
+use abi::Errno;
+use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use abi::socket::{AF_NETLINK, MessageFlags};
+use alloc::vec::Vec;
+use memory::fallible;
+use net::{Address, Half, ReceivedMessage, Request, SentMessage, SocketBase, SocketOps};
+use vfs::file_ops::Queues;
+
+/// Bytes of `struct sockaddr_nl`.
+const ADDRESS_LEN: usize = 12;
+/// Bytes of one call's requests at most.
+const MOST_BYTES: usize = 4096;
+
+fn address(port: u32) -> Result<Address, Errno> {
+    Address::of(&[
+        &(AF_NETLINK as u16).to_ne_bytes(),
+        &[0; 2],
+        &port.to_ne_bytes(),
+        &[0; 4],
+    ])
+}
+
+/// The port and the groups of an address.
+///
+/// # Errors
+/// `EINVAL`.
+fn parse(bytes: &[u8]) -> Result<[u32; 2], Errno> {
+    if bytes.len() < ADDRESS_LEN || Address::family_of(bytes) != Some(AF_NETLINK) {
+        return Err(Errno::EINVAL);
+    }
+    let word = |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    Ok([word(4), word(8)])
+}
+
+impl NetlinkSocket {
+    /// The next answer, or a copy of it.
+    fn take(&self, is_peek: bool) -> Option<Result<Vec<u8>, Errno>> {
+        let mut inner = self.inner.lock();
+        if is_peek {
+            return inner.answers.front().map(|answer| fallible::bytes(answer));
+        }
+        let answer = inner.answers.pop_front()?;
+        inner.queued -= answer.len();
+        Some(Ok(answer))
+    }
+
+    fn wait(&self, flags: MessageFlags) -> Result<Vec<u8>, Errno> {
+        let is_peek = flags.contains(MessageFlags::MSG_PEEK);
+        if flags.contains(MessageFlags::MSG_DONTWAIT) {
+            return self.take(is_peek).unwrap_or(Err(Errno::EAGAIN));
+        }
+        let deadline = self.base.receive_deadline();
+        match self.readers.wait_until_deadline(deadline, || self.take(is_peek)) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(Errno::EAGAIN),
+            Err(_) if deadline.is_some() => Err(Errno::EINTR),
+            Err(interrupted) => Err(interrupted.into()),
+        }
+    }
+}
+
+impl SocketOps for NetlinkSocket {
+    fn base(&self) -> &SocketBase {
+        &self.base
+    }
+
+    fn bind(&self, _request: &Request<'_>, bytes: &[u8]) -> Result<(), Errno> {
+        let [port, groups] = parse(bytes)?;
+        if groups != 0 {
+            // Changes are not told.
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let mut inner = self.inner.lock();
+        match (inner.port, port) {
+            (None, 0) => {
+                inner.port();
+            }
+            (None, port) => inner.port = Some(port),
+            (Some(own), port) if port != 0 && port != own => return Err(Errno::EINVAL),
+            (Some(_), _) => {}
+        }
+        Ok(())
+    }
+
+    fn connect(&self, _request: &Request<'_>, bytes: &[u8]) -> Result<(), Errno> {
+        match parse(bytes)? {
+            [0, 0] => Ok(()),
+            _ => Err(Errno::ECONNREFUSED),
+        }
+    }
+
+    fn name(&self) -> Result<Address, Errno> {
+        address(self.inner.lock().port.unwrap_or(0))
+    }
+
+    fn peer_name(&self) -> Result<Address, Errno> {
+        address(0)
+    }
+
+    fn send(&self, _request: &Request<'_>, message: &mut SentMessage<'_>) -> Result<usize, Errno> {
+        if let Some(name) = message.name
+            && parse(name)? != [0, 0]
+        {
+            return Err(Errno::ECONNREFUSED);
+        }
+        let len = message.data.left();
+        if len > MOST_BYTES {
+            return Err(Errno::EMSGSIZE);
+        }
+        let mut bytes = fallible::filled(len, 0)?;
+        let taken = message.data.take(&mut bytes)?;
+        let port = self.inner.lock().port();
+        let answer = answer::to(&bytes[..taken], port)?;
+        if !answer.is_empty() {
+            let limit = self.base.receive_buffer() as usize;
+            self.inner.lock().add(answer, limit)?;
+            self.readers.wake_all();
+        }
+        Ok(taken)
+    }
+
+    fn receive(&self, message: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
+        let answer = self.wait(message.flags)?;
+        let put = message.data.put(&answer)?;
+        if let Some(name) = &mut message.name {
+            **name = address(0)?;
+        }
+        if put == answer.len() {
+            return Ok(put);
+        }
+        message.told |= MessageFlags::MSG_TRUNC;
+        let asks_for_all = message.flags.contains(MessageFlags::MSG_TRUNC);
+        Ok(if asks_for_all { answer.len() } else { put })
+    }
+
+    fn shutdown(&self, _half: Half) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    fn close(&self) {
+        let answers = core::mem::take(&mut self.inner.lock().answers);
+        drop(answers);
+    }
+
+    fn ioctl(&self, _request: &Request<'_>, command: u32, argument: u64) -> Result<usize, Errno> {
+        ioctl::perform(command, argument)
+    }
+
+    fn poll(&self) -> i16 {
+        let has_some = !self.inner.lock().answers.is_empty();
+        let input = if has_some { POLLIN | POLLRDNORM } else { 0 };
+        input | POLLOUT | POLLWRNORM
+    }
+
+    fn queues(&self) -> Queues<'_> {
+        [Some(&self.readers), None]
+    }
+}
