@@ -13,6 +13,7 @@ mod processes;
 mod program;
 mod signals;
 mod user_memory;
+mod wire;
 
 use abi::nr;
 use abi::process::WaitStatus;
@@ -36,9 +37,10 @@ const DATA: u64 = INIT + 0x1000;
 
 type Story = (&'static str, fn(&Io));
 
-const LISTS: [&[Story]; 8] = [
+const LISTS: [&[Story]; 9] = [
     files::STORIES,
     internet::STORIES,
+    wire::STORIES,
     memory::STORIES,
     processes::STORIES,
     proc_files::STORIES,

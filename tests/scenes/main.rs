@@ -19,6 +19,7 @@ mod glibc;
 mod hostile;
 mod latency;
 mod memory;
+mod network;
 mod parallel_files;
 mod proc;
 mod processors;
@@ -70,6 +71,7 @@ fn all() -> Vec<Scene> {
         shares::SCENES,
         pthreads::SCENES,
         file_calls::SCENES,
+        network::SCENES,
         parallel_files::SCENES,
         rights::SCENES,
         soak::SCENES,

@@ -1,5 +1,6 @@
 //! One program of `tests/programs` as process 1, and nothing else.
 
+use crate::qemu::Load;
 use crate::{Library, Machine, Session, Stage};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -15,12 +16,24 @@ pub fn boot(
     program: &str,
     arguments: &str,
 ) -> Result<Session> {
+    let command_line = format!("{boot_words} rdinit=/init -- {arguments}");
+    let load = load(stage, program, &command_line)?;
+    stage.boot(machine, &load)
+}
+
+/// Boots a board with these further options of QEMU, and the program as init.
+pub fn boot_beside(stage: &mut Stage, machine: &Machine, options: &[&str], program: &str) -> Result<Session> {
+    let mut load = load(stage, program, "rdinit=/init")?;
+    load.arguments.extend(options.iter().copied().map(String::from));
+    stage.boot(machine, &load)
+}
+
+fn load(stage: &mut Stage, program: &str, command_line: &str) -> Result<Load> {
     stage.compile(program)?;
     let folder = stage.file("");
     let list = format!("{LIST}file /init {program} 755");
     let initramfs = stage.initramfs(&list, &[&folder])?;
-    let load = stage.load_with(initramfs, &format!("{boot_words} rdinit=/init -- {arguments}"));
-    stage.boot(machine, &load)
+    Ok(stage.load_with(initramfs, command_line))
 }
 
 /// Boots a board with the program, linked with `library`, as init.

@@ -24,16 +24,20 @@ pub const STORIES: &[Story] = &[
 const ADDRESS: u64 = DATA + 0x300;
 const LENGTH: u64 = DATA + 0x340;
 
-fn error(errno: Errno) -> i64 {
+pub fn error(errno: Errno) -> i64 {
     -i64::from(errno.number())
 }
 
-fn here(port: u16) -> Vec<u8> {
+pub fn address(of: [u8; 4], port: u16) -> Vec<u8> {
     let mut address = (AF_INET as u16).to_ne_bytes().to_vec();
     address.extend(port.to_be_bytes());
-    address.extend([127, 0, 0, 1]);
+    address.extend(of);
     address.extend([0; 8]);
     address
+}
+
+fn here(port: u16) -> Vec<u8> {
+    address([127, 0, 0, 1], port)
 }
 
 fn here_by_ipv6(port: u16) -> Vec<u8> {
@@ -46,16 +50,16 @@ fn here_by_ipv6(port: u16) -> Vec<u8> {
 }
 
 impl Io<'_> {
-    fn socket(&self, family: u32, kind: u32, protocol: u32) -> u64 {
+    pub fn socket(&self, family: u32, kind: u32, protocol: u32) -> u64 {
         self.ok(nr::SOCKET, &[family, kind, protocol].map(u64::from))
     }
 
-    fn with_address(&self, number: usize, socket: u64, address: &[u8]) -> i64 {
+    pub fn with_address(&self, number: usize, socket: u64, address: &[u8]) -> i64 {
         self.user.store(ADDRESS, address);
         self.call(number, &[socket, ADDRESS, address.len() as u64])
     }
 
-    fn name_of(&self, socket: u64) -> Vec<u8> {
+    pub fn name_of(&self, socket: u64) -> Vec<u8> {
         self.user.store(LENGTH, &128_u32.to_ne_bytes());
         self.ok(nr::GETSOCKNAME, &[socket, ADDRESS, LENGTH]);
         let len = self.user.word(LENGTH) as u32;

@@ -130,6 +130,9 @@ impl Expire for Datagram {
         drop(inner);
         drop(dropped);
         self.writers.wake_all();
+        if is_in_vain {
+            self.readers.wake_all();
+        }
         super::super::delivery::deliver(outbox);
     }
 }
