@@ -1,11 +1,12 @@
 # Holstein. `make` alone prints the verbs. Arguments for the boot verbs:
 #   APPEND="..."     kernel command line      QEMU_ARGS="..."  further QEMU options
+#   FORWARD="6379 8022:22"  ports of this host's 127.0.0.1 that lead to the guest
 # Arguments for bench: ROWS="fork sizes=0,1024" or ROWS=latency, RUNS=3 to see how steady it is, BASELINE=update to write
 # tests/bench/baseline.tsv and its kin (with bench-linux, BASELINE=linux only Linux's figures).
 # NO_INSTALL=1 only names missing tools; FIRMWARE=dir gives start4.elf and fixup4.dat for the card.
 
 export TTY POWER TFTP
-export APPEND QEMU_ARGS FIRMWARE BASELINE RUNS
+export APPEND QEMU_ARGS FORWARD FIRMWARE BASELINE RUNS
 BUILD := $(or $(CARGO_TARGET_DIR),target)
 OUT := $(BUILD)/holstein
 export OUT
