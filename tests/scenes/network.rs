@@ -10,7 +10,7 @@ use tests::{Machine, Scene, Stage, Virt};
 
 pub const SCENES: &[Scene] = &[
     Scene::portable("network.loopback", loopback),
-    Scene::new("network.visitors", visitors),
+    Scene::holstein("network.visitors", visitors),
 ];
 
 /// How long an answer may take.

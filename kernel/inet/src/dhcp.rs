@@ -5,15 +5,15 @@ use super::clock;
 use super::input::Arrival;
 use super::netif::Netif;
 use super::outbox::Outbox;
+use super::single;
 use abi::Errno;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::str::FromStr;
 use klog::info;
 use lock::{Mutex, rank};
-use memory::fallible::{self, TryVec};
+use memory::fallible;
 use sched::time::{self, Expire, TimerPlace};
-use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
+use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::dhcpv4::{Event, Socket};
 use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr, UdpPacket};
 use spin::Once;
@@ -126,10 +126,7 @@ pub(crate) fn take(arrival: &Arrival<'_>, outbox: &mut Outbox) -> bool {
 
 impl Client {
     fn make(netif: &'static Netif) -> Result<Arc<Client>, Errno> {
-        let mut storage: Vec<SocketStorage<'static>> = fallible::with_room(1)?;
-        storage.try_push(SocketStorage::EMPTY)?;
-        let mut set = SocketSet::new(storage);
-        let handle = set.add(Socket::new());
+        let (set, handle) = single::set_of(Socket::new())?;
         fallible::arc(Client {
             netif,
             state: Mutex::new(State {

@@ -27,6 +27,7 @@ mod datagram;
 mod delivery;
 mod dhcp;
 mod family;
+mod fifo;
 mod input;
 mod ioctl;
 pub mod link;
@@ -39,6 +40,7 @@ mod ports;
 mod receive;
 pub mod report;
 mod route;
+mod single;
 mod stream;
 
 pub use dhcp::Wish;

@@ -214,11 +214,9 @@ impl Datagram {
             interface: arrival.netif.index,
             bytes,
         };
-        let rest = self
-            .inner
-            .lock()
-            .add(message, self.base.receive_buffer() as usize);
-        if rest.is_none() {
+        let limit = self.base.receive_buffer() as usize;
+        let is_added = self.inner.lock().add(message, limit);
+        if is_added {
             self.readers.wake_all();
             self.listeners[0].tell(Event::Input, || {});
         }
@@ -239,16 +237,15 @@ impl Datagram {
 }
 
 impl Inner {
-    /// Adds a message; it comes back where there is no room.
-    fn add(&mut self, message: Message, limit: usize) -> Option<Message> {
+    /// Adds a message; whether there was room, and memory.
+    fn add(&mut self, message: Message, limit: usize) -> bool {
         let cost = cost(&message);
         let is_full = self.queued + cost > limit && !self.queue.is_empty();
-        if self.is_receive_shut || is_full || self.queue.try_reserve(1).is_err() {
-            return Some(message);
+        if self.is_receive_shut || is_full || self.queue.push(message).is_err() {
+            return false;
         }
         self.queued += cost;
-        self.queue.push_back(message);
-        None
+        true
     }
 }
 

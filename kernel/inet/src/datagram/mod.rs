@@ -17,11 +17,11 @@ pub(crate) use arrive::{arrive, give_to_ping, give_to_raw};
 pub(crate) use bind::visit;
 
 use super::address::Name;
+use super::fifo::Fifo;
 use super::ports::{PortHolder, Ports, Versions};
 use abi::Errno;
 use abi::socket::{AF_INET, SOCK_DGRAM, SOCK_RAW};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -77,7 +77,7 @@ struct Inner {
     peer: Option<IpEndpoint>,
     /// The address that it sends from since then.
     source: Option<IpAddress>,
-    queue: VecDeque<Message>,
+    queue: Fifo<Message>,
     /// What the queue counts against the receive buffer.
     queued: usize,
     options: DatagramOptions,

@@ -73,7 +73,7 @@ impl Datagram {
     /// Bytes of the next message: `FIONREAD`.
     pub(super) fn next_len(&self) -> usize {
         let inner = self.inner.lock();
-        inner.queue.front().map_or(0, |message| message.bytes.len())
+        inner.queue.first().map_or(0, |message| message.bytes.len())
     }
 
     /// What poll(2) answers (`datagram_poll` of Linux).
@@ -99,10 +99,10 @@ impl Datagram {
 impl Inner {
     /// The first message, or a copy of it; `Some(None)` at the end of all.
     fn next(&mut self, is_peek: bool) -> Option<Result<Option<Message>, Errno>> {
-        if is_peek && let Some(first) = self.queue.front() {
+        if is_peek && let Some(first) = self.queue.first() {
             return Some(first.copy().map(Some));
         }
-        match self.queue.pop_front() {
+        match self.queue.pop() {
             Some(message) => {
                 self.queued -= cost(&message);
                 Some(Ok(Some(message)))

@@ -4,13 +4,14 @@
 use super::super::clock;
 use super::super::netif::Netif;
 use super::super::outbox::Outbox;
+use super::super::single;
 use super::{Datagram, Inner};
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use memory::fallible::{self, TryVec};
+use memory::fallible;
 use sched::time::{self, Expire, TimerPlace};
-use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
+use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::raw::{PacketBuffer, PacketMetadata, Socket};
 use smoltcp::time::{Duration, Instant};
 
@@ -33,15 +34,12 @@ impl Transmitter {
     /// # Errors
     /// `ENOMEM`.
     pub(super) fn new(netif: &'static Netif) -> Result<Transmitter, Errno> {
-        let mut storage: Vec<SocketStorage<'static>> = fallible::with_room(1)?;
-        storage.try_push(SocketStorage::EMPTY)?;
         let sent = PacketBuffer::new(
             fallible::filled(MOST, PacketMetadata::EMPTY)?,
             fallible::filled(MOST_BYTES, 0)?,
         );
         let received = PacketBuffer::new(Vec::new(), Vec::new());
-        let mut set = SocketSet::new(storage);
-        let handle = set.add(Socket::new(None, None, received, sent));
+        let (set, handle) = single::set_of(Socket::new(None, None, received, sent))?;
         Ok(Transmitter {
             netif,
             set,

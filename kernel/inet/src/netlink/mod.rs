@@ -4,10 +4,10 @@
 mod answer;
 mod ops;
 
+use super::fifo::Fifo;
 use abi::Errno;
 use abi::netlink::NETLINK_ROUTE;
 use abi::socket::{AF_NETLINK, SOCK_DGRAM, SOCK_RAW};
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -33,7 +33,7 @@ struct NetlinkSocket {
 struct Inner {
     /// Its name: `nl_pid`.
     port: Option<u32>,
-    answers: VecDeque<Vec<u8>>,
+    answers: Fifo<Vec<u8>>,
     /// Bytes of all answers.
     queued: usize,
 }
@@ -82,9 +82,9 @@ impl Inner {
         if self.queued + answer.len() > limit && !self.answers.is_empty() {
             return Err(Errno::ENOBUFS);
         }
-        self.answers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.queued += answer.len();
-        self.answers.push_back(answer);
+        let len = answer.len();
+        self.answers.push(answer)?;
+        self.queued += len;
         Ok(())
     }
 }

@@ -41,9 +41,9 @@ impl NetlinkSocket {
     fn take(&self, is_peek: bool) -> Option<Result<Vec<u8>, Errno>> {
         let mut inner = self.inner.lock();
         if is_peek {
-            return inner.answers.front().map(|answer| fallible::bytes(answer));
+            return inner.answers.first().map(|answer| fallible::bytes(answer));
         }
-        let answer = inner.answers.pop_front()?;
+        let answer = inner.answers.pop()?;
         inner.queued -= answer.len();
         Some(Ok(answer))
     }

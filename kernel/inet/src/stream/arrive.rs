@@ -101,12 +101,8 @@ impl Stream {
 
     /// A connection that was admitted stands; whether it was queued.
     pub(super) fn queue_accepted(&self, child: Arc<Stream>) -> bool {
+        // The table of connections keeps the child, too: it is not dropped here.
         let mut backlog = self.backlog.lock();
-        let rest = match &mut *backlog {
-            Some(backlog) => backlog.add(child).err(),
-            None => Some(child),
-        };
-        drop(backlog);
-        rest.is_none()
+        backlog.as_mut().is_some_and(|backlog| backlog.add(child).is_ok())
     }
 }

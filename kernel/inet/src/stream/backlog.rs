@@ -1,14 +1,15 @@
 //! Connections that a listening socket has made and nobody has accepted.
 
 use super::super::address::Name;
+use super::super::fifo::Fifo;
 use super::Stream;
-use alloc::collections::VecDeque;
+use abi::Errno;
 use alloc::sync::Arc;
 
 /// What a listening socket keeps.
 pub(super) struct Backlog {
     /// Those that stand.
-    ready: VecDeque<Arc<Stream>>,
+    ready: Fifo<Arc<Stream>>,
     /// How many have sent their SYN and are to send an ACK.
     half_open: usize,
     limit: usize,
@@ -19,7 +20,7 @@ pub(super) struct Backlog {
 impl Backlog {
     pub(super) fn new(limit: u32, name: Name) -> Backlog {
         Backlog {
-            ready: VecDeque::new(),
+            ready: Fifo::default(),
             half_open: 0,
             limit: limit as usize,
             name,
@@ -46,19 +47,15 @@ impl Backlog {
     /// One that was admitted stands.
     ///
     /// # Errors
-    /// The connection: there is no memory to keep it.
-    pub(super) fn add(&mut self, stream: Arc<Stream>) -> Result<(), Arc<Stream>> {
+    /// `ENOMEM`: there is no memory to keep it.
+    pub(super) fn add(&mut self, stream: Arc<Stream>) -> Result<(), Errno> {
         self.withdraw();
-        if self.ready.try_reserve(1).is_err() {
-            return Err(stream);
-        }
-        self.ready.push_back(stream);
-        Ok(())
+        self.ready.push(stream)
     }
 
     /// The one that waits longest.
     pub(super) fn take(&mut self) -> Option<Arc<Stream>> {
-        self.ready.pop_front()
+        self.ready.pop()
     }
 
     /// Whether one waits.

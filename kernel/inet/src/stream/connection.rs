@@ -4,14 +4,13 @@ use super::super::buffer;
 use super::super::clock;
 use super::super::netif::{self, Netif};
 use super::super::ports::Sharing;
+use super::super::single;
 use super::Stream;
 use super::connections::Key;
 use super::options::TcpOptions;
 use abi::Errno;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
-use memory::fallible::{self, TryVec};
-use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
+use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::wire::IpListenEndpoint;
 
@@ -78,15 +77,18 @@ impl Connection {
         send_buffer: usize,
         options: &TcpOptions,
     ) -> Result<Connection, Errno> {
-        let mut storage: Vec<SocketStorage<'static>> = fallible::with_room(1)?;
-        storage.try_push(SocketStorage::EMPTY)?;
         let (received, sent) = buffer::take_pair(receive_buffer, send_buffer)?;
         let bytes = received.len() + sent.len();
         let mut socket = Socket::new(SocketBuffer::new(received), SocketBuffer::new(sent));
         socket.set_congestion_control(CongestionControl::Reno);
         options.apply(&mut socket);
-        let mut set = SocketSet::new(storage);
-        let handle = set.add(socket);
+        let (set, handle) = match single::set_of(socket) {
+            Ok(made) => made,
+            Err(error) => {
+                buffer::note_freed(bytes);
+                return Err(error);
+            }
+        };
         Ok(Connection {
             set,
             handle,
