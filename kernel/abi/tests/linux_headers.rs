@@ -132,8 +132,6 @@ const PROLOGUE: &str = "
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/tcp.h>
-#include <linux/if.h>
-#include <linux/if_arp.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 ";
@@ -143,10 +141,12 @@ const LIBRARY_PROLOGUE: &str = "
 #define _GNU_SOURCE
 #include <linux/types.h>
 #include <sys/socket.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 ";
 
 fn is_librarys(name: &str) -> bool {
-    ["AF_", "MSG_", "SCM_", "SHUT_", "SOCK_"]
+    ["AF_", "ARPHRD_", "IFF_", "MSG_", "SCM_", "SHUT_", "SOCK_"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
 }

@@ -206,6 +206,12 @@ fn qemus_machines() {
     let blob = qemu("virt,gic-version=2", &more);
     let machine = Machine::from_device_tree(&blob).unwrap();
     assert_eq!(machine.model.as_str(), "linux,dummy-virt");
+    assert_eq!(machine.virtio.len(), 32);
+    let first = machine.virtio.iter().min_by_key(|place| place.interrupt).unwrap();
+    assert_eq!(
+        (first.registers, first.interrupt, first.is_coherent),
+        (range(0xa00_0000, 0x200), 48, true)
+    );
     assert_eq!(machine.ram[..], [range(0x4000_0000, 512 << 20)]);
     let uart = machine.uart.unwrap();
     assert_eq!(
