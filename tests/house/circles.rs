@@ -16,6 +16,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("kernel/vfs/src/", 9),
     ("kernel/fs/src/", 9),
     ("kernel/net/src/", 9),
+    ("kernel/inet/src/", 9),
     ("kernel/devices/src/", 9),
     ("kernel/events/src/", 9),
     ("kernel/task/src/", 24),

@@ -12,7 +12,7 @@ const IPV6_LEN: usize = 24;
 
 /// Where something is bound: an address, or every one of the socket's family.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Name {
+pub(crate) struct SocketName {
     /// `None`: any.
     pub(crate) address: Option<IpAddress>,
     pub(crate) port: u16,
@@ -32,7 +32,7 @@ pub(crate) fn is_unspecified(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// `EINVAL`: too short. `EAFNOSUPPORT`: of another family.
-pub(crate) fn parse(socket_family: u32, bytes: &[u8]) -> Result<Name, Errno> {
+pub(crate) fn parse(socket_family: u32, bytes: &[u8]) -> Result<SocketName, Errno> {
     let family = family(bytes).ok_or(Errno::EINVAL)?;
     let least = if socket_family == AF_INET {
         IPV4_LEN
@@ -51,7 +51,7 @@ pub(crate) fn parse(socket_family: u32, bytes: &[u8]) -> Result<Name, Errno> {
         _ => plain(Ipv6Address::from(chunk(&bytes[8..]))),
     };
     let address = Some(address).filter(|address| !address.is_unspecified());
-    Ok(Name { address, port })
+    Ok(SocketName { address, port })
 }
 
 fn chunk<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -70,7 +70,7 @@ fn plain(address: Ipv6Address) -> IpAddress {
 ///
 /// # Errors
 /// None: an address of these families always fits.
-pub(crate) fn show(socket_family: u32, name: Name) -> Result<Address, Errno> {
+pub(crate) fn show(socket_family: u32, name: SocketName) -> Result<Address, Errno> {
     let family = (socket_family as u16).to_ne_bytes();
     let port = name.port.to_be_bytes();
     match socket_family {
@@ -100,9 +100,9 @@ fn ipv4(address: Option<IpAddress>) -> Ipv4Address {
     }
 }
 
-impl From<IpEndpoint> for Name {
-    fn from(endpoint: IpEndpoint) -> Name {
-        Name {
+impl From<IpEndpoint> for SocketName {
+    fn from(endpoint: IpEndpoint) -> SocketName {
+        SocketName {
             address: Some(endpoint.addr),
             port: endpoint.port,
         }

@@ -1,8 +1,7 @@
 //! Packets from this machine to itself are delivered by whoever had them sent, some of them at a time: what is left is done by a timer
 //! that rings at once, behind others.
 
-use super::input;
-use super::netif;
+use super::netif::{self, Netif};
 use super::outbox::{Outbox, Packet};
 use abi::Errno;
 use alloc::sync::Arc;
@@ -25,13 +24,18 @@ struct Rest {
     place: TimerPlace,
 }
 
+/// Who finds the socket that a packet is for.
+type TakePacket = fn(&'static Netif, &[u8], &[u8], &mut Outbox);
+
+static TAKE: Once<TakePacket> = Once::new();
 static REST: Once<Arc<Rest>> = Once::new();
 
-/// Prepares the timer.
+/// Prepares the timer. Packets go to `take`, which stands above sockets as these above the delivery.
 ///
 /// # Errors
 /// `ENOMEM`.
-pub(crate) fn start() -> Result<(), Errno> {
+pub(crate) fn start(take: TakePacket) -> Result<(), Errno> {
+    TAKE.call_once(|| take);
     REST.try_call_once(|| {
         fallible::arc(Rest {
             packets: Mutex::new(ArrayVec::new_const()),
@@ -50,14 +54,14 @@ pub(crate) fn deliver(outbox: Outbox) {
 }
 
 fn deliver_some(mut outbox: Outbox) {
-    let Ok(loopback) = netif::loopback() else {
+    let (Ok(loopback), Some(take)) = (netif::loopback(), TAKE.get()) else {
         return;
     };
     for _ in 0..MOST {
         let Some(packet) = outbox.take_first() else {
             return;
         };
-        input::take_packet(loopback, packet.bytes(), packet.bytes(), &mut outbox);
+        take(loopback, packet.bytes(), packet.bytes(), &mut outbox);
     }
     if !outbox.is_empty() {
         defer(outbox);

@@ -2,9 +2,9 @@
 //! that QEMU's user network has for its guest.
 
 use super::clock;
-use super::input::Arrival;
 use super::netif::Netif;
 use super::outbox::Outbox;
+use super::packet::InboundPacket;
 use super::single;
 use abi::Errno;
 use alloc::sync::Arc;
@@ -64,13 +64,13 @@ impl Wish {
 /// Who asks for one interface.
 struct Client {
     netif: &'static Netif,
-    state: Mutex<State, { rank::STREAM }>,
+    state: Mutex<ClientState, { rank::STREAM }>,
     place: TimerPlace,
     /// When the usual address is taken.
     gives_up_at: u64,
 }
 
-struct State {
+struct ClientState {
     set: SocketSet<'static>,
     handle: SocketHandle,
     is_configured: bool,
@@ -106,7 +106,7 @@ fn apply(netif: &Netif, address: Ipv4Cidr, router: Option<Ipv4Address>, origin: 
 }
 
 /// Whether a datagram may be an answer to us.
-pub(crate) fn is_for_client(arrival: &Arrival<'_>) -> bool {
+pub(crate) fn is_for_client(arrival: &InboundPacket<'_>) -> bool {
     let is_asked = CLIENT_OF_ETHERNET.get().is_some();
     is_asked
         && UdpPacket::new_checked(arrival.payload)
@@ -114,7 +114,7 @@ pub(crate) fn is_for_client(arrival: &Arrival<'_>) -> bool {
 }
 
 /// Takes a datagram if it is an answer to us; whether it was.
-pub(crate) fn take(arrival: &Arrival<'_>, outbox: &mut Outbox) -> bool {
+pub(crate) fn take(arrival: &InboundPacket<'_>, outbox: &mut Outbox) -> bool {
     match CLIENT_OF_ETHERNET.get() {
         Some(client) if client.netif.index == arrival.netif.index && is_for_client(arrival) => {
             client.run(Some(arrival.frame), outbox);
@@ -129,7 +129,7 @@ impl Client {
         let (set, handle) = single::set_of(Socket::new())?;
         fallible::arc(Client {
             netif,
-            state: Mutex::new(State {
+            state: Mutex::new(ClientState {
                 set,
                 handle,
                 is_configured: false,

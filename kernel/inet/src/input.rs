@@ -5,44 +5,10 @@ use super::address::is_loopback;
 use super::datagram;
 use super::netif::Netif;
 use super::outbox::Outbox;
+use super::packet::{self, InboundPacket};
 use super::stream;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use smoltcp::iface::SocketSet;
-use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpVersion, Ipv4Packet, Ipv6Packet,
-};
-
-/// A packet for this machine.
-pub(crate) struct Arrival<'a> {
-    pub(crate) netif: &'static Netif,
-    /// As the interface takes it.
-    pub(crate) frame: &'a [u8],
-    /// The IP packet in it.
-    pub(crate) packet: &'a [u8],
-    pub(crate) source: IpAddress,
-    pub(crate) destination: IpAddress,
-    pub(crate) protocol: IpProtocol,
-    pub(crate) hop_limit: u8,
-    /// What follows the header of IP.
-    pub(crate) payload: &'a [u8],
-}
-
-impl Arrival<'_> {
-    /// Whether nobody can have damaged it: it never left the machine.
-    pub(crate) fn is_trusted(&self) -> bool {
-        self.netif.is_loopback()
-    }
-
-    /// Lets the interface answer.
-    pub(crate) fn answer(&self, outbox: &mut Outbox) {
-        answer(self.netif, self.frame, outbox);
-    }
-}
-
-fn answer(netif: &'static Netif, frame: &[u8], outbox: &mut Outbox) {
-    netif.poll(&mut SocketSet::new(Vec::new()), Some(frame), outbox);
-}
+use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, IpVersion, Ipv4Packet, Ipv6Packet};
 
 /// A frame of Ethernet has come.
 pub(crate) fn take_frame(netif: &'static Netif, bytes: &[u8], outbox: &mut Outbox) {
@@ -55,7 +21,7 @@ pub(crate) fn take_frame(netif: &'static Netif, bytes: &[u8], outbox: &mut Outbo
         }
         EthernetProtocol::Arp => {
             netif.traffic.note_in(bytes.len());
-            answer(netif, bytes, outbox);
+            packet::answer(netif, bytes, outbox);
         }
         EthernetProtocol::Unknown(_) => drop_packet(netif),
     }
@@ -80,11 +46,11 @@ pub(crate) fn take_packet(netif: &'static Netif, frame: &[u8], packet: &[u8], ou
 }
 
 /// Fragments are not put together: they are dropped.
-fn read_ipv4<'a>(netif: &'static Netif, frame: &'a [u8], packet: &'a [u8]) -> Option<Arrival<'a>> {
+fn read_ipv4<'a>(netif: &'static Netif, frame: &'a [u8], packet: &'a [u8]) -> Option<InboundPacket<'a>> {
     let header = Ipv4Packet::new_checked(packet).ok()?;
     let is_fragment = header.more_frags() || header.frag_offset() != 0;
     let is_damaged = !netif.is_loopback() && !header.verify_checksum();
-    (!is_fragment && !is_damaged).then(|| Arrival {
+    (!is_fragment && !is_damaged).then(|| InboundPacket {
         netif,
         frame,
         packet,
@@ -96,9 +62,9 @@ fn read_ipv4<'a>(netif: &'static Netif, frame: &'a [u8], packet: &'a [u8]) -> Op
     })
 }
 
-fn read_ipv6<'a>(netif: &'static Netif, frame: &'a [u8], packet: &'a [u8]) -> Option<Arrival<'a>> {
+fn read_ipv6<'a>(netif: &'static Netif, frame: &'a [u8], packet: &'a [u8]) -> Option<InboundPacket<'a>> {
     let header = Ipv6Packet::new_checked(packet).ok()?;
-    Some(Arrival {
+    Some(InboundPacket {
         netif,
         frame,
         packet,
@@ -112,7 +78,7 @@ fn read_ipv6<'a>(netif: &'static Netif, frame: &'a [u8], packet: &'a [u8]) -> Op
 
 /// Whether a packet can have come that way: nobody outside has an address of this machine's own to itself (RFC 1122, 3.2.1.3), and
 /// nobody is spoken to on behalf of another machine.
-fn is_plausible(arrival: &Arrival<'_>) -> bool {
+fn is_plausible(arrival: &InboundPacket<'_>) -> bool {
     if arrival.netif.is_loopback() {
         return true;
     }
@@ -127,11 +93,11 @@ fn is_plausible(arrival: &Arrival<'_>) -> bool {
 }
 
 /// Whether it may be an answer to an interface that asks for an address.
-fn is_for_newcomer(arrival: &Arrival<'_>) -> bool {
+fn is_for_newcomer(arrival: &InboundPacket<'_>) -> bool {
     arrival.protocol == IpProtocol::Udp && super::dhcp::is_for_client(arrival)
 }
 
-fn dispatch(arrival: &Arrival<'_>, outbox: &mut Outbox) {
+fn dispatch(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
     let is_wanted = datagram::give_to_raw(arrival);
     match arrival.protocol {
         IpProtocol::Tcp => stream::arrive(arrival, outbox),

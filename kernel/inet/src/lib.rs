@@ -35,6 +35,7 @@ pub mod netif;
 mod netlink;
 mod options;
 mod outbox;
+mod packet;
 mod port;
 mod ports;
 mod receive;
@@ -50,7 +51,7 @@ pub use receive::Receiver;
 use abi::Errno;
 use alloc::sync::Arc;
 use klog::{error, info};
-use link::{Device, Link};
+use link::{Device, NetworkLink};
 use memory::fallible;
 use netif::Netif;
 use platform::network::NetworkDevice;
@@ -66,7 +67,7 @@ const NAMES: [&str; 3] = ["eth0", "eth1", "eth2"];
 /// # Errors
 /// `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
-    delivery::start()?;
+    delivery::start(input::take_packet)?;
     netif::add(Netif::loopback()?);
     netlink::register()?;
     family::register()
@@ -89,7 +90,7 @@ pub fn find_devices(wish: Wish) {
 
 fn start_device(device: NetworkDevice, index: u32, name: &'static str, wish: Wish) -> Result<(), Errno> {
     let interrupt = device.interrupt();
-    let link: Arc<dyn Link> = fallible::arc(Device::new(device))?;
+    let link: Arc<dyn NetworkLink> = fallible::arc(Device::new(device))?;
     let receiver = attach(link, index, name)?;
     let netif = receiver.netif();
     let [a, b, c, d, e, f] = netif.hardware_address();
@@ -108,7 +109,7 @@ fn start_device(device: NetworkDevice, index: u32, name: &'static str, wish: Wis
 ///
 /// # Errors
 /// `ENOMEM`; `EEXIST`: there can be no interface of that number.
-pub fn attach(link: Arc<dyn Link>, index: u32, name: &'static str) -> Result<Arc<Receiver>, Errno> {
+pub fn attach(link: Arc<dyn NetworkLink>, index: u32, name: &'static str) -> Result<Arc<Receiver>, Errno> {
     let netif = netif::add(Netif::over(name, index, link.clone())?).ok_or(Errno::EEXIST)?;
     Receiver::make(netif, link)
 }

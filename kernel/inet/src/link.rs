@@ -7,7 +7,7 @@ use platform::network::NetworkDevice;
 pub const MAX_FRAME: usize = 1514;
 
 /// A wire with somebody at its other end.
-pub trait Link: Send + Sync {
+pub trait NetworkLink: Send + Sync {
     /// The hardware address of this end.
     fn address(&self) -> [u8; 6];
 
@@ -31,7 +31,7 @@ impl Device {
     }
 }
 
-impl Link for Device {
+impl NetworkLink for Device {
     fn address(&self) -> [u8; 6] {
         self.0.lock().address()
     }

@@ -3,7 +3,7 @@
 //! the interface work on that one alone. So no packet and no poll goes through all sockets of the machine.
 
 use super::clock;
-use super::link::{Link, MAX_FRAME};
+use super::link::{MAX_FRAME, NetworkLink};
 use super::outbox::{MAX_PACKET, Outbox};
 use super::port::{Port, Wire};
 use abi::Errno;
@@ -68,11 +68,11 @@ pub struct Netif {
     pub index: u32,
     /// What it has sent and received.
     pub traffic: Traffic,
-    link: Option<Arc<dyn Link>>,
-    state: Mutex<State, { rank::NETIF }>,
+    link: Option<Arc<dyn NetworkLink>>,
+    state: Mutex<NetifState, { rank::NETIF }>,
 }
 
-struct State {
+struct NetifState {
     interface: Interface,
     /// Where a frame is put together.
     frame: Box<[u8; MAX_FRAME]>,
@@ -95,11 +95,11 @@ impl Netif {
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn over(name: &'static str, index: u32, link: Arc<dyn Link>) -> Result<Netif, Errno> {
+    pub fn over(name: &'static str, index: u32, link: Arc<dyn NetworkLink>) -> Result<Netif, Errno> {
         Netif::new(name, index, Some(link))
     }
 
-    fn new(name: &'static str, index: u32, link: Option<Arc<dyn Link>>) -> Result<Netif, Errno> {
+    fn new(name: &'static str, index: u32, link: Option<Arc<dyn NetworkLink>>) -> Result<Netif, Errno> {
         let mut frame = fallible::boxed_with(|| [0; MAX_FRAME])?;
         let mut outbox = Outbox::new();
         let traffic = Traffic::default();
@@ -113,7 +113,7 @@ impl Netif {
             index,
             traffic,
             link,
-            state: Mutex::new(State { interface, frame }),
+            state: Mutex::new(NetifState { interface, frame }),
         })
     }
 
@@ -217,7 +217,7 @@ impl Netif {
         f: impl FnOnce(&mut Interface, &mut Port<'_>) -> R,
     ) -> R {
         let mut state = self.state.lock();
-        let State { interface, frame } = &mut *state;
+        let NetifState { interface, frame } = &mut *state;
         let mut port = Port::new(wire(&self.link, frame, outbox), &self.traffic, incoming);
         f(interface, &mut port)
     }
@@ -249,7 +249,7 @@ impl Netif {
 }
 
 fn wire<'a>(
-    link: &'a Option<Arc<dyn Link>>,
+    link: &'a Option<Arc<dyn NetworkLink>>,
     frame: &'a mut [u8; MAX_FRAME],
     outbox: &'a mut Outbox,
 ) -> Wire<'a> {

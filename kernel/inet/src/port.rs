@@ -1,6 +1,6 @@
 //! What the protocols take for their device: one packet that came at most, and a place for what is sent.
 
-use super::link::{Link, MAX_FRAME};
+use super::link::{MAX_FRAME, NetworkLink};
 use super::netif::{ETHERNET_MTU, Traffic};
 use super::outbox::{MAX_PACKET, Outbox};
 use core::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ pub(crate) enum Wire<'a> {
     Loop(&'a mut Outbox),
     /// As frames through a device. They are put together in `frame`.
     Link {
-        link: &'a dyn Link,
+        link: &'a dyn NetworkLink,
         frame: &'a mut [u8; MAX_FRAME],
     },
     /// Nowhere: only short answers are made, and forgotten.

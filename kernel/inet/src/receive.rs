@@ -3,7 +3,7 @@
 
 use super::delivery;
 use super::input;
-use super::link::{Link, MAX_FRAME};
+use super::link::{MAX_FRAME, NetworkLink};
 use super::netif::Netif;
 use super::outbox::Outbox;
 use abi::Errno;
@@ -22,7 +22,7 @@ const PAUSE: u64 = 50_000;
 /// Who takes the frames of one interface.
 pub struct Receiver {
     netif: &'static Netif,
-    link: Arc<dyn Link>,
+    link: Arc<dyn NetworkLink>,
     frame: Mutex<Box<[u8; MAX_FRAME]>, { rank::RECEIVED_FRAME }>,
     place: TimerPlace,
 }
@@ -32,7 +32,7 @@ impl Receiver {
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub(crate) fn make(netif: &'static Netif, link: Arc<dyn Link>) -> Result<Arc<Receiver>, Errno> {
+    pub(crate) fn make(netif: &'static Netif, link: Arc<dyn NetworkLink>) -> Result<Arc<Receiver>, Errno> {
         fallible::arc(Receiver {
             netif,
             link,

@@ -6,7 +6,7 @@ use super::internet::{address, error};
 use super::io::{BUFFER, Io};
 use abi::socket::{AF_INET, SOCK_DGRAM, SOCK_STREAM};
 use abi::{Errno, nr};
-use inet::link::{Link, MAX_FRAME};
+use inet::link::{MAX_FRAME, NetworkLink};
 use platform::timer;
 use sched::time::{self, Expire, TimerPlace};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
@@ -73,7 +73,7 @@ fn with_wire<R>(f: impl FnOnce(&mut Wire) -> R) -> R {
 /// This machine's end.
 struct OwnEnd;
 
-impl Link for OwnEnd {
+impl NetworkLink for OwnEnd {
     fn address(&self) -> [u8; 6] {
         [2, 0, 0, 0, 0, 1]
     }

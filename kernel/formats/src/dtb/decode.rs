@@ -307,7 +307,6 @@ fn take_uart(
 fn take_virtio(machine: &mut Machine, context: &Context, place: &Place) {
     if let (Some(registers), Some(interrupt)) = (place.registers(0), interrupt(context, place, 0)) {
         let is_coherent = place.upwards().any(|node| node.bytes("dma-coherent").is_some());
-        // Further ones are left out.
         let _ = machine.virtio.try_push(VirtioTransport {
             registers,
             interrupt,

@@ -1,9 +1,9 @@
 //! Messages that come, and ICMP errors about messages that were sent.
 
-use super::super::input::Arrival;
 use super::super::outbox::Outbox;
+use super::super::packet::InboundPacket;
 use super::super::stream;
-use super::{Datagram, Inner, Kind, Message, PING_PORTS, RAW, UDP_PORTS};
+use super::{Datagram, DatagramState, Kind, PING_PORTS, QueuedMessage, RAW, UDP_PORTS};
 use abi::Errno;
 use alloc::sync::Arc;
 use arrayvec::ArrayVec;
@@ -23,7 +23,7 @@ const ICMP_HEADER: usize = 8;
 type Receivers = ArrayVec<Arc<Datagram>, MOST_RECEIVERS>;
 
 /// A datagram of UDP has come. One for nobody is answered by an ICMP error.
-pub(crate) fn arrive(arrival: &Arrival<'_>, outbox: &mut Outbox) {
+pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
     let Ok(datagram) = UdpPacket::new_checked(arrival.payload) else {
         return;
     };
@@ -50,7 +50,7 @@ pub(crate) fn arrive(arrival: &Arrival<'_>, outbox: &mut Outbox) {
 }
 
 /// Raw sockets get a copy of each packet of their protocol; whether one did.
-pub(crate) fn give_to_raw(arrival: &Arrival<'_>) -> bool {
+pub(crate) fn give_to_raw(arrival: &InboundPacket<'_>) -> bool {
     let receivers: Receivers = {
         let all = RAW.lock();
         if all.is_empty() {
@@ -72,7 +72,7 @@ pub(crate) fn give_to_raw(arrival: &Arrival<'_>) -> bool {
 }
 
 /// A message of ICMP has come: an echo's answer for who asked, or an error for who sent what it is about.
-pub(crate) fn give_to_ping(arrival: &Arrival<'_>) {
+pub(crate) fn give_to_ping(arrival: &InboundPacket<'_>) {
     let (echo, error) = match arrival.protocol {
         IpProtocol::Icmp => (echo_of_ipv4(arrival.payload), error_of_ipv4(arrival.payload)),
         _ => (echo_of_ipv6(arrival.payload), error_of_ipv6(arrival.payload)),
@@ -191,7 +191,7 @@ impl Datagram {
         }
     }
 
-    fn wants_raw(&self, arrival: &Arrival<'_>) -> bool {
+    fn wants_raw(&self, arrival: &InboundPacket<'_>) -> bool {
         let is_family = self.versions().takes(arrival.source.version());
         if !is_family || self.protocol != arrival.protocol {
             return false;
@@ -203,11 +203,11 @@ impl Datagram {
     }
 
     /// Queues a message; one that finds no room, or no memory, is lost, as on any way.
-    pub(super) fn queue(&self, arrival: &Arrival<'_>, from: IpEndpoint, bytes: &[u8]) {
+    pub(super) fn queue(&self, arrival: &InboundPacket<'_>, from: IpEndpoint, bytes: &[u8]) {
         let Ok(bytes) = fallible::boxed_bytes(bytes) else {
             return;
         };
-        let message = Message {
+        let message = QueuedMessage {
             from,
             to: arrival.destination,
             hop_limit: arrival.hop_limit,
@@ -236,9 +236,9 @@ impl Datagram {
     }
 }
 
-impl Inner {
+impl DatagramState {
     /// Adds a message; whether there was room, and memory.
-    fn add(&mut self, message: Message, limit: usize) -> bool {
+    fn add(&mut self, message: QueuedMessage, limit: usize) -> bool {
         let cost = cost(&message);
         let is_full = self.queued + cost > limit && !self.queue.is_empty();
         if self.is_receive_shut || is_full || self.queue.push(message).is_err() {
@@ -250,6 +250,6 @@ impl Inner {
 }
 
 /// What a message counts against the receive buffer.
-pub(super) fn cost(message: &Message) -> usize {
+pub(super) fn cost(message: &QueuedMessage) -> usize {
     message.bytes.len() + MESSAGE_COST as usize
 }

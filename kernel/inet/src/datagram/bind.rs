@@ -1,6 +1,6 @@
 //! bind(2), connect(2), shutdown(2), close(2).
 
-use super::super::address::{self, Name};
+use super::super::address::{self, SocketName};
 use super::super::ports::{Claim, FIRST_UNPRIVILEGED};
 use super::super::report::{SocketReport, any};
 use super::super::route;
@@ -48,7 +48,7 @@ impl Datagram {
     }
 
     /// Takes the port, any for 0.
-    fn take_port(&self, mut name: Name, user: u32) -> Result<Name, Errno> {
+    fn take_port(&self, mut name: SocketName, user: u32) -> Result<SocketName, Errno> {
         let claim = Claim {
             address: name.address,
             versions: self.versions(),
@@ -78,11 +78,11 @@ impl Datagram {
     ///
     /// # Errors
     /// `EAGAIN`: there is none (`inet_autobind` of Linux). `ENOMEM`.
-    pub(super) fn bind_if_needed(&self, user: u32) -> Result<Name, Errno> {
+    pub(super) fn bind_if_needed(&self, user: u32) -> Result<SocketName, Errno> {
         if let Some(name) = self.inner.lock().bound {
             return Ok(name);
         }
-        let any = Name {
+        let any = SocketName {
             address: None,
             port: 0,
         };
@@ -113,7 +113,7 @@ impl Datagram {
     }
 
     /// Whom that name means: no address means this machine, as on Linux.
-    pub(super) fn meant_by(&self, name: Name) -> IpEndpoint {
+    pub(super) fn meant_by(&self, name: SocketName) -> IpEndpoint {
         let here = if self.base.family == AF_INET {
             IpAddress::v4(127, 0, 0, 1)
         } else {

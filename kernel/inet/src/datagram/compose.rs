@@ -23,10 +23,9 @@ pub(super) struct Envelope {
 }
 
 impl Datagram {
-    /// Bytes in front of those of a message: of IP, and of the protocol. A raw socket that brings the header of IP along has none.
-    pub(super) fn header_len(&self, to: &IpAddress, brings_header: bool) -> usize {
+    /// Bytes in front of those of a message: of IP, and of the protocol.
+    pub(super) fn header_len(&self, to: &IpAddress) -> usize {
         let of_ip = match to {
-            _ if brings_header => 0,
             IpAddress::Ipv4(_) => 20,
             IpAddress::Ipv6(_) => 40,
         };
@@ -66,7 +65,7 @@ impl Datagram {
     /// Writes the headers of a packet whose message is in its place.
     pub(super) fn seal(&self, packet: &mut [u8], envelope: &Envelope) {
         let (from, to) = (envelope.from, envelope.to);
-        let of_ip = self.header_len(&to.addr, false) - if self.kind == Kind::Udp { UDP_HEADER } else { 0 };
+        let of_ip = self.header_len(&to.addr) - if self.kind == Kind::Udp { UDP_HEADER } else { 0 };
         let payload_len = packet.len() - of_ip;
         let (header, payload) = packet.split_at_mut(of_ip);
         match self.kind {

@@ -16,7 +16,7 @@ mod transmitter;
 pub(crate) use arrive::{arrive, give_to_ping, give_to_raw};
 pub(crate) use bind::visit;
 
-use super::address::Name;
+use super::address::SocketName;
 use super::fifo::Fifo;
 use super::ports::{PortHolder, Ports, Versions};
 use abi::Errno;
@@ -61,7 +61,7 @@ pub(crate) struct Datagram {
     protocol: IpProtocol,
     /// `IPV6_V6ONLY`.
     is_v6_only: AtomicBool,
-    inner: Mutex<Inner, { rank::DATAGRAM }>,
+    inner: Mutex<DatagramState, { rank::DATAGRAM }>,
     readers: WaitQueue,
     writers: WaitQueue,
     listeners: [Listeners; 2],
@@ -71,13 +71,13 @@ pub(crate) struct Datagram {
 
 /// What a socket's lock guards.
 #[derive(Default)]
-struct Inner {
-    bound: Option<Name>,
+struct DatagramState {
+    bound: Option<SocketName>,
     /// connect(2): to whom it sends, and from whom alone it takes.
     peer: Option<IpEndpoint>,
     /// The address that it sends from since then.
     source: Option<IpAddress>,
-    queue: Fifo<Message>,
+    queue: Fifo<QueuedMessage>,
     /// What the queue counts against the receive buffer.
     queued: usize,
     options: DatagramOptions,
@@ -88,7 +88,7 @@ struct Inner {
 }
 
 /// A message that has come.
-pub(super) struct Message {
+pub(super) struct QueuedMessage {
     from: IpEndpoint,
     to: IpAddress,
     hop_limit: u8,
@@ -108,7 +108,7 @@ impl Datagram {
             kind,
             protocol: IpProtocol::from(protocol),
             is_v6_only: AtomicBool::new(false),
-            inner: Mutex::new(Inner::default()),
+            inner: Mutex::new(DatagramState::default()),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
             listeners: [Listeners::new(), Listeners::new()],

@@ -1,6 +1,6 @@
 //! What the calls of sockets ask of sockets of messages.
 
-use super::super::address::{self, Name};
+use super::super::address::{self, SocketName};
 use super::super::ioctl;
 use super::Datagram;
 use abi::Errno;
@@ -25,11 +25,11 @@ impl SocketOps for Datagram {
 
     fn name(&self) -> Result<Address, Errno> {
         let inner = self.inner.lock();
-        let bound = inner.bound.unwrap_or(Name {
+        let bound = inner.bound.unwrap_or(SocketName {
             address: None,
             port: 0,
         });
-        let name = Name {
+        let name = SocketName {
             address: bound.address.or(inner.source),
             ..bound
         };

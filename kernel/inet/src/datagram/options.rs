@@ -1,7 +1,7 @@
 //! Options of messages: ip(7), ipv6(7), udp(7).
 
 use super::super::options::{self, flag, number};
-use super::{Datagram, Kind, Message};
+use super::{Datagram, Kind, QueuedMessage};
 use abi::Errno;
 use abi::inet::{
     IP_HDRINCL, IP_MTU_DISCOVER, IP_PKTINFO, IP_RECVERR, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP,
@@ -36,7 +36,7 @@ impl DatagramOptions {
     }
 
     /// Control messages about a message that came.
-    pub(super) fn describe(&self, message: &Message, control: &mut dyn ControlSink) {
+    pub(super) fn describe(&self, message: &QueuedMessage, control: &mut dyn ControlSink) {
         match message.to {
             IpAddress::Ipv4(to) => {
                 if self.tells_destination {

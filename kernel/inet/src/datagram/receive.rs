@@ -3,7 +3,7 @@
 use super::super::address;
 use super::arrive::cost;
 use super::transmitter::Transmitter;
-use super::{Datagram, Inner, Message};
+use super::{Datagram, DatagramState, QueuedMessage};
 use abi::Errno;
 use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
 use abi::socket::MessageFlags;
@@ -22,18 +22,17 @@ impl Datagram {
         if wanted.flags.contains(MessageFlags::MSG_ERRQUEUE) {
             return Err(Errno::EAGAIN);
         }
-        let is_peek = wanted.flags.contains(MessageFlags::MSG_PEEK);
-        let Some(message) = self.next_message(wanted.flags, is_peek)? else {
+        let Some(message) = self.next_message(wanted.flags)? else {
             return Ok(0);
         };
         self.give(&message, wanted)
     }
 
     /// The next message, waited for; `None`: nothing is received any more.
-    fn next_message(&self, flags: MessageFlags, is_peek: bool) -> Result<Option<Message>, Errno> {
+    fn next_message(&self, flags: MessageFlags) -> Result<Option<QueuedMessage>, Errno> {
         let look = || match self.base.take_error() {
             Err(error) => Some(Err(error)),
-            Ok(()) => self.inner.lock().next(is_peek),
+            Ok(()) => self.inner.lock().next(flags),
         };
         if flags.contains(MessageFlags::MSG_DONTWAIT) {
             return look().unwrap_or(Err(Errno::EAGAIN));
@@ -47,7 +46,7 @@ impl Datagram {
         }
     }
 
-    fn give(&self, message: &Message, wanted: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
+    fn give(&self, message: &QueuedMessage, wanted: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
         let len = message.bytes.len();
         let fitting = &message.bytes[..len.min(wanted.data.room())];
         let mut put = 0;
@@ -96,10 +95,12 @@ impl Datagram {
     }
 }
 
-impl Inner {
+impl DatagramState {
     /// The first message, or a copy of it; `Some(None)` at the end of all.
-    fn next(&mut self, is_peek: bool) -> Option<Result<Option<Message>, Errno>> {
-        if is_peek && let Some(first) = self.queue.first() {
+    fn next(&mut self, flags: MessageFlags) -> Option<Result<Option<QueuedMessage>, Errno>> {
+        if flags.contains(MessageFlags::MSG_PEEK)
+            && let Some(first) = self.queue.first()
+        {
             return Some(first.copy().map(Some));
         }
         match self.queue.pop() {
@@ -112,11 +113,11 @@ impl Inner {
     }
 }
 
-impl Message {
+impl QueuedMessage {
     /// # Errors
     /// `ENOMEM`.
-    fn copy(&self) -> Result<Message, Errno> {
-        Ok(Message {
+    fn copy(&self) -> Result<QueuedMessage, Errno> {
+        Ok(QueuedMessage {
             from: self.from,
             to: self.to,
             hop_limit: self.hop_limit,

@@ -6,7 +6,7 @@ use super::super::outbox::Outbox;
 use super::super::route::{self, Route};
 use super::compose::{Envelope, longest};
 use super::transmitter::Transmitter;
-use super::{Datagram, Inner, Kind};
+use super::{Datagram, DatagramState, Kind};
 use abi::Errno;
 use abi::socket::MessageFlags;
 use net::{Request, SentMessage};
@@ -39,7 +39,11 @@ impl Datagram {
         self.check_broadcast(&course.to.addr)?;
         let bound = self.bind_if_needed(request.caller.credentials().euid)?;
         let brings_header = self.brings_header();
-        let header_len = self.header_len(&course.to.addr, brings_header);
+        let header_len = if brings_header {
+            0
+        } else {
+            self.header_len(&course.to.addr)
+        };
         let len = message.data.left();
         if len > longest(header_len, course.route.netif.longest_packet()) {
             return Err(Errno::EMSGSIZE);
@@ -155,7 +159,7 @@ impl Datagram {
 
 /// Whether the socket has a transmitter for that way: `made` becomes it if it has none, or one for another interface that has nothing
 /// left to send.
-fn prepare(inner: &mut Inner, route: &Route, made: &mut Option<Transmitter>) -> bool {
+fn prepare(inner: &mut DatagramState, route: &Route, made: &mut Option<Transmitter>) -> bool {
     let fits = inner
         .transmitter
         .as_ref()

@@ -5,7 +5,7 @@ use super::super::clock;
 use super::super::netif::Netif;
 use super::super::outbox::Outbox;
 use super::super::single;
-use super::{Datagram, Inner};
+use super::{Datagram, DatagramState};
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -95,7 +95,7 @@ impl Datagram {
     }
 
     /// Sends what waits; a timer looks again if something still does.
-    pub(super) fn run(&self, inner: &mut Inner, outbox: &mut Outbox) {
+    pub(super) fn run(&self, inner: &mut DatagramState, outbox: &mut Outbox) {
         let Some(transmitter) = &mut inner.transmitter else {
             return;
         };

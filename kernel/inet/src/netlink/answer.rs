@@ -39,7 +39,7 @@ pub(super) fn to(bytes: &[u8], port: u32) -> Result<Vec<u8>, Errno> {
             break;
         }
         if head.flags & NLM_F_REQUEST != 0 {
-            let mut message = Message {
+            let mut message = AnswerBuilder {
                 answer: &mut answer,
                 sequence: head.sequence,
                 port,
@@ -52,13 +52,13 @@ pub(super) fn to(bytes: &[u8], port: u32) -> Result<Vec<u8>, Errno> {
 }
 
 /// An answer being made.
-struct Message<'a> {
+struct AnswerBuilder<'a> {
     answer: &'a mut Vec<u8>,
     sequence: u32,
     port: u32,
 }
 
-impl Message<'_> {
+impl AnswerBuilder<'_> {
     fn answer_to(&mut self, head: &NlMsgHdr, body: &[u8]) -> Result<(), Errno> {
         let family = body.first().map_or(AF_UNSPEC, |family| u32::from(*family));
         let is_dump = head.flags & NLM_F_DUMP == NLM_F_DUMP;

@@ -25,12 +25,12 @@ static NEXT_PORT: AtomicU32 = AtomicU32::new(1);
 /// A socket of the family.
 struct NetlinkSocket {
     base: SocketBase,
-    inner: Mutex<Inner, { rank::DATAGRAM }>,
+    inner: Mutex<NetlinkState, { rank::DATAGRAM }>,
     readers: WaitQueue,
 }
 
 #[derive(Default)]
-struct Inner {
+struct NetlinkState {
     /// Its name: `nl_pid`.
     port: Option<u32>,
     answers: Fifo<Vec<u8>>,
@@ -60,13 +60,13 @@ impl Family for Netlink {
         }
         Ok(fallible::arc_with(|| NetlinkSocket {
             base: SocketBase::new(AF_NETLINK, kind, protocol),
-            inner: Mutex::new(Inner::default()),
+            inner: Mutex::new(NetlinkState::default()),
             readers: WaitQueue::new(),
         })?)
     }
 }
 
-impl Inner {
+impl NetlinkState {
     /// Its name; it gets one if it has none.
     fn port(&mut self) -> u32 {
         *self

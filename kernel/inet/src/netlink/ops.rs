@@ -38,9 +38,9 @@ fn parse(bytes: &[u8]) -> Result<[u32; 2], Errno> {
 
 impl NetlinkSocket {
     /// The next answer, or a copy of it.
-    fn take(&self, is_peek: bool) -> Option<Result<Vec<u8>, Errno>> {
+    fn take(&self, flags: MessageFlags) -> Option<Result<Vec<u8>, Errno>> {
         let mut inner = self.inner.lock();
-        if is_peek {
+        if flags.contains(MessageFlags::MSG_PEEK) {
             return inner.answers.first().map(|answer| fallible::bytes(answer));
         }
         let answer = inner.answers.pop()?;
@@ -49,12 +49,11 @@ impl NetlinkSocket {
     }
 
     fn wait(&self, flags: MessageFlags) -> Result<Vec<u8>, Errno> {
-        let is_peek = flags.contains(MessageFlags::MSG_PEEK);
         if flags.contains(MessageFlags::MSG_DONTWAIT) {
-            return self.take(is_peek).unwrap_or(Err(Errno::EAGAIN));
+            return self.take(flags).unwrap_or(Err(Errno::EAGAIN));
         }
         let deadline = self.base.receive_deadline();
-        match self.readers.wait_until_deadline(deadline, || self.take(is_peek)) {
+        match self.readers.wait_until_deadline(deadline, || self.take(flags)) {
             Ok(Some(answer)) => answer,
             Ok(None) => Err(Errno::EAGAIN),
             Err(_) if deadline.is_some() => Err(Errno::EINTR),

@@ -1,11 +1,11 @@
 //! Segments that come for a connection, and SYNs that come for a listening socket.
 
-use super::super::input::Arrival;
 use super::super::outbox::Outbox;
+use super::super::packet::InboundPacket;
 use super::super::ports::Sharing;
 use super::connection::Connection;
-use super::connections::{self, Key};
-use super::{Inner, PORTS, Stream};
+use super::connections::{self, ConnectionKey};
+use super::{PORTS, Stream, StreamState};
 use abi::Errno;
 use alloc::sync::Arc;
 use smoltcp::socket::tcp::State;
@@ -33,7 +33,7 @@ impl Stream {
     }
 
     /// A SYN for this listening socket. It is dropped if there is no room for it: the other side tries again.
-    pub(super) fn admit(&self, arrival: &Arrival<'_>, key: Key, outbox: &mut Outbox) {
+    pub(super) fn admit(&self, arrival: &InboundPacket<'_>, key: ConnectionKey, outbox: &mut Outbox) {
         let has_room = self
             .backlog
             .lock()
@@ -48,14 +48,19 @@ impl Stream {
     ///
     /// # Errors
     /// `ENOMEM`, `ENOBUFS`; `EINVAL`: it is no SYN. `EADDRNOTAVAIL`: the same one has just come by another processor.
-    fn make_child(&self, arrival: &Arrival<'_>, key: Key, outbox: &mut Outbox) -> Result<(), Errno> {
+    fn make_child(
+        &self,
+        arrival: &InboundPacket<'_>,
+        key: ConnectionKey,
+        outbox: &mut Outbox,
+    ) -> Result<(), Errno> {
         let options = self.inner.lock().options.clone();
         let child = Stream::with(
             self.base.family,
-            Inner {
+            StreamState {
                 options,
                 is_orphan: true,
-                ..Inner::default()
+                ..StreamState::default()
             },
         )?;
         child.base.inherit(&self.base);
@@ -83,7 +88,7 @@ impl Stream {
     fn new_connection(
         &self,
         netif: &'static super::super::netif::Netif,
-        key: Key,
+        key: ConnectionKey,
         sharing: Sharing,
         child: &Arc<Stream>,
     ) -> Result<Connection, Errno> {

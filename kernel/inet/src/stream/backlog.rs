@@ -1,6 +1,6 @@
 //! Connections that a listening socket has made and nobody has accepted.
 
-use super::super::address::Name;
+use super::super::address::SocketName;
 use super::super::fifo::Fifo;
 use super::Stream;
 use abi::Errno;
@@ -14,11 +14,11 @@ pub(super) struct Backlog {
     half_open: usize,
     limit: usize,
     /// What the socket is bound to.
-    name: Name,
+    name: SocketName,
 }
 
 impl Backlog {
-    pub(super) fn new(limit: u32, name: Name) -> Backlog {
+    pub(super) fn new(limit: u32, name: SocketName) -> Backlog {
         Backlog {
             ready: Fifo::default(),
             half_open: 0,
@@ -64,7 +64,7 @@ impl Backlog {
     }
 
     /// What the socket is bound to.
-    pub(super) fn name(&self) -> Name {
+    pub(super) fn name(&self) -> SocketName {
         self.name
     }
 

@@ -6,7 +6,7 @@ use super::super::netif::{self, Netif};
 use super::super::ports::Sharing;
 use super::super::single;
 use super::Stream;
-use super::connections::Key;
+use super::connections::ConnectionKey;
 use super::options::TcpOptions;
 use abi::Errno;
 use alloc::sync::Arc;
@@ -20,7 +20,7 @@ pub(super) struct Connection {
     handle: SocketHandle,
     /// The interface that leads to the peer.
     pub(super) netif: &'static Netif,
-    pub(super) key: Key,
+    pub(super) key: ConnectionKey,
     pub(super) sharing: Sharing,
     /// The listening socket that made it, until it stands.
     pub(super) parent: Option<Arc<Stream>>,
@@ -71,7 +71,7 @@ impl Connection {
     /// `ENOMEM`, `ENOBUFS`.
     pub(super) fn new(
         netif: &'static Netif,
-        key: Key,
+        key: ConnectionKey,
         sharing: Sharing,
         receive_buffer: usize,
         send_buffer: usize,
@@ -143,10 +143,8 @@ impl Connection {
 
     /// Whether TIME-WAIT would keep nothing away: a segment that comes late, which it is for, is not to be had on the loopback interface,
     /// where none waits anywhere. On others it is given up when buffers are scarce.
-    pub(super) fn is_forgettable(&self, is_orphan: bool) -> bool {
-        is_orphan
-            && self.socket().state() == State::TimeWait
-            && (self.netif.is_loopback() || buffer::is_scarce())
+    pub(super) fn is_forgettable(&self) -> bool {
+        self.socket().state() == State::TimeWait && (self.netif.is_loopback() || buffer::is_scarce())
     }
 
     /// Begins to connect.

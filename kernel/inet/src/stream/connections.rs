@@ -1,7 +1,7 @@
 //! All connections by their four numbers, and which of them, or which listening socket, a packet is for.
 
-use super::super::input::Arrival;
 use super::super::outbox::Outbox;
+use super::super::packet::InboundPacket;
 use super::super::ports::PortHolder;
 use super::{PORTS, Stream};
 use abi::Errno;
@@ -12,16 +12,16 @@ use smoltcp::wire::{IpAddress, IpEndpoint, TcpPacket};
 
 /// Two ports and two addresses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Key {
+pub(crate) struct ConnectionKey {
     local_port: u16,
     remote_port: u16,
     remote: IpAddress,
     local: IpAddress,
 }
 
-impl Key {
-    pub(super) fn new(local: IpEndpoint, remote: IpEndpoint) -> Key {
-        Key {
+impl ConnectionKey {
+    pub(super) fn new(local: IpEndpoint, remote: IpEndpoint) -> ConnectionKey {
+        ConnectionKey {
             local_port: local.port,
             remote_port: remote.port,
             remote: remote.addr,
@@ -40,13 +40,13 @@ impl Key {
     }
 }
 
-static CONNECTIONS: Mutex<Map<Key, Arc<Stream>>, { rank::CONNECTIONS }> = Mutex::new(Map::new());
+static CONNECTIONS: Mutex<Map<ConnectionKey, Arc<Stream>>, { rank::CONNECTIONS }> = Mutex::new(Map::new());
 
 /// That socket has the connection from now on.
 ///
 /// # Errors
 /// `EADDRNOTAVAIL`: another one has it. `ENOMEM`.
-pub(super) fn add(key: Key, stream: Arc<Stream>) -> Result<(), Errno> {
+pub(super) fn add(key: ConnectionKey, stream: Arc<Stream>) -> Result<(), Errno> {
     let mut connections = CONNECTIONS.lock();
     if connections.contains_key(&key) {
         return Err(Errno::EADDRNOTAVAIL);
@@ -55,23 +55,23 @@ pub(super) fn add(key: Key, stream: Arc<Stream>) -> Result<(), Errno> {
 }
 
 /// The connection is over. The reference is for the caller to drop, behind its locks.
-pub(super) fn remove(key: &Key) -> Option<Arc<Stream>> {
+pub(super) fn remove(key: &ConnectionKey) -> Option<Arc<Stream>> {
     CONNECTIONS.lock().remove(key)
 }
 
-fn find(key: &Key) -> Option<Arc<Stream>> {
+fn find(key: &ConnectionKey) -> Option<Arc<Stream>> {
     CONNECTIONS.lock().get(key).cloned()
 }
 
 /// A segment has come: its connection gets it, or a listening socket a SYN. What is for nobody is answered by a reset.
-pub(crate) fn arrive(arrival: &Arrival<'_>, outbox: &mut Outbox) {
+pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
     let Ok(segment) = TcpPacket::new_checked(arrival.payload) else {
         return;
     };
     let local = IpEndpoint::new(arrival.destination, segment.dst_port());
     let remote = IpEndpoint::new(arrival.source, segment.src_port());
     let is_opening = segment.syn() && !segment.ack() && !segment.rst();
-    let known = find(&Key::new(local, remote));
+    let known = find(&ConnectionKey::new(local, remote));
     // A port may be used again before its last connection is forgotten.
     let known = known.filter(|stream| !is_opening || !stream.give_way());
     if let Some(stream) = known {
@@ -87,21 +87,21 @@ pub(crate) fn arrive(arrival: &Arrival<'_>, outbox: &mut Outbox) {
         })
         .flatten();
     match listener {
-        Some(listener) => listener.admit(arrival, Key::new(local, remote), outbox),
+        Some(listener) => listener.admit(arrival, ConnectionKey::new(local, remote), outbox),
         None => arrival.answer(outbox),
     }
 }
 
 /// An ICMP error names a connection that was being opened.
 pub(crate) fn note_unreachable(local: IpEndpoint, remote: IpEndpoint, error: Errno) {
-    if let Some(stream) = find(&Key::new(local, remote)) {
+    if let Some(stream) = find(&ConnectionKey::new(local, remote)) {
         stream.give_up_opening(error);
     }
 }
 
 /// Calls `look` with each connection in turn; no lock is held meanwhile.
 pub(crate) fn visit(mut look: impl FnMut(&Arc<Stream>)) {
-    let mut from: Option<Key> = None;
+    let mut from: Option<ConnectionKey> = None;
     loop {
         let next = {
             let connections = CONNECTIONS.lock();

@@ -24,7 +24,7 @@ mod send;
 pub(crate) use connections::{arrive, note_unreachable, visit};
 pub(crate) use names::visit_listening;
 
-use super::address::Name;
+use super::address::SocketName;
 use super::ports::{PortHolder, Ports, Versions};
 use abi::Errno;
 use abi::socket::{AF_INET, SOCK_STREAM};
@@ -56,7 +56,7 @@ pub(crate) struct Stream {
     base: SocketBase,
     /// `IPV6_V6ONLY`.
     is_v6_only: AtomicBool,
-    inner: Mutex<Inner, { rank::STREAM }>,
+    inner: Mutex<StreamState, { rank::STREAM }>,
     /// While it listens.
     backlog: Mutex<Option<Backlog>, { rank::BACKLOG }>,
     readers: WaitQueue,
@@ -68,9 +68,9 @@ pub(crate) struct Stream {
 
 /// What a socket's lock guards.
 #[derive(Default)]
-struct Inner {
+struct StreamState {
     /// What it is bound to, by bind(2) or because it needed a port.
-    bound: Option<Name>,
+    bound: Option<SocketName>,
     connection: Option<Connection>,
     options: TcpOptions,
     /// The tick at which its timer rings, and what takes that back.
@@ -89,10 +89,10 @@ impl Stream {
     /// # Errors
     /// `ENOMEM`.
     pub(crate) fn new(family: u32) -> Result<Arc<Stream>, Errno> {
-        Stream::with(family, Inner::default())
+        Stream::with(family, StreamState::default())
     }
 
-    fn with(family: u32, inner: Inner) -> Result<Arc<Stream>, Errno> {
+    fn with(family: u32, inner: StreamState) -> Result<Arc<Stream>, Errno> {
         let stream = fallible::arc_with(|| Stream {
             base: SocketBase::new(family, SOCK_STREAM, IPPROTO_TCP),
             is_v6_only: AtomicBool::new(false),

@@ -1,8 +1,8 @@
 //! getsockname(2), getpeername(2), and what /proc/net shows.
 
-use super::super::address::{self, Name};
+use super::super::address::{self, SocketName};
 use super::super::report::{SocketReport, any};
-use super::connections::Key;
+use super::connections::ConnectionKey;
 use super::{PORTS, Stream};
 use abi::Errno;
 use alloc::sync::Arc;
@@ -20,7 +20,7 @@ impl Stream {
         let name = match (&inner.connection, inner.bound) {
             (Some(connection), _) => connection.key.local().into(),
             (None, Some(name)) => name,
-            (None, None) => Name {
+            (None, None) => SocketName {
                 address: None,
                 port: 0,
             },
@@ -58,7 +58,7 @@ impl Stream {
         }
         let inner = self.inner.lock();
         let connection = inner.connection.as_ref()?;
-        let (view, key): (_, &Key) = (connection.view(), &connection.key);
+        let (view, key): (_, &ConnectionKey) = (connection.view(), &connection.key);
         Some(SocketReport {
             local: key.local(),
             remote: key.remote(),

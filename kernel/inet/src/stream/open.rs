@@ -1,14 +1,14 @@
 //! bind(2), connect(2), listen(2), accept(2).
 
-use super::super::address::{self, Name};
+use super::super::address::{self, SocketName};
 use super::super::outbox::Outbox;
 use super::super::ports::{Claim, FIRST_UNPRIVILEGED, Sharing};
 use super::super::route;
 use super::backlog::Backlog;
 use super::connection::Connection;
-use super::connections::{self, Key};
+use super::connections::{self, ConnectionKey};
 use super::options::TcpOptions;
-use super::{Inner, PORTS, Stream};
+use super::{PORTS, Stream, StreamState};
 use abi::Errno;
 use abi::capability::CAP_NET_BIND_SERVICE;
 use abi::socket::AF_INET;
@@ -74,7 +74,7 @@ impl Stream {
     ///
     /// # Errors
     /// `EADDRNOTAVAIL`: there is none. `ENOMEM`.
-    fn bind_if_needed(&self, request: &Request<'_>) -> Result<Name, Errno> {
+    fn bind_if_needed(&self, request: &Request<'_>) -> Result<SocketName, Errno> {
         if let Some(name) = self.inner.lock().bound {
             return Ok(name);
         }
@@ -84,7 +84,7 @@ impl Stream {
             other => other,
         })?;
         let mut inner = self.inner.lock();
-        let name = *inner.bound.get_or_insert(Name { address: None, port });
+        let name = *inner.bound.get_or_insert(SocketName { address: None, port });
         drop(inner);
         if name.port != port {
             PORTS.unbind(self, port);
@@ -133,7 +133,7 @@ impl Stream {
     }
 
     /// Sends the first SYN.
-    fn begin_connect(&self, request: &Request<'_>, name: Name) -> Result<(), Errno> {
+    fn begin_connect(&self, request: &Request<'_>, name: SocketName) -> Result<(), Errno> {
         let remote = self.peer(name)?;
         let route = route::to(&remote.addr)?;
         if remote.addr.is_multicast() || route::is_broadcast(&remote.addr) {
@@ -144,7 +144,7 @@ impl Stream {
         if local.addr.version() != remote.addr.version() {
             return Err(Errno::EINVAL);
         }
-        let (key, sharing) = (Key::new(local, remote), Sharing::of(&self.base));
+        let (key, sharing) = (ConnectionKey::new(local, remote), Sharing::of(&self.base));
         let mut inner = self.inner.lock();
         if inner.connection.is_some() {
             return Err(Errno::EALREADY);
@@ -168,7 +168,7 @@ impl Stream {
     }
 
     /// Whom that name means: no address means this machine, as on Linux.
-    fn peer(&self, name: Name) -> Result<IpEndpoint, Errno> {
+    fn peer(&self, name: SocketName) -> Result<IpEndpoint, Errno> {
         let here = if self.base.family == AF_INET {
             IpAddress::v4(127, 0, 0, 1)
         } else {
@@ -297,7 +297,7 @@ impl Stream {
     }
 
     /// Forgets the connection, whatever state it is in; the table's reference.
-    pub(super) fn forget(&self, inner: &mut Inner) -> Option<Arc<Stream>> {
+    pub(super) fn forget(&self, inner: &mut StreamState) -> Option<Arc<Stream>> {
         let removed = self.end(inner);
         // It is dropped here, under the lock: its buffers are two blocks.
         inner.connection = None;

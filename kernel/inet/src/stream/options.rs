@@ -11,7 +11,7 @@ use abi::inet::{
 use abi::socket::AF_INET;
 use abi::socket::option::{SO_KEEPALIVE, SO_SNDBUF, SO_SNDBUFFORCE};
 use core::sync::atomic::Ordering;
-use net::OptionValue;
+use net::{OptionValue, SocketBase};
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Duration;
 
@@ -24,6 +24,15 @@ const TIMEOUT: Duration = Duration::from_secs(924);
 const ADMISSION_TIMEOUT: Duration = Duration::from_secs(63);
 /// For how long a connection that nobody has any more waits for its peer's end: net.ipv4.tcp_fin_timeout.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Who has a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConnectionHolder {
+    /// A program, by a descriptor.
+    Program,
+    /// Nobody any more.
+    Nobody,
+}
 
 /// What a program has said.
 #[derive(Clone, Debug)]
@@ -66,7 +75,13 @@ impl TcpOptions {
 
     /// Tells the protocol for how long it is to wait in the state that it is in. It ends a connection of which nothing was heard for so
     /// long, whether something is to be heard or not: so a silent one that has nothing to send has no limit.
-    pub(super) fn set_timers(&self, socket: &mut Socket<'static>, keeps_alive: bool, is_orphan: bool) {
+    pub(super) fn set_timers(
+        &self,
+        socket: &mut Socket<'static>,
+        base: &SocketBase,
+        holder: ConnectionHolder,
+    ) {
+        let keeps_alive = base.is_on(SO_KEEPALIVE);
         let interval = keeps_alive.then(|| Duration::from_secs(self.keep_idle.into()));
         if socket.keep_alive() != interval {
             socket.set_keep_alive(interval);
@@ -79,7 +94,7 @@ impl TcpOptions {
             State::SynSent if self.user_timeout == 0 => Some(OPENING_TIMEOUT),
             State::SynSent => Some(usual),
             State::SynReceived => Some(ADMISSION_TIMEOUT),
-            _ if is_orphan => Some(ORPHAN_TIMEOUT),
+            _ if holder == ConnectionHolder::Nobody => Some(ORPHAN_TIMEOUT),
             _ if socket.send_queue() > 0 => Some(usual),
             _ if keeps_alive => {
                 let probes = u64::from(self.keep_interval) * u64::from(self.keep_count);

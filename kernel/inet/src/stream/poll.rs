@@ -4,10 +4,10 @@ use super::super::clock;
 use super::super::delivery;
 use super::super::outbox::Outbox;
 use super::connection::{Connection, View};
-use super::{Inner, PORTS, Stream, connections};
+use super::options::ConnectionHolder;
+use super::{PORTS, Stream, StreamState, connections};
 use abi::Errno;
 use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
-use abi::socket::option::SO_KEEPALIVE;
 use alloc::sync::Arc;
 use lock::{MutexGuard, rank};
 use sched::time::{self, Expire, TimerPlace};
@@ -29,13 +29,27 @@ pub(super) struct Effects {
     removed: Option<Arc<Stream>>,
 }
 
+/// What made a connection change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// A packet of the other side.
+    Packet,
+    /// Time, or a call.
+    Timer,
+}
+
 /// The lock of a socket.
-pub(super) type Guard<'a> = MutexGuard<'a, Inner, { rank::STREAM }>;
+pub(super) type Guard<'a> = MutexGuard<'a, StreamState, { rank::STREAM }>;
 
 impl Stream {
     /// Lets the connection do what it wants, after a packet if one came. Does nothing without a connection.
-    pub(super) fn run(&self, inner: &mut Inner, incoming: Option<&[u8]>, outbox: &mut Outbox) -> Effects {
-        let Inner {
+    pub(super) fn run(
+        &self,
+        inner: &mut StreamState,
+        incoming: Option<&[u8]>,
+        outbox: &mut Outbox,
+    ) -> Effects {
+        let StreamState {
             connection: Some(connection),
             options,
             is_orphan,
@@ -45,30 +59,36 @@ impl Stream {
             return Effects::default();
         };
         let before = connection.view();
-        let keeps_alive = self.base.is_on(SO_KEEPALIVE);
-        options.set_timers(connection.socket_mut(), keeps_alive, *is_orphan);
+        let holder = if *is_orphan {
+            ConnectionHolder::Nobody
+        } else {
+            ConnectionHolder::Program
+        };
+        options.set_timers(connection.socket_mut(), &self.base, holder);
+        let cause = incoming.map_or(Cause::Timer, |_| Cause::Packet);
         let next = connection.netif.poll(&mut connection.set, incoming, outbox);
         let after = connection.view();
-        self.note_change(inner, before, after, incoming.is_some(), next)
+        self.note_change(inner, before, after, cause, next)
     }
 
     fn note_change(
         &self,
-        inner: &mut Inner,
+        inner: &mut StreamState,
         before: View,
         after: View,
-        is_by_packet: bool,
+        cause: Cause,
         next: Option<Instant>,
     ) -> Effects {
         let mut effects = Effects::default();
         let is_orphan = inner.is_orphan;
         if before.state != after.state {
-            self.note_state(inner, before.state, after.state, is_by_packet, &mut effects);
+            self.note_state(inner, before.state, after.state, cause, &mut effects);
         }
         let is_more = after.received > before.received;
         effects.wakes_readers |= is_more && after.received >= self.base.low_mark() as usize;
         effects.wakes_writers |= after.queued < before.queued && after.has_room();
-        let is_over = |connection: &Connection| connection.is_over() || connection.is_forgettable(is_orphan);
+        let is_over =
+            |connection: &Connection| connection.is_over() || is_orphan && connection.is_forgettable();
         if inner.connection.as_ref().is_some_and(is_over) {
             effects.removed = self.end(inner);
         } else if let Some(next) = next {
@@ -80,16 +100,16 @@ impl Stream {
     /// The protocol's state is another: those who wait look again, and an end that nobody wanted is an error.
     fn note_state(
         &self,
-        inner: &mut Inner,
+        inner: &mut StreamState,
         from: State,
         to: State,
-        is_by_packet: bool,
+        cause: Cause,
         effects: &mut Effects,
     ) {
         effects.wakes_readers = true;
         effects.wakes_writers = true;
         if to == State::Closed
-            && let Some(error) = error_of_end(from, is_by_packet)
+            && let Some(error) = error_of_end(from, cause)
         {
             self.base.set_error(error);
         }
@@ -107,7 +127,7 @@ impl Stream {
     }
 
     /// The connection stands: it waits to be accepted.
-    fn hand_over(&self, parent: Arc<Stream>, inner: &mut Inner, effects: &mut Effects) {
+    fn hand_over(&self, parent: Arc<Stream>, inner: &mut StreamState, effects: &mut Effects) {
         let added = self.own().is_ok_and(|own| parent.queue_accepted(own));
         if added {
             effects.accepted_by = Some(parent);
@@ -118,7 +138,7 @@ impl Stream {
     }
 
     /// The connection is over: nobody finds it any more. A reference that was kept is to be dropped behind the lock.
-    pub(super) fn end(&self, inner: &mut Inner) -> Option<Arc<Stream>> {
+    pub(super) fn end(&self, inner: &mut StreamState) -> Option<Arc<Stream>> {
         let connection = inner.connection.as_ref()?;
         let (key, sharing) = (connection.key, connection.sharing);
         if let Some((_, alarm)) = inner.alarm.take() {
@@ -132,7 +152,7 @@ impl Stream {
     }
 
     /// Has the timer ring at `tick` at the latest. One that rings sooner is left to.
-    fn set_alarm(&self, inner: &mut Inner, tick: u64) {
+    fn set_alarm(&self, inner: &mut StreamState, tick: u64) {
         if inner.alarm.is_some_and(|(rings, _)| rings <= tick) {
             return;
         }
@@ -186,7 +206,7 @@ impl Stream {
             }
     }
 
-    fn readiness_of(&self, inner: &Inner, view: View) -> i16 {
+    fn readiness_of(&self, inner: &StreamState, view: View) -> i16 {
         let mut events = 0;
         let has_ended = view.has_ended() || inner.is_receive_shut;
         let is_send_shut = view.is_past_opening() && !view.may_send();
@@ -209,13 +229,13 @@ impl Stream {
 }
 
 /// The error that an end means to who has the connection; `None` if both sides had closed it.
-fn error_of_end(from: State, is_by_packet: bool) -> Option<Errno> {
-    match (from, is_by_packet) {
+fn error_of_end(from: State, cause: Cause) -> Option<Errno> {
+    match (from, cause) {
         (State::LastAck | State::TimeWait | State::Listen, _) => None,
-        (State::SynSent, true) => Some(Errno::ECONNREFUSED),
-        (State::CloseWait, true) => Some(Errno::EPIPE),
-        (_, true) => Some(Errno::ECONNRESET),
-        (_, false) => Some(Errno::ETIMEDOUT),
+        (State::SynSent, Cause::Packet) => Some(Errno::ECONNREFUSED),
+        (State::CloseWait, Cause::Packet) => Some(Errno::EPIPE),
+        (_, Cause::Packet) => Some(Errno::ECONNRESET),
+        (_, Cause::Timer) => Some(Errno::ETIMEDOUT),
     }
 }
 

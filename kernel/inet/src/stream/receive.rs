@@ -2,7 +2,7 @@
 
 use super::super::outbox::Outbox;
 use super::connection::Connection;
-use super::{Inner, Stream};
+use super::{Stream, StreamState};
 use abi::Errno;
 use abi::socket::MessageFlags;
 use memory::fallible;
@@ -15,7 +15,7 @@ use uaccess::Sink;
 const MOST_PEEKED: usize = 65_536;
 
 /// What came of one look at the socket.
-enum Step {
+enum ReceiveStep {
     /// So many bytes were taken; what stopped it, if it was a fault.
     Moved(usize, Option<UserFault>),
     /// There are not enough yet.
@@ -43,7 +43,7 @@ impl Stream {
         let mut taken = 0;
         while taken == 0 || taken < low {
             let failed = match self.take_some(message) {
-                Step::Moved(moved, fault) => {
+                ReceiveStep::Moved(moved, fault) => {
                     taken += moved;
                     let served = fault.as_ref().map_or(Ok(()), uaccess::serve);
                     if message.data.room() == 0 || message.flags.contains(MessageFlags::MSG_PEEK) {
@@ -51,10 +51,10 @@ impl Stream {
                     }
                     served.and_then(|()| scheduler::cond_resched_killable()).err()
                 }
-                Step::End => return Ok(taken),
-                Step::Wait if is_nonblocking => Some(Errno::EAGAIN),
-                Step::Wait => self.wait_for_bytes(deadline, low - taken).err(),
-                Step::Failed(error) => Some(error),
+                ReceiveStep::End => return Ok(taken),
+                ReceiveStep::Wait if is_nonblocking => Some(Errno::EAGAIN),
+                ReceiveStep::Wait => self.wait_for_bytes(deadline, low - taken).err(),
+                ReceiveStep::Failed(error) => Some(error),
             };
             match failed {
                 None => {}
@@ -66,22 +66,21 @@ impl Stream {
     }
 
     /// Takes what there is.
-    fn take_some(&self, message: &mut ReceivedMessage<'_>) -> Step {
+    fn take_some(&self, message: &mut ReceivedMessage<'_>) -> ReceiveStep {
         if message.flags.contains(MessageFlags::MSG_PEEK) {
             return self.peek(message.data);
         }
         let mut inner = self.inner.lock();
-        let Inner {
+        let StreamState {
             connection: Some(connection),
-            is_receive_shut,
             ..
         } = &mut *inner
         else {
-            return Step::Failed(self.base.take_error().err().unwrap_or(Errno::ENOTCONN));
+            return ReceiveStep::Failed(self.base.take_error().err().unwrap_or(Errno::ENOTCONN));
         };
         let view = connection.view();
         if view.received == 0 || !view.is_past_opening() {
-            return self.nothing(connection, *is_receive_shut);
+            return self.nothing(&inner);
         }
         let mut fault = None;
         let moved = if message.flags.contains(MessageFlags::MSG_TRUNC) {
@@ -95,40 +94,44 @@ impl Stream {
             let effects = self.run(&mut inner, None, &mut outbox);
             self.finish(inner, effects, outbox);
         }
-        Step::Moved(moved, fault)
+        ReceiveStep::Moved(moved, fault)
     }
 
     /// There is nothing to take: why.
-    fn nothing(&self, connection: &Connection, is_shut: bool) -> Step {
+    fn nothing(&self, inner: &StreamState) -> ReceiveStep {
         if let Err(error) = self.base.take_error() {
-            Step::Failed(error)
-        } else if is_shut || connection.view().has_ended() {
-            Step::End
+            ReceiveStep::Failed(error)
+        } else if inner.is_receive_shut
+            || inner
+                .connection
+                .as_ref()
+                .is_none_or(|connection| connection.view().has_ended())
+        {
+            ReceiveStep::End
         } else {
-            Step::Wait
+            ReceiveStep::Wait
         }
     }
 
     /// Copies what there is without taking it. No lock is held while it is put.
-    fn peek(&self, to: &mut dyn Sink) -> Step {
+    fn peek(&self, to: &mut dyn Sink) -> ReceiveStep {
         let wanted = to.room().min(MOST_PEEKED);
         let mut copy = match fallible::filled(wanted, 0) {
             Ok(copy) => copy,
-            Err(error) => return Step::Failed(error),
+            Err(error) => return ReceiveStep::Failed(error),
         };
         let mut inner = self.inner.lock();
-        let is_shut = inner.is_receive_shut;
         let Some(connection) = &mut inner.connection else {
-            return Step::Failed(Errno::ENOTCONN);
+            return ReceiveStep::Failed(Errno::ENOTCONN);
         };
         let len = connection.socket_mut().peek_slice(&mut copy).unwrap_or(0);
         if len == 0 {
-            return self.nothing(connection, is_shut);
+            return self.nothing(&inner);
         }
         drop(inner);
         match to.put(&copy[..len]) {
-            Ok(put) => Step::Moved(put, None),
-            Err(error) => Step::Failed(error),
+            Ok(put) => ReceiveStep::Moved(put, None),
+            Err(error) => ReceiveStep::Failed(error),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::outbox::Outbox;
 use super::connection::Connection;
-use super::{Inner, Stream};
+use super::{Stream, StreamState};
 use abi::Errno;
 use abi::socket::MessageFlags;
 use net::{Request, SentMessage};
@@ -12,7 +12,7 @@ use uaccess::Source;
 use vfs::caller::IoFailure;
 
 /// What came of one look at the socket.
-enum Step {
+enum SendStep {
     /// So many bytes were queued; what stopped it, if it was a fault.
     Moved(usize, Option<UserFault>),
     /// There is no room, or no connection yet.
@@ -40,7 +40,7 @@ impl Stream {
         let mut sent = 0;
         loop {
             let failed = match self.send_some(message.data) {
-                Step::Moved(moved, fault) => {
+                SendStep::Moved(moved, fault) => {
                     sent += moved;
                     match fault.as_ref().map_or(Ok(()), uaccess::serve) {
                         Ok(()) if message.data.left() == 0 => return Ok(sent),
@@ -48,9 +48,9 @@ impl Stream {
                         Err(error) => Some(error),
                     }
                 }
-                Step::Wait if is_nonblocking => Some(Errno::EAGAIN),
-                Step::Wait => self.wait_for_room(deadline).err(),
-                Step::Failed(error) => Some(error),
+                SendStep::Wait if is_nonblocking => Some(Errno::EAGAIN),
+                SendStep::Wait => self.wait_for_room(deadline).err(),
+                SendStep::Failed(error) => Some(error),
             };
             match failed {
                 None => {}
@@ -66,28 +66,28 @@ impl Stream {
     }
 
     /// Queues as much as there is room for, and sends it.
-    fn send_some(&self, data: &mut dyn Source) -> Step {
+    fn send_some(&self, data: &mut dyn Source) -> SendStep {
         if let Err(error) = self.base.take_error() {
-            return Step::Failed(error);
+            return SendStep::Failed(error);
         }
         let mut inner = self.inner.lock();
-        let Inner {
+        let StreamState {
             connection: Some(connection),
             ..
         } = &mut *inner
         else {
-            return Step::Failed(Errno::EPIPE);
+            return SendStep::Failed(Errno::EPIPE);
         };
         let view = connection.view();
         if !view.may_send() {
             return if view.is_past_opening() {
-                Step::Failed(Errno::EPIPE)
+                SendStep::Failed(Errno::EPIPE)
             } else {
-                Step::Wait
+                SendStep::Wait
             };
         }
         if view.queued == view.capacity {
-            return Step::Wait;
+            return SendStep::Wait;
         }
         let mut fault = None;
         let moved = fill(connection, data, &mut fault);
@@ -96,7 +96,7 @@ impl Stream {
             let effects = self.run(&mut inner, None, &mut outbox);
             self.finish(inner, effects, outbox);
         }
-        Step::Moved(moved, fault)
+        SendStep::Moved(moved, fault)
     }
 
     /// Waits until there is room enough to go on.
