@@ -226,6 +226,7 @@ fn register() -> Result<(), Errno> {
     pipe::register()?;
     anonymous::register()?;
     net::file::register()?;
+    net::unix::register()?;
     inet::register()?;
     tmpfs::register_ramfs()?;
     tty::register_devpts()?;

@@ -32,46 +32,50 @@ pub const SPACE: u8 = 9;
 pub const PAGES: u8 = 10;
 /// `fs::pipe`: the ring of one pipe.
 pub const PIPE: u8 = 11;
+/// `net::unix`: state and queue of one socket. A second one only in the order of their addresses.
+pub const SOCKET: u8 = 12;
+/// `net::unix`: which descriptors are in messages, and in which.
+pub const IN_FLIGHT: u8 = 13;
 /// `tty::sessions`: which session has which terminal.
-pub const SESSIONS: u8 = 12;
+pub const SESSIONS: u8 = 14;
 /// `tty`: settings, typed bytes, session and foreground group of one terminal.
-pub const TERMINAL: u8 = 13;
+pub const TERMINAL: u8 = 15;
 /// `inet::receive`: the frame that has come by one device, while it is looked at.
-pub const RECEIVED_FRAME: u8 = 14;
+pub const RECEIVED_FRAME: u8 = 16;
 /// `inet::stream`: one connection, or what is to become one. `inet::dhcp`: who asks for an address.
-pub const STREAM: u8 = 15;
+pub const STREAM: u8 = 17;
 /// `inet::stream`: all connections by their numbers.
-pub const CONNECTIONS: u8 = 16;
+pub const CONNECTIONS: u8 = 18;
 /// `inet`: who is bound to which port; all raw sockets.
-pub const PORTS: u8 = 17;
+pub const PORTS: u8 = 19;
 /// `inet::stream`: the connections that one listening socket has made.
-pub const BACKLOG: u8 = 18;
+pub const BACKLOG: u8 = 20;
 /// `inet::datagram`: one socket of messages.
-pub const DATAGRAM: u8 = 19;
+pub const DATAGRAM: u8 = 21;
 /// `inet::netif`: what one interface knows of its neighbours, addresses and routes.
-pub const NETIF: u8 = 20;
+pub const NETIF: u8 = 22;
 /// `inet::link`: the device of one interface.
-pub const NETWORK_DEVICE: u8 = 21;
+pub const NETWORK_DEVICE: u8 = 23;
 /// `task::futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
-pub const FUTEX: u8 = 22;
+pub const FUTEX: u8 = 24;
 /// `task::futex`: who waits for which lock with priority inheritance.
-pub const INHERITANCE: u8 = 23;
+pub const INHERITANCE: u8 = 25;
 /// `klog`: the kernel's log.
-pub const LOG: u8 = 24;
+pub const LOG: u8 = 26;
 /// `sched::wait`: the sleepers of one queue. Taken by wakers whatever else they hold.
-pub const WAIT_QUEUE: u8 = 25;
+pub const WAIT_QUEUE: u8 = 27;
 /// `sched::time`: what is to happen when.
-pub const TIMERS: u8 = 26;
+pub const TIMERS: u8 = 28;
 /// `sched::scheduler`: who waits for one processor.
-pub const RUN_QUEUE: u8 = 27;
+pub const RUN_QUEUE: u8 = 29;
 /// `task::process`: one thread's reference to descriptors, directories, signal actions.
-pub const SHARED: u8 = 28;
+pub const SHARED: u8 = 30;
 /// `task::process`: the same things where several threads hold them in common.
-pub const DESCRIPTORS: u8 = 29;
+pub const DESCRIPTORS: u8 = 31;
 /// `vfs::inode`: the attributes of one file.
-pub const ATTRIBUTES: u8 = 30;
+pub const ATTRIBUTES: u8 = 32;
 /// Everything else: a value that is copied in or out. Nothing is taken while it is held.
-pub const LEAF: u8 = 31;
+pub const LEAF: u8 = 33;
 
 /// How many ranks there are.
 pub const COUNT: usize = LEAF as usize + 1;
@@ -90,6 +94,8 @@ pub const NAMES: [&str; COUNT] = [
     "space",
     "pages",
     "pipe",
+    "socket",
+    "in-flight",
     "sessions",
     "terminal",
     "received-frame",

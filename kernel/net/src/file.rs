@@ -2,6 +2,7 @@
 
 use abi::Errno;
 use abi::file::{OpenFlags, S_IFSOCK};
+use abi::process::Pid;
 use abi::socket::{MessageFlags, SOCK_SEQPACKET};
 use alloc::sync::Arc;
 use core::any::Any;
@@ -136,6 +137,14 @@ impl ProgramContext for NoProgram {
 
     fn file(&self, _descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
         Err(Errno::EBADF)
+    }
+
+    fn descriptor_limit(&self) -> usize {
+        0
+    }
+
+    fn process_exists(&self, _id: Pid) -> bool {
+        false
     }
 }
 

@@ -26,6 +26,7 @@ pub mod option;
 mod request;
 pub mod settings;
 mod socket_ops;
+pub mod unix;
 
 pub use address::Address;
 pub use base::SocketBase;

@@ -37,6 +37,18 @@ impl OptionValue {
             .extend(bytes[..bytes.len().min(MOST_BYTES)].iter().copied());
     }
 
+    /// The value is that, all of it.
+    ///
+    /// # Errors
+    /// `ERANGE`: it is too long.
+    pub fn set_whole(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        if bytes.len() > MOST_BYTES {
+            return Err(Errno::ERANGE);
+        }
+        self.set(bytes);
+        Ok(())
+    }
+
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0

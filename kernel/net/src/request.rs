@@ -1,6 +1,7 @@
 //! Who asks for something of a socket, and the messages that are asked to be sent or received.
 
 use abi::Errno;
+use abi::process::Pid;
 use abi::socket::MessageFlags;
 use alloc::sync::Arc;
 use uaccess::{Sink, Source};
@@ -23,6 +24,12 @@ pub trait ProgramContext {
     /// # Errors
     /// `EBADF`.
     fn file(&self, descriptor: i32) -> Result<Arc<OpenFile>, Errno>;
+
+    /// How many descriptors its process may have: `RLIMIT_NOFILE`.
+    fn descriptor_limit(&self) -> usize;
+
+    /// Whether there is such a process.
+    fn process_exists(&self, id: Pid) -> bool;
 }
 
 /// One request.

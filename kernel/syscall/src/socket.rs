@@ -3,6 +3,7 @@
 
 use abi::Errno;
 use abi::file::OpenFlags;
+use abi::process::Pid;
 use abi::socket::{
     AF_INET, AF_PACKET, NPROTO, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_MAX, SOCK_NONBLOCK,
     SOCK_PACKET, SOCK_TYPE_MASK, STORAGE_LEN,
@@ -17,6 +18,7 @@ use net::family::{self, Family};
 use net::file::{self as socket_file, Socket};
 use net::settings::SOMAXCONN;
 use net::{Address, Half, ProgramContext, Request, SocketOps};
+use task::process;
 use task::thread::{Thread, ThreadExt};
 use uaccess::{read_bytes, read_value, write_bytes, write_value};
 use vfs::{FsContext, OpenFile};
@@ -30,12 +32,15 @@ impl ProgramContext for Asking<'_> {
     }
 
     fn file(&self, descriptor: i32) -> Result<Arc<OpenFile>, Errno> {
-        let file = file(self.0, descriptor)?;
-        if file.is_path() {
-            Err(Errno::EBADF)
-        } else {
-            Ok(file)
-        }
+        open_file(self.0, descriptor)
+    }
+
+    fn descriptor_limit(&self) -> usize {
+        descriptor_limit(self.0)
+    }
+
+    fn process_exists(&self, id: Pid) -> bool {
+        process::find(id).is_some()
     }
 }
 
