@@ -32,6 +32,8 @@ pub struct SocketBase {
     pub kind: u32,
     /// The protocol of the family.
     pub protocol: u32,
+    /// The number of its inode; 0 as long as there is none.
+    pub inode: AtomicU64,
     switches: AtomicU32,
     send_buffer: AtomicU32,
     receive_buffer: AtomicU32,
@@ -53,6 +55,7 @@ impl SocketBase {
             family,
             kind,
             protocol,
+            inode: AtomicU64::new(0),
             switches: AtomicU32::new(0),
             send_buffer: AtomicU32::new(WMEM_DEFAULT.get()),
             receive_buffer: AtomicU32::new(RMEM_DEFAULT.get()),

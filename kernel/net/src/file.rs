@@ -6,6 +6,7 @@ use abi::process::Pid;
 use abi::socket::{MessageFlags, SOCK_SEQPACKET};
 use alloc::sync::Arc;
 use core::any::Any;
+use core::sync::atomic::Ordering;
 use memory::fallible;
 use spin::Once;
 use uaccess::{Sink, Source};
@@ -112,6 +113,7 @@ pub fn open_socket(
         file_system.inode_ops.clone(),
         attributes,
     )?;
+    socket.ops.base().inode.store(inode.number, Ordering::Relaxed);
     let name = fallible::text(format_args!("socket:[{}]", inode.number))?;
     let dentry = Dentry::detached(name.as_bytes(), inode)?;
     OpenFile::new(dentry, fallible::arc(socket)?, flags | OpenFlags::O_RDWR)

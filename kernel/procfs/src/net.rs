@@ -10,11 +10,12 @@ use super::node::PseudoNode;
 use super::setting_file;
 use super::text::Text;
 use core::fmt;
-use net::settings::{NetSetting, RMEM_DEFAULT, RMEM_MAX, SOMAXCONN, WMEM_DEFAULT, WMEM_MAX};
+use net::settings::{MOST_CONTROL, NetSetting, RMEM_DEFAULT, RMEM_MAX, SOMAXCONN, WMEM_DEFAULT, WMEM_MAX};
+use net::unix;
 use vfs::file_ops::FileOps;
 use vfs::super_block::SuperBlock;
 
-static ENTRIES: [FixedEntry<()>; 7] = [
+static ENTRIES: [FixedEntry<()>; 8] = [
     FixedEntry::text("dev", |(), text| written(inet::report::traffic(text))),
     FixedEntry::text("if_inet6", |(), text| {
         written(inet::report::addresses_of_ipv6(text))
@@ -26,6 +27,7 @@ static ENTRIES: [FixedEntry<()>; 7] = [
     FixedEntry::text("udp6", |(), text| {
         written(inet::report::datagrams(AF_INET6, text))
     }),
+    FixedEntry::text("unix", unix_sockets),
 ];
 
 /// The directory /proc/net.
@@ -36,26 +38,43 @@ pub fn root((): &(), filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoN
     Directory::fixed(filesystem, inode * SPREAD, &ENTRIES)
 }
 
+fn unix_sockets((): &(), text: &mut Text) -> Result<(), Errno> {
+    text.bytes(b"Num       RefCount Protocol Flags    Type St Inode Path\n");
+    unix::show(&mut |head, name| {
+        text.add(head);
+        text.bytes(name);
+        text.bytes(b"\n");
+    })
+}
+
 fn written(result: fmt::Result) -> Result<(), Errno> {
     result.map_err(|_| Errno::ENOMEM)
 }
 
-static SETTINGS: [FixedEntry<()>; 2] = [
+static SETTINGS: [FixedEntry<()>; 3] = [
     FixedEntry::directory("core", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &CORE)
     }),
     FixedEntry::directory("ipv4", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &IPV4)
     }),
+    FixedEntry::directory("unix", 0o555, |(), filesystem, inode| {
+        Directory::fixed(filesystem, inode * SPREAD, &UNIX)
+    }),
 ];
 
-static CORE: [FixedEntry<()>; 5] = [
+static CORE: [FixedEntry<()>; 6] = [
+    FixedEntry::text("optmem_max", |(), text| number(text, MOST_CONTROL as u64)),
     FixedEntry::object("rmem_default", 0o644, |()| open_number(&RMEM_DEFAULT)),
     FixedEntry::object("rmem_max", 0o644, |()| open_number(&RMEM_MAX)),
     FixedEntry::object("somaxconn", 0o644, |()| open_number(&SOMAXCONN)),
     FixedEntry::object("wmem_default", 0o644, |()| open_number(&WMEM_DEFAULT)),
     FixedEntry::object("wmem_max", 0o644, |()| open_number(&WMEM_MAX)),
 ];
+
+static UNIX: [FixedEntry<()>; 1] = [FixedEntry::text("max_dgram_qlen", |(), text| {
+    number(text, unix::MOST_DATAGRAMS.into())
+})];
 
 static IPV4: [FixedEntry<()>; 1] = [FixedEntry::object("ping_group_range", 0o644, |()| {
     open_ping_groups()
@@ -69,13 +88,15 @@ pub fn settings((): &(), filesystem: &Arc<SuperBlock>, inode: u64) -> Result<Pse
     Directory::fixed(filesystem, inode * SPREAD, &SETTINGS)
 }
 
+fn number(text: &mut Text, number: u64) -> Result<(), Errno> {
+    text.decimal(number);
+    text.bytes(b"\n");
+    Ok(())
+}
+
 fn open_number(setting: &'static NetSetting) -> Result<Arc<dyn FileOps>, Errno> {
     setting_file::open::<32>(
-        |text: &mut Text| {
-            text.decimal(u64::from(setting.get()));
-            text.bytes(b"\n");
-            Ok(())
-        },
+        |text: &mut Text| number(text, setting.get().into()),
         |written| setting.set(setting_file::number(written)?),
     )
 }

@@ -8,7 +8,7 @@ use sched::scheduler;
 use super::message::Message;
 use super::ring::GrowingRing;
 use super::socket::UnixSocket;
-use super::{name, poll, rights};
+use super::{list, name, poll, rights};
 use crate::socket_ops::Half;
 
 /// shutdown(2).
@@ -30,6 +30,7 @@ pub(super) fn shut(socket: &UnixSocket, half: Half) {
 
 /// The last descriptor is closed, or nobody will accept it: what waits is lost, and the peer hears of it.
 pub(super) fn close(socket: &UnixSocket) {
+    list::leave(socket);
     let mut state = socket.lock();
     state.is_dead = true;
     state.is_receive_shut = true;

@@ -13,7 +13,7 @@ use vfs::file_owner::Listeners;
 
 use super::close::{close, shut};
 use super::socket::{Connection, UnixHandle, UnixSocket};
-use super::{connection, datagram, name, poll, stream, stream_receive, urgent};
+use super::{connection, datagram, list, name, poll, stream, stream_receive, urgent};
 use crate::address::Address;
 use crate::base::SocketBase;
 use crate::option::OptionValue;
@@ -47,6 +47,7 @@ impl SocketOps for UnixHandle {
     fn accept(&self, request: &Request<'_>) -> Result<Arc<dyn SocketOps>, Errno> {
         let place = memory::fallible::arc_place()?;
         let accepted = connection::accept(&self.0, request)?;
+        list::enter(&accepted).inspect_err(|_| close(&accepted))?;
         Ok(place.fill(|| UnixHandle(accepted)))
     }
 

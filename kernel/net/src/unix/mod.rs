@@ -14,6 +14,7 @@ mod collect;
 mod connection;
 mod datagram;
 mod handle;
+mod list;
 mod message;
 mod name;
 mod poll;
@@ -33,6 +34,8 @@ use memory::fallible;
 use crate::family::{self, Family};
 use crate::request::Request;
 use crate::socket_ops::SocketOps;
+pub use list::show;
+pub use socket::MOST_DATAGRAMS;
 use socket::{UnixHandle, UnixSocket};
 
 /// The family.
@@ -68,8 +71,10 @@ impl Family for UnixFamily {
     }
 
     fn create(&self, _request: &Request<'_>, kind: u32, protocol: u32) -> Result<Arc<dyn SocketOps>, Errno> {
+        let place = fallible::arc_place()?;
         let socket = UnixSocket::new(decode(kind, protocol)?)?;
-        Ok(fallible::arc(UnixHandle(socket))?)
+        list::enter(&socket)?;
+        Ok(place.fill(|| UnixHandle(socket)))
     }
 
     fn create_pair(
@@ -81,6 +86,8 @@ impl Family for UnixFamily {
         let kind = decode(kind, protocol)?;
         let places = [fallible::arc_place()?, fallible::arc_place()?];
         let [first, second] = UnixSocket::pair(request, kind)?;
+        list::enter(&first)?;
+        list::enter(&second).inspect_err(|_| list::leave(&first))?;
         let [place, other] = places;
         Ok([
             place.fill(|| UnixHandle(first)),

@@ -30,6 +30,25 @@ pub(super) struct SocketName {
     place: NamePlace,
 }
 
+impl SocketName {
+    /// What stands in front of it where it is shown.
+    pub(super) fn mark(&self) -> &'static str {
+        match self.place {
+            NamePlace::Abstract(_) => " @",
+            NamePlace::Path(_) => " ",
+        }
+    }
+
+    /// As it is shown: without the NUL in front of it, or behind it.
+    pub(super) fn shown(&self) -> &[u8] {
+        let bytes = &self.address.bytes()[FAMILY_LEN..];
+        match self.place {
+            NamePlace::Abstract(_) => &bytes[1..],
+            NamePlace::Path(_) => &bytes[..bytes.len() - 1],
+        }
+    }
+}
+
 /// Where it is kept.
 enum NamePlace {
     Abstract(AbstractKey),

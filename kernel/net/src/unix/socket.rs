@@ -8,7 +8,7 @@ use abi::Errno;
 use abi::socket::{AF_UNIX, SOCK_DGRAM, UCred};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use lock::{Mutex, MutexGuard, rank};
 use memory::fallible;
 use sched::SleepingMutex;
@@ -23,7 +23,7 @@ use crate::base::SocketBase;
 use crate::request::Request;
 
 /// Datagrams that a socket may have waiting from those that it does not talk to itself (net.unix.max_dgram_qlen).
-pub(super) const MOST_DATAGRAMS: u32 = 10;
+pub const MOST_DATAGRAMS: u32 = 10;
 
 /// How far a connection is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,6 +110,8 @@ pub(super) struct UnixSocket {
     pub(super) is_wanting: AtomicBool,
     /// The socket in whose queue it waits to be accepted, by address; 0: none.
     pub(super) listener: AtomicUsize,
+    /// Its number in the list of all; 0: it is not there.
+    pub(super) number: AtomicU64,
     /// Nobody has accepted it yet.
     pub(super) is_embryo: AtomicBool,
 }
@@ -149,6 +151,7 @@ impl UnixSocket {
             wanting: Mutex::new(Vec::new()),
             is_wanting: AtomicBool::new(false),
             listener: AtomicUsize::new(0),
+            number: AtomicU64::new(0),
             is_embryo: AtomicBool::new(false),
         })
     }

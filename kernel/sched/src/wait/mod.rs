@@ -29,7 +29,6 @@ use lock::{Mutex, rank};
 use platform::queue::{Node, Queue, with_node};
 
 mod interrupted;
-mod limited;
 mod set;
 mod wake;
 mod watch;

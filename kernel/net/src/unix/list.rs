@@ -1,0 +1,107 @@
+//! All sockets that have a file: /proc/net/unix.
+
+use abi::Errno;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use lock::Mutex;
+use memory::fallible::map::Map;
+use memory::fallible::{self, TryVec};
+use sched::scheduler;
+
+use super::socket::{Connection, UnixSocket};
+
+/// Sockets looked at under one hold of the lock.
+const STEP: usize = 32;
+/// In the flags: it listens.
+const LISTENS: u32 = 1 << 16;
+/// States of a socket, whether it is connected.
+const UNCONNECTED: u32 = 1;
+const CONNECTED: u32 = 3;
+
+static SOCKETS: Mutex<Map<u64, Arc<UnixSocket>>> = Mutex::new(Map::new());
+
+/// The next number.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// Enters a socket, until it is closed.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(super) fn enter(socket: &Arc<UnixSocket>) -> Result<(), Errno> {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    SOCKETS.lock().insert(number, socket.clone())?;
+    socket.number.store(number, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Takes it out.
+pub(super) fn leave(socket: &UnixSocket) {
+    let number = socket.number.swap(0, Ordering::Relaxed);
+    let left = if number == 0 {
+        None
+    } else {
+        SOCKETS.lock().remove(&number)
+    };
+    drop(left);
+}
+
+/// The next sockets from that number on, and their last number.
+fn next(from: u64) -> Result<(Vec<Arc<UnixSocket>>, u64), Errno> {
+    let mut sockets = fallible::with_room(STEP)?;
+    let mut last = from;
+    for (number, socket) in SOCKETS.lock().range(from..).take(STEP) {
+        last = *number;
+        sockets.try_push(socket.clone())?;
+    }
+    Ok((sockets, last))
+}
+
+/// Shows all of them: `line` is given the beginning of each line, and the name that ends it.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn show(line: &mut dyn FnMut(fmt::Arguments<'_>, &[u8])) -> Result<(), Errno> {
+    let mut from = 0;
+    loop {
+        let (sockets, last) = next(from)?;
+        for socket in &sockets {
+            show_one(socket, line);
+        }
+        if sockets.len() < STEP {
+            return Ok(());
+        }
+        from = last + 1;
+        scheduler::cond_resched_killable()?;
+    }
+}
+
+fn show_one(socket: &Arc<UnixSocket>, line: &mut dyn FnMut(fmt::Arguments<'_>, &[u8])) {
+    let state = socket.lock();
+    let flags = if state.connection == Connection::Listening {
+        LISTENS
+    } else {
+        0
+    };
+    let connection = if state.connection == Connection::Connected {
+        CONNECTED
+    } else {
+        UNCONNECTED
+    };
+    let name = state.name.clone();
+    drop(state);
+    // Addresses of the kernel are nobody's business; references are those of its list and its file.
+    let head = format_args!(
+        "{:016x}: {:08X} {:08X} {:08X} {:04X} {:02X} {:5}{}",
+        0,
+        2,
+        0,
+        flags,
+        socket.base.kind,
+        connection,
+        socket.base.inode.load(Ordering::Relaxed),
+        name.as_ref().map_or("", |name| name.mark()),
+    );
+    line(head, name.as_ref().map_or(&[], |name| name.shown()));
+}
