@@ -257,13 +257,14 @@ static int try_vectors(void) {
 #include "fail_nth_memory.h"
 #include "fail_nth_calls.h"
 #include "fail_nth_faults.h"
+#include "fail_nth_sockets.h"
 
 static const struct {
     const char *name;
     Try make;
 } tries[] = {
 #define TRY(name) {#name, try_##name}
-    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(timerfd), TRY(pidfd), TRY(signalfd), TRY(epoll), TRY(epoll_nested), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
+    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(timerfd), TRY(pidfd), TRY(signalfd), TRY(socket_pair), TRY(socket_rights), TRY(socket_names), TRY(socket_any_name), TRY(epoll), TRY(epoll_nested), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
     TRY(pipe), TRY(write_file), TRY(names), TRY(places), TRY(list), TRY(maps), TRY(smaps), TRY(status), TRY(stat),
     TRY(mounts), TRY(meminfo), TRY(vmstat), TRY(environ), TRY(fork),
     TRY(clone_shared), TRY(lock), TRY(poll), TRY(select), TRY(signals),

@@ -16,9 +16,11 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -164,6 +166,36 @@ static void fill_plain(void) {
     }
 }
 
+static uint64_t socket_name(void) {
+    static struct sockaddr_un name;
+    name.sun_family = below(12) ? AF_UNIX : below(20);
+    memset(name.sun_path, 0, sizeof name.sun_path);
+    if (below(2)) name.sun_path[1] = 'a' + below(4);
+    else snprintf(name.sun_path, sizeof name.sun_path, "fzsock%d", (int)below(4));
+    return (uint64_t)&name;
+}
+
+// A message that somebody could have meant: a few bytes, a few descriptors or credentials.
+static uint64_t message(void) {
+    static struct msghdr header;
+    static struct iovec parts[3];
+    static union {
+        struct cmsghdr head;
+        char bytes[512];
+    } control;
+    for (int i = 0; i < 3; i++) parts[i] = (struct iovec){(void *)address(), below(300)};
+    header = (struct msghdr){.msg_iov = parts, .msg_iovlen = below(4)};
+    if (below(3) == 0) header.msg_name = (void *)socket_name(), header.msg_namelen = below(20);
+    if (below(4)) {
+        int count = below(9);
+        header.msg_control = &control, header.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        control.head = (struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, below(8) ? SCM_RIGHTS : SCM_CREDENTIALS};
+        int *fds = (int *)CMSG_DATA(&control.head);
+        for (int i = 0; i < count; i++) fds[i] = descriptor();
+    }
+    return below(10) ? (uint64_t)&header : address();
+}
+
 static uint64_t strings(void) { // argv
     static uint64_t list[4096];
     unsigned count = below(5) ? below(5) : below(4096);
@@ -175,6 +207,7 @@ static uint64_t strings(void) { // argv
 
 // f descriptor  p path  a address  l length  i small number  o bits  d process  s signal  w any word  m arena  g argv
 // n small length  t a short time
+// k address of a socket  c message with descriptors  b flags of messages  v option
 static const struct {
     uint16_t number;
     const char *arguments;
@@ -190,6 +223,10 @@ static const struct {
     {SYS_fallocate, "finn", 2}, {SYS_fchmod, "fo", 1}, {SYS_fchmodat, "fpo", 1}, {SYS_fchown, "fii", 1}, {SYS_fchownat, "fpiio", 1},
     {SYS_utimensat, "fpao", 2}, {SYS_sendfile, "ffal", 3}, {SYS_copy_file_range, "fafalo", 2}, {SYS_splice, "fafalo", 1},
     {SYS_ioctl, "fwa", 4}, {SYS_ppoll, "aiaai", 3}, {SYS_pselect6, "iaaaaa", 3}, {SYS_flock, "fi", 1}, {SYS_memfd_create, "po", 2},
+    {SYS_socket, "iii", 3}, {SYS_socketpair, "iiia", 4}, {SYS_bind, "fai", 3}, {SYS_bind, "fki", 4}, {SYS_listen, "fi", 3}, {SYS_accept, "faa", 2},
+    {SYS_accept4, "faao", 2}, {SYS_connect, "fki", 4}, {SYS_connect, "fai", 2}, {SYS_getsockname, "faa", 2}, {SYS_getpeername, "faa", 2},
+    {SYS_sendto, "falbki", 5}, {SYS_sendto, "falb", 5}, {SYS_recvfrom, "falbaa", 5}, {SYS_sendmsg, "fcb", 5}, {SYS_recvmsg, "fcb", 5},
+    {SYS_sendmmsg, "faib", 1}, {SYS_recvmmsg, "faiba", 1}, {SYS_shutdown, "fi", 2}, {SYS_getsockopt, "fivaa", 3}, {SYS_setsockopt, "fivai", 3},
     {SYS_eventfd2, "io", 3}, {SYS_timerfd_create, "io", 2}, {SYS_timerfd_settime, "fiaa", 3}, {SYS_timerfd_gettime, "fa", 1},
     {SYS_signalfd4, "faio", 3}, {SYS_pidfd_open, "do", 2}, {SYS_pidfd_send_signal, "fsai", 2}, {SYS_pidfd_getfd, "ffi", 2}, {SYS_epoll_create1, "o", 3}, {SYS_epoll_ctl, "fifa", 8}, {SYS_epoll_pwait, "fait", 3},
     {SYS_epoll_pwait, "faiw", 1}, {SYS_epoll_pwait2, "faitai", 2},
@@ -241,6 +278,10 @@ static uint64_t argument(char kind) {
     case 's': return signal_number();
     case 'm': return arena();
     case 'g': return strings();
+    case 'k': return socket_name();
+    case 'c': return message();
+    case 'b': return (below(3) ? MSG_DONTWAIT : 0) | (below(2) ? 1ul << below(32) : 0);
+    case 'v': return below(80);
     case 'n': return below(1 << 18);
     case 't': return below(8) ? (uint64_t)ONE_OF(SHORT) : address();
     default: return word();

@@ -25,6 +25,7 @@ pub mod report;
 pub mod serving;
 pub mod settings;
 pub mod snapshot;
+mod sockets;
 pub mod transfers;
 pub mod waiting;
 pub mod work;
@@ -52,6 +53,7 @@ pub fn rows() -> Vec<Row> {
         lives::ROWS,
         execs::ROWS,
         calls::ROWS,
+        sockets::ROWS,
         faults::ROWS,
         work::ROWS,
         snapshot::ROWS,

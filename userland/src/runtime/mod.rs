@@ -24,6 +24,7 @@ pub mod path;
 pub mod process;
 mod raw;
 pub mod signal;
+pub mod socket;
 mod start;
 pub mod system;
 pub mod terminal;

@@ -20,6 +20,8 @@ use super::socket::UnixSocket;
 
 /// Entries looked at under one hold of the lock.
 const STEP: usize = 64;
+/// Messages looked at under one hold of the lock: many, as chains among them are followed at once.
+const EDGE_STEP: usize = 1024;
 /// How often it begins anew.
 const ATTEMPTS: usize = 4;
 
@@ -108,29 +110,34 @@ fn mark_open(changes: u64) -> Result<(), Disturbed> {
 fn mark_further(changes: u64) -> Result<bool, Disturbed> {
     let mut has_marked = false;
     in_steps(changes, |registry, from| {
-        let mut found = fallible::with_room(STEP)?;
+        let mut found = fallible::with_room(EDGE_STEP)?;
         let mut last = None;
-        for (number, edge) in registry.edges.range(from..).take(STEP) {
+        for (number, edge) in registry.edges.range(from..).take(EDGE_STEP) {
             last = Some(*number);
             found.try_push((queue_of(&edge.holder), edge.target))?;
         }
-        let is_full = found.len() == STEP;
-        for (holder, target) in found {
-            let is_holder_reachable = registry
-                .sockets
-                .get(&holder)
-                .is_none_or(|holder| holder.is_reachable);
-            if let Some(target) = registry.sockets.get_mut(&target)
-                && is_holder_reachable
-                && !target.is_reachable
-            {
-                target.is_reachable = true;
-                has_marked = true;
-            }
+        // Chains mostly go one way or the other.
+        for (holder, target) in found.iter().chain(found.iter().rev()) {
+            has_marked |= registry.mark(*holder, *target);
         }
+        let is_full = found.len() == EDGE_STEP;
         Ok(last.filter(|_| is_full).map(|last| last + 1))
     })?;
     Ok(has_marked)
+}
+
+impl Registry {
+    /// Marks a socket in the queue of another if that one can be reached; whether it was not marked before.
+    fn mark(&mut self, holder: usize, target: usize) -> bool {
+        let holder = self.sockets.get(&holder);
+        if holder.is_some_and(|holder| !holder.is_reachable) {
+            return false;
+        }
+        match self.sockets.get_mut(&target) {
+            Some(target) => !core::mem::replace(&mut target.is_reachable, true),
+            None => false,
+        }
+    }
 }
 
 /// The socket that must be reached for that one's queue to be read: itself, or the one that listens.

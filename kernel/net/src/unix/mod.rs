@@ -24,6 +24,8 @@ mod scm;
 mod socket;
 mod stream;
 mod stream_receive;
+#[cfg(test)]
+mod tests;
 mod urgent;
 
 use abi::Errno;
