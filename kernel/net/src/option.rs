@@ -19,6 +19,9 @@ use super::socket_ops::SocketOps;
 /// Bytes of the longest value.
 pub const MOST_BYTES: usize = 256;
 
+/// What even the administrator cannot go beyond: sums of two buffers are to be counted in 32 bits.
+const MOST_BUFFER: u32 = 1 << 29;
+
 /// The value of an option, as getsockopt(2) gives it.
 #[derive(Default)]
 pub struct OptionValue(ArrayVec<u8, MOST_BYTES>);
@@ -165,7 +168,7 @@ fn set_base(ops: &dyn SocketOps, request: &Request<'_>, name: u32, value: &[u8])
 /// Twice what a program asks for, within `most`: Linux lets it include what messages cost beside their bytes.
 fn buffer(asked: i32, most: u32, least: u32) -> u32 {
     // A negative number is a large one, as in Linux.
-    let asked = (asked as u32).min(most).min(i32::MAX as u32 / 2);
+    let asked = (asked as u32).min(most).min(MOST_BUFFER);
     (asked * 2).max(least)
 }
 

@@ -42,6 +42,8 @@ fn buffer(at: u64, len: u64) -> Result<UserBuffer, Errno> {
 
 /// sendto(2).
 ///
+/// Not supported: SIGURG to the owner of a stream that gets an urgent byte.
+///
 /// # Errors
 /// `EFAULT`, `EBADF`, `ENOTSOCK`. `EINVAL`: a length that no address has. `EPIPE`, and SIGPIPE without `MSG_NOSIGNAL`: the peer
 /// receives no more. `EAGAIN`: there is no room, with `O_NONBLOCK`, `MSG_DONTWAIT` or after `SO_SNDTIMEO`. `EMSGSIZE`: too long for

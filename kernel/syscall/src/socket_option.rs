@@ -10,6 +10,8 @@ use uaccess::{read_bytes, read_value, write_bytes, write_value};
 
 /// getsockopt(2).
 ///
+/// Not supported: `SO_PEERPIDFD`, `SO_MEMINFO`, `SO_COOKIE` and what setsockopt(2) does not have (`ENOPROTOOPT`).
+///
 /// # Errors
 /// `EBADF`, `ENOTSOCK`. `EINVAL`: a negative length. `ENOPROTOOPT`: no such option. `EOPNOTSUPP`: the family has no options of that
 /// level. What the option says. Those of user memory.
@@ -36,6 +38,8 @@ pub fn getsockopt(
 }
 
 /// setsockopt(2).
+///
+/// Not supported: `SO_TIMESTAMP` and kin, `SO_MARK`, `SO_BINDTODEVICE`, filters, busy polling (`ENOPROTOOPT`).
 ///
 /// # Errors
 /// `EINVAL`: a negative length, or one that the option does not have. `EBADF`, `ENOTSOCK`. `ENOPROTOOPT`: no such option, or it
