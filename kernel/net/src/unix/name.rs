@@ -179,7 +179,7 @@ fn with_lookup<R>(
 }
 
 fn bind_path(socket: &Arc<UnixSocket>, request: &Request<'_>, path: &[u8]) -> Result<(), Errno> {
-    let (end, dentry) = with_lookup(request, |context, fs_context| {
+    let (end, dentry, subject) = with_lookup(request, |context, fs_context| {
         let end = context.lookup().walk(path, LastLink::Keep)?;
         check_free(&end)?;
         let mode = 0o777 & !fs_context.umask;
@@ -188,7 +188,7 @@ fn bind_path(socket: &Arc<UnixSocket>, request: &Request<'_>, path: &[u8]) -> Re
             Errno::EEXIST => Errno::EADDRINUSE,
             other => other,
         })?;
-        Ok((end, dentry))
+        Ok((end, dentry, context.subject.clone()))
     })?;
     name_by_inode(socket, path, &dentry).inspect_err(|_| {
         // What was made is removed; who removed it meanwhile has done so.
@@ -196,7 +196,7 @@ fn bind_path(socket: &Arc<UnixSocket>, request: &Request<'_>, path: &[u8]) -> Re
             entry: Some(dentry),
             ..end
         };
-        let _gone = tree::unlink(&end, &Subject::kernel());
+        let _gone = tree::unlink(&end, &subject);
     })
 }
 
