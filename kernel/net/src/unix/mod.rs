@@ -88,8 +88,13 @@ impl Family for UnixFamily {
         let kind = decode(kind, protocol)?;
         let places = [fallible::arc_place()?, fallible::arc_place()?];
         let [first, second] = UnixSocket::pair(request, kind)?;
-        list::enter(&first)?;
-        list::enter(&second).inspect_err(|_| list::leave(&first))?;
+        let entered = list::enter(&first).and_then(|()| list::enter(&second));
+        // Each holds the other until it is closed.
+        entered.inspect_err(|_| {
+            [&first, &second]
+                .into_iter()
+                .for_each(|socket| close::close(socket))
+        })?;
         let [place, other] = places;
         Ok([
             place.fill(|| UnixHandle(first)),
