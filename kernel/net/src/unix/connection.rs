@@ -11,7 +11,7 @@ use super::close::drop_messages;
 use super::name::{self, Meaning};
 use super::rights;
 use super::ring::GrowingRing;
-use super::socket::{Connection, PeerCredentials, UnixSocket, lock_both};
+use super::socket::{ConnectionState, PeerCredentials, UnixSocket, lock_both};
 use crate::address::Address;
 use crate::request::Request;
 
@@ -61,10 +61,10 @@ pub(super) fn listen(socket: &UnixSocket, request: &Request<'_>, backlog: u32) -
     }
     let credentials = PeerCredentials::of(request);
     let mut state = socket.lock();
-    if state.name.is_none() || state.connection == Connection::Connected {
+    if state.name.is_none() || state.connection == ConnectionState::Connected {
         return Err(Errno::EINVAL);
     }
-    state.connection = Connection::Listening;
+    state.connection = ConnectionState::Listening;
     state.backlog = backlog;
     let replaced = state.peer_credentials.replace(credentials);
     drop(state);
@@ -112,9 +112,9 @@ pub(super) fn may_send(socket: &UnixSocket, other: &UnixSocket) -> bool {
 fn change_peer(socket: &Arc<UnixSocket>, peer: Option<Arc<UnixSocket>>) {
     let mut state = socket.lock();
     state.connection = if peer.is_some() {
-        Connection::Connected
+        ConnectionState::Connected
     } else {
-        Connection::Closed
+        ConnectionState::Closed
     };
     let is_same = match (&state.peer, &peer) {
         (Some(old), Some(new)) => Arc::ptr_eq(old, new),
@@ -189,7 +189,7 @@ fn connect_to(
     let (mut own, other) = lock_both(socket, listener);
     let Some(mut other) = other else {
         // It would connect with itself.
-        let is_refused = own.connection != Connection::Listening;
+        let is_refused = own.connection != ConnectionState::Listening;
         return Err(if is_refused {
             Errno::ECONNREFUSED
         } else {
@@ -199,19 +199,19 @@ fn connect_to(
     if other.is_dead {
         return Ok(Step::Again);
     }
-    if other.connection != Connection::Listening || other.is_receive_shut {
+    if other.connection != ConnectionState::Listening || other.is_receive_shut {
         return Err(Errno::ECONNREFUSED);
     }
     if other.connections.len() > other.backlog as usize {
         return Ok(Step::Full);
     }
     match own.connection {
-        Connection::Closed => {}
-        Connection::Connected => return Err(Errno::EISCONN),
-        Connection::Listening => return Err(Errno::EINVAL),
+        ConnectionState::Closed => {}
+        ConnectionState::Connected => return Err(Errno::EISCONN),
+        ConnectionState::Listening => return Err(Errno::EINVAL),
     }
     other.connections.reserve()?;
-    own.connection = Connection::Connected;
+    own.connection = ConnectionState::Connected;
     own.peer = Some(accepted.clone());
     own.peer_credentials = other.peer_credentials.clone();
     other.connections.push(accepted.clone());
@@ -227,7 +227,7 @@ impl UnixSocket {
     fn prepare(&self, peer: &Arc<UnixSocket>, listener: &UnixSocket, credentials: PeerCredentials) {
         let name = listener.name();
         let mut state = self.lock();
-        state.connection = Connection::Connected;
+        state.connection = ConnectionState::Connected;
         state.peer = Some(peer.clone());
         state.name = name;
         state.peer_credentials = Some(credentials);
@@ -247,7 +247,7 @@ pub(super) fn accept(socket: &UnixSocket, request: &Request<'_>) -> Result<Arc<U
     if !socket.is_connection_based() {
         return Err(Errno::EOPNOTSUPP);
     }
-    if socket.lock().connection != Connection::Listening {
+    if socket.lock().connection != ConnectionState::Listening {
         return Err(Errno::EINVAL);
     }
     let take = || {

@@ -11,7 +11,7 @@ use super::name::{self, Meaning};
 use super::poll;
 use super::rights::Rights;
 use super::scm::{self, Ancillary};
-use super::socket::{Connection, SocketState, UnixSocket};
+use super::socket::{ConnectionState, SocketState, UnixSocket};
 use super::stream::{tell_readers, wait_for_room};
 use super::stream_receive::note_peeked;
 use vfs::OpenFile;
@@ -34,7 +34,7 @@ pub(super) fn send(
 ) -> Result<usize, Errno> {
     if socket.base.kind == SOCK_SEQPACKET {
         socket.base.take_error()?;
-        if socket.lock().connection != Connection::Connected {
+        if socket.lock().connection != ConnectionState::Connected {
             return Err(Errno::ENOTCONN);
         }
         message.name = None;
@@ -161,7 +161,7 @@ fn leave(socket: &UnixSocket, peer: &Arc<UnixSocket>) {
     let mut state = socket.lock();
     let is_peer = state.peer.as_ref().is_some_and(|known| Arc::ptr_eq(known, peer));
     let old = if is_peer {
-        state.connection = Connection::Closed;
+        state.connection = ConnectionState::Closed;
         state.peer.take()
     } else {
         None
@@ -176,7 +176,7 @@ fn leave(socket: &UnixSocket, peer: &Arc<UnixSocket>) {
 /// `EOPNOTSUPP`: `MSG_OOB`. `ENOTCONN`: records, and it is not connected. The error that waits. `EAGAIN`, `EINTR`, `RESTART`. Those of
 /// user memory: the datagram is lost.
 pub(super) fn receive(socket: &UnixSocket, message: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
-    let is_connected = socket.lock().connection == Connection::Connected;
+    let is_connected = socket.lock().connection == ConnectionState::Connected;
     if socket.base.kind == SOCK_SEQPACKET && !is_connected {
         return Err(Errno::ENOTCONN);
     }

@@ -12,7 +12,7 @@ use vfs::file_ops::Queues;
 use vfs::file_owner::Listeners;
 
 use super::close::{close, shut};
-use super::socket::{Connection, UnixHandle, UnixSocket};
+use super::socket::{ConnectionState, UnixHandle, UnixSocket};
 use super::{connection, datagram, list, name, poll, stream, stream_receive, urgent};
 use crate::address::Address;
 use crate::base::SocketBase;
@@ -86,7 +86,7 @@ impl SocketOps for UnixHandle {
     }
 
     fn is_listening(&self) -> bool {
-        self.0.lock().connection == Connection::Listening
+        self.0.lock().connection == ConnectionState::Listening
     }
 
     fn get_option(
@@ -154,7 +154,7 @@ fn address_of(socket: &UnixSocket) -> Result<Address, Errno> {
 /// `EINVAL`: it listens.
 fn unread(socket: &UnixSocket) -> Result<u32, Errno> {
     let state = socket.lock();
-    if state.connection == Connection::Listening {
+    if state.connection == ConnectionState::Listening {
         return Err(Errno::EINVAL);
     }
     let bytes = if socket.base.kind == SOCK_DGRAM {

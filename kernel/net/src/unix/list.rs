@@ -10,7 +10,7 @@ use memory::fallible::map::Map;
 use memory::fallible::{self, TryVec};
 use sched::scheduler;
 
-use super::socket::{Connection, UnixSocket};
+use super::socket::{ConnectionState, UnixSocket};
 
 /// Sockets looked at under one hold of the lock.
 const STEP: usize = 32;
@@ -79,12 +79,12 @@ pub fn show(line: &mut dyn FnMut(fmt::Arguments<'_>, &[u8])) -> Result<(), Errno
 
 fn show_one(socket: &Arc<UnixSocket>, line: &mut dyn FnMut(fmt::Arguments<'_>, &[u8])) {
     let state = socket.lock();
-    let flags = if state.connection == Connection::Listening {
+    let flags = if state.connection == ConnectionState::Listening {
         LISTENS
     } else {
         0
     };
-    let connection = if state.connection == Connection::Connected {
+    let connection = if state.connection == ConnectionState::Connected {
         CONNECTED
     } else {
         UNCONNECTED

@@ -24,13 +24,13 @@ const FAMILY_LEN: usize = 2;
 const NAMES: u32 = 1 << 20;
 
 /// The name of a socket.
-pub(super) struct SocketName {
+pub(super) struct UnixName {
     /// As getsockname(2) gives it.
     pub(super) address: Address,
     place: NamePlace,
 }
 
-impl SocketName {
+impl UnixName {
     /// What stands in front of it where it is shown.
     pub(super) fn mark(&self) -> &'static str {
         match self.place {
@@ -134,7 +134,7 @@ fn bind_abstract(socket: &Arc<UnixSocket>, name: &[u8]) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     let key = key_of(socket.base.kind, name)?;
-    let name = fallible::arc(SocketName {
+    let name = fallible::arc(UnixName {
         address: address_of([&[0], name])?,
         place: NamePlace::Abstract(key.clone()),
     })?;
@@ -216,7 +216,7 @@ fn name_by_inode(socket: &Arc<UnixSocket>, path: &[u8], dentry: &Arc<Dentry>) ->
         return Err(Errno::EINVAL);
     }
     // The NUL counts; a path without room for it has it all the same.
-    let name = fallible::arc(SocketName {
+    let name = fallible::arc(UnixName {
         address: address_of([path, &[0]])?,
         place: NamePlace::Path(dentry.clone()),
     })?;
@@ -227,7 +227,7 @@ fn name_by_inode(socket: &Arc<UnixSocket>, path: &[u8], dentry: &Arc<Dentry>) ->
 }
 
 /// Nobody finds the socket by that name any more. One that was accepted shares the name of another.
-pub(super) fn unbind(name: &SocketName, socket: &UnixSocket) {
+pub(super) fn unbind(name: &UnixName, socket: &UnixSocket) {
     let is_own = |found: Option<&Arc<UnixSocket>>| found.is_some_and(|found| ptr::eq(&**found, socket));
     let mut names = NAMES_IN_USE.lock();
     let removed = match &name.place {

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use memory::fallible::TryVec;
 
-use super::socket::{Connection, SocketState, UnixSocket};
+use super::socket::{ConnectionState, SocketState, UnixSocket};
 
 /// There is room.
 const WRITABLE: i16 = POLLOUT | POLLWRNORM | POLLWRBAND;
@@ -15,7 +15,7 @@ const WRITABLE: i16 = POLLOUT | POLLWRNORM | POLLWRBAND;
 pub(super) fn poll(socket: &Arc<UnixSocket>) -> i16 {
     let state = socket.lock();
     let mut events = input(socket, &state);
-    let is_listening = state.connection == Connection::Listening;
+    let is_listening = state.connection == ConnectionState::Listening;
     let peer = state.peer.clone().filter(|_| socket.base.kind != SOCK_STREAM);
     drop(state);
     if !is_listening && socket.is_writable() && peer.is_none_or(|peer| has_room_for(&peer, socket)) {
@@ -32,7 +32,7 @@ fn input(socket: &UnixSocket, state: &SocketState) -> i16 {
     if state.is_receive_shut {
         events |= POLLRDHUP | POLLIN | POLLRDNORM;
     }
-    let is_unconnected = socket.is_connection_based() && state.connection == Connection::Closed;
+    let is_unconnected = socket.is_connection_based() && state.connection == ConnectionState::Closed;
     if (state.is_receive_shut && state.is_send_shut) || is_unconnected {
         events |= POLLHUP;
     }

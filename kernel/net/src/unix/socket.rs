@@ -17,7 +17,7 @@ use vfs::file_owner::Listeners;
 use vfs::{Credentials, Groups};
 
 use super::message::Message;
-use super::name::SocketName;
+use super::name::UnixName;
 use super::ring::GrowingRing;
 use crate::base::SocketBase;
 use crate::request::Request;
@@ -27,7 +27,7 @@ pub const MOST_DATAGRAMS: u32 = 10;
 
 /// How far a connection is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Connection {
+pub(super) enum ConnectionState {
     /// There is none.
     Closed,
     /// It is waited for one.
@@ -60,7 +60,7 @@ impl PeerCredentials {
 
 /// What is under the lock.
 pub(super) struct SocketState {
-    pub(super) connection: Connection,
+    pub(super) connection: ConnectionState,
     /// Whom it talks to.
     pub(super) peer: Option<Arc<UnixSocket>>,
     pub(super) is_receive_shut: bool,
@@ -75,7 +75,7 @@ pub(super) struct SocketState {
     pub(super) connections: GrowingRing<Arc<UnixSocket>>,
     /// How many of either may wait before the next one waits itself.
     pub(super) backlog: u32,
-    pub(super) name: Option<Arc<SocketName>>,
+    pub(super) name: Option<Arc<UnixName>>,
     pub(super) peer_credentials: Option<PeerCredentials>,
     /// How many messages were ever taken: with the index of a message, its number.
     pub(super) taken: u64,
@@ -123,7 +123,7 @@ impl UnixSocket {
     /// `ENOMEM`.
     pub(super) fn new(kind: u32) -> Result<Arc<Self>, Errno> {
         let state = SocketState {
-            connection: Connection::Closed,
+            connection: ConnectionState::Closed,
             peer: None,
             is_receive_shut: false,
             is_send_shut: false,
@@ -165,7 +165,7 @@ impl UnixSocket {
         for (socket, peer) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
             let mut state = socket.lock();
             state.peer = Some(peer.clone());
-            state.connection = Connection::Connected;
+            state.connection = ConnectionState::Connected;
             state.peer_credentials = Some(PeerCredentials::of(request));
         }
         Ok(pair)
@@ -194,12 +194,12 @@ impl UnixSocket {
     }
 
     /// Gives it one.
-    pub(super) fn set_name(&self, name: Arc<SocketName>) {
+    pub(super) fn set_name(&self, name: Arc<UnixName>) {
         self.lock().name = Some(name);
     }
 
     /// The name, if it has one.
-    pub(super) fn name(&self) -> Option<Arc<SocketName>> {
+    pub(super) fn name(&self) -> Option<Arc<UnixName>> {
         self.lock().name.clone()
     }
 

@@ -11,7 +11,7 @@ use super::connection::wait;
 use super::message::{Charge, Data, Message};
 use super::rights::Rights;
 use super::scm::Ancillary;
-use super::socket::{Connection, SocketState, UnixSocket};
+use super::socket::{ConnectionState, SocketState, UnixSocket};
 use crate::request::{Request, SentMessage};
 
 /// Bytes of one message at most: others may send between two.
@@ -67,7 +67,7 @@ pub(super) fn send(
 fn peer_of(socket: &UnixSocket, message: &SentMessage<'_>) -> Result<Arc<UnixSocket>, Errno> {
     let state = socket.lock();
     if message.name.is_some() {
-        let is_connected = state.connection == Connection::Connected;
+        let is_connected = state.connection == ConnectionState::Connected;
         return Err(if is_connected {
             Errno::EISCONN
         } else {

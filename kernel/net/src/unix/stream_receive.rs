@@ -13,7 +13,7 @@ use vfs::OpenFile;
 use super::connection::wait;
 use super::message::{Data, Message};
 use super::scm;
-use super::socket::{Connection, UnixSocket};
+use super::socket::{ConnectionState, UnixSocket};
 use super::urgent;
 use crate::request::ReceivedMessage;
 
@@ -62,7 +62,7 @@ enum ReadOn {
 /// `EINVAL`: it is not connected; no urgent byte. The error that waits. `EAGAIN`, `EINTR`, `RESTART`. Those of user memory, of the
 /// first byte.
 pub(super) fn receive(socket: &UnixSocket, message: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
-    if socket.lock().connection != Connection::Connected {
+    if socket.lock().connection != ConnectionState::Connected {
         return Err(Errno::EINVAL);
     }
     if message.flags.contains(MessageFlags::MSG_OOB) {
