@@ -72,8 +72,12 @@ static int set(int fd, int level, int name, int value) { return setsockopt(fd, l
 // Linux's own loopback interface is off until somebody turns it on.
 static void turn_on(void) {
     struct ifreq request = {0};
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
     strcpy(request.ifr_name, "lo");
+    int local = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(ioctl(local, SIOCGIFMTU, &request) == 0 && request.ifr_mtu == 65536);
+    CHECK(FAILS(ioctl(local, 0x1234, &request), ENOTTY));
+    close(local);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
     CHECK(fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0);
     if (!(request.ifr_flags & IFF_UP)) {
         request.ifr_flags |= IFF_UP;

@@ -69,6 +69,7 @@ const NAMES: [&str; 3] = ["eth0", "eth1", "eth2"];
 pub fn register() -> Result<(), Errno> {
     delivery::start(input::take_packet)?;
     netif::add(Netif::loopback()?);
+    net::interfaces::register(ioctl::perform);
     netlink::register()?;
     family::register()
 }

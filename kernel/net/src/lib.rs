@@ -22,6 +22,7 @@ mod base;
 pub mod control;
 pub mod family;
 pub mod file;
+pub mod interfaces;
 pub mod option;
 mod request;
 pub mod settings;

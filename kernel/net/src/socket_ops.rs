@@ -146,7 +146,7 @@ pub trait SocketOps: Any + Send + Sync {
     /// ioctl(2).
     ///
     /// # Errors
-    /// `ENOTTY` for requests that are not known; what the family says.
+    /// `ENOTTY` for requests that are not known, of which [`interfaces`](crate::interfaces) is asked next; what the family says.
     fn ioctl(&self, _request: &Request<'_>, _command: u32, _argument: u64) -> Result<usize, Errno> {
         Err(Errno::ENOTTY)
     }

@@ -6,7 +6,7 @@ use abi::terminal::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 
 use super::lookup::{file, index};
 use super::socket::ask;
-use net::file as socket_file;
+use net::{file as socket_file, interfaces};
 use task::thread::{Thread, ThreadExt};
 use uaccess::read_value;
 use vfs::caller::Caller;
@@ -39,7 +39,10 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
         }
         _ => match socket_file::of(&file) {
             Ok(socket) => ask(current, file.flags(), |asking| {
-                socket.ops().ioctl(asking, request, argument)
+                match socket.ops().ioctl(asking, request, argument) {
+                    Err(Errno::ENOTTY) => interfaces::perform(request, argument),
+                    answer => answer,
+                }
             }),
             Err(_) => file.ioctl(request, argument),
         },

@@ -75,7 +75,7 @@ impl SocketOps for Datagram {
         let count = match command {
             FIONREAD => self.next_len(),
             SIOCOUTQ => self.unsent(),
-            _ => return ioctl::perform(command, argument),
+            _ => return Err(Errno::ENOTTY),
         };
         ioctl::put_count(argument, count)
     }

@@ -1,6 +1,5 @@
 //! What the calls of sockets ask of netlink.
 
-use super::super::ioctl;
 use super::{NetlinkSocket, answer};
 use abi::Errno;
 use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
@@ -143,10 +142,6 @@ impl SocketOps for NetlinkSocket {
     fn close(&self) {
         let answers = core::mem::take(&mut self.inner.lock().answers);
         drop(answers);
-    }
-
-    fn ioctl(&self, _request: &Request<'_>, command: u32, argument: u64) -> Result<usize, Errno> {
-        ioctl::perform(command, argument)
     }
 
     fn poll(&self) -> i16 {

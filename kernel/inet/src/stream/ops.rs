@@ -82,7 +82,7 @@ impl SocketOps for Stream {
             FIONREAD if self.is_listening() => return Err(Errno::EINVAL),
             FIONREAD => self.unread(),
             SIOCOUTQ => self.unsent(),
-            _ => return ioctl::perform(command, argument),
+            _ => return Err(Errno::ENOTTY),
         };
         ioctl::put_count(argument, count)
     }
