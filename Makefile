@@ -52,6 +52,11 @@ bench-wall: ## in time of this host instead, four processors: noisy
 	@.ci/image
 	@.ci/bench run --wall --cpus 4 $(ROWS)
 
+redis: ## Debian's Redis with 512 MiB of data saves itself while clients write: what that costs, here and on Debian's kernel (KEYS=n: n KB)
+	@.ci/setup run
+	@.ci/image
+	@.ci/redis $(KEYS)
+
 soak: ## random work on four processors for SECONDS=600 from SEED=n, on the checked kernel, on both boards; everything must be freed
 	@.ci/setup test
 	@PROFILE=checked .ci/image
@@ -119,4 +124,4 @@ fuzz: ## libFuzzer on every reader of bytes, or on TARGET=elf, for SECONDS=60 ea
 	@.ci/setup fuzz
 	@.ci/fuzz "$(or $(SECONDS),60)" $(TARGET)
 
-.PHONY: help image run demo test soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls
+.PHONY: help image run demo test redis soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls
