@@ -353,7 +353,8 @@ static void cut_and_touch(int worker) {
             // write(2) from the mapping: what the mapping has no page for is EFAULT, not a signal.
             int sink = open("/dev/zero", O_RDONLY);
             ssize_t got = read(sink, map + 4096 * (round % PAGES), 100);
-            CHECK(got == 100 || (got < 0 && errno == EFAULT));
+            // Cut in the middle of the copy, it says how far it came (read(2)).
+            CHECK((got > 0 && got <= 100) || (got < 0 && errno == EFAULT));
             close(sink);
         }
     }
