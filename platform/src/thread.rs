@@ -90,7 +90,7 @@ impl KernelStack {
             prepare(UserStart::fill(&mut (*base).start, context));
             (&raw mut (*base).runs).write(AtomicBool::new(false));
             saved.write(first);
-            &*(&raw const (*base).runs)
+            &(*base).runs
         };
         KernelThread {
             stack: Some(stack),
@@ -102,7 +102,9 @@ impl KernelStack {
 
 impl Drop for KernelStack {
     fn drop(&mut self) {
-        self.0.take().map(stacks::give_back);
+        if let Some(stack) = self.0.take() {
+            stacks::give_back(stack);
+        }
     }
 }
 

@@ -31,7 +31,7 @@ enum Board {
 fn board() -> Option<Board> {
     match boot::image_start() {
         ..VIRT_RAM => Some(Board::Rpi4),
-        ..VIRT_RAM_END => Some(Board::Virt),
+        VIRT_RAM..VIRT_RAM_END => Some(Board::Virt),
         _ => None,
     }
 }

@@ -127,6 +127,7 @@ unsafe fn vfork_exec_raw(_path: usize, _argv: usize, _envp: usize) -> usize {
 }
 
 /// What a [`waiting_thread`] has for a stack: it writes one byte there. Threads may share one.
+#[derive(Default)]
 #[repr(C, align(16))]
 pub struct WaitingRoom(AtomicU8);
 

@@ -225,8 +225,7 @@ impl Datagram {
     /// An error has come about something that it sent. Those who are connected are told, and who asked for it (`IP_RECVERR`).
     fn note_error(&self, error: Errno) {
         let inner = self.inner.lock();
-        let is_told = inner.peer.is_some() && (error == Errno::ECONNREFUSED || inner.options.receives_errors)
-            || inner.options.receives_errors;
+        let is_told = inner.options.receives_errors || inner.peer.is_some() && error == Errno::ECONNREFUSED;
         drop(inner);
         if is_told {
             self.base.set_error(error);

@@ -4,9 +4,7 @@ use super::super::outbox::MAX_PACKET;
 use super::{Datagram, Kind};
 use abi::Errno;
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{
-    Icmpv4Packet, Icmpv6Packet, IpAddress, IpEndpoint, IpProtocol, IpRepr, Ipv6Address, UdpPacket,
-};
+use smoltcp::wire::{Icmpv4Packet, Icmpv6Packet, IpAddress, IpEndpoint, IpProtocol, IpRepr, UdpPacket};
 use uaccess::Source;
 
 /// Bytes of the header of UDP, and of an echo.
@@ -113,7 +111,7 @@ fn seal_icmpv6(message: &mut [u8], envelope: &Envelope) {
     }
     let plain = |address: IpAddress| match address {
         IpAddress::Ipv6(address) => address,
-        IpAddress::Ipv4(address) => Ipv6Address::from(address.to_ipv6_mapped()),
+        IpAddress::Ipv4(address) => address.to_ipv6_mapped(),
     };
     let mut message = Icmpv6Packet::new_unchecked(message);
     message.fill_checksum(&plain(envelope.from.addr), &plain(envelope.to.addr));

@@ -240,10 +240,10 @@ fn read_piece(
     piece: Piece,
 ) -> Result<ReadOn, Errno> {
     let skip = core::mem::take(&mut progress.skip);
-    if let (Some(name), Some(sender)) = (message.name.as_deref_mut(), &piece.sender) {
-        if let Some(known) = sender.name() {
-            *name = known.address.clone();
-        }
+    if let (Some(name), Some(sender)) = (message.name.as_deref_mut(), &piece.sender)
+        && let Some(known) = sender.name()
+    {
+        *name = known.address.clone();
     }
     let len = (piece.len - skip).min(message.data.room());
     let put = piece.data.put(message.data, piece.start + skip, len);

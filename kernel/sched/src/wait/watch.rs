@@ -9,7 +9,6 @@
 
 use super::WaitQueue;
 use abi::Errno;
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use memory::fallible;
 use platform::queue::{Member, Queue};
@@ -84,8 +83,8 @@ impl WaitQueue {
     /// # Errors
     /// `ENOMEM`.
     pub fn rewatch(&self, watcher: Arc<dyn Watcher>, place: usize) -> Result<(), Errno> {
-        let stands = |watchers: &Box<Watchers>| watchers.has_member(&watcher.places()[place]);
-        if self.sleepers.lock().watchers.as_ref().is_some_and(stands) {
+        let stands = |watchers: &Watchers| watchers.has_member(&watcher.places()[place]);
+        if self.sleepers.lock().watchers.as_deref().is_some_and(stands) {
             return Ok(());
         }
         self.watch(watcher, place)
