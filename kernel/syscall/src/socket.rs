@@ -287,10 +287,9 @@ pub fn getsockname(
     address: u64,
     len_address: u64,
 ) -> Result<usize, Errno> {
-    let file = open_file(current, descriptor)?;
-    let name = socket_file::of(&file)?.ops().name()?;
-    write_address(&name, address, len_address)?;
-    Ok(0)
+    give_name(current, descriptor, [address, len_address], |socket| {
+        socket.name()
+    })
 }
 
 /// getpeername(2).
@@ -303,8 +302,20 @@ pub fn getpeername(
     address: u64,
     len_address: u64,
 ) -> Result<usize, Errno> {
+    give_name(current, descriptor, [address, len_address], |socket| {
+        socket.peer_name()
+    })
+}
+
+/// Stores the name that `ask` is told, and its length.
+fn give_name(
+    current: &Thread,
+    descriptor: i32,
+    [address, len_address]: [u64; 2],
+    ask: impl FnOnce(&dyn SocketOps) -> Result<Address, Errno>,
+) -> Result<usize, Errno> {
     let file = open_file(current, descriptor)?;
-    let name = socket_file::of(&file)?.ops().peer_name()?;
+    let name = ask(&**socket_file::of(&file)?.ops())?;
     write_address(&name, address, len_address)?;
     Ok(0)
 }

@@ -5,6 +5,8 @@ use super::path::{c_array, c_string};
 use super::raw::syscall;
 use super::{Errno, Result, output};
 use abi::nr;
+#[cfg(target_arch = "aarch64")]
+use abi::process::CloneFlags;
 use abi::process::{RLimit, RUsage};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -126,6 +128,15 @@ unsafe fn vfork_exec_raw(_path: usize, _argv: usize, _envp: usize) -> usize {
     Errno::ENOSYS.to_return() as usize
 }
 
+/// What a thread of this process shares with it: all.
+#[cfg(target_arch = "aarch64")]
+pub(super) const THREAD: CloneFlags = CloneFlags::CLONE_VM
+    .union(CloneFlags::CLONE_FS)
+    .union(CloneFlags::CLONE_FILES)
+    .union(CloneFlags::CLONE_SIGHAND)
+    .union(CloneFlags::CLONE_THREAD)
+    .union(CloneFlags::CLONE_SYSVSEM);
+
 /// What a [`waiting_thread`] has for a stack: it writes one byte there. Threads may share one.
 #[derive(Default)]
 #[repr(C, align(16))]
@@ -149,13 +160,6 @@ pub fn waiting_thread(file: &File, room: &'static WaitingRoom) -> Result<()> {
 /// The thread runs only the instructions below, on registers alone but for the byte that it reads.
 #[cfg(target_arch = "aarch64")]
 unsafe fn waiting_thread_raw(descriptor: usize, room: usize) -> usize {
-    use abi::process::CloneFlags;
-    const THREAD: CloneFlags = CloneFlags::CLONE_VM
-        .union(CloneFlags::CLONE_FS)
-        .union(CloneFlags::CLONE_FILES)
-        .union(CloneFlags::CLONE_SIGHAND)
-        .union(CloneFlags::CLONE_THREAD)
-        .union(CloneFlags::CLONE_SYSVSEM);
     let value;
     // SAFETY: the new thread uses no memory but the byte at its stack pointer, which is the caller's `room`.
     unsafe {

@@ -177,13 +177,7 @@ impl Drop for Threads {
 /// The order and its memory live until the thread has written its second byte; nothing in Rust looks at the memory meanwhile.
 #[cfg(target_arch = "aarch64")]
 unsafe fn start_thread(order: &Order) -> usize {
-    use abi::process::CloneFlags;
-    const THREAD: CloneFlags = CloneFlags::CLONE_VM
-        .union(CloneFlags::CLONE_FS)
-        .union(CloneFlags::CLONE_FILES)
-        .union(CloneFlags::CLONE_SIGHAND)
-        .union(CloneFlags::CLONE_THREAD)
-        .union(CloneFlags::CLONE_SYSVSEM);
+    use super::process::THREAD;
     let value;
     // SAFETY: the new thread begins with the same registers, touches no stack, and jumps to no other code. It writes to its own
     // memory, by stores and by calls.
