@@ -3,6 +3,7 @@
 
 use super::{Board, address_of, take, zeroed};
 use crate::memory::ram::{self, Block};
+use alloc::boxed::Box;
 use arrayvec::ArrayVec;
 use bitflags::bitflags;
 use core::fmt;
@@ -87,8 +88,9 @@ impl Buffers {
 /// A network device.
 pub struct NetworkDevice {
     transport: MmioTransport<'static>,
-    received: VirtQueue<Board, QUEUE_LEN>,
-    sent: VirtQueue<Board, QUEUE_LEN>,
+    // Boxed: a device is handed on while the boot stack is in use.
+    received: Box<VirtQueue<Board, QUEUE_LEN>>,
+    sent: Box<VirtQueue<Board, QUEUE_LEN>>,
     receive_buffers: Buffers,
     send_buffers: Buffers,
     /// Buffers for sending that the device does not have.
@@ -120,7 +122,9 @@ impl NetworkDevice {
             return Err(NetworkError::NoAddress);
         }
         let queue = |transport: &mut MmioTransport<'static>, number| {
-            VirtQueue::new(transport, number, false, false).map_err(|_| NetworkError::Queues)
+            VirtQueue::new(transport, number, false, false)
+                .map(Box::new)
+                .map_err(|_| NetworkError::Queues)
         };
         let received = queue(&mut transport, RECEIVE)?;
         let mut sent = queue(&mut transport, TRANSMIT)?;
