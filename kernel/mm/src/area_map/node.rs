@@ -5,8 +5,11 @@ use crate::area::{Area, AreaFlags};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// The most areas of a leaf, and the most children of a branch.
+/// The most areas of a tree that is one leaf.
 pub(super) const MOST: usize = 48;
+/// The most areas of another leaf, and the most children of a branch: after a fork the way down is copied, and that takes time for
+/// each neighbour on it.
+pub(super) const MOST_BELOW: usize = 12;
 
 /// A part of the tree. Others may share it: it is changed only by a sole owner.
 /// It is a leaf or a branch. Areas are looked for where a leaf has them before anybody asks which it is: most trees are one leaf.
@@ -86,6 +89,7 @@ impl Sums {
 }
 
 impl Summary {
+    #[inline]
     fn of_area(area: &Area) -> Summary {
         Summary {
             start: area.range.start(),
@@ -96,16 +100,14 @@ impl Summary {
         }
     }
 
-    /// This one, and `next` behind it.
-    fn and(self, next: Summary) -> Summary {
+    /// Takes in `next`, which lies behind it.
+    #[inline]
+    fn add(&mut self, next: &Summary) {
         let gap = next.start.0 - self.end.0;
-        Summary {
-            start: self.start,
-            end: next.end,
-            widest_gap: self.widest_gap.max(next.widest_gap).max(gap),
-            areas: self.areas + next.areas,
-            sums: self.sums.plus(next.sums),
-        }
+        self.widest_gap = self.widest_gap.max(next.widest_gap).max(gap);
+        self.end = next.end;
+        self.areas += next.areas;
+        self.sums = self.sums.plus(next.sums);
     }
 }
 
@@ -157,8 +159,18 @@ impl Node {
     /// `None`: it is empty.
     pub(super) fn summary(&self) -> Option<Summary> {
         match self.kind() {
-            Kind::Leaf(areas) => areas.iter().map(Summary::of_area).reduce(Summary::and),
-            Kind::Branch(children) => children.iter().map(|child| child.summary).reduce(Summary::and),
+            Kind::Leaf(areas) => {
+                let (first, more) = areas.split_first()?;
+                let mut all = Summary::of_area(first);
+                more.iter().for_each(|area| all.add(&Summary::of_area(area)));
+                Some(all)
+            }
+            Kind::Branch(children) => {
+                let (first, more) = children.split_first()?;
+                let mut all = first.summary;
+                more.iter().for_each(|child| all.add(&child.summary));
+                Some(all)
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! nothing has changed (I7).
 
 use super::node::{
-    Child, Kind, KindMut, MOST, Node, Summary, first_area_ending_after, first_child_ending_after,
+    Child, Kind, KindMut, MOST, MOST_BELOW, Node, Summary, first_area_ending_after, first_child_ending_after,
     overlapping_end,
 };
 use crate::addr::PageRange;
@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 /// A leaf below a branch that has lost areas and has fewer than this is joined with a neighbour.
-const FEW: usize = MOST / 4;
+const FEW: usize = MOST_BELOW / 4;
 
 /// What comes in the place of a node: nothing, itself changed, or two of its level.
 type Built = [Option<Child>; 2];
@@ -74,20 +74,22 @@ impl LeafEdit {
     }
 }
 
-/// Edits the tree in place if it can be; whether it was. `new` is taken then. A leaf that loses areas keeps at least `least`.
+/// Edits the tree in place if it can be; whether it was. `new` is taken then. A leaf that loses areas keeps at least `least`, one
+/// that gains some has at most `most`.
 pub(super) fn in_place(
     node: &mut Arc<Node>,
     range: PageRange,
     new: &mut Option<Area>,
     least: usize,
+    most: usize,
 ) -> Result<bool, NoMemory> {
     match Arc::get_mut(node).map(Node::kind_mut) {
         None => Ok(false),
         Some(KindMut::Leaf(areas)) => {
             let edit = LeafEdit::of(areas, range, new.take());
             let len = edit.len_after(areas.len());
-            let shrinks = len < areas.len();
-            if len == 0 || len > MOST || (shrinks && len < least) {
+            let (shrinks, grows) = (len < areas.len(), len > areas.len());
+            if len == 0 || (grows && len > most) || (shrinks && len < least) {
                 let [_, middle, _] = edit.new;
                 *new = middle;
                 return Ok(false);
@@ -99,7 +101,7 @@ pub(super) fn in_place(
         Some(KindMut::Branch(children)) => {
             let concerned = concerned(children, range);
             let child = &mut children[concerned.start];
-            if concerned.len() > 1 || !in_place(&mut child.node, range, new, FEW)? {
+            if concerned.len() > 1 || !in_place(&mut child.node, range, new, FEW, MOST_BELOW)? {
                 return Ok(false);
             }
             child.summary = child.node.summary().unwrap_or(child.summary);
@@ -131,7 +133,7 @@ pub(super) fn rebuilt_root(
     new: Option<Area>,
 ) -> Result<Option<Arc<Node>>, NoMemory> {
     let built = match root {
-        Some(root) => rebuilt(root, range, new)?,
+        Some(root) => rebuilt(root, range, new, MOST)?,
         None => {
             let mut areas = with_room(1)?;
             new.into_iter().for_each(|area| push(&mut areas, area));
@@ -158,7 +160,8 @@ fn lowered(mut root: Arc<Node>) -> Arc<Node> {
     root
 }
 
-fn rebuilt(node: &Node, range: PageRange, new: Option<Area>) -> Result<Built, NoMemory> {
+/// `most`: the most areas of it if it is a leaf.
+fn rebuilt(node: &Node, range: PageRange, new: Option<Area>, most: usize) -> Result<Built, NoMemory> {
     match node.kind() {
         Kind::Leaf(areas) => {
             let edit = LeafEdit::of(areas, range, new);
@@ -170,20 +173,20 @@ fn rebuilt(node: &Node, range: PageRange, new: Option<Area>) -> Result<Built, No
                 .flatten()
                 .for_each(|area| push(&mut list, area));
             extend(&mut list, after);
-            split(list, Node::leaf)
+            split(list, most, Node::leaf)
         }
         Kind::Branch(children) => {
             let list = rebuilt_children(children, range, new)?;
-            split(list, Node::branch)
+            split(list, MOST_BELOW, Node::branch)
         }
     }
 }
 
 fn rebuilt_children(children: &[Child], range: PageRange, new: Option<Area>) -> Result<Vec<Child>, NoMemory> {
     let concerned = concerned(children, range);
-    let first = rebuilt(&children[concerned.start].node, range, new)?;
+    let first = rebuilt(&children[concerned.start].node, range, new, MOST_BELOW)?;
     let last = if concerned.len() > 1 {
-        rebuilt(&children[concerned.end - 1].node, range, None)?
+        rebuilt(&children[concerned.end - 1].node, range, None, MOST_BELOW)?
     } else {
         [None, None]
     };
@@ -206,7 +209,7 @@ fn join_small(children: &mut Vec<Child>, places: Range<usize>) -> Result<(), NoM
     end = end.min(children.len());
     while at + 1 < end {
         let (left, right) = (&children[at].node, &children[at + 1].node);
-        if left.len().min(right.len()) < FEW && left.len() + right.len() <= MOST {
+        if left.len().min(right.len()) < FEW && left.len() + right.len() <= MOST_BELOW {
             if let Some(joined) = child(joined(left, right)?)? {
                 children[at] = joined;
             }
@@ -236,13 +239,17 @@ fn concatenated<T: Clone>(left: &[T], right: &[T]) -> Result<Vec<T>, NoMemory> {
 }
 
 /// Adds copies to a list that has room.
+///
+/// # Panics
+/// If it has none.
 fn extend<T: Clone>(list: &mut Vec<T>, more: &[T]) {
-    more.iter().for_each(|element| push(list, element.clone()));
+    assert!(more.len() <= list.capacity() - list.len(), "room was made before");
+    list.extend_from_slice(more);
 }
 
 /// One node of all of `list`, or two if they are too many.
-fn split<T>(mut list: Vec<T>, node: fn(Vec<T>) -> Node) -> Result<Built, NoMemory> {
-    if list.len() <= MOST {
+fn split<T>(mut list: Vec<T>, most: usize, node: fn(Vec<T>) -> Node) -> Result<Built, NoMemory> {
+    if list.len() <= most {
         return Ok([child(node(list))?, None]);
     }
     let half = list.len() / 2;
