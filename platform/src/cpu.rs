@@ -25,6 +25,8 @@ pub(crate) struct CpuBlock {
     /// What `thread` knows of the thread that runs.
     running: AtomicPtr<AtomicBool>,
     counters: Counters,
+    /// The same of the thread that has the stack that it booted on.
+    first: AtomicPtr<AtomicBool>,
 }
 
 impl CpuBlock {
@@ -40,6 +42,7 @@ impl CpuBlock {
             stack_top,
             running: AtomicPtr::new(ptr::null_mut()),
             counters: Counters::new(),
+            first: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
@@ -108,6 +111,12 @@ fn block() -> &'static CpuBlock {
 #[inline(always)]
 pub(crate) fn running() -> &'static AtomicPtr<AtomicBool> {
     &block().running
+}
+
+/// The `runs` of the thread that this processor adopted; null before.
+#[inline(always)]
+pub(crate) fn first() -> &'static AtomicPtr<AtomicBool> {
+    &block().first
 }
 
 /// The stack that this processor booted on.

@@ -16,6 +16,7 @@ pub use stacks::cached_frames;
 unsafe extern "C" {
     fn switch_stacks(from: *mut usize, to: *const usize, from_runs: *const AtomicBool);
     fn thread_start();
+    fn call_on_stack(function: *const (), argument: *mut (), stack_pointer: usize);
 }
 
 /// Where a thread begins: with what lies at the base of its stack.
@@ -129,6 +130,7 @@ impl KernelThread {
             runs: Box::leak(Box::new(AtomicBool::new(true))),
         };
         cpu::running().store(thread.runs(), Ordering::Relaxed);
+        cpu::first().store(thread.runs(), Ordering::Relaxed);
         thread
     }
 
@@ -179,6 +181,54 @@ pub fn switch(from: &KernelThread, to: &KernelThread) {
     // the one that was stored when it stopped (or by `new`), with the registers there, and its stack is nobody's. The
     // routine clears `from.runs` only when it has done with that stack.
     unsafe { switch_stacks(from.stack_pointer.get(), to.stack_pointer.get(), from_runs) }
+}
+
+/// What is done on another stack, and what it answers.
+struct Call<W, R> {
+    work: Option<W>,
+    answer: Option<R>,
+}
+
+extern "C" fn perform<W: FnOnce() -> R, R>(call: &mut Call<W, R>) {
+    call.answer = call.work.take().map(|work| work());
+}
+
+/// Does `work` on the stack of `first`, this processor's first thread, which rests meanwhile: whoever an interrupt stops may have
+/// little left of its own stack. On `first` itself it is simply done.
+///
+/// # Panics
+/// When `work` switches to another thread. When `first` is another processor's.
+pub fn on_stack_of<W: FnOnce() -> R, R>(first: &KernelThread, work: W) -> R {
+    let running = cpu::running();
+    let interrupted = running.load(Ordering::Relaxed);
+    if ptr::eq(interrupted, first.runs()) {
+        return work();
+    }
+    assert!(
+        ptr::eq(cpu::first().load(Ordering::Relaxed), first.runs()),
+        "a processor's first thread lends its stack to that processor alone"
+    );
+    // SAFETY: `first` is this processor's (the assertion) and does not run, so its place was written when it stopped, by this
+    // processor, which alone continues it and writes there again.
+    let rests_at = unsafe { first.stack_pointer.get().read() };
+    let mut call = Call {
+        work: Some(work),
+        answer: None,
+    };
+    // Nobody runs: who wants to switch away is stopped.
+    running.store(ptr::null_mut(), Ordering::Relaxed);
+    let function: extern "C" fn(&mut Call<W, R>) = perform;
+    // SAFETY: below where `first` rests its stack holds nothing, and nobody continues it before the work is done: only this
+    // processor would, by `switch` or `leave`, which look at `running`. The function takes the pointer that it is given.
+    unsafe { call_on_stack(function as *const (), (&raw mut call).cast(), rests_at) }
+    running.store(interrupted, Ordering::Relaxed);
+    call.answer.expect("the work was done")
+}
+
+/// Whether this is a part of some work on the stack of this processor's first thread, which must not switch away.
+#[inline]
+pub fn is_on_lent_stack() -> bool {
+    cpu::running().load(Ordering::Relaxed).is_null()
 }
 
 /// Ends the running thread and continues `to`, which runs nowhere. What is on the stack is lost, not dropped: it must hold

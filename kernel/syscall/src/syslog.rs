@@ -1,7 +1,7 @@
 //! syslog(2): the log as dmesg(1) reads it.
 
+use alloc::boxed::Box;
 use core::fmt::Write;
-use core::iter;
 
 use abi::Errno;
 use abi::capability::CAP_SYSLOG;
@@ -10,6 +10,7 @@ use klog::{
     self, DEFAULT_CONSOLE_LEVEL, Line, LogRecord, Place, Ring, SIZE, TEXT_MAX, show_below, write_stamp,
 };
 use lock::Mutex;
+use memory::fallible;
 use sched::scheduler;
 use task::thread::{Thread, ThreadExt};
 
@@ -43,10 +44,8 @@ static PROGRESS: Mutex<LogProgress> = Mutex::new(LogProgress {
 ///
 /// # Errors
 /// `EPERM`: all but reading everything and the size, without `CAP_SYSLOG`. `EINVAL`: no such action, a negative length,
-/// no such level. `EINTR`: a handler ran before a record came. Those of user memory.
-#[inline(never)]
+/// no such level. `EINTR`: a handler ran before a record came. `ENOMEM`. Those of user memory.
 pub fn syslog(current: &Thread, action: u64, buffer: u64, len: u64) -> Result<usize, Errno> {
-    // Not inlined: records lie on its stack, and are not to take room on that of every other call.
     let is_open_to_all = matches!(action, ACTION_READ_ALL | ACTION_SIZE_BUFFER);
     if !is_open_to_all && !current.process().credentials().can(CAP_SYSLOG) {
         return Err(Errno::EPERM);
@@ -74,7 +73,7 @@ pub fn syslog(current: &Thread, action: u64, buffer: u64, len: u64) -> Result<us
             level @ 1..=8 => set_level(level as u8),
             _ => Err(Errno::EINVAL),
         },
-        ACTION_SIZE_UNREAD => Ok(unread()),
+        ACTION_SIZE_UNREAD => unread(),
         ACTION_SIZE_BUFFER => Ok(SIZE),
         _ => Err(Errno::EINVAL),
     }
@@ -89,19 +88,37 @@ fn clear() {
     klog::with_ring(|ring| PROGRESS.lock().cleared = ring.end());
 }
 
-/// A record, copied out of the ring.
+/// A record, copied out of the ring. It is too long for a kernel stack.
 struct Copied {
     record: LogRecord,
     text: [u8; TEXT_MAX],
 }
 
 impl Copied {
-    /// The record at a place; `None` if there is none yet.
-    fn at(ring: &Ring, place: Place) -> Option<Copied> {
-        let record = ring.at(place)?;
-        let mut text = [0; TEXT_MAX];
-        ring.text(&record, &mut text);
-        Some(Copied { record, text })
+    /// Room for one, and the first record at or behind a place; `None` if there is none yet. `ENOMEM`.
+    fn first(from: Place) -> Result<Option<Box<Copied>>, Errno> {
+        let Some(record) = klog::with_ring(|ring| ring.at(from)) else {
+            return Ok(None);
+        };
+        let mut copied = fallible::boxed_with(|| Copied {
+            record,
+            text: [0; TEXT_MAX],
+        })?;
+        Ok(copied.take(from).then_some(copied))
+    }
+
+    /// Becomes the first record at or behind a place, unless there is none yet.
+    fn take(&mut self, from: Place) -> bool {
+        klog::with_ring(|ring| self.take_from(ring, from))
+    }
+
+    fn take_from(&mut self, ring: &Ring, from: Place) -> bool {
+        let Some(record) = ring.at(from) else {
+            return false;
+        };
+        ring.text(&record, &mut self.text);
+        self.record = record;
+        true
     }
 
     /// `<level>[    0.000000] `, which stands before each line.
@@ -143,7 +160,10 @@ fn read(buffer: u64, len: usize) -> Result<usize, Errno> {
     while done == 0 && len > 0 {
         let is_news = || klog::with_ring(|ring| ring.at(PROGRESS.lock().read).map(drop));
         klog::news().wait_until(is_news)?;
-        while let Some(copied) = take_unread(len, done) {
+        let Some(mut copied) = Copied::first(range(|progress| progress.read).0)? else {
+            continue;
+        };
+        while take_unread(&mut copied, len, done) {
             done += copied.write(buffer.wrapping_add(done as u64), len - done)?;
             scheduler::cond_resched();
         }
@@ -152,30 +172,30 @@ fn read(buffer: u64, len: usize) -> Result<usize, Errno> {
 }
 
 /// The next record that nobody has read, if it fits into `len` bytes behind those that are `done`, or is the first of a read.
-fn take_unread(len: usize, done: usize) -> Option<Copied> {
+fn take_unread(copied: &mut Copied, len: usize, done: usize) -> bool {
     klog::with_ring(|ring| {
         let mut progress = PROGRESS.lock();
-        let copied = Copied::at(ring, progress.read)?;
-        if copied.shown_len() > len - done && done != 0 {
-            return None;
+        if !copied.take_from(ring, progress.read) || copied.shown_len() > len - done && done != 0 {
+            return false;
         }
         progress.read = copied.record.behind();
-        Some(copied)
+        true
     })
 }
 
 /// Gives the newest records that fit, oldest first.
 fn read_all(buffer: u64, len: usize) -> Result<usize, Errno> {
     let (from, end) = range(|progress| progress.cleared);
-    let mut left: usize = records(from, end).map(|copied| copied.shown_len()).sum();
+    let mut left = shown_len(from, end)?;
     let mut done = 0;
-    for copied in records(from, end) {
+    for_each(from, end, |copied| {
         let shown = copied.shown_len();
         if left <= len && shown <= len - done {
             done += copied.write(buffer.wrapping_add(done as u64), shown)?;
         }
         left = left.saturating_sub(shown);
-    }
+        Ok(())
+    })?;
     Ok(done)
 }
 
@@ -184,16 +204,36 @@ fn range(from: impl FnOnce(&LogProgress) -> Place) -> (Place, Place) {
     klog::with_ring(|ring| (from(&PROGRESS.lock()), ring.end()))
 }
 
-/// The records from a place up to another, each copied under a lock of its own. No lock may be held.
-fn records(from: Place, end: Place) -> impl Iterator<Item = Copied> {
-    let next = move |from: Place| {
-        scheduler::cond_resched();
-        klog::with_ring(|ring| Copied::at(ring, from)).filter(|copied| copied.record.sequence < end.sequence)
+/// Gives the records from a place up to another to `give`, each copied under a lock of its own. No lock may be held. `ENOMEM`.
+fn for_each(
+    from: Place,
+    end: Place,
+    mut give: impl FnMut(&Copied) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let Some(mut copied) = Copied::first(from)? else {
+        return Ok(());
     };
-    iter::successors(next(from), move |copied| next(copied.record.behind()))
+    while copied.record.sequence < end.sequence {
+        give(&copied)?;
+        scheduler::cond_resched();
+        if !copied.take(copied.record.behind()) {
+            break;
+        }
+    }
+    Ok(())
 }
 
-fn unread() -> usize {
+/// How long the records from a place up to another are as they are shown. `ENOMEM`.
+fn shown_len(from: Place, end: Place) -> Result<usize, Errno> {
+    let mut sum = 0;
+    for_each(from, end, |copied| {
+        sum += copied.shown_len();
+        Ok(())
+    })?;
+    Ok(sum)
+}
+
+fn unread() -> Result<usize, Errno> {
     let (from, end) = range(|progress| progress.read);
-    records(from, end).map(|copied| copied.shown_len()).sum()
+    shown_len(from, end)
 }

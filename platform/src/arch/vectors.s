@@ -225,6 +225,20 @@ switch_stacks:
     ldp     x29, x30, [sp], #96
     ret
 
+// extern "C" fn call_on_stack(function: *const (), argument: *mut (), stack_pointer: usize)
+// Calls function(argument) on another stack. The frame record stays on this one, for backtraces.
+.global call_on_stack
+call_on_stack:
+    stp     x29, x30, [sp, #-16]!
+    mov     x29, sp
+    mov     sp, x2
+    mov     x9, x0
+    mov     x0, x1
+    blr     x9
+    mov     sp, x29
+    ldp     x29, x30, [sp], #16
+    ret
+
 // Where a new thread begins: x19 = entry, x20 = argument. x29 = 0 ends its backtrace.
 .global thread_start
 thread_start:

@@ -187,6 +187,16 @@ pub fn switch(from: &KernelThread, to: &KernelThread) {
     drop_out_unless(own.wait());
 }
 
+/// Does `work`. The host's stacks are long enough for everybody.
+pub fn on_stack_of<R>(_first: &KernelThread, work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// Nobody's stack is ever lent.
+pub fn is_on_lent_stack() -> bool {
+    false
+}
+
 /// Ends the running thread and continues `to`, which runs nowhere. What is on the stack must hold nothing.
 ///
 /// # Panics

@@ -148,6 +148,10 @@ pub fn cond_resched_killable() -> Result<(), Errno> {
 /// Serves every interrupt that is pending, and ends the turn of `current` if its time is over while others wait, or if it may
 /// not run here any more. Called on the way back to EL0.
 pub fn serve_interrupts(current: &Arc<Thread>) {
+    if platform::thread::is_on_lent_stack() {
+        // In the middle of an interrupt: the rest comes when it is over.
+        return;
+    }
     let here = platform::cpu::number();
     let cpu = CPUS.of(here);
     let waited = cpu.waiting();
@@ -209,7 +213,7 @@ fn serve_pending(cpu: &Cpu) {
             Interrupt::Timer => {
                 cpu.counters.timer.add_one();
                 cpu.note_ringing();
-                if !timers::expire() {
+                if !cpu.on_own_stack(timers::expire) {
                     // Others may run before the rest.
                     return;
                 }
@@ -219,7 +223,7 @@ fn serve_pending(cpu: &Cpu) {
                 cpu.heed_others();
             }
             Interrupt::Device(active) => {
-                let is_known = interrupts::serve(active, platform::cpu::number());
+                let is_known = cpu.on_own_stack(|| interrupts::serve(active, platform::cpu::number()));
                 let counters = &cpu.counters;
                 let count = if is_known {
                     &counters.devices
