@@ -11,7 +11,7 @@ use tests::{Gic, Kernel, Machine, Session, Stage, Virt, program};
 /// How long one may take on a busy machine; who takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(90);
 /// How often it is looked.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// Work on a board.
 pub struct Work {

@@ -92,6 +92,8 @@ pub struct Session {
     seen: usize,
     prompt: Regex,
     step: Duration,
+    /// By which each step is longer than its scene says.
+    patience: u32,
     /// Between two keys.
     pace: Duration,
     deadline: Instant,
@@ -143,6 +145,7 @@ impl Session {
                 seen: 0,
                 prompt,
                 step: STEP,
+                patience: 1,
                 pace: Duration::ZERO,
                 deadline,
             },
@@ -153,6 +156,11 @@ impl Session {
     /// From now on each step may take this long.
     pub fn set_step(&mut self, step: Duration) {
         self.step = step;
+    }
+
+    /// From now on each step may take this many times longer: the machine is slower than the scene thinks.
+    pub fn set_patience(&mut self, patience: u32) {
+        self.patience = patience;
     }
 
     /// Types these characters.
@@ -193,7 +201,7 @@ impl Session {
     }
 
     fn expect_match(&mut self, pattern: &Regex) -> Result<String> {
-        let limit = self.deadline.min(Instant::now() + self.step);
+        let limit = self.deadline.min(Instant::now() + self.step * self.patience);
         let mut state = self.transcript.lock();
         loop {
             let unseen = &state.text[self.seen..];
@@ -247,7 +255,7 @@ impl Session {
 
     /// Waits until QEMU ends by itself; the board powered off or, as QEMU runs with `-no-reboot`, reset.
     pub fn expect_end(&mut self) -> Result<()> {
-        let limit = self.deadline.min(Instant::now() + self.step);
+        let limit = self.deadline.min(Instant::now() + self.step * self.patience);
         let status = self.wait(limit)?;
         ensure!(status.success(), "QEMU ended with {status}");
         Ok(())

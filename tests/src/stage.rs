@@ -31,6 +31,9 @@ pub enum Kernel {
     Linux(PathBuf),
 }
 
+/// How much longer a watched board may take: twice for the checker, twice for what else this host does.
+const WATCHED: u32 = 4;
+
 /// Text that no scene may show, unless it says so: a crash of the kernel.
 const CRASH: &str = r"panicked at|[Kk]ernel panic|\*\*\* kernel|Unable to handle kernel";
 
@@ -56,7 +59,12 @@ pub struct Stage {
 
 impl Stage {
     pub(crate) fn new(scene: &Scene, setting: &Setting) -> Result<Self> {
-        let stage = Stage::alone(scene.name, setting.kernel(scene.build).clone(), scene.limit)?;
+        let limit = if setting.is_watched {
+            scene.limit * WATCHED
+        } else {
+            scene.limit
+        };
+        let stage = Stage::alone(scene.name, setting.kernel(scene.build).clone(), limit)?;
         Ok(Stage {
             soak: setting.soak,
             is_shown: setting.is_shown,
@@ -149,7 +157,7 @@ impl Stage {
         if self.is_watched
             && let Some(image) = &load.kernel
         {
-            let watch = Watch::new(machine, image, &self.folder)?;
+            let watch = Watch::new(machine, load, image, &self.folder)?;
             command.args(watch.arguments()?);
             self.watches.push(watch);
         }
@@ -160,7 +168,10 @@ impl Stage {
         if let Some(line) = &line {
             line.add_to(&mut command);
         }
-        let (session, transcript) = Session::start(command, line.as_ref(), PROMPT, self.deadline)?;
+        let (mut session, transcript) = Session::start(command, line.as_ref(), PROMPT, self.deadline)?;
+        if self.is_watched {
+            session.set_patience(WATCHED);
+        }
         if self.is_shown {
             transcript.show();
         }

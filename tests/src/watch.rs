@@ -2,7 +2,7 @@
 //! when the board is off. Addresses in it get the names of the kernel's functions.
 
 use crate::files;
-use crate::qemu::{Machine, Virt};
+use crate::qemu::{Load, Machine, Virt};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use object::{Object, ObjectSymbol};
 use regex::{Captures, Regex};
@@ -27,6 +27,7 @@ pub struct Watch {
     elf: PathBuf,
     base: u64,
     size: u64,
+    has_one_asid: bool,
 }
 
 /// RAM of a board: first address, bytes.
@@ -55,7 +56,7 @@ fn folder_of_ram() -> PathBuf {
 
 impl Watch {
     /// Makes ready to watch this board, on which `image` is booted. The log goes to `folder`.
-    pub fn new(machine: &Machine, image: &Path, folder: &Path) -> Result<Watch> {
+    pub fn new(machine: &Machine, load: &Load, image: &Path, folder: &Path) -> Result<Watch> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (base, size) = memory(machine)?;
@@ -73,6 +74,7 @@ impl Watch {
             elf: elf_of(image)?,
             base,
             size,
+            has_one_asid: load.command_line.contains("asid=fixed"),
         })
     }
 
@@ -83,6 +85,9 @@ impl Watch {
         let mut options = format!("{plugin},ram={ram},base={base:#x},size={size},log={log}");
         for range in symbols(&self.elf, &TAKERS)? {
             options += &format!(",frames={:#x}-{:#x}", range.start, range.end);
+        }
+        if self.has_one_asid {
+            options += ",one-asid=on";
         }
         let memory = format!("memory-backend-file,id=ram,size={size},mem-path={ram},share=on");
         let words = [

@@ -191,6 +191,9 @@ pub struct Machine {
     pub polled: HashMap<u64, u64>,
     /// Rises whenever a line is stored to that a program has executed.
     pub code_epoch: u64,
+    /// All spaces have one ASID. No TLB is another processor's too (CnP is 0), so that this is well if each forgets everything when
+    /// it enters a space, which is looked at as ever.
+    pub has_one_asid: bool,
 }
 
 impl Machine {
@@ -206,6 +209,7 @@ impl Machine {
             epoch: 1,
             polled: HashMap::new(),
             code_epoch: 0,
+            has_one_asid: false,
         }
     }
 

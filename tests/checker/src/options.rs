@@ -1,5 +1,6 @@
 //! What stands behind the plugin's name on QEMU's command line: `ram=FILE,base=ADDRESS,size=BYTES,log=FILE`, and
-//! `frames=FIRST-END` for each range of instructions that store to a frame which nobody else has yet.
+//! `frames=FIRST-END` for each range of instructions that store to a frame which nobody else has yet; `one-asid=on`: all spaces
+//! have one ASID, and each processor forgets everything when it enters one.
 
 use crate::machine::Machine;
 use crate::ram::{Ram, Store};
@@ -16,6 +17,7 @@ pub struct Options {
     size: u64,
     log: String,
     frames: Vec<Range<u64>>,
+    has_one_asid: bool,
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -46,6 +48,7 @@ impl Options {
                     let (first, end) = value.split_once('-').ok_or("frames=FIRST-END is wanted")?;
                     options.frames.push(number(first)?..number(end)?);
                 }
+                "one-asid" => options.has_one_asid = value == "on",
                 _ => return Err(format!("{name}: no such option")),
             }
         }
@@ -69,7 +72,9 @@ impl Options {
         let ram = File::open(&self.ram).map_err(|error| format!("{}: {error}", self.ram))?;
         let log = File::create(&self.log).map_err(|error| format!("{}: {error}", self.log))?;
         let ram = Ram::new(self.base, self.size, Store::File(ram));
-        Ok(Machine::new(ram, Report::new(Box::new(log))))
+        let mut machine = Machine::new(ram, Report::new(Box::new(log)));
+        machine.has_one_asid = self.has_one_asid;
+        Ok(machine)
     }
 }
 

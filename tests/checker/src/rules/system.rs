@@ -173,6 +173,9 @@ impl Machine {
 
     /// Number 0 is the empty space's, which is everybody's.
     fn check_asid(&mut self, cpu: usize, pc: u64, asid: u16, tree: TreeId) {
+        if self.has_one_asid {
+            return;
+        }
         let has_same = |other: usize| {
             let other = &self.cpus[other];
             asid != 0 && other.asid == asid && other.tree(Half::User).is_some_and(|theirs| theirs != tree)
