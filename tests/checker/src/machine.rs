@@ -85,6 +85,8 @@ pub struct Cpu {
     pub has_run_user: bool,
     /// The last entry to EL0
     pub user_entry: Moment,
+    /// The last write of TTBR0
+    pub space_entry: Moment,
     /// TLBIs that are not complete
     pub tlbis: Vec<Tlbi>,
     /// Losses that no DSB for stores has followed
@@ -118,6 +120,7 @@ impl Cpu {
             returning: None,
             has_run_user: false,
             user_entry: 0,
+            space_entry: 0,
             tlbis: Vec::new(),
             unordered: Vec::new(),
             losses: Vec::new(),

@@ -83,6 +83,7 @@ impl Machine {
     /// A processor goes to EL0: its work must be complete, and what it took away forgotten everywhere.
     pub fn enter_user(&mut self, cpu: usize, pc: u64) {
         self.report.watched.user_entries += 1;
+        self.check_asid(cpu, pc);
         if self.cpus[cpu].left[Half::User as usize] != Left::Nothing {
             let text = format!(
                 "cpu {cpu} goes to EL0, and its TLB may hold entries of the tables that it booted with"

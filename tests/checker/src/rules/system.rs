@@ -3,7 +3,7 @@
 use super::remembered::Question;
 use crate::descriptor::Half;
 use crate::instruction::{Operation, Register, Scope};
-use crate::machine::{Left, Machine};
+use crate::machine::{Cpu, Left, Machine};
 use crate::trees::TreeId;
 
 const ROOT: u64 = 0x0000_ffff_ffff_f000;
@@ -149,10 +149,10 @@ impl Machine {
         let asid = (value >> 48) as u16;
         let tree = self.enter_tree(cpu, pc, value & ROOT, Half::User);
         self.cpus[cpu].asid = asid;
+        self.cpus[cpu].space_entry = self.now;
         if !self.cpus[cpu].has_mmu() || !self.cpus[cpu].has_run_user {
             return;
         }
-        self.check_asid(cpu, pc, asid, tree);
         // All that is remembered under this ASID must agree with the tables that come in.
         let Some(space) = self.cpus[cpu].tlb.spaces.get(&asid) else {
             return;
@@ -171,16 +171,22 @@ impl Machine {
         }
     }
 
-    /// Number 0 is the empty space's, which is everybody's.
-    fn check_asid(&mut self, cpu: usize, pc: u64, asid: u16, tree: TreeId) {
-        if self.has_one_asid {
+    /// Programs of two spaces never run under one ASID, but for number 0, the empty space's. Between taking a number and writing
+    /// TTBR0 a processor is still in the space that it leaves, whose number may be another's by then: it goes to no program there.
+    pub fn check_asid(&mut self, cpu: usize, pc: u64) {
+        let own = &self.cpus[cpu];
+        let (asid, tree, since) = (own.asid, own.tree(Half::User), own.space_entry);
+        if self.has_one_asid || asid == 0 {
             return;
         }
-        let has_same = |other: usize| {
-            let other = &self.cpus[other];
-            asid != 0 && other.asid == asid && other.tree(Half::User).is_some_and(|theirs| theirs != tree)
-        };
-        if let Some(other) = (0..self.cpus.len()).find(|&other| other != cpu && has_same(other)) {
+        let runs_another =
+            |other: &Cpu| other.asid == asid && other.tree(Half::User) != tree && other.user_entry > since;
+        let others = self.cpus.iter().enumerate();
+        let found = others
+            .filter(|&(other, _)| other != cpu)
+            .find(|(_, other)| runs_another(other))
+            .map(|(other, _)| other);
+        if let Some(other) = found {
             let text = format!("cpu {cpu} and cpu {other} run two spaces under ASID {asid}");
             self.violation("SHARED-ASID", pc, &text);
         }

@@ -162,7 +162,22 @@ fn a_frame_is_taken_only_when_nothing_reaches_it() {
 fn two_spaces_never_run_under_one_asid() {
     let mut board = Board::new();
     board.write(1, Register::Ttbr0, OTHER_LEVEL3 | ASID << 48);
+    board.system(1, Operation::Isb, 0);
+    board.go_to_user(1);
+    board.go_to_user(0);
     board.expect(&["SHARED-ASID"]);
+}
+
+#[test]
+fn a_processor_that_leaves_a_space_may_be_late() {
+    let mut board = Board::new();
+    board.write(1, Register::Ttbr0, OTHER_LEVEL3 | ASID << 48);
+    board.system(1, Operation::Isb, 0);
+    board.go_to_user(1);
+    board.write(0, Register::Ttbr0, OTHER_LEVEL3 | (ASID + 1) << 48);
+    board.system(0, Operation::Isb, 0);
+    board.go_to_user(0);
+    board.expect(&[]);
 }
 
 #[test]
