@@ -194,14 +194,14 @@ extern "C" fn perform<W: FnOnce() -> R, R>(call: &mut Call<W, R>) {
 }
 
 /// Does `work` on the stack of `first`, this processor's first thread, which rests meanwhile: whoever an interrupt stops may have
-/// little left of its own stack. On `first` itself it is simply done.
+/// little left of its own stack. On `first` itself, or where it was lent already, it is simply done.
 ///
 /// # Panics
 /// When `work` switches to another thread. When `first` is another processor's.
 pub fn on_stack_of<W: FnOnce() -> R, R>(first: &KernelThread, work: W) -> R {
     let running = cpu::running();
     let interrupted = running.load(Ordering::Relaxed);
-    if ptr::eq(interrupted, first.runs()) {
+    if interrupted.is_null() || ptr::eq(interrupted, first.runs()) {
         return work();
     }
     assert!(

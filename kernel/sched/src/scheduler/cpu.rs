@@ -127,15 +127,6 @@ impl Cpu {
             .expect("scheduler::run() adopted the stack it runs on")
     }
 
-    /// Does what an interrupt wants, of which the interrupted thread knows nothing: its stack may be almost used up. It must not
-    /// sleep.
-    pub(super) fn on_own_stack<R>(&self, work: impl FnOnce() -> R) -> R {
-        match self.own.get() {
-            Some(own) => platform::thread::on_stack_of(own, work),
-            None => work(),
-        }
-    }
-
     pub(super) fn current(&self) -> Option<Arc<Thread>> {
         self.current.get()
     }

@@ -66,7 +66,7 @@ use mm::Memory;
 use platform::fault_injection;
 use platform::interrupt::{self, Interrupt};
 use platform::memory::BoardMmu;
-use platform::thread::KernelThread;
+use platform::thread::{KernelThread, is_on_lent_stack, on_stack_of};
 use platform::timer;
 use platform::user::UserRegisters;
 use share::Arrival;
@@ -148,9 +148,8 @@ pub fn cond_resched_killable() -> Result<(), Errno> {
 /// Serves every interrupt that is pending, and ends the turn of `current` if its time is over while others wait, or if it may
 /// not run here any more. Called on the way back to EL0.
 pub fn serve_interrupts(current: &Arc<Thread>) {
-    if platform::thread::is_on_lent_stack() {
-        // In the middle of an interrupt: the rest comes when it is over.
-        return;
+    if is_on_lent_stack() {
+        return; // in the middle of an interrupt, behind which the others come
     }
     let here = platform::cpu::number();
     let cpu = CPUS.of(here);
@@ -207,13 +206,14 @@ fn take_interrupts(cpu: &Cpu) {
     cpu.share.end_interrupts();
 }
 
+/// What a device or a timer wants is done on the loop's stack: little may be left of the one of whom they interrupt.
 fn serve_pending(cpu: &Cpu) {
     while let Some(interrupt) = interrupt::take() {
         match interrupt {
             Interrupt::Timer => {
                 cpu.counters.timer.add_one();
                 cpu.note_ringing();
-                if !cpu.on_own_stack(timers::expire) {
+                if !on_stack_of(cpu.own(), timers::expire) {
                     // Others may run before the rest.
                     return;
                 }
@@ -223,7 +223,8 @@ fn serve_pending(cpu: &Cpu) {
                 cpu.heed_others();
             }
             Interrupt::Device(active) => {
-                let is_known = cpu.on_own_stack(|| interrupts::serve(active, platform::cpu::number()));
+                let here = platform::cpu::number();
+                let is_known = on_stack_of(cpu.own(), || interrupts::serve(active, here));
                 let counters = &cpu.counters;
                 let count = if is_known {
                     &counters.devices
