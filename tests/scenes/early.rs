@@ -1,12 +1,14 @@
 //! Words for the time before there is a console: how far boot came on a Raspberry Pi, and why it goes no further.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use dtoolkit::fdt::Fdt;
+use dtoolkit::model::{DeviceTree, DeviceTreeProperty};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tests::qemu::Load;
-use tests::{Kernel, Machine, Scene, Stage, Virt};
+use tests::{Kernel, Machine, Scene, Stage, Virt, files};
 
 pub const SCENES: &[Scene] = &[
     Scene::holstein("early.letters_on_raspi4b", letters),
@@ -23,6 +25,7 @@ pub const SCENES: &[Scene] = &[
         exception(stage, &Machine::Virt(el2))
     }),
     Scene::holstein("early.exception_on_raspi4b", exception_on_raspi4b),
+    Scene::holstein("early.refused_processor", refused_processor),
 ];
 
 fn letters(stage: &mut Stage) -> Result<()> {
@@ -147,4 +150,66 @@ fn is_lit(monitor: &mut UnixStream) -> Result<bool> {
             return Ok(u32::from_str_radix(&rest[..8], 16)? & 1 << 10 != 0);
         }
     }
+}
+
+/// A kernel to which each read of ID_AA64MMFR0_EL1 says that the processor has ASIDs of 8 bits, as no model of QEMU has.
+fn with_short_asids(stage: &Stage) -> Result<PathBuf> {
+    const READ: u32 = 0xd538_0700;
+    const SHORT_ASIDS: u32 = 0x1102;
+    const MOVZ: u32 = 0xd280_0000 | SHORT_ASIDS << 5;
+    let mut image = std::fs::read(kernel(stage)?)?;
+    let mut reads = 0;
+    for word in image.chunks_exact_mut(4) {
+        let (instruction, register) = (u32::from_le_bytes(word.try_into()?) & !31, word[0] & 31);
+        if instruction == READ {
+            word.copy_from_slice(&(MOVZ | u32::from(register)).to_le_bytes());
+            reads += 1;
+        }
+    }
+    ensure!(reads > 0, "nobody reads ID_AA64MMFR0_EL1");
+    let path = stage.file("short_asids.img");
+    std::fs::write(&path, image)?;
+    Ok(path)
+}
+
+/// The tree of a virt board with `more`, whose console is its second UART.
+fn tree_with_second_console(stage: &Stage, more: &[String]) -> Result<PathBuf> {
+    const SECOND: &str = "/pl011@9040000";
+    let path = stage.file("second.dtb");
+    let mut command = Machine::Virt(Virt::default()).command();
+    command.args(more).arg("-machine");
+    files::run(command.arg(format!("dumpdtb={}", path.display())))?;
+    let blob = std::fs::read(&path)?;
+    let blob = Fdt::new(&blob).map_err(|error| anyhow!("not a device tree: {error}"))?;
+    let mut tree = DeviceTree::from_fdt(&blob);
+    ensure!(tree.find_node_mut(SECOND).is_some(), "QEMU has no second UART");
+    let chosen = tree.find_node_mut("/chosen").context("no /chosen")?;
+    let name = format!("{SECOND}\0").into_bytes();
+    match chosen.property_mut("stdout-path") {
+        Some(property) => property.set_value(name),
+        None => chosen.add_property(DeviceTreeProperty::new_unchecked("stdout-path", name)),
+    }
+    std::fs::write(&path, tree.to_dtb())?;
+    Ok(path)
+}
+
+/// What the kernel refuses is said on the UART that the tree names, which nobody would guess, and the board is turned off.
+fn refused_processor(stage: &mut Stage) -> Result<()> {
+    const REFUSAL: &str = "no 16-bit ASIDs";
+    let said = stage.file("second.txt");
+    let second = ["-serial".to_owned(), format!("file:{}", said.display())];
+    let tree = tree_with_second_console(stage, &second)?;
+    let mut load = Load {
+        kernel: Some(with_short_asids(stage)?),
+        ..Load::default()
+    };
+    load.arguments.extend(second);
+    load.arguments.extend(["-dtb".into(), tree.display().to_string()]);
+    let mut board = stage.boot_virt(&load)?;
+    board.expect_end()?;
+    let said = std::fs::read_to_string(&said)?;
+    ensure!(said.contains(REFUSAL), "on the tree's UART: {said:?}");
+    let guessed = stage.transcript();
+    ensure!(!guessed.contains(REFUSAL), "on the likely UART: {guessed:?}");
+    Ok(())
 }
