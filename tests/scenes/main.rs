@@ -33,6 +33,7 @@ mod shell;
 mod silicon;
 mod small_programs;
 mod soak;
+mod stacks;
 mod storm;
 mod threads;
 mod waiting;
@@ -54,6 +55,7 @@ fn all() -> Vec<Scene> {
         processors::SCENES,
         shell::SCENES,
         crash::SCENES,
+        stacks::SCENES,
         demos::SCENES,
         busybox::SCENES,
         glibc::SCENES,

@@ -1,6 +1,7 @@
 //! The stage on which the scenes of `scenes/` play: QEMU with its serial port on a pipe ([`qemu`]), a [`session`] that
 //! types and waits, the slow [`line`] that can be put between both, the files a scene boots from ([`files`], [`library`], [`program`]), and
-//! the [`runner`] that plays them all and counts, and the checker ([`watch`]). What the benchmark measures in the same way lies here too
+//! the [`runner`] that plays them all and counts, and the checker ([`watch`]); and what is known of the kernel's stacks without
+//! booting it ([`stacks`]). What the benchmark measures in the same way lies here too
 //! ([`latency`]).
 
 pub mod calls;
@@ -12,6 +13,7 @@ pub mod program;
 pub mod qemu;
 pub mod runner;
 pub mod session;
+pub mod stacks;
 pub mod stage;
 pub mod watch;
 

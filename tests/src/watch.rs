@@ -144,7 +144,7 @@ impl Drop for Watch {
 }
 
 /// `kernel8-checked.img` was made of `kernel-checked.elf`.
-fn elf_of(image: &Path) -> Result<PathBuf> {
+pub fn elf_of(image: &Path) -> Result<PathBuf> {
     let name = image
         .file_stem()
         .context("an image has a name")?
