@@ -57,6 +57,11 @@ redis: ## Debian's Redis with 512 MiB of data saves itself while clients write: 
 	@.ci/image
 	@.ci/redis $(KEYS)
 
+test-programs: ## servers as people run them, in guests: PostgreSQL and its recovery, nginx, a fork server as AFL++'s; NAME=postgresql: one of them
+	@.ci/setup test
+	@.ci/image
+	@.ci/test-programs $(NAME)
+
 soak: ## random work on four processors for SECONDS=600 from SEED=n, on the checked kernel, on both boards; everything must be freed
 	@.ci/setup test
 	@PROFILE=checked .ci/image
@@ -124,4 +129,4 @@ fuzz: ## libFuzzer on every reader of bytes, or on TARGET=elf, for SECONDS=60 ea
 	@.ci/setup fuzz
 	@.ci/fuzz "$(or $(SECONDS),60)" $(TARGET)
 
-.PHONY: help image run demo test redis soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls
+.PHONY: help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls

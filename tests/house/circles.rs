@@ -18,6 +18,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("kernel/net/src/", 9),
     ("kernel/inet/src/", 9),
     ("kernel/devices/src/", 9),
+    ("kernel/ipc/src/", 9),
     ("kernel/events/src/", 9),
     ("kernel/task/src/", 24),
     ("kernel/tty/src/", 9),

@@ -78,6 +78,12 @@ pub const FLOORS: &[Floor] = &[
         ],
     },
     Floor {
+        folder: "kernel/ipc",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
+        ],
+    },
+    Floor {
         folder: "kernel/devices",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
@@ -107,21 +113,21 @@ pub const FLOORS: &[Floor] = &[
         folder: "kernel/procfs",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "net", "inet", "devices", "events", "task", "tty",
+            "net", "inet", "ipc", "devices", "events", "task", "tty",
         ],
     },
     Floor {
         folder: "kernel/syscall",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "net", "devices", "events", "task", "tty", "procfs",
+            "net", "ipc", "devices", "events", "task", "tty", "procfs",
         ],
     },
     Floor {
         folder: "kernel",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "net", "inet", "devices", "events", "task", "tty", "procfs", "syscall",
+            "net", "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall",
         ],
     },
     Floor {
@@ -149,8 +155,8 @@ pub const FLOORS: &[Floor] = &[
 /// The crates of this workspace by name.
 const CRATES: &[&str] = &[
     "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs", "net",
-    "inet", "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland", "image", "tests",
-    "fuzz", "checker",
+    "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland", "image",
+    "tests", "fuzz", "checker",
 ];
 
 /// What the root of a crate, or its manifest, must say about `unsafe`.
@@ -167,6 +173,7 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/fs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/net/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/inet/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/ipc/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/devices/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/events/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/task/src/lib.rs", "#![forbid(unsafe_code)]"),

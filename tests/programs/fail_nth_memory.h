@@ -23,6 +23,17 @@ static int try_map_file(void) {
     return error;
 }
 
+static int try_segment(void) {
+    int id = shmget(0x7a11, 3 * PAGE, IPC_CREAT | 0600), error = error_of(id);
+    char *at = (char *)-1;
+    if (!error) error = error_of((long)(at = shmat(id, NULL, 0)));
+    if (!error) error = error_of(shmctl(id, IPC_STAT, &(struct shmid_ds){0}));
+    arm(0);
+    if (at != (char *)-1) shmdt(at);
+    if (id >= 0) shmctl(id, IPC_RMID, NULL);
+    return error;
+}
+
 // Some areas beside one another, made before the try.
 static char *many(int count) {
     unsigned left = left_over();

@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -233,6 +234,7 @@ static const struct {
     {SYS_statfs, "pa", 1}, {SYS_fstatfs, "fa", 1}, {SYS_fsync, "f", 1}, {SYS_umask, "w", 1},
     {SYS_brk, "w", 1}, {SYS_brk, "m", 1}, {SYS_mmap, "mloowl", 4}, {SYS_mmap, "mlioff", 6}, {SYS_munmap, "ml", 5}, {SYS_mprotect, "mli", 6},
     {SYS_mremap, "mllim", 6}, {SYS_madvise, "mli", 4}, {SYS_mincore, "mla", 2}, {SYS_msync, "mli", 2}, {SYS_mlock, "ml", 1},
+    {SYS_shmget, "ilo", 3}, {SYS_shmat, "imo", 3}, {SYS_shmat, "iio", 3}, {SYS_shmdt, "m", 2}, {SYS_shmctl, "iia", 3},
     {SYS_clone, "i", 3}, {SYS_clone3, "al", 2}, {SYS_clone, "oaaaa", 1}, {SYS_execve, "pgg", 2}, {SYS_execveat, "fpggo", 1},
     {SYS_wait4, "daia", 4}, {SYS_waitid, "idaia", 3}, {SYS_kill, "ds", 2}, {SYS_tkill, "ds", 1}, {SYS_tgkill, "dds", 1},
     {SYS_rt_sigaction, "saai", 6}, {SYS_rt_sigprocmask, "iaai", 3}, {SYS_rt_sigpending, "al", 1}, {SYS_rt_sigsuspend, "ai", 1},
@@ -488,6 +490,16 @@ static int still_works(void) {
     return is_good;
 }
 
+// Shared memory outlives those who made it.
+static void remove_segments(void) {
+    struct shmid_ds status;
+    int highest = shmctl(0, SHM_INFO, &status);
+    for (int index = 0; index <= highest; index++) {
+        int id = shmctl(index, SHM_STAT, &status);
+        if (id >= 0) shmctl(id, IPC_RMID, NULL);
+    }
+}
+
 static int play_round(uint64_t seed, unsigned calls) {
     static struct termios terminal;
     static int is_known;
@@ -499,6 +511,7 @@ static int play_round(uint64_t seed, unsigned calls) {
     tcflow(0, TCOON);
     tcsetattr(0, TCSANOW, &terminal);
     chdir("/");
+    remove_segments();
     nftw("/fzwork", remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     for (size_t i = 0; i < sizeof PATHS / sizeof *PATHS; i++)
         if (strncmp(PATHS[i], "/fz", 3) == 0 || strncmp(PATHS[i], "fz", 2) == 0) unlink(PATHS[i]), rmdir(PATHS[i]);

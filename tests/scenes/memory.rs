@@ -13,6 +13,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("memory.files_give_it_back", files_give_it_back).checked(),
     Scene::portable("memory.mappings", mappings).checked(),
     Scene::portable("memory.moves", moves).checked(),
+    Scene::portable("memory.segments", segments).checked(),
     Scene::holstein("memory.scarce", scarce),
 ];
 
@@ -114,6 +115,12 @@ fn files_give_it_back(stage: &mut Stage) -> Result<()> {
 }
 
 /// Much memory that moves while others store to it, fork and look at it (`tests/programs/moves.c`).
+/// Shared memory of System V.
+fn segments(stage: &mut Stage) -> Result<()> {
+    let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "segments", "")?;
+    program::expect_success(&mut board, "segments")
+}
+
 fn moves(stage: &mut Stage) -> Result<()> {
     let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "moves", "")?;
     program::expect_success(&mut board, "moves")

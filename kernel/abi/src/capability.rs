@@ -21,6 +21,7 @@ capabilities! {
     CAP_NET_ADMIN = 12, "Administer the network.";
     CAP_NET_RAW = 13, "Send any packet.";
     CAP_IPC_LOCK = 14, "Lock memory beyond the limit.";
+    CAP_IPC_OWNER = 15, "Use System V objects whatever their rights say.";
     CAP_SYS_CHROOT = 18, "Change the root directory.";
     CAP_SYS_PTRACE = 19, "Look into every process.";
     CAP_SYS_ADMIN = 21, "Administer the system.";

@@ -19,6 +19,7 @@ pub mod errno;
 pub mod events;
 pub mod file;
 pub mod inet;
+pub mod ipc;
 pub mod memory;
 pub mod mount;
 pub mod netlink;

@@ -12,7 +12,7 @@ const NOT_IN_HEADERS: &str = "
     EFD_CLOEXEC EFD_NONBLOCK EFD_SEMAPHORE F_OK HEADER_LEN IOV_MAX
     KPF_RESERVED MAX MSG_CMSG_COMPAT MNT_DETACH MNT_EXPIRE MNT_FORCE NCCS NPROTO N_TTY O_ASYNC PIDFD_SIGNAL_PROCESS_GROUP
     PIDFD_SIGNAL_THREAD_GROUP PM_FILE PM_MMAP_EXCLUSIVE PM_PFN_MASK
-    PM_PRESENT PM_SOFT_DIRTY PM_SWAP PM_UFFD_WP RLIM_NLIMITS R_OK SCM_MAX_FD SIGSET_SIZE SOCK_MAX
+    PM_PRESENT PM_SOFT_DIRTY PM_SWAP PM_UFFD_WP RLIM_NLIMITS R_OK SCM_MAX_FD SHMMIN SHMMNI SIGSET_SIZE SOCK_MAX
     SOCK_TYPE_MASK STORAGE_LEN TASK_COMM_LEN
     UMOUNT_NOFOLLOW USER_HZ UTIME_NOW UTIME_OMIT W_OK X_OK
 ";
@@ -140,15 +140,18 @@ const PROLOGUE: &str = "
 const LIBRARY_PROLOGUE: &str = "
 #define _GNU_SOURCE
 #include <linux/types.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 ";
 
 fn is_librarys(name: &str) -> bool {
-    ["AF_", "ARPHRD_", "IFF_", "MSG_", "SCM_", "SHUT_", "SOCK_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    [
+        "AF_", "ARPHRD_", "IFF_", "IPC_", "MSG_", "SCM_", "SHM_", "SHUT_", "SOCK_",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix))
 }
 
 #[test]

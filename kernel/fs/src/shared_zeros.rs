@@ -50,6 +50,11 @@ impl SharedZeros {
 }
 
 impl SharedZeros {
+    /// How many of its pages are there.
+    pub fn page_count(&self) -> u64 {
+        self.pages.lock().len() as u64
+    }
+
     /// Gives back the pages of a range, one at a time: others run in between.
     fn give_back(&self, range: &Range<u64>) {
         loop {

@@ -74,8 +74,10 @@ pub const SHARED: u8 = 30;
 pub const DESCRIPTORS: u8 = 31;
 /// `vfs::inode`: the attributes of one file.
 pub const ATTRIBUTES: u8 = 32;
+/// `ipc`: which segments there are.
+pub const SEGMENTS: u8 = 33;
 /// Everything else: a value that is copied in or out. Nothing is taken while it is held.
-pub const LEAF: u8 = 33;
+pub const LEAF: u8 = 34;
 
 /// How many ranks there are.
 pub const COUNT: usize = LEAF as usize + 1;
@@ -115,6 +117,7 @@ pub const NAMES: [&str; COUNT] = [
     "shared",
     "descriptors",
     "attributes",
+    "segments",
     "leaf",
 ];
 

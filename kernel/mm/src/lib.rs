@@ -141,7 +141,9 @@ pub use frames::{FrameRun, FrameSource, Frames, FreeChain, NoMemory};
 pub use inspect::{Entry, EntryPlace, MappedPage};
 pub use memory::Memory;
 pub use mmu::{Access, MAX_CPUS, Mmu};
-pub use page_source::{AT_HAND, AwaitedPage, FileIdentity, Interrupted, PageError, PageSource, RemoveError};
+pub use page_source::{
+    AT_HAND, Attachment, AwaitedPage, FileIdentity, Interrupted, PageError, PageSource, RemoveError,
+};
 pub use portion::Portion;
 pub use records::{FrameInfos, FrameWord};
 pub use release::Release;

@@ -117,6 +117,20 @@ pub trait PageSource: Send + Sync {
 
     /// A page was made for a write of a shared mapping. Called as [`PageSource::page`].
     fn note_write(&self) {}
+
+    /// What shmdt(2) needs to know, if its mappings are attachments of System V shared memory.
+    fn attachment(&self) -> Option<&dyn Attachment> {
+        None
+    }
+}
+
+/// Shared memory that is attached and detached as a whole.
+pub trait Attachment {
+    /// How many pages it has.
+    fn pages(&self) -> u64;
+
+    /// A process has detached it. Called with no lock held.
+    fn note_detached(&self, process: u32);
 }
 
 /// A page that a fault has to wait for.

@@ -49,6 +49,7 @@ mod status;
 mod sys;
 mod sysfs;
 mod system;
+mod sysvipc;
 mod text;
 mod text_line;
 mod transfers;

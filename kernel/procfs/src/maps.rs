@@ -95,9 +95,12 @@ pub fn line(area: &Area, stack: VirtAddr, text: &mut Text) {
     line.bytes(b" ");
     line.decimal(identity.inode);
     line.bytes(b" ");
+    let mut is_first = true;
     name(area, stack, &mut |name| {
-        line.pad(NAME_COLUMN);
-        line.add_to(text);
+        if core::mem::take(&mut is_first) {
+            line.pad(NAME_COLUMN);
+            line.add_to(text);
+        }
         text.escaped(&Escaped::path(name));
     });
     line.bytes(b"\n");

@@ -10,9 +10,10 @@ use spin::Once;
 use super::entry::{Directory, FixedEntry, SPREAD};
 use super::node::PseudoNode;
 use super::text::Text;
-use super::{net, settings};
+use super::{net, settings, sysvipc};
 use events::epoll;
 use fs::pipe;
+use ipc::settings::{MOST_SEGMENTS, SHMALL, SHMMAX};
 use sched::scheduler::SETTINGS;
 use task::process;
 use task::uts;
@@ -58,7 +59,7 @@ static EPOLL: [FixedEntry<()>; 1] = [FixedEntry::object("max_user_watches", 0o64
     settings::open_limit(epoll::most_watches, epoll::set_most_watches)
 })];
 
-static KERNEL: [FixedEntry<()>; 19] = [
+static KERNEL: [FixedEntry<()>; 22] = [
     FixedEntry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),
     FixedEntry::object("core_pattern", 0o644, |()| settings::open_core_pattern()),
     FixedEntry::object("domainname", 0o644, |()| settings::open_name(&uts::DOMAIN)),
@@ -86,6 +87,9 @@ static KERNEL: [FixedEntry<()>; 19] = [
     FixedEntry::object("sched_rt_runtime_us", 0o644, |()| {
         settings::open_number(SETTINGS[2])
     }),
+    FixedEntry::object("shmall", 0o644, |()| sysvipc::open_limit(&SHMALL)),
+    FixedEntry::object("shmmax", 0o644, |()| sysvipc::open_limit(&SHMMAX)),
+    FixedEntry::object("shmmni", 0o644, |()| sysvipc::open_limit(&MOST_SEGMENTS)),
     // Nothing taints it: there are no modules.
     FixedEntry::text("tainted", |(), text| number(text, 0)),
     FixedEntry::text("threads-max", |(), text| {

@@ -10,7 +10,7 @@ use platform::timer;
 use super::entry::{Directory, FixedEntry, SPREAD, TextLink};
 use super::node::{Magic, PseudoNode};
 use super::text::{Text, clock_ticks};
-use super::{board, lock_stat, locks, net, pages, processors, resources, sys, trigger};
+use super::{board, lock_stat, locks, net, pages, processors, resources, sys, sysvipc, trigger};
 use klog::boot_arguments;
 use memory::fallible;
 use sched::scheduler;
@@ -20,7 +20,7 @@ use vfs::device_registry::{self, DeviceClass};
 use vfs::filesystem;
 use vfs::mount::{self, Mount};
 
-pub static ENTRIES: [FixedEntry<()>; 28] = [
+pub static ENTRIES: [FixedEntry<()>; 29] = [
     FixedEntry::text("board", board::text),
     FixedEntry::text("cmdline", command_line),
     FixedEntry::text("cpuinfo", processors::information),
@@ -55,6 +55,7 @@ pub static ENTRIES: [FixedEntry<()>; 28] = [
         Directory::fixed(filesystem, inode * SPREAD, &TERMINALS)
     }),
     FixedEntry::text("partitions", partitions),
+    FixedEntry::directory("sysvipc", 0o555, sysvipc::root),
 ];
 
 /// The directory of whoever asks: its process's, or its own as a thread.

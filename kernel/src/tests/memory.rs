@@ -4,10 +4,17 @@ use super::Story;
 use super::io::{BUFFER, Io};
 use super::processes::{MEMORY_CHILD, SHARED};
 use abi::file::OpenFlags;
+use abi::ipc::{IPC_RMID, IPC_STAT, ShmAtFlags, ShmGetFlags, ShmIdDs};
 use abi::memory::{MADV_DONTNEED, MAP_PRIVATE, MAP_SHARED, MapFlags, MremapFlags, ProtFlags};
 use abi::nr;
+use core::mem::offset_of;
 
-pub const STORIES: &[Story] = &[("mappings", mappings), ("copies", copies), ("heap", heap)];
+pub const STORIES: &[Story] = &[
+    ("mappings", mappings),
+    ("copies", copies),
+    ("heap", heap),
+    ("segments", segments),
+];
 
 /// Where the child of [`copies`] looks.
 pub const PRIVATE: u64 = 0x1000_0000;
@@ -75,6 +82,40 @@ fn copies(io: &Io) {
         let expected = if page % 3 == 0 { u64::MAX } else { page };
         assert_eq!(io.user.word(PRIVATE + page * PAGE), expected);
     }
+}
+
+fn segments(io: &Io) {
+    let made = u64::from((ShmGetFlags::IPC_CREAT | ShmGetFlags::IPC_EXCL).bits()) | 0o600;
+    let id = io.ok(nr::SHMGET, &[0x51ea, 3 * PAGE - 5, made]);
+    let attachments = || {
+        io.ok(nr::SHMCTL, &[id, IPC_STAT.into(), BUFFER]);
+        io.user.word(BUFFER + offset_of!(ShmIdDs, shm_nattch) as u64)
+    };
+    assert_eq!(attachments(), 0);
+    let at = io.ok(nr::SHMAT, &[id, 0, 0]);
+    let again = io.ok(nr::SHMAT, &[id, 0, ShmAtFlags::SHM_RDONLY.bits().into()]);
+    io.user.store(at + PAGE - 2, b"over the edge");
+    assert_eq!(io.user.load(again + PAGE, 11), b"er the edge");
+    io.ok(nr::MPROTECT, &[at + PAGE, PAGE, READ]);
+    assert_eq!(attachments(), 4, "three pieces and the second one");
+    let listed = io.text_of("/proc/sysvipc/shm");
+    assert!(
+        listed.contains("     20970 ") && listed.lines().count() == 2,
+        "{listed}"
+    );
+    io.ok(nr::SHMDT, &[at]);
+    assert_eq!(attachments(), 1);
+    io.ok(nr::SHMCTL, &[id, IPC_RMID.into(), 0]);
+    assert_eq!(
+        io.user.load(again + PAGE, 2),
+        b"er",
+        "it is there as long as somebody has it"
+    );
+    io.ok(nr::SHMDT, &[again]);
+    assert_eq!(io.text_of("/proc/sysvipc/shm").lines().count(), 1);
+    let next = io.ok(nr::SHMGET, &[0x51ea, PAGE, made]);
+    assert_ne!(next, id);
+    io.ok(nr::SHMCTL, &[next, IPC_RMID.into(), 0]);
 }
 
 fn heap(io: &Io) {

@@ -60,6 +60,7 @@ mod remap;
 mod residency;
 mod resource;
 mod select;
+mod shared_memory;
 mod signal;
 mod signalfd;
 mod socket;
@@ -177,6 +178,11 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::MUNLOCK => mlock::munlock(current, a, b),
         nr::MLOCKALL => mlock::mlockall(current, a),
         nr::MUNLOCKALL => mlock::munlockall(current),
+
+        nr::SHMGET => shared_memory::shmget(current, a, b, c),
+        nr::SHMAT => shared_memory::shmat(current, a, b, c),
+        nr::SHMDT => shared_memory::shmdt(current, a),
+        nr::SHMCTL => shared_memory::shmctl(current, a, b, c),
 
         // Signals
         nr::RT_SIGACTION => signal::rt_sigaction(current, a, b, c, d),

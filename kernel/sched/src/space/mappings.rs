@@ -11,8 +11,10 @@ use crate::scheduler;
 use crate::{SleepingMutex, SleepingMutexGuard};
 use abi::Errno;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
-use mm::{NoMemory, Revocation, Revoked, VirtAddr};
+use memory::fallible::TryVec;
+use mm::{AddressSpace, Backing, NoMemory, Revocation, Revoked, VirtAddr};
 
 /// Areas looked at under one hold of a space's lock.
 const AREAS: usize = 256;
@@ -68,6 +70,63 @@ pub fn while_nobody_forks<R>(walk: impl FnOnce() -> R) -> Result<R, Errno> {
     let result = walk();
     COUNT.fetch_add(1, Ordering::AcqRel);
     Ok(result)
+}
+
+/// How many areas of all spaces show the object. No lock is held.
+///
+/// # Errors
+/// `ENOMEM`. Any other: the process is to end.
+pub fn count(object: usize) -> Result<u64, Errno> {
+    while_nobody_forks(|| count_in_all(object))?
+}
+
+fn count_in_all(object: usize) -> Result<u64, Errno> {
+    let mut sum = 0;
+    let mut next = 0;
+    // Several processes may live in one space.
+    let mut counted = Vec::new();
+    while let Some((process, space)) = tenants::next_from(next) {
+        next = process + 1;
+        if let Some(space) = space {
+            let identity = Space::identity(&space);
+            let count = match counted.contains(&identity) {
+                true => Ok(0),
+                false => count_in(&space, object),
+            };
+            space.let_go();
+            let count = count?;
+            if count > 0 {
+                counted.try_push(identity)?;
+            }
+            sum += count;
+        }
+        scheduler::cond_resched_killable()?;
+    }
+    Ok(sum)
+}
+
+fn count_in(space: &Space, object: usize) -> Result<u64, Errno> {
+    let (mut at, mut sum) = (VirtAddr(0), 0);
+    loop {
+        let (count, next) = space.with(|space| count_some(space, object, at));
+        sum += count;
+        match next {
+            Some(next) => at = next,
+            None => return Ok(sum),
+        }
+        scheduler::cond_resched_killable()?;
+    }
+}
+
+/// How many of the next areas show the object, and where to go on.
+fn count_some(space: &AddressSpace, object: usize, from: VirtAddr) -> (u64, Option<VirtAddr>) {
+    let (mut count, mut next) = (0, None);
+    for area in space.areas().iter_from(from).take(AREAS) {
+        let shows_it = matches!(&area.backing, Backing::Source { source, .. } if source.object() == object);
+        count += u64::from(shows_it);
+        next = Some(area.range().end());
+    }
+    (count, next)
 }
 
 fn walk(what: &Revocation) -> Result<(), Errno> {
