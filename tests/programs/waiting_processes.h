@@ -21,6 +21,23 @@ static void check_pidfd_errors(void) {
     CHECK(FAILS(waitid(P_PIDFD, fd, &info, WEXITED), ECHILD));
     CHECK(FAILS(read(fd, line, 8), EINVAL) && FAILS(lseek(fd, 0, SEEK_SET), ESPIPE));
     close(fd), close(other);
+    // A directory of /proc names a process, but to send to alone; no other directory does.
+    snprintf(line, sizeof line, "/proc/%d", getpid());
+    fd = open(line, O_RDONLY | O_DIRECTORY);
+    CHECK(send_by(fd, 0, NULL, 0) == 0 && FAILS(send_by(fd, SIGUSR2, &info, 0), EINVAL));
+    CHECK(FAILS(syscall(SYS_pidfd_getfd, fd, 0, 0), EBADF) && FAILS(waitid(P_PIDFD, fd, &info, WEXITED), EBADF));
+    other = openat(fd, "task", O_RDONLY | O_DIRECTORY);
+    CHECK(other >= 0 && FAILS(send_by(other, 0, NULL, 0), EBADF));
+    close(other), other = open(line, O_PATH);
+    CHECK(other >= 0 && FAILS(send_by(other, 0, NULL, 0), EBADF));
+    close(fd), close(other);
+    pid_t child = start_child();
+    if (child == 0) pause();
+    snprintf(line, sizeof line, "/proc/%d", child);
+    fd = open(line, O_RDONLY | O_DIRECTORY);
+    CHECK(send_by(fd, SIGTERM, NULL, 0) == 0 && waitid(P_PID, child, &info, WEXITED) == 0 && info.si_status == SIGTERM);
+    CHECK(FAILS(send_by(fd, 0, NULL, 0), ESRCH));
+    close(fd);
 }
 
 static void check_pidfd_of_child(void) {

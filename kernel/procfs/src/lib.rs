@@ -70,6 +70,8 @@ use proc_task::process_id;
 use pseudo::PseudoFileSystem;
 pub use sysfs::register as register_sysfs;
 use task::process as processes;
+use task::process::Process;
+use vfs::OpenFile;
 use vfs::filesystem;
 use vfs::inode::{Attributes, Inode};
 use vfs::super_block::SuperBlock;
@@ -89,6 +91,11 @@ static PROC: PseudoFileSystem = PseudoFileSystem {
 /// `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     filesystem::register(&PROC)
+}
+
+/// The process whose directory in a /proc that open file is: pidfd_send_signal(2) takes one.
+pub fn process_of(file: &OpenFile) -> Option<&Arc<Process>> {
+    process::of_directory(file.inode())
 }
 
 /// The `f_type` of /proc.

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 
 use abi::Errno;
 use abi::file::{OpenFlags, S_IFDIR, S_IFLNK, S_IFREG};
@@ -101,6 +102,12 @@ impl PseudoNode {
 }
 
 struct ListingOps<L>(L);
+
+/// The listing behind an inode, if it is of that kind.
+pub fn listing_of<L: PseudoDirectory>(inode: &Inode) -> Option<&L> {
+    let ops: &dyn Any = &*inode.ops;
+    ops.downcast_ref().map(|ListingOps(listing)| listing)
+}
 
 impl<L: PseudoDirectory> InodeOps for ListingOps<L> {
     fn lookup(&self, directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {

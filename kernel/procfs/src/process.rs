@@ -13,7 +13,7 @@ use super::access::may_inspect;
 use super::entry::{Directory, FIRST, FixedEntry};
 #[cfg(debug_assertions)]
 use super::fail_nth;
-use super::node::{Magic, PseudoDirectory, PseudoEntry, PseudoNode};
+use super::node::{Magic, PseudoDirectory, PseudoEntry, PseudoNode, listing_of};
 use super::proc_task::{ProcTask, process_id};
 use super::text::Text;
 use super::{
@@ -102,6 +102,13 @@ pub fn directory(filesystem: &Arc<SuperBlock>, process: Arc<Process>) -> Result<
         thread: None,
     };
     numbered_directory(filesystem, &subject, number, ENTRIES)
+}
+
+/// The process whose directory that is.
+pub fn of_directory(inode: &Inode) -> Option<&Arc<Process>> {
+    let listing: &Directory<ProcTask> = listing_of(inode)?;
+    let process = &listing.subject.process;
+    (listing.inode == inode_number(process.pid)).then_some(process)
 }
 
 fn numbered_directory(

@@ -35,14 +35,22 @@ pub fn pidfd_open(current: &Thread, pid: i32, flags: u32) -> Result<usize, Errno
     install(current, file, OnExec::Close, 0)
 }
 
-/// The process that a descriptor names, which also may be its directory in /proc. `EBADF`: none.
+/// The process that a descriptor names. `EBADF`: none.
 fn named(file: &OpenFile) -> Result<&PidFd, Errno> {
     file.ops_as().ok_or(Errno::EBADF)
 }
 
+/// The process whom a signal is for: its directory in /proc names it as well. `EBADF`: none.
+fn addressed(file: &OpenFile) -> Result<&Arc<Process>, Errno> {
+    match named(file) {
+        Ok(descriptor) => Ok(descriptor.process()),
+        Err(error) => procfs::process_of(file).ok_or(error),
+    }
+}
+
 /// pidfd_send_signal(2).
 ///
-/// Not supported: a directory of /proc in place of the descriptor (`EBADF`); `PIDFD_SIGNAL_THREAD` (`EINVAL`).
+/// Not supported: `PIDFD_SIGNAL_THREAD` (`EINVAL`).
 ///
 /// # Errors
 /// `EINVAL`: unknown flags, no signal, or another one than the information says. `EBADF`: no such descriptor, or not of a process.
@@ -59,7 +67,7 @@ pub fn pidfd_send_signal(
         return Err(Errno::EINVAL);
     }
     let file = opened(current, descriptor)?;
-    let target = named(&file)?;
+    let target = addressed(&file)?;
     let given = match info_at {
         0 => None,
         at => Some(uaccess::read_value::<SigInfo>(at)?),
@@ -67,12 +75,12 @@ pub fn pidfd_send_signal(
     if given.is_some_and(|info| info.signo as u64 != number & 0xffff_ffff) {
         return Err(Errno::EINVAL);
     }
-    let is_own = Arc::ptr_eq(target.process(), current.process());
+    let is_own = Arc::ptr_eq(target, current.process());
     if given.is_some_and(|info| !is_own && (info.code >= 0 || info.code == SI_TKILL)) {
         return Err(Errno::EPERM);
     }
     let signal = decode_signal(number)?;
-    let process = target.present()?;
+    let process = process::present(target)?;
     if flags == PIDFD_SIGNAL_PROCESS_GROUP {
         return send_to_group(current, process, signal);
     }

@@ -105,13 +105,13 @@ impl Stream {
         let is_new = !self.inner.lock().is_connecting;
         if is_new {
             self.begin_connect(request, name)?;
-        } else if request.is_nonblocking && self.is_opening() {
-            return Err(Errno::EALREADY);
         }
-        if request.is_nonblocking && self.is_opening() {
-            return Err(Errno::EINPROGRESS);
+        match request.is_nonblocking {
+            // Even if the answer has come already, as from this machine it has: programs rely on it, as on Linux.
+            true if is_new => Err(Errno::EINPROGRESS),
+            true if self.is_opening() => Err(Errno::EALREADY),
+            _ => self.wait_until_open(),
         }
-        self.wait_until_open()
     }
 
     /// `EISCONN` for what cannot be connected (again).

@@ -34,7 +34,7 @@ pub use end::end_current;
 pub use limits::Limits;
 pub use name::Comm;
 pub use oom::kill as oom_kill;
-pub use pidfd::{PidFd, leader};
+pub use pidfd::{PidFd, leader, present};
 pub use shared::Shared;
 pub use state::ProcessState;
 pub use table::{

@@ -38,12 +38,20 @@ impl PidFd {
     /// # Errors
     /// `ESRCH`.
     pub fn present(&self) -> Result<&Arc<Process>, Errno> {
-        let known = table::find(self.process.pid);
-        if known.is_some_and(|known| Arc::ptr_eq(&known, &self.process)) {
-            Ok(&self.process)
-        } else {
-            Err(Errno::ESRCH)
-        }
+        present(&self.process)
+    }
+}
+
+/// A process, unless its parent has waited for it.
+///
+/// # Errors
+/// `ESRCH`.
+pub fn present(process: &Arc<Process>) -> Result<&Arc<Process>, Errno> {
+    let known = table::find(process.pid);
+    if known.is_some_and(|known| Arc::ptr_eq(&known, process)) {
+        Ok(process)
+    } else {
+        Err(Errno::ESRCH)
     }
 }
 
