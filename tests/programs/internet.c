@@ -107,6 +107,8 @@ static void kinds(void) {
     CHECK(FAILS(set(fd, IPPROTO_TCP, TCP_KEEPCNT, 0), EINVAL) && FAILS(set(fd, IPPROTO_TCP, 12345, 0), ENOPROTOOPT));
     CHECK(option(fd, IPPROTO_IP, IP_TTL) == 64 && set(fd, IPPROTO_IP, IP_TTL, 7) == 0 && option(fd, IPPROTO_IP, IP_TTL) == 7);
     CHECK(FAILS(set(fd, IPPROTO_IP, IP_TTL, 256), EINVAL));
+    // ssh and sshd set it; two bits are TCP's own.
+    CHECK(set(fd, IPPROTO_IP, IP_TOS, 0x13) == 0 && option(fd, IPPROTO_IP, IP_TOS) == 0x10);
     close(fd);
 }
 
@@ -265,6 +267,71 @@ static void waiting(void) {
     close(fd);
 }
 
+// The number of that kind among the control messages that came; -1: none.
+static int told(struct msghdr *message, int level, int type) {
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head; head = CMSG_NXTHDR(message, head)) {
+        if (head->cmsg_level == level && head->cmsg_type == type) {
+            return head->cmsg_len == CMSG_LEN(1) ? *CMSG_DATA(head) : *(int *)CMSG_DATA(head);
+        }
+    }
+    return -1;
+}
+
+// Sends a byte with a control message of `len` bytes.
+static int send_with(int fd, int level, int type, const void *data, size_t len) {
+    char control[64] = {0};
+    struct iovec part = {"m", 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(len)};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    *head = (struct cmsghdr){.cmsg_len = CMSG_LEN(len), .cmsg_level = level, .cmsg_type = type};
+    memcpy(CMSG_DATA(head), data, len);
+    return sendmsg(fd, &message, 0);
+}
+
+static struct msghdr received(int fd) {
+    static char control[256], byte;
+    static struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    CHECK(recvmsg(fd, &message, 0) == 1);
+    return message;
+}
+
+// Hop limit and type of service of a message: of the socket, or of this message alone.
+static void check_marks(int one, int two) {
+    struct msghdr message;
+    int number = 3, wrong = 256;
+    CHECK(set(one, IPPROTO_IP, IP_RECVTTL, 1) == 0 && set(one, IPPROTO_IP, IP_RECVTOS, 1) == 0 && option(one, IPPROTO_IP, IP_RECVTOS) == 1);
+    CHECK(send(two, "m", 1, 0) == 1);
+    message = received(one);
+    CHECK(told(&message, IPPROTO_IP, IP_TTL) == 64 && told(&message, IPPROTO_IP, IP_TOS) == 0);
+    CHECK(set(two, IPPROTO_IP, IP_TOS, 0x11) == 0 && option(two, IPPROTO_IP, IP_TOS) == 0x11);
+    CHECK(send_with(two, IPPROTO_IP, IP_TTL, &number, 4) == 1);
+    message = received(one);
+    CHECK(told(&message, IPPROTO_IP, IP_TTL) == 3 && told(&message, IPPROTO_IP, IP_TOS) == 0x11);
+    CHECK(send_with(two, IPPROTO_IP, IP_TOS, &number, 1) == 1);
+    message = received(one);
+    CHECK(told(&message, IPPROTO_IP, IP_TTL) == 64 && told(&message, IPPROTO_IP, IP_TOS) == 3);
+    CHECK(FAILS(send_with(two, IPPROTO_IP, IP_TTL, &wrong, 4), EINVAL) && FAILS(send_with(two, IPPROTO_IP, 99, &number, 4), EINVAL));
+    CHECK(FAILS(send_with(two, IPPROTO_IP, IP_TTL, &number, 3), EINVAL));
+    // Of IPv6, numbers of four bytes.
+    struct sockaddr_in6 name = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t len = sizeof name;
+    one = socket(AF_INET6, SOCK_DGRAM, 0), two = socket(AF_INET6, SOCK_DGRAM, 0);
+    CHECK(bind(one, (any_t *)&name, sizeof name) == 0 && getsockname(one, (any_t *)&name, &len) == 0);
+    CHECK(connect(two, (any_t *)&name, sizeof name) == 0);
+    CHECK(set(one, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) == 0 && set(one, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) == 0);
+    CHECK(set(two, IPPROTO_IPV6, IPV6_TCLASS, 40) == 0 && option(two, IPPROTO_IPV6, IPV6_TCLASS) == 40);
+    CHECK(FAILS(set(two, IPPROTO_IPV6, IPV6_TCLASS, 256), EINVAL));
+    CHECK(send_with(two, IPPROTO_IPV6, IPV6_HOPLIMIT, &number, 4) == 1);
+    message = received(one);
+    CHECK(told(&message, IPPROTO_IPV6, IPV6_HOPLIMIT) == 3 && told(&message, IPPROTO_IPV6, IPV6_TCLASS) == 40);
+    CHECK(send_with(two, IPPROTO_IPV6, IPV6_TCLASS, &number, 4) == 1);
+    message = received(one);
+    CHECK(told(&message, IPPROTO_IPV6, IPV6_HOPLIMIT) == 64 && told(&message, IPPROTO_IPV6, IPV6_TCLASS) == 3);
+    CHECK(FAILS(send_with(two, IPPROTO_IPV6, IPV6_TCLASS, &wrong, 4), EINVAL) && FAILS(send_with(two, IPPROTO_IPV6, IPV6_TCLASS, &number, 5), EINVAL));
+    close(one), close(two);
+}
+
 static void datagrams(void) {
     int one = socket(AF_INET, SOCK_DGRAM, 0), two = socket(AF_INET, SOCK_DGRAM, 0);
     CHECK(bind_to(one, HERE, 0) == 0);
@@ -303,6 +370,7 @@ static void datagrams(void) {
         memcpy(&info, CMSG_DATA(head), sizeof info);
         CHECK(info.ipi_ifindex == 1 && info.ipi_addr.s_addr == htonl(HERE));
     }
+    check_marks(one, two);
     // Nobody there: who is connected hears of it once.
     close(one);
     CHECK(send(two, "x", 1, 0) == 1 && events(two, POLLIN, 1000) == POLLERR && FAILS(recv(two, bytes, 1, 0), ECONNREFUSED));

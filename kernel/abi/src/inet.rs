@@ -32,6 +32,8 @@ pub const IP_MTU_DISCOVER: u32 = 10;
 pub const IP_RECVERR: u32 = 11;
 /// Messages say how many routers they might still have passed.
 pub const IP_RECVTTL: u32 = 12;
+/// Messages say their type of service.
+pub const IP_RECVTOS: u32 = 13;
 
 /// Routers that a packet may pass.
 pub const IPV6_UNICAST_HOPS: u32 = 16;
@@ -49,6 +51,10 @@ pub const IPV6_PKTINFO: u32 = 50;
 pub const IPV6_RECVHOPLIMIT: u32 = 51;
 /// Control message: that.
 pub const IPV6_HOPLIMIT: u32 = 52;
+/// Messages say their traffic class.
+pub const IPV6_RECVTCLASS: u32 = 66;
+/// Traffic class; control message: that.
+pub const IPV6_TCLASS: u32 = 67;
 
 /// Small segments do not wait for acknowledgements.
 pub const TCP_NODELAY: u32 = 1;

@@ -142,7 +142,7 @@ impl Client {
     /// Goes on asking, after an answer if one came.
     fn run(self: &Arc<Self>, incoming: Option<&[u8]>, outbox: &mut Outbox) {
         let mut state = self.state.lock();
-        let next = self.netif.poll(&mut state.set, incoming, outbox);
+        let next = self.netif.poll(&mut state.set, incoming, outbox, 0);
         let handle = state.handle;
         let event = state.set.get_mut::<Socket<'static>>(handle).poll();
         let news = event.map(|event| match event {

@@ -58,6 +58,7 @@ fn read_ipv4<'a>(netif: &'static Netif, frame: &'a [u8], packet: &'a [u8]) -> Op
         destination: header.dst_addr().into(),
         protocol: header.next_header(),
         hop_limit: header.hop_limit(),
+        traffic_class: header.dscp() << 2 | header.ecn(),
         payload: header.payload(),
     })
 }
@@ -72,6 +73,7 @@ fn read_ipv6<'a>(netif: &'static Netif, frame: &'a [u8], packet: &'a [u8]) -> Op
         destination: header.dst_addr().into(),
         protocol: header.next_header(),
         hop_limit: header.hop_limit(),
+        traffic_class: header.traffic_class(),
         payload: header.payload(),
     })
 }

@@ -229,8 +229,10 @@ impl Netif {
         set: &mut SocketSet<'static>,
         incoming: Option<&[u8]>,
         outbox: &mut Outbox,
+        traffic_class: u8,
     ) -> Option<Instant> {
         self.with(outbox, incoming, |interface, port| {
+            port.set_traffic_class(traffic_class);
             let now = clock::now();
             if incoming.is_some() {
                 interface.poll_ingress_single(now, port, set);

@@ -17,6 +17,8 @@ pub(crate) struct InboundPacket<'a> {
     pub(crate) destination: IpAddress,
     pub(crate) protocol: IpProtocol,
     pub(crate) hop_limit: u8,
+    /// What of IPv4 is called type of service.
+    pub(crate) traffic_class: u8,
     /// What follows the header of IP.
     pub(crate) payload: &'a [u8],
 }
@@ -35,5 +37,5 @@ impl InboundPacket<'_> {
 
 /// Lets an interface answer a frame that no socket wants.
 pub(crate) fn answer(netif: &'static Netif, frame: &[u8], outbox: &mut Outbox) {
-    netif.poll(&mut SocketSet::new(Vec::new()), Some(frame), outbox);
+    netif.poll(&mut SocketSet::new(Vec::new()), Some(frame), outbox, 0);
 }

@@ -2,6 +2,7 @@
 
 use super::link::{MAX_FRAME, NetworkLink};
 use super::netif::{ETHERNET_MTU, Traffic};
+use super::options;
 use super::outbox::{MAX_PACKET, Outbox};
 use core::sync::atomic::Ordering;
 use smoltcp::phy::{self, Checksum, ChecksumCapabilities, DeviceCapabilities, Medium};
@@ -28,6 +29,8 @@ pub(crate) struct Port<'a> {
     wire: Wire<'a>,
     traffic: &'a Traffic,
     incoming: Option<&'a [u8]>,
+    /// What the packets that are sent are to say.
+    traffic_class: u8,
     /// There was no room for a packet.
     is_exhausted: bool,
 }
@@ -38,8 +41,14 @@ impl<'a> Port<'a> {
             wire,
             traffic,
             incoming,
+            traffic_class: 0,
             is_exhausted: false,
         }
+    }
+
+    /// What is sent from now on is of that traffic class.
+    pub(crate) fn set_traffic_class(&mut self, class: u8) {
+        self.traffic_class = class;
     }
 
     /// Whether there was no room for a packet.
@@ -71,6 +80,7 @@ impl phy::RxToken for Incoming<'_> {
 pub(crate) struct Outgoing<'p, 'a> {
     wire: &'p mut Wire<'a>,
     traffic: &'a Traffic,
+    traffic_class: u8,
     is_used: bool,
 }
 
@@ -79,9 +89,15 @@ impl phy::TxToken for Outgoing<'_, '_> {
         self.is_used = true;
         self.traffic.note_out(len);
         match self.wire {
-            Wire::Loop(outbox) => f(outbox.fill_last(len)),
+            Wire::Loop(outbox) => {
+                let packet = outbox.fill_last(len);
+                let answer = f(packet);
+                options::set_traffic_class(packet, self.traffic_class);
+                answer
+            }
             Wire::Link { link, frame } => {
                 let answer = f(&mut frame[..len]);
+                options::set_traffic_class(&mut frame[ETHERNET_HEADER..len], self.traffic_class);
                 if !link.transmit(&frame[..len]) {
                     self.traffic.dropped_out.fetch_add(1, Ordering::Relaxed);
                 }
@@ -119,6 +135,7 @@ impl<'a> phy::Device for Port<'a> {
         self.make_room().then(|| Outgoing {
             wire: &mut self.wire,
             traffic: self.traffic,
+            traffic_class: self.traffic_class,
             is_used: false,
         })
     }

@@ -86,7 +86,9 @@ extern "C" fn start(device_tree: u64, image: u64, exception_level: u64) -> ! {
     }
 }
 
-/// Everything between `start` and `main`.
+/// Everything between `start` and `main`. Never a part of `start`: what it holds is two thirds of the boot stack, which the kernel needs
+/// from then on.
+#[inline(never)]
 fn prepare(device_tree: u64) -> Result<Boot, BootError> {
     let machine = tree::read_machine(device_tree)?;
     let machine = MACHINE.call_once(|| machine);

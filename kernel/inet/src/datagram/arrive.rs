@@ -211,6 +211,7 @@ impl Datagram {
             from,
             to: arrival.destination,
             hop_limit: arrival.hop_limit,
+            traffic_class: arrival.traffic_class,
             interface: arrival.netif.index,
             bytes,
         };

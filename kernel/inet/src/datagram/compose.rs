@@ -1,5 +1,6 @@
 //! How a message becomes a packet of IP.
 
+use super::super::options;
 use super::super::outbox::MAX_PACKET;
 use super::{Datagram, Kind};
 use abi::Errno;
@@ -16,6 +17,7 @@ pub(super) struct Envelope {
     pub(super) from: IpEndpoint,
     pub(super) to: IpEndpoint,
     pub(super) hop_limit: u8,
+    pub(super) traffic_class: u8,
     /// Nobody looks at its checksum.
     pub(super) is_trusted: bool,
 }
@@ -73,7 +75,8 @@ impl Datagram {
             Kind::Raw => {}
         }
         let header_of = IpRepr::new(from.addr, to.addr, self.protocol, payload_len, envelope.hop_limit);
-        header_of.emit(header, &ChecksumCapabilities::default());
+        header_of.emit(&mut *header, &ChecksumCapabilities::default());
+        options::set_traffic_class(header, envelope.traffic_class);
     }
 
     /// An echo has the number of the socket that asks for it.

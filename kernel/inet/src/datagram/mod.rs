@@ -7,6 +7,7 @@
 mod arrive;
 mod bind;
 mod compose;
+mod control;
 mod ops;
 mod options;
 mod receive;
@@ -92,6 +93,7 @@ pub(super) struct QueuedMessage {
     from: IpEndpoint,
     to: IpAddress,
     hop_limit: u8,
+    traffic_class: u8,
     interface: u32,
     bytes: Box<[u8]>,
 }

@@ -4,9 +4,9 @@ use super::super::options::{self, flag, number};
 use super::{Datagram, Kind, QueuedMessage};
 use abi::Errno;
 use abi::inet::{
-    IP_HDRINCL, IP_MTU_DISCOVER, IP_PKTINFO, IP_RECVERR, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP,
+    IP_HDRINCL, IP_MTU_DISCOVER, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP,
     IPPROTO_IPV6, IPV6_HOPLIMIT, IPV6_MTU_DISCOVER, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RECVHOPLIMIT,
-    IPV6_RECVPKTINFO, IPV6_UNICAST_HOPS, IPV6_V6ONLY,
+    IPV6_RECVPKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY,
 };
 use abi::socket::AF_INET;
 use core::sync::atomic::Ordering;
@@ -18,8 +18,11 @@ use smoltcp::wire::IpAddress;
 pub(super) struct DatagramOptions {
     hop_limit: Option<u8>,
     hop_limit_of_ipv6: Option<u8>,
+    traffic_class: u8,
+    traffic_class_of_ipv6: u8,
     tells_destination: bool,
     tells_hop_limit: bool,
+    tells_traffic_class: bool,
     pub(super) receives_errors: bool,
     pub(super) brings_header: bool,
     discovery: u32,
@@ -33,6 +36,14 @@ impl DatagramOptions {
             IpAddress::Ipv6(_) => self.hop_limit_of_ipv6,
         };
         said.unwrap_or(if to.is_multicast() { 1 } else { options::HOP_LIMIT })
+    }
+
+    /// The traffic class of a packet there.
+    pub(super) fn traffic_class_for(&self, to: &IpAddress) -> u8 {
+        match to {
+            IpAddress::Ipv4(_) => self.traffic_class,
+            IpAddress::Ipv6(_) => self.traffic_class_of_ipv6,
+        }
     }
 
     /// Control messages about a message that came.
@@ -49,6 +60,9 @@ impl DatagramOptions {
                 if self.tells_hop_limit {
                     control.put(IPPROTO_IP, IP_TTL, &u32::from(message.hop_limit).to_ne_bytes());
                 }
+                if self.tells_traffic_class {
+                    control.put(IPPROTO_IP, IP_TOS, &[message.traffic_class]);
+                }
             }
             IpAddress::Ipv6(to) => {
                 if self.tells_destination {
@@ -63,6 +77,10 @@ impl DatagramOptions {
                         IPV6_HOPLIMIT,
                         &u32::from(message.hop_limit).to_ne_bytes(),
                     );
+                }
+                if self.tells_traffic_class {
+                    let class = u32::from(message.traffic_class).to_ne_bytes();
+                    control.put(IPPROTO_IPV6, IPV6_TCLASS, &class);
                 }
             }
         }
@@ -79,7 +97,11 @@ impl Datagram {
         let options = &inner.options;
         let answer = match (level, name) {
             (IPPROTO_IP, IP_TTL) => i32::from(options.hop_limit.unwrap_or(options::HOP_LIMIT)),
-            (IPPROTO_IP, IP_TOS) => 0,
+            (IPPROTO_IP, IP_TOS) => i32::from(options.traffic_class),
+            (IPPROTO_IPV6, IPV6_TCLASS) if self.is_six() => i32::from(options.traffic_class_of_ipv6),
+            (IPPROTO_IP, IP_RECVTOS) | (IPPROTO_IPV6, IPV6_RECVTCLASS) => {
+                i32::from(options.tells_traffic_class)
+            }
             (IPPROTO_IP, IP_PKTINFO) | (IPPROTO_IPV6, IPV6_RECVPKTINFO) => {
                 i32::from(options.tells_destination)
             }
@@ -123,6 +145,13 @@ impl Datagram {
             }
             (IPPROTO_IP, IP_RECVTTL) | (IPPROTO_IPV6, IPV6_RECVHOPLIMIT) => {
                 options.tells_hop_limit = flag(value)?
+            }
+            (IPPROTO_IP, IP_TOS) => options.traffic_class = number(value)? as u8,
+            (IPPROTO_IPV6, IPV6_TCLASS) if self.is_six() => {
+                options.traffic_class_of_ipv6 = options::traffic_class(number(value)?)?;
+            }
+            (IPPROTO_IP, IP_RECVTOS) | (IPPROTO_IPV6, IPV6_RECVTCLASS) => {
+                options.tells_traffic_class = flag(value)?;
             }
             (IPPROTO_IP, IP_RECVERR) | (IPPROTO_IPV6, IPV6_RECVERR) => options.receives_errors = flag(value)?,
             (IPPROTO_IP, IP_MTU_DISCOVER) | (IPPROTO_IPV6, IPV6_MTU_DISCOVER) => {

@@ -121,6 +121,7 @@ impl QueuedMessage {
             from: self.from,
             to: self.to,
             hop_limit: self.hop_limit,
+            traffic_class: self.traffic_class,
             interface: self.interface,
             bytes: fallible::boxed_bytes(&self.bytes)?,
         })

@@ -5,6 +5,7 @@ use super::super::delivery;
 use super::super::outbox::Outbox;
 use super::super::route::{self, Route};
 use super::compose::{Envelope, longest};
+use super::control::Said;
 use super::transmitter::Transmitter;
 use super::{Datagram, DatagramState, Kind};
 use abi::Errno;
@@ -48,7 +49,9 @@ impl Datagram {
         if len > longest(header_len, course.route.netif.longest_packet()) {
             return Err(Errno::EMSGSIZE);
         }
-        let source = course.source.or(bound.address).unwrap_or(course.route.source);
+        let said = Said::read(message.control, course.to.addr.version())?;
+        let own = course.source.or(bound.address);
+        let source = said.source.or(own).unwrap_or(course.route.source);
         if source.version() != course.to.addr.version() {
             return Err(Errno::EAFNOSUPPORT);
         }
@@ -58,10 +61,12 @@ impl Datagram {
         }
         let packet = outbox.fill_last(header_len + len);
         self.fill(message.data, &mut packet[header_len..])?;
+        let (hop_limit, traffic_class) = self.header_options(&course.to.addr);
         let envelope = Envelope {
             from: IpEndpoint::new(source, bound.port),
             to: course.to,
-            hop_limit: self.hop_limit(&course.to.addr),
+            hop_limit: said.hop_limit.unwrap_or(hop_limit),
+            traffic_class: said.traffic_class.unwrap_or(traffic_class),
             is_trusted: course.route.netif.is_loopback(),
         };
         if brings_header {
@@ -82,9 +87,10 @@ impl Datagram {
         self.kind == Kind::Raw && self.inner.lock().options.brings_header
     }
 
-    fn hop_limit(&self, to: &IpAddress) -> u8 {
+    /// The hop limit and the traffic class of a packet there, as its options say.
+    fn header_options(&self, to: &IpAddress) -> (u8, u8) {
         let options = &self.inner.lock().options;
-        options.hop_limit_for(to)
+        (options.hop_limit_for(to), options.traffic_class_for(to))
     }
 
     /// Whom the message is for.

@@ -71,7 +71,7 @@ impl Transmitter {
 
     /// Sends what can be sent. When it wants to be asked again, if something waits.
     fn run(&mut self, outbox: &mut Outbox) -> Option<Instant> {
-        let next = self.netif.poll(&mut self.set, None, outbox);
+        let next = self.netif.poll(&mut self.set, None, outbox, 0);
         if self.set.get::<Socket<'static>>(self.handle).send_queue() == 0 {
             self.waits_since = None;
             return None;

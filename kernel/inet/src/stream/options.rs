@@ -5,7 +5,7 @@ use super::super::outbox::Outbox;
 use super::{IPPROTO_TCP, Stream};
 use abi::Errno;
 use abi::inet::{
-    IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_UNICAST_HOPS, IPV6_V6ONLY, TCP_KEEPCNT, TCP_KEEPIDLE,
+    IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY, TCP_KEEPCNT, TCP_KEEPIDLE,
     TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_QUICKACK, TCP_USER_TIMEOUT,
 };
 use abi::socket::AF_INET;
@@ -25,6 +25,9 @@ const ADMISSION_TIMEOUT: Duration = Duration::from_secs(63);
 /// For how long a connection that nobody has any more waits for its peer's end: net.ipv4.tcp_fin_timeout.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The bits of a traffic class that tell of congestion (RFC 3168).
+const CONGESTION: u8 = 3;
+
 /// Who has a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionHolder {
@@ -40,6 +43,7 @@ pub(super) struct TcpOptions {
     no_delay: bool,
     quick_ack: bool,
     hop_limit: Option<u8>,
+    pub(super) traffic_class: u8,
     /// Seconds, and a number.
     keep_idle: u32,
     keep_interval: u32,
@@ -56,6 +60,7 @@ impl Default for TcpOptions {
             no_delay: false,
             quick_ack: false,
             hop_limit: None,
+            traffic_class: 0,
             keep_idle: 7200,
             keep_interval: 75,
             keep_count: 9,
@@ -128,7 +133,8 @@ impl Stream {
                 .as_ref()
                 .map_or(USUAL_SEGMENT, |connection| connection.longest_segment() as i32),
             (IPPROTO_IP, IP_TTL) => i32::from(options.hop_limit.unwrap_or(options::HOP_LIMIT)),
-            (IPPROTO_IP, IP_TOS) => 0,
+            (IPPROTO_IP, IP_TOS) => i32::from(options.traffic_class),
+            (IPPROTO_IPV6, IPV6_TCLASS) if is_six => i32::from(options.traffic_class),
             (IPPROTO_IPV6, IPV6_UNICAST_HOPS) if is_six => {
                 i32::from(options.hop_limit.unwrap_or(options::HOP_LIMIT))
             }
@@ -160,6 +166,11 @@ impl Stream {
                 options.user_timeout = u32::try_from(whole(value)?).map_err(|_| Errno::EINVAL)?;
             }
             (IPPROTO_IP, IP_TTL) => options.hop_limit = options::hop_limit(number(value)?)?,
+            // The two bits of congestion belong to TCP.
+            (IPPROTO_IP, IP_TOS) => options.traffic_class = number(value)? as u8 & !CONGESTION,
+            (IPPROTO_IPV6, IPV6_TCLASS) if is_six => {
+                options.traffic_class = options::traffic_class(number(value)?)? & !CONGESTION;
+            }
             (IPPROTO_IPV6, IPV6_UNICAST_HOPS) if is_six => {
                 options.hop_limit = options::hop_limit(number(value)?)?
             }

@@ -66,7 +66,10 @@ impl Stream {
         };
         options.set_timers(connection.socket_mut(), &self.base, holder);
         let cause = incoming.map_or(Cause::Timer, |_| Cause::Packet);
-        let next = connection.netif.poll(&mut connection.set, incoming, outbox);
+        let class = options.traffic_class;
+        let next = connection
+            .netif
+            .poll(&mut connection.set, incoming, outbox, class);
         let after = connection.view();
         self.note_change(inner, before, after, cause, next)
     }
