@@ -20,6 +20,10 @@
 typedef struct sockaddr any_t;
 typedef struct sockaddr_in in_t;
 
+#ifndef ICMP_FILTER
+#define ICMP_FILTER 1
+#endif
+
 static in_t at(unsigned address, int port) {
     return (in_t){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
 }
@@ -401,6 +405,28 @@ static void echoes(void) {
     CHECK(recv(fd, bytes, sizeof bytes, 0) == 20 + sizeof echo && bytes[20] == ICMP_ECHO);
     CHECK(recv(fd, bytes, sizeof bytes, 0) == 20 + sizeof echo && bytes[20] == ICMP_ECHOREPLY && bytes[9] == IPPROTO_ICMP);
     CHECK(memcmp(bytes + 28, echo.data, sizeof echo.data) == 0 && checksum(bytes + 20, sizeof echo) == 0);
+    // ping(8) does not want the request.
+    CHECK(option(fd, SOL_RAW, ICMP_FILTER) == 0 && set(fd, SOL_RAW, ICMP_FILTER, 1 << ICMP_ECHO) == 0);
+    CHECK(option(fd, SOL_RAW, ICMP_FILTER) == 1 << ICMP_ECHO);
+    CHECK(sendto(fd, &echo, sizeof echo, 0, (any_t *)&name, sizeof name) == sizeof echo);
+    CHECK(recv(fd, bytes, sizeof bytes, 0) == 20 + sizeof echo && bytes[20] == ICMP_ECHOREPLY);
+    CHECK(FAILS(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT), EAGAIN));
+    close(fd);
+    fd = socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
+    unsigned filter[8] = {[4] = 1};
+    socklen_t len = sizeof filter;
+    CHECK(setsockopt(fd, IPPROTO_ICMPV6, 1, filter, sizeof filter) == 0 && set(fd, SOL_RAW, IPV6_CHECKSUM, 2) == 0);
+    memset(filter, 0, sizeof filter);
+    CHECK(getsockopt(fd, IPPROTO_ICMPV6, 1, filter, &len) == 0 && len == sizeof filter && filter[4] == 1);
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct icmphdr request = {.type = 128};
+    CHECK(sendto(fd, &request, sizeof request, 0, (any_t *)&six, sizeof six) == sizeof request);
+    CHECK(recv(fd, bytes, sizeof bytes, 0) == sizeof request && bytes[0] == 129);
+    close(fd);
+    // Bound to no device: sshd asks.
+    fd = stream();
+    len = sizeof bytes;
+    CHECK(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bytes, &len) == 0 && len == 0);
     close(fd);
     // Without rights: only the groups that /proc names.
     CHECK(FAILS(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP), EACCES));

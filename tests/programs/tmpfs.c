@@ -1,8 +1,9 @@
-// Files in memory: seals (memfd_create(2), fcntl(2)), the times of files that are mapped, extended attributes.
+// Files in memory: flags of a transfer (preadv2(2)), seals (memfd_create(2), fcntl(2)), the times of files that are mapped, extended attributes.
 #include "check.h"
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #define FAILS(call, error) (errno = 0, (call) == -1 && errno == (error))
@@ -17,6 +18,18 @@ static int sealed(int seals) {
     CHECK(fd >= 0 && write(fd, bytes, 5000) == 5000 && fcntl(fd, F_ADD_SEALS, seals) == 0);
     CHECK(fcntl(fd, F_GET_SEALS) == seals);
     return fd;
+}
+
+// Flags of a single read or write: what has to do with disks alone changes nothing, what is unknown is refused.
+static void flags_of_one_transfer(void) {
+    int fd = memfd_create("flags", 0);
+    char there[4] = "";
+    struct iovec from = {"kept", 4}, to = {there, 4};
+    CHECK(pwritev2(fd, &from, 1, 0, RWF_SYNC | RWF_DSYNC | RWF_HIPRI) == 4 && pwritev2(fd, &from, 1, -1, RWF_DSYNC) == 4);
+    CHECK(lseek(fd, 0, SEEK_CUR) == 4 && lseek(fd, 0, SEEK_END) == 4);
+    CHECK(preadv2(fd, &to, 1, 0, RWF_HIPRI | RWF_APPEND) == 4 && memcmp(there, "kept", 4) == 0);
+    CHECK(FAILS(preadv2(fd, &to, 1, 0, 1 << 20), EOPNOTSUPP) && FAILS(pwritev2(fd, &from, 1, 0, 1 << 20), EOPNOTSUPP));
+    close(fd);
 }
 
 static void seals_of_size(void) {
@@ -136,6 +149,7 @@ static void times(void) {
 
 static void checks(void) {
     if (getppid() == 1) CHECK(mount("tmpfs", "/tmp", "tmpfs", 0, NULL) == 0);
+    flags_of_one_transfer();
     seals_of_size();
     seals_of_writes();
     who_may_seal();

@@ -247,6 +247,17 @@ flags! {
 pub const PATH_MAX: usize = 4096;
 /// Longest name in a directory.
 pub const NAME_MAX: usize = 255;
+/// preadv2(2), pwritev2(2): without interrupts, if the device can.
+pub const RWF_HIPRI: u32 = 1;
+/// What is written is on the disk behind it: the bytes, or all.
+pub const RWF_DSYNC: u32 = 2;
+/// As above.
+pub const RWF_SYNC: u32 = 4;
+/// As if the file were `O_APPEND`, and as if it were not.
+pub const RWF_APPEND: u32 = 16;
+/// As above.
+pub const RWF_NOAPPEND: u32 = 32;
+
 /// A write of so many bytes to a pipe is not divided.
 pub const PIPE_BUF: usize = 4096;
 /// Most parts in readv and writev.

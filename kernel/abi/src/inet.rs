@@ -18,6 +18,15 @@ pub const IPPROTO_ICMPV6: u32 = 58;
 /// Packets that bring their header along.
 pub const IPPROTO_RAW: u32 = 255;
 
+/// Options of raw sockets: of ICMP the types that a socket does not want, and where the kernel puts a checksum.
+pub const SOL_RAW: u32 = 255;
+/// A bit of four bytes for each type of ICMP.
+pub const ICMP_FILTER: u32 = 1;
+/// A bit of 32 bytes for each type of ICMPv6: `IPPROTO_ICMPV6`.
+pub const ICMPV6_FILTER: u32 = 1;
+/// Where a checksum stands.
+pub const IPV6_CHECKSUM: u32 = 7;
+
 /// Type of service.
 pub const IP_TOS: u32 = 1;
 /// Routers that a packet may pass.

@@ -3,9 +3,9 @@
 use abi::Errno;
 use abi::capability::{CAP_NET_ADMIN, CAP_NET_RAW};
 use abi::socket::option::{
-    Linger, SO_ACCEPTCONN, SO_DEBUG, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PEEK_OFF, SO_PRIORITY, SO_PROTOCOL,
-    SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT, SO_RCVTIMEO, SO_SNDBUF, SO_SNDBUFFORCE, SO_SNDLOWAT, SO_SNDTIMEO,
-    SO_TYPE, SOL_SOCKET,
+    Linger, SO_ACCEPTCONN, SO_BINDTODEVICE, SO_DEBUG, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PEEK_OFF,
+    SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT, SO_RCVTIMEO, SO_SNDBUF, SO_SNDBUFFORCE,
+    SO_SNDLOWAT, SO_SNDTIMEO, SO_TYPE, SOL_SOCKET,
 };
 use abi::time::TimeVal;
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -96,6 +96,8 @@ pub fn get(
         SO_LINGER => value.set(&base.linger()),
         SO_SNDTIMEO => value.set(&time_val(base.send_timeout())),
         SO_RCVTIMEO => value.set(&time_val(base.receive_timeout())),
+        // None, which is a name of no bytes.
+        SO_BINDTODEVICE => {}
         SO_PEEK_OFF if ops.has_peek_offset() => value.set(&base.peek_offset()),
         SO_PEEK_OFF => return Err(Errno::EOPNOTSUPP),
         name if SocketBase::is_switch(name) => value.set(&i32::from(base.is_on(name))),

@@ -1,7 +1,10 @@
 //! Reading and writing.
 
 use abi::Errno;
-use abi::file::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
+use abi::file::{
+    RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOAPPEND, RWF_SYNC, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE,
+    SEEK_SET,
+};
 
 use super::caller::with_caller;
 use super::lookup::{file, file_of_transfer};
@@ -154,7 +157,7 @@ pub fn pwritev(
 
 /// preadv2(2): offset -1 is the position.
 ///
-/// Not supported: all flags (`EOPNOTSUPP`).
+/// Not supported: `RWF_NOWAIT`, `RWF_ATOMIC` (`EOPNOTSUPP`).
 ///
 /// # Errors
 /// As for [`readv`] and [`preadv`]. `EOPNOTSUPP`: a flag.
@@ -166,7 +169,9 @@ pub fn preadv2(
     offset: i64,
     flags: u32,
 ) -> Result<usize, Errno> {
-    match (flags, offset) {
+    // What a read has to do with the end of a file, or with disks, is nothing.
+    const MEANT: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND | RWF_NOAPPEND;
+    match (flags & !MEANT, offset) {
         (0, -1) => readv(current, descriptor, list, count),
         (0, _) => preadv(current, descriptor, list, count, offset),
         _ => Err(Errno::EOPNOTSUPP),
@@ -175,7 +180,7 @@ pub fn preadv2(
 
 /// pwritev2(2): as [`preadv2`].
 ///
-/// Not supported: all flags (`EOPNOTSUPP`).
+/// Not supported: `RWF_NOWAIT`, `RWF_APPEND`, `RWF_NOAPPEND`, `RWF_ATOMIC` (`EOPNOTSUPP`).
 ///
 /// # Errors
 /// As for [`writev`] and [`pwritev`]. `EOPNOTSUPP`: a flag.
@@ -187,7 +192,9 @@ pub fn pwritev2(
     offset: i64,
     flags: u32,
 ) -> Result<usize, Errno> {
-    match (flags, offset) {
+    // Files are in memory: what is written is where it will ever be.
+    const MEANT: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC;
+    match (flags & !MEANT, offset) {
         (0, -1) => writev(current, descriptor, list, count),
         (0, _) => pwritev(current, descriptor, list, count, offset),
         _ => Err(Errno::EOPNOTSUPP),

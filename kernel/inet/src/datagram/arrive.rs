@@ -197,6 +197,15 @@ impl Datagram {
             return false;
         }
         let inner = self.inner.lock();
+        let is_icmp = matches!(arrival.protocol, IpProtocol::Icmp | IpProtocol::Icmpv6);
+        if is_icmp
+            && arrival
+                .payload
+                .first()
+                .is_some_and(|kind| inner.options.filters(*kind))
+        {
+            return false;
+        }
         let bound = inner.bound.and_then(|name| name.address);
         bound.is_none_or(|own| own == arrival.destination)
             && inner.peer.is_none_or(|peer| peer.addr == arrival.source)

@@ -4,14 +4,18 @@ use super::super::options::{self, flag, number};
 use super::{Datagram, Kind, QueuedMessage};
 use abi::Errno;
 use abi::inet::{
-    IP_HDRINCL, IP_MTU_DISCOVER, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP,
-    IPPROTO_IPV6, IPV6_HOPLIMIT, IPV6_MTU_DISCOVER, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RECVHOPLIMIT,
-    IPV6_RECVPKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY,
+    ICMP_FILTER, ICMPV6_FILTER, IP_HDRINCL, IP_MTU_DISCOVER, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_RECVTTL,
+    IP_TOS, IP_TTL, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_IPV6, IPV6_CHECKSUM, IPV6_HOPLIMIT,
+    IPV6_MTU_DISCOVER, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO, IPV6_RECVTCLASS,
+    IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY, SOL_RAW,
 };
 use abi::socket::AF_INET;
 use core::sync::atomic::Ordering;
 use net::{ControlSink, OptionValue};
-use smoltcp::wire::IpAddress;
+use smoltcp::wire::{IpAddress, IpProtocol};
+
+/// Where the checksum of a message of ICMPv6 stands.
+const CHECKSUM_OF_ICMPV6: i32 = 2;
 
 /// What a program has said.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +30,8 @@ pub(super) struct DatagramOptions {
     pub(super) receives_errors: bool,
     pub(super) brings_header: bool,
     discovery: u32,
+    /// Types of ICMP that are not wanted, a bit for each.
+    unwanted: [u32; 8],
 }
 
 impl DatagramOptions {
@@ -44,6 +50,11 @@ impl DatagramOptions {
             IpAddress::Ipv4(_) => self.traffic_class,
             IpAddress::Ipv6(_) => self.traffic_class_of_ipv6,
         }
+    }
+
+    /// Whether a message of ICMP of that type is not wanted. The filter of IPv4 knows the first 32 alone.
+    pub(super) fn filters(&self, kind: u8) -> bool {
+        self.unwanted[usize::from(kind / 32)] & 1 << (kind % 32) != 0
     }
 
     /// Control messages about a message that came.
@@ -117,10 +128,21 @@ impl Datagram {
             (IPPROTO_IPV6, IPV6_V6ONLY) if self.is_six() => {
                 i32::from(self.is_v6_only.load(Ordering::Relaxed))
             }
+            (SOL_RAW, ICMP_FILTER) if self.filters(IpProtocol::Icmp) => options.unwanted[0] as i32,
+            (IPPROTO_ICMPV6, ICMPV6_FILTER) if self.filters(IpProtocol::Icmpv6) => {
+                value.set(&options.unwanted);
+                return Ok(());
+            }
+            (SOL_RAW, IPV6_CHECKSUM) if self.filters(IpProtocol::Icmpv6) => CHECKSUM_OF_ICMPV6,
             _ => return Err(Errno::ENOPROTOOPT),
         };
         value.set(&answer);
         Ok(())
+    }
+
+    /// Whether it gets all messages of that protocol, but for those that it does not want.
+    fn filters(&self, protocol: IpProtocol) -> bool {
+        self.kind == Kind::Raw && self.protocol == protocol
     }
 
     fn is_six(&self) -> bool {
@@ -163,6 +185,20 @@ impl Datagram {
                     return Err(Errno::EINVAL);
                 }
                 self.is_v6_only.store(flag(value)?, Ordering::Relaxed);
+            }
+            (SOL_RAW, ICMP_FILTER) if self.filters(IpProtocol::Icmp) => {
+                options.unwanted[0] = number(value)? as u32;
+            }
+            (IPPROTO_ICMPV6, ICMPV6_FILTER) if self.filters(IpProtocol::Icmpv6) => {
+                for (mine, said) in options.unwanted.iter_mut().zip(value.chunks_exact(4)) {
+                    *mine = number(said)? as u32;
+                }
+            }
+            // It is there in any case (RFC 3542, 3.1), and nowhere else.
+            (SOL_RAW, IPV6_CHECKSUM) if self.filters(IpProtocol::Icmpv6) => {
+                if number(value)? != CHECKSUM_OF_ICMPV6 {
+                    return Err(Errno::EINVAL);
+                }
             }
             _ => return Err(Errno::ENOPROTOOPT),
         }
