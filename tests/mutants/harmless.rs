@@ -64,6 +64,143 @@ const REASONS: &[(&[&str], &str)] = &[
         &["timer::", "ISB"],
         "unseen: QEMU reads its counter in program order",
     ),
+    // Covered by another.
+    (
+        &["classic::copy", "#2", "DSB ISHST"],
+        "harmless: the flush before it has completed the stores; left for a space that never ran",
+    ),
+    (
+        &["privatise::regain", "DSB ISHST"],
+        "harmless: the store of the page's own entry follows, with its DSB",
+    ),
+    (
+        &["fault::edit_in_place", "DSB ISHST"],
+        "harmless: the DSB of the own flush completes the store for this processor's walks; another takes one fault more",
+    ),
+    (
+        &["space::activate", "DSB ISHST"],
+        "harmless: fork's and exec's own barriers come between; kept for a space that was made without any",
+    ),
+    (
+        &["fault/around::fill_around", "DMB ISHST"],
+        "unseen: pages of files were stored to long before; the heart's machine",
+    ),
+    // A store of zero that is no break: nothing that a TLB may hold.
+    (
+        &["clear::clear_in_one_table", "break"],
+        "harmless: the entry is not valid (a page that is out, a reservation)",
+    ),
+    (
+        &["clear::take_out", "break"],
+        "harmless: a table that was taken out, and flushed, before",
+    ),
+    (
+        &["release::release_some", "break"],
+        "harmless: tables of a space that nobody walks any more",
+    ),
+    (
+        &["table::free", "break"],
+        "harmless: a table that nobody walks any more",
+    ),
+    (
+        &["table_copy::finish", "break"],
+        "harmless: a copy that nobody walks yet",
+    ),
+    // Rare: no work here reaches them.
+    (
+        &["fault/given_back::map_given_back"],
+        "unplayed: two threads must fault on one page while it is given back; lives of the heart's machine",
+    ),
+    (
+        &["clear::clear_across", "VALE1IS"],
+        "unplayed: one page across two tables, no work does that; lives of the heart's machine",
+    ),
+    (
+        &["revoke::revoke", "DSB ISHST"],
+        "unplayed: a mapped file is cut while a space that maps it never ran",
+    ),
+    (
+        &["inherit::drop_uninherited", "DSB ISHST"],
+        "unplayed: madvise(MADV_DONTFORK); lives of the heart's machine",
+    ),
+    (
+        &["frames::make_executable"],
+        "unplayed: a copy whose every use is another function's (sync_icache is played)",
+    ),
+    (
+        &["crash/exception::is_spurious"],
+        "unseen: QEMU has no spurious faults",
+    ),
+    // Boot: QEMU synchronises at once, and looks at one map only.
+    (
+        &["find_likely_uart"],
+        "unseen: QEMU's devices take effect at once",
+    ),
+    (
+        &["devices/watchdog"],
+        "unseen: QEMU's devices take effect at once",
+    ),
+    (
+        &["at_el1", "ISB"],
+        "unseen: VBAR matters for an exception that does not come",
+    ),
+    (
+        &["come_to_el1", "ISB"],
+        "unseen: ICC_SRE_EL2 takes effect at once in QEMU",
+    ),
+    (
+        &["boot #1", "DMB SY"],
+        "unseen: order of the loads of a tree that was stored before power came",
+    ),
+    (
+        &["prepare_for_rust", "ISB"],
+        "unseen: CPACR takes effect at once in QEMU, and no vector register is used before an ERET",
+    ),
+    (
+        &["replace_kernel_root", "ISB"],
+        "unseen: QEMU's writes of TTBR1 take effect at once; the code runs by TTBR0's identity meanwhile",
+    ),
+    (
+        &["boot/mod::install"],
+        "unseen: the identity under TTBR0 is left for good, and no program runs before the first switch, which flushes again",
+    ),
+    (&["start_secondary #1"], "unseen: as in boot/mod::install"),
+    (
+        &["boot/secondary::start", "DSB SY"],
+        "unseen: the checker takes DC for complete at once",
+    ),
+    (
+        &["boot/secondary::perform", "DSB SY"],
+        "unseen: the checker takes DC for complete at once",
+    ),
+    (
+        &["board/selftest"],
+        "unseen: it asks a board what only a board can answer",
+    ),
+    (
+        &["board/hardening"],
+        "unseen: CPUACTLR is another processor's register in QEMU",
+    ),
+    (
+        &["exception_vectors_with_loop"],
+        "unseen: what follows a loop against speculation is guessed by no QEMU",
+    ),
+    (
+        &["board::measure_rate", "ISB"],
+        "unseen: QEMU reads its counter in program order",
+    ),
+    (
+        &["memory/mod::activate", "ISB"],
+        "harmless: the ERET to the program, or the ISB of whoever uses its memory before, synchronises",
+    ),
+    (
+        &["sync_icache", "DSB ISH", "NSH"],
+        "unseen: the last DSB of the row, for other processors' instruction caches; the ERET's is this one's",
+    ),
+    (
+        &["boot/window::show"],
+        "unseen: a walk that faulted before is not remembered by QEMU nor by the checker",
+    ),
 ];
 
 /// Why nobody need notice the mutant of this name.

@@ -63,7 +63,7 @@ pub struct Cpu {
     pub stores_ordered: Moment,
     /// The last DSB that completes stores
     pub stores_complete: Moment,
-    /// The last DSB that completes everything
+    /// The last DSB that completes everything for all processors
     pub all_complete: Moment,
     /// The last DC that cleans
     pub cleaned: Moment,
@@ -73,6 +73,10 @@ pub struct Cpu {
     pub unsynchronised: Option<(Register, u64)>,
     /// New entries that no DSB for stores has followed
     pub made: Vec<Loss>,
+    /// New entries of the kernel's half that a DSB has made visible, and no ISB has followed
+    pub visible: Vec<Loss>,
+    /// DC with the MMU off that no DSB has completed
+    pub maintaining: Option<u64>,
     /// The last store-release or exclusive store
     pub last_release: Moment,
     /// What the TLB may hold besides, by half
@@ -114,6 +118,8 @@ impl Cpu {
             invalidating: None,
             unsynchronised: None,
             made: Vec::new(),
+            visible: Vec::new(),
+            maintaining: None,
             last_release: 0,
             left: [Left::Nothing; 2],
             has_invalidated: [false; 2],

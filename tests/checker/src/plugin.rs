@@ -318,6 +318,9 @@ extern "C" fn on_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void)
     let Some(state) = guard.as_mut() else { return };
     let Some(known) = state.known(data) else { return };
     if is_device {
+        state
+            .machine
+            .check_as_device(cpu as usize, &known.site, address, size);
         if let (true, Some(physical)) = (is_store, physical) {
             state.machine.device_store(cpu as usize, known.site.pc, physical);
         }

@@ -115,6 +115,12 @@ impl Trees {
         self.trees.get(&id)
     }
 
+    /// The pages of the tree's tables.
+    pub fn pages_of(&self, id: TreeId) -> Vec<u64> {
+        let tree = self.trees.get(&id);
+        tree.map_or_else(Vec::new, |tree| tree.tables.keys().copied().collect())
+    }
+
     /// Whether a leaf of the tree is good under every ASID.
     pub fn has_global(&self, id: TreeId) -> bool {
         let Some(tree) = self.trees.get(&id) else {

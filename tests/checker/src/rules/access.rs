@@ -4,7 +4,7 @@ use super::remembered::Question;
 use crate::descriptor::{Entry, Half, PAGE, Rights, page_of};
 use crate::instruction::{Access, Register};
 use crate::lines::{DIRTY, FETCHED, INITIALISED, LastStore, STALE_INSTRUCTIONS, UNCACHED, Writer, lines_of};
-use crate::machine::{Cpu, Machine};
+use crate::machine::{Cpu, Loss, Machine};
 use crate::tlb::{Translation, take_table};
 use crate::trees::{Leaf, Walk};
 
@@ -55,7 +55,9 @@ impl Machine {
     pub fn memory(&mut self, cpu: usize, site: &Site, memory: &Memory) {
         let has_mmu = self.cpus[cpu].has_mmu();
         let is_program = self.cpus[cpu].is_program(site.pc);
-        if has_mmu && !is_program {
+        if !has_mmu {
+            self.check_as_device(cpu, site, memory.address, memory.size);
+        } else if !is_program {
             self.check_kernel_translation(cpu, site.pc, memory.address);
         }
         let Some(physical) = memory.physical.or_else(|| self.translate(cpu, memory.address)) else {
@@ -106,16 +108,22 @@ impl Machine {
         {
             self.check_synchronised(cpu, pc, "uses memory");
         }
-        let made = self.cpus[cpu].made.iter();
-        let early = made
-            .into_iter()
-            .find(|made| address.wrapping_sub(made.address) < made.span);
-        if let Some(made) = early.copied() {
+        let is_inside = |made: &&Loss| address.wrapping_sub(made.address) < made.span;
+        let own = &mut self.cpus[cpu];
+        let early = own.made.iter().find(is_inside).copied();
+        let unfetched = own.visible.iter().find(is_inside).copied();
+        if let Some(made) = early {
+            own.made.clear();
             let text = format!(
                 "cpu {cpu} uses {address:#x} at {pc:#x}, whose entry no DSB has made visible to a walk"
             );
             self.violation("USE-BEFORE-DSB", made.change.pc, &text);
-            self.cpus[cpu].made.clear();
+        } else if let Some(made) = unfetched {
+            own.visible.clear();
+            let text = format!(
+                "cpu {cpu} uses {address:#x} at {pc:#x}, and no ISB came behind the DSB for its entry: a walk of before may fault"
+            );
+            self.violation("USE-BEFORE-ISB", made.change.pc, &text);
         }
     }
 
@@ -332,6 +340,21 @@ impl Machine {
         };
         list.into_iter()
             .find(|(under, page)| *under == asid && is_held(page))
+    }
+
+    /// Device memory, and all memory while the MMU is off: an access that is not aligned faults, an exclusive one may do anything.
+    pub fn check_as_device(&mut self, cpu: usize, site: &Site, address: u64, size: u64) {
+        // What firmware does before the kernel has the processor is its own business.
+        if self.cpus[cpu].tcr.is_none() && site.pc < FIRMWARE_END {
+            return;
+        }
+        let rule = match site.access {
+            Access::Exclusive => "DEVICE-EXCLUSIVE",
+            _ if !address.is_multiple_of(size) => "DEVICE-UNALIGNED",
+            _ => return,
+        };
+        let text = format!("cpu {cpu}: {size} bytes at {address:#x}, which is Device memory");
+        self.violation(rule, site.pc, &text);
     }
 
     /// A store to a register of a device.

@@ -28,7 +28,11 @@ impl Machine {
             own.stores_ordered = self.now;
             own.stores_complete = self.now;
             own.unordered.clear();
-            own.made.clear();
+            let made = std::mem::take(&mut own.made);
+            let own_half = made
+                .into_iter()
+                .filter(|made| Half::of(made.address) == Half::Kernel);
+            self.cpus[cpu].visible.extend(own_half);
         }
         if accesses == Accesses::All {
             self.complete(cpu, domain);
@@ -38,7 +42,10 @@ impl Machine {
     fn complete(&mut self, cpu: usize, domain: Domain) {
         let now = self.now;
         let own = &mut self.cpus[cpu];
-        own.all_complete = now;
+        if domain >= Domain::Inner {
+            own.all_complete = now;
+            own.maintaining = None;
+        }
         own.invalidating = own.invalidating.filter(|&(_, reach)| domain < reach);
         let given = std::mem::take(&mut own.tlbis);
         if given.is_empty() {
@@ -102,6 +109,7 @@ impl Machine {
             .or(own.made.first())
             .map(|loss| loss.change.pc);
         own.made.clear();
+        own.visible.clear();
         let cache = own.invalidating.take().map(|(pc, _)| pc);
         own.unordered.clear();
         let losses = std::mem::take(&mut own.losses);

@@ -32,12 +32,15 @@ impl Machine {
         match cache {
             Cache::Zero => self.zero(cpu, pc, address, physical),
             Cache::InvalidateInstructions => self.invalidate_instructions(cpu, pc, physical),
-            _ => self.clean(cpu, cache, physical),
+            _ => self.clean(cpu, pc, cache, physical),
         }
     }
 
-    fn clean(&mut self, cpu: usize, cache: Cache, physical: u64) {
+    fn clean(&mut self, cpu: usize, pc: u64, cache: Cache, physical: u64) {
         let now = self.now;
+        if !self.cpus[cpu].has_mmu() {
+            self.cpus[cpu].maintaining = Some(pc);
+        }
         let line = self.lines.line(physical);
         match cache {
             Cache::Invalidate => *line &= !(UNCACHED | DIRTY),

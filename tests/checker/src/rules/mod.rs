@@ -9,6 +9,7 @@
 //! | TLBI-BEFORE-DSB | the store to an entry is complete before the TLBI that is for it | D8.13.5 |
 //! | PENDING-TLBI, PENDING-STORE, PENDING-IC | EL0 is entered with maintenance incomplete | D8.13.5, D7.4 |
 //! | USE-BEFORE-DSB | the kernel uses an address whose new entry no DSB has made visible to its walks | D8.2.6 |
+//! | USE-BEFORE-ISB | ... and whose DSB no ISB has followed | D8.2.6 |
 //! | NO-ISB | memory is used, or the MMU turned on, behind a write to TTBR, TCR, MAIR or SCTLR without an ISB | D19.1.2 |
 //! | NEVER-INVALIDATED | the MMU is turned on with a TLB or an instruction cache as power left it | D8.13 |
 //! | GLOBAL-LEFT, ROOT-BEFORE-FLUSH | a TLB may hold global entries of tables that were left | D8.13 |
@@ -23,6 +24,8 @@
 //! | STALE-INSTRUCTIONS | an executed line was cleaned and invalidated since it was stored to | B2.7.4 |
 //! | IC-BEFORE-DSB | DC is complete before the IC that is for it | B2.7.4 |
 //! | STORED-UNCACHED, READ-UNCACHED, NEVER-CLEANED | what is stored with caches off and read with caches on, or the reverse, is maintained between | B2.9 |
+//! | PENDING-DC | the MMU is turned on with DC incomplete | B2.9 |
+//! | DEVICE-UNALIGNED, DEVICE-EXCLUSIVE | Device memory, and all memory with the MMU off, is accessed aligned and by no exclusive | B2.7.2, B2.9 |
 //! | ZERO-UNCACHED, ZERO-TABLE, MAIR-LIVE, SET-AND-WAY, TABLE-OUTSIDE | what may not happen at all | |
 
 mod access;

@@ -24,6 +24,7 @@ impl Machine {
             Operation::Isb => {
                 self.report.watched.isbs += 1;
                 self.cpus[cpu].unsynchronised = None;
+                self.cpus[cpu].visible.clear();
             }
             Operation::Dmb(domain, accesses) => self.dmb(cpu, domain, accesses),
             Operation::Dsb(domain, accesses) => self.dsb(cpu, pc, domain, accesses),
@@ -67,6 +68,7 @@ impl Machine {
             Register::Sgi => {}
         }
         if is_turned_on {
+            self.check_stored_uncached(cpu, pc);
             self.note_global(cpu, Half::User);
             self.note_global(cpu, Half::Kernel);
         }
@@ -82,6 +84,19 @@ impl Machine {
             if !was_done {
                 let text = format!("cpu {cpu} turns its MMU on and has not invalidated its {what}");
                 self.violation("NEVER-INVALIDATED", pc, &text);
+            }
+        }
+    }
+
+    /// The tables that were stored with caches off are read through them from now on.
+    fn check_stored_uncached(&mut self, cpu: usize, pc: u64) {
+        if let Some(given) = self.cpus[cpu].maintaining.take() {
+            let text = format!("cpu {cpu} turns its MMU on at {pc:#x} with no DSB since");
+            self.violation("PENDING-DC", given, &text);
+        }
+        for tree in self.cpus[cpu].trees.into_iter().flatten() {
+            for page in self.trees.pages_of(tree) {
+                self.check_table_uncached(pc, page);
             }
         }
     }

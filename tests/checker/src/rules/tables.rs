@@ -337,12 +337,9 @@ impl Machine {
                 Linked::Outside(page) => {
                     self.violation("TABLE-OUTSIDE", pc, &format!("table {page:#x} is not in RAM"));
                 }
-                Linked::Table(page, level) => {
+                Linked::Table(page, _) => {
                     self.check_published(cpu, pc, page, "table");
-                    if lines_of(page, ENTRIES as u64 * 8).any(|line| self.lines.has(line, UNCACHED)) {
-                        let text = format!("table {page:#x} of level {level}");
-                        self.violation("STORED-UNCACHED", pc, &text);
-                    }
+                    self.check_table_uncached(pc, page);
                     if self.cpus[cpu].has_mmu() {
                         self.check_frame_taken(cpu, pc, page, "is linked as a table");
                     }
@@ -352,6 +349,13 @@ impl Machine {
                 }
                 Linked::Page(_) => {}
             }
+        }
+    }
+
+    /// A table that is walked through the caches was not stored past them.
+    pub fn check_table_uncached(&mut self, pc: u64, page: u64) {
+        if lines_of(page, ENTRIES as u64 * 8).any(|line| self.lines.has(line, UNCACHED)) {
+            self.violation("STORED-UNCACHED", pc, &format!("table {page:#x}"));
         }
     }
 }

@@ -105,6 +105,22 @@ impl Board {
         self.machine.memory(cpu, &site, &memory);
     }
 
+    /// An access of processor 2, whose MMU is off.
+    pub fn access_uncached(&mut self, access: Access, physical: u64, stored: Option<u64>) {
+        let site = Site {
+            pc: BASE,
+            access,
+            takes_frame: TakesFrame::No,
+        };
+        let memory = Memory {
+            address: physical,
+            physical: Some(physical),
+            size: 8,
+            stored: stored.map(|value| Value::Words([value, 0])),
+        };
+        self.machine.memory(2, &site, &memory);
+    }
+
     /// The kernel on processor 0 stores to RAM.
     pub fn store(&mut self, physical: u64, value: u64) {
         self.access(

@@ -1,6 +1,7 @@
 //! Each rule, by events made by hand: the right order says nothing, and each thing left out is named.
 
 mod board;
+mod off;
 
 use board::*;
 use checker::instruction::{Access, Accesses, Cache, Domain, Operation, Register, Scope};
@@ -350,6 +351,7 @@ fn a_new_entry_of_the_kernels_is_used_behind_a_dsb() {
         board.store(KERNEL_ROOT + 16, BASE | BLOCK);
         if has_dsb {
             board.dsb(Accesses::Stores);
+            board.system(0, Operation::Isb, 0);
         }
         board.access(0, KERNEL_CODE, Access::Plain, KERNEL + 0x4000_0000, None);
         board.expect(if has_dsb { &[] } else { &["USE-BEFORE-DSB"] });
