@@ -8,43 +8,58 @@
 .global memcpy
 memcpy:
     mov     x3, x0
-    subs    x2, x2, #64
+    subs    x2, x2, #128
     b.lo    2f
-1:  ldp     x4, x5, [x1]
-    ldp     x6, x7, [x1, #16]
-    ldp     x8, x9, [x1, #32]
-    ldp     x10, x11, [x1, #48]
-    add     x1, x1, #64
-    stp     x4, x5, [x3]
-    stp     x6, x7, [x3, #16]
-    stp     x8, x9, [x3, #32]
-    stp     x10, x11, [x3, #48]
-    add     x3, x3, #64
-    subs    x2, x2, #64
+1:  ldp     x4, x5, [x1], #128
+    ldp     x6, x7, [x1, #-112]
+    ldp     x8, x9, [x1, #-96]
+    ldp     x10, x11, [x1, #-80]
+    stp     x4, x5, [x3], #128
+    stp     x6, x7, [x3, #-112]
+    stp     x8, x9, [x3, #-96]
+    stp     x10, x11, [x3, #-80]
+    ldp     x4, x5, [x1, #-64]
+    ldp     x6, x7, [x1, #-48]
+    ldp     x8, x9, [x1, #-32]
+    ldp     x10, x11, [x1, #-16]
+    stp     x4, x5, [x3, #-64]
+    stp     x6, x7, [x3, #-48]
+    stp     x8, x9, [x3, #-32]
+    stp     x10, x11, [x3, #-16]
+    subs    x2, x2, #128
     b.hs    1b
-2:  tbz     x2, #5, 3f              // the low six bits are those of what is left
-    ldp     x4, x5, [x1]
-    ldp     x6, x7, [x1, #16]
-    add     x1, x1, #32
-    stp     x4, x5, [x3]
-    stp     x6, x7, [x3, #16]
-    add     x3, x3, #32
-3:  tbz     x2, #4, 4f
+2:  tbz     x2, #6, 3f              // the low seven bits are those of what is left
+    ldp     x4, x5, [x1], #64
+    ldp     x6, x7, [x1, #-48]
+    ldp     x8, x9, [x1, #-32]
+    ldp     x10, x11, [x1, #-16]
+    stp     x4, x5, [x3], #64
+    stp     x6, x7, [x3, #-48]
+    stp     x8, x9, [x3, #-32]
+    stp     x10, x11, [x3, #-16]
+3:  tbz     x2, #5, 4f
+    ldp     x4, x5, [x1], #32
+    ldp     x6, x7, [x1, #-16]
+    stp     x4, x5, [x3], #32
+    stp     x6, x7, [x3, #-16]
+4:  tbz     x2, #4, 5f
     ldp     x4, x5, [x1], #16
     stp     x4, x5, [x3], #16
-4:  tbz     x2, #3, 5f
+5:  tbz     x2, #3, 6f
     ldr     x4, [x1], #8
     str     x4, [x3], #8
-5:  tbz     x2, #2, 6f
+6:  tst     x2, #7
+    b.eq    9f
+    tbz     x2, #2, 7f
     ldr     w4, [x1], #4
     str     w4, [x3], #4
-6:  tbz     x2, #1, 7f
+7:  tbz     x2, #1, 8f
     ldrh    w4, [x1], #2
     strh    w4, [x3], #2
-7:  tbz     x2, #0, 8f
+8:  tbz     x2, #0, 9f
     ldrb    w4, [x1]
     strb    w4, [x3]
-8:  ret
+9:  ret
 
 // extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8
 .global memmove
@@ -97,17 +112,15 @@ memset:
     mul     x1, x1, x4
     subs    x2, x2, #64
     b.lo    2f
-1:  stp     x1, x1, [x3]
-    stp     x1, x1, [x3, #16]
-    stp     x1, x1, [x3, #32]
-    stp     x1, x1, [x3, #48]
-    add     x3, x3, #64
+1:  stp     x1, x1, [x3], #64
+    stp     x1, x1, [x3, #-48]
+    stp     x1, x1, [x3, #-32]
+    stp     x1, x1, [x3, #-16]
     subs    x2, x2, #64
     b.hs    1b
 2:  tbz     x2, #5, 3f
-    stp     x1, x1, [x3]
-    stp     x1, x1, [x3, #16]
-    add     x3, x3, #32
+    stp     x1, x1, [x3], #32
+    stp     x1, x1, [x3, #-16]
 3:  tbz     x2, #4, 4f
     stp     x1, x1, [x3], #16
 4:  tbz     x2, #3, 5f
