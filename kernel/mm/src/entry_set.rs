@@ -1,46 +1,40 @@
 //! A set of entries of one table. A root is used at its ends (program below, stack and mappings above), so a range would
-//! make fork and exit look at all 512 entries; the set makes them look at the few in use.
+//! make fork and exit look at all 512 entries; the set makes them look at the few cache lines in use. It is one word: fork and
+//! exit hand it on in a register.
 
 use crate::addr::TABLE_ENTRIES;
+use crate::mmu::GROUP;
 
-const WORD: usize = u64::BITS as usize;
-
-/// Indices below 512, one bit each.
+/// Groups of [`GROUP`] entries, a bit each.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct EntrySet([u64; TABLE_ENTRIES / WORD]);
+pub(crate) struct EntrySet(u64);
+
+const _: () = assert!(TABLE_ENTRIES / GROUP == u64::BITS as usize);
 
 impl EntrySet {
-    /// Adds `index`, below 512.
+    /// Adds the group of entry `index`, below 512.
     #[inline]
     pub(crate) fn insert(&mut self, index: usize) {
-        self.0[index / WORD] |= 1 << (index % WORD);
+        self.0 |= 1 << (index / GROUP);
     }
 
-    /// The lowest index in the set that is not below `from`.
-    pub(crate) fn first_from(&self, from: usize) -> Option<usize> {
-        let (at, bit) = (from / WORD, from % WORD);
-        let rest = self.0.get(at)? & u64::MAX << bit;
-        if rest != 0 {
-            return Some(at * WORD + rest.trailing_zeros() as usize);
-        }
-        let (further, word) = self
-            .0
-            .iter()
-            .enumerate()
-            .skip(at + 1)
-            .find(|(_, word)| **word != 0)?;
-        Some(further * WORD + word.trailing_zeros() as usize)
+    /// Takes out the lowest group.
+    #[inline(always)]
+    pub(crate) fn take_first(&mut self) -> Option<usize> {
+        let group = self.0.trailing_zeros();
+        self.0 &= self.0.wrapping_sub(1);
+        (group < u64::BITS).then_some(group as usize)
     }
 
-    /// The indices in the set, lowest first.
+    /// The groups in the set, lowest first.
+    #[inline(always)]
+    pub(crate) fn groups(mut self) -> impl Iterator<Item = usize> {
+        core::iter::from_fn(move || self.take_first())
+    }
+
+    /// The indices of all entries of the groups in the set, lowest first.
     #[inline]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(at, &(mut word))| {
-            core::iter::from_fn(move || {
-                let bit = word.trailing_zeros() as usize;
-                word &= word.wrapping_sub(1);
-                (bit < WORD).then_some(at * WORD + bit)
-            })
-        })
+    pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
+        self.groups().flat_map(|group| group * GROUP..(group + 1) * GROUP)
     }
 }

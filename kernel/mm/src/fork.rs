@@ -20,7 +20,7 @@ use crate::occupancy::Occupancy;
 use crate::privatise::{Build, build_path};
 use crate::space::AddressSpace;
 use crate::sync::{Ordering, fence};
-use crate::table::{self, Path, Tables, link, new_table};
+use crate::table::{self, Path, Tables, link, new_table, valid_in_group};
 
 /// The tables of a new child; [`Forked::beside`] its parent it becomes a space. So the space, which is large, is made where it
 /// stays. Dropped instead, it leaks its frames.
@@ -170,11 +170,13 @@ impl Tables {
     ) -> Result<(), NoMemory> {
         let (mmu, frames) = (memory.mmu(), memory.frames());
         let mut shared = 0;
-        let outcome = self.used.iter().try_for_each(|index| {
-            let entry = mmu.load(self.root(), index);
-            if !entry.is_valid() || Some(index) == except {
+        let used = self.used.groups();
+        let mut valid = used.flat_map(|group| valid_in_group(memory, self.root(), group));
+        let outcome = valid.try_for_each(|index| {
+            if Some(index) == except {
                 return Ok(());
             }
+            let entry = mmu.load(self.root(), index);
             frames.try_share(entry.frame())?;
             let protected = entry.table_without_write();
             if protected != entry {

@@ -4,7 +4,8 @@ use crate::addr::{Asid, Frame, Level, PAGE_SHIFT, PageRange, VirtAddr};
 use crate::descriptor::Descriptor;
 use crate::memory::Memory;
 use crate::mmu::Mmu;
-use crate::range::slots;
+use crate::portion::behind;
+use crate::range::{slots, slots_of};
 use crate::space::AddressSpace;
 use crate::table::Path;
 
@@ -100,6 +101,26 @@ impl AddressSpace {
             at = VirtAddr((at.0 & !(level.span() - 1)) + level.span());
         }
         at.min(range.end())
+    }
+
+    /// [`AddressSpace::visit_pages`] for who asks only how many pages of their objects are mapped: that, and where to go on.
+    pub fn count_object_pages<M: Mmu>(&self, memory: &Memory<M>, range: PageRange) -> (u64, VirtAddr) {
+        let (mut at, mut entries, mut pages) = (range.start(), 0, 0);
+        while at < range.end() && entries < MOST_ENTRIES {
+            let path = self.tables.walk(memory, at);
+            entries += WALK;
+            if let Some(table) = path.l3 {
+                let base = VirtAddr(at.0 & !(Level::L2.span() - 1));
+                let slots = slots_of(table, memory, Level::L3, base, range);
+                entries += slots.len();
+                for index in slots {
+                    let leaf = memory.mmu().load(table, index);
+                    pages += u64::from(leaf.is_valid() && memory.frames().is_of_object(leaf.frame()));
+                }
+            }
+            at = behind(path, at);
+        }
+        (pages, at.min(range.end()))
     }
 
     /// Sets the byte of each mapped page of `range`: `states` has one for each page. Of a table in which everything is valid

@@ -90,6 +90,12 @@ pub trait Mmu {
         entries.for_each(|index| self.store(table, index, Descriptor::INVALID));
     }
 
+    /// [`Mmu::clear_entries`] of whole groups.
+    #[inline(always)]
+    fn clear_groups(&self, table: Frame, groups: impl Iterator<Item = usize>) {
+        self.clear_entries(table, groups.flat_map(|group| group * GROUP..(group + 1) * GROUP));
+    }
+
     /// Copies the entries of `source` in `groups` to `target`, without write access, and takes write access from the source's
     /// as well: up to the first group that is not whole of `row`, which begins with `groups`; its number, or that of the end. As
     /// so many [`Mmu::load`]s and [`Mmu::store`]s, group after group and in any order within one.

@@ -11,7 +11,7 @@ use crate::area_map::AreaMap;
 use crate::descriptor::Descriptor;
 use crate::entry_set::EntrySet;
 use crate::memory::Memory;
-use crate::mmu::Mmu;
+use crate::mmu::{GROUP, Mmu};
 use crate::space::AddressSpace;
 use crate::table::{self, Tables};
 use core::ops::Range;
@@ -24,8 +24,10 @@ pub struct Release<'a, M: Mmu> {
     root: Option<Frame>,
     /// The root's entries that may be valid.
     used: EntrySet,
-    /// The first of them that has not been looked at, or below.
-    next_used: usize,
+    /// Those of them that have not been looked at, but for the rest of a group.
+    left: EntrySet,
+    /// What is left of the group.
+    group: Range<usize>,
     open: Option<Open>,
     /// The root of a tree whose turn comes after.
     next: Option<Frame>,
@@ -60,7 +62,8 @@ impl<'a, M: Mmu> Release<'a, M> {
             memory,
             root: Some(root),
             used,
-            next_used: 0,
+            left: used,
+            group: 0..0,
             open: None,
             next,
             areas: Default::default(),
@@ -79,7 +82,8 @@ impl<'a, M: Mmu> Release<'a, M> {
             memory,
             root: None,
             used: EntrySet::default(),
-            next_used: 0,
+            left: EntrySet::default(),
+            group: 0..0,
             open: None,
             next: root,
             areas: [areas.unwrap_or_default(), AreaMap::default()],
@@ -91,11 +95,12 @@ impl<'a, M: Mmu> Release<'a, M> {
 
     fn turn_to_next(&mut self) {
         self.root = self.next.take();
-        (self.used, self.next_used) = (EntrySet::default(), 0);
+        self.used = EntrySet::default();
         if let Some(root) = self.root {
             let used = self.memory.frames().occupancy(root).used();
             used.for_each(|index| self.used.insert(index));
         }
+        self.left = self.used;
     }
 
     /// Does one piece, at most a level-3 table and its 512 pages, or some hundred areas; whether something is left.
@@ -116,23 +121,35 @@ impl<'a, M: Mmu> Release<'a, M> {
                     self.open = None;
                 }
             }
-        } else if let Some(index) = self.used.first_from(self.next_used) {
-            self.next_used = index + 1;
-            self.open(memory.mmu().load(root, index));
+        } else if let Some(entry) = self.next_of_root(root) {
+            self.open(entry);
         } else {
             // Nobody else refers to a root.
             frames.drop_reference(root);
-            memory.mmu().clear_entries(root, self.used.iter());
+            memory.mmu().clear_groups(root, self.used.groups());
             frames.free_zeros(memory.mmu(), root);
             self.turn_to_next();
         }
         self.root.is_some()
     }
 
+    /// The next valid entry of the root.
+    #[inline(always)]
+    fn next_of_root(&mut self, root: Frame) -> Option<Descriptor> {
+        loop {
+            let entry = first_valid(self.memory, root, &mut self.group);
+            if entry.is_some() {
+                return entry;
+            }
+            let group = self.left.take_first()? * GROUP;
+            self.group = group..group + GROUP;
+        }
+    }
+
     /// Drops the root's reference to a level-2 table. What it holds is ours if that was the last.
     fn open(&mut self, entry: Descriptor) {
         let frames = self.memory.frames();
-        if !entry.is_valid() || !frames.drop_reference(entry.frame()) {
+        if !frames.drop_reference(entry.frame()) {
             return;
         }
         let (table, occupancy) = (entry.frame(), frames.occupancy(entry.frame()));
@@ -154,7 +171,21 @@ impl<M: Mmu> Drop for Release<'_, M> {
     }
 }
 
+/// The first valid entry of `table` in `left`, and what is left behind it. A gap is passed over by groups.
+#[inline(always)]
 fn first_valid<M: Mmu>(memory: &Memory<M>, table: Frame, left: &mut Range<usize>) -> Option<Descriptor> {
-    left.map(|index| memory.mmu().load(table, index))
-        .find(|entry| entry.is_valid())
+    let mmu = memory.mmu();
+    while let Some(index) = left.next() {
+        let entry = mmu.load(table, index);
+        if entry.is_valid() {
+            return Some(entry);
+        }
+        while left.start.is_multiple_of(GROUP)
+            && left.len() >= GROUP
+            && !Descriptor::united(&mmu.load_group(table, left.start / GROUP)).is_valid()
+        {
+            left.start += GROUP;
+        }
+    }
+    None
 }

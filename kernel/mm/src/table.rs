@@ -22,7 +22,7 @@ use crate::events::Event;
 use crate::frames::NoMemory;
 use crate::hostage::Hostage;
 use crate::memory::Memory;
-use crate::mmu::Mmu;
+use crate::mmu::{GROUP, Mmu};
 use crate::occupancy::Occupancy;
 use crate::release::Release;
 use crate::table_release::release_pages;
@@ -186,6 +186,22 @@ pub(crate) fn link<M: Mmu>(memory: &Memory<M>, table: Frame, index: usize, descr
     memory
         .frames()
         .update_occupancy(table, |occupancy| occupancy.with(index));
+}
+
+/// The indices of the valid entries of a group of `table`, lowest first, as they are now.
+#[inline(always)]
+pub(crate) fn valid_in_group<M: Mmu>(
+    memory: &Memory<M>,
+    table: Frame,
+    group: usize,
+) -> impl Iterator<Item = usize> + use<M> {
+    let entries = memory.mmu().load_group(table, group);
+    let mut valid = (0..GROUP).fold(0, |bits, nth| bits | u32::from(entries[nth].is_valid()) << nth);
+    core::iter::from_fn(move || {
+        let nth = valid.trailing_zeros() as usize;
+        valid &= valid.wrapping_sub(1);
+        (nth < GROUP).then_some(group * GROUP + nth)
+    })
 }
 
 /// An empty table with one reference.

@@ -61,6 +61,15 @@ pub(crate) fn copy_entries<M: Mmu>(
         }
         return false;
     };
+    if let Some(Replacement { index, descriptor }) = replacement
+        && memory.frames().occupancy(source).used() == (index..index + 1)
+    {
+        // There is nothing else in it.
+        link(memory, target, index, descriptor);
+        memory.count(Event::TableCopied);
+        fence(Ordering::Acquire);
+        return memory.frames().occupancy(source).is_write_protected();
+    }
     let copy = TableCopy {
         memory,
         source,

@@ -87,6 +87,11 @@ impl Mmu for BoardMmu {
     }
 
     #[inline(always)]
+    fn clear_groups(&self, table: Frame, groups: impl Iterator<Item = usize>) {
+        groups.for_each(|group| pairs::store(group_of(table, group), [0; GROUP]));
+    }
+
+    #[inline(always)]
     fn share_row(&self, source: Frame, target: Frame, groups: Range<usize>, row: &Row) -> usize {
         let table = |frame| group_of(frame, 0).as_ptr();
         assert!(

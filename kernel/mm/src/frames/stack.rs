@@ -6,7 +6,7 @@ use crate::addr::Frame;
 use crate::descriptor::{Descriptor, Row};
 use crate::mmu::{GROUP, Mmu};
 use crate::records::FrameWord;
-use crate::sync::{AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicUsize, Mutex, Ordering, fence};
 
 /// Free frames of one processor, a cache line of its own.
 #[derive(Default)]
@@ -208,14 +208,30 @@ impl Frames {
     }
 }
 
+/// Counts that are looked at together.
+const BLOCK: usize = 8;
+
 /// Takes the last reference to each of the frames from index `start` on, up to the first that has more than one; how many. They are
 /// chained. As in [`Frames::drop_reference`], the sole holder needs no atomic subtraction.
 #[inline(always)]
 fn take_lone(counts: &[FrameWord], words: &[FrameWord], start: usize, row: &Row) -> usize {
     // Index + 1 of the frame before it in the row, or behind it.
     let next = start as u32 + if row.is_upwards() { 0 } else { 2 };
+    let (count_blocks, _) = counts.as_chunks::<BLOCK>();
+    let (word_blocks, _) = words.as_chunks::<BLOCK>();
     let mut lone = 0;
-    for (count, word) in counts.iter().zip(words) {
+    for (counts, words) in count_blocks.iter().zip(word_blocks) {
+        if !counts.iter().all(|count| count.load(Ordering::Relaxed) == 1) {
+            break;
+        }
+        fence(Ordering::Acquire);
+        counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        for (nth, word) in words.iter().enumerate() {
+            word.store(next + lone + nth as u32, Ordering::Relaxed);
+        }
+        lone += BLOCK as u32;
+    }
+    for (count, word) in counts.iter().zip(words).skip(lone as usize) {
         if count.load(Ordering::Acquire) != 1 {
             break;
         }
