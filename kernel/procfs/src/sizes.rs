@@ -113,8 +113,7 @@ impl Sizes {
         let Some(range) = PageRange::between(from.max(range.start()), range.end()) else {
             return range.end();
         };
-        let mut pages = 0;
-        let reached = space.visit_pages(memory::get(), range, |page| pages += u64::from(page.is_of_object));
+        let (pages, reached) = space.count_object_pages(memory::get(), range);
         let resident = match source.identity().device {
             SHARED_MEMORY => &mut self.resident_shared,
             _ => &mut self.resident_files,
