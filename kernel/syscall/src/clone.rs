@@ -210,8 +210,9 @@ fn build_process(
     if request.has(CloneFlags::CLONE_PARENT) && parent.pid == INIT {
         return Err(Errno::EINVAL);
     }
-    let credentials = parent.credentials();
-    let reserved = process::reserve_pid(credentials.uid, process_limit(parent, &credentials))?;
+    let inherited = parent.inherited();
+    let credentials = &inherited.credentials;
+    let reserved = process::reserve_pid(credentials.uid, process_limit(parent, credentials))?;
     let pid = reserved.pid();
     let stack = KernelStack::take().map_err(|_| Errno::EAGAIN)?;
     let space = child_space(parent, context, request)?;
@@ -220,7 +221,7 @@ fn build_process(
         pid,
         space: space.clone(),
         actions: child_actions(parent, request)?,
-        credentials,
+        inherited,
         name: current.name(),
         exit_signal: exit_signal(parent, request),
     })?;

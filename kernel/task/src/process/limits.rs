@@ -69,7 +69,7 @@ impl Process {
     /// # Panics
     /// If `which` is not one of `RLIMIT_*`.
     pub fn limit(&self, which: usize) -> u64 {
-        self.limits.lock().0[which].cur
+        self.inherited.lock().limits.0[which].cur
     }
 
     /// Several limits in force, at one moment.
@@ -78,8 +78,8 @@ impl Process {
     /// If one of `which` is not one of `RLIMIT_*`.
     #[inline]
     pub fn limits_of<const N: usize>(&self, which: [usize; N]) -> [u64; N] {
-        let limits = self.limits.lock();
-        which.map(|which| limits.0[which].cur)
+        let inherited = self.inherited.lock();
+        which.map(|which| inherited.limits.0[which].cur)
     }
 
     /// How far a stack of the process may grow.
@@ -95,7 +95,7 @@ impl Process {
 
     /// All limits.
     pub fn limits(&self) -> Arc<Limits> {
-        self.limits.lock().clone()
+        self.inherited.lock().limits.clone()
     }
 
     /// Sets one limit if `check` allows it, which sees the old one; returns that.
@@ -108,10 +108,10 @@ impl Process {
         new: RLimit,
         check: impl FnOnce(RLimit) -> Result<(), Errno>,
     ) -> Result<RLimit, Errno> {
-        let mut limits = self.limits.lock();
-        let old = limits.get(which).ok_or(Errno::EINVAL)?;
+        let mut inherited = self.inherited.lock();
+        let old = inherited.limits.get(which).ok_or(Errno::EINVAL)?;
         check(old)?;
-        fallible::make_mut(&mut *limits)?.0[which] = new;
+        fallible::make_mut(&mut inherited.limits)?.0[which] = new;
         Ok(old)
     }
 }

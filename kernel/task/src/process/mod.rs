@@ -72,9 +72,7 @@ pub struct Process {
     /// Attributes that prctl(2), personality(2) and setpriority(2) set.
     pub attributes: ProcessAttributes,
     space: Mutex<Option<Arc<Space>>, { rank::SPACE }>,
-    credentials: Mutex<Arc<Credentials>>,
-    limits: Mutex<Arc<Limits>>,
-    executable: Mutex<Option<Arc<OpenFile>>>,
+    inherited: Mutex<Inherited>,
     /// The signal its parent gets at its end; 0 for none.
     exit_signal: AtomicU8,
     start_ticks: u64,
@@ -97,18 +95,21 @@ pub struct ProcessInit {
     pub space: Arc<Space>,
     /// Its signal actions.
     pub actions: Shared<Actions>,
-    /// Who it acts for.
-    pub credentials: Arc<Credentials>,
+    /// What it has of its parent's.
+    pub inherited: Inherited,
     /// Its name.
     pub name: Comm,
     /// The signal to its parent at its end; 0 for none.
     pub exit_signal: u8,
 }
 
-/// What a child has from its parent, and they change apart from each other.
-struct Inherited {
-    attributes: ProcessAttributes,
+/// What a child has from its parent until one of the two changes it. Under one lock, for fork asks for all of it.
+#[derive(Clone)]
+pub struct Inherited {
+    /// Who the process acts for.
+    pub credentials: Arc<Credentials>,
     limits: Arc<Limits>,
+    /// The file that it runs.
     executable: Option<Arc<OpenFile>>,
 }
 
@@ -118,20 +119,20 @@ impl Process {
     /// # Errors
     /// `ENOMEM`.
     pub fn first(pid: Pid, space: Arc<Space>, limits: Limits) -> Result<Arc<Process>, Errno> {
-        let limits = fallible::arc(limits)?;
+        let inherited = Inherited {
+            credentials: Arc::default(),
+            limits: fallible::arc(limits)?,
+            executable: None,
+        };
         let init = ProcessInit {
             pid,
             space,
             actions: ProcessSignals::first_actions()?,
-            credentials: Arc::default(),
+            inherited,
             name: Comm::default(),
             exit_signal: 0,
         };
-        Process::new(init, || Inherited {
-            attributes: ProcessAttributes::of_first(),
-            limits,
-            executable: None,
-        })
+        Process::new(init, ProcessAttributes::of_first)
     }
 
     /// A child of this process. It is not in the table yet.
@@ -140,13 +141,8 @@ impl Process {
     /// `ENOMEM`.
     #[inline(always)]
     pub fn child(&self, init: ProcessInit) -> Result<Arc<Process>, Errno> {
-        let limits = self.limits.cloned();
-        let is_limited = limits.is_processor_time_limited();
-        let child = Process::new(init, || Inherited {
-            attributes: self.attributes.for_child(),
-            limits,
-            executable: self.executable.cloned(),
-        })?;
+        let is_limited = init.inherited.limits.is_processor_time_limited();
+        let child = Process::new(init, || self.attributes.for_child())?;
         child.signals.inherit_events(&self.signals);
         if is_limited {
             child.processor_time.watch_limit();
@@ -156,21 +152,16 @@ impl Process {
 
     /// A process that nothing has happened to. `ENOMEM`. Inlined: fork puts it together where it is to stand.
     #[inline(always)]
-    fn new(init: ProcessInit, inherit: impl FnOnce() -> Inherited) -> Result<Arc<Process>, Errno> {
+    fn new(init: ProcessInit, attributes: impl FnOnce() -> ProcessAttributes) -> Result<Arc<Process>, Errno> {
         let (actions, name) = (init.actions, init.name);
-        let process = fallible::arc_with(|| {
-            let inherited = inherit();
-            Process {
-                state: const { ProcessState::new() },
-                pid: init.pid,
-                attributes: inherited.attributes,
-                space: Mutex::new(Some(init.space)),
-                credentials: Mutex::new(init.credentials),
-                limits: Mutex::new(inherited.limits),
-                executable: Mutex::new(inherited.executable),
-                exit_signal: AtomicU8::new(init.exit_signal),
-                start_ticks: platform::timer::ticks(),
-            }
+        let process = fallible::arc_with(|| Process {
+            state: const { ProcessState::new() },
+            pid: init.pid,
+            attributes: attributes(),
+            space: Mutex::new(Some(init.space)),
+            inherited: Mutex::new(init.inherited),
+            exit_signal: AtomicU8::new(init.exit_signal),
+            start_ticks: platform::timer::ticks(),
         })?;
         process.signals.set_actions(actions);
         process.set_name(name);
@@ -211,12 +202,18 @@ impl Process {
 
     /// User and group ids.
     pub fn credentials(&self) -> Arc<Credentials> {
-        self.credentials.lock().clone()
+        self.inherited.lock().credentials.clone()
+    }
+
+    /// What a child of it has from it.
+    #[inline]
+    pub fn inherited(&self) -> Inherited {
+        self.inherited.cloned()
     }
 
     /// Whether it acts by just these.
     pub fn has_credentials(&self, credentials: &Arc<Credentials>) -> bool {
-        Arc::ptr_eq(&self.credentials.lock(), credentials)
+        Arc::ptr_eq(&self.inherited.lock().credentials, credentials)
     }
 
     /// Changes user and group ids, all at one moment. What `change` refuses leaves them as they are.
@@ -239,7 +236,7 @@ impl Process {
     }
 
     fn replace_credentials(&self, new: Arc<Credentials>) {
-        let old = core::mem::replace(&mut *self.credentials.lock(), new);
+        let old = core::mem::replace(&mut self.inherited.lock().credentials, new);
         drop(old);
     }
 
@@ -255,12 +252,12 @@ impl Process {
 
     /// The file that it runs; `None` before the first exec and after the end.
     pub fn executable(&self) -> Option<Arc<OpenFile>> {
-        self.executable.lock().clone()
+        self.inherited.lock().executable.clone()
     }
 
     /// Says which file it runs.
     pub fn set_executable(&self, file: Option<Arc<OpenFile>>) {
-        let old = core::mem::replace(&mut *self.executable.lock(), file);
+        let old = core::mem::replace(&mut self.inherited.lock().executable, file);
         drop(old);
     }
 

@@ -36,6 +36,8 @@ pub struct PidTable {
     sessions: Map<Pid, usize>,
     /// Processes and further threads of each user.
     users: Map<u32, usize>,
+    /// The highest id that a group or session ever had.
+    highest_group: Pid,
     last: Pid,
     /// Processes and threads made since boot.
     made: u64,
@@ -84,6 +86,7 @@ impl PidTable {
             groups: Map::new(),
             sessions: Map::new(),
             users: Map::new(),
+            highest_group: 0,
             last: 0,
             made: 0,
             most: PID_END as usize,
@@ -101,9 +104,9 @@ impl PidTable {
     }
 
     fn next_free(&self) -> Option<Pid> {
-        let is_free = |pid: &Pid| {
-            !self.ids.contains_key(pid) && !self.groups.contains_key(pid) && !self.sessions.contains_key(pid)
-        };
+        let is_group = |pid: &Pid| self.groups.contains_key(pid) || self.sessions.contains_key(pid);
+        let is_free =
+            |pid: &Pid| !self.ids.contains_key(pid) && (*pid > self.highest_group || !is_group(pid));
         (self.last + 1..PID_END)
             .find(is_free)
             .or_else(|| (PID_RESTART..=self.last).find(is_free))
@@ -120,6 +123,7 @@ impl PidTable {
             watch: Watch::Unasked,
         };
         self.groups.insert(group, founded)?;
+        self.highest_group = self.highest_group.max(group);
         let count = self.sessions.get(&session).copied().unwrap_or(0);
         if let Err(error) = self.sessions.insert(session, count + 1) {
             self.groups.remove(&group);

@@ -34,22 +34,25 @@ pub enum Audience {
 
 /// Sends a signal to a process. The caller has checked that it may.
 pub fn send_to_process(process: &Arc<Process>, info: SigInfo) {
-    if let Some(change) = post(process, info) {
+    let signal = Signal::new(info.signo as u64);
+    if let Some(change) = signal.and_then(|signal| post(process, signal, || info)) {
         process::report_stop_or_continue(process, change);
     }
 }
 
-/// Sends a signal to a process, for who holds the lock of its children. Returns what is to be told to its parent
-/// ([`process::report_stop_or_continue`]) without that lock.
+/// Sends a signal to a process, for who holds the lock of its children; what it says is asked for only if it will wait for somebody.
+/// Returns what is to be told to its parent ([`process::report_stop_or_continue`]) without that lock.
 #[must_use]
-pub fn post(process: &Arc<Process>, info: SigInfo) -> Option<WaitStatus> {
-    post_to(process, None, info)
+pub fn post(process: &Arc<Process>, signal: Signal, info: impl FnOnce() -> SigInfo) -> Option<WaitStatus> {
+    post_to(process, None, signal, info)
 }
 
 /// Sends a signal to one thread: tgkill(2).
 pub fn send_to_thread(thread: &Arc<Thread>, info: SigInfo) {
     let process = thread.process();
-    if let Some(change) = post_to(process, Some(thread), info) {
+    let change =
+        Signal::new(info.signo as u64).and_then(|signal| post_to(process, Some(thread), signal, || info));
+    if let Some(change) = change {
         process::report_stop_or_continue(process, change);
     }
 }
@@ -136,8 +139,12 @@ fn send_if_allowed(
 /// Puts a signal where it waits, for a process or for one thread, and wakes whoever is to take it. Returns what the parent
 /// of the process is to be told: that it goes on.
 #[must_use]
-fn post_to(process: &Arc<Process>, target: Option<&Arc<Thread>>, info: SigInfo) -> Option<WaitStatus> {
-    let signal = Signal::new(info.signo as u64)?;
+fn post_to(
+    process: &Arc<Process>,
+    target: Option<&Arc<Thread>>,
+    signal: Signal,
+    info: impl FnOnce() -> SigInfo,
+) -> Option<WaitStatus> {
     if is_protected(process, signal) || process.is_zombie() {
         return None;
     }
@@ -148,7 +155,7 @@ fn post_to(process: &Arc<Process>, target: Option<&Arc<Thread>>, info: SigInfo) 
             core: false,
         });
     } else if !is_discarded(process, signal) {
-        add(process, target, signal, info);
+        add(process, target, signal, info());
     }
     change
 }

@@ -20,7 +20,7 @@ pub fn report_stop_or_continue(child: &Process, status: WaitStatus) {
             continue;
         }
         if !signal::is_quiet_about_stops(&parent) {
-            let change = signal::post(&parent, child_info(child, status));
+            let change = signal::post(&parent, Signal::SIGCHLD, || child_info(child, status));
             debug_assert!(change.is_none(), "SIGCHLD continues nobody");
         }
         drop(children);
@@ -90,11 +90,10 @@ fn post_end(parent: &Arc<Process>, child: &Process) -> (Disposition, Option<Wait
     };
     let sent = wanted.filter(|_| disposition != Disposition::Ignored);
     let change = sent.and_then(|signal| {
-        let info = SigInfo {
+        signal::post(parent, signal, || SigInfo {
             signo: signal.number().into(),
             ..child_info(child, WaitStatus::decode(child.exit_status()))
-        };
-        signal::post(parent, info)
+        })
     });
     (disposition, change)
 }
