@@ -168,11 +168,20 @@ fn load(processor: usize) -> usize {
     CPUS.of(processor).waiting() + usize::from(is_busy)
 }
 
-#[inline]
+#[inline(always)]
 fn put(thread: Arc<Thread>, to: usize, here: usize, arrival: Arrival) {
     if to == here {
         put_here(thread, here, arrival);
-    } else if CPUS.of(to).push(thread, arrival).is_first() {
+    } else {
+        put_there(thread, to, arrival);
+    }
+}
+
+/// Apart, so that what stays on its processor needs few registers.
+#[cold]
+#[inline(never)]
+fn put_there(thread: Arc<Thread>, to: usize, arrival: Arrival) {
+    if CPUS.of(to).push(thread, arrival).is_first() {
         // It idles, or must end the turn of what it runs in time.
         notify::interrupt(to);
     }
