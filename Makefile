@@ -57,7 +57,7 @@ redis: ## Debian's Redis with 512 MiB of data saves itself while clients write: 
 	@.ci/image
 	@.ci/redis $(KEYS)
 
-test-programs: ## servers as people run them, in guests: PostgreSQL and its recovery, nginx, a fork server as AFL++'s; NAME=postgresql: one of them
+test-programs: ## servers as people run them, in guests: PostgreSQL and its recovery, nginx, a fork server as AFL++'s, tmux, screen and ssh, Go, node and Java; NAME=postgresql: one of them
 	@.ci/setup test
 	@.ci/image
 	@.ci/test-programs $(NAME)
