@@ -58,7 +58,7 @@ redis: ## Debian's Redis with 512 MiB of data saves itself while clients write: 
 	@.ci/redis $(KEYS)
 
 test-programs: ## servers as people run them, in guests: PostgreSQL and its recovery, nginx, a fork server as AFL++'s, tmux, screen and ssh, Go, node and Java; NAME=postgresql: one of them
-	@.ci/setup test
+	@.ci/setup programs
 	@.ci/image
 	@.ci/test-programs $(NAME)
 

@@ -1,14 +1,18 @@
 #!/bin/busybox sh
-# Init of `make redis`: Debian's Redis with KEYS values of 1,000 bytes saves itself while its benchmark writes, loads the file again, and
-# tells what that cost in lines that begin with `result`.
+# Init of `make redis`: Debian's Redis with KEYS values of 1,000 bytes saves itself while its benchmark writes, loads the file again, does
+# the same with its log of commands (AOF), and tells what that cost in lines that begin with `result`.
 export PATH=/usr/bin:/bin
 mount -t proc proc /proc 2>/dev/null
 mount -t devtmpfs dev /dev 2>/dev/null
-mount -t tmpfs -o size=1g data /data
+mount -t tmpfs -o size=2500m data /data
 ifconfig lo 127.0.0.1 up 2>/dev/null
 cd /data || exit 1
 
 value() { redis-cli info "$1" | sed -n "s/^$2:\([^\r]*\).*/\1/p"; }
+# write_beside PREFIX: eight clients write; the rate, and how long the slowest request took.
+write_beside() {
+    redis-benchmark -t set -n 3000 -r 100000 -c 8 --csv | sed -n 's/^"SET","\([^"]*\)".*,"\([^"]*\)"$/result '"$1"'set \1\nresult '"$1"'longest \2/p'
+}
 saved() { while [ "$(value persistence rdb_bgsave_in_progress)" = 1 ]; do sleep 0.1; done; }
 
 redis-server --port 6379 --bind 127.0.0.1 --save "" --enable-debug-command yes --logfile /data/log >/dev/null 2>&1 &
@@ -27,20 +31,37 @@ echo "result memory $(value memory used_memory_human)"
 for round in 1 2 3; do
     redis-cli bgsave >/dev/null
     echo "result fork $(value stats latest_fork_usec)"
-    [ "$round" != 1 ] || redis-benchmark -t set -n 3000 -r 100000 -c 8 --csv |
-        sed -n 's/^"SET","\([^"]*\)".*,"\([^"]*\)"$/result set \1\nresult longest \2/p'
+    [ "$round" != 1 ] || write_beside ""
     saved
     echo "result status $(value persistence rdb_last_bgsave_status)"
 done
-# Nobody writes any more: what is in memory is what the last file holds.
+# same WHAT COMMAND...: Redis reads what it has written, and has the same then. Nobody writes any more.
+same() {
+    what=$1
+    shift
+    keys=$(redis-cli dbsize)
+    digest=$(redis-cli debug digest)
+    redis-cli "$@" >/dev/null
+    if [ "$(redis-cli dbsize) $(redis-cli debug digest)" = "$keys $digest" ]; then
+        echo "result $what $keys keys, every byte"
+    else
+        echo "result $what WRONG: $keys keys before, $(redis-cli dbsize) after"
+    fi
+}
 redis-cli bgsave >/dev/null
 saved
-keys=$(redis-cli dbsize)
-digest=$(redis-cli debug digest)
-redis-cli debug reload nosave >/dev/null
-if [ "$(redis-cli dbsize) $(redis-cli debug digest)" = "$keys $digest" ]; then
-    echo "result loaded $keys keys, every byte"
-else
-    echo "result loaded WRONG: $keys keys before, $(redis-cli dbsize) after"
-fi
+same loaded debug reload nosave
+
+# The log of commands is begun, which writes all of it once, and then written anew while clients write.
+rewritten() { while [ "$(value persistence aof_rewrite_in_progress)$(value persistence aof_rewrite_scheduled)" != 00 ]; do sleep 0.1; done; }
+rm -f /data/dump.rdb
+redis-cli config set appendonly yes >/dev/null
+rewritten
+redis-cli bgrewriteaof >/dev/null
+echo "result aof-fork $(value stats latest_fork_usec)"
+write_beside aof-
+echo "result aof-beside $(value persistence aof_rewrite_in_progress)"
+rewritten
+echo "result aof-status $(value persistence aof_last_bgrewrite_status)"
+same replayed debug loadaof
 poweroff -f

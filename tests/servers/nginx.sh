@@ -47,7 +47,16 @@ check "by IPv6" fetch 'http://[::1]/'
 check "5 MB by sendfile" same http://127.0.0.1/large
 check "a part of them" part
 check "what is not there" missing
-check "its workers are nobody's root" test "$(stat -c %U /proc/"$(pgrep -f 'worker process' | head -n 1)")" = www-data
+owners() { for pid in $(pidof nginx); do stat -c %U "/proc/$pid"; done; }
+check "two workers gave up root" test "$(owners | grep -cx www-data)" = 2
+if [ -n "${VISITED:-}" ]; then
+    # The host asks for /done when it has enough.
+    result ready
+    visited() { grep -q 'GET /done' /data/access; }
+    wait_for "the host" 1200 visited
+    check "requests of the host: $(grep -vc '^\(127\|::1\)' /data/access)" test "$(grep -v '^127' /data/access | grep -c 'GET / HTTP.* 200 ')" = "$requests"
+fi
+
 # A new configuration is taken over without a refused request.
 reloaded() {
     served "$requests" http://127.0.0.1/ 0 &
