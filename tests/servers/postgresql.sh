@@ -42,6 +42,6 @@ check "every transfer is in the accounts, after the recovery" settled
 check "it goes on" as postgres pgbench -n -h /tmp -U postgres -c 8 -j 2 -t 20 postgres
 
 check "it stops" as postgres pg_ctl -D /data/db -m fast -w stop
-check "nothing of it is left" nobody_left
+wait_for "nothing of it to be left" 300 nobody_left
 check "nor a segment" test "$(sed 1d /proc/sysvipc/shm)" = ""
 finish
