@@ -194,10 +194,6 @@ const REASONS: &[(&[&str], &str)] = &[
         "harmless: the ERET to the program, or the ISB of whoever uses its memory before, synchronises",
     ),
     (
-        &["sync_icache", "DSB ISH", "NSH"],
-        "unseen: the last DSB of the row, for other processors' instruction caches; the ERET's is this one's",
-    ),
-    (
         &["boot/window::show"],
         "unseen: a walk that faulted before is not remembered by QEMU nor by the checker",
     ),
