@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -59,6 +60,25 @@ static int try_epoll_nested(void) {
     arm(0);
     if (outer >= 0) close(outer);
     if (inner >= 0) close(inner);
+    return error;
+}
+
+// An event that finds no memory is told as a loss, and no call fails by it.
+static int try_inotify(void) {
+    char events[512] __attribute__((aligned(8)));
+    int fd = syscall(SYS_inotify_init1, O_NONBLOCK);
+    if (fd < 0) return errno;
+    int error = error_of(syscall(SYS_inotify_add_watch, fd, "/tmp", IN_ALL_EVENTS));
+    if (!error) error = error_of(syscall(SYS_inotify_add_watch, fd, "/tmp/file", IN_ATTRIB));
+    if (!error) error = error_of(chmod("/tmp/file", 0644));
+    if (!error) {
+        ssize_t len = read(fd, events, sizeof events);
+        bool is_lost = ((struct inotify_event *)events)->mask == IN_Q_OVERFLOW;
+        if (len < (ssize_t)sizeof(struct inotify_event)) error = EIO;
+        if (!error && (is_lost || len != 16 + 16 + 16)) error = ENOMEM;
+    }
+    arm(0);
+    close(fd);
     return error;
 }
 
@@ -265,7 +285,7 @@ static const struct {
     Try make;
 } tries[] = {
 #define TRY(name) {#name, try_##name}
-    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(timerfd), TRY(pidfd), TRY(signalfd), TRY(socket_pair), TRY(socket_rights), TRY(socket_names), TRY(socket_any_name), TRY(epoll), TRY(epoll_nested), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
+    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(timerfd), TRY(pidfd), TRY(signalfd), TRY(socket_pair), TRY(socket_rights), TRY(socket_names), TRY(socket_any_name), TRY(epoll), TRY(epoll_nested), TRY(inotify), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
     TRY(pipe), TRY(write_file), TRY(names), TRY(places), TRY(list), TRY(maps), TRY(smaps), TRY(status), TRY(stat),
     TRY(mounts), TRY(meminfo), TRY(vmstat), TRY(environ), TRY(fork),
     TRY(clone_shared), TRY(lock), TRY(poll), TRY(select), TRY(signals),

@@ -231,6 +231,7 @@ static const struct {
     {SYS_eventfd2, "io", 3}, {SYS_timerfd_create, "io", 2}, {SYS_timerfd_settime, "fiaa", 3}, {SYS_timerfd_gettime, "fa", 1},
     {SYS_signalfd4, "faio", 3}, {SYS_pidfd_open, "do", 2}, {SYS_pidfd_send_signal, "fsai", 2}, {SYS_pidfd_getfd, "ffi", 2}, {SYS_epoll_create1, "o", 3}, {SYS_epoll_ctl, "fifa", 8}, {SYS_epoll_pwait, "fait", 3},
     {SYS_epoll_pwait, "faiw", 1}, {SYS_epoll_pwait2, "faitai", 2},
+    {SYS_inotify_init1, "o", 3}, {SYS_inotify_add_watch, "fpo", 4}, {SYS_inotify_add_watch, "fpw", 4}, {SYS_inotify_rm_watch, "fi", 2},
     {SYS_statfs, "pa", 1}, {SYS_fstatfs, "fa", 1}, {SYS_fsync, "f", 1}, {SYS_umask, "w", 1},
     {SYS_brk, "w", 1}, {SYS_brk, "m", 1}, {SYS_mmap, "mloowl", 4}, {SYS_mmap, "mlioff", 6}, {SYS_munmap, "ml", 5}, {SYS_mprotect, "mli", 6},
     {SYS_mremap, "mllim", 6}, {SYS_madvise, "mli", 4}, {SYS_mincore, "mla", 2}, {SYS_msync, "mli", 2}, {SYS_mlock, "ml", 1},

@@ -1,4 +1,4 @@
-//! Files that tell of events: `linux/eventpoll.h`, `linux/timerfd.h`, `linux/signalfd.h` and, as no header of the kernel's has them, glibc's `sys/eventfd.h`.
+//! Files that tell of events: `linux/inotify.h`, `linux/eventpoll.h`, `linux/timerfd.h`, `linux/signalfd.h` and, as no header of the kernel's has them, glibc's `sys/eventfd.h`.
 
 use crate::signal::info::{SI_KERNEL, SI_TIMER};
 use crate::signal::{SigInfo, Signal};
@@ -201,4 +201,83 @@ impl From<&SigInfo> for SignalFdInfo {
             _ => sent,
         }
     }
+}
+
+flags! {
+    /// inotify_init1(2).
+    pub struct InotifyInitFlags: u32 {
+        /// inotify_init1: `O_NONBLOCK`.
+        const IN_NONBLOCK = 0o4000;
+        /// inotify_init1: close at execve.
+        const IN_CLOEXEC = 0o2000000;
+    }
+}
+
+flags! {
+    /// What happens to a file that is watched, and how it is watched: inotify(7).
+    pub struct InotifyEvents: u32 {
+        /// It was read.
+        const IN_ACCESS = 0x0001;
+        /// It was written, or its size changed.
+        const IN_MODIFY = 0x0002;
+        /// Its attributes changed.
+        const IN_ATTRIB = 0x0004;
+        /// It was closed by who could write it.
+        const IN_CLOSE_WRITE = 0x0008;
+        /// It was closed by who could not.
+        const IN_CLOSE_NOWRITE = 0x0010;
+        /// It was opened.
+        const IN_OPEN = 0x0020;
+        /// An entry of the directory got another name or directory: the old one.
+        const IN_MOVED_FROM = 0x0040;
+        /// The same: the new one.
+        const IN_MOVED_TO = 0x0080;
+        /// The directory has a new entry.
+        const IN_CREATE = 0x0100;
+        /// An entry of the directory is gone.
+        const IN_DELETE = 0x0200;
+        /// The file itself is gone.
+        const IN_DELETE_SELF = 0x0400;
+        /// The file itself got another name or directory.
+        const IN_MOVE_SELF = 0x0800;
+        /// Its file system is gone.
+        const IN_UNMOUNT = 0x2000;
+        /// More happened than the queue holds.
+        const IN_Q_OVERFLOW = 0x4000;
+        /// It is watched no more.
+        const IN_IGNORED = 0x8000;
+        /// Watch it only if it is a directory.
+        const IN_ONLYDIR = 0x0100_0000;
+        /// Watch a symbolic link itself.
+        const IN_DONT_FOLLOW = 0x0200_0000;
+        /// Tell nothing of entries that have lost their name.
+        const IN_EXCL_UNLINK = 0x0400_0000;
+        /// Watch it only if it is not watched.
+        const IN_MASK_CREATE = 0x1000_0000;
+        /// Watch for more than before.
+        const IN_MASK_ADD = 0x2000_0000;
+        /// It happened to a directory.
+        const IN_ISDIR = 0x4000_0000;
+        /// Tell of one event, then watch no more.
+        const IN_ONESHOT = 0x8000_0000;
+    }
+}
+
+impl InotifyEvents {
+    /// What can be waited for.
+    pub const ALL_EVENTS: Self = Self::from_bits_retain(0x0fff);
+}
+
+/// `struct inotify_event`, before the name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct InotifyEvent {
+    /// The number of the watch; -1: of none.
+    pub watch: i32,
+    /// What happened.
+    pub mask: InotifyEvents,
+    /// The same in both halves of a move.
+    pub cookie: u32,
+    /// Bytes of the name, with the zeros behind it.
+    pub name_len: u32,
 }

@@ -104,6 +104,7 @@ const PROLOGUE: &str = "
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/inotify.h>
 #include <linux/kernel-page-flags.h>
 #include <linux/limits.h>
 #include <linux/xattr.h>

@@ -56,7 +56,7 @@ pub fn register() -> Result<(), Errno> {
 }
 
 impl AnonymousKind {
-    /// The kind that `[name]` stands for.
+    /// The kind that is shown as `anon_inode:` with that name.
     pub const fn new(name: &'static str) -> AnonymousKind {
         AnonymousKind {
             name,
@@ -75,7 +75,7 @@ impl AnonymousKind {
 
     fn make_dentry(&self) -> Result<Arc<Dentry>, Errno> {
         let inode = INODE.try_call_once(make_inode)?.clone();
-        let name = fallible::text(format_args!("anon_inode:[{}]", self.name))?;
+        let name = fallible::text(format_args!("anon_inode:{}", self.name))?;
         Dentry::detached(name.as_bytes(), inode)
     }
 }

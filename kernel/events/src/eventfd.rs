@@ -19,7 +19,7 @@ use vfs::file_ops::{FileOps, Io, Positioning, Queues, ShowInfo};
 
 use super::anonymous::AnonymousKind;
 
-static KIND: AnonymousKind = AnonymousKind::new("eventfd");
+static KIND: AnonymousKind = AnonymousKind::new("[eventfd]");
 
 /// The most that a counter holds: one more says that it has overflown, which only the kernel itself could make it.
 const MOST: u64 = u64::MAX - 1;

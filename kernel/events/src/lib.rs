@@ -1,4 +1,4 @@
-//! Files without a name that tell of events: counters (eventfd(2)), timers (timerfd_create(2)), and waiting for many files (epoll(7)). For the system calls that make them, and for who shows them
+//! Files without a name that tell of events: counters (eventfd(2)), timers (timerfd_create(2)), what happens to files (inotify(7)), and waiting for many files (epoll(7)). For the system calls that make them, and for who shows them
 //! (/proc/PID/fdinfo); the file layer (`vfs`) knows them as open files of their kind.
 //!
 //! Its locks are leaves: queues are woken behind them.
@@ -13,5 +13,6 @@ extern crate alloc;
 pub mod anonymous;
 pub mod epoll;
 pub mod eventfd;
+pub mod inotify;
 pub mod timerfd;
 mod users;

@@ -18,7 +18,7 @@ use vfs::file_ops::{FileOps, Io, Positioning, Queues, ShowInfo};
 
 use super::anonymous::AnonymousKind;
 
-static KIND: AnonymousKind = AnonymousKind::new("timerfd");
+static KIND: AnonymousKind = AnonymousKind::new("[timerfd]");
 
 /// What a read gives.
 const WORD: usize = size_of::<u64>();

@@ -16,6 +16,10 @@ static USERS: Mutex<Map<u32, (Arc<Counts>, usize)>> = Mutex::new(Map::new());
 pub struct Counts {
     /// Files watched by epoll(7).
     pub epoll_watches: UserCount,
+    /// Instances of inotify(7).
+    pub inotify_instances: UserCount,
+    /// Files watched by those.
+    pub inotify_watches: UserCount,
 }
 
 /// A number with a limit.

@@ -11,7 +11,7 @@ use super::entry::{Directory, FixedEntry, SPREAD};
 use super::node::PseudoNode;
 use super::text::Text;
 use super::{net, settings, sysvipc};
-use events::epoll;
+use events::{epoll, inotify};
 use fs::pipe;
 use ipc::settings::{MOST_SEGMENTS, SHMALL, SHMMAX};
 use sched::scheduler::SETTINGS;
@@ -39,9 +39,12 @@ static ROOT: [FixedEntry<()>; 4] = [
     }),
 ];
 
-static FILES: [FixedEntry<()>; 5] = [
+static FILES: [FixedEntry<()>; 6] = [
     FixedEntry::directory("epoll", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &EPOLL)
+    }),
+    FixedEntry::directory("inotify", 0o555, |(), filesystem, inode| {
+        Directory::fixed(filesystem, inode * SPREAD, &INOTIFY)
     }),
     // Memory is the only limit, and each process's own.
     FixedEntry::text("file-max", |(), text| number(text, i64::MAX as u64)),
@@ -58,6 +61,24 @@ static FILES: [FixedEntry<()>; 5] = [
 static EPOLL: [FixedEntry<()>; 1] = [FixedEntry::object("max_user_watches", 0o644, |()| {
     settings::open_limit(epoll::most_watches, epoll::set_most_watches)
 })];
+
+static INOTIFY: [FixedEntry<()>; 3] = [
+    FixedEntry::object("max_queued_events", 0o644, |()| {
+        settings::open_limit(
+            || inotify::MOST_EVENTS.get(),
+            |most| inotify::MOST_EVENTS.set(most),
+        )
+    }),
+    FixedEntry::object("max_user_instances", 0o644, |()| {
+        settings::open_limit(
+            || inotify::MOST_INSTANCES.get(),
+            |most| inotify::MOST_INSTANCES.set(most),
+        )
+    }),
+    FixedEntry::object("max_user_watches", 0o644, |()| {
+        settings::open_limit(inotify::most_watches, inotify::set_most_watches)
+    }),
+];
 
 static KERNEL: [FixedEntry<()>; 22] = [
     FixedEntry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),

@@ -2,6 +2,7 @@
 
 use abi::Errno;
 use abi::capability::{CAP_CHOWN, CAP_FSETID};
+use abi::events::InotifyEvents;
 use abi::file::{AT_FDCWD, AccessFlags, AtFlags, S_IFLNK, S_ISGID, UTIME_NOW, UTIME_OMIT};
 use abi::time::TimeSpec;
 
@@ -10,7 +11,8 @@ use super::lookup::{Lookup, file};
 use task::thread::{Thread, ThreadExt};
 use uaccess::read_value;
 use vfs::inode::{now, without_set_ids};
-use vfs::{Inode, Subject};
+use vfs::inode_watch::NoteCause;
+use vfs::{Dentry, Inode, Subject};
 
 /// In place of an id: leave it.
 const UNCHANGED: u32 = u32::MAX;
@@ -24,7 +26,7 @@ pub fn fchmod(current: &Thread, descriptor: i32, mode: u32) -> Result<usize, Err
     if file.is_path() {
         return Err(Errno::EBADF);
     }
-    change_mode(file.inode(), mode, &Subject::new(current.process().credentials()))
+    change_mode(&file.dentry, mode, &Subject::new(current.process().credentials()))
 }
 
 /// fchmodat(2): the call has no flags; links are followed.
@@ -47,10 +49,11 @@ pub fn fchmodat2(current: &Thread, directory: i32, path: u64, mode: u32, flags: 
     if found.inode.kind() == S_IFLNK {
         return Err(Errno::EOPNOTSUPP);
     }
-    change_mode(&found.inode, mode, &lookup.subject)
+    change_mode(&found, mode, &lookup.subject)
 }
 
-fn change_mode(inode: &Inode, mode: u32, subject: &Subject) -> Result<usize, Errno> {
+fn change_mode(file: &Dentry, mode: u32, subject: &Subject) -> Result<usize, Errno> {
+    let inode = &file.inode;
     inode.filesystem.flags.check_writable()?;
     if !subject.is_owner(inode) {
         return Err(Errno::EPERM);
@@ -60,6 +63,7 @@ fn change_mode(inode: &Inode, mode: u32, subject: &Subject) -> Result<usize, Err
     let is_group_kept = subject.is_in_group(inode.attributes().gid) || subject.can(CAP_FSETID);
     let mode = if is_group_kept { mode } else { mode & !S_ISGID };
     inode.change(|attributes| attributes.mode = mode & 0o7777);
+    file.note(InotifyEvents::IN_ATTRIB, NoteCause::Attributes);
     Ok(0)
 }
 
@@ -83,7 +87,7 @@ pub fn fchown(current: &Thread, descriptor: i32, uid: u32, gid: u32) -> Result<u
         return Err(Errno::EBADF);
     }
     change_owner(
-        file.inode(),
+        &file.dentry,
         uid,
         gid,
         &Subject::new(current.process().credentials()),
@@ -105,11 +109,12 @@ pub fn fchownat(
     let flags = decode(flags, AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH)?;
     let lookup = Lookup::new(current, directory, path)?;
     let found = lookup.find_with(flags)?;
-    change_owner(&found.inode, uid, gid, &lookup.subject)
+    change_owner(&found, uid, gid, &lookup.subject)
 }
 
 /// Only user 0 gives files away; an owner may choose among the groups that he is in.
-fn change_owner(inode: &Inode, uid: u32, gid: u32, subject: &Subject) -> Result<usize, Errno> {
+fn change_owner(file: &Dentry, uid: u32, gid: u32, subject: &Subject) -> Result<usize, Errno> {
+    let inode = &file.inode;
     inode.filesystem.flags.check_writable()?;
     let old = inode.attributes();
     let keeps_owner = uid == UNCHANGED || uid == old.uid;
@@ -131,6 +136,9 @@ fn change_owner(inode: &Inode, uid: u32, gid: u32, subject: &Subject) -> Result<
             attributes.mode = without_set_ids(attributes.mode);
         }
     });
+    if uid != UNCHANGED || gid != UNCHANGED || inode.attributes().mode != old.mode {
+        file.note(InotifyEvents::IN_ATTRIB, NoteCause::Attributes);
+    }
     Ok(0)
 }
 
@@ -160,10 +168,10 @@ pub fn utimensat(
             return Err(Errno::EFAULT);
         }
         let file = file(current, directory)?;
-        return change_times(file.inode(), accessed, modified, &subject);
+        return change_times(&file.dentry, accessed, modified, &subject);
     }
     let found = Lookup::new(current, directory, path)?.find_with(flags)?;
-    change_times(&found.inode, accessed, modified, &subject)
+    change_times(&found, accessed, modified, &subject)
 }
 
 /// What becomes of a time stamp.
@@ -195,7 +203,7 @@ impl TimeChange {
 
 /// Who may write may set both to now; anything else is for the owner. `EACCES`, `EPERM`.
 fn change_times(
-    inode: &Inode,
+    file: &Dentry,
     accessed: TimeChange,
     modified: TimeChange,
     subject: &Subject,
@@ -203,6 +211,7 @@ fn change_times(
     if accessed == TimeChange::Keep && modified == TimeChange::Keep {
         return Ok(0);
     }
+    let inode = &file.inode;
     inode.filesystem.flags.check_writable()?;
     if !subject.is_owner(inode) {
         let is_touch = accessed == TimeChange::Now && modified == TimeChange::Now;
@@ -219,5 +228,12 @@ fn change_times(
         accessed.apply(&mut attributes.accessed, now);
         modified.apply(&mut attributes.modified, now);
     });
+    // One time alone looks as if the file were read, or written.
+    let what = match (accessed, modified) {
+        (TimeChange::Keep, _) => InotifyEvents::IN_MODIFY,
+        (_, TimeChange::Keep) => InotifyEvents::IN_ACCESS,
+        _ => InotifyEvents::IN_ATTRIB,
+    };
+    file.note(what, NoteCause::Attributes);
     Ok(0)
 }

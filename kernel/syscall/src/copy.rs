@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
+use abi::events::InotifyEvents;
 use abi::file::{OpenFlags, S_IFREG};
 
 use super::caller::with_caller;
@@ -33,10 +34,10 @@ pub fn sendfile(current: &Thread, output: i32, input: i32, offset: u64, count: u
     let mut from = Position::read(&input, offset)?;
     let result = with_caller(current, |caller| {
         copy(&input, &mut from.at, count, |bytes, _| {
-            output.write(caller, &mut KernelSource(bytes))
+            output.write_piece(caller, &mut KernelSource(bytes))
         })
     });
-    note(current, &result);
+    note(current, &input, &output, &result);
     from.write_back(&input)?;
     result
 }
@@ -78,10 +79,10 @@ pub fn copy_file_range(
     let start = to.at;
     let result = with_caller(current, |caller| {
         copy(&input, &mut from.at, count, |bytes, done| {
-            output.write_at(caller, start + done, &mut KernelSource(bytes))
+            output.write_piece_at(caller, start + done, &mut KernelSource(bytes))
         })
     });
-    note(current, &result);
+    note(current, &input, &output, &result);
     to.at += *result.as_ref().unwrap_or(&0) as u64;
     from.write_back(&input)?;
     to.write_back(&output)?;
@@ -89,9 +90,13 @@ pub fn copy_file_range(
 }
 
 /// What is copied was read and written.
-fn note(current: &Thread, result: &Result<usize, Errno>) {
+fn note(current: &Thread, input: &OpenFile, output: &OpenFile, result: &Result<usize, Errno>) {
     current.transfers().note_read(result);
     current.transfers().note_written(result);
+    // As in Linux, which tells it of the write and of the call.
+    output.note_transfer(InotifyEvents::IN_MODIFY, result);
+    input.note_transfer(InotifyEvents::IN_ACCESS, result);
+    output.note_transfer(InotifyEvents::IN_MODIFY, result);
 }
 
 /// A position in a file: the program's own, or the file's.
@@ -134,7 +139,7 @@ fn copy(
         let len = (count - done).min(PIECE);
         let mut step = || {
             scheduler::cond_resched_killable()?;
-            let read = input.read_at(*at, &mut KernelSink::new(&mut buffer[..len]))?;
+            let read = input.read_piece_at(*at, &mut KernelSink::new(&mut buffer[..len]))?;
             let written = if read == 0 {
                 0
             } else {

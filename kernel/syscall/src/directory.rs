@@ -6,12 +6,14 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::capability::CAP_SYS_CHROOT;
 use abi::dirent::Dirent;
+use abi::events::InotifyEvents;
 use abi::file::{AT_FDCWD, AccessFlags, directory_entry_kind};
 use memory::fallible::{self, TryVec};
 
 use super::lookup::{Lookup, file};
 use task::thread::{Thread, ThreadExt};
 use vfs::inode_ops::NewFile;
+use vfs::inode_watch::NoteCause;
 use vfs::path_lookup::LastComponent;
 use vfs::{Dentry, FsContext, LastLink, Subject, tree};
 
@@ -43,6 +45,7 @@ pub fn getdents64(current: &Thread, descriptor: i32, buffer: u64, len: u32) -> R
         return Err(Errno::EINVAL);
     }
     file.inode().note_accessed();
+    file.dentry.note(InotifyEvents::IN_ACCESS, NoteCause::OpenFile);
     uaccess::write_bytes(buffer, &entries)?;
     listed.accept();
     Ok(entries.len())

@@ -6,9 +6,9 @@ use super::arguments::arguments;
 use super::missing::refuse;
 use super::xattr::File::{Descriptor, Path};
 use super::{
-    attribute, copy, descriptor, directory, epoll, eventfd, fcntl, file_lock, ioctl, link, memfd, mount,
-    open, poll, read_write, select, signalfd, socket, socket_batch, socket_message, socket_option, stat,
-    timerfd, truncate, writeback, xattr,
+    attribute, copy, descriptor, directory, epoll, eventfd, fcntl, file_lock, inotify, ioctl, link, memfd,
+    mount, open, poll, read_write, select, signalfd, socket, socket_batch, socket_message, socket_option,
+    stat, timerfd, truncate, writeback, xattr,
 };
 use platform::user::UserContext;
 use task::thread::Thread;
@@ -52,6 +52,9 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::EPOLL_CTL => epoll::epoll_ctl(current, a as i32, b as u32, c as i32, d),
         nr::EPOLL_PWAIT => epoll::epoll_pwait(current, arguments(context)),
         nr::EPOLL_PWAIT2 => epoll::epoll_pwait2(current, arguments(context)),
+        nr::INOTIFY_INIT1 => inotify::inotify_init1(current, a as u32),
+        nr::INOTIFY_ADD_WATCH => inotify::inotify_add_watch(current, a as i32, b, c as u32),
+        nr::INOTIFY_RM_WATCH => inotify::inotify_rm_watch(current, a as i32, b as i32),
         nr::TIMERFD_CREATE => timerfd::timerfd_create(current, a as u32, b as u32),
         nr::TIMERFD_SETTIME => timerfd::timerfd_settime(current, a as i32, b as u32, c, d),
         nr::TIMERFD_GETTIME => timerfd::timerfd_gettime(current, a as i32, b),

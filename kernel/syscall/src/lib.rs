@@ -39,6 +39,7 @@ mod file_lock;
 mod files;
 mod flags;
 mod identity;
+mod inotify;
 mod ioctl;
 mod link;
 mod lookup;

@@ -3,12 +3,14 @@
 use super::caller::with_caller;
 use super::lookup::{Lookup, file};
 use abi::Errno;
+use abi::events::InotifyEvents;
 use abi::file::{AT_FDCWD, AccessFlags, FallocFlags, S_IFDIR, S_IFIFO};
 use task::thread::{Thread, ThreadExt};
 use vfs::caller::MAX_FILE_SIZE;
 use vfs::inode::Hold;
 use vfs::inode_ops::{RegularOps, SizeChange};
-use vfs::{Inode, LastLink, Subject};
+use vfs::inode_watch::NoteCause;
+use vfs::{Dentry, LastLink, Subject};
 
 /// truncate(2).
 ///
@@ -26,7 +28,7 @@ pub fn truncate(current: &Thread, path: u64, size: i64) -> Result<usize, Errno> 
     let regular = found.inode.regular().ok_or(Errno::EINVAL)?;
     lookup.subject.check(&found.inode, AccessFlags::W_OK)?;
     found.inode.take_hold(Hold::Write)?;
-    let result = set_size(current, &found.inode, regular, size);
+    let result = set_size(current, &found, regular, size);
     found.inode.release_hold(Hold::Write);
     result
 }
@@ -43,10 +45,11 @@ pub fn ftruncate(current: &Thread, descriptor: i32, size: i64) -> Result<usize, 
     if !file.is_writable() {
         return Err(Errno::EINVAL);
     }
-    set_size(current, file.inode(), regular, size)
+    set_size(current, &file.dentry, regular, size)
 }
 
-fn set_size(current: &Thread, inode: &Inode, regular: &dyn RegularOps, size: u64) -> Result<usize, Errno> {
+fn set_size(current: &Thread, file: &Dentry, regular: &dyn RegularOps, size: u64) -> Result<usize, Errno> {
+    let inode = &file.inode;
     with_caller(current, |caller| {
         if size > inode.size() {
             // The last byte must be one that may be written.
@@ -54,6 +57,7 @@ fn set_size(current: &Thread, inode: &Inode, regular: &dyn RegularOps, size: u64
         }
         regular.truncate(size)?;
         inode.note_written_by(&Subject::of(caller));
+        file.note(InotifyEvents::IN_MODIFY, NoteCause::Attributes);
         Ok(0)
     })
 }
@@ -102,5 +106,6 @@ pub fn fallocate(
     }
     file.inode()
         .note_written_by(&Subject::new(current.process().credentials()));
+    file.dentry.note(InotifyEvents::IN_MODIFY, NoteCause::OpenFile);
     Ok(0)
 }

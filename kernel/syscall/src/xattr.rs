@@ -5,13 +5,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
+use abi::events::InotifyEvents;
 use abi::file::AT_FDCWD;
 use abi::xattr::{XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrFlags};
 
 use super::flags::decode;
 use super::lookup::{Lookup, file};
 use task::thread::{Thread, ThreadExt};
-use vfs::{Inode, LastLink, Subject, xattr};
+use vfs::inode_watch::NoteCause;
+use vfs::{Dentry, LastLink, Subject, xattr};
 
 /// Which file a call means.
 #[derive(Clone, Copy)]
@@ -24,12 +26,12 @@ pub enum File {
 
 impl File {
     /// The file, and whose rights count. What a path walk says, `EBADF`.
-    fn find(self, current: &Thread) -> Result<(Arc<Inode>, Subject), Errno> {
+    fn find(self, current: &Thread) -> Result<(Arc<Dentry>, Subject), Errno> {
         match self {
             File::Path(path, last_link) => {
                 let lookup = Lookup::new(current, AT_FDCWD, path)?;
                 let found = lookup.find(last_link)?;
-                Ok((found.inode.clone(), lookup.subject))
+                Ok((found, lookup.subject))
             }
             File::Descriptor(descriptor) => {
                 let file = file(current, descriptor)?;
@@ -37,15 +39,15 @@ impl File {
                     return Err(Errno::EBADF);
                 }
                 let subject = Subject::new(current.process().credentials());
-                Ok((file.inode().clone(), subject))
+                Ok((file.dentry.clone(), subject))
             }
         }
     }
 
     /// As [`File::find`], to be changed: `EROFS`.
-    fn find_writable(self, current: &Thread) -> Result<(Arc<Inode>, Subject), Errno> {
+    fn find_writable(self, current: &Thread) -> Result<(Arc<Dentry>, Subject), Errno> {
         let found = self.find(current)?;
-        found.0.filesystem.flags.check_writable()?;
+        found.0.inode.filesystem.flags.check_writable()?;
         Ok(found)
     }
 }
@@ -73,7 +75,7 @@ fn name_at(address: u64) -> Result<Vec<u8>, Errno> {
 /// `EACCES`: not allowed. `EROFS`: a read-only mount. `EEXIST`, `ENODATA`: it is there, or is not. `ENOSPC`: the file
 /// or the filesystem is full. `ENOMEM`, those of user memory.
 pub fn set(current: &Thread, file: File, [name, value, size, flags]: [u64; 4]) -> Result<usize, Errno> {
-    let (inode, subject) = file.find_writable(current)?;
+    let (found, subject) = file.find_writable(current)?;
     let flags = decode(flags as u32, XattrFlags::all())?;
     let name = name_at(name)?;
     let size = usize::try_from(size).ok().filter(|size| *size <= XATTR_SIZE_MAX);
@@ -81,7 +83,8 @@ pub fn set(current: &Thread, file: File, [name, value, size, flags]: [u64; 4]) -
     if !bytes.is_empty() {
         uaccess::read_bytes(value, &mut bytes)?;
     }
-    xattr::set(&inode, &subject, &name, bytes, flags)?;
+    xattr::set(&found.inode, &subject, &name, bytes, flags)?;
+    found.note(InotifyEvents::IN_ATTRIB, NoteCause::Attributes);
     Ok(0)
 }
 
@@ -92,8 +95,8 @@ pub fn set(current: &Thread, file: File, [name, value, size, flags]: [u64; 4]) -
 /// as for [`set`]. `EACCES`, `EPERM`: not allowed. `ENODATA`: there is none, or it is not to be seen. `ENOMEM`, those
 /// of user memory.
 pub fn get(current: &Thread, file: File, name: u64, value: u64, size: u64) -> Result<usize, Errno> {
-    let (inode, subject) = file.find(current)?;
-    let found = xattr::get(&inode, &subject, &name_at(name)?)?;
+    let (file, subject) = file.find(current)?;
+    let found = xattr::get(&file.inode, &subject, &name_at(name)?)?;
     put(&found, value, size)
 }
 
@@ -103,8 +106,8 @@ pub fn get(current: &Thread, file: File, name: u64, value: u64, size: u64) -> Re
 /// Those of paths, and `EBADF`. `ERANGE`: no room for it. `E2BIG`: beyond `XATTR_LIST_MAX`. `ENOMEM`, those of user
 /// memory.
 pub fn list(current: &Thread, file: File, list: u64, size: u64) -> Result<usize, Errno> {
-    let (inode, subject) = file.find(current)?;
-    let names = xattr::list(&inode, &subject)?;
+    let (file, subject) = file.find(current)?;
+    let names = xattr::list(&file.inode, &subject)?;
     if names.len() > XATTR_LIST_MAX {
         return Err(Errno::E2BIG);
     }
@@ -117,8 +120,9 @@ pub fn list(current: &Thread, file: File, list: u64, size: u64) -> Result<usize,
 /// Those of paths, and `EBADF`. `ERANGE`: an empty or too long name. `EOPNOTSUPP`, `EINVAL`, `EPERM`, `EACCES`,
 /// `EROFS`: as for [`set`]. `ENODATA`: there is none. `ENOMEM`, those of user memory.
 pub fn remove(current: &Thread, file: File, name: u64) -> Result<usize, Errno> {
-    let (inode, subject) = file.find_writable(current)?;
-    xattr::remove(&inode, &subject, &name_at(name)?)?;
+    let (found, subject) = file.find_writable(current)?;
+    xattr::remove(&found.inode, &subject, &name_at(name)?)?;
+    found.note(InotifyEvents::IN_ATTRIB, NoteCause::Attributes);
     Ok(0)
 }
 

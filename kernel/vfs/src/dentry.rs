@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::Errno;
 use abi::file::PATH_MAX;
@@ -16,6 +16,7 @@ use memory::fallible::{self, TryVec};
 use spin::Once;
 
 use super::inode::Inode;
+use super::inode_watch::generation;
 
 /// Held while directories move or vanish.
 static RESHAPING: Mutex<(), { rank::RESHAPING }> = Mutex::new(());
@@ -53,7 +54,12 @@ pub struct Dentry {
     mounted: Mutex<Option<Arc<Dentry>>, { rank::DENTRY }>,
     /// Whether something is mounted, to be read without the lock: a walk asks it of each name.
     is_mount_point: AtomicBool,
+    /// In which generation of watches nobody watched its inode or its directory. Changed under the lock of its location.
+    unwatched_in: AtomicU64,
 }
+
+/// No generation.
+const NEVER: u64 = u64::MAX;
 
 struct Location {
     parent: Option<Arc<Dentry>>,
@@ -77,6 +83,7 @@ impl Dentry {
             location: Mutex::new(location),
             mounted: Mutex::new(None),
             is_mount_point: AtomicBool::new(false),
+            unwatched_in: AtomicU64::new(0),
         })
     }
 
@@ -124,12 +131,39 @@ impl Dentry {
     pub fn move_to(&self, parent: &Arc<Dentry>, name: Box<[u8]>) {
         let old = {
             let mut location = self.location.lock();
+            self.unwatched_in.store(NEVER, Ordering::Relaxed);
             (
                 core::mem::replace(&mut location.name, name),
                 location.parent.replace(parent.clone()),
             )
         };
         drop(old);
+    }
+
+    /// Whether it is known that nobody watches its file, nor its directory ([`inode_watch`](super::inode_watch)).
+    #[inline]
+    pub fn is_unwatched(&self) -> bool {
+        self.unwatched_in.load(Ordering::Relaxed) == generation()
+    }
+
+    /// The directory above if somebody watches that; `with_name` sees the name in it, under the lock of this dentry. If nobody watches
+    /// the file either, that is known from now on.
+    pub(super) fn watched_directory(&self, with_name: impl FnOnce(&[u8])) -> Option<Arc<Dentry>> {
+        // Before the watches are looked at: one that comes meanwhile begins another generation.
+        let generation = generation();
+        let location = self.location.lock();
+        let is_watched = |above: &&Arc<Dentry>| {
+            // The root of a file system is no entry of what it covers.
+            Arc::ptr_eq(&above.inode.filesystem, &self.inode.filesystem)
+                && !above.inode.watches.wanted().is_empty()
+        };
+        let above = location.parent.as_ref().filter(is_watched);
+        if above.is_some() {
+            with_name(&location.name);
+        } else if self.inode.watches.wanted().is_empty() {
+            self.unwatched_in.store(generation, Ordering::Relaxed);
+        }
+        above.cloned()
     }
 
     /// The entry of that name, mounts taken into account.
@@ -266,8 +300,10 @@ impl Dentry {
 }
 
 impl Drop for Dentry {
-    /// Lets go of the chain of parents in a loop: a chain of removed directories may be deeper than a kernel stack.
+    /// Who watches the file is told if this was its last name. Lets go of the chain of parents in a loop: a chain of removed
+    /// directories may be deeper than a kernel stack.
     fn drop(&mut self) {
+        self.inode.note_name_gone();
         let mut next = self.location.get_mut().parent.take();
         while let Some(parent) = next.and_then(Arc::into_inner) {
             let mut parent = parent;

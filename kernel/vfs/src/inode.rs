@@ -12,6 +12,7 @@ use lock::{Mutex, rank};
 use memory::fallible;
 
 use super::inode_ops::{InodeOps, RegularOps};
+use super::inode_watch::InodeWatches;
 use super::locks::Locks;
 use super::ownership::{KeptOwnership, Ownership};
 use super::super_block::SuperBlock;
@@ -94,6 +95,8 @@ pub struct Inode {
     pub locks: Locks,
     /// Extended attributes.
     pub extended: ExtendedAttributes,
+    /// Who is told of what happens to it.
+    pub watches: InodeWatches,
     attributes: Mutex<Attributes, { rank::ATTRIBUTES }>,
     /// What the attributes say of it.
     ownership: KeptOwnership,
@@ -152,6 +155,7 @@ impl Inode {
             ops,
             locks,
             extended: ExtendedAttributes::default(),
+            watches: InodeWatches::new(),
             attributes,
             ownership,
             holds: AtomicI32::new(0),

@@ -246,6 +246,9 @@ fn dissolve(root: &Arc<Dentry>) {
     loop {
         let directory = at.inode.ops.as_directory();
         let child = directory.and_then(DirectoryOps::take_kept);
+        if child.is_none() {
+            at.inode.note_unmounted();
+        }
         at = match child {
             Some(child) => child,
             None if Arc::ptr_eq(&at, root) => return,

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
+use abi::events::InotifyEvents;
 use abi::file::{AccessFlags, AccessMode, OpenFlags};
 use memory::fallible;
 
@@ -13,6 +14,7 @@ use super::file_ops::FileOps;
 use super::fs_context::LookupContext;
 use super::inode::Hold;
 use super::inode_ops::NewFile;
+use super::inode_watch::NoteCause;
 use super::open_directory::OpenDirectory;
 use super::open_file::OpenFile;
 use super::path_lookup::{LastComponent, LastLink, LookupResult};
@@ -112,7 +114,9 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
     }
     let ops = entry.inode.ops.clone().open(&entry, OpenFlags::O_RDONLY)?;
     entry.inode.take_hold(Hold::Execute)?;
-    OpenFile::with_hold(entry, ops, OpenFlags::O_RDONLY, Hold::Execute)
+    let file = OpenFile::with_hold(entry, ops, OpenFlags::O_RDONLY, Hold::Execute)?;
+    file.note_opened();
+    Ok(file)
 }
 
 /// `O_PATH`: the place in the tree, whatever it is.
@@ -210,7 +214,14 @@ fn open_entry(entry: &Arc<Dentry>, flags: OpenFlags, subject: &Subject) -> Resul
     };
     entry.inode.take_hold(hold)?;
     match open_ops(entry, flags, subject) {
-        Ok(ops) => OpenFile::with_hold(entry.clone(), ops, flags, hold),
+        Ok(ops) => {
+            let file = OpenFile::with_hold(entry.clone(), ops, flags, hold)?;
+            file.note_opened();
+            if is_regular && flags.contains(OpenFlags::O_TRUNC) {
+                entry.note(InotifyEvents::IN_MODIFY, NoteCause::Attributes);
+            }
+            Ok(file)
+        }
         Err(error) => {
             entry.inode.release_hold(hold);
             Err(error)

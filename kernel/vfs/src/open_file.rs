@@ -1,6 +1,7 @@
 //! An open file description: open(2). What descriptors share after dup(2) and fork(2): position and status flags.
 
 mod readiness;
+mod transfer;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
 use super::dentry::Dentry;
-use super::file_ops::{DirectoryEntry, FileOps, Io, Positioning, Whence};
+use super::file_ops::{DirectoryEntry, FileOps, Positioning, Whence};
 use super::file_owner::{FileOwner, HasOwner};
 use super::file_watch::FileWatches;
 use super::inode::{Hold, Inode};
@@ -20,7 +21,6 @@ use super::inode_ops::Seek;
 use super::permission::Subject;
 use lock::Mutex;
 use sched::{SleepingMutex, SleepingMutexGuard};
-use uaccess::{Sink, Source};
 
 /// Flags that only tell open(2) what to do.
 const OPEN_ONLY: OpenFlags = OpenFlags::O_CREAT
@@ -34,6 +34,15 @@ const SETTABLE: OpenFlags = OpenFlags::O_APPEND
     .union(OpenFlags::O_NOATIME)
     .union(OpenFlags::O_DIRECT);
 
+/// How an open file came to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OpenedBy {
+    /// By its name: open(2).
+    Name,
+    /// By a call that makes it, as pipe(2).
+    Kernel,
+}
+
 /// Open file descriptions that there are.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
@@ -43,6 +52,8 @@ pub struct OpenFile {
     pub dentry: Arc<Dentry>,
     ops: Arc<dyn FileOps>,
     positioning: Positioning,
+    /// It has neither a position nor a name: nobody watches what is read and written.
+    is_plain: bool,
     flags: AtomicU32,
     position: AtomicU64,
     position_lock: SleepingMutex,
@@ -72,7 +83,7 @@ impl OpenFile {
     /// # Errors
     /// `ENOMEM`.
     pub fn new(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
-        fallible::arc_with(|| Self::bare(dentry, ops, flags, Hold::None))
+        fallible::arc_with(|| Self::bare(dentry, ops, flags, Hold::None, OpenedBy::Kernel))
     }
 
     /// As [`OpenFile::new`], with the inode's write or execute hold already taken; it is given back at the last close,
@@ -86,15 +97,23 @@ impl OpenFile {
         flags: OpenFlags,
         hold: Hold,
     ) -> Result<Arc<Self>, Errno> {
-        fallible::arc_with(|| Self::bare(dentry, ops, flags, hold))
+        fallible::arc_with(|| Self::bare(dentry, ops, flags, hold, OpenedBy::Name))
     }
 
-    fn bare(dentry: Arc<Dentry>, ops: Arc<dyn FileOps>, flags: OpenFlags, hold: Hold) -> Self {
+    fn bare(
+        dentry: Arc<Dentry>,
+        ops: Arc<dyn FileOps>,
+        flags: OpenFlags,
+        hold: Hold,
+        opened_by: OpenedBy,
+    ) -> Self {
+        let positioning = ops.positioning();
         let flags = AtomicU32::new((flags - OPEN_ONLY).bits());
         COUNT.fetch_add(1, Ordering::Relaxed);
         OpenFile {
             dentry,
-            positioning: ops.positioning(),
+            positioning,
+            is_plain: opened_by == OpenedBy::Kernel && positioning != Positioning::Bytes,
             ops,
             flags,
             position: AtomicU64::new(0),
@@ -199,81 +218,6 @@ impl OpenFile {
         !flags.contains(OpenFlags::O_PATH) && flags.access().writes()
     }
 
-    fn io(&self, position: u64) -> Io {
-        Io {
-            position,
-            flags: self.flags(),
-        }
-    }
-
-    /// read(2): at the position, which moves on.
-    ///
-    /// # Errors
-    /// `EBADF`, and what the file's operations say.
-    #[inline(always)]
-    pub fn read(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
-        if !self.is_readable() {
-            return Err(Errno::EBADF);
-        }
-        self.at_position(|io| self.ops.read(io, to))
-    }
-
-    /// write(2): at the position, which moves on.
-    ///
-    /// # Errors
-    /// `EBADF`, and what the file's operations say.
-    #[inline(always)]
-    pub fn write(&self, caller: &Caller<'_>, from: &mut dyn Source) -> Result<usize, Errno> {
-        if !self.is_writable() {
-            return Err(Errno::EBADF);
-        }
-        self.at_position(|io| self.ops.write(caller, io, from))
-    }
-
-    /// Does one transfer at the shared position; nobody else moves it meanwhile.
-    #[inline(always)]
-    fn at_position(&self, transfer: impl FnOnce(&mut Io) -> Result<usize, Errno>) -> Result<usize, Errno> {
-        if self.positioning != Positioning::Bytes {
-            return transfer(&mut self.io(0));
-        }
-        let _position_lock = self.position_lock.lock()?;
-        let mut io = self.io(self.position.load(Ordering::Relaxed));
-        let result = transfer(&mut io);
-        self.position.store(io.position, Ordering::Relaxed);
-        result
-    }
-
-    /// pread64(2): reads at `offset`; the position stays.
-    ///
-    /// # Errors
-    /// `EBADF`, `ESPIPE`.
-    pub fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
-        if !self.is_readable() {
-            return Err(Errno::EBADF);
-        }
-        self.check_positioned()?;
-        self.ops.read(&mut self.io(offset), to)
-    }
-
-    /// pwrite64(2): writes at `offset`, or at the end with `O_APPEND`; the position stays.
-    ///
-    /// # Errors
-    /// `EBADF`, `ESPIPE`.
-    pub fn write_at(&self, caller: &Caller<'_>, offset: u64, from: &mut dyn Source) -> Result<usize, Errno> {
-        if !self.is_writable() {
-            return Err(Errno::EBADF);
-        }
-        self.check_positioned()?;
-        self.ops.write(caller, &mut self.io(offset), from)
-    }
-
-    fn check_positioned(&self) -> Result<(), Errno> {
-        match self.positioning {
-            Positioning::Stream | Positioning::SeekOnly => Err(Errno::ESPIPE),
-            Positioning::Ignored | Positioning::Bytes => Ok(()),
-        }
-    }
-
     /// lseek(2).
     ///
     /// # Errors
@@ -366,6 +310,9 @@ impl HasOwner for OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         COUNT.fetch_sub(1, Ordering::Relaxed);
+        if !self.is_plain {
+            self.note_closed();
+        }
         while let Some(watch) = self.watches.take() {
             watch.file_closed(self.ops.queues());
         }

@@ -12,6 +12,7 @@ mod rename;
 use alloc::sync::Arc;
 
 use abi::Errno;
+use abi::events::InotifyEvents;
 use abi::file::{AccessFlags, S_ISGID};
 use memory::fallible;
 
@@ -43,7 +44,11 @@ pub fn create(
     let ops = changeable(directory, Errno::ENOENT)?;
     subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
     let attributes = new_attributes(directory, file, mode, subject);
-    attach(directory, name, ops.make(&directory.inode, file, attributes)?)
+    let entry = attach(directory, name, ops.make(&directory.inode, file, attributes)?)?;
+    directory
+        .inode
+        .note_entry(InotifyEvents::IN_CREATE, name, &entry.inode, 0);
+    Ok(entry)
 }
 
 /// Makes a file of the kernel's own and names it, without asking for rights.
@@ -132,7 +137,12 @@ pub fn link(
     inode.add_name()?;
     attach(directory, name, inode.clone())
         .map(drop)
-        .inspect_err(|_| inode.remove_name())
+        .inspect_err(|_| inode.remove_name())?;
+    inode.note(InotifyEvents::IN_ATTRIB);
+    directory
+        .inode
+        .note_entry(InotifyEvents::IN_CREATE, name, inode, 0);
+    Ok(())
 }
 
 /// unlink(2) of what stands at the end of a walk.
@@ -164,7 +174,28 @@ pub fn unlink(end: &LookupResult, subject: &Subject) -> Result<(), Errno> {
         // Dropped when the entries are no longer locked.
         removed = Some(entry);
         Ok(())
-    })
+    })?;
+    if let Some(removed) = removed {
+        removed.inode.note(InotifyEvents::IN_ATTRIB);
+        note_removed(end, removed);
+    }
+    Ok(())
+}
+
+/// An entry is gone: those who watch the directory are told, and those who watch the file if that was its last name and nobody has it
+/// open. No lock may be held.
+fn note_removed(end: &LookupResult, removed: Arc<Dentry>) {
+    let is_walked = end
+        .entry
+        .as_ref()
+        .is_some_and(|entry| Arc::ptr_eq(entry, &removed));
+    // Nobody finds it any more: who does not hold it now never will. As in Linux, the file's end comes before the entry's.
+    if Arc::strong_count(&removed) == 1 + usize::from(is_walked) {
+        removed.inode.note_name_gone();
+    }
+    end.directory
+        .inode
+        .note_entry(InotifyEvents::IN_DELETE, &end.name, &removed.inode, 0);
 }
 
 /// rmdir(2) of what stands at the end of a walk.
@@ -184,7 +215,7 @@ pub fn remove_directory(end: &LookupResult, subject: &Subject) -> Result<(), Err
     }
     let above = changeable(&end.directory, Errno::EPERM)?;
     let mut removed = None;
-    let _shape = keep_shape();
+    let shape = keep_shape();
     above.edit(Nesting::First, &mut |entries| {
         let entry = entries.get(&end.name)?;
         subject.check_removal(&end.directory.inode, &entry.inode)?;
@@ -199,7 +230,12 @@ pub fn remove_directory(end: &LookupResult, subject: &Subject) -> Result<(), Err
         adjust_links(&end.directory, -1);
         removed = Some(entry);
         Ok(())
-    })
+    })?;
+    drop(shape);
+    if let Some(removed) = removed {
+        note_removed(end, removed);
+    }
+    Ok(())
 }
 
 /// Removes an entry for the kernel itself, without asking for rights.

@@ -35,7 +35,7 @@ use vfs::file_ops::{FileOps, Positioning, Queues, ShowInfo};
 use super::anonymous::AnonymousKind;
 use super::users::User;
 
-static KIND: AnonymousKind = AnonymousKind::new("eventpoll");
+static KIND: AnonymousKind = AnonymousKind::new("[eventpoll]");
 
 /// Before all keys.
 const FIRST: ItemKey = ItemKey {

@@ -10,7 +10,7 @@ use memory::fallible;
 use vfs::OpenFile;
 use vfs::file_ops::{FileOps, Queues, ShowInfo};
 
-static KIND: AnonymousKind = AnonymousKind::new("pidfd");
+static KIND: AnonymousKind = AnonymousKind::new("[pidfd]");
 
 /// A process that somebody has open.
 pub struct PidFd {

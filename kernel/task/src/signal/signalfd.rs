@@ -22,7 +22,7 @@ use uaccess::Sink;
 use vfs::OpenFile;
 use vfs::file_ops::{FileOps, Io, Positioning, Queues, ShowInfo};
 
-static KIND: AnonymousKind = AnonymousKind::new("signalfd");
+static KIND: AnonymousKind = AnonymousKind::new("[signalfd]");
 
 /// What a signal takes in a read.
 const LEN: usize = size_of::<SignalFdInfo>();

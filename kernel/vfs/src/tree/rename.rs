@@ -3,11 +3,13 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
+use abi::events::InotifyEvents;
 use abi::file::AccessFlags;
 use memory::fallible;
 
 use super::super::dentry::{Dentry, keep_shape};
 use super::super::inode_ops::{Entries, Nesting};
+use super::super::inode_watch::next_cookie;
 use super::super::path_lookup::{LastComponent, LookupResult};
 use super::super::permission::Subject;
 use super::{adjust_links, changeable, check_writable};
@@ -52,7 +54,8 @@ pub fn rename(
     );
     // Dropped when neither the entries nor the shape are locked.
     let mut dropped = (None, None);
-    let _shape = keep_shape();
+    let mut done = Plan::Nothing;
+    let shape = keep_shape();
     let mut perform = |both: &mut Both<'_>| {
         let moved = both.old.get(&old.name)?;
         let target = found(both.new_entries().get(&new.name))?;
@@ -64,8 +67,8 @@ pub fn rename(
         };
         let result = match change.check(existing, subject) {
             Ok(Plan::Nothing) => Ok(()),
-            Ok(Plan::Move) => change.perform_move(both),
-            Ok(Plan::Exchange) => change.perform_exchange(both),
+            Ok(Plan::Move) => change.perform_move(both).map(|()| done = Plan::Move),
+            Ok(Plan::Exchange) => change.perform_exchange(both).map(|()| done = Plan::Exchange),
             Err(error) => Err(error),
         };
         dropped = (Some(change.moved), change.target);
@@ -85,7 +88,37 @@ pub fn rename(
                 new: Some(new_entries),
             })
         })
-    })
+    })?;
+    drop(shape);
+    if let (Some(moved), target) = dropped {
+        match done {
+            Plan::Nothing => {}
+            Plan::Move => note_move(old, new, &moved, target.as_ref()),
+            Plan::Exchange => {
+                note_move(old, new, &moved, None);
+                if let Some(other) = target {
+                    note_move(new, old, &other, None);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Those who watch are told that `moved` went from one place to the other, where `target` was. No lock may be held.
+fn note_move(from: &LookupResult, to: &LookupResult, moved: &Dentry, target: Option<&Arc<Dentry>>) {
+    let cookie = next_cookie();
+    let inode = &moved.inode;
+    from.directory
+        .inode
+        .note_entry(InotifyEvents::IN_MOVED_FROM, &from.name, inode, cookie);
+    to.directory
+        .inode
+        .note_entry(InotifyEvents::IN_MOVED_TO, &to.name, inode, cookie);
+    if let Some(target) = target {
+        target.inode.note(InotifyEvents::IN_ATTRIB);
+    }
+    inode.note_moved();
 }
 
 /// What was looked for, if it is there.
