@@ -41,6 +41,7 @@ use task::process::{self, Limits, Process, Shared, hooks};
 use task::signal;
 use task::signal::InheritedSignals;
 use task::thread::{self, ThreadInit};
+use task::vdso;
 use vfs::mount;
 use vfs::{
     self, Credentials, FileTable, FsContext, LastLink, LookupContext, OnExec, Restraint, Subject,
@@ -90,7 +91,7 @@ pub fn start(boot: Boot) -> ! {
         memory::set_fork_classic();
     }
     signal::tell_file_owners();
-    signal::make_trampoline().expect("a machine that booted has memory for the second frame");
+    vdso::make().expect("a machine that booted has memory for the next frames");
     let most = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / FRAMES_PER_PROCESS;
     process::set_most_processes(most as usize);
     register_hooks();

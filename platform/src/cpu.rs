@@ -71,6 +71,7 @@ pub(crate) fn become_boot_processor() {
 /// Writes down what this processor is; it has its number.
 pub(crate) fn set_up() {
     MAIN_IDS.get().store(MIDR_EL1.get(), Ordering::Relaxed);
+    arch::vdso::tell_programs_number(number());
     COUNTERS.get().call_once(counters);
 }
 

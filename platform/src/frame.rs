@@ -3,6 +3,7 @@
 
 use crate::layout::linear;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 use mm::{Frame, PAGE_SIZE};
 
 /// Address of byte `offset` of `frame`, `len` bytes of which are to be used.
@@ -53,6 +54,19 @@ pub fn write(frame: Frame, offset: usize, from: &[u8]) {
     let to = bytes(frame, offset, from.len());
     // SAFETY: as in `read`; the frames of the image and the payload are read-only in the linear map, so they cannot be hit.
     unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) }
+}
+
+/// Stores a word at `offset` of `frame`, which is a multiple of 8, as a whole: who sees it sees all that was stored before. The caller
+/// holds a reference to the frame, and the right to change it.
+///
+/// # Panics
+/// If it is no multiple.
+pub fn store_word(frame: Frame, offset: usize, word: u64) {
+    assert!(offset.is_multiple_of(size_of::<u64>()), "words are aligned");
+    let to = bytes(frame, offset, size_of::<u64>());
+    // SAFETY: as in `write`; the word is aligned, for frames are. Programs only read it, and see all of a word.
+    let to = unsafe { AtomicU64::from_ptr(to.cast()) };
+    to.store(word, Ordering::Release);
 }
 
 /// Fills `len` bytes at `offset` of `frame` with zeros. The caller holds a reference to the frame, and the right to change it.

@@ -80,6 +80,7 @@ pub mod spin_lock;
 mod trap;
 pub mod user;
 pub mod user_copy;
+pub mod vdso;
 
 pub use handover::{Boot, InitrdError};
 

@@ -50,6 +50,14 @@ pub fn ticks() -> u64 {
     CNTVCT_EL0.get()
 }
 
+/// As [`ticks`], and what follows is done after the counter was read: for a clock that is being changed meanwhile.
+#[inline(always)]
+pub fn ticks_between() -> u64 {
+    let ticks = ticks();
+    arch::isb();
+    ticks
+}
+
 /// As [`ticks`], but the processor may read the counter some instructions early or late: for accounts of time spent.
 #[inline(always)]
 pub fn ticks_unordered() -> u64 {
@@ -86,6 +94,11 @@ pub(crate) fn restore_alarm((at, control): (u64, u64)) {
 /// A count of ticks as nanoseconds, rounded down.
 pub fn ticks_to_nanos(ticks: u64) -> u64 {
     scale().ticks_to_nanos(ticks)
+}
+
+/// Nanoseconds per tick, times 2^32: [`ticks_to_nanos`] multiplies by it.
+pub fn nanos_per_tick() -> u64 {
+    scale().nanos_per_tick()
 }
 
 /// Nanoseconds as ticks, rounded up, so that nobody is woken early. What does not fit is the largest count.

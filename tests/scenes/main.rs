@@ -36,6 +36,7 @@ mod soak;
 mod stacks;
 mod storm;
 mod threads;
+mod vdso;
 mod waiting;
 mod watched;
 
@@ -68,6 +69,7 @@ fn all() -> Vec<Scene> {
         cores::SCENES,
         storm::SCENES,
         threads::SCENES,
+        vdso::SCENES,
         waiting::SCENES,
         scheduling::SCENES,
         shares::SCENES,

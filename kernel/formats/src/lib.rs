@@ -1,7 +1,7 @@
 //! Formats of what is handed to the kernel: bytes in, values out. Nothing here panics, whatever the bytes are: they come
 //! from firmware, from an initramfs, from any program.
 //!
-//! Floor 0, no unsafe. [`dtb`], [`symbols`], [`bootargs`], [`elf`], [`script`], [`core_name`] and [`cpio`] need no heap;
+//! Floor 0, no unsafe. [`dtb`], [`symbols`], [`bootargs`], [`elf`], [`script`], [`shared_object`], [`core_name`] and [`cpio`] need no heap;
 //! `dtb` runs before there is one. [`gzip`] needs a heap, and so does [`line_discipline`], which is no format but as
 //! pure: what a terminal makes of what is typed.
 #![warn(clippy::missing_errors_doc)]
@@ -19,4 +19,5 @@ pub mod escape;
 pub mod gzip;
 pub mod line_discipline;
 pub mod script;
+pub mod shared_object;
 pub mod symbols;

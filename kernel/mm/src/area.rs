@@ -93,8 +93,8 @@ pub enum Purpose {
     Heap,
     /// Memory that grows down on demand ([`AddressSpace::grow_stack`](crate::AddressSpace::grow_stack)).
     Stack,
-    /// The kernel's signal-return page.
-    SignalReturn,
+    /// A page of the kernel's own: the vDSO, and what it reads.
+    Kernel,
 }
 
 /// What a program has said about an area beside its rights; each has a bit (Linux: `vm_flags`). In the upper half stands the

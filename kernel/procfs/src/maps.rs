@@ -129,8 +129,9 @@ fn name(area: &Area, stack: VirtAddr, write: &mut dyn FnMut(&[u8])) {
     match (&area.purpose, &area.backing) {
         _ if area.range().contains(stack) => write(b"[stack]"),
         (Purpose::Heap, _) => write(b"[heap]"),
-        (Purpose::SignalReturn, _) => write(b"[sigpage]"),
-        (Purpose::Mapping | Purpose::Stack, Backing::Source { source, .. }) => source.name(write),
-        (Purpose::Mapping | Purpose::Stack, Backing::Anonymous) => {}
+        (Purpose::Mapping | Purpose::Stack | Purpose::Kernel, Backing::Source { source, .. }) => {
+            source.name(write)
+        }
+        (Purpose::Mapping | Purpose::Stack | Purpose::Kernel, Backing::Anonymous) => {}
     }
 }

@@ -216,8 +216,8 @@ fn lock_part(
     flags: AreaFlags,
     limit: u64,
 ) -> Result<(), Errno> {
-    // The kernel's own page is always there.
-    if area.purpose == Purpose::SignalReturn {
+    // The kernel's own pages are always there.
+    if area.purpose == Purpose::Kernel {
         return Ok(());
     }
     let is_more = flags.has(AreaFlags::LOCKED) && !area.flags.has(AreaFlags::LOCKED);

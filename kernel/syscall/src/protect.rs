@@ -136,11 +136,13 @@ fn first_refused(space: &AddressSpace, range: PageRange, wanted: Protection) -> 
     Some(refused.range().start().max(range.start()))
 }
 
-/// Whether the area shows a file to which its opener may not write, or one of a mount without programs.
+/// Whether the area shows a file to which its opener may not write, a page of the kernel that nobody may, or a file of a mount without
+/// programs.
 fn is_refused(area: &Area, wanted: Protection) -> bool {
     let Backing::Source { source, .. } = &area.backing else {
         return false;
     };
-    let is_write_refused = wanted.write && area.sharing == Sharing::Shared && !source.may_write();
+    let is_own = area.sharing == Sharing::Private && area.purpose != Purpose::Kernel;
+    let is_write_refused = wanted.write && !is_own && !source.may_write();
     is_write_refused || wanted.execute && !source.may_execute()
 }

@@ -37,7 +37,7 @@ pub fn mremap(current: &Thread, [old, old_len, new_len, flags, new, _]: [u64; 6]
     });
     let (is_locked, is_data, purpose) = seen.ok_or(Errno::EFAULT)?;
     let is_left = matches!(placement, RemapPlacement::Leaving(_));
-    if is_left && purpose == Purpose::SignalReturn {
+    if is_left && purpose == Purpose::Kernel {
         return Err(Errno::EINVAL);
     }
     let [old_pages, new_pages] = [old_len, new_len].map(|len| len.checked_next_multiple_of(PAGE));

@@ -9,7 +9,7 @@ use abi::time::{
 use alloc::sync::Arc;
 use memory::fallible;
 use platform::timer;
-use sched::time;
+use sched::time::{self, clock_page};
 use sched::wait;
 use task::process::Process;
 use task::thread::{Thread, ThreadExt};
@@ -35,8 +35,7 @@ pub fn clock_gettime(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize
 /// `EINVAL`: no clock. Those of user memory.
 pub fn clock_getres(current: &Arc<Thread>, clock: u64, at: u64) -> Result<usize, Errno> {
     Clock::decode(current, clock)?;
-    let tick = time::SECOND.div_ceil(timer::frequency());
-    uaccess::write_wanted(at, &TimeSpec::from_nanoseconds(tick))?;
+    uaccess::write_wanted(at, &TimeSpec::from_nanoseconds(clock_page::resolution()))?;
     Ok(0)
 }
 

@@ -20,3 +20,4 @@ pub mod signal;
 pub mod thread;
 pub mod timers;
 pub mod uts;
+pub mod vdso;

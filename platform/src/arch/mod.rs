@@ -6,6 +6,7 @@ use core::arch::{asm, global_asm};
 use mm::{Asid, PhysAddr, VirtAddr};
 pub(crate) use wait::{wait_for_store, wait_for_store_to_byte};
 
+pub(crate) mod vdso;
 mod wait;
 
 global_asm!(

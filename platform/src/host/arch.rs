@@ -48,6 +48,24 @@ pub(crate) fn dsb_nsh() {
     dsb_ishst();
 }
 
+/// Nothing after is done before what came before.
+pub(crate) fn isb() {
+    dsb_ishst();
+}
+
+/// The vDSO: programs of a host are functions, and call the kernel.
+pub(crate) mod vdso {
+    /// As many bytes as the board's code has.
+    pub(crate) fn code() -> &'static [u8] {
+        &[0x1f; 0x180]
+    }
+
+    /// Where in it each function would begin.
+    pub(crate) fn functions() -> [usize; 5] {
+        [0x10, 0x20, 0xa0, 0x110, 0x150]
+    }
+}
+
 /// Looks again at once: a host has no such wait.
 pub(crate) fn wait_for_store(_: &core::sync::atomic::AtomicU32, _: u32) {
     core::hint::spin_loop();

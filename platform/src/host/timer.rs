@@ -26,6 +26,16 @@ pub fn ticks() -> u64 {
 }
 
 /// As [`ticks`].
+pub fn ticks_between() -> u64 {
+    ticks()
+}
+
+/// Nanoseconds per tick, times 2^32.
+pub fn nanos_per_tick() -> u64 {
+    SCALE.nanos_per_tick()
+}
+
+/// As [`ticks`].
 pub fn ticks_unordered() -> u64 {
     ticks()
 }

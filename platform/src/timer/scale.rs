@@ -45,6 +45,11 @@ impl Scale {
         self.frequency
     }
 
+    /// Nanoseconds per tick, times 2^32.
+    pub(crate) fn nanos_per_tick(&self) -> u64 {
+        self.nanos_per_tick
+    }
+
     /// A count of ticks as nanoseconds, rounded down.
     #[inline]
     pub(crate) fn ticks_to_nanos(&self, ticks: u64) -> u64 {

@@ -9,6 +9,8 @@ use crate::runtime::file::{File, pipe};
 use crate::runtime::measure::{break_cycles, empty_calls, null_calls, ticks};
 use crate::runtime::memory::{Mapping, PAGE, Sharing};
 use crate::runtime::process::{self, Fork};
+use crate::runtime::time::{self, CLOCK_REALTIME};
+use crate::runtime::vdso::ClockFunction;
 use crate::runtime::{Errno, Result};
 
 /// The rows of this file.
@@ -16,6 +18,14 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "null_call",
         run: null_call,
+    },
+    Row {
+        name: "clock_call",
+        run: clock_call,
+    },
+    Row {
+        name: "clock_vdso",
+        run: clock_vdso,
     },
     Row {
         name: "mmap_munmap",
@@ -58,6 +68,22 @@ fn null_call(settings: &Settings, report: &mut Report) -> Result<()> {
         meter.time(|| null_calls(CALLS));
         // The call takes the place of the instruction that does nothing.
         meter.deduct(loops);
+        Ok(())
+    })
+}
+
+/// clock_gettime(2) of the time of day, by a call.
+fn clock_call(settings: &Settings, report: &mut Report) -> Result<()> {
+    repeat_call(settings, report, "clock_call", || {
+        time::now(CLOCK_REALTIME).map(drop)
+    })
+}
+
+/// The same as the vDSO answers it.
+fn clock_vdso(settings: &Settings, report: &mut Report) -> Result<()> {
+    let function = ClockFunction::find().ok_or(Errno::ENOSYS)?;
+    repeat_call(settings, report, "clock_vdso", || {
+        core::hint::black_box(function.now(CLOCK_REALTIME));
         Ok(())
     })
 }

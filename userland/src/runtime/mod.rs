@@ -31,6 +31,7 @@ pub mod terminal;
 pub mod threads;
 pub mod time;
 pub mod trespass;
+pub mod vdso;
 
 pub use abi::errno::Errno;
 pub use start::{Arguments, auxiliary, environment, program_path};

@@ -1,11 +1,11 @@
 //! How `CLOCK_REALTIME` is made to run faster or slower: adjtimex(2), as `kernel/time/ntp.c` of Linux computes it (RFC 5905, appendix
 //! A.5.5.6). While nobody asks for that, nothing of it is looked at.
 //!
-//! A clock that is adjusted runs along a line: a point in time, what the clock said then, and how much faster it runs than the timer.
-//! Readers take the line without a lock and try again if it was changed meanwhile. It is changed by who adjusts the clock and, once a
-//! second while an offset is being worked off, by a timer: each second takes a part of what is left.
+//! The clock runs along a line (`clock_line`), which is changed by who adjusts the clock and, once a second while an offset is being worked
+//! off, by a timer: each second takes a part of what is left.
 
-use super::{Expire, SECOND, TimerPlace, now_monotonic_nanos, realtime_at, set};
+use super::clock_line::{self, ClockLine, FRACTION};
+use super::{Expire, SECOND, TimerPlace, now_monotonic_nanos, set};
 use abi::Errno;
 use abi::timex::{
     ADJ_ESTERROR, ADJ_FREQUENCY, ADJ_MAXERROR, ADJ_MICRO, ADJ_NANO, ADJ_OFFSET, ADJ_OFFSET_SINGLESHOT,
@@ -13,13 +13,10 @@ use abi::timex::{
     STA_MODE, STA_NANO, STA_PLL, STA_RONLY, STA_UNSYNC, TIME_ERROR, TIME_OK, Timex,
 };
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 use lock::{Mutex, rank};
 use memory::fallible;
 use platform::timer;
 
-/// Bits behind the point of what is computed with fractions.
-const FRACTION: u32 = 32;
 /// `freq` of adjtimex(2), times this, is nanoseconds in a second with [`FRACTION`].
 const SCALE: i64 = 1000 << (FRACTION - 16);
 /// The clock never runs more than 500 parts per million faster or slower by `freq`: nanoseconds in a second with [`FRACTION`].
@@ -41,70 +38,7 @@ const MOST_INTERVAL: i64 = 2048;
 const MOST_CONSTANT: i64 = 10;
 const MOST_TAI: i64 = 100_000;
 
-static LINE: ClockLine = ClockLine {
-    changes: AtomicU64::new(0),
-    start: AtomicU64::new(0),
-    clock: AtomicU64::new(0),
-    rate: AtomicI64::new(0),
-};
-
 static STATE: Mutex<ClockState, { rank::INTERVAL_TIMER }> = Mutex::new(ClockState::START);
-
-/// The line that the clock runs along.
-struct ClockLine {
-    /// Odd while it is being changed.
-    changes: AtomicU64,
-    /// A point in time of the timer, in nanoseconds, and what the clock said then.
-    start: AtomicU64,
-    clock: AtomicU64,
-    /// How much more the clock runs in a nanosecond, with [`FRACTION`].
-    rate: AtomicI64,
-}
-
-impl ClockLine {
-    fn load(&self) -> (u64, u64, i64) {
-        loop {
-            let seen = self.changes.load(Ordering::Acquire);
-            let line = (
-                self.start.load(Ordering::Relaxed),
-                self.clock.load(Ordering::Relaxed),
-                self.rate.load(Ordering::Relaxed),
-            );
-            fence(Ordering::Acquire);
-            if seen.is_multiple_of(2) && self.changes.load(Ordering::Relaxed) == seen {
-                return line;
-            }
-            core::hint::spin_loop();
-        }
-    }
-
-    /// Under the lock of [`STATE`].
-    fn store(&self, start: u64, clock: u64, rate: i64) {
-        self.changes.fetch_add(1, Ordering::AcqRel);
-        fence(Ordering::Release);
-        self.start.store(start, Ordering::Relaxed);
-        self.clock.store(clock, Ordering::Relaxed);
-        self.rate.store(rate, Ordering::Relaxed);
-        self.changes.fetch_add(1, Ordering::Release);
-    }
-}
-
-/// What the clock says at a point in time of the timer, in nanoseconds.
-pub fn clock_at(monotonic: u64) -> u64 {
-    let (start, clock, rate) = LINE.load();
-    let passed = i128::from(monotonic) - i128::from(start);
-    let more = (passed * i128::from(rate)) >> FRACTION;
-    u64::try_from(i128::from(clock) + passed + more).unwrap_or(0)
-}
-
-/// When the clock will say that, in nanoseconds of the timer.
-pub fn moment_of(realtime: u64) -> u64 {
-    let (start, clock, rate) = LINE.load();
-    let wanted = i128::from(realtime) - i128::from(clock);
-    let passed = (wanted << FRACTION) / ((1 << FRACTION) + i128::from(rate));
-    // The division rounds down, and nobody may be early.
-    u64::try_from(i128::from(start) + passed + 1).unwrap_or(0)
-}
 
 /// What is known of the clock and asked of it.
 struct ClockState {
@@ -180,8 +114,7 @@ impl ClockState {
 
     /// What was worked off since the line was last changed is not left any more; the line goes on from here as fast as is asked.
     fn apply(&mut self) {
-        let now = now_monotonic_nanos();
-        self.apply_from(now, realtime_at(now));
+        self.apply_from(ClockLine::at);
     }
 
     /// The clock is set to `clock`: nothing that was known of its errors holds (`ntp_clear` of Linux).
@@ -189,10 +122,24 @@ impl ClockState {
         (self.offset, self.offset_part, self.slew, self.slew_part) = (0, 0, 0, 0);
         self.status |= STA_UNSYNC;
         (self.largest_error, self.estimated_error) = (MOST_ERROR, MOST_ERROR);
-        self.apply_from(now_monotonic_nanos(), clock);
+        self.apply_from(|_, _| clock);
     }
 
-    fn apply_from(&mut self, now: u64, clock: u64) {
+    /// The line goes on from now and what `clock` makes of the old one.
+    fn apply_from(&mut self, clock: impl FnOnce(&ClockLine, u64) -> u64) {
+        clock_line::change(|old, now| ClockLine {
+            start: now,
+            clock: clock(old, now),
+            rate: self.settle(now),
+        });
+        if let (Some(timer), true) = (&self.timer, self.offset_part != 0 || self.slew_part != 0) {
+            let at = timer::nanos_to_ticks(self.since.saturating_add(SECOND));
+            let _alarm = set(at, timer.clone());
+        }
+    }
+
+    /// What was worked off until `now` is not left any more; how much more the clock runs from now on.
+    fn settle(&mut self, now: u64) -> i64 {
         let passed = now.saturating_sub(self.since);
         self.offset -= part(self.offset_part, passed);
         self.slew -= part(self.slew_part, passed);
@@ -205,17 +152,7 @@ impl ClockState {
         let ticks = i128::from(self.tick - TICK) * i128::from(SECOND) / i128::from(TICK);
         let more = (ticks + i128::from(self.slew_part)) << FRACTION;
         let rate = (more + i128::from(self.frequency) + i128::from(self.offset_part)) / i128::from(SECOND);
-        let rate = rate as i64;
-        LINE.store(now, clock, rate);
-        if rate == 0 {
-            super::follow_timer(clock.saturating_sub(now));
-        } else {
-            super::follow_line();
-        }
-        if let (Some(timer), true) = (&self.timer, self.offset_part != 0 || self.slew_part != 0) {
-            let at = timer::nanos_to_ticks(now.saturating_add(SECOND));
-            let _alarm = set(at, timer.clone());
-        }
+        rate as i64
     }
 
     /// The errors as they have grown: beyond what is told nobody knows the time.
@@ -338,6 +275,15 @@ impl ClockState {
 /// The clock was set: it goes on from there as fast as before. Whoever waits for a time of day is told by the caller.
 pub fn set_clock(nanos: u64) {
     STATE.lock().restart(nanos);
+}
+
+/// Makes the page from which programs read the clock.
+///
+/// # Errors
+/// There is no frame for it.
+pub(super) fn make_clock_page() -> Result<(), mm::NoMemory> {
+    let _state = STATE.lock();
+    clock_line::make_page()
 }
 
 /// Seconds that international atomic time is ahead.

@@ -1,5 +1,7 @@
 //! Time: the clocks, and timers ([`timers`]). Points in time are ticks of `platform::timer`.
 
+mod clock_line;
+pub mod clock_page;
 pub mod discipline;
 mod expire;
 #[cfg(test)]
@@ -18,12 +20,6 @@ use platform::timer;
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
 
-/// `CLOCK_REALTIME` at tick 0, in nanoseconds since 1970. On a board without a clock that runs while the power is off it is 0
-/// until somebody sets it.
-static EPOCH: AtomicU64 = AtomicU64::new(0);
-/// In place of that while the clock runs faster or slower than the timer ([`discipline`]).
-const ADJUSTED: u64 = u64::MAX;
-
 /// How often the clock was set, and who wants to know: those who wait for a time of day.
 static SETTINGS: AtomicU64 = AtomicU64::new(0);
 static CLOCK_SET: WaitQueue = WaitQueue::new();
@@ -33,27 +29,19 @@ pub fn now_monotonic_nanos() -> u64 {
     timer::ticks_to_nanos(timer::ticks())
 }
 
-/// Nanoseconds since 1970, as far as anybody told the kernel.
-pub fn now_realtime_nanos() -> u64 {
-    realtime_at(now_monotonic_nanos())
-}
-
+/// Nanoseconds since 1970, as far as anybody told the kernel. On a board without a clock that runs while the power is off they are
+/// counted from boot until somebody sets it.
 #[inline]
-fn realtime_at(monotonic: u64) -> u64 {
-    match EPOCH.load(Ordering::Acquire) {
-        ADJUSTED => discipline::clock_at(monotonic),
-        epoch => epoch.saturating_add(monotonic),
-    }
+pub fn now_realtime_nanos() -> u64 {
+    clock_line::now()
 }
 
-/// The clock runs along the line of [`discipline`] from now on.
-fn follow_line() {
-    EPOCH.store(ADJUSTED, Ordering::Release);
-}
-
-/// The clock runs ahead of the timer by `epoch` nanoseconds from now on.
-fn follow_timer(epoch: u64) {
-    EPOCH.store(epoch, Ordering::Release);
+/// Makes the page that tells programs the time. Called once, at boot.
+///
+/// # Errors
+/// There is no frame for it.
+pub fn make_clock_page() -> Result<(), mm::NoMemory> {
+    discipline::make_clock_page()
 }
 
 /// Sets the clock: from now on `CLOCK_REALTIME` goes on from `nanos`.
@@ -110,10 +98,7 @@ pub fn wait_until_realtime<T>(
 
 /// The tick at which `CLOCK_REALTIME` is `nanos`, as the clock is set now.
 pub fn realtime_to_ticks(nanos: u64) -> u64 {
-    timer::nanos_to_ticks(match EPOCH.load(Ordering::Acquire) {
-        ADJUSTED => discipline::moment_of(nanos),
-        epoch => nanos.saturating_sub(epoch),
-    })
+    timer::nanos_to_ticks(clock_line::moment_of(nanos))
 }
 
 /// The tick `nanos` from now.

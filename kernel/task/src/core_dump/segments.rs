@@ -80,8 +80,8 @@ impl Segments {
         let Backing::Source { source, first } = &area.backing else {
             return Ok(if is_empty { 0 } else { end - start });
         };
-        if area.purpose == Purpose::SignalReturn {
-            return Ok(end - start);
+        if area.purpose == Purpose::Kernel {
+            return Ok(if is_empty { 0 } else { end - start });
         }
         let at = self.names.0.len();
         let mut result = Ok(());

@@ -8,7 +8,7 @@
 //! 0x7f_ffff_f000   the stack grows down from here
 //! ```
 
-use crate::signal;
+use crate::vdso;
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -46,7 +46,7 @@ pub struct Image {
     pub data: (u64, u64),
 }
 
-/// Maps the program, its interpreter, and the signal trampoline into a new space, and starts the break behind the program.
+/// Maps the program, its interpreter, and the vDSO into a new space, and starts the break behind the program.
 ///
 /// # Errors
 /// `ENOEXEC`: a segment beyond all addresses. `ENOMEM`, and what mapping the file answers. `EINTR`: the process is to end.
@@ -56,7 +56,7 @@ pub fn map(
     executable: &Executable,
     interpreter: Option<&Interpreter>,
 ) -> Result<Image, Errno> {
-    space.with(signal::map_trampoline).map_err(map_errno)?;
+    space.with(vdso::map).map_err(map_errno)?;
     let base = match executable.placement {
         Placement::Fixed => 0,
         Placement::Anywhere => base_at(PIE_BASE, executable),

@@ -16,11 +16,12 @@ use super::arguments::Arguments;
 use super::image::Image;
 use super::strings::nul_in;
 use crate::processor_features;
+use crate::vdso::VDSO;
 use abi::Errno;
 use abi::process::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,
     AT_MINSIGSTKSZ, AT_NULL, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE,
-    AT_UID,
+    AT_SYSINFO_EHDR, AT_UID,
 };
 use abi::signal::RtSigFrame;
 use abi::signal::frame::FrameRecord;
@@ -108,7 +109,7 @@ struct Layout {
 }
 
 /// Entries of the auxiliary vector, `AT_NULL` included.
-const AUXILIARY: u64 = 20;
+const AUXILIARY: u64 = 21;
 
 impl Layout {
     fn of(arguments: &Arguments, path: &[u8]) -> Layout {
@@ -223,6 +224,7 @@ fn auxiliary_vector(
     layout: &Layout,
 ) -> [[u64; 2]; AUXILIARY as usize] {
     [
+        [AT_SYSINFO_EHDR, VDSO],
         [AT_HWCAP, processor_features::bits()],
         [AT_HWCAP2, 0],
         [AT_PAGESZ, PAGE_SIZE as u64],

@@ -5,8 +5,9 @@
 //! the end.
 
 use super::send::set_default;
-use super::{TRAMPOLINE, force, set_mask};
+use super::{force, set_mask};
 use crate::thread::{Thread, ThreadExt};
+use crate::vdso::RT_SIGRETURN;
 use abi::Errno;
 use abi::signal::frame::{FrameRecord, RecordsError, WrittenFrame, find_fpsimd};
 use abi::signal::info::{SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL};
@@ -62,7 +63,7 @@ pub fn push(
     context.x[30] = if action.flags.contains(SaFlags::SA_RESTORER) {
         action.restorer
     } else {
-        TRAMPOLINE
+        RT_SIGRETURN
     };
     context.sp = frame_at;
     context.pc = action.handler;

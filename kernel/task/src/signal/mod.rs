@@ -11,7 +11,6 @@ mod send;
 mod signalfd;
 mod stop;
 pub mod timer;
-mod trampoline;
 
 pub use actions::{Actions, reset_handlers};
 pub use deliver::{Restart, deliver};
@@ -25,7 +24,6 @@ pub use send::{
 pub use signalfd::{SignalEvents, SignalFd};
 pub use stop::is_anybody_stopped;
 pub use timer::RealTimer;
-pub use trampoline::{TRAMPOLINE, make_trampoline, map_trampoline};
 
 use crate::process::{Process, Shared};
 use crate::thread::{Thread, ThreadExt};

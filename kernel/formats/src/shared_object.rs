@@ -1,0 +1,416 @@
+//! A shared object as programs expect the vDSO to be, written into one page: ELF header, segments, symbols with a version, and code that
+//! is not changed and lies at [`CODE`]. Both loaders and debuggers find what they look for: glibc, musl and Go by the dynamic section, gdb
+//! by the sections.
+
+/// Bytes of the object.
+pub const LEN: usize = 4096;
+/// Where the code lies in it.
+pub const CODE: usize = 0x800;
+
+/// A function of the code.
+#[derive(Clone, Copy, Debug)]
+pub struct ExportedFunction {
+    /// Its name.
+    pub name: &'static str,
+    /// First byte and end in the code.
+    pub start: usize,
+    /// One behind its last byte.
+    pub end: usize,
+}
+
+const HEADER_LEN: usize = 64;
+const SEGMENT_LEN: usize = 56;
+const SECTION_LEN: usize = 64;
+const SYMBOL_LEN: usize = 24;
+/// Segments: what is loaded, what a loader reads, the stack's rights.
+const SEGMENTS: usize = 3;
+/// The symbol of the version, before those of the functions.
+const VERSION_SYMBOL: usize = 1;
+/// The version's number: 1 is the object's own.
+const VERSION: u16 = 2;
+/// `vd_flags` of the object's own.
+const VER_FLG_BASE: u16 = 1;
+
+const SHN_ABS: u16 = 0xfff1;
+/// Which section is the code's, of those in [`Sections`].
+const TEXT_SECTION: u16 = 7;
+
+const STB_GLOBAL: u8 = 1;
+const STT_OBJECT: u8 = 1;
+const STT_FUNC: u8 = 2;
+
+/// Writes into bytes from some place on; what is behind the end is lost, and [`write`] sees it.
+struct Writer<'a> {
+    page: &'a mut [u8; LEN],
+    at: usize,
+}
+
+impl Writer<'_> {
+    fn bytes(&mut self, bytes: &[u8]) {
+        let (start, end) = (self.at.min(LEN), (self.at + bytes.len()).min(LEN));
+        let room = &mut self.page[start..end];
+        room.copy_from_slice(&bytes[..room.len()]);
+        self.at += bytes.len();
+    }
+
+    fn half(&mut self, value: u16) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    fn word(&mut self, value: u32) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    fn long(&mut self, value: usize) {
+        self.bytes(&(value as u64).to_le_bytes());
+    }
+
+    /// Goes on at a multiple of 8; where that is.
+    fn align(&mut self) -> usize {
+        self.at = self.at.next_multiple_of(8);
+        self.at
+    }
+}
+
+/// The hash of a name, as the generic ABI has it.
+fn hash(name: &str) -> u32 {
+    name.bytes().fold(0, |hash: u32, byte| {
+        let hash = (hash << 4).wrapping_add(byte.into());
+        let high = hash & 0xf000_0000;
+        (hash ^ high >> 24) & !high
+    })
+}
+
+/// Where each part of the object lies: first byte and length.
+#[derive(Default)]
+struct Sections {
+    hash: (usize, usize),
+    symbols: (usize, usize),
+    strings: (usize, usize),
+    versions: (usize, usize),
+    definitions: (usize, usize),
+    dynamic: (usize, usize),
+    text: (usize, usize),
+    names: (usize, usize),
+}
+
+/// Writes the object that is called `name` and whose functions have the version `version`. The page is zeros. `None`: it does not fit.
+pub fn write(
+    page: &mut [u8; LEN],
+    name: &str,
+    version: &str,
+    code: &[u8],
+    functions: &[ExportedFunction],
+) -> Option<()> {
+    let mut sections = Sections::default();
+    let symbols = 1 + VERSION_SYMBOL + functions.len();
+    let mut writer = Writer {
+        page,
+        at: HEADER_LEN + SEGMENTS * SEGMENT_LEN,
+    };
+
+    // One bucket: all symbols in a row.
+    let at = writer.align();
+    for word in [1, symbols as u32, 1] {
+        writer.word(word);
+    }
+    writer.word(0);
+    for index in 1..symbols as u32 {
+        let is_last = index + 1 == symbols as u32;
+        writer.word(if is_last { 0 } else { index + 1 });
+    }
+    sections.hash = (at, writer.at - at);
+
+    let at = writer.align();
+    let first_string = 1;
+    let version_string = first_string + name.len() + 1;
+    let mut string = version_string + version.len() + 1;
+    writer.at += SYMBOL_LEN;
+    symbol(&mut writer, version_string, STT_OBJECT, SHN_ABS, 0, 0);
+    for function in functions {
+        let start = CODE + function.start;
+        symbol(
+            &mut writer,
+            string,
+            STT_FUNC,
+            TEXT_SECTION,
+            start,
+            function.end - function.start,
+        );
+        string += function.name.len() + 1;
+    }
+    sections.symbols = (at, writer.at - at);
+
+    let at = writer.at;
+    for text in ["", name, version]
+        .into_iter()
+        .chain(functions.iter().map(|function| function.name))
+    {
+        writer.bytes(text.as_bytes());
+        writer.bytes(&[0]);
+    }
+    sections.strings = (at, writer.at - at);
+
+    let at = writer.align();
+    writer.half(0);
+    (1..symbols).for_each(|_| writer.half(VERSION));
+    sections.versions = (at, writer.at - at);
+
+    let at = writer.align();
+    definition(&mut writer, VER_FLG_BASE, 1, name, first_string, Follows::Yes);
+    definition(&mut writer, 0, VERSION, version, version_string, Follows::No);
+    sections.definitions = (at, writer.at - at);
+
+    let at = writer.align();
+    for (tag, value) in [
+        (14, first_string),                    // DT_SONAME
+        (4, sections.hash.0),                  // DT_HASH
+        (5, sections.strings.0),               // DT_STRTAB
+        (6, sections.symbols.0),               // DT_SYMTAB
+        (10, sections.strings.1),              // DT_STRSZ
+        (11, SYMBOL_LEN),                      // DT_SYMENT
+        (0x6fff_fffc, sections.definitions.0), // DT_VERDEF
+        (0x6fff_fffd, 2),                      // DT_VERDEFNUM
+        (0x6fff_fff0, sections.versions.0),    // DT_VERSYM
+        (0, 0),                                // DT_NULL
+    ] {
+        writer.long(tag);
+        writer.long(value);
+    }
+    sections.dynamic = (at, writer.at - at);
+    if writer.at > CODE {
+        return None;
+    }
+
+    writer.at = CODE;
+    writer.bytes(code);
+    sections.text = (CODE, code.len());
+    let end = write_sections(&mut writer, &mut sections, symbols)?;
+    write_header(&mut writer, &sections, end);
+    Some(())
+}
+
+/// Whether another definition of a version follows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    Yes,
+    No,
+}
+
+fn symbol(writer: &mut Writer<'_>, name: usize, kind: u8, section: u16, value: usize, len: usize) {
+    writer.word(name as u32);
+    writer.bytes(&[STB_GLOBAL << 4 | kind, 0]);
+    writer.half(section);
+    writer.long(value);
+    writer.long(len);
+}
+
+/// `Elf64_Verdef` and its `Elf64_Verdaux`.
+fn definition(writer: &mut Writer<'_>, flags: u16, number: u16, name: &str, string: usize, follows: Follows) {
+    for half in [1, flags, number, 1] {
+        writer.half(half);
+    }
+    writer.word(hash(name));
+    writer.word(20);
+    writer.word(if follows == Follows::Yes { 28 } else { 0 });
+    writer.word(string as u32);
+    writer.word(0);
+}
+
+/// The table of sections, with their names before it; where it begins. `None`: it does not fit.
+fn write_sections(writer: &mut Writer<'_>, sections: &mut Sections, symbols: usize) -> Option<usize> {
+    const NAMES: [&str; 9] = [
+        "",
+        ".hash",
+        ".dynsym",
+        ".dynstr",
+        ".gnu.version",
+        ".gnu.version_d",
+        ".dynamic",
+        ".text",
+        ".shstrtab",
+    ];
+    let at = writer.at;
+    let mut names = [0; NAMES.len()];
+    for (name, place) in NAMES.iter().zip(&mut names) {
+        *place = writer.at - at;
+        writer.bytes(name.as_bytes());
+        writer.bytes(&[0]);
+    }
+    sections.names = (at, writer.at - at);
+    let table = writer.align();
+    if table + NAMES.len() * SECTION_LEN > LEN {
+        return None;
+    }
+    const SHF_ALLOC: usize = 2;
+    const SHF_EXECINSTR: usize = 4;
+    let strings = 3;
+    // Kind, flags, place, link, info, alignment, size of an entry.
+    let rows: [(u32, usize, (usize, usize), u32, u32, usize, usize); NAMES.len()] = [
+        (0, 0, (0, 0), 0, 0, 0, 0),
+        (5, SHF_ALLOC, sections.hash, 2, 0, 8, 4),
+        (11, SHF_ALLOC, sections.symbols, strings, 1, 8, SYMBOL_LEN),
+        (3, SHF_ALLOC, sections.strings, 0, 0, 1, 0),
+        (0x6fff_ffff, SHF_ALLOC, sections.versions, 2, 0, 8, 2),
+        (0x6fff_fffd, SHF_ALLOC, sections.definitions, strings, 2, 8, 0),
+        (6, SHF_ALLOC, sections.dynamic, strings, 0, 8, 16),
+        (1, SHF_ALLOC | SHF_EXECINSTR, sections.text, 0, 0, 16, 0),
+        (3, 0, sections.names, 0, 0, 1, 0),
+    ];
+    debug_assert!(sections.symbols.1 == symbols * SYMBOL_LEN);
+    for (row, name) in rows.iter().zip(names) {
+        let (kind, flags, (start, len), link, info, alignment, entry) = *row;
+        writer.word(name as u32);
+        writer.word(kind);
+        writer.long(flags);
+        writer.long(if flags == 0 { 0 } else { start });
+        writer.long(start);
+        writer.long(len);
+        writer.word(link);
+        writer.word(info);
+        writer.long(alignment);
+        writer.long(entry);
+    }
+    Some(table)
+}
+
+fn write_header(writer: &mut Writer<'_>, sections: &Sections, table: usize) {
+    let end = writer.at;
+    writer.at = 0;
+    // 64 bits, little endian, version 1.
+    writer.bytes(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    writer.half(3); // ET_DYN
+    writer.half(183); // EM_AARCH64
+    writer.word(1);
+    writer.long(CODE);
+    writer.long(HEADER_LEN);
+    writer.long(table);
+    writer.word(0);
+    for half in [HEADER_LEN, SEGMENT_LEN, SEGMENTS, SECTION_LEN, 9, 8] {
+        writer.half(half as u16);
+    }
+    let read_and_execute = 5;
+    // Kind, rights, place, alignment.
+    for (kind, flags, (start, len), alignment) in [
+        (1, read_and_execute, (0, end), LEN),
+        (2, 4, sections.dynamic, 8),
+        (0x6474_e551_u32, 6, (0, 0), 16),
+    ] {
+        writer.word(kind);
+        writer.word(flags);
+        for long in [start, start, start, len, len, alignment] {
+            writer.long(long);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE_BYTES: [u8; 64] = [7; 64];
+    const FUNCTIONS: [ExportedFunction; 2] = [
+        ExportedFunction {
+            name: "first",
+            start: 16,
+            end: 32,
+        },
+        ExportedFunction {
+            name: "second_one",
+            start: 32,
+            end: 64,
+        },
+    ];
+
+    fn written() -> [u8; LEN] {
+        let mut page = [0; LEN];
+        write(&mut page, "name.so.1", "VERSION_7", &CODE_BYTES, &FUNCTIONS).expect("it fits");
+        page
+    }
+
+    fn number(page: &[u8], at: usize, len: usize) -> usize {
+        page[at..at + len]
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | usize::from(*byte))
+    }
+
+    fn text(page: &[u8], at: usize) -> &[u8] {
+        page[at..].split(|byte| *byte == 0).next().unwrap()
+    }
+
+    /// What the dynamic section says under that tag.
+    fn dynamic(page: &[u8], tag: usize) -> usize {
+        let segment = (0..number(page, 56, 2))
+            .map(|index| number(page, 32, 8) + index * number(page, 54, 2))
+            .find(|at| number(page, *at, 4) == 2)
+            .expect("a loader finds the dynamic section");
+        let mut at = number(page, segment + 8, 8);
+        while number(page, at, 8) != tag {
+            assert_ne!(number(page, at, 8), 0, "there is no {tag:#x}");
+            at += 16;
+        }
+        number(page, at + 8, 8)
+    }
+
+    /// A function by its name, as loaders look for it: its place, its length, its version.
+    fn find<'a>(page: &'a [u8], name: &str) -> Option<(usize, usize, &'a [u8])> {
+        let (table, strings) = (dynamic(page, 4), dynamic(page, 5));
+        let buckets = number(page, table, 4);
+        let mut index = number(page, table + 8 + 4 * (hash(name) as usize % buckets), 4);
+        while index != 0 {
+            let symbol = dynamic(page, 6) + index * dynamic(page, 11);
+            if text(page, strings + number(page, symbol, 4)) == name.as_bytes() {
+                let version = number(page, dynamic(page, 0x6fff_fff0) + 2 * index, 2);
+                let mut definition = dynamic(page, 0x6fff_fffc);
+                while number(page, definition + 4, 2) != version {
+                    definition += number(page, definition + 16, 4);
+                }
+                let auxiliary = definition + number(page, definition + 12, 4);
+                let version = text(page, strings + number(page, auxiliary, 4));
+                assert_eq!(number(page, definition + 8, 4), hash("VERSION_7") as usize);
+                return Some((number(page, symbol + 8, 8), number(page, symbol + 16, 8), version));
+            }
+            index = number(page, table + 8 + 4 * (buckets + index), 4);
+        }
+        None
+    }
+
+    #[test]
+    fn loaders_find_what_is_exported() {
+        let page = written();
+        assert_eq!(find(&page, "first"), Some((CODE + 16, 16, &b"VERSION_7"[..])));
+        assert_eq!(
+            find(&page, "second_one"),
+            Some((CODE + 32, 32, &b"VERSION_7"[..]))
+        );
+        assert_eq!(find(&page, "third"), None);
+        assert_eq!(text(&page, dynamic(&page, 5) + dynamic(&page, 14)), b"name.so.1");
+        assert_eq!(page[CODE..][..64], CODE_BYTES);
+    }
+
+    #[test]
+    fn debuggers_find_the_sections() {
+        let page = written();
+        let (table, size, count) = (number(&page, 40, 8), number(&page, 58, 2), number(&page, 60, 2));
+        let names = number(&page, table + number(&page, 62, 2) * size + 24, 8);
+        let section = |name: &str| {
+            (0..count)
+                .map(|index| table + index * size)
+                .find(|at| text(&page, names + number(&page, *at, 4)) == name.as_bytes())
+                .map(|at| (number(&page, at + 24, 8), number(&page, at + 32, 8)))
+        };
+        assert_eq!(section(".text"), Some((CODE, 64)));
+        assert_eq!(section(".dynsym").map(|(at, _)| at), Some(dynamic(&page, 6)));
+        assert_eq!(section(".dynstr"), Some((dynamic(&page, 5), dynamic(&page, 10))));
+        assert!(table + size * count <= LEN);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut page = [0; LEN];
+        assert!(write(&mut page, "name", "version", &[0; LEN - CODE], &FUNCTIONS).is_none());
+        let many = [FUNCTIONS[1]; 90];
+        assert!(write(&mut page, "name", "version", &CODE_BYTES, &many).is_none());
+    }
+}
