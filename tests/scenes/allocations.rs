@@ -52,7 +52,7 @@ const BOOT: [&str; 13] = [
 
 /// What is made once, by those: `spin::Once` keeps the way to making it in whoever asks for it later.
 const MADE_AT_BOOT: [&str; 2] = [
-    "<spin::once::Once<task::vdso::Pages>>::try_call_once_slow::<",
+    "<spin::once::Once<task::vdso::MappedPages>>::try_call_once_slow::<",
     "<spin::once::Once<platform::thread::KernelThread>>::try_call_once_slow::<",
 ];
 

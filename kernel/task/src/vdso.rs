@@ -42,12 +42,12 @@ enum Write {
     Never,
 }
 
-struct Pages {
+struct MappedPages {
     clock: Arc<KernelPage>,
     object: Arc<KernelPage>,
 }
 
-static PAGES: Once<Pages> = Once::new();
+static PAGES: Once<MappedPages> = Once::new();
 
 impl PageSource for KernelPage {
     fn page(&self, index: u64) -> Result<Frame, PageError> {
@@ -94,7 +94,7 @@ pub fn make() -> Result<(), NoMemory> {
         name: b"[vdso]",
         write: Write::Copy,
     };
-    PAGES.call_once(|| Pages {
+    PAGES.call_once(|| MappedPages {
         clock: Arc::new(clock),
         object: Arc::new(object),
     });

@@ -1,4 +1,4 @@
-// The code of the vDSO: functions that programs call at EL0 instead of the kernel. `kernel/task/src/vdso` copies it into the page of a
+// The code of the vDSO: functions that programs call at EL0 instead of the kernel. `kernel/task/src/vdso.rs` copies it into the page of a
 // shared object; the page before that one is the clock page (sched/src/time/clock_page.rs), whose words it reads. It lies in no text of
 // the kernel, which never runs it, and refers to nothing outside of itself.
 
