@@ -185,7 +185,7 @@ pub fn write(
     writer.at = CODE;
     writer.bytes(code);
     sections.text = (CODE, code.len());
-    let end = write_sections(&mut writer, &mut sections, symbols)?;
+    let end = write_sections(&mut writer, &mut sections)?;
     write_header(&mut writer, &sections, end);
     Some(())
 }
@@ -217,8 +217,36 @@ fn definition(writer: &mut Writer<'_>, flags: u16, number: u16, name: &str, stri
     writer.word(0);
 }
 
+const SHF_ALLOC: usize = 2;
+const SHF_EXECINSTR: usize = 4;
+
+/// One section as the table tells of it.
+#[derive(Default)]
+struct SectionRow {
+    kind: u32,
+    flags: usize,
+    place: (usize, usize),
+    link: u32,
+    info: u32,
+    entry_len: usize,
+}
+
+impl SectionRow {
+    /// One that is loaded.
+    fn loaded(kind: u32, place: (usize, usize), link: u32, info: u32, entry_len: usize) -> SectionRow {
+        SectionRow {
+            kind,
+            flags: SHF_ALLOC,
+            place,
+            link,
+            info,
+            entry_len,
+        }
+    }
+}
+
 /// The table of sections, with their names before it; where it begins. `None`: it does not fit.
-fn write_sections(writer: &mut Writer<'_>, sections: &mut Sections, symbols: usize) -> Option<usize> {
+fn write_sections(writer: &mut Writer<'_>, sections: &mut Sections) -> Option<usize> {
     const NAMES: [&str; 9] = [
         "",
         ".hash",
@@ -242,34 +270,36 @@ fn write_sections(writer: &mut Writer<'_>, sections: &mut Sections, symbols: usi
     if table + NAMES.len() * SECTION_LEN > LEN {
         return None;
     }
-    const SHF_ALLOC: usize = 2;
-    const SHF_EXECINSTR: usize = 4;
     let strings = 3;
-    // Kind, flags, place, link, info, alignment, size of an entry.
-    let rows: [(u32, usize, (usize, usize), u32, u32, usize, usize); NAMES.len()] = [
-        (0, 0, (0, 0), 0, 0, 0, 0),
-        (5, SHF_ALLOC, sections.hash, 2, 0, 8, 4),
-        (11, SHF_ALLOC, sections.symbols, strings, 1, 8, SYMBOL_LEN),
-        (3, SHF_ALLOC, sections.strings, 0, 0, 1, 0),
-        (0x6fff_ffff, SHF_ALLOC, sections.versions, 2, 0, 8, 2),
-        (0x6fff_fffd, SHF_ALLOC, sections.definitions, strings, 2, 8, 0),
-        (6, SHF_ALLOC, sections.dynamic, strings, 0, 8, 16),
-        (1, SHF_ALLOC | SHF_EXECINSTR, sections.text, 0, 0, 16, 0),
-        (3, 0, sections.names, 0, 0, 1, 0),
+    let rows = [
+        SectionRow::default(),
+        SectionRow::loaded(5, sections.hash, 2, 0, 4),
+        SectionRow::loaded(11, sections.symbols, strings, 1, SYMBOL_LEN),
+        SectionRow::loaded(3, sections.strings, 0, 0, 0),
+        SectionRow::loaded(0x6fff_ffff, sections.versions, 2, 0, 2),
+        SectionRow::loaded(0x6fff_fffd, sections.definitions, strings, 2, 0),
+        SectionRow::loaded(6, sections.dynamic, strings, 0, 16),
+        SectionRow {
+            flags: SHF_ALLOC | SHF_EXECINSTR,
+            ..SectionRow::loaded(1, sections.text, 0, 0, 0)
+        },
+        SectionRow {
+            flags: 0,
+            ..SectionRow::loaded(3, sections.names, 0, 0, 0)
+        },
     ];
-    debug_assert!(sections.symbols.1 == symbols * SYMBOL_LEN);
     for (row, name) in rows.iter().zip(names) {
-        let (kind, flags, (start, len), link, info, alignment, entry) = *row;
+        let (start, len) = row.place;
         writer.word(name as u32);
-        writer.word(kind);
-        writer.long(flags);
-        writer.long(if flags == 0 { 0 } else { start });
+        writer.word(row.kind);
+        writer.long(row.flags);
+        writer.long(if row.flags == 0 { 0 } else { start });
         writer.long(start);
         writer.long(len);
-        writer.word(link);
-        writer.word(info);
-        writer.long(alignment);
-        writer.long(entry);
+        writer.word(row.link);
+        writer.word(row.info);
+        writer.long(8);
+        writer.long(row.entry_len);
     }
     Some(table)
 }
