@@ -3,6 +3,7 @@
 # With a network it stays for a client of this host, until that one has been (/tmp/visited).
 . /common.sh
 export LC_ALL=C.UTF-8 TERM=xterm SHELL=/bin/bash
+mkdir -p /run
 mount -t tmpfs -o mode=755 run /run
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 mkdir -p /.ssh /run/sshd /run/screen /etc/dropbear /var/empty
@@ -95,7 +96,7 @@ over() { timeout 60 ssh "$@"; }
 # heard TENTHS WHAT: until the terminal over there has shown it.
 heard() {
     tenths=$1
-    until tr -d '\r' </tmp/heard | grep -q "$2"; do
+    until tr '\r' '\n' </tmp/heard | grep -q "$2"; do
         tenths=$((tenths - 1))
         [ "$tenths" -gt 0 ] || { cat /tmp/heard && return 1; }
         sleep 0.1
@@ -109,7 +110,7 @@ keys() {
     heard 300 '^begun$' || return 1
     sleep 1
     # shellcheck disable=SC2016 # for the shell over there
-    printf '\003echo status $?\n' >&5
+    printf '\003' >&5 && sleep 1 && printf 'echo status $?\n' >&5
     heard 100 '^status 130$' || return 1
     printf 'exit\n' >&5
     exec 5>&-
