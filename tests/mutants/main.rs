@@ -1,4 +1,4 @@
-//! Mutants of the finished kernel: each TLBI, DSB, DMB, ISB, DC, IC and break of `platform` and `mm` left out or made weaker in the
+//! Mutants of the finished kernel: each TLBI, DSB, DMB, ISB, DC, IC, break and lock of `platform` and `mm` left out or made weaker in the
 //! Image, one at a time, and played under the checker. `mutants [--list] [--all] [TEXT]` plays those with TEXT in their line; without
 //! `--all` one copy of what was inlined in many places stands for them all. What nobody notices must stand in [`harmless`] with its
 //! reason. Ends with `N passed, N failed`, and writes a table to `target/holstein`.

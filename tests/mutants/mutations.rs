@@ -70,6 +70,8 @@ fn tlbi_name(scope: Scope, domain: Domain) -> String {
 fn name(kind: Kind) -> String {
     match kind {
         Kind::Break => "break".to_owned(),
+        Kind::Acquire => "LDAXRB".to_owned(),
+        Kind::Release => "STLRB".to_owned(),
         Kind::Followed(operation) => match operation {
             Operation::Isb => "ISB".to_owned(),
             Operation::Dmb(domain, accesses) => "DMB ".to_owned() + &barrier_name(domain, accesses),
@@ -88,7 +90,11 @@ pub fn of(site: &Site) -> Vec<Mutation> {
     if matches!(site.kind, Kind::Followed(Operation::Cache(Cache::Zero))) && site.number > 1 {
         return Vec::new(); // 64 in a row: one stands for all
     }
-    let mut changes = vec![("left out", NOP)];
+    let mut changes = match site.kind {
+        Kind::Acquire => vec![("LDXRB", word & !(1 << 15))],
+        Kind::Release => vec![("STRB", 0x3900_0000 | word & 0x3ff)],
+        _ => vec![("left out", NOP)],
+    };
     match site.kind {
         Kind::Followed(Operation::Dsb(domain, Accesses::All)) if domain >= Domain::Inner => {
             changes.push(("ISHST", barrier_option(word, 0xa)));

@@ -27,6 +27,10 @@ pub enum Kind {
     Followed(Operation),
     /// A store of zero to a translation table.
     Break,
+    /// LDAXRB: a lock is taken.
+    Acquire,
+    /// STLRB: a lock is given back.
+    Release,
 }
 
 /// One instruction.
@@ -164,6 +168,8 @@ impl Finder {
             Some(Operation::Isb) if self.is_hint(address) => None,
             Some(operation) => Some(Kind::Followed(operation)),
             None if is_store_of_zero(word) && self.is_table_store(address) => Some(Kind::Break),
+            None if word & 0xffff_fc00 == 0x085f_fc00 => Some(Kind::Acquire),
+            None if word & 0xffff_fc00 == 0x089f_fc00 => Some(Kind::Release),
             None => None,
         }
     }

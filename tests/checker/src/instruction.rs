@@ -211,6 +211,16 @@ pub fn access(word: u32) -> Access {
     }
 }
 
+/// Whether a word that goes to memory acquires or releases: LDAR, LDAXR, STLR, STLXR and their kin (bit 15, o0).
+pub fn is_ordered(word: u32) -> bool {
+    matches!(access(word), Access::Exclusive | Access::Ordered) && word & 1 << 15 != 0
+}
+
+/// STXR and its kin (bit 22, L, is 0).
+pub fn is_store_exclusive(word: u32) -> bool {
+    access(word) == Access::Exclusive && word & 1 << 22 == 0
+}
+
 #[test]
 fn instructions_of_the_kernel_are_told_apart() {
     let known = [
@@ -239,5 +249,13 @@ fn instructions_of_the_kernel_are_told_apart() {
     assert_eq!(access(0xf8400820), Access::Unprivileged, "LDTR X0, [X1]");
     assert_eq!(access(0xc85f7c20), Access::Exclusive, "LDXR X0, [X1]");
     assert_eq!(access(0xc89ffc20), Access::Ordered, "STLR X0, [X1]");
+    assert!(
+        is_ordered(0xc85ffc20) && !is_store_exclusive(0xc85ffc20),
+        "LDAXR X0, [X1]"
+    );
+    assert!(
+        !is_ordered(0xc8027c20) && is_store_exclusive(0xc8027c20),
+        "STXR W2, X0, [X1]"
+    );
     assert_eq!(access(0xf9000020), Access::Plain, "STR X0, [X1]");
 }

@@ -5,6 +5,7 @@ use crate::instruction::{Domain, Register, Scope};
 use crate::lines::Lines;
 use crate::ram::Ram;
 use crate::report::Report;
+use crate::rules::Locks;
 use crate::tlb::{Change, Moment, Tlb, Tlbi};
 use crate::trees::{TreeId, Trees, Walk};
 use std::collections::HashMap;
@@ -200,6 +201,8 @@ pub struct Machine {
     pub polled: HashMap<u64, u64>,
     /// Rises whenever a line is stored to that a program has executed.
     pub code_epoch: u64,
+    /// Its locks.
+    pub locks: Locks,
     /// All spaces have one ASID. No TLB is another processor's too (CnP is 0), so that this is well if each forgets everything when
     /// it enters a space, which is looked at as ever.
     pub has_one_asid: bool,
@@ -218,6 +221,7 @@ impl Machine {
             epoch: 1,
             polled: HashMap::new(),
             code_epoch: 0,
+            locks: Locks::default(),
             has_one_asid: false,
         }
     }

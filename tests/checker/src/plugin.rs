@@ -97,6 +97,8 @@ unsafe extern "C" {
 struct Known {
     site: Site,
     operation: Option<Operation>,
+    /// STXR and kin, which QEMU carries out by a load and a store: the load is no access of the program.
+    is_store_exclusive: bool,
     /// General register of a system instruction; instructions of a block of a program.
     operand: usize,
 }
@@ -244,9 +246,11 @@ extern "C" fn on_block(_id: u64, block: *mut c_void) {
             site: Site {
                 pc,
                 access: instruction::access(word),
+                is_ordered: instruction::is_ordered(word),
                 takes_frame: state.options.takes_frame(pc),
             },
             operation: instruction::decode(word),
+            is_store_exclusive: instruction::is_store_exclusive(word),
             operand: instruction::source_register(word),
         };
         let is_low = pc >> 63 == 0;
@@ -324,6 +328,9 @@ extern "C" fn on_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void)
         if let (true, Some(physical)) = (is_store, physical) {
             state.machine.device_store(cpu as usize, known.site.pc, physical);
         }
+        return;
+    }
+    if known.is_store_exclusive && !is_store {
         return;
     }
     let value = match known.site.access {

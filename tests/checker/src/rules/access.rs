@@ -15,8 +15,22 @@ pub struct Site {
     pub pc: u64,
     /// How it goes there.
     pub access: Access,
+    /// It acquires or releases.
+    pub is_ordered: bool,
     /// It stands in the function that copies to a frame that nobody else has.
     pub takes_frame: TakesFrame,
+}
+
+impl Site {
+    /// It is a load or store as any other.
+    pub fn is_plain(&self) -> bool {
+        !self.is_ordered && !self.is_exclusive()
+    }
+
+    /// It is one of a pair.
+    pub fn is_exclusive(&self) -> bool {
+        self.access == Access::Exclusive
+    }
 }
 
 /// Whether an instruction's stores take a frame for new contents.
@@ -65,6 +79,9 @@ impl Machine {
         };
         if has_mmu && Half::of(memory.address) == Half::User {
             self.user_memory(cpu, site, memory, physical);
+        }
+        if has_mmu && !is_program {
+            self.lock_access(cpu, site, memory, physical);
         }
         match memory.stored {
             Some(value) => {
@@ -342,38 +359,6 @@ impl Machine {
             .find(|(under, page)| *under == asid && is_held(page))
     }
 
-    /// Device memory, and all memory while the MMU is off: an access that is not aligned faults, an exclusive one may do anything.
-    pub fn check_as_device(&mut self, cpu: usize, site: &Site, address: u64, size: u64) {
-        // What firmware does before the kernel has the processor is its own business.
-        if self.cpus[cpu].tcr.is_none() && site.pc < FIRMWARE_END {
-            return;
-        }
-        let rule = match site.access {
-            Access::Exclusive => "DEVICE-EXCLUSIVE",
-            _ if !address.is_multiple_of(size) => "DEVICE-UNALIGNED",
-            _ => return,
-        };
-        let text = format!("cpu {cpu}: {size} bytes at {address:#x}, which is Device memory");
-        self.violation(rule, site.pc, &text);
-    }
-
-    /// A store to a register of a device.
-    pub fn device_store(&mut self, cpu: usize, pc: u64, physical: u64) {
-        if SGI_REGISTERS.contains(&physical) {
-            self.check_doorbell(cpu, pc);
-        }
-    }
-
-    /// An interrupt to another processor tells of stores, which must be there before it. What is meant for others is given away by
-    /// a store-release or an exclusive; stores of counters and of the own stack may still be on their way.
-    pub fn check_doorbell(&mut self, cpu: usize, pc: u64) {
-        let own = &self.cpus[cpu];
-        if own.last_release > own.stores_complete {
-            let text = format!("cpu {cpu} interrupts others, and no DSB has completed its stores");
-            self.violation("DOORBELL-BEFORE-DSB", pc, &text);
-        }
-    }
-
     fn uncached_load(&mut self, cpu: usize, pc: u64, physical: u64) {
         if !self.lines.has(physical, DIRTY) {
             return;
@@ -389,8 +374,5 @@ impl Machine {
     }
 }
 
-/// GICD_SGIR of QEMU's virt board and of the Raspberry Pi 4.
-const SGI_REGISTERS: [u64; 2] = [0x0800_0f00, 0xff84_1f00];
-
 /// Below it lies the firmware's loop in which other processors of the Raspberry Pi wait: it looks again and again.
-const FIRMWARE_END: u64 = 0x8_0000;
+pub(super) const FIRMWARE_END: u64 = 0x8_0000;

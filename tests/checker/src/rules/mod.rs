@@ -26,13 +26,18 @@
 //! | STORED-UNCACHED, READ-UNCACHED, NEVER-CLEANED | what is stored with caches off and read with caches on, or the reverse, is maintained between | B2.9 |
 //! | PENDING-DC | the MMU is turned on with DC incomplete | B2.9 |
 //! | DEVICE-UNALIGNED, DEVICE-EXCLUSIVE | Device memory, and all memory with the MMU off, is accessed aligned and by no exclusive | B2.7.2, B2.9 |
+//! | LOCK-WITHOUT-ACQUIRE, UNLOCK-WITHOUT-RELEASE | a lock of one byte is taken by a load that acquires, given back by a store that releases | B2.3.11 |
 //! | ZERO-UNCACHED, ZERO-TABLE, MAIR-LIVE, SET-AND-WAY, TABLE-OUTSIDE | what may not happen at all | |
 
 mod access;
 mod barriers;
 mod caches;
+mod device;
+mod locks;
 mod remembered;
 mod system;
 mod tables;
+
+pub use locks::Locks;
 
 pub use access::{Memory, Site, TakesFrame, Value};

@@ -94,6 +94,7 @@ impl Board {
         let site = Site {
             pc,
             access,
+            is_ordered: access == Access::Ordered,
             takes_frame: TakesFrame::No,
         };
         let memory = Memory {
@@ -110,6 +111,7 @@ impl Board {
         let site = Site {
             pc: BASE,
             access,
+            is_ordered: access == Access::Ordered,
             takes_frame: TakesFrame::No,
         };
         let memory = Memory {

@@ -1,6 +1,7 @@
 //! Each rule, by events made by hand: the right order says nothing, and each thing left out is named.
 
 mod board;
+mod locks;
 mod off;
 
 use board::*;
