@@ -197,6 +197,23 @@ const REASONS: &[(&[&str], &str)] = &[
         &["boot/window::show"],
         "unseen: a walk that faulted before is not remembered by QEMU nor by the checker",
     ),
+    // Locks: only one that is given back in order somewhere else is known to be one.
+    (
+        &["asid::activate_slowly", "STLRB"],
+        "unseen: the only place that gives this lock back",
+    ),
+    (
+        &["mm/frames::{closure#0}", "STLRB"],
+        "unseen: the only place that gives this lock back",
+    ),
+    (
+        &["devices/map::map", "STLRB"],
+        "unseen: one processor alone, at boot",
+    ),
+    (
+        &["devices/virtio::set_slots", "STLRB"],
+        "unseen: one processor alone, at boot",
+    ),
 ];
 
 /// Why nobody need notice the mutant of this name.
