@@ -53,6 +53,24 @@ fn case_08_read_only_memory_becomes_writable() {
     world.finish();
 }
 
+/// The parent has its tables for itself, and one page of a group of eight: the others are the child's as well.
+#[test]
+fn case_08_rights_come_back_to_a_group_that_is_shared_in_part() {
+    let (world, parent) = parent_of_eight_pages();
+    fork_to(&world, &parent, 1);
+    store(&world, 0, 3, 0x33);
+    world
+        .protect(0, &parent, pages(0, LEN), Protection::READ)
+        .unwrap();
+    world.protect(0, &parent, pages(0, LEN), RW).unwrap();
+    let copied = times(&world, Event::Copied, || {
+        (0..LEN).for_each(|nth| store(&world, 0, nth, 0x80 + nth))
+    });
+    assert_eq!(copied, LEN - 1);
+    (0..LEN).for_each(|nth| assert_eq!(load(&world, 1, nth), nth + 1));
+    world.finish();
+}
+
 #[test]
 fn case_09_munmap_in_shared_tables() {
     let (world, parent) = parent_of_eight_pages();
