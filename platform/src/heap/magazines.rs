@@ -13,8 +13,10 @@ const HEADER: usize = 16;
 /// Classes, up to one that holds a process: class n has objects of n steps and what a step has beside the header, so that none
 /// wastes what the pool would not.
 const CLASSES: usize = 48;
-/// Objects that a magazine holds.
-const ROUNDS: usize = 8;
+/// Objects that a magazine holds: what a process is made of comes and goes at once, some ten of the commonest classes.
+const ROUNDS: usize = 16;
+/// Objects that go to or from the pool at once.
+const BATCH: usize = 4;
 
 /// The free objects of one class that one processor has.
 struct Magazine {
@@ -74,7 +76,7 @@ fn layout_of(class: usize) -> Layout {
     Layout::from_size_align(class * STEP + HEADER, HEADER).expect("a small size, and a power of two")
 }
 
-/// An object from the running processor's magazine, or from the pool, which then fills half the magazine as well.
+/// An object from the running processor's magazine, or from the pool, which then gives some more.
 #[inline]
 pub(super) fn allocate(layout: Layout) -> Option<NonNull<u8>> {
     let Some(class) = class_of(layout) else {
@@ -89,7 +91,7 @@ fn refill(class: usize) -> Option<NonNull<u8>> {
     let mut pool = POOL.lock();
     let object = pool.allocate(layout)?;
     with(class, |magazine| {
-        for _ in 0..ROUNDS / 2 {
+        for _ in 0..BATCH {
             // Without growing: the pool's own room is for all.
             let Some(spare) = pool.allocate_within(layout) else {
                 break;
@@ -116,7 +118,7 @@ pub(super) unsafe fn free(object: NonNull<u8>, layout: Layout) {
     }
 }
 
-/// Gives one object, and half of a full magazine, to the pool.
+/// Gives one object, and some of a full magazine, to the pool.
 ///
 /// # Safety
 /// `object` is free and of this class.
@@ -124,7 +126,7 @@ pub(super) unsafe fn free(object: NonNull<u8>, layout: Layout) {
 unsafe fn give_back(object: NonNull<u8>, class: usize) {
     let mut pool = POOL.lock();
     with(class, |magazine| {
-        let others = (0..ROUNDS / 2).map_while(|_| magazine.pop());
+        let others = (0..BATCH).map_while(|_| magazine.pop());
         for free in others.chain([object]) {
             // SAFETY: free objects, of this processor's magazine or the caller's, each given away here once; all were
             // allocated with the alignment of their class.
