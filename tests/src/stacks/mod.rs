@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// Calls by registers that stand on each other.
-pub const NESTED: usize = 3;
+pub const NESTED: usize = 2;
 
 /// Less than that is too little to be true.
 pub const LEAST: u64 = 4 << 10;
