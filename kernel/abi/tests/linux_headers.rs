@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// Names of our own, of the kernel's inner headers, or of POSIX.
+/// Names of our own, of the kernel's inner headers, of POSIX, or younger than the installed headers.
 const NOT_IN_HEADERS: &str = "
     COUNT DT_BLK DT_CHR DT_DIR DT_FIFO DT_LNK DT_REG DT_SOCK DT_UNKNOWN
     EFD_CLOEXEC EFD_NONBLOCK EFD_SEMAPHORE F_OK HEADER_LEN IOV_MAX
     KPF_RESERVED MAX MSG_CMSG_COMPAT MNT_DETACH MNT_EXPIRE MNT_FORCE NCCS NPROTO N_TTY O_ASYNC PIDFD_SIGNAL_PROCESS_GROUP
     PIDFD_SIGNAL_THREAD_GROUP PM_FILE PM_MMAP_EXCLUSIVE PM_PFN_MASK
-    PM_PRESENT PM_SOFT_DIRTY PM_SWAP PM_UFFD_WP RLIM_NLIMITS R_OK SCM_MAX_FD SHMMIN SHMMNI SIGSET_SIZE SOCK_MAX
+    PM_PRESENT PM_SOFT_DIRTY PM_SWAP PM_UFFD_WP RLIM_NLIMITS RWF_NOAPPEND R_OK SCM_MAX_FD SHMMIN SHMMNI SIGSET_SIZE SOCK_MAX
     SOCK_TYPE_MASK STORAGE_LEN TASK_COMM_LEN
     UMOUNT_NOFOLLOW USER_HZ UTIME_NOW UTIME_OMIT W_OK X_OK
 ";
@@ -145,11 +145,13 @@ const LIBRARY_PROLOGUE: &str = "
 #include <sys/socket.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 ";
 
 fn is_librarys(name: &str) -> bool {
     [
-        "AF_", "ARPHRD_", "IFF_", "IPC_", "MSG_", "SCM_", "SHM_", "SHUT_", "SOCK_",
+        "AF_", "ARPHRD_", "ICMP", "IFF_", "IPC_", "MSG_", "SCM_", "SHM_", "SHUT_", "SOCK_", "SOL_RAW",
     ]
     .iter()
     .any(|prefix| name.starts_with(prefix))

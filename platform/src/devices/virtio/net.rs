@@ -122,9 +122,8 @@ impl NetworkDevice {
             return Err(NetworkError::NoAddress);
         }
         let queue = |transport: &mut MmioTransport<'static>, number| {
-            VirtQueue::new(transport, number, false, false)
-                .map(Box::new)
-                .map_err(|_| NetworkError::Queues)
+            let queue = VirtQueue::new(transport, number, false, false).map_err(|_| NetworkError::Queues)?;
+            Box::try_new(queue).map_err(|_| NetworkError::Queues)
         };
         let received = queue(&mut transport, RECEIVE)?;
         let mut sent = queue(&mut transport, TRANSMIT)?;
