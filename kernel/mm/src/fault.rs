@@ -243,22 +243,32 @@ impl Page<'_> {
     fn fill_anonymous<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
         if self.access != Access::Write {
             memory.frames().share(memory.zero_frame());
-            return self.map(
-                memory,
-                tables,
-                self.leaf(memory, memory.zero_frame()),
-                Resolution::ZeroShared,
-            );
+            let leaf = self.leaf(memory, memory.zero_frame());
+            return self.map_first(memory, tables, leaf, Resolution::ZeroShared);
         }
         let Some(frame) = zeroed(memory) else {
             return NO_MEMORY;
         };
-        self.map(
-            memory,
-            tables,
-            self.leaf(memory, frame).with_write(),
-            Resolution::ZeroFilled,
-        )
+        let leaf = self.leaf(memory, frame).with_write();
+        self.map_first(memory, tables, leaf, Resolution::ZeroFilled)
+    }
+
+    /// [`Page::map`] where the walk found nothing. Where its tables are private nothing can have come since.
+    #[inline(always)]
+    fn map_first<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        tables: &mut Tables,
+        new: Descriptor,
+        resolution: Resolution,
+    ) -> Outcome {
+        match self.path.l3 {
+            Some(table) if !self.path.is_write_disabled => {
+                tables.fill(memory, table, self.address.index(Level::L3), new);
+                Outcome::Resolved(resolution)
+            }
+            _ => self.map(memory, tables, new, resolution),
+        }
     }
 
     /// Rights came to the area after the page was mapped (mprotect): the same frame with the area's rights of now, except that

@@ -192,6 +192,10 @@ impl Life {
         match self.world.throw(|dice| dice.below(100)) {
             0..60 => {
                 for _ in 0..=self.world.throw(|dice| dice.below(3)) {
+                    // Others, who act in the middle of a use, may have let it run somebody else.
+                    let Some(space) = self.world.running(cpu) else {
+                        return;
+                    };
                     let (address, probe, what) = self.choose_use(&space);
                     if !self.is_racy(&space, address, what) {
                         self.world.access(cpu, address, probe, what);
