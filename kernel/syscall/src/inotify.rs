@@ -15,6 +15,7 @@ use super::open::{install, on_exec};
 ///
 /// # Errors
 /// `EINVAL`: unknown flags. `EMFILE`: the user has as many instances as it may, or the process as many descriptors. `ENOMEM`.
+#[inline(never)] // else every other call pays for its registers
 pub fn inotify_init1(current: &Thread, flags: u32) -> Result<usize, Errno> {
     let flags = decode(flags, InotifyInitFlags::all())?;
     memory::has_room()?;
@@ -30,6 +31,7 @@ pub fn inotify_init1(current: &Thread, flags: u32) -> Result<usize, Errno> {
 /// `EINVAL`: no event, unknown ones, `IN_MASK_ADD` with `IN_MASK_CREATE`, or the descriptor is no instance. `EBADF`. Those of paths.
 /// `ENOTDIR`: no directory, with `IN_ONLYDIR`. `EACCES`: the file may not be read. `EEXIST`: it is watched, with `IN_MASK_CREATE`.
 /// `ENOSPC`: the user watches as much as it may. `ENOMEM`.
+#[inline(never)] // else every other call pays for its registers
 pub fn inotify_add_watch(current: &Thread, descriptor: i32, path: u64, mask: u32) -> Result<usize, Errno> {
     let mask = decode(mask, InotifyEvents::all())?;
     if mask.is_empty() {
@@ -58,6 +60,7 @@ pub fn inotify_add_watch(current: &Thread, descriptor: i32, path: u64, mask: u32
 ///
 /// # Errors
 /// `EBADF`. `EINVAL`: the descriptor is no instance, or has no such watch.
+#[inline(never)] // else every other call pays for its registers
 pub fn inotify_rm_watch(current: &Thread, descriptor: i32, number: i32) -> Result<usize, Errno> {
     let file = opened(current, descriptor)?;
     of(&file)?.remove(number)?;

@@ -40,6 +40,7 @@ const EXECUTE: u32 = 0o111;
 /// `ENOENT`: none has that key, and none is to be made. `EEXIST`: one has it, and it is to be new. `EINVAL`: no size, or one
 /// larger than allowed or than what is there. `EACCES`: rights that the caller has not. `ENOSPC`: too many, or too much in all.
 /// `ENOMEM`.
+#[inline(never)] // else every other call pays for its registers
 pub fn shmget(current: &Thread, key: u64, bytes: u64, flags: u64) -> Result<usize, Errno> {
     memory::has_room()?;
     let flags = ShmGetFlags::from_bits_retain(flags as u32);
@@ -54,6 +55,7 @@ pub fn shmget(current: &Thread, key: u64, bytes: u64, flags: u64) -> Result<usiz
 /// `EINVAL`: no such segment, a place that is not of a page or not free, `SHM_REMAP` without a place. `EACCES`: rights that the
 /// caller has not. `ENOMEM`: beyond the space, `RLIMIT_AS`, the number of areas, or memory. `EAGAIN`: locked, and beyond
 /// `RLIMIT_MEMLOCK`.
+#[inline(never)] // else every other call pays for its registers
 pub fn shmat(current: &Thread, id: u64, address: u64, flags: u64) -> Result<usize, Errno> {
     memory::has_room()?;
     let flags = ShmAtFlags::from_bits_retain(flags as u32);
@@ -157,6 +159,7 @@ struct FoundAttachment {
 ///
 /// # Errors
 /// `EINVAL`: no segment is attached there. `ENOMEM`: want of memory.
+#[inline(never)] // else every other call pays for its registers
 pub fn shmdt(current: &Thread, address: u64) -> Result<usize, Errno> {
     if !address.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
@@ -255,6 +258,7 @@ fn is_attached(space: &AddressSpace, address: u64, found: &FoundAttachment) -> b
 /// # Errors
 /// `EINVAL`: an unknown command, or no such segment. `EACCES`: it may not be read. `EPERM`: it is somebody else's, or may not be
 /// locked. `ENOMEM`: too large to be locked; want of memory. Those of user memory.
+#[inline(never)] // else every other call pays for its registers
 pub fn shmctl(current: &Thread, id: u64, command: u64, buffer: u64) -> Result<usize, Errno> {
     let id = id as i32;
     if id < 0 {

@@ -17,8 +17,8 @@ use spin::Once;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
-/// Where the object is mapped: above the region for mmap, with the clock page before it on top of the region.
-pub const VDSO: u64 = 0x7f_c000_0000;
+/// Where the object is mapped, with the clock page before it: on top of the region for mmap.
+pub const VDSO: u64 = 0x7f_bfff_f000;
 const CLOCK_PAGE: u64 = VDSO - PAGE;
 
 /// Where a handler returns to if sigaction(2) named no restorer: the code begins with four instructions that do nothing.

@@ -147,7 +147,7 @@ pub(super) fn rebuilt_root(
             push(&mut children, second);
             Ok(Some(arc(Node::branch(children))?))
         }
-        [Some(only), None] | [None, Some(only)] => Ok(Some(lowered(only.node))),
+        [Some(only), None] | [None, Some(only)] => Ok(Some(gathered(lowered(only.node))?)),
         [None, None] => Ok(None),
     }
 }
@@ -158,6 +158,24 @@ fn lowered(mut root: Arc<Node>) -> Arc<Node> {
         root = Arc::clone(&only.node);
     }
     root
+}
+
+/// As one leaf if there is plenty of room: most trees are one.
+fn gathered(root: Arc<Node>) -> Result<Arc<Node>, NoMemory> {
+    if root.children.is_empty() || root.areas() > MOST / 2 {
+        return Ok(root);
+    }
+    let mut areas = with_room(root.areas())?;
+    gather(&root, &mut areas);
+    arc(Node::leaf(areas))
+}
+
+/// Adds copies of all areas of the node to a list that has room.
+fn gather(node: &Node, areas: &mut Vec<Area>) {
+    match node.kind() {
+        Kind::Leaf(more) => extend(areas, more),
+        Kind::Branch(children) => children.iter().for_each(|child| gather(&child.node, areas)),
+    }
 }
 
 /// `most`: the most areas of it if it is a leaf.

@@ -231,6 +231,18 @@ fn few_areas_take_few_nodes() {
     assert!(leaves <= 417 * 4 / MOST_BELOW, "{leaves} leaves");
 }
 
+#[test]
+fn a_map_that_has_shrunk_is_one_leaf_again() {
+    let mut map = AreaMap::default();
+    for nth in 0..1_000 {
+        map.insert(area(pages((2 * nth, 2 * nth + 1)), 1)).unwrap();
+    }
+    for nth in (0..1_000).filter(|nth| nth % 50 != 0) {
+        map.remove(pages((2 * nth, 2 * nth + 1))).unwrap();
+    }
+    assert_eq!((map.len(), map.root.as_deref().map(leaves)), (20, Some(1)));
+}
+
 fn leaves(node: &Node) -> usize {
     match node.kind() {
         Kind::Leaf(_) => 1,
