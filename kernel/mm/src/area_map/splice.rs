@@ -19,6 +19,9 @@ use core::ops::Range;
 /// A leaf below a branch that has lost areas and has fewer than this is joined with a neighbour.
 const FEW: usize = MOST_BELOW / 4;
 
+/// A tree becomes one leaf when that has so much room left.
+const ROOM: usize = MOST / 6;
+
 /// What comes in the place of a node: nothing, itself changed, or two of its level.
 type Built = [Option<Child>; 2];
 
@@ -160,9 +163,9 @@ fn lowered(mut root: Arc<Node>) -> Arc<Node> {
     root
 }
 
-/// As one leaf if there is plenty of room: most trees are one.
+/// As one leaf if that has room left: most trees are one.
 fn gathered(root: Arc<Node>) -> Result<Arc<Node>, NoMemory> {
-    if root.children.is_empty() || root.areas() > MOST / 2 {
+    if root.children.is_empty() || root.areas() > MOST - ROOM {
         return Ok(root);
     }
     let mut areas = with_room(root.areas())?;
