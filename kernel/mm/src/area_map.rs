@@ -315,6 +315,7 @@ impl AreaMap {
 
     fn splice(&mut self, range: PageRange, mut new: Option<Area>) -> Result<Option<AreaMap>, NoMemory> {
         if let Some(root) = &mut self.root
+            && !(new.is_none() && splice::is_loose(root))
             && splice::in_place(root, range, &mut new, 0, node::MOST)?
         {
             return Ok(None);

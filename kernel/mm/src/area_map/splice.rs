@@ -163,6 +163,11 @@ fn lowered(mut root: Arc<Node>) -> Arc<Node> {
     root
 }
 
+/// Whether a leaf would do, half full.
+pub(super) fn is_loose(root: &Node) -> bool {
+    !root.children.is_empty() && root.areas() <= MOST / 2
+}
+
 /// As one leaf if that has room left: most trees are one.
 fn gathered(root: Arc<Node>) -> Result<Arc<Node>, NoMemory> {
     if root.children.is_empty() || root.areas() > MOST - ROOM {

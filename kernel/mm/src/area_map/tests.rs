@@ -241,6 +241,16 @@ fn a_map_that_has_shrunk_is_one_leaf_again() {
         map.remove(pages((2 * nth, 2 * nth + 1))).unwrap();
     }
     assert_eq!((map.len(), map.root.as_deref().map(leaves)), (20, Some(1)));
+    // Evenly, so that no leaf is ever too small for itself.
+    let mut map = AreaMap::default();
+    for nth in 0..49 {
+        map.insert(area(pages((2 * nth, 2 * nth + 1)), 1)).unwrap();
+    }
+    assert_eq!(map.root.as_deref().map(leaves), Some(2));
+    for nth in (0..49).filter(|nth| nth % 3 != 0) {
+        map.remove(pages((2 * nth, 2 * nth + 1))).unwrap();
+    }
+    assert_eq!((map.len(), map.root.as_deref().map(leaves)), (17, Some(1)));
 }
 
 fn leaves(node: &Node) -> usize {
