@@ -65,6 +65,7 @@ pub fn rows() -> Vec<Row> {
         areas::ROWS,
         names::ROWS,
         crowds::ROWS,
+        calls::CLOCKS,
         parallel::ROWS,
     ];
     themes.into_iter().flatten().copied().collect()

@@ -26,9 +26,9 @@ use platform::ordered::Side;
 use platform::timer;
 
 /// A turn: how long a thread runs while others wait, in nanoseconds.
-pub const TURN_NANOS: u64 = 3_000_000;
+pub const TURN_NANOS: u64 = 4_000_000;
 /// How far those that compete may be apart.
-const LEAD_NANOS: u64 = 3_000_000;
+const LEAD_NANOS: u64 = 10_000_000;
 /// How far behind the running thread a woken one must be to get its processor.
 const NUDGE_NANOS: u64 = 1_000_000;
 /// The same for one that an interrupt wakes, its alarm or a device's: worth the two switches.
