@@ -25,7 +25,8 @@ use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use platform::ordered::Side;
 use platform::timer;
 
-/// A turn: how long a thread runs while others wait, in nanoseconds.
+/// A turn: how long a thread runs while others wait, in nanoseconds. As long as a server may have to wait for the child that saves
+/// it; much shorter, and a family that forks gains, for each new child has [`NUDGE_NANOS`] at least.
 pub const TURN_NANOS: u64 = 4_000_000;
 /// How far those that compete may be apart.
 const LEAD_NANOS: u64 = 10_000_000;

@@ -1,6 +1,6 @@
-//! What programs need to tell the time without a call: the words of one page, which the code of the vDSO reads (`platform/src/arch/vdso.s`
-//! knows their places). The line that the clock runs along
-//! (`clock_line`) is written here too whenever it changes, within the same change.
+//! What programs need to tell the time without a call: the words of one page, which the code of the vDSO reads
+//! (`platform/src/arch/vdso.s` knows their places). The line that the clock runs along (`clock_line`) is written here too whenever it
+//! changes, within the same change.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
