@@ -39,6 +39,8 @@ pub(super) struct Item {
     notes: AtomicU32,
     /// How often it was changed: who reports it disarms it only as it was.
     changes: AtomicU32,
+    /// The last round of reports that looked at it; only who reports touches it.
+    round: AtomicU32,
     places: [WatchPlace; 2],
     pub ready_place: Member<Item>,
     file_place: FileWatchPlace,
@@ -71,11 +73,19 @@ impl Item {
             data: AtomicU64::new(0),
             notes: AtomicU32::new(0),
             changes: AtomicU32::new(0),
+            round: AtomicU32::new(0),
             places: [WatchPlace::new(), WatchPlace::new()],
             ready_place: Member::new(),
             file_place: FileWatchPlace::new(),
             user,
         }
+    }
+
+    /// Whether this round of reports has not looked at it before, for who reports.
+    pub fn is_new_in(&self, round: u32) -> bool {
+        let last = self.round.load(Ordering::Relaxed);
+        self.round.store(round, Ordering::Relaxed);
+        last != round
     }
 
     /// What it waits for.

@@ -7,7 +7,7 @@ use abi::Errno;
 use abi::events::EpollEvents;
 use alloc::sync::Arc;
 use core::ops::RangeFrom;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use lock::Mutex;
 use memory::fallible::map::Map;
 use platform::queue::Queue;
@@ -27,6 +27,8 @@ pub(super) struct Lists {
     waiting: AtomicUsize,
     /// Held by who reports events: nobody reports the same one meanwhile.
     pub reporting: SleepingMutex,
+    /// How often somebody reported.
+    rounds: AtomicU32,
     /// Held by who changes what is watched.
     pub changing: SleepingMutex,
 }
@@ -48,6 +50,7 @@ impl Lists {
             waiters: WaitQueue::new(),
             waiting: AtomicUsize::new(0),
             reporting: SleepingMutex::new(),
+            rounds: AtomicU32::new(0),
             changing: SleepingMutex::new(),
         }
     }
@@ -118,6 +121,13 @@ impl Lists {
     /// How many files there are of which something was noted.
     pub fn notes(&self) -> usize {
         self.ready.lock().len()
+    }
+
+    /// A number for a new round of reports, for who reports.
+    pub fn new_round(&self) -> u32 {
+        let round = self.rounds.load(Ordering::Relaxed).wrapping_add(1);
+        self.rounds.store(round, Ordering::Relaxed);
+        round
     }
 
     /// The file that has waited longest to be looked at, which goes to the end.

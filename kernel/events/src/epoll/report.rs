@@ -33,11 +33,16 @@ impl Epoll {
     /// Reports those files of the ready list that are ready, each once.
     fn report(&self, most: usize, put: Put<'_>) -> Result<usize, Errno> {
         let _reporting = self.lists.reporting.lock()?;
+        let round = self.lists.new_round();
         let (mut count, mut failure) = (0, None);
         for looked in 1..=self.lists.notes() {
             let Some((item, seen)) = self.lists.look_at_next() else {
                 break;
             };
+            // The list comes round early when one of its files ends, or somebody polls this epoll, meanwhile.
+            if !item.is_new_in(round) {
+                continue;
+            }
             let events = item.ready(seen.event.events);
             if events.is_empty() {
                 self.lists.found_nothing(&item, &seen);

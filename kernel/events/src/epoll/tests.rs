@@ -269,6 +269,24 @@ fn four_processors_lose_no_event_and_leave_nothing() {
 }
 
 #[test]
+fn a_file_that_ends_meanwhile_makes_no_other_come_twice() {
+    let file = open(4);
+    let mut files: Vec<_> = (0..4).map(|_| counter()).collect();
+    for (one, ready) in files.iter().enumerate() {
+        let wanted = event(EpollEvents::EPOLLIN, one as u64);
+        epoll(&file).add(ready, one as i32, wanted).expect("memory");
+        write(ready);
+    }
+    let mut reported = Vec::new();
+    let count = epoll(&file).wait(Some(0), 1000, &mut |event| {
+        reported.push(event.data);
+        files.pop();
+        Ok(())
+    });
+    assert_eq!((count, reported), (Ok(2), Vec::from([0, 1])));
+}
+
+#[test]
 fn a_failed_allocation_leaves_nothing() {
     let (outer, inner, file) = (open(3), open(3), counter());
     for count in 0.. {
