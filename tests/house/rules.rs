@@ -48,6 +48,12 @@ pub const FLOORS: &[Floor] = &[
         uses: &["abi", "formats", "mm", "platform", "lock", "memory", "sched"],
     },
     Floor {
+        folder: "kernel/block",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog",
+        ],
+    },
+    Floor {
         folder: "kernel/uaccess",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog",
@@ -154,9 +160,9 @@ pub const FLOORS: &[Floor] = &[
 
 /// The crates of this workspace by name.
 const CRATES: &[&str] = &[
-    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs", "net",
-    "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland", "image",
-    "tests", "fuzz", "checker",
+    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "block", "uaccess", "vfs", "fs",
+    "net", "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland",
+    "image", "tests", "fuzz", "checker",
 ];
 
 /// What the root of a crate, or its manifest, must say about `unsafe`.
@@ -168,6 +174,7 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/memory/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/sched/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/klog/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/block/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/uaccess/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/vfs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/fs/src/lib.rs", "#![forbid(unsafe_code)]"),
