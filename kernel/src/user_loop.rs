@@ -20,6 +20,7 @@ use sched::deferred_free;
 use sched::scheduler;
 use task::core_dump;
 use task::process;
+use task::rseq;
 use task::signal::{self, Restart};
 use task::thread::{Thread, ThreadExt};
 
@@ -57,11 +58,16 @@ fn run(thread: &Arc<Thread>, context: &mut UserContext) {
 
 /// Looks at what pends for the thread; whether it is to end. Apart, so that the path of all others needs few registers.
 #[cold]
-fn is_over(thread: &Arc<Thread>, context: &mut UserContext, restart: Option<Restart>) -> bool {
+fn is_over(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Option<Restart>) -> bool {
     // What was dropped from here on calls again.
     deferred_free::release();
-    signal::deliver(thread, context, restart);
-    thread.is_ending()
+    loop {
+        signal::deliver(thread, context, restart.take());
+        if !thread.has_new_turn() || thread.is_ending() {
+            return thread.is_ending();
+        }
+        rseq::restart(thread, context);
+    }
 }
 
 /// Serves what is no system call.
@@ -81,6 +87,7 @@ fn serve(thread: &Arc<Thread>, context: &mut UserContext, trap: Trap) {
 #[cold]
 fn wait_for_event(thread: &Arc<Thread>, context: &mut UserContext) {
     context.pc = context.pc.wrapping_add(4);
+    thread.note_new_turn();
     scheduler::yield_now(thread);
 }
 

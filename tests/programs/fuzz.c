@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/rseq.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -197,6 +198,13 @@ static uint64_t message(void) {
     return below(10) ? (uint64_t)&header : address();
 }
 
+// What is told of the processor; now and then it names a sequence that is none, which ends the caller.
+static uint64_t sequence_area(void) {
+    static uint64_t area[4] __attribute__((aligned(32)));
+    area[1] = below(30) ? 0 : address();
+    return (uint64_t)area;
+}
+
 static uint64_t strings(void) { // argv
     static uint64_t list[4096];
     unsigned count = below(5) ? below(5) : below(4096);
@@ -208,6 +216,7 @@ static uint64_t strings(void) { // argv
 
 // f descriptor  p path  a address  l length  i small number  o bits  d process  s signal  w any word  m arena  g argv
 // n small length  t a short time
+// e area of rseq(2)
 // k address of a socket  c message with descriptors  b flags of messages  v option
 static const struct {
     uint16_t number;
@@ -243,7 +252,7 @@ static const struct {
     {SYS_rt_sigreturn, "", 1}, {SYS_nanosleep, "ta", 2}, {SYS_clock_nanosleep, "iota", 2}, {SYS_setitimer, "iaa", 2}, {SYS_getitimer, "ia", 1},
     {SYS_clock_gettime, "ia", 2}, {SYS_clock_getres, "ia", 1}, {SYS_gettimeofday, "aa", 1}, {SYS_times, "a", 1}, {SYS_getrusage, "ia", 2},
     {SYS_prlimit64, "diaa", 2}, {SYS_uname, "a", 1}, {SYS_sysinfo, "a", 1}, {SYS_getrandom, "alo", 2}, {SYS_sched_yield, "", 1},
-    {SYS_futex, "aiitai", 4}, {SYS_set_tid_address, "a", 1}, {SYS_set_robust_list, "al", 1}, {SYS_prctl, "iwwww", 3}, {SYS_prctl, "iaaaa", 2},
+    {SYS_rseq, "e", 1}, {SYS_rseq, "aliw", 1}, {SYS_membarrier, "oii", 2}, {SYS_futex, "aiitai", 4}, {SYS_set_tid_address, "a", 1}, {SYS_set_robust_list, "al", 1}, {SYS_prctl, "iwwww", 3}, {SYS_prctl, "iaaaa", 2},
     {SYS_setpgid, "dd", 3}, {SYS_getpgid, "d", 1}, {SYS_setsid, "", 1}, {SYS_getsid, "d", 1}, {SYS_setpriority, "idi", 1},
     {SYS_setuid, "i", 1}, {SYS_setresuid, "iii", 1}, {SYS_setgroups, "ia", 1}, {SYS_getgroups, "ia", 1}, {SYS_capget, "aa", 1},
     {SYS_syslog, "ial", 1}, {SYS_sched_getaffinity, "dla", 1}, {SYS_sched_setaffinity, "dla", 1}, {SYS_personality, "w", 1},
@@ -281,6 +290,7 @@ static uint64_t argument(char kind) {
     case 's': return signal_number();
     case 'm': return arena();
     case 'g': return strings();
+    case 'e': return sequence_area();
     case 'k': return socket_name();
     case 'c': return message();
     case 'b': return (below(3) ? MSG_DONTWAIT : 0) | (below(2) ? 1ul << below(32) : 0);
@@ -318,6 +328,7 @@ static void choose(uint64_t *number, uint64_t *a) {
         a[i] = argument(*kinds ? *kinds : 'w');
         kinds += *kinds != 0;
     }
+    if (*number == SYS_rseq && kinds[0] == 0) a[1] = 32, a[2] = below(3) == 0, a[3] = 5;
     if ((*number == SYS_exit || *number == SYS_exit_group) && below(16)) *number = SYS_getpid;
     // The parent's limits would be everybody's.
     if (*number == SYS_prlimit64 && a[0] == 1) a[0] = 0;
@@ -430,6 +441,8 @@ static void be_caller(uint64_t seed, unsigned calls, int with_console) {
             close(i);
             open("/dev/null", O_RDWR);
         }
+    // That of the C library makes room for others.
+    syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
     catch_signals();
     make_places();
     open_things();

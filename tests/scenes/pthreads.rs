@@ -23,6 +23,7 @@ pub const SCENES: &[Scene] = &[
         play(stage, Library::Glibc, 4, "membarriers")
     })
     .busy(),
+    Scene::portable("pthreads.rseq", |stage| play(stage, Library::Glibc, 4, "rseq")).busy(),
     // The longest: forks, each of which checks every byte that four threads write meanwhile.
     Scene::portable("pthreads.forkers", forkers)
         .within_seconds(900)

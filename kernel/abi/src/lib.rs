@@ -28,6 +28,7 @@ pub mod pagemap;
 pub mod process;
 pub mod random;
 pub mod reboot;
+pub mod rseq;
 pub mod signal;
 pub mod socket;
 pub mod terminal;

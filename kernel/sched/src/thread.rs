@@ -151,6 +151,9 @@ pub struct ThreadCore {
     missed_wakeup: AtomicBool,
     has_pending_work: AtomicBool,
     is_ending: AtomicBool,
+    /// Whether it may be in a sequence that is to begin anew (rseq(2)), and whether it lost its turn in one, or moved.
+    is_restartable: AtomicBool,
+    has_new_turn: AtomicBool,
     /// Faults that were served. Written by the thread itself.
     minor_faults: AtomicU64,
     /// Which of the next allocations in its system calls, or with [`super::fail_nth::IN_FAULTS`] in its page faults, is refused:
@@ -178,6 +181,8 @@ impl ThreadCore {
             missed_wakeup: AtomicBool::new(false),
             has_pending_work: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
+            is_restartable: AtomicBool::new(false),
+            has_new_turn: AtomicBool::new(false),
             minor_faults: AtomicU64::new(0),
             fail_nth: AtomicU32::new(0),
             answers,
@@ -210,6 +215,43 @@ impl ThreadCore {
     /// Begins looking: whatever comes from now on calls again, and what called before is seen by what follows.
     pub fn take_pending_work(&self) {
         self.has_pending_work.swap(false, Ordering::Acquire);
+    }
+
+    /// Whether it wants to know of new turns: rseq(2).
+    #[inline]
+    pub fn is_restartable(&self) -> bool {
+        self.is_restartable.load(Ordering::Relaxed)
+    }
+
+    /// From now on it does. Said by the thread itself, or before it runs.
+    pub fn begin_restartable(&self) {
+        self.is_restartable.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on it does not.
+    pub fn end_restartable(&self) {
+        self.is_restartable.store(false, Ordering::Relaxed);
+        self.take_new_turn();
+    }
+
+    /// The thread is on another processor from now on, or others may run in the middle of its program: not in one of its calls, for
+    /// there is none in a sequence that is to begin anew. Costs a look where nobody wants to know.
+    #[inline]
+    pub fn note_new_turn(&self) {
+        if self.is_restartable() {
+            self.has_new_turn.store(true, Ordering::Relaxed);
+            self.set_pending_work();
+        }
+    }
+
+    /// Whether that was so since [`ThreadCore::take_new_turn`].
+    pub fn has_new_turn(&self) -> bool {
+        self.has_new_turn.load(Ordering::Relaxed)
+    }
+
+    /// The thread itself begins to look.
+    pub fn take_new_turn(&self) {
+        self.has_new_turn.store(false, Ordering::Relaxed);
     }
 
     /// Says that the thread is about to sleep: from now on a wake-up is noted. What a waker did before it is seen by what the

@@ -17,6 +17,7 @@ use sched::scheduler;
 use sched::space::Space;
 use sched::space::mappings::{self, Walks};
 use task::process::{self, INIT, Kinship, Process, ProcessInit, Shared};
+use task::rseq;
 use task::signal::{self, Actions, InheritedSignals};
 use task::thread::{self, Thread, ThreadExt, ThreadInit};
 use vfs::{Credentials, FileTable, FsContext};
@@ -184,6 +185,9 @@ fn make_process(
         build_process(current, context, request, walks)?
     };
     let pid = thread.tid();
+    if current.is_restartable() && !request.has(CloneFlags::CLONE_VM) {
+        rseq::inherit(&thread, current);
+    }
     begin(thread, request);
     Ok(pid as usize)
 }

@@ -12,6 +12,7 @@ use abi::process::{
     PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_SET_TIMERSLACK, PRIO_PGRP, PRIO_PROCESS,
     PRIO_USER, RobustListHead, TASK_COMM_LEN,
 };
+use abi::rseq::RSEQ_FLAG_UNREGISTER;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -111,6 +112,20 @@ pub fn set_robust_list(current: &Thread, at: u64, len: u64) -> Result<usize, Err
         return Err(Errno::EINVAL);
     }
     current.robust_list().store(at, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// rseq(2).
+///
+/// # Errors
+/// `EINVAL`: unknown flags; an area that is too short, not aligned, or not the one that is registered. `EPERM`: another signature.
+/// `EBUSY`: it is registered. `EFAULT`: no memory of a program.
+pub fn rseq(current: &Thread, area: u64, len: u32, flags: u32, signature: u32) -> Result<usize, Errno> {
+    match flags {
+        0 => task::rseq::register(current, area, len, signature)?,
+        RSEQ_FLAG_UNREGISTER => task::rseq::unregister(current, area, len, signature)?,
+        _ => return Err(Errno::EINVAL),
+    }
     Ok(0)
 }
 

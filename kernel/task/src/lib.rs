@@ -16,6 +16,7 @@ pub mod exec;
 pub mod futex;
 pub mod process;
 pub mod processor_features;
+pub mod rseq;
 pub mod signal;
 pub mod thread;
 pub mod timers;

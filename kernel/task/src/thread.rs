@@ -2,6 +2,7 @@
 //! Linux gives to each thread stands here, even where POSIX gives it to the process: open files and directories.
 
 use crate::process::{Comm, Pid, Process, Shared, Totals, Transfers, VforkCompletion, hooks};
+use crate::rseq::RseqRegistration;
 use crate::signal::{self, InheritedSignals, ThreadSignals};
 use abi::Errno;
 use alloc::sync::Arc;
@@ -29,6 +30,7 @@ pub struct Task {
     signals: ThreadSignals,
     clear_child_tid: AtomicU64,
     robust_list: AtomicU64,
+    rseq: RseqRegistration,
     vfork: VforkCompletion,
     /// The name (`comm`) of a thread that is not the first: that one's is the process's.
     name: Mutex<Comm>,
@@ -129,6 +131,7 @@ pub fn new(init: ThreadInit) -> Result<Arc<Thread>, Errno> {
         signals: const { ThreadSignals::new() },
         clear_child_tid: AtomicU64::new(0),
         robust_list: AtomicU64::new(0),
+        rseq: const { RseqRegistration::new() },
         vfork: const { VforkCompletion::new() },
         name: const { Mutex::new(Comm::NONE) },
         kept_deadline: AtomicU64::new(0),
@@ -183,6 +186,12 @@ impl Thread {
     #[inline(always)]
     pub fn robust_list(&self) -> &AtomicU64 {
         &self.task().robust_list
+    }
+
+    /// What it has registered by rseq(2).
+    #[inline(always)]
+    pub fn rseq(&self) -> &RseqRegistration {
+        &self.task().rseq
     }
 
     /// What its parent waits for after vfork(2).

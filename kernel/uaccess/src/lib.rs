@@ -227,6 +227,8 @@ fn serve_unresolved(
     access: Access,
     mut outcome: Outcome,
 ) -> Option<Result<(), Refusal>> {
+    // It may sleep.
+    current.note_new_turn();
     loop {
         match outcome {
             Outcome::Resolved(_) => return Some(Ok(())),

@@ -36,6 +36,10 @@ pub const AT_SECURE: u64 = 23;
 pub const AT_RANDOM: u64 = 25;
 /// Auxiliary vector: `HWCAP2_*`.
 pub const AT_HWCAP2: u64 = 26;
+/// Auxiliary vector: bytes of `struct rseq` that the kernel knows.
+pub const AT_RSEQ_FEATURE_SIZE: u64 = 27;
+/// Auxiliary vector: how `struct rseq` is aligned.
+pub const AT_RSEQ_ALIGN: u64 = 28;
 /// Auxiliary vector: address of the path given to execve.
 pub const AT_EXECFN: u64 = 31;
 /// Auxiliary vector: address of the vDSO.

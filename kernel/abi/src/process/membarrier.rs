@@ -16,3 +16,11 @@ pub const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED: u32 = 1 << 4;
 pub const MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE: u32 = 1 << 5;
 /// membarrier: registers for it.
 pub const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE: u32 = 1 << 6;
+/// membarrier: and leaves the sequence that is to begin anew, if it is in one (rseq(2)).
+pub const MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ: u32 = 1 << 7;
+/// membarrier: registers for it.
+pub const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ: u32 = 1 << 8;
+/// membarrier: for what it registered.
+pub const MEMBARRIER_CMD_GET_REGISTRATIONS: u32 = 1 << 9;
+/// membarrier: a flag: on one processor alone.
+pub const MEMBARRIER_CMD_FLAG_CPU: u32 = 1 << 0;

@@ -45,7 +45,7 @@ mod wake;
 
 pub use account::{Scheduling, State, Switch};
 pub use clocks::{TICK_NANOS, watch};
-pub use notify::{alert, synchronise};
+pub use notify::{alert, restart_sequences, synchronise};
 pub use place::set_affinity;
 pub use policy::{Policy, SchedAttributes};
 pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
@@ -165,6 +165,7 @@ pub fn serve_interrupts(current: &Arc<Thread>) {
         }
         cpu.end_turn();
         set_alarm_of(cpu);
+        current.note_new_turn();
         return switch_away(current);
     }
     if cpu.waiting() > waited || cpu.has_lost_patience(now) {

@@ -51,6 +51,22 @@ pub fn synchronise(space: Option<&Arc<Space>>) {
     fence(Ordering::SeqCst);
 }
 
+/// As [`synchronise`], and each thread of `space` that runs on one of `processors` has a new turn from now on: it leaves the sequence
+/// that it may be in before it is at EL0 again (rseq(2)). One that loses its processor meanwhile has one of itself.
+pub fn restart_sequences(space: &Arc<Space>, processors: u64) {
+    fence(Ordering::SeqCst);
+    let others = online() & !place::idle() & !(1 << cpu::number()) & processors;
+    let meant = |processor: &usize| others & 1 << processor != 0 && CPUS.of(*processor).holds(space);
+    let mut set = 0;
+    for processor in (0..MAX_CPUS).filter(meant) {
+        let thread = CPUS.of(processor).current();
+        thread.inspect(|thread| thread.note_new_turn());
+        set |= 1 << processor;
+    }
+    interrupt_and_wait(set);
+    fence(Ordering::SeqCst);
+}
+
 /// Makes a thread that runs on a processor that it may no longer run on leave it: when this returns it is not at EL0 there.
 pub(super) fn move_away(thread: &Thread) {
     fence(Ordering::SeqCst);

@@ -101,6 +101,7 @@ pub(super) fn move_to(thread: &Thread, from: usize, to: usize) {
     let share = |processor| &CPUS.of(processor).share;
     share(from).hand_over(&thread.scheduling, share(to));
     thread.scheduling.set_home(to);
+    thread.note_new_turn();
     // Before its class is read: see `real_time::place_anew`.
     fence(Ordering::SeqCst);
 }

@@ -12,6 +12,11 @@ impl Registrations {
         self.0.fetch_or(command, Ordering::SeqCst);
     }
 
+    /// All that are.
+    pub fn all(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
+
     /// What a fork inherits.
     #[inline]
     pub(super) fn copy(&self) -> Registrations {

@@ -11,6 +11,7 @@ pub use arguments::Arguments;
 
 use crate::futex;
 use crate::process::{Comm, Process};
+use crate::rseq;
 use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::file::{AccessFlags, S_ISGID, S_ISUID, S_IXGRP};
@@ -249,6 +250,7 @@ pub fn take_identity(process: &Process, new: Identity) {
 
 fn reset_thread(current: &Thread) {
     current.signals().forget_stack();
+    rseq::forget(current);
     UserRegisters::new().restore();
 }
 

@@ -16,12 +16,13 @@ use super::arguments::Arguments;
 use super::image::Image;
 use super::strings::nul_in;
 use crate::processor_features;
+use crate::rseq;
 use crate::vdso::VDSO;
 use abi::Errno;
 use abi::process::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,
-    AT_MINSIGSTKSZ, AT_NULL, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE,
-    AT_SYSINFO_EHDR, AT_UID,
+    AT_MINSIGSTKSZ, AT_NULL, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_RSEQ_ALIGN,
+    AT_RSEQ_FEATURE_SIZE, AT_SECURE, AT_SYSINFO_EHDR, AT_UID,
 };
 use abi::signal::RtSigFrame;
 use abi::signal::frame::FrameRecord;
@@ -109,7 +110,7 @@ struct Layout {
 }
 
 /// Entries of the auxiliary vector, `AT_NULL` included.
-const AUXILIARY: u64 = 21;
+const AUXILIARY: u64 = 23;
 
 impl Layout {
     fn of(arguments: &Arguments, path: &[u8]) -> Layout {
@@ -242,6 +243,8 @@ fn auxiliary_vector(
         [AT_SECURE, is_secure.into()],
         [AT_RANDOM, layout.random],
         [AT_PLATFORM, layout.platform],
+        [AT_RSEQ_FEATURE_SIZE, rseq::FEATURE_LEN.into()],
+        [AT_RSEQ_ALIGN, rseq::FIRST_LEN.into()],
         [AT_EXECFN, layout.path],
         [
             AT_MINSIGSTKSZ,

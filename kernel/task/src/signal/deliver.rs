@@ -5,6 +5,7 @@ use super::stop::Continues;
 use super::{frame, is_ignoring, restore_mask};
 use crate::core_dump;
 use crate::process::{self, INIT};
+use crate::rseq;
 use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
 use abi::process::WaitStatus;
@@ -96,7 +97,9 @@ fn enter_handler(
     info: &SigInfo,
     action: &SigAction,
 ) {
-    if frame::push(thread, context, signal, info, action).is_err() {
+    let left = rseq::leave(thread, context);
+    let pushed = left.and_then(|()| frame::push(thread, context, signal, info, action));
+    if pushed.is_err() {
         frame::end_for_bad_stack(thread, signal);
     }
 }

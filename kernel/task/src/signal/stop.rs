@@ -122,6 +122,7 @@ impl Process {
         let stop = &self.signals.stop;
         current.signals().is_halted.store(true, Ordering::Release);
         self.complete_stop();
+        current.note_new_turn();
         // Interrupted: the thread is to end, which the caller looks at next.
         let _ = stop
             .gone_on
