@@ -78,8 +78,7 @@ fn name(kind: Kind) -> String {
             Operation::Dsb(domain, accesses) => "DSB ".to_owned() + &barrier_name(domain, accesses),
             Operation::Tlbi(scope, domain) => tlbi_name(scope, domain),
             Operation::Cache(cache) => cache_name(cache).to_owned(),
-            Operation::ExceptionReturn => "ERET".to_owned(),
-            Operation::Write(register) => format!("MSR {register:?}"),
+            _ => format!("{operation:?}"),
         },
     }
 }

@@ -164,7 +164,14 @@ impl Finder {
 
     fn kind(&self, address: u64, word: u32) -> Option<Kind> {
         match instruction::decode(word) {
-            Some(Operation::ExceptionReturn | Operation::Write(_)) => None,
+            Some(
+                Operation::ExceptionReturn
+                | Operation::Write(_)
+                | Operation::Acknowledge
+                | Operation::Call
+                | Operation::SendEvent
+                | Operation::WaitForInterrupt,
+            ) => None,
             Some(Operation::Isb) if self.is_hint(address) => None,
             Some(operation) => Some(Kind::Followed(operation)),
             None if is_store_of_zero(word) && self.is_table_store(address) => Some(Kind::Break),

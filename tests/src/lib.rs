@@ -16,6 +16,7 @@ pub mod session;
 pub mod stacks;
 pub mod stage;
 pub mod watch;
+mod watched_sites;
 
 pub use library::Library;
 pub use qemu::{Clock, Gic, Machine, Virt};

@@ -3,6 +3,7 @@
 
 use crate::files;
 use crate::qemu::{Load, Machine, Virt};
+use crate::watched_sites;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use object::{Object, ObjectSymbol};
 use regex::{Captures, Regex};
@@ -86,6 +87,7 @@ impl Watch {
         for range in symbols(&self.elf, &TAKERS)? {
             options += &format!(",frames={:#x}-{:#x}", range.start, range.end);
         }
+        options += &format!(",sites={}", watched_sites::write(&self.elf)?.display());
         if self.has_one_asid {
             options += ",one-asid=on";
         }

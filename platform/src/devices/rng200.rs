@@ -1,6 +1,6 @@
 //! The random number generator of the BCM2711 (Linux, drivers/char/hw_random/iproc-rng200.c), for boards whose loader gives no seed.
 
-use super::registers::Registers;
+use super::registers::{Registers, apart};
 use crate::arch;
 
 const CONTROL: usize = 0x00;
@@ -22,12 +22,14 @@ const WORDS: usize = 8;
 
 /// 32 random bytes; `None` if the generator does not make them, or says that they are none.
 pub(crate) fn seed(registers: &impl Registers) -> Option<[u8; 4 * WORDS]> {
-    restart(registers);
-    let mut seed = [0; 4 * WORDS];
-    for bytes in seed.chunks_exact_mut(4) {
-        bytes.copy_from_slice(&word(registers)?.to_le_bytes());
-    }
-    Some(seed)
+    apart(|| {
+        restart(registers);
+        let mut seed = [0; 4 * WORDS];
+        for bytes in seed.chunks_exact_mut(4) {
+            bytes.copy_from_slice(&word(registers)?.to_le_bytes());
+        }
+        Some(seed)
+    })
 }
 
 fn restart(registers: &impl Registers) {

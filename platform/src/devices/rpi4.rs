@@ -18,6 +18,7 @@ pub(crate) const GPIO_LEN: usize = 0xf4;
 /// the Bluetooth chip would drive the receive line too. GPIO15 is pulled up, so that an open line is idle.
 pub(crate) fn route_uart(gpio: Mmio) {
     const ALT0: u32 = 0b100;
+    arch::dsb_sy();
     // Three bits for each pin: 14 and 15 are fields 4 and 5 of GPFSEL1, 30 to 33 fields 0 to 3 of GPFSEL3.
     gpio.modify(GPFSEL3, 0xfff, 0);
     gpio.modify(GPFSEL1, 0b111_111 << 12, (ALT0 | ALT0 << 3) << 12);

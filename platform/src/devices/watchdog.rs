@@ -1,8 +1,7 @@
 //! The watchdog of the Raspberry Pi, by which it also restarts and turns off (BCM2711 ARM Peripherals; Linux,
 //! drivers/watchdog/bcm2835_wdt.c). It counts 20 bits of 1/65536 s down to a reset.
 
-use super::registers::Registers;
-use crate::arch;
+use super::registers::{Registers, apart};
 use core::fmt;
 
 const RSTC: usize = 0x1c;
@@ -73,42 +72,47 @@ pub(crate) struct Watchdog<R>(pub(crate) R);
 impl<R: Registers> Watchdog<R> {
     /// Why the board was reset last.
     pub(crate) fn reset_reason(&self) -> ResetReason {
-        ResetReason::of(self.0.read(RSTS) & NOT_PASSWORD)
+        let status = apart(|| self.0.read(RSTS));
+        ResetReason::of(status & NOT_PASSWORD)
     }
 
     /// Stops it if somebody has armed it before us, as the firmware does for `kernel_watchdog_timeout`: whether it was so.
     pub(crate) fn disarm(&self) -> bool {
-        let is_armed = self.0.read(RSTC) & RSTC_CONFIGURATION == RSTC_FULL_RESET;
-        if is_armed {
-            self.0.write(RSTC, PASSWORD | RSTC_STOPPED);
-        }
-        is_armed
+        apart(|| {
+            let is_armed = self.0.read(RSTC) & RSTC_CONFIGURATION == RSTC_FULL_RESET;
+            if is_armed {
+                self.0.write(RSTC, PASSWORD | RSTC_STOPPED);
+            }
+            is_armed
+        })
     }
 
     /// Resets the board when this was not called again for so many seconds, [`MOST_SECONDS`] at most.
     pub(crate) fn feed(&self, seconds: u32) {
-        self.start(seconds.min(MOST_SECONDS) * TICKS_PER_SECOND);
+        apart(|| self.start(seconds.min(MOST_SECONDS) * TICKS_PER_SECOND));
     }
 
     /// Resets the board, which then boots again.
     pub(crate) fn restart(&self) {
-        let status = self.0.read(RSTS) & !RSTS_HALT & NOT_PASSWORD;
-        self.0.write(RSTS, PASSWORD | status);
-        self.start(AT_ONCE);
+        apart(|| {
+            let status = self.0.read(RSTS) & !RSTS_HALT & NOT_PASSWORD;
+            self.0.write(RSTS, PASSWORD | status);
+            self.start(AT_ONCE);
+        });
     }
 
     /// Resets the board, whose firmware then halts it.
     pub(crate) fn power_off(&self) {
-        self.0.write(RSTS, PASSWORD | RSTS_HALT);
-        self.start(AT_ONCE);
+        apart(|| {
+            self.0.write(RSTS, PASSWORD | RSTS_HALT);
+            self.start(AT_ONCE);
+        });
     }
 
     fn start(&self, ticks: u32) {
-        arch::dsb_sy();
         self.0.write(WDOG, PASSWORD | ticks);
         let configuration = self.0.read(RSTC) & !RSTC_CONFIGURATION & NOT_PASSWORD;
         self.0.write(RSTC, PASSWORD | configuration | RSTC_FULL_RESET);
-        arch::dsb_sy();
     }
 }
 

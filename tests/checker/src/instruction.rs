@@ -75,6 +75,17 @@ pub enum Register {
     Ttbr1,
     /// ICC_SGI1R_EL1, which interrupts other processors
     Sgi,
+    /// ICC_EOIR1_EL1: an interrupt is over
+    EndOfInterrupt,
+    /// The compare value or the control of a timer
+    Timer,
+}
+
+impl Register {
+    /// Whether it changes what an address means.
+    pub fn is_of_translation(self) -> bool {
+        !matches!(self, Register::Sgi | Register::EndOfInterrupt | Register::Timer)
+    }
 }
 
 /// An instruction that the checker follows.
@@ -94,6 +105,14 @@ pub enum Operation {
     Cache(Cache),
     /// MSR
     Write(Register),
+    /// MRS of ICC_IAR1_EL1: an interrupt is taken
+    Acknowledge,
+    /// HVC and SMC: the firmware is called
+    Call,
+    /// SEV: who waits in WFE goes on
+    SendEvent,
+    /// WFI
+    WaitForInterrupt,
 }
 
 fn field(word: u32, bit: u32, width: u32) -> u32 {
@@ -162,6 +181,7 @@ fn register(word: u32) -> Option<Register> {
         (2, 0, 2) => Some(Register::Tcr),
         (10, 2, 0) => Some(Register::Mair),
         (12, 11, 5) => Some(Register::Sgi),
+        (12, 12, 1) => Some(Register::EndOfInterrupt),
         _ => None,
     }
 }
@@ -174,8 +194,19 @@ pub fn decode(word: u32) -> Option<Operation> {
         0xd503_30bf => return barrier(word).map(|(domain, accesses)| Operation::Dmb(domain, accesses)),
         _ => {}
     }
-    if word == 0xd69f_03e0 {
-        return Some(Operation::ExceptionReturn);
+    match word {
+        0xd69f_03e0 => return Some(Operation::ExceptionReturn),
+        0xd400_0002 | 0xd400_0003 => return Some(Operation::Call),
+        0xd503_209f => return Some(Operation::SendEvent),
+        0xd503_207f => return Some(Operation::WaitForInterrupt),
+        _ => {}
+    }
+    // CNTP_CTL, CNTP_CVAL, CNTV_CTL, CNTV_CVAL (_EL0); ICC_IAR1_EL1.
+    if word & 0xffff_fe00 == 0xd51b_e200 && field(word, 5, 3) != 0 {
+        return Some(Operation::Write(Register::Timer));
+    }
+    if word & 0xffff_ffe0 == 0xd538_cc00 {
+        return Some(Operation::Acknowledge);
     }
     match (word & 0xfff8_0000, field(word, 16, 3), field(word, 12, 4)) {
         (0xd508_0000, 0, 8) => tlbi(word),
@@ -241,11 +272,20 @@ fn instructions_of_the_kernel_are_told_apart() {
         (0xd50b7520, Operation::Cache(Cache::InvalidateInstructions)),
         (0xd5182000, Operation::Write(Register::Ttbr0)),
         (0xd5181000, Operation::Write(Register::Sctlr)),
+        (0xd518cc20, Operation::Write(Register::EndOfInterrupt)),
+        (0xd51be340, Operation::Write(Register::Timer)),
+        (0xd51be220, Operation::Write(Register::Timer)),
+        (0xd538cc00, Operation::Acknowledge),
+        (0xd4000002, Operation::Call),
+        (0xd4000003, Operation::Call),
+        (0xd503209f, Operation::SendEvent),
+        (0xd503207f, Operation::WaitForInterrupt),
     ];
     for (word, operation) in known {
         assert_eq!(decode(word), Some(operation), "{word:#x}");
     }
     assert_eq!(decode(0xd503201f), None, "NOP");
+    assert_eq!(decode(0xd51be300), None, "MSR CNTV_TVAL_EL0");
     assert_eq!(access(0xf8400820), Access::Unprivileged, "LDTR X0, [X1]");
     assert_eq!(access(0xc85f7c20), Access::Exclusive, "LDXR X0, [X1]");
     assert_eq!(access(0xc89ffc20), Access::Ordered, "STLR X0, [X1]");

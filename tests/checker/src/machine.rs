@@ -5,7 +5,7 @@ use crate::instruction::{Domain, Register, Scope};
 use crate::lines::Lines;
 use crate::ram::Ram;
 use crate::report::Report;
-use crate::rules::Locks;
+use crate::rules::{Devices, LastReference, Locks, Mailbox};
 use crate::tlb::{Change, Moment, Tlb, Tlbi};
 use crate::trees::{TreeId, Trees, Walk};
 use std::collections::HashMap;
@@ -100,6 +100,12 @@ pub struct Cpu {
     pub losses: Vec<Loss>,
     /// Its TLB
     pub tlb: Tlb,
+    /// What it did with devices
+    pub devices: Devices,
+    /// A count that it brought to 0, and no acquire since
+    pub last_reference: Option<LastReference>,
+    /// Lines of instructions that it invalidated, and no DSB, or no ISB, since
+    pub new_instructions: [Vec<u64>; 2],
     pages_seen: Vec<Seen>,
     fetches_seen: Vec<Seen>,
 }
@@ -132,6 +138,9 @@ impl Cpu {
             unordered: Vec::new(),
             losses: Vec::new(),
             tlb: Tlb::default(),
+            devices: Devices::default(),
+            last_reference: None,
+            new_instructions: [Vec::new(), Vec::new()],
             pages_seen: vec![Seen::default(); SEEN],
             fetches_seen: vec![Seen::default(); SEEN],
         }
@@ -203,6 +212,8 @@ pub struct Machine {
     pub code_epoch: u64,
     /// Its locks.
     pub locks: Locks,
+    /// What was asked of the VideoCore.
+    pub mailbox: Mailbox,
     /// All spaces have one ASID. No TLB is another processor's too (CnP is 0), so that this is well if each forgets everything when
     /// it enters a space, which is looked at as ever.
     pub has_one_asid: bool,
@@ -222,6 +233,7 @@ impl Machine {
             polled: HashMap::new(),
             code_epoch: 0,
             locks: Locks::default(),
+            mailbox: Mailbox::default(),
             has_one_asid: false,
         }
     }
@@ -229,6 +241,13 @@ impl Machine {
     /// A rule was broken.
     pub fn violation(&mut self, rule: &'static str, pc: u64, text: &str) {
         self.report.violation(rule, pc, text);
+    }
+
+    /// Whether each load of this processor must be looked at, which the kernel's are not otherwise.
+    pub fn wants_loads(&self, cpu: usize) -> bool {
+        let own = &self.cpus[cpu];
+        let has_entries = !own.made.is_empty() || !own.visible.is_empty();
+        has_entries || own.last_reference.is_some() || self.mailbox.has_answers()
     }
 
     /// Time passes.

@@ -1,11 +1,13 @@
 //! What stands behind the plugin's name on QEMU's command line: `ram=FILE,base=ADDRESS,size=BYTES,log=FILE`, and
-//! `frames=FIRST-END` for each range of instructions that store to a frame which nobody else has yet; `one-asid=on`: all spaces
-//! have one ASID, and each processor forgets everything when it enters one.
+//! `frames=FIRST-END` for each range of instructions that store to a frame which nobody else has yet; `sites=FILE`: what is known of
+//! single instructions, a word and an address on each line; `one-asid=on`: all spaces have one ASID, and each processor forgets
+//! everything when it enters one.
 
 use crate::machine::Machine;
 use crate::ram::{Ram, Store};
 use crate::report::Report;
 use crate::rules::TakesFrame;
+use std::collections::HashSet;
 use std::fs::File;
 use std::ops::Range;
 
@@ -18,6 +20,7 @@ pub struct Options {
     log: String,
     frames: Vec<Range<u64>>,
     has_one_asid: bool,
+    references: HashSet<u64>,
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -48,11 +51,28 @@ impl Options {
                     let (first, end) = value.split_once('-').ok_or("frames=FIRST-END is wanted")?;
                     options.frames.push(number(first)?..number(end)?);
                 }
+                "sites" => options.read_sites(value)?,
                 "one-asid" => options.has_one_asid = value == "on",
                 _ => return Err(format!("{name}: no such option")),
             }
         }
         Ok(options)
+    }
+
+    fn read_sites(&mut self, file: &str) -> Result<(), String> {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        for line in text.lines() {
+            match line.split_once(' ') {
+                Some(("reference", address)) => drop(self.references.insert(number(address)?)),
+                _ => return Err(format!("{file}: {line:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the instruction at `pc` takes a reference to something that is counted away.
+    pub fn drops_reference(&self, pc: u64) -> bool {
+        self.references.contains(&pc)
     }
 
     /// Whether the instruction at `pc` takes a frame.

@@ -4,10 +4,12 @@
 use crate::instruction::{self, Access, Operation};
 use crate::machine::{Machine, PROCESSORS};
 use crate::options::Options;
+use crate::ram::is_known_ram;
 use crate::rules::{Memory, Site, Value};
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The version of the interface that this file was written for; QEMU refuses a plugin that it is too old for.
@@ -115,12 +117,23 @@ struct State {
 }
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
+/// A bit for each processor whose loads must all be looked at.
+static WANTS_LOADS: AtomicU32 = AtomicU32::new(0);
 
 fn lock() -> MutexGuard<'static, Option<State>> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
+    /// Tells the other threads whose loads must be looked at.
+    fn note_wants(&self, cpu: usize) {
+        let bit = 1 << cpu;
+        let wants = self.machine.wants_loads(cpu);
+        if wants != (WANTS_LOADS.load(Ordering::Relaxed) & bit != 0) {
+            WANTS_LOADS.fetch_xor(bit, Ordering::Relaxed);
+        }
+    }
+
     /// The number of an instruction, or with a length for a word of a block.
     fn number(&mut self, key: (u64, u32), known: Known) -> *mut c_void {
         let next = self.known.len();
@@ -247,6 +260,7 @@ extern "C" fn on_block(_id: u64, block: *mut c_void) {
                 pc,
                 access: instruction::access(word),
                 is_ordered: instruction::is_ordered(word),
+                drops_reference: state.options.drops_reference(pc),
                 takes_frame: state.options.takes_frame(pc),
             },
             operation: instruction::decode(word),
@@ -262,6 +276,16 @@ extern "C" fn on_block(_id: u64, block: *mut c_void) {
             let data = state.number((pc | 1 << 62, count as u32), length);
             // SAFETY: the block is valid during this callback.
             unsafe { qemu_plugin_register_vcpu_tb_exec_cb(block, on_user_block, NO_REGISTERS, data) };
+        }
+        // What the loader has brought is not looked at again; what was stored since must have been made visible.
+        if index == 0 && !is_low && state.machine.is_stored(pc, 4 * count as u64) {
+            let length = Known {
+                operand: count,
+                ..known
+            };
+            let data = state.number((pc | 1 << 62, count as u32 | 1 << 31), length);
+            // SAFETY: the block is valid during this callback.
+            unsafe { qemu_plugin_register_vcpu_tb_exec_cb(block, on_kernel_block, NO_REGISTERS, data) };
         }
         let data = state.number((pc, word), known);
         if known.operation.is_some() {
@@ -283,6 +307,14 @@ extern "C" fn on_user_block(cpu: c_uint, data: *mut c_void) {
     state.machine.user_block(cpu as usize, known.site.pc, length);
 }
 
+extern "C" fn on_kernel_block(cpu: c_uint, data: *mut c_void) {
+    let mut guard = lock();
+    let Some(state) = guard.as_mut() else { return };
+    let Some(known) = state.known(data) else { return };
+    let length = 4 * known.operand as u64;
+    state.machine.kernel_block(cpu as usize, known.site.pc, length);
+}
+
 extern "C" fn on_system(cpu: c_uint, data: *mut c_void) {
     let mut guard = lock();
     let Some(state) = guard.as_mut() else { return };
@@ -292,18 +324,28 @@ extern "C" fn on_system(cpu: c_uint, data: *mut c_void) {
         Operation::Tlbi(..) | Operation::Cache(_) | Operation::Write(_) => {
             state.register(cpu as usize, known.operand)
         }
+        Operation::Call => state.register(cpu as usize, 0),
         _ => 0,
     };
     state
         .machine
         .system(cpu as usize, known.site.pc, operation, operand);
+    state.note_wants(cpu as usize);
 }
 
-/// The kernel's usual accesses: its loads from its own half are many, and say nothing.
+/// The kernel's usual accesses: its loads of RAM from its own half are many, and seldom say anything.
 extern "C" fn on_kernel_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void) {
     // SAFETY: QEMU's description of the access, valid during this callback.
     let is_store = unsafe { qemu_plugin_mem_is_store(info) };
-    if is_store || address >> 63 == 0 {
+    let is_ram = || {
+        // SAFETY: as above, and as valid as what it says of the physical address.
+        unsafe {
+            let physical = qemu_plugin_get_hwaddr(info, address);
+            !physical.is_null() && !qemu_plugin_hwaddr_is_io(physical)
+        }
+    };
+    let is_wanted = is_store || address >> 63 == 0 || WANTS_LOADS.load(Ordering::Relaxed) >> cpu & 1 == 1;
+    if is_wanted || !is_known_ram(address, is_ram) {
         on_memory(cpu, info, address, data);
     }
 }
@@ -321,15 +363,6 @@ extern "C" fn on_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void)
     let mut guard = lock();
     let Some(state) = guard.as_mut() else { return };
     let Some(known) = state.known(data) else { return };
-    if is_device {
-        state
-            .machine
-            .check_as_device(cpu as usize, &known.site, address, size);
-        if let (true, Some(physical)) = (is_store, physical) {
-            state.machine.device_store(cpu as usize, known.site.pc, physical);
-        }
-        return;
-    }
     if known.is_store_exclusive && !is_store {
         return;
     }
@@ -344,7 +377,13 @@ extern "C" fn on_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void)
         size,
         stored: is_store.then_some(value),
     };
-    state.machine.memory(cpu as usize, &known.site, &memory);
+    let cpu = cpu as usize;
+    if is_device {
+        state.machine.device_access(cpu, &known.site, &memory);
+    } else {
+        state.machine.memory(cpu, &known.site, &memory);
+    }
+    state.note_wants(cpu);
 }
 
 extern "C" fn on_exit(_id: u64, _data: *mut c_void) {

@@ -1,5 +1,6 @@
 //! The guest's RAM as the checker reads it: the file that QEMU keeps it in, or bytes of a test.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -76,4 +77,23 @@ impl Ram {
             bytes[start..start + 8].copy_from_slice(&value.to_le_bytes());
         }
     }
+}
+
+/// Pages of the kernel's half that were found to be RAM; they never become a device's.
+const FOUND: usize = 4096;
+
+thread_local! {
+    static RAM_PAGES: RefCell<Vec<u64>> = RefCell::new(vec![0; FOUND]);
+}
+
+/// Whether a page of the kernel's half is known to be RAM; `is_ram` is asked the first time.
+pub fn is_known_ram(address: u64, is_ram: impl FnOnce() -> bool) -> bool {
+    let page = address >> 12;
+    RAM_PAGES.with_borrow_mut(|pages| {
+        let known = &mut pages[(page % FOUND as u64) as usize];
+        if *known != page && is_ram() {
+            *known = page;
+        }
+        *known == page
+    })
 }

@@ -17,6 +17,8 @@ pub struct Site {
     pub access: Access,
     /// It acquires or releases.
     pub is_ordered: bool,
+    /// It takes a reference to something that is counted away.
+    pub drops_reference: bool,
     /// It stands in the function that copies to a frame that nobody else has.
     pub takes_frame: TakesFrame,
 }
@@ -82,6 +84,10 @@ impl Machine {
         }
         if has_mmu && !is_program {
             self.lock_access(cpu, site, memory, physical);
+            self.count_access(cpu, site, memory, physical);
+            if memory.stored.is_none() && self.mailbox.has_answers() {
+                self.check_answer(cpu, site.pc, physical);
+            }
         }
         match memory.stored {
             Some(value) => {
@@ -117,8 +123,8 @@ impl Machine {
     }
 
     /// What the kernel's own translation rests on must be in force.
-    fn check_kernel_translation(&mut self, cpu: usize, pc: u64, address: u64) {
-        let is_own = |register| !matches!(register, Register::Ttbr0 | Register::Sgi);
+    pub fn check_kernel_translation(&mut self, cpu: usize, pc: u64, address: u64) {
+        let is_own = |register: Register| register.is_of_translation() && register != Register::Ttbr0;
         if self.cpus[cpu]
             .unsynchronised
             .is_some_and(|(register, _)| is_own(register))

@@ -3,7 +3,7 @@
 use super::remembered::Question;
 use crate::descriptor::{Half, page_of};
 use crate::instruction::{Accesses, Domain, Scope};
-use crate::lines::{CLEANED, DIRTY, FETCHED, STALE_INSTRUCTIONS, lines_of};
+use crate::lines::{CLEANED, DIRTY, FETCHED, INITIALISED, STALE_INSTRUCTIONS, lines_of};
 use crate::machine::{Cpu, Left, Loss, Machine};
 use crate::tlb::Tlbi;
 
@@ -13,6 +13,9 @@ impl Machine {
         if accesses != Accesses::Loads && domain >= Domain::Inner {
             self.cpus[cpu].stores_ordered = self.now;
         }
+        if accesses != Accesses::Stores && domain >= Domain::Inner {
+            self.cpus[cpu].last_reference = None;
+        }
     }
 
     /// DSB
@@ -20,6 +23,9 @@ impl Machine {
         self.report.watched.dsbs += 1;
         self.report
             .event(self.now, cpu, "DSB", pc, [domain as u64, accesses as u64, 0]);
+        if accesses != Accesses::Stores && domain >= Domain::Inner {
+            self.cpus[cpu].last_reference = None;
+        }
         if accesses == Accesses::Loads {
             return;
         }
@@ -42,9 +48,14 @@ impl Machine {
     fn complete(&mut self, cpu: usize, domain: Domain) {
         let now = self.now;
         let own = &mut self.cpus[cpu];
+        if domain == Domain::System {
+            own.complete_devices(now);
+        }
         if domain >= Domain::Inner {
             own.all_complete = now;
             own.maintaining = None;
+            let [complete, unfetched] = &mut own.new_instructions;
+            unfetched.append(complete);
         }
         own.invalidating = own.invalidating.filter(|&(_, reach)| domain < reach);
         let given = std::mem::take(&mut own.tlbis);
@@ -206,6 +217,37 @@ impl Machine {
             pc,
         });
         self.take(cpu, pc, &walk);
+    }
+
+    /// The kernel executes instructions that were stored since power was switched on.
+    pub fn kernel_block(&mut self, cpu: usize, pc: u64, len: u64) {
+        let Some(physical) = self.translate(cpu, pc).filter(|_| self.cpus[cpu].has_mmu()) else {
+            return;
+        };
+        self.check_instructions(cpu, pc, physical, len);
+        for line in lines_of(physical, len) {
+            let [incomplete, unfetched] = &mut self.cpus[cpu].new_instructions;
+            let rule = match (incomplete.contains(&line), unfetched.contains(&line)) {
+                (true, _) => "PENDING-IC",
+                (_, true) => "EXECUTE-BEFORE-ISB",
+                _ => continue,
+            };
+            incomplete.clear();
+            unfetched.clear();
+            let text = format!("cpu {cpu} executes line {line:#x}, which it has invalidated");
+            self.violation(rule, pc, &text);
+        }
+    }
+
+    /// Whether something was stored to the instructions at `pc` since power was switched on.
+    pub fn is_stored(&self, pc: u64, len: u64) -> bool {
+        let physical = self
+            .cpus
+            .iter()
+            .enumerate()
+            .filter(|(_, own)| own.has_mmu())
+            .find_map(|(cpu, _)| self.translate(cpu, pc));
+        physical.is_some_and(|physical| lines_of(physical, len).any(|line| self.lines.has(line, INITIALISED)))
     }
 
     fn check_instructions(&mut self, cpu: usize, pc: u64, physical: u64, len: u64) {

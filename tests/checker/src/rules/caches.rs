@@ -41,6 +41,10 @@ impl Machine {
         if !self.cpus[cpu].has_mmu() {
             self.cpus[cpu].maintaining = Some(pc);
         }
+        if cache != Cache::CleanToUnification {
+            self.cpus[cpu].devices.cleaned = now;
+            self.drop_answer(cpu, pc, physical);
+        }
         let line = self.lines.line(physical);
         match cache {
             Cache::Invalidate => *line &= !(UNCACHED | DIRTY),
@@ -56,7 +60,11 @@ impl Machine {
     }
 
     fn invalidate_instructions(&mut self, cpu: usize, pc: u64, physical: u64) {
+        let is_program = self.cpus[cpu].is_program(pc);
         let own = &mut self.cpus[cpu];
+        if !is_program {
+            own.new_instructions[0].push(physical & !63);
+        }
         own.invalidating = Some((pc, Domain::Inner));
         let is_early = own.cleaned > own.all_complete;
         let line = self.lines.line(physical);

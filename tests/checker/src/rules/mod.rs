@@ -25,19 +25,29 @@
 //! | IC-BEFORE-DSB | DC is complete before the IC that is for it | B2.7.4 |
 //! | STORED-UNCACHED, READ-UNCACHED, NEVER-CLEANED | what is stored with caches off and read with caches on, or the reverse, is maintained between | B2.9 |
 //! | PENDING-DC | the MMU is turned on with DC incomplete | B2.9 |
+//! | EXECUTE-BEFORE-ISB | the kernel's own instructions that were stored are executed behind an ISB | B2.7.4 |
 //! | DEVICE-UNALIGNED, DEVICE-EXCLUSIVE | Device memory, and all memory with the MMU off, is accessed aligned and by no exclusive | B2.7.2, B2.9 |
+//! | PERIPHERAL-BEFORE-DSB | between two peripherals of the Raspberry Pi 4 stands a DSB SY | BCM2711 1.3 |
+//! | DEVICE-BEFORE-DSB, END-BEFORE-DSB | an interrupt is active before its device is told, and the device was told before it ends | GIC 4.1 |
+//! | DC-BEFORE-DSB, READ-CACHED | what a device answered is waited for, then the lines are dropped, then it is read | B2.9 |
+//! | POWER-BEFORE-DSB, SLEEP-BEFORE-DSB | stores are complete before the machine ends or a processor sleeps | B2.7.2 |
+//! | LAST-WITHOUT-ACQUIRE | who takes a count's last reference away acquires before it goes to what was counted | B2.3.11 |
 //! | LOCK-WITHOUT-ACQUIRE, UNLOCK-WITHOUT-RELEASE | a lock of one byte is taken by a load that acquires, given back by a store that releases | B2.3.11 |
 //! | ZERO-UNCACHED, ZERO-TABLE, MAIR-LIVE, SET-AND-WAY, TABLE-OUTSIDE | what may not happen at all | |
 
 mod access;
 mod barriers;
 mod caches;
+mod counts;
 mod device;
+mod firmware;
 mod locks;
 mod remembered;
 mod system;
 mod tables;
 
+pub use counts::LastReference;
+pub use device::{Devices, Mailbox};
 pub use locks::Locks;
 
 pub use access::{Memory, Site, TakesFrame, Value};

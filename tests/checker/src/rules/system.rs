@@ -23,6 +23,7 @@ impl Machine {
             }
             Operation::Isb => {
                 self.report.watched.isbs += 1;
+                self.cpus[cpu].new_instructions[1].clear();
                 self.cpus[cpu].unsynchronised = None;
                 self.cpus[cpu].visible.clear();
             }
@@ -30,15 +31,18 @@ impl Machine {
             Operation::Dsb(domain, accesses) => self.dsb(cpu, pc, domain, accesses),
             Operation::Tlbi(scope, domain) => self.tlbi(cpu, pc, scope, domain, operand),
             Operation::Cache(cache) => self.cache(cpu, pc, cache, operand),
+            Operation::Write(Register::Sgi) => self.check_doorbell(cpu, pc),
+            Operation::Write(Register::EndOfInterrupt) => self.check_end_of_interrupt(cpu, pc),
+            Operation::Write(Register::Timer) => self.check_acknowledged(cpu, pc),
             Operation::Write(register) => self.write(cpu, pc, register, operand),
+            Operation::Acknowledge => self.cpus[cpu].devices.acknowledged = Some(pc),
+            Operation::Call => self.call_firmware(cpu, pc, operand),
+            Operation::SendEvent => self.check_release(cpu, pc),
+            Operation::WaitForInterrupt => self.check_sleep(cpu, pc),
         }
     }
 
     fn write(&mut self, cpu: usize, pc: u64, register: Register, value: u64) {
-        if register == Register::Sgi {
-            self.check_doorbell(cpu, pc);
-            return;
-        }
         let is_turned_on = register == Register::Sctlr && value & 1 == 1 && !self.cpus[cpu].has_mmu();
         if is_turned_on {
             self.check_synchronised(cpu, pc, "turns its MMU on");
@@ -65,7 +69,7 @@ impl Machine {
             Register::Ttbr1 => {
                 self.enter_tree(cpu, pc, value & ROOT, Half::Kernel);
             }
-            Register::Sgi => {}
+            Register::Sgi | Register::EndOfInterrupt | Register::Timer => {}
         }
         if is_turned_on {
             self.check_stored_uncached(cpu, pc);

@@ -20,6 +20,8 @@ pub const ADDRESS: u64 = 0x40_0000;
 pub const KERNEL: u64 = 0xffff_ff80_4000_0000;
 pub const KERNEL_CODE: u64 = 0xffff_ffff_8000_0000;
 pub const CODE: u64 = 0x1000;
+/// Where the kernel has its devices.
+pub const DEVICES: u64 = 0xffff_ffd0_0000_0000;
 
 pub const TABLE: u64 = 3;
 pub const READ_ONLY: u64 = 1 << 7;
@@ -95,6 +97,7 @@ impl Board {
             pc,
             access,
             is_ordered: access == Access::Ordered,
+            drops_reference: false,
             takes_frame: TakesFrame::No,
         };
         let memory = Memory {
@@ -106,12 +109,31 @@ impl Board {
         self.machine.memory(cpu, &site, &memory);
     }
 
+    /// The kernel on this processor goes to a register of a device.
+    pub fn device(&mut self, cpu: usize, physical: u64, stored: Option<u64>) {
+        let site = Site {
+            pc: KERNEL_CODE,
+            access: Access::Plain,
+            is_ordered: false,
+            drops_reference: false,
+            takes_frame: TakesFrame::No,
+        };
+        let memory = Memory {
+            address: physical + DEVICES,
+            physical: Some(physical),
+            size: 4,
+            stored: stored.map(|value| Value::Words([value, 0])),
+        };
+        self.machine.device_access(cpu, &site, &memory);
+    }
+
     /// An access of processor 2, whose MMU is off.
     pub fn access_uncached(&mut self, access: Access, physical: u64, stored: Option<u64>) {
         let site = Site {
             pc: BASE,
             access,
             is_ordered: access == Access::Ordered,
+            drops_reference: false,
             takes_frame: TakesFrame::No,
         };
         let memory = Memory {

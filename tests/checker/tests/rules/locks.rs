@@ -1,7 +1,7 @@
-//! Locks of one byte.
+//! Locks of one byte, and counts.
 
 use crate::board::{BASE, Board, KERNEL, KERNEL_CODE, ONE};
-use checker::instruction::Access;
+use checker::instruction::{Access, Accesses, Domain, Operation};
 use checker::rules::{Memory, Site, TakesFrame, Value};
 
 fn access(board: &mut Board, access: Access, is_ordered: bool, stored: Option<u8>) {
@@ -12,6 +12,7 @@ fn access(board: &mut Board, access: Access, is_ordered: bool, stored: Option<u8
         pc: KERNEL_CODE,
         access,
         is_ordered,
+        drops_reference: false,
         takes_frame: TakesFrame::No,
     };
     let value = |value| match access {
@@ -44,4 +45,47 @@ fn a_lock_is_taken_and_given_back_in_order() {
     twice(true, true).expect(&[]);
     twice(false, true).expect(&["LOCK-WITHOUT-ACQUIRE"]);
     twice(true, false).expect(&["UNLOCK-WITHOUT-RELEASE"]);
+}
+
+/// Takes the last reference to something away, comes behind this barrier, and goes to what was counted or to something else.
+fn drop_last(left: u64, barrier: Option<Operation>, place: u64) -> Board {
+    let mut board = Board::new();
+    board.machine.ram.write(ONE, left);
+    let site = |access, drops_reference| Site {
+        pc: KERNEL_CODE,
+        access,
+        is_ordered: drops_reference,
+        drops_reference,
+        takes_frame: TakesFrame::No,
+    };
+    let memory = |physical, stored| Memory {
+        address: physical - BASE + KERNEL,
+        physical: Some(physical),
+        size: 8,
+        stored,
+    };
+    let decrement = memory(ONE, Some(Value::AsInRam));
+    board
+        .machine
+        .memory(0, &site(Access::Exclusive, true), &decrement);
+    if let Some(barrier) = barrier {
+        board.system(0, barrier, 0);
+    }
+    board
+        .machine
+        .memory(0, &site(Access::Plain, false), &memory(place, None));
+    board
+}
+
+#[test]
+fn the_last_reference_is_taken_away_by_an_acquire() {
+    let loads = Operation::Dmb(Domain::Inner, Accesses::Loads);
+    let stores = Operation::Dmb(Domain::Inner, Accesses::Stores);
+    drop_last(0, Some(loads), ONE + 16).expect(&[]);
+    drop_last(1, None, ONE + 16).expect(&[]);
+    drop_last(0, None, ONE + 4096).expect(&[]);
+    for barrier in [None, Some(stores)] {
+        drop_last(0, barrier, ONE + 16).expect(&["LAST-WITHOUT-ACQUIRE"]);
+        drop_last(0, barrier, ONE).expect(&["LAST-WITHOUT-ACQUIRE"]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Each rule, by events made by hand: the right order says nothing, and each thing left out is named.
 
 mod board;
+mod devices;
 mod locks;
 mod off;
 
@@ -386,7 +387,7 @@ fn another_processor_is_interrupted_when_the_stores_are_there() {
         if has_dsb {
             board.dsb(Accesses::Stores);
         }
-        board.machine.device_store(0, KERNEL_CODE, 0x0800_0f00);
+        board.device(0, 0x0800_0f00, Some(1));
         board.expect(if has_dsb { &[] } else { &["DOORBELL-BEFORE-DSB"] });
     }
 }

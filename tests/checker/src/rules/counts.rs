@@ -1,0 +1,46 @@
+//! Counts of references: who takes the last one away comes, by an acquire, behind all that the others did before they let go.
+
+use super::access::{Memory, Site};
+use crate::machine::Machine;
+
+/// A count that has come to 0, and no acquire has followed.
+#[derive(Clone, Copy, Debug)]
+pub struct LastReference {
+    count: u64,
+    pc: u64,
+}
+
+/// What lies so near to a count is what is counted: `Arc` has it in front of the value, 8 bytes before it another count.
+const BEFORE: u64 = 16;
+const BEHIND: u64 = 64;
+
+impl Machine {
+    /// An access of the kernel.
+    pub fn count_access(&mut self, cpu: usize, site: &Site, memory: &Memory, physical: u64) {
+        if let Some(last) = self.cpus[cpu].last_reference
+            && physical.wrapping_sub(last.count - BEFORE) < BEFORE + BEHIND
+        {
+            self.cpus[cpu].last_reference = None;
+            let is_acquire = site.is_ordered && memory.stored.is_none() && physical == last.count;
+            if !is_acquire {
+                let text = format!(
+                    "cpu {cpu} took the last reference at {:#x} away, and goes to {:#x} at {:#x} with no acquire between",
+                    last.count, memory.address, site.pc
+                );
+                self.violation("LAST-WITHOUT-ACQUIRE", last.pc, &text);
+            }
+        }
+        if site.drops_reference && site.is_exclusive() && memory.stored.is_some() {
+            let mut bytes = [0; 8];
+            let len = memory.size.min(8) as usize;
+            self.ram.read(physical, &mut bytes[..len]);
+            self.report.executed(site.pc);
+            if bytes == [0; 8] {
+                self.cpus[cpu].last_reference = Some(LastReference {
+                    count: physical,
+                    pc: site.pc,
+                });
+            }
+        }
+    }
+}
