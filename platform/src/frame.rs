@@ -56,6 +56,19 @@ pub fn write(frame: Frame, offset: usize, from: &[u8]) {
     unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) }
 }
 
+/// Copies `len` bytes from one frame, at an offset, to another. The caller holds references to both, and the right to change the second.
+///
+/// # Panics
+/// If they are one.
+#[inline]
+pub fn copy((from, from_offset): (Frame, usize), (to, to_offset): (Frame, usize), len: usize) {
+    assert!(from != to, "bytes are copied from one frame to another");
+    let from = bytes(from, from_offset, len);
+    let to = bytes(to, to_offset, len);
+    // SAFETY: as in `read` and `write`; two frames are apart.
+    unsafe { core::ptr::copy_nonoverlapping(from, to, len) }
+}
+
 /// Stores a word at `offset` of `frame`, which is a multiple of 8, as a whole: who sees it sees all that was stored before. The caller
 /// holds a reference to the frame, and the right to change it.
 ///

@@ -151,12 +151,19 @@ static int try_splice_tee(void) {
     bool is_whole = error == 0;
     if (!error) error = error_of(write(one[1], "text", 4));
     if (!error) error = error_of(syscall(SYS_tee, one[0], other[1], 4, 0));
+    struct iovec parts[2] = {{"more", 4}, {"bytes", 5}};
+    if (!error) error = error_of(syscall(SYS_vmsplice, one[1], parts, 2, 0));
+    int from = error ? -1 : open("/tmp/file", O_RDONLY);
+    if (!error) error = error_of(from);
+    if (!error) error = error_of(syscall(SYS_splice, from, NULL, one[1], NULL, 4096, 0));
+    if (!error) error = error_of(syscall(SYS_splice, one[0], NULL, other[1], NULL, 6, 0));
     arm(0);
+    if (from >= 0) close(from);
     close(one[0]);
     close(one[1]);
     if (is_whole) close(other[0]);
     if (is_whole) close(other[1]);
-    return error == ENOSYS ? 0 : error;
+    return error;
 }
 
 static int chroot_in_child(void) { return error_of(chroot("/tmp")); }

@@ -231,7 +231,7 @@ static const struct {
     {SYS_mkdirat, "fpo", 4}, {SYS_unlinkat, "fp", 3}, {SYS_unlinkat, "fpo", 2}, {SYS_renameat2, "fpfpi", 4}, {SYS_renameat, "fpfp", 2},
     {SYS_linkat, "fpfpo", 3}, {SYS_symlinkat, "pfp", 3}, {SYS_mknodat, "fpow", 2}, {SYS_ftruncate, "fn", 2}, {SYS_truncate, "pn", 1},
     {SYS_fallocate, "finn", 2}, {SYS_fchmod, "fo", 1}, {SYS_fchmodat, "fpo", 1}, {SYS_fchown, "fii", 1}, {SYS_fchownat, "fpiio", 1},
-    {SYS_utimensat, "fpao", 2}, {SYS_sendfile, "ffal", 3}, {SYS_copy_file_range, "fafalo", 2}, {SYS_splice, "fafalo", 1},
+    {SYS_utimensat, "fpao", 2}, {SYS_sendfile, "ffal", 3}, {SYS_copy_file_range, "fafalo", 2}, {SYS_splice, "fafali", 6}, {SYS_splice, "fafalo", 1}, {SYS_tee, "ffli", 4}, {SYS_vmsplice, "faii", 4},
     {SYS_ioctl, "fwa", 4}, {SYS_ppoll, "aiaai", 3}, {SYS_pselect6, "iaaaaa", 3}, {SYS_flock, "fi", 1}, {SYS_memfd_create, "po", 2},
     {SYS_socket, "iii", 3}, {SYS_socketpair, "iiia", 4}, {SYS_bind, "fai", 3}, {SYS_bind, "fki", 4}, {SYS_listen, "fi", 3}, {SYS_accept, "faa", 2},
     {SYS_accept4, "faao", 2}, {SYS_connect, "fki", 4}, {SYS_connect, "fai", 2}, {SYS_getsockname, "faa", 2}, {SYS_getpeername, "faa", 2},

@@ -1,5 +1,5 @@
 //! What files and terminals answer: locks and their owners (`tests/programs/advisory.c`), the terminal of a session
-//! (`terminal.c`), pseudo-terminals (`ptys.c`), how much a pipe holds (`pipes.c`), sockets of one machine (`sockets.c`), files in memory (`tmpfs.c`), flags of mounts (`mounts.c`), what becomes of an initramfs of several pieces (`unpacked.c`).
+//! (`terminal.c`), pseudo-terminals (`ptys.c`), how much a pipe holds (`pipes.c`), what goes through pipes without a program's memory (`splices.c`), sockets of one machine (`sockets.c`), files in memory (`tmpfs.c`), flags of mounts (`mounts.c`), what becomes of an initramfs of several pieces (`unpacked.c`).
 
 use crate::program;
 use anyhow::Result;
@@ -11,6 +11,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("file_calls.terminal", |stage| play(stage, "terminal")),
     Scene::portable("file_calls.ptys", |stage| play(stage, "ptys")),
     Scene::portable("file_calls.pipes", |stage| play(stage, "pipes")),
+    Scene::portable("file_calls.splices", |stage| play(stage, "splices")),
     Scene::portable("file_calls.sockets", |stage| play(stage, "sockets")),
     Scene::portable("file_calls.tmpfs", |stage| play(stage, "tmpfs")),
     Scene::portable("file_calls.mounts", |stage| play(stage, "mounts")),

@@ -31,6 +31,7 @@ pub mod reboot;
 pub mod rseq;
 pub mod signal;
 pub mod socket;
+pub mod splice;
 pub mod terminal;
 pub mod time;
 pub mod timex;

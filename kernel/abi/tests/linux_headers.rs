@@ -143,6 +143,7 @@ const LIBRARY_PROLOGUE: &str = "
 #define _GNU_SOURCE
 #include <linux/types.h>
 #include <sys/shm.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -153,6 +154,7 @@ const LIBRARY_PROLOGUE: &str = "
 fn is_librarys(name: &str) -> bool {
     [
         "AF_", "ARPHRD_", "ICMP", "IFF_", "IPC_", "MSG_", "SCM_", "SHM_", "SHUT_", "SOCK_", "SOL_RAW",
+        "SPLICE_",
     ]
     .iter()
     .any(|prefix| name.starts_with(prefix))

@@ -8,7 +8,7 @@ use super::xattr::File::{Descriptor, Path};
 use super::{
     attribute, copy, descriptor, directory, epoll, eventfd, fcntl, file_lock, inotify, ioctl, link, memfd,
     mount, open, poll, read_write, select, signalfd, socket, socket_batch, socket_message, socket_option,
-    stat, timerfd, truncate, writeback, xattr,
+    splice, stat, timerfd, truncate, writeback, xattr,
 };
 use platform::user::UserContext;
 use task::thread::Thread;
@@ -39,6 +39,9 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::PREADV2 => read_write::preadv2(current, a as i32, b, c, d as i64, f as u32),
         nr::PWRITEV2 => read_write::pwritev2(current, a as i32, b, c, d as i64, f as u32),
         nr::LSEEK => read_write::lseek(current, a as i32, b as i64, c as u32),
+        nr::SPLICE => splice::splice(current, a as i32, b, c as i32, d, [e, f]),
+        nr::TEE => splice::tee(current, a as i32, b as i32, c, d as u32),
+        nr::VMSPLICE => splice::vmsplice(current, a as i32, b, c, d as u32),
         nr::SENDFILE => copy::sendfile(current, a as i32, b as i32, c, d),
         nr::COPY_FILE_RANGE => copy::copy_file_range(current, a as i32, b, c as i32, d, e, f as u32),
 

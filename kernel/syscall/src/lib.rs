@@ -70,6 +70,7 @@ mod socket_control;
 mod socket_message;
 mod socket_option;
 mod space;
+mod splice;
 mod stat;
 mod syslog;
 mod system;

@@ -12,10 +12,13 @@
 
 mod end;
 mod file;
+mod frames;
 mod packets;
+mod pages;
 mod reading;
 mod size;
 mod slots;
+mod splice;
 mod transfer;
 mod writing;
 
@@ -30,7 +33,9 @@ use mm::PAGE_SIZE;
 use slots::Slots;
 
 pub use file::{of, register, unnamed};
+pub use frames::{FrameSink, FrameSource};
 pub use size::{MAX_UNPRIVILEGED, rounded};
+pub use splice::Taking;
 use vfs::file_owner::Listeners;
 
 use memory::FrameHandle;

@@ -104,7 +104,7 @@ impl PipeState {
     }
 
     /// The next byte goes to the start of a page. The page before it is filled in part, perhaps.
-    fn begin_packet(&mut self) -> Result<(), NoMemory> {
+    pub(super) fn begin_packet(&mut self) -> Result<(), NoMemory> {
         self.slots.allow_parts()?;
         if self.len() == 0 {
             self.rewind();
@@ -130,7 +130,7 @@ impl PipeState {
     }
 
     /// The page of the last byte gets no more.
-    fn end_page(&mut self, part: Part) {
+    pub(super) fn end_page(&mut self, part: Part) {
         let start = page_start(self.tail - 1);
         self.slots.set_part(start, Some(part));
         self.special |= PACKETS;
@@ -138,7 +138,7 @@ impl PipeState {
     }
 
     /// The page with that byte was read, or is not to be read any further.
-    fn leave_part(&mut self, position: u64) -> Option<FrameHandle> {
+    pub(super) fn leave_part(&mut self, position: u64) -> Option<FrameHandle> {
         self.slots.set_part(position, None);
         self.head = page_start(position) + PAGE_SIZE as u64;
         if self.head == self.tail {

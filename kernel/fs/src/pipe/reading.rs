@@ -141,7 +141,7 @@ impl PipeState {
 
     /// The reader took `count` bytes, all from one page. Gives back a frame that is no longer needed.
     #[inline]
-    fn consume(&mut self, count: usize) -> Option<FrameHandle> {
+    pub(super) fn consume(&mut self, count: usize) -> Option<FrameHandle> {
         let read = self.head;
         self.head += count as u64;
         if page_start(self.head) == page_start(read) {

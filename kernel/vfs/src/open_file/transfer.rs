@@ -42,6 +42,17 @@ impl OpenFile {
         self.at_position(InotifyEvents::IN_MODIFY, |io| self.ops.write(caller, io, from))
     }
 
+    /// As [`OpenFile::read`], for a transfer of many pieces that is told at its end ([`OpenFile::note_transfer`]).
+    ///
+    /// # Errors
+    /// As of [`OpenFile::read`].
+    pub fn read_piece(&self, to: &mut dyn Sink) -> Result<usize, Errno> {
+        if !self.is_readable() {
+            return Err(Errno::EBADF);
+        }
+        self.at_position_if_any(|io| self.ops.read(io, to))
+    }
+
     /// As [`OpenFile::write`], for a transfer of many pieces that is told at its end ([`OpenFile::note_transfer`]).
     ///
     /// # Errors
