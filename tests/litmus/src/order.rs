@@ -1,0 +1,248 @@
+//! The orders that the kernel relies on, as `orders/*.orders` write them down: what must hold, what each processor does, which
+//! outcome must never come, and what leaving one instruction out does to that.
+
+use crate::execution::Answer;
+use anyhow::{Context, Result, bail, ensure};
+use std::fmt::Write;
+
+/// An order, with the sabotages of it.
+#[derive(Clone, Default, Debug)]
+pub struct Order {
+    /// Its name.
+    pub name: String,
+    /// What must hold, in a sentence.
+    pub must: String,
+    variant: String,
+    users: String,
+    initial: Vec<String>,
+    /// The columns: processors, and handlers of their exceptions (`P0.F`).
+    processors: Vec<(String, Vec<Line>)>,
+    condition: String,
+    /// What is expected without any sabotage, and with each.
+    pub expected: Vec<(Option<String>, Answer)>,
+}
+
+/// When an instruction stands in a test.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Presence {
+    Always,
+    LeftOutBy(String),
+    PutInBy(String),
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    presence: Presence,
+    text: String,
+}
+
+impl Line {
+    fn parse(text: &str) -> Result<Line> {
+        let tagged = |text: &str| -> Result<(String, String)> {
+            let (tag, rest) = text.split_once(' ').context("a tag without an instruction")?;
+            Ok((tag.to_owned(), rest.trim().to_owned()))
+        };
+        let (presence, text) = if let Some(rest) = text.strip_prefix('@') {
+            let (tag, rest) = tagged(rest)?;
+            (Presence::LeftOutBy(tag), rest)
+        } else if let Some(rest) = text.strip_prefix('#') {
+            let (tag, rest) = tagged(rest)?;
+            (Presence::PutInBy(tag), rest)
+        } else {
+            (Presence::Always, text.to_owned())
+        };
+        Ok(Line { presence, text })
+    }
+
+    fn is_there(&self, sabotage: &[&str]) -> bool {
+        match &self.presence {
+            Presence::Always => true,
+            Presence::LeftOutBy(tag) => !sabotage.contains(&tag.as_str()),
+            Presence::PutInBy(tag) => sabotage.contains(&tag.as_str()),
+        }
+    }
+
+    fn tag(&self) -> Option<&str> {
+        match &self.presence {
+            Presence::Always => None,
+            Presence::LeftOutBy(tag) | Presence::PutInBy(tag) => Some(tag),
+        }
+    }
+}
+
+fn answer(word: &str) -> Option<Answer> {
+    match word {
+        "never" => Some(Answer::Never),
+        "sometimes" => Some(Answer::Sometimes),
+        "always" => Some(Answer::Always),
+        _ => None,
+    }
+}
+
+/// Reads a file of orders.
+///
+/// # Errors
+/// What is not understood, with its line.
+pub fn parse(text: &str) -> Result<Vec<Order>> {
+    let mut orders: Vec<Order> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let content = line.trim();
+        if content.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let read = match line.strip_prefix("order ") {
+            Some(name) => {
+                let name = name.trim().to_owned();
+                orders.push(Order {
+                    name,
+                    ..Order::default()
+                });
+                Ok(())
+            }
+            None => orders
+                .last_mut()
+                .context("a line of no order")
+                .and_then(|order| order.take(line, content)),
+        };
+        read.with_context(|| format!("line {}: {line}", number + 1))?;
+    }
+    for order in &orders {
+        order.check().with_context(|| order.name.clone())?;
+    }
+    Ok(orders)
+}
+
+impl Order {
+    fn take(&mut self, line: &str, content: &str) -> Result<()> {
+        if line.starts_with("    ") {
+            let processor = self.processors.last_mut().context("an instruction of nobody")?;
+            processor.1.push(Line::parse(content)?);
+            return Ok(());
+        }
+        let (word, rest) = content.split_once(':').context("no word with a colon")?;
+        let rest = rest.trim();
+        match word {
+            "must" => self.must = rest.to_owned(),
+            "variant" => self.variant = rest.to_owned(),
+            "el0" => self.users = rest.to_owned(),
+            "init" => self.initial = rest.split(';').map(|one| one.trim().to_owned()).collect(),
+            _ if is_column(word) => self.processors.push((word.to_owned(), Vec::new())),
+            _ => {
+                if let Some(tag) = word.strip_prefix("without ") {
+                    let expected = answer(rest).with_context(|| format!("no answer: {rest}"))?;
+                    self.expected.push((Some(tag.to_owned()), expected));
+                } else if let Some(expected) = answer(word) {
+                    self.condition = rest.to_owned();
+                    self.expected.push((None, expected));
+                } else {
+                    bail!("unknown word: {word}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is whole: it says what must hold and what must not come, and each tag is one that some line has and uses.
+    fn check(&self) -> Result<()> {
+        ensure!(
+            !self.must.is_empty() && !self.condition.is_empty(),
+            "says not what must hold, or what must never come"
+        );
+        ensure!(!self.processors.is_empty(), "has no processors");
+        let lines = self.processors.iter().flat_map(|(_, lines)| lines);
+        let tags: Vec<&str> = lines.filter_map(Line::tag).collect();
+        for sabotage in self.expected.iter().filter_map(|(sabotage, _)| sabotage.as_ref()) {
+            for part in sabotage.split('-') {
+                ensure!(tags.contains(&part), "no line has the tag {part}");
+            }
+        }
+        for tag in tags {
+            let is_used = |sabotage: &Option<String>| {
+                sabotage
+                    .as_ref()
+                    .is_some_and(|all| all.split('-').any(|one| one == tag))
+            };
+            ensure!(
+                self.expected.iter().any(|(sabotage, _)| is_used(sabotage)),
+                "nothing is said of the tag {tag}"
+            );
+        }
+        Ok(())
+    }
+
+    /// The name of one of its tests.
+    pub fn name_of(&self, sabotage: Option<&str>) -> String {
+        match sabotage {
+            None => self.name.clone(),
+            Some(sabotage) => format!("{}+no-{sabotage}", self.name),
+        }
+    }
+
+    /// One of its tests as herd7 reads it.
+    pub fn litmus(&self, sabotage: Option<&str>) -> String {
+        let tags: Vec<&str> = sabotage.into_iter().flat_map(|all| all.split('-')).collect();
+        let columns: Vec<Vec<&str>> = self
+            .processors
+            .iter()
+            .map(|(_, lines)| {
+                let there = lines.iter().filter(|line| line.is_there(&tags));
+                there.flat_map(|line| cells(&line.text)).collect()
+            })
+            .collect();
+        let widths: Vec<usize> = columns
+            .iter()
+            .map(|column| column.iter().map(|cell| cell.len()).max().unwrap_or(0).max(2))
+            .collect();
+        let mut text = format!("AArch64 {}\n(* {} *)\n", self.name_of(sabotage), self.must);
+        for (word, value) in [("Variant", &self.variant), ("EL0", &self.users)] {
+            if !value.is_empty() {
+                let _ = writeln!(text, "{word}={value}");
+            }
+        }
+        text.push_str("{\n");
+        for one in self.initial.iter().filter(|one| !one.is_empty()) {
+            // A plain name needs its type.
+            let kind =
+                if one.starts_with(|first: char| first.is_ascii_lowercase()) && !one.contains([' ', ':']) {
+                    "int "
+                } else {
+                    ""
+                };
+            let _ = writeln!(text, " {kind}{one};");
+        }
+        text.push_str("}\n");
+        let row = |cells: &mut dyn Iterator<Item = &str>| {
+            let padded: Vec<String> = cells
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
+            format!(" {} ;\n", padded.join(" | "))
+        };
+        text.push_str(&row(&mut self.processors.iter().map(|(name, _)| name.as_str())));
+        let length = columns.iter().map(Vec::len).max().unwrap_or(0);
+        for line in 0..length {
+            text.push_str(&row(&mut columns
+                .iter()
+                .map(|column| column.get(line).copied().unwrap_or(""))));
+        }
+        let _ = writeln!(text, "exists {}", self.condition);
+        text
+    }
+}
+
+/// Whether it names a processor, or the handler of its exceptions.
+fn is_column(word: &str) -> bool {
+    let number = word
+        .strip_prefix('P')
+        .map(|rest| rest.strip_suffix(".F").unwrap_or(rest));
+    number.is_some_and(|number| number.parse::<usize>().is_ok())
+}
+
+/// The cells of a line: a label stands in one of its own.
+fn cells(text: &str) -> impl Iterator<Item = &str> {
+    let (label, instruction) = match text.find(": ") {
+        Some(end) => (&text[..=end], text[end + 1..].trim()),
+        None => ("", text),
+    };
+    [label, instruction].into_iter().filter(|cell| !cell.is_empty())
+}
