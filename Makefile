@@ -32,6 +32,10 @@ test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
 	@.ci/setup test
 	@.ci/test
 
+litmus: ## the orders between processors that the kernel relies on, under Arm's memory model; NAME=part of a name, HERD7=/path asks Arm's own tool too
+	@.ci/setup test
+	@.ci/cargo host run --quiet -p litmus -- $(NAME)
+
 bench: ## what calls, faults and forks cost in instructions, beside goals, Linux and the baseline; and how late a sleeper is beside long calls
 	@.ci/setup run
 	@.ci/image

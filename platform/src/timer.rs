@@ -50,6 +50,14 @@ pub fn ticks() -> u64 {
     CNTVCT_EL0.get()
 }
 
+/// As [`ticks`], when all that this processor stored before is seen by others. No DMB orders a read of the counter (Arm ARM D12.2):
+/// a thread that says that it sleeps, and then finds that it is not too late for its alarm, waits so for an alarm that still comes.
+#[inline(always)]
+pub fn ticks_behind_stores() -> u64 {
+    arch::dsb_ish();
+    ticks()
+}
+
 /// As [`ticks`], and what follows is done after the counter was read: for a clock that is being changed meanwhile.
 #[inline(always)]
 pub fn ticks_between() -> u64 {

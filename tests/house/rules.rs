@@ -156,6 +156,10 @@ pub const FLOORS: &[Floor] = &[
         folder: "tests/fuzz",
         uses: &["image", "abi", "formats", "mm", "userland"],
     },
+    Floor {
+        folder: "tests/litmus",
+        uses: &[],
+    },
 ];
 
 /// The crates of this workspace by name.

@@ -90,8 +90,59 @@ static void *call_at_once(void *unused) {
     return unused;
 }
 
+// Somebody changes where a thread may run while that one waits in the kernel for others: it is not at EL0 on the forbidden
+// processor once the call has returned.
+static atomic_int moves, looks, is_over, strays;
+
+static void *spin(void *unused) {
+    while (!atomic_load_explicit(&is_over, memory_order_relaxed)) continue;
+    return unused;
+}
+
+static void only_on(pid_t thread, int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    CHECK(sched_setaffinity(thread, sizeof set, &set) == 0);
+}
+
+static atomic_int moved_thread;
+
+static void *wait_for_others(void *unused) {
+    moved_thread = syscall(SYS_gettid);
+    while (!is_over) {
+        // An odd number: it is being moved.
+        int before = moves;
+        unsigned cpu = 9;
+        syscall(SYS_getcpu, &cpu, NULL, NULL);
+        if (before > 0 && before % 2 == 0 && moves == before && cpu != (unsigned)before / 2 % 2) strays++;
+        looks++;
+        if (membarrier(PRIVATE_EXPEDITED, 0) != 0) failed++;
+    }
+    return unused;
+}
+
+static void moved_while_it_waits(void) {
+    pthread_t mover, spinners[2];
+    for (int i = 0; i < 2; i++) CHECK(pthread_create(&spinners[i], NULL, spin, NULL) == 0);
+    CHECK(pthread_create(&mover, NULL, wait_for_others, NULL) == 0);
+    while (moved_thread == 0) sched_yield();
+    for (int i = 1; i <= 50; i++) {
+        moves++;
+        only_on(moved_thread, i % 2);
+        moves++;
+        // It looks where it is, and waits again, before it is moved again.
+        for (int seen = looks; looks < seen + 3;) continue;
+    }
+    is_over = 1;
+    CHECK(pthread_join(mover, NULL) == 0);
+    for (int i = 0; i < 2; i++) CHECK(pthread_join(spinners[i], NULL) == 0);
+    CHECK(strays == 0);
+}
+
 static void checks(void) {
     registration();
+    moved_while_it_waits();
     CHECK(play(PRIVATE_EXPEDITED, 600) == 0);
     CHECK(play(SYNC_CORE, 200) == 0);
     CHECK(play(GLOBAL_EXPEDITED, 200) == 0);

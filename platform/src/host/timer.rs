@@ -26,6 +26,11 @@ pub fn ticks() -> u64 {
 }
 
 /// As [`ticks`].
+pub fn ticks_behind_stores() -> u64 {
+    ticks()
+}
+
+/// As [`ticks`].
 pub fn ticks_between() -> u64 {
     ticks()
 }

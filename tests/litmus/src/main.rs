@@ -9,9 +9,6 @@ use litmus::program::Program;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// The files of orders.
-const ORDERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/orders");
-
 fn main() -> Result<ExitCode> {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
     if !names.is_empty() && names.iter().all(|name| name.ends_with(".litmus")) {
@@ -70,7 +67,8 @@ fn main() -> Result<ExitCode> {
 }
 
 fn orders() -> Result<Vec<Order>> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(ORDERS)?
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").context("cargo runs it: cargo run -p litmus")?;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(Path::new(&folder).join("orders"))?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_>>()?;
     files.sort();

@@ -194,10 +194,14 @@ pub fn enter_space_of(current: &Thread) {
     activate(CPUS.get(), current, memory::get());
 }
 
-/// Serves every interrupt that is pending, and sets the timer again.
-pub fn handle_interrupts() {
+/// Serves every interrupt that is pending, and sets the timer again, in the middle of something. One may have said that the thread
+/// may not run here any more, and its sender goes on when it is counted: an alarm that rings at once keeps the thread from EL0.
+fn handle_interrupts() {
     let cpu = CPUS.get();
     take_interrupts(cpu);
+    if notify::runs_one_forbidden(cpu) {
+        cpu.turn_end.store(LEAVE_NOW, Ordering::Relaxed);
+    }
     set_alarm_of(cpu);
 }
 
@@ -220,8 +224,7 @@ fn serve_pending(cpu: &Cpu) {
                 }
             }
             Interrupt::Reschedule => {
-                notify::note_received();
-                cpu.heed_others();
+                notify::receive(cpu);
             }
             Interrupt::Device(active) => {
                 let here = platform::cpu::number();

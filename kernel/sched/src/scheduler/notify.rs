@@ -1,6 +1,6 @@
 //! Telling other processors something, by an interrupt that makes them look.
 
-use super::cpu::CPUS;
+use super::cpu::{CPUS, Cpu};
 use super::online::online;
 use super::wake::wake;
 use super::{handle_interrupts, place};
@@ -83,10 +83,28 @@ pub(super) fn interrupt(processor: usize) {
     interrupt::send_reschedule(processor);
 }
 
-/// An interrupt of another processor has come.
-pub(super) fn note_received() {
+/// An interrupt of another processor has come. It is counted first: whoever waits for the count has stored something before,
+/// and what this processor looks at from now on, it sees with that.
+fn note_received(cpu: &Cpu) {
+    cpu.counters.received.add_one();
     fence(Ordering::SeqCst);
-    CPUS.get().counters.received.add_one();
+}
+
+/// Whether the thread that runs on this processor may not run here any more.
+pub(super) fn runs_one_forbidden(cpu: &Cpu) -> bool {
+    cpu.current()
+        .is_some_and(|thread| !thread.scheduling.may_run_on(cpu::number()))
+}
+
+/// Serves an interrupt of another processor: a thread was put here, one with a real-time priority is asked for, or the one that
+/// runs here is to come into the kernel. Whoever put a thread here did not look who idles; behind the fence this processor does,
+/// and one of the two sees the other.
+pub(super) fn receive(cpu: &Cpu) {
+    note_received(cpu);
+    cpu.heed_others();
+    if cpu.has_turn() && cpu.waiting() > 0 {
+        place::call_for_help(cpu::number());
+    }
 }
 
 /// Interrupts other processors, and waits until each has been interrupted since.

@@ -276,5 +276,10 @@ pub(super) fn steal(cpu: &Cpu, here: usize) -> bool {
     cpu.counters.steals.add_one();
     move_to(&thread, other, here);
     cpu.push(thread, Arrival::Ready);
+    // Whoever woke several at once there has called one processor: it calls the next.
+    if CPUS.of(other).waiting() > 0 {
+        let idle = IDLE.load(Ordering::Relaxed) & !(1 << here);
+        call_one_of(idle, other);
+    }
     true
 }

@@ -350,7 +350,7 @@ fn end<T>(
     deadline: Option<u64>,
     interruption: Interruption,
 ) -> Option<Result<Option<T>, Interrupted>> {
-    if deadline.is_some_and(|at| platform::timer::ticks() >= at) {
+    if deadline.is_some_and(|at| platform::timer::ticks_behind_stores() >= at) {
         return Some(Ok(None));
     }
     let is_interrupted = match interruption {

@@ -170,7 +170,7 @@ fn let_others_run(index: usize) {
 
 /// Why the sleep is over though nothing was found.
 fn reason_to_end<T>(current: &Thread, deadline: Option<u64>) -> Option<Result<Option<T>, Interrupted>> {
-    if deadline.is_some_and(|at| platform::timer::ticks() >= at) {
+    if deadline.is_some_and(|at| platform::timer::ticks_behind_stores() >= at) {
         return Some(Ok(None));
     }
     thread::is_interrupted(current).then_some(Err(Interrupted))

@@ -11,7 +11,7 @@ use abi::process::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS, ROBUST_LIST_LIMIT,
     RobustListHead,
 };
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 
 /// Lets go of what a thread holds in user memory when it leaves that memory: at its end, and when exec takes it to another.
 /// It is the running thread, still in its address space, and holds no lock.
@@ -23,6 +23,8 @@ pub fn thread_ended(thread: &Thread) {
     }
     inheritance::owner_ended(thread);
     let word = thread.clear_child_tid().swap(0, Ordering::Relaxed);
+    // Whoever sees the zero may take the thread's memory: all that the thread stored there comes before.
+    fence(Ordering::Release);
     if word != 0 && is_watched(thread) && uaccess::write_value(word, &0u32).is_ok() {
         wake_one(thread, word);
     }
