@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -21,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -67,6 +70,8 @@ static const char *const PATHS[] = {
     "/proc/self/stat", "/proc/self/smaps", "/proc/self/cmdline", "/proc/self/exe", "/proc/self/status", "/proc/1/stat", "/proc/meminfo",
     "/proc/vmstat", "/proc/kpagecount", "/proc/kpageflags", "/proc/self/fd", "/proc/self/nothing", "/proc/mounts", "/dev/null",
     "/dev/zero", "/dev/full", "/dev/urandom", "/dev/random", "/dev/nothing", "/init", "fzgarbage", "fzscript", "fzdeep/fzdeep/fzdeep",
+    "/dev/ptmx", "/dev/pts/0", "/dev/pts/1", "/dev/pts", "/dev/tty", "/proc/net/tcp", "/proc/net/udp", "/proc/net/unix", "/proc/net/raw",
+    "/proc/net/tcp6", "/proc/net/dev", "/proc/net/route", "/proc/net/arp", "/proc/net/sockstat", "/proc/sysvipc/shm", "/proc/locks",
     "/proc/self/translation", "/proc/self/environ", "/proc/self/mem", "/proc/loadavg", "/proc/uptime", "/proc/self/cwd/fza", "/proc/self/root/fzb",
 };
 
@@ -122,7 +127,7 @@ static uint64_t length(void) {
 
 static uint64_t descriptor(void) {
     static const int ODD[] = {-1, -2, AT_FDCWD, 1 << 30, 0x7fffffff, (int)0x80000000, 255, 1023, 1024, 65536};
-    return below(12) ? below(28) : (uint64_t)ONE_OF(ODD);
+    return below(12) ? below(36) : (uint64_t)ONE_OF(ODD);
 }
 
 static uint64_t path(void) {
@@ -168,13 +173,83 @@ static void fill_plain(void) {
     }
 }
 
+// A name of the file system or an abstract one.
+static void name_unix(struct sockaddr_un *name) {
+    name->sun_family = AF_UNIX;
+    if (below(2)) name->sun_path[1] = 'a' + below(4);
+    else snprintf(name->sun_path, sizeof name->sun_path, "fzsock%d", (int)below(4));
+}
+
+static uint16_t port(void) {
+    static const uint16_t PORTS[] = {0, 7, 80, 1023, 1024, 5000, 5001, 5002, 5003, 65535};
+    return htons(below(12) ? ONE_OF(PORTS) : below(65536));
+}
+
+static void name_ipv4(struct sockaddr_in *name) {
+    static const uint32_t HOSTS[] = {0x7f000001, 0x7f000001, 0x7f000001, 0x7f000002, 0, 0x0a00020f, 0x0a000202, 0x0a000263, 0x0a0002ff,
+                                     0xe0000001, 0xe0000005, 0xffffffff, 0x08080808};
+    *name = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port(), .sin_addr.s_addr = htonl(below(16) ? ONE_OF(HOSTS) : next())};
+}
+
+static void name_ipv6(struct sockaddr_in6 *name) {
+    *name = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port(), .sin6_scope_id = below(4)};
+    uint8_t *bytes = name->sin6_addr.s6_addr;
+    switch (below(8)) {
+    case 0: break;
+    case 1: bytes[0] = 0xff, bytes[1] = below(16), bytes[15] = 1; break;
+    case 2: bytes[0] = 0xfe, bytes[1] = 0x80, bytes[15] = below(256); break;
+    case 3: bytes[10] = bytes[11] = 0xff, bytes[12] = 127, bytes[15] = 1; break;
+    case 4:
+        for (int i = 0; i < 16; i++) bytes[i] = next();
+        break;
+    default: bytes[15] = 1;
+    }
+}
+
+// The address of a socket, of a family that is there, or is not.
 static uint64_t socket_name(void) {
-    static struct sockaddr_un name;
-    name.sun_family = below(12) ? AF_UNIX : below(20);
-    memset(name.sun_path, 0, sizeof name.sun_path);
-    if (below(2)) name.sun_path[1] = 'a' + below(4);
-    else snprintf(name.sun_path, sizeof name.sun_path, "fzsock%d", (int)below(4));
+    static union {
+        struct sockaddr_un un;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct {
+            uint16_t family, pad;
+            uint32_t port, groups;
+        } netlink;
+        struct sockaddr any;
+    } name;
+    memset(&name, 0, sizeof name);
+    switch (below(8)) {
+    case 0:
+    case 1: name_unix(&name.un); break;
+    case 2:
+    case 3:
+    case 4: name_ipv4(&name.in); break;
+    case 5:
+    case 6: name_ipv6(&name.in6); break;
+    default: name.netlink.family = AF_NETLINK, name.netlink.port = below(3), name.netlink.groups = below(4) ? 0 : word();
+    }
+    if (below(12) == 0) name.any.sa_family = below(20);
     return (uint64_t)&name;
+}
+
+// Requests of netlink as iproute2 sends them, and worse ones.
+static uint64_t netlink_request(void) {
+    static const uint16_t KINDS[] = {18, 22, 26, 30, 16, 20, 24, 28, 32, 17, 21};
+    static struct {
+        uint32_t len;
+        uint16_t kind, flags;
+        uint32_t sequence, port;
+        uint8_t body[112];
+    } requests[4];
+    for (int i = 0; i < 4; i++) {
+        requests[i].len = below(8) ? 16 + below(8) * 4 : word();
+        requests[i].kind = below(8) ? ONE_OF(KINDS) : below(0x50);
+        requests[i].flags = below(4) ? 0x301 : next();
+        for (int at = 0; at < 112; at++) requests[i].body[at] = below(4) ? 0 : below(2) ? below(16) : next();
+        requests[i].body[0] = below(4) ? below(3) * 2 : below(12);
+    }
+    return below(12) ? (uint64_t)requests : address();
 }
 
 // A message that somebody could have meant: a few bytes, a few descriptors or credentials.
@@ -187,13 +262,16 @@ static uint64_t message(void) {
     } control;
     for (int i = 0; i < 3; i++) parts[i] = (struct iovec){(void *)address(), below(300)};
     header = (struct msghdr){.msg_iov = parts, .msg_iovlen = below(4)};
-    if (below(3) == 0) header.msg_name = (void *)socket_name(), header.msg_namelen = below(20);
+    if (below(3) == 0) header.msg_name = (void *)socket_name(), header.msg_namelen = below(2) ? 16 : below(40);
     if (below(4)) {
         int count = below(9);
         header.msg_control = &control, header.msg_controllen = CMSG_SPACE(count * sizeof(int));
         control.head = (struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, below(8) ? SCM_RIGHTS : SCM_CREDENTIALS};
         int *fds = (int *)CMSG_DATA(&control.head);
         for (int i = 0; i < count; i++) fds[i] = descriptor();
+        // What a datagram may say beside: its hop limit, its address.
+        if (below(3) == 0) control.head.cmsg_level = below(2) ? IPPROTO_IP : IPPROTO_IPV6, control.head.cmsg_type = below(70);
+        if (below(12) == 0) control.head.cmsg_len = word();
     }
     return below(10) ? (uint64_t)&header : address();
 }
@@ -217,7 +295,8 @@ static uint64_t strings(void) { // argv
 // f descriptor  p path  a address  l length  i small number  o bits  d process  s signal  w any word  m arena  g argv
 // n small length  t a short time
 // e area of rseq(2)
-// k address of a socket  c message with descriptors  b flags of messages  v option
+// k address of a socket  j its length  h family  y type  q protocol  x requests of netlink  c message with descriptors
+// b flags of messages  u level  v option  z ioctl of sockets and terminals
 static const struct {
     uint16_t number;
     const char *arguments;
@@ -233,10 +312,12 @@ static const struct {
     {SYS_fallocate, "finn", 2}, {SYS_fchmod, "fo", 1}, {SYS_fchmodat, "fpo", 1}, {SYS_fchown, "fii", 1}, {SYS_fchownat, "fpiio", 1},
     {SYS_utimensat, "fpao", 2}, {SYS_sendfile, "ffal", 3}, {SYS_copy_file_range, "fafalo", 2}, {SYS_splice, "fafali", 6}, {SYS_splice, "fafalo", 1}, {SYS_tee, "ffli", 4}, {SYS_vmsplice, "faii", 4},
     {SYS_ioctl, "fwa", 4}, {SYS_ppoll, "aiaai", 3}, {SYS_pselect6, "iaaaaa", 3}, {SYS_flock, "fi", 1}, {SYS_memfd_create, "po", 2},
-    {SYS_socket, "iii", 3}, {SYS_socketpair, "iiia", 4}, {SYS_bind, "fai", 3}, {SYS_bind, "fki", 4}, {SYS_listen, "fi", 3}, {SYS_accept, "faa", 2},
-    {SYS_accept4, "faao", 2}, {SYS_connect, "fki", 4}, {SYS_connect, "fai", 2}, {SYS_getsockname, "faa", 2}, {SYS_getpeername, "faa", 2},
-    {SYS_sendto, "falbki", 5}, {SYS_sendto, "falb", 5}, {SYS_recvfrom, "falbaa", 5}, {SYS_sendmsg, "fcb", 5}, {SYS_recvmsg, "fcb", 5},
-    {SYS_sendmmsg, "faib", 1}, {SYS_recvmmsg, "faiba", 1}, {SYS_shutdown, "fi", 2}, {SYS_getsockopt, "fivaa", 3}, {SYS_setsockopt, "fivai", 3},
+    {SYS_socket, "iii", 1}, {SYS_socket, "hyq", 8}, {SYS_socketpair, "iiia", 4}, {SYS_socketpair, "hyia", 2}, {SYS_bind, "fai", 1},
+    {SYS_bind, "fkj", 8}, {SYS_listen, "fi", 4}, {SYS_accept, "faa", 3}, {SYS_accept4, "faao", 3}, {SYS_connect, "fkj", 9},
+    {SYS_connect, "fai", 1}, {SYS_getsockname, "faa", 2}, {SYS_getpeername, "faa", 2}, {SYS_sendto, "falbkj", 8}, {SYS_sendto, "falb", 6},
+    {SYS_sendto, "fxlb", 3}, {SYS_recvfrom, "falbaa", 6}, {SYS_sendmsg, "fcb", 6}, {SYS_recvmsg, "fcb", 6}, {SYS_sendmmsg, "faib", 1},
+    {SYS_recvmmsg, "faiba", 1}, {SYS_shutdown, "fi", 2}, {SYS_getsockopt, "fuvaa", 5}, {SYS_setsockopt, "fuvai", 6},
+    {SYS_ioctl, "fza", 5},
     {SYS_eventfd2, "io", 3}, {SYS_timerfd_create, "io", 2}, {SYS_timerfd_settime, "fiaa", 3}, {SYS_timerfd_gettime, "fa", 1},
     {SYS_signalfd4, "faio", 3}, {SYS_pidfd_open, "do", 2}, {SYS_pidfd_send_signal, "fsai", 2}, {SYS_pidfd_getfd, "ffi", 2}, {SYS_epoll_create1, "o", 3}, {SYS_epoll_ctl, "fifa", 8}, {SYS_epoll_pwait, "fait", 3},
     {SYS_epoll_pwait, "faiw", 1}, {SYS_epoll_pwait2, "faitai", 2},
@@ -277,6 +358,12 @@ static int is_forbidden(uint64_t number) {
 }
 
 static uint64_t argument(char kind) {
+    static const uint16_t LENGTHS[] = {16, 16, 28, 12, 110, 2}, FAMILIES[] = {AF_UNIX, AF_INET, AF_INET, AF_INET6, AF_NETLINK};
+    static const uint16_t TYPES[] = {SOCK_STREAM, SOCK_STREAM, SOCK_DGRAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET};
+    static const uint16_t PROTOCOLS[] = {0, 0, 0, 1, 4, 6, 17, 58, 136, 255}, LEVELS[] = {0, 1, 1, 6, 17, 41, 58, 255, 270};
+    // What carries its size, or a number in its name: of pseudo-terminals and of sockets.
+    static const uint32_t REQUESTS[] = {TIOCGPTN, TIOCSPTLCK, TIOCPKT, TIOCSWINSZ, TIOCGWINSZ, TIOCGPTPEER, TIOCSCTTY, TIOCNOTTY, TIOCSPGRP,
+                                        TCSETS, TCSETSF, TIOCSTI, FIONREAD, FIONBIO, FIOASYNC, SIOCGIFCONF, TIOCOUTQ, SIOCATMARK};
     static const uint64_t SHORT[][2] = {{0, 0}, {0, 1000}, {0, 2000000}, {0, 1000000000}, {~0ul, 5}, {0, ~0ul}, {1ul << 62, 999999999}};
     if (below(24) == 0) return below(2) ? word() : address();
     switch (kind) {
@@ -292,6 +379,13 @@ static uint64_t argument(char kind) {
     case 'g': return strings();
     case 'e': return sequence_area();
     case 'k': return socket_name();
+    case 'j': return below(3) ? ONE_OF(LENGTHS) : below(130);
+    case 'h': return below(10) ? ONE_OF(FAMILIES) : below(46);
+    case 'y': return (below(8) ? ONE_OF(TYPES) : below(12)) | (below(2) ? SOCK_NONBLOCK : 0) | (below(8) ? 0 : SOCK_CLOEXEC);
+    case 'q': return below(3) ? ONE_OF(PROTOCOLS) : below(260);
+    case 'x': return netlink_request();
+    case 'u': return below(8) ? ONE_OF(LEVELS) : below(300);
+    case 'z': return below(3) == 0 ? ONE_OF(REQUESTS) : below(2) ? 0x8900 + below(0x60) : 0x5400 + below(0x70);
     case 'c': return message();
     case 'b': return (below(3) ? MSG_DONTWAIT : 0) | (below(2) ? 1ul << below(32) : 0);
     case 'v': return below(80);
@@ -394,6 +488,25 @@ static void open_things(void) {
     open("fzfifo", O_RDWR);
 }
 
+// Sockets that talk with each other, and a pair of a pseudo-terminal. What cannot be had is not there.
+static void open_sockets(void) {
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof name;
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    bind(listening, (void *)&name, sizeof name);
+    listen(listening, 4);
+    getsockname(listening, (void *)&name, &len);
+    connect(client, (void *)&name, len);
+    accept4(listening, NULL, NULL, below(2) ? SOCK_NONBLOCK : 0);
+    int datagrams = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    bind(datagrams, (void *)&(struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port()}, sizeof(struct sockaddr_in6));
+    socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, 0);
+    socket(AF_INET, below(2) ? SOCK_RAW : SOCK_DGRAM, IPPROTO_ICMP);
+    int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), no = 0;
+    ioctl(master, TIOCSPTLCK, &no);
+    ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+}
+
 // Everything after a fork with other numbers; nobody has more than a few descendants.
 static void after_fork(void) {
     if (++depth > 3 || ++forks > MOST_FORKS) _exit(0);
@@ -446,7 +559,9 @@ static void be_caller(uint64_t seed, unsigned calls, int with_console) {
     catch_signals();
     make_places();
     open_things();
-    if (below(4) == 0) setuid(1000);
+    open_sockets();
+    // Half of them as somebody without rights.
+    if (below(2) && setgid(1000) + setuid(1000) != 0) _exit(8);
     make_calls(calls);
     _exit(0);
 }
@@ -539,6 +654,12 @@ int main(int count, char **arguments) {
     if (getpid() != 1) return fputs("fuzz: to be run as process 1\n", stderr), 2;
     if (access("/proc/self", F_OK) != 0) mount("proc", "/proc", "proc", 0, NULL);
     setvbuf(stdout, NULL, _IOLBF, 0);
+    mkdir("/dev/pts", 0755);
+    mknod("/dev/ptmx", S_IFCHR | 0666, makedev(5, 2));
+    mount("devpts", "/dev/pts", "devpts", 0, "ptmxmode=666");
+    int groups = open("/proc/sys/net/ipv4/ping_group_range", O_WRONLY);
+    if (write(groups, "0 65535", 7) != 7) return fputs("fuzz: nobody may ask for echoes\n", stderr), 2;
+    close(groups);
     umask(0);
     report = mmap(REPORT, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     // Twice the same: what the kernel keeps ready it has after the first time.

@@ -222,6 +222,8 @@ static void opening(void) {
     close(fd);
 }
 
+#include "internet_streams.h"
+
 // A child sends many bytes, in pieces of every size; the parent counts them and looks at each.
 static void many_bytes(void) {
     enum { TOTAL = 3000000 };
@@ -523,6 +525,7 @@ static void checks(void) {
     names();
     conversation();
     opening();
+    nothing_wanted();
     many_bytes();
     waiting();
     datagrams();

@@ -156,13 +156,16 @@ impl SocketBase {
             .store(nanos.unwrap_or(FOREVER), Ordering::Relaxed);
     }
 
-    /// Bytes that a receiver of a stream waits for, if it wants `wanted`: all with `MSG_WAITALL`, else `SO_RCVLOWAT`.
+    /// Bytes that a receiver of a stream waits for, if it wants `wanted`: all with `MSG_WAITALL`, else `SO_RCVLOWAT`; one at least, for
+    /// who wants none waits for something nevertheless (`sock_rcvlowat` of Linux).
     #[inline]
     pub fn receive_low(&self, flags: MessageFlags, wanted: usize) -> usize {
-        if flags.contains(MessageFlags::MSG_WAITALL) {
-            return wanted;
-        }
-        (self.low_mark() as usize).min(wanted).max(1)
+        let low = if flags.contains(MessageFlags::MSG_WAITALL) {
+            wanted
+        } else {
+            wanted.min(self.low_mark() as usize)
+        };
+        low.max(1)
     }
 
     /// `SO_RCVLOWAT`.

@@ -53,7 +53,14 @@ impl Stream {
                 }
                 ReceiveStep::End => return Ok(taken),
                 ReceiveStep::Wait if is_nonblocking => Some(Errno::EAGAIN),
-                ReceiveStep::Wait => self.wait_for_bytes(deadline, low - taken).err(),
+                ReceiveStep::Wait => {
+                    let waited = self.wait_for_bytes(deadline, low - taken);
+                    if message.data.room() == 0 {
+                        // Who wants none has waited once, whatever ended it, as on Linux.
+                        return Ok(taken);
+                    }
+                    waited.err()
+                }
                 ReceiveStep::Failed(error) => Some(error),
             };
             match failed {
@@ -124,10 +131,11 @@ impl Stream {
         let Some(connection) = &mut inner.connection else {
             return ReceiveStep::Failed(Errno::ENOTCONN);
         };
-        let len = connection.socket_mut().peek_slice(&mut copy).unwrap_or(0);
-        if len == 0 {
+        if connection.view().received == 0 {
             return self.nothing(&inner);
         }
+        // None if none are wanted: that there are some is an answer, too.
+        let len = connection.socket_mut().peek_slice(&mut copy).unwrap_or(0);
         drop(inner);
         match to.put(&copy[..len]) {
             Ok(put) => ReceiveStep::Moved(put, None),
