@@ -11,6 +11,7 @@ use tests::{Machine, Scene, Stage, Virt};
 pub const SCENES: &[Scene] = &[
     Scene::portable("network.loopback", loopback),
     Scene::holstein("network.visitors", visitors),
+    Scene::holstein("network.neighbours", neighbours),
 ];
 
 /// How long an answer may take.
@@ -21,6 +22,18 @@ const BYTES: usize = 300_000;
 fn loopback(stage: &mut Stage) -> Result<()> {
     let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "internet", "")?;
     program::expect_success(&mut board, "internet")
+}
+
+/// QEMU's user network, which lets nobody out: its own end answers, other addresses of it do not.
+fn neighbours(stage: &mut Stage) -> Result<()> {
+    let device = [
+        "-netdev",
+        "user,id=n0,restrict=on",
+        "-device",
+        "virtio-net-device,netdev=n0",
+    ];
+    let mut board = program::boot_beside(stage, &Machine::Virt(Virt::default()), &device, "neighbours")?;
+    program::expect_success(&mut board, "neighbours")
 }
 
 /// A port of 127.0.0.1 that is free at the moment, for TCP and for UDP.

@@ -32,6 +32,27 @@ pub const RTM_GETADDR: u16 = 22;
 pub const RTM_NEWROUTE: u16 = 24;
 /// Routes are asked for.
 pub const RTM_GETROUTE: u16 = 26;
+/// A neighbour.
+pub const RTM_NEWNEIGH: u16 = 28;
+/// Neighbours are asked for.
+pub const RTM_GETNEIGH: u16 = 30;
+
+/// Of a neighbour: its address, and its hardware address.
+pub const NDA_DST: u16 = 1;
+/// The latter.
+pub const NDA_LLADDR: u16 = 2;
+/// It is asked for.
+pub const NUD_INCOMPLETE: u16 = 0x01;
+/// It has answered lately.
+pub const NUD_REACHABLE: u16 = 0x02;
+/// It has answered once.
+pub const NUD_STALE: u16 = 0x04;
+/// It will be asked again.
+pub const NUD_DELAY: u16 = 0x08;
+/// It is asked again.
+pub const NUD_PROBE: u16 = 0x10;
+/// It does not answer.
+pub const NUD_FAILED: u16 = 0x20;
 
 /// Of an interface: its hardware address.
 pub const IFLA_ADDRESS: u16 = 1;
@@ -133,6 +154,25 @@ pub struct IfAddrMsg {
     pub index: u32,
 }
 const _: () = assert!(size_of::<IfAddrMsg>() == 8);
+
+/// `struct ndmsg`.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct NdMsg {
+    /// `AF_*`.
+    pub family: u8,
+    /// 0.
+    pub pad: [u8; 3],
+    /// The interface.
+    pub index: u32,
+    /// `NUD_*`.
+    pub state: u16,
+    /// Flags.
+    pub flags: u8,
+    /// `RTN_*`.
+    pub kind: u8,
+}
+const _: () = assert!(size_of::<NdMsg>() == 12);
 
 /// `struct rtmsg`.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]

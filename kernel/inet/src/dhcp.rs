@@ -2,20 +2,26 @@
 //! that QEMU's user network has for its guest.
 
 use super::clock;
-use super::netif::Netif;
-use super::outbox::Outbox;
+use super::link::{MAX_FRAME, NetworkLink};
+use super::netif::{self, Netif};
 use super::packet::InboundPacket;
+use super::port::{Port, Wire};
 use super::single;
 use abi::Errno;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::str::FromStr;
 use klog::info;
 use lock::{Mutex, rank};
 use memory::fallible;
 use sched::time::{self, Expire, TimerPlace};
-use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::socket::dhcpv4::{Event, Socket};
-use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr, UdpPacket};
+use smoltcp::time::Instant;
+use smoltcp::wire::{
+    ArpOperation, ArpPacket, EthernetAddress, EthernetFrame, HardwareAddress, IpCidr, Ipv4Address, Ipv4Cidr,
+    UdpPacket,
+};
 use spin::Once;
 
 /// Ports of both sides.
@@ -71,6 +77,9 @@ struct Client {
 }
 
 struct ClientState {
+    /// It speaks before the interface has an address, so it has one of its own.
+    interface: Interface,
+    frame: Box<[u8; MAX_FRAME]>,
     set: SocketSet<'static>,
     handle: SocketHandle,
     is_configured: bool,
@@ -91,7 +100,7 @@ pub(crate) fn configure(netif: &'static Netif, wish: Wish) -> Result<(), Errno> 
         }
         Wish::Dhcp => {
             let client = CLIENT_OF_ETHERNET.try_call_once(|| Client::make(netif))?;
-            client.run(None, &mut Outbox::new());
+            client.run(None);
             Ok(())
         }
     }
@@ -114,22 +123,41 @@ pub(crate) fn is_for_client(arrival: &InboundPacket<'_>) -> bool {
 }
 
 /// Takes a datagram if it is an answer to us; whether it was.
-pub(crate) fn take(arrival: &InboundPacket<'_>, outbox: &mut Outbox) -> bool {
+pub(crate) fn take(arrival: &InboundPacket<'_>) -> bool {
     match CLIENT_OF_ETHERNET.get() {
         Some(client) if client.netif.index == arrival.netif.index && is_for_client(arrival) => {
-            client.run(Some(arrival.frame), outbox);
+            client.run(Some(arrival.frame));
             true
         }
         _ => false,
     }
 }
 
+/// A message of ARP has come: an answer may be for who asks a server that it knows already. Questions are the station's.
+pub(crate) fn take_arp(netif: &Netif, frame: &[u8]) {
+    if let Some(client) = CLIENT_OF_ETHERNET.get()
+        && client.netif.index == netif.index
+        && let Ok(packet) =
+            EthernetFrame::new_checked(frame).and_then(|frame| ArpPacket::new_checked(frame.payload()))
+        && packet.operation() == ArpOperation::Reply
+    {
+        client.run(Some(frame));
+    }
+}
+
 impl Client {
     fn make(netif: &'static Netif) -> Result<Arc<Client>, Errno> {
         let (set, handle) = single::set_of(Socket::new())?;
+        let mut frame = fallible::boxed_with(|| [0; MAX_FRAME])?;
+        let link = netif.link().ok_or(Errno::ENODEV)?;
+        let hardware = HardwareAddress::Ethernet(EthernetAddress(link.address()));
+        let mut port = Port::new(wire(link, &mut frame), &netif.traffic, None);
+        let interface = Interface::new(netif::config(hardware), &mut port, clock::now());
         fallible::arc(Client {
             netif,
             state: Mutex::new(ClientState {
+                interface,
+                frame,
                 set,
                 handle,
                 is_configured: false,
@@ -140,9 +168,9 @@ impl Client {
     }
 
     /// Goes on asking, after an answer if one came.
-    fn run(self: &Arc<Self>, incoming: Option<&[u8]>, outbox: &mut Outbox) {
+    fn run(self: &Arc<Self>, incoming: Option<&[u8]>) {
         let mut state = self.state.lock();
-        let next = self.netif.poll(&mut state.set, incoming, outbox, 0);
+        let next = self.poll(&mut state, incoming);
         let handle = state.handle;
         let event = state.set.get_mut::<Socket<'static>>(handle).poll();
         let news = event.map(|event| match event {
@@ -152,9 +180,13 @@ impl Client {
         match news {
             Some(Some((address, router))) => {
                 state.is_configured = true;
+                state.know_own(Some(address), router);
                 apply(self.netif, address, router, "by DHCP");
             }
-            Some(None) if state.is_configured => self.netif.configure(&[], None),
+            Some(None) if state.is_configured => {
+                state.know_own(None, None);
+                self.netif.configure(&[], None);
+            }
             _ => {}
         }
         let is_late = platform::timer::ticks() >= self.gives_up_at;
@@ -179,12 +211,46 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Gives the protocol what has come, and sends what it wants to send. When it wants to be asked next.
+    fn poll(&self, state: &mut ClientState, incoming: Option<&[u8]>) -> Option<Instant> {
+        let ClientState {
+            interface,
+            frame,
+            set,
+            ..
+        } = state;
+        let mut port = Port::new(wire(self.netif.link()?, frame), &self.netif.traffic, incoming);
+        netif::poll_set(interface, &mut port, set)
+    }
+}
+
+impl ClientState {
+    /// The address that it speaks from when it asks to keep it.
+    fn know_own(&mut self, address: Option<Ipv4Cidr>, router: Option<Ipv4Address>) {
+        self.interface.update_ip_addrs(|own| {
+            own.clear();
+            own.extend(address.map(IpCidr::Ipv4));
+        });
+        let routes = self.interface.routes_mut();
+        routes.remove_default_ipv4_route();
+        if let Some(router) = router {
+            // There is room: it is the only one.
+            let _ = routes.add_default_ipv4_route(router);
+        }
+    }
+}
+
+fn wire<'a>(link: &'a Arc<dyn NetworkLink>, frame: &'a mut [u8; MAX_FRAME]) -> Wire<'a> {
+    Wire::Link { link: &**link, frame }
+}
+
 impl Expire for Client {
     fn place(&self) -> &TimerPlace {
         &self.place
     }
 
     fn expire(self: Arc<Self>) {
-        self.run(None, &mut Outbox::new());
+        self.run(None);
     }
 }

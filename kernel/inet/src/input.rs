@@ -5,23 +5,30 @@ use super::address::is_loopback;
 use super::datagram;
 use super::netif::Netif;
 use super::outbox::Outbox;
-use super::packet::{self, InboundPacket};
+use super::packet::InboundPacket;
 use super::stream;
 use core::sync::atomic::Ordering;
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, IpVersion, Ipv4Packet, Ipv6Packet};
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpVersion, Ipv4Packet, Ipv6Packet,
+};
 
 /// A frame of Ethernet has come.
 pub(crate) fn take_frame(netif: &'static Netif, bytes: &[u8], outbox: &mut Outbox) {
     let Ok(frame) = EthernetFrame::new_checked(bytes) else {
         return;
     };
+    let is_for_us = netif.with_station(|station, _| station.is_for_us(&frame));
+    if is_for_us != Some(true) {
+        return drop_packet(netif);
+    }
     match frame.ethertype() {
         EthernetProtocol::Ipv4 | EthernetProtocol::Ipv6 => {
             take_packet(netif, bytes, frame.payload(), outbox);
         }
         EthernetProtocol::Arp => {
             netif.traffic.note_in(bytes.len());
-            packet::answer(netif, bytes, outbox);
+            netif.with_station(|station, traffic| station.take_arp(frame.payload(), traffic));
+            super::dhcp::take_arp(netif, bytes);
         }
         EthernetProtocol::Unknown(_) => drop_packet(netif),
     }
@@ -105,6 +112,11 @@ fn dispatch(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
         IpProtocol::Tcp => stream::arrive(arrival, outbox),
         IpProtocol::Udp => datagram::arrive(arrival, outbox),
         IpProtocol::Icmp | IpProtocol::Icmpv6 => {
+            if let (IpProtocol::Icmpv6, IpAddress::Ipv6(source)) = (arrival.protocol, arrival.source) {
+                arrival.netif.with_station(|station, traffic| {
+                    station.take_discovery(source, arrival.hop_limit, arrival.payload, traffic);
+                });
+            }
             datagram::give_to_ping(arrival);
             arrival.answer(outbox);
         }

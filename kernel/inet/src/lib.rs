@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod address;
+mod asker;
 mod buffer;
 mod clock;
 mod datagram;
@@ -31,6 +32,7 @@ mod fifo;
 mod input;
 mod ioctl;
 pub mod link;
+mod neighbours;
 pub mod netif;
 mod netlink;
 mod options;
@@ -42,6 +44,7 @@ mod receive;
 pub mod report;
 mod route;
 mod single;
+mod station;
 mod stream;
 
 pub use dhcp::Wish;
@@ -112,5 +115,6 @@ fn start_device(device: NetworkDevice, index: u32, name: &'static str, wish: Wis
 /// `ENOMEM`; `EEXIST`: there can be no interface of that number.
 pub fn attach(link: Arc<dyn NetworkLink>, index: u32, name: &'static str) -> Result<Arc<Receiver>, Errno> {
     let netif = netif::add(Netif::over(name, index, link.clone())?).ok_or(Errno::EEXIST)?;
+    netif.ask_neighbours()?;
     Receiver::make(netif, link)
 }

@@ -1,20 +1,26 @@
-//! Network interfaces: `lo`, and one for each device. An interface keeps what the protocols know of its neighbours, addresses and
-//! routes; sockets are not its own: each has a set of its own (`smoltcp::iface::SocketSet`), and whoever holds a socket's lock has
+//! Network interfaces: `lo`, and one for each device. An interface keeps what the protocols know of its addresses and routes, and its
+//! neighbours (`station`); sockets are not its own: each has a set of its own (`smoltcp::iface::SocketSet`), and whoever holds a socket's lock has
 //! the interface work on that one alone. So no packet and no poll goes through all sockets of the machine.
 
+use super::asker::Asker;
 use super::clock;
-use super::link::{MAX_FRAME, NetworkLink};
+use super::fifo::Fifo;
+use super::link::NetworkLink;
+use super::neighbours::{self, NeighbourView};
 use super::outbox::{MAX_PACKET, Outbox};
 use super::port::{Port, Wire};
+use super::station::{MOST_ADDRESSES, Station};
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use lock::{Mutex, rank};
 use memory::fallible;
+use sched::time;
 use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Address};
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Address};
 use spin::Once;
 
 /// Interfaces at most.
@@ -69,13 +75,14 @@ pub struct Netif {
     /// What it has sent and received.
     pub traffic: Traffic,
     link: Option<Arc<dyn NetworkLink>>,
+    asker: Once<Arc<Asker>>,
     state: Mutex<NetifState, { rank::NETIF }>,
 }
 
 struct NetifState {
     interface: Interface,
-    /// Where a frame is put together.
-    frame: Box<[u8; MAX_FRAME]>,
+    /// Its end of the Ethernet, unless it is `lo`.
+    station: Option<Station>,
 }
 
 impl Netif {
@@ -100,21 +107,27 @@ impl Netif {
     }
 
     fn new(name: &'static str, index: u32, link: Option<Arc<dyn NetworkLink>>) -> Result<Netif, Errno> {
-        let mut frame = fallible::boxed_with(|| [0; MAX_FRAME])?;
+        let mut station = link.clone().map(Station::new).transpose()?;
         let mut outbox = Outbox::new();
         let traffic = Traffic::default();
-        let hardware = link.as_ref().map_or(HardwareAddress::Ip, |link| {
-            HardwareAddress::Ethernet(EthernetAddress(link.address()))
-        });
-        let mut port = Port::new(wire(&link, &mut frame, &mut outbox), &traffic, None);
-        let interface = Interface::new(config(hardware), &mut port, clock::now());
+        let mut port = Port::new(wire(&mut station, &mut outbox), &traffic, None);
+        let interface = Interface::new(config(HardwareAddress::Ip), &mut port, clock::now());
         Ok(Netif {
             name,
             index,
             traffic,
             link,
-            state: Mutex::new(NetifState { interface, frame }),
+            asker: Once::new(),
+            state: Mutex::new(NetifState { interface, station }),
         })
+    }
+
+    /// Has its neighbours asked again when they do not answer.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn ask_neighbours(&'static self) -> Result<(), Errno> {
+        self.asker.try_call_once(|| Asker::make(self)).map(drop)
     }
 
     /// Whether it is `lo`.
@@ -145,10 +158,16 @@ impl Netif {
         self.link.as_ref().map_or([0; 6], |link| link.address())
     }
 
+    /// What its frames go through, unless it is `lo`.
+    pub(crate) fn link(&self) -> Option<&Arc<dyn NetworkLink>> {
+        self.link.as_ref()
+    }
+
     /// Its addresses with their networks.
-    pub fn addresses(&self) -> arrayvec::ArrayVec<IpCidr, 4> {
+    pub fn addresses(&self) -> arrayvec::ArrayVec<IpCidr, MOST_ADDRESSES> {
         let state = self.state.lock();
-        state.interface.ip_addrs().iter().copied().take(4).collect()
+        let all = state.interface.ip_addrs().iter();
+        all.copied().take(MOST_ADDRESSES).collect()
     }
 
     /// The router for what is not in a network of its own.
@@ -175,6 +194,10 @@ impl Netif {
             // There is room: it is the only one.
             let _ = routes.add_default_ipv4_route(router);
         }
+        let station = state.station.as_mut();
+        let forgotten = station.map(|station| station.configure(addresses, gateway));
+        drop(state);
+        drop(forgotten);
     }
 
     /// Whether that address is the interface's own.
@@ -217,9 +240,67 @@ impl Netif {
         f: impl FnOnce(&mut Interface, &mut Port<'_>) -> R,
     ) -> R {
         let mut state = self.state.lock();
-        let NetifState { interface, frame } = &mut *state;
-        let mut port = Port::new(wire(&self.link, frame, outbox), &self.traffic, incoming);
-        f(interface, &mut port)
+        let NetifState { interface, station } = &mut *state;
+        let mut port = Port::new(wire(station, outbox), &self.traffic, incoming);
+        let answer = f(interface, &mut port);
+        self.set_alarm(station);
+        answer
+    }
+
+    /// Has `f` work with its end of the Ethernet, if it has one.
+    pub(crate) fn with_station<R>(&self, f: impl FnOnce(&mut Station, &Traffic) -> R) -> Option<R> {
+        let mut state = self.state.lock();
+        let station = state.station.as_mut()?;
+        let answer = f(station, &self.traffic);
+        self.set_alarm(&mut state.station);
+        Some(answer)
+    }
+
+    /// Has the neighbours' timer ring when it must.
+    fn set_alarm(&self, station: &mut Option<Station>) {
+        if let Some(due) = station.as_mut().and_then(Station::new_due)
+            && let Some(asker) = self.asker.get()
+        {
+            time::set(clock::tick_of(due), asker.clone());
+        }
+    }
+
+    /// Does the next thing that is due for its neighbours: packets that cannot reach one. `None`: nothing is due.
+    pub(crate) fn pass_time(&self) -> Option<Fifo<Box<[u8]>>> {
+        let mut state = self.state.lock();
+        state.station.as_mut()?.pass_time(&self.traffic)
+    }
+
+    /// As it says. All that was due is done.
+    pub(crate) fn set_alarm_of_neighbours(&self) {
+        let state = self.state.lock();
+        if let Some(due) = state.station.as_ref().and_then(Station::due)
+            && let Some(asker) = self.asker.get()
+        {
+            time::set(clock::tick_of(due), asker.clone());
+        }
+    }
+
+    /// What is known of its neighbours.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn neighbours(&self) -> Result<Vec<NeighbourView>, Errno> {
+        let mut all = Vec::new();
+        if !self.is_loopback() {
+            all = fallible::with_room(neighbours::MOST)?;
+            if let Some(station) = &self.state.lock().station {
+                station.show_neighbours(&mut all);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Sends a packet of IP to another machine.
+    pub(crate) fn send_packet(&self, packet: &[u8]) {
+        self.with_station(|station, traffic| {
+            station.send(packet.len(), traffic, |room| room.copy_from_slice(packet));
+        });
     }
 
     /// Gives the sockets of `set` a packet that came for them, and sends what they have to send. Returns when they want to be polled
@@ -233,30 +314,35 @@ impl Netif {
     ) -> Option<Instant> {
         self.with(outbox, incoming, |interface, port| {
             port.set_traffic_class(traffic_class);
-            let now = clock::now();
-            if incoming.is_some() {
-                interface.poll_ingress_single(now, port, set);
-            }
-            for _ in 0..MOST_SENT {
-                match interface.poll_at(now, set) {
-                    Some(at) if at <= now && !port.is_exhausted() => {
-                        interface.poll_egress(now, port, set);
-                    }
-                    at => return at.map(|at| at.max(now + PAUSE)),
-                }
-            }
-            Some(now + PAUSE)
+            poll_set(interface, port, set)
         })
     }
 }
 
-fn wire<'a>(
-    link: &'a Option<Arc<dyn NetworkLink>>,
-    frame: &'a mut [u8; MAX_FRAME],
-    outbox: &'a mut Outbox,
-) -> Wire<'a> {
-    match link {
-        Some(link) => Wire::Link { link: &**link, frame },
+/// As [`Netif::poll`], for any interface.
+pub(crate) fn poll_set(
+    interface: &mut Interface,
+    port: &mut Port<'_>,
+    set: &mut SocketSet<'static>,
+) -> Option<Instant> {
+    let now = clock::now();
+    if port.has_incoming() {
+        interface.poll_ingress_single(now, port, set);
+    }
+    for _ in 0..MOST_SENT {
+        match interface.poll_at(now, set) {
+            Some(at) if at <= now && !port.is_exhausted() => {
+                interface.poll_egress(now, port, set);
+            }
+            at => return at.map(|at| at.max(now + PAUSE)),
+        }
+    }
+    Some(now + PAUSE)
+}
+
+fn wire<'a>(station: &'a mut Option<Station>, outbox: &'a mut Outbox) -> Wire<'a> {
+    match station {
+        Some(station) => Wire::Station(station),
         None => Wire::Loop(outbox),
     }
 }

@@ -9,7 +9,7 @@ use smoltcp::wire::{IpAddress, IpProtocol};
 /// A packet for this machine.
 pub(crate) struct InboundPacket<'a> {
     pub(crate) netif: &'static Netif,
-    /// As the interface takes it.
+    /// The frame of Ethernet, or the packet if it came without one.
     pub(crate) frame: &'a [u8],
     /// The IP packet in it.
     pub(crate) packet: &'a [u8],
@@ -31,11 +31,11 @@ impl InboundPacket<'_> {
 
     /// Lets the interface answer.
     pub(crate) fn answer(&self, outbox: &mut Outbox) {
-        answer(self.netif, self.frame, outbox);
+        answer(self.netif, self.packet, outbox);
     }
 }
 
-/// Lets an interface answer a frame that no socket wants.
-pub(crate) fn answer(netif: &'static Netif, frame: &[u8], outbox: &mut Outbox) {
-    netif.poll(&mut SocketSet::new(Vec::new()), Some(frame), outbox, 0);
+/// Lets an interface answer a packet that no socket wants.
+fn answer(netif: &'static Netif, packet: &[u8], outbox: &mut Outbox) {
+    netif.poll(&mut SocketSet::new(Vec::new()), Some(packet), outbox, 0);
 }

@@ -4,18 +4,18 @@ use super::link::{MAX_FRAME, NetworkLink};
 use super::netif::{ETHERNET_MTU, Traffic};
 use super::options;
 use super::outbox::{MAX_PACKET, Outbox};
+use super::station::{self, Station};
 use core::sync::atomic::Ordering;
 use smoltcp::phy::{self, Checksum, ChecksumCapabilities, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
-
-/// Bytes in front of the packet in a frame of Ethernet.
-const ETHERNET_HEADER: usize = 14;
 
 /// Where packets go.
 pub(crate) enum Wire<'a> {
     /// To other sockets of this machine.
     Loop(&'a mut Outbox),
-    /// As frames through a device. They are put together in `frame`.
+    /// To other machines.
+    Station(&'a mut Station),
+    /// As frames through a device, for who makes frames itself. They are put together in `frame`.
     Link {
         link: &'a dyn NetworkLink,
         frame: &'a mut [u8; MAX_FRAME],
@@ -51,6 +51,11 @@ impl<'a> Port<'a> {
         self.traffic_class = class;
     }
 
+    /// Whether a packet has come by it, and was not taken.
+    pub(crate) fn has_incoming(&self) -> bool {
+        self.incoming.is_some()
+    }
+
     /// Whether there was no room for a packet.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.is_exhausted
@@ -60,7 +65,7 @@ impl<'a> Port<'a> {
     fn make_room(&mut self) -> bool {
         let has_room = match &mut self.wire {
             Wire::Loop(outbox) => outbox.add(),
-            Wire::Link { .. } | Wire::Nowhere(_) => true,
+            Wire::Station(_) | Wire::Link { .. } | Wire::Nowhere(_) => true,
         };
         self.is_exhausted |= !has_room;
         has_room
@@ -87,18 +92,20 @@ pub(crate) struct Outgoing<'p, 'a> {
 impl phy::TxToken for Outgoing<'_, '_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, len: usize, f: F) -> R {
         self.is_used = true;
-        self.traffic.note_out(len);
+        let class = self.traffic_class;
         match self.wire {
             Wire::Loop(outbox) => {
-                let packet = outbox.fill_last(len);
-                let answer = f(packet);
-                options::set_traffic_class(packet, self.traffic_class);
-                answer
+                self.traffic.note_out(len);
+                write_packet(outbox.fill_last(len), class, f)
+            }
+            Wire::Station(station) => {
+                station.send(len, self.traffic, |packet| write_packet(packet, class, f))
             }
             Wire::Link { link, frame } => {
                 let answer = f(&mut frame[..len]);
-                options::set_traffic_class(&mut frame[ETHERNET_HEADER..len], self.traffic_class);
-                if !link.transmit(&frame[..len]) {
+                if link.transmit(&frame[..len]) {
+                    self.traffic.note_out(len);
+                } else {
                     self.traffic.dropped_out.fetch_add(1, Ordering::Relaxed);
                 }
                 answer
@@ -106,6 +113,12 @@ impl phy::TxToken for Outgoing<'_, '_> {
             Wire::Nowhere(forgotten) => f(&mut forgotten[..len]),
         }
     }
+}
+
+fn write_packet<R>(packet: &mut [u8], class: u8, write: impl FnOnce(&mut [u8]) -> R) -> R {
+    let answer = write(packet);
+    options::set_traffic_class(packet, class);
+    answer
 }
 
 impl Drop for Outgoing<'_, '_> {
@@ -145,9 +158,10 @@ impl<'a> phy::Device for Port<'a> {
         let mut capabilities = DeviceCapabilities::default();
         (capabilities.medium, capabilities.max_transmission_unit) = match self.wire {
             Wire::Loop(_) | Wire::Nowhere(_) => (Medium::Ip, MAX_PACKET),
-            Wire::Link { .. } => (Medium::Ethernet, ETHERNET_MTU + ETHERNET_HEADER),
+            Wire::Station(_) => (Medium::Ip, ETHERNET_MTU),
+            Wire::Link { .. } => (Medium::Ethernet, ETHERNET_MTU + station::HEADER),
         };
-        if !matches!(self.wire, Wire::Link { .. }) {
+        if !matches!(self.wire, Wire::Link { .. } | Wire::Station(_)) {
             capabilities.checksum = unchecked();
         }
         capabilities

@@ -3,6 +3,7 @@
 use super::datagram;
 use super::netif::{self, Netif};
 use super::stream::{self, Stream};
+use abi::inet::ARPHRD_ETHER;
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use core::sync::atomic::Ordering;
@@ -202,6 +203,31 @@ fn route(
         "{}\t{destination:08X}\t{router:08X}\t{flags:04X}\t0\t0\t0\t{mask:08X}\t0\t0\t0",
         netif.name
     )
+}
+
+/// The neighbours by IPv4: /proc/net/arp.
+///
+/// # Errors
+/// As `to`; there was no memory.
+pub fn neighbours(to: &mut dyn Write) -> fmt::Result {
+    /// Its hardware address is known.
+    const ATF_COM: u32 = 2;
+    to.write_str("IP address       HW type     Flags       HW address            Mask     Device\n")?;
+    for netif in netif::all() {
+        for neighbour in netif.neighbours().map_err(|_| fmt::Error)? {
+            let IpAddress::Ipv4(address) = neighbour.address else {
+                continue;
+            };
+            let [a, b, c, d, e, f] = neighbour.hardware.0;
+            let flags = if neighbour.state.is_known() { ATF_COM } else { 0 };
+            writeln!(
+                to,
+                "{address:<16} 0x{ARPHRD_ETHER:<10x}0x{flags:<10x}{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}     *        {}",
+                netif.name
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// The addresses of IPv6: /proc/net/if_inet6.

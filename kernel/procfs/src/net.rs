@@ -15,7 +15,8 @@ use net::unix;
 use vfs::file_ops::FileOps;
 use vfs::super_block::SuperBlock;
 
-static ENTRIES: [FixedEntry<()>; 8] = [
+static ENTRIES: [FixedEntry<()>; 9] = [
+    FixedEntry::text("arp", |(), text| written(inet::report::neighbours(text))),
     FixedEntry::text("dev", |(), text| written(inet::report::traffic(text))),
     FixedEntry::text("if_inet6", |(), text| {
         written(inet::report::addresses_of_ipv6(text))

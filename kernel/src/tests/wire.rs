@@ -287,15 +287,33 @@ fn datagrams(io: &Io) {
 }
 
 fn nobody(io: &Io) {
-    let socket = io.socket(AF_INET, SOCK_DGRAM, 0);
-    assert_eq!(
-        io.with_address(nr::CONNECT, socket, &address([192, 0, 2, 99], ECHO)),
-        0
-    );
-    io.write(socket, b"is there anybody?");
+    const IP_RECVERR: u64 = 11;
+    const DONTWAIT: u64 = 0x40;
+    let [socket, deaf] = [0; 2].map(|_| io.socket(AF_INET, SOCK_DGRAM, 0));
+    io.user.store(BUFFER, &1_u32.to_ne_bytes());
+    assert_eq!(io.call(nr::SETSOCKOPT, &[socket, 0, IP_RECVERR, BUFFER, 4]), 0);
+    for one in [deaf, socket] {
+        assert_eq!(
+            io.with_address(nr::CONNECT, one, &address([192, 0, 2, 99], ECHO)),
+            0
+        );
+        io.write(one, b"is there anybody?");
+    }
     assert_eq!(
         io.call(nr::READ, &[socket, BUFFER, 1]),
         error(Errno::EHOSTUNREACH)
     );
-    io.close(socket);
+    // Who did not ask for errors is not told, as on Linux.
+    assert_eq!(
+        io.call(nr::RECVFROM, &[deaf, BUFFER, 1, DONTWAIT, 0, 0]),
+        error(Errno::EAGAIN)
+    );
+    let stream = io.socket(AF_INET, SOCK_STREAM, 0);
+    assert_eq!(
+        io.with_address(nr::CONNECT, stream, &address([192, 0, 2, 99], ECHO)),
+        error(Errno::EHOSTUNREACH)
+    );
+    for one in [socket, deaf, stream] {
+        io.close(one);
+    }
 }

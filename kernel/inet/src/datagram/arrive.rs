@@ -31,7 +31,7 @@ pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
     if !arrival.is_trusted() && !datagram.verify_checksum(&source, &destination) {
         return;
     }
-    if super::super::dhcp::take(arrival, outbox) {
+    if super::super::dhcp::take(arrival) {
         return;
     }
     let from = IpEndpoint::new(source, datagram.src_port());
@@ -172,7 +172,8 @@ fn note_error(error: Errno, packet: &[u8]) {
                 socket.note_error(error);
             }
         }
-        Some((IpProtocol::Tcp, from, to)) if matches!(error, Errno::ECONNREFUSED | Errno::ENOPROTOOPT) => {
+        // The way may take smaller packets only: no reason to give up.
+        Some((IpProtocol::Tcp, from, to)) if error != Errno::EMSGSIZE => {
             stream::note_unreachable(from, to, error);
         }
         _ => {}

@@ -12,7 +12,6 @@ use abi::socket::option::SO_BROADCAST;
 use alloc::sync::Arc;
 use memory::fallible::TryVec;
 use net::{Half, Request};
-use sched::time;
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
 impl Datagram {
@@ -160,21 +159,16 @@ impl Datagram {
     /// The last descriptor is closed.
     pub(super) fn close_last(&self) {
         let mut inner = self.inner.lock();
-        let alarm = inner.alarm.take();
         let bound = inner.bound.take();
         inner.queued = 0;
         inner.is_receive_shut = true;
         let queue = core::mem::take(&mut inner.queue);
-        let transmitter = inner.transmitter.take();
         drop(inner);
-        if let Some(alarm) = alarm {
-            time::cancel(alarm);
-        }
         if let (Some(ports), Some(name)) = (self.ports(), bound) {
             ports.unbind(self, name.port);
         }
         self.leave_raw();
-        drop((queue, transmitter));
+        drop(queue);
     }
 
     /// What is shown of it.

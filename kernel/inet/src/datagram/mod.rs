@@ -2,7 +2,7 @@
 //! stand for themselves.
 //!
 //! What comes is queued with its sender, within the socket's receive buffer. What is sent to this machine is delivered at once
-//! (`delivery`); what is sent to others goes through a [`Transmitter`], which waits where a neighbour is not known yet.
+//! (`delivery`); what is sent to others leaves the socket at once, too (`station`).
 
 mod arrive;
 mod bind;
@@ -12,7 +12,6 @@ mod ops;
 mod options;
 mod receive;
 mod send;
-mod transmitter;
 
 pub(crate) use arrive::{arrive, give_to_ping, give_to_raw};
 pub(crate) use bind::visit;
@@ -30,11 +29,9 @@ use lock::{Mutex, rank};
 use memory::fallible;
 use net::SocketBase;
 use options::DatagramOptions;
-use sched::time::{Alarm, TimerPlace};
 use sched::wait::WaitQueue;
 use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol};
 use spin::Once;
-use transmitter::Transmitter;
 use vfs::file_owner::Listeners;
 
 /// Who has which port of UDP, and which number of echoes.
@@ -66,7 +63,6 @@ pub(crate) struct Datagram {
     readers: WaitQueue,
     writers: WaitQueue,
     listeners: [Listeners; 2],
-    place: TimerPlace,
     own: Once<Weak<Datagram>>,
 }
 
@@ -82,8 +78,6 @@ struct DatagramState {
     /// What the queue counts against the receive buffer.
     queued: usize,
     options: DatagramOptions,
-    transmitter: Option<Transmitter>,
-    alarm: Option<Alarm>,
     is_receive_shut: bool,
     is_send_shut: bool,
 }
@@ -114,7 +108,6 @@ impl Datagram {
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
             listeners: [Listeners::new(), Listeners::new()],
-            place: TimerPlace::new(),
             own: Once::new(),
         })?;
         socket.own.call_once(|| Arc::downgrade(&socket));

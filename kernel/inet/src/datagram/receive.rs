@@ -2,7 +2,6 @@
 
 use super::super::address;
 use super::arrive::cost;
-use super::transmitter::Transmitter;
 use super::{Datagram, DatagramState, QueuedMessage};
 use abi::Errno;
 use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
@@ -88,10 +87,7 @@ impl Datagram {
         if !inner.queue.is_empty() {
             events |= POLLIN | POLLRDNORM;
         }
-        if inner.transmitter.as_ref().is_none_or(Transmitter::has_room) {
-            events |= POLLOUT | POLLWRNORM;
-        }
-        events
+        events | POLLOUT | POLLWRNORM
     }
 }
 

@@ -6,8 +6,7 @@ use super::super::outbox::Outbox;
 use super::super::route::{self, Route};
 use super::compose::{Envelope, longest};
 use super::control::Said;
-use super::transmitter::Transmitter;
-use super::{Datagram, DatagramState, Kind};
+use super::{Datagram, Kind};
 use abi::Errno;
 use abi::socket::MessageFlags;
 use net::{Request, SentMessage};
@@ -78,7 +77,10 @@ impl Datagram {
             course.route.netif.traffic.note_out(header_len + len);
             delivery::deliver(outbox);
         } else {
-            self.transmit(&course.route, outbox, message.flags)?;
+            // One for a neighbour that is not known yet waits there; one that finds no room is lost, as on a wire that is full.
+            if let Some(packet) = outbox.take_first() {
+                course.route.netif.send_packet(packet.bytes());
+            }
         }
         Ok(len)
     }
@@ -119,62 +121,6 @@ impl Datagram {
             source,
         })
     }
-
-    /// Hands a packet to the interface. Without room there it is waited for.
-    fn transmit(&self, route: &Route, mut outbox: Outbox, flags: MessageFlags) -> Result<(), Errno> {
-        let Some(packet) = outbox.take_first() else {
-            return Ok(());
-        };
-        let deadline = self.base.send_deadline();
-        let mut made = None;
-        loop {
-            let mut inner = self.inner.lock();
-            if prepare(&mut inner, route, &mut made) {
-                let is_added = inner
-                    .transmitter
-                    .as_mut()
-                    .is_some_and(|way| way.add(packet.bytes()));
-                if is_added {
-                    self.run(&mut inner, &mut outbox);
-                    return Ok(());
-                }
-            }
-            let is_missing = inner.transmitter.is_none();
-            drop(inner);
-            if is_missing {
-                made = Some(Transmitter::new(route.netif)?);
-                continue;
-            }
-            if flags.contains(MessageFlags::MSG_DONTWAIT) {
-                return Err(Errno::EAGAIN);
-            }
-            let has_room = || {
-                let inner = self.inner.lock();
-                inner
-                    .transmitter
-                    .as_ref()
-                    .is_none_or(Transmitter::has_room)
-                    .then_some(())
-            };
-            let waited = self.writers.wait_until_deadline(deadline, has_room)?;
-            waited.ok_or(Errno::EAGAIN)?;
-            self.base.take_error()?;
-        }
-    }
-}
-
-/// Whether the socket has a transmitter for that way: `made` becomes it if it has none, or one for another interface that has nothing
-/// left to send.
-fn prepare(inner: &mut DatagramState, route: &Route, made: &mut Option<Transmitter>) -> bool {
-    let fits = inner
-        .transmitter
-        .as_ref()
-        .is_some_and(|way| way.is_for(route.netif));
-    if !fits && let Some(made) = made.take() {
-        inner.transmitter = Some(made);
-        return true;
-    }
-    fits
 }
 
 /// A program wrote the header of IP itself (`IP_HDRINCL`): lengths, and what it left at 0, are the kernel's (raw(7)).

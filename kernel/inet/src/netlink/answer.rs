@@ -6,10 +6,11 @@ use abi::Errno;
 use abi::inet::{ARPHRD_ETHER, ARPHRD_LOOPBACK};
 use abi::netlink::{
     IFA_ADDRESS, IFA_BROADCAST, IFA_F_PERMANENT, IFA_LABEL, IFA_LOCAL, IFLA_ADDRESS, IFLA_BROADCAST,
-    IFLA_IFNAME, IFLA_MTU, IFLA_OPERSTATE, IFLA_TXQLEN, IfAddrMsg, IfInfoMsg, NLM_F_ACK, NLM_F_DUMP,
-    NLM_F_MULTI, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NlMsgHdr, RT_SCOPE_HOST, RT_SCOPE_LINK,
-    RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY, RTA_OIF, RTA_PREFSRC, RTM_GETADDR, RTM_GETLINK,
-    RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE, RTN_UNICAST, RTPROT_BOOT, RTPROT_KERNEL, RtMsg,
+    IFLA_IFNAME, IFLA_MTU, IFLA_OPERSTATE, IFLA_TXQLEN, IfAddrMsg, IfInfoMsg, NDA_DST, NDA_LLADDR, NLM_F_ACK,
+    NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NdMsg, NlMsgHdr, RT_SCOPE_HOST,
+    RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY, RTA_OIF, RTA_PREFSRC, RTM_GETADDR,
+    RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWROUTE,
+    RTN_UNICAST, RTPROT_BOOT, RTPROT_KERNEL, RtMsg,
 };
 use abi::socket::{AF_INET, AF_INET6, AF_UNSPEC};
 use abi::zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -67,6 +68,12 @@ impl AnswerBuilder<'_> {
             RTM_GETLINK => return self.one_link(head, body),
             RTM_GETADDR if is_dump => netif::all().try_for_each(|netif| self.addresses(netif, family))?,
             RTM_GETROUTE if is_dump => netif::all().try_for_each(|netif| self.routes(netif, family))?,
+            RTM_GETNEIGH if is_dump => {
+                let wanted = NdMsg::read_from_prefix(body).map_or(0, |(message, _)| message.index);
+                let all = netif::all().filter(|netif| wanted == 0 || netif.index == wanted);
+                all.into_iter()
+                    .try_for_each(|netif| self.neighbours(netif, family))?;
+            }
             _ => return self.error(head, Some(Errno::EOPNOTSUPP)),
         }
         self.put(NLMSG_DONE, NLM_F_MULTI, &0_u32)?;
@@ -209,6 +216,35 @@ impl AnswerBuilder<'_> {
             IpCidr::Ipv6(own) => self.attribute(IFA_ADDRESS, &own.address().octets())?,
         }
         self.close(start);
+        Ok(())
+    }
+
+    fn neighbours(&mut self, netif: &Netif, family: u32) -> Result<(), Errno> {
+        for neighbour in netif.neighbours()? {
+            if !is_of(family, &neighbour.address) {
+                continue;
+            }
+            let start = self.put(
+                RTM_NEWNEIGH,
+                NLM_F_MULTI,
+                &NdMsg {
+                    family: family_of(&neighbour.address) as u8,
+                    pad: [0; 3],
+                    index: netif.index,
+                    state: neighbour.state.number(),
+                    flags: 0,
+                    kind: RTN_UNICAST,
+                },
+            )?;
+            match neighbour.address {
+                IpAddress::Ipv4(address) => self.attribute(NDA_DST, &address.octets())?,
+                IpAddress::Ipv6(address) => self.attribute(NDA_DST, &address.octets())?,
+            }
+            if neighbour.state.is_known() {
+                self.attribute(NDA_LLADDR, &neighbour.hardware.0)?;
+            }
+            self.close(start);
+        }
         Ok(())
     }
 

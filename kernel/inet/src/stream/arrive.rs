@@ -12,9 +12,9 @@ use smoltcp::socket::tcp::State;
 
 impl Stream {
     /// A segment of its connection has come. What it sends in answer is delivered by the caller.
-    pub(super) fn take_segment(&self, frame: &[u8], outbox: &mut Outbox) {
+    pub(super) fn take_segment(&self, packet: &[u8], outbox: &mut Outbox) {
         let mut inner = self.inner.lock();
-        let effects = self.run(&mut inner, Some(frame), outbox);
+        let effects = self.run(&mut inner, Some(packet), outbox);
         drop(inner);
         self.perform(effects);
     }

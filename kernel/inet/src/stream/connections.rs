@@ -75,7 +75,7 @@ pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
     // A port may be used again before its last connection is forgotten.
     let known = known.filter(|stream| !is_opening || !stream.give_way());
     if let Some(stream) = known {
-        return stream.take_segment(arrival.frame, outbox);
+        return stream.take_segment(arrival.packet, outbox);
     }
     let is_whole = arrival.is_trusted() || segment.verify_checksum(&local.addr, &remote.addr);
     let lot = usize::from(remote.port);

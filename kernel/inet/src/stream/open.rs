@@ -224,11 +224,8 @@ impl Stream {
             .is_some_and(|connection| connection.view().state == State::SynSent);
         if is_opening {
             self.base.set_error(error);
-            if let Some(connection) = &mut inner.connection {
-                // Nobody there hears a reset.
-                connection.socket_mut().close();
-            }
-            let removed = self.end(&mut inner);
+            // Not a reset, which nobody there would hear: nothing of it is left.
+            let removed = self.forget(&mut inner);
             drop(inner);
             drop(removed);
             self.writers.wake_all();
