@@ -24,15 +24,6 @@ const REASONS: &[(&[&str], &str)] = &[
         &["asid::activate_fixed"],
         "harmless: asid=fixed is for QEMU, which flushes by itself",
     ),
-    // Order of ordinary data: the checker sees QEMU's interleavings only.
-    (
-        &["DMB ISHLD"],
-        "unseen: order of loads of ordinary data (Arc, locks); loom and the litmus tests",
-    ),
-    (
-        &["DMB ISH "],
-        "unseen: order of ordinary data; loom and the litmus tests",
-    ),
     // A narrower entry that stays costs a fault, and for ever if it is the processor's own.
     (
         &["flush_own"],
@@ -40,29 +31,8 @@ const REASONS: &[(&[&str], &str)] = &[
     ),
     // Devices.
     (
-        &["devices/rpi4"],
-        "unseen: QEMU's mailbox, watchdog and pins take effect at once, and see all caches",
-    ),
-    (
-        &["devices/gic::end", "DSB SY"],
-        "unseen: QEMU's devices take effect at once",
-    ),
-    (
-        &["gic_v3::", "DSB SY"],
-        "unseen: QEMU's interrupt controller takes effect at once",
-    ),
-    (
         &["gic_v3::", "ISB"],
         "unseen: QEMU's interrupt controller takes effect at once",
-    ),
-    (
-        &["wait_for_interrupt"],
-        "unseen: QEMU has no write buffer that WFI could leave full",
-    ),
-    (&["power::"], "unseen: QEMU turns off at once"),
-    (
-        &["timer::", "ISB"],
-        "unseen: QEMU reads its counter in program order",
     ),
     // Covered by another.
     (
@@ -133,14 +103,6 @@ const REASONS: &[(&[&str], &str)] = &[
     ),
     // Boot: QEMU synchronises at once, and looks at one map only.
     (
-        &["find_likely_uart"],
-        "unseen: QEMU's devices take effect at once",
-    ),
-    (
-        &["devices/watchdog"],
-        "unseen: QEMU's devices take effect at once",
-    ),
-    (
         &["at_el1", "ISB"],
         "unseen: VBAR matters for an exception that does not come",
     ),
@@ -164,19 +126,6 @@ const REASONS: &[(&[&str], &str)] = &[
         &["boot/mod::install"],
         "unseen: the identity under TTBR0 is left for good, and no program runs before the first switch, which flushes again",
     ),
-    (&["start_secondary #1"], "unseen: as in boot/mod::install"),
-    (
-        &["boot/secondary::start", "DSB SY"],
-        "unseen: the checker takes DC for complete at once",
-    ),
-    (
-        &["boot/secondary::perform", "DSB SY"],
-        "unseen: the checker takes DC for complete at once",
-    ),
-    (
-        &["board/selftest"],
-        "unseen: it asks a board what only a board can answer",
-    ),
     (
         &["board/hardening"],
         "unseen: CPUACTLR is another processor's register in QEMU",
@@ -196,23 +145,6 @@ const REASONS: &[(&[&str], &str)] = &[
     (
         &["boot/window::show"],
         "unseen: a walk that faulted before is not remembered by QEMU nor by the checker",
-    ),
-    // Locks: only one that is given back in order somewhere else is known to be one.
-    (
-        &["asid::activate_slowly", "STLRB"],
-        "unseen: the only place that gives this lock back",
-    ),
-    (
-        &["mm/frames::{closure#0}", "STLRB"],
-        "unseen: the only place that gives this lock back",
-    ),
-    (
-        &["devices/map::map", "STLRB"],
-        "unseen: one processor alone, at boot",
-    ),
-    (
-        &["devices/virtio::set_slots", "STLRB"],
-        "unseen: one processor alone, at boot",
     ),
 ];
 

@@ -1,6 +1,6 @@
 //! Mutants of the finished kernel: each TLBI, DSB, DMB, ISB, DC, IC, break and lock of `platform` and `mm` left out or made weaker in the
 //! Image, one at a time, and played under the checker. `mutants [--list] [--all] [TEXT]` plays those with TEXT in their line; without
-//! `--all` one copy of what was inlined in many places stands for them all. What nobody notices must stand in [`harmless`] with its
+//! `--all` all copies of what was inlined in many places are changed at once. What nobody notices must stand in [`harmless`] with its
 //! reason. Ends with `N passed, N failed`, and writes a table to `target/holstein`.
 
 mod harmless;
@@ -12,7 +12,7 @@ mod table;
 use anyhow::{Context, Result, ensure};
 use mutations::Mutation;
 use play::{Verdict, Work};
-use sites::Site;
+use sites::{Kind, Site};
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -77,24 +77,30 @@ impl Original {
         self.folder.join("kernel8.img")
     }
 
-    /// The works that execute the instruction.
-    fn works(&self, address: u64) -> impl Iterator<Item = &'static Work> {
+    /// The works that execute one of the instructions and may show what became of it.
+    fn works(&self, mutant: &[(Site, Mutation)]) -> impl Iterator<Item = &'static Work> {
+        let is_of_order = mutant.iter().all(|(site, _)| site.kind.is_of_order());
         let works = play::ALL.iter().zip(&self.executed);
         works
-            .filter(move |(_, executed)| executed.contains(&address))
+            .filter(move |(work, executed)| {
+                work.watches_order == is_of_order
+                    && mutant.iter().any(|(site, _)| executed.contains(&site.address))
+            })
             .map(|(work, _)| work)
     }
 
-    /// Writes the Image with one instruction changed.
-    fn mutate(&self, site: &Site, mutation: &Mutation) -> Result<()> {
-        let at = (site.address - BASE) as usize;
+    /// Writes the Image with these instructions changed.
+    fn mutate(&self, mutant: &[(Site, Mutation)]) -> Result<()> {
         let mut image = self.image.clone();
-        let place = image.get_mut(at..at + 4).context("beyond the Image")?;
-        ensure!(
-            place == site.word.to_le_bytes(),
-            "the Image is not of this kernel.elf"
-        );
-        place.copy_from_slice(&mutation.word.to_le_bytes());
+        for (site, mutation) in mutant {
+            let at = (site.address - BASE) as usize;
+            let place = image.get_mut(at..at + 4).context("beyond the Image")?;
+            ensure!(
+                place == site.word.to_le_bytes(),
+                "the Image is not of this kernel.elf"
+            );
+            place.copy_from_slice(&mutation.word.to_le_bytes());
+        }
         Ok(std::fs::write(self.path(), image)?)
     }
 }
@@ -157,22 +163,41 @@ fn line(site: &Site, mutation: &Mutation) -> String {
     )
 }
 
-/// Of the copies of one instruction the one that the shortest work executes.
-fn one_of_each(original: &Original, mut mutants: Vec<(Site, Mutation)>) -> Vec<(Site, Mutation)> {
+/// What was written once and inlined in many places is one mutant; with `--all` each copy is one. A lock is one copy: where all are
+/// changed nobody sees a lock.
+fn together(
+    original: &Original,
+    mut changes: Vec<(Site, Mutation)>,
+    is_all: bool,
+) -> Vec<Vec<(Site, Mutation)>> {
     let rank = |address: u64| {
+        let is_executed = |executed: &BTreeSet<u64>| executed.contains(&address);
         original
             .executed
             .iter()
-            .position(|executed| executed.contains(&address))
+            .position(is_executed)
             .unwrap_or(usize::MAX)
     };
-    mutants.sort_by_key(|(site, mutation)| (line(site, mutation), rank(site.address)));
-    mutants.dedup_by_key(|(site, mutation)| line(site, mutation));
+    changes.sort_by_key(|(site, mutation)| (line(site, mutation), rank(site.address)));
+    let mut mutants: Vec<Vec<(Site, Mutation)>> = Vec::new();
+    for (site, mutation) in changes {
+        let name = line(&site, &mutation);
+        let is_lock = matches!(site.kind, Kind::Acquire | Kind::Release);
+        match mutants.last_mut() {
+            Some(last) if !is_all && line(&last[0].0, &last[0].1) == name => {
+                if !is_lock {
+                    last.push((site, mutation));
+                }
+            }
+            _ => mutants.push(vec![(site, mutation)]),
+        }
+    }
     mutants
 }
 
 /// Plays one mutant, unless it is known why nobody notices it.
-fn judge(original: &Original, site: &Site, mutation: &Mutation, listed: Listed) -> Result<Row> {
+fn judge(original: &Original, mutant: &[(Site, Mutation)], listed: Listed) -> Result<Row> {
+    let (site, mutation) = mutant.first().context("a mutant changes something")?;
     let name = line(site, mutation);
     let row = |verdict, work| Row {
         name: name.clone(),
@@ -183,9 +208,9 @@ fn judge(original: &Original, site: &Site, mutation: &Mutation, listed: Listed) 
     if listed == Listed::Skipped && harmless::reason(&name).is_some() {
         return Ok(row(None, ""));
     }
-    original.mutate(site, mutation)?;
+    original.mutate(mutant)?;
     let mut last = (None, "");
-    for work in original.works(site.address) {
+    for work in original.works(mutant) {
         last = (Some(play::play(&original.path(), work)?), work.name);
         if last.0 != Some(Verdict::Nobody) {
             break;
@@ -207,14 +232,10 @@ fn run() -> Result<bool> {
         return Ok(true);
     }
     let original = Original::new(&built)?;
-    let mutants = if choice.is_all {
-        mutants
-    } else {
-        one_of_each(&original, mutants)
-    };
+    let mutants = together(&original, mutants, choice.is_all);
     let mut rows = Vec::new();
-    for (site, mutation) in &mutants {
-        let row = judge(&original, site, mutation, choice.listed())?;
+    for mutant in &mutants {
+        let row = judge(&original, mutant, choice.listed())?;
         println!("{}", row.text());
         rows.push(row);
     }

@@ -1,7 +1,7 @@
 //! What can be done to an instruction: left out, made weaker, made to reach one processor only.
 
 use crate::sites::{Kind, Site};
-use checker::instruction::{Accesses, Cache, Domain, Operation, Scope};
+use checker::instruction::{self, Access, Accesses, Cache, Domain, Operation, Scope};
 
 const NOP: u32 = 0xd503_201f;
 
@@ -66,12 +66,40 @@ fn tlbi_name(scope: Scope, domain: Domain) -> String {
     format!("TLBI {scope}{suffix}")
 }
 
+/// LDAXRB, STLR and their kin.
+fn ordered_name(word: u32) -> String {
+    let is_load = word & 1 << 22 != 0;
+    let size = match word >> 30 {
+        0 => "B",
+        1 => "H",
+        _ => "",
+    };
+    match (is_load, is_exclusive(word)) {
+        (true, true) => format!("LDAXR{size}"),
+        (true, false) => format!("LDAR{size}"),
+        (false, true) => format!("STLXR{size}"),
+        (false, false) => format!("STLR{size}"),
+    }
+}
+
+fn is_exclusive(word: u32) -> bool {
+    instruction::access(word) == Access::Exclusive
+}
+
+/// The same without order: LDXR for LDAXR, LDR for LDAR.
+fn relaxed(word: u32) -> u32 {
+    if is_exclusive(word) {
+        return word & !(1 << 15);
+    }
+    // LDR and STR with an offset of 0.
+    word & 0xc040_03ff | 0x3900_0000
+}
+
 /// How the instruction is written.
-fn name(kind: Kind) -> String {
+fn name(kind: Kind, word: u32) -> String {
     match kind {
         Kind::Break => "break".to_owned(),
-        Kind::Acquire => "LDAXRB".to_owned(),
-        Kind::Release => "STLRB".to_owned(),
+        Kind::Acquire | Kind::Release => ordered_name(word),
         Kind::Followed(operation) => match operation {
             Operation::Isb => "ISB".to_owned(),
             Operation::Dmb(domain, accesses) => "DMB ".to_owned() + &barrier_name(domain, accesses),
@@ -90,8 +118,7 @@ pub fn of(site: &Site) -> Vec<Mutation> {
         return Vec::new(); // 64 in a row: one stands for all
     }
     let mut changes = match site.kind {
-        Kind::Acquire => vec![("LDXRB", word & !(1 << 15))],
-        Kind::Release => vec![("STRB", 0x3900_0000 | word & 0x3ff)],
+        Kind::Acquire | Kind::Release => vec![("relaxed", relaxed(word))],
         _ => vec![("left out", NOP)],
     };
     match site.kind {
@@ -107,7 +134,7 @@ pub fn of(site: &Site) -> Vec<Mutation> {
         }
         _ => {}
     }
-    let name = name(site.kind);
+    let name = name(site.kind, word);
     let mutation = |(change, word)| Mutation {
         name: name.clone(),
         change,

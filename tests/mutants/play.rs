@@ -17,17 +17,61 @@ const PAUSE: Duration = Duration::from_millis(25);
 pub struct Work {
     /// Its name.
     pub name: &'static str,
+    /// The order between processors is looked at.
+    pub watches_order: bool,
     start: fn(&mut Stage) -> Result<Session>,
 }
 
+impl Work {
+    fn watch(&self, stage: &mut Stage) {
+        if self.watches_order {
+            stage.watch_order();
+        } else {
+            stage.watch();
+        }
+    }
+}
+
 /// From the shortest to the longest.
-pub const ALL: [Work; 7] = [
+pub const ALL: [Work; 13] = [
+    Work {
+        name: "order, threads",
+        watches_order: true,
+        start: |stage| program::boot(stage, &virt(), "", "storm", "threads 40"),
+    },
+    Work {
+        name: "order, soak",
+        watches_order: true,
+        start: |stage| program::boot(stage, &virt(), "", "soak", "4 1"),
+    },
+    Work {
+        name: "order, execs",
+        watches_order: true,
+        start: |stage| program::boot(stage, &virt(), "", "storm", "execs 4"),
+    },
+    Work {
+        name: "order, maps",
+        watches_order: true,
+        start: |stage| program::boot(stage, &virt(), "", "maps", ""),
+    },
+    Work {
+        name: "order, mappings",
+        watches_order: true,
+        start: |stage| program::boot(stage, &virt(), "", "mappings", ""),
+    },
+    Work {
+        name: "order, moves",
+        watches_order: true,
+        start: |stage| program::boot(stage, &virt(), "", "moves", ""),
+    },
     Work {
         name: "soak",
+        watches_order: false,
         start: |stage| program::boot(stage, &virt(), "", "soak", "4 1"),
     },
     Work {
         name: "GICv3, EL2",
+        watches_order: false,
         start: |stage| {
             let machine = Machine::Virt(Virt {
                 gic: Gic::V3,
@@ -40,22 +84,27 @@ pub const ALL: [Work; 7] = [
     },
     Work {
         name: "raspi4b",
+        watches_order: false,
         start: |stage| program::boot(stage, &Machine::raspi4b()?, "", "storm", "forks 1"),
     },
     Work {
         name: "threads",
+        watches_order: false,
         start: |stage| program::boot(stage, &virt(), "", "storm", "threads 40"),
     },
     Work {
         name: "fork=classic",
+        watches_order: false,
         start: |stage| program::boot(stage, &virt(), "fork=classic", "storm", "forks 2"),
     },
     Work {
         name: "asid=16",
+        watches_order: false,
         start: |stage| program::boot(stage, &virt(), "asid=16", "soak", "5 2"),
     },
     Work {
         name: "demos",
+        watches_order: false,
         start: |stage| {
             let load = tests::qemu::Load {
                 command_line: "-- demo".into(),
@@ -96,7 +145,7 @@ pub fn play(image: &Path, work: &Work) -> Result<Verdict> {
 
 fn play_once(image: &Path, work: &Work) -> Result<Verdict> {
     let mut stage = Stage::alone("mutants", Kernel::Holstein(image.to_owned()), LIMIT)?;
-    stage.watch();
+    work.watch(&mut stage);
     let mut board = (work.start)(&mut stage)?;
     board.set_step(PAUSE);
     let start = Instant::now();
@@ -139,7 +188,7 @@ fn end(text: &str) -> Verdict {
 /// The instructions that the unchanged kernel executes under this work.
 pub fn executed(image: &Path, work: &Work) -> Result<BTreeSet<u64>> {
     let mut stage = Stage::alone("mutants", Kernel::Holstein(image.to_owned()), LIMIT)?;
-    stage.watch();
+    work.watch(&mut stage);
     let mut board = (work.start)(&mut stage)?;
     board.set_step(LIMIT);
     board.expect_end().with_context(|| work.name)?;

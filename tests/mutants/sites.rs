@@ -27,11 +27,24 @@ pub enum Kind {
     Followed(Operation),
     /// A store of zero to a translation table.
     Break,
-    /// LDAXRB: a lock is taken.
+    /// LDAXR, LDAR and their kin: what others released is acquired.
     Acquire,
-    /// STLRB: a lock is given back.
+    /// STLXR, STLR and their kin: what was done is released to others.
     Release,
 }
+
+impl Kind {
+    /// Whether it only orders what is stored and loaded: QEMU's machine does not know it.
+    pub fn is_of_order(self) -> bool {
+        matches!(
+            self,
+            Kind::Acquire | Kind::Release | Kind::Followed(Operation::Dmb(..))
+        )
+    }
+}
+
+/// Of exclusive and ordered accesses: it loads.
+const LOAD: u32 = 1 << 22;
 
 /// One instruction.
 #[derive(Clone, Debug)]
@@ -175,8 +188,8 @@ impl Finder {
             Some(Operation::Isb) if self.is_hint(address) => None,
             Some(operation) => Some(Kind::Followed(operation)),
             None if is_store_of_zero(word) && self.is_table_store(address) => Some(Kind::Break),
-            None if word & 0xffff_fc00 == 0x085f_fc00 => Some(Kind::Acquire),
-            None if word & 0xffff_fc00 == 0x089f_fc00 => Some(Kind::Release),
+            None if instruction::is_ordered(word) && word & LOAD != 0 => Some(Kind::Acquire),
+            None if instruction::is_ordered(word) => Some(Kind::Release),
             None => None,
         }
     }

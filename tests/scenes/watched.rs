@@ -15,6 +15,10 @@ pub const SCENES: &[Scene] = &[
     scene("watched.threads", |stage| watch_storm(stage, "threads", 40)),
     scene("watched.execs", |stage| watch_storm(stage, "execs", 10)),
     scene("watched.kills", |stage| watch_storm(stage, "kills", 20)),
+    scene("watched.order", |stage| {
+        stage.watch_order();
+        watch_storm(stage, "threads", 20)
+    }),
     scene("watched.soak", |stage| {
         stage.soak.seconds = 10;
         watch(stage, |stage| soak::soak(stage, &Machine::Virt(el2_and_gic_v3())))

@@ -3,7 +3,7 @@
 
 use crate::files;
 use crate::qemu::{Load, Machine, Virt};
-use crate::watched_sites;
+use crate::watched_sites::{self, Sites};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use object::{Object, ObjectSymbol};
 use regex::{Captures, Regex};
@@ -29,6 +29,7 @@ pub struct Watch {
     base: u64,
     size: u64,
     has_one_asid: bool,
+    sites: Sites,
 }
 
 /// RAM of a board: first address, bytes.
@@ -57,7 +58,7 @@ fn folder_of_ram() -> PathBuf {
 
 impl Watch {
     /// Makes ready to watch this board, on which `image` is booted. The log goes to `folder`.
-    pub fn new(machine: &Machine, load: &Load, image: &Path, folder: &Path) -> Result<Watch> {
+    pub fn new(machine: &Machine, load: &Load, image: &Path, folder: &Path, sites: Sites) -> Result<Watch> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (base, size) = memory(machine)?;
@@ -76,6 +77,7 @@ impl Watch {
             base,
             size,
             has_one_asid: load.command_line.contains("asid=fixed"),
+            sites,
         })
     }
 
@@ -87,7 +89,10 @@ impl Watch {
         for range in symbols(&self.elf, &TAKERS)? {
             options += &format!(",frames={:#x}-{:#x}", range.start, range.end);
         }
-        options += &format!(",sites={}", watched_sites::write(&self.elf)?.display());
+        options += &format!(
+            ",sites={}",
+            watched_sites::write(&self.elf, self.sites)?.display()
+        );
         if self.has_one_asid {
             options += ",one-asid=on";
         }

@@ -252,6 +252,78 @@ pub fn is_store_exclusive(word: u32) -> bool {
     access(word) == Access::Exclusive && word & 1 << 22 == 0
 }
 
+/// Where a store goes: by which registers and how far from them, and how many bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The register that holds the address.
+    pub base: usize,
+    /// A register that is added, shifted to the left by so much.
+    pub index: Option<(usize, u32)>,
+    /// What is added.
+    pub offset: u64,
+    /// How many bytes.
+    pub size: u64,
+}
+
+/// Where a store of one register goes, and those that are ordered or exclusive; none for others.
+pub fn store_target(word: u32) -> Option<Target> {
+    let target = Target {
+        base: field(word, 5, 5) as usize,
+        index: None,
+        offset: 0,
+        size: 1 << (word >> 30),
+    };
+    let is_load = word & 3 << 22 != 0;
+    match access(word) {
+        Access::Exclusive | Access::Ordered => {
+            let count = if word & 1 << 21 != 0 { 2 } else { 1 };
+            let size = target.size * count;
+            (word & 1 << 22 == 0).then_some(Target { size, ..target })
+        }
+        _ if is_load => None,
+        _ if word & 0x3f00_0000 == 0x3900_0000 => Some(Target {
+            offset: u64::from(field(word, 10, 12)) << (word >> 30),
+            ..target
+        }),
+        _ if word & 0x3f20_0c00 == 0x3800_0000 => Some(Target {
+            offset: ((i64::from(field(word, 12, 9)) << 55) >> 55) as u64,
+            ..target
+        }),
+        // STR [Xn, Xm{, LSL}]
+        _ if word & 0x3f20_ec00 == 0x3820_6800 => Some(Target {
+            index: Some((field(word, 16, 5) as usize, field(word, 12, 1) * (word >> 30))),
+            ..target
+        }),
+        _ => None,
+    }
+}
+
+#[test]
+fn targets_of_stores_are_computed() {
+    let target = |base, index, offset, size| {
+        Some(Target {
+            base,
+            index,
+            offset,
+            size,
+        })
+    };
+    for (word, expected) in [
+        (0xc89ffc20, target(1, None, 0, 8)),                    // STLR X0, [X1]
+        (0xc809fea8, target(21, None, 0, 8)),                   // STLXR W9, X8, [X21]
+        (0xc8220400, target(0, None, 0, 16)),                   // STXP W2, X0, X1, [X0]
+        (0xc85ffc20, None),                                     // LDAXR X0, [X1]
+        (0xf9000820, target(1, None, 16, 8)),                   // STR X0, [X1, #16]
+        (0xb9400820, None),                                     // LDR W0, [X1, #8]
+        (0xf81f8020, target(1, None, 0u64.wrapping_sub(8), 8)), // STUR X0, [X1, #-8]
+        (0xf8227820, target(1, Some((2, 3)), 0, 8)),            // STR X0, [X1, X2, LSL #3]
+        (0x38226820, target(1, Some((2, 0)), 0, 1)),            // STRB W0, [X1, X2]
+        (0xf8408420, None),                                     // LDR X0, [X1], #8
+    ] {
+        assert_eq!(store_target(word), expected, "{word:#x}");
+    }
+}
+
 #[test]
 fn instructions_of_the_kernel_are_told_apart() {
     let known = [

@@ -7,8 +7,10 @@
 //!
 //! [`plugin`] is where QEMU calls; all else is safe code, which the tests drive with events made by hand.
 
+pub mod clocks;
 pub mod descriptor;
 pub mod instruction;
+pub mod known;
 pub mod lines;
 pub mod machine;
 pub mod options;

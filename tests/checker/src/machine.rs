@@ -1,5 +1,6 @@
 //! The machine as the checker knows it: processors with their registers, barriers and TLBs, live trees, lines of memory.
 
+use crate::clocks::Order;
 use crate::descriptor::{Half, page_of};
 use crate::instruction::{Domain, Register, Scope};
 use crate::lines::Lines;
@@ -212,6 +213,8 @@ pub struct Machine {
     pub code_epoch: u64,
     /// Its locks.
     pub locks: Locks,
+    /// Who comes behind whom.
+    pub order: Order,
     /// What was asked of the VideoCore.
     pub mailbox: Mailbox,
     /// All spaces have one ASID. No TLB is another processor's too (CnP is 0), so that this is well if each forgets everything when
@@ -233,6 +236,7 @@ impl Machine {
             polled: HashMap::new(),
             code_epoch: 0,
             locks: Locks::default(),
+            order: Order::default(),
             mailbox: Mailbox::default(),
             has_one_asid: false,
         }

@@ -6,8 +6,8 @@
 use crate::machine::Machine;
 use crate::ram::{Ram, Store};
 use crate::report::Report;
-use crate::rules::TakesFrame;
-use std::collections::HashSet;
+use crate::rules::{Role, TakesFrame};
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::ops::Range;
 
@@ -21,6 +21,7 @@ pub struct Options {
     frames: Vec<Range<u64>>,
     has_one_asid: bool,
     references: HashSet<u64>,
+    roles: HashMap<u64, Role>,
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -63,11 +64,23 @@ impl Options {
         let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
         for line in text.lines() {
             match line.split_once(' ') {
+                Some(("data", address)) => drop(self.roles.insert(number(address)?, Role::Data)),
+                Some(("relaxed", address)) => drop(self.roles.insert(number(address)?, Role::Relaxed)),
                 Some(("reference", address)) => drop(self.references.insert(number(address)?)),
                 _ => return Err(format!("{file}: {line:?}")),
             }
         }
         Ok(())
+    }
+
+    /// Whether the order between processors is looked at.
+    pub fn has_roles(&self) -> bool {
+        !self.roles.is_empty()
+    }
+
+    /// What the instruction at `pc` is to the order between processors.
+    pub fn role(&self, pc: u64) -> Role {
+        self.roles.get(&pc).copied().unwrap_or(Role::Unknown)
     }
 
     /// Whether the instruction at `pc` takes a reference to something that is counted away.

@@ -1,11 +1,12 @@
 //! Where QEMU calls: the few functions of its plugin interface (`qemu-plugin.h`, version 4: QEMU 9.2 and later) that are needed,
 //! and the callbacks, which hand everything to one [`Machine`] under one lock. The only unsafe code of this crate.
 
-use crate::instruction::{self, Access, Operation};
+use crate::instruction::{Access, Operation};
+use crate::known::Known;
 use crate::machine::{Machine, PROCESSORS};
 use crate::options::Options;
 use crate::ram::is_known_ram;
-use crate::rules::{Memory, Site, Value};
+use crate::rules::{Memory, Role, Value};
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr;
@@ -92,17 +93,6 @@ unsafe extern "C" {
     fn g_array_free(array: *mut GlibArray, free_data: c_int) -> *mut c_char;
     fn g_byte_array_new() -> *mut GlibArray;
     fn g_byte_array_set_size(array: *mut GlibArray, len: c_uint) -> *mut GlibArray;
-}
-
-/// What a callback finds by the number that it was registered with.
-#[derive(Clone, Copy)]
-struct Known {
-    site: Site,
-    operation: Option<Operation>,
-    /// STXR and kin, which QEMU carries out by a load and a store: the load is no access of the program.
-    is_store_exclusive: bool,
-    /// General register of a system instruction; instructions of a block of a program.
-    operand: usize,
 }
 
 struct State {
@@ -255,18 +245,7 @@ extern "C" fn on_block(_id: u64, block: *mut c_void) {
             qemu_plugin_insn_data(insn, ptr::from_mut(&mut word).cast(), size_of::<u32>());
             (insn, qemu_plugin_insn_vaddr(insn))
         };
-        let known = Known {
-            site: Site {
-                pc,
-                access: instruction::access(word),
-                is_ordered: instruction::is_ordered(word),
-                drops_reference: state.options.drops_reference(pc),
-                takes_frame: state.options.takes_frame(pc),
-            },
-            operation: instruction::decode(word),
-            is_store_exclusive: instruction::is_store_exclusive(word),
-            operand: instruction::source_register(word),
-        };
+        let known = Known::new(pc, word, &state.options);
         let is_low = pc >> 63 == 0;
         if index == 0 && is_low {
             let length = Known {
@@ -288,11 +267,15 @@ extern "C" fn on_block(_id: u64, block: *mut c_void) {
             unsafe { qemu_plugin_register_vcpu_tb_exec_cb(block, on_kernel_block, NO_REGISTERS, data) };
         }
         let data = state.number((pc, word), known);
+        if !is_low && state.options.has_roles() && known.is_release() {
+            // SAFETY: the instruction is valid during this callback.
+            unsafe { qemu_plugin_register_vcpu_insn_exec_cb(insn, on_release, READ_REGISTERS, data) };
+        }
         if known.operation.is_some() {
             // SAFETY: the instruction is valid during this callback.
             unsafe { qemu_plugin_register_vcpu_insn_exec_cb(insn, on_system, READ_REGISTERS, data) };
         }
-        let is_plain = !is_low && known.site.access == Access::Plain;
+        let is_plain = !is_low && known.site.access == Access::Plain && known.site.role == Role::Unknown;
         let callback = if is_plain { on_kernel_memory } else { on_memory };
         // SAFETY: as above.
         unsafe { qemu_plugin_register_vcpu_mem_cb(insn, callback, NO_REGISTERS, ALL_ACCESSES, data) };
@@ -331,6 +314,21 @@ extern "C" fn on_system(cpu: c_uint, data: *mut c_void) {
         .machine
         .system(cpu as usize, known.site.pc, operation, operand);
     state.note_wants(cpu as usize);
+}
+
+/// Something is about to be released: said before it is done, for another processor may see it done before it is said.
+extern "C" fn on_release(cpu: c_uint, data: *mut c_void) {
+    let mut guard = lock();
+    let Some(state) = guard.as_mut() else { return };
+    let Some(known) = state.known(data) else { return };
+    let Some(target) = known.target else { return };
+    let cpu = cpu as usize;
+    let index = target
+        .index
+        .map_or(0, |(register, shift)| state.register(cpu, register) << shift);
+    let base = state.register(cpu, target.base);
+    let address = base.wrapping_add(index).wrapping_add(target.offset);
+    state.machine.release(cpu, &known.site, address, target.size);
 }
 
 /// The kernel's usual accesses: its loads of RAM from its own half are many, and seldom say anything.

@@ -45,6 +45,8 @@ pub struct Watched {
     pub fetches: u64,
     /// Frames taken for new contents, compared with all that could reach them
     pub frames_taken: u64,
+    /// Accesses whose order with other processors' was looked at
+    pub ordered: u64,
     /// Accesses that another processor's unfinished change excuses
     pub in_flight: u64,
 }
@@ -139,7 +141,7 @@ impl Report {
         let w = self.watched;
         self.line(&format!(
             "watched: stores {}, to tables {}, TLBI {}, DSB {}, ISB {}, TTBR writes {}, entries to EL0 {}, user accesses {} \
-             (compared {}), TLB fills {}, fetches {}, frames taken {}, in flight {}",
+             (compared {}), TLB fills {}, fetches {}, frames taken {}, ordered {}, in flight {}",
             w.stores,
             w.table_stores,
             w.tlbis,
@@ -152,6 +154,7 @@ impl Report {
             w.fills,
             w.fetches,
             w.frames_taken,
+            w.ordered,
             w.in_flight
         ));
         for (pc, count) in std::mem::take(&mut self.executed) {

@@ -1,5 +1,6 @@
 //! Loads and stores: lines of memory, programs' memory, frames that are taken for something new.
 
+use super::order::Role;
 use super::remembered::Question;
 use crate::descriptor::{Entry, Half, PAGE, Rights, page_of};
 use crate::instruction::{Access, Register};
@@ -17,6 +18,8 @@ pub struct Site {
     pub access: Access,
     /// It acquires or releases.
     pub is_ordered: bool,
+    /// What it is to the order between processors.
+    pub role: Role,
     /// It takes a reference to something that is counted away.
     pub drops_reference: bool,
     /// It stands in the function that copies to a frame that nobody else has.
@@ -83,8 +86,14 @@ impl Machine {
             self.user_memory(cpu, site, memory, physical);
         }
         if has_mmu && !is_program {
+            if site.is_ordered {
+                self.report.executed(site.pc);
+            }
             self.lock_access(cpu, site, memory, physical);
             self.count_access(cpu, site, memory, physical);
+            if Half::of(memory.address) == Half::Kernel {
+                self.order_access(cpu, site, memory, physical);
+            }
             if memory.stored.is_none() && self.mailbox.has_answers() {
                 self.check_answer(cpu, site.pc, physical);
             }

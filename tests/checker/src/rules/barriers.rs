@@ -10,6 +10,7 @@ use crate::tlb::Tlbi;
 impl Machine {
     /// DMB
     pub fn dmb(&mut self, cpu: usize, domain: Domain, accesses: Accesses) {
+        self.order_barrier(cpu, domain, accesses);
         if accesses != Accesses::Loads && domain >= Domain::Inner {
             self.cpus[cpu].stores_ordered = self.now;
         }
@@ -21,6 +22,7 @@ impl Machine {
     /// DSB
     pub fn dsb(&mut self, cpu: usize, pc: u64, domain: Domain, accesses: Accesses) {
         self.report.watched.dsbs += 1;
+        self.order_barrier(cpu, domain, accesses);
         self.report
             .event(self.now, cpu, "DSB", pc, [domain as u64, accesses as u64, 0]);
         if accesses != Accesses::Stores && domain >= Domain::Inner {

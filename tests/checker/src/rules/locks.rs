@@ -22,9 +22,6 @@ impl Machine {
         if memory.size != 1 || site.is_plain() && memory.stored.is_none() {
             return;
         }
-        if site.is_ordered {
-            self.report.executed(site.pc);
-        }
         let is_exclusive = site.is_exclusive();
         if memory.stored.is_none() {
             if is_exclusive {

@@ -31,6 +31,8 @@
 //! | DEVICE-BEFORE-DSB, END-BEFORE-DSB | an interrupt is active before its device is told, and the device was told before it ends | GIC 4.1 |
 //! | DC-BEFORE-DSB, READ-CACHED | what a device answered is waited for, then the lines are dropped, then it is read | B2.9 |
 //! | POWER-BEFORE-DSB, SLEEP-BEFORE-DSB | stores are complete before the machine ends or a processor sleeps | B2.7.2 |
+//! | NOT-ORDERED | two processors' accesses to one place, one of them a store, are ordered by release and acquire | B2.3 |
+//! | DROP-WITHOUT-RELEASE | who lets go of a reference releases what it did with what is counted | B2.3.11 |
 //! | LAST-WITHOUT-ACQUIRE | who takes a count's last reference away acquires before it goes to what was counted | B2.3.11 |
 //! | LOCK-WITHOUT-ACQUIRE, UNLOCK-WITHOUT-RELEASE | a lock of one byte is taken by a load that acquires, given back by a store that releases | B2.3.11 |
 //! | ZERO-UNCACHED, ZERO-TABLE, MAIR-LIVE, SET-AND-WAY, TABLE-OUTSIDE | what may not happen at all | |
@@ -42,6 +44,7 @@ mod counts;
 mod device;
 mod firmware;
 mod locks;
+mod order;
 mod remembered;
 mod system;
 mod tables;
@@ -49,5 +52,6 @@ mod tables;
 pub use counts::LastReference;
 pub use device::{Devices, Mailbox};
 pub use locks::Locks;
+pub use order::Role;
 
 pub use access::{Memory, Site, TakesFrame, Value};

@@ -36,6 +36,9 @@ impl Machine {
             Operation::Write(Register::Timer) => self.check_acknowledged(cpu, pc),
             Operation::Write(register) => self.write(cpu, pc, register, operand),
             Operation::Acknowledge => self.cpus[cpu].devices.acknowledged = Some(pc),
+            // A program's WFI traps, its SEV tells of nothing that the kernel stored, its HVC is none.
+            Operation::Call | Operation::SendEvent | Operation::WaitForInterrupt
+                if self.cpus[cpu].is_program(pc) => {}
             Operation::Call => self.call_firmware(cpu, pc, operand),
             Operation::SendEvent => self.check_release(cpu, pc),
             Operation::WaitForInterrupt => self.check_sleep(cpu, pc),
@@ -73,6 +76,7 @@ impl Machine {
         }
         if is_turned_on {
             self.check_stored_uncached(cpu, pc);
+            self.order.begin(cpu);
             self.note_global(cpu, Half::User);
             self.note_global(cpu, Half::Kernel);
         }

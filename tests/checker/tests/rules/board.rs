@@ -4,7 +4,7 @@ use checker::instruction::{Access, Accesses, Cache, Domain, Operation, Register,
 use checker::machine::Machine;
 use checker::ram::{Ram, Store};
 use checker::report::Report;
-use checker::rules::{Memory, Site, TakesFrame, Value};
+use checker::rules::{Memory, Role, Site, TakesFrame, Value};
 
 pub const BASE: u64 = 0x4000_0000;
 pub const PAGES: u64 = 64;
@@ -97,6 +97,7 @@ impl Board {
             pc,
             access,
             is_ordered: access == Access::Ordered,
+            role: Role::Unknown,
             drops_reference: false,
             takes_frame: TakesFrame::No,
         };
@@ -115,6 +116,7 @@ impl Board {
             pc: KERNEL_CODE,
             access: Access::Plain,
             is_ordered: false,
+            role: Role::Unknown,
             drops_reference: false,
             takes_frame: TakesFrame::No,
         };
@@ -133,6 +135,7 @@ impl Board {
             pc: BASE,
             access,
             is_ordered: access == Access::Ordered,
+            role: Role::Unknown,
             drops_reference: false,
             takes_frame: TakesFrame::No,
         };

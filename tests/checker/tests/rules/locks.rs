@@ -2,7 +2,7 @@
 
 use crate::board::{BASE, Board, KERNEL, KERNEL_CODE, ONE};
 use checker::instruction::{Access, Accesses, Domain, Operation};
-use checker::rules::{Memory, Site, TakesFrame, Value};
+use checker::rules::{Memory, Role, Site, TakesFrame, Value};
 
 fn access(board: &mut Board, access: Access, is_ordered: bool, stored: Option<u8>) {
     if let Some(value) = stored {
@@ -12,6 +12,7 @@ fn access(board: &mut Board, access: Access, is_ordered: bool, stored: Option<u8
         pc: KERNEL_CODE,
         access,
         is_ordered,
+        role: Role::Unknown,
         drops_reference: false,
         takes_frame: TakesFrame::No,
     };
@@ -48,13 +49,14 @@ fn a_lock_is_taken_and_given_back_in_order() {
 }
 
 /// Takes the last reference to something away, comes behind this barrier, and goes to what was counted or to something else.
-fn drop_last(left: u64, barrier: Option<Operation>, place: u64) -> Board {
+fn drop_last(left: u64, releases: bool, barrier: Option<Operation>, place: u64) -> Board {
     let mut board = Board::new();
     board.machine.ram.write(ONE, left);
     let site = |access, drops_reference| Site {
         pc: KERNEL_CODE,
         access,
-        is_ordered: drops_reference,
+        is_ordered: drops_reference && releases,
+        role: Role::Unknown,
         drops_reference,
         takes_frame: TakesFrame::No,
     };
@@ -81,11 +83,12 @@ fn drop_last(left: u64, barrier: Option<Operation>, place: u64) -> Board {
 fn the_last_reference_is_taken_away_by_an_acquire() {
     let loads = Operation::Dmb(Domain::Inner, Accesses::Loads);
     let stores = Operation::Dmb(Domain::Inner, Accesses::Stores);
-    drop_last(0, Some(loads), ONE + 16).expect(&[]);
-    drop_last(1, None, ONE + 16).expect(&[]);
-    drop_last(0, None, ONE + 4096).expect(&[]);
+    drop_last(0, true, Some(loads), ONE + 16).expect(&[]);
+    drop_last(1, true, None, ONE + 16).expect(&[]);
+    drop_last(0, true, None, ONE + 4096).expect(&[]);
     for barrier in [None, Some(stores)] {
-        drop_last(0, barrier, ONE + 16).expect(&["LAST-WITHOUT-ACQUIRE"]);
-        drop_last(0, barrier, ONE).expect(&["LAST-WITHOUT-ACQUIRE"]);
+        drop_last(0, true, barrier, ONE + 16).expect(&["LAST-WITHOUT-ACQUIRE"]);
+        drop_last(0, true, barrier, ONE).expect(&["LAST-WITHOUT-ACQUIRE"]);
     }
+    drop_last(1, false, None, ONE).expect(&["DROP-WITHOUT-RELEASE"]);
 }

@@ -4,6 +4,7 @@ mod board;
 mod devices;
 mod locks;
 mod off;
+mod order;
 
 use board::*;
 use checker::instruction::{Access, Accesses, Cache, Domain, Operation, Register, Scope};
