@@ -64,6 +64,7 @@ use host::{arch, devices, layout};
 #[cfg(not(target_os = "none"))]
 pub use host::{board, console, cpu, crash, heap, memory, network, power, thread, timer};
 
+pub mod disk;
 pub mod fault_injection;
 pub mod frame;
 mod handover;

@@ -10,7 +10,7 @@ use platform::frame;
 pub const SECTOR_SIZE: usize = 512;
 
 /// Sectors of a page.
-const PAGE_SECTORS: u64 = (PAGE_SIZE / SECTOR_SIZE) as u64;
+pub(crate) const PAGE_SECTORS: u64 = (PAGE_SIZE / SECTOR_SIZE) as u64;
 
 /// What keeps blocks of bytes. A call sleeps until the device has done it, so no spin lock may be held. Several may be under way
 /// at once: they are done in any order, and of two that overlap nobody knows which comes last.

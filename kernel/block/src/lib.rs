@@ -7,5 +7,14 @@
 extern crate alloc;
 
 mod device;
+mod discovery;
+mod disk;
+pub mod driver;
+pub mod partitions;
+pub mod statistics;
+pub mod volume;
 
 pub use device::{BlockDevice, SECTOR_SIZE};
+pub use discovery::{find_disks, scan_disks};
+pub use disk::{Disk, DiskInterrupt, DiskProperties};
+pub use volume::Volume;

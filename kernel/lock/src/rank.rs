@@ -30,54 +30,58 @@ pub const INTERVAL_TIMER: u8 = 8;
 pub const SPACE: u8 = 9;
 /// `fs::tmpfs`, `fs::shared_zeros`: size and pages of one file, or of one piece of shared memory.
 pub const PAGES: u8 = 10;
+/// `pagecache`: which files have pages that are to be written, and which pages may be given back.
+pub const PAGE_LISTS: u8 = 11;
 /// `fs::pipe`: the ring of one pipe.
-pub const PIPE: u8 = 11;
+pub const PIPE: u8 = 12;
 /// `net::unix`: state and queue of one socket. A second one only in the order of their addresses.
-pub const SOCKET: u8 = 12;
+pub const SOCKET: u8 = 13;
 /// `net::unix`: which descriptors are in messages, and in which.
-pub const IN_FLIGHT: u8 = 13;
+pub const IN_FLIGHT: u8 = 14;
 /// `tty::sessions`: which session has which terminal.
-pub const SESSIONS: u8 = 14;
+pub const SESSIONS: u8 = 15;
 /// `tty`: settings, typed bytes, session and foreground group of one terminal.
-pub const TERMINAL: u8 = 15;
+pub const TERMINAL: u8 = 16;
 /// `inet::receive`: the frame that has come by one device, while it is looked at.
-pub const RECEIVED_FRAME: u8 = 16;
+pub const RECEIVED_FRAME: u8 = 17;
 /// `inet::stream`: one connection, or what is to become one. `inet::dhcp`: who asks for an address.
-pub const STREAM: u8 = 17;
+pub const STREAM: u8 = 18;
 /// `inet::stream`: all connections by their numbers.
-pub const CONNECTIONS: u8 = 18;
+pub const CONNECTIONS: u8 = 19;
 /// `inet`: who is bound to which port; all raw sockets.
-pub const PORTS: u8 = 19;
+pub const PORTS: u8 = 20;
 /// `inet::stream`: the connections that one listening socket has made.
-pub const BACKLOG: u8 = 20;
+pub const BACKLOG: u8 = 21;
 /// `inet::datagram`: one socket of messages.
-pub const DATAGRAM: u8 = 21;
+pub const DATAGRAM: u8 = 22;
 /// `inet::netif`: what one interface knows of its neighbours, addresses and routes.
-pub const NETIF: u8 = 22;
+pub const NETIF: u8 = 23;
 /// `inet::link`: the device of one interface.
-pub const NETWORK_DEVICE: u8 = 23;
+pub const NETWORK_DEVICE: u8 = 24;
+/// `block`: what one disk has to do.
+pub const DISK: u8 = 25;
 /// `task::futex`: the waiters of some futexes. Two buckets only in the order of their addresses.
-pub const FUTEX: u8 = 24;
+pub const FUTEX: u8 = 26;
 /// `task::futex`: who waits for which lock with priority inheritance.
-pub const INHERITANCE: u8 = 25;
+pub const INHERITANCE: u8 = 27;
 /// `klog`: the kernel's log.
-pub const LOG: u8 = 26;
+pub const LOG: u8 = 28;
 /// `sched::wait`: the sleepers of one queue. Taken by wakers whatever else they hold.
-pub const WAIT_QUEUE: u8 = 27;
+pub const WAIT_QUEUE: u8 = 29;
 /// `sched::time`: what is to happen when.
-pub const TIMERS: u8 = 28;
+pub const TIMERS: u8 = 30;
 /// `sched::scheduler`: who waits for one processor.
-pub const RUN_QUEUE: u8 = 29;
+pub const RUN_QUEUE: u8 = 31;
 /// `task::process`: one thread's reference to descriptors, directories, signal actions.
-pub const SHARED: u8 = 30;
+pub const SHARED: u8 = 32;
 /// `task::process`: the same things where several threads hold them in common.
-pub const DESCRIPTORS: u8 = 31;
+pub const DESCRIPTORS: u8 = 33;
 /// `vfs::inode`: the attributes of one file.
-pub const ATTRIBUTES: u8 = 32;
+pub const ATTRIBUTES: u8 = 34;
 /// `ipc`: which segments there are.
-pub const SEGMENTS: u8 = 33;
+pub const SEGMENTS: u8 = 35;
 /// Everything else: a value that is copied in or out. Nothing is taken while it is held.
-pub const LEAF: u8 = 34;
+pub const LEAF: u8 = 36;
 
 /// How many ranks there are.
 pub const COUNT: usize = LEAF as usize + 1;
@@ -95,6 +99,7 @@ pub const NAMES: [&str; COUNT] = [
     "interval-timer",
     "space",
     "pages",
+    "page-lists",
     "pipe",
     "socket",
     "in-flight",
@@ -108,6 +113,7 @@ pub const NAMES: [&str; COUNT] = [
     "datagram",
     "netif",
     "network-device",
+    "disk",
     "futex",
     "inheritance",
     "log",

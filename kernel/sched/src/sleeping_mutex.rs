@@ -65,6 +65,14 @@ impl SleepingMutex {
         }
     }
 
+    /// As [`SleepingMutex::lock`], for what has to be done even by a thread that is to end.
+    pub fn lock_uninterruptible(&self) -> SleepingMutexGuard<'_> {
+        match self.try_lock() {
+            Some(guard) => guard,
+            None => self.queue.wait_exclusive_uninterruptible(|| self.take_awaited()),
+        }
+    }
+
     /// Takes the mutex if nobody holds it.
     #[inline]
     pub fn try_lock(&self) -> Option<SleepingMutexGuard<'_>> {

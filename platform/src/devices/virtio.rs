@@ -3,8 +3,9 @@
 //! `dma-coherent`, so that no cache has to be cleaned. Order between processor and device is kept by the crate's fences (DMB ISH),
 //! which is what a device without VIRTIO_F_ORDER_PLATFORM, that runs on processors of the same machine, asks for (chapter 6.1).
 //!
-//! Nothing that a device says is trusted: [`net`] checks each index and length before it is used.
+//! Nothing that a device says is trusted: [`net`] and [`disk`] check each index and length before it is used.
 
+pub(crate) mod disk;
 pub(crate) mod net;
 
 use super::mmio::Mmio;

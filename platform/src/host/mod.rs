@@ -16,6 +16,7 @@ pub mod console;
 pub mod cpu;
 pub mod crash;
 pub(crate) mod devices;
+pub mod disk;
 pub mod heap;
 pub(crate) mod layout;
 pub mod memory;

@@ -71,6 +71,8 @@ enum Interruption {
     Death,
     /// The same, but not if the thread has begun to leave already.
     NewDeath,
+    /// Nothing: what is waited for comes, or its giver says that it does not.
+    Nothing,
 }
 
 impl Sleepers {
@@ -155,6 +157,22 @@ impl WaitQueue {
         ready: impl FnMut() -> Option<T>,
     ) -> Result<Option<T>, Interrupted> {
         self.sleep(WaitKind::Shared, deadline, Interruption::NewDeath, ready)
+    }
+
+    /// As [`WaitQueue::wait_until_deadline`], but nothing interrupts it: for what is sure to come, as the end of what a device does.
+    pub fn wait_uninterruptible<T>(
+        &self,
+        deadline: Option<u64>,
+        ready: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        let answer = self.sleep(WaitKind::Shared, deadline, Interruption::Nothing, ready);
+        answer.expect("nothing interrupts it")
+    }
+
+    /// As [`WaitQueue::wait_exclusive`], but nothing interrupts it.
+    pub fn wait_exclusive_uninterruptible<T>(&self, ready: impl FnMut() -> Option<T>) -> T {
+        let answer = self.sleep(WaitKind::Exclusive, None, Interruption::Nothing, ready);
+        answer.map(expect_some).expect("nothing interrupts it")
     }
 
     /// As [`WaitQueue::wait_until`], for one who takes what it waits for: [`WaitQueue::wake_one`] wakes it only if it is first.
@@ -357,6 +375,7 @@ fn end<T>(
         Interruption::Signal => thread::is_interrupted(current),
         Interruption::Death => current.is_ending(),
         Interruption::NewDeath => current.is_ending() && !thread::has_begun_to_end(current),
+        Interruption::Nothing => false,
     };
     is_interrupted.then_some(Err(Interrupted))
 }

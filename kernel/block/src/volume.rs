@@ -1,0 +1,137 @@
+//! What has a name in /dev: a disk, or one of its partitions.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use abi::Errno;
+use lock::RwLock;
+use memory::FrameHandle;
+use memory::fallible::TryVec;
+use platform::disk::DiskCommand;
+
+use crate::device::{BlockDevice, PAGE_SECTORS, SECTOR_SIZE};
+use crate::disk::Disk;
+use crate::statistics::Statistics;
+
+/// A disk, or a part of one.
+pub struct Volume {
+    /// As in /dev.
+    pub name: &'static str,
+    /// Its device number.
+    pub number: (u32, u32),
+    /// Which partition it is, from 1 on; `None` for the whole disk.
+    pub partition: Option<u32>,
+    /// By which it can be named: `PARTUUID=`. Empty for none.
+    pub partition_uuid: &'static str,
+    /// Its sectors on the disk.
+    pub extent: Range<u64>,
+    /// The disk.
+    pub disk: Arc<Disk>,
+    /// What was asked of it.
+    pub statistics: Statistics,
+}
+
+impl Volume {
+    /// Where on the disk something begins.
+    fn place(&self, sector: u64, len: usize) -> Result<u64, Errno> {
+        let block = self.block_size();
+        if !len.is_multiple_of(block) || !sector.is_multiple_of((block / SECTOR_SIZE) as u64) {
+            return Err(Errno::EINVAL);
+        }
+        let end = sector.checked_add((len / SECTOR_SIZE) as u64).ok_or(Errno::EIO)?;
+        if end > self.sectors() {
+            return Err(Errno::EIO);
+        }
+        Ok(self.extent.start + sector)
+    }
+
+    fn writable(&self) -> Result<(), Errno> {
+        if self.is_read_only() {
+            Err(Errno::EROFS)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Bytes of so many pages from `sector` on that are not behind the end.
+    fn length(&self, sector: u64, pages: usize) -> usize {
+        let left = self.sectors().saturating_sub(sector);
+        let wanted = pages as u64 * PAGE_SECTORS;
+        left.min(wanted) as usize * SECTOR_SIZE
+    }
+}
+
+impl BlockDevice for Volume {
+    fn sectors(&self) -> u64 {
+        self.extent.end - self.extent.start
+    }
+
+    fn block_size(&self) -> usize {
+        self.disk.properties().block_size as usize
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.disk.properties().is_read_only
+    }
+
+    fn read(&self, sector: u64, into: &mut [u8]) -> Result<(), Errno> {
+        let at = self.place(sector, into.len())?;
+        self.disk.read_bytes(at, into, &self.statistics)
+    }
+
+    fn write(&self, sector: u64, from: &[u8]) -> Result<(), Errno> {
+        self.writable()?;
+        let at = self.place(sector, from.len())?;
+        self.disk.write_bytes(at, from, &self.statistics)
+    }
+
+    fn flush(&self) -> Result<(), Errno> {
+        self.disk.flush(&self.statistics)
+    }
+
+    fn discard(&self, sectors: Range<u64>) -> Result<(), Errno> {
+        self.writable()?;
+        let count = sectors.end.saturating_sub(sectors.start);
+        let len = usize::try_from(count)
+            .ok()
+            .and_then(|count| count.checked_mul(SECTOR_SIZE));
+        let at = self.place(sectors.start, len.ok_or(Errno::EINVAL)?)?;
+        self.disk.discard(at..at + count, &self.statistics)
+    }
+
+    fn read_pages(&self, sector: u64, pages: &[FrameHandle]) -> Result<(), Errno> {
+        let len = self.length(sector, pages.len());
+        let at = self.place(sector, len)?;
+        self.disk
+            .transfer(DiskCommand::Read, at, pages, len, &self.statistics)
+    }
+
+    fn write_pages(&self, sector: u64, pages: &[FrameHandle]) -> Result<(), Errno> {
+        self.writable()?;
+        let len = self.length(sector, pages.len());
+        let at = self.place(sector, len)?;
+        self.disk
+            .transfer(DiskCommand::Write, at, pages, len, &self.statistics)
+    }
+}
+
+static VOLUMES: RwLock<Vec<Arc<Volume>>> = RwLock::new(Vec::new());
+
+/// There is one more.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(crate) fn add(volume: Arc<Volume>) -> Result<(), Errno> {
+    VOLUMES.write().try_push(volume)
+}
+
+/// The one that was found as number `index`; `None` behind the last. Each disk comes before its partitions.
+pub fn nth(index: usize) -> Option<Arc<Volume>> {
+    VOLUMES.read().get(index).cloned()
+}
+
+/// All that there are.
+pub fn all() -> impl Iterator<Item = Arc<Volume>> {
+    (0..).map_while(nth)
+}
