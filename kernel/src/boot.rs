@@ -13,7 +13,7 @@
 //! to init as Linux hands it on: see
 //! `formats::bootargs`.
 
-use crate::{user_loop, watchdog};
+use crate::{storage, user_loop, watchdog};
 use abi::Errno;
 use abi::file::OpenFlags;
 use abi::process::{RLIMIT_STACK, WaitStatus};
@@ -98,19 +98,23 @@ pub fn start(boot: Boot) -> ! {
     register_interrupts();
     fill_tree(&boot);
     give_back_initrd(boot);
-    match start_init(line, most) {
-        Ok(()) => {
-            look_after_boards(line);
-            start_processors(line);
-            tell_of_board(line);
-            inet::find_devices(inet::Wish::parse(line.value("ip")));
-            watchdog::start(line.value("watchdog"));
-            scheduler::run()
-        }
-        Err(reason) => {
-            klog::write(Level::Emergency, format_args!("Cannot start init: {reason}"));
-            power::end(1)
-        }
+    storage::begin(line, most);
+    look_after_boards(line);
+    start_processors(line);
+    tell_of_board(line);
+    inet::find_devices(inet::Wish::parse(line.value("ip")));
+    watchdog::start(line.value("watchdog"));
+    scheduler::run()
+}
+
+/// Mounts /dev, /proc and /sys, and starts init. On the boot stack, or on a thread of the kernel's own.
+pub fn finish(line: CommandLine<'static>, most_processes: u64) {
+    if let Err(reason) = mount_initial() {
+        error!("Cannot mount /dev, /proc and /sys: {}", reason.message());
+    }
+    if let Err(reason) = start_init(line, most_processes) {
+        klog::write(Level::Emergency, format_args!("Cannot start init: {reason}"));
+        power::end(1)
     }
 }
 
@@ -191,8 +195,8 @@ fn describe(boot: &Boot) -> String {
     )
 }
 
-/// Unpacks what the boot loader gave, or else the userland that the image carries, and mounts /dev, /proc and /sys over it. What is
-/// damaged is said; what came before the damage is there.
+/// Unpacks what the boot loader gave, or else the userland that the image carries. What is damaged is said; what came before the
+/// damage is there.
 fn fill_tree(boot: &Boot) {
     register().expect("there is memory for the names of a few file systems and devices");
     vfs::mount_root(tmpfs::root_kind(), ROOT_DEVICE).expect("there is memory for the root directory");
@@ -212,9 +216,6 @@ fn fill_tree(boot: &Boot) {
         ),
         Some(Err(reason)) => error!("Initramfs unpacking failed: {reason}"),
         None => warn!("There is no initramfs"),
-    }
-    if let Err(reason) = mount_initial() {
-        error!("Cannot mount /dev, /proc and /sys: {}", reason.message());
     }
 }
 

@@ -14,6 +14,7 @@ extern crate alloc;
 mod boot;
 #[cfg(target_os = "none")]
 mod panic;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod user_loop;

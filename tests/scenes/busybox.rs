@@ -33,7 +33,7 @@ pub fn boot_on(stage: &mut Stage, machine: &Machine, command_line: &str) -> Resu
 }
 
 /// Busybox's files, and what these further lines of a list name in the scene's own folder.
-fn initramfs(stage: &Stage, further: &str) -> Result<PathBuf> {
+pub fn initramfs(stage: &Stage, further: &str) -> Result<PathBuf> {
     let rootfs = files::root().join("tests/rootfs");
     let busybox = files::busybox()?;
     let own = stage.file("");

@@ -13,6 +13,7 @@ mod cores;
 mod crash;
 mod debian;
 mod demos;
+mod disks;
 mod early;
 mod file_calls;
 mod glibc;
@@ -50,6 +51,7 @@ fn all() -> Vec<Scene> {
         boot::SCENES,
         board::SCENES,
         early::SCENES,
+        disks::SCENES,
         console::SCENES,
         ram::SCENES,
         proc::SCENES,

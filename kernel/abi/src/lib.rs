@@ -13,6 +13,7 @@
 #[macro_use]
 mod flags;
 
+pub mod block;
 pub mod capability;
 pub mod dirent;
 pub mod errno;

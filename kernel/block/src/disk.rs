@@ -6,7 +6,6 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use arrayvec::ArrayVec;
-use core::iter;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +14,6 @@ use lock::{Mutex, rank};
 use memory::{FrameHandle, fallible};
 use mm::PAGE_SIZE;
 use platform::disk::{Completion, DiskCommand, DiskError, Piece, TICKETS, Ticket, VirtioDisk};
-use platform::frame;
 use sched::SleepingMutex;
 use sched::interrupts::InterruptHandler;
 use sched::time::{self, SECOND};
@@ -23,14 +21,12 @@ use sched::wait::WaitQueue;
 
 use crate::device::SECTOR_SIZE;
 use crate::driver::DiskDriver;
-use crate::statistics::{Kind, Statistics};
+use crate::statistics::{RequestKind, Statistics};
 
 /// For how long a device may be busy with one request, in nanoseconds.
 const PATIENCE: u64 = 30 * SECOND;
 /// Requests of one call that are under way together.
 const DEPTH: usize = 4;
-/// Pages that are copied at once for who reads or writes bytes.
-const COPIED_PAGES: usize = 8;
 
 /// What a disk says of itself.
 #[derive(Clone, Copy, Debug)]
@@ -74,18 +70,18 @@ pub struct Disk {
     /// The device was given up.
     is_dead: AtomicBool,
     /// For who finds no frame to copy through.
-    spare: (SleepingMutex, FrameHandle),
+    pub(crate) spare: (SleepingMutex, FrameHandle),
 }
 
 struct DiskState {
     driver: Box<dyn DiskDriver>,
     /// By ticket.
-    requests: [Request; TICKETS],
+    requests: [RequestState; TICKETS],
 }
 
 /// What is known of the request with one ticket.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Request {
+enum RequestState {
     /// There is none.
     Free,
     /// The device has it.
@@ -105,7 +101,7 @@ impl Disk {
             properties,
             state: Mutex::new(DiskState {
                 driver,
-                requests: [Request::Free; TICKETS],
+                requests: [RequestState::Free; TICKETS],
             }),
             done: [const { WaitQueue::new() }; TICKETS],
             room: WaitQueue::new(),
@@ -160,69 +156,6 @@ impl Disk {
             result = result.and(self.finish(begun, statistics).map(drop));
         }
         result
-    }
-
-    /// Reads bytes.
-    ///
-    /// # Errors
-    /// `EIO`.
-    pub(crate) fn read_bytes(
-        &self,
-        sector: u64,
-        into: &mut [u8],
-        statistics: &Statistics,
-    ) -> Result<(), Errno> {
-        let mut done = 0;
-        while done < into.len() {
-            let sector = sector + (done / SECTOR_SIZE) as u64;
-            done += self.with_copies(into.len() - done, |pages, len| {
-                self.transfer(DiskCommand::Read, sector, pages, len, statistics)?;
-                for (page, bytes) in pages.iter().zip(into[done..done + len].chunks_mut(PAGE_SIZE)) {
-                    frame::read(page.frame(), 0, bytes);
-                }
-                Ok(len)
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Writes bytes.
-    ///
-    /// # Errors
-    /// `EIO`.
-    pub(crate) fn write_bytes(&self, sector: u64, from: &[u8], statistics: &Statistics) -> Result<(), Errno> {
-        let mut done = 0;
-        while done < from.len() {
-            let sector = sector + (done / SECTOR_SIZE) as u64;
-            done += self.with_copies(from.len() - done, |pages, len| {
-                for (page, bytes) in pages.iter().zip(from[done..done + len].chunks(PAGE_SIZE)) {
-                    frame::write(page.frame(), 0, bytes);
-                }
-                self.transfer(DiskCommand::Write, sector, pages, len, statistics)?;
-                Ok(len)
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Does `work` with frames for up to `wanted` bytes, and with how many bytes those are. Where no memory is left there is the spare one:
-    /// what is written may be what gives memory back.
-    fn with_copies(
-        &self,
-        wanted: usize,
-        work: impl FnOnce(&[FrameHandle], usize) -> Result<usize, Errno>,
-    ) -> Result<usize, Errno> {
-        let count = wanted.div_ceil(PAGE_SIZE).min(COPIED_PAGES);
-        let pages: ArrayVec<FrameHandle, COPIED_PAGES> = iter::from_fn(|| FrameHandle::allocate().ok())
-            .take(count)
-            .collect();
-        if pages.is_empty() {
-            let (turn, spare) = &self.spare;
-            let _turn = turn.lock_uninterruptible();
-            return work(core::slice::from_ref(spare), wanted.min(PAGE_SIZE));
-        }
-        let len = wanted.min(pages.len() * PAGE_SIZE);
-        work(&pages, len)
     }
 
     /// Makes everything stay that was written by calls that have returned.
@@ -295,7 +228,7 @@ impl Disk {
         };
         Ok(Begun {
             ticket,
-            kind: Kind::of(command),
+            kind: RequestKind::of(command),
             sectors: (bytes / SECTOR_SIZE) as u64,
             since: platform::timer::ticks(),
         })
@@ -354,12 +287,12 @@ impl DiskState {
         let slot = self
             .requests
             .iter()
-            .position(|request| *request == Request::Free)?;
+            .position(|request| *request == RequestState::Free)?;
         let ticket = Ticket(slot as u8);
         if !self.driver.submit(ticket, command, sector, pieces) {
             return None;
         }
-        self.requests[slot] = Request::UnderWay;
+        self.requests[slot] = RequestState::UnderWay;
         self.driver.notify();
         Some(ticket)
     }
@@ -367,17 +300,17 @@ impl DiskState {
     /// Notes the next request that the device is done with.
     fn next_done(&mut self) -> Option<Completion> {
         let completion = self.driver.complete()?;
-        self.requests[usize::from(completion.ticket.0)] = Request::Done(completion.result);
+        self.requests[usize::from(completion.ticket.0)] = RequestState::Done(completion.result);
         Some(completion)
     }
 
     /// How a request went that is done; its ticket is free.
     fn take_done(&mut self, ticket: Ticket) -> Option<Result<[u8; 20], DiskError>> {
         let request = &mut self.requests[usize::from(ticket.0)];
-        let Request::Done(result) = *request else {
+        let RequestState::Done(result) = *request else {
             return None;
         };
-        *request = Request::Free;
+        *request = RequestState::Free;
         Some(result.map(|()| self.driver.serial(ticket)))
     }
 }
@@ -385,7 +318,7 @@ impl DiskState {
 /// The device has a request.
 struct Begun {
     ticket: Ticket,
-    kind: Kind,
+    kind: RequestKind,
     sectors: u64,
     since: u64,
 }

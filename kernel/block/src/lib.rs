@@ -5,7 +5,10 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
+mod bytes;
 mod device;
 mod discovery;
 mod disk;
@@ -15,6 +18,6 @@ pub mod statistics;
 pub mod volume;
 
 pub use device::{BlockDevice, SECTOR_SIZE};
-pub use discovery::{find_disks, scan_disks};
+pub use discovery::{VIRTIO_MAJOR, find_disks, scan_disks};
 pub use disk::{Disk, DiskInterrupt, DiskProperties};
 pub use volume::Volume;

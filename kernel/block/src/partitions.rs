@@ -1,6 +1,9 @@
 //! Partition tables: MBR with logical partitions, and GPT (UEFI specification 2.10, chapter 5). Nothing in them is trusted: a partition
 //! that does not lie on the disk is left out, and a chain of logical partitions ends somewhere.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::ops::Range;
@@ -205,7 +208,7 @@ fn scan_gpt(disk: &dyn BlockDevice, sector: u64) -> Result<Option<Vec<PartitionE
         word(&header, 80) as usize,
         word(&header, 84) as usize,
     );
-    let bytes = count.checked_mul(size).unwrap_or(usize::MAX);
+    let bytes = count.saturating_mul(size);
     if size < 128 || bytes > MOST_TABLE_BYTES {
         return Ok(None);
     }

@@ -9,7 +9,7 @@ const MILLISECOND: u64 = 1_000_000;
 
 /// Kinds of requests, as they are counted apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum RequestKind {
     /// Reads.
     Read,
     /// Writes.
@@ -20,20 +20,20 @@ pub enum Kind {
     Flush,
 }
 
-impl Kind {
+impl RequestKind {
     /// How that command is counted.
-    pub fn of(command: DiskCommand) -> Kind {
+    pub fn of(command: DiskCommand) -> RequestKind {
         match command {
-            DiskCommand::Read | DiskCommand::Identify => Kind::Read,
-            DiskCommand::Write => Kind::Write,
-            DiskCommand::Discard(_) => Kind::Discard,
-            DiskCommand::Flush => Kind::Flush,
+            DiskCommand::Read | DiskCommand::Identify => RequestKind::Read,
+            DiskCommand::Write => RequestKind::Write,
+            DiskCommand::Discard(_) => RequestKind::Discard,
+            DiskCommand::Flush => RequestKind::Flush,
         }
     }
 }
 
 #[derive(Default)]
-struct Counter {
+struct RequestCounter {
     requests: AtomicU64,
     sectors: AtomicU64,
     ticks: AtomicU64,
@@ -42,12 +42,12 @@ struct Counter {
 /// How often something was asked of a disk, how much, and how long that took.
 #[derive(Default)]
 pub struct Statistics {
-    counters: [Counter; 4],
+    counters: [RequestCounter; 4],
 }
 
 /// What was counted of one kind.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Count {
+pub struct RequestCount {
     /// Requests that were done.
     pub requests: u64,
     /// Their sectors.
@@ -63,7 +63,7 @@ impl Statistics {
     }
 
     /// A request is done that began at tick `since`.
-    pub(crate) fn count(&self, kind: Kind, sectors: u64, since: u64) {
+    pub(crate) fn count(&self, kind: RequestKind, sectors: u64, since: u64) {
         let counter = &self.counters[kind as usize];
         counter.requests.fetch_add(1, Ordering::Relaxed);
         counter.sectors.fetch_add(sectors, Ordering::Relaxed);
@@ -72,9 +72,9 @@ impl Statistics {
     }
 
     /// What was counted of that kind.
-    pub fn of(&self, kind: Kind) -> Count {
+    pub fn of(&self, kind: RequestKind) -> RequestCount {
         let counter = &self.counters[kind as usize];
-        Count {
+        RequestCount {
             requests: counter.requests.load(Ordering::Relaxed),
             sectors: counter.sectors.load(Ordering::Relaxed),
             milliseconds: timer::ticks_to_nanos(counter.ticks.load(Ordering::Relaxed)) / MILLISECOND,

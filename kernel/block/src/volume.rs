@@ -131,6 +131,15 @@ pub fn nth(index: usize) -> Option<Arc<Volume>> {
     VOLUMES.read().get(index).cloned()
 }
 
+/// Makes everything stay that was written to any disk.
+pub fn flush_all() {
+    for disk in all().filter(|volume| volume.partition.is_none()) {
+        if let Err(error) = disk.flush() {
+            klog::error!("{}: not everything was kept: {}", disk.name, error.message());
+        }
+    }
+}
+
 /// All that there are.
 pub fn all() -> impl Iterator<Item = Arc<Volume>> {
     (0..).map_while(nth)

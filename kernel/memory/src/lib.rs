@@ -103,12 +103,36 @@ pub fn has_room() -> Result<(), Errno> {
     if platform::memory::free_bytes() >= LEAST_ROOM {
         return Ok(());
     }
-    get().frames().replenish_source(LEAST_ROOM / PAGE_SIZE);
-    if platform::memory::free_bytes() >= LEAST_ROOM {
-        Ok(())
-    } else {
-        Err(Errno::ENOMEM)
+    find_room()
+}
+
+/// What nobody needs is given back: free frames that wait for programs, and pages that can be had again.
+#[cold]
+fn find_room() -> Result<(), Errno> {
+    loop {
+        get().frames().replenish_source(LEAST_ROOM / PAGE_SIZE);
+        if platform::memory::free_bytes() >= LEAST_ROOM {
+            return Ok(());
+        }
+        if !shrink(LEAST_ROOM / PAGE_SIZE) {
+            return Err(Errno::ENOMEM);
+        }
     }
+}
+
+/// What gives back pages that can be had again, as many as wanted if it can; how many: the page cache, which stands above.
+static SHRINKER: Once<fn(usize) -> usize> = Once::new();
+
+/// Frames that are asked of it at a time.
+const SHRINK_FRAMES: usize = 64;
+
+/// Says who gives pages back. Once, at boot.
+pub fn register_shrinker(shrinker: fn(usize) -> usize) {
+    SHRINKER.call_once(|| shrinker);
+}
+
+fn shrink(frames: usize) -> bool {
+    SHRINKER.get().is_some_and(|shrinker| shrinker(frames) > 0)
 }
 
 /// What gets memory back from programs where none is left: the OOM killer, which stands above.
@@ -119,11 +143,11 @@ pub fn register_oom_killer(killer: fn() -> bool) {
     OOM_KILLER.call_once(|| killer);
 }
 
-/// Gets memory back from another process than that of the running thread, which may try again then; false if it is to make do
+/// Gets memory back: pages that can be had again; or else from another process than that of the running thread, which may try again then; false if it is to make do
 /// without. No lock may be held: the caller sleeps.
 #[cold]
 pub fn reclaim() -> bool {
-    OOM_KILLER.get().is_some_and(|killer| killer())
+    shrink(SHRINK_FRAMES) || OOM_KILLER.get().is_some_and(|killer| killer())
 }
 
 /// A list of `len` default values, for a length that a program chose.

@@ -143,6 +143,7 @@ pub use memory::Memory;
 pub use mmu::{Access, MAX_CPUS, Mmu};
 pub use page_source::{
     AT_HAND, Attachment, AwaitedPage, FileIdentity, Interrupted, PageError, PageSource, RemoveError,
+    WriteBackError,
 };
 pub use portion::Portion;
 pub use records::{FrameInfos, FrameWord};

@@ -34,6 +34,15 @@ pub enum RemoveError {
     Interrupted,
 }
 
+/// Why pages of an object could not be written to its device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WriteBackError {
+    /// The device failed.
+    Device,
+    /// It is full.
+    NoSpace,
+}
+
 /// The sleep ended because the thread is to end. What was waited for may not be there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interrupted;
@@ -117,6 +126,14 @@ pub trait PageSource: Send + Sync {
 
     /// A page was made for a write of a shared mapping. Called as [`PageSource::page`].
     fn note_write(&self) {}
+
+    /// Returns when what was stored to these pages stays, if the object lies on a device: msync(2). No lock may be held.
+    ///
+    /// # Errors
+    /// What [`WriteBackError`] says, once for each error.
+    fn write_back(&self, _pages: Range<u64>) -> Result<(), WriteBackError> {
+        Ok(())
+    }
 
     /// What shmdt(2) needs to know, if its mappings are attachments of System V shared memory.
     fn attachment(&self) -> Option<&dyn Attachment> {

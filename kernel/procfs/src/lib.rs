@@ -19,6 +19,7 @@ mod adjustment;
 mod board;
 mod comm;
 mod descriptors;
+mod disks;
 mod entry;
 #[cfg(debug_assertions)]
 mod fail_nth;

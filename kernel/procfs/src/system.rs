@@ -10,9 +10,10 @@ use platform::timer;
 use super::entry::{Directory, FixedEntry, SPREAD, TextLink};
 use super::node::{Magic, PseudoNode};
 use super::text::{Text, clock_ticks};
-use super::{board, lock_stat, locks, net, pages, processors, resources, sys, sysvipc, trigger};
+use super::{board, disks, lock_stat, locks, net, pages, processors, resources, sys, sysvipc, trigger};
 use klog::boot_arguments;
 use memory::fallible;
+use pagecache::writeback;
 use sched::scheduler;
 use task::process;
 use task::uts;
@@ -49,12 +50,11 @@ pub static ENTRIES: [FixedEntry<()>; 29] = [
     FixedEntry::text("version", version),
     FixedEntry::text("vmstat", memory_events),
     FixedEntry::text("devices", devices),
-    // There are no disks.
-    FixedEntry::text("diskstats", |(), _| Ok(())),
+    FixedEntry::text("diskstats", disks::statistics),
     FixedEntry::directory("tty", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &TERMINALS)
     }),
-    FixedEntry::text("partitions", partitions),
+    FixedEntry::text("partitions", disks::partitions),
     FixedEntry::directory("sysvipc", 0o555, sysvipc::root),
 ];
 
@@ -131,19 +131,27 @@ fn cached_pages() -> u64 {
 fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
     const PAGE: u64 = mm::PAGE_SIZE as u64;
     let free = memory::free_frames() as u64 * PAGE;
-    let cached = cached_pages() * PAGE;
+    let shared = cached_pages() * PAGE;
+    let cached = pagecache::reclaim::cached_pages() as u64 * PAGE;
+    let [dirty, written] =
+        [writeback::dirty_pages(), writeback::written_pages()].map(|pages| pages as u64 * PAGE);
     let heap = platform::heap::arena_bytes() as u64;
     let unused_heap = memory::unused_heap_frames() as u64 * PAGE;
     let lines = [
         ("MemTotal:", platform::memory::ram_bytes()),
         ("MemFree:", free),
-        ("MemAvailable:", free + unused_heap),
+        (
+            "MemAvailable:",
+            free + unused_heap + cached.saturating_sub(dirty + written),
+        ),
         ("Buffers:", 0),
-        ("Cached:", cached),
+        ("Cached:", shared + cached),
         ("SwapCached:", 0),
         ("SwapTotal:", 0),
         ("SwapFree:", 0),
-        ("Shmem:", cached),
+        ("Dirty:", dirty),
+        ("Writeback:", written),
+        ("Shmem:", shared),
         ("Slab:", heap),
         ("SReclaimable:", unused_heap),
         ("SUnreclaim:", heap.saturating_sub(unused_heap)),
@@ -233,10 +241,11 @@ fn devices((): &(), text: &mut Text) -> Result<(), Errno> {
         from = major + 1;
     }
     text.bytes(b"\nBlock devices:\n");
-    Ok(())
-}
-
-fn partitions((): &(), text: &mut Text) -> Result<(), Errno> {
-    text.bytes(b"major minor  #blocks  name\n\n");
+    for range in (0..)
+        .map_while(device_registry::nth)
+        .filter(|range| range.class == DeviceClass::Block)
+    {
+        text.add(format_args!("{:>3} {}\n", range.major, range.name));
+    }
     Ok(())
 }

@@ -223,7 +223,7 @@ fn build_process(
 
     let child = parent.child(ProcessInit {
         pid,
-        space: space.clone(),
+        space: Some(space.clone()),
         actions: child_actions(parent, request)?,
         inherited,
         name: current.name(),

@@ -13,6 +13,7 @@ use super::{
 use platform::user::UserContext;
 use task::thread::Thread;
 use vfs::LastLink;
+use vfs::file_ops::SyncKind;
 
 /// Makes the call if it is one on files; there is no other left.
 ///
@@ -138,7 +139,8 @@ pub fn dispatch(current: &Thread, number: usize, context: &UserContext) -> Resul
         nr::SETSOCKOPT => socket_option::setsockopt(current, a as i32, b as u32, c as u32, d, e as i32),
 
         // Writing back
-        nr::FSYNC | nr::FDATASYNC => writeback::fsync(current, a as i32),
+        nr::FSYNC => writeback::fsync(current, a as i32, SyncKind::All),
+        nr::FDATASYNC => writeback::fsync(current, a as i32, SyncKind::Data),
         nr::SYNC_FILE_RANGE => writeback::sync_file_range(current, a as i32, b as i64, c as i64, d as u32),
         nr::READAHEAD => writeback::readahead(current, a as i32),
         nr::SYNC => writeback::sync(),

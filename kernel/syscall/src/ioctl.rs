@@ -1,6 +1,8 @@
 //! ioctl(2): what belongs to the descriptor or the open file is done here, the rest by what is open.
 
 use abi::Errno;
+use abi::block::BLKFLSBUF;
+use abi::capability::CAP_SYS_ADMIN;
 use abi::file::OpenFlags;
 use abi::terminal::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 
@@ -18,7 +20,7 @@ use vfs::{OnExec, OpenFile};
 ///
 /// # Errors
 /// `EBADF`. `ENOTTY`: what is open knows no such request, or it is not the caller's terminal. `EINVAL`, `EPERM`,
-/// `ESRCH`, `EIO`, `EINTR`: the terminal's. `EOPNOTSUPP`: the pages of files cannot be shared. `ENOMEM`, those of user
+/// `ESRCH`, `EIO`, `EINTR`: the terminal's. `EACCES`: `BLKFLSBUF` without `CAP_SYS_ADMIN`. `EOPNOTSUPP`: the pages of files cannot be shared. `ENOMEM`, those of user
 /// memory.
 pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
@@ -37,6 +39,7 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
             file.set_status_flags(&Caller::new(&**current.process()), descriptor, flags)?;
             Ok(0)
         }
+        BLKFLSBUF if !current.process().credentials().can(CAP_SYS_ADMIN) => Err(Errno::EACCES),
         _ => match socket_file::of(&file) {
             Ok(socket) => ask(current, file.flags(), |asking| {
                 match socket.ops().ioctl(asking, request, argument) {

@@ -6,7 +6,7 @@ use super::mlock::check_unlocked;
 use super::space::space;
 use abi::Errno;
 use abi::memory::MsyncFlags;
-use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, VirtAddr};
+use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, Sharing, VirtAddr, WriteBackError};
 use sched::scheduler;
 use task::thread::Thread;
 
@@ -61,11 +61,11 @@ fn note_in_object(area: &Area, range: PageRange, states: &mut [u8]) {
     }
 }
 
-/// msync(2): mapped pages are the file's own, there is nothing to write anywhere.
+/// msync(2): with `MS_SYNC` what was stored stays when it returns, where the file lies on a device.
 ///
 /// # Errors
 /// `EINVAL`: not of whole pages, unknown flags, or both kinds. `EBUSY`: `MS_INVALIDATE` of locked pages. `ENOMEM`: a
-/// hole.
+/// hole. `EIO`, `ENOSPC`: what went wrong with writing back.
 #[inline(never)]
 pub fn msync(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize, Errno> {
     let flags = decode(flags as u32, MsyncFlags::all())?;
@@ -78,5 +78,36 @@ pub fn msync(current: &Thread, start: u64, len: u64, flags: u64) -> Result<usize
         return check_unlocked(current, start, len, Errno::EBUSY).map(|()| 0);
     }
     covered(current, start, len)?;
+    if flags.contains(MsyncFlags::MS_SYNC) {
+        write_back(current, start, len)?;
+    }
     Ok(0)
+}
+
+/// Writes back what is shared of a range, area by area, with no lock held.
+fn write_back(current: &Thread, start: u64, len: u64) -> Result<(), Errno> {
+    let space = space(current)?;
+    let end = start + len;
+    let mut at = start;
+    while at < end {
+        let range = PageRange::new(VirtAddr(at), end - at).ok_or(Errno::ENOMEM)?;
+        let next = space.with(|space| {
+            space.areas().overlapping(range).find_map(|area| {
+                let part = area.range().intersection(range);
+                let (source, first) = area.source_page(part.start())?;
+                let pages = (part.end().0 - part.start().0) / PAGE;
+                let is_shared = area.sharing == Sharing::Shared;
+                is_shared.then(|| (source.clone(), first..first + pages, part.end().0))
+            })
+        });
+        let Some((source, pages, behind)) = next else {
+            return Ok(());
+        };
+        source.write_back(pages).map_err(|error| match error {
+            WriteBackError::Device => Errno::EIO,
+            WriteBackError::NoSpace => Errno::ENOSPC,
+        })?;
+        at = behind;
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::flags::decode;
 use super::target::meant_thread;
+use super::writeback;
 use abi::Errno;
 use abi::capability::{CAP_SYS_ADMIN, CAP_SYS_BOOT};
 use abi::process::{SysInfo, UtsName};
@@ -185,6 +186,11 @@ pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> 
     ];
     if magic as u32 != LINUX_REBOOT_MAGIC1 || !known.contains(&(magic2 as u32)) {
         return Err(Errno::EINVAL);
+    }
+    let is_end = !matches!(command as u32, LINUX_REBOOT_CMD_CAD_ON | LINUX_REBOOT_CMD_CAD_OFF);
+    if is_end {
+        // Linux leaves that to init. Who forgets it loses nothing here.
+        writeback::sync_everything();
     }
     match command as u32 {
         LINUX_REBOOT_CMD_RESTART | LINUX_REBOOT_CMD_RESTART2 => power::restart(),

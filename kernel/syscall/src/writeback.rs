@@ -1,10 +1,14 @@
-//! Writing back and advice. Files live in memory alone: what was written is as safe as it will ever be.
+//! Writing back and advice. What lies in memory alone is as safe as it will ever be.
 
 use abi::Errno;
-use abi::file::{S_IFDIR, S_IFREG};
+use abi::file::{S_IFBLK, S_IFDIR, S_IFREG};
+use block::volume;
+use pagecache::writeback;
 
 use super::lookup::file;
 use task::thread::Thread;
+use vfs::file_ops::SyncKind;
+use vfs::mount;
 
 /// The last of the kinds of advice of posix_fadvise(2).
 const LAST_ADVICE: u32 = 5;
@@ -15,14 +19,14 @@ const SYNC_FILE_RANGE_FLAGS: u32 = 7;
 /// fsync(2) and fdatasync(2).
 ///
 /// # Errors
-/// `EBADF`. `EINVAL`: what is not stored.
-pub fn fsync(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
+/// `EBADF`. `EINVAL`: what is not stored. `EIO`, `ENOSPC`: what went wrong with writing back, once for each open file.
+pub fn fsync(current: &Thread, descriptor: i32, kind: SyncKind) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     if file.is_path() {
         return Err(Errno::EBADF);
     }
-    if matches!(file.inode().kind(), S_IFREG | S_IFDIR) {
-        Ok(0)
+    if matches!(file.inode().kind(), S_IFREG | S_IFDIR | S_IFBLK) {
+        file.sync(0..u64::MAX, kind).map(|()| 0)
     } else {
         Err(Errno::EINVAL)
     }
@@ -31,27 +35,36 @@ pub fn fsync(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 /// sync(2).
 ///
 /// # Errors
-/// Never fails.
+/// Never fails: what goes wrong is told by fsync(2).
 pub fn sync() -> Result<usize, Errno> {
+    sync_everything();
     Ok(0)
+}
+
+/// Returns when the devices keep everything that was written.
+pub fn sync_everything() {
+    writeback::sync_all();
+    mount::sync_all();
+    volume::flush_all();
 }
 
 /// syncfs(2).
 ///
 /// # Errors
-/// `EBADF`.
+/// `EBADF`, `EIO`, `ENOSPC`.
 pub fn syncfs(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
-    if file(current, descriptor)?.is_path() {
-        Err(Errno::EBADF)
-    } else {
-        Ok(0)
+    let file = file(current, descriptor)?;
+    if file.is_path() {
+        return Err(Errno::EBADF);
     }
+    writeback::sync_all();
+    mount::sync(&file.inode().filesystem).map(|()| 0)
 }
 
 /// sync_file_range(2).
 ///
 /// # Errors
-/// `EINVAL`: unknown flags, or a range that is none. `EBADF`. `ESPIPE`: what is not stored.
+/// `EINVAL`: unknown flags, or a range that is none. `EBADF`. `ESPIPE`: what is not stored. `EIO`, `ENOSPC`.
 pub fn sync_file_range(
     current: &Thread,
     descriptor: i32,
@@ -65,7 +78,14 @@ pub fn sync_file_range(
     let file = file(current, descriptor)?;
     match file.inode().kind() {
         _ if file.is_path() => Err(Errno::EBADF),
-        S_IFREG | S_IFDIR => Ok(0),
+        S_IFREG | S_IFDIR | S_IFBLK => {
+            let (start, len) = (offset as u64, len as u64);
+            let end = if len == 0 { u64::MAX } else { start + len };
+            if flags != 0 {
+                file.sync(start..end, SyncKind::Pages)?;
+            }
+            Ok(0)
+        }
         _ => Err(Errno::ESPIPE),
     }
 }

@@ -14,6 +14,7 @@ extern crate alloc;
 pub mod core_dump;
 pub mod exec;
 pub mod futex;
+pub mod kernel_thread;
 pub mod process;
 pub mod processor_features;
 pub mod rseq;

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
+use core::ops::Range;
 
 use abi::Errno;
 use abi::file::{OpenFlags, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
@@ -35,11 +36,28 @@ impl Io {
         self.flags.contains(OpenFlags::O_APPEND)
     }
 
+    /// What was written is to stay when the write returns: `O_SYNC`, `O_DSYNC`.
+    #[inline]
+    pub fn is_synchronous(&self) -> bool {
+        self.flags.intersects(OpenFlags::O_DSYNC)
+    }
+
     /// What is written to a pipe together is read together.
     #[inline]
     pub fn is_packet(&self) -> bool {
         self.flags.contains(OpenFlags::O_DIRECT)
     }
+}
+
+/// How far [`FileOps::sync`] goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SyncKind {
+    /// What is dirty is written, and may still be in the device's own cache: sync_file_range(2).
+    Pages,
+    /// The bytes, and what is needed to find them, stay: fdatasync(2).
+    Data,
+    /// Everything stays: fsync(2).
+    All,
 }
 
 /// How lseek(2) and the shared position work on a file.
@@ -109,6 +127,19 @@ pub trait FileOps: Any + Send + Sync {
     /// Whether there is a position; always the same.
     fn positioning(&self) -> Positioning {
         Positioning::Stream
+    }
+
+    /// Where lseek(2) finds the end, if that is not what the inode says: of a disk.
+    fn size(&self) -> Option<u64> {
+        None
+    }
+
+    /// Writes back the bytes `range`; nothing to do for what lies in memory alone. Sleeps.
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`: what went wrong since this open file was last told.
+    fn sync(&self, _range: Range<u64>, _kind: SyncKind) -> Result<(), Errno> {
+        Ok(())
     }
 
     /// Gives entries from `position` on to `take` until it answers `false`; returns the position behind the last

@@ -30,6 +30,14 @@ pub trait FileSystem: Send + Sync {
         Ok(())
     }
 
+    /// Writes back everything of the one with that root; nothing to do for what lies in memory alone. Sleeps.
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`.
+    fn sync(&self, _root: &Arc<Dentry>) -> Result<(), Errno> {
+        Ok(())
+    }
+
     /// Whether a second one on the same place is refused (`EBUSY`): it would show the same.
     fn is_single(&self) -> bool {
         false

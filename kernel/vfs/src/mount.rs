@@ -15,6 +15,7 @@ use super::dentry::Dentry;
 use super::filesystem::{self, FileSystem};
 use super::inode_ops::DirectoryOps;
 use super::mount_state::MountState;
+use super::super_block::SuperBlock;
 
 static MOUNTS: Mutex<Vec<Mount>, { rank::MOUNTS }> = Mutex::new(Vec::new());
 /// `st_dev` of the next filesystem: unnamed devices, major 0.
@@ -183,6 +184,26 @@ fn take_over(covered: &Arc<Dentry>, kind: &[u8], source: &[u8]) -> Result<bool, 
         Some(mount) if mount.kind.is_single() => Err(Errno::EBUSY),
         _ => Ok(false),
     }
+}
+
+/// Writes back everything of all that is mounted.
+pub fn sync_all() {
+    let mut next = next_from(0);
+    while let Some(mount) = next {
+        // Told by fsync(2).
+        let _ = mount.kind.sync(&mount.root);
+        next = next_from(mount.id + 1);
+    }
+}
+
+/// Writes back everything of that file system, if it is mounted.
+///
+/// # Errors
+/// `EIO`, `ENOSPC`.
+pub fn sync(filesystem: &Arc<SuperBlock>) -> Result<(), Errno> {
+    let id = filesystem.mount_id();
+    let mount = next_from(id).filter(|mount| mount.id == id);
+    mount.map_or(Ok(()), |mount| mount.kind.sync(&mount.root))
 }
 
 /// Whether something is mounted whose root that is.

@@ -4,6 +4,7 @@ mod readiness;
 mod transfer;
 
 use alloc::sync::Arc;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::Errno;
@@ -13,7 +14,7 @@ use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
 use super::dentry::Dentry;
-use super::file_ops::{DirectoryEntry, FileOps, Positioning, Whence};
+use super::file_ops::{DirectoryEntry, FileOps, Positioning, SyncKind, Whence};
 use super::file_owner::{FileOwner, HasOwner};
 use super::file_watch::FileWatches;
 use super::inode::{Hold, Inode};
@@ -232,7 +233,10 @@ impl OpenFile {
         let target = match whence {
             Whence::Start => Some(offset),
             Whence::Position => offset.checked_add_unsigned(self.position.load(Ordering::Relaxed)),
-            Whence::End => offset.checked_add_unsigned(self.inode().size()),
+            Whence::End => {
+                let size = self.ops.size().unwrap_or_else(|| self.inode().size());
+                offset.checked_add_unsigned(size)
+            }
             Whence::Data => Some(self.seek_piece(offset, Seek::Data)?),
             Whence::Hole => Some(self.seek_piece(offset, Seek::Hole)?),
         };
@@ -282,6 +286,14 @@ impl OpenFile {
             return Err(Errno::EBADF);
         }
         self.ops.ioctl(request, argument)
+    }
+
+    /// Writes back the bytes `range`: fsync(2) and its kin.
+    ///
+    /// # Errors
+    /// As of [`FileOps::sync`].
+    pub fn sync(&self, range: Range<u64>, kind: SyncKind) -> Result<(), Errno> {
+        self.ops.sync(range, kind)
     }
 
     /// Whether mmap(2) of it means memory that begins as zeros.

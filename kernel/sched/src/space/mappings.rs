@@ -60,6 +60,17 @@ pub fn revoke(what: &Revocation) -> Result<(), Errno> {
     while_nobody_forks(|| walk(what))?
 }
 
+/// As [`revoke`], unless somebody walks already or keeps walks away: who needs memory may be the one. Whether it was done.
+pub fn try_revoke(what: &Revocation) -> bool {
+    let Some(_alone) = WALK.try_lock() else {
+        return false;
+    };
+    COUNT.fetch_add(1, Ordering::AcqRel);
+    let result = walk(what);
+    COUNT.fetch_add(1, Ordering::AcqRel);
+    result.is_ok()
+}
+
 /// Does `walk` over the processes, alone: who forks meanwhile waits, so that nobody is missed who should be found. No lock is held.
 ///
 /// # Errors

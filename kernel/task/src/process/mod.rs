@@ -91,8 +91,8 @@ impl Deref for Process {
 pub struct ProcessInit {
     /// Its id.
     pub pid: Pid,
-    /// Its memory.
-    pub space: Arc<Space>,
+    /// Its memory; `None` for a thread of the kernel's own.
+    pub space: Option<Arc<Space>>,
     /// Its signal actions.
     pub actions: Shared<Actions>,
     /// What it has of its parent's.
@@ -126,10 +126,31 @@ impl Process {
         };
         let init = ProcessInit {
             pid,
-            space,
+            space: Some(space),
             actions: ProcessSignals::first_actions()?,
             inherited,
             name: Comm::default(),
+            exit_signal: 0,
+        };
+        Process::new(init, ProcessAttributes::of_first)
+    }
+
+    /// What a thread of the kernel's own runs for: it has no memory, stands in no table and gets no signals.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn of_kernel(name: &str) -> Result<Arc<Process>, Errno> {
+        let inherited = Inherited {
+            credentials: Arc::default(),
+            limits: fallible::arc(Limits::initial(0))?,
+            executable: None,
+        };
+        let init = ProcessInit {
+            pid: 0,
+            space: None,
+            actions: ProcessSignals::first_actions()?,
+            inherited,
+            name: Comm::new(name.as_bytes()),
             exit_signal: 0,
         };
         Process::new(init, ProcessAttributes::of_first)
@@ -158,7 +179,7 @@ impl Process {
             state: const { ProcessState::new() },
             pid: init.pid,
             attributes: attributes(),
-            space: Mutex::new(Some(init.space)),
+            space: Mutex::new(init.space),
             inherited: Mutex::new(init.inherited),
             exit_signal: AtomicU8::new(init.exit_signal),
             start_ticks: platform::timer::ticks(),

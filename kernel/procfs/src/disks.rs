@@ -1,0 +1,54 @@
+//! What /proc shows of disks: `partitions`, `diskstats`.
+
+use abi::Errno;
+use block::statistics::{RequestCount, RequestKind};
+use block::{BlockDevice, volume};
+
+use super::text::Text;
+
+/// Sectors of the unit of /proc/partitions.
+const KILOBYTE_SECTORS: u64 = 2;
+
+/// /proc/partitions.
+pub fn partitions((): &(), text: &mut Text) -> Result<(), Errno> {
+    text.bytes(b"major minor  #blocks  name\n\n");
+    for volume in volume::all() {
+        let (major, minor) = volume.number;
+        let blocks = volume.sectors() / KILOBYTE_SECTORS;
+        text.add(format_args!("{major:4}  {minor:7} {blocks:10} {}\n", volume.name));
+    }
+    Ok(())
+}
+
+/// /proc/diskstats: `Documentation/admin-guide/iostats.rst`. Nothing is merged, and how long the queue was is not kept.
+pub fn statistics((): &(), text: &mut Text) -> Result<(), Errno> {
+    for volume in volume::all() {
+        let (major, minor) = volume.number;
+        let [reads, writes, discards, flushes] = [
+            RequestKind::Read,
+            RequestKind::Write,
+            RequestKind::Discard,
+            RequestKind::Flush,
+        ]
+        .map(|kind| volume.statistics.of(kind));
+        let busy = [reads, writes, discards, flushes]
+            .iter()
+            .map(|count| count.milliseconds)
+            .sum::<u64>();
+        text.add(format_args!("{major:4} {minor:7} {}", volume.name));
+        for count in [reads, writes] {
+            add_count(text, count);
+        }
+        text.add(format_args!(" 0 {busy} {busy}"));
+        add_count(text, discards);
+        text.add(format_args!(" {} {}\n", flushes.requests, flushes.milliseconds));
+    }
+    Ok(())
+}
+
+fn add_count(text: &mut Text, count: RequestCount) {
+    text.add(format_args!(
+        " {} 0 {} {}",
+        count.requests, count.sectors, count.milliseconds
+    ));
+}

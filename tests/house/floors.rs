@@ -1,0 +1,227 @@
+//! Which crate may use which.
+
+/// A crate, its folder, and the crates of this workspace that it may use.
+pub struct Floor {
+    /// Folder from the root.
+    pub folder: &'static str,
+    /// By name.
+    pub uses: &'static [&'static str],
+}
+
+/// From the lowest floor up; host tools and tests last.
+pub const FLOORS: &[Floor] = &[
+    Floor {
+        folder: "kernel/abi",
+        uses: &[],
+    },
+    Floor {
+        folder: "kernel/formats",
+        uses: &["abi"],
+    },
+    Floor {
+        folder: "kernel/mm",
+        uses: &["abi", "formats"],
+    },
+    Floor {
+        folder: "platform",
+        uses: &["abi", "formats", "mm"],
+    },
+    Floor {
+        folder: "kernel/lock",
+        uses: &["platform"],
+    },
+    Floor {
+        folder: "kernel/memory",
+        uses: &["abi", "mm", "platform"],
+    },
+    Floor {
+        folder: "kernel/sched",
+        uses: &["abi", "formats", "mm", "platform", "lock", "memory"],
+    },
+    Floor {
+        folder: "kernel/klog",
+        uses: &["abi", "formats", "mm", "platform", "lock", "memory", "sched"],
+    },
+    Floor {
+        folder: "kernel/block",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog",
+        ],
+    },
+    Floor {
+        folder: "kernel/uaccess",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog",
+        ],
+    },
+    Floor {
+        folder: "kernel/vfs",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess",
+        ],
+    },
+    Floor {
+        folder: "kernel/fs",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
+        ],
+    },
+    Floor {
+        folder: "kernel/net",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
+        ],
+    },
+    Floor {
+        folder: "kernel/inet",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "net",
+        ],
+    },
+    Floor {
+        folder: "kernel/ipc",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
+        ],
+    },
+    Floor {
+        folder: "kernel/devices",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
+        ],
+    },
+    Floor {
+        folder: "kernel/events",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs",
+        ],
+    },
+    Floor {
+        folder: "kernel/pagecache",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "block", "uaccess", "vfs",
+        ],
+    },
+    Floor {
+        folder: "kernel/task",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
+            "devices", "events",
+        ],
+    },
+    Floor {
+        folder: "kernel/tty",
+        uses: &[
+            "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
+            "devices", "events", "task",
+        ],
+    },
+    Floor {
+        folder: "kernel/procfs",
+        uses: &[
+            "abi",
+            "formats",
+            "mm",
+            "platform",
+            "lock",
+            "memory",
+            "sched",
+            "klog",
+            "uaccess",
+            "vfs",
+            "fs",
+            "net",
+            "inet",
+            "ipc",
+            "devices",
+            "events",
+            "task",
+            "tty",
+            "block",
+            "pagecache",
+        ],
+    },
+    Floor {
+        folder: "kernel/syscall",
+        uses: &[
+            "abi",
+            "formats",
+            "mm",
+            "platform",
+            "lock",
+            "memory",
+            "sched",
+            "klog",
+            "uaccess",
+            "vfs",
+            "fs",
+            "net",
+            "ipc",
+            "devices",
+            "events",
+            "task",
+            "tty",
+            "procfs",
+            "block",
+            "pagecache",
+        ],
+    },
+    Floor {
+        folder: "kernel",
+        uses: &[
+            "abi",
+            "formats",
+            "mm",
+            "platform",
+            "lock",
+            "memory",
+            "sched",
+            "klog",
+            "uaccess",
+            "vfs",
+            "fs",
+            "net",
+            "inet",
+            "ipc",
+            "devices",
+            "events",
+            "task",
+            "tty",
+            "procfs",
+            "syscall",
+            "block",
+            "pagecache",
+        ],
+    },
+    Floor {
+        folder: "userland",
+        uses: &["abi"],
+    },
+    Floor {
+        folder: "platform/image",
+        uses: &[],
+    },
+    Floor {
+        folder: "tests",
+        uses: &["image", "abi", "formats", "mm", "fuzz", "checker"],
+    },
+    Floor {
+        folder: "tests/checker",
+        uses: &[],
+    },
+    Floor {
+        folder: "tests/fuzz",
+        uses: &["image", "abi", "formats", "mm", "userland"],
+    },
+    Floor {
+        folder: "tests/litmus",
+        uses: &[],
+    },
+];
+
+/// The crates of this workspace by name.
+pub const CRATES: &[&str] = &[
+    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "block", "uaccess", "vfs", "fs",
+    "net", "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland",
+    "image", "tests", "fuzz", "checker",
+];
