@@ -24,6 +24,38 @@ const REASONS: &[(&[&str], &str)] = &[
         &["asid::activate_fixed"],
         "harmless: asid=fixed is for QEMU, which flushes by itself",
     ),
+    (
+        &["alloc/sync::downgrade"],
+        "harmless: whoever has an Arc came by it behind all that its sole owner did",
+    ),
+    (
+        &["alloc/sync::is_unique", "STLR"],
+        "harmless: whoever has an Arc came by it behind all that its sole owner did",
+    ),
+    (
+        &["alloc/sync::upgrade"],
+        "harmless: it is for Arc::new_cyclic, which nobody uses here",
+    ),
+    (
+        &["alloc/sync::is_unique", "LDAXR"],
+        "unseen: order of two counts, of which nothing hangs that is not atomic",
+    ),
+    (
+        &["mm/asid::", "relaxed"],
+        "unseen: order of atomics among themselves; the machine of mm's tests",
+    ),
+    (
+        &["user_compare_exchange_u32"],
+        "unseen: the word is a program's, and so is what hangs on it",
+    ),
+    (
+        &["platform/board/selftest::", "relaxed"],
+        "unseen: order of atomics among themselves",
+    ),
+    (
+        &["devices/virtio"],
+        "unplayed: no work here has a network; the scenes network.* have",
+    ),
     // A narrower entry that stays costs a fault, and for ever if it is the processor's own.
     (
         &["flush_own"],

@@ -12,7 +12,7 @@ mod table;
 use anyhow::{Context, Result, ensure};
 use mutations::Mutation;
 use play::{Verdict, Work};
-use sites::{Kind, Site};
+use sites::Site;
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -163,8 +163,7 @@ fn line(site: &Site, mutation: &Mutation) -> String {
     )
 }
 
-/// What was written once and inlined in many places is one mutant; with `--all` each copy is one. A lock is one copy: where all are
-/// changed nobody sees a lock.
+/// What was written once and inlined in many places is one mutant; with `--all` each copy is one.
 fn together(
     original: &Original,
     mut changes: Vec<(Site, Mutation)>,
@@ -182,12 +181,9 @@ fn together(
     let mut mutants: Vec<Vec<(Site, Mutation)>> = Vec::new();
     for (site, mutation) in changes {
         let name = line(&site, &mutation);
-        let is_lock = matches!(site.kind, Kind::Acquire | Kind::Release);
         match mutants.last_mut() {
             Some(last) if !is_all && line(&last[0].0, &last[0].1) == name => {
-                if !is_lock {
-                    last.push((site, mutation));
-                }
+                last.push((site, mutation));
             }
             _ => mutants.push(vec![(site, mutation)]),
         }

@@ -1,5 +1,5 @@
-//! The instructions of the finished kernel that silicon relies on, each with the function of `platform` or `mm` that it was written
-//! in, however deep it was inlined.
+//! The instructions of the finished kernel that silicon relies on, each with the function of `platform` or `mm`, or of `Arc` and `Once`,
+//! that it was written in, however deep it was inlined.
 
 use anyhow::{Context, Result, anyhow};
 use checker::instruction::{self, Operation};
@@ -132,6 +132,19 @@ fn stem(file: &str) -> String {
     stem.trim_end_matches(".rs").to_owned()
 }
 
+/// Functions of others that have barriers of their own, and are inlined everywhere: wherever that was, they are theirs.
+fn of_others(chain: &[Place]) -> Option<(String, u32)> {
+    let place = chain
+        .iter()
+        .find(|place| !place.file.ends_with("core/src/sync/atomic.rs"))?;
+    let stem = match &place.file {
+        file if file.ends_with("alloc/src/sync.rs") => "alloc/sync",
+        file if file.contains("/spin-") && file.ends_with("/once.rs") => "spin/once",
+        _ => return None,
+    };
+    Some((format!("{stem}::{}", plain(&place.function)), place.line))
+}
+
 struct Finder {
     loader: addr2line::Loader,
 }
@@ -140,6 +153,9 @@ impl Finder {
     /// Who asks for the instruction, if that is ours. Assembly has a symbol and no file.
     fn place(&self, address: u64) -> Option<(String, u32)> {
         let chain = chain(&self.loader, address);
+        if let Some(place) = of_others(&chain) {
+            return Some(place);
+        }
         let is_thin = |file: &str, place: &Place| {
             THIN.contains(&file) || (file == "kernel/mm/src/table.rs" && plain(&place.function) == "flush")
         };

@@ -26,15 +26,31 @@ impl Clock {
     }
 }
 
+/// What comes before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Before {
+    /// By releases and acquires.
+    pub all: Clock,
+    /// Accesses to programs' memory, by TLBIs besides: one that is complete has let all accesses end that an old entry allowed.
+    pub programs: Clock,
+}
+
+impl Before {
+    fn join(&mut self, other: &Before) {
+        self.all.join(&other.all);
+        self.programs.join(&other.programs);
+    }
+}
+
 /// One processor.
 #[derive(Clone, Copy, Default)]
 pub struct Known {
     /// What its next access comes behind.
-    pub now: Clock,
+    pub now: Before,
     /// What it comes behind once a barrier for loads stands between.
-    pub pending: Clock,
+    pub pending: Before,
     /// What its last barrier for stores stood behind.
-    pub fence: Clock,
+    pub fence: Before,
     /// The place of its last exclusive load, and whether that acquired.
     exclusive: Option<(u64, bool)>,
 }
@@ -84,20 +100,23 @@ struct Word {
 pub struct Order {
     cpus: [Known; PROCESSORS],
     /// What was released by the atomic at an address, by groups of four bytes.
-    released: HashMap<u64, Clock>,
+    released: HashMap<u64, Before>,
     pages: HashMap<u64, Box<[Word]>>,
+    /// Who accessed a frame of a program's last, and when: each processor's time.
+    frames: HashMap<u64, Clock>,
 }
 
 impl Default for Order {
     fn default() -> Order {
         let mut cpus = [Known::default(); PROCESSORS];
         for (cpu, known) in cpus.iter_mut().enumerate() {
-            known.now.tick(cpu);
+            known.now.all.tick(cpu);
         }
         Order {
             cpus,
             released: HashMap::new(),
             pages: HashMap::new(),
+            frames: HashMap::new(),
         }
     }
 }
@@ -109,13 +128,13 @@ fn groups(address: u64, len: u64) -> impl Iterator<Item = u64> {
 impl Order {
     /// A processor begins: whoever lets it go has made everything visible to it.
     pub fn begin(&mut self, cpu: usize) {
-        let mut all = Clock::default();
+        let mut all = Before::default();
         self.cpus.iter().for_each(|known| all.join(&known.now));
         self.cpus[cpu].now.join(&all);
         self.cpus
             .iter_mut()
             .enumerate()
-            .for_each(|(cpu, known)| known.now.tick(cpu));
+            .for_each(|(cpu, known)| known.now.all.tick(cpu));
     }
 
     /// A barrier for loads.
@@ -129,7 +148,7 @@ impl Order {
     pub fn barrier_for_stores(&mut self, cpu: usize) {
         let known = &mut self.cpus[cpu];
         known.fence = known.now;
-        known.now.tick(cpu);
+        known.now.all.tick(cpu);
     }
 
     /// An atomic load, which acquires or does not.
@@ -166,15 +185,40 @@ impl Order {
     pub fn store_atomic(&mut self, cpu: usize, address: u64, len: u64, releases: bool) {
         let known = &mut self.cpus[cpu];
         let clock = if releases { known.now } else { known.fence };
-        if clock == Clock::default() {
+        if clock == Before::default() {
             return;
         }
         for group in groups(address, len) {
             self.released.entry(group).or_default().join(&clock);
         }
         if releases {
-            known.now.tick(cpu);
+            known.now.all.tick(cpu);
         }
+    }
+
+    /// A program's memory is accessed, by it or for it.
+    pub fn touch_frame(&mut self, cpu: usize, frame: u64) {
+        let at = self.cpus[cpu].now.all.of(cpu);
+        self.frames.entry(frame).or_default().0[cpu] = at;
+    }
+
+    /// A TLBI for all processors is complete.
+    pub fn complete_flush(&mut self, cpu: usize) {
+        let mut all = self.cpus[cpu].now.programs;
+        self.cpus.iter().for_each(|known| all.join(&known.now.all));
+        self.cpus[cpu].now.programs = all;
+        self.cpus
+            .iter_mut()
+            .enumerate()
+            .for_each(|(cpu, known)| known.now.all.tick(cpu));
+    }
+
+    /// A frame is taken for new contents: a processor whose last access to it does not come before.
+    pub fn take_frame(&mut self, cpu: usize, frame: u64) -> Option<usize> {
+        let now = self.cpus[cpu].now;
+        let touched = self.frames.remove(&frame)?;
+        let known = |other| now.all.of(other).max(now.programs.of(other));
+        (0..PROCESSORS).find(|&other| other != cpu && touched.of(other) > known(other))
     }
 
     /// An access that is not atomic; another one that nothing orders with it.
@@ -186,7 +230,7 @@ impl Order {
         len: u64,
         is_store: bool,
     ) -> Option<(Access, bool)> {
-        let now = self.cpus[cpu].now;
+        let now = self.cpus[cpu].now.all;
         let mut found = None;
         let mut at = address;
         while at < address + len {

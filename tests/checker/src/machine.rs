@@ -6,7 +6,7 @@ use crate::instruction::{Domain, Register, Scope};
 use crate::lines::Lines;
 use crate::ram::Ram;
 use crate::report::Report;
-use crate::rules::{Devices, LastReference, Locks, Mailbox};
+use crate::rules::{Devices, LastReference, Locks, Mailbox, Open};
 use crate::tlb::{Change, Moment, Tlb, Tlbi};
 use crate::trees::{TreeId, Trees, Walk};
 use std::collections::HashMap;
@@ -105,6 +105,8 @@ pub struct Cpu {
     pub devices: Devices,
     /// A count that it brought to 0, and no acquire since
     pub last_reference: Option<LastReference>,
+    /// An exclusive load of the kernel whose store may follow
+    pub exclusive: Option<Open>,
     /// Lines of instructions that it invalidated, and no DSB, or no ISB, since
     pub new_instructions: [Vec<u64>; 2],
     pages_seen: Vec<Seen>,
@@ -141,6 +143,7 @@ impl Cpu {
             tlb: Tlb::default(),
             devices: Devices::default(),
             last_reference: None,
+            exclusive: None,
             new_instructions: [Vec::new(), Vec::new()],
             pages_seen: vec![Seen::default(); SEEN],
             fetches_seen: vec![Seen::default(); SEEN],
@@ -213,6 +216,8 @@ pub struct Machine {
     pub code_epoch: u64,
     /// Its locks.
     pub locks: Locks,
+    /// The order between processors is looked at.
+    pub has_order: bool,
     /// Who comes behind whom.
     pub order: Order,
     /// What was asked of the VideoCore.
@@ -236,6 +241,7 @@ impl Machine {
             polled: HashMap::new(),
             code_epoch: 0,
             locks: Locks::default(),
+            has_order: false,
             order: Order::default(),
             mailbox: Mailbox::default(),
             has_one_asid: false,

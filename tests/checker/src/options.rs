@@ -107,6 +107,7 @@ impl Options {
         let ram = Ram::new(self.base, self.size, Store::File(ram));
         let mut machine = Machine::new(ram, Report::new(Box::new(log)));
         machine.has_one_asid = self.has_one_asid;
+        machine.has_order = self.has_roles();
         Ok(machine)
     }
 }

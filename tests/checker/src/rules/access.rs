@@ -84,11 +84,15 @@ impl Machine {
         };
         if has_mmu && Half::of(memory.address) == Half::User {
             self.user_memory(cpu, site, memory, physical);
+            if self.has_order {
+                self.order.touch_frame(cpu, page_of(physical));
+            }
         }
         if has_mmu && !is_program {
             if site.is_ordered {
                 self.report.executed(site.pc);
             }
+            self.exclusive_access(cpu, site, memory, physical);
             self.lock_access(cpu, site, memory, physical);
             self.count_access(cpu, site, memory, physical);
             if Half::of(memory.address) == Half::Kernel {
@@ -312,6 +316,8 @@ impl Machine {
         }
         if site.takes_frame == TakesFrame::Yes && physical.is_multiple_of(PAGE) {
             self.check_frame_taken(cpu, site.pc, physical, "is copied to");
+            self.check_table_taken(cpu, site.pc, physical, "is copied to");
+            self.order_frame(cpu, site.pc, physical);
         }
         *self.lines.page(physical) = LastStore {
             at,

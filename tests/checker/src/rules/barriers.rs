@@ -68,6 +68,9 @@ impl Machine {
             .into_iter()
             .partition(|tlbi| !tlbi.is_broadcast || domain >= Domain::Inner);
         self.cpus[cpu].tlbis = open;
+        if self.has_order && complete.iter().any(|tlbi| tlbi.is_broadcast) {
+            self.order.complete_flush(cpu);
+        }
         for tlbi in &complete {
             if tlbi.is_broadcast {
                 self.cpus.iter_mut().for_each(|cpu| cpu.apply(tlbi));

@@ -99,6 +99,8 @@ impl Machine {
             self.user_access(cpu, pc, address, Rights::WRITE, None);
         } else if physical.is_multiple_of(4096) {
             self.check_frame_taken(cpu, pc, physical, "is zeroed");
+            self.check_table_taken(cpu, pc, physical, "is zeroed");
+            self.order_frame(cpu, pc, physical);
         }
         if self.trees.is_table(page_of(physical)) {
             self.violation(

@@ -16,7 +16,7 @@
 //! | DOORBELL-BEFORE-DSB | stores are complete before other processors are interrupted | B2.7 |
 //! | ILLEGAL-ACCESS | no translation, old or new, allowed an access that happened | D8.4 |
 //! | PLAIN-ACCESS | the kernel touches programs' memory by LDTR and STTR only (no PAN on this core) | D8.4.3 |
-//! | FRAME-STILL-REACHABLE | a frame is taken for new contents while a TLB may reach it | D8.13 |
+//! | FRAME-STILL-REACHABLE, TABLE-STILL-REACHABLE | a frame is taken for new contents while a TLB, or a walk cache, may reach it | D8.13 |
 //! | UNINITIALISED | a program reads what nobody has stored since power was switched on | |
 //! | SHARED-ASID | two spaces run under one ASID | D8.15 |
 //! | KERNEL-ENTRY | an entry of the kernel's half is global, not for EL0, and never writable and executable | D8.4, D8.15 |
@@ -31,6 +31,8 @@
 //! | DEVICE-BEFORE-DSB, END-BEFORE-DSB | an interrupt is active before its device is told, and the device was told before it ends | GIC 4.1 |
 //! | DC-BEFORE-DSB, READ-CACHED | what a device answered is waited for, then the lines are dropped, then it is read | B2.9 |
 //! | POWER-BEFORE-DSB, SLEEP-BEFORE-DSB | stores are complete before the machine ends or a processor sleeps | B2.7.2 |
+//! | EXCLUSIVE-OPEN | an exclusive store of the kernel follows its own load | B2.9.5 |
+//! | FRAME-NOT-ORDERED | a frame is taken for new contents behind all that was done with it | B2.3 |
 //! | NOT-ORDERED | two processors' accesses to one place, one of them a store, are ordered by release and acquire | B2.3 |
 //! | DROP-WITHOUT-RELEASE | who lets go of a reference releases what it did with what is counted | B2.3.11 |
 //! | LAST-WITHOUT-ACQUIRE | who takes a count's last reference away acquires before it goes to what was counted | B2.3.11 |
@@ -42,6 +44,7 @@ mod barriers;
 mod caches;
 mod counts;
 mod device;
+mod exclusives;
 mod firmware;
 mod locks;
 mod order;
@@ -51,6 +54,7 @@ mod tables;
 
 pub use counts::LastReference;
 pub use device::{Devices, Mailbox};
+pub use exclusives::Open;
 pub use locks::Locks;
 pub use order::Role;
 

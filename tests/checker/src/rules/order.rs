@@ -64,6 +64,16 @@ impl Machine {
         }
     }
 
+    /// A frame gets new contents behind all that programs, and the kernel for them, did with it.
+    pub fn order_frame(&mut self, cpu: usize, pc: u64, frame: u64) {
+        if let Some(other) = self.order.take_frame(cpu, frame) {
+            let text = format!(
+                "cpu {cpu} takes frame {frame:#x}, and nothing orders what cpu {other} did with it before"
+            );
+            self.violation("FRAME-NOT-ORDERED", pc, &text);
+        }
+    }
+
     fn order_data(&mut self, cpu: usize, site: &Site, memory: &Memory, physical: u64) {
         let is_store = memory.stored.is_some();
         self.report.watched.ordered += 1;

@@ -26,6 +26,28 @@ fn say(walk: &Walk) -> String {
     }
 }
 
+impl Machine {
+    /// A frame gets new contents: no walk may begin at it as a table that it was.
+    pub fn check_table_taken(&mut self, cpu: usize, pc: u64, frame: u64, what: &str) {
+        for holder in 0..self.cpus.len() {
+            let own = &self.cpus[holder];
+            let Some(space) = own.tlb.spaces.get(&own.asid) else {
+                continue;
+            };
+            let mut tables = space.level3.values().chain(space.level2.values()).flatten();
+            let Some(held) = tables.find(|held| held.table == frame) else {
+                continue;
+            };
+            let cause = held.change.map_or(pc, |change| change.pc);
+            let text = format!(
+                "cpu {cpu}: frame {frame:#x} {what} by {pc:#x}, and a walk of cpu {holder} may begin there under ASID {}",
+                own.asid
+            );
+            self.violation("TABLE-STILL-REACHABLE", cause, &text);
+        }
+    }
+}
+
 /// What is to be compared.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {

@@ -66,6 +66,9 @@ fn drop_last(left: u64, releases: bool, barrier: Option<Operation>, place: u64) 
         size: 8,
         stored,
     };
+    board
+        .machine
+        .memory(0, &site(Access::Exclusive, false), &memory(ONE, None));
     let decrement = memory(ONE, Some(Value::AsInRam));
     board
         .machine
@@ -77,6 +80,44 @@ fn drop_last(left: u64, releases: bool, barrier: Option<Operation>, place: u64) 
         .machine
         .memory(0, &site(Access::Plain, false), &memory(place, None));
     board
+}
+
+/// An exclusive load, perhaps something else, and an exclusive store.
+fn pair(load: Option<u64>, between: Option<u64>, store: u64) -> Board {
+    let mut board = Board::new();
+    let mut go = |access: Access, place: u64, stored: Option<Value>| {
+        let site = Site {
+            pc: KERNEL_CODE,
+            access,
+            is_ordered: false,
+            role: Role::Unknown,
+            drops_reference: false,
+            takes_frame: TakesFrame::No,
+        };
+        let memory = Memory {
+            address: place - BASE + KERNEL,
+            physical: Some(place),
+            size: 4,
+            stored,
+        };
+        board.machine.memory(0, &site, &memory);
+    };
+    if let Some(place) = load {
+        go(Access::Exclusive, place, None);
+    }
+    if let Some(place) = between {
+        go(Access::Plain, place, Some(Value::Words([1, 0])));
+    }
+    go(Access::Exclusive, store, Some(Value::AsInRam));
+    board
+}
+
+#[test]
+fn an_exclusive_store_follows_its_own_load() {
+    pair(Some(ONE), None, ONE).expect(&[]);
+    pair(None, None, ONE).expect(&["EXCLUSIVE-OPEN"]);
+    pair(Some(ONE + 64), None, ONE).expect(&["EXCLUSIVE-OPEN"]);
+    pair(Some(ONE), Some(ONE + 4096), ONE).expect(&[]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod board;
 mod devices;
+mod frames;
 mod locks;
 mod off;
 mod order;
@@ -140,26 +141,6 @@ fn another_processors_unfinished_change_excuses_an_access() {
     unmap(&mut board);
     board.store_as_program(1);
     board.expect(&[]);
-}
-
-#[test]
-fn a_frame_is_taken_only_when_nothing_reaches_it() {
-    for has_flush in [true, false] {
-        let mut board = Board::new();
-        board.store_as_program(1);
-        unmap(&mut board);
-        board.dsb(Accesses::Stores);
-        if has_flush {
-            board.tlbi(Scope::Leaf, Domain::Inner);
-        }
-        board.dsb(Accesses::All);
-        board.system(0, Operation::Cache(Cache::Zero), ONE - BASE + KERNEL);
-        board.expect(if has_flush {
-            &[]
-        } else {
-            &["FRAME-STILL-REACHABLE"]
-        });
-    }
 }
 
 #[test]

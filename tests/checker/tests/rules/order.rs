@@ -1,8 +1,8 @@
 //! Two processors and a place: what orders their accesses, and what does not.
 
-use crate::board::{BASE, Board, KERNEL, KERNEL_CODE, ONE, TWO};
+use crate::board::{BASE, Board, KERNEL, KERNEL_CODE, LEVEL3, ONE, TWO};
 use checker::clocks::Order;
-use checker::instruction::{Access, Accesses, Domain, Operation};
+use checker::instruction::{Access, Accesses, Cache, Domain, Operation, Scope};
 use checker::rules::{Memory, Role, Site, TakesFrame, Value};
 
 /// What lies at ONE is not atomic, what lies at TWO is.
@@ -151,4 +151,31 @@ fn what_others_release_between_an_exclusive_load_and_its_store_is_acquired() {
     access(&mut board, 1, Access::Exclusive, false, TWO, true);
     data(&mut board, 1, true);
     board.expect(&[]);
+}
+
+#[test]
+fn a_frame_is_taken_behind_what_others_did_with_it() {
+    for acquires in [true, false] {
+        let mut order = Order::default();
+        order.touch_frame(1, ONE);
+        order.store_atomic(1, TWO, 4, true);
+        order.load_atomic(0, TWO, 4, acquires);
+        assert_eq!(order.take_frame(0, ONE), (!acquires).then_some(1));
+        assert_eq!(order.take_frame(0, ONE), None, "it is new");
+    }
+    for domain in [Domain::Inner, Domain::Local] {
+        let mut board = Board::new();
+        board.machine.has_order = true;
+        board.store_as_program(1);
+        board.store(LEVEL3, 0);
+        board.dsb(Accesses::Stores);
+        board.tlbi(Scope::Leaf, domain);
+        board.dsb(Accesses::All);
+        board.system(0, Operation::Cache(Cache::Zero), ONE - BASE + KERNEL);
+        let rules: &[&str] = match domain {
+            Domain::Inner => &[],
+            _ => &["FRAME-NOT-ORDERED", "FRAME-STILL-REACHABLE"],
+        };
+        board.expect(rules);
+    }
 }
