@@ -54,8 +54,14 @@ pub fn ticks() -> u64 {
 /// a thread that says that it sleeps, and then finds that it is not too late for its alarm, waits so for an alarm that still comes.
 #[inline(always)]
 pub fn ticks_behind_stores() -> u64 {
-    arch::dsb_ish();
+    complete_stores();
     ticks()
+}
+
+/// All that this processor stored before is seen by others before it reads the counter next.
+#[inline(always)]
+pub fn complete_stores() {
+    arch::dsb_ish();
 }
 
 /// As [`ticks`], and what follows is done after the counter was read: for a clock that is being changed meanwhile.

@@ -203,7 +203,7 @@ pub const FLOORS: &[Floor] = &[
     },
     Floor {
         folder: "tests",
-        uses: &["image", "abi", "formats", "mm", "fuzz", "checker"],
+        uses: &["image", "abi", "formats", "mm", "fuzz", "checker", "litmus"],
     },
     Floor {
         folder: "tests/checker",
@@ -223,5 +223,5 @@ pub const FLOORS: &[Floor] = &[
 pub const CRATES: &[&str] = &[
     "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "block", "uaccess", "vfs", "fs",
     "net", "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland",
-    "image", "tests", "fuzz", "checker",
+    "image", "tests", "fuzz", "checker", "litmus",
 ];

@@ -5,6 +5,7 @@
 
 mod allocations;
 mod bad_programs;
+mod barriers;
 mod board;
 mod boot;
 mod busybox;
@@ -59,6 +60,7 @@ fn all() -> Vec<Scene> {
         shell::SCENES,
         crash::SCENES,
         stacks::SCENES,
+        barriers::SCENES,
         demos::SCENES,
         busybox::SCENES,
         glibc::SCENES,

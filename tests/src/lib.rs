@@ -1,11 +1,13 @@
 //! The stage on which the scenes of `scenes/` play: QEMU with its serial port on a pipe ([`qemu`]), a [`session`] that
 //! types and waits, the slow [`line`] that can be put between both, the files a scene boots from ([`files`], [`library`], [`program`]), and
 //! the [`runner`] that plays them all and counts, and the checker ([`watch`]); and what is known of the kernel's stacks without
-//! booting it ([`stacks`]). What the benchmark measures in the same way lies here too
+//! booting it ([`stacks`]), and of the orders between processors that its barriers make ([`barriers`], [`frames`]). What the benchmark measures in the same way lies here too
 //! ([`latency`]).
 
+pub mod barriers;
 pub mod calls;
 pub mod files;
+pub mod frames;
 pub mod latency;
 pub mod library;
 pub mod line;

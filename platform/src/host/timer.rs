@@ -30,6 +30,11 @@ pub fn ticks_behind_stores() -> u64 {
     ticks()
 }
 
+/// Its stores are seen in order here.
+pub fn complete_stores() {
+    core::sync::atomic::fence(Ordering::SeqCst);
+}
+
 /// As [`ticks`].
 pub fn ticks_between() -> u64 {
     ticks()

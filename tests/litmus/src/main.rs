@@ -32,7 +32,8 @@ fn main() -> Result<ExitCode> {
     };
     let herd = std::env::var_os("HERD7").map(|_| Herd::new()).transpose()?;
     let (mut passed, mut failed) = (0, 0);
-    for order in orders()? {
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").context("cargo runs it: cargo run -p litmus")?;
+    for order in order::read_all(&Path::new(&own).join("orders"))? {
         if !names.is_empty() && !names.iter().any(|name| order.name.contains(name.as_str())) {
             continue;
         }
@@ -64,20 +65,6 @@ fn main() -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn orders() -> Result<Vec<Order>> {
-    let folder = std::env::var_os("CARGO_MANIFEST_DIR").context("cargo runs it: cargo run -p litmus")?;
-    let mut files: Vec<PathBuf> = std::fs::read_dir(Path::new(&folder).join("orders"))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    files.sort();
-    let mut all = Vec::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file)?;
-        all.extend(order::parse(&text).with_context(|| file.display().to_string())?);
-    }
-    Ok(all)
 }
 
 fn compare(order: &Order, sabotage: Option<&str>, expected: Answer, herd: Option<&Herd>) -> Result<()> {

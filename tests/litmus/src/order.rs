@@ -4,6 +4,7 @@
 use crate::execution::Answer;
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write;
+use std::path::Path;
 
 /// An order, with the sabotages of it.
 #[derive(Clone, Default, Debug)]
@@ -18,8 +19,21 @@ pub struct Order {
     /// The columns: processors, and handlers of their exceptions (`P0.F`).
     processors: Vec<(String, Vec<Line>)>,
     condition: String,
+    /// Where its instructions stand in the kernel.
+    pub code: Vec<Anchor>,
     /// What is expected without any sabotage, and with each.
     pub expected: Vec<(Option<String>, Answer)>,
+}
+
+/// An instruction of an order, and a function of the kernel that must have it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Anchor {
+    /// The tag of the instruction.
+    pub tag: String,
+    /// What stands in the kernel: as in the order, or another form that does as much (`as DSB SY`).
+    pub instruction: String,
+    /// The function, as `folder/file::name` without `kernel` and `src`.
+    pub place: String,
 }
 
 /// When an instruction stands in a test.
@@ -112,6 +126,24 @@ pub fn parse(text: &str) -> Result<Vec<Order>> {
     Ok(orders)
 }
 
+/// Reads all files of orders in a folder.
+///
+/// # Errors
+/// As [`parse`], with the file.
+pub fn read_all(folder: &Path) -> Result<Vec<Order>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut files = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    files.sort();
+    let mut all = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file)?;
+        all.extend(parse(&text).with_context(|| file.display().to_string())?);
+    }
+    Ok(all)
+}
+
 impl Order {
     fn take(&mut self, line: &str, content: &str) -> Result<()> {
         if line.starts_with("    ") {
@@ -128,7 +160,9 @@ impl Order {
             "init" => self.initial = rest.split(';').map(|one| one.trim().to_owned()).collect(),
             _ if is_column(word) => self.processors.push((word.to_owned(), Vec::new())),
             _ => {
-                if let Some(tag) = word.strip_prefix("without ") {
+                if let Some(tag) = word.strip_prefix("code ") {
+                    self.take_code(tag.trim(), rest)?;
+                } else if let Some(tag) = word.strip_prefix("without ") {
                     let expected = answer(rest).with_context(|| format!("no answer: {rest}"))?;
                     self.expected.push((Some(tag.to_owned()), expected));
                 } else if let Some(expected) = answer(word) {
@@ -138,6 +172,25 @@ impl Order {
                     bail!("unknown word: {word}");
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Takes what stands behind `code TAG:`, `PLACE, PLACE as INSTRUCTION, ...`.
+    fn take_code(&mut self, tag: &str, places: &str) -> Result<()> {
+        let lines = self.processors.iter().flat_map(|(_, lines)| lines);
+        let mut tagged = lines.filter(|line| line.presence == Presence::LeftOutBy(tag.to_owned()));
+        let line = tagged
+            .next()
+            .with_context(|| format!("no instruction above has the tag {tag}"))?;
+        let own = mnemonic(&line.text);
+        for place in places.split(',').map(str::trim) {
+            let (place, instruction) = place.split_once(" as ").unwrap_or((place, &own));
+            self.code.push(Anchor {
+                tag: tag.to_owned(),
+                instruction: instruction.to_owned(),
+                place: place.to_owned(),
+            });
         }
         Ok(())
     }
@@ -236,6 +289,16 @@ fn is_column(word: &str) -> bool {
         .strip_prefix('P')
         .map(|rest| rest.strip_suffix(".F").unwrap_or(rest));
     number.is_some_and(|number| number.parse::<usize>().is_ok())
+}
+
+/// What an instruction is, without its registers: `DMB ISH`, `TLBI VAE1IS`, `ISB`, `STLR`.
+fn mnemonic(text: &str) -> String {
+    let mut words = text.split([' ', ',']);
+    let first = words.next().unwrap_or_default();
+    match (first, words.next()) {
+        ("DMB" | "DSB" | "TLBI", Some(second)) => format!("{first} {second}"),
+        _ => first.to_owned(),
+    }
 }
 
 /// The cells of a line: a label stands in one of its own.

@@ -88,8 +88,8 @@ impl KeptLine {
         let odd = self.changes.load(Ordering::Relaxed) + 1;
         self.changes.store(odd, Ordering::Relaxed);
         clock_page::begin_change(odd);
-        // Readers on other processors see that they must wait before the timer is read.
-        fence(Ordering::SeqCst);
+        // Readers on other processors see that they must wait before the timer is read: no DMB orders that.
+        timer::complete_stores();
         let line = change(
             &self.load_unchanged(),
             timer::ticks_to_nanos(timer::ticks_between()),

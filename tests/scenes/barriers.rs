@@ -1,0 +1,27 @@
+//! The orders between processors in the finished kernel (`tests::barriers`): nothing is booted.
+
+use anyhow::{Result, bail, ensure};
+use tests::barriers::{self, Barriers};
+use tests::{Kernel, Scene, Stage, watch};
+
+pub const SCENES: &[Scene] = &[Scene::holstein(
+    "barriers.are_those_of_the_orders",
+    are_those_of_the_orders,
+)];
+
+fn are_those_of_the_orders(stage: &mut Stage) -> Result<()> {
+    let Kernel::Holstein(image) = &stage.kernel else {
+        bail!("only for Holstein")
+    };
+    ensure!(
+        !image.ends_with("kernel8-inspect.img"),
+        "in the kernel for gdb functions stand by themselves: build the other one"
+    );
+    let orders = barriers::orders()?;
+    let count = orders.iter().map(|order| order.code.len()).sum::<usize>();
+    ensure!(count > 0, "no order says where it stands");
+    let mut wrong = Barriers::of(&watch::elf_of(image)?)?.missing(&orders);
+    wrong.extend(barriers::unknown_fences(&orders)?);
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}

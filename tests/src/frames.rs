@@ -1,0 +1,64 @@
+//! Which functions an instruction of the finished kernel was written in, however deep it was inlined.
+
+use addr2line::Loader;
+
+/// A function of a chain of inlined ones.
+pub struct Place {
+    /// Its file, from the repository's root if it is one of ours, with all of its path otherwise.
+    pub file: String,
+    /// The last word of its name.
+    pub function: String,
+    /// The line.
+    pub line: u32,
+}
+
+impl Place {
+    /// `mm/fork::fork` of a function of `kernel/mm/src/fork.rs`, if it is of ours.
+    pub fn ours(&self) -> Option<String> {
+        let file = self.file.strip_prefix("kernel/").unwrap_or(&self.file);
+        let is_ours = self.file.starts_with("kernel/") || self.file.starts_with("platform/");
+        let file = file.trim_start_matches("src/").replace("/src/", "/");
+        is_ours.then(|| format!("{}::{}", file.trim_end_matches(".rs"), self.function))
+    }
+}
+
+/// Where the instruction at `address` was written: the innermost function first.
+pub fn chain(loader: &Loader, address: u64) -> Vec<Place> {
+    let mut places = Vec::new();
+    let Ok(mut frames) = loader.find_frames(address) else {
+        return places;
+    };
+    while let Ok(Some(frame)) = frames.next() {
+        let name = frame.function.as_ref().and_then(|name| name.demangle().ok());
+        let location = frame.location.as_ref();
+        let file = location.and_then(|location| location.file).unwrap_or_default();
+        let ours = ["kernel/", "platform/"].iter().filter_map(|folder| {
+            let at = file.find(&format!("/{folder}"))? + 1;
+            file[at..].contains("/src/").then_some(at)
+        });
+        places.push(Place {
+            file: ours.min().map_or(file, |at| &file[at..]).to_owned(),
+            function: plain(&name.unwrap_or_default()),
+            line: location.and_then(|location| location.line).unwrap_or_default(),
+        });
+    }
+    places
+}
+
+/// The last word of a function's path, without the types that it was made for; of a closure, the function around it.
+fn plain(name: &str) -> String {
+    let mut depth = 0;
+    let mut text = String::new();
+    for letter in name.chars() {
+        match letter {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            _ if depth == 0 => text.push(letter),
+            _ => {}
+        }
+    }
+    let words = text
+        .split("::")
+        .filter(|word| !word.is_empty() && !word.starts_with('{'));
+    words.last().unwrap_or(name).to_owned()
+}
