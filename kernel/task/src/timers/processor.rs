@@ -63,7 +63,12 @@ impl Interval {
             return false;
         }
         let missed = (now - self.deadline).checked_div(self.period);
-        self.deadline = missed.map_or(0, |missed| self.deadline + (missed + 1) * self.period);
+        // A program may say any period: one that no clock reaches never expires again.
+        let after = |missed: u64| {
+            self.deadline
+                .saturating_add(self.period.saturating_mul(missed + 1))
+        };
+        self.deadline = missed.map_or(0, after);
         true
     }
 }
@@ -244,4 +249,30 @@ impl Process {
 /// Whoever runs the process looks at once, and then again when something is due.
 pub(super) fn look_soon(process: &Arc<Process>) {
     process.for_each_thread(|thread| scheduler::watch(thread));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Interval;
+
+    #[test]
+    fn a_period_that_no_clock_reaches_expires_once() {
+        let mut interval = Interval {
+            deadline: 10,
+            period: u64::MAX,
+        };
+        assert!(interval.take_due(1000));
+        assert_eq!(interval.deadline, u64::MAX);
+        assert!(!interval.take_due(u64::MAX - 1));
+    }
+
+    #[test]
+    fn what_was_missed_is_passed_over() {
+        let mut interval = Interval {
+            deadline: 10,
+            period: 7,
+        };
+        assert!(interval.take_due(30));
+        assert_eq!(interval.deadline, 31);
+    }
 }
