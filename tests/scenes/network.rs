@@ -11,7 +11,12 @@ use tests::{Machine, Scene, Stage, Virt};
 pub const SCENES: &[Scene] = &[
     Scene::portable("network.loopback", loopback),
     Scene::holstein("network.visitors", visitors),
-    Scene::holstein("network.neighbours", neighbours),
+    Scene::holstein("network.neighbours", |stage| {
+        neighbours(stage, "virtio-net-device")
+    }),
+    Scene::holstein("network.neighbours_by_pci", |stage| {
+        neighbours(stage, "virtio-net-pci")
+    }),
 ];
 
 /// How long an answer may take.
@@ -25,14 +30,10 @@ fn loopback(stage: &mut Stage) -> Result<()> {
 }
 
 /// QEMU's user network, which lets nobody out: its own end answers, other addresses of it do not.
-fn neighbours(stage: &mut Stage) -> Result<()> {
-    let device = [
-        "-netdev",
-        "user,id=n0,restrict=on",
-        "-device",
-        "virtio-net-device,netdev=n0",
-    ];
-    let mut board = program::boot_beside(stage, &Machine::Virt(Virt::default()), &device, "neighbours")?;
+fn neighbours(stage: &mut Stage, device: &str) -> Result<()> {
+    let device = format!("{device},netdev=n0");
+    let options = ["-netdev", "user,id=n0,restrict=on", "-device", &device];
+    let mut board = program::boot_beside(stage, &Machine::Virt(Virt::default()), &options, "neighbours")?;
     program::expect_success(&mut board, "neighbours")
 }
 

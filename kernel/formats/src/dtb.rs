@@ -4,11 +4,12 @@
 
 mod decode;
 mod machine;
+mod pci;
 mod place;
 
 pub use machine::{
-    Chosen, Conduit, Cpu, EnableMethod, Gic, InitrdRange, Machine, PhysRange, Reserved, ReservedBy, Stdout,
-    Timer, Uart, VirtioTransport,
+    Chosen, Conduit, Cpu, EnableMethod, Gic, InitrdRange, Machine, PciHost, PciInterrupt, PhysRange,
+    Reserved, ReservedBy, Stdout, Timer, Uart, VirtioTransport,
 };
 
 use core::fmt;

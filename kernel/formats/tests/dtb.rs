@@ -212,6 +212,19 @@ fn qemus_machines() {
         (first.registers, first.interrupt, first.is_coherent),
         (range(0xa00_0000, 0x200), 48, true)
     );
+    let pci = machine.pci.unwrap();
+    assert_eq!(
+        (pci.configuration, pci.is_coherent),
+        (range(0x40_1000_0000, 256 << 20), true)
+    );
+    assert_eq!(
+        (pci.window, pci.window_on_bus),
+        (range(0x1000_0000, 0x2eff_0000), 0x1000_0000)
+    );
+    // Four interrupts, which turn with the device and with the pin.
+    let interrupts = [(0, 1), (1, 1), (1, 2), (5, 1), (7, 4)].map(|(device, pin)| pci.interrupt(device, pin));
+    assert_eq!(interrupts, [35, 36, 37, 36, 37].map(Some));
+    assert_eq!((pci.interrupts.len(), pci.interrupt(1, 0)), (16, None));
     assert_eq!(machine.ram[..], [range(0x4000_0000, 512 << 20)]);
     let uart = machine.uart.unwrap();
     assert_eq!(

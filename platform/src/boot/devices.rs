@@ -15,7 +15,7 @@ use crate::memory::plan::{Plan, PlanError};
 use crate::power::{self, PowerControl};
 use crate::{board, console};
 use arrayvec::ArrayVec;
-use formats::dtb::{self, Conduit, Machine, PhysRange, VirtioTransport};
+use formats::dtb::{self, Conduit, Machine, PciHost, PhysRange, VirtioTransport};
 use mm::PAGE_SIZE;
 
 /// A device of which the driver knows better how many registers it has than some device trees do.
@@ -54,6 +54,14 @@ pub(super) struct Devices {
     /// Raspberry Pi.
     mailbox: Option<Mmio>,
     virtio: ArrayVec<virtio::Slot, { virtio::MOST }>,
+    pci: Option<Pci>,
+}
+
+/// A host bridge, with the first registers of its configuration space and of its window.
+struct Pci {
+    host: PciHost,
+    configuration: Mmio,
+    window: Mmio,
 }
 
 /// The pages of registers that several devices lie in, mapped once each.
@@ -138,6 +146,7 @@ impl Devices {
             }
         };
         let virtio = map_virtio(&machine.virtio, &mut map)?;
+        let pci = map_pci(machine.pci.as_ref(), &mut map)?;
         let watchdog = machine.watchdog.map(&mut map).transpose()?.map(Watchdog);
         Ok(Devices {
             uart_clock: uart.clock_hz,
@@ -154,6 +163,7 @@ impl Devices {
                 .transpose()?,
             psci: machine.psci,
             virtio,
+            pci,
             watchdog,
             gic,
             timer,
@@ -216,6 +226,9 @@ impl Devices {
         });
         interrupt::set_up(self.timer);
         virtio::set_slots(self.virtio);
+        if let Some(pci) = self.pci {
+            virtio::pci::set_up(&pci.host, pci.configuration, pci.window);
+        }
     }
 }
 
@@ -235,4 +248,23 @@ fn map_virtio(
         }
     }
     Ok(slots)
+}
+
+/// Maps what is needed of the host bridge. One whose devices do not see the caches is left out.
+fn map_pci(
+    host: Option<&PciHost>,
+    map: &mut impl FnMut(PhysRange) -> Result<Mmio, BootError>,
+) -> Result<Option<Pci>, BootError> {
+    use virtio::pci::{CONFIGURATION_LEN, WINDOW_LEN};
+    let is_usable = |host: &&PciHost| {
+        host.is_coherent && host.configuration.size >= CONFIGURATION_LEN && host.window.size >= WINDOW_LEN
+    };
+    let Some(host) = host.filter(is_usable) else {
+        return Ok(None);
+    };
+    Ok(Some(Pci {
+        configuration: map(sized(host.configuration, CONFIGURATION_LEN as usize))?,
+        window: map(sized(host.window, WINDOW_LEN as usize))?,
+        host: host.clone(),
+    }))
 }

@@ -7,6 +7,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod net;
+pub(crate) mod pci;
 
 use super::mmio::Mmio;
 use crate::layout::{LINEAR_BASE, STACK_BASE, linear_to_physical};
@@ -17,7 +18,7 @@ use core::ptr::NonNull;
 use mm::PAGE_SIZE;
 use spin::Mutex;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
-use virtio_drivers::transport::{DeviceType, Transport};
+use virtio_drivers::transport::{DeviceType, SomeTransport, Transport};
 use virtio_drivers::{BufferDirection, Hal, PhysAddr};
 
 /// A place where a device may be, mapped.
@@ -37,8 +38,15 @@ pub(crate) fn set_slots(slots: ArrayVec<Slot, MOST>) {
     *SLOTS.lock() = slots;
 }
 
-/// The first device of this kind that nobody has taken, with its interrupt.
-fn take(kind: DeviceType) -> Option<(MmioTransport<'static>, u32)> {
+/// The first device of this kind that nobody has taken, with its interrupt: those in places of their own come before those of PCI.
+fn take(kind: DeviceType) -> Option<(SomeTransport<'static>, u32)> {
+    take_from_slot(kind).or_else(|| {
+        let (transport, interrupt) = pci::take(kind)?;
+        Some((transport.into(), interrupt))
+    })
+}
+
+fn take_from_slot(kind: DeviceType) -> Option<(SomeTransport<'static>, u32)> {
     let mut slots = SLOTS.lock();
     let found = slots.iter().enumerate().find_map(|(index, slot)| {
         let transport = probe(slot.registers, kind)?;
@@ -46,7 +54,7 @@ fn take(kind: DeviceType) -> Option<(MmioTransport<'static>, u32)> {
     });
     let (index, transport, interrupt) = found?;
     slots.remove(index);
-    Some((transport, interrupt))
+    Some((transport.into(), interrupt))
 }
 
 /// The device in this place, if it is of that kind.
@@ -84,8 +92,8 @@ unsafe impl Hal for Board {
         0
     }
 
-    unsafe fn mmio_phys_to_virt(_: PhysAddr, _: usize) -> NonNull<u8> {
-        unreachable!("only the PCI transport asks for it")
+    unsafe fn mmio_phys_to_virt(on_bus: PhysAddr, len: usize) -> NonNull<u8> {
+        pci::mapped(on_bus, len)
     }
 
     unsafe fn share(buffer: NonNull<[u8]>, _: BufferDirection) -> PhysAddr {

@@ -4,9 +4,10 @@ use super::machine::{
     Conduit, Cpu, EnableMethod, Gic, InitrdRange, Machine, PhysRange, Reserved, ReservedBy, Stdout, Uart,
     VirtioTransport,
 };
-use super::place::{Place, cells};
+use super::pci;
+use super::place::{Place, cells, cut, valid_text};
 use super::{DeviceTree, DtbError};
-use arrayvec::{ArrayString, ArrayVec};
+use arrayvec::ArrayVec;
 use dtoolkit::Node;
 
 /// The devices that are looked for.
@@ -23,6 +24,7 @@ enum Device {
     Gpio,
     Generator,
     Virtio,
+    Pci,
 }
 
 /// Their names in `compatible`.
@@ -46,6 +48,7 @@ const DEVICES: &[(&str, Device)] = &[
     ("brcm,bcm2835-gpio", Device::Gpio),
     ("brcm,bcm2711-rng200", Device::Generator),
     ("virtio,mmio", Device::Virtio),
+    ("pci-host-ecam-generic", Device::Pci),
 ];
 
 impl Device {
@@ -88,9 +91,11 @@ struct Context {
 
 /// How interrupts of the GIC are written.
 #[derive(Clone, Copy)]
-struct GicReference {
-    phandle: Option<u32>,
-    interrupt_cells: usize,
+pub(super) struct GicReference {
+    pub(super) phandle: Option<u32>,
+    pub(super) interrupt_cells: usize,
+    /// Cells of its address where others name it.
+    pub(super) address_cells: usize,
 }
 
 impl Context {
@@ -103,6 +108,7 @@ impl Context {
                 context.gic = Some(GicReference {
                     phandle: place.phandle(),
                     interrupt_cells,
+                    address_cells: place.cell("#address-cells").unwrap_or(0) as usize,
                 });
             } else if place.is_top("chosen") {
                 stdout = place
@@ -277,6 +283,13 @@ fn take_device(
         Device::Gpio => machine.gpio = machine.gpio.or_else(|| place.registers(0)),
         Device::Generator => machine.generator = machine.generator.or_else(|| place.registers(0)),
         Device::Virtio => take_virtio(machine, context, place),
+        Device::Pci => {
+            let gic = context.gic;
+            machine.pci = machine
+                .pci
+                .take()
+                .or_else(|| gic.and_then(|gic| pci::host(place, &gic)));
+        }
     }
     Ok(())
 }
@@ -374,27 +387,14 @@ fn interrupt(context: &Context, place: &Place, index: usize) -> Option<u32> {
         return None;
     }
     let mut entry = cells(place.bytes("interrupts")?).skip(index.checked_mul(gic.interrupt_cells)?);
-    match (entry.next()?, entry.next()?) {
+    intid(entry.next()?, entry.next()?)
+}
+
+/// The INTID of that kind and number.
+pub(super) fn intid(kind: u32, number: u32) -> Option<u32> {
+    match (kind, number) {
         (0, number @ 0..988) => Some(number + 32),
         (1, number @ 0..16) => Some(number + 16),
         _ => None,
     }
-}
-
-/// Text up to the NUL, or to the first byte that is not UTF-8.
-fn valid_text(bytes: &[u8]) -> &str {
-    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-    bytes[..end]
-        .utf8_chunks()
-        .next()
-        .map_or("", |chunk| chunk.valid())
-}
-
-/// As much of the text as fits.
-fn cut<const N: usize>(text: &str) -> ArrayString<N> {
-    let mut end = text.len().min(N);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    ArrayString::from(&text[..end]).unwrap_or_default()
 }

@@ -56,6 +56,47 @@ pub struct Machine {
     pub generator: Option<PhysRange>,
     /// Places where a virtio device may be, in the order of the tree. Those behind the 32nd are left out.
     pub virtio: ArrayVec<VirtioTransport, 32>,
+    /// The host bridge of PCI.
+    pub pci: Option<PciHost>,
+}
+
+/// A host bridge of PCI whose configuration space is memory (binding `pci-host-ecam-generic`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PciHost {
+    /// The configuration space, from its first bus on.
+    pub configuration: PhysRange,
+    /// Where the 32-bit registers of its devices may be.
+    pub window: PhysRange,
+    /// The address of the window as devices see it.
+    pub window_on_bus: u32,
+    /// Whether its devices see what the processors' caches hold.
+    pub is_coherent: bool,
+    /// Which bits of a device's address, and of its pin, choose an interrupt.
+    pub interrupt_mask: (u32, u32),
+    /// The interrupts of its devices' pins.
+    pub interrupts: ArrayVec<PciInterrupt, 32>,
+}
+
+impl PciHost {
+    /// The interrupt, as GIC INTID, of a pin (from 1 on) of the device of that number on the first bus.
+    pub fn interrupt(&self, device: u8, pin: u8) -> Option<u32> {
+        let (of_device, of_pin) = self.interrupt_mask;
+        let wanted = (u32::from(device) << 11 & of_device, u32::from(pin) & of_pin);
+        let mut all = self.interrupts.iter();
+        let found = all.find(|known| (known.device, known.pin) == wanted)?;
+        Some(found.interrupt)
+    }
+}
+
+/// The interrupt of a pin: an entry of `interrupt-map`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PciInterrupt {
+    /// The device's address, as far as the mask goes.
+    pub device: u32,
+    /// Its pin, from 1 on.
+    pub pin: u32,
+    /// GIC INTID.
+    pub interrupt: u32,
 }
 
 /// The registers of a virtio device, or of none: the device says which it is (binding `virtio,mmio`).

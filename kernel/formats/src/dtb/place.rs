@@ -2,6 +2,7 @@
 //! translation, in interrupt parent.
 
 use super::PhysRange;
+use arrayvec::ArrayString;
 use dtoolkit::fdt::FdtNode;
 use dtoolkit::{Node, Property};
 
@@ -134,8 +135,13 @@ impl<'p, 'a> Place<'p, 'a> {
     }
 
     /// Addresses of the bus above this node as physical addresses: through the `ranges` of each bus on the way.
-    pub fn translate(&self, mut range: PhysRange) -> Option<PhysRange> {
-        let mut bus = self.parent?;
+    pub fn translate(&self, range: PhysRange) -> Option<PhysRange> {
+        self.parent?.translate_below(range)
+    }
+
+    /// Addresses of this bus as physical addresses.
+    pub fn translate_below(&self, mut range: PhysRange) -> Option<PhysRange> {
+        let mut bus = self;
         while let Some(above) = bus.parent {
             range = bus.carry_up(above, range)?;
             bus = above;
@@ -201,4 +207,22 @@ fn take_cells(value: &mut &[u8], count: u32) -> Option<u64> {
         *value = rest;
     }
     Some(number)
+}
+
+/// Text up to the NUL, or to the first byte that is not UTF-8.
+pub fn valid_text(bytes: &[u8]) -> &str {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    bytes[..end]
+        .utf8_chunks()
+        .next()
+        .map_or("", |chunk| chunk.valid())
+}
+
+/// As much of the text as fits.
+pub fn cut<const N: usize>(text: &str) -> ArrayString<N> {
+    let mut end = text.len().min(N);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    ArrayString::from(&text[..end]).unwrap_or_default()
 }

@@ -13,8 +13,7 @@ use core::ptr::NonNull;
 use core::slice;
 use mm::PAGE_SIZE;
 use virtio_drivers::queue::VirtQueue;
-use virtio_drivers::transport::mmio::MmioTransport;
-use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport};
+use virtio_drivers::transport::{DeviceStatus, DeviceType, SomeTransport, Transport};
 
 /// Descriptors of the queue.
 const QUEUE_LEN: usize = 128;
@@ -75,7 +74,7 @@ struct Lent {
 
 /// A disk.
 pub struct VirtioDisk {
-    transport: MmioTransport<'static>,
+    transport: SomeTransport<'static>,
     // Boxed: a disk is handed on while the boot stack is in use.
     queue: Box<VirtQueue<Board, QUEUE_LEN>>,
     /// A page with a slot for each request.
@@ -107,9 +106,9 @@ impl VirtioDisk {
         Some(VirtioDisk::set_up(transport, interrupt))
     }
 
-    fn set_up(mut transport: MmioTransport<'static>, interrupt: u32) -> Result<VirtioDisk, DiskError> {
+    fn set_up(mut transport: SomeTransport<'static>, interrupt: u32) -> Result<VirtioDisk, DiskError> {
         let features = transport.begin_init(Features::all());
-        let word = |transport: &MmioTransport<'static>, offset| {
+        let word = |transport: &SomeTransport<'static>, offset| {
             let word: Result<u32, _> = transport.read_config_space(offset);
             word.map_err(|_| DiskError::Configuration)
         };

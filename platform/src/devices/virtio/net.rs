@@ -9,8 +9,7 @@ use bitflags::bitflags;
 use core::fmt;
 use core::ptr::NonNull;
 use virtio_drivers::queue::VirtQueue;
-use virtio_drivers::transport::mmio::MmioTransport;
-use virtio_drivers::transport::{DeviceType, Transport};
+use virtio_drivers::transport::{DeviceType, SomeTransport, Transport};
 
 /// Buffers of each queue.
 const QUEUE_LEN: usize = 64;
@@ -87,7 +86,7 @@ impl Buffers {
 
 /// A network device.
 pub struct NetworkDevice {
-    transport: MmioTransport<'static>,
+    transport: SomeTransport<'static>,
     // Boxed: a device is handed on while the boot stack is in use.
     received: Box<VirtQueue<Board, QUEUE_LEN>>,
     sent: Box<VirtQueue<Board, QUEUE_LEN>>,
@@ -110,7 +109,7 @@ impl NetworkDevice {
         Some(NetworkDevice::set_up(transport, interrupt))
     }
 
-    fn set_up(mut transport: MmioTransport<'static>, interrupt: u32) -> Result<NetworkDevice, NetworkError> {
+    fn set_up(mut transport: SomeTransport<'static>, interrupt: u32) -> Result<NetworkDevice, NetworkError> {
         let features = transport.begin_init(Features::all());
         if !features.contains(Features::MAC) {
             return Err(NetworkError::NoAddress);
@@ -121,7 +120,7 @@ impl NetworkDevice {
         if address[0] & 1 != 0 || address == [0; 6] {
             return Err(NetworkError::NoAddress);
         }
-        let queue = |transport: &mut MmioTransport<'static>, number| {
+        let queue = |transport: &mut SomeTransport<'static>, number| {
             let queue = VirtQueue::new(transport, number, false, false).map_err(|_| NetworkError::Queues)?;
             Box::try_new(queue).map_err(|_| NetworkError::Queues)
         };
