@@ -133,4 +133,8 @@ fuzz: ## libFuzzer on every reader of bytes, or on TARGET=elf, for SECONDS=60 ea
 	@.ci/setup fuzz
 	@.ci/fuzz "$(or $(SECONDS),60)" $(TARGET)
 
-.PHONY: help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls
+test-disks: ## ext4 on disks in memory, for long: DAMAGES=1000000 damaged ones, CUTS=10000 losses of power, ROUNDS=100 of random calls, e2fsck after each
+	@.ci/setup test
+	@EXT4_DAMAGES="$(or $(DAMAGES),1000000)" EXT4_CUTS="$(or $(CUTS),10000)" EXT4_ROUNDS="$(or $(ROUNDS),100)" .ci/cargo host test --quiet -p ext4 --test disks
+
+.PHONY: test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls

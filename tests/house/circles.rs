@@ -13,6 +13,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("kernel/sched/src/", 9),
     ("kernel/klog/src/", 9),
     ("kernel/block/src/", 9),
+    ("kernel/ext4/src/", 9),
     ("kernel/uaccess/src/", 9),
     ("kernel/vfs/src/", 9),
     ("kernel/fs/src/", 9),

@@ -49,6 +49,10 @@ pub const FLOORS: &[Floor] = &[
         ],
     },
     Floor {
+        folder: "kernel/ext4",
+        uses: &["abi", "memory", "block"],
+    },
+    Floor {
         folder: "kernel/uaccess",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog",
@@ -221,7 +225,7 @@ pub const FLOORS: &[Floor] = &[
 
 /// The crates of this workspace by name.
 pub const CRATES: &[&str] = &[
-    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "block", "uaccess", "vfs", "fs",
-    "net", "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall", "kernel", "userland",
-    "image", "tests", "fuzz", "checker", "litmus",
+    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "block", "ext4", "uaccess", "vfs",
+    "fs", "net", "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall", "kernel",
+    "userland", "image", "tests", "fuzz", "checker", "litmus",
 ];

@@ -17,6 +17,7 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/sched/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/klog/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/block/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/ext4/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/uaccess/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/vfs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/fs/src/lib.rs", "#![forbid(unsafe_code)]"),

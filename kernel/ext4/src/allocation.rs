@@ -1,8 +1,9 @@
 //! Which blocks and inodes are free: the bitmaps of the groups.
 
 use crate::bytes::{byte, le32, put32};
-use crate::cache::{Bytes, Forget, Seal};
-use crate::group::{BLOCKS_UNINITIALISED, Group, INODES_UNINITIALISED, put_count};
+use crate::cache::{Bytes, Forget};
+use crate::group::{BLOCKS_UNINITIALISED, GroupDescriptor, INODES_UNINITIALISED, put_count};
+use crate::seal::Seal;
 use crate::superblock::{field, free_blocks, incompatible, writing};
 use crate::volume::Ext4;
 use abi::Errno;
@@ -19,7 +20,7 @@ pub enum Contents {
 
 /// What kind of inode is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum InodeKind {
     /// A directory.
     Directory,
     /// Anything else.
@@ -121,7 +122,7 @@ impl Ext4 {
     }
 
     /// The bitmap of blocks of a group; one that was never written is made.
-    fn block_bitmap(&mut self, number: u32, group: &mut Group) -> Result<Bytes, Errno> {
+    fn block_bitmap(&mut self, number: u32, group: &mut GroupDescriptor) -> Result<Bytes, Errno> {
         let bits = self.geometry.blocks_per_group;
         if group.flags & BLOCKS_UNINITIALISED == 0 || !self.has_lazy_bitmaps() {
             return self.checked_bitmap(number, group.block_bitmap, bits, (0x18, 0x38));
@@ -262,7 +263,7 @@ impl Ext4 {
         put32(raw, field::FREE_INODES, count)
     }
 
-    fn inode_bitmap(&mut self, number: u32, group: &mut Group) -> Result<(), Errno> {
+    fn inode_bitmap(&mut self, number: u32, group: &mut GroupDescriptor) -> Result<(), Errno> {
         let bits = self.geometry.inodes_per_group;
         if group.flags & INODES_UNINITIALISED == 0 || !self.has_lazy_bitmaps() {
             return self
@@ -280,9 +281,9 @@ impl Ext4 {
     }
 
     /// The group for a new inode of a directory: the directory's own, but directories of the root are spread.
-    fn inode_group(&mut self, parent: u32, wanted: Wanted) -> Result<u32, Errno> {
+    fn inode_group(&mut self, parent: u32, wanted: InodeKind) -> Result<u32, Errno> {
         let own = (parent - 1) / self.geometry.inodes_per_group;
-        if wanted == Wanted::File || parent != crate::inode::ROOT {
+        if wanted == InodeKind::File || parent != crate::inode::ROOT {
             return Ok(own);
         }
         let groups = self.geometry.groups;
@@ -300,7 +301,7 @@ impl Ext4 {
     }
 
     /// Allocates an inode near its directory. `ENOSPC`.
-    pub(crate) fn allocate_inode(&mut self, parent: u32, wanted: Wanted) -> Result<u32, Errno> {
+    pub(crate) fn allocate_inode(&mut self, parent: u32, wanted: InodeKind) -> Result<u32, Errno> {
         let first = self.inode_group(parent, wanted)?;
         for step in 0..self.geometry.groups {
             let number = (first + step) % self.geometry.groups;
@@ -314,7 +315,7 @@ impl Ext4 {
         Err(Errno::ENOSPC)
     }
 
-    fn allocate_inode_in(&mut self, number: u32, wanted: Wanted) -> Result<Option<u32>, Errno> {
+    fn allocate_inode_in(&mut self, number: u32, wanted: InodeKind) -> Result<Option<u32>, Errno> {
         let mut group = self.group(number)?;
         if group.free_inodes == 0 {
             return Ok(None);
@@ -337,7 +338,7 @@ impl Ext4 {
             return Err(Errno::EUCLEAN);
         }
         group.free_inodes -= 1;
-        group.directories += u32::from(wanted == Wanted::Directory);
+        group.directories += u32::from(wanted == InodeKind::Directory);
         group.unused_inodes = group.unused_inodes.min(bits - at - 1);
         self.set_group(number, &group)?;
         self.count_inodes(-1)?;
@@ -345,7 +346,7 @@ impl Ext4 {
     }
 
     /// Frees an inode.
-    pub(crate) fn free_inode(&mut self, inode: u32, kind: Wanted) -> Result<(), Errno> {
+    pub(crate) fn free_inode(&mut self, inode: u32, kind: InodeKind) -> Result<(), Errno> {
         if inode < self.geometry.first_inode || inode > self.geometry.inodes {
             return Err(Errno::EUCLEAN);
         }
@@ -355,7 +356,7 @@ impl Ext4 {
         self.inode_bitmap(number, &mut group)?;
         clear_bits(self.change(group.inode_bitmap, Seal::None)?, at, 1)?;
         group.free_inodes += 1;
-        let directories = u32::from(kind == Wanted::Directory);
+        let directories = u32::from(kind == InodeKind::Directory);
         group.directories = group.directories.checked_sub(directories).ok_or(Errno::EUCLEAN)?;
         self.set_group(number, &group)?;
         self.count_inodes(1)

@@ -4,7 +4,7 @@
 //! them join the running transaction. A commit writes that to the journal; the blocks then wait (`home`) until a checkpoint writes
 //! them to their places. All but the last step of each happens in memory that was there before.
 
-use crate::checksum::crc32c;
+use crate::seal::Seal;
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,25 +14,8 @@ use memory::fallible::{self, TryVec};
 /// The bytes of a block, which nobody changes while others have them.
 pub type Bytes = Arc<Vec<u8>>;
 
-/// Which checksum a block has in itself. It is written when the block is, and looked at when it is read from the disk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Seal {
-    /// None, or one that stands elsewhere.
-    None,
-    /// None in itself, and what the last commit had counts: blocks freed since are not used again before the next.
-    Bitmap,
-    /// Entries of a directory, of the inode with that seed.
-    Leaf(u32),
-    /// Hashes of a directory, from that byte on.
-    Index(u32, usize),
-    /// Extents.
-    Extents(u32),
-    /// Extended attributes, in the block of that number.
-    Attributes(u64),
-}
-
 /// A block that is in memory.
-pub struct Slot {
+pub struct CachedBlock {
     /// As it is now.
     pub data: Bytes,
     /// How it is sealed.
@@ -60,7 +43,7 @@ struct Changed {
 
 /// All of them.
 pub struct Cache {
-    slots: Map<u64, Slot>,
+    slots: Map<u64, CachedBlock>,
     /// By number.
     changed: Vec<Changed>,
     /// Freed by the call under way; with a record for the journal or without.
@@ -126,7 +109,7 @@ impl Cache {
 
     /// Takes in what was read from the disk.
     pub fn insert(&mut self, block: u64, data: Bytes) -> Result<(), Errno> {
-        let slot = Slot {
+        let slot = CachedBlock {
             data,
             seal: Seal::None,
             verified: false,
@@ -151,7 +134,15 @@ impl Cache {
             Err(at) => {
                 let old = self.slots.get(&block).ok_or(Errno::EIO)?;
                 let data = fallible::arc(fallible::bytes(&old.data)?)?;
-                self.add(at, block, data, seal, false)?;
+                self.add(
+                    at,
+                    Changed {
+                        block,
+                        data,
+                        seal,
+                        is_new: false,
+                    },
+                )?;
                 at
             }
         };
@@ -174,7 +165,15 @@ impl Cache {
                 if is_new {
                     self.insert(block, data.clone())?;
                 }
-                if let Err(error) = self.add(at, block, data, seal, is_new) {
+                if let Err(error) = self.add(
+                    at,
+                    Changed {
+                        block,
+                        data,
+                        seal,
+                        is_new,
+                    },
+                ) {
                     if is_new {
                         self.slots.remove(&block);
                     }
@@ -185,17 +184,9 @@ impl Cache {
         }
     }
 
-    fn add(&mut self, at: usize, block: u64, data: Bytes, seal: Seal, is_new: bool) -> Result<(), Errno> {
+    fn add(&mut self, at: usize, changed: Changed) -> Result<(), Errno> {
         self.changed.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.changed.insert(
-            at,
-            Changed {
-                block,
-                data,
-                seal,
-                is_new,
-            },
-        );
+        self.changed.insert(at, changed);
         Ok(())
     }
 
@@ -281,7 +272,7 @@ impl Cache {
     }
 
     /// The slot of a block.
-    pub fn slot(&mut self, block: u64) -> Option<&mut Slot> {
+    pub fn slot(&mut self, block: u64) -> Option<&mut CachedBlock> {
         self.slots.get_mut(&block)
     }
 
@@ -369,30 +360,4 @@ fn own(data: &mut Bytes) -> Result<&mut Vec<u8>, Errno> {
         *data = fallible::arc(fallible::bytes(data)?)?;
     }
     Arc::get_mut(data).ok_or(Errno::EIO)
-}
-
-/// The checksum that belongs into a sealed block: where it stands, and what it is. `None` if there is none.
-pub fn checksum(seal: Seal, bytes: &[u8], seed: u32) -> Result<Option<(usize, u32)>, Errno> {
-    use crate::bytes::{le16, slice};
-    let size = bytes.len();
-    Ok(match seal {
-        Seal::None | Seal::Bitmap => None,
-        Seal::Leaf(seed) => Some((size - 4, crc32c(seed, slice(bytes, 0, size - 12)?))),
-        Seal::Index(seed, at) => {
-            let (limit, count) = (usize::from(le16(bytes, at)?), usize::from(le16(bytes, at + 2)?));
-            let tail = at + 8 * limit;
-            let sum = crc32c(seed, slice(bytes, 0, at + 8 * count)?);
-            let sum = crc32c(sum, slice(bytes, tail, 4)?);
-            Some((tail + 4, crc32c(sum, &[0; 4])))
-        }
-        Seal::Extents(seed) => {
-            let tail = 12 + 12 * usize::from(le16(bytes, 4)?);
-            Some((tail, crc32c(seed, slice(bytes, 0, tail)?)))
-        }
-        Seal::Attributes(block) => {
-            let sum = crc32c(crc32c(seed, &block.to_le_bytes()), slice(bytes, 0, 16)?);
-            let sum = crc32c(crc32c(sum, &[0; 4]), slice(bytes, 20, size - 20)?);
-            Some((16, sum))
-        }
-    })
 }

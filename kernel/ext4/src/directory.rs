@@ -11,13 +11,14 @@ mod list;
 pub use list::Listed;
 
 use crate::bytes::{byte, le16, le32, put, put16, put32, slice};
-use crate::cache::{Bytes, Seal};
-use crate::extents::State;
+use crate::cache::Bytes;
+use crate::extents::BlockState;
 use crate::inode::{DiskInode, flag};
+use crate::seal::Seal;
 use crate::superblock::incompatible;
 use crate::volume::Ext4;
 use abi::Errno;
-use entries::Slots;
+use entries::{EntrySlots, Kinds};
 
 /// Longest name.
 pub const LONGEST_NAME: usize = 255;
@@ -27,7 +28,7 @@ const TAIL: usize = 12;
 
 /// An entry of a directory that was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Found {
+pub struct FoundEntry {
     /// The inode.
     pub inode: u32,
     /// The block of the disk, and where in it the entry stands.
@@ -52,7 +53,7 @@ impl Ext4 {
     /// The block of the disk that is block `at` of a directory.
     pub(crate) fn directory_block(&mut self, inode: &DiskInode, at: u32) -> Result<u64, Errno> {
         let found = self.map_inode(inode, at, 1)?;
-        if found.state == State::Written {
+        if found.state == BlockState::Written {
             Ok(found.physical)
         } else {
             Err(Errno::EUCLEAN)
@@ -91,9 +92,12 @@ impl Ext4 {
         self.geometry.block_size - tail
     }
 
-    fn slots<'a>(&self, bytes: &'a [u8]) -> Result<Slots<'a>, Errno> {
-        let has_kinds = self.geometry.has_incompatible(incompatible::FILETYPE);
-        Ok(Slots::new(slice(bytes, 0, self.entry_bytes())?, has_kinds))
+    fn slots<'a>(&self, bytes: &'a [u8]) -> Result<EntrySlots<'a>, Errno> {
+        let kinds = match self.geometry.has_incompatible(incompatible::FILETYPE) {
+            true => Kinds::Stored,
+            false => Kinds::Missing,
+        };
+        Ok(EntrySlots::new(slice(bytes, 0, self.entry_bytes())?, kinds))
     }
 
     /// Makes an empty block of entries.
@@ -109,7 +113,7 @@ impl Ext4 {
     }
 
     /// The entry of that name. `ENOENT`.
-    pub(crate) fn find(&mut self, directory: &DiskInode, name: &[u8]) -> Result<Found, Errno> {
+    pub(crate) fn find(&mut self, directory: &DiskInode, name: &[u8]) -> Result<FoundEntry, Errno> {
         if !directory.is_directory()? {
             return Err(Errno::ENOTDIR);
         }
@@ -136,7 +140,12 @@ impl Ext4 {
         Err(Errno::ENOENT)
     }
 
-    fn find_in_block(&mut self, directory: &DiskInode, at: u32, name: &[u8]) -> Result<Option<Found>, Errno> {
+    fn find_in_block(
+        &mut self,
+        directory: &DiskInode,
+        at: u32,
+        name: &[u8],
+    ) -> Result<Option<FoundEntry>, Errno> {
         let is_root = at == 0 && self.is_indexed(directory)?;
         let (block, bytes) = match is_root {
             true => self
@@ -145,14 +154,14 @@ impl Ext4 {
             false => self.leaf_block(directory, at)?,
         };
         let slots = match is_root {
-            true => Slots::new(slice(&bytes, 0, 24)?, true).with_open_end(),
+            true => EntrySlots::new(slice(&bytes, 0, 24)?, Kinds::Stored).with_open_end(),
             false => self.slots(&bytes)?,
         };
         for slot in slots {
             let slot = slot?;
             if slot.inode != 0 && slot.name == name {
                 self.check_number(slot.inode)?;
-                return Ok(Some(Found {
+                return Ok(Some(FoundEntry {
                     inode: slot.inode,
                     place: (block, slot.at),
                 }));
@@ -176,7 +185,7 @@ impl Ext4 {
     }
 
     /// Takes out an entry that was found.
-    pub(crate) fn remove_entry(&mut self, directory: &DiskInode, found: Found) -> Result<(), Errno> {
+    pub(crate) fn remove_entry(&mut self, directory: &DiskInode, found: FoundEntry) -> Result<(), Errno> {
         let (block, at) = found.place;
         let seed = directory.seed(&self.geometry)?;
         let bytes = self.block(block, Seal::Leaf(seed))?;
@@ -203,7 +212,7 @@ impl Ext4 {
     pub(crate) fn set_entry(
         &mut self,
         directory: &DiskInode,
-        found: Found,
+        found: FoundEntry,
         inode: u32,
         kind: u8,
     ) -> Result<(), Errno> {

@@ -2,8 +2,9 @@
 
 use crate::allocation::Contents;
 use crate::bytes::{byte, le16, le32, put, put16, put32, slice, slice_mut};
-use crate::cache::{Bytes, Seal};
+use crate::cache::Bytes;
 use crate::inode::{DiskInode, Stamp};
+use crate::seal::Seal;
 use crate::superblock::compatible;
 use crate::volume::Ext4;
 use abi::Errno;

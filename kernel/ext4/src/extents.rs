@@ -7,7 +7,7 @@ mod blocks;
 mod change;
 mod node;
 
-pub use node::Extent;
+pub use node::FileExtent;
 
 use crate::cache::Bytes;
 use crate::inode::DiskInode;
@@ -20,7 +20,7 @@ const DEEPEST: u16 = 5;
 
 /// What a file has at some place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
+pub enum BlockState {
     /// Nothing: zeros.
     Hole,
     /// Room, in which nothing was written yet: zeros.
@@ -31,19 +31,19 @@ pub enum State {
 
 /// Where some blocks of a file are that follow each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mapping {
+pub struct BlockMapping {
     /// What is there.
-    pub state: State,
+    pub state: BlockState,
     /// The first block of the disk; of no meaning for a hole.
     pub physical: u64,
     /// How many blocks, at least one unless none was asked for.
     pub len: u32,
 }
 
-impl Mapping {
-    fn hole(len: u32) -> Mapping {
-        Mapping {
-            state: State::Hole,
+impl BlockMapping {
+    fn hole(len: u32) -> BlockMapping {
+        BlockMapping {
+            state: BlockState::Hole,
             physical: 0,
             len,
         }
@@ -51,7 +51,7 @@ impl Mapping {
 }
 
 /// A node on the way from the root to a leaf.
-struct Step {
+struct ExtentStep {
     /// The block that it is in; the root is in the inode.
     block: Option<u64>,
     /// Which of the entries leads on.
@@ -61,30 +61,30 @@ struct Step {
 
 impl Ext4 {
     /// What an inode has from the block `at` on, at most `most` blocks.
-    pub(crate) fn map_inode(&mut self, inode: &DiskInode, at: u32, most: u32) -> Result<Mapping, Errno> {
+    pub(crate) fn map_inode(&mut self, inode: &DiskInode, at: u32, most: u32) -> Result<BlockMapping, Errno> {
         if !inode.has_extents()? {
             return self.map_by_blocks(inode, at, most);
         }
         let found = self.extent_at(inode, at)?;
         Ok(match found {
-            Found::Inside(extent) => {
+            ExtentAt::Inside(extent) => {
                 let skipped = at - extent.logical;
-                Mapping {
+                BlockMapping {
                     state: if extent.is_unwritten {
-                        State::Unwritten
+                        BlockState::Unwritten
                     } else {
-                        State::Written
+                        BlockState::Written
                     },
                     physical: extent.physical + u64::from(skipped),
                     len: most.min(extent.len - skipped),
                 }
             }
-            Found::Before(next) => Mapping::hole(most.min(next.map_or(u32::MAX, |next| next - at))),
+            ExtentAt::Before(next) => BlockMapping::hole(most.min(next.map_or(u32::MAX, |next| next - at))),
         })
     }
 
     /// The extent that has the block, or where the next one begins.
-    fn extent_at(&mut self, inode: &DiskInode, at: u32) -> Result<Found, Errno> {
+    fn extent_at(&mut self, inode: &DiskInode, at: u32) -> Result<ExtentAt, Errno> {
         let seed = inode.seed(&self.geometry)?;
         let root = inode.block_bytes()?;
         let mut head = Head::read(root, root.len())?;
@@ -99,7 +99,11 @@ impl Ext4 {
             let Some(place) = place else {
                 // Before the first.
                 let first = Index::read(bytes, 0)?.logical;
-                return Ok(Found::Before(if head.entries == 0 { next } else { Some(first) }));
+                return Ok(ExtentAt::Before(if head.entries == 0 {
+                    next
+                } else {
+                    Some(first)
+                }));
             };
             let index = Index::read(bytes, place)?;
             if place + 1 < usize::from(head.entries) {
@@ -113,16 +117,16 @@ impl Ext4 {
         let (place, after) = node::find(bytes, head, at)?;
         let follows = after.or(next);
         let Some(place) = place else {
-            return Ok(Found::Before(follows));
+            return Ok(ExtentAt::Before(follows));
         };
-        let extent = Extent::read(bytes, place)?;
+        let extent = FileExtent::read(bytes, place)?;
         self.check_extent(&extent)?;
         if at - extent.logical < extent.len {
-            return Ok(Found::Inside(extent));
+            return Ok(ExtentAt::Inside(extent));
         }
         match follows {
             Some(follows) if follows <= at => Err(Errno::EUCLEAN),
-            follows => Ok(Found::Before(follows)),
+            follows => Ok(ExtentAt::Before(follows)),
         }
     }
 
@@ -131,7 +135,7 @@ impl Ext4 {
         if self.is_system(block, 1) {
             return Err(Errno::EUCLEAN);
         }
-        let bytes = self.block(block, crate::cache::Seal::Extents(seed))?;
+        let bytes = self.block(block, crate::seal::Seal::Extents(seed))?;
         let head = Head::read(&bytes, bytes.len())?;
         if head.depth != depth || head.entries == 0 {
             return Err(Errno::EUCLEAN);
@@ -140,7 +144,7 @@ impl Ext4 {
     }
 
     /// Whether an extent is where files may be.
-    fn check_extent(&self, extent: &Extent) -> Result<(), Errno> {
+    fn check_extent(&self, extent: &FileExtent) -> Result<(), Errno> {
         let is_sound = extent.len > 0
             && extent.logical.checked_add(extent.len - 1).is_some()
             && !self.is_system(extent.physical, u64::from(extent.len));
@@ -148,7 +152,7 @@ impl Ext4 {
     }
 
     /// The way from the root to the leaf that `at` belongs into.
-    fn path(&mut self, inode: &DiskInode, at: u32) -> Result<alloc::vec::Vec<Step>, Errno> {
+    fn path(&mut self, inode: &DiskInode, at: u32) -> Result<alloc::vec::Vec<ExtentStep>, Errno> {
         let seed = inode.seed(&self.geometry)?;
         let root = memory::fallible::arc(memory::fallible::bytes(inode.block_bytes()?)?)?;
         let mut head = Head::read(&root, root.len())?;
@@ -156,7 +160,7 @@ impl Ext4 {
             return Err(Errno::EUCLEAN);
         }
         let mut path = memory::fallible::with_room(usize::from(head.depth) + 1)?;
-        path.push(Step {
+        path.push(ExtentStep {
             block: None,
             at: 0,
             bytes: root,
@@ -171,7 +175,7 @@ impl Ext4 {
             let block = Index::read(&step.bytes, step.at)?.physical;
             let bytes = self.node(block, seed, head.depth - 1)?;
             head = Head::read(&bytes, bytes.len())?;
-            path.push(Step {
+            path.push(ExtentStep {
                 block: Some(block),
                 at: 0,
                 bytes,
@@ -181,7 +185,7 @@ impl Ext4 {
     }
 
     /// All extents of a leaf, checked.
-    fn leaf(&self, bytes: &[u8]) -> Result<alloc::vec::Vec<Extent>, Errno> {
+    fn leaf(&self, bytes: &[u8]) -> Result<alloc::vec::Vec<FileExtent>, Errno> {
         let extents = read_extents(bytes)?;
         let mut next = 0;
         for extent in &extents {
@@ -206,9 +210,9 @@ impl Ext4 {
 }
 
 /// What is at a place of a file.
-enum Found {
+enum ExtentAt {
     /// An extent that has it.
-    Inside(Extent),
+    Inside(FileExtent),
     /// None; where the next one begins, if one does.
     Before(Option<u32>),
 }

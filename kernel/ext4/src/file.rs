@@ -4,7 +4,7 @@
 //! that they are, and how long the file is. So a loss of power shows no bytes of others, and no file longer than what was written.
 
 use crate::bytes::{put32, slice};
-use crate::extents::{Extent, Mapping, State};
+use crate::extents::{BlockMapping, BlockState, FileExtent};
 use crate::inode::{DiskInode, Stamp, flag};
 use crate::superblock::{field, writing};
 use crate::volume::Ext4;
@@ -43,7 +43,7 @@ impl Ext4 {
     ///
     /// # Errors
     /// `EISDIR`, `EINVAL` for what has no blocks of its own, `EUCLEAN`, `EIO`, `ENOMEM`.
-    pub fn map(&mut self, number: u32, at: u32, most: u32) -> Result<Mapping, Errno> {
+    pub fn map(&mut self, number: u32, at: u32, most: u32) -> Result<BlockMapping, Errno> {
         let inode = self.regular(number)?;
         self.map_inode(&inode, at, most)
     }
@@ -53,9 +53,9 @@ impl Ext4 {
     ///
     /// # Errors
     /// `ENOSPC`; `EROFS`; `EFBIG`; `EOPNOTSUPP` for a hole in a file of ext3; as of [`Ext4::map`].
-    pub fn allocate(&mut self, number: u32, at: u32, most: u32) -> Result<Mapping, Errno> {
+    pub fn allocate(&mut self, number: u32, at: u32, most: u32) -> Result<BlockMapping, Errno> {
         let found = self.map(number, at, most)?;
-        if found.state != State::Hole {
+        if found.state != BlockState::Hole {
             return Ok(found);
         }
         self.transact(|volume| {
@@ -67,12 +67,12 @@ impl Ext4 {
     }
 
     /// Room for a hole, as much as there is in one piece.
-    fn fill_hole(&mut self, inode: &mut DiskInode, at: u32, most: u32) -> Result<Mapping, Errno> {
+    fn fill_hole(&mut self, inode: &mut DiskInode, at: u32, most: u32) -> Result<BlockMapping, Errno> {
         if !inode.has_extents()? {
             return Err(Errno::EOPNOTSUPP);
         }
         let found = self.map_inode(inode, at, most)?;
-        if found.state != State::Hole {
+        if found.state != BlockState::Hole {
             return Ok(found);
         }
         if at == u32::MAX {
@@ -81,24 +81,24 @@ impl Ext4 {
         let goal = match at.checked_sub(1) {
             None => self.inode_goal(inode.number),
             Some(before) => match self.map_inode(inode, before, 1)? {
-                found if found.state != State::Hole => found.physical + 1,
+                found if found.state != BlockState::Hole => found.physical + 1,
                 _ => self.inode_goal(inode.number),
             },
         };
-        let longest = Self::longest_extent(State::Unwritten).min(u32::MAX - at);
+        let longest = Self::longest_extent(BlockState::Unwritten).min(u32::MAX - at);
         let (physical, len) = self.allocate_blocks(goal, found.len.clamp(1, longest))?;
         inode.add_blocks(&self.geometry, i64::from(len))?;
         self.insert_extent(
             inode,
-            Extent {
+            FileExtent {
                 logical: at,
                 physical,
                 len,
                 is_unwritten: true,
             },
         )?;
-        Ok(Mapping {
-            state: State::Unwritten,
+        Ok(BlockMapping {
+            state: BlockState::Unwritten,
             physical,
             len,
         })
@@ -114,7 +114,7 @@ impl Ext4 {
         let mut is_new = size > inode.size()?;
         while !is_new && at < blocks.end {
             let found = self.map_inode(&inode, at, blocks.end - at)?;
-            is_new = found.state == State::Unwritten;
+            is_new = found.state == BlockState::Unwritten;
             at += found.len.max(1);
         }
         if !is_new {
@@ -166,7 +166,7 @@ impl Ext4 {
             let part = (size - inside).min(len - done);
             let found = self.map_inode(&inode, block, 1)?;
             let out = bytes.get_mut(done..done + part).ok_or(Errno::EIO)?;
-            if found.state == State::Written {
+            if found.state == BlockState::Written {
                 self.read_blocks(found.physical, &mut buffer)?;
                 out.copy_from_slice(slice(&buffer, inside, part)?);
             } else {
@@ -197,7 +197,7 @@ impl Ext4 {
             let part = (size - inside).min(bytes.len() - done);
             let found = self.allocate(number, block, 1)?;
             buffer.fill(0);
-            if found.state == State::Written && part < size {
+            if found.state == BlockState::Written && part < size {
                 self.read_blocks(found.physical, &mut buffer)?;
             }
             crate::bytes::put(&mut buffer, inside, slice(bytes, done, part)?)?;
@@ -218,7 +218,7 @@ impl Ext4 {
         }
         let block = u32::try_from(size >> self.geometry.block_shift).map_err(|_| Errno::EFBIG)?;
         let found = self.map_inode(&inode, block, 1)?;
-        if found.state == State::Written {
+        if found.state == BlockState::Written {
             let mut buffer = fallible::filled(self.geometry.block_size, 0)?;
             self.read_blocks(found.physical, &mut buffer)?;
             if buffer.iter().skip(inside).any(|byte| *byte != 0) {

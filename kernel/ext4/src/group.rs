@@ -1,8 +1,8 @@
 //! Groups: their descriptors, and where their bitmaps and tables are.
 
 use crate::bytes::{halves, le16, le32, put16, put32, slice};
-use crate::cache::Seal;
 use crate::checksum::{crc16, crc32c};
+use crate::seal::Seal;
 use crate::superblock::{Geometry, incompatible, writing};
 use crate::volume::Ext4;
 use abi::Errno;
@@ -16,7 +16,7 @@ pub const BLOCKS_UNINITIALISED: u16 = 2;
 
 /// What a descriptor says.
 #[derive(Clone, Copy, Debug)]
-pub struct Group {
+pub struct GroupDescriptor {
     pub block_bitmap: u64,
     pub inode_bitmap: u64,
     pub table: u64,
@@ -43,12 +43,12 @@ pub fn descriptor_place(geometry: &Geometry, group: u32) -> (u64, usize) {
     (geometry.group_start(first) + backup, at)
 }
 
-fn read_descriptor(geometry: &Geometry, group: u32, raw: &[u8]) -> Result<Group, Errno> {
+fn read_descriptor(geometry: &Geometry, group: u32, raw: &[u8]) -> Result<GroupDescriptor, Errno> {
     let is_wide = geometry.descriptor_size >= 64;
     let high32 = |at| if is_wide { le32(raw, at) } else { Ok(0) };
     let high16 = |at| if is_wide { le16(raw, at) } else { Ok(0) };
     let wide = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
-    let found = Group {
+    let found = GroupDescriptor {
         block_bitmap: halves(le32(raw, 0)?, high32(0x20)?),
         inode_bitmap: halves(le32(raw, 4)?, high32(0x24)?),
         table: halves(le32(raw, 8)?, high32(0x28)?),
@@ -71,7 +71,7 @@ fn read_descriptor(geometry: &Geometry, group: u32, raw: &[u8]) -> Result<Group,
     if is_sound { Ok(found) } else { Err(Errno::EUCLEAN) }
 }
 
-fn write_descriptor(geometry: &Geometry, group: &Group, raw: &mut [u8]) -> Result<(), Errno> {
+fn write_descriptor(geometry: &Geometry, group: &GroupDescriptor, raw: &mut [u8]) -> Result<(), Errno> {
     put16(raw, 0xc, group.free_blocks as u16)?;
     put16(raw, 0xe, group.free_inodes as u16)?;
     put16(raw, 0x10, group.directories as u16)?;
@@ -105,7 +105,7 @@ fn descriptor_sum(geometry: &Geometry, group: u32, raw: &[u8]) -> Result<Option<
 
 impl Ext4 {
     /// The descriptor of a group.
-    pub(crate) fn group(&mut self, group: u32) -> Result<Group, Errno> {
+    pub(crate) fn group(&mut self, group: u32) -> Result<GroupDescriptor, Errno> {
         if group >= self.geometry.groups {
             return Err(Errno::EUCLEAN);
         }
@@ -116,7 +116,7 @@ impl Ext4 {
     }
 
     /// Changes the descriptor of a group.
-    pub(crate) fn set_group(&mut self, number: u32, group: &Group) -> Result<(), Errno> {
+    pub(crate) fn set_group(&mut self, number: u32, group: &GroupDescriptor) -> Result<(), Errno> {
         self.touch_group(number)?;
         let (block, at) = descriptor_place(&self.geometry, number);
         let size = self.geometry.descriptor_size;

@@ -1,9 +1,9 @@
 //! Inodes: what the tables of the disk have of them.
 
 use crate::bytes::{halves, le16, le32, put16, put32, slice, slice_mut};
-use crate::cache::Seal;
 use crate::checksum::crc32c;
 use crate::host::Moment;
+use crate::seal::Seal;
 use crate::superblock::{Geometry, writing};
 use crate::volume::Ext4;
 use abi::Errno;
@@ -212,7 +212,9 @@ impl DiskInode {
 
     /// User and group.
     pub fn owner(&self) -> Result<(u32, u32), Errno> {
-        let wide = |low, high| Ok(u32::from(le16(&self.raw, low)?) | u32::from(le16(&self.raw, high)?) << 16);
+        let wide = |low, high| {
+            Ok::<u32, Errno>(u32::from(le16(&self.raw, low)?) | u32::from(le16(&self.raw, high)?) << 16)
+        };
         Ok((wide(2, 0x78)?, wide(0x18, 0x7a)?))
     }
 

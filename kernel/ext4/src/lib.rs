@@ -8,6 +8,7 @@
 //! | `volume`, `mount` | a mounted file system; calls that happen as a whole or not at all |
 //! | `cache` | blocks of metadata in memory: clean, changed by the call under way, running, waiting for the checkpoint |
 //! | `journal` | replay, commit, checkpoint |
+//! | `seal`, `checksum` | checksums of blocks |
 //! | `superblock`, `group`, `allocation` | geometry, groups, bitmaps |
 //! | `inode`, `extents`, `file` | inodes, where their blocks are, bytes of files |
 //! | `directory`, `names`, `rename`, `orphan` | names, and files without any |
@@ -39,15 +40,16 @@ mod mount;
 mod names;
 mod orphan;
 mod rename;
+mod seal;
 mod superblock;
 mod volume;
 
 pub use attributes::{Change, Status};
 pub use directory::{LONGEST_NAME, Listed};
-pub use extents::{Mapping, State};
+pub use extents::{BlockMapping, BlockState};
 pub use file::Size;
 pub use host::{Moment, Surroundings};
 pub use inode::ROOT;
 pub use names::New;
-pub use rename::{Name, Target};
-pub use volume::{Access, Ext4, Options, Usage};
+pub use rename::{Name, RenameTarget};
+pub use volume::{Access, Ext4, Ext4Options, FsUsage};

@@ -5,7 +5,7 @@ use crate::cache::Cache;
 use crate::host::Surroundings;
 use crate::superblock::{Geometry, STATE_CLEAN, STATE_ERRORS, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE, Trust};
 use crate::superblock::{field, incompatible, writing};
-use crate::volume::{Access, Ext4, Options};
+use crate::volume::{Access, Ext4, Ext4Options};
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -21,7 +21,7 @@ impl Ext4 {
     pub fn mount(
         disk: Arc<dyn BlockDevice>,
         surroundings: Arc<dyn Surroundings>,
-        options: Options,
+        options: Ext4Options,
     ) -> Result<Ext4, Errno> {
         let mut raw = fallible::filled(SUPERBLOCK_SIZE, 0)?;
         let sectors = SUPERBLOCK_OFFSET / SECTOR_SIZE as u64;

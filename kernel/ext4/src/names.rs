@@ -1,8 +1,8 @@
 //! Names: files are made, linked, unlinked and renamed.
 
-use crate::allocation::Wanted;
+use crate::allocation::InodeKind;
 use crate::bytes::{put, put16, put32};
-use crate::directory::{Found, kind_of};
+use crate::directory::{FoundEntry, kind_of};
 use crate::inode::{BLOCK_BYTES, DiskInode, Stamp, flag};
 use crate::superblock::{incompatible, writing};
 use crate::volume::Ext4;
@@ -104,9 +104,9 @@ impl Ext4 {
     /// An inode with one name, not yet written.
     fn new_inode(&mut self, parent: &DiskInode, new: &New<'_>) -> Result<DiskInode, Errno> {
         let kind = if new.mode & 0xf000 == 0x4000 {
-            Wanted::Directory
+            InodeKind::Directory
         } else {
-            Wanted::File
+            InodeKind::File
         };
         let number = self.allocate_inode(parent.number, kind)?;
         let size = self.geometry.inode_size;
@@ -168,7 +168,7 @@ impl Ext4 {
         } else {
             self.use_extents(inode)?;
             let (_, block) = self.append_block(inode)?;
-            put(self.create_block(block, crate::cache::Seal::None)?, 0, target)?;
+            put(self.create_block(block, crate::seal::Seal::None)?, 0, target)?;
         }
         inode.set_size(target.len() as u64)
     }
@@ -190,7 +190,7 @@ impl Ext4 {
             return fallible::bytes(crate::bytes::slice(inode.block_bytes()?, 0, len)?);
         }
         let block = self.directory_block(&inode, 0)?;
-        let bytes = self.block(block, crate::cache::Seal::None)?;
+        let bytes = self.block(block, crate::seal::Seal::None)?;
         fallible::bytes(crate::bytes::slice(&bytes, 0, len)?)
     }
 
@@ -295,7 +295,7 @@ impl Ext4 {
     }
 
     /// A directory that has no entries. `ENOTEMPTY`, `ENOTDIR`.
-    pub(crate) fn empty_directory(&mut self, found: Found) -> Result<DiskInode, Errno> {
+    pub(crate) fn empty_directory(&mut self, found: FoundEntry) -> Result<DiskInode, Errno> {
         let inode = self.live_inode(found.inode)?;
         if !inode.is_directory()? {
             return Err(Errno::ENOTDIR);

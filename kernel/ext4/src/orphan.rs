@@ -1,7 +1,7 @@
 //! Orphans: inodes without a name that are still open, and files that are being made shorter. The disk has a list of them, so that
 //! whoever mounts it next finishes the work.
 
-use crate::allocation::Wanted;
+use crate::allocation::InodeKind;
 use crate::bytes::{le32, put32};
 use crate::inode::{DiskInode, Stamp};
 use crate::superblock::{field, writing};
@@ -70,9 +70,9 @@ impl Ext4 {
             return Ok(());
         }
         let kind = if inode.is_directory()? {
-            Wanted::Directory
+            InodeKind::Directory
         } else {
-            Wanted::File
+            InodeKind::File
         };
         if self.has_blocks(&inode)? {
             loop {
@@ -169,8 +169,8 @@ impl Ext4 {
     }
 
     fn clear_orphan_block(&mut self, file: &DiskInode, block: u64) -> Result<(), Errno> {
-        use crate::cache::Seal;
         use crate::checksum::crc32c;
+        use crate::seal::Seal;
         let (seed, has_checksums) = (file.seed(&self.geometry)?, self.geometry.has_checksums());
         let bytes = self.change(block, Seal::None)?;
         let end = bytes.len() - FILE_TAIL;

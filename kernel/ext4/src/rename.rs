@@ -1,13 +1,13 @@
 //! rename(2) and renameat2(2).
 
-use crate::directory::{Found, kind_of};
+use crate::directory::{FoundEntry, kind_of};
 use crate::inode::{DiskInode, Stamp};
 use crate::volume::Ext4;
 use abi::Errno;
 
 /// What becomes of a file that has the new name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Target {
+pub enum RenameTarget {
     /// It loses it.
     Replaced,
     /// It keeps it: `EEXIST` (`RENAME_NOREPLACE`).
@@ -25,7 +25,12 @@ impl Ext4 {
     /// # Errors
     /// `ENOENT`, `EEXIST`, `ENOTEMPTY`, `EISDIR`, `ENOTDIR`, `EINVAL` if a directory would get below itself, `EMLINK`, `ENOSPC`,
     /// `EROFS`, as of [`Ext4::lookup`].
-    pub fn rename(&mut self, old: Name<'_>, new: Name<'_>, target: Target) -> Result<Option<u32>, Errno> {
+    pub fn rename(
+        &mut self,
+        old: Name<'_>,
+        new: Name<'_>,
+        target: RenameTarget,
+    ) -> Result<Option<u32>, Errno> {
         self.transact(|volume| {
             let from = volume.open_directory(old.0)?;
             let to = volume.open_directory(new.0)?;
@@ -40,11 +45,11 @@ impl Ext4 {
                 Err(error) => return Err(error),
             };
             match (replaced, target) {
-                (Some(_), Target::Kept) => Err(Errno::EEXIST),
-                (None, Target::Exchanged) => Err(Errno::ENOENT),
+                (Some(_), RenameTarget::Kept) => Err(Errno::EEXIST),
+                (None, RenameTarget::Exchanged) => Err(Errno::ENOENT),
                 // Two names of one file: nothing happens.
                 (Some(found), _) if found.inode == moved.inode => Ok(None),
-                (Some(found), Target::Exchanged) => {
+                (Some(found), RenameTarget::Exchanged) => {
                     let other = volume.live_inode(found.inode)?;
                     if other.is_directory()? && old.0 != new.0 {
                         volume.check_above(old.0, found.inode)?;
@@ -79,7 +84,7 @@ impl Ext4 {
         old: Name<'_>,
         new: Name<'_>,
         mut inode: DiskInode,
-        replaced: Option<Found>,
+        replaced: Option<FoundEntry>,
     ) -> Result<Option<u32>, Errno> {
         let is_directory = inode.is_directory()?;
         let kind = kind_of(inode.mode()?);
@@ -140,8 +145,8 @@ impl Ext4 {
 
     fn exchange(
         &mut self,
-        (old_at, old, mut inode): (u32, Found, DiskInode),
-        (new_at, new, mut other): (u32, Found, DiskInode),
+        (old_at, old, mut inode): (u32, FoundEntry, DiskInode),
+        (new_at, new, mut other): (u32, FoundEntry, DiskInode),
     ) -> Result<(), Errno> {
         let mut from = self.open_directory(old_at)?;
         self.set_entry(&from, old, other.number, kind_of(other.mode()?))?;

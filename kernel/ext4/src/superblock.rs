@@ -215,7 +215,7 @@ impl Geometry {
             && self.inode_size.is_power_of_two()
             && (128..=self.block_size).contains(&self.inode_size)
             && self.first_inode >= 11
-            && self.wanted_extra % 4 == 0
+            && self.wanted_extra.is_multiple_of(4)
             && usize::from(self.wanted_extra) <= self.inode_size - 128
             && self.descriptor_size.is_power_of_two()
             && (32..=1024).contains(&self.descriptor_size)

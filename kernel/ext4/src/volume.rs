@@ -1,9 +1,10 @@
 //! A mounted file system: its blocks, and calls that change all or nothing.
 
 use crate::bytes::{le32, put32, slice_mut};
-use crate::cache::{Bytes, Cache, Forget, Seal, checksum};
+use crate::cache::{Bytes, Cache, Forget};
 use crate::host::{Moment, Surroundings};
-use crate::journal::Journal;
+use crate::journal::log::Journal;
+use crate::seal::{Seal, checksum};
 use crate::superblock::{self, Geometry, SUPERBLOCK_SIZE, compatible, field, seal_superblock};
 use abi::Errno;
 use alloc::sync::Arc;
@@ -22,16 +23,16 @@ pub enum Access {
 
 /// How a file system is mounted.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Ext4Options {
     /// Whether it may be changed.
     pub access: Access,
     /// Most blocks of metadata that are kept though they could be read again.
     pub cached_blocks: usize,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for Ext4Options {
+    fn default() -> Ext4Options {
+        Ext4Options {
             access: Access::ReadWrite,
             cached_blocks: 1024,
         }
@@ -292,14 +293,14 @@ impl Ext4 {
     ///
     /// # Errors
     /// `EIO`, `ENOMEM`.
-    pub fn usage(&mut self) -> Result<Usage, Errno> {
+    pub fn usage(&mut self) -> Result<FsUsage, Errno> {
         let raw = self.superblock_bytes()?;
         let head: u64 = self.system.iter().map(|range| range.1 - range.0).sum();
         let journal = self
             .journal
             .as_ref()
             .map_or(0, |journal| journal.capacity() as u64);
-        Ok(Usage {
+        Ok(FsUsage {
             blocks: self
                 .geometry
                 .blocks
@@ -321,7 +322,7 @@ impl Ext4 {
 
 /// How full a file system is.
 #[derive(Clone, Copy, Debug)]
-pub struct Usage {
+pub struct FsUsage {
     /// Blocks without those that the file system needs for itself.
     pub blocks: u64,
     /// Free ones.

@@ -21,7 +21,7 @@ pub fn short(len: usize) -> u16 {
 
 /// A place for an entry.
 #[derive(Clone, Copy)]
-pub struct Slot<'a> {
+pub struct EntrySlot<'a> {
     /// Where it stands in the block.
     pub at: usize,
     /// Bytes up to the next.
@@ -33,7 +33,7 @@ pub struct Slot<'a> {
     pub name: &'a [u8],
 }
 
-impl Slot<'_> {
+impl EntrySlot<'_> {
     /// Bytes of it that are in use.
     pub fn used(&self) -> usize {
         if self.inode == 0 {
@@ -44,38 +44,47 @@ impl Slot<'_> {
     }
 }
 
+/// Whether entries say what kind of file they stand for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kinds {
+    /// They do.
+    Stored,
+    /// They have zeros there: longer names were once foreseen.
+    Missing,
+}
+
 /// All of them, one after the other; damage ends them.
-pub struct Slots<'a> {
+pub struct EntrySlots<'a> {
     bytes: &'a [u8],
     at: usize,
-    has_kinds: bool,
+    kinds: Kinds,
     has_open_end: bool,
 }
 
-impl<'a> Slots<'a> {
+impl<'a> EntrySlots<'a> {
     /// The places in these bytes, which they fill.
-    pub fn new(bytes: &'a [u8], has_kinds: bool) -> Slots<'a> {
-        Slots {
+    pub fn new(bytes: &'a [u8], kinds: Kinds) -> EntrySlots<'a> {
+        EntrySlots {
             bytes,
             at: 0,
-            has_kinds,
+            kinds,
             has_open_end: false,
         }
     }
 
     /// The last one goes on behind the bytes.
-    pub fn with_open_end(mut self) -> Slots<'a> {
+    pub fn with_open_end(mut self) -> EntrySlots<'a> {
         self.has_open_end = true;
         self
     }
 
     /// The place that stands there.
-    pub fn at(&mut self, at: usize) -> Result<Slot<'a>, Errno> {
+    pub fn at(&mut self, at: usize) -> Result<EntrySlot<'a>, Errno> {
         self.at = at;
         self.read()
     }
 
-    fn read(&self) -> Result<Slot<'a>, Errno> {
+    fn read(&self) -> Result<EntrySlot<'a>, Errno> {
         let (bytes, at) = (self.bytes, self.at);
         let len = match le16(bytes, at + 4)? {
             65535 | 0 => 65536,
@@ -83,7 +92,7 @@ impl<'a> Slots<'a> {
         };
         let name = usize::from(byte(bytes, at + 6)?);
         let kind = byte(bytes, at + 7)?;
-        if !self.has_kinds && kind != 0 {
+        if self.kinds == Kinds::Missing && kind != 0 {
             return Err(Errno::EUCLEAN);
         }
         let end = at + len;
@@ -97,7 +106,7 @@ impl<'a> Slots<'a> {
         if !is_sound {
             return Err(Errno::EUCLEAN);
         }
-        let slot = Slot {
+        let slot = EntrySlot {
             at,
             len,
             inode: le32(bytes, at)?,
@@ -109,8 +118,8 @@ impl<'a> Slots<'a> {
     }
 }
 
-impl<'a> Iterator for Slots<'a> {
-    type Item = Result<Slot<'a>, Errno>;
+impl<'a> Iterator for EntrySlots<'a> {
+    type Item = Result<EntrySlot<'a>, Errno>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.bytes.len() {
@@ -127,7 +136,7 @@ impl<'a> Iterator for Slots<'a> {
 
 /// A name to be entered.
 #[derive(Clone, Copy)]
-pub struct Entry<'a> {
+pub struct NewEntry<'a> {
     pub name: &'a [u8],
     pub inode: u32,
     /// `file_type`; 0 in a file system that has none.
@@ -135,7 +144,7 @@ pub struct Entry<'a> {
 }
 
 /// Writes an entry that fills `len` bytes.
-pub fn write(bytes: &mut [u8], at: usize, len: usize, entry: &Entry<'_>) -> Result<(), Errno> {
+pub fn write(bytes: &mut [u8], at: usize, len: usize, entry: &NewEntry<'_>) -> Result<(), Errno> {
     put32(bytes, at, entry.inode)?;
     put16(bytes, at + 4, short(len))?;
     put(bytes, at + 6, &[entry.name.len() as u8, entry.kind])?;
@@ -143,7 +152,11 @@ pub fn write(bytes: &mut [u8], at: usize, len: usize, entry: &Entry<'_>) -> Resu
 }
 
 /// Writes an entry into the place `slot`, behind what that has.
-pub fn write_behind(bytes: &mut [u8], slot: (usize, usize, usize), entry: &Entry<'_>) -> Result<(), Errno> {
+pub fn write_behind(
+    bytes: &mut [u8],
+    slot: (usize, usize, usize),
+    entry: &NewEntry<'_>,
+) -> Result<(), Errno> {
     let (at, len, used) = slot;
     if used > 0 {
         put16(bytes, at + 4, short(used))?;

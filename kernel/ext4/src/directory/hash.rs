@@ -102,14 +102,18 @@ fn words<const N: usize>(name: &[u8], sign: Sign) -> [u32; 8] {
 
 /// The hash of a name, major and minor. The version is one of those that there are.
 pub fn of(geometry: &Geometry, hash_version: u8, name: &[u8]) -> (u32, u32) {
+    with_seed(geometry.hash_seed, hash_version, name)
+}
+
+fn with_seed(seed: [u32; 4], hash_version: u8, name: &[u8]) -> (u32, u32) {
     let sign = if hash_version >= version::UNSIGNED {
         Sign::Unsigned
     } else {
         Sign::Signed
     };
     let mut buffer = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
-    if geometry.hash_seed != [0; 4] {
-        buffer = geometry.hash_seed;
+    if seed != [0; 4] {
+        buffer = seed;
     }
     let (major, minor) = match hash_version % version::UNSIGNED {
         version::LEGACY => (legacy(name, sign), 0),
@@ -129,4 +133,29 @@ pub fn of(geometry: &Geometry, hash_version: u8, name: &[u8]) -> (u32, u32) {
     let major = major & !1;
     // The largest one means the end.
     (if major == 0xffff_fffe { 0xffff_fffc } else { major }, minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What debugfs says (`dx_hash -h VERSION NAME`).
+    #[test]
+    fn hashes_are_those_of_debugfs() {
+        let long = "a name of more than thirty-two bytes, as there are some";
+        let known = [
+            (version::LEGACY, "a", (0xe74b_53e2, 0)),
+            (version::LEGACY, "lost+found", (0x5e2a_ba24, 0)),
+            (version::LEGACY, long, (0x51bb_104e, 0)),
+            (version::HALF_MD4, "a", (0xd5fa_7d7a, 0xacb4_8187)),
+            (version::HALF_MD4, "lost+found", (0x591d_e422, 0x6ffc_56e0)),
+            (version::HALF_MD4, long, (0xc94f_6a7e, 0x82d5_fc72)),
+            (version::TEA, "a", (0x6d0e_a4c0, 0xc189_22df)),
+            (version::TEA, "lost+found", (0x2dbf_9e80, 0xbfeb_ee4f)),
+            (version::TEA, long, (0x754d_60ba, 0xc8c4_907b)),
+        ];
+        for (used, name, hash) in known {
+            assert_eq!(with_seed([0; 4], used, name.as_bytes()), hash, "{used} {name}");
+        }
+    }
 }

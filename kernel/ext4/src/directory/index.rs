@@ -1,10 +1,11 @@
 //! The index of a directory: a tree of hashes, whose root is its first block.
 
 use super::hash::{self, version};
-use super::{Found, entries};
+use super::{FoundEntry, entries};
 use crate::bytes::{byte, le16, le32, put16, put32};
-use crate::cache::{Bytes, Seal};
+use crate::cache::Bytes;
 use crate::inode::DiskInode;
+use crate::seal::Seal;
 use crate::superblock::incompatible;
 use crate::volume::Ext4;
 use abi::Errno;
@@ -17,7 +18,7 @@ pub const ROOT_AT: usize = 32;
 pub const NODE_AT: usize = 8;
 
 /// A node on the way to a leaf.
-pub struct Step {
+pub struct IndexStep {
     pub block: u64,
     pub bytes: Bytes,
     /// Where its entries begin.
@@ -28,7 +29,7 @@ pub struct Step {
     pub at: usize,
 }
 
-impl Step {
+impl IndexStep {
     pub fn hash(&self, at: usize) -> Result<u32, Errno> {
         if at == 0 {
             Ok(0)
@@ -47,12 +48,12 @@ impl Step {
 }
 
 /// The way to a leaf.
-pub struct Way {
+pub struct IndexWay {
     pub version: u8,
-    pub steps: Vec<Step>,
+    pub steps: Vec<IndexStep>,
 }
 
-impl Way {
+impl IndexWay {
     /// The block of the directory that the way leads to.
     pub fn leaf(&self) -> Result<u32, Errno> {
         let step = self.steps.last().ok_or(Errno::EUCLEAN)?;
@@ -111,9 +112,9 @@ impl Ext4 {
         self.block(block, Seal::Index(seed, start))
     }
 
-    fn index_step(&mut self, block: u64, seed: u32, start: usize, hash: u32) -> Result<Step, Errno> {
+    fn index_step(&mut self, block: u64, seed: u32, start: usize, hash: u32) -> Result<IndexStep, Errno> {
         let bytes = self.index_node(block, seed, start)?;
-        let mut step = Step {
+        let mut step = IndexStep {
             block,
             start,
             count: usize::from(le16(&bytes, start + 2)?),
@@ -135,7 +136,7 @@ impl Ext4 {
     }
 
     /// The way to the leaf that has the entries with that hash.
-    pub(super) fn index_way(&mut self, directory: &DiskInode, hash: u32) -> Result<Way, Errno> {
+    pub(super) fn index_way(&mut self, directory: &DiskInode, hash: u32) -> Result<IndexWay, Errno> {
         let seed = directory.seed(&self.geometry)?;
         let (root, bytes, version) = self.index_root(directory)?;
         let levels = byte(&bytes, 30)?;
@@ -147,7 +148,7 @@ impl Ext4 {
         if levels > most {
             return Err(Errno::EUCLEAN);
         }
-        let mut way = Way {
+        let mut way = IndexWay {
             version,
             steps: Vec::new(),
         };
@@ -168,7 +169,7 @@ impl Ext4 {
     }
 
     /// Goes on to the next leaf; `false` if there is none.
-    pub(super) fn next_leaf(&mut self, directory: &DiskInode, way: &mut Way) -> Result<bool, Errno> {
+    pub(super) fn next_leaf(&mut self, directory: &DiskInode, way: &mut IndexWay) -> Result<bool, Errno> {
         let seed = directory.seed(&self.geometry)?;
         let Some(level) = way.steps.iter().rposition(|step| step.at + 1 < step.count) else {
             return Ok(false);
@@ -184,7 +185,7 @@ impl Ext4 {
     }
 
     /// The hash that the directory's index has of a name.
-    pub(super) fn find_by_hash(&mut self, directory: &DiskInode, name: &[u8]) -> Result<Found, Errno> {
+    pub(super) fn find_by_hash(&mut self, directory: &DiskInode, name: &[u8]) -> Result<FoundEntry, Errno> {
         let (_, _, version) = self.index_root(directory)?;
         let (hash, _) = hash::of(&self.geometry, version, name);
         let mut way = self.index_way(directory, hash)?;
@@ -228,7 +229,7 @@ impl Ext4 {
     pub(super) fn insert_index(
         &mut self,
         seed: u32,
-        step: &Step,
+        step: &IndexStep,
         hash: u32,
         child: u32,
     ) -> Result<(), Errno> {

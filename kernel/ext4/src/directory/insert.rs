@@ -1,12 +1,13 @@
 //! New entries: into a block that has room, into a new block, into an index that grows.
 
-use super::entries::{self, Entry, Slots, needed};
+use super::entries::{self, EntrySlots, Kinds, NewEntry, needed};
 use super::hash::{self, version};
-use super::index::{NODE_AT, ROOT_AT, Step, Way};
+use super::index::{IndexStep, IndexWay, NODE_AT, ROOT_AT};
 use crate::bytes::{le32, put, put16, put32, slice};
-use crate::cache::{Bytes, Seal};
-use crate::extents::Extent;
+use crate::cache::Bytes;
+use crate::extents::FileExtent;
 use crate::inode::{DiskInode, flag};
+use crate::seal::Seal;
 use crate::superblock::incompatible;
 use crate::volume::Ext4;
 use abi::Errno;
@@ -14,7 +15,7 @@ use alloc::vec::Vec;
 use memory::fallible;
 
 /// An entry of a leaf that is split.
-struct Moved {
+struct MovedEntry {
     hash: u32,
     at: usize,
 }
@@ -32,7 +33,7 @@ impl Ext4 {
             return Err(Errno::ENAMETOOLONG);
         }
         let has_kinds = self.geometry.has_incompatible(incompatible::FILETYPE);
-        let entry = Entry {
+        let entry = NewEntry {
             name,
             inode,
             kind: if has_kinds { kind } else { 0 },
@@ -70,7 +71,7 @@ impl Ext4 {
         };
         let (block, _) = self.allocate_blocks(goal, 1)?;
         directory.add_blocks(&self.geometry, 1)?;
-        let extent = Extent {
+        let extent = FileExtent {
             logical: at,
             physical: block,
             len: 1,
@@ -87,7 +88,7 @@ impl Ext4 {
         directory: &DiskInode,
         at: u32,
         block: u64,
-        entry: &Entry<'_>,
+        entry: &NewEntry<'_>,
     ) -> Result<bool, Errno> {
         let seed = directory.seed(&self.geometry)?;
         let (_, bytes) = self.leaf_block(directory, at)?;
@@ -107,7 +108,7 @@ impl Ext4 {
         Ok(true)
     }
 
-    fn add_by_hash(&mut self, directory: &mut DiskInode, entry: &Entry<'_>) -> Result<(), Errno> {
+    fn add_by_hash(&mut self, directory: &mut DiskInode, entry: &NewEntry<'_>) -> Result<(), Errno> {
         let (_, _, version) = self.index_root(directory)?;
         let (hash, _) = hash::of(&self.geometry, version, entry.name);
         // The index grows by a level or a node, the leaf is split, and then there is room.
@@ -128,15 +129,15 @@ impl Ext4 {
     }
 
     /// Moves the upper half of a leaf's entries, by hash, to a new one.
-    fn split_leaf(&mut self, directory: &mut DiskInode, way: &Way, leaf: u32) -> Result<(), Errno> {
+    fn split_leaf(&mut self, directory: &mut DiskInode, way: &IndexWay, leaf: u32) -> Result<(), Errno> {
         let seed = directory.seed(&self.geometry)?;
         let (block, old) = self.leaf_block(directory, leaf)?;
-        let mut moved: Vec<Moved> = fallible::with_room(old.len() / entries::needed(1))?;
+        let mut moved: Vec<MovedEntry> = fallible::with_room(old.len() / entries::needed(1))?;
         for slot in self.slots(&old)? {
             let slot = slot?;
             if slot.inode != 0 {
                 let (hash, _) = hash::of(&self.geometry, way.version, slot.name);
-                moved.push(Moved { hash, at: slot.at });
+                moved.push(MovedEntry { hash, at: slot.at });
             }
         }
         moved.sort_unstable_by_key(|entry| (entry.hash, entry.at));
@@ -161,7 +162,7 @@ impl Ext4 {
     }
 
     /// Makes a leaf of some entries of another.
-    fn fill_leaf(&mut self, block: u64, seed: u32, old: &Bytes, moved: &[Moved]) -> Result<(), Errno> {
+    fn fill_leaf(&mut self, block: u64, seed: u32, old: &Bytes, moved: &[MovedEntry]) -> Result<(), Errno> {
         self.create_leaf(block, seed)?;
         let end = self.entry_bytes();
         let bytes = self.change(block, Seal::Leaf(seed))?;
@@ -177,7 +178,7 @@ impl Ext4 {
     }
 
     /// Moves the upper half of a node of the index to a new one; the node above, at `level`, has room.
-    fn split_index(&mut self, directory: &mut DiskInode, way: &Way, level: usize) -> Result<(), Errno> {
+    fn split_index(&mut self, directory: &mut DiskInode, way: &IndexWay, level: usize) -> Result<(), Errno> {
         let seed = directory.seed(&self.geometry)?;
         let (above, full) = match way.steps.get(level..level + 2) {
             Some([above, full]) => (above, full),
@@ -192,7 +193,7 @@ impl Ext4 {
     }
 
     /// A new node with the entries of another from `from` on.
-    fn create_index(&mut self, block: u64, seed: u32, full: &Step, from: usize) -> Result<(), Errno> {
+    fn create_index(&mut self, block: u64, seed: u32, full: &IndexStep, from: usize) -> Result<(), Errno> {
         let size = self.geometry.block_size;
         let count = full.count - from;
         let bytes = self.create_block(block, Seal::Index(seed, NODE_AT))?;
@@ -206,7 +207,7 @@ impl Ext4 {
     }
 
     /// Puts a level between the root, which is full, and what is below it.
-    fn deepen_index(&mut self, directory: &mut DiskInode, way: &Way) -> Result<(), Errno> {
+    fn deepen_index(&mut self, directory: &mut DiskInode, way: &IndexWay) -> Result<(), Errno> {
         let has_three = self.geometry.has_incompatible(incompatible::LARGE_DIRECTORIES);
         let root = way.steps.first().ok_or(Errno::EUCLEAN)?;
         if way.steps.len() > if has_three { 2 } else { 1 } {
@@ -225,14 +226,14 @@ impl Ext4 {
     fn make_index(&mut self, directory: &mut DiskInode) -> Result<(), Errno> {
         let seed = directory.seed(&self.geometry)?;
         let (root, old) = self.leaf_block(directory, 0)?;
-        let mut moved: Vec<Moved> = fallible::with_room(old.len() / needed(1))?;
+        let mut moved: Vec<MovedEntry> = fallible::with_room(old.len() / needed(1))?;
         let mut parent = None;
         for slot in self.slots(&old)? {
             let slot = slot?;
             match slot.name {
                 b".." => parent = Some(slot.inode),
                 _ if slot.inode == 0 || slot.name == b"." => {}
-                _ => moved.push(Moved { hash: 0, at: slot.at }),
+                _ => moved.push(MovedEntry { hash: 0, at: slot.at }),
             }
         }
         let parent = parent.ok_or(Errno::EUCLEAN)?;
@@ -253,7 +254,7 @@ impl Ext4 {
             bytes,
             0,
             12,
-            &Entry {
+            &NewEntry {
                 name: b".",
                 inode: directory.number,
                 kind,
@@ -263,7 +264,7 @@ impl Ext4 {
             bytes,
             12,
             size - 12,
-            &Entry {
+            &NewEntry {
                 name: b"..",
                 inode: parent,
                 kind,
@@ -292,7 +293,7 @@ impl Ext4 {
             bytes,
             0,
             12,
-            &Entry {
+            &NewEntry {
                 name: b".",
                 inode: directory.number,
                 kind,
@@ -302,7 +303,7 @@ impl Ext4 {
             bytes,
             12,
             end - 12,
-            &Entry {
+            &NewEntry {
                 name: b"..",
                 inode: parent,
                 kind,
@@ -314,7 +315,7 @@ impl Ext4 {
     pub(crate) fn parent_of(&mut self, directory: &DiskInode) -> Result<u32, Errno> {
         let block = self.directory_block(directory, 0)?;
         let bytes = self.block(block, Seal::None)?;
-        let slots = Slots::new(slice(&bytes, 0, 24)?, true).with_open_end();
+        let slots = EntrySlots::new(slice(&bytes, 0, 24)?, Kinds::Stored).with_open_end();
         let second = slots.into_iter().nth(1).ok_or(Errno::EUCLEAN)??;
         if second.name != b".." {
             Err(Errno::EUCLEAN)

@@ -1,10 +1,10 @@
 //! Files of ext2 and ext3: a list of blocks, with blocks of further numbers. They are read, and freed.
 
-use super::{Mapping, State};
+use super::{BlockMapping, BlockState};
 use crate::allocation::Contents;
 use crate::bytes::{le32, put32};
-use crate::cache::Seal;
 use crate::inode::DiskInode;
+use crate::seal::Seal;
 use crate::volume::Ext4;
 use abi::Errno;
 
@@ -13,7 +13,12 @@ const DIRECT: u32 = 12;
 
 impl Ext4 {
     /// As `map_inode`, of a file without extents.
-    pub(super) fn map_by_blocks(&mut self, inode: &DiskInode, at: u32, most: u32) -> Result<Mapping, Errno> {
+    pub(super) fn map_by_blocks(
+        &mut self,
+        inode: &DiskInode,
+        at: u32,
+        most: u32,
+    ) -> Result<BlockMapping, Errno> {
         let first = self.block_by_number(inode, at)?;
         let mut len = 1;
         // Blocks that follow are gathered, but not for long: the caller asks again.
@@ -34,10 +39,10 @@ impl Ext4 {
         }
         let len = len.min(most);
         if first == 0 {
-            return Ok(Mapping::hole(len));
+            return Ok(BlockMapping::hole(len));
         }
-        Ok(Mapping {
-            state: State::Written,
+        Ok(BlockMapping {
+            state: BlockState::Written,
             physical: first,
             len,
         })
@@ -85,9 +90,9 @@ impl Ext4 {
         let per_block = (self.geometry.block_size / 4) as u64;
         let mut base = u64::from(DIRECT);
         let mut bases = [0; 3];
-        for level in 0..3 {
-            bases[level] = base;
-            base += per_block.pow(level as u32 + 1);
+        for (level, first) in (1..).zip(&mut bases) {
+            *first = base;
+            base += per_block.pow(level);
         }
         for level in (1..=3u32).rev() {
             let at = 4 * (DIRECT + level - 1) as usize;

@@ -1,10 +1,10 @@
 //! Changes of a tree of extents.
 
-use super::node::{self, ENTRY, Entry, Extent, Index, LONGEST, LONGEST_UNWRITTEN};
-use super::{DEEPEST, Step};
+use super::node::{self, ENTRY, FileExtent, Index, LONGEST, LONGEST_UNWRITTEN, NodeEntry};
+use super::{DEEPEST, ExtentStep};
 use crate::allocation::Contents;
-use crate::cache::Seal;
 use crate::inode::DiskInode;
+use crate::seal::Seal;
 use crate::volume::Ext4;
 use abi::Errno;
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ impl Ext4 {
     }
 
     /// Gives an inode blocks at a place where it has none. The inode is written by the caller.
-    pub(crate) fn insert_extent(&mut self, inode: &mut DiskInode, extent: Extent) -> Result<(), Errno> {
+    pub(crate) fn insert_extent(&mut self, inode: &mut DiskInode, extent: FileExtent) -> Result<(), Errno> {
         self.change_leaf(inode, extent.logical, |extents| {
             let at = extents.partition_point(|other| other.logical < extent.logical);
             let is_free = extents
@@ -41,9 +41,9 @@ impl Ext4 {
         while at < end {
             let found = self.map_inode(inode, at as u32, (end - at).min(u64::from(LONGEST)) as u32)?;
             let next = at + u64::from(found.len.max(1));
-            if found.state == super::State::Unwritten {
+            if found.state == super::BlockState::Unwritten {
                 self.split_extent(inode, at as u32, next, |part| {
-                    Some(Extent {
+                    Some(FileExtent {
                         is_unwritten: false,
                         ..part
                     })
@@ -60,7 +60,7 @@ impl Ext4 {
         inode: &mut DiskInode,
         start: u32,
         end: u64,
-        change: impl Fn(Extent) -> Option<Extent>,
+        change: impl Fn(FileExtent) -> Option<FileExtent>,
     ) -> Result<(), Errno> {
         self.change_leaf(inode, start, |extents| {
             let at = extents.partition_point(|other| other.logical <= start);
@@ -119,7 +119,7 @@ impl Ext4 {
     }
 
     /// The last extent that begins before `end`.
-    fn last_extent_before(&mut self, inode: &DiskInode, end: u64) -> Result<Option<Extent>, Errno> {
+    fn last_extent_before(&mut self, inode: &DiskInode, end: u64) -> Result<Option<FileExtent>, Errno> {
         let Some(last) = end.checked_sub(1) else {
             return Ok(None);
         };
@@ -136,7 +136,7 @@ impl Ext4 {
         &mut self,
         inode: &mut DiskInode,
         at: u32,
-        change: impl FnOnce(&mut Vec<Extent>) -> Result<(), Errno>,
+        change: impl FnOnce(&mut Vec<FileExtent>) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
         let mut path = self.path(inode, at)?;
         let step = path.pop().ok_or(Errno::EUCLEAN)?;
@@ -148,11 +148,11 @@ impl Ext4 {
     }
 
     /// Writes the entries of a node, and what that means for those above.
-    fn store<T: Entry>(
+    fn store<T: NodeEntry>(
         &mut self,
         inode: &mut DiskInode,
-        path: Vec<Step>,
-        step: Step,
+        path: Vec<ExtentStep>,
+        step: ExtentStep,
         depth: u16,
         entries: &[T],
         place: Split,
@@ -171,7 +171,7 @@ impl Ext4 {
         let (left, right) = entries.split_at(place.left(entries.len(), most));
         node::write(self.change(block, Seal::Extents(seed))?, most, depth, left)?;
         let old = node::find_first(&step.bytes)?;
-        let first = left.first().map_or(old, Entry::logical);
+        let first = left.first().map_or(old, NodeEntry::logical);
         let new = match right.first() {
             None => None,
             Some(entry) => Some(Index {
@@ -201,7 +201,7 @@ impl Ext4 {
     fn store_above(
         &mut self,
         inode: &mut DiskInode,
-        mut path: Vec<Step>,
+        mut path: Vec<ExtentStep>,
         depth: u16,
         place: Split,
         change: impl FnOnce(&mut Vec<Index>, usize),
@@ -216,7 +216,7 @@ impl Ext4 {
     }
 
     /// Writes the root; what it has no room for goes into new nodes below it.
-    fn store_root<T: Entry>(
+    fn store_root<T: NodeEntry>(
         &mut self,
         inode: &mut DiskInode,
         depth: u16,
@@ -266,8 +266,8 @@ impl Ext4 {
     }
 
     /// Most blocks of an extent in that state.
-    pub(crate) fn longest_extent(state: super::State) -> u32 {
-        if state == super::State::Unwritten {
+    pub(crate) fn longest_extent(state: super::BlockState) -> u32 {
+        if state == super::BlockState::Unwritten {
             LONGEST_UNWRITTEN
         } else {
             LONGEST
@@ -296,7 +296,7 @@ impl Split {
 }
 
 /// Makes one of the extent at `at` and its neighbours, if they are.
-fn join(extents: &mut Vec<Extent>, at: usize) {
+fn join(extents: &mut Vec<FileExtent>, at: usize) {
     if at + 1 < extents.len() && extents[at].joins(&extents[at + 1]) {
         extents[at].len += extents[at + 1].len;
         extents.remove(at + 1);

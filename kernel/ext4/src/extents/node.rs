@@ -50,19 +50,19 @@ impl Head {
 
 /// Blocks of a file that follow each other on the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Extent {
+pub struct FileExtent {
     pub logical: u32,
     pub physical: u64,
     pub len: u32,
     pub is_unwritten: bool,
 }
 
-impl Extent {
-    pub fn read(bytes: &[u8], at: usize) -> Result<Extent, Errno> {
+impl FileExtent {
+    pub fn read(bytes: &[u8], at: usize) -> Result<FileExtent, Errno> {
         let at = ENTRY + ENTRY * at;
         let len = u32::from(le16(bytes, at + 4)?);
         let is_unwritten = len > LONGEST;
-        Ok(Extent {
+        Ok(FileExtent {
             logical: le32(bytes, at)?,
             physical: halves(le32(bytes, at + 8)?, u32::from(le16(bytes, at + 6)?)),
             len: if is_unwritten { len - LONGEST } else { len },
@@ -89,8 +89,8 @@ impl Extent {
     }
 
     /// The part of it from `start` to before `end`, which it covers.
-    pub fn part(&self, start: u32, end: u64) -> Extent {
-        Extent {
+    pub fn part(&self, start: u32, end: u64) -> FileExtent {
+        FileExtent {
             logical: start,
             physical: self.physical + u64::from(start - self.logical),
             len: (end - u64::from(start)) as u32,
@@ -99,7 +99,7 @@ impl Extent {
     }
 
     /// Whether both together are one.
-    pub fn joins(&self, next: &Extent) -> bool {
+    pub fn joins(&self, next: &FileExtent) -> bool {
         let longest = if self.is_unwritten {
             LONGEST_UNWRITTEN
         } else {
@@ -148,12 +148,12 @@ pub fn find(bytes: &[u8], head: Head, at: u32) -> Result<(Option<usize>, Option<
 }
 
 /// All extents of a leaf.
-pub fn read_extents(bytes: &[u8]) -> Result<Vec<Extent>, Errno> {
+pub fn read_extents(bytes: &[u8]) -> Result<Vec<FileExtent>, Errno> {
     let head = Head::read(bytes, bytes.len())?;
     // Room for what a change adds.
     let mut all = fallible::with_room(usize::from(head.entries) + 4)?;
     for at in 0..usize::from(head.entries) {
-        all.push(Extent::read(bytes, at)?);
+        all.push(FileExtent::read(bytes, at)?);
     }
     Ok(all)
 }
@@ -169,14 +169,14 @@ pub fn read_indexes(bytes: &[u8]) -> Result<Vec<Index>, Errno> {
 }
 
 /// What a node may hold: extents or indexes.
-pub trait Entry: Copy {
+pub trait NodeEntry: Copy {
     /// The first block of the file that it is about.
     fn logical(&self) -> u32;
     /// Writes it as entry `at`.
     fn put(&self, bytes: &mut [u8], at: usize) -> Result<(), Errno>;
 }
 
-impl Entry for Extent {
+impl NodeEntry for FileExtent {
     fn logical(&self) -> u32 {
         self.logical
     }
@@ -186,7 +186,7 @@ impl Entry for Extent {
     }
 }
 
-impl Entry for Index {
+impl NodeEntry for Index {
     fn logical(&self) -> u32 {
         self.logical
     }
@@ -201,7 +201,7 @@ impl Entry for Index {
 }
 
 /// Writes a node. What was in it behind the last entry stays: nobody looks at it.
-pub fn write<T: Entry>(bytes: &mut [u8], most: usize, depth: u16, entries: &[T]) -> Result<(), Errno> {
+pub fn write<T: NodeEntry>(bytes: &mut [u8], most: usize, depth: u16, entries: &[T]) -> Result<(), Errno> {
     let head = Head {
         entries: entries.len() as u16,
         most: most as u16,

@@ -1,6 +1,6 @@
 //! Writing transactions to the journal, and their blocks to their places.
 
-use super::{Journal, incompatible, kind, tag};
+use super::log::{Journal, MAGIC, incompatible, kind, tag};
 use crate::bytes::{put, put_be32};
 use crate::cache::Bytes;
 use crate::checksum::crc32c;
@@ -52,14 +52,14 @@ impl Gathered {
 }
 
 /// Where the next block of the log goes.
-struct Writer<'a> {
+struct LogWriter<'a> {
     volume: &'a Ext4,
     journal: &'a Journal,
     gathered: Gathered,
     at: u32,
 }
 
-impl Writer<'_> {
+impl LogWriter<'_> {
     fn add(&mut self, log: &[u8]) -> Result<(), Errno> {
         let block = self.journal.physical(self.at)?;
         self.gathered.add(self.volume, block, log)?;
@@ -71,7 +71,7 @@ impl Writer<'_> {
 impl Journal {
     fn header(&self, log: &mut [u8], kind: u32) -> Result<(), Errno> {
         log.fill(0);
-        put_be32(log, 0, super::MAGIC)?;
+        put_be32(log, 0, MAGIC)?;
         put_be32(log, 4, kind)?;
         put_be32(log, 8, self.sequence)
     }
@@ -190,7 +190,7 @@ impl Ext4 {
         (log, escaped): (&mut [u8], &mut [u8]),
     ) -> Result<u32, Errno> {
         let size = log.len();
-        let mut writer = Writer {
+        let mut writer = LogWriter {
             volume: self,
             journal,
             gathered,
@@ -278,7 +278,7 @@ impl Ext4 {
 impl Journal {
     /// The bytes of a block as the log has them, if they differ: one that looks like a block of the journal's own is changed.
     fn logged<'a>(&self, data: &[u8], escaped: &'a mut [u8]) -> Result<Option<&'a [u8]>, Errno> {
-        if data.get(..4) != Some(&super::MAGIC.to_be_bytes()) {
+        if data.get(..4) != Some(&MAGIC.to_be_bytes()) {
             return Ok(None);
         }
         put(escaped, 0, data)?;

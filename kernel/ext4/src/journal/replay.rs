@@ -1,6 +1,6 @@
 //! Replay: what whole transactions of the journal have is written to its places.
 
-use super::{Journal, incompatible, kind, tag};
+use super::log::{Journal, MAGIC, incompatible, kind, tag};
 use crate::bytes::{be16, be32, be64, halves, put_be32, slice};
 use crate::checksum::crc32c;
 use crate::volume::Ext4;
@@ -54,7 +54,7 @@ impl Ext4 {
         let mut data = fallible::filled(self.geometry.block_size, 0)?;
         while end != Some(sequence) && left > 0 {
             self.read_blocks(journal.physical(at)?, &mut log)?;
-            if be32(&log, 0)? != super::MAGIC || be32(&log, 8)? != sequence {
+            if be32(&log, 0)? != MAGIC || be32(&log, 8)? != sequence {
                 break;
             }
             at = journal.after(at);
@@ -122,7 +122,7 @@ impl Ext4 {
             }
         }
         if tag.flags & tag::ESCAPED != 0 {
-            put_be32(data, 0, super::MAGIC)?;
+            put_be32(data, 0, MAGIC)?;
         }
         self.write_blocks(tag.block, data)
     }

@@ -1,7 +1,8 @@
 //! The calls of the model that change files themselves.
 
-use crate::model::{Kind, Load, Model, agree, read_all, text};
+use crate::model::{Kind, Load, Model, agree, text};
 use crate::support::Random;
+use crate::trees::read_all;
 use abi::Errno;
 use ext4::{Change, Ext4, Moment, Size};
 

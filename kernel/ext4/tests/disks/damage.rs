@@ -3,7 +3,7 @@
 use crate::model::Load;
 use crate::support::{Disk, Random, debugfs, make, mount, mount_read_only};
 use abi::Errno;
-use ext4::{Change, Ext4, New, ROOT, Size, Target};
+use ext4::{Change, Ext4, New, ROOT, RenameTarget, Size};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -95,7 +95,7 @@ fn change(volume: &mut Ext4, random: &mut Random) {
             0 => volume.unlink(ROOT, &name).map(|_| ()),
             1 => volume.remove_directory(ROOT, &name).map(|_| ()),
             2 => volume
-                .rename((ROOT, &name), (inode, b"moved"), Target::Replaced)
+                .rename((ROOT, &name), (inode, b"moved"), RenameTarget::Replaced)
                 .map(|_| ()),
             3 => volume.truncate(inode, random.below(20_000)),
             4 => volume.write(inode, random.below(20_000), &[9; 2000]),

@@ -7,4 +7,5 @@ mod power;
 mod reading;
 mod rules;
 mod support;
+mod trees;
 mod writing;

@@ -1,8 +1,9 @@
 //! What a file system should have: the same calls on a tree in memory.
 
 use crate::support::Random;
+use crate::trees::read_node;
 use abi::Errno;
-use ext4::{Ext4, Moment, New, ROOT, Target};
+use ext4::{Ext4, Moment, New, ROOT, RenameTarget};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -270,10 +271,10 @@ impl Model {
             _ => pick(self.entries(to), random).unwrap_or(fresh.to_vec()),
         };
         let target = [
-            Target::Replaced,
-            Target::Replaced,
-            Target::Kept,
-            Target::Exchanged,
+            RenameTarget::Replaced,
+            RenameTarget::Replaced,
+            RenameTarget::Kept,
+            RenameTarget::Exchanged,
         ][random.below(4) as usize];
         let moved = self.entries(from)[&old];
         let other = self.entries(to).get(&new).copied();
@@ -283,10 +284,10 @@ impl Model {
         let moves_directory = is_directory(self, moved);
         let expected = match other {
             _ if moves_directory && self.is_below(to, moved) => Some(Errno::EINVAL),
-            Some(_) if target == Target::Kept => Some(Errno::EEXIST),
-            None if target == Target::Exchanged => Some(Errno::ENOENT),
+            Some(_) if target == RenameTarget::Kept => Some(Errno::EEXIST),
+            None if target == RenameTarget::Exchanged => Some(Errno::ENOENT),
             Some(other) if other == moved => None,
-            Some(other) if target == Target::Exchanged => {
+            Some(other) if target == RenameTarget::Exchanged => {
                 (is_directory(self, other) && self.is_below(from, other)).then_some(Errno::EINVAL)
             }
             Some(other) if moves_directory => match &self.nodes[&other].kind {
@@ -308,7 +309,7 @@ impl Model {
         self.entries_mut(to).insert(new, moved);
         if let Some(other) = other {
             let other_is = is_directory(self, other);
-            if target == Target::Exchanged {
+            if target == RenameTarget::Exchanged {
                 self.entries_mut(from).insert(old, other);
                 if other_is {
                     self.node_mut(to).links -= 1;
@@ -342,76 +343,5 @@ pub fn agree(done: Result<(), Errno>, expected: Option<Errno>) -> bool {
             done.err().map_or("ok", Errno::name),
             expected.map_or("ok", Errno::name)
         ),
-    }
-}
-
-/// All bytes of a file.
-pub fn read_all(volume: &mut Ext4, file: u32) -> Vec<u8> {
-    let size = volume.status(file).unwrap().size;
-    let mut bytes = vec![0xee; size as usize];
-    assert_eq!(volume.read(file, 0, &mut bytes).unwrap() as u64, size);
-    bytes
-}
-
-fn read_node(volume: &mut Ext4, inode: u32) -> Node {
-    let status = volume.status(inode).unwrap();
-    let kind = match status.mode & 0xf000 {
-        0x8000 => Kind::File(read_all(volume, inode)),
-        0x4000 => {
-            let mut entries = BTreeMap::new();
-            let mut from = 0;
-            // Few at a time, so that positions are used.
-            loop {
-                let mut taken = 0;
-                let next = volume.list(inode, from, &mut |entry| {
-                    if taken == 7 {
-                        return false;
-                    }
-                    taken += 1;
-                    assert!(
-                        entries.insert(entry.name.to_vec(), entry.inode).is_none(),
-                        "listed twice"
-                    );
-                    true
-                });
-                from = next.unwrap();
-                if taken < 7 {
-                    break;
-                }
-            }
-            Kind::Directory(entries)
-        }
-        0xa000 => Kind::Symlink(volume.link_text(inode).unwrap()),
-        _ => Kind::Node(status.device.0, status.device.1),
-    };
-    let names = volume.attribute_names(inode).unwrap();
-    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    let attributes = names
-        .map(|name| (name.to_vec(), volume.attribute(inode, name).unwrap()))
-        .collect();
-    Node {
-        kind,
-        mode: status.mode,
-        owner: (status.user, status.group),
-        accessed: status.accessed,
-        links: status.links,
-        attributes,
-    }
-}
-
-/// Says where two trees differ.
-pub fn compare(is: &Model, should: &Model) -> Result<(), String> {
-    for (inode, node) in &should.nodes {
-        match is.nodes.get(inode) {
-            None => return Err(format!("inode {inode} is missing: {node:?}")),
-            Some(found) if found != node => {
-                return Err(format!("inode {inode}\n   is {found:.300?}\nshould {node:.300?}"));
-            }
-            Some(_) => {}
-        }
-    }
-    match is.nodes.keys().find(|inode| !should.nodes.contains_key(inode)) {
-        Some(inode) => Err(format!("inode {inode} should not be there")),
-        None => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::model::{Kind, Model};
 use crate::support::{Disk, Folder, Random, debugfs, make, mount, mount_read_only};
-use ext4::{Ext4, Moment, ROOT, State};
+use ext4::{BlockState, Ext4, Moment, ROOT};
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn tree() -> Folder {
     }
     std::fs::create_dir_all(folder.path("a/b/c")).unwrap();
     std::fs::create_dir(folder.path("many")).unwrap();
-    for index in 0..1500 {
+    for index in 0..400 {
         let name = format!("many/an entry with a long name, number {index}");
         std::fs::write(folder.path(&name), format!("{index}")).unwrap();
     }
@@ -71,7 +71,7 @@ fn strange(volume: &mut Ext4, model: &Model) -> BTreeSet<u32> {
         while at < end {
             let part = volume.map(*inode, at, end - at).unwrap();
             at += part.len;
-            if part.state == State::Unwritten || (part.state == State::Hole && !has_extents) {
+            if part.state == BlockState::Unwritten || (part.state == BlockState::Hole && !has_extents) {
                 found.insert(*inode);
             }
         }

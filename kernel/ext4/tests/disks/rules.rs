@@ -1,9 +1,9 @@
 //! Single rules: of orphans, of files without names, of room, of a disk that fails.
 
-use crate::model::read_all;
 use crate::support::{Disk, check, debugfs, make, mount, mount_read_only};
+use crate::trees::read_all;
 use abi::Errno;
-use ext4::{Access, Ext4, New, ROOT, Size, State};
+use ext4::{Access, BlockState, Ext4, New, ROOT, Size};
 
 const FILE: New<'static> = New {
     mode: 0o100644,
@@ -116,9 +116,9 @@ fn room_that_was_reserved_is_zeros_and_stays() {
     volume.reserve(file, 0..100 << 10, Size::Stays).unwrap();
     assert_eq!(before - free_blocks(&mut volume), 100);
     assert_eq!(volume.status(file).unwrap().size, 0);
-    assert_eq!(volume.map(file, 0, 1000).unwrap().state, State::Unwritten);
+    assert_eq!(volume.map(file, 0, 1000).unwrap().state, BlockState::Unwritten);
     volume.write(file, 50 << 10, b"in the middle").unwrap();
-    assert_eq!(volume.map(file, 50, 1000).unwrap().state, State::Written);
+    assert_eq!(volume.map(file, 50, 1000).unwrap().state, BlockState::Written);
     let bytes = read_all(&mut volume, file);
     assert!(bytes[..50 << 10].iter().all(|byte| *byte == 0));
     volume.punch(file, 10 << 10..20 << 10).unwrap();

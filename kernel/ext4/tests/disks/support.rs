@@ -2,7 +2,7 @@
 
 use abi::Errno;
 use block::BlockDevice;
-use ext4::{Access, Ext4, Moment, Options, Surroundings};
+use ext4::{Access, Ext4, Ext4Options, Moment, Surroundings};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -118,7 +118,7 @@ impl BlockDevice for Disk {
 
     fn read(&self, sector: u64, into: &mut [u8]) -> Result<(), Errno> {
         let inner = self.inner.lock().unwrap();
-        assert!(into.len() % 512 == 0);
+        assert!(into.len().is_multiple_of(512));
         let at = usize::try_from(sector)
             .unwrap()
             .checked_mul(512)
@@ -130,7 +130,7 @@ impl BlockDevice for Disk {
 
     fn write(&self, sector: u64, from: &[u8]) -> Result<(), Errno> {
         let mut inner = self.inner.lock().unwrap();
-        assert!(from.len() % 512 == 0);
+        assert!(from.len().is_multiple_of(512));
         Disk::spend(&mut inner)?;
         let at = sector as usize * 512;
         inner
@@ -185,20 +185,20 @@ impl Surroundings for World {
 }
 
 pub fn mount(disk: &Arc<Disk>) -> Result<Ext4, Errno> {
-    mount_with(disk, Options::default())
+    mount_with(disk, Ext4Options::default())
 }
 
 pub fn mount_read_only(disk: &Arc<Disk>) -> Result<Ext4, Errno> {
     mount_with(
         disk,
-        Options {
+        Ext4Options {
             access: Access::ReadOnly,
-            ..Options::default()
+            ..Ext4Options::default()
         },
     )
 }
 
-pub fn mount_with(disk: &Arc<Disk>, options: Options) -> Result<Ext4, Errno> {
+pub fn mount_with(disk: &Arc<Disk>, options: Ext4Options) -> Result<Ext4, Errno> {
     Ext4::mount(disk.clone(), World::new(), options)
 }
 

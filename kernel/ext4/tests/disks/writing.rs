@@ -1,7 +1,8 @@
 //! Random calls, compared with a model; e2fsck finds nothing wrong.
 
-use crate::model::{Load, Model, compare};
+use crate::model::{Load, Model};
 use crate::support::{Disk, Random, check, make, mount};
+use crate::trees::compare;
 
 /// Rounds of so many calls each; after each round the file system is mounted anew.
 fn play(name: &str, image: Vec<u8>, seed: u64, rounds: usize, calls: usize, load: &Load) {
