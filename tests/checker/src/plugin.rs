@@ -364,6 +364,7 @@ extern "C" fn on_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void)
     if known.is_store_exclusive && !is_store {
         return;
     }
+    let loaded = if is_store { 0 } else { value.low };
     let value = match known.site.access {
         Access::Exclusive => Value::AsInRam,
         _ if value.kind == SIXTEEN_BYTES => Value::Words([value.low, value.high]),
@@ -374,6 +375,7 @@ extern "C" fn on_memory(cpu: c_uint, info: u32, address: u64, data: *mut c_void)
         physical,
         size,
         stored: is_store.then_some(value),
+        loaded,
     };
     let cpu = cpu as usize;
     if is_device {

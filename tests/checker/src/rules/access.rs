@@ -58,6 +58,8 @@ pub struct Memory {
     pub size: u64,
     /// What was stored; none for a load.
     pub stored: Option<Value>,
+    /// What was loaded; 0 for a store.
+    pub loaded: u64,
 }
 
 /// What a store has left in memory.
@@ -92,12 +94,10 @@ impl Machine {
             if site.is_ordered {
                 self.report.executed(site.pc);
             }
-            self.exclusive_access(cpu, site, memory, physical);
+            let before = self.exclusive_access(cpu, site, memory, physical);
             self.lock_access(cpu, site, memory, physical);
-            self.count_access(cpu, site, memory, physical);
-            if Half::of(memory.address) == Half::Kernel {
-                self.order_access(cpu, site, memory, physical);
-            }
+            self.count_access(cpu, site, memory, physical, before);
+            self.order_access(cpu, site, memory, physical);
             if memory.stored.is_none() && self.mailbox.has_answers() {
                 self.check_answer(cpu, site.pc, physical);
             }

@@ -25,8 +25,15 @@ impl LastReference {
 }
 
 impl Machine {
-    /// An access of the kernel.
-    pub fn count_access(&mut self, cpu: usize, site: &Site, memory: &Memory, physical: u64) {
+    /// An access of the kernel; `before`: what the load of the same exclusive pair has loaded.
+    pub fn count_access(
+        &mut self,
+        cpu: usize,
+        site: &Site,
+        memory: &Memory,
+        physical: u64,
+        before: Option<u64>,
+    ) {
         if let Some(last) = self.cpus[cpu].last_reference
             && last.counts(site, physical)
         {
@@ -51,7 +58,8 @@ impl Machine {
                 );
                 self.violation("DROP-WITHOUT-RELEASE", site.pc, &text);
             }
-            if bytes == [0; 8] {
+            // Another may have taken the last one away when this is told: then it was not 1 here before.
+            if before == Some(1) && bytes == [0; 8] {
                 self.cpus[cpu].last_reference = Some(LastReference {
                     count: physical,
                     size: memory.size,

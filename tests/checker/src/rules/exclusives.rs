@@ -11,13 +11,20 @@ pub struct Open {
     physical: u64,
     size: u64,
     pc: u64,
+    value: u64,
 }
 
 impl Machine {
-    /// An access of the kernel.
-    pub fn exclusive_access(&mut self, cpu: usize, site: &Site, memory: &Memory, physical: u64) {
+    /// An access of the kernel. For an exclusive store: what its load has loaded.
+    pub fn exclusive_access(
+        &mut self,
+        cpu: usize,
+        site: &Site,
+        memory: &Memory,
+        physical: u64,
+    ) -> Option<u64> {
         if !site.is_exclusive() {
-            return;
+            return None;
         }
         let own = &mut self.cpus[cpu].exclusive;
         if memory.stored.is_none() {
@@ -25,8 +32,9 @@ impl Machine {
                 physical,
                 size: memory.size,
                 pc: site.pc,
+                value: memory.loaded,
             });
-            return;
+            return None;
         }
         let open = own.take();
         if open.is_none_or(|open| (open.physical, open.size) != (physical, memory.size)) {
@@ -40,5 +48,6 @@ impl Machine {
             );
             self.violation("EXCLUSIVE-OPEN", site.pc, &text);
         }
+        open.map(|open| open.value)
     }
 }

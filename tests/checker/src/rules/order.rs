@@ -44,6 +44,9 @@ impl Machine {
 
     /// An access of the kernel to its own half.
     pub fn order_access(&mut self, cpu: usize, site: &Site, memory: &Memory, physical: u64) {
+        if Half::of(memory.address) != Half::Kernel {
+            return;
+        }
         let is_exclusive = site.is_exclusive();
         let (is_store, len) = (memory.stored.is_some(), memory.size);
         match (site.access, site.role) {

@@ -106,6 +106,7 @@ impl Board {
             physical,
             size: 8,
             stored: stored.map(|value| Value::Words([value, 0])),
+            loaded: 0,
         };
         self.machine.memory(cpu, &site, &memory);
     }
@@ -125,6 +126,7 @@ impl Board {
             physical: Some(physical),
             size: 4,
             stored: stored.map(|value| Value::Words([value, 0])),
+            loaded: 0,
         };
         self.machine.device_access(cpu, &site, &memory);
     }
@@ -144,6 +146,7 @@ impl Board {
             physical: Some(physical),
             size: 8,
             stored: stored.map(|value| Value::Words([value, 0])),
+            loaded: 0,
         };
         self.machine.memory(2, &site, &memory);
     }

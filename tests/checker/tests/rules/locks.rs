@@ -25,6 +25,7 @@ fn access(board: &mut Board, access: Access, is_ordered: bool, stored: Option<u8
         physical: Some(ONE),
         size: 1,
         stored: stored.map(value),
+        loaded: 0,
     };
     board.machine.memory(0, &site, &memory);
 }
@@ -50,6 +51,11 @@ fn a_lock_is_taken_and_given_back_in_order() {
 
 /// Takes the last reference to something away, comes behind this barrier, and goes to what was counted or to something else.
 fn drop_last(left: u64, releases: bool, barrier: Option<Operation>, place: u64) -> Board {
+    drop_one(left + 1, left, releases, barrier, place)
+}
+
+/// Of `loaded` references one is taken away; when that is told there are `left`.
+fn drop_one(loaded: u64, left: u64, releases: bool, barrier: Option<Operation>, place: u64) -> Board {
     let mut board = Board::new();
     board.machine.ram.write(ONE, left);
     let site = |access, drops_reference| Site {
@@ -65,10 +71,13 @@ fn drop_last(left: u64, releases: bool, barrier: Option<Operation>, place: u64) 
         physical: Some(physical),
         size: 8,
         stored,
+        loaded: 0,
     };
-    board
-        .machine
-        .memory(0, &site(Access::Exclusive, false), &memory(ONE, None));
+    let before = Memory {
+        loaded,
+        ..memory(ONE, None)
+    };
+    board.machine.memory(0, &site(Access::Exclusive, false), &before);
     let decrement = memory(ONE, Some(Value::AsInRam));
     board
         .machine
@@ -99,6 +108,7 @@ fn pair(load: Option<u64>, between: Option<u64>, store: u64) -> Board {
             physical: Some(place),
             size: 4,
             stored,
+            loaded: 0,
         };
         board.machine.memory(0, &site, &memory);
     };
@@ -131,5 +141,7 @@ fn the_last_reference_is_taken_away_by_an_acquire() {
         drop_last(0, true, barrier, ONE + 16).expect(&["LAST-WITHOUT-ACQUIRE"]);
         drop_last(0, true, barrier, ONE).expect(&["LAST-WITHOUT-ACQUIRE"]);
     }
+    // It took one of two away, and another the last one before this was told.
+    drop_one(2, 0, true, None, ONE + 16).expect(&[]);
     drop_last(1, false, None, ONE).expect(&["DROP-WITHOUT-RELEASE"]);
 }

@@ -25,6 +25,7 @@ fn access(board: &mut Board, cpu: usize, access: Access, is_ordered: bool, place
         physical: Some(place),
         size: 4,
         stored: is_store.then_some(Value::Words([1, 0])),
+        loaded: 0,
     };
     board.machine.memory(cpu, &site, &memory);
 }
