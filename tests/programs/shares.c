@@ -174,19 +174,68 @@ static double used_by_family(void) {
     return user + system + processor_seconds(CLOCK_THREAD_CPUTIME_ID);
 }
 
-// Leaves its work to children, each of which ends before it has used a turn.
-static void forks_gain_nothing(void) {
+// Leaves its work to children, one after the other, whether they end long before a turn is over or go on for some: a shell beside
+// programs that compute.
+static void forks_neither_gain_nor_lose(void) {
+    const double spans[] = {0.2e-3, 2e-3, 8e-3};
+    for (int i = 0; i < 3; i++) {
+        char who[64];
+        begin_computing(3);
+        double before = used_by_family();
+        while (used_by_family() - before < 0.3) {
+            pid_t child = bare_fork();
+            if (child == 0) {
+                use(spans[i]);
+                _exit(0);
+            }
+            if (!ended_well(child)) break;
+        }
+        snprintf(who, sizeof who, "who forks for %.1f ms", spans[i] * 1e3);
+        double own = used_by_family() - before;
+        expect_share(who, own, 3);
+        CHECK(own > 0.2);
+    }
+}
+
+// The same where nobody waits for the children: a pipe tells of their end, and what they used is known by their own clocks.
+static void unwanted_children_gain_nothing(void) {
+    enum { CHILDREN = 100 };
+    const double span = 2e-3;
+    signal(SIGCHLD, SIG_IGN);
     begin_computing(3);
-    double before = used_by_family();
-    while (used_by_family() - before < 0.3) {
+    double before = processor_seconds(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < CHILDREN; i++) {
+        int ends[2];
+        char none;
+        CHECK(pipe(ends) == 0);
         pid_t child = bare_fork();
         if (child == 0) {
-            use(2e-3);
+            use(span);
             _exit(0);
         }
-        if (!ended_well(child)) break;
+        close(ends[1]);
+        if (child < 0 || read(ends[0], &none, 1) != 0) CHECK(0);
+        close(ends[0]);
     }
-    expect_share("who forks", used_by_family() - before, 3);
+    double own = processor_seconds(CLOCK_THREAD_CPUTIME_ID) - before;
+    expect_share("who forks and does not wait", own + CHILDREN * span, 3);
+    signal(SIGCHLD, SIG_DFL);
+}
+
+static void *work_a_little(void *unused) {
+    (void)unused;
+    use(2e-3);
+    return NULL;
+}
+
+// The same with threads.
+static void threads_gain_nothing(void) {
+    enum { THREADS = 100 };
+    begin_computing(3);
+    double before = processor_seconds(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < THREADS; i++) pthread_join(start(work_a_little, NULL), NULL);
+    double own = processor_seconds(CLOCK_THREAD_CPUTIME_ID) - before;
+    expect_share("who makes threads", own + THREADS * 2e-3, 3);
 }
 
 static void *yield_on(void *argument) {
@@ -239,7 +288,9 @@ static void checks(void) {
     readers_are_served();
     equals_share();
     naps_gain_nothing();
-    forks_gain_nothing();
+    forks_neither_gain_nor_lose();
+    unwanted_children_gain_nothing();
+    threads_gain_nothing();
     nobody_starves_of_yields();
 }
 

@@ -214,6 +214,7 @@ fn build_process(
     if request.has(CloneFlags::CLONE_PARENT) && parent.pid == INIT {
         return Err(Errno::EINVAL);
     }
+    parent.take_over_left();
     let inherited = parent.inherited();
     let credentials = &inherited.credentials;
     let reserved = process::reserve_pid(credentials.uid, process_limit(parent, credentials))?;
@@ -254,6 +255,7 @@ fn build_process(
 
 fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequest) -> Result<usize, Errno> {
     let process = current.process();
+    process.take_over_left();
     let credentials = process.credentials();
     let reserved = process::reserve_tid(credentials.uid, process_limit(process, &credentials))?;
     let tid = reserved.tid();

@@ -21,6 +21,8 @@ pub struct Scheduling {
     home: AtomicUsize,
     /// What it has used, as `share` counts it, while it does not run.
     virtual_time: AtomicI64,
+    /// What its parent gave it of its own (`share`), in virtual time.
+    part: AtomicI64,
     /// The time that it had used when it was last asked where it should run next.
     placed_at: AtomicU64,
     /// How much it will have used when it is next looked at its process's (`clocks`); [`NEVER`] while nobody is to look.
@@ -110,6 +112,7 @@ impl Default for Scheduling {
             quantum: AtomicU64::new(0),
             home: AtomicUsize::new(0),
             virtual_time: AtomicI64::new(0),
+            part: AtomicI64::new(0),
             placed_at: AtomicU64::new(0),
             look_at: AtomicU64::new(NEVER),
             user: Stopwatch::default(),
@@ -279,6 +282,16 @@ impl Scheduling {
     #[inline]
     pub(super) fn set_virtual_time(&self, time: i64) {
         self.virtual_time.store(time, Ordering::Relaxed);
+    }
+
+    /// What its parent gave it when it was made, in ticks of the plain class.
+    pub fn part(&self) -> i64 {
+        self.part.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_part(&self, ticks: i64) {
+        self.part.store(ticks, Ordering::Relaxed);
     }
 
     /// Whether the running thread has used `ticks` since the last time that this was so.

@@ -334,14 +334,16 @@ impl Cpu {
         self.turn_end.store(end, Ordering::Relaxed);
     }
 
-    /// A thread came to wait while another runs: that one's turn may end sooner, though not before `least`. Whether it is over.
+    /// A thread came to wait while another runs: that one's turn may end sooner, not before `least`. Whether it is over: no alarm is set.
     #[inline]
     pub(super) fn heed(&self, place: &QueuePlace, least: u64) -> bool {
         let end = self.share.tick_of(place.due).max(least);
         if place.is_alone() || end < self.turn_end.load(Ordering::Relaxed) {
             self.turn_end.store(end, Ordering::Relaxed);
+            if end <= timer::ticks_unordered() {
+                return true;
+            }
             self.ring_at(end.min(self.patience_end.load(Ordering::Relaxed)));
-            return end <= timer::ticks_unordered();
         }
         false
     }

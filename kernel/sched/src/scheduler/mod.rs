@@ -50,7 +50,7 @@ pub use place::set_affinity;
 pub use policy::{Policy, SchedAttributes};
 pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
-pub use share::TURN_NANOS;
+pub use share::{TURN_NANOS, beyond_part, take_over, take_over_from};
 pub use wake::{wake, wake_owned};
 
 use crate::interrupts;

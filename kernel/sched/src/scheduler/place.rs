@@ -212,8 +212,8 @@ fn queue_here(thread: Arc<Thread>, here: usize, arrival: Arrival) {
     } else {
         0
     };
-    if cpu.heed(&place, least) {
-        // Taken on the way to EL0, and sooner than the alarm.
+    if cpu.heed(&place, least) && !cpu.share.is_serving_interrupts() {
+        // Taken on the way to EL0, and sooner than the alarm. Who serves interrupts looks at the end of the turn behind them.
         notify::interrupt(here);
     }
 }

@@ -11,7 +11,10 @@
 //!   runs while an interrupt wakes somebody is not: a server that has just forked need not wait until the child is far ahead.
 //! * Sleep is no merit beyond [`LEAD_NANOS`]: a thread that gets the processor is moved up to that much behind the one that had
 //!   it before. So nobody can save up, and nobody waits for longer than all others may be behind.
-//! * A child begins where its parent is, and the two halve what the parent was behind: so forking gains nothing.
+//! * A child begins where its parent is, and the two halve what the parent was behind: that half is the child's *part*. When the
+//!   parent hears of its end it takes over what the child has left: what remained of the part comes back, what was used beyond it
+//!   is the parent's own, up to [`LEAD_NANOS`]. So a family of which one works at a time has the share of one, whether its
+//!   children are short or long, and forking gains nothing, nor does it cost.
 //!
 //! The virtual time of a thread with a nice value passes slower or faster, as its weight says (`policy`), so that it gets more or
 //! less than the others. Threads with a real-time priority have no virtual time: they come before all others (`real_time`).
@@ -20,14 +23,15 @@
 //! keeps its distance to the *floor*, below which no virtual time counts there.
 
 use super::account::Scheduling;
+use super::cpu::CPUS;
 use super::policy::{Class, PLAIN, UNIT};
 use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use platform::ordered::Side;
 use platform::timer;
 
 /// A turn: how long a thread runs while others wait, in nanoseconds. As long as a server may have to wait for the child that saves
-/// it; much shorter, and a family that forks gains, for each new child has [`NUDGE_NANOS`] at least.
-pub const TURN_NANOS: u64 = 4_000_000;
+/// it.
+pub const TURN_NANOS: u64 = 3_000_000;
 /// How far those that compete may be apart.
 const LEAD_NANOS: u64 = 10_000_000;
 /// How far behind the running thread a woken one must be to get its processor.
@@ -109,6 +113,12 @@ impl Share {
     /// It goes on with what it was doing.
     pub(super) fn end_interrupts(&self) {
         set(&self.wake_nudge, get(&self.nudge));
+    }
+
+    /// Whether the processor serves interrupts.
+    #[inline]
+    pub(super) fn is_serving_interrupts(&self) -> bool {
+        get(&self.wake_nudge) == get(&self.alarm_nudge)
     }
 
     /// How long a turn is.
@@ -255,12 +265,55 @@ impl Share {
         // As far ahead as whoever ran before.
         let front = get(&self.floor) + get(&self.lead);
         let half = (front - time).max(0) / 2;
-        if class.is_plain() {
-            set(&self.origin, get(&self.origin) - half);
-        } else {
-            set(&self.began_with, get(&self.began_with) + half);
-        }
+        self.advance(class, half);
         child.set_virtual_time(time + half);
+        child.set_part(half);
+    }
+
+    /// How many ticks more than its part was used by who has ended, as far as that concerns its parent; less than nothing if some of
+    /// the part is left.
+    #[inline]
+    pub(super) fn beyond_part(&self, used: u64, part: i64) -> i64 {
+        (used as i64).min(get(&self.lead)) - part
+    }
+
+    /// The thread that runs takes over so much of what children left that have ended. It is not moved beyond whoever ran before, nor
+    /// farther behind than sleep would have let it fall.
+    #[inline]
+    pub(super) fn take_over(&self, more: i64, now: u64) {
+        let class = self.class();
+        if !class.is_plain() {
+            return self.take_over_special(class, more, now);
+        }
+        let time = now as i64 - get(&self.origin);
+        self.advance(class, self.bounded(time, more) - time);
+    }
+
+    #[cold]
+    fn take_over_special(&self, class: Class, more: i64, now: u64) {
+        if class.real_time_due().is_none() {
+            let time = self.time_at(now);
+            let more = more.saturating_mul(i64::from(UNIT)) / class.weight();
+            self.advance(class, self.bounded(time, more) - time);
+        }
+    }
+
+    /// `time` and so much more, between the floor and whoever ran before if it was there.
+    #[inline]
+    fn bounded(&self, time: i64, more: i64) -> i64 {
+        let floor = get(&self.floor);
+        let most = time.max(floor + get(&self.lead));
+        time.saturating_add(more).min(most).max(floor.min(time))
+    }
+
+    /// The virtual time of the thread that runs goes on by itself.
+    #[inline]
+    fn advance(&self, class: Class, by: i64) {
+        if class.is_plain() {
+            set(&self.origin, get(&self.origin) - by);
+        } else {
+            set(&self.began_with, get(&self.began_with) + by);
+        }
     }
 
     /// A thread that does not run goes from this processor to another.
@@ -279,6 +332,24 @@ impl Share {
         let ticks = now as i64 - get(&self.began);
         get(&self.began_with) + ticks.saturating_mul(i64::from(UNIT)) / class.weight()
     }
+}
+
+/// How much a thread or a process that has ended used beyond its part ([`Scheduling::part`]), less than nothing if it left some of it;
+/// for [`take_over`].
+pub fn beyond_part(used: u64, part: i64) -> i64 {
+    CPUS.get().share.beyond_part(used, part)
+}
+
+/// The running thread takes over what was left by those who have ended ([`beyond_part`]).
+pub fn take_over(more: i64) {
+    CPUS.get().share.take_over(more, timer::ticks_unordered());
+}
+
+/// As [`take_over`], of a child that used so many ticks, and was given that part.
+#[inline]
+pub fn take_over_from(used: u64, part: i64) {
+    let share = &CPUS.get().share;
+    share.take_over(share.beyond_part(used, part), timer::ticks_unordered());
 }
 
 #[inline]

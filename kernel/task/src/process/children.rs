@@ -20,6 +20,7 @@ use abi::signal::Signal;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use platform::queue::{Member, Queue};
+use sched::scheduler;
 
 /// The children of one process that were not waited for, in the order in which they came.
 pub(super) struct Children {
@@ -138,11 +139,11 @@ pub fn wait_for_child(current: &Thread, meant: Meant, wanted: Wanted) -> Result<
         Ok(None) if !wanted.is_immediate => None,
         answer => Some(answer),
     };
-    let event = process.child_events.wait_until(look)??;
-    Ok(event.map(|event| match event {
-        ChildEvent::Ended(child) => reap(process, &child, wanted),
-        ChildEvent::Changed(child, status) => describe(&child, status),
-    }))
+    Ok(match process.child_events.wait_until(look)?? {
+        None => None,
+        Some(ChildEvent::Ended(child)) => Some(reap(process, &child, wanted)),
+        Some(ChildEvent::Changed(child, status)) => Some(describe(&child, status)),
+    })
 }
 
 impl Process {
@@ -189,7 +190,7 @@ impl Children {
             }
             return Ok(Some(ChildEvent::Changed(child, status)));
         }
-        let has_such = first_of(&self.living, meant, named).or(first_of(&self.ended, meant, named));
+        let has_such = first_of(&self.living, meant, named).or_else(|| first_of(&self.ended, meant, named));
         has_such.map(|_| None).ok_or(Errno::ECHILD)
     }
 
@@ -317,10 +318,12 @@ fn is_meant(child: &Process, meant: &Meant) -> bool {
 }
 
 /// Reports a child that ended and, unless it is to be kept, forgets it.
+#[inline(always)]
 fn reap(parent: &Process, child: &Process, wanted: Wanted) -> Child {
     let found = describe(child, WaitStatus::decode(child.exit_status()));
     if !wanted.is_kept {
         parent.add_child_totals(&found.usage);
+        scheduler::take_over_from(found.usage.user + found.usage.system, child.part());
         table::release(child);
     }
     found

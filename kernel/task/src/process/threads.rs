@@ -191,6 +191,9 @@ impl Process {
             let all = core::mem::take(&mut group.all);
             all.iter().for_each(|thread| group.charge(thread));
             drop(group);
+            if let Some(first) = &all.first {
+                self.usage.note_part(first.scheduling.part());
+            }
             self.settle_status();
             return true;
         }
@@ -199,6 +202,10 @@ impl Process {
             group.charge(thread);
         }
         drop(group);
+        let (user, system) = thread.scheduling.ticks();
+        let part = thread.scheduling.part();
+        self.usage
+            .add_left_over(scheduler::beyond_part(user + system, part));
         self.signals.thread_left(self);
         self.threads.left.wake_all();
         false

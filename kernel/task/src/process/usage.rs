@@ -3,9 +3,10 @@
 use super::{Process, TransferTotals};
 use abi::process::RUsage;
 use abi::time::TimeVal;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use lock::Mutex;
 use platform::timer;
+use sched::scheduler;
 
 /// A process's account beside those of its threads.
 pub struct Usage {
@@ -13,6 +14,10 @@ pub struct Usage {
     children: Mutex<Totals>,
     /// The most pages that were found resident when somebody looked, or when the process ended.
     peak: AtomicU64,
+    /// The part that the first thread was given, once it has ended.
+    part: AtomicI64,
+    /// What those used beyond their parts, or left, who have ended without being waited for.
+    left_over: AtomicI64,
 }
 
 impl Default for Usage {
@@ -27,7 +32,19 @@ impl Usage {
         Usage {
             children: Mutex::new(Totals::NONE),
             peak: AtomicU64::new(0),
+            part: AtomicI64::new(0),
+            left_over: AtomicI64::new(0),
         }
+    }
+
+    /// The first thread ends, which was given that.
+    pub(super) fn note_part(&self, part: i64) {
+        self.part.store(part, Ordering::Relaxed);
+    }
+
+    /// One ended whom nobody will wait for.
+    pub(super) fn add_left_over(&self, ticks: i64) {
+        self.left_over.fetch_add(ticks, Ordering::Relaxed);
     }
 
     /// So many pages were resident at once.
@@ -122,5 +139,26 @@ impl Process {
     pub fn add_child_totals(&self, child: &Totals) {
         let mut children = self.usage.children.lock();
         *children = children.plus(child);
+    }
+
+    /// The part that its first thread was given, which has ended.
+    #[inline]
+    pub(super) fn part(&self) -> i64 {
+        self.usage.part.load(Ordering::Relaxed)
+    }
+
+    /// The process has ended, and its parent will not wait for it: it is told when it makes another.
+    pub(super) fn leave_to(&self, parent: &Process) {
+        let used = self.all_totals();
+        let left = scheduler::beyond_part(used.user + used.system, self.part());
+        parent.usage.add_left_over(left);
+    }
+
+    /// The running thread, which is of this process and makes another, takes over what those left who have ended unnoticed.
+    #[inline]
+    pub fn take_over_left(&self) {
+        if self.usage.left_over.load(Ordering::Relaxed) != 0 {
+            scheduler::take_over(self.usage.left_over.swap(0, Ordering::Relaxed));
+        }
     }
 }

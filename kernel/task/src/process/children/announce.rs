@@ -42,6 +42,7 @@ impl Notice {
     /// Does it. The table's lock is not held.
     pub(in crate::process) fn finish(self) {
         if let Some(child) = &self.unwanted {
+            child.leave_to(&self.parent);
             table::release(child);
         }
         if let Some(change) = self.change {
