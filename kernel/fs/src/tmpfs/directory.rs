@@ -155,11 +155,8 @@ impl Entries for KeptEntries {
         if self.is_closed {
             return Err(Errno::ENOENT);
         }
-        if self.by_name.contains_key(name) {
-            return Err(Errno::EEXIST);
-        }
         let key = Name(fallible::arc(fallible::boxed_bytes(name)?)?);
-        self.by_name.insert(key, self.next_position)?;
+        self.by_name.insert_new(key, self.next_position)?;
         if let Err(error) = self.by_position.insert(self.next_position, entry) {
             self.by_name.remove(name);
             return Err(error);

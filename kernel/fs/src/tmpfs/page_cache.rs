@@ -46,11 +46,17 @@ struct PageCacheState {
     pages: Map<u64, FrameHandle>,
 }
 
-/// What one page has to give to a read.
-struct PagePart {
-    frame: Option<FrameHandle>,
-    offset: usize,
-    len: usize,
+impl PageCacheState {
+    /// Which bytes of its page a read at `at` takes next that wants some, where they begin and how many; `None` at the end of the file.
+    #[inline]
+    fn part(&self, at: u64, wanted: usize) -> Option<(usize, usize)> {
+        let left = self.size.checked_sub(at).filter(|left| *left > 0)?;
+        let offset = (at % PAGE) as usize;
+        let len = wanted
+            .min(PAGE_SIZE - offset)
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        Some((offset, len))
+    }
 }
 
 impl PageCache {
@@ -90,10 +96,20 @@ impl PageCache {
     /// What `to` says of the first bytes: `EFAULT`.
     pub fn read(&self, at: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
         let mut done = 0;
-        while let Some(piece) = self.piece(at + done as u64, to.room()) {
-            let result = match &piece.frame {
-                Some(frame) => to.put_frame(frame.frame(), piece.offset, piece.len),
-                None => to.put(&ZEROS[..piece.len]),
+        loop {
+            let (at, wanted) = (at + done as u64, to.room());
+            if wanted == 0 {
+                break;
+            }
+            let state = self.state.lock();
+            let Some((offset, len)) = state.part(at, wanted) else {
+                break;
+            };
+            let frame = state.pages.get(&(at / PAGE)).cloned();
+            drop(state);
+            let result = match &frame {
+                Some(frame) => to.put_frame(frame.frame(), offset, len),
+                None => to.put(&ZEROS[..len]),
             };
             match result {
                 Ok(copied) => done += copied,
@@ -102,18 +118,6 @@ impl PageCache {
             }
         }
         Ok(done)
-    }
-
-    /// The bytes of one page that a read at `at` takes next; `None` at the end of the file or of the wish.
-    fn piece(&self, at: u64, wanted: usize) -> Option<PagePart> {
-        let state = self.state.lock();
-        let left = state.size.checked_sub(at).filter(|left| *left > 0)?;
-        let offset = (at % PAGE) as usize;
-        let len = wanted
-            .min(PAGE_SIZE - offset)
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
-        let frame = state.pages.get(&(at / PAGE)).cloned();
-        (len > 0).then_some(PagePart { frame, offset, len })
     }
 
     /// Keeps other writers out. To be held over [`PageCache::write`].

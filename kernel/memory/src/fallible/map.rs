@@ -103,6 +103,22 @@ impl<K: Ord + Clone, V> Map<K, V> {
         }
     }
 
+    /// Sets the value of a key that has none.
+    ///
+    /// # Errors
+    /// `EEXIST`: it has one, which stays. `ENOMEM`: nothing has changed.
+    pub fn insert_new(&mut self, key: K, value: V) -> Result<(), Errno> {
+        match self.leaf(&key).map(|entries| (find(entries, &key), entries)) {
+            Some((Ok(_), _)) => Err(Errno::EEXIST),
+            Some((Err(at), entries)) if !entries.is_full() => {
+                entries.insert(at, (key, value));
+                self.len += 1;
+                Ok(())
+            }
+            _ => self.insert_with_split(key, value),
+        }
+    }
+
     /// The leaf that the key belongs into.
     #[inline]
     fn leaf<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut Entries<K, V>>
@@ -215,7 +231,7 @@ fn find<K: Borrow<Q>, V, Q: Ord + ?Sized>(entries: &Entries<K, V>, key: &Q) -> R
 
 /// The child that has the key, if any has.
 fn child_of<K: Borrow<Q>, V, Q: Ord + ?Sized>(children: &Children<K, V>, key: &Q) -> usize {
-    children[1..].partition_point(|(least, _)| least.borrow() <= key)
+    children[1..].partition_point(|(least, _)| least.borrow().cmp(key).is_le())
 }
 
 impl<K: Ord + Clone, V> Node<K, V> {
@@ -331,7 +347,11 @@ fn upper_half<T>(full: &mut ArrayVec<T, FANOUT>) -> Result<Box<ArrayVec<T, FANOU
 
 /// After something was taken out of the child at `at`: an empty one goes, and one that is small joins a neighbour.
 fn tidy<K: Ord + Clone, V>(children: &mut Children<K, V>, at: usize) {
-    if children[at].1.len() == 0 {
+    let len = children[at].1.len();
+    if len > FEW {
+        return;
+    }
+    if len == 0 {
         children.remove(at);
         return;
     }

@@ -2,6 +2,7 @@
 
 use super::fail_after;
 use super::map::Map;
+use abi::Errno;
 use alloc::collections::BTreeMap;
 
 /// Numbers that look random (xorshift).
@@ -27,10 +28,17 @@ fn step(map: &mut Map<u64, u64>, model: &mut BTreeMap<u64, u64>, numbers: &mut N
     let (key, value) = (numbers.below(end), numbers.below(1000));
     if numbers.below(10) < bias {
         fail_after((numbers.below(4) == 0).then_some(numbers.below(3)));
-        let inserted = map.insert(key, value);
+        let is_new = numbers.below(2) == 0;
+        let inserted = if is_new {
+            map.insert_new(key, value).map(|()| None)
+        } else {
+            map.insert(key, value)
+        };
         fail_after(None);
-        if let Ok(old) = inserted {
-            assert_eq!(old, model.insert(key, value));
+        match inserted {
+            Ok(old) => assert_eq!(old, model.insert(key, value)),
+            Err(Errno::EEXIST) => assert!(is_new && model.contains_key(&key)),
+            Err(_) => assert!(!model.contains_key(&key)),
         }
     } else if numbers.below(8) == 0 {
         assert_eq!(map.pop_first(), model.pop_first());
