@@ -16,7 +16,7 @@ use memory::fallible::{self, TryVec};
 use spin::Once;
 
 use super::inode::Inode;
-use super::inode_watch::generation;
+use super::inode_watch::{generation, is_nobody_watching};
 
 /// Held while directories move or vanish.
 static RESHAPING: Mutex<(), { rank::RESHAPING }> = Mutex::new(());
@@ -143,7 +143,7 @@ impl Dentry {
     /// Whether it is known that nobody watches its file, nor its directory ([`inode_watch`](super::inode_watch)).
     #[inline]
     pub fn is_unwatched(&self) -> bool {
-        self.unwatched_in.load(Ordering::Relaxed) == generation()
+        is_nobody_watching() || self.unwatched_in.load(Ordering::Relaxed) == generation()
     }
 
     /// The directory above if somebody watches that; `with_name` sees the name in it, under the lock of this dentry. If nobody watches

@@ -17,7 +17,7 @@ use super::locks::Locks;
 use super::ownership::{KeptOwnership, Ownership};
 use super::super_block::SuperBlock;
 use super::xattr::ExtendedAttributes;
-use sched::time;
+use sched::time::{self, LastLook};
 
 /// The time that goes into time stamps.
 pub fn now() -> TimeSpec {
@@ -100,6 +100,8 @@ pub struct Inode {
     attributes: Mutex<Attributes, { rank::ATTRIBUTES }>,
     /// What the attributes say of it.
     ownership: KeptOwnership,
+    /// When it was last looked whether the time of access is a day old; asked with the attributes locked.
+    access_look: LastLook,
     /// Open files that write (positive) or executions (negative).
     holds: AtomicI32,
 }
@@ -158,6 +160,7 @@ impl Inode {
             watches: InodeWatches::new(),
             attributes,
             ownership,
+            access_look: LastLook::new(),
             holds: AtomicI32::new(0),
         })
     }
@@ -275,10 +278,14 @@ impl Inode {
         if is_off || flags.is_read_only() {
             return;
         }
-        let now = now();
         let mut attributes = self.attributes.lock();
         let last = attributes.accessed;
         let is_stale = last <= attributes.modified || last <= attributes.changed;
+        if !is_stale && self.access_look.is_recent() {
+            return;
+        }
+        self.access_look.note();
+        let now = now();
         if is_stale || now.sec - last.sec >= DAY {
             attributes.accessed = now;
         }

@@ -3,15 +3,15 @@
 //! What happens to a file is told to those who watch the directory that it was found in, with its name, and then to those who watch
 //! the file itself. An entry that comes or goes is told to those who watch its directory.
 //!
-//! Files that nobody watches pay one comparison: each first watch of an inode begins a new *generation*, and a name remembers in which
-//! generation it was last seen that neither its file nor its directory is watched ([`Dentry::is_unwatched`](super::Dentry::is_unwatched)). What tells watchers is in `noting`. A name that is moved
-//! forgets it.
+//! While nobody watches anything, that is all that is asked. Else files that nobody watches pay one comparison more: each first watch of
+//! an inode begins a new *generation*, and a name remembers in which generation it was last seen that neither its file nor its directory
+//! is watched ([`Dentry::is_unwatched`](super::Dentry::is_unwatched)). A name that is moved forgets it. What tells watchers is in `noting`.
 //!
 //! Watchers are told with no lock of this crate held, and may take leaves and wake.
 
 use alloc::sync::Arc;
 use core::any::Any;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use abi::Errno;
 use abi::events::InotifyEvents;
@@ -20,6 +20,9 @@ use memory::fallible::map::Map;
 
 /// How many inodes began to be watched.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// How many watches there are of all inodes.
+static WATCHES: AtomicUsize = AtomicUsize::new(0);
 
 /// The number that ties the halves of the next move together.
 static NEXT_COOKIE: AtomicU32 = AtomicU32::new(1);
@@ -68,6 +71,12 @@ pub(super) fn generation() -> u64 {
     GENERATION.load(Ordering::Acquire)
 }
 
+/// Whether nobody watches anything.
+#[inline]
+pub(super) fn is_nobody_watching() -> bool {
+    WATCHES.load(Ordering::Relaxed) == 0
+}
+
 /// A number for both halves of a move.
 pub(super) fn next_cookie() -> u32 {
     NEXT_COOKIE.fetch_add(1, Ordering::Relaxed)
@@ -102,6 +111,9 @@ impl InodeWatches {
         let mut list = self.list.lock();
         let replaced = list.insert(key, watch)?;
         self.wanted.fetch_or(wanted.bits(), Ordering::Relaxed);
+        if replaced.is_none() {
+            WATCHES.fetch_add(1, Ordering::Relaxed);
+        }
         GENERATION.fetch_add(1, Ordering::Release);
         drop(list);
         drop(replaced);
@@ -120,11 +132,20 @@ impl InodeWatches {
     pub fn remove(&self, key: usize) {
         let mut list = self.list.lock();
         let gone = list.remove(&key);
+        if gone.is_some() {
+            WATCHES.fetch_sub(1, Ordering::Relaxed);
+        }
         if list.is_empty() {
             self.wanted.store(0, Ordering::Relaxed);
         }
         drop(list);
         drop(gone);
+    }
+
+    /// Whether nobody wants to know of anything.
+    #[inline]
+    pub(super) fn are_none(&self) -> bool {
+        is_nobody_watching() || self.wanted().is_empty()
     }
 
     fn next(&self, from: usize) -> Option<(usize, Arc<dyn InodeWatch>)> {
@@ -164,6 +185,7 @@ impl InodeWatches {
             }
             drop(list);
             let Some((_, watch)) = next else { return };
+            WATCHES.fetch_sub(1, Ordering::Relaxed);
             if watch.wanted().intersects(mask) {
                 watch.clone().tell(&event);
             }

@@ -20,7 +20,11 @@ impl Inode {
     }
 
     /// It happened to this file, by whatever name.
+    #[inline]
     pub(super) fn note(&self, mask: InotifyEvents) {
+        if self.watches.are_none() {
+            return;
+        }
         let event = FileEvent {
             mask: mask | self.kind_flag(),
             name: b"",
@@ -30,7 +34,11 @@ impl Inode {
     }
 
     /// It got another name; nobody is told whether it is a directory.
+    #[inline]
     pub(super) fn note_moved(&self) {
+        if self.watches.are_none() {
+            return;
+        }
         let event = FileEvent {
             mask: InotifyEvents::IN_MOVE_SELF,
             name: b"",
@@ -40,7 +48,11 @@ impl Inode {
     }
 
     /// It happened to the entry `name` of this directory, which stands for `entry`.
+    #[inline]
     pub fn note_entry(&self, mask: InotifyEvents, name: &[u8], entry: &Inode, cookie: u32) {
+        if self.watches.are_none() {
+            return;
+        }
         let event = FileEvent {
             mask: mask | entry.kind_flag(),
             name,
@@ -52,7 +64,7 @@ impl Inode {
     /// A name is gone for good: if it was the last one, so is the file.
     #[inline]
     pub(super) fn note_name_gone(&self) {
-        if !self.watches.wanted().is_empty() && self.attributes().links == 0 {
+        if !self.watches.are_none() && self.attributes().links == 0 {
             self.watches.end(InotifyEvents::IN_DELETE_SELF);
         }
     }
@@ -60,7 +72,7 @@ impl Inode {
     /// Its file system is gone.
     #[inline]
     pub(super) fn note_unmounted(&self) {
-        if !self.watches.wanted().is_empty() {
+        if !self.watches.are_none() {
             self.watches.end(InotifyEvents::IN_UNMOUNT | self.kind_flag());
         }
     }

@@ -39,6 +39,7 @@ impl ClockLine {
     }
 
     #[cold]
+    #[inline(never)]
     fn at_adjusted(&self, monotonic: u64) -> u64 {
         let passed = i128::from(monotonic) - i128::from(self.start);
         let more = (passed * i128::from(self.rate)) >> FRACTION;
@@ -107,6 +108,44 @@ impl KeptLine {
 pub fn now() -> u64 {
     let (line, now) = LINE.load();
     line.at(now)
+}
+
+/// When somebody asked for the time of day: whether to ask again. Whoever asks keeps others from it.
+pub struct LastLook {
+    /// How often the line had been changed, and when, in ticks, the look is to be taken again.
+    changes: AtomicU64,
+    until: AtomicU64,
+}
+
+impl LastLook {
+    /// Nobody asked yet.
+    pub const fn new() -> LastLook {
+        LastLook {
+            changes: AtomicU64::new(0),
+            until: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it was within the last second, and the clock has not been set since.
+    #[inline]
+    pub fn is_recent(&self) -> bool {
+        timer::ticks_unordered() < self.until.load(Ordering::Relaxed)
+            && self.changes.load(Ordering::Relaxed) == LINE.changes.load(Ordering::Relaxed)
+    }
+
+    /// It is about to be asked.
+    pub fn note(&self) {
+        self.changes
+            .store(LINE.changes.load(Ordering::Acquire), Ordering::Relaxed);
+        self.until
+            .store(timer::ticks() + timer::frequency(), Ordering::Relaxed);
+    }
+}
+
+impl Default for LastLook {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Changes the line, for who keeps others from it: `change` is given the old one, and a time from which the new one holds.

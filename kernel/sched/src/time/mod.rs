@@ -9,6 +9,7 @@ mod tests;
 pub mod timers;
 mod tree;
 
+pub use clock_line::LastLook;
 pub use expire::{Alarm, Expire};
 pub use timers::{cancel, set};
 pub use tree::TimerPlace;
