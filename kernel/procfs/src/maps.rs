@@ -78,23 +78,25 @@ fn some_areas(space: &AddressSpace, from: VirtAddr) -> [Option<Area>; BATCH] {
 /// The line of an area. `stack`: where the program's stack began.
 pub fn line(area: &Area, stack: VirtAddr, text: &mut Text) {
     let range = area.range();
-    let (offset, identity) = match &area.backing {
-        Backing::Anonymous => (0, mm::FileIdentity::default()),
-        Backing::Source { source, first } => (first * PAGE_SIZE as u64, source.identity()),
-    };
     let mut line = TextLine::<MOST_OF_LINE>::new();
     line.hexadecimal(range.start().0, 8);
     line.bytes(b"-");
     line.hexadecimal(range.end().0, 8);
     line.bytes(&rights(area));
-    line.hexadecimal(offset, 8);
-    line.bytes(b" ");
-    line.hexadecimal(device_major(identity.device).into(), 2);
-    line.bytes(b":");
-    line.hexadecimal(device_minor(identity.device).into(), 2);
-    line.bytes(b" ");
-    line.decimal(identity.inode);
-    line.bytes(b" ");
+    match &area.backing {
+        Backing::Anonymous => line.bytes(b"00000000 00:00 0 "),
+        Backing::Source { source, first } => {
+            let identity = source.identity();
+            line.hexadecimal(first * PAGE_SIZE as u64, 8);
+            line.bytes(b" ");
+            line.hexadecimal(device_major(identity.device).into(), 2);
+            line.bytes(b":");
+            line.hexadecimal(device_minor(identity.device).into(), 2);
+            line.bytes(b" ");
+            line.decimal(identity.inode);
+            line.bytes(b" ");
+        }
+    }
     let mut is_first = true;
     name(area, stack, &mut |name| {
         if core::mem::take(&mut is_first) {
