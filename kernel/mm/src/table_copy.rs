@@ -8,7 +8,7 @@
 //!
 //! The entry that the copy is made for gets another descriptor in the target; its frame is not shared by the copy. In a source
 //! that others share it is write-protected like its neighbours, for who writes there next has to fault on the path above anyhow. A
-//! source with one reference is that of a parent who forks, and writes there next: the entry is spared.
+//! source with one reference is that of a parent who forks, and writes there next: the entry is passed over.
 
 use crate::addr::{Frame, Level, TABLE_ENTRIES};
 use crate::descriptor::{Descriptor, Row};
@@ -204,13 +204,13 @@ impl<M: Mmu> TableCopy<'_, M> {
         };
         let copies = core::array::from_fn(|nth| {
             let (entry, index) = (entries[nth], group * GROUP + nth);
-            if !entry.is_valid() {
+            if !entry.is_valid() || Some(index) == kept {
                 return Descriptor::INVALID;
             }
             self.valid += 1;
             records.share(entry.frame());
             let protected = protect(entry);
-            if protected != entry && Some(index) != kept {
+            if protected != entry {
                 self.mark();
                 mmu.store(self.source, index, protected);
             }
