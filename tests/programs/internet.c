@@ -526,6 +526,7 @@ static void checks(void) {
     conversation();
     opening();
     nothing_wanted();
+    pieces();
     many_bytes();
     waiting();
     datagrams();

@@ -86,6 +86,8 @@ pub const SIOCGIFNAME: u32 = 0x8910;
 pub const SIOCGIFCONF: u32 = 0x8912;
 /// `IFF_*`.
 pub const SIOCGIFFLAGS: u32 = 0x8913;
+/// Changes them.
+pub const SIOCSIFFLAGS: u32 = 0x8914;
 /// The address.
 pub const SIOCGIFADDR: u32 = 0x8915;
 /// The address that means everybody.

@@ -20,6 +20,7 @@ pub mod inquiries;
 pub mod lives;
 pub mod meter;
 pub mod names;
+mod network;
 pub mod parallel;
 pub mod report;
 pub mod serving;
@@ -54,6 +55,7 @@ pub fn rows() -> Vec<Row> {
         execs::ROWS,
         calls::ROWS,
         sockets::ROWS,
+        network::ROWS,
         faults::ROWS,
         work::ROWS,
         snapshot::ROWS,

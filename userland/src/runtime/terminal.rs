@@ -1,10 +1,14 @@
 //! Terminals: termios(3), tcsetpgrp(3).
 
 use super::Result;
+use super::file::File;
 use super::raw::syscall;
+use abi::file::OpenFlags;
 use abi::nr;
 use abi::terminal::{ECHO, ICANON, ICRNL, IEXTEN, ISIG, IXON, VMIN, VTIME};
-use abi::terminal::{TCGETS, TCSETSW, TIOCGPGRP, TIOCGWINSZ, TIOCSCTTY, TIOCSPGRP, TIOCSWINSZ};
+use abi::terminal::{
+    TCGETS, TCSETSW, TIOCGPGRP, TIOCGPTPEER, TIOCGWINSZ, TIOCSCTTY, TIOCSPGRP, TIOCSPTLCK, TIOCSWINSZ,
+};
 
 pub use abi::terminal::{Termios, WinSize};
 
@@ -53,6 +57,23 @@ pub fn by_key(termios: &Termios) -> Termios {
     by_key.cc[VMIN] = 1;
     by_key.cc[VTIME] = 0;
     by_key
+}
+
+/// The slave of a pseudo-terminal's master, which is unlocked for it.
+///
+/// # Errors
+/// `ENOTTY`: it is no master. `EMFILE`, `ENOMEM`.
+pub fn slave_of(master: &File) -> Result<File> {
+    let flags = OpenFlags::O_RDWR | OpenFlags::O_NOCTTY | OpenFlags::O_CLOEXEC;
+    control(master.descriptor(), TIOCSPTLCK, &mut 0_i32)?;
+    let arguments = [
+        master.descriptor() as usize,
+        TIOCGPTPEER as usize,
+        flags.bits() as usize,
+    ];
+    // SAFETY: the request takes numbers only.
+    let descriptor = unsafe { syscall(nr::IOCTL, arguments) }?;
+    Ok(File::from_descriptor(descriptor as i32))
 }
 
 /// isatty(3).

@@ -81,6 +81,7 @@ impl Connection {
         let bytes = received.len() + sent.len();
         let mut socket = Socket::new(SocketBuffer::new(received), SocketBuffer::new(sent));
         socket.set_congestion_control(CongestionControl::Reno);
+        socket.set_ack_delay(None);
         options.apply(&mut socket);
         let (set, handle) = match single::set_of(socket) {
             Ok(made) => made,

@@ -38,6 +38,7 @@ use net::SocketBase;
 use options::TcpOptions;
 use sched::time::{Alarm, TimerPlace};
 use sched::wait::WaitQueue;
+use smoltcp::time::Duration;
 use spin::Once;
 use vfs::file_owner::Listeners;
 
@@ -81,6 +82,38 @@ struct StreamState {
     is_orphan: bool,
     /// connect(2) is under way, or has failed and nobody was told.
     is_connecting: bool,
+    pace: Pace,
+}
+
+/// How the program uses the connection: one that answers what it reads soon acknowledges by its answer, and its acknowledgement
+/// waits for that; who only reads acknowledges at once, for the other side may wait with the rest of what it has to send (RFC 896). So
+/// does Linux (`inet_csk_in_pingpong_mode`).
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    /// Reads since something was sent.
+    reads: u8,
+    is_conversation: bool,
+}
+
+impl Pace {
+    /// After so many reads without an answer it is no conversation.
+    const MOST_READS: u8 = 8;
+    /// How long an answer is waited for (RFC 9293, 3.8.6.3).
+    const PATIENCE: Duration = Duration::from_millis(10);
+
+    fn note_sent(&mut self) {
+        self.is_conversation |= self.reads > 0;
+        self.reads = 0;
+    }
+
+    fn note_read(&mut self) {
+        self.reads = self.reads.saturating_add(1);
+        self.is_conversation &= self.reads <= Pace::MOST_READS;
+    }
+
+    fn acknowledgement_delay(self) -> Option<Duration> {
+        self.is_conversation.then_some(Pace::PATIENCE)
+    }
 }
 
 impl Stream {

@@ -80,6 +80,7 @@ impl Stream {
         let mut inner = self.inner.lock();
         let StreamState {
             connection: Some(connection),
+            pace,
             ..
         } = &mut *inner
         else {
@@ -96,6 +97,10 @@ impl Stream {
             empty(connection, message.data, &mut fault)
         };
         if moved > 0 {
+            pace.note_read();
+            connection
+                .socket_mut()
+                .set_ack_delay(pace.acknowledgement_delay());
             // The other side may have waited for room.
             let mut outbox = Outbox::new();
             let effects = self.run(&mut inner, None, &mut outbox);

@@ -73,6 +73,7 @@ impl Stream {
         let mut inner = self.inner.lock();
         let StreamState {
             connection: Some(connection),
+            pace,
             ..
         } = &mut *inner
         else {
@@ -92,6 +93,10 @@ impl Stream {
         let mut fault = None;
         let moved = fill(connection, data, &mut fault);
         if moved > 0 {
+            pace.note_sent();
+            connection
+                .socket_mut()
+                .set_ack_delay(pace.acknowledgement_delay());
             let mut outbox = Outbox::new();
             let effects = self.run(&mut inner, None, &mut outbox);
             self.finish(inner, effects, outbox);
