@@ -278,6 +278,7 @@ static int try_vectors(void) {
 #include "fail_nth_memory.h"
 #include "fail_nth_calls.h"
 #include "fail_nth_faults.h"
+#include "fail_nth_network.h"
 #include "fail_nth_sockets.h"
 
 static const struct {
@@ -285,7 +286,7 @@ static const struct {
     Try make;
 } tries[] = {
 #define TRY(name) {#name, try_##name}
-    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(timerfd), TRY(pidfd), TRY(signalfd), TRY(socket_pair), TRY(socket_rights), TRY(socket_names), TRY(socket_any_name), TRY(epoll), TRY(epoll_nested), TRY(inotify), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
+    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(timerfd), TRY(pidfd), TRY(signalfd), TRY(socket_pair), TRY(socket_rights), TRY(socket_names), TRY(socket_any_name), TRY(tcp), TRY(tcp_refused), TRY(udp), TRY(echo), TRY(netlink), TRY(pty), TRY(net_files), TRY(epoll), TRY(epoll_nested), TRY(inotify), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
     TRY(pipe), TRY(write_file), TRY(names), TRY(places), TRY(list), TRY(maps), TRY(smaps), TRY(status), TRY(stat),
     TRY(mounts), TRY(meminfo), TRY(vmstat), TRY(environ), TRY(fork),
     TRY(clone_shared), TRY(lock), TRY(poll), TRY(select), TRY(signals),
@@ -388,6 +389,7 @@ static void checks(void) {
     truncate("/tmp/file", 4096);
     symlink("file", "/tmp/link");
     mkdir("/tmp/place", 0700);
+    make_terminals();
 
     // Orphans of the tries are waited for.
     CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
@@ -407,7 +409,8 @@ static void checks(void) {
     CHECK(count_entries("/tmp") == files);
     long after = free_kib();
     printf("free: %ld KiB before, %ld after\n", before, after);
-    CHECK(before - after < 64);
+    // Some buffers of 64 KiB are kept for the loopback interface's next packets; each refusal repeats what leaks.
+    CHECK(before - after < 192);
     printf("fail_nth: %lu allocations refused\n", injected);
     CHECK(injected > 1000);
     printf("fail_nth: %lu allocations of page faults refused\n", faults_refused);
