@@ -14,6 +14,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("kernel/klog/src/", 9),
     ("kernel/block/src/", 9),
     ("kernel/ext4/src/", 9),
+    ("kernel/fat/src/", 9),
     ("kernel/uaccess/src/", 9),
     ("kernel/vfs/src/", 9),
     ("kernel/fs/src/", 9),

@@ -53,6 +53,10 @@ pub const FLOORS: &[Floor] = &[
         uses: &["abi", "memory", "block"],
     },
     Floor {
+        folder: "kernel/fat",
+        uses: &["abi", "memory", "block"],
+    },
+    Floor {
         folder: "kernel/uaccess",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog",
@@ -225,7 +229,7 @@ pub const FLOORS: &[Floor] = &[
 
 /// The crates of this workspace by name.
 pub const CRATES: &[&str] = &[
-    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "block", "ext4", "uaccess", "vfs",
-    "fs", "net", "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall", "kernel",
+    "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "block", "ext4", "fat", "uaccess",
+    "vfs", "fs", "net", "inet", "ipc", "devices", "events", "task", "tty", "procfs", "syscall", "kernel",
     "userland", "image", "tests", "fuzz", "checker", "litmus",
 ];

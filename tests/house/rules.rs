@@ -18,6 +18,7 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/klog/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/block/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/ext4/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/fat/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/uaccess/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/vfs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/fs/src/lib.rs", "#![forbid(unsafe_code)]"),
