@@ -114,7 +114,7 @@ pub const FLOORS: &[Floor] = &[
         folder: "kernel/task",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
-            "devices", "events",
+            "ipc", "devices", "events",
         ],
     },
     Floor {

@@ -166,6 +166,34 @@ static int try_splice_tee(void) {
     return error;
 }
 
+static int try_semaphores(void) {
+    int id = semget(IPC_PRIVATE, 20, 0600);
+    int error = error_of(id);
+    struct sembuf many[20] = {{0}};
+    for (int i = 0; i < 20; i++) many[i] = (struct sembuf){i, 1, SEM_UNDO};
+    unsigned short values[20];
+    if (!error) error = error_of(semop(id, many, 20));
+    if (!error) error = error_of(semctl(id, 0, GETALL, values));
+    if (!error) error = error_of(semctl(id, 0, SETALL, values));
+    arm(0);
+    if (id >= 0) semctl(id, 0, IPC_RMID);
+    return error;
+}
+
+static int try_messages(void) {
+    struct {
+        long type;
+        char bytes[20];
+    } message = {3, "text"};
+    int id = msgget(IPC_PRIVATE, 0600);
+    int error = error_of(id);
+    if (!error) error = error_of(msgsnd(id, &message, 4, 0));
+    if (!error) error = error_of(msgrcv(id, &message, 20, 0, IPC_NOWAIT));
+    arm(0);
+    if (id >= 0) msgctl(id, IPC_RMID, NULL);
+    return error;
+}
+
 static int chroot_in_child(void) { return error_of(chroot("/tmp")); }
 static int try_chroot(void) { return in_child(chroot_in_child); }
 

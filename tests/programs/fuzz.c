@@ -16,9 +16,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/rseq.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -326,6 +328,8 @@ static const struct {
     {SYS_brk, "w", 1}, {SYS_brk, "m", 1}, {SYS_mmap, "mloowl", 4}, {SYS_mmap, "mlioff", 6}, {SYS_munmap, "ml", 5}, {SYS_mprotect, "mli", 6},
     {SYS_mremap, "mllim", 6}, {SYS_madvise, "mli", 4}, {SYS_mincore, "mla", 2}, {SYS_msync, "mli", 2}, {SYS_mlock, "ml", 1},
     {SYS_shmget, "ilo", 3}, {SYS_shmat, "imo", 3}, {SYS_shmat, "iio", 3}, {SYS_shmdt, "m", 2}, {SYS_shmctl, "iia", 3},
+    {SYS_semget, "iio", 2}, {SYS_semop, "iai", 3}, {SYS_semtimedop, "iait", 4}, {SYS_semctl, "iiia", 4}, {SYS_semctl, "iiii", 2},
+    {SYS_msgget, "io", 2}, {SYS_msgsnd, "iaio", 4}, {SYS_msgrcv, "iaiio", 4}, {SYS_msgctl, "iia", 3},
     {SYS_clone, "i", 3}, {SYS_clone3, "al", 2}, {SYS_clone, "oaaaa", 1}, {SYS_execve, "pgg", 2}, {SYS_execveat, "fpggo", 1},
     {SYS_wait4, "daia", 4}, {SYS_waitid, "idaia", 3}, {SYS_kill, "ds", 2}, {SYS_tkill, "ds", 1}, {SYS_tgkill, "dds", 1},
     {SYS_rt_sigaction, "saai", 6}, {SYS_rt_sigprocmask, "iaai", 3}, {SYS_rt_sigpending, "al", 1}, {SYS_rt_sigsuspend, "ai", 1},
@@ -619,7 +623,23 @@ static int still_works(void) {
     return is_good;
 }
 
-// Shared memory outlives those who made it.
+// Semaphores and messages outlive those who made them, as shared memory does.
+static void remove_semaphores(void) {
+    struct seminfo sets;
+    struct msqid_ds status;
+    int highest = semctl(0, 0, SEM_INFO, &sets);
+    for (int index = 0; index <= highest; index++) {
+        struct semid_ds set;
+        int id = semctl(index, 0, SEM_STAT, &set);
+        if (id >= 0) semctl(id, 0, IPC_RMID);
+    }
+    highest = msgctl(0, MSG_INFO, &status);
+    for (int index = 0; index <= highest; index++) {
+        int id = msgctl(index, MSG_STAT, &status);
+        if (id >= 0) msgctl(id, IPC_RMID, NULL);
+    }
+}
+
 static void remove_segments(void) {
     struct shmid_ds status;
     int highest = shmctl(0, SHM_INFO, &status);
@@ -641,6 +661,7 @@ static int play_round(uint64_t seed, unsigned calls) {
     tcsetattr(0, TCSANOW, &terminal);
     chdir("/");
     remove_segments();
+    remove_semaphores();
     nftw("/fzwork", remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     for (size_t i = 0; i < sizeof PATHS / sizeof *PATHS; i++)
         if (strncmp(PATHS[i], "/fz", 3) == 0 || strncmp(PATHS[i], "fz", 2) == 0) unlink(PATHS[i]), rmdir(PATHS[i]);

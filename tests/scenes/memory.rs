@@ -14,6 +14,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("memory.mappings", mappings).checked(),
     Scene::portable("memory.moves", moves).checked(),
     Scene::portable("memory.segments", segments).checked(),
+    Scene::portable("memory.semaphores", semaphores),
     Scene::holstein("memory.scarce", scarce),
 ];
 
@@ -116,6 +117,11 @@ fn files_give_it_back(stage: &mut Stage) -> Result<()> {
 
 /// Much memory that moves while others store to it, fork and look at it (`tests/programs/moves.c`).
 /// Shared memory of System V.
+fn semaphores(stage: &mut Stage) -> Result<()> {
+    let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "semaphores", "")?;
+    program::expect_success(&mut board, "semaphores")
+}
+
 fn segments(stage: &mut Stage) -> Result<()> {
     let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "segments", "")?;
     program::expect_success(&mut board, "segments")

@@ -1,4 +1,4 @@
-//! System V shared memory: shmget(2), shmat(2), shmctl(2); `linux/ipc.h`, `linux/shm.h`, `asm-generic/ipcbuf.h`,
+//! System V shared memory, and what it has in common with semaphores and messages: shmget(2), shmat(2), shmctl(2); `linux/ipc.h`, `linux/shm.h`, `asm-generic/ipcbuf.h`,
 //! `asm-generic/shmbuf.h`.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -33,6 +33,19 @@ flags! {
         const SHM_EXEC = 0o100000;
     }
 }
+
+flags! {
+    /// How something is looked for: semget(2), msgget(2). The lowest nine bits are rights, as those of a file.
+    pub struct IpcGetFlags: u32 {
+        /// Made if there is none.
+        const IPC_CREAT = 0o1000;
+        /// With `IPC_CREAT`: `EEXIST` if there is one.
+        const IPC_EXCL = 0o2000;
+    }
+}
+
+/// semop, msgsnd, msgrcv: does not wait.
+pub const IPC_NOWAIT: u32 = 0o4000;
 
 /// shmctl: the segment goes when nobody has it attached.
 pub const IPC_RMID: u32 = 0;

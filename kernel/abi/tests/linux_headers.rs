@@ -112,6 +112,8 @@ const PROLOGUE: &str = "
 #include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <linux/close_range.h>
+#include <linux/sem.h>
+#include <linux/msg.h>
 #include <linux/memfd.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
@@ -143,6 +145,7 @@ const LIBRARY_PROLOGUE: &str = "
 #define _GNU_SOURCE
 #include <linux/types.h>
 #include <sys/shm.h>
+#include <sys/msg.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <net/if.h>

@@ -1,16 +1,20 @@
-//! Whose a segment is, and who may do what with it: sysvipc(7), "Resource access permissions".
+//! Whose something is, and who may do what with it: sysvipc(7), "Resource access permissions".
 
 use abi::Errno;
 use abi::capability::CAP_IPC_OWNER;
+use abi::ipc::IpcPerm;
 use vfs::Credentials;
 
 /// Whose something is.
 #[derive(Clone, Copy, Debug)]
 pub struct Owners {
+    /// The owner.
     pub uid: u32,
+    /// The owner's group.
     pub gid: u32,
     /// Who made it, for ever.
     pub cuid: u32,
+    /// The group of who made it.
     pub cgid: u32,
     /// The nine bits of rights.
     pub mode: u32,
@@ -46,6 +50,25 @@ impl Owners {
             Ok(())
         } else {
             Err(Errno::EACCES)
+        }
+    }
+
+    /// Somebody else's from now on, with other rights.
+    pub fn give(&mut self, uid: u32, gid: u32, mode: u32) {
+        self.uid = uid;
+        self.gid = gid;
+        self.mode = mode & 0o777;
+    }
+
+    /// As programs see it.
+    pub fn perm(&self) -> IpcPerm {
+        IpcPerm {
+            uid: self.uid,
+            gid: self.gid,
+            cuid: self.cuid,
+            cgid: self.cgid,
+            mode: self.mode,
+            ..IpcPerm::default()
         }
     }
 

@@ -1,5 +1,6 @@
 //! One segment, and its attachments as areas see them.
 
+use super::now;
 use super::rights::Owners;
 use super::totals;
 use abi::Errno;
@@ -13,7 +14,6 @@ use lock::Mutex;
 use memory::fallible;
 use mm::{Attachment, FileIdentity, Frame, Interrupted, PAGE_SIZE, PageError, PageSource, RemoveError};
 use sched::space::mappings;
-use sched::time;
 use vfs::Credentials;
 
 /// Memory that programs find by a number.
@@ -41,11 +41,6 @@ struct SegmentAccount {
 struct Attached {
     segment: Arc<SharedSegment>,
     stores: Stores,
-}
-
-/// Seconds since 1970.
-fn now() -> i64 {
-    (time::now_realtime_nanos() / 1_000_000_000) as i64
 }
 
 impl SharedSegment {
@@ -131,9 +126,7 @@ impl SharedSegment {
     pub fn give(&self, uid: u32, gid: u32, mode: u32) {
         let now = now();
         let mut account = self.account.lock();
-        account.owners.uid = uid;
-        account.owners.gid = gid;
-        account.owners.mode = mode & 0o777;
+        account.owners.give(uid, gid, mode);
         account.changed_at = now;
     }
 
@@ -191,13 +184,9 @@ impl SharedSegment {
         Ok(ShmIdDs {
             shm_perm: IpcPerm {
                 key: if account.is_leaving { 0 } else { segment.key },
-                uid: owners.uid,
-                gid: owners.gid,
-                cuid: owners.cuid,
-                cgid: owners.cgid,
                 mode: owners.mode | bit(account.is_leaving, SHM_DEST) | bit(account.is_locked, SHM_LOCKED),
                 seq: (segment.id >> totals::INDEX_BITS) as u16,
-                ..IpcPerm::default()
+                ..owners.perm()
             },
             shm_segsz: segment.bytes,
             shm_atime: account.attached_at,

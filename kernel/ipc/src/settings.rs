@@ -1,6 +1,8 @@
-//! /proc/sys/kernel/shm*: limits for all segments together.
+//! /proc/sys/kernel/shm*, sem, msg*: limits for all together.
 
 use abi::ipc::SHMMNI;
+use abi::message::{MSGMAX, MSGMNB, MSGMNI};
+use abi::semaphore::{SEMMNI, SEMMNS, SEMMSL, SEMOPM};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A limit that can be changed.
@@ -15,6 +17,20 @@ pub static SHMMAX: IpcSetting = IpcSetting(AtomicU64::new(NO_LIMIT));
 pub static SHMALL: IpcSetting = IpcSetting(AtomicU64::new(NO_LIMIT));
 /// How many segments there may be.
 pub static MOST_SEGMENTS: IpcSetting = IpcSetting(AtomicU64::new(SHMMNI as u64));
+/// How many semaphores a set may have.
+pub static MOST_SEMAPHORES_IN_SET: IpcSetting = IpcSetting(AtomicU64::new(SEMMSL as u64));
+/// How many semaphores all sets may have together.
+pub static MOST_SEMAPHORES: IpcSetting = IpcSetting(AtomicU64::new(SEMMNS as u64));
+/// How many operations a call may make.
+pub static MOST_OPERATIONS: IpcSetting = IpcSetting(AtomicU64::new(SEMOPM as u64));
+/// How many sets there may be.
+pub static MOST_SETS: IpcSetting = IpcSetting(AtomicU64::new(SEMMNI as u64));
+/// Bytes of a message.
+pub static MOST_MESSAGE_BYTES: IpcSetting = IpcSetting(AtomicU64::new(MSGMAX as u64));
+/// Bytes of a queue that is made.
+pub static MOST_QUEUE_BYTES: IpcSetting = IpcSetting(AtomicU64::new(MSGMNB as u64));
+/// How many queues there may be.
+pub static MOST_QUEUES: IpcSetting = IpcSetting(AtomicU64::new(MSGMNI as u64));
 
 impl IpcSetting {
     /// The limit.

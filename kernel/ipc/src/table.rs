@@ -4,6 +4,7 @@
 //! it is dropped, wherever that is, without a lock: it only notes that there is something to tidy up ([`totals::note_end`]), which is done
 //! by whoever makes the next one.
 
+use super::places::{IpcPlaces, index_of};
 use super::segment::{SharedSegment, pages_of};
 use super::settings::{MOST_SEGMENTS, SHMMAX};
 use super::totals::{self, INDEX_BITS};
@@ -15,25 +16,20 @@ use lock::{Mutex, rank};
 use memory::fallible::map::Map;
 use vfs::Credentials;
 
-/// Places that are used one after the other before one is used again (Linux: `ipc_min_cycle`).
-const LEAST_PLACES: u32 = 64;
 /// Segments that are tidied up at once.
 const TIDIED_AT_ONCE: usize = 64;
 
 static TABLE: Mutex<SegmentTable, { rank::SEGMENTS }> = Mutex::new(SegmentTable {
     slots: Map::new(),
     keys: Map::new(),
-    last: None,
-    generation: 0,
+    places: IpcPlaces::new(),
 });
 
 struct SegmentTable {
     slots: Map<u32, SegmentPlace>,
     /// Where the segment with a key stands.
     keys: Map<i32, u32>,
-    /// The place that was given out last, and how many times all were gone through.
-    last: Option<u32>,
-    generation: u32,
+    places: IpcPlaces,
 }
 
 struct SegmentPlace {
@@ -83,18 +79,6 @@ impl SegmentTable {
         }
     }
 
-    /// The next free place, and the identifier that goes with it.
-    fn next_place(&self) -> (u32, i32, u32) {
-        let places = (self.slots.len() as u32 * 3 / 2).clamp(LEAST_PLACES, 1 << INDEX_BITS);
-        let after = self.last.map_or(0, |last| last + 1);
-        let is_free = |index: &u32| !self.slots.contains_key(index);
-        let found = (after..places).find(is_free);
-        let index = found.or_else(|| (0..places).find(is_free)).unwrap_or(0);
-        let is_again = self.last.is_some_and(|last| index <= last);
-        let generation = (self.generation + u32::from(is_again)) % (1 << (31 - INDEX_BITS));
-        (index, (generation << INDEX_BITS | index) as i32, generation)
-    }
-
     /// A new segment. Fails before anything has changed.
     fn make(&mut self, key: i32, bytes: u64, mode: u32, maker: (&Credentials, Pid)) -> Result<i32, Errno> {
         if totals::have_any_gone() {
@@ -104,10 +88,13 @@ impl SegmentTable {
         if self.slots.len() as u64 >= MOST_SEGMENTS.get().min(1 << INDEX_BITS) {
             return Err(Errno::ENOSPC);
         }
-        let (index, id, generation) = self.next_place();
+        let place = self
+            .places
+            .next(self.slots.len(), |index| !self.slots.contains_key(&index));
+        let index = place.index;
         // What can fail comes first; the segment itself last, so that none has to be dropped under the lock.
         let empty = SegmentPlace {
-            id,
+            id: place.id,
             holder: SegmentHolder::Areas(Weak::new()),
         };
         self.slots.insert(index, empty)?;
@@ -118,8 +105,7 @@ impl SegmentTable {
             self.slots.remove(&index);
             return made;
         }
-        self.last = Some(index);
-        self.generation = generation;
+        self.places.take(place);
         made
     }
 
@@ -190,7 +176,7 @@ pub fn find_or_make(
 /// # Errors
 /// `EINVAL`: there is none.
 pub fn by_id(id: i32) -> Result<Arc<SharedSegment>, Errno> {
-    let index = u32::try_from(id).map_err(|_| Errno::EINVAL)? & ((1 << INDEX_BITS) - 1);
+    let index = index_of(id).ok_or(Errno::EINVAL)?;
     let table = TABLE.lock();
     let slot = table.slots.get(&index).filter(|slot| slot.id == id);
     slot.and_then(SegmentPlace::segment).ok_or(Errno::EINVAL)
@@ -201,9 +187,9 @@ pub fn by_id(id: i32) -> Result<Arc<SharedSegment>, Errno> {
 /// # Errors
 /// `EINVAL`: there is none.
 pub fn by_index(index: i32) -> Result<Arc<SharedSegment>, Errno> {
-    let index = u32::try_from(index).map_err(|_| Errno::EINVAL)?;
+    let index = index_of(index).ok_or(Errno::EINVAL)?;
     let table = TABLE.lock();
-    let slot = table.slots.get(&(index & ((1 << INDEX_BITS) - 1)));
+    let slot = table.slots.get(&index);
     slot.and_then(SegmentPlace::segment).ok_or(Errno::EINVAL)
 }
 

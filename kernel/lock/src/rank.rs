@@ -64,24 +64,26 @@ pub const DISK: u8 = 25;
 pub const FUTEX: u8 = 26;
 /// `task::futex`: who waits for which lock with priority inheritance.
 pub const INHERITANCE: u8 = 27;
+/// `ipc`: the values of one set of semaphores, or the messages of one queue.
+pub const SEMAPHORES: u8 = 28;
 /// `klog`: the kernel's log.
-pub const LOG: u8 = 28;
+pub const LOG: u8 = 29;
 /// `sched::wait`: the sleepers of one queue. Taken by wakers whatever else they hold.
-pub const WAIT_QUEUE: u8 = 29;
+pub const WAIT_QUEUE: u8 = 30;
 /// `sched::time`: what is to happen when.
-pub const TIMERS: u8 = 30;
+pub const TIMERS: u8 = 31;
 /// `sched::scheduler`: who waits for one processor.
-pub const RUN_QUEUE: u8 = 31;
+pub const RUN_QUEUE: u8 = 32;
 /// `task::process`: one thread's reference to descriptors, directories, signal actions.
-pub const SHARED: u8 = 32;
+pub const SHARED: u8 = 33;
 /// `task::process`: the same things where several threads hold them in common.
-pub const DESCRIPTORS: u8 = 33;
+pub const DESCRIPTORS: u8 = 34;
 /// `vfs::inode`: the attributes of one file.
-pub const ATTRIBUTES: u8 = 34;
-/// `ipc`: which segments there are.
-pub const SEGMENTS: u8 = 35;
+pub const ATTRIBUTES: u8 = 35;
+/// `ipc`: which segments, sets of semaphores, queues of messages there are.
+pub const SEGMENTS: u8 = 36;
 /// Everything else: a value that is copied in or out. Nothing is taken while it is held.
-pub const LEAF: u8 = 36;
+pub const LEAF: u8 = 37;
 
 /// How many ranks there are.
 pub const COUNT: usize = LEAF as usize + 1;
@@ -116,6 +118,7 @@ pub const NAMES: [&str; COUNT] = [
     "disk",
     "futex",
     "inheritance",
+    "semaphores",
     "log",
     "wait-queue",
     "timers",

@@ -13,7 +13,7 @@ use super::text::Text;
 use super::{net, settings, sysvipc};
 use events::{epoll, inotify};
 use fs::pipe;
-use ipc::settings::{MOST_SEGMENTS, SHMALL, SHMMAX};
+use ipc::settings::{MOST_MESSAGE_BYTES, MOST_QUEUE_BYTES, MOST_QUEUES, MOST_SEGMENTS, SHMALL, SHMMAX};
 use sched::scheduler::SETTINGS;
 use task::process;
 use task::uts;
@@ -80,11 +80,14 @@ static INOTIFY: [FixedEntry<()>; 3] = [
     }),
 ];
 
-static KERNEL: [FixedEntry<()>; 22] = [
+static KERNEL: [FixedEntry<()>; 26] = [
     FixedEntry::text("cap_last_cap", |(), text| number(text, CAP_LAST_CAP.into())),
     FixedEntry::object("core_pattern", 0o644, |()| settings::open_core_pattern()),
     FixedEntry::object("domainname", 0o644, |()| settings::open_name(&uts::DOMAIN)),
     FixedEntry::object("hostname", 0o644, |()| settings::open_name(&uts::HOST)),
+    FixedEntry::object("msgmax", 0o644, |()| sysvipc::open_limit(&MOST_MESSAGE_BYTES)),
+    FixedEntry::object("msgmnb", 0o644, |()| sysvipc::open_limit(&MOST_QUEUE_BYTES)),
+    FixedEntry::object("msgmni", 0o644, |()| sysvipc::open_limit(&MOST_QUEUES)),
     FixedEntry::text("ngroups_max", |(), text| number(text, NGROUPS_MAX as u64)),
     FixedEntry::text("osrelease", |(), text| line(text, uts::RELEASE)),
     FixedEntry::text("ostype", |(), text| line(text, "Linux")),
@@ -108,6 +111,7 @@ static KERNEL: [FixedEntry<()>; 22] = [
     FixedEntry::object("sched_rt_runtime_us", 0o644, |()| {
         settings::open_number(SETTINGS[2])
     }),
+    FixedEntry::object("sem", 0o644, |()| sysvipc::open_semaphore_limits()),
     FixedEntry::object("shmall", 0o644, |()| sysvipc::open_limit(&SHMALL)),
     FixedEntry::object("shmmax", 0o644, |()| sysvipc::open_limit(&SHMMAX)),
     FixedEntry::object("shmmni", 0o644, |()| sysvipc::open_limit(&MOST_SEGMENTS)),

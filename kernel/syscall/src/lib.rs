@@ -46,6 +46,7 @@ mod lookup;
 mod membarrier;
 mod memfd;
 mod memory_limits;
+mod message_queue;
 mod missing;
 mod mlock;
 mod mmap;
@@ -61,6 +62,7 @@ mod remap;
 mod residency;
 mod resource;
 mod select;
+mod semaphore;
 mod shared_memory;
 mod signal;
 mod signalfd;
@@ -186,6 +188,15 @@ fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, E
         nr::SHMAT => shared_memory::shmat(current, a, b, c),
         nr::SHMDT => shared_memory::shmdt(current, a),
         nr::SHMCTL => shared_memory::shmctl(current, a, b, c),
+
+        nr::SEMGET => semaphore::semget(current, a, b, c),
+        nr::SEMOP => semaphore::semtimedop(current, a, b, c, 0),
+        nr::SEMTIMEDOP => semaphore::semtimedop(current, a, b, c, d),
+        nr::SEMCTL => semaphore::semctl(current, a, b, c, d),
+        nr::MSGGET => message_queue::msgget(current, a, b),
+        nr::MSGSND => message_queue::msgsnd(current, a, b, c, d),
+        nr::MSGRCV => message_queue::msgrcv(current, a, [b, c], d as i64, e),
+        nr::MSGCTL => message_queue::msgctl(current, a, b, c),
 
         // Signals
         nr::RT_SIGACTION => signal::rt_sigaction(current, a, b, c, d),

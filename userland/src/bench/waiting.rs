@@ -5,6 +5,7 @@ use super::report::Report;
 use super::settings::Settings;
 use crate::runtime::events::{Epoll, counter};
 use crate::runtime::file::{File, duplicate_above};
+use crate::runtime::semaphore::Semaphore;
 use crate::runtime::{Errno, Result, process};
 use abi::events::EpollEvent;
 use abi::process::{RLIMIT_NOFILE, RLimit};
@@ -15,6 +16,10 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "eventfd",
         run: count,
+    },
+    Row {
+        name: "sysv_semaphore",
+        run: take_and_give,
     },
     Row {
         name: "epoll_wait",
@@ -41,6 +46,19 @@ fn count(settings: &Settings, report: &mut Report) -> Result<()> {
             (0..TIMES).try_for_each(|_| {
                 counter.write(&1_u64.to_ne_bytes())?;
                 counter.read(&mut [0; 8]).map(drop)
+            })
+        })
+    })
+}
+
+/// A semaphore of System V that is given and taken again by the same process.
+fn take_and_give(settings: &Settings, report: &mut Report) -> Result<()> {
+    let semaphore = Semaphore::new()?;
+    report.measure("sysv_semaphore", TIMES, settings.repeats, |meter| {
+        meter.time(|| {
+            (0..TIMES).try_for_each(|_| {
+                semaphore.add(1)?;
+                semaphore.add(-1)
             })
         })
     })

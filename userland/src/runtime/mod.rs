@@ -23,6 +23,7 @@ pub mod mounts;
 pub mod path;
 pub mod process;
 mod raw;
+pub mod semaphore;
 pub mod signal;
 pub mod socket;
 mod start;

@@ -71,6 +71,7 @@ fn end_process(process: &Arc<Process>) {
     process.drop_space();
     // From here on others may run in between.
     process.delete_timers();
+    ipc::semaphores::process_ended(process.pid);
     deferred_free::release();
     oom::note_freed(process);
     process.set_executable(None);
