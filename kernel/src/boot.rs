@@ -6,7 +6,8 @@
 //! machine is turned off), `semihosting` (for tests in QEMU: instead of turning off, the emulator ends with init's exit status,
 //! 128 + n if signal n ended it, 1 after a panic), `maxcpus=n` and `nosmp` (how many processors run), `asid=fixed` (every
 //! address space under one ASID: QEMU then shows stale translations, which it hides by forgetting everything at each change of
-//! the ASID), `asid=n` (as if the machine had n ASIDs, so that they roll over), `fork=classic` (fork copies all tables: to measure
+//! the ASID), `root=` (a disk or partition whose file system is the root of the tree, if the loader gave no initrd: `/dev/vda1`, `UUID=`,
+//! `PARTUUID=`, `LABEL=`) with `rootfstype=`, `ro`, `rw`, `rootwait`, `asid=n` (as if the machine had n ASIDs, so that they roll over), `fork=classic` (fork copies all tables: to measure
 //! against), `watchdog=n` (the board's watchdog restarts it when its first processor takes no interrupts for n seconds), `boot=report`
 //! (says what is known of the board: /proc/board), `boot=selftest` (the same, and what each processor is tried with at each boot is tried
 //! for a second), `ip=` (the address of the first network device: `dhcp`, `off`, or `10.0.2.15/24,10.0.2.2`), `spectre_bhb=loop`, `errata=859971` (what costs time and is not everybody's: platform/README.md). Everything else goes
@@ -96,7 +97,7 @@ pub fn start(boot: Boot) -> ! {
     process::set_most_processes(most as usize);
     register_hooks();
     register_interrupts();
-    fill_tree(&boot);
+    fill_tree(&boot, line);
     give_back_initrd(boot);
     storage::begin(line, most);
     look_after_boards(line);
@@ -197,11 +198,13 @@ fn describe(boot: &Boot) -> String {
 
 /// Unpacks what the boot loader gave, or else the userland that the image carries. What is damaged is said; what came before the
 /// damage is there.
-fn fill_tree(boot: &Boot) {
+fn fill_tree(boot: &Boot, line: CommandLine<'static>) {
     register().expect("there is memory for the names of a few file systems and devices");
     vfs::mount_root(tmpfs::root_kind(), ROOT_DEVICE).expect("there is memory for the root directory");
     let archive = match &boot.initrd {
         Ok(Some(initrd)) => Some(*initrd),
+        // What `root=` names has the programs; nobody gave others.
+        Ok(None) if line.value("root").is_some() => return,
         Ok(None) => embedded(boot.payload),
         Err(reason) => {
             error!("The initrd cannot be used: {reason}");
@@ -232,6 +235,7 @@ fn register() -> Result<(), Errno> {
     inet::register()?;
     tmpfs::register_ramfs()?;
     tty::register_devpts()?;
+    diskfs::register()?;
     devices::register()?;
     tty::register()
 }

@@ -2,11 +2,18 @@
 //! is any.
 
 use crate::boot;
+use abi::Errno;
+use abi::mount::MountFlags;
+use alloc::sync::Arc;
+use block::BlockDevice;
 use core::sync::atomic::{AtomicU64, Ordering};
 use formats::bootargs::CommandLine;
-use klog::{boot_arguments, error};
+use klog::{boot_arguments, error, info, power};
 use pagecache::{reclaim, writeback};
 use task::kernel_thread::{self, KernelWork};
+use vfs::dentry::Dentry;
+use vfs::device_registry::DeviceNumber;
+use vfs::{filesystem, mount};
 
 /// What [`boot::finish`] is told.
 static MOST_PROCESSES: AtomicU64 = AtomicU64::new(0);
@@ -14,6 +21,9 @@ static MOST_PROCESSES: AtomicU64 = AtomicU64::new(0);
 /// Finds the disks, and sees to it that init is started.
 pub fn begin(line: CommandLine<'static>, most_processes: u64) {
     if !block::find_disks() {
+        if let Some(root) = root_of(line) {
+            cannot_mount(root, "there is no disk");
+        }
         return boot::finish(line, most_processes);
     }
     memory::register_shrinker(reclaim::shrink);
@@ -21,6 +31,55 @@ pub fn begin(line: CommandLine<'static>, most_processes: u64) {
     kernel_thread::start::<WriteBack>()
         .and_then(|()| kernel_thread::start::<Boot>())
         .expect("a machine that booted has memory for two threads");
+}
+
+/// What `root=` says, if nobody gave an initrd, which comes first.
+fn root_of(line: CommandLine<'static>) -> Option<&'static str> {
+    let has_entry = |_: &Arc<Dentry>| Err(Errno::EEXIST);
+    let root = vfs::root();
+    let is_empty = root
+        .inode
+        .ops
+        .as_directory()
+        .is_some_and(|names| names.visit_kept(&mut { has_entry }).is_ok());
+    line.value("root").filter(|_| is_empty)
+}
+
+/// Mounts the root of the tree. All disks were found: what `rootwait` would wait for does not come later.
+fn mount_root(root: &str, line: CommandLine<'static>) -> Result<(), &'static str> {
+    let volume = diskfs::find_root(root).ok_or("there is no such disk or partition")?;
+    let kind = line.value("rootfstype").unwrap_or("ext4");
+    let kind = filesystem::find(kind.as_bytes()).map_err(|_| "rootfstype= is not known")?;
+    let (major, minor) = volume.number;
+    let is_writable = line.has_flag("rw") && !line.has_flag("ro");
+    let flags = match is_writable {
+        true => MountFlags::empty(),
+        false => MountFlags::MS_RDONLY,
+    };
+    mount::replace_root(kind, DeviceNumber { major, minor }, b"/dev/root", flags)
+        .map_err(|error| error.message())?;
+    info!(
+        "VFS: Mounted root ({} filesystem) {}on device {major}:{minor}.",
+        kind.name(),
+        if is_writable { "" } else { "readonly " }
+    );
+    Ok(())
+}
+
+/// As Linux says it.
+fn cannot_mount(root: &str, reason: &str) -> ! {
+    error!("VFS: Cannot open root device \"{root}\": {reason}");
+    error!("Please append a correct \"root=\" boot option; here are the available partitions:");
+    for volume in block::volume::all() {
+        let (major, minor) = volume.number;
+        error!(
+            "{major:02x}{minor:02x} {:10} {}",
+            volume.sectors() / 2,
+            volume.name
+        );
+    }
+    error!("Kernel panic - not syncing: VFS: Unable to mount root fs");
+    power::end(1)
 }
 
 /// What is left to do at boot.
@@ -35,6 +94,11 @@ impl KernelWork for Boot {
             error!("Disks cannot be opened: {}", reason.message());
         }
         let line = boot_arguments::command_line().expect("it was kept");
+        if let Some(root) = root_of(line)
+            && let Err(reason) = mount_root(root, line)
+        {
+            cannot_mount(root, reason);
+        }
         boot::finish(line, MOST_PROCESSES.load(Ordering::Relaxed));
     }
 }

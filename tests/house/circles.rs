@@ -24,6 +24,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("kernel/ipc/src/", 9),
     ("kernel/events/src/", 9),
     ("kernel/pagecache/src/", 9),
+    ("kernel/diskfs/src/", 9),
     ("kernel/task/src/", 24),
     ("kernel/tty/src/", 9),
     ("kernel/procfs/src/", 9),

@@ -111,6 +111,25 @@ pub const FLOORS: &[Floor] = &[
         ],
     },
     Floor {
+        folder: "kernel/diskfs",
+        uses: &[
+            "abi",
+            "formats",
+            "mm",
+            "platform",
+            "lock",
+            "memory",
+            "sched",
+            "klog",
+            "block",
+            "ext4",
+            "uaccess",
+            "vfs",
+            "fs",
+            "pagecache",
+        ],
+    },
+    Floor {
         folder: "kernel/task",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
@@ -198,6 +217,7 @@ pub const FLOORS: &[Floor] = &[
             "procfs",
             "syscall",
             "block",
+            "diskfs",
             "pagecache",
         ],
     },

@@ -27,6 +27,7 @@ pub const UNSAFE_ATTRIBUTES: &[(&str, &str)] = &[
     ("kernel/ipc/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/devices/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/events/src/lib.rs", "#![forbid(unsafe_code)]"),
+    ("kernel/diskfs/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/pagecache/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/task/src/lib.rs", "#![forbid(unsafe_code)]"),
     ("kernel/tty/src/lib.rs", "#![forbid(unsafe_code)]"),

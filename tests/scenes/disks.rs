@@ -46,7 +46,7 @@ fn image(stage: &Stage, megabytes: usize) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn drive(path: &Path, options: &str) -> Vec<String> {
+pub fn drive(path: &Path, options: &str) -> Vec<String> {
     let drive = format!("file={},if=none,id=disk,format=raw{options}", path.display());
     ["-drive", &drive, "-device", "virtio-blk-device,drive=disk"]
         .map(String::from)

@@ -14,6 +14,7 @@ mod cores;
 mod crash;
 mod debian;
 mod demos;
+mod disk_files;
 mod disks;
 mod early;
 mod file_calls;
@@ -53,6 +54,7 @@ fn all() -> Vec<Scene> {
         board::SCENES,
         early::SCENES,
         disks::SCENES,
+        disk_files::SCENES,
         console::SCENES,
         ram::SCENES,
         proc::SCENES,

@@ -165,6 +165,24 @@ pub fn register() -> Result<(), Errno> {
     Ok(())
 }
 
+/// Writes back what was written to a disk itself, and forgets its pages: from now on a file system is there.
+///
+/// # Errors
+/// `EIO`, `ENOMEM`.
+pub fn forget_disk(number: (u32, u32)) -> Result<(), Errno> {
+    let found = OPENED
+        .lock()
+        .iter()
+        .find(|one| one.volume.number == number)
+        .cloned();
+    if let Some(Opened { volume, file }) = found {
+        file.sync(0..u64::MAX)?;
+        volume.flush()?;
+        file.forget();
+    }
+    Ok(())
+}
+
 /// An open disk.
 struct BlockFile {
     volume: Arc<Volume>,

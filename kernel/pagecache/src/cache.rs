@@ -231,6 +231,17 @@ impl CachedFile {
         Ok(())
     }
 
+    /// Whether some page is to be written back.
+    pub fn has_dirty_pages(&self) -> bool {
+        self.state.lock().dirty > 0
+    }
+
+    /// Forgets all pages, dirty or not: the file is no more.
+    pub fn discard(&self) {
+        let _turn = self.write_back_turn.lock_uninterruptible();
+        self.drop_pages(0..u64::MAX);
+    }
+
     /// Zeroes what lies behind the end in its last page, if that is here.
     fn clear_tail(&self, size: u64) {
         let offset = (size % PAGE) as usize;

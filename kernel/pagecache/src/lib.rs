@@ -28,7 +28,7 @@ mod store;
 mod write;
 pub mod writeback;
 
-pub use block_file::register;
+pub use block_file::{forget_disk, register};
 pub use cache::CachedFile;
 pub use errors::ErrorSeen;
 pub use mapping::CacheMapping;

@@ -14,6 +14,8 @@ use crate::cache::CachedFile;
 use crate::page::{CachedPage, PageFlags};
 use crate::{PAGE, reclaim, writeback};
 
+/// Bytes for which room is made at once.
+const RESERVED: u64 = 1 << 20;
 /// Bytes copied from frame to frame at once.
 const PIECE: usize = 512;
 
@@ -26,8 +28,18 @@ impl CachedFile {
         let most = most.min(from.left());
         self.clear_gap(at)?;
         let mut done = 0;
+        let mut reserved = at;
         while done < most {
-            match self.write_page(at + done as u64, from, most - done) {
+            let from_here = at + done as u64;
+            if from_here >= reserved {
+                reserved = match self.reserve(from_here, (most - done) as u64) {
+                    Ok(reserved) => reserved,
+                    Err(error) if done == 0 => return Err(error),
+                    Err(_) => break,
+                };
+            }
+            let room = ((reserved - from_here) as usize).min(most - done);
+            match self.write_page(from_here, from, room) {
                 Ok(copied) => done += copied,
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
@@ -39,11 +51,23 @@ impl CachedFile {
         Ok(done)
     }
 
+    /// Room for `wanted` bytes at `at`, or fewer; up to where.
+    fn reserve(&self, at: u64, wanted: u64) -> Result<u64, Errno> {
+        let end = at + wanted.min(RESERVED - at % RESERVED);
+        match self.store.reserve(at, end) {
+            Err(Errno::ENOSPC) => {
+                // There may be room for less.
+                let end = at + wanted.min(PAGE - at % PAGE);
+                self.store.reserve(at, end).map(|()| end)
+            }
+            reserved => reserved.map(|()| end),
+        }
+    }
+
     fn write_page(self: &Arc<Self>, at: u64, from: &mut dyn Source, most: usize) -> Result<usize, Errno> {
         let (index, offset) = (at / PAGE, (at % PAGE) as usize);
         let len = most.min(PAGE_SIZE - offset);
         let end = at + len as u64;
-        self.store.reserve(at, end)?;
         let is_whole = offset == 0 && (len == PAGE_SIZE || end >= self.size());
         let copied = if self.has_page(index) || !(is_whole || index >= self.size().div_ceil(PAGE)) {
             let frame = self.frame(index, |index| index..index + 1)?;
@@ -90,8 +114,12 @@ impl CachedFile {
         Ok(copied)
     }
 
-    /// What lies between the end of the file and `at` becomes zeros: it is about to be inside the file.
-    fn clear_gap(self: &Arc<Self>, at: u64) -> Result<(), Errno> {
+    /// What lies between the end of the file and `at` becomes zeros: it is about to be inside the file. The caller holds
+    /// [`CachedFile::writer`].
+    ///
+    /// # Errors
+    /// `EIO`, `ENOMEM`, `EINTR`.
+    pub fn clear_gap(self: &Arc<Self>, at: u64) -> Result<(), Errno> {
         let size = self.size();
         let offset = (size % PAGE) as usize;
         if at <= size || offset == 0 {
@@ -100,7 +128,8 @@ impl CachedFile {
         // A mapping may have stored behind the end.
         let frame: FrameHandle = self.frame(size / PAGE, |index| index..index + 1)?;
         frame::zero(frame.frame(), offset, PAGE_SIZE - offset);
-        Ok(())
+        let mut state = self.state.lock();
+        self.mark_dirty(&mut state, size / PAGE)
     }
 }
 

@@ -15,6 +15,7 @@ use platform::timer;
 use sched::scheduler;
 use sched::time::{self, SECOND};
 use sched::wait::WaitQueue;
+use vfs::mount;
 
 use crate::PAGE;
 use crate::cache::{CachedFile, Copies};
@@ -109,6 +110,7 @@ pub fn run() -> ! {
             let since = file.dirty_since.load(Ordering::Relaxed);
             is_pressed || now.saturating_sub(since) >= old
         });
+        mount::commit_all();
     }
 }
 

@@ -1,18 +1,19 @@
-//! Mounting: mount(2), umount2(2). Filesystems in memory, /proc, /sys and /dev can be mounted; there are no others.
+//! Mounting: mount(2), umount2(2). Filesystems in memory, /proc, /sys and /dev can be mounted, and ext4 on disks.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
-use abi::file::{AT_FDCWD, PATH_MAX};
+use abi::file::{AT_FDCWD, PATH_MAX, S_IFBLK};
 use abi::mount::{MountFlags, UmountFlags};
 
 use super::flags::decode;
 use super::lookup::Lookup;
 use task::thread::{Thread, ThreadExt};
 use uaccess::read_string;
-use vfs::{Dentry, LastLink, mount as mounts};
+use vfs::device_registry::DeviceNumber;
+use vfs::{Dentry, LastLink, filesystem, mount as mounts};
 
 /// The magic number that old programs have in the upper half of the flags.
 const MAGIC: u32 = 0xc0ed_0000;
@@ -24,12 +25,13 @@ const PROPAGATION: MountFlags = MountFlags::MS_PRIVATE
 
 /// mount(2). With `MS_BIND` a remount leaves the filesystem's options alone.
 ///
-/// Not supported: `MS_BIND`, `MS_MOVE` (`EINVAL`); filesystems other than tmpfs, proc, sysfs, devtmpfs, devpts (`ENODEV`).
+/// Not supported: `MS_BIND`, `MS_MOVE` (`EINVAL`); filesystems other than tmpfs, proc, sysfs, devtmpfs, devpts, ext4 (`ENODEV`).
 ///
 /// # Errors
 /// Those of paths. `EPERM`: without `CAP_SYS_ADMIN`. `ENODEV`: no such filesystem. `EINVAL`: binding, moving, unknown
 /// options, no mount to change. `ENOTDIR`: no directory. `EBUSY`: it is mounted there already; a file is open for
-/// writing that would be on a read-only mount. `ENOMEM`, those of user memory.
+/// writing that would be on a read-only mount. `ENOTBLK`, `ENXIO`: the device. `EROFS`, `EUCLEAN`, `EIO`: what is on it. `ENOMEM`, those of
+/// user memory.
 pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 6]) -> Result<usize, Errno> {
     let flags = flags as u32;
     let flags = if flags & 0xffff_0000 == MAGIC {
@@ -53,13 +55,26 @@ pub fn mount(current: &Thread, [source, target, kind, flags, options, _]: [u64; 
         return check_propagation(&found, flags).map(|()| 0);
     }
     let kind = wanted_string(kind)?;
+    let device = device_of(current, &kind, source);
     let source = wanted_string(source)?;
     if !found.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
     memory::has_room()?;
-    mounts::mount(&found, &kind, &source, &options, flags)?;
+    mounts::mount(&found, &kind, &source, device, &options, flags)?;
     Ok(0)
+}
+
+/// The number of the device that the path at `source` names, for a file system that lies on one.
+fn device_of(current: &Thread, kind: &[u8], source: u64) -> Option<Result<DeviceNumber, Errno>> {
+    let needs_device = filesystem::find(kind).is_ok_and(|kind| kind.needs_device());
+    needs_device.then(|| {
+        let found = Lookup::new(current, AT_FDCWD, source)?.find(LastLink::Follow)?;
+        match found.inode.kind() {
+            S_IFBLK => Ok(DeviceNumber::decode(found.inode.device_number())),
+            _ => Err(Errno::ENOTBLK),
+        }
+    })
 }
 
 /// There are no copies of the tree that could learn of changes, so all that is asked for is so already.

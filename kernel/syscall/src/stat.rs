@@ -13,6 +13,7 @@ use super::flags::decode;
 use super::lookup::{Lookup, file};
 use task::thread::Thread;
 use uaccess::write_value;
+use vfs::super_block::SuperBlock;
 use vfs::{Inode, LastLink};
 
 /// `st_blksize`.
@@ -143,7 +144,7 @@ fn timestamp(time: TimeSpec) -> StatxTimestamp {
 /// Those of paths, and those of user memory.
 pub fn statfs(current: &Thread, path: u64, buffer: u64) -> Result<usize, Errno> {
     let found = Lookup::new(current, AT_FDCWD, path)?.find(LastLink::Follow)?;
-    write_value(buffer, &filesystem_stat(&found.inode))?;
+    write_value(buffer, &filesystem_stat(&found.inode)?)?;
     Ok(0)
 }
 
@@ -152,7 +153,7 @@ pub fn statfs(current: &Thread, path: u64, buffer: u64) -> Result<usize, Errno> 
 /// # Errors
 /// `EBADF`, those of user memory.
 pub fn fstatfs(current: &Thread, descriptor: i32, buffer: u64) -> Result<usize, Errno> {
-    let stat = filesystem_stat(file(current, descriptor)?.inode());
+    let stat = filesystem_stat(file(current, descriptor)?.inode())?;
     write_value(buffer, &stat)?;
     Ok(0)
 }
@@ -166,8 +167,25 @@ fn relatime(flags: MountFlags) -> u32 {
     }
 }
 
-fn filesystem_stat(inode: &Inode) -> StatFs {
+fn filesystem_stat(inode: &Inode) -> Result<StatFs, Errno> {
     let filesystem = &inode.filesystem;
+    let usual = usual_stat(filesystem);
+    Ok(match filesystem.kind.usage(filesystem)? {
+        None => usual,
+        Some(usage) => StatFs {
+            bsize: usage.block_size as i64,
+            frsize: usage.block_size as i64,
+            blocks: usage.blocks,
+            bfree: usage.free_blocks,
+            bavail: usage.available_blocks,
+            files: usage.inodes,
+            ffree: usage.free_inodes,
+            ..usual
+        },
+    })
+}
+
+fn usual_stat(filesystem: &SuperBlock) -> StatFs {
     let flags = filesystem.flags.get();
     let (limit, used) = (filesystem.page_limit(), filesystem.page_count());
     let free = limit.saturating_sub(used).min(memory::available_frames() as u64);

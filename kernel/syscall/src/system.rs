@@ -190,7 +190,7 @@ pub fn reboot(current: &Thread, [magic, magic2, command, _, _, _]: [u64; 6]) -> 
     let is_end = !matches!(command as u32, LINUX_REBOOT_CMD_CAD_ON | LINUX_REBOOT_CMD_CAD_OFF);
     if is_end {
         // Linux leaves that to init. Who forgets it loses nothing here.
-        writeback::sync_everything();
+        writeback::end();
     }
     match command as u32 {
         LINUX_REBOOT_CMD_RESTART | LINUX_REBOOT_CMD_RESTART2 => power::restart(),

@@ -48,6 +48,13 @@ pub fn sync_everything() {
     volume::flush_all();
 }
 
+/// Leaves the devices clean: the machine is about to end.
+pub fn end() {
+    sync_everything();
+    mount::end_all();
+    volume::flush_all();
+}
+
 /// syncfs(2).
 ///
 /// # Errors

@@ -30,10 +30,19 @@ pub fn keep_shape() -> Shape {
 }
 
 static ROOT: Once<Arc<Dentry>> = Once::new();
+/// What stands in its place since boot.
+static REPLACED_ROOT: Once<Arc<Dentry>> = Once::new();
+
+/// Whoever asks for the root from now on gets this one.
+pub fn replace_root(root: &Arc<Dentry>) {
+    REPLACED_ROOT.call_once(|| root.clone());
+}
 
 /// The root of the file tree.
 pub fn root() -> Arc<Dentry> {
-    ROOT.get()
+    REPLACED_ROOT
+        .get()
+        .or_else(|| ROOT.get())
         .expect("vfs::mount_root() runs before anything asks for a file")
         .clone()
 }

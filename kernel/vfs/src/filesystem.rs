@@ -4,7 +4,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::dentry::Dentry;
+use super::device_registry::DeviceNumber;
+use super::super_block::SuperBlock;
 use abi::Errno;
+use abi::mount::MountFlags;
 use lock::Mutex;
 use memory::fallible::TryVec;
 
@@ -22,6 +25,43 @@ pub trait FileSystem: Send + Sync {
     /// `EINVAL` for options that are not known, `ENODEV` if programs cannot mount it, `ENOMEM`.
     fn mount(&'static self, device: u64, options: &[u8]) -> Result<Arc<Dentry>, Errno>;
 
+    /// Whether it lies on a device, which mount(2) names.
+    fn needs_device(&self) -> bool {
+        false
+    }
+
+    /// As [`FileSystem::mount`], of what lies on the device of that number. Sleeps.
+    ///
+    /// # Errors
+    /// As of [`FileSystem::mount`]; `ENXIO` if there is no such device, `EROFS`, `EUCLEAN`, `EIO`.
+    fn mount_device(
+        &'static self,
+        _device: DeviceNumber,
+        _flags: MountFlags,
+        _options: &[u8],
+    ) -> Result<Arc<Dentry>, Errno> {
+        Err(Errno::ENODEV)
+    }
+
+    /// The one with that root is to be written from now on, or only read; before mount(2) says so. Sleeps.
+    ///
+    /// # Errors
+    /// `EROFS`, `EIO`.
+    fn change_access(&self, _root: &Arc<Dentry>, _flags: MountFlags) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    /// umount(2): the one with that root is mounted no more, and nobody has a file of it. Sleeps.
+    fn unmounted(&self, _root: &Arc<Dentry>) {}
+
+    /// How full the one with that root is, if it lies on a device. Sleeps.
+    ///
+    /// # Errors
+    /// `EIO`, `ENOMEM`.
+    fn usage(&self, _filesystem: &SuperBlock) -> Result<Option<FilesystemUsage>, Errno> {
+        Ok(None)
+    }
+
     /// mount(2), `MS_REMOUNT`: other options for the one with that root.
     ///
     /// # Errors
@@ -35,6 +75,14 @@ pub trait FileSystem: Send + Sync {
     /// # Errors
     /// `EIO`, `ENOSPC`.
     fn sync(&self, _root: &Arc<Dentry>) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    /// Makes what was changed of names and attributes stay, from time to time. Sleeps.
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`.
+    fn commit(&self, _root: &Arc<Dentry>) -> Result<(), Errno> {
         Ok(())
     }
 
@@ -52,6 +100,23 @@ pub trait FileSystem: Send + Sync {
     fn has_extended_attributes(&self) -> bool {
         false
     }
+}
+
+/// How full a file system is, in blocks of `block_size` bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FilesystemUsage {
+    /// Bytes of a block.
+    pub block_size: u64,
+    /// Blocks.
+    pub blocks: u64,
+    /// Free ones.
+    pub free_blocks: u64,
+    /// Those that anybody may use.
+    pub available_blocks: u64,
+    /// Inodes.
+    pub inodes: u64,
+    /// Free ones.
+    pub free_inodes: u64,
 }
 
 static KINDS: Mutex<Vec<&'static dyn FileSystem>> = Mutex::new(Vec::new());

@@ -65,6 +65,12 @@ pub trait InodeOps: Any + Send + Sync {
         None
     }
 
+    /// How its names are changed, for a directory that lies on a device: whole changes, which sleep; `None` for others. Such a one has
+    /// [`InodeOps::as_directory`] too, but only for what it keeps in memory.
+    fn as_stored_directory(&self) -> Option<&dyn StoredDirectory> {
+        None
+    }
+
     /// How its bytes are kept; `None` for what is no regular file, and for one whose text is made when it is read.
     fn as_regular(&self) -> Option<&dyn RegularOps> {
         None
@@ -85,6 +91,85 @@ pub trait InodeOps: Any + Send + Sync {
     fn link_target(&self) -> Result<Option<Arc<Dentry>>, Errno> {
         Ok(None)
     }
+}
+
+/// Whether an entry may be taken away or moved: rights and mount points.
+pub type MayChange<'a> = dyn Fn(&Arc<Dentry>) -> Result<(), Errno> + 'a;
+
+/// A directory that lies on a device. Each method is one change, done when it returns, or not at all; it may sleep. Inode attributes are
+/// changed too.
+pub trait StoredDirectory {
+    /// Makes a file and names it.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOENT` in a directory that was removed, `ENOSPC`, `EMLINK`, `EPERM`, `EROFS`, `EIO`, `ENOMEM`.
+    fn create(
+        &self,
+        directory: &Arc<Dentry>,
+        name: &[u8],
+        file: NewFile<'_>,
+        attributes: Attributes,
+    ) -> Result<Arc<Dentry>, Errno>;
+
+    /// Makes a regular file without a name.
+    ///
+    /// # Errors
+    /// As of [`StoredDirectory::create`].
+    fn create_unnamed(&self, directory: &Arc<Dentry>, attributes: Attributes) -> Result<Arc<Inode>, Errno>;
+
+    /// Gives a file of the same file system a further name.
+    ///
+    /// # Errors
+    /// As of [`StoredDirectory::create`].
+    fn link(&self, directory: &Arc<Dentry>, name: &[u8], inode: &Arc<Inode>) -> Result<(), Errno>;
+
+    /// Takes a name away that is no directory's, if `may` allows it; the entry.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EISDIR`, what `may` says, and as of [`StoredDirectory::create`].
+    fn unlink(&self, directory: &Arc<Dentry>, name: &[u8], may: &MayChange<'_>)
+    -> Result<Arc<Dentry>, Errno>;
+
+    /// Takes an empty directory away, if `may` allows it; the entry.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `ENOTEMPTY`, and as of [`StoredDirectory::unlink`].
+    fn remove_directory(
+        &self,
+        directory: &Arc<Dentry>,
+        name: &[u8],
+        may: &MayChange<'_>,
+    ) -> Result<Arc<Dentry>, Errno>;
+
+    /// Gives `old` in this directory, `directory`, the name `new`. `may` is asked with the entry there and what stands at the new name.
+    /// The entry, and what lost the new name or got the old one.
+    ///
+    /// # Errors
+    /// What `may` says, and as of [`StoredDirectory::remove_directory`].
+    fn rename(
+        &self,
+        old: (&Arc<Dentry>, &[u8]),
+        new: (&Arc<Dentry>, &[u8]),
+        existing: Existing,
+        may: &MayRename<'_>,
+    ) -> Result<Renamed, Errno>;
+}
+
+/// The entry that was renamed, and what lost its name to it or got the old one; `None` if nothing was to be done.
+pub type Renamed = Option<(Arc<Dentry>, Option<Arc<Dentry>>)>;
+
+/// Whether an entry may get a name at which another stands; `false`: nothing is to be done.
+pub type MayRename<'a> = dyn Fn(&Arc<Dentry>, Option<&Arc<Dentry>>) -> Result<bool, Errno> + 'a;
+
+/// What renameat2(2) does with an entry that stands at the new name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Existing {
+    /// Replaces it.
+    Replace,
+    /// `EEXIST`.
+    Refuse,
+    /// Puts it at the old name.
+    Exchange,
 }
 
 /// What is to be made in a directory.

@@ -12,6 +12,7 @@ use memory::fallible::{self, TryVec};
 use sched::scheduler;
 
 use super::dentry::Dentry;
+use super::device_registry::DeviceNumber;
 use super::filesystem::{self, FileSystem};
 use super::inode_ops::DirectoryOps;
 use super::mount_state::MountState;
@@ -76,6 +77,30 @@ pub fn add_root(root: &Arc<Dentry>) -> Result<(), Errno> {
     })
 }
 
+/// Mounts what lies on a device in the place of the root of the tree. Once, at boot, before anybody has it as his.
+///
+/// # Errors
+/// As of [`FileSystem::mount_device`].
+pub fn replace_root(
+    kind: &'static dyn FileSystem,
+    device: DeviceNumber,
+    source: &[u8],
+    flags: MountFlags,
+) -> Result<(), Errno> {
+    let source = named(source)?;
+    let root = kind.mount_device(device, flags, b"")?;
+    root.inode.filesystem.flags.set(flags)?;
+    super::dentry::replace_root(&root);
+    let mut mounts = MOUNTS.lock();
+    if let Some(first) = mounts.first_mut() {
+        root.inode.filesystem.set_mount_id(first.id);
+        first.source = source;
+        first.kind = kind;
+        first.root = root;
+    }
+    Ok(())
+}
+
 fn named(source: &[u8]) -> Result<Arc<Box<[u8]>>, Errno> {
     fallible::arc(fallible::boxed_bytes(source)?)
 }
@@ -122,7 +147,7 @@ pub fn mount_initial(covered: &Arc<Dentry>, kind: &[u8], device: u64) -> Result<
 }
 
 /// mount(2) of a new filesystem, with those flags. The first that is mounted over the kernel's own of the same kind
-/// takes that one over.
+/// takes that one over. `device`: where one lies that needs a device.
 ///
 /// # Errors
 /// `ENODEV` for a kind that is not known, `EINVAL` for options that are not, `EBUSY` where one of these stands already,
@@ -131,13 +156,14 @@ pub fn mount(
     covered: &Arc<Dentry>,
     kind: &[u8],
     source: &[u8],
+    device: Option<Result<DeviceNumber, Errno>>,
     options: &[u8],
     flags: MountFlags,
 ) -> Result<(), Errno> {
     let root = if take_over(covered, kind, source)? {
         covered.clone()
     } else {
-        mount_new(covered, kind, source, options)?
+        mount_new(covered, kind, source, device, options, flags)?
     };
     root.inode.filesystem.flags.set(flags)
 }
@@ -154,18 +180,28 @@ pub fn remount(root: &Arc<Dentry>, options: &[u8], flags: MountFlags) -> Result<
     }
     let filesystem = &root.inode.filesystem;
     filesystem.kind.remount(root, options)?;
-    filesystem.flags.change(flags)
+    if !flags.contains(MountFlags::MS_RDONLY) {
+        filesystem.kind.change_access(root, flags)?;
+        return filesystem.flags.change(flags);
+    }
+    filesystem.flags.change(flags)?;
+    filesystem.kind.change_access(root, flags)
 }
 
 fn mount_new(
     covered: &Arc<Dentry>,
     kind: &[u8],
     source: &[u8],
+    device: Option<Result<DeviceNumber, Errno>>,
     options: &[u8],
+    flags: MountFlags,
 ) -> Result<Arc<Dentry>, Errno> {
     let kind = filesystem::find(kind)?;
-    let root = kind.mount(NEXT_DEVICE.fetch_add(1, Ordering::Relaxed), options)?;
-    add(covered, source, &root)?;
+    let root = match device {
+        Some(device) => kind.mount_device(device?, flags, options)?,
+        None => kind.mount(NEXT_DEVICE.fetch_add(1, Ordering::Relaxed), options)?,
+    };
+    add(covered, source, &root).inspect_err(|_| kind.unmounted(&root))?;
     Ok(root)
 }
 
@@ -192,6 +228,29 @@ pub fn sync_all() {
     while let Some(mount) = next {
         // Told by fsync(2).
         let _ = mount.kind.sync(&mount.root);
+        next = next_from(mount.id + 1);
+    }
+}
+
+/// Makes changes of names and attributes stay, in all that is mounted.
+pub fn commit_all() {
+    let mut next = next_from(0);
+    while let Some(mount) = next {
+        // Told by fsync(2).
+        let _ = mount.kind.commit(&mount.root);
+        next = next_from(mount.id + 1);
+    }
+}
+
+/// The machine is about to end: everything is written back, and what lies on devices is only read from now on.
+pub fn end_all() {
+    let mut next = next_from(0);
+    while let Some(mount) = next {
+        if mount.kind.needs_device()
+            && let Err(error) = mount.kind.change_access(&mount.root, MountFlags::MS_RDONLY)
+        {
+            klog::error!("{} is not left clean: {}", mount.kind.name(), error.message());
+        }
         next = next_from(mount.id + 1);
     }
 }
@@ -234,7 +293,10 @@ pub fn unmount(root: &Arc<Dentry>) -> Result<(), Errno> {
         covered.uncover();
         mounts.remove(index)
     };
+    // While the inodes are there: what is noted of them is stored.
+    let _ = removed.kind.sync(&removed.root);
     dissolve(&removed.root);
+    removed.kind.unmounted(&removed.root);
     Ok(())
 }
 

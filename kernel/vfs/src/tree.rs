@@ -22,7 +22,8 @@ use super::inode_ops::{DirectoryOps, Nesting, NewFile};
 use super::path_lookup::{LastComponent, LookupResult};
 use super::permission::Subject;
 
-pub use rename::{Existing, rename};
+pub use super::inode_ops::Existing;
+pub use rename::rename;
 
 /// How the entries of a directory are changed; `otherwise` if they cannot be.
 fn changeable(directory: &Dentry, otherwise: Errno) -> Result<&dyn DirectoryOps, Errno> {
@@ -44,7 +45,10 @@ pub fn create(
     let ops = changeable(directory, Errno::ENOENT)?;
     subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
     let attributes = new_attributes(directory, file, mode, subject);
-    let entry = attach(directory, name, ops.make(&directory.inode, file, attributes)?)?;
+    let entry = match directory.inode.ops.as_stored_directory() {
+        Some(stored) => stored.create(directory, name, file, attributes)?,
+        None => attach(directory, name, ops.make(&directory.inode, file, attributes)?)?,
+    };
     directory
         .inode
         .note_entry(InotifyEvents::IN_CREATE, name, &entry.inode, 0);
@@ -87,7 +91,10 @@ pub fn create_unnamed(directory: &Arc<Dentry>, mode: u32, subject: &Subject) -> 
     let ops = changeable(directory, Errno::EOPNOTSUPP)?;
     subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
     let attributes = new_attributes(directory, NewFile::Regular, mode, subject);
-    let inode = ops.make(&directory.inode, NewFile::Regular, attributes)?;
+    let inode = match directory.inode.ops.as_stored_directory() {
+        Some(stored) => stored.create_unnamed(directory, attributes)?,
+        None => ops.make(&directory.inode, NewFile::Regular, attributes)?,
+    };
     inode.change(|attributes| {
         attributes.links = 0;
         attributes.is_linkable = true;
@@ -135,9 +142,11 @@ pub fn link(
     }
     subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
     inode.add_name()?;
-    attach(directory, name, inode.clone())
-        .map(drop)
-        .inspect_err(|_| inode.remove_name())?;
+    let linked = match directory.inode.ops.as_stored_directory() {
+        Some(stored) => stored.link(directory, name, inode),
+        None => attach(directory, name, inode.clone()).map(drop),
+    };
+    linked.inspect_err(|_| inode.remove_name())?;
     inode.note(InotifyEvents::IN_ATTRIB);
     directory
         .inode
@@ -156,6 +165,20 @@ pub fn unlink(end: &LookupResult, subject: &Subject) -> Result<(), Errno> {
     check_writable(&end.directory)?;
     if end.entry.is_none() {
         return Err(Errno::ENOENT);
+    }
+    if let Some(stored) = end.directory.inode.ops.as_stored_directory() {
+        let may = |entry: &Arc<Dentry>| {
+            subject.check_removal(&end.directory.inode, &entry.inode)?;
+            match entry.inode.is_directory() {
+                true => Err(Errno::EISDIR),
+                false if end.has_trailing_slash => Err(Errno::ENOTDIR),
+                false => Ok(()),
+            }
+        };
+        let removed = stored.unlink(&end.directory, &end.name, &may)?;
+        removed.inode.note(InotifyEvents::IN_ATTRIB);
+        note_removed(end, removed);
+        return Ok(());
     }
     let mut removed = None;
     changeable(&end.directory, Errno::EPERM)?.edit(Nesting::First, &mut |entries| {
@@ -212,6 +235,18 @@ pub fn remove_directory(end: &LookupResult, subject: &Subject) -> Result<(), Err
     check_writable(&end.directory)?;
     if end.entry.is_none() {
         return Err(Errno::ENOENT);
+    }
+    if let Some(stored) = end.directory.inode.ops.as_stored_directory() {
+        let may = |entry: &Arc<Dentry>| {
+            subject.check_removal(&end.directory.inode, &entry.inode)?;
+            match entry.inode.is_directory() {
+                false => Err(Errno::ENOTDIR),
+                true if entry.is_mount_point() => Err(Errno::EBUSY),
+                true => Ok(()),
+            }
+        };
+        note_removed(end, stored.remove_directory(&end.directory, &end.name, &may)?);
+        return Ok(());
     }
     let above = changeable(&end.directory, Errno::EPERM)?;
     let mut removed = None;

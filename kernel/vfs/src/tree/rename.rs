@@ -8,22 +8,11 @@ use abi::file::AccessFlags;
 use memory::fallible;
 
 use super::super::dentry::{Dentry, keep_shape};
-use super::super::inode_ops::{Entries, Nesting};
+use super::super::inode_ops::{Entries, Existing, Nesting, StoredDirectory};
 use super::super::inode_watch::next_cookie;
 use super::super::path_lookup::{LastComponent, LookupResult};
 use super::super::permission::Subject;
 use super::{adjust_links, changeable, check_writable};
-
-/// What renameat2(2) does with an entry that stands at the new name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Existing {
-    /// Replaces it.
-    Replace,
-    /// `EEXIST`.
-    Refuse,
-    /// Puts it at the old name.
-    Exchange,
-}
 
 /// renameat2(2) between the ends of two paths.
 ///
@@ -48,6 +37,9 @@ pub fn rename(
         return Err(Errno::EXDEV);
     }
     check_writable(&old.directory)?;
+    if let Some(stored) = old.directory.inode.ops.as_stored_directory() {
+        return rename_stored(stored, old, new, existing, subject);
+    }
     let (above, above_new) = (
         changeable(&old.directory, Errno::EPERM)?,
         changeable(&new.directory, Errno::EPERM)?,
@@ -94,15 +86,47 @@ pub fn rename(
         match done {
             Plan::Nothing => {}
             Plan::Move => note_move(old, new, &moved, target.as_ref()),
-            Plan::Exchange => {
-                note_move(old, new, &moved, None);
-                if let Some(other) = target {
-                    note_move(new, old, &other, None);
-                }
-            }
+            Plan::Exchange => note_exchange(old, new, &moved, target),
         }
     }
     Ok(())
+}
+
+/// The same where the directories lie on a device.
+fn rename_stored(
+    stored: &dyn StoredDirectory,
+    old: &LookupResult,
+    new: &LookupResult,
+    existing: Existing,
+    subject: &Subject,
+) -> Result<(), Errno> {
+    let may = |moved: &Arc<Dentry>, target: Option<&Arc<Dentry>>| {
+        let change = Rename {
+            old,
+            new,
+            moved: moved.clone(),
+            target: target.cloned(),
+        };
+        change
+            .check(existing, subject)
+            .map(|plan| !matches!(plan, Plan::Nothing))
+    };
+    let names = ((&old.directory, &*old.name), (&new.directory, &*new.name));
+    if let Some((moved, target)) = stored.rename(names.0, names.1, existing, &may)? {
+        if existing == Existing::Exchange {
+            note_exchange(old, new, &moved, target);
+        } else {
+            note_move(old, new, &moved, target.as_ref());
+        }
+    }
+    Ok(())
+}
+
+fn note_exchange(old: &LookupResult, new: &LookupResult, moved: &Dentry, other: Option<Arc<Dentry>>) {
+    note_move(old, new, moved, None);
+    if let Some(other) = other {
+        note_move(new, old, &other, None);
+    }
 }
 
 /// Those who watch are told that `moved` went from one place to the other, where `target` was. No lock may be held.

@@ -1,0 +1,242 @@
+//! What mount(2) finds under the name ext4.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::Errno;
+use abi::mount::MountFlags;
+use block::{BlockDevice, Volume, volume};
+use ext4::{Access, Ext4, Ext4Options, ROOT};
+use lock::Mutex;
+use memory::fallible::{self, TryVec};
+use sched::scheduler;
+use vfs::dentry::Dentry;
+use vfs::device_registry::DeviceNumber;
+use vfs::filesystem::{self, FileSystem, FilesystemUsage};
+use vfs::inode::Inode;
+use vfs::super_block::SuperBlock;
+
+use crate::inode::{StoredInode, stored};
+use crate::mounted::{KernelSurroundings, Mounted};
+
+const EXT4_MAGIC: u64 = 0xef53;
+/// Blocks of metadata that are kept: one for so many pages of memory, and at least.
+const PAGES_PER_BLOCK: u64 = 64;
+const LEAST_BLOCKS: u64 = 256;
+
+/// ext4, and what it reads of those before it.
+struct Ext4Kind(&'static str);
+
+static EXT4: Ext4Kind = Ext4Kind("ext4");
+static EXT3: Ext4Kind = Ext4Kind("ext3");
+static EXT2: Ext4Kind = Ext4Kind("ext2");
+
+/// What is mounted, by the device.
+static MOUNTED: Mutex<Vec<(u64, Arc<Mounted>)>> = Mutex::new(Vec::new());
+
+/// Registers ext4.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn register() -> Result<(), Errno> {
+    [&EXT4, &EXT3, &EXT2]
+        .into_iter()
+        .try_for_each(|kind| filesystem::register(kind))
+}
+
+/// The disk or partition that `root=` means: a name in /dev, `UUID=`, `PARTUUID=`, `LABEL=`.
+pub fn find_root(wanted: &str) -> Option<Arc<Volume>> {
+    let is_meant = |volume: &Arc<Volume>| match wanted.split_once('=') {
+        Some(("PARTUUID", uuid)) => volume.partition_uuid.eq_ignore_ascii_case(uuid),
+        Some(("UUID", uuid)) => identity(volume).is_some_and(|(found, _)| is_uuid(&found, uuid)),
+        Some(("LABEL", label)) => identity(volume).is_some_and(|(_, found)| is_label(&found, label)),
+        Some(_) => false,
+        None => wanted.strip_prefix("/dev/").unwrap_or(wanted) == volume.name,
+    };
+    volume::all().find(is_meant)
+}
+
+/// UUID and label of what is on the disk, if that is one of these file systems.
+fn identity(volume: &Volume) -> Option<([u8; 16], [u8; 16])> {
+    let mut raw = fallible::filled(1024, 0).ok()?;
+    volume.read(2, &mut raw).ok()?;
+    let is_ext = raw[0x38..0x3a] == [0x53, 0xef];
+    let part = |at: usize| core::array::from_fn(|index| raw[at + index]);
+    is_ext.then(|| (part(0x68), part(0x78)))
+}
+
+/// Whether `text` is that UUID: 32 digits, with hyphens wherever.
+fn is_uuid(uuid: &[u8; 16], text: &str) -> bool {
+    let digits = text.bytes().filter(|byte| *byte != b'-');
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let mut expected = uuid.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(u32::from);
+    digits.map(value).all(|digit| digit == expected.next()) && expected.next().is_none()
+}
+
+fn is_label(label: &[u8; 16], text: &str) -> bool {
+    let len = label.iter().position(|byte| *byte == 0).unwrap_or(label.len());
+    &label[..len] == text.as_bytes()
+}
+
+fn mounted_of(root: &Dentry) -> Option<Arc<Mounted>> {
+    stored(&root.inode).map(|inode| inode.mounted.clone())
+}
+
+impl FileSystem for Ext4Kind {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn magic(&self) -> u64 {
+        EXT4_MAGIC
+    }
+
+    fn needs_device(&self) -> bool {
+        true
+    }
+
+    fn mount(&'static self, _device: u64, _options: &[u8]) -> Result<Arc<Dentry>, Errno> {
+        Err(Errno::ENOTBLK)
+    }
+
+    fn mount_device(
+        &'static self,
+        device: DeviceNumber,
+        flags: MountFlags,
+        options: &[u8],
+    ) -> Result<Arc<Dentry>, Errno> {
+        check_options(options)?;
+        let number = device.encode();
+        let is_meant = |volume: &Arc<Volume>| volume.number == (device.major, device.minor);
+        let disk = volume::all().find(is_meant).ok_or(Errno::ENXIO)?;
+        if MOUNTED.lock().iter().any(|(other, _)| *other == number) {
+            return Err(Errno::EBUSY);
+        }
+        let access = access(flags);
+        if access == Access::ReadWrite && disk.is_read_only() {
+            return Err(Errno::EROFS);
+        }
+        let blocks = (platform::memory::ram_bytes() / crate::PAGE / PAGES_PER_BLOCK).max(LEAST_BLOCKS);
+        let wanted = Ext4Options {
+            access,
+            cached_blocks: blocks as usize,
+        };
+        // What was written to the disk itself is there before, and what is kept of it is of yesterday behind.
+        pagecache::forget_disk(disk.number)?;
+        let ext4 = Ext4::mount(disk.clone(), fallible::arc(KernelSurroundings)?, wanted)?;
+        let mounted = fallible::arc(Mounted::new(disk, fallible::boxed(ext4)?))?;
+        mounted.set_super_block(SuperBlock::new(self, number, 0)?);
+        let root = Dentry::detached(b"", mounted.inode(ROOT)?)?;
+        MOUNTED.lock().try_push((number, mounted))?;
+        Ok(root)
+    }
+
+    fn remount(&self, _root: &Arc<Dentry>, options: &[u8]) -> Result<(), Errno> {
+        check_options(options)
+    }
+
+    fn change_access(&self, root: &Arc<Dentry>, flags: MountFlags) -> Result<(), Errno> {
+        let mounted = mounted_of(root).ok_or(Errno::EINVAL)?;
+        let access = access(flags);
+        if access == Access::ReadOnly {
+            self.sync(root)?;
+        }
+        mounted.with(|ext4| ext4.set_access(access))
+    }
+
+    fn sync(&self, root: &Arc<Dentry>) -> Result<(), Errno> {
+        store(root, |inode| match stored(inode).and_then(StoredInode::file) {
+            Some(file) => file.sync(0..u64::MAX),
+            None => Ok(()),
+        })
+    }
+
+    fn commit(&self, root: &Arc<Dentry>) -> Result<(), Errno> {
+        store(root, |_| Ok(()))
+    }
+
+    fn unmounted(&self, root: &Arc<Dentry>) {
+        let Some(mounted) = mounted_of(root) else {
+            return;
+        };
+        mounted.finish_dropped();
+        if let Err(error) = mounted.with(|ext4| ext4.unmount()) {
+            klog::error!(
+                "{}: not unmounted cleanly: {}",
+                mounted.disk.name,
+                error.message()
+            );
+        }
+        let mut all = MOUNTED.lock();
+        let place = all.iter().position(|(_, other)| Arc::ptr_eq(other, &mounted));
+        let gone = place.map(|place| all.swap_remove(place));
+        drop(all);
+        drop(gone);
+    }
+
+    fn usage(&self, filesystem: &SuperBlock) -> Result<Option<FilesystemUsage>, Errno> {
+        let found = {
+            let all = MOUNTED.lock();
+            let found = all.iter().find(|(device, _)| *device == filesystem.device);
+            found.map(|(_, mounted)| mounted.clone())
+        };
+        let Some(mounted) = found else {
+            return Ok(None);
+        };
+        let usage = mounted.with(|ext4| ext4.usage())?;
+        Ok(Some(FilesystemUsage {
+            block_size: mounted.block_size as u64,
+            blocks: usage.blocks,
+            free_blocks: usage.free_blocks,
+            available_blocks: usage.free_blocks.saturating_sub(usage.reserved_blocks),
+            inodes: usage.inodes.into(),
+            free_inodes: usage.free_inodes.into(),
+        }))
+    }
+}
+
+/// Stores the attributes of all inodes in memory, of each behind `first`, and makes everything stay.
+fn store(root: &Dentry, first: impl Fn(&Inode) -> Result<(), Errno>) -> Result<(), Errno> {
+    let mounted = mounted_of(root).ok_or(Errno::EINVAL)?;
+    if mounted.with(|ext4| ext4.access()) == Access::ReadOnly {
+        return Ok(());
+    }
+    let mut result = Ok(());
+    let mut next = mounted.next_inode(0);
+    while let Some((number, kept)) = next {
+        if let Some(inode) = kept.inode.upgrade() {
+            result = result.and(first(&inode));
+            result = result.and(mounted.store_attributes(&inode));
+        }
+        next = number.checked_add(1).and_then(|from| mounted.next_inode(from));
+        scheduler::cond_resched();
+    }
+    mounted.finish_dropped();
+    result.and(mounted.with(|ext4| ext4.commit()))
+}
+
+fn access(flags: MountFlags) -> Access {
+    if flags.contains(MountFlags::MS_RDONLY) {
+        Access::ReadOnly
+    } else {
+        Access::ReadWrite
+    }
+}
+
+/// Ext4Options that say what is so anyway. `EINVAL` for others.
+fn check_options(options: &[u8]) -> Result<(), Errno> {
+    let known: [&[u8]; 6] = [
+        b"",
+        b"errors=remount-ro",
+        b"errors=continue",
+        b"data=ordered",
+        b"barrier=1",
+        b"barrier",
+    ];
+    let mut all = options.split(|byte| *byte == b',');
+    if all.all(|option| known.contains(&option)) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
+}

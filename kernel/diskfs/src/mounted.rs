@@ -1,0 +1,211 @@
+//! A mounted file system, and the inodes of it that are in memory.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+
+use abi::Errno;
+use block::Volume;
+use ext4::{Ext4, Moment, Surroundings};
+use lock::{Mutex, rank};
+use memory::fallible::TryVec;
+use memory::fallible::map::Map;
+use pagecache::CachedFile;
+use sched::{SleepingMutex, SleepingMutexGuard, scheduler, time};
+use spin::Once;
+use vfs::dentry::Dentry;
+use vfs::inode::{Attributes, Inode};
+use vfs::super_block::SuperBlock;
+
+/// Names that are kept for each page of memory, one for so many, and at least.
+const PAGES_PER_NAME: u64 = 32;
+const LEAST_NAMES: u64 = 512;
+/// Names looked at for each new one when there are too many.
+const LOOKED: usize = 4;
+
+/// What ext4 asks of the kernel.
+pub struct KernelSurroundings;
+
+impl Surroundings for KernelSurroundings {
+    fn now(&self) -> Moment {
+        let nanos = time::now_realtime_nanos();
+        Moment {
+            seconds: (nanos / time::SECOND) as i64,
+            nanoseconds: (nanos % time::SECOND) as u32,
+        }
+    }
+
+    fn random(&self) -> u32 {
+        let mut bytes = [0; 4];
+        platform::random::fill(&mut bytes);
+        u32::from_ne_bytes(bytes)
+    }
+
+    fn breathe(&self) {
+        scheduler::cond_resched();
+    }
+}
+
+/// A mounted file system.
+pub struct Mounted {
+    /// The disk that it is on.
+    pub disk: Arc<Volume>,
+    /// Bytes of a block.
+    pub block_size: usize,
+    /// Whose turn it is to work on it.
+    turn: SleepingMutex,
+    /// Taken out by whoever has the turn.
+    ext4: Mutex<Option<Box<Ext4>>, { rank::LEAF }>,
+    /// Whose turn it is to look for names on the disk, or to change them.
+    names: SleepingMutex,
+    super_block: Once<Arc<SuperBlock>>,
+    inodes: Mutex<Map<u32, KeptInode>, { rank::LEAF }>,
+    /// Names by age.
+    kept: Mutex<VecDeque<Weak<Dentry>>, { rank::LEAF }>,
+    /// What nobody has any more, and who has its pages.
+    dropped: Mutex<Vec<(u32, Option<Arc<CachedFile>>)>, { rank::LEAF }>,
+}
+
+/// An inode in memory.
+#[derive(Clone)]
+pub struct KeptInode {
+    /// It.
+    pub inode: Weak<Inode>,
+    /// Its attributes as they are on the disk.
+    pub stored: Attributes,
+}
+
+impl Mounted {
+    /// A file system on that disk, which has no root yet.
+    pub fn new(disk: Arc<Volume>, ext4: Box<Ext4>) -> Mounted {
+        Mounted {
+            disk,
+            block_size: ext4.block_size(),
+            turn: SleepingMutex::new(),
+            ext4: Mutex::new(Some(ext4)),
+            names: SleepingMutex::new(),
+            super_block: Once::new(),
+            inodes: Mutex::new(Map::new()),
+            kept: Mutex::new(VecDeque::new()),
+            dropped: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Works on it, alone. Sleeps; no lock may be held.
+    pub fn with<R>(&self, work: impl FnOnce(&mut Ext4) -> R) -> R {
+        let _turn = self.turn.lock_uninterruptible();
+        let mut ext4 = self
+            .ext4
+            .lock()
+            .take()
+            .expect("whoever has the turn puts it back");
+        let answer = work(&mut ext4);
+        *self.ext4.lock() = Some(ext4);
+        answer
+    }
+
+    /// Keeps others away from names.
+    pub fn names(&self) -> SleepingMutexGuard<'_> {
+        self.names.lock_uninterruptible()
+    }
+
+    /// What its inodes have in common.
+    pub fn super_block(&self) -> &Arc<SuperBlock> {
+        self.super_block.get().expect("it is set when the root is made")
+    }
+
+    /// Says what its inodes have in common. Once.
+    pub fn set_super_block(&self, super_block: Arc<SuperBlock>) {
+        self.super_block.call_once(|| super_block);
+    }
+
+    /// The inode of that number, if it is in memory.
+    pub fn find_inode(&self, number: u32) -> Option<Arc<Inode>> {
+        self.inodes.lock().get(&number)?.inode.upgrade()
+    }
+
+    /// Notes an inode that is in memory from now on.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn note_inode(&self, number: u32, inode: &Arc<Inode>, stored: Attributes) -> Result<(), Errno> {
+        let kept = KeptInode {
+            inode: Arc::downgrade(inode),
+            stored,
+        };
+        self.inodes.lock().insert(number, kept).map(drop)
+    }
+
+    /// The inode in memory with the lowest number from `from` on.
+    pub fn next_inode(&self, from: u32) -> Option<(u32, KeptInode)> {
+        let inodes = self.inodes.lock();
+        let (number, kept) = inodes.range(from..).next()?;
+        Some((*number, kept.clone()))
+    }
+
+    /// Notes what attributes are on the disk.
+    pub fn set_stored(&self, number: u32, stored: Attributes) {
+        if let Some(kept) = self.inodes.lock().get_mut(&number) {
+            kept.stored = stored;
+        }
+    }
+
+    /// Nobody has the inode any more. Called where nobody may sleep.
+    pub fn note_dropped(&self, number: u32, file: Option<Arc<CachedFile>>) {
+        // Without memory to note it, a file without a name is freed when it is mounted again.
+        let _ = self.dropped.lock().try_push((number, file));
+    }
+
+    /// Does what is left to do for inodes that nobody has any more: what they had dirty is written, or freed if they have no names.
+    pub fn finish_dropped(&self) {
+        loop {
+            let next = self.dropped.lock().pop();
+            let Some((number, file)) = next else {
+                return;
+            };
+            if self.find_inode(number).is_none() {
+                self.inodes.lock().remove(&number);
+                self.finish(number, file.as_deref());
+            }
+        }
+    }
+
+    fn finish(&self, number: u32, file: Option<&CachedFile>) {
+        let links = self.with(|ext4| ext4.status(number).map(|status| status.links));
+        if let (Ok(0), Some(file)) = (links, file) {
+            file.discard();
+        } else if let Some(file) = file {
+            // What goes wrong was told to those who had it open.
+            let _ = file.sync(0..u64::MAX);
+        }
+        if links == Ok(0)
+            && let Err(error) = self.with(|ext4| ext4.release(number))
+        {
+            klog::error!("{}: inode {number} stays: {}", self.disk.name, error.message());
+        }
+    }
+
+    /// A name is kept from now on; old ones are not, if there are too many. The caller has the turn on names.
+    pub fn keep_name(&self, entry: &Arc<Dentry>) {
+        let most = (platform::memory::ram_bytes() / crate::PAGE / PAGES_PER_NAME).max(LEAST_NAMES);
+        {
+            let mut kept = self.kept.lock();
+            if kept.try_reserve(1).is_ok() {
+                kept.push_back(Arc::downgrade(entry));
+            }
+            if (kept.len() as u64) < most {
+                return;
+            }
+        }
+        for _ in 0..LOOKED {
+            let oldest = self.kept.lock().pop_front();
+            let Some(entry) = oldest.and_then(|entry| entry.upgrade()) else {
+                continue;
+            };
+            if !self.forget_name(&entry) {
+                self.kept.lock().push_back(Arc::downgrade(&entry));
+            }
+        }
+    }
+}
