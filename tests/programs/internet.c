@@ -338,6 +338,28 @@ static void check_marks(int one, int two) {
     close(one), close(two);
 }
 
+// When a message came: between the moments before it was sent and after it was received.
+static void check_stamps(int one, int two) {
+    struct timespec before, after, said = {0};
+    for (int nanos = 0; nanos < 2; nanos++) {
+        int name = nanos ? SO_TIMESTAMPNS : SO_TIMESTAMP, other = nanos ? SO_TIMESTAMP : SO_TIMESTAMPNS;
+        CHECK(set(one, SOL_SOCKET, name, 1) == 0 && option(one, SOL_SOCKET, name) == 1 && option(one, SOL_SOCKET, other) == 0);
+        clock_gettime(CLOCK_REALTIME, &before);
+        CHECK(send(two, "m", 1, 0) == 1);
+        usleep(20000);
+        struct msghdr message = received(one);
+        clock_gettime(CLOCK_REALTIME, &after);
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        CHECK(head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == name && head->cmsg_len == CMSG_LEN(16));
+        if (head) memcpy(&said, CMSG_DATA(head), sizeof said);
+        if (!nanos) said.tv_nsec *= 1000, before.tv_nsec -= before.tv_nsec % 1000;
+        long since = (said.tv_sec - before.tv_sec) * 1000000000 + said.tv_nsec - before.tv_nsec;
+        long until = (after.tv_sec - said.tv_sec) * 1000000000 + after.tv_nsec - said.tv_nsec;
+        CHECK(since >= 0 && until >= 15000000);
+        CHECK(set(one, SOL_SOCKET, name, 0) == 0 && option(one, SOL_SOCKET, name) == 0);
+    }
+}
+
 static void datagrams(void) {
     int one = socket(AF_INET, SOCK_DGRAM, 0), two = socket(AF_INET, SOCK_DGRAM, 0);
     CHECK(bind_to(one, HERE, 0) == 0);
@@ -377,6 +399,7 @@ static void datagrams(void) {
         CHECK(info.ipi_ifindex == 1 && info.ipi_addr.s_addr == htonl(HERE));
     }
     check_marks(one, two);
+    check_stamps(one, two);
     // Nobody there: who is connected hears of it once.
     close(one);
     CHECK(send(two, "x", 1, 0) == 1 && events(two, POLLIN, 1000) == POLLERR && FAILS(recv(two, bytes, 1, 0), ECONNREFUSED));

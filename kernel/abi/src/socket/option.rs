@@ -49,6 +49,8 @@ pub const SO_SNDTIMEO: u32 = 21;
 pub const SO_BINDTODEVICE: u32 = 25;
 /// Messages say when they came.
 pub const SO_TIMESTAMP: u32 = 29;
+/// As [`SO_TIMESTAMP`], in nanoseconds.
+pub const SO_TIMESTAMPNS: u32 = 35;
 /// Whether it listens.
 pub const SO_ACCEPTCONN: u32 = 30;
 /// As [`SO_SNDBUF`], beyond the limit.

@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use arrayvec::ArrayVec;
 use memory::fallible;
 use net::settings::MESSAGE_COST;
+use sched::time;
 use smoltcp::wire::{
     Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet, IpAddress, IpEndpoint,
     IpProtocol, IpVersion, Ipv4Packet, Ipv6Packet, UdpPacket,
@@ -223,6 +224,7 @@ impl Datagram {
             hop_limit: arrival.hop_limit,
             traffic_class: arrival.traffic_class,
             interface: arrival.netif.index,
+            came_at: None,
             bytes,
         };
         let limit = self.base.receive_buffer() as usize;
@@ -248,7 +250,8 @@ impl Datagram {
 
 impl DatagramState {
     /// Adds a message; whether there was room, and memory.
-    fn add(&mut self, message: QueuedMessage, limit: usize) -> bool {
+    fn add(&mut self, mut message: QueuedMessage, limit: usize) -> bool {
+        message.came_at = self.options.stamp.map(|_| time::now_realtime_nanos());
         let cost = cost(&message);
         let is_full = self.queued + cost > limit && !self.queue.is_empty();
         if self.is_receive_shut || is_full || self.queue.push(message).is_err() {

@@ -89,6 +89,8 @@ pub(super) struct QueuedMessage {
     hop_limit: u8,
     traffic_class: u8,
     interface: u32,
+    /// Nanoseconds since 1970, if the socket wanted to know.
+    came_at: Option<u64>,
     bytes: Box<[u8]>,
 }
 

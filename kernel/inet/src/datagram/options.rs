@@ -10,8 +10,12 @@ use abi::inet::{
     IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY, SOL_RAW,
 };
 use abi::socket::AF_INET;
+use abi::socket::option::{SO_TIMESTAMP, SO_TIMESTAMPNS, SOL_SOCKET};
+use abi::time::{TimeSpec, TimeVal};
+use abi::zerocopy::IntoBytes;
 use core::sync::atomic::Ordering;
 use net::{ControlSink, OptionValue};
+use sched::time;
 use smoltcp::wire::{IpAddress, IpProtocol};
 
 /// Where the checksum of a message of ICMPv6 stands.
@@ -27,11 +31,51 @@ pub(super) struct DatagramOptions {
     tells_destination: bool,
     tells_hop_limit: bool,
     tells_traffic_class: bool,
+    /// Whether messages say when they came, and in which unit.
+    pub(super) stamp: Option<TimeUnit>,
     pub(super) receives_errors: bool,
     pub(super) brings_header: bool,
     discovery: u32,
     /// Types of ICMP that are not wanted, a bit for each.
     unwanted: [u32; 8],
+}
+
+/// The unit of the time that is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TimeUnit {
+    /// `SO_TIMESTAMP`.
+    Micros,
+    /// `SO_TIMESTAMPNS`.
+    Nanos,
+}
+
+impl TimeUnit {
+    fn of_option(name: u32) -> Option<TimeUnit> {
+        match name {
+            SO_TIMESTAMP => Some(TimeUnit::Micros),
+            SO_TIMESTAMPNS => Some(TimeUnit::Nanos),
+            _ => None,
+        }
+    }
+
+    fn put(self, nanos: u64, control: &mut dyn ControlSink) {
+        match self {
+            TimeUnit::Micros => {
+                control.put(
+                    SOL_SOCKET,
+                    SO_TIMESTAMP,
+                    TimeVal::from_nanoseconds(nanos).as_bytes(),
+                );
+            }
+            TimeUnit::Nanos => {
+                control.put(
+                    SOL_SOCKET,
+                    SO_TIMESTAMPNS,
+                    TimeSpec::from_nanoseconds(nanos).as_bytes(),
+                );
+            }
+        }
+    }
 }
 
 impl DatagramOptions {
@@ -59,6 +103,10 @@ impl DatagramOptions {
 
     /// Control messages about a message that came.
     pub(super) fn describe(&self, message: &QueuedMessage, control: &mut dyn ControlSink) {
+        if let Some(stamp) = self.stamp {
+            // One that came before anybody wanted to know is said to have come now, as on Linux.
+            stamp.put(message.came_at.unwrap_or_else(time::now_realtime_nanos), control);
+        }
         match message.to {
             IpAddress::Ipv4(to) => {
                 if self.tells_destination {
@@ -107,6 +155,9 @@ impl Datagram {
         let inner = self.inner.lock();
         let options = &inner.options;
         let answer = match (level, name) {
+            (SOL_SOCKET, SO_TIMESTAMP | SO_TIMESTAMPNS) => {
+                i32::from(options.stamp.is_some() && options.stamp == TimeUnit::of_option(name))
+            }
             (IPPROTO_IP, IP_TTL) => i32::from(options.hop_limit.unwrap_or(options::HOP_LIMIT)),
             (IPPROTO_IP, IP_TOS) => i32::from(options.traffic_class),
             (IPPROTO_IPV6, IPV6_TCLASS) if self.is_six() => i32::from(options.traffic_class_of_ipv6),
@@ -158,6 +209,10 @@ impl Datagram {
         let mut inner = self.inner.lock();
         let options = &mut inner.options;
         match (level, name) {
+            (SOL_SOCKET, SO_TIMESTAMP | SO_TIMESTAMPNS) => {
+                options.stamp = TimeUnit::of_option(name).filter(|_| number(value) != Ok(0));
+                number(value)?;
+            }
             (IPPROTO_IP, IP_TTL) => options.hop_limit = options::hop_limit(number(value)?)?,
             (IPPROTO_IPV6, IPV6_UNICAST_HOPS) if self.is_six() => {
                 options.hop_limit_of_ipv6 = options::hop_limit(number(value)?)?;

@@ -119,6 +119,7 @@ impl QueuedMessage {
             hop_limit: self.hop_limit,
             traffic_class: self.traffic_class,
             interface: self.interface,
+            came_at: self.came_at,
             bytes: fallible::boxed_bytes(&self.bytes)?,
         })
     }
