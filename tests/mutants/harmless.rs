@@ -61,6 +61,90 @@ const REASONS: &[(&[&str], &str)] = &[
         &["flush_own"],
         "unseen: QEMU walks again by itself; the heart's machine faults twice (kernel/mm/tests/world/access.rs)",
     ),
+    // Frames, tables and their counts: atomics among themselves.
+    (
+        &["mm/fork::fork", "DMB ISHLD"],
+        "unseen: the copy's loads before the store that lets others write to the page again; a story of mm's tests",
+    ),
+    (
+        &["frames/stack::take_lone", "DMB ISHLD"],
+        "harmless: the stack's lock is given back by a release, which comes behind these loads, and nobody goes to the frames before",
+    ),
+    (
+        &["frames::drop_reference", "DMB ISHLD"],
+        "unplayed: two holders must let go at one moment; who is alone from the beginning does not come there",
+    ),
+    (
+        &["mark_write_protected", "DMB ISH"],
+        "unseen: order of a mark and a descriptor, both atomic",
+    ),
+    (
+        &["table_copy::copy_entries", "DMB ISHLD"],
+        "unseen: order of a mark and a descriptor, both atomic",
+    ),
+    (
+        &["frames::count", "LDAR"],
+        "unseen: who reads 1 has come behind the other holders by another way in all works",
+    ),
+    (
+        &["frames::drop_reference", "LDAR"],
+        "unseen: who reads 1 has come behind the other holders by another way in all works",
+    ),
+    (
+        &["stack::take_lone", "LDAR"],
+        "harmless: the stack's lock is given back by a release, which comes behind these loads, and nobody goes to the frames before",
+    ),
+    (
+        &["mm/range::", "LDAR"],
+        "unseen: who reads 1 has come behind the other holders by another way in all works",
+    ),
+    (
+        &["frames::note_kernel_write", "STLXR"],
+        "unseen: order of a mark and of the bytes of a frame, which are copied by instructions that have no role",
+    ),
+    (
+        &["turn_mmu_on #1", "ISB"],
+        "harmless: the ISB behind the TLBI comes before the MMU is turned on",
+    ),
+    (
+        &["turn_mmu_on #2", "ISB"],
+        "unseen: nothing is fetched between the MMU's turning on and the ISB behind it",
+    ),
+    (
+        &["boot/secondary::change", "relaxed"],
+        "unseen: a processor that begins is taken to come behind all",
+    ),
+    (
+        &["boot/secondary::start_secondary", "STLRB"],
+        "unseen: the boot processor reads nothing that the other one has stored by then",
+    ),
+    // Blinking, and barriers that another one covers.
+    (
+        &["wait_a_quarter", "ISB"],
+        "harmless: a blink begins some nanoseconds sooner",
+    ),
+    (
+        &["kernel_tables::unmap", "ISB"],
+        "harmless: nobody uses the range until it is mapped again, and `map` has its own ISB",
+    ),
+    (
+        &["rpi4::route_uart #2", "DSB SY"],
+        "harmless: the watchdog's registers come next, with their own; without a tree (devices/likely.rs) it is needed",
+    ),
+    (
+        &["timer::", "ISB"],
+        "unseen: QEMU reads its counter in program order",
+    ),
+    (
+        &["start_secondary #1", "DSB NSH"],
+        "unseen: as in boot/mod::install",
+    ),
+    (&["start_secondary #1", "ISB"], "unseen: as in boot/mod::install"),
+    (&["start_secondary #1", "TLBI"], "unseen: as in boot/mod::install"),
+    (
+        &["board/selftest::perform", "ISB"],
+        "unseen: QEMU reads its counter in program order",
+    ),
     // Devices.
     (
         &["gic_v3::", "ISB"],

@@ -163,6 +163,15 @@ impl Cpu {
         }
     }
 
+    /// These lines of instructions are new everywhere; what was fetched of them before an ISB is not.
+    pub fn await_isb(&mut self, lines: &[u64]) {
+        const MOST: usize = 4096;
+        let unfetched = &mut self.new_instructions[1];
+        if unfetched.len() < MOST {
+            unfetched.extend(lines);
+        }
+    }
+
     /// The MMU is on.
     pub fn has_mmu(&self) -> bool {
         self.sctlr & 1 == 1

@@ -49,6 +49,10 @@ impl Machine {
 
     fn complete(&mut self, cpu: usize, domain: Domain) {
         let now = self.now;
+        if domain >= Domain::Inner {
+            let lines = std::mem::take(&mut self.cpus[cpu].new_instructions[0]);
+            self.cpus.iter_mut().for_each(|cpu| cpu.await_isb(&lines));
+        }
         let own = &mut self.cpus[cpu];
         if domain == Domain::System {
             own.complete_devices(now);
@@ -56,8 +60,6 @@ impl Machine {
         if domain >= Domain::Inner {
             own.all_complete = now;
             own.maintaining = None;
-            let [complete, unfetched] = &mut own.new_instructions;
-            unfetched.append(complete);
         }
         own.invalidating = own.invalidating.filter(|&(_, reach)| domain < reach);
         let given = std::mem::take(&mut own.tlbis);
@@ -239,7 +241,7 @@ impl Machine {
             };
             incomplete.clear();
             unfetched.clear();
-            let text = format!("cpu {cpu} executes line {line:#x}, which it has invalidated");
+            let text = format!("cpu {cpu} executes line {line:#x}, which was invalidated a moment ago");
             self.violation(rule, pc, &text);
         }
     }

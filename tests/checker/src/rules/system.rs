@@ -16,6 +16,7 @@ impl Machine {
         match operation {
             Operation::ExceptionReturn => {
                 self.report.event(self.now, cpu, "ERET", pc, [0; 3]);
+                self.cpus[cpu].new_instructions[1].clear();
                 // At boot EL2 goes to EL1 by one too, from where the loader put the kernel.
                 if Half::of(pc) == Half::Kernel {
                     self.cpus[cpu].returning = Some(pc);

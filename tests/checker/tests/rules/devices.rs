@@ -173,6 +173,14 @@ fn the_kernel_executes_what_it_stored_when_it_may() {
     patch("IC").expect(&["STALE-INSTRUCTIONS"]);
     patch("second DSB").expect(&["PENDING-IC"]);
     patch("ISB").expect(&["EXECUTE-BEFORE-ISB"]);
+    for has_isb in [true, false] {
+        let mut board = patch("");
+        if has_isb {
+            board.system(1, Operation::Isb, 0);
+        }
+        board.machine.kernel_block(1, ONE - BASE + KERNEL, 8);
+        board.expect(if has_isb { &[] } else { &["EXECUTE-BEFORE-ISB"] });
+    }
     let board = Board::new();
     assert!(!board.machine.is_stored(KERNEL, 64), "nobody stored there");
     assert!(patch("").machine.is_stored(ONE - BASE + KERNEL, 64));
