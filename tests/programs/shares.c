@@ -141,11 +141,12 @@ static void print_shares(const char *who, double own, int count, double sum) {
 }
 
 // The share of one among `count` others, who must all get theirs.
-static void expect_share(const char *who, double own, int count) {
+static double expect_share(const char *who, double own, int count) {
     double sum = own + end_all(count), fair = 1.0 / (count + 1);
     print_shares(who, own, count, sum);
     CHECK(own / sum < fair * 1.4);
     for (int i = 0; i < count; i++) CHECK(workers[i].used / sum > fair * 0.6);
+    return own / sum;
 }
 
 static void equals_share(void) {
@@ -192,7 +193,8 @@ static void forks_neither_gain_nor_lose(void) {
         }
         snprintf(who, sizeof who, "who forks for %.1f ms", spans[i] * 1e3);
         double own = used_by_family() - before;
-        expect_share(who, own, 3);
+        // Fair is a quarter; less where the host stops the machine for some milliseconds, which the children seem to have used.
+        CHECK(expect_share(who, own, 3) > 0.1);
         CHECK(own > 0.2);
     }
 }
