@@ -25,11 +25,12 @@ pub fn fsync(current: &Thread, descriptor: i32, kind: SyncKind) -> Result<usize,
     if file.is_path() {
         return Err(Errno::EBADF);
     }
-    if matches!(file.inode().kind(), S_IFREG | S_IFDIR | S_IFBLK) {
-        file.sync(0..u64::MAX, kind).map(|()| 0)
-    } else {
-        Err(Errno::EINVAL)
+    match file.inode().kind() {
+        S_IFREG | S_IFBLK => file.sync(0..u64::MAX, kind)?,
+        S_IFDIR => mount::commit(&file.inode().filesystem)?,
+        _ => return Err(Errno::EINVAL),
     }
+    Ok(0)
 }
 
 /// sync(2).

@@ -255,6 +255,16 @@ pub fn end_all() {
     }
 }
 
+/// Makes changes of names and attributes of that file system stay, if it is mounted: fsync(2) of a directory.
+///
+/// # Errors
+/// `EIO`, `ENOSPC`.
+pub fn commit(filesystem: &Arc<SuperBlock>) -> Result<(), Errno> {
+    let id = filesystem.mount_id();
+    let mount = next_from(id).filter(|mount| mount.id == id);
+    mount.map_or(Ok(()), |mount| mount.kind.commit(&mount.root))
+}
+
 /// Writes back everything of that file system, if it is mounted.
 ///
 /// # Errors
