@@ -34,12 +34,18 @@ const GROWTH: [&str; 6] = [
 ];
 
 /// Who may come there: what runs before the first program does.
-const BOOT: [&str; 13] = [
+const BOOT: [&str; 19] = [
     "start",
     "high",
     "holstein_main",
     "kernel::main",
     "kernel::boot::start",
+    "kernel::boot::register_interrupts",
+    "kernel::boot::fill_tree",
+    "kernel::boot::finish",
+    "kernel::storage::begin",
+    "task::kernel_thread::begin::<kernel::storage::Boot>",
+    "<kernel::storage::Boot as task::kernel_thread::KernelWork>::run",
     "kernel::boot::load_init",
     "kernel::boot::start_processors",
     "kernel::watchdog::start",

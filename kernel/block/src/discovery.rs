@@ -1,7 +1,5 @@
 //! Which disks the machine has, and what they are called. At boot alone.
 
-use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -104,13 +102,13 @@ fn scan_disk(whole: &Arc<Volume>) -> Result<(), Errno> {
         } else {
             ""
         };
-        let name = Box::leak(format!("{}{between}{}", whole.name, entry.number).into_boxed_str());
-        names = format!("{names} {name}");
+        let name = fallible::text(format_args!("{}{between}{}", whole.name, entry.number))?.leak();
+        names = fallible::text(format_args!("{names} {name}"))?;
         volume::add(fallible::arc(Volume {
             name,
             number: (whole.number.0, whole.number.1 + entry.number),
             partition: Some(entry.number),
-            partition_uuid: Box::leak(entry.uuid.into_boxed_str()),
+            partition_uuid: entry.uuid.leak(),
             extent: entry.extent,
             disk: whole.disk.clone(),
             statistics: Statistics::new(),

@@ -5,7 +5,6 @@
 mod tests;
 
 use alloc::vec::Vec;
-use core::fmt::Write;
 use core::ops::Range;
 
 use abi::Errno;
@@ -244,8 +243,8 @@ fn scan_gpt(disk: &dyn BlockDevice, sector: u64) -> Result<Option<Vec<PartitionE
 
 /// The text of a GUID, of which the first three parts have their lowest byte first.
 fn guid(bytes: &[u8]) -> Result<String, Errno> {
-    let mut text = fallible::text(format_args!(
-        "{:08x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-",
+    fallible::text(format_args!(
+        "{:08x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}",
         word(bytes, 0),
         bytes[5],
         bytes[4],
@@ -253,13 +252,13 @@ fn guid(bytes: &[u8]) -> Result<String, Errno> {
         bytes[6],
         bytes[8],
         bytes[9],
-    ))?;
-    text.try_reserve(12).map_err(|_| Errno::ENOMEM)?;
-    for byte in &bytes[10..16] {
-        // There is room.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+        bytes[10],
+        bytes[11],
+        bytes[12],
+        bytes[13],
+        bytes[14],
+        bytes[15],
+    ))
 }
 
 /// The checksum of GPT: CRC-32 as of Ethernet.

@@ -9,8 +9,8 @@ use abi::Errno;
 use block::Volume;
 use ext4::{Ext4, Moment, Surroundings};
 use lock::{Mutex, rank};
-use memory::fallible::TryVec;
 use memory::fallible::map::Map;
+use memory::fallible::{self, TryVec};
 use pagecache::CachedFile;
 use sched::{SleepingMutex, SleepingMutexGuard, scheduler, time};
 use spin::Once;
@@ -191,9 +191,8 @@ impl Mounted {
         let most = (platform::memory::ram_bytes() / crate::PAGE / PAGES_PER_NAME).max(LEAST_NAMES);
         {
             let mut kept = self.kept.lock();
-            if kept.try_reserve(1).is_ok() {
-                kept.push_back(Arc::downgrade(entry));
-            }
+            // What cannot be noted, for want of memory, is kept until it is removed or the file system is unmounted.
+            let _ = fallible::push_back(&mut kept, Arc::downgrade(entry));
             if (kept.len() as u64) < most {
                 return;
             }
@@ -204,7 +203,8 @@ impl Mounted {
                 continue;
             };
             if !self.forget_name(&entry) {
-                self.kept.lock().push_back(Arc::downgrade(&entry));
+                // It has the room of the one that was taken out.
+                let _ = fallible::push_back(&mut self.kept.lock(), Arc::downgrade(&entry));
             }
         }
     }

@@ -9,7 +9,7 @@ use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use memory::fallible::map::Map;
-use memory::fallible::{self, TryVec};
+use memory::fallible::{self, TryVec, push_within_capacity};
 
 /// The bytes of a block, which nobody changes while others have them.
 pub type Bytes = Arc<Vec<u8>>;
@@ -185,9 +185,7 @@ impl Cache {
     }
 
     fn add(&mut self, at: usize, changed: Changed) -> Result<(), Errno> {
-        self.changed.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.changed.insert(at, changed);
-        Ok(())
+        self.changed.try_insert(at, changed)
     }
 
     /// The block is freed by the call under way.
@@ -228,7 +226,7 @@ impl Cache {
             let old = core::mem::replace(&mut slot.data, change.data);
             if !slot.running {
                 slot.running = true;
-                running.push(change.block);
+                push_within_capacity(running, change.block);
                 slot.committed = (change.seal == Seal::Bitmap).then_some(old);
             }
             (slot.seal, slot.verified) = (change.seal, true);
@@ -238,8 +236,8 @@ impl Cache {
                 slot.running = false;
             }
             match how {
-                Forget::Revoke => revoked.push(block),
-                Forget::Drop => dropped.push(block),
+                Forget::Revoke => push_within_capacity(revoked, block),
+                Forget::Drop => push_within_capacity(dropped, block),
             }
         }
         for block in dropped.drain(..) {
@@ -297,7 +295,7 @@ impl Cache {
             if let Some(slot) = slots.get_mut(&block) {
                 (slot.running, slot.committed) = (false, None);
                 if slot.home.replace(slot.data.clone()).is_none() {
-                    awaiting.push(block);
+                    push_within_capacity(awaiting, block);
                 }
             }
         }

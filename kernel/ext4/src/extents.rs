@@ -13,6 +13,7 @@ use crate::cache::Bytes;
 use crate::inode::DiskInode;
 use crate::volume::Ext4;
 use abi::Errno;
+use memory::fallible::TryVec;
 use node::{Head, Index, read_extents, read_indexes};
 
 /// Deepest tree that there is.
@@ -160,11 +161,11 @@ impl Ext4 {
             return Err(Errno::EUCLEAN);
         }
         let mut path = memory::fallible::with_room(usize::from(head.depth) + 1)?;
-        path.push(ExtentStep {
+        path.try_push(ExtentStep {
             block: None,
             at: 0,
             bytes: root,
-        });
+        })?;
         while head.depth > 0 {
             let step = path.last_mut().ok_or(Errno::EUCLEAN)?;
             if head.entries == 0 {
@@ -175,11 +176,11 @@ impl Ext4 {
             let block = Index::read(&step.bytes, step.at)?.physical;
             let bytes = self.node(block, seed, head.depth - 1)?;
             head = Head::read(&bytes, bytes.len())?;
-            path.push(ExtentStep {
+            path.try_push(ExtentStep {
                 block: Some(block),
                 at: 0,
                 bytes,
-            });
+            })?;
         }
         Ok(path)
     }

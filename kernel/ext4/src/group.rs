@@ -128,8 +128,7 @@ impl Ext4 {
     /// Its checksums are written with the next commit.
     fn touch_group(&mut self, group: u32) -> Result<(), Errno> {
         if let Err(at) = self.touched.binary_search(&group) {
-            self.touched.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            self.touched.insert(at, group);
+            self.touched.try_insert(at, group)?;
         }
         Ok(())
     }

@@ -44,15 +44,18 @@ pub fn sum(short: &Short) -> u8 {
         .fold(0u8, |sum, letter| sum.rotate_right(1).wrapping_add(*letter))
 }
 
-fn push(text: &mut String, letter: char) -> Result<(), Errno> {
-    text.try_reserve(letter.len_utf8()).map_err(|_| Errno::ENOMEM)?;
-    text.push(letter);
-    Ok(())
+fn push(text: &mut Vec<u8>, letter: char) -> Result<(), Errno> {
+    text.try_extend(letter.encode_utf8(&mut [0; 4]).as_bytes())
+}
+
+/// What was pushed.
+fn finished(text: Vec<u8>) -> Result<String, Errno> {
+    String::from_utf8(text).map_err(|_| Errno::EUCLEAN)
 }
 
 /// The text of a short name; `case` says which halves are meant in small letters.
 pub fn from_short(short: &Short, case: u8) -> Result<String, Errno> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     let (base, extension) = short.split_at(8);
     for (part, small) in [(base, case & 0x08), (extension, case & 0x10)] {
         let len = part
@@ -83,15 +86,16 @@ pub fn from_short(short: &Short, case: u8) -> Result<String, Errno> {
             )?;
         }
     }
-    Ok(text)
+    finished(text)
 }
 
 /// The text of a long name. `EUCLEAN` if it is none.
 pub fn from_long(units: &[u16]) -> Result<String, Errno> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     for letter in char::decode_utf16(units.iter().copied()) {
         push(&mut text, letter.map_err(|_| Errno::EUCLEAN)?)?;
     }
+    let text = finished(text)?;
     if text.is_empty() || text.contains(['/', '\0']) {
         Err(Errno::EUCLEAN)
     } else {

@@ -9,8 +9,8 @@ use super::fifo::Fifo;
 use abi::netlink::{NUD_DELAY, NUD_FAILED, NUD_INCOMPLETE, NUD_PROBE, NUD_REACHABLE, NUD_STALE};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use memory::fallible;
 use memory::fallible::map::Map;
+use memory::fallible::{self, push_within_capacity};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
@@ -225,7 +225,9 @@ impl Neighbours {
             },
         });
         let room = to.capacity() - to.len();
-        to.extend(shown.take(room));
+        for neighbour in shown.take(room) {
+            push_within_capacity(to, neighbour);
+        }
     }
 
     /// One of which nothing is known. Whoever was used least lately makes room for it.

@@ -10,11 +10,14 @@ mod tests;
 
 use abi::Errno;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use platform::heap::{self, ArcPlace};
+
+pub use platform::heap::push_within_capacity;
 
 /// For tests: so many allocations of this processor succeed, and the next one fails; `None`: all succeed.
 #[cfg(not(target_os = "none"))]
@@ -153,6 +156,23 @@ impl Write for Text {
     }
 }
 
+/// Adds one element behind the last of a queue.
+///
+/// # Errors
+/// `ENOMEM`: nothing has changed.
+pub fn push_back<T>(queue: &mut VecDeque<T>, element: T) -> Result<(), Errno> {
+    if queue.len() == queue.capacity() {
+        queue.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    }
+    // There is room. The compiler does not know, and would leave the way on which the queue grows or the kernel ends.
+    if queue.len() < queue.capacity() {
+        queue.push_back(element);
+        Ok(())
+    } else {
+        Err(Errno::ENOMEM)
+    }
+}
+
 /// What can be copied, if there is memory for the copy.
 pub trait TryClone: Sized {
     /// A copy.
@@ -181,6 +201,14 @@ pub trait TryVec<T> {
     /// # Errors
     /// `ENOMEM`.
     fn try_push(&mut self, element: T) -> Result<(), Errno>;
+    /// Adds one element before the one that is at `at`, or behind the last.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    ///
+    /// # Panics
+    /// If the list is shorter.
+    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno>;
     /// Adds copies of all elements.
     ///
     /// # Errors
@@ -199,6 +227,20 @@ impl<T> TryVec<T> for Vec<T> {
     #[inline]
     fn try_push(&mut self, element: T) -> Result<(), Errno> {
         heap::try_push(self, element).map_err(|_| Errno::ENOMEM)
+    }
+
+    #[inline]
+    fn try_insert(&mut self, at: usize, element: T) -> Result<(), Errno> {
+        if self.len() == self.capacity() {
+            self.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        }
+        // As in [`push_back`].
+        if self.len() < self.capacity() {
+            self.insert(at, element);
+            Ok(())
+        } else {
+            Err(Errno::ENOMEM)
+        }
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use crate::superblock::incompatible;
 use crate::volume::Ext4;
 use abi::Errno;
 use alloc::vec::Vec;
-use memory::fallible;
+use memory::fallible::{self, TryVec};
 
 /// An entry of a leaf that is split.
 struct MovedEntry {
@@ -137,7 +137,7 @@ impl Ext4 {
             let slot = slot?;
             if slot.inode != 0 {
                 let (hash, _) = hash::of(&self.geometry, way.version, slot.name);
-                moved.push(MovedEntry { hash, at: slot.at });
+                moved.try_push(MovedEntry { hash, at: slot.at })?;
             }
         }
         moved.sort_unstable_by_key(|entry| (entry.hash, entry.at));
@@ -233,7 +233,7 @@ impl Ext4 {
             match slot.name {
                 b".." => parent = Some(slot.inode),
                 _ if slot.inode == 0 || slot.name == b"." => {}
-                _ => moved.push(MovedEntry { hash: 0, at: slot.at }),
+                _ => moved.try_push(MovedEntry { hash: 0, at: slot.at })?,
             }
         }
         let parent = parent.ok_or(Errno::EUCLEAN)?;

@@ -5,7 +5,7 @@ use crate::inode::DiskInode;
 use crate::volume::Ext4;
 use abi::Errno;
 use alloc::vec::Vec;
-use memory::fallible;
+use memory::fallible::{self, TryVec};
 
 /// An entry that is listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,10 +122,10 @@ impl Ext4 {
             }
             let position = position(hash::of(&self.geometry, version, slot.name));
             if position >= from {
-                ordered.push(Ordered {
+                ordered.try_push(Ordered {
                     position,
                     at: slot.at,
-                });
+                })?;
             }
         }
         ordered.sort_unstable_by_key(|entry| (entry.position, entry.at));

@@ -8,7 +8,7 @@ use crate::seal::Seal;
 use crate::volume::Ext4;
 use abi::Errno;
 use alloc::vec::Vec;
-use memory::fallible;
+use memory::fallible::{self, TryVec};
 
 /// Entries of the root.
 const ROOT_ENTRIES: usize = 4;
@@ -29,7 +29,7 @@ impl Ext4 {
             if !is_free {
                 return Err(Errno::EUCLEAN);
             }
-            extents.insert(at, extent);
+            extents.try_insert(at, extent)?;
             join(extents, at);
             Ok(())
         })
@@ -74,7 +74,7 @@ impl Ext4 {
             let parts = [before, change(whole.part(start, end)), after];
             extents.remove(at);
             for part in parts.into_iter().rev().flatten() {
-                extents.insert(at, part);
+                extents.try_insert(at, part)?;
             }
             // Neighbours on both sides may join.
             for at in (at.saturating_sub(1)..(at + 4).min(extents.len())).rev() {
@@ -166,6 +166,7 @@ impl Ext4 {
             self.free_node(inode, block)?;
             return self.store_above(inode, path, depth + 1, place, |indexes, at| {
                 indexes.remove(at);
+                Ok(())
             });
         }
         let (left, right) = entries.split_at(place.left(entries.len(), most));
@@ -192,9 +193,7 @@ impl Ext4 {
         }
         self.store_above(inode, path, depth + 1, place, |indexes, at| {
             indexes[at].logical = first;
-            if let Some(new) = new {
-                indexes.insert(at + 1, new);
-            }
+            new.map_or(Ok(()), |new| indexes.try_insert(at + 1, new))
         })
     }
 
@@ -204,14 +203,14 @@ impl Ext4 {
         mut path: Vec<ExtentStep>,
         depth: u16,
         place: Split,
-        change: impl FnOnce(&mut Vec<Index>, usize),
+        change: impl FnOnce(&mut Vec<Index>, usize) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
         let step = path.pop().ok_or(Errno::EUCLEAN)?;
         let mut indexes = self.indexes(&step.bytes)?;
         if step.at >= indexes.len() {
             return Err(Errno::EUCLEAN);
         }
-        change(&mut indexes, step.at);
+        change(&mut indexes, step.at)?;
         self.store(inode, path, step, depth, &indexes, place)
     }
 
@@ -241,10 +240,10 @@ impl Ext4 {
             };
             let block = self.new_node(inode, 0)?;
             node::write(self.create_block(block, Seal::Extents(seed))?, most, depth, part)?;
-            indexes.push(Index {
+            indexes.try_push(Index {
                 logical: first.logical(),
                 physical: block,
-            });
+            })?;
         }
         node::write(inode.block_bytes_mut()?, ROOT_ENTRIES, depth + 1, &indexes)
     }

@@ -3,7 +3,7 @@
 use crate::bytes::{halves, le16, le32, put16, put32};
 use abi::Errno;
 use alloc::vec::Vec;
-use memory::fallible;
+use memory::fallible::{self, TryVec};
 
 /// `EXT4_EXT_MAGIC`.
 const MAGIC: u16 = 0xf30a;
@@ -153,7 +153,7 @@ pub fn read_extents(bytes: &[u8]) -> Result<Vec<FileExtent>, Errno> {
     // Room for what a change adds.
     let mut all = fallible::with_room(usize::from(head.entries) + 4)?;
     for at in 0..usize::from(head.entries) {
-        all.push(FileExtent::read(bytes, at)?);
+        all.try_push(FileExtent::read(bytes, at)?)?;
     }
     Ok(all)
 }
@@ -163,7 +163,7 @@ pub fn read_indexes(bytes: &[u8]) -> Result<Vec<Index>, Errno> {
     let head = Head::read(bytes, bytes.len())?;
     let mut all = fallible::with_room(usize::from(head.entries) + 4)?;
     for at in 0..usize::from(head.entries) {
-        all.push(Index::read(bytes, at)?);
+        all.try_push(Index::read(bytes, at)?)?;
     }
     Ok(all)
 }

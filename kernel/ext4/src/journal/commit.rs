@@ -7,7 +7,7 @@ use crate::checksum::crc32c;
 use crate::volume::Ext4;
 use abi::Errno;
 use alloc::vec::Vec;
-use memory::fallible;
+use memory::fallible::{self, TryVec};
 
 /// Most bytes that are written by one request.
 const PIECE: usize = 128 << 10;
@@ -37,8 +37,7 @@ impl Gathered {
         if data.len() > self.bytes.capacity() - self.bytes.len() {
             return Err(Errno::EIO);
         }
-        self.bytes.extend_from_slice(data);
-        Ok(())
+        self.bytes.try_extend(data)
     }
 
     fn write(&mut self, volume: &Ext4) -> Result<(), Errno> {
@@ -164,7 +163,7 @@ impl Ext4 {
         let mut datas = fallible::with_room(self.cache.running.len())?;
         for index in 0..self.cache.running.len() {
             let block = self.cache.running[index];
-            datas.push(self.cache.slot(block).ok_or(Errno::EIO)?.data.clone());
+            datas.try_push(self.cache.slot(block).ok_or(Errno::EIO)?.data.clone())?;
         }
         let (running, revoked) = (&self.cache.running, &self.cache.revoked);
         let at = self.write_log(

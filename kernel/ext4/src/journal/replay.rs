@@ -6,8 +6,8 @@ use crate::checksum::crc32c;
 use crate::volume::Ext4;
 use abi::Errno;
 use alloc::vec::Vec;
-use memory::fallible;
 use memory::fallible::map::Map;
+use memory::fallible::{self, TryVec};
 
 /// What a tag says of the block of the log that belongs to it.
 struct Tag {
@@ -170,11 +170,11 @@ impl Journal {
                 (u32::from(be16(log, at + 6)?), high, u32::from(be16(log, at + 4)?))
             };
             let high = if is_wide { high } else { 0 };
-            tags.push(Tag {
+            tags.try_push(Tag {
                 block: halves(low, high),
                 flags,
                 sum,
-            });
+            })?;
             at += size + if flags & tag::SAME_UUID == 0 { 16 } else { 0 };
             if flags & tag::LAST != 0 {
                 break;

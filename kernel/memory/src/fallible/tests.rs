@@ -1,9 +1,10 @@
 //! The map against the one of `alloc`, while some of its allocations fail.
 
-use super::fail_after;
 use super::map::Map;
+use super::{TryVec, fail_after, push_back};
 use abi::Errno;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 
 /// Numbers that look random (xorshift).
 struct Numbers(u64);
@@ -82,4 +83,40 @@ fn an_insertion_that_fails_is_an_error() {
     fail_after(None);
     assert!(inserted.is_err());
     assert!(map.is_empty());
+}
+
+#[test]
+fn an_insertion_or_a_queue_without_memory_changes_nothing() {
+    let mut numbers = Numbers(0x0bad_5eed_0f00_d123);
+    let (mut list, mut list_model) = (Vec::new(), Vec::new());
+    let (mut queue, mut queue_model) = (VecDeque::new(), VecDeque::new());
+    let mut refused = 0;
+    for value in 0..2_000 {
+        let at = numbers.below(list.len() as u64 + 1) as usize;
+        fail_after((numbers.below(4) == 0).then_some(0));
+        let inserted = list.try_insert(at, value);
+        fail_after(None);
+        fail_after((numbers.below(4) == 0).then_some(0));
+        let pushed = push_back(&mut queue, value);
+        fail_after(None);
+        match inserted {
+            Ok(()) => list_model.insert(at, value),
+            Err(error) => assert_eq!(error, Errno::ENOMEM),
+        }
+        match pushed {
+            Ok(()) => queue_model.push_back(value),
+            Err(error) => assert_eq!(error, Errno::ENOMEM),
+        }
+        refused += usize::from(inserted.is_err()) + usize::from(pushed.is_err());
+        assert_eq!(list, list_model);
+        assert_eq!(queue, queue_model);
+        if numbers.below(8) == 0 {
+            // They grow again from little.
+            (list, list_model) = (Vec::new(), Vec::new());
+            (queue, queue_model) = (VecDeque::new(), VecDeque::new());
+        } else if numbers.below(3) == 0 {
+            assert_eq!(queue.pop_front(), queue_model.pop_front());
+        }
+    }
+    assert!(refused > 100, "only {refused} were refused");
 }

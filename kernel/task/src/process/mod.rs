@@ -141,7 +141,7 @@ impl Process {
     /// `ENOMEM`.
     pub fn of_kernel(name: &str) -> Result<Arc<Process>, Errno> {
         let inherited = Inherited {
-            credentials: Arc::default(),
+            credentials: fallible::arc(Credentials::default())?,
             limits: fallible::arc(Limits::initial(0))?,
             executable: None,
         };

@@ -4,6 +4,7 @@
 use super::{Board, address_of, take, zeroed};
 use crate::disk::{Completion, DiskCommand, DiskError, Piece, TICKETS, Ticket};
 use crate::frame;
+use crate::heap;
 use crate::memory::ram::{self, Block};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -134,7 +135,7 @@ impl VirtioDisk {
         let page = zeroed(ram::take(PAGE_SIZE).map_err(|_| DiskError::NoMemory)?);
         let mut lent = Vec::new();
         lent.try_reserve_exact(SLOTS).map_err(|_| DiskError::NoMemory)?;
-        lent.resize(SLOTS, None);
+        heap::fill_within_capacity(&mut lent, SLOTS, &None);
         transport.finish_init();
         Ok(VirtioDisk {
             transport,
