@@ -58,6 +58,7 @@ fn run(thread: &Arc<Thread>, context: &mut UserContext) {
 
 /// Looks at what pends for the thread; whether it is to end. Apart, so that the path of all others needs few registers.
 #[cold]
+#[inline(never)]
 fn is_over(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Option<Restart>) -> bool {
     // What was dropped from here on calls again.
     deferred_free::release();
@@ -85,6 +86,7 @@ fn serve(thread: &Arc<Thread>, context: &mut UserContext, trap: Trap) {
 /// The program waits for whatever comes next. Nothing may come for long, for the timer is silent unless somebody needs it: so it
 /// only lets others go first (WFI and WFE may end for no reason: Arm ARM D1.7, "Wait for Interrupt").
 #[cold]
+#[inline(never)]
 fn wait_for_event(thread: &Arc<Thread>, context: &mut UserContext) {
     context.pc = context.pc.wrapping_add(4);
     thread.note_new_turn();

@@ -1,6 +1,6 @@
 //! Mutants of the finished kernel: each TLBI, DSB, DMB, ISB, DC, IC, break and lock of `platform` and `mm` left out or made weaker in the
-//! Image, one at a time, and played under the checker. `mutants [--list] [--all] [TEXT]` plays those with TEXT in their line; without
-//! `--all` all copies of what was inlined in many places are changed at once. What nobody notices must stand in [`harmless`] with its
+//! Image, one at a time, and played under the checker. `mutants [--list] [--all] [--orders] [TEXT]` plays those with TEXT in their line,
+//! and none with `--orders`, which only says which orders of `tests/litmus` rest on them; without `--all` all copies of what was inlined in many places are changed at once. What nobody notices must stand in [`harmless`] with its
 //! reason. Ends with `N passed, N failed`, and writes a table to `target/holstein`.
 
 mod harmless;
@@ -10,6 +10,7 @@ mod sites;
 mod table;
 
 use anyhow::{Context, Result, ensure};
+use litmus::order::Order;
 use mutations::Mutation;
 use play::{Verdict, Work};
 use sites::Site;
@@ -18,6 +19,7 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use table::Row;
+use tests::barriers::{self, Barriers};
 use tests::files;
 
 /// Where the kernel is linked: the first byte of its Image.
@@ -27,11 +29,13 @@ const BASE: u64 = 0xffff_ffff_8000_0000;
 struct Original {
     image: Vec<u8>,
     folder: PathBuf,
+    barriers: Barriers,
+    orders: Vec<Order>,
     executed: Vec<BTreeSet<u64>>,
 }
 
 impl Original {
-    fn new(built: &Path) -> Result<Original> {
+    fn new(built: &Path, works: &[Work]) -> Result<Original> {
         let folder = built.join("mutants");
         std::fs::create_dir_all(&folder)?;
         let from = built.join("kernel8.img");
@@ -39,11 +43,13 @@ impl Original {
         std::fs::copy(built.join("kernel.elf"), folder.join("kernel.elf"))?;
         std::fs::write(folder.join("kernel8.img"), &image)?;
         let mut original = Original {
+            barriers: Barriers::of(&folder.join("kernel.elf"))?,
+            orders: barriers::orders()?,
             image,
             folder,
             executed: Vec::new(),
         };
-        for work in &play::ALL {
+        for work in works {
             let executed = original.executed_by(work)?;
             original.executed.push(executed);
         }
@@ -89,6 +95,15 @@ impl Original {
             .map(|(work, _)| work)
     }
 
+    /// What an order of `tests/litmus` says that rests on one of the instructions, in a function that has no other.
+    fn by_orders(&self, mutant: &[(Site, Mutation)]) -> Option<Verdict> {
+        let changed = mutant.iter().map(|(site, _)| site.address).collect();
+        let missing = self.barriers.misses(&self.orders, &changed)?;
+        missing
+            .is_needed
+            .then(|| Verdict::Order(missing.order.to_owned()))
+    }
+
     /// Writes the Image with these instructions changed.
     fn mutate(&self, mutant: &[(Site, Mutation)]) -> Result<()> {
         let mut image = self.image.clone();
@@ -108,6 +123,7 @@ impl Original {
 struct Choice {
     is_list_only: bool,
     is_all: bool,
+    is_unplayed: bool,
     text: String,
 }
 
@@ -132,12 +148,14 @@ fn choice() -> Choice {
     let mut choice = Choice {
         is_list_only: false,
         is_all: false,
+        is_unplayed: false,
         text: String::new(),
     };
     for word in std::env::args().skip(1) {
         match word.as_str() {
             "--list" => choice.is_list_only = true,
             "--all" => choice.is_all = true,
+            "--orders" => choice.is_unplayed = true,
             _ => choice.text = word,
         }
     }
@@ -202,7 +220,7 @@ fn judge(original: &Original, mutant: &[(Site, Mutation)], listed: Listed) -> Re
         reason: harmless::reason(&name),
     };
     if listed == Listed::Skipped && harmless::reason(&name).is_some() {
-        return Ok(row(None, ""));
+        return Ok(row(original.by_orders(mutant), ""));
     }
     original.mutate(mutant)?;
     let mut last = (None, "");
@@ -211,6 +229,9 @@ fn judge(original: &Original, mutant: &[(Site, Mutation)], listed: Listed) -> Re
         if last.0 != Some(Verdict::Nobody) {
             break;
         }
+    }
+    if matches!(last.0, None | Some(Verdict::Nobody)) {
+        last.0 = original.by_orders(mutant).or(last.0);
     }
     Ok(row(last.0, last.1))
 }
@@ -227,7 +248,8 @@ fn run() -> Result<bool> {
             .for_each(|(site, mutation)| println!("{:#x} {}", site.address, line(site, mutation)));
         return Ok(true);
     }
-    let original = Original::new(&built)?;
+    let works = if choice.is_unplayed { &[] } else { &play::ALL[..] };
+    let original = Original::new(&built, works)?;
     let mutants = together(&original, mutants, choice.is_all);
     let mut rows = Vec::new();
     for mutant in &mutants {

@@ -129,6 +129,8 @@ pub enum Verdict {
     Checker(String),
     /// The work itself: it failed, crashed or hung.
     Test(String),
+    /// Scene `barriers.are_those_of_the_orders`: this order of `tests/litmus` rests on it, and does not hold without.
+    Order(String),
     /// Nobody.
     Nobody,
 }

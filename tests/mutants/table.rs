@@ -22,13 +22,17 @@ impl Row {
     }
 
     fn is_noticed(&self) -> bool {
-        matches!(self.verdict, Some(Verdict::Checker(_) | Verdict::Test(_)))
+        matches!(
+            self.verdict,
+            Some(Verdict::Checker(_) | Verdict::Test(_) | Verdict::Order(_))
+        )
     }
 
     fn outcome(&self) -> String {
         match (&self.verdict, self.reason) {
             (Some(Verdict::Checker(rule)), _) => rule.clone(),
             (Some(Verdict::Test(what)), _) => format!("the test: {what}"),
+            (Some(Verdict::Order(name)), _) => format!("the order {name}"),
             (_, Some(reason)) => format!("nobody: {reason}"),
             (None, None) => "never executed".to_owned(),
             (Some(Verdict::Nobody), None) => "NOBODY".to_owned(),
@@ -49,6 +53,7 @@ pub fn summary(rows: &[Row]) -> String {
         let key = match &row.verdict {
             Some(Verdict::Checker(_)) => "noticed by the checker",
             Some(Verdict::Test(_)) => "noticed by the test alone",
+            Some(Verdict::Order(_)) => "noticed by an order of tests/litmus alone",
             _ if row.reason.is_some() => "listed with a reason",
             _ => "not noticed",
         };

@@ -15,7 +15,7 @@ const BASE: u64 = 1 << 10;
 const LARGEST_FRAME: u64 = 4 << 10;
 const BOOT: [&str; 4] = ["boot::", "find_devices", "dtb::", "exception_vectors"];
 /// Calls of closures and the like that are not followed, by lines of the source.
-const MOST_UNKNOWN: usize = 50;
+const MOST_UNKNOWN: usize = 55;
 /// Whom a thread calls on its processor's stack (`platform::thread::on_stack_of`).
 const ON_LENT_STACK: [&str; 3] = [
     "call_on_stack",

@@ -39,8 +39,8 @@ fn name(word: u32) -> Option<&'static str> {
     })
 }
 
-/// The functions of a kernel that have each instruction, with those that they were inlined into.
-pub struct Barriers(BTreeMap<&'static str, BTreeSet<String>>);
+/// The functions of a kernel that have each instruction, with those that they were inlined into; and where.
+pub struct Barriers(BTreeMap<&'static str, BTreeMap<String, BTreeSet<u64>>>);
 
 impl Barriers {
     /// Finds them all in a kernel.
@@ -52,26 +52,30 @@ impl Barriers {
         let file = object::File::parse(&*data)?;
         let text = file.section_by_name(".text").context("no .text")?;
         let loader = Loader::new(elf).map_err(|error| anyhow!("{}: {error}", elf.display()))?;
-        let mut found: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+        let mut found: BTreeMap<_, BTreeMap<String, BTreeSet<u64>>> = BTreeMap::new();
         for (index, bytes) in text.data()?.chunks_exact(4).enumerate() {
+            let address = text.address() + 4 * index as u64;
             if let Some(name) = name(u32::from_le_bytes(bytes.try_into()?)) {
-                let chain = frames::chain(&loader, text.address() + 4 * index as u64);
-                found
-                    .entry(name)
-                    .or_default()
-                    .extend(chain.iter().filter_map(Place::ours));
+                let places = found.entry(name).or_default();
+                for place in owners(name, &frames::chain(&loader, address)) {
+                    places.entry(place).or_default().insert(address);
+                }
             }
         }
         Ok(Barriers(found))
     }
 
+    /// Whether the instruction stands in its function, if those at `left_out` are not counted.
+    fn has(&self, anchor: &Anchor, left_out: &BTreeSet<u64>) -> bool {
+        let places = self.0.get(anchor.instruction.as_str());
+        let addresses = places.and_then(|places| places.get(&anchor.place));
+        addresses.is_some_and(|addresses| !addresses.is_subset(left_out))
+    }
+
     /// Instructions of orders that do not stand where they should, a line each.
     pub fn missing(&self, orders: &[Order]) -> Vec<String> {
-        let has = |anchor: &Anchor| {
-            let places = self.0.get(anchor.instruction.as_str());
-            places.is_some_and(|places| places.contains(&anchor.place))
-        };
-        let missing = anchors(orders).filter(|(_, anchor)| !has(anchor));
+        let none = BTreeSet::new();
+        let missing = anchors(orders).filter(|(_, anchor)| !self.has(anchor, &none));
         missing
             .map(|(order, anchor)| {
                 let Anchor {
@@ -86,6 +90,42 @@ impl Barriers {
             })
             .collect()
     }
+
+    /// The order that would miss its instruction if those at `left_out` were gone, and would not hold without it; else one that
+    /// would hold.
+    pub fn misses<'a>(&self, orders: &'a [Order], left_out: &BTreeSet<u64>) -> Option<Missing<'a>> {
+        let missing = anchors(orders).filter(|(_, anchor)| !self.has(anchor, left_out));
+        let all: Vec<Missing<'a>> = missing
+            .map(|(order, anchor)| Missing {
+                order: &order.name,
+                is_needed: order.needs(&anchor.tag),
+            })
+            .collect();
+        let needed = all.iter().find(|missing| missing.is_needed);
+        needed.or(all.first()).copied()
+    }
+}
+
+/// An order of which an instruction is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing<'a> {
+    /// Its name.
+    pub order: &'a str,
+    /// Whether it does not hold without that.
+    pub is_needed: bool,
+}
+
+/// The functions that an instruction belongs to. A fence that the kernel asks for itself is that of one function alone: those that it
+/// was inlined into may have others, for other orders.
+fn owners(name: &str, chain: &[Place]) -> Vec<String> {
+    let ours = chain.iter().filter_map(|place| Some((place, place.ours()?)));
+    let mut ours = ours.peekable();
+    let is_fence = name.starts_with("DMB");
+    let is_kernels = ours
+        .peek()
+        .is_some_and(|(place, _)| place.file.starts_with("kernel/"));
+    let count = if is_fence && is_kernels { 1 } else { usize::MAX };
+    ours.map(|(_, owner)| owner).take(count).collect()
 }
 
 fn anchors(orders: &[Order]) -> impl Iterator<Item = (&Order, &Anchor)> {

@@ -1,5 +1,5 @@
 //! A packet has come: whose is it? What no socket wants is left to the interface, which answers it, by an echo, a reset or an ICMP
-//! error, or drops it.
+//! error, or drops it. What each way needs is not inlined here: it would lie on the stack below all others.
 
 use super::address::is_loopback;
 use super::datagram;

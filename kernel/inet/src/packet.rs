@@ -36,6 +36,8 @@ impl InboundPacket<'_> {
 }
 
 /// Lets an interface answer a packet that no socket wants.
+#[cold]
+#[inline(never)]
 fn answer(netif: &'static Netif, packet: &[u8], outbox: &mut Outbox) {
     netif.poll(&mut SocketSet::new(Vec::new()), Some(packet), outbox, 0);
 }

@@ -58,7 +58,10 @@ pub enum Level {
     Debug = 7,
 }
 
-/// Keeps a line; see the macros. May be called with any lock held but the log's own and the scheduler's.
+/// Keeps a line; see the macros. May be called with any lock held but the log's own and the scheduler's. Not inlined: the kilobyte of
+/// the line is not to lie on the stack of whoever might log something, below all that it calls.
+#[cold]
+#[inline(never)]
 pub fn write(level: Level, line: fmt::Arguments<'_>) {
     let mut text = Line::new();
     // A line that is too long is cut.
@@ -88,10 +91,9 @@ pub fn keep(level: u8, text: &[u8]) {
 
 /// Writes the line as `[    0.000000] text`, in one piece: other processors write to the console, too.
 fn write_to_console(time: u64, text: &[u8]) {
-    let mut stamp = Line::new();
-    let _cut = write_stamp(&mut stamp, time);
     let mut whole = ConsoleLine::new();
-    whole.push(stamp.bytes());
+    // It never fails.
+    let _ = write_stamp(&mut whole, time);
     for (index, part) in text.split(|byte| *byte == b'\n').enumerate() {
         if index > 0 {
             whole.push(b"\r\n");
@@ -127,6 +129,13 @@ impl ConsoleLine {
     fn send(&mut self) {
         platform::console::write(&self.bytes[..self.len]);
         self.len = 0;
+    }
+}
+
+impl Write for ConsoleLine {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -315,6 +315,11 @@ impl Frames {
         }
     }
 
+    /// What is known of a table beside its entries, as a word: equal words, equal knowledge.
+    pub fn record(&self, table: Frame) -> u32 {
+        self.occupancy(table).word()
+    }
+
     /// The occupancy of a table: meaningful only for a frame in use as one.
     #[inline]
     pub(crate) fn occupancy(&self, table: Frame) -> Occupancy {

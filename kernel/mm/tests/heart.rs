@@ -2,6 +2,7 @@
 //! shadow of what every process should see; the other modules are the tests.
 
 mod edges;
+mod exhaust;
 mod golden;
 mod life;
 mod lives;

@@ -1,6 +1,8 @@
 //! Core dumps: core(5). The thread that takes the signal has the others end, which leave their registers behind (`registers`),
 //! and writes the memory of the process to a file: an ELF that debuggers open (`notes`, `segments`, `image`). Nothing is
 //! written for a process that may not be looked into, nor beyond `RLIMIT_CORE`, which is 0 until somebody raises it.
+//!
+//! Its parts are not inlined: what notes and segments need is not to lie on the stack below a file system that makes the file.
 
 mod image;
 mod notes;
@@ -26,6 +28,7 @@ const LEAST: u64 = mm::PAGE_SIZE as u64;
 
 /// Dumps the process of the running thread, which `info` is about to end: the other threads end first. Whether there is a core
 /// now, be it cut at the limit or for want of room. No lock may be held.
+#[inline(never)]
 pub fn write(thread: &Arc<Thread>, context: &UserContext, signal: Signal, info: &SigInfo) -> bool {
     let process = thread.process();
     let limit = process.limit(RLIMIT_CORE);
@@ -63,6 +66,7 @@ fn try_write(
 
 /// A new file of the process's user that nobody else may read, in the place of one that stands there. `EACCES` and what
 /// open(2) says; `EPERM` where the file system made something else of it.
+#[inline(never)]
 fn create(thread: &Thread, name: &[u8]) -> Result<Arc<OpenFile>, Errno> {
     let fs_context = thread.fs_context().snapshot()?;
     let subject = Subject::new(thread.process().credentials());

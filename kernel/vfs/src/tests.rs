@@ -187,11 +187,26 @@ fn names_in(context: &LookupContext<'_>, path: &[u8]) -> Vec<(Vec<u8>, u32)> {
 fn a_file_system_of_a_test_is_mounted_and_used() {
     let (fs_context, covered) = tree_with_mount_point();
     let context = LookupContext::current(&fs_context, Subject::kernel());
-    let mounted = mount::mount(&covered, b"guestbook", b"none", b"hello", MountFlags::empty());
+    let mounted = mount::mount(
+        &covered,
+        b"guestbook",
+        b"none",
+        None,
+        b"hello",
+        MountFlags::empty(),
+    );
     assert_eq!(mounted, Err(Errno::ENODEV), "nobody has registered it");
     filesystem::register(&GuestBookFs).unwrap();
     assert_eq!(filesystem::register(&GuestBookFs), Err(Errno::EBUSY));
-    mount::mount(&covered, b"guestbook", b"none", b"hello", MountFlags::empty()).unwrap();
+    mount::mount(
+        &covered,
+        b"guestbook",
+        b"none",
+        None,
+        b"hello",
+        MountFlags::empty(),
+    )
+    .unwrap();
 
     assert_eq!(text_of(&context, b"/mnt/link").unwrap(), b"hello");
     let file = open(

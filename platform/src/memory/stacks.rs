@@ -15,8 +15,9 @@ use super::kernel_tables::Rights;
 use super::{kernel_tables, ram};
 use crate::cpu::{EMERGENCY_STACK_SIZE, MAX_CPUS, PerCpu};
 use crate::fault_injection;
-use crate::layout::STACK_BASE;
+use crate::layout::{STACK_BASE, image};
 use crate::lock::{Contention, Lock};
+use arrayvec::ArrayVec;
 use core::ops::Range;
 use mm::{NoMemory, PAGE_SIZE};
 
@@ -112,7 +113,8 @@ pub(crate) fn give_back(stack: Stack) {
         let used = stack.deepest_use();
         assert!(
             used <= STACK_SIZE - SPARE,
-            "a thread used {used} bytes of its kernel stack, which has {STACK_SIZE}"
+            "a thread used {used} bytes of its kernel stack, which has {STACK_SIZE}, by way of {:x?}",
+            stack.callers()
         );
     }
     let Err(stack) = CACHES.get().lock().push(stack) else {
@@ -201,6 +203,17 @@ impl Stack {
     fn paint(&self) {
         // SAFETY: the aligned words of a mapped stack that no thread is on.
         self.words().for_each(|word| unsafe { word.write(PAINT) });
+    }
+
+    /// Words that look like return addresses, the deepest first: by way of whom threads came so deep.
+    fn callers(&self) -> ArrayVec<u64, 48> {
+        let text = image::text();
+        // SAFETY: as in `paint`, which has written all of them.
+        let words = self.words().map(|word| unsafe { word.read() });
+        words
+            .filter(|word| text.contains(&(*word as usize)))
+            .take(48)
+            .collect()
     }
 
     /// Bytes that threads have used at most since it was painted.

@@ -223,6 +223,14 @@ impl Order {
         Ok(())
     }
 
+    /// Whether what must never come can come when the instruction of that tag alone is left out.
+    pub fn needs(&self, tag: &str) -> bool {
+        let is_it = |sabotage: &Option<String>| sabotage.as_deref() == Some(tag);
+        self.expected
+            .iter()
+            .any(|(sabotage, answer)| is_it(sabotage) && *answer != Answer::Never)
+    }
+
     /// The name of one of its tests.
     pub fn name_of(&self, sabotage: Option<&str>) -> String {
         match sabotage {

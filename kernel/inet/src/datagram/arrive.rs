@@ -24,6 +24,7 @@ const ICMP_HEADER: usize = 8;
 type Receivers = ArrayVec<Arc<Datagram>, MOST_RECEIVERS>;
 
 /// A datagram of UDP has come. One for nobody is answered by an ICMP error.
+#[inline(never)]
 pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
     let Ok(datagram) = UdpPacket::new_checked(arrival.payload) else {
         return;
@@ -51,6 +52,7 @@ pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
 }
 
 /// Raw sockets get a copy of each packet of their protocol; whether one did.
+#[inline(never)]
 pub(crate) fn give_to_raw(arrival: &InboundPacket<'_>) -> bool {
     let receivers: Receivers = {
         let all = RAW.lock();
@@ -73,6 +75,7 @@ pub(crate) fn give_to_raw(arrival: &InboundPacket<'_>) -> bool {
 }
 
 /// A message of ICMP has come: an echo's answer for who asked, or an error for who sent what it is about.
+#[inline(never)]
 pub(crate) fn give_to_ping(arrival: &InboundPacket<'_>) {
     let (echo, error) = match arrival.protocol {
         IpProtocol::Icmp => (echo_of_ipv4(arrival.payload), error_of_ipv4(arrival.payload)),

@@ -12,6 +12,7 @@ use smoltcp::socket::tcp::State;
 
 impl Stream {
     /// A segment of its connection has come. What it sends in answer is delivered by the caller.
+    #[inline(never)]
     pub(super) fn take_segment(&self, packet: &[u8], outbox: &mut Outbox) {
         let mut inner = self.inner.lock();
         let effects = self.run(&mut inner, Some(packet), outbox);
@@ -33,6 +34,7 @@ impl Stream {
     }
 
     /// A SYN for this listening socket. It is dropped if there is no room for it: the other side tries again.
+    #[inline(never)]
     pub(super) fn admit(&self, arrival: &InboundPacket<'_>, key: ConnectionKey, outbox: &mut Outbox) {
         let has_room = self
             .backlog

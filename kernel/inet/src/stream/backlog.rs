@@ -33,6 +33,7 @@ impl Backlog {
     }
 
     /// A SYN has come; whether there is room for it. Linux takes one more than it was told.
+    #[inline(never)]
     pub(super) fn admit(&mut self) -> bool {
         let has_room = self.ready.len() + self.half_open <= self.limit;
         self.half_open += usize::from(has_room);

@@ -64,6 +64,7 @@ fn find(key: &ConnectionKey) -> Option<Arc<Stream>> {
 }
 
 /// A segment has come: its connection gets it, or a listening socket a SYN. What is for nobody is answered by a reset.
+#[inline(never)]
 pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
     let Ok(segment) = TcpPacket::new_checked(arrival.payload) else {
         return;

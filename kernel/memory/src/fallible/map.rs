@@ -314,10 +314,11 @@ impl<K: Ord + Clone, V> Node<K, V> {
     /// Takes over all of the node behind it, whose keys are not below `least`.
     fn append(&mut self, least: K, right: Node<K, V>) {
         match (self, right) {
-            (Node::Leaf(entries), Node::Leaf(right)) => entries.extend(*right),
+            // Drained where they lie: moved out of its box a node would take room on the stack.
+            (Node::Leaf(entries), Node::Leaf(mut right)) => entries.extend(right.drain(..)),
             (Node::Inner(children), Node::Inner(mut right)) => {
                 right[0].0 = least;
-                children.extend(*right);
+                children.extend(right.drain(..));
             }
             _ => unreachable!("all leaves are equally deep"),
         }

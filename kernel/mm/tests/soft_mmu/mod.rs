@@ -12,6 +12,7 @@ mod machine;
 mod order;
 pub mod random;
 pub mod sabotage;
+pub mod shape;
 mod tlb;
 mod walk;
 
@@ -30,6 +31,7 @@ pub struct SoftMmu {
     machine: RefCell<Machine>,
     cpu: Cell<usize>,
     interloper: RefCell<Option<Rc<dyn Fn()>>>,
+    interrupts_each_read: Cell<bool>,
     counters: Counters,
     executed: Cell<Cost>,
 }
@@ -50,6 +52,7 @@ impl SoftMmu {
             machine: RefCell::new(Machine::new(first.0, frames, cpus, seed)),
             cpu: Cell::new(0),
             interloper: RefCell::new(None),
+            interrupts_each_read: Cell::new(false),
             counters: Counters::new(),
             executed: Cell::new(Cost::default()),
         }
@@ -84,6 +87,11 @@ impl SoftMmu {
     /// What other processors do in the middle of a step of this one: called around the machine's steps.
     pub fn set_interloper(&self, interloper: Option<Rc<dyn Fn()>>) {
         *self.interloper.borrow_mut() = interloper;
+    }
+
+    /// Whether others may act between any two reads of descriptors, not now and then.
+    pub fn interrupt_each_read(&self, is_so: bool) {
+        self.interrupts_each_read.set(is_so);
     }
 
     /// Addresses that speculation shall try; the last ones most.
@@ -270,7 +278,7 @@ impl SoftMmu {
 
     /// Between two reads others act, too, but less often: a table has many entries.
     fn interrupt_reading(&self) {
-        if self.machine.borrow_mut().random.one_in(30) {
+        if self.interrupts_each_read.get() || self.machine.borrow_mut().random.one_in(30) {
             self.interrupt();
         }
     }

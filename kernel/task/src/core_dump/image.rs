@@ -71,6 +71,7 @@ impl Output<'_> {
 ///
 /// # Errors
 /// `EFBIG`: not even its headers could be written. `ESRCH`: the process has no memory any more. `ENOMEM`.
+#[inline(never)]
 pub(super) fn write(
     thread: &Thread,
     file: &OpenFile,

@@ -27,6 +27,7 @@ const ARGUMENTS: usize = 80;
 ///
 /// # Errors
 /// `ENOMEM`.
+#[inline(never)]
 pub(super) fn collect(
     thread: &Thread,
     context: &UserContext,

@@ -55,6 +55,7 @@ pub fn set(new: &[u8]) -> Result<(), Errno> {
 ///
 /// # Errors
 /// `ENOENT` if there is to be none.
+#[inline(never)]
 pub(super) fn expand(thread: &Thread, signal: Signal) -> Result<Vec<u8>, Errno> {
     let (pattern, len) = get();
     let mut name = Bytes::default();

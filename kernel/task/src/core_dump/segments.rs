@@ -41,6 +41,7 @@ pub(super) struct Segments {
 ///
 /// # Errors
 /// `ESRCH`: it has none any more. `ENOMEM`. `EINTR`: it is to end at once.
+#[inline(never)]
 pub(super) fn collect(thread: &Thread) -> Result<Segments, Errno> {
     let space = thread.process().space().ok_or(Errno::ESRCH)?;
     let mut segments = Segments::default();

@@ -90,6 +90,8 @@ fn settle_interrupted_call(
     }
 }
 
+// Apart: what a frame for a handler needs is not to lie on the stack below a core dump.
+#[inline(never)]
 fn enter_handler(
     thread: &Arc<Thread>,
     context: &mut UserContext,
@@ -139,6 +141,7 @@ fn stop_by(thread: &Thread, signal: Signal, known: Continues) {
 }
 
 /// Ends the process by a signal whose action is to dump core; the status says whether there is one.
+#[inline(never)]
 fn end_by_fault(thread: &Arc<Thread>, context: &UserContext, signal: Signal, info: &SigInfo) {
     let process = thread.process();
     if process.pid == INIT {
