@@ -13,7 +13,13 @@ const PROCESSOR: u64 = 32 << 10;
 const BASE: u64 = 1 << 10;
 /// No function but those of boot may take more for itself.
 const LARGEST_FRAME: u64 = 4 << 10;
-const BOOT: [&str; 4] = ["boot::", "find_devices", "dtb::", "exception_vectors"];
+const BOOT: [&str; 5] = [
+    "boot::",
+    "find_devices",
+    "dtb::",
+    "exception_vectors",
+    "storage::begin",
+];
 /// Calls of closures and the like that are not followed, by lines of the source.
 const MOST_UNKNOWN: usize = 55;
 /// Whom a thread calls on its processor's stack (`platform::thread::on_stack_of`).

@@ -84,6 +84,7 @@ fn to_c(value: &str) -> Option<String> {
 }
 
 const PROLOGUE: &str = "
+#include <stddef.h>
 #include <linux/types.h>
 #include <asm/unistd.h>
 #include <asm/errno.h>
