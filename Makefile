@@ -32,7 +32,7 @@ test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
 	@.ci/setup test
 	@.ci/test
 
-exhaust: ## every small history of up to three spaces on the adversarial machine, DEPTH=5 steps far, and every second act at each point of a step after ACTS=1 others: half an hour
+exhaust: ## every small history of up to three spaces on the adversarial machine, DEPTH=5 steps far, and every second act at each point of a step after ACTS=1 others: takes long
 	@.ci/setup test
 	@HOLSTEIN_DEPTH=$(or $(DEPTH),5) HOLSTEIN_INTERLEAVED=$(or $(ACTS),1) .ci/cargo host test --release -p mm --test heart exhaust -- --nocapture
 
