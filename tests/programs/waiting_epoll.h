@@ -16,6 +16,42 @@ static uint32_t ready(int epoll, uint64_t data) {
     return count == 1 && events[0].data.u64 == data ? events[0].events : ~0u;
 }
 
+static int refused_by(int epoll, const char *path, int flags) {
+    int file = open(path, flags), is_refused = FAILS(watch(epoll, EPOLL_CTL_ADD, file, EPOLLIN, 4), EPERM);
+    close(file);
+    return file >= 0 && is_refused;
+}
+
+// Of files that are always ready epoll takes those whose kind could have said otherwise: `events` is what it tells of this one.
+static int is_always_ready(int epoll, const char *path, unsigned events) {
+    struct epoll_event told[2];
+    int file = open(path, O_RDONLY), is_ready = watch(epoll, EPOLL_CTL_ADD, file, EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM, 6) == 0;
+    for (int i = 0; i < 2; i++) is_ready &= epoll_wait(epoll, told, 2, 0) == 1 && told[0].data.u64 == 6 && told[0].events == events;
+    is_ready &= epoll_ctl(epoll, EPOLL_CTL_DEL, file, NULL) == 0 && epoll_wait(epoll, told, 2, 0) == 0;
+    close(file);
+    return is_ready;
+}
+
+static void check_what_is_watched(void) {
+    enum { READ = EPOLLIN | EPOLLRDNORM, BOTH = READ | EPOLLOUT | EPOLLWRNORM };
+    int epoll = epoll_create1(0);
+    if (access("/dev/random", F_OK) != 0) mknod("/dev/random", S_IFCHR | 0600, makedev(1, 8));
+    if (access("/dev/urandom", F_OK) != 0) mknod("/dev/urandom", S_IFCHR | 0600, makedev(1, 9));
+    // Of processes only what is mounted; of the machine everything.
+    for (int i = 0; i < 6; i++)
+        CHECK(refused_by(epoll, (const char *[]){"/proc/self/maps", "/proc/self/stat", "/proc/self/cmdline", "/proc/self/status", "/proc/self/comm",
+                                                 "/proc/self/smaps"}[i], O_RDONLY));
+    CHECK(refused_by(epoll, "/proc/self", O_RDONLY) && refused_by(epoll, "/proc/sys", O_RDONLY));
+    CHECK(is_always_ready(epoll, "/proc/mounts", READ) && is_always_ready(epoll, "/proc/self/mountinfo", READ));
+    CHECK(is_always_ready(epoll, "/proc/meminfo", BOTH) && is_always_ready(epoll, "/proc/stat", BOTH) && is_always_ready(epoll, "/proc/uptime", BOTH));
+    CHECK(is_always_ready(epoll, "/proc/sys/kernel/ostype", BOTH) && is_always_ready(epoll, "/proc/net/unix", BOTH));
+    CHECK(is_always_ready(epoll, "/proc/locks", BOTH) && is_always_ready(epoll, "/proc/sysvipc/shm", BOTH));
+    // Of the devices that are always ready, one.
+    CHECK(is_always_ready(epoll, "/dev/random", READ));
+    CHECK(refused_by(epoll, "/dev/urandom", O_RDONLY) && refused_by(epoll, "/dev/zero", O_RDONLY) && refused_by(epoll, "/dev/full", O_RDONLY));
+    close(epoll);
+}
+
 static void check_epoll_errors(void) {
     int epoll = epoll_create1(EPOLL_CLOEXEC), fd = eventfd(0, 0), ends[2];
     struct epoll_event event = {EPOLLIN, {0}}, events[2];
@@ -236,6 +272,7 @@ static void check_watch_limit(void) {
 
 static void check_epoll(void) {
     check_epoll_errors();
+    check_what_is_watched();
     check_level();
     check_edge();
     check_turns();

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::OpenFlags;
+use abi::file::{OpenFlags, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use memory::fallible;
 
 use super::kmsg;
@@ -44,7 +44,7 @@ impl DeviceDriver for MemoryDevices {
             NULL => Ok(fallible::arc(Null)?),
             ZERO => Ok(fallible::arc(Zero)?),
             FULL => Ok(fallible::arc(Full)?),
-            RANDOM | URANDOM => Ok(fallible::arc(Random)?),
+            RANDOM | URANDOM => Ok(fallible::arc(Random { minor })?),
             KMSG => kmsg::open(),
             _ => Err(Errno::ENXIO),
         }
@@ -148,9 +148,26 @@ impl FileOps for Full {
 }
 
 /// `/dev/random` and `/dev/urandom`.
-struct Random;
+struct Random {
+    minor: u32,
+}
 
 impl FileOps for Random {
+    /// As on Linux, where `/dev/random` could once be waited for.
+    fn can_be_watched(&self) -> bool {
+        self.minor == RANDOM
+    }
+
+    /// What can be waited for there is that bytes can be read.
+    fn poll(&self) -> i16 {
+        let both = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+        if self.minor == RANDOM {
+            POLLIN | POLLRDNORM
+        } else {
+            both
+        }
+    }
+
     fn read(&self, _io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
         let mut bytes = [0; 512];
         transfer(|| {

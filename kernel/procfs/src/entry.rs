@@ -8,6 +8,7 @@ use abi::Errno;
 use abi::file::{S_IFDIR, S_IFLNK, S_IFREG};
 
 use super::node::{Generated, Magic, PseudoDirectory, PseudoEntry, PseudoNode};
+use super::proc_task::ProcTask;
 use super::seq_file;
 use super::text::Text;
 use memory::fallible;
@@ -22,10 +23,31 @@ pub const SPREAD: u64 = 64;
 /// `st_ino` of /proc itself; its entries follow.
 pub const ROOT_INODE: u64 = 1;
 
+/// What the entries of a directory are about.
+pub trait ProcSubject: Clone + Send + Sync + 'static {
+    /// Whether epoll(7) takes files about it: those about nothing in particular (`proc_reg_poll` of Linux, `proc_sys_poll`).
+    const CAN_BE_WATCHED: bool;
+}
+
+impl ProcSubject for () {
+    const CAN_BE_WATCHED: bool = true;
+}
+
+/// A processor: files of /sys (`kernfs_fop_poll`).
+impl ProcSubject for usize {
+    const CAN_BE_WATCHED: bool = true;
+}
+
+impl ProcSubject for ProcTask {
+    const CAN_BE_WATCHED: bool = false;
+}
+
 /// One entry of a directory about `C`.
 pub struct FixedEntry<C: 'static> {
     name: &'static str,
     mode: u32,
+    /// Whether epoll(7) takes it, whatever it is about.
+    can_be_watched: bool,
     content: Content<C>,
 }
 
@@ -50,6 +72,7 @@ impl<C> FixedEntry<C> {
         FixedEntry {
             name,
             mode: 0o444,
+            can_be_watched: false,
             content: Content::Text(make),
         }
     }
@@ -63,6 +86,7 @@ impl<C> FixedEntry<C> {
         FixedEntry {
             name,
             mode,
+            can_be_watched: false,
             content: Content::Object(open),
         }
     }
@@ -72,6 +96,7 @@ impl<C> FixedEntry<C> {
         FixedEntry {
             name,
             mode: 0o777,
+            can_be_watched: false,
             content: Content::Link(make),
         }
     }
@@ -81,8 +106,15 @@ impl<C> FixedEntry<C> {
         FixedEntry {
             name,
             mode,
+            can_be_watched: false,
             content: Content::Directory(make),
         }
+    }
+
+    /// The same, and epoll(7) takes it.
+    pub const fn watched(mut self) -> Self {
+        self.can_be_watched = true;
+        self
     }
 
     fn kind(&self) -> u32 {
@@ -110,7 +142,7 @@ pub struct Directory<C: 'static> {
     pub directory_owner: (u32, u32),
 }
 
-impl<C: Clone + Send + Sync + 'static> PseudoDirectory for Directory<C> {
+impl<C: ProcSubject> PseudoDirectory for Directory<C> {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>, Errno> {
         let index = self
             .entries
@@ -119,9 +151,14 @@ impl<C: Clone + Send + Sync + 'static> PseudoDirectory for Directory<C> {
             .ok_or(Errno::ENOENT)?;
         let (entry, number) = (&self.entries[index], self.number(index));
         let subject = self.subject.clone();
+        let can_be_watched = C::CAN_BE_WATCHED || entry.can_be_watched;
         let node = match entry.content {
             Content::Text(make) => PseudoNode::file(TextFile { subject, make })?,
-            Content::Object(open) => PseudoNode::file(ObjectFile { subject, open })?,
+            Content::Object(open) => PseudoNode::file(ObjectFile {
+                subject,
+                open,
+                can_be_watched,
+            })?,
             Content::Link(make) => make(&subject)?,
             Content::Directory(make) => make(&subject, &self.filesystem, number)?,
         };
@@ -181,21 +218,30 @@ struct TextFile<C: 'static> {
     make: fn(&C, &mut Text) -> Result<(), Errno>,
 }
 
-impl<C: Clone + Send + Sync + 'static> Generated for TextFile<C> {
+impl<C: ProcSubject> Generated for TextFile<C> {
     fn open(&self) -> Result<Arc<dyn FileOps>, Errno> {
         let (subject, make) = (self.subject.clone(), self.make);
         seq_file::open_whole(move |text| make(&subject, text))
+    }
+
+    fn can_be_watched(&self) -> bool {
+        C::CAN_BE_WATCHED
     }
 }
 
 struct ObjectFile<C: 'static> {
     subject: C,
     open: fn(&C) -> Result<Arc<dyn FileOps>, Errno>,
+    can_be_watched: bool,
 }
 
 impl<C: Send + Sync + 'static> Generated for ObjectFile<C> {
     fn open(&self) -> Result<Arc<dyn FileOps>, Errno> {
         (self.open)(&self.subject)
+    }
+
+    fn can_be_watched(&self) -> bool {
+        self.can_be_watched
     }
 }
 

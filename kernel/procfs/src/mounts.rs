@@ -4,6 +4,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
+use abi::file::{POLLIN, POLLRDNORM};
 
 use super::proc_task::ProcTask;
 use super::seq_file::SeqFile;
@@ -48,7 +49,9 @@ pub fn open_information(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
 
 fn open_list(process: &ProcTask, line: fn(&Mount, &[u8], &mut Text)) -> Result<Arc<dyn FileOps>, Errno> {
     let root = process.root().ok_or(Errno::EINVAL)?;
-    SeqFile::open(move |from, text| add(&root, from, text, line))
+    // Linux says nothing of writing here, unlike of other texts (`mounts_poll`).
+    let events = POLLIN | POLLRDNORM;
+    SeqFile::open_ready(move |from, text| add(&root, from, text, line), events)
 }
 
 fn add(

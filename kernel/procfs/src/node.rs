@@ -40,6 +40,11 @@ pub struct PseudoEntry {
 pub trait Generated: Send + Sync + 'static {
     /// What an open of it reads and writes.
     fn open(&self) -> Result<Arc<dyn FileOps>, Errno>;
+
+    /// Whether epoll(7) takes it.
+    fn can_be_watched(&self) -> bool {
+        false
+    }
 }
 
 /// A symbolic link that knows its target.
@@ -142,6 +147,10 @@ struct GeneratedOps<G>(G);
 impl<G: Generated> InodeOps for GeneratedOps<G> {
     fn open(self: Arc<Self>, _dentry: &Arc<Dentry>, _flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
         self.0.open()
+    }
+
+    fn can_be_watched(&self) -> bool {
+        self.0.can_be_watched()
     }
 }
 

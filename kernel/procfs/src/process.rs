@@ -46,8 +46,8 @@ static ENTRIES: &[FixedEntry<ProcTask>] = &[
     // Nobody has logged in: there is no audit that would know.
     FixedEntry::text("loginuid", never_set),
     FixedEntry::object("mem", 0o600, program_memory::open),
-    FixedEntry::object("mountinfo", 0o444, mounts::open_information),
-    FixedEntry::object("mounts", 0o444, mounts::open),
+    FixedEntry::object("mountinfo", 0o444, mounts::open_information).watched(),
+    FixedEntry::object("mounts", 0o444, mounts::open).watched(),
     FixedEntry::text("oom_score", |process, text| {
         text.add(format_args!("{}\n", oom::score(process)));
         Ok(())

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
+use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use mm::PAGE_SIZE;
 
 use super::text::Text;
@@ -27,6 +28,8 @@ pub const FIRST_KEY: u64 = 0;
 /// the record behind them; `None` behind the last.
 pub struct SeqFile<F> {
     make: F,
+    /// What poll(2) answers.
+    events: i16,
     place: Mutex<ReadPosition>,
 }
 
@@ -85,8 +88,16 @@ where
     /// # Errors
     /// `ENOMEM`.
     pub fn open(make: F) -> Result<Arc<dyn FileOps>, Errno> {
+        SeqFile::open_ready(make, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
+    }
+
+    /// The same, for one of which poll(2) answers `events`.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn open_ready(make: F, events: i16) -> Result<Arc<dyn FileOps>, Errno> {
         let place = Mutex::new(ReadPosition::START);
-        Ok(fallible::arc(SeqFile { make, place })?)
+        Ok(fallible::arc(SeqFile { make, events, place })?)
     }
 
     /// Makes the next piece; whether there is one.
@@ -159,5 +170,9 @@ where
 
     fn positioning(&self) -> Positioning {
         Positioning::Bytes
+    }
+
+    fn poll(&self) -> i16 {
+        self.events
     }
 }

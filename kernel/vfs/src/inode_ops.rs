@@ -27,6 +27,11 @@ pub trait InodeOps: Any + Send + Sync {
         Err(Errno::ENXIO)
     }
 
+    /// Whether epoll(7) takes open files of it that are always ready ([`FileOps::can_be_watched`]).
+    fn can_be_watched(&self) -> bool {
+        false
+    }
+
     /// `st_size`.
     fn size(&self) -> u64 {
         0

@@ -21,9 +21,9 @@ impl OpenFile {
         self.ops.queues()
     }
 
-    /// Whether it tells when it becomes ready: `EPERM` of epoll_ctl(2) if not.
+    /// Whether it tells when it becomes ready, or is taken although it always is: `EPERM` of epoll_ctl(2) if not.
     pub fn can_be_watched(&self) -> bool {
-        self.ops.can_be_watched()
+        self.ops.can_be_watched() || self.inode().ops.can_be_watched()
     }
 
     /// From now on `watch` is told of the file's end, until it is taken back; and the file tells its queues of every change.
