@@ -1,14 +1,13 @@
 //! The heart of Holstein: address spaces, copy-on-write, and fork through shared translation tables. Safe Rust that knows no
 //! machine: what a machine must do is the trait [`Mmu`], which the board implements, and an adversary on the host in
-//! `tests/soft_mmu`.
+//! `tests/machine`.
 //!
 //! A page, a fork, and two stores, on the machine of `tests/parallel`:
 //!
 //! ```
 //! # #[path = "../tests/parallel/machine.rs"] mod machine;
-//! # #[path = "../tests/world/ram.rs"] mod ram;
 //! # use machine::Machine;
-//! # use ram::Ram;
+//! # use ::machine::ram::Ram;
 //! # use mm::*;
 //! # fn anonymous_page() -> MapRequest {
 //! #     MapRequest {

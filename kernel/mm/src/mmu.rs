@@ -1,4 +1,4 @@
-//! What a machine must do for the heart. `platform` implements it on the board, `tests/soft_mmu` as an adversary on the host.
+//! What a machine must do for the heart. `platform` implements it on the board, `tests/machine` as an adversary on the host.
 //!
 //! The order of barriers, stated once (Arm ARM D8.13 "TLB maintenance", B2.3.12 "Memory barriers"):
 //!

@@ -1,6 +1,6 @@
 //! Every small history: all that up to three spaces can do with pages of two level-3 tables and two entries of the root, step by step,
 //! on the adversarial machine, every processor warmed for every address before each step. Machines of the same shape are the same
-//! state (`soft_mmu::shape`): "no new state" ends the search.
+//! state (`machine::shape`): "no new state" ends the search.
 //!
 //! `HOLSTEIN_DEPTH=n` goes n steps far, `HOLSTEIN_INTERLEAVED=n` lets another processor act at each point of a step after n steps;
 //! `make exhaust` does so for long.
@@ -8,10 +8,10 @@
 mod interleaved;
 
 use crate::lives::catch;
-use crate::soft_mmu::sabotage::Sabotage;
-use crate::soft_mmu::shape::Shape;
 use crate::world::operations::Mapping;
 use crate::world::{Settings, Space, Use, World};
+use machine::sabotage::Sabotage;
+use machine::shape::Shape;
 use mm::{Frame, PAGE_SIZE, PageRange, Placement, Protection, RemapPlacement, VirtAddr};
 use std::collections::HashSet;
 use std::rc::Rc;

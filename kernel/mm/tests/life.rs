@@ -3,12 +3,12 @@
 mod choices;
 mod moving;
 
-use crate::soft_mmu::PROBES;
 use crate::world::object::{Object, Role};
 use crate::world::operations::Mapping;
 use crate::world::shadow::Page;
 use crate::world::{Settings, Space, Statistics, Use, World, bump};
 use choices::hot_addresses;
+use machine::PROBES;
 use mm::{PageRange, Placement, Protection, Purpose, Sharing, VirtAddr};
 use std::rc::Rc;
 use std::sync::Arc;

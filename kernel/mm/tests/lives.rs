@@ -5,8 +5,8 @@
 //! `HOLSTEIN_SEED=n` runs one seed alone, `HOLSTEIN_SEEDS` and `HOLSTEIN_STEPS` set how many and how long.
 
 use crate::life::Life;
-use crate::soft_mmu::random::Random;
 use crate::world::Settings;
+use machine::random::Random;
 use mm::MAX_CPUS;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,7 +1,7 @@
 //! The adversary itself is tested: each breach of the order, done by hand with literal descriptors, brings its complaint, and
 //! the right order brings none. One address space of one page: root -> level 2 -> level 3 -> page.
 
-use crate::soft_mmu::{Moment, SoftMmu};
+use machine::{Moment, SoftMmu};
 use mm::{Access, Asid, Descriptor, Frame, Mmu, VirtAddr};
 
 const ROOT: Frame = Frame(0x100);

@@ -3,8 +3,8 @@
 //! `HOLSTEIN_SABOTAGE=Name` runs one alone and prints the whole complaint.
 
 use crate::lives::{catch, live, settings_of};
-use crate::soft_mmu::sabotage::Sabotage;
 use crate::world::{Negligence, WaitMistake};
+use machine::sabotage::Sabotage;
 
 /// Lives that a sabotage has to survive unnoticed before the test fails.
 const SEEDS: u64 = 60;

@@ -1,8 +1,8 @@
 //! What the dice choose: ranges, addresses, uses.
 
 use super::{HEAP, Life, STACK_TOP, WHOLE, WHOLE_USED, WINDOW_PAGES, WINDOWS};
-use crate::soft_mmu::PROBES;
 use crate::world::{Space, Use};
+use machine::PROBES;
 use mm::{PageRange, VirtAddr};
 
 impl Life {

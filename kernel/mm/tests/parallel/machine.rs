@@ -1,4 +1,4 @@
-//! A machine whose processors are threads of the host. Simpler than `soft_mmu`, which plays all processors on one thread and
+//! A machine whose processors are threads of the host. Simpler than `tests/machine`, which plays all processors on one thread and
 //! interrupts at chosen points: here any two instructions of the heart may meet, counts and marks included. A TLB keeps whole
 //! translations until a TLBI takes them away; an access holds its processor's TLB, so that a TLBI waits for it, as DSB ISH does.
 

@@ -11,11 +11,11 @@ mod release;
 mod sharing;
 mod waiting;
 
-use crate::soft_mmu::PROBES;
 use crate::world::object::Role;
 use crate::world::operations::Mapping;
 use crate::world::shadow::Verdict;
 use crate::world::{Seen, Settings, Space, Use, World};
+use machine::PROBES;
 use mm::{
     Access, Event, MAX_CPUS, Outcome, PageRange, Placement, Protection, RemapPlacement, Resolution, SegvCode,
     Sharing, VirtAddr,

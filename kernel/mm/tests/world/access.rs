@@ -2,7 +2,7 @@
 
 use super::shadow::Verdict;
 use super::{Intrusion, Space, World, bump};
-use crate::soft_mmu::{Moment, PROBES};
+use machine::{Moment, PROBES};
 use mm::{Access, Obstacle, Outcome, Refusal, Resolution, SegvCode, StackLimits, VirtAddr};
 use std::rc::Rc;
 

@@ -3,8 +3,8 @@
 
 use super::shadow::{Page, Shadow, told_flags};
 use super::{FIRST_FRAME, Space, World};
-use crate::soft_mmu::decode::{Limits, Meaning, decode, effective};
-use crate::soft_mmu::{PROBES, SoftMmu};
+use machine::decode::{Limits, Meaning, decode, effective};
+use machine::{PROBES, SoftMmu};
 use mm::{Backing, Cost, Event, Frame, PageSource, Sharing, VirtAddr};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! A file or shared memory object whose pages can be mapped, together with what its pages should hold.
 
 use super::waiting::LatePages;
-use crate::soft_mmu::{PROBES, SoftMmu};
+use machine::{PROBES, SoftMmu};
 use mm::{AT_HAND, FileIdentity, Frame, Interrupted, Memory, NoMemory, PageError, PageSource};
 use std::cell::RefCell;
 use std::rc::Rc;

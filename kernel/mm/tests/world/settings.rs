@@ -1,7 +1,7 @@
 //! What a world is made of.
 
 use super::{Negligence, WaitMistake};
-use crate::soft_mmu::sabotage::Sabotage;
+use machine::sabotage::Sabotage;
 
 /// What the world is made of.
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! What a process should see: a deep copy of everything, page by page, with none of the heart's cleverness. Fork clones it.
 
 use super::object::{Object, Role, Words};
-use crate::soft_mmu::PROBES;
+use machine::PROBES;
 use mm::{Access, AreaFlags, PageRange, Protection, Purpose, SegvCode, Sharing, VirtAddr};
 use std::collections::BTreeMap;
 use std::sync::Arc;

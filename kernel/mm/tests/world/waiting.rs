@@ -3,7 +3,7 @@
 
 use super::settings::Settings;
 use super::{Space, World, bump};
-use crate::soft_mmu::random::Random;
+use machine::random::Random;
 use mm::{AddressSpace, AwaitedPage, Descriptor, Frame, Level, Mmu, PageError, TABLE_ENTRIES, VirtAddr};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;

@@ -1,8 +1,9 @@
 //! What one processor may remember of translations: every descriptor of every level, tagged by ASID, as often as it was
 //! seen in a different form. Nothing is forgotten but by TLBI, which is what the architecture permits.
 
-use super::decode::Limits;
-use std::collections::BTreeMap;
+use crate::decode::Limits;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 /// One remembered descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

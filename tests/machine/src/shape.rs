@@ -1,11 +1,11 @@
 //! What of a machine decides what it can do next, with the frames named in the order in which they are met: two machines of the same
 //! shape behave alike, whatever was stored in their pages.
 
-use super::SoftMmu;
-use super::machine::FRAME_WORDS;
+use crate::SoftMmu;
+use crate::machine::FRAME_WORDS;
+use core::hash::{Hash, Hasher};
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 
 /// The address in a descriptor.
 const ADDRESS: u64 = 0x0000_ffff_ffff_f000;

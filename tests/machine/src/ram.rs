@@ -1,7 +1,9 @@
 //! The machine's RAM as the buddy allocator would hand it out: runs from the start, single frames that came back.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use mm::{Frame, FrameInfos, FrameRun, FrameSource, FrameWord, Frames};
-use std::sync::Mutex;
+use spin::Mutex;
 
 /// Frames that nobody has asked for yet.
 pub struct Ram {
@@ -49,7 +51,7 @@ impl Ram {
 
 impl FrameSource for Ram {
     fn take(&self, wanted: usize) -> Option<FrameRun> {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         if let Some(run) = state.returned.pop() {
             return Some(run);
         }
@@ -63,11 +65,11 @@ impl FrameSource for Ram {
     }
 
     fn give(&self, run: FrameRun) {
-        self.state.lock().unwrap().returned.push(run);
+        self.state.lock().returned.push(run);
     }
 
     fn spare(&self) -> usize {
-        let state = self.state.lock().unwrap();
+        let state = self.state.lock();
         (state.end - state.next) as usize + state.returned.iter().map(|run| run.len).sum::<usize>()
     }
 }

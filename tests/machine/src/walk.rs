@@ -4,9 +4,12 @@
 //! descriptor by itself (Arm ARM D8.13.2, "TLB entries caching intermediate levels"). Both are modelled at once: all
 //! combinations that some real machine could use are candidates, and the adversary takes whichever it likes.
 
-use super::decode::{Limits, Meaning, Rights, decode, effective, output};
-use super::machine::{JUNK, Machine};
-use super::tlb::{Cached, shift};
+use crate::decode::{Limits, Meaning, Rights, decode, effective, output};
+use crate::machine::{JUNK, Machine};
+use crate::tlb::{Cached, shift};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 use mm::Access;
 
 /// One way to translate an address.
@@ -64,8 +67,23 @@ impl Machine {
         None
     }
 
-    /// Some processors walk for some addresses, because they feel like it.
+    /// What the TLB of a plain processor holds for `address`.
+    pub fn held(&mut self, cpu: usize, asid: u16, address: u64) -> Option<Candidate> {
+        let held = self.cpus[cpu].tlb.space(asid).find(3, address);
+        held.last().and_then(|entry| match decode(3, entry.raw) {
+            Meaning::Page(frame, own) => Some(Candidate {
+                frame,
+                rights: effective(own, entry.above),
+            }),
+            _ => None,
+        })
+    }
+
+    /// Some processors walk for some addresses, because they feel like it. A plain one does not.
     pub fn speculate(&mut self) {
+        if self.is_plain {
+            return;
+        }
         for _ in 0..self.random.below(3) {
             let cpu = self.random.below(self.cpus.len());
             if let Some(address) = self.tempting_address() {
@@ -97,6 +115,9 @@ impl Machine {
         let Some((root, asid)) = self.cpus[cpu].ttbr0 else {
             return;
         };
+        if self.is_plain && self.held(cpu, asid, address).is_some() {
+            return;
+        }
         let (mut level, mut table, mut above, stamp) = self.start_of_walk(cpu, root, asid, address);
         loop {
             let Some(raw) = self.read_for_walk(table, index(address, level)) else {
@@ -134,7 +155,7 @@ impl Machine {
     fn start_of_walk(&mut self, cpu: usize, root: u32, asid: u16, address: u64) -> (u8, u32, Limits, u64) {
         let level = 1 + self.random.below(3) as u8;
         let from_root = (1, root, Limits::default(), self.tick());
-        if level == 3 {
+        if level == 3 || self.is_plain {
             return from_root;
         }
         let remembered = self.cpus[cpu].tlb.space(asid).find(level, address).to_vec();

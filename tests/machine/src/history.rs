@@ -1,16 +1,33 @@
 //! What the machine was last asked to do, for the message of a complaint.
 
-use std::collections::VecDeque;
-use std::fmt;
+use crate::trace::Traced;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::panic::Location;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// Entry `index` of `table` was read. Only a trace has these.
+    Load {
+        /// The table.
+        table: u32,
+        /// The entry.
+        index: usize,
+        /// What was read.
+        word: u64,
+    },
     /// Entry `index` of `table` was written.
     Store {
+        /// The table.
         table: u32,
+        /// The entry.
         index: usize,
+        /// What was there before.
         old: u64,
+        /// What was to be stored.
         new: u64,
     },
     /// A barrier or TLBI, as it would be written in assembly, with its operands.
@@ -24,6 +41,7 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Event::Load { table, index, word } => write!(f, "load {table:#x}[{index}]: {word:#018x}"),
             Event::Store {
                 table,
                 index,
@@ -43,6 +61,10 @@ impl fmt::Display for Event {
 #[derive(Default)]
 pub struct History {
     events: VecDeque<(usize, Event)>,
+    /// Where in the heart the machine was last asked for something.
+    pub place: Option<&'static Location<'static>>,
+    /// All events, for those who look on.
+    pub trace: Option<Vec<Traced>>,
 }
 
 /// How many events a complaint shows.
@@ -51,10 +73,35 @@ const KEPT: usize = 200;
 impl History {
     /// Adds one.
     pub fn push(&mut self, cpu: usize, event: Event) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(Traced {
+                cpu,
+                event: event.clone(),
+                place: self.place,
+            });
+        }
         if self.events.len() == KEPT {
             self.events.pop_front();
         }
         self.events.push_back((cpu, event));
+    }
+
+    /// A load, for the trace.
+    pub fn trace_load(
+        &mut self,
+        cpu: usize,
+        place: &'static Location<'static>,
+        table: u32,
+        index: usize,
+        word: u64,
+    ) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(Traced {
+                cpu,
+                event: Event::Load { table, index, word },
+                place: Some(place),
+            });
+        }
     }
 }
 

@@ -1,13 +1,18 @@
 //! The state of the adversarial machine, and the rules of stores, barriers and TLB maintenance. Complaints are noted, not
 //! thrown: the heart runs on to the end of its step, and the test asks for the complaint then.
 
-use super::decode::output;
-use super::history::{Event, History};
-use super::random::Random;
-use super::sabotage::Sabotage;
-use super::tlb::{Cached, Scope, Tlb};
-use std::collections::BTreeMap;
-use std::ops::Range;
+use crate::decode::output;
+use crate::history::{Event, History};
+use crate::random::Random;
+use crate::sabotage::Sabotage;
+use crate::tlb::{Cached, Scope, Tlb};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Words in a frame.
 pub const FRAME_WORDS: usize = 512;
@@ -73,6 +78,8 @@ pub struct Machine {
     frames: Vec<FrameState>,
     /// The processors.
     pub cpus: Vec<Cpu>,
+    /// Its processors use what their TLBs hold, and nothing else.
+    pub is_plain: bool,
     /// The adversary's dice.
     pub random: Random,
     /// Addresses that speculation likes, most wanted last.
@@ -97,6 +104,7 @@ impl Machine {
             words: vec![JUNK; frames * FRAME_WORDS],
             frames: vec![FrameState::default(); frames],
             cpus: (0..cpus).map(|_| Cpu::default()).collect(),
+            is_plain: false,
             random: Random::new(seed),
             hot: Vec::new(),
             sabotage: None,
@@ -203,7 +211,7 @@ impl Machine {
             self.complain(|| format!("table {table:#x} is cleared, and somebody refers to it"));
         }
         // What unwinds after a complaint ends its spaces, which must not complain again: two panics at once end the test.
-        let is_sabotaged = self.sabotage == Some(Sabotage::PartialClear) && !std::thread::panicking();
+        let is_sabotaged = self.sabotage == Some(Sabotage::PartialClear) && !is_unwinding();
         let forgotten = usize::from(is_sabotaged);
         entries
             .skip(forgotten)
@@ -335,4 +343,12 @@ impl Machine {
         }
         now
     }
+}
+
+/// Whether a panic is on its way out.
+fn is_unwinding() -> bool {
+    #[cfg(not(target_family = "wasm"))]
+    return std::thread::panicking();
+    #[cfg(target_family = "wasm")]
+    return false;
 }

@@ -1,12 +1,14 @@
 //! The rules of stores, barriers and TLB maintenance: when a walker sees a store, when a TLBI has taken effect, and what
 //! is a breach of the order that `mm::mmu` states.
 
-use super::decode::output;
-use super::history::Event;
-use super::machine::{FRAME_WORDS, JUNK, Machine, PendingStore};
-use super::sabotage::Sabotage;
-use super::tlb::Scope;
-use std::collections::BTreeSet;
+use crate::decode::output;
+use crate::history::Event;
+use crate::machine::{FRAME_WORDS, JUNK, Machine, PendingStore};
+use crate::sabotage::Sabotage;
+use crate::tlb::Scope;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::vec::Vec;
 
 /// Output address, AttrIndx, SH, nG (1 -> 0), Contiguous: each needs the entry broken first (Arm ARM D8.14.1).
 const NEEDS_BREAK: u64 = 0x0010_ffff_ffff_fb1e;
@@ -68,7 +70,7 @@ impl Machine {
     fn check_opened(&mut self, table: u32) {
         let owners: Vec<(usize, u16, u32)> = self.owners().collect();
         for (cpu, asid, root) in owners {
-            if self.tables_below(std::iter::once(root)).contains(&table) {
+            if self.tables_below(core::iter::once(root)).contains(&table) {
                 self.check_writes(cpu, asid, root);
             }
         }
@@ -151,7 +153,7 @@ impl Machine {
                 .filter(|raw| raw & 3 == 3 && *raw != JUNK && self.has(output(*raw)))
                 .map(output)
                 .collect();
-            found.extend(std::mem::replace(&mut level, next));
+            found.extend(core::mem::replace(&mut level, next));
         }
         found.extend(level);
         found
@@ -180,7 +182,7 @@ impl Machine {
             return;
         }
         self.publish(cpu);
-        for (scope, issued) in std::mem::take(&mut self.cpus[cpu].tlbis) {
+        for (scope, issued) in core::mem::take(&mut self.cpus[cpu].tlbis) {
             for target in 0..self.cpus.len() {
                 if target == cpu || self.sabotage != Some(Sabotage::LocalOnly) {
                     self.forget(target, scope, issued);
@@ -191,7 +193,7 @@ impl Machine {
 
     /// The stores and contents of this processor become visible to all.
     pub fn publish(&mut self, cpu: usize) {
-        let published = std::mem::take(&mut self.cpus[cpu].stores);
+        let published = core::mem::take(&mut self.cpus[cpu].stores);
         self.cpus[cpu].contents.clear();
         let is_older = |other: &PendingStore| {
             let same = published
@@ -209,7 +211,7 @@ impl Machine {
     /// write protection by others may have been observed when a TLBI is issued on the strength of a count.
     fn publish_write_protection_by_others(&mut self, cpu: usize) {
         for other in (0..self.cpus.len()).filter(|other| *other != cpu) {
-            let mut stores = std::mem::take(&mut self.cpus[other].stores);
+            let mut stores = core::mem::take(&mut self.cpus[other].stores);
             stores.retain(|store| {
                 let now = self.word(store.table, store.index);
                 store.old & 1 == 0 || store.old == JUNK || (store.old ^ now) & NEEDS_BREAK != 0
@@ -233,7 +235,7 @@ impl Machine {
         }
         self.publish_write_protection_by_others(cpu);
         let issued = self.tick();
-        let has_moved_table = std::mem::take(&mut self.cpus[cpu].has_moved_table);
+        let has_moved_table = core::mem::take(&mut self.cpus[cpu].has_moved_table);
         if has_moved_table && self.sabotage == Some(Sabotage::SwallowFlushOfMovedTable) {
             return;
         }
@@ -288,6 +290,9 @@ impl Machine {
     /// What a walker may find in an entry: the word, or one that a pending store has not yet replaced for it.
     pub fn visible(&mut self, table: u32, index: usize) -> u64 {
         let now = self.word(table, index);
+        if self.is_plain {
+            return now;
+        }
         let pending = self.cpus.iter().flat_map(|cpu| &cpu.stores);
         let olds = pending
             .filter(|store| (store.table, store.index) == (table, index))
@@ -322,7 +327,7 @@ impl Machine {
     pub fn check_activation(&mut self, root: u32, asid: u16) {
         let pending = self.cpus.iter().any(|cpu| !cpu.stores.is_empty());
         if pending {
-            let below = self.tables_below(std::iter::once(root));
+            let below = self.tables_below(core::iter::once(root));
             let mut stores = self.cpus.iter().flat_map(|cpu| &cpu.stores);
             // Write protection under way in a shared table takes rights away early or late: either is harmless here.
             let is_new = |old: u64| old & 1 == 0 || old == JUNK;

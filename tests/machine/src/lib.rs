@@ -1,29 +1,50 @@
-//! A machine that is unkind on purpose, under the face `mm::Mmu`. It has several processors, each with a TLB and walk caches
-//! that keep every descriptor for ever, in every form in which it was seen; it refills them by speculation before and after
-//! every step; stores reach the walkers only by DSB ISHST, TLBIs take effect only at the DSB ISH. It decodes descriptors on
-//! its own, and complains of every breach of the order that `mm::mmu` states. What it proves: whatever a processor could
-//! legally do at any moment is harmless.
+//! The software machine under the face `mm::Mmu`, on which the heart is proven (`kernel/mm/tests`).
+//! It has several processors, each with a TLB and walk caches. It decodes descriptors on its own, and complains of every breach of
+//! the order that `mm::mmu` states. It is of either temper:
 //!
-//! Reading order: `decode`, `tlb`, `machine`, `order` (stores, barriers, TLBI), `walk` (translation, speculation), then this file.
+//! * *unkind* on purpose: its TLBs keep every descriptor for ever, in every form in which it was seen; it refills them by
+//!   speculation before and after every step; stores reach the walkers only by DSB ISHST, TLBIs take effect only at the DSB ISH. What
+//!   it proves: whatever a processor could legally do at any moment is harmless.
+//! * *plain*: a processor uses what its TLB holds, and walks when that is nothing. What a program sees then is decided by what it
+//!   does alone, and a TLBI that is missing shows at once.
+//!
+//! Reading order: `decode`, `tlb`, `machine`, `order` (stores, barriers, TLBI), `walk` (translation, speculation), then this file and
+//! `hardware`, which is the face; `trace` and `view` are for those who look on.
+#![cfg_attr(target_family = "wasm", no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
 
 pub mod decode;
+mod hardware;
 mod history;
 mod machine;
 mod order;
+pub mod ram;
 pub mod random;
 pub mod sabotage;
+// It hashes with the host's library.
+#[cfg(not(target_family = "wasm"))]
 pub mod shape;
 mod tlb;
+mod trace;
+mod view;
 mod walk;
 
-use history::Event;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::panic::Location;
+pub use history::Event;
 pub use machine::PROBES;
-use machine::{CountOf, JUNK, Machine};
-use mm::{Access, Asid, Cost, Counters, Descriptor, Frame, Mmu, PAGE_SIZE, VirtAddr};
+use machine::{CountOf, Machine};
+use mm::{Access, Asid, Cost, Counters, Frame, VirtAddr};
 use sabotage::Sabotage;
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use tlb::Scope;
+pub use trace::Traced;
+pub use view::Remembered;
 pub use walk::Candidate;
 
 /// The machine, one step at a time: the processor that acts is the one last set by [`SoftMmu::set_cpu`].
@@ -82,6 +103,11 @@ impl SoftMmu {
     /// How the machine shall disobey from now on.
     pub fn set_sabotage(&self, sabotage: Option<Sabotage>) {
         self.machine.borrow_mut().sabotage = sabotage;
+    }
+
+    /// The processors are plain from now on.
+    pub fn be_plain(&self) {
+        self.machine.borrow_mut().is_plain = true;
     }
 
     /// What other processors do in the middle of a step of this one: called around the machine's steps.
@@ -216,11 +242,15 @@ impl SoftMmu {
         if moment == Moment::Quiet {
             machine.check_address(cpu, asid, root, address.0);
         }
-        let candidates = machine.candidates(cpu, asid, root, address.0);
-        if candidates.is_empty() {
-            return None;
-        }
-        let chosen = machine.random.pick(&candidates);
+        let chosen = if machine.is_plain {
+            machine.held(cpu, asid, address.0)?
+        } else {
+            let candidates = machine.candidates(cpu, asid, root, address.0);
+            if candidates.is_empty() {
+                return None;
+            }
+            machine.random.pick(&candidates)
+        };
         if !chosen.grants(access) || !machine.has(chosen.frame) {
             return None;
         }
@@ -284,110 +314,15 @@ impl SoftMmu {
     }
 
     /// One step of the machine, with unkindness on both sides.
+    #[track_caller]
     fn step<T>(&self, act: impl FnOnce(&mut Machine, usize) -> T) -> T {
+        let place = Location::caller();
         self.interrupt();
         let mut machine = self.machine.borrow_mut();
+        machine.history.place = Some(place);
         machine.speculate();
         let result = act(&mut machine, self.cpu.get());
         machine.speculate();
         result
     }
-}
-
-impl Mmu for SoftMmu {
-    fn cpu(&self) -> usize {
-        self.cpu.get()
-    }
-
-    fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    fn counted(&self, event: mm::Event) -> u64 {
-        self.counters.get(event)
-    }
-
-    fn load(&self, table: Frame, index: usize) -> Descriptor {
-        self.interrupt_reading();
-        Descriptor(self.machine.borrow().word(table.0, index))
-    }
-
-    fn store(&self, table: Frame, index: usize, descriptor: Descriptor) {
-        self.step(|machine, cpu| machine.store(cpu, table.0, index, descriptor.0));
-    }
-
-    fn dmb_ishst(&self) {
-        self.step(|machine, cpu| machine.dmb_ishst(cpu));
-    }
-
-    fn dsb_ishst(&self) {
-        self.execute(|cost| cost.dsbs += 1);
-        self.step(|machine, cpu| machine.dsb_ishst(cpu));
-    }
-
-    fn dsb_ish(&self) {
-        self.execute(|cost| cost.dsbs += 1);
-        self.step(|machine, cpu| machine.dsb_ish(cpu));
-    }
-
-    fn tlbi_aside1is(&self, asid: Asid) {
-        self.execute(|cost| cost.tlbis += 1);
-        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi aside1is", Scope::Asid(asid.0)));
-    }
-
-    fn tlbi_vae1is(&self, asid: Asid, address: VirtAddr) {
-        self.execute(|cost| cost.tlbis += 1);
-        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vae1is", Scope::Address(asid.0, address.0)));
-    }
-
-    fn tlbi_vale1is(&self, asid: Asid, address: VirtAddr) {
-        self.execute(|cost| cost.tlbis += 1);
-        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vale1is", Scope::LastLevel(asid.0, address.0)));
-    }
-
-    fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr) {
-        self.execute(add_own_tlbi);
-        self.step(|machine, cpu| machine.tlbi_local(cpu, "tlbi vae1", Scope::Address(asid.0, address.0)));
-    }
-
-    fn tlbi_vmalle1_local(&self) {
-        self.execute(add_own_tlbi);
-        self.step(|machine, cpu| machine.tlbi_local(cpu, "tlbi vmalle1", Scope::All));
-    }
-
-    fn copy_frame(&self, from: Frame, to: Frame) {
-        self.execute(|cost| cost.bytes_copied += PAGE_SIZE as u64);
-        // A copy takes its time, and others may store meanwhile.
-        let (to, words) = self.step(|machine, cpu| machine.begin_copy(cpu, from.0, to.0));
-        for part in [0..words / 2, words / 2..words] {
-            self.step(|machine, _| machine.copy_words(from.0, to, part));
-        }
-    }
-
-    fn zero_frame(&self, frame: Frame) {
-        self.execute(|cost| cost.bytes_zeroed += PAGE_SIZE as u64);
-        self.step(|machine, cpu| machine.zero_frame(cpu, frame.0));
-    }
-
-    fn clear_entries(&self, table: Frame, entries: impl Iterator<Item = usize>) {
-        self.step(|machine, cpu| machine.clear_entries(cpu, table.0, entries));
-    }
-
-    fn junk_frame(&self, frame: Frame) {
-        self.step(|machine, cpu| {
-            machine.begin_content(cpu, "junk", frame.0, 0);
-            machine.content(frame.0).fill(JUNK);
-        });
-    }
-
-    fn sync_icache(&self, frame: Frame) {
-        self.execute(|cost| cost.dsbs += 2);
-        self.step(|machine, cpu| machine.maintain_icache(cpu, frame.0));
-    }
-}
-
-/// A TLBI for one processor, and its DSB NSH.
-fn add_own_tlbi(cost: &mut Cost) {
-    cost.tlbis += 1;
-    cost.dsbs += 1;
 }
