@@ -1,4 +1,4 @@
-//! Sockets of the Internet's families: on the loopback interface (`tests/programs/internet.c`), and behind a virtio device on QEMU's user
+//! Sockets of the Internet's families: on the loopback interface (`tests/programs/internet.c`, `internet_details.c`), and behind a virtio device on QEMU's user
 //! network, where this host visits the guest through a port that is bound to 127.0.0.1 (`visitors.c`).
 
 use crate::program;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use tests::{Machine, Scene, Stage, Virt};
 
 pub const SCENES: &[Scene] = &[
-    Scene::portable("network.loopback", loopback),
+    Scene::portable("network.loopback", |stage| loopback(stage, "internet")),
+    Scene::portable("network.details", |stage| loopback(stage, "internet_details")),
     Scene::holstein("network.visitors", visitors),
     Scene::holstein("network.neighbours", |stage| {
         neighbours(stage, "virtio-net-device")
@@ -24,9 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes that a visitor has echoed.
 const BYTES: usize = 300_000;
 
-fn loopback(stage: &mut Stage) -> Result<()> {
-    let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "internet", "")?;
-    program::expect_success(&mut board, "internet")
+fn loopback(stage: &mut Stage, name: &str) -> Result<()> {
+    let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", name, "")?;
+    program::expect_success(&mut board, name)
 }
 
 /// QEMU's user network, which lets nobody out: its own end answers, other addresses of it do not.

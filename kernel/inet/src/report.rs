@@ -1,12 +1,14 @@
 //! What /proc/net shows, as Linux writes it (proc(5)): addresses are words of the machine in base 16, so that those of IPv4 stand backwards.
 
 use super::datagram;
+pub use super::datagram::Kind as Datagrams;
 use super::netif::{self, Netif};
 use super::stream::{self, Stream};
 use abi::inet::ARPHRD_ETHER;
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use core::sync::atomic::Ordering;
+use net::SocketBase;
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address};
 
 /// What is shown of one socket.
@@ -23,6 +25,23 @@ pub(crate) struct SocketReport {
     pub(crate) received: usize,
     /// `AF_*`.
     pub(crate) family: u32,
+    pub(crate) holder: SocketHolder,
+}
+
+/// Whose a socket is, and the number of its inode; zeros of one without a descriptor.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SocketHolder {
+    pub(crate) user: u32,
+    pub(crate) inode: u64,
+}
+
+impl SocketHolder {
+    pub(crate) fn of(base: &SocketBase) -> SocketHolder {
+        SocketHolder {
+            user: base.user.load(Ordering::Relaxed),
+            inode: base.inode.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// No address of that family.
@@ -68,16 +87,18 @@ fn header(family: u32) -> &'static str {
     }
 }
 
-fn line(to: &mut dyn Write, number: usize, report: &SocketReport) -> fmt::Result {
+fn line(to: &mut dyn Write, number: usize, report: &SocketReport, tail: &str) -> fmt::Result {
     let family = report.family;
     writeln!(
         to,
-        "{number:4}: {} {} {:02X} {:08X}:{:08X} 00:00000000 00000000     0        0 0",
+        "{number:4}: {} {} {:02X} {:08X}:{:08X} 00:00000000 00000000 {:5}        0 {} 1 0000000000000000{tail}",
         End(family, report.local),
         End(family, report.remote),
         report.state,
         report.sent,
-        report.received
+        report.received,
+        report.holder.user,
+        report.holder.inode,
     )
 }
 
@@ -93,7 +114,7 @@ pub fn streams(family: u32, to: &mut dyn Write) -> fmt::Result {
             .report()
             .filter(|report| report.family == family && result.is_ok())
         {
-            result = line(to, number, &report);
+            result = line(to, number, &report, "");
             number += 1;
         }
     };
@@ -102,20 +123,20 @@ pub fn streams(family: u32, to: &mut dyn Write) -> fmt::Result {
     result
 }
 
-/// The sockets of UDP of that family that have a port.
+/// The sockets of messages of that family and protocol: those of UDP and for echoes have a port, raw ones the number of their protocol.
 ///
 /// # Errors
 /// As `to`.
-pub fn datagrams(family: u32, to: &mut dyn Write) -> fmt::Result {
-    to.write_str(header(family))?;
-    let (mut number, mut result) = (0, Ok(()));
-    datagram::visit(|_, socket| {
+pub fn datagrams(of: Datagrams, family: u32, to: &mut dyn Write) -> fmt::Result {
+    to.write_str(header(family).strip_suffix('\n').unwrap_or_default())?;
+    to.write_str(" ref pointer drops\n")?;
+    let mut result = Ok(());
+    datagram::visit(of, |port, socket| {
         if let Some(report) = socket
             .report()
             .filter(|report| report.family == family && result.is_ok())
         {
-            result = line(to, number, &report);
-            number += 1;
+            result = line(to, usize::from(port), &report, " 0");
         }
     });
     result

@@ -34,6 +34,8 @@ pub struct SocketBase {
     pub protocol: u32,
     /// The number of its inode; 0 as long as there is none.
     pub inode: AtomicU64,
+    /// Whose it is, as long as it has an inode.
+    pub user: AtomicU32,
     switches: AtomicU32,
     send_buffer: AtomicU32,
     receive_buffer: AtomicU32,
@@ -56,6 +58,7 @@ impl SocketBase {
             kind,
             protocol,
             inode: AtomicU64::new(0),
+            user: AtomicU32::new(0),
             switches: AtomicU32::new(0),
             send_buffer: AtomicU32::new(WMEM_DEFAULT.get()),
             receive_buffer: AtomicU32::new(RMEM_DEFAULT.get()),

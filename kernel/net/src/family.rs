@@ -5,6 +5,7 @@ use abi::socket::NPROTO;
 use alloc::sync::Arc;
 use spin::Once;
 
+use super::file::Socket;
 use super::request::Request;
 use super::socket_ops::SocketOps;
 
@@ -13,7 +14,7 @@ pub trait Family: Send + Sync {
     /// `AF_*`.
     fn number(&self) -> u32;
 
-    /// A socket of that `SOCK_*` and protocol.
+    /// A socket of that `SOCK_*` and protocol, for the caller to close.
     ///
     /// # Errors
     /// `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`, `EPERM` for whom it is not, `ENOMEM`.
@@ -29,7 +30,8 @@ pub trait Family: Send + Sync {
         kind: u32,
         protocol: u32,
     ) -> Result<[Arc<dyn SocketOps>; 2], Errno> {
-        self.create(request, kind, protocol)?;
+        // What is wrong with the type or the protocol is said first. A family may know the socket already: it is closed.
+        drop(Socket::new(self.create(request, kind, protocol)?));
         Err(Errno::EOPNOTSUPP)
     }
 }

@@ -113,7 +113,9 @@ pub fn open_socket(
         file_system.inode_ops.clone(),
         attributes,
     )?;
-    socket.ops.base().inode.store(inode.number, Ordering::Relaxed);
+    let base = socket.ops.base();
+    base.inode.store(inode.number, Ordering::Relaxed);
+    base.user.store(credentials.fsuid, Ordering::Relaxed);
     let name = fallible::text(format_args!("socket:[{}]", inode.number))?;
     let dentry = Dentry::detached(name.as_bytes(), inode)?;
     OpenFile::new(dentry, fallible::arc(socket)?, flags | OpenFlags::O_RDWR)

@@ -10,12 +10,13 @@ use super::node::PseudoNode;
 use super::setting_file;
 use super::text::Text;
 use core::fmt;
+use inet::report::Datagrams;
 use net::settings::{MOST_CONTROL, NetSetting, RMEM_DEFAULT, RMEM_MAX, SOMAXCONN, WMEM_DEFAULT, WMEM_MAX};
 use net::unix;
 use vfs::file_ops::FileOps;
 use vfs::super_block::SuperBlock;
 
-static ENTRIES: [FixedEntry<()>; 9] = [
+static ENTRIES: [FixedEntry<()>; 13] = [
     FixedEntry::text("arp", |(), text| written(inet::report::neighbours(text))),
     FixedEntry::text("dev", |(), text| written(inet::report::traffic(text))),
     FixedEntry::text("if_inet6", |(), text| {
@@ -24,9 +25,23 @@ static ENTRIES: [FixedEntry<()>; 9] = [
     FixedEntry::text("route", |(), text| written(inet::report::routes(text))),
     FixedEntry::text("tcp", |(), text| written(inet::report::streams(AF_INET, text))),
     FixedEntry::text("tcp6", |(), text| written(inet::report::streams(AF_INET6, text))),
-    FixedEntry::text("udp", |(), text| written(inet::report::datagrams(AF_INET, text))),
+    FixedEntry::text("icmp", |(), text| {
+        written(inet::report::datagrams(Datagrams::Ping, AF_INET, text))
+    }),
+    FixedEntry::text("icmp6", |(), text| {
+        written(inet::report::datagrams(Datagrams::Ping, AF_INET6, text))
+    }),
+    FixedEntry::text("raw", |(), text| {
+        written(inet::report::datagrams(Datagrams::Raw, AF_INET, text))
+    }),
+    FixedEntry::text("raw6", |(), text| {
+        written(inet::report::datagrams(Datagrams::Raw, AF_INET6, text))
+    }),
+    FixedEntry::text("udp", |(), text| {
+        written(inet::report::datagrams(Datagrams::Udp, AF_INET, text))
+    }),
     FixedEntry::text("udp6", |(), text| {
-        written(inet::report::datagrams(AF_INET6, text))
+        written(inet::report::datagrams(Datagrams::Udp, AF_INET6, text))
     }),
     FixedEntry::text("unix", unix_sockets),
 ];

@@ -2,9 +2,9 @@
 
 use super::super::address::{self, SocketName};
 use super::super::ports::{Claim, FIRST_UNPRIVILEGED};
-use super::super::report::{SocketReport, any};
+use super::super::report::{SocketHolder, SocketReport, any};
 use super::super::route;
-use super::{Datagram, Kind, RAW, UDP_PORTS};
+use super::{Datagram, Kind, PING_PORTS, RAW, UDP_PORTS};
 use abi::Errno;
 use abi::capability::CAP_NET_BIND_SERVICE;
 use abi::socket::AF_INET;
@@ -177,7 +177,14 @@ impl Datagram {
         const CLOSED: u8 = 7;
         let family = self.base.family;
         let inner = self.inner.lock();
-        let bound = inner.bound?;
+        let bound = match self.kind {
+            // Linux shows the protocol as the port.
+            Kind::Raw => SocketName {
+                address: inner.bound.and_then(|name| name.address),
+                port: u8::from(self.protocol).into(),
+            },
+            _ => inner.bound?,
+        };
         let address = bound.address.or(inner.source).unwrap_or(any(family));
         Some(SocketReport {
             local: IpEndpoint::new(address, bound.port),
@@ -186,6 +193,7 @@ impl Datagram {
             sent: 0,
             received: inner.queued,
             family,
+            holder: SocketHolder::of(&self.base),
         })
     }
 
@@ -203,7 +211,22 @@ impl Datagram {
     }
 }
 
-/// Calls `look` with each socket of UDP that has a port; no lock is held meanwhile.
-pub(crate) fn visit(look: impl FnMut(u16, &Arc<Datagram>)) {
-    UDP_PORTS.visit(look);
+/// Calls `look` with each socket of that kind that has a port, and with all raw ones; no lock is held meanwhile.
+pub(crate) fn visit(kind: Kind, mut look: impl FnMut(u16, &Arc<Datagram>)) {
+    match kind {
+        Kind::Udp => UDP_PORTS.visit(look),
+        Kind::Ping => PING_PORTS.visit(look),
+        Kind::Raw => {
+            let mut index = 0;
+            // Those that come or go meanwhile are shown or not.
+            while let Some(socket) = nth_raw(index) {
+                look(u8::from(socket.protocol).into(), &socket);
+                index += 1;
+            }
+        }
+    }
+}
+
+fn nth_raw(index: usize) -> Option<Arc<Datagram>> {
+    RAW.lock().get(index).cloned()
 }

@@ -42,7 +42,7 @@ static RAW: Mutex<Vec<Arc<Datagram>>, { rank::PORTS }> = Mutex::new(Vec::new());
 
 /// What a socket's messages are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Datagrams of UDP.
     Udp,
     /// Echoes.

@@ -73,7 +73,7 @@ impl Stream {
         }
         connections::add(key, child.clone())?;
         if let Err(error) = PORTS.connect(key.local().port, sharing) {
-            drop(connections::remove(&key));
+            drop(connections::remove(&key, &child));
             return Err(error);
         }
         connection.parent = Some(self.own()?);

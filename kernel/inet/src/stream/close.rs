@@ -115,7 +115,7 @@ impl Stream {
     }
 
     /// It listens no more; who waits to be accepted is reset.
-    fn stop_listening(&self) -> Result<(), Errno> {
+    pub(super) fn stop_listening(&self) -> Result<(), Errno> {
         let backlog = self.backlog.lock().take();
         if let Some(mut backlog) = backlog {
             while let Some(child) = backlog.take() {

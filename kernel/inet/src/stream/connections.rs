@@ -54,9 +54,15 @@ pub(super) fn add(key: ConnectionKey, stream: Arc<Stream>) -> Result<(), Errno> 
     connections.insert(key, stream).map(drop)
 }
 
-/// The connection is over. The reference is for the caller to drop, behind its locks.
-pub(super) fn remove(key: &ConnectionKey) -> Option<Arc<Stream>> {
-    CONNECTIONS.lock().remove(key)
+/// That socket's connection is over; another one may have the same numbers by now. The reference is for the caller to drop, behind its
+/// locks.
+pub(super) fn remove(key: &ConnectionKey, owner: &Stream) -> Option<Arc<Stream>> {
+    let mut connections = CONNECTIONS.lock();
+    let is_its = |stream: &Arc<Stream>| core::ptr::eq(Arc::as_ptr(stream), owner);
+    connections
+        .get(key)
+        .is_some_and(is_its)
+        .then(|| connections.remove(key))?
 }
 
 fn find(key: &ConnectionKey) -> Option<Arc<Stream>> {

@@ -1,7 +1,7 @@
 //! getsockname(2), getpeername(2), and what /proc/net shows.
 
 use super::super::address::{self, SocketName};
-use super::super::report::{SocketReport, any};
+use super::super::report::{SocketHolder, SocketReport, any};
 use super::connections::ConnectionKey;
 use super::{PORTS, Stream};
 use abi::Errno;
@@ -54,6 +54,7 @@ impl Stream {
                 sent,
                 received,
                 family,
+                holder: SocketHolder::of(&self.base),
             });
         }
         let inner = self.inner.lock();
@@ -66,6 +67,7 @@ impl Stream {
             sent: view.queued,
             received: view.received,
             family,
+            holder: SocketHolder::of(&self.base),
         })
     }
 }

@@ -154,7 +154,7 @@ impl Stream {
         connection.connect()?;
         connections::add(key, self.own()?)?;
         if let Err(error) = PORTS.connect(local.port, sharing) {
-            let removed = connections::remove(&key);
+            let removed = connections::remove(&key, self);
             drop(inner);
             drop(removed);
             return Err(error);
@@ -247,7 +247,11 @@ impl Stream {
         }
         let name = self.bind_if_needed(request)?;
         let mut listens = self.backlog.lock();
-        *listens = Some(Backlog::new(backlog, name));
+        match &mut *listens {
+            // Another thread was quicker.
+            Some(old) => old.set_limit(backlog),
+            None => *listens = Some(Backlog::new(backlog, name)),
+        }
         drop(listens);
         // Two that share a port by SO_REUSEADDR cannot both listen.
         let (own, claim) = (
@@ -256,7 +260,7 @@ impl Stream {
         );
         let result = PORTS.check_listening(&own, claim, name.port);
         if result.is_err() {
-            *self.backlog.lock() = None;
+            self.stop_listening()?;
         }
         result
     }

@@ -147,7 +147,7 @@ impl Stream {
         if let Some((_, alarm)) = inner.alarm.take() {
             time::cancel(alarm);
         }
-        let removed = connections::remove(&key);
+        let removed = connections::remove(&key, self);
         if removed.is_some() {
             PORTS.disconnect(key.local().port, sharing);
         }
