@@ -82,12 +82,16 @@ static void turn_on(void) {
 }
 
 #include "internet_tables.h"
+// After what it uses.
+#include "internet_past.h"
 
 static void checks(void) {
     turn_on();
     check_tables();
     check_pairs();
     check_same_numbers();
+    check_ports_of_the_past();
+    check_meeting_again();
 }
 
 int main(void) { return run_as_init("internet_details", checks); }

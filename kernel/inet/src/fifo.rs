@@ -11,14 +11,19 @@ pub(crate) struct Fifo<T> {
 
 impl<T> Default for Fifo<T> {
     fn default() -> Self {
+        Fifo::new()
+    }
+}
+
+impl<T> Fifo<T> {
+    /// An empty one.
+    pub(crate) const fn new() -> Self {
         Fifo {
             elements: Map::new(),
             next: 0,
         }
     }
-}
 
-impl<T> Fifo<T> {
     /// Adds one behind the others.
     ///
     /// # Errors

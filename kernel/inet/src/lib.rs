@@ -71,6 +71,7 @@ const NAMES: [&str; 3] = ["eth0", "eth1", "eth2"];
 /// `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
     delivery::start(input::take_packet)?;
+    stream::start()?;
     netif::add(Netif::loopback()?);
     net::interfaces::register(ioctl::perform);
     netlink::register()?;

@@ -53,6 +53,9 @@ pub(crate) fn any(family: u32) -> IpAddress {
     }
 }
 
+/// `USER_HZ`.
+const NANOS_PER_CLOCK_TICK: u64 = 10_000_000;
+
 /// An end of a socket of that family.
 struct End(u32, IpEndpoint);
 
@@ -120,6 +123,17 @@ pub fn streams(family: u32, to: &mut dyn Write) -> fmt::Result {
     };
     stream::visit_listening(&mut look);
     stream::visit(&mut look);
+    stream::visit_past(|key, past| {
+        if past.family == family && result.is_ok() {
+            let (local, remote) = (End(family, key.local()), End(family, key.remote()));
+            let rest = past.rest() / NANOS_PER_CLOCK_TICK;
+            result = writeln!(
+                to,
+                "{number:4}: {local} {remote} 06 00000000:00000000 03:{rest:08X} 00000000     0        0 0 3 0000000000000000"
+            );
+            number += 1;
+        }
+    });
     result
 }
 

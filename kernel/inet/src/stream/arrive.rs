@@ -4,7 +4,7 @@ use super::super::outbox::Outbox;
 use super::super::packet::InboundPacket;
 use super::super::ports::Sharing;
 use super::connection::Connection;
-use super::connections::{self, ConnectionKey};
+use super::connections::{self, ConnectionKey, Origin};
 use super::{PORTS, Stream, StreamState};
 use abi::Errno;
 use alloc::sync::Arc;
@@ -27,7 +27,12 @@ impl Stream {
             .connection
             .as_ref()
             .is_some_and(|connection| connection.socket().state() == State::TimeWait);
-        let removed = if is_past { self.forget(&mut inner) } else { None };
+        let removed = if is_past {
+            inner.past_since = None;
+            self.forget(&mut inner)
+        } else {
+            None
+        };
         drop(inner);
         drop(removed);
         is_past
@@ -71,9 +76,9 @@ impl Stream {
         if !connection.answer(arrival.packet) {
             return Err(Errno::EINVAL);
         }
-        connections::add(key, child.clone())?;
+        connections::add(key, child.clone(), Origin::Listening)?;
         if let Err(error) = PORTS.connect(key.local().port, sharing) {
-            drop(connections::remove(&key, &child));
+            drop(connections::remove(&key, &child, None));
             return Err(error);
         }
         connection.parent = Some(self.own()?);

@@ -142,8 +142,8 @@ impl Connection {
         view.state == State::TimeWait && view.received > 0
     }
 
-    /// Whether TIME-WAIT would keep nothing away: a segment that comes late, which it is for, is not to be had on the loopback interface,
-    /// where none waits anywhere. On others it is given up when buffers are scarce.
+    /// Whether its buffers need not wait for the end of TIME-WAIT, of which the numbers alone are kept then ([`past`](super::past)): on the
+    /// loopback interface, where no segment is lost, so that none is to be answered; on others when buffers are scarce.
     pub(super) fn is_forgettable(&self) -> bool {
         self.socket().state() == State::TimeWait && (self.netif.is_loopback() || buffer::is_scarce())
     }

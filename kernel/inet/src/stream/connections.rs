@@ -1,8 +1,10 @@
 //! All connections by their four numbers, and which of them, or which listening socket, a packet is for.
 
+use super::super::address::is_loopback;
 use super::super::outbox::Outbox;
 use super::super::packet::InboundPacket;
 use super::super::ports::PortHolder;
+use super::past::{PastConnection, PastConnections};
 use super::{PORTS, Stream};
 use abi::Errno;
 use alloc::sync::Arc;
@@ -40,33 +42,67 @@ impl ConnectionKey {
     }
 }
 
-static CONNECTIONS: Mutex<Map<ConnectionKey, Arc<Stream>>, { rank::CONNECTIONS }> = Mutex::new(Map::new());
+/// All of them.
+struct Connections {
+    live: Map<ConnectionKey, Arc<Stream>>,
+    past: PastConnections,
+}
 
-/// That socket has the connection from now on.
+static CONNECTIONS: Mutex<Connections, { rank::CONNECTIONS }> = Mutex::new(Connections {
+    live: Map::new(),
+    past: PastConnections::new(),
+});
+
+/// Which end a connection is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Who connects.
+    Connecting,
+    /// Who was found listening.
+    Listening,
+}
+
+/// That socket has the connection from now on. One that is over gives way; to who connects only within this machine, where nothing of it
+/// can come late.
 ///
 /// # Errors
 /// `EADDRNOTAVAIL`: another one has it. `ENOMEM`.
-pub(super) fn add(key: ConnectionKey, stream: Arc<Stream>) -> Result<(), Errno> {
+pub(super) fn add(key: ConnectionKey, stream: Arc<Stream>, origin: Origin) -> Result<(), Errno> {
     let mut connections = CONNECTIONS.lock();
-    if connections.contains_key(&key) {
+    let may_replace = origin == Origin::Listening || is_loopback(&key.remote);
+    if connections.live.contains_key(&key) || !may_replace && connections.past.has(&key) {
         return Err(Errno::EADDRNOTAVAIL);
     }
-    connections.insert(key, stream).map(drop)
+    if let Some(past) = connections.past.remove(&key) {
+        PORTS.disconnect(key.local_port, past.sharing);
+    }
+    connections.live.insert(key, stream).map(drop)
 }
 
 /// That socket's connection is over; another one may have the same numbers by now. The reference is for the caller to drop, behind its
-/// locks.
-pub(super) fn remove(key: &ConnectionKey, owner: &Stream) -> Option<Arc<Stream>> {
+/// locks. Where `past` is kept the port stays the connection's: whether it does.
+pub(super) fn remove(
+    key: &ConnectionKey,
+    owner: &Stream,
+    past: Option<PastConnection>,
+) -> Option<(Arc<Stream>, bool)> {
     let mut connections = CONNECTIONS.lock();
     let is_its = |stream: &Arc<Stream>| core::ptr::eq(Arc::as_ptr(stream), owner);
-    connections
-        .get(key)
-        .is_some_and(is_its)
-        .then(|| connections.remove(key))?
+    if !connections.live.get(key).is_some_and(is_its) {
+        return None;
+    }
+    let removed = connections.live.remove(key)?;
+    let is_kept = past.is_some_and(|past| connections.past.add(*key, past));
+    Some((removed, is_kept))
+}
+
+/// Has `f` work with those that are over.
+pub(super) fn with_past<R>(f: impl FnOnce(&mut PastConnections) -> R) -> R {
+    f(&mut CONNECTIONS.lock().past)
 }
 
 fn find(key: &ConnectionKey) -> Option<Arc<Stream>> {
-    CONNECTIONS.lock().get(key).cloned()
+    CONNECTIONS.lock().live.get(key).cloned()
 }
 
 /// A segment has come: its connection gets it, or a listening socket a SYN. What is for nobody is answered by a reset.
@@ -113,8 +149,8 @@ pub(crate) fn visit(mut look: impl FnMut(&Arc<Stream>)) {
         let next = {
             let connections = CONNECTIONS.lock();
             let mut rest = match from {
-                Some(key) => connections.range(key..),
-                None => connections.iter(),
+                Some(key) => connections.live.range(key..),
+                None => connections.live.iter(),
             };
             rest.find(|(key, _)| Some(**key) != from)
                 .map(|(key, stream)| (*key, stream.clone()))
@@ -123,6 +159,15 @@ pub(crate) fn visit(mut look: impl FnMut(&Arc<Stream>)) {
             return;
         };
         look(&stream);
+        from = Some(key);
+    }
+}
+
+/// As [`visit`], of those that are over and not forgotten.
+pub(crate) fn visit_past(mut look: impl FnMut(&ConnectionKey, &PastConnection)) {
+    let mut from = None;
+    while let Some((key, past)) = with_past(|all| all.next(from)) {
+        look(&key, &past);
         from = Some(key);
     }
 }

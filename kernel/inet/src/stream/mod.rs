@@ -17,12 +17,14 @@ mod names;
 mod open;
 mod ops;
 mod options;
+mod past;
 mod poll;
 mod receive;
 mod send;
 
-pub(crate) use connections::{arrive, note_unreachable, visit};
+pub(crate) use connections::{arrive, note_unreachable, visit, visit_past};
 pub(crate) use names::visit_listening;
+pub(crate) use past::start;
 
 use super::address::SocketName;
 use super::ports::{PortHolder, Ports, Versions};
@@ -76,6 +78,8 @@ struct StreamState {
     options: TcpOptions,
     /// The tick at which its timer rings, and what takes that back.
     alarm: Option<(u64, Alarm)>,
+    /// The tick since when its connection is in TIME-WAIT.
+    past_since: Option<u64>,
     /// shutdown(2): nothing more is received.
     is_receive_shut: bool,
     /// No descriptor is left.

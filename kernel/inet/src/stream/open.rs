@@ -6,7 +6,7 @@ use super::super::ports::{Claim, FIRST_UNPRIVILEGED, Sharing};
 use super::super::route;
 use super::backlog::Backlog;
 use super::connection::Connection;
-use super::connections::{self, ConnectionKey};
+use super::connections::{self, ConnectionKey, Origin};
 use super::options::TcpOptions;
 use super::{PORTS, Stream, StreamState};
 use abi::Errno;
@@ -152,9 +152,9 @@ impl Stream {
         let (received, sent) = self.buffer_sizes(&inner.options);
         let mut connection = Connection::new(route.netif, key, sharing, received, sent, &inner.options)?;
         connection.connect()?;
-        connections::add(key, self.own()?)?;
+        connections::add(key, self.own()?, Origin::Connecting)?;
         if let Err(error) = PORTS.connect(local.port, sharing) {
-            let removed = connections::remove(&key, self);
+            let removed = connections::remove(&key, self, None);
             drop(inner);
             drop(removed);
             return Err(error);

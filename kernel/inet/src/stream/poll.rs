@@ -5,11 +5,13 @@ use super::super::delivery;
 use super::super::outbox::Outbox;
 use super::connection::{Connection, View};
 use super::options::ConnectionHolder;
+use super::past::PastConnection;
 use super::{PORTS, Stream, StreamState, connections};
 use abi::Errno;
 use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
 use alloc::sync::Arc;
 use lock::{MutexGuard, rank};
+use platform::timer;
 use sched::time::{self, Expire, TimerPlace};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
@@ -111,6 +113,9 @@ impl Stream {
     ) {
         effects.wakes_readers = true;
         effects.wakes_writers = true;
+        if to == State::TimeWait {
+            inner.past_since = Some(timer::ticks());
+        }
         if to == State::Closed
             && let Some(error) = error_of_end(from, cause)
         {
@@ -144,14 +149,16 @@ impl Stream {
     pub(super) fn end(&self, inner: &mut StreamState) -> Option<Arc<Stream>> {
         let connection = inner.connection.as_ref()?;
         let (key, sharing) = (connection.key, connection.sharing);
+        let past = inner.past_since.take();
+        let past = past.map(|since| PastConnection::new(since, sharing, self.base.family));
         if let Some((_, alarm)) = inner.alarm.take() {
             time::cancel(alarm);
         }
-        let removed = connections::remove(&key, self);
-        if removed.is_some() {
+        let (removed, is_kept) = connections::remove(&key, self, past)?;
+        if !is_kept {
             PORTS.disconnect(key.local().port, sharing);
         }
-        removed
+        Some(removed)
     }
 
     /// Has the timer ring at `tick` at the latest. One that rings sooner is left to.
