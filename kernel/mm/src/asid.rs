@@ -124,7 +124,7 @@ impl Asids {
     /// Whether no processor but the executing one can be in the space tagged `tag`. Caller holds the space's lock, so that
     /// none comes in; one that has left it for nothing still counts.
     #[inline]
-    pub(crate) fn is_alone(&self, mmu: &impl Mmu, tag: AsidTag) -> bool {
+    pub fn is_alone(&self, mmu: &impl Mmu, tag: AsidTag) -> bool {
         let own = mmu.cpu();
         // Who has been in this space raised it under the space's lock.
         let processors = self.processors.load(Ordering::Relaxed);

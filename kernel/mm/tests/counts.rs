@@ -211,7 +211,7 @@ fn a_count_of_one_is_stable_and_belongs_to_one() {
 
 #[test]
 fn three_sharers_release_at_once() {
-    explore(|| {
+    explore_some(|| {
         let frames = two_frames();
         let frame = frames.allocate(&Processor(0)).unwrap();
         frames.share(frame);
@@ -248,6 +248,67 @@ fn reading_one_acquires_what_the_other_did_before_its_release() {
         other.join().unwrap();
         frames.release(&Processor(0), frame);
     });
+}
+
+/// What a sharer read before it let go of a frame is read before whoever gets that frame next writes to it.
+#[cfg(loom)]
+#[test]
+fn a_freed_frame_was_read_before() {
+    explore(|| {
+        let frames = two_frames();
+        let content = Arc::new(loom::cell::UnsafeCell::new(7_u64));
+        let frame = frames.allocate(&Processor(0)).unwrap();
+        frames.share(frame);
+        let other = {
+            let (frames, content) = (frames.clone(), content.clone());
+            thread::spawn(move || {
+                content.with(|_| ());
+                frames.release(&Processor(1), frame);
+            })
+        };
+        frames.release(&Processor(0), frame);
+        if frames.count(frame) == 0 && frames.allocate(&Processor(0)) == Ok(frame) {
+            content.with_mut(|_| ());
+        }
+        other.join().unwrap();
+    });
+}
+
+/// What a processor stored in a space before it left is seen by whoever is alone in that then; `has_run`: it leaves for a space that has
+/// a number.
+#[cfg(loom)]
+fn store_and_leave(has_run: bool) {
+    explore(move || {
+        let asids = Arc::new(Asids::new(MAX_CPUS as u32 + 4));
+        let content = Arc::new(loom::cell::UnsafeCell::new(7_u64));
+        let space = asids.activate(&Processor(0), AsidTag::default());
+        let known = asids.activate(&Processor(1), AsidTag::default());
+        assert_eq!(asids.activate(&Processor(1), space), space);
+        let other = {
+            let (asids, content) = (asids.clone(), content.clone());
+            let next = if has_run { known } else { AsidTag::default() };
+            thread::spawn(move || {
+                content.with_mut(|_| ());
+                asids.activate(&Processor(1), next);
+            })
+        };
+        if asids.is_alone(&Processor(0), space) {
+            content.with(|_| ());
+        }
+        other.join().unwrap();
+    });
+}
+
+#[cfg(loom)]
+#[test]
+fn who_leaves_for_a_new_space_has_stored_before() {
+    store_and_leave(false);
+}
+
+#[cfg(loom)]
+#[test]
+fn who_leaves_for_a_known_space_has_stored_before() {
+    store_and_leave(true);
 }
 
 /// A sharer of both frames lets go of them at once.
