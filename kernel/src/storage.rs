@@ -15,6 +15,9 @@ use vfs::dentry::Dentry;
 use vfs::device_registry::DeviceNumber;
 use vfs::{filesystem, mount};
 
+/// How often it is looked whether the disk of the root has come, in nanoseconds.
+const ROOT_WAIT: u64 = 500_000_000;
+
 /// What [`boot::finish`] is told.
 static MOST_PROCESSES: AtomicU64 = AtomicU64::new(0);
 
@@ -45,7 +48,23 @@ fn root_of(line: CommandLine<'static>) -> Option<&'static str> {
     line.value("root").filter(|_| is_empty)
 }
 
-/// Mounts the root of the tree. All disks were found: what `rootwait` would wait for does not come later.
+/// With `rootwait` a card may be put in later, and is waited for. Other disks were found, or do not come.
+fn wait_for_root(root: &str, line: CommandLine<'static>) {
+    if !line.has_flag("rootwait") {
+        return;
+    }
+    let mut is_first = true;
+    while block::may_find_card() && diskfs::find_root(root).is_none() {
+        if is_first {
+            info!("Waiting for root device {root}...");
+        }
+        is_first = false;
+        block::sleep(ROOT_WAIT);
+        block::scan_disks();
+    }
+}
+
+/// Mounts the root of the tree.
 fn mount_root(root: &str, line: CommandLine<'static>) -> Result<(), &'static str> {
     let volume = diskfs::find_root(root).ok_or("there is no such disk or partition")?;
     let kind = line.value("rootfstype").unwrap_or("ext4");
@@ -90,11 +109,15 @@ impl KernelWork for Boot {
 
     fn run() {
         block::scan_disks();
+        let line = boot_arguments::command_line().expect("it was kept");
+        let root = root_of(line);
+        if let Some(root) = root {
+            wait_for_root(root, line);
+        }
         if let Err(reason) = pagecache::register() {
             error!("Disks cannot be opened: {}", reason.message());
         }
-        let line = boot_arguments::command_line().expect("it was kept");
-        if let Some(root) = root_of(line)
+        if let Some(root) = root
             && let Err(reason) = mount_root(root, line)
         {
             cannot_mount(root, reason);

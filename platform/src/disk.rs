@@ -1,9 +1,12 @@
 //! Disks of the machine. What stands above looks for them once, and serves their interrupts.
 
+pub use crate::devices::sd::{CardError, SdCard};
+#[cfg(target_os = "none")]
+pub use crate::devices::sd::{find as find_card, places as places_for_cards};
 #[cfg(target_os = "none")]
 pub use crate::devices::virtio::disk::VirtioDisk;
 #[cfg(not(target_os = "none"))]
-pub use crate::host::disk::VirtioDisk;
+pub use crate::host::disk::{VirtioDisk, find_card, places_for_cards};
 
 use core::fmt;
 use mm::Frame;

@@ -64,6 +64,14 @@ pub fn complete_stores() {
     arch::dsb_ish();
 }
 
+/// Waits, for so short a time that nobody need run meanwhile.
+pub(crate) fn delay(nanos: u64) {
+    let until = ticks() + nanos_to_ticks(nanos);
+    while ticks() < until {
+        arch::relax();
+    }
+}
+
 /// As [`ticks`], and what follows is done after the counter was read: for a clock that is being changed meanwhile.
 #[inline(always)]
 pub fn ticks_between() -> u64 {

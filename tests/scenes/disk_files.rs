@@ -20,8 +20,8 @@ pub const SCENES: &[Scene] = &[
 /// How often the power goes.
 const CUTS: u32 = 12;
 
-/// Makes an ext4 of so many MiB with busybox in it.
-fn image(stage: &Stage, name: &str, megabytes: u32) -> Result<PathBuf> {
+/// A folder that is to be a root with busybox in it.
+pub fn fill_root(stage: &Stage) -> Result<PathBuf> {
     let root = stage.file("root");
     let _ = fs::remove_dir_all(&root);
     for folder in ["bin", "etc", "dev", "proc", "sys", "tmp", "root", "mnt"] {
@@ -36,6 +36,12 @@ fn image(stage: &Stage, name: &str, megabytes: u32) -> Result<PathBuf> {
         fs::copy(etc.join(file), &to)?;
         files::run(Command::new("chmod").arg("755").arg(&to))?;
     }
+    Ok(root)
+}
+
+/// Makes an ext4 of so many MiB with busybox in it.
+fn image(stage: &Stage, name: &str, megabytes: u32) -> Result<PathBuf> {
+    let root = fill_root(stage)?;
     let path = stage.file(name);
     let _ = fs::remove_file(&path);
     files::run(
@@ -78,7 +84,7 @@ fn power_off(shell: &mut Session) -> Result<()> {
 }
 
 /// e2fsck finds nothing to say.
-fn check(disk: &Path) -> Result<()> {
+pub fn check(disk: &Path) -> Result<()> {
     let answer = Command::new("e2fsck").arg("-fn").arg(disk).output()?;
     let text = String::from_utf8_lossy(&answer.stdout).into_owned();
     ensure!(answer.status.code() == Some(0), "e2fsck says:\n{text}");

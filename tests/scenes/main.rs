@@ -9,6 +9,7 @@ mod barriers;
 mod board;
 mod boot;
 mod busybox;
+mod cards;
 mod console;
 mod cores;
 mod crash;
@@ -55,6 +56,7 @@ fn all() -> Vec<Scene> {
         early::SCENES,
         disks::SCENES,
         disk_files::SCENES,
+        cards::SCENES,
         console::SCENES,
         ram::SCENES,
         proc::SCENES,

@@ -8,8 +8,10 @@ use abi::Errno;
 use klog::{error, info};
 use lock::Mutex;
 use memory::fallible::{self, TryVec};
-use platform::disk::VirtioDisk;
+use platform::disk::{self, CardError, SdCard, VirtioDisk};
 use sched::interrupts;
+use sched::time;
+use sched::wait::WaitQueue;
 
 use crate::disk::{Disk, DiskInterrupt, DiskProperties};
 use crate::partitions::{self, MOST_PARTITIONS};
@@ -18,6 +20,10 @@ use crate::volume::{self, Volume};
 
 /// Device number of disks of virtio.
 pub const VIRTIO_MAJOR: u32 = 254;
+/// Device number of cards of SD.
+const CARD_MAJOR: u32 = 179;
+/// What a card is called.
+const CARD_NAME: &str = "mmcblk0";
 /// Minor numbers of a disk: itself and its partitions.
 const MINORS: u32 = MOST_PARTITIONS + 1;
 /// Bytes of a MiB in sectors, for the log.
@@ -29,7 +35,7 @@ const VIRTIO_NAMES: [&str; 8] = ["vda", "vdb", "vdc", "vdd", "vde", "vdf", "vdg"
 /// Disks that were found and whose partitions were not looked for.
 static FOUND: Mutex<Vec<Arc<Volume>>> = Mutex::new(Vec::new());
 
-/// Finds the disks of the machine. Whether there is any.
+/// Finds the disks of the machine. Whether there is any, or may be one that [`scan_disks`] finds.
 pub fn find_disks() -> bool {
     for (name, number) in VIRTIO_NAMES.into_iter().zip((0..).step_by(MINORS as usize)) {
         match VirtioDisk::take() {
@@ -42,7 +48,7 @@ pub fn find_disks() -> bool {
             }
         }
     }
-    !FOUND.lock().is_empty()
+    !FOUND.lock().is_empty() || may_find_card()
 }
 
 fn start_virtio(driver: VirtioDisk, name: &'static str, minor: u32) -> Result<(), Errno> {
@@ -62,6 +68,54 @@ fn start_virtio(driver: VirtioDisk, name: &'static str, minor: u32) -> Result<()
     add_disk(disk, name, (VIRTIO_MAJOR, minor))
 }
 
+/// Whether there is a place for a card in which none was found.
+pub fn may_find_card() -> bool {
+    disk::places_for_cards() > 0
+}
+
+/// Sleeps for so many nanoseconds, whatever happens.
+pub fn sleep(nanos: u64) {
+    static ALARM: WaitQueue = WaitQueue::new();
+    let until = time::deadline_after(nanos);
+    let _: Option<()> = ALARM.wait_uninterruptible(Some(until), || None);
+}
+
+/// Looks for a card of SD, which takes its time to wake.
+fn find_card() {
+    if !may_find_card() {
+        return;
+    }
+    match disk::find_card(&mut { sleep }) {
+        Err(CardError::NoCard) => {}
+        Err(reason) => error!("mmc0: {reason}"),
+        Ok(card) => {
+            if let Err(reason) = start_card(card) {
+                error!("{CARD_NAME}: {}", reason.message());
+            }
+        }
+    }
+}
+
+fn start_card(card: SdCard) -> Result<(), Errno> {
+    let interrupt = card.interrupt();
+    let properties = DiskProperties::of_card(&card);
+    let (counts_sectors, lines, is_high_speed) = card.kind();
+    let disk = Disk::new(properties, fallible::boxed(card)?)?;
+    let handler = fallible::arc(DiskInterrupt(disk.clone()))?;
+    if let Err(reason) = interrupts::register(interrupt, "mmc0", handler) {
+        error!("{CARD_NAME}: its interrupt cannot be served: {reason}");
+        return Err(Errno::EBUSY);
+    }
+    let megabytes = properties.sectors / MEGABYTE_SECTORS;
+    info!(
+        "{CARD_NAME}: {} card, {megabytes} MiB{}, {lines} lines{}, interrupt {interrupt}",
+        if counts_sectors { "SDHC" } else { "SD" },
+        if properties.is_read_only { " (ro)" } else { "" },
+        if is_high_speed { " at high speed" } else { "" },
+    );
+    add_disk(disk, CARD_NAME, (CARD_MAJOR, 0))
+}
+
 /// There is one more disk, whose partitions are to be looked for.
 fn add_disk(disk: Arc<Disk>, name: &'static str, number: (u32, u32)) -> Result<(), Errno> {
     let whole = fallible::arc(Volume {
@@ -76,8 +130,9 @@ fn add_disk(disk: Arc<Disk>, name: &'static str, number: (u32, u32)) -> Result<(
     FOUND.lock().try_push(whole)
 }
 
-/// Looks for the partitions of the disks that were found: from then on [`volume::all`] has them. Sleeps.
+/// Looks for a card, and for the partitions of the disks that were found: from then on [`volume::all`] has them. Sleeps.
 pub fn scan_disks() {
+    find_card();
     loop {
         let next = {
             let mut found = FOUND.lock();

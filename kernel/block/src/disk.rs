@@ -13,7 +13,7 @@ use abi::Errno;
 use lock::{Mutex, rank};
 use memory::{FrameHandle, fallible};
 use mm::PAGE_SIZE;
-use platform::disk::{Completion, DiskCommand, DiskError, Piece, TICKETS, Ticket, VirtioDisk};
+use platform::disk::{Completion, DiskCommand, DiskError, Piece, SdCard, TICKETS, Ticket, VirtioDisk};
 use sched::SleepingMutex;
 use sched::interrupts::InterruptHandler;
 use sched::time::{self, SECOND};
@@ -55,6 +55,20 @@ impl DiskProperties {
             max_discard: disk.max_discard(),
             is_read_only: disk.is_read_only(),
             has_cache: disk.has_cache(),
+        }
+    }
+}
+
+impl DiskProperties {
+    /// Those of a card of SD. What it says that it has written stays.
+    pub fn of_card(card: &SdCard) -> DiskProperties {
+        DiskProperties {
+            sectors: card.sectors(),
+            block_size: SECTOR_SIZE as u32,
+            most_pieces: SdCard::MOST_PIECES,
+            max_discard: 0,
+            is_read_only: card.is_read_only(),
+            has_cache: false,
         }
     }
 }
@@ -220,7 +234,16 @@ impl Disk {
             if self.is_dead() {
                 return Some(None);
             }
-            self.state.lock().submit(command, sector, pieces).map(Some)
+            let (submitted, is_gone) = {
+                let mut state = self.state.lock();
+                let submitted = state.submit(command, sector, pieces);
+                (submitted, state.driver.is_gone())
+            };
+            if is_gone {
+                self.lose();
+                self.look();
+            }
+            submitted.map(Some)
         };
         let submitted = self.room.wait_uninterruptible(Some(deadline), submit);
         let Some(Some(ticket)) = submitted else {
@@ -267,6 +290,15 @@ impl Disk {
         self.room.wake_all();
         let result = self.state.lock().take_done(ticket);
         result.unwrap_or(Err(DiskError::Failed))
+    }
+
+    /// The device was taken away.
+    #[cold]
+    fn lose(&self) {
+        if !self.is_dead.swap(true, Ordering::AcqRel) {
+            klog::error!("A disk was taken away: everything that it is asked for fails");
+        }
+        self.room.wake_all();
     }
 
     /// Takes what the device is done with, and wakes who waits for it.
@@ -335,7 +367,14 @@ pub struct DiskInterrupt(pub Arc<Disk>);
 
 impl InterruptHandler for DiskInterrupt {
     fn handle(&self) {
-        self.0.state.lock().driver.acknowledge();
+        let is_gone = {
+            let driver = &mut self.0.state.lock().driver;
+            driver.acknowledge();
+            driver.is_gone()
+        };
+        if is_gone {
+            self.0.lose();
+        }
         self.0.look();
     }
 }

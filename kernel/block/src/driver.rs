@@ -1,6 +1,6 @@
 //! What drives a disk: it takes requests, does them in any order, and tells which are done.
 
-use platform::disk::{Completion, DiskCommand, Piece, Ticket, VirtioDisk};
+use platform::disk::{Completion, DiskCommand, Piece, SdCard, Ticket, VirtioDisk};
 
 /// A disk as its driver sees it. All methods are short and none sleeps; the disk's lock is held.
 pub trait DiskDriver: Send {
@@ -19,6 +19,11 @@ pub trait DiskDriver: Send {
 
     /// The device does not answer any more: whatever it has is completed, as failed.
     fn give_up(&mut self);
+
+    /// Whether the device was taken away: what it had, and what it is given, fails.
+    fn is_gone(&self) -> bool {
+        false
+    }
 
     /// What the device said to an [`DiskCommand::Identify`], completed last.
     fn serial(&self, ticket: Ticket) -> [u8; 20];
@@ -47,5 +52,35 @@ impl DiskDriver for VirtioDisk {
 
     fn serial(&self, ticket: Ticket) -> [u8; 20] {
         VirtioDisk::serial(self, ticket)
+    }
+}
+
+impl DiskDriver for SdCard {
+    fn submit(&mut self, ticket: Ticket, command: DiskCommand, sector: u64, pieces: &[Piece]) -> bool {
+        SdCard::submit(self, ticket, command, sector, pieces)
+    }
+
+    fn notify(&mut self) {
+        SdCard::notify(self);
+    }
+
+    fn acknowledge(&mut self) {
+        self.serve();
+    }
+
+    fn complete(&mut self) -> Option<Completion> {
+        SdCard::complete(self)
+    }
+
+    fn give_up(&mut self) {
+        SdCard::give_up(self);
+    }
+
+    fn is_gone(&self) -> bool {
+        SdCard::is_gone(self)
+    }
+
+    fn serial(&self, _: Ticket) -> [u8; 20] {
+        SdCard::serial(self)
     }
 }

@@ -18,6 +18,6 @@ pub mod statistics;
 pub mod volume;
 
 pub use device::{BlockDevice, SECTOR_SIZE};
-pub use discovery::{VIRTIO_MAJOR, find_disks, scan_disks};
+pub use discovery::{VIRTIO_MAJOR, find_disks, may_find_card, scan_disks, sleep};
 pub use disk::{Disk, DiskInterrupt, DiskProperties};
 pub use volume::Volume;

@@ -3,13 +3,14 @@
 //! value: [`Machine`]. No heap: this runs before there is one.
 
 mod decode;
+mod device;
 mod machine;
 mod pci;
 mod place;
 
 pub use machine::{
     Chosen, Conduit, Cpu, EnableMethod, Gic, InitrdRange, Machine, PciHost, PciInterrupt, PhysRange,
-    Reserved, ReservedBy, Stdout, Timer, Uart, VirtioTransport,
+    Reserved, ReservedBy, SdController, SdKind, Stdout, Timer, Uart, VirtioTransport,
 };
 
 use core::fmt;

@@ -4,6 +4,7 @@ mod here;
 
 use formats::dtb::{
     Conduit, DeviceTree, DtbError, EnableMethod, Gic, InitrdRange, Machine, PhysRange, Reserved, ReservedBy,
+    SdController, SdKind,
 };
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -139,6 +140,17 @@ fn a_board_like_the_raspberry_pi() {
     assert_eq!(machine.gpio, Some(range(0xfe20_0000, 0xb4)));
     assert_eq!(machine.generator, Some(range(0xfe10_4000, 0x28)));
     assert_eq!(machine.watchdog, Some(range(0xfe10_0000, 0x114)));
+    let controller = |kind, start, sees_card| SdController {
+        registers: range(start, 0x100),
+        interrupt: 158,
+        kind,
+        sees_card,
+    };
+    let expected = [
+        controller(SdKind::Emmc1, 0xfe30_0000, false),
+        controller(SdKind::Emmc2, 0xfe34_0000, true),
+    ];
+    assert_eq!(machine.sd[..], expected);
 }
 
 #[test]

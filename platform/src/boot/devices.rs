@@ -7,7 +7,7 @@ use crate::devices::gic_v3::{GicV3, Redistributors};
 use crate::devices::mmio::Mmio;
 use crate::devices::uart::{self, Uart};
 use crate::devices::watchdog::Watchdog;
-use crate::devices::{map, pl031, rng200, rpi4, virtio};
+use crate::devices::{map, pl031, rng200, rpi4, sd, virtio};
 use crate::interrupt;
 use crate::layout::page_down;
 use crate::memory::kernel_tables::KernelTables;
@@ -15,7 +15,7 @@ use crate::memory::plan::{Plan, PlanError};
 use crate::power::{self, PowerControl};
 use crate::{board, console};
 use arrayvec::ArrayVec;
-use formats::dtb::{self, Conduit, Machine, PciHost, PhysRange, VirtioTransport};
+use formats::dtb::{self, Conduit, Machine, PciHost, PhysRange, SdController, SdKind, VirtioTransport};
 use mm::PAGE_SIZE;
 
 /// A device of which the driver knows better how many registers it has than some device trees do.
@@ -55,6 +55,8 @@ pub(super) struct Devices {
     mailbox: Option<Mmio>,
     virtio: ArrayVec<virtio::Slot, { virtio::MOST }>,
     pci: Option<Pci>,
+    /// Raspberry Pi.
+    sd: ArrayVec<(SdController, Mmio), { sd::MOST }>,
 }
 
 /// A host bridge, with the first registers of its configuration space and of its window.
@@ -147,6 +149,10 @@ impl Devices {
         };
         let virtio = map_virtio(&machine.virtio, &mut map)?;
         let pci = map_pci(machine.pci.as_ref(), &mut map)?;
+        let mut sd = ArrayVec::new();
+        for controller in &machine.sd {
+            sd.push((*controller, map(sized(controller.registers, sd::CONTROLLER_LEN))?));
+        }
         let watchdog = machine.watchdog.map(&mut map).transpose()?.map(Watchdog);
         Ok(Devices {
             uart_clock: uart.clock_hz,
@@ -164,6 +170,7 @@ impl Devices {
             psci: machine.psci,
             virtio,
             pci,
+            sd,
             watchdog,
             gic,
             timer,
@@ -225,11 +232,35 @@ impl Devices {
             } => Gic::V3(GicV3::new(distributor, redistributors)),
         });
         interrupt::set_up(self.timer);
+        sd::set_slots(sd_slots(self.sd, self.mailbox));
         virtio::set_slots(self.virtio);
         if let Some(pci) = self.pci {
             virtio::pci::set_up(&pci.host, pci.configuration, pci.window);
         }
     }
+}
+
+/// Where a card may be: first where the board has it, then where QEMU has it.
+fn sd_slots(
+    mut controllers: ArrayVec<(SdController, Mmio), { sd::MOST }>,
+    mailbox: Option<Mmio>,
+) -> ArrayVec<sd::Slot, { sd::MOST }> {
+    controllers.sort_unstable_by_key(|(controller, _)| controller.kind != SdKind::Emmc2);
+    if let (Some(mailbox), Some((first, _))) = (mailbox, controllers.first())
+        && first.kind == SdKind::Emmc2
+    {
+        rpi4::set_card_voltage(mailbox);
+    }
+    let slot = |(controller, registers): (SdController, Mmio)| {
+        let clock = mailbox.and_then(|mailbox| rpi4::sd_clock(mailbox, controller.kind));
+        sd::Slot {
+            controller: sd::Controller::new(registers, clock.unwrap_or(0)),
+            interrupt: controller.interrupt,
+            tells_removal: controller.sees_card,
+            has_high_speed_bit: controller.kind == SdKind::Emmc2,
+        }
+    };
+    controllers.into_iter().map(slot).collect()
 }
 
 /// Maps the places of virtio devices. One whose device does not see the caches is left out: nobody would clean them.

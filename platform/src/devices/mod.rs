@@ -12,6 +12,7 @@ pub(crate) mod pl031;
 pub(crate) mod registers;
 pub(crate) mod rng200;
 pub(crate) mod rpi4;
+pub(crate) mod sd;
 pub(crate) mod uart;
 pub(crate) mod virtio;
 pub(crate) mod watchdog;

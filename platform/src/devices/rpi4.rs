@@ -6,6 +6,7 @@ use crate::arch;
 use crate::board::Rates;
 use crate::boot;
 use core::cell::UnsafeCell;
+use formats::dtb::SdKind;
 use spin::Mutex;
 
 const GPFSEL1: usize = 0x04;
@@ -44,8 +45,13 @@ const POLLS: usize = 10_000_000;
 const TAG_GET_CLOCK_RATE: u32 = 0x0003_0002;
 const TAG_GET_MAX_CLOCK_RATE: u32 = 0x0003_0004;
 const TAG_SET_CLOCK_RATE: u32 = 0x0003_8002;
+const TAG_SET_GPIO_STATE: u32 = 0x0003_8041;
+/// Pin 4 of the expander that belongs to the firmware: the voltage of the card's lines is 1.8 V.
+const EXPANDER_SD_1V8: u32 = 128 + 4;
+const CLOCK_EMMC: u32 = 1;
 const CLOCK_UART: u32 = 2;
 const CLOCK_ARM: u32 = 3;
+const CLOCK_EMMC2: u32 = 12;
 const RESPONSE_SUCCESS: u32 = 0x8000_0000;
 
 /// A message to the firmware. The mailbox transfers its address without the low four bits; alone in its cache lines.
@@ -74,6 +80,22 @@ pub(crate) fn speed_up(mailbox: Mmio) -> Option<Rates> {
         ask(mailbox, TAG_SET_CLOCK_RATE, [CLOCK_ARM, asked, 0])?;
     }
     Some(Rates { before, asked })
+}
+
+/// The frequency of what drives a controller of SD cards, in Hz; `None` when the firmware does not answer, or with 0.
+pub(crate) fn sd_clock(mailbox: Mmio, kind: SdKind) -> Option<u32> {
+    let clock = match kind {
+        SdKind::Emmc1 => CLOCK_EMMC,
+        SdKind::Emmc2 => CLOCK_EMMC2,
+    };
+    let [_, rate, _] = ask(mailbox, TAG_GET_CLOCK_RATE, [clock, 0, 0])?;
+    (rate != 0).then_some(rate)
+}
+
+/// Gives the lines of the card 3.3 V: whoever ran before may have left them at 1.8 V. A firmware that does not know the pin (QEMU's)
+/// is none that has another voltage.
+pub(crate) fn set_card_voltage(mailbox: Mmio) {
+    let _ = ask(mailbox, TAG_SET_GPIO_STATE, [EXPANDER_SD_1V8, 0, 0]);
 }
 
 /// Asks the firmware by a tag with up to three words, which come back as its answer. `None` when it does not answer, or refuses.

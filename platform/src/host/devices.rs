@@ -7,6 +7,8 @@ pub(crate) mod gic;
 pub(crate) mod registers;
 #[path = "../devices/rng200.rs"]
 pub(crate) mod rng200;
+#[path = "../devices/sd/mod.rs"]
+pub(crate) mod sd;
 #[path = "../devices/uart.rs"]
 pub(crate) mod uart;
 #[path = "../devices/watchdog.rs"]

@@ -1,5 +1,7 @@
 //! A host has no disk: what stands above is tested over devices of the test's own.
 
+use crate::devices::registers::Registers;
+use crate::devices::sd::{CardError, SdCard};
 use crate::disk::{Completion, DiskCommand, DiskError, Piece, Ticket};
 
 /// A disk, of which there is none.
@@ -85,4 +87,31 @@ impl VirtioDisk {
     pub fn serial(&self, _ticket: Ticket) -> [u8; 20] {
         match *self {}
     }
+}
+
+/// Registers, of which there are none.
+#[derive(Clone, Copy, Debug)]
+pub enum NoRegisters {}
+
+impl Registers for NoRegisters {
+    fn read(&self, _offset: usize) -> u32 {
+        match *self {}
+    }
+
+    fn write(&self, _offset: usize, _value: u32) {
+        match *self {}
+    }
+}
+
+/// There is none.
+pub fn places_for_cards() -> usize {
+    0
+}
+
+/// There is none.
+///
+/// # Errors
+/// Always.
+pub fn find_card(_sleep: &mut dyn FnMut(u64)) -> Result<SdCard, CardError> {
+    Err(CardError::NoCard)
 }

@@ -1,71 +1,15 @@
 //! From the nodes of the tree to [`Machine`]: one walk for what others refer to, one for everything.
 
+use super::device::Device;
 use super::machine::{
-    Conduit, Cpu, EnableMethod, Gic, InitrdRange, Machine, PhysRange, Reserved, ReservedBy, Stdout, Uart,
-    VirtioTransport,
+    Conduit, Cpu, EnableMethod, Gic, InitrdRange, Machine, PhysRange, Reserved, ReservedBy, SdController,
+    SdKind, Stdout, Uart, VirtioTransport,
 };
 use super::pci;
 use super::place::{Place, cells, cut, valid_text};
 use super::{DeviceTree, DtbError};
 use arrayvec::ArrayVec;
 use dtoolkit::Node;
-
-/// The devices that are looked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Device {
-    Uart,
-    GicV2,
-    GicV3,
-    Timer,
-    WallClock,
-    Psci,
-    Mailbox,
-    Watchdog,
-    Gpio,
-    Generator,
-    Virtio,
-    Pci,
-}
-
-/// Their names in `compatible`.
-const DEVICES: &[(&str, Device)] = &[
-    ("arm,pl011", Device::Uart),
-    ("arm,gic-400", Device::GicV2),
-    ("arm,cortex-a15-gic", Device::GicV2),
-    ("arm,cortex-a9-gic", Device::GicV2),
-    ("arm,cortex-a7-gic", Device::GicV2),
-    ("arm,gic-v3", Device::GicV3),
-    ("arm,armv8-timer", Device::Timer),
-    ("arm,armv7-timer", Device::Timer),
-    ("arm,pl031", Device::WallClock),
-    ("arm,psci-1.0", Device::Psci),
-    ("arm,psci-0.2", Device::Psci),
-    ("arm,psci", Device::Psci),
-    ("brcm,bcm2835-mbox", Device::Mailbox),
-    ("brcm,bcm2711-pm", Device::Watchdog),
-    ("brcm,bcm2835-pm-wdt", Device::Watchdog),
-    ("brcm,bcm2711-gpio", Device::Gpio),
-    ("brcm,bcm2835-gpio", Device::Gpio),
-    ("brcm,bcm2711-rng200", Device::Generator),
-    ("virtio,mmio", Device::Virtio),
-    ("pci-host-ecam-generic", Device::Pci),
-];
-
-impl Device {
-    /// What the node describes, if it is looked for and enabled.
-    fn of(place: &Place) -> Option<Device> {
-        let known = |name| {
-            DEVICES
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|&(_, device)| device)
-        };
-        place
-            .texts("compatible")
-            .find_map(known)
-            .filter(|_| place.is_enabled())
-    }
-}
 
 /// Reads the whole tree.
 ///
@@ -282,6 +226,7 @@ fn take_device(
         Device::Watchdog => machine.watchdog = machine.watchdog.or_else(|| place.registers(0)),
         Device::Gpio => machine.gpio = machine.gpio.or_else(|| place.registers(0)),
         Device::Generator => machine.generator = machine.generator.or_else(|| place.registers(0)),
+        Device::Sd(kind) => take_sd(machine, context, place, kind),
         Device::Virtio => take_virtio(machine, context, place),
         Device::Pci => {
             let gic = context.gic;
@@ -315,6 +260,18 @@ fn take_uart(
         is_stdout,
     });
     Ok(())
+}
+
+fn take_sd(machine: &mut Machine, context: &Context, place: &Place, kind: SdKind) {
+    if let (Some(registers), Some(interrupt)) = (place.registers(0), interrupt(context, place, 0)) {
+        let says = |name| place.bytes(name).is_some();
+        let _ = machine.sd.try_push(SdController {
+            registers,
+            interrupt,
+            kind,
+            sees_card: !says("broken-cd") && !says("non-removable"),
+        });
+    }
 }
 
 fn take_virtio(machine: &mut Machine, context: &Context, place: &Place) {

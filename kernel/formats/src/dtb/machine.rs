@@ -54,10 +54,34 @@ pub struct Machine {
     pub gpio: Option<PhysRange>,
     /// Raspberry Pi: the random number generator.
     pub generator: Option<PhysRange>,
+    /// Raspberry Pi: the controllers of SD cards, in the order of the tree.
+    pub sd: ArrayVec<SdController, 2>,
     /// Places where a virtio device may be, in the order of the tree. Those behind the 32nd are left out.
     pub virtio: ArrayVec<VirtioTransport, 32>,
     /// The host bridge of PCI.
     pub pci: Option<PciHost>,
+}
+
+/// A controller of SD cards (SD Host Controller Specification).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SdController {
+    /// Its registers.
+    pub registers: PhysRange,
+    /// Its interrupt, as GIC INTID.
+    pub interrupt: u32,
+    /// Which of the two that a BCM2711 has.
+    pub kind: SdKind,
+    /// Whether it sees that there is a card: the tree says neither `broken-cd` nor `non-removable`.
+    pub sees_card: bool,
+}
+
+/// Which controller of SD cards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SdKind {
+    /// `brcm,bcm2711-emmc2`: where a Raspberry Pi 4 has its card.
+    Emmc2,
+    /// `brcm,bcm2835-sdhci`, of Arasan: where it has its wireless network, and QEMU has the card.
+    Emmc1,
 }
 
 /// A host bridge of PCI whose configuration space is memory (binding `pci-host-ecam-generic`).

@@ -1,0 +1,137 @@
+//! A card of SD on the Raspberry Pi: the root on its second partition stays, whatever way the card counts; one that is taken out says so.
+
+use crate::disk_files::{check, fill_root};
+use anyhow::{Context, Result, ensure};
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tests::{Machine, Scene, Session, Stage, files};
+
+pub const SCENES: &[Scene] = &[
+    Scene::holstein("cards.root_stays", root_stays).within_seconds(300),
+    Scene::holstein("cards.more_than_2_gib", large).within_seconds(240),
+    Scene::holstein("cards.none", none),
+];
+
+const MEGABYTE: u64 = 1 << 20;
+const SECTOR: u64 = 512;
+/// Where the second partition begins, and its length.
+const ROOT_START: u64 = 16 * MEGABYTE;
+const ROOT_LEN: u64 = 96 * MEGABYTE;
+
+/// Makes a card with room for a partition of FAT and one with a root in it.
+fn card(stage: &Stage, name: &str, len: u64) -> Result<PathBuf> {
+    let root = fill_root(stage)?;
+    let path = stage.file(name);
+    let _ = fs::remove_file(&path);
+    let mut file = File::create(&path)?;
+    file.set_len(len)?;
+    let mut table = [0; SECTOR as usize];
+    let parts = [(0x0c, MEGABYTE, 15 * MEGABYTE), (0x83, ROOT_START, ROOT_LEN)];
+    for (index, (kind, start, len)) in parts.into_iter().enumerate() {
+        let entry = &mut table[446 + index * 16..][..16];
+        entry[4] = kind;
+        entry[8..12].copy_from_slice(&((start / SECTOR) as u32).to_le_bytes());
+        entry[12..].copy_from_slice(&((len / SECTOR) as u32).to_le_bytes());
+    }
+    table[510..].copy_from_slice(&[0x55, 0xaa]);
+    file.write_all(&table)?;
+    files::run(
+        Command::new("mke2fs")
+            .args(["-q", "-t", "ext4", "-L", "cattle", "-E"])
+            .arg(format!("offset={ROOT_START}"))
+            .arg("-d")
+            .arg(&root)
+            .arg(&path)
+            .arg(format!("{}M", ROOT_LEN / MEGABYTE)),
+    )?;
+    Ok(path)
+}
+
+/// e2fsck has nothing to say of the second partition.
+fn check_root(stage: &Stage, card: &Path) -> Result<()> {
+    let mut file = File::open(card)?;
+    file.seek(SeekFrom::Start(ROOT_START))?;
+    let part = stage.file("part.img");
+    std::io::copy(&mut file.take(ROOT_LEN), &mut File::create(&part)?)?;
+    check(&part)
+}
+
+fn boot(stage: &mut Stage, card: &Path, root: &str) -> Result<Session> {
+    let mut load = stage.load();
+    load.command_line = format!("{} {root}", load.command_line).trim().to_owned();
+    let drive = format!("if=sd,format=raw,file={}", card.display());
+    load.arguments = ["-drive", &drive].map(String::from).into();
+    let mut shell = stage.boot(&Machine::raspi4b()?, &load)?;
+    shell.set_step(Duration::from_secs(120));
+    shell.expect_prompt()?;
+    Ok(shell)
+}
+
+fn power_off(shell: &mut Session) -> Result<()> {
+    shell.type_line("poweroff")?;
+    shell.expect_end()
+}
+
+fn root_stays(stage: &mut Stage) -> Result<()> {
+    let card = card(stage, "card.img", 128 * MEGABYTE)?;
+    let mut shell = boot(stage, &card, "root=/dev/mmcblk0p2 rw rootwait")?;
+    shell.check("head -n 1 /proc/mounts", "^/dev/root / ext4 rw")?;
+    let parts = r"179 +0 +131072 mmcblk0\n +179 +1 +15360 mmcblk0p1\n +179 +2 +98304 mmcblk0p2";
+    shell.check("cat /proc/partitions", parts)?;
+    shell.check("dmesg | grep mmcblk0:", "SD card, 128 MiB, 4 lines at high speed")?;
+    shell.run("mkdir -p /root/a/b; seq 1 100000 > /root/a/b/numbers; cp /bin/busybox /root/copy; sync")?;
+    shell.check("cmp /bin/busybox /root/copy && echo same", "^same$")?;
+    shell.run("dd if=/dev/zero of=/root/large bs=64k count=160 2>/dev/null; sync")?;
+    shell.run(
+        "dd if=/dev/urandom of=/root/random bs=4k count=600 2>/dev/null; md5sum /root/random > /root/sum",
+    )?;
+    power_off(&mut shell)?;
+    check_root(stage, &card)?;
+    let mut shell = boot(stage, &card, "root=LABEL=cattle rw")?;
+    shell.check("seq 1 100000 | cmp - /root/a/b/numbers && echo same", "^same$")?;
+    shell.check("cmp /bin/busybox /root/copy && echo same", "^same$")?;
+    shell.check("md5sum -c /root/sum", "OK$")?;
+    shell.run("rm -r /root/a /root/large; sync")?;
+    power_off(&mut shell)?;
+    check_root(stage, &card)
+}
+
+/// Cards of more than 2 GiB count sectors.
+fn large(stage: &mut Stage) -> Result<()> {
+    let card = card(stage, "large.img", 4096 * MEGABYTE)?;
+    let mut shell = boot(stage, &card, "root=/dev/mmcblk0p2 rw")?;
+    shell.check("dmesg | grep mmcblk0:", "SDHC card, 4096 MiB")?;
+    shell.run("seq 1 50000 > /root/numbers; echo last | dd of=/dev/mmcblk0 bs=512 seek=8388607 conv=sync 2>/dev/null; sync")?;
+    shell.check(
+        "dd if=/dev/mmcblk0 bs=512 skip=8388607 2>/dev/null | head -n 1",
+        "^last$",
+    )?;
+    power_off(&mut shell)?;
+    check_root(stage, &card)?;
+    let mut file = File::open(&card)?;
+    file.seek(SeekFrom::End(-512))?;
+    let mut last = [0; 4];
+    file.read_exact(&mut last).context("the last sector")?;
+    ensure!(&last == b"last", "the last sector has {last:?}");
+    fs::remove_file(&card)?;
+    Ok(())
+}
+
+/// Without a card the board boots as before, and a root on one is not there.
+fn none(stage: &mut Stage) -> Result<()> {
+    let load = stage.load();
+    let mut shell = stage.boot(&Machine::raspi4b()?, &load)?;
+    shell.expect_prompt()?;
+    shell.check("ls /dev | grep -c mmc", "^0$")?;
+    power_off(&mut shell)?;
+    stage.may_crash()?;
+    let mut load = stage.load();
+    load.command_line = format!("{} root=/dev/mmcblk0p2", load.command_line);
+    let mut shell = stage.boot(&Machine::raspi4b()?, &load)?;
+    shell.expect("VFS: Cannot open root device \"/dev/mmcblk0p2\"")?;
+    shell.expect("Unable to mount root fs")?;
+    shell.expect_end()
+}
