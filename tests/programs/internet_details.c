@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -83,6 +84,7 @@ static void turn_on(void) {
 
 #include "internet_tables.h"
 // After what it uses.
+#include "internet_info.h"
 #include "internet_past.h"
 
 static void checks(void) {
@@ -90,6 +92,7 @@ static void checks(void) {
     check_tables();
     check_pairs();
     check_same_numbers();
+    check_info();
     check_ports_of_the_past();
     check_meeting_again();
 }

@@ -77,8 +77,132 @@ pub const TCP_KEEPINTVL: u32 = 5;
 pub const TCP_KEEPCNT: u32 = 6;
 /// Acknowledgements do not wait for bytes.
 pub const TCP_QUICKACK: u32 = 12;
+/// How the connection fares: [`TcpInfo`].
+pub const TCP_INFO: u32 = 11;
+/// The name of the congestion control.
+pub const TCP_CONGESTION: u32 = 13;
 /// Milliseconds that bytes may stay without an acknowledgement.
 pub const TCP_USER_TIMEOUT: u32 = 18;
+
+/// Of [`TcpInfo::options`]: both sides know selective acknowledgements.
+pub const TCPI_OPT_SACK: u8 = 2;
+/// Both sides scale their windows.
+pub const TCPI_OPT_WSCALE: u8 = 4;
+
+/// `struct tcp_info`, as long as that of Linux 6.1. Times are microseconds where nothing else is said.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TcpInfo {
+    /// As `linux/tcp_states.h` counts.
+    pub state: u8,
+    /// State of the congestion control.
+    pub ca_state: u8,
+    /// Retransmissions in a row.
+    pub retransmits: u8,
+    /// Probes of an empty window.
+    pub probes: u8,
+    /// How often the timeout was doubled.
+    pub backoff: u8,
+    /// `TCPI_OPT_*`.
+    pub options: u8,
+    /// Of what is sent, and above that, of what is received.
+    pub wscale: u8,
+    /// Whether the sender has too little to send.
+    pub limits: u8,
+    /// Timeout of a retransmission.
+    pub rto: u32,
+    /// Delay of acknowledgements.
+    pub ato: u32,
+    /// Longest segment that is sent.
+    pub snd_mss: u32,
+    /// Longest segment that comes.
+    pub rcv_mss: u32,
+    /// Segments; of a listening socket the connections that wait.
+    pub unacked: u32,
+    /// Segments; of a listening socket the most connections that may wait.
+    pub sacked: u32,
+    /// Segments held for lost.
+    pub lost: u32,
+    /// Segments sent again that are not acknowledged.
+    pub retrans: u32,
+    /// Not used any more.
+    pub fackets: u32,
+    /// Milliseconds ago, as the three next ones.
+    pub last_data_sent: u32,
+    /// Not kept by Linux.
+    pub last_ack_sent: u32,
+    /// When bytes came.
+    pub last_data_recv: u32,
+    /// When an acknowledgement came.
+    pub last_ack_recv: u32,
+    /// The longest packet.
+    pub pmtu: u32,
+    /// Where the window of what is received stops growing.
+    pub rcv_ssthresh: u32,
+    /// Smoothed time of a round trip.
+    pub rtt: u32,
+    /// Its variation.
+    pub rttvar: u32,
+    /// Where slow start ends.
+    pub snd_ssthresh: u32,
+    /// Segments that the congestion control allows.
+    pub snd_cwnd: u32,
+    /// Longest segment that this side asked for.
+    pub advmss: u32,
+    /// Segments that may overtake each other.
+    pub reordering: u32,
+    /// Time of a round trip, as the receiver sees it.
+    pub rcv_rtt: u32,
+    /// Bytes of the receive buffer.
+    pub rcv_space: u32,
+    /// Segments sent again.
+    pub total_retrans: u32,
+    /// Bytes a second.
+    pub pacing_rate: u64,
+    /// The most.
+    pub max_pacing_rate: u64,
+    /// Bytes of this side that were acknowledged, and its SYN.
+    pub bytes_acked: u64,
+    /// Bytes of the peer.
+    pub bytes_received: u64,
+    /// Segments sent.
+    pub segs_out: u32,
+    /// Segments received.
+    pub segs_in: u32,
+    /// Bytes that wait to be sent.
+    pub notsent_bytes: u32,
+    /// Least time of a round trip.
+    pub min_rtt: u32,
+    /// Segments with bytes received.
+    pub data_segs_in: u32,
+    /// Segments with bytes sent.
+    pub data_segs_out: u32,
+    /// Bytes a second.
+    pub delivery_rate: u64,
+    /// While something was to be acknowledged.
+    pub busy_time: u64,
+    /// While the window was too small.
+    pub rwnd_limited: u64,
+    /// While the buffer was too small.
+    pub sndbuf_limited: u64,
+    /// Segments that arrived.
+    pub delivered: u32,
+    /// Those with a mark of congestion.
+    pub delivered_ce: u32,
+    /// Bytes sent, with those sent again.
+    pub bytes_sent: u64,
+    /// Bytes sent again.
+    pub bytes_retrans: u64,
+    /// Segments that came twice.
+    pub dsack_dups: u32,
+    /// Segments that were overtaken.
+    pub reord_seen: u32,
+    /// Segments that came out of order.
+    pub rcv_ooopack: u32,
+    /// The peer's window.
+    pub snd_wnd: u32,
+}
+const _: () = assert!(size_of::<TcpInfo>() == 232);
 
 /// The name of the interface of a number.
 pub const SIOCGIFNAME: u32 = 0x8910;

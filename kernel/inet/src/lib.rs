@@ -46,6 +46,7 @@ mod route;
 mod single;
 mod station;
 mod stream;
+mod tally;
 
 pub use dhcp::Wish;
 pub use family::{ping_groups, set_ping_groups};

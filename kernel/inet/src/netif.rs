@@ -10,6 +10,7 @@ use super::neighbours::{self, NeighbourView};
 use super::outbox::{MAX_PACKET, Outbox};
 use super::port::{Port, Wire};
 use super::station::{MOST_ADDRESSES, Station};
+use super::tally::Tally;
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -232,21 +233,6 @@ impl Netif {
             })
     }
 
-    /// Has `f` work with the interface, and a port of it that `incoming` comes by.
-    pub(crate) fn with<R>(
-        &self,
-        outbox: &mut Outbox,
-        incoming: Option<&[u8]>,
-        f: impl FnOnce(&mut Interface, &mut Port<'_>) -> R,
-    ) -> R {
-        let mut state = self.state.lock();
-        let NetifState { interface, station } = &mut *state;
-        let mut port = Port::new(wire(station, outbox), &self.traffic, incoming);
-        let answer = f(interface, &mut port);
-        self.set_alarm(station);
-        answer
-    }
-
     /// Has `f` work with its end of the Ethernet, if it has one.
     pub(crate) fn with_station<R>(&self, f: impl FnOnce(&mut Station, &Traffic) -> R) -> Option<R> {
         let mut state = self.state.lock();
@@ -311,11 +297,16 @@ impl Netif {
         incoming: Option<&[u8]>,
         outbox: &mut Outbox,
         traffic_class: u8,
+        tally: Option<&mut Tally>,
     ) -> Option<Instant> {
-        self.with(outbox, incoming, |interface, port| {
-            port.set_traffic_class(traffic_class);
-            poll_set(interface, port, set)
-        })
+        let mut state = self.state.lock();
+        let NetifState { interface, station } = &mut *state;
+        let mut port = Port::new(wire(station, outbox), &self.traffic, incoming);
+        port.set_traffic_class(traffic_class);
+        port.set_tally(tally);
+        let next = poll_set(interface, &mut port, set);
+        self.set_alarm(station);
+        next
     }
 }
 

@@ -39,5 +39,5 @@ impl InboundPacket<'_> {
 #[cold]
 #[inline(never)]
 fn answer(netif: &'static Netif, packet: &[u8], outbox: &mut Outbox) {
-    netif.poll(&mut SocketSet::new(Vec::new()), Some(packet), outbox, 0);
+    netif.poll(&mut SocketSet::new(Vec::new()), Some(packet), outbox, 0, None);
 }

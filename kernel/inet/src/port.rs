@@ -5,6 +5,7 @@ use super::netif::{ETHERNET_MTU, Traffic};
 use super::options;
 use super::outbox::{MAX_PACKET, Outbox};
 use super::station::{self, Station};
+use super::tally::Tally;
 use core::sync::atomic::Ordering;
 use smoltcp::phy::{self, Checksum, ChecksumCapabilities, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
@@ -31,6 +32,8 @@ pub(crate) struct Port<'a> {
     incoming: Option<&'a [u8]>,
     /// What the packets that are sent are to say.
     traffic_class: u8,
+    /// Whose packets they are, if that is wanted.
+    tally: Option<&'a mut Tally>,
     /// There was no room for a packet.
     is_exhausted: bool,
 }
@@ -42,6 +45,7 @@ impl<'a> Port<'a> {
             traffic,
             incoming,
             traffic_class: 0,
+            tally: None,
             is_exhausted: false,
         }
     }
@@ -49,6 +53,11 @@ impl<'a> Port<'a> {
     /// What is sent from now on is of that traffic class.
     pub(crate) fn set_traffic_class(&mut self, class: u8) {
         self.traffic_class = class;
+    }
+
+    /// What is sent from now on is counted there.
+    pub(crate) fn set_tally(&mut self, tally: Option<&'a mut Tally>) {
+        self.tally = tally;
     }
 
     /// Whether a packet has come by it, and was not taken.
@@ -86,20 +95,21 @@ pub(crate) struct Outgoing<'p, 'a> {
     wire: &'p mut Wire<'a>,
     traffic: &'a Traffic,
     traffic_class: u8,
+    tally: Option<&'p mut Tally>,
     is_used: bool,
 }
 
 impl phy::TxToken for Outgoing<'_, '_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, len: usize, f: F) -> R {
         self.is_used = true;
-        let class = self.traffic_class;
+        let (class, tally) = (self.traffic_class, self.tally.take());
         match self.wire {
             Wire::Loop(outbox) => {
                 self.traffic.note_out(len);
-                write_packet(outbox.fill_last(len), class, f)
+                write_packet(outbox.fill_last(len), class, tally, f)
             }
             Wire::Station(station) => {
-                station.send(len, self.traffic, |packet| write_packet(packet, class, f))
+                station.send(len, self.traffic, |packet| write_packet(packet, class, tally, f))
             }
             Wire::Link { link, frame } => {
                 let answer = f(&mut frame[..len]);
@@ -115,9 +125,17 @@ impl phy::TxToken for Outgoing<'_, '_> {
     }
 }
 
-fn write_packet<R>(packet: &mut [u8], class: u8, write: impl FnOnce(&mut [u8]) -> R) -> R {
+fn write_packet<R>(
+    packet: &mut [u8],
+    class: u8,
+    tally: Option<&mut Tally>,
+    write: impl FnOnce(&mut [u8]) -> R,
+) -> R {
     let answer = write(packet);
     options::set_traffic_class(packet, class);
+    if let Some(tally) = tally {
+        tally.note_sent(packet);
+    }
     answer
 }
 
@@ -149,6 +167,7 @@ impl<'a> phy::Device for Port<'a> {
             wire: &mut self.wire,
             traffic: self.traffic,
             traffic_class: self.traffic_class,
+            tally: self.tally.as_deref_mut(),
             is_used: false,
         })
     }

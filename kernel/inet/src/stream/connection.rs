@@ -5,6 +5,7 @@ use super::super::clock;
 use super::super::netif::{self, Netif};
 use super::super::ports::Sharing;
 use super::super::single;
+use super::super::tally::Tally;
 use super::Stream;
 use super::connections::ConnectionKey;
 use super::options::TcpOptions;
@@ -24,6 +25,8 @@ pub(super) struct Connection {
     pub(super) sharing: Sharing,
     /// The listening socket that made it, until it stands.
     pub(super) parent: Option<Arc<Stream>>,
+    /// What has gone over it.
+    pub(super) tally: Tally,
     /// Bytes of both buffers, which are counted.
     bytes: usize,
 }
@@ -97,6 +100,7 @@ impl Connection {
             key,
             sharing,
             parent: None,
+            tally: Tally::default(),
             bytes,
         })
     }
@@ -169,6 +173,7 @@ impl Connection {
         if self.socket_mut().listen(listening).is_err() {
             return false;
         }
+        self.tally.note_received(syn);
         let set = &mut self.set;
         netif::with_dice(Some(syn), |dice, port| {
             dice.poll_ingress_single(clock::now(), port, set)

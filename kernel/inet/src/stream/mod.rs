@@ -13,6 +13,7 @@ mod backlog;
 mod close;
 mod connection;
 mod connections;
+mod info;
 mod names;
 mod open;
 mod ops;

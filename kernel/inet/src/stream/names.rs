@@ -73,7 +73,7 @@ impl Stream {
 }
 
 /// `TCP_*` of `linux/tcp_states.h`.
-fn number_of(state: State) -> u8 {
+pub(super) fn number_of(state: State) -> u8 {
     match state {
         State::Established => 1,
         State::SynSent => 2,

@@ -5,8 +5,9 @@ use super::super::outbox::Outbox;
 use super::{IPPROTO_TCP, Stream};
 use abi::Errno;
 use abi::inet::{
-    IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY, TCP_KEEPCNT,
-    TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_QUICKACK, TCP_USER_TIMEOUT,
+    IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY, TCP_CONGESTION,
+    TCP_INFO, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_QUICKACK,
+    TCP_USER_TIMEOUT,
 };
 use abi::socket::AF_INET;
 use abi::socket::option::{SO_KEEPALIVE, SO_SNDBUF, SO_SNDBUFFORCE};
@@ -27,6 +28,9 @@ const ORPHAN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The bits of a traffic class that tell of congestion (RFC 3168).
 const CONGESTION: u8 = 3;
+
+/// The name of what is done about congestion, as [`Connection`](super::connection::Connection) asks for.
+const CONGESTION_CONTROL: [u8; 16] = *b"reno\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// Who has a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,6 +122,17 @@ impl Stream {
     /// `ENOPROTOOPT`.
     pub(super) fn get(&self, level: u32, name: u32, value: &mut OptionValue) -> Result<(), Errno> {
         const USUAL_SEGMENT: i32 = 536;
+        match (level, name) {
+            (IPPROTO_TCP, TCP_INFO) => {
+                value.set(&self.info());
+                return Ok(());
+            }
+            (IPPROTO_TCP, TCP_CONGESTION) => {
+                value.set(&CONGESTION_CONTROL);
+                return Ok(());
+            }
+            _ => {}
+        }
         let inner = self.inner.lock();
         let options = &inner.options;
         let is_six = self.base.family != AF_INET;
@@ -153,6 +168,14 @@ impl Stream {
         let is_six = self.base.family != AF_INET;
         if (level, name) == (IPPROTO_IPV6, IPV6_V6ONLY) && is_six {
             return self.set_v6_only(value);
+        }
+        if (level, name) == (IPPROTO_TCP, TCP_CONGESTION) {
+            if value.is_empty() {
+                return Err(Errno::EINVAL);
+            }
+            let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
+            let is_it = CONGESTION_CONTROL.starts_with(&value[..end]) && CONGESTION_CONTROL[end] == 0;
+            return is_it.then_some(()).ok_or(Errno::ENOENT);
         }
         let mut inner = self.inner.lock();
         let options = &mut inner.options;

@@ -102,29 +102,29 @@ impl PastConnections {
     }
 
     /// What is to be done about the one that was added first.
-    fn look(&mut self) -> Look {
+    fn look(&mut self) -> PastLook {
         let Some((key, since)) = self.order.first().copied() else {
-            return Look::Nothing;
+            return PastLook::Nothing;
         };
         let its = self.by_key.get(&key).filter(|past| past.since == since);
         match its.map(PastConnection::end) {
-            Some(end) if end > timer::ticks() => return Look::Wait(end),
+            Some(end) if end > timer::ticks() => return PastLook::Wait(end),
             Some(_) => {}
             None => {
                 self.order.pop();
-                return Look::Passed;
+                return PastLook::Passed;
             }
         }
         self.order.pop();
         match self.by_key.remove(&key) {
-            Some(past) => Look::Over(key, past.sharing),
-            None => Look::Passed,
+            Some(past) => PastLook::Over(key, past.sharing),
+            None => PastLook::Passed,
         }
     }
 }
 
 /// What a look at the first of the order says.
-enum Look {
+enum PastLook {
     /// There is none.
     Nothing,
     /// It stays until that tick.
@@ -158,13 +158,13 @@ impl Expire for Forgetter {
     fn expire(self: Arc<Self>) {
         for _ in 0..MOST_AT_ONCE {
             match connections::with_past(PastConnections::look) {
-                Look::Nothing => return,
-                Look::Wait(end) => {
+                PastLook::Nothing => return,
+                PastLook::Wait(end) => {
                     time::set(end, self);
                     return;
                 }
-                Look::Passed => {}
-                Look::Over(key, sharing) => PORTS.disconnect(key.local().port, sharing),
+                PastLook::Passed => {}
+                PastLook::Over(key, sharing) => PORTS.disconnect(key.local().port, sharing),
             }
         }
         time::set(time::deadline_after(PAUSE), self);

@@ -69,9 +69,13 @@ impl Stream {
         options.set_timers(connection.socket_mut(), &self.base, holder);
         let cause = incoming.map_or(Cause::Timer, |_| Cause::Packet);
         let class = options.traffic_class;
-        let next = connection
-            .netif
-            .poll(&mut connection.set, incoming, outbox, class);
+        let Connection {
+            set, netif, tally, ..
+        } = connection;
+        if let Some(packet) = incoming {
+            tally.note_received(packet);
+        }
+        let next = netif.poll(set, incoming, outbox, class, Some(tally));
         let after = connection.view();
         self.note_change(inner, before, after, cause, next)
     }

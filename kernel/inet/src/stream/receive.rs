@@ -97,6 +97,7 @@ impl Stream {
             empty(connection, message.data, &mut fault)
         };
         if moved > 0 {
+            connection.tally.taken += moved as u64;
             pace.note_read();
             connection
                 .socket_mut()

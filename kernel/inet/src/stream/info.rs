@@ -1,0 +1,28 @@
+//! `TCP_INFO`: how a connection fares, as far as is known here: nothing of congestion and of timeouts, which are `smoltcp`'s own.
+
+use super::Stream;
+use super::names::number_of;
+use abi::inet::TcpInfo;
+use smoltcp::socket::tcp::State;
+
+impl Stream {
+    pub(super) fn info(&self) -> TcpInfo {
+        let mut info = TcpInfo::default();
+        if let Some(backlog) = &*self.backlog.lock() {
+            let (waiting, limit) = backlog.fill();
+            info.state = number_of(State::Listen);
+            (info.unacked, info.sacked) = (waiting as u32, limit as u32);
+            return info;
+        }
+        let inner = self.inner.lock();
+        info.state = number_of(State::Closed);
+        if let Some(connection) = &inner.connection {
+            let view = connection.view();
+            info.state = number_of(view.state);
+            info.pmtu = connection.netif.longest_packet() as u32;
+            info.rcv_space = connection.receive_mark() as u32;
+            connection.tally.describe(view.queued, view.received, &mut info);
+        }
+        info
+    }
+}
