@@ -32,6 +32,10 @@ test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
 	@.ci/setup test
 	@.ci/test
 
+web: ## build the playground, the heart of the kernel in one page for any browser: target/holstein/playground/index.html
+	@.ci/setup web
+	@.ci/web
+
 exhaust: ## every small history of up to three spaces on the adversarial machine, DEPTH=5 steps far, and every second act at each point of a step after ACTS=1 others: takes long
 	@.ci/setup test
 	@HOLSTEIN_DEPTH=$(or $(DEPTH),5) HOLSTEIN_INTERLEAVED=$(or $(ACTS),1) .ci/cargo host test --release -p mm --test heart exhaust -- --nocapture
@@ -141,4 +145,4 @@ test-disks: ## ext4 on disks in memory, for long: DAMAGES=1000000 damaged ones, 
 	@.ci/setup test
 	@EXT4_DAMAGES="$(or $(DAMAGES),1000000)" EXT4_CUTS="$(or $(CUTS),10000)" EXT4_ROUNDS="$(or $(ROUNDS),100)" .ci/cargo host test --quiet -p ext4 --test disks
 
-.PHONY: test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls
+.PHONY: web test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls

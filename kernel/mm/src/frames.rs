@@ -101,6 +101,7 @@ impl Frames {
     /// [`NoMemory`]: no frame is free.
     // Always: the compiler sees callers in several crates and would keep one copy apart, which costs each fault its prologue.
     #[inline(always)]
+    #[cfg_attr(feature = "places", track_caller)]
     pub fn allocate(&self, mmu: &impl Mmu) -> Result<Frame, NoMemory> {
         if mmu.refuses_frame() {
             return Err(NoMemory);

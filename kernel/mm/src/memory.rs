@@ -79,6 +79,7 @@ impl<M: Mmu> Memory<M> {
 
     /// DSB ISHST by itself.
     #[inline(always)]
+    #[cfg_attr(feature = "places", track_caller)]
     pub(crate) fn dsb_ishst(&self) {
         self.mmu.dsb_ishst();
         self.count(Event::Barrier);
@@ -86,6 +87,7 @@ impl<M: Mmu> Memory<M> {
 
     /// Copies a page to a frame that no descriptor refers to.
     #[inline(always)]
+    #[cfg_attr(feature = "places", track_caller)]
     pub(crate) fn copy_frame(&self, from: Frame, to: Frame) {
         self.mmu.copy_frame(from, to);
         self.count(Event::FrameCopied);
@@ -93,6 +95,7 @@ impl<M: Mmu> Memory<M> {
 
     /// Every translation of `asid` that preceding stores changed is gone from every TLB on return.
     #[inline]
+    #[cfg_attr(feature = "places", track_caller)]
     pub(crate) fn flush_asid(&self, asid: Asid) {
         self.mmu.dsb_ishst();
         self.mmu.tlbi_aside1is(asid);
@@ -102,6 +105,7 @@ impl<M: Mmu> Memory<M> {
 
     /// Every translation of `address` in `asid`, at all levels, that preceding stores changed is gone from every TLB.
     #[inline]
+    #[cfg_attr(feature = "places", track_caller)]
     pub(crate) fn flush_address(&self, asid: Asid, address: VirtAddr) {
         self.mmu.dsb_ishst();
         self.mmu.tlbi_vae1is(asid, address);
@@ -111,6 +115,7 @@ impl<M: Mmu> Memory<M> {
 
     /// As [`Memory::flush_address`], for the last level alone.
     #[inline]
+    #[cfg_attr(feature = "places", track_caller)]
     pub(crate) fn flush_page(&self, asid: Asid, address: VirtAddr) {
         self.mmu.dsb_ishst();
         self.mmu.tlbi_vale1is(asid, address);
@@ -120,6 +125,7 @@ impl<M: Mmu> Memory<M> {
 
     /// No translation of `address` in `asid` is left in this processor's TLB.
     #[inline]
+    #[cfg_attr(feature = "places", track_caller)]
     pub(crate) fn flush_own(&self, asid: Asid, address: VirtAddr) {
         self.mmu.tlbi_vae1_local(asid, address);
         self.count(Event::FlushOwn);
@@ -128,18 +134,21 @@ impl<M: Mmu> Memory<M> {
 
 /// Fills a frame that no descriptor refers to with zeros.
 #[inline]
+#[cfg_attr(feature = "places", track_caller)]
 pub(crate) fn zero_frame(mmu: &impl Mmu, frame: Frame) {
     mmu.zero_frame(frame);
     mmu.counters().count(Event::FrameZeroed);
 }
 
 /// Makes the bytes of a frame fit to be executed.
+#[cfg_attr(feature = "places", track_caller)]
 pub(crate) fn sync_icache(mmu: &impl Mmu, frame: Frame) {
     mmu.sync_icache(frame);
     mmu.counters().count(Event::InstructionsSynced);
 }
 
 /// No translation of any space is left in this processor's TLB.
+#[cfg_attr(feature = "places", track_caller)]
 pub(crate) fn flush_all_own(mmu: &impl Mmu) {
     mmu.tlbi_vmalle1_local();
     mmu.counters().count(Event::FlushAllOwn);

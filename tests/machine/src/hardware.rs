@@ -5,6 +5,7 @@ use crate::SoftMmu;
 use crate::machine::JUNK;
 use crate::tlb::Scope;
 use core::panic::Location;
+use mm::mmu::GROUP;
 use mm::{Asid, Cost, Counters, Descriptor, Frame, Mmu, PAGE_SIZE, VirtAddr};
 
 impl Mmu for SoftMmu {
@@ -35,6 +36,23 @@ impl Mmu for SoftMmu {
     #[track_caller]
     fn store(&self, table: Frame, index: usize, descriptor: Descriptor) {
         self.step(|machine, cpu| machine.store(cpu, table.0, index, descriptor.0));
+    }
+
+    // Both as the trait says, so that the line that asked for them is known.
+    #[track_caller]
+    fn load_group(&self, table: Frame, group: usize) -> [Descriptor; GROUP] {
+        let mut found = [Descriptor::INVALID; GROUP];
+        for (nth, descriptor) in found.iter_mut().enumerate() {
+            *descriptor = self.load(table, group * GROUP + nth);
+        }
+        found
+    }
+
+    #[track_caller]
+    fn store_group(&self, table: Frame, group: usize, descriptors: [Descriptor; GROUP]) {
+        for (nth, descriptor) in (0..).zip(descriptors) {
+            self.store(table, group * GROUP + nth, descriptor);
+        }
     }
 
     #[track_caller]

@@ -1,4 +1,4 @@
-//! The software machine under the face `mm::Mmu`, on which the heart is proven (`kernel/mm/tests`).
+//! The software machine under the face `mm::Mmu`, on which the heart is proven (`kernel/mm/tests`) and shown (`tests/playground`).
 //! It has several processors, each with a TLB and walk caches. It decodes descriptors on its own, and complains of every breach of
 //! the order that `mm::mmu` states. It is of either temper:
 //!
@@ -66,6 +66,15 @@ pub enum Moment {
     Busy,
 }
 
+/// What the processors are like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Temper {
+    /// They do whatever the architecture allows.
+    Unkind,
+    /// They use what their TLBs hold, and walk when that is nothing.
+    Plain,
+}
+
 impl SoftMmu {
     /// `frames` frames of junk from number `first`, `cpus` processors, the adversary's dice thrown from `seed`.
     pub fn new(first: Frame, frames: usize, cpus: usize, seed: u64) -> SoftMmu {
@@ -105,9 +114,9 @@ impl SoftMmu {
         self.machine.borrow_mut().sabotage = sabotage;
     }
 
-    /// The processors are plain from now on.
-    pub fn be_plain(&self) {
-        self.machine.borrow_mut().is_plain = true;
+    /// What the processors are like from now on.
+    pub fn set_temper(&self, temper: Temper) {
+        self.machine.borrow_mut().is_plain = temper == Temper::Plain;
     }
 
     /// What other processors do in the middle of a step of this one: called around the machine's steps.
@@ -139,10 +148,9 @@ impl SoftMmu {
 
     /// Writes into the history what the test is about to do.
     pub fn note(&self, text: impl FnOnce() -> String) {
-        self.machine
-            .borrow_mut()
-            .history
-            .push(self.cpu.get(), Event::Note(text()));
+        let mut machine = self.machine.borrow_mut();
+        machine.history.place = None;
+        machine.history.push(self.cpu.get(), Event::Note(text()));
     }
 
     /// Notes a breach that the test itself has found.
@@ -172,6 +180,7 @@ impl SoftMmu {
         self.interrupt();
         let mut machine = self.machine.borrow_mut();
         machine.speculate();
+        machine.history.place = None;
         machine.history.push(
             self.cpu.get(),
             Event::Instruction("msr ttbr0_el1", u64::from(root.0), u64::from(asid.0)),
@@ -199,6 +208,7 @@ impl SoftMmu {
     /// The acting processor goes to the empty table.
     pub fn deactivate(&self) {
         let mut machine = self.machine.borrow_mut();
+        machine.history.place = None;
         machine
             .history
             .push(self.cpu.get(), Event::Instruction("msr ttbr0_el1", 0, 0));

@@ -1,0 +1,93 @@
+// Undo, begin anew, share; and what the machine and the kernel are like.
+
+import { sabotages } from "./heart.js";
+import { make, show } from "./dom.js";
+import { act } from "./processes.js";
+import { changed, fragment, restart, session, undo } from "./session.js";
+
+let names = [];
+
+function choice(name, key, title, options, value) {
+  return make(
+    "label",
+    { title },
+    name,
+    make(
+      "select",
+      { "data-key": key, onchange: (event) => act(event.target.value) },
+      options.map(([command, text, isSet]) => make("option", { value: command, selected: isSet }, text)),
+    ),
+  );
+}
+
+async function share(event) {
+  const address = location.href.split("#")[0] + fragment();
+  try {
+    await navigator.clipboard.writeText(address);
+    event.target.textContent = "address copied";
+  } catch {
+    prompt("The address of what you see:", address);
+  }
+}
+
+function spaced(name) {
+  return name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
+}
+
+// What both schemes cost for the same history: that of this page, replayed under the other one by a machine of its own.
+export function showControls() {
+  const { state } = session;
+  if (!names.length) names = sabotages();
+  show(
+    "controls",
+    make(
+      "div",
+      { class: "buttons" },
+      make("button", { "data-key": "undo", class: "main", disabled: !session.history.length, onclick: () => { undo(); changed(); } }, "↶ undo"),
+      make("button", { "data-key": "restart", onclick: () => { session.tour = null; restart([]); changed(); } }, "begin anew"),
+      make("button", { "data-key": "share", onclick: share }, "share"),
+    ),
+    make(
+      "details",
+      { class: "settings", open: settingsOpen, ontoggle: (event) => { settingsOpen = event.target.open; } },
+      make("summary", {}, "Settings", make("small", {}, ` ${summary(state)}`)),
+      make(
+        "div",
+        { class: "choices" },
+        choice("fork", "scheme", "fork=classic copies all tables", [
+          ["-classic", "shares the tables", state.scheme === "shared"],
+          ["+classic", "copies the tables (classic)", state.scheme === "classic"],
+        ]),
+        choice("stack page", "stack", "The page under the stack pointer, which both sides write at once", [
+          ["+stack", "copied at fork", state.stack_page === "copied"],
+          ["-stack", "shared like the rest", state.stack_page === "shared"],
+        ]),
+        choice("processors", "temper", "Unkind processors do whatever the architecture allows, at the worst moment", [
+          ["-unkind", "plain", !state.is_unkind],
+          ["+unkind", "unkind", state.is_unkind],
+        ]),
+        choice("memory", "memory", "Somebody else takes the rest", [
+          ["o", "ample", state.held === 0],
+          ["o3", "3 frames left", state.held > 0 && state.free > 0],
+          ["o0", "none left", state.held > 0 && state.free === 0],
+        ]),
+        choice("sabotage", "sabotage", "The machine disobeys in one way: see what breaks", [
+          ["=", "none", state.sabotage === null],
+          ...names.map((name) => [`=${name}`, spaced(name), state.sabotage === name]),
+        ]),
+      ),
+    ),
+  );
+}
+
+let settingsOpen = false;
+
+function summary(state) {
+  const unusual = [];
+  if (state.scheme === "classic") unusual.push("classic fork");
+  if (state.stack_page === "shared") unusual.push("stack page shared");
+  if (state.is_unkind) unusual.push("unkind processors");
+  if (state.sabotage) unusual.push(`sabotage: ${spaced(state.sabotage)}`);
+  if (state.held) unusual.push("memory short");
+  return unusual.join(", ") || "as the kernel boots";
+}

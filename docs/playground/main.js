@@ -1,0 +1,65 @@
+// The page: everything is drawn anew after each command.
+
+import { showControls } from "./controls.js";
+import { loadHeart } from "./heart.js";
+import { showMachine } from "./machine.js";
+import { showProcesses } from "./processes.js";
+import { changed, readFragment, restart, session, undo, watch } from "./session.js";
+import { move, setSources, showSteps } from "./steps.js";
+import { openTour, showTour } from "./tour.js";
+import { TOURS } from "./tours.js";
+import { showTree } from "./tree.js";
+
+function showReport() {
+  const place = document.getElementById("report");
+  const { panic, report, state } = session;
+  const complaint = state?.complaint?.split("\n")[0];
+  if (panic) {
+    place.className = "panic";
+    place.textContent = `The kernel panics: ${panic}\nUndo, or begin anew.`;
+  } else if (report) {
+    place.className = complaint ? "wrong" : report.word;
+    place.textContent = report.sentence + (complaint ? `\nThe machine complains: ${complaint}` : "");
+  } else {
+    place.className = "";
+    place.textContent = "One process has just been started. Nothing of its heap is there yet. Store to a page, then fork.";
+  }
+}
+
+function showAll() {
+  showTour();
+  showControls();
+  showReport();
+  if (session.state) {
+    showProcesses();
+    showTree();
+    showSteps();
+    showMachine();
+  }
+}
+
+function key(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || /^(SELECT|INPUT|TEXTAREA)$/.test(event.target.tagName)) return;
+  if (event.key === "u" && session.history.length) {
+    undo();
+    changed();
+  } else if (event.key === "[") move(-1);
+  else if (event.key === "]") move(1);
+}
+
+function readAddress() {
+  const asked = readFragment();
+  if (asked.question) openTour(asked.question, asked.at);
+  else session.tour = null;
+  if (asked.history.length || !asked.question) restart(asked.history);
+  changed();
+}
+
+await loadHeart(HEART);
+setSources(SOURCES);
+watch(showAll);
+addEventListener("keydown", key);
+addEventListener("hashchange", readAddress);
+readAddress();
+// For the test of this page.
+globalThis.playground = { session, tours: TOURS };
