@@ -30,9 +30,9 @@ impl Rights {
 /// The hierarchical controls gathered from table descriptors (bits 62:60).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Limits {
-    /// APTable[1]: no writes below.
+    /// APTable\[1\]: no writes below.
     pub no_write: bool,
-    /// APTable[0]: no EL0 data access below.
+    /// APTable\[0\]: no EL0 data access below.
     pub no_el0: bool,
     /// UXNTable: no EL0 execution below.
     pub no_execute: bool,
@@ -108,7 +108,7 @@ fn page(raw: u64) -> Meaning {
     }
 }
 
-/// AP[2:1] and UXN (Arm ARM D8.4.1): execution does not depend on AP, so AP[1] = 0 with UXN = 0 is execute-only.
+/// AP\[2:1\] and UXN (Arm ARM D8.4.1): execution does not depend on AP, so AP\[1\] = 0 with UXN = 0 is execute-only.
 fn page_rights(raw: u64) -> Rights {
     let el0 = raw >> 6 & 1 != 0;
     let read_only = raw >> 7 & 1 != 0;
