@@ -6,6 +6,17 @@ import { act } from "./processes.js";
 import { changed, fragment, restart, session, undo } from "./session.js";
 
 let names = [];
+let meanings = {};
+
+export function setMeanings(all) {
+  meanings = all;
+}
+
+const EXAMPLES = [
+  ["a TLBI that is missing", "The parent's processor still holds its page as writable after the fork: its next store reaches the child.", ["s1.500", "=SwallowAside1is", "f1", "s1.500", "l2.500"]],
+  ["a copy that is not made", "A frame is taken for the child's page, but nothing is copied to it: at the fork, that is the stack page.", ["s1.500", "=SwallowCopyFrame", "f1", "l2.7ffffff"]],
+  ["unkind processors", "They walk ahead and keep everything that the architecture lets them keep. Nothing breaks.", ["+unkind", "s1.500", "s1.501", "f1", "s2.500", "s1.500", "l2.501", "s1.501"]],
+];
 
 function choice(name, key, title, options, value) {
   return make(
@@ -75,6 +86,27 @@ export function showControls() {
           ["=", "none", state.sabotage === null],
           ...names.map((name) => [`=${name}`, spaced(name), state.sabotage === name]),
         ]),
+      ),
+      state.sabotage && make("p", { class: "hint" }, `Sabotage: ${meanings[state.sabotage] ?? state.sabotage}`),
+      make(
+        "div",
+        { class: "buttons" },
+        make("span", { class: "hint" }, "See"),
+        EXAMPLES.map(([name, title, commands]) =>
+          make(
+            "button",
+            {
+              title,
+              "data-key": `example-${name}`,
+              onclick: () => {
+                session.tour = null;
+                restart(commands);
+                changed();
+              },
+            },
+            name,
+          ),
+        ),
       ),
     ),
   );

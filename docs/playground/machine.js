@@ -61,9 +61,10 @@ const NAMES = {
   faults_spurious: "spurious faults",
 };
 
-function figures({ counters, tlbis, dsbs, copied, zeroed }) {
+function figures({ counters, stores, tlbis, dsbs, copied, zeroed, free, total, held }) {
   const rows = Object.entries(NAMES).map(([key, name]) => [key, name, counters[key] ?? 0]);
-  rows.push(["tlbis", "TLB invalidations", tlbis], ["dsbs", "DSBs", dsbs], ["copied", "bytes copied", copied], ["zeroed", "bytes zeroed", zeroed]);
+  rows.push(["stores", "descriptors stored", stores], ["tlbis", "TLB invalidations", tlbis], ["dsbs", "DSBs", dsbs], ["copied", "bytes copied", copied], ["zeroed", "bytes zeroed", zeroed]);
+  rows.push(["frames", "frames in use now", total - free - held]);
   return rows;
 }
 

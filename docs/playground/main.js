@@ -1,6 +1,6 @@
 // The page: everything is drawn anew after each command.
 
-import { showControls } from "./controls.js";
+import { setMeanings, showControls } from "./controls.js";
 import { loadHeart } from "./heart.js";
 import { showMachine } from "./machine.js";
 import { showProcesses } from "./processes.js";
@@ -57,6 +57,7 @@ function readAddress() {
 
 await loadHeart(HEART);
 setSources(SOURCES);
+setMeanings(SABOTAGES);
 watch(showAll);
 addEventListener("keydown", key);
 addEventListener("hashchange", readAddress);

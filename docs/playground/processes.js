@@ -31,6 +31,7 @@ const PROCESS_ACTS = [
   ["p", "mmap file", "mmap(2) of a file, MAP_PRIVATE"],
   ["h", "mmap shared", "mmap(2) of a file, MAP_SHARED"],
   ["b", "brk", "brk(2), one page more"],
+  ["c", "other cpu", "it goes on on the other processor"],
 ];
 
 export function act(text) {

@@ -264,7 +264,7 @@ export const TOURS = [
         right: 0,
         commands: ["e2", "+classic", "f1"],
         faults: [],
-        explain: "Compare “tables copied”, stores and bytes copied. For seven pages both are small; the one grows with the memory, the other does not.",
+        explain: "See the line above the steps again, and “Cost so far” beside the same history by the other scheme. For seven pages both are small; the one grows with the memory, the other does not.",
       },
     ],
     end: "Whoever writes later pays, for what it writes, by minor faults. That is where they show.",

@@ -90,7 +90,7 @@ function wanted(state) {
   const tlbs = state.cpus.map((cpu) => cpu.tlb.map((entry) => [String(entry.asid), hex(entry.page), hex(entry.frame), entry.rights]));
   const names = ["forks", "cow_copied", "cow_regained", "zero_filled", "zero_shared", "file_mapped", "cow_tables_copied", "cow_tables_regained", "faults_spurious"];
   const counters = names.map((name) => [name, state.counters[name] ?? 0]);
-  counters.push(["tlbis", state.tlbis], ["dsbs", state.dsbs], ["copied", state.copied], ["zeroed", state.zeroed]);
+  counters.push(["stores", state.stores], ["tlbis", state.tlbis], ["dsbs", state.dsbs], ["copied", state.copied], ["zeroed", state.zeroed], ["frames", state.total - state.free - state.held]);
   const held = state.held ? `, ${state.held} taken by others` : "";
   return { cells, tables: [...tables.values()].sort(), tlbs, counters, memory: `${state.free} of ${state.total} frames free${held}` };
 }
@@ -219,6 +219,26 @@ await test("every question's tour", async () => {
       await click(page, '[data-key="go-on"]');
     }
     same(`Q${number}: its end`, await page.locator('#tour [data-key="again"]').count(), 1);
+  }
+  await done(page);
+});
+
+await test("examples and all sabotages", async () => {
+  const page = await open(browser);
+  await click(page, ".settings summary");
+  const words = [];
+  for (const example of await page.locator('[data-key^="example-"]').all()) {
+    await example.click();
+    words.push(await page.evaluate(() => [playground.session.report.word, playground.session.panic, playground.session.state.complaint !== null]));
+    await compare(page, "an example");
+  }
+  same("how they end", words, [["wrong", null, true], ["wrong", null, false], ["done", null, false]]);
+  const names = await page.locator('[data-key="sabotage"] option').evaluateAll((options) => options.map((option) => option.value));
+  same("sabotages", names.length, 33);
+  for (const name of names.slice(1)) {
+    await page.selectOption('[data-key="sabotage"]', name);
+    const hint = await page.locator(".settings p.hint").textContent();
+    if (hint.endsWith(name.slice(1))) throw new Error(`${name} is not explained`);
   }
   await done(page);
 });

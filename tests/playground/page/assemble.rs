@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 const PAGE: &str = "docs/playground";
 /// The heart's sources, whose lines are shown.
 const HEART: &str = "kernel/mm/src";
+/// The ways in which the machine can disobey, with the words that say how.
+const SABOTAGES: &str = "tests/machine/src/sabotage.rs";
 
 /// Writes the page with the heart of `wasm` to `out`.
 pub fn build(wasm: &Path, out: &Path) -> Result<(), String> {
@@ -20,10 +22,12 @@ pub fn build(wasm: &Path, out: &Path) -> Result<(), String> {
     collect_sources(Path::new(HEART), &mut sources)?;
     let heart = fs::read(wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
     let sources = serde_json::to_string(&sources).map_err(|error| error.to_string())?;
+    let sabotages = serde_json::to_string(&variants(&read(Path::new(SABOTAGES))?));
     let mut script = format!(
-        "const HEART = \"{}\";\nconst SOURCES = {};\n",
+        "const HEART = \"{}\";\nconst SOURCES = {};\nconst SABOTAGES = {};\n",
         base64(&heart),
-        sources.replace("</", "<\\/")
+        sources.replace("</", "<\\/"),
+        sabotages.map_err(|error| error.to_string())?
     );
     for (name, text) in &modules {
         script.push_str(&format!("\n// {name}\n{}", plain(text)));
@@ -88,6 +92,17 @@ fn plain(text: &str) -> String {
     let lines = plain.lines();
     lines
         .map(|line| format!("{}\n", line.strip_prefix("export ").unwrap_or(line)))
+        .collect()
+}
+
+/// The variants of an enumeration that have a line of documentation, with that line.
+fn variants(text: &str) -> BTreeMap<&str, &str> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let pairs = lines
+        .windows(2)
+        .filter_map(|pair| Some((pair[1].strip_suffix(',')?, pair[0].strip_prefix("/// ")?)));
+    pairs
+        .filter(|(name, _)| name.chars().all(char::is_alphanumeric))
         .collect()
 }
 

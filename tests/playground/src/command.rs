@@ -44,6 +44,8 @@ pub enum ProcessAct {
     MapShared,
     /// `b`: brk(2), one page more.
     Grow,
+    /// `c`: it goes on on the other processor.
+    Migrate,
 }
 
 /// What is changed about the machine and the kernel.
@@ -127,6 +129,7 @@ fn process_act(letter: char) -> Option<ProcessAct> {
         'p' => ProcessAct::MapPrivate,
         'h' => ProcessAct::MapShared,
         'b' => ProcessAct::Grow,
+        'c' => ProcessAct::Migrate,
         _ => return None,
     })
 }

@@ -17,6 +17,8 @@ use machine::ram::Ram;
 use machine::{SoftMmu, Temper};
 use mm::{AddressSpace, Asids, Cost, Frame, Memory, NoMemory};
 
+/// ASIDs are below this: few, so that a roll-over is seen.
+const ASIDS: u32 = 10;
 /// The first frame of RAM.
 const FIRST_FRAME: Frame = Frame(0x4_0000);
 /// Frames of RAM: 1 MiB.
@@ -68,6 +70,8 @@ pub struct Kernel {
     pub running: [Option<usize>; CPUS],
     /// Frames that somebody else has taken.
     pub held: Vec<Frame>,
+    /// Descriptors stored so far, by commands.
+    pub stores: usize,
     ram: &'static Ram,
     next_process: u32,
     next_space: usize,
@@ -84,7 +88,7 @@ impl Kernel {
         let mmu = SoftMmu::new(FIRST_FRAME, FRAMES, CPUS, 1);
         mmu.set_temper(Temper::Plain);
         let no_memory = |_: NoMemory| "no memory to begin with".to_string();
-        let memory = Memory::new(mmu, ram.frames(), Asids::new(1 << 16)).map_err(no_memory)?;
+        let memory = Memory::new(mmu, ram.frames(), Asids::new(ASIDS)).map_err(no_memory)?;
         let memory = Rc::new(memory);
         let counts = Rc::downgrade(&memory);
         memory.mmu().set_count_of(Box::new(move |frame| {
@@ -105,6 +109,7 @@ impl Kernel {
             spaces: BTreeMap::new(),
             running: [None; CPUS],
             held: Vec::new(),
+            stores: 0,
             ram,
             next_process: 1,
             next_space: 1,
@@ -145,6 +150,7 @@ impl Kernel {
         report.command = text.to_string();
         report.set_cost(before, self.mmu().executed());
         report.set_events(&trace);
+        self.stores += report.cost.stores;
         Ok(report)
     }
 

@@ -3,7 +3,7 @@
 use crate::command::{PageAct, ProcessAct, no_process};
 use crate::file::WORD;
 use crate::image::{STACK_POINTER, request};
-use crate::kernel::{Kernel, MOST_AREAS, MOST_PROCESSES};
+use crate::kernel::{CPUS, Kernel, MOST_AREAS, MOST_PROCESSES};
 use crate::report::{Report, Word, resolution};
 use crate::settings::{ForkScheme, StackPage};
 use alloc::format;
@@ -56,6 +56,7 @@ impl Kernel {
             ProcessAct::MapPrivate => Ok(self.map(at, Sharing::Private, Some(1))),
             ProcessAct::MapShared => Ok(self.map(at, Sharing::Shared, Some(1))),
             ProcessAct::Grow => Ok(self.grow(at)),
+            ProcessAct::Migrate => Ok(self.migrate(at)),
         }
     }
 
@@ -69,7 +70,7 @@ impl Kernel {
                 space.areas().iter().count() >= MOST_AREAS
             }
             ProcessAct::Grow => (end.0 - start.0) >> PAGE_SHIFT >= MOST_HEAP,
-            ProcessAct::Exec | ProcessAct::Exit => false,
+            ProcessAct::Exec | ProcessAct::Exit | ProcessAct::Migrate => false,
         };
         if is_too_much {
             return Err("more of them would be hard to look at".to_string());
@@ -173,6 +174,21 @@ impl Kernel {
         });
         let sentence = format!("brk: the heap of process {number} has page {:x} too", page(end));
         Report::of(Word::Done, sentence)
+    }
+
+    /// The process goes on on the next processor; the one that it leaves keeps what its TLB holds.
+    fn migrate(&mut self, at: usize) -> Report {
+        let (number, old, space) = self.identity(at);
+        let new = (old + 1) % CPUS;
+        self.mmu().set_cpu(old);
+        self.mmu().deactivate();
+        self.running[old] = None;
+        self.processes[at].cpu = new;
+        self.enter(new, space);
+        Report::of(
+            Word::Done,
+            format!("process {number} goes on on cpu {new}; cpu {old} has nothing to run"),
+        )
     }
 
     /// Pages that nothing has been stored to since they were mapped.
@@ -291,6 +307,8 @@ impl Kernel {
     ) -> Report {
         let space = self.processes[at].space;
         let expected = self.expected(space, address);
+        let area = self.spaces[&space].inner.areas().find(address);
+        let is_allowed = area.is_some_and(|area| area.protection.allows(access));
         let mut word = Word::Done;
         let value = match access {
             Access::Write => {
@@ -304,7 +322,10 @@ impl Kernel {
             Access::Execute => self.mmu().fetch_probe(frame, WORD),
         };
         let mut sentence = format!("{what}: {value}");
-        if access != Access::Write && Some(value) != expected {
+        if !is_allowed {
+            word = Word::Wrong;
+            sentence.push_str(", which its area forbids");
+        } else if access != Access::Write && Some(value) != expected {
             word = Word::Wrong;
             sentence = match expected {
                 Some(expected) => format!("{sentence}, where it should find {expected}"),

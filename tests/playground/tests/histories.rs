@@ -2,6 +2,7 @@
 //! frame is free again; a history gives the same state each time; a sabotaged machine shows.
 
 use machine::random::Random;
+use machine::sabotage::Sabotage;
 use playground::{Kernel, State};
 
 /// A command that a person might click next, seldom one that is refused.
@@ -14,7 +15,7 @@ fn click(kernel: &Kernel, dice: &mut Random, settings: &[&str]) -> String {
     if dice.one_in(6) {
         return format!(
             "{}{process}",
-            dice.pick(&["f", "f", "f", "v", "x", "e", "m", "p", "h", "b"])
+            dice.pick(&["f", "f", "f", "v", "x", "e", "m", "p", "h", "b", "c"])
         );
     }
     let pages: Vec<u64> = [0x400, 0x401, 0x402, 0x999, 0x7ff_fffe, 0x7ff_ffff]
@@ -116,6 +117,51 @@ fn a_missing_invalidation_shows_to_the_program() {
     let (report, complaint) = shown("s1.500,=SwallowAside1is,f1,s1.500", "l2.500");
     assert!(report.contains("where it should find"), "{report}");
     assert!(complaint.is_some_and(|complaint| complaint.contains("stale")));
+}
+
+/// What a machine that disobeys leads to: `None` when nothing shows.
+fn trouble(sabotage: Sabotage, seed: u64) -> Option<String> {
+    let temper = if seed.is_multiple_of(2) {
+        "-unkind"
+    } else {
+        "+unkind"
+    };
+    let caught = std::panic::catch_unwind(|| {
+        let mut kernel = Kernel::boot().expect("memory to begin with");
+        kernel.perform(temper).expect("a setting");
+        kernel.perform(&format!("={sabotage:?}")).expect("a setting");
+        let mut dice = Random::new(seed);
+        (0..500).find_map(|_| {
+            let report = kernel
+                .perform(&click(&kernel, &mut dice, &["-stack", "+stack"]))
+                .ok()?;
+            let is_wrong = json_of(&report).contains("\"word\":\"wrong\"");
+            is_wrong
+                .then_some(report.sentence)
+                .or_else(|| kernel.mmu().complaint())
+        })
+    });
+    caught.unwrap_or_else(|_| Some("a panic".to_owned()))
+}
+
+/// What clicks cannot show: there is none for mremap(2), and a page is shown by its first word.
+const UNSEEN: [Sabotage; 3] = [
+    Sabotage::OpenMovedTable,
+    Sabotage::SwallowFlushOfMovedTable,
+    Sabotage::PartialCopyFrame,
+];
+
+/// Whoever clicks around on a machine that disobeys is shown it, and never waits for ever.
+#[test]
+fn sabotages_show_to_who_clicks_around() {
+    let loud = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let unnoticed: Vec<Sabotage> = Sabotage::ALL
+        .into_iter()
+        .filter(|sabotage| (0..10).all(|seed| trouble(*sabotage, seed).is_none()))
+        .collect();
+    std::panic::set_hook(loud);
+    assert_eq!(unnoticed, UNSEEN, "not noticed");
 }
 
 #[test]
