@@ -123,6 +123,7 @@ pub const FLOORS: &[Floor] = &[
             "klog",
             "block",
             "ext4",
+            "fat",
             "uaccess",
             "vfs",
             "fs",

@@ -40,7 +40,7 @@ pub fn fill_root(stage: &Stage) -> Result<PathBuf> {
 }
 
 /// Makes an ext4 of so many MiB with busybox in it.
-fn image(stage: &Stage, name: &str, megabytes: u32) -> Result<PathBuf> {
+pub fn image(stage: &Stage, name: &str, megabytes: u32) -> Result<PathBuf> {
     let root = fill_root(stage)?;
     let path = stage.file(name);
     let _ = fs::remove_file(&path);

@@ -18,6 +18,7 @@ mod demos;
 mod disk_files;
 mod disks;
 mod early;
+mod fat_files;
 mod file_calls;
 mod glibc;
 mod hostile;
@@ -57,6 +58,7 @@ fn all() -> Vec<Scene> {
         disks::SCENES,
         disk_files::SCENES,
         cards::SCENES,
+        fat_files::SCENES,
         console::SCENES,
         ram::SCENES,
         proc::SCENES,

@@ -72,7 +72,7 @@ impl Mounted {
         };
         let now = inode.attributes();
         if let Some(change) = difference(&now, &kept.stored) {
-            self.with(|ext4| ext4.change_status(number, &change))?;
+            self.with(|tree| tree.change_status(number, &change))?;
             self.set_stored(number, now);
         }
         Ok(())

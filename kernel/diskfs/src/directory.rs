@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use arrayvec::ArrayVec;
 use core::borrow::Borrow;
 
 use abi::Errno;
@@ -16,12 +17,17 @@ use vfs::inode_ops::{DirectoryOps, Edit, Nesting, NewFile};
 
 use crate::inode::{StoredInode, stored};
 use crate::mounted::Mounted;
+use crate::tree::NameCase;
 
 /// Kinds of files by the number that an entry has of them.
 const KINDS: [u32; 8] = [0, S_IFREG, S_IFDIR, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFLNK];
 
 /// Names of one directory that are in memory.
-pub struct KeptNames(RwLock<Map<NameKey, Arc<Dentry>>, { rank::DIRECTORY }>);
+pub struct KeptNames {
+    names: RwLock<Map<NameKey, Arc<Dentry>>, { rank::DIRECTORY }>,
+    /// They are kept under what all names that are the same have in common.
+    case: NameCase,
+}
 
 /// A name as a key: cloning it allocates nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,13 +41,24 @@ impl Borrow<[u8]> for NameKey {
 
 impl KeptNames {
     /// None.
-    pub const fn new() -> KeptNames {
-        KeptNames(RwLock::new(Map::new()))
+    pub const fn new(case: NameCase) -> KeptNames {
+        KeptNames {
+            names: RwLock::new(Map::new()),
+            case,
+        }
+    }
+
+    /// Calls with what the name is kept under.
+    fn keyed<R>(&self, name: &[u8], work: impl FnOnce(&[u8]) -> R) -> R {
+        match self.case {
+            NameCase::Ignored => work(&folded(name)),
+            NameCase::Counts => work(name),
+        }
     }
 
     /// The entry of that name, if it is kept.
     pub fn get(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        self.0.read().get(name).cloned()
+        self.keyed(name, |key| self.names.read().get(key).cloned())
     }
 
     /// Keeps an entry, in the place of one that has the name.
@@ -49,20 +66,52 @@ impl KeptNames {
     /// # Errors
     /// `ENOMEM`.
     pub fn put(&self, name: &[u8], entry: Arc<Dentry>) -> Result<(), Errno> {
-        let key = NameKey(fallible::arc(fallible::boxed_bytes(name)?)?);
-        let old = self.0.write().insert(key, entry)?;
+        let key = self.keyed(name, fallible::boxed_bytes)?;
+        let old = self.names.write().insert(NameKey(fallible::arc(key)?), entry)?;
         drop(old);
         Ok(())
     }
 
     /// Keeps the entry of that name no longer.
     pub fn take(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        self.0.write().remove(name)
+        self.keyed(name, |key| self.names.write().remove(key))
     }
 
     fn is_empty(&self) -> bool {
-        self.0.read().is_empty()
+        self.names.read().is_empty()
     }
+
+    /// Keeps none of the names of an inode, which another name may find too: the short one of FAT.
+    pub fn take_aliases(&self, inode: &Arc<Inode>) {
+        if self.case == NameCase::Counts {
+            return;
+        }
+        loop {
+            let is_alias = |entry: &&Arc<Dentry>| Arc::ptr_eq(&entry.inode, inode);
+            let found = self.names.read().values().find(is_alias).cloned();
+            let Some(name) = found.and_then(|entry| entry.name().ok()) else {
+                return;
+            };
+            drop(self.take(&name));
+        }
+    }
+}
+
+/// The longest name, with room for letters that are longer in lower case.
+const LONGEST_FOLDED: usize = 512;
+
+/// A name without the dots at its end, in lower case: what names of FAT have in common that are the same.
+fn folded(name: &[u8]) -> ArrayVec<u8, LONGEST_FOLDED> {
+    let dots = name.iter().rev().take_while(|byte| **byte == b'.').count();
+    let mut folded = ArrayVec::new();
+    for chunk in name[..name.len() - dots].utf8_chunks() {
+        let mut buffer = [0; 4];
+        for letter in chunk.valid().chars().flat_map(char::to_lowercase) {
+            folded.extend(letter.encode_utf8(&mut buffer).bytes());
+        }
+        folded.extend(chunk.invalid().iter().copied());
+    }
+    folded
 }
 
 impl StoredInode {
@@ -87,7 +136,7 @@ impl StoredInode {
         if let Some(kept) = names.get(name) {
             return Ok(kept);
         }
-        let number = self.mounted.with(|ext4| ext4.lookup(self.number, name))?;
+        let number = self.mounted.with(|tree| tree.lookup(self.number, name))?;
         let entry = Dentry::new(Some(directory), name, self.mounted.inode(number)?)?;
         names.put(name, entry.clone())?;
         self.mounted.keep_name(&entry);
@@ -103,8 +152,8 @@ impl StoredInode {
         position: u64,
         take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool,
     ) -> Result<u64, Errno> {
-        self.mounted.with(|ext4| {
-            ext4.list(self.number, position, &mut |listed| {
+        self.mounted.with(|tree| {
+            tree.list(self.number, position, &mut |listed| {
                 take(DirectoryEntry {
                     name: listed.name,
                     inode: listed.inode.into(),
@@ -164,11 +213,11 @@ impl DirectoryOps for StoredInode {
     }
 
     fn visit_kept(&self, visit: &mut dyn FnMut(&Arc<Dentry>) -> Result<(), Errno>) -> Result<(), Errno> {
-        self.kept_names()?.0.read().values().try_for_each(visit)
+        self.kept_names()?.names.read().values().try_for_each(visit)
     }
 
     fn take_kept(&self) -> Option<Arc<Dentry>> {
         let names = self.kept_names().ok()?;
-        names.0.write().pop_first().map(|(_, entry)| entry)
+        names.names.write().pop_first().map(|(_, entry)| entry)
     }
 }

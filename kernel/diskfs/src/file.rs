@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use block::{BlockDevice, SECTOR_SIZE};
-use ext4::{BlockMapping, BlockState, Size};
+use block::BlockDevice;
+use ext4::Size;
 use memory::{FrameHandle, fallible};
 use mm::PAGE_SIZE;
 use pagecache::PageStore;
@@ -14,6 +14,7 @@ use vfs::inode_ops::{RegularOps, Seek, SizeChange};
 use crate::PAGE;
 use crate::inode::StoredInode;
 use crate::mounted::Mounted;
+use crate::tree::PageRun;
 
 /// The pages of one file.
 pub struct FilePages {
@@ -30,69 +31,78 @@ impl FilePages {
         }
     }
 
-    fn has_whole_pages(&self) -> bool {
-        self.mounted.block_size == PAGE_SIZE
-    }
-
-    fn sector(&self, mapping: &BlockMapping) -> u64 {
-        mapping.physical * (self.mounted.block_size / SECTOR_SIZE) as u64
-    }
-
+    /// Reads pages that follow each other on the disk; how many. 0: the first is no whole page there.
     fn read_run(&self, at: u64, pages: &[FrameHandle]) -> Result<usize, Errno> {
-        let Ok(block) = u32::try_from(at) else {
-            return Ok(zero(pages));
+        let most = pages.len() as u32;
+        let Some(found) = self.mounted.with(|tree| tree.page_run(self.number, at, most))? else {
+            return Ok(0);
         };
-        let found = self
-            .mounted
-            .with(|ext4| ext4.map(self.number, block, pages.len() as u32))?;
         let len = (found.len as usize).clamp(1, pages.len());
-        if found.state == BlockState::Written {
-            self.mounted.disk.read_pages(self.sector(&found), &pages[..len])?;
-        } else {
-            zero(&pages[..len]);
+        match found.sector {
+            Some(sector) => self.mounted.disk.read_pages(sector, &pages[..len])?,
+            None => zero(&pages[..len]),
         }
         Ok(len)
     }
 
+    /// Writes pages that follow each other on the disk; how many. 0: the first is no whole page there.
     fn write_run(&self, at: u64, pages: &[FrameHandle], size: u64) -> Result<usize, Errno> {
-        let block = u32::try_from(at).map_err(|_| Errno::EFBIG)?;
+        let most = pages.len() as u32;
         let found = self
             .mounted
-            .with(|ext4| ext4.allocate(self.number, block, pages.len() as u32))?;
-        let len = (found.len as usize).clamp(1, pages.len());
+            .with(|tree| tree.allocate_run(self.number, at, most, size))?;
+        let Some(PageRun {
+            sector: Some(sector),
+            len,
+        }) = found
+        else {
+            return Ok(0);
+        };
+        let len = (len as usize).clamp(1, pages.len());
+        self.mounted.disk.write_pages(sector, &pages[..len])?;
+        let end = at + len as u64;
         self.mounted
-            .disk
-            .write_pages(self.sector(&found), &pages[..len])?;
-        let end = size.min((at + len as u64) * PAGE);
-        self.mounted
-            .with(|ext4| ext4.written(self.number, block..block + len as u32, end))?;
+            .with(|tree| tree.written(self.number, at..end, size.min(end * PAGE)))?;
         Ok(len)
+    }
+
+    fn read_bytes(&self, index: u64, page: &FrameHandle) -> Result<(), Errno> {
+        let mut bytes = fallible::filled(PAGE_SIZE, 0)?;
+        let len = self
+            .mounted
+            .with(|tree| tree.read(self.number, index * PAGE, &mut bytes))?;
+        bytes[len..].fill(0);
+        frame::write(page.frame(), 0, &bytes);
+        Ok(())
+    }
+
+    fn write_bytes(&self, index: u64, page: &FrameHandle, size: u64) -> Result<(), Errno> {
+        let mut bytes = fallible::filled(PAGE_SIZE, 0)?;
+        frame::read(page.frame(), 0, &mut bytes);
+        let len = (size - index * PAGE).min(PAGE) as usize;
+        self.mounted
+            .with(|tree| tree.write(self.number, index * PAGE, &bytes[..len]))
     }
 }
 
-fn zero(pages: &[FrameHandle]) -> usize {
+fn zero(pages: &[FrameHandle]) {
     for page in pages {
         frame::zero(page.frame(), 0, PAGE_SIZE);
     }
-    pages.len()
 }
 
 impl PageStore for FilePages {
     fn read(&self, first: u64, pages: &[FrameHandle]) -> Result<(), Errno> {
         let mut done = 0;
-        while self.has_whole_pages() && done < pages.len() {
-            done += self.read_run(first + done as u64, &pages[done..])?;
-        }
-        if done == pages.len() {
-            return Ok(());
-        }
-        let mut bytes = fallible::filled(PAGE_SIZE, 0)?;
-        for (index, page) in (first..).zip(pages) {
-            let len = self
-                .mounted
-                .with(|ext4| ext4.read(self.number, index * PAGE, &mut bytes))?;
-            bytes[len..].fill(0);
-            frame::write(page.frame(), 0, &bytes);
+        while done < pages.len() {
+            let at = first + done as u64;
+            done += match self.read_run(at, &pages[done..])? {
+                0 => {
+                    self.read_bytes(at, &pages[done])?;
+                    1
+                }
+                len => len,
+            };
         }
         Ok(())
     }
@@ -110,29 +120,26 @@ impl PageStore for FilePages {
         let left = size.div_ceil(PAGE).saturating_sub(first);
         let pages = &pages[..pages.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
         let mut done = 0;
-        while self.has_whole_pages() && done < pages.len() {
-            done += self.write_run(first + done as u64, &pages[done..], size)?;
-        }
-        if done == pages.len() {
-            return Ok(());
-        }
-        let mut bytes = fallible::filled(PAGE_SIZE, 0)?;
-        for (index, page) in (first..).zip(pages) {
-            frame::read(page.frame(), 0, &mut bytes);
-            let len = (size - index * PAGE).min(PAGE) as usize;
-            self.mounted
-                .with(|ext4| ext4.write(self.number, index * PAGE, &bytes[..len]))?;
+        while done < pages.len() {
+            let at = first + done as u64;
+            done += match self.write_run(at, &pages[done..], size)? {
+                0 => {
+                    self.write_bytes(at, &pages[done], size)?;
+                    1
+                }
+                len => len,
+            };
         }
         Ok(())
     }
 
     fn reserve(&self, start: u64, end: u64) -> Result<(), Errno> {
         self.mounted
-            .with(|ext4| ext4.reserve(self.number, start..end, Size::Stays))
+            .with(|tree| tree.reserve(self.number, start..end, Size::Stays))
     }
 
     fn commit(&self) -> Result<(), Errno> {
-        self.mounted.with(|ext4| ext4.commit())
+        self.mounted.with(|tree| tree.commit())
     }
 }
 
@@ -149,11 +156,11 @@ impl RegularOps for StoredInode {
         let old = file.size();
         if size > old {
             file.clear_gap(size)?;
-            self.mounted.with(|ext4| ext4.truncate(self.number, size))?;
+            self.mounted.with(|tree| tree.truncate(self.number, size))?;
             file.set_size(size)?;
         } else {
             file.set_size(size)?;
-            self.mounted.with(|ext4| ext4.truncate(self.number, size))?;
+            self.mounted.with(|tree| tree.truncate(self.number, size))?;
         }
         self.refresh();
         Ok(())
@@ -170,7 +177,7 @@ impl RegularOps for StoredInode {
             file.clear_gap(end)?;
         }
         self.mounted
-            .with(|ext4| ext4.reserve(self.number, start..end, change))?;
+            .with(|tree| tree.reserve(self.number, start..end, change))?;
         if size == SizeChange::Grow && end > file.size() {
             file.set_size(end)?;
         }

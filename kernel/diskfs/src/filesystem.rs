@@ -1,12 +1,14 @@
-//! What mount(2) finds under the name ext4.
+//! What mount(2) finds under the names ext4 and vfat.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::mount::MountFlags;
 use block::{BlockDevice, Volume, volume};
-use ext4::{Access, Ext4, Ext4Options, ROOT};
+use ext4::{Access, Ext4, Ext4Options};
+use fat::Fat;
 use lock::Mutex;
 use memory::fallible::{self, TryVec};
 use sched::scheduler;
@@ -16,30 +18,35 @@ use vfs::filesystem::{self, FileSystem, FilesystemUsage};
 use vfs::inode::Inode;
 use vfs::super_block::SuperBlock;
 
+use crate::fat_tree::FatTree;
 use crate::inode::{StoredInode, stored};
 use crate::mounted::{KernelSurroundings, Mounted};
+use crate::options;
+use crate::tree::DiskTree;
 
 const EXT4_MAGIC: u64 = 0xef53;
+const FAT_MAGIC: u64 = 0x4d44;
 /// Blocks of metadata that are kept: one for so many pages of memory, and at least.
 const PAGES_PER_BLOCK: u64 = 64;
 const LEAST_BLOCKS: u64 = 256;
 
-/// ext4, and what it reads of those before it.
-struct Ext4Kind(&'static str);
+/// ext4, and what it reads of those before it; FAT32 with long names.
+struct DiskKind(&'static str);
 
-static EXT4: Ext4Kind = Ext4Kind("ext4");
-static EXT3: Ext4Kind = Ext4Kind("ext3");
-static EXT2: Ext4Kind = Ext4Kind("ext2");
+static EXT4: DiskKind = DiskKind("ext4");
+static EXT3: DiskKind = DiskKind("ext3");
+static EXT2: DiskKind = DiskKind("ext2");
+static VFAT: DiskKind = DiskKind("vfat");
 
 /// What is mounted, by the device.
 static MOUNTED: Mutex<Vec<(u64, Arc<Mounted>)>> = Mutex::new(Vec::new());
 
-/// Registers ext4.
+/// Registers ext4 and FAT.
 ///
 /// # Errors
 /// `ENOMEM`.
 pub fn register() -> Result<(), Errno> {
-    [&EXT4, &EXT3, &EXT2]
+    [&EXT4, &EXT3, &EXT2, &VFAT]
         .into_iter()
         .try_for_each(|kind| filesystem::register(kind))
 }
@@ -82,13 +89,43 @@ fn mounted_of(root: &Dentry) -> Option<Arc<Mounted>> {
     stored(&root.inode).map(|inode| inode.mounted.clone())
 }
 
-impl FileSystem for Ext4Kind {
+impl DiskKind {
+    fn is_fat(&self) -> bool {
+        self.0 == VFAT.0
+    }
+
+    /// Whether the options are known.
+    fn check_options(&self, options: &[u8]) -> Result<(), Errno> {
+        match self.is_fat() {
+            true => options::of_fat(options).map(drop),
+            false => options::check_ext4(options),
+        }
+    }
+
+    /// Mounts what is on the disk.
+    fn open(&self, disk: &Arc<Volume>, access: Access, options: &[u8]) -> Result<Box<dyn DiskTree>, Errno> {
+        if self.is_fat() {
+            let fat = Fat::mount(disk.clone(), 0)?;
+            let tree = FatTree::new(fat, options::of_fat(options)?, access)?;
+            return Ok(fallible::boxed(tree)?);
+        }
+        let blocks = (platform::memory::ram_bytes() / crate::PAGE / PAGES_PER_BLOCK).max(LEAST_BLOCKS);
+        let wanted = Ext4Options {
+            access,
+            cached_blocks: blocks as usize,
+        };
+        let ext4 = Ext4::mount(disk.clone(), fallible::arc(KernelSurroundings)?, wanted)?;
+        Ok(fallible::boxed(ext4)?)
+    }
+}
+
+impl FileSystem for DiskKind {
     fn name(&self) -> &'static str {
         self.0
     }
 
     fn magic(&self) -> u64 {
-        EXT4_MAGIC
+        if self.is_fat() { FAT_MAGIC } else { EXT4_MAGIC }
     }
 
     fn needs_device(&self) -> bool {
@@ -105,7 +142,7 @@ impl FileSystem for Ext4Kind {
         flags: MountFlags,
         options: &[u8],
     ) -> Result<Arc<Dentry>, Errno> {
-        check_options(options)?;
+        self.check_options(options)?;
         let number = device.encode();
         let is_meant = |volume: &Arc<Volume>| volume.number == (device.major, device.minor);
         let disk = volume::all().find(is_meant).ok_or(Errno::ENXIO)?;
@@ -116,23 +153,18 @@ impl FileSystem for Ext4Kind {
         if access == Access::ReadWrite && disk.is_read_only() {
             return Err(Errno::EROFS);
         }
-        let blocks = (platform::memory::ram_bytes() / crate::PAGE / PAGES_PER_BLOCK).max(LEAST_BLOCKS);
-        let wanted = Ext4Options {
-            access,
-            cached_blocks: blocks as usize,
-        };
         // What was written to the disk itself is there before, and what is kept of it is of yesterday behind.
         pagecache::forget_disk(disk.number)?;
-        let ext4 = Ext4::mount(disk.clone(), fallible::arc(KernelSurroundings)?, wanted)?;
-        let mounted = fallible::arc(Mounted::new(disk, fallible::boxed(ext4)?))?;
+        let tree = self.open(&disk, access, options)?;
+        let mounted = fallible::arc(Mounted::new(disk, tree))?;
         mounted.set_super_block(SuperBlock::new(self, number, 0)?);
-        let root = Dentry::detached(b"", mounted.inode(ROOT)?)?;
+        let root = Dentry::detached(b"", mounted.inode(mounted.root)?)?;
         MOUNTED.lock().try_push((number, mounted))?;
         Ok(root)
     }
 
     fn remount(&self, _root: &Arc<Dentry>, options: &[u8]) -> Result<(), Errno> {
-        check_options(options)
+        self.check_options(options)
     }
 
     fn change_access(&self, root: &Arc<Dentry>, flags: MountFlags) -> Result<(), Errno> {
@@ -141,7 +173,7 @@ impl FileSystem for Ext4Kind {
         if access == Access::ReadOnly {
             self.sync(root)?;
         }
-        mounted.with(|ext4| ext4.set_access(access))
+        mounted.with(|tree| tree.set_access(access))
     }
 
     fn sync(&self, root: &Arc<Dentry>) -> Result<(), Errno> {
@@ -160,7 +192,7 @@ impl FileSystem for Ext4Kind {
             return;
         };
         mounted.finish_dropped();
-        if let Err(error) = mounted.with(|ext4| ext4.unmount()) {
+        if let Err(error) = mounted.with(|tree| tree.unmount()) {
             klog::error!(
                 "{}: not unmounted cleanly: {}",
                 mounted.disk.name,
@@ -183,22 +215,14 @@ impl FileSystem for Ext4Kind {
         let Some(mounted) = found else {
             return Ok(None);
         };
-        let usage = mounted.with(|ext4| ext4.usage())?;
-        Ok(Some(FilesystemUsage {
-            block_size: mounted.block_size as u64,
-            blocks: usage.blocks,
-            free_blocks: usage.free_blocks,
-            available_blocks: usage.free_blocks.saturating_sub(usage.reserved_blocks),
-            inodes: usage.inodes.into(),
-            free_inodes: usage.free_inodes.into(),
-        }))
+        mounted.with(|tree| tree.usage()).map(Some)
     }
 }
 
 /// Stores the attributes of all inodes in memory, of each behind `first`, and makes everything stay.
 fn store(root: &Dentry, first: impl Fn(&Inode) -> Result<(), Errno>) -> Result<(), Errno> {
     let mounted = mounted_of(root).ok_or(Errno::EINVAL)?;
-    if mounted.with(|ext4| ext4.access()) == Access::ReadOnly {
+    if mounted.with(|tree| tree.access()) == Access::ReadOnly {
         return Ok(());
     }
     let mut result = Ok(());
@@ -212,7 +236,7 @@ fn store(root: &Dentry, first: impl Fn(&Inode) -> Result<(), Errno>) -> Result<(
         scheduler::cond_resched();
     }
     mounted.finish_dropped();
-    result.and(mounted.with(|ext4| ext4.commit()))
+    result.and(mounted.with(|tree| tree.commit()))
 }
 
 fn access(flags: MountFlags) -> Access {
@@ -220,23 +244,5 @@ fn access(flags: MountFlags) -> Access {
         Access::ReadOnly
     } else {
         Access::ReadWrite
-    }
-}
-
-/// Ext4Options that say what is so anyway. `EINVAL` for others.
-fn check_options(options: &[u8]) -> Result<(), Errno> {
-    let known: [&[u8]; 6] = [
-        b"",
-        b"errors=remount-ro",
-        b"errors=continue",
-        b"data=ordered",
-        b"barrier=1",
-        b"barrier",
-    ];
-    let mut all = options.split(|byte| *byte == b',');
-    if all.all(|option| known.contains(&option)) {
-        Ok(())
-    } else {
-        Err(Errno::EINVAL)
     }
 }

@@ -61,15 +61,15 @@ impl StoredInode {
 
     /// Asks the disk how large it is: the entries of a directory have changed, or blocks of a file.
     pub fn refresh(&self) {
-        if let Ok(status) = self.mounted.with(|ext4| ext4.status(self.number)) {
-            self.size.store(status.size, Ordering::Relaxed);
-            self.pages.store(pages_of(&status), Ordering::Relaxed);
+        if let Ok((size, sectors)) = self.mounted.with(|tree| tree.extent(self.number)) {
+            self.size.store(size, Ordering::Relaxed);
+            self.pages.store(pages_of(sectors), Ordering::Relaxed);
         }
     }
 }
 
-fn pages_of(status: &Status) -> u64 {
-    status.sectors.div_ceil(8)
+fn pages_of(sectors: u64) -> u64 {
+    sectors.div_ceil(8)
 }
 
 /// As this crate's inode; `None` for the special ones.
@@ -88,7 +88,7 @@ impl Mounted {
             return Ok(inode);
         }
         self.finish_dropped();
-        let status = self.with(|ext4| ext4.status(number))?;
+        let status = self.with(|tree| tree.status(number))?;
         let kind = u32::from(status.mode) & S_IFMT;
         let ops = self.operations(&status, kind)?;
         let known = attributes(&status);
@@ -106,7 +106,7 @@ impl Mounted {
                 let pages = fallible::arc(FilePages::new(self, status.inode))?;
                 StoredContents::File(CachedFile::new(pages, status.size)?)
             }
-            S_IFDIR => StoredContents::Directory(KeptNames::new()),
+            S_IFDIR => StoredContents::Directory(KeptNames::new(self.case)),
             S_IFLNK => StoredContents::Link,
             S_IFCHR => return Ok(fallible::arc(DeviceFile(DeviceClass::Character, device))?),
             S_IFBLK => return Ok(fallible::arc(DeviceFile(DeviceClass::Block, device))?),
@@ -119,7 +119,7 @@ impl Mounted {
             number: status.inode,
             contents,
             size: AtomicU64::new(status.size),
-            pages: AtomicU64::new(pages_of(status)),
+            pages: AtomicU64::new(pages_of(status.sectors)),
         })?)
     }
 }
@@ -148,6 +148,10 @@ impl InodeOps for StoredInode {
         self.list_names(position, take)
     }
 
+    fn keeps_owners(&self) -> bool {
+        self.mounted.keeps_owners
+    }
+
     fn as_directory(&self) -> Option<&dyn DirectoryOps> {
         self.kept_names().is_ok().then_some(self)
     }
@@ -162,7 +166,7 @@ impl InodeOps for StoredInode {
 
     fn link_text(&self) -> Result<Vec<u8>, Errno> {
         match self.contents {
-            StoredContents::Link => self.mounted.with(|ext4| ext4.link_text(self.number)),
+            StoredContents::Link => self.mounted.with(|tree| tree.link_text(self.number)),
             _ => Err(Errno::EINVAL),
         }
     }

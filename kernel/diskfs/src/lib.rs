@@ -1,4 +1,4 @@
-//! File systems on disks, as the tree of files sees them: crate `ext4` below `vfs`.
+//! File systems on disks, as the tree of files sees them: crates `ext4` and `fat` below `vfs`, each a [`DiskTree`](tree::DiskTree).
 //!
 //! * Names and inodes that were looked at are kept (`directory`, `mounted`) until there are too many. All changes of names of one file
 //!   system are made one after the other; each is one call of the file system, which happens as a whole or not at all.
@@ -17,12 +17,16 @@ extern crate alloc;
 
 mod attributes;
 mod directory;
+mod fat_pages;
+mod fat_tree;
 mod file;
 mod filesystem;
 mod inode;
 mod mounted;
 mod names;
 mod open;
+mod options;
+mod tree;
 
 pub use filesystem::{find_root, register};
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use block::Volume;
-use ext4::{Ext4, Moment, Surroundings};
+use ext4::{Moment, Surroundings};
 use lock::{Mutex, rank};
 use memory::fallible::map::Map;
 use memory::fallible::{self, TryVec};
@@ -17,6 +17,8 @@ use spin::Once;
 use vfs::dentry::Dentry;
 use vfs::inode::{Attributes, Inode};
 use vfs::super_block::SuperBlock;
+
+use crate::tree::{DiskTree, NameCase};
 
 /// Names that are kept for each page of memory, one for so many, and at least.
 const PAGES_PER_NAME: u64 = 32;
@@ -51,12 +53,16 @@ impl Surroundings for KernelSurroundings {
 pub struct Mounted {
     /// The disk that it is on.
     pub disk: Arc<Volume>,
-    /// Bytes of a block.
-    pub block_size: usize,
+    /// The number of its root.
+    pub root: u32,
+    /// Whether names that differ in case alone are the same.
+    pub case: NameCase,
+    /// Whether each file has an owner and permissions of its own.
+    pub keeps_owners: bool,
     /// Whose turn it is to work on it.
     turn: SleepingMutex,
     /// Taken out by whoever has the turn.
-    ext4: Mutex<Option<Box<Ext4>>, { rank::LEAF }>,
+    tree: Mutex<Option<Box<dyn DiskTree>>, { rank::LEAF }>,
     /// Whose turn it is to look for names on the disk, or to change them.
     names: SleepingMutex,
     super_block: Once<Arc<SuperBlock>>,
@@ -78,12 +84,14 @@ pub struct KeptInode {
 
 impl Mounted {
     /// A file system on that disk, which has no root yet.
-    pub fn new(disk: Arc<Volume>, ext4: Box<Ext4>) -> Mounted {
+    pub fn new(disk: Arc<Volume>, tree: Box<dyn DiskTree>) -> Mounted {
         Mounted {
             disk,
-            block_size: ext4.block_size(),
+            root: tree.root(),
+            case: tree.name_case(),
+            keeps_owners: tree.keeps_owners(),
             turn: SleepingMutex::new(),
-            ext4: Mutex::new(Some(ext4)),
+            tree: Mutex::new(Some(tree)),
             names: SleepingMutex::new(),
             super_block: Once::new(),
             inodes: Mutex::new(Map::new()),
@@ -93,15 +101,15 @@ impl Mounted {
     }
 
     /// Works on it, alone. Sleeps; no lock may be held.
-    pub fn with<R>(&self, work: impl FnOnce(&mut Ext4) -> R) -> R {
+    pub fn with<R>(&self, work: impl FnOnce(&mut dyn DiskTree) -> R) -> R {
         let _turn = self.turn.lock_uninterruptible();
-        let mut ext4 = self
-            .ext4
+        let mut tree = self
+            .tree
             .lock()
             .take()
             .expect("whoever has the turn puts it back");
-        let answer = work(&mut ext4);
-        *self.ext4.lock() = Some(ext4);
+        let answer = work(&mut *tree);
+        *self.tree.lock() = Some(tree);
         answer
     }
 
@@ -172,7 +180,7 @@ impl Mounted {
     }
 
     fn finish(&self, number: u32, file: Option<&CachedFile>) {
-        let links = self.with(|ext4| ext4.status(number).map(|status| status.links));
+        let links = self.with(|tree| tree.status(number).map(|status| status.links));
         if let (Ok(0), Some(file)) = (links, file) {
             file.discard();
         } else if let Some(file) = file {
@@ -180,10 +188,11 @@ impl Mounted {
             let _ = file.sync(0..u64::MAX);
         }
         if links == Ok(0)
-            && let Err(error) = self.with(|ext4| ext4.release(number))
+            && let Err(error) = self.with(|tree| tree.release(number))
         {
             klog::error!("{}: inode {number} stays: {}", self.disk.name, error.message());
         }
+        self.with(|tree| tree.forget(number));
     }
 
     /// A name is kept from now on; old ones are not, if there are too many. The caller has the turn on names.

@@ -55,12 +55,15 @@ impl StoredInode {
     /// A name is gone from the disk, and `links` are left.
     fn lose_name(&self, entry: &Arc<Dentry>, name: &[u8], links: u32) -> Result<(), Errno> {
         drop(self.kept_names()?.take(name));
+        if links == 0 {
+            self.kept_names()?.take_aliases(&entry.inode);
+        }
         entry.mark_removed();
         entry.inode.change(|attributes| attributes.links = links);
         if links == 0 && stored(&entry.inode).is_none() {
             // What it is lives in memory alone.
             let number = entry.inode.number as u32;
-            self.mounted.with(|ext4| ext4.release(number))?;
+            self.mounted.with(|tree| tree.release(number))?;
         }
         Ok(())
     }
@@ -77,16 +80,16 @@ impl StoredDirectory for StoredInode {
         let mounted = &self.mounted;
         let _alone = mounted.names();
         mounted.finish_dropped();
-        let number = mounted.with(|ext4| ext4.create(self.number, name, &new(file, &attributes)))?;
+        let number = mounted.with(|tree| tree.create(self.number, name, &new(file, &attributes)))?;
         let is_directory = file == NewFile::Directory;
         let named = self.name_inode(directory, name, number);
         if named.is_err() {
-            let _ = mounted.with(|ext4| {
+            let _ = mounted.with(|tree| {
                 match is_directory {
-                    true => ext4.remove_directory(self.number, name).map(drop),
-                    false => ext4.unlink(self.number, name).map(drop),
+                    true => tree.remove_directory(self.number, name),
+                    false => tree.unlink(self.number, name).map(drop),
                 }
-                .and_then(|()| ext4.release(number))
+                .and_then(|()| tree.release(number))
             });
         } else {
             note_names(directory, i32::from(is_directory));
@@ -100,14 +103,14 @@ impl StoredDirectory for StoredInode {
         mounted.finish_dropped();
         let file = new(NewFile::Regular, &attributes);
         debug_assert!(u32::from(file.mode) & S_IFREG != 0);
-        let number = mounted.with(|ext4| ext4.create_unnamed(self.number, &file))?;
+        let number = mounted.with(|tree| tree.create_unnamed(self.number, &file))?;
         mounted.inode(number)
     }
 
     fn link(&self, directory: &Arc<Dentry>, name: &[u8], inode: &Arc<Inode>) -> Result<(), Errno> {
         let _alone = self.mounted.names();
         let number = inode.number as u32;
-        self.mounted.with(|ext4| ext4.link(self.number, name, number))?;
+        self.mounted.with(|tree| tree.link(self.number, name, number))?;
         // Without memory for it the name is found on the disk.
         let _ = self.name_inode(directory, name, number);
         note_names(directory, 0);
@@ -123,8 +126,8 @@ impl StoredDirectory for StoredInode {
         let _alone = self.mounted.names();
         let entry = self.look_up_alone(directory, name)?;
         may(&entry)?;
-        let (_, links) = self.mounted.with(|ext4| ext4.unlink(self.number, name))?;
-        self.lose_name(&entry, name, links.into())?;
+        let links = self.mounted.with(|tree| tree.unlink(self.number, name))?;
+        self.lose_name(&entry, name, links)?;
         note_names(directory, 0);
         Ok(entry)
     }
@@ -139,7 +142,7 @@ impl StoredDirectory for StoredInode {
         let entry = self.look_up_alone(directory, name)?;
         may(&entry)?;
         self.mounted
-            .with(|ext4| ext4.remove_directory(self.number, name))?;
+            .with(|tree| tree.remove_directory(self.number, name))?;
         self.lose_name(&entry, name, 0)?;
         note_names(directory, -1);
         Ok(entry)
@@ -170,11 +173,12 @@ impl StoredDirectory for StoredInode {
             Existing::Refuse => RenameTarget::Kept,
             Existing::Exchange => RenameTarget::Exchanged,
         };
-        mounted.with(|ext4| ext4.rename((self.number, old.1), (to.number, new.1), wanted))?;
+        mounted.with(|tree| tree.rename((self.number, old.1), (to.number, new.1), wanted))?;
         let is_directory = |entry: &Arc<Dentry>| i32::from(entry.inode.is_directory());
         let (moved_directories, other_directories) =
             (is_directory(&moved), target.as_ref().map_or(0, is_directory));
         drop(self.kept_names()?.take(old.1));
+        self.kept_names()?.take_aliases(&moved.inode);
         if existing == Existing::Exchange {
             // Without memory for it a name is found on the disk.
             if let Some(other) = &target {

@@ -55,6 +55,8 @@ pub struct FileStatus {
     pub size: u64,
     /// Clusters.
     pub clusters: u32,
+    /// Whether it has a name.
+    pub has_name: bool,
     /// Whether it may be written, as far as the disk says.
     pub is_read_only: bool,
     /// Last change of the bytes, in seconds since 1970,
@@ -230,6 +232,7 @@ impl Fat {
             },
             size: if is_directory { whole } else { u64::from(file.size) },
             clusters,
+            has_name: file.place.is_some() || number == ROOT,
             is_read_only: file.attributes & attribute::READ_ONLY != 0,
             modified: time(Raw::modified),
             accessed: time(Raw::accessed),

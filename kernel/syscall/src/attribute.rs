@@ -62,7 +62,11 @@ fn change_mode(file: &Dentry, mode: u32, subject: &Subject) -> Result<usize, Err
     // Who is not in the file's group cannot make it run as that group.
     let is_group_kept = subject.is_in_group(inode.attributes().gid) || subject.can(CAP_FSETID);
     let mode = if is_group_kept { mode } else { mode & !S_ISGID };
-    inode.change(|attributes| attributes.mode = mode & 0o7777);
+    let mode = mode & 0o7777;
+    if !inode.ops.keeps_owners() && mode != inode.attributes().mode {
+        return Err(Errno::EPERM);
+    }
+    inode.change(|attributes| attributes.mode = mode);
     file.note(InotifyEvents::IN_ATTRIB, NoteCause::Attributes);
     Ok(0)
 }
@@ -124,6 +128,10 @@ fn change_owner(file: &Dentry, uid: u32, gid: u32, subject: &Subject) -> Result<
         return Err(Errno::EPERM);
     }
     check_changeable(inode)?;
+    let is_same = keeps_owner && (gid == UNCHANGED || gid == old.gid);
+    if !inode.ops.keeps_owners() && !is_same {
+        return Err(Errno::EPERM);
+    }
     let is_directory = inode.is_directory();
     inode.change(|attributes| {
         if uid != UNCHANGED {

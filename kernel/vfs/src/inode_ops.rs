@@ -42,6 +42,11 @@ pub trait InodeOps: Any + Send + Sync {
         0
     }
 
+    /// Whether its owner and permissions can be changed: not where a file system has none, and mount(2) says them.
+    fn keeps_owners(&self) -> bool {
+        true
+    }
+
     /// `st_rdev`.
     fn device_number(&self) -> u64 {
         0

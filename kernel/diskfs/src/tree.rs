@@ -1,0 +1,262 @@
+//! What this crate asks of a file system on a disk: names and inodes by numbers, and where the pages of a file are.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use abi::Errno;
+use ext4::{Access, BlockState, Change, Ext4, Listed, New, RenameTarget, Size, Status};
+use mm::PAGE_SIZE;
+use vfs::filesystem::FilesystemUsage;
+
+/// Where some pages of a file are that follow each other.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRun {
+    /// The first sector; `None`: there is nothing but zeros.
+    pub sector: Option<u64>,
+    /// How many pages, at least one.
+    pub len: u32,
+}
+
+/// Whether names that differ in case alone are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NameCase {
+    /// They are two.
+    Counts,
+    /// They are one.
+    Ignored,
+}
+
+/// A file system on a disk. One call at a time; each happens as a whole or not at all, as far as the file system can promise that.
+///
+/// Errors are those of system calls, and `EUCLEAN`, `EIO`, `ENOMEM`; `ESTALE` for a number that stands for nothing.
+pub trait DiskTree: Send {
+    /// The number of the root directory.
+    fn root(&self) -> u32;
+    /// Whether names that differ in case alone are the same.
+    fn name_case(&self) -> NameCase {
+        NameCase::Counts
+    }
+    /// Whether each file has an owner and permissions of its own.
+    fn keeps_owners(&self) -> bool {
+        true
+    }
+    /// Whether it may be changed.
+    fn access(&self) -> Access;
+    /// It may be changed from now on, or no longer.
+    fn set_access(&mut self, access: Access) -> Result<(), Errno>;
+    /// Makes all that was done stay.
+    fn commit(&mut self) -> Result<(), Errno>;
+    /// It is not used any more.
+    fn unmount(&mut self) -> Result<(), Errno>;
+    /// How full it is.
+    fn usage(&mut self) -> Result<FilesystemUsage, Errno>;
+
+    /// What stat(2) says.
+    fn status(&mut self, number: u32) -> Result<Status, Errno>;
+    /// Bytes of a file or directory, and sectors that it has.
+    fn extent(&mut self, number: u32) -> Result<(u64, u64), Errno>;
+    /// Stores attributes.
+    fn change_status(&mut self, number: u32, change: &Change) -> Result<(), Errno>;
+    /// The number that a name stands for.
+    fn lookup(&mut self, directory: u32, name: &[u8]) -> Result<u32, Errno>;
+    /// Gives the names from a position on to `take` until it answers `false`; the position behind the last that it took.
+    fn list(
+        &mut self,
+        directory: u32,
+        from: u64,
+        take: &mut dyn FnMut(Listed<'_>) -> bool,
+    ) -> Result<u64, Errno>;
+    /// The text of a symbolic link.
+    fn link_text(&mut self, number: u32) -> Result<Vec<u8>, Errno>;
+    /// Makes a file; its number.
+    fn create(&mut self, directory: u32, name: &[u8], new: &New<'_>) -> Result<u32, Errno>;
+    /// Makes a file without a name; its number.
+    fn create_unnamed(&mut self, directory: u32, new: &New<'_>) -> Result<u32, Errno>;
+    /// Gives a file one more name.
+    fn link(&mut self, directory: u32, name: &[u8], number: u32) -> Result<(), Errno>;
+    /// Takes a name away; how many are left.
+    fn unlink(&mut self, directory: u32, name: &[u8]) -> Result<u32, Errno>;
+    /// Takes an empty directory away.
+    fn remove_directory(&mut self, directory: u32, name: &[u8]) -> Result<(), Errno>;
+    /// Renames a file.
+    fn rename(&mut self, old: (u32, &[u8]), new: (u32, &[u8]), target: RenameTarget) -> Result<(), Errno>;
+    /// Frees a file that lost its last name.
+    fn release(&mut self, number: u32) -> Result<(), Errno>;
+    /// Nobody in memory has that number any more.
+    fn forget(&mut self, number: u32);
+
+    /// Where a page of a file is, and how many behind it; `None` if it is no whole page on the disk, or not all of it counts.
+    fn page_run(&mut self, number: u32, page: u64, most: u32) -> Result<Option<PageRun>, Errno>;
+    /// The same with room made for a file that is to have `size` bytes; `None` if that cannot be said in whole pages.
+    fn allocate_run(
+        &mut self,
+        number: u32,
+        page: u64,
+        most: u32,
+        size: u64,
+    ) -> Result<Option<PageRun>, Errno>;
+    /// These pages were written; the file has at least `size` bytes.
+    fn written(&mut self, number: u32, pages: Range<u64>, size: u64) -> Result<(), Errno>;
+    /// Reads bytes, as far as the file goes; how many.
+    fn read(&mut self, number: u32, at: u64, bytes: &mut [u8]) -> Result<usize, Errno>;
+    /// Writes bytes.
+    fn write(&mut self, number: u32, at: u64, bytes: &[u8]) -> Result<(), Errno>;
+    /// Makes room for bytes.
+    fn reserve(&mut self, number: u32, bytes: Range<u64>, change: Size) -> Result<(), Errno>;
+    /// Makes a file longer or shorter.
+    fn truncate(&mut self, number: u32, size: u64) -> Result<(), Errno>;
+}
+
+/// Sectors of a page.
+const PAGE_SECTORS: u64 = (PAGE_SIZE / block::SECTOR_SIZE) as u64;
+
+impl DiskTree for Ext4 {
+    fn root(&self) -> u32 {
+        ext4::ROOT
+    }
+
+    fn access(&self) -> Access {
+        Ext4::access(self)
+    }
+
+    fn set_access(&mut self, access: Access) -> Result<(), Errno> {
+        Ext4::set_access(self, access)
+    }
+
+    fn commit(&mut self) -> Result<(), Errno> {
+        Ext4::commit(self)
+    }
+
+    fn unmount(&mut self) -> Result<(), Errno> {
+        Ext4::unmount(self)
+    }
+
+    fn usage(&mut self) -> Result<FilesystemUsage, Errno> {
+        let usage = Ext4::usage(self)?;
+        Ok(FilesystemUsage {
+            block_size: self.block_size() as u64,
+            blocks: usage.blocks,
+            free_blocks: usage.free_blocks,
+            available_blocks: usage.free_blocks.saturating_sub(usage.reserved_blocks),
+            inodes: usage.inodes.into(),
+            free_inodes: usage.free_inodes.into(),
+        })
+    }
+
+    fn status(&mut self, number: u32) -> Result<Status, Errno> {
+        Ext4::status(self, number)
+    }
+
+    fn extent(&mut self, number: u32) -> Result<(u64, u64), Errno> {
+        let status = Ext4::status(self, number)?;
+        Ok((status.size, status.sectors))
+    }
+
+    fn change_status(&mut self, number: u32, change: &Change) -> Result<(), Errno> {
+        Ext4::change_status(self, number, change)
+    }
+
+    fn lookup(&mut self, directory: u32, name: &[u8]) -> Result<u32, Errno> {
+        Ext4::lookup(self, directory, name)
+    }
+
+    fn list(
+        &mut self,
+        directory: u32,
+        from: u64,
+        take: &mut dyn FnMut(Listed<'_>) -> bool,
+    ) -> Result<u64, Errno> {
+        Ext4::list(self, directory, from, take)
+    }
+
+    fn link_text(&mut self, number: u32) -> Result<Vec<u8>, Errno> {
+        Ext4::link_text(self, number)
+    }
+
+    fn create(&mut self, directory: u32, name: &[u8], new: &New<'_>) -> Result<u32, Errno> {
+        Ext4::create(self, directory, name, new)
+    }
+
+    fn create_unnamed(&mut self, directory: u32, new: &New<'_>) -> Result<u32, Errno> {
+        Ext4::create_unnamed(self, directory, new)
+    }
+
+    fn link(&mut self, directory: u32, name: &[u8], number: u32) -> Result<(), Errno> {
+        Ext4::link(self, directory, name, number)
+    }
+
+    fn unlink(&mut self, directory: u32, name: &[u8]) -> Result<u32, Errno> {
+        Ext4::unlink(self, directory, name).map(|(_, links)| links.into())
+    }
+
+    fn remove_directory(&mut self, directory: u32, name: &[u8]) -> Result<(), Errno> {
+        Ext4::remove_directory(self, directory, name).map(drop)
+    }
+
+    fn rename(&mut self, old: (u32, &[u8]), new: (u32, &[u8]), target: RenameTarget) -> Result<(), Errno> {
+        Ext4::rename(self, old, new, target).map(drop)
+    }
+
+    fn release(&mut self, number: u32) -> Result<(), Errno> {
+        Ext4::release(self, number)
+    }
+
+    fn forget(&mut self, _number: u32) {}
+
+    fn page_run(&mut self, number: u32, page: u64, most: u32) -> Result<Option<PageRun>, Errno> {
+        if self.block_size() != PAGE_SIZE {
+            return Ok(None);
+        }
+        let Ok(block) = u32::try_from(page) else {
+            return Ok(Some(PageRun {
+                sector: None,
+                len: most,
+            }));
+        };
+        let found = self.map(number, block, most)?;
+        let is_written = found.state == BlockState::Written;
+        Ok(Some(PageRun {
+            sector: is_written.then_some(found.physical * PAGE_SECTORS),
+            len: found.len,
+        }))
+    }
+
+    fn allocate_run(
+        &mut self,
+        number: u32,
+        page: u64,
+        most: u32,
+        _size: u64,
+    ) -> Result<Option<PageRun>, Errno> {
+        if self.block_size() != PAGE_SIZE {
+            return Ok(None);
+        }
+        let block = u32::try_from(page).map_err(|_| Errno::EFBIG)?;
+        let found = self.allocate(number, block, most)?;
+        Ok(Some(PageRun {
+            sector: Some(found.physical * PAGE_SECTORS),
+            len: found.len,
+        }))
+    }
+
+    fn written(&mut self, number: u32, pages: Range<u64>, size: u64) -> Result<(), Errno> {
+        let block = |page| u32::try_from(page).map_err(|_| Errno::EFBIG);
+        Ext4::written(self, number, block(pages.start)?..block(pages.end)?, size)
+    }
+
+    fn read(&mut self, number: u32, at: u64, bytes: &mut [u8]) -> Result<usize, Errno> {
+        Ext4::read(self, number, at, bytes)
+    }
+
+    fn write(&mut self, number: u32, at: u64, bytes: &[u8]) -> Result<(), Errno> {
+        Ext4::write(self, number, at, bytes)
+    }
+
+    fn reserve(&mut self, number: u32, bytes: Range<u64>, change: Size) -> Result<(), Errno> {
+        Ext4::reserve(self, number, bytes, change)
+    }
+
+    fn truncate(&mut self, number: u32, size: u64) -> Result<(), Errno> {
+        Ext4::truncate(self, number, size)
+    }
+}
