@@ -7,7 +7,7 @@ import { changed, session } from "./session.js";
 function tlb(cpu, number) {
   const runs = session.state.processes.find((process) => process.space === cpu.space);
   const rows = cpu.tlb.map((entry) => {
-    const state = entry.is_right ? "" : entry.is_owned ? "stale" : "nobody's";
+    const state = entry.is_right ? "as the tables" : entry.is_owned ? "stale" : "nobody's";
     return make(
       "tr",
       { class: entry.is_right ? "" : entry.is_owned ? "stale" : "unowned" },
@@ -26,7 +26,7 @@ function tlb(cpu, number) {
       ? make(
           "table",
           {},
-          make("thead", {}, make("tr", {}, ["asid", "page", "frame", "rights", ""].map((name) => make("th", { scope: "col" }, name)))),
+          make("thead", {}, make("tr", {}, ["asid", "page", "frame", "rights", "state"].map((name) => make("th", { scope: "col" }, name)))),
           make("tbody", {}, rows),
         )
       : make("p", { class: "hint" }, "Empty."),

@@ -48,6 +48,12 @@ function pageText(page) {
   return parts.join(", ");
 }
 
+// What is read aloud: with what stands on the cell.
+function pageName(page) {
+  const name = `page ${hex(page.page)}, ${KINDS[page.kind]}`;
+  return page.frame === null ? name : `${name}, value and frame ${page.value} ${hex(page.frame)} ${page.writable ? "rw" : "ro"}`;
+}
+
 function isSelected(process, page) {
   return session.selected?.process === process.number && session.selected?.page === page.page;
 }
@@ -65,7 +71,7 @@ function cell(process, page) {
       "data-value": page.value ?? "",
       "data-writable": String(page.writable),
       "aria-pressed": String(isSelected(process, page)),
-      "aria-label": pageText(page) + (isWrong ? `, but it should be ${page.expected}` : ""),
+      "aria-label": pageName(page) + (isWrong ? `, but it should be ${page.expected}` : ""),
       title: pageText(page),
       onclick: () => {
         session.selected = { process: process.number, page: page.page };
@@ -73,7 +79,8 @@ function cell(process, page) {
       },
       onkeydown: (event) => pageKey(event, key),
     },
-    make("b", {}, page.value === null ? "·" : String(page.value)),
+    make("b", { "aria-hidden": page.value === null ? "true" : null }, page.value === null ? "·" : String(page.value)),
+    " ",
     make("small", {}, page.frame === null ? "none" : `${hex(page.frame)} `, page.frame !== null && make("i", {}, page.writable ? "rw" : "ro")),
   );
 }

@@ -2,11 +2,12 @@
 // the same history performed by the heart on this host. `node test.mjs FOLDER` with the page in FOLDER; REPLAY is the native program.
 
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
+const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 const BROWSERS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
 const CLICKS = Number(process.env.CLICKS ?? 10_000);
 const folder = resolve(process.argv[2]);
@@ -309,6 +310,15 @@ for (const [name, options] of Object.entries({
     const { content, window } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, window: innerWidth }));
     if (content > window) throw new Error(`it is ${content} wide in a window of ${window}`);
     await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+    // Names, roles, contrast and the rest that a program can judge, by axe.
+    await page.addScriptTag({ content: AXE });
+    for (const place of ['[data-key="answer-0"]', ".settings summary", '[data-key="example-a TLBI that is missing"]']) {
+      if (await page.locator(place).count()) await click(page, place);
+      const broken = await page.evaluate(async () =>
+        (await axe.run()).violations.map((rule) => [rule.id, rule.help, rule.nodes.slice(0, 3).map((node) => node.html.slice(0, 160))]),
+      );
+      same("what axe finds", broken, []);
+    }
     await done(page);
   });
 }
