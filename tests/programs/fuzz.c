@@ -237,7 +237,7 @@ static uint64_t socket_name(void) {
 
 // Requests of netlink as iproute2 sends them, and worse ones.
 static uint64_t netlink_request(void) {
-    static const uint16_t KINDS[] = {18, 22, 26, 30, 16, 20, 24, 28, 32, 17, 21};
+    static const uint16_t KINDS[] = {18, 22, 26, 30, 16, 20, 20, 24, 28, 32, 17, 21};
     static struct {
         uint32_t len;
         uint16_t kind, flags;
@@ -250,6 +250,8 @@ static uint64_t netlink_request(void) {
         requests[i].flags = below(4) ? 0x301 : next();
         for (int at = 0; at < 112; at++) requests[i].body[at] = below(4) ? 0 : below(2) ? below(16) : next();
         requests[i].body[0] = below(4) ? below(3) * 2 : below(12);
+        // Of questions about sockets: the protocol, the states.
+        if (below(2)) requests[i].body[1] = below(2) ? 6 : 17, memset(requests[i].body + 4, 0xff, 4), requests[i].len = 72;
     }
     return below(12) ? (uint64_t)requests : address();
 }
@@ -364,7 +366,7 @@ static int is_forbidden(uint64_t number) {
 static uint64_t argument(char kind) {
     static const uint16_t LENGTHS[] = {16, 16, 28, 12, 110, 2}, FAMILIES[] = {AF_UNIX, AF_INET, AF_INET, AF_INET6, AF_NETLINK};
     static const uint16_t TYPES[] = {SOCK_STREAM, SOCK_STREAM, SOCK_DGRAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET};
-    static const uint16_t PROTOCOLS[] = {0, 0, 0, 1, 4, 6, 17, 58, 136, 255}, LEVELS[] = {0, 1, 1, 6, 17, 41, 58, 255, 270};
+    static const uint16_t PROTOCOLS[] = {0, 0, 0, 1, 4, 4, 6, 17, 58, 136, 255}, LEVELS[] = {0, 1, 1, 6, 17, 41, 58, 255, 270};
     // What carries its size, or a number in its name: of pseudo-terminals and of sockets.
     static const uint32_t REQUESTS[] = {TIOCGPTN, TIOCSPTLCK, TIOCPKT, TIOCSWINSZ, TIOCGWINSZ, TIOCGPTPEER, TIOCSCTTY, TIOCNOTTY, TIOCSPGRP,
                                         TCSETS, TCSETSF, TIOCSTI, FIONREAD, FIONBIO, FIOASYNC, SIOCGIFCONF, TIOCOUTQ, SIOCATMARK};
@@ -504,7 +506,7 @@ static void open_sockets(void) {
     accept4(listening, NULL, NULL, below(2) ? SOCK_NONBLOCK : 0);
     int datagrams = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     bind(datagrams, (void *)&(struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port()}, sizeof(struct sockaddr_in6));
-    socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, 0);
+    socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, below(2) * 4);
     socket(AF_INET, below(2) ? SOCK_RAW : SOCK_DGRAM, IPPROTO_ICMP);
     int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), no = 0;
     ioctl(master, TIOCSPTLCK, &no);

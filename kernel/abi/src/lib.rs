@@ -15,6 +15,7 @@ mod flags;
 
 pub mod block;
 pub mod capability;
+pub mod diag;
 pub mod dirent;
 pub mod errno;
 pub mod events;

@@ -137,13 +137,17 @@ const PROLOGUE: &str = "
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/tcp.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 ";
 
 /// What the C library says, for the kernel's headers keep it for themselves.
 const LIBRARY_PROLOGUE: &str = "
 #define _GNU_SOURCE
+#include <linux/sock_diag.h>
 #include <linux/types.h>
 #include <sys/shm.h>
 #include <sys/msg.h>

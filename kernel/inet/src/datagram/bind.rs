@@ -171,6 +171,11 @@ impl Datagram {
         drop(queue);
     }
 
+    /// Bytes of its receive and send buffers.
+    pub(crate) fn buffers(&self) -> [u32; 2] {
+        [self.base.receive_buffer(), self.base.send_buffer()]
+    }
+
     /// What is shown of it.
     pub(crate) fn report(&self) -> Option<SocketReport> {
         const ESTABLISHED: u8 = 1;

@@ -33,6 +33,20 @@ const OPER_UNKNOWN: u8 = 0;
 /// `ENOMEM`.
 pub(super) fn to(bytes: &[u8], port: u32) -> Result<Vec<u8>, Errno> {
     let mut answer = Vec::new();
+    each_request(bytes, |head, body| {
+        AnswerBuilder::new(&mut answer, head.sequence, port).answer_to(head, body)
+    })?;
+    Ok(answer)
+}
+
+/// Calls `take` with the head and the body of each request in `bytes`.
+///
+/// # Errors
+/// As `take`.
+pub(super) fn each_request(
+    bytes: &[u8],
+    mut take: impl FnMut(&NlMsgHdr, &[u8]) -> Result<(), Errno>,
+) -> Result<(), Errno> {
     let mut rest = bytes;
     while let Ok((head, _)) = NlMsgHdr::read_from_prefix(rest) {
         let len = head.len as usize;
@@ -40,26 +54,34 @@ pub(super) fn to(bytes: &[u8], port: u32) -> Result<Vec<u8>, Errno> {
             break;
         }
         if head.flags & NLM_F_REQUEST != 0 {
-            let mut message = AnswerBuilder {
-                answer: &mut answer,
-                sequence: head.sequence,
-                port,
-            };
-            message.answer_to(&head, &rest[HEAD_LEN..len])?;
+            take(&head, &rest[HEAD_LEN..len])?;
         }
         rest = &rest[len.next_multiple_of(ALIGNMENT).min(rest.len())..];
     }
-    Ok(answer)
+    Ok(())
 }
 
 /// An answer being made.
-struct AnswerBuilder<'a> {
+pub(super) struct AnswerBuilder<'a> {
     answer: &'a mut Vec<u8>,
     sequence: u32,
     port: u32,
 }
 
-impl AnswerBuilder<'_> {
+impl<'a> AnswerBuilder<'a> {
+    /// One that goes to the end of `answer`, to a request of that number of the socket named `port`.
+    pub(super) fn new(answer: &'a mut Vec<u8>, sequence: u32, port: u32) -> Self {
+        AnswerBuilder {
+            answer,
+            sequence,
+            port,
+        }
+    }
+
+    /// Bytes so far.
+    pub(super) fn len(&self) -> usize {
+        self.answer.len()
+    }
     fn answer_to(&mut self, head: &NlMsgHdr, body: &[u8]) -> Result<(), Errno> {
         let family = body.first().map_or(AF_UNSPEC, |family| u32::from(*family));
         let is_dump = head.flags & NLM_F_DUMP == NLM_F_DUMP;
@@ -104,7 +126,7 @@ impl AnswerBuilder<'_> {
     }
 
     /// `NLMSG_ERROR`: the error, or 0, and the head of the request.
-    fn error(&mut self, head: &NlMsgHdr, error: Option<Errno>) -> Result<(), Errno> {
+    pub(super) fn error(&mut self, head: &NlMsgHdr, error: Option<Errno>) -> Result<(), Errno> {
         let number = error.map_or(0, |error| -i32::from(error.number()));
         let start = self.put(NLMSG_ERROR, 0, &number)?;
         self.answer.try_extend(head.as_bytes())?;
@@ -113,7 +135,12 @@ impl AnswerBuilder<'_> {
     }
 
     /// Begins a message with what every one of its kind has; where it begins.
-    fn put(&mut self, kind: u16, flags: u16, fixed: &(impl IntoBytes + Immutable)) -> Result<usize, Errno> {
+    pub(super) fn put(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        fixed: &(impl IntoBytes + Immutable),
+    ) -> Result<usize, Errno> {
         let start = self.answer.len();
         let fixed = fixed.as_bytes();
         let head = NlMsgHdr {
@@ -129,7 +156,7 @@ impl AnswerBuilder<'_> {
     }
 
     /// Adds an attribute.
-    fn attribute(&mut self, kind: u16, value: &[u8]) -> Result<(), Errno> {
+    pub(super) fn attribute(&mut self, kind: u16, value: &[u8]) -> Result<(), Errno> {
         let len = ATTRIBUTE_HEAD + value.len();
         self.answer.try_extend(&(len as u16).to_ne_bytes())?;
         self.answer.try_extend(&kind.to_ne_bytes())?;
@@ -139,7 +166,7 @@ impl AnswerBuilder<'_> {
     }
 
     /// Ends the message that begins at `start`: its length is known.
-    fn close(&mut self, start: usize) {
+    pub(super) fn close(&mut self, start: usize) {
         let len = (self.answer.len() - start) as u32;
         self.answer[start..start + 4].copy_from_slice(&len.to_ne_bytes());
     }

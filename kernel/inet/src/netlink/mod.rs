@@ -1,16 +1,19 @@
-//! AF_NETLINK, NETLINK_ROUTE: what `ip addr`, `ip route`, getifaddrs(3) and getaddrinfo(3) ask. Requests are answered within the call
-//! that sends them; nothing can be changed by them.
+//! AF_NETLINK, NETLINK_ROUTE: what `ip addr`, `ip route`, getifaddrs(3) and getaddrinfo(3) ask; NETLINK_SOCK_DIAG: what ss(8) asks
+//! (`diag`). Requests are answered within the call that sends them, or as the answer is read; nothing can be changed by them.
 
 mod answer;
+mod diag;
 mod ops;
 
 use super::fifo::Fifo;
 use abi::Errno;
+use abi::diag::NETLINK_SOCK_DIAG;
 use abi::netlink::NETLINK_ROUTE;
 use abi::socket::{AF_NETLINK, SOCK_DGRAM, SOCK_RAW};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
+use diag::SocketDump;
 use lock::{Mutex, rank};
 use memory::fallible;
 use net::{Family, Request, SocketBase, SocketOps};
@@ -36,6 +39,8 @@ struct NetlinkState {
     answers: Fifo<Vec<u8>>,
     /// Bytes of all answers.
     queued: usize,
+    /// What of an answer is made when it is read.
+    dump: Option<SocketDump>,
 }
 
 /// There are sockets of this family from now on.
@@ -55,7 +60,7 @@ impl Family for Netlink {
         if !matches!(kind, SOCK_RAW | SOCK_DGRAM) {
             return Err(Errno::ESOCKTNOSUPPORT);
         }
-        if protocol != NETLINK_ROUTE {
+        if !matches!(protocol, NETLINK_ROUTE | NETLINK_SOCK_DIAG) {
             return Err(Errno::EPROTONOSUPPORT);
         }
         Ok(fallible::arc_with(|| NetlinkSocket {

@@ -1,7 +1,10 @@
 //! What the calls of sockets ask of netlink.
 
+use super::answer::AnswerBuilder;
+use super::diag::SocketDump;
 use super::{NetlinkSocket, answer};
 use abi::Errno;
+use abi::diag::NETLINK_SOCK_DIAG;
 use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use abi::socket::{AF_NETLINK, MessageFlags};
 use alloc::vec::Vec;
@@ -47,7 +50,50 @@ impl NetlinkSocket {
         Some(Ok(answer))
     }
 
+    /// Takes questions about sockets: what is answered at once, which are errors.
+    fn begin_dump(&self, bytes: &[u8], port: u32) -> Result<Vec<u8>, Errno> {
+        let mut answer = Vec::new();
+        answer::each_request(bytes, |head, body| {
+            let begun = SocketDump::new(head, body).and_then(|dump| {
+                let mut inner = self.inner.lock();
+                if inner.dump.is_some() {
+                    return Err(Errno::EBUSY);
+                }
+                inner.dump = Some(dump);
+                Ok(())
+            });
+            match begun {
+                Ok(()) => Ok(()),
+                Err(error) => AnswerBuilder::new(&mut answer, head.sequence, port).error(head, Some(error)),
+            }
+        })?;
+        Ok(answer)
+    }
+
+    /// Makes the next part of an answer where none waits.
+    fn go_on(&self) -> Result<(), Errno> {
+        let mut inner = self.inner.lock();
+        if !inner.answers.is_empty() {
+            return Ok(());
+        }
+        let Some(mut dump) = inner.dump.take() else {
+            return Ok(());
+        };
+        let port = inner.port();
+        drop(inner);
+        let (part, is_last) = dump.next_part(port)?;
+        let mut inner = self.inner.lock();
+        if !is_last {
+            inner.dump = Some(dump);
+        }
+        inner.add(part, usize::MAX)?;
+        drop(inner);
+        self.readers.wake_all();
+        Ok(())
+    }
+
     fn wait(&self, flags: MessageFlags) -> Result<Vec<u8>, Errno> {
+        self.go_on()?;
         if flags.contains(MessageFlags::MSG_DONTWAIT) {
             return self.take(flags).unwrap_or(Err(Errno::EAGAIN));
         }
@@ -112,12 +158,16 @@ impl SocketOps for NetlinkSocket {
         let mut bytes = fallible::filled(len, 0)?;
         let taken = message.data.take(&mut bytes)?;
         let port = self.inner.lock().port();
-        let answer = answer::to(&bytes[..taken], port)?;
+        let answer = if self.base.protocol == NETLINK_SOCK_DIAG {
+            self.begin_dump(&bytes[..taken], port)?
+        } else {
+            answer::to(&bytes[..taken], port)?
+        };
         if !answer.is_empty() {
             let limit = self.base.receive_buffer() as usize;
             self.inner.lock().add(answer, limit)?;
-            self.readers.wake_all();
         }
+        self.readers.wake_all();
         Ok(taken)
     }
 
@@ -145,7 +195,8 @@ impl SocketOps for NetlinkSocket {
     }
 
     fn poll(&self) -> i16 {
-        let has_some = !self.inner.lock().answers.is_empty();
+        let inner = self.inner.lock();
+        let has_some = !inner.answers.is_empty() || inner.dump.is_some();
         let input = if has_some { POLLIN | POLLRDNORM } else { 0 };
         input | POLLOUT | POLLWRNORM
     }

@@ -6,7 +6,12 @@ use abi::inet::TcpInfo;
 use smoltcp::socket::tcp::State;
 
 impl Stream {
-    pub(super) fn info(&self) -> TcpInfo {
+    /// Bytes of its receive and send buffers.
+    pub(crate) fn buffers(&self) -> [u32; 2] {
+        [self.base.receive_buffer(), self.base.send_buffer()]
+    }
+
+    pub(crate) fn info(&self) -> TcpInfo {
         let mut info = TcpInfo::default();
         if let Some(backlog) = &*self.backlog.lock() {
             let (waiting, limit) = backlog.fill();

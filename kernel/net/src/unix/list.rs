@@ -77,6 +77,72 @@ pub fn show(line: &mut dyn FnMut(fmt::Arguments<'_>, &[u8])) -> Result<(), Errno
     }
 }
 
+/// What is told of one socket.
+pub struct UnixReport<'a> {
+    /// `SOCK_*`.
+    pub kind: u32,
+    /// As `linux/tcp_states.h` counts.
+    pub state: u8,
+    /// The number of its inode, and of its peer's.
+    pub inode: u64,
+    /// See [`UnixReport::inode`].
+    pub peer: Option<u64>,
+    /// As it stands in an address; an abstract one begins with a NUL.
+    pub name: Option<&'a [u8]>,
+    /// Bytes to be read, and sent and not read; of a listening socket the connections that wait, and may wait.
+    pub queues: [u32; 2],
+    /// 1: nothing more is received. 2: nothing more is sent.
+    pub shut: u8,
+}
+
+/// Calls `look` with what is told of each socket; no lock is held meanwhile.
+///
+/// # Errors
+/// `ENOMEM`; `EINTR`: the process is to end.
+pub fn visit(look: &mut dyn FnMut(&UnixReport<'_>)) -> Result<(), Errno> {
+    let mut from = 0;
+    loop {
+        let (sockets, last) = next(from)?;
+        for socket in &sockets {
+            report(socket, look);
+        }
+        if sockets.len() < STEP {
+            return Ok(());
+        }
+        from = last + 1;
+        scheduler::cond_resched_killable()?;
+    }
+}
+
+fn report(socket: &Arc<UnixSocket>, look: &mut dyn FnMut(&UnixReport<'_>)) {
+    const ESTABLISHED: u8 = 1;
+    const CLOSE: u8 = 7;
+    const LISTEN: u8 = 10;
+    let state = socket.lock();
+    let (number, queues) = match state.connection {
+        ConnectionState::Listening => (LISTEN, [state.connections.len() as u32, state.backlog]),
+        ConnectionState::Connected => (ESTABLISHED, [state.unread as u32, 0]),
+        _ => (CLOSE, [state.unread as u32, 0]),
+    };
+    let name = state.name.clone();
+    let peer = state.peer.clone();
+    let shut = u8::from(state.is_receive_shut) | u8::from(state.is_send_shut) << 1;
+    drop(state);
+    let bytes = name.as_ref().map(|name| name.bytes());
+    look(&UnixReport {
+        kind: socket.base.kind,
+        state: number,
+        inode: socket.base.inode.load(Ordering::Relaxed),
+        peer: peer.as_ref().map(|peer| peer.base.inode.load(Ordering::Relaxed)),
+        name: bytes,
+        queues: match queues {
+            [received, 0] => [received, socket.queued.load(Ordering::Relaxed)],
+            queues => queues,
+        },
+        shut,
+    });
+}
+
 fn show_one(socket: &Arc<UnixSocket>, line: &mut dyn FnMut(fmt::Arguments<'_>, &[u8])) {
     let state = socket.lock();
     let flags = if state.connection == ConnectionState::Listening {

@@ -36,7 +36,7 @@ use memory::fallible;
 use crate::family::{self, Family};
 use crate::request::Request;
 use crate::socket_ops::SocketOps;
-pub use list::show;
+pub use list::{UnixReport, show, visit};
 pub use socket::MOST_DATAGRAMS;
 use socket::{UnixHandle, UnixSocket};
 

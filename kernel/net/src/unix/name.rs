@@ -39,6 +39,15 @@ impl UnixName {
         }
     }
 
+    /// As it stands in an address, without the NUL behind a path.
+    pub(super) fn bytes(&self) -> &[u8] {
+        let bytes = &self.address.bytes()[FAMILY_LEN..];
+        match self.place {
+            NamePlace::Abstract(_) => bytes,
+            NamePlace::Path(_) => &bytes[..bytes.len() - 1],
+        }
+    }
+
     /// As it is shown: without the NUL in front of it, or behind it.
     pub(super) fn shown(&self) -> &[u8] {
         let bytes = &self.address.bytes()[FAMILY_LEN..];
