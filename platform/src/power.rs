@@ -71,7 +71,8 @@ const NOBODY: usize = usize::MAX;
 /// processor that calls it: the first one ends the machine.
 pub fn stop_others() {
     let own = cpu::number();
-    match ENDS.compare_exchange(NOBODY, own, Ordering::AcqRel, Ordering::Acquire) {
+    // It says who goes on, and nothing that was stored before hangs on it.
+    match ENDS.compare_exchange(NOBODY, own, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => interrupt::stop_others(),
         Err(ender) if ender == own => {}
         Err(_) => stop_here(),

@@ -37,6 +37,10 @@ const REASONS: &[(&[&str], &str)] = &[
         "harmless: it is for Arc::new_cyclic, which nobody uses here",
     ),
     (
+        &["spin/once::compare_exchange", "LDAXR"],
+        "harmless: who begins a Once finds nothing there that another has stored",
+    ),
+    (
         &["alloc/sync::is_unique", "LDAXR"],
         "unseen: order of two counts, of which nothing hangs that is not atomic",
     ),

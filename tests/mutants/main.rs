@@ -49,6 +49,12 @@ impl Original {
             folder,
             executed: Vec::new(),
         };
+        let missing = original.barriers.missing(&original.orders);
+        ensure!(
+            missing.is_empty(),
+            "the kernel is not of these orders: {}",
+            missing.join("\n")
+        );
         for work in works {
             let executed = original.executed_by(work)?;
             original.executed.push(executed);

@@ -6,6 +6,7 @@ use checker::instruction::{self, Operation};
 use object::{Object, ObjectSection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use tests::frames::{self, Place, chain};
 
 /// Folders whose instructions are changed.
 const FOLDERS: [&str; 2] = ["kernel/mm/src/", "platform/src/"];
@@ -71,78 +72,13 @@ fn is_store_of_zero(word: u32) -> bool {
         || word & 0xffc0_7c1f == 0xa900_7c1f
 }
 
-/// A frame of a chain of inlined functions.
-struct Place {
-    file: String,
-    function: String,
-    line: u32,
-}
-
-fn chain(loader: &addr2line::Loader, address: u64) -> Vec<Place> {
-    let mut places = Vec::new();
-    if let Ok(mut frames) = loader.find_frames(address) {
-        while let Ok(Some(frame)) = frames.next() {
-            let function = frame
-                .function
-                .as_ref()
-                .and_then(|name| name.demangle().ok().map(String::from));
-            let location = frame.location.as_ref();
-            places.push(Place {
-                file: location
-                    .and_then(|location| location.file)
-                    .unwrap_or_default()
-                    .to_owned(),
-                function: function.unwrap_or_default(),
-                line: location.and_then(|location| location.line).unwrap_or_default(),
-            });
-        }
-    }
-    places
-}
+/// The line of all that a library wrote: one mutant changes it wherever it was inlined.
+const OF_LIBRARY: u32 = 1;
 
 /// Path from the root of the repository, if it lies in one of the folders.
-fn ours(file: &str) -> Option<&str> {
-    FOLDERS
-        .iter()
-        .find_map(|folder| file.find(folder).map(|at| &file[at..]))
-}
-
-/// The last words of a function's path, without the types that it was made for.
-fn plain(name: &str) -> String {
-    let mut depth = 0;
-    let mut text = String::new();
-    for letter in name.chars() {
-        match letter {
-            '<' => depth += 1,
-            '>' => depth -= 1,
-            _ if depth == 0 => text.push(letter),
-            _ => {}
-        }
-    }
-    let parts: Vec<&str> = text
-        .split("::")
-        .filter(|part| !part.is_empty() && *part != "{closure#0}")
-        .collect();
-    parts.last().copied().unwrap_or(name).to_owned()
-}
-
-/// `mm/fork` of `kernel/mm/src/fork.rs`
-fn stem(file: &str) -> String {
-    let stem = file.trim_start_matches("kernel/").replace("/src/", "/");
-    stem.trim_end_matches(".rs").to_owned()
-}
-
-/// Functions of others that have barriers of their own, and are inlined everywhere: wherever that was, they are theirs.
-fn of_others(chain: &[Place]) -> Option<(String, u32)> {
-    let place = chain
-        .iter()
-        .find(|place| !place.file.ends_with("core/src/sync/atomic.rs"))?;
-    let stem = match &place.file {
-        file if file.ends_with("alloc/src/sync.rs") => "alloc/sync",
-        file if file.contains("/spin-") && file.ends_with("/once.rs") => "spin/once",
-        _ => return None,
-    };
-    Some((format!("{stem}::{}", plain(&place.function)), place.line))
+fn mine(place: &Place) -> Option<&str> {
+    let is_mine = FOLDERS.iter().any(|folder| place.file.starts_with(folder));
+    is_mine.then_some(place.file.as_str())
 }
 
 struct Finder {
@@ -153,29 +89,34 @@ impl Finder {
     /// Who asks for the instruction, if that is ours. Assembly has a symbol and no file.
     fn place(&self, address: u64) -> Option<(String, u32)> {
         let chain = chain(&self.loader, address);
-        if let Some(place) = of_others(&chain) {
-            return Some(place);
+        // Wherever a library's function was inlined, its barriers are its own.
+        if let Some(place) = frames::asked_by(&chain)
+            && let Some(library) = place.of_library()
+        {
+            return Some((library, OF_LIBRARY));
         }
         // What another crate of the kernel has written is its own, though ours has called it.
         let is_library =
             |place: &&Place| place.file.contains("/library/") || place.file.contains("/registry/");
         if let Some(written) = chain.iter().find(|place| !is_library(place))
-            && ours(&written.file).is_none()
+            && mine(written).is_none()
         {
             return None;
         }
-        let is_thin = |file: &str, place: &Place| {
-            THIN.contains(&file) || (file == "kernel/mm/src/table.rs" && plain(&place.function) == "flush")
+        let is_thin = |place: &Place| {
+            THIN.contains(&place.file.as_str())
+                || (place.file == "kernel/mm/src/table.rs" && place.function == "flush")
         };
-        let mine = |place: &&Place| ours(&place.file).is_some_and(|file| !is_thin(file, place));
-        if let Some(place) = chain.iter().find(mine) {
-            let file = ours(&place.file).unwrap_or_default();
-            return Some((format!("{}::{}", stem(file), plain(&place.function)), place.line));
+        if let Some(place) = chain
+            .iter()
+            .find(|place| mine(place).is_some() && !is_thin(place))
+        {
+            return Some((place.ours()?, place.line));
         }
-        if chain.iter().any(|place| ours(&place.file).is_some()) {
+        if chain.iter().any(|place| mine(place).is_some()) {
             // Named by a thin file, asked for from above.
             let asker = chain.iter().rev().find(|place| !place.function.is_empty())?;
-            return Some((plain(&asker.function), asker.line));
+            return Some((asker.function.clone(), asker.line));
         }
         if !chain.is_empty() {
             return None;
@@ -186,17 +127,15 @@ impl Finder {
 
     fn is_table_store(&self, address: u64) -> bool {
         let chain = chain(&self.loader, address);
-        let is_store = |place: &Place| {
-            ours(&place.file) == Some("platform/src/memory/mmu.rs")
-                && plain(&place.function).starts_with("store")
-        };
+        let is_store =
+            |place: &Place| place.file == "platform/src/memory/mmu.rs" && place.function.starts_with("store");
         chain.iter().any(is_store)
     }
 
     /// `core::hint::spin_loop` is an ISB on this processor, which orders nothing that anybody needs.
     fn is_hint(&self, address: u64) -> bool {
         let chain = chain(&self.loader, address);
-        chain.iter().any(|place| plain(&place.function) == "spin_loop")
+        chain.iter().any(|place| place.function == "spin_loop")
     }
 
     fn kind(&self, address: u64, word: u32) -> Option<Kind> {
@@ -250,7 +189,15 @@ pub fn find(elf: &Path) -> Result<Vec<Site>> {
 /// Numbers the lines of each function on which there is one of a kind; those of assembly, which has no lines, by address.
 fn number(sites: &mut [Site]) {
     let mut lines: BTreeMap<(String, u32), BTreeSet<u64>> = BTreeMap::new();
-    let key = |site: &Site| (site.place.clone(), site.word & !31);
+    // Of ordered accesses all registers are left out.
+    let form = |word: u32| {
+        if instruction::is_ordered(word) {
+            word & 0xffe0_8000
+        } else {
+            word & !31
+        }
+    };
+    let key = |site: &Site| (site.place.clone(), form(site.word));
     let rank = |site: &Site| {
         if site.line == 0 {
             site.address

@@ -28,6 +28,8 @@ fn name(word: u32) -> Option<&'static str> {
             0xd508_8340 => "TLBI ASIDE1IS",
             0xd508_83a0 => "TLBI VALE1IS",
             0xd508_8720 => "TLBI VAE1",
+            // STLXP of two words.
+            _ if word & 0x3fe0_8000 == 0x0820_8000 => "STLXR",
             _ => match (word & 0x3fff_fc00, word & 0x3fe0_fc00) {
                 (0x08df_fc00, _) => "LDAR",
                 (0x089f_fc00, _) => "STLR",
@@ -40,7 +42,11 @@ fn name(word: u32) -> Option<&'static str> {
 }
 
 /// The functions of a kernel that have each instruction, with those that they were inlined into; and where.
-pub struct Barriers(BTreeMap<&'static str, BTreeMap<String, BTreeSet<u64>>>);
+pub struct Barriers(BTreeMap<&'static str, BTreeMap<String, Occurrences>>);
+
+/// Where in a function an instruction stands: addresses, and of each the line that asks for it, which is its address in assembly, and
+/// whether that is a line of the function itself, and not of one that was inlined into it.
+type Occurrences = BTreeMap<u64, (u64, bool)>;
 
 impl Barriers {
     /// Finds them all in a kernel.
@@ -52,13 +58,20 @@ impl Barriers {
         let file = object::File::parse(&*data)?;
         let text = file.section_by_name(".text").context("no .text")?;
         let loader = Loader::new(elf).map_err(|error| anyhow!("{}: {error}", elf.display()))?;
-        let mut found: BTreeMap<_, BTreeMap<String, BTreeSet<u64>>> = BTreeMap::new();
+        let mut found: BTreeMap<_, BTreeMap<String, Occurrences>> = BTreeMap::new();
         for (index, bytes) in text.data()?.chunks_exact(4).enumerate() {
             let address = text.address() + 4 * index as u64;
             if let Some(name) = name(u32::from_le_bytes(bytes.try_into()?)) {
                 let places = found.entry(name).or_default();
-                for place in owners(name, &frames::chain(&loader, address)) {
-                    places.entry(place).or_default().insert(address);
+                let chain = frames::chain(&loader, address);
+                let line = frames::asked_by(&chain).map_or(address, |place| u64::from(place.line));
+                let symbol = || loader.find_symbol(address).map(str::to_owned).into_iter();
+                let owners = owners(name, &chain);
+                let of_assembly = chain.is_empty().then(symbol).into_iter().flatten();
+                for (depth, place) in owners.into_iter().chain(of_assembly).enumerate() {
+                    let occurrences = places.entry(place).or_default();
+                    let (_, is_own) = occurrences.entry(address).or_insert((line, false));
+                    *is_own |= depth == 0;
                 }
             }
         }
@@ -68,8 +81,11 @@ impl Barriers {
     /// Whether the instruction stands in its function, if those at `left_out` are not counted.
     fn has(&self, anchor: &Anchor, left_out: &BTreeSet<u64>) -> bool {
         let places = self.0.get(anchor.instruction.as_str());
-        let addresses = places.and_then(|places| places.get(&anchor.place));
-        addresses.is_some_and(|addresses| !addresses.is_subset(left_out))
+        let occurrences = places.and_then(|places| places.get(&anchor.place));
+        let left = occurrences.into_iter().flatten();
+        let left = left
+            .filter(|(address, (_, is_own))| !left_out.contains(address) && (*is_own || !anchor.is_itself));
+        left.map(|(_, (line, _))| line).collect::<BTreeSet<_>>().len() >= anchor.lines
     }
 
     /// Instructions of orders that do not stand where they should, a line each.
@@ -82,6 +98,7 @@ impl Barriers {
                     instruction,
                     place,
                     tag,
+                    ..
                 } = anchor;
                 format!(
                     "{place} has no {instruction}, on which order {} rests ({tag}): {}",
@@ -125,7 +142,11 @@ fn owners(name: &str, chain: &[Place]) -> Vec<String> {
         .peek()
         .is_some_and(|(place, _)| place.file.starts_with("kernel/"));
     let count = if is_fence && is_kernels { 1 } else { usize::MAX };
-    ours.map(|(_, owner)| owner).take(count).collect()
+    let library = frames::asked_by(chain).and_then(Place::of_library);
+    library
+        .into_iter()
+        .chain(ours.map(|(_, owner)| owner).take(count))
+        .collect()
 }
 
 fn anchors(orders: &[Order]) -> impl Iterator<Item = (&Order, &Anchor)> {

@@ -20,6 +20,17 @@ impl Place {
         let file = file.trim_start_matches("src/").replace("/src/", "/");
         is_ours.then(|| format!("{}::{}", file.trim_end_matches(".rs"), self.function))
     }
+
+    /// `alloc/sync::drop` of a function of a library that has orders of its own, and is inlined everywhere.
+    pub fn of_library(&self) -> Option<String> {
+        let file = match &self.file {
+            file if file.ends_with("alloc/src/sync.rs") => "alloc/sync",
+            file if file.contains("/spin-") && file.ends_with("/once.rs") => "spin/once",
+            file if file.contains("/spin-") && file.ends_with("/mutex/spin.rs") => "spin/mutex",
+            _ => return None,
+        };
+        Some(format!("{file}::{}", self.function))
+    }
 }
 
 /// Where the instruction at `address` was written: the innermost function first.
@@ -45,11 +56,19 @@ pub fn chain(loader: &Loader, address: u64) -> Vec<Place> {
     places
 }
 
+/// The function that asks for what stands in `chain`: the innermost but for the faces of atomics.
+pub fn asked_by(chain: &[Place]) -> Option<&Place> {
+    chain
+        .iter()
+        .find(|place| !place.file.ends_with("core/src/sync/atomic.rs"))
+}
+
 /// The last word of a function's path, without the types that it was made for; of a closure, the function around it.
 fn plain(name: &str) -> String {
     let mut depth = 0;
     let mut text = String::new();
-    for letter in name.chars() {
+    // The arrow of a function's type closes nothing.
+    for letter in name.replace("->", "").chars() {
         match letter {
             '<' => depth += 1,
             '>' => depth -= 1,

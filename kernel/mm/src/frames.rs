@@ -3,7 +3,7 @@
 //! one stack per processor, threaded through the same records and refilled in runs from a [`FrameSource`] (the buddy
 //! allocator on the board).
 //!
-//! Orders (loom-tested in `tests/counts.rs`): an increment is relaxed, for whoever increments holds a reference already; a
+//! Orders (loom-tested in `tests/counts`): an increment is relaxed, for whoever increments holds a reference already; a
 //! decrement is a release, and the one that reaches 0 acquires; reading 1 under the lock of the sole holder acquires, and is
 //! stable, for nobody else can take a new reference.
 

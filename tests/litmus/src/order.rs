@@ -32,8 +32,13 @@ pub struct Anchor {
     pub tag: String,
     /// What stands in the kernel: as in the order, or another form that does as much (`as DSB SY`).
     pub instruction: String,
-    /// The function, as `folder/file::name` without `kernel` and `src`.
+    /// The function, as `folder/file::name` without `kernel` and `src`; the symbol, of assembly; of libraries `alloc/sync`,
+    /// `spin/once`, `spin/mutex`.
     pub place: String,
+    /// On how many lines of it, at least, the instruction stands.
+    pub lines: usize,
+    /// Whether what was inlined into it does not count.
+    pub is_itself: bool,
 }
 
 /// When an instruction stands in a test.
@@ -186,10 +191,18 @@ impl Order {
         let own = mnemonic(&line.text);
         for place in places.split(',').map(str::trim) {
             let (place, instruction) = place.split_once(" as ").unwrap_or((place, &own));
+            let (place, is_itself) = place
+                .strip_suffix(" itself")
+                .map_or((place, false), |place| (place, true));
+            let (place, lines) = place
+                .strip_suffix(" twice")
+                .map_or((place, 1), |place| (place, 2));
             self.code.push(Anchor {
                 tag: tag.to_owned(),
                 instruction: instruction.to_owned(),
                 place: place.to_owned(),
+                lines,
+                is_itself,
             });
         }
         Ok(())
