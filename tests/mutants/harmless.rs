@@ -56,10 +56,6 @@ const REASONS: &[(&[&str], &str)] = &[
         &["platform/board/selftest::", "relaxed"],
         "unseen: order of atomics among themselves",
     ),
-    (
-        &["devices/virtio"],
-        "unplayed: no work here has a network; the scenes network.* have",
-    ),
     // A narrower entry that stays costs a fault, and for ever if it is the processor's own.
     (
         &["flush_own"],

@@ -4,16 +4,12 @@
 //! reason. Ends with `N passed, N failed`, and writes a table to `target/holstein`.
 
 mod harmless;
-mod mutations;
 mod play;
-mod sites;
 mod table;
 
 use anyhow::{Context, Result, ensure};
 use litmus::order::Order;
-use mutations::Mutation;
 use play::{Verdict, Work};
-use sites::Site;
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -21,6 +17,9 @@ use std::process::ExitCode;
 use table::Row;
 use tests::barriers::{self, Barriers};
 use tests::files;
+use tests::kept::{self, Kept};
+use tests::mutations::{self, Mutation};
+use tests::sites::{self, Site};
 
 /// Where the kernel is linked: the first byte of its Image.
 const BASE: u64 = 0xffff_ffff_8000_0000;
@@ -31,11 +30,13 @@ struct Original {
     folder: PathBuf,
     barriers: Barriers,
     orders: Vec<Order>,
+    kept: Vec<Kept>,
+    sites: Vec<Site>,
     executed: Vec<BTreeSet<u64>>,
 }
 
 impl Original {
-    fn new(built: &Path, works: &[Work]) -> Result<Original> {
+    fn new(built: &Path, sites: Vec<Site>, works: &[Work]) -> Result<Original> {
         let folder = built.join("mutants");
         std::fs::create_dir_all(&folder)?;
         let from = built.join("kernel8.img");
@@ -45,11 +46,14 @@ impl Original {
         let mut original = Original {
             barriers: Barriers::of(&folder.join("kernel.elf"))?,
             orders: barriers::orders()?,
+            kept: kept::list()?,
+            sites,
             image,
             folder,
             executed: Vec::new(),
         };
-        let missing = original.barriers.missing(&original.orders);
+        let mut missing = original.barriers.missing(&original.orders);
+        missing.extend(kept::missing(&original.kept, &original.sites));
         ensure!(
             missing.is_empty(),
             "the kernel is not of these orders: {}",
@@ -101,6 +105,15 @@ impl Original {
             .map(|(work, _)| work)
     }
 
+    /// What the list of what is kept says of it.
+    fn by_list(&self, mutant: &[(Site, Mutation)]) -> Option<Verdict> {
+        let (site, _) = mutant.first()?;
+        // A copy may go while the others stay.
+        let is_whole = self.sites.iter().filter(|other| is_same(other, site)).count() == mutant.len();
+        let reason = is_whole.then(|| kept::misses(&self.kept, &self.sites, site))??;
+        Some(Verdict::Kept(reason.to_owned()))
+    }
+
     /// What an order of `tests/litmus` says that rests on one of the instructions, in a function that has no other.
     fn by_orders(&self, mutant: &[(Site, Mutation)]) -> Option<Verdict> {
         let changed = mutant.iter().map(|(site, _)| site.address).collect();
@@ -108,6 +121,11 @@ impl Original {
         missing
             .is_needed
             .then(|| Verdict::Order(missing.order.to_owned()))
+    }
+
+    /// What is noticed without playing it.
+    fn by_looking(&self, mutant: &[(Site, Mutation)]) -> Option<Verdict> {
+        self.by_orders(mutant).or_else(|| self.by_list(mutant))
     }
 
     /// Writes the Image with these instructions changed.
@@ -179,6 +197,11 @@ fn mutants(sites: &[Site], text: &str) -> Vec<(Site, Mutation)> {
         .collect()
 }
 
+/// Whether it is a copy of what was written once.
+fn is_same(one: &Site, other: &Site) -> bool {
+    one.place == other.place && one.number == other.number && mutations::name(one) == mutations::name(other)
+}
+
 /// A mutant's name, which is the same for all copies of an inlined instruction.
 fn line(site: &Site, mutation: &Mutation) -> String {
     format!(
@@ -226,7 +249,7 @@ fn judge(original: &Original, mutant: &[(Site, Mutation)], listed: Listed) -> Re
         reason: harmless::reason(&name),
     };
     if listed == Listed::Skipped && harmless::reason(&name).is_some() {
-        return Ok(row(original.by_orders(mutant), ""));
+        return Ok(row(original.by_looking(mutant), ""));
     }
     original.mutate(mutant)?;
     let mut last = (None, "");
@@ -237,7 +260,7 @@ fn judge(original: &Original, mutant: &[(Site, Mutation)], listed: Listed) -> Re
         }
     }
     if matches!(last.0, None | Some(Verdict::Nobody)) {
-        last.0 = original.by_orders(mutant).or(last.0);
+        last.0 = original.by_looking(mutant).or(last.0);
     }
     Ok(row(last.0, last.1))
 }
@@ -255,7 +278,7 @@ fn run() -> Result<bool> {
         return Ok(true);
     }
     let works = if choice.is_unplayed { &[] } else { &play::ALL[..] };
-    let original = Original::new(&built, works)?;
+    let original = Original::new(&built, sites, works)?;
     let mutants = together(&original, mutants, choice.is_all);
     let mut rows = Vec::new();
     for mutant in &mutants {

@@ -131,6 +131,8 @@ pub enum Verdict {
     Test(String),
     /// Scene `barriers.are_those_of_the_orders`: this order of `tests/litmus` rests on it, and does not hold without.
     Order(String),
+    /// The same scene: the list of what is kept names it, for this reason.
+    Kept(String),
     /// Nobody.
     Nobody,
 }

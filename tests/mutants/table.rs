@@ -24,7 +24,7 @@ impl Row {
     fn is_noticed(&self) -> bool {
         matches!(
             self.verdict,
-            Some(Verdict::Checker(_) | Verdict::Test(_) | Verdict::Order(_))
+            Some(Verdict::Checker(_) | Verdict::Test(_) | Verdict::Order(_) | Verdict::Kept(_))
         )
     }
 
@@ -33,6 +33,7 @@ impl Row {
             (Some(Verdict::Checker(rule)), _) => rule.clone(),
             (Some(Verdict::Test(what)), _) => format!("the test: {what}"),
             (Some(Verdict::Order(name)), _) => format!("the order {name}"),
+            (Some(Verdict::Kept(reason)), _) => format!("the list of what is kept: {reason}"),
             (_, Some(reason)) => format!("nobody: {reason}"),
             (None, None) => "never executed".to_owned(),
             (Some(Verdict::Nobody), None) => "NOBODY".to_owned(),
@@ -54,6 +55,7 @@ pub fn summary(rows: &[Row]) -> String {
             Some(Verdict::Checker(_)) => "noticed by the checker",
             Some(Verdict::Test(_)) => "noticed by the test alone",
             Some(Verdict::Order(_)) => "noticed by an order of tests/litmus alone",
+            Some(Verdict::Kept(_)) => "noticed by the list of what is kept alone",
             _ if row.reason.is_some() => "listed with a reason",
             _ => "not noticed",
         };

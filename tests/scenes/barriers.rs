@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use tests::barriers::{self, Barriers};
-use tests::{Kernel, Scene, Stage, watch};
+use tests::{Kernel, Scene, Stage, kept, sites, watch};
 
 pub const SCENES: &[Scene] = &[Scene::holstein(
     "barriers.are_those_of_the_orders",
@@ -20,7 +20,9 @@ fn are_those_of_the_orders(stage: &mut Stage) -> Result<()> {
     let orders = barriers::orders()?;
     let count = orders.iter().map(|order| order.code.len()).sum::<usize>();
     ensure!(count > 0, "no order says where it stands");
-    let mut wrong = Barriers::of(&watch::elf_of(image)?)?.missing(&orders);
+    let elf = watch::elf_of(image)?;
+    let mut wrong = Barriers::of(&elf)?.missing(&orders);
+    wrong.extend(kept::missing(&kept::list()?, &sites::find(&elf)?));
     wrong.extend(barriers::unknown_fences(&orders)?);
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())

@@ -27,6 +27,7 @@ impl Place {
             file if file.ends_with("alloc/src/sync.rs") => "alloc/sync",
             file if file.contains("/spin-") && file.ends_with("/once.rs") => "spin/once",
             file if file.contains("/spin-") && file.ends_with("/mutex/spin.rs") => "spin/mutex",
+            file if file.contains("/virtio-drivers-") && file.ends_with("/queue.rs") => "virtio/queue",
             _ => return None,
         };
         Some(format!("{file}::{}", self.function))

@@ -96,8 +96,9 @@ fn relaxed(word: u32) -> u32 {
 }
 
 /// How the instruction is written.
-fn name(kind: Kind, word: u32) -> String {
-    match kind {
+pub fn name(site: &Site) -> String {
+    let word = site.word;
+    match site.kind {
         Kind::Break => "break".to_owned(),
         Kind::Acquire | Kind::Release => ordered_name(word),
         Kind::Followed(operation) => match operation {
@@ -134,7 +135,7 @@ pub fn of(site: &Site) -> Vec<Mutation> {
         }
         _ => {}
     }
-    let name = name(site.kind, word);
+    let name = name(site);
     let mutation = |(change, word)| Mutation {
         name: name.clone(),
         change,

@@ -1,12 +1,12 @@
 //! The instructions of the finished kernel that silicon relies on, each with the function of `platform` or `mm`, or of `Arc` and `Once`,
 //! that it was written in, however deep it was inlined.
 
+use crate::frames::{self, Place, chain};
 use anyhow::{Context, Result, anyhow};
 use checker::instruction::{self, Operation};
 use object::{Object, ObjectSection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tests::frames::{self, Place, chain};
 
 /// Folders whose instructions are changed.
 const FOLDERS: [&str; 2] = ["kernel/mm/src/", "platform/src/"];
