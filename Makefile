@@ -108,10 +108,13 @@ hil-test: ## hil itself, tried on QEMU's raspi4b behind a pseudo-terminal
 	@.ci/sdcard
 	@.ci/hil-qemu test "$(or $(SECONDS),10)" "$(or $(REBOOTS),2)"
 
-sdcard: ## write target/holstein/sdcard.img for a Raspberry Pi 4
+sdcard: ## write target/holstein/sdcard.img for a Raspberry Pi 4 [ROOT=folder or cpio archive] [MEBIBYTES=256]
 	@.ci/setup sdcard
 	@.ci/image
 	@.ci/sdcard
+
+flash: ## write that image to a card: DEVICE=/dev/sdX; refuses what is mounted, not removable, or no card [SURE=1]
+	@.ci/flash
 
 debug: ## boot QEMU halted and attach gdb; the console is `make console` in a second terminal
 	@.ci/setup debug
@@ -145,4 +148,4 @@ test-disks: ## ext4 on disks in memory, for long: DAMAGES=1000000 damaged ones, 
 	@.ci/setup test
 	@EXT4_DAMAGES="$(or $(DAMAGES),1000000)" EXT4_CUTS="$(or $(CUTS),10000)" EXT4_ROUNDS="$(or $(ROUNDS),100)" .ci/cargo host test --quiet -p ext4 --test disks
 
-.PHONY: web test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard debug console check coverage doc fuzz calls
+.PHONY: web test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls

@@ -72,6 +72,10 @@ fn give_to_server(folder: &Path) -> Result<()> {
         let from = files::existing(card.join(name))?;
         std::fs::copy(&from, folder.join(name)).with_context(|| format!("{name} to {}", folder.display()))?;
     }
+    // Who boots by the network need not have a card: the root is the initramfs, which comes before one that cmdline.txt names.
+    let config = folder.join("config.txt");
+    let text = std::fs::read_to_string(&config)?.replace("\n#initramfs ", "\ninitramfs ");
+    std::fs::write(&config, text)?;
     Ok(())
 }
 

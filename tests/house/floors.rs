@@ -50,7 +50,7 @@ pub const FLOORS: &[Floor] = &[
     },
     Floor {
         folder: "kernel/ext4",
-        uses: &["abi", "memory", "block"],
+        uses: &["abi", "formats", "memory", "block"],
     },
     Floor {
         folder: "kernel/fat",

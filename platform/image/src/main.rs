@@ -2,6 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use image::{busybox, folder, initramfs, kernel, sdcard};
+use std::borrow::Cow;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,8 +13,11 @@ usage: image kernel ELF INITRAMFS OUT        flat arm64 Image with symbols and e
        image cpio OUT ROOTFS DIR...          cpio archive (newc) from a list file; programs are looked up in DIRs
        image folder DIR OUT                  cpio archive of a folder
        image busybox ROOTFS BUSYBOX OUT      cpio archive of a busybox, with links for what the list file leaves free
-       image sdcard PARTITION OUT            card image: MBR and the FAT32 partition at 1 MiB
+       image sdcard BOOT ROOT OUT            card image: MBR, the FAT32 partition at 1 MiB, the root behind it
        image dtb IN OUT                      copy of a device tree whose console is serial0";
+
+/// Bytes of a piece that may be a hole.
+const HOLE: usize = 64 << 10;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -47,9 +53,9 @@ fn run(args: &[&str]) -> Result<()> {
                 &busybox::archive(&text, read(program)?).with_context(|| program.to_owned())?,
             )
         }
-        ["sdcard", partition, out] => write(
+        ["sdcard", boot, root, out] => write_parts(
             out,
-            &sdcard::card(&read(partition)?).with_context(|| partition.to_owned())?,
+            &sdcard::card(&read(boot)?, &read(root)?).with_context(|| root.to_owned())?,
         ),
         ["dtb", input, out] => write(
             out,
@@ -61,6 +67,25 @@ fn run(args: &[&str]) -> Result<()> {
 
 fn read(path: &str) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| path.to_owned())
+}
+
+/// Writes the parts of a file where they belong; what is zeros becomes a hole.
+fn write_parts(path: &str, parts: &[(usize, Cow<'_, [u8]>)]) -> Result<()> {
+    write(path, &[])?;
+    let file = File::options()
+        .write(true)
+        .open(path)
+        .with_context(|| path.to_owned())?;
+    for (start, bytes) in parts {
+        file.set_len((start + bytes.len()) as u64)?;
+        for (chunk, at) in bytes.chunks(HOLE).zip((*start..).step_by(HOLE)) {
+            if chunk.iter().any(|&byte| byte != 0) {
+                file.write_all_at(chunk, at as u64)
+                    .with_context(|| path.to_owned())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file, and the folder it stands in.

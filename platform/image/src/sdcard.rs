@@ -4,41 +4,53 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeProperty};
+use std::borrow::Cow;
 
 const SECTOR: usize = 512;
 /// The boot partition begins at 1 MiB, where partitioning tools put it.
 const PARTITION_START: usize = 2048 * SECTOR;
 const DISK_ID: u32 = 0x484f_4c53;
+/// Types of partitions.
+const FAT32_LBA: u8 = 0x0c;
+const LINUX: u8 = 0x83;
 const CONSOLE: &str = "serial0:115200n8";
 
-/// The card: an MBR that names one active FAT32 partition, then the partition's bytes from 1 MiB on. Both together must
-/// be a power of two, as QEMU asks of a card.
-pub fn card(partition: &[u8]) -> Result<Vec<u8>> {
-    let length = PARTITION_START + partition.len();
+/// The parts of a card, with the byte where each begins: an MBR that names an active FAT32 partition at 1 MiB and a Linux partition behind
+/// it, then the bytes of both. Together they must be a power of two, as QEMU asks of a card.
+pub fn card<'a>(boot: &'a [u8], root: &'a [u8]) -> Result<Vec<(usize, Cow<'a, [u8]>)>> {
+    let root_start = PARTITION_START + boot.len();
+    let length = root_start + root.len();
     ensure!(
         length.is_power_of_two(),
-        "a card of {length} bytes: the partition must fill it to a power of two"
+        "a card of {length} bytes: the partitions must fill it to a power of two"
     );
-    let mut card = mbr(partition.len())?.to_vec();
-    card.resize(PARTITION_START, 0);
-    card.extend(partition);
-    Ok(card)
+    let table = mbr(&[
+        (FAT32_LBA, PARTITION_START, boot.len()),
+        (LINUX, root_start, root.len()),
+    ])?;
+    Ok(vec![
+        (0, table.to_vec().into()),
+        (PARTITION_START, boot.into()),
+        (root_start, root.into()),
+    ])
 }
 
-/// A master boot record with one active primary partition of type 0x0c (FAT32, LBA).
-fn mbr(partition_length: usize) -> Result<[u8; SECTOR]> {
+/// A master boot record with primary partitions, each with type, first byte and length; the first is active.
+fn mbr(partitions: &[(u8, usize, usize)]) -> Result<[u8; SECTOR]> {
     // Cylinder, head and sector of an address that only LBA can express.
     const BEYOND_CHS: [u8; 3] = [0xfe, 0xff, 0xff];
-    let start = u32::try_from(PARTITION_START / SECTOR)?;
-    let sectors = u32::try_from(partition_length / SECTOR).context("the card is too large for an MBR")?;
     let mut mbr = [0; SECTOR];
     mbr[440..444].copy_from_slice(&DISK_ID.to_le_bytes());
     mbr[446] = 0x80;
-    mbr[447..450].copy_from_slice(&BEYOND_CHS);
-    mbr[450] = 0x0c;
-    mbr[451..454].copy_from_slice(&BEYOND_CHS);
-    mbr[454..458].copy_from_slice(&start.to_le_bytes());
-    mbr[458..462].copy_from_slice(&sectors.to_le_bytes());
+    for (entry, (kind, start, length)) in mbr[446..510].chunks_exact_mut(16).zip(partitions) {
+        let start = u32::try_from(start / SECTOR).context("the card is too large for an MBR")?;
+        let sectors = u32::try_from(length / SECTOR).context("the card is too large for an MBR")?;
+        entry[1..4].copy_from_slice(&BEYOND_CHS);
+        entry[4] = *kind;
+        entry[5..8].copy_from_slice(&BEYOND_CHS);
+        entry[8..12].copy_from_slice(&start.to_le_bytes());
+        entry[12..].copy_from_slice(&sectors.to_le_bytes());
+    }
     mbr[510..].copy_from_slice(&[0x55, 0xaa]);
     Ok(mbr)
 }
@@ -63,24 +75,26 @@ mod tests {
     use dtoolkit::model::DeviceTreeNode;
 
     #[test]
-    fn the_partition_table_names_one_active_fat32_partition() {
-        let partition = vec![0xfa; (8 << 20) - PARTITION_START];
-        let card = card(&partition).unwrap();
-        assert_eq!(card[510..512], [0x55, 0xaa]);
-        assert_eq!((card[446], card[450]), (0x80, 0x0c));
-        assert_eq!(card[454..458], 2048u32.to_le_bytes());
-        let sectors = u32::from_le_bytes(card[458..462].try_into().unwrap());
-        assert_eq!((2048 + sectors as usize) * SECTOR, card.len());
-        assert!(
-            card[462..510].iter().all(|&byte| byte == 0),
-            "the other three entries are empty"
-        );
-        assert!(card[PARTITION_START..] == partition);
+    fn the_partition_table_names_both_partitions() {
+        let (boot, root) = (vec![0xfa; (4 << 20) - PARTITION_START], vec![0xfb; 4 << 20]);
+        let parts = card(&boot, &root).unwrap();
+        let table = &parts[0].1;
+        assert_eq!(table[510..512], [0x55, 0xaa]);
+        let entry = |at: usize| {
+            let number = |at: usize| u32::from_le_bytes(table[at..at + 4].try_into().unwrap());
+            (table[at], table[at + 4], number(at + 8), number(at + 12))
+        };
+        assert_eq!(entry(446), (0x80, 0x0c, 2048, 6144));
+        assert_eq!(entry(462), (0, 0x83, 8192, 8192));
+        assert!(table[478..510].iter().all(|&byte| byte == 0));
+        assert!(parts[1] == (PARTITION_START, boot.as_slice().into()));
+        assert!(parts[2] == (4 << 20, root.as_slice().into()));
     }
 
     #[test]
     fn a_card_that_qemu_would_refuse_is_refused() {
-        assert!(card(&[0; 4096]).unwrap_err().to_string().contains("power of two"));
+        let refused = card(&[0; 4096], &[0; 4096]).unwrap_err();
+        assert!(refused.to_string().contains("power of two"));
     }
 
     #[test]
