@@ -85,6 +85,7 @@ static void turn_on(void) {
 #include "internet_tables.h"
 // After what it uses.
 #include "internet_diag.h"
+#include "internet_errors.h"
 #include "internet_info.h"
 #include "internet_past.h"
 
@@ -95,6 +96,7 @@ static void checks(void) {
     check_same_numbers();
     check_info();
     check_diag();
+    check_errors();
     check_ports_of_the_past();
     check_meeting_again();
 }

@@ -65,6 +65,34 @@ pub const IPV6_RECVTCLASS: u32 = 66;
 /// Traffic class; control message: that.
 pub const IPV6_TCLASS: u32 = 67;
 
+/// An error of the machine's own.
+pub const SO_EE_ORIGIN_LOCAL: u8 = 1;
+/// One that ICMP told.
+pub const SO_EE_ORIGIN_ICMP: u8 = 2;
+/// One that ICMPv6 told.
+pub const SO_EE_ORIGIN_ICMP6: u8 = 3;
+
+/// `struct sock_extended_err`: the control message of an error, before the address of who told it.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SockExtendedErr {
+    /// The number of the error.
+    pub error: u32,
+    /// `SO_EE_ORIGIN_*`.
+    pub origin: u8,
+    /// Type of the message of ICMP.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// Padding.
+    pub pad: u8,
+    /// The longest packet, if that is the reason.
+    pub info: u32,
+    /// Nothing.
+    pub data: u32,
+}
+const _: () = assert!(size_of::<SockExtendedErr>() == 16);
+
 /// Small segments do not wait for acknowledgements.
 pub const TCP_NODELAY: u32 = 1;
 /// Bytes of the longest segment.

@@ -137,6 +137,8 @@ const PROLOGUE: &str = "
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/tcp.h>
+#include <linux/time.h>
+#include <linux/errqueue.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>

@@ -217,6 +217,11 @@ impl SocketBase {
         self.error.store(u32::from(error.number()), Ordering::Relaxed);
     }
 
+    /// As [`SocketBase::set_error`], by its number; 0: none.
+    pub fn set_error_number(&self, number: u32) {
+        self.error.store(number, Ordering::Relaxed);
+    }
+
     /// Whether an error waits.
     #[inline]
     pub fn has_error(&self) -> bool {

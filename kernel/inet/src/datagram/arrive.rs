@@ -2,26 +2,18 @@
 
 use super::super::outbox::Outbox;
 use super::super::packet::InboundPacket;
-use super::super::stream;
-use super::{Datagram, DatagramState, Kind, PING_PORTS, QueuedMessage, RAW, UDP_PORTS};
+use super::{
+    Datagram, DatagramState, Kind, MOST_RECEIVERS, PING_PORTS, QueuedMessage, RAW, Receivers, UDP_PORTS,
+    errors,
+};
 use abi::Errno;
-use alloc::sync::Arc;
-use arrayvec::ArrayVec;
 use memory::fallible;
 use net::settings::MESSAGE_COST;
 use sched::time;
 use smoltcp::wire::{
-    Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet, IpAddress, IpEndpoint,
-    IpProtocol, IpVersion, Ipv4Packet, Ipv6Packet, UdpPacket,
+    Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet, IpEndpoint, IpProtocol, IpVersion, UdpPacket,
 };
 use vfs::file_owner::Event;
-
-/// Sockets that one packet for several goes to at most.
-const MOST_RECEIVERS: usize = 16;
-/// Bytes in front of what an ICMP message says.
-const ICMP_HEADER: usize = 8;
-
-type Receivers = ArrayVec<Arc<Datagram>, MOST_RECEIVERS>;
 
 /// A datagram of UDP has come. One for nobody is answered by an ICMP error.
 #[inline(never)]
@@ -77,9 +69,9 @@ pub(crate) fn give_to_raw(arrival: &InboundPacket<'_>) -> bool {
 /// A message of ICMP has come: an echo's answer for who asked, or an error for who sent what it is about.
 #[inline(never)]
 pub(crate) fn give_to_ping(arrival: &InboundPacket<'_>) {
-    let (echo, error) = match arrival.protocol {
-        IpProtocol::Icmp => (echo_of_ipv4(arrival.payload), error_of_ipv4(arrival.payload)),
-        _ => (echo_of_ipv6(arrival.payload), error_of_ipv6(arrival.payload)),
+    let echo = match arrival.protocol {
+        IpProtocol::Icmp => echo_of_ipv4(arrival.payload),
+        _ => echo_of_ipv6(arrival.payload),
     };
     let from = IpEndpoint::new(arrival.source, 0);
     if let Some(number) = echo
@@ -87,9 +79,7 @@ pub(crate) fn give_to_ping(arrival: &InboundPacket<'_>) {
     {
         socket.queue(arrival, from, arrival.payload);
     }
-    if let Some((error, packet)) = error {
-        note_error(error, packet);
-    }
+    errors::take_error(arrival);
 }
 
 /// The number of an answer to an echo.
@@ -101,87 +91,6 @@ fn echo_of_ipv4(message: &[u8]) -> Option<u16> {
 fn echo_of_ipv6(message: &[u8]) -> Option<u16> {
     let message = Icmpv6Packet::new_checked(message).ok()?;
     (message.msg_type() == Icmpv6Message::EchoReply).then(|| message.echo_ident())
-}
-
-/// The error that a message says, and the packet that it is about.
-fn error_of_ipv4(bytes: &[u8]) -> Option<(Errno, &[u8])> {
-    let message = Icmpv4Packet::new_checked(bytes).ok()?;
-    if message.msg_type() != Icmpv4Message::DstUnreachable {
-        return None;
-    }
-    let error = match Icmpv4DstUnreachable::from(message.msg_code()) {
-        Icmpv4DstUnreachable::PortUnreachable => Errno::ECONNREFUSED,
-        Icmpv4DstUnreachable::ProtoUnreachable => Errno::ENOPROTOOPT,
-        Icmpv4DstUnreachable::NetUnreachable => Errno::ENETUNREACH,
-        Icmpv4DstUnreachable::FragRequired => Errno::EMSGSIZE,
-        _ => Errno::EHOSTUNREACH,
-    };
-    Some((error, bytes.get(ICMP_HEADER..)?))
-}
-
-fn error_of_ipv6(bytes: &[u8]) -> Option<(Errno, &[u8])> {
-    const NO_ROUTE: u8 = 0;
-    const PROHIBITED: u8 = 1;
-    const NO_PORT: u8 = 4;
-    let message = Icmpv6Packet::new_checked(bytes).ok()?;
-    if message.msg_type() != Icmpv6Message::DstUnreachable {
-        return None;
-    }
-    let error = match message.msg_code() {
-        NO_PORT => Errno::ECONNREFUSED,
-        NO_ROUTE => Errno::ENETUNREACH,
-        PROHIBITED => Errno::EACCES,
-        _ => Errno::EHOSTUNREACH,
-    };
-    Some((error, bytes.get(ICMP_HEADER..)?))
-}
-
-/// Two ends of a packet of ours that an error is about, and its protocol. The packet may be cut behind its ports.
-fn ends_of(packet: &[u8]) -> Option<(IpProtocol, IpEndpoint, IpEndpoint)> {
-    let (protocol, from, to, rest): (_, IpAddress, IpAddress, _) = match IpVersion::of_packet(packet).ok()? {
-        IpVersion::Ipv4 => {
-            packet.get(..20)?;
-            let header = Ipv4Packet::new_unchecked(packet);
-            let rest = packet.get(usize::from(header.header_len())..)?;
-            (
-                header.next_header(),
-                header.src_addr().into(),
-                header.dst_addr().into(),
-                rest,
-            )
-        }
-        IpVersion::Ipv6 => {
-            let rest = packet.get(40..)?;
-            let header = Ipv6Packet::new_unchecked(packet);
-            (
-                header.next_header(),
-                header.src_addr().into(),
-                header.dst_addr().into(),
-                rest,
-            )
-        }
-    };
-    let ports = rest.first_chunk::<4>()?;
-    let from = IpEndpoint::new(from, u16::from_be_bytes([ports[0], ports[1]]));
-    let to = IpEndpoint::new(to, u16::from_be_bytes([ports[2], ports[3]]));
-    Some((protocol, from, to))
-}
-
-/// Tells the socket that sent `packet`.
-fn note_error(error: Errno, packet: &[u8]) {
-    match ends_of(packet) {
-        Some((IpProtocol::Udp, from, to)) => {
-            let found = UDP_PORTS.find(&from.addr, from.port, 0, |socket| socket.fit(&to));
-            if let Some(socket) = found {
-                socket.note_error(error);
-            }
-        }
-        // The way may take smaller packets only: no reason to give up.
-        Some((IpProtocol::Tcp, from, to)) if error != Errno::EMSGSIZE => {
-            stream::note_unreachable(from, to, error);
-        }
-        _ => {}
-    }
 }
 
 impl Datagram {
@@ -218,17 +127,8 @@ impl Datagram {
 
     /// Queues a message; one that finds no room, or no memory, is lost, as on any way.
     pub(super) fn queue(&self, arrival: &InboundPacket<'_>, from: IpEndpoint, bytes: &[u8]) {
-        let Ok(bytes) = fallible::boxed_bytes(bytes) else {
+        let Ok(message) = QueuedMessage::of(arrival, from, bytes) else {
             return;
-        };
-        let message = QueuedMessage {
-            from,
-            to: arrival.destination,
-            hop_limit: arrival.hop_limit,
-            traffic_class: arrival.traffic_class,
-            interface: arrival.netif.index,
-            came_at: None,
-            bytes,
         };
         let limit = self.base.receive_buffer() as usize;
         let is_added = self.inner.lock().add(message, limit);
@@ -237,17 +137,43 @@ impl Datagram {
             self.listeners[0].tell(Event::Input, || {});
         }
     }
+}
 
-    /// An error has come about something that it sent. Those who are connected are told, and who asked for it (`IP_RECVERR`).
-    fn note_error(&self, error: Errno) {
-        let inner = self.inner.lock();
-        let is_told = inner.options.receives_errors || inner.peer.is_some() && error == Errno::ECONNREFUSED;
-        drop(inner);
-        if is_told {
-            self.base.set_error(error);
-            self.readers.wake_all();
-            self.writers.wake_all();
-        }
+impl QueuedMessage {
+    /// One that came with `arrival`.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(super) fn of(
+        arrival: &InboundPacket<'_>,
+        from: IpEndpoint,
+        bytes: &[u8],
+    ) -> Result<QueuedMessage, Errno> {
+        Ok(QueuedMessage {
+            from,
+            to: arrival.destination,
+            hop_limit: arrival.hop_limit,
+            traffic_class: arrival.traffic_class,
+            interface: arrival.netif.index,
+            came_at: None,
+            bytes: fallible::boxed_bytes(bytes)?,
+        })
+    }
+
+    /// One of no bytes, which never left.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(super) fn local(to: IpEndpoint) -> Result<QueuedMessage, Errno> {
+        Ok(QueuedMessage {
+            from: to,
+            to: to.addr,
+            hop_limit: 0,
+            traffic_class: 0,
+            interface: 0,
+            came_at: None,
+            bytes: fallible::boxed_bytes(&[])?,
+        })
     }
 }
 

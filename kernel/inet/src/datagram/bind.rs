@@ -163,12 +163,13 @@ impl Datagram {
         inner.queued = 0;
         inner.is_receive_shut = true;
         let queue = core::mem::take(&mut inner.queue);
+        let errors = core::mem::take(&mut inner.errors);
         drop(inner);
         if let (Some(ports), Some(name)) = (self.ports(), bound) {
             ports.unbind(self, name.port);
         }
         self.leave_raw();
-        drop(queue);
+        drop((queue, errors));
     }
 
     /// Bytes of its receive and send buffers.

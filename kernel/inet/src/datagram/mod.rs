@@ -8,6 +8,7 @@ mod arrive;
 mod bind;
 mod compose;
 mod control;
+mod errors;
 mod ops;
 mod options;
 mod receive;
@@ -24,7 +25,9 @@ use abi::socket::{AF_INET, SOCK_DGRAM, SOCK_RAW};
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicBool, Ordering};
+use errors::ErrorReport;
 use lock::{Mutex, rank};
 use memory::fallible;
 use net::SocketBase;
@@ -39,6 +42,11 @@ static UDP_PORTS: Ports<Datagram> = Ports::new();
 static PING_PORTS: Ports<Datagram> = Ports::new();
 /// All raw sockets.
 static RAW: Mutex<Vec<Arc<Datagram>>, { rank::PORTS }> = Mutex::new(Vec::new());
+
+/// Sockets that one packet for several goes to at most.
+const MOST_RECEIVERS: usize = 16;
+
+type Receivers = ArrayVec<Arc<Datagram>, MOST_RECEIVERS>;
 
 /// What a socket's messages are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,7 +83,9 @@ struct DatagramState {
     /// The address that it sends from since then.
     source: Option<IpAddress>,
     queue: Fifo<QueuedMessage>,
-    /// What the queue counts against the receive buffer.
+    /// Errors that wait for who asked for them.
+    errors: Fifo<ErrorReport>,
+    /// What both count against the receive buffer.
     queued: usize,
     options: DatagramOptions,
     is_receive_shut: bool,

@@ -230,7 +230,12 @@ impl Datagram {
             (IPPROTO_IP, IP_RECVTOS) | (IPPROTO_IPV6, IPV6_RECVTCLASS) => {
                 options.tells_traffic_class = flag(value)?;
             }
-            (IPPROTO_IP, IP_RECVERR) | (IPPROTO_IPV6, IPV6_RECVERR) => options.receives_errors = flag(value)?,
+            (IPPROTO_IP, IP_RECVERR) | (IPPROTO_IPV6, IPV6_RECVERR) => {
+                options.receives_errors = flag(value)?;
+                if !options.receives_errors {
+                    inner.forget_errors();
+                }
+            }
             (IPPROTO_IP, IP_MTU_DISCOVER) | (IPPROTO_IPV6, IPV6_MTU_DISCOVER) => {
                 options.discovery = options::discovery(number(value)?)?;
             }

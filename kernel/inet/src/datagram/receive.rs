@@ -19,7 +19,7 @@ impl Datagram {
             return Err(Errno::EOPNOTSUPP);
         }
         if wanted.flags.contains(MessageFlags::MSG_ERRQUEUE) {
-            return Err(Errno::EAGAIN);
+            return self.receive_error(wanted);
         }
         let Some(message) = self.next_message(wanted.flags)? else {
             return Ok(0);
@@ -45,7 +45,11 @@ impl Datagram {
         }
     }
 
-    fn give(&self, message: &QueuedMessage, wanted: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
+    pub(super) fn give(
+        &self,
+        message: &QueuedMessage,
+        wanted: &mut ReceivedMessage<'_>,
+    ) -> Result<usize, Errno> {
         let len = message.bytes.len();
         let fitting = &message.bytes[..len.min(wanted.data.room())];
         let mut put = 0;
@@ -76,8 +80,9 @@ impl Datagram {
 
     /// What poll(2) answers (`datagram_poll` of Linux).
     pub(super) fn readiness(&self) -> i16 {
-        let mut events = if self.base.has_error() { POLLERR } else { 0 };
         let inner = self.inner.lock();
+        let has_error = self.base.has_error() || !inner.errors.is_empty();
+        let mut events = if has_error { POLLERR } else { 0 };
         if inner.is_receive_shut && inner.is_send_shut {
             events |= POLLHUP;
         }

@@ -2,7 +2,7 @@
 
 use super::super::address;
 use super::super::delivery;
-use super::super::outbox::Outbox;
+use super::super::outbox::{MAX_PACKET, Outbox};
 use super::super::route::{self, Route};
 use super::compose::{Envelope, longest};
 use super::control::Said;
@@ -45,7 +45,11 @@ impl Datagram {
             self.header_len(&course.to.addr)
         };
         let len = message.data.left();
-        if len > longest(header_len, course.route.netif.longest_packet()) {
+        let longest_packet = course.route.netif.longest_packet();
+        if len > longest(header_len, longest_packet) {
+            if header_len + len <= MAX_PACKET {
+                self.note_too_long(course.to, longest_packet);
+            }
             return Err(Errno::EMSGSIZE);
         }
         let said = Said::read(message.control, course.to.addr.version())?;
@@ -85,7 +89,7 @@ impl Datagram {
         Ok(len)
     }
 
-    fn brings_header(&self) -> bool {
+    pub(super) fn brings_header(&self) -> bool {
         self.kind == Kind::Raw && self.inner.lock().options.brings_header
     }
 
