@@ -16,6 +16,8 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("shell.jobs", jobs),
     Scene::portable("shell.control_keys", control_keys),
     Scene::portable("shell.line_editing", line_editing),
+    Scene::portable("shell.history", history),
+    Scene::portable("shell.help", help),
     Scene::portable("shell.files", files),
     Scene::holstein("shell.processes", processes),
     Scene::holstein("shell.faults", faults),
@@ -254,6 +256,56 @@ fn line_editing(stage: &mut Stage) -> Result<()> {
     shell.expect_prompt()?;
     shell.check("echo after", "^after\n$")?;
     page(&mut shell)?;
+    power_off(&mut shell)
+}
+
+/// Lines typed are kept in the file that HISTFILE names, which another shell reads; a long one is cut.
+fn history(stage: &mut Stage) -> Result<()> {
+    let mut shell = boot(stage)?;
+    shell.run("seq 1200 | sed 's/^/echo /' > kept; HISTFILE=/tmp/kept")?;
+    shell.check("wc -l < kept; head -n 1 kept", "^501\necho 701\n$")?;
+    shell.check("echo  one 'two'", "^one two\n$")?;
+    shell.run("true")?;
+    shell.run("true")?;
+    shell.check(
+        "tail -n 4 kept; ls -l kept",
+        "^wc -l[^\n]*\necho  one 'two'\ntrue\ntail[^\n]*\n-rw------- [^\n]*\n$",
+    )?;
+    shell.type_line("HISTFILE=/tmp/kept sh")?;
+    shell.expect_prompt()?;
+    shell.type_keys("\x1b[A\x1b[A\x1b[A\x1b[A")?;
+    shell.type_line("")?;
+    shell.expect("^one two$")?;
+    shell.expect_prompt()?;
+    shell.run("exit")?;
+    shell.check("HISTFILE=/nosuch/file; echo on", "^on\n$")?;
+    power_off(&mut shell)
+}
+
+/// `help` of a builtin, a program, a topic, and of what is none.
+fn help(stage: &mut Stage) -> Result<()> {
+    let mut shell = boot(stage)?;
+    shell.check(
+        "help",
+        "(?s)Commands of the shell itself.*help NAME.*memory, files, jobs, leave",
+    )?;
+    shell.check("help cd", "^cd \\[folder \\| -\\] +change the current folder\n$")?;
+    shell.check(
+        "help uptime",
+        "^usage: uptime \nuptime prints how long the machine runs\\.\n$",
+    )?;
+    shell.check(
+        "help pagemap; echo $?",
+        "^usage: pagemap[^\n]*\npagemap shows [^\n]*\n0\n$",
+    )?;
+    shell.check(
+        "help leave",
+        "poweroff +writes what is to be written and powers off",
+    )?;
+    shell.check(
+        "help no such; echo $?",
+        "no such: no such command or topic[^\n]*memory[^\n]*\n1\n$",
+    )?;
     power_off(&mut shell)
 }
 

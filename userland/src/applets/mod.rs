@@ -217,13 +217,22 @@ pub fn is_known(name: &str) -> bool {
     APPLETS.iter().any(|(found, ..)| *found == name)
 }
 
+/// Tells the usage and the purpose of a program; false if there is none of that name.
+pub fn explain(name: &str) -> bool {
+    let Some((name, _, usage)) = APPLETS.iter().find(|(found, ..)| *found == name) else {
+        return false;
+    };
+    let (usage, purpose) = usage.split_once('\t').unwrap_or((usage, ""));
+    crate::println!("usage: {name} {usage}\n{name} {purpose}.");
+    true
+}
+
 /// Runs the program that the first argument names, or tells its usage if that is all it is asked for; `None` if there is
 /// no such program.
 pub fn run(name: &str, arguments: &[&str]) -> Option<i32> {
-    let (name, applet, usage) = APPLETS.iter().find(|(found, ..)| *found == name)?;
+    let (name, applet, _) = APPLETS.iter().find(|(found, ..)| *found == name)?;
     if arguments.get(1) == Some(&"--help") && !NO_HELP.contains(name) {
-        let (usage, purpose) = usage.split_once('\t').unwrap_or((usage, ""));
-        crate::println!("usage: {name} {usage}\n{name} {purpose}.");
+        explain(name);
         return Some(0);
     }
     Some(applet(arguments))

@@ -56,7 +56,7 @@ pub struct Editor {
 }
 
 /// How many lines are remembered.
-const HISTORY: usize = 500;
+pub const HISTORY: usize = 500;
 
 impl Editor {
     /// An editor with an empty history.
@@ -107,16 +107,17 @@ impl Editor {
         core::mem::take(&mut self.output)
     }
 
-    /// Remembers a line, unless it is blank or the same as the last.
-    pub fn remember(&mut self, line: &str) {
+    /// Remembers a line, unless it is blank or the same as the last; whether it does.
+    pub fn remember(&mut self, line: &str) -> bool {
         let line = line.trim_end();
         if line.trim_start().is_empty() || self.history.last().is_some_and(|last| last == line) {
-            return;
+            return false;
         }
         if self.history.len() == HISTORY {
             self.history.remove(0);
         }
         self.history.push(line.into());
+        true
     }
 
     /// The lines remembered, oldest first.

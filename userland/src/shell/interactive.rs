@@ -119,6 +119,7 @@ fn converse(shell: &mut Shell) {
     }
     let mut text = String::new();
     loop {
+        shell.read_history();
         if text.is_empty() {
             shell.jobs.print(All::DoneOnly);
         }
@@ -223,7 +224,7 @@ fn edit(shell: &mut Shell) -> Result<Line> {
         };
         file::write_all(2, shell.editor.take_output().as_bytes())?;
         if let Line::Text(text) = &line {
-            shell.editor.remember(text);
+            shell.remember(text);
         }
         return Ok(line);
     }

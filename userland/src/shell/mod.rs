@@ -1,7 +1,7 @@
 //! The shell, by floors. Plain text in, value out, tested on the host: `syntax` (what a script is), `lexer` and
 //! `parser` (text to script), `pattern`, `arithmetic`, and `editor` (the command line being typed). Above them, with
 //! system calls: `state` (what a shell remembers), `expand` (words to arguments), `redirect`, `spawn` (processes),
-//! `jobs`, `executor` (runs a script), `builtins`, `interactive` (prompt and completion).
+//! `jobs`, `executor` (runs a script), `builtins`, `history` (kept in a file), `interactive` (prompt and completion).
 
 pub mod arithmetic;
 pub mod builtins;
@@ -9,6 +9,7 @@ mod condition;
 pub mod editor;
 pub mod executor;
 mod expand;
+mod history;
 pub mod interactive;
 pub mod jobs;
 pub mod lexer;

@@ -107,6 +107,8 @@ pub struct Shell {
     pub is_disposable: bool,
     /// The command line being typed, and its history.
     pub editor: Editor,
+    /// The file whose lines are in the history already.
+    pub history_file: Option<String>,
 }
 
 impl Shell {
@@ -132,6 +134,7 @@ impl Shell {
             last_faults: Faults::default(),
             is_disposable: false,
             editor: Editor::new(),
+            history_file: None,
         };
         for (name, text) in environment().filter_map(|entry| entry.split_once('=')) {
             let value = Value {

@@ -1,6 +1,7 @@
 //! Commands that the shell runs itself: those that change it (POSIX 2.14 and `cd`, `jobs`, ...), and a few programs
 //! that scripts call so often that a fork each would be a waste.
 
+mod help;
 mod limits;
 mod names;
 mod processes;
@@ -15,7 +16,7 @@ use super::executor::{Leave, Run};
 use super::spawn;
 use super::state::Shell;
 use crate::applets;
-use crate::runtime::{file, path};
+use crate::runtime::file;
 
 /// A builtin: sets `$?`, and says how to go on. The first argument is its name.
 pub type Builtin = fn(&mut Shell, &[String]) -> Run;
@@ -39,7 +40,7 @@ const BUILTINS: [(&str, Builtin); 39] = [
     ("false", applet),
     ("fg", processes::foreground),
     ("getopts", variables::get_options),
-    ("help", help),
+    ("help", help::help),
     ("history", history),
     ("jobs", processes::jobs),
     ("kill", processes::kill),
@@ -62,49 +63,6 @@ const BUILTINS: [(&str, Builtin); 39] = [
     ("unset", variables::unset),
     ("wait", processes::wait),
 ];
-
-/// What `help` says of them.
-const HELP: &str = "\
-\x20 . file             run a file's commands in this shell
-\x20 :                  nothing, successfully
-\x20 [ expression ]     test files, strings and numbers
-\x20 alias [name=text]   a short name for a command
-\x20 bg [%job]          let a stopped job go on in the background
-\x20 break [n]          leave n loops
-\x20 cd [folder | -]    change the current folder
-\x20 command [-vV] name  run a command, no function; or say what it is
-\x20 continue [n]       go on with the next round of a loop
-\x20 echo [-n] words    print
-\x20 eval words         run the words as a command
-\x20 exec [command]     become a command; keep redirections
-\x20 exit [status]      leave the shell
-\x20 export name[=v]    give a variable to programs
-\x20 false              fail
-\x20 fg [%job]          bring a job to the foreground
-\x20 getopts abc: name  read the options of a script
-\x20 help               this list
-\x20 history            the lines typed
-\x20 jobs               jobs in the background
-\x20 kill [-SIG] pid    send a signal to a process or %job
-\x20 local name[=v]     a variable until the function returns
-\x20 printf format ...  print by a format
-\x20 pwd                print the current folder
-\x20 read [-rs] [-p text] names  read a line into variables
-\x20 readonly name[=v]  a variable that no longer changes
-\x20 return [status]    leave a function
-\x20 set [-efux] [-o name] [--] ..  set options and $1, $2, ...
-\x20 shift [n]          drop the first arguments
-\x20 source file        the same as .
-\x20 test expression    test files, strings and numbers
-\x20 trap command SIG   run a command at a signal, or at EXIT
-\x20 true               succeed
-\x20 type names         say what a name is
-\x20 ulimit [-HSa] [-n] show or set what programs may use
-\x20 umask [mode]       rights that new files do not get
-\x20 unalias [-a] names forget aliases
-\x20 unset [-f] names   forget variables or functions
-\x20 wait [%job | pid]  wait for background jobs
-";
 
 /// The builtin of that name.
 pub fn find(name: &str) -> Option<Builtin> {
@@ -264,44 +222,4 @@ fn history(shell: &mut Shell, _arguments: &[String]) -> Run {
         println!("{:5}  {line}", index + 1);
     }
     done(shell, 0)
-}
-
-fn help(shell: &mut Shell, _arguments: &[String]) -> Run {
-    println!("Commands of the shell itself:\n");
-    print!("{HELP}");
-    println!(
-        "\nAlso: if, while, until, for, case, [[ ]], functions, ! | && || ; & ( ) {{ }}, < > >> << <<< 2>&1,"
-    );
-    println!("$name ${{name:-word}} ${{name:1:2}} ${{name/a/b}} $(command) $((1 + 2)), * ? [a-z], and");
-    println!("  faults command     run a command and print the page faults of its processes\n");
-    println!("Programs in {}:\n", shell.text("PATH"));
-    let mut programs = spawn::programs(shell, "");
-    programs.sort();
-    programs.dedup();
-    for row in programs.chunks(6) {
-        let cells: String = row
-            .iter()
-            .map(|name| format!("{:<13}", path::base_name(name)))
-            .collect();
-        println!("  {}", cells.trim_end());
-    }
-    println!(
-        "\nKeys: arrows, Home, End, Tab, ^A ^E ^K ^U ^W ^L, Alt-B Alt-F Alt-D by words, ^R searches; ^C stops, ^Z suspends, ^D ends."
-    );
-    done(shell, 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn help_names_every_builtin_and_they_are_sorted() {
-        assert!(BUILTINS.is_sorted_by_key(|(name, _)| *name));
-        let helped: Vec<&str> = HELP
-            .lines()
-            .filter_map(|line| line.split_whitespace().next())
-            .collect();
-        assert_eq!(helped, BUILTINS.map(|(name, _)| name));
-    }
 }
