@@ -265,6 +265,8 @@ impl Kernel {
             if let Some(frame) = address.is_user().then(translate).flatten() {
                 return self.finish_access(at, address, access, (frame, faults), &what);
             }
+            let why = self.why_it_faults(space, address, access);
+            self.mmu().note(|| format!("the MMU faults: {why}"));
             let outcome = self.with_space(cpu, space, |memory, inner| {
                 inner.handle_fault(memory, address, access)
             });
@@ -294,6 +296,24 @@ impl Kernel {
             let mut report = Report::of(refused.0, format!("{what}: {}", refused.1));
             report.faults = faults;
             return report;
+        }
+    }
+
+    /// What the tables say against an access; if that is nothing, it is the TLB that does not know better yet.
+    fn why_it_faults(&self, space: usize, address: VirtAddr, access: Access) -> &'static str {
+        let root = self.spaces[&space].inner.translation_root().0;
+        let truth = address
+            .is_user()
+            .then(|| self.mmu().truth(root, address))
+            .flatten();
+        match (truth, access) {
+            (None, _) => "nothing is mapped there",
+            (Some(found), _) if found.grants(access) => {
+                "its TLB still holds fewer rights than the tables give"
+            }
+            (Some(_), Access::Write) => "the page is read-only",
+            (Some(_), Access::Execute) => "the page is not executable",
+            (Some(_), Access::Read) => "the page may not be accessed",
         }
     }
 
