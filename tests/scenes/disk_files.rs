@@ -1,7 +1,7 @@
 //! File systems on disks: a root that stays, checked by e2fsck; what was synced before the power went.
 
 use crate::disks::drive;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,12 +13,13 @@ pub const SCENES: &[Scene] = &[
     Scene::holstein("disk_files.names", names).within_seconds(180),
     Scene::holstein("disk_files.mounted_beside", mounted_beside).within_seconds(180),
     Scene::holstein("disk_files.full", full).within_seconds(180),
-    Scene::holstein("disk_files.power_cuts", power_cuts).within_seconds(600),
+    Scene::holstein("disk_files.power_cuts", power_cuts).within_seconds(1200),
+    Scene::holstein("disk_files.journal_error", journal_error).within_seconds(180),
     Scene::holstein("disk_files.no_root", no_root),
 ];
 
-/// How often the power goes.
-const CUTS: u32 = 12;
+/// How often the power goes, if CUTS= does not say.
+const USUAL_CUTS: u32 = 12;
 
 /// A folder that is to be a root with busybox in it.
 pub fn fill_root(stage: &Stage) -> Result<PathBuf> {
@@ -212,7 +213,9 @@ fn full(stage: &mut Stage) -> Result<()> {
 /// QEMU is killed at some moment; what was synced before is there, and the journal makes the rest whole.
 fn power_cuts(stage: &mut Stage) -> Result<()> {
     let disk = image(stage, "root.img", 64)?;
-    for round in 0..CUTS {
+    let wanted = std::env::var("CUTS").ok();
+    let cuts = wanted.and_then(|cuts| cuts.parse().ok()).unwrap_or(USUAL_CUTS);
+    for round in 0..cuts {
         let mut shell = boot(stage, &disk, "root=/dev/vda rw")?;
         if round > 0 {
             let last = round - 1;
@@ -242,6 +245,56 @@ fn power_cuts(stage: &mut Stage) -> Result<()> {
     shell.check("cat /root/before", "^before$")?;
     power_off(&mut shell)?;
     check(&disk)
+}
+
+/// A journal that cannot be written: the log says so, and nothing is changed any more; what is there is read.
+fn journal_error(stage: &mut Stage) -> Result<()> {
+    let disk = image(stage, "root.img", 64)?;
+    let answer = Command::new("debugfs")
+        .args(["-R", "blocks <8>"])
+        .arg(&disk)
+        .output()?;
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let blocks = text.split_whitespace().map(str::parse);
+    let blocks = blocks
+        .collect::<Result<Vec<u64>, _>>()
+        .context("the blocks of the journal")?;
+    let rules = stage.file("errors.conf");
+    // Blocks of 1 KiB. The first ones hold what mount(2) writes.
+    let rule = |block: &u64| {
+        format!(
+            "[inject-error]\nevent = \"write_aio\"\nerrno = \"5\"\nsector = \"{}\"\n",
+            block * 2
+        )
+    };
+    fs::write(&rules, blocks[40..400].iter().map(rule).collect::<String>())?;
+    let drive = format!(
+        "driver=raw,file.driver=blkdebug,file.config={},file.image.driver=file,file.image.filename={},if=none,id=disk,werror=report",
+        rules.display(),
+        disk.display()
+    );
+    let mut load = stage.load();
+    load.command_line = format!("{} root=/dev/vda rw", load.command_line);
+    load.arguments = ["-drive", &drive, "-device", "virtio-blk-device,drive=disk"]
+        .map(String::from)
+        .into();
+    let mut shell = stage.boot(&Machine::Virt(Virt::default()), &load)?;
+    shell.set_step(Duration::from_secs(60));
+    shell.expect_prompt()?;
+    shell.run("exec 3> /root/open; echo x > /root/file; sync")?;
+    shell.run("i=0; while [ $i -lt 100 ]; do mkdir -p /root/d$i/a/b; i=$((i+1)); done; sync")?;
+    shell.check(
+        "dmesg | grep EXT4",
+        "(?s)journal is aborted.*Remounting filesystem read-only",
+    )?;
+    shell.check("head -n 1 /proc/mounts", "^/dev/root / ext4 ro")?;
+    shell.check("touch /root/y", "Read-only file system")?;
+    shell.check(
+        "echo more >&3",
+        "Read-only file system|I/O error|Input/output error",
+    )?;
+    shell.check("cat /root/file; cmp /bin/busybox /init && echo same", "same$")?;
+    power_off(&mut shell)
 }
 
 fn no_root(stage: &mut Stage) -> Result<()> {

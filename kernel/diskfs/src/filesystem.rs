@@ -157,6 +157,7 @@ impl FileSystem for DiskKind {
         pagecache::forget_disk(disk.number)?;
         let tree = self.open(&disk, access, options)?;
         let mounted = fallible::arc(Mounted::new(disk, tree))?;
+        mounted.set_stops_at_damage(options::after_damage(options));
         mounted.set_super_block(SuperBlock::new(self, number, 0)?);
         let root = Dentry::detached(b"", mounted.inode(mounted.root)?)?;
         MOUNTED.lock().try_push((number, mounted))?;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use block::Volume;
+use core::sync::atomic::{AtomicBool, Ordering};
 use ext4::{Moment, Surroundings};
 use lock::{Mutex, rank};
 use memory::fallible::map::Map;
@@ -18,7 +19,7 @@ use vfs::dentry::Dentry;
 use vfs::inode::{Attributes, Inode};
 use vfs::super_block::SuperBlock;
 
-use crate::tree::{DiskTree, NameCase};
+use crate::tree::{DiskTree, NameCase, TreeFault};
 
 /// Names that are kept for each page of memory, one for so many, and at least.
 const PAGES_PER_NAME: u64 = 32;
@@ -66,11 +67,24 @@ pub struct Mounted {
     /// Whose turn it is to look for names on the disk, or to change them.
     names: SleepingMutex,
     super_block: Once<Arc<SuperBlock>>,
+    /// Damage was told.
+    is_damage_told: AtomicBool,
+    /// Nothing is written any more after damage: `errors=remount-ro`.
+    stops_at_damage: AtomicBool,
     inodes: Mutex<Map<u32, KeptInode>, { rank::LEAF }>,
     /// Names by age.
     kept: Mutex<VecDeque<Weak<Dentry>>, { rank::LEAF }>,
     /// What nobody has any more, and who has its pages.
     dropped: Mutex<Vec<(u32, Option<Arc<CachedFile>>)>, { rank::LEAF }>,
+}
+
+/// What is done after damage was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AfterDamage {
+    /// It goes on.
+    GoesOn,
+    /// Nothing is written any more.
+    Stops,
 }
 
 /// An inode in memory.
@@ -94,6 +108,8 @@ impl Mounted {
             tree: Mutex::new(Some(tree)),
             names: SleepingMutex::new(),
             super_block: Once::new(),
+            is_damage_told: AtomicBool::new(false),
+            stops_at_damage: AtomicBool::new(false),
             inodes: Mutex::new(Map::new()),
             kept: Mutex::new(VecDeque::new()),
             dropped: Mutex::new(Vec::new()),
@@ -109,8 +125,41 @@ impl Mounted {
             .take()
             .expect("whoever has the turn puts it back");
         let answer = work(&mut *tree);
+        let fault = tree.fault();
         *self.tree.lock() = Some(tree);
+        if let Some(fault) = fault {
+            self.tell(fault);
+        }
         answer
+    }
+
+    /// Says once what went wrong, and lets nothing be changed any more, as Linux does.
+    #[cold]
+    fn tell(&self, fault: TreeFault) {
+        let name = self.disk.name;
+        let is_first = fault == TreeFault::Damaged && !self.is_damage_told.swap(true, Ordering::Relaxed);
+        if is_first {
+            klog::error!("EXT4-fs error (device {name}): what stands there is damaged");
+        }
+        let stops = fault != TreeFault::Damaged || self.stops_at_damage.load(Ordering::Relaxed);
+        let Some(super_block) = self.super_block.get().filter(|_| stops) else {
+            return;
+        };
+        if super_block.flags.break_off() {
+            if let TreeFault::Aborted(error) = fault {
+                klog::error!(
+                    "EXT4-fs error (device {name}): the journal is aborted: {}",
+                    error.message()
+                );
+            }
+            klog::error!("EXT4-fs ({name}): Remounting filesystem read-only");
+        }
+    }
+
+    /// Whether nothing is written any more after damage: `errors=`.
+    pub fn set_stops_at_damage(&self, stops: AfterDamage) {
+        self.stops_at_damage
+            .store(stops == AfterDamage::Stops, Ordering::Relaxed);
     }
 
     /// Keeps others away from names.

@@ -3,6 +3,7 @@
 use abi::Errno;
 
 use crate::fat_tree::FatOptions;
+use crate::mounted::AfterDamage;
 
 /// Options of ext4 that say what is so anyway. `EINVAL` for others.
 ///
@@ -22,6 +23,15 @@ pub fn check_ext4(options: &[u8]) -> Result<(), Errno> {
         Ok(())
     } else {
         Err(Errno::EINVAL)
+    }
+}
+
+/// What the options say of damage.
+pub fn after_damage(options: &[u8]) -> AfterDamage {
+    let mut all = options.split(|byte| *byte == b',');
+    match all.any(|option| option == b"errors=remount-ro") {
+        true => AfterDamage::Stops,
+        false => AfterDamage::GoesOn,
     }
 }
 

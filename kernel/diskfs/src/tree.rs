@@ -26,6 +26,15 @@ pub enum NameCase {
     Ignored,
 }
 
+/// What went wrong since it was mounted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TreeFault {
+    /// What stands on the disk cannot be.
+    Damaged,
+    /// The disk could not be written, and is not written any more.
+    Aborted(Errno),
+}
+
 /// A file system on a disk. One call at a time; each happens as a whole or not at all, as far as the file system can promise that.
 ///
 /// Errors are those of system calls, and `EUCLEAN`, `EIO`, `ENOMEM`; `ESTALE` for a number that stands for nothing.
@@ -44,6 +53,10 @@ pub trait DiskTree: Send {
     fn access(&self) -> Access;
     /// It may be changed from now on, or no longer.
     fn set_access(&mut self, access: Access) -> Result<(), Errno>;
+    /// What went wrong since it was mounted, the worst of it.
+    fn fault(&self) -> Option<TreeFault> {
+        None
+    }
     /// Makes all that was done stay.
     fn commit(&mut self) -> Result<(), Errno>;
     /// It is not used any more.
@@ -121,6 +134,11 @@ impl DiskTree for Ext4 {
 
     fn set_access(&mut self, access: Access) -> Result<(), Errno> {
         Ext4::set_access(self, access)
+    }
+
+    fn fault(&self) -> Option<TreeFault> {
+        let damaged = || self.is_damaged().then_some(TreeFault::Damaged);
+        self.aborted().map(TreeFault::Aborted).or_else(damaged)
     }
 
     fn commit(&mut self) -> Result<(), Errno> {

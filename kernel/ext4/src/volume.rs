@@ -74,6 +74,11 @@ impl Ext4 {
         self.is_damaged
     }
 
+    /// Why nothing is written any more: the journal could not be.
+    pub fn aborted(&self) -> Option<Errno> {
+        self.aborted
+    }
+
     /// Bytes of a block.
     pub fn block_size(&self) -> usize {
         self.geometry.block_size

@@ -16,6 +16,8 @@ const SHOWN: [(MountFlags, &str); 6] = [
 ];
 /// Instead of a number of writers.
 const READ_ONLY: i32 = -1;
+/// Taken from the number of writers when nothing may be written any more, whoever has a file open for it.
+const BROKEN: i32 = 1 << 30;
 
 /// Flags of mount(2), and who keeps the filesystem from being read-only.
 ///
@@ -34,7 +36,7 @@ const READ_ONLY: i32 = -1;
 pub struct MountState {
     /// All but `MS_RDONLY`.
     flags: AtomicU32,
-    /// Files that are open for writing, or [`READ_ONLY`].
+    /// Files that are open for writing, or [`READ_ONLY`]; less by [`BROKEN`] for good.
     writers: AtomicI32,
 }
 
@@ -102,7 +104,7 @@ impl MountState {
     /// Whether nothing may be changed.
     #[inline]
     pub fn is_read_only(&self) -> bool {
-        self.writers.load(Ordering::Acquire) == READ_ONLY
+        self.writers.load(Ordering::Acquire) < 0
     }
 
     /// Whether something may be changed.
@@ -128,6 +130,15 @@ impl MountState {
             .writers
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
         entered.map(drop).map_err(|_| Errno::EROFS)
+    }
+
+    /// Nothing is changed any more, though files are open for writing: what lies below has failed. Whether that is new.
+    pub fn break_off(&self) -> bool {
+        let lower = |writers: i32| (writers > READ_ONLY - BROKEN / 2).then(|| writers - BROKEN);
+        let lowered = self
+            .writers
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, lower);
+        lowered.is_ok()
     }
 
     /// It is not any longer.
@@ -171,5 +182,18 @@ mod tests {
         assert_eq!(flags.words().collect::<String>(), "ro,noatime");
         assert_eq!(flags.set(MountFlags::empty()), Ok(()));
         assert_eq!(flags.enter_writer(), Ok(()));
+    }
+
+    #[test]
+    fn what_has_failed_stays_read_only() {
+        let flags = MountState::new();
+        assert_eq!(flags.enter_writer(), Ok(()));
+        assert!(flags.break_off() && !flags.break_off());
+        assert_eq!(flags.words().next(), Some("ro"));
+        assert_eq!(flags.enter_writer(), Err(Errno::EROFS));
+        flags.leave_writer();
+        assert!(flags.is_read_only());
+        assert_eq!(flags.set(MountFlags::empty()), Ok(()));
+        assert!(flags.is_read_only(), "nobody can mend it");
     }
 }
