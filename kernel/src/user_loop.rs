@@ -7,6 +7,7 @@
 //!   queue.
 //! * Story 3, a key press: [`Trap::Interrupt`] -> the scheduler's interrupts -> the terminal.
 
+use abi::Errno;
 use abi::signal::info::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,
     SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,
@@ -36,7 +37,9 @@ pub fn start(start: &mut UserStart) {
     scheduler::leave()
 }
 
-/// Runs the thread until it is to end.
+/// Runs the thread until it is to end. Small, for what it keeps in registers is saved and loaded at each trap: calls are functions
+/// of a table.
+#[inline(never)]
 fn run(thread: &Arc<Thread>, context: &mut UserContext) {
     loop {
         if thread.has_pending_work() && is_over(thread, context, None) {
@@ -46,8 +49,8 @@ fn run(thread: &Arc<Thread>, context: &mut UserContext) {
         let exception = user::run(context);
         thread.scheduling.leave_user(timer::ticks_unordered());
         if exception.is_system_call() {
-            let restart = thread.with_injected_fault(|| syscall::call(thread, context));
-            if restart.is_some() && is_over(thread, context, restart) {
+            let interrupted = thread.with_injected_fault(|| syscall::call(thread, context));
+            if interrupted.is_some() && is_over(thread, context, interrupted) {
                 return;
             }
         } else {
@@ -59,7 +62,11 @@ fn run(thread: &Arc<Thread>, context: &mut UserContext) {
 /// Looks at what pends for the thread; whether it is to end. Apart, so that the path of all others needs few registers.
 #[cold]
 #[inline(never)]
-fn is_over(thread: &Arc<Thread>, context: &mut UserContext, mut restart: Option<Restart>) -> bool {
+fn is_over(thread: &Arc<Thread>, context: &mut UserContext, interrupted: Option<Errno>) -> bool {
+    let mut restart = interrupted.map(|reason| Restart {
+        first_argument: context.x[0],
+        reason,
+    });
     // What was dropped from here on calls again.
     deferred_free::release();
     loop {

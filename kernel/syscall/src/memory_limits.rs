@@ -10,7 +10,7 @@ use task::process::Process;
 
 /// `ENOMEM` if with the request, which replaces all but `more` bytes of it, the space would grow beyond `RLIMIT_AS` or
 /// `RLIMIT_DATA`. Whether it may have one more area is looked at where it gets it.
-#[inline]
+#[inline(always)]
 pub fn check_limits(process: &Process, space: &Space, request: &MapRequest, more: u64) -> Result<(), Errno> {
     match process.limits_of([RLIMIT_AS, RLIMIT_DATA]) {
         [RLIM64_INFINITY, RLIM64_INFINITY] => Ok(()),

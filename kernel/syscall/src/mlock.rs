@@ -38,7 +38,7 @@ fn has_room(space: &AddressSpace, more: u64, limit: u64) -> bool {
 ///
 /// # Errors
 /// `EPERM` or `EAGAIN` if it cannot be locked.
-#[inline]
+#[inline(always)]
 pub fn flags_of_new(current: &Thread, space: &Space, len: u64, asked: MapFlags) -> Result<AreaFlags, Errno> {
     let flags = space.future_flags.get();
     let is_asked = asked.contains(MapFlags::MAP_LOCKED);

@@ -10,6 +10,7 @@ use task::thread::{Thread, ThreadExt};
 ///
 /// # Errors
 /// `ENOMEM`: its process ends.
+#[inline(always)]
 pub fn space(current: &Thread) -> Result<Arc<Space>, Errno> {
     current.process().space().ok_or(Errno::ENOMEM)
 }

@@ -64,7 +64,10 @@ pub fn write_wanted<T: IntoBytes + Immutable>(at: u64, value: &T) -> Result<(), 
 /// `EFAULT`: the program could not make this access either. `ENOMEM`: there is no memory for its page.
 pub fn read_bytes(at: u64, to: &mut [u8]) -> Result<(), Errno> {
     check_range(at, to.len())?;
-    all_of(|done| user_copy::copy_from_user(&mut to[done..], offset(at, done)))
+    match user_copy::copy_from_user(to, VirtAddr(at)) {
+        Ok(()) => Ok(()),
+        Err(fault) => read_rest(at, to, &fault),
+    }
 }
 
 /// Copies all of `from` to user memory, or fails; a part may have been written then.
@@ -73,7 +76,10 @@ pub fn read_bytes(at: u64, to: &mut [u8]) -> Result<(), Errno> {
 /// `EFAULT`: the program could not make this access either. `ENOMEM`: there is no memory for its page.
 pub fn write_bytes(at: u64, from: &[u8]) -> Result<(), Errno> {
     check_range(at, from.len())?;
-    all_of(|done| user_copy::copy_to_user(offset(at, done), &from[done..]))
+    match user_copy::copy_to_user(VirtAddr(at), from) {
+        Ok(()) => Ok(()),
+        Err(fault) => write_rest(at, from, &fault),
+    }
 }
 
 /// Copies a string without its NUL.
@@ -163,9 +169,31 @@ pub fn check_range(at: u64, len: usize) -> Result<(), Errno> {
     }
 }
 
+/// What [`read_bytes`] does behind its first fault. Apart, so that who meets none saves few registers.
+#[cold]
+#[inline(never)]
+fn read_rest(at: u64, to: &mut [u8], fault: &UserFault) -> Result<(), Errno> {
+    rest_of(fault, |done| {
+        user_copy::copy_from_user(&mut to[done..], offset(at, done))
+    })
+}
+
+/// As [`read_rest`], the other way.
+#[cold]
+#[inline(never)]
+fn write_rest(at: u64, from: &[u8], fault: &UserFault) -> Result<(), Errno> {
+    rest_of(fault, |done| {
+        user_copy::copy_to_user(offset(at, done), &from[done..])
+    })
+}
+
 /// Repeats a copy from where it faulted until all of it is done.
-fn all_of(mut copy: impl FnMut(usize) -> Result<(), UserFault>) -> Result<(), Errno> {
-    let mut done = 0;
+fn rest_of(
+    first: &UserFault,
+    mut copy: impl FnMut(usize) -> Result<(), UserFault>,
+) -> Result<(), Errno> {
+    serve(first)?;
+    let mut done = first.done;
     while let Err(fault) = copy(done) {
         done += fault.done;
         serve(&fault)?;

@@ -18,7 +18,7 @@
 .equ TRAP_INTERRUPT,    -1
 .equ TRAP_SYSTEM_ERROR, 1 << 63
 
-// From EL0 into `user::run`, which left { its x19, x29, the context, its continuation } on the stack. x0 is the context again.
+// From EL0 into `user::run`, which left { its x19, x29, the context } on the stack.
 .macro leave_user
     stp     x0, x1, [sp, #-16]!
     ldr     x0, [sp, #32]
@@ -92,21 +92,17 @@ exception_vectors:
     // EL0, AArch64.
     user_vector                     // synchronous
     mrs     x2, esr_el1
-    ldr     x1, [sp, #24]
-    br      x1
+    b       user_return
     user_vector                     // IRQ
     mov     x2, #TRAP_INTERRUPT
-    ldr     x1, [sp, #24]
-    br      x1
+    b       user_return
     user_vector                     // FIQ: masked at EL0 (`Pstate`)
     mov     x2, #TRAP_INTERRUPT
-    ldr     x1, [sp, #24]
-    br      x1
+    b       user_return
     user_vector                     // SError
     mrs     x2, esr_el1
     orr     x2, x2, #TRAP_SYSTEM_ERROR
-    ldr     x1, [sp, #24]
-    br      x1
+    b       user_return
     // EL0, AArch32: no such state is ever entered.
     kernel_vector 5
     kernel_vector 5

@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::children::expect_success;
-use super::report::Report;
+use super::report::{Report, rest};
 use super::settings::Settings;
 use crate::runtime::file::{File, pipe};
 use crate::runtime::memory::PAGE;
@@ -66,6 +66,8 @@ fn wake_one_of_many(settings: &Settings, report: &mut Report) -> Result<()> {
                 _ => Err(Errno::EPIPE),
             }
         };
+        // Who has used much of its time before is preempted by each reader that it wakes, and another does not until it waits.
+        rest();
         // So often that all have begun to wait.
         (0..2 * READERS).try_for_each(|_| exchange())?;
         meter.time(|| (0..CALLS).try_for_each(|_| exchange()))

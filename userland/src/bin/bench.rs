@@ -13,6 +13,7 @@ use abi::reboot::LINUX_REBOOT_CMD_POWER_OFF;
 use userland::bench::report::Report;
 use userland::bench::settings::Settings;
 use userland::bench::{lives, rows};
+use userland::runtime::measure::on_own_page;
 use userland::runtime::time::{self, TimeSpec};
 use userland::runtime::{mounts, output, process, system};
 use userland::{eprintln, println};
@@ -29,7 +30,7 @@ fn program(arguments: &[&str]) -> i32 {
         let _ = mounts::mount("proc", "/proc", "proc", MountFlags::empty(), "");
         let _ = time::sleep(TimeSpec::from_nanoseconds(SETTLING_SECONDS * 1_000_000_000));
     }
-    let status = bench(arguments.get(1..).unwrap_or_default());
+    let status = on_own_page(|| bench(arguments.get(1..).unwrap_or_default()));
     if !is_first {
         return status;
     }

@@ -39,6 +39,33 @@ fn marked<const MARK: usize>() {
     core::hint::black_box(MARK);
 }
 
+/// Does something with a stack that begins on a page of its own. Where the stack of a program begins depends on the length of its
+/// arguments, and how many pages it then writes between two forks depends on that.
+#[cfg(target_arch = "aarch64")]
+pub fn on_own_page<T>(deed: impl FnOnce() -> T) -> T {
+    extern "C" fn call(deed: &mut &mut dyn FnMut()) {
+        deed();
+    }
+    let (mut deed, mut result) = (Some(deed), None);
+    let mut once: &mut dyn FnMut() = &mut || result = deed.take().map(|deed| deed());
+    // SAFETY: the stack grows by less than a page more than by the call alone, and is where it was behind it; `call` gets the
+    // reference that it is declared with.
+    unsafe {
+        core::arch::asm!(
+            "mov x20, sp",
+            "and x9, x20, #0xfffffffffffff000",
+            "mov sp, x9",
+            "blr x8",
+            "mov sp, x20",
+            in("x8") call as extern "C" fn(_),
+            in("x0") &raw mut once,
+            out("x20") _,
+            clobber_abi("C"),
+        );
+    }
+    result.expect("called once")
+}
+
 /// Makes `count` calls of getppid(2): two instructions of loop and the call.
 #[cfg(target_arch = "aarch64")]
 pub fn null_calls(count: u64) {
@@ -71,6 +98,12 @@ pub fn empty_calls(count: u64) {
             options(nomem, nostack),
         );
     }
+}
+
+/// The host measures nothing.
+#[cfg(not(target_arch = "aarch64"))]
+pub fn on_own_page<T>(deed: impl FnOnce() -> T) -> T {
+    deed()
 }
 
 /// The host makes no calls.
