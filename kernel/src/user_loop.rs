@@ -40,13 +40,14 @@ pub fn start(start: &mut UserStart) {
 /// Runs the thread until it is to end. Small, for what it keeps in registers is saved and loaded at each trap: calls are functions
 /// of a table.
 #[inline(never)]
-fn run(thread: &Arc<Thread>, context: &mut UserContext) {
+fn run(thread: &Arc<Thread>, mut context: &mut UserContext) {
     loop {
         if thread.has_pending_work() && is_over(thread, context, None) {
             return;
         }
         thread.scheduling.enter_user(timer::ticks_unordered());
-        let exception = user::run(context);
+        let exception;
+        (exception, context) = user::run(context);
         thread.scheduling.leave_user(timer::ticks_unordered());
         if exception.is_system_call() {
             let interrupted = thread.with_injected_fault(|| syscall::call(thread, context));

@@ -97,7 +97,9 @@ pub fn get() -> &'static Memory<BoardMmu> {
 /// `ENOMEM`: it may not.
 #[inline]
 pub fn has_room() -> Result<(), Errno> {
-    if heap::used_bytes() as u64 > platform::memory::ram_bytes() / 4 {
+    let most = platform::memory::ram_bytes() / 4;
+    // What is used is within what the heap holds, which is one word and not one for each processor.
+    if heap::arena_bytes() as u64 > most && heap::used_bytes() as u64 > most {
         return Err(Errno::ENOMEM);
     }
     if platform::memory::free_bytes() >= LEAST_ROOM {

@@ -15,12 +15,13 @@ const END: usize = 512;
 
 /// Names the thread, its registers and x0 to x5 for the rows, and makes a list of the rows.
 macro_rules! calls {
-    ($current:ident, $context:ident, $arguments:tt: $(nr::$number:ident => $call:expr,)*) => {
+    ($current:ident, $context:ident, [$a:ident, $b:ident, $c:ident, $d:ident, $e:ident, $f:ident]:
+        $(nr::$number:ident => $call:expr,)*) => {
         /// The rows.
-        #[allow(unused_variables)] // each row takes those that it needs
         pub const CALLS: &[(usize, $crate::table::Call)] = &[
             $((abi::nr::$number, |$current, $context| {
-                let $arguments = $crate::arguments::arguments($context);
+                let [$a, $b, $c, $d, $e, $f] = $crate::arguments::arguments($context);
+                let _ = ($current, $a, $b, $c, $d, $e, $f); // each row takes those that it needs
                 $call
             }),)*
         ];

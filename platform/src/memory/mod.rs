@@ -87,6 +87,7 @@ pub fn image() -> (Range<u64>, Range<u64>) {
 }
 
 /// Bytes of RAM in use by nobody, not counting the frames that `mm::Frames` keeps.
+#[inline]
 pub fn free_bytes() -> usize {
     ram::free_bytes()
 }

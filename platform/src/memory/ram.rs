@@ -10,6 +10,7 @@ use buddy_system_allocator::Heap;
 use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use mm::{Frame, FrameRun, FrameSource, NoMemory, PAGE_SIZE, PhysAddr};
 
 /// Block orders: up to 2^36 bytes in one block.
@@ -26,6 +27,11 @@ struct Ram {
 }
 
 impl Ram {
+    /// After each change of what is free.
+    fn note_free(&self) {
+        FREE.store(free_in(&self.buddy) + free_in(&self.reserve), Ordering::Relaxed);
+    }
+
     /// Sets the reserve apart, once: a smaller one if there is no block of that size.
     fn set_reserve_apart(&mut self) {
         if !self.reserved.is_empty() {
@@ -55,6 +61,9 @@ static RAM: Lock<Ram> = Lock::new(Ram {
     reserve: Heap::new(),
     reserved: 0..0,
 });
+
+/// Bytes that are free, for who does not take any: written under the lock of [`RAM`].
+static FREE: AtomicUsize = AtomicUsize::new(0);
 
 /// What waiting for the RAM has cost.
 pub(crate) fn contention() -> Contention {
@@ -112,6 +121,7 @@ pub(crate) fn take(bytes: usize) -> Result<Block, NoMemory> {
     let mut ram = RAM.lock();
     let address = ram.buddy.alloc(layout).or_else(|()| ram.reserve.alloc(layout));
     let address = address.map_err(|()| NoMemory)?;
+    ram.note_free();
     Ok(Block {
         first: linear_to_physical(address.as_ptr().expose_provenance()),
         layout,
@@ -132,6 +142,7 @@ pub(crate) fn give_back(block: Block) {
     // SAFETY: a `Block` is made only by `take` (or stands for one that was), with this layout, and is consumed here; its
     // address says which of the two allocators it came from.
     unsafe { heap.dealloc(address, block.layout) }
+    ram.note_free();
 }
 
 /// Hands a range of physical addresses to the allocator; only whole pages of it are used.
@@ -148,12 +159,13 @@ pub(crate) unsafe fn add(range: Range<u64>) {
     let mut ram = RAM.lock();
     // SAFETY: the caller's promise.
     unsafe { ram.buddy.add_to_heap(start, end) };
+    ram.note_free();
 }
 
-/// Bytes that no one has taken, the reserve included.
+/// Bytes that no one has taken, the reserve included, as of a moment ago.
+#[inline]
 pub(crate) fn free_bytes() -> usize {
-    let ram = RAM.lock();
-    free_in(&ram.buddy) + free_in(&ram.reserve)
+    FREE.load(Ordering::Relaxed)
 }
 
 /// The frames of processes, as `mm::Frames` takes them.
@@ -169,6 +181,7 @@ impl FrameSource for RamFrames {
         loop {
             let bytes = len * PAGE_SIZE;
             if let Ok(address) = ram.buddy.alloc(block_layout(bytes)) {
+                ram.note_free();
                 let first = linear_to_physical(address.as_ptr().expose_provenance()).frame();
                 return Some(FrameRun { first, len });
             }

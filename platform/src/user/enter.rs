@@ -4,18 +4,20 @@ use super::{Exception, UserContext};
 use crate::arch;
 use core::arch::asm;
 
-/// Enters the program and returns with the next exception that it takes. Its registers are in `context` then; FP/SIMD
+/// Enters the program and returns with the next exception that it takes, and with `context`, which is in a register then as it is.
+/// The program's registers are in it; FP/SIMD
 /// registers and TPIDR_EL0 are where they were (see [`super::UserRegisters`]), and the program runs in whatever address space is
 /// active (`memory::activate`).
 ///
 /// Inlined, so that the registers that the kernel's loop needs are saved once and not at each trap. There is one such loop: the
-/// vectors go to `user_return` in it without asking where it lies, and a second one would not be linked.
+/// vectors go to `user_return` in it without asking where it lies, and a second one would not be assembled.
 #[inline(always)]
-#[allow(named_asm_labels)]
-pub fn run(context: &mut UserContext) -> Exception {
+pub fn run(context: &mut UserContext) -> (Exception, &mut UserContext) {
     let word: u64;
+    let after: *mut UserContext;
     // SAFETY: the block leaves the kernel by ERET and comes back at `user_return` by the vectors (user_vector), which store the
-    // program's registers in `context` and find it on this stack, exactly as pushed here.
+    // program's registers in `context` and find it on this stack, exactly as pushed here; x0 is
+    // `context` again.
     // x19 and x29, which cannot be named as clobbers, are kept on the stack. All other general registers are declared lost. ELR,
     // SPSR and SP_EL0 are the program's; SPSR is a `Pstate`, of which only the flags are anybody's choice: EL0 cannot be left but by an
     // exception. Interrupts are masked from here to ERET, so nothing can come between writing ELR and using it.
@@ -44,10 +46,11 @@ pub fn run(context: &mut UserContext) -> Exception {
             "ldp x28, x29, [x0, #224]",
             "ldp x0, x1, [x0]",
             "eret",
+            "2:",
             ".global user_return",
-            "user_return:",
+            ".equiv user_return, 2b",
             "ldp x19, x29, [sp], #32",
-            inout("x0") context => _, out("x2") word,
+            inout("x0") core::ptr::from_mut(context) => after, out("x2") word,
             out("x1") _, out("x3") _, out("x4") _, out("x5") _, out("x6") _, out("x7") _, out("x8") _,
             out("x9") _, out("x10") _, out("x11") _, out("x12") _, out("x13") _, out("x14") _, out("x15") _,
             out("x16") _, out("x17") _, out("x18") _, out("x20") _, out("x21") _, out("x22") _, out("x23") _,
@@ -56,5 +59,6 @@ pub fn run(context: &mut UserContext) -> Exception {
     }
     // An exception masks SError; the kernel wants to hear of them (platform/README.md, rule 14).
     arch::unmask_system_errors();
-    Exception::from_vector(word)
+    // SAFETY: it is `context`, which nobody else has.
+    (Exception::from_vector(word), unsafe { &mut *after })
 }

@@ -71,7 +71,7 @@ impl Space {
     }
 
     /// Works on the space under its lock. `work` must not touch user memory nor sleep.
-    #[inline]
+    #[inline(always)]
     pub fn with<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
         work(present(&mut self.memory.lock()))
     }

@@ -9,7 +9,7 @@ use platform::memory::BoardMmu;
 impl Space {
     /// [`Space::with`] for work that may drop mappings. Whole tables are released behind the lock, in pieces between which
     /// others run; the caller holds no lock.
-    #[inline]
+    #[inline(always)]
     pub fn edit<R>(&self, work: impl FnOnce(&mut AddressSpace) -> R) -> R {
         let (result, has_deferred) = self.with(|space| (work(space), space.has_deferred()));
         if has_deferred {

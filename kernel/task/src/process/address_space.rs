@@ -8,7 +8,7 @@ use sched::space::Space;
 
 impl Process {
     /// The process's address space; `None` once it has ended.
-    #[inline]
+    #[inline(always)]
     pub fn space(&self) -> Option<Arc<Space>> {
         self.space.lock().clone()
     }

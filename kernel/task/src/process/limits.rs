@@ -76,7 +76,7 @@ impl Process {
     ///
     /// # Panics
     /// If one of `which` is not one of `RLIMIT_*`.
-    #[inline]
+    #[inline(always)]
     pub fn limits_of<const N: usize>(&self, which: [usize; N]) -> [u64; N] {
         let inherited = self.inherited.lock();
         which.map(|which| inherited.limits.0[which].cur)
