@@ -113,6 +113,9 @@ fn report(out: &mut impl Write, frame: &KernelFrame, kind: Kind) -> Result {
     print_syndrome(out, frame, kind)?;
     write!(out, "ELR ")?;
     backtrace::line(out, frame.pc as usize)?;
+    // A function that calls no other has no frame: who called it is in x30 alone.
+    write!(out, "LR  ")?;
+    backtrace::line(out, frame.x[30] as usize)?;
     writeln!(out, "SPSR  {:#010x}   SP {:#018x}", frame.pstate, frame.sp)?;
     for (number, value) in frame.x.iter().enumerate() {
         let separator = if number % 4 == 3 || number == 30 {
