@@ -188,10 +188,7 @@ fn write_rest(at: u64, from: &[u8], fault: &UserFault) -> Result<(), Errno> {
 }
 
 /// Repeats a copy from where it faulted until all of it is done.
-fn rest_of(
-    first: &UserFault,
-    mut copy: impl FnMut(usize) -> Result<(), UserFault>,
-) -> Result<(), Errno> {
+fn rest_of(first: &UserFault, mut copy: impl FnMut(usize) -> Result<(), UserFault>) -> Result<(), Errno> {
     serve(first)?;
     let mut done = first.done;
     while let Err(fault) = copy(done) {
