@@ -16,6 +16,7 @@ mod crash;
 mod debian;
 mod demos;
 mod disk_files;
+mod disk_maps;
 mod disks;
 mod early;
 mod fat_files;
@@ -57,6 +58,7 @@ fn all() -> Vec<Scene> {
         early::SCENES,
         disks::SCENES,
         disk_files::SCENES,
+        disk_maps::SCENES,
         cards::SCENES,
         fat_files::SCENES,
         console::SCENES,
