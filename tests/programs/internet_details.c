@@ -86,6 +86,7 @@ static void turn_on(void) {
 // After what it uses.
 #include "internet_diag.h"
 #include "internet_errors.h"
+#include "internet_groups.h"
 #include "internet_info.h"
 #include "internet_past.h"
 
@@ -97,6 +98,7 @@ static void checks(void) {
     check_info();
     check_diag();
     check_errors();
+    check_groups();
     check_ports_of_the_past();
     check_meeting_again();
 }

@@ -44,6 +44,29 @@ pub const IP_RECVTTL: u32 = 12;
 /// Messages say their type of service.
 pub const IP_RECVTOS: u32 = 13;
 
+/// The interface by which messages to groups go.
+pub const IP_MULTICAST_IF: u32 = 32;
+/// Routers that they may pass.
+pub const IP_MULTICAST_TTL: u32 = 33;
+/// This machine's own members get them, too.
+pub const IP_MULTICAST_LOOP: u32 = 34;
+/// The socket joins a group.
+pub const IP_ADD_MEMBERSHIP: u32 = 35;
+/// It leaves it.
+pub const IP_DROP_MEMBERSHIP: u32 = 36;
+/// Messages to groups that others joined come, too.
+pub const IP_MULTICAST_ALL: u32 = 49;
+
+/// The interface by which messages to groups go.
+pub const IPV6_MULTICAST_IF: u32 = 17;
+/// Routers that they may pass.
+pub const IPV6_MULTICAST_HOPS: u32 = 18;
+/// This machine's own members get them, too.
+pub const IPV6_MULTICAST_LOOP: u32 = 19;
+/// The socket joins a group.
+pub const IPV6_ADD_MEMBERSHIP: u32 = 20;
+/// It leaves it.
+pub const IPV6_DROP_MEMBERSHIP: u32 = 21;
 /// Routers that a packet may pass.
 pub const IPV6_UNICAST_HOPS: u32 = 16;
 /// Whether packets may be cut.

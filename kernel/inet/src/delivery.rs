@@ -61,7 +61,8 @@ fn deliver_some(mut outbox: Outbox) {
         let Some(packet) = outbox.take_first() else {
             return;
         };
-        take(loopback, packet.bytes(), packet.bytes(), &mut outbox);
+        let netif = packet.netif().unwrap_or(loopback);
+        take(netif, packet.bytes(), packet.bytes(), &mut outbox);
     }
     if !outbox.is_empty() {
         defer(outbox);

@@ -2,6 +2,7 @@
 //! delivers them itself when it has released the sender's lock (`delivery`): so no packet waits for a thread, none is reordered,
 //! and no lock of a socket is taken under another's.
 
+use super::netif::Netif;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use lock::Mutex;
@@ -21,6 +22,8 @@ static SPARE: Mutex<ArrayVec<Vec<u8>, KEPT>> = Mutex::new(ArrayVec::new_const())
 pub(crate) struct Packet {
     buffer: Vec<u8>,
     len: usize,
+    /// The interface by which it seems to come; `None`: that of the loopback.
+    netif: Option<&'static Netif>,
 }
 
 impl Packet {
@@ -28,12 +31,26 @@ impl Packet {
     fn try_new() -> Option<Packet> {
         let kept = SPARE.lock().pop();
         let buffer = kept.or_else(|| fallible::filled(MAX_PACKET, 0).ok())?;
-        Some(Packet { buffer, len: 0 })
+        Some(Packet {
+            buffer,
+            len: 0,
+            netif: None,
+        })
     }
 
     /// Its bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.len]
+    }
+
+    /// The interface by which it seems to come, unless it is that of the loopback.
+    pub(crate) fn netif(&self) -> Option<&'static Netif> {
+        self.netif
+    }
+
+    /// It seems to come by that interface: a message to a group, of which this machine has members there.
+    pub(crate) fn come_by(&mut self, netif: &'static Netif) {
+        self.netif = Some(netif);
     }
 
     /// The first `len` bytes of its room, which are the packet from now on.

@@ -4,7 +4,7 @@ use super::super::outbox::Outbox;
 use super::super::packet::InboundPacket;
 use super::{
     Datagram, DatagramState, Kind, MOST_RECEIVERS, PING_PORTS, QueuedMessage, RAW, Receivers, UDP_PORTS,
-    errors,
+    errors, groups,
 };
 use abi::Errno;
 use memory::fallible;
@@ -31,8 +31,14 @@ pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
     let from = IpEndpoint::new(source, datagram.src_port());
     let port = datagram.dst_port();
     if destination.is_multicast() || arrival.netif.is_broadcast(&destination) {
+        let (is_group, interface) = (destination.is_multicast(), arrival.netif.index);
+        if is_group && !groups::has_member(&destination, interface) {
+            return;
+        }
         let all: Receivers = UDP_PORTS.find_all(&destination, port);
-        let takers = all.iter().filter(|socket| socket.fit(&from).is_some());
+        let takers = all.iter().filter(|socket| {
+            socket.fit(&from).is_some() && (!is_group || socket.takes_group(&destination, interface))
+        });
         takers.for_each(|socket| socket.queue(arrival, from, datagram.payload()));
         return;
     }

@@ -102,7 +102,16 @@ impl Datagram {
         }
         let name = address::parse(self.base.family, bytes)?;
         let peer = self.meant_by(name);
-        let route = route::to(&peer.addr)?;
+        let own = self.inner.lock().bound.and_then(|name| name.address);
+        let by_group = peer
+            .addr
+            .is_multicast()
+            .then(|| self.route_to_group(&peer.addr, own))
+            .flatten();
+        let route = match by_group {
+            Some(route) => route,
+            None => route::to(&peer.addr)?,
+        };
         self.check_broadcast(&peer.addr)?;
         let bound = self.bind_if_needed(request.caller.credentials().euid)?;
         let mut inner = self.inner.lock();
@@ -169,6 +178,7 @@ impl Datagram {
             ports.unbind(self, name.port);
         }
         self.leave_raw();
+        self.leave_all();
         drop((queue, errors));
     }
 

@@ -9,6 +9,7 @@ mod bind;
 mod compose;
 mod control;
 mod errors;
+mod groups;
 mod ops;
 mod options;
 mod receive;
@@ -28,6 +29,7 @@ use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use errors::ErrorReport;
+use groups::Membership;
 use lock::{Mutex, rank};
 use memory::fallible;
 use net::SocketBase;
@@ -88,6 +90,8 @@ struct DatagramState {
     /// What both count against the receive buffer.
     queued: usize,
     options: DatagramOptions,
+    /// Groups that it has joined.
+    memberships: Vec<Membership>,
     is_receive_shut: bool,
     is_send_shut: bool,
 }

@@ -1,6 +1,7 @@
 //! Options of messages: ip(7), ipv6(7), udp(7).
 
 use super::super::options::{self, flag, number};
+use super::groups::GroupOptions;
 use super::{Datagram, Kind, QueuedMessage};
 use abi::Errno;
 use abi::inet::{
@@ -35,6 +36,7 @@ pub(super) struct DatagramOptions {
     pub(super) stamp: Option<TimeUnit>,
     pub(super) receives_errors: bool,
     pub(super) brings_header: bool,
+    pub(super) groups: GroupOptions,
     discovery: u32,
     /// Types of ICMP that are not wanted, a bit for each.
     unwanted: [u32; 8],
@@ -81,11 +83,14 @@ impl TimeUnit {
 impl DatagramOptions {
     /// How many routers a packet there may pass.
     pub(super) fn hop_limit_for(&self, to: &IpAddress) -> u8 {
+        if to.is_multicast() {
+            return self.groups.sending(to.version()).hop_limit;
+        }
         let said = match to {
             IpAddress::Ipv4(_) => self.hop_limit,
             IpAddress::Ipv6(_) => self.hop_limit_of_ipv6,
         };
-        said.unwrap_or(if to.is_multicast() { 1 } else { options::HOP_LIMIT })
+        said.unwrap_or(options::HOP_LIMIT)
     }
 
     /// The traffic class of a packet there.
@@ -185,7 +190,10 @@ impl Datagram {
                 return Ok(());
             }
             (SOL_RAW, IPV6_CHECKSUM) if self.filters(IpProtocol::Icmpv6) => CHECKSUM_OF_ICMPV6,
-            _ => return Err(Errno::ENOPROTOOPT),
+            _ => {
+                drop(inner);
+                return self.get_group_option(level, name, value);
+            }
         };
         value.set(&answer);
         Ok(())
@@ -196,7 +204,7 @@ impl Datagram {
         self.kind == Kind::Raw && self.protocol == protocol
     }
 
-    fn is_six(&self) -> bool {
+    pub(super) fn is_six(&self) -> bool {
         self.base.family != AF_INET
     }
 
@@ -260,7 +268,10 @@ impl Datagram {
                     return Err(Errno::EINVAL);
                 }
             }
-            _ => return Err(Errno::ENOPROTOOPT),
+            _ => {
+                drop(inner);
+                return self.set_group_option(level, name, value);
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::super::outbox::{MAX_PACKET, Outbox};
 use super::super::route::{self, Route};
 use super::compose::{Envelope, longest};
 use super::control::Said;
-use super::{Datagram, Kind};
+use super::{Datagram, Kind, groups};
 use abi::Errno;
 use abi::socket::MessageFlags;
 use net::{Request, SentMessage};
@@ -53,7 +53,8 @@ impl Datagram {
             return Err(Errno::EMSGSIZE);
         }
         let said = Said::read(message.control, course.to.addr.version())?;
-        let own = course.source.or(bound.address);
+        // Who is bound to a group sends from an address of the interface.
+        let own = course.source.or(bound.address).filter(|own| !own.is_multicast());
         let source = said.source.or(own).unwrap_or(course.route.source);
         if source.version() != course.to.addr.version() {
             return Err(Errno::EAFNOSUPPORT);
@@ -82,11 +83,24 @@ impl Datagram {
             delivery::deliver(outbox);
         } else {
             // One for a neighbour that is not known yet waits there; one that finds no room is lost, as on a wire that is full.
-            if let Some(packet) = outbox.take_first() {
+            if let Some(mut packet) = outbox.take_first() {
                 course.route.netif.send_packet(packet.bytes());
+                if self.loops_back(&course) {
+                    packet.come_by(course.route.netif);
+                    outbox.push(packet);
+                    delivery::deliver(outbox);
+                }
             }
         }
         Ok(len)
+    }
+
+    /// Whether this machine's own members of a group get a message that leaves the machine.
+    fn loops_back(&self, course: &Course) -> bool {
+        let to = &course.to.addr;
+        to.is_multicast()
+            && self.inner.lock().options.groups.sending(to.version()).loops
+            && groups::has_member(to, course.route.netif.index)
     }
 
     pub(super) fn brings_header(&self) -> bool {
@@ -106,6 +120,7 @@ impl Datagram {
             return Err(Errno::EPIPE);
         }
         let (peer, source) = (inner.peer, inner.source);
+        let bound = inner.bound.and_then(|name| name.address);
         drop(inner);
         let (to, source) = match name {
             Some(name) => (self.meant_by(address::parse(self.base.family, name)?), None),
@@ -119,11 +134,16 @@ impl Datagram {
         if is_mixed {
             return Err(Errno::EAFNOSUPPORT);
         }
-        Ok(Course {
-            route: route::to(&to.addr)?,
-            to,
-            source,
-        })
+        let by_group = to
+            .addr
+            .is_multicast()
+            .then(|| self.route_to_group(&to.addr, source.or(bound)))
+            .flatten();
+        let route = match by_group {
+            Some(route) => route,
+            None => route::to(&to.addr)?,
+        };
+        Ok(Course { route, to, source })
     }
 }
 
