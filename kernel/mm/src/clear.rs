@@ -194,7 +194,34 @@ impl Part {
                 count += 1;
             }
         }
-        memory.frames().occupancy(self.table).valid() == count
+        let occupancy = memory.frames().occupancy(self.table);
+        if occupancy.may_have_swapped() {
+            let swapped = self.swapped(memory).count();
+            parked.note_swapped(swapped);
+            count += swapped;
+        }
+        occupancy.valid() == count
+    }
+
+    /// The indices of the swapped entries in the range.
+    fn swapped<M: Mmu>(self, memory: &Memory<M>) -> impl Iterator<Item = usize> {
+        let slots = slots(self.table, memory, self.level, self.base, self.range);
+        slots
+            .map(|(index, _)| index)
+            .filter(move |index| memory.mmu().load(self.table, *index).is_swapped())
+    }
+
+    /// Takes out the swapped entries in the range; how many. No TLB knows them.
+    #[cold]
+    fn take_out_swapped<M: Mmu>(self, memory: &Memory<M>) -> usize {
+        let mut count = 0;
+        for index in self.swapped(memory) {
+            let entry = memory.mmu().load(self.table, index);
+            memory.mmu().store(self.table, index, Descriptor::INVALID);
+            memory.swap().release(memory.frames(), memory.mmu(), entry.slot());
+            count += 1;
+        }
+        count
     }
 
     /// Takes the parked entries out, from the pages up.
@@ -232,6 +259,9 @@ impl Part {
             }
         }
         frames.free_chain(mmu, chain);
+        if frames.occupancy(self.table).may_have_swapped() {
+            count += self.take_out_swapped(memory);
+        }
         frames.update_occupancy(self.table, |occupancy| occupancy.without(count));
         count
     }

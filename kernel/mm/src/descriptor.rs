@@ -5,11 +5,13 @@
 //! ```text
 //!  table (L1, L2)  63 NSTable | 62:61 APTable | 60 UXNTable | 59 PXNTable | 47:12 next table | 1:0 = 0b11
 //!  page  (L3)      58:55 software | 54 UXN | 53 PXN | 52 Contiguous | 47:12 frame | 11 nG | 10 AF | 9:8 SH | 7:6 AP | 4:2 AttrIndx | 1:0 = 0b11
+//!  swapped (L3)    the bits of the page but 47:12 = slot, 1:0 = 0b00: what it may be when it is back (`swap`)
 //! ```
 //! `APTable[1]` (bit 62) takes write access away from the whole subtree, for EL0 and EL1: it is what makes a *table* shared
 //! copy-on-write. `AP[2]` (bit 7) does the same for one page.
 
 use crate::addr::{Frame, PAGE_SHIFT};
+use crate::swap::Slot;
 use core::fmt;
 
 /// One 64-bit descriptor.
@@ -137,10 +139,35 @@ impl Descriptor {
         Descriptor(self.0 | VALID)
     }
 
-    /// Whether it is a parked one: not valid, yet something.
+    /// Whether it is a parked one: not valid, yet it says that it was a table or a page.
     #[inline]
     pub(crate) const fn is_parked(self) -> bool {
-        !self.is_valid() && self.0 != Descriptor::INVALID.0
+        self.0 & (TABLE_OR_PAGE | VALID) == TABLE_OR_PAGE
+    }
+
+    /// A page descriptor whose page has gone to `slot`, with all that it says of the page: no walker follows it.
+    #[inline]
+    pub const fn swapped_to(self, slot: Slot) -> Descriptor {
+        let rights = self.without_write().0 & !(ADDRESS | TABLE_OR_PAGE | VALID);
+        Descriptor(rights | (slot.0 as u64) << PAGE_SHIFT)
+    }
+
+    /// Whether the page is in a slot of a swap area.
+    #[inline]
+    pub const fn is_swapped(self) -> bool {
+        self.0 & (TABLE_OR_PAGE | VALID) == 0 && !self.is_nothing()
+    }
+
+    /// The slot of a swapped page.
+    #[inline]
+    pub const fn slot(self) -> Slot {
+        Slot(((self.0 & ADDRESS) >> PAGE_SHIFT) as u32)
+    }
+
+    /// The swapped page at a frame again, without write access: that is earned by a write.
+    #[inline]
+    pub(crate) const fn brought_back(self, frame: Frame) -> Descriptor {
+        Descriptor(self.0 | TABLE_OR_PAGE | VALID).pointing_to(frame)
     }
 
     /// What all of them have in common: the bits set in every one.
@@ -159,6 +186,12 @@ impl Descriptor {
     #[inline]
     pub const fn is_valid(self) -> bool {
         self.0 & VALID != 0
+    }
+
+    /// Whether there is nothing: no table, no page, mapped or swapped.
+    #[inline]
+    pub(crate) const fn is_nothing(self) -> bool {
+        self.0 == Descriptor::INVALID.0
     }
 
     /// Whether the page's own bits let it be written.

@@ -28,6 +28,10 @@ pub enum Event {
     SourceMapped,
     /// A page of a file was mapped together with a neighbour that faulted.
     MappedAround,
+    /// A page was taken out of a table, into the swap cache.
+    Evicted,
+    /// A page came back from a swap area or the swap cache, by a fault on it.
+    SwappedIn,
     /// The tables allowed the access already.
     Spurious,
     /// A shared table was copied.
@@ -40,6 +44,8 @@ pub enum Event {
     FlushAsid,
     /// DSB ISHST, TLBI VAE1IS or VALE1IS, DSB ISH.
     FlushAddress,
+    /// DSB ISHST, TLBI VAAE1IS or VMALLE1IS, DSB ISH.
+    FlushEverywhere,
     /// TLBI VAE1, DSB NSH.
     FlushOwn,
     /// TLBI VMALLE1, DSB NSH.
@@ -66,7 +72,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, with its name in /proc/vmstat, in the order of their numbers.
-    pub const ALL: [(Event, &'static str); 24] = [
+    pub const ALL: [(Event, &'static str); 27] = [
         (Event::Copied, "cow_copied"),
         (Event::Regained, "cow_regained"),
         (Event::RegainedInBulk, "cow_regained_in_bulk"),
@@ -74,12 +80,15 @@ impl Event {
         (Event::ZeroShared, "zero_shared"),
         (Event::SourceMapped, "file_mapped"),
         (Event::MappedAround, "file_mapped_around"),
+        (Event::Evicted, "pages_evicted"),
+        (Event::SwappedIn, "pages_swapped_in"),
         (Event::Spurious, "faults_spurious"),
         (Event::TableCopied, "cow_tables_copied"),
         (Event::TableRegained, "cow_tables_regained"),
         (Event::Fork, "forks"),
         (Event::FlushAsid, "tlbi_asid"),
         (Event::FlushAddress, "tlbi_address"),
+        (Event::FlushEverywhere, "tlbi_everywhere"),
         (Event::FlushOwn, "tlbi_own_address"),
         (Event::FlushAllOwn, "tlbi_own_all"),
         (Event::FlushKernelPage, "tlbi_kernel"),
@@ -97,7 +106,7 @@ impl Event {
     pub const fn cost(self) -> Cost {
         const PAGE: u64 = PAGE_SIZE as u64;
         match self {
-            Event::FlushAsid | Event::FlushAddress => Cost::of(1, 2),
+            Event::FlushAsid | Event::FlushAddress | Event::FlushEverywhere => Cost::of(1, 2),
             Event::FlushOwn | Event::FlushAllOwn => Cost::of(1, 1),
             Event::FlushKernelPage => Cost::of(1, 0),
             Event::InstructionsSynced => Cost::of(0, 2),
@@ -117,6 +126,8 @@ impl Event {
             | Event::ZeroShared
             | Event::SourceMapped
             | Event::MappedAround
+            | Event::Evicted
+            | Event::SwappedIn
             | Event::Spurious
             | Event::TableCopied
             | Event::TableRegained
@@ -133,6 +144,7 @@ impl From<Resolution> for Event {
             Resolution::ZeroFilled => Event::ZeroFilled,
             Resolution::SourceMapped => Event::SourceMapped,
             Resolution::Copied => Event::Copied,
+            Resolution::SwappedIn => Event::SwappedIn,
             Resolution::Regained | Resolution::Upgraded => Event::Regained,
         }
     }

@@ -15,6 +15,7 @@
 
 mod around;
 mod given_back;
+mod swap_in;
 
 use crate::addr::{Frame, Level, VirtAddr};
 use crate::area::{Area, Sharing};
@@ -78,6 +79,8 @@ pub enum Resolution {
     Regained,
     /// Rights that the area has gained were put into the descriptor.
     Upgraded,
+    /// A page came back from where it was swapped to.
+    SwappedIn,
 }
 
 /// si_code of a SIGSEGV.
@@ -177,24 +180,21 @@ impl Page<'_> {
     fn copy<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
         let old = self.path.leaf;
         let is_zero = old.frame() == memory.zero_frame();
-        let copied = if is_zero {
-            zeroed(memory)
-        } else {
-            copy_of(memory, old.frame())
+        let (copied, resolution) = match is_zero {
+            true => (zeroed(memory), Resolution::ZeroFilled),
+            false => (copy_of(memory, old.frame()), Resolution::Copied),
         };
         let Some(frame) = copied else {
             return NO_MEMORY;
-        };
-        let resolution = if is_zero {
-            Resolution::ZeroFilled
-        } else {
-            Resolution::Copied
         };
         self.map(memory, tables, self.leaf(memory, frame).with_write(), resolution)
     }
 
     /// Nothing is mapped: what the area promises is put there.
     fn fill<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
+        if self.path.leaf.is_swapped() {
+            return self.swap_in(memory, tables);
+        }
         let Some((source, index)) = self.area.source_page(self.address) else {
             return self.fill_anonymous(memory, tables);
         };

@@ -14,6 +14,7 @@ use crate::descriptor::Descriptor;
 use crate::mmu::{MAX_CPUS, Mmu};
 use crate::occupancy::Occupancy;
 use crate::records::{FrameInfos, Records};
+use crate::swap::Slot;
 use crate::sync::{Mutex, Ordering, fence};
 
 pub use stack::FreeChain;
@@ -34,8 +35,13 @@ const COUNT_LIMIT: u32 = if cfg!(debug_assertions) { 1 << 16 } else { 1 << 31 };
 const INSTRUCTIONS_CLEAN: u32 = 1;
 /// Page frames: an object holds it, so that whoever maps it has no copy of his own.
 const OF_OBJECT: u32 = 2;
+/// Page frames: it is in the swap cache, and the bits above are its slot.
+const IN_SWAP_CACHE: u32 = 4;
 /// Page frames: the bits above count the kernel's writes, so that one in the middle of the cleaning is seen.
-const ONE_WRITE: u32 = 4;
+const ONE_WRITE: u32 = 8;
+const SLOT_SHIFT: u32 = 3;
+
+const _: () = assert!(SLOT_SHIFT + Slot::BITS == u32::BITS);
 
 /// Contiguous frames, `len` of them from `first`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -302,6 +308,30 @@ impl Frames {
     /// Whether `frame`, a page, is one of an object.
     pub(crate) fn is_of_object(&self, frame: Frame) -> bool {
         self.records.word(frame).load(Ordering::Relaxed) & OF_OBJECT != 0
+    }
+
+    /// The slot of `frame`, a page, if it is in the swap cache.
+    pub(crate) fn swap_slot(&self, frame: Frame) -> Option<Slot> {
+        let word = self.records.word(frame).load(Ordering::Relaxed);
+        (word & IN_SWAP_CACHE != 0).then_some(Slot(word >> SLOT_SHIFT))
+    }
+
+    /// `frame`, a page, is in the swap cache with this slot from now on, or no longer. What is there does not change, so nobody counts
+    /// writes to it meanwhile.
+    pub(crate) fn set_swap_slot(&self, frame: Frame, slot: Option<Slot>) {
+        let tied = slot.map_or(0, |slot| IN_SWAP_CACHE | slot.0 << SLOT_SHIFT);
+        let word = self.records.word(frame);
+        // It never fails.
+        let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+            Some(word & (INSTRUCTIONS_CLEAN | OF_OBJECT) | tied)
+        });
+    }
+
+    /// Descriptors of `table`, which may be shared, are about to be swapped.
+    pub(crate) fn mark_swapped(&self, table: Frame) {
+        self.records
+            .word(table)
+            .fetch_or(Occupancy::SWAPPED, Ordering::Relaxed);
     }
 
     /// Makes what the kernel wrote to `frame` fit to be executed, if that was not done yet. `frame` is a page.

@@ -118,6 +118,14 @@ impl Parked {
         self.page = page;
     }
 
+    /// So many swapped pages go too. No TLB knows them; there is something to take out.
+    pub(crate) fn note_swapped(&mut self, count: usize) {
+        self.entries += count;
+        if count > 0 {
+            self.page = None;
+        }
+    }
+
     /// One flush for all of them; `None`: there are none.
     pub(crate) fn flush<M: Mmu>(mut self, memory: &Memory<M>, tag: AsidTag) -> Option<Flushed> {
         let entries = core::mem::take(&mut self.entries);

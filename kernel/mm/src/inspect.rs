@@ -132,7 +132,7 @@ impl AddressSpace {
             let base = VirtAddr(at.0 & !(Level::L2.span() - 1));
             if let Some(table) = path.l3 {
                 let occupancy = memory.frames().occupancy(table);
-                let is_dense = occupancy.valid() == occupancy.used().len();
+                let is_dense = occupancy.valid() == occupancy.used().len() && !occupancy.may_have_swapped();
                 for (index, address) in slots(table, memory, Level::L3, base, range) {
                     let state = ((address.0 - range.start().0) >> PAGE_SHIFT) as usize;
                     if is_dense || memory.mmu().load(table, index).is_valid() {
@@ -205,7 +205,12 @@ impl AddressSpace {
             for l2 in memory.frames().occupancy(upper.frame()).used() {
                 let lower = memory.mmu().load(upper.frame(), l2);
                 if lower.is_valid() {
-                    pages += memory.frames().occupancy(lower.frame()).valid() as u64;
+                    let occupancy = memory.frames().occupancy(lower.frame());
+                    pages += occupancy.valid() as u64;
+                    if occupancy.may_have_swapped() {
+                        pages -= swapped_in(memory, lower.frame());
+                        entries += occupancy.used().len();
+                    }
                 }
                 entries += 1;
             }
@@ -253,6 +258,14 @@ impl AddressSpace {
             }
         })
     }
+}
+
+/// The swapped entries of a level-3 table.
+#[cold]
+fn swapped_in<M: Mmu>(memory: &Memory<M>, table: Frame) -> u64 {
+    let used = memory.frames().occupancy(table).used();
+    used.filter(|&index| memory.mmu().load(table, index).is_swapped())
+        .count() as u64
 }
 
 /// What a walk from the root counts for, in entries.

@@ -6,6 +6,7 @@ use crate::asid::Asids;
 use crate::events::{Cost, Event};
 use crate::frames::{Frames, NoMemory};
 use crate::mmu::Mmu;
+use crate::swap::Swap;
 
 /// One machine's memory.
 pub struct Memory<M: Mmu> {
@@ -13,6 +14,7 @@ pub struct Memory<M: Mmu> {
     frames: Frames,
     zero_frame: Frame,
     asids: Asids,
+    swap: Swap,
 }
 
 impl<M: Mmu> Memory<M> {
@@ -27,6 +29,7 @@ impl<M: Mmu> Memory<M> {
             frames,
             zero_frame,
             asids,
+            swap: Swap::default(),
         })
     }
 
@@ -53,6 +56,12 @@ impl<M: Mmu> Memory<M> {
     #[inline]
     pub fn asids(&self) -> &Asids {
         &self.asids
+    }
+
+    /// The swap areas and the swap cache.
+    #[inline]
+    pub fn swap(&self) -> &Swap {
+        &self.swap
     }
 
     /// Counts `event` once.
@@ -121,6 +130,19 @@ impl<M: Mmu> Memory<M> {
         self.mmu.tlbi_vale1is(asid, address);
         self.mmu.dsb_ish();
         self.count(Event::FlushAddress);
+    }
+
+    /// Every translation of `address` in whichever ASID (`None`: every translation) that preceding stores changed is gone from
+    /// every TLB on return.
+    #[cfg_attr(feature = "places", track_caller)]
+    pub(crate) fn flush_everywhere(&self, address: Option<VirtAddr>) {
+        self.mmu.dsb_ishst();
+        match address {
+            Some(address) => self.mmu.tlbi_vaae1is(address),
+            None => self.mmu.tlbi_vmalle1is(),
+        }
+        self.mmu.dsb_ish();
+        self.count(Event::FlushEverywhere);
     }
 
     /// No translation of `address` in `asid` is left in this processor's TLB.

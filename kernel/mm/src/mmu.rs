@@ -13,6 +13,9 @@
 //! * **Nothing any more**, for any number of entries of one space: `store` of each with bit 0 clear (*parked*, `clear`),
 //!   `dsb_ishst`, one TLBI, `dsb_ish`; then `store(INVALID)` over each, and its reference is dropped. That second store needs
 //!   no barrier: whichever of the two a walker finds, it finds nothing.
+//! * **A page that goes out**, perhaps from a table of several spaces: `store` of the swapped descriptor, for any number of
+//!   pages, `dsb_ishst`, one TLBI in all ASIDs, `dsb_ish`; then the descriptor's reference is dropped, and only then may the
+//!   page's bytes be written to a device, for until then somebody could store to it.
 //! * **The same page at another address** of one space: `store(INVALID)` there, `store` here, for any number of pages, then
 //!   `dsb_ishst`, one TLBI, `dsb_ish`. In between either address reaches it.
 //!
@@ -178,6 +181,12 @@ pub trait Mmu {
 
     /// TLBI VALE1IS: the last-level entry that translates `address` in `asid`, on every processor.
     fn tlbi_vale1is(&self, asid: Asid, address: VirtAddr);
+
+    /// TLBI VAAE1IS: every entry that translates `address` in whichever ASID, all levels, on every processor.
+    fn tlbi_vaae1is(&self, address: VirtAddr);
+
+    /// TLBI VMALLE1IS: every entry of EL1&0, on every processor.
+    fn tlbi_vmalle1is(&self);
 
     /// TLBI VAE1 and DSB NSH: as [`Mmu::tlbi_vae1is`], complete on return, on this processor only.
     fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr);

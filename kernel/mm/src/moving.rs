@@ -126,7 +126,7 @@ impl Tables {
         for (index, page) in slots(table, memory, Level::L3, part.base(), part.range) {
             let target = part.target_of(page);
             let wanted = Some(target.0 >> Level::L2.shift());
-            if ready != wanted && memory.mmu().load(table, index).is_valid() {
+            if ready != wanted && !memory.mmu().load(table, index).is_nothing() {
                 self.make_path(memory, target, None)?;
                 ready = wanted;
             }
@@ -156,7 +156,7 @@ impl Tables {
         let (mut there, mut translated) = (None, None);
         for (index, page) in slots(part.table, memory, Level::L3, part.base(), part.range) {
             let target = part.target_of(page);
-            if !memory.mmu().load(part.table, index).is_valid() {
+            if memory.mmu().load(part.table, index).is_nothing() {
                 continue;
             }
             if translated != Some(target.0 >> Level::L2.shift()) {
@@ -191,9 +191,12 @@ impl Part {
     }
 }
 
-/// Moves a valid entry between private tables, to where there is none.
+/// Moves an entry, valid or swapped, between private tables, to where there is none.
 fn take_over<M: Mmu>(memory: &Memory<M>, (from, from_index): (Frame, usize), (to, to_index): (Frame, usize)) {
     let entry = memory.mmu().load(from, from_index);
+    if entry.is_swapped() {
+        memory.frames().mark_swapped(to);
+    }
     memory.mmu().store(from, from_index, Descriptor::INVALID);
     memory
         .frames()

@@ -3,11 +3,11 @@
 
 use core::ops::Range;
 
-/// What a table holds: how many valid entries, the range of indices beyond which there are none, and whether descriptors in
-/// it have been write-protected (I4). One word, so that a shared table's mark is one atomic OR.
+/// What a table holds: how many entries, valid or swapped, the range of indices beyond which there are none, whether descriptors in
+/// it have been write-protected (I4), and whether some may be swapped. One word, so that a shared table's mark is one atomic OR.
 ///
 /// ```text
-/// 31 write-protected | 29:20 valid entries | 19:10 last used index | 9:0 first used index
+/// 31 write-protected | 30 may have swapped entries | 29:20 entries | 19:10 last used index | 9:0 first used index
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Occupancy(u32);
@@ -15,6 +15,9 @@ pub(crate) struct Occupancy(u32);
 impl Occupancy {
     /// The mark, as a bit of the word.
     pub(crate) const WRITE_PROTECTED: u32 = 1 << 31;
+    /// The mark that some entries may be swapped. It stays when they are back.
+    pub(crate) const SWAPPED: u32 = 1 << 30;
+    const MARKS: u32 = Occupancy::WRITE_PROTECTED | Occupancy::SWAPPED;
 
     /// The occupancy that a frame's record keeps as `word`.
     #[inline]
@@ -32,8 +35,8 @@ impl Occupancy {
     pub(crate) const EMPTY: Occupancy = Occupancy(0);
 
     #[inline]
-    const fn of(first: usize, last: usize, valid: usize, protected: u32) -> Occupancy {
-        Occupancy(first as u32 | (last as u32) << 10 | (valid as u32) << 20 | protected)
+    const fn of(first: usize, last: usize, valid: usize, marks: u32) -> Occupancy {
+        Occupancy(first as u32 | (last as u32) << 10 | (valid as u32) << 20 | marks)
     }
 
     /// Of a table with `valid` entries, all of them in `used`.
@@ -46,7 +49,7 @@ impl Occupancy {
         }
     }
 
-    /// Valid entries.
+    /// Entries that are something: valid, or swapped.
     #[inline]
     pub(crate) const fn valid(self) -> usize {
         (self.0 >> 20 & 0x3ff) as usize
@@ -67,19 +70,31 @@ impl Occupancy {
         self.0 & Occupancy::WRITE_PROTECTED != 0
     }
 
+    /// Whether some entries may be swapped.
+    #[inline]
+    pub(crate) const fn may_have_swapped(self) -> bool {
+        self.0 & Occupancy::SWAPPED != 0
+    }
+
+    /// With some entries that may be swapped.
+    #[inline]
+    pub(crate) const fn with_swapped(self) -> Occupancy {
+        Occupancy(self.0 | Occupancy::SWAPPED)
+    }
+
     /// After entry `index` became valid.
     #[inline]
     pub(crate) fn with(self, index: usize) -> Occupancy {
         let used = self.used();
-        let protected = self.0 & Occupancy::WRITE_PROTECTED;
+        let marks = self.0 & Occupancy::MARKS;
         if self.valid() == 0 {
-            return Occupancy::of(index, index, 1, protected);
+            return Occupancy::of(index, index, 1, marks);
         }
         Occupancy::of(
             used.start.min(index),
             (used.end - 1).max(index),
             self.valid() + 1,
-            protected,
+            marks,
         )
     }
 

@@ -3,7 +3,10 @@
 //! to wait for when the lock is free again.
 
 use crate::addr::{Frame, VirtAddr};
+use crate::memory::Memory;
+use crate::mmu::Mmu;
 use crate::space::AddressSpace;
+use crate::swap::{Slot, SwapDevice};
 use alloc::sync::Arc;
 use core::ops::Range;
 
@@ -151,9 +154,11 @@ pub trait Attachment {
 }
 
 /// A page that a fault has to wait for.
-pub struct AwaitedPage {
-    source: Arc<dyn PageSource>,
-    index: u64,
+pub struct AwaitedPage(Awaited);
+
+enum Awaited {
+    OfObject { source: Arc<dyn PageSource>, index: u64 },
+    Swapped { device: Arc<dyn SwapDevice>, slot: Slot },
 }
 
 impl AwaitedPage {
@@ -163,18 +168,23 @@ impl AwaitedPage {
     /// # Errors
     /// [`Interrupted`]: the thread is to end.
     pub fn wait(&self) -> Result<(), Interrupted> {
-        self.source.wait_for_page(self.index)
+        match &self.0 {
+            Awaited::OfObject { source, index } => source.wait_for_page(*index),
+            Awaited::Swapped { device, slot } => device.wait_for_page(*slot),
+        }
     }
 }
 
 impl AddressSpace {
-    /// The page of an object that belongs at `address` now: what a deferred fault waits for, without the space's lock. `None`:
-    /// there is none any more, and the fault is looked at anew at once.
-    pub fn awaited_page(&self, address: VirtAddr) -> Option<AwaitedPage> {
+    /// The page, swapped or of an object, that belongs at `address` now: what a deferred fault waits for, without the space's lock.
+    /// `None`: there is none any more, and the fault is looked at anew at once.
+    pub fn awaited_page<M: Mmu>(&self, memory: &Memory<M>, address: VirtAddr) -> Option<AwaitedPage> {
+        if let Some(slot) = self.swapped_page(memory, address) {
+            let device = memory.swap().device(slot)?;
+            return Some(AwaitedPage(Awaited::Swapped { device, slot }));
+        }
         let (source, index) = self.areas.find(address)?.source_page(address)?;
-        Some(AwaitedPage {
-            source: Arc::clone(source),
-            index,
-        })
+        let source = Arc::clone(source);
+        Some(AwaitedPage(Awaited::OfObject { source, index }))
     }
 }

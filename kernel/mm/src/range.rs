@@ -129,6 +129,10 @@ impl Rights {
     fn set_page<M: Mmu>(&self, memory: &Memory<M>, table: Frame, index: usize) -> bool {
         let old = memory.mmu().load(table, index);
         if !old.is_valid() {
+            if old.is_swapped() {
+                // It comes back with these.
+                memory.mmu().store(table, index, self.leaf.swapped_to(old.slot()));
+            }
             return false;
         }
         let frame = old.frame();

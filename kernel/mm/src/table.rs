@@ -8,7 +8,8 @@
 //!   MAP_SHARED page). So a table whose descriptor lacks APTable\[1\] is *private*; one that has it and count 1, on a private
 //!   path, is *regainable*; else it is *shared*.
 //! * **I3** a shared table never changes, but for write protection: write access is taken from its descriptors, by a plain store of the
-//!   same value whoever does it, so that two sharers may write-protect at once.
+//!   same value whoever does it, so that two sharers may write-protect at once. And its pages may go out and come back while
+//!   nobody else is at work on any space (`evict`).
 //! * **I4** the `write_protected` mark of a table says that other ASIDs may have cached its descriptors with write access.
 //! * **I5** a reference is dropped only after the flush: a descriptor taken out of a table becomes a [`Hostage`], or is parked
 //!   in its place (`hostage`), and its reference can only be had by flushing.
@@ -25,7 +26,7 @@ use crate::memory::Memory;
 use crate::mmu::{GROUP, Mmu};
 use crate::occupancy::Occupancy;
 use crate::release::Release;
-use crate::table_release::release_pages;
+use crate::table_release::{release_pages, release_swapped};
 use core::ops::Range;
 
 /// The tables of one space. Caller holds the space's lock for every method.
@@ -224,6 +225,9 @@ pub(crate) fn release<M: Mmu>(memory: &Memory<M>, table: Frame, level: Level) {
         return;
     }
     let Some(below) = level.below() else {
+        if occupancy.may_have_swapped() {
+            release_swapped(memory, table, occupancy.used());
+        }
         return release_pages(memory, table, occupancy.used());
     };
     for index in occupancy.used() {

@@ -10,6 +10,8 @@
 //! that others share it is write-protected like its neighbours, for who writes there next has to fault on the path above anyhow. A
 //! source with one reference is that of a parent who forks, and writes there next: the entry is passed over.
 
+mod swapped;
+
 use crate::addr::{Frame, Level, TABLE_ENTRIES};
 use crate::descriptor::{Descriptor, Row};
 use crate::events::Event;
@@ -70,6 +72,9 @@ pub(crate) fn copy_entries<M: Mmu>(
         fence(Ordering::Acquire);
         return memory.frames().occupancy(source).is_write_protected();
     }
+    if memory.frames().occupancy(source).may_have_swapped() {
+        return swapped::copy_with_swapped(memory, source, target, replacement);
+    }
     let copy = TableCopy {
         memory,
         source,
@@ -87,6 +92,12 @@ pub(crate) fn copy_entries<M: Mmu>(
         Level::L3 => copy.make(Descriptor::without_write, Descriptor::page_write_protected),
         _ => copy.make(Descriptor::table_without_write, Descriptor::table_without_write),
     }
+    finish_copy(memory, source, target)
+}
+
+/// Counts what was done; whether `source` has write-protected descriptors.
+#[inline(always)]
+fn finish_copy<M: Mmu>(memory: &Memory<M>, source: Frame, target: Frame) -> bool {
     let bytes = memory.frames().occupancy(target).used().len() * size_of::<Descriptor>();
     memory.count(Event::TableCopied);
     memory.mmu().counters().add(Event::TableBytes, bytes as u64);

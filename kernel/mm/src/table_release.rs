@@ -64,3 +64,14 @@ fn release_entry<M: Mmu>(memory: &Memory<M>, entry: Descriptor, chain: &mut Free
         memory.frames().release_into(memory.mmu(), entry.frame(), chain);
     }
 }
+
+/// Drops the references of the swapped entries in `used` of `table`, whose last reference is gone.
+#[cold]
+pub(crate) fn release_swapped<M: Mmu>(memory: &Memory<M>, table: Frame, used: Range<usize>) {
+    for index in used {
+        let entry = memory.mmu().load(table, index);
+        if entry.is_swapped() {
+            memory.swap().release(memory.frames(), memory.mmu(), entry.slot());
+        }
+    }
+}

@@ -319,9 +319,14 @@ fn every_short_history_is_right() {
     }
 }
 
-/// Sabotages that no history of these steps can show: they want a roll-over of ASIDs, text, a second thread, or a table that moves whole.
-const BEYOND: [Sabotage; 8] = [
+/// Sabotages that no history of these steps can show: they want a roll-over of ASIDs, text, a second thread, a table that moves whole, or
+/// pages that go out.
+const BEYOND: [Sabotage; 12] = [
     Sabotage::LocalOnly,
+    Sabotage::SwallowVaae1is,
+    Sabotage::Vaae1isOfOneAsid,
+    Sabotage::SwallowVmalle1is,
+    Sabotage::LoseSwappedCopy,
     Sabotage::SwallowVmalle1,
     Sabotage::Vmalle1OfNeighbour,
     Sabotage::OpenMovedTable,

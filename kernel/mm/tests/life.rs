@@ -49,6 +49,8 @@ impl Life {
     pub fn begin(settings: Settings) -> Life {
         let world = World::new(settings);
         world.mmu().set_hot(hot_addresses());
+        // A mistake about others shows in the middle of what they do.
+        world.mmu().interrupt_each_read(world.evicts_carelessly());
         let life = Life { world };
         life.interrupt_from_others();
         life.act_while_pages_are_awaited();
@@ -61,6 +63,7 @@ impl Life {
         self.world.mmu().set_interloper(Some(Rc::new(move || {
             if let Some(world) = others.upgrade()
                 && world.is_busy()
+                && !world.is_stopped()
                 && world.throw(|dice| dice.one_in(24))
                 && let Some(cpu) = world.free_cpu()
             {
@@ -163,6 +166,9 @@ impl Life {
                     self.world.access_busy(cpu, &space, address, probe, what);
                 }
             }
+            Some(space) if self.world.evicts_carelessly() && self.world.throw(|dice| dice.one_in(2)) => {
+                self.world.evict(cpu, &space, self.choose_range());
+            }
             _ => self.act(cpu),
         }
     }
@@ -190,7 +196,7 @@ impl Life {
             return self.schedule(cpu);
         };
         match self.world.throw(|dice| dice.below(100)) {
-            0..60 => {
+            0..54 => {
                 for _ in 0..=self.world.throw(|dice| dice.below(3)) {
                     // Others, who act in the middle of a use, may have let it run somebody else.
                     let Some(space) = self.world.running(cpu) else {
@@ -202,6 +208,7 @@ impl Life {
                     }
                 }
             }
+            54..60 => self.swap(cpu, &space),
             60..66 => self.fork(cpu, &space),
             66..69 => self.end(cpu, &space),
             69..76 => self.map(cpu, &space),
@@ -253,6 +260,19 @@ impl Life {
         }
         let next = self.world.throw(|dice| dice.below(spaces.len()));
         self.world.run(cpu, &spaces[next]);
+    }
+
+    fn swap(&self, cpu: usize, space: &Rc<Space>) {
+        match self.world.throw(|dice| dice.below(16)) {
+            0..8 => self.world.evict(cpu, space, self.choose_range()),
+            8..13 => self.world.write_out(&mut || {
+                if self.world.throw(|dice| dice.one_in(2)) {
+                    self.step();
+                }
+            }),
+            13..15 => self.world.drop_unused(),
+            _ => self.world.swap_off(cpu),
+        }
     }
 
     fn fork(&self, cpu: usize, space: &Rc<Space>) {

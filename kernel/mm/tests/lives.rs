@@ -28,6 +28,7 @@ pub fn settings_of(seed: u64) -> Settings {
     if seed % 12 == 5 {
         settings.asid_limit = None;
     }
+    settings.has_swap_errors = seed % 6 == 2;
     settings.late_pages = (seed % 4 != 3).then_some(8);
     settings
 }

@@ -3,7 +3,7 @@
 //! `HOLSTEIN_SABOTAGE=Name` runs one alone and prints the whole complaint.
 
 use crate::lives::{catch, live, settings_of};
-use crate::world::{Negligence, WaitMistake};
+use crate::world::{Negligence, SwapMistake, WaitMistake};
 use machine::sabotage::Sabotage;
 
 /// Lives that a sabotage has to survive unnoticed before the test fails.
@@ -105,6 +105,23 @@ fn every_mistake_about_late_pages_is_noticed() {
     ] {
         must_be_noticed(&mistake, |seed| crate::world::Settings {
             wait_mistake: Some(mistake),
+            ..settings_of(seed)
+        });
+    }
+}
+
+/// Nor may a page go out while others are at work in its table, nor its frame before its bytes have.
+#[test]
+fn every_mistake_about_swapped_pages_is_noticed() {
+    for mistake in [
+        SwapMistake::EvictsWhileOthersWork,
+        SwapMistake::FreesUnwritten,
+        SwapMistake::IgnoresWriteErrors,
+        SwapMistake::WritesToNeighbour,
+    ] {
+        must_be_noticed(&mistake, |seed| crate::world::Settings {
+            swap_mistake: Some(mistake),
+            has_swap_errors: mistake == SwapMistake::IgnoresWriteErrors,
             ..settings_of(seed)
         });
     }

@@ -271,7 +271,9 @@ fn serve_unresolved(
 /// Waits for a page that its source does not have yet, with no lock held. Where another thread has changed the space since, there
 /// may be nothing to wait for.
 fn wait_for_page(owner: &impl HasMemory, address: VirtAddr) -> Option<()> {
-    let awaited = in_space(owner, |space| space.with(|space| space.awaited_page(address)))?;
+    let awaited = in_space(owner, |space| {
+        space.with(|space| space.awaited_page(memory::get(), address))
+    })?;
     awaited.map_or(Some(()), |page| page.wait().ok())
 }
 

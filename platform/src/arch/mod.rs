@@ -59,6 +59,9 @@ instruction!(
     /// Forgets all EL1&0 translations on this processor.
     tlbi_vmalle1, "tlbi vmalle1");
 instruction!(
+    /// Forgets all EL1&0 translations on all processors: in effect after the next DSB.
+    tlbi_vmalle1is, "tlbi vmalle1is");
+instruction!(
     /// Unmasks SError (PSTATE.A).
     unmask_system_errors, "msr daifclr, #4");
 instruction!(
@@ -86,6 +89,8 @@ invalidation!(tlbi_aside1is, "tlbi aside1is", asid: Asid => (asid.0 as u64) << 4
 invalidation!(tlbi_vae1is, "tlbi vae1is", asid: Asid, address: VirtAddr => tlbi_operand(asid, address.0));
 invalidation!(tlbi_vale1is, "tlbi vale1is", asid: Asid, address: VirtAddr => tlbi_operand(asid, address.0));
 invalidation!(tlbi_vae1, "tlbi vae1", asid: Asid, address: VirtAddr => tlbi_operand(asid, address.0));
+// Of whichever ASID.
+invalidation!(tlbi_vaae1is, "tlbi vaae1is", address: VirtAddr => tlbi_operand(Asid(0), address.0));
 // A global (kernel) translation, by its address alone.
 invalidation!(tlbi_vaale1is, "tlbi vaale1is", address: usize => tlbi_operand(Asid(0), address as u64));
 

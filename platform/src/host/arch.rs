@@ -85,6 +85,10 @@ pub(crate) fn tlbi_vae1is(_: Asid, _: VirtAddr) {}
 /// As [`tlbi_aside1is`].
 pub(crate) fn tlbi_vale1is(_: Asid, _: VirtAddr) {}
 /// As [`tlbi_aside1is`].
+pub(crate) fn tlbi_vaae1is(_: VirtAddr) {}
+/// As [`tlbi_aside1is`].
+pub(crate) fn tlbi_vmalle1is() {}
+/// As [`tlbi_aside1is`].
 pub(crate) fn tlbi_vae1(_: Asid, _: VirtAddr) {}
 /// As [`tlbi_aside1is`].
 pub(crate) fn tlbi_vmalle1() {}

@@ -157,6 +157,16 @@ impl Mmu for BoardMmu {
         arch::tlbi_vale1is(asid, address);
     }
 
+    #[inline]
+    fn tlbi_vaae1is(&self, address: VirtAddr) {
+        arch::tlbi_vaae1is(address);
+    }
+
+    #[inline]
+    fn tlbi_vmalle1is(&self) {
+        arch::tlbi_vmalle1is();
+    }
+
     #[inline(always)]
     fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr) {
         arch::tlbi_vae1(asid, address);

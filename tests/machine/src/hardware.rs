@@ -91,6 +91,18 @@ impl Mmu for SoftMmu {
     }
 
     #[track_caller]
+    fn tlbi_vaae1is(&self, address: VirtAddr) {
+        self.execute(|cost| cost.tlbis += 1);
+        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vaae1is", Scope::AddressOfAll(address.0)));
+    }
+
+    #[track_caller]
+    fn tlbi_vmalle1is(&self) {
+        self.execute(|cost| cost.tlbis += 1);
+        self.step(|machine, cpu| machine.tlbi(cpu, "tlbi vmalle1is", Scope::All));
+    }
+
+    #[track_caller]
     fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr) {
         self.execute(add_own_tlbi);
         self.step(|machine, cpu| machine.tlbi_local(cpu, "tlbi vae1", Scope::Address(asid.0, address.0)));

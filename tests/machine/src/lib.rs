@@ -39,8 +39,8 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::panic::Location;
 pub use history::Event;
-pub use machine::PROBES;
 use machine::{CountOf, Machine};
+pub use machine::{FRAME_WORDS, PROBES};
 use mm::{Access, Asid, Cost, Counters, Frame, VirtAddr};
 use sabotage::Sabotage;
 pub use trace::Traced;
@@ -292,6 +292,26 @@ impl SoftMmu {
     /// A load of data from a probe of `frame`.
     pub fn read_probe(&self, frame: Frame, probe: usize) -> u64 {
         self.word(frame, PROBES[probe])
+    }
+
+    /// All words of a frame, as a device reads them that writes them away.
+    pub fn read_frame(&self, frame: Frame) -> Vec<u64> {
+        let mut machine = self.machine.borrow_mut();
+        machine.check_unwritten(frame.0);
+        machine.content(frame.0).to_vec()
+    }
+
+    /// A device fills a frame that nobody refers to.
+    pub fn fill_from_device(&self, frame: Frame, words: &[u64]) {
+        self.step(|machine, cpu| {
+            machine.begin_content(cpu, "read into", frame.0, 0);
+            machine.content(frame.0)[..words.len()].copy_from_slice(words);
+        });
+    }
+
+    /// Whether all other processors are outside of all operations.
+    pub fn set_stopped(&self, is_stopped: bool) {
+        self.machine.borrow_mut().is_stopped = is_stopped;
     }
 
     /// An instruction fetch from a probe of `frame`.

@@ -86,6 +86,8 @@ pub struct Machine {
     pub hot: Vec<u64>,
     /// How the machine disobeys.
     pub sabotage: Option<Sabotage>,
+    /// All others are outside of all operations: pages of shared tables may go and come.
+    pub is_stopped: bool,
     /// All address spaces are meant to run under one ASID.
     pub is_one_asid: bool,
     /// Where reference counts are kept.
@@ -108,6 +110,7 @@ impl Machine {
             random: Random::new(seed),
             hot: Vec::new(),
             sabotage: None,
+            is_stopped: false,
             is_one_asid: false,
             count_of: None,
             history: History::default(),
@@ -252,6 +255,23 @@ impl Machine {
             .iter()
             .enumerate()
             .flat_map(|(number, cpu)| cpu.owners.iter().map(move |(asid, root)| (number, *asid, *root)))
+    }
+
+    /// No processor may store to a frame whose bytes a device takes.
+    pub fn check_unwritten(&mut self, frame: u32) {
+        let owners: Vec<(usize, u16, u32)> = self.owners().collect();
+        for (cpu, asid, root) in owners {
+            let cached = self.cpus[cpu].tlb.space(asid).all();
+            let leaves = cached.filter(|(level, _, entry)| *level == 3 && output(entry.raw) == frame);
+            let addresses: Vec<u64> = leaves.map(|(_, address, _)| address).collect();
+            for address in addresses {
+                let found = self.candidates(cpu, asid, root, address);
+                let is_writable = found.iter().any(|one| one.frame == frame && one.rights.write);
+                self.complain_if(is_writable, || {
+                    format!("frame {frame:#x} is written out while cpu {cpu} could store to it, asid {asid}, {address:#x}")
+                });
+            }
+        }
     }
 
     fn check_unreached(&mut self, frame: u32, verb: &str) {

@@ -13,6 +13,12 @@ use alloc::vec::Vec;
 /// Output address, AttrIndx, SH, nG (1 -> 0), Contiguous: each needs the entry broken first (Arm ARM D8.14.1).
 const NEEDS_BREAK: u64 = 0x0010_ffff_ffff_fb1e;
 
+/// Whether a page descriptor becomes one of a swapped page: the same but for write access and where it leads.
+fn is_swap(page: u64, swapped: u64) -> bool {
+    const LEADS: u64 = 0x0000_ffff_ffff_f003;
+    page & 3 == 3 && swapped & 3 == 0 && (page | 1 << 7) & !LEADS == swapped & !LEADS
+}
+
 impl Machine {
     /// A descriptor store by the heart.
     pub fn store(&mut self, cpu: usize, table: u32, index: usize, asked: u64) {
@@ -81,6 +87,7 @@ impl Machine {
         match self.count(table) {
             0 => self.complain(|| format!("a store into table {table:#x}, which nobody holds")),
             1 => {}
+            _ if self.is_stopped && (is_swap(old, new) || is_swap(new, old)) => {}
             count if new != old && new != protected => self.complain(|| {
                 format!("table {table:#x}[{index}] with count {count} changes {old:#x} -> {new:#x} (I3)")
             }),
@@ -239,7 +246,13 @@ impl Machine {
         if has_moved_table && self.sabotage == Some(Sabotage::SwallowFlushOfMovedTable) {
             return;
         }
-        if let Some(scope) = self.bend_scope(scope) {
+        let bent = match (self.sabotage, scope) {
+            (Some(Sabotage::SwallowVmalle1is), Scope::All) => None,
+            // The sabotages of VMALLE1 are of the local one.
+            (_, Scope::All) => Some(scope),
+            _ => self.bend_scope(scope),
+        };
+        if let Some(scope) = bent {
             self.cpus[cpu].tlbis.push((scope, issued));
         }
     }
@@ -260,6 +273,7 @@ impl Machine {
     fn note_tlbi(&mut self, cpu: usize, name: &'static str, scope: Scope) {
         let (asid, address) = match scope {
             Scope::All => (0, 0),
+            Scope::AddressOfAll(address) => (0, address),
             Scope::Asid(asid) => (asid, 0),
             Scope::Address(asid, address) | Scope::LastLevel(asid, address) => (asid, address),
         };
@@ -274,6 +288,8 @@ impl Machine {
             (Some(S::SwallowAside1is), Scope::Asid(_)) => None,
             (Some(S::SwallowVale1is), Scope::LastLevel(..)) => None,
             (Some(S::SwallowVae1is), Scope::Address(..)) => None,
+            (Some(S::SwallowVaae1is), Scope::AddressOfAll(..)) => None,
+            (Some(S::Vaae1isOfOneAsid), Scope::AddressOfAll(at)) => Some(Scope::Address(1, at)),
             (Some(S::Vae1isOfLastLevel), Scope::Address(asid, at)) => Some(Scope::LastLevel(asid, at)),
             (Some(S::Aside1isOfOneAddress), Scope::Asid(asid)) => {
                 Some(Scope::Address(asid, self.hot.last().copied().unwrap_or(0)))
@@ -281,6 +297,7 @@ impl Machine {
             (Some(S::WrongAsid), Scope::Asid(asid)) => Some(Scope::Asid(asid ^ 1)),
             (Some(S::WrongAsid), Scope::Address(asid, at)) => Some(Scope::Address(asid ^ 1, at)),
             (Some(S::WrongAsid), Scope::LastLevel(asid, at)) => Some(Scope::LastLevel(asid ^ 1, at)),
+            (Some(S::WrongAddress), Scope::AddressOfAll(at)) => Some(Scope::AddressOfAll(at + 0x1000)),
             (Some(S::WrongAddress), Scope::Address(asid, at)) => Some(Scope::Address(asid, at + 0x1000)),
             (Some(S::WrongAddress), Scope::LastLevel(asid, at)) => Some(Scope::LastLevel(asid, at + 0x1000)),
             (_, scope) => Some(scope),

@@ -10,6 +10,12 @@ pub enum Sabotage {
     SwallowVae1is,
     /// TLBI VALE1IS does nothing.
     SwallowVale1is,
+    /// TLBI VAAE1IS does nothing.
+    SwallowVaae1is,
+    /// TLBI VAAE1IS reaches one address space only.
+    Vaae1isOfOneAsid,
+    /// TLBI VMALLE1IS does nothing.
+    SwallowVmalle1is,
     /// The local TLBI VAE1 does nothing.
     SwallowVae1Local,
     /// The local TLBI VMALLE1, by which a processor follows a roll-over, does nothing.
@@ -34,6 +40,8 @@ pub enum Sabotage {
     SwallowDsbIsh,
     /// The store that breaks a valid entry is lost.
     SwallowBreak,
+    /// The store that puts a swapped page into the copy of a table is lost.
+    LoseSwappedCopy,
     /// The store that takes write access from a page is lost.
     LosePageWriteProtect,
     /// The store that takes write access from a subtree is lost.
@@ -72,12 +80,15 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 32] = {
+    pub const ALL: [Sabotage; 36] = {
         use Sabotage::*;
         [
             SwallowAside1is,
             SwallowVae1is,
             SwallowVale1is,
+            SwallowVaae1is,
+            Vaae1isOfOneAsid,
+            SwallowVmalle1is,
             SwallowVae1Local,
             SwallowVmalle1,
             Vmalle1OfNeighbour,
@@ -90,6 +101,7 @@ impl Sabotage {
             SwallowDsbIshst,
             SwallowDsbIsh,
             SwallowBreak,
+            LoseSwappedCopy,
             LosePageWriteProtect,
             LoseTableWriteProtect,
             LosePageRegain,
@@ -118,6 +130,7 @@ impl Sabotage {
         let set = |bit: u32| same_output && old >> bit & 1 == 0 && new >> bit & 1 == 1;
         let cleared = |bit: u32| same_output && old >> bit & 1 == 1 && new >> bit & 1 == 0;
         match self {
+            Sabotage::LoseSwappedCopy if old & 1 == 0 && new & 3 == 0 && new != 0 => None,
             Sabotage::SwallowBreak if was_valid && new & 1 == 0 => None,
             Sabotage::LosePageWriteProtect if set(7) => None,
             Sabotage::LoseTableWriteProtect if set(62) => None,

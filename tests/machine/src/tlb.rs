@@ -37,6 +37,8 @@ pub enum Scope {
     Asid(u16),
     /// VAE1: all levels for one address.
     Address(u16, u64),
+    /// VAAE1: all levels for one address, in every address space.
+    AddressOfAll(u64),
     /// VALE1: the last level for one address.
     LastLevel(u16, u64),
 }
@@ -147,6 +149,11 @@ impl Tlb {
             Scope::Address(asid, address) => {
                 for level in 1..=3 {
                     self.space(asid).forget_at(level, address, until, &mut dropped);
+                }
+            }
+            Scope::AddressOfAll(address) => {
+                for space in self.spaces.values_mut() {
+                    (1..=3).for_each(|level| space.forget_at(level, address, until, &mut dropped));
                 }
             }
             Scope::LastLevel(asid, address) => self.space(asid).forget_at(3, address, until, &mut dropped),

@@ -184,5 +184,6 @@ pub fn resolution(resolution: Resolution) -> &'static str {
         Resolution::Copied => "copied",
         Resolution::Regained => "regained",
         Resolution::Upgraded => "rights added",
+        Resolution::SwappedIn => "swapped in",
     }
 }

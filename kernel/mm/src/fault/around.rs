@@ -90,10 +90,10 @@ impl Page<'_> {
     }
 }
 
-/// A bit for each page of `window`, whose descriptors stand in `table`, that nothing is mapped at.
+/// A bit for each page of `window`, whose descriptors stand in `table`, that nothing is at: neither mapped nor swapped.
 fn missing<M: Mmu>(memory: &Memory<M>, table: Frame, window: PageRange) -> u16 {
     let start = window.start().index(Level::L3);
     (0..window.pages() as usize)
-        .filter(|nth| !memory.mmu().load(table, start + nth).is_valid())
+        .filter(|nth| memory.mmu().load(table, start + nth).is_nothing())
         .fold(0, |wanted, nth| wanted | 1 << nth)
 }

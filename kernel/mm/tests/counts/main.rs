@@ -109,6 +109,10 @@ impl Mmu for Processor {
 
     fn tlbi_vale1is(&self, _asid: Asid, _address: VirtAddr) {}
 
+    fn tlbi_vaae1is(&self, _address: VirtAddr) {}
+
+    fn tlbi_vmalle1is(&self) {}
+
     fn tlbi_vae1_local(&self, _asid: Asid, _address: VirtAddr) {}
 
     fn tlbi_vmalle1_local(&self) {

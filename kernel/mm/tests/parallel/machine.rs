@@ -183,6 +183,14 @@ impl Mmu for Machine {
         self.tlbi_vae1is(asid, address);
     }
 
+    fn tlbi_vaae1is(&self, address: VirtAddr) {
+        self.invalidate(|_, page| page == address.0 >> 12);
+    }
+
+    fn tlbi_vmalle1is(&self) {
+        self.invalidate(|_, _| true);
+    }
+
     fn tlbi_vae1_local(&self, asid: Asid, address: VirtAddr) {
         let key = (asid.0, address.0 >> 12);
         self.tlb(self.cpu()).entries.remove(&key);

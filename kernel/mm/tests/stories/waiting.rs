@@ -241,7 +241,7 @@ fn what_is_awaited_is_what_is_there_now() {
     let (world, space) = late_page(Sharing::Private);
     let awaited = |nth| {
         world
-            .with_space(1, &space, |inner| inner.awaited_page(page(nth)))
+            .with_space(1, &space, |inner| inner.awaited_page(&world.memory, page(nth)))
             .flatten()
     };
     assert_eq!(awaited(LATE).map(|page| page.wait()), Some(Ok(())));

@@ -5,7 +5,8 @@ use super::shadow::{Page, Shadow, told_flags};
 use super::{FIRST_FRAME, Space, World};
 use machine::decode::{Limits, Meaning, decode, effective};
 use machine::{PROBES, SoftMmu};
-use mm::{Backing, Cost, Event, Frame, PageSource, Sharing, VirtAddr};
+use mm::{Backing, Cost, Descriptor, Event, Frame, PageSource, Sharing, Slot, VirtAddr};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the tables of all spaces together refer to.
@@ -17,6 +18,8 @@ struct Survey<'a> {
     kernel: Vec<u32>,
     /// Tables whose entries have been counted.
     counted: Vec<bool>,
+    /// Descriptors that name a slot.
+    slots: BTreeMap<Slot, u32>,
 }
 
 /// One space's tree on the way down.
@@ -46,6 +49,7 @@ impl World {
             references: none.clone(),
             kernel: none,
             counted: vec![false; frames],
+            slots: BTreeMap::new(),
         };
         survey.count_kernel_references();
         for space in self.spaces() {
@@ -54,6 +58,7 @@ impl World {
             self.mmu().check_root(space.root);
         }
         survey.compare();
+        self.check_slots(&survey.slots);
         self.check_costs();
         self.verdict();
     }
@@ -127,6 +132,7 @@ impl Survey<'_> {
         let held = self.world.held.borrow();
         let all = objects
             .chain(held.iter().copied())
+            .chain(self.world.cached_frames())
             .chain([self.world.memory.zero_frame()]);
         for frame in all {
             self.kernel[Self::slot(frame)] += 1;
@@ -170,6 +176,12 @@ impl Survey<'_> {
             let raw = self.mmu().word(table, index);
             let address = base + ((index as u64) << (39 - 9 * u32::from(level)));
             let target = match decode(level, raw) {
+                Meaning::Invalid if level == 3 && Descriptor(raw).is_swapped() => {
+                    let slot = Descriptor(raw).slot();
+                    *self.slots.entry(slot).or_default() += u32::from(is_new);
+                    self.check_swapped(descent, VirtAddr(address), raw, slot);
+                    continue;
+                }
                 Meaning::Invalid => {
                     // What an operation parks it takes out before it gives the lock back.
                     self.mmu().complain_if(raw != 0, || {
@@ -219,6 +231,31 @@ impl Survey<'_> {
         let by_descriptors = count - self.held(target);
         self.mmu().complain_if(by_descriptors > 1 && !is_disabled, || {
             format!("I1: descriptor {raw:#x} lets {target:?} be written, count {count}")
+        });
+    }
+
+    /// A swapped page holds what it should, will not come back with more rights than its area has, and is private.
+    fn check_swapped(&self, descent: &Descent, address: VirtAddr, raw: u64, slot: Slot) {
+        let Some(page) = descent.shadow.page(address) else {
+            return self
+                .mmu()
+                .complain(|| format!("{slot:?} is at {address:?}, where there is no area"));
+        };
+        let p = page.protection;
+        let is_any = p.read || p.write || p.execute;
+        let is_too_much = (raw >> 6 & 1 != 0 && !is_any)
+            || (raw >> 56 & 1 != 0 && !p.write)
+            || (raw >> 54 & 1 == 0 && !p.execute);
+        let is_wrong = is_too_much || page.sharing == Sharing::Shared || raw >> 7 & 1 == 0;
+        self.mmu()
+            .complain_if(is_wrong, || format!("{address:?} is {raw:#x}, its area {p:?}"));
+        let words = self.world.swapped_words(slot);
+        let there = words.map(|words| PROBES.map(|probe| words[probe]));
+        self.mmu().complain_if(there != Some(page.words()), || {
+            format!(
+                "{address:?} holds {there:x?} in {slot:?}; it should hold {:x?}",
+                page.words()
+            )
         });
     }
 

@@ -14,6 +14,7 @@ pub mod operations;
 mod revoking;
 mod settings;
 pub mod shadow;
+mod swapping;
 mod waiting;
 
 pub use access::{NO_LIMITS, Seen, Use};
@@ -30,6 +31,8 @@ use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
+pub use swapping::SwapMistake;
+use swapping::Swapping;
 pub use waiting::WaitMistake;
 use waiting::Waiting;
 
@@ -89,6 +92,9 @@ pub struct World {
     limbo: RefCell<Option<Limbo>>,
     forgets_advice: bool,
     waiting: Waiting,
+    swapping: Swapping,
+    /// Others are outside of all operations, and stay there.
+    is_stopped: Cell<bool>,
     next_value: Cell<u64>,
     dice: RefCell<Random>,
     /// Faults seen by programs, and operations, for the report.
@@ -106,6 +112,8 @@ pub struct Statistics {
     pub refused: Cell<u64>,
     /// Faults that had to wait for a page.
     pub deferred: Cell<u64>,
+    /// Times that pages were evicted.
+    pub evicted: Cell<u64>,
 }
 
 /// Adds one.
@@ -149,6 +157,8 @@ impl World {
             limbo: RefCell::default(),
             forgets_advice: settings.forgets_advice,
             waiting: Waiting::new(settings.wait_mistake),
+            swapping: Swapping::new(&settings),
+            is_stopped: Cell::new(false),
             ram,
             processors: (0..settings.cpus).map(|_| Processor::default()).collect(),
             spaces: RefCell::default(),
@@ -194,6 +204,11 @@ impl World {
             .filter(|cpu| !self.processors[*cpu].is_in_kernel.get())
             .collect();
         (!free.is_empty()).then(|| self.throw(|dice| dice.pick(&free)))
+    }
+
+    /// Whether others are stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped.get()
     }
 
     /// Whether some processor is inside an operation.
@@ -312,7 +327,12 @@ impl World {
         for object in &self.objects {
             while object.pages() < OBJECT_PAGES && object.lengthen(&self.memory) {}
         }
+        self.drop_unused();
         self.check_everything();
+        let usage = self.memory.swap().usage();
+        self.mmu().complain_if(usage.used != 0, || {
+            format!("nobody is left, and pages are swapped: {usage:?}")
+        });
         let free = self.memory.frames().free_count();
         self.mmu().complain_if(free != self.free_at_start, || {
             format!(

@@ -21,6 +21,16 @@ pub fn enter_machine(memory: Option<Rc<Memory<SoftMmu>>>) {
     MACHINE.set(memory);
 }
 
+/// The machine of this thread's world.
+pub fn machine() -> Rc<Memory<SoftMmu>> {
+    MACHINE.with_borrow(|memory| Rc::clone(memory.as_ref().expect("a world is entered")))
+}
+
+/// Does something in the machine of this thread's world.
+pub fn with_machine<R>(act: impl FnOnce(&Memory<SoftMmu>) -> R) -> R {
+    act(&machine())
+}
+
 /// What an object is used for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {

@@ -1,6 +1,6 @@
 //! What a world is made of.
 
-use super::{Negligence, WaitMistake};
+use super::{Negligence, SwapMistake, WaitMistake};
 use machine::sabotage::Sabotage;
 
 /// What the world is made of.
@@ -22,6 +22,10 @@ pub struct Settings {
     pub late_pages: Option<usize>,
     /// What the kernel does wrong about such a page.
     pub wait_mistake: Option<WaitMistake>,
+    /// What the kernel does wrong about pages that go out.
+    pub swap_mistake: Option<SwapMistake>,
+    /// The swap device fails now and then.
+    pub has_swap_errors: bool,
     /// A fork does not look at what the child does not inherit.
     pub forgets_advice: bool,
     /// Somebody catches the panic of a complaint, so that it need not be printed where it arises.
@@ -40,6 +44,8 @@ impl Settings {
             negligence: None,
             late_pages: None,
             wait_mistake: None,
+            swap_mistake: None,
+            has_swap_errors: false,
             forgets_advice: false,
             is_caught: false,
         }

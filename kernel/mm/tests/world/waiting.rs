@@ -4,7 +4,7 @@
 use super::settings::Settings;
 use super::{Space, World, bump};
 use machine::random::Random;
-use mm::{AddressSpace, AwaitedPage, Descriptor, Frame, Level, Mmu, PageError, TABLE_ENTRIES, VirtAddr};
+use mm::{AddressSpace, Descriptor, Frame, Level, Mmu, PageError, TABLE_ENTRIES, VirtAddr};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -123,15 +123,17 @@ impl World {
     pub fn wait_for_page(&self, cpu: usize, space: &Rc<Space>, address: VirtAddr) -> bool {
         bump(&self.statistics.deferred);
         let awaited = self
-            .with_space(cpu, space, |inner| inner.awaited_page(address))
+            .with_space(cpu, space, |inner| inner.awaited_page(&self.memory, address))
             .flatten();
         if self.is_busy() {
-            awaited.inspect(wait);
+            let _ = awaited.map(|page| page.wait());
             return false;
         }
         let place = self.careless_place(space, address);
         self.let_others_act(cpu, space);
-        awaited.inspect(wait);
+        if awaited.is_some_and(|page| page.wait().is_err()) {
+            return false;
+        }
         if let Some(place) = place {
             self.map_without_look(cpu, &place);
         }
@@ -193,7 +195,9 @@ impl World {
         inner: &AddressSpace,
         address: VirtAddr,
     ) -> Option<(u64, usize, Tables)> {
-        inner.areas().find(address)?.source_page(address)?;
+        if inner.swapped_page(&self.memory, address).is_none() {
+            inner.areas().find(address)?.source_page(address)?;
+        }
         let free = self.memory.frames().free_count();
         Some((self.statistics.interruptions.get(), free, self.tables(inner)))
     }
@@ -220,8 +224,4 @@ impl World {
         });
         all
     }
-}
-
-fn wait(page: &AwaitedPage) {
-    page.wait().expect("nobody is told to end");
 }

@@ -90,7 +90,7 @@ impl Space {
     fn is_overcome(&self, address: VirtAddr, obstacle: Obstacle) -> bool {
         match obstacle {
             Obstacle::Deferred => {
-                let awaited = self.with(|space| space.awaited_page(address));
+                let awaited = self.with(|space| space.awaited_page(memory::get(), address));
                 awaited.is_none_or(|page| page.wait().is_ok())
             }
             Obstacle::Refused(_) => self.wait_for_arrival(address),

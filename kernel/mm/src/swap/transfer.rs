@@ -1,0 +1,180 @@
+//! Pages on their way to a slot and back. Whoever moves them holds no lock meanwhile; the slot's record says that it is under way.
+
+use super::{Content, Slot, State, Swap};
+use crate::addr::Frame;
+use crate::frames::Frames;
+use crate::mmu::Mmu;
+use crate::page_source::{PageError, WriteBackError};
+
+/// A page that is being written: to be finished by [`Swap::finish_write`]. Its frame is held, and does not change.
+#[must_use = "the writing is to be finished"]
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Where to.
+    pub slot: Slot,
+    /// What.
+    pub frame: Frame,
+}
+
+/// What is to be done for a slot's page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// Nothing: it is cached, or nobody needs it any more.
+    NotNeeded,
+    /// Somebody else reads it.
+    UnderWay,
+    /// The caller reads it, and says so by [`Swap::finish_read`].
+    Begun,
+}
+
+/// Slots that [`Swap::drop_unused`] looks at under one hold of the lock.
+const LOOKED_AT: u32 = 128;
+/// Frames that it gives back at once, at most.
+const DROPPED: usize = 16;
+
+impl Swap {
+    /// The page that has been waiting longest to be written, which the caller writes.
+    pub fn begin_write(&self, frames: &Frames) -> Option<Outgoing> {
+        let mut state = self.0.lock();
+        let slot = state.take_first()?;
+        let record = state.record(slot);
+        record.content = Content::InWriting;
+        let frame = record.frame?;
+        frames.share(frame);
+        Some(Outgoing { slot, frame })
+    }
+
+    /// The page stands in its slot, or could not be written; whether its frame is free now. What could not be written stays cached.
+    pub fn finish_write(
+        &self,
+        frames: &Frames,
+        mmu: &impl Mmu,
+        outgoing: Outgoing,
+        outcome: Result<(), WriteBackError>,
+    ) -> bool {
+        let Outgoing { slot, frame } = outgoing;
+        let mut state = self.0.lock();
+        let record = state.record(slot);
+        record.content = outcome.map_or(Content::Unwritable, |()| Content::Stored);
+        let gone = if record.count == 0 {
+            state.forget(frames, slot)
+        } else {
+            state.uncache_unused(frames, slot, 2)
+        };
+        drop(state);
+        frames.release(mmu, frame);
+        let is_free = gone.is_some();
+        if let Some(frame) = gone {
+            frames.release(mmu, frame);
+        }
+        is_free
+    }
+
+    /// Begins to read the page of a slot.
+    pub fn begin_read(&self, slot: Slot) -> Reading {
+        let mut state = self.0.lock();
+        let is_known = state.areas[slot.area()]
+            .as_ref()
+            .is_some_and(|area| slot.offset() < area.reached());
+        if !is_known {
+            return Reading::NotNeeded;
+        }
+        let record = state.record(slot);
+        match record.content {
+            Content::InReading => Reading::UnderWay,
+            Content::Stored if record.frame.is_none() && record.count > 0 => {
+                record.content = Content::InReading;
+                Reading::Begun
+            }
+            _ => Reading::NotNeeded,
+        }
+    }
+
+    /// The slot's page has been read into a frame, whose reference the cache takes; or it could not be read: for want
+    /// of memory, or because the device failed ([`PageError::BeyondEnd`]), which somebody is told.
+    pub fn finish_read(
+        &self,
+        frames: &Frames,
+        mmu: &impl Mmu,
+        slot: Slot,
+        outcome: Result<Frame, PageError>,
+    ) {
+        let mut state = self.0.lock();
+        let record = state.record(slot);
+        let frame = outcome.ok();
+        record.content = match outcome {
+            Ok(_) | Err(PageError::NoMemory | PageError::NotYet) => Content::Stored,
+            Err(PageError::BeyondEnd | PageError::NoSpace) => Content::Unreadable,
+        };
+        record.frame = frame;
+        let count = record.count;
+        if let Some(frame) = frame {
+            frames.set_swap_slot(frame, Some(slot));
+            state.cached += 1;
+        }
+        if count == 0 {
+            let gone = state.forget(frames, slot);
+            drop(state);
+            if let Some(frame) = gone {
+                frames.release(mmu, frame);
+            }
+        }
+    }
+
+    /// Gives back frames of pages that stand in their slots and that nobody maps: some of `most`; how many. Looks at some slots
+    /// from where it left off, and says whether it has come round.
+    pub fn drop_unused(&self, frames: &Frames, mmu: &impl Mmu, most: usize) -> (usize, bool) {
+        let mut unused = [None; DROPPED];
+        let (mut dropped, mut is_round) = (0, false);
+        let mut state = self.0.lock();
+        for _ in 0..LOOKED_AT {
+            if dropped == most.min(DROPPED) {
+                break;
+            }
+            let Some(slot) = state.next_of_hand() else {
+                is_round = true;
+                break;
+            };
+            if let Some(frame) = state.uncache_unused(frames, slot, 1) {
+                unused[dropped] = Some(frame);
+                dropped += 1;
+            }
+        }
+        drop(state);
+        unused
+            .into_iter()
+            .flatten()
+            .for_each(|frame| frames.release(mmu, frame));
+        (dropped, is_round)
+    }
+}
+
+impl State {
+    /// Unties a frame that stands in its slot and that nobody holds but for `holders`; its reference is the caller's.
+    fn uncache_unused(&mut self, frames: &Frames, slot: Slot, holders: u32) -> Option<Frame> {
+        let record = self.record(slot);
+        let is_stored = record.content == Content::Stored;
+        let frame = record
+            .frame
+            .filter(|frame| is_stored && frames.count(*frame) == holders)?;
+        self.uncache(frames, slot).filter(|uncached| *uncached == frame)
+    }
+
+    /// The slot that the hand points to, which moves on; `None`: it has come round.
+    fn next_of_hand(&mut self) -> Option<Slot> {
+        loop {
+            let slot = Slot(self.hand);
+            if slot.area() >= Slot::AREAS {
+                self.hand = 0;
+                return None;
+            }
+            match &self.areas[slot.area()] {
+                Some(area) if slot.offset() < area.reached() => {
+                    self.hand += 1;
+                    return Some(slot);
+                }
+                _ => self.hand = Slot::new(slot.area() + 1, 0).0,
+            }
+        }
+    }
+}
