@@ -9,6 +9,7 @@ mod kernel;
 mod ranges;
 mod release;
 mod sharing;
+mod swapping;
 mod waiting;
 
 use crate::world::object::Role;

@@ -130,15 +130,36 @@ impl World {
         let most = self.throw(|dice| 1 + dice.below(8));
         let stops = self.throw(|dice| dice.one_in(2));
         let others = self.stop_others(stops);
+        self.evict_most(cpu, space, range, most, others);
+        self.start_others();
+        self.verdict();
+    }
+
+    /// Evicts at most `most` pages of the range; `None` while the space is locked. Who says that others are stopped has stopped them.
+    fn evict_most(
+        &self,
+        cpu: usize,
+        space: &Rc<Space>,
+        range: PageRange,
+        most: usize,
+        others: Others,
+    ) -> Option<Evicted> {
         self.mmu()
             .note(|| format!("evict {range:?}, {others:?}, root {:?}", space.root));
-        let evicted: Option<Evicted> =
-            self.with_space(cpu, space, |inner| inner.evict(&self.memory, range, most, others));
-        self.start_others();
-        if evicted.is_some_and(|evicted| evicted.pages > 0) {
+        let evicted = self.with_space(cpu, space, |inner| inner.evict(&self.memory, range, most, others))?;
+        if evicted.pages > 0 {
             bump(&self.statistics.evicted);
         }
+        Some(evicted)
+    }
+
+    /// Evicts all pages of the range that can go, from shared tables as well if `others` are to be stopped.
+    pub fn evict_all(&self, cpu: usize, space: &Rc<Space>, range: PageRange, others: Others) -> Evicted {
+        let others = self.stop_others(others == Others::Stopped);
+        let evicted = self.evict_most(cpu, space, range, usize::MAX, others);
+        self.start_others();
         self.verdict();
+        evicted.expect("nobody else is at work")
     }
 
     /// Whether the kernel does not care what others do when it evicts.
@@ -253,6 +274,12 @@ impl World {
                 Some(BroughtBack::Broken(_)) => return false,
             }
         }
+    }
+
+    /// The slot of the page at `address`, if it is swapped.
+    pub fn swapped(&self, space: &Space, address: VirtAddr) -> Option<Slot> {
+        let guard = space.inner.borrow();
+        guard.as_ref()?.swapped_page(&self.memory, address)
     }
 
     /// What a swapped page holds, wherever that is.
