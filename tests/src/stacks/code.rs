@@ -234,7 +234,14 @@ pub fn functions(file: &object::File<'_>) -> Result<Functions> {
             symbol.kind(),
             SymbolKind::Text | SymbolKind::Label | SymbolKind::Unknown
         );
-        if is_code && range.contains(&symbol.address()) && !name.is_empty() && !name.starts_with('$') {
+        // A place in the middle of the user's loop, to which the vectors go.
+        let is_inside = name == "user_return";
+        if is_code
+            && !is_inside
+            && range.contains(&symbol.address())
+            && !name.is_empty()
+            && !name.starts_with('$')
+        {
             // Of several names of one place the last: they are the same code.
             starts.insert(symbol.address(), format!("{:#}", rustc_demangle::demangle(name)));
         }
