@@ -2,6 +2,7 @@
 # Init of `make test-programs`, python: Python's own tests of what a kernel does. What became of each goes to lines `result outcome NAME
 # WORD`; the same root is booted on Linux too, and the lines are compared (.ci/test-programs).
 . /common.sh
+mount -t devpts -o ptmxmode=666 devpts /dev/pts
 export LC_ALL=C.UTF-8
 ulimit -n 1024
 cd /tmp || exit 1
