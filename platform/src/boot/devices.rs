@@ -15,7 +15,7 @@ use crate::memory::plan::{Plan, PlanError};
 use crate::power::{self, PowerControl};
 use crate::{board, console};
 use arrayvec::ArrayVec;
-use formats::dtb::{self, Conduit, Machine, PciHost, PhysRange, SdController, SdKind, VirtioTransport};
+use formats::dtb::{self, Conduit, Machine, PciHost, PhysRange, SdKind, VirtioTransport};
 use mm::PAGE_SIZE;
 
 /// A device of which the driver knows better how many registers it has than some device trees do.
@@ -56,7 +56,15 @@ pub(super) struct Devices {
     virtio: ArrayVec<virtio::Slot, { virtio::MOST }>,
     pci: Option<Pci>,
     /// Raspberry Pi.
-    sd: ArrayVec<(SdController, Mmio), { sd::MOST }>,
+    sd: ArrayVec<MappedSd, { sd::MOST }>,
+}
+
+/// A controller of SD cards, mapped.
+struct MappedSd {
+    registers: Mmio,
+    interrupt: u32,
+    kind: SdKind,
+    sees_card: bool,
 }
 
 /// A host bridge, with the first registers of its configuration space and of its window.
@@ -151,7 +159,12 @@ impl Devices {
         let pci = map_pci(machine.pci.as_ref(), &mut map)?;
         let mut sd = ArrayVec::new();
         for controller in &machine.sd {
-            sd.push((*controller, map(sized(controller.registers, sd::CONTROLLER_LEN))?));
+            sd.push(MappedSd {
+                registers: map(sized(controller.registers, sd::CONTROLLER_LEN))?,
+                interrupt: controller.interrupt,
+                kind: controller.kind,
+                sees_card: controller.sees_card,
+            });
         }
         let watchdog = machine.watchdog.map(&mut map).transpose()?.map(Watchdog);
         Ok(Devices {
@@ -240,21 +253,22 @@ impl Devices {
     }
 }
 
-/// Where a card may be: first where the board has it, then where QEMU has it.
+/// Where a card may be: first where the board has it, then where QEMU has it. Not inlined: the frame of boot is large as it is.
+#[inline(never)]
 fn sd_slots(
-    mut controllers: ArrayVec<(SdController, Mmio), { sd::MOST }>,
+    mut controllers: ArrayVec<MappedSd, { sd::MOST }>,
     mailbox: Option<Mmio>,
 ) -> ArrayVec<sd::Slot, { sd::MOST }> {
-    controllers.sort_unstable_by_key(|(controller, _)| controller.kind != SdKind::Emmc2);
-    if let (Some(mailbox), Some((first, _))) = (mailbox, controllers.first())
+    controllers.sort_unstable_by_key(|controller| controller.kind != SdKind::Emmc2);
+    if let (Some(mailbox), Some(first)) = (mailbox, controllers.first())
         && first.kind == SdKind::Emmc2
     {
         rpi4::set_card_voltage(mailbox);
     }
-    let slot = |(controller, registers): (SdController, Mmio)| {
+    let slot = |controller: MappedSd| {
         let clock = mailbox.and_then(|mailbox| rpi4::sd_clock(mailbox, controller.kind));
         sd::Slot {
-            controller: sd::Controller::new(registers, clock.unwrap_or(0)),
+            controller: sd::Controller::new(controller.registers, clock.unwrap_or(0)),
             interrupt: controller.interrupt,
             tells_removal: controller.sees_card,
             has_high_speed_bit: controller.kind == SdKind::Emmc2,

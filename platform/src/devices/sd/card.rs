@@ -6,9 +6,9 @@ use super::controller::{Answer, BLOCK_LEN, Command, Controller, Data, status};
 use super::properties::{CARD_ERRORS, READY_FOR_DATA, STATE, STATE_TRANSFER, WRITE_PROTECTED};
 use super::request::Request;
 use super::start::{self, CardError, Woken};
+use super::waiting::WaitingRequests;
 use crate::disk::{Completion, DiskCommand, DiskError, Piece, TICKETS, Ticket};
 use crate::timer;
-use alloc::collections::VecDeque;
 use arrayvec::ArrayVec;
 
 /// How often a request is tried.
@@ -45,8 +45,7 @@ pub(crate) struct Card<R> {
     woken: Woken,
     is_read_only: bool,
     tells_removal: bool,
-    /// It has room for as many as there are tickets.
-    queue: VecDeque<Request>,
+    waiting: WaitingRequests,
     done: ArrayVec<Completion, TICKETS>,
     phase: Phase,
     tries: u8,
@@ -67,10 +66,7 @@ impl<R: Registers> Card<R> {
         has_high_speed_bit: bool,
         sleep: &mut dyn FnMut(u64),
     ) -> Result<Card<R>, CardError> {
-        let mut queue = VecDeque::new();
-        queue
-            .try_reserve_exact(TICKETS)
-            .map_err(|_| CardError::NoMemory)?;
+        let waiting = WaitingRequests::new()?;
         let woken = start::wake(&mut controller, has_high_speed_bit, sleep)
             .inspect_err(|_| apart(|| controller.shut_down()))?;
         apart(|| {
@@ -82,7 +78,7 @@ impl<R: Registers> Card<R> {
             controller,
             woken,
             tells_removal,
-            queue,
+            waiting,
             done: ArrayVec::new(),
             phase: Phase::Idle,
             tries: 0,
@@ -130,7 +126,6 @@ impl<R: Registers> Card<R> {
         pieces: &[Piece],
     ) -> bool {
         let request = Request {
-            ticket,
             command,
             sector,
             pieces: pieces.iter().copied().collect(),
@@ -140,10 +135,10 @@ impl<R: Registers> Card<R> {
             bytes.is_multiple_of(BLOCK_LEN),
             "a card is read and written in blocks"
         );
-        if self.is_gone || self.queue.len() >= TICKETS {
+        if self.is_gone {
             return false;
         }
-        self.queue.push_back(request);
+        self.waiting.add(ticket, request);
         true
     }
 
@@ -156,10 +151,10 @@ impl<R: Registers> Card<R> {
 
     pub(super) fn complete(&mut self) -> Option<Completion> {
         if self.is_gone
-            && let Some(request) = self.queue.pop_front()
+            && let Some(ticket) = self.waiting.take_first()
         {
             return Some(Completion {
-                ticket: request.ticket,
+                ticket,
                 result: Err(DiskError::Failed),
             });
         }
@@ -181,7 +176,7 @@ impl<R: Registers> Card<R> {
     }
 
     fn begin(&mut self) {
-        let Some(request) = self.queue.front() else {
+        let Some(request) = self.waiting.first() else {
             self.phase = Phase::Idle;
             return;
         };
@@ -283,7 +278,9 @@ impl<R: Registers> Card<R> {
             }
             is_answered = true;
         }
-        let request = &self.queue[0];
+        let Some(request) = self.waiting.first() else {
+            return;
+        };
         let is_read = request.command == DiskCommand::Read;
         let blocks = request.blocks();
         for _ in 0..BLOCKS_AT_ONCE {
@@ -385,7 +382,7 @@ impl<R: Registers> Card<R> {
 
     /// The first request is done; the next is begun.
     fn finish(&mut self, result: Result<(), DiskError>) {
-        let ticket = self.queue.pop_front().map(|request| request.ticket);
+        let ticket = self.waiting.take_first();
         self.done
             .extend(ticket.map(|ticket| Completion { ticket, result }));
         self.tries = 0;

@@ -12,6 +12,7 @@ mod slots;
 mod start;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 #[cfg(target_os = "none")]
 pub use slots::{find, places};

@@ -2,7 +2,7 @@
 
 use super::super::registers::Registers;
 use super::controller::{BLOCK_LEN, Controller};
-use crate::disk::{DiskCommand, Piece, Ticket};
+use crate::disk::{DiskCommand, Piece};
 use crate::frame;
 use arrayvec::ArrayVec;
 
@@ -12,7 +12,6 @@ pub(super) const MOST_PIECES: usize = 32;
 /// A request that the card has, or will have.
 #[derive(Clone)]
 pub(super) struct Request {
-    pub ticket: Ticket,
     pub command: DiskCommand,
     pub sector: u64,
     pub pieces: ArrayVec<Piece, MOST_PIECES>,
