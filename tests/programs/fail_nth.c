@@ -288,7 +288,7 @@ static const struct {
     Try make;
 } tries[] = {
 #define TRY(name) {#name, try_##name}
-    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(timerfd), TRY(pidfd), TRY(signalfd), TRY(socket_pair), TRY(socket_rights), TRY(socket_names), TRY(socket_any_name), TRY(tcp), TRY(tcp_refused), TRY(udp), TRY(echo), TRY(netlink), TRY(pty), TRY(net_files), TRY(epoll), TRY(epoll_nested), TRY(inotify), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
+    TRY(open), TRY(create), TRY(unnamed), TRY(memfd), TRY(eventfd), TRY(timerfd), TRY(pidfd), TRY(signalfd), TRY(socket_pair), TRY(socket_rights), TRY(socket_names), TRY(socket_any_name), TRY(tcp), TRY(tcp_refused), TRY(udp), TRY(echo), TRY(netlink), TRY(diag), TRY(multicast), TRY(pty), TRY(net_files), TRY(epoll), TRY(epoll_nested), TRY(inotify), TRY(dup_high), TRY(device), TRY(path_only), TRY(follow),
     TRY(pipe), TRY(write_file), TRY(names), TRY(places), TRY(list), TRY(maps), TRY(smaps), TRY(status), TRY(stat),
     TRY(mounts), TRY(meminfo), TRY(vmstat), TRY(environ), TRY(fork),
     TRY(clone_shared), TRY(lock), TRY(poll), TRY(select), TRY(signals),

@@ -98,6 +98,51 @@ static int try_netlink(void) {
     return told(error);
 }
 
+// A question about sockets, of which the answer is made as it is read.
+static int try_diag(void) {
+    struct {
+        struct nlmsghdr head;
+        uint8_t family, protocol, extensions, pad;
+        uint32_t states, id[12];
+    } request = {{sizeof request, 20, NLM_F_REQUEST | NLM_F_DUMP, 1, 0}, AF_INET, IPPROTO_UDP, 1, 0, ~0u, {0}};
+    char answer[4096];
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fds[2] = {socket(AF_NETLINK, SOCK_RAW, 4), socket(AF_INET, SOCK_DGRAM, 0)}, error = error_of(fds[0]);
+    if (!error) error = error_of(fds[1]);
+    if (!error) error = error_of(bind(fds[1], (void *)&name, sizeof name));
+    if (!error) error = error_of(send(fds[0], &request, sizeof request, 0));
+    if (!error) error = error_of(recv(fds[0], answer, sizeof answer, MSG_DONTWAIT));
+    close_all(fds, 2);
+    return told(error);
+}
+
+// A group joined, a message to it, and an error about one to nobody.
+static int try_multicast(void) {
+    struct ip_mreq group = {{htonl(0xef010203)}, {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xef010203)};
+    socklen_t len = sizeof name;
+    char bytes[100] = "";
+    int yes = 1, fd = socket(AF_INET, SOCK_DGRAM, 0), error = error_of(fd);
+    if (!error) error = error_of(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &yes, sizeof yes));
+    if (!error) error = error_of(setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &group.imr_interface, 4));
+    if (!error) error = error_of(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group));
+    if (!error) error = error_of(bind(fd, (void *)&name, sizeof name));
+    if (!error) error = error_of(getsockname(fd, (void *)&name, &len));
+    if (!error) error = error_of(sendto(fd, bytes, 10, 0, (void *)&name, sizeof name));
+    if (!error) error = wait_for(fd, SOON_MILLIS);
+    if (!error) error = error_of(recv(fd, bytes, sizeof bytes, 0));
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (!error) error = error_of(sendto(fd, bytes, 10, 0, (void *)&name, sizeof name));
+    if (!error) error = wait_for(fd, SOON_MILLIS);
+    struct iovec part = {bytes, sizeof bytes};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    // What found no memory is not in the queue: it was lost.
+    if (!error) error = error_of(recvmsg(fd, &message, MSG_ERRQUEUE));
+    if (error == EAGAIN) error = ENOMEM;
+    close_all(&fd, 1);
+    return told(error);
+}
+
 static int try_pty(void) {
     char bytes[100];
     int no = 0, fds[2] = {open("/dev/ptmx", O_RDWR | O_NOCTTY), -1}, error = error_of(fds[0]);
