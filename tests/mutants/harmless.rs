@@ -194,6 +194,22 @@ const REASONS: &[(&[&str], &str)] = &[
     ),
     // Rare: no work here reaches them.
     (
+        &["mm/area_map", "DMB ISHLD"],
+        "unplayed: a copy of Arc's own, which is played as alloc/sync::drop",
+    ),
+    (
+        &["alloc/sync::try_call_once_slow", "STLR"],
+        "unplayed: a copy of Once's own, which is played as spin/once::try_call_once_slow",
+    ),
+    (
+        &["platform/heap::try_call_once_slow", "STLR"],
+        "unplayed: a copy of Once's own, which is played as spin/once::try_call_once_slow",
+    ),
+    (
+        &["mm/frames/stack::pop_any", "STLR"],
+        "unplayed: a copy of the lock's own, which is played as spin/mutex::drop",
+    ),
+    (
         &["fault/given_back::map_given_back"],
         "unplayed: two threads must fault on one page while it is given back; lives of the heart's machine",
     ),

@@ -80,5 +80,5 @@ fn plain(name: &str) -> String {
     let words = text
         .split("::")
         .filter(|word| !word.is_empty() && !word.starts_with('{'));
-    words.last().unwrap_or(name).to_owned()
+    words.last().unwrap_or(&text).to_owned()
 }
