@@ -39,18 +39,19 @@ pub fn set_program(program: Box<Program>) {
     *PROGRAM.write().unwrap_or_else(PoisonError::into_inner) = Some(program.into());
 }
 
-/// Runs the program until it comes back.
+/// Runs the program until it comes back, with its registers.
 ///
 /// # Panics
 /// When there is none.
-pub fn run(context: &mut UserContext) -> Exception {
+pub fn run(context: &mut UserContext) -> (Exception, &mut UserContext) {
     timer::advance(STEP_NANOS);
     if crate::interrupt::is_pending() {
-        return Exception::interrupt();
+        return (Exception::interrupt(), context);
     }
     let program = PROGRAM.read().unwrap_or_else(PoisonError::into_inner).clone();
     let program = program.expect("set_program comes first");
-    Exception::from_vector(word(program(context)))
+    let exception = Exception::from_vector(word(program(context)));
+    (exception, context)
 }
 
 /// What the vectors would say.
