@@ -96,8 +96,8 @@ fn moved(word: u32) -> i64 {
     }
 }
 
-/// How each word moves the stack pointer down. A frame of more than a page is probed page by page down to where X9 points, which then
-/// becomes the stack pointer: one move.
+/// How each word moves the stack pointer down. A frame of more than a page is probed page by page down to where X9 points, by X9 or by the
+/// stack pointer: one move.
 fn moves(words: &[u32]) -> Vec<i64> {
     const NINE: u64 = 9;
     const SLACK_OF_ALIGNMENT: i64 = 64;
@@ -107,6 +107,13 @@ fn moves(words: &[u32]) -> Vec<i64> {
     let Some(first) = words.iter().position(|&word| is_begun(word)) else {
         return moves;
     };
+    let is_compared = |word: u32| word == 0xeb29_63ff; // CMP SP, X9
+    if let Some(end) = words[first..].iter().take(4).position(|&word| is_compared(word)) {
+        // The stack pointer itself goes down by pages, to where X9 points.
+        moves[first..first + end].fill(0);
+        moves[first] = (field(words[first], 10, 12) << (12 * field(words[first], 22, 1))) as i64;
+        return moves;
+    }
     let Some(len) = words[first..].iter().take(16).position(|&word| is_ended(word)) else {
         return moves;
     };
