@@ -143,6 +143,8 @@ impl Page<'_> {
     }
 
     /// The area allows a write and there is a page: the four cases of copy-on-write.
+    // Always: a page that was swapped in has this too, which would cost every other fault a call and its prologue.
+    #[inline(always)]
     fn write<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
         let is_allowed = self.path.leaf.is_page_writable() && !self.path.is_write_disabled;
         if is_allowed {
@@ -177,6 +179,8 @@ impl Page<'_> {
     }
 
     /// A frame of our own takes the place of the shared one.
+    // Always: as `write`.
+    #[inline(always)]
     fn copy<M: Mmu>(&self, memory: &Memory<M>, tables: &mut Tables) -> Outcome {
         let old = self.path.leaf;
         let is_zero = old.frame() == memory.zero_frame();

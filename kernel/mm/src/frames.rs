@@ -151,7 +151,8 @@ impl Frames {
     }
 
     /// Takes the first reference to a frame that came from a stack or the source.
-    #[inline]
+    // Always: as for `allocate`.
+    #[inline(always)]
     fn begin_use(&self, index: u32) -> Frame {
         let count = self.records.count_at(index as usize);
         debug_assert_eq!(
