@@ -203,9 +203,11 @@ impl World {
         self.spaces.borrow_mut().retain(|other| !Rc::ptr_eq(other, space));
         self.mmu().disown(space.root);
         if let Some(inner) = inner {
-            let mut release = ManuallyDrop::into_inner(inner).begin_release(&self.memory);
+            // A sabotage may end this by a panic: then the rest stays, for a second panic would end the test.
+            let release = ManuallyDrop::into_inner(inner).begin_release(&self.memory);
+            let mut release = ManuallyDrop::new(release);
             while self.in_kernel(cpu, || release.release_some()) && between() {}
-            self.in_kernel(cpu, || drop(release));
+            self.in_kernel(cpu, || drop(ManuallyDrop::into_inner(release)));
         }
         self.verdict();
         true
