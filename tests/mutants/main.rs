@@ -1,7 +1,10 @@
 //! Mutants of the finished kernel: each TLBI, DSB, DMB, ISB, DC, IC, break and lock of `platform` and `mm` left out or made weaker in the
-//! Image, one at a time, and played under the checker. `mutants [--list] [--all] [--orders] [TEXT]` plays those with TEXT in their line,
-//! and none with `--orders`, which only says which orders of `tests/litmus` rest on them; without `--all` all copies of what was inlined in many places are changed at once. What nobody notices must stand in [`harmless`] with its
-//! reason. Ends with `N passed, N failed`, and writes a table to `target/holstein`.
+//! Image, one at a time, and played under the checker.
+//!
+//! `mutants [--list] [--all] [--orders] [TEXT]` plays those with TEXT in their line; with `--orders` none, and only says which are noticed
+//! without being played: by an order of `tests/litmus`, or by the list of what is kept ([`tests::kept`]). Without `--all` all copies of
+//! what was inlined in many places are changed at once. What nobody notices must stand in [`harmless`] with its reason. Ends with
+//! `N passed, N failed`, and writes a table to `target/holstein`.
 
 mod harmless;
 mod play;

@@ -5,9 +5,8 @@ use crate::arch;
 use core::arch::asm;
 
 /// Enters the program and returns with the next exception that it takes, and with `context`, which is in a register then as it is.
-/// The program's registers are in it; FP/SIMD
-/// registers and TPIDR_EL0 are where they were (see [`super::UserRegisters`]), and the program runs in whatever address space is
-/// active (`memory::activate`).
+/// The program's registers are in it; FP/SIMD registers and TPIDR_EL0 are where they were (see [`super::UserRegisters`]), and the
+/// program runs in whatever address space is active (`memory::activate`).
 ///
 /// Inlined, so that the registers that the kernel's loop needs are saved once and not at each trap. There is one such loop: the
 /// vectors go to `user_return` in it without asking where it lies, and a second one would not be assembled.
@@ -16,8 +15,7 @@ pub fn run(context: &mut UserContext) -> (Exception, &mut UserContext) {
     let word: u64;
     let after: *mut UserContext;
     // SAFETY: the block leaves the kernel by ERET and comes back at `user_return` by the vectors (user_vector), which store the
-    // program's registers in `context` and find it on this stack, exactly as pushed here; x0 is
-    // `context` again.
+    // program's registers in `context` and find it on this stack, exactly as pushed here; x0 is `context` again.
     // x19 and x29, which cannot be named as clobbers, are kept on the stack. All other general registers are declared lost. ELR,
     // SPSR and SP_EL0 are the program's; SPSR is a `Pstate`, of which only the flags are anybody's choice: EL0 cannot be left but by an
     // exception. Interrupts are masked from here to ERET, so nothing can come between writing ELR and using it.

@@ -231,22 +231,34 @@ fn three_sharers_release_at_once() {
     });
 }
 
+/// A frame that two share, its content, and the second sharer, which reads that and lets go.
+#[cfg(loom)]
+fn read_and_let_go() -> (
+    Arc<Frames>,
+    Frame,
+    Arc<loom::cell::UnsafeCell<u64>>,
+    thread::JoinHandle<()>,
+) {
+    let frames = two_frames();
+    let content = Arc::new(loom::cell::UnsafeCell::new(7_u64));
+    let frame = frames.allocate(&Processor(0)).unwrap();
+    frames.share(frame);
+    let other = {
+        let (frames, content) = (frames.clone(), content.clone());
+        thread::spawn(move || {
+            content.with(|_| ());
+            frames.release(&Processor(1), frame);
+        })
+    };
+    (frames, frame, content, other)
+}
+
 /// What a sharer read from the frame before it let go is read before the last owner, who sees the count 1, writes to it.
 #[cfg(loom)]
 #[test]
 fn reading_one_acquires_what_the_other_did_before_its_release() {
     explore(|| {
-        let frames = two_frames();
-        let content = Arc::new(loom::cell::UnsafeCell::new(7_u64));
-        let frame = frames.allocate(&Processor(0)).unwrap();
-        frames.share(frame);
-        let other = {
-            let (frames, content) = (frames.clone(), content.clone());
-            thread::spawn(move || {
-                content.with(|_| ());
-                frames.release(&Processor(1), frame);
-            })
-        };
+        let (frames, frame, content, other) = read_and_let_go();
         if frames.count(frame) == 1 {
             content.with_mut(|_| ());
         }
@@ -260,17 +272,7 @@ fn reading_one_acquires_what_the_other_did_before_its_release() {
 #[test]
 fn a_freed_frame_was_read_before() {
     explore(|| {
-        let frames = two_frames();
-        let content = Arc::new(loom::cell::UnsafeCell::new(7_u64));
-        let frame = frames.allocate(&Processor(0)).unwrap();
-        frames.share(frame);
-        let other = {
-            let (frames, content) = (frames.clone(), content.clone());
-            thread::spawn(move || {
-                content.with(|_| ());
-                frames.release(&Processor(1), frame);
-            })
-        };
+        let (frames, frame, content, other) = read_and_let_go();
         frames.release(&Processor(0), frame);
         if frames.allocate(&Processor(0)) == Ok(frame) {
             content.with_mut(|_| ());
