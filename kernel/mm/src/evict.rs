@@ -1,4 +1,4 @@
-//! **Story 3: a page goes out, and comes back.** A page of private memory is taken out of a table and stands in the swap cache from
+//! **A page goes out, and comes back.** (Nothing above `mm` asks for it yet.) A page of private memory is taken out of a table and stands in the swap cache from
 //! then on, by the order "a page that goes out" of `mmu`: its descriptor is replaced by one that names a slot; then no TLB knows it
 //! any more; then the descriptor's reference is dropped, and the page may be written. A fault brings it back (`fault::swap_in`).
 //!
