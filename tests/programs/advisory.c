@@ -3,6 +3,8 @@
 #include "check.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -314,6 +316,8 @@ static void owners(void) {
     close(path);
 }
 
+#include "advisory_tables.h"
+
 static void checks(void) {
     file = open("/tmp/locked", O_RDWR | O_CREAT | O_TRUNC, 0666);
     CHECK(file >= 0);
@@ -325,8 +329,11 @@ static void checks(void) {
     whole_files();
     many();
     owners();
+    tables();
+    kept_by_exec();
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc == 5 && strcmp(argv[1], "held") == 0) return held(argv + 2);
     return run_as_init("advisory", checks);
 }

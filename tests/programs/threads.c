@@ -1,6 +1,7 @@
 // Threads: beginning and end, what is theirs alone (stack, thread-local storage, keys, name), and many of them.
 #include "check.h"
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -323,8 +324,27 @@ static void processor_time(void) {
     CHECK(own.tv_sec + own.tv_nsec * 1e-9 <= after.tv_sec + after.tv_nsec * 1e-9);
 }
 
+// A descriptor that is closed is closed, however many threads are about to end: who reads the pipe sees its end at once.
+static void closed_beside_ends(void) {
+    int late = 0;
+    for (int round = 0; round < 400; round++) {
+        pthread_t threads[6];
+        int ends[2];
+        CHECK(pipe(ends) == 0);
+        for (int i = 0; i < 6; i++) CHECK(pthread_create(&threads[i], NULL, count, NULL) == 0);
+        for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+        close(ends[1]);
+        struct pollfd one = {ends[0], POLLIN, 0};
+        late += poll(&one, 1, 0) != 1;
+        for (int i = 3; i < 6; i++) pthread_join(threads[i], NULL);
+        close(ends[0]);
+    }
+    CHECK(late == 0);
+}
+
 static void checks(void) {
     create_and_join();
+    closed_beside_ends();
     ends();
     thread_local_storage();
     keys();

@@ -154,7 +154,7 @@ impl Descriptor {
             inode.filesystem.mount_id(),
             inode.number
         ));
-        locks::of_open_file(self.process.pid, &file, text)?;
+        locks::of_open_file(thread.files().identity_if_any().unwrap_or(0), &file, text)?;
         file.show_info(&mut |line| text.add(line));
         Ok(())
     }

@@ -85,13 +85,13 @@ fn add(cursor: &mut Cursor, text: &mut Text) -> Result<Option<u64>, Errno> {
     Ok(Some(cursor.seen))
 }
 
-/// Adds the locks that a process holds by one of its open files.
+/// Adds the locks that a table of descriptors, or that name, holds by one of its open files.
 ///
 /// # Errors
 /// `EINTR`: the reader is to end.
-pub fn of_open_file(process: u32, file: &Arc<OpenFile>, text: &mut Text) -> Result<(), Errno> {
+pub fn of_open_file(table: u64, file: &Arc<OpenFile>, text: &mut Text) -> Result<(), Errno> {
     let owners = [
-        LockOwner::Process(process),
+        LockOwner::Table(table),
         LockOwner::OpenFile(Arc::as_ptr(file).addr()),
     ];
     let (mut listing, mut number) = (Listing::START, 0);
@@ -111,7 +111,7 @@ fn line(number: u64, file: &Inode, lock: &Shown, text: &mut Text) {
     let kind = match record.owner {
         _ if lock.is_flock => "FLOCK ",
         LockOwner::OpenFile(_) => "OFDLCK",
-        LockOwner::Process(_) => "POSIX ",
+        LockOwner::Table(_) => "POSIX ",
     };
     let mode = match record.kind {
         LockKind::Shared => "READ",

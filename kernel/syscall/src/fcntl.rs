@@ -49,7 +49,7 @@ pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> 
             Ok(0)
         }
         F_GETLK | F_SETLK | F_SETLKW => {
-            let owner = LockOwner::Process(current.process().pid);
+            let owner = LockOwner::Table(current.files().identity());
             lock(current, descriptor, &file, command, argument, owner)
         }
         F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {

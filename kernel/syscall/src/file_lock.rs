@@ -39,7 +39,7 @@ pub fn look_for_lock(file: &OpenFile, address: u64, owner: LockOwner) -> Result<
                 (held.last - held.first + 1) as i64
             };
             lock.pid = match held.owner {
-                LockOwner::Process(pid) => pid as i32,
+                LockOwner::Table(_) => held.pid as i32,
                 LockOwner::OpenFile(_) => -1,
             };
         }
@@ -63,7 +63,7 @@ pub fn set_lock(
 ) -> Result<usize, Errno> {
     let lock = read_value::<FLock>(address)?;
     check_open_file_lock(&lock, owner)?;
-    let Some(wanted) = record(file, &lock, owner)? else {
+    let Some(mut wanted) = record(file, &lock, owner)? else {
         let as_shared = FLock {
             kind: F_RDLCK as i16,
             ..lock
@@ -79,13 +79,13 @@ pub fn set_lock(
     if !is_allowed {
         return Err(Errno::EBADF);
     }
-    if matches!(owner, LockOwner::Process(_)) {
-        current.process().note_record_lock();
+    if matches!(owner, LockOwner::Table(_)) {
+        wanted.pid = current.process().pid;
     }
     Locks::set_record(file.inode(), current.tid(), wanted, patience)?;
     // Another thread may have closed the descriptor before the lock was there to end by it.
     let is_still_open = self::file(current, descriptor).is_ok_and(|now| Arc::ptr_eq(&now, file));
-    if !is_still_open && matches!(owner, LockOwner::Process(_)) {
+    if !is_still_open && matches!(owner, LockOwner::Table(_)) {
         file.inode().locks.clear_record(&wanted)?;
         return Err(Errno::EBADF);
     }
@@ -100,7 +100,7 @@ fn check_open_file_lock(lock: &FLock, owner: LockOwner) -> Result<(), Errno> {
     }
 }
 
-/// The lock that a `struct flock` asks for; `None` for `F_UNLCK`. `EINVAL`, `EOVERFLOW`.
+/// The lock that a `struct flock` asks for, without the process; `None` for `F_UNLCK`. `EINVAL`, `EOVERFLOW`.
 fn record(file: &OpenFile, lock: &FLock, owner: LockOwner) -> Result<Option<Record>, Errno> {
     let base = match u32::from(lock.whence as u16) {
         SEEK_SET => 0,
@@ -129,10 +129,7 @@ fn record(file: &OpenFile, lock: &FLock, owner: LockOwner) -> Result<Option<Reco
         kind,
         first,
         last,
-        pid: match owner {
-            LockOwner::Process(pid) => pid,
-            LockOwner::OpenFile(_) => 0,
-        },
+        pid: 0,
     }))
 }
 

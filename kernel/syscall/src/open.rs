@@ -79,9 +79,9 @@ pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     Ok(0)
 }
 
-/// Lets go of a file that a descriptor referred to: with any close the process's record locks on it end (fcntl(2)).
+/// Lets go of a file that a descriptor referred to: with any close the table's record locks on it end (fcntl(2)).
 pub fn release(current: &Thread, file: Arc<OpenFile>) {
-    if let Some(owner) = current.process().owner_of_records() {
+    if let Some(owner) = current.files().identity_if_any() {
         file.inode().locks.release_records(owner, scheduler::cond_resched);
     }
 }

@@ -61,7 +61,6 @@ pub mod xattr;
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::process::Pid;
 
 pub use capabilities::{KeepCapabilities, Restraint, SetIds, valid as valid_capability};
 pub use credentials::{Credentials, Groups, NGROUPS_MAX};
@@ -88,9 +87,9 @@ pub fn mount_root(kind: &'static dyn FileSystem, device: u64) -> Result<(), Errn
     mount::add_root(dentry::set_root(|| kind.mount(device, b""))?)
 }
 
-/// Lets go of the descriptors of a process that ends; the record locks of `owner` end too (fcntl(2)): who never had one need not look
-/// for them at each descriptor. `rest` is called between pieces of the work.
-pub fn close_all(files: Arc<FileTable>, owner: Option<Pid>, rest: fn()) {
+/// Lets go of the descriptors of a table that nobody holds any more, `owner`, and its record locks end (fcntl(2)): of one that never
+/// had any nobody knows the name, and need not look for them at each descriptor. `rest` is called between pieces of the work.
+pub fn close_all(files: Arc<FileTable>, owner: Option<u64>, rest: fn()) {
     if let Some(owner) = owner {
         release_all_records(&files, owner, rest);
     }
@@ -100,7 +99,7 @@ pub fn close_all(files: Arc<FileTable>, owner: Option<Pid>, rest: fn()) {
 }
 
 #[cold]
-fn release_all_records(files: &FileTable, owner: Pid, rest: fn()) {
+fn release_all_records(files: &FileTable, owner: u64, rest: fn()) {
     release_records(files.near(), owner, rest);
     for piece in files.far() {
         release_records(piece, owner, rest);
@@ -117,7 +116,7 @@ fn close_far(files: Arc<FileTable>, rest: fn()) {
     }
 }
 
-fn release_records(files: &[Option<Arc<OpenFile>>], owner: Pid, rest: fn()) {
+fn release_records(files: &[Option<Arc<OpenFile>>], owner: u64, rest: fn()) {
     for file in files.iter().flatten() {
         file.inode().locks.release_records(owner, rest);
     }

@@ -1,4 +1,4 @@
-//! Which process waits for a record lock of which other: `F_SETLKW` must not wait in a circle (fcntl(2), `EDEADLK`).
+//! Which process, by its table of descriptors, waits for a record lock of which other: `F_SETLKW` must not wait in a circle (fcntl(2), `EDEADLK`).
 
 use alloc::sync::Arc;
 
@@ -16,10 +16,10 @@ static WAITS: Mutex<Tree<Wait>> = Mutex::new(Tree::new());
 
 /// One thread that waits.
 struct Wait {
-    /// Process and thread.
-    who: (u32, u32),
-    /// The process whose lock stands in the way.
-    blocker: u32,
+    /// Table and thread.
+    who: (u64, u32),
+    /// The table whose lock stands in the way.
+    blocker: u64,
     file: Arc<Inode>,
     /// How often locks of the file had been given up before that lock was seen.
     seen: u64,
@@ -33,10 +33,10 @@ impl Wait {
 }
 
 impl TreeEntry for Wait {
-    type Key = (u32, u32);
+    type Key = (u64, u32);
     type Summary = ();
 
-    fn key(&self) -> (u32, u32) {
+    fn key(&self) -> (u64, u32) {
         self.who
     }
 
@@ -49,7 +49,7 @@ impl TreeEntry for Wait {
 pub struct Waiting<'a> {
     file: &'a Arc<Inode>,
     tid: u32,
-    noted: Option<(u32, u32)>,
+    noted: Option<(u64, u32)>,
 }
 
 impl<'a> Waiting<'a> {
@@ -69,10 +69,10 @@ impl<'a> Waiting<'a> {
     /// `EDEADLK`, `ENOLCK`.
     pub fn note(&mut self, owner: LockOwner, blocker: LockOwner, seen: u64) -> Result<(), Errno> {
         self.forget();
-        let (LockOwner::Process(pid), LockOwner::Process(blocker)) = (owner, blocker) else {
+        let (LockOwner::Table(waiter), LockOwner::Table(blocker)) = (owner, blocker) else {
             return Ok(());
         };
-        let who = (pid, self.tid);
+        let who = (waiter, self.tid);
         let file = self.file.clone();
         let node = Node::new(Wait {
             who,
@@ -83,7 +83,7 @@ impl<'a> Waiting<'a> {
         .map_err(|NoNode| Errno::ENOLCK)?;
         let refused = {
             let mut waits = WAITS.lock();
-            if is_circle(&waits, pid, blocker) {
+            if is_circle(&waits, waiter, blocker) {
                 Some(node)
             } else {
                 waits.insert(node);
@@ -108,11 +108,11 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Whether `blocker` waits for `process`, perhaps through others.
-fn is_circle(waits: &Tree<Wait>, process: u32, blocker: u32) -> bool {
+/// Whether `blocker` waits for `waiter`, perhaps through others.
+fn is_circle(waits: &Tree<Wait>, waiter: u64, blocker: u64) -> bool {
     let mut at = blocker;
     for _ in 0..LONGEST_CHAIN {
-        if at == process {
+        if at == waiter {
             return true;
         }
         match blocker_of(waits, at) {
@@ -123,14 +123,14 @@ fn is_circle(waits: &Tree<Wait>, process: u32, blocker: u32) -> bool {
     false
 }
 
-/// Whom the first waiting thread of a process waits for.
-fn blocker_of(waits: &Tree<Wait>, process: u32) -> Option<u32> {
-    let mut from = (process, 0);
-    while let Some(wait) = waits.first_from(from).filter(|wait| wait.who.0 == process) {
+/// Whom the first waiting thread of a table waits for.
+fn blocker_of(waits: &Tree<Wait>, table: u64) -> Option<u64> {
+    let mut from = (table, 0);
+    while let Some(wait) = waits.first_from(from).filter(|wait| wait.who.0 == table) {
         if !wait.is_stale() {
             return Some(wait.blocker);
         }
-        from = (process, wait.who.1.checked_add(1)?);
+        from = (table, wait.who.1.checked_add(1)?);
     }
     None
 }

@@ -159,10 +159,11 @@ impl Locks {
         Ok(())
     }
 
-    /// The process closed a descriptor of the file: all its record locks go. `rest` is called between pieces of the work.
+    /// Who holds the table of descriptors `owner` closed one of the file: all its record locks go. `rest` is called between pieces of
+    /// the work.
     #[inline]
-    pub fn release_records(&self, process: u32, rest: impl Fn()) {
-        self.release(|held| &mut held.records, LockOwner::Process(process), rest);
+    pub fn release_records(&self, owner: u64, rest: impl Fn()) {
+        self.release(|held| &mut held.records, LockOwner::Table(owner), rest);
     }
 
     /// An open file is gone, and with it its locks.

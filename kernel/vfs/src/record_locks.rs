@@ -16,8 +16,8 @@ const BATCH: usize = 32;
 /// Who holds a lock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum LockOwner {
-    /// A process, by its id: `F_SETLK`.
-    Process(u32),
+    /// A table of descriptors, by which one it is: `F_SETLK`. Threads share one, and processes may (`CLONE_FILES`).
+    Table(u64),
     /// An open file description, by its address: `F_OFD_SETLK`.
     OpenFile(usize),
 }
@@ -50,7 +50,7 @@ pub struct Record {
 pub type ListPlace = (u64, LockOwner, u64);
 
 /// The start of such a listing.
-pub const LIST_START: ListPlace = (0, LockOwner::Process(0), 0);
+pub const LIST_START: ListPlace = (0, LockOwner::Table(0), 0);
 
 impl Record {
     fn meets(&self, other: &Record) -> bool {

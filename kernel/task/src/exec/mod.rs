@@ -197,7 +197,8 @@ pub fn become_program(
 #[inline]
 fn own_files(current: &Thread) -> Result<bool, Errno> {
     if current.files().holders() > 1 {
-        current.files().make_own()?;
+        // With the threads that are about to end the process keeps its record locks.
+        current.files().make_own(current.process().thread_count())?;
     }
     let is_any_closed = current.files().read(FileTable::has_closed_on_exec);
     if is_any_closed {
@@ -208,7 +209,7 @@ fn own_files(current: &Thread) -> Result<bool, Errno> {
 
 #[cold]
 fn own_closed_on_exec(current: &Thread) -> Result<(), Errno> {
-    current.files().make_own()?;
+    current.files().make_own(0)?;
     let mut from = Some(0);
     while let Some(first) = from {
         from = current

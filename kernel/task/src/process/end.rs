@@ -14,7 +14,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use sched::deferred_free;
 use sched::scheduler;
-use vfs::{self, FileTable};
+use vfs;
 
 /// Ends the running thread, which was told to end, and its process if it is the last one there. The caller returns to the
 /// scheduler for the last time afterwards.
@@ -24,15 +24,11 @@ use vfs::{self, FileTable};
 pub fn end_current(thread: Arc<Thread>) {
     let process = thread.process().clone();
     futex::thread_ended(&thread);
-    let files = close_files(&thread);
+    close_files(&thread);
     deferred_free::release();
     table::release_thread(&thread);
     leave_memory(&thread);
     if process.remove_thread(&thread) {
-        if let Some(files) = files {
-            // It must not sleep any more.
-            vfs::close_all(files, process.owner_of_records(), || ());
-        }
         end_process(&process);
     } else {
         leave_children(&thread);
@@ -40,15 +36,12 @@ pub fn end_current(thread: Arc<Thread>) {
     thread.die();
 }
 
-/// Returns the descriptors if others hold them still: with the process's end its record locks on them end (fcntl(2)).
-fn close_files(thread: &Thread) -> Option<Arc<FileTable>> {
-    let held = thread.files().snapshot().ok()?;
-    let Some(own) = thread.files().give_up() else {
-        return Some(held);
-    };
-    drop(own);
-    vfs::close_all(held, thread.process().owner_of_records(), scheduler::cond_resched);
-    None
+/// The last who holds the table closes its descriptors, and with them their record locks end (fcntl(2)). Who is not the last leaves
+/// no trace: what others close meanwhile is closed.
+fn close_files(thread: &Thread) {
+    if let Some((files, owner)) = thread.files().give_up() {
+        vfs::close_all(files, owner, scheduler::cond_resched);
+    }
 }
 
 /// The thread does not touch the program's memory any more. From here it must not sleep: the scheduler would bring the

@@ -297,18 +297,6 @@ impl Process {
         self.is_zombie.load(Ordering::Acquire)
     }
 
-    /// Notes that it asks for a record lock, before it has it.
-    pub fn note_record_lock(&self) {
-        self.has_locked_records.store(true, Ordering::Release);
-    }
-
-    /// Its id, if it may have record locks.
-    #[inline]
-    pub fn owner_of_records(&self) -> Option<Pid> {
-        let has_any = self.has_locked_records.load(Ordering::Acquire);
-        has_any.then_some(self.pid)
-    }
-
     /// Whether it has called exec since it was forked: its parent may then no longer move it (setpgid(2)).
     pub fn has_executed(&self) -> bool {
         self.has_executed.load(Ordering::Relaxed)

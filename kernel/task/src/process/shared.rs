@@ -4,6 +4,7 @@
 
 use abi::Errno;
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 use lock::{Mutex, rank};
 use memory::fallible::{self, TryClone};
 
@@ -15,15 +16,54 @@ enum Reference<T> {
     /// Given up: reads as empty.
     Nothing,
     /// Its own. The value may be that of others as well, until one of them changes it.
-    Own(Arc<T>),
+    Own(Arc<T>, ObjectId),
     /// One with others, who see every change.
-    Common(Arc<Mutex<Arc<T>, { rank::DESCRIPTORS }>>),
+    Common(Arc<Common<T>>),
+}
+
+/// What several hold together.
+struct Common<T> {
+    value: Mutex<Arc<T>, { rank::DESCRIPTORS }>,
+    identity: ObjectId,
+}
+
+/// Which one it is among all, for as long as somebody holds it: a copy is another one, whatever its value. Nobody has asked yet
+/// where it is 0.
+#[derive(Default)]
+struct ObjectId(AtomicU64);
+
+/// The last one that was given.
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
+impl ObjectId {
+    fn if_any(&self) -> Option<u64> {
+        let number = self.0.load(Ordering::Acquire);
+        (number != 0).then_some(number)
+    }
+
+    fn get(&self) -> u64 {
+        self.if_any().unwrap_or_else(|| {
+            let fresh = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
+            match self
+                .0
+                .compare_exchange(0, fresh, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => fresh,
+                Err(given) => given,
+            }
+        })
+    }
+
+    /// This one from now on, and no longer the one it was taken from.
+    fn take(&self) -> ObjectId {
+        ObjectId(AtomicU64::new(self.0.swap(0, Ordering::AcqRel)))
+    }
 }
 
 impl<T: TryClone + Default> Shared<T> {
     /// A reference to a value of its own.
     pub const fn new(value: Arc<T>) -> Shared<T> {
-        Shared(Mutex::new(Reference::Own(value)))
+        Shared(Mutex::new(Reference::Own(value, ObjectId(AtomicU64::new(0)))))
     }
 
     /// No reference yet.
@@ -45,15 +85,15 @@ impl<T: TryClone + Default> Shared<T> {
     pub fn snapshot(&self) -> Result<Arc<T>, Errno> {
         match &*self.0.lock() {
             Reference::Nothing => Err(Errno::ESRCH),
-            Reference::Own(value) => Ok(value.clone()),
-            Reference::Common(common) => Ok(common.lock().clone()),
+            Reference::Own(value, _) => Ok(value.clone()),
+            Reference::Common(common) => Ok(common.value.lock().clone()),
         }
     }
 
     /// What is held now, if nobody holds it together with others: the holder alone changes it.
     pub fn own(&self) -> Option<Arc<T>> {
         match &*self.0.lock() {
-            Reference::Own(value) => Some(value.clone()),
+            Reference::Own(value, _) => Some(value.clone()),
             Reference::Nothing | Reference::Common(_) => None,
         }
     }
@@ -62,8 +102,8 @@ impl<T: TryClone + Default> Shared<T> {
     pub fn read<R>(&self, look: impl FnOnce(&T) -> R) -> R {
         match &*self.0.lock() {
             Reference::Nothing => look(&T::default()),
-            Reference::Own(value) => look(value),
-            Reference::Common(common) => look(&common.lock()),
+            Reference::Own(value, _) => look(value),
+            Reference::Common(common) => look(&common.value.lock()),
         }
     }
 
@@ -74,8 +114,8 @@ impl<T: TryClone + Default> Shared<T> {
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Errno> {
         match &mut *self.0.lock() {
             Reference::Nothing => Ok(change(&mut T::default())),
-            Reference::Own(value) => Ok(change(fallible::make_mut(value)?)),
-            Reference::Common(common) => Ok(change(fallible::make_mut(&mut *common.lock())?)),
+            Reference::Own(value, _) => Ok(change(fallible::make_mut(value)?)),
+            Reference::Common(common) => Ok(change(fallible::make_mut(&mut *common.value.lock())?)),
         }
     }
 
@@ -95,7 +135,17 @@ impl<T: TryClone + Default> Shared<T> {
         let mut hold = self.0.lock();
         let common = match &*hold {
             Reference::Nothing => return Err(Errno::ESRCH),
-            Reference::Own(value) => fallible::arc(Mutex::new(value.clone()))?,
+            Reference::Own(value, identity) => {
+                let common = fallible::arc(Common {
+                    value: Mutex::new(value.clone()),
+                    identity: ObjectId::default(),
+                })?;
+                common
+                    .identity
+                    .0
+                    .store(identity.take().0.into_inner(), Ordering::Release);
+                common
+            }
             Reference::Common(common) => common.clone(),
         };
         let old = core::mem::replace(&mut *hold, Reference::Common(common.clone()));
@@ -108,7 +158,7 @@ impl<T: TryClone + Default> Shared<T> {
     pub fn holders(&self) -> usize {
         match &*self.0.lock() {
             Reference::Common(common) => Arc::strong_count(common),
-            Reference::Nothing | Reference::Own(_) => 1,
+            Reference::Nothing | Reference::Own(..) => 1,
         }
     }
 
@@ -121,41 +171,84 @@ impl<T: TryClone + Default> Shared<T> {
     fn common(&self) -> Option<usize> {
         match &*self.0.lock() {
             Reference::Common(common) => Some(Arc::as_ptr(common).addr()),
-            Reference::Nothing | Reference::Own(_) => None,
+            Reference::Nothing | Reference::Own(..) => None,
         }
     }
 
-    /// From now on the value is the holder's own: what others change is not seen here any more, nor the other way round.
+    /// Which one it is, among all: it stays that for as long as somebody holds it. 0 once it was given up.
+    pub fn identity(&self) -> u64 {
+        match &*self.0.lock() {
+            Reference::Nothing => 0,
+            Reference::Own(_, identity) => identity.get(),
+            Reference::Common(common) => common.identity.get(),
+        }
+    }
+
+    /// The same, if anybody has asked for it before.
+    #[inline]
+    pub fn identity_if_any(&self) -> Option<u64> {
+        match &*self.0.lock() {
+            Reference::Nothing => None,
+            Reference::Own(_, identity) => identity.if_any(),
+            Reference::Common(common) => common.identity.if_any(),
+        }
+    }
+
+    /// From now on the value is the holder's own, and another than that which others hold: what they change is not seen here any more,
+    /// nor the other way round. Who holds it alone keeps what it has.
     pub fn separate(&self) {
-        if let Ok(own) = self.snapshot() {
-            let old = core::mem::replace(&mut *self.0.lock(), Reference::Own(own));
-            drop(old);
-        }
+        let mut hold = self.0.lock();
+        let own = match &*hold {
+            Reference::Common(common) => {
+                let identity = if Arc::strong_count(common) == 1 {
+                    common.identity.take()
+                } else {
+                    ObjectId::default()
+                };
+                Reference::Own(common.value.lock().clone(), identity)
+            }
+            Reference::Nothing | Reference::Own(..) => return,
+        };
+        let old = core::mem::replace(&mut *hold, own);
+        drop(hold);
+        drop(old);
     }
 
-    /// As [`Shared::separate`], and nobody holds a copy of the value any more: the holder's next changes allocate nothing.
+    /// As [`Shared::separate`], and nobody holds a copy of the value any more: the holder's next changes allocate nothing. It takes
+    /// along which one it is if at most `leaving` hold it, which are to leave it.
     ///
     /// # Errors
-    /// `ENOMEM`, nothing changed.
-    pub fn make_own(&self) -> Result<(), Errno> {
-        let mut own = self.snapshot()?;
-        if Arc::strong_count(&own) > 2 || matches!(&*self.0.lock(), Reference::Common(_)) {
-            own = fallible::arc(own.try_clone()?)?;
-        } else {
+    /// `ENOMEM`, nothing changed. `ESRCH`: it was given up.
+    pub fn make_own(&self, leaving: usize) -> Result<(), Errno> {
+        let own = self.snapshot()?;
+        let is_own = self.own().is_some();
+        // The holder's and this one.
+        if is_own && Arc::strong_count(&own) == 2 {
             return Ok(());
         }
-        let old = core::mem::replace(&mut *self.0.lock(), Reference::Own(own));
+        let own = fallible::arc(own.try_clone()?)?;
+        let mut hold = self.0.lock();
+        let identity = match &*hold {
+            Reference::Own(_, identity) => identity.take(),
+            Reference::Common(common) if Arc::strong_count(common) <= leaving => common.identity.take(),
+            Reference::Nothing | Reference::Common(_) => ObjectId::default(),
+        };
+        let old = core::mem::replace(&mut *hold, Reference::Own(own, identity));
+        drop(hold);
         drop(old);
         Ok(())
     }
 
-    /// Gives it up. `Some` for the last who held it; others may still hold copies.
-    pub fn give_up(&self) -> Option<Arc<T>> {
+    /// Gives it up. `Some` for the last who held it, with which one it was, if anybody asked; others may still hold copies.
+    #[inline]
+    pub fn give_up(&self) -> Option<(Arc<T>, Option<u64>)> {
         let old = core::mem::replace(&mut *self.0.lock(), Reference::Nothing);
         match old {
             Reference::Nothing => None,
-            Reference::Own(value) => Some(value),
-            Reference::Common(common) => Arc::into_inner(common).map(Mutex::into_inner),
+            Reference::Own(value, identity) => Some((value, identity.if_any())),
+            Reference::Common(common) => {
+                Arc::into_inner(common).map(|common| (common.value.into_inner(), common.identity.if_any()))
+            }
         }
     }
 }

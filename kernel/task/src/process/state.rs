@@ -35,7 +35,6 @@ pub struct ProcessState {
     pub(super) name: Mutex<Comm>,
     pub(super) has_executed: AtomicBool,
     /// Whether it ever asked for a record lock.
-    pub(super) has_locked_records: AtomicBool,
     pub(super) is_zombie: AtomicBool,
     /// Whether a descriptor ever named it: its end is told there, too.
     pub(super) is_watched: AtomicBool,
@@ -58,7 +57,6 @@ impl ProcessState {
             relations: Relations::new(),
             name: Mutex::new(Comm::NONE),
             has_executed: AtomicBool::new(false),
-            has_locked_records: AtomicBool::new(false),
             is_zombie: AtomicBool::new(false),
             is_watched: AtomicBool::new(false),
         }

@@ -115,7 +115,7 @@ impl ProcessSignals {
         if self.actions.read(|actions| actions.changed.is_empty()) {
             return Ok(());
         }
-        self.actions.make_own()
+        self.actions.make_own(0)
     }
 
     /// What a child inherits: the actions.

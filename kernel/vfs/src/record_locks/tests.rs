@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 
 fn lock(process: u32, kind: LockKind, first: u64, last: u64) -> Record {
     Record {
-        owner: LockOwner::Process(process),
+        owner: LockOwner::Table(process.into()),
         kind,
         first,
         last,
@@ -22,7 +22,7 @@ fn clear(records: &mut Records, range: Record) {
 
 fn all_of(records: &Records, process: u32) -> Vec<Record> {
     records
-        .of_owner(LockOwner::Process(process), 0, u64::MAX)
+        .of_owner(LockOwner::Table(process.into()), 0, u64::MAX)
         .collect()
 }
 
@@ -77,7 +77,7 @@ fn neighbours_of_one_kind_become_one() {
     assert_eq!(all_of(&records, 1), [lock(1, LockKind::Shared, 0, 19)]);
     set(&mut records, lock(1, LockKind::Exclusive, 5, 6));
     assert_eq!(all_of(&records, 1).len(), 3);
-    assert_eq!(records.release(LockOwner::Process(1)), LockProgress::Done);
+    assert_eq!(records.release(LockOwner::Table(1)), LockProgress::Done);
     assert_eq!(all_of(&records, 1), []);
 }
 
