@@ -6,7 +6,7 @@
 # NO_INSTALL=1 only names missing tools; FIRMWARE=dir gives start4.elf and fixup4.dat for the card.
 
 export TTY POWER TFTP
-export APPEND QEMU_ARGS FORWARD FIRMWARE BASELINE RUNS
+export DISK APPEND QEMU_ARGS FORWARD FIRMWARE BASELINE RUNS
 BUILD := $(or $(CARGO_TARGET_DIR),target)
 OUT := $(BUILD)/holstein
 export OUT
@@ -18,7 +18,7 @@ image: ## build target/holstein/kernel8.img, the one file that both boards boot,
 	@.ci/setup build
 	@.ci/image
 
-run: ## boot QEMU virt to the shell on this terminal (leave with poweroff, or Ctrl-A X); ROOT=dir or cpio boots that instead
+run: ## boot QEMU virt to the shell on this terminal (leave with poweroff, or Ctrl-A X); ROOT=dir or cpio boots that instead; DISK=file has a disk
 	@.ci/setup run
 	@.ci/image
 	@.ci/root

@@ -7,10 +7,11 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use tests::{Machine, Scene, Session, Stage, Virt};
+use tests::{Machine, Scene, Session, Stage, Virt, files};
 
 pub const SCENES: &[Scene] = &[
     Scene::holstein("disks.partitions", partitions),
+    Scene::holstein("disks.what_a_newcomer_is_told", what_a_newcomer_is_told),
     Scene::holstein("disks.what_is_written_stays", what_is_written_stays),
     Scene::holstein("disks.larger_than_memory", larger_than_memory).within_seconds(240),
     Scene::holstein("disks.a_read_only_disk_refuses_writes", read_only),
@@ -84,6 +85,44 @@ fn partitions(stage: &mut Stage) -> Result<()> {
     shell.check("grep virtblk /proc/devices", "^254 virtblk$")?;
     shell.check("wc -c < /dev/vda1", "^8388608$")?;
     power_off(&mut shell)
+}
+
+/// Our own shell, without a disk and with one: what it says of it is what has to be typed.
+fn what_a_newcomer_is_told(stage: &mut Stage) -> Result<()> {
+    let load = stage.load();
+    let mut shell = stage.boot(&Machine::Virt(Virt::default()), &load)?;
+    shell.expect("lost at power-off: there is no disk. `help files` tells more")?;
+    shell.expect_prompt()?;
+    shell.check("lsblk | wc -l; help files", r"^1\n(?s).*make run DISK=file")?;
+    power_off(&mut shell)?;
+    let disk = stage.file("disk.img");
+    let _ = fs::remove_file(&disk);
+    let mut make = Command::new("mke2fs");
+    make.args(["-q", "-t", "ext4", "-L", "stall"])
+        .arg(&disk)
+        .arg("16M");
+    files::run(&mut make)?;
+    let mut load = stage.load();
+    load.arguments = drive(&disk, "");
+    let mut shell = stage.boot(&Machine::Virt(Virt::default()), &load)?;
+    shell.expect("lost at power-off. A disk keeps it: `mount /dev/vda /mnt`; `help files`")?;
+    shell.expect_prompt()?;
+    shell.check("lsblk", r"^vda +254:0 +16M ext4 +stall$")?;
+    shell.check(
+        "mount LABEL=nothing /mnt; echo $?",
+        "LABEL=nothing: no disk has that\n1$",
+    )?;
+    shell.check(
+        "mount /dev/null /mnt; echo $?",
+        "no file system that is known.*\n1$",
+    )?;
+    shell.check(
+        "mount /dev/vda /mnt; echo cow > /mnt/kept; sync; lsblk",
+        "^vda .* /mnt$",
+    )?;
+    shell.check("umount /mnt; mount LABEL=stall /mnt; cat /mnt/kept", "^cow$")?;
+    power_off(&mut shell)?;
+    crate::disk_files::check(&disk)
 }
 
 fn what_is_written_stays(stage: &mut Stage) -> Result<()> {

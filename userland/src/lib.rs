@@ -3,8 +3,8 @@
 //!
 //! `runtime` is the floor: the first instruction, system calls as safe functions, heap, output. It is the only place
 //! with `unsafe`. On it stand `shell` (parser, expansion, line editor, executor, jobs), `applets` (ls, cat, ps, ...),
-//! `regex` (what grep and sed look for), `demo` (the questions about copy-on-write that `cow` answers) and `pages` (what /proc
-//! says about frames).
+//! `regex` (what grep and sed look for), `demo` (the questions about copy-on-write that `cow` answers) `pages` (what /proc
+//! says about frames) and `disks` (what is on them).
 //!
 //! Everything compiles for the host as well, where each system call answers ENOSYS: parser, patterns and line editor
 //! are tested there by `cargo test`.
@@ -19,6 +19,7 @@ pub mod runtime;
 pub mod applets;
 pub mod bench;
 pub mod demo;
+pub mod disks;
 pub mod pages;
 pub mod regex;
 pub mod shell;

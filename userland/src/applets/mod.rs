@@ -109,6 +109,11 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
         "[-1aAdFhilrStR] [names]\tlists folders and files",
     ),
     (
+        "lsblk",
+        mounts::disks,
+        "\tlists the disks and their partitions, what is on them, and where they are mounted",
+    ),
+    (
         "mkdir",
         files::make_directories,
         "[-p] [-m mode] folders\tmakes folders",
@@ -116,7 +121,7 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
     (
         "mount",
         mounts::mount,
-        "[-t type] [-o options] [source folder]\tmounts a file system, or lists what is mounted",
+        "[-t type] [-o options] [source | LABEL=label | UUID=uuid] [folder]\tmounts a file system, or lists what is mounted",
     ),
     ("mv", files::rename, "[-f] sources target\trenames files"),
     ("nproc", system::processors, "\tprints how many processors run"),
@@ -161,6 +166,11 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
         "stty",
         screen::settings,
         "[-a | size | settings]\tshows or changes the terminal on standard input",
+    ),
+    (
+        "sync",
+        system::sync,
+        "\twrites to the disks what was not written yet",
     ),
     (
         "tail",

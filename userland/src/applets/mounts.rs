@@ -1,10 +1,11 @@
-//! mount, umount, df.
+//! mount, umount, df, lsblk.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::arguments::{Parsed, parse};
+use super::arguments::{Parsed, human_size, parse};
+use crate::disks;
 use crate::runtime::{file, mounts};
 use abi::mount::{MountFlags, UmountFlags};
 
@@ -69,7 +70,7 @@ fn plain(word: &str) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// mount [-t type] [-o options] [source folder]
+/// mount [-t type] [-o options] [source folder]: without a type, the one that the disk says.
 pub fn mount(arguments: &[&str]) -> i32 {
     let parsed = match parse(arguments, "t:o:") {
         Ok(parsed) => parsed,
@@ -82,12 +83,22 @@ pub fn mount(arguments: &[&str]) -> i32 {
         [source, folder] => (*source, *folder),
         _ => return parsed.usage("[-t type] [-o options] [source folder]"),
     };
-    let kind = match parsed.value('t') {
-        Some(kind) => kind,
-        None if flags.intersects(MountFlags::MS_BIND | MountFlags::MS_REMOUNT) => "",
-        None => return parsed.fail("the type is needed: -t tmpfs, -t proc, ..."),
+    let Some(source) = disks::find(source) else {
+        return parsed.fail(format!("{source}: no disk has that"));
     };
-    match mounts::mount(source, folder, kind, flags, &data) {
+    let kind = match parsed.value('t') {
+        Some(kind) if kind != "auto" => kind,
+        _ if flags.intersects(MountFlags::MS_BIND | MountFlags::MS_REMOUNT) => "",
+        _ => match disks::contents_of(&source).kind {
+            "" => {
+                return parsed.fail(format!(
+                    "{source}: no file system that is known; -t tells its type"
+                ));
+            }
+            found => found,
+        },
+    };
+    match mounts::mount(&source, folder, kind, flags, &data) {
         Ok(()) => 0,
         Err(error) => parsed.fail(format!("{folder}: {error}")),
     }
@@ -103,6 +114,30 @@ fn list(parsed: &Parsed) -> i32 {
         }
         Err(error) => parsed.fail(format!("/proc/mounts: {error}")),
     }
+}
+
+/// lsblk: disks and partitions.
+pub fn disks(arguments: &[&str]) -> i32 {
+    if let Err(status) = parse(arguments, "") {
+        return status;
+    }
+    println!(
+        "{:<12} {:>8} {:>6} {:<6} {:<16} mounted on",
+        "name", "number", "size", "kind", "label"
+    );
+    for disk in disks::all() {
+        let (size, contents) = (human_size(disk.kibibytes * 1024), disk.contents);
+        let line = format!(
+            "{:<12} {:>8} {size:>6} {:<6} {:<16} {}",
+            disk.name,
+            disk.number,
+            contents.kind,
+            contents.label,
+            disk.place.unwrap_or_default()
+        );
+        println!("{}", line.trim_end());
+    }
+    0
 }
 
 /// umount [-l] folders

@@ -1,4 +1,4 @@
-//! The machine: poweroff, reboot, halt, uname, free, uptime, nproc, date, dmesg, id, tty, clear.
+//! The machine: poweroff, reboot, halt, sync, uname, free, uptime, nproc, date, dmesg, id, tty, clear.
 
 use alloc::format;
 use alloc::string::String;
@@ -20,7 +20,7 @@ fn stop_machine(arguments: &[&str], command: u32) -> i32 {
     }
 }
 
-/// poweroff: at once, files are in memory only.
+/// poweroff: what was not written to a disk is written first.
 pub fn power_off(arguments: &[&str]) -> i32 {
     stop_machine(arguments, LINUX_REBOOT_CMD_POWER_OFF)
 }
@@ -33,6 +33,17 @@ pub fn restart(arguments: &[&str]) -> i32 {
 /// halt
 pub fn halt(arguments: &[&str]) -> i32 {
     stop_machine(arguments, LINUX_REBOOT_CMD_HALT)
+}
+
+/// sync
+pub fn sync(arguments: &[&str]) -> i32 {
+    match parse(arguments, "") {
+        Ok(_) => {
+            system::sync();
+            0
+        }
+        Err(status) => status,
+    }
 }
 
 /// uname [-asnrvm]

@@ -19,7 +19,7 @@ use userland::runtime::process::{self, Fork};
 use userland::runtime::signal::{self, Disposition, Signal};
 use userland::runtime::time::TimeSpec;
 use userland::runtime::{Errno, environment, mounts, output, system, terminal};
-use userland::{eprintln, println};
+use userland::{disks, eprintln, println};
 
 userland::entry!(program);
 
@@ -53,6 +53,7 @@ fn program(arguments: &[&str]) -> i32 {
     let status = match rest {
         [] => {
             println!("Welcome to Holstein. `help` lists the commands, `cow` answers questions.");
+            println!("{}", disks::advice());
             let status = run(&["/bin/sh", "-l"]);
             println!("init: the first shell has ended: powering off.");
             status

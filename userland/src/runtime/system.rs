@@ -12,10 +12,15 @@ use abi::reboot::{LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2};
 /// reboot(2): `LINUX_REBOOT_CMD_*`. File systems are synchronised first.
 pub fn reboot(command: u32) -> Result<()> {
     let arguments = [LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, command, 0].map(|word| word as usize);
-    // SAFETY: neither call touches memory. sync(2) cannot fail.
-    let _ = unsafe { syscall(nr::SYNC, [0; 0]) };
-    // SAFETY: as above.
+    sync();
+    // SAFETY: the call touches no memory.
     unsafe { syscall(nr::REBOOT, arguments) }.map(drop)
+}
+
+/// sync(2), which cannot fail.
+pub fn sync() {
+    // SAFETY: the call touches no memory.
+    let _ = unsafe { syscall(nr::SYNC, [0; 0]) };
 }
 
 /// uname(2).

@@ -98,10 +98,16 @@ const TOPICS: [(&str, &str); 4] = [
     (
         "files",
         "What is in memory only is lost at power-off; a disk keeps it:
+  lsblk               the disks and their partitions, what is on them
   mount               what is mounted where
-  mount -t ext4 /dev/vda1 /mnt   a disk of QEMU virt (the Pi's: /dev/mmcblk0p2)
+  mount /dev/vda /mnt            a disk of QEMU virt; its type is found out
+  mount LABEL=HOLSTEIN /mnt      a label: the boot partition of our card
+  mount -t tmpfs none /mnt       memory as a disk
   umount /mnt         before the disk is taken away
+  sync                writes now what was not written yet
   df                  how full they are
+A disk for QEMU: make run DISK=file, which is made if it is not there.
+On a Raspberry Pi the card of `make sdcard` is / and keeps what is written.
 ",
     ),
     (
@@ -185,6 +191,7 @@ fn list(shell: &mut Shell) -> Run {
         "\nhelp NAME tells more of a command, or of a topic: {}.",
         topics.join(", ")
     );
+    println!("\n{}", crate::disks::advice());
     println!(
         "\nKeys: arrows, Home, End, Tab, ^A ^E ^K ^U ^W ^L, Alt-B Alt-F Alt-D by words, ^R searches; ^C stops, ^Z suspends, ^D ends."
     );
