@@ -85,8 +85,8 @@ pub struct Cpu {
     pub left: [Left; 2],
     /// The TLB, and the instruction cache, were invalidated since power was switched on
     pub has_invalidated: [bool; 2],
-    /// An ERET that nothing has followed yet
-    pub returning: Option<u64>,
+    /// An ERET that nothing has followed yet: where, and what its general registers have in common
+    pub returning: Option<(u64, u64)>,
     /// It has been at EL0: from then on low addresses of instructions are programs'
     pub has_run_user: bool,
     /// The last entry to EL0

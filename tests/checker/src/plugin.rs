@@ -158,6 +158,12 @@ impl State {
             (*buffer).data.cast::<u64>().read_unaligned()
         }
     }
+
+    /// The first general register that is not 0, of the processor that calls; 0 if all are.
+    fn any_register(&self, cpu: usize) -> u64 {
+        let all = (0..self.registers.len()).map(|register| self.register(cpu, register));
+        all.into_iter().find(|&value| value != 0).unwrap_or_default()
+    }
 }
 
 /// QEMU loads the plugin.
@@ -308,6 +314,7 @@ extern "C" fn on_system(cpu: c_uint, data: *mut c_void) {
             state.register(cpu as usize, known.operand)
         }
         Operation::Call => state.register(cpu as usize, 0),
+        Operation::ExceptionReturn if known.site.pc >> 63 == 1 => state.any_register(cpu as usize),
         _ => 0,
     };
     state

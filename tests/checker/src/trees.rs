@@ -23,6 +23,17 @@ struct Table {
     positions: Vec<Position>,
 }
 
+/// What has run in a tree since processors walk it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// Nothing.
+    Nothing,
+    /// A program that has only begun: its registers are all 0 still.
+    Begun,
+    /// A program.
+    Program,
+}
+
 /// A tree.
 #[derive(Clone, Debug)]
 pub struct Tree {
@@ -34,6 +45,7 @@ pub struct Tree {
     pub start: u8,
     /// Address bits that it translates.
     pub bits: u32,
+    runs: Runs,
     users: u32,
     tables: HashMap<u64, (u8, u64)>,
 }
@@ -115,6 +127,11 @@ impl Trees {
         self.trees.get(&id)
     }
 
+    /// What has run in the tree of this number, if it is live.
+    pub fn runs(&mut self, id: TreeId) -> Option<&mut Runs> {
+        self.trees.get_mut(&id).map(|tree| &mut tree.runs)
+    }
+
     /// The pages of the tree's tables.
     pub fn pages_of(&self, id: TreeId) -> Vec<u64> {
         let tree = self.trees.get(&id);
@@ -166,6 +183,7 @@ impl Trees {
             half,
             start,
             bits,
+            runs: Runs::Nothing,
             users: 1,
             tables: HashMap::new(),
         };

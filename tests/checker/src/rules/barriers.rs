@@ -201,7 +201,8 @@ impl Machine {
         let Some(tree) = self.cpus[cpu].tree(Half::User) else {
             return;
         };
-        if let Some(from) = self.cpus[cpu].returning.take() {
+        if let Some((from, registers)) = self.cpus[cpu].returning.take() {
+            self.check_begin(cpu, from, registers);
             self.enter_user(cpu, from);
         }
         if self.was_fetch_seen(cpu, pc) {

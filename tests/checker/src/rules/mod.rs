@@ -19,6 +19,7 @@
 //! | FRAME-STILL-REACHABLE, TABLE-STILL-REACHABLE | a frame is taken for new contents while a TLB, or a walk cache, may reach it | D8.13 |
 //! | UNINITIALISED | a program reads what nobody has stored since power was switched on | |
 //! | SHARED-ASID | two spaces run under one ASID | D8.15 |
+//! | SPACE-NOT-ENTERED | a program that begins (its registers are all 0) does so in a space in which none has run | execve(2) |
 //! | KERNEL-ENTRY | an entry of the kernel's half is global, not for EL0, and never writable and executable | D8.4, D8.15 |
 //! | USER-ENTRY | an entry of a program's half is not global, and is nothing that EL1 may execute | D8.4, D8.15 |
 //! | STALE-INSTRUCTIONS | an executed line was cleaned and invalidated since it was stored to | B2.7.4 |
@@ -48,6 +49,7 @@ mod exclusives;
 mod firmware;
 mod locks;
 mod order;
+mod programs;
 mod remembered;
 mod system;
 mod tables;

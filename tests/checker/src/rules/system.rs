@@ -9,7 +9,8 @@ use crate::trees::TreeId;
 const ROOT: u64 = 0x0000_ffff_ffff_f000;
 
 impl Machine {
-    /// An instruction that is about to be executed; `operand` is the value of its general register.
+    /// An instruction that is about to be executed; `operand` is the value of its general register, and for ERET 0 if all of them
+    /// are.
     pub fn system(&mut self, cpu: usize, pc: u64, operation: Operation, operand: u64) {
         self.tick();
         self.report.executed(pc);
@@ -19,7 +20,7 @@ impl Machine {
                 self.cpus[cpu].new_instructions[1].clear();
                 // At boot EL2 goes to EL1 by one too, from where the loader put the kernel.
                 if Half::of(pc) == Half::Kernel {
-                    self.cpus[cpu].returning = Some(pc);
+                    self.cpus[cpu].returning = Some((pc, operand));
                 }
             }
             Operation::Isb => {

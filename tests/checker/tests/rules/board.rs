@@ -80,6 +80,12 @@ impl Board {
     }
 
     pub fn go_to_user(&mut self, cpu: usize) {
+        self.system(cpu, Operation::ExceptionReturn, 1);
+        self.machine.user_block(cpu, CODE, 4);
+    }
+
+    /// A program's first instruction: its registers are all 0.
+    pub fn begin_program(&mut self, cpu: usize) {
         self.system(cpu, Operation::ExceptionReturn, 0);
         self.machine.user_block(cpu, CODE, 4);
     }

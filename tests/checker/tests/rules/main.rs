@@ -6,6 +6,7 @@ mod frames;
 mod locks;
 mod off;
 mod order;
+mod programs;
 
 use board::*;
 use checker::instruction::{Access, Accesses, Cache, Domain, Operation, Register, Scope};
@@ -231,7 +232,7 @@ fn patch(without: &str) -> Board {
             step(&mut board, line);
         }
     }
-    board.system(0, Operation::ExceptionReturn, 0);
+    board.system(0, Operation::ExceptionReturn, 1);
     board.machine.user_block(0, ADDRESS, 4);
     board
 }
