@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #define FAILS(call, error) (errno = 0, (call) == -1 && errno == (error))
@@ -89,6 +90,8 @@ static void turn_on(void) {
 #include "internet_groups.h"
 #include "internet_info.h"
 #include "internet_past.h"
+#include "internet_urgent.h"
+#include "internet_waits.h"
 
 static void checks(void) {
     turn_on();
@@ -99,6 +102,8 @@ static void checks(void) {
     check_diag();
     check_errors();
     check_groups();
+    check_urgent();
+    check_waits();
     check_ports_of_the_past();
     check_meeting_again();
 }

@@ -126,6 +126,14 @@ pub const TCP_KEEPIDLE: u32 = 4;
 pub const TCP_KEEPINTVL: u32 = 5;
 /// Tries.
 pub const TCP_KEEPCNT: u32 = 6;
+/// Segments that are not full wait for more bytes.
+pub const TCP_CORK: u32 = 3;
+/// Seconds for which a connection without bytes is not given to who accepts.
+pub const TCP_DEFER_ACCEPT: u32 = 9;
+/// Connections that may be opened with bytes in their SYN, of who listens.
+pub const TCP_FASTOPEN: u32 = 23;
+/// connect(2) waits for bytes to go with its SYN.
+pub const TCP_FASTOPEN_CONNECT: u32 = 30;
 /// Acknowledgements do not wait for bytes.
 pub const TCP_QUICKACK: u32 = 12;
 /// How the connection fares: [`TcpInfo`].

@@ -106,10 +106,13 @@ impl phy::TxToken for Outgoing<'_, '_> {
         match self.wire {
             Wire::Loop(outbox) => {
                 self.traffic.note_out(len);
-                write_packet(outbox.fill_last(len), class, tally, f)
+                write_packet(outbox.fill_last(len), class, tally, &unchecked(), f)
             }
             Wire::Station(station) => {
-                station.send(len, self.traffic, |packet| write_packet(packet, class, tally, f))
+                let checked = ChecksumCapabilities::default();
+                station.send(len, self.traffic, |packet| {
+                    write_packet(packet, class, tally, &checked, f)
+                })
             }
             Wire::Link { link, frame } => {
                 let answer = f(&mut frame[..len]);
@@ -129,12 +132,14 @@ fn write_packet<R>(
     packet: &mut [u8],
     class: u8,
     tally: Option<&mut Tally>,
+    checksums: &ChecksumCapabilities,
     write: impl FnOnce(&mut [u8]) -> R,
 ) -> R {
     let answer = write(packet);
     options::set_traffic_class(packet, class);
     if let Some(tally) = tally {
         tally.note_sent(packet);
+        tally.mark_urgent(packet, checksums);
     }
     answer
 }

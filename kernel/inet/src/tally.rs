@@ -2,7 +2,8 @@
 
 use abi::inet::{TCPI_OPT_SACK, TCPI_OPT_WSCALE, TcpInfo};
 use platform::timer;
-use smoltcp::wire::{TcpOption, TcpPacket};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{IpAddress, IpVersion, Ipv4Packet, Ipv6Packet, TcpOption, TcpPacket};
 
 /// Bytes of a segment, of whose sender nothing else is known (RFC 9293, 3.7.1).
 const USUAL_SEGMENT: u16 = 536;
@@ -70,13 +71,19 @@ pub(crate) struct Tally {
     sample: Option<(u32, u64)>,
     /// Nanoseconds: smoothed, their variation (RFC 6298), the least.
     round_trip: Option<[u64; 3]>,
-    /// Bytes that the program has taken.
+    /// Bytes that the program has taken, and given to be sent.
     pub(crate) taken: u64,
+    pub(crate) given: u64,
+    /// The numbers of the first SYNs.
+    first_sent: u32,
+    first_received: u32,
+    /// What was sent with `MSG_OOB` ends before that number.
+    urgent: Option<u32>,
 }
 
 /// The segment in a packet of IP.
 #[inline]
-fn segment_of(packet: &[u8]) -> Option<TcpPacket<&[u8]>> {
+pub(crate) fn segment_of(packet: &[u8]) -> Option<TcpPacket<&[u8]>> {
     let first = packet.first()?;
     let header = if first >> 4 == 4 {
         usize::from(first & 0xf) * 4
@@ -86,18 +93,88 @@ fn segment_of(packet: &[u8]) -> Option<TcpPacket<&[u8]>> {
     TcpPacket::new_checked(packet.get(header..)?).ok()
 }
 
+/// Who sends an IP packet to whom, and where what it carries begins.
+fn addresses_of(packet: &[u8]) -> Option<(IpAddress, IpAddress, usize)> {
+    match IpVersion::of_packet(packet).ok()? {
+        IpVersion::Ipv4 => {
+            let ip = Ipv4Packet::new_checked(packet).ok()?;
+            Some((
+                ip.src_addr().into(),
+                ip.dst_addr().into(),
+                usize::from(ip.header_len()),
+            ))
+        }
+        IpVersion::Ipv6 => {
+            let ip = Ipv6Packet::new_checked(packet).ok()?;
+            Some((ip.src_addr().into(), ip.dst_addr().into(), ip.header_len()))
+        }
+    }
+}
+
 /// Whether number `a` comes behind `b`.
 #[inline]
-fn is_behind(a: u32, b: u32) -> bool {
+pub(crate) fn is_behind(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) > 0
 }
 
 #[inline]
-fn number(of: smoltcp::wire::TcpSeqNumber) -> u32 {
+pub(crate) fn number(of: smoltcp::wire::TcpSeqNumber) -> u32 {
     of.0 as u32
 }
 
 impl Tally {
+    /// The number of the next byte that the program will take.
+    pub(crate) fn next_taken(&self) -> u32 {
+        self.first_received
+            .wrapping_add(1)
+            .wrapping_add(self.taken as u32)
+    }
+
+    /// All that was given is urgent from now on: the last byte is.
+    pub(crate) fn note_urgent(&mut self) {
+        self.urgent = Some(self.first_sent.wrapping_add(1).wrapping_add(self.given as u32));
+    }
+
+    /// How far behind the first byte of a segment the urgent bytes end, if it must say so.
+    fn urgent_pointer(&self, first: u32) -> Option<u16> {
+        let distance = self.urgent?.wrapping_sub(first);
+        (distance > 0 && distance <= 1 << 30).then(|| distance.min(u32::from(u16::MAX)) as u16)
+    }
+
+    /// Bytes that were sent and are not acknowledged.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.next.wrapping_sub(self.unacknowledged) as usize
+    }
+
+    /// Writes into a packet that is to be sent that there are urgent bytes, if there are.
+    #[inline]
+    pub(crate) fn mark_urgent(&self, packet: &mut [u8], checksums: &ChecksumCapabilities) {
+        if self.urgent.is_some() {
+            self.write_urgent(packet, checksums);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_urgent(&self, packet: &mut [u8], checksums: &ChecksumCapabilities) {
+        let Some((source, destination, header)) = addresses_of(packet) else {
+            return;
+        };
+        let Some(bytes) = packet.get_mut(header..) else {
+            return;
+        };
+        let Ok(mut segment) = TcpPacket::new_checked(bytes) else {
+            return;
+        };
+        if let Some(pointer) = self.urgent_pointer(number(segment.seq_number())) {
+            segment.set_urg(true);
+            segment.set_urgent_at(pointer);
+            if checksums.tcp.tx() {
+                segment.fill_checksum(&source, &destination);
+            }
+        }
+    }
+
     /// That packet is sent.
     pub(crate) fn note_sent(&mut self, packet: &[u8]) {
         let Some(segment) = segment_of(packet) else {
@@ -110,6 +187,7 @@ impl Tally {
         }
         if !self.has_begun {
             (self.has_begun, self.next, self.unacknowledged) = (true, first, first);
+            self.first_sent = first;
         }
         let len = bytes + u32::from(segment.syn()) + u32::from(segment.fin());
         if len == 0 {
@@ -141,6 +219,7 @@ impl Tally {
         self.received.segments += 1;
         if segment.syn() {
             self.received.offer = Offer::of(&segment);
+            self.first_received = number(segment.seq_number());
         }
         self.window = segment.window_len();
         let now = timer::ticks();
@@ -156,6 +235,7 @@ impl Tally {
         if is_behind(acknowledged, self.unacknowledged) && !is_behind(acknowledged, self.next) {
             self.bytes_acknowledged += u64::from(acknowledged.wrapping_sub(self.unacknowledged));
             self.unacknowledged = acknowledged;
+            self.urgent = self.urgent.filter(|end| is_behind(*end, acknowledged));
         }
         if let Some((end, since)) = self.sample
             && !is_behind(end, acknowledged)
@@ -194,7 +274,7 @@ impl Tally {
         let segment = theirs.segment.unwrap_or(USUAL_SEGMENT).min(own_segment).max(1);
         (info.snd_mss, info.rcv_mss) = (segment.into(), segment.into());
         info.advmss = own_segment.into();
-        let in_flight = self.next.wrapping_sub(self.unacknowledged);
+        let in_flight = self.in_flight() as u32;
         info.unacked = in_flight.div_ceil(segment.into());
         info.notsent_bytes = (queued as u32).saturating_sub(in_flight);
         info.snd_wnd = u32::from(self.window) << scale;

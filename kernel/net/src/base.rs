@@ -3,9 +3,12 @@
 use abi::Errno;
 use abi::socket::option::Linger;
 use abi::socket::{MessageFlags, option};
+use alloc::sync::Weak;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use lock::Mutex;
 use sched::time;
+use spin::Once;
+use vfs::file_owner::{self, Event, HasOwner};
 
 use super::settings::{RMEM_DEFAULT, WMEM_DEFAULT};
 
@@ -48,6 +51,8 @@ pub struct SocketBase {
     /// The number of the error that waits; 0: none.
     error: AtomicU32,
     linger: Mutex<Linger>,
+    /// Its open file, once somebody was to own it.
+    owned: Once<Weak<dyn HasOwner>>,
 }
 
 impl SocketBase {
@@ -69,6 +74,19 @@ impl SocketBase {
             priority: AtomicU32::new(0),
             error: AtomicU32::new(0),
             linger: Mutex::new(Linger::default()),
+            owned: Once::new(),
+        }
+    }
+
+    /// Somebody is to own its open file.
+    pub fn note_owned(&self, file: Weak<dyn HasOwner>) {
+        self.owned.call_once(|| file);
+    }
+
+    /// An urgent byte has come: its owner gets SIGURG. No lock may be held.
+    pub fn tell_urgent(&self) {
+        if let Some(file) = self.owned.get().and_then(Weak::upgrade) {
+            file_owner::tell(&*file, Event::Urgent);
         }
     }
 

@@ -4,7 +4,7 @@ use abi::Errno;
 use abi::file::{OpenFlags, S_IFSOCK};
 use abi::process::Pid;
 use abi::socket::{MessageFlags, SOCK_SEQPACKET};
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use core::sync::atomic::Ordering;
 use memory::fallible;
@@ -12,7 +12,7 @@ use spin::Once;
 use uaccess::{Sink, Source};
 use vfs::caller::Caller;
 use vfs::file_ops::{FileOps, Io, Queues};
-use vfs::file_owner::Listeners;
+use vfs::file_owner::{HasOwner, Listeners};
 use vfs::filesystem::{self, FileSystem};
 use vfs::inode::{Attributes, Inode};
 use vfs::special::SocketFile;
@@ -206,6 +206,10 @@ impl FileOps for Socket {
 
     fn listeners(&self) -> [Option<&Listeners>; 2] {
         self.ops.listeners()
+    }
+
+    fn note_owned(&self, file: Weak<dyn HasOwner>) {
+        self.ops.base().note_owned(file);
     }
 }
 

@@ -109,7 +109,7 @@ fn lock(
 }
 
 /// Who is told by a signal that the file can be read or written, and by which.
-fn owner(current: &Thread, file: &OpenFile, command: u32, argument: u64) -> Result<usize, Errno> {
+fn owner(current: &Thread, file: &Arc<OpenFile>, command: u32, argument: u64) -> Result<usize, Errno> {
     match command {
         F_SETOWN => {
             let id = argument as i32;
@@ -159,12 +159,11 @@ fn owner(current: &Thread, file: &OpenFile, command: u32, argument: u64) -> Resu
 }
 
 /// `ESRCH` if there is nobody of that id.
-fn set_owner(current: &Thread, file: &OpenFile, whom: Option<Whom>) -> Result<usize, Errno> {
+fn set_owner(current: &Thread, file: &Arc<OpenFile>, whom: Option<Whom>) -> Result<usize, Errno> {
     if whom.is_some_and(|whom| !file_owner_exists(whom)) {
         return Err(Errno::ESRCH);
     }
-    let credentials = current.process().credentials();
-    file.change_owner(|owner| *owner = owner.changed_to(whom, &credentials));
+    file.name_owner(whom, &current.process().credentials());
     Ok(0)
 }
 

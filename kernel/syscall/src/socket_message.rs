@@ -42,7 +42,7 @@ fn buffer(at: u64, len: u64) -> Result<UserBuffer, Errno> {
 
 /// sendto(2).
 ///
-/// Not supported: SIGURG to the owner of a stream that gets an urgent byte.
+/// Not supported: `MSG_FASTOPEN`.
 ///
 /// # Errors
 /// `EFAULT`, `EBADF`, `ENOTSOCK`. `EINVAL`: a length that no address has. `EPIPE`, and SIGPIPE without `MSG_NOSIGNAL`: the peer

@@ -39,7 +39,7 @@ pub fn getsockopt(
 
 /// setsockopt(2).
 ///
-/// Not supported: `SO_TIMESTAMP` and kin, `SO_MARK`, `SO_BINDTODEVICE`, filters, busy polling (`ENOPROTOOPT`).
+/// Not supported: `SO_TIMESTAMP` and kin, `SO_MARK`, `SO_BINDTODEVICE`, filters, busy polling (`ENOPROTOOPT`). `TCP_FASTOPEN` opens none fast.
 ///
 /// # Errors
 /// `EINVAL`: a negative length, or one that the option does not have. `EBADF`, `ENOTSOCK`. `ENOPROTOOPT`: no such option, or it

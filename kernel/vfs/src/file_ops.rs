@@ -1,6 +1,6 @@
 //! What stands behind an open file: the calls that each kind of file answers in its own way.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use core::fmt;
 use core::ops::Range;
@@ -10,7 +10,7 @@ use abi::file::{OpenFlags, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
-use super::file_owner::{FileOwner, Listeners};
+use super::file_owner::{FileOwner, HasOwner, Listeners};
 use sched::wait::WaitQueue;
 use uaccess::{Sink, Source};
 
@@ -186,6 +186,9 @@ pub trait FileOps: Any + Send + Sync {
     fn listeners(&self) -> [Option<&Listeners>; 2] {
         [None, None]
     }
+
+    /// Somebody is to be the owner of that open file, which is of this kind: fcntl(2), `F_SETOWN`.
+    fn note_owned(&self, _file: Weak<dyn HasOwner>) {}
 
     /// [`FileOps::listeners`] became more or fewer.
     fn note_listeners(&self) {}

@@ -31,6 +31,10 @@ pub enum Event {
     Input,
     /// It can be written.
     Output,
+    /// An urgent byte is among what can be read: of those that asked for a signal of their own.
+    Priority,
+    /// The same, for the owner in any case: SIGURG.
+    Urgent,
 }
 
 /// The owner of an open file, and the signal that it gets.
@@ -86,6 +90,13 @@ pub trait HasOwner: Send + Sync + 'static {
 pub trait Messenger: Sync {
     /// Tells the owner by its signal; whom the one who named it might not send a signal to gets none. No lock may be held.
     fn tell(&self, owner: &FileOwner, descriptor: i32, event: Event);
+}
+
+/// Tells the owner of one open file. No lock may be held.
+pub fn tell(file: &dyn HasOwner, event: Event) {
+    if let Some(messenger) = MESSENGER.get() {
+        messenger.tell(&file.owner(), 0, event);
+    }
 }
 
 static MESSENGER: Once<&'static dyn Messenger> = Once::new();

@@ -3,7 +3,7 @@
 mod readiness;
 mod transfer;
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -13,9 +13,10 @@ use memory::fallible;
 use mm::{PageSource, Sharing};
 
 use super::caller::Caller;
+use super::credentials::Credentials;
 use super::dentry::Dentry;
 use super::file_ops::{DirectoryEntry, FileOps, Positioning, SyncKind, Whence};
-use super::file_owner::{FileOwner, HasOwner};
+use super::file_owner::{FileOwner, HasOwner, Whom};
 use super::file_watch::FileWatches;
 use super::inode::{Hold, Inode};
 use super::inode_ops::Seek;
@@ -195,6 +196,13 @@ impl OpenFile {
         if let Some(usual) = self.ops.usual_owner() {
             self.change_owner(|owner| owner.take_unless_named(usual));
         }
+    }
+
+    /// Names who is told, by the rights of `credentials`.
+    pub fn name_owner(self: &Arc<Self>, whom: Option<Whom>, credentials: &Credentials) {
+        self.change_owner(|owner| *owner = owner.changed_to(whom, credentials));
+        let file: Weak<dyn HasOwner> = Arc::<OpenFile>::downgrade(self);
+        self.ops.note_owned(file);
     }
 
     /// Changes who is told.

@@ -2,7 +2,7 @@
 //! the structure is a C union, and which fields count is said by signal and code.
 
 use super::Signal;
-use crate::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM};
+use crate::file::{POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM};
 use core::mem::offset_of;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -62,6 +62,8 @@ pub const TRAP_HWBKPT: i32 = 4;
 pub const POLL_IN: i32 = 1;
 /// SIGIO and what `F_SETSIG` names: there is room for output.
 pub const POLL_OUT: i32 = 2;
+/// SIGIO and what `F_SETSIG` names: there is an urgent byte.
+pub const POLL_PRI: i32 = 5;
 
 /// SIGCHLD: the child ended by exit.
 pub const CLD_EXITED: i32 = 1;
@@ -118,12 +120,13 @@ impl SigInfo {
         info
     }
 
-    /// Something can be read (`POLL_IN`) or written (`POLL_OUT`) through the descriptor: fcntl(2), `F_SETSIG`.
+    /// Something can be read (`POLL_IN`, of an urgent byte `POLL_PRI`) or written (`POLL_OUT`) through the descriptor: fcntl(2),
+    /// `F_SETSIG`.
     pub fn poll(signal: Signal, code: i32, descriptor: i32) -> SigInfo {
-        let events = if code == POLL_IN {
-            POLLIN | POLLRDNORM
-        } else {
-            POLLOUT | POLLWRNORM | POLLWRBAND
+        let events = match code {
+            POLL_IN => POLLIN | POLLRDNORM,
+            POLL_PRI => POLLPRI | POLLRDBAND,
+            _ => POLLOUT | POLLWRNORM | POLLWRBAND,
         };
         let mut info = SigInfo::new(signal, code);
         info.fields[..2].copy_from_slice(&[events as u64, descriptor as u32 as u64]);

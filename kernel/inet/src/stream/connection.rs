@@ -9,6 +9,7 @@ use super::super::tally::Tally;
 use super::Stream;
 use super::connections::ConnectionKey;
 use super::options::TcpOptions;
+use super::urgent::UrgentMark;
 use abi::Errno;
 use alloc::sync::Arc;
 use smoltcp::iface::{SocketHandle, SocketSet};
@@ -27,6 +28,8 @@ pub(super) struct Connection {
     pub(super) parent: Option<Arc<Stream>>,
     /// What has gone over it.
     pub(super) tally: Tally,
+    /// The urgent byte of the peer.
+    pub(super) urgent: UrgentMark,
     /// Bytes of both buffers, which are counted.
     bytes: usize,
 }
@@ -101,6 +104,7 @@ impl Connection {
             sharing,
             parent: None,
             tally: Tally::default(),
+            urgent: UrgentMark::default(),
             bytes,
         })
     }
@@ -129,9 +133,18 @@ impl Connection {
         self.netif.longest_packet() - HEADERS
     }
 
-    /// So many bytes at most are waited for: the buffer holds no more.
+    /// Whether what was not sent yet is less than a segment, and there is room for more.
+    #[cold]
+    pub(super) fn may_hold_back(&self) -> bool {
+        let view = self.view();
+        let unsent = view.queued.saturating_sub(self.tally.in_flight());
+        unsent < self.longest_segment() && view.queued < view.capacity
+    }
+
+    /// So many bytes at most are waited for before some are taken: half of the buffer, as on Linux (`tcp_set_rcvlowat`). It may never be
+    /// full, for a window is told in units of its scale.
     pub(super) fn receive_mark(&self) -> usize {
-        self.socket().recv_capacity()
+        self.socket().recv_capacity() / 2
     }
 
     /// Whether nothing of it is left, not even a reset to be sent.

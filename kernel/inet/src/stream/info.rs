@@ -25,7 +25,7 @@ impl Stream {
             let view = connection.view();
             info.state = number_of(view.state);
             info.pmtu = connection.netif.longest_packet() as u32;
-            info.rcv_space = connection.receive_mark() as u32;
+            info.rcv_space = connection.socket().recv_capacity() as u32;
             connection.tally.describe(view.queued, view.received, &mut info);
         }
         info

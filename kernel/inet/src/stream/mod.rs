@@ -22,6 +22,7 @@ mod past;
 mod poll;
 mod receive;
 mod send;
+mod urgent;
 
 pub(crate) use connections::{arrive, note_unreachable, visit, visit_past};
 pub(crate) use names::visit_listening;
@@ -81,6 +82,8 @@ struct StreamState {
     alarm: Option<(u64, Alarm)>,
     /// The tick since when its connection is in TIME-WAIT.
     past_since: Option<u64>,
+    /// `TCP_DEFER_ACCEPT`: the tick from which on it may be accepted without bytes.
+    deferred_until: Option<u64>,
     /// shutdown(2): nothing more is received.
     is_receive_shut: bool,
     /// No descriptor is left.

@@ -3,7 +3,7 @@
 use super::super::ioctl;
 use super::Stream;
 use abi::Errno;
-use abi::socket::SIOCOUTQ;
+use abi::socket::{SIOCATMARK, SIOCOUTQ};
 use abi::terminal::FIONREAD;
 use alloc::sync::Arc;
 use net::{Address, Half, OptionValue, ReceivedMessage, Request, SentMessage, SocketBase, SocketOps};
@@ -82,6 +82,7 @@ impl SocketOps for Stream {
             FIONREAD if self.is_listening() => return Err(Errno::EINVAL),
             FIONREAD => self.unread(),
             SIOCOUTQ => self.unsent(),
+            SIOCATMARK => usize::from(self.is_at_mark()),
             _ => return Err(Errno::ENOTTY),
         };
         ioctl::put_count(argument, count)

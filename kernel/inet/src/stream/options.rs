@@ -2,22 +2,21 @@
 
 use super::super::options::{self, flag, number};
 use super::super::outbox::Outbox;
-use super::{IPPROTO_TCP, Stream};
+use super::{IPPROTO_TCP, Stream, StreamState};
 use abi::Errno;
 use abi::inet::{
     IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY, TCP_CONGESTION,
-    TCP_INFO, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_QUICKACK,
-    TCP_USER_TIMEOUT,
+    TCP_CORK, TCP_DEFER_ACCEPT, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_INFO, TCP_KEEPCNT, TCP_KEEPIDLE,
+    TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_QUICKACK, TCP_USER_TIMEOUT,
 };
 use abi::socket::AF_INET;
 use abi::socket::option::{SO_KEEPALIVE, SO_SNDBUF, SO_SNDBUFFORCE};
 use core::sync::atomic::Ordering;
+use net::settings::SOMAXCONN;
 use net::{OptionValue, SocketBase};
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Duration;
 
-/// The longest time that an acknowledgement waits for bytes to go with it.
-const ACK_DELAY: Duration = Duration::from_millis(10);
 /// For how long a connection is tried, and one that stands when nothing is heard: net.ipv4.tcp_syn_retries and tcp_retries2.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(127);
 const TIMEOUT: Duration = Duration::from_secs(924);
@@ -25,6 +24,9 @@ const TIMEOUT: Duration = Duration::from_secs(924);
 const ADMISSION_TIMEOUT: Duration = Duration::from_secs(63);
 /// For how long a connection that nobody has any more waits for its peer's end: net.ipv4.tcp_fin_timeout.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Seconds between two answers to a SYN at most.
+const LONGEST_PAUSE: u32 = 120;
 
 /// The bits of a traffic class that tell of congestion (RFC 3168).
 const CONGESTION: u8 = 3;
@@ -45,7 +47,11 @@ pub(super) enum ConnectionHolder {
 #[derive(Clone, Debug)]
 pub(super) struct TcpOptions {
     no_delay: bool,
-    quick_ack: bool,
+    pub(super) is_corked: bool,
+    /// `TCP_DEFER_ACCEPT`, as Linux counts: the answer to a SYN is sent so often at most.
+    pub(super) defer_accept: u8,
+    /// `TCP_FASTOPEN`.
+    fast_opens: u32,
     hop_limit: Option<u8>,
     pub(super) traffic_class: u8,
     /// Seconds, and a number.
@@ -62,7 +68,9 @@ impl Default for TcpOptions {
     fn default() -> TcpOptions {
         TcpOptions {
             no_delay: false,
-            quick_ack: false,
+            is_corked: false,
+            defer_accept: 0,
+            fast_opens: 0,
             hop_limit: None,
             traffic_class: 0,
             keep_idle: 7200,
@@ -78,7 +86,6 @@ impl TcpOptions {
     /// Tells the protocol what does not depend on the state.
     pub(super) fn apply(&self, socket: &mut Socket<'static>) {
         socket.set_nagle_enabled(!self.no_delay);
-        socket.set_ack_delay((!self.quick_ack).then_some(ACK_DELAY));
         socket.set_hop_limit(self.hop_limit);
     }
 
@@ -138,7 +145,11 @@ impl Stream {
         let is_six = self.base.family != AF_INET;
         let answer = match (level, name) {
             (IPPROTO_TCP, TCP_NODELAY) => i32::from(options.no_delay),
-            (IPPROTO_TCP, TCP_QUICKACK) => i32::from(options.quick_ack),
+            (IPPROTO_TCP, TCP_CORK) => i32::from(options.is_corked),
+            (IPPROTO_TCP, TCP_DEFER_ACCEPT) => seconds_of_tries(options.defer_accept) as i32,
+            (IPPROTO_TCP, TCP_FASTOPEN) => options.fast_opens as i32,
+            (IPPROTO_TCP, TCP_FASTOPEN_CONNECT) => 0,
+            (IPPROTO_TCP, TCP_QUICKACK) => i32::from(!inner.pace.is_conversation),
             (IPPROTO_TCP, TCP_KEEPIDLE) => options.keep_idle as i32,
             (IPPROTO_TCP, TCP_KEEPINTVL) => options.keep_interval as i32,
             (IPPROTO_TCP, TCP_KEEPCNT) => options.keep_count as i32,
@@ -178,10 +189,24 @@ impl Stream {
             return is_it.then_some(()).ok_or(Errno::ENOENT);
         }
         let mut inner = self.inner.lock();
-        let options = &mut inner.options;
+        let is_free = inner
+            .connection
+            .as_ref()
+            .is_none_or(|connection| connection.view().state == State::Closed);
+        let StreamState { options, pace, .. } = &mut *inner;
         match (level, name) {
             (IPPROTO_TCP, TCP_NODELAY) => options.no_delay = whole(value).map(|number| number != 0)?,
-            (IPPROTO_TCP, TCP_QUICKACK) => options.quick_ack = whole(value).map(|number| number != 0)?,
+            (IPPROTO_TCP, TCP_CORK) => options.is_corked = whole(value)? != 0,
+            (IPPROTO_TCP, TCP_DEFER_ACCEPT) => options.defer_accept = tries_of_seconds(whole(value)?),
+            (IPPROTO_TCP, TCP_FASTOPEN) => match u32::try_from(whole(value)?) {
+                Ok(most) if is_free => options.fast_opens = most.min(SOMAXCONN.get()),
+                _ => return Err(Errno::EINVAL),
+            },
+            (IPPROTO_TCP, TCP_FASTOPEN_CONNECT) => {
+                within_or_none(value, 1)?;
+                return Err(Errno::EOPNOTSUPP);
+            }
+            (IPPROTO_TCP, TCP_QUICKACK) => pace.is_conversation = whole(value)? == 0,
             (IPPROTO_TCP, TCP_KEEPIDLE) => options.keep_idle = within(value, 32_767)?,
             (IPPROTO_TCP, TCP_KEEPINTVL) => options.keep_interval = within(value, 32_767)?,
             (IPPROTO_TCP, TCP_KEEPCNT) => options.keep_count = within(value, 127)?,
@@ -199,9 +224,10 @@ impl Stream {
             }
             _ => return Err(Errno::ENOPROTOOPT),
         }
-        let options = options.clone();
+        let (options, delay) = (options.clone(), pace.acknowledgement_delay());
         if let Some(connection) = &mut inner.connection {
             options.apply(connection.socket_mut());
+            connection.socket_mut().set_ack_delay(delay);
         }
         self.run_now(inner);
         Ok(())
@@ -236,6 +262,26 @@ impl Stream {
 fn whole(value: &[u8]) -> Result<i32, Errno> {
     let bytes = value.first_chunk::<4>().ok_or(Errno::EINVAL)?;
     Ok(i32::from_ne_bytes(*bytes))
+}
+
+/// A number from 0 on.
+fn within_or_none(value: &[u8], most: u32) -> Result<u32, Errno> {
+    let number = u32::try_from(whole(value)?).ok();
+    number.filter(|number| *number <= most).ok_or(Errno::EINVAL)
+}
+
+/// Seconds until the answer to a SYN was sent so often: after one, two more, four more, and so on up to 120 (`retrans_to_secs` of Linux).
+pub(super) fn seconds_of_tries(tries: u8) -> u32 {
+    let pauses =
+        (0..u32::from(tries)).map(|tried| 1_u32.checked_shl(tried).unwrap_or(u32::MAX).min(LONGEST_PAUSE));
+    pauses.sum()
+}
+
+/// As often it is sent in `seconds` (`secs_to_retrans`).
+fn tries_of_seconds(seconds: i32) -> u8 {
+    let wanted = u32::try_from(seconds).unwrap_or(0);
+    let is_long_enough = |tries: &u8| seconds_of_tries(*tries) >= wanted;
+    (0..u8::MAX).find(is_long_enough).unwrap_or(u8::MAX)
 }
 
 /// A number from 1 on.

@@ -4,11 +4,12 @@ use super::super::clock;
 use super::super::delivery;
 use super::super::outbox::Outbox;
 use super::connection::{Connection, View};
-use super::options::ConnectionHolder;
+use super::options::{self, ConnectionHolder};
 use super::past::PastConnection;
+use super::urgent::{self, UrgentPlace};
 use super::{PORTS, Stream, StreamState, connections};
 use abi::Errno;
-use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
+use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM};
 use alloc::sync::Arc;
 use lock::{MutexGuard, rank};
 use platform::timer;
@@ -23,6 +24,8 @@ use vfs::file_owner::Event;
 pub(super) struct Effects {
     wakes_readers: bool,
     wakes_writers: bool,
+    /// An urgent byte was announced.
+    is_urgent: bool,
     /// A listening socket has a connection more.
     accepted_by: Option<Arc<Stream>>,
     /// It stands, and nobody will accept it.
@@ -76,8 +79,14 @@ impl Stream {
             tally.note_received(packet);
         }
         let next = netif.poll(set, incoming, outbox, class, Some(tally));
+        let [is_urgent, is_urgent_here] = incoming.map_or([false; 2], |packet| {
+            urgent::note_packet(connection, packet, before.received, self.urgent_place())
+        });
         let after = connection.view();
-        self.note_change(inner, before, after, cause, next)
+        let mut effects = self.note_change(inner, before, after, cause, next);
+        effects.is_urgent = is_urgent;
+        effects.wakes_readers |= is_urgent_here;
+        effects
     }
 
     fn note_change(
@@ -92,6 +101,9 @@ impl Stream {
         let is_orphan = inner.is_orphan;
         if before.state != after.state {
             self.note_state(inner, before.state, after.state, cause, &mut effects);
+        }
+        if inner.options.defer_accept != 0 {
+            self.note_deferred(inner, &mut effects);
         }
         let is_more = after.received > before.received;
         effects.wakes_readers |= is_more && after.received >= self.base.low_mark() as usize;
@@ -126,8 +138,9 @@ impl Stream {
             self.base.set_error(error);
         }
         let is_open = !matches!(to, State::SynReceived | State::Closed | State::Listen);
+        let is_deferred = to == State::Established && inner.options.defer_accept != 0;
         if let Some(connection) = &mut inner.connection
-            && (is_open || matches!(to, State::Closed | State::Listen))
+            && (is_open && !is_deferred || matches!(to, State::Closed | State::Listen))
             && let Some(parent) = connection.parent.take()
         {
             if is_open {
@@ -135,6 +148,34 @@ impl Stream {
             } else {
                 parent.withdraw();
             }
+        }
+    }
+
+    /// `TCP_DEFER_ACCEPT`: a connection that stands is not accepted until bytes have come, or the time is over.
+    #[cold]
+    #[inline(never)]
+    fn note_deferred(&self, inner: &mut StreamState, effects: &mut Effects) {
+        let StreamState {
+            connection: Some(connection),
+            options,
+            deferred_until,
+            ..
+        } = inner
+        else {
+            return;
+        };
+        if connection.parent.is_none() || !connection.view().is_past_opening() {
+            return;
+        }
+        let tick = *deferred_until.get_or_insert_with(|| {
+            let seconds = options::seconds_of_tries(options.defer_accept);
+            time::deadline_after(u64::from(seconds) * time::SECOND)
+        });
+        if connection.view().received == 0 && timer::ticks() < tick {
+            return self.set_alarm(inner, tick);
+        }
+        if let Some(parent) = connection.parent.take() {
+            self.hand_over(parent, inner, effects);
         }
     }
 
@@ -166,7 +207,7 @@ impl Stream {
     }
 
     /// Has the timer ring at `tick` at the latest. One that rings sooner is left to.
-    fn set_alarm(&self, inner: &mut StreamState, tick: u64) {
+    pub(super) fn set_alarm(&self, inner: &mut StreamState, tick: u64) {
         if inner.alarm.is_some_and(|(rings, _)| rings <= tick) {
             return;
         }
@@ -184,6 +225,10 @@ impl Stream {
 
     /// Tells others. No lock is held.
     pub(super) fn perform(&self, effects: Effects) {
+        if effects.is_urgent {
+            self.base.tell_urgent();
+            self.listeners[0].tell(Event::Priority, || {});
+        }
         if effects.wakes_readers {
             self.readers.wake_all();
             self.listeners[0].tell(Event::Input, || {});
@@ -231,12 +276,34 @@ impl Stream {
             events |= POLLIN | POLLRDNORM | POLLRDHUP;
         }
         if view.is_past_opening() {
-            if view.received >= self.base.low_mark() as usize {
+            if let Some(connection) = &inner.connection
+                && connection.urgent.is_known()
+            {
+                events |= self.readiness_beside_urgent(connection, view);
+            } else if view.received >= self.base.low_mark() as usize {
                 events |= POLLIN | POLLRDNORM;
             }
             if is_send_shut || view.has_room() {
                 events |= POLLOUT | POLLWRNORM;
             }
+        }
+        events
+    }
+}
+
+impl Stream {
+    /// Who has read up to the urgent byte does not read that one.
+    #[cold]
+    fn readiness_beside_urgent(&self, connection: &Connection, view: View) -> i16 {
+        let is_passed = connection.urgent.is_at(connection.tally.next_taken())
+            && self.urgent_place() == UrgentPlace::Apart;
+        let wanted = self.base.low_mark() as usize + usize::from(is_passed);
+        let mut events = 0;
+        if view.received >= wanted {
+            events |= POLLIN | POLLRDNORM;
+        }
+        if connection.urgent.is_here() {
+            events |= POLLPRI;
         }
         events
     }

@@ -2,6 +2,7 @@
 
 use super::super::outbox::Outbox;
 use super::connection::Connection;
+use super::urgent::{self, ReadReach, UrgentPlace};
 use super::{Stream, StreamState};
 use abi::Errno;
 use abi::socket::MessageFlags;
@@ -29,10 +30,10 @@ impl Stream {
     /// Receives bytes: how many; 0 at the end.
     ///
     /// # Errors
-    /// `ENOTCONN`; `ECONNRESET` and kin; `EAGAIN`; `EFAULT`; `EINVAL`: `MSG_OOB`.
+    /// `ENOTCONN`; `ECONNRESET` and kin; `EAGAIN`; `EFAULT`; `EINVAL`: `MSG_OOB`, and there is no urgent byte.
     pub(super) fn receive_bytes(&self, message: &mut ReceivedMessage<'_>) -> Result<usize, Errno> {
         if message.flags.contains(MessageFlags::MSG_OOB) {
-            return Err(Errno::EINVAL);
+            return self.receive_urgent(message);
         }
         if message.flags.contains(MessageFlags::MSG_ERRQUEUE) {
             return Err(Errno::EAGAIN);
@@ -42,7 +43,7 @@ impl Stream {
         let is_nonblocking = message.flags.contains(MessageFlags::MSG_DONTWAIT);
         let mut taken = 0;
         while taken == 0 || taken < low {
-            let failed = match self.take_some(message) {
+            let failed = match self.take_some(message, taken) {
                 ReceiveStep::Moved(moved, fault) => {
                     taken += moved;
                     let served = fault.as_ref().map_or(Ok(()), uaccess::serve);
@@ -72,10 +73,11 @@ impl Stream {
         Ok(taken)
     }
 
-    /// Takes what there is.
-    fn take_some(&self, message: &mut ReceivedMessage<'_>) -> ReceiveStep {
+    /// Takes what there is, for who has `copied` bytes already.
+    fn take_some(&self, message: &mut ReceivedMessage<'_>, copied: usize) -> ReceiveStep {
+        let place = self.urgent_place();
         if message.flags.contains(MessageFlags::MSG_PEEK) {
-            return self.peek(message.data);
+            return self.peek(message.data, place);
         }
         let mut inner = self.inner.lock();
         let StreamState {
@@ -90,14 +92,22 @@ impl Stream {
         if view.received == 0 || !view.is_past_opening() {
             return self.nothing(&inner);
         }
+        let mut most = message.data.room();
+        match urgent::reach(connection, copied, place) {
+            ReadReach::All => {}
+            ReadReach::Up(len) => most = most.min(len),
+            ReadReach::Stop => return ReceiveStep::End,
+            ReadReach::Skip => urgent::skip(connection),
+        }
         let mut fault = None;
         let moved = if message.flags.contains(MessageFlags::MSG_TRUNC) {
-            discard(connection, message.data.room())
+            discard(connection, most)
         } else {
-            empty(connection, message.data, &mut fault)
+            empty(connection, message.data, most, &mut fault)
         };
         if moved > 0 {
             connection.tally.taken += moved as u64;
+            connection.urgent.note_read(connection.tally.next_taken());
             pace.note_read();
             connection
                 .socket_mut()
@@ -127,8 +137,9 @@ impl Stream {
     }
 
     /// Copies what there is without taking it. No lock is held while it is put.
-    fn peek(&self, to: &mut dyn Sink) -> ReceiveStep {
-        let wanted = to.room().min(MOST_PEEKED);
+    fn peek(&self, to: &mut dyn Sink, place: UrgentPlace) -> ReceiveStep {
+        // One more: an urgent byte may be the first.
+        let wanted = to.room().min(MOST_PEEKED) + 1;
         let mut copy = match fallible::filled(wanted, 0) {
             Ok(copy) => copy,
             Err(error) => return ReceiveStep::Failed(error),
@@ -142,8 +153,17 @@ impl Stream {
         }
         // None if none are wanted: that there are some is an answer, too.
         let len = connection.socket_mut().peek_slice(&mut copy).unwrap_or(0);
+        let seen = match urgent::reach(connection, 0, place) {
+            ReadReach::All | ReadReach::Stop => 0..len,
+            ReadReach::Up(most) => 0..len.min(most),
+            ReadReach::Skip => 1.min(len)..len,
+        };
+        if seen.is_empty() && to.room() > 0 {
+            return self.nothing(&inner);
+        }
         drop(inner);
-        match to.put(&copy[..len]) {
+        let seen = &copy[seen];
+        match to.put(&seen[..seen.len().min(wanted - 1)]) {
             Ok(put) => ReceiveStep::Moved(put, None),
             Err(error) => ReceiveStep::Failed(error),
         }
@@ -151,14 +171,16 @@ impl Stream {
 
     /// Waits until `low` bytes have come, as far as the buffer has room for them, or nothing more will.
     fn wait_for_bytes(&self, deadline: Option<u64>, low: usize) -> Result<(), Errno> {
+        let place = self.urgent_place();
         let is_there = || {
             let inner = self.inner.lock();
             let is_there = self.base.has_error()
                 || inner.is_receive_shut
                 || inner.connection.as_ref().is_none_or(|connection| {
                     let view = connection.view();
+                    let passed = usize::from(urgent::reach(connection, 0, place) == ReadReach::Skip);
                     view.is_past_opening()
-                        && (view.received >= low.min(connection.receive_mark()) || view.has_ended())
+                        && (view.received >= low.min(connection.receive_mark()) + passed || view.has_ended())
                 });
             is_there.then_some(())
         };
@@ -173,16 +195,22 @@ impl Stream {
     /// Bytes that can be read: `FIONREAD`.
     pub(super) fn unread(&self) -> usize {
         let inner = self.inner.lock();
-        inner
-            .connection
-            .as_ref()
-            .map_or(0, |connection| connection.view().received)
+        inner.connection.as_ref().map_or(0, |connection| {
+            let (next, received) = (connection.tally.next_taken(), connection.view().received);
+            let place = self.urgent_place();
+            connection.urgent.count_before(next, received, place)
+        })
     }
 }
 
 /// Copies bytes out of the receive buffer, up to the end of the room or to a fault.
-fn empty(connection: &mut Connection, to: &mut dyn Sink, fault: &mut Option<UserFault>) -> usize {
-    take(connection, to.room(), |bytes| to.try_put(bytes, fault))
+fn empty(
+    connection: &mut Connection,
+    to: &mut dyn Sink,
+    most: usize,
+    fault: &mut Option<UserFault>,
+) -> usize {
+    take(connection, most, |bytes| to.try_put(bytes, fault))
 }
 
 /// Drops bytes (`MSG_TRUNC`).

@@ -7,9 +7,12 @@ use abi::Errno;
 use abi::socket::MessageFlags;
 use net::{Request, SentMessage};
 use platform::user_copy::UserFault;
-use sched::scheduler;
+use sched::{scheduler, time};
 use uaccess::Source;
 use vfs::caller::IoFailure;
+
+/// For how long bytes wait for more at most, with `TCP_CORK` or `MSG_MORE`.
+const CORK_TIME: u64 = time::SECOND / 5;
 
 /// What came of one look at the socket.
 enum SendStep {
@@ -26,20 +29,20 @@ impl Stream {
     ///
     /// # Errors
     /// `EPIPE`, with SIGPIPE unless `MSG_NOSIGNAL`: not connected, or shut down. `ECONNRESET` and kin; `EAGAIN`; `EFAULT`;
-    /// `EOPNOTSUPP`: `MSG_OOB`. `EISCONN`: it names somebody.
+    /// `EOPNOTSUPP`: `MSG_FASTOPEN`. `EISCONN`: it names somebody.
     pub(super) fn send_bytes(
         &self,
         request: &Request<'_>,
         message: &mut SentMessage<'_>,
     ) -> Result<usize, Errno> {
-        if message.flags.contains(MessageFlags::MSG_OOB) {
+        if message.flags.contains(MessageFlags::MSG_FASTOPEN) {
             return Err(Errno::EOPNOTSUPP);
         }
         let deadline = self.base.send_deadline();
         let is_nonblocking = message.flags.contains(MessageFlags::MSG_DONTWAIT);
         let mut sent = 0;
         loop {
-            let failed = match self.send_some(message.data) {
+            let failed = match self.send_some(message.data, message.flags) {
                 SendStep::Moved(moved, fault) => {
                     sent += moved;
                     match fault.as_ref().map_or(Ok(()), uaccess::serve) {
@@ -66,7 +69,7 @@ impl Stream {
     }
 
     /// Queues as much as there is room for, and sends it.
-    fn send_some(&self, data: &mut dyn Source) -> SendStep {
+    fn send_some(&self, data: &mut dyn Source, flags: MessageFlags) -> SendStep {
         if let Err(error) = self.base.take_error() {
             return SendStep::Failed(error);
         }
@@ -74,6 +77,7 @@ impl Stream {
         let StreamState {
             connection: Some(connection),
             pace,
+            options,
             ..
         } = &mut *inner
         else {
@@ -97,6 +101,16 @@ impl Stream {
             connection
                 .socket_mut()
                 .set_ack_delay(pace.acknowledgement_delay());
+            connection.tally.given += moved as u64;
+            if flags.contains(MessageFlags::MSG_OOB) {
+                connection.tally.note_urgent();
+            } else if (options.is_corked || flags.contains(MessageFlags::MSG_MORE))
+                && connection.may_hold_back()
+            {
+                // Nothing is to be delivered. What makes the connection work first takes the bytes along.
+                self.set_alarm(&mut inner, time::deadline_after(CORK_TIME));
+                return SendStep::Moved(moved, fault);
+            }
             let mut outbox = Outbox::new();
             let effects = self.run(&mut inner, None, &mut outbox);
             self.finish(inner, effects, outbox);

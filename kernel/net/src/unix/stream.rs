@@ -160,7 +160,10 @@ fn queue(peer: &UnixSocket, message: Message, then: impl FnOnce(&mut SocketState
 fn queue_urgent(peer: &UnixSocket, message: Message) -> Result<(), Errno> {
     queue(peer, message, |state| {
         state.urgent = Some(state.taken + state.messages.len() as u64 - 1);
-    })
+    })?;
+    peer.base.tell_urgent();
+    peer.readers.tell(Event::Priority, scheduler::cond_resched);
+    Ok(())
 }
 
 /// Owners of files are told of input.

@@ -4,7 +4,7 @@ use super::{Audience, send_to_many, send_to_process, send_to_thread};
 use crate::process::{self, Process};
 use crate::thread::ThreadExt;
 use abi::Errno;
-use abi::signal::info::{POLL_IN, POLL_OUT, SI_KERNEL};
+use abi::signal::info::{POLL_IN, POLL_OUT, POLL_PRI, SI_KERNEL};
 use abi::signal::{SigInfo, Signal};
 use vfs::file_owner::{self, Event, FileOwner, Messenger, Whom};
 
@@ -26,7 +26,9 @@ struct Signals;
 
 impl Messenger for Signals {
     fn tell(&self, owner: &FileOwner, descriptor: i32, event: Event) {
-        let info = info(owner, descriptor, event);
+        let Some(info) = info(owner, descriptor, event) else {
+            return;
+        };
         match owner.whom() {
             Some(Whom::Thread(id)) => {
                 let thread = process::find_thread(id).filter(|thread| may_tell(owner, thread.process()));
@@ -46,15 +48,22 @@ impl Messenger for Signals {
     }
 }
 
-fn info(owner: &FileOwner, descriptor: i32, event: Event) -> SigInfo {
-    let Some(signal) = owner.signal else {
-        return SigInfo::new(Signal::SIGIO, SI_KERNEL);
-    };
+/// `None`: SIGURG alone tells it.
+fn info(owner: &FileOwner, descriptor: i32, event: Event) -> Option<SigInfo> {
     let code = match event {
+        Event::Urgent => return Some(SigInfo::new(Signal::SIGURG, SI_KERNEL)),
         Event::Input => POLL_IN,
         Event::Output => POLL_OUT,
+        Event::Priority => {
+            return owner
+                .signal
+                .map(|signal| SigInfo::poll(signal, POLL_PRI, descriptor));
+        }
     };
-    SigInfo::poll(signal, code, descriptor)
+    Some(match owner.signal {
+        Some(signal) => SigInfo::poll(signal, code, descriptor),
+        None => SigInfo::new(Signal::SIGIO, SI_KERNEL),
+    })
 }
 
 /// `sigio_perm` of Linux.
