@@ -225,6 +225,7 @@ fn fill_tree(boot: &Boot, line: CommandLine<'static>) {
 /// Every file system says what it is called, every driver which devices it serves and what /dev shows of them.
 fn register() -> Result<(), Errno> {
     procfs::register_sysfs()?;
+    procfs::register_tracefs()?;
     tmpfs::register()?;
     procfs::register()?;
     tmpfs::register_devtmpfs()?;

@@ -70,12 +70,28 @@ fn is_over(thread: &Arc<Thread>, context: &mut UserContext, interrupted: Option<
     });
     // What was dropped from here on calls again.
     deferred_free::release();
+    if thread.is_traced() {
+        trace::look(thread, context);
+    }
     loop {
         signal::deliver(thread, context, restart.take());
         if !thread.has_new_turn() || thread.is_ending() {
-            return thread.is_ending();
+            break;
         }
         rseq::restart(thread, context);
+    }
+    if thread.is_traced() {
+        come_by_again(thread);
+    }
+    thread.is_ending()
+}
+
+/// A traced thread comes by here before each return to EL0.
+fn come_by_again(thread: &Arc<Thread>) {
+    if thread.is_ending() {
+        trace::note_end(thread);
+    } else {
+        thread.set_pending_work();
     }
 }
 
@@ -115,6 +131,7 @@ fn serve_abort(thread: &Arc<Thread>, abort: &Abort) {
     if !is_mapping_fault {
         return refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR);
     }
+    thread.note(abort.syndrome, address.0);
     match uaccess::handle_fault(thread.task(), thread, address, abort.access) {
         Some(Ok(())) | None => {}
         Some(Err(Refusal::Denied(SegvCode::MapErr))) => refuse(thread, abort, Signal::SIGSEGV, SEGV_MAPERR),

@@ -233,6 +233,11 @@ impl Abort {
     }
 }
 
+/// What an abort with that syndrome (ESR_EL1) was for.
+pub fn access_of(syndrome: u64) -> Access {
+    Abort::decode(syndrome, 0).access
+}
+
 /// What the vectors put in place of a syndrome for IRQ and FIQ, and the bit that they add for SError (arch/vectors.s).
 const INTERRUPT: u64 = u64::MAX;
 const SYSTEM_ERROR: u64 = 1 << 63;

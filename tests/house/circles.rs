@@ -26,6 +26,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("kernel/pagecache/src/", 9),
     ("kernel/diskfs/src/", 9),
     ("kernel/task/src/", 24),
+    ("kernel/trace/src/", 9),
     ("kernel/tty/src/", 9),
     ("kernel/procfs/src/", 9),
     ("kernel/syscall/src/", 9),

@@ -145,6 +145,10 @@ pub const FLOORS: &[Floor] = &[
         ],
     },
     Floor {
+        folder: "kernel/trace",
+        uses: &["abi", "mm", "platform", "lock", "memory", "sched", "task"],
+    },
+    Floor {
         folder: "kernel/procfs",
         uses: &[
             "abi",
@@ -164,6 +168,7 @@ pub const FLOORS: &[Floor] = &[
             "devices",
             "events",
             "task",
+            "trace",
             "tty",
             "block",
             "pagecache",
@@ -188,6 +193,7 @@ pub const FLOORS: &[Floor] = &[
             "devices",
             "events",
             "task",
+            "trace",
             "tty",
             "procfs",
             "block",
@@ -214,6 +220,7 @@ pub const FLOORS: &[Floor] = &[
             "devices",
             "events",
             "task",
+            "trace",
             "tty",
             "procfs",
             "syscall",
@@ -279,6 +286,7 @@ pub const CRATES: &[&str] = &[
     "devices",
     "events",
     "task",
+    "trace",
     "tty",
     "procfs",
     "syscall",

@@ -116,7 +116,11 @@ pub fn listing_of<L: PseudoDirectory>(inode: &Inode) -> Option<&L> {
 
 impl<L: PseudoDirectory> InodeOps for ListingOps<L> {
     fn lookup(&self, directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
-        Dentry::new(Some(directory), name, self.0.lookup(name)?)
+        let inode = self.0.lookup(name)?;
+        match inode.filesystem.covered(inode.number) {
+            Some(covered) => Ok(covered),
+            None => Dentry::new(Some(directory), name, inode),
+        }
     }
 
     fn list(&self, start: u64, take: &mut dyn FnMut(DirectoryEntry<'_>) -> bool) -> Result<u64, Errno> {

@@ -38,7 +38,7 @@ static ROOT: [FixedEntry<()>; 8] = [
 
 static NUMBERS: [FixedEntry<()>; 2] = [empty("block"), empty("char")];
 
-static KERNEL: [FixedEntry<()>; 1] = [empty("mm")];
+static KERNEL: [FixedEntry<()>; 2] = [empty("mm"), empty("tracing")];
 
 static DEVICES: [FixedEntry<()>; 1] = [FixedEntry::directory("system", 0o755, |(), filesystem, inode| {
     directory(filesystem, inode, &SYSTEM)

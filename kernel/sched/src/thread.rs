@@ -154,6 +154,9 @@ pub struct ThreadCore {
     /// Whether it may be in a sequence that is to begin anew (rseq(2)), and whether it lost its turn in one, or moved.
     is_restartable: AtomicBool,
     has_new_turn: AtomicBool,
+    /// Whether somebody traces it, and what it noted for that: see [`ThreadCore::note`].
+    is_traced: AtomicBool,
+    noted: [AtomicU64; 2],
     /// Faults that were served. Written by the thread itself.
     minor_faults: AtomicU64,
     /// Which of the next allocations in its system calls, or with [`super::fail_nth::IN_FAULTS`] in its page faults, is refused:
@@ -183,6 +186,8 @@ impl ThreadCore {
             is_ending: AtomicBool::new(false),
             is_restartable: AtomicBool::new(false),
             has_new_turn: AtomicBool::new(false),
+            is_traced: AtomicBool::new(false),
+            noted: [const { AtomicU64::new(0) }; 2],
             minor_faults: AtomicU64::new(0),
             fail_nth: AtomicU32::new(0),
             answers,
@@ -232,6 +237,37 @@ impl ThreadCore {
     pub fn end_restartable(&self) {
         self.is_restartable.store(false, Ordering::Relaxed);
         self.take_new_turn();
+    }
+
+    /// Whether somebody traces it: then it has pending work before each return to EL0.
+    #[inline]
+    pub fn is_traced(&self) -> bool {
+        self.is_traced.load(Ordering::Relaxed)
+    }
+
+    /// It is traced from now on.
+    pub fn begin_traced(&self) {
+        self.is_traced.store(true, Ordering::Relaxed);
+        self.set_pending_work();
+    }
+
+    /// It is traced no longer.
+    pub fn end_traced(&self) {
+        self.is_traced.store(false, Ordering::Relaxed);
+    }
+
+    /// What it came to the kernel for, by a word that is not 0 and an address or argument: who traces it looks at that before it returns
+    /// to EL0 ([`ThreadCore::take_note`]). Two stores, for the way is short. Said by the thread itself.
+    #[inline(always)]
+    pub fn note(&self, what: u64, about: u64) {
+        self.noted[0].store(what, Ordering::Relaxed);
+        self.noted[1].store(about, Ordering::Relaxed);
+    }
+
+    /// What it noted since it was last asked; the word is 0 if it noted nothing.
+    pub fn take_note(&self) -> [u64; 2] {
+        let what = self.noted[0].swap(0, Ordering::Relaxed);
+        [what, self.noted[1].load(Ordering::Relaxed)]
     }
 
     /// The thread is on another processor from now on, or others may run in the middle of its program: not in one of its calls, for

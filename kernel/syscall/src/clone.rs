@@ -188,7 +188,7 @@ fn make_process(
     if current.is_restartable() && !request.has(CloneFlags::CLONE_VM) {
         rseq::inherit(&thread, current);
     }
-    begin(thread, request);
+    begin(current, thread, request);
     Ok(pid as usize)
 }
 
@@ -273,7 +273,7 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequ
     thread.set_name(current.name());
     prepare(&thread, &space, request);
     reserved.assign(&thread, current).inspect_err(|_| space.leave())?;
-    begin(thread, request);
+    begin(current, thread, request);
     Ok(tid as usize)
 }
 
@@ -286,7 +286,10 @@ fn prepare(thread: &Thread, space: &Space, request: &CloneRequest) {
     }
 }
 
-fn begin(thread: Arc<Thread>, request: &CloneRequest) {
+fn begin(current: &Thread, thread: Arc<Thread>, request: &CloneRequest) {
+    if current.is_traced() {
+        thread.begin_traced();
+    }
     if request.has(CloneFlags::CLONE_VFORK) {
         scheduler::begin(thread.clone());
         thread.vfork().wait();

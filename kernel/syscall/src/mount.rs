@@ -25,7 +25,7 @@ const PROPAGATION: MountFlags = MountFlags::MS_PRIVATE
 
 /// mount(2). With `MS_BIND` a remount leaves the filesystem's options alone.
 ///
-/// Not supported: `MS_BIND`, `MS_MOVE` (`EINVAL`); filesystems other than tmpfs, proc, sysfs, devtmpfs, devpts, ext4 (`ENODEV`).
+/// Not supported: `MS_BIND`, `MS_MOVE` (`EINVAL`); filesystems other than tmpfs, proc, sysfs, tracefs, devtmpfs, devpts, ext4, vfat (`ENODEV`).
 ///
 /// # Errors
 /// Those of paths. `EPERM`: without `CAP_SYS_ADMIN`. `ENODEV`: no such filesystem. `EINVAL`: binding, moving, unknown

@@ -13,15 +13,22 @@ pub type Call = fn(&Arc<Thread>, &mut UserContext) -> Result<usize, Errno>;
 /// Numbers from here on are no call's: the last row is for all of them.
 const END: usize = 512;
 
+/// The call is one of those that a trace tells of, `[traced]` in its row.
+#[inline(always)]
+pub fn traced(current: &Thread, number: usize, first: u64) {
+    trace::note_call(current, number, first);
+}
+
 /// Names the thread, its registers and x0 to x5 for the rows, and makes a list of the rows.
 macro_rules! calls {
     ($current:ident, $context:ident, [$a:ident, $b:ident, $c:ident, $d:ident, $e:ident, $f:ident]:
-        $(nr::$number:ident => $call:expr,)*) => {
+        $($([$traced:ident])? nr::$number:ident => $call:expr,)*) => {
         /// The rows.
         pub const CALLS: &[(usize, $crate::table::Call)] = &[
             $((abi::nr::$number, |$current, $context| {
                 let [$a, $b, $c, $d, $e, $f] = $crate::arguments::arguments($context);
                 let _ = ($current, $a, $b, $c, $d, $e, $f); // each row takes those that it needs
+                $($crate::table::$traced($current, abi::nr::$number, $a);)?
                 $call
             }),)*
         ];

@@ -209,6 +209,14 @@ impl Dentry {
             return Err(Errno::ENOENT);
         }
         root.move_to(&self.parent(), self.name()?);
+        let filesystem = &self.inode.filesystem;
+        // It is made anew each time, unless another mount came first.
+        if self.inode.is_made_up() && self.location.lock().parent.is_some() {
+            if filesystem.covered(self.inode.number).is_some() {
+                return Err(Errno::EBUSY);
+            }
+            filesystem.keep_covered(self)?;
+        }
         let mut mounted = self.mounted.lock();
         if mounted.is_some() {
             return Err(Errno::EBUSY);
@@ -225,6 +233,9 @@ impl Dentry {
         let gone = mounted.take();
         drop(mounted);
         drop(gone);
+        if self.inode.is_made_up() {
+            self.inode.filesystem.forget_covered(self);
+        }
     }
 
     /// Whether `self` is `ancestor` or lies below it. The answer stays true while the shape of the tree is kept.

@@ -4,8 +4,12 @@ use super::filesystem::FileSystem;
 use super::mount_state::MountState;
 use abi::Errno;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
-use memory::fallible;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use lock::Mutex;
+use memory::fallible::{self, TryVec};
+
+use super::dentry::Dentry;
 
 /// One file system.
 pub struct SuperBlock {
@@ -20,6 +24,9 @@ pub struct SuperBlock {
     /// What is forbidden.
     pub flags: MountState,
     mount: AtomicU64,
+    /// Directories on which something is mounted, of a file system that makes its dentries anew each time.
+    covered: Mutex<Vec<Arc<Dentry>>>,
+    is_any_covered: AtomicBool,
 }
 
 impl SuperBlock {
@@ -37,6 +44,8 @@ impl SuperBlock {
             page_limit: AtomicU64::new(page_limit),
             flags: MountState::new(),
             mount: AtomicU64::new(0),
+            covered: Mutex::new(Vec::new()),
+            is_any_covered: AtomicBool::new(false),
         })
     }
 
@@ -95,6 +104,38 @@ impl SuperBlock {
     /// It has a place in the tree.
     pub fn set_mount_id(&self, id: u64) {
         self.mount.store(id, Ordering::Relaxed);
+    }
+
+    /// Something is mounted on that directory: whoever looks it up from now on finds this dentry.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(super) fn keep_covered(&self, directory: &Arc<Dentry>) -> Result<(), Errno> {
+        let mut covered = self.covered.lock();
+        covered.try_push(directory.clone())?;
+        self.is_any_covered.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Nothing is mounted there any more.
+    pub(super) fn forget_covered(&self, directory: &Dentry) {
+        let mut covered = self.covered.lock();
+        let at = covered
+            .iter()
+            .position(|kept| core::ptr::eq(&raw const **kept, directory));
+        let gone = at.map(|at| covered.swap_remove(at));
+        self.is_any_covered.store(!covered.is_empty(), Ordering::Release);
+        drop(covered);
+        drop(gone);
+    }
+
+    /// The dentry of the directory with that inode number, if something is mounted on it.
+    pub fn covered(&self, inode: u64) -> Option<Arc<Dentry>> {
+        if !self.is_any_covered.load(Ordering::Acquire) {
+            return None;
+        }
+        let covered = self.covered.lock();
+        covered.iter().find(|kept| kept.inode.number == inode).cloned()
     }
 
     /// Pages that its files may hold.

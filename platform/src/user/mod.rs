@@ -7,7 +7,7 @@ mod registers;
 
 #[cfg(not(target_os = "none"))]
 pub use crate::host::program::run;
-pub use crate::trap::{Abort, AbortCause, Exception, Trap};
+pub use crate::trap::{Abort, AbortCause, Exception, Trap, access_of};
 use core::mem::MaybeUninit;
 #[cfg(target_os = "none")]
 pub use enter::run;

@@ -2,6 +2,7 @@
 //! coreutils where both have an option; what they do not know they refuse by name.
 
 mod arguments;
+mod cowtrace;
 mod diff;
 mod files;
 mod find;
@@ -43,6 +44,11 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
         "[-R] mode files\tsets rights: 644, u+x, go-w, a=r",
     ),
     ("clear", system::clear, "\tclears the screen"),
+    (
+        "cowtrace",
+        cowtrace::cowtrace,
+        "[-c | -j] [-e events] [-o file] command [arguments]\tshows the page faults, forks and copies of a command",
+    ),
     ("cp", files::copy, "[-apfrR] sources target\tcopies files"),
     (
         "cut",

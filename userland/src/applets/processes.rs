@@ -193,7 +193,7 @@ pub fn sleep(arguments: &[&str]) -> i32 {
 }
 
 /// Runs a program found in PATH; returns only if it cannot be run, with the exit status.
-fn run(name: &str, arguments: &[&str], environment: &[&str]) -> i32 {
+pub fn run(name: &str, arguments: &[&str], environment: &[&str]) -> i32 {
     let Some(path) = search(arguments[0]) else {
         eprintln!("{name}: {}: {}", arguments[0], Errno::ENOENT);
         return 127;
