@@ -1,6 +1,7 @@
-//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--show] [--watch] [--line] [--seconds N] [--seed N] [TEXT]` plays those
-//! with TEXT in their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes;
-//! `--show` prints what the boards print; `--watch` runs them under the checker (tests/checker);
+//! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--show] [--watch] [--resume FILE] [--line] [--seconds N] [--seed N]
+//! [TEXT...]` plays those with one of TEXT in their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes;
+//! `--show` prints what the boards print; `--watch` runs them under the checker (tests/checker), `--resume`
+//! leaves out those that FILE says have passed, and adds to it;
 //! `--line` gives them a serial line as slow as a real one; `--seconds` and `--seed` are for the soak. Ends with `N passed, N failed`.
 
 mod allocations;
@@ -49,6 +50,7 @@ mod watched;
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tests::progress::Progress;
 use tests::{Kernel, Scene, Setting, Soak, files, program, runner};
 
 fn all() -> Vec<Scene> {
@@ -103,13 +105,14 @@ const SHORT_SOAK: Soak = Soak { seconds: 20, seed: 1 };
 struct Choice {
     is_list_only: bool,
     setting: Setting,
-    text: String,
+    passed: Option<Progress>,
+    texts: Vec<String>,
 }
 
 fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
     let (mut is_list_only, mut is_shown, mut is_linux, mut is_watched) = (false, false, false, false);
     let mut is_on_a_line = false;
-    let (mut path, mut text) = (None, String::new());
+    let (mut path, mut passed, mut texts) = (None, None, Vec::new());
     let mut soak = SHORT_SOAK;
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -121,7 +124,8 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
             "--kernel" => path = Some(PathBuf::from(words.next().context("--kernel FILE")?)),
             "--seconds" => soak.seconds = words.next().context("--seconds N")?.parse()?,
             "--seed" => soak.seed = words.next().context("--seed N")?.parse()?,
-            _ => text = word,
+            "--resume" => passed = Some(Progress::read(words.next().context("--resume FILE")?.into())?),
+            _ => texts.push(word),
         }
     }
     let (normal, checked) = kernels(is_linux, path)?;
@@ -135,7 +139,8 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
             is_watched,
             is_on_a_line,
         },
-        text,
+        passed,
+        texts,
     })
 }
 
@@ -159,13 +164,19 @@ fn run() -> Result<bool> {
         scenes.extend(silicon::SCENES);
     }
     let is_linux = matches!(choice.setting.normal, Kernel::Linux(_));
-    scenes.retain(|scene| scene.name.contains(&choice.text) && (scene.is_portable || !is_linux));
-    ensure!(!scenes.is_empty(), "no scene's name contains {:?}", choice.text);
+    let is_wanted =
+        |name: &str| choice.texts.is_empty() || choice.texts.iter().any(|text| name.contains(text));
+    scenes.retain(|scene| is_wanted(scene.name) && (scene.is_portable || !is_linux));
+    ensure!(
+        !scenes.is_empty(),
+        "no scene's name contains one of {:?}",
+        choice.texts
+    );
     if choice.is_list_only {
         scenes.iter().for_each(|scene| println!("{}", scene.name));
         return Ok(true);
     }
-    let count = runner::play(&scenes, &choice.setting);
+    let count = runner::play(&scenes, &choice.setting, choice.passed);
     println!("{} passed, {} failed", count.passed, count.failed);
     Ok(count.failed == 0)
 }

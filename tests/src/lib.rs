@@ -14,6 +14,7 @@ pub mod library;
 pub mod line;
 pub mod mutations;
 pub mod program;
+pub mod progress;
 pub mod qemu;
 pub mod runner;
 pub mod session;

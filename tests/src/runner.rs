@@ -1,5 +1,6 @@
 //! Plays scenes, two at a time, then those that keep several processors busy by themselves, and counts.
 
+use crate::progress::Progress;
 use crate::stage::{Build, Kernel, Stage};
 use anyhow::Result;
 use std::cmp::Reverse;
@@ -134,16 +135,39 @@ impl Add for Count {
     }
 }
 
-/// Plays the scenes and prints a line for each.
-pub fn play(scenes: &[Scene], setting: &Setting) -> Count {
+/// Plays the scenes and prints a line for each. Those that have passed before, if somebody has kept that, are not played again.
+pub fn play(scenes: &[Scene], setting: &Setting, passed: Option<Progress>) -> Count {
+    let has_passed = |scene: &&Scene| passed.as_ref().is_some_and(|passed| passed.has(scene.name));
+    let (before, scenes): (Vec<Scene>, Vec<Scene>) = scenes.iter().partition(has_passed);
+    for scene in &before {
+        println!("before {}", scene.name);
+    }
+    let passed = Mutex::new(passed);
+    let count = play_all(&scenes, setting, &passed);
+    let passed = passed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(passed) = passed {
+        println!("watched: {}", passed.tally());
+    }
+    Count {
+        passed: count.passed + before.len(),
+        ..count
+    }
+}
+
+fn play_all(scenes: &[Scene], setting: &Setting, passed: &Mutex<Option<Progress>>) -> Count {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let (busy, others): (Vec<Scene>, Vec<Scene>) = scenes.iter().partition(|scene| scene.is_busy);
-    let count = play_at_once(others, setting, AT_ONCE);
-    count + play_at_once(busy, setting, (processors / SHARE_OF_BUSY).max(1))
+    let count = play_at_once(others, setting, passed, AT_ONCE);
+    count + play_at_once(busy, setting, passed, (processors / SHARE_OF_BUSY).max(1))
 }
 
 /// Those that may take longest begin first, so that the last ones to end are short.
-fn play_at_once(mut scenes: Vec<Scene>, setting: &Setting, at_once: usize) -> Count {
+fn play_at_once(
+    mut scenes: Vec<Scene>,
+    setting: &Setting,
+    passed: &Mutex<Option<Progress>>,
+    at_once: usize,
+) -> Count {
     scenes.sort_by_key(|scene| Reverse(scene.limit));
     let waiting = Mutex::new(VecDeque::from(scenes));
     let count = Mutex::new(Count::default());
@@ -151,7 +175,7 @@ fn play_at_once(mut scenes: Vec<Scene>, setting: &Setting, at_once: usize) -> Co
         for _ in 0..at_once {
             threads.spawn(|| {
                 while let Some(scene) = take(&waiting) {
-                    let has_passed = play_one(&scene, setting);
+                    let has_passed = play_one(&scene, setting, passed);
                     let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
                     if has_passed {
                         count.passed += 1
@@ -170,15 +194,21 @@ fn take(waiting: &Mutex<VecDeque<Scene>>) -> Option<Scene> {
 }
 
 /// Plays one scene; true if it passed.
-fn play_one(scene: &Scene, setting: &Setting) -> bool {
+fn play_one(scene: &Scene, setting: &Setting, passed: &Mutex<Option<Progress>>) -> bool {
     let start = Instant::now();
     let mut stage = match Stage::new(scene, setting) {
         Ok(stage) => stage,
         Err(error) => return report(scene, start, Err(error), ""),
     };
     let outcome = (scene.play)(&mut stage);
-    let closed = stage.close();
-    report(scene, start, outcome.and(closed), &stage.transcript())
+    let outcome = outcome.and(stage.close()).and_then(|()| {
+        let mut passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
+        match passed.as_mut() {
+            Some(passed) => passed.note(scene.name, stage.tally()?),
+            None => Ok(()),
+        }
+    });
+    report(scene, start, outcome, &stage.transcript())
 }
 
 fn report(scene: &Scene, start: Instant, outcome: Result<()>, transcript: &str) -> bool {

@@ -3,6 +3,7 @@
 use crate::files;
 use crate::library::Library;
 use crate::line::Line;
+use crate::progress::Tally;
 use crate::qemu::{Load, Machine, Virt};
 use crate::runner::{Scene, Setting, Soak};
 use crate::session::{Session, Transcript};
@@ -110,6 +111,11 @@ impl Stage {
         self.is_watched = true;
     }
 
+    /// Whether they do.
+    pub fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+
     /// As [`Stage::watch`], and the order between processors is looked at, which takes about three times as long.
     pub fn watch_order(&mut self) {
         self.is_watched = true;
@@ -124,6 +130,15 @@ impl Stage {
     /// The checker's log of the board that was started last.
     pub fn watch_log(&self) -> Result<String> {
         self.watches.last().context("no board was watched")?.text()
+    }
+
+    /// How much was watched on all boards.
+    pub fn tally(&self) -> Result<Tally> {
+        let mut sum = Tally::default();
+        for watch in &self.watches {
+            sum.add(&Tally::of_log(&watch.text()?));
+        }
+        Ok(sum)
     }
 
     /// This scene wants a crash: text that says so does not fail it.
