@@ -2,6 +2,7 @@
 //! load address when there is none.
 
 mod baud;
+mod bus;
 pub(crate) mod gic;
 pub(crate) mod gic_v2;
 pub(crate) mod gic_v3;

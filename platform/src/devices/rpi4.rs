@@ -1,6 +1,7 @@
 //! What the Raspberry Pi 4 needs that no other board has: the pins of the UART, and clocks from the VideoCore (BCM2711 ARM
 //! Peripherals). Its watchdog: `watchdog.rs`.
 
+use super::bus::bus_address;
 use super::mmio::Mmio;
 use crate::arch;
 use crate::board::Rates;
@@ -37,8 +38,6 @@ const MAILBOX_WRITE_STATUS: usize = 0x38;
 const STATUS_FULL: u32 = 1 << 31;
 const STATUS_EMPTY: u32 = 1 << 30;
 const PROPERTY_CHANNEL: u32 = 8;
-/// RAM as the VideoCore sees it, uncached.
-const BUS_ALIAS: u64 = 0xc000_0000;
 /// Polls of a register until an answer is given up.
 const POLLS: usize = 10_000_000;
 
@@ -102,16 +101,18 @@ pub(crate) fn set_card_voltage(mailbox: Mmio) {
 fn ask(mailbox: Mmio, tag: u32, words_of_tag: [u32; 3]) -> Option<[u32; 3]> {
     let _guard = MAILBOX.lock();
     let words = MESSAGE.0.get().cast::<u32>();
+    let start = words.expose_provenance();
+    // An Image that lies beyond what the VideoCore reaches is not told of: it would store the answer somewhere else.
+    let bus = bus_address(boot::image_physical(start), size_of::<Message>())?;
     let [first, second, third] = words_of_tag;
     let request = [9 * 4, 0, tag, 12, 0, first, second, third, 0];
     for (at, word) in request.into_iter().enumerate() {
         // SAFETY: inside MESSAGE, which is ours under the lock.
         unsafe { words.add(at).write_volatile(word) }
     }
-    let start = words.expose_provenance();
     // The VideoCore does not look into our caches: write the message back, and drop the lines before reading the answer.
     arch::clean_and_invalidate(start, size_of::<Message>());
-    let address = (boot::image_physical(start) | BUS_ALIAS) as u32 | PROPERTY_CHANNEL;
+    let address = bus | PROPERTY_CHANNEL;
     wait_until_clear(mailbox, MAILBOX_WRITE_STATUS, STATUS_FULL)?;
     mailbox.write(MAILBOX_WRITE, address);
     loop {

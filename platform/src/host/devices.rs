@@ -2,6 +2,8 @@
 
 #[path = "../devices/baud.rs"]
 mod baud;
+#[path = "../devices/bus.rs"]
+mod bus;
 pub(crate) mod gic;
 #[path = "../devices/registers.rs"]
 pub(crate) mod registers;
