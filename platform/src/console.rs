@@ -73,6 +73,16 @@ pub fn listen() {
     }
 }
 
+/// Whether the UART hears what it sends to itself, and tells it by its interrupt, whose number `has_come` waits for; `None` if it has
+/// none. What is typed meanwhile may be lost.
+pub(crate) fn loops_back(has_come: impl FnOnce(u32) -> bool) -> Option<bool> {
+    let number = interrupt()?;
+    gic::enable(number);
+    let mut guard = lock();
+    let uart = guard.as_mut()?;
+    Some(uart.loops_back(|| has_come(number), &mut |byte| RECEIVED.lock().push(byte)))
+}
+
 /// What the UART's clock is taken for, in Hz, and its divisors: IBRD and FBRD.
 pub fn speed() -> Option<(u32, (u32, u32))> {
     lock().as_ref().map(Uart::speed)

@@ -26,6 +26,8 @@ pub const SCENES: &[Scene] = &[
     Scene::holstein("board.one_release_word", one_release_word),
 ];
 
+/// What the first processor tries by itself.
+const ALONE: [&str; 2] = ["alarm", "loopback"];
 const CHECKS: [&str; 6] = [
     "alarm",
     "counter",
@@ -43,7 +45,8 @@ fn all_passed(text: &str, processors: usize) -> Result<()> {
             .lines()
             .find(|line| line.contains(&start))
             .with_context(|| format!("no {start:?} in {text}"))?;
-        for check in &CHECKS[..if number == 0 { 1 } else { CHECKS.len() }] {
+        let checks: &[&str] = if number == 0 { &ALONE } else { &CHECKS };
+        for check in checks {
             ensure!(
                 line.contains(&format!(" {check} ok")),
                 "{check} is not ok: {line}"

@@ -9,6 +9,8 @@ use mm::MAX_CPUS;
 pub enum Check {
     /// An alarm a millisecond ahead raises the timer's interrupt.
     Alarm,
+    /// The UART hears what it sends to itself, and its interrupt arrives.
+    Loopback,
     /// The counter shows no other time than the boot processor's.
     Counter,
     /// A software-generated interrupt arrives from the boot processor, and one there.
@@ -23,8 +25,9 @@ pub enum Check {
 
 impl Check {
     /// All of them.
-    pub const ALL: [Check; 6] = [
+    pub const ALL: [Check; 7] = [
         Check::Alarm,
+        Check::Loopback,
         Check::Counter,
         Check::Interrupts,
         Check::Exclusives,
@@ -36,6 +39,7 @@ impl Check {
     pub const fn name(self) -> &'static str {
         match self {
             Check::Alarm => "alarm",
+            Check::Loopback => "loopback",
             Check::Counter => "counter",
             Check::Interrupts => "interrupts",
             Check::Exclusives => "exclusives",

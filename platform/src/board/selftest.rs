@@ -9,7 +9,7 @@ use crate::interrupt::RESCHEDULE;
 use crate::memory::kernel_tables::Rights;
 use crate::memory::stacks::{self, STACK_SIZE, Stack};
 use crate::memory::{self, ram};
-use crate::{arch, timer};
+use crate::{arch, console, timer};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use mm::PAGE_SIZE;
 
@@ -49,6 +49,9 @@ fn wait_until(is_done: impl Fn() -> bool) -> bool {
 pub(crate) fn alone() {
     let alarm = timer::save_alarm();
     note(0, Check::Alarm, rings());
+    if let Some(is_good) = console::loops_back(|number| takes(Some(number))) {
+        note(0, Check::Loopback, is_good);
+    }
     timer::restore_alarm(alarm);
 }
 

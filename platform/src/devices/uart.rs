@@ -29,6 +29,8 @@ const FR_TRANSMIT_FULL: u32 = 1 << 5;
 /// 8 bits, no parity, one stop bit, FIFOs on.
 const LCR_H_8N1_FIFO: u32 = 0x70;
 const CR_ENABLE: u32 = 1;
+/// What is sent is what is received.
+const CR_LOOP_BACK: u32 = 1 << 7;
 const CR_TRANSMIT: u32 = 1 << 8;
 const CR_RECEIVE: u32 = 1 << 9;
 /// The receive interrupt at an eighth of the FIFO: four bytes.
@@ -39,6 +41,8 @@ const INTERRUPT_RECEIVE_TIMEOUT: u32 = 1 << 6;
 const INTERRUPTS: u32 = 0x7ff;
 /// Bytes that the largest FIFO of the family holds.
 const FIFO: usize = 64;
+/// What is sent to the UART itself. The pin may have it too, where it moves no terminal.
+const LOOPED: u8 = b'\r';
 /// Long enough for a full FIFO to leave at 9,600 baud, in polls of a register.
 const BUSY_POLLS: usize = 1_000_000;
 
@@ -101,6 +105,34 @@ impl<R: Registers> Uart<R> {
         registers.write(ICR, INTERRUPTS);
         registers.write(IFLS, IFLS_RECEIVE_EIGHTH);
         registers.write(IMSC, INTERRUPT_RECEIVE | INTERRUPT_RECEIVE_TIMEOUT);
+    }
+
+    /// Whether a byte that is sent comes back inside the UART, and raises its interrupt, for which `has_come` waits. What else is received
+    /// meanwhile goes to `received`; then all is as it was.
+    pub(crate) fn loops_back(
+        &mut self,
+        has_come: impl FnOnce() -> bool,
+        received: &mut impl FnMut(u8),
+    ) -> bool {
+        self.drain();
+        self.receive(received);
+        let registers = &self.registers;
+        let (control, mask) = (registers.read(CR), registers.read(IMSC));
+        registers.write(CR, CR_ENABLE | CR_TRANSMIT | CR_RECEIVE | CR_LOOP_BACK);
+        registers.write(IMSC, INTERRUPT_RECEIVE | INTERRUPT_RECEIVE_TIMEOUT);
+        registers.write(DR, LOOPED.into());
+        let is_told = has_come();
+        let mut is_back = false;
+        self.receive(&mut |byte| {
+            if byte == LOOPED && !is_back {
+                is_back = true;
+            } else {
+                received(byte);
+            }
+        });
+        self.registers.write(IMSC, mask);
+        self.registers.write(CR, control);
+        is_told && is_back
     }
 
     /// Sends the bytes as they are, waiting for room. What is received meanwhile goes to `received`. On a line that takes nothing for
@@ -267,6 +299,37 @@ mod tests {
         assert!(line.is_interrupting(), "a single key is told of");
         uart.receive(&mut |byte| received.push(byte));
         assert_eq!(received, b"k");
+        assert!(!line.is_interrupting());
+    }
+
+    #[test]
+    fn a_uart_hears_itself_and_then_the_line_again() {
+        let line = Line::new();
+        let mut uart = Uart::new(&line, 48_000_000);
+        uart.listen();
+        let wait = || {
+            line.pass(10 * BYTE_NANOS);
+            line.is_interrupting()
+        };
+        let mut received = Vec::new();
+        line.put(u32::from(b'a'));
+        assert!(uart.loops_back(wait, &mut |byte| received.push(byte)));
+        assert_eq!(received, b"a", "its own byte is no input");
+        line.type_bytes(b"k");
+        line.pass(40 * BYTE_NANOS);
+        assert!(line.is_interrupting());
+        uart.receive(&mut |byte| received.push(byte));
+        assert_eq!(received, b"ak");
+        // One whose byte does not leave, and one whose interrupt goes nowhere.
+        line.hold_up(true);
+        assert!(!uart.loops_back(wait, &mut |_| {}));
+        line.hold_up(false);
+        line.pass(10 * BYTE_NANOS);
+        let never = || {
+            line.pass(10 * BYTE_NANOS);
+            false
+        };
+        assert!(!uart.loops_back(never, &mut |_| {}));
         assert!(!line.is_interrupting());
     }
 

@@ -116,6 +116,9 @@ impl State {
         while let Some(at) = self.leaves.filter(|&at| at <= self.now) {
             let left = self.transmit.pop_front();
             self.sent.extend(left);
+            if let Some(byte) = left.filter(|_| self.control & CR_LOOP_BACK != 0) {
+                self.receive(byte, at);
+            }
             self.leaves = (!self.transmit.is_empty()).then_some(at + BYTE_NANOS);
         }
     }
@@ -161,6 +164,8 @@ impl Registers for &Line {
         match offset {
             DR => state.receive.pop_front().unwrap_or_default(),
             FR => state.flags(),
+            CR => state.control,
+            IMSC => state.mask,
             _ => 0,
         }
     }
