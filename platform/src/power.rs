@@ -130,9 +130,10 @@ pub fn halt() -> ! {
     stop_here()
 }
 
-/// Stops this processor for ever.
+/// Stops this processor for ever. What it stored, and told devices, is complete: another one may wait for it and end the machine.
 pub(crate) fn stop_here() -> ! {
     arch::mask_all();
+    arch::dsb_sy();
     loop {
         arch::wfi();
     }
