@@ -96,6 +96,7 @@ static void turn_on(void) {
 static void checks(void) {
     turn_on();
     check_tables();
+    check_totals();
     check_pairs();
     check_same_numbers();
     check_info();

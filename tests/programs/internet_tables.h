@@ -71,3 +71,77 @@ static void check_same_numbers(void) {
     CHECK(send(server, "t", 1, 0) == 1 && events(second, POLLIN, 1000) == POLLIN && recv(second, &byte, 1, 0) == 1 && byte == 't');
     close(second), close(server), close(fd);
 }
+
+// A number of /proc/net/snmp or sockstat: in the first as tools read it, by the name in the line above.
+static long total_of(const char *path, const char *line, const char *name) {
+    FILE *file = fopen(path, "r");
+    char names[1024], numbers[1024];
+    long answer = -1;
+    int is_pair = strstr(path, "snmp") != NULL;
+    while (file != NULL && answer < 0 && fgets(names, sizeof names, file) != NULL) {
+        if (strncmp(names, line, strlen(line)) != 0 || (is_pair && fgets(numbers, sizeof numbers, file) == NULL)) {
+            continue;
+        }
+        char *at = names, *other = numbers, *word, *number;
+        strsep(&at, " ");
+        if (is_pair) {
+            strsep(&other, " ");
+        }
+        while ((word = strsep(&at, " \n")) != NULL && (number = strsep(is_pair ? &other : &at, " \n")) != NULL) {
+            if (strcmp(word, name) == 0) {
+                answer = atol(number);
+                break;
+            }
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return answer;
+}
+
+static long tcp_total(const char *name) { return total_of("/proc/net/snmp", "Tcp:", name); }
+static long udp_total(const char *name) { return total_of("/proc/net/snmp", "Udp:", name); }
+static long in_use(const char *line, const char *name) { return total_of("/proc/net/sockstat", line, name); }
+
+static void check_totals(void) {
+    int client, server, port, fd = listener(&port, 0);
+    char bytes[2000] = "";
+    long used = in_use("sockets:", "used"), streams = in_use("TCP:", "inuse"), messages = in_use("UDP:", "inuse");
+    long active = tcp_total("ActiveOpens"), passive = tcp_total("PassiveOpens"), now = tcp_total("CurrEstab");
+    long in = tcp_total("InSegs"), out = tcp_total("OutSegs");
+    CHECK(used > 0 && streams > 0 && messages >= 0 && active >= 0 && passive >= 0 && now >= 0 && in > 0 && out > 0 && tcp_total("RetransSegs") >= 0);
+    be_connected(&client, &server);
+    CHECK(tcp_total("ActiveOpens") == active + 1 && tcp_total("PassiveOpens") == passive + 1 && tcp_total("CurrEstab") == now + 2);
+    CHECK(in_use("sockets:", "used") == used + 2 && in_use("TCP:", "inuse") == streams + 2);
+    CHECK(send(client, bytes, 100, 0) == 100 && recv(server, bytes, 100, 0) == 100);
+    CHECK(tcp_total("InSegs") >= in + 4 && tcp_total("OutSegs") >= out + 4);
+    // What ends by a reset.
+    long resets = tcp_total("EstabResets"), sent = tcp_total("OutRsts"), failed = tcp_total("AttemptFails");
+    CHECK(send(client, bytes, 100, 0) == 100 && events(server, POLLIN, 1000) == POLLIN);
+    close(server);
+    CHECK(recv(client, bytes, 1, 0) == -1 && errno == ECONNRESET);
+    CHECK(tcp_total("EstabResets") == resets + 2 && tcp_total("OutRsts") == sent + 1 && tcp_total("CurrEstab") == now);
+    close(client), close(fd);
+    client = stream();
+    CHECK(FAILS(connect_to(client, HERE, port), ECONNREFUSED));
+    CHECK(tcp_total("AttemptFails") == failed + 1 && tcp_total("OutRsts") == sent + 2);
+    close(client);
+    // Messages.
+    long came = udp_total("InDatagrams"), went = udp_total("OutDatagrams"), nobody = udp_total("NoPorts"), lost = udp_total("RcvbufErrors");
+    fd = socket(AF_INET, SOCK_DGRAM, 0), client = socket(AF_INET, SOCK_DGRAM, 0);
+    CHECK(bind_to(fd, HERE, 0) == 0 && in_use("UDP:", "inuse") == messages + 1);
+    in_t to = at(HERE, port = port_of(fd));
+    for (int i = 0; i < 3; i++) {
+        CHECK(sendto(client, bytes, 10, 0, (any_t *)&to, sizeof to) == 10 && recv(fd, bytes, 10, MSG_PEEK) == 10 && recv(fd, bytes, 10, 0) == 10);
+    }
+    CHECK(udp_total("InDatagrams") == came + 3 && udp_total("OutDatagrams") == went + 3);
+    CHECK(set(fd, SOL_SOCKET, SO_RCVBUF, 1) == 0);
+    for (int i = 0; i < 20; i++) {
+        CHECK(sendto(client, bytes, 1000, 0, (any_t *)&to, sizeof to) == 1000);
+    }
+    CHECK(udp_total("RcvbufErrors") > lost && udp_total("InErrors") >= udp_total("RcvbufErrors"));
+    close(fd);
+    CHECK(sendto(client, bytes, 1, 0, (any_t *)&to, sizeof to) == 1 && udp_total("NoPorts") == nobody + 1);
+    close(client);
+}

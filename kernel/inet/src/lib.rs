@@ -24,6 +24,7 @@ mod address;
 mod asker;
 mod buffer;
 mod clock;
+mod counts;
 mod datagram;
 mod delivery;
 mod dhcp;
@@ -47,6 +48,7 @@ mod single;
 mod station;
 mod stream;
 mod tally;
+pub mod totals;
 
 pub use dhcp::Wish;
 pub use family::{ping_groups, set_ping_groups};

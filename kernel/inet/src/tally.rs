@@ -63,6 +63,7 @@ pub(crate) struct Tally {
     bytes_sent: u64,
     bytes_retransmitted: u64,
     retransmitted: u32,
+    resets: u32,
     bytes_acknowledged: u64,
     last_acknowledgement: u64,
     /// The peer's window, in units of its scale.
@@ -141,6 +142,17 @@ impl Tally {
         (distance > 0 && distance <= 1 << 30).then(|| distance.min(u32::from(u16::MAX)) as u16)
     }
 
+    /// Segments received, sent, sent again, and the resets among those that were sent.
+    pub(crate) fn segments(&self) -> [u64; 4] {
+        [
+            self.received.segments,
+            self.sent.segments,
+            self.retransmitted,
+            self.resets,
+        ]
+        .map(u64::from)
+    }
+
     /// Bytes that were sent and are not acknowledged.
     pub(crate) fn in_flight(&self) -> usize {
         self.next.wrapping_sub(self.unacknowledged) as usize
@@ -181,6 +193,7 @@ impl Tally {
             return;
         };
         self.sent.segments += 1;
+        self.resets += u32::from(segment.rst());
         let (first, bytes) = (number(segment.seq_number()), segment.payload().len() as u32);
         if segment.syn() {
             self.sent.offer = Offer::of(&segment);

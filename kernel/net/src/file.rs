@@ -59,6 +59,13 @@ pub fn register() -> Result<(), Errno> {
     filesystem::register(&SocketFsKind)
 }
 
+/// How many sockets there are.
+pub fn count() -> u64 {
+    SOCKETS
+        .get()
+        .map_or(0, |file_system| file_system.super_block.inode_count())
+}
+
 fn make_file_system() -> Result<SocketFs, Errno> {
     Ok(SocketFs {
         super_block: SuperBlock::new(&SocketFsKind, DEVICE, 0)?,

@@ -16,13 +16,20 @@ use net::unix;
 use vfs::file_ops::FileOps;
 use vfs::super_block::SuperBlock;
 
-static ENTRIES: [FixedEntry<()>; 13] = [
+static ENTRIES: [FixedEntry<()>; 16] = [
     FixedEntry::text("arp", |(), text| written(inet::report::neighbours(text))),
     FixedEntry::text("dev", |(), text| written(inet::report::traffic(text))),
     FixedEntry::text("if_inet6", |(), text| {
         written(inet::report::addresses_of_ipv6(text))
     }),
     FixedEntry::text("route", |(), text| written(inet::report::routes(text))),
+    FixedEntry::text("snmp", |(), text| written(inet::totals::totals(text))),
+    FixedEntry::text("sockstat", |(), text| {
+        written(inet::totals::sockets(net::file::count(), text))
+    }),
+    FixedEntry::text("sockstat6", |(), text| {
+        written(inet::totals::sockets_of_ipv6(text))
+    }),
     FixedEntry::text("tcp", |(), text| written(inet::report::streams(AF_INET, text))),
     FixedEntry::text("tcp6", |(), text| written(inet::report::streams(AF_INET6, text))),
     FixedEntry::text("icmp", |(), text| {

@@ -1,5 +1,6 @@
 //! Messages that come, and ICMP errors about messages that were sent.
 
+use super::super::counts;
 use super::super::outbox::Outbox;
 use super::super::packet::InboundPacket;
 use super::{
@@ -45,7 +46,10 @@ pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
     let lot = usize::from(from.port);
     match UDP_PORTS.find(&destination, port, lot, |socket| socket.fit(&from)) {
         Some(socket) => socket.queue(arrival, from, datagram.payload()),
-        None => arrival.answer(outbox),
+        None => {
+            counts::UDP_NO_PORTS.note();
+            arrival.answer(outbox);
+        }
     }
 }
 
@@ -141,6 +145,8 @@ impl Datagram {
         if is_added {
             self.readers.wake_all();
             self.listeners[0].tell(Event::Input, || {});
+        } else if self.kind == Kind::Udp {
+            counts::UDP_NO_ROOM.note();
         }
     }
 }

@@ -1,8 +1,9 @@
 //! recvmsg(2) and kin, and poll(2).
 
 use super::super::address;
+use super::super::counts;
 use super::arrive::cost;
-use super::{Datagram, DatagramState, QueuedMessage};
+use super::{Datagram, DatagramState, Kind, QueuedMessage};
 use abi::Errno;
 use abi::file::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
 use abi::socket::MessageFlags;
@@ -24,6 +25,9 @@ impl Datagram {
         let Some(message) = self.next_message(wanted.flags)? else {
             return Ok(0);
         };
+        if self.kind == Kind::Udp && !wanted.flags.contains(MessageFlags::MSG_PEEK) {
+            counts::UDP_IN.note();
+        }
         self.give(&message, wanted)
     }
 

@@ -1,6 +1,7 @@
 //! sendmsg(2) and kin.
 
 use super::super::address;
+use super::super::counts;
 use super::super::delivery;
 use super::super::outbox::{MAX_PACKET, Outbox};
 use super::super::route::{self, Route};
@@ -77,6 +78,9 @@ impl Datagram {
             complete_header(packet, &source)?;
         } else {
             self.seal(packet, &envelope);
+        }
+        if self.kind == Kind::Udp {
+            counts::UDP_OUT.note();
         }
         if course.route.netif.is_loopback() {
             course.route.netif.traffic.note_out(header_len + len);

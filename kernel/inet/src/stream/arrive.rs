@@ -1,5 +1,6 @@
 //! Segments that come for a connection, and SYNs that come for a listening socket.
 
+use super::super::counts;
 use super::super::outbox::Outbox;
 use super::super::packet::InboundPacket;
 use super::super::ports::Sharing;
@@ -82,6 +83,7 @@ impl Stream {
             return Err(error);
         }
         connection.parent = Some(self.own()?);
+        counts::PASSIVE_OPENS.note();
         let mut inner = child.inner.lock();
         inner.is_orphan = false;
         inner.bound = Some(key.local().into());

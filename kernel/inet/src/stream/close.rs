@@ -2,6 +2,7 @@
 
 use super::super::outbox::Outbox;
 use super::super::{buffer, delivery};
+use super::poll::note_closed;
 use super::{PORTS, Stream};
 use abi::Errno;
 use net::Half;
@@ -54,6 +55,7 @@ impl Stream {
                 || linger.on != 0 && linger.seconds == 0
                 || buffer::is_scarce();
             if is_reset {
+                note_closed(connection.view().state);
                 connection.socket_mut().abort();
             } else {
                 connection.socket_mut().close();
@@ -90,6 +92,7 @@ impl Stream {
         let mut outbox = Outbox::new();
         let mut inner = self.inner.lock();
         if let Some(connection) = &mut inner.connection {
+            note_closed(connection.view().state);
             connection.socket_mut().abort();
         }
         let effects = self.run(&mut inner, None, &mut outbox);

@@ -2,6 +2,7 @@
 
 use super::super::buffer;
 use super::super::clock;
+use super::super::counts;
 use super::super::netif::{self, Netif};
 use super::super::ports::Sharing;
 use super::super::single;
@@ -197,6 +198,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        counts::keep(self.tally.segments());
         buffer::note_freed(self.bytes);
     }
 }

@@ -1,6 +1,7 @@
 //! All connections by their four numbers, and which of them, or which listening socket, a packet is for.
 
 use super::super::address::is_loopback;
+use super::super::counts;
 use super::super::outbox::Outbox;
 use super::super::packet::InboundPacket;
 use super::super::ports::PortHolder;
@@ -131,7 +132,13 @@ pub(crate) fn arrive(arrival: &InboundPacket<'_>, outbox: &mut Outbox) {
         .flatten();
     match listener {
         Some(listener) => listener.admit(arrival, ConnectionKey::new(local, remote), outbox),
-        None => arrival.answer(outbox),
+        None => {
+            counts::STRAY_SEGMENTS.note();
+            if !segment.rst() {
+                counts::STRAY_RESETS.note();
+            }
+            arrival.answer(outbox);
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) use names::visit_listening;
 pub(crate) use past::start;
 
 use super::address::SocketName;
+use super::counts::CountedStream;
 use super::ports::{PortHolder, Ports, Versions};
 use abi::Errno;
 use abi::socket::{AF_INET, SOCK_STREAM};
@@ -69,6 +70,7 @@ pub(crate) struct Stream {
     listeners: [Listeners; 2],
     place: TimerPlace,
     own: Once<Weak<Stream>>,
+    _counted: CountedStream,
 }
 
 /// What a socket's lock guards.
@@ -144,6 +146,7 @@ impl Stream {
             listeners: [Listeners::new(), Listeners::new()],
             place: TimerPlace::new(),
             own: Once::new(),
+            _counted: CountedStream::new(),
         })?;
         stream.own.call_once(|| Arc::downgrade(&stream));
         stream.base.set_receive_buffer(RECEIVE_BUFFER);

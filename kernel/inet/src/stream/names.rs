@@ -41,6 +41,18 @@ impl Stream {
         address::show(self.base.family, connection.key.remote().into())
     }
 
+    /// Whether it lives on behind its last descriptor.
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.inner.lock().is_orphan
+    }
+
+    /// Segments of its connection: [`Tally::segments`](super::super::tally::Tally::segments).
+    pub(crate) fn segments(&self) -> [u64; 4] {
+        let inner = self.inner.lock();
+        let connection = inner.connection.as_ref();
+        connection.map_or([0; 4], |connection| connection.tally.segments())
+    }
+
     /// What is shown of it.
     pub(crate) fn report(&self) -> Option<SocketReport> {
         let family = self.base.family;

@@ -1,6 +1,7 @@
 //! bind(2), connect(2), listen(2), accept(2).
 
 use super::super::address::{self, SocketName};
+use super::super::counts;
 use super::super::outbox::Outbox;
 use super::super::ports::{Claim, FIRST_UNPRIVILEGED, Sharing};
 use super::super::route;
@@ -161,6 +162,7 @@ impl Stream {
         }
         inner.connection = Some(connection);
         inner.is_connecting = true;
+        counts::ACTIVE_OPENS.note();
         let mut outbox = Outbox::new();
         let effects = self.run(&mut inner, None, &mut outbox);
         self.finish(inner, effects, outbox);

@@ -1,6 +1,7 @@
 //! What moves a connection: a packet, a timer, or a call lets the protocol do what it wants, and others are told what came of it.
 
 use super::super::clock;
+use super::super::counts;
 use super::super::delivery;
 use super::super::outbox::Outbox;
 use super::connection::{Connection, View};
@@ -131,6 +132,9 @@ impl Stream {
         effects.wakes_writers = true;
         if to == State::TimeWait {
             inner.past_since = Some(timer::ticks());
+        }
+        if to == State::Closed {
+            note_closed(from);
         }
         if to == State::Closed
             && let Some(error) = error_of_end(from, cause)
@@ -306,6 +310,15 @@ impl Stream {
             events |= POLLPRI;
         }
         events
+    }
+}
+
+/// A connection that was in that state is closed at once.
+pub(super) fn note_closed(from: State) {
+    match from {
+        State::SynSent | State::SynReceived => counts::ATTEMPT_FAILS.note(),
+        State::Established | State::CloseWait => counts::ESTAB_RESETS.note(),
+        _ => {}
     }
 }
 
