@@ -14,6 +14,7 @@ use abi::signal::info::{
 };
 use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 use mm::{Refusal, SegvCode};
 use platform::timer;
 use platform::user::{self, Abort, AbortCause, Trap, UserContext, UserStart};
@@ -29,12 +30,22 @@ use task::thread::{Thread, ThreadExt};
 pub fn start(start: &mut UserStart) {
     let thread = scheduler::current();
     start.registers.restore();
+    store_id(&thread);
     run(&thread, &mut start.context);
     // Many that end at once follow each other without going back to their programs.
     scheduler::cond_resched();
     core_dump::leave_registers(&thread, &start.context);
     process::end_current(thread);
     scheduler::leave()
+}
+
+/// The thread is in its memory now: its thread library finds its id there. A bad address is the program's loss, as on Linux.
+#[inline]
+fn store_id(thread: &Thread) {
+    let place = thread.id_place().load(Ordering::Relaxed);
+    if place != 0 {
+        let _ = uaccess::write_bytes(place, &thread.tid().to_le_bytes());
+    }
 }
 
 /// Runs the thread until it is to end. Small, for what it keeps in registers is saved and loaded at each trap: calls are functions

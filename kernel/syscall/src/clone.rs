@@ -280,7 +280,7 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequ
 /// The last preparations of a thread that nobody knows yet.
 fn prepare(thread: &Thread, space: &Space, request: &CloneRequest) {
     space.enter();
-    store_ids(thread, space, request);
+    store_ids(thread, request);
     if request.has(CloneFlags::CLONE_VFORK) {
         thread.vfork().begin();
     }
@@ -384,13 +384,13 @@ fn begin_child(start: &mut UserStart, request: &CloneRequest) {
 }
 
 /// Stores the child's id where its thread library wants it. A bad address is the caller's loss, as on Linux.
-fn store_ids(child: &Thread, space: &Space, request: &CloneRequest) {
-    let id = child.tid().to_le_bytes();
+fn store_ids(child: &Thread, request: &CloneRequest) {
     if request.has(CloneFlags::CLONE_PARENT_SETTID) {
-        let _ = uaccess::write_bytes(request.parent_tid, &id);
+        let _ = uaccess::write_bytes(request.parent_tid, &child.tid().to_le_bytes());
     }
     if request.has(CloneFlags::CLONE_CHILD_SETTID) {
-        let _ = space.write(request.child_tid, &id);
+        // By the child itself, as on Linux: in a memory of its own that copies a page.
+        child.id_place().store(request.child_tid, Ordering::Relaxed);
     }
     if request.has(CloneFlags::CLONE_CHILD_CLEARTID) {
         child

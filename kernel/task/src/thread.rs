@@ -29,6 +29,8 @@ pub struct Task {
     fs_context: Shared<FsContext>,
     signals: ThreadSignals,
     clear_child_tid: AtomicU64,
+    /// Where it stores its id when it begins; 0: nowhere.
+    id_place: AtomicU64,
     robust_list: AtomicU64,
     rseq: RseqRegistration,
     vfork: VforkCompletion,
@@ -130,6 +132,7 @@ pub fn new(init: ThreadInit) -> Result<Arc<Thread>, Errno> {
         fs_context: init.fs_context,
         signals: const { ThreadSignals::new() },
         clear_child_tid: AtomicU64::new(0),
+        id_place: AtomicU64::new(0),
         robust_list: AtomicU64::new(0),
         rseq: const { RseqRegistration::new() },
         vfork: const { VforkCompletion::new() },
@@ -180,6 +183,12 @@ impl Thread {
     #[inline(always)]
     pub fn clear_child_tid(&self) -> &AtomicU64 {
         &self.task().clear_child_tid
+    }
+
+    /// Where it stores its id when it begins (`CLONE_CHILD_SETTID`); 0: nowhere.
+    #[inline(always)]
+    pub fn id_place(&self) -> &AtomicU64 {
+        &self.task().id_place
     }
 
     /// Address of the list of robust futexes: set_robust_list(2).
