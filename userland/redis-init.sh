@@ -9,9 +9,15 @@ ifconfig lo 127.0.0.1 up 2>/dev/null
 cd /data || exit 1
 
 value() { redis-cli info "$1" | sed -n "s/^$2:\([^\r]*\).*/\1/p"; }
-# write_beside PREFIX: eight clients write; the rate, and how long the slowest request took.
+# write_beside PREFIX COMMAND: eight clients write, and while they do Redis is told that; the rate, and how long the slowest request took.
 write_beside() {
-    redis-benchmark -t set -n 3000 -r 100000 -c 8 --csv | sed -n 's/^"SET","\([^"]*\)".*,"\([^"]*\)"$/result '"$1"'set \1\nresult '"$1"'longest \2/p'
+    redis-benchmark -t set -n 6000 -r 100000 -c 8 --csv >/data/written &
+    writing=$!
+    sleep 0.1
+    redis-cli "$2" >/dev/null
+    kill -0 "$writing" && echo "result $1amid yes"
+    wait "$writing"
+    sed -n 's/^"SET","\([^"]*\)".*,"\([^"]*\)"$/result '"$1"'set \1\nresult '"$1"'longest \2/p' /data/written
 }
 saved() { while [ "$(value persistence rdb_bgsave_in_progress)" = 1 ]; do sleep 0.1; done; }
 
@@ -29,9 +35,8 @@ echo "result version $(value server redis_version)"
 redis-cli debug populate "${KEYS:-490000}" key 1000 >/dev/null
 echo "result memory $(value memory used_memory_human)"
 for round in 1 2 3; do
-    redis-cli bgsave >/dev/null
+    if [ "$round" = 1 ]; then write_beside "" bgsave; else redis-cli bgsave >/dev/null; fi
     echo "result fork $(value stats latest_fork_usec)"
-    [ "$round" != 1 ] || write_beside ""
     saved
     echo "result status $(value persistence rdb_last_bgsave_status)"
 done
@@ -57,10 +62,8 @@ rewritten() { while [ "$(value persistence aof_rewrite_in_progress)$(value persi
 rm -f /data/dump.rdb
 redis-cli config set appendonly yes >/dev/null
 rewritten
-redis-cli bgrewriteaof >/dev/null
+write_beside aof- bgrewriteaof
 echo "result aof-fork $(value stats latest_fork_usec)"
-write_beside aof-
-echo "result aof-beside $(value persistence aof_rewrite_in_progress)"
 rewritten
 echo "result aof-status $(value persistence aof_last_bgrewrite_status)"
 same replayed debug loadaof

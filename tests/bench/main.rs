@@ -11,6 +11,7 @@
 //!     --update-linux   with --linux: Linux's figures alone
 //!     --kernel FILE    another image     --memory SIZE     --cpus N     --append WORDS
 //! bench latency    how late a sleeper is beside long calls, alone; latency/NAME one of them
+//! bench redis FOLDER    the chart of what `make redis` left there; to tests/bench with --update
 //! bench profile WHAT [sizes=MIB]    where the instructions of one fork, fault, switch, ... go
 //! ```
 
@@ -27,6 +28,7 @@ mod machine;
 mod monitor;
 mod parallel;
 mod profile;
+mod redis;
 mod runs;
 mod table;
 
@@ -147,6 +149,16 @@ fn run(choice: &Choice) -> Result<bool> {
         && verb == "profile"
     {
         return profile::run(&choice.machine, what, words).map(|()| true);
+    }
+    if let [verb, results] = choice.words.as_slice()
+        && verb == "redis"
+    {
+        let results = Path::new(results);
+        let chart = match choice.update {
+            Update::Nothing => results.join("redis.svg"),
+            Update::Linux | Update::All => committed("redis.svg"),
+        };
+        return redis::draw(results, &chart).map(|()| true);
     }
     choice.check_update()?;
     let sitting = sit(choice)?;
