@@ -116,3 +116,12 @@ pub(crate) fn is_loopback(address: &IpAddress) -> bool {
         IpAddress::Ipv6(address) => address.is_loopback(),
     }
 }
+
+/// Whether some network may have that broadcast address: it ends in two ones at least, for networks of 31 and 32 bits have none. Asked
+/// first, without a lock.
+pub(crate) fn may_be_broadcast(address: &IpAddress) -> bool {
+    match address {
+        IpAddress::Ipv4(address) => address.octets()[3] & 3 == 3,
+        IpAddress::Ipv6(_) => false,
+    }
+}

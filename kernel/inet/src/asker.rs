@@ -67,7 +67,7 @@ fn tell(mut packets: Fifo<Box<[u8]>>) {
         // What finds no room is not told.
         let _ = answer(&packet, &mut outbox);
     }
-    delivery::deliver(outbox);
+    delivery::deliver(&mut outbox);
 }
 
 fn answer(packet: &[u8], outbox: &mut Outbox) -> Option<()> {

@@ -47,13 +47,13 @@ pub(crate) fn start(take: TakePacket) -> Result<(), Errno> {
 
 /// Delivers the packets of `outbox`, and those that are sent in answer. No lock is held.
 #[inline]
-pub(crate) fn deliver(outbox: Outbox) {
+pub(crate) fn deliver(outbox: &mut Outbox) {
     if !outbox.is_empty() {
         deliver_some(outbox);
     }
 }
 
-fn deliver_some(mut outbox: Outbox) {
+fn deliver_some(outbox: &mut Outbox) {
     let (Ok(loopback), Some(take)) = (netif::loopback(), TAKE.get()) else {
         return;
     };
@@ -62,14 +62,14 @@ fn deliver_some(mut outbox: Outbox) {
             return;
         };
         let netif = packet.netif().unwrap_or(loopback);
-        take(netif, packet.bytes(), packet.bytes(), &mut outbox);
+        take(netif, packet.bytes(), packet.bytes(), outbox);
     }
     if !outbox.is_empty() {
         defer(outbox);
     }
 }
 
-fn defer(mut outbox: Outbox) {
+fn defer(outbox: &mut Outbox) {
     let Some(rest) = REST.get() else {
         return;
     };
@@ -103,7 +103,7 @@ impl Expire for Rest {
         }
         let is_more = !waiting.is_empty();
         drop(waiting);
-        deliver(outbox);
+        deliver(&mut outbox);
         if is_more {
             ring(&self);
         }

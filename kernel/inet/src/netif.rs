@@ -2,6 +2,7 @@
 //! neighbours (`station`); sockets are not its own: each has a set of its own (`smoltcp::iface::SocketSet`), and whoever holds a socket's lock has
 //! the interface work on that one alone. So no packet and no poll goes through all sockets of the machine.
 
+use super::address::may_be_broadcast;
 use super::asker::Asker;
 use super::clock;
 use super::fifo::Fifo;
@@ -225,6 +226,11 @@ impl Netif {
 
     /// Whether that is the broadcast address of one of its networks, or of all.
     pub(crate) fn is_broadcast(&self, address: &IpAddress) -> bool {
+        may_be_broadcast(address) && self.is_its_broadcast(address)
+    }
+
+    #[cold]
+    fn is_its_broadcast(&self, address: &IpAddress) -> bool {
         let state = self.state.lock();
         address.is_broadcast()
             || state.interface.ip_addrs().iter().any(|own| match (own, address) {

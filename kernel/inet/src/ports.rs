@@ -251,6 +251,11 @@ impl<S: PortHolder + ?Sized> Ports<S> {
     ) -> Option<Arc<S>> {
         let entries = self.entries.lock();
         let bound = &entries.get(&port)?.bound;
+        if let [only] = &bound[..] {
+            // As nearly always.
+            return (only.fit(address).is_some() && wants(&only.holder).is_some())
+                .then(|| only.holder.clone());
+        }
         let fit = |bound: &Bound<S>| Some((wants(&bound.holder)?, bound.fit(address)?));
         let best = bound.iter().filter_map(fit).max()?;
         let count = bound.iter().filter(|bound| fit(bound) == Some(best)).count();

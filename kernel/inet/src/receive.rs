@@ -57,7 +57,7 @@ impl Receiver {
             input::take_frame(self.netif, &frame[..len], &mut outbox);
             // Nothing that comes from outside is sent to this machine: the outbox stays empty.
             debug_assert!(outbox.is_empty());
-            delivery::deliver(outbox);
+            delivery::deliver(&mut outbox);
         }
         false
     }

@@ -1,6 +1,6 @@
 //! Which interface leads to an address.
 
-use super::address::is_loopback;
+use super::address::{is_loopback, may_be_broadcast};
 use super::netif::{self, Netif};
 use abi::Errno;
 use smoltcp::wire::IpAddress;
@@ -46,5 +46,5 @@ fn own_source(to: &IpAddress) -> IpAddress {
 
 /// Whether everybody on some network is meant.
 pub(crate) fn is_broadcast(address: &IpAddress) -> bool {
-    netif::all().any(|netif| netif.is_broadcast(address))
+    may_be_broadcast(address) && netif::all().any(|netif| netif.is_broadcast(address))
 }

@@ -84,7 +84,7 @@ impl Datagram {
         }
         if course.route.netif.is_loopback() {
             course.route.netif.traffic.note_out(header_len + len);
-            delivery::deliver(outbox);
+            delivery::deliver(&mut outbox);
         } else {
             // One for a neighbour that is not known yet waits there; one that finds no room is lost, as on a wire that is full.
             if let Some(mut packet) = outbox.take_first() {
@@ -92,7 +92,7 @@ impl Datagram {
                 if self.loops_back(&course) {
                     packet.come_by(course.route.netif);
                     outbox.push(packet);
-                    delivery::deliver(outbox);
+                    delivery::deliver(&mut outbox);
                 }
             }
         }

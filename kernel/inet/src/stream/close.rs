@@ -35,7 +35,7 @@ impl Stream {
         inner.is_receive_shut |= half.receives();
         let mut outbox = Outbox::new();
         let effects = self.run(&mut inner, None, &mut outbox);
-        self.finish(inner, effects, outbox);
+        self.finish(inner, effects, &mut outbox);
         self.readers.wake_all();
         self.writers.wake_all();
         Ok(())
@@ -63,7 +63,7 @@ impl Stream {
             is_reset
         });
         let effects = self.run(&mut inner, None, &mut outbox);
-        self.finish(inner, effects, outbox);
+        self.finish(inner, effects, &mut outbox);
         if let Some(name) = bound {
             PORTS.unbind(self, name.port);
         }
@@ -98,7 +98,7 @@ impl Stream {
         let effects = self.run(&mut inner, None, &mut outbox);
         drop(inner);
         self.perform(effects);
-        delivery::deliver(outbox);
+        delivery::deliver(&mut outbox);
     }
 
     /// connect(2) with no family: the connection is reset, the socket can be used again.

@@ -165,7 +165,7 @@ impl Stream {
         counts::ACTIVE_OPENS.note();
         let mut outbox = Outbox::new();
         let effects = self.run(&mut inner, None, &mut outbox);
-        self.finish(inner, effects, outbox);
+        self.finish(inner, effects, &mut outbox);
         Ok(())
     }
 

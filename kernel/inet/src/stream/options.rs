@@ -254,7 +254,7 @@ impl Stream {
     fn run_now(&self, mut inner: super::poll::Guard<'_>) {
         let mut outbox = Outbox::new();
         let effects = self.run(&mut inner, None, &mut outbox);
-        self.finish(inner, effects, outbox);
+        self.finish(inner, effects, &mut outbox);
     }
 }
 

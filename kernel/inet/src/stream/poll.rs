@@ -221,7 +221,7 @@ impl Stream {
     }
 
     /// Releases the lock, tells others, and delivers what was sent.
-    pub(super) fn finish(&self, guard: Guard<'_>, effects: Effects, outbox: Outbox) {
+    pub(super) fn finish(&self, guard: Guard<'_>, effects: Effects, outbox: &mut Outbox) {
         drop(guard);
         self.perform(effects);
         delivery::deliver(outbox);
@@ -354,6 +354,6 @@ impl Expire for Stream {
         } else {
             self.run(&mut inner, None, &mut outbox)
         };
-        self.finish(inner, effects, outbox);
+        self.finish(inner, effects, &mut outbox);
     }
 }

@@ -115,7 +115,7 @@ impl Stream {
             // The other side may have waited for room.
             let mut outbox = Outbox::new();
             let effects = self.run(&mut inner, None, &mut outbox);
-            self.finish(inner, effects, outbox);
+            self.finish(inner, effects, &mut outbox);
         }
         ReceiveStep::Moved(moved, fault)
     }

@@ -113,7 +113,7 @@ impl Stream {
             }
             let mut outbox = Outbox::new();
             let effects = self.run(&mut inner, None, &mut outbox);
-            self.finish(inner, effects, outbox);
+            self.finish(inner, effects, &mut outbox);
         }
         SendStep::Moved(moved, fault)
     }
