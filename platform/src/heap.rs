@@ -13,10 +13,11 @@ pub use grow::{
 use crate::cpu::{MAX_CPUS, PerCpu};
 use crate::fault_injection;
 use crate::lock::{Contention, Lock};
-use crate::memory::ram;
+use crate::memory::{ram, zero_frame_bytes};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use mm::PAGE_SIZE;
 use rlsf::Tlsf;
 
 /// From this size on an object is a block of its own.
@@ -93,6 +94,17 @@ unsafe fn free_large(object: *mut u8, layout: Layout) {
     ram::give_back(block);
 }
 
+/// Zeros the frames of a block that hold its first `len` bytes, by DC ZVA where there is one: a third of what stores take.
+///
+/// # Safety
+/// The block is RAM in the linear map, of whole frames, has as many bytes, and nobody else uses it.
+unsafe fn zero_frames(block: *mut u8, len: usize) {
+    for at in (0..len).step_by(PAGE_SIZE) {
+        // SAFETY: a frame of the block (contract): 4 KiB aligned, Normal memory.
+        unsafe { zero_frame_bytes(block.add(at)) }
+    }
+}
+
 impl Pool {
     /// An object, from a new arena if there is no room.
     fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
@@ -141,6 +153,23 @@ unsafe impl GlobalAlloc for KernelHeap {
         };
         count(layout.size());
         object.as_ptr()
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise is that of `alloc`.
+        let object = unsafe { self.alloc(layout) };
+        if object.is_null() {
+            return object;
+        }
+        if is_large(layout) {
+            // SAFETY: a large object is a block of whole frames, which nobody else has.
+            unsafe { zero_frames(object, layout.size()) };
+        } else {
+            // SAFETY: the object has as many bytes, which nobody else has.
+            unsafe { object.write_bytes(0, layout.size()) };
+        }
+        object
     }
 
     #[inline]

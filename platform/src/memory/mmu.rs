@@ -12,7 +12,7 @@ use mm::{Asid, Counters, Descriptor, Event, Frame, FrameWord, Mmu, PAGE_SIZE, Ro
 
 unsafe extern "C" {
     fn copy_frame_bytes(to: *mut u8, from: *const u8);
-    fn zero_frame_bytes(to: *mut u8);
+    pub(crate) fn zero_frame_bytes(to: *mut u8);
 }
 
 /// The MMU of this board. Zero sized: all its state is in the processor and in RAM.

@@ -10,6 +10,7 @@ pub(crate) mod ranges;
 pub(crate) mod stacks;
 
 pub use mmu::BoardMmu;
+pub(crate) use mmu::zero_frame_bytes;
 pub use ram::RamFrames;
 
 use crate::{arch, boot, layout};
