@@ -32,6 +32,11 @@ pub struct AreaMap {
 #[derive(Clone, Copy)]
 pub(crate) struct First(usize);
 
+impl First {
+    /// Of an area that is to be looked for.
+    pub(crate) const UNKNOWN: First = First(usize::MAX);
+}
+
 /// Areas in ascending order.
 pub struct Iter<'a> {
     root: Option<&'a Node>,
@@ -162,27 +167,39 @@ impl AreaMap {
     }
 
     /// The highest gap of `len` bytes (whole pages) that ends at or below `below` and begins at or above `above`.
-    pub fn gap_below(&self, below: VirtAddr, len: u64, above: VirtAddr) -> Option<PageRange> {
-        let mut end = below.min(VirtAddr(USER_END));
+    /// With it the place that an area there would have, for [`AreaMap::insert_at`].
+    #[inline(always)]
+    pub(crate) fn gap_below(&self, below: VirtAddr, len: u64, above: VirtAddr) -> Option<(PageRange, First)> {
+        let (mut end, mut place) = (below.min(VirtAddr(USER_END)), First::UNKNOWN);
         if let Some(root) = self.root.as_deref() {
             match root.kind() {
-                Kind::Leaf(areas) => node::find_gap_in_leaf(areas, &mut end, len),
-                Kind::Branch(_) => root.find_gap_below(&mut end, len),
-            };
+                Kind::Leaf(areas) => place = First(node::find_gap_in_leaf(areas, &mut end, len)),
+                Kind::Branch(_) => {
+                    root.find_gap_below(&mut end, len);
+                }
+            }
         }
         let start = VirtAddr(end.0.checked_sub(len)?);
-        (start >= above).then(|| PageRange::new(start, len)).flatten()
+        let range = (start >= above).then(|| PageRange::new(start, len)).flatten()?;
+        Some((range, place))
     }
 
     /// Adds an area where there is none, joined with its neighbours where they are the same.
     pub(crate) fn insert(&mut self, area: Area) -> Result<(), NoMemory> {
+        self.insert_at(First::UNKNOWN, area)
+    }
+
+    /// [`AreaMap::insert`]; `place` is where it is likely to belong.
+    #[inline(always)]
+    pub(crate) fn insert_at(&mut self, place: First, area: Area) -> Result<(), NoMemory> {
         debug_assert!(self.is_free(area.range), "areas: {:?} overlaps", area.range);
         if let Some(areas) = self.only_leaf().filter(|areas| areas.len() < node::MOST) {
-            return insert_into_leaf(areas, area);
+            return insert_into_leaf(areas, place.0, area);
         }
         self.insert_into_tree(area)
     }
 
+    #[inline(never)]
     fn insert_into_tree(&mut self, area: Area) -> Result<(), NoMemory> {
         if self.root.is_none() {
             self.root = Some(splice::first_leaf(area)?);

@@ -311,6 +311,13 @@ impl Frames {
         self.records.word(frame).load(Ordering::Relaxed) & OF_OBJECT != 0
     }
 
+    /// [`Frames::is_of_object`] for a loop that asks it of many frames.
+    #[inline(always)]
+    pub(crate) fn object_test(&self) -> impl Fn(Frame) -> bool + use<> {
+        let records = self.records;
+        move |frame| records.word(frame).load(Ordering::Relaxed) & OF_OBJECT != 0
+    }
+
     /// The slot of `frame`, a page, if it is in the swap cache.
     pub(crate) fn swap_slot(&self, frame: Frame) -> Option<Slot> {
         let word = self.records.word(frame).load(Ordering::Relaxed);

@@ -3,11 +3,12 @@
 use crate::addr::{Asid, Frame, Level, PAGE_SHIFT, PageRange, VirtAddr};
 use crate::descriptor::Descriptor;
 use crate::memory::Memory;
-use crate::mmu::Mmu;
+use crate::mmu::{GROUP, Mmu};
 use crate::portion::behind;
 use crate::range::{slots, slots_of};
 use crate::space::AddressSpace;
-use crate::table::Path;
+use crate::table::{Path, valid_in_group};
+use crate::table_copy::groups_of;
 
 /// One valid entry of a tree.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +107,7 @@ impl AddressSpace {
     /// [`AddressSpace::visit_pages`] for who asks only how many pages of their objects are mapped: that, and where to go on.
     pub fn count_object_pages<M: Mmu>(&self, memory: &Memory<M>, range: PageRange) -> (u64, VirtAddr) {
         let (mut at, mut entries, mut pages) = (range.start(), 0, 0);
+        let is_of_object = memory.frames().object_test();
         while at < range.end() && entries < MOST_ENTRIES {
             let path = self.tables.walk(memory, at);
             entries += WALK;
@@ -113,9 +115,12 @@ impl AddressSpace {
                 let base = VirtAddr(at.0 & !(Level::L2.span() - 1));
                 let slots = slots_of(table, memory, Level::L3, base, range);
                 entries += slots.len();
-                for index in slots {
-                    let leaf = memory.mmu().load(table, index);
-                    pages += u64::from(leaf.is_valid() && memory.frames().is_of_object(leaf.frame()));
+                for group in groups_of(slots.clone()) {
+                    let leaves = memory.mmu().load_group(table, group);
+                    for (nth, leaf) in leaves.into_iter().enumerate() {
+                        let is_meant = leaf.is_valid() && slots.contains(&(group * GROUP + nth));
+                        pages += u64::from(is_meant && is_of_object(leaf.frame()));
+                    }
                 }
             }
             at = behind(path, at);
@@ -191,14 +196,11 @@ impl AddressSpace {
     pub fn count_resident<M: Mmu>(&self, memory: &Memory<M>, from: VirtAddr) -> (u64, Option<VirtAddr>) {
         let root = self.tables.root();
         let (mut pages, mut entries) = (0, 0);
-        // Of the root's entries only those that may be valid: the first and the last program address lie far apart.
-        for l1 in self.tables.used.iter().filter(|&l1| l1 >= from.index(Level::L1)) {
+        let valid = self.valid_of_root(memory);
+        for l1 in valid.filter(|&l1| l1 >= from.index(Level::L1)) {
             let upper = memory.mmu().load(root, l1);
             let base = (l1 as u64) << Level::L1.shift();
             entries += 1;
-            if !upper.is_valid() {
-                continue;
-            }
             if entries >= MOST_ENTRIES {
                 return (pages, Some(VirtAddr(base)));
             }
@@ -222,13 +224,18 @@ impl AddressSpace {
     pub fn count_tables<M: Mmu>(&self, memory: &Memory<M>) -> u64 {
         let root = self.tables.root();
         let mut tables = 1;
-        for l1 in self.tables.used.iter() {
+        for l1 in self.valid_of_root(memory) {
             let upper = memory.mmu().load(root, l1);
-            if upper.is_valid() {
-                tables += 1 + memory.frames().occupancy(upper.frame()).valid() as u64;
-            }
+            tables += 1 + memory.frames().occupancy(upper.frame()).valid() as u64;
         }
         tables
+    }
+
+    /// The indices of the root's valid entries. Those alone are asked that may be: the first and the last program address lie far apart.
+    #[inline(always)]
+    fn valid_of_root<M: Mmu>(&self, memory: &Memory<M>) -> impl Iterator<Item = usize> {
+        let (root, groups) = (self.tables.root(), self.tables.used.groups());
+        groups.flat_map(move |group| valid_in_group(memory, root, group))
     }
 
     /// Pages mapped, all at once.

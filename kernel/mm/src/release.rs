@@ -13,7 +13,7 @@ use crate::entry_set::EntrySet;
 use crate::memory::Memory;
 use crate::mmu::{GROUP, Mmu};
 use crate::space::AddressSpace;
-use crate::table::{self, Tables};
+use crate::table::{self, Tables, ValidInGroup, valid_in_group};
 use core::ops::Range;
 
 /// What is left of a space that ends, or of a range. Dropped before its end, it does the rest at once.
@@ -27,7 +27,7 @@ pub struct Release<'a, M: Mmu> {
     /// Those of them that have not been looked at, but for the rest of a group.
     left: EntrySet,
     /// What is left of the group.
-    group: Range<usize>,
+    group: ValidInGroup,
     open: Option<Open>,
     /// The root of a tree whose turn comes after.
     next: Option<Frame>,
@@ -63,7 +63,7 @@ impl<'a, M: Mmu> Release<'a, M> {
             root: Some(root),
             used,
             left: used,
-            group: 0..0,
+            group: ValidInGroup::default(),
             open: None,
             next,
             areas: Default::default(),
@@ -83,7 +83,7 @@ impl<'a, M: Mmu> Release<'a, M> {
             root: None,
             used: EntrySet::default(),
             left: EntrySet::default(),
-            group: 0..0,
+            group: ValidInGroup::default(),
             open: None,
             next: root,
             areas: [areas.unwrap_or_default(), AreaMap::default()],
@@ -137,12 +137,10 @@ impl<'a, M: Mmu> Release<'a, M> {
     #[inline(always)]
     fn next_of_root(&mut self, root: Frame) -> Option<Descriptor> {
         loop {
-            let entry = first_valid(self.memory, root, &mut self.group);
-            if entry.is_some() {
-                return entry;
+            if let Some(index) = self.group.next() {
+                return Some(self.memory.mmu().load(root, index));
             }
-            let group = self.left.take_first()? * GROUP;
-            self.group = group..group + GROUP;
+            self.group = valid_in_group(self.memory, root, self.left.take_first()?);
         }
     }
 

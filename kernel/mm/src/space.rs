@@ -4,7 +4,7 @@
 
 use crate::addr::{Asid, Frame, PAGE_SIZE, PageRange, USER_END, VirtAddr};
 use crate::area::{Area, AreaFlags, Backing, Protection, Purpose, Sharing};
-use crate::area_map::AreaMap;
+use crate::area_map::{AreaMap, First};
 use crate::frames::NoMemory;
 use crate::inherit::ForkAdvice;
 use crate::memory::Memory;
@@ -126,7 +126,7 @@ impl AddressSpace {
     /// ([`Placement::FixedNoReplace`]). [`MapError::NoMemory`]: no memory, or no room; what was at a fixed place may be gone.
     #[inline(always)]
     pub fn map<M: Mmu>(&mut self, memory: &Memory<M>, request: MapRequest) -> Result<VirtAddr, MapError> {
-        let range = self.place(memory, request.placement, request.len)?;
+        let (range, place) = self.place_near(memory, request.placement, request.len)?;
         let MapRequest {
             protection,
             sharing,
@@ -138,14 +138,15 @@ impl AddressSpace {
         if flags.has(AreaFlags::AT_FORK) {
             self.fork_advice.note_area();
         }
-        self.areas.insert(Area {
+        let area = Area {
             range,
             protection,
             sharing,
             flags,
             backing,
             purpose,
-        })?;
+        };
+        self.areas.insert_at(place, area)?;
         Ok(range.start())
     }
 
@@ -156,9 +157,36 @@ impl AddressSpace {
         placement: Placement,
         len: u64,
     ) -> Result<PageRange, MapError> {
+        Ok(self.place_near(memory, placement, len)?.0)
+    }
+
+    /// [`AddressSpace::place`], and where among the areas one in the range would be likely to belong.
+    #[inline(always)]
+    fn place_near<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        placement: Placement,
+        len: u64,
+    ) -> Result<(PageRange, First), MapError> {
         if len == 0 {
             return Err(MapError::Invalid);
         }
+        match placement {
+            Placement::Hint(hint) if hint.page_start() < LOWEST => {
+                self.find_gap(len).ok_or(MapError::NoMemory)
+            }
+            placement => Ok((self.place_there(memory, placement, len)?, First::UNKNOWN)),
+        }
+    }
+
+    /// [`AddressSpace::place`] where an address is named.
+    #[inline(never)]
+    fn place_there<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        placement: Placement,
+        len: u64,
+    ) -> Result<PageRange, MapError> {
         match placement {
             Placement::Fixed(start) => {
                 let range = mappable(start, len)?;
@@ -174,11 +202,10 @@ impl AddressSpace {
                 }
             }
             Placement::Hint(hint) => {
-                let hinted = match hint.page_start() {
-                    start if start < LOWEST => None,
-                    start => mappable(start, len).ok().filter(|range| self.is_free(*range)),
-                };
-                hinted.or_else(|| self.find_gap(len)).ok_or(MapError::NoMemory)
+                let hinted = mappable(hint.page_start(), len).ok();
+                let free = hinted.filter(|range| self.is_free(*range));
+                let free = free.or_else(|| Some(self.find_gap(len)?.0));
+                free.ok_or(MapError::NoMemory)
             }
         }
     }
@@ -187,7 +214,8 @@ impl AddressSpace {
         self.areas.is_free(range)
     }
 
-    fn find_gap(&self, len: u64) -> Option<PageRange> {
+    #[inline(always)]
+    fn find_gap(&self, len: u64) -> Option<(PageRange, First)> {
         let len = len.checked_next_multiple_of(PAGE_SIZE as u64)?;
         self.areas.gap_below(MAPPINGS_END, len, LOWEST)
     }

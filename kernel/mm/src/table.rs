@@ -191,18 +191,31 @@ pub(crate) fn link<M: Mmu>(memory: &Memory<M>, table: Frame, index: usize, descr
 
 /// The indices of the valid entries of a group of `table`, lowest first, as they are now.
 #[inline(always)]
-pub(crate) fn valid_in_group<M: Mmu>(
-    memory: &Memory<M>,
-    table: Frame,
-    group: usize,
-) -> impl Iterator<Item = usize> + use<M> {
+pub(crate) fn valid_in_group<M: Mmu>(memory: &Memory<M>, table: Frame, group: usize) -> ValidInGroup {
     let entries = memory.mmu().load_group(table, group);
-    let mut valid = (0..GROUP).fold(0, |bits, nth| bits | u32::from(entries[nth].is_valid()) << nth);
-    core::iter::from_fn(move || {
-        let nth = valid.trailing_zeros() as usize;
-        valid &= valid.wrapping_sub(1);
-        (nth < GROUP).then_some(group * GROUP + nth)
-    })
+    ValidInGroup {
+        first: group * GROUP,
+        valid: (0..GROUP).fold(0, |bits, nth| bits | u32::from(entries[nth].is_valid()) << nth),
+    }
+}
+
+/// See [`valid_in_group`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ValidInGroup {
+    first: usize,
+    /// A bit for each that is left.
+    valid: u32,
+}
+
+impl Iterator for ValidInGroup {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        let nth = self.valid.trailing_zeros() as usize;
+        self.valid &= self.valid.wrapping_sub(1);
+        (nth < GROUP).then_some(self.first + nth)
+    }
 }
 
 /// An empty table with one reference.

@@ -49,7 +49,9 @@ pub(crate) fn groups_of(used: Range<usize>) -> Range<usize> {
 }
 
 /// Shares every child of `source` with `target` (private, and empty where `source` has no entries), but for the one that is
-/// replaced. Returns whether `source` has write-protected descriptors.
+/// replaced. Returns whether `source` has write-protected descriptors. Inlined for what is new or has nothing else in it, as most tables
+/// on the path to a stack.
+#[inline(always)]
 pub(crate) fn copy_entries<M: Mmu>(
     memory: &Memory<M>,
     level: Level,
@@ -72,6 +74,18 @@ pub(crate) fn copy_entries<M: Mmu>(
         fence(Ordering::Acquire);
         return memory.frames().occupancy(source).is_write_protected();
     }
+    copy_others(memory, level, source, target, replacement)
+}
+
+/// [`copy_entries`] of a table that has others.
+#[inline(never)]
+fn copy_others<M: Mmu>(
+    memory: &Memory<M>,
+    level: Level,
+    source: Frame,
+    target: Frame,
+    replacement: Option<Replacement>,
+) -> bool {
     if memory.frames().occupancy(source).may_have_swapped() {
         return swapped::copy_with_swapped(memory, source, target, replacement);
     }
@@ -151,6 +165,11 @@ impl<M: Mmu> TableCopy<'_, M> {
                 };
                 group = self.share_row(group..stop, &row, protected);
                 continue;
+            } else if !Descriptor::united(&entries).is_valid() {
+                // A gap between what lies far apart, as a program's text and its heap.
+                self.memory
+                    .mmu()
+                    .store_group(self.target, group, [Descriptor::INVALID; GROUP]);
             } else if !self.share_scattered(group, &entries, &protect_plain) {
                 self.share_mixed(group, &entries, &protect);
             }

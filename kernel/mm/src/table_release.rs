@@ -34,6 +34,10 @@ fn release_groups<M: Mmu>(memory: &Memory<M>, table: Frame, groups: Range<usize>
     let Range { mut start, end } = groups;
     while start < end {
         let entries = mmu.load_group(table, start);
+        if !entries[0].is_valid() && !Descriptor::united(&entries).is_valid() {
+            start += 1;
+            continue;
+        }
         let Some(row) = Row::as_it_is(&entries) else {
             release_scattered(memory, &entries, chain);
             start += 1;

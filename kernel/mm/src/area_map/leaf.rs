@@ -7,10 +7,11 @@ use crate::fallible::reserve;
 use crate::frames::NoMemory;
 use alloc::vec::Vec;
 
-/// Adds an area where there is none, joined with its neighbours where they are the same. The leaf has a place free.
+/// Adds an area where there is none, joined with its neighbours where they are the same. The leaf has a place free; `guess` is that
+/// where it is likely to belong.
 #[inline]
-pub(super) fn insert_into_leaf(areas: &mut Vec<Area>, area: Area) -> Result<(), NoMemory> {
-    let at = first_area_ending_after(areas, area.range.start());
+pub(super) fn insert_into_leaf(areas: &mut Vec<Area>, guess: usize, area: Area) -> Result<(), NoMemory> {
+    let at = place_for(areas, guess, area.range.start());
     let (before, after) = areas.split_at_mut(at);
     let (before, after) = (before.last_mut(), after.first_mut());
     let joins_after = after.as_ref().is_some_and(|after| area.continues_with(after));
@@ -34,6 +35,18 @@ pub(super) fn insert_into_leaf(areas: &mut Vec<Area>, area: Area) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Index of the first area that ends behind `start`: `guess`, if it is that one.
+#[inline(always)]
+fn place_for(areas: &[Area], guess: usize, start: VirtAddr) -> usize {
+    let is_above = |area: Option<&Area>| area.is_none_or(|area| area.range.end() > start);
+    let is_below = |last: Option<usize>| last.is_none_or(|last| areas[last].range.end() <= start);
+    if guess <= areas.len() && is_above(areas.get(guess)) && is_below(guess.checked_sub(1)) {
+        guess
+    } else {
+        first_area_ending_after(areas, start)
+    }
 }
 
 /// The area at `guess`, if it holds `address`.

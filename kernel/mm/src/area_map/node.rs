@@ -235,7 +235,7 @@ impl Node {
     /// below all of them.
     pub(super) fn find_gap_below(&self, end: &mut VirtAddr, len: u64) -> bool {
         match self.kind() {
-            Kind::Leaf(areas) => find_gap_in_leaf(areas, end, len),
+            Kind::Leaf(areas) => find_gap_in_leaf(areas, end, len) > 0,
             Kind::Branch(children) => children.iter().rev().any(|child| {
                 let Summary {
                     start,
@@ -253,14 +253,21 @@ impl Node {
     }
 }
 
-/// [`Node::find_gap_below`] in a leaf.
-#[inline]
-pub(super) fn find_gap_in_leaf(areas: &[Area], end: &mut VirtAddr, len: u64) -> bool {
-    let mut areas = areas.iter().rev();
-    areas.any(|area| !descends(end, area.range.start(), area.range.end(), len))
+/// [`Node::find_gap_below`] in a leaf; how many of the areas lie below the gap.
+#[inline(always)]
+pub(super) fn find_gap_in_leaf(areas: &[Area], end: &mut VirtAddr, len: u64) -> usize {
+    let mut below = areas.len();
+    while let Some(area) = below.checked_sub(1).and_then(|last| areas.get(last)) {
+        if !descends(end, area.range.start(), area.range.end(), len) {
+            break;
+        }
+        below -= 1;
+    }
+    below
 }
 
 /// Moves `end` below what lies from `start` to `top`, unless the gap between them is wide enough.
+#[inline(always)]
 fn descends(end: &mut VirtAddr, start: VirtAddr, top: VirtAddr, len: u64) -> bool {
     if start >= *end {
         return true;

@@ -142,6 +142,7 @@ fn ask_for_gap(map: &AreaMap, model: &Model, numbers: &mut Numbers) {
     let is_gap = |start: &usize| model[*start..start + len].iter().all(Option::is_none);
     let wanted = (1..(below + 1).saturating_sub(len)).rev().find(is_gap);
     let found = map.gap_below(VirtAddr(below as u64 * PAGE), len as u64 * PAGE, VirtAddr(PAGE));
+    let found = found.map(|(range, _)| range);
     assert_eq!(
         found.map(|range| range.start()),
         wanted.map(|start| VirtAddr(start as u64 * PAGE))
