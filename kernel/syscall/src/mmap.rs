@@ -5,7 +5,7 @@ use super::backing::{file_backing, zeros};
 use super::lookup::file;
 use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
 use super::mlock;
-use super::space::{is_inside_area, space};
+use super::space::{edit_space, is_inside_area, space};
 use abi::Errno;
 use abi::memory::{MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, ProtFlags};
 use abi::process::RLIMIT_DATA;
@@ -14,6 +14,7 @@ use mm::{
     AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose,
     Sharing, VirtAddr,
 };
+use sched::space::Space;
 use task::thread::{Thread, ThreadExt};
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -199,15 +200,16 @@ pub fn munmap(current: &Thread, start: u64, len: u64) -> Result<usize, Errno> {
     );
     let is_split =
         |space: &AddressSpace| is_inside_area(space, VirtAddr(start)) && is_inside_area(space, end);
-    let space = space(current)?;
-    space.note_before_dropping(len);
-    space.edit(|space| {
+    if Space::notes_dropping(len) {
+        space(current)?.note_before_dropping(len);
+    }
+    edit_space(current, |space| {
         if is_full(space) && is_split(space) {
             return Err(Errno::ENOMEM);
         }
         space
             .unmap(memory::get(), VirtAddr(start), len)
             .map_err(map_errno)
-    })?;
+    })??;
     Ok(0)
 }

@@ -26,10 +26,16 @@ impl Space {
         self.with(|_| self.peaks.pages.store(now, Ordering::Relaxed));
     }
 
+    /// Whether [`Space::note_before_dropping`] does something about so many bytes.
+    #[inline(always)]
+    pub const fn notes_dropping(len: u64) -> bool {
+        len >= LEAST_DROPPED
+    }
+
     /// To be called before up to `len` bytes are unmapped or dropped. No lock is held.
     #[inline]
     pub fn note_before_dropping(&self, len: u64) {
-        if len >= LEAST_DROPPED {
+        if Space::notes_dropping(len) {
             self.look_before_dropping(len);
         }
     }
