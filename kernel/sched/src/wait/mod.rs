@@ -113,6 +113,17 @@ impl WaitQueue {
             .map(expect_some)
     }
 
+    /// As [`WaitQueue::wait_until`], for one who has looked already, in vain, and still holds the lock that everybody takes who lets
+    /// `ready` hold: whoever takes it later finds the sleeper in the queue.
+    ///
+    /// # Errors
+    /// As [`WaitQueue::wait_until`].
+    #[inline]
+    pub fn wait_behind<T, G>(&self, guard: G, ready: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
+        self.sleep_in(WaitKind::Shared, None, Interruption::Signal, Some(guard), ready)
+            .map(expect_some)
+    }
+
     /// As [`WaitQueue::wait_until`], until the timer passes `deadline` (ticks of `platform::timer`): then `Ok(None)`.
     ///
     /// # Errors

@@ -134,27 +134,34 @@ enum ChildEvent {
 /// `ECHILD`: there is no such child. A restart marker: a signal came.
 pub fn wait_for_child(current: &Thread, meant: Meant, wanted: Wanted) -> Result<Option<Child>, Errno> {
     let process = current.process();
-    let named = process.named_child(meant);
-    let look = || match process.children.lock().take_event(&meant, named.as_ref(), wanted) {
-        Ok(None) if !wanted.is_immediate => None,
-        answer => Some(answer),
+    let mut children = process.children.lock();
+    let mut named = None;
+    if let WaitTarget::Process(pid) = meant.which
+        && children.len() > FEW
+    {
+        drop(children);
+        named = table::find(pid);
+        children = process.children.lock();
+    }
+    let event = match children.take_event(&meant, named.as_ref(), wanted) {
+        Ok(None) if !wanted.is_immediate => {
+            // Who has an event for the parent takes that lock first.
+            let look = || {
+                let event = process.children.lock().take_event(&meant, named.as_ref(), wanted);
+                event.transpose()
+            };
+            Some(process.child_events.wait_behind(children, look)??)
+        }
+        answer => {
+            drop(children);
+            answer?
+        }
     };
-    Ok(match process.child_events.wait_until(look)?? {
+    Ok(match event {
         None => None,
         Some(ChildEvent::Ended(child)) => Some(reap(process, &child, wanted)),
         Some(ChildEvent::Changed(child, status)) => Some(describe(&child, status)),
     })
-}
-
-impl Process {
-    /// The process that a wait names, where it is not quickly found among the children.
-    fn named_child(&self, meant: Meant) -> Option<Arc<Process>> {
-        let WaitTarget::Process(pid) = meant.which else {
-            return None;
-        };
-        let is_quick = self.children.lock().len() <= FEW;
-        (!is_quick).then(|| table::find(pid)).flatten()
-    }
 }
 
 impl Children {

@@ -30,6 +30,19 @@ impl Actions {
         core::mem::replace(&mut self.all[signal.index()], action)
     }
 
+    /// The signals that are ignored, and those that are caught.
+    pub(super) fn ignored_and_caught(&self) -> (SigSet, SigSet) {
+        let (mut ignored, mut caught) = (SigSet::EMPTY, SigSet::EMPTY);
+        for signal in (1..=Signal::COUNT as u64).filter_map(Signal::new) {
+            match self.all[signal.index()].handler {
+                SIG_DFL => {}
+                SIG_IGN => ignored = ignored.with(signal),
+                _ => caught = caught.with(signal),
+            }
+        }
+        (ignored, caught)
+    }
+
     pub(super) fn reset_handlers(&mut self) {
         self.all.iter_mut().for_each(reset_handler);
         self.changed = SigSet::EMPTY;

@@ -338,13 +338,7 @@ pub fn summary(process: &Process, thread: Option<&Thread>) -> SignalSets {
         summary.pending = thread.signals().pending();
         summary.blocked = thread.signals().mask();
     }
-    for signal in (1..=Signal::COUNT as u64).filter_map(Signal::new) {
-        match process.signals.action(signal).handler {
-            SIG_DFL => {}
-            SIG_IGN => summary.ignored = summary.ignored.with(signal),
-            _ => summary.caught = summary.caught.with(signal),
-        }
-    }
+    (summary.ignored, summary.caught) = process.signals.actions.read(Actions::ignored_and_caught);
     summary
 }
 
