@@ -8,7 +8,7 @@ use super::report::{Report, TIME, WORST, rest};
 use super::settings::Settings;
 use super::{Random, Row, filled, pages_of};
 use crate::runtime::Result;
-use crate::runtime::measure::{nanoseconds, ticks};
+use crate::runtime::measure::{mark_begin, mark_end, nanoseconds, ticks};
 use crate::runtime::memory::{Mapping, PAGE};
 use crate::runtime::process::{self, Fork};
 use crate::runtime::time::{self, TimeSpec};
@@ -51,11 +51,11 @@ const REQUESTS: u64 = 64;
 const IS_OVER: usize = 0;
 
 fn serving(settings: &Settings, report: &mut Report) -> Result<()> {
-    if report.is_marking() {
-        return Ok(());
-    }
     let sizes = settings.sizes_that_fit();
-    let is_asked_for = |service: &&Service| sizes.contains(&1024.max(service.size));
+    // Who watches the marks prints every instruction: of the small one only.
+    let is_marking = report.is_marking();
+    let is_asked_for =
+        |service: &&Service| sizes.contains(&1024.max(service.size)) && !(is_marking && service.stores > 1);
     SERVICES
         .iter()
         .filter(is_asked_for)
@@ -64,8 +64,12 @@ fn serving(settings: &Settings, report: &mut Report) -> Result<()> {
 
 fn serve(service: &Service, settings: &Settings, report: &mut Report) -> Result<()> {
     let memory = filled(pages_of(service.size))?;
+    if report.is_marking() {
+        report.announce_marks(service.name, REQUESTS);
+        return one_round(service, &memory, true).map(drop);
+    }
     let rounds: Vec<Vec<u64>> = (0..settings.repeats_at(1024))
-        .map(|_| one_round(service, &memory))
+        .map(|_| one_round(service, &memory, false))
         .collect::<Result<_>>()?;
     let late = || rounds.iter().flatten().map(|&late| late * 100);
     let name = |what| alloc::format!("{}/{what}", service.name);
@@ -75,8 +79,8 @@ fn serve(service: &Service, settings: &Settings, report: &mut Report) -> Result<
     Ok(())
 }
 
-/// How late each request was, in nanoseconds.
-fn one_round(service: &Service, memory: &Mapping) -> Result<Vec<u64>> {
+/// How late each request was, in nanoseconds; or marks around each, which begin before it comes.
+fn one_round(service: &Service, memory: &Mapping, is_marking: bool) -> Result<Vec<u64>> {
     // All pages are the server's own again, as after a long time without a snapshot.
     memory.store_pages(memory.pages(), 1);
     let board = Board::new()?;
@@ -93,11 +97,17 @@ fn one_round(service: &Service, memory: &Mapping) -> Result<Vec<u64>> {
     };
     for request in 0..REQUESTS {
         let due = request * service.period;
+        if is_marking {
+            mark_begin();
+        }
         wait_until(start, due)?;
         for _ in 0..service.stores {
             memory.store(random.below(memory.pages()) * PAGE, 2);
         }
         late.push((nanoseconds(ticks() - start)).saturating_sub(due));
+        if is_marking {
+            mark_end();
+        }
     }
     board.write(IS_OVER, 1);
     expect_success(process::wait_for_end(child)?)?;
