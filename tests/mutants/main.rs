@@ -1,12 +1,14 @@
 //! Mutants of the finished kernel: each TLBI, DSB, DMB, ISB, DC, IC, break and lock of `platform` and `mm` left out or made weaker in the
 //! Image, one at a time, and played under the checker.
 //!
+//! `mutants --rules [RULE]` plays for each rule of the checker the mutant that only it notices ([`own`]).
 //! `mutants [--list] [--all] [--orders] [TEXT]` plays those with TEXT in their line; with `--orders` none, and only says which are noticed
 //! without being played: by an order of `tests/litmus`, or by the list of what is kept ([`tests::kept`]). Without `--all` all copies of
 //! what was inlined in many places are changed at once. What nobody notices must stand in [`harmless`] with its reason. Ends with
 //! `N passed, N failed`, and writes a table to `target/holstein`.
 
 mod harmless;
+mod own;
 mod play;
 mod table;
 
@@ -151,6 +153,7 @@ struct Choice {
     is_list_only: bool,
     is_all: bool,
     is_unplayed: bool,
+    is_of_rules: bool,
     text: String,
 }
 
@@ -176,6 +179,7 @@ fn choice() -> Choice {
         is_list_only: false,
         is_all: false,
         is_unplayed: false,
+        is_of_rules: false,
         text: String::new(),
     };
     for word in std::env::args().skip(1) {
@@ -183,6 +187,7 @@ fn choice() -> Choice {
             "--list" => choice.is_list_only = true,
             "--all" => choice.is_all = true,
             "--orders" => choice.is_unplayed = true,
+            "--rules" => choice.is_of_rules = true,
             _ => choice.text = word,
         }
     }
@@ -270,6 +275,9 @@ fn judge(original: &Original, mutant: &[(Site, Mutation)], listed: Listed) -> Re
 
 fn run() -> Result<bool> {
     let choice = choice();
+    if choice.is_of_rules {
+        return own::run(&choice.text);
+    }
     let built = files::built();
     let sites = sites::find(&built.join("kernel.elf"))?;
     let mutants = mutants(&sites, &choice.text);

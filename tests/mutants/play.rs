@@ -166,6 +166,50 @@ fn play_once(image: &Path, work: &Work) -> Result<Verdict> {
     Ok(Verdict::Test("a hang".to_owned()))
 }
 
+/// What was noticed when nobody stopped at the first thing.
+pub struct Whole {
+    /// The rules that the checker named.
+    pub rules: BTreeSet<String>,
+    /// What the work said, if it did not come to a good end.
+    pub failure: Option<String>,
+}
+
+/// How long the work goes on behind the first violation.
+const BEHIND: Duration = Duration::from_secs(10);
+
+/// Plays the image under this work to its end, or until some time behind the first violation.
+pub fn play_whole(image: &Path, work: &Work) -> Result<Whole> {
+    let mut stage = Stage::alone("mutants", Kernel::Holstein(image.to_owned()), LIMIT)?;
+    work.watch(&mut stage);
+    let mut board = (work.start)(&mut stage)?;
+    board.set_step(PAUSE);
+    let start = Instant::now();
+    let mut first = None;
+    let mut failure = Some("a hang".to_owned());
+    while start.elapsed() < LIMIT && first.is_none_or(|first: Instant| first.elapsed() < BEHIND) {
+        if board.expect_end().is_ok() {
+            let end = end(&stage.transcript());
+            failure = match end {
+                Verdict::Test(what) => Some(what),
+                _ => None,
+            };
+            break;
+        }
+        if first.is_none() && stage.watch_log()?.contains("VIOLATION ") {
+            first = Some(Instant::now());
+            failure = None;
+        }
+    }
+    let log = stage.watch_log()?;
+    let rules = log
+        .lines()
+        .filter_map(|line| line.strip_prefix("VIOLATION ")?.split(' ').next());
+    Ok(Whole {
+        rules: rules.map(str::to_owned).collect(),
+        failure,
+    })
+}
+
 /// Who noticed what ended the stage.
 fn noticed(error: &str) -> Verdict {
     let rule = error

@@ -16,6 +16,7 @@ pub mod mutations;
 pub mod program;
 pub mod progress;
 pub mod qemu;
+pub mod rule_mutants;
 pub mod runner;
 pub mod session;
 pub mod sites;
