@@ -238,6 +238,7 @@ fn register() -> Result<(), Errno> {
     tty::register_devpts()?;
     diskfs::register()?;
     devices::register()?;
+    storage::register_loops()?;
     tty::register()
 }
 

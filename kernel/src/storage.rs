@@ -6,7 +6,7 @@ use abi::Errno;
 use abi::mount::MountFlags;
 use alloc::sync::Arc;
 use block::BlockDevice;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use formats::bootargs::CommandLine;
 use klog::{boot_arguments, error, info, power};
 use pagecache::{reclaim, writeback};
@@ -29,11 +29,31 @@ pub fn begin(line: CommandLine<'static>, most_processes: u64) {
         }
         return boot::finish(line, most_processes);
     }
-    memory::register_shrinker(reclaim::shrink);
     MOST_PROCESSES.store(most_processes, Ordering::Relaxed);
-    kernel_thread::start::<WriteBack>()
+    start_write_back()
         .and_then(|()| kernel_thread::start::<Boot>())
         .expect("a machine that booted has memory for two threads");
+}
+
+/// Registers the disks that are files.
+///
+/// # Errors
+/// `EBUSY`, `ENOMEM`.
+pub fn register_loops() -> Result<(), Errno> {
+    pagecache::register_loops(|| {
+        start_write_back()?;
+        kernel_thread::start::<LoopWorker>()
+    })
+}
+
+/// Starts the thread that writes back what is dirty, once: a machine without a disk needs none until a file becomes one.
+fn start_write_back() -> Result<(), Errno> {
+    static IS_STARTED: AtomicBool = AtomicBool::new(false);
+    if IS_STARTED.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    memory::register_shrinker(reclaim::shrink);
+    kernel_thread::start::<WriteBack>().inspect_err(|_| IS_STARTED.store(false, Ordering::Relaxed))
 }
 
 /// What `root=` says, if nobody gave an initrd, which comes first.
@@ -75,6 +95,14 @@ fn mount_root(root: &str, line: CommandLine<'static>) -> Result<(), &'static str
         true => MountFlags::empty(),
         false => MountFlags::MS_RDONLY,
     };
+    let is_to_grow = is_writable && line.has_flag("growroot");
+    if is_to_grow && let Err(reason) = block::grow_partition(&volume) {
+        info!(
+            "{}: the partition stays as it is: {}",
+            volume.name,
+            reason.message()
+        );
+    }
     mount::replace_root(kind, DeviceNumber { major, minor }, b"/dev/root", flags)
         .map_err(|error| error.message())?;
     info!(
@@ -82,6 +110,16 @@ fn mount_root(root: &str, line: CommandLine<'static>) -> Result<(), &'static str
         kind.name(),
         if is_writable { "" } else { "readonly " }
     );
+    if is_to_grow {
+        match diskfs::grow(volume.number) {
+            Ok(bytes) => info!("{}: the file system has {} MiB", volume.name, bytes >> 20),
+            Err(reason) => error!(
+                "{}: the file system cannot grow: {}",
+                volume.name,
+                reason.message()
+            ),
+        }
+    }
     Ok(())
 }
 
@@ -134,5 +172,16 @@ impl KernelWork for WriteBack {
 
     fn run() {
         writeback::run()
+    }
+}
+
+/// Reads and writes the file of one disk.
+struct LoopWorker;
+
+impl KernelWork for LoopWorker {
+    const NAME: &'static str = "loop";
+
+    fn run() {
+        pagecache::serve_loop();
     }
 }

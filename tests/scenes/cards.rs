@@ -1,17 +1,19 @@
 //! A card of SD on the Raspberry Pi: the root on its second partition stays, whatever way the card counts; one that is taken out says so.
 
 use crate::disk_files::{check, fill_root};
+use crate::disks::drive;
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use tests::{Machine, Scene, Session, Stage, files};
+use tests::{Machine, Scene, Session, Stage, Virt, files};
 
 pub const SCENES: &[Scene] = &[
     Scene::holstein("cards.root_stays", root_stays).within_seconds(300),
     Scene::holstein("cards.more_than_2_gib", large).within_seconds(240),
+    Scene::holstein("cards.grows", grows).within_seconds(400),
     Scene::holstein("cards.none", none),
 ];
 
@@ -23,6 +25,11 @@ const ROOT_LEN: u64 = 96 * MEGABYTE;
 
 /// Makes a card with room for a partition of FAT and one with a root in it.
 fn card(stage: &Stage, name: &str, len: u64) -> Result<PathBuf> {
+    card_of(stage, name, len, &[])
+}
+
+/// The same, with further options for mke2fs.
+fn card_of(stage: &Stage, name: &str, len: u64, options: &[&str]) -> Result<PathBuf> {
     let root = fill_root(stage)?;
     let path = stage.file(name);
     let _ = fs::remove_file(&path);
@@ -40,7 +47,9 @@ fn card(stage: &Stage, name: &str, len: u64) -> Result<PathBuf> {
     file.write_all(&table)?;
     files::run(
         Command::new("mke2fs")
-            .args(["-q", "-t", "ext4", "-L", "cattle", "-E"])
+            .args(["-q", "-t", "ext4", "-L", "cattle"])
+            .args(options)
+            .arg("-E")
             .arg(format!("offset={ROOT_START}"))
             .arg("-d")
             .arg(&root)
@@ -134,4 +143,90 @@ fn none(stage: &mut Stage) -> Result<()> {
     shell.expect("VFS: Cannot open root device \"/dev/mmcblk0p2\"")?;
     shell.expect("Unable to mount root fs")?;
     shell.expect_end()
+}
+
+/// A card that is larger than the image written to it: the first boot makes the root as large, and loses nothing where the power goes.
+fn grows(stage: &mut Stage) -> Result<()> {
+    let fresh = growing_card(stage)?;
+    let card = stage.file("card.img");
+    files::run(Command::new("cp").arg("--sparse=always").arg(&fresh).arg(&card))?;
+    const ROOT: &str = "root=/dev/mmcblk0p2 rw rootwait growroot";
+    let mut shell = boot(stage, &card, ROOT)?;
+    shell.check("dmesg | grep mmcblk0p2", "the file system has 1008 MiB")?;
+    shell.check("df -m / | tail -n 1", r"^/dev/root +9[0-9][0-9] ")?;
+    shell.run(
+        "dd if=/dev/zero of=/root/large bs=1M count=8 2>/dev/null; seq 1 100000 > /root/numbers; sync",
+    )?;
+    power_off(&mut shell)?;
+    check_grown(stage, &card)?;
+    // There is nothing more to be had: the next boot, on the other board, changes nothing. What came can be filled.
+    let mut load = stage.load();
+    load.command_line = format!("{} root=/dev/vda2 rw growroot", load.command_line);
+    load.arguments = drive(&card, "");
+    let mut shell = stage.boot(&Machine::Virt(Virt::default()), &load)?;
+    shell.set_step(Duration::from_secs(120));
+    shell.expect_prompt()?;
+    shell.check("dmesg | grep vda2", "the file system has 1008 MiB")?;
+    shell.check(
+        "seq 1 100000 | cmp - /root/numbers && wc -c < /root/large",
+        "^8388608$",
+    )?;
+    shell.run("dd if=/dev/zero of=/root/more bs=1M count=150 2>/dev/null; sync")?;
+    power_off(&mut shell)?;
+    check_grown(stage, &card)?;
+    for cut in 0..CUTS {
+        files::run(Command::new("cp").arg("--sparse=always").arg(&fresh).arg(&card))?;
+        let mut shell = stage.boot(&Machine::Virt(Virt::default()), &load)?;
+        // From before the table is written until behind the last copy of the superblock.
+        shell.expect("vda1 vda2")?;
+        std::thread::sleep(Duration::from_millis(10 * cut));
+        drop(shell);
+        let mut shell = stage.boot(&Machine::Virt(Virt::default()), &load)?;
+        shell.set_step(Duration::from_secs(60));
+        shell.expect_prompt()?;
+        shell.check(
+            "df -m / | tail -n 1; ls -l /bin/busybox | wc -l",
+            r"(?s)^/dev/root +9[0-9][0-9] .*^1$",
+        )?;
+        power_off(&mut shell)?;
+        check_grown(stage, &card).with_context(|| format!("cut {cut}"))?;
+    }
+    fs::remove_file(&card)?;
+    fs::remove_file(&fresh)?;
+    Ok(())
+}
+
+/// How often the power goes.
+const CUTS: u64 = 6;
+
+/// A card of 1 GiB with a root of 96 MiB that can grow, as `make sdcard` makes it.
+fn growing_card(stage: &Stage) -> Result<PathBuf> {
+    let path = card_of(
+        stage,
+        "fresh.img",
+        1024 * MEGABYTE,
+        &["-b", "4096", "-O", "meta_bg,^resize_inode"],
+    )?;
+    Ok(path)
+}
+
+/// The second partition reaches to the end of the card, and e2fsck has nothing to say of it.
+fn check_grown(stage: &Stage, card: &Path) -> Result<()> {
+    let mut file = File::open(card)?;
+    let mut table = [0; SECTOR as usize];
+    file.read_exact(&mut table)?;
+    let count = u32::from_le_bytes(table[446 + 16 + 12..][..4].try_into()?);
+    let wanted = (1024 * MEGABYTE - ROOT_START) / SECTOR;
+    ensure!(u64::from(count) == wanted, "the partition has {count} sectors");
+    let part = stage.file("part.img");
+    let _ = fs::remove_file(&part);
+    files::run(
+        Command::new("dd")
+            .arg(format!("if={}", card.display()))
+            .arg(format!("of={}", part.display()))
+            .args(["bs=1M", "conv=sparse", "skip=16"]),
+    )?;
+    check(&part)?;
+    fs::remove_file(&part)?;
+    Ok(())
 }

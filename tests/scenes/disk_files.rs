@@ -12,6 +12,7 @@ pub const SCENES: &[Scene] = &[
     Scene::holstein("disk_files.root_stays", root_stays).within_seconds(180),
     Scene::holstein("disk_files.names", names).within_seconds(180),
     Scene::holstein("disk_files.mounted_beside", mounted_beside).within_seconds(180),
+    Scene::holstein("disk_files.loops", loops).within_seconds(240),
     Scene::holstein("disk_files.full", full).within_seconds(180),
     Scene::holstein("disk_files.power_cuts", power_cuts).within_seconds(1200),
     Scene::holstein("disk_files.journal_error", journal_error).within_seconds(180),
@@ -190,6 +191,74 @@ fn mounted_beside(stage: &mut Stage) -> Result<()> {
     power_off(&mut shell)?;
     check(&disk)?;
     check(&beside)
+}
+
+/// Asks debugfs for something; what it prints.
+fn debugfs(disk: &Path, request: &str) -> Result<String> {
+    let mut command = Command::new("debugfs");
+    let answer = command.args(["-w", "-R", request]).arg(disk).output()?;
+    ensure!(answer.status.success(), "debugfs cannot {request}");
+    Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+}
+
+/// A file as a disk, by busybox: mounted, from an offset, read-only; it lets go by itself, and what was written is in the file.
+fn loops(stage: &mut Stage) -> Result<()> {
+    let disk = image(stage, "root.img", 64)?;
+    let inner = stage.file("inner.img");
+    let _ = fs::remove_file(&inner);
+    files::run(
+        Command::new("mke2fs")
+            .args(["-q", "-t", "ext4"])
+            .arg(&inner)
+            .arg("9M"),
+    )?;
+    debugfs(&disk, &format!("write {} /root/disk", inner.display()))?;
+    let mut shell = boot(stage, &disk, "root=/dev/vda rw")?;
+    shell.check(
+        "ls -l /dev/loop0 /dev/loop-control",
+        r"(?s)^crw-rw---- .* 10, +237 .*^brw-rw---- .* 7, +0 ",
+    )?;
+    shell.run("cd /root; mkdir -p a")?;
+    shell.check("mount -t ext4 -o loop disk a; df a | tail -n 1", "^/dev/loop0 ")?;
+    shell.check(
+        "losetup /dev/loop0; losetup -f",
+        r"^/dev/loop0: 0 /root/disk\n/dev/loop1$",
+    )?;
+    shell.check(
+        "grep loop /proc/partitions; blockdev --getsize64 /dev/loop0",
+        r"^ +7 +0 +9216 loop0\n9437184$",
+    )?;
+    shell.run("seq 1 100000 > a/numbers; cp /bin/busybox a; sync")?;
+    shell.check("mount -t ext4 -o loop,ro disk /mnt; echo $?; losetup -d /dev/loop0; seq 1 100000 | cmp - a/numbers && echo same", "same$")?;
+    shell.run("umount /mnt; umount a")?;
+    shell.check("losetup -a; losetup /dev/loop0", "No such device or address$")?;
+    shell.check(
+        "mount -t ext4 -o loop,ro disk a; cmp a/busybox /bin/busybox && touch a/x",
+        "Read-only file system",
+    )?;
+    shell.run("umount a")?;
+    // From an offset, and of a file that is made of a disk's part.
+    shell.run("dd if=/dev/zero of=parts bs=1M count=6 2>/dev/null; losetup -o 1048576 /dev/loop3 parts; echo here > /dev/loop3; sync")?;
+    shell.check("losetup /dev/loop3; blockdev --getsize64 /dev/loop3; dd if=parts bs=1M skip=1 2>/dev/null | head -n 1", r"^/dev/loop3: 1048576 parts\n5242880\nhere$")?;
+    shell.check(
+        "losetup /dev/loop3 disk; losetup /dev/loop3; losetup -d /dev/loop3; wc -c < /dev/loop3",
+        r"^losetup: disk.*\n/dev/loop3: 1048576 parts\n0$",
+    )?;
+    shell.check("losetup -r /dev/loop3 parts; echo x > /dev/loop3; blockdev --getro /dev/loop3; losetup /dev/loop4 /dev/loop3; dd if=/dev/loop4 bs=1M skip=1 count=1 2>/dev/null | head -n 1; losetup -d /dev/loop4; losetup -d /dev/loop3", "(?s)Read-only file system.*^1\nhere$")?;
+    // One on another, and much to write: more than may be dirty.
+    shell.run("losetup /dev/loop0 disk; losetup /dev/loop1 /dev/loop0; mount -t ext4 /dev/loop1 a; rm a/*; dd if=/dev/urandom of=a/much bs=1M count=7 2>/dev/null; cp a/much /tmp; umount a; losetup -d /dev/loop1; losetup -d /dev/loop0")?;
+    shell.check(
+        "mount -t ext4 -o loop disk a; cmp a/much /tmp/much && echo same",
+        "^same$",
+    )?;
+    shell.run("echo kept > a/kept")?;
+    power_off(&mut shell)?;
+    check(&disk)?;
+    debugfs(&disk, &format!("dump /root/disk {}", inner.display()))?;
+    check(&inner)?;
+    let shown = debugfs(&inner, "cat /kept")?;
+    ensure!(shown == "kept\n", "what was written last is not there");
+    Ok(())
 }
 
 /// A full disk says so, and loses nothing.

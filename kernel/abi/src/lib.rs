@@ -22,6 +22,7 @@ pub mod events;
 pub mod file;
 pub mod inet;
 pub mod ipc;
+pub mod loop_device;
 pub mod memory;
 pub mod message;
 pub mod mount;

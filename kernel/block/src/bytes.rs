@@ -9,14 +9,14 @@ use mm::PAGE_SIZE;
 use platform::disk::DiskCommand;
 use platform::frame;
 
+use crate::backing::Backing;
 use crate::device::SECTOR_SIZE;
-use crate::disk::Disk;
 use crate::statistics::Statistics;
 
 /// Pages that are copied at once.
 const COPIED_PAGES: usize = 8;
 
-impl Disk {
+impl dyn Backing {
     /// Reads bytes.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Disk {
             .take(count)
             .collect();
         if pages.is_empty() {
-            let (turn, spare) = &self.spare;
+            let (turn, spare) = self.spare();
             let _turn = turn.lock_uninterruptible();
             return work(core::slice::from_ref(spare), wanted.min(PAGE_SIZE));
         }

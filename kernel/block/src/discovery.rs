@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU64;
 
 use abi::Errno;
 use klog::{error, info};
@@ -123,7 +124,8 @@ fn add_disk(disk: Arc<Disk>, name: &'static str, number: (u32, u32)) -> Result<(
         number,
         partition: None,
         partition_uuid: "",
-        extent: 0..disk.properties().sectors,
+        start: 0,
+        len: AtomicU64::new(disk.properties().sectors),
         disk,
         statistics: Statistics::new(),
     })?;
@@ -164,7 +166,8 @@ fn scan_disk(whole: &Arc<Volume>) -> Result<(), Errno> {
             number: (whole.number.0, whole.number.1 + entry.number),
             partition: Some(entry.number),
             partition_uuid: entry.uuid.leak(),
-            extent: entry.extent,
+            start: entry.extent.start,
+            len: AtomicU64::new(entry.extent.end - entry.extent.start),
             disk: whole.disk.clone(),
             statistics: Statistics::new(),
         })?)?;

@@ -8,16 +8,20 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod backing;
 mod bytes;
 mod device;
 mod discovery;
 mod disk;
 pub mod driver;
+mod growth;
 pub mod partitions;
 pub mod statistics;
 pub mod volume;
 
+pub use backing::Backing;
 pub use device::{BlockDevice, SECTOR_SIZE};
 pub use discovery::{VIRTIO_MAJOR, find_disks, may_find_card, scan_disks, sleep};
 pub use disk::{Disk, DiskInterrupt, DiskProperties};
+pub use growth::grow_partition;
 pub use volume::Volume;

@@ -24,13 +24,13 @@ const LONGEST_CHAIN: usize = 64;
 const MOST_TABLE_BYTES: usize = 128 * 1024;
 
 const MBR_SIGNATURE: [u8; 2] = [0x55, 0xaa];
-const MBR_TABLE: usize = 446;
-const MBR_ENTRY: usize = 16;
+pub(crate) const MBR_TABLE: usize = 446;
+pub(crate) const MBR_ENTRY: usize = 16;
 const MBR_ENTRIES: usize = 4;
 const DISK_ID: usize = 440;
 /// Types that hold further partitions, and the one that says that there is a GPT.
-const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
-const PROTECTIVE: u8 = 0xee;
+pub(crate) const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
+pub(crate) const PROTECTIVE: u8 = 0xee;
 
 /// One that a table names.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,13 +69,13 @@ pub fn scan(disk: &dyn BlockDevice) -> Result<Vec<PartitionEntry>, Errno> {
 }
 
 /// Reads the block at `sector`: its first bytes.
-fn read_block(disk: &dyn BlockDevice, sector: u64) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read_block(disk: &dyn BlockDevice, sector: u64) -> Result<Vec<u8>, Errno> {
     let mut block = fallible::filled(disk.block_size(), 0)?;
     disk.read(sector, &mut block)?;
     Ok(block)
 }
 
-fn has_signature(block: &[u8]) -> bool {
+pub(crate) fn has_signature(block: &[u8]) -> bool {
     block[SECTOR_SIZE - 2..SECTOR_SIZE] == MBR_SIGNATURE
 }
 
@@ -89,13 +89,13 @@ fn long(bytes: &[u8], at: usize) -> u64 {
 
 /// What one of the four entries says.
 #[derive(Clone, Copy)]
-struct MbrEntry {
-    kind: u8,
-    start: u64,
-    count: u64,
+pub(crate) struct MbrEntry {
+    pub(crate) kind: u8,
+    pub(crate) start: u64,
+    pub(crate) count: u64,
 }
 
-fn entries(block: &[u8]) -> impl Iterator<Item = MbrEntry> {
+pub(crate) fn entries(block: &[u8]) -> impl Iterator<Item = MbrEntry> {
     (0..MBR_ENTRIES).map(|index| {
         let at = MBR_TABLE + index * MBR_ENTRY;
         MbrEntry {

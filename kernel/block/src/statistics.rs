@@ -63,7 +63,7 @@ impl Statistics {
     }
 
     /// A request is done that began at tick `since`.
-    pub(crate) fn count(&self, kind: RequestKind, sectors: u64, since: u64) {
+    pub fn count(&self, kind: RequestKind, sectors: u64, since: u64) {
         let counter = &self.counters[kind as usize];
         counter.requests.fetch_add(1, Ordering::Relaxed);
         counter.sectors.fetch_add(sectors, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::Errno;
 use lock::RwLock;
@@ -10,8 +11,8 @@ use memory::FrameHandle;
 use memory::fallible::TryVec;
 use platform::disk::DiskCommand;
 
+use crate::backing::Backing;
 use crate::device::{BlockDevice, PAGE_SECTORS, SECTOR_SIZE};
-use crate::disk::Disk;
 use crate::statistics::Statistics;
 
 /// A disk, or a part of one.
@@ -24,10 +25,12 @@ pub struct Volume {
     pub partition: Option<u32>,
     /// By which it can be named: `PARTUUID=`. Empty for none.
     pub partition_uuid: &'static str,
-    /// Its sectors on the disk.
-    pub extent: Range<u64>,
+    /// Its first sector on the disk.
+    pub start: u64,
+    /// How many it has.
+    pub len: AtomicU64,
     /// The disk.
-    pub disk: Arc<Disk>,
+    pub disk: Arc<dyn Backing>,
     /// What was asked of it.
     pub statistics: Statistics,
 }
@@ -43,7 +46,7 @@ impl Volume {
         if end > self.sectors() {
             return Err(Errno::EIO);
         }
-        Ok(self.extent.start + sector)
+        Ok(self.start + sector)
     }
 
     fn writable(&self) -> Result<(), Errno> {
@@ -64,7 +67,7 @@ impl Volume {
 
 impl BlockDevice for Volume {
     fn sectors(&self) -> u64 {
-        self.extent.end - self.extent.start
+        self.len.load(Ordering::Relaxed)
     }
 
     fn block_size(&self) -> usize {
@@ -122,8 +125,18 @@ static VOLUMES: RwLock<Vec<Arc<Volume>>> = RwLock::new(Vec::new());
 ///
 /// # Errors
 /// `ENOMEM`.
-pub(crate) fn add(volume: Arc<Volume>) -> Result<(), Errno> {
+pub fn add(volume: Arc<Volume>) -> Result<(), Errno> {
     VOLUMES.write().try_push(volume)
+}
+
+/// There is no such volume any more. Whoever has it keeps it.
+pub fn remove(volume: &Arc<Volume>) {
+    let gone = {
+        let mut all = VOLUMES.write();
+        let place = all.iter().position(|other| Arc::ptr_eq(other, volume));
+        place.map(|place| all.remove(place))
+    };
+    drop(gone);
 }
 
 /// The one that was found as number `index`; `None` behind the last. Each disk comes before its partitions.

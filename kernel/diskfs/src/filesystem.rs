@@ -19,6 +19,7 @@ use vfs::inode::Inode;
 use vfs::super_block::SuperBlock;
 
 use crate::fat_tree::FatTree;
+use crate::identity::identity;
 use crate::inode::{StoredInode, stored};
 use crate::mounted::{KernelSurroundings, Mounted};
 use crate::options;
@@ -55,34 +56,26 @@ pub fn register() -> Result<(), Errno> {
 pub fn find_root(wanted: &str) -> Option<Arc<Volume>> {
     let is_meant = |volume: &Arc<Volume>| match wanted.split_once('=') {
         Some(("PARTUUID", uuid)) => volume.partition_uuid.eq_ignore_ascii_case(uuid),
-        Some(("UUID", uuid)) => identity(volume).is_some_and(|(found, _)| is_uuid(&found, uuid)),
-        Some(("LABEL", label)) => identity(volume).is_some_and(|(_, found)| is_label(&found, label)),
+        Some(("UUID", uuid)) => identity(volume).is_some_and(|found| found.has_uuid(uuid)),
+        Some(("LABEL", label)) => identity(volume).is_some_and(|found| found.has_label(label)),
         Some(_) => false,
         None => wanted.strip_prefix("/dev/").unwrap_or(wanted) == volume.name,
     };
     volume::all().find(is_meant)
 }
 
-/// UUID and label of what is on the disk, if that is one of these file systems.
-fn identity(volume: &Volume) -> Option<([u8; 16], [u8; 16])> {
-    let mut raw = fallible::filled(1024, 0).ok()?;
-    volume.read(2, &mut raw).ok()?;
-    let is_ext = raw[0x38..0x3a] == [0x53, 0xef];
-    let part = |at: usize| core::array::from_fn(|index| raw[at + index]);
-    is_ext.then(|| (part(0x68), part(0x78)))
-}
-
-/// Whether `text` is that UUID: 32 digits, with hyphens wherever.
-fn is_uuid(uuid: &[u8; 16], text: &str) -> bool {
-    let digits = text.bytes().filter(|byte| *byte != b'-');
-    let value = |digit: u8| char::from(digit).to_digit(16);
-    let mut expected = uuid.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(u32::from);
-    digits.map(value).all(|digit| digit == expected.next()) && expected.next().is_none()
-}
-
-fn is_label(label: &[u8; 16], text: &str) -> bool {
-    let len = label.iter().position(|byte| *byte == 0).unwrap_or(label.len());
-    &label[..len] == text.as_bytes()
+/// Makes the file system that is mounted from that device as large as the device; how many bytes it has then.
+///
+/// # Errors
+/// `EINVAL`: none is mounted from there. `EOPNOTSUPP`: it cannot grow. `EROFS`, `EIO`, `EUCLEAN`, `ENOMEM`.
+pub fn grow((major, minor): (u32, u32)) -> Result<u64, Errno> {
+    let number = DeviceNumber { major, minor }.encode();
+    let found = {
+        let all = MOUNTED.lock();
+        let found = all.iter().find(|(device, _)| *device == number);
+        found.map(|(_, mounted)| mounted.clone())
+    };
+    found.ok_or(Errno::EINVAL)?.with(|tree| tree.grow())
 }
 
 fn mounted_of(root: &Dentry) -> Option<Arc<Mounted>> {
@@ -161,6 +154,7 @@ impl FileSystem for DiskKind {
         mounted.set_super_block(SuperBlock::new(self, number, 0)?);
         let root = Dentry::detached(b"", mounted.inode(mounted.root)?)?;
         MOUNTED.lock().try_push((number, mounted))?;
+        pagecache::note_mounted((device.major, device.minor));
         Ok(root)
     }
 
@@ -205,6 +199,7 @@ impl FileSystem for DiskKind {
         let gone = place.map(|place| all.swap_remove(place));
         drop(all);
         drop(gone);
+        pagecache::note_unmounted(mounted.disk.number);
     }
 
     fn usage(&self, filesystem: &SuperBlock) -> Result<Option<FilesystemUsage>, Errno> {

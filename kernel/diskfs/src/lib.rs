@@ -21,6 +21,7 @@ mod fat_pages;
 mod fat_tree;
 mod file;
 mod filesystem;
+mod identity;
 mod inode;
 mod mounted;
 mod names;
@@ -28,7 +29,7 @@ mod open;
 mod options;
 mod tree;
 
-pub use filesystem::{find_root, register};
+pub use filesystem::{find_root, grow, register};
 
 /// Bytes of a page.
 const PAGE: u64 = mm::PAGE_SIZE as u64;

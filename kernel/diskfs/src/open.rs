@@ -8,6 +8,7 @@ use abi::file::{AccessMode, FICLONE, FICLONERANGE, FIDEDUPERANGE, OpenFlags};
 use abi::terminal::FIONREAD;
 use memory::fallible;
 use mm::{PageSource, Sharing};
+use pagecache::writeback::WriterPace;
 use pagecache::{CacheMapping, CachedFile, ErrorSeen, ReadAhead};
 use uaccess::{Sink, Source};
 use vfs::caller::Caller;
@@ -75,7 +76,7 @@ impl FileOps for StoredFile {
             }
             start = io.position;
             let room = caller.write_room(start)?;
-            self.file.write(start, from, room)?
+            self.file.write(start, from, room, WriterPace::of(io))?
         };
         io.position += done as u64;
         self.dentry.inode.note_written_by(&Subject::of(caller));

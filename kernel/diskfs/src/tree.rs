@@ -61,6 +61,10 @@ pub trait DiskTree: Send {
     fn commit(&mut self) -> Result<(), Errno>;
     /// It is not used any more.
     fn unmount(&mut self) -> Result<(), Errno>;
+    /// Makes it as large as its disk, as far as that can be done; how many bytes it has then.
+    fn grow(&mut self) -> Result<u64, Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
     /// How full it is.
     fn usage(&mut self) -> Result<FilesystemUsage, Errno>;
 
@@ -147,6 +151,10 @@ impl DiskTree for Ext4 {
 
     fn unmount(&mut self) -> Result<(), Errno> {
         Ext4::unmount(self)
+    }
+
+    fn grow(&mut self) -> Result<u64, Errno> {
+        Ok(self.grow_to_disk()? * self.block_size() as u64)
     }
 
     fn usage(&mut self) -> Result<FilesystemUsage, Errno> {

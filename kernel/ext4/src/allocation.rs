@@ -121,6 +121,15 @@ impl Ext4 {
             .has_writing(writing::GROUP_CHECKSUM | writing::METADATA_CHECKSUM)
     }
 
+    /// Sees to it that the bitmap of blocks of a group is there.
+    pub(crate) fn read_block_bitmap(
+        &mut self,
+        number: u32,
+        group: &mut GroupDescriptor,
+    ) -> Result<(), Errno> {
+        self.block_bitmap(number, group).map(drop)
+    }
+
     /// The bitmap of blocks of a group; one that was never written is made.
     fn block_bitmap(&mut self, number: u32, group: &mut GroupDescriptor) -> Result<Bytes, Errno> {
         let bits = self.geometry.blocks_per_group;
@@ -132,7 +141,7 @@ impl Ext4 {
             self.geometry.group_blocks(number),
         );
         let mut map = fallible::filled(self.geometry.block_size, 0)?;
-        set_bits(&mut map, 0, self.group_head(number) as u32)?;
+        set_bits(&mut map, 0, self.geometry.head_of(number) as u32)?;
         let own = [
             (group.block_bitmap, 1),
             (group.inode_bitmap, 1),

@@ -3,7 +3,7 @@
 use crate::bytes::{halves, le16, le32, put16, put32, slice};
 use crate::checksum::{crc16, crc32c};
 use crate::seal::Seal;
-use crate::superblock::{Geometry, incompatible, writing};
+use crate::superblock::{Geometry, Trust, incompatible, writing};
 use crate::volume::Ext4;
 use abi::Errno;
 use alloc::vec::Vec;
@@ -43,7 +43,7 @@ pub fn descriptor_place(geometry: &Geometry, group: u32) -> (u64, usize) {
     (geometry.group_start(first) + backup, at)
 }
 
-fn read_descriptor(geometry: &Geometry, group: u32, raw: &[u8]) -> Result<GroupDescriptor, Errno> {
+fn read_descriptor(geometry: &Geometry, raw: &[u8]) -> Result<GroupDescriptor, Errno> {
     let is_wide = geometry.descriptor_size >= 64;
     let high32 = |at| if is_wide { le32(raw, at) } else { Ok(0) };
     let high16 = |at| if is_wide { le16(raw, at) } else { Ok(0) };
@@ -65,10 +65,22 @@ fn read_descriptor(geometry: &Geometry, group: u32, raw: &[u8]) -> Result<GroupD
     let is_sound = is_inside(found.block_bitmap, 1)
         && is_inside(found.inode_bitmap, 1)
         && is_inside(found.table, geometry.table_blocks())
-        && found.free_blocks <= geometry.group_blocks(group)
+        && found.free_blocks <= geometry.blocks_per_group
         && found.free_inodes <= geometry.inodes_per_group
         && found.unused_inodes <= geometry.inodes_per_group;
     if is_sound { Ok(found) } else { Err(Errno::EUCLEAN) }
+}
+
+/// Writes where a group's bitmaps and table are, which stays; the rest is [`Ext4::set_group`]'s.
+pub fn place_descriptor(raw: &mut [u8], group: &GroupDescriptor) -> Result<(), Errno> {
+    let places = [group.block_bitmap, group.inode_bitmap, group.table];
+    for (index, block) in places.into_iter().enumerate() {
+        put32(raw, 4 * index, block as u32)?;
+        if raw.len() >= 64 {
+            put32(raw, 0x20 + 4 * index, (block >> 32) as u32)?;
+        }
+    }
+    Ok(())
 }
 
 fn write_descriptor(geometry: &Geometry, group: &GroupDescriptor, raw: &mut [u8]) -> Result<(), Errno> {
@@ -103,6 +115,15 @@ fn descriptor_sum(geometry: &Geometry, group: u32, raw: &[u8]) -> Result<Option<
     Ok(None)
 }
 
+/// What a descriptor says, if its checksum is right.
+fn checked_descriptor(geometry: &Geometry, number: u32, raw: &[u8]) -> Result<GroupDescriptor, Errno> {
+    let sum = descriptor_sum(geometry, number, raw)?;
+    match sum.is_none_or(|sum| Ok(sum) == le16(raw, 0x1e)) {
+        true => read_descriptor(geometry, raw),
+        false => Err(Errno::EUCLEAN),
+    }
+}
+
 impl Ext4 {
     /// The descriptor of a group.
     pub(crate) fn group(&mut self, group: u32) -> Result<GroupDescriptor, Errno> {
@@ -112,7 +133,7 @@ impl Ext4 {
         let (block, at) = descriptor_place(&self.geometry, group);
         let bytes = self.block(block, Seal::None)?;
         let raw = slice(&bytes, at, self.geometry.descriptor_size)?;
-        read_descriptor(&self.geometry, group, raw)
+        read_descriptor(&self.geometry, raw)
     }
 
     /// Changes the descriptor of a group.
@@ -133,21 +154,20 @@ impl Ext4 {
         Ok(())
     }
 
-    /// Reads all descriptors once: are they sound, and which blocks belong to the file system itself?
-    pub(crate) fn read_groups(&mut self) -> Result<(), Errno> {
+    /// Reads all descriptors once: are they sound, and which blocks belong to the file system itself? Those that the journal may have a sound
+    /// one of are passed over.
+    pub(crate) fn read_groups(&mut self, trust: Trust) -> Result<(), Errno> {
         let geometry = self.geometry.clone();
         let mut own: Vec<(u64, u64)> = Vec::new();
         for number in 0..geometry.groups {
             let (block, at) = descriptor_place(&geometry, number);
             let bytes = self.block(block, Seal::None)?;
             let raw = slice(&bytes, at, geometry.descriptor_size)?;
-            let is_right =
-                descriptor_sum(&geometry, number, raw)?.is_none_or(|sum| Ok(sum) == le16(raw, 0x1e));
-            if !is_right {
-                return Err(Errno::EUCLEAN);
-            }
-            let group = read_descriptor(&geometry, number, raw)?;
-            let head = self.group_head(number);
+            let group = match checked_descriptor(&geometry, number, raw) {
+                Err(Errno::EUCLEAN) if trust == Trust::Torn => continue,
+                checked => checked?,
+            };
+            let head = geometry.head_of(number);
             own.try_extend(&[
                 (geometry.group_start(number), geometry.group_start(number) + head),
                 (group.block_bitmap, group.block_bitmap + 1),
@@ -162,34 +182,16 @@ impl Ext4 {
         own.sort_unstable();
         for (start, end) in own {
             match self.system.last_mut() {
-                Some(last) if start < last.1 && start < end => return Err(Errno::EUCLEAN),
+                Some(last) if start < last.1 && start < end && trust == Trust::Whole => {
+                    return Err(Errno::EUCLEAN);
+                }
+                Some(last) if start < last.1 => last.1 = end.max(last.1),
                 Some(last) if start == last.1 => last.1 = end.max(last.1),
                 _ if start < end => self.system.try_push((start, end))?,
                 _ => {}
             }
         }
         Ok(())
-    }
-
-    /// Blocks at the start of a group that hold copies of superblock and descriptors.
-    pub(crate) fn group_head(&self, group: u32) -> u64 {
-        let geometry = &self.geometry;
-        let per_block = (geometry.block_size / geometry.descriptor_size) as u32;
-        let backup = u64::from(geometry.has_backup(group));
-        let number = group / per_block;
-        if geometry.has_incompatible(incompatible::META_BG) && number >= geometry.first_meta_group {
-            let place = group % per_block;
-            return backup + u64::from(place < 2 || place == per_block - 1);
-        }
-        if backup == 0 {
-            return 0;
-        }
-        let blocks = geometry.groups.div_ceil(per_block);
-        let blocks = match geometry.has_incompatible(incompatible::META_BG) {
-            true => blocks.min(geometry.first_meta_group),
-            false => blocks + geometry.reserved_descriptors,
-        };
-        (1 + u64::from(blocks)).min(u64::from(geometry.group_blocks(group)))
     }
 
     /// Whether any of the blocks belongs to the file system itself, or is none of its blocks.

@@ -9,7 +9,7 @@
 //! | `cache` | blocks of metadata in memory: clean, changed by the call under way, running, waiting for the checkpoint |
 //! | `journal` | replay, commit, checkpoint |
 //! | `seal`, `checksum` | checksums of blocks |
-//! | `superblock`, `group`, `allocation` | geometry, groups, bitmaps |
+//! | `superblock`, `group`, `allocation`, `grow` | geometry, groups, bitmaps, more of them |
 //! | `inode`, `extents`, `file` | inodes, where their blocks are, bytes of files |
 //! | `directory`, `names`, `rename`, `orphan` | names, and files without any |
 //! | `attributes`, `extended` | stat(2), extended attributes |
@@ -33,6 +33,7 @@ mod extended;
 mod extents;
 mod file;
 mod group;
+mod grow;
 mod host;
 mod inode;
 mod journal;

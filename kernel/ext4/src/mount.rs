@@ -50,16 +50,24 @@ impl Ext4 {
         if options.access == Access::ReadWrite {
             mounted.check_writing()?;
         }
-        mounted.read_groups()?;
+        // Power may have gone while the file system grew, so that the journal alone has the descriptors of the groups that came.
+        let trust = match mounted.geometry.has_incompatible(incompatible::RECOVER) {
+            true => Trust::Torn,
+            false => Trust::Whole,
+        };
+        mounted.read_groups(trust)?;
         if mounted.open_journal()? {
             // What the journal had may be the superblock itself, and anything else that was read.
             mounted.disk.read(sectors, &mut raw)?;
             mounted.geometry = Geometry::read(&raw, size, Trust::Whole)?;
             mounted.cache = Cache::new(options.cached_blocks.max(64));
             mounted.system = Vec::new();
-            mounted.read_groups()?;
+            mounted.read_groups(Trust::Whole)?;
         } else if is_torn {
             return Err(Errno::EUCLEAN);
+        } else if trust == Trust::Torn {
+            mounted.system = Vec::new();
+            mounted.read_groups(Trust::Whole)?;
         }
         mounted.begin(options.access)?;
         Ok(mounted)

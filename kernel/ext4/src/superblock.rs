@@ -14,6 +14,7 @@ pub const MAGIC: u16 = 0xef53;
 
 /// Fields that are read and written where they stand in the block.
 pub mod field {
+    pub const INODES: usize = 0x00;
     pub const FREE_BLOCKS_LOW: usize = 0x0c;
     pub const FREE_INODES: usize = 0x10;
     pub const MOUNT_TIME: usize = 0x2c;
@@ -282,6 +283,26 @@ impl Geometry {
     /// Blocks of the table of inodes of each group.
     pub fn table_blocks(&self) -> u64 {
         (u64::from(self.inodes_per_group) * self.inode_size as u64).div_ceil(self.block_size as u64)
+    }
+
+    /// Blocks at the start of a group that hold copies of superblock and descriptors.
+    pub fn head_of(&self, group: u32) -> u64 {
+        let per_block = (self.block_size / self.descriptor_size) as u32;
+        let backup = u64::from(self.has_backup(group));
+        let number = group / per_block;
+        if self.has_incompatible(incompatible::META_BG) && number >= self.first_meta_group {
+            let place = group % per_block;
+            return backup + u64::from(place < 2 || place == per_block - 1);
+        }
+        if backup == 0 {
+            return 0;
+        }
+        let blocks = self.groups.div_ceil(per_block);
+        let blocks = match self.has_incompatible(incompatible::META_BG) {
+            true => blocks.min(self.first_meta_group),
+            false => blocks + self.reserved_descriptors,
+        };
+        (1 + u64::from(blocks)).min(u64::from(self.group_blocks(group)))
     }
 
     /// Whether a group begins with a copy of the superblock.

@@ -31,6 +31,7 @@ use crate::errors::ErrorSeen;
 use crate::mapping::CacheMapping;
 use crate::read::ReadAhead;
 use crate::store::PageStore;
+use crate::writeback::WriterPace;
 
 /// Permission bits of the nodes.
 const MODE: u32 = 0o660;
@@ -115,19 +116,38 @@ impl Disks {
         minor: u32,
         flags: OpenFlags,
     ) -> Result<Arc<dyn FileOps>, Errno> {
-        let Opened { volume, file } = opened((self.0, minor))?;
+        Ok(BlockFile::open((self.0, minor), dentry, flags)?)
+    }
+}
+
+impl BlockFile {
+    /// Opens the disk of that number.
+    ///
+    /// # Errors
+    /// `ENXIO`, `EROFS`, `ENOMEM`.
+    pub(crate) fn open(
+        number: (u32, u32),
+        dentry: Option<Arc<Dentry>>,
+        flags: OpenFlags,
+    ) -> Result<Arc<BlockFile>, Errno> {
+        let Opened { volume, file } = opened(number)?;
         let is_writable = flags.access() != AccessMode::Read;
         if is_writable && volume.is_read_only() {
             return Err(Errno::EROFS);
         }
-        Ok(fallible::arc(BlockFile {
+        fallible::arc(BlockFile {
             seen: file.sample_errors(),
             volume,
             file,
             dentry,
             is_writable,
             ahead: ReadAhead::default(),
-        })?)
+        })
+    }
+
+    /// Whether it is open on that disk.
+    pub(crate) fn is_of(&self, volume: &Arc<Volume>) -> bool {
+        Arc::ptr_eq(&self.volume, volume)
     }
 }
 
@@ -183,8 +203,23 @@ pub fn forget_disk(number: (u32, u32)) -> Result<(), Errno> {
     Ok(())
 }
 
+/// As [`forget_disk`], for a disk that goes away: who opens its number again finds another.
+///
+/// # Errors
+/// `EIO`, `ENOMEM`: what was written may be lost.
+pub(crate) fn retire_disk(number: (u32, u32)) -> Result<(), Errno> {
+    let result = forget_disk(number);
+    let gone = {
+        let mut all = OPENED.lock();
+        let place = all.iter().position(|one| one.volume.number == number);
+        place.map(|place| all.swap_remove(place))
+    };
+    drop(gone);
+    result
+}
+
 /// An open disk.
-struct BlockFile {
+pub(crate) struct BlockFile {
     volume: Arc<Volume>,
     file: Arc<CachedFile>,
     dentry: Option<Arc<Dentry>>,
@@ -212,7 +247,7 @@ impl FileOps for BlockFile {
                 return Err(Errno::ENOSPC);
             }
             let most = usize::try_from(left).unwrap_or(usize::MAX);
-            self.file.write(start, from, most)?
+            self.file.write(start, from, most, WriterPace::of(io))?
         };
         io.position += done as u64;
         if io.is_synchronous() {

@@ -12,6 +12,7 @@ use uaccess::Source;
 
 use crate::cache::CachedFile;
 use crate::page::{CachedPage, PageFlags};
+use crate::writeback::WriterPace;
 use crate::{PAGE, reclaim, writeback};
 
 /// Bytes for which room is made at once.
@@ -24,7 +25,13 @@ impl CachedFile {
     ///
     /// # Errors
     /// `ENOSPC`, `EIO`, `ENOMEM`, `EFAULT`; `EINTR` if the process is to end.
-    pub fn write(self: &Arc<Self>, at: u64, from: &mut dyn Source, most: usize) -> Result<usize, Errno> {
+    pub fn write(
+        self: &Arc<Self>,
+        at: u64,
+        from: &mut dyn Source,
+        most: usize,
+        pace: WriterPace,
+    ) -> Result<usize, Errno> {
         let most = most.min(from.left());
         self.clear_gap(at)?;
         let mut done = 0;
@@ -44,7 +51,9 @@ impl CachedFile {
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
             }
-            if let Err(error) = writeback::balance(self).and_then(|()| scheduler::cond_resched_killable()) {
+            if let Err(error) =
+                writeback::balance(self, pace).and_then(|()| scheduler::cond_resched_killable())
+            {
                 return if done == 0 { Err(error) } else { Ok(done) };
             }
         }

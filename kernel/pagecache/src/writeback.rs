@@ -15,6 +15,8 @@ use platform::timer;
 use sched::scheduler;
 use sched::time::{self, SECOND};
 use sched::wait::WaitQueue;
+use spin::Once;
+use vfs::file_ops::Io;
 use vfs::mount;
 
 use crate::PAGE;
@@ -80,11 +82,32 @@ pub(crate) fn note(file: &Arc<CachedFile>) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Whether a writer waits until fewer pages are dirty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WriterPace {
+    /// He does.
+    Waits,
+    /// He writes his own back, and goes on: what he writes is another file's page on its way to the disk, and nothing else would make
+    /// that one clean.
+    GoesOn,
+}
+
+impl WriterPace {
+    /// That of such a write.
+    pub fn of(io: &Io) -> WriterPace {
+        if io.is_below_another() {
+            WriterPace::GoesOn
+        } else {
+            WriterPace::Waits
+        }
+    }
+}
+
 /// Lets a writer go on when not too many pages are dirty; else he writes his own.
 ///
 /// # Errors
 /// `EINTR`: the process is to end.
-pub(crate) fn balance(file: &Arc<CachedFile>) -> Result<(), Errno> {
+pub(crate) fn balance(file: &Arc<CachedFile>, pace: WriterPace) -> Result<(), Errno> {
     if dirty_pages() < share(BACKGROUND_PART) {
         return Ok(());
     }
@@ -92,6 +115,9 @@ pub(crate) fn balance(file: &Arc<CachedFile>) -> Result<(), Errno> {
     while dirty_pages() >= share(LIMIT_PART) {
         // What goes wrong is told by fsync(2).
         let _ = file.sync(0..u64::MAX);
+        if pace == WriterPace::GoesOn {
+            return Ok(());
+        }
         let is_fewer = || (dirty_pages() < share(LIMIT_PART)).then_some(());
         WRITERS.wait_killable_deadline(Some(time::deadline_after(PAUSE)), is_fewer)?;
     }
@@ -101,8 +127,11 @@ pub(crate) fn balance(file: &Arc<CachedFile>) -> Result<(), Errno> {
 /// Writes back for ever what is old, and everything while much is dirty. The work of a thread of the kernel's own.
 pub fn run() -> ! {
     loop {
-        let is_much = || (dirty_pages() >= share(BACKGROUND_PART)).then_some(());
+        let is_much = || (dirty_pages() >= share(BACKGROUND_PART) || has_chore()).then_some(());
         let wait = WORKER.wait_uninterruptible(Some(time::deadline_after(PERIOD)), is_much);
+        if let Some(chore) = CHORE.get() {
+            (chore.work)();
+        }
         let is_pressed = wait.is_some();
         let now = timer::ticks();
         let old = timer::nanos_to_ticks(OLD);
@@ -112,6 +141,30 @@ pub fn run() -> ! {
         });
         mount::commit_all();
     }
+}
+
+/// What else is done by the thread that writes back: it may sleep.
+pub(crate) struct Chore {
+    /// Whether there is something to do.
+    pub is_due: fn() -> bool,
+    /// Does it.
+    pub work: fn(),
+}
+
+static CHORE: Once<Chore> = Once::new();
+
+/// Says what. Once, at boot.
+pub(crate) fn set_chore(chore: Chore) {
+    CHORE.call_once(|| chore);
+}
+
+fn has_chore() -> bool {
+    CHORE.get().is_some_and(|chore| (chore.is_due)())
+}
+
+/// Wakes who writes back: there is something to do.
+pub(crate) fn wake() {
+    WORKER.wake_all();
 }
 
 /// Writes everything back. What goes wrong is told to those who have the files open.

@@ -1,5 +1,8 @@
 //! ioctl(2): what belongs to the descriptor or the open file is done here, the rest by what is open.
 
+use alloc::sync::Arc;
+use core::any::Any;
+
 use abi::Errno;
 use abi::block::BLKFLSBUF;
 use abi::capability::CAP_SYS_ADMIN;
@@ -16,7 +19,8 @@ use vfs::{OnExec, OpenFile};
 
 /// ioctl(2).
 ///
-/// Not supported: `FICLONE`, `FICLONERANGE`, `FIDEDUPERANGE` (`EOPNOTSUPP`).
+/// Not supported: `FICLONE`, `FICLONERANGE`, `FIDEDUPERANGE` (`EOPNOTSUPP`); of loop devices `LOOP_CHANGE_FD`, `LO_FLAGS_PARTSCAN`,
+/// `LO_FLAGS_DIRECT_IO` (`EINVAL`), more than eight of them (`ENOSPC`).
 ///
 /// # Errors
 /// `EBADF`. `ENOTTY`: what is open knows no such request, or it is not the caller's terminal. `EINVAL`, `EPERM`,
@@ -47,7 +51,14 @@ pub fn ioctl(current: &Thread, descriptor: i32, request: u32, argument: u64) -> 
                     answer => answer,
                 }
             }),
-            Err(_) => file.ioctl(request, argument),
+            Err(_) => {
+                let find = |descriptor| {
+                    super::lookup::file(current, descriptor)
+                        .map(|found| -> Arc<dyn Any + Send + Sync> { found })
+                };
+                let caller = Caller::new(&**current.process());
+                file.ops().ioctl_with_files(&caller, request, argument, &find)
+            }
         },
     }
 }

@@ -24,6 +24,15 @@ pub struct Io {
 }
 
 impl Io {
+    /// Beside the status flags: what is written is another file's page on its way to the disk, so nobody waits here until fewer pages are dirty.
+    pub const BELOW_ANOTHER: OpenFlags = OpenFlags::from_bits_retain(1 << 31);
+
+    /// Who writes it must not wait for other pages to be written ([`Io::BELOW_ANOTHER`]).
+    #[inline]
+    pub fn is_below_another(&self) -> bool {
+        self.flags.contains(Io::BELOW_ANOTHER)
+    }
+
     /// `EAGAIN` instead of waiting.
     #[inline]
     pub fn is_nonblocking(&self) -> bool {
@@ -103,6 +112,9 @@ pub struct DirectoryEntry<'a> {
 /// The wait queues to watch while polling a file.
 pub type Queues<'a> = [Option<&'a WaitQueue>; 2];
 
+/// Gives the open file that a descriptor of the caller stands for.
+pub type FindFile<'a> = &'a dyn Fn(i32) -> Result<Arc<dyn Any + Send + Sync>, Errno>;
+
 /// Takes lines about an open file: /proc/PID/fdinfo.
 pub type ShowInfo<'a> = &'a mut dyn FnMut(fmt::Arguments<'_>);
 
@@ -157,6 +169,21 @@ pub trait FileOps: Any + Send + Sync {
     /// `ENOTTY` for requests that are not known; what the kind of file says.
     fn ioctl(&self, _request: u32, _argument: u64) -> Result<usize, Errno> {
         Err(Errno::ENOTTY)
+    }
+
+    /// ioctl(2) of a request that asks who calls, or names another open file by its descriptor: `find` gives that
+    /// [`OpenFile`](super::open_file::OpenFile), of which this file knows nothing (`EBADF`).
+    ///
+    /// # Errors
+    /// As of [`FileOps::ioctl`].
+    fn ioctl_with_files(
+        &self,
+        _caller: &Caller<'_>,
+        request: u32,
+        argument: u64,
+        _find: FindFile<'_>,
+    ) -> Result<usize, Errno> {
+        self.ioctl(request, argument)
     }
 
     /// What poll(2) would answer now.

@@ -222,13 +222,20 @@ fn take_over(covered: &Arc<Dentry>, kind: &[u8], source: &[u8]) -> Result<bool, 
     }
 }
 
-/// Writes back everything of all that is mounted.
+/// The mount with the highest number below `id`.
+fn last_below(id: u64) -> Option<Mount> {
+    let mounts = MOUNTS.lock();
+    let earlier = mounts.iter().filter(|mount| mount.id < id);
+    earlier.max_by_key(|mount| mount.id).cloned()
+}
+
+/// Writes back everything of all that is mounted: the last first, for it may lie in a file of one before it.
 pub fn sync_all() {
-    let mut next = next_from(0);
+    let mut next = last_below(u64::MAX);
     while let Some(mount) = next {
         // Told by fsync(2).
         let _ = mount.kind.sync(&mount.root);
-        next = next_from(mount.id + 1);
+        next = last_below(mount.id);
     }
 }
 
@@ -242,16 +249,17 @@ pub fn commit_all() {
     }
 }
 
-/// The machine is about to end: everything is written back, and what lies on devices is only read from now on.
+/// The machine is about to end: everything is written back, and what lies on devices is only read from now on. The last first, as of
+/// [`sync_all`].
 pub fn end_all() {
-    let mut next = next_from(0);
+    let mut next = last_below(u64::MAX);
     while let Some(mount) = next {
         if mount.kind.needs_device()
             && let Err(error) = mount.kind.change_access(&mount.root, MountFlags::MS_RDONLY)
         {
             klog::error!("{} is not left clean: {}", mount.kind.name(), error.message());
         }
-        next = next_from(mount.id + 1);
+        next = last_below(mount.id);
     }
 }
 

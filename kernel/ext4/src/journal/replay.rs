@@ -107,7 +107,9 @@ impl Ext4 {
         {
             return Ok(());
         }
-        if tag.block >= self.geometry.blocks || journal.is_own(tag.block) {
+        // The superblock may be of before the file system grew.
+        let blocks = self.disk.sectors() >> (self.geometry.block_shift - 9);
+        if tag.block >= blocks || journal.is_own(tag.block) {
             return Err(Errno::EUCLEAN);
         }
         self.read_blocks(journal.physical(at)?, data)?;

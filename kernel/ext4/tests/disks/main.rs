@@ -2,6 +2,7 @@
 
 mod calls;
 mod damage;
+mod growing;
 mod model;
 mod power;
 mod reading;
