@@ -23,6 +23,7 @@ pub const SCENES: &[Scene] = &[
 fn mapped(stage: &mut Stage, memory: &'static str, large: u32, before: &str) -> Result<()> {
     let root = fill_root(stage)?;
     fs::copy(stage.compile("disk_maps")?, root.join("bin/disk_maps"))?;
+    fs::copy(stage.compile("disk_holes")?, root.join("bin/disk_holes"))?;
     let disk = stage.file("root.img");
     let fat = stage.file("fat.img");
     for image in [&disk, &fat] {
@@ -55,6 +56,10 @@ fn mapped(stage: &mut Stage, memory: &'static str, large: u32, before: &str) -> 
         &format!("{before}disk_maps /mnt {large}"),
         &program::success("disk_maps"),
     )?;
+    if before.is_empty() {
+        // FAT has no holes.
+        shell.check("disk_holes /root", &program::success("disk_holes"))?;
+    }
     shell.type_line("poweroff")?;
     shell.expect_end()?;
     if !before.is_empty() {

@@ -9,6 +9,7 @@ use memory::{FrameHandle, fallible};
 use mm::PAGE_SIZE;
 use pagecache::PageStore;
 use platform::frame;
+use sched::scheduler;
 use vfs::inode_ops::{RegularOps, Seek, SizeChange};
 
 use crate::PAGE;
@@ -143,7 +144,29 @@ impl PageStore for FilePages {
     }
 }
 
+/// Pages that are looked at at once for [`RegularOps::seek`]: the pages of the cache are locked meanwhile.
+const STRETCH: u64 = 256;
+
 impl StoredInode {
+    /// What page `page` is, and how many from there on are the same, at least.
+    fn stretch(&self, page: u64, most: u64) -> Result<(Seek, u64), Errno> {
+        let run = self
+            .mounted
+            .with(|tree| tree.page_run(self.number, page, most as u32))?;
+        let Some(run) = run else {
+            return Ok((Seek::Data, 1)); // not to be told in whole pages
+        };
+        let len = u64::from(run.len).clamp(1, most);
+        if run.sector.is_some() {
+            return Ok((Seek::Data, len));
+        }
+        Ok(match self.pages()?.next_unwritten(page..page + len) {
+            Some(data) if data == page => (Seek::Data, 1),
+            Some(data) => (Seek::Hole, data - page),
+            None => (Seek::Hole, len),
+        })
+    }
+
     fn pages(&self) -> Result<&Arc<pagecache::CachedFile>, Errno> {
         self.file().ok_or(Errno::EINVAL)
     }
@@ -185,12 +208,23 @@ impl RegularOps for StoredInode {
         Ok(())
     }
 
-    /// All of it counts as data, which lseek(2) allows.
+    /// In whole pages: what has a place on the disk and was written there, and what is about to be, is data. Room that nobody wrote to is a hole.
     fn seek(&self, at: u64, what: Seek) -> Result<u64, Errno> {
         let size = self.pages()?.size();
+        if at >= size {
+            return Err(Errno::ENXIO);
+        }
+        let (mut page, end) = (at / PAGE, size.div_ceil(PAGE));
+        while page < end {
+            let (found, len) = self.stretch(page, (end - page).min(STRETCH))?;
+            if found == what {
+                return Ok(at.max(page * PAGE));
+            }
+            page += len;
+            scheduler::cond_resched_killable()?;
+        }
         match what {
-            _ if at >= size => Err(Errno::ENXIO),
-            Seek::Data => Ok(at),
+            Seek::Data => Err(Errno::ENXIO),
             Seek::Hole => Ok(size),
         }
     }

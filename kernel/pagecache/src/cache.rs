@@ -231,6 +231,15 @@ impl CachedFile {
         Ok(())
     }
 
+    /// The first page of a range that was written to and is not on the disk yet.
+    pub fn next_unwritten(&self, range: Range<u64>) -> Option<u64> {
+        let state = self.state.lock();
+        let is_unwritten = |page: &CachedPage| page.has(PageFlags::DIRTY) || page.has(PageFlags::WRITING);
+        let mut pages = state.pages.range(range.start..);
+        let found = pages.find(|(index, page)| **index >= range.end || is_unwritten(page));
+        found.map(|(index, _)| *index).filter(|index| *index < range.end)
+    }
+
     /// Whether some page is to be written back.
     pub fn has_dirty_pages(&self) -> bool {
         self.state.lock().dirty > 0
