@@ -197,9 +197,10 @@ fn free_kib() -> Result<usize> {
     kib("MemAvailable")
 }
 
-/// Free frames and all that the kernel's heap has, used or not: a frame that is in neither is a program's or a file's.
+/// Free frames, all that the kernel's heap has, used or not, and the pages of files, which a disk's give back where memory is short: a
+/// frame that is in none of them is a program's.
 fn unheld_kib() -> Result<usize> {
-    Ok(kib("MemFree")? + kib("Slab")?)
+    Ok(kib("MemFree")? + kib("Slab")? + kib("Cached")?)
 }
 
 /// That once it holds still, or after two seconds: others may be about to start, like those of a pipeline.
