@@ -65,6 +65,8 @@ pub struct LoopDisk {
     done: WaitQueue,
     /// A page through which bytes go; its thread takes it.
     buffer: Mutex<Vec<u8>>,
+    /// By whose rights it writes.
+    writer: KernelItself,
 }
 
 /// Disks whose thread was started and did not take them yet.
@@ -129,11 +131,11 @@ impl Exchange {
 }
 
 /// By which rights the kernel writes: the file was opened for that.
-struct KernelItself;
+struct KernelItself(Arc<Credentials>);
 
 impl Requester for KernelItself {
     fn credentials(&self) -> Arc<Credentials> {
-        Arc::default()
+        self.0.clone()
     }
 
     fn file_size_limit(&self) -> u64 {
@@ -186,6 +188,7 @@ impl LoopDisk {
             asked: WaitQueue::new(),
             done: WaitQueue::new(),
             buffer: Mutex::new(fallible::filled(PAGE_SIZE, 0)?),
+            writer: KernelItself(fallible::arc(Credentials::default())?),
         })
     }
 
@@ -270,7 +273,7 @@ impl LoopDisk {
         let mut done = 0;
         while done < buffer.len() {
             let mut rest = KernelSource(&buffer[done..]);
-            let caller = Caller::new(&KernelItself);
+            let caller = Caller::new(&self.writer);
             match self.file.ops().write(&caller, &mut io, &mut rest) {
                 Ok(0) => return Err(Errno::EIO),
                 Ok(count) => done += count,
