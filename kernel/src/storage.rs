@@ -9,7 +9,7 @@ use block::BlockDevice;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use formats::bootargs::CommandLine;
 use klog::{boot_arguments, error, info, power};
-use pagecache::{reclaim, writeback};
+use pagecache::writeback;
 use task::kernel_thread::{self, KernelWork};
 use vfs::dentry::Dentry;
 use vfs::device_registry::DeviceNumber;
@@ -23,10 +23,15 @@ static MOST_PROCESSES: AtomicU64 = AtomicU64::new(0);
 
 /// Finds the disks, and sees to it that init is started.
 pub fn begin(line: CommandLine<'static>, most_processes: u64) {
+    memory::register_shrinker(swap::reclaim::shrink);
+    if let Err(reason) = block::zram::start() {
+        error!("zram: {}", reason.message());
+    }
     if !block::find_disks() {
         if let Some(root) = root_of(line) {
             cannot_mount(root, "there is no disk");
         }
+        register_disks();
         return boot::finish(line, most_processes);
     }
     MOST_PROCESSES.store(most_processes, Ordering::Relaxed);
@@ -52,7 +57,6 @@ fn start_write_back() -> Result<(), Errno> {
     if IS_STARTED.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
-    memory::register_shrinker(reclaim::shrink);
     kernel_thread::start::<WriteBack>().inspect_err(|_| IS_STARTED.store(false, Ordering::Relaxed))
 }
 
@@ -139,6 +143,13 @@ fn cannot_mount(root: &str, reason: &str) -> ! {
     power::end(1)
 }
 
+/// Who opens a node finds its disk from now on.
+fn register_disks() {
+    if let Err(reason) = pagecache::register() {
+        error!("Disks cannot be opened: {}", reason.message());
+    }
+}
+
 /// What is left to do at boot.
 struct Boot;
 
@@ -152,9 +163,7 @@ impl KernelWork for Boot {
         if let Some(root) = root {
             wait_for_root(root, line);
         }
-        if let Err(reason) = pagecache::register() {
-            error!("Disks cannot be opened: {}", reason.message());
-        }
+        register_disks();
         if let Some(root) = root
             && let Err(reason) = mount_root(root, line)
         {

@@ -29,6 +29,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("kernel/trace/src/", 9),
     ("kernel/tty/src/", 9),
     ("kernel/procfs/src/", 9),
+    ("kernel/swap/src/", 9),
     ("kernel/syscall/src/", 9),
     ("kernel/src/", 9),
 ];

@@ -131,6 +131,20 @@ pub const FLOORS: &[Floor] = &[
         ],
     },
     Floor {
+        folder: "kernel/swap",
+        uses: &[
+            "abi",
+            "mm",
+            "platform",
+            "lock",
+            "memory",
+            "sched",
+            "klog",
+            "block",
+            "pagecache",
+        ],
+    },
+    Floor {
         folder: "kernel/task",
         uses: &[
             "abi", "formats", "mm", "platform", "lock", "memory", "sched", "klog", "uaccess", "vfs", "fs",
@@ -172,6 +186,7 @@ pub const FLOORS: &[Floor] = &[
             "tty",
             "block",
             "pagecache",
+            "swap",
         ],
     },
     Floor {
@@ -198,6 +213,7 @@ pub const FLOORS: &[Floor] = &[
             "procfs",
             "block",
             "pagecache",
+            "swap",
         ],
     },
     Floor {
@@ -227,6 +243,7 @@ pub const FLOORS: &[Floor] = &[
             "block",
             "diskfs",
             "pagecache",
+            "swap",
         ],
     },
     Floor {

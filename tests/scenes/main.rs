@@ -42,6 +42,7 @@ mod small_programs;
 mod soak;
 mod stacks;
 mod storm;
+mod swapping;
 mod threads;
 mod vdso;
 mod waiting;
@@ -61,6 +62,7 @@ fn all() -> Vec<Scene> {
         disks::SCENES,
         disk_files::SCENES,
         disk_maps::SCENES,
+        swapping::SCENES,
         cards::SCENES,
         fat_files::SCENES,
         console::SCENES,

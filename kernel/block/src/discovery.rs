@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicBool, AtomicU64};
 
 use abi::Errno;
 use klog::{error, info};
@@ -128,6 +128,7 @@ fn add_disk(disk: Arc<Disk>, name: &'static str, number: (u32, u32)) -> Result<(
         len: AtomicU64::new(disk.properties().sectors),
         disk,
         statistics: Statistics::new(),
+        is_claimed: AtomicBool::new(false),
     })?;
     FOUND.lock().try_push(whole)
 }
@@ -170,6 +171,7 @@ fn scan_disk(whole: &Arc<Volume>) -> Result<(), Errno> {
             len: AtomicU64::new(entry.extent.end - entry.extent.start),
             disk: whole.disk.clone(),
             statistics: Statistics::new(),
+            is_claimed: AtomicBool::new(false),
         })?)?;
     }
     if !names.is_empty() {

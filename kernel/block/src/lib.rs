@@ -18,6 +18,7 @@ mod growth;
 pub mod partitions;
 pub mod statistics;
 pub mod volume;
+pub mod zram;
 
 pub use backing::Backing;
 pub use device::{BlockDevice, SECTOR_SIZE};

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::Errno;
 use lock::RwLock;
@@ -33,9 +33,38 @@ pub struct Volume {
     pub disk: Arc<dyn Backing>,
     /// What was asked of it.
     pub statistics: Statistics,
+    /// Somebody has it for himself.
+    pub is_claimed: AtomicBool,
+}
+
+/// A volume that nobody else swaps to, until this is dropped.
+pub struct VolumeClaim(Arc<Volume>);
+
+impl VolumeClaim {
+    /// Which.
+    pub fn volume(&self) -> &Arc<Volume> {
+        &self.0
+    }
+}
+
+impl Drop for VolumeClaim {
+    fn drop(&mut self) {
+        self.0.is_claimed.store(false, Ordering::Release);
+    }
 }
 
 impl Volume {
+    /// Takes it for the caller alone.
+    ///
+    /// # Errors
+    /// `EBUSY`: it is somebody's.
+    pub fn claim(self: &Arc<Volume>) -> Result<VolumeClaim, Errno> {
+        match self.is_claimed.swap(true, Ordering::Acquire) {
+            true => Err(Errno::EBUSY),
+            false => Ok(VolumeClaim(self.clone())),
+        }
+    }
+
     /// Where on the disk something begins.
     fn place(&self, sector: u64, len: usize) -> Result<u64, Errno> {
         let block = self.block_size();

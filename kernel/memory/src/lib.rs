@@ -202,6 +202,12 @@ impl FrameHandle {
         get().frames().allocate(get().mmu()).map(FrameHandle)
     }
 
+    /// One more reference to a frame, to which the caller has one for as long as this is made.
+    pub fn one_more(frame: Frame) -> FrameHandle {
+        get().frames().share(frame);
+        FrameHandle(frame)
+    }
+
     /// Gives the reference to the caller.
     #[inline]
     pub fn into_reference(self) -> Frame {

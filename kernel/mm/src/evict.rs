@@ -1,4 +1,4 @@
-//! **A page goes out, and comes back.** (Nothing above `mm` asks for it yet.) A page of private memory is taken out of a table and stands in the swap cache from
+//! **A page goes out, and comes back.** A page of private memory is taken out of a table and stands in the swap cache from
 //! then on, by the order "a page that goes out" of `mmu`: its descriptor is replaced by one that names a slot; then no TLB knows it
 //! any more; then the descriptor's reference is dropped, and the page may be written. A fault brings it back (`fault::swap_in`).
 //!
@@ -6,6 +6,9 @@
 //! that a shared table sees (I3). Its other sharers read it under their own locks: one that copies the table could count up a frame
 //! that is being freed, or put a descriptor back that was broken. So shared tables are touched only while *all others are stopped* outside of all
 //! such locks ([`Others::Stopped`]); whoever copies tables pays nothing for it. What is the space's own needs no more than its lock.
+//!
+//! What a space has locked (mlock(2)) stays, also where it shares the table with one that has not locked it: that one's areas say nothing
+//! of it. So shared tables are left alone while any space has locked areas.
 //!
 //! Every descriptor is replaced by itself: a frame that stands in several tables goes when the last of them has been visited, and
 //! all of them name one slot. No descriptor of the frame can be written to meanwhile, for the cache holds the frame as well (I1).
@@ -38,7 +41,7 @@ pub struct Evicted {
     pub reached: VirtAddr,
     /// Descriptors that were replaced.
     pub pages: usize,
-    /// A shared table was left alone.
+    /// A shared table was left alone, which the others at work are in the way of.
     pub has_shared: bool,
     /// There was no slot.
     pub is_full: bool,
@@ -109,8 +112,8 @@ impl AddressSpace {
             evicted.reached = behind(path, at).min(range.end());
             entries += WALK;
             let Some(table) = path.l3 else { continue };
-            if path.is_shared && others == Others::AtWork {
-                evicted.has_shared = true;
+            if path.is_shared && (others == Others::AtWork || memory.is_any_locking()) {
+                evicted.has_shared |= others == Others::AtWork;
                 continue;
             }
             let base = VirtAddr(at.0 & !(Level::L2.span() - 1));

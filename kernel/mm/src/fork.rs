@@ -40,6 +40,7 @@ impl Forked {
             recent_area: parent.recent_area,
             heap: parent.heap,
             fork_advice: parent.fork_advice,
+            is_locking: false,
         }
     }
 }

@@ -65,7 +65,12 @@ impl AddressSpace {
     ///
     /// # Errors
     /// [`MapError::NotMapped`]: the range is no part of one area. [`MapError::NoMemory`]: nothing has changed.
-    pub fn set_flags(&mut self, range: PageRange, flags: AreaFlags) -> Result<(), MapError> {
+    pub fn set_flags<M: Mmu>(
+        &mut self,
+        memory: &Memory<M>,
+        range: PageRange,
+        flags: AreaFlags,
+    ) -> Result<(), MapError> {
         let area = self.areas.find(range.start());
         area.filter(|area| range.end() <= area.range().end())
             .ok_or(MapError::NotMapped)?;
@@ -73,7 +78,27 @@ impl AddressSpace {
         if flags.has(AreaFlags::AT_FORK) {
             self.fork_advice.note_area();
         }
+        self.begin_locking(memory, flags);
+        if self.is_locking && self.areas.sums().locked == 0 {
+            self.end_locking(memory);
+        }
         Ok(())
+    }
+
+    /// An area has `flags`: if they lock it, the tables that this space shares with others are evicted from by nobody.
+    pub(crate) fn begin_locking<M: Mmu>(&mut self, memory: &Memory<M>, flags: AreaFlags) {
+        if flags.has(AreaFlags::LOCKED) && !self.is_locking {
+            self.is_locking = true;
+            memory.note_locking();
+        }
+    }
+
+    /// No area is locked any more.
+    #[inline]
+    pub(crate) fn end_locking<M: Mmu>(&mut self, memory: &Memory<M>) {
+        if core::mem::take(&mut self.is_locking) {
+            memory.note_no_longer_locking();
+        }
     }
 
     /// For a child that has not run yet: drops what it does not inherit from address `from` on, at most one area. Returns where to go on;

@@ -7,6 +7,7 @@ use crate::events::{Cost, Event};
 use crate::frames::{Frames, NoMemory};
 use crate::mmu::Mmu;
 use crate::swap::Swap;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// One machine's memory.
 pub struct Memory<M: Mmu> {
@@ -15,6 +16,8 @@ pub struct Memory<M: Mmu> {
     zero_frame: Frame,
     asids: Asids,
     swap: Swap,
+    /// Spaces with locked areas.
+    locking: AtomicUsize,
 }
 
 impl<M: Mmu> Memory<M> {
@@ -30,6 +33,7 @@ impl<M: Mmu> Memory<M> {
             zero_frame,
             asids,
             swap: Swap::default(),
+            locking: AtomicUsize::new(0),
         })
     }
 
@@ -62,6 +66,23 @@ impl<M: Mmu> Memory<M> {
     #[inline]
     pub fn swap(&self) -> &Swap {
         &self.swap
+    }
+
+    /// Whether any space has locked areas. One whose lock the caller does not hold may begin to have some.
+    pub(crate) fn is_any_locking(&self) -> bool {
+        self.locking.load(Ordering::Relaxed) != 0
+    }
+
+    /// A space has locked areas from now on.
+    #[cold]
+    pub(crate) fn note_locking(&self) {
+        self.locking.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A space has no locked areas any more.
+    #[cold]
+    pub(crate) fn note_no_longer_locking(&self) {
+        self.locking.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Counts `event` once.

@@ -45,7 +45,8 @@ struct Open {
 
 impl AddressSpace {
     /// [`AddressSpace::release`] in pieces. The space's contract is the same; no lock is needed, nobody else knows the space.
-    pub fn begin_release<M: Mmu>(self, memory: &Memory<M>) -> Release<'_, M> {
+    pub fn begin_release<M: Mmu>(mut self, memory: &Memory<M>) -> Release<'_, M> {
+        self.end_locking(memory);
         let mut release = Release::new(self.tables, memory);
         release.areas = [self.areas, self.retired.unwrap_or_default()];
         release.has_areas = true;

@@ -28,6 +28,8 @@ pub struct AddressSpace {
     pub(crate) heap: Break,
     /// What fork has to look for.
     pub(crate) fork_advice: ForkAdvice,
+    /// It counts among those that have locked areas ([`Memory::is_any_locking`]).
+    pub(crate) is_locking: bool,
 }
 
 /// The break (brk(2)): from `start` to `end`, any byte.
@@ -100,12 +102,14 @@ impl AddressSpace {
             recent_area: 0,
             heap: Break::default(),
             fork_advice: ForkAdvice::default(),
+            is_locking: false,
         })
     }
 
     /// Ends the space: its references are dropped, what nobody else shares is freed. No processor may be in it any more, nor
     /// walk its tables (TTBR0 switched away and synchronised). Its ASID is not used again before a roll-over's flush.
-    pub fn release<M: Mmu>(self, memory: &Memory<M>) {
+    pub fn release<M: Mmu>(mut self, memory: &Memory<M>) {
+        self.end_locking(memory);
         self.tables.release(memory);
     }
 
@@ -137,6 +141,7 @@ impl AddressSpace {
         } = request;
         if flags.has(AreaFlags::AT_FORK) {
             self.fork_advice.note_area();
+            self.begin_locking(memory, flags);
         }
         let area = Area {
             range,

@@ -183,7 +183,25 @@ impl Swap {
         priority: i16,
         device: Arc<dyn SwapDevice>,
     ) -> Result<usize, NoMemory> {
-        let area = SlotArea::new(slots.min(Slot::MOST), priority, device)?;
+        self.add(SlotArea::new(slots.min(Slot::MOST), priority, device)?)
+    }
+
+    /// As [`Swap::add_area`], of one that no page goes to before [`Swap::reopen_area`].
+    ///
+    /// # Errors
+    /// As of that.
+    pub fn add_closed_area(
+        &self,
+        slots: u32,
+        priority: i16,
+        device: Arc<dyn SwapDevice>,
+    ) -> Result<usize, NoMemory> {
+        let mut area = SlotArea::new(slots.min(Slot::MOST), priority, device)?;
+        area.is_open = false;
+        self.add(area)
+    }
+
+    fn add(&self, area: SlotArea) -> Result<usize, NoMemory> {
         let mut state = self.0.lock();
         let free = state.areas.iter().position(Option::is_none).ok_or(NoMemory)?;
         state.areas[free] = Some(area);

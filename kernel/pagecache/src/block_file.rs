@@ -13,6 +13,7 @@ use abi::block::{
 };
 use abi::file::{AccessMode, OpenFlags};
 use block::volume;
+use block::zram::ZRAM_MAJOR;
 use block::{BlockDevice, SECTOR_SIZE, Volume};
 use lock::Mutex;
 use memory::fallible::TryVec;
@@ -74,7 +75,11 @@ fn opened(number: (u32, u32)) -> Result<Opened, Errno> {
             .cloned()
     };
     if let Some(found) = find() {
-        return Ok(found);
+        if found.file.size() == found.volume.sectors() * SECTOR_SIZE as u64 {
+            return Ok(found);
+        }
+        // It was given another size since.
+        OPENED.lock().retain(|one| one.volume.number != number);
     }
     let volume = volume::all()
         .find(|volume| volume.number == number)
@@ -170,10 +175,10 @@ pub fn register() -> Result<(), Errno> {
             mode: MODE,
         }))?;
         device_registry::register(DeviceRange {
-            name: if major == block::VIRTIO_MAJOR {
-                "virtblk"
-            } else {
-                "mmc"
+            name: match major {
+                block::VIRTIO_MAJOR => "virtblk",
+                ZRAM_MAJOR => "zram",
+                _ => "mmc",
             },
             class: DeviceClass::Block,
             major,

@@ -212,6 +212,7 @@ fn bind(index: u32, slot: &LoopSlot, wish: LoopWish) -> Result<(), Errno> {
         len: AtomicU64::new(disk.sectors()),
         disk: disk.clone(),
         statistics: Statistics::new(),
+        is_claimed: AtomicBool::new(false),
     })?;
     let mut info = wish.info;
     info.flags &= LO_FLAGS_AUTOCLEAR;

@@ -57,6 +57,7 @@ mod tracefs;
 mod transfers;
 mod translation;
 mod trigger;
+mod zram;
 
 use alloc::sync::Arc;
 

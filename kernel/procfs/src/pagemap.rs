@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::pagemap::{PM_FILE, PM_MMAP_EXCLUSIVE, PM_PFN_MASK, PM_PRESENT};
-use mm::{MappedPage, PAGE_SHIFT, PAGE_SIZE, PageRange, USER_END, VirtAddr};
+use abi::pagemap::{PM_FILE, PM_MMAP_EXCLUSIVE, PM_PFN_MASK, PM_PRESENT, PM_SWAP};
+use mm::{MappedPage, PAGE_SHIFT, PAGE_SIZE, PageRange, Slot, USER_END, VirtAddr};
 
 use super::access::{Inspected, PhysicalAddresses};
 use super::pages::WordFile;
@@ -33,9 +33,26 @@ fn words(memory: &Inspected, first: u64, count: usize, frames: PhysicalAddresses
             let index = ((page.address.0 - start.0) >> PAGE_SHIFT) as usize;
             words[index] = word(&page, frames);
         });
+        let mut at = range.start();
+        while let Some(rest) = PageRange::between(at, range.end()).filter(|rest| !rest.is_empty()) {
+            at = space.visit_swapped(memory::get(), rest, |address, slot| {
+                let index = ((address.0 - start.0) >> PAGE_SHIFT) as usize;
+                words[index] = swapped_word(slot, frames);
+            });
+        }
     });
     // The memory is gone: there is nothing more to read.
     shown.map_or(Ok(Vec::new()), |()| Ok(words))
+}
+
+/// Five bits for the area, the others for the page of it: the header is page 0.
+fn swapped_word(slot: Slot, frames: PhysicalAddresses) -> u64 {
+    const AREA_BITS: u32 = 5;
+    PM_SWAP
+        | match frames {
+            PhysicalAddresses::Shown => slot.area() as u64 | (u64::from(slot.offset()) + 1) << AREA_BITS,
+            PhysicalAddresses::Hidden => 0,
+        }
 }
 
 fn word(page: &MappedPage, frames: PhysicalAddresses) -> u64 {

@@ -1,7 +1,7 @@
 //! What the memory of a process amounts to: for stat, statm and status. Pages are counted from the counts of the level-3
 //! tables, areas one by one, both in pieces between which others run: nothing is counted while a program maps and faults.
 
-use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, Purpose, Sharing, VirtAddr};
+use mm::{AddressSpace, Area, Backing, PAGE_SIZE, PageRange, Purpose, Sharing, USER_END, VirtAddr};
 
 use super::proc_task::ProcTask;
 use sched::scheduler;
@@ -127,6 +127,24 @@ impl Sizes {
         let objects = self.resident_files + self.resident_shared;
         self.resident.saturating_sub(objects)
     }
+}
+
+/// Bytes of a process that are in swap space.
+pub fn swapped(process: &ProcTask) -> u64 {
+    let mut bytes = 0;
+    if memory::get().swap().usage().used == 0 {
+        return bytes;
+    }
+    if let Some(space) = process.space() {
+        in_pieces(&space, |space, from| {
+            let rest = PageRange::between(from, VirtAddr(USER_END)).filter(|rest| !rest.is_empty())?;
+            let (pages, next) = space.count_swapped(memory::get(), rest);
+            bytes += pages * PAGE;
+            Some(next)
+        });
+        space.let_go();
+    }
+    bytes
 }
 
 /// Works through a space in pieces: `piece` is given where to begin, under the space's lock, and says where to go on.

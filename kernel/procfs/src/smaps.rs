@@ -8,7 +8,7 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use mm::{Area, AreaFlags, MappedPage, PAGE_SIZE, PageRange, Sharing, VirtAddr};
+use mm::{Area, AreaFlags, MappedPage, PAGE_SIZE, PageRange, Sharing, Slot, VirtAddr};
 
 use super::access::Inspected;
 use super::maps;
@@ -35,6 +35,9 @@ struct Cost {
     private_clean: u64,
     private_dirty: u64,
     anonymous: u64,
+    /// Pages in swap space, and each of them divided by how many descriptors name it; fixed point.
+    swapped: u64,
+    swapped_proportional: u64,
     /// The proportional size of locked areas; fixed point.
     locked: u64,
 }
@@ -57,10 +60,26 @@ impl Cost {
             });
             rest = reached.and_then(|at| PageRange::between(at, range.end()));
             if scheduler::cond_resched_killable().is_err() {
+                return cost;
+            }
+        }
+        let mut rest = Some(area.range());
+        while let Some(range) = rest.filter(|range| !range.is_empty()) {
+            let visit = |_, slot: Slot| cost.add_swapped(slot);
+            let reached = memory.with(|space| space.visit_swapped(memory::get(), range, visit));
+            rest = reached.and_then(|at| PageRange::between(at, range.end()));
+            if scheduler::cond_resched_killable().is_err() {
                 break;
             }
         }
         cost
+    }
+
+    fn add_swapped(&mut self, slot: Slot) {
+        const PAGE: u64 = PAGE_SIZE as u64;
+        let (sharers, _) = memory::get().swap().slot_state(slot);
+        self.swapped += PAGE;
+        self.swapped_proportional += (PAGE << PSS_SHIFT) / u64::from(sharers.max(1));
     }
 
     /// A page of a file that is not mapped shared and writable is clean; all others would have to be written.
@@ -97,6 +116,8 @@ impl Cost {
         self.private_clean += other.private_clean;
         self.private_dirty += other.private_dirty;
         self.anonymous += other.anonymous;
+        self.swapped += other.swapped;
+        self.swapped_proportional += other.swapped_proportional;
         self.locked += other.locked;
     }
 
@@ -114,8 +135,11 @@ impl Cost {
             (const { label("Private_Dirty:") }, self.private_dirty),
             (const { label("Referenced:") }, self.resident),
             (const { label("Anonymous:") }, self.anonymous),
-            (const { label("Swap:") }, 0),
-            (const { label("SwapPss:") }, 0),
+            (const { label("Swap:") }, self.swapped),
+            (
+                const { label("SwapPss:") },
+                self.swapped_proportional >> PSS_SHIFT,
+            ),
             (const { label("Locked:") }, self.locked >> PSS_SHIFT),
         ];
         size_lines(text, &lines);

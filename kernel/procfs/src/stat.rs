@@ -109,7 +109,16 @@ fn times(process: &ProcTask, text: &mut Text) {
     };
     let children = process.children_totals();
     let asked = scheduling(process);
-    fields(text, &[0, own.minor_faults, children.minor_faults, 0, 0]);
+    fields(
+        text,
+        &[
+            0,
+            own.minor_faults,
+            children.minor_faults,
+            own.major_faults,
+            children.major_faults,
+        ],
+    );
     let ticks = [own.user, own.system, children.user, children.system];
     fields(text, &ticks.map(clock_ticks));
     let nice = i64::from(asked.nice);

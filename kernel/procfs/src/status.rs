@@ -6,7 +6,7 @@ use abi::Errno;
 use abi::process::RLIMIT_SIGPENDING;
 
 use super::proc_task::ProcTask;
-use super::sizes::Sizes;
+use super::sizes::{self, Sizes};
 use super::text::Text;
 use formats::escape::Escaped;
 use task::signal;
@@ -53,7 +53,7 @@ pub fn status(process: &ProcTask, text: &mut Text) -> Result<(), Errno> {
     }
     line(text, "Kthread", 0);
     if let Some(sizes) = Sizes::of(process) {
-        memory_lines(&sizes, text);
+        memory_lines(&sizes, sizes::swapped(process), text);
     }
     line(text, "Threads", process.thread_count().max(1) as u64);
     signal_lines(process, text);
@@ -155,7 +155,7 @@ fn processor_lines(thread: &Thread, text: &mut Text) {
     ));
 }
 
-fn memory_lines(sizes: &Sizes, text: &mut Text) {
+fn memory_lines(sizes: &Sizes, swapped: u64, text: &mut Text) {
     let program = sizes.program.text_len();
     for (name, bytes) in [
         ("VmPeak", sizes.peak),
@@ -172,7 +172,7 @@ fn memory_lines(sizes: &Sizes, text: &mut Text) {
         ("VmExe", program),
         ("VmLib", sizes.executable.saturating_sub(program)),
         ("VmPTE", sizes.tables),
-        ("VmSwap", 0),
+        ("VmSwap", swapped),
     ] {
         text.kibibytes(name, bytes);
     }

@@ -11,10 +11,12 @@ use super::entry::{Directory, FixedEntry, SPREAD};
 use super::node::PseudoNode;
 use super::text::Text;
 use super::{net, settings, sysvipc};
+use core::sync::atomic::Ordering;
 use events::{epoll, inotify};
 use fs::pipe;
 use ipc::settings::{MOST_MESSAGE_BYTES, MOST_QUEUE_BYTES, MOST_QUEUES, MOST_SEGMENTS, SHMALL, SHMMAX};
 use sched::scheduler::SETTINGS;
+use swap::reclaim::{MOST_SWAPPINESS, SWAPPINESS};
 use task::process;
 use task::uts;
 use tty::PtyLimit;
@@ -161,8 +163,18 @@ static MEMORY: [FixedEntry<()>; 5] = [
     FixedEntry::text("mmap_min_addr", |(), text| number(text, mm::space::LOWEST.0)),
     // Memory is promised without counting: fork and mmap fail only when there is nothing at all.
     FixedEntry::text("overcommit_memory", |(), text| number(text, 1)),
-    // As Linux begins with; there is no swap space that it could be about, so it cannot be changed.
-    FixedEntry::text("swappiness", |(), text| number(text, 60)),
+    FixedEntry::object("swappiness", 0o644, |()| {
+        settings::open_limit(
+            || SWAPPINESS.load(Ordering::Relaxed),
+            |wanted| {
+                let wanted = u64::try_from(wanted)
+                    .ok()
+                    .filter(|wanted| *wanted <= MOST_SWAPPINESS);
+                SWAPPINESS.store(wanted.ok_or(Errno::EINVAL)?, Ordering::Relaxed);
+                Ok(())
+            },
+        )
+    }),
 ];
 
 /// The directory /proc/sys.

@@ -10,6 +10,7 @@ use super::entry::{Directory, FIRST, FixedEntry, ROOT_INODE, SPREAD};
 use super::node::{PseudoDirectory, PseudoEntry, PseudoNode};
 use super::pseudo::PseudoFileSystem;
 use super::text::Text;
+use super::zram;
 use memory::fallible;
 use sched::scheduler;
 use vfs::filesystem;
@@ -20,7 +21,9 @@ use vfs::super_block::SuperBlock;
 const FIRST_PROCESSOR: u64 = 1 << 20;
 
 static ROOT: [FixedEntry<()>; 8] = [
-    empty("block"),
+    FixedEntry::directory("block", 0o755, |(), filesystem, inode| {
+        directory(filesystem, inode, &BLOCK)
+    }),
     empty("bus"),
     empty("class"),
     FixedEntry::directory("dev", 0o755, |(), filesystem, inode| {
@@ -35,6 +38,10 @@ static ROOT: [FixedEntry<()>; 8] = [
     }),
     empty("module"),
 ];
+
+static BLOCK: [FixedEntry<()>; 1] = [FixedEntry::directory("zram0", 0o755, |(), filesystem, inode| {
+    directory(filesystem, inode, &zram::ENTRIES)
+})];
 
 static NUMBERS: [FixedEntry<()>; 2] = [empty("block"), empty("char")];
 

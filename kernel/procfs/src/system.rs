@@ -135,6 +135,7 @@ fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
     let cached = pagecache::reclaim::cached_pages() as u64 * PAGE;
     let [dirty, written] =
         [writeback::dirty_pages(), writeback::written_pages()].map(|pages| pages as u64 * PAGE);
+    let swap = memory::get().swap().usage();
     let heap = platform::heap::arena_bytes() as u64;
     let unused_heap = memory::unused_heap_frames() as u64 * PAGE;
     let lines = [
@@ -146,9 +147,9 @@ fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
         ),
         ("Buffers:", 0),
         ("Cached:", shared + cached),
-        ("SwapCached:", 0),
-        ("SwapTotal:", 0),
-        ("SwapFree:", 0),
+        ("SwapCached:", memory::get().swap().cached().0 as u64 * PAGE),
+        ("SwapTotal:", swap.slots * PAGE),
+        ("SwapFree:", (swap.slots - swap.used) * PAGE),
         ("Dirty:", dirty),
         ("Writeback:", written),
         ("Shmem:", shared),
@@ -162,13 +163,15 @@ fn memory_use((): &(), text: &mut Text) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Minor faults of all processes, living and dead. A process that ended lives on in its parent's account of children, and
+/// Faults of all processes, living and dead: all of them, and those that had to wait. A process that ended lives on in its parent's account of children, and
 /// so in the first process's at last.
-fn all_faults() -> Result<u64, Errno> {
-    let mut sum = 0;
+fn all_faults() -> Result<(u64, u64), Errno> {
+    let mut sum = (0, 0);
     let mut next = process::next_from(0);
     while let Some(process) = next {
-        sum += process.all_totals().minor_faults;
+        let totals = process.all_totals();
+        sum.0 += totals.minor_faults + totals.major_faults;
+        sum.1 += totals.major_faults;
         scheduler::cond_resched_killable()?;
         next = process::next_from(process.pid + 1);
     }
@@ -191,6 +194,22 @@ fn uptime((): &(), text: &mut Text) -> Result<(), Errno> {
 
 fn swaps((): &(), text: &mut Text) -> Result<(), Errno> {
     text.bytes(b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+    for area in swap::areas() {
+        let area = area?;
+        let kilobytes = |pages: u64| pages * (mm::PAGE_SIZE as u64 / 1024);
+        text.bytes(&area.name);
+        // As `swap_show` of Linux: the name has 40 columns, and a blank at least.
+        (area.name.len()..39).for_each(|_| text.bytes(b" "));
+        text.bytes(b" ");
+        let (size, used) = (kilobytes(area.pages), kilobytes(area.used));
+        let tabs = |number: u64| if number < 10_000_000 { "\t\t" } else { "\t" };
+        text.add(format_args!(
+            "partition\t{size}{}{used}{}{}\n",
+            tabs(size),
+            tabs(used),
+            area.priority
+        ));
+    }
     Ok(())
 }
 
@@ -204,9 +223,11 @@ fn version((): &(), text: &mut Text) -> Result<(), Errno> {
 }
 
 fn memory_events((): &(), text: &mut Text) -> Result<(), Errno> {
-    let faults = all_faults()?;
+    let (faults, major) = all_faults()?;
     text.add(format_args!("nr_free_pages {}\n", memory::free_frames()));
-    text.add(format_args!("pgfault {faults}\npgmajfault 0\n"));
+    text.add(format_args!("pgfault {faults}\npgmajfault {major}\n"));
+    let (read, written) = (swap::pages_read(), swap::pages_written());
+    text.add(format_args!("pswpin {read}\npswpout {written}\n"));
     for (event, name) in Event::ALL {
         text.add(format_args!("{name} {}\n", memory::get().events(event)));
     }

@@ -159,6 +159,7 @@ pub struct ThreadCore {
     noted: [AtomicU64; 2],
     /// Faults that were served. Written by the thread itself.
     minor_faults: AtomicU64,
+    major_faults: AtomicU64,
     /// Which of the next allocations in its system calls, or with [`super::fail_nth::IN_FAULTS`] in its page faults, is refused:
     /// /proc/PID/fail-nth.
     pub fail_nth: AtomicU32,
@@ -189,6 +190,7 @@ impl ThreadCore {
             is_traced: AtomicBool::new(false),
             noted: [const { AtomicU64::new(0) }; 2],
             minor_faults: AtomicU64::new(0),
+            major_faults: AtomicU64::new(0),
             fail_nth: AtomicU32::new(0),
             answers,
         }
@@ -348,7 +350,20 @@ impl ThreadCore {
         self.minor_faults.store(faults, Ordering::Relaxed);
     }
 
-    /// Faults that were served.
+    /// The fault of the running thread that was counted last had to wait for its page: it is a major one.
+    pub fn count_major_fault(&self) {
+        let faults = self.minor_faults.load(Ordering::Relaxed).saturating_sub(1);
+        self.minor_faults.store(faults, Ordering::Relaxed);
+        let faults = self.major_faults.load(Ordering::Relaxed) + 1;
+        self.major_faults.store(faults, Ordering::Relaxed);
+    }
+
+    /// Faults that had to wait for their page.
+    pub fn major_faults(&self) -> u64 {
+        self.major_faults.load(Ordering::Relaxed)
+    }
+
+    /// Faults that were served at once.
     pub fn minor_faults(&self) -> u64 {
         self.minor_faults.load(Ordering::Relaxed)
     }

@@ -13,6 +13,7 @@ use abi::memory::{
 use memory::map_errno;
 use mm::{Access, Area, AreaFlags, Backing, MapError, PAGE_SIZE, PageRange, RemoveError, Sharing, VirtAddr};
 use sched::scheduler;
+use swap::Advice;
 use task::thread::{Thread, ThreadExt};
 use vfs::Subject;
 
@@ -43,7 +44,8 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
         MADV_REMOVE if len > 0 => remove(current, start, len)?,
         MADV_POPULATE_READ => fault_in(current, start, len, Access::Read)?,
         MADV_POPULATE_WRITE => fault_in(current, start, len, Access::Write)?,
-        MADV_COLD | MADV_PAGEOUT => check_unlocked(current, start, len, Errno::EINVAL)?,
+        MADV_COLD => send_away(current, start, len, Advice::Cold)?,
+        MADV_PAGEOUT => send_away(current, start, len, Advice::PageOut)?,
         MADV_DONTNEED | MADV_DONTNEED_LOCKED | MADV_FREE | MADV_REMOVE | MADV_WILLNEED | MADV_HUGEPAGE
         | MADV_NOHUGEPAGE => covered(current, start, len)?,
         advice => {
@@ -52,6 +54,14 @@ pub fn madvise(current: &Thread, start: u64, len: u64, advice: u64) -> Result<us
         }
     }
     Ok(0)
+}
+
+/// Pages go out, as far as there is swap space. `EINVAL` for locked memory, `ENOMEM` if there is a hole.
+fn send_away(current: &Thread, start: u64, len: u64, advice: Advice) -> Result<(), Errno> {
+    check_unlocked(current, start, len, Errno::EINVAL)?;
+    let range = PageRange::new(VirtAddr(start), len).ok_or(Errno::ENOMEM)?;
+    swap::advise(&*space(current)?, range, advice);
+    Ok(())
 }
 
 /// Flags that advice sets, and those that it takes away.

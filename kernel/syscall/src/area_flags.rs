@@ -20,7 +20,7 @@ pub fn change_flags(
 ) -> Result<(), Errno> {
     if area.flags != flags {
         check_split(space, part)?;
-        space.set_flags(part, flags).map_err(map_errno)?;
+        space.set_flags(memory::get(), part, flags).map_err(map_errno)?;
     }
     Ok(())
 }

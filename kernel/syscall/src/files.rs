@@ -6,7 +6,7 @@ use super::xattr::File::{Descriptor, Path};
 use super::{
     attribute, copy, descriptor, directory, epoll, eventfd, fcntl, file_lock, inotify, ioctl, link, memfd,
     mount, open, poll, read_write, select, signalfd, socket, socket_batch, socket_message, socket_option,
-    splice, stat, timerfd, truncate, writeback, xattr,
+    splice, stat, swap, timerfd, truncate, writeback, xattr,
 };
 use vfs::LastLink;
 use vfs::file_ops::SyncKind;
@@ -127,6 +127,10 @@ calls! { current, context, [a, b, c, d, e, f]:
     nr::RECVMMSG => socket_batch::recvmmsg(current, a as i32, b, c as u32, d as u32, e),
     nr::GETSOCKOPT => socket_option::getsockopt(current, a as i32, b as u32, c as u32, d, e),
     nr::SETSOCKOPT => socket_option::setsockopt(current, a as i32, b as u32, c as u32, d, e as i32),
+
+    // Swapping
+    nr::SWAPON => swap::swapon(current, a, b as u32),
+    nr::SWAPOFF => swap::swapoff(current, a),
 
     // Writing back
     nr::FSYNC => writeback::fsync(current, a as i32, SyncKind::All),

@@ -74,6 +74,7 @@ mod socket_option;
 mod space;
 mod splice;
 mod stat;
+mod swap;
 mod syslog;
 mod system;
 mod table;

@@ -15,7 +15,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// Pages whose state mincore(2) reports at a time.
 const MINCORE_PIECE: u64 = 512;
 
-/// mincore(2): a page is there if it is mapped, or if the object that the area shows has it.
+/// mincore(2): a page is there if it is mapped, or cached on its way to swap space or back, or if the object that the area shows has it.
 ///
 /// # Errors
 /// `EINVAL`: not of whole pages. `ENOMEM`: a hole, or want of memory. `EFAULT`: the vector.
@@ -43,10 +43,22 @@ pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<us
 
 fn note_present(space: &AddressSpace, range: PageRange, states: &mut [u8]) {
     space.note_mapped(memory::get(), range, states);
+    note_cached(space, range, states);
     for area in space.areas().overlapping(range) {
         if let Backing::Source { .. } = &area.backing {
             note_in_object(area, range, states);
         }
+    }
+}
+
+/// Of the pages in `range` that are in swap space, those that are in memory as well.
+fn note_cached(space: &AddressSpace, range: PageRange, states: &mut [u8]) {
+    let mut at = range.start();
+    while let Some(rest) = PageRange::between(at, range.end()).filter(|rest| !rest.is_empty()) {
+        at = space.visit_swapped(memory::get(), rest, |address, slot| {
+            let is_cached = memory::get().swap().slot_state(slot).1.is_some();
+            states[((address.0 - range.start().0) / PAGE) as usize] = u8::from(is_cached);
+        });
     }
 }
 

@@ -75,11 +75,14 @@ fn set_name(current: &Thread, name: &MachineName, at: u64, len: u64) -> Result<u
 /// # Errors
 /// Those of user memory.
 pub fn sysinfo(at: u64) -> Result<usize, Errno> {
+    let swap = memory::get().swap().usage();
     let answer = SysInfo {
         uptime: (time::now_monotonic_nanos() / time::SECOND) as i64,
         loads: load_averages().map(|load| load.fixed_point(LOAD_SHIFT)),
         totalram: platform::memory::ram_bytes() / PAGE_SIZE as u64,
         freeram: memory::free_frames() as u64,
+        totalswap: swap.slots,
+        freeswap: swap.slots - swap.used,
         procs: process::thread_count().min(usize::from(u16::MAX)) as u16,
         mem_unit: PAGE_SIZE as u32,
         ..SysInfo::default()

@@ -304,6 +304,7 @@ impl Thread {
             user,
             system,
             minor_faults: self.minor_faults(),
+            major_faults: self.major_faults(),
             voluntary_switches,
             involuntary_switches,
             peak: 0,

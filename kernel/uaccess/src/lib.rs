@@ -254,10 +254,19 @@ fn serve_unresolved(
 ) -> Option<Result<(), Refusal>> {
     // It may sleep.
     current.note_new_turn();
+    let mut has_waited = false;
     loop {
         match outcome {
-            Outcome::Resolved(_) => return Some(Ok(())),
-            Outcome::Deferred => wait_for_page(owner, address)?,
+            Outcome::Resolved(_) => {
+                if has_waited {
+                    current.count_major_fault();
+                }
+                return Some(Ok(()));
+            }
+            Outcome::Deferred => {
+                has_waited = true;
+                wait_for_page(owner, address)?;
+            }
             Outcome::Refused(refusal) => {
                 if !is_overcome(owner, current, address, refusal)? {
                     return Some(Err(refusal));

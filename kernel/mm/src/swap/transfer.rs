@@ -44,7 +44,8 @@ impl Swap {
         Some(Outgoing { slot, frame })
     }
 
-    /// The page stands in its slot, or could not be written; whether its frame is free now. What could not be written stays cached.
+    /// The page stands in its slot, or could not be written; whether its frame is free now. What could not be written stays cached; for
+    /// want of room ([`WriteBackError::NoSpace`]) it is in line again.
     pub fn finish_write(
         &self,
         frames: &Frames,
@@ -58,6 +59,9 @@ impl Swap {
         record.content = outcome.map_or(Content::Unwritable, |()| Content::Stored);
         let gone = if record.count == 0 {
             state.forget(frames, slot)
+        } else if outcome == Err(WriteBackError::NoSpace) {
+            state.put_in_line(slot);
+            None
         } else {
             state.uncache_unused(frames, slot, 2)
         };
@@ -88,6 +92,14 @@ impl Swap {
             }
             _ => Reading::NotNeeded,
         }
+    }
+
+    /// Whether somebody reads the page of a slot.
+    pub fn is_being_read(&self, slot: Slot) -> bool {
+        let mut state = self.0.lock();
+        let area = state.areas[slot.area()].as_ref();
+        let is_known = area.is_some_and(|area| slot.offset() < area.reached());
+        is_known && state.record(slot).content == Content::InReading
     }
 
     /// The slot's page has been read into a frame, whose reference the cache takes; or it could not be read: for want

@@ -334,7 +334,7 @@ fn the_stack_grows_within_the_limits_of_its_space() {
         let mut grow = |nth, limits| inner.grow_stack(down(nth), limits).unwrap();
         assert!(!grow(10, space(9)));
         assert!(grow(10, nothing_locked));
-        inner.set_flags(all, AreaFlags::LOCKED).unwrap();
+        inner.set_flags(&world.memory, all, AreaFlags::LOCKED).unwrap();
         let mut grow = |nth, limits| inner.grow_stack(down(nth), limits).unwrap();
         assert!(!grow(20, locked(19)));
         assert!(grow(20, locked(20)));

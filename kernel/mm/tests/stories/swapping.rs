@@ -69,13 +69,34 @@ fn a_table_is_copied_with_its_swapped_pages() {
     world.finish();
 }
 
+/// Says that the first four pages are locked, or are not.
+fn lock(world: &World, space: &Rc<Space>, flags: AreaFlags) {
+    let lock = |inner: &mut mm::AddressSpace| inner.set_flags(&world.memory, pages(0, 4), flags);
+    world.with_space(0, space, lock).unwrap().unwrap();
+    let locked = |page: &mut crate::world::shadow::Page| page.flags = flags;
+    space.shadow.borrow_mut().for_each_in(pages(0, 4), locked);
+}
+
+/// A child inherits the tables, but not the locks: nothing goes out on its behalf that its parent has locked.
+#[test]
+fn what_a_parent_has_locked_stays_in_the_tables_that_its_child_shares() {
+    let (world, parent) = parent_of_eight_pages();
+    lock(&world, &parent, AreaFlags::LOCKED);
+    let child = fork_to(&world, &parent, 1);
+    let evicted = world.evict_all(0, &child, pages(0, LEN), Others::Stopped);
+    assert_eq!((evicted.pages, evicted.has_shared), (0, false));
+    assert!(world.mapped(&parent, page(3)).is_some());
+    lock(&world, &parent, AreaFlags::NONE);
+    let evicted = world.evict_all(0, &child, pages(0, LEN), Others::Stopped);
+    assert_eq!(evicted.pages, LEN as usize);
+    world.check_everything();
+    world.finish();
+}
+
 #[test]
 fn locked_pages_stay() {
     let (world, parent) = parent_of_eight_pages();
-    let lock = |inner: &mut mm::AddressSpace| inner.set_flags(pages(0, 4), AreaFlags::LOCKED);
-    world.with_space(0, &parent, lock).unwrap().unwrap();
-    let locked = |page: &mut crate::world::shadow::Page| page.flags = AreaFlags::LOCKED;
-    parent.shadow.borrow_mut().for_each_in(pages(0, 4), locked);
+    lock(&world, &parent, AreaFlags::LOCKED);
     assert_eq!(
         world.evict_all(0, &parent, pages(0, LEN), Others::Stopped).pages,
         4

@@ -20,7 +20,7 @@ impl World {
         let mut at = range.start();
         while let Some((part, old)) = self.next_part(space, at, range.end()) {
             let flags = old.without(old.without_generation()).with(flags);
-            let said = self.with_space(cpu, space, |inner| inner.set_flags(part, flags));
+            let said = self.with_space(cpu, space, |inner| inner.set_flags(&self.memory, part, flags));
             match said {
                 Some(Ok(())) => {
                     let mut shadow = space.shadow.borrow_mut();

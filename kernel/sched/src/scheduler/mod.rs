@@ -41,11 +41,12 @@ mod queue;
 mod real_time;
 mod report;
 mod share;
+mod stop;
 mod wake;
 
 pub use account::{Scheduling, State, Switch};
 pub use clocks::{TICK_NANOS, watch};
-pub use notify::{alert, restart_sequences, synchronise};
+pub use notify::{alert, restart_sequences, synchronise, while_others_are_stopped};
 pub use place::set_affinity;
 pub use policy::{Policy, SchedAttributes};
 pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
@@ -53,10 +54,9 @@ pub use report::{Times, interrupts, online_processors, runnable, steals, switche
 pub use share::{TURN_NANOS, beyond_part, take_over, take_over_from};
 pub use wake::{wake, wake_owned};
 
+use crate::Thread;
 use crate::interrupts;
 use crate::thread::{self, NextSpace};
-
-use crate::Thread;
 use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
@@ -257,7 +257,7 @@ pub fn run() -> ! {
     let here = platform::cpu::number();
     let cpu = CPUS.of(here);
     cpu.adopt_stack();
-    online::come_online(here);
+    stop::come_online(here);
     let mut now = timer::ticks();
     let own = cpu.own();
     let memory = memory::get();

@@ -3,7 +3,7 @@
 use super::cpu::{CPUS, Cpu};
 use super::online::online;
 use super::wake::wake;
-use super::{handle_interrupts, place};
+use super::{handle_interrupts, place, stop};
 use crate::Thread;
 use crate::space::Space;
 use alloc::sync::Arc;
@@ -101,6 +101,7 @@ pub(super) fn runs_one_forbidden(cpu: &Cpu) -> bool {
 /// and one of the two sees the other.
 pub(super) fn receive(cpu: &Cpu) {
     note_received(cpu);
+    stop::wait_while_stopped(cpu::number());
     cpu.heed_others();
     if cpu.has_turn() && cpu.waiting() > 0 {
         place::call_for_help(cpu::number());
@@ -115,10 +116,51 @@ fn interrupt_and_wait(set: u64) {
     meant.clone().for_each(interrupt);
     for processor in meant {
         while received(processor) == before[processor] {
-            if interrupt::is_pending() {
-                handle_interrupts();
-            }
-            core::hint::spin_loop();
+            serve();
         }
     }
+}
+
+/// Does `work` while no other processor does anything: each waits where it holds no lock. The caller holds none either; `work` is
+/// short, and waits for nobody.
+#[track_caller]
+pub fn while_others_are_stopped<R>(work: impl FnOnce() -> R) -> R {
+    lock::assert_none_held();
+    while stop::IS_TAKEN
+        .compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed)
+        .is_err()
+    {
+        // Who has it may wait for this processor.
+        serve();
+    }
+    let last = stop::LAST.load(Ordering::Relaxed).wrapping_add(stop::PROCESSORS);
+    stop::LAST.store(last, Ordering::Relaxed);
+    stop_others(last);
+    let result = work();
+    stop::STOP.store(0, Ordering::Release);
+    stop::IS_TAKEN.store(false, Ordering::Release);
+    result
+}
+
+/// Returns when every other processor waits for the end of the stop that has this count.
+fn stop_others(last: u32) {
+    let here = cpu::number();
+    let number = last | stop::by(here);
+    stop::STOP.store(number, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    let others = online() & !(1 << here);
+    let meant = (0..MAX_CPUS).filter(|processor| others & 1 << processor != 0);
+    meant.clone().for_each(interrupt);
+    for processor in meant {
+        while !stop::has_answered(processor, number) {
+            serve();
+        }
+    }
+}
+
+fn serve() {
+    if interrupt::is_pending() {
+        handle_interrupts();
+    }
+    core::hint::spin_loop();
 }

@@ -19,7 +19,7 @@ mod tenants;
 pub use barriers::Registrations;
 pub use peaks::Peaks;
 pub use program::{KeptLayout, ProgramLayout, Strings};
-pub use tenants::{Tenants, register_tenants};
+pub use tenants::{Tenants, next_from as next_tenant, register_tenants};
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};

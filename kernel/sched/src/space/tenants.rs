@@ -20,6 +20,6 @@ pub fn register_tenants(tenants: &'static dyn Tenants) {
 }
 
 /// As [`Tenants::next_from`]; nobody before boot has said who knows.
-pub(super) fn next_from(from: Pid) -> Option<(Pid, Option<Arc<Space>>)> {
+pub fn next_from(from: Pid) -> Option<(Pid, Option<Arc<Space>>)> {
     TENANTS.get()?.next_from(from)
 }

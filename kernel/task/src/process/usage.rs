@@ -53,15 +53,17 @@ impl Usage {
     }
 }
 
-/// Sums, times in ticks. There are no major faults: every file is in memory.
+/// Sums, times in ticks.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Totals {
     /// At EL0.
     pub user: u64,
     /// In the kernel.
     pub system: u64,
-    /// Faults that were served.
+    /// Faults that were served at once.
     pub minor_faults: u64,
+    /// Faults that had to wait for their page.
+    pub major_faults: u64,
     /// Switches to sleep.
     pub voluntary_switches: u64,
     /// Switches because others wanted the processor.
@@ -78,6 +80,7 @@ impl Totals {
         user: 0,
         system: 0,
         minor_faults: 0,
+        major_faults: 0,
         voluntary_switches: 0,
         involuntary_switches: 0,
         peak: 0,
@@ -90,6 +93,7 @@ impl Totals {
             user: self.user + other.user,
             system: self.system + other.system,
             minor_faults: self.minor_faults + other.minor_faults,
+            major_faults: self.major_faults + other.major_faults,
             voluntary_switches: self.voluntary_switches + other.voluntary_switches,
             involuntary_switches: self.involuntary_switches + other.involuntary_switches,
             peak: self.peak.max(other.peak),
@@ -103,6 +107,7 @@ impl Totals {
             utime: TimeVal::from_nanoseconds(timer::ticks_to_nanos(self.user)),
             stime: TimeVal::from_nanoseconds(timer::ticks_to_nanos(self.system)),
             minflt: self.minor_faults as i64,
+            majflt: self.major_faults as i64,
             nvcsw: self.voluntary_switches as i64,
             nivcsw: self.involuntary_switches as i64,
             maxrss: (self.peak * (mm::PAGE_SIZE as u64 / 1024)) as i64,

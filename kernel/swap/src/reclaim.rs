@@ -1,0 +1,131 @@
+//! Frames where none are left: pages of files that can be read again, and pages of programs that are paged out. A thread of the kernel's
+//! own begins when little is left, so that few have to do it themselves; and only when neither finds anything is a process ended
+//! (`memory::reclaim`).
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use mm::PAGE_SIZE;
+use pagecache::reclaim as cache;
+use sched::SleepingMutex;
+use sched::time;
+use sched::wait::WaitQueue;
+
+use crate::evict;
+use crate::write;
+
+/// How willingly pages of programs are paged out while there are pages of files: 0 to 200 (/proc/sys/vm/swappiness).
+pub static SWAPPINESS: AtomicU64 = AtomicU64::new(60);
+/// The most that it can be.
+pub const MOST_SWAPPINESS: u64 = 200;
+
+/// The part of memory below which the thread begins, one of so many, and where it ends.
+const LOW_PART: u64 = 64;
+const HIGH_PART: u64 = 40;
+/// Pages that stand in line to be written before any is: those that are needed come back from there.
+const LINE_PART: u64 = 32;
+/// Rounds of the hand in which nothing was found.
+const EMPTY_ROUNDS: usize = 2;
+/// Frames that the thread asks for at a time.
+const PORTION: usize = 64;
+/// How often it looks, in nanoseconds: while memory is short, and while it is not.
+const SHORT_NAP: u64 = 10_000_000;
+const LONG_NAP: u64 = 200_000_000;
+
+/// Whoever pages out: one at a time, so that nobody takes pages for lost that another is about to write.
+static PAGING_OUT: SleepingMutex = SleepingMutex::new();
+/// The thread sleeps here.
+static NAP: WaitQueue = WaitQueue::new();
+/// Somebody had to look for frames himself.
+static IS_WANTED: AtomicBool = AtomicBool::new(false);
+
+/// Frames that programs could have: what is left of them when the kernel's reserve is not counted.
+fn free() -> usize {
+    memory::get().frames().free_count()
+}
+
+fn part_of_memory(part: u64) -> usize {
+    (platform::memory::ram_bytes() / PAGE_SIZE as u64 / part) as usize
+}
+
+/// Gives about `wanted` frames back; how many, at least 1 if another has given some back meanwhile. No lock is held; it may sleep.
+pub fn shrink(wanted: usize) -> usize {
+    if !has_areas() {
+        return cache::shrink(wanted);
+    }
+    wake();
+    shrink_both(wanted)
+}
+
+fn has_areas() -> bool {
+    memory::get().swap().usage().slots > 0
+}
+
+/// The thread looks at once.
+pub(crate) fn wake() {
+    IS_WANTED.store(true, Ordering::Relaxed);
+    NAP.wake_one();
+}
+
+/// The shares are those of [`SWAPPINESS`]; what one does not give is asked of the other.
+fn shrink_both(wanted: usize) -> usize {
+    let swappiness = SWAPPINESS.load(Ordering::Relaxed).min(MOST_SWAPPINESS);
+    let of_programs = (wanted as u64 * swappiness / MOST_SWAPPINESS) as usize;
+    let mut gained = cache::shrink(wanted - of_programs);
+    if gained < wanted {
+        gained += page_out(wanted - gained);
+    }
+    if gained < wanted && of_programs > 0 {
+        gained += cache::shrink(wanted - gained);
+    }
+    gained
+}
+
+/// Pages programs' pages out until about `wanted` frames are free; how many are.
+fn page_out(wanted: usize) -> usize {
+    let before = free();
+    let _turn = PAGING_OUT.lock_uninterruptible();
+    if free() > before + wanted {
+        // Whoever had the turn before has freed enough for all.
+        return wanted;
+    }
+    let (swap, frames, mmu) = (memory::get().swap(), memory::get().frames(), memory::get().mmu());
+    let (mut gained, mut empty_rounds) = (0, 0);
+    while gained < wanted {
+        let (dropped, _) = swap.drop_unused(frames, mmu, wanted - gained);
+        gained += dropped;
+        let (_, in_line) = swap.cached();
+        let target = part_of_memory(LINE_PART) + wanted - gained.min(wanted);
+        if in_line < target && empty_rounds < EMPTY_ROUNDS {
+            let walk = evict::evict_some(target - in_line);
+            if walk.is_full {
+                empty_rounds = EMPTY_ROUNDS;
+            } else if walk.evicted == 0 {
+                empty_rounds += usize::from(walk.is_round);
+            }
+        }
+        let written = write::write_some(wanted - gained.min(wanted));
+        gained += written.freed;
+        let is_stuck = written.failed == written.tried && dropped == 0;
+        if is_stuck && (written.failed > 0 || empty_rounds >= EMPTY_ROUNDS) {
+            break;
+        }
+    }
+    gained
+}
+
+/// The life of the thread.
+pub fn run() -> ! {
+    loop {
+        let is_short = free() < part_of_memory(HIGH_PART);
+        let nap = if is_short { SHORT_NAP } else { LONG_NAP };
+        let deadline = has_areas().then(|| time::deadline_after(nap));
+        let is_wanted = || IS_WANTED.swap(false, Ordering::Relaxed).then_some(());
+        NAP.wait_uninterruptible(deadline, is_wanted);
+        if !has_areas() || free() >= part_of_memory(LOW_PART) {
+            continue;
+        }
+        while free() < part_of_memory(HIGH_PART) && shrink_both(PORTION) > 0 {
+            sched::scheduler::cond_resched();
+        }
+    }
+}
