@@ -10,6 +10,8 @@ use tests::{Machine, Scene, Session, Stage, Virt, program};
 
 pub const SCENES: &[Scene] = &[
     Scene::holstein("swapping.pages", pages).checked(),
+    Scene::holstein("swapping.zram", |stage| deep(stage, ZRAM, 3)).within_seconds(300),
+    Scene::holstein("swapping.disk", |stage| deep(stage, DISK, 3)).within_seconds(300),
     Scene::holstein("swapping.refused", refused),
 ];
 
@@ -67,6 +69,20 @@ fn pages(stage: &mut Stage) -> Result<()> {
         shell.check("/swapping pages", &program::success("swapping"))?;
         swap_off(&mut shell, place)?;
     }
+    power_off(&mut shell)
+}
+
+/// More than there is memory, in four processes, and nobody has to end.
+fn deep(stage: &mut Stage, place: Place, seconds: u32) -> Result<()> {
+    let mut shell = boot(stage, "96M")?;
+    swap_on(&mut shell, place)?;
+    shell.check("/swapping fill 90", &program::success("swapping"))?;
+    shell.check(
+        &format!("/swapping deep 24 {seconds}"),
+        &program::success("swapping"),
+    )?;
+    shell.check("dmesg | grep -c 'Out of memory'", "^0$")?;
+    swap_off(&mut shell, place)?;
     power_off(&mut shell)
 }
 

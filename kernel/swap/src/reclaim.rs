@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use mm::PAGE_SIZE;
 use pagecache::reclaim as cache;
 use sched::SleepingMutex;
+use sched::scheduler;
 use sched::time;
 use sched::wait::WaitQueue;
 
@@ -88,11 +89,14 @@ fn page_out(wanted: usize) -> usize {
         // Whoever had the turn before has freed enough for all.
         return wanted;
     }
-    let (swap, frames, mmu) = (memory::get().swap(), memory::get().frames(), memory::get().mmu());
+    let swap = memory::get().swap();
     let (mut gained, mut empty_rounds) = (0, 0);
     while gained < wanted {
-        let (dropped, _) = swap.drop_unused(frames, mmu, wanted - gained);
+        let dropped = drop_unused(wanted - gained);
         gained += dropped;
+        if gained >= wanted {
+            break;
+        }
         let (_, in_line) = swap.cached();
         let target = part_of_memory(LINE_PART) + wanted - gained.min(wanted);
         if in_line < target && empty_rounds < EMPTY_ROUNDS {
@@ -113,6 +117,21 @@ fn page_out(wanted: usize) -> usize {
     gained
 }
 
+/// Gives about `wanted` frames back of pages that stand in their slots and that nobody maps; how many. It looks at all slots before it says
+/// that there are none: pages that were read again and taken out once more are written already, and stand in no line.
+fn drop_unused(wanted: usize) -> usize {
+    let (swap, frames, mmu) = (memory::get().swap(), memory::get().frames(), memory::get().mmu());
+    let (mut gained, mut rounds) = (0, 0);
+    // The first one begins in the middle.
+    while gained < wanted && rounds < 2 {
+        let (dropped, is_round) = swap.drop_unused(frames, mmu, wanted - gained);
+        gained += dropped;
+        rounds += usize::from(is_round);
+        scheduler::cond_resched();
+    }
+    gained
+}
+
 /// The life of the thread.
 pub fn run() -> ! {
     loop {
@@ -125,7 +144,7 @@ pub fn run() -> ! {
             continue;
         }
         while free() < part_of_memory(HIGH_PART) && shrink_both(PORTION) > 0 {
-            sched::scheduler::cond_resched();
+            scheduler::cond_resched();
         }
     }
 }
