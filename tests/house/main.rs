@@ -52,6 +52,11 @@ fn apply_to_all(rule: impl Fn(&[Source]) -> Vec<String>) {
 }
 
 #[test]
+fn what_the_kernel_asks_of_its_command_line_is_not_handed_to_init() {
+    apply_to_all(names::boot_words_of_init);
+}
+
+#[test]
 fn every_crate_of_the_kernel_has_a_limit_of_circles() {
     apply_to_all(circles::unlimited);
 }

@@ -114,3 +114,26 @@ fn a_file_that_is_not_there_is_noticed() {
     let source = Source::new("x.rs", "let a = \"b\"; // vectors.s\n");
     assert_eq!(comments(&source), " vectors.s\n");
 }
+/// Words of the command line that the kernel looks for, and would hand to init as well.
+pub fn boot_words_of_init(sources: &[Source]) -> Vec<String> {
+    const LIST: &str = "kernel/formats/src/bootargs.rs";
+    let asked = Regex::new(r#"\bline\s*\.(?:has_flag|value)\("(\w+)"\)"#).expect("a regular expression");
+    let list = sources.iter().find(|source| source.path == LIST);
+    let list = list.and_then(|source| source.text.split("const KERNEL_NAMES").nth(1)?.split("];").next());
+    let Some(list) = list else {
+        return vec![format!("{LIST}: no KERNEL_NAMES")];
+    };
+    let kernel = sources
+        .iter()
+        .filter(|source| source.path.starts_with("kernel/") || source.path.starts_with("platform/"));
+    let words = kernel.flat_map(|source| {
+        asked
+            .captures_iter(&source.text)
+            .map(|word| (source.path.clone(), word[1].to_owned()))
+            .collect::<Vec<_>>()
+    });
+    words
+        .filter(|(_, word)| !list.contains(&format!("\"{word}\"")))
+        .map(|(path, word)| format!("{path}: {word} is not in KERNEL_NAMES"))
+        .collect()
+}

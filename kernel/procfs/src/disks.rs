@@ -9,10 +9,10 @@ use super::text::Text;
 /// Sectors of the unit of /proc/partitions.
 const KILOBYTE_SECTORS: u64 = 2;
 
-/// /proc/partitions.
+/// /proc/partitions: those that have room for anything, as `show_partition` of Linux.
 pub fn partitions((): &(), text: &mut Text) -> Result<(), Errno> {
     text.bytes(b"major minor  #blocks  name\n\n");
-    for volume in volume::all() {
+    for volume in volume::all().filter(|volume| volume.sectors() > 0) {
         let (major, minor) = volume.number;
         let blocks = volume.sectors() / KILOBYTE_SECTORS;
         text.add(format_args!("{major:4}  {minor:7} {blocks:10} {}\n", volume.name));
