@@ -244,7 +244,7 @@ fn through_u_boot(stage: &mut Stage) -> Result<()> {
     shell.expect_prompt()?;
     shell.check(
         "cat /proc/cmdline",
-        "^console=ttyAMA0,115200 boot=report root=/dev/mmcblk0p2 rw rootwait$",
+        "^console=ttyAMA0,115200 boot=report root=/dev/mmcblk0p2 rw rootwait growroot$",
     )?;
     power_off(&mut shell)
 }

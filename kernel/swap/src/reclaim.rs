@@ -26,6 +26,8 @@ const HIGH_PART: u64 = 40;
 const LINE_PART: u64 = 32;
 /// Rounds of the hand in which nothing was found.
 const EMPTY_ROUNDS: usize = 2;
+/// Tries that give nothing, in a row: others may bring pages back as fast as they are taken out.
+const MOST_IDLE: usize = 64;
 /// Frames that the thread asks for at a time.
 const PORTION: usize = 64;
 /// How often it looks, in nanoseconds: while memory is short, and while it is not.
@@ -91,7 +93,9 @@ fn page_out(wanted: usize) -> usize {
     }
     let swap = memory::get().swap();
     let (mut gained, mut empty_rounds) = (0, 0);
-    while gained < wanted {
+    let (mut has_failed, mut idle) = (false, 0);
+    while gained < wanted && idle < MOST_IDLE {
+        let gained_before = gained;
         let dropped = drop_unused(wanted - gained);
         gained += dropped;
         if gained >= wanted {
@@ -99,8 +103,9 @@ fn page_out(wanted: usize) -> usize {
         }
         let (_, in_line) = swap.cached();
         let target = part_of_memory(LINE_PART) + wanted - gained.min(wanted);
-        if in_line < target && empty_rounds < EMPTY_ROUNDS {
-            let walk = evict::evict_some(target - in_line);
+        // Where nothing can be written, for want of a frame to compress it to, pages that are written already may still go.
+        if (in_line < target || has_failed) && empty_rounds < EMPTY_ROUNDS {
+            let walk = evict::evict_some(target.saturating_sub(in_line).max(PORTION));
             if walk.is_full {
                 empty_rounds = EMPTY_ROUNDS;
             } else if walk.evicted == 0 {
@@ -109,10 +114,12 @@ fn page_out(wanted: usize) -> usize {
         }
         let written = write::write_some(wanted - gained.min(wanted));
         gained += written.freed;
+        has_failed = written.failed > 0;
         let is_stuck = written.failed == written.tried && dropped == 0;
-        if is_stuck && (written.failed > 0 || empty_rounds >= EMPTY_ROUNDS) {
+        if is_stuck && empty_rounds >= EMPTY_ROUNDS {
             break;
         }
+        idle = if gained > gained_before { 0 } else { idle + 1 };
     }
     gained
 }
