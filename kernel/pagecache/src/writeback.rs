@@ -163,7 +163,7 @@ fn has_chore() -> bool {
 }
 
 /// Wakes who writes back: there is something to do.
-pub(crate) fn wake() {
+pub fn wake() {
     WORKER.wake_all();
 }
 

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mm::PAGE_SIZE;
 use pagecache::reclaim as cache;
+use pagecache::writeback;
 use sched::SleepingMutex;
 use sched::scheduler;
 use sched::time;
@@ -34,6 +35,11 @@ const PORTION: usize = 64;
 const SHORT_NAP: u64 = 10_000_000;
 const LONG_NAP: u64 = 200_000_000;
 
+/// How often one who finds nothing looks again, before memory is said to be out.
+const TRIES: usize = 16;
+
+/// Nobody is woken here but by time.
+static RETRY: WaitQueue = WaitQueue::new();
 /// Whoever pages out: one at a time, so that nobody takes pages for lost that another is about to write.
 static PAGING_OUT: SleepingMutex = SleepingMutex::new();
 /// The thread sleeps here.
@@ -52,11 +58,30 @@ fn part_of_memory(part: u64) -> usize {
 
 /// Gives about `wanted` frames back; how many, at least 1 if another has given some back meanwhile. No lock is held; it may sleep.
 pub fn shrink(wanted: usize) -> usize {
+    let mut gained = shrink_once(wanted);
+    for _ in 0..TRIES {
+        if gained > 0 || !may_come_back() {
+            break;
+        }
+        writeback::wake();
+        let deadline = time::deadline_after(SHORT_NAP);
+        RETRY.wait_uninterruptible(Some(deadline), || None::<()>);
+        gained = shrink_once(wanted);
+    }
+    gained
+}
+
+fn shrink_once(wanted: usize) -> usize {
     if !has_areas() {
         return cache::shrink(wanted);
     }
     wake();
     shrink_both(wanted)
+}
+
+/// Whether there are pages of files that a moment later may be given back: they are being written, or who maps them was busy.
+fn may_come_back() -> bool {
+    writeback::dirty_pages() + writeback::written_pages() > 0 || cache::cached_pages() > 0
 }
 
 fn has_areas() -> bool {
