@@ -171,6 +171,7 @@ impl Random {
 /// What is read is what was written, in order, however it is cut; and it never waits for room if there is any.
 #[test]
 fn a_stream_is_a_queue_of_bytes() {
+    let _alone = alone();
     for seed in 0..40 {
         let mut random = Random(seed);
         let [one, other] = pair(SOCK_STREAM);
@@ -230,6 +231,7 @@ fn a_stream_is_a_queue_of_bytes() {
 /// Each datagram is received alone, or its beginning is.
 #[test]
 fn datagrams_are_a_queue_of_messages() {
+    let _alone = alone();
     for seed in 0..40 {
         let mut random = Random(seed);
         let [one, other] = pair(SOCK_DGRAM);
