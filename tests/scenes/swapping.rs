@@ -10,7 +10,6 @@ use tests::{Machine, Scene, Session, Stage, Virt, program};
 
 pub const SCENES: &[Scene] = &[
     Scene::holstein("swapping.pages", pages).checked(),
-    Scene::holstein("swapping.zram", |stage| deep(stage, ZRAM, 3)).within_seconds(300),
     Scene::holstein("swapping.disk", |stage| deep(stage, DISK, 3)).within_seconds(300),
     Scene::holstein("swapping.refused", refused),
 ];
