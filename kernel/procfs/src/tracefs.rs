@@ -168,12 +168,12 @@ impl FileOps for TraceFile {
         self.0.read(io, to)
     }
 
+    /// `echo > trace`.
     fn write(&self, _caller: &Caller<'_>, _io: &mut Io, from: &mut dyn Source) -> Result<usize, Errno> {
-        trace::control::clear();
+        control::clear();
         Ok(from.left())
     }
 
-    /// What is opened to be written anew forgets them too (`echo > trace`).
     fn positioning(&self) -> Positioning {
         Positioning::Bytes
     }
