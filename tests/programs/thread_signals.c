@@ -204,10 +204,14 @@ static void *cancelled_anywhere(void *unused) {
     return unused;
 }
 
+static atomic_int cancels;
+
+// Its canceller may be late by any time: it does not ask before that one has asked.
 static void *cancelled_late(void *unused) {
+    int before = cancels;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     sem_post(&ready);
-    usleep(50000);
+    while (cancels == before) usleep(1000);
     cleaned += 100;
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     pthread_testcancel();
@@ -224,6 +228,7 @@ static void cancellation(void) {
             if (round > 0) usleep(5000);
             void *result = NULL;
             CHECK(pthread_cancel(thread) == 0);
+            cancels++;
             CHECK(pthread_join(thread, &result) == 0);
             CHECK(result == PTHREAD_CANCELED);
         }
