@@ -6,6 +6,7 @@
 # NO_INSTALL=1 only names missing tools; FIRMWARE=dir gives start4.elf and fixup4.dat for the card.
 
 export TTY POWER TFTP
+export RECORD TEXT
 export DISK APPEND QEMU_ARGS FORWARD FIRMWARE BASELINE RUNS
 BUILD := $(or $(CARGO_TARGET_DIR),target)
 OUT := $(BUILD)/holstein
@@ -35,6 +36,11 @@ test: ## run every test: on the host, in QEMU virt and in QEMU raspi4b
 web: ## build the playground, the heart of the kernel in one page for any browser: target/holstein/playground/index.html
 	@.ci/setup web
 	@.ci/web
+
+book: ## build the book, copy-on-write to be read and tried: target/holstein/book/html/index.html; plays its transcripts (RECORD=1: writes what comes out into them; TEXT=name of a chapter)
+	@.ci/setup book
+	@.ci/image
+	@.ci/book
 
 exhaust: ## every small history of up to three spaces on the adversarial machine, DEPTH=5 steps far, and every second act at each point of a step after ACTS=1 others: takes long
 	@.ci/setup test
@@ -148,4 +154,4 @@ test-disks: ## ext4 on disks in memory, for long: DAMAGES=1000000 damaged ones, 
 	@.ci/setup test
 	@EXT4_DAMAGES="$(or $(DAMAGES),1000000)" EXT4_CUTS="$(or $(CUTS),10000)" EXT4_ROUNDS="$(or $(ROUNDS),100)" .ci/cargo host test --quiet -p ext4 --test disks
 
-.PHONY: web test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls
+.PHONY: web book test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls

@@ -20,7 +20,7 @@ const ANY: &[&str] = &["NAME", "anywhere/"];
 pub fn tree(root: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for folder in [
-        "kernel", "platform", "userland", "tests", "linker", ".ci", ".cargo",
+        "kernel", "platform", "userland", "tests", "linker", "docs", ".ci", ".cargo",
     ] {
         collect(root, &root.join(folder), &mut found);
     }

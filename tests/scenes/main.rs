@@ -8,6 +8,7 @@ mod allocations;
 mod bad_programs;
 mod barriers;
 mod board;
+mod book;
 mod boot;
 mod busybox;
 mod cards;
@@ -20,6 +21,7 @@ mod disk_files;
 mod disk_maps;
 mod disks;
 mod early;
+mod exercises;
 mod fat_files;
 mod file_calls;
 mod glibc;
@@ -57,8 +59,10 @@ use tests::{Kernel, Scene, Setting, Soak, files, program, runner};
 fn all() -> Vec<Scene> {
     let themes = [
         boot::SCENES,
+        book::SCENES,
         board::SCENES,
         early::SCENES,
+        exercises::SCENES,
         disks::SCENES,
         disk_files::SCENES,
         disk_maps::SCENES,

@@ -5,6 +5,7 @@
 //! ([`latency`]).
 
 pub mod barriers;
+pub mod book;
 pub mod calls;
 pub mod files;
 pub mod frames;
