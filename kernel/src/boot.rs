@@ -92,6 +92,7 @@ pub fn start(boot: Boot) -> ! {
         memory::set_fork_classic();
     }
     signal::tell_file_owners();
+    syscall::tell_makers_of_queues();
     vdso::make().expect("a machine that booted has memory for the next frames");
     let most = platform::memory::ram_bytes() / mm::PAGE_SIZE as u64 / FRAMES_PER_PROCESS;
     process::set_most_processes(most as usize);
@@ -236,6 +237,7 @@ fn register() -> Result<(), Errno> {
     inet::register()?;
     tmpfs::register_ramfs()?;
     tty::register_devpts()?;
+    ipc::posix::register()?;
     diskfs::register()?;
     devices::register()?;
     storage::register_loops()?;

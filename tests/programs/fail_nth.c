@@ -4,6 +4,7 @@
 #include "check.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -296,7 +297,7 @@ static const struct {
     TRY(map), TRY(map_shared), TRY(segment), TRY(map_file), TRY(split), TRY(protect), TRY(move), TRY(grow_break), TRY(advise), TRY(populate),
     TRY(lock_memory), TRY(map_after_fork), TRY(sleep), TRY(interval_timer), TRY(timer), TRY(futex), TRY(poll_timeout),
     TRY(select_timeout), TRY(wait_signal), TRY(exec), TRY(exec_arguments), TRY(thread), TRY(clone_everything), TRY(statistics),
-    TRY(xattr), TRY(truncate), TRY(allocate), TRY(copy_file), TRY(send_file), TRY(splice_tee), TRY(semaphores), TRY(messages), TRY(chroot), TRY(stop_child),
+    TRY(xattr), TRY(truncate), TRY(allocate), TRY(copy_file), TRY(send_file), TRY(splice_tee), TRY(semaphores), TRY(messages), TRY(posix_queue), TRY(posix_wait), TRY(chroot), TRY(stop_child),
     TRY(wait_child), TRY(links), TRY(owner), TRY(tasks), TRY(pagemap), TRY(limits_text), TRY(syslog), TRY(membarrier), TRY(capabilities),
     TRY(descriptors_grow), TRY(dup_many), TRY(orphans),
 };

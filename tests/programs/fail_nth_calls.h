@@ -194,6 +194,40 @@ static int try_messages(void) {
     return error;
 }
 
+static int try_posix_queue(void) {
+    struct mq_attr wanted = {.mq_maxmsg = 2, .mq_msgsize = 8};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    char text[8];
+    int queue = syscall(SYS_mq_open, "queue", O_RDWR | O_CREAT | O_NONBLOCK, 0600, &wanted);
+    int error = error_of(queue);
+    if (!error) error = error_of(syscall(SYS_mq_notify, queue, &event));
+    if (!error) error = error_of(syscall(SYS_mq_notify, queue, NULL));
+    if (!error) error = error_of(syscall(SYS_mq_timedsend, queue, "text", 4, 3, NULL));
+    if (!error) error = error_of(syscall(SYS_mq_timedreceive, queue, text, 8, NULL, NULL));
+    if (!error) error = error_of(syscall(SYS_mq_unlink, "queue"));
+    arm(0);
+    syscall(SYS_mq_unlink, "queue");
+    if (queue >= 0) close(queue);
+    return error;
+}
+
+// Waits for a message that another thread's hand gives, and for a time that is over.
+static int try_posix_wait(void) {
+    char text[8];
+    struct mq_attr wanted = {.mq_maxmsg = 1, .mq_msgsize = 8};
+    unsigned left = left_over();
+    arm(0);
+    int queue = syscall(SYS_mq_open, "waited", O_RDWR | O_CREAT, 0600, &wanted);
+    CHECK(queue >= 0 && syscall(SYS_mq_unlink, "waited") == 0);
+    arm(left);
+    int error = until_moment(syscall(SYS_mq_timedreceive, queue, text, 8, NULL, &MOMENT));
+    if (!error) error = error_of(syscall(SYS_mq_timedsend, queue, "text", 4, 3, NULL));
+    if (!error) error = until_moment(syscall(SYS_mq_timedsend, queue, "text", 4, 3, &MOMENT));
+    arm(0);
+    close(queue);
+    return error;
+}
+
 static int chroot_in_child(void) { return error_of(chroot("/tmp")); }
 static int try_chroot(void) { return in_child(chroot_in_child); }
 

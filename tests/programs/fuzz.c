@@ -300,6 +300,7 @@ static uint64_t strings(void) { // argv
 // n small length  t a short time
 // e area of rseq(2)
 // k address of a socket  j its length  h family  y type  q protocol  x requests of netlink  c message with descriptors
+// r name of a queue  A how it is opened  Q a queue  E how one is told (sigevent)  0 nothing
 // b flags of messages  u level  v option  z ioctl of sockets and terminals
 static const struct {
     uint16_t number;
@@ -332,6 +333,8 @@ static const struct {
     {SYS_shmget, "ilo", 3}, {SYS_shmat, "imo", 3}, {SYS_shmat, "iio", 3}, {SYS_shmdt, "m", 2}, {SYS_shmctl, "iia", 3},
     {SYS_semget, "iio", 2}, {SYS_semop, "iai", 3}, {SYS_semtimedop, "iait", 4}, {SYS_semctl, "iiia", 4}, {SYS_semctl, "iiii", 2},
     {SYS_msgget, "io", 2}, {SYS_msgsnd, "iaio", 4}, {SYS_msgrcv, "iaiio", 4}, {SYS_msgctl, "iia", 3},
+    {SYS_mq_open, "poon", 1}, {SYS_mq_open, "rAo0", 6}, {SYS_mq_open, "roia", 2}, {SYS_mq_unlink, "r", 1}, {SYS_mq_timedsend, "Qanit", 5},
+    {SYS_mq_timedsend, "falwt", 1}, {SYS_mq_timedreceive, "Qalat", 5}, {SYS_mq_notify, "QE", 3}, {SYS_mq_notify, "fa", 1}, {SYS_mq_getsetattr, "Qaa", 2},
     {SYS_clone, "i", 3}, {SYS_clone3, "al", 2}, {SYS_clone, "oaaaa", 1}, {SYS_execve, "pgg", 2}, {SYS_execveat, "fpggo", 1},
     {SYS_wait4, "daia", 4}, {SYS_waitid, "idaia", 3}, {SYS_kill, "ds", 2}, {SYS_tkill, "ds", 1}, {SYS_tgkill, "dds", 1},
     {SYS_rt_sigaction, "saai", 6}, {SYS_rt_sigprocmask, "iaai", 3}, {SYS_rt_sigpending, "al", 1}, {SYS_rt_sigsuspend, "ai", 1},
@@ -361,6 +364,24 @@ static int is_forbidden(uint64_t number) {
     case SYS_swapoff: return 1;
     default: return 0;
     }
+}
+
+static const char *const QUEUES[] = {"q0", "q1", "q2", "fuzz/q", ".", ""};
+
+// A queue that is open from now on: nothing else finds one among so many descriptors.
+static uint64_t queue(void) {
+    static int last = -1;
+    if (below(4) == 0) return descriptor();
+    if (last < 0 || below(8) == 0) last = (int)syscall(SYS_mq_open, QUEUES[below(3)], O_CREAT | O_NONBLOCK | O_RDWR, 0666, NULL);
+    return last;
+}
+
+static uint64_t event(void) {
+    static struct sigevent event;
+    event.sigev_notify = below(8) ? (int)below(3) : (int)word();
+    event.sigev_signo = event.sigev_notify == SIGEV_THREAD ? (int)descriptor() : (int)signal_number();
+    event.sigev_value.sival_ptr = (void *)address();
+    return below(8) ? (uint64_t)&event : address();
 }
 
 static uint64_t argument(char kind) {
@@ -396,6 +417,11 @@ static uint64_t argument(char kind) {
     case 'b': return (below(3) ? MSG_DONTWAIT : 0) | (below(2) ? 1ul << below(32) : 0);
     case 'v': return below(80);
     case 'n': return below(1 << 18);
+    case 'r': return (uint64_t)ONE_OF(QUEUES);
+    case 'A': return O_CREAT | below(4) | (below(2) ? O_NONBLOCK : 0) | (below(4) ? 0 : O_EXCL);
+    case '0': return 0;
+    case 'Q': return queue();
+    case 'E': return event();
     case 't': return below(8) ? (uint64_t)ONE_OF(SHORT) : address();
     default: return word();
     }

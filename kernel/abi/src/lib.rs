@@ -29,6 +29,7 @@ pub mod mount;
 pub mod netlink;
 pub mod nr;
 pub mod pagemap;
+pub mod posix_queue;
 pub mod process;
 pub mod random;
 pub mod reboot;

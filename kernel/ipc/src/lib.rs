@@ -1,4 +1,5 @@
-//! What programs find by a number, and what stays when they end (sysvipc(7)): memory, semaphores, messages.
+//! What stays when programs end, and they find by a number (sysvipc(7)): memory, semaphores, messages; or by a name: POSIX message
+//! queues ([`posix`]).
 //!
 //! A segment is [`SharedZeros`](fs::shared_zeros::SharedZeros) with an owner and an account of who used it; attached, it is an
 //! area as any other, whose source is an [`Attachment`](mm::Attachment). How often it is attached is not counted on the way: fork
@@ -16,6 +17,7 @@ extern crate alloc;
 
 pub mod messages;
 mod places;
+pub mod posix;
 mod registry;
 mod rights;
 mod segment;

@@ -35,4 +35,4 @@ pub use control::{ControlSink, NoControl};
 pub use family::Family;
 pub use option::OptionValue;
 pub use request::{ProgramContext, ReceivedMessage, Request, SentMessage};
-pub use socket_ops::{Half, SocketOps};
+pub use socket_ops::{Half, Note, SocketOps};

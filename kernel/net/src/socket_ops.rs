@@ -4,6 +4,7 @@
 //! [`SocketOps::poll`] and [`SocketOps::queues`] may sleep. Several threads may call at once.
 
 use abi::Errno;
+use abi::posix_queue::NOTIFY_COOKIE_LEN;
 use alloc::sync::Arc;
 use core::any::Any;
 use vfs::file_ops::Queues;
@@ -36,6 +37,9 @@ impl Half {
         self != Half::Receive
     }
 }
+
+/// What mq_notify(2) tells a thread of libc's by.
+pub type Note = [u8; NOTIFY_COOKIE_LEN];
 
 /// A socket, as its family sees it.
 pub trait SocketOps: Any + Send + Sync {
@@ -156,6 +160,17 @@ pub trait SocketOps: Any + Send + Sync {
 
     /// Queues that are woken when the answer of [`SocketOps::poll`] changes.
     fn queues(&self) -> Queues<'_>;
+
+    /// A note for whoever reads the socket will come: keeps a place, so that it will not be lost ([`SocketOps::put_note`]).
+    ///
+    /// # Errors
+    /// `EINVAL`: the family has none. `ENOMEM`.
+    fn keep_place_for_note(&self) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// A note that a place was kept for: it is received as one message, before others. No lock may be held.
+    fn put_note(&self, _note: Note) {}
 
     /// Whose owners are told when it can be read, and when it can be written (`O_ASYNC`).
     fn listeners(&self) -> [Option<&Listeners>; 2] {

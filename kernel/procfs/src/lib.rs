@@ -33,6 +33,7 @@ mod net;
 mod node;
 mod pagemap;
 mod pages;
+mod posix_queues;
 mod proc_task;
 mod process;
 mod processors;

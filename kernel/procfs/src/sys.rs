@@ -10,7 +10,7 @@ use spin::Once;
 use super::entry::{Directory, FixedEntry, SPREAD};
 use super::node::PseudoNode;
 use super::text::Text;
-use super::{net, settings, sysvipc};
+use super::{net, posix_queues, settings, sysvipc};
 use core::sync::atomic::Ordering;
 use events::{epoll, inotify};
 use fs::pipe;
@@ -41,13 +41,14 @@ static ROOT: [FixedEntry<()>; 4] = [
     }),
 ];
 
-static FILES: [FixedEntry<()>; 6] = [
+static FILES: [FixedEntry<()>; 7] = [
     FixedEntry::directory("epoll", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &EPOLL)
     }),
     FixedEntry::directory("inotify", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &INOTIFY)
     }),
+    FixedEntry::directory("mqueue", 0o555, posix_queues::settings),
     // Memory is the only limit, and each process's own.
     FixedEntry::text("file-max", |(), text| number(text, i64::MAX as u64)),
     FixedEntry::text("file-nr", |(), text| {

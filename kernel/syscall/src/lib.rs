@@ -55,6 +55,8 @@ mod open;
 mod pidfd;
 mod policy;
 mod poll;
+mod posix_notify;
+mod posix_queue;
 mod process;
 mod protect;
 mod read_write;
@@ -87,6 +89,8 @@ mod unshare;
 mod wait;
 mod writeback;
 mod xattr;
+
+pub use posix_queue::tell_makers as tell_makers_of_queues;
 
 use abi::Errno;
 use alloc::sync::Arc;
@@ -205,6 +209,12 @@ calls! { current, context, [a, b, c, d, e, f]:
     nr::MSGSND => message_queue::msgsnd(current, a, b, c, d),
     nr::MSGRCV => message_queue::msgrcv(current, a, [b, c], d as i64, e),
     nr::MSGCTL => message_queue::msgctl(current, a, b, c),
+    nr::MQ_OPEN => posix_queue::mq_open(current, a, b as u32, c as u32, d),
+    nr::MQ_UNLINK => posix_queue::mq_unlink(current, a),
+    nr::MQ_TIMEDSEND => posix_queue::mq_timedsend(current, a as i32, [b, c], d as u32, e),
+    nr::MQ_TIMEDRECEIVE => posix_queue::mq_timedreceive(current, a as i32, [b, c], d, e),
+    nr::MQ_NOTIFY => posix_notify::mq_notify(current, a as i32, b),
+    nr::MQ_GETSETATTR => posix_queue::mq_getsetattr(current, a as i32, b, c),
 
     // Signals
     nr::RT_SIGACTION => signal::rt_sigaction(current, a, b, c, d),

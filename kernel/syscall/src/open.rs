@@ -82,7 +82,7 @@ pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
 /// Lets go of a file that a descriptor referred to: with any close the table's record locks on it end (fcntl(2)).
 pub fn release(current: &Thread, file: Arc<OpenFile>) {
     if let Some(owner) = current.files().identity_if_any() {
-        file.inode().locks.release_records(owner, scheduler::cond_resched);
+        vfs::release_claims(&file, owner, scheduler::cond_resched);
     }
 }
 

@@ -14,7 +14,7 @@ const MOST_FILES: u64 = 1 << 20;
 
 /// prlimit64(2).
 ///
-/// Not supported: limits of what there is not (`RLIMIT_RSS`, `RLIMIT_LOCKS`, `RLIMIT_MSGQUEUE`) are kept alone, as on
+/// Not supported: limits of what there is not (`RLIMIT_RSS`, `RLIMIT_LOCKS`) are kept alone, as on
 /// Linux.
 ///
 /// # Errors

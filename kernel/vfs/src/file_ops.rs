@@ -209,6 +209,10 @@ pub trait FileOps: Any + Send + Sync {
     /// What /proc/PID/fdinfo shows beside what all files have. Short, and without a lock of the file layer.
     fn show_info(&self, _show: ShowInfo<'_>) {}
 
+    /// A process closed a descriptor of it, whose table of descriptors has that number: asked only if anybody has asked for the
+    /// number.
+    fn flush(&self, _table: u64) {}
+
     /// Whose owners are told when it can be read, and when it can be written (`O_ASYNC`).
     fn listeners(&self) -> [Option<&Listeners>; 2] {
         [None, None]

@@ -235,6 +235,11 @@ pub trait DirectoryOps {
     fn make(&self, directory: &Inode, file: NewFile<'_>, attributes: Attributes)
     -> Result<Arc<Inode>, Errno>;
 
+    /// Whether its files keep the one name that they were made with: link(2) and rename(2) are `EPERM`.
+    fn keeps_names(&self) -> bool {
+        false
+    }
+
     /// Calls `change` with the entries, which nobody else reads or changes meanwhile; a file system with a journal
     /// makes one transaction of it. Renaming nests two or three.
     ///

@@ -118,8 +118,15 @@ fn close_far(files: Arc<FileTable>, rest: fn()) {
 
 fn release_records(files: &[Option<Arc<OpenFile>>], owner: u64, rest: fn()) {
     for file in files.iter().flatten() {
-        file.inode().locks.release_records(owner, rest);
+        release_claims(file, owner, rest);
     }
+}
+
+/// Who holds the table of descriptors `owner` closed one of that file: what the table has of the file by being open ends, as its
+/// record locks (fcntl(2)). `rest` is called between pieces of the work.
+pub fn release_claims(file: &OpenFile, owner: u64, rest: fn()) {
+    file.inode().locks.release_records(owner, rest);
+    file.ops().flush(owner);
 }
 
 /// The directory of that name, made if it is missing.

@@ -43,16 +43,40 @@ pub fn create(
     subject: &Subject,
 ) -> Result<Arc<Dentry>, Errno> {
     let ops = changeable(directory, Errno::ENOENT)?;
+    let Some(stored) = directory.inode.ops.as_stored_directory() else {
+        let make = |attributes| ops.make(&directory.inode, file, attributes);
+        return create_made(directory, name, file, mode, subject, make);
+    };
     subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
     let attributes = new_attributes(directory, file, mode, subject);
-    let entry = match directory.inode.ops.as_stored_directory() {
-        Some(stored) => stored.create(directory, name, file, attributes)?,
-        None => attach(directory, name, ops.make(&directory.inode, file, attributes)?)?,
-    };
+    let entry = stored.create(directory, name, file, attributes)?;
+    note_created(directory, name, &entry);
+    Ok(entry)
+}
+
+/// As [`create`] in a directory in memory, of what `make` makes with the attributes that it gets.
+///
+/// # Errors
+/// As of [`create`]; what `make` says.
+pub fn create_made(
+    directory: &Arc<Dentry>,
+    name: &[u8],
+    file: NewFile<'_>,
+    mode: u32,
+    subject: &Subject,
+    make: impl FnOnce(Attributes) -> Result<Arc<Inode>, Errno>,
+) -> Result<Arc<Dentry>, Errno> {
+    subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
+    let attributes = new_attributes(directory, file, mode, subject);
+    let entry = attach(directory, name, make(attributes)?)?;
+    note_created(directory, name, &entry);
+    Ok(entry)
+}
+
+fn note_created(directory: &Dentry, name: &[u8], entry: &Dentry) {
     directory
         .inode
         .note_entry(InotifyEvents::IN_CREATE, name, &entry.inode, 0);
-    Ok(entry)
 }
 
 /// Makes a file of the kernel's own and names it, without asking for rights.
@@ -136,11 +160,14 @@ pub fn link(
     if inode.is_directory() {
         return Err(Errno::EPERM);
     }
-    changeable(directory, Errno::ENOENT)?;
+    let ops = changeable(directory, Errno::ENOENT)?;
     if !Arc::ptr_eq(&inode.filesystem, &directory.inode.filesystem) {
         return Err(Errno::EXDEV);
     }
     subject.check(&directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
+    if ops.keeps_names() {
+        return Err(Errno::EPERM);
+    }
     inode.add_name()?;
     let linked = match directory.inode.ops.as_stored_directory() {
         Some(stored) => stored.link(directory, name, inode),

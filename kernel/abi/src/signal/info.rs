@@ -12,6 +12,8 @@ pub const SI_USER: i32 = 0;
 pub const SI_KERNEL: i32 = 0x80;
 /// Code: sigqueue(3).
 pub const SI_QUEUE: i32 = -1;
+/// Code: a message has come to a POSIX message queue.
+pub const SI_MESGQ: i32 = -3;
 /// Code: a POSIX timer.
 pub const SI_TIMER: i32 = -2;
 /// Code: tkill(2) or tgkill(2).
@@ -130,6 +132,13 @@ impl SigInfo {
         };
         let mut info = SigInfo::new(signal, code);
         info.fields[..2].copy_from_slice(&[events as u64, descriptor as u32 as u64]);
+        info
+    }
+
+    /// A process sent a message to a POSIX message queue, with `si_value` of who asked to be told: mq_notify(3).
+    pub fn message(signal: Signal, pid: u32, uid: u32, value: u64) -> SigInfo {
+        let mut info = SigInfo::new(signal, SI_MESGQ);
+        info.fields[..2].copy_from_slice(&[pair(pid, uid), value]);
         info
     }
 

@@ -51,7 +51,16 @@ impl Borrow<[u8]> for Name {
     }
 }
 
+impl Default for MemoryDirectory {
+    fn default() -> Self {
+        MemoryDirectory::new()
+    }
+}
+
 impl MemoryDirectory {
+    /// [`InodeOps::size`] of one without entries.
+    pub const EMPTY_SIZE: u64 = 2 * ENTRY_SIZE;
+
     /// No entries.
     pub const fn new() -> Self {
         MemoryDirectory {
@@ -75,7 +84,7 @@ impl MemoryDirectory {
 
 impl InodeOps for MemoryDirectory {
     fn size(&self) -> u64 {
-        (self.entries.read().by_name.len() as u64 + 2) * ENTRY_SIZE
+        self.entries.read().by_name.len() as u64 * ENTRY_SIZE + MemoryDirectory::EMPTY_SIZE
     }
 
     fn lookup(&self, _directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {

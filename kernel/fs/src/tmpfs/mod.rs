@@ -3,7 +3,7 @@
 //!
 //! A regular file is its page cache (`page_cache`, opened by `regular`), a directory its dentries (`directory`).
 
-mod directory;
+pub mod directory;
 mod options;
 pub mod page_cache;
 pub mod regular;

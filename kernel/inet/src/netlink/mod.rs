@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use diag::SocketDump;
 use lock::{Mutex, rank};
 use memory::fallible;
-use net::{Family, Request, SocketBase, SocketOps};
+use net::{Family, Note, Request, SocketBase, SocketOps};
 use sched::wait::WaitQueue;
 
 /// The family.
@@ -39,6 +39,9 @@ struct NetlinkState {
     answers: Fifo<Vec<u8>>,
     /// Bytes of all answers.
     queued: usize,
+    /// What mq_notify(2) tells, and how many more will come, whose places are kept.
+    notes: Vec<Note>,
+    promised: usize,
     /// What of an answer is made when it is read.
     dump: Option<SocketDump>,
 }

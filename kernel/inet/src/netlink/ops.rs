@@ -8,8 +8,8 @@ use abi::diag::NETLINK_SOCK_DIAG;
 use abi::file::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use abi::socket::{AF_NETLINK, MessageFlags};
 use alloc::vec::Vec;
-use memory::fallible;
-use net::{Address, Half, ReceivedMessage, Request, SentMessage, SocketBase, SocketOps};
+use memory::fallible::{self, TryVec};
+use net::{Address, Half, Note, ReceivedMessage, Request, SentMessage, SocketBase, SocketOps};
 use vfs::file_ops::Queues;
 
 /// Bytes of `struct sockaddr_nl`.
@@ -42,6 +42,13 @@ impl NetlinkSocket {
     /// The next answer, or a copy of it.
     fn take(&self, flags: MessageFlags) -> Option<Result<Vec<u8>, Errno>> {
         let mut inner = self.inner.lock();
+        if let Some(note) = inner.notes.first() {
+            let copy = fallible::bytes(note);
+            if copy.is_ok() && !flags.contains(MessageFlags::MSG_PEEK) {
+                inner.notes.remove(0);
+            }
+            return Some(copy);
+        }
         if flags.contains(MessageFlags::MSG_PEEK) {
             return inner.answers.first().map(|answer| fallible::bytes(answer));
         }
@@ -196,9 +203,27 @@ impl SocketOps for NetlinkSocket {
 
     fn poll(&self) -> i16 {
         let inner = self.inner.lock();
-        let has_some = !inner.answers.is_empty() || inner.dump.is_some();
+        let has_some = !inner.answers.is_empty() || !inner.notes.is_empty() || inner.dump.is_some();
         let input = if has_some { POLLIN | POLLRDNORM } else { 0 };
         input | POLLOUT | POLLWRNORM
+    }
+
+    fn keep_place_for_note(&self) -> Result<(), Errno> {
+        let mut inner = self.inner.lock();
+        let places = inner.promised + 1;
+        inner.notes.try_reserve(places).map_err(|_| Errno::ENOMEM)?;
+        inner.promised = places;
+        Ok(())
+    }
+
+    fn put_note(&self, note: Note) {
+        let mut inner = self.inner.lock();
+        inner.promised -= 1;
+        // Its place was kept: nothing is allocated.
+        let put = inner.notes.try_push(note);
+        drop(inner);
+        debug_assert!(put.is_ok());
+        self.readers.wake_all();
     }
 
     fn queues(&self) -> Queues<'_> {

@@ -227,6 +227,9 @@ fn close_on_exec(current: &Thread) {
     while let Ok(Ok(Some((descriptor, file)))) =
         current.files().change(|files| files.take_closed_on_exec(first))
     {
+        if let Some(owner) = current.files().identity_if_any() {
+            vfs::release_claims(&file, owner, scheduler::cond_resched);
+        }
         drop(file);
         first = descriptor + 1;
         scheduler::cond_resched();

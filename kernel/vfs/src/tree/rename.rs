@@ -44,6 +44,7 @@ pub fn rename(
         changeable(&old.directory, Errno::EPERM)?,
         changeable(&new.directory, Errno::EPERM)?,
     );
+    let stay = above.keeps_names();
     // Dropped when neither the entries nor the shape are locked.
     let mut dropped = (None, None);
     let mut done = Plan::Nothing;
@@ -59,6 +60,7 @@ pub fn rename(
         };
         let result = match change.check(existing, subject) {
             Ok(Plan::Nothing) => Ok(()),
+            Ok(_) if stay => Err(Errno::EPERM),
             Ok(Plan::Move) => change.perform_move(both).map(|()| done = Plan::Move),
             Ok(Plan::Exchange) => change.perform_exchange(both).map(|()| done = Plan::Exchange),
             Err(error) => Err(error),
