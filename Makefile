@@ -70,6 +70,12 @@ bench-wall: ## in time of this host instead, four processors: noisy
 	@.ci/image
 	@.ci/bench run --wall --cpus 4 $(ROWS)
 
+misses: ## caches and TLBs of a model, which instructions do not show: lines, walks and an estimate of cycles, beside Linux; ROW=fork/16 lists the lines of one
+	@.ci/setup run
+	@.ci/image
+	@.ci/checker
+	@.ci/bench run misses $(ROW)
+
 redis: ## Debian's Redis with 512 MiB of data saves itself while clients write: what that costs, here and on Debian's kernel (KEYS=n: n KB)
 	@.ci/setup run
 	@.ci/image
@@ -154,4 +160,4 @@ test-disks: ## ext4 on disks in memory, for long: DAMAGES=1000000 damaged ones, 
 	@.ci/setup test
 	@EXT4_DAMAGES="$(or $(DAMAGES),1000000)" EXT4_CUTS="$(or $(CUTS),10000)" EXT4_ROUNDS="$(or $(ROUNDS),100)" .ci/cargo host test --quiet -p ext4 --test disks
 
-.PHONY: web book test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls
+.PHONY: misses web book test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls

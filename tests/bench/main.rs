@@ -12,6 +12,7 @@
 //!     --kernel FILE    another image     --memory SIZE     --cpus N     --append WORDS
 //! bench latency    how late a sleeper is beside long calls, alone; latency/NAME one of them
 //! bench redis FOLDER    the chart of what `make redis` left there; to tests/bench with --update
+//! bench misses [ROW]    caches and TLBs of a model: lines and cycles of each row, ours and Linux's; or the lines of one row
 //! bench profile WHAT [sizes=MIB]    where the instructions of one fork, fault, switch, ... go
 //! ```
 
@@ -25,6 +26,8 @@ mod instructions;
 mod latency;
 mod linux;
 mod machine;
+mod missed_lines;
+mod misses;
 mod monitor;
 mod parallel;
 mod profile;
@@ -159,6 +162,11 @@ fn run(choice: &Choice) -> Result<bool> {
             Update::Linux | Update::All => committed("redis.svg"),
         };
         return redis::draw(results, &chart).map(|()| true);
+    }
+    if let [verb, words @ ..] = choice.words.as_slice()
+        && verb == "misses"
+    {
+        return misses::run(&choice.machine, words, choice.update != Update::Nothing).map(|()| true);
     }
     choice.check_update()?;
     let sitting = sit(choice)?;

@@ -25,7 +25,7 @@ const SHORT: [(&str, &str); 6] = [
 const LISTED: usize = 40;
 
 /// The kernel's half of the address space.
-fn is_kernel(address: u64) -> bool {
+pub fn is_kernel(address: u64) -> bool {
     address >> 63 == 1
 }
 
@@ -103,19 +103,24 @@ fn attend(
 }
 
 /// The row and the number of operations of `bench-marked ROW OPERATIONS`.
-fn announced(line: &str) -> Option<(String, u64)> {
-    let (row, operations) = line.trim_end().strip_prefix("bench-marked\t")?.split_once('\t')?;
+pub fn announced(line: &str) -> Option<(String, u64)> {
+    let (row, operations) = line.trim().strip_prefix("bench-marked\t")?.split_once('\t')?;
     Some((row.to_owned(), operations.parse().ok()?))
 }
 
 /// The addresses of the marks in the benchmark.
-struct Marks {
-    begin: u64,
-    end: u64,
+pub struct Marks {
+    /// `mark_begin`
+    pub begin: u64,
+    /// `mark_end`
+    pub end: u64,
+    /// `mark_deed`
+    pub deed: u64,
 }
 
 impl Marks {
-    fn of(program: &Path) -> Result<Marks> {
+    /// Of the benchmark's program.
+    pub fn of(program: &Path) -> Result<Marks> {
         let bytes = std::fs::read(program).with_context(|| program.display().to_string())?;
         let elf = object::File::parse(bytes.as_slice())?;
         let address = |name| {
@@ -127,6 +132,7 @@ impl Marks {
         Ok(Marks {
             begin: address("mark_begin")?,
             end: address("mark_end")?,
+            deed: address("mark_deed")?,
         })
     }
 }
@@ -201,7 +207,7 @@ fn by_function(executed: &HashMap<u64, u64>, kernel: &Path) -> Result<Vec<(Strin
 
 /// `file::function` of the innermost frame that is ours; of the standard library's own functions and of assembly, the
 /// symbol.
-fn function(loader: &addr2line::Loader, address: u64) -> String {
+pub fn function(loader: &addr2line::Loader, address: u64) -> String {
     let mut outermost = None;
     if let Ok(mut frames) = loader.find_frames(address) {
         while let Ok(Some(frame)) = frames.next() {
@@ -225,7 +231,7 @@ fn function(loader: &addr2line::Loader, address: u64) -> String {
 }
 
 /// A function's name without the types that it was made for.
-fn plain(name: &str) -> &str {
+pub fn plain(name: &str) -> &str {
     match name.find('<') {
         None | Some(0) => name,
         Some(end) => &name[..end],
@@ -301,6 +307,7 @@ mod tests {
         let mut trace = Trace::new(Marks {
             begin: 0x100,
             end: 0x200,
+            deed: 0x300,
         });
         trace
             .read(format!("{log}not a trace\n").as_bytes())
@@ -322,6 +329,8 @@ mod tests {
     fn announcements_are_understood() {
         let found = announced("bench-marked\twork/16\t1\r");
         assert_eq!(found, Some(("work/16".to_owned(), 1)));
+        // The self test of a board's UART sends a carriage return.
+        assert!(announced("\rbench-marked\tfork/0\t1\r").is_some());
         assert_eq!(announced("bench\tfork/0\tns"), None);
     }
 

@@ -256,10 +256,16 @@ pub const FLOORS: &[Floor] = &[
     },
     Floor {
         folder: "tests",
-        uses: &["image", "abi", "formats", "mm", "fuzz", "checker", "litmus"],
+        uses: &[
+            "image", "abi", "formats", "mm", "fuzz", "checker", "litmus", "misses",
+        ],
     },
     Floor {
         folder: "tests/checker",
+        uses: &["misses"],
+    },
+    Floor {
+        folder: "tests/misses",
         uses: &[],
     },
     Floor {
@@ -315,5 +321,6 @@ pub const CRATES: &[&str] = &[
     "checker",
     "litmus",
     "machine",
+    "misses",
     "playground",
 ];

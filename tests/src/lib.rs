@@ -17,6 +17,7 @@ pub mod mutations;
 pub mod program;
 pub mod progress;
 pub mod qemu;
+pub mod ram_file;
 pub mod rule_mutants;
 pub mod runner;
 pub mod session;

@@ -3,6 +3,7 @@
 
 use crate::files;
 use crate::qemu::{Load, Machine, Virt};
+use crate::ram_file::RamFile;
 use crate::watched_sites::{self, Sites};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use object::{Object, ObjectSymbol};
@@ -23,11 +24,9 @@ const SHOWN: usize = 60;
 /// A board that is watched.
 pub struct Watch {
     plugin: PathBuf,
-    ram: PathBuf,
+    ram: RamFile,
     log: PathBuf,
     elf: PathBuf,
-    base: u64,
-    size: u64,
     has_one_asid: bool,
     sites: Sites,
 }
@@ -46,26 +45,13 @@ fn memory(machine: &Machine) -> Result<(u64, u64)> {
     Ok((0x4000_0000, digits.parse::<u64>()? * unit))
 }
 
-/// Where the RAM's file lies: in memory where the host has such a place.
-fn folder_of_ram() -> PathBuf {
-    let shared = Path::new("/dev/shm");
-    if shared.is_dir() {
-        shared.to_owned()
-    } else {
-        std::env::temp_dir()
-    }
-}
-
 impl Watch {
     /// Makes ready to watch this board, on which `image` is booted. The log goes to `folder`.
     pub fn new(machine: &Machine, load: &Load, image: &Path, folder: &Path, sites: Sites) -> Result<Watch> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (base, size) = memory(machine)?;
-        let ram = folder_of_ram().join(format!("holstein-{}-{number}.ram", std::process::id()));
-        File::create(&ram)
-            .and_then(|file| file.set_len(size))
-            .with_context(|| ram.display().to_string())?;
+        let ram = RamFile::new(base, size)?;
         // The log of a run before must not be read until this one begins its own.
         let log = folder.join(format!("checker-{number}.log"));
         File::create(&log).with_context(|| log.display().to_string())?;
@@ -74,8 +60,6 @@ impl Watch {
             ram,
             log,
             elf: elf_of(image)?,
-            base,
-            size,
             has_one_asid: load.command_line.contains("asid=fixed"),
             sites,
         })
@@ -83,9 +67,8 @@ impl Watch {
 
     /// What QEMU must be told.
     pub fn arguments(&self) -> Result<Vec<String>> {
-        let (plugin, ram, log) = (self.plugin.display(), self.ram.display(), self.log.display());
-        let (base, size) = (self.base, self.size);
-        let mut options = format!("{plugin},ram={ram},base={base:#x},size={size},log={log}");
+        let (plugin, ram, log) = (self.plugin.display(), self.ram.options(), self.log.display());
+        let mut options = format!("{plugin},{ram},log={log}");
         for range in symbols(&self.elf, &TAKERS)? {
             options += &format!(",frames={:#x}-{:#x}", range.start, range.end);
         }
@@ -96,16 +79,9 @@ impl Watch {
         if self.has_one_asid {
             options += ",one-asid=on";
         }
-        let memory = format!("memory-backend-file,id=ram,size={size},mem-path={ram},share=on");
-        let words = [
-            "-machine",
-            "memory-backend=ram",
-            "-object",
-            &memory,
-            "-plugin",
-            &options,
-        ];
-        Ok(words.map(str::to_owned).to_vec())
+        let mut words = self.ram.arguments().to_vec();
+        words.extend(["-plugin".to_owned(), options]);
+        Ok(words)
     }
 
     /// The log as it is so far.
@@ -140,13 +116,6 @@ impl Watch {
         );
         let line = text.lines().find(|line| line.starts_with("watched: "));
         Ok(line.context("nothing was watched")?.to_owned())
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        // It may be gone already, and in the way of nobody if it is not.
-        let _ = std::fs::remove_file(&self.ram);
     }
 }
 

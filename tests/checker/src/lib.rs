@@ -5,16 +5,20 @@
 //! on each processor, keeps TLBs and walk caches that forget nothing and are filled by speculation, and a state for each 64-byte
 //! line of RAM. [`rules`] lists what it finds. It shares no code with the kernel: it has its own decoder of descriptors.
 //!
-//! [`plugin`] is where QEMU calls; all else is safe code, which the tests drive with events made by hand.
+//! [`plugin`] is where QEMU calls; all else is safe code, which the tests drive with events made by hand. The library is another
+//! plugin too, `measure`, which feeds the model of caches of crate `misses`.
 
 pub mod clocks;
 pub mod descriptor;
+mod foreign;
 pub mod instruction;
 pub mod known;
 pub mod lines;
 pub mod machine;
+mod measure;
 pub mod options;
 pub mod plugin;
+pub mod prefetch;
 pub mod ram;
 pub mod report;
 pub mod rules;

@@ -24,7 +24,11 @@ pub struct Options {
     roles: HashMap<u64, Role>,
 }
 
-fn number(text: &str) -> Result<u64, String> {
+/// A number in decimal or, behind 0x, in hexadecimal digits.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn number(text: &str) -> Result<u64, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),

@@ -1,9 +1,12 @@
-//! Where QEMU calls: the few functions of its plugin interface (`qemu-plugin.h`, version 4: QEMU 9.2 and later) that are needed,
-//! and the callbacks, which hand everything to one [`Machine`] under one lock. The only unsafe code of this crate.
+//! Where QEMU calls: the callbacks, which hand everything to one [`Machine`] under one lock. What QEMU is called with is in
+//! `foreign.rs`; the other plugin of this library, which counts lines, in `measure.rs`. The three have all the unsafe code of this
+//! crate.
 
+use crate::foreign::*;
 use crate::instruction::{Access, Operation};
 use crate::known::Known;
-use crate::machine::{Machine, PROCESSORS};
+use crate::machine::Machine;
+use crate::measure;
 use crate::options::Options;
 use crate::ram::is_known_ram;
 use crate::rules::{Memory, Role, Value};
@@ -18,92 +21,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[unsafe(no_mangle)]
 pub static qemu_plugin_version: c_int = 4;
 
-/// `qemu_plugin_reg_descriptor`
-#[repr(C)]
-struct RegisterDescriptor {
-    handle: *mut c_void,
-    name: *const c_char,
-    feature: *const c_char,
-}
-
-/// `GArray` and `GByteArray`
-#[repr(C)]
-struct GlibArray {
-    data: *mut u8,
-    len: c_uint,
-}
-
-/// `qemu_plugin_mem_value`: `kind` is the binary logarithm of the bytes.
-#[repr(C)]
-struct MemoryValue {
-    kind: c_uint,
-    low: u64,
-    high: u64,
-}
-
-/// `QEMU_PLUGIN_CB_NO_REGS`, `QEMU_PLUGIN_CB_R_REGS`
-const NO_REGISTERS: c_int = 0;
-const READ_REGISTERS: c_int = 1;
-/// `QEMU_PLUGIN_MEM_RW`
-const ALL_ACCESSES: c_int = 3;
-/// `QEMU_PLUGIN_MEM_VALUE_U128`
-const SIXTEEN_BYTES: c_uint = 4;
-
-type OnCpu = extern "C" fn(u64, c_uint);
-type OnBlock = extern "C" fn(u64, *mut c_void);
-type OnExit = extern "C" fn(u64, *mut c_void);
-type OnExecution = extern "C" fn(c_uint, *mut c_void);
-type OnMemory = extern "C" fn(c_uint, u32, u64, *mut c_void);
-
-unsafe extern "C" {
-    fn qemu_plugin_register_vcpu_init_cb(id: u64, callback: OnCpu);
-    fn qemu_plugin_register_vcpu_tb_trans_cb(id: u64, callback: OnBlock);
-    fn qemu_plugin_register_atexit_cb(id: u64, callback: OnExit, data: *mut c_void);
-    fn qemu_plugin_register_vcpu_tb_exec_cb(
-        block: *mut c_void,
-        callback: OnExecution,
-        flags: c_int,
-        data: *mut c_void,
-    );
-    fn qemu_plugin_register_vcpu_insn_exec_cb(
-        insn: *mut c_void,
-        callback: OnExecution,
-        flags: c_int,
-        data: *mut c_void,
-    );
-    fn qemu_plugin_register_vcpu_mem_cb(
-        insn: *mut c_void,
-        callback: OnMemory,
-        flags: c_int,
-        accesses: c_int,
-        data: *mut c_void,
-    );
-    fn qemu_plugin_tb_n_insns(block: *const c_void) -> usize;
-    fn qemu_plugin_tb_get_insn(block: *const c_void, index: usize) -> *mut c_void;
-    fn qemu_plugin_insn_data(insn: *const c_void, to: *mut c_void, len: usize) -> usize;
-    fn qemu_plugin_insn_vaddr(insn: *const c_void) -> u64;
-    fn qemu_plugin_mem_size_shift(info: u32) -> c_uint;
-    fn qemu_plugin_mem_is_store(info: u32) -> bool;
-    fn qemu_plugin_mem_get_value(info: u32) -> MemoryValue;
-    fn qemu_plugin_get_hwaddr(info: u32, address: u64) -> *mut c_void;
-    fn qemu_plugin_hwaddr_is_io(physical: *const c_void) -> bool;
-    fn qemu_plugin_hwaddr_phys_addr(physical: *const c_void) -> u64;
-    fn qemu_plugin_get_registers() -> *mut GlibArray;
-    fn qemu_plugin_read_register(handle: *mut c_void, to: *mut GlibArray) -> c_int;
-    fn g_array_free(array: *mut GlibArray, free_data: c_int) -> *mut c_char;
-    fn g_byte_array_new() -> *mut GlibArray;
-    fn g_byte_array_set_size(array: *mut GlibArray, len: c_uint) -> *mut GlibArray;
-}
-
 struct State {
     machine: Machine,
     options: Options,
     known: Vec<Known>,
     numbers: HashMap<(u64, u32), usize>,
-    /// QEMU's handles of X0 to X30, as numbers; 0 where it has none.
-    registers: [usize; 31],
-    /// A `GByteArray` for each processor.
-    buffers: [usize; PROCESSORS],
+    registers: Registers,
 }
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
@@ -137,33 +60,6 @@ impl State {
     fn known(&self, data: *mut c_void) -> Option<Known> {
         self.known.get(data.addr()).copied()
     }
-
-    /// The value of a general register of the processor that calls.
-    fn register(&self, cpu: usize, register: usize) -> u64 {
-        let Some(&handle) = self.registers.get(register) else {
-            return 0; // XZR
-        };
-        let buffer: *mut GlibArray = ptr::with_exposed_provenance_mut(self.buffers[cpu]);
-        if handle == 0 || buffer.is_null() {
-            return 0;
-        }
-        // SAFETY: the buffer was made by `on_cpu` for this processor alone and is never freed, the handle is QEMU's, and this
-        // runs in a callback that was registered with READ_REGISTERS. The array holds as many bytes as it says.
-        unsafe {
-            g_byte_array_set_size(buffer, 0);
-            qemu_plugin_read_register(ptr::with_exposed_provenance_mut(handle), buffer);
-            if (*buffer).len < 8 {
-                return 0;
-            }
-            (*buffer).data.cast::<u64>().read_unaligned()
-        }
-    }
-
-    /// The first general register that is not 0, of the processor that calls; 0 if all are.
-    fn any_register(&self, cpu: usize) -> u64 {
-        let all = (0..self.registers.len()).map(|register| self.register(cpu, register));
-        all.into_iter().find(|&value| value != 0).unwrap_or_default()
-    }
 }
 
 /// QEMU loads the plugin.
@@ -178,13 +74,17 @@ pub unsafe extern "C" fn qemu_plugin_install(
     count: c_int,
     arguments: *const *const c_char,
 ) -> c_int {
-    let words = (0..count as usize).map(|index| {
+    let word = |index| {
         // SAFETY: QEMU's contract: `count` strings, which stay as long as the plugin.
         unsafe { CStr::from_ptr(*arguments.add(index)) }
             .to_str()
             .unwrap_or_default()
-    });
-    let made = Options::parse(words).and_then(|options| Ok((options.machine()?, options)));
+    };
+    let words: Vec<&str> = (0..count as usize).map(word).collect();
+    if words.iter().any(|word| word.starts_with("misses=")) {
+        return measure::install(id, &words);
+    }
+    let made = Options::parse(words.into_iter()).and_then(|options| Ok((options.machine()?, options)));
     let (machine, options) = match made {
         Ok(made) => made,
         Err(error) => {
@@ -197,8 +97,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
         options,
         known: Vec::new(),
         numbers: HashMap::new(),
-        registers: [0; 31],
-        buffers: [0; PROCESSORS],
+        registers: Registers::new(),
     });
     // SAFETY: the identifier is the one that QEMU gave; the callbacks have the types that it calls them with.
     unsafe {
@@ -213,28 +112,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
 extern "C" fn on_cpu(_id: u64, cpu: c_uint) {
     let mut guard = lock();
     let Some(state) = guard.as_mut() else { return };
-    let Some(buffer) = state.buffers.get_mut(cpu as usize) else {
-        return;
-    };
-    // SAFETY: glib's allocator; the array is never freed.
-    *buffer = unsafe { g_byte_array_new() }.expose_provenance();
-    // SAFETY: this is the callback in which QEMU's list of registers may be asked for; it is an array of descriptors of the
-    // length that it says, their names end with 0, and it is ours to free.
-    unsafe {
-        let list = qemu_plugin_get_registers();
-        let descriptors =
-            std::slice::from_raw_parts((*list).data.cast::<RegisterDescriptor>(), (*list).len as usize);
-        for descriptor in descriptors {
-            let name = CStr::from_ptr(descriptor.name).to_str().unwrap_or_default();
-            let number = name
-                .strip_prefix('x')
-                .and_then(|number| number.parse::<usize>().ok());
-            if let Some(slot) = number.and_then(|number| state.registers.get_mut(number)) {
-                *slot = descriptor.handle.expose_provenance();
-            }
-        }
-        g_array_free(list, 1);
-    }
+    state.registers.add(cpu);
 }
 
 /// A block was translated: its instructions get their callbacks.
@@ -311,10 +189,10 @@ extern "C" fn on_system(cpu: c_uint, data: *mut c_void) {
     let Some(operation) = known.operation else { return };
     let operand = match operation {
         Operation::Tlbi(..) | Operation::Cache(_) | Operation::Write(_) => {
-            state.register(cpu as usize, known.operand)
+            state.registers.value(cpu as usize, known.operand)
         }
-        Operation::Call => state.register(cpu as usize, 0),
-        Operation::ExceptionReturn if known.site.pc >> 63 == 1 => state.any_register(cpu as usize),
+        Operation::Call => state.registers.value(cpu as usize, 0),
+        Operation::ExceptionReturn if known.site.pc >> 63 == 1 => state.registers.any(cpu as usize),
         _ => 0,
     };
     state
@@ -330,10 +208,10 @@ extern "C" fn on_release(cpu: c_uint, data: *mut c_void) {
     let Some(known) = state.known(data) else { return };
     let Some(target) = known.target else { return };
     let cpu = cpu as usize;
-    let index = target
-        .index
-        .map_or(0, |(register, shift)| state.register(cpu, register) << shift);
-    let base = state.register(cpu, target.base);
+    let index = target.index.map_or(0, |(register, shift)| {
+        state.registers.value(cpu, register) << shift
+    });
+    let base = state.registers.value(cpu, target.base);
     let address = base.wrapping_add(index).wrapping_add(target.offset);
     state.machine.release(cpu, &known.site, address, target.size);
 }

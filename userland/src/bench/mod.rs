@@ -5,7 +5,7 @@
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
 //! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`],
-//! [`transfers`], [`waiting`], [`footprint`], [`parallel`]; and the curves: [`areas`], [`names`], [`crowds`].
+//! [`transfers`], [`waiting`], [`footprint`], [`parallel`]; the curves: [`areas`], [`names`], [`crowds`]; and [`lines`], for a machine that counts those.
 
 pub mod areas;
 pub mod calls;
@@ -17,6 +17,7 @@ pub mod faults;
 pub mod footprint;
 pub mod forks;
 pub mod inquiries;
+pub mod lines;
 pub mod lives;
 pub mod meter;
 pub mod names;

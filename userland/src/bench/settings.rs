@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::runtime::system;
 
-/// `bench [marks] [all] [sizes=MIB,MIB...] [repeats=N] [ROW...]`
+/// `bench [marks|lines] [all] [sizes=MIB,MIB...] [repeats=N] [ROW...]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Memory sizes, in MiB, of the rows that are measured at several.
@@ -14,6 +14,9 @@ pub struct Settings {
     pub repeats: usize,
     /// Deeds are done between marks and not measured; before each a line of standard input is waited for.
     pub is_marking: bool,
+    /// Deeds are done several times between marks, the first time with empty caches, for a machine that counts lines: the rows of
+    /// [`super::lines`]. Nothing is waited for.
+    pub counts_lines: bool,
     /// Crowds of every size, not only those that are quickly made.
     pub has_all_crowds: bool,
     /// Names of rows; none means all.
@@ -26,6 +29,7 @@ impl Default for Settings {
             sizes: [0, 1, 16, 64, 256, 1024, 2048, 4096].to_vec(),
             repeats: 11,
             is_marking: false,
+            counts_lines: false,
             has_all_crowds: false,
             rows: Vec::new(),
         }
@@ -49,6 +53,7 @@ impl Settings {
             Some(("repeats", number)) => self.repeats = number.parse().ok().filter(|&repeats| repeats > 0)?,
             Some(_) => return None,
             None if word == "marks" => self.is_marking = true,
+            None if word == "lines" => (self.is_marking, self.counts_lines) = (true, true),
             None if word == "all" => self.has_all_crowds = true,
             None => self.rows.push(word.to_string()),
         }

@@ -1,4 +1,4 @@
-//! `bench [marks] [sizes=MIB,...] [repeats=N] [ROW...]`: what system calls, faults and forks cost. Runs on Linux too.
+//! `bench [marks|lines] [sizes=MIB,...] [repeats=N] [ROW...]`: what system calls, faults and forks cost. Runs on Linux too.
 //!
 //! Times are nanoseconds of the virtual counter: guest instructions, under QEMU's `-icount shift=0,sleep=off`. As the
 //! first process it mounts /proc, waits until a kernel has done what it does after boot, and powers off at the end.
@@ -12,7 +12,7 @@ use abi::mount::MountFlags;
 use abi::reboot::LINUX_REBOOT_CMD_POWER_OFF;
 use userland::bench::report::Report;
 use userland::bench::settings::Settings;
-use userland::bench::{lives, rows};
+use userland::bench::{lines, lives, rows};
 use userland::runtime::measure::on_own_page;
 use userland::runtime::time::{self, TimeSpec};
 use userland::runtime::{mounts, output, process, system};
@@ -44,7 +44,9 @@ fn bench(words: &[&str]) -> i32 {
     let settings = match Settings::parse(words) {
         Ok(settings) => settings,
         Err(word) => {
-            eprintln!("bench: {word}: expected marks, sizes=MIB,MIB..., repeats=N or the name of a row");
+            eprintln!(
+                "bench: {word}: expected marks, lines, sizes=MIB,MIB..., repeats=N or the name of a row"
+            );
             return 2;
         }
     };
@@ -52,7 +54,12 @@ fn bench(words: &[&str]) -> i32 {
     if let Err(error) = lives::warm_up() {
         report.fail("warm_up", error);
     }
-    for row in rows().iter().filter(|row| settings.wants(row.name)) {
+    let rows = if settings.counts_lines {
+        lines::rows()
+    } else {
+        rows()
+    };
+    for row in rows.iter().filter(|row| settings.wants(row.name)) {
         if let Err(error) = (row.run)(&settings, &mut report) {
             report.fail(row.name, error);
         }

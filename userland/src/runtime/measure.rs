@@ -33,6 +33,27 @@ pub extern "C" fn mark_end() {
     marked::<2>();
 }
 
+/// What a machine that counts lines is told, by the number.
+#[derive(Clone, Copy)]
+#[repr(usize)]
+pub enum Deed {
+    /// The next row begins.
+    Row,
+    /// It is done once more, with caches as they are.
+    Warm,
+    /// It is done, and caches and TLBs are to be empty when its measured part begins.
+    Cold,
+    /// It was done often enough.
+    Over,
+}
+
+/// Such a machine reads the argument from its register.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn mark_deed(deed: Deed) {
+    core::hint::black_box(deed);
+}
+
 /// Keeps the two marks from being taken for the same function, or for none.
 #[inline(always)]
 fn marked<const MARK: usize>() {
