@@ -6,7 +6,7 @@
 # NO_INSTALL=1 only names missing tools; FIRMWARE=dir gives start4.elf and fixup4.dat for the card.
 
 export TTY POWER TFTP
-export RECORD TEXT
+export RECORD TEXT VERSION URL
 export DISK APPEND QEMU_ARGS FORWARD FIRMWARE BASELINE RUNS
 BUILD := $(or $(CARGO_TARGET_DIR),target)
 OUT := $(BUILD)/holstein
@@ -125,6 +125,12 @@ sdcard: ## write target/holstein/sdcard.img for a Raspberry Pi 4 [ROOT=folder or
 	@.ci/image
 	@.ci/sdcard
 
+release: ## write target/holstein/release: the card's image compressed, sums, a repository for Raspberry Pi Imager (URL=where it will lie), what is in it (CycloneDX), notes; the tag vN.N.N is the version
+	@.ci/setup release
+	@.ci/image
+	@.ci/sdcard
+	@.ci/release
+
 flash: ## write that image to a card: DEVICE=/dev/sdX; refuses what is mounted, not removable, or no card [SURE=1]
 	@.ci/flash
 
@@ -160,4 +166,4 @@ test-disks: ## ext4 on disks in memory, for long: DAMAGES=1000000 damaged ones, 
 	@.ci/setup test
 	@EXT4_DAMAGES="$(or $(DAMAGES),1000000)" EXT4_CUTS="$(or $(CUTS),10000)" EXT4_ROUNDS="$(or $(ROUNDS),100)" .ci/cargo host test --quiet -p ext4 --test disks
 
-.PHONY: misses web book test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls
+.PHONY: misses web book release test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls

@@ -34,6 +34,7 @@ mod proc;
 mod processors;
 mod pthreads;
 mod ram;
+mod release;
 mod rights;
 mod scheduling;
 mod sdcard;
@@ -97,6 +98,7 @@ fn all() -> Vec<Scene> {
         file_calls::SCENES,
         network::SCENES,
         parallel_files::SCENES,
+        release::SCENES,
         rights::SCENES,
         soak::SCENES,
         sdcard::SCENES,

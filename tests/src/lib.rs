@@ -18,6 +18,7 @@ pub mod program;
 pub mod progress;
 pub mod qemu;
 pub mod ram_file;
+pub mod release;
 pub mod rule_mutants;
 pub mod runner;
 pub mod session;
