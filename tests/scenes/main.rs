@@ -14,6 +14,7 @@ mod busybox;
 mod cards;
 mod console;
 mod cores;
+mod cowtop;
 mod crash;
 mod debian;
 mod demos;
@@ -75,6 +76,7 @@ fn all() -> Vec<Scene> {
         proc::SCENES,
         processors::SCENES,
         shell::SCENES,
+        cowtop::SCENES,
         crash::SCENES,
         stacks::SCENES,
         barriers::SCENES,

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::runtime::file::{self, File};
 use crate::runtime::memory::PAGE;
 use crate::runtime::{Errno, Result};
-use abi::pagemap::{KPF_ANON, KPF_ZERO_PAGE, PM_FILE, PM_MMAP_EXCLUSIVE, PM_PFN_MASK, PM_PRESENT};
+use abi::pagemap::{KPF_ANON, KPF_ZERO_PAGE, PM_FILE, PM_MMAP_EXCLUSIVE, PM_PFN_MASK, PM_PRESENT, PM_SWAP};
 
 /// What pagemap says of one page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,11 @@ impl Page {
     /// Whether nobody else has the frame: a write would not copy.
     pub fn is_exclusive(self) -> bool {
         self.0 & PM_MMAP_EXCLUSIVE != 0
+    }
+
+    /// Whether it is in swap space.
+    pub fn is_swapped(self) -> bool {
+        self.0 & PM_SWAP != 0
     }
 
     /// Whether it is a page of a file, or of shared memory.
@@ -44,6 +49,13 @@ impl PageMap {
     pub fn page(&self, address: usize) -> Result<Page> {
         Ok(Page(self.0.word((address / PAGE) as u64)?.unwrap_or(0)))
     }
+
+    /// The pages from number `first` on; those of a process that has ended are not there.
+    pub fn pages(&self, first: usize, count: usize) -> Result<Vec<Page>> {
+        let mut words = self.0.words(first as u64, count)?;
+        words.resize(count, 0);
+        Ok(words.into_iter().map(Page).collect())
+    }
 }
 
 /// How often a frame is mapped, over all processes: /proc/kpagecount.
@@ -51,6 +63,45 @@ pub fn times_mapped(frame: u64) -> Result<u64> {
     File::read_only("/proc/kpagecount")?
         .word(frame)?
         .ok_or(Errno::EINVAL)
+}
+
+/// How often some frames are mapped, over all processes.
+#[derive(Debug, Default)]
+pub struct TimesMapped(Vec<(u64, u64)>);
+
+impl TimesMapped {
+    /// Frames whose counts one read gives: the kernel looks at all processes for each.
+    const WINDOW: u64 = 512;
+    /// Reads at most: what frames are left is not counted.
+    const MOST_READS: usize = 64;
+
+    /// From /proc/kpagecount, with as few reads as are needed.
+    pub fn of(mut frames: Vec<u64>) -> Result<TimesMapped> {
+        frames.sort_unstable();
+        frames.dedup();
+        let mut counts = Vec::with_capacity(frames.len());
+        let file = File::read_only("/proc/kpagecount")?;
+        let mut rest = frames.as_slice();
+        for _ in 0..Self::MOST_READS {
+            let Some(&first) = rest.first() else { break };
+            let len = rest.partition_point(|frame| frame - first < Self::WINDOW);
+            let (window, behind) = rest.split_at(len);
+            let last = window.last().copied().unwrap_or(first);
+            let words = file.words(first, (last - first + 1) as usize)?;
+            counts.extend(window.iter().filter_map(|&frame| {
+                let count = words.get((frame - first) as usize)?;
+                Some((frame, *count))
+            }));
+            rest = behind;
+        }
+        Ok(TimesMapped(counts))
+    }
+
+    /// How often that one is; `None`: it was not counted.
+    pub fn get(&self, frame: u64) -> Option<u64> {
+        let place = self.0.binary_search_by_key(&frame, |&(frame, _)| frame).ok()?;
+        Some(self.0[place].1)
+    }
 }
 
 /// What the kernel uses a frame for.
@@ -164,8 +215,16 @@ pub struct Translation {
 impl Translation {
     /// Of a process by id, or `self`; ENOENT on kernels that do not show their tables.
     pub fn of(process: &str) -> Result<Translation> {
-        let text = file::read_text(&format!("/proc/{process}/translation"))?;
-        Translation::parse(&text).ok_or(Errno::EIO)
+        Translation::read(&format!("/proc/{process}/translation"))
+    }
+
+    /// The entries of it that point to tables, without those of pages.
+    pub fn tables_of(process: &str) -> Result<Translation> {
+        Translation::read(&format!("/proc/{process}/tables"))
+    }
+
+    fn read(path: &str) -> Result<Translation> {
+        Translation::parse(&file::read_text(path)?).ok_or(Errno::EIO)
     }
 
     fn parse(text: &str) -> Option<Translation> {

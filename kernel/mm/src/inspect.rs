@@ -170,16 +170,35 @@ impl AddressSpace {
         &self,
         memory: &Memory<M>,
         from: EntryPlace,
+        visit: impl FnMut(Entry) -> bool,
+    ) -> Option<EntryPlace> {
+        self.visit_down_to(Level::L3, memory, from, visit)
+    }
+
+    /// [`AddressSpace::visit_entries`] for those alone that point to tables.
+    pub fn visit_table_entries<M: Mmu>(
+        &self,
+        memory: &Memory<M>,
+        from: EntryPlace,
+        visit: impl FnMut(Entry) -> bool,
+    ) -> Option<EntryPlace> {
+        self.visit_down_to(Level::L2, memory, from, visit)
+    }
+
+    fn visit_down_to<M: Mmu>(
+        &self,
+        lowest: Level,
+        memory: &Memory<M>,
+        from: EntryPlace,
         mut visit: impl FnMut(Entry) -> bool,
     ) -> Option<EntryPlace> {
-        visit_table(
+        let mut walk = EntryWalk {
             memory,
-            self.tables.root(),
-            Level::L1,
-            VirtAddr(0),
+            lowest,
             from,
-            &mut visit,
-        )
+            visit: &mut visit,
+        };
+        walk.table(self.tables.root(), Level::L1, VirtAddr(0))
     }
 
     /// Visits every valid entry.
@@ -322,44 +341,44 @@ fn path_sharers<M: Mmu>(memory: &Memory<M>, path: &Path) -> u32 {
         .fold(1, |product, count| product.saturating_mul(count.max(1)))
 }
 
-fn visit_table<M: Mmu>(
-    memory: &Memory<M>,
-    table: Frame,
-    level: Level,
-    base: VirtAddr,
+/// A walk through the valid entries of a tree.
+struct EntryWalk<'a, M: Mmu, V> {
+    memory: &'a Memory<M>,
+    /// The entries of tables of this level are the last that are looked at.
+    lowest: Level,
     from: EntryPlace,
-    visit: &mut impl FnMut(Entry) -> bool,
-) -> Option<EntryPlace> {
-    let first = (from.address.0.saturating_sub(base.0) >> level.shift()) as usize;
-    for index in memory
-        .frames()
-        .occupancy(table)
-        .used()
-        .skip_while(|&index| index < first)
-    {
-        let descriptor = memory.mmu().load(table, index);
-        if !descriptor.is_valid() {
-            continue;
+    visit: &'a mut V,
+}
+
+impl<M: Mmu, V: FnMut(Entry) -> bool> EntryWalk<'_, M, V> {
+    /// A table, and those below it; where the walk was stopped.
+    fn table(&mut self, table: Frame, level: Level, base: VirtAddr) -> Option<EntryPlace> {
+        let memory = self.memory;
+        let first = (self.from.address.0.saturating_sub(base.0) >> level.shift()) as usize;
+        let used = memory.frames().occupancy(table).used();
+        for index in used.skip_while(|&index| index < first) {
+            let descriptor = memory.mmu().load(table, index);
+            if !descriptor.is_valid() {
+                continue;
+            }
+            let address = VirtAddr(base.0 + ((index as u64) << level.shift()));
+            let place = EntryPlace { address, level };
+            let entry = Entry {
+                level,
+                index,
+                address,
+                descriptor,
+                count: memory.frames().count(descriptor.frame()),
+            };
+            if place >= self.from && !(self.visit)(entry) {
+                return Some(place);
+            }
+            let below = level.below().filter(|&below| below <= self.lowest);
+            let stopped = below.and_then(|below| self.table(descriptor.frame(), below, address));
+            if stopped.is_some() {
+                return stopped;
+            }
         }
-        let address = VirtAddr(base.0 + ((index as u64) << level.shift()));
-        let place = EntryPlace { address, level };
-        let count = memory.frames().count(descriptor.frame());
-        let entry = Entry {
-            level,
-            index,
-            address,
-            descriptor,
-            count,
-        };
-        if place >= from && !visit(entry) {
-            return Some(place);
-        }
-        let below = level
-            .below()
-            .and_then(|below| visit_table(memory, descriptor.frame(), below, address, from, visit));
-        if below.is_some() {
-            return below;
-        }
+        None
     }
-    None
 }

@@ -327,7 +327,11 @@ fn what_a_space_shows_of_itself() {
         let end = inner.count_mappings(&world.memory, all(), first, &mut counts);
         assert_eq!(end, all().end());
         assert_eq!(inner.resident_pages(&world.memory), MANY);
-        let tables = entries.iter().filter(|entry| entry.level != Level::L3).count() as u64;
+        let mut left = entries.iter().filter(|entry| entry.level != Level::L3);
+        let tables = left.clone().count() as u64;
+        let is_next = |found: mm::Entry| left.next().is_some_and(|entry| entry.address == found.address);
+        let end = inner.visit_table_entries(&world.memory, mm::EntryPlace::FIRST, is_next);
+        assert_eq!((end, left.next().is_none()), (None, true));
         let footprint = inner.footprint(&world.memory);
         assert_eq!((footprint.pages, footprint.tables), (MANY, tables));
         assert_eq!(inner.areas().len(), 1);

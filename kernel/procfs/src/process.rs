@@ -70,6 +70,7 @@ static ENTRIES: &[FixedEntry<ProcTask>] = &[
     FixedEntry::text("stat", stat::stat),
     FixedEntry::text("statm", stat::statm),
     FixedEntry::text("status", status::status),
+    FixedEntry::object("tables", 0o444, translation::open_tables),
     FixedEntry::object("translation", 0o444, translation::open),
     // Where a thread sleeps is known to nobody (`CONFIG_KALLSYMS` of Linux).
     FixedEntry::text("wchan", |_, text| {

@@ -2,6 +2,8 @@
 //! root, then one for each valid entry: level, index, address, descriptor, the frame it points to and how many
 //! references that has: descriptors that point to it, and the kernel's own. /proc/kpagecount tells something else, how often
 //! the page is mapped: a descriptor in a table that two spaces share is one reference and maps it twice. Who may not see the numbers of frames reads 0 in their place.
+//!
+//! /proc/PID/tables is the same without the lines of pages (level 3): short also for a process with much memory.
 
 use alloc::sync::Arc;
 
@@ -14,17 +16,46 @@ use super::seq_file::{FIRST_KEY, SeqFile};
 use super::text::Text;
 use vfs::file_ops::FileOps;
 
+/// Which entries a file shows.
+#[derive(Clone, Copy)]
+enum EntryKind {
+    All,
+    ThoseOfTables,
+}
+
 /// Opens the file: all valid entries, each table's before those of the tables below it.
 ///
 /// # Errors
 /// `EACCES`: the running process may not look into it. `ENOMEM`.
 pub fn open(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
-    let memory = Inspected::new(process)?;
-    let frames = PhysicalAddresses::for_current();
-    SeqFile::open(move |key, text| Ok(memory.with(|space| add(space, key, text, frames)).flatten()))
+    open_shown(process, EntryKind::All)
 }
 
-fn add(space: &mm::AddressSpace, key: u64, text: &mut Text, frames: PhysicalAddresses) -> Option<u64> {
+/// Opens the file of those that point to tables.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_tables(process: &ProcTask) -> Result<Arc<dyn FileOps>, Errno> {
+    open_shown(process, EntryKind::ThoseOfTables)
+}
+
+fn open_shown(process: &ProcTask, shown: EntryKind) -> Result<Arc<dyn FileOps>, Errno> {
+    let memory = Inspected::new(process)?;
+    let frames = PhysicalAddresses::for_current();
+    SeqFile::open(move |key, text| {
+        Ok(memory
+            .with(|space| add(space, shown, key, text, frames))
+            .flatten())
+    })
+}
+
+fn add(
+    space: &mm::AddressSpace,
+    shown: EntryKind,
+    key: u64,
+    text: &mut Text,
+    frames: PhysicalAddresses,
+) -> Option<u64> {
     let memory = memory::get();
     let mut from = EntryPlace::FIRST;
     if key == FIRST_KEY {
@@ -41,13 +72,17 @@ fn add(space: &mm::AddressSpace, key: u64, text: &mut Text, frames: PhysicalAddr
     } else {
         from = place(key);
     }
-    let next = space.visit_entries(memory, from, |entry| {
-        if text.is_full() {
-            return false;
+    let add_line = |entry| {
+        let has_room = !text.is_full();
+        if has_room {
+            line(&entry, text, frames);
         }
-        line(&entry, text, frames);
-        true
-    });
+        has_room
+    };
+    let next = match shown {
+        EntryKind::All => space.visit_entries(memory, from, add_line),
+        EntryKind::ThoseOfTables => space.visit_table_entries(memory, from, add_line),
+    };
     next.map(self::key)
 }
 

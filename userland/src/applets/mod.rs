@@ -2,11 +2,13 @@
 //! coreutils where both have an option; what they do not know they refuse by name.
 
 mod arguments;
+mod cowtop;
 mod cowtrace;
 mod diff;
 mod files;
 mod find;
 mod grep;
+mod keyboard;
 mod less;
 mod list;
 mod mounts;
@@ -44,6 +46,11 @@ pub const APPLETS: &[(&str, Applet, &str)] = &[
         "[-R] mode files\tsets rights: 644, u+x, go-w, a=r",
     ),
     ("clear", system::clear, "\tclears the screen"),
+    (
+        "cowtop",
+        cowtop::cowtop,
+        "[-1a] [-d seconds] [pids]\tshows the pages of processes side by side, live; without pids, of some to step by hand: f, w, r, x, ? for help",
+    ),
     (
         "cowtrace",
         cowtrace::cowtrace,

@@ -86,6 +86,14 @@ impl File {
         Ok((count == 8).then_some(u64::from_le_bytes(bytes)))
     }
 
+    /// The words from number `first` on, `count` of them or up to the end.
+    pub fn words(&self, first: u64, count: usize) -> Result<Vec<u64>> {
+        let mut bytes = alloc::vec![0; count.checked_mul(8).ok_or(Errno::EINVAL)?];
+        let len = self.read_at(first.checked_mul(8).ok_or(Errno::EINVAL)?, &mut bytes)?;
+        let (words, _) = bytes[..len].as_chunks();
+        Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+    }
+
     /// Everything up to the end.
     pub fn read_all(&self) -> Result<Vec<u8>> {
         let mut all = Vec::new();

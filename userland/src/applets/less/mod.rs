@@ -1,6 +1,5 @@
 //! less: shows text page by page.
 
-mod keyboard;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -10,6 +9,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::arguments::{Parsed, parse};
+use super::keyboard::{Key, Keyboard};
 use super::text::open;
 use crate::regex::{Expression, Reading, Syntax};
 use crate::runtime::file::{self, File};
@@ -17,7 +17,6 @@ use crate::runtime::signal::{self, Disposition, Signal};
 use crate::runtime::terminal;
 use crate::runtime::{Errno, Result, output};
 use abi::file::{AtFlags, S_IFMT, S_IFREG};
-use keyboard::Keyboard;
 use source::{Bytes, Source};
 use view::{Place, Style, View};
 
@@ -124,7 +123,7 @@ impl Pager<'_> {
     fn command(&mut self) -> Result<Next> {
         let mut number: Option<usize> = None;
         let key = loop {
-            match self.keyboard.key()? {
+            match letter(self.keyboard.key()?) {
                 digit @ '0'..='9' => {
                     let digit = digit as usize - '0' as usize;
                     number = Some(number.unwrap_or(0).saturating_mul(10).saturating_add(digit));
@@ -150,7 +149,7 @@ impl Pager<'_> {
             'n' => self.search(self.is_back)?,
             'N' => self.search(!self.is_back)?,
             '=' | '\x07' => self.tell(),
-            ':' => match self.keyboard.key()? {
+            ':' => match letter(self.keyboard.key()?) {
                 'n' if self.others.1 => return Ok(Next::File(1)),
                 'p' if self.others.0 => return Ok(Next::File(-1)),
                 'n' | 'p' => self.message = "No such file".to_string(),
@@ -206,6 +205,20 @@ impl Pager<'_> {
             self.message = "Pattern not found".to_string();
         }
         Ok(())
+    }
+}
+
+/// The letter that does the same as a key.
+fn letter(key: Key) -> char {
+    match key {
+        Key::Letter(letter) => letter,
+        Key::Up => 'k',
+        Key::Down => 'j',
+        Key::Home => 'g',
+        Key::End => 'G',
+        Key::PageUp => 'b',
+        Key::PageDown => 'f',
+        Key::Left | Key::Right | Key::Escape => '\x1b',
     }
 }
 

@@ -1,15 +1,35 @@
-//! The terminal of a pager: keys in, text out.
+//! The terminal of a program that takes the whole screen: keys in, text out.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::super::screen;
-use crate::runtime::file::File;
+use super::screen;
+use crate::runtime::file::{self, File};
 use crate::runtime::terminal::{self, Termios, WinSize};
 use crate::runtime::{Errno, Result};
-use abi::file::OpenFlags;
+use abi::file::{OpenFlags, POLLIN, PollFd};
 use abi::terminal::ECHO;
+use abi::time::TimeSpec;
+
+/// How long the rest of what one key sends may take, on a slow line.
+const ONE_KEY: TimeSpec = TimeSpec::from_nanoseconds(50_000_000);
+
+/// A key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Key {
+    Letter(char),
+    Up,
+    Down,
+    Left,
+    Right,
+    Home,
+    End,
+    PageUp,
+    PageDown,
+    /// That key alone, or one that is not known.
+    Escape,
+}
 
 /// The terminal that keys come from, changed for the time that this lives.
 pub struct Keyboard {
@@ -41,6 +61,18 @@ impl Keyboard {
         self.file.write(begin)
     }
 
+    /// The terminal as it was before, until it is taken again.
+    pub fn leave(&self) {
+        // The terminal may be gone: there is nobody to tell.
+        let end: &[u8] = if self.has_screen {
+            b"\x1b[?25h\x1b[?1049l"
+        } else {
+            b"\r\x1b[K"
+        };
+        let _ = self.file.write(end);
+        let _ = terminal::set(self.file.descriptor(), &self.before);
+    }
+
     /// The size as it is known, as the terminal answers, or that of old.
     pub fn size(&self) -> (usize, usize) {
         let descriptor = self.file.descriptor();
@@ -64,31 +96,43 @@ impl Keyboard {
         }
     }
 
-    /// The next key, as the letter that does the same.
-    pub fn key(&self) -> Result<char> {
+    /// Whether a key is pressed within that time. `EINTR` at a signal.
+    pub fn has_key(&self, within: TimeSpec) -> Result<bool> {
+        let mut waiting = [PollFd {
+            fd: self.file.descriptor(),
+            events: POLLIN,
+            revents: 0,
+        }];
+        Ok(file::poll(&mut waiting, Some(within))? > 0)
+    }
+
+    /// The next key.
+    pub fn key(&self) -> Result<Key> {
         let byte = self.byte()?;
         if byte != 0x1b {
-            return Ok(char::from(byte));
+            return Ok(Key::Letter(char::from(byte)));
         }
-        if !matches!(self.byte()?, b'[' | b'O') {
-            return Ok('\x1b');
+        if !self.has_key(ONE_KEY)? || !matches!(self.byte()?, b'[' | b'O') {
+            return Ok(Key::Escape);
         }
         Ok(match self.byte()? {
-            b'A' => 'k',
-            b'B' => 'j',
-            b'H' => 'g',
-            b'F' => 'G',
+            b'A' => Key::Up,
+            b'B' => Key::Down,
+            b'C' => Key::Right,
+            b'D' => Key::Left,
+            b'H' => Key::Home,
+            b'F' => Key::End,
             digit @ b'0'..=b'9' => {
                 while self.byte()? != b'~' {}
                 match digit {
-                    b'1' | b'7' => 'g',
-                    b'4' | b'8' => 'G',
-                    b'5' => 'b',
-                    b'6' => 'f',
-                    _ => '\x1b',
+                    b'1' | b'7' => Key::Home,
+                    b'4' | b'8' => Key::End,
+                    b'5' => Key::PageUp,
+                    b'6' => Key::PageDown,
+                    _ => Key::Escape,
                 }
             }
-            _ => '\x1b',
+            _ => Key::Escape,
         })
     }
 
@@ -122,13 +166,6 @@ impl Keyboard {
 
 impl Drop for Keyboard {
     fn drop(&mut self) {
-        // The terminal may be gone: there is nobody to tell.
-        let end: &[u8] = if self.has_screen {
-            b"\x1b[?1049l"
-        } else {
-            b"\r\x1b[K"
-        };
-        let _ = self.file.write(end);
-        let _ = terminal::set(self.file.descriptor(), &self.before);
+        self.leave();
     }
 }
