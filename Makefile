@@ -42,6 +42,11 @@ book: ## build the book, copy-on-write to be read and tried: target/holstein/boo
 	@.ci/image
 	@.ci/book
 
+picture: ## record the moving picture of README.md anew, docs/playground.webp, from the playground in a browser
+	@.ci/setup test
+	@CLICKS=100 .ci/test-web
+	@cp $(OUT)/playground/readme.webp docs/playground.webp
+
 exhaust: ## every small history of up to three spaces on the adversarial machine, DEPTH=5 steps far, and every second act at each point of a step after ACTS=1 others: takes long
 	@.ci/setup test
 	@HOLSTEIN_DEPTH=$(or $(DEPTH),5) HOLSTEIN_INTERLEAVED=$(or $(ACTS),1) .ci/cargo host test --release -p mm --test heart exhaust -- --nocapture
@@ -166,4 +171,4 @@ test-disks: ## ext4 on disks in memory, for long: DAMAGES=1000000 damaged ones, 
 	@.ci/setup test
 	@EXT4_DAMAGES="$(or $(DAMAGES),1000000)" EXT4_CUTS="$(or $(CUTS),10000)" EXT4_ROUNDS="$(or $(ROUNDS),100)" .ci/cargo host test --quiet -p ext4 --test disks
 
-.PHONY: misses web book release test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls
+.PHONY: misses picture web book release test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 /// What names a file of this repository: an ending that only ours have, or a path in backquotes.
 static PATTERNS: LazyLock<[Regex; 2]> = LazyLock::new(|| {
-    let ending = r"(?:[\w-]+/)*[\w-]+\.(?:rs|s|ld|md|tsv|svg)\b";
+    let ending = r"(?:\.?[\w-]+/)*[\w-]+\.(?:rs|s|ld|md|tsv|svg)\b";
     let quoted = r"`((?:kernel|platform|userland|tests|linker)(?:/[\w.-]+)+)/?`";
     [ending, quoted].map(|pattern| Regex::new(pattern).expect("a regular expression"))
 });
@@ -20,7 +20,7 @@ const ANY: &[&str] = &["NAME", "anywhere/"];
 pub fn tree(root: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for folder in [
-        "kernel", "platform", "userland", "tests", "linker", "docs", ".ci", ".cargo",
+        "kernel", "platform", "userland", "tests", "linker", "docs", ".ci", ".cargo", ".github",
     ] {
         collect(root, &root.join(folder), &mut found);
     }

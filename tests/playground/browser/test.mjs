@@ -2,11 +2,12 @@
 // the same history performed by the heart on this host. `node test.mjs FOLDER` with the page in FOLDER; REPLAY is the native program.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
+import { moving, still } from "./picture.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const BROWSERS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
@@ -324,13 +325,31 @@ for (const [name, options] of Object.entries({
   });
 }
 
-// The picture of the README: `cp target/holstein/playground/readme.png docs/playground.png`.
-await test("the README's picture", async () => {
-  const page = await open(browser, { viewport: { width: 1000, height: 800 }, colorScheme: "light" }, "#h=s1.500,s1.501,m1,s1.7fbfffe,f1,s2.500");
-  await click(page, '[data-key="2.500"]');
-  const [top, bottom] = await Promise.all(["#report", "#tables"].map((place) => page.locator(place).boundingBox()));
+// The picture of the README, small enough for one; `make picture` takes it.
+await test("the README's moving picture", async () => {
+  const story = ["s1.500", "s1.501", "f1", "s2.500", "s1.500"];
+  const page = await open(browser, { viewport: { width: 1000, height: 800 }, colorScheme: "light" }, "#h=m1,s1.7fbfffe,s1.500,s1.501,f1,s2.500,s1.500");
+  const box = (place) => page.locator(place).boundingBox();
+  const [top, bottom] = [await box("#report"), await box("#tables")];
   const clip = { x: 0, y: top.y - 12, width: 1000, height: bottom.y + bottom.height - top.y + 24 };
-  await page.screenshot({ path: `${folder}/readme.png`, fullPage: true, clip });
+  const frames = [];
+  for (const step of story.keys()) {
+    await page.evaluate((history) => (location.hash = `#h=${history}`), ["m1", "s1.7fbfffe", ...story.slice(0, step + 1)].join(","));
+    await page.waitForFunction((length) => playground.session.history.length === length, step + 3);
+    frames.push({ still: await still(page, clip, 0.8), milliseconds: step + 1 === story.length ? 5000 : 2500 });
+  }
+  const size = { width: Math.round(clip.width * 0.8), height: Math.round(clip.height * 0.8) };
+  const picture = moving(frames, size);
+  if (picture.length > 300_000) throw new Error(`it has ${picture.length} bytes`);
+  writeFileSync(`${folder}/readme.webp`, picture);
+  // A browser takes it for what it is.
+  const seen = await page.evaluate(async (data) => {
+    const image = new Image();
+    image.src = `data:image/webp;base64,${data}`;
+    await image.decode();
+    return [image.naturalWidth, image.naturalHeight];
+  }, picture.toString("base64"));
+  same("its size", seen, [size.width, size.height]);
   await done(page);
 });
 

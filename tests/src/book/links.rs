@@ -1,6 +1,6 @@
 //! Links and commands of documents: each leads somewhere.
 
-use super::{Chapter, chapters, source};
+use super::{Chapter, documents};
 use crate::files;
 use anyhow::Result;
 use regex::Regex;
@@ -39,7 +39,7 @@ pub fn target(chapter: &Chapter, link: &str) -> Target {
     }
     let file = match path {
         "" => chapter.path(),
-        _ => source().join(path),
+        _ => chapter.path().with_file_name(path),
     };
     let is_chapter = !path.contains('/') && file.extension().is_some_and(|ending| ending == "md");
     if is_chapter {
@@ -146,21 +146,7 @@ pub fn unknown_commands() -> Result<Vec<String>> {
     let script = compiled(r"(?:^|[ `])\.ci/([a-z-]+)");
     let package = compiled(r"\bcargo [^`]*?-p ([a-z0-9_]+)");
     let mut broken = Vec::new();
-    let mut documents = chapters()?;
-    for name in [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CAVEATS.md",
-        "kernel/README.md",
-        "platform/README.md",
-    ] {
-        let text = read(name)?;
-        documents.push(Chapter {
-            name: name.to_owned(),
-            text,
-        });
-    }
-    for document in &documents {
+    for document in &documents()? {
         let mut note = |what: &str| broken.push(format!("{}: {what}", document.name));
         for code in code_of(&document.text) {
             for found in verb.captures_iter(code) {

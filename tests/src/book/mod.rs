@@ -54,6 +54,32 @@ pub fn chapters() -> Result<Vec<Chapter>> {
     Ok(chapters)
 }
 
+/// Documents beside the book that people read, by their paths from the root.
+const OTHERS: [&str; 8] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CAVEATS.md",
+    "CHANGELOG.md",
+    "kernel/README.md",
+    "platform/README.md",
+    "userland/README.md",
+    "tests/litmus/README.md",
+];
+
+/// The chapters, and what else people read.
+///
+/// # Errors
+/// One cannot be read.
+pub fn documents() -> Result<Vec<Chapter>> {
+    let mut documents = chapters()?;
+    for path in OTHERS {
+        let name = format!("../../../{path}");
+        let text = std::fs::read_to_string(files::root().join(path)).with_context(|| path.to_owned())?;
+        documents.push(Chapter { name, text });
+    }
+    Ok(documents)
+}
+
 fn read(path: &Path) -> Result<Chapter> {
     let name = path.file_name().context("a file has a name")?;
     Ok(Chapter {

@@ -1,15 +1,12 @@
 //! What of the book can be checked without booting anything, and that a wrong book is noticed.
 
 use super::transcripts::{Place, difference, difference_of_boots, find};
-use super::{chapters, links};
+use super::{chapters, documents, links};
 
 #[test]
-fn what_the_book_links_to_is_there() {
-    let broken: Vec<String> = chapters()
-        .expect("chapters")
-        .iter()
-        .flat_map(links::broken)
-        .collect();
+fn what_documents_link_to_is_there() {
+    let documents = documents().expect("documents");
+    let broken: Vec<String> = documents.iter().flat_map(links::broken).collect();
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
