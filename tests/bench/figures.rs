@@ -73,8 +73,7 @@ pub struct Figures {
 impl Figures {
     /// Takes in a line of the console; whether it was one of the benchmark's.
     pub fn read_console_line(&mut self, line: &str) -> Result<bool> {
-        // The UART's self test at boot sends a carriage return.
-        let line = line.trim_end().trim_start_matches('\r');
+        let line = line.trim_end();
         if let Some(figure) = line.strip_prefix("bench\t") {
             self.all.push(Figure::parse(figure)?);
         } else if let Some(failure) = line.strip_prefix("bench-failed\t") {

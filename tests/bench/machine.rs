@@ -139,7 +139,9 @@ pub fn lines(output: ChildStdout) -> Receiver<String> {
             .split(b'\n')
             .map_while(std::result::Result::ok);
         for line in lines {
-            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+            // The UART's self test at boot sends a carriage return, and each line ends with one.
+            let line = String::from_utf8_lossy(&line);
+            if sender.send(line.trim_matches('\r').to_owned()).is_err() {
                 return;
             }
         }
@@ -181,4 +183,22 @@ pub fn linux() -> Result<PathBuf> {
         .context(".ci/bench linux")?;
     ensure!(fetched.status.success(), "Debian's kernel could not be fetched");
     files::existing(files::root().join(String::from_utf8(fetched.stdout)?.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_no_carriage_returns_around_it() {
+        let mut printf = Command::new("printf");
+        let mut child = printf
+            .arg(r"\rbench-marked\tfork/0\t1\r\nbench\r\n")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("printf(1)");
+        let all: Vec<String> = lines(child.stdout.take().expect("a pipe")).iter().collect();
+        assert_eq!(all, ["bench-marked\tfork/0\t1", "bench"]);
+        assert!(child.wait().expect("its end").success());
+    }
 }
