@@ -65,8 +65,9 @@ pub(crate) fn copy_entries<M: Mmu>(
         }
         return false;
     };
+    let occupancy = memory.frames().occupancy(source);
     if let Some(Replacement { index, descriptor }) = replacement
-        && memory.frames().occupancy(source).used() == (index..index + 1)
+        && occupancy.used() == (index..index + 1)
     {
         // There is nothing else in it.
         link(memory, target, index, descriptor);
@@ -74,19 +75,19 @@ pub(crate) fn copy_entries<M: Mmu>(
         fence(Ordering::Acquire);
         return memory.frames().occupancy(source).is_write_protected();
     }
-    copy_others(memory, level, source, target, replacement)
+    copy_others(memory, level, (source, occupancy), target, replacement)
 }
 
-/// [`copy_entries`] of a table that has others.
+/// [`copy_entries`] of a table that has others. What it has where was looked up by the caller: that does not change while it is copied.
 #[inline(never)]
 fn copy_others<M: Mmu>(
     memory: &Memory<M>,
     level: Level,
-    source: Frame,
+    (source, occupancy): (Frame, Occupancy),
     target: Frame,
     replacement: Option<Replacement>,
 ) -> bool {
-    if memory.frames().occupancy(source).may_have_swapped() {
+    if occupancy.may_have_swapped() {
         return swapped::copy_with_swapped(memory, source, target, replacement);
     }
     let copy = TableCopy {
@@ -102,17 +103,23 @@ fn copy_others<M: Mmu>(
         valid: 0,
         run: Run::default(),
     };
-    match level {
-        Level::L3 => copy.make(Descriptor::without_write, Descriptor::page_write_protected),
-        _ => copy.make(Descriptor::table_without_write, Descriptor::table_without_write),
-    }
-    finish_copy(memory, source, target)
+    let used = occupancy.used();
+    let copied = match level {
+        Level::L3 => copy.make(used, Descriptor::without_write, Descriptor::page_write_protected),
+        _ => copy.make(
+            used,
+            Descriptor::table_without_write,
+            Descriptor::table_without_write,
+        ),
+    };
+    finish_copy(memory, source, (target, copied))
 }
 
-/// Counts what was done; whether `source` has write-protected descriptors.
+/// Notes what `target` has, and counts what was done; whether `source` has write-protected descriptors.
 #[inline(always)]
-fn finish_copy<M: Mmu>(memory: &Memory<M>, source: Frame, target: Frame) -> bool {
-    let bytes = memory.frames().occupancy(target).used().len() * size_of::<Descriptor>();
+fn finish_copy<M: Mmu>(memory: &Memory<M>, source: Frame, (target, occupancy): (Frame, Occupancy)) -> bool {
+    memory.frames().set_occupancy(target, occupancy);
+    let bytes = occupancy.used().len() * size_of::<Descriptor>();
     memory.count(Event::TableCopied);
     memory.mmu().counters().add(Event::TableBytes, bytes as u64);
     // After the descriptors: see `mark_write_protected`.
@@ -143,14 +150,15 @@ struct Run {
 }
 
 impl<M: Mmu> TableCopy<'_, M> {
-    /// `protect_plain` write-protects what does not belong to a MAP_SHARED area, `protect` everything.
+    /// Copies the entries in `used`, which are all; what the target has then. `protect_plain` write-protects what does not belong to a
+    /// MAP_SHARED area, `protect` everything.
     #[inline(always)]
     fn make(
         mut self,
+        used: Range<usize>,
         protect_plain: impl Fn(Descriptor) -> Descriptor,
         protect: impl Fn(Descriptor) -> Descriptor,
-    ) {
-        let used = self.memory.frames().occupancy(self.source).used();
+    ) -> Occupancy {
         let Range { start, end } = groups_of(used.clone());
         let mut group = start;
         while group < end {
@@ -176,7 +184,7 @@ impl<M: Mmu> TableCopy<'_, M> {
             group += 1;
         }
         self.take_references();
-        self.finish(used);
+        self.finish(used)
     }
 
     /// Shares the groups that are one row with the first of them, whose entries without write access are `protected`; the first
@@ -276,11 +284,10 @@ impl<M: Mmu> TableCopy<'_, M> {
 
     /// Puts the replacement into the target, whose occupancy is then known.
     #[inline(always)]
-    fn finish(self, used: Range<usize>) {
-        let (mmu, frames) = (self.memory.mmu(), self.memory.frames());
+    fn finish(self, used: Range<usize>) -> Occupancy {
+        let mmu = self.memory.mmu();
         let Some(Replacement { index, descriptor }) = self.replacement else {
-            frames.set_occupancy(self.target, Occupancy::spanning(used, self.valid));
-            return;
+            return Occupancy::spanning(used, self.valid);
         };
         let mut valid = self.valid;
         if used.contains(&index) {
@@ -288,12 +295,12 @@ impl<M: Mmu> TableCopy<'_, M> {
             if copied.is_valid() {
                 // It was shared with its group, and the source's own reference is left. Nobody walks the target yet.
                 mmu.store(self.target, index, Descriptor::INVALID);
-                frames.records().unshare(copied.frame());
+                self.memory.frames().records().unshare(copied.frame());
                 valid -= 1;
             }
         }
         mmu.store(self.target, index, descriptor);
-        frames.set_occupancy(self.target, Occupancy::spanning(used, valid).with(index));
+        Occupancy::spanning(used, valid).with(index)
     }
 
     /// Before the first write protection the mark: another sharer that copies this table meanwhile finds it with the descriptor.

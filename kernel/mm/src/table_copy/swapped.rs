@@ -52,6 +52,5 @@ pub(super) fn copy_with_swapped<M: Mmu>(
     if has_swapped {
         occupancy = occupancy.with_swapped();
     }
-    frames.set_occupancy(target, occupancy);
-    finish_copy(memory, source, target)
+    finish_copy(memory, source, (target, occupancy))
 }
