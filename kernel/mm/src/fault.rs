@@ -213,11 +213,9 @@ impl Page<'_> {
                 if access == Access::Write {
                     source.note_write();
                 }
-                let leaf = self.leaf(memory, frame);
-                let leaf = if self.area.protection.write {
-                    leaf.with_write()
-                } else {
-                    leaf
+                let leaf = match self.area.protection.write {
+                    true => self.leaf(memory, frame).with_write(),
+                    false => self.leaf(memory, frame),
                 };
                 self.map(memory, tables, leaf, Resolution::SourceMapped)
             }
@@ -363,6 +361,8 @@ impl Page<'_> {
     }
 
     /// The area's read-only descriptor of `frame`, whose bytes are fit to be executed if the area says so.
+    // Always: as `write`, of which it is a part.
+    #[inline(always)]
     fn leaf<M: Mmu>(&self, memory: &Memory<M>, frame: Frame) -> Descriptor {
         self.make_fit(memory, frame);
         self.area.leaf(frame)
