@@ -138,11 +138,15 @@ impl AddressSpace {
             if let Some(table) = path.l3 {
                 let occupancy = memory.frames().occupancy(table);
                 let is_dense = occupancy.valid() == occupancy.used().len() && !occupancy.may_have_swapped();
-                for (index, address) in slots(table, memory, Level::L3, base, range) {
-                    let state = ((address.0 - range.start().0) >> PAGE_SHIFT) as usize;
-                    if is_dense || memory.mmu().load(table, index).is_valid() {
-                        states[state] = 1;
+                let state = |address: VirtAddr| ((address.0 - range.start().0) >> PAGE_SHIFT) as usize;
+                let mut slots = slots(table, memory, Level::L3, base, range);
+                if !is_dense {
+                    for (index, address) in slots {
+                        states[state(address)] |= u8::from(memory.mmu().load(table, index).is_valid());
                     }
+                } else if let Some((_, first)) = slots.next() {
+                    let others = slots.count();
+                    states[state(first)..][..=others].fill(1);
                 }
             }
             let level = if path.l2.is_some() { Level::L2 } else { Level::L1 };

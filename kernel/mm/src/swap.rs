@@ -81,6 +81,8 @@ struct State {
     areas: [Option<SlotArea>; Slot::AREAS],
     /// Cached pages that are to be written, the first that was evicted first.
     line: Line,
+    /// Slots that pages have, of all areas.
+    used: usize,
     /// Pages that are cached.
     cached: usize,
     /// Where [`Swap::drop_unused`] goes on.
@@ -151,12 +153,15 @@ impl State {
                 best
             }
         })?;
-        area.take_free().map(|offset| Slot::new(number, offset))
+        let offset = area.take_free()?;
+        self.used += 1;
+        Some(Slot::new(number, offset))
     }
 
     /// The slot is nobody's.
     fn free(&mut self, slot: Slot) {
         if let Some(area) = &mut self.areas[slot.area()] {
+            self.used -= 1;
             area.give_back(slot.offset());
             area.device.note_free(slot);
         }
@@ -245,6 +250,11 @@ impl Swap {
             slots: sum.slots + area.slots,
             used: sum.used + area.used,
         })
+    }
+
+    /// Whether no page at all is swapped: nobody needs to look for any.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().used == 0
     }
 
     /// Pages that are cached, and those of them that are in line to be written.

@@ -132,7 +132,7 @@ impl Sizes {
 /// Bytes of a process that are in swap space.
 pub fn swapped(process: &ProcTask) -> u64 {
     let mut bytes = 0;
-    if memory::get().swap().usage().used == 0 {
+    if memory::get().swap().is_empty() {
         return bytes;
     }
     if let Some(space) = process.space() {

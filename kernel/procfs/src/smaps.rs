@@ -63,16 +63,22 @@ impl Cost {
                 return cost;
             }
         }
+        if !memory::get().swap().is_empty() {
+            cost.add_swapped_of(memory, area);
+        }
+        cost
+    }
+
+    fn add_swapped_of(&mut self, memory: &Inspected, area: &Area) {
         let mut rest = Some(area.range());
         while let Some(range) = rest.filter(|range| !range.is_empty()) {
-            let visit = |_, slot: Slot| cost.add_swapped(slot);
+            let visit = |_, slot: Slot| self.add_swapped(slot);
             let reached = memory.with(|space| space.visit_swapped(memory::get(), range, visit));
             rest = reached.and_then(|at| PageRange::between(at, range.end()));
             if scheduler::cond_resched_killable().is_err() {
-                break;
+                return;
             }
         }
-        cost
     }
 
     fn add_swapped(&mut self, slot: Slot) {

@@ -43,7 +43,9 @@ pub fn mincore(current: &Thread, start: u64, len: u64, vector: u64) -> Result<us
 
 fn note_present(space: &AddressSpace, range: PageRange, states: &mut [u8]) {
     space.note_mapped(memory::get(), range, states);
-    note_cached(space, range, states);
+    if !memory::get().swap().is_empty() {
+        note_cached(space, range, states);
+    }
     for area in space.areas().overlapping(range) {
         if let Backing::Source { .. } = &area.backing {
             note_in_object(area, range, states);
