@@ -79,8 +79,8 @@ impl Text {
 
     /// Adds a blank and a number: a field of /proc/PID/stat.
     pub fn field(&mut self, number: u64) {
-        self.bytes(b" ");
-        self.decimal(number);
+        let (digits, start) = digits_of::<10>(number, b' ');
+        self.bytes(&digits[start - 1..]);
     }
 
     /// Adds a number with blanks in front, to at least `width` characters.
@@ -93,15 +93,9 @@ impl Text {
         self.digits::<16>(number, width, b'0');
     }
 
-    fn digits<const BASE: u64>(&mut self, mut number: u64, width: usize, padding: u8) {
-        let mut digits = [padding; MOST_DIGITS];
-        let mut start = MOST_DIGITS;
-        while number != 0 || start == MOST_DIGITS {
-            start -= 1;
-            digits[start] = b"0123456789abcdef"[(number % BASE) as usize];
-            number /= BASE;
-        }
-        let start = start.min(MOST_DIGITS - width.min(MOST_DIGITS));
+    fn digits<const BASE: u64>(&mut self, number: u64, width: usize, padding: u8) {
+        let (digits, start) = digits_of::<BASE>(number, padding);
+        let start = start.min(digits.len() - width.min(MOST_DIGITS));
         self.bytes(&digits[start..]);
     }
 
@@ -111,6 +105,21 @@ impl Text {
         self.bytes(b":\t");
         self.aligned(bytes / 1024, 8);
         self.bytes(b" kB\n");
+    }
+}
+
+/// The digits of a number, behind at least one character of padding: all, and where they begin.
+#[inline(always)]
+fn digits_of<const BASE: u64>(mut number: u64, padding: u8) -> ([u8; MOST_DIGITS + 1], usize) {
+    let mut digits = [padding; MOST_DIGITS + 1];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789abcdef"[(number % BASE) as usize];
+        number /= BASE;
+        if number == 0 {
+            return (digits, start);
+        }
     }
 }
 
