@@ -72,9 +72,16 @@ fn what_is_first_comes_first() {
             assert!(removed.is_none());
         }
         while let Some(first) = map.pop_first() {
-            let (rest, removed) = tree::remove(tree.take(), first.0);
+            let now = first.0.deadline;
+            if let Some(before) = now.checked_sub(1) {
+                let (rest, early) = tree::take_due(tree.take(), before);
+                tree = rest;
+                assert!(early.is_none(), "nothing is due before what comes first");
+            }
+            let (rest, removed) = tree::take_due(tree.take(), now);
             tree = rest;
             let removed = removed.expect("what is first stands in the tree");
+            assert_eq!(removed.place().alarm(), None);
             assert_eq!(number(&removed), Some(first.1));
             removed.expire();
         }

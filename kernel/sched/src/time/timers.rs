@@ -87,7 +87,12 @@ impl List {
 
     fn remove(&self, alarm: &Alarm) -> Option<Due> {
         let mut timers = self.timers.lock();
-        self.take(&mut timers, *alarm)
+        let (rest, removed) = tree::remove(timers.due.take(), *alarm);
+        timers.due = rest;
+        if removed.is_some() && alarm.deadline <= self.next.load(Ordering::Relaxed) {
+            self.publish(&timers);
+        }
+        removed
     }
 
     fn take_due(&self, now: u64) -> Option<Due> {
@@ -95,18 +100,16 @@ impl List {
             return None;
         }
         let mut timers = self.timers.lock();
-        let first = tree::first(&timers.due).filter(|first| first.deadline <= now)?;
-        self.take(&mut timers, first)
+        let (rest, due) = tree::take_due(timers.due.take(), now);
+        timers.due = rest;
+        self.publish(&timers);
+        due
     }
 
-    fn take(&self, timers: &mut Timers, alarm: Alarm) -> Option<Due> {
-        let (rest, removed) = tree::remove(timers.due.take(), alarm);
-        timers.due = rest;
-        if removed.is_some() && alarm.deadline <= self.next.load(Ordering::Relaxed) {
-            let next = tree::first(&timers.due).map_or(u64::MAX, |first| first.deadline);
-            self.next.store(next, Ordering::Relaxed);
-        }
-        removed
+    /// What comes first may be another one than before.
+    fn publish(&self, timers: &Timers) {
+        let next = tree::first(&timers.due).map_or(u64::MAX, |first| first.deadline);
+        self.next.store(next, Ordering::Relaxed);
     }
 }
 
@@ -126,17 +129,21 @@ pub struct WakeUp {
 
 /// Wakes `thread`, the caller's, at a point in time, until [`WakeUp::take_back`].
 pub fn wake_at(at: u64, thread: &Arc<Thread>) -> WakeUp {
-    let outer = thread.alarm_place.alarm().map(|outer| outer.deadline);
+    let outer = thread.alarm_place.alarm();
+    outer.into_iter().for_each(cancel);
     WakeUp {
-        alarm: set(at, thread.clone()),
-        outer,
+        alarm: insert_here(at, thread.clone()),
+        outer: outer.map(|outer| outer.deadline),
     }
 }
 
 impl WakeUp {
     /// The sleep is over.
     pub fn take_back(self, thread: &Arc<Thread>) {
-        cancel(self.alarm);
+        // Mostly it has expired.
+        if thread.alarm_place.alarm().is_some() {
+            cancel(self.alarm);
+        }
         if let Some(at) = self.outer {
             set(at, thread.clone());
         }
@@ -170,6 +177,11 @@ pub fn set(at: u64, due: Arc<dyn Expire>) -> Alarm {
     if let Some(old) = due.place().alarm() {
         cancel(old);
     }
+    insert_here(at, due)
+}
+
+/// Lets `due`, which stands nowhere, expire on this processor.
+fn insert_here(at: u64, due: Arc<dyn Expire>) -> Alarm {
     let processor = cpu::number();
     let alarm = LISTS.of(processor).insert(processor, at, due);
     scheduler::set_alarm();

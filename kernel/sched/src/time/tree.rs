@@ -27,6 +27,16 @@ enum Side {
     Later,
 }
 
+/// Where [`take_due`] finds itself.
+enum Descent {
+    /// This comes before, and was taken.
+    Sooner(Due),
+    /// It comes first, and left this.
+    Left(Tree),
+    /// It comes first, and is to happen later.
+    NotDue,
+}
+
 /// A treap, or a part of one.
 pub(super) type Tree = Option<Due>;
 
@@ -63,6 +73,19 @@ impl TimerPlace {
 
     fn set_child(&self, side: Side, child: Tree) {
         *self.0.lock().child(side) = child;
+    }
+
+    /// Looks whether it comes first of what is at it and below; if so and it is to happen until `now`, it stands nowhere from now on.
+    fn leave_if_due(&self, now: u64) -> Descent {
+        let mut node = self.0.lock();
+        if let Some(sooner) = node.sooner.take() {
+            return Descent::Sooner(sooner);
+        }
+        if node.alarm.is_none_or(|alarm| alarm.deadline > now) {
+            return Descent::NotDue;
+        }
+        node.alarm = None;
+        Descent::Left(node.later.take())
     }
 
     /// Takes both children; it stands nowhere from now on.
@@ -167,6 +190,22 @@ pub(super) fn remove(tree: Tree, alarm: Alarm) -> (Tree, Tree) {
     let (child, removed) = remove(top.place().take_child(side), alarm);
     top.place().set_child(side, child);
     (Some(top), removed)
+}
+
+/// Takes out what comes first, if it is to happen until `now`; the rest, and what was taken out.
+pub(super) fn take_due(tree: Tree, now: u64) -> (Tree, Tree) {
+    let Some(top) = tree else {
+        return (None, None);
+    };
+    match top.place().leave_if_due(now) {
+        Descent::NotDue => (Some(top), None),
+        Descent::Left(later) => (later, Some(top)),
+        Descent::Sooner(sooner) => {
+            let (rest, due) = take_due(Some(sooner), now);
+            top.place().set_child(Side::Sooner, rest);
+            (Some(top), due)
+        }
+    }
 }
 
 /// What comes first.
