@@ -1,7 +1,8 @@
-//! The orders between processors in the finished kernel (`tests::barriers`): nothing is booted.
+//! The orders between processors in the finished kernel (`tests::barriers`, `tests::paths`): nothing is booted.
 
 use anyhow::{Result, bail, ensure};
 use tests::barriers::{self, Barriers};
+use tests::paths::Paths;
 use tests::{Kernel, Scene, Stage, kept, sites, watch};
 
 pub const SCENES: &[Scene] = &[Scene::holstein(
@@ -24,6 +25,9 @@ fn are_those_of_the_orders(stage: &mut Stage) -> Result<()> {
     let mut wrong = Barriers::of(&elf)?.missing(&orders);
     wrong.extend(kept::missing(&kept::list()?, &sites::find(&elf)?));
     wrong.extend(barriers::unknown_fences(&orders)?);
+    let (apart, count) = Paths::of(&elf, &orders)?.wrong(&orders);
+    ensure!(count > 0, "no two steps of an order are named");
+    wrong.extend(apart);
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }

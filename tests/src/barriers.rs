@@ -26,6 +26,7 @@ fn name(word: u32) -> Option<&'static str> {
         _ => match word & !31 {
             0xd508_8320 => "TLBI VAE1IS",
             0xd508_8340 => "TLBI ASIDE1IS",
+            0xd508_8360 => "TLBI VAAE1IS",
             0xd508_83a0 => "TLBI VALE1IS",
             0xd508_8720 => "TLBI VAE1",
             // STLXP of two words.
@@ -86,6 +87,15 @@ impl Barriers {
         let left = left
             .filter(|(address, (_, is_own))| !left_out.contains(address) && (*is_own || !anchor.is_itself));
         left.map(|(_, (line, _))| line).collect::<BTreeSet<_>>().len() >= anchor.lines
+    }
+
+    /// Where the instruction of an order stands.
+    pub fn sites(&self, anchor: &Anchor) -> BTreeSet<u64> {
+        let places = self.0.get(anchor.instruction.as_str());
+        let occurrences = places.and_then(|places| places.get(&anchor.place));
+        let counted = occurrences.into_iter().flatten();
+        let counted = counted.filter(|(_, (_, is_own))| *is_own || !anchor.is_itself);
+        counted.map(|(address, _)| *address).collect()
     }
 
     /// Instructions of orders that do not stand where they should, a line each.

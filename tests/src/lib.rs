@@ -4,9 +4,11 @@
 //! booting it ([`stacks`]), and of the orders between processors that its barriers make ([`barriers`], [`frames`]). What the benchmark measures in the same way lies here too
 //! ([`latency`]).
 
+pub mod accesses;
 pub mod barriers;
 pub mod book;
 pub mod calls;
+pub mod code;
 pub mod files;
 pub mod frames;
 pub mod kept;
@@ -14,6 +16,7 @@ pub mod latency;
 pub mod library;
 pub mod line;
 pub mod mutations;
+pub mod paths;
 pub mod program;
 pub mod progress;
 pub mod qemu;

@@ -21,6 +21,10 @@ pub struct Order {
     condition: String,
     /// Where its instructions stand in the kernel.
     pub code: Vec<Anchor>,
+    /// Where its loads and stores stand in the kernel's source.
+    pub accesses: Vec<Access>,
+    /// Pairs of tags of which the second one need not follow the first in the kernel, and why the order holds all the same.
+    pub apart: Vec<(String, String, String)>,
     /// What is expected without any sabotage, and with each.
     pub expected: Vec<(Option<String>, Answer)>,
 }
@@ -41,10 +45,25 @@ pub struct Anchor {
     pub is_itself: bool,
 }
 
+/// A load or store of an order, and the line of the kernel's source that asks for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Access {
+    /// The tag of the instruction.
+    pub tag: String,
+    /// Whether it loads, or else stores.
+    pub is_load: bool,
+    /// The function, as in [`Anchor`].
+    pub place: String,
+    /// What the line has.
+    pub text: String,
+}
+
 /// When an instruction stands in a test.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Presence {
     Always,
+    /// Always, and it has a name.
+    Named(String),
     LeftOutBy(String),
     PutInBy(String),
 }
@@ -67,6 +86,9 @@ impl Line {
         } else if let Some(rest) = text.strip_prefix('#') {
             let (tag, rest) = tagged(rest)?;
             (Presence::PutInBy(tag), rest)
+        } else if let Some(rest) = text.strip_prefix('=') {
+            let (tag, rest) = tagged(rest)?;
+            (Presence::Named(tag), rest)
         } else {
             (Presence::Always, text.to_owned())
         };
@@ -75,16 +97,25 @@ impl Line {
 
     fn is_there(&self, sabotage: &[&str]) -> bool {
         match &self.presence {
-            Presence::Always => true,
+            Presence::Always | Presence::Named(_) => true,
             Presence::LeftOutBy(tag) => !sabotage.contains(&tag.as_str()),
             Presence::PutInBy(tag) => sabotage.contains(&tag.as_str()),
         }
     }
 
+    /// The tag of a sabotage of it.
     fn tag(&self) -> Option<&str> {
         match &self.presence {
-            Presence::Always => None,
+            Presence::Always | Presence::Named(_) => None,
             Presence::LeftOutBy(tag) | Presence::PutInBy(tag) => Some(tag),
+        }
+    }
+
+    /// By which it is found in the kernel.
+    fn name(&self) -> Option<&str> {
+        match &self.presence {
+            Presence::Always | Presence::PutInBy(_) => None,
+            Presence::LeftOutBy(tag) | Presence::Named(tag) => Some(tag),
         }
     }
 }
@@ -167,6 +198,8 @@ impl Order {
             _ => {
                 if let Some(tag) = word.strip_prefix("code ") {
                     self.take_code(tag.trim(), rest)?;
+                } else if let Some(tags) = word.strip_prefix("apart ") {
+                    self.take_apart(tags, rest)?;
                 } else if let Some(tag) = word.strip_prefix("without ") {
                     let expected = answer(rest).with_context(|| format!("no answer: {rest}"))?;
                     self.expected.push((Some(tag.to_owned()), expected));
@@ -181,15 +214,25 @@ impl Order {
         Ok(())
     }
 
-    /// Takes what stands behind `code TAG:`, `PLACE, PLACE as INSTRUCTION, ...`.
+    /// Takes what stands behind `code TAG:`, `PLACE, PLACE as INSTRUCTION, PLACE at "TEXT", ...`.
     fn take_code(&mut self, tag: &str, places: &str) -> Result<()> {
         let lines = self.processors.iter().flat_map(|(_, lines)| lines);
-        let mut tagged = lines.filter(|line| line.presence == Presence::LeftOutBy(tag.to_owned()));
+        let mut tagged = lines.filter(|line| line.name() == Some(tag));
         let line = tagged
             .next()
             .with_context(|| format!("no instruction above has the tag {tag}"))?;
         let own = mnemonic(&line.text);
-        for place in places.split(',').map(str::trim) {
+        for place in outside_quotes(places) {
+            if let Some((place, text)) = place.split_once(" at ") {
+                let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+                self.accesses.push(Access {
+                    tag: tag.to_owned(),
+                    is_load: own.starts_with("LD"),
+                    place: place.to_owned(),
+                    text: text.context("no text in quotes behind at")?.to_owned(),
+                });
+                continue;
+            }
             let (place, instruction) = place.split_once(" as ").unwrap_or((place, &own));
             let (place, is_itself) = place
                 .strip_suffix(" itself")
@@ -205,6 +248,15 @@ impl Order {
                 is_itself,
             });
         }
+        Ok(())
+    }
+
+    /// Takes `apart TAG TAG: REASON`.
+    fn take_apart(&mut self, tags: &str, reason: &str) -> Result<()> {
+        let (first, then) = tags.trim().split_once(' ').context("two tags are apart")?;
+        ensure!(!reason.is_empty(), "no reason why they may be apart");
+        self.apart
+            .push((first.to_owned(), then.to_owned(), reason.to_owned()));
         Ok(())
     }
 
@@ -242,6 +294,24 @@ impl Order {
         self.expected
             .iter()
             .any(|(sabotage, answer)| is_it(sabotage) && *answer != Answer::Never)
+    }
+
+    /// Tags of instructions that follow each other on a processor, both of which are named in the kernel.
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        let code = self.code.iter().map(|anchor| anchor.tag.as_str());
+        let named: Vec<&str> = code
+            .chain(self.accesses.iter().map(|access| access.tag.as_str()))
+            .collect();
+        let mut pairs = Vec::new();
+        for (_, lines) in &self.processors {
+            let tags: Vec<&str> = lines
+                .iter()
+                .filter_map(Line::name)
+                .filter(|tag| named.contains(tag))
+                .collect();
+            pairs.extend(tags.windows(2).map(|pair| (pair[0], pair[1])));
+        }
+        pairs
     }
 
     /// The name of one of its tests.
@@ -302,6 +372,16 @@ impl Order {
         let _ = writeln!(text, "exists {}", self.condition);
         text
     }
+}
+
+/// The parts between commas that stand in no quotes.
+fn outside_quotes(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    let parts = text.split(move |letter| {
+        is_quoted ^= letter == '"';
+        letter == ',' && !is_quoted
+    });
+    parts.map(str::trim)
 }
 
 /// Whether it names a processor, or the handler of its exceptions.
