@@ -38,11 +38,16 @@ fn kind(word: u32) -> Option<Kind> {
     Some(if is_load { Kind::Load } else { Kind::Store })
 }
 
-/// The accesses of the functions that orders name.
-pub struct Accesses {
-    /// By function: its file, and of each access its line there.
-    places: BTreeMap<String, (String, Vec<(u32, Kind, u64)>)>,
+/// The accesses of a function.
+struct Function {
+    /// Its file.
+    file: String,
+    /// Of each access its line there, what it does, where it stands.
+    accesses: Vec<(u32, Kind, u64)>,
 }
+
+/// The accesses of the functions that orders name.
+pub struct Accesses(BTreeMap<String, Function>);
 
 impl Accesses {
     /// Finds them in a kernel.
@@ -56,7 +61,7 @@ impl Accesses {
         let file = object::File::parse(&*data)?;
         let text = file.section_by_name(".text").context("no .text")?;
         let loader = Loader::new(elf).map_err(|error| anyhow!("{}: {error}", elf.display()))?;
-        let mut places: BTreeMap<String, (String, Vec<_>)> = BTreeMap::new();
+        let mut functions: BTreeMap<String, Function> = BTreeMap::new();
         for (index, bytes) in text.data()?.chunks_exact(4).enumerate() {
             let address = text.address() + 4 * index as u64;
             let Some(kind) = kind(u32::from_le_bytes(bytes.try_into()?)) else {
@@ -71,14 +76,15 @@ impl Accesses {
                 if let Some(name) = around.and_then(Place::ours)
                     && named.contains(name.as_str())
                 {
-                    let entry = places
-                        .entry(name)
-                        .or_insert_with(|| (place.file.clone(), Vec::new()));
-                    entry.1.push((place.line, kind, address));
+                    let function = functions.entry(name).or_insert_with(|| Function {
+                        file: place.file.clone(),
+                        accesses: Vec::new(),
+                    });
+                    function.accesses.push((place.line, kind, address));
                 }
             }
         }
-        Ok(Accesses { places })
+        Ok(Accesses(functions))
     }
 
     /// Where an access of an order stands; where no such line has one of its own, the call of whoever does it.
@@ -87,18 +93,19 @@ impl Accesses {
     /// The kernel has none there, or its source cannot be read.
     pub fn sites(&self, access: &Access) -> Result<BTreeSet<u64>> {
         let Access { place, text, .. } = access;
-        let (file, accesses) = self
-            .places
+        let function = self
+            .0
             .get(place)
             .with_context(|| format!("no function {place}"))?;
-        let source = std::fs::read_to_string(files::root().join(file))?;
+        let source = std::fs::read_to_string(files::root().join(&function.file))?;
         let lines: Vec<&str> = source.lines().collect();
         let has_text = |line: u32| {
             let line = lines.get((line as usize).wrapping_sub(1));
             line.is_some_and(|line| line.contains(text.as_str()))
         };
         let of_kind = |wanted: Kind| -> BTreeSet<u64> {
-            let found = accesses
+            let found = function
+                .accesses
                 .iter()
                 .filter(|(line, kind, _)| *kind == wanted && has_text(*line));
             found.map(|(_, _, address)| *address).collect()
