@@ -139,7 +139,7 @@ release: ## write target/holstein/release: the card's image compressed, sums, a 
 flash: ## write that image to a card: DEVICE=/dev/sdX; refuses what is mounted, not removable, or no card [SURE=1]
 	@.ci/flash
 
-debug: ## boot QEMU halted and attach gdb; the console is `make console` in a second terminal
+debug: ## boot QEMU halted and attach gdb, with helpers (kernel-threads, space PID, walk PID ADDRESS, owners FRAME); the console is `make console` in a second terminal
 	@.ci/setup debug
 	@PROFILE=inspect .ci/image
 	@.ci/debug

@@ -17,6 +17,7 @@ mod cores;
 mod cowtop;
 mod crash;
 mod debian;
+mod debugger;
 mod demos;
 mod disk_files;
 mod disk_maps;
@@ -78,6 +79,7 @@ fn all() -> Vec<Scene> {
         shell::SCENES,
         cowtop::SCENES,
         crash::SCENES,
+        debugger::SCENES,
         stacks::SCENES,
         barriers::SCENES,
         demos::SCENES,
