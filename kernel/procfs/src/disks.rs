@@ -2,7 +2,7 @@
 
 use abi::Errno;
 use block::statistics::{RequestCount, RequestKind};
-use block::{BlockDevice, volume};
+use block::{BlockDevice, Volume, volume};
 
 use super::text::Text;
 
@@ -24,26 +24,31 @@ pub fn partitions((): &(), text: &mut Text) -> Result<(), Errno> {
 pub fn statistics((): &(), text: &mut Text) -> Result<(), Errno> {
     for volume in volume::all() {
         let (major, minor) = volume.number;
-        let [reads, writes, discards, flushes] = [
-            RequestKind::Read,
-            RequestKind::Write,
-            RequestKind::Discard,
-            RequestKind::Flush,
-        ]
-        .map(|kind| volume.statistics.of(kind));
-        let busy = [reads, writes, discards, flushes]
-            .iter()
-            .map(|count| count.milliseconds)
-            .sum::<u64>();
         text.add(format_args!("{major:4} {minor:7} {}", volume.name));
-        for count in [reads, writes] {
-            add_count(text, count);
-        }
-        text.add(format_args!(" 0 {busy} {busy}"));
-        add_count(text, discards);
-        text.add(format_args!(" {} {}\n", flushes.requests, flushes.milliseconds));
+        add_statistics(text, &volume);
     }
     Ok(())
+}
+
+/// What was asked of one, with a space before each number: the same in /sys/block.
+pub fn add_statistics(text: &mut Text, volume: &Volume) {
+    let [reads, writes, discards, flushes] = [
+        RequestKind::Read,
+        RequestKind::Write,
+        RequestKind::Discard,
+        RequestKind::Flush,
+    ]
+    .map(|kind| volume.statistics.of(kind));
+    let busy = [reads, writes, discards, flushes]
+        .iter()
+        .map(|count| count.milliseconds)
+        .sum::<u64>();
+    for count in [reads, writes] {
+        add_count(text, count);
+    }
+    text.add(format_args!(" 0 {busy} {busy}"));
+    add_count(text, discards);
+    text.add(format_args!(" {} {}\n", flushes.requests, flushes.milliseconds));
 }
 
 fn add_count(text: &mut Text, count: RequestCount) {

@@ -16,6 +16,7 @@ extern crate alloc;
 
 mod access;
 mod adjustment;
+mod block_devices;
 mod board;
 mod comm;
 mod descriptors;

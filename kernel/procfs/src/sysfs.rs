@@ -6,11 +6,11 @@ use abi::Errno;
 use abi::file::S_IFDIR;
 use platform::cpu::MAX_CPUS;
 
+use super::block_devices;
 use super::entry::{Directory, FIRST, FixedEntry, ROOT_INODE, SPREAD};
 use super::node::{PseudoDirectory, PseudoEntry, PseudoNode};
 use super::pseudo::PseudoFileSystem;
 use super::text::Text;
-use super::zram;
 use memory::fallible;
 use sched::scheduler;
 use vfs::filesystem;
@@ -21,11 +21,11 @@ use vfs::super_block::SuperBlock;
 const FIRST_PROCESSOR: u64 = 1 << 20;
 
 static ROOT: [FixedEntry<()>; 8] = [
-    FixedEntry::directory("block", 0o755, |(), filesystem, inode| {
-        directory(filesystem, inode, &BLOCK)
-    }),
+    FixedEntry::directory("block", 0o755, block_devices::disks),
     empty("bus"),
-    empty("class"),
+    FixedEntry::directory("class", 0o755, |(), filesystem, inode| {
+        directory(filesystem, inode, &CLASSES)
+    }),
     FixedEntry::directory("dev", 0o755, |(), filesystem, inode| {
         directory(filesystem, inode, &NUMBERS)
     }),
@@ -39,11 +39,12 @@ static ROOT: [FixedEntry<()>; 8] = [
     empty("module"),
 ];
 
-static BLOCK: [FixedEntry<()>; 1] = [FixedEntry::directory("zram0", 0o755, |(), filesystem, inode| {
-    directory(filesystem, inode, &zram::ENTRIES)
-})];
+static CLASSES: [FixedEntry<()>; 1] = [FixedEntry::directory("block", 0o755, block_devices::names)];
 
-static NUMBERS: [FixedEntry<()>; 2] = [empty("block"), empty("char")];
+static NUMBERS: [FixedEntry<()>; 2] = [
+    FixedEntry::directory("block", 0o755, block_devices::numbers),
+    empty("char"),
+];
 
 static KERNEL: [FixedEntry<()>; 2] = [empty("mm"), empty("tracing")];
 

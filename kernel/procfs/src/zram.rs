@@ -1,4 +1,5 @@
-//! /sys/block/zram0 (Documentation/admin-guide/blockdev/zram.rst of Linux): its size, and what it keeps.
+//! What /sys/block/zram0 has beside what each disk has (Documentation/admin-guide/blockdev/zram.rst of Linux): its size, and what it
+//! keeps.
 
 use abi::Errno;
 use block::volume;
@@ -14,7 +15,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// Bytes of what is written to one of these files that are looked at.
 const MOST: usize = 32;
 
-pub static ENTRIES: [FixedEntry<()>; 9] = [
+pub static ENTRIES: [FixedEntry<()>; 7] = [
     FixedEntry::text("comp_algorithm", |(), text| {
         text.bytes(b"[lz4]\n");
         Ok(())
@@ -60,10 +61,6 @@ pub static ENTRIES: [FixedEntry<()>; 9] = [
     }),
     FixedEntry::object("reset", 0o200, |()| {
         setting_file::open::<MOST>(|_| Ok(()), |written| reset(bytes(written)?))
-    }),
-    FixedEntry::text("ro", |(), text| number(text, 0)),
-    FixedEntry::text("size", |(), text| {
-        number(text, zram()?.pages() * PAGE / block::SECTOR_SIZE as u64)
     }),
 ];
 
