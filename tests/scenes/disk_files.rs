@@ -194,7 +194,7 @@ fn mounted_beside(stage: &mut Stage) -> Result<()> {
 }
 
 /// Asks debugfs for something; what it prints.
-fn debugfs(disk: &Path, request: &str) -> Result<String> {
+pub fn debugfs(disk: &Path, request: &str) -> Result<String> {
     let mut command = Command::new("debugfs");
     let answer = command.args(["-w", "-R", request]).arg(disk).output()?;
     ensure!(answer.status.success(), "debugfs cannot {request}");

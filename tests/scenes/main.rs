@@ -21,6 +21,7 @@ mod debugger;
 mod demos;
 mod disk_files;
 mod disk_maps;
+mod disk_ranges;
 mod disks;
 mod early;
 mod exercises;
@@ -69,6 +70,7 @@ fn all() -> Vec<Scene> {
         disks::SCENES,
         disk_files::SCENES,
         disk_maps::SCENES,
+        disk_ranges::SCENES,
         swapping::SCENES,
         cards::SCENES,
         fat_files::SCENES,

@@ -230,6 +230,8 @@ flags! {
         const FALLOC_FL_KEEP_SIZE = 1;
         /// fallocate: give pages back.
         const FALLOC_FL_PUNCH_HOLE = 2;
+        /// fallocate: make zeros that have room.
+        const FALLOC_FL_ZERO_RANGE = 0x10;
     }
 }
 

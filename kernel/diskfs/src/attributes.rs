@@ -1,11 +1,14 @@
 //! Attributes: as the disk has them, and as inodes have them.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use abi::Errno;
 use abi::time::TimeSpec;
+use abi::xattr::XattrFlags;
 use ext4::{Change, Moment, Status};
 use vfs::inode::{Attributes, Inode};
+use vfs::stored_attributes::StoredAttributes;
 
 use crate::mounted::Mounted;
 
@@ -58,6 +61,20 @@ fn difference(now: &Attributes, stored: &Attributes) -> Option<Change> {
         || change.modified.is_some()
         || change.changed.is_some();
     is_any.then_some(change)
+}
+
+impl StoredAttributes for Mounted {
+    fn get(&self, inode: u64, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.with(|tree| tree.extended_attribute(inode as u32, name))
+    }
+
+    fn names(&self, inode: u64) -> Result<Vec<u8>, Errno> {
+        self.with(|tree| tree.extended_names(inode as u32))
+    }
+
+    fn set(&self, inode: u64, name: &[u8], value: Option<&[u8]>, flags: XattrFlags) -> Result<(), Errno> {
+        self.with(|tree| tree.set_extended(inode as u32, name, value, flags))
+    }
 }
 
 impl Mounted {

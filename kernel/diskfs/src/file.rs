@@ -1,6 +1,7 @@
 //! Bytes of regular files: where the page cache finds them, and room for more.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::Errno;
 use block::BlockDevice;
@@ -13,23 +14,33 @@ use sched::scheduler;
 use vfs::inode_ops::{RegularOps, Seek, SizeChange};
 
 use crate::PAGE;
-use crate::inode::StoredInode;
+use crate::inode::{StoredInode, pages_of};
 use crate::mounted::Mounted;
-use crate::tree::PageRun;
+use crate::tree::{DiskTree, PageRun};
 
 /// The pages of one file.
 pub struct FilePages {
     mounted: Arc<Mounted>,
     number: u32,
+    /// Blocks of a page that the file has on the disk.
+    blocks: Arc<AtomicU64>,
 }
 
 impl FilePages {
     /// Those of the file with that inode.
-    pub fn new(mounted: &Arc<Mounted>, number: u32) -> FilePages {
+    pub fn new(mounted: &Arc<Mounted>, number: u32, blocks: &Arc<AtomicU64>) -> FilePages {
         FilePages {
             mounted: mounted.clone(),
             number,
+            blocks: blocks.clone(),
         }
+    }
+
+    /// Notes how many blocks the file has, which a change of it may have changed.
+    fn count_blocks(&self, tree: &mut dyn DiskTree) -> Result<(), Errno> {
+        let (_, sectors) = tree.extent(self.number)?;
+        self.blocks.store(pages_of(sectors), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Reads pages that follow each other on the disk; how many. 0: the first is no whole page there.
@@ -62,8 +73,10 @@ impl FilePages {
         let len = (len as usize).clamp(1, pages.len());
         self.mounted.disk.write_pages(sector, &pages[..len])?;
         let end = at + len as u64;
-        self.mounted
-            .with(|tree| tree.written(self.number, at..end, size.min(end * PAGE)))?;
+        self.mounted.with(|tree| {
+            tree.written(self.number, at..end, size.min(end * PAGE))?;
+            self.count_blocks(tree)
+        })?;
         Ok(len)
     }
 
@@ -81,8 +94,10 @@ impl FilePages {
         let mut bytes = fallible::filled(PAGE_SIZE, 0)?;
         frame::read(page.frame(), 0, &mut bytes);
         let len = (size - index * PAGE).min(PAGE) as usize;
-        self.mounted
-            .with(|tree| tree.write(self.number, index * PAGE, &bytes[..len]))
+        self.mounted.with(|tree| {
+            tree.write(self.number, index * PAGE, &bytes[..len])?;
+            self.count_blocks(tree)
+        })
     }
 }
 
@@ -135,8 +150,14 @@ impl PageStore for FilePages {
     }
 
     fn reserve(&self, start: u64, end: u64) -> Result<(), Errno> {
-        self.mounted
-            .with(|tree| tree.reserve(self.number, start..end, Size::Stays))
+        self.mounted.with(|tree| {
+            tree.reserve(self.number, start..end, Size::Stays)?;
+            self.count_blocks(tree)
+        })
+    }
+
+    fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
+        self.mounted.with(|tree| tree.punch(self.number, start..end))
     }
 
     fn commit(&self) -> Result<(), Errno> {
@@ -206,6 +227,20 @@ impl RegularOps for StoredInode {
         }
         self.refresh();
         Ok(())
+    }
+
+    fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
+        let file = self.pages()?;
+        let _writer = file.writer()?;
+        file.punch(start, end)?;
+        self.refresh();
+        Ok(())
+    }
+
+    /// What is there goes, and new room comes: whole blocks of it hold nothing yet.
+    fn zero(&self, start: u64, end: u64, size: SizeChange) -> Result<(), Errno> {
+        self.punch(start, end)?;
+        self.allocate(start, end, size)
     }
 
     /// In whole pages: what has a place on the disk and was written there, and what is about to be, is data. Room that nobody wrote to is a hole.

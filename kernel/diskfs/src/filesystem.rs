@@ -16,6 +16,7 @@ use vfs::dentry::Dentry;
 use vfs::device_registry::DeviceNumber;
 use vfs::filesystem::{self, FileSystem, FilesystemUsage};
 use vfs::inode::Inode;
+use vfs::stored_attributes::StoredAttributes;
 use vfs::super_block::SuperBlock;
 
 use crate::fat_tree::FatTree;
@@ -70,12 +71,16 @@ pub fn find_root(wanted: &str) -> Option<Arc<Volume>> {
 /// `EINVAL`: none is mounted from there. `EOPNOTSUPP`: it cannot grow. `EROFS`, `EIO`, `EUCLEAN`, `ENOMEM`.
 pub fn grow((major, minor): (u32, u32)) -> Result<u64, Errno> {
     let number = DeviceNumber { major, minor }.encode();
-    let found = {
-        let all = MOUNTED.lock();
-        let found = all.iter().find(|(device, _)| *device == number);
-        found.map(|(_, mounted)| mounted.clone())
-    };
-    found.ok_or(Errno::EINVAL)?.with(|tree| tree.grow())
+    mounted_from(number)
+        .ok_or(Errno::EINVAL)?
+        .with(|tree| tree.grow())
+}
+
+/// What is mounted from the device of that number.
+fn mounted_from(number: u64) -> Option<Arc<Mounted>> {
+    let all = MOUNTED.lock();
+    let found = all.iter().find(|(device, _)| *device == number);
+    found.map(|(_, mounted)| mounted.clone())
 }
 
 fn mounted_of(root: &Dentry) -> Option<Arc<Mounted>> {
@@ -203,15 +208,18 @@ impl FileSystem for DiskKind {
     }
 
     fn usage(&self, filesystem: &SuperBlock) -> Result<Option<FilesystemUsage>, Errno> {
-        let found = {
-            let all = MOUNTED.lock();
-            let found = all.iter().find(|(device, _)| *device == filesystem.device);
-            found.map(|(_, mounted)| mounted.clone())
-        };
-        let Some(mounted) = found else {
-            return Ok(None);
-        };
-        mounted.with(|tree| tree.usage()).map(Some)
+        match mounted_from(filesystem.device) {
+            Some(mounted) => mounted.with(|tree| tree.usage()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn has_extended_attributes(&self) -> bool {
+        !self.is_fat()
+    }
+
+    fn stored_attributes(&self, filesystem: &SuperBlock) -> Option<Arc<dyn StoredAttributes>> {
+        Some(mounted_from(filesystem.device)?)
     }
 }
 

@@ -27,9 +27,9 @@ pub struct StoredInode {
     pub(crate) mounted: Arc<Mounted>,
     pub(crate) number: u32,
     pub(crate) contents: StoredContents,
-    /// `st_size` of what has no pages, and blocks of a page.
+    /// `st_size` of what has no pages, and blocks of a page: those of a file change as its pages are written.
     size: AtomicU64,
-    pages: AtomicU64,
+    blocks: Arc<AtomicU64>,
 }
 
 /// What an inode has in memory.
@@ -63,12 +63,13 @@ impl StoredInode {
     pub fn refresh(&self) {
         if let Ok((size, sectors)) = self.mounted.with(|tree| tree.extent(self.number)) {
             self.size.store(size, Ordering::Relaxed);
-            self.pages.store(pages_of(sectors), Ordering::Relaxed);
+            self.blocks.store(pages_of(sectors), Ordering::Relaxed);
         }
     }
 }
 
-fn pages_of(sectors: u64) -> u64 {
+/// Blocks of a page in so many sectors.
+pub fn pages_of(sectors: u64) -> u64 {
     sectors.div_ceil(8)
 }
 
@@ -101,9 +102,10 @@ impl Mounted {
     fn operations(self: &Arc<Self>, status: &Status, kind: u32) -> Result<Arc<dyn InodeOps>, Errno> {
         let (major, minor) = status.device;
         let device = DeviceNumber { major, minor };
+        let blocks = fallible::arc(AtomicU64::new(pages_of(status.sectors)))?;
         let contents = match kind {
             S_IFREG => {
-                let pages = fallible::arc(FilePages::new(self, status.inode))?;
+                let pages = fallible::arc(FilePages::new(self, status.inode, &blocks))?;
                 StoredContents::File(CachedFile::new(pages, status.size)?)
             }
             S_IFDIR => StoredContents::Directory(KeptNames::new(self.case)),
@@ -119,7 +121,7 @@ impl Mounted {
             number: status.inode,
             contents,
             size: AtomicU64::new(status.size),
-            pages: AtomicU64::new(pages_of(status.sectors)),
+            blocks,
         })?)
     }
 }
@@ -137,7 +139,7 @@ impl InodeOps for StoredInode {
     }
 
     fn page_count(&self) -> u64 {
-        self.pages.load(Ordering::Relaxed)
+        self.blocks.load(Ordering::Relaxed)
     }
 
     fn lookup(&self, directory: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>, Errno> {

@@ -6,10 +6,11 @@ use core::ops::Range;
 use abi::Errno;
 use abi::file::{AccessMode, FICLONE, FICLONERANGE, FIDEDUPERANGE, OpenFlags};
 use abi::terminal::FIONREAD;
+use block::BlockDevice;
 use memory::fallible;
 use mm::{PageSource, Sharing};
 use pagecache::writeback::WriterPace;
-use pagecache::{CacheMapping, CachedFile, ErrorSeen, ReadAhead};
+use pagecache::{CacheMapping, CachedFile, ErrorSeen, ReadAhead, check_direct};
 use uaccess::{Sink, Source};
 use vfs::caller::Caller;
 use vfs::dentry::Dentry;
@@ -54,9 +55,24 @@ impl StoredInode {
     }
 }
 
+impl StoredFile {
+    /// `O_DIRECT`: whether position, memory and length fit the blocks of the disk.
+    fn check_direct(&self, at: u64, memory: u64) -> Result<(), Errno> {
+        check_direct(self.inode.mounted.disk.block_size(), at, memory)
+    }
+
+    fn read_direct(&self, at: u64, to: &mut dyn Sink) -> Result<usize, Errno> {
+        self.check_direct(at, to.memory_bits())?;
+        self.file.read_direct(at, to)
+    }
+}
+
 impl FileOps for StoredFile {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let done = self.file.read(io.position, to, &self.ahead)?;
+        let done = match io.is_direct() {
+            true => self.read_direct(io.position, to)?,
+            false => self.file.read(io.position, to, &self.ahead)?,
+        };
         io.position += done as u64;
         if self.notes_access {
             self.dentry.inode.note_accessed();
@@ -76,7 +92,13 @@ impl FileOps for StoredFile {
             }
             start = io.position;
             let room = caller.write_room(start)?;
-            self.file.write(start, from, room, WriterPace::of(io))?
+            match io.is_direct() {
+                true => {
+                    self.check_direct(start, from.memory_bits())?;
+                    self.file.write_direct(start, from, room, WriterPace::of(io))?
+                }
+                false => self.file.write(start, from, room, WriterPace::of(io))?,
+            }
         };
         io.position += done as u64;
         self.dentry.inode.note_written_by(&Subject::of(caller));
@@ -84,6 +106,10 @@ impl FileOps for StoredFile {
             self.sync(start..io.position, SyncKind::All)?;
         }
         Ok(done)
+    }
+
+    fn takes_direct(&self) -> bool {
+        true
     }
 
     fn positioning(&self) -> Positioning {

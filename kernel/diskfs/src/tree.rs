@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use abi::Errno;
+use abi::xattr::XattrFlags;
 use ext4::{Access, BlockState, Change, Ext4, Listed, New, RenameTarget, Size, Status};
 use mm::PAGE_SIZE;
 use vfs::filesystem::FilesystemUsage;
@@ -72,6 +73,24 @@ pub trait DiskTree: Send {
     fn status(&mut self, number: u32) -> Result<Status, Errno>;
     /// Bytes of a file or directory, and sectors that it has.
     fn extent(&mut self, number: u32) -> Result<(u64, u64), Errno>;
+    /// The value of an extended attribute.
+    fn extended_attribute(&mut self, _number: u32, _name: &[u8]) -> Result<Vec<u8>, Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// The names of all extended attributes, each with a NUL.
+    fn extended_names(&mut self, _number: u32) -> Result<Vec<u8>, Errno> {
+        Ok(Vec::new())
+    }
+    /// Sets an extended attribute, or takes it away.
+    fn set_extended(
+        &mut self,
+        _number: u32,
+        _name: &[u8],
+        _value: Option<&[u8]>,
+        _flags: XattrFlags,
+    ) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
     /// Stores attributes.
     fn change_status(&mut self, number: u32, change: &Change) -> Result<(), Errno>;
     /// The number that a name stands for.
@@ -120,6 +139,10 @@ pub trait DiskTree: Send {
     fn write(&mut self, number: u32, at: u64, bytes: &[u8]) -> Result<(), Errno>;
     /// Makes room for bytes.
     fn reserve(&mut self, number: u32, bytes: Range<u64>, change: Size) -> Result<(), Errno>;
+    /// Gives up whole blocks inside the range: they are zeros.
+    fn punch(&mut self, _number: u32, _bytes: Range<u64>) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
     /// Makes a file longer or shorter.
     fn truncate(&mut self, number: u32, size: u64) -> Result<(), Errno>;
 }
@@ -176,6 +199,37 @@ impl DiskTree for Ext4 {
     fn extent(&mut self, number: u32) -> Result<(u64, u64), Errno> {
         let status = Ext4::status(self, number)?;
         Ok((status.size, status.sectors))
+    }
+
+    fn extended_attribute(&mut self, number: u32, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.attribute(number, name)
+    }
+
+    fn extended_names(&mut self, number: u32) -> Result<Vec<u8>, Errno> {
+        self.attribute_names(number)
+    }
+
+    fn set_extended(
+        &mut self,
+        number: u32,
+        name: &[u8],
+        value: Option<&[u8]>,
+        flags: XattrFlags,
+    ) -> Result<(), Errno> {
+        if !flags.is_empty() {
+            let is_there = match self.attribute(number, name) {
+                Ok(_) => true,
+                Err(Errno::ENODATA) => false,
+                Err(error) => return Err(error),
+            };
+            if is_there && flags.contains(XattrFlags::XATTR_CREATE) {
+                return Err(Errno::EEXIST);
+            }
+            if !is_there && flags.contains(XattrFlags::XATTR_REPLACE) {
+                return Err(Errno::ENODATA);
+            }
+        }
+        self.set_attribute(number, name, value)
     }
 
     fn change_status(&mut self, number: u32, change: &Change) -> Result<(), Errno> {
@@ -280,6 +334,10 @@ impl DiskTree for Ext4 {
 
     fn reserve(&mut self, number: u32, bytes: Range<u64>, change: Size) -> Result<(), Errno> {
         Ext4::reserve(self, number, bytes, change)
+    }
+
+    fn punch(&mut self, number: u32, bytes: Range<u64>) -> Result<(), Errno> {
+        Ext4::punch(self, number, bytes)
     }
 
     fn truncate(&mut self, number: u32, size: u64) -> Result<(), Errno> {

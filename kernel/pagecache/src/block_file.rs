@@ -28,6 +28,7 @@ use vfs::inode::Hold;
 
 use crate::PAGE;
 use crate::cache::CachedFile;
+use crate::direct::check_direct;
 use crate::errors::ErrorSeen;
 use crate::mapping::CacheMapping;
 use crate::read::ReadAhead;
@@ -235,7 +236,12 @@ pub(crate) struct BlockFile {
 
 impl FileOps for BlockFile {
     fn read(&self, io: &mut Io, to: &mut dyn Sink) -> Result<usize, Errno> {
-        let done = self.file.read(io.position, to, &self.ahead)?;
+        let done = if io.is_direct() {
+            check_direct(self.volume.block_size(), io.position, to.memory_bits())?;
+            self.file.read_direct(io.position, to)?
+        } else {
+            self.file.read(io.position, to, &self.ahead)?
+        };
         io.position += done as u64;
         Ok(done)
     }
@@ -252,7 +258,12 @@ impl FileOps for BlockFile {
                 return Err(Errno::ENOSPC);
             }
             let most = usize::try_from(left).unwrap_or(usize::MAX);
-            self.file.write(start, from, most, WriterPace::of(io))?
+            if io.is_direct() {
+                check_direct(self.volume.block_size(), start, from.memory_bits())?;
+                self.file.write_direct(start, from, most, WriterPace::of(io))?
+            } else {
+                self.file.write(start, from, most, WriterPace::of(io))?
+            }
         };
         io.position += done as u64;
         if io.is_synchronous() {
@@ -260,6 +271,10 @@ impl FileOps for BlockFile {
                 .fsync(start / PAGE..io.position.div_ceil(PAGE), &self.seen)?;
         }
         Ok(done)
+    }
+
+    fn takes_direct(&self) -> bool {
+        true
     }
 
     fn positioning(&self) -> Positioning {

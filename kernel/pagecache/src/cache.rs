@@ -53,6 +53,8 @@ pub(crate) struct CacheState {
     pub(crate) size: u64,
     pub(crate) pages: Map<u64, CachedPage>,
     pub(crate) dirty: usize,
+    /// Pages that nobody reads in now: see `cut`.
+    pub(crate) cut: Option<Range<u64>>,
     /// The last page that could not be read, for the fault that wants it.
     pub(crate) failed: Option<(u64, Errno)>,
 }
@@ -69,6 +71,7 @@ impl CachedFile {
                 size,
                 pages: Map::new(),
                 dirty: 0,
+                cut: None,
                 failed: None,
             }),
             arrived: WaitQueue::new(),

@@ -19,6 +19,8 @@ extern crate alloc;
 
 mod block_file;
 mod cache;
+mod cut;
+mod direct;
 mod errors;
 mod loops;
 mod mapping;
@@ -31,6 +33,7 @@ pub mod writeback;
 
 pub use block_file::{forget_disk, register};
 pub use cache::CachedFile;
+pub use direct::check_direct;
 pub use errors::ErrorSeen;
 pub use loops::{note_mounted, note_unmounted, register_loops, serve as serve_loop};
 pub use mapping::CacheMapping;

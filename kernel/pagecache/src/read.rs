@@ -125,6 +125,7 @@ impl CachedFile {
                         return Ok(page.frame.clone());
                     }
                     Some(_) => {}
+                    None if state.is_cut(index) => {}
                     None => {
                         drop(state);
                         self.read_in(index, window(index))?;
@@ -137,7 +138,8 @@ impl CachedFile {
     }
 
     fn wait_while_coming(&self, index: u64) -> Result<(), Errno> {
-        let has_come = || (!self.state.lock().is_coming(index)).then_some(());
+        let is_awaited = |state: &CacheState| state.is_coming(index) || state.is_cut(index);
+        let has_come = || (!is_awaited(&self.state.lock())).then_some(());
         Ok(self.arrived.wait_killable(has_come)?)
     }
 
@@ -179,11 +181,11 @@ impl CachedFile {
             }
         }
         let mut state = self.state.lock();
-        if state.pages.contains_key(&index) {
+        if state.pages.contains_key(&index) || state.is_cut(index) {
             return Ok(None);
         }
         let mut first = index;
-        let is_free = |state: &CacheState, at: u64| !state.pages.contains_key(&at);
+        let is_free = |state: &CacheState, at: u64| !state.pages.contains_key(&at) && !state.is_cut(at);
         while first > range.start && index - first + 1 < made.len() as u64 && is_free(&state, first - 1) {
             first -= 1;
         }
@@ -250,7 +252,7 @@ impl CachedFile {
 }
 
 impl CacheState {
-    fn is_coming(&self, index: u64) -> bool {
+    pub(crate) fn is_coming(&self, index: u64) -> bool {
         let page = self.pages.get(&index);
         page.is_some_and(|page| page.has(PageFlags::COMING))
     }

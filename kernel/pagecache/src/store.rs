@@ -25,6 +25,14 @@ pub trait PageStore: Send + Sync {
         Ok(())
     }
 
+    /// Gives up what it has for the bytes `start..end`, in whole units of its own: they are zeros from now on.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`: it has no holes. `EROFS`, `EIO`, `ENOMEM`.
+    fn punch(&self, _start: u64, _end: u64) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
     /// Returns when everything stays that was written.
     ///
     /// # Errors

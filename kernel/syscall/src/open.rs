@@ -14,8 +14,6 @@ use vfs::{self, OnExec, OpenFile};
 
 /// openat(2). A 64-bit program means `O_LARGEFILE` whether it says so or not.
 ///
-/// Not supported: `O_DIRECT` of files (`EINVAL`: they live in memory alone).
-///
 /// # Errors
 /// Those of paths. `EINVAL`: `O_CREAT` with `O_DIRECTORY`, `O_TMPFILE` without writing, no access mode, `O_DIRECT`.
 /// `EEXIST`: `O_EXCL`, and it is there. `EISDIR`: a directory that is to be written or made. `ENOTDIR`: `O_DIRECTORY`,

@@ -62,9 +62,9 @@ fn set_size(current: &Thread, file: &Dentry, regular: &dyn RegularOps, size: u64
     })
 }
 
-/// fallocate(2): giving pages, with or without moving the end, and punching holes.
+/// fallocate(2): giving pages, with or without moving the end, punching holes; making zeros, but not in memory, as on Linux.
 ///
-/// Not supported: `FALLOC_FL_COLLAPSE_RANGE`, `_INSERT_RANGE`, `_ZERO_RANGE`, `_UNSHARE_RANGE` (`EOPNOTSUPP`).
+/// Not supported: `FALLOC_FL_COLLAPSE_RANGE`, `_INSERT_RANGE`, `_UNSHARE_RANGE` (`EOPNOTSUPP`).
 ///
 /// # Errors
 /// `EBADF`: not open for writing. `EINVAL`: a negative offset, or no length. `ESPIPE`: a pipe. `ENODEV`: another file
@@ -101,6 +101,13 @@ pub fn fallocate(
         FallocFlags::FALLOC_FL_KEEP_SIZE => regular.allocate(start, end, SizeChange::Keep)?,
         mode if mode == FallocFlags::FALLOC_FL_KEEP_SIZE | FallocFlags::FALLOC_FL_PUNCH_HOLE => {
             regular.punch(start, end)?
+        }
+        FallocFlags::FALLOC_FL_ZERO_RANGE => {
+            with_caller(current, |caller| caller.write_room(end - 1))?;
+            regular.zero(start, end, SizeChange::Grow)?;
+        }
+        mode if mode == FallocFlags::FALLOC_FL_KEEP_SIZE | FallocFlags::FALLOC_FL_ZERO_RANGE => {
+            regular.zero(start, end, SizeChange::Keep)?
         }
         _ => return Err(Errno::EOPNOTSUPP),
     }

@@ -66,7 +66,7 @@ fn name_at(address: u64) -> Result<Vec<u8>, Errno> {
 
 /// setxattr(2), lsetxattr(2), fsetxattr(2).
 ///
-/// Not supported: names but `user.`, `trusted.` and `security.`; `security.capability`; filesystems but tmpfs
+/// Not supported: names but `user.`, `trusted.` and `security.`; `security.capability`; filesystems but tmpfs and ext4
 /// (`EOPNOTSUPP`).
 ///
 /// # Errors

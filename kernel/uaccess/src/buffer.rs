@@ -17,6 +17,10 @@ pub const MOST_BYTES: usize = 0x7fff_f000;
 pub trait Sink {
     /// Bytes that may still be put.
     fn room(&self) -> usize;
+    /// The addresses and lengths of the program's memory that they go to, or-ed: what they are all multiples of.
+    fn memory_bits(&self) -> u64 {
+        0
+    }
     /// Puts bytes; how many.
     ///
     /// # Errors
@@ -49,6 +53,10 @@ pub trait Sink {
 pub trait Source {
     /// Bytes that may still be taken.
     fn left(&self) -> usize;
+    /// As [`Sink::memory_bits`].
+    fn memory_bits(&self) -> u64 {
+        0
+    }
     /// Takes bytes; how many.
     ///
     /// # Errors
@@ -144,6 +152,12 @@ impl UserBuffer {
         })
     }
 
+    /// Addresses and lengths of all ranges, or-ed.
+    fn all_bits(&self) -> u64 {
+        let rest = self.rest.iter().map(|range| range.base | range.len);
+        rest.fold(self.at | self.len as u64, |all, bits| all | bits)
+    }
+
     /// The range to use next: address, and length at most `most`.
     fn next(&mut self, most: usize) -> Option<(u64, usize)> {
         while self.len == 0 {
@@ -177,6 +191,10 @@ impl UserBuffer {
 }
 
 impl Sink for UserBuffer {
+    fn memory_bits(&self) -> u64 {
+        self.all_bits()
+    }
+
     #[inline]
     fn room(&self) -> usize {
         self.left
@@ -207,6 +225,10 @@ impl Sink for UserBuffer {
 }
 
 impl Source for UserBuffer {
+    fn memory_bits(&self) -> u64 {
+        self.all_bits()
+    }
+
     #[inline]
     fn left(&self) -> usize {
         self.left

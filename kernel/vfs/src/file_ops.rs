@@ -51,6 +51,12 @@ impl Io {
         self.flags.intersects(OpenFlags::O_DSYNC)
     }
 
+    /// Nothing of it stays in the page cache: `O_DIRECT` of a file.
+    #[inline]
+    pub fn is_direct(&self) -> bool {
+        self.flags.contains(OpenFlags::O_DIRECT)
+    }
+
     /// What is written to a pipe together is read together.
     #[inline]
     pub fn is_packet(&self) -> bool {
@@ -134,6 +140,11 @@ pub trait FileOps: Any + Send + Sync {
     /// `EINVAL` for what cannot be written; what the kind of file says.
     fn write(&self, _caller: &Caller<'_>, _io: &mut Io, _from: &mut dyn Source) -> Result<usize, Errno> {
         Err(Errno::EINVAL)
+    }
+
+    /// Whether it may be opened with `O_DIRECT`.
+    fn takes_direct(&self) -> bool {
+        false
     }
 
     /// Whether there is a position; always the same.

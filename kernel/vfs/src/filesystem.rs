@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::dentry::Dentry;
 use super::device_registry::DeviceNumber;
+use super::stored_attributes::StoredAttributes;
 use super::super_block::SuperBlock;
 use abi::Errno;
 use abi::mount::MountFlags;
@@ -99,6 +100,11 @@ pub trait FileSystem: Send + Sync {
     /// Whether its files have extended attributes.
     fn has_extended_attributes(&self) -> bool {
         false
+    }
+
+    /// Where those of that file system lie, if it is not with the inodes in memory.
+    fn stored_attributes(&self, _filesystem: &SuperBlock) -> Option<Arc<dyn StoredAttributes>> {
+        None
     }
 }
 

@@ -333,6 +333,14 @@ pub trait RegularOps {
         Err(Errno::EOPNOTSUPP)
     }
 
+    /// fallocate(2), `FALLOC_FL_ZERO_RANGE`: makes `start..end` zeros that have room, and moves the end of the file or not.
+    ///
+    /// # Errors
+    /// As of [`RegularOps::allocate`].
+    fn zero(&self, _start: u64, _end: u64, _size: SizeChange) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
     /// The next offset from `at` on that is data or hole: lseek(2).
     ///
     /// # Errors

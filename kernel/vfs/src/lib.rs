@@ -52,6 +52,7 @@ pub mod path_lookup;
 pub mod permission;
 pub mod record_locks;
 pub mod special;
+pub mod stored_attributes;
 pub mod super_block;
 #[cfg(test)]
 mod tests;

@@ -202,9 +202,6 @@ fn check_access(entry: &Dentry, flags: OpenFlags, subject: &Subject) -> Result<(
 
 /// Opens what a name stands for; permissions are checked.
 fn open_entry(entry: &Arc<Dentry>, flags: OpenFlags, subject: &Subject) -> Result<Arc<OpenFile>, Errno> {
-    if flags.contains(OpenFlags::O_DIRECT) {
-        return Err(Errno::EINVAL);
-    }
     let is_writing = flags.access() != AccessMode::Read;
     let is_regular = entry.inode.regular().is_some();
     let hold = if is_writing && is_regular {
@@ -234,6 +231,10 @@ fn open_ops(entry: &Arc<Dentry>, flags: OpenFlags, subject: &Subject) -> Result<
     if inode.is_directory() {
         return Ok(fallible::arc(OpenDirectory(entry.clone()))?);
     }
+    let ops = inode.ops.clone().open(entry, flags)?;
+    if flags.contains(OpenFlags::O_DIRECT) && !ops.takes_direct() {
+        return Err(Errno::EINVAL);
+    }
     if flags.contains(OpenFlags::O_TRUNC)
         && let Some(regular) = inode.regular()
     {
@@ -244,5 +245,5 @@ fn open_ops(entry: &Arc<Dentry>, flags: OpenFlags, subject: &Subject) -> Result<
         result?;
         inode.note_written_by(subject);
     }
-    inode.ops.clone().open(entry, flags)
+    Ok(ops)
 }

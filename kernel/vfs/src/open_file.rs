@@ -166,8 +166,9 @@ impl OpenFile {
         descriptor: i32,
         flags: OpenFlags,
     ) -> Result<(), Errno> {
-        if flags.contains(OpenFlags::O_DIRECT) && self.inode().kind() != S_IFIFO {
-            // No file here goes around the page cache; of a pipe it says that packets are kept apart.
+        // Of a pipe it says that packets are kept apart.
+        let takes_direct = self.inode().kind() == S_IFIFO || self.ops.takes_direct();
+        if flags.contains(OpenFlags::O_DIRECT) && !takes_direct {
             return Err(Errno::EINVAL);
         }
         let is_noatime = (flags - self.flags()).contains(OpenFlags::O_NOATIME);

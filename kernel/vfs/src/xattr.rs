@@ -1,13 +1,15 @@
-//! Extended attributes of files in memory: xattr(7). They are kept with the inode, and take pages of what the filesystem may hold.
+//! Extended attributes: xattr(7). Those of files in memory are kept with the inode, and take pages of what the filesystem may hold;
+//! others lie on the disk ([`StoredAttributes`]).
 //!
 //! Who may see and change them depends on the first part of the name: `user.` goes by the file's mode, `trusted.` and `security.`
-//! are the administrator's. `system.` is not here (there are no access control lists), nor is `security.capability`: exec does not
-//! look at it, and who sets it must not believe that it does.
+//! are the administrator's. `system.` is not here (there are no access control lists), and `security.capability` cannot be set: exec
+//! does not look at it, and who sets it must not believe that it does.
 
 mod attributes;
 
 pub use attributes::ExtendedAttributes;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
@@ -19,6 +21,7 @@ use attributes::{AttributeSet, ExtendedAttribute};
 
 use super::inode::Inode;
 use super::permission::Subject;
+use super::stored_attributes::StoredAttributes;
 use memory::fallible::{self, TryVec};
 
 const USER: &[u8] = b"user.";
@@ -27,12 +30,16 @@ const SECURITY: &[u8] = b"security.";
 /// File capabilities.
 const CAPABILITY: &[u8] = b"security.capability";
 
+fn stored(inode: &Inode) -> Option<Arc<dyn StoredAttributes>> {
+    inode.filesystem.kind.stored_attributes(&inode.filesystem)
+}
+
 /// Whether there is a place for attributes of that name. `EOPNOTSUPP`; `EINVAL` for a name that ends where it begins.
 fn check_kept(inode: &Inode, name: &[u8]) -> Result<(), Errno> {
     let prefixes = [USER, TRUSTED, SECURITY];
     let prefix = prefixes.iter().find(|prefix| name.starts_with(prefix));
     match prefix {
-        _ if !inode.filesystem.kind.has_extended_attributes() || name == CAPABILITY => Err(Errno::EOPNOTSUPP),
+        _ if !inode.filesystem.kind.has_extended_attributes() => Err(Errno::EOPNOTSUPP),
         None => Err(Errno::EOPNOTSUPP),
         Some(prefix) if prefix.len() == name.len() => Err(Errno::EINVAL),
         Some(_) => Ok(()),
@@ -79,6 +86,14 @@ pub fn set(
 ) -> Result<(), Errno> {
     check_access(inode, name, subject, AccessFlags::W_OK)?;
     check_kept(inode, name)?;
+    if name == CAPABILITY {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if let Some(stored) = stored(inode) {
+        stored.set(inode.number, name, Some(&value), flags)?;
+        inode.change(|_| ());
+        return Ok(());
+    }
     let entry = ExtendedAttribute {
         name: fallible::boxed_bytes(name)?,
         value,
@@ -105,6 +120,9 @@ pub fn set(
 pub fn get(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<Vec<u8>, Errno> {
     check_access(inode, name, subject, AccessFlags::R_OK)?;
     check_kept(inode, name)?;
+    if let Some(stored) = stored(inode) {
+        return stored.get(inode.number, name);
+    }
     let mut copy = Vec::new();
     loop {
         let held = inode.extended.0.lock();
@@ -127,6 +145,11 @@ pub fn get(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<Vec<u8>, Err
 pub fn remove(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<(), Errno> {
     check_access(inode, name, subject, AccessFlags::W_OK)?;
     check_kept(inode, name)?;
+    if let Some(stored) = stored(inode) {
+        stored.set(inode.number, name, None, XattrFlags::empty())?;
+        inode.change(|_| ());
+        return Ok(());
+    }
     let gone = {
         let mut held = inode.extended.0.lock();
         let set = held.as_mut().ok_or(Errno::ENODATA)?;
@@ -144,6 +167,13 @@ pub fn remove(inode: &Inode, subject: &Subject, name: &[u8]) -> Result<(), Errno
 /// `ENOMEM`.
 pub fn list(inode: &Inode, subject: &Subject) -> Result<Vec<u8>, Errno> {
     let sees_trusted = subject.can(CAP_SYS_ADMIN);
+    if let Some(stored) = stored(inode) {
+        let mut names = stored.names(inode.number)?;
+        if !sees_trusted {
+            drop_trusted(&mut names);
+        }
+        return Ok(names);
+    }
     let is_seen = |entry: &&ExtendedAttribute| sees_trusted || !entry.name.starts_with(TRUSTED);
     let mut names = Vec::new();
     loop {
@@ -161,4 +191,18 @@ pub fn list(inode: &Inode, subject: &Subject) -> Result<Vec<u8>, Errno> {
         drop(held);
         names.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
     }
+}
+
+/// Takes the names out that only the administrator may know.
+fn drop_trusted(names: &mut Vec<u8>) {
+    let (mut from, mut to) = (0, 0);
+    while let Some(len) = names[from..].iter().position(|byte| *byte == 0) {
+        let next = from + len + 1;
+        if !names[from..next].starts_with(TRUSTED) {
+            names.copy_within(from..next, to);
+            to += next - from;
+        }
+        from = next;
+    }
+    names.truncate(to);
 }

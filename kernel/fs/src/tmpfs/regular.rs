@@ -106,6 +106,11 @@ impl FileOps for RegularFile {
         Ok(done)
     }
 
+    /// There is nothing but pages, as on Linux since 6.6.
+    fn takes_direct(&self) -> bool {
+        true
+    }
+
     fn positioning(&self) -> Positioning {
         Positioning::Bytes
     }
