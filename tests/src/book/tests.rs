@@ -95,7 +95,7 @@ fn addresses_match_by_where_they_stand_again() {
 #[test]
 fn numbers_match_by_what_they_are() {
     assert_eq!(difference("17 us, 1028 pages", "3 us, 1026\npages"), None);
-    assert!(difference("1028 pages", "3028 pages").is_some());
+    assert!(difference("1028 pages", "5028 pages").is_some());
     assert!(difference("0 faults", "1 faults").is_some());
     assert!(difference("ok: a\nok: b", "ok: a").is_some());
     assert_eq!(
