@@ -109,6 +109,11 @@ profile: ## where the instructions of one fork, fault, copy, switch, life, exec 
 	@.ci/image
 	@.ci/bench run profile $(or $(WHAT),fork)
 
+trace: ## draw what a command comes to the kernel for, fault by fault: WHAT=fork, or WHAT="ls /"; target/holstein/trace.svg
+	@.ci/setup run
+	@.ci/image
+	@.ci/trace $(or $(WHAT),fork)
+
 hil: ## drive a real board: TTY=/dev/ttyUSB0 POWER='command that switches it off and on' [TFTP=dir] [SECONDS=600] [REBOOTS=50]; a report in target/holstein/hil
 	@.ci/setup sdcard
 	@.ci/image
@@ -171,4 +176,4 @@ test-disks: ## ext4 on disks in memory, for long: DAMAGES=1000000 damaged ones, 
 	@.ci/setup test
 	@EXT4_DAMAGES="$(or $(DAMAGES),1000000)" EXT4_CUTS="$(or $(CUTS),10000)" EXT4_ROUNDS="$(or $(ROUNDS),100)" .ci/cargo host test --quiet -p ext4 --test disks
 
-.PHONY: misses picture web book release test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls
+.PHONY: trace misses picture web book release test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls

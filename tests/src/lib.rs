@@ -2,7 +2,7 @@
 //! types and waits, the slow [`line`] that can be put between both, the files a scene boots from ([`files`], [`library`], [`program`]), and
 //! the [`runner`] that plays them all and counts, and the checker ([`watch`]); and what is known of the kernel's stacks without
 //! booting it ([`stacks`]), and of the orders between processors that its barriers make ([`barriers`], [`frames`]). What the benchmark measures in the same way lies here too
-//! ([`latency`]).
+//! ([`latency`]), and how a trace is drawn ([`timeline`]).
 
 pub mod accesses;
 pub mod barriers;
@@ -28,6 +28,7 @@ pub mod session;
 pub mod sites;
 pub mod stacks;
 pub mod stage;
+pub mod timeline;
 pub mod watch;
 mod watched_sites;
 
