@@ -1,5 +1,5 @@
 //! `trace [--kernel FILE] fork | COMMAND`: runs a command under `cowtrace` on virt, where one instruction is a nanosecond, and draws what it
-//! came to the kernel for, in `trace.svg` beside the kernel. `fork` is a shell that forks once, from the fork on.
+//! came to the kernel for, as a picture beside the kernel. `fork` is a shell that forks once, from the fork on.
 
 use anyhow::{Result, bail};
 use std::path::PathBuf;
