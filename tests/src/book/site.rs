@@ -45,7 +45,9 @@ fn with_links(chapter: &Chapter, pages: &Path) -> Result<String> {
             copy(&file, &pages.join(&beside))?;
             beside.display().to_string()
         } else {
-            let page = Path::new("code").join(format!("{}.html", place.display()));
+            // mdBook takes whatever has `.md` in it for a chapter.
+            let name_of_page = place.display().to_string().replace(".md", "-md");
+            let page = Path::new("code").join(format!("{name_of_page}.html"));
             write_code(&file, &place, &pages.join(&page))?;
             let line = name.map(|name| line_of(&file, &name).map_err(|error| anyhow!("{link}: {error}")));
             match line.transpose()? {
