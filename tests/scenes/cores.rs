@@ -63,7 +63,8 @@ const fn holstein(name: &'static str, play: fn(&mut Stage) -> Result<()>) -> Sce
     }
 }
 
-fn on_virt(stage: &mut Stage, boot_words: &str, case: &str, rounds: u32, writers: u32) -> Result<()> {
+/// One case on as many processors as it keeps busy.
+pub fn on_virt(stage: &mut Stage, boot_words: &str, case: &str, rounds: u32, writers: u32) -> Result<()> {
     let machine = Machine::Virt(Virt {
         cpus: writers + 1,
         ..Virt::default()

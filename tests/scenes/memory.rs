@@ -13,6 +13,13 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("memory.files_give_it_back", files_give_it_back).checked(),
     Scene::portable("memory.mappings", mappings).checked(),
     Scene::portable("memory.moves", moves).checked(),
+    Scene::portable("memory.bytes", |stage| {
+        bytes(stage, &Machine::Virt(Virt::default()), 400)
+    })
+    .checked(),
+    Scene::holstein("memory.bytes_raspi4b", |stage| {
+        bytes(stage, &Machine::raspi4b()?, 150)
+    }),
     Scene::portable("memory.segments", segments).checked(),
     Scene::portable("memory.semaphores", semaphores),
     Scene::holstein("memory.scarce", scarce),
@@ -130,6 +137,13 @@ fn segments(stage: &mut Stage) -> Result<()> {
 fn moves(stage: &mut Stage) -> Result<()> {
     let mut board = program::boot(stage, &Machine::Virt(Virt::default()), "", "moves", "")?;
     program::expect_success(&mut board, "moves")
+}
+
+/// All bytes after so many random operations, each time (`tests/programs/bytes.c`).
+pub fn bytes(stage: &mut Stage, machine: &Machine, operations: u32) -> Result<()> {
+    let mut board = program::boot(stage, machine, "", "bytes", &operations.to_string())?;
+    board.set_step(Duration::from_secs(240));
+    program::expect_success(&mut board, "bytes")
 }
 
 /// What mappings of files show and refuse, and what they lose (`tests/programs/mappings.c`).

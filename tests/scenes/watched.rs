@@ -1,7 +1,7 @@
 //! The real kernel under the checker (`tests/checker`), which knows what silicon does not forgive: boot and demos on both boards,
 //! storms, random work. `make check-silicon` watches far more.
 
-use crate::{demos, soak, storm};
+use crate::{cores, demos, memory, soak, storm};
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
 use tests::{Gic, Machine, Scene, Stage, Virt};
@@ -15,6 +15,16 @@ pub const SCENES: &[Scene] = &[
     scene("watched.threads", |stage| watch_storm(stage, "threads", 40)),
     scene("watched.execs", |stage| watch_storm(stage, "execs", 10)),
     scene("watched.kills", |stage| watch_storm(stage, "kills", 20)),
+    scene("watched.bytes", |stage| {
+        watch(stage, |stage| memory::bytes(stage, &Machine::Virt(small()), 60))
+    }),
+    // Two processors fault on the same pages at once: the second finds what it asks for made, and its fault is answered as a spurious
+    // one. The program fails if there was none.
+    scene("watched.spurious", |stage| {
+        watch(stage, |stage| {
+            cores::on_virt(stage, "", "fault_together", 3_000, 1)
+        })
+    }),
     scene("watched.order", |stage| {
         stage.watch_order();
         watch_storm(stage, "threads", 20)
@@ -34,6 +44,13 @@ fn el2_and_gic_v3() -> Virt {
     Virt {
         gic: Gic::V3,
         has_el2: true,
+        memory: "512M",
+        ..Virt::default()
+    }
+}
+
+fn small() -> Virt {
+    Virt {
         memory: "512M",
         ..Virt::default()
     }
@@ -62,10 +79,7 @@ fn watch(stage: &mut Stage, play: impl FnOnce(&mut Stage) -> Result<()>) -> Resu
 }
 
 fn watch_storm(stage: &mut Stage, case: &str, rounds: u32) -> Result<()> {
-    let machine = Machine::Virt(Virt {
-        memory: "512M",
-        ..Virt::default()
-    });
+    let machine = Machine::Virt(small());
     watch(stage, |stage| storm::play(stage, &machine, "", case, rounds))
 }
 
