@@ -82,8 +82,8 @@ pub(super) fn store(words: &[AtomicU64; 8], values: [u64; 8]) {
     }
 }
 
-/// What [`mm::Mmu::share_row`] says, for tables that lie at `source` and `target`: 4.9 instructions an entry, 3.6 where write access
-/// was taken before. Each access is an LDP or STP, see [`load`].
+/// What [`mm::Mmu::share_row`] says, for tables that lie at `source` and `target`: 5.1 instructions an entry, 3.9 where write access
+/// was taken before. Each access is an LDP or STP, see [`load`]; of the target, which nobody else knows yet, each line is zeroed first.
 ///
 /// # Safety
 /// The groups lie in both tables, which are mapped, 16-byte aligned and used as atomics only.
@@ -100,6 +100,8 @@ pub(super) unsafe fn share_row(
     // SAFETY: reads and writes nothing but the groups (contract), from `from` on until `end`.
     unsafe {
         asm!(
+            "mrs {block}, dczid_el0",
+            "sub {block}, {block}, #4",             // 0: DC ZVA zeroes 64 bytes, a group
             "b 5f",
             "2:",                                   // the group at {from}
             "ldp {a}, {b}, [{from}]",
@@ -124,6 +126,9 @@ pub(super) unsafe fn share_row(
             "stp {e}, {f}, [{from}, #32]",
             "stp {g}, {h}, [{from}, #48]",
             "4:",
+            "cbnz {block}, 7f",
+            "dc zva, {to}",                         // the line is not read from memory to be overwritten
+            "7:",
             "stp {c}, {d}, [{to}, #16]",
             "stp {e}, {f}, [{to}, #32]",
             "stp {g}, {h}, [{to}, #48]",
@@ -139,6 +144,7 @@ pub(super) unsafe fn share_row(
             next = inout(reg) row.first.0 => _,
             step = in(reg) row.step,
             change = in(reg) row.change,
+            block = out(reg) _,
             a = out(reg) _,
             b = out(reg) _,
             c = out(reg) _,
