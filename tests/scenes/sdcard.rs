@@ -139,6 +139,15 @@ fn what_is_written_stays(stage: &mut Stage) -> Result<()> {
     shell.set_step(Duration::from_secs(60));
     shell.expect_prompt()?;
     shell.check("cat /root/kept/file", "^of the first boot$")?;
+    // The lines typed, too, and the keys that bring them back.
+    shell.check(
+        "head -n 1 $HISTFILE",
+        "^mkdir -p /root/kept /mnt; echo of the first",
+    )?;
+    shell.type_keys("\x12first boot > /root/kept")?;
+    shell.type_keys("\x05; echo again\r")?;
+    shell.expect("^again$")?;
+    shell.expect_prompt()?;
     shell.check(
         "mount -t vfat /dev/mmcblk0p1 /mnt; cat '/mnt/a FILE of ours.txt'",
         "^a long name$",

@@ -44,6 +44,11 @@ impl DiskEntry {
     pub fn is_file_system(&self) -> bool {
         !self.contents.kind.is_empty()
     }
+
+    /// Whether the root is on it.
+    pub fn is_root(&self) -> bool {
+        self.place.as_deref() == Some("/")
+    }
 }
 
 /// Every disk and partition, in the kernel's order; none if the kernel has no disks.
@@ -139,10 +144,15 @@ pub fn find(wanted: &str) -> Option<String> {
     Some(format!("/dev/{}", found.name))
 }
 
+/// Whether the root is on a disk, so that what is written to it stays.
+pub fn is_root_kept() -> bool {
+    all().iter().any(DiskEntry::is_root)
+}
+
 /// What a newcomer is told of the disks: whether what is written stays, and how.
 pub fn advice() -> String {
     let all = all();
-    if let Some(root) = all.iter().find(|disk| disk.place.as_deref() == Some("/")) {
+    if let Some(root) = all.iter().find(|disk| disk.is_root()) {
         return format!(
             "What you write stays: / is on the disk /dev/{}. End with `poweroff`.",
             root.name

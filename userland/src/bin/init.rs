@@ -26,6 +26,9 @@ userland::entry!(program);
 /// What the first programs find in their environment, beside what the kernel's command line gave.
 const ENVIRONMENT: [&str; 3] = ["PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=vt102"];
 
+/// Where the shell keeps the lines typed (`HISTFILE`), if the root is on a disk.
+const HISTORY: &str = "HISTFILE=/root/.sh_history";
+
 /// What the kernel gives the first process when nobody said otherwise (Linux's init/main.c): as good as nothing.
 const KERNELS: [&str; 2] = ["HOME=/", "TERM=linux"];
 
@@ -150,7 +153,8 @@ fn become_program(command: &[&str]) -> i32 {
         let name = entry.split_inclusive('=').next().unwrap_or(entry);
         !inherited.iter().any(|found| found.starts_with(name))
     };
-    let standard = ENVIRONMENT.iter().copied().filter(is_missing);
+    let history = disks::is_root_kept().then_some(HISTORY);
+    let standard = ENVIRONMENT.into_iter().chain(history).filter(is_missing);
     let variables: Vec<String> = inherited
         .iter()
         .copied()
