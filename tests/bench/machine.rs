@@ -2,13 +2,13 @@
 
 use crate::figures::Figures;
 use crate::table::number;
+use ::tests::files;
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
-use tests::files;
 
 /// The initramfs: the benchmark is the first process and the only program.
 const ROOT: &str = "\

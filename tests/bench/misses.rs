@@ -47,8 +47,11 @@ pub fn run(machine: &Machine, words: &[String], is_update: bool) -> Result<()> {
     arguments.extend(options.iter().cloned());
     arguments.extend([row.to_owned(), format!("sizes={size}")]);
     let (rows, log) = measure(&machine, &arguments, true)?;
+    let first = rows
+        .first()
+        .with_context(|| format!("no row {row}: without a name all are run"))?;
+    let operations = first.operations;
     print!("{}", table(&rows, &[]));
-    let operations = rows.first().context("nothing was measured")?.operations;
     print!("{}", missed_lines::render(&log, operations, &machine)?);
     Ok(())
 }

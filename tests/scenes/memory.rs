@@ -14,7 +14,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("memory.mappings", mappings).checked(),
     Scene::portable("memory.moves", moves).checked(),
     Scene::portable("memory.bytes", |stage| {
-        bytes(stage, &Machine::Virt(Virt::default()), 400)
+        bytes(stage, &Machine::Virt(Virt::default()), 150)
     })
     .checked(),
     Scene::holstein("memory.bytes_raspi4b", |stage| {
