@@ -41,7 +41,7 @@ struct Played {
 /// A board does not start, or a command does not end.
 pub fn compare(stage: &mut Stage, which: Which, part: &str) -> Result<Vec<String>> {
     let mut differences = Vec::new();
-    for chapter in chapters()?.iter().filter(|chapter| chapter.name.contains(part)) {
+    for chapter in &chosen(part)? {
         for (transcript, played) in play(stage, which, chapter)? {
             let found = differences_of(&transcript, &played);
             differences.extend(found.into_iter().map(|what| format!("{}: {what}", chapter.name)));
@@ -55,7 +55,7 @@ pub fn compare(stage: &mut Stage, which: Which, part: &str) -> Result<Vec<String
 /// # Errors
 /// As [`compare`]; or a chapter cannot be written.
 pub fn write(stage: &mut Stage, which: Which, part: &str) -> Result<()> {
-    for chapter in chapters()?.iter().filter(|chapter| chapter.name.contains(part)) {
+    for chapter in &chosen(part)? {
         let mut lines: Vec<String> = chapter.text.lines().map(str::to_owned).collect();
         let mut played = play(stage, which, chapter)?;
         played.sort_by_key(|(transcript, _)| transcript.start);
@@ -74,6 +74,14 @@ pub fn write(stage: &mut Stage, which: Which, part: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The chapters whose names contain `part`.
+fn chosen(part: &str) -> Result<Vec<Chapter>> {
+    let mut chapters = chapters()?;
+    chapters.retain(|chapter| chapter.name.contains(part));
+    ensure!(!chapters.is_empty(), "no chapter has {part:?} in its name");
+    Ok(chapters)
 }
 
 fn differences_of(transcript: &Transcript, played: &Played) -> Vec<String> {
