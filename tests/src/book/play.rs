@@ -93,7 +93,7 @@ fn differences_of(transcript: &Transcript, played: &Played) -> Vec<String> {
     }
     let steps = transcript.steps.iter().zip(&played.answers);
     found.extend(steps.filter_map(|((command, recorded), answer)| {
-        difference(recorded, answer).map(|what| format!("`{command}`: {what}"))
+        difference(recorded, answer, transcript.figures).map(|what| format!("`{command}`: {what}"))
     }));
     found
 }

@@ -1,7 +1,11 @@
 //! What of the book can be checked without booting anything, and that a wrong book is noticed.
 
-use super::transcripts::{Place, difference, difference_of_boots, find};
+use super::transcripts::{self, Figures, Place, difference_of_boots, find};
 use super::{chapters, documents, links};
+
+fn difference(recorded: &str, played: &str) -> Option<String> {
+    transcripts::difference(recorded, played, Figures::Count)
+}
 
 #[test]
 fn what_documents_link_to_is_there() {
@@ -107,4 +111,11 @@ fn numbers_match_by_what_they_are() {
         None
     );
     assert!(difference_of_boots("[ 0.1] a", "[ 0.1] c").is_some());
+    let roughly = |played: &str| transcripts::difference("copied 1, of 4", played, Figures::Vary);
+    assert_eq!(roughly("copied 0, of 7"), None);
+    assert!(roughly("lost 0, of 7").is_some() && roughly("copied 0").is_some());
+    assert_eq!(
+        find("```console roughly\n$ true\n```\n")[0].figures,
+        Figures::Vary
+    );
 }

@@ -30,6 +30,15 @@ impl Place {
     }
 }
 
+/// What figures of a transcript are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figures {
+    /// They are compared.
+    Count,
+    /// They change with each program that grows: of a block marked `console roughly` words and shape are compared.
+    Vary,
+}
+
 /// One block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transcript {
@@ -39,6 +48,8 @@ pub struct Transcript {
     pub end: usize,
     /// Where it is typed.
     pub place: Place,
+    /// Whether its figures are compared.
+    pub figures: Figures,
     /// What stands before the first prompt.
     pub before: String,
     /// What is typed, and what comes out.
@@ -73,16 +84,16 @@ pub fn find(chapter: &str) -> Vec<Transcript> {
         let length = lines[start..].iter().position(|line| *line == "```");
         let end = start + length.unwrap_or(lines.len() - start);
         if let Some(words) = mark.strip_prefix("console") {
-            found.push(parse(&lines[start..end], words.contains("boot"), start));
+            found.push(parse(&lines[start..end], words, start));
         }
         number = end + 1;
     }
     found
 }
 
-fn parse(lines: &[&str], is_boot: bool, start: usize) -> Transcript {
+fn parse(lines: &[&str], words: &str, start: usize) -> Transcript {
     let host = Place::Host.prompt();
-    let place = match is_boot {
+    let place = match words.contains("boot") {
         true => Place::Boot,
         false if lines.first().is_some_and(|line| line.starts_with(host)) => Place::Host,
         false => Place::Guest,
@@ -91,6 +102,10 @@ fn parse(lines: &[&str], is_boot: bool, start: usize) -> Transcript {
         start,
         end: start + lines.len(),
         place,
+        figures: match words.contains("roughly") {
+            true => Figures::Vary,
+            false => Figures::Count,
+        },
         before: String::new(),
         steps: Vec::new(),
     };
@@ -130,14 +145,15 @@ static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The tokens of a text, each with the number of its line.
-fn tokens(text: &str) -> Vec<(usize, Token<'_>)> {
+fn tokens(text: &str, figures: Figures) -> Vec<(usize, Token<'_>)> {
     let mut addresses = BTreeMap::new();
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
         for token in TOKENS.captures_iter(line) {
             let whole = token.get(0).expect("a match").as_str();
             let has_digit = whole.bytes().any(|byte| byte.is_ascii_digit());
-            let token = if token.name("stamp").is_some() || token.name("measured").is_some() {
+            let is_figure = figures == Figures::Vary && whole.parse::<u64>().is_ok();
+            let token = if is_figure || token.name("stamp").is_some() || token.name("measured").is_some() {
                 Token::Measured
             } else if token.name("address").is_some() && has_digit {
                 let next = addresses.len();
@@ -171,9 +187,9 @@ fn without_log(text: &str) -> String {
 }
 
 /// Compares what a chapter says with what came out; the first difference in words, if there is one.
-pub fn difference(recorded: &str, played: &str) -> Option<String> {
+pub fn difference(recorded: &str, played: &str, figures: Figures) -> Option<String> {
     let (recorded, played) = (without_log(recorded), without_log(played));
-    let (left, right) = (tokens(&recorded), tokens(&played));
+    let (left, right) = (tokens(&recorded, figures), tokens(&played, figures));
     let same = left
         .iter()
         .zip(&right)
@@ -203,5 +219,5 @@ pub fn difference_of_boots(recorded: &str, played: &str) -> Option<String> {
         lines.sort_unstable();
         lines.join("\n")
     };
-    difference(&sorted(recorded), &sorted(played))
+    difference(&sorted(recorded), &sorted(played), Figures::Count)
 }
