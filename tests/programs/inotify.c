@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -402,6 +403,53 @@ static void check_others(void) {
     CHECK(unlink("/w/one") == 0 && unlink("/w/two") == 0);
 }
 
+// What came before inotify: the owner of an open directory gets a signal (fcntl(2), F_NOTIFY).
+static volatile sig_atomic_t notices;
+static volatile int notice_code, notice_fd, notice_band;
+static void note_signal(int signal, siginfo_t *info, void *context) {
+    (void)signal, (void)context;
+    notice_code = info->si_code, notice_fd = info->si_fd, notice_band = info->si_band;
+    notices++;
+}
+
+// How many signals that brought.
+static int noticed(void) {
+    int count = notices;
+    notices = 0;
+    return count;
+}
+
+static void directory_notices(void) {
+    struct sigaction action = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO};
+    CHECK(mkdir("/w/noticed", 0755) == 0 && sigaction(SIGIO, &action, NULL) == 0 && sigaction(SIGRTMIN + 3, &action, NULL) == 0);
+    int folder = open("/w/noticed", O_RDONLY | O_DIRECTORY), file = open("/w/noticed/first", O_RDWR | O_CREAT, 0600);
+    CHECK(FAILS(fcntl(file, F_NOTIFY, DN_MODIFY), ENOTDIR) && fcntl(file, F_NOTIFY, 0) == 0 && FAILS(fcntl(-1, F_NOTIFY, DN_MODIFY), EBADF));
+    CHECK(fcntl(folder, F_NOTIFY, DN_CREATE) == 0 && fcntl(folder, F_GETOWN) == getpid());
+    CHECK(write(file, "x", 1) == 1 && noticed() == 0);
+    // Once, by SIGIO, which says nothing more.
+    close(open("/w/noticed/second", O_RDWR | O_CREAT, 0600));
+    CHECK(noticed() == 1);
+    close(open("/w/noticed/third", O_RDWR | O_CREAT, 0600));
+    CHECK(noticed() == 0);
+    // Whenever it happens, by a signal that says of which descriptor.
+    CHECK(fcntl(folder, F_SETSIG, SIGRTMIN + 3) == 0 && fcntl(folder, F_NOTIFY, DN_MODIFY | DN_ATTRIB | DN_MULTISHOT) == 0);
+    CHECK(write(file, "y", 1) == 1 && noticed() == 1 && notice_code == POLL_MSG && notice_fd == folder);
+    CHECK(notice_band == (POLLIN | POLLRDNORM | 0x400));
+    CHECK(write(file, "z", 1) == 1 && noticed() == 1 && fchmod(file, 0644) == 0 && noticed() == 1);
+    // Further wishes come to those that are there.
+    CHECK(unlink("/w/noticed/third") == 0 && noticed() == 0 && fcntl(folder, F_NOTIFY, DN_DELETE) == 0 && unlink("/w/noticed/second") == 0 && noticed() == 1);
+    CHECK(write(file, "z", 1) == 1 && noticed() == 1);
+    CHECK(fcntl(folder, F_NOTIFY, 0) == 0 && write(file, "z", 1) == 1 && noticed() == 0);
+    // Any close of it by the process ends it.
+    int other = dup(folder);
+    CHECK(fcntl(folder, F_NOTIFY, DN_MODIFY | DN_MULTISHOT) == 0 && write(file, "z", 1) == 1 && noticed() == 1);
+    CHECK(close(other) == 0 && write(file, "z", 1) == 1 && noticed() == 0);
+    CHECK(fcntl(folder, F_NOTIFY, DN_RENAME | DN_MULTISHOT) == 0 && rename("/w/noticed/first", "/w/noticed/last") == 0 && noticed() == 1);
+    CHECK(close(folder) == 0 && rename("/w/noticed/last", "/w/noticed/first") == 0 && noticed() == 0);
+    CHECK(unlink("/w/noticed/first") == 0 && rmdir("/w/noticed") == 0);
+    close(file);
+}
+
 static void checks(void) {
     CHECK(mkdir("/w", 0755) == 0 && mount("tmpfs", "/w", "tmpfs", 0, NULL) == 0);
     make("/w/file");
@@ -414,6 +462,7 @@ static void checks(void) {
     check_limits();
     check_unmount();
     check_others();
+    directory_notices();
 }
 
 int main(void) { return run_as_init("inotify", checks); }

@@ -75,6 +75,8 @@ pub const F_OWNER_PID: i32 = 1;
 pub const F_OWNER_PGRP: i32 = 2;
 /// fcntl: as `F_DUPFD`, to be closed at execve.
 pub const F_DUPFD_CLOEXEC: u32 = 1030;
+/// fcntl: tell of what happens in a directory.
+pub const F_NOTIFY: u32 = 1026;
 /// fcntl: set the capacity of a pipe.
 pub const F_SETPIPE_SZ: u32 = 1031;
 /// fcntl: read the capacity of a pipe.
@@ -236,6 +238,26 @@ flags! {
 }
 
 flags! {
+    /// What the owner of a directory is told of: fcntl(2), `F_NOTIFY`.
+    pub struct DirectoryEvents: u32 {
+        /// A file of it was read.
+        const DN_ACCESS = 1;
+        /// A file was written.
+        const DN_MODIFY = 2;
+        /// One was made.
+        const DN_CREATE = 4;
+        /// One was taken away.
+        const DN_DELETE = 8;
+        /// One was renamed.
+        const DN_RENAME = 0x10;
+        /// What is known of one was changed.
+        const DN_ATTRIB = 0x20;
+        /// Not once, but whenever it happens.
+        const DN_MULTISHOT = 0x8000_0000;
+    }
+}
+
+flags! {
     /// What a file in memory is like: memfd_create(2).
     pub struct MfdFlags: u32 {
         /// memfd_create: close at execve.
@@ -281,6 +303,8 @@ pub const POLLNVAL: i16 = 0x0020;
 pub const POLLRDNORM: i16 = 0x0040;
 /// Priority band data.
 pub const POLLRDBAND: i16 = 0x0080;
+/// A message: of a directory that is watched by `F_NOTIFY`.
+pub const POLLMSG: i16 = 0x0400;
 /// As `POLLOUT`.
 pub const POLLWRNORM: i16 = 0x0100;
 /// Priority data may be written.

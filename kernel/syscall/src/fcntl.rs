@@ -3,10 +3,10 @@
 use abi::Errno;
 use abi::capability::CAP_SYS_RESOURCE;
 use abi::file::{
-    F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK, F_GETOWN,
-    F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID,
-    F_OWNER_TID, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG, F_UNLCK,
-    FD_CLOEXEC, FOwnerEx, OpenFlags, SealFlags,
+    DirectoryEvents, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_GETLEASE,
+    F_GETLK, F_GETOWN, F_GETOWN_EX, F_GETPIPE_SZ, F_GETSIG, F_NOTIFY, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW,
+    F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX,
+    F_SETPIPE_SZ, F_SETSIG, F_UNLCK, FD_CLOEXEC, FOwnerEx, OpenFlags, SealFlags,
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
@@ -19,14 +19,17 @@ use task::signal::file_owner_exists;
 use task::thread::{Thread, ThreadExt};
 use uaccess::{read_value, write_value};
 use vfs::caller::Caller;
+use vfs::directory_notice::DirectoryWish;
+use vfs::file_ops::FileOps;
 use vfs::file_owner::{HasOwner, Whom};
 use vfs::locks::Patience;
+use vfs::open_directory::OpenDirectory;
 use vfs::record_locks::LockOwner;
 use vfs::{OnExec, OpenFile};
 
 /// fcntl(2).
 ///
-/// Not supported: `F_SETLEASE`, `F_NOTIFY`, `F_GET_RW_HINT`, `F_SET_RW_HINT` (`EINVAL`: no filesystem here has them).
+/// Not supported: `F_SETLEASE`, `F_GET_RW_HINT`, `F_SET_RW_HINT` (`EINVAL`: no filesystem here has them).
 ///
 /// # Errors
 /// `EBADF`: no such descriptor; a place (`O_PATH`), but for duplicating and flags; a lock that it is not open for; no
@@ -34,7 +37,7 @@ use vfs::{OnExec, OpenFile};
 /// `EDEADLK`: threads would wait for each other. `EINTR`: a handler ran while it waited. `ENOLCK`: no memory for a
 /// lock. `EOVERFLOW`: a lock beyond all positions. `ESRCH`: no such owner. `EPERM`: `O_NOATIME` for a file of somebody
 /// else, sealed seals, a large pipe without `CAP_SYS_RESOURCE`. `EBUSY`: the pipe holds more; the file is mapped for
-/// writing. `ENOMEM`, those of user memory.
+/// writing. `ENOTDIR`: no directory is to tell of itself. `ENOMEM`, those of user memory.
 pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> Result<usize, Errno> {
     let file = file(current, descriptor)?;
     match command {
@@ -60,6 +63,7 @@ pub fn fcntl(current: &Thread, descriptor: i32, command: u32, argument: u64) -> 
         F_SETOWN | F_GETOWN | F_SETOWN_EX | F_GETOWN_EX | F_SETSIG | F_GETSIG => {
             owner(current, &file, command, argument)
         }
+        F_NOTIFY => notify(current, descriptor, &file, argument as u32),
         F_ADD_SEALS | F_GET_SEALS => seals(&file, command, argument),
         F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_capacity(current, &file, command, argument),
         _ => Err(Errno::EINVAL),
@@ -156,6 +160,31 @@ fn owner(current: &Thread, file: &Arc<OpenFile>, command: u32, argument: u64) ->
         }
         _ => Ok(file.owner().signal.map_or(0, |signal| signal.number() as usize)),
     }
+}
+
+/// The owner is told of what happens in the directory; the caller, if there is none. `ENOTDIR`, `ENOMEM`.
+fn notify(current: &Thread, descriptor: i32, file: &Arc<OpenFile>, wanted: u32) -> Result<usize, Errno> {
+    let wanted = DirectoryEvents::from_bits_truncate(wanted);
+    let directory = file.ops_as::<OpenDirectory>();
+    if (wanted - DirectoryEvents::DN_MULTISHOT).is_empty() {
+        if let (Some(directory), Some(table)) = (directory, current.files().identity_if_any()) {
+            directory.flush(table);
+        }
+        return Ok(0);
+    }
+    let directory = directory.ok_or(Errno::ENOTDIR)?;
+    if file.owner().whom().is_none() {
+        let process = current.process();
+        file.name_owner(Some(Whom::Process(process.pid)), &process.credentials());
+    }
+    let table = current.files().identity();
+    let wish = DirectoryWish {
+        wanted,
+        table,
+        descriptor,
+    };
+    directory.notify(file, &wish)?;
+    Ok(0)
 }
 
 /// `ESRCH` if there is nobody of that id.

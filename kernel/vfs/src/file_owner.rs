@@ -35,6 +35,8 @@ pub enum Event {
     Priority,
     /// The same, for the owner in any case: SIGURG.
     Urgent,
+    /// Something happened in the directory.
+    Message,
 }
 
 /// The owner of an open file, and the signal that it gets.
@@ -94,8 +96,13 @@ pub trait Messenger: Sync {
 
 /// Tells the owner of one open file. No lock may be held.
 pub fn tell(file: &dyn HasOwner, event: Event) {
+    tell_by(file, 0, event);
+}
+
+/// As [`tell`], by the name of that descriptor.
+pub fn tell_by(file: &dyn HasOwner, descriptor: i32, event: Event) {
     if let Some(messenger) = MESSENGER.get() {
-        messenger.tell(&file.owner(), 0, event);
+        messenger.tell(&file.owner(), descriptor, event);
     }
 }
 

@@ -28,6 +28,7 @@ mod capabilities;
 mod credentials;
 pub mod dentry;
 pub mod device_registry;
+pub mod directory_notice;
 pub mod file_ops;
 pub mod file_owner;
 pub mod file_table;

@@ -130,7 +130,7 @@ fn open_path(context: &LookupContext<'_>, path: &[u8], flags: OpenFlags) -> Resu
     if flags.contains(OpenFlags::O_DIRECTORY) && !entry.inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    let ops = fallible::arc(OpenDirectory(entry.clone()))?;
+    let ops = fallible::arc(OpenDirectory::new(entry.clone()))?;
     OpenFile::new(entry, ops, flags)
 }
 
@@ -229,7 +229,7 @@ fn open_entry(entry: &Arc<Dentry>, flags: OpenFlags, subject: &Subject) -> Resul
 fn open_ops(entry: &Arc<Dentry>, flags: OpenFlags, subject: &Subject) -> Result<Arc<dyn FileOps>, Errno> {
     let inode = &entry.inode;
     if inode.is_directory() {
-        return Ok(fallible::arc(OpenDirectory(entry.clone()))?);
+        return Ok(fallible::arc(OpenDirectory::new(entry.clone()))?);
     }
     let ops = inode.ops.clone().open(entry, flags)?;
     if flags.contains(OpenFlags::O_DIRECT) && !ops.takes_direct() {

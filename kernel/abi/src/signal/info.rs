@@ -2,7 +2,7 @@
 //! the structure is a C union, and which fields count is said by signal and code.
 
 use super::Signal;
-use crate::file::{POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM};
+use crate::file::{POLLIN, POLLMSG, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM};
 use core::mem::offset_of;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -64,6 +64,8 @@ pub const TRAP_HWBKPT: i32 = 4;
 pub const POLL_IN: i32 = 1;
 /// SIGIO and what `F_SETSIG` names: there is room for output.
 pub const POLL_OUT: i32 = 2;
+/// SIGIO: a message, of a directory that something happened in it.
+pub const POLL_MSG: i32 = 3;
 /// SIGIO and what `F_SETSIG` names: there is an urgent byte.
 pub const POLL_PRI: i32 = 5;
 
@@ -127,6 +129,7 @@ impl SigInfo {
     pub fn poll(signal: Signal, code: i32, descriptor: i32) -> SigInfo {
         let events = match code {
             POLL_IN => POLLIN | POLLRDNORM,
+            POLL_MSG => POLLIN | POLLRDNORM | POLLMSG,
             POLL_PRI => POLLPRI | POLLRDBAND,
             _ => POLLOUT | POLLWRNORM | POLLWRBAND,
         };

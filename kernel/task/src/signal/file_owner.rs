@@ -4,7 +4,7 @@ use super::{Audience, send_to_many, send_to_process, send_to_thread};
 use crate::process::{self, Process};
 use crate::thread::ThreadExt;
 use abi::Errno;
-use abi::signal::info::{POLL_IN, POLL_OUT, POLL_PRI, SI_KERNEL};
+use abi::signal::info::{POLL_IN, POLL_MSG, POLL_OUT, POLL_PRI, SI_KERNEL};
 use abi::signal::{SigInfo, Signal};
 use vfs::file_owner::{self, Event, FileOwner, Messenger, Whom};
 
@@ -54,6 +54,7 @@ fn info(owner: &FileOwner, descriptor: i32, event: Event) -> Option<SigInfo> {
         Event::Urgent => return Some(SigInfo::new(Signal::SIGURG, SI_KERNEL)),
         Event::Input => POLL_IN,
         Event::Output => POLL_OUT,
+        Event::Message => POLL_MSG,
         Event::Priority => {
             return owner
                 .signal
