@@ -3,6 +3,7 @@
 //! there.
 
 use crate::cpu::{MAX_CPUS, PerCpu};
+use crate::memory::ram;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Which of the next allocations is refused, counted from 1; 0 for none. With [`ONLY_FRAMES`], which of the next frames.
@@ -13,6 +14,9 @@ pub const IS_THERE: bool = cfg!(debug_assertions);
 
 /// In a count: objects of the heap are neither counted nor refused.
 pub const ONLY_FRAMES: u32 = 1 << 31;
+
+/// In a count: what is refused is missing for the moment, as where memory has run short, and not for good.
+pub const FOR_NOW: u32 = 1 << 27;
 
 /// In a count that is kept by the kernel: not allocations are meant but requests for pages of objects, one of which is late.
 pub const LATE_PAGE: u32 = 1 << 29;
@@ -50,10 +54,16 @@ fn counts_objects() -> bool {
 fn count_one() -> bool {
     let left = LEFT.get();
     let armed = left.load(Ordering::Relaxed);
-    match armed & !ONLY_FRAMES {
+    match armed & !(ONLY_FRAMES | FOR_NOW) {
         0 => return false,
         1 => left.store(0, Ordering::Relaxed),
-        _ => left.store(armed - 1, Ordering::Relaxed),
+        _ => {
+            left.store(armed - 1, Ordering::Relaxed);
+            return false;
+        }
     }
-    armed & !ONLY_FRAMES == 1
+    if armed & FOR_NOW != 0 {
+        ram::note_refusal(0);
+    }
+    true
 }

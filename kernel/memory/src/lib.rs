@@ -152,6 +152,13 @@ pub fn reclaim() -> bool {
     shrink(SHRINK_FRAMES) || OOM_KILLER.get().is_some_and(|killer| killer())
 }
 
+/// Looks for room after something was refused for want of it: whether there is some now. Pages that can be had again are given back; no
+/// process has to end. No lock may be held: the caller sleeps.
+#[cold]
+pub fn make_room() -> bool {
+    (get().frames().free_count() >= SHRINK_FRAMES || shrink(SHRINK_FRAMES)) && find_room().is_ok()
+}
+
 /// A list of `len` default values, for a length that a program chose.
 ///
 /// # Errors

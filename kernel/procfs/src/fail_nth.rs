@@ -1,7 +1,8 @@
 //! /proc/PID/fail-nth, in builds with checks: written N, the N-th allocation in the thread's next system calls is refused; read, how
 //! many are left until then, 0 when it was. As on Linux with `CONFIG_FAULT_INJECTION` (fault-injection.rst), but that heap and
 //! frames are counted together. Written "N frames", only frames count, and kernel stacks; written "N faults", the heap and frames in
-//! its page faults, instead of its system calls. Written "N waits", nothing is refused, but the N-th page of a file or of shared
+//! its page faults, instead of its system calls. Written "N short", all are counted, and the refused one is missing for the moment only, as
+//! where memory is short: the call is to find it the next time. Written "N waits", nothing is refused, but the N-th page of a file or of shared
 //! memory that it wants mapped has to be waited for; written "N losses", for very long (`late_pages`).
 
 use alloc::sync::Arc;
@@ -12,7 +13,7 @@ use abi::capability::CAP_SYS_RESOURCE;
 
 use super::proc_task::ProcTask;
 use memory::fallible;
-use platform::fault_injection::{LATE_PAGE, LOST_PAGE, ONLY_FRAMES};
+use platform::fault_injection::{FOR_NOW, LATE_PAGE, LOST_PAGE, ONLY_FRAMES};
 use sched::fail_nth::IN_FAULTS;
 use sched::late_pages;
 use sched::scheduler;
@@ -25,7 +26,7 @@ use vfs::file_ops::{FileOps, Io, Positioning};
 const MOST_CHARACTERS: usize = 24;
 
 /// What is left of the count, beside what is counted.
-const COUNT: u32 = !(ONLY_FRAMES | IN_FAULTS | LATE_PAGE | LOST_PAGE);
+const COUNT: u32 = !(ONLY_FRAMES | IN_FAULTS | LATE_PAGE | LOST_PAGE | FOR_NOW);
 
 struct FailNth(Arc<Thread>);
 
@@ -86,6 +87,7 @@ fn decode(text: &str) -> Result<u32, Errno> {
         "" => 0,
         "frames" => ONLY_FRAMES,
         "faults" => IN_FAULTS,
+        "short" => FOR_NOW,
         "waits" => LATE_PAGE,
         "losses" => LOST_PAGE,
         _ => return Err(Errno::EINVAL),

@@ -163,6 +163,8 @@ pub struct ThreadCore {
     /// Which of the next allocations in its system calls, or with [`super::fail_nth::IN_FAULTS`] in its page faults, is refused:
     /// /proc/PID/fail-nth.
     pub fail_nth: AtomicU32,
+    /// The refusals of RAM that it has looked at: see [`super::shortage`].
+    pub(super) seen_refusals: AtomicU64,
     /// What its owner answers.
     answers: &'static Answers,
 }
@@ -192,6 +194,7 @@ impl ThreadCore {
             minor_faults: AtomicU64::new(0),
             major_faults: AtomicU64::new(0),
             fail_nth: AtomicU32::new(0),
+            seen_refusals: AtomicU64::new(0),
             answers,
         }
     }

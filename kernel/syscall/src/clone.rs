@@ -65,7 +65,7 @@ const WITHOUT_EFFECT: CloneFlags = CloneFlags::CLONE_PTRACE
 ///
 /// # Errors
 /// `EINVAL`: flags that lack what they want, that are not supported or not known; a signal that is none; `CLONE_PARENT`
-/// by the first process. `EAGAIN`: no id or kernel stack is left, or `RLIMIT_NPROC`. `ENOMEM`.
+/// by the first process. `EAGAIN`: no id is left, or `RLIMIT_NPROC`. `ENOMEM`.
 pub fn clone(
     current: &Arc<Thread>,
     context: &UserContext,
@@ -219,7 +219,7 @@ fn build_process(
     let credentials = &inherited.credentials;
     let reserved = process::reserve_pid(credentials.uid, process_limit(parent, credentials))?;
     let pid = reserved.pid();
-    let stack = KernelStack::take().map_err(|_| Errno::EAGAIN)?;
+    let stack = KernelStack::take().map_err(|_| Errno::ENOMEM)?;
     let space = child_space(parent, context, request)?;
 
     let child = parent.child(ProcessInit {
@@ -260,7 +260,7 @@ fn make_thread(current: &Arc<Thread>, context: &UserContext, request: &CloneRequ
     let reserved = process::reserve_tid(credentials.uid, process_limit(process, &credentials))?;
     let tid = reserved.tid();
     let space = process.space().ok_or(Errno::ESRCH)?;
-    let stack = KernelStack::take().map_err(|_| Errno::EAGAIN)?;
+    let stack = KernelStack::take().map_err(|_| Errno::ENOMEM)?;
     let init = ThreadInit {
         tid,
         process: process.clone(),

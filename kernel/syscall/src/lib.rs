@@ -109,17 +109,26 @@ pub fn call(current: &Arc<Thread>, context: &mut UserContext) -> Option<Errno> {
             context.x[0] = value as u64;
             None
         }
-        Err(error) => failed(context, error),
+        Err(error) => failed(current, context, error),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn failed(context: &mut UserContext, error: Errno) -> Option<Errno> {
-    match error {
-        Errno::RESTART | Errno::RESTART_NO_HANDLER | Errno::RESTART_ALWAYS => Some(error),
-        _ => {
+fn failed(current: &Arc<Thread>, context: &mut UserContext, error: Errno) -> Option<Errno> {
+    // What fails for want of memory has changed nothing.
+    let again = match table::may_be_repeated(context) {
+        true => current.try_again(error, &mut || table::dispatch(current, context)),
+        false => Err(error),
+    };
+    match again {
+        Err(Errno::RESTART | Errno::RESTART_NO_HANDLER | Errno::RESTART_ALWAYS) => again.err(),
+        Err(error) => {
             context.x[0] = error.to_return();
+            None
+        }
+        Ok(value) => {
+            context.x[0] = value as u64;
             None
         }
     }

@@ -10,7 +10,7 @@ use super::flags::decode;
 use super::lookup::{Lookup, index};
 use sched::scheduler;
 use task::thread::{Thread, ThreadExt};
-use vfs::{self, OnExec, OpenFile};
+use vfs::{self, FileTable, OnExec, OpenFile};
 
 /// openat(2). A 64-bit program means `O_LARGEFILE` whether it says so or not.
 ///
@@ -55,13 +55,11 @@ pub fn descriptor_limit(current: &Thread) -> usize {
 /// `EMFILE`.
 pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usize) -> Result<usize, Errno> {
     let limit = descriptor_limit(current);
-    // Kept until the table's lock is released: closing a file that is refused takes locks of its own.
-    let kept = file.clone();
-    let outcome = current
-        .files()
-        .change(|files| files.insert(file, on_exec, from, limit));
-    drop(kept);
-    outcome?
+    // The file is kept until the table's lock is released: closing one that is refused takes locks of its own.
+    current.with_room(|| {
+        let insert = |files: &mut FileTable| files.insert(file.clone(), on_exec, from, limit);
+        current.files().change(insert)?
+    })
 }
 
 /// close(2).

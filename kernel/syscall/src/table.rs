@@ -67,3 +67,8 @@ fn number(context: &UserContext) -> usize {
 pub fn dispatch(current: &Arc<Thread>, context: &mut UserContext) -> Result<usize, Errno> {
     TABLE[number(context).min(END)](current, context)
 }
+
+/// Whether the call may be made again when it has failed for want of memory: accept(2) has taken somebody out of the queue by then.
+pub fn may_be_repeated(context: &UserContext) -> bool {
+    !matches!(number(context), abi::nr::ACCEPT | abi::nr::ACCEPT4)
+}

@@ -70,7 +70,7 @@ pub use dentry::{Dentry, root};
 pub use file_table::OnExec;
 pub use fs_context::{FsContext, LookupContext};
 pub use inode::Inode;
-pub use open::{open, open_executable, open_executable_entry};
+pub use open::{open, open_executable, open_executable_entry, open_kept};
 pub use open_file::OpenFile;
 pub use path_lookup::LastLink;
 pub use permission::Subject;

@@ -8,6 +8,7 @@ use abi::file::{AccessFlags, AccessMode, OpenFlags};
 use memory::fallible;
 
 use abi::mount::MountFlags;
+use sched::scheduler;
 
 use super::dentry::Dentry;
 use super::file_ops::FileOps;
@@ -74,7 +75,11 @@ pub fn open(
             mode,
             &context.subject,
         ) {
-            Ok(entry) => return open_entry(&entry, flags - OpenFlags::O_TRUNC, &context.subject),
+            // The file is there now: the call cannot be made again.
+            Ok(entry) => {
+                let flags = flags - OpenFlags::O_TRUNC;
+                return scheduler::current().with_room(|| open_entry(&entry, flags, &context.subject));
+            }
             // Somebody else made it meanwhile: look again.
             Err(Errno::EEXIST) if !flags.contains(OpenFlags::O_EXCL) => {}
             Err(error) => return Err(error),
@@ -112,11 +117,19 @@ pub fn open_executable_entry(entry: Arc<Dentry>, subject: &Subject) -> Result<Ar
     if entry.inode.filesystem.flags.has(MountFlags::MS_NOEXEC) {
         return Err(Errno::EACCES);
     }
-    let ops = entry.inode.ops.clone().open(&entry, OpenFlags::O_RDONLY)?;
-    entry.inode.take_hold(Hold::Execute)?;
-    let file = OpenFile::with_hold(entry, ops, OpenFlags::O_RDONLY, Hold::Execute)?;
+    let file = open_kept(entry)?;
     file.note_opened();
     Ok(file)
+}
+
+/// Opens a regular file that nobody may have open for writing for as long as it is open so.
+///
+/// # Errors
+/// `ETXTBSY`: it is written. `ENOMEM`, those of the file system's own open.
+pub fn open_kept(entry: Arc<Dentry>) -> Result<Arc<OpenFile>, Errno> {
+    let ops = entry.inode.ops.clone().open(&entry, OpenFlags::O_RDONLY)?;
+    entry.inode.take_hold(Hold::Execute)?;
+    OpenFile::with_hold(entry, ops, OpenFlags::O_RDONLY, Hold::Execute)
 }
 
 /// `O_PATH`: the place in the tree, whatever it is.

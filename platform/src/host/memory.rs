@@ -88,6 +88,11 @@ pub fn free_bytes() -> usize {
     ram::free_bytes()
 }
 
+/// How often, since boot, RAM was asked for and there was none; with the refusals that tests inject and want to be counted.
+pub fn refusals() -> u64 {
+    ram::refusals()
+}
+
 /// Makes the address space with this root the one of this processor's programs.
 pub fn activate(root: Frame, _: Asid) {
     ROOTS.get().store(root.start().0, Ordering::Release);

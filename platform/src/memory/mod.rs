@@ -93,6 +93,11 @@ pub fn free_bytes() -> usize {
     ram::free_bytes()
 }
 
+/// How often, since boot, RAM was asked for and there was none; with the refusals that tests inject and want to be counted.
+pub fn refusals() -> u64 {
+    ram::refusals()
+}
+
 /// Makes the address space with this root and ASID the one of this processor's programs.
 #[inline(always)]
 pub fn activate(root: Frame, asid: Asid) {

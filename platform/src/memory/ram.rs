@@ -10,7 +10,7 @@ use buddy_system_allocator::Heap;
 use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use mm::{Frame, FrameRun, FrameSource, NoMemory, PAGE_SIZE, PhysAddr};
 
 /// Block orders: up to 2^36 bytes in one block.
@@ -64,6 +64,25 @@ static RAM: Lock<Ram> = Lock::new(Ram {
 
 /// Bytes that are free, for who does not take any: written under the lock of [`RAM`].
 static FREE: AtomicUsize = AtomicUsize::new(0);
+
+/// How often a block was asked for that was not there.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// Larger blocks are not counted: that they are not there says nothing of how much is free.
+const MOST_COUNTED: usize = 32 << 10;
+
+/// How often RAM was refused since boot for want of it.
+pub(crate) fn refusals() -> u64 {
+    REFUSED.load(Ordering::Relaxed)
+}
+
+/// Counts one that was refused.
+#[cold]
+pub(crate) fn note_refusal(bytes: usize) {
+    if bytes <= MOST_COUNTED {
+        REFUSED.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// What waiting for the RAM has cost.
 pub(crate) fn contention() -> Contention {
@@ -120,7 +139,10 @@ pub(crate) fn take(bytes: usize) -> Result<Block, NoMemory> {
     let layout = block_layout(bytes);
     let mut ram = RAM.lock();
     let address = ram.buddy.alloc(layout).or_else(|()| ram.reserve.alloc(layout));
-    let address = address.map_err(|()| NoMemory)?;
+    let address = address.map_err(|()| {
+        note_refusal(bytes);
+        NoMemory
+    })?;
     ram.note_free();
     Ok(Block {
         first: linear_to_physical(address.as_ptr().expose_provenance()),
@@ -185,7 +207,11 @@ impl FrameSource for RamFrames {
                 let first = linear_to_physical(address.as_ptr().expose_provenance()).frame();
                 return Some(FrameRun { first, len });
             }
-            len = if len > 1 { len / 2 } else { return None };
+            if len == 1 {
+                note_refusal(bytes);
+                return None;
+            }
+            len /= 2;
         }
     }
 

@@ -7,6 +7,7 @@ use abi::terminal::FIONREAD;
 use abi::zerocopy::IntoBytes;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
+use sched::scheduler;
 use uaccess::write_value;
 use vfs::file_ops::Queues;
 use vfs::file_owner::Listeners;
@@ -45,9 +46,11 @@ impl SocketOps for UnixHandle {
     }
 
     fn accept(&self, request: &Request<'_>) -> Result<Arc<dyn SocketOps>, Errno> {
-        let place = memory::fallible::arc_place()?;
+        let current = scheduler::current();
+        let place = current.with_room(memory::fallible::arc_place)?;
         let accepted = connection::accept(&self.0, request)?;
-        list::enter(&accepted).inspect_err(|_| close(&accepted))?;
+        let entered = current.with_room(|| list::enter(&accepted));
+        entered.inspect_err(|_| close(&accepted))?;
         Ok(place.fill(|| UnixHandle(accepted)))
     }
 

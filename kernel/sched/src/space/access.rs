@@ -1,6 +1,7 @@
 //! Memory of a space that need not be the running one's, page by page under its lock.
 
 use super::Space;
+use crate::scheduler;
 use abi::Errno;
 use core::ops::Range;
 use mm::{Access, AddressSpace, Obstacle, Refusal, VirtAddr};
@@ -93,6 +94,7 @@ impl Space {
                 let awaited = self.with(|space| space.awaited_page(memory::get(), address));
                 awaited.is_none_or(|page| page.wait().is_ok())
             }
+            Obstacle::Refused(Refusal::NoMemory) => scheduler::current().has_found_room(),
             Obstacle::Refused(_) => self.wait_for_arrival(address),
         }
     }

@@ -10,7 +10,7 @@ mod strings;
 pub use arguments::Arguments;
 
 use crate::futex;
-use crate::process::{Comm, Process};
+use crate::process::{Comm, Process, Shared};
 use crate::rseq;
 use crate::thread::{Thread, ThreadExt};
 use abi::Errno;
@@ -165,12 +165,16 @@ pub fn become_program(
     program: Program,
 ) -> Result<(), Errno> {
     let process = current.process();
-    // What exec changes of it is the process's own before anything else has changed.
-    let is_any_closed = own_files(current)?;
+    // What may fail comes before anything has changed for the other threads, whose end is next.
+    let is_any_closed = current.files().read(FileTable::has_closed_on_exec);
+    let copy = if is_any_closed { own_files(current)? } else { None };
     process.signals.make_own()?;
     process.end_other_threads(current)?;
     futex::thread_ended(current);
-    current.files().separate();
+    match copy {
+        Some(copy) => current.files().separate_as(copy),
+        None => current.files().separate(),
+    }
     if is_any_closed {
         close_on_exec(current);
     }
@@ -193,28 +197,24 @@ pub fn become_program(
     Ok(())
 }
 
-/// The table of descriptors is the thread's own, and so is what exec changes of it; whether it does. `ENOMEM`.
-#[inline]
-fn own_files(current: &Thread) -> Result<bool, Errno> {
-    if current.files().holders() > 1 {
-        // With the threads that are about to end the process keeps its record locks.
-        current.files().make_own(current.process().thread_count())?;
+/// What exec is to close can be taken out of the table of descriptors without an allocation: out of the thread's own, or of a copy where
+/// others have it as well, which is the thread's from its becoming the program on. `ENOMEM`: nothing has changed.
+#[cold]
+fn own_files(current: &Thread) -> Result<Option<Shared<FileTable>>, Errno> {
+    if current.files().holders() == 1 {
+        own_closed_on_exec(current.files())?;
+        return Ok(None);
     }
-    let is_any_closed = current.files().read(FileTable::has_closed_on_exec);
-    if is_any_closed {
-        own_closed_on_exec(current)?;
-    }
-    Ok(is_any_closed)
+    let copy = current.files().copy()?;
+    own_closed_on_exec(&copy)?;
+    Ok(Some(copy))
 }
 
-#[cold]
-fn own_closed_on_exec(current: &Thread) -> Result<(), Errno> {
-    current.files().make_own(0)?;
+fn own_closed_on_exec(files: &Shared<FileTable>) -> Result<(), Errno> {
+    files.make_own()?;
     let mut from = Some(0);
     while let Some(first) = from {
-        from = current
-            .files()
-            .change(|files| files.own_closed_on_exec(first))??;
+        from = files.change(|files| files.own_closed_on_exec(first))??;
         scheduler::cond_resched_killable()?;
     }
     Ok(())

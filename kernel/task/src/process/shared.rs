@@ -60,6 +60,16 @@ impl ObjectId {
     }
 }
 
+impl<T> Common<T> {
+    /// Which one it is for a holder who leaves it: the same if nobody else stays.
+    fn identity_for_one(self: &Arc<Self>) -> ObjectId {
+        match Arc::strong_count(self) {
+            1 => self.identity.take(),
+            _ => ObjectId::default(),
+        }
+    }
+}
+
 impl<T: TryClone + Default> Shared<T> {
     /// A reference to a value of its own.
     pub const fn new(value: Arc<T>) -> Shared<T> {
@@ -200,12 +210,7 @@ impl<T: TryClone + Default> Shared<T> {
         let mut hold = self.0.lock();
         let own = match &*hold {
             Reference::Common(common) => {
-                let identity = if Arc::strong_count(common) == 1 {
-                    common.identity.take()
-                } else {
-                    ObjectId::default()
-                };
-                Reference::Own(common.value.lock().clone(), identity)
+                Reference::Own(common.value.lock().clone(), common.identity_for_one())
             }
             Reference::Nothing | Reference::Own(..) => return,
         };
@@ -214,12 +219,28 @@ impl<T: TryClone + Default> Shared<T> {
         drop(old);
     }
 
-    /// As [`Shared::separate`], and nobody holds a copy of the value any more: the holder's next changes allocate nothing. It takes
-    /// along which one it is if at most `leaving` hold it, which are to leave it.
+    /// As [`Shared::separate`], with a copy that was made before, and maybe changed since.
+    pub fn separate_as(&self, copy: Shared<T>) {
+        let Some(value) = copy.own() else {
+            return self.separate();
+        };
+        let mut hold = self.0.lock();
+        let identity = match &*hold {
+            Reference::Common(common) => common.identity_for_one(),
+            Reference::Own(_, identity) => identity.take(),
+            Reference::Nothing => ObjectId::default(),
+        };
+        let old = core::mem::replace(&mut *hold, Reference::Own(value, identity));
+        drop(hold);
+        drop(old);
+    }
+
+    /// The value is the holder's own, and nobody holds a copy of it any more: the holder's next changes allocate nothing. Only of who
+    /// holds it alone.
     ///
     /// # Errors
     /// `ENOMEM`, nothing changed. `ESRCH`: it was given up.
-    pub fn make_own(&self, leaving: usize) -> Result<(), Errno> {
+    pub fn make_own(&self) -> Result<(), Errno> {
         let own = self.snapshot()?;
         let is_own = self.own().is_some();
         // The holder's and this one.
@@ -230,8 +251,8 @@ impl<T: TryClone + Default> Shared<T> {
         let mut hold = self.0.lock();
         let identity = match &*hold {
             Reference::Own(_, identity) => identity.take(),
-            Reference::Common(common) if Arc::strong_count(common) <= leaving => common.identity.take(),
-            Reference::Nothing | Reference::Common(_) => ObjectId::default(),
+            Reference::Common(common) => common.identity_for_one(),
+            Reference::Nothing => ObjectId::default(),
         };
         let old = core::mem::replace(&mut *hold, Reference::Own(own, identity));
         drop(hold);

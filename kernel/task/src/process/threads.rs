@@ -169,14 +169,14 @@ impl Process {
     ///
     /// # Errors
     /// A restart marker: a signal waits for the creator, or its end. Whoever sends to all threads reaches the new one or is seen by
-    /// its creator. `EAGAIN`: for want of memory.
+    /// its creator. `ENOMEM`.
     pub fn add_thread(&self, creator: &Thread, thread: &Arc<Thread>) -> Result<(), Errno> {
         let mut group = self.threads.group.lock();
         if signal::is_pending(creator) {
             return Err(Errno::RESTART_ALWAYS);
         }
         let further = &mut group.all.further;
-        further.try_push(thread.clone()).map_err(|_| Errno::EAGAIN)?;
+        further.try_push(thread.clone())?;
         group.living += 1;
         // Under the lock: who asks for looks from now on finds the thread, and who asked before is seen.
         self.watch_time_of(thread);

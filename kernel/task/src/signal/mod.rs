@@ -115,7 +115,7 @@ impl ProcessSignals {
         if self.actions.read(|actions| actions.changed.is_empty()) {
             return Ok(());
         }
-        self.actions.make_own(0)
+        self.actions.make_own()
     }
 
     /// What a child inherits: the actions.

@@ -94,7 +94,9 @@ impl Process {
             return Err(Errno::EAGAIN);
         }
         let id = self.timers.claim_id();
-        let timer = fallible::arc(Timer::new(id, source, describe(id), self)).map_err(|_| Errno::EAGAIN)?;
+        let place = scheduler::current().with_room(fallible::arc_place);
+        let place = place.map_err(|_| Errno::EAGAIN)?;
+        let timer = place.fill(|| Timer::new(id, source, describe(id), self));
         signal::keep_place(self, &timer)?;
         if let Err(error) = self.enlist(id, &timer) {
             signal::give_up_place(self, &timer);
@@ -108,7 +110,8 @@ impl Process {
         if let Some(process) = &measured {
             process.processor_time.add(timer)?;
         }
-        let added = self.timers.0.lock().all.insert(id, timer.clone());
+        let insert = || self.timers.0.lock().all.insert(id, timer.clone());
+        let added = scheduler::current().with_room(insert);
         if let (Err(_), Some(process)) = (&added, &measured) {
             process.processor_time.remove(timer);
         }
