@@ -20,6 +20,11 @@ impl Page {
         (self.0 & PM_PRESENT != 0).then_some(self.0 & PM_PFN_MASK)
     }
 
+    /// The place in swap space, if the page is there: the area's number and the page of it, as pagemap packs them.
+    pub fn slot(self) -> Option<u64> {
+        (self.0 & PM_SWAP != 0).then_some(self.0 & PM_PFN_MASK)
+    }
+
     /// Whether nobody else has the frame: a write would not copy.
     pub fn is_exclusive(self) -> bool {
         self.0 & PM_MMAP_EXCLUSIVE != 0

@@ -112,6 +112,13 @@ pub fn free(arguments: &[&str]) -> i32 {
         show(cache),
         show(kib("MemAvailable"))
     );
+    let (total, free) = (kib("SwapTotal"), kib("SwapFree"));
+    println!(
+        "Swap: {:>12} {:>11} {:>11}",
+        show(total),
+        show(total.saturating_sub(free)),
+        show(free)
+    );
     0
 }
 

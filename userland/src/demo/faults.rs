@@ -3,13 +3,13 @@
 use alloc::format;
 use alloc::string::String;
 
+use super::compressed::CompressedDisk;
 use super::sibling::{Fault, Sibling, fault_of};
-use super::story::{Story, minor_faults};
+use super::story::{Story, faults, minor_faults};
 use crate::pages::{self, Translation};
 use crate::runtime::Result;
 use crate::runtime::file::{self, File};
 use crate::runtime::memory::{Mapping, PAGE, Sharing};
-use crate::runtime::process::{self, RUSAGE_SELF};
 use abi::file::{AtFlags, OpenFlags};
 use abi::memory::ProtFlags;
 use abi::signal::Signal;
@@ -125,6 +125,26 @@ fn small_file() -> Result<File> {
     Ok(file)
 }
 
+/// A page of a file that has to be read first: of a disk in memory, which forgets what it has cached.
+fn not_yet_read(story: &mut Story) -> Result<()> {
+    let Some(disk) = CompressedDisk::take(16 * PAGE) else {
+        story.not_here("a page that is still on a disk wants /dev/zram0, unused");
+        return Ok(());
+    };
+    story.say("A page of a file that is still on a disk is read first. Such a fault is called major, and counted apart:");
+    let file = disk.open()?;
+    file.write(&[b'x'; PAGE])?;
+    file.flush_buffers()?;
+    let mapped = Mapping::file(&file, 0, PAGE, ProtFlags::PROT_READ, Sharing::Shared)?;
+    let (minor, major) = faults(|| mapped.touch(0))?;
+    story.row(&format!(
+        "first load of a page of /dev/zram0: {minor} minor, {major} major"
+    ));
+    let is_right = mapped.load(0) == u64::from_le_bytes([b'x'; 8]);
+    story.check(is_right && major == 1, "one major fault, and what the disk holds");
+    Ok(())
+}
+
 /// Q14
 pub fn which_faults(story: &mut Story) -> Result<()> {
     story.say("Faults that the kernel serves, and the program never sees but in its count of minor faults:");
@@ -160,15 +180,8 @@ pub fn which_faults(story: &mut Story) -> Result<()> {
         "first load of a mapped file: at most one fault, and the file's content",
     );
 
-    let major = process::usage(RUSAGE_SELF)?.majflt;
-    story.say(
-        "If a page of a file had to be read from a disk first, its fault would be called major. Holstein's files are in \
-         memory. (Linux can also watch writes by faults, soft-dirty; not on arm64, and not here.)",
-    );
-    story.row(&format!("major faults of this program so far: {major}"));
-    if Translation::of("self").is_ok() {
-        story.check(major == 0, "none was major");
-    }
+    not_yet_read(story)?;
+    story.say("(Linux can also watch writes by faults, soft-dirty; not on arm64, and not here.)");
 
     story.say("Faults that are the program's own, each tried in a child:");
     let hole = {

@@ -2,9 +2,11 @@
 //! its theme; it prints what it does and saw, and checks it. They use Linux's own interfaces, so they run on Linux for
 //! comparison; what only Holstein can show is left out there, with the words `not on this kernel`.
 
+mod compressed;
 mod cost;
 mod exec;
 mod faults;
+mod paging;
 mod pool;
 mod shortage;
 mod sibling;
@@ -24,7 +26,7 @@ struct Question {
     answer: fn(&mut Story) -> Result<()>,
 }
 
-const QUESTIONS: [Question; 15] = [
+const QUESTIONS: [Question; 16] = [
     Question {
         number: 1,
         text: "Pages are read-only after fork: why does the program get no SIGSEGV?",
@@ -99,6 +101,11 @@ const QUESTIONS: [Question; 15] = [
         number: 15,
         text: "What happens when memory runs out in the middle of a copy?",
         answer: shortage::memory_runs_out,
+    },
+    Question {
+        number: 16,
+        text: "A page goes out to swap space and comes back: what do both sides of a fork see?",
+        answer: paging::out_and_back,
     },
 ];
 

@@ -99,10 +99,15 @@ pub fn describe(page: Page) -> String {
 
 /// How many minor faults this process takes while it runs something.
 pub fn minor_faults(run: impl FnOnce()) -> Result<i64> {
+    faults(run).map(|(minor, _)| minor)
+}
+
+/// How many minor and major faults this process takes while it runs something.
+pub fn faults(run: impl FnOnce()) -> Result<(i64, i64)> {
     // The first call brings in the stack and the tables that the second one uses.
     process::usage(RUSAGE_SELF)?;
     let before = process::usage(RUSAGE_SELF)?;
     run();
     let after = process::usage(RUSAGE_SELF)?;
-    Ok(after.minflt - before.minflt)
+    Ok((after.minflt - before.minflt, after.majflt - before.majflt))
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::path::c_string;
 use super::raw::syscall;
 use super::{Errno, Result};
+use abi::block::BLKFLSBUF;
 use abi::file::{self as flags, AccessFlags, AtFlags, OpenFlags, PollFd, Stat};
 use abi::{nr, time::TimeSpec};
 
@@ -109,6 +110,12 @@ impl File {
     /// Writes everything.
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
         write_all(self.0, bytes)
+    }
+
+    /// `BLKFLSBUF`: writes what is cached of a disk, and forgets it.
+    pub fn flush_buffers(&self) -> Result<()> {
+        // SAFETY: the request has no argument.
+        unsafe { syscall(nr::IOCTL, [self.0 as usize, BLKFLSBUF as usize, 0]) }.map(drop)
     }
 
     /// fstat(2).

@@ -4,7 +4,7 @@
 use super::file::File;
 use super::raw::syscall;
 use super::{Errno, Result};
-use abi::memory::{MAP_PRIVATE, MAP_SHARED, MapFlags, MremapFlags, ProtFlags};
+use abi::memory::{MADV_PAGEOUT, MAP_PRIVATE, MAP_SHARED, MapFlags, MremapFlags, ProtFlags};
 use abi::nr;
 
 /// The size of a page: Holstein and Linux's usual arm64 kernels have 4 KiB.
@@ -121,6 +121,13 @@ impl Region {
         let arguments = [self.address, self.pages() * PAGE, states.as_mut_ptr() as usize];
         // SAFETY: the kernel writes a byte for each page, and there is room for them.
         unsafe { syscall(nr::MINCORE, arguments) }.map(drop)
+    }
+
+    /// Says that the region is not needed (`MADV_PAGEOUT`): its pages go out to swap space, if there is any.
+    pub fn page_out(&self) -> Result<()> {
+        let arguments = [self.address, self.pages() * PAGE, MADV_PAGEOUT as usize];
+        // SAFETY: the region's content stays as it is.
+        unsafe { syscall(nr::MADVISE, arguments) }.map(drop)
     }
 
     /// mprotect(2) of whole pages.

@@ -27,6 +27,7 @@ pub mod semaphore;
 pub mod signal;
 pub mod socket;
 mod start;
+pub mod swap;
 pub mod system;
 pub mod terminal;
 pub mod threads;
