@@ -1,12 +1,19 @@
 // Pages that go out to swap space and come back. Swap space is on already.
 //   swapping pages              what calls and /proc say of some pages that are sent away, alone and on both sides of a fork
 //   swapping deep MIB SECONDS   so much memory, forked three deep: each of the four stores and checks every byte, for so long
+//   swapping broken read|write  some pages, one of which the disk does not give back, or does not take
+//   swapping share              some pages are sent to two areas of one priority; `first NAME`: all to that one
+//   swapping on NAME PRIORITY   swapon(2)
+//   swapping hold MIB           so much memory, for as long as /tmp/full is there, which it makes
 //   swapping fill MIB           so much memory, stored and checked once, and again in a child
 #include "check.h"
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/swap.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 
@@ -202,11 +209,107 @@ static void fill(size_t mib) {
     for (size_t page = 0; page < pages; page++) CHECK(holds(memory + page * WORDS, page + 1));
 }
 
+// What /proc/swaps says is used of an area, in KiB.
+static long used_of(const char *name) {
+    char line[256], found[128];
+    long used = -1, size, now;
+    FILE *file = fopen("/proc/swaps", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "%127s %*s %ld %ld", found, &size, &now) == 3 && strcmp(found, name) == 0) used = now;
+    if (file) fclose(file);
+    return used;
+}
+
+static void send_away(size_t pages) {
+    uint64_t *memory = map(pages * PAGE);
+    for (size_t number = 0; number < pages; number++) store(memory + number * WORDS, number + 1);
+    CHECK(madvise(memory, pages * PAGE, MADV_PAGEOUT) == 0);
+}
+
+// Areas of one priority get alike.
+static void share(void) {
+    send_away(4096);
+    long one = used_of("/dev/zram0"), other = used_of("/dev/vda");
+    printf("used: %ld and %ld KiB\n", one, other);
+    CHECK(one + other >= 4096 * 4 && labs(one - other) <= 512);
+}
+
+static void first(const char *name) {
+    long before = used_of(name);
+    send_away(1024);
+    CHECK(used_of(name) - before >= 1024 * 4);
+}
+
+// So much memory, for as long as there is a file that says that it is there.
+static void hold(size_t mib) {
+    size_t pages = mib << 8;
+    uint64_t *memory = map(pages * PAGE);
+    for (size_t page = 0; page < pages; page++) store(memory + page * WORDS, page + 1);
+    FILE *file = fopen("/tmp/full", "w");
+    CHECK(file && fputs("full\n", file) > 0 && fclose(file) == 0);
+    while (access("/tmp/full", F_OK) == 0) usleep(100000);
+    for (size_t page = 0; page < pages; page++) CHECK(holds(memory + page * WORDS, page + 1));
+}
+
+static sigjmp_buf broken_off;
+static siginfo_t broken_at;
+static void note_broken(int signal, siginfo_t *info, void *context) {
+    (void)signal, (void)context;
+    broken_at = *info;
+    siglongjmp(broken_off, 1);
+}
+
+// Whether a page holds what was stored there; -1 if a signal says that it cannot be had.
+static int look(uint64_t *page, uint64_t seed) {
+    if (sigsetjmp(broken_off, 1) != 0) {
+        CHECK(broken_at.si_code == BUS_ADRERR && (uint64_t *)broken_at.si_addr == page);
+        return -1;
+    }
+    return holds(page, seed);
+}
+
+// The disk fails for one page alone.
+static void broken(int is_read) {
+    enum { FEW = 16 };
+    size_t present, swapped, lost = 0;
+    struct sigaction action = {.sa_sigaction = note_broken, .sa_flags = SA_SIGINFO};
+    CHECK(sigaction(SIGBUS, &action, NULL) == 0);
+    uint64_t *memory = map(FEW * PAGE);
+    for (size_t number = 0; number < FEW; number++) store(memory + number * WORDS, number + 1);
+    long out = number_of("/proc/vmstat", "pswpout");
+    CHECK(madvise(memory, FEW * PAGE, MADV_PAGEOUT) == 0);
+    count(memory, FEW, &present, &swapped);
+    CHECK(present + swapped == FEW);
+    long written = number_of("/proc/vmstat", "pswpout") - out;
+    printf("%ld of %d pages were written\n", written, FEW);
+    CHECK(written == FEW - !is_read);
+    for (int round = 0; round < 2; round++, lost = 0) {
+        for (size_t number = 0; number < FEW; number++) {
+            int found = look(memory + number * WORDS, number + 1);
+            CHECK(found != 0);
+            lost += found < 0;
+        }
+        printf("%zu of %d pages could not be had\n", lost, FEW);
+        CHECK(lost == (is_read ? 1 : 0));
+    }
+    // What is stored there instead is another page's.
+    CHECK(munmap(memory, FEW * PAGE) == 0);
+    memory = map(FEW * PAGE);
+    for (size_t number = 0; number < FEW; number++) store(memory + number * WORDS, number + 100);
+    for (size_t number = 0; number < FEW; number++) CHECK(holds(memory + number * WORDS, number + 100));
+    CHECK(munmap(memory, FEW * PAGE) == 0);
+}
+
 int main(int count, char **words) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     const char *what = count > 1 ? words[1] : "pages";
     if (strcmp(what, "deep") == 0) deep(atoi(words[2]), atoi(words[3]));
     else if (strcmp(what, "fill") == 0) fill(atoi(words[2]));
+    else if (strcmp(what, "share") == 0) share();
+    else if (strcmp(what, "on") == 0) CHECK(swapon(words[2], SWAP_FLAG_PREFER | atoi(words[3])) == 0);
+    else if (strcmp(what, "first") == 0) first(words[2]);
+    else if (strcmp(what, "hold") == 0) hold(atoi(words[2]));
+    else if (strcmp(what, "broken") == 0) broken(strcmp(words[2], "read") == 0);
     else sent_away(), cold();
     printf("swapping: %d passed, %d failed\n", passed, failed);
     return failed != 0;

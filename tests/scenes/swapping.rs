@@ -5,13 +5,22 @@ use crate::busybox;
 use crate::disks::drive;
 use anyhow::Result;
 use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
+use tests::files;
 use tests::{Machine, Scene, Session, Stage, Virt, program};
 
 pub const SCENES: &[Scene] = &[
     Scene::holstein("swapping.pages", pages).checked(),
+    Scene::holstein("swapping.zram", |stage| deep(stage, ZRAM, 3)).within_seconds(300),
     Scene::holstein("swapping.disk", |stage| deep(stage, DISK, 3)).within_seconds(300),
     Scene::holstein("swapping.refused", refused),
+    Scene::holstein("swapping.files", in_file),
+    Scene::holstein("swapping.turns", turns),
+    Scene::holstein("swapping.too_little", too_little).within_seconds(300),
+    Scene::holstein("swapping.broken_in", |stage| broken(stage, "read")),
+    Scene::holstein("swapping.broken_out", |stage| broken(stage, "write")),
 ];
 
 /// Where the pages go: the device, and what makes it ready.
@@ -20,14 +29,24 @@ type Place = (&'static str, &'static str);
 const ZRAM: Place = ("/dev/zram0", "echo 256M > /sys/block/zram0/disksize");
 const DISK: Place = ("/dev/vda", "true");
 
-/// A machine with little memory and an empty disk.
-fn boot(stage: &mut Stage, memory: &'static str) -> Result<Session> {
+/// An empty disk.
+fn disk(stage: &Stage) -> Result<PathBuf> {
     let disk = stage.file("swap.img");
     File::create(&disk)?.set_len(512 << 20)?;
+    Ok(disk)
+}
+
+/// A machine with little memory and an empty disk.
+fn boot(stage: &mut Stage, memory: &'static str) -> Result<Session> {
+    let disk = drive(&disk(stage)?, "");
+    boot_with(stage, memory, disk)
+}
+
+fn boot_with(stage: &mut Stage, memory: &'static str, disk: Vec<String>) -> Result<Session> {
     stage.compile("swapping")?;
     let initramfs = busybox::initramfs(stage, "file /swapping swapping 755\n")?;
     let mut load = stage.load_with(initramfs, "rdinit=/init");
-    load.arguments = drive(&disk, "");
+    load.arguments = disk;
     let machine = Machine::Virt(Virt {
         memory,
         ..Virt::default()
@@ -82,6 +101,109 @@ fn deep(stage: &mut Stage, place: Place, seconds: u32) -> Result<()> {
     )?;
     shell.check("dmesg | grep -c 'Out of memory'", "^0$")?;
     swap_off(&mut shell, place)?;
+    power_off(&mut shell)
+}
+
+/// A disk that refuses one page. On the way out the page stays; on the way in who wants it is told by a signal, and nobody else.
+fn broken(stage: &mut Stage, way: &str) -> Result<()> {
+    // Of the fourth slot, behind the header.
+    const SECTOR: usize = 4 * 8;
+    let path = disk(stage)?;
+    let blockdev = format!(
+        "driver=blkdebug,node-name=bad,image.driver=file,image.filename={},inject-error.0.event=none,\
+         inject-error.0.iotype={way},inject-error.0.sector={SECTOR},inject-error.0.errno=5",
+        path.display()
+    );
+    let arguments = ["-blockdev", &blockdev, "-device", "virtio-blk-device,drive=bad"];
+    let mut shell = boot_with(stage, "256M", arguments.map(String::from).into())?;
+    swap_on(&mut shell, DISK)?;
+    shell.check(&format!("/swapping broken {way}"), &program::success("swapping"))?;
+    let message = match way {
+        "read" => "Read-error on swap-device",
+        _ => "Write-error on swap-device",
+    };
+    shell.check(&format!("dmesg | grep -c '{message}'"), "^[1-9]")?;
+    swap_off(&mut shell, DISK)?;
+    power_off(&mut shell)
+}
+
+/// A file of ext4, which nobody can write meanwhile; and who has a disk to himself.
+fn in_file(stage: &mut Stage) -> Result<()> {
+    let path = disk(stage)?;
+    let mut make = Command::new("mke2fs");
+    files::run(make.args(["-q", "-t", "ext4", "-b", "4096"]).arg(&path))?;
+    let mut shell = boot_with(stage, "256M", drive(&path, ""))?;
+    for (command, answer) in [
+        (
+            "mkdir /mnt; mount -t ext4 /dev/vda /mnt && echo mounted",
+            "^mounted",
+        ),
+        (
+            "dd if=/dev/zero of=/mnt/swap bs=1M count=64 && mkswap /mnt/swap && sync && swapon /mnt/swap",
+            "",
+        ),
+        ("grep -c '/mnt/swap .*file' /proc/swaps", "^1$"),
+        ("swapon /mnt/swap", "busy"),
+        ("echo more >> /mnt/swap", "Text file busy"),
+        ("umount /mnt", "busy"),
+        ("/swapping pages", &program::success("swapping")),
+        (
+            "swapoff /mnt/swap && echo more >> /mnt/swap && echo written",
+            "^written",
+        ),
+        (
+            "truncate -s 8M /mnt/hole && mkswap /mnt/hole && sync && /swapping on /mnt/hole 1",
+            "errno 22",
+        ),
+        (
+            "dd if=/dev/zero of=/tmp/swap bs=1M count=4 && mkswap /tmp/swap && swapon /tmp/swap",
+            "Invalid argument",
+        ),
+        ("swapon /dev/vda", "busy"),
+        (
+            "umount /mnt && mount -t ext4 /dev/vda /mnt && umount /mnt && echo again",
+            "^again",
+        ),
+        (
+            "mkswap /dev/vda && swapon /dev/vda && mount -t ext4 /dev/vda /mnt",
+            "busy",
+        ),
+        ("swapoff /dev/vda && echo off", "^off"),
+    ] {
+        shell.check(command, answer)?;
+    }
+    power_off(&mut shell)
+}
+
+/// Two areas of one priority fill alike; one of a higher comes first.
+fn turns(stage: &mut Stage) -> Result<()> {
+    let mut shell = boot(stage, "256M")?;
+    shell.check(
+        "echo 64M > /sys/block/zram0/disksize; mkswap /dev/zram0; mkswap /dev/vda; /swapping on /dev/zram0 5; /swapping on /dev/vda 5",
+        "",
+    )?;
+    shell.check("/swapping share", &program::success("swapping"))?;
+    shell.check(
+        "swapoff /dev/vda && /swapping on /dev/vda 6 && /swapping first /dev/vda",
+        "1 passed, 0 failed\r?\n(.*\n)?swapping: [1-9][0-9]* passed, 0 failed",
+    )?;
+    shell.check(
+        "swapoff /dev/zram0; swapoff /dev/vda; grep -c dev /proc/swaps",
+        "^0$",
+    )?;
+    power_off(&mut shell)
+}
+
+/// Swap space cannot be given up where there is no memory for what is in it, and then all of it is there as before.
+fn too_little(stage: &mut Stage) -> Result<()> {
+    let mut shell = boot(stage, "96M")?;
+    swap_on(&mut shell, DISK)?;
+    shell.type_line("/swapping hold 140 & sleep 1; while ! grep -q . /tmp/full; do sleep 1; done; swapoff /dev/vda; rm /tmp/full; wait")?;
+    shell.expect("Cannot allocate memory")?;
+    shell.expect(&program::success("swapping"))?;
+    shell.expect_prompt()?;
+    shell.check("dmesg | grep -c 'Out of memory'", "^0$")?;
+    swap_off(&mut shell, DISK)?;
     power_off(&mut shell)
 }
 

@@ -37,7 +37,7 @@ pub struct Volume {
     pub is_claimed: AtomicBool,
 }
 
-/// A volume that nobody else swaps to, until this is dropped.
+/// A volume that is somebody's, until this is dropped: nobody else swaps to it, mounts it, or opens it with `O_EXCL`.
 pub struct VolumeClaim(Arc<Volume>);
 
 impl VolumeClaim {
@@ -57,12 +57,25 @@ impl Volume {
     /// Takes it for the caller alone.
     ///
     /// # Errors
-    /// `EBUSY`: it is somebody's.
+    /// `EBUSY`: it is somebody's, or the disk is that it is a partition of, or a partition of it.
     pub fn claim(self: &Arc<Volume>) -> Result<VolumeClaim, Errno> {
+        // One at a time: nobody looks while another has looked and not claimed yet.
+        let volumes = VOLUMES.write();
+        let is_in_the_way = |other: &&Arc<Volume>| {
+            let is_whole = self.partition.is_none() || other.partition.is_none();
+            is_whole && self.is_on_disk_of(other) && other.is_claimed.load(Ordering::Relaxed)
+        };
+        if volumes.iter().any(|other| is_in_the_way(&other)) {
+            return Err(Errno::EBUSY);
+        }
         match self.is_claimed.swap(true, Ordering::Acquire) {
             true => Err(Errno::EBUSY),
             false => Ok(VolumeClaim(self.clone())),
         }
+    }
+
+    fn is_on_disk_of(&self, other: &Volume) -> bool {
+        core::ptr::addr_eq(Arc::as_ptr(&self.disk), Arc::as_ptr(&other.disk))
     }
 
     /// Where on the disk something begins.

@@ -11,7 +11,7 @@ use mm::PAGE_SIZE;
 use pagecache::PageStore;
 use platform::frame;
 use sched::scheduler;
-use vfs::inode_ops::{RegularOps, Seek, SizeChange};
+use vfs::inode_ops::{PagesOnDisk, RegularOps, Seek, SizeChange};
 
 use crate::PAGE;
 use crate::inode::{StoredInode, pages_of};
@@ -241,6 +241,15 @@ impl RegularOps for StoredInode {
     fn zero(&self, start: u64, end: u64, size: SizeChange) -> Result<(), Errno> {
         self.punch(start, end)?;
         self.allocate(start, end, size)
+    }
+
+    fn place(&self, page: u64, most: u32) -> Result<PagesOnDisk, Errno> {
+        let run = self.mounted.with(|tree| tree.page_run(self.number, page, most))?;
+        let run = run.ok_or(Errno::EINVAL)?;
+        Ok(PagesOnDisk {
+            sector: run.sector.ok_or(Errno::EINVAL)?,
+            len: run.len.clamp(1, most),
+        })
     }
 
     /// In whole pages: what has a place on the disk and was written there, and what is about to be, is data. Room that nobody wrote to is a hole.

@@ -151,10 +151,11 @@ impl FileSystem for DiskKind {
         if access == Access::ReadWrite && disk.is_read_only() {
             return Err(Errno::EROFS);
         }
+        let claim = disk.claim()?;
         // What was written to the disk itself is there before, and what is kept of it is of yesterday behind.
         pagecache::forget_disk(disk.number)?;
         let tree = self.open(&disk, access, options)?;
-        let mounted = fallible::arc(Mounted::new(disk, tree))?;
+        let mounted = fallible::arc(Mounted::new(claim, tree))?;
         mounted.set_stops_at_damage(options::after_damage(options));
         mounted.set_super_block(SuperBlock::new(self, number, 0)?);
         let root = Dentry::detached(b"", mounted.inode(mounted.root)?)?;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use abi::Errno;
 use block::Volume;
+use block::volume::VolumeClaim;
 use core::sync::atomic::{AtomicBool, Ordering};
 use ext4::{Moment, Surroundings};
 use lock::{Mutex, rank};
@@ -54,6 +55,8 @@ impl Surroundings for KernelSurroundings {
 pub struct Mounted {
     /// The disk that it is on.
     pub disk: Arc<Volume>,
+    /// Nobody else's while it is mounted.
+    _claim: VolumeClaim,
     /// The number of its root.
     pub root: u32,
     /// Whether names that differ in case alone are the same.
@@ -98,9 +101,10 @@ pub struct KeptInode {
 
 impl Mounted {
     /// A file system on that disk, which has no root yet.
-    pub fn new(disk: Arc<Volume>, tree: Box<dyn DiskTree>) -> Mounted {
+    pub fn new(claim: VolumeClaim, tree: Box<dyn DiskTree>) -> Mounted {
         Mounted {
-            disk,
+            disk: claim.volume().clone(),
+            _claim: claim,
             root: tree.root(),
             case: tree.name_case(),
             keeps_owners: tree.keeps_owners(),

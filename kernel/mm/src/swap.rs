@@ -60,6 +60,9 @@ impl Slot {
     }
 }
 
+/// Slots that are taken of one area before another of its priority has its turn: neighbours are written in one request.
+const TURN: u32 = 64;
+
 /// What lies below an area.
 pub trait SwapDevice: Send + Sync {
     /// The slot is free: what stands in it is not needed any more. Called with locks held; does not sleep.
@@ -87,6 +90,8 @@ struct State {
     cached: usize,
     /// Where [`Swap::drop_unused`] goes on.
     hand: u32,
+    /// The area that has its turn among those of one priority, and how many slots of it are still to be taken.
+    turn: (usize, u32),
 }
 
 /// Where the bytes of a slot's page are.
@@ -140,20 +145,25 @@ impl State {
         area.expect("a slot is of an area").record(slot.offset())
     }
 
-    /// A free slot, of the area that is to be used first.
+    /// A free slot, of the area that is to be used first: of several with one priority each has its turn.
     fn allocate(&mut self) -> Option<Slot> {
-        let usable = |area: &&mut SlotArea| area.is_open && area.has_free();
-        let areas = self.areas.iter_mut().enumerate();
-        let open = areas.filter_map(|(number, area)| Some((number, area.as_mut().filter(usable)?)));
-        // Of several with one priority the first.
-        let (number, area) = open.reduce(|best, next| {
-            if next.1.priority > best.1.priority {
-                next
-            } else {
-                best
+        let usable = |area: &&SlotArea| area.is_open && area.has_free();
+        let open = || self.areas.iter().flatten().filter(usable);
+        let priority = open().map(|area| area.priority).max()?;
+        let is_first = |number: usize| {
+            let area = self.areas[number].as_ref().filter(usable);
+            area.is_some_and(|area| area.priority == priority)
+        };
+        let (last, left) = self.turn;
+        let (number, left) = match left > 0 && is_first(last) {
+            true => (last, left),
+            false => {
+                let mut following = (1..=Slot::AREAS).map(|step| (last + step) % Slot::AREAS);
+                (following.find(|number| is_first(*number))?, TURN)
             }
-        })?;
-        let offset = area.take_free()?;
+        };
+        self.turn = (number, left - 1);
+        let offset = self.areas[number].as_mut()?.take_free()?;
         self.used += 1;
         Some(Slot::new(number, offset))
     }
@@ -178,7 +188,7 @@ impl State {
 
 impl Swap {
     /// One more area of `slots` pages, at most [`Slot::MOST`]; its number. Of areas with free slots that with the highest priority is
-    /// used.
+    /// used; those of one priority have their turns.
     ///
     /// # Errors
     /// [`NoMemory`]: there is none for the records, or there are too many areas.

@@ -204,7 +204,8 @@ fn swaps((): &(), text: &mut Text) -> Result<(), Errno> {
         let (size, used) = (kilobytes(area.pages), kilobytes(area.used));
         let tabs = |number: u64| if number < 10_000_000 { "\t\t" } else { "\t" };
         text.add(format_args!(
-            "partition\t{size}{}{used}{}{}\n",
+            "{}\t{size}{}{used}{}{}\n",
+            if area.is_file { "file\t" } else { "partition" },
             tabs(size),
             tabs(used),
             area.priority

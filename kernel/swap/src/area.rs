@@ -3,25 +3,21 @@
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use block::volume::VolumeClaim;
-use block::zram::{self, ZRAM_MAJOR, Zram};
-use block::{BlockDevice, Volume};
+use block::Volume;
 use lock::Mutex;
 use memory::FrameHandle;
-use mm::{Interrupted, PAGE_SIZE, Slot, SwapDevice};
+use mm::{Interrupted, Slot, SwapDevice};
 use sched::wait::WaitQueue;
 
+use crate::place::{SwapPlace, SwapPlaceId};
 use crate::read;
 
-/// Sectors of a page.
-const PAGE_SECTORS: u64 = (PAGE_SIZE / block::SECTOR_SIZE) as u64;
 /// Pages in front of the first slot: the header.
 const HEADER_PAGES: u64 = 1;
 
 /// An area in use.
 pub struct Area {
-    /// Whose sectors they are, and nobody else's meanwhile.
-    claim: VolumeClaim,
+    place: SwapPlace,
     /// What swapon(2) was given, for /proc/swaps.
     name: Vec<u8>,
     priority: i16,
@@ -41,6 +37,8 @@ pub struct AreaReport {
     pub used: u64,
     /// Areas with a higher one are used first.
     pub priority: i16,
+    /// It is a file.
+    pub is_file: bool,
 }
 
 /// By number.
@@ -51,9 +49,9 @@ impl Area {
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn new(claim: VolumeClaim, name: Vec<u8>, priority: i16) -> Result<Arc<Area>, Errno> {
+    pub fn new(place: SwapPlace, name: Vec<u8>, priority: i16) -> Result<Arc<Area>, Errno> {
         memory::fallible::arc(Area {
-            claim,
+            place,
             name,
             priority,
             has_read: WaitQueue::new(),
@@ -62,17 +60,11 @@ impl Area {
 
     /// The disk.
     pub fn volume(&self) -> &Arc<Volume> {
-        self.claim.volume()
+        self.place.volume()
     }
 
-    /// What it lies on, if that is memory.
-    fn zram(&self) -> Option<&'static Zram> {
-        let is_zram = self.volume().number.0 == ZRAM_MAJOR;
-        zram::get().filter(|_| is_zram).map(|zram| &**zram)
-    }
-
-    fn sector(slot: Slot) -> u64 {
-        (u64::from(slot.offset()) + HEADER_PAGES) * PAGE_SECTORS
+    fn page(slot: Slot) -> u64 {
+        u64::from(slot.offset()) + HEADER_PAGES
     }
 
     /// Reads the pages of slots that follow each other.
@@ -80,12 +72,12 @@ impl Area {
     /// # Errors
     /// `EIO`, `ENOMEM`.
     pub fn read(&self, first: Slot, pages: &[FrameHandle]) -> Result<(), Errno> {
-        self.volume().read_pages(Area::sector(first), pages)
+        self.place.read(Area::page(first), pages)
     }
 
     /// Pages that are read at once: of memory only the one that is wanted.
     pub fn window(&self) -> usize {
-        match self.zram() {
+        match self.place.zram() {
             Some(_) => 1,
             None => read::WINDOW,
         }
@@ -93,7 +85,7 @@ impl Area {
 
     /// Frames have become free, of which a compressed area takes what it needs to go on with.
     pub fn note_freed(&self) {
-        if let Some(zram) = self.zram() {
+        if let Some(zram) = self.place.zram() {
             zram.fill_reserve();
         }
     }
@@ -103,14 +95,14 @@ impl Area {
     /// # Errors
     /// `EIO`, `ENOMEM`.
     pub fn write(&self, first: Slot, pages: &[FrameHandle]) -> Result<(), Errno> {
-        self.volume().write_pages(Area::sector(first), pages)
+        self.place.write(Area::page(first), pages)
     }
 }
 
 impl SwapDevice for Area {
     fn note_free(&self, slot: Slot) {
-        if let Some(zram) = self.zram() {
-            zram.forget(u64::from(slot.offset()) + HEADER_PAGES);
+        if let Some(zram) = self.place.zram() {
+            zram.forget(Area::page(slot));
         }
     }
 
@@ -135,13 +127,17 @@ pub fn get(number: usize) -> Option<Arc<Area>> {
     AREAS.lock().get(number)?.clone()
 }
 
-/// The number of the area on a disk.
-pub fn find(volume: (u32, u32)) -> Option<usize> {
+/// The number of the area that lies there.
+pub fn find(place: SwapPlaceId) -> Option<usize> {
     let areas = AREAS.lock();
-    areas.iter().position(|area| {
-        let area = area.as_ref();
-        area.is_some_and(|area| area.volume().number == volume)
-    })
+    areas
+        .iter()
+        .position(|area| area.as_ref().is_some_and(|area| area.place.id() == place))
+}
+
+/// Whether an area lies there.
+pub fn is_used(place: SwapPlaceId) -> bool {
+    find(place).is_some()
 }
 
 /// The lowest priority that an area in use has without having asked for one: they count down from -2, as on Linux.
@@ -162,6 +158,7 @@ pub fn areas() -> impl Iterator<Item = Result<AreaReport, Errno>> {
             pages: usage.slots,
             used: usage.used,
             priority: area.priority,
+            is_file: matches!(area.place.id(), SwapPlaceId::File(..)),
         }))
     })
 }

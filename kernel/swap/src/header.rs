@@ -2,8 +2,10 @@
 
 use abi::Errno;
 use alloc::vec::Vec;
-use block::{BlockDevice, Volume};
+use memory::FrameHandle;
 use mm::PAGE_SIZE;
+
+use crate::place::SwapPlace;
 
 /// Its last bytes.
 const MAGIC: &[u8; 10] = b"SWAPSPACE2";
@@ -17,13 +19,15 @@ const WORD: usize = size_of::<u32>();
 /// # Errors
 /// `EINVAL`: there is no header, or it speaks of more than there is, of another version, or of pages that cannot be used: those are
 /// not supported. `EIO`, `ENOMEM`.
-pub fn read(volume: &Volume) -> Result<u32, Errno> {
-    let pages = volume.sectors() * block::SECTOR_SIZE as u64 / PAGE_SIZE as u64;
+pub fn read(place: &SwapPlace) -> Result<u32, Errno> {
+    let pages = place.pages();
     if pages < 2 {
         return Err(Errno::EINVAL);
     }
+    let page = FrameHandle::allocate().map_err(|_| Errno::ENOMEM)?;
+    place.read(0, core::slice::from_ref(&page))?;
     let mut bytes: Vec<u8> = memory::fallible::filled(PAGE_SIZE, 0)?;
-    volume.read(0, &mut bytes)?;
+    platform::frame::read(page.frame(), 0, &mut bytes);
     parse(&bytes, pages)
 }
 

@@ -1,7 +1,7 @@
 //! Swap: where pages go that are paged out, and who pages them out. Which page has which slot, and what is cached, is decided in the heart
 //! (`mm::Swap`); the bytes are moved here.
 //!
-//! * An [`area`] is a disk, a partition or /dev/zram0 with a header that mkswap(8) wrote; [`switch`] begins and ends its use.
+//! * An [`area`] is a disk, a partition, /dev/zram0 or a file ([`place`]) with a header that mkswap(8) wrote; [`switch`] begins and ends its use.
 //! * [`evict`] has the hand that goes over all address spaces and takes pages out of their tables; they stand in line to be
 //!   written ([`write`](mod@write)), and are free when they are written and nobody maps them.
 //! * A fault on a page that is not cached any more reads it ([`read`]).
@@ -18,12 +18,13 @@ extern crate alloc;
 mod area;
 mod evict;
 mod header;
+pub mod place;
 mod read;
 pub mod reclaim;
 pub mod switch;
 mod write;
 
-pub use area::{AreaReport, areas};
+pub use area::{AreaReport, areas, is_used};
 pub use evict::{Advice, advise};
 pub use read::pages_read;
 pub use write::pages_written;

@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use block::Volume;
 use mm::{BroughtBack, Others, SwapDevice, USER_END, VirtAddr};
 use sched::SleepingMutex;
 use sched::scheduler;
@@ -14,6 +13,7 @@ use sched::wait::WaitQueue;
 
 use crate::area::{self, Area};
 use crate::header;
+use crate::place::{SwapPlace, SwapPlaceId};
 use crate::read::{self, Read};
 use crate::reclaim;
 
@@ -28,19 +28,24 @@ static ALARM: WaitQueue = WaitQueue::new();
 /// Begins to use an area. `name`: for /proc/swaps. `priority`: areas with a higher one are used first; `None`: after all others.
 ///
 /// # Errors
-/// `EBUSY`: the disk is in use, as this or mounted. `EINVAL`: mkswap(8) was not there. `EROFS`: it cannot be written. `EIO`, `ENOMEM`.
+/// `EBUSY`: it is in use already. `EINVAL`: mkswap(8) was not there. `EROFS`: it cannot be written. `EIO`, `ENOMEM`.
 /// `EPERM`: there are as many areas as there can be.
-pub fn begin(volume: &Arc<Volume>, name: Vec<u8>, priority: Option<i16>) -> Result<(), Errno> {
+pub fn begin(place: SwapPlace, name: Vec<u8>, priority: Option<i16>) -> Result<(), Errno> {
     let _alone = SWITCHING.lock()?;
-    let claim = volume.claim()?;
-    if block::BlockDevice::is_read_only(&**volume) {
+    if area::find(place.id()).is_some() {
+        return Err(Errno::EBUSY);
+    }
+    let volume = place.volume().clone();
+    if block::BlockDevice::is_read_only(&*volume) {
         return Err(Errno::EROFS);
     }
-    // What was written to the disk itself is there before.
-    pagecache::forget_disk(volume.number)?;
-    let pages = header::read(volume)?;
+    if let SwapPlaceId::Disk(number) = place.id() {
+        // What was written to the disk itself is there before.
+        pagecache::forget_disk(number)?;
+    }
+    let pages = header::read(&place)?;
     let priority = priority.unwrap_or_else(area::next_priority);
-    let area = Area::new(claim, name, priority)?;
+    let area = Area::new(place, name, priority)?;
     let device: Arc<dyn SwapDevice> = area.clone();
     let number = memory::get()
         .swap()
@@ -57,14 +62,14 @@ pub fn begin(volume: &Arc<Volume>, name: Vec<u8>, priority: Option<i16>) -> Resu
     Ok(())
 }
 
-/// Ends the use of the area on a disk: all its pages come back first.
+/// Ends the use of the area that lies there: all its pages come back first.
 ///
 /// # Errors
 /// `EINVAL`: it is no area. `ENOMEM`: there is no memory for its pages. `EIO`: one of them cannot be read. `EINTR`: a signal has come.
 /// In these cases it is in use as before.
-pub fn end(volume: &Volume) -> Result<(), Errno> {
+pub fn end(place: SwapPlaceId) -> Result<(), Errno> {
     let _alone = SWITCHING.lock()?;
-    let number = area::find(volume.number).ok_or(Errno::EINVAL)?;
+    let number = area::find(place).ok_or(Errno::EINVAL)?;
     let swap = memory::get().swap();
     swap.close_area(number);
     if let Err(error) = empty(number) {

@@ -5,13 +5,17 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
-use abi::file::{AT_FDCWD, S_IFBLK};
+use abi::file::{AT_FDCWD, S_IFBLK, S_IFREG};
 use block::{Volume, volume};
+use mm::PAGE_SIZE;
+use sched::scheduler;
+use swap::place::{SwapFile, SwapPlace, SwapPlaceId};
 use swap::{reclaim, switch};
 use task::kernel_thread::{self, KernelWork};
 use task::thread::{Thread, ThreadExt};
 use vfs::device_registry::DeviceNumber;
-use vfs::{Dentry, LastLink};
+use vfs::file_ops::SyncKind;
+use vfs::{Dentry, LastLink, open_kept};
 
 use super::lookup::{self, Lookup};
 
@@ -33,13 +37,13 @@ impl KernelWork for PageOut {
     }
 }
 
-/// swapon(2). Disks, partitions and /dev/zram0 can be used.
+/// swapon(2). Disks, partitions, /dev/zram0 and files of ext4 in blocks of a page can be used.
 ///
-/// Not supported: files (`EINVAL`), areas with bad pages (`EINVAL`), `SWAP_FLAG_DISCARD` (ignored).
+/// Not supported: other files, and such to whose room nobody wrote yet (`EINVAL`), areas with bad pages (`EINVAL`), `SWAP_FLAG_DISCARD` (ignored).
 ///
 /// # Errors
-/// `EPERM`: without `CAP_SYS_ADMIN`, or there are 16 areas. Those of paths. `EINVAL`: unknown flags, no disk, no header of mkswap(8). `EBUSY`: it is in use. `EROFS`,
-/// `EIO`, `ENOMEM`. `ENXIO`: there is no such disk.
+/// `EPERM`: without `CAP_SYS_ADMIN`, or there are 16 areas. Those of paths. `EINVAL`: unknown flags, no disk and no file on one, a file with
+/// holes, no header of mkswap(8). `EBUSY`: it is in use. `ETXTBSY`: the file is open for writing. `EROFS`, `EIO`, `ENOMEM`. `ENXIO`: there is no such disk.
 pub fn swapon(current: &Thread, path: u64, flags: u32) -> Result<usize, Errno> {
     if flags & !(PREFER | PRIORITY | DISCARD) != 0 {
         return Err(Errno::EINVAL);
@@ -47,10 +51,10 @@ pub fn swapon(current: &Thread, path: u64, flags: u32) -> Result<usize, Errno> {
     current.process().credentials().require(CAP_SYS_ADMIN)?;
     let name = lookup::path(path)?;
     let found = Lookup::new(current, AT_FDCWD, path)?.find(LastLink::Follow)?;
-    let volume = volume_of(&found)?;
+    let place = place_of(&found)?;
     let priority = (flags & PREFER != 0).then_some((flags & PRIORITY) as i16);
     start_thread()?;
-    switch::begin(&volume, name, priority)?;
+    switch::begin(place, name, priority)?;
     Ok(0)
 }
 
@@ -62,17 +66,60 @@ pub fn swapon(current: &Thread, path: u64, flags: u32) -> Result<usize, Errno> {
 pub fn swapoff(current: &Thread, path: u64) -> Result<usize, Errno> {
     current.process().credentials().require(CAP_SYS_ADMIN)?;
     let found = Lookup::new(current, AT_FDCWD, path)?.find(LastLink::Follow)?;
-    switch::end(&*volume_of(&found)?)?;
+    switch::end(id_of(&found)?)?;
     Ok(0)
 }
 
-/// The disk whose node that is.
-fn volume_of(found: &Arc<Dentry>) -> Result<Arc<Volume>, Errno> {
-    if found.inode.kind() != S_IFBLK {
-        return Err(Errno::EINVAL);
+/// Which area that would be.
+fn id_of(found: &Dentry) -> Result<SwapPlaceId, Errno> {
+    let inode = &found.inode;
+    match inode.kind() {
+        S_IFBLK => Ok(SwapPlaceId::Disk(numbers(inode.device_number()))),
+        S_IFREG => Ok(SwapPlaceId::File(inode.filesystem.device, inode.number)),
+        _ => Err(Errno::EINVAL),
     }
-    let number = DeviceNumber::decode(found.inode.device_number());
-    let is_meant = |volume: &Arc<Volume>| volume.number == (number.major, number.minor);
+}
+
+/// Where its pages lie.
+fn place_of(found: &Arc<Dentry>) -> Result<SwapPlace, Errno> {
+    match id_of(found)? {
+        SwapPlaceId::Disk(number) => Ok(SwapPlace::Disk(volume_of(number)?.claim()?)),
+        SwapPlaceId::File(..) => place_in_file(found).map(SwapPlace::File),
+    }
+}
+
+/// A file keeps its place while nobody can write it; what was written to it is there before.
+fn place_in_file(found: &Arc<Dentry>) -> Result<SwapFile, Errno> {
+    let id = id_of(found)?;
+    if swap::is_used(id) {
+        return Err(Errno::EBUSY);
+    }
+    let file = open_kept(found.clone())?;
+    let inode = file.inode().clone();
+    let regular = inode.regular().ok_or(Errno::EINVAL)?;
+    let device = volume_of(numbers(inode.filesystem.device)).map_err(|_| Errno::EINVAL)?;
+    file.sync(0..u64::MAX, SyncKind::All)?;
+    let pages = inode.size() / PAGE_SIZE as u64;
+    let mut place = SwapFile::new(device, id, file);
+    let mut page = 0;
+    while page < pages {
+        let most = u32::try_from(pages - page).unwrap_or(u32::MAX);
+        let run = regular.place(page, most)?;
+        place.add(run.sector, run.len)?;
+        page += u64::from(run.len);
+        scheduler::cond_resched_killable()?;
+    }
+    Ok(place)
+}
+
+fn numbers(device: u64) -> (u32, u32) {
+    let DeviceNumber { major, minor } = DeviceNumber::decode(device);
+    (major, minor)
+}
+
+/// The disk with that number.
+fn volume_of(number: (u32, u32)) -> Result<Arc<Volume>, Errno> {
+    let is_meant = |volume: &Arc<Volume>| volume.number == number;
     volume::all().find(is_meant).ok_or(Errno::ENXIO)
 }
 

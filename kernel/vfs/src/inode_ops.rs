@@ -309,6 +309,15 @@ pub enum SizeChange {
     Keep,
 }
 
+/// Pages of a file that lie behind each other on a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PagesOnDisk {
+    /// The first sector.
+    pub sector: u64,
+    /// How many pages, at least one.
+    pub len: u32,
+}
+
 /// A regular file whose bytes are stored.
 pub trait RegularOps {
     /// truncate(2): sets the size.
@@ -346,6 +355,15 @@ pub trait RegularOps {
     /// # Errors
     /// `ENXIO` behind the end or, for data, where none follows.
     fn seek(&self, at: u64, what: Seek) -> Result<u64, Errno>;
+
+    /// Where on its disk the file's page `page` lies, and how many of the next `most` pages follow it there: for who reads and writes
+    /// them without the file system.
+    ///
+    /// # Errors
+    /// `EINVAL`: there is no disk, no place for that page, or none that holds whole pages.
+    fn place(&self, _page: u64, _most: u32) -> Result<PagesOnDisk, Errno> {
+        Err(Errno::EINVAL)
+    }
 
     /// fcntl(2), `F_GET_SEALS`.
     ///
