@@ -74,7 +74,7 @@ impl Text {
 
     /// Adds a number.
     pub fn decimal(&mut self, number: u64) {
-        self.digits::<10>(number, 1, b'0');
+        self.digits::<10>(number, 1);
     }
 
     /// Adds a blank and a number: a field of /proc/PID/stat.
@@ -83,18 +83,13 @@ impl Text {
         self.bytes(&digits[start - 1..]);
     }
 
-    /// Adds a number with blanks in front, to at least `width` characters.
-    pub fn aligned(&mut self, number: u64, width: usize) {
-        self.digits::<10>(number, width, b' ');
-    }
-
     /// Adds a number in base 16, of at least `width` digits.
     pub fn hexadecimal(&mut self, number: u64, width: usize) {
-        self.digits::<16>(number, width, b'0');
+        self.digits::<16>(number, width);
     }
 
-    fn digits<const BASE: u64>(&mut self, number: u64, width: usize, padding: u8) {
-        let (digits, start) = digits_of::<BASE>(number, padding);
+    fn digits<const BASE: u64>(&mut self, number: u64, width: usize) {
+        let (digits, start) = digits_of::<BASE>(number, b'0');
         let start = start.min(digits.len() - width.min(MOST_DIGITS));
         self.bytes(&digits[start..]);
     }
@@ -102,8 +97,11 @@ impl Text {
     /// Adds a line of a table of sizes: name, tab, kibibytes.
     pub fn kibibytes(&mut self, name: &str, bytes: u64) {
         self.bytes(name.as_bytes());
-        self.bytes(b":\t");
-        self.aligned(bytes / 1024, 8);
+        let (mut digits, start) = digits_of::<10>(bytes / 1024, b' ');
+        let start = start.min(digits.len() - 8);
+        // They are three fewer than the most: there is room before them.
+        digits[start - 2..start].copy_from_slice(b":\t");
+        self.bytes(&digits[start - 2..]);
         self.bytes(b" kB\n");
     }
 }
@@ -133,4 +131,25 @@ impl Write for Text {
 /// Ticks of the timer in units of `USER_HZ`.
 pub fn clock_ticks(ticks: u64) -> u64 {
     timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_behind_what_is_between_them() {
+        let mut text = Text::new(256);
+        text.decimal(0);
+        text.field(7);
+        text.field(u64::MAX);
+        text.bytes(b"\n");
+        text.hexadecimal(0xab, 4);
+        text.bytes(b"\n");
+        text.kibibytes("VmPeak", 1234 << 10);
+        text.kibibytes("VmLck", 1);
+        text.kibibytes("VmRSS", u64::MAX);
+        let expected = "0 7 18446744073709551615\n00ab\nVmPeak:\t    1234 kB\nVmLck:\t       0 kB\nVmRSS:\t18014398509481983 kB\n";
+        assert_eq!(text.finish().unwrap(), expected.as_bytes());
+    }
 }
