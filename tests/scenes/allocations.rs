@@ -11,7 +11,7 @@ pub const SCENES: &[Scene] = &[
     Scene::holstein("allocations.all_may_fail", all_may_fail),
     Scene::holstein("allocations.all_may_fail_checked", all_may_fail).checked(),
     Scene::holstein("allocations.fail_nth", fail_nth)
-        .within_seconds(200)
+        .within_seconds(400)
         .checked(),
 ];
 
@@ -106,6 +106,6 @@ fn all_may_fail(stage: &mut Stage) -> Result<()> {
 fn fail_nth(stage: &mut Stage) -> Result<()> {
     let machine = Machine::Virt(Virt::default());
     let mut board = program::boot(stage, &machine, "", "fail_nth", "")?;
-    board.set_step(Duration::from_secs(150));
+    board.set_step(Duration::from_secs(300));
     program::expect_success(&mut board, "fail_nth")
 }
