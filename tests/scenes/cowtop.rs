@@ -53,6 +53,8 @@ impl Terminal {
 
     /// Stops the program; what it showed when it left.
     fn stop(&mut self, shell: &mut Session) -> Result<vt100::Screen> {
+        // Behind its answer a process of the demo still goes to sleep, which may take a page: it is shown at the next look.
+        std::thread::sleep(Duration::from_millis(1200));
         shell.type_keys("\x1a")?;
         let sent = shell.expect_prompt()?;
         let (shown, behind) = sent.split_once(LEAVES).context("it did not leave the screen")?;

@@ -187,10 +187,11 @@ fn show(top: &mut Top, options: &Options) -> Result<()> {
         let next = match screen.keyboard.has_key(options.interval) {
             Ok(false) => top.tick().map(|()| Next::More)?,
             Ok(true) => keys(top, &screen)?,
-            Err(Errno::EINTR) => screen.signals()?,
+            Err(Errno::EINTR) => Next::More,
             Err(error) => return Err(error),
         };
-        if next == Next::Quit {
+        // A signal may have come at any moment, on a slow line most likely while the screen was being sent.
+        if next == Next::Quit || screen.signals()? == Next::Quit {
             return Ok(());
         }
         top.look();
