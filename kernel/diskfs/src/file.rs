@@ -243,7 +243,7 @@ impl RegularOps for StoredInode {
         self.allocate(start, end, size)
     }
 
-    fn place(&self, page: u64, most: u32) -> Result<PagesOnDisk, Errno> {
+    fn pages_on_disk(&self, page: u64, most: u32) -> Result<PagesOnDisk, Errno> {
         let run = self.mounted.with(|tree| tree.page_run(self.number, page, most))?;
         let run = run.ok_or(Errno::EINVAL)?;
         Ok(PagesOnDisk {

@@ -104,7 +104,7 @@ fn place_in_file(found: &Arc<Dentry>) -> Result<SwapFile, Errno> {
     let mut page = 0;
     while page < pages {
         let most = u32::try_from(pages - page).unwrap_or(u32::MAX);
-        let run = regular.place(page, most)?;
+        let run = regular.pages_on_disk(page, most)?;
         place.add(run.sector, run.len)?;
         page += u64::from(run.len);
         scheduler::cond_resched_killable()?;

@@ -361,7 +361,7 @@ pub trait RegularOps {
     ///
     /// # Errors
     /// `EINVAL`: there is no disk, no place for that page, or none that holds whole pages.
-    fn place(&self, _page: u64, _most: u32) -> Result<PagesOnDisk, Errno> {
+    fn pages_on_disk(&self, _page: u64, _most: u32) -> Result<PagesOnDisk, Errno> {
         Err(Errno::EINVAL)
     }
 
