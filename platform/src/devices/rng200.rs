@@ -86,7 +86,7 @@ mod tests {
             self.looks.set(self.looks.get() + 1);
             match offset {
                 STATUS if self.words.get() >= self.fails_after => 1 << 5,
-                FIFO_COUNT if self.is_enabled.get() => u32::from(self.looks.get() % 3 == 0),
+                FIFO_COUNT if self.is_enabled.get() => u32::from(self.looks.get().is_multiple_of(3)),
                 FIFO_DATA => {
                     self.words.set(self.words.get() + 1);
                     self.words.get() * 0x0101_0101

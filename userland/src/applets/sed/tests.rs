@@ -244,13 +244,12 @@ fn address(chance: &mut Chance) -> &'static str {
 
 fn addresses(chance: &mut Chance) -> String {
     let end = |chance: &mut Chance| chance.of(&["1", "3", "$", "/b/", "/a$/"]);
-    let text = match chance.below(4) {
+    match chance.below(4) {
         0 => String::new(),
         1 => address(chance).into(),
         2 => format!("{}!", address(chance)),
         _ => format!("{},{}", address(chance), end(chance)),
-    };
-    text
+    }
 }
 
 fn script(chance: &mut Chance, depth: usize) -> String {
