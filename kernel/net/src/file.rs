@@ -8,7 +8,7 @@ use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use core::sync::atomic::Ordering;
 use memory::fallible;
-use sched::scheduler;
+use sched::shortage;
 use spin::Once;
 use uaccess::{Sink, Source};
 use vfs::caller::Caller;
@@ -116,20 +116,19 @@ pub fn open_socket(
     let file_system = SOCKETS.try_call_once(make_file_system)?;
     let attributes = Attributes::new(0o777, credentials.fsuid, credentials.fsgid);
     // An accepted one is out of its queue: each step is tried again by itself where memory is short, and not the call.
-    let current = scheduler::current();
-    let inode = current.with_room(|| {
+    let inode = shortage::with_room(|| {
         let ops = file_system.inode_ops.clone();
         Inode::new(&file_system.super_block, S_IFSOCK, ops, attributes)
     })?;
     let base = socket.ops.base();
     base.inode.store(inode.number, Ordering::Relaxed);
     base.user.store(credentials.fsuid, Ordering::Relaxed);
-    let dentry = current.with_room(|| {
+    let dentry = shortage::with_room(|| {
         let name = fallible::text(format_args!("socket:[{}]", inode.number))?;
         Dentry::detached(name.as_bytes(), inode.clone())
     })?;
-    let ops = current.with_room(fallible::arc_place)?.fill(|| socket);
-    current.with_room(|| OpenFile::new(dentry.clone(), ops.clone(), flags | OpenFlags::O_RDWR))
+    let ops = shortage::with_room(fallible::arc_place)?.fill(|| socket);
+    shortage::with_room(|| OpenFile::new(dentry.clone(), ops.clone(), flags | OpenFlags::O_RDWR))
 }
 
 /// The socket that is open.

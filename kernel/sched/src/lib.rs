@@ -21,7 +21,7 @@ pub mod interrupts;
 pub mod late_pages;
 pub mod paged;
 pub mod scheduler;
-mod shortage;
+pub mod shortage;
 mod sleeping_mutex;
 pub mod space;
 mod thread;

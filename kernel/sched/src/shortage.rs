@@ -1,14 +1,27 @@
 //! Who was refused memory for want of free RAM tries again when room has been made (Linux calls that direct reclaim). What is allocated
 //! under a spin lock cannot wait for it: it fails, all is left as it was, and the thread makes room where it holds no lock. Then it does the
 //! whole again: a fault (`uaccess`), a call (`syscall`), the access to a page of another space ([`super::space`]). Where a call has had an
-//! effect already that cannot be taken back, what follows is done again by itself ([`ThreadCore::with_room`]).
+//! effect already that cannot be taken back, what follows is done again by itself ([`with_room`]).
 
-use super::ThreadCore;
+use super::{ThreadCore, scheduler};
 use abi::Errno;
 use core::sync::atomic::Ordering;
 
 /// How often something is tried again: others take what one has made room for.
 const MOST_TRIES: usize = 16;
+
+/// Does `work`, again and again where it finds no memory that may be had. What it does in vain leaves nothing behind. No lock is
+/// held; it may sleep.
+///
+/// # Errors
+/// Those of `work`.
+#[inline(always)]
+pub fn with_room<R>(mut work: impl FnMut() -> Result<R, Errno>) -> Result<R, Errno> {
+    match work() {
+        Err(error) if stands_for_want(error) => scheduler::current().try_again(error, &mut work),
+        done => done,
+    }
+}
 
 impl ThreadCore {
     /// Whether what was refused for want of memory may be had now: RAM was missing since the thread last asked, whoever was refused, and
@@ -18,19 +31,6 @@ impl ThreadCore {
         let refusals = platform::memory::refusals();
         let is_news = self.seen_refusals.swap(refusals, Ordering::Relaxed) != refusals;
         is_news && !self.is_ending() && memory::make_room()
-    }
-
-    /// Does `work`, again and again where it finds no memory that may be had. What it does in vain leaves nothing behind. No lock is
-    /// held; it may sleep.
-    ///
-    /// # Errors
-    /// Those of `work`.
-    #[inline(always)]
-    pub fn with_room<R>(&self, mut work: impl FnMut() -> Result<R, Errno>) -> Result<R, Errno> {
-        match work() {
-            Err(error) if stands_for_want(error) => self.try_again(error, &mut work),
-            done => done,
-        }
     }
 
     /// Does `work` again, which has failed with `error`, as often as that may be for want of memory.

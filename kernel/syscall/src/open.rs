@@ -8,7 +8,7 @@ use abi::process::RLIMIT_NOFILE;
 
 use super::flags::decode;
 use super::lookup::{Lookup, index};
-use sched::scheduler;
+use sched::{scheduler, shortage};
 use task::thread::{Thread, ThreadExt};
 use vfs::{self, FileTable, OnExec, OpenFile};
 
@@ -56,7 +56,7 @@ pub fn descriptor_limit(current: &Thread) -> usize {
 pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usize) -> Result<usize, Errno> {
     let limit = descriptor_limit(current);
     // The file is kept until the table's lock is released: closing one that is refused takes locks of its own.
-    current.with_room(|| {
+    shortage::with_room(|| {
         let insert = |files: &mut FileTable| files.insert(file.clone(), on_exec, from, limit);
         current.files().change(insert)?
     })

@@ -8,7 +8,7 @@ use abi::file::{AccessFlags, AccessMode, OpenFlags};
 use memory::fallible;
 
 use abi::mount::MountFlags;
-use sched::scheduler;
+use sched::shortage;
 
 use super::dentry::Dentry;
 use super::file_ops::FileOps;
@@ -78,7 +78,7 @@ pub fn open(
             // The file is there now: the call cannot be made again.
             Ok(entry) => {
                 let flags = flags - OpenFlags::O_TRUNC;
-                return scheduler::current().with_room(|| open_entry(&entry, flags, &context.subject));
+                return shortage::with_room(|| open_entry(&entry, flags, &context.subject));
             }
             // Somebody else made it meanwhile: look again.
             Err(Errno::EEXIST) if !flags.contains(OpenFlags::O_EXCL) => {}

@@ -7,7 +7,7 @@ use abi::terminal::FIONREAD;
 use abi::zerocopy::IntoBytes;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use sched::scheduler;
+use sched::shortage;
 use uaccess::write_value;
 use vfs::file_ops::Queues;
 use vfs::file_owner::Listeners;
@@ -46,10 +46,9 @@ impl SocketOps for UnixHandle {
     }
 
     fn accept(&self, request: &Request<'_>) -> Result<Arc<dyn SocketOps>, Errno> {
-        let current = scheduler::current();
-        let place = current.with_room(memory::fallible::arc_place)?;
+        let place = shortage::with_room(memory::fallible::arc_place)?;
         let accepted = connection::accept(&self.0, request)?;
-        let entered = current.with_room(|| list::enter(&accepted));
+        let entered = shortage::with_room(|| list::enter(&accepted));
         entered.inspect_err(|_| close(&accepted))?;
         Ok(place.fill(|| UnixHandle(accepted)))
     }

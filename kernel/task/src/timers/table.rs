@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use lock::Mutex;
 use memory::fallible;
 use memory::fallible::map::Map;
-use sched::scheduler;
+use sched::{scheduler, shortage};
 
 /// The timers of one process, by id.
 pub struct ProcessTimers(Mutex<TimerTable>);
@@ -94,7 +94,7 @@ impl Process {
             return Err(Errno::EAGAIN);
         }
         let id = self.timers.claim_id();
-        let place = scheduler::current().with_room(fallible::arc_place);
+        let place = shortage::with_room(fallible::arc_place);
         let place = place.map_err(|_| Errno::EAGAIN)?;
         let timer = place.fill(|| Timer::new(id, source, describe(id), self));
         signal::keep_place(self, &timer)?;
@@ -111,7 +111,7 @@ impl Process {
             process.processor_time.add(timer)?;
         }
         let insert = || self.timers.0.lock().all.insert(id, timer.clone());
-        let added = scheduler::current().with_room(insert);
+        let added = shortage::with_room(insert);
         if let (Err(_), Some(process)) = (&added, &measured) {
             process.processor_time.remove(timer);
         }

@@ -89,7 +89,7 @@ const TOPICS: [(&str, &str); 4] = [
         "To see pages being shared and copied:
   cow list            the questions; cow q2 answers one
   faults ls           run a command and print the page faults of its processes
-  cowtop              pages of processes side by side, live; fork and store by hand: f, w
+  cowtop              pages of processes side by side, live; f forks, w stores
   pagemap $$          the pages of this shell, their frames, who else maps them
   cat /proc/self/translation   the descriptors themselves
   cat /proc/vmstat    counters: copies, tables shared, TLB invalidations
