@@ -206,6 +206,7 @@ impl FileSystem for DiskKind {
         drop(all);
         drop(gone);
         pagecache::note_unmounted(mounted.disk.number);
+        mounted.give_up_disk();
     }
 
     fn usage(&self, filesystem: &SuperBlock) -> Result<Option<FilesystemUsage>, Errno> {

@@ -55,8 +55,8 @@ impl Surroundings for KernelSurroundings {
 pub struct Mounted {
     /// The disk that it is on.
     pub disk: Arc<Volume>,
-    /// Nobody else's while it is mounted.
-    _claim: VolumeClaim,
+    /// Nobody else's while it is mounted; who has one of its files in memory may keep this for longer.
+    claim: Mutex<Option<VolumeClaim>, { rank::LEAF }>,
     /// The number of its root.
     pub root: u32,
     /// Whether names that differ in case alone are the same.
@@ -104,7 +104,7 @@ impl Mounted {
     pub fn new(claim: VolumeClaim, tree: Box<dyn DiskTree>) -> Mounted {
         Mounted {
             disk: claim.volume().clone(),
-            _claim: claim,
+            claim: Mutex::new(Some(claim)),
             root: tree.root(),
             case: tree.name_case(),
             keeps_owners: tree.keeps_owners(),
@@ -118,6 +118,12 @@ impl Mounted {
             kept: Mutex::new(VecDeque::new()),
             dropped: Mutex::new(Vec::new()),
         }
+    }
+
+    /// It is not mounted any more: others may have its disk.
+    pub fn give_up_disk(&self) {
+        let claim = self.claim.lock().take();
+        drop(claim);
     }
 
     /// Works on it, alone. Sleeps; no lock may be held.
