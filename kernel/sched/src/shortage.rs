@@ -17,10 +17,20 @@ const MOST_TRIES: usize = 16;
 /// Those of `work`.
 #[inline(always)]
 pub fn with_room<R>(mut work: impl FnMut() -> Result<R, Errno>) -> Result<R, Errno> {
-    match work() {
-        Err(error) if stands_for_want(error) => scheduler::current().try_again(error, &mut work),
-        done => done,
+    // It stands in one place, so that it can be inlined there.
+    let mut tries = 0;
+    loop {
+        match work() {
+            Err(error) if tries < MOST_TRIES && has_room_for(error) => tries += 1,
+            done => return done,
+        }
     }
+}
+
+/// Whether an error of the thread that runs here was for want of memory that may be had now.
+#[cold]
+fn has_room_for(error: Errno) -> bool {
+    stands_for_want(error) && scheduler::current().has_found_room()
 }
 
 impl ThreadCore {

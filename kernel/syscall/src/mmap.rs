@@ -40,12 +40,13 @@ pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
     let Ok(flags) = flags else {
         return Ok(old.0 as usize);
     };
-    let move_break = || space.edit(|space| space.set_break(memory::get(), VirtAddr(end), flags));
-    let mut new = move_break();
-    // It says no error by which the call would be made again.
-    while new.0 != end && current.has_found_room() {
-        new = move_break();
-    }
+    let new = loop {
+        let new = space.edit(|space| space.set_break(memory::get(), VirtAddr(end), flags));
+        // It says no error by which the call would be made again.
+        if new.0 == end || !current.has_found_room() {
+            break new;
+        }
+    };
     if flags.has(AreaFlags::LOCK) {
         mlock::populate_mapped(current, old.0 & !(PAGE - 1), new.0.saturating_sub(old.0));
     }
