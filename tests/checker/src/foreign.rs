@@ -83,6 +83,20 @@ unsafe extern "C" {
     pub fn g_byte_array_set_size(array: *mut GlibArray, len: c_uint) -> *mut GlibArray;
 }
 
+/// Instruction `index` of a block: QEMU's handle of it, where it stands, its word.
+///
+/// # Safety
+/// The block is the one that QEMU has just handed over, and has that many instructions.
+pub unsafe fn instruction_of(block: *const c_void, index: usize) -> (*mut c_void, u64, u32) {
+    let mut word = 0u32;
+    // SAFETY: an instruction of the block, of four bytes, which the buffer has room for.
+    unsafe {
+        let insn = qemu_plugin_tb_get_insn(block, index);
+        qemu_plugin_insn_data(insn, ptr::from_mut(&mut word).cast(), size_of::<u32>());
+        (insn, qemu_plugin_insn_vaddr(insn), word)
+    }
+}
+
 /// How the general registers of each processor are read.
 pub struct Registers {
     /// QEMU's handles of X0 to X30, as numbers; 0 where it has none.

@@ -110,13 +110,8 @@ extern "C" fn on_block(_id: u64, block: *mut c_void) {
     // SAFETY: QEMU's block, valid during this callback.
     let count = unsafe { qemu_plugin_tb_n_insns(block) };
     for index in 0..count {
-        let mut word = 0u32;
-        // SAFETY: an instruction of the block, of four bytes, which the buffer has room for.
-        let (insn, pc) = unsafe {
-            let insn = qemu_plugin_tb_get_insn(block, index);
-            qemu_plugin_insn_data(insn, ptr::from_mut(&mut word).cast(), size_of::<u32>());
-            (insn, qemu_plugin_insn_vaddr(insn))
-        };
+        // SAFETY: an instruction of QEMU's block, which is valid during this callback.
+        let (insn, pc, word) = unsafe { instruction_of(block, index) };
         let at = ptr::without_provenance_mut(pc as usize);
         let what = ptr::without_provenance_mut(word as usize);
         // SAFETY: the instruction is valid during this callback; the callbacks take addresses and words for what they are.

@@ -122,13 +122,8 @@ extern "C" fn on_block(_id: u64, block: *mut c_void) {
     // SAFETY: QEMU's block, valid during this callback.
     let count = unsafe { qemu_plugin_tb_n_insns(block) };
     for index in 0..count {
-        let mut word = 0u32;
-        // SAFETY: an instruction of the block, of four bytes, which the buffer has room for.
-        let (insn, pc) = unsafe {
-            let insn = qemu_plugin_tb_get_insn(block, index);
-            qemu_plugin_insn_data(insn, ptr::from_mut(&mut word).cast(), size_of::<u32>());
-            (insn, qemu_plugin_insn_vaddr(insn))
-        };
+        // SAFETY: an instruction of QEMU's block, which is valid during this callback.
+        let (insn, pc, word) = unsafe { instruction_of(block, index) };
         let known = Known::new(pc, word, &state.options);
         let is_low = pc >> 63 == 0;
         if index == 0 && is_low {
