@@ -99,10 +99,13 @@ fn list(title: &str, counts: HashMap<String, f64>) -> String {
     for (name, count) in counts.iter().take(LISTED) {
         writeln!(text, "{:>10}  {name}", number(*count)).expect("writing to a string");
     }
-    let rest: f64 = counts.iter().skip(LISTED).map(|(_, count)| count).sum();
-    text + &format!(
-        "{:>10}  in {} others\n",
-        number(rest),
-        counts.len().saturating_sub(LISTED)
-    )
+    match counts.get(LISTED..) {
+        Some(others) => {
+            let rest: f64 = others.iter().map(|(_, count)| count).sum();
+            writeln!(text, "{:>10}  in {} others", number(rest), others.len()).expect("writing to a string");
+        }
+        None if counts.is_empty() => text.push_str("         0\n"),
+        None => {}
+    }
+    text
 }
