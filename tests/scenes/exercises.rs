@@ -35,7 +35,9 @@ fn boot(stage: &mut Stage, name: &str) -> Result<Session> {
 /// How often the program called clone(2), by the kernel's own count. Only calls are recorded: beside each page's fault the first
 /// forks would be the records that give way, if one processor has all the work.
 fn forks(shell: &mut Session, command: &str) -> Result<u64> {
-    let text = shell.run(&format!("cowtrace -c -e call {command} 2>&1 | grep -e 'call clone' -e lost"))?;
+    let text = shell.run(&format!(
+        "cowtrace -c -e call {command} 2>&1 | grep -e 'call clone' -e lost"
+    ))?;
     ensure!(!text.contains("lost"), "not all was counted: {text}");
     let count = text.split_whitespace().nth(2).unwrap_or("0");
     count.parse().with_context(|| text.clone())
