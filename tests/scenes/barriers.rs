@@ -1,9 +1,9 @@
 //! The orders between processors in the finished kernel (`tests::barriers`, `tests::paths`): nothing is booted.
 
 use anyhow::{Result, bail, ensure};
-use tests::barriers::{self, Barriers};
+use tests::barriers;
 use tests::paths::Paths;
-use tests::{Kernel, Scene, Stage, kept, sites, watch};
+use tests::{Kernel, Scene, Stage, deletions, kept, sites, watch};
 
 pub const SCENES: &[Scene] = &[Scene::holstein(
     "barriers.are_those_of_the_orders",
@@ -22,10 +22,15 @@ fn are_those_of_the_orders(stage: &mut Stage) -> Result<()> {
     let count = orders.iter().map(|order| order.code.len()).sum::<usize>();
     ensure!(count > 0, "no order says where it stands");
     let elf = watch::elf_of(image)?;
-    let mut wrong = Barriers::of(&elf)?.missing(&orders);
-    wrong.extend(kept::missing(&kept::list()?, &sites::find(&elf)?));
+    let paths = Paths::of(&elf, &orders)?;
+    let (barriers, kept, sites) = (paths.barriers(), kept::list()?, sites::find(&elf)?);
+    let mut wrong = barriers.missing(&orders);
+    wrong.extend(kept::missing(&kept, &sites));
+    let tried = deletions::try_all(barriers, &orders, &kept, &sites);
+    ensure!(tried.count > 0, "nothing could be left out");
+    wrong.extend(tried.unnoticed);
     wrong.extend(barriers::unknown_fences(&orders)?);
-    let (apart, count) = Paths::of(&elf, &orders)?.wrong(&orders);
+    let (apart, count) = paths.wrong(&orders);
     ensure!(count > 0, "no two steps of an order are named");
     wrong.extend(apart);
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -43,6 +43,7 @@ fn name(word: u32) -> Option<&'static str> {
 }
 
 /// The functions of a kernel that have each instruction, with those that they were inlined into; and where.
+#[derive(Default)]
 pub struct Barriers(BTreeMap<&'static str, BTreeMap<String, Occurrences>>);
 
 /// Where in a function an instruction stands: addresses, and of each the line that asks for it, which is its address in assembly, and

@@ -112,6 +112,14 @@ pub fn name(site: &Site) -> String {
     }
 }
 
+/// A mutant's name, which is the same for all copies of an inlined instruction.
+pub fn line(site: &Site, mutation: &Mutation) -> String {
+    format!(
+        "{} #{} {} {}",
+        site.place, site.number, mutation.name, mutation.change
+    )
+}
+
 /// Everything that can be done to this instruction.
 pub fn of(site: &Site) -> Vec<Mutation> {
     let word = site.word;

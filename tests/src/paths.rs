@@ -28,6 +28,11 @@ impl Paths {
         })
     }
 
+    /// The kernel's instructions that order something.
+    pub fn barriers(&self) -> &Barriers {
+        &self.barriers
+    }
+
     /// Where the instruction with that tag stands.
     fn sites(&self, order: &Order, tag: &str) -> Result<BTreeSet<u64>> {
         let anchors = order.code.iter().filter(|anchor| anchor.tag == tag);

@@ -1,4 +1,4 @@
-//! The instructions of the finished kernel that silicon relies on, each with the function of `platform` or `mm`, or of `Arc` and `Once`,
+//! The instructions of the finished kernel that silicon relies on, each with the function of `platform`, `mm` or `sched`, or of `Arc` and `Once`,
 //! that it was written in, however deep it was inlined.
 
 use crate::frames::{self, Place, chain};
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Folders whose instructions are changed.
-const FOLDERS: [&str; 2] = ["kernel/mm/src/", "platform/src/"];
+const FOLDERS: [&str; 3] = ["kernel/mm/src/", "kernel/sched/src/", "platform/src/"];
 /// Files that only name instructions: who asks for one is looked for above them.
 const THIN: [&str; 7] = [
     "platform/src/arch/mod.rs",
