@@ -294,7 +294,7 @@ static const struct {
     TRY(mounts), TRY(meminfo), TRY(vmstat), TRY(environ), TRY(fork),
     TRY(clone_shared), TRY(lock), TRY(poll), TRY(select), TRY(signals),
     TRY(limits), TRY(users), TRY(groups), TRY(mount), TRY(priority), TRY(session), TRY(vectors),
-    TRY(map), TRY(map_shared), TRY(segment), TRY(map_file), TRY(split), TRY(protect), TRY(move), TRY(grow_break), TRY(advise), TRY(populate),
+    TRY(map), TRY(map_shared), TRY(segment), TRY(map_file), TRY(split), TRY(protect), TRY(move), TRY(others_memory), TRY(grow_break), TRY(advise), TRY(populate),
     TRY(lock_memory), TRY(map_after_fork), TRY(sleep), TRY(interval_timer), TRY(timer), TRY(futex), TRY(poll_timeout),
     TRY(select_timeout), TRY(wait_signal), TRY(exec), TRY(exec_sharing), TRY(exec_arguments), TRY(thread), TRY(clone_everything), TRY(statistics),
     TRY(xattr), TRY(truncate), TRY(allocate), TRY(copy_file), TRY(send_file), TRY(splice_tee), TRY(semaphores), TRY(messages), TRY(posix_queue), TRY(posix_wait), TRY(chroot), TRY(stop_child),

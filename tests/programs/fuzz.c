@@ -27,6 +27,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -280,6 +281,14 @@ static uint64_t message(void) {
     return below(10) ? (uint64_t)&header : address();
 }
 
+// Ranges of memory, a few of them.
+static uint64_t ranges(void) {
+    static struct iovec lists[2][4];
+    struct iovec *list = lists[below(2)];
+    for (int i = 0; i < 4; i++) list[i] = (struct iovec){(void *)(below(2) ? arena() : address()), below(2) ? below(20000) : length()};
+    return below(8) ? (uint64_t)list : address();
+}
+
 // What is told of the processor; now and then it names a sequence that is none, which ends the caller.
 static uint64_t sequence_area(void) {
     static uint64_t area[4] __attribute__((aligned(32)));
@@ -297,7 +306,7 @@ static uint64_t strings(void) { // argv
 }
 
 // f descriptor  p path  a address  l length  i small number  o bits  d process  s signal  w any word  m arena  g argv
-// n small length  t a short time
+// n small length  t a short time  I ranges of memory
 // e area of rseq(2)
 // k address of a socket  j its length  h family  y type  q protocol  x requests of netlink  c message with descriptors
 // r name of a queue  A how it is opened  Q a queue  E how one is told (sigevent)  0 nothing
@@ -329,7 +338,7 @@ static const struct {
     {SYS_inotify_init1, "o", 3}, {SYS_inotify_add_watch, "fpo", 4}, {SYS_inotify_add_watch, "fpw", 4}, {SYS_inotify_rm_watch, "fi", 2},
     {SYS_statfs, "pa", 1}, {SYS_fstatfs, "fa", 1}, {SYS_fsync, "f", 1}, {SYS_umask, "w", 1},
     {SYS_brk, "w", 1}, {SYS_brk, "m", 1}, {SYS_mmap, "mloowl", 4}, {SYS_mmap, "mlioff", 6}, {SYS_munmap, "ml", 5}, {SYS_mprotect, "mli", 6},
-    {SYS_mremap, "mllim", 6}, {SYS_madvise, "mli", 4}, {SYS_mincore, "mla", 2}, {SYS_msync, "mli", 2}, {SYS_mlock, "ml", 1},
+    {SYS_mremap, "mllim", 6}, {SYS_madvise, "mli", 4}, {SYS_mincore, "mla", 2}, {SYS_process_vm_readv, "dIiIi0", 2}, {SYS_process_vm_writev, "dIiIi0", 1}, {SYS_msync, "mli", 2}, {SYS_mlock, "ml", 1},
     {SYS_shmget, "ilo", 3}, {SYS_shmat, "imo", 3}, {SYS_shmat, "iio", 3}, {SYS_shmdt, "m", 2}, {SYS_shmctl, "iia", 3},
     {SYS_semget, "iio", 2}, {SYS_semop, "iai", 3}, {SYS_semtimedop, "iait", 4}, {SYS_semctl, "iiia", 4}, {SYS_semctl, "iiii", 2},
     {SYS_msgget, "io", 2}, {SYS_msgsnd, "iaio", 4}, {SYS_msgrcv, "iaiio", 4}, {SYS_msgctl, "iia", 3},
@@ -404,6 +413,7 @@ static uint64_t argument(char kind) {
     case 's': return signal_number();
     case 'm': return arena();
     case 'g': return strings();
+    case 'I': return ranges();
     case 'e': return sequence_area();
     case 'k': return socket_name();
     case 'j': return below(3) ? ONE_OF(LENGTHS) : below(130);
@@ -458,6 +468,8 @@ static void choose(uint64_t *number, uint64_t *a) {
     if ((*number == SYS_exit || *number == SYS_exit_group) && below(16)) *number = SYS_getpid;
     // The parent's limits would be everybody's.
     if (*number == SYS_prlimit64 && a[0] == 1) a[0] = 0;
+    // Root might write to the parent.
+    if ((int)*number == SYS_process_vm_writev) a[0] = getpid();
 }
 
 static void trace(uint64_t number, const uint64_t *a) {

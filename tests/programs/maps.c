@@ -197,6 +197,7 @@ static void memory_limit(void) {
 #include "maps_forked.h"
 #include "maps_locked.h"
 #include "maps_moved.h"
+#include "maps_others.h"
 #include "maps_stack.h"
 
 static void checks(void) {
@@ -221,6 +222,7 @@ static void checks(void) {
     locked();
     moves();
     forked_areas();
+    others_memory();
 }
 
 int main(void) { return run_as_init("maps", checks); }

@@ -52,6 +52,7 @@ mod mlock;
 mod mmap;
 mod mount;
 mod open;
+mod others_memory;
 mod pidfd;
 mod policy;
 mod poll;
@@ -198,6 +199,8 @@ calls! { current, context, [a, b, c, d, e, f]:
     [traced] nr::MREMAP => remap::mremap(current, arguments(context)),
     [traced] nr::MADVISE => advice::madvise(current, a, b, c),
     nr::MINCORE => residency::mincore(current, a, b, c),
+    nr::PROCESS_VM_READV => others_memory::process_vm_readv(current, arguments(context)),
+    nr::PROCESS_VM_WRITEV => others_memory::process_vm_writev(current, arguments(context)),
     nr::MSYNC => residency::msync(current, a, b, c),
     nr::MLOCK => mlock::mlock2(current, a, b, 0),
     nr::MLOCK2 => mlock::mlock2(current, a, b, c),

@@ -105,6 +105,22 @@ fn transfer(
     Ok(moved)
 }
 
+/// The `count` ranges listed at `list`, whosever memory they are of.
+///
+/// # Errors
+/// `EINVAL`: too many, or a length that is negative. `ENOMEM`: for the list. Those of [`read_bytes`].
+pub fn read_ranges(list: u64, count: u64) -> Result<Vec<IoVec>, Errno> {
+    if count > IOV_MAX as u64 {
+        return Err(Errno::EINVAL);
+    }
+    let mut ranges: Vec<IoVec> = memory::try_list(count as usize)?;
+    read_bytes(list, ranges.as_mut_slice().as_mut_bytes())?;
+    if ranges.iter().any(|range| i64::try_from(range.len).is_err()) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(ranges)
+}
+
 /// User memory as a place to read to or write from: one range, or the list of readv(2).
 pub struct UserBuffer {
     /// What is left of the range in use.
@@ -130,17 +146,12 @@ impl UserBuffer {
     /// The `count` ranges listed at `list`. A sum beyond [`MOST_BYTES`] is cut (readv(2)).
     ///
     /// # Errors
-    /// `EINVAL`: too many, or a length that is negative. `ENOMEM`: for the list. Those of [`read_bytes`].
+    /// As [`read_ranges`].
     pub fn from_list(list: u64, count: u64) -> Result<UserBuffer, Errno> {
-        if count > IOV_MAX as u64 {
-            return Err(Errno::EINVAL);
-        }
-        let mut rest: Vec<IoVec> = memory::try_list(count as usize)?;
-        read_bytes(list, rest.as_mut_slice().as_mut_bytes())?;
+        let mut rest = read_ranges(list, count)?;
         let mut left = 0;
         for range in &mut rest {
-            let len = i64::try_from(range.len).map_err(|_| Errno::EINVAL)? as usize;
-            range.len = len.min(MOST_BYTES - left) as u64;
+            range.len = range.len.min((MOST_BYTES - left) as u64);
             left += range.len as usize;
         }
         rest.reverse();

@@ -18,7 +18,7 @@ extern crate alloc;
 mod buffer;
 mod kernel_buffer;
 
-pub use buffer::{MOST_BYTES, Sink, Source, UserBuffer};
+pub use buffer::{MOST_BYTES, Sink, Source, UserBuffer, read_ranges};
 pub use kernel_buffer::{KernelSink, KernelSource, ListSink};
 
 use sched::scheduler;
