@@ -445,6 +445,10 @@ static void directory_notices(void) {
     CHECK(fcntl(folder, F_NOTIFY, DN_MODIFY | DN_MULTISHOT) == 0 && write(file, "z", 1) == 1 && noticed() == 1);
     CHECK(close(other) == 0 && write(file, "z", 1) == 1 && noticed() == 0);
     CHECK(fcntl(folder, F_NOTIFY, DN_RENAME | DN_MULTISHOT) == 0 && rename("/w/noticed/first", "/w/noticed/last") == 0 && noticed() == 1);
+    // Who runs the machine may forbid it.
+    int allowed = open("/proc/sys/fs/dir-notify-enable", O_WRONLY);
+    CHECK(pwrite(allowed, "0", 1, 0) == 1 && FAILS(fcntl(folder, F_NOTIFY, DN_MODIFY), EINVAL) && pwrite(allowed, "1", 1, 0) == 1);
+    CHECK(close(allowed) == 0 && fcntl(folder, F_NOTIFY, DN_MODIFY) == 0);
     CHECK(close(folder) == 0 && rename("/w/noticed/last", "/w/noticed/first") == 0 && noticed() == 0);
     CHECK(unlink("/w/noticed/first") == 0 && rmdir("/w/noticed") == 0);
     close(file);

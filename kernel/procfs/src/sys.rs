@@ -22,6 +22,7 @@ use task::uts;
 use tty::PtyLimit;
 use vfs::NGROUPS_MAX;
 use vfs::OpenFile;
+use vfs::directory_notice;
 use vfs::file_table::MAX_DESCRIPTORS;
 use vfs::super_block::SuperBlock;
 
@@ -41,7 +42,7 @@ static ROOT: [FixedEntry<()>; 4] = [
     }),
 ];
 
-static FILES: [FixedEntry<()>; 7] = [
+static FILES: [FixedEntry<()>; 8] = [
     FixedEntry::directory("epoll", 0o555, |(), filesystem, inode| {
         Directory::fixed(filesystem, inode * SPREAD, &EPOLL)
     }),
@@ -49,6 +50,9 @@ static FILES: [FixedEntry<()>; 7] = [
         Directory::fixed(filesystem, inode * SPREAD, &INOTIFY)
     }),
     FixedEntry::directory("mqueue", 0o555, posix_queues::settings),
+    FixedEntry::object("dir-notify-enable", 0o644, |()| {
+        settings::open_switch(&directory_notice::IS_ENABLED)
+    }),
     // Memory is the only limit, and each process's own.
     FixedEntry::text("file-max", |(), text| number(text, i64::MAX as u64)),
     FixedEntry::text("file-nr", |(), text| {

@@ -10,6 +10,7 @@ use abi::file::{
 };
 use abi::signal::Signal;
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 use super::file_lock::{look_for_lock, set_lock};
 use super::lookup::{file, index};
@@ -19,7 +20,7 @@ use task::signal::file_owner_exists;
 use task::thread::{Thread, ThreadExt};
 use uaccess::{read_value, write_value};
 use vfs::caller::Caller;
-use vfs::directory_notice::DirectoryWish;
+use vfs::directory_notice::{self, DirectoryWish};
 use vfs::file_ops::FileOps;
 use vfs::file_owner::{HasOwner, Whom};
 use vfs::locks::Patience;
@@ -33,7 +34,7 @@ use vfs::{OnExec, OpenFile};
 ///
 /// # Errors
 /// `EBADF`: no such descriptor; a place (`O_PATH`), but for duplicating and flags; a lock that it is not open for; no
-/// pipe. `EINVAL`: unknown commands, an argument that is none. `EMFILE`: none is free. `EAGAIN`: another has the lock.
+/// pipe. `EINVAL`: unknown commands, an argument that is none, directory notices that the machine forbids. `EMFILE`: none is free. `EAGAIN`: another has the lock.
 /// `EDEADLK`: threads would wait for each other. `EINTR`: a handler ran while it waited. `ENOLCK`: no memory for a
 /// lock. `EOVERFLOW`: a lock beyond all positions. `ESRCH`: no such owner. `EPERM`: `O_NOATIME` for a file of somebody
 /// else, sealed seals, a large pipe without `CAP_SYS_RESOURCE`. `EBUSY`: the pipe holds more; the file is mapped for
@@ -164,6 +165,9 @@ fn owner(current: &Thread, file: &Arc<OpenFile>, command: u32, argument: u64) ->
 
 /// The owner is told of what happens in the directory; the caller, if there is none. `ENOTDIR`, `ENOMEM`.
 fn notify(current: &Thread, descriptor: i32, file: &Arc<OpenFile>, wanted: u32) -> Result<usize, Errno> {
+    if !directory_notice::IS_ENABLED.load(Ordering::Relaxed) {
+        return Err(Errno::EINVAL);
+    }
     let wanted = DirectoryEvents::from_bits_truncate(wanted);
     let directory = file.ops_as::<OpenDirectory>();
     if (wanted - DirectoryEvents::DN_MULTISHOT).is_empty() {

@@ -5,7 +5,7 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use abi::Errno;
 use abi::events::InotifyEvents;
@@ -16,6 +16,9 @@ use memory::fallible::{self, TryVec};
 use super::file_owner::{Event, HasOwner, tell_by};
 use super::inode::Inode;
 use super::inode_watch::{FileEvent, InodeWatch};
+
+/// Whether anybody is told: /proc/sys/fs/dir-notify-enable.
+pub static IS_ENABLED: AtomicBool = AtomicBool::new(true);
 
 /// The notices of one open directory, one for each table of descriptors whose holders asked.
 pub struct DirectoryNotices(Mutex<Vec<Arc<DirectoryNotice>>>);
