@@ -47,9 +47,9 @@ picture: ## record the moving picture of README.md anew, docs/playground.webp, f
 	@CLICKS=100 .ci/test-web
 	@cp $(OUT)/playground/readme.webp docs/playground.webp
 
-exhaust: ## every small history of up to three spaces on the adversarial machine, DEPTH=5 steps far, and every second act at each point of a step after ACTS=1 others: takes long
+exhaust: ## every small history of up to three spaces on the adversarial machine, and every second act at each point of a step after ACTS=1 others: takes long
 	@.ci/setup test
-	@HOLSTEIN_DEPTH=$(or $(DEPTH),5) HOLSTEIN_INTERLEAVED=$(or $(ACTS),1) .ci/cargo host test --release -p mm --test heart exhaust -- --nocapture
+	@HOLSTEIN_DEEP=1 HOLSTEIN_INTERLEAVED=$(or $(ACTS),1) .ci/cargo host test --release -p mm --test heart exhaust -- --nocapture
 
 litmus: ## the orders between processors that the kernel relies on, under Arm's memory model; NAME=part of a name, HERD7=/path asks Arm's own tool too
 	@.ci/setup test

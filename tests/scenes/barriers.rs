@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 use tests::barriers;
 use tests::paths::Paths;
-use tests::{Kernel, Scene, Stage, deletions, kept, sites, watch};
+use tests::{Kernel, Scene, Stage, deletions, kept, made, sites, watch};
 
 pub const SCENES: &[Scene] = &[Scene::holstein(
     "barriers.are_those_of_the_orders",
@@ -33,6 +33,9 @@ fn are_those_of_the_orders(stage: &mut Stage) -> Result<()> {
     let (apart, count) = paths.wrong(&orders);
     ensure!(count > 0, "no two steps of an order are named");
     wrong.extend(apart);
+    let (broken, count) = made::wrong(&paths, &orders);
+    ensure!(count > 0, "no order is made of the kernel");
+    wrong.extend(broken);
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }

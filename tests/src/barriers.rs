@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What an instruction is, in the words of [`Anchor::instruction`], if it orders anything.
-fn name(word: u32) -> Option<&'static str> {
+pub(crate) fn name(word: u32) -> Option<&'static str> {
     Some(match word {
         0xd503_39bf => "DMB ISHLD",
         0xd503_3abf => "DMB ISHST",

@@ -55,6 +55,7 @@ fn flow(address: u64, word: u32) -> Flow {
 /// The kernel's instructions.
 pub struct Code {
     start: u64,
+    words: Vec<u32>,
     flows: Vec<Flow>,
     /// Where functions begin.
     entries: BTreeSet<u64>,
@@ -123,11 +124,18 @@ impl Code {
         let roots = entries.iter().filter(is_root).copied().collect();
         Code {
             start,
+            words: words.to_vec(),
             flows,
             entries,
             roots,
             sources,
         }
+    }
+
+    /// The instruction that stands there.
+    pub fn word(&self, address: u64) -> Option<u32> {
+        let index = address.checked_sub(self.start)? / 4;
+        self.words.get(index as usize).copied()
     }
 
     fn flow(&self, address: u64) -> Option<Flow> {

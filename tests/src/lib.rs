@@ -17,6 +17,7 @@ pub mod kept;
 pub mod latency;
 pub mod library;
 pub mod line;
+pub mod made;
 pub mod mutations;
 pub mod paths;
 pub mod program;

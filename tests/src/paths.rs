@@ -33,8 +33,16 @@ impl Paths {
         &self.barriers
     }
 
+    /// The instructions themselves.
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
     /// Where the instruction with that tag stands.
-    fn sites(&self, order: &Order, tag: &str) -> Result<BTreeSet<u64>> {
+    ///
+    /// # Errors
+    /// No function has it.
+    pub fn sites(&self, order: &Order, tag: &str) -> Result<BTreeSet<u64>> {
         let anchors = order.code.iter().filter(|anchor| anchor.tag == tag);
         let mut sites: BTreeSet<u64> = anchors.flat_map(|anchor| self.barriers.sites(anchor)).collect();
         for access in order.accesses.iter().filter(|access| access.tag == tag) {

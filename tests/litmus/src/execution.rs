@@ -27,6 +27,18 @@ pub enum Answer {
 /// # Errors
 /// It does what the model does not know, or is too large.
 pub fn answer(program: &Program) -> Result<Answer> {
+    answer_if(program, true)
+}
+
+/// Answers a test as if no processor kept any dependency of address, data or control in order.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answer_without_dependencies(program: &Program) -> Result<Answer> {
+    answer_if(program, false)
+}
+
+fn answer_if(program: &Program, keeps_dependencies: bool) -> Result<Answer> {
     let domain = domain(program)?;
     let mut processors = Vec::new();
     for thread in &program.threads {
@@ -35,6 +47,11 @@ pub fn answer(program: &Program) -> Result<Answer> {
             .into_iter()
             .filter(|trace| !trace.is_cut)
         {
+            let trace = if keeps_dependencies {
+                trace
+            } else {
+                trace.without_dependencies()
+            };
             let local = local(&trace, program.has_ets2);
             ways.push((trace, local));
         }

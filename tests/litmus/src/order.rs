@@ -1,10 +1,12 @@
 //! The orders that the kernel relies on, as `orders/*.orders` write them down: what must hold, what each processor does, which
 //! outcome must never come, and what leaving one instruction out does to that.
 
+mod bare;
 mod line;
 
 use crate::execution::Answer;
 use anyhow::{Context, Result, bail, ensure};
+pub use bare::plain;
 use line::{Line, cells, is_column, mnemonic, outside_quotes};
 use std::fmt::Write;
 use std::path::Path;
@@ -28,6 +30,10 @@ pub struct Order {
     pub accesses: Vec<Access>,
     /// Pairs of tags of which the second one need not follow the first in the kernel, and why the order holds all the same.
     pub apart: Vec<(String, String, String)>,
+    /// Why what no `code` line names may order something too.
+    pub unnamed: Option<String>,
+    /// Why it may rest on what a load's value goes into.
+    pub depends: Option<String>,
     /// What is expected without any sabotage, and with each.
     pub expected: Vec<(Option<String>, Answer)>,
 }
@@ -134,6 +140,8 @@ impl Order {
             "must" => self.must = rest.to_owned(),
             "variant" => self.variant = rest.to_owned(),
             "el0" => self.users = rest.to_owned(),
+            "unnamed" => self.unnamed = Some(rest.to_owned()),
+            "depends" => self.depends = Some(rest.to_owned()),
             "init" => self.initial = rest.split(';').map(|one| one.trim().to_owned()).collect(),
             _ if is_column(word) => self.processors.push((word.to_owned(), Vec::new())),
             _ => {

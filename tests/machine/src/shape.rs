@@ -15,17 +15,27 @@ pub struct Shape<'a> {
     mmu: &'a SoftMmu,
     /// What is known of a frame beside its words: how many refer to it, and what a table's record says.
     about: &'a dyn Fn(u32) -> (u32, u32),
+    /// What is known of a page that is out, by its descriptor: how many name its slot, and the frame that still holds it.
+    about_swapped: &'a dyn Fn(u64) -> (u32, Option<u32>),
     names: HashMap<u32, u32>,
+    /// Of slots.
+    slots: HashMap<u64, usize>,
     hasher: DefaultHasher,
 }
 
 impl<'a> Shape<'a> {
     /// Of nothing yet.
-    pub fn new(mmu: &'a SoftMmu, about: &'a dyn Fn(u32) -> (u32, u32)) -> Shape<'a> {
+    pub fn new(
+        mmu: &'a SoftMmu,
+        about: &'a dyn Fn(u32) -> (u32, u32),
+        about_swapped: &'a dyn Fn(u64) -> (u32, Option<u32>),
+    ) -> Shape<'a> {
         Shape {
             mmu,
             about,
+            about_swapped,
             names: HashMap::new(),
+            slots: HashMap::new(),
             hasher: DefaultHasher::new(),
         }
     }
@@ -57,11 +67,26 @@ impl<'a> Shape<'a> {
             }
             self.note((index, raw & !ADDRESS));
             let frame = ((raw & ADDRESS) >> 12) as u32;
-            if level < 3 {
+            if level == 3 && raw & 1 == 0 {
+                self.swapped(raw);
+            } else if level < 3 {
                 self.tree(frame, level + 1);
             } else if self.name(frame) {
                 self.note((self.about)(frame).0);
             }
+        }
+    }
+
+    /// Takes in a page that is out.
+    fn swapped(&mut self, raw: u64) {
+        let next = self.slots.len();
+        let slot = *self.slots.entry(raw & ADDRESS).or_insert(next);
+        let (count, frame) = (self.about_swapped)(raw);
+        self.note((slot, count, frame.is_some()));
+        if let Some(frame) = frame
+            && self.name(frame)
+        {
+            self.note((self.about)(frame).0);
         }
     }
 

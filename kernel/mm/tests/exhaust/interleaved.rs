@@ -1,15 +1,14 @@
 //! Two at once: while a space does a step, somebody else acts at each of its points.
 
-use super::{Act, Done, PAGES, Run, Step, acts, number, perform, story};
+use super::cast::{Act, MEMORY, SECOND_THREAD, Step, story};
+use super::run::{Done, Run, perform};
+use super::{PAGES, number};
 use crate::lives::catch;
 use crate::world::{Space, Use, World};
 use mm::VirtAddr;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// The processor of a second thread of the first space.
-const SECOND_THREAD: usize = 3;
 
 /// What another processor does in the middle of a step: an act of another space, or a use of memory by a second thread of the first.
 type Second = (usize, Act);
@@ -19,7 +18,7 @@ fn interleave(before: &[Act], first: Act, second: Option<Second>, at: u32) -> Re
     let points = Rc::new(Cell::new(0_u32));
     let seen = Rc::clone(&points);
     catch(move || {
-        let mut run = Run::begin(None);
+        let mut run = Run::begin(&MEMORY, None);
         if let Some(space) = &run.spaces[0] {
             run.world.run(SECOND_THREAD, space);
         }
@@ -85,7 +84,8 @@ fn meddle(world: &World, cpu: usize, space: &Rc<Space>, step: Step) -> Done {
 
 /// Who may act in the middle of a step of `space`.
 fn meddlers(space: usize) -> impl Iterator<Item = Second> {
-    let others = acts(2)
+    let others = MEMORY
+        .acts(2)
         .filter(move |(other, _)| *other != space)
         .map(|act| (act.0, act));
     let uses = [
@@ -105,13 +105,15 @@ fn every_second_act_at_every_point_is_right() {
     for _ in 0..number("HOLSTEIN_INTERLEAVED", 0) {
         let longer = |history: &Vec<Act>| {
             let history = history.clone();
-            acts(2).map(move |act| history.iter().copied().chain([act]).collect())
+            MEMORY
+                .acts(2)
+                .map(move |act| history.iter().copied().chain([act]).collect())
         };
         before = before.iter().flat_map(longer).collect();
     }
     let (mut played, mut most) = (0_u64, 0);
     for history in &before {
-        for first in acts(2) {
+        for first in MEMORY.acts(2) {
             let points = interleave(history, first, None, 0).expect("alone it is right");
             most = most.max(points);
             for second in meddlers(first.0) {
