@@ -73,6 +73,7 @@ static void checks(void) {
     check_epoll();
     check_timerfd();
     check_pidfd();
+    check_foreign_signalfd();
     check_signalfd();
 }
 

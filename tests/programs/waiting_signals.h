@@ -12,6 +12,41 @@ static void *raise_later(void *process) {
     return NULL;
 }
 
+// A child's file, while the reader has made none: it gets its own signals, and they wake it.
+static void check_foreign_signalfd(void) {
+    int ends[2];
+    struct signalfd_siginfo info;
+    sigset_t set, before;
+    sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, &before);
+    CHECK(pipe(ends) == 0);
+    pid_t child = start_child(), own = getpid();
+    if (child == 0) {
+        int fd = signalfd(-1, &set, 0);
+        CHECK(write(ends[1], &fd, sizeof fd) == sizeof fd);
+        pause();
+    }
+    int fd = -1, epoll = epoll_create1(0), process = syscall(SYS_pidfd_open, child, 0);
+    struct pollfd one;
+    struct epoll_event told;
+    pthread_t thread;
+    CHECK(read(ends[0], &fd, sizeof fd) == sizeof fd);
+    CHECK((fd = syscall(SYS_pidfd_getfd, process, fd, 0)) >= 0 && events_of(fd) == 0);
+    one = (struct pollfd){fd, POLLIN, 0};
+    pthread_create(&thread, NULL, raise_later, &own);
+    CHECK(poll(&one, 1, 5000) == 1 && next_signal(fd, &info) == SIGUSR1 && info.ssi_pid == (unsigned)own && pthread_join(thread, NULL) == 0);
+    CHECK(watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, 5) == 0 && ready(epoll, 5) == 0);
+    pthread_create(&thread, NULL, raise_later, &own);
+    CHECK(epoll_wait(epoll, &told, 1, 5000) == 1 && next_signal(fd, &info) == SIGUSR1 && pthread_join(thread, NULL) == 0);
+    alarm(20); // Who is not woken is ended.
+    pthread_create(&thread, NULL, raise_later, &own);
+    CHECK(next_signal(fd, &info) == SIGUSR1 && pthread_join(thread, NULL) == 0);
+    alarm(0);
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    close(fd), close(epoll), close(process), close(ends[0]), close(ends[1]);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 static void check_signalfd(void) {
     sigset_t set, before;
     struct signalfd_siginfo info, several[3];

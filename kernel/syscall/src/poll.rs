@@ -222,8 +222,13 @@ fn hold_files(current: &Thread, list: &mut impl Watchlist) -> Result<Files, Errn
 fn sleep(list: &mut impl Watchlist, files: &Files, deadline: Option<u64>) -> Result<Ready, Errno> {
     let mut set = WaitSet::try_new(2 * files.len())?;
     for files in files.pieces().flat_map(|piece| piece.chunks(STEPS)) {
-        let queues = files.iter().flatten().flat_map(|file| file.queues());
-        queues.flatten().try_for_each(|queue| set.add(queue))?;
+        for file in files.iter().flatten() {
+            let queues = file.queues_to_wait_in()?;
+            queues
+                .into_iter()
+                .flatten()
+                .try_for_each(|queue| set.add(queue))?;
+        }
         scheduler::cond_resched_killable()?;
     }
     let by_place = |place, _| Some(files.get(place)?.as_ref()?.poll());

@@ -208,6 +208,15 @@ pub trait FileOps: Any + Send + Sync {
         [None, None]
     }
 
+    /// The calling process is about to wait in its queues, or to let somebody stay there. For those who are not told of the same for
+    /// every process.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    fn note_waiting(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
     /// Whether it tells when it becomes ready; always the same. What does not is always ready, and epoll(7) does not take it.
     fn can_be_watched(&self) -> bool {
         self.queues().iter().any(Option::is_some)

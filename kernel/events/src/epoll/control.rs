@@ -142,7 +142,7 @@ impl Epoll {
 impl Item {
     /// Stands in those of the file's queues that tell of `events`, and in no other. `ENOMEM`: it stands where it stood, too.
     fn enter_queues(self: &Arc<Self>, file: &OpenFile, events: EpollEvents) -> Result<(), Errno> {
-        let queues = file.queues();
+        let queues = file.queues_to_wait_in()?;
         let ways = Item::ways(&queues, events);
         for (place, queue) in queues.iter().enumerate() {
             let Some(queue) = queue else { continue };

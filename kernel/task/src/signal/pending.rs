@@ -121,6 +121,11 @@ impl Pending {
         self.publish(self.set().with(signal));
     }
 
+    /// Who was adding a signal has added it.
+    pub fn let_adding_end(&self) {
+        drop(self.queue.lock());
+    }
+
     /// How many wait with their details, besides those of timers.
     pub fn len(&self) -> usize {
         let queue = self.queue.lock();

@@ -2,7 +2,8 @@
 //! made the file.
 //!
 //! The file's queue is woken at each signal that is sent to the process that made it, to those that this one has forked since and to
-//! theirs: they may have the file too. Who gets it by other ways sees the signals that wait, but no later one wakes it.
+//! theirs: they may have the file too. Who got it by other ways, by a message or out of a table of descriptors that it shares, says so
+//! before it waits ([`FileOps::note_waiting`]), and its signals wake that queue from then on.
 
 use super::{ProcessSignals, take_pending};
 use crate::process::Process;
@@ -12,10 +13,13 @@ use abi::events::SignalFdInfo;
 use abi::file::{OpenFlags, POLLIN};
 use abi::signal::SigSet;
 use abi::zerocopy::IntoBytes;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 use events::anonymous::AnonymousKind;
-use memory::fallible;
+use lock::Mutex;
+use memory::fallible::{self, TryVec};
 use sched::scheduler;
 use sched::wait::WaitQueue;
 use uaccess::Sink;
@@ -30,6 +34,8 @@ const LEN: usize = size_of::<SignalFdInfo>();
 /// Woken at each signal to the processes that have it.
 pub struct SignalEvents {
     queue: WaitQueue,
+    /// Those of others in whose files these processes wait.
+    foreign: Mutex<Vec<Weak<SignalEvents>>>,
 }
 
 /// An open file that gives signals.
@@ -44,6 +50,7 @@ impl ProcessSignals {
         self.events.try_call_once(|| {
             fallible::arc(SignalEvents {
                 queue: WaitQueue::new(),
+                foreign: Mutex::new(Vec::new()),
             })
         })
     }
@@ -60,8 +67,35 @@ impl ProcessSignals {
     #[inline]
     pub(super) fn tell_readers(&self) {
         if let Some(events) = self.events.get() {
-            events.queue.wake_all();
+            events.tell();
         }
+    }
+}
+
+impl SignalEvents {
+    fn tell(&self) {
+        self.queue.wake_all();
+        let mut index = 0;
+        while let Some(foreign) = self.foreign_at(index) {
+            if let Some(events) = foreign.upgrade() {
+                events.queue.wake_all();
+            }
+            index += 1;
+        }
+    }
+
+    fn foreign_at(&self, index: usize) -> Option<Weak<SignalEvents>> {
+        self.foreign.lock().get(index).cloned()
+    }
+
+    /// Tells those, too, from now on. There are never more than processes that made such files.
+    fn tell_too(&self, other: &Arc<SignalEvents>) -> Result<(), Errno> {
+        let mut foreign = self.foreign.lock();
+        if foreign.iter().any(|known| ptr::eq(known.as_ptr(), &raw const **other)) {
+            return Ok(());
+        }
+        foreign.retain(|known| known.strong_count() > 0);
+        foreign.try_push(Arc::downgrade(other))
     }
 }
 
@@ -89,6 +123,20 @@ impl SignalFd {
         SigSet(self.wanted.load(Ordering::SeqCst))
     }
 
+    /// From now on signals to the calling process wake who waits for this file. Who sends one adds it first, and tells of it then: where
+    /// it was not told of here, the adding is over behind the lock, and the caller, who looks next, finds the signal.
+    fn make_heard(&self) -> Result<(), Errno> {
+        let current = scheduler::current();
+        let signals = &current.process().signals;
+        let own = signals.make_events()?;
+        if !Arc::ptr_eq(own, &self.events) {
+            own.tell_too(&self.events)?;
+            signals.pending.let_adding_end();
+            current.signals().pending.let_adding_end();
+        }
+        Ok(())
+    }
+
     fn take(&self) -> Option<SignalFdInfo> {
         let info = take_pending(&scheduler::current(), self.wanted())?;
         Some(SignalFdInfo::from(&info))
@@ -103,7 +151,10 @@ impl FileOps for SignalFd {
         let mut next = match self.take() {
             Some(info) => Some(info),
             None if io.is_nonblocking() => return Err(Errno::EAGAIN),
-            None => Some(self.events.queue.wait_until(|| self.take())?),
+            None => {
+                self.make_heard()?;
+                Some(self.events.queue.wait_until(|| self.take())?)
+            }
         };
         let mut done = 0;
         while let Some(info) = next {
@@ -137,6 +188,10 @@ impl FileOps for SignalFd {
 
     fn queues(&self) -> Queues<'_> {
         [Some(&self.events.queue), None]
+    }
+
+    fn note_waiting(&self) -> Result<(), Errno> {
+        self.make_heard()
     }
 
     fn show_info(&self, show: ShowInfo<'_>) {

@@ -21,6 +21,15 @@ impl OpenFile {
         self.ops.queues()
     }
 
+    /// The queues, in which the calling process is about to wait, or to let somebody stay.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn queues_to_wait_in(&self) -> Result<Queues<'_>, Errno> {
+        self.ops.note_waiting()?;
+        Ok(self.ops.queues())
+    }
+
     /// Whether it tells when it becomes ready, or is taken although it always is: `EPERM` of epoll_ctl(2) if not.
     pub fn can_be_watched(&self) -> bool {
         self.ops.can_be_watched() || self.inode().ops.can_be_watched()
