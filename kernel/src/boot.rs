@@ -38,6 +38,7 @@ use sched::interrupts;
 use sched::scheduler;
 use sched::time;
 use task::exec::{self, Arguments, Program};
+use task::kernel_thread::{self, KernelWork};
 use task::process::{self, Limits, Process, Shared, hooks};
 use task::signal;
 use task::signal::InheritedSignals;
@@ -137,6 +138,18 @@ fn register_hooks() {
     hooks::set_thread_entry(user_loop::start);
     hooks::on_session_end(tty::session_ended);
     hooks::on_init_end(init_ended);
+    net::unix::collector::set_start(kernel_thread::start::<SocketCollector>);
+}
+
+/// Closes sockets that only messages hold.
+struct SocketCollector;
+
+impl KernelWork for SocketCollector {
+    const NAME: &'static str = "sockets";
+
+    fn run() {
+        net::unix::collector::run()
+    }
 }
 
 /// Drivers say which interrupts they serve.

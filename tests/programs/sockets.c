@@ -267,6 +267,7 @@ static void checks(void) {
     rights();
     credentials();
     cycles();
+    cycles_side_by_side();
     batches();
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -172,6 +174,55 @@ static int is_ended(int fd) {
         if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0) close_both(pair);
     }
     return one.revents == POLLHUP;
+}
+
+// A socket that holds itself and the end of a pipe, which is closed behind the last close of the two: nobody closes another then.
+static int is_collected(void) {
+    int ends[2], line[2];
+    if (pipe(line) != 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return 0;
+    int is_good = send_fds(ends[0], &ends[1], 1) == 1 && send_fds(ends[0], &line[1], 1) == 1;
+    close(line[1]), close(ends[1]), close(ends[0]);
+    struct pollfd one = {line[0], POLLIN, 0};
+    is_good = is_good && poll(&one, 1, 20000) == 1 && one.revents == POLLHUP;
+    close(line[0]);
+    return is_good;
+}
+
+// Many sockets wait in the queue of `to`, so that to look at all in flight takes its time.
+static void keep_in_flight(int to) {
+    enum { MESSAGES = 5, PAIRS = 100 };
+    for (int message = 0; message < MESSAGES; message++) {
+        int fds[2 * PAIRS];
+        for (int i = 0; i < PAIRS; i++) CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds + 2 * i) == 0);
+        CHECK(send_fds(to, fds, 2 * PAIRS) == 1);
+        for (int i = 0; i < PAIRS; i++) close_both(fds + 2 * i);
+    }
+}
+
+// Several leave such sockets at the same time, and wait for each other before the next: none is left to a later close.
+static void cycles_side_by_side(void) {
+    enum { CHILDREN = 4, ROUNDS = 20 };
+    int kept[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, kept) == 0);
+    keep_in_flight(kept[0]);
+    int *came = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t children[CHILDREN];
+    for (int i = 0; i < CHILDREN; i++) {
+        if ((children[i] = start_child()) != 0) continue;
+        int is_good = 1;
+        for (int round = 1; is_good && round <= ROUNDS; round++) {
+            __atomic_fetch_add(came, 1, __ATOMIC_SEQ_CST);
+            while (__atomic_load_n(came, __ATOMIC_SEQ_CST) < round * CHILDREN) sched_yield();
+            is_good = is_collected();
+        }
+        CHECK(is_good);
+        // The others need not wait for one who gave up.
+        if (!is_good) __atomic_fetch_add(came, ROUNDS * CHILDREN, __ATOMIC_SEQ_CST);
+        end_child();
+    }
+    for (int i = 0; i < CHILDREN; i++) CHECK(child_passed(children[i]));
+    munmap(came, 4096);
+    close_both(kept);
 }
 
 // Sockets that only messages hold are found, and what they hold is closed.

@@ -4,8 +4,8 @@
 //! received if one of those messages stands in the queue of a socket that has one, or that can itself be received. What is left
 //! is garbage, and stays it: nobody can reach it to change that.
 //!
-//! The registry's lock is released now and then. If anything changed meanwhile all begins anew, a few times; the next close tries
-//! again.
+//! The registry's lock is released now and then. If anything changed meanwhile all begins anew, a few times; then a thread of the
+//! kernel's own tries again ([`collector`]), and so it does for one who finds somebody else at it.
 
 use abi::Errno;
 use alloc::sync::Arc;
@@ -15,6 +15,7 @@ use memory::fallible::{self, TryVec};
 use sched::scheduler;
 use vfs::OpenFile;
 
+use super::collector;
 use super::rights::{REGISTRY, Registry, Rights, socket_of};
 use super::socket::UnixSocket;
 
@@ -26,7 +27,7 @@ const EDGE_STEP: usize = 1024;
 const ATTEMPTS: usize = 4;
 
 /// Somebody collects.
-static IS_RUNNING: AtomicBool = AtomicBool::new(false);
+pub(super) static IS_RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// Something changed, or there is no memory.
 struct Disturbed;
@@ -37,13 +38,21 @@ impl From<Errno> for Disturbed {
     }
 }
 
-/// Finds garbage and lets go of what it holds.
+/// Finds garbage and lets go of what it holds, or leaves that to the thread.
 pub(super) fn collect() {
+    if !try_collect() {
+        collector::want();
+    }
+}
+
+/// As [`collect`]; `false` if it was disturbed each time, or somebody else is at it, who may have looked already.
+pub(super) fn try_collect() -> bool {
     if IS_RUNNING.swap(true, Ordering::Acquire) {
-        return;
+        return false;
     }
     let garbage = (0..ATTEMPTS).find_map(|_| find().ok());
     IS_RUNNING.store(false, Ordering::Release);
+    let is_whole = garbage.is_some();
     for file in garbage.into_iter().flatten() {
         if let Some(socket) = socket_of(&file) {
             empty(socket);
@@ -51,6 +60,7 @@ pub(super) fn collect() {
         drop(file);
         scheduler::cond_resched();
     }
+    is_whole
 }
 
 /// The open files of all garbage.

@@ -11,6 +11,7 @@
 
 mod close;
 mod collect;
+pub mod collector;
 mod connection;
 mod datagram;
 mod handle;

@@ -19,8 +19,8 @@ use memory::fallible::map::Map;
 use sched::scheduler;
 use vfs::OpenFile;
 
-use super::collect;
 use super::socket::{UnixHandle, UnixSocket};
+use super::{collect, collector};
 use crate::file;
 use crate::request::Request;
 
@@ -113,6 +113,9 @@ impl Rights {
         files: Vec<Arc<OpenFile>>,
         holder: &Arc<UnixSocket>,
     ) -> Result<Rights, Errno> {
+        if files.iter().any(|file| socket_of(file).is_some()) {
+            collector::prepare()?;
+        }
         let credentials = request.caller.credentials();
         let is_limited = !credentials.can(CAP_SYS_RESOURCE) && !credentials.can(CAP_SYS_ADMIN);
         let limit = if is_limited {

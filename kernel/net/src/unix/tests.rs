@@ -11,6 +11,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard};
 use uaccess::{KernelSink, KernelSource};
 use vfs::caller::{Caller, IoFailure, Requester};
@@ -329,6 +330,22 @@ fn sockets_that_only_messages_hold_are_collected() {
         collect::collect();
         assert_eq!(in_flight(), 0, "seed {seed}");
     }
+}
+
+/// What one leaves who closes a socket while somebody else collects is wanted of the thread.
+#[test]
+fn who_cannot_collect_asks_for_it() {
+    let _alone = alone();
+    let [one, other] = open_pair(SOCK_STREAM);
+    send_files(&one, &[&other]);
+    drop(other);
+    assert_eq!(collector::take_wish(), None);
+    collect::IS_RUNNING.store(true, Ordering::Relaxed);
+    drop(one);
+    collect::IS_RUNNING.store(false, Ordering::Relaxed);
+    assert_eq!((in_flight(), collector::take_wish()), (1, Some(())));
+    assert!(collect::try_collect());
+    assert_eq!((in_flight(), collector::take_wish()), (0, None));
 }
 
 /// Who can be received is kept, and a chain of any length ends without a chain of calls.
