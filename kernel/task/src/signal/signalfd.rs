@@ -91,7 +91,10 @@ impl SignalEvents {
     /// Tells those, too, from now on. There are never more than processes that made such files.
     fn tell_too(&self, other: &Arc<SignalEvents>) -> Result<(), Errno> {
         let mut foreign = self.foreign.lock();
-        if foreign.iter().any(|known| ptr::eq(known.as_ptr(), &raw const **other)) {
+        if foreign
+            .iter()
+            .any(|known| ptr::eq(known.as_ptr(), &raw const **other))
+        {
             return Ok(());
         }
         foreign.retain(|known| known.strong_count() > 0);
