@@ -32,6 +32,8 @@ pub struct Virt {
     pub has_el2: bool,
     /// RAM as QEMU's `-m` takes it.
     pub memory: &'static str,
+    /// Which processor, as QEMU's `-cpu` takes it.
+    pub processor: &'static str,
     /// Number of processors.
     pub cpus: u32,
     /// How time passes.
@@ -44,6 +46,7 @@ impl Default for Virt {
             gic: Gic::V2,
             has_el2: false,
             memory: "1G",
+            processor: "cortex-a72",
             cpus: 4,
             clock: Clock::Host,
         }
@@ -53,7 +56,7 @@ impl Default for Virt {
 /// A board.
 #[derive(Clone, Debug)]
 pub enum Machine {
-    /// QEMU's virt board with a Cortex-A72.
+    /// QEMU's virt board.
     Virt(Virt),
     /// Raspberry Pi 4; without a device tree QEMU hands the kernel none.
     Raspi4b {
@@ -93,7 +96,7 @@ impl Machine {
                     .arg(format!("virt,gic-version={gic},virtualization={virtualization}"));
                 command.args([
                     "-cpu",
-                    "cortex-a72",
+                    virt.processor,
                     "-m",
                     virt.memory,
                     "-smp",

@@ -25,6 +25,7 @@ const BOARD: Virt = Virt {
     gic: crate::qemu::Gic::V2,
     has_el2: false,
     memory: "256M",
+    processor: "cortex-a72",
     cpus: 1,
     clock: Clock::Instructions,
 };
