@@ -100,9 +100,9 @@ check-silicon: ## the real kernel under a checker that knows what silicon does n
 	@.ci/setup test
 	@.ci/check-silicon $(SCENES)
 
-mutants: ## one barrier, TLBI, DC, IC or break of the finished Image left out or made weaker at a time: who notices? (WHAT=TLBI, ALL=1; RULES=1: the one that only one rule notices, for each)
+mutants: ## one barrier, TLBI, DC, IC or break of the finished Image left out or made weaker at a time: who notices? (WHAT=TLBI, ALL=1; RULES=1: the one that only one rule notices, for each; BUGS=1: one bug in the source of each part)
 	@.ci/setup test
-	@.ci/mutants $(if $(ALL),--all) $(if $(RULES),--rules) $(if $(WHAT),"$(WHAT)")
+	@.ci/mutants $(if $(ALL),--all) $(if $(RULES),--rules) $(if $(BUGS),--bugs) $(if $(WHAT),"$(WHAT)")
 
 profile: ## where the instructions of one fork, fault, copy, switch, life, exec or row of bench go (WHAT=fork)
 	@.ci/setup run

@@ -1,13 +1,15 @@
 //! Mutants of the finished kernel: each TLBI, DSB, DMB, ISB, DC, IC, break and lock of `platform`, `mm` and `sched` left out or made weaker in the
 //! Image, one at a time, and played under the checker.
 //!
-//! `mutants --rules [RULE]` plays for each rule of the checker the mutant that only it notices ([`own`]).
+//! `mutants --rules [RULE]` plays for each rule of the checker the mutant that only it notices ([`own`]); `mutants --bugs [PART]` a bug
+//! in the source of each part of the kernel that deals with translation ([`bugs`]).
 //! `mutants [--list] [--all] [--orders] [TEXT]` plays those with TEXT in their line; with `--orders` none, and only says which are noticed
 //! without being played: by an order of `tests/litmus`, or by the list of what is kept ([`tests::kept`]); it begins with the deletions
 //! that neither notices ([`tests::deletions`]). Without `--all` all copies of
 //! what was inlined in many places are changed at once. What nobody notices must stand in [`tests::harmless`] with its reason. Ends with
 //! `N passed, N failed`, and writes a table to `target/holstein`.
 
+mod bugs;
 mod own;
 mod play;
 mod table;
@@ -156,6 +158,7 @@ struct Choice {
     is_all: bool,
     is_unplayed: bool,
     is_of_rules: bool,
+    is_of_bugs: bool,
     text: String,
 }
 
@@ -182,6 +185,7 @@ fn choice() -> Choice {
         is_all: false,
         is_unplayed: false,
         is_of_rules: false,
+        is_of_bugs: false,
         text: String::new(),
     };
     for word in std::env::args().skip(1) {
@@ -190,6 +194,7 @@ fn choice() -> Choice {
             "--all" => choice.is_all = true,
             "--orders" => choice.is_unplayed = true,
             "--rules" => choice.is_of_rules = true,
+            "--bugs" => choice.is_of_bugs = true,
             _ => choice.text = word,
         }
     }
@@ -278,6 +283,9 @@ fn run() -> Result<bool> {
     let choice = choice();
     if choice.is_of_rules {
         return own::run(&choice.text);
+    }
+    if choice.is_of_bugs {
+        return bugs::run(&choice.text);
     }
     let built = files::built();
     let sites = sites::find(&built.join("kernel.elf"))?;

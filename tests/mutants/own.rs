@@ -4,12 +4,15 @@ use crate::play::{self, Whole, Work};
 use crate::{BASE, Original, line, mutants};
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSymbol};
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::files;
+use tests::plants::Edit;
 use tests::rule_mutants::{ALL, Change, RuleMutant};
 
-/// Plays those with `text` in their rule's name; whether each was noticed as it should be. Rules without a mutant are named.
+/// Plays those with `text` in their rule's name; whether each was noticed as it should be.
 pub fn run(text: &str) -> Result<bool> {
     let (mut passed, mut failed) = (0, 0);
     for own in ALL.iter().filter(|own| own.rule.contains(text)) {
@@ -40,12 +43,11 @@ pub fn run(text: &str) -> Result<bool> {
 }
 
 fn play_one(own: &RuleMutant) -> Result<Whole> {
-    let work = play::ALL.iter().find(|work| work.name == own.work);
-    let work = work.with_context(|| format!("no work {:?}", own.work))?;
+    let work = play::named(own.work)?;
     match own.change {
         Change::Mutant(name) => play_mutant(name, work),
         Change::Words { .. } => play_words(own, work),
-        Change::Planted { file, from, to } => play::play_whole(&plant(file, from, to)?, work),
+        Change::Planted(edits) => play::play_whole(&plant(edits)?, work),
         Change::None(reason) => anyhow::bail!("{reason}"),
     }
 }
@@ -81,9 +83,9 @@ fn play_words(own: &RuleMutant, work: &Work) -> Result<Whole> {
     std::fs::create_dir_all(&folder)?;
     std::fs::copy(built.join("kernel.elf"), folder.join("kernel.elf"))?;
     let mut image = std::fs::read(built.join("kernel8.img"))?;
-    let (start, end) = extent(&built.join("kernel.elf"), function)?;
     let (mut found, mut changed) = (0, 0);
-    for at in (start..end).step_by(4) {
+    let extents = extents(&built.join("kernel.elf"), function)?;
+    for at in extents.into_iter().flat_map(|range| range.step_by(4)) {
         let place = &mut image[(at - BASE) as usize..][..4];
         let word = u32::from_le_bytes(place.try_into()?);
         found += usize::from(word & mask == value);
@@ -98,34 +100,48 @@ fn play_words(own: &RuleMutant, work: &Work) -> Result<Whole> {
     play::play_whole(&path, work)
 }
 
-/// From a symbol to the next one.
-fn extent(elf: &Path, function: &str) -> Result<(u64, u64)> {
+/// From each symbol of this name to the next one: assembly has one, a path of Rust as many as it has copies.
+fn extents(elf: &Path, function: &str) -> Result<Vec<Range<u64>>> {
     let data = std::fs::read(elf)?;
     let file = object::File::parse(&*data)?;
-    let named: Vec<(u64, &str)> = file
-        .symbols()
-        .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?)))
-        .filter(|(_, name)| !name.starts_with('$') && !name.is_empty())
-        .collect();
-    let start = named.iter().find(|(_, name)| name.ends_with(function));
-    let start = start.with_context(|| format!("no {function}"))?.0;
-    let behind = named.iter().map(|(address, _)| *address);
-    let end = behind.filter(|address| *address > start).min();
-    Ok((start, end.unwrap_or(start + 4096)))
+    let is_path = function.contains("::");
+    let mut starts = BTreeSet::new();
+    let mut chosen = Vec::new();
+    for symbol in file.symbols() {
+        let Ok(name) = symbol.name() else { continue };
+        if name.starts_with('$') || name.is_empty() {
+            continue;
+        }
+        starts.insert(symbol.address());
+        let is_it = if is_path {
+            format!("{:#}", rustc_demangle::demangle(name)).contains(function)
+        } else {
+            name.ends_with(function) && chosen.is_empty()
+        };
+        if is_it {
+            chosen.push(symbol.address());
+        }
+    }
+    ensure!(!chosen.is_empty(), "no {function}");
+    let end = |start: u64| starts.range(start + 1..).next().copied().unwrap_or(start + 4096);
+    Ok(chosen.into_iter().map(|start| start..end(start)).collect())
 }
 
-/// Builds the kernel with one place of its source changed, from a copy of the tree; the Image.
-fn plant(file: &str, from: &str, to: &str) -> Result<PathBuf> {
+/// Builds the kernel with these places of its source changed, from a copy of the tree; the Image.
+pub fn plant(edits: &[Edit]) -> Result<PathBuf> {
     let copy = copy_of_tree()?;
-    let place = copy.join(file);
-    let text = std::fs::read_to_string(&place).with_context(|| place.display().to_string())?;
-    ensure!(
-        text.matches(from).count() == 1,
-        "{file}: {from:?} must stand there once"
-    );
-    std::fs::write(&place, text.replace(from, to))?;
+    for Edit { file, from, to } in edits {
+        let place = copy.join(file);
+        let text = std::fs::read_to_string(&place).with_context(|| place.display().to_string())?;
+        ensure!(
+            text.matches(from).count() == 1,
+            "{file}: {from:?} must stand there once"
+        );
+        std::fs::write(&place, text.replace(from, to))?;
+    }
     let image = build(&copy);
-    std::fs::write(&place, text)?;
+    // What was planted is gone: the next one begins with the files as they are.
+    copy_of_tree()?;
     image
 }
 

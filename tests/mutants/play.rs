@@ -115,6 +115,56 @@ pub const ALL: [Work; 13] = [
     },
 ];
 
+/// What only the plants of [`tests::plants`] are played under: `rules CASE` on one processor, where it goes one way.
+const OF_RULES: [Work; 6] = [
+    Work {
+        name: "rules, zeros",
+        watches_order: false,
+        start: |stage| play_rules(stage, "zeros"),
+    },
+    Work {
+        name: "rules, two_pages",
+        watches_order: false,
+        start: |stage| play_rules(stage, "two_pages"),
+    },
+    Work {
+        name: "rules, one_page",
+        watches_order: false,
+        start: |stage| play_rules(stage, "one_page"),
+    },
+    Work {
+        name: "rules, copies",
+        watches_order: false,
+        start: |stage| play_rules(stage, "copies"),
+    },
+    Work {
+        name: "rules, walks",
+        watches_order: false,
+        start: |stage| play_rules(stage, "walks"),
+    },
+    Work {
+        name: "rules, freed_twice",
+        watches_order: false,
+        start: |stage| play_rules(stage, "freed_twice"),
+    },
+];
+
+fn play_rules(stage: &mut Stage, case: &str) -> Result<Session> {
+    let machine = Machine::Virt(Virt {
+        cpus: 1,
+        memory: "256M",
+        ..Virt::default()
+    });
+    program::boot(stage, &machine, "", "rules", case)
+}
+
+/// The work of this name.
+pub fn named(name: &str) -> Result<&'static Work> {
+    let mut all = ALL.iter().chain(&OF_RULES);
+    all.find(|work| work.name == name)
+        .with_context(|| format!("no work {name:?}"))
+}
+
 fn virt() -> Machine {
     Machine::Virt(Virt {
         memory: "256M",
@@ -166,6 +216,12 @@ fn play_once(image: &Path, work: &Work) -> Result<Verdict> {
     Ok(Verdict::Test("a hang".to_owned()))
 }
 
+/// The rules that the checker has named when the image is first seen to break one under this work; none: it came to its end.
+pub fn first_rules(image: &Path, work: &Work) -> Result<Vec<String>> {
+    let whole = play_until(image, work, Duration::ZERO)?;
+    Ok(whole.rules.into_iter().collect())
+}
+
 /// What was noticed when nobody stopped at the first thing.
 pub struct Whole {
     /// The rules that the checker named.
@@ -179,6 +235,10 @@ const BEHIND: Duration = Duration::from_secs(10);
 
 /// Plays the image under this work to its end, or until some time behind the first violation.
 pub fn play_whole(image: &Path, work: &Work) -> Result<Whole> {
+    play_until(image, work, BEHIND)
+}
+
+fn play_until(image: &Path, work: &Work, behind: Duration) -> Result<Whole> {
     let mut stage = Stage::alone("mutants", Kernel::Holstein(image.to_owned()), LIMIT)?;
     work.watch(&mut stage);
     let mut board = (work.start)(&mut stage)?;
@@ -186,7 +246,7 @@ pub fn play_whole(image: &Path, work: &Work) -> Result<Whole> {
     let start = Instant::now();
     let mut first = None;
     let mut failure = Some("a hang".to_owned());
-    while start.elapsed() < LIMIT && first.is_none_or(|first: Instant| first.elapsed() < BEHIND) {
+    while start.elapsed() < LIMIT && first.is_none_or(|first: Instant| first.elapsed() < behind) {
         if board.expect_end().is_ok() {
             let end = end(&stage.transcript());
             failure = match end {

@@ -58,8 +58,17 @@ const REASONS: &[(&[&str], &str)] = &[
     ),
     // A narrower entry that stays costs a fault, and for ever if it is the processor's own.
     (
-        &["flush_own"],
+        &["flush_own", "TLBI"],
         "unseen: QEMU walks again by itself; the heart's machine faults twice (kernel/mm/tests/world/access.rs)",
+    ),
+    // A line is zeroed right before all of it is stored to: without that it is read from memory first.
+    (
+        &["copy_frame_bytes", "DC ZVA"],
+        "harmless: the whole line is stored behind it, which costs time without",
+    ),
+    (
+        &["table_copy::share_row", "DC ZVA"],
+        "harmless: the whole line is stored behind it, which costs time without",
     ),
     // Frames, tables and their counts: atomics among themselves.
     (

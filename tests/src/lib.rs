@@ -20,6 +20,7 @@ pub mod line;
 pub mod made;
 pub mod mutations;
 pub mod paths;
+pub mod plants;
 pub mod program;
 pub mod progress;
 pub mod qemu;

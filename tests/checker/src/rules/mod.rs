@@ -27,7 +27,7 @@
 //! | STORED-UNCACHED, READ-UNCACHED, NEVER-CLEANED | what is stored with caches off and read with caches on, or the reverse, is maintained between | B2.9 |
 //! | PENDING-DC | the MMU is turned on with DC incomplete | B2.9 |
 //! | EXECUTE-BEFORE-ISB | the kernel's own instructions that were stored are executed behind an ISB | B2.7.4 |
-//! | DEVICE-UNALIGNED, DEVICE-EXCLUSIVE | Device memory, and all memory with the MMU off, is accessed aligned and by no exclusive | B2.7.2, B2.9 |
+//! | DEVICE-EXCLUSIVE | Device memory, and all memory with the MMU off, is accessed by no exclusive (what is not aligned faults in QEMU, too) | B2.7.2, B2.9 |
 //! | PERIPHERAL-BEFORE-DSB | between two peripherals of the Raspberry Pi 4 stands a DSB SY | BCM2711 1.3 |
 //! | DEVICE-BEFORE-DSB, END-BEFORE-DSB | an interrupt is active before its device is told, and the device was told before it ends | GIC 4.1 |
 //! | DC-BEFORE-DSB, READ-CACHED | what a device answered is waited for, then the lines are dropped, then it is read | B2.9 |

@@ -131,6 +131,9 @@ impl Machine {
             let is_new = !old.is_valid() || old.address() != new.address();
             if update.half == Half::User && level == 3 && is_new {
                 self.check_published(cpu, pc, new.address(), "page");
+                if self.cpus[cpu].has_run_user {
+                    self.check_table_taken(cpu, pc, new.address(), "is linked as a page");
+                }
             }
         }
     }

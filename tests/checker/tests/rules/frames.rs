@@ -1,6 +1,6 @@
 //! Frames that are taken for something new.
 
-use crate::board::{BASE, Board, KERNEL, LEVEL2, LEVEL3, ONE};
+use crate::board::{BASE, Board, KERNEL, LEVEL2, LEVEL3, ONE, OTHER_LEVEL3, PAGE, TABLE};
 use checker::instruction::{Accesses, Cache, Domain, Operation, Scope};
 
 #[test]
@@ -19,6 +19,26 @@ fn a_frame_is_taken_only_when_nothing_reaches_it() {
             &[]
         } else {
             &["FRAME-STILL-REACHABLE"]
+        });
+    }
+}
+
+#[test]
+fn what_was_a_table_becomes_a_page_only_when_no_walk_begins_there() {
+    for scope in [Scope::Address, Scope::Leaf] {
+        let mut board = Board::new();
+        board.store(LEVEL2 + 24, OTHER_LEVEL3 | TABLE);
+        board.store_as_program(1);
+        board.store(LEVEL3, 0);
+        board.store(LEVEL2 + 16, 0);
+        board.dsb(Accesses::Stores);
+        board.tlbi(scope, Domain::Inner);
+        board.dsb(Accesses::All);
+        board.store(OTHER_LEVEL3, LEVEL3 | PAGE);
+        board.expect(if scope == Scope::Address {
+            &[]
+        } else {
+            &["TABLE-STILL-REACHABLE"]
         });
     }
 }
