@@ -12,10 +12,8 @@ use task::process::Process;
 /// `RLIMIT_DATA`. Whether it may have one more area is looked at where it gets it.
 #[inline(always)]
 pub fn check_limits(process: &Process, space: &Space, request: &MapRequest, more: u64) -> Result<(), Errno> {
-    match process.limits_of([RLIMIT_AS, RLIMIT_DATA]) {
-        [RLIM64_INFINITY, RLIM64_INFINITY] => Ok(()),
-        limits => check_sums(space, [more, data_of(request)], limits),
-    }
+    let limits = process.limits_of([RLIMIT_AS, RLIMIT_DATA]);
+    check_sums(space, [more, data_of(request)], limits)
 }
 
 /// `ENOMEM` if the space has too many areas already, or would grow beyond `RLIMIT_AS` by `more` bytes, or beyond `RLIMIT_DATA` by
@@ -24,15 +22,21 @@ pub fn check_room(process: &Process, space: &Space, more: u64, data: u64) -> Res
     if space.with(|space| is_full(space)) {
         return Err(Errno::ENOMEM);
     }
-    match process.limits_of([RLIMIT_AS, RLIMIT_DATA]) {
+    check_sums(space, [more, data], process.limits_of([RLIMIT_AS, RLIMIT_DATA]))
+}
+
+/// As [`check_room`] where `RLIMIT_AS` and `RLIMIT_DATA` are known, of `more` bytes and of data.
+#[inline(always)]
+pub fn check_sums(space: &Space, more: [u64; 2], limits: [u64; 2]) -> Result<(), Errno> {
+    match limits {
         [RLIM64_INFINITY, RLIM64_INFINITY] => Ok(()),
-        limits => check_sums(space, [more, data], limits),
+        limits => check_each_sum(space, more, limits),
     }
 }
 
 /// `ENOMEM` if either sum would be beyond its limit then.
 #[cold]
-fn check_sums(space: &Space, more: [u64; 2], limits: [u64; 2]) -> Result<(), Errno> {
+fn check_each_sum(space: &Space, more: [u64; 2], limits: [u64; 2]) -> Result<(), Errno> {
     let sums = space.with(|space| space.areas().sums());
     let is_allowed =
         |used: u64, which: usize| more[which] == 0 || used.saturating_add(more[which]) <= limits[which];

@@ -3,12 +3,12 @@
 
 use super::backing::{file_backing, zeros};
 use super::lookup::file;
-use super::memory_limits::{check_limits, check_room, is_full, mapped_in};
+use super::memory_limits::{check_limits, check_sums, is_full, mapped_in};
 use super::mlock;
 use super::space::{edit_space, is_inside_area, space};
 use abi::Errno;
 use abi::memory::{MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, ProtFlags};
-use abi::process::RLIMIT_DATA;
+use abi::process::{RLIMIT_AS, RLIMIT_DATA};
 use memory::map_errno;
 use mm::{
     AddressSpace, AreaFlags, Backing, MapRequest, PAGE_SIZE, PageRange, Placement, Protection, Purpose,
@@ -26,11 +26,12 @@ const PAGE: u64 = PAGE_SIZE as u64;
 pub fn brk(current: &Thread, end: u64) -> Result<usize, Errno> {
     let process = current.process();
     let space = space(current)?;
-    let (start, old) = space.with(|space| space.break_range());
+    let ((start, old), is_full) = space.with(|space| (space.break_range(), is_full(space)));
+    let limits = process.limits_of([RLIMIT_AS, RLIMIT_DATA]);
     let grown = end.saturating_sub(old.0);
-    let is_allowed = end.saturating_sub(start.0) <= process.limit(RLIMIT_DATA)
-        && check_room(process, &space, grown, grown).is_ok();
-    if !is_allowed || (grown > 0 && memory::has_room().is_err()) {
+    let may_grow =
+        || !is_full && check_sums(&space, [grown, grown], limits).is_ok() && memory::has_room().is_ok();
+    if end.saturating_sub(start.0) > limits[1] || (grown > 0 && !may_grow()) {
         return Ok(old.0 as usize);
     }
     let flags = match grown {

@@ -69,15 +69,22 @@ pub fn install(current: &Thread, file: Arc<OpenFile>, on_exec: OnExec, from: usi
 /// copy.
 pub fn close(current: &Thread, descriptor: i32) -> Result<usize, Errno> {
     let descriptor = index(descriptor)?;
-    current.files().read(|files| files.get(descriptor).map(drop))?;
-    let file = current.files().change(|files| files.remove(descriptor))??;
-    release(current, file);
+    let (file, owner) = current.files().change_if(
+        |files| files.get(descriptor).map(drop),
+        |files| files.remove(descriptor),
+    )?;
+    release_of(owner, file);
     Ok(0)
 }
 
 /// Lets go of a file that a descriptor referred to: with any close the table's record locks on it end (fcntl(2)).
 pub fn release(current: &Thread, file: Arc<OpenFile>) {
-    if let Some(owner) = current.files().identity_if_any() {
+    release_of(current.files().identity_if_any(), file);
+}
+
+/// [`release`], of the table that is `owner` of locks, if anybody asked.
+fn release_of(owner: Option<u64>, file: Arc<OpenFile>) {
+    if let Some(owner) = owner {
         vfs::release_claims(&file, owner, scheduler::cond_resched);
     }
 }

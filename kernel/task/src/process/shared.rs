@@ -129,6 +129,30 @@ impl<T: TryClone + Default> Shared<T> {
         }
     }
 
+    /// [`Shared::change`] where `may` allows it, and which one it is if anybody has asked for that before: all under one hold of the lock.
+    ///
+    /// # Errors
+    /// Those of `may`, nothing changed; of `change`. `ENOMEM`, nothing changed, where it would have to be copied first.
+    #[inline]
+    pub fn change_if<R>(
+        &self,
+        may: impl Fn(&T) -> Result<(), Errno>,
+        change: impl FnOnce(&mut T) -> Result<R, Errno>,
+    ) -> Result<(R, Option<u64>), Errno> {
+        let change = |value: &mut Arc<T>, identity: &ObjectId| {
+            may(value)?;
+            Ok((change(fallible::make_mut(value)?)?, identity.if_any()))
+        };
+        match &mut *self.0.lock() {
+            Reference::Nothing => {
+                may(&T::default())?;
+                Err(Errno::ESRCH)
+            }
+            Reference::Own(value, identity) => change(value, identity),
+            Reference::Common(common) => change(&mut common.value.lock(), &common.identity),
+        }
+    }
+
     /// A reference to a copy: what fork hands on.
     ///
     /// # Errors
