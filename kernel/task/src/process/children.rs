@@ -339,7 +339,7 @@ fn reap(parent: &Process, child: &Process, wanted: Wanted) -> Child {
 fn describe(child: &Process, status: WaitStatus) -> Child {
     Child {
         pid: child.pid,
-        uid: child.credentials().uid,
+        uid: child.uid(),
         status,
         usage: child.all_totals(),
     }

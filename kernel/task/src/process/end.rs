@@ -198,7 +198,7 @@ fn leave_children(thread: &Thread) {
 fn tell_of_parents_death(parent: &Process, orphan: &Arc<Process>) {
     let wanted = orphan.attributes.parent_death_signal.load(Ordering::Relaxed);
     if let Some(signal) = Signal::new(wanted.into()) {
-        let sender = parent.credentials().uid;
+        let sender = parent.uid();
         signal::send_to_process(orphan, SigInfo::sent(signal, SI_USER, parent.pid, sender));
     }
 }

@@ -226,6 +226,11 @@ impl Process {
         self.inherited.lock().credentials.clone()
     }
 
+    /// Its real user.
+    pub fn uid(&self) -> u32 {
+        self.inherited.lock().credentials.uid
+    }
+
     /// What a child of it has from it.
     #[inline]
     pub fn inherited(&self) -> Inherited {

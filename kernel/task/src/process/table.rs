@@ -1,6 +1,7 @@
 //! The table of processes: ids, of threads too, groups, sessions, users. One lock for all of it, which is held for a few steps
 //! only: whose child a process is, and what wait finds, is under its parent's own lock (`children`).
 
+mod group;
 mod reserved;
 
 pub use reserved::{Kinship, reserve_pid, reserve_tid};
@@ -17,6 +18,7 @@ use abi::process::Pid;
 use abi::signal::Signal;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
+use group::{Group, Watch};
 use lock::{Mutex, rank};
 use memory::fallible::map::Map;
 
@@ -51,23 +53,6 @@ enum Holder {
     Process(Arc<Process>),
     /// One that is not the first of its process.
     Thread(Arc<Thread>),
-}
-
-struct Group {
-    session: Pid,
-    members: Siblings,
-    watch: Watch,
-}
-
-/// Whether a group is to be looked at when a process has left its relatives.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Watch {
-    /// Nobody asked.
-    Unasked,
-    /// It needs not.
-    No,
-    /// It has a stopped member and somebody who could continue that.
-    Yes,
 }
 
 impl Holder {
@@ -133,13 +118,9 @@ impl PidTable {
     }
 
     /// Puts a process without a group into one that was prepared for it.
-    fn join(&mut self, process: Arc<Process>, group: Pid, session: Pid) {
-        process.relations.group.store(group, Ordering::Relaxed);
-        process.relations.session.store(session, Ordering::Relaxed);
+    fn join(&mut self, process: Arc<Process>, group: Pid) {
         if let Some(joined) = self.groups.get_mut(&group) {
-            joined
-                .members
-                .enter_member(process, |process| &process.places.group);
+            joined.join(process, group);
         }
     }
 
@@ -375,7 +356,7 @@ pub fn move_to_group(own: &Process, target: &Process, group: Pid) -> Result<(), 
     if group != target.group() && table.process(target.pid).is_some() {
         table.prepare_group(group, session)?;
         if let Some(target) = table.leave_group(target) {
-            table.join(target, group, session);
+            table.join(target, group);
         }
     }
     Ok(())
@@ -394,7 +375,7 @@ pub fn start_session(process: &Process) -> Result<Pid, Errno> {
     table.prepare_group(id, id)?;
     if let Some(process) = table.leave_group(process) {
         process.set_terminal_tenure(0);
-        table.join(process, id, id);
+        table.join(process, id);
     }
     Ok(process.pid)
 }

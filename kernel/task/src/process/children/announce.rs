@@ -113,7 +113,7 @@ fn child_info(child: &Process, status: WaitStatus) -> SigInfo {
     SigInfo::child(
         code,
         child.pid,
-        child.credentials().uid,
+        child.uid(),
         value.into(),
         clock(user),
         clock(system),

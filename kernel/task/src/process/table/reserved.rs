@@ -1,7 +1,7 @@
 //! Ids: how one is reserved for a process or thread that is being made, given to it, and freed; and whose they are, for the
 //! number of processes and threads that a user may have is limited.
 
-use super::{Holder, Pid, PidTable, TABLE, decrement};
+use super::{Holder, PID_END, Pid, PidTable, TABLE, decrement};
 use crate::process::Process;
 use crate::signal;
 use crate::thread::{Thread, ThreadExt};
@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use memory::DumpMode;
 use memory::fallible;
+use memory::fallible::map::Map;
 use sched::space::mappings::{self, Walks};
 use vfs::Credentials;
 
@@ -65,11 +66,11 @@ impl ReservedPid {
     pub fn assign_first(mut self, process: &Arc<Process>) {
         self.is_assigned = true;
         let mut table = TABLE.lock();
-        table.enter(process);
+        enter(&mut table.ids, process);
         table
             .prepare_group(0, 0)
             .expect("boot: there is memory for the first group");
-        table.join(process.clone(), 0, 0);
+        table.join(process.clone(), 0);
     }
 
     /// Puts the process of `thread`, its first one, into the table, as a relative of `creator`'s process and in its group and
@@ -92,7 +93,9 @@ impl ReservedPid {
             drop(table);
             return Err(Errno::RESTART_ALWAYS);
         }
-        table.prepare_group(parent.group(), parent.session())?;
+        let PidTable { ids, groups, .. } = &mut *table;
+        // The creator's own: it is there.
+        let group = groups.get_mut(&parent.group()).ok_or(Errno::ESRCH)?;
         // From here on nothing fails.
         match kinship {
             Kinship::Child => link(parent, creator.tid(), process),
@@ -106,8 +109,8 @@ impl ReservedPid {
         }
         self.is_assigned = true;
         process.add_first_thread(thread.clone());
-        table.enter(process);
-        table.join(process.clone(), parent.group(), parent.session());
+        enter(ids, process);
+        group.join(process.clone(), parent.group());
         Ok(())
     }
 }
@@ -144,7 +147,7 @@ impl ReservedTid {
     pub fn assign(mut self, thread: &Arc<Thread>, creator: &Thread) -> Result<(), Errno> {
         let process = creator.process();
         let mut table = TABLE.lock();
-        let user = process.credentials().uid;
+        let user = process.uid();
         table.move_to_user(self.user, user, 1)?;
         self.user = user;
         if let Err(error) = process.add_thread(creator, thread) {
@@ -182,7 +185,7 @@ fn link(parent: &Arc<Process>, thread: Pid, child: &Arc<Process>) {
 pub(in crate::process) fn release(process: &Process) {
     let mut table = TABLE.lock();
     let held = (table.ids.remove(&process.pid), table.leave_group(process));
-    decrement(&mut table.users, process.credentials().uid);
+    decrement(&mut table.users, process.uid());
     drop(table);
     drop(held);
     process.relations.forget_parent();
@@ -213,14 +216,34 @@ impl PidTable {
         if self.ids.len() >= self.most {
             return Err(Errno::EAGAIN);
         }
-        let id = self.next_free().ok_or(Errno::EAGAIN)?;
-        self.ids.insert(id, Holder::Reserved)?;
+        let id = self.reserve_next()?;
         if let Err(error) = self.count_one_more(user, user_limit) {
             self.ids.remove(&id);
             return Err(error);
         }
         self.last = id;
         self.made += 1;
+        Ok(id)
+    }
+
+    /// Reserves a free id. `EAGAIN`: there is none. `ENOMEM`.
+    #[inline(always)]
+    fn reserve_next(&mut self) -> Result<Pid, Errno> {
+        let next = self.last + 1;
+        if next > self.highest_group && next < PID_END {
+            // Mostly nobody has it: one way down finds that out and takes it.
+            match self.ids.insert_new(next, Holder::Reserved) {
+                Err(Errno::EEXIST) => {}
+                done => return done.map(|()| next),
+            }
+        }
+        self.reserve_another()
+    }
+
+    #[cold]
+    fn reserve_another(&mut self) -> Result<Pid, Errno> {
+        let id = self.next_free().ok_or(Errno::EAGAIN)?;
+        self.ids.insert(id, Holder::Reserved)?;
         Ok(id)
     }
 
@@ -238,17 +261,10 @@ impl PidTable {
         }
     }
 
-    /// Puts a process in the place that is reserved for it.
-    fn enter(&mut self, process: &Arc<Process>) {
-        if let Some(place) = self.ids.get_mut(&process.pid) {
-            *place = Holder::Process(process.clone());
-        }
-    }
-
     fn forget_thread(&mut self, tid: Pid, process: &Process) -> Option<Holder> {
         let removed = self.ids.remove(&tid)?;
         process.relations.further_threads.fetch_sub(1, Ordering::Relaxed);
-        decrement(&mut self.users, process.credentials().uid);
+        decrement(&mut self.users, process.uid());
         Some(removed)
     }
 
@@ -260,6 +276,13 @@ impl PidTable {
             (0..ids).for_each(|_| decrement(&mut self.users, old));
         }
         Ok(())
+    }
+}
+
+/// Puts a process in the place that is reserved for it.
+fn enter(ids: &mut Map<Pid, Holder>, process: &Arc<Process>) {
+    if let Some(place) = ids.get_mut(&process.pid) {
+        *place = Holder::Process(process.clone());
     }
 }
 
