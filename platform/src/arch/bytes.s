@@ -110,28 +110,39 @@ memset:
     and     x1, x1, #0xff
     mov     x4, #0x0101010101010101
     mul     x1, x1, x4
-    subs    x2, x2, #64
+    subs    x2, x2, #128
     b.lo    2f
-1:  stp     x1, x1, [x3], #64
+1:  stp     x1, x1, [x3], #128
+    stp     x1, x1, [x3, #-112]
+    stp     x1, x1, [x3, #-96]
+    stp     x1, x1, [x3, #-80]
+    stp     x1, x1, [x3, #-64]
     stp     x1, x1, [x3, #-48]
     stp     x1, x1, [x3, #-32]
     stp     x1, x1, [x3, #-16]
-    subs    x2, x2, #64
+    subs    x2, x2, #128
     b.hs    1b
-2:  tbz     x2, #5, 3f
+2:  tbz     x2, #6, 3f              // the low seven bits are those of what is left
+    stp     x1, x1, [x3], #64
+    stp     x1, x1, [x3, #-48]
+    stp     x1, x1, [x3, #-32]
+    stp     x1, x1, [x3, #-16]
+3:  tbz     x2, #5, 4f
     stp     x1, x1, [x3], #32
     stp     x1, x1, [x3, #-16]
-3:  tbz     x2, #4, 4f
+4:  tbz     x2, #4, 5f
     stp     x1, x1, [x3], #16
-4:  tbz     x2, #3, 5f
+5:  tbz     x2, #3, 6f
     str     x1, [x3], #8
-5:  tbz     x2, #2, 6f
+6:  tst     x2, #7
+    b.eq    9f
+    tbz     x2, #2, 7f
     str     w1, [x3], #4
-6:  tbz     x2, #1, 7f
+7:  tbz     x2, #1, 8f
     strh    w1, [x3], #2
-7:  tbz     x2, #0, 8f
+8:  tbz     x2, #0, 9f
     strb    w1, [x3]
-8:  ret
+9:  ret
 
 // extern "C" fn memcmp(one: *const u8, other: *const u8, len: usize) -> i32; bcmp, of which only 0 is asked for, is the same.
 .global memcmp
