@@ -340,9 +340,8 @@ copy_frame_bytes:
     st1     {v4.2d-v7.2d}, [x3]
     mrs     x4, dczid_el0
     cmp     x4, #4
-    add     x2, x1, #4096
-    b.ne    2f
-1:  .rept 8                         // unrolled: six instructions for each 128 bytes
+    b.ne    3f
+1:  .rept 16                        // half a page, unrolled: six instructions for each 128 bytes
     ld1     {v0.2d-v3.2d}, [x1], #64
     ld1     {v4.2d-v7.2d}, [x1], #64
     dc      zva, x0
@@ -350,17 +349,16 @@ copy_frame_bytes:
     dc      zva, x0
     st1     {v4.2d-v7.2d}, [x0], #64
     .endr
-    cmp     x1, x2
+    tst     x1, #4095               // 0 where the next page begins
     b.ne    1b
-    b       3f
-2:  ld1     {v0.2d-v3.2d}, [x1], #64
-    st1     {v0.2d-v3.2d}, [x0], #64
-    cmp     x1, x2
-    b.ne    2b
-3:  ld1     {v4.2d-v7.2d}, [x3]
-    ld1     {v0.2d-v3.2d}, [sp], #64
-    add     sp, sp, #64
+2:  ld1     {v0.2d-v3.2d}, [sp], #64
+    ld1     {v4.2d-v7.2d}, [sp], #64
     ret
+3:  ld1     {v0.2d-v3.2d}, [x1], #64
+    st1     {v0.2d-v3.2d}, [x0], #64
+    tst     x1, #4095
+    b.ne    3b
+    b       2b
 
 // extern "C" fn zero_frame_bytes(to: *mut u8)
 // 4 KiB, 4 KiB aligned, Normal memory. By DC ZVA where its block is 64 bytes (DCZID_EL0 = 4), else by stores.
