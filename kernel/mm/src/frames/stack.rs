@@ -211,6 +211,15 @@ impl Frames {
 /// Counts that are looked at together.
 const BLOCK: usize = 8;
 
+/// Whether each of the counts is 1; compared two at a time, which is half the comparisons and branches.
+#[inline(always)]
+fn are_all_one(counts: &[FrameWord; BLOCK]) -> bool {
+    const BOTH: u64 = 1 << 32 | 1;
+    let load = |nth: usize| u64::from(counts[nth].load(Ordering::Relaxed));
+    let pair = |first: usize| load(first) | load(first + 1) << 32;
+    pair(0) == BOTH && pair(2) == BOTH && pair(4) == BOTH && pair(6) == BOTH
+}
+
 /// Takes the last reference to each of the frames from index `start` on, up to the first that has more than one; how many. They are
 /// chained. As in [`Frames::drop_reference`], the sole holder needs no atomic subtraction.
 #[inline(always)]
@@ -221,7 +230,7 @@ fn take_lone(counts: &[FrameWord], words: &[FrameWord], start: usize, row: &Row)
     let (word_blocks, _) = words.as_chunks::<BLOCK>();
     let mut lone = 0;
     for (counts, words) in count_blocks.iter().zip(word_blocks) {
-        if !counts.iter().all(|count| count.load(Ordering::Relaxed) == 1) {
+        if !are_all_one(counts) {
             break;
         }
         fence(Ordering::Acquire);
