@@ -13,6 +13,7 @@
 //! bench latency    how late a sleeper is beside long calls, alone; latency/NAME one of them
 //! bench redis FOLDER    the chart of what `make redis` left there; to tests/bench with --update
 //! bench misses [ROW]    caches and TLBs of a model: lines and cycles of each row, ours and Linux's; or the lines of one row
+//! bench order    the order of the hot paths' functions in the kernel's image (linker/hot.ld), by a trace of them
 //! bench profile WHAT [sizes=MIB]    where the instructions of one fork, fault, switch, ... go
 //! ```
 
@@ -29,6 +30,7 @@ mod machine;
 mod missed_lines;
 mod misses;
 mod monitor;
+mod order;
 mod parallel;
 mod profile;
 mod redis;
@@ -152,6 +154,9 @@ fn run(choice: &Choice) -> Result<bool> {
         && verb == "profile"
     {
         return profile::run(&choice.machine, what, words).map(|()| true);
+    }
+    if choice.words == ["order"] {
+        return order::run(&choice.machine).map(|()| true);
     }
     if let [verb, results] = choice.words.as_slice()
         && verb == "redis"

@@ -49,8 +49,28 @@ fn arguments(what: &str, words: &[String]) -> Vec<String> {
     arguments
 }
 
-/// Profiles a row: boots, traces, and prints the functions that cost most.
+/// Profiles a row, and prints the functions that cost most.
 pub fn run(machine: &Machine, what: &str, words: &[String]) -> Result<()> {
+    let (trace, row, operations) = trace(machine, what, words)?;
+    let kernel = machine.built.join("kernel.elf");
+    let functions = by_function(&trace.executed, &kernel)?;
+    print!("{}", render(&row, operations, &trace, &functions));
+    println!("{}", dear(&trace.executed, &Text::of(&kernel)?, operations));
+    Ok(())
+}
+
+/// The kernel's addresses that a row comes by, in the order in which it first does.
+pub fn first_executed(machine: &Machine, what: &str) -> Result<Vec<u64>> {
+    let (trace, ..) = trace(machine, what, &[])?;
+    Ok(trace
+        .first
+        .into_iter()
+        .filter(|address| is_kernel(*address))
+        .collect())
+}
+
+/// Boots, and traces a row; with its name and its number of operations.
+fn trace(machine: &Machine, what: &str, words: &[String]) -> Result<(Trace, String, u64)> {
     let marks = Marks::of(&machine::programs(&machine.built).join("bench"))?;
     let mut command = machine.command(&arguments(what, words))?;
     let monitor = Monitor::add_to(&mut command);
@@ -75,11 +95,7 @@ pub fn run(machine: &Machine, what: &str, words: &[String]) -> Result<()> {
     let announced = announced.map_err(|_| anyhow::anyhow!("the console's thread panicked"))??;
     let (row, operations) = announced.with_context(|| format!("no row {what} can be profiled"))?;
     ensure!(trace.windows > 0, "{row} never passed its marks");
-    let kernel = machine.built.join("kernel.elf");
-    let functions = by_function(&trace.executed, &kernel)?;
-    print!("{}", render(&row, operations, &trace, &functions));
-    println!("{}", dear(&trace.executed, &Text::of(&kernel)?, operations));
-    Ok(())
+    Ok((trace, row, operations))
 }
 
 /// Waits until the benchmark announces what it will do between marks, turns the trace on, and lets it go on. Gives the row
@@ -143,6 +159,8 @@ struct Trace {
     is_between: bool,
     windows: u64,
     executed: HashMap<u64, u64>,
+    /// These addresses in the order in which they were first executed.
+    first: Vec<u64>,
 }
 
 impl Trace {
@@ -152,6 +170,7 @@ impl Trace {
             is_between: false,
             windows: 0,
             executed: HashMap::new(),
+            first: Vec::new(),
         }
     }
 
@@ -174,7 +193,11 @@ impl Trace {
             self.is_between = false;
         }
         if self.is_between {
-            *self.executed.entry(address).or_default() += 1;
+            let count = self.executed.entry(address).or_default();
+            *count += 1;
+            if *count == 1 {
+                self.first.push(address);
+            }
         }
     }
 
@@ -314,6 +337,7 @@ mod tests {
             .expect("a trace");
         assert_eq!((trace.windows, trace.count(is_kernel)), (1, 2));
         assert_eq!(trace.count(|address| !is_kernel(address)), 2);
+        assert_eq!(trace.first, [0x100, 0xffff_ffff_8000_0000, 0x104]);
     }
 
     #[test]
