@@ -15,6 +15,5 @@ fn main() {
         return;
     }
     println!("cargo::rustc-link-arg-bins=-T{}", script.display());
-    println!("cargo::rustc-link-arg-bins=-L{}", folder.display());
     println!("cargo::rustc-link-arg-bins=-zmax-page-size=4096");
 }
