@@ -1,14 +1,18 @@
 //! Making the last partition of a disk as long as the disk: a card is larger than the image that was written to it.
 //!
-//! Its entry is one number in the first block, which is written in one piece and flushed before anybody uses what came. Where the table is a
-//! GPT, whose second copy stands in the wrong place then too, nothing is done.
+//! In a boot record its entry is one number in the first block, which is written in one piece and flushed before anybody uses what came. Of
+//! a GPT the copy at the new end is written and flushed first: where the power goes while the first one is half written, the copy is sound.
 
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use abi::Errno;
 
 use crate::device::{BlockDevice, SECTOR_SIZE};
-use crate::partitions::{EXTENDED, MBR_ENTRY, MBR_TABLE, PROTECTIVE, entries, has_signature, read_block};
+use crate::partitions::gpt::{Gpt, Which};
+use crate::partitions::{
+    EXTENDED, MBR_ENTRY, MBR_TABLE, PROTECTIVE, blocks, entries, has_signature, read_block,
+};
 use crate::volume::{self, Volume};
 
 /// Partitions end at multiples of so many bytes.
@@ -19,28 +23,72 @@ const ENTRIES: u32 = 4;
 /// Makes a partition as long as its disk has room behind it, in the table and as it is seen here; whether it is longer now.
 ///
 /// # Errors
-/// `EOPNOTSUPP`: it is none of the four of a boot record. `EUCLEAN`: the table does not have it any more. `EROFS`, `EIO`, `ENOMEM`.
+/// `EOPNOTSUPP`: it is none of the four of a boot record, nor of a GPT. `EUCLEAN`: the table does not have it any more. `EROFS`, `EIO`,
+/// `ENOMEM`.
 pub fn grow_partition(volume: &Volume) -> Result<bool, Errno> {
     let number = volume.partition.ok_or(Errno::EOPNOTSUPP)?;
     let (major, minor) = volume.number;
     let is_whole = |other: &Volume| other.number == (major, minor - number);
     let disk = volume::all().find(|other| is_whole(other)).ok_or(Errno::ENXIO)?;
-    let mut block = read_block(&*disk, 0)?;
     let unit = (disk.block_size() / SECTOR_SIZE) as u64;
-    let Some(count) = lengthen(
-        &mut block,
-        number,
-        volume.start / unit,
-        disk.sectors() / unit,
-        unit,
-    )?
-    else {
+    let Some(count) = grow_entry(&*disk, number, volume.start / unit)? else {
         return Ok(false);
     };
-    disk.write(0, &block)?;
-    disk.flush()?;
     volume.len.store(count * unit, Ordering::Relaxed);
     Ok(true)
+}
+
+/// Makes the entry of the partition that begins at block `start` longer, on the disk; how many blocks it has then. `None`: it is as it was.
+fn grow_entry(disk: &dyn BlockDevice, number: u32, start: u64) -> Result<Option<u64>, Errno> {
+    let unit = (disk.block_size() / SECTOR_SIZE) as u64;
+    let mut record = read_block(disk, 0)?;
+    if has_signature(&record) && entries(&record).any(|entry| entry.kind == PROTECTIVE) {
+        return grow_gpt(disk, record, number, start);
+    }
+    let count = lengthen(&mut record, number, start, blocks(disk), unit)?;
+    if count.is_some() {
+        disk.write(0, &record)?;
+        disk.flush()?;
+    }
+    Ok(count)
+}
+
+/// The same in a GPT, whose second copy moves to the new end of the disk.
+fn grow_gpt(
+    disk: &dyn BlockDevice,
+    mut record: Vec<u8>,
+    number: u32,
+    start: u64,
+) -> Result<Option<u64>, Errno> {
+    let end = blocks(disk);
+    let alignment = ALIGNMENT / disk.block_size() as u64;
+    let Some(mut table) = Gpt::read(disk, 1)? else {
+        // The power went while the first one was written: the copy is what it would have become.
+        let mut copy = Gpt::read(disk, end - 1)?.ok_or(Errno::EUCLEAN)?;
+        return match copy.lengthen(number, start, end, alignment)? {
+            None => copy.write(disk, end, Which::First).map(|()| None),
+            Some(_) => Err(Errno::EUCLEAN),
+        };
+    };
+    let Some(count) = table.lengthen(number, start, end, alignment)? else {
+        return Ok(None);
+    };
+    table.write(disk, end, Which::Second)?;
+    table.write(disk, end, Which::First)?;
+    protect(&mut record, end);
+    disk.write(0, &record)?;
+    disk.flush()?;
+    Ok(Some(count))
+}
+
+/// The boot record in front of a GPT says that all of the disk is somebody's.
+fn protect(record: &mut [u8], end: u64) {
+    let Some(index) = entries(record).position(|entry| entry.kind == PROTECTIVE) else {
+        return;
+    };
+    let at = MBR_TABLE + index * MBR_ENTRY + 12;
+    let count = u32::try_from(end - 1).unwrap_or(u32::MAX);
+    record[at..at + 4].copy_from_slice(&count.to_le_bytes());
 }
 
 /// Changes the entry of a partition that begins at block `start`, on a disk of `end` blocks of `unit` sectors; how many blocks it has then.
@@ -68,10 +116,12 @@ fn lengthen(record: &mut [u8], number: u32, start: u64, end: u64, unit: u64) -> 
 }
 
 #[cfg(test)]
+mod gpt_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::vec;
-    use std::vec::Vec;
 
     fn record(partitions: &[(u8, u32, u32)]) -> Vec<u8> {
         let mut record = vec![0; SECTOR_SIZE];

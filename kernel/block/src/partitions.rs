@@ -1,6 +1,7 @@
-//! Partition tables: MBR with logical partitions, and GPT (UEFI specification 2.10, chapter 5). Nothing in them is trusted: a partition
+//! Partition tables: MBR with logical partitions, and GPT. Nothing in them is trusted: a partition
 //! that does not lie on the disk is left out, and a chain of logical partitions ends somewhere.
 
+pub(crate) mod gpt;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use abi::Errno;
 use alloc::string::String;
 use memory::fallible::{self, TryVec};
 
+use self::gpt::Gpt;
 use crate::device::{BlockDevice, SECTOR_SIZE};
 
 /// Partitions that a disk may have: its device numbers.
@@ -20,8 +22,6 @@ pub const MOST_PARTITIONS: u32 = 15;
 const FIRST_LOGICAL: u32 = 5;
 /// Boot records that a chain of logical partitions may have.
 const LONGEST_CHAIN: usize = 64;
-/// Bytes of a table of GPT at most.
-const MOST_TABLE_BYTES: usize = 128 * 1024;
 
 const MBR_SIGNATURE: [u8; 2] = [0x55, 0xaa];
 pub(crate) const MBR_TABLE: usize = 446;
@@ -55,17 +55,19 @@ pub fn scan(disk: &dyn BlockDevice) -> Result<Vec<PartitionEntry>, Errno> {
     let is_gpt = entries(&mbr).any(|entry| entry.kind == PROTECTIVE);
     if is_gpt {
         // The other header stands in the last block.
-        let last = disk
-            .sectors()
-            .saturating_sub((disk.block_size() / SECTOR_SIZE) as u64);
-        for at in [(disk.block_size() / SECTOR_SIZE) as u64, last] {
-            if let Some(found) = scan_gpt(disk, at)? {
-                return Ok(found);
+        for block in [1, blocks(disk).saturating_sub(1)] {
+            if let Some(table) = Gpt::read(disk, block)? {
+                return table.partitions(disk);
             }
         }
         return Ok(Vec::new());
     }
     scan_mbr(disk, &mbr)
+}
+
+/// How many blocks a disk has.
+pub(crate) fn blocks(disk: &dyn BlockDevice) -> u64 {
+    disk.sectors() / (disk.block_size() / SECTOR_SIZE) as u64
 }
 
 /// Reads the block at `sector`: its first bytes.
@@ -187,84 +189,4 @@ fn add(
         extent: start..end,
         uuid: fallible::text(format_args!("{id:08x}-{number:02x}"))?,
     })
-}
-
-/// The partitions of a GPT whose header stands at `sector`; `None` if there is no sound one.
-fn scan_gpt(disk: &dyn BlockDevice, sector: u64) -> Result<Option<Vec<PartitionEntry>>, Errno> {
-    let unit = (disk.block_size() / SECTOR_SIZE) as u64;
-    let mut header = read_block(disk, sector)?;
-    let len = word(&header, 12) as usize;
-    if &header[..8] != b"EFI PART" || !(92..=SECTOR_SIZE).contains(&len) {
-        return Ok(None);
-    }
-    let checksum = word(&header, 16);
-    header[16..20].fill(0);
-    if crc32(&header[..len]) != checksum || long(&header, 24).checked_mul(unit) != Some(sector) {
-        return Ok(None);
-    }
-    let (first, count, size) = (
-        long(&header, 72),
-        word(&header, 80) as usize,
-        word(&header, 84) as usize,
-    );
-    let bytes = count.saturating_mul(size);
-    if size < 128 || bytes > MOST_TABLE_BYTES {
-        return Ok(None);
-    }
-    let mut table = fallible::filled(bytes.next_multiple_of(disk.block_size()), 0)?;
-    let Some(at) = first.checked_mul(unit) else {
-        return Ok(None);
-    };
-    disk.read(at, &mut table)?;
-    if crc32(&table[..bytes]) != word(&header, 88) {
-        return Ok(None);
-    }
-    let mut found = Vec::new();
-    for (number, entry) in (1..=MOST_PARTITIONS).zip(table[..bytes].chunks_exact(size)) {
-        let (start, last) = (long(entry, 32), long(entry, 40));
-        if entry[..16] == [0; 16] || last < start {
-            continue;
-        }
-        let (start, end) = (
-            start.saturating_mul(unit),
-            last.saturating_add(1).saturating_mul(unit),
-        );
-        if end <= disk.sectors() {
-            let uuid = guid(&entry[16..32])?;
-            found.try_push(PartitionEntry {
-                number,
-                extent: start..end,
-                uuid,
-            })?;
-        }
-    }
-    Ok(Some(found))
-}
-
-/// The text of a GUID, of which the first three parts have their lowest byte first.
-fn guid(bytes: &[u8]) -> Result<String, Errno> {
-    fallible::text(format_args!(
-        "{:08x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}",
-        word(bytes, 0),
-        bytes[5],
-        bytes[4],
-        bytes[7],
-        bytes[6],
-        bytes[8],
-        bytes[9],
-        bytes[10],
-        bytes[11],
-        bytes[12],
-        bytes[13],
-        bytes[14],
-        bytes[15],
-    ))
-}
-
-/// The checksum of GPT: CRC-32 as of Ethernet.
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
-    !bytes
-        .iter()
-        .fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }

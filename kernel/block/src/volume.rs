@@ -54,6 +54,17 @@ impl Drop for VolumeClaim {
 }
 
 impl Volume {
+    /// Whether it is somebody's, or the disk that it is a partition of, or a partition of it.
+    pub fn is_somebodys(&self) -> bool {
+        VOLUMES.read().iter().any(|other| self.is_kept_from_by(other))
+    }
+
+    fn is_kept_from_by(&self, other: &Volume) -> bool {
+        let is_same = self.partition == other.partition;
+        let is_near = is_same || self.partition.is_none() || other.partition.is_none();
+        is_near && self.is_on_disk_of(other) && other.is_claimed.load(Ordering::Relaxed)
+    }
+
     /// Takes it for the caller alone.
     ///
     /// # Errors
@@ -61,11 +72,7 @@ impl Volume {
     pub fn claim(self: &Arc<Volume>) -> Result<VolumeClaim, Errno> {
         // One at a time: nobody looks while another has looked and not claimed yet.
         let volumes = VOLUMES.write();
-        let is_in_the_way = |other: &&Arc<Volume>| {
-            let is_whole = self.partition.is_none() || other.partition.is_none();
-            is_whole && self.is_on_disk_of(other) && other.is_claimed.load(Ordering::Relaxed)
-        };
-        if volumes.iter().any(|other| is_in_the_way(&other)) {
+        if volumes.iter().any(|other| self.is_kept_from_by(other)) {
             return Err(Errno::EBUSY);
         }
         match self.is_claimed.swap(true, Ordering::Acquire) {

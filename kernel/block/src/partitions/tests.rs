@@ -1,5 +1,6 @@
 //! Tables made by hand.
 
+use super::gpt::crc32;
 use super::*;
 use std::sync::Mutex;
 use std::vec;
