@@ -4,6 +4,7 @@
 //   swapping broken read|write  some pages, one of which the disk does not give back, or does not take
 //   swapping share              some pages are sent to two areas of one priority; `first NAME`: all to that one
 //   swapping on NAME PRIORITY   swapon(2)
+//   swapping exclusive NAME     opens it with O_EXCL for a moment: nobody else may have it
 //   swapping hold MIB           so much memory, for as long as /tmp/full is there, which it makes
 //   swapping fill MIB           so much memory, stored and checked once, and again in a child
 #include "check.h"
@@ -300,6 +301,20 @@ static void broken(int is_read) {
     CHECK(munmap(memory, FEW * PAGE) == 0);
 }
 
+// Two of this process cannot have it either.
+static void exclusive(const char *name) {
+    int disk = open(name, O_RDWR | O_EXCL);
+    CHECK(disk >= 0);
+    if (disk < 0) return;
+    CHECK(open(name, O_RDONLY | O_EXCL) == -1 && errno == EBUSY);
+    int other = open(name, O_RDONLY);
+    CHECK(other >= 0 && swapon(name, 0) == -1 && errno == EBUSY);
+    close(other), close(disk);
+    disk = open(name, O_RDONLY | O_EXCL);
+    CHECK(disk >= 0);
+    close(disk);
+}
+
 int main(int count, char **words) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     const char *what = count > 1 ? words[1] : "pages";
@@ -307,6 +322,7 @@ int main(int count, char **words) {
     else if (strcmp(what, "fill") == 0) fill(atoi(words[2]));
     else if (strcmp(what, "share") == 0) share();
     else if (strcmp(what, "on") == 0) CHECK(swapon(words[2], SWAP_FLAG_PREFER | atoi(words[3])) == 0);
+    else if (strcmp(what, "exclusive") == 0) exclusive(words[2]);
     else if (strcmp(what, "first") == 0) first(words[2]);
     else if (strcmp(what, "hold") == 0) hold(atoi(words[2]));
     else if (strcmp(what, "broken") == 0) broken(strcmp(words[2], "read") == 0);

@@ -171,10 +171,16 @@ impl FileSystem for DiskKind {
     fn change_access(&self, root: &Arc<Dentry>, flags: MountFlags) -> Result<(), Errno> {
         let mounted = mounted_of(root).ok_or(Errno::EINVAL)?;
         let access = access(flags);
-        if access == Access::ReadOnly {
-            self.sync(root)?;
+        match access {
+            Access::ReadOnly => self.sync(root)?,
+            // What was written to the disk itself, by e2fsck perhaps, is there before it is read again.
+            Access::ReadWrite => pagecache::forget_disk(mounted.disk.number)?,
         }
-        mounted.with(|tree| tree.set_access(access))
+        mounted.with(|tree| tree.set_access(access))?;
+        if access == Access::ReadOnly {
+            pagecache::forget_disk(mounted.disk.number)?;
+        }
+        Ok(())
     }
 
     fn sync(&self, root: &Arc<Dentry>) -> Result<(), Errno> {

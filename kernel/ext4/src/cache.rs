@@ -328,6 +328,11 @@ impl Cache {
         }
     }
 
+    /// Knows nothing any more. Nothing is changed that is not on the disk.
+    pub fn forget_all(&mut self) {
+        *self = Cache::new(self.most);
+    }
+
     /// Lets go what can be read again, if there is more than `most`: what was not used since the last time. No call is under way.
     pub fn shrink(&mut self) {
         let mut left = 2 * self.slots.len();

@@ -156,6 +156,7 @@ impl Ext4 {
             (Access::ReadWrite, Access::ReadOnly) => self.unmount(),
             (Access::ReadOnly, Access::ReadWrite) => {
                 self.check_writing()?;
+                self.read_again()?;
                 let begun = self.begin(access);
                 if begun.is_err() {
                     self.access = Access::ReadOnly;
@@ -164,5 +165,17 @@ impl Ext4 {
             }
             _ => Ok(()),
         }
+    }
+
+    /// While it was mounted for reading only, e2fsck may have mended it on the disk: nothing that was read before counts.
+    fn read_again(&mut self) -> Result<(), Errno> {
+        let mut raw = fallible::filled(SUPERBLOCK_SIZE, 0)?;
+        self.disk.read(SUPERBLOCK_OFFSET / SECTOR_SIZE as u64, &mut raw)?;
+        let size = self.disk.sectors().saturating_mul(SECTOR_SIZE as u64);
+        self.geometry = Geometry::read(&raw, size, Trust::Whole)?;
+        self.cache.forget_all();
+        let known = core::mem::take(&mut self.system);
+        self.read_groups(Trust::Whole)
+            .inspect_err(|_| self.system = known)
     }
 }

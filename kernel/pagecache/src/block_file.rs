@@ -12,7 +12,7 @@ use abi::block::{
     BLKIOOPT, BLKPBSZGET, BLKRAGET, BLKROGET, BLKROTATIONAL, BLKSSZGET,
 };
 use abi::file::{AccessMode, OpenFlags};
-use block::volume;
+use block::volume::{self, VolumeClaim};
 use block::zram::ZRAM_MAJOR;
 use block::{BlockDevice, SECTOR_SIZE, Volume};
 use lock::Mutex;
@@ -127,10 +127,10 @@ impl Disks {
 }
 
 impl BlockFile {
-    /// Opens the disk of that number.
+    /// Opens the disk of that number; with `O_EXCL` for the caller alone.
     ///
     /// # Errors
-    /// `ENXIO`, `EROFS`, `ENOMEM`.
+    /// `ENXIO`, `EROFS`, `ENOMEM`; `EBUSY`: it is somebody's already.
     pub(crate) fn open(
         number: (u32, u32),
         dentry: Option<Arc<Dentry>>,
@@ -141,7 +141,14 @@ impl BlockFile {
         if is_writable && volume.is_read_only() {
             return Err(Errno::EROFS);
         }
+        let is_exclusive = flags.contains(OpenFlags::O_EXCL);
+        if volume.is_somebodys() && !is_exclusive {
+            // Its file system writes beside these pages: they may be of yesterday.
+            file.forget();
+        }
+        let claim = is_exclusive.then(|| volume.claim()).transpose()?;
         fallible::arc(BlockFile {
+            _claim: claim,
             seen: file.sample_errors(),
             volume,
             file,
@@ -226,6 +233,8 @@ pub(crate) fn retire_disk(number: (u32, u32)) -> Result<(), Errno> {
 
 /// An open disk.
 pub(crate) struct BlockFile {
+    /// Of who opened it for himself.
+    _claim: Option<VolumeClaim>,
     volume: Arc<Volume>,
     file: Arc<CachedFile>,
     dentry: Option<Arc<Dentry>>,

@@ -256,6 +256,33 @@ fn remounting() {
     assert_eq!(volume.lookup(ROOT, b"f").unwrap_err(), Errno::ENOENT);
 }
 
+/// While it is only read somebody mends it on the disk, as e2fsck does of a root.
+#[test]
+fn what_was_changed_on_the_disk_while_it_was_only_read_is_seen_when_it_is_written() {
+    let disk = Disk::new(make(8 << 10, &["-t", "ext4"]));
+    let mut volume = mount(&disk).unwrap();
+    volume.create(ROOT, b"before", &FILE).unwrap();
+    volume.set_access(Access::ReadOnly).unwrap();
+    let mut other = mount(&disk).unwrap();
+    for round in 0..40 {
+        let name = format!("other{round}");
+        let file = other.create(ROOT, name.as_bytes(), &FILE).unwrap();
+        other.write(file, 0, &[7; 5000]).unwrap();
+    }
+    other.unlink(ROOT, b"before").unwrap();
+    other.unmount().unwrap();
+    volume.set_access(Access::ReadWrite).unwrap();
+    assert_eq!(volume.lookup(ROOT, b"before").unwrap_err(), Errno::ENOENT);
+    for round in 0..40 {
+        let name = format!("own{round}");
+        let file = volume.create(ROOT, name.as_bytes(), &FILE).unwrap();
+        volume.write(file, 0, &[9; 5000]).unwrap();
+    }
+    volume.lookup(ROOT, b"other39").unwrap();
+    volume.unmount().unwrap();
+    check(&disk.image()).unwrap();
+}
+
 #[test]
 fn every_allocation_may_fail() {
     let disk = Disk::new(make(8 << 10, &["-t", "ext4"]));
