@@ -15,7 +15,6 @@ use super::entry::{Directory, FIRST, FixedEntry};
 use super::fail_nth;
 use super::node::{Magic, PseudoDirectory, PseudoEntry, PseudoNode, listing_of};
 use super::proc_task::{ProcTask, process_id};
-use super::text::Text;
 use super::{
     adjustment, comm, descriptors, limits, maps, mounts, pagemap, program_memory, references, seq_file,
     smaps, stat, status, transfers, translation,
@@ -43,8 +42,6 @@ static ENTRIES: &[FixedEntry<ProcTask>] = &[
     FixedEntry::object("io", 0o400, transfers::open),
     FixedEntry::text("limits", limits::limits),
     FixedEntry::object("maps", 0o444, maps::open),
-    // Nobody has logged in: there is no audit that would know.
-    FixedEntry::text("loginuid", never_set),
     FixedEntry::object("mem", 0o600, program_memory::open),
     FixedEntry::object("mountinfo", 0o444, mounts::open_information).watched(),
     FixedEntry::object("mounts", 0o444, mounts::open).watched(),
@@ -64,7 +61,6 @@ static ENTRIES: &[FixedEntry<ProcTask>] = &[
         })
     }),
     FixedEntry::link("root", |process| place_link(process, ProcTask::root)),
-    FixedEntry::text("sessionid", never_set),
     FixedEntry::object("smaps", 0o444, smaps::open),
     FixedEntry::object("smaps_rollup", 0o444, smaps::open_rollup),
     FixedEntry::text("stat", stat::stat),
@@ -80,12 +76,6 @@ static ENTRIES: &[FixedEntry<ProcTask>] = &[
     // The last: the directory of a thread has all but this.
     FixedEntry::directory("task", 0o555, tasks),
 ];
-
-/// A number that nobody has set: -1.
-fn never_set(_: &ProcTask, text: &mut Text) -> Result<(), Errno> {
-    text.decimal(u32::MAX.into());
-    Ok(())
-}
 
 /// `st_ino` of the directory of a process; those of its entries follow.
 pub fn inode_number(pid: Pid) -> u64 {
