@@ -19,7 +19,7 @@ pub mod file_type {
     pub const LINK: u32 = 0o120_000;
 }
 
-/// One member of an archive. Owner and group are root, the modification time is 0.
+/// One member of an archive. Its modification time is 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Path without a leading slash.
@@ -30,6 +30,8 @@ pub struct Entry {
     pub data: Vec<u8>,
     /// Major and minor number of a device.
     pub device: (u32, u32),
+    /// Numbers of its user and its group.
+    pub owner: (u32, u32),
 }
 
 const TRAILER: &str = "TRAILER!!!";
@@ -67,9 +69,10 @@ fn append(archive: &mut Vec<u8>, inode: u32, entry: &Entry) -> Result<()> {
         1
     };
     let (major, minor) = entry.device;
+    let (user, group) = entry.owner;
     archive.extend(b"070701");
     for field in [
-        inode, entry.mode, 0, 0, links, 0, size, 0, 0, major, minor, name_size, 0,
+        inode, entry.mode, user, group, links, 0, size, 0, 0, major, minor, name_size, 0,
     ] {
         archive.extend(format!("{field:08x}").bytes());
     }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: image kernel ELF INITRAMFS OUT        flat arm64 Image with symbols and embedded initramfs
        image cpio OUT ROOTFS DIR...          cpio archive (newc) from a list file; programs are looked up in DIRs
-       image folder DIR OUT                  cpio archive of a folder
+       image folder DIR OUT [OWNERS]         cpio archive of a folder; a file with lines of path, user, group and mode says what is not root's
        image busybox ROOTFS BUSYBOX OUT      cpio archive of a busybox, with links for what the list file leaves free
        image sdcard BOOT ROOT OUT            card image: MBR, the FAT32 partition at 1 MiB, the root behind it
        image dtb IN OUT                      copy of a device tree whose console is serial0";
@@ -45,7 +45,14 @@ fn run(args: &[&str]) -> Result<()> {
                 &initramfs::archive(&text, &dirs).with_context(|| list.to_owned())?,
             )
         }
-        ["folder", dir, out] => write(out, &folder::archive(Path::new(dir))?),
+        ["folder", dir, out] => write(out, &folder::archive(Path::new(dir), "")?),
+        ["folder", dir, out, owners] => {
+            let text = std::fs::read_to_string(owners).with_context(|| owners.to_owned())?;
+            write(
+                out,
+                &folder::archive(Path::new(dir), &text).with_context(|| owners.to_owned())?,
+            )
+        }
         ["busybox", list, program, out] => {
             let text = std::fs::read_to_string(list).with_context(|| list.to_owned())?;
             write(

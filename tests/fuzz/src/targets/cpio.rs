@@ -44,6 +44,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         mode,
         data: data.to_vec(),
         device,
+        owner: (0, 0),
     };
     let ours = archive(&[
         entry("dev", file_type::DIRECTORY | 0o755, b"", (0, 0)),
