@@ -86,7 +86,7 @@ redis: ## Debian's Redis with 512 MiB of data saves itself while clients write: 
 	@.ci/image
 	@.ci/redis $(KEYS)
 
-test-programs: ## servers as people run them, in guests: PostgreSQL and its recovery, nginx, a fork server as AFL++'s, tmux, screen and ssh, Go, node and Java; NAME=postgresql: one of them
+test-programs: ## servers as people run them, in guests: PostgreSQL and its recovery, nginx, a fork server as AFL++'s, tmux, screen and ssh, Go, node and Java, a card with Debian; NAME=postgresql: one of them
 	@.ci/setup programs
 	@.ci/image
 	@.ci/test-programs $(NAME)
@@ -95,6 +95,11 @@ soak: ## random work on four processors for SECONDS=600 from SEED=n, on the chec
 	@.ci/setup test
 	@PROFILE=checked .ci/image
 	@.ci/soak "$(or $(SECONDS),600)" $(SEED)
+
+soak-swap: ## 600 MiB in four processes on 256 MiB, by zram and by a swap partition, every byte checked for SECONDS=600 each; then swapoff
+	@.ci/setup test
+	@PROFILE=checked .ci/image
+	@BOARD=deep_swap. .ci/soak "$(or $(SECONDS),600)"
 
 check-silicon: ## the real kernel under a checker that knows what silicon does not forgive: both boards, all entries, 1 to 8 processors, Debian's programs
 	@.ci/setup test
@@ -130,7 +135,7 @@ hil-test: ## hil itself, tried on QEMU's raspi4b behind a pseudo-terminal
 	@.ci/sdcard
 	@.ci/hil-qemu test "$(or $(SECONDS),10)" "$(or $(REBOOTS),2)"
 
-sdcard: ## write target/holstein/sdcard.img for a Raspberry Pi 4 [ROOT=folder or cpio archive] [MEBIBYTES=256]
+sdcard: ## write target/holstein/sdcard.img for a Raspberry Pi 4 [ROOT=debian, a folder or a cpio archive] [MEBIBYTES=256]
 	@.ci/setup sdcard
 	@.ci/image
 	@.ci/sdcard
@@ -176,4 +181,4 @@ test-disks: ## ext4 on disks in memory, for long: DAMAGES=1000000 damaged ones, 
 	@.ci/setup test
 	@EXT4_DAMAGES="$(or $(DAMAGES),1000000)" EXT4_CUTS="$(or $(CUTS),10000)" EXT4_ROUNDS="$(or $(ROUNDS),100)" .ci/cargo host test --quiet -p ext4 --test disks
 
-.PHONY: trace misses picture web book release test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls
+.PHONY: soak-swap trace misses picture web book release test-disks help image run demo test redis test-programs soak hil hil-smoke hil-test bench bench-all bench-linux bench-wall check-silicon mutants profile sdcard flash debug console check coverage doc fuzz calls

@@ -68,11 +68,16 @@ fn check_root(stage: &Stage, card: &Path) -> Result<()> {
     check(&part)
 }
 
+/// QEMU's arguments for a card in the slot.
+pub fn drive_of_card(card: &Path) -> Vec<String> {
+    let drive = format!("if=sd,format=raw,file={}", card.display());
+    ["-drive", &drive].map(String::from).into()
+}
+
 fn boot(stage: &mut Stage, card: &Path, root: &str) -> Result<Session> {
     let mut load = stage.load();
     load.command_line = format!("{} {root}", load.command_line).trim().to_owned();
-    let drive = format!("if=sd,format=raw,file={}", card.display());
-    load.arguments = ["-drive", &drive].map(String::from).into();
+    load.arguments = drive_of_card(card);
     let mut shell = stage.boot(&Machine::raspi4b()?, &load)?;
     shell.set_step(Duration::from_secs(120));
     shell.expect_prompt()?;

@@ -1,7 +1,8 @@
 //! Plays the scenes: `scenes [--linux] [--kernel FILE] [--list] [--show] [--watch] [--resume FILE] [--line] [--seconds N] [--seed N]
-//! [TEXT...]` plays those with one of TEXT in their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes;
+//! [--long] [TEXT...]` plays those with one of TEXT in their names. With `--linux` Debian's kernel is the one under test, which proves the portable scenes;
 //! `--show` prints what the boards print; `--watch` runs them under the checker (tests/checker), `--resume`
 //! leaves out those that FILE says have passed, and adds to it;
+//! `--long` adds those that `make test` has no time for, which other verbs play;
 //! `--line` gives them a serial line as slow as a real one; `--seconds` and `--seed` are for the soak. Ends with `N passed, N failed`.
 
 mod allocations;
@@ -17,6 +18,7 @@ mod cores;
 mod cowtop;
 mod crash;
 mod debian;
+mod debian_root;
 mod debugger;
 mod demos;
 mod disk_files;
@@ -118,6 +120,7 @@ const SHORT_SOAK: Soak = Soak { seconds: 20, seed: 1 };
 
 struct Choice {
     is_list_only: bool,
+    is_long: bool,
     setting: Setting,
     passed: Option<Progress>,
     texts: Vec<String>,
@@ -125,7 +128,7 @@ struct Choice {
 
 fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
     let (mut is_list_only, mut is_shown, mut is_linux, mut is_watched) = (false, false, false, false);
-    let mut is_on_a_line = false;
+    let (mut is_on_a_line, mut is_long) = (false, false);
     let (mut path, mut passed, mut texts) = (None, None, Vec::new());
     let mut soak = SHORT_SOAK;
     while let Some(word) = words.next() {
@@ -134,6 +137,7 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
             "--list" => is_list_only = true,
             "--show" => is_shown = true,
             "--watch" => is_watched = true,
+            "--long" => is_long = true,
             "--line" => is_on_a_line = true,
             "--kernel" => path = Some(PathBuf::from(words.next().context("--kernel FILE")?)),
             "--seconds" => soak.seconds = words.next().context("--seconds N")?.parse()?,
@@ -145,6 +149,7 @@ fn choice(mut words: impl Iterator<Item = String>) -> Result<Choice> {
     let (normal, checked) = kernels(is_linux, path)?;
     Ok(Choice {
         is_list_only,
+        is_long,
         setting: Setting {
             normal,
             checked,
@@ -176,6 +181,10 @@ fn run() -> Result<bool> {
     let mut scenes = all();
     if choice.setting.is_watched {
         scenes.extend(silicon::SCENES);
+    }
+    if choice.is_long {
+        scenes.extend(debian_root::SCENES);
+        scenes.extend(swapping::LONG);
     }
     let is_linux = matches!(choice.setting.normal, Kernel::Linux(_));
     let is_wanted =

@@ -23,10 +23,22 @@ pub const SCENES: &[Scene] = &[
     Scene::holstein("swapping.broken_out", |stage| broken(stage, "write")),
 ];
 
+/// Of `make soak-swap`: far more than there is memory, for as long as is asked for.
+pub const LONG: &[Scene] = &[
+    Scene::holstein("deep_swap.zram", |stage| long(stage, LARGE_ZRAM))
+        .checked()
+        .busy(),
+    Scene::holstein("deep_swap.partition", |stage| long(stage, PARTITION))
+        .checked()
+        .busy(),
+];
+
 /// Where the pages go: the device, and what makes it ready.
 type Place = (&'static str, &'static str);
 
 const ZRAM: Place = ("/dev/zram0", "echo 256M > /sys/block/zram0/disksize");
+const LARGE_ZRAM: Place = ("/dev/zram0", "echo 1G > /sys/block/zram0/disksize");
+const PARTITION: Place = ("/dev/vda1", "true");
 const DISK: Place = ("/dev/vda", "true");
 
 /// An empty disk.
@@ -104,6 +116,40 @@ fn deep(stage: &mut Stage, place: Place, seconds: u32) -> Result<()> {
     power_off(&mut shell)
 }
 
+/// On 256 MiB, 600 MiB in four processes, each three forks deeper than the one before: each byte is looked at, on four processors. What was
+/// taken of swap space and memory is given back to the last page.
+fn long(stage: &mut Stage, place: Place) -> Result<()> {
+    let seconds = stage.soak.seconds;
+    stage.extend(Duration::from_secs(seconds * 2 + 600));
+    let mut shell = boot_with(stage, "256M", drive(&partitioned(stage)?, ""))?;
+    shell.set_step(Duration::from_secs(seconds * 2 + 400));
+    swap_on(&mut shell, place)?;
+    shell.check("nproc", "^4$")?;
+    shell.check(
+        &format!("/swapping deep 150 {seconds}"),
+        &program::success("swapping"),
+    )?;
+    shell.check("dmesg | grep -cE 'Out of memory|on swap-device'", "^0$")?;
+    shell.check("awk 'NR > 1 { print $4 }' /proc/swaps", "^0\r?$")?;
+    swap_off(&mut shell, place)?;
+    power_off(&mut shell)
+}
+
+/// A disk of 2 GiB with one partition that has all of it but the first mebibyte.
+fn partitioned(stage: &Stage) -> Result<PathBuf> {
+    const SECTORS: u32 = 4 << 20;
+    let path = stage.file("parted.img");
+    let mut record = [0; 512];
+    record[446 + 4] = 0x82;
+    record[446 + 8..446 + 12].copy_from_slice(&2048_u32.to_le_bytes());
+    record[446 + 12..446 + 16].copy_from_slice(&(SECTORS - 2048).to_le_bytes());
+    record[510..].copy_from_slice(&[0x55, 0xaa]);
+    std::fs::write(&path, record)?;
+    let file = File::options().write(true).open(&path)?;
+    file.set_len(u64::from(SECTORS) * 512)?;
+    Ok(path)
+}
+
 /// A disk that refuses one page. On the way out the page stays; on the way in who wants it is told by a signal, and nobody else.
 fn broken(stage: &mut Stage, way: &str) -> Result<()> {
     // Of the fourth slot, behind the header.
@@ -160,6 +206,17 @@ fn in_file(stage: &mut Stage) -> Result<()> {
             "Invalid argument",
         ),
         ("swapon /dev/vda", "busy"),
+        // Who reads the disk itself sees what its file system has written since.
+        (
+            "dd if=/dev/vda bs=1 skip=1120 count=1 2>/dev/null | od -An -tx1; mount -o remount,ro /mnt; \
+             dd if=/dev/vda bs=1 skip=1120 count=1 2>/dev/null | od -An -tx1; mount -o remount,rw /mnt",
+            "^ +[4c]6\r?\n +[4c]2",
+        ),
+        ("/swapping exclusive /dev/vda", "errno 16"),
+        (
+            "umount /mnt && /swapping exclusive /dev/vda && mount -t ext4 /dev/vda /mnt && echo again",
+            "^again",
+        ),
         (
             "umount /mnt && mount -t ext4 /dev/vda /mnt && umount /mnt && echo again",
             "^again",
