@@ -41,8 +41,8 @@ fn log_in(shell: &mut Session) -> Result<()> {
     shell.expect("^holstein login: $")?;
     shell.type_line("root")?;
     shell.expect("root@holstein:~# ")?;
-    // The prompt that scenes know.
-    shell.type_line("PS1='\\w # '; stty -echo; stty echo")?;
+    // The prompt that scenes know, and no editing of lines, which would draw.
+    shell.type_line("export PS1='\\w # '; exec bash --norc --noediting -i")?;
     shell.expect_prompt()?;
     Ok(())
 }
@@ -92,7 +92,7 @@ fn check_root(stage: &Stage, card: &Path, start: u64) -> Result<()> {
             .arg(format!("if={}", card.display()))
             .arg(format!("of={}", part.display()))
             .args(["bs=1M", "conv=sparse"])
-            .arg(format!("skip={}", start * SECTOR >> 20)),
+            .arg(format!("skip={}", (start * SECTOR) >> 20)),
     )?;
     crate::disk_files::check(&part)?;
     fs::remove_file(&part)?;
