@@ -192,6 +192,13 @@ fn in_file(stage: &mut Stage) -> Result<()> {
         ("swapon /mnt/swap", "busy"),
         ("echo more >> /mnt/swap", "Text file busy"),
         ("umount /mnt", "busy"),
+        ("rm -f /mnt/swap", "Operation not permitted"),
+        ("mv /mnt/swap /mnt/other", "Operation not permitted"),
+        (
+            "echo a >/mnt/a; mv -f /mnt/a /mnt/swap",
+            "Operation not permitted",
+        ),
+        ("truncate -s 4k /mnt/swap", "Text file busy"),
         ("/swapping pages", &program::success("swapping")),
         (
             "swapoff /mnt/swap && echo more >> /mnt/swap && echo written",

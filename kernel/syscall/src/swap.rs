@@ -7,6 +7,7 @@ use abi::Errno;
 use abi::capability::CAP_SYS_ADMIN;
 use abi::file::{AT_FDCWD, S_IFBLK, S_IFREG};
 use block::{Volume, volume};
+use memory::fallible;
 use mm::PAGE_SIZE;
 use sched::scheduler;
 use swap::place::{SwapFile, SwapPlace, SwapPlaceId};
@@ -15,6 +16,8 @@ use task::kernel_thread::{self, KernelWork};
 use task::thread::{Thread, ThreadExt};
 use vfs::device_registry::DeviceNumber;
 use vfs::file_ops::SyncKind;
+use vfs::inode::Inode;
+use vfs::open_file::OpenFile;
 use vfs::{Dentry, LastLink, open_kept};
 
 use super::lookup::{self, Lookup};
@@ -96,11 +99,12 @@ fn place_in_file(found: &Arc<Dentry>) -> Result<SwapFile, Errno> {
     }
     let file = open_kept(found.clone())?;
     let inode = file.inode().clone();
+    let keeper = fallible::arc(NamesKept::new(&inode, file.clone())?)?;
     let regular = inode.regular().ok_or(Errno::EINVAL)?;
     let device = volume_of(numbers(inode.filesystem.device)).map_err(|_| Errno::EINVAL)?;
     file.sync(0..u64::MAX, SyncKind::All)?;
     let pages = inode.size() / PAGE_SIZE as u64;
-    let mut place = SwapFile::new(device, id, file);
+    let mut place = SwapFile::new(device, id, keeper);
     let mut page = 0;
     while page < pages {
         let most = u32::try_from(pages - page).unwrap_or(u32::MAX);
@@ -110,6 +114,31 @@ fn place_in_file(found: &Arc<Dentry>) -> Result<SwapFile, Errno> {
         scheduler::cond_resched_killable()?;
     }
     Ok(place)
+}
+
+/// While this is there, the file can be neither written, nor lose a name.
+struct NamesKept {
+    inode: Arc<Inode>,
+    _file: Arc<OpenFile>,
+}
+
+impl NamesKept {
+    /// `EBUSY`: pages are swapped to it already.
+    fn new(inode: &Arc<Inode>, file: Arc<OpenFile>) -> Result<NamesKept, Errno> {
+        match inode.begin_swapping() {
+            true => Ok(NamesKept {
+                inode: inode.clone(),
+                _file: file,
+            }),
+            false => Err(Errno::EBUSY),
+        }
+    }
+}
+
+impl Drop for NamesKept {
+    fn drop(&mut self) {
+        self.inode.end_swapping();
+    }
 }
 
 fn numbers(device: u64) -> (u32, u32) {

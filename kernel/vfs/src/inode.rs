@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use abi::Errno;
 use abi::file::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_ISGID, S_ISUID, S_IXGRP};
@@ -104,6 +104,8 @@ pub struct Inode {
     access_look: LastLook,
     /// Open files that write (positive) or executions (negative).
     holds: AtomicI32,
+    /// Pages are swapped to it: no name of it may go (`S_SWAPFILE`).
+    is_swapped_to: AtomicBool,
 }
 
 /// What keeps writers and executions of one file apart: `ETXTBSY`.
@@ -162,7 +164,23 @@ impl Inode {
             ownership,
             access_look: LastLook::new(),
             holds: AtomicI32::new(0),
+            is_swapped_to: AtomicBool::new(false),
         })
+    }
+
+    /// From now on pages are swapped to it; whether nobody did so before.
+    pub fn begin_swapping(&self) -> bool {
+        !self.is_swapped_to.swap(true, Ordering::Relaxed)
+    }
+
+    /// No page is in it any more.
+    pub fn end_swapping(&self) {
+        self.is_swapped_to.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether pages are swapped to it.
+    pub fn is_swapped_to(&self) -> bool {
+        self.is_swapped_to.load(Ordering::Relaxed)
     }
 
     /// The `S_IFMT` bits.

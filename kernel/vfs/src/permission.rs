@@ -125,7 +125,7 @@ impl Subject {
     }
 
     /// Checks that an entry of `directory` that names `inode` may be removed or replaced: write and search permission,
-    /// and ownership in a sticky directory.
+    /// ownership in a sticky directory, and that it is no swap file in use.
     ///
     /// # Errors
     /// `EACCES`, `EPERM`.
@@ -133,6 +133,9 @@ impl Subject {
         self.check(directory, AccessFlags::W_OK | AccessFlags::X_OK)?;
         let is_sticky = directory.ownership().mode & S_ISVTX != 0;
         if is_sticky && !self.is_owner(inode) && !self.is_owner(directory) {
+            return Err(Errno::EPERM);
+        }
+        if inode.is_swapped_to() {
             return Err(Errno::EPERM);
         }
         Ok(())
