@@ -43,6 +43,8 @@ fn log_in(shell: &mut Session) -> Result<()> {
     shell.expect("root@holstein:~# ")?;
     // The prompt that scenes know, and no editing of lines, which would draw.
     shell.type_line("export PS1='\\w # '; exec bash --norc --noediting -i")?;
+    // What ends the editing stands in front of the first one.
+    shell.type_line("")?;
     shell.expect_prompt()?;
     Ok(())
 }
