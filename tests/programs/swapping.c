@@ -1,6 +1,7 @@
 // Pages that go out to swap space and come back. Swap space is on already.
 //   swapping pages              what calls and /proc say of some pages that are sent away, alone and on both sides of a fork
-//   swapping deep MIB SECONDS   so much memory, forked three deep: each of the four stores and checks every byte, for so long
+//   swapping deep MIB SECONDS [NOISE]
+//                               so much memory, forked three deep: each of the four stores and checks every byte, for so long
 //   swapping broken read|write  some pages, one of which the disk does not give back, or does not take
 //   swapping share              some pages are sent to two areas of one priority; `first NAME`: all to that one
 //   swapping on NAME PRIORITY   swapon(2)
@@ -33,8 +34,9 @@ static uint64_t mix(uint64_t word) {
     return word ^ word >> 31;
 }
 
-// A third of a page is noise, the rest one word: it compresses, but not to nothing.
-static uint64_t word_of(uint64_t seed, size_t word) { return word < WORDS / 3 ? mix(seed + word) : seed; }
+// A third of a page is noise, or as many words as are asked for, the rest one word: it compresses, but not to nothing.
+static size_t noise = WORDS / 3;
+static uint64_t word_of(uint64_t seed, size_t word) { return word < noise ? mix(seed + word) : seed; }
 
 static void store(uint64_t *page, uint64_t seed) {
     for (size_t word = 0; word < WORDS; word++) page[word] = word_of(seed, word);
@@ -318,6 +320,7 @@ static void exclusive(const char *name) {
 int main(int count, char **words) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     const char *what = count > 1 ? words[1] : "pages";
+    if (count > 4) noise = atoi(words[4]);
     if (strcmp(what, "deep") == 0) deep(atoi(words[2]), atoi(words[3]));
     else if (strcmp(what, "fill") == 0) fill(atoi(words[2]));
     else if (strcmp(what, "share") == 0) share();

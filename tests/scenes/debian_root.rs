@@ -43,9 +43,7 @@ fn log_in(shell: &mut Session) -> Result<()> {
     shell.expect("root@holstein:~# ")?;
     // The prompt that scenes know, and no editing of lines, which would draw.
     shell.type_line("export PS1='\\w # '; exec bash --norc --noediting -i")?;
-    // What ends the editing stands in front of the first one.
-    shell.type_line("")?;
-    shell.expect_prompt()?;
+    shell.expect("~ # $")?;
     Ok(())
 }
 
@@ -56,7 +54,7 @@ fn look_around(shell: &mut Session) -> Result<()> {
         ("cat /etc/debian_version", r"^12\."),
         ("ps -o comm= -p 1; tty", "^init\r?\n/dev/ttyAMA0"),
         ("findmnt -n -o FSTYPE,OPTIONS /", "^ext4 +rw"),
-        ("df -m / | tail -n 1", "^/dev/[a-z]+.* 9[0-9][0-9] "),
+        ("df -m / | tail -n 1", "^/dev/[a-z0-9]+ +8[0-9][0-9] "),
         ("su nobody -s /bin/sh -c id", "^uid=65534"),
         (
             "stat -c '%a %U %G' /etc/shadow /usr/bin/chage /usr/bin/passwd /var/mail",

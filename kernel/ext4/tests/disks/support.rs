@@ -294,12 +294,12 @@ pub fn check(image: &[u8]) -> Result<(), String> {
     ))
 }
 
-/// The image after e2fsck has replayed the journal and done all that it would at boot.
-pub fn repair(image: &[u8]) -> Result<Vec<u8>, String> {
+/// The image after e2fsck has replayed the journal and done all that it would at boot (`-p`), or whatever it asks for (`-y`).
+pub fn repair(image: &[u8], how: &str) -> Result<Vec<u8>, String> {
     let folder = Folder::new();
     let path = folder.path("image");
     std::fs::write(&path, image).unwrap();
-    let done = tool("e2fsck").arg("-p").arg(&path).output().unwrap();
+    let done = tool("e2fsck").arg(how).arg(&path).output().unwrap();
     match done.status.code() {
         Some(0 | 1) => Ok(std::fs::read(&path).unwrap()),
         _ => Err(format!(
