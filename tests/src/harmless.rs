@@ -201,6 +201,31 @@ const REASONS: &[(&[&str], &str)] = &[
         &["table_copy::finish", "break"],
         "harmless: a copy that nobody walks yet",
     ),
+    // The scheduler's, of which an order of tests/litmus says that it holds without.
+    (
+        &["scheduler/notify::kick", "DMB ISH"],
+        "harmless: the waker's fence and the lock of its queue come before it (order begin-alert)",
+    ),
+    (
+        &["scheduler/place::begin_idle", "relaxed"],
+        "harmless: the fence behind it orders as much (order idle-push)",
+    ),
+    (
+        &["scheduler/real_time::place_anew", "DMB ISH"],
+        "harmless: the class's own fence orders as much (order class-move)",
+    ),
+    (
+        &["scheduler/counters::add_one", "STLR"],
+        "harmless: the fence behind the count orders as much (order membarrier-early-repaired)",
+    ),
+    (
+        &["sched/scheduler/mod::", "DMB ISHLD"],
+        "unplayed: a copy of Arc's own, which is played as alloc/sync::drop",
+    ),
+    (
+        &["sched/time/tree::insert", "STLR"],
+        "unplayed: a copy of the lock's own, which is played as spin/mutex::drop",
+    ),
     // Rare: no work here reaches them.
     (
         &["mm/area_map", "DMB ISHLD"],
