@@ -2,7 +2,7 @@
 #pragma once
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
@@ -176,6 +176,17 @@ static int is_ended(int fd) {
     return one.revents == POLLHUP;
 }
 
+// Many sockets wait in the queue of `to`, so that to look at all in flight takes its time.
+static void keep_in_flight(int to) {
+    enum { MESSAGES = 5, PAIRS = 100 };
+    for (int message = 0; message < MESSAGES; message++) {
+        int fds[2 * PAIRS];
+        for (int i = 0; i < PAIRS; i++) CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds + 2 * i) == 0);
+        CHECK(send_fds(to, fds, 2 * PAIRS) == 1);
+        for (int i = 0; i < PAIRS; i++) close_both(fds + 2 * i);
+    }
+}
+
 // A socket that holds itself and the end of a pipe, which is closed behind the last close of the two: nobody closes another then.
 static int is_collected(void) {
     int ends[2], line[2];
@@ -188,40 +199,29 @@ static int is_collected(void) {
     return is_good;
 }
 
-// Many sockets wait in the queue of `to`, so that to look at all in flight takes its time.
-static void keep_in_flight(int to) {
-    enum { MESSAGES = 5, PAIRS = 100 };
-    for (int message = 0; message < MESSAGES; message++) {
-        int fds[2 * PAIRS];
-        for (int i = 0; i < PAIRS; i++) CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds + 2 * i) == 0);
-        CHECK(send_fds(to, fds, 2 * PAIRS) == 1);
-        for (int i = 0; i < PAIRS; i++) close_both(fds + 2 * i);
-    }
-}
-
 // Several leave such sockets at the same time, and wait for each other before the next: none is left to a later close.
 static void cycles_side_by_side(void) {
-    enum { CHILDREN = 4, ROUNDS = 20 };
+    enum { CHILDREN = 4, ROUNDS = 8 };
     int kept[2];
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, kept) == 0);
     keep_in_flight(kept[0]);
-    int *came = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_barrier_t *all = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_barrierattr_t shared;
+    pthread_barrierattr_init(&shared), pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    CHECK(pthread_barrier_init(all, &shared, CHILDREN) == 0);
     pid_t children[CHILDREN];
     for (int i = 0; i < CHILDREN; i++) {
         if ((children[i] = start_child()) != 0) continue;
-        int is_good = 1;
-        for (int round = 1; is_good && round <= ROUNDS; round++) {
-            __atomic_fetch_add(came, 1, __ATOMIC_SEQ_CST);
-            while (__atomic_load_n(came, __ATOMIC_SEQ_CST) < round * CHILDREN) sched_yield();
-            is_good = is_collected();
+        int are_good = 1;
+        for (int round = 0; round < ROUNDS; round++) {
+            pthread_barrier_wait(all);
+            are_good &= is_collected();
         }
-        CHECK(is_good);
-        // The others need not wait for one who gave up.
-        if (!is_good) __atomic_fetch_add(came, ROUNDS * CHILDREN, __ATOMIC_SEQ_CST);
+        CHECK(are_good);
         end_child();
     }
     for (int i = 0; i < CHILDREN; i++) CHECK(child_passed(children[i]));
-    munmap(came, 4096);
+    munmap(all, 4096);
     close_both(kept);
 }
 
