@@ -4,7 +4,7 @@
 //! first: so of threads that want more than they get, none gets more than another. Three rules make that quick to answer and hard
 //! to cheat:
 //!
-//! * A thread that waits is *due* when the virtual time of the one that runs reaches its own and a little more: a nudge ([`NUDGE_PART`])
+//! * A thread that waits is *due* when the virtual time of the one that runs reaches its own and a little more: [`NUDGE_NANOS`]
 //!   if it was woken by another, [`ALARM_NUDGE_NANOS`] if by an interrupt, [`LEAD_NANOS`] if it is new or had to leave. Whoever is
 //!   due first is next. So a thread that sleeps more than it works is behind all that do not, and gets the processor at once when
 //!   it wakes; two that wake each other in turns have used the same, and neither interrupts the other, who is about to sleep. Who
@@ -19,27 +19,24 @@
 //! The virtual time of a thread with a nice value passes slower or faster, as its weight says (`policy`), so that it gets more or
 //! less than the others. Threads with a real-time priority have no virtual time: they come before all others (`real_time`).
 //!
-//! A turn ends, if others wait, after [`turn_nanos`], or when the first of them is due. A thread that goes to another processor
+//! A turn ends, if others wait, after [`TURN_NANOS`], or when the first of them is due. A thread that goes to another processor
 //! keeps its distance to the *floor*, below which no virtual time counts there.
 
 use super::account::Scheduling;
 use super::cpu::CPUS;
-use super::online::online;
 use super::policy::{Class, PLAIN, UNIT};
 use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use platform::ordered::Side;
 use platform::timer;
 
-/// A turn where one processor runs threads: how long a thread runs while others wait, in nanoseconds. A server waits as long for
-/// the child that saves it. Linux takes 700,000, but there a switch costs several times as much.
-const TURN_NANOS: u64 = 500_000;
-/// With more processors than these a turn grows no longer, as with Linux.
-const MOST_COUNTED: u32 = 8;
+/// A turn: how long a thread runs while others wait, in nanoseconds. As long as a server may have to wait for the child that saves
+/// it.
+pub const TURN_NANOS: u64 = 3_000_000;
 /// How far those that compete may be apart.
 const LEAD_NANOS: u64 = 10_000_000;
-/// What part of a turn a woken thread must be behind the running one to get its processor.
-const NUDGE_PART: u64 = 3;
-/// The same, in nanoseconds, for one that an interrupt wakes, its alarm or a device's: worth the two switches.
+/// How far behind the running thread a woken one must be to get its processor.
+const NUDGE_NANOS: u64 = 1_000_000;
+/// The same for one that an interrupt wakes, its alarm or a device's: worth the two switches.
 const ALARM_NUDGE_NANOS: u64 = 50_000;
 
 /// Why a thread comes to wait for a processor.
@@ -99,17 +96,13 @@ impl Share {
 
     /// Finds out how long a tick is.
     pub(super) fn set_up(&self) {
-        set(&self.lead, span(LEAD_NANOS));
-        set(&self.alarm_nudge, span(ALARM_NUDGE_NANOS));
-        self.set_processors(1);
-        self.end_interrupts();
-    }
-
-    /// So many processors run threads: a turn is as long as that says, or longer if another processor has counted more. Called by any.
-    pub(super) fn set_processors(&self, count: u32) {
-        let turn = turn_of(count);
-        self.turn.fetch_max(span(turn), Ordering::Relaxed);
-        self.nudge.fetch_max(span(turn / NUDGE_PART), Ordering::Relaxed);
+        let set =
+            |span: &AtomicI64, nanos| span.store(timer::nanos_to_ticks(nanos) as i64, Ordering::Relaxed);
+        set(&self.turn, TURN_NANOS);
+        set(&self.lead, LEAD_NANOS);
+        set(&self.nudge, NUDGE_NANOS);
+        set(&self.alarm_nudge, ALARM_NUDGE_NANOS);
+        set(&self.wake_nudge, NUDGE_NANOS);
     }
 
     /// The processor begins to serve interrupts: who is woken now is woken by them.
@@ -357,29 +350,6 @@ pub fn take_over(more: i64) {
 pub fn take_over_from(used: u64, part: i64) {
     let share = &CPUS.get().share;
     share.take_over(share.beyond_part(used, part), timer::ticks_unordered());
-}
-
-/// A processor has come: turns are as long as for so many.
-pub(super) fn count_processors() {
-    let count = online().count_ones();
-    for cpu in CPUS.all() {
-        cpu.share.set_processors(count);
-    }
-}
-
-/// How long a turn is, in nanoseconds.
-pub fn turn_nanos() -> u64 {
-    turn_of(online().count_ones())
-}
-
-/// The same where so many processors run threads: the more there are, the fewer wait for each.
-fn turn_of(processors: u32) -> u64 {
-    TURN_NANOS * u64::from(1 + processors.clamp(1, MOST_COUNTED).ilog2())
-}
-
-/// In ticks.
-fn span(nanos: u64) -> i64 {
-    timer::nanos_to_ticks(nanos) as i64
 }
 
 #[inline]
