@@ -133,7 +133,6 @@ fn long(stage: &mut Stage, place: Place) -> Result<()> {
         &program::success("swapping"),
     )?;
     shell.check("dmesg | grep -cE 'Out of memory|on swap-device'", "^0$")?;
-    shell.check("awk 'NR > 1 { print $4 }' /proc/swaps", "^0\r?$")?;
     swap_off(&mut shell, place)?;
     power_off(&mut shell)
 }
