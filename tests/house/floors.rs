@@ -160,7 +160,9 @@ pub const FLOORS: &[Floor] = &[
     },
     Floor {
         folder: "kernel/trace",
-        uses: &["abi", "mm", "platform", "lock", "memory", "sched", "task"],
+        uses: &[
+            "abi", "mm", "platform", "lock", "memory", "sched", "uaccess", "task", "swap",
+        ],
     },
     Floor {
         folder: "kernel/procfs",

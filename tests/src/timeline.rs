@@ -93,7 +93,7 @@ pub fn record(stage: &mut Stage, command: &str) -> Result<String> {
 /// A line is none, or records were lost.
 pub fn parse(text: &str) -> Result<Vec<Moment>> {
     let line = Regex::new(
-        r"^ *(\S+-[0-9]+) +\( *[0-9]+\) \[[0-9]+\] +([0-9]+)\.([0-9]{6}): (fault|call|access|end): ?(.*)$",
+        r"^ *(\S+-[0-9]+) +\( *[0-9]+\) \[[0-9]+\] +([0-9]+)\.([0-9]{6}): (fault|call|access|exec|exit|switch|swap): ?(.*)$",
     )?;
     let (mut moments, mut last) = (Vec::<Moment>::new(), 0);
     for text in text.lines().filter(|line| !line.is_empty()) {
@@ -119,6 +119,9 @@ pub fn parse(text: &str) -> Result<Vec<Moment>> {
                 format!("{name} = {}", result.split(' ').next().unwrap_or(result))
             }
             "access" => format!("{} touches the program's memory", words[0]),
+            "exec" => "another program begins".to_owned(),
+            "switch" => "the processor".to_owned(),
+            "swap" => format!("page {}", words[0]),
             _ => "the thread ends".to_owned(),
         };
         let count = |word: &&str| {
@@ -285,7 +288,7 @@ mod tests {
         \x20             sh-4       (      4) [000]     0.018128: fault: address=0x4ca010 access=write ns=2624 zero_filled=1\n\
         \x20             sh-4       (      4) [000]     0.018131: call: clone(0x11, 0x0, 0x0) = 0x5 ns=9360 cow_tables_copied=2 forks=1 tlbi_asid=1\n\
         \x20             sh-4       (      4) [000]     0.018140: fault: address=0x4c8048 access=write ns=15808 cow_copied=1 cow_tables_copied=2\n\
-        \x20             sh-5       (      5) [000]     0.018185: end:\n\
+        \x20             sh-5       (      5) [000]     0.018185: exit:\n\
         \x20             sh-4       (      4) [000]     0.018200: call: wait4(0xffffffffffffffff, 0x7fffffe280, 0x2) = 0x5 (slept)\n";
 
     #[test]

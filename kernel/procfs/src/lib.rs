@@ -55,6 +55,7 @@ mod system;
 mod sysvipc;
 mod text;
 mod text_line;
+mod trace_pipe;
 mod tracefs;
 mod transfers;
 mod translation;

@@ -9,7 +9,7 @@ use abi::time::USER_HZ;
 use platform::timer;
 
 use formats::escape::Escaped;
-use memory::fallible::TryVec;
+use memory::fallible::{self, TryVec};
 use sched::time;
 
 /// Memory taken at once.
@@ -32,6 +32,22 @@ impl Text {
             wanted,
             is_refused: false,
         }
+    }
+
+    /// The same, with memory for all of them: what is added while there is [`Text::room`] is not refused.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn with_room(wanted: usize) -> Result<Self, Errno> {
+        Ok(Text {
+            bytes: fallible::with_room(wanted)?,
+            ..Text::new(wanted)
+        })
+    }
+
+    /// Bytes that may be added without more memory.
+    pub fn room(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
     }
 
     /// Whether it holds as much as is of use: further records are for the next one.

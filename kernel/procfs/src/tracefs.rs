@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use abi::Errno;
 use task::process::Pid;
 use trace::control::{self, EVENTS, EventNames, SYSTEM};
+use trace::pipe;
 
 use super::entry::{Directory, FixedEntry, ROOT_INODE};
 use super::pseudo::PseudoFileSystem;
@@ -14,6 +15,7 @@ use super::seq_file::SeqFile;
 use super::setting_file;
 use super::settings;
 use super::text::Text;
+use super::trace_pipe;
 use memory::fallible;
 use uaccess::{Sink, Source};
 use vfs::caller::Caller;
@@ -29,10 +31,13 @@ const LIST_LEN: usize = 256;
 /// The key of the first record: the head of the text stands before it.
 const FIRST_RECORD: u64 = 1;
 
-static ROOT: [FixedEntry<()>; 6] = [
+static ROOT: [FixedEntry<()>; 8] = [
     FixedEntry::text("available_events", |(), text| {
         text.add(format_args!("{}", EventNames(all())));
         Ok(())
+    }),
+    FixedEntry::object("buffer_percent", 0o640, |()| {
+        settings::open_limit(pipe::shown_percent, pipe::set_percent)
     }),
     FixedEntry::object("buffer_size_kb", 0o640, |()| {
         settings::open_limit(control::room, control::set_room)
@@ -40,6 +45,7 @@ static ROOT: [FixedEntry<()>; 6] = [
     FixedEntry::object("set_event", 0o640, |()| open_events()),
     FixedEntry::object("set_event_pid", 0o640, |()| open_pids()),
     FixedEntry::object("trace", 0o640, |()| open_records()),
+    FixedEntry::object("trace_pipe", 0o440, |()| trace_pipe::open()),
     FixedEntry::object("tracing_on", 0o640, |()| open_switch()),
 ];
 

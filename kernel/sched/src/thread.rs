@@ -154,8 +154,7 @@ pub struct ThreadCore {
     /// Whether it may be in a sequence that is to begin anew (rseq(2)), and whether it lost its turn in one, or moved.
     is_restartable: AtomicBool,
     has_new_turn: AtomicBool,
-    /// Whether somebody traces it, and what it noted for that: see [`ThreadCore::note`].
-    is_traced: AtomicBool,
+    /// What it noted for who traces it: see [`ThreadCore::note`].
     noted: [AtomicU64; 2],
     /// Faults that were served. Written by the thread itself.
     minor_faults: AtomicU64,
@@ -189,7 +188,6 @@ impl ThreadCore {
             is_ending: AtomicBool::new(false),
             is_restartable: AtomicBool::new(false),
             has_new_turn: AtomicBool::new(false),
-            is_traced: AtomicBool::new(false),
             noted: [const { AtomicU64::new(0) }; 2],
             minor_faults: AtomicU64::new(0),
             major_faults: AtomicU64::new(0),
@@ -244,21 +242,24 @@ impl ThreadCore {
         self.take_new_turn();
     }
 
-    /// Whether somebody traces it: then it has pending work before each return to EL0.
+    /// Whether somebody traces it: then it has pending work before each return to EL0, and its turns are observed.
     #[inline]
     pub fn is_traced(&self) -> bool {
-        self.is_traced.load(Ordering::Relaxed)
+        self.scheduling.is_observed()
     }
 
-    /// It is traced from now on.
+    /// It is traced from now on. What it came for before is not told.
     pub fn begin_traced(&self) {
-        self.is_traced.store(true, Ordering::Relaxed);
+        if !self.is_traced() {
+            self.noted[0].store(0, Ordering::Relaxed);
+        }
+        self.scheduling.begin_observed();
         self.set_pending_work();
     }
 
     /// It is traced no longer.
     pub fn end_traced(&self) {
-        self.is_traced.store(false, Ordering::Relaxed);
+        self.scheduling.end_observed();
     }
 
     /// What it came to the kernel for, by a word that is not 0 and an address or argument: who traces it looks at that before it returns

@@ -7,11 +7,45 @@ use lock::Mutex;
 use mm::{Evicted, Others, PageRange, USER_END, VirtAddr};
 use sched::scheduler;
 use sched::space::{self, Space};
+use spin::Once;
 
 use crate::write;
 
 /// Pages evicted under one hold of a space's lock.
 const AT_ONCE: usize = 64;
+
+/// Pages that were taken out of a process's tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Eviction {
+    /// Whose they are; `None`: the running thread's own.
+    pub owner: Option<Pid>,
+    /// Where they lie: from here on,
+    pub from: VirtAddr,
+    /// up to there.
+    pub to: VirtAddr,
+    /// How many.
+    pub pages: usize,
+}
+
+static OBSERVER: Once<fn(Eviction)> = Once::new();
+
+/// Has `act` called with what is taken out, by whoever does it, with no lock held.
+pub fn set_observer(act: fn(Eviction)) {
+    OBSERVER.call_once(|| act);
+}
+
+fn tell(owner: Option<Pid>, from: VirtAddr, evicted: &Evicted) {
+    if evicted.pages > 0
+        && let Some(observer) = OBSERVER.get()
+    {
+        observer(Eviction {
+            owner,
+            from,
+            to: evicted.reached,
+            pages: evicted.pages,
+        });
+    }
+}
 
 /// Where the hand stands: process, address.
 static HAND: Mutex<(Pid, VirtAddr)> = Mutex::new((0, VirtAddr(0)));
@@ -44,7 +78,7 @@ pub fn evict_some(wanted: usize) -> HandWalk {
                 }
                 pid = next;
                 let reached = match space {
-                    Some(space) => visit(&space, at, wanted, &mut walk, space.clone()),
+                    Some(space) => visit(pid, &space, at, wanted, &mut walk, space.clone()),
                     None => VirtAddr(USER_END),
                 };
                 at = reached;
@@ -64,6 +98,7 @@ pub fn evict_some(wanted: usize) -> HandWalk {
 
 /// Takes pages of one space from `at` on; how far it came. `held` is let go in pieces: the process may have ended meanwhile.
 fn visit(
+    owner: Pid,
     space: &Arc<Space>,
     from: VirtAddr,
     wanted: usize,
@@ -72,6 +107,7 @@ fn visit(
 ) -> VirtAddr {
     let mut at = from;
     while at.0 < USER_END && walk.evicted < wanted && !walk.is_full {
+        let begin = at;
         let Some(range) = PageRange::between(at, VirtAddr(USER_END)) else {
             break;
         };
@@ -79,6 +115,7 @@ fn visit(
         walk.evicted += evicted.pages;
         walk.is_full = evicted.is_full;
         at = evicted.reached;
+        tell(Some(owner), begin, &evicted);
         scheduler::cond_resched();
     }
     held.let_go();
@@ -121,6 +158,7 @@ pub fn advise(space: &Space, range: PageRange, advice: Advice) {
     {
         // What another process has as well is not this one's to send away.
         let evicted = space.with(|space| space.evict(memory::get(), rest, AT_ONCE, Others::AtWork));
+        tell(None, at, &evicted);
         at = evicted.reached;
         if advice == Advice::PageOut {
             // Those that were in line before go first.

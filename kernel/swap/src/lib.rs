@@ -25,6 +25,6 @@ pub mod switch;
 mod write;
 
 pub use area::{AreaReport, areas, is_used};
-pub use evict::{Advice, advise};
+pub use evict::{Advice, Eviction, advise, set_observer};
 pub use read::pages_read;
 pub use write::pages_written;

@@ -10,10 +10,10 @@ use sched::scheduler;
 use task::process::{self, Pid};
 
 use crate::record::{TraceRecord, What};
-use crate::ring;
+use crate::{pipe, ring, turns};
 
 /// Events with their names, in the order of their bits.
-pub const EVENTS: [&str; 4] = ["fault", "call", "access", "end"];
+pub const EVENTS: [&str; 7] = ["fault", "call", "access", "exec", "exit", "switch", "swap"];
 /// The system that they belong to.
 pub const SYSTEM: &str = "cow";
 
@@ -54,7 +54,10 @@ pub(crate) fn is_wanted(what: &What) -> bool {
         What::Fault { .. } => 0,
         What::Call { .. } => 1,
         What::Access { .. } => 2,
-        What::End => 3,
+        What::Exec => 3,
+        What::Exit => 4,
+        What::Switch { .. } => 5,
+        What::PagedOut { .. } | What::PagedIn { .. } => 6,
     };
     WANTED.load(Ordering::Relaxed) & 1 << event != 0
 }
@@ -81,7 +84,10 @@ pub fn turn_on() -> Result<(), Errno> {
 pub fn turn_off() -> Result<(), Errno> {
     let _changing = CHANGING.lock()?;
     WISH.lock().is_on = false;
-    apply()
+    apply()?;
+    // Readers are told that nothing more will come.
+    pipe::tell_all();
+    Ok(())
 }
 
 /// Visits the processes whose threads are traced; none are named: all.
@@ -123,6 +129,7 @@ pub fn set_events(events: u32) -> Result<(), Errno> {
     let wish = *WISH.lock();
     if events != 0 && !wish.has_room {
         make_room(wish.room)?;
+        turns::observe();
     }
     WANTED.store(events, Ordering::Relaxed);
     apply()

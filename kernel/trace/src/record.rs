@@ -1,9 +1,11 @@
 //! One record, and its line in the text of tracefs.
 
+use abi::nr;
 use abi::process::TASK_COMM_LEN;
 use core::fmt;
 use mm::{Access, Event, Mmu};
 use platform::timer;
+use sched::scheduler::State;
 use task::process::{Comm, Pid};
 
 /// Events of the heart, each with how often.
@@ -35,12 +37,14 @@ impl EventCounts {
 /// What a thread came to the kernel for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What {
-    /// A page fault of the program.
+    /// A page fault.
     Fault {
         /// The faulting byte.
         address: u64,
         /// What it was for.
         access: Access,
+        /// The kernel took it, on its way to or from the program's memory.
+        is_kernels: bool,
     },
     /// A call about memory or processes.
     Call {
@@ -50,14 +54,37 @@ pub enum What {
         arguments: [u64; 3],
         /// As the program finds it: negated errors.
         result: u64,
+        /// What else decides what it does: the stack pointer of who forks, the flags of mmap(2).
+        more: u64,
     },
-    /// Any other call, in which the kernel met pages of the program that it had to make accessible.
+    /// Any other call, in which the kernel made pages of the program accessible before it went there.
     Access {
         /// Its number.
         number: usize,
     },
+    /// The thread runs another program from now on.
+    Exec,
     /// The thread ended.
-    End,
+    Exit,
+    /// The thread gave its processor back, and was in that state.
+    Switch {
+        /// Whether it could go on.
+        state: State,
+    },
+    /// Pages were taken out of the process's tables, into the swap cache.
+    PagedOut {
+        /// They lie from here on,
+        from: u64,
+        /// up to there.
+        to: u64,
+        /// How many.
+        pages: usize,
+    },
+    /// A page came back.
+    PagedIn {
+        /// The faulting byte.
+        address: u64,
+    },
 }
 
 /// What happened once.
@@ -79,7 +106,10 @@ pub struct TraceRecord {
     pub name: Comm,
     /// What it was.
     pub what: What,
-    /// What the heart did for it; not known where the thread lost the processor meanwhile.
+    /// The thread lost the processor meanwhile: `begin` is when it got it back, and `counts` are of what came behind that. What came
+    /// before stands in the record of the switch.
+    pub has_slept: bool,
+    /// What the heart did for it; not known of what began before the trace did.
     pub counts: Option<EventCounts>,
 }
 
@@ -103,11 +133,11 @@ impl fmt::Display for TraceRecord {
         if self.end > self.begin {
             write!(to, " ns={}", timer::ticks_to_nanos(self.end - self.begin))?;
         }
+        if self.has_slept {
+            to.write_str(" (slept)")?;
+        }
         let Some(counts) = &self.counts else {
-            return match self.what {
-                What::End => Ok(()),
-                _ => to.write_str(" (slept)"),
-            };
+            return Ok(());
         };
         for (event, name) in Event::ALL {
             match counts.get(event) {
@@ -122,32 +152,56 @@ impl fmt::Display for TraceRecord {
 impl fmt::Display for What {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            What::Fault { address, access } => {
+            What::Fault {
+                address,
+                access,
+                is_kernels,
+            } => {
                 let access = match access {
                     Access::Read => "read",
                     Access::Write => "write",
                     Access::Execute => "execute",
                 };
-                write!(to, "fault: address={address:#x} access={access}")
+                write!(to, "fault: address={address:#x} access={access}")?;
+                to.write_str(if *is_kernels { " by=kernel" } else { "" })
             }
             What::Call {
                 number,
                 arguments: [a, b, c],
                 result,
+                more,
             } => {
                 to.write_str("call: ")?;
                 name_call(*number, to)?;
                 write!(to, "({a:#x}, {b:#x}, {c:#x}) = ")?;
                 match *result as i64 {
-                    error @ -4095..0 => write!(to, "{error}"),
-                    value => write!(to, "{value:#x}"),
+                    error @ -4095..0 => write!(to, "{error}")?,
+                    value => write!(to, "{value:#x}")?,
+                }
+                match *number {
+                    nr::CLONE | nr::CLONE3 => write!(to, " sp={more:#x}"),
+                    nr::MMAP => write!(to, " flags={more:#x}"),
+                    _ => Ok(()),
                 }
             }
             What::Access { number } => {
                 to.write_str("access: ")?;
                 name_call(*number, to)
             }
-            What::End => to.write_str("end:"),
+            What::Exec => to.write_str("exec:"),
+            What::Exit => to.write_str("exit:"),
+            What::Switch { state } => {
+                let letter = match state {
+                    State::Running => "R",
+                    State::Sleeping | State::Asleep => "S",
+                    State::Dead => "X",
+                };
+                write!(to, "switch: state={letter}")
+            }
+            What::PagedOut { from, to: end, pages } => {
+                write!(to, "swap: out address={from:#x} end={end:#x} pages={pages}")
+            }
+            What::PagedIn { address } => write!(to, "swap: in address={address:#x}"),
         }
     }
 }

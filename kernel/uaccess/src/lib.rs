@@ -31,6 +31,7 @@ use alloc::vec::Vec;
 use mm::{Access, NoMemory, Outcome, Refusal, SegvCode, USER_END, VirtAddr};
 use platform::user::AbortCause;
 use platform::user_copy::{self, UserFault};
+use spin::Once;
 
 /// Copies a value from user memory.
 ///
@@ -217,11 +218,24 @@ pub fn serve(fault: &UserFault) -> Result<(), Errno> {
         return Err(Errno::EFAULT);
     }
     let current = scheduler::current();
-    match handle_fault(&*current, &current, abort.address, abort.access) {
+    let served = handle_fault(&*current, &current, abort.address, abort.access);
+    if current.is_traced()
+        && let Some(observer) = OBSERVER.get()
+    {
+        observer(&current, abort.address, abort.access);
+    }
+    match served {
         Some(Ok(())) => Ok(()),
         Some(Err(Refusal::NoMemory)) => Err(Errno::ENOMEM),
         _ => Err(Errno::EFAULT),
     }
+}
+
+static OBSERVER: Once<fn(&Thread, VirtAddr, Access)> = Once::new();
+
+/// Has `act` called behind each fault that the kernel takes on the memory of a thread that is traced.
+pub fn set_observer(act: fn(&Thread, VirtAddr, Access)) {
+    OBSERVER.call_once(|| act);
 }
 
 /// Takes a fault of the running thread to the heart and counts it. A page that is not there yet is waited for; where there is no

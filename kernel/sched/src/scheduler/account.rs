@@ -2,11 +2,13 @@
 
 use super::online::online;
 use super::policy::{Class, SchedAttributes};
-use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use platform::timer;
 
 /// More time than any thread will have used.
 const NEVER: u64 = u64::MAX;
+/// As long, of a thread whose turns are told to [`super::turns`]'s observer: so the switch looks at one word for both.
+const OBSERVED: u64 = NEVER - 1;
 
 /// A thread's part of the scheduler.
 pub struct Scheduling {
@@ -25,8 +27,10 @@ pub struct Scheduling {
     part: AtomicI64,
     /// The time that it had used when it was last asked where it should run next.
     placed_at: AtomicU64,
-    /// How much it will have used when it is next looked at its process's (`clocks`); [`NEVER`] while nobody is to look.
+    /// How much it will have used when it is next looked at its process's (`clocks`); [`NEVER`] or [`OBSERVED`] while nobody is to look.
     look_at: AtomicU64,
+    /// Whether its turns are observed (`turns`).
+    is_observed: AtomicBool,
     /// Time at EL0, and on a processor at all. The kernel's share is the difference, so that a trap changes one word only.
     user: Stopwatch,
     busy: Stopwatch,
@@ -115,6 +119,7 @@ impl Default for Scheduling {
             part: AtomicI64::new(0),
             placed_at: AtomicU64::new(0),
             look_at: AtomicU64::new(NEVER),
+            is_observed: AtomicBool::new(false),
             user: Stopwatch::default(),
             busy: Stopwatch::default(),
             switches: Default::default(),
@@ -180,15 +185,49 @@ impl Scheduling {
         self.user.stop(now);
     }
 
-    /// Whether it is ever to be looked at its process's time.
+    /// Whether somebody wants to know of its turns: who looks at its process's time, or the observer.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {
         self.look_at.load(Ordering::Relaxed) != NEVER
     }
 
+    /// Whether it is ever to be looked at its process's time.
+    pub(super) fn is_timed(&self) -> bool {
+        self.look_at.load(Ordering::Relaxed) < OBSERVED
+    }
+
     /// It is not to be looked at that any more, unless somebody says so from now on.
     pub(super) fn look_never(&self) {
         self.look_at.store(NEVER, Ordering::SeqCst);
+        // Who begins to observe says so first and looks for `NEVER` then: one of the two sees the other.
+        if self.is_observed.load(Ordering::SeqCst) {
+            self.replace_look(NEVER, OBSERVED);
+        }
+    }
+
+    /// Whether the observer is told of its turns.
+    #[inline]
+    pub fn is_observed(&self) -> bool {
+        self.is_observed.load(Ordering::Relaxed)
+    }
+
+    /// The observer is told of its turns from the next one on.
+    pub(crate) fn begin_observed(&self) {
+        self.is_observed.store(true, Ordering::SeqCst);
+        self.replace_look(NEVER, OBSERVED);
+    }
+
+    /// It is not told of them any more.
+    pub(crate) fn end_observed(&self) {
+        self.is_observed.store(false, Ordering::SeqCst);
+        self.replace_look(OBSERVED, NEVER);
+    }
+
+    fn replace_look(&self, old: u64, new: u64) {
+        // Where it is something else, somebody is to look at a time, and the turns are told anyway.
+        let _ = self
+            .look_at
+            .compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     /// How long it may run until it is looked at its process's time, at most `most` ticks.

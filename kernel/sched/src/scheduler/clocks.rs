@@ -1,7 +1,8 @@
 //! When it is looked at the processor time of those who own threads: by the processors that run them, after a tick of the
-//! running thread's time, or sooner.
+//! running thread's time, or sooner. And the turns of those whom somebody watches, for that or as an observer.
 
-use super::cpu::{CPUS, Cpu};
+use super::cpu::{CPUS, Cpu, Ended};
+use super::turns::{self, Turn};
 use super::{notify, set_alarm_of};
 use crate::Thread;
 use crate::thread;
@@ -10,9 +11,26 @@ use platform::timer;
 /// So much processor time a thread uses at most between two looks, in nanoseconds.
 pub const TICK_NANOS: u64 = 4_000_000;
 
-/// A thread whose process is watched has a turn from `now` on.
+/// The turn from `now` on of a thread that somebody watches. Apart, so that nobody else pays for it.
 #[cold]
-pub(super) fn begin(cpu: &Cpu, thread: &Thread, now: u64) {
+#[inline(never)]
+pub(super) fn take_watched(cpu: &Cpu, thread: &Thread, now: u64, turn: impl FnOnce() -> Ended) -> Ended {
+    if thread.scheduling.is_timed() {
+        begin(cpu, thread, now);
+    }
+    turns::tell(thread, Turn::Begins);
+    let ended = turn();
+    let told = Turn::Ends {
+        begin: now,
+        end: ended.at,
+        state: ended.state,
+    };
+    turns::tell(thread, told);
+    ended
+}
+
+/// A thread whose process is watched has a turn from `now` on.
+fn begin(cpu: &Cpu, thread: &Thread, now: u64) {
     let left = thread.scheduling.time_to_look(timer::nanos_to_ticks(TICK_NANOS));
     cpu.look_at(now + left);
     set_alarm_of(cpu);
@@ -20,7 +38,7 @@ pub(super) fn begin(cpu: &Cpu, thread: &Thread, now: u64) {
 
 /// Looks if it is time to. Called on the way back to EL0, with no lock held.
 pub(super) fn look(cpu: &Cpu, current: &Thread) {
-    if !current.scheduling.is_watched() {
+    if !current.scheduling.is_timed() {
         return cpu.look_at(u64::MAX);
     }
     let now = timer::ticks();

@@ -42,16 +42,18 @@ mod real_time;
 mod report;
 mod share;
 mod stop;
+mod turns;
 mod wake;
 
 pub use account::{Scheduling, State, Switch};
 pub use clocks::{TICK_NANOS, watch};
-pub use notify::{alert, restart_sequences, synchronise, while_others_are_stopped};
+pub use notify::{alert, call_current, restart_sequences, synchronise, while_others_are_stopped};
 pub use place::set_affinity;
 pub use policy::{Policy, SchedAttributes};
 pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
 pub use share::{TURN_NANOS, beyond_part, take_over, take_over_from};
+pub use turns::{Turn, set_observer};
 pub use wake::{wake, wake_owned};
 
 use crate::Thread;
@@ -60,7 +62,7 @@ use crate::thread::{self, NextSpace};
 use crate::time::timers;
 use abi::Errno;
 use alloc::sync::Arc;
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
 use cpu::{CPUS, Cpu, Ended, LEAVE_NOW};
 use mm::Memory;
 use platform::fault_injection;
@@ -76,13 +78,6 @@ pub fn current() -> Arc<Thread> {
     CPUS.get()
         .current()
         .expect("system calls and faults come from a thread")
-}
-
-/// Asks the thread that runs on this processor, if there is one, to look at what pends before it returns to EL0.
-pub fn call_current() {
-    if let Some(current) = CPUS.get().current() {
-        current.set_pending_work();
-    }
 }
 
 /// Lets a new thread run. It inherits from the thread that runs here where it may run, and what it has used.
@@ -304,10 +299,23 @@ fn take_turn(
     now: u64,
 ) -> Ended {
     thread.scheduling.begin(here, now);
-    begin_turn(cpu, here, thread, now);
-    if thread.scheduling.is_watched() {
-        clocks::begin(cpu, thread, now);
+    notify::begin_turn(cpu, here, thread, now);
+    let turn = || finish_turn(cpu, own, here, memory, thread);
+    match thread.scheduling.is_watched() {
+        true => clocks::take_watched(cpu, thread, now, turn),
+        false => turn(),
     }
+}
+
+/// Its space, its registers, and what is to be done when it has given the processor back.
+#[inline(always)]
+fn finish_turn(
+    cpu: &Cpu,
+    own: &KernelThread,
+    here: usize,
+    memory: &Memory<BoardMmu>,
+    thread: &Thread,
+) -> Ended {
     activate(cpu, thread, memory);
     if cpu.waiting() > 0 {
         place::call_for_help(here);
@@ -356,17 +364,6 @@ fn switch_from(cpu: &Cpu, current: &Arc<Thread>) {
     let left = fault_injection::arm(0);
     UserRegisters::keep_during(|| platform::thread::switch(&current.kernel, cpu.own()));
     fault_injection::arm(left);
-}
-
-/// `thread` has a turn on processor `here` from now on. Who alerts it or changes where it may run, and did not see before the
-/// fence that it runs here, is seen by it after the fence (`notify`). A turn that was forbidden meanwhile is over at once.
-fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
-    fence(Ordering::SeqCst);
-    cpu.begin_turn(&thread.scheduling, now);
-    if !thread.scheduling.may_run_on(here) {
-        cpu.turn_end.store(LEAVE_NOW, Ordering::Relaxed);
-        set_alarm_of(cpu);
-    }
 }
 
 /// Puts the space of `thread` into TTBR0, or none if it has none. The space that was there is dropped afterwards. Where the same

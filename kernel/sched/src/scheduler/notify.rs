@@ -1,15 +1,22 @@
 //! Telling other processors something, by an interrupt that makes them look.
 
-use super::cpu::{CPUS, Cpu};
+use super::cpu::{CPUS, Cpu, LEAVE_NOW};
 use super::online::online;
 use super::wake::wake;
-use super::{handle_interrupts, place, stop};
+use super::{handle_interrupts, place, set_alarm_of, stop};
 use crate::Thread;
 use crate::space::Space;
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 use platform::cpu::{self, MAX_CPUS};
 use platform::interrupt;
+
+/// Asks the thread that runs on this processor, if there is one, to look at what pends before it returns to EL0.
+pub fn call_current() {
+    if let Some(current) = CPUS.get().current() {
+        current.set_pending_work();
+    }
+}
 
 /// Makes a thread look at its signals, and whether it is to end, soon: it is told, woken if it sleeps, and interrupted if it
 /// runs at EL0 on another processor.
@@ -163,4 +170,16 @@ fn serve() {
         handle_interrupts();
     }
     core::hint::spin_loop();
+}
+
+/// `thread` has a turn on processor `here` from now on. Who alerts it or changes where it may run, and did not see before the
+/// fence that it runs here, is seen by it after the fence. A turn that was forbidden meanwhile is over at once.
+#[inline]
+pub(super) fn begin_turn(cpu: &Cpu, here: usize, thread: &Thread, now: u64) {
+    fence(Ordering::SeqCst);
+    cpu.begin_turn(&thread.scheduling, now);
+    if !thread.scheduling.may_run_on(here) {
+        cpu.turn_end.store(LEAVE_NOW, Ordering::Relaxed);
+        set_alarm_of(cpu);
+    }
 }

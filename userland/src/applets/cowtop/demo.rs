@@ -21,6 +21,34 @@ const PAGES: usize = 64;
 /// How long a step may take.
 const PATIENCE: TimeSpec = TimeSpec::from_nanoseconds(2_000_000_000);
 
+/// A step, and who takes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Order {
+    pub place: usize,
+    pub step: Step,
+}
+
+impl Order {
+    /// Reads `A:w3`: the first process stores to page 3. `f` forks into the next place that is free, `r` loads, `x` ends.
+    pub fn parse(text: &str, free: Option<usize>) -> Option<Order> {
+        let (who, what) = text.split_once(':')?;
+        let [letter] = who.as_bytes() else { return None };
+        let place = letter
+            .checked_sub(b'A')
+            .map(usize::from)
+            .filter(|place| *place < MOST)?;
+        let page = || what.get(1..)?.parse().ok().filter(|page| *page < PAGES);
+        let step = match what.as_bytes().first()? {
+            b'f' if what.len() == 1 => Step::Fork(free?),
+            b'x' if what.len() == 1 => Step::Exit,
+            b'w' => Step::Write(page()?),
+            b'r' => Step::Read(page()?),
+            _ => return None,
+        };
+        Some(Order { place, step })
+    }
+}
+
 /// A step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
@@ -89,6 +117,27 @@ impl Demo {
         drop(answer);
         // Its memory is as it is to be.
         demo.answer()?;
+        Ok(demo)
+    }
+
+    /// Starts the first one as a program of its own, which shares nothing with this one.
+    pub fn start_apart() -> Result<Demo> {
+        signal::set(Signal::SIGCHLD, Disposition::Ignore)?;
+        let pipes = (0..MOST).map(|_| file::pipe()).collect::<Result<Vec<_>>>()?;
+        let (answers, answer) = file::pipe()?;
+        let (readers, orders): (Vec<File>, Vec<File>) = pipes.into_iter().unzip();
+        let mut demo = Demo {
+            orders,
+            answers,
+            pids: [None; MOST],
+            memory: 0,
+        };
+        match process::fork()? {
+            Fork::Parent(pid) => demo.pids[0] = Some(pid),
+            Fork::Child => process::exit_now(begin_apart(&readers, &answer)),
+        }
+        drop(answer);
+        demo.memory = demo.answer()? as usize * PAGE;
         Ok(demo)
     }
 
@@ -172,6 +221,33 @@ fn answered(word: u64) -> Result<u64> {
     }
 }
 
+/// The descriptors that a program of its own is given: one for the orders of each place, then that of the answers.
+const FIRST_GIVEN: i32 = 64;
+
+/// Becomes that program.
+fn begin_apart(orders: &[File], answers: &File) -> i32 {
+    for (given, file) in (FIRST_GIVEN..).zip(orders.iter().chain([answers])) {
+        if file::duplicate(file.descriptor(), given).is_err() {
+            return 1;
+        }
+    }
+    let _error = process::execute("/proc/self/exe", &["cowtrace", APART], &["PATH=/bin"]);
+    127
+}
+
+/// What such a program is called with.
+pub const APART: &str = "--demo";
+
+/// Its life.
+pub fn live_apart() -> i32 {
+    let given = |nth: usize| File::from_descriptor(FIRST_GIVEN + nth as i32);
+    let orders: Vec<File> = (0..MOST).map(given).collect();
+    match Mapping::anonymous(PAGES * PAGE, Sharing::Private) {
+        Ok(memory) => live(&orders, &given(MOST), &memory),
+        Err(_) => 1,
+    }
+}
+
 /// The life of the first one, and of all that it forks.
 fn live(orders: &[File], answers: &File, memory: &Mapping) -> i32 {
     for noted in super::NOTED {
@@ -183,7 +259,7 @@ fn live(orders: &[File], answers: &File, memory: &Mapping) -> i32 {
     (STORED..STORED + READ).for_each(|page| memory.touch(page * PAGE));
     let mut place = 0;
     call_oneself(&name(place));
-    let mut answer = Ok(0);
+    let mut answer = Ok((memory.address() / PAGE) as u64);
     loop {
         let word = answer.unwrap_or_else(|error: Errno| FAILED + u64::from(error.number()));
         if answers.write(&word.to_le_bytes()).is_err() {

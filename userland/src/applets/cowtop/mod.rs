@@ -3,7 +3,7 @@
 
 mod canvas;
 mod cells;
-mod demo;
+pub mod demo;
 mod layout;
 mod look;
 mod rates;

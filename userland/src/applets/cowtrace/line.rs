@@ -10,7 +10,7 @@ pub struct Line<'a> {
     pub cpu: u32,
     /// Seconds and microseconds, as microseconds.
     pub micros: u64,
-    /// `fault`, `call`, `access` or `end`.
+    /// `fault`, `call`, `access`, `exec`, `exit`, `switch` or `swap`.
     pub event: &'a str,
     /// What is said of it.
     pub about: &'a str,
@@ -93,8 +93,8 @@ mod tests {
             call.map(|line| (line.title(), line.count("ns"))),
             Some(("munmap", 9))
         );
-        let end = Line::parse("sh-7       (      7) [000]     1.000000: end:");
-        assert_eq!(end.map(|line| (line.title(), line.about)), Some(("end", "")));
+        let end = Line::parse("sh-7       (      7) [000]     1.000000: exit:");
+        assert_eq!(end.map(|line| (line.title(), line.about)), Some(("exit", "")));
         assert_eq!(Line::parse("# tracer: nop"), None);
         assert_eq!(Line::parse(""), None);
     }

@@ -2,8 +2,11 @@
 
 mod json;
 mod line;
+mod pipe;
+mod recording;
 mod summary;
 
+use super::cowtop::demo;
 use super::processes::{run, search};
 use crate::runtime::file::{self, File};
 use crate::runtime::process::{self, Fork};
@@ -14,12 +17,19 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use line::Line;
+use pipe::Records;
 
 /// Where tracefs is mounted, as on Linux.
 const FOLDER: &str = "/sys/kernel/tracing";
+/// What stands in a line.
+const HEAD: &str = "#           TASK-TID     (   PID) [CPU]   SECONDS: EVENT";
 
 const USAGE: &str = "usage: cowtrace [-c | -j] [-e event[,event]...] [-o file] command [arguments]
-events: fault, call, access, end (all of them if none is named)";
+       cowtrace -r file [step...]    records a demo for the playground; a step is A:f (A forks), A:w3, A:r3 (page 3), A:x (ends)
+events: fault, call, access, exec, exit, switch, swap (all but switch if none is named)";
+
+/// What is traced if nothing is named. Each processor that a thread gets and gives back would hide the rest.
+const USUAL: &str = "fault call access exec exit swap";
 
 /// How the records are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,6 +51,11 @@ struct Options<'a> {
 
 /// `cowtrace [-c | -j] [-e events] [-o file] command [arguments]`
 pub fn cowtrace(arguments: &[&str]) -> i32 {
+    match arguments {
+        [_, demo::APART] => return demo::live_apart(),
+        [_, "-r", file, steps @ ..] => return recorded(file, steps),
+        _ => {}
+    }
     let Some(options) = options(arguments) else {
         eprintln!("{USAGE}");
         return 2;
@@ -58,10 +73,29 @@ pub fn cowtrace(arguments: &[&str]) -> i32 {
     }
 }
 
+/// `cowtrace -r file [step...]`
+fn recorded(file: &str, steps: &[&str]) -> i32 {
+    match mount().and_then(|()| recording::record(file, steps)) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("cowtrace: {file}: {error}");
+            125
+        }
+    }
+}
+
+/// tracefs is there from now on.
+fn mount() -> Result<()> {
+    if file::access(&format!("{FOLDER}/trace"), abi::file::AccessFlags::R_OK).is_err() {
+        mounts::mount("tracefs", FOLDER, "tracefs", MountFlags::empty(), "")?;
+    }
+    Ok(())
+}
+
 fn options<'a>(arguments: &'a [&'a str]) -> Option<Options<'a>> {
     let mut options = Options {
         form: Form::Text,
-        events: String::from("cow:*"),
+        events: String::from(USUAL),
         output: None,
         command: &[],
     };
@@ -84,9 +118,7 @@ fn options<'a>(arguments: &'a [&'a str]) -> Option<Options<'a>> {
 
 /// Runs the command under the trace, and shows the records. The command's status.
 fn trace(options: &Options<'_>) -> Result<i32> {
-    if file::access(&format!("{FOLDER}/trace"), abi::file::AccessFlags::R_OK).is_err() {
-        mounts::mount("tracefs", FOLDER, "tracefs", MountFlags::empty(), "")?;
-    }
+    mount()?;
     let (wait_end, go_end) = file::pipe()?;
     let pid = match process::fork()? {
         Fork::Parent(pid) => pid,
@@ -103,21 +135,28 @@ fn trace(options: &Options<'_>) -> Result<i32> {
         }
     };
     drop(wait_end);
-    let begun = begin(options, pid).and_then(|()| go_end.write(b"1"));
+    let begun = Records::open().and_then(|records| {
+        begin(options, pid)?;
+        go_end.write(b"1")?;
+        Ok(records)
+    });
     drop(go_end);
+    let read = begun.and_then(|mut records| {
+        records.read_until_end_of(pid)?;
+        Ok(records)
+    });
     let ended = process::wait_for_end(pid);
     let left = [
         set("tracing_on", "0"),
         set("set_event", "\n"),
         set("set_event_pid", "\n"),
     ];
-    begun?;
+    let mut records = read?;
     let change = ended?;
     left.into_iter().collect::<Result<()>>()?;
-    let text = String::from_utf8_lossy(&file::read_file(&format!("{FOLDER}/trace"))?).into_owned();
-    set("trace", "\n")?;
+    records.read_what_is_there()?;
     set("tracing_on", "1")?;
-    show(options, &text)?;
+    show(options, &records.text(), records.lost())?;
     Ok(process::shell_status(change.status))
 }
 
@@ -134,17 +173,13 @@ fn set(name: &str, text: &str) -> Result<()> {
     File::open(&format!("{FOLDER}/{name}"), OpenFlags::O_WRONLY, 0)?.write(text.as_bytes())
 }
 
-fn show(options: &Options<'_>, text: &str) -> Result<()> {
+fn show(options: &Options<'_>, text: &str, lost: u64) -> Result<()> {
     let shown = match options.form {
-        Form::Text => String::from(text),
+        Form::Text => format!("# records lost: {lost}\n#\n{HEAD}\n{text}"),
         Form::Json => json::of(text.lines().filter_map(Line::parse)),
         Form::Summary => summary::of(text.lines().filter_map(Line::parse)),
     };
-    if let Some(lost) = text
-        .lines()
-        .find_map(|line| line.strip_prefix("# records lost: "))
-        .filter(|lost| *lost != "0")
-    {
+    if lost > 0 {
         eprintln!("cowtrace: {lost} records were lost; {FOLDER}/buffer_size_kb makes room");
     }
     match options.output {
