@@ -1,9 +1,9 @@
 // Undo, begin anew, share; and what the machine and the kernel are like.
 
-import { sabotages } from "./heart.js";
+import { sabotages, setRecording } from "./heart.js";
 import { make, show } from "./dom.js";
 import { act } from "./processes.js";
-import { changed, fragment, restart, session, undo } from "./session.js";
+import { changed, command, fragment, openRecording, restart, session, undo } from "./session.js";
 
 let names = [];
 let meanings = {};
@@ -58,6 +58,7 @@ export function showControls() {
       make("button", { "data-key": "restart", onclick: () => { session.tour = null; restart([]); changed(); } }, "begin anew"),
       make("button", { "data-key": "share", onclick: share }, "share"),
     ),
+    ...recordings(state),
     make(
       "details",
       { class: "settings", open: settingsOpen, ontoggle: (event) => { settingsOpen = event.target.open; } },
@@ -100,6 +101,7 @@ export function showControls() {
               "data-key": `example-${name}`,
               onclick: () => {
                 session.tour = null;
+                setRecording("");
                 restart(commands);
                 changed();
               },
@@ -113,6 +115,43 @@ export function showControls() {
 }
 
 let settingsOpen = false;
+
+async function read(event) {
+  const [file] = event.target.files;
+  if (file) opened(await file.text());
+}
+
+function opened(text) {
+  openRecording(text);
+  changed();
+}
+
+function playToEnd() {
+  for (let { at, total } = session.state.playback; at < total; at++) command("n");
+  changed();
+}
+
+// A run that cowtrace -r recorded on a board, done again by the same code.
+function recordings({ playback }) {
+  const left = playback ? playback.total - playback.at : 0;
+  return [
+    make(
+      "div",
+      { class: "buttons" },
+      make("button", { "data-key": "sample", title: "Recorded by cowtrace -r: two forks, stores, an end", onclick: () => opened(SAMPLE) }, "a recorded run"),
+      make("label", { title: "What cowtrace -r FILE wrote on the board" }, "recording ", make("input", { type: "file", "data-key": "recording", onchange: read })),
+      playback && make("button", { "data-key": "next-record", class: "main", disabled: !left, onclick: () => act("n") }, "next record"),
+      playback && make("button", { "data-key": "all-records", disabled: !left, onclick: playToEnd }, "to its end"),
+      playback && make("button", { "data-key": "close-recording", onclick: () => opened("") }, "close it"),
+    ),
+    playback && make("p", { class: "hint", "data-key": "playback" }, `Record ${playback.at} of ${playback.total}. ${playbackText(playback)}`),
+  ];
+}
+
+function playbackText({ next, differences }) {
+  if (differences.length) return `It differs from the board: ${differences.join("; ")}`;
+  return next ? `Next: ${next}` : "All is as /proc showed it on the board.";
+}
 
 function summary(state) {
   const unusual = [];

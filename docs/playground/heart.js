@@ -4,6 +4,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 let compiled = null;
 let heart = null;
+let recording = "";
 
 function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
@@ -39,9 +40,15 @@ export async function loadHeart(base64) {
   compiled = await WebAssembly.compile(bytesOf(base64));
 }
 
+// Machines begin with what this recording of a real run begins with; with one process if it is empty.
+export function setRecording(text) {
+  recording = text;
+}
+
 // A new machine, on which the commands have been performed.
 export function replay(commands) {
   heart = new WebAssembly.Instance(compiled, {}).exports;
+  ask("load", recording);
   const trouble = ask("replay", commands.join(","));
   if (trouble) throw new Error(trouble);
 }

@@ -1,6 +1,6 @@
 // What has been done, and the way back: a history of commands, which the address of the page holds.
 
-import { perform, replay, stateText } from "./heart.js";
+import { perform, replay, setRecording, stateText } from "./heart.js";
 
 export const session = {
   history: [],
@@ -70,6 +70,13 @@ export function restart(commands) {
   else note();
 }
 
+// The same, with a recording or without one.
+export function openRecording(text) {
+  session.tour = null;
+  setRecording(text);
+  restart([]);
+}
+
 export function undo() {
   const selected = session.selected;
   restart(session.history.slice(0, -1));
@@ -78,6 +85,7 @@ export function undo() {
 
 // The address of the page says what has been done, and which tour is open.
 export function fragment() {
+  if (session.state?.playback) return "";
   const parts = [];
   if (session.tour) parts.push(`q=${session.tour.number}.${session.tour.at}`);
   if (session.history.length) parts.push(`h=${session.history.join(",")}`);

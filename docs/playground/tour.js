@@ -1,10 +1,12 @@
 // A question as a guided tour: what will happen? Guess, see it done, read why.
 
 import { make, show } from "./dom.js";
+import { setRecording } from "./heart.js";
 import { changed, command, note, restart, session } from "./session.js";
 import { TOURS } from "./tours.js";
 
 export function openTour(number, at = 0) {
+  setRecording("");
   const tour = TOURS.find((found) => found.number === number);
   if (!tour) {
     session.tour = null;

@@ -259,7 +259,15 @@ pub const FLOORS: &[Floor] = &[
     Floor {
         folder: "tests",
         uses: &[
-            "image", "abi", "formats", "mm", "fuzz", "checker", "litmus", "misses",
+            "image",
+            "abi",
+            "formats",
+            "mm",
+            "fuzz",
+            "checker",
+            "litmus",
+            "misses",
+            "playground",
         ],
     },
     Floor {

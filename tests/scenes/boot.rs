@@ -118,8 +118,29 @@ fn to_shell_and_off(stage: &mut Stage, machine: &Machine) -> Result<()> {
     );
     if matches!(machine, Machine::Virt(_)) {
         expect_time_of_host(&mut shell)?;
+    } else {
+        expect_replayed(&mut shell)?;
     }
     power_off(&mut shell)
+}
+
+/// A run that is recorded here is done again by the playground's machine, record by record, and ends with the tables that /proc shows.
+fn expect_replayed(shell: &mut Session) -> Result<()> {
+    shell.check("cowtrace -r /tmp/recording; echo status $?", "^status 0$")?;
+    let recording = shell.run("cat /tmp/recording")?;
+    let mut kernel = playground::Kernel::boot_recording(&recording).map_err(anyhow::Error::msg)?;
+    let mut forks = 0;
+    while let Ok(report) = kernel.perform("n") {
+        forks += usize::from(report.sentence.contains("call: clone"));
+    }
+    ensure!(
+        kernel.mmu().complaint().is_none(),
+        "{:?}",
+        kernel.mmu().complaint()
+    );
+    ensure!(kernel.differences().is_empty(), "{:?}", kernel.differences());
+    ensure!(forks == 2, "{forks} forks: {recording}");
+    Ok(())
 }
 
 /// QEMU's clock shows the time of this machine, so the kernel must as well, and so must a file that was just made.

@@ -11,6 +11,7 @@ import { moving, still } from "./picture.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const BROWSERS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
+const RECORDING = resolve("tests/playground/tests/recordings/virt.txt");
 const CLICKS = Number(process.env.CLICKS ?? 10_000);
 const folder = resolve(process.argv[2]);
 const address = pathToFileURL(`${folder}/index.html`).href;
@@ -223,6 +224,30 @@ await test("every question's tour", async () => {
     }
     same(`Q${number}: its end`, await page.locator('#tour [data-key="again"]').count(), 1);
   }
+  await done(page);
+});
+
+await test("a recorded run is done again", async () => {
+  const page = await open(browser);
+  await click(page, '[data-key="sample"]');
+  const total = await page.evaluate(() => playground.session.state.playback.total);
+  await click(page, '[data-key="next-record"]');
+  await click(page, '[data-key="next-record"]');
+  await click(page, '[data-key="undo"]');
+  const histories = [await page.evaluate(() => playground.session.history)];
+  await click(page, '[data-key="all-records"]');
+  same("its words", await page.textContent('[data-key="playback"]'), `Record ${total} of ${total}. All is as /proc showed it on the board.`);
+  histories.push(await page.evaluate(() => playground.session.history));
+  same("what was done", histories, [["n"], Array(total).fill("n")]);
+  const run = spawnSync(process.env.REPLAY, ["replay", RECORDING], { input: histories[1].join(","), encoding: "utf8", maxBuffer: 1 << 26 });
+  const state = JSON.parse(run.stdout);
+  same("the state at its end", await page.evaluate(() => playground.session.state), state);
+  same("what is shown at its end", await page.evaluate(seen), wanted(state));
+  // The file of somebody, and one that is none.
+  await page.setInputFiles('[data-key="recording"]', RECORDING);
+  await page.waitForFunction(() => playground.session.state.playback?.at === 0);
+  await click(page, '[data-key="close-recording"]');
+  await compare(page, "without it");
   await done(page);
 });
 

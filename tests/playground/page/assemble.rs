@@ -12,6 +12,9 @@ const HEART: &str = "kernel/mm/src";
 /// The ways in which the machine can disobey, with the words that say how.
 const SABOTAGES: &str = "tests/machine/src/sabotage.rs";
 
+/// A run that was recorded, to look at without a board.
+const RECORDING: &str = "tests/playground/tests/recordings/virt.txt";
+
 /// Writes the page with the heart of `wasm` to `out`.
 pub fn build(wasm: &Path, out: &Path) -> Result<(), String> {
     let template = read(&Path::new(PAGE).join("index.html"))?;
@@ -24,10 +27,11 @@ pub fn build(wasm: &Path, out: &Path) -> Result<(), String> {
     let sources = serde_json::to_string(&sources).map_err(|error| error.to_string())?;
     let sabotages = serde_json::to_string(&variants(&read(Path::new(SABOTAGES))?));
     let mut script = format!(
-        "const HEART = \"{}\";\nconst SOURCES = {};\nconst SABOTAGES = {};\n",
+        "const HEART = \"{}\";\nconst SOURCES = {};\nconst SABOTAGES = {};\nconst SAMPLE = {};\n",
         base64(&heart),
         sources.replace("</", "<\\/"),
-        sabotages.map_err(|error| error.to_string())?
+        sabotages.map_err(|error| error.to_string())?,
+        serde_json::to_string(&read(Path::new(RECORDING))?).map_err(|error| error.to_string())?
     );
     for (name, text) in &modules {
         script.push_str(&format!("\n// {name}\n{}", plain(text)));

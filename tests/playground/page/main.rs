@@ -1,4 +1,4 @@
-//! `playground replay < HISTORY`: the state after a history, as the page has it. `playground page WASM OUT`: puts the page together.
+//! `playground replay [RECORDING] < HISTORY`: the state after a history, as the page has it. `playground page WASM OUT`: puts the page together.
 
 mod assemble;
 
@@ -9,9 +9,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["replay"] => replay(),
+        ["replay"] => replay(""),
+        ["replay", recording] => std::fs::read_to_string(recording)
+            .map_err(|error| format!("{recording}: {error}"))
+            .and_then(|text| replay(&text)),
         ["page", wasm, out] => assemble::build(wasm.as_ref(), out.as_ref()),
-        _ => Err("usage: playground replay < HISTORY, or playground page WASM OUT".into()),
+        _ => Err("usage: playground replay [RECORDING] < HISTORY, or playground page WASM OUT".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -22,12 +25,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn replay() -> Result<(), String> {
+fn replay(recording: &str) -> Result<(), String> {
     let mut history = String::new();
     std::io::stdin()
         .read_to_string(&mut history)
         .map_err(|error| error.to_string())?;
-    let state = playground::Kernel::replay(&history)?.state();
+    let state = playground::Kernel::replay_on(recording, &history)?.state();
     println!(
         "{}",
         serde_json::to_string(&state).map_err(|error| error.to_string())?

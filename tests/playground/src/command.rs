@@ -72,6 +72,8 @@ pub enum Command {
     Process(u32, ProcessAct),
     /// Of a setting.
     Change(Change),
+    /// `n`: the next record of a recording.
+    Next,
 }
 
 impl Command {
@@ -83,6 +85,9 @@ impl Command {
         let unknown = || format!("{text}: no such command");
         if let Some(change) = change(text) {
             return Ok(Command::Change(change));
+        }
+        if text == "n" {
+            return Ok(Command::Next);
         }
         let letter = text.chars().next().ok_or_else(unknown)?;
         let rest = &text[letter.len_utf8()..];

@@ -22,6 +22,7 @@ unsafe impl Send for Shown {}
 
 static KERNEL: Mutex<Shown> = Mutex::new(Shown(None));
 static ASKED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static RECORDING: Mutex<String> = Mutex::new(String::new());
 static ANSWER: Mutex<String> = Mutex::new(String::new());
 static LAST_WORDS: Mutex<String> = Mutex::new(String::new());
 
@@ -53,13 +54,21 @@ pub extern "C" fn answer_address() -> *const u8 {
     ANSWER.lock().as_ptr()
 }
 
+/// The recording that machines begin with from now on.
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+pub extern "C" fn load() -> usize {
+    *RECORDING.lock() = text();
+    answer(String::new())
+}
+
 /// A new machine, after the history that was asked for; the answer is empty, or says what went wrong.
 // SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
 pub extern "C" fn replay() -> usize {
     let history = text();
     let mut shown = KERNEL.lock();
-    match Kernel::replay(&history) {
+    match Kernel::replay_on(&RECORDING.lock(), &history) {
         Ok(kernel) => {
             shown.0 = Some(kernel);
             answer(String::new())

@@ -1,7 +1,9 @@
 //! A file: pages that are mapped from it, and what they should hold.
 
 use alloc::boxed::Box;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 use machine::{PROBES, SoftMmu};
 use mm::{AT_HAND, FileIdentity, Frame, Frames, Memory, NoMemory, PageError, PageSource};
 use spin::Mutex;
@@ -11,7 +13,9 @@ pub const WORD: usize = 0;
 
 /// It holds one reference to each of its frames.
 pub struct File {
-    name: &'static str,
+    name: String,
+    /// Whether neighbours of a page that faults are mapped, too.
+    is_at_hand: AtomicBool,
     inode: u64,
     /// Counts references for whoever is given a page: the frames' records are the machine's.
     frames: Frames,
@@ -27,7 +31,7 @@ impl File {
     pub fn new(
         memory: &Memory<SoftMmu>,
         frames: Frames,
-        (name, inode): (&'static str, u64),
+        (name, inode): (&str, u64),
         contents: &[u64],
     ) -> Result<File, NoMemory> {
         let mut pages = Vec::new();
@@ -39,7 +43,8 @@ impl File {
         }
         memory.mmu().give_back_lock();
         Ok(File {
-            name,
+            name: name.to_string(),
+            is_at_hand: AtomicBool::new(false),
             inode,
             frames,
             pages,
@@ -48,8 +53,13 @@ impl File {
     }
 
     /// Its name.
-    pub fn file_name(&self) -> &'static str {
-        self.name
+    pub fn file_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Neighbours of a page that faults are mapped with it from now on.
+    pub fn put_at_hand(&self) {
+        self.is_at_hand.store(true, Ordering::Relaxed);
     }
 
     /// Its frames.
@@ -79,7 +89,7 @@ impl PageSource for File {
 
     fn pages_at_hand(&self, first: u64, wanted: u16, found: &mut [Option<Frame>; AT_HAND]) {
         for (nth, place) in found.iter_mut().enumerate() {
-            let is_wanted = wanted >> nth & 1 != 0;
+            let is_wanted = self.is_at_hand.load(Ordering::Relaxed) && wanted >> nth & 1 != 0;
             *place = self
                 .pages
                 .get(first as usize + nth)

@@ -3,6 +3,7 @@
 
 use crate::command::{Change, Command, split};
 use crate::file::File;
+use crate::playback::Playback;
 use crate::report::{Report, Word};
 use crate::settings::Settings;
 use alloc::boxed::Box;
@@ -29,6 +30,10 @@ pub const CPUS: usize = 2;
 pub const MOST_PROCESSES: usize = 4;
 /// Areas of a process: as many as can be looked at.
 pub const MOST_AREAS: usize = 16;
+
+fn no_memory(_: NoMemory) -> String {
+    "no memory to begin with".to_string()
+}
 
 /// An address space, with what its programs should find in it.
 pub struct Space {
@@ -61,7 +66,7 @@ pub struct Kernel {
     /// As commands have set them.
     pub settings: Settings,
     /// The program that all processes run, and a file of data.
-    pub files: [Arc<File>; 2],
+    pub files: Vec<Arc<File>>,
     /// The processes that live, oldest first.
     pub processes: Vec<Process>,
     /// The spaces by number.
@@ -70,6 +75,8 @@ pub struct Kernel {
     pub running: [Option<usize>; CPUS],
     /// Frames that somebody else has taken.
     pub held: Vec<Frame>,
+    /// What is done again, if anything is.
+    pub playback: Option<Playback>,
     /// Descriptors stored so far, by commands.
     pub stores: usize,
     ram: &'static Ram,
@@ -84,10 +91,20 @@ impl Kernel {
     /// # Errors
     /// What went wrong.
     pub fn boot() -> Result<Kernel, String> {
-        let ram = Ram::leak(FIRST_FRAME, FRAMES);
-        let mmu = SoftMmu::new(FIRST_FRAME, FRAMES, CPUS, 1);
+        let mut kernel = Kernel::with_frames(FRAMES)?;
+        let space = kernel.new_image(0).map_err(no_memory)?;
+        kernel.add_process(0, space, 0);
+        Ok(kernel)
+    }
+
+    /// A machine with so much RAM, and nobody on it.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn with_frames(frames: usize) -> Result<Kernel, String> {
+        let ram = Ram::leak(FIRST_FRAME, frames);
+        let mmu = SoftMmu::new(FIRST_FRAME, frames, CPUS, 1);
         mmu.set_temper(Temper::Plain);
-        let no_memory = |_: NoMemory| "no memory to begin with".to_string();
         let memory = Memory::new(mmu, ram.frames(), Asids::new(ASIDS)).map_err(no_memory)?;
         let memory = Rc::new(memory);
         let counts = Rc::downgrade(&memory);
@@ -96,28 +113,40 @@ impl Kernel {
                 .upgrade()
                 .map_or(1, |memory| memory.frames().count(Frame(frame)))
         }));
-        let file = |name, contents: &[u64]| File::new(&memory, ram.frames(), name, contents).map(Arc::new);
-        let files = [
-            file(("/bin/play", 1), &[1001, 1002, 1003]).map_err(no_memory)?,
-            file(("/tmp/data", 2), &[2001, 2002]).map_err(no_memory)?,
-        ];
         let mut kernel = Kernel {
             memory,
             settings: Settings::USUAL,
-            files,
+            files: Vec::new(),
             processes: Vec::new(),
             spaces: BTreeMap::new(),
             running: [None; CPUS],
             held: Vec::new(),
+            playback: None,
             stores: 0,
             ram,
             next_process: 1,
             next_space: 1,
             next_value: 0,
         };
-        let space = kernel.new_image(0).map_err(no_memory)?;
-        kernel.add_process(0, space, 0);
+        for (name, inode, contents) in [
+            ("/bin/play", 1, &[1001, 1002, 1003][..]),
+            ("/tmp/data", 2, &[2001, 2002]),
+        ] {
+            kernel.new_file(name, inode, contents)?;
+        }
+        kernel.files.iter().for_each(|file| file.put_at_hand());
         Ok(kernel)
+    }
+
+    /// A file, of which only the page that faults is mapped until it is put at hand.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn new_file(&mut self, name: &str, inode: u64, contents: &[u64]) -> Result<Arc<File>, String> {
+        let file = File::new(&self.memory, self.ram.frames(), (name, inode), contents).map_err(no_memory)?;
+        let file = Arc::new(file);
+        self.files.push(Arc::clone(&file));
+        Ok(file)
     }
 
     /// The machine after a whole history; commands that are refused change nothing.
@@ -125,7 +154,18 @@ impl Kernel {
     /// # Errors
     /// That of [`Kernel::boot`].
     pub fn replay(history: &str) -> Result<Kernel, String> {
-        let mut kernel = Kernel::boot()?;
+        Kernel::replay_on("", history)
+    }
+
+    /// The same, on the machine that a recording begins with; on the usual one if that is empty.
+    ///
+    /// # Errors
+    /// Those of [`Kernel::boot`] and [`Kernel::boot_recording`].
+    pub fn replay_on(recording: &str, history: &str) -> Result<Kernel, String> {
+        let mut kernel = match recording {
+            "" => Kernel::boot()?,
+            recording => Kernel::boot_recording(recording)?,
+        };
         for command in split(history) {
             let _ = kernel.perform(command);
         }
@@ -144,6 +184,7 @@ impl Kernel {
             Command::Change(change) => self.change(change),
             Command::Process(process, act) => self.act(process, act),
             Command::Page(process, address, act) => self.act_on_page(process, address, act),
+            Command::Next => self.next_record(),
         };
         let trace = self.mmu().end_trace();
         let mut report = done?;
@@ -267,7 +308,13 @@ impl Kernel {
     /// One more process; its number.
     pub fn add_process(&mut self, parent: u32, space: usize, cpu: usize) -> u32 {
         let number = self.next_process;
-        self.next_process += 1;
+        self.add_numbered(number, parent, space, cpu);
+        number
+    }
+
+    /// One more process with that number.
+    pub fn add_numbered(&mut self, number: u32, parent: u32, space: usize, cpu: usize) {
+        self.next_process = self.next_process.max(number + 1);
         self.processes.push(Process {
             number,
             parent,
@@ -275,7 +322,6 @@ impl Kernel {
             space,
             awaits: None,
         });
-        number
     }
 
     /// The processor with the fewest processes.

@@ -17,6 +17,8 @@ mod file;
 mod image;
 mod kernel;
 mod operations;
+mod playback;
+mod recording;
 mod report;
 mod settings;
 mod state;

@@ -125,7 +125,7 @@ impl Kernel {
     }
 
     /// A process ends.
-    fn end(&mut self, at: usize) {
+    pub fn end(&mut self, at: usize) {
         let (number, cpu, space) = self.identity(at);
         self.processes.remove(at);
         self.resume_parent(number);

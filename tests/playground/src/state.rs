@@ -3,6 +3,7 @@
 use crate::command::sabotage_name;
 use crate::file::{WORD, inode_of, name_of};
 use crate::kernel::{CPUS, Kernel, Process};
+use crate::playback::PlaybackState;
 use crate::settings::{ForkScheme, StackPage};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -32,6 +33,7 @@ pub struct State {
     copied: u64,
     zeroed: u64,
     complaint: Option<String>,
+    playback: Option<PlaybackState>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -137,6 +139,7 @@ impl Kernel {
             copied: executed.bytes_copied,
             zeroed: executed.bytes_zeroed,
             complaint: self.mmu().complaint(),
+            playback: self.playback_state(),
         }
     }
 
