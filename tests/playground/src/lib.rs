@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod command;
+mod comparison;
 #[cfg(target_family = "wasm")]
 #[expect(unsafe_code, reason = "names that the page calls are chosen by hand")]
 mod exports;
