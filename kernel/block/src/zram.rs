@@ -170,6 +170,14 @@ impl Zram {
         }
     }
 
+    /// Puts a frame into what it keeps for when there is no memory. It comes back if that is full, or somebody else refers to the frame.
+    pub fn take_for_reserve(&self, frame: FrameHandle) -> Option<FrameHandle> {
+        match &mut self.state.lock().store {
+            Some(store) if frame.is_only() => store.take_for_reserve(frame),
+            _ => Some(frame),
+        }
+    }
+
     /// Nobody needs what stands in page `index`. Takes its lock and does not sleep.
     pub fn forget(&self, index: u64) {
         if let Some(store) = &mut self.state.lock().store {

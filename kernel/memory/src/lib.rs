@@ -215,6 +215,16 @@ impl FrameHandle {
         FrameHandle(frame)
     }
 
+    /// The reference that the caller has, and gives up.
+    pub fn from_reference(frame: Frame) -> FrameHandle {
+        FrameHandle(frame)
+    }
+
+    /// Whether nobody else refers to the frame: then nobody will but by this reference.
+    pub fn is_only(&self) -> bool {
+        get().frames().count(self.0) == 1
+    }
+
     /// Gives the reference to the caller.
     #[inline]
     pub fn into_reference(self) -> Frame {

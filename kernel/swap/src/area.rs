@@ -83,6 +83,14 @@ impl Area {
         }
     }
 
+    /// A frame that is needed no more: a compressed area keeps it if its reserve is not full. Else it comes back.
+    pub fn take_for_reserve(&self, frame: FrameHandle) -> Option<FrameHandle> {
+        match self.place.zram() {
+            Some(zram) => zram.take_for_reserve(frame),
+            None => Some(frame),
+        }
+    }
+
     /// Frames have become free, of which a compressed area takes what it needs to go on with.
     pub fn note_freed(&self) {
         if let Some(zram) = self.place.zram() {

@@ -86,8 +86,13 @@ fn write_run(run: ArrayVec<Outgoing, CLUSTER>, written: &mut Written) {
         WRITTEN.fetch_add(u64::from(outcome.is_ok()), Ordering::Relaxed);
         written.failed += usize::from(outcome.is_err());
         let (frames, mmu) = (memory::get().frames(), memory::get().mmu());
-        let is_free = memory::get().swap().finish_write(frames, mmu, outgoing, outcome);
-        written.freed += usize::from(is_free);
+        let gone = memory::get().swap().finish_write(frames, mmu, outgoing, outcome);
+        // Before anybody else can have the frame: those who wait for one take all that there are.
+        let free = match (gone.map(FrameHandle::from_reference), &area) {
+            (Some(frame), Some(area)) => area.take_for_reserve(frame),
+            (gone, _) => gone,
+        };
+        written.freed += usize::from(free.is_some());
     }
     if let Some(area) = area {
         area.note_freed();

@@ -1,14 +1,20 @@
 //! Where compressed pages are kept: in blocks of 128 bytes, 32 to a frame, each with the number of the next one in front, so that any
 //! free block fits any page. A frame none of whose blocks is used is given back. A page that does not become smaller has a frame.
 
+mod frames;
+#[cfg(test)]
+mod tests;
+
 use alloc::vec::Vec;
 
 use abi::Errno;
-use arrayvec::ArrayVec;
+use arrayvec::{ArrayVec, CapacityError};
 use memory::FrameHandle;
 use memory::fallible::{self, TryVec};
 use mm::PAGE_SIZE;
 use platform::frame;
+
+use frames::{KeptFrame, RECORDS};
 
 /// Pages, at most: 128 GiB.
 pub const MOST_PAGES: u32 = 1 << 25;
@@ -44,17 +50,6 @@ pub enum PackedAs {
 #[derive(Clone, Copy, Default)]
 struct KeptPage(Option<(u32, u16, PackedAs)>);
 
-/// A frame and its free blocks.
-struct KeptFrame {
-    /// `None`: there is no such frame.
-    frame: Option<FrameHandle>,
-    /// A bit for each block that is free.
-    free: u32,
-    /// Its neighbours among the frames with free blocks; `behind` is, of one that is not there, the next such.
-    before: u32,
-    behind: u32,
-}
-
 /// What is kept, in numbers.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct StoreUsage {
@@ -83,6 +78,8 @@ pub struct Store {
     /// The first record without a frame.
     vacant: u32,
     reserve: ArrayVec<FrameHandle, RESERVE>,
+    /// Room for the next records, kept as the reserve is.
+    next_records: Option<Vec<KeptFrame>>,
     usage: StoreUsage,
     /// Where [`Store::forget_some`] goes on.
     next: u32,
@@ -103,30 +100,41 @@ impl Store {
         for _ in 0..count {
             entries.try_push(fallible::filled(PIECE, KeptPage::default())?)?;
         }
+        // A page has one frame at most: this list of lists never grows while memory is short.
+        let records = fallible::with_room((pages as usize).div_ceil(RECORDS))?;
         let mut reserve = ArrayVec::new();
         while !reserve.is_full() {
             reserve.push(FrameHandle::allocate().map_err(|_| Errno::ENOMEM)?);
         }
         Ok(Store {
             entries,
-            records: Vec::new(),
+            records,
             known: 0,
             partial: NONE,
             vacant: NONE,
             reserve,
+            next_records: Some(fallible::with_room(RECORDS)?),
             usage: StoreUsage::default(),
             next: 0,
             pages,
         })
     }
 
-    /// Takes frames into the reserve, as far as there are any.
+    /// Takes frames, and room for their records, into the reserve, as far as there are any.
     pub fn fill_reserve(&mut self) {
+        if self.next_records.is_none() {
+            self.next_records = fallible::with_room(RECORDS).ok();
+        }
         while !self.reserve.is_full()
             && let Ok(frame) = FrameHandle::allocate()
         {
             self.reserve.push(frame);
         }
+    }
+
+    /// Puts a frame, whatever is in it, into the reserve; it comes back if that is full.
+    pub fn take_for_reserve(&mut self, frame: FrameHandle) -> Option<FrameHandle> {
+        self.reserve.try_push(frame).err().map(CapacityError::element)
     }
 
     /// How much is kept.
@@ -292,99 +300,5 @@ impl Store {
     /// Where a block is.
     fn place(&self, block: u32) -> (mm::Frame, usize) {
         (self.frame(block / BLOCKS), (block % BLOCKS) as usize * BLOCK)
-    }
-}
-
-/// Frames.
-impl Store {
-    fn record(&mut self, index: u32) -> &mut KeptFrame {
-        &mut self.records[index as usize / PIECE][index as usize % PIECE]
-    }
-
-    /// The frame of a record that has one.
-    fn frame(&self, index: u32) -> mm::Frame {
-        let record = &self.records[index as usize / PIECE][index as usize % PIECE];
-        let frame = record.frame.as_ref();
-        frame.expect("what is kept is in a frame").frame()
-    }
-
-    /// One more frame, with these free blocks, in no list; its record.
-    fn add_frame(&mut self, limit: usize, free: u32) -> Result<u32, Errno> {
-        if limit != 0 && self.usage.frames >= limit as u64 {
-            return Err(Errno::ENOMEM);
-        }
-        let index = self.vacant_record()?;
-        let frame = FrameHandle::allocate().ok().or_else(|| self.reserve.pop());
-        let frame = frame.ok_or(Errno::ENOMEM)?;
-        let record = self.record(index);
-        let behind = record.behind;
-        *record = KeptFrame {
-            frame: Some(frame),
-            free,
-            before: NONE,
-            behind: NONE,
-        };
-        self.vacant = behind;
-        self.usage.frames += 1;
-        self.usage.most_frames = self.usage.most_frames.max(self.usage.frames);
-        Ok(index)
-    }
-
-    /// A record without a frame, which is the first of those.
-    fn vacant_record(&mut self) -> Result<u32, Errno> {
-        if self.vacant == NONE {
-            if self.known as usize == self.records.len() * PIECE {
-                self.records.try_push(fallible::with_room(PIECE)?)?;
-            }
-            let piece = self.records.last_mut().ok_or(Errno::ENOMEM)?;
-            piece.try_push(KeptFrame {
-                frame: None,
-                free: 0,
-                before: NONE,
-                behind: NONE,
-            })?;
-            self.vacant = self.known;
-            self.known += 1;
-        }
-        Ok(self.vacant)
-    }
-
-    /// The frame is not needed any more, and in no list.
-    fn remove_frame(&mut self, index: u32) {
-        let vacant = self.vacant;
-        let record = self.record(index);
-        record.behind = vacant;
-        let frame = record.frame.take();
-        self.vacant = index;
-        self.usage.frames -= 1;
-        if let Some(frame) = frame
-            && !self.reserve.is_full()
-        {
-            self.reserve.push(frame);
-        }
-    }
-
-    /// Puts a frame in front of those with free blocks.
-    fn link(&mut self, index: u32) {
-        let first = self.partial;
-        let record = self.record(index);
-        (record.before, record.behind) = (NONE, first);
-        if first != NONE {
-            self.record(first).before = index;
-        }
-        self.partial = index;
-    }
-
-    /// Takes a frame out of them.
-    fn unlink(&mut self, index: u32) {
-        let record = self.record(index);
-        let (before, behind) = (record.before, record.behind);
-        match before {
-            NONE => self.partial = behind,
-            before => self.record(before).behind = behind,
-        }
-        if behind != NONE {
-            self.record(behind).before = before;
-        }
     }
 }

@@ -44,15 +44,15 @@ impl Swap {
         Some(Outgoing { slot, frame })
     }
 
-    /// The page stands in its slot, or could not be written; whether its frame is free now. What could not be written stays cached; for
-    /// want of room ([`WriteBackError::NoSpace`]) it is in line again.
+    /// The page stands in its slot, or could not be written. The frame if it is needed no more, with the cache's reference to it, which
+    /// the caller releases. What could not be written stays cached; for want of room ([`WriteBackError::NoSpace`]) it is in line again.
     pub fn finish_write(
         &self,
         frames: &Frames,
         mmu: &impl Mmu,
         outgoing: Outgoing,
         outcome: Result<(), WriteBackError>,
-    ) -> bool {
+    ) -> Option<Frame> {
         let Outgoing { slot, frame } = outgoing;
         let mut state = self.0.lock();
         let record = state.record(slot);
@@ -67,11 +67,7 @@ impl Swap {
         };
         drop(state);
         frames.release(mmu, frame);
-        let is_free = gone.is_some();
-        if let Some(frame) = gone {
-            frames.release(mmu, frame);
-        }
-        is_free
+        gone
     }
 
     /// Begins to read the page of a slot.

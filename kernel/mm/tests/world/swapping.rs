@@ -209,7 +209,9 @@ impl World {
         }
         let is_written = !has_failed || mistake == Some(SwapMistake::IgnoresWriteErrors);
         let outcome = is_written.then_some(()).ok_or(WriteBackError::Device);
-        swap.finish_write(frames, self.mmu(), outgoing, outcome);
+        if let Some(frame) = swap.finish_write(frames, self.mmu(), outgoing, outcome) {
+            frames.release(self.mmu(), frame);
+        }
         self.verdict();
     }
 
