@@ -3,11 +3,11 @@
 
 use crate::machine::Machine;
 use crate::profile::first_executed;
+use ::tests::files;
 use anyhow::{Context, Result};
 use object::{Object, ObjectSymbol, SymbolKind};
 use regex::Regex;
 use std::fmt::Write;
-use tests::files;
 
 /// The rows whose functions are listed, what is to be near each other first.
 const ROWS: [&str; 7] = [

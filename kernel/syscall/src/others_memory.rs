@@ -35,13 +35,11 @@ pub fn process_vm_writev(current: &Thread, arguments: [u64; 6]) -> Result<usize,
     })
 }
 
-/// Moves bytes between the caller's memory and what the other process has at an address, as many as there is room for.
-type Step = fn(&Space, u64, &mut UserBuffer, &mut [u8]) -> Result<usize, Errno>;
-
+/// `step` moves bytes between the caller's memory and what the other process has at an address, as many as there is room for.
 fn transfer(
     current: &Thread,
     [pid, own, own_count, others, others_count, flags]: [u64; 6],
-    step: Step,
+    step: impl FnMut(&Space, u64, &mut UserBuffer, &mut [u8]) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
     if flags != 0 {
         return Err(Errno::EINVAL);
@@ -82,7 +80,7 @@ fn transfer_ranges(
     ranges: &[IoVec],
     own: &mut UserBuffer,
     piece: &mut [u8],
-    step: Step,
+    mut step: impl FnMut(&Space, u64, &mut UserBuffer, &mut [u8]) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
     let mut all = 0;
     for range in ranges {

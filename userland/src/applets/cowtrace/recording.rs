@@ -39,7 +39,11 @@ pub fn record(path: &str, steps: &[&str]) -> Result<()> {
     set("tracing_on", "1")?;
     for step in steps {
         let order = Order::parse(step, demo.free_place()).ok_or(Errno::EINVAL)?;
+        let pids: Vec<i32> = demo.pids().collect();
         demo.step(order.place, order.step)?;
+        // Who is told to end says so first, and ends then.
+        let has_left = |pid: &i32| demo.place(*pid).is_none();
+        pids.into_iter().filter(has_left).try_for_each(wait_for_end)?;
         records.read_what_is_there()?;
     }
     wait_for_rest(&demo)?;
@@ -82,6 +86,17 @@ fn wait_for_rest(demo: &Demo) -> Result<()> {
     for _ in 0..LOOKS {
         let mut pids = demo.pids();
         if pids.all(sleeps) {
+            return Ok(());
+        }
+        time::sleep(NAP)?;
+    }
+    Err(Errno::ETIMEDOUT)
+}
+
+/// Waits until there is no such process: nobody waits for those of a demo, so it is gone when it has ended.
+fn wait_for_end(pid: i32) -> Result<()> {
+    for _ in 0..LOOKS {
+        if file::read_text(&format!("/proc/{pid}/stat")).is_err() {
             return Ok(());
         }
         time::sleep(NAP)?;
