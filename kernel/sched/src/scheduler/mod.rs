@@ -300,7 +300,7 @@ fn take_turn(
 ) -> Ended {
     thread.scheduling.begin(here, now);
     notify::begin_turn(cpu, here, thread, now);
-    let turn = || finish_turn(cpu, own, here, memory, thread);
+    let turn = move || finish_turn(cpu, own, here, memory, thread);
     match thread.scheduling.is_watched() {
         true => clocks::take_watched(cpu, thread, now, turn),
         false => turn(),
