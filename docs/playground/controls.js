@@ -12,6 +12,12 @@ export function setMeanings(all) {
   meanings = all;
 }
 
+let sample = "";
+
+export function setSample(text) {
+  sample = text;
+}
+
 const EXAMPLES = [
   ["a TLBI that is missing", "The parent's processor still holds its page as writable after the fork: its next store reaches the child.", ["s1.500", "=SwallowAside1is", "f1", "s1.500", "l2.500"]],
   ["a copy that is not made", "A frame is taken for the child's page, but nothing is copied to it: at the fork, that is the stack page.", ["s1.500", "=SwallowCopyFrame", "f1", "l2.7ffffff"]],
@@ -138,7 +144,7 @@ function recordings({ playback }) {
     make(
       "div",
       { class: "buttons" },
-      make("button", { "data-key": "sample", title: "Recorded by cowtrace -r: two forks, stores, an end", onclick: () => opened(SAMPLE) }, "a recorded run"),
+      make("button", { "data-key": "sample", title: "Recorded by cowtrace -r: two forks, stores, an end", onclick: () => opened(sample) }, "a recorded run"),
       make("label", { title: "What cowtrace -r FILE wrote on the board" }, "recording ", make("input", { type: "file", "data-key": "recording", onchange: read })),
       playback && make("button", { "data-key": "next-record", class: "main", disabled: !left, onclick: () => act("n") }, "next record"),
       playback && make("button", { "data-key": "all-records", disabled: !left, onclick: playToEnd }, "to its end"),

@@ -6,8 +6,11 @@ let compiled = null;
 let heart = null;
 let recording = "";
 
-function bytesOf(base64) {
-  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+// What stands in the page compressed.
+export async function unpacked(base64) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Response(stream).arrayBuffer();
 }
 
 function say(text) {
@@ -37,7 +40,7 @@ function ask(what, text) {
 }
 
 export async function loadHeart(base64) {
-  compiled = await WebAssembly.compile(bytesOf(base64));
+  compiled = await WebAssembly.compile(await unpacked(base64));
 }
 
 // Machines begin with what this recording of a real run begins with; with one process if it is empty.

@@ -2,6 +2,7 @@
 
 import { hex, make, show } from "./dom.js";
 import { stateOf } from "./heart.js";
+import { act } from "./processes.js";
 import { changed, session } from "./session.js";
 
 function tlb(cpu, number) {
@@ -49,6 +50,27 @@ function memory() {
   );
 }
 
+// A slot that pages have: where its bytes are.
+function slot({ slot, count, frame, stored }) {
+  const places = [frame !== null && `frame ${hex(frame)}, cached`, stored !== null && "on the device"].filter(Boolean);
+  return make("li", { "data-slot": slot }, make("b", {}, slot), ` ×${count}: ${places.join(", ")}`);
+}
+
+function swap() {
+  const { slots, total, waiting } = session.state.swap;
+  return make(
+    "article",
+    { class: "swap" },
+    make("h2", {}, "Swap area", make("small", {}, ` ${slots.length} of ${total} slots used${waiting ? `, ${waiting} to be written` : ""}`)),
+    slots.length > 0 && make("ul", { class: "frames", "aria-label": "Slots in use" }, slots.map(slot)),
+    make(
+      "div",
+      { class: "buttons" },
+      make("button", { "data-key": "y", "data-command": "y", title: "The device writes the pages of the swap cache; frames that nobody maps are free then", onclick: () => act("y") }, "write to the device"),
+    ),
+  );
+}
+
 const NAMES = {
   forks: "forks",
   cow_copied: "pages copied",
@@ -59,6 +81,7 @@ const NAMES = {
   cow_tables_copied: "tables copied",
   cow_tables_regained: "tables given back",
   faults_spurious: "spurious faults",
+  pages_evicted: "pages swapped out",
 };
 
 function figures({ counters, stores, tlbis, dsbs, copied, zeroed, free, total, held }) {
@@ -114,5 +137,5 @@ function costs() {
 }
 
 export function showMachine() {
-  show("machine", make("div", { class: "tlbs" }, session.state.cpus.map(tlb)), memory(), costs());
+  show("machine", make("div", { class: "tlbs" }, session.state.cpus.map(tlb)), make("div", { class: "tlbs" }, memory(), swap()), costs());
 }

@@ -1,7 +1,7 @@
 // The page: everything is drawn anew after each command.
 
-import { setMeanings, showControls } from "./controls.js";
-import { loadHeart } from "./heart.js";
+import { setMeanings, setSample, showControls } from "./controls.js";
+import { loadHeart, unpacked } from "./heart.js";
 import { showMachine } from "./machine.js";
 import { showProcesses } from "./processes.js";
 import { changed, readFragment, restart, session, undo, watch } from "./session.js";
@@ -55,9 +55,15 @@ function readAddress() {
   changed();
 }
 
+if (!globalThis.DecompressionStream) {
+  document.getElementById("report").textContent = "This browser is too old for the page: it needs DecompressionStream (Chrome 80, Firefox 113, Safari 16.4).";
+  throw new Error("no DecompressionStream");
+}
 await loadHeart(HEART);
-setSources(SOURCES);
-setMeanings(SABOTAGES);
+const texts = JSON.parse(new TextDecoder().decode(await unpacked(TEXTS)));
+setSources(texts.sources);
+setMeanings(texts.sabotages);
+setSample(texts.sample);
 watch(showAll);
 addEventListener("keydown", key);
 addEventListener("hashchange", readAddress);

@@ -8,6 +8,7 @@ export const KINDS = {
   shared: "shared",
   zero: "the zero frame",
   file: "a file's page",
+  swapped: "swapped out",
   absent: "nothing yet",
 };
 
@@ -19,6 +20,7 @@ const PAGE_ACTS = [
   ["w", "read-write", "mprotect(PROT_READ | PROT_WRITE)"],
   ["n", "no access", "mprotect(PROT_NONE)"],
   ["d", "drop", "madvise(MADV_DONTNEED)"],
+  ["t", "swap out", "madvise(MADV_PAGEOUT): it leaves the tables"],
   ["u", "unmap", "munmap"],
 ];
 
@@ -31,6 +33,7 @@ const PROCESS_ACTS = [
   ["p", "mmap file", "mmap(2) of a file, MAP_PRIVATE"],
   ["h", "mmap shared", "mmap(2) of a file, MAP_SHARED"],
   ["b", "brk", "brk(2), one page more"],
+  ["t", "swap all out", "memory is short: all its pages that can leave the tables"],
   ["c", "other cpu", "it goes on on the other processor"],
 ];
 
@@ -45,13 +48,20 @@ function pageText(page) {
     parts.push(`frame ${hex(page.frame)}`, `value ${page.value}`);
     parts.push(page.writable ? "can be written" : "read-only for the MMU");
   }
+  if (page.slot !== null) parts.push(`slot ${page.slot}`, `value ${page.value}`);
   return parts.join(", ");
 }
 
 // What is read aloud: with what stands on the cell.
 function pageName(page) {
   const name = `page ${hex(page.page)}, ${KINDS[page.kind]}`;
+  if (page.slot !== null) return `${name}, value and slot ${page.value} slot ${page.slot}`;
   return page.frame === null ? name : `${name}, value and frame ${page.value} ${hex(page.frame)} ${page.writable ? "rw" : "ro"}`;
+}
+
+function placeOf({ frame, slot }) {
+  if (slot !== null) return `slot ${slot}`;
+  return frame === null ? "none" : `${hex(frame)} `;
 }
 
 function isSelected(process, page) {
@@ -68,6 +78,7 @@ function cell(process, page) {
       "data-key": key,
       "data-kind": page.kind,
       "data-frame": page.frame === null ? "" : hex(page.frame),
+      "data-slot": page.slot ?? "",
       "data-value": page.value ?? "",
       "data-writable": String(page.writable),
       "aria-pressed": String(isSelected(process, page)),
@@ -81,7 +92,7 @@ function cell(process, page) {
     },
     make("b", { "aria-hidden": page.value === null ? "true" : null }, page.value === null ? "·" : String(page.value)),
     " ",
-    make("small", {}, page.frame === null ? "none" : `${hex(page.frame)} `, page.frame !== null && make("i", {}, page.writable ? "rw" : "ro")),
+    make("small", {}, placeOf(page), page.frame !== null && make("i", {}, page.writable ? "rw" : "ro")),
   );
 }
 
@@ -123,20 +134,20 @@ function area(process, found) {
   );
 }
 
+function factsOf(page) {
+  const name = `Page ${hex(page.page)}`;
+  if (page.slot !== null) return `${name}: swapped out. Its descriptor is not valid, and names slot ${page.slot}. The next use takes a fault.`;
+  if (page.frame === null) return `${name}: nothing is mapped. The first use takes a fault.`;
+  const rights = page.writable ? "can be written." : page.leaf_writable ? "read-only, by a table above it." : "read-only, by its own descriptor.";
+  return `${name}, ${KINDS[page.kind]}: frame ${hex(page.frame)}, count ${page.count}, ${rights}`;
+}
+
 function details(process) {
   const pages = process.areas.flatMap((found) => found.pages);
   const page = pages.find((found) => isSelected(process, found));
   if (!page) return make("p", { class: "details hint" }, "Choose a page to do something to it.");
   const key = `${process.number}.${hex(page.page)}`;
-  const facts =
-    page.frame === null
-      ? `Page ${hex(page.page)}: nothing is mapped. The first use takes a fault.`
-      : `Page ${hex(page.page)}, ${KINDS[page.kind]}: frame ${hex(page.frame)}, count ${page.count}, ` +
-        (page.writable
-          ? "can be written."
-          : page.leaf_writable
-            ? "read-only, by a table above it."
-            : "read-only, by its own descriptor.");
+  const facts = factsOf(page);
   return make(
     "div",
     { class: "details" },

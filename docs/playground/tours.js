@@ -1,4 +1,4 @@
-// The fifteen questions. Each begins with commands that are done already; each step asks, does commands, and explains. `faults` and
+// The sixteen questions. Each begins with commands that are done already; each step asks, does commands, and explains. `faults` and
 // `word` are what its last command must report: the page's test compares them, and all that is shown, with the heart's own answers.
 
 const HEAP = ["s1.500", "s1.501"];
@@ -431,5 +431,61 @@ export const TOURS = [
       },
     ],
     end: "A fault is served whole or not at all.",
+  },
+  {
+    number: 16,
+    title: "A page goes out to swap space and comes back: what do both sides of a fork see?",
+    begin: [...HEAP],
+    steps: [
+      {
+        ask: "Process 1 says that it does not need page 500 (madvise, MADV_PAGEOUT). The kernel takes it out of the tables. What stands in its descriptor then?",
+        choices: ["Nothing: it is as if it had never been used", "The number of a slot of the swap area", "The frame, with another bit"],
+        right: 1,
+        commands: ["t1.500"],
+        faults: [],
+        explain: "For the MMU the descriptor is not valid. For the kernel it names slot 0. One TLBI, and nobody reaches the frame any more: it waits in the swap cache. See “Swap area” below.",
+      },
+      {
+        ask: "The device writes what waits. What becomes of the frame?",
+        choices: ["It is free", "It is kept for the day that the page comes back"],
+        right: 0,
+        commands: ["y"],
+        faults: [],
+        explain: "The bytes stand in the slot, and nobody maps the frame: that was the purpose.",
+      },
+      {
+        ask: "Process 1 forks. Is the page read for that?",
+        choices: ["Yes: the child needs it", "No: a slot is shared as a frame is"],
+        right: 1,
+        commands: ["f1"],
+        faults: [],
+        explain: "Both name slot 0. Its count is still 1, for both have the same table, and there it is named once. Were the table copied, the slot would be counted twice.",
+      },
+      {
+        ask: "Process 2 loads from page 500.",
+        choices: ["A fault: the device is asked, and process 2 is given the page", "A fault: zeros", "SIGSEGV"],
+        right: 0,
+        commands: ["l2.500"],
+        faults: ["swapped in"],
+        explain: "The fault waits for the device: a major one. Then the kernel looks at everything anew and maps the frame, in a table of the child's own. The parent's descriptor names the slot as before.",
+      },
+      {
+        ask: "And process 1 loads from it. Is the device asked again?",
+        choices: ["Yes, it gets a frame of its own", "No: the swap cache still has the frame"],
+        right: 1,
+        commands: ["l1.500"],
+        faults: ["swapped in"],
+        explain: "A minor fault. Both have one frame again, as after any fork; nobody names the slot any more, so it is free.",
+      },
+      {
+        ask: "Process 1 stores to page 500.",
+        choices: ["The page is copied, and process 2 keeps what it saw", "Process 2 sees the store"],
+        right: 0,
+        commands: ["s1.500"],
+        faults: ["copied"],
+        explain: "Copy-on-write, as if the page had never been away.",
+      },
+    ],
+    end: "Both see what they would have seen had the page stayed. Out and back are between the kernel and its device.",
   },
 ];

@@ -46,8 +46,13 @@ function line(lines, from, to, entry) {
 }
 
 function kindOf(page) {
+  if (page.slot !== null) return "swapped";
   const pages = session.state.processes.flatMap((process) => process.areas.flatMap((area) => area.pages));
   return pages.find((found) => found.frame === page.frame)?.kind ?? "shared";
+}
+
+function target({ frame, slot, read_only }) {
+  return slot === null ? `frame ${hex(frame)}${read_only ? ", read-only," : ""}` : `slot ${slot}`;
 }
 
 // Each node stands under the middle of those above it, as far as its neighbours let it.
@@ -89,7 +94,7 @@ function box(node) {
         width: SQUARE,
         height: SQUARE,
       },
-      draw("title", {}, `page ${hex(page.page)} → frame ${hex(page.frame)} ×${page.count}${page.read_only ? ", read-only" : ""}`),
+      draw("title", {}, `page ${hex(page.page)} → ${target(page)} ×${page.count}`),
     ),
   );
   return draw(
@@ -102,12 +107,17 @@ function box(node) {
   );
 }
 
+function pagesOf({ entries }) {
+  const out = entries.filter((entry) => entry.slot !== null).length;
+  return `${entries.length - out} pages${out ? `, ${out} swapped out` : ""}`;
+}
+
 function words(processes) {
   return processes
     .map((process) => {
       const tables = process.tree.flatMap((upper) => [
         `level 2 table ${hex(upper.frame)}, ${upper.count} references`,
-        ...upper.entries.map((lower) => `level 3 table ${hex(lower.frame)}, ${lower.count} references, ${lower.entries.length} pages`),
+        ...upper.entries.map((lower) => `level 3 table ${hex(lower.frame)}, ${lower.count} references, ${pagesOf(lower)}`),
       ]);
       return `Process ${process.number}: root ${hex(process.root)}; ${tables.join("; ")}.`;
     })

@@ -57,6 +57,7 @@ function seen() {
     cell.dataset.key,
     cell.dataset.kind,
     cell.dataset.frame,
+    cell.dataset.slot,
     cell.dataset.value,
     cell.dataset.writable,
     cell.querySelector("b").textContent,
@@ -66,7 +67,18 @@ function seen() {
     [...tlb.querySelectorAll("tbody tr")].map((row) => [...row.cells].slice(0, 4).map((found) => found.textContent)),
   );
   const counters = [...document.querySelectorAll("[data-counter]")].map((row) => [row.dataset.counter, Number(row.cells[1].textContent)]);
-  return { cells, tables: tables.sort(), tlbs, counters, memory: document.querySelector(".memory h2 small").textContent.trim() };
+  const slots = [...document.querySelectorAll(".swap li")].map((slot) => slot.textContent);
+  const squares = document.querySelectorAll("#tree .square.swapped").length;
+  return { cells, tables: tables.sort(), tlbs, counters, slots, squares, memory: document.querySelector(".memory h2 small").textContent.trim() };
+}
+
+// Swapped pages, each once in the table that names its slot.
+function swappedOnce(state) {
+  const found = new Set();
+  for (const process of state.processes)
+    for (const upper of process.tree)
+      for (const lower of upper.entries) for (const page of lower.entries) if (page.slot !== null) found.add(`${lower.frame}.${page.index}`);
+  return found.size;
 }
 
 // The same, by the native state.
@@ -77,6 +89,7 @@ function wanted(state) {
         `${process.number}.${hex(page.page)}`,
         page.kind,
         page.frame === null ? "" : hex(page.frame),
+        page.slot === null ? "" : String(page.slot),
         page.value === null ? "" : String(page.value),
         String(page.writable),
         page.value === null ? "·" : String(page.value),
@@ -92,11 +105,15 @@ function wanted(state) {
     }
   }
   const tlbs = state.cpus.map((cpu) => cpu.tlb.map((entry) => [String(entry.asid), hex(entry.page), hex(entry.frame), entry.rights]));
-  const names = ["forks", "cow_copied", "cow_regained", "zero_filled", "zero_shared", "file_mapped", "cow_tables_copied", "cow_tables_regained", "faults_spurious"];
+  const names = ["forks", "cow_copied", "cow_regained", "zero_filled", "zero_shared", "file_mapped", "cow_tables_copied", "cow_tables_regained", "faults_spurious", "pages_evicted"];
   const counters = names.map((name) => [name, state.counters[name] ?? 0]);
   counters.push(["stores", state.stores], ["tlbis", state.tlbis], ["dsbs", state.dsbs], ["copied", state.copied], ["zeroed", state.zeroed], ["frames", state.total - state.free - state.held]);
   const held = state.held ? `, ${state.held} taken by others` : "";
-  return { cells, tables: [...tables.values()].sort(), tlbs, counters, memory: `${state.free} of ${state.total} frames free${held}` };
+  const slots = state.swap.slots.map(({ slot, count, frame, stored }) => {
+    const places = [frame !== null && `frame ${hex(frame)}, cached`, stored !== null && "on the device"].filter(Boolean);
+    return `${slot} ×${count}: ${places.join(", ")}`;
+  });
+  return { cells, tables: [...tables.values()].sort(), tlbs, counters, slots, squares: swappedOnce(state), memory: `${state.free} of ${state.total} frames free${held}` };
 }
 
 async function compare(page, what) {
@@ -209,7 +226,7 @@ await test("an address holds a history", async () => {
 await test("every question's tour", async () => {
   const page = await open(browser);
   const questions = await page.locator('[data-key="question"] option').count();
-  same("questions", questions, 16);
+  same("questions", questions, 17);
   for (let number = 1; number < questions; number++) {
     await page.selectOption('[data-key="question"]', String(number));
     const steps = await page.evaluate((number) => playground.tours.find((found) => found.number === number).steps, number);
@@ -297,7 +314,7 @@ function clickAround({ count, seed }) {
     const kind = below(100);
     if (kind < 40) cells[below(cells.length)].click();
     else if (kind < 97) {
-      const buttons = document.querySelectorAll("#processes [data-command]:not(:disabled)");
+      const buttons = document.querySelectorAll("#processes [data-command]:not(:disabled), .swap [data-command]");
       buttons[below(buttons.length)].click();
     } else if (kind < 98) document.querySelector('[data-key="undo"]:not(:disabled)')?.click();
     else {
@@ -315,13 +332,16 @@ function clickAround({ count, seed }) {
 await test(`${CLICKS} random clicks`, async () => {
   const page = await open(browser);
   const rounds = 10;
+  let swappedOut = 0;
   for (let round = 0; round < rounds; round++) {
     const trouble = await page.evaluate(clickAround, { count: CLICKS / rounds, seed: 1 + round });
     same(`round ${round}: trouble`, trouble, null);
     const state = await compare(page, `round ${round}`);
+    swappedOut += state.counters.pages_evicted ?? 0;
     const pages = state.processes.flatMap((process) => process.areas.flatMap((area) => area.pages));
     same(`round ${round}: pages that hold what they should not`, pages.filter((found) => found.value !== null && found.value !== found.expected), []);
   }
+  if (CLICKS >= 1000 && swappedOut === 0) throw new Error("no page was ever swapped out");
   await done(page);
 });
 

@@ -1,9 +1,14 @@
 //! Puts the page together: one file that works from anywhere, so without anything to fetch. The modules of `docs/playground` become
-//! one script, with the heart as WebAssembly and its sources inside.
+//! one script, with the heart as WebAssembly and its sources inside, which the browser decompresses.
 
+use miniz_oxide::deflate::compress_to_vec;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The page is to be small.
+const MOST_BYTES: usize = 1_000_000;
 
 /// Where the page is, from the root of the tree.
 const PAGE: &str = "docs/playground";
@@ -15,6 +20,14 @@ const SABOTAGES: &str = "tests/machine/src/sabotage.rs";
 /// A run that was recorded, to look at without a board.
 const RECORDING: &str = "tests/playground/tests/recordings/virt.txt";
 
+/// What the page shows of this repository.
+#[derive(Serialize)]
+struct Texts<'a> {
+    sources: BTreeMap<String, String>,
+    sabotages: BTreeMap<&'a str, &'a str>,
+    sample: String,
+}
+
 /// Writes the page with the heart of `wasm` to `out`.
 pub fn build(wasm: &Path, out: &Path) -> Result<(), String> {
     let template = read(&Path::new(PAGE).join("index.html"))?;
@@ -24,14 +37,17 @@ pub fn build(wasm: &Path, out: &Path) -> Result<(), String> {
     let mut sources = BTreeMap::new();
     collect_sources(Path::new(HEART), &mut sources)?;
     let heart = fs::read(wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
-    let sources = serde_json::to_string(&sources).map_err(|error| error.to_string())?;
-    let sabotages = serde_json::to_string(&variants(&read(Path::new(SABOTAGES))?));
+    let sabotages = read(Path::new(SABOTAGES))?;
+    let texts = Texts {
+        sources,
+        sabotages: variants(&sabotages),
+        sample: read(Path::new(RECORDING))?,
+    };
+    let texts = serde_json::to_vec(&texts).map_err(|error| error.to_string())?;
     let mut script = format!(
-        "const HEART = \"{}\";\nconst SOURCES = {};\nconst SABOTAGES = {};\nconst SAMPLE = {};\n",
-        base64(&heart),
-        sources.replace("</", "<\\/"),
-        sabotages.map_err(|error| error.to_string())?,
-        serde_json::to_string(&read(Path::new(RECORDING))?).map_err(|error| error.to_string())?
+        "const HEART = \"{}\";\nconst TEXTS = \"{}\";\n",
+        packed(&heart),
+        packed(&texts)
     );
     for (name, text) in &modules {
         script.push_str(&format!("\n// {name}\n{}", plain(text)));
@@ -46,6 +62,12 @@ pub fn build(wasm: &Path, out: &Path) -> Result<(), String> {
         "<script type=\"module\" src=\"main.js\"></script>",
         &format!("<script type=\"module\">\n{script}</script>"),
     )?;
+    if page.len() > MOST_BYTES {
+        return Err(format!(
+            "the page has {} bytes, more than {MOST_BYTES}",
+            page.len()
+        ));
+    }
     fs::write(out, &page).map_err(|error| format!("{}: {error}", out.display()))?;
     println!("{}: {} KiB", out.display(), page.len().div_ceil(1024));
     Ok(())
@@ -121,6 +143,14 @@ fn collect_sources(folder: &Path, sources: &mut BTreeMap<String, String>) -> Res
         }
     }
     Ok(())
+}
+
+/// How hard to try: the most that miniz does.
+const EFFORT: u8 = 10;
+
+/// Compressed (RFC 1951), as letters.
+fn packed(bytes: &[u8]) -> String {
+    base64(&compress_to_vec(bytes, EFFORT))
 }
 
 /// RFC 4648.

@@ -21,6 +21,8 @@ pub enum PageAct {
     Unmap,
     /// `d`: madvise(2), MADV_DONTNEED.
     Discard,
+    /// `t`: it is taken out, madvise(2), MADV_PAGEOUT.
+    PageOut,
     /// `r`, `w`, `n`: mprotect(2) to reading, reading and writing, nothing.
     Protect(Protection),
 }
@@ -46,6 +48,8 @@ pub enum ProcessAct {
     Grow,
     /// `c`: it goes on on the other processor.
     Migrate,
+    /// `t`: all its pages that can are taken out.
+    PageOut,
 }
 
 /// What is changed about the machine and the kernel.
@@ -72,6 +76,8 @@ pub enum Command {
     Process(u32, ProcessAct),
     /// Of a setting.
     Change(Change),
+    /// `y`: the device writes the pages that are out, whose frames are free then.
+    WriteOut,
     /// `n`: the next record of a recording.
     Next,
 }
@@ -86,8 +92,10 @@ impl Command {
         if let Some(change) = change(text) {
             return Ok(Command::Change(change));
         }
-        if text == "n" {
-            return Ok(Command::Next);
+        match text {
+            "n" => return Ok(Command::Next),
+            "y" => return Ok(Command::WriteOut),
+            _ => {}
         }
         let letter = text.chars().next().ok_or_else(unknown)?;
         let rest = &text[letter.len_utf8()..];
@@ -117,6 +125,7 @@ fn page_act(letter: char) -> Option<PageAct> {
         'i' => PageAct::Fetch,
         'u' => PageAct::Unmap,
         'd' => PageAct::Discard,
+        't' => PageAct::PageOut,
         'r' => PageAct::Protect(Protection::READ),
         'w' => PageAct::Protect(Protection::READ_WRITE),
         'n' => PageAct::Protect(Protection::NONE),
@@ -135,6 +144,7 @@ fn process_act(letter: char) -> Option<ProcessAct> {
         'h' => ProcessAct::MapShared,
         'b' => ProcessAct::Grow,
         'c' => ProcessAct::Migrate,
+        't' => ProcessAct::PageOut,
         _ => return None,
     })
 }

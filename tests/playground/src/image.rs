@@ -5,6 +5,7 @@ use crate::kernel::Kernel;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
+use core::mem::ManuallyDrop;
 use mm::{
     Access, AddressSpace, AreaFlags, Backing, MapError, MapRequest, NoMemory, PAGE_SIZE, PageSource,
     Placement, Protection, Purpose, Sharing, VirtAddr,
@@ -61,7 +62,8 @@ impl Kernel {
     pub fn new_image(&mut self, cpu: usize) -> Result<usize, NoMemory> {
         let memory = Rc::clone(&self.memory);
         let program = Arc::clone(&self.files[0]);
-        let mut space = self.in_kernel(cpu, || AddressSpace::new(&memory))?;
+        // A heart that panics half way is thrown away with its machine.
+        let mut space = ManuallyDrop::new(self.in_kernel(cpu, || AddressSpace::new(&memory))?);
         let built = self.in_kernel(cpu, || -> Result<(), MapError> {
             let private = |protection| (protection, Sharing::Private);
             let fixed = Placement::FixedNoReplace;
@@ -92,10 +94,10 @@ impl Kernel {
             Ok(())
         });
         if built.is_err() {
-            self.in_kernel(cpu, || space.release(&memory));
+            self.in_kernel(cpu, || ManuallyDrop::into_inner(space).release(&memory));
             return Err(NoMemory);
         }
         let expected = BTreeMap::from([(STACK_POINTER.0 >> 12, ARGUMENTS)]);
-        Ok(self.add_space(space, expected))
+        Ok(self.add_space(ManuallyDrop::into_inner(space), expected))
     }
 }

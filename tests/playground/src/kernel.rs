@@ -6,6 +6,7 @@ use crate::file::File;
 use crate::playback::Playback;
 use crate::report::{Report, Word};
 use crate::settings::Settings;
+use crate::swapping::{Device, SLOTS};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -16,7 +17,7 @@ use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 use machine::ram::Ram;
 use machine::{SoftMmu, Temper};
-use mm::{AddressSpace, Asids, Cost, Frame, Memory, NoMemory};
+use mm::{AddressSpace, Asids, Cost, Frame, Memory, NoMemory, SwapDevice};
 
 /// ASIDs are below this: few, so that a roll-over is seen.
 const ASIDS: u32 = 10;
@@ -73,6 +74,8 @@ pub struct Kernel {
     pub spaces: BTreeMap<usize, Space>,
     /// The space that each processor is in.
     pub running: [Option<usize>; CPUS],
+    /// What the swap area is on.
+    pub device: Arc<Device>,
     /// Frames that somebody else has taken.
     pub held: Vec<Frame>,
     /// What is done again, if anything is.
@@ -113,8 +116,14 @@ impl Kernel {
                 .upgrade()
                 .map_or(1, |memory| memory.frames().count(Frame(frame)))
         }));
+        let device = Arc::new(Device::default());
+        let area = memory
+            .swap()
+            .add_area(SLOTS, 0, Arc::clone(&device) as Arc<dyn SwapDevice>);
+        area.map_err(no_memory)?;
         let mut kernel = Kernel {
             memory,
+            device,
             settings: Settings::USUAL,
             files: Vec::new(),
             processes: Vec::new(),
@@ -184,6 +193,7 @@ impl Kernel {
             Command::Change(change) => self.change(change),
             Command::Process(process, act) => self.act(process, act),
             Command::Page(process, address, act) => self.act_on_page(process, address, act),
+            Command::WriteOut => Ok(self.write_out()),
             Command::Next => self.next_record(),
         };
         let trace = self.mmu().end_trace();

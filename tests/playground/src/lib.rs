@@ -23,6 +23,8 @@ mod recording;
 mod report;
 mod settings;
 mod state;
+mod swapping;
+mod tree;
 
 pub use kernel::Kernel;
 pub use report::Report;

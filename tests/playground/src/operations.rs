@@ -57,6 +57,7 @@ impl Kernel {
             ProcessAct::MapShared => Ok(self.map(at, Sharing::Shared, Some(1))),
             ProcessAct::Grow => Ok(self.grow(at)),
             ProcessAct::Migrate => Ok(self.migrate(at)),
+            ProcessAct::PageOut => Ok(self.page_out(self.identity(at), None)),
         }
     }
 
@@ -70,7 +71,7 @@ impl Kernel {
                 space.areas().iter().count() >= MOST_AREAS
             }
             ProcessAct::Grow => (end.0 - start.0) >> PAGE_SHIFT >= MOST_HEAP,
-            ProcessAct::Exec | ProcessAct::Exit | ProcessAct::Migrate => false,
+            ProcessAct::Exec | ProcessAct::Exit | ProcessAct::Migrate | ProcessAct::PageOut => false,
         };
         if is_too_much {
             return Err("more of them would be hard to look at".to_string());
@@ -214,6 +215,7 @@ impl Kernel {
             PageAct::Load => return Ok(self.access(at, address, Access::Read)),
             PageAct::Store => return Ok(self.access(at, address, Access::Write)),
             PageAct::Fetch => return Ok(self.access(at, address, Access::Execute)),
+            PageAct::PageOut => return Ok(self.page_out(self.identity(at), Some(address))),
             PageAct::Unmap | PageAct::Discard | PageAct::Protect(_) => {}
         }
         let (call, result) = match act {
@@ -267,9 +269,7 @@ impl Kernel {
             }
             let why = self.why_it_faults(space, address, access);
             self.mmu().note(|| format!("the MMU faults: {why}"));
-            let outcome = self.with_space(cpu, space, |memory, inner| {
-                inner.handle_fault(memory, address, access)
-            });
+            let outcome = self.serve((cpu, space), address, access);
             let refused = match outcome {
                 Some(Outcome::Resolved(how)) if faults.len() < MOST_FAULTS => {
                     faults.push(resolution(how));
@@ -301,12 +301,16 @@ impl Kernel {
 
     /// What the tables say against an access; if that is nothing, it is the TLB that does not know better yet.
     fn why_it_faults(&self, space: usize, address: VirtAddr, access: Access) -> &'static str {
-        let root = self.spaces[&space].inner.translation_root().0;
+        let inner = &self.spaces[&space].inner;
+        let root = inner.translation_root().0;
         let truth = address
             .is_user()
             .then(|| self.mmu().truth(root, address))
             .flatten();
         match (truth, access) {
+            (None, _) if inner.swapped_page(&self.memory, address).is_some() => {
+                "the descriptor is not valid: it names a slot of the swap area"
+            }
             (None, _) => "nothing is mapped there",
             (Some(found), _) if found.grants(access) => {
                 "its TLB still holds fewer rights than the tables give"

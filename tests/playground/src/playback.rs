@@ -229,10 +229,7 @@ impl Kernel {
         match record.what {
             What::Fault(address, access) => {
                 let address = VirtAddr(address);
-                let outcome = self.with_space(cpu, space, |memory, inner| {
-                    inner.handle_fault(memory, address, access)
-                });
-                match outcome {
+                match self.serve((cpu, space), address, access) {
                     Some(Outcome::Resolved(how)) => report.faults.push(resolution(how)),
                     other => return Err(format!("{}: {other:?}", report.sentence)),
                 }

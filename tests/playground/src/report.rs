@@ -167,6 +167,7 @@ pub fn descriptor(raw: u64) -> String {
     let frame = raw >> 12 & 0xf_ffff_ffff;
     match () {
         () if raw == 0 => "none".to_string(),
+        () if mm::Descriptor(raw).is_swapped() => format!("slot {}", mm::Descriptor(raw).slot().offset()),
         () if raw & 1 == 0 => format!("parked {frame:x}"),
         () if raw >> 10 & 1 == 0 => format!("table {frame:x}{}", if raw >> 62 & 1 == 0 { "" } else { " RO" }),
         () if raw >> 6 & 1 == 0 => format!("page {frame:x} --"),

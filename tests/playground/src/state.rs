@@ -5,12 +5,14 @@ use crate::file::{WORD, inode_of, name_of};
 use crate::kernel::{CPUS, Kernel, Process};
 use crate::playback::PlaybackState;
 use crate::settings::{ForkScheme, StackPage};
+use crate::swapping::SwapState;
+use crate::tree::Entry;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use machine::Temper;
-use mm::{Area, Event, Frame, Level, PAGE_SHIFT, Purpose, Sharing, VirtAddr};
+use mm::{Area, Event, Frame, MappedPage, PAGE_SHIFT, Purpose, Sharing, VirtAddr};
 use serde::Serialize;
 
 /// The whole state.
@@ -23,6 +25,7 @@ pub struct State {
     processes: Vec<ProcessState>,
     cpus: Vec<CpuState>,
     frames: Vec<FrameState>,
+    swap: SwapState,
     free: usize,
     total: usize,
     held: usize,
@@ -61,9 +64,11 @@ struct AreaState {
 #[derive(Clone, Debug, Serialize)]
 struct PageState {
     page: u64,
-    /// `absent`, `zero`, `file`, `own` or `shared`.
+    /// `absent`, `zero`, `file`, `own`, `shared` or `swapped`.
     kind: &'static str,
     frame: Option<u32>,
+    /// Where it is, if it is swapped out.
+    slot: Option<u32>,
     count: u32,
     /// References, times those of each shared table on the path.
     sharers: u64,
@@ -72,17 +77,6 @@ struct PageState {
     writable: bool,
     value: Option<u64>,
     expected: Option<u64>,
-}
-
-/// A valid descriptor, and those of the table that it leads to.
-#[derive(Clone, Debug, Serialize)]
-struct Entry {
-    index: usize,
-    page: u64,
-    frame: u32,
-    count: u32,
-    read_only: bool,
-    entries: Vec<Entry>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -128,6 +122,7 @@ impl Kernel {
             sabotage: self.settings.sabotage.map(sabotage_name),
             cpus: (0..CPUS).map(|cpu| self.cpu_state(cpu)).collect(),
             frames: self.frame_states(&processes),
+            swap: self.swap_state(),
             processes,
             free: self.memory.frames().free_count(),
             total: self.frames().count(),
@@ -191,28 +186,42 @@ impl Kernel {
         }
     }
 
-    fn page_state(&self, space: usize, page: u64) -> PageState {
+    fn page_state(&self, number: usize, page: u64) -> PageState {
         let address = VirtAddr(page << PAGE_SHIFT);
-        let expected = self.expected(space, address);
-        let inner = self.spaces.get(&space).map(|space| &space.inner);
-        let Some((inner, found)) = inner.and_then(|inner| Some((inner, inner.page(&self.memory, address)?)))
-        else {
-            return PageState {
-                page,
-                kind: "absent",
-                frame: None,
-                count: 0,
-                sharers: 0,
-                leaf_writable: false,
-                writable: false,
-                value: None,
-                expected,
-            };
+        let absent = PageState {
+            page,
+            kind: "absent",
+            frame: None,
+            slot: None,
+            count: 0,
+            sharers: 0,
+            leaf_writable: false,
+            writable: false,
+            value: None,
+            expected: self.expected(number, address),
         };
-        let truth = self.mmu().truth(inner.translation_root().0, address);
+        let Some(space) = self.spaces.get(&number) else {
+            return absent;
+        };
+        if let Some(slot) = space.inner.swapped_page(&self.memory, address) {
+            return PageState {
+                kind: "swapped",
+                slot: Some(slot.offset()),
+                count: self.memory.swap().slot_state(slot).0,
+                value: self.swapped_word(slot),
+                ..absent
+            };
+        }
+        match space.inner.page(&self.memory, address) {
+            Some(found) => self.mapped_state(space.inner.translation_root().0, &found, absent),
+            None => absent,
+        }
+    }
+
+    fn mapped_state(&self, root: Frame, found: &MappedPage, absent: PageState) -> PageState {
+        let truth = self.mmu().truth(root, found.address);
         let frame = found.descriptor.frame();
         PageState {
-            page,
             kind: match () {
                 () if found.is_zero => "zero",
                 () if found.is_of_object => "file",
@@ -225,7 +234,7 @@ impl Kernel {
             leaf_writable: found.descriptor.is_page_writable(),
             writable: truth.is_some_and(|truth| truth.rights.write),
             value: Some(self.mmu().read_probe(frame, WORD)),
-            expected,
+            ..absent
         }
     }
 
@@ -268,42 +277,6 @@ impl Kernel {
         }
     }
 
-    /// The tree of a space below its root.
-    fn tree(&self, space: usize) -> Vec<Entry> {
-        let mut roots: Vec<Entry> = Vec::new();
-        let Some(space) = self.spaces.get(&space) else {
-            return roots;
-        };
-        space.inner.for_each_entry(&self.memory, |found| {
-            let is_page = found.level == Level::L3;
-            let entry = Entry {
-                index: found.index,
-                page: found.address.0 >> PAGE_SHIFT,
-                frame: found.descriptor.frame().0,
-                count: found.count,
-                read_only: if is_page {
-                    !found.descriptor.is_page_writable()
-                } else {
-                    !found.descriptor.is_table_writable()
-                },
-                entries: Vec::new(),
-            };
-            let depth = match found.level {
-                Level::L1 => 0,
-                Level::L2 => 1,
-                Level::L3 => 2,
-            };
-            let mut list = &mut roots;
-            for _ in 0..depth {
-                // Each table's entries come after the entry that leads to it.
-                let Some(above) = list.last_mut() else { return };
-                list = &mut above.entries;
-            }
-            list.push(entry);
-        });
-        roots
-    }
-
     fn cpu_state(&self, cpu: usize) -> CpuState {
         let remembered = self.mmu().remembered(cpu).into_iter();
         let letter = |is_allowed: bool, letter: char| if is_allowed { letter } else { '-' };
@@ -329,16 +302,16 @@ impl Kernel {
 
     /// The frames that are in use, and what for.
     fn frame_states(&self, processes: &[ProcessState]) -> Vec<FrameState> {
-        let mut roles: BTreeMap<u32, &'static str> = BTreeMap::new();
+        let cached = self.used_slots().filter_map(|(_, _, frame)| frame);
+        let mut roles: BTreeMap<u32, &'static str> = cached.map(|frame| (frame.0, "swap cache")).collect();
         for process in processes {
             roles.insert(process.root, "root");
             for upper in &process.tree {
-                roles.insert(upper.frame, "level 2");
+                roles.extend(upper.frame.map(|frame| (frame, "level 2")));
                 for lower in &upper.entries {
-                    roles.insert(lower.frame, "level 3");
-                    for page in &lower.entries {
-                        roles.insert(page.frame, "page");
-                    }
+                    roles.extend(lower.frame.map(|frame| (frame, "level 3")));
+                    let pages = lower.entries.iter().filter_map(|page| page.frame);
+                    roles.extend(pages.map(|frame| (frame, "page")));
                 }
             }
         }
