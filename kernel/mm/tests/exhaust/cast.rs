@@ -6,8 +6,8 @@ use std::fmt;
 
 /// Where pages move to.
 pub const ELSEWHERE: u64 = 0x8000_0000;
-/// A page of a table that moves whole, and of the table that it comes to.
-pub const WHOLE: [u64; 2] = [0xc000_0000, 0x1_0000_0000];
+/// The first page of a table that moves whole, below the entry of the root that `PAGES[3]` lies below, and of the table that it comes to.
+pub const WHOLE: [u64; 2] = [0x4020_0000, 0x1_0000_0000];
 /// The first page of text.
 pub const TEXT: u64 = 0x40_0000;
 /// The processor of a second thread of the first space.
@@ -78,6 +78,8 @@ pub struct Cast {
     pub of_thread: &'static [Step],
     /// There are as few ASIDs as can be, and but one of them was not used yet: they roll over.
     pub has_few_asids: bool,
+    /// So many spaces live at once.
+    pub spaces: usize,
     /// So many steps far in `make test`, and in `make exhaust`.
     pub depths: [u64; 2],
 }
@@ -105,6 +107,7 @@ pub const MEMORY: Cast = Cast {
     ],
     of_thread: &[],
     has_few_asids: false,
+    spaces: 3,
     depths: [4, 5],
 };
 
@@ -125,6 +128,7 @@ pub const SWAP: Cast = Cast {
     ],
     of_thread: &[],
     has_few_asids: false,
+    spaces: 3,
     depths: [4, 6],
 };
 
@@ -151,6 +155,7 @@ pub const THREADS: Cast = Cast {
         Step::Discard(PAGES[1], 2),
     ],
     has_few_asids: false,
+    spaces: 3,
     depths: [3, 5],
 };
 
@@ -167,6 +172,7 @@ pub const RARE: Cast = Cast {
     ],
     of_thread: &[],
     has_few_asids: true,
+    spaces: 3,
     depths: [4, 6],
 };
 

@@ -1,7 +1,7 @@
 //! A history under way.
 
+use super::PAGES;
 use super::cast::{Act, Cast, ELSEWHERE, SECOND_THREAD, Step, TEXT, WHOLE, bytes};
-use super::{PAGES, SPACES};
 use crate::world::operations::Mapping;
 use crate::world::{Settings, Space, Use, World};
 use machine::sabotage::Sabotage;
@@ -21,8 +21,8 @@ pub struct Run {
     pub spaces: Vec<Option<Rc<Space>>>,
     has_thread: bool,
     has_few_asids: bool,
-    /// Spaces that ever were: each has taken an ASID.
-    made: u32,
+    /// Where a space began, each time: from this follows who has which ASID, and who has to forget what.
+    begun: Vec<usize>,
 }
 
 impl Run {
@@ -39,10 +39,7 @@ impl Run {
         world.mmu().set_hot(hot.chain(cast.further_pages()).collect());
         if cast.has_few_asids {
             for _ in 0..FEW_ASIDS - 3 {
-                let space = world.spawn(0).expect("frames for one space");
-                world.run(0, &space);
-                world.idle(0);
-                world.exit(0, &space);
+                live_everywhere(&world, cast.spaces);
             }
         }
         let space = world.spawn(0).expect("frames for one space");
@@ -67,14 +64,14 @@ impl Run {
         if has_thread {
             world.run(SECOND_THREAD, &space);
         }
-        let mut spaces = vec![None; SPACES];
+        let mut spaces = vec![None; cast.spaces];
         spaces[0] = Some(space);
         Run {
             world,
             spaces,
             has_thread,
             has_few_asids: cast.has_few_asids,
-            made: 1,
+            begun: Vec::new(),
         }
     }
 
@@ -96,8 +93,8 @@ impl Run {
             Done::Changed => {}
             Done::Ended => self.spaces[of_space] = None,
             Done::Forked(space) => {
-                self.made += 1;
                 if let Some(child) = child {
+                    self.begun.push(child);
                     self.world.run(child, &space);
                     self.spaces[child] = Some(space);
                 }
@@ -138,14 +135,14 @@ impl Run {
                 shape.note(areas);
             }
         }
-        for cpu in 0..SPACES {
+        for cpu in 0..self.spaces.len() {
             shape.remembered(cpu, &roots);
         }
         if self.has_thread {
             shape.remembered(SECOND_THREAD, &roots);
         }
         if self.has_few_asids {
-            shape.note(self.made);
+            shape.note(&self.begun);
         }
         shape.note(self.world.memory.swap().cached());
         shape.finish()
@@ -164,6 +161,20 @@ impl Run {
         drop(self.spaces);
         self.world.finish();
     }
+}
+
+/// A space that has run on so many processors, which remember its first page, and has ended.
+fn live_everywhere(world: &World, processors: usize) {
+    let space = world.spawn(0).expect("frames for one space");
+    let mapping = Mapping::anonymous(Protection::READ_WRITE);
+    world.map(0, &space, Placement::Fixed(VirtAddr(PAGES[0])), 1, &mapping);
+    for cpu in 0..processors {
+        world.run(cpu, &space);
+        world.access(cpu, VirtAddr(PAGES[0]), 0, Use::Store(world.fresh_value()));
+        world.mmu().warm_all();
+        world.idle(cpu);
+    }
+    world.exit(0, &space);
 }
 
 /// What became of a step.
