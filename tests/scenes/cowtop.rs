@@ -119,6 +119,12 @@ impl Pages {
         if line.contains("not there") {
             return Ok(());
         }
+        if line.contains("swapped out") {
+            let first = hex(words[0])?;
+            self.letters
+                .extend((first..first + words[1].parse::<u64>()?).map(|page| (page, 's')));
+            return Ok(());
+        }
         let letter = match (words[4], words[3]) {
             ("zero", _) => 'z',
             ("own", _) => 'o',
@@ -215,7 +221,8 @@ fn screen_is_proc(stage: &mut Stage) -> Result<()> {
             32,
             "o2",
         ),
-        ("f", "demo-B forked demo-C", 16, "3"),
+        ("o", "demo-B swapped out [0-9a-f]+000", 32, "s"),
+        ("f", "demo-B forked demo-C", 16, "3s"),
         ("x", "demo-B exited", 32, "2"),
     ] {
         shell.type_line("fg")?;
@@ -240,6 +247,7 @@ fn screen_is_proc(stage: &mut Stage) -> Result<()> {
     shell.expect(LEFT)?;
     let left = shell.run("sleep 0.2; ps")?;
     ensure!(!left.contains("cowtop"), "somebody is left: {left}");
+    shell.check("cat /proc/swaps /sys/block/zram0/disksize", "^Filename.*\n0\n$")?;
     power_off(&mut shell)
 }
 

@@ -4,7 +4,8 @@
 //! `runtime` is the floor: the first instruction, system calls as safe functions, heap, output. It is the only place
 //! with `unsafe`. On it stand `shell` (parser, expansion, line editor, executor, jobs), `applets` (ls, cat, ps, ...),
 //! `regex` (what grep and sed look for), `demo` (the questions about copy-on-write that `cow` answers) `pages` (what /proc
-//! says about frames) and `disks` (what is on them).
+//! says about frames) `disks` (what is on them) and
+//! `compressed` (one in memory, and swap space on it).
 //!
 //! Everything compiles for the host as well, where each system call answers ENOSYS: parser, patterns and line editor
 //! are tested there by `cargo test`.
@@ -18,6 +19,7 @@ extern crate alloc;
 pub mod runtime;
 pub mod applets;
 pub mod bench;
+mod compressed;
 pub mod demo;
 pub mod disks;
 pub mod pages;

@@ -20,9 +20,10 @@ impl Page {
         (self.0 & PM_PRESENT != 0).then_some(self.0 & PM_PFN_MASK)
     }
 
-    /// The place in swap space, if the page is there: the area's number and the page of it, as pagemap packs them.
+    /// Which page of a swap area it is, if it is there. The area's number stands below that.
     pub fn slot(self) -> Option<u64> {
-        (self.0 & PM_SWAP != 0).then_some(self.0 & PM_PFN_MASK)
+        const AREA_BITS: u32 = 5;
+        (self.0 & PM_SWAP != 0).then_some((self.0 & PM_PFN_MASK) >> AREA_BITS)
     }
 
     /// Whether nobody else has the frame: a write would not copy.

@@ -165,7 +165,7 @@ fn print_all(parsed: &Parsed, mut listed: Vec<Listed>) {
     if parsed.has('1') || !terminal::is_terminal(1) {
         names.iter().for_each(|name| println!("{name}"));
     } else {
-        print_columns(&names, terminal::columns(1));
+        print!("{}", in_columns(&names, terminal::columns(1)));
     }
 }
 
@@ -182,8 +182,9 @@ fn mark(parsed: &Parsed, found: &Listed) -> &'static str {
     }
 }
 
-/// Columns of one width, filled downwards.
-fn print_columns(names: &[String], screen: usize) {
+/// Names in columns of one width, filled downwards.
+pub fn in_columns(names: &[String], screen: usize) -> String {
+    let mut text = String::new();
     let widest = names.iter().map(|name| width(name.chars())).max().unwrap_or(0) + 2;
     let columns = (screen / widest).max(1);
     let rows = names.len().div_ceil(columns);
@@ -193,8 +194,10 @@ fn print_columns(names: &[String], screen: usize) {
             line.push_str(name);
             line.push_str(&" ".repeat(widest - width(name.chars())));
         }
-        println!("{}", line.trim_end());
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
+    text
 }
 
 fn print_long(parsed: &Parsed, listed: &[Listed]) {

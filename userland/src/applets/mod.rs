@@ -10,7 +10,7 @@ mod find;
 mod grep;
 mod keyboard;
 mod less;
-mod list;
+pub mod list;
 mod mounts;
 mod numbers;
 mod pieces;

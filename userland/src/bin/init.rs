@@ -12,6 +12,7 @@ extern crate alloc;
 use abi::file::{AccessFlags, OpenFlags};
 use abi::mount::MountFlags;
 use abi::reboot::{LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART};
+use abi::terminal::WinSize;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use userland::runtime::file::{self, File};
@@ -32,12 +33,16 @@ const HISTORY: &str = "HISTFILE=/root/.sh_history";
 /// What the kernel gives the first process when nobody said otherwise (Linux's init/main.c): as good as nothing.
 const KERNELS: [&str; 2] = ["HOME=/", "TERM=linux"];
 
+/// How large the terminal is (`make run` gives them). Programs do not get to know: they would not see it change.
+const SIZE: [&str; 2] = ["LINES=", "COLUMNS="];
+
 fn program(arguments: &[&str]) -> i32 {
     if process::id() != 1 {
         eprintln!("init: is the first process and no other");
         return 1;
     }
     open_console();
+    set_size();
     mount_proc();
     mount_pts();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGUSR2] {
@@ -94,6 +99,17 @@ fn open_console() {
     output::redirected();
 }
 
+/// The size that whoever starts the machine gave on the kernel's command line ([`SIZE`]).
+fn set_size() {
+    let [row, col] = SIZE.map(|name| environment().find_map(|entry| entry.strip_prefix(name)?.parse().ok()));
+    let (Some(row), Some(col), Ok(known)) = (row, col, terminal::size(0)) else {
+        return;
+    };
+    if let Err(error) = terminal::set_size(0, WinSize { row, col, ..known }) {
+        eprintln!("init: the console's size: {error}");
+    }
+}
+
 /// Holstein mounts /proc itself; Linux leaves that to the first process.
 fn mount_proc() {
     if file::access("/proc/self", AccessFlags::F_OK).is_err()
@@ -148,7 +164,7 @@ fn become_program(command: &[&str]) -> i32 {
         eprintln!("init: no controlling terminal: {error}");
     }
     let arguments: Vec<String> = command.iter().map(|word| word.to_string()).collect();
-    let inherited: Vec<&str> = environment().filter(|entry| !KERNELS.contains(entry)).collect();
+    let inherited: Vec<&str> = environment().filter(|entry| is_inherited(entry)).collect();
     let is_missing = |entry: &&str| {
         let name = entry.split_inclusive('=').next().unwrap_or(entry);
         !inherited.iter().any(|found| found.starts_with(name))
@@ -169,6 +185,11 @@ fn become_program(command: &[&str]) -> i32 {
     let error = process::execute(&path, &arguments, &variables);
     eprintln!("init: {path}: {error}");
     if error == Errno::ENOENT { 127 } else { 126 }
+}
+
+/// Whether a variable that the kernel gave is the programs', too.
+fn is_inherited(entry: &str) -> bool {
+    !KERNELS.contains(&entry) && !SIZE.iter().any(|name| entry.starts_with(name))
 }
 
 /// SIGTERM, SIGUSR1, SIGUSR2: power off; SIGINT, which the kernel sends for Ctrl-Alt-Del: restart.

@@ -8,7 +8,7 @@ extern crate alloc;
 
 use alloc::format;
 use alloc::string::String;
-use userland::pages::{self, Area, FrameFlags, PageMap};
+use userland::pages::{self, Area, FrameFlags, Page, PageMap};
 use userland::runtime::Result;
 use userland::runtime::memory::PAGE;
 use userland::{eprintln, println};
@@ -55,9 +55,42 @@ fn parse_range(text: &str) -> Option<core::ops::Range<usize>> {
 struct Row {
     start: usize,
     pages: usize,
+    /// Or the first slot of swap space.
     first_frame: u64,
     kind: Kind,
     times: u64,
+}
+
+impl Row {
+    /// Of one page, if it is anywhere.
+    fn of(page: Page, start: usize) -> Result<Option<Row>> {
+        let (first_frame, kind) = match (page.frame(), page.slot()) {
+            (Some(frame), _) => (frame, Kind::of(page, frame)?),
+            (None, Some(slot)) => (slot, Kind::Swapped),
+            (None, None) => return Ok(None),
+        };
+        let times = match kind {
+            Kind::Zero | Kind::Swapped => 0,
+            _ => pages::times_mapped(first_frame)?,
+        };
+        Ok(Some(Row {
+            start,
+            pages: 1,
+            first_frame,
+            kind,
+            times,
+        }))
+    }
+
+    /// Whether the next one's pages are of the same kind and lie behind these.
+    fn goes_on_with(&self, next: &Row) -> bool {
+        let passed = if self.kind == Kind::Zero {
+            0
+        } else {
+            self.pages as u64
+        };
+        (self.kind, self.times, self.first_frame + passed) == (next.kind, next.times, next.first_frame)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,15 +99,26 @@ enum Kind {
     Own,
     Shared,
     File,
+    Swapped,
 }
 
 impl Kind {
+    fn of(page: Page, frame: u64) -> Result<Kind> {
+        Ok(match () {
+            () if FrameFlags::of(frame)?.is_zero_frame() => Kind::Zero,
+            () if page.is_file() => Kind::File,
+            () if page.is_exclusive() => Kind::Own,
+            () => Kind::Shared,
+        })
+    }
+
     fn text(self) -> &'static str {
         match self {
             Kind::Zero => "zero frame    first store copies",
             Kind::Own => "own           stores go through",
             Kind::Shared => "shared        first store copies",
             Kind::File => "file or shared memory",
+            Kind::Swapped => "swapped out   first touch reads",
         }
     }
 }
@@ -101,35 +145,15 @@ fn show_area(map: &PageMap, area: &Area, range: &core::ops::Range<usize>) -> Res
     let mut row: Option<Row> = None;
     let mut absent = 0;
     for address in (start..end).step_by(PAGE) {
-        let page = map.page(address)?;
-        let Some(frame) = page.frame() else {
-            absent += 1;
-            flush(&mut row);
-            continue;
-        };
-        let kind = match () {
-            _ if FrameFlags::of(frame)?.is_zero_frame() => Kind::Zero,
-            _ if page.is_file() => Kind::File,
-            _ if page.is_exclusive() => Kind::Own,
-            _ => Kind::Shared,
-        };
-        let times = if kind == Kind::Zero {
-            0
-        } else {
-            pages::times_mapped(frame)?
-        };
-        let next_frame = |row: &Row| row.first_frame + if kind == Kind::Zero { 0 } else { row.pages as u64 };
-        match &mut row {
-            Some(row) if row.kind == kind && row.times == times && next_frame(row) == frame => row.pages += 1,
-            _ => {
+        match (Row::of(map.page(address)?, address)?, &mut row) {
+            (None, _) => {
+                absent += 1;
                 flush(&mut row);
-                row = Some(Row {
-                    start: address,
-                    pages: 1,
-                    first_frame: frame,
-                    kind,
-                    times,
-                });
+            }
+            (Some(next), Some(row)) if row.goes_on_with(&next) => row.pages += 1,
+            (next, _) => {
+                flush(&mut row);
+                row = next;
             }
         }
     }
@@ -148,13 +172,14 @@ fn flush(row: &mut Option<Row>) {
     let last = row.first_frame + row.pages as u64 - 1;
     let frames = match row.kind {
         Kind::Zero => format!("{:x}", row.first_frame),
+        Kind::Swapped if row.pages > 1 => format!("slots {}-{last}", row.first_frame),
+        Kind::Swapped => format!("slot {}", row.first_frame),
         _ if row.pages > 1 => format!("{:x}-{last:x}", row.first_frame),
         _ => format!("{:x}", row.first_frame),
     };
-    let times = if row.kind == Kind::Zero {
-        String::from("-")
-    } else {
-        format!("{}", row.times)
+    let times = match row.kind {
+        Kind::Zero | Kind::Swapped => String::from("-"),
+        _ => format!("{}", row.times),
     };
     println!(
         "  {:<25x} {:>5} {frames:<17} {times:>6}  {}",

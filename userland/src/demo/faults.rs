@@ -3,9 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::compressed::CompressedDisk;
 use super::sibling::{Fault, Sibling, fault_of};
 use super::story::{Story, faults, minor_faults};
+use crate::compressed::CompressedDisk;
 use crate::pages::{self, Translation};
 use crate::runtime::Result;
 use crate::runtime::file::{self, File};

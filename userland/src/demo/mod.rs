@@ -2,7 +2,6 @@
 //! its theme; it prints what it does and saw, and checks it. They use Linux's own interfaces, so they run on Linux for
 //! comparison; what only Holstein can show is left out there, with the words `not on this kernel`.
 
-mod compressed;
 mod cost;
 mod exec;
 mod faults;

@@ -1,15 +1,13 @@
 //! Q16: a page goes out to swap space and comes back, seen from both sides of a fork.
 
 use alloc::format;
-use alloc::vec;
 
-use super::compressed::{CompressedDisk, NODE};
 use super::sibling::Sibling;
 use super::story::{Story, describe, faults};
+use crate::compressed::SwapArea;
 use crate::pages::{Page, PageMap, kernel_counter};
 use crate::runtime::Result;
 use crate::runtime::memory::{Mapping, PAGE, Sharing};
-use crate::runtime::swap;
 
 /// Pages of the swap area, with its header.
 const AREA_PAGES: usize = 256;
@@ -27,15 +25,13 @@ const MAJOR: u64 = 0x300;
 
 /// Q16
 pub fn out_and_back(story: &mut Story) -> Result<()> {
-    let Some(disk) = CompressedDisk::take(AREA_PAGES * PAGE) else {
+    let Some(area) = SwapArea::begin(AREA_PAGES)? else {
         story.not_here("it wants /dev/zram0, unused, and the right to swap to it");
         return Ok(());
     };
-    write_header(&disk)?;
-    swap::begin(NODE)?;
     let memory = Mapping::anonymous(PAGES * PAGE, Sharing::Private)?;
     let told = tell(story, &memory);
-    let ended = swap::end(NODE);
+    let ended = area.end();
     told?;
     story.check(
         ended.is_ok(),
@@ -44,17 +40,6 @@ pub fn out_and_back(story: &mut Story) -> Result<()> {
     let is_right = memory.load(3 * PAGE) == BEFORE[3];
     story.check(is_right, "page D, which nobody asked for, has come back by that");
     Ok(())
-}
-
-/// What mkswap(8) writes.
-fn write_header(disk: &CompressedDisk) -> Result<()> {
-    const INFO: usize = 1024;
-    let mut page = vec![0; PAGE];
-    let (version, last_page) = (1u32, AREA_PAGES as u32 - 1);
-    page[INFO..INFO + 4].copy_from_slice(&version.to_le_bytes());
-    page[INFO + 4..INFO + 8].copy_from_slice(&last_page.to_le_bytes());
-    page[PAGE - 10..].copy_from_slice(b"SWAPSPACE2");
-    disk.open()?.write(&page)
 }
 
 fn tell(story: &mut Story, memory: &Mapping) -> Result<()> {
@@ -157,7 +142,7 @@ fn child_step(memory: &Mapping, step: u64, last: &mut (i64, i64)) -> Result<u64>
 /// A row that says where a page is.
 fn show(story: &Story, who: &str, page: Page) {
     match page.slot() {
-        Some(slot) => story.row(&format!("{who:<22} swapped out, slot {slot:x}")),
+        Some(slot) => story.row(&format!("{who:<22} swapped out, slot {slot}")),
         None => story.row(&format!("{who:<22} {}", describe(page))),
     }
 }

@@ -130,6 +130,16 @@ impl Region {
         unsafe { syscall(nr::MADVISE, arguments) }.map(drop)
     }
 
+    /// The same of one page.
+    pub fn page_out_one(&self, page: usize) -> Result<()> {
+        if page >= self.pages() {
+            return Err(Errno::EINVAL);
+        }
+        let arguments = [self.page_address(page), PAGE, MADV_PAGEOUT as usize];
+        // SAFETY: the region's content stays as it is.
+        unsafe { syscall(nr::MADVISE, arguments) }.map(drop)
+    }
+
     /// mprotect(2) of whole pages.
     pub fn protect(&self, page: usize, pages: usize, rights: ProtFlags) -> Result<()> {
         if page.checked_add(pages).is_none_or(|end| end > self.pages()) {

@@ -10,6 +10,7 @@ use super::jobs::All;
 use super::lexer::ParseError;
 use super::state::Shell;
 use super::{builtins, parser, spawn};
+use crate::applets::list::in_columns;
 use crate::runtime::signal::{self, Signal};
 use crate::runtime::{Errno, Result, directory, file, output, path, process, terminal};
 
@@ -251,11 +252,14 @@ fn complete(shell: &mut Shell) {
         .rfind([' ', ';', '|', '&', '(', '<', '>', '='])
         .map_or(0, |at| at + 1);
     let word = &before[start..];
-    let is_command =
-        before[..start].trim_end().is_empty() || before[..start].trim_end().ends_with([';', '|', '&', '(']);
-    let mut choices = match is_command && !word.contains('/') {
-        true => [builtins::names(word), spawn::programs(shell, word)].concat(),
-        false => files(word),
+    let command = before[..start].rsplit([';', '|', '&', '(']).next().unwrap_or("");
+    let mut choices = match command.trim() {
+        _ if word.contains('/') => files(word),
+        "help" => [builtins::known(word), spawn::programs(shell, word)].concat(),
+        "" | "command" | "exec" | "faults" | "type" | "which" => {
+            [builtins::names(word), spawn::programs(shell, word)].concat()
+        }
+        _ => files(word),
     };
     choices.sort();
     choices.dedup();
@@ -279,12 +283,13 @@ fn complete(shell: &mut Shell) {
         shell.editor.insert(&addition);
         return;
     }
-    let shown: String = choices
+    let shown: Vec<String> = choices
         .iter()
-        .map(|choice| format!("{}  ", path::base_name(choice)))
+        .map(|choice| String::from(path::base_name(choice)))
         .collect();
+    let shown = in_columns(&shown, terminal::columns(0));
     // The terminal is raw, but output is processed.
-    let _ = file::write_all(2, format!("\n{}\n", shown.trim_end()).as_bytes());
+    let _ = file::write_all(2, format!("\n{shown}").as_bytes());
     shell.editor.redraw();
 }
 

@@ -29,7 +29,8 @@ pub struct Order {
 }
 
 impl Order {
-    /// Reads `A:w3`: the first process stores to page 3. `f` forks into the next place that is free, `r` loads, `x` ends.
+    /// Reads `A:w3`: the first process stores to page 3. `f` forks into the next place that is free, `r` loads, `o` swaps it
+    /// out, `x` ends.
     pub fn parse(text: &str, free: Option<usize>) -> Option<Order> {
         let (who, what) = text.split_once(':')?;
         let [letter] = who.as_bytes() else { return None };
@@ -43,6 +44,7 @@ impl Order {
             b'x' if what.len() == 1 => Step::Exit,
             b'w' => Step::Write(page()?),
             b'r' => Step::Read(page()?),
+            b'o' => Step::Out(page()?),
             _ => return None,
         };
         Some(Order { place, step })
@@ -57,6 +59,8 @@ pub enum Step {
     /// A store to, or a load from a page of its memory.
     Write(usize),
     Read(usize),
+    /// It says that it does not need a page: that goes out to swap space.
+    Out(usize),
     Exit,
 }
 
@@ -67,6 +71,7 @@ impl Step {
             Step::Write(page) => (1, page),
             Step::Read(page) => (2, page),
             Step::Exit => (3, 0),
+            Step::Out(page) => (4, page),
         };
         kind << 32 | number as u64
     }
@@ -78,6 +83,7 @@ impl Step {
             1 if number < PAGES => Some(Step::Write(number)),
             2 if number < PAGES => Some(Step::Read(number)),
             3 => Some(Step::Exit),
+            4 if number < PAGES => Some(Step::Out(number)),
             _ => None,
         }
     }
@@ -177,7 +183,7 @@ impl Demo {
                     // Both sides say that they are there; the number is what the parent says.
                     Step::Fork(child) => self.pids[child] = Some(answer.max(self.answer()?) as i32),
                     Step::Exit => self.pids[place] = None,
-                    Step::Write(_) | Step::Read(_) => {}
+                    Step::Write(_) | Step::Read(_) | Step::Out(_) => {}
                 }
                 Ok(())
             }
@@ -286,6 +292,7 @@ fn take(step: Step, memory: &Mapping, place: &mut usize) -> Result<u64> {
     match step {
         Step::Write(page) => memory.store(page * PAGE, *place as u64 + 2),
         Step::Read(page) => memory.touch(page * PAGE),
+        Step::Out(page) => memory.page_out_one(page)?,
         Step::Exit => {}
         Step::Fork(child) => match process::fork()? {
             Fork::Parent(pid) => return Ok(pid as u64),

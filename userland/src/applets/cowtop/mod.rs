@@ -194,6 +194,9 @@ fn show(top: &mut Top, options: &Options) -> Result<()> {
         if next == Next::Quit || screen.signals()? == Next::Quit {
             return Ok(());
         }
+        if next == Next::Anew {
+            screen.clear()?;
+        }
         top.look();
     }
 }
@@ -202,14 +205,19 @@ fn show(top: &mut Top, options: &Options) -> Result<()> {
 fn keys(top: &mut Top, screen: &Screen) -> Result<Next> {
     const NOW: TimeSpec = TimeSpec::from_nanoseconds(0);
     let (rows, columns) = screen.size;
+    let mut after = Next::More;
     loop {
-        let next = match screen.keyboard.key() {
-            Ok(key) => top.press(key, rows, columns),
-            Err(Errno::EINTR) => Next::More,
+        match screen.keyboard.key() {
+            Ok(key) => match top.press(key, rows, columns) {
+                Next::More => {}
+                Next::Anew => after = Next::Anew,
+                Next::Quit => return Ok(Next::Quit),
+            },
+            Err(Errno::EINTR) => {}
             Err(error) => return Err(error),
-        };
-        if next == Next::Quit || !screen.keyboard.has_key(NOW).unwrap_or(false) {
-            return Ok(next);
+        }
+        if !screen.keyboard.has_key(NOW).unwrap_or(false) {
+            return Ok(after);
         }
     }
 }

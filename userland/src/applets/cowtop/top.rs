@@ -11,7 +11,8 @@ use super::look::{self, Kinds, Process};
 use super::rates::Counters;
 use super::view::View;
 use crate::applets::keyboard::Key;
-use crate::runtime::{Errno, Result, time};
+use crate::compressed::SwapArea;
+use crate::runtime::{Errno, Result, file, time};
 
 /// Pages of a cell at most: those of one table.
 const MOST_ZOOM: usize = 512;
@@ -28,6 +29,8 @@ enum Order {
 #[derive(PartialEq, Eq)]
 pub enum Next {
     More,
+    /// Nobody knows what the screen shows: it is to be drawn anew.
+    Anew,
     Quit,
 }
 
@@ -49,6 +52,25 @@ pub struct Top {
     rates: Counters,
     message: String,
     is_help: bool,
+    /// Swap space that was made for a step. The demo's processes have ended when it goes.
+    swap: Option<SwapArea>,
+}
+
+/// Pages of that.
+const SWAP_PAGES: usize = 256;
+
+/// Whether there is any.
+fn has_swap_space() -> bool {
+    file::read_text("/proc/swaps").is_ok_and(|text| text.lines().count() > 1)
+}
+
+impl Drop for Top {
+    fn drop(&mut self) {
+        self.demo = None;
+        if let Some(Err(error)) = self.swap.take().map(SwapArea::end) {
+            eprintln!("cowtop: swapoff: {error}");
+        }
+    }
 }
 
 impl Top {
@@ -71,6 +93,7 @@ impl Top {
             rates: Counters::default(),
             message: String::new(),
             is_help: false,
+            swap: None,
         };
         top.rates = top.counters.1.since(&top.counters.1);
         top.look();
@@ -192,6 +215,8 @@ impl Top {
             'f' => self.fork(),
             'w' => self.touch(Step::Write, "stored to"),
             'r' => self.touch(Step::Read, "read"),
+            'o' => return self.swap_out(),
+            '\x0c' => return Next::Anew,
             'x' => self.step(Step::Exit, "exited"),
             ' ' | '\r' | '\n' => {}
             _ => self.message = String::from("no such key: ? says which there are"),
@@ -262,6 +287,22 @@ impl Top {
         if demo.is_some_and(|demo| demo.page(self.cursor + 1).is_some()) {
             self.cursor += 1;
         }
+    }
+
+    /// Where there is no swap space, there is some from now on, until this program ends.
+    fn swap_out(&mut self) -> Next {
+        let is_missing = self.swap.is_none() && !has_swap_space();
+        if is_missing {
+            let Ok(Some(area)) = SwapArea::begin(SWAP_PAGES) else {
+                self.message =
+                    String::from("there is no swap space: it wants /dev/zram0, or a swapon by root");
+                return Next::More;
+            };
+            self.swap = Some(area);
+        }
+        self.touch(Step::Out, "swapped out");
+        // The kernel has told of new swap space, where its log is shown on this terminal.
+        if is_missing { Next::Anew } else { Next::More }
     }
 
     fn fork(&mut self) {

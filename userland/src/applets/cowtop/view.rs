@@ -33,6 +33,7 @@ A cell is a page (or more, zoomed out), a row the same pages of all processes.
 The number at its left is an address without its last three digits.
 
 o  its own: stores go through     2 +  shared by 2, by 10 or more: a store copies
+1  mapped here alone, but swap space or a swapped sibling has it as well
 z  the frame of zeros             f    of a file or of shared memory
 s  in swap space                  .    not there: the first touch fills it
 T  its table is its own           t    shared as well: a store copies it first
@@ -41,7 +42,7 @@ Underlined: some pages of the cell are something else.
 arrows PgUp PgDn  move     Tab  the next process     + -  zoom in, zoom out
 a  all processes or the demo      s  sort by pid, pages, faults
 d  start a demo process; it takes these steps:
-f  fork     w  write to the page under the cursor     r  read it     x  exit
+f fork  w write to the page under the cursor  r read it  o swap it out  x exit
 q  quit     ^Z  stop, `fg` goes on                    any key leaves this page";
 
 const KEYS: &str = "? help  q quit  arrows Tab + - move zoom  demo: f fork w write r read x exit";

@@ -1,14 +1,14 @@
 //! `help`: what there is, and what a person may want to do with it.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Run, done};
 use crate::applets;
-use crate::runtime::path;
-use crate::shell::spawn;
+use crate::applets::list::in_columns;
+use crate::runtime::terminal;
 use crate::shell::state::Shell;
+use crate::shell::{builtins, spawn};
 
 /// What `help` says of them.
 const HELP: &str = "\
@@ -140,9 +140,9 @@ pub fn help(shell: &mut Shell, arguments: &[String]) -> Run {
     };
     let mut status = 0;
     if arguments.len() > 2 || !explain(first) {
-        let names: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
         let what = arguments[1..].join(" ");
-        let topics = names.join(", ");
+        let topics: Vec<&str> = topics().collect();
+        let topics = topics.join(", ");
         eprintln!("help: {what}: no such command or topic; `help` lists the commands, topics are {topics}");
         status = 1;
     }
@@ -168,36 +168,41 @@ fn explain(name: &str) -> bool {
     applets::explain(name)
 }
 
+/// What it is about, for completion.
+pub fn topics() -> impl Iterator<Item = &'static str> {
+    TOPICS.iter().map(|(name, _)| *name)
+}
+
+/// Everything by name; what a person wants first comes last, where the screen stands still.
 fn list(shell: &mut Shell) -> Run {
-    println!("Commands of the shell itself:\n");
-    print!("{HELP}");
-    println!(
-        "\nAlso: if, while, until, for, case, [[ ]], functions, ! | && || ; & ( ) {{ }}, < > >> << <<< 2>&1,"
-    );
-    println!("$name ${{name:-word}} ${{name:1:2}} ${{name/a/b}} $(command) $((1 + 2)), * ? [a-z], and");
-    println!("  faults command     run a command and print the page faults of its processes\n");
-    println!("Programs in {}:\n", shell.text("PATH"));
+    let screen = terminal::columns(1);
     let mut programs = spawn::programs(shell, "");
     programs.sort();
     programs.dedup();
-    for row in programs.chunks(6) {
-        let cells: String = row
-            .iter()
-            .map(|name| format!("{:<13}", path::base_name(name)))
-            .collect();
-        println!("  {}", cells.trim_end());
-    }
-    let topics: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
-    println!(
-        "\nhelp NAME tells more of a command, or of a topic: {}.",
-        topics.join(", ")
-    );
+    println!("Programs in {}:\n", shell.text("PATH"));
+    print!("{}", in_columns(&programs, screen));
+    println!("\nCommands of the shell itself:\n");
+    let builtins: Vec<String> = builtins::known("");
+    print!("{}", in_columns(&builtins, screen));
+    print!("{MORE}");
     println!("\n{}", crate::disks::advice());
-    println!(
-        "\nKeys: arrows, Home, End, Tab, ^A ^E ^K ^U ^W ^L, Alt-B Alt-F Alt-D by words, ^R searches; ^C stops, ^Z suspends, ^D ends."
-    );
     done(shell, 0)
 }
+
+/// The end of the list.
+const MORE: &str = "
+Also: if, while, until, for, case, [[ ]], functions, ! | && || ; & ( ) { }, < > >> << <<< 2>&1,
+$name ${name:-word} ${name:1:2} ${name/a/b} $(command) $((1 + 2)), * ? [a-z].
+Keys: arrows, Home, End, Tab, ^A ^E ^K ^U ^W ^L, Alt-B Alt-F Alt-D by words,
+^R searches; ^C stops, ^Z suspends, ^D ends.
+
+To begin:
+  cow list            questions about copy-on-write; cow q2 answers one
+  cowtop              pages of processes side by side, live
+  faults ls           run a command and print the page faults of its processes
+  poweroff            to leave
+help NAME tells more of a command, or of a topic: memory, files, jobs, leave.
+";
 
 #[cfg(test)]
 mod tests {
@@ -212,6 +217,14 @@ mod tests {
             .filter_map(|line| line.split_whitespace().next())
             .collect();
         assert_eq!(helped, BUILTINS.map(|(name, _)| name));
+    }
+
+    /// The end of the list fits one, too, and names all topics.
+    #[test]
+    fn the_list_ends_with_what_one_needs_first() {
+        assert!(MORE.lines().count() < 22 && MORE.lines().all(|line| line.len() < 96));
+        let names: Vec<&str> = topics().collect();
+        assert!(MORE.trim_end().ends_with(&[&names.join(", "), "."].concat()));
     }
 
     /// A topic fits a terminal of 80 columns and 24 rows, and every program that it names exists.

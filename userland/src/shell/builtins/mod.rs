@@ -81,6 +81,16 @@ pub fn names(beginning: &str) -> Vec<String> {
         .collect()
 }
 
+/// What `help` knows beside programs, for completion.
+pub fn known(beginning: &str) -> Vec<String> {
+    let builtins = BUILTINS.iter().map(|(name, _)| *name);
+    let names = builtins.chain(help::topics());
+    names
+        .filter(|name| name.starts_with(beginning))
+        .map(String::from)
+        .collect()
+}
+
 fn done(shell: &mut Shell, status: i32) -> Run {
     shell.status = status;
     Run::Continue(())
