@@ -10,7 +10,7 @@
 //! `PARTUUID=`, `LABEL=`) with `rootfstype=`, `ro`, `rw`, `rootwait`, `asid=n` (as if the machine had n ASIDs, so that they roll over), `fork=classic` (fork copies all tables: to measure
 //! against), `watchdog=n` (the board's watchdog restarts it when its first processor takes no interrupts for n seconds), `boot=report`
 //! (says what is known of the board: /proc/board), `boot=selftest` (the same, and what each processor is tried with at each boot is tried
-//! for a second), `ip=` (the address of the first network device: `dhcp`, `off`, or `10.0.2.15/24,10.0.2.2`), `spectre_bhb=loop`, `errata=859971` (what costs time and is not everybody's: platform/README.md). Everything else goes
+//! for a second), `ip=` (the address of the first network device: `dhcp`, `off`, or `10.0.2.15/24,10.0.2.2`), `spectre_bhb=loop`, `pmu=programs` (CAP_PERFMON reads the processors' counters), `errata=859971` (what costs time and is not everybody's: platform/README.md). Everything else goes
 //! to init as Linux hands it on: see
 //! `formats::bootargs`.
 
@@ -168,6 +168,9 @@ fn look_after_boards(line: CommandLine<'static>) {
     }
     if line.value("errata") == Some("859971") && !platform::board::work_around_859971() {
         warn!("errata=859971: this is no Cortex-A72");
+    }
+    if line.value("pmu") == Some("programs") && !platform::board::count_for_programs() {
+        warn!("pmu=programs: this processor has no performance counters");
     }
     if line.value("boot") == Some("selftest") {
         platform::board::set_duration(TEST_NANOS);

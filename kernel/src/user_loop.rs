@@ -8,6 +8,7 @@
 //! * Story 3, a key press: [`Trap::Interrupt`] -> the scheduler's interrupts -> the terminal.
 
 use abi::Errno;
+use abi::capability::{CAP_PERFMON, CAP_SYS_ADMIN};
 use abi::signal::info::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_FLTINV, ILL_ILLOPC, ILL_PRVOPC, SEGV_ACCERR, SEGV_MAPERR,
     SI_KERNEL, TRAP_BRKPT, TRAP_TRACE,
@@ -16,6 +17,7 @@ use abi::signal::{SigInfo, Signal};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use mm::{Refusal, SegvCode};
+use platform::board::Counter;
 use platform::timer;
 use platform::user::{self, Abort, AbortCause, Trap, UserContext, UserStart};
 use sched::deferred_free;
@@ -114,6 +116,7 @@ fn serve(thread: &Arc<Thread>, context: &mut UserContext, trap: Trap) {
         Trap::Interrupt => scheduler::serve_interrupts(thread),
         Trap::ClosedVectors => user::open_vectors(),
         Trap::WaitForEvent => wait_for_event(thread, context),
+        Trap::TrappedRegister { esr } => use_register(thread, context, esr),
         fault => fault_signal(thread, context, fault),
     }
 }
@@ -126,6 +129,23 @@ fn wait_for_event(thread: &Arc<Thread>, context: &mut UserContext) {
     context.pc = context.pc.wrapping_add(4);
     thread.note_new_turn();
     scheduler::yield_now(thread);
+}
+
+/// The program uses a register that EL0 may not: its mistake, unless it reads a counter of its processor and may know what others
+/// do there, too (`perfmon_capable` of Linux).
+#[cold]
+#[inline(never)]
+fn use_register(thread: &Arc<Thread>, context: &mut UserContext, esr: u64) {
+    let who = thread.process().credentials();
+    match Counter::decode(esr) {
+        Some((counter, register)) if who.can(CAP_PERFMON) || who.can(CAP_SYS_ADMIN) => {
+            if let Some(register) = context.x.get_mut(register) {
+                *register = counter.read();
+            }
+            context.pc = context.pc.wrapping_add(4);
+        }
+        _ => force_signal(thread, Signal::SIGILL, ILL_PRVOPC, context.pc),
+    }
 }
 
 /// An access that the tables do not allow: made possible if the areas allow it, else the program's mistake.
@@ -167,7 +187,6 @@ fn refuse(thread: &Arc<Thread>, abort: &Abort, signal: Signal, code: i32) {
 fn fault_signal(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
     let (signal, code, address) = match trap {
         Trap::IllegalInstruction => (Signal::SIGILL, ILL_ILLOPC, context.pc),
-        Trap::TrappedRegister => (Signal::SIGILL, ILL_PRVOPC, context.pc),
         Trap::PcAlignment => (Signal::SIGBUS, BUS_ADRALN, context.pc),
         Trap::SpAlignment => (Signal::SIGBUS, BUS_ADRALN, context.sp),
         Trap::Breakpoint => (Signal::SIGTRAP, TRAP_BRKPT, context.pc),
@@ -183,7 +202,11 @@ fn fault_signal(thread: &Arc<Thread>, context: &UserContext, trap: Trap) {
             klog::error!("{}: unknown exception, esr {esr:#x}", thread.name());
             (Signal::SIGILL, SI_KERNEL, context.pc)
         }
-        Trap::Abort(_) | Trap::Interrupt | Trap::WaitForEvent | Trap::ClosedVectors => return,
+        Trap::Abort(_)
+        | Trap::Interrupt
+        | Trap::WaitForEvent
+        | Trap::ClosedVectors
+        | Trap::TrappedRegister { .. } => return,
     };
     force_signal(thread, signal, code, address);
 }

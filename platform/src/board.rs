@@ -1,11 +1,14 @@
 //! What boot found out about the board, for whoever asks what it is: the report of /proc/board.
 
 mod check;
+mod counters;
 mod hardening;
 mod rates;
 pub(crate) mod selftest;
 
 pub use check::{Check, passed, set_duration};
+pub(crate) use counters::apply as apply_counters;
+pub use counters::{Counter, count_for_programs, counts_for_programs};
 pub(crate) use hardening::apply as apply_hardening;
 pub use hardening::{clear_branch_history, hardening, work_around_859971};
 pub use rates::Rates;

@@ -96,7 +96,10 @@ pub enum Trap {
     /// FP or SIMD, which the program has not used before; pc is at the instruction. See `user::open_vectors`.
     ClosedVectors,
     /// A system register, or an instruction of that form, that EL0 may not use.
-    TrappedRegister,
+    TrappedRegister {
+        /// The syndrome, which says which: `board::Counter::decode`.
+        esr: u64,
+    },
     /// pc is not a multiple of four.
     PcAlignment,
     /// sp was used and is not a multiple of sixteen.
@@ -258,7 +261,7 @@ impl Trap {
             Some(Class::Unknown | Class::IllegalState) => Trap::IllegalInstruction,
             Some(Class::TrappedWfx) => Trap::WaitForEvent,
             Some(Class::FpTrapped) => Trap::ClosedVectors,
-            Some(Class::TrappedSystemRegister) => Trap::TrappedRegister,
+            Some(Class::TrappedSystemRegister) => Trap::TrappedRegister { esr: word },
             Some(Class::PcAlignment) => Trap::PcAlignment,
             Some(Class::SpAlignment) => Trap::SpAlignment,
             Some(Class::Brk64 | Class::BreakpointUser | Class::WatchpointUser) => Trap::Breakpoint,

@@ -76,6 +76,9 @@ fn give_to_server(folder: &Path) -> Result<()> {
     let config = folder.join("config.txt");
     let text = std::fs::read_to_string(&config)?.replace("\n#initramfs ", "\ninitramfs ");
     std::fs::write(&config, text)?;
+    let line = folder.join("cmdline.txt");
+    let text = std::fs::read_to_string(&line)?;
+    std::fs::write(&line, format!("{} pmu=programs\n", text.trim_end()))?;
     Ok(())
 }
 
@@ -172,14 +175,54 @@ fn demos(board: &mut Session, _: &Wanted) -> Result<String> {
     Ok(last.to_owned())
 }
 
+/// What they cost in time; and in cycles and instructions, where the board's command line lets `bench` read the counters
+/// (`pmu=programs`).
 fn bench(board: &mut Session, _: &Wanted) -> Result<String> {
-    let text = board.run("bench null_call fork switch pipe_round_trip demand_zero")?;
+    const ROWS: &str = "null_call fork switch pipe_round_trip demand_zero";
+    let report = board.run("cat /proc/board")?;
+    let has_counters = report.contains("performance counters: cycles and instructions");
+    let cycles = if has_counters { "cycles " } else { "" };
+    let text = board.run(&format!("bench {cycles}{ROWS}"))?;
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("bench")).collect();
     ensure!(
         rows.iter().any(|row| row.starts_with("bench-end")),
         "the bench did not end: {text:?}"
     );
-    Ok(rows.join("\n"))
+    if !has_counters {
+        return Ok(rows.join("\n"));
+    }
+    let table = rows
+        .iter()
+        .filter(|row| row.starts_with("bench\t"))
+        .map(|row| counted(row))
+        .collect::<Result<Vec<String>>>()?;
+    ensure!(
+        table.iter().any(|row| !row.ends_with('-')),
+        "the processor counted nothing: {text:?}"
+    );
+    Ok(format!("{}\n{HEADER}\n{}", rows.join("\n"), table.join("\n")))
+}
+
+const HEADER: &str = "row                        ns      cycles  instructions";
+
+/// A row of the bench as one of a table: its name, nanoseconds, PMCCNTR and INST_RETIRED for one operation; `-` where the
+/// part that counts is a child's.
+fn counted(row: &str) -> Result<String> {
+    let fields: Vec<&str> = row.split('\t').collect();
+    let [_, name, _, nanoseconds, .., counts] = fields[..] else {
+        bail!("no row: {row:?}");
+    };
+    let count = |wanted: &str| {
+        let mut named = counts.split(',').filter_map(|count| count.split_once('='));
+        named
+            .find(|(name, _)| *name == wanted)
+            .map_or("-", |(_, count)| count)
+    };
+    Ok(format!(
+        "{name:<16} {nanoseconds:>12} {:>11} {:>13}",
+        count("cycles"),
+        count("instructions")
+    ))
 }
 
 /// Programs on all processors that fork, map, write and end, until the time is over.

@@ -46,6 +46,14 @@ static void stack_pointer_away(void) { __asm__ volatile("mov sp, %0\n\tstr x0, [
 static void undefined(void) { __asm__ volatile("udf #0"); }
 static void privileged(void) { __asm__ volatile("msr daifset, #15"); }
 static void system_register(void) { __asm__ volatile("mrs x9, ttbr0_el1" ::: "x9"); }
+// Nobody reads the processor's counters but with `pmu=programs`, and then not without CAP_PERFMON.
+static void read_counters(void) {
+    __asm__ volatile("mrs x9, pmccntr_el0\n\tmrs xzr, pmccntr_el0\n\tmrs x10, pmevcntr0_el0" ::: "x9", "x10");
+}
+static void read_counters_as_user(void) {
+    if (setuid(1000) == 0) read_counters();
+}
+static void set_counter(void) { __asm__ volatile("msr pmccntr_el0, xzr"); }
 static void hypervisor_call(void) { __asm__ volatile("hvc #0"); }
 static void breakpoint(void) { __asm__ volatile("brk #1"); }
 static void unaligned_exclusive(void) {
@@ -78,7 +86,7 @@ static const struct {
     ACT(load_null), ACT(store_null), ACT(load_wild), ACT(load_kernel), ACT(store_kernel), ACT(load_not_canonical),
     ACT(store_text), ACT(jump_null), ACT(jump_data), ACT(jump_stack), ACT(jump_kernel), ACT(jump_odd),
     ACT(stack_overflow), ACT(stack_pointer_away), ACT(undefined), ACT(privileged),
-    ACT(system_register), ACT(hypervisor_call), ACT(breakpoint), ACT(unaligned_exclusive), ACT(abort_itself),
+    ACT(system_register), ACT(read_counters), ACT(read_counters_as_user), ACT(set_counter), ACT(hypervisor_call), ACT(breakpoint), ACT(unaligned_exclusive), ACT(abort_itself),
     ACT(protected_page), ACT(beyond_file), ACT(handler_without_stack), ACT(return_from_no_signal),
 };
 

@@ -1,6 +1,7 @@
 //! What the kernel says of the board, and what it tries on each processor before it runs there.
 
 use crate::boot::power_off;
+use crate::busybox;
 use anyhow::{Context, Result, anyhow, ensure};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeProperty};
@@ -24,6 +25,7 @@ pub const SCENES: &[Scene] = &[
     }),
     Scene::holstein("board.long_self_test", long_self_test),
     Scene::holstein("board.one_release_word", one_release_word),
+    Scene::holstein("board.counters_for_programs", counters_for_programs),
 ];
 
 /// What the first processor tries by itself.
@@ -88,6 +90,38 @@ fn long_self_test(stage: &mut Stage) -> Result<()> {
     shell.expect_prompt()?;
     shell.check("seq 1 500 | sort -rn | head -n 1", "^500$")?;
     shell.check("cow q2", "(?m)^.*passed")?;
+    power_off(&mut shell)
+}
+
+/// Where the command line says so, root reads the processor's counters, and nobody else does, nor writes them. Without the word:
+/// `bad_programs`.
+fn counters_for_programs(stage: &mut Stage) -> Result<()> {
+    const WORD: &str = "pmu=programs";
+    let mut load = stage.load();
+    load.command_line = WORD.into();
+    let mut shell = stage.boot_virt(&load)?;
+    shell.expect_prompt()?;
+    shell.check(
+        "cat /proc/board",
+        "(?m)^performance counters: cycles and instructions, for CAP_PERFMON$",
+    )?;
+    shell.check(
+        "bench cycles repeats=1 null_call",
+        r"(?m)^bench\tnull_call\t.*cycles=[1-9]",
+    )?;
+    power_off(&mut shell)?;
+
+    stage.compile("bad")?;
+    let initramfs = busybox::initramfs(stage, "file /bad bad 755\n")?;
+    let load = stage.load_with(initramfs, &format!("rdinit=/init {WORD}"));
+    let mut shell = stage.boot_virt(&load)?;
+    shell.expect_prompt()?;
+    shell.check(
+        "/bad read_counters; echo status $?",
+        "^nothing happened\nstatus 1$",
+    )?;
+    shell.check("/bad read_counters_as_user; echo status $?", "status 132$")?;
+    shell.check("/bad set_counter; echo status $?", "status 132$")?;
     power_off(&mut shell)
 }
 

@@ -34,6 +34,7 @@ capabilities! {
     CAP_SYSLOG = 34, "Read and clear the kernel log.";
     CAP_WAKE_ALARM = 35, "Set timers that wake a suspended machine.";
     CAP_BLOCK_SUSPEND = 36, "Keep the machine from being suspended.";
+    CAP_PERFMON = 38, "Measure all that the machine does.";
     CAP_LAST_CAP = 40, "The highest one.";
 }
 

@@ -38,6 +38,7 @@ const KERNEL_NAMES: &[&str] = &[
     "nosmp",
     "nr_cpus",
     "panic",
+    "pmu",
     "quiet",
     "rdinit",
     "reboot",

@@ -66,6 +66,14 @@ fn tell_processors(say: &mut dyn FnMut(fmt::Arguments<'_>)) {
         }
     ));
     say(format_args!(
+        "performance counters: {}",
+        if board::counts_for_programs() {
+            "cycles and instructions, for CAP_PERFMON"
+        } else {
+            "not for programs"
+        }
+    ));
+    say(format_args!(
         "spurious kernel faults: {}",
         crash::spurious_faults()
     ));

@@ -4,8 +4,10 @@
 use aarch64_cpu::registers::{CPACR_EL1, ESR_EL1, FAR_EL1, Readable, TPIDR_EL0, Writeable};
 use core::arch::{asm, global_asm};
 use mm::{Asid, PhysAddr, VirtAddr};
+pub(crate) use pmu::{count_cycles_and_instructions, cycles, cycles_in, has_pmu, instructions};
 pub(crate) use wait::{wait_for_store, wait_for_store_to_byte};
 
+mod pmu;
 pub(crate) mod vdso;
 mod wait;
 
@@ -199,46 +201,6 @@ pub(crate) fn sync_instructions(start: usize, len: usize) {
     }
     dsb_ish();
     isb();
-}
-
-/// Whether there is a PMU of the architecture: ID_AA64DFR0_EL1.PMUVer.
-fn has_pmu() -> bool {
-    let features: u64;
-    // SAFETY: reads an identification register.
-    unsafe { asm!("mrs {}, id_aa64dfr0_el1", out(reg) features, options(nomem, nostack, preserves_flags)) };
-    !matches!(features >> 8 & 0xf, 0 | 0xf)
-}
-
-/// Cycles of this processor, and the ticks that passed meanwhile on the counter that `now` reads, which are `ticks` or a little more;
-/// `None` if nothing counts cycles.
-pub(crate) fn cycles_in(ticks: u64, now: impl Fn() -> u64) -> Option<(u64, u64)> {
-    if !has_pmu() {
-        return None;
-    }
-    let read = || {
-        let cycles: u64;
-        // SAFETY: reads a counter.
-        unsafe {
-            asm!("isb", "mrs {}, pmccntr_el0", out(reg) cycles, options(nomem, nostack, preserves_flags))
-        };
-        cycles
-    };
-    // PMCR_EL0: E, C, LC. PMCNTENSET_EL0: C, the cycle counter.
-    // SAFETY: only counters change, which nobody else uses, and which EL0 cannot see (PMUSERENR_EL0, head.s).
-    unsafe {
-        asm!("msr pmccfiltr_el0, xzr", "msr pmcr_el0, {}", "msr pmcntenset_el0, {}", "isb",
-            in(reg) 1u64 | 1 << 2 | 1 << 6, in(reg) 1u64 << 31, options(nomem, nostack, preserves_flags));
-    }
-    let (start, first) = (now(), read());
-    while now() - start < ticks {
-        relax();
-    }
-    let (cycles, passed) = (read().wrapping_sub(first), now() - start);
-    // SAFETY: as above: it stops.
-    unsafe {
-        asm!("msr pmcntenclr_el0, {}", "msr pmcr_el0, xzr", in(reg) 1u64 << 31, options(nomem, nostack, preserves_flags));
-    }
-    Some((cycles, passed))
 }
 
 /// What identifies this processor.

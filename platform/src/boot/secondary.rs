@@ -276,6 +276,7 @@ extern "C" fn start_secondary(secondary: &'static Secondary) -> ! {
     }
     arch::unmask_system_errors();
     board::apply_hardening();
+    board::apply_counters();
     cpu::set_up();
     timer::set_up_processor();
     interrupt::set_up_processor();

@@ -46,6 +46,11 @@ pub fn work_around_859971() -> bool {
     false
 }
 
+/// The host's programs do not ask.
+pub fn counts_for_programs() -> bool {
+    false
+}
+
 /// Neither is.
 pub fn hardening() -> (bool, bool) {
     (false, false)

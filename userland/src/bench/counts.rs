@@ -132,6 +132,11 @@ impl Counts {
         Counts(self.0.into_iter().map(less).collect())
     }
 
+    /// These.
+    pub fn of<const N: usize>(named: [(&str, u64); N]) -> Counts {
+        Counts(named.map(|(name, value)| (name.to_string(), value)).into())
+    }
+
     /// Adds what another one counted.
     pub fn add(&mut self, other: &Counts) {
         for (name, value) in &other.0 {

@@ -1,12 +1,13 @@
 //! The meter that rows time their deeds with.
 
 use super::counts::{Counts, Reader};
+use super::processor::ProcessorCounts;
 use crate::runtime::Result;
 use crate::runtime::measure::{mark_begin, mark_end, ticks};
 
-/// Adds up the time of the parts that count; or, in a repeat that is not timed, what the kernel counted during them; or
-/// marks where they begin and end, for who watches the machine from outside. The three exclude each other, because
-/// reading the counters is work for the kernel.
+/// Adds up the time of the parts that count; or, in a repeat that is not timed, what the kernel or the processor counted during them; or
+/// marks where they begin and end, for who watches the machine from outside. They exclude each other, because reading counters is work
+/// for the kernel.
 #[derive(Default)]
 pub struct Meter {
     mode: Mode,
@@ -20,6 +21,8 @@ enum Mode {
     #[default]
     Timing,
     Counting(Reader),
+    /// What reading the processor's counters adds to them.
+    Processor(ProcessorCounts),
     Marking,
 }
 
@@ -35,6 +38,15 @@ impl Meter {
             mode: Mode::Counting(Reader::new()?),
             ..Meter::default()
         })
+    }
+
+    /// A meter that reads the processor's counters instead. The caller stays on one processor.
+    pub fn of_processor() -> Meter {
+        let own = (0..8).map(|_| ProcessorCounts::read().so_far()).min();
+        Meter {
+            mode: Mode::Processor(own.unwrap_or_default()),
+            ..Meter::default()
+        }
     }
 
     /// A meter that passes through [`mark_begin`] and [`mark_end`] instead.
@@ -59,6 +71,12 @@ impl Meter {
                 self.counts.add(&counts);
                 result
             }
+            Mode::Processor(own) => {
+                let start = ProcessorCounts::read();
+                let result = deed();
+                self.counts.add(&start.so_far().without(*own).into());
+                result
+            }
             Mode::Marking => {
                 mark_begin();
                 let result = deed();
@@ -72,7 +90,7 @@ impl Meter {
     pub fn of_child(&self) -> Meter {
         match self.mode {
             Mode::Marking => Meter::marking(),
-            Mode::Timing | Mode::Counting(_) => Meter::timing(),
+            Mode::Timing | Mode::Counting(_) | Mode::Processor(_) => Meter::timing(),
         }
     }
 

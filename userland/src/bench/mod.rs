@@ -5,7 +5,8 @@
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
 //! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`],
-//! [`transfers`], [`waiting`], [`footprint`], [`parallel`]; the curves: [`areas`], [`names`], [`crowds`]; and [`lines`], for a machine that counts those.
+//! [`transfers`], [`waiting`], [`footprint`], [`parallel`]; the curves: [`areas`], [`names`], [`crowds`]; and [`lines`], for a machine that counts those. What the [`processor`] itself
+//! counts is read where the kernel lets a program do that.
 
 pub mod areas;
 pub mod calls;
@@ -23,6 +24,7 @@ pub mod meter;
 pub mod names;
 mod network;
 pub mod parallel;
+pub mod processor;
 pub mod report;
 pub mod serving;
 pub mod settings;

@@ -27,6 +27,7 @@ pub struct Report {
     failures: usize,
     is_marking: bool,
     counts_lines: bool,
+    counts_cycles: bool,
 }
 
 impl Report {
@@ -35,12 +36,14 @@ impl Report {
         Report {
             is_marking: settings.is_marking,
             counts_lines: settings.counts_lines,
+            counts_cycles: settings.counts_cycles,
             ..Report::default()
         }
     }
 
     /// Repeats a deed and reports the median time of one operation. Once before, unmeasured, to make everything warm, and
-    /// to see how long it takes ([`repeats_of`]); and once after, for the kernel's counters.
+    /// to see how long it takes ([`repeats_of`]); and once after, for the kernel's counters,
+    /// and once for the processor's.
     pub fn measure(
         &mut self,
         name: &str,
@@ -63,7 +66,13 @@ impl Report {
         }
         let mut meter = Meter::counting()?;
         deed(&mut meter)?;
-        self.add(name, TIME, &mut samples, &meter.counts().text(operations));
+        let mut counts = meter.counts().clone();
+        if self.counts_cycles {
+            let mut meter = Meter::of_processor();
+            deed(&mut meter)?;
+            counts.add(meter.counts());
+        }
+        self.add(name, TIME, &mut samples, &counts.text(operations));
         Ok(())
     }
 

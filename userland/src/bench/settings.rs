@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::runtime::system;
 
-/// `bench [marks|lines] [all] [sizes=MIB,MIB...] [repeats=N] [ROW...]`
+/// `bench [marks|lines] [cycles] [all] [sizes=MIB,MIB...] [repeats=N] [ROW...]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Memory sizes, in MiB, of the rows that are measured at several.
@@ -17,6 +17,8 @@ pub struct Settings {
     /// Deeds are done several times between marks, the first time with empty caches, for a machine that counts lines: the rows of
     /// [`super::lines`]. Nothing is waited for.
     pub counts_lines: bool,
+    /// The processor's own counters are read, too: the kernel must let programs do that (`pmu=programs`).
+    pub counts_cycles: bool,
     /// Crowds of every size, not only those that are quickly made.
     pub has_all_crowds: bool,
     /// Names of rows; none means all.
@@ -30,6 +32,7 @@ impl Default for Settings {
             repeats: 11,
             is_marking: false,
             counts_lines: false,
+            counts_cycles: false,
             has_all_crowds: false,
             rows: Vec::new(),
         }
@@ -54,6 +57,7 @@ impl Settings {
             Some(_) => return None,
             None if word == "marks" => self.is_marking = true,
             None if word == "lines" => (self.is_marking, self.counts_lines) = (true, true),
+            None if word == "cycles" => self.counts_cycles = true,
             None if word == "all" => self.has_all_crowds = true,
             None => self.rows.push(word.to_string()),
         }

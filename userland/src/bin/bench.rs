@@ -1,4 +1,4 @@
-//! `bench [marks|lines] [sizes=MIB,...] [repeats=N] [ROW...]`: what system calls, faults and forks cost. Runs on Linux too.
+//! `bench [marks|lines] [cycles] [sizes=MIB,...] [repeats=N] [ROW...]`: what system calls, faults and forks cost. Runs on Linux too.
 //!
 //! Times are nanoseconds of the virtual counter: guest instructions, under QEMU's `-icount shift=0,sleep=off`. As the
 //! first process it mounts /proc, waits until a kernel has done what it does after boot, and powers off at the end.
@@ -10,6 +10,7 @@ extern crate alloc;
 
 use abi::mount::MountFlags;
 use abi::reboot::LINUX_REBOOT_CMD_POWER_OFF;
+use userland::bench::processor::ProcessorCounts;
 use userland::bench::report::Report;
 use userland::bench::settings::Settings;
 use userland::bench::{lines, lives, rows};
@@ -45,11 +46,14 @@ fn bench(words: &[&str]) -> i32 {
         Ok(settings) => settings,
         Err(word) => {
             eprintln!(
-                "bench: {word}: expected marks, lines, sizes=MIB,MIB..., repeats=N or the name of a row"
+                "bench: {word}: expected marks, lines, cycles, sizes=MIB,MIB..., repeats=N or the name of a row"
             );
             return 2;
         }
     };
+    if settings.counts_cycles && !prepare_to_count_cycles() {
+        return 1;
+    }
     let mut report = Report::new(&settings);
     if let Err(error) = lives::warm_up() {
         report.fail("warm_up", error);
@@ -66,6 +70,17 @@ fn bench(words: &[&str]) -> i32 {
     }
     println!("bench-kernel\t{}", kernel());
     report.finish()
+}
+
+/// The processor's counters are to be read: of one processor, and only where the kernel lets a program do that.
+fn prepare_to_count_cycles() -> bool {
+    if !ProcessorCounts::can_be_read() {
+        eprintln!("bench: cycles: programs cannot read counters here: boot Holstein with pmu=programs");
+        return false;
+    }
+    system::stay_on_first_processor()
+        .inspect_err(|error| eprintln!("bench: {error}"))
+        .is_ok()
 }
 
 /// Name and release of the kernel.

@@ -13,6 +13,30 @@ pub fn ticks() -> u64 {
     time::counter().0
 }
 
+/// The processor's counters of cycles and of instructions, both from anywhere. Only where the kernel lets this program read them
+/// (`pmu=programs`, CAP_PERFMON); else it is an illegal instruction.
+pub fn processor_counters() -> (u64, u32) {
+    #[cfg(target_arch = "aarch64")]
+    {
+        let (cycles, instructions): (u64, u64);
+        // SAFETY: reads two counters, by the kernel's hand.
+        unsafe {
+            core::arch::asm!(
+                "mrs {}, pmccntr_el0",
+                "mrs {}, pmevcntr0_el0",
+                out(reg) cycles,
+                out(reg) instructions,
+                options(nomem, nostack, preserves_flags)
+            );
+        }
+        (cycles, instructions as u32)
+    }
+    #[cfg(not(target_arch = "aarch64"))]
+    {
+        (0, 0) // the host measures nothing
+    }
+}
+
 /// The time of so many ticks. Under QEMU's `-icount shift=0` it is the number of instructions executed.
 pub fn nanoseconds(ticks: u64) -> u64 {
     let rate = u128::from(time::counter().1);
