@@ -132,6 +132,36 @@ static void readers_are_served(void) {
     CHECK((double)late[MESSAGES / 2] * milli < 15);
 }
 
+// ---- Who is woken by the only one that runs gets the processor, although that one never comes to the kernel again.
+
+static _Atomic int has_read;
+
+static void *read_one(void *unused) {
+    char message;
+    stay_on(0);
+    if (read(wire[0], &message, 1) == 1) has_read = 1;
+    return unused;
+}
+
+static void the_woken_come_soon(void) {
+    CHECK(pipe(wire) == 0);
+    pthread_t reader = start(read_one, NULL);
+    // The reader sleeps while this one uses more than a turn, so that it comes first.
+    sleep_micros(20000);
+    use(20e-3);
+    CHECK(write(wire[1], "m", 1) == 1);
+    double begin = processor_seconds(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t work = 0;
+    // No call, not even for the time: some seconds of QEMU's.
+    while (!has_read && work < 300000000) work++;
+    printf("who is woken beside one that computes has the processor after %.1f ms of that one's\n",
+           (processor_seconds(CLOCK_THREAD_CPUTIME_ID) - begin) * 1e3);
+    CHECK(has_read);
+    pthread_join(reader, NULL);
+    close(wire[0]);
+    close(wire[1]);
+}
+
 // ---- Nobody gets more than his share.
 
 static void print_shares(const char *who, double own, int count, double sum) {
@@ -288,6 +318,7 @@ static void checks(void) {
     stay_on(0);
     sleepers_are_served();
     readers_are_served();
+    the_woken_come_soon();
     equals_share();
     naps_gain_nothing();
     forks_neither_gain_nor_lose();

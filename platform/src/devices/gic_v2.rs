@@ -34,6 +34,8 @@ pub(crate) struct GicV2 {
     interface: Mmio,
 }
 
+/// Where GICD_TYPER has the number of the last interface.
+const TYPER_LAST_INTERFACE: u32 = 5;
 /// Where the targets of a software-generated interrupt begin in GICD_SGIR.
 const SGIR_TARGETS: u32 = 16;
 
@@ -59,9 +61,12 @@ impl GicV2 {
         gic
     }
 
-    /// The bit of the running processor's interface: the banked registers of interrupts 0 to 3 name the reader itself.
+    /// The bit of the running processor's interface: the banked registers of interrupts 0 to 3 name the reader itself. A controller
+    /// with one interface has no such registers, they read as zero (GICv2 specification, 4.3.12); its interface is the first.
     pub(crate) fn own_target(&self) -> u64 {
-        u64::from(self.distributor.read(GICD_ITARGETSR) & 0xff)
+        let named = u64::from(self.distributor.read(GICD_ITARGETSR) & 0xff);
+        let last = self.distributor.read(GICD_TYPER) >> TYPER_LAST_INTERFACE & 7;
+        if last == 0 { 1 } else { named }
     }
 
     /// Whether there is an interface for the running processor.
