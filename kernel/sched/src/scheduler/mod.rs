@@ -52,7 +52,7 @@ pub use place::set_affinity;
 pub use policy::{Policy, SchedAttributes};
 pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
-pub use share::{TURN_NANOS, beyond_part, take_over, take_over_from};
+pub use share::{beyond_part, take_over, take_over_from, turn_nanos};
 pub use turns::{Turn, set_observer};
 pub use wake::{wake, wake_owned};
 
@@ -253,6 +253,7 @@ pub fn run() -> ! {
     let cpu = CPUS.of(here);
     cpu.adopt_stack();
     stop::come_online(here);
+    share::count_processors();
     let mut now = timer::ticks();
     let own = cpu.own();
     let memory = memory::get();
