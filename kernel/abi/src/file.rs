@@ -232,8 +232,14 @@ flags! {
         const FALLOC_FL_KEEP_SIZE = 1;
         /// fallocate: give pages back.
         const FALLOC_FL_PUNCH_HOLE = 2;
+        /// fallocate: what is behind the range takes its place.
+        const FALLOC_FL_COLLAPSE_RANGE = 8;
         /// fallocate: make zeros that have room.
         const FALLOC_FL_ZERO_RANGE = 0x10;
+        /// fallocate: what is behind the start gets room before it.
+        const FALLOC_FL_INSERT_RANGE = 0x20;
+        /// fallocate: share no blocks with other files.
+        const FALLOC_FL_UNSHARE_RANGE = 0x40;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bytes of regular files: where the page cache finds them, and room for more.
 
 use alloc::sync::Arc;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::Errno;
@@ -11,7 +12,7 @@ use mm::PAGE_SIZE;
 use pagecache::PageStore;
 use platform::frame;
 use sched::scheduler;
-use vfs::inode_ops::{PagesOnDisk, RegularOps, Seek, SizeChange};
+use vfs::inode_ops::{PagesOnDisk, RangeShift, RegularOps, Seek, SizeChange};
 
 use crate::PAGE;
 use crate::inode::{StoredInode, pages_of};
@@ -193,6 +194,16 @@ impl StoredInode {
     }
 }
 
+/// How long a file is behind it.
+fn shifted(size: u64, bytes: Range<u64>, shift: RangeShift) -> Result<u64, Errno> {
+    let len = bytes.end - bytes.start;
+    match shift {
+        RangeShift::Collapse if bytes.end < size => Ok(size - len),
+        RangeShift::Insert if bytes.start < size => size.checked_add(len).ok_or(Errno::EFBIG),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
 impl RegularOps for StoredInode {
     fn truncate(&self, size: u64) -> Result<(), Errno> {
         let file = self.pages()?;
@@ -232,6 +243,8 @@ impl RegularOps for StoredInode {
     fn punch(&self, start: u64, end: u64) -> Result<(), Errno> {
         let file = self.pages()?;
         let _writer = file.writer()?;
+        // Before anything is forgotten that the disk cannot.
+        self.mounted.with(|tree| tree.range_unit(self.number))?;
         file.punch(start, end)?;
         self.refresh();
         Ok(())
@@ -241,6 +254,23 @@ impl RegularOps for StoredInode {
     fn zero(&self, start: u64, end: u64, size: SizeChange) -> Result<(), Errno> {
         self.punch(start, end)?;
         self.allocate(start, end, size)
+    }
+
+    /// The pages behind the start are written and forgotten first: they are read from their new places.
+    fn shift(&self, start: u64, end: u64, shift: RangeShift) -> Result<(), Errno> {
+        let file = self.pages()?;
+        let _writer = file.writer()?;
+        let unit = self.mounted.with(|tree| tree.range_unit(self.number))?;
+        if !start.is_multiple_of(unit) || !end.is_multiple_of(unit) {
+            return Err(Errno::EINVAL);
+        }
+        let size = shifted(file.size(), start..end, shift)?;
+        file.rearrange(start, size, || {
+            self.mounted
+                .with(|tree| tree.shift(self.number, start..end, shift))
+        })?;
+        self.refresh();
+        Ok(())
     }
 
     fn pages_on_disk(&self, page: u64, most: u32) -> Result<PagesOnDisk, Errno> {

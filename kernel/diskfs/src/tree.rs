@@ -8,6 +8,7 @@ use abi::xattr::XattrFlags;
 use ext4::{Access, BlockState, Change, Ext4, Listed, New, RenameTarget, Size, Status};
 use mm::PAGE_SIZE;
 use vfs::filesystem::FilesystemUsage;
+use vfs::inode_ops::RangeShift;
 
 /// Where some pages of a file are that follow each other.
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +140,14 @@ pub trait DiskTree: Send {
     fn write(&mut self, number: u32, at: u64, bytes: &[u8]) -> Result<(), Errno>;
     /// Makes room for bytes.
     fn reserve(&mut self, number: u32, bytes: Range<u64>, change: Size) -> Result<(), Errno>;
+    /// Bytes of the units in which ranges of the file go and come; `EOPNOTSUPP` where they cannot.
+    fn range_unit(&mut self, _number: u32) -> Result<u64, Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// Takes a range out of a file, or puts one in.
+    fn shift(&mut self, _number: u32, _bytes: Range<u64>, _shift: RangeShift) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
     /// Gives up whole blocks inside the range: they are zeros.
     fn punch(&mut self, _number: u32, _bytes: Range<u64>) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
@@ -334,6 +343,17 @@ impl DiskTree for Ext4 {
 
     fn reserve(&mut self, number: u32, bytes: Range<u64>, change: Size) -> Result<(), Errno> {
         Ext4::reserve(self, number, bytes, change)
+    }
+
+    fn range_unit(&mut self, number: u32) -> Result<u64, Errno> {
+        Ext4::range_unit(self, number)
+    }
+
+    fn shift(&mut self, number: u32, bytes: Range<u64>, shift: RangeShift) -> Result<(), Errno> {
+        match shift {
+            RangeShift::Collapse => self.collapse(number, bytes),
+            RangeShift::Insert => self.insert(number, bytes),
+        }
     }
 
     fn punch(&mut self, number: u32, bytes: Range<u64>) -> Result<(), Errno> {

@@ -6,6 +6,7 @@
 mod blocks;
 mod change;
 mod node;
+mod shift;
 
 pub use node::FileExtent;
 

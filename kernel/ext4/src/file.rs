@@ -27,7 +27,7 @@ impl Ext4 {
         (u64::from(u32::MAX) << self.geometry.block_shift).min(i64::MAX as u64)
     }
 
-    fn regular(&mut self, number: u32) -> Result<DiskInode, Errno> {
+    pub(crate) fn regular(&mut self, number: u32) -> Result<DiskInode, Errno> {
         let inode = self.live_inode(number)?;
         if inode.is_directory()? {
             return Err(Errno::EISDIR);
@@ -37,6 +37,24 @@ impl Ext4 {
         } else {
             Err(Errno::EINVAL)
         }
+    }
+
+    /// One whose ranges may be changed.
+    pub(crate) fn file_with_extents(&mut self, number: u32) -> Result<DiskInode, Errno> {
+        let inode = self.regular(number)?;
+        match inode.has_extents()? {
+            true => Ok(inode),
+            false => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    /// Bytes of the units in which ranges of a file go and come.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for a file of ext3; as of [`Ext4::map`].
+    pub fn range_unit(&mut self, number: u32) -> Result<u64, Errno> {
+        self.file_with_extents(number)?;
+        Ok(self.geometry.block_size as u64)
     }
 
     /// What a regular file has from the block `at` on, at most `most` blocks.
@@ -135,7 +153,7 @@ impl Ext4 {
         Ok(())
     }
 
-    fn set_size_of(&mut self, inode: &mut DiskInode, size: u64) -> Result<(), Errno> {
+    pub(crate) fn set_size_of(&mut self, inode: &mut DiskInode, size: u64) -> Result<(), Errno> {
         if size > self.longest_file() {
             return Err(Errno::EFBIG);
         }
@@ -336,17 +354,11 @@ impl Ext4 {
         let limit = u64::from(u32::MAX);
         let start = bytes.start.div_ceil(size).min(limit) as u32;
         let end = (bytes.end / size).min(limit);
-        let now = self.now();
         while u64::from(start) < end {
             let is_done = self.transact(|volume| {
-                let mut inode = volume.regular(number)?;
-                if !inode.has_extents()? {
-                    return Err(Errno::EOPNOTSUPP);
-                }
+                let mut inode = volume.file_with_extents(number)?;
                 let is_done = volume.remove_extents(&mut inode, start, end)?;
-                inode.set_time(Stamp::Modify, now)?;
-                inode.set_time(Stamp::Change, now)?;
-                volume.put_inode(&mut inode)?;
+                volume.put_changed(&mut inode)?;
                 Ok(is_done)
             })?;
             if is_done {

@@ -10,7 +10,7 @@
 //! | `journal` | replay, commit, checkpoint |
 //! | `seal`, `checksum` | checksums of blocks |
 //! | `superblock`, `group`, `allocation`, `grow` | geometry, groups, bitmaps, more of them |
-//! | `inode`, `extents`, `file` | inodes, where their blocks are, bytes of files |
+//! | `inode`, `extents`, `file`, `shift` | inodes, where their blocks are, bytes of files, ranges that go and come |
 //! | `directory`, `names`, `rename`, `orphan` | names, and files without any |
 //! | `attributes`, `extended` | stat(2), extended attributes |
 //!
@@ -42,6 +42,7 @@ mod names;
 mod orphan;
 mod rename;
 mod seal;
+mod shift;
 mod superblock;
 mod volume;
 

@@ -53,7 +53,7 @@ pub(crate) struct CacheState {
     pub(crate) size: u64,
     pub(crate) pages: Map<u64, CachedPage>,
     pub(crate) dirty: usize,
-    /// Pages that nobody reads in now: see `cut`.
+    /// Pages that nobody reads in or maps now: see `cut`.
     pub(crate) cut: Option<Range<u64>>,
     /// The last page that could not be read, for the fault that wants it.
     pub(crate) failed: Option<(u64, Errno)>,
@@ -127,6 +127,8 @@ impl CachedFile {
             return Err(PageError::BeyondEnd);
         }
         match state.pages.get(&index) {
+            // A page that is about to go must not be mapped any more.
+            _ if state.is_cut(index) => Err(PageError::NotYet),
             Some(page) if !page.has(PageFlags::COMING) => {
                 page.set(PageFlags::ACCESSED | wanted);
                 let frame = page.frame.clone();
@@ -158,7 +160,8 @@ impl CachedFile {
             .div_ceil(PAGE)
             .min(first.saturating_add(AT_HAND as u64));
         let present = state.pages.range(first..).take_while(|(index, _)| **index < end);
-        for (index, page) in present.filter(|(_, page)| !page.has(PageFlags::COMING)) {
+        let is_here = |index: u64, page: &CachedPage| !page.has(PageFlags::COMING) && !state.is_cut(index);
+        for (index, page) in present.filter(|(index, page)| is_here(**index, page)) {
             let nth = (index - first) as usize;
             if wanted >> nth & 1 != 0 {
                 page.set(PageFlags::ACCESSED);

@@ -1,7 +1,8 @@
-//! Pages that are taken out of the middle of a file: fallocate(2), `FALLOC_FL_PUNCH_HOLE`.
+//! Pages that are taken out of the middle of a file: fallocate(2), `FALLOC_FL_PUNCH_HOLE`, `FALLOC_FL_COLLAPSE_RANGE`,
+//! `FALLOC_FL_INSERT_RANGE`.
 //!
 //! As long as a range is *cut*, nobody reads a page of it in: whoever wants one sleeps until the store has given up what it had there,
-//! and finds zeros. So no page shows what the store had before, or what stands in its place afterwards.
+//! and finds zeros, or what has come there. No fault maps one that is still here. So no page shows what the store had before, or what stands in its place afterwards.
 
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -43,13 +44,54 @@ impl CachedFile {
         outcome
     }
 
+    /// Lets the store give the bytes from `start` on other places, by `change`, behind which the file has `size` bytes. The caller holds
+    /// [`CachedFile::writer`].
+    ///
+    /// # Errors
+    /// What `change` says; as of [`CachedFile::sync`]; `ENOMEM`; `EINTR` if the process is to end. Nothing has moved then, or as much as
+    /// `change` has.
+    pub fn rearrange(
+        self: &Arc<Self>,
+        start: u64,
+        size: u64,
+        change: impl FnOnce() -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let pages = start / PAGE..u64::MAX;
+        self.state.lock().cut = Some(pages.clone());
+        let outcome = self.rearrange_cut(pages, size, change);
+        self.state.lock().cut = None;
+        self.arrived.wake_all();
+        outcome
+    }
+
+    fn rearrange_cut(
+        &self,
+        pages: Range<u64>,
+        size: u64,
+        change: impl FnOnce() -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        // As Linux: private copies go too.
+        self.revoke(pages.clone(), Copies::Taken)?;
+        self.sync(pages.clone())?;
+        let _turn = self.write_back_turn.lock_uninterruptible();
+        self.wait_for_readers(&pages)?;
+        self.drop_pages(pages);
+        change()?;
+        self.state.lock().size = size;
+        Ok(())
+    }
+
+    /// Pages that were on their way when the range was cut have come; there are no new ones.
+    fn wait_for_readers(&self, pages: &Range<u64>) -> Result<(), Errno> {
+        let have_come = || (!self.state.lock().is_any_coming(pages)).then_some(());
+        Ok(self.arrived.wait_killable(have_come)?)
+    }
+
     fn punch_cut(&self, pages: Range<u64>, bytes: Range<u64>) -> Result<(), Errno> {
         self.revoke(pages.clone(), Copies::Kept)?;
         // Whoever writes pages back has done with those that go.
         let _turn = self.write_back_turn.lock_uninterruptible();
-        // Those that were on their way when the range was cut; there are no new ones.
-        let have_come = || (!self.state.lock().is_any_coming(&pages)).then_some(());
-        self.arrived.wait_killable(have_come)?;
+        self.wait_for_readers(&pages)?;
         self.drop_pages(pages.clone());
         self.store.punch(bytes.start, bytes.end)
     }

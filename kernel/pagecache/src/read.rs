@@ -240,7 +240,8 @@ impl CachedFile {
             let start = index - index % FAULT_WINDOW;
             start..start + FAULT_WINDOW
         };
-        match self.frame(index, window) {
+        let come = self.wait_while_coming(index);
+        match come.and_then(|()| self.frame(index, window)) {
             Ok(_) => Ok(()),
             Err(Errno::EINTR) => Err(Interrupted),
             Err(error) => {

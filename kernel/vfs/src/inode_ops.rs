@@ -309,6 +309,15 @@ pub enum SizeChange {
     Keep,
 }
 
+/// How a range of a file moves what is behind it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RangeShift {
+    /// It goes, and what is behind it takes its place: `FALLOC_FL_COLLAPSE_RANGE`.
+    Collapse,
+    /// It comes, a hole: `FALLOC_FL_INSERT_RANGE`.
+    Insert,
+}
+
 /// Pages of a file that lie behind each other on a disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PagesOnDisk {
@@ -347,6 +356,14 @@ pub trait RegularOps {
     /// # Errors
     /// As of [`RegularOps::allocate`].
     fn zero(&self, _start: u64, _end: u64, _size: SizeChange) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// fallocate(2), `FALLOC_FL_COLLAPSE_RANGE` and `FALLOC_FL_INSERT_RANGE`: `start..end` goes or comes, and what is behind it moves.
+    ///
+    /// # Errors
+    /// `EINVAL`: not in units of the filesystem, or at the end of the file; as of [`RegularOps::allocate`].
+    fn shift(&self, _start: u64, _end: u64, _shift: RangeShift) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
     }
 

@@ -119,7 +119,11 @@ impl Ext4 {
     }
 
     /// The last extent that begins before `end`.
-    fn last_extent_before(&mut self, inode: &DiskInode, end: u64) -> Result<Option<FileExtent>, Errno> {
+    pub(crate) fn last_extent_before(
+        &mut self,
+        inode: &DiskInode,
+        end: u64,
+    ) -> Result<Option<FileExtent>, Errno> {
         let Some(last) = end.checked_sub(1) else {
             return Ok(None);
         };
@@ -132,7 +136,7 @@ impl Ext4 {
     }
 
     /// Changes the list of extents of the leaf that `at` belongs into. `change` adds three at most.
-    fn change_leaf(
+    pub(super) fn change_leaf(
         &mut self,
         inode: &mut DiskInode,
         at: u32,
@@ -295,7 +299,7 @@ impl Split {
 }
 
 /// Makes one of the extent at `at` and its neighbours, if they are.
-fn join(extents: &mut Vec<FileExtent>, at: usize) {
+pub(super) fn join(extents: &mut Vec<FileExtent>, at: usize) {
     if at + 1 < extents.len() && extents[at].joins(&extents[at + 1]) {
         extents[at].len += extents[at + 1].len;
         extents.remove(at + 1);

@@ -5,6 +5,7 @@ use crate::support::Random;
 use crate::trees::read_all;
 use abi::Errno;
 use ext4::{Change, Ext4, Moment, Size};
+use std::ops::Range;
 
 impl Model {
     fn bytes_mut(&mut self, file: u32) -> &mut Vec<u8> {
@@ -57,7 +58,7 @@ impl Model {
         let (start, end) = (start.min(end), start.max(end) + 1);
         let bytes = self.bytes_mut(file);
         let size = bytes.len() as u64;
-        match random.below(4) {
+        match random.below(6) {
             0 | 1 => {
                 if agree(volume.truncate(file, start), None) {
                     bytes.resize(start as usize, 0);
@@ -75,7 +76,7 @@ impl Model {
                 }
                 format!("reserve {file} {start}..{end} {change:?}")
             }
-            _ => {
+            3 => {
                 if agree(volume.punch(file, start..end), None) {
                     let block = volume.block_size() as u64;
                     let (first, last) = (start.div_ceil(block) * block, end / block * block);
@@ -86,7 +87,29 @@ impl Model {
                 }
                 format!("punch {file} {start}..{end}")
             }
+            way => self.shift(volume, file, start..end, way == 4),
         }
+    }
+
+    /// Takes a range out, or puts one in.
+    fn shift(&mut self, volume: &mut Ext4, file: u32, range: Range<u64>, goes: bool) -> String {
+        let block = volume.block_size() as u64;
+        let (start, end) = (range.start / block * block, range.end.next_multiple_of(block));
+        let bytes = self.bytes_mut(file);
+        let last = if goes { end } else { start };
+        let expected = (last >= bytes.len() as u64).then_some(Errno::EINVAL);
+        let (name, done) = match goes {
+            true => ("collapse", volume.collapse(file, start..end)),
+            false => ("insert", volume.insert(file, start..end)),
+        };
+        if agree(done, expected) {
+            let (gone, new) = match goes {
+                true => (start as usize..end as usize, Vec::new()),
+                false => (start as usize..start as usize, vec![0; (end - start) as usize]),
+            };
+            bytes.splice(gone, new);
+        }
+        format!("{name} {file} {start}..{end}")
     }
 
     pub fn change(&mut self, volume: &mut Ext4, random: &mut Random) -> String {

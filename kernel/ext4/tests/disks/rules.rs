@@ -222,6 +222,72 @@ fn a_scattered_file_has_a_deep_tree_that_goes_again() {
     check(&disk.image()).unwrap();
 }
 
+/// Ranges go and come in the middle of a tree of many leaves: more than one transaction has room for.
+#[test]
+fn ranges_of_a_scattered_file_move() {
+    let disk = Disk::new(make(64 << 10, &["-t", "ext4", "-b", "1024"]));
+    let mut volume = mount(&disk).unwrap();
+    let before = free_blocks(&mut volume);
+    let file = volume.create(ROOT, b"f", &FILE).unwrap();
+    let mut model = vec![0; 8000 << 10];
+    for index in (0..4000usize).map(|index| index * 1009 % 4000) {
+        let bytes = [index as u8 | 1; 1024];
+        volume.write(file, index as u64 * 2048, &bytes).unwrap();
+        model[index * 2048..index * 2048 + 1024].copy_from_slice(&bytes);
+    }
+    volume.truncate(file, model.len() as u64).unwrap();
+    let full = free_blocks(&mut volume);
+    // (start, blocks): inside an extent's gap, at an extent, many leaves at once, the first block.
+    for (start, len) in [(3001, 2), (2000, 1), (100, 5000), (0, 1)] {
+        let range = start << 10..(start + len) << 10;
+        volume.insert(file, range.clone()).unwrap();
+        assert_eq!(
+            volume.map(file, start as u32, len as u32).unwrap().state,
+            BlockState::Hole
+        );
+        model.splice(
+            range.start as usize..range.start as usize,
+            vec![0; (len as usize) << 10],
+        );
+        assert!(
+            read_all(&mut volume, file) == model,
+            "{start} and {len} have come"
+        );
+        check(&{
+            volume.commit().unwrap();
+            disk.image()
+        })
+        .unwrap();
+        assert_eq!(free_blocks(&mut volume), full);
+    }
+    for (start, len) in [(0, 1), (100, 5000), (7, 900), (2000, 1), (1500, 700)] {
+        let range = start << 10..(start + len) << 10;
+        volume.collapse(file, range.clone()).unwrap();
+        model.drain(range.start as usize..range.end as usize);
+        assert!(
+            read_all(&mut volume, file) == model,
+            "{start} and {len} have gone"
+        );
+        check(&{
+            volume.commit().unwrap();
+            disk.image()
+        })
+        .unwrap();
+    }
+    let end = model.len() as u64;
+    assert_eq!(volume.collapse(file, end - 1024..end).unwrap_err(), Errno::EINVAL);
+    assert_eq!(volume.collapse(file, 0..100).unwrap_err(), Errno::EINVAL);
+    assert_eq!(volume.insert(file, end..end + 1024).unwrap_err(), Errno::EINVAL);
+    assert_eq!(
+        volume.insert(file, 0..volume.longest_file() & !1023).unwrap_err(),
+        Errno::EFBIG
+    );
+    volume.unlink(ROOT, b"f").unwrap();
+    volume.release(file).unwrap();
+    volume.commit().unwrap();
+    assert_eq!(free_blocks(&mut volume), before);
+}
+
 #[test]
 fn a_disk_that_fails_stops_changes_and_not_reading() {
     let disk = Disk::dying(make(8 << 10, &["-t", "ext4"]), 40);
