@@ -7,6 +7,7 @@
 //   swapping on NAME PRIORITY   swapon(2)
 //   swapping exclusive NAME     opens it with O_EXCL for a moment: nobody else may have it
 //   swapping hold MIB           so much memory, for as long as /tmp/full is there, which it makes
+//   swapping shared MIB MORE    so much memory, which four processes map by tables of their own; one of them needs more
 //   swapping fill MIB           so much memory, stored and checked once, and again in a child
 #include "check.h"
 #include <fcntl.h>
@@ -212,6 +213,50 @@ static void fill(size_t mib) {
     for (size_t page = 0; page < pages; page++) CHECK(holds(memory + page * WORDS, page + 1));
 }
 
+// A table of its own for each 2 MiB, by one page of each that differs; the rest is what all of them map.
+static void store_apart(uint64_t *memory, size_t pages, size_t which) {
+    for (size_t page = 0; page < pages; page += 512) store(memory + page * WORDS, page + which * 1000003);
+}
+
+static void check_apart(const uint64_t *memory, size_t pages, size_t which) {
+    int is_right = 1;
+    for (size_t page = 0; page < pages && is_right; page += 64)
+        is_right = holds(memory + page * WORDS, page % 512 == 0 ? page + which * 1000003 : page + 1);
+    CHECK(is_right);
+}
+
+// None of the pages that all have is free before it is out of all of them. The hand comes to the parent first, and the last child needs more.
+static void shared(size_t mib, size_t more_mib) {
+    enum { CHILDREN = 3 };
+    size_t pages = mib << 8, more = more_mib << 8;
+    int ready[2], go[2];
+    char byte;
+    pid_t children[CHILDREN];
+    uint64_t *memory = map(pages * PAGE);
+    for (size_t page = 0; page < pages; page++) store(memory + page * WORDS, page + 1);
+    CHECK(pipe(ready) == 0 && pipe(go) == 0);
+    for (size_t which = 0; which < CHILDREN; which++) {
+        children[which] = start_child();
+        if (children[which] != 0) continue;
+        close(go[1]);
+        store_apart(memory, pages, which + 1);
+        CHECK(write(ready[1], "", 1) == 1);
+        CHECK(read(go[0], &byte, 1) == 0);
+        uint64_t *own = map(more * PAGE);
+        for (size_t page = 0; page < more && which == CHILDREN - 1; page++) store(own + page * WORDS, page + 5);
+        for (size_t page = 0; page < more && which == CHILDREN - 1; page += 64)
+            CHECK(holds(own + page * WORDS, page + 5));
+        check_apart(memory, pages, which + 1);
+        end_child();
+    }
+    for (size_t which = 0; which < CHILDREN; which++) CHECK(read(ready[0], &byte, 1) == 1);
+    store_apart(memory, pages, CHILDREN + 1);
+    close(go[1]);
+    for (size_t which = 0; which < CHILDREN; which++) CHECK(child_passed(children[which]));
+    check_apart(memory, pages, CHILDREN + 1);
+    CHECK(munmap(memory, pages * PAGE) == 0);
+}
+
 // What /proc/swaps says is used of an area, in KiB.
 static long used_of(const char *name) {
     char line[256], found[128];
@@ -322,6 +367,7 @@ int main(int count, char **words) {
     const char *what = count > 1 ? words[1] : "pages";
     if (count > 4) noise = atoi(words[4]);
     if (strcmp(what, "deep") == 0) deep(atoi(words[2]), atoi(words[3]));
+    else if (strcmp(what, "shared") == 0) shared(atoi(words[2]), atoi(words[3]));
     else if (strcmp(what, "fill") == 0) fill(atoi(words[2]));
     else if (strcmp(what, "share") == 0) share();
     else if (strcmp(what, "on") == 0) CHECK(swapon(words[2], SWAP_FLAG_PREFER | atoi(words[3])) == 0);

@@ -15,6 +15,7 @@ pub const SCENES: &[Scene] = &[
     Scene::holstein("swapping.pages", pages).checked(),
     Scene::holstein("swapping.zram", |stage| deep(stage, ZRAM, 3)).within_seconds(300),
     Scene::holstein("swapping.disk", |stage| deep(stage, DISK, 3)).within_seconds(300),
+    Scene::holstein("swapping.shared", shared),
     Scene::holstein("swapping.refused", refused),
     Scene::holstein("swapping.files", in_file),
     Scene::holstein("swapping.turns", turns),
@@ -99,6 +100,17 @@ fn pages(stage: &mut Stage) -> Result<()> {
         shell.check("/swapping pages", &program::success("swapping"))?;
         swap_off(&mut shell, place)?;
     }
+    power_off(&mut shell)
+}
+
+/// Most of memory is mapped by four processes, and no frame of it is free before the hand has been with each of them: nobody has to
+/// end meanwhile.
+fn shared(stage: &mut Stage) -> Result<()> {
+    let mut shell = boot(stage, "96M")?;
+    swap_on(&mut shell, ZRAM)?;
+    shell.check("/swapping shared 56 40 4", &program::success("swapping"))?;
+    shell.check("dmesg | grep -c 'Out of memory'", "^0$")?;
+    swap_off(&mut shell, ZRAM)?;
     power_off(&mut shell)
 }
 

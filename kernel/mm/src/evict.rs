@@ -267,10 +267,10 @@ impl Batch {
             _ => memory.flush_everywhere(None),
         }
         memory.count_several(Event::Evicted, pages.len() as u64);
-        memory.swap().settle(pages.iter().map(|page| page.slot));
         pages
             .iter()
             .for_each(|page| memory.frames().release(memory.mmu(), page.frame));
+        memory.swap().settle(pages.iter().map(|page| page.slot));
     }
 }
 

@@ -155,4 +155,4 @@ pub use remap::{RemapPlacement, Remapped};
 pub use revoke::{Revocation, Revoked};
 pub use space::{AddressSpace, MapError, MapRequest, Placement};
 pub use stack_growth::StackLimits;
-pub use swap::{Outgoing, Reading, Slot, Swap, SwapDevice, SwapUsage};
+pub use swap::{NextInLine, Outgoing, Reading, Slot, Swap, SwapDevice, SwapUsage};

@@ -7,7 +7,8 @@
 //!   the frame: so it is nobody's alone, and a store to it copies it (I1, I2). What is cached does not change.
 //! * The two are **tied** while the page is cached: the slot's record names the frame, and the frame's record the slot. Further
 //!   descriptors of the frame in other tables are given the same slot.
-//! * A page waits in line to be written. A fault takes it out of the line, if that was the last descriptor: pages that are needed
+//! * A page waits in line to be written; one whose frame other tables still map leaves the line until the hand has been there too, or
+//!   they have let go of it: written, it would take room on the device, and nothing would be free. A fault takes it out of the line, if that was the last descriptor: pages that are needed
 //!   come back before they reach its end, which is how their use is noticed where the processor does not note it.
 //!
 //! One lock, taken under the locks of spaces; nothing in here sleeps. Nothing of it is touched while no page is swapped.
@@ -25,7 +26,7 @@ mod transfer;
 
 use area::SlotArea;
 use line::Line;
-pub use transfer::{Outgoing, Reading};
+pub use transfer::{NextInLine, Outgoing, Reading};
 
 /// A page's place in a swap area: the area's number, and which of its pages.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -104,6 +105,8 @@ enum Content {
     Leaving,
     /// Cached only, and in line to be written.
     ToWrite,
+    /// Cached only, in no line: other descriptors of the frame still map it, so that nothing would be gained by writing it.
+    StillMapped,
     /// Cached, and being written.
     InWriting,
     /// Cached only: the device would not have it.
@@ -295,11 +298,14 @@ impl Swap {
     }
 
     /// No TLB knows the pages any more whose slots were assigned: they are put in line. Not before: who writes them must see all that
-    /// was stored there.
+    /// was stored there. This descriptor may have been the last of a frame that was still mapped elsewhere.
     pub(crate) fn settle(&self, slots: impl Iterator<Item = Slot>) {
         let mut state = self.0.lock();
         for slot in slots {
-            if state.record(slot).content == Content::Leaving {
+            if matches!(
+                state.record(slot).content,
+                Content::Leaving | Content::StillMapped
+            ) {
                 state.put_in_line(slot);
             }
         }

@@ -1,6 +1,7 @@
 //! Taking pages out of tables: the hand, which goes over all address spaces, and what madvise(2) asks of one.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use abi::process::Pid;
 use lock::Mutex;
@@ -49,6 +50,13 @@ fn tell(owner: Option<Pid>, from: VirtAddr, evicted: &Evicted) {
 
 /// Where the hand stands: process, address.
 static HAND: Mutex<(Pid, VirtAddr)> = Mutex::new((0, VirtAddr(0)));
+/// How often it has come round.
+static ROUNDS: AtomicUsize = AtomicUsize::new(0);
+
+/// How often the hand has come round since boot.
+pub fn rounds() -> usize {
+    ROUNDS.load(Ordering::Relaxed)
+}
 
 /// What a walk of the hand came to.
 #[derive(Clone, Copy, Default)]
@@ -70,7 +78,10 @@ pub fn evict_some(wanted: usize) -> HandWalk {
     while walk.evicted < wanted && !walk.is_full {
         match space::next_tenant(pid) {
             None if has_wrapped => walk.is_round = true,
-            None => (pid, at, has_wrapped) = (0, VirtAddr(0), true),
+            None => {
+                (pid, at, has_wrapped) = (0, VirtAddr(0), true);
+                ROUNDS.fetch_add(1, Ordering::Relaxed);
+            }
             Some((next, _)) if has_wrapped && next > begun => walk.is_round = true,
             Some((next, space)) => {
                 if next != pid {

@@ -12,7 +12,7 @@ use sched::scheduler;
 use sched::time;
 use sched::wait::WaitQueue;
 
-use crate::evict;
+use crate::evict::{self, HandWalk};
 use crate::write;
 
 /// How willingly pages of programs are paged out while there are pages of files: 0 to 200 (/proc/sys/vm/swappiness).
@@ -25,10 +25,11 @@ const LOW_PART: u64 = 64;
 const HIGH_PART: u64 = 40;
 /// Pages that stand in line to be written before any is: those that are needed come back from there.
 const LINE_PART: u64 = 32;
-/// Rounds of the hand in which nothing was found.
-const EMPTY_ROUNDS: usize = 2;
-/// Tries that give nothing, in a row: others may bring pages back as fast as they are taken out.
-const MOST_IDLE: usize = 64;
+/// Walks of the hand over everything that found nothing, before it is said that there is nothing.
+const EMPTY_WALKS: usize = 2;
+/// Rounds of the hand without a frame gained, before the same is said: others may bring pages back as fast as they are taken out.
+/// (`MAX_RECLAIM_RETRIES` of Linux.)
+const IDLE_ROUNDS: usize = 16;
 /// Frames that the thread asks for at a time.
 const PORTION: usize = 64;
 /// How often it looks, in nanoseconds: while memory is short, and while it is not.
@@ -79,9 +80,11 @@ fn shrink_once(wanted: usize) -> usize {
     shrink_both(wanted)
 }
 
-/// Whether there are pages of files that a moment later may be given back: they are being written, or who maps them was busy.
+/// Whether there are pages that a moment later may be given back: they are being written, or who maps them was busy.
 fn may_come_back() -> bool {
-    writeback::dirty_pages() + writeback::written_pages() > 0 || cache::cached_pages() > 0
+    writeback::dirty_pages() + writeback::written_pages() > 0
+        || cache::cached_pages() > 0
+        || memory::get().swap().cached().0 > 0
 }
 
 fn has_areas() -> bool {
@@ -116,37 +119,80 @@ fn page_out(wanted: usize) -> usize {
         // Whoever had the turn before has freed enough for all.
         return wanted;
     }
-    let swap = memory::get().swap();
-    let (mut gained, mut empty_rounds) = (0, 0);
-    let (mut has_failed, mut idle) = (false, 0);
-    while gained < wanted && idle < MOST_IDLE {
-        let gained_before = gained;
-        let dropped = drop_unused(wanted - gained);
-        gained += dropped;
-        if gained >= wanted {
-            break;
-        }
-        let (_, in_line) = swap.cached();
-        let target = part_of_memory(LINE_PART) + wanted - gained.min(wanted);
-        // Where nothing can be written, for want of a frame to compress it to, pages that are written already may still go.
-        if (in_line < target || has_failed) && empty_rounds < EMPTY_ROUNDS {
-            let walk = evict::evict_some(target.saturating_sub(in_line).max(PORTION));
-            if walk.is_full {
-                empty_rounds = EMPTY_ROUNDS;
-            } else if walk.evicted == 0 {
-                empty_rounds += usize::from(walk.is_round);
-            }
-        }
-        let written = write::write_some(wanted - gained.min(wanted));
-        gained += written.freed;
-        has_failed = written.failed > 0;
-        let is_stuck = written.failed == written.tried && dropped == 0;
-        if is_stuck && empty_rounds >= EMPTY_ROUNDS {
-            break;
-        }
-        idle = if gained > gained_before { 0 } else { idle + 1 };
+    let mut gained = 0;
+    let mut hope = Hope::new();
+    while gained < wanted && hope.is_left() {
+        let gain = page_out_some(wanted - gained, &mut hope);
+        hope.note_gain(gain);
+        gained += gain;
     }
     gained
+}
+
+/// Whether there is anything left to be had by one who pages out.
+struct Hope {
+    /// Walks of the hand in a row that found nothing.
+    empty_walks: usize,
+    /// Nothing was written, nor was anything there that had been.
+    is_stuck: bool,
+    /// The last that were to be written could not be.
+    has_failed: bool,
+    /// How often the hand had come round when a frame was gained last.
+    gained_at: usize,
+}
+
+impl Hope {
+    fn new() -> Hope {
+        Hope {
+            empty_walks: 0,
+            is_stuck: false,
+            has_failed: false,
+            gained_at: evict::rounds(),
+        }
+    }
+
+    fn may_evict(&self) -> bool {
+        self.empty_walks < EMPTY_WALKS
+    }
+
+    /// Not by how often one has tried: a page that four processes map is free when the hand has been with each of them.
+    fn is_left(&self) -> bool {
+        let idle_rounds = evict::rounds().wrapping_sub(self.gained_at);
+        idle_rounds <= IDLE_ROUNDS && (self.may_evict() || !self.is_stuck)
+    }
+
+    fn note_walk(&mut self, walk: HandWalk) {
+        self.empty_walks = match walk {
+            HandWalk { is_full: true, .. } => EMPTY_WALKS,
+            HandWalk { evicted: 0, .. } => self.empty_walks + 1,
+            _ => 0,
+        };
+    }
+
+    fn note_gain(&mut self, gain: usize) {
+        if gain > 0 {
+            self.gained_at = evict::rounds();
+        }
+    }
+}
+
+/// One step: takes what is unused, takes more out of tables if few stand in line, and writes some of those; frames that are free by it.
+fn page_out_some(wanted: usize, hope: &mut Hope) -> usize {
+    let dropped = drop_unused(wanted);
+    if dropped >= wanted {
+        return dropped;
+    }
+    let missing = wanted - dropped;
+    let (_, in_line) = memory::get().swap().cached();
+    let target = part_of_memory(LINE_PART) + missing;
+    // Where nothing can be written, for want of a frame to compress it to, pages that are written already may still go.
+    if (in_line < target || hope.has_failed) && hope.may_evict() {
+        hope.note_walk(evict::evict_some(target.saturating_sub(in_line).max(PORTION)));
+    }
+    let written = write::write_some(missing);
+    hope.has_failed = written.failed > 0;
+    hope.is_stuck = written.failed == written.tried && dropped == 0;
+    dropped + written.freed
 }
 
 /// Gives about `wanted` frames back of pages that stand in their slots and that nobody maps; how many. It looks at all slots before it says

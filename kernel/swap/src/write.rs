@@ -5,7 +5,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::Errno;
 use memory::FrameHandle;
-use mm::{Outgoing, Slot, WriteBackError};
+use mm::{NextInLine, Outgoing, Slot, WriteBackError};
+use sched::scheduler;
 use sched::time;
 
 use crate::area::{self, Area};
@@ -36,10 +37,12 @@ pub struct Written {
 pub fn write_some(most: usize) -> Written {
     let (swap, frames) = (memory::get().swap(), memory::get().frames());
     let mut all = ArrayVec::<Outgoing, CLUSTER>::new();
-    while all.len() < most.min(CLUSTER)
-        && let Some(outgoing) = swap.begin_write(frames)
-    {
-        all.push(outgoing);
+    while all.len() < most.min(CLUSTER) {
+        match swap.begin_write(frames) {
+            NextInLine::Page(outgoing) => all.push(outgoing),
+            NextInLine::Later => scheduler::cond_resched(),
+            NextInLine::Nobody => break,
+        }
     }
     // By descending slot: they are taken from the end.
     all.sort_unstable_by_key(|outgoing| core::cmp::Reverse(outgoing.slot));

@@ -16,6 +16,18 @@ pub struct Outgoing {
     pub frame: Frame,
 }
 
+/// Who is first in line.
+#[must_use = "the writing is to be finished"]
+#[derive(Debug)]
+pub enum NextInLine {
+    /// A page, which is the caller's to write.
+    Page(Outgoing),
+    /// It is further behind: those in front are still mapped.
+    Later,
+    /// The line is empty.
+    Nobody,
+}
+
 /// What is to be done for a slot's page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reading {
@@ -33,15 +45,25 @@ const LOOKED_AT: u32 = 128;
 const DROPPED: usize = 16;
 
 impl Swap {
-    /// The page that has been waiting longest to be written, which the caller writes.
-    pub fn begin_write(&self, frames: &Frames) -> Option<Outgoing> {
+    /// The page that has been waiting longest to be written and that nobody maps, which the caller writes. It looks at the first of the
+    /// line, some of them.
+    pub fn begin_write(&self, frames: &Frames) -> NextInLine {
         let mut state = self.0.lock();
-        let slot = state.take_first()?;
-        let record = state.record(slot);
-        record.content = Content::InWriting;
-        let frame = record.frame?;
-        frames.share(frame);
-        Some(Outgoing { slot, frame })
+        for _ in 0..LOOKED_AT {
+            let Some(slot) = state.take_first() else {
+                return NextInLine::Nobody;
+            };
+            let record = state.record(slot);
+            match record.frame {
+                Some(frame) if frames.count(frame) == 1 => {
+                    record.content = Content::InWriting;
+                    frames.share(frame);
+                    return NextInLine::Page(Outgoing { slot, frame });
+                }
+                _ => record.content = Content::StillMapped,
+            }
+        }
+        NextInLine::Later
     }
 
     /// The page stands in its slot, or could not be written. The frame if it is needed no more, with the cache's reference to it, which
@@ -129,12 +151,17 @@ impl Swap {
         }
     }
 
-    /// Gives back frames of pages that stand in their slots and that nobody maps: some of `most`; how many. Looks at some slots
-    /// from where it left off, and says whether it has come round.
+    /// Gives back frames of pages that stand in their slots and that nobody maps: some of `most`; how many. Those that have lost their
+    /// last mapping and were not written yet are put in line. Looks at some slots from where it left off, and says whether it has come
+    /// round.
     pub fn drop_unused(&self, frames: &Frames, mmu: &impl Mmu, most: usize) -> (usize, bool) {
         let mut unused = [None; DROPPED];
         let (mut dropped, mut is_round) = (0, false);
         let mut state = self.0.lock();
+        if state.cached == state.line.len {
+            // All that is cached is in line: the common case while pages go out for the first time.
+            return (0, true);
+        }
         for _ in 0..LOOKED_AT {
             if dropped == most.min(DROPPED) {
                 break;
@@ -143,6 +170,7 @@ impl Swap {
                 is_round = true;
                 break;
             };
+            state.line_up_if_unmapped(frames, slot);
             if let Some(frame) = state.uncache_unused(frames, slot, 1) {
                 unused[dropped] = Some(frame);
                 dropped += 1;
@@ -166,6 +194,15 @@ impl State {
             .frame
             .filter(|frame| is_stored && frames.count(*frame) == holders)?;
         self.uncache(frames, slot).filter(|uncached| *uncached == frame)
+    }
+
+    /// A page that was still mapped when its turn came, and is not any more, waits in line again.
+    fn line_up_if_unmapped(&mut self, frames: &Frames, slot: Slot) {
+        let record = self.record(slot);
+        let is_lone = record.frame.is_some_and(|frame| frames.count(frame) == 1);
+        if record.content == Content::StillMapped && is_lone {
+            self.put_in_line(slot);
+        }
     }
 
     /// The slot that the hand points to, which moves on; `None`: it has come round.

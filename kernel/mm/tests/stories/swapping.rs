@@ -104,3 +104,49 @@ fn locked_pages_stay() {
     assert!(world.mapped(&parent, page(3)).is_some() && world.mapped(&parent, page(4)).is_none());
     world.finish();
 }
+
+/// Parent and child have each a table of their own, which name the same pages but for the last one.
+fn two_tables() -> (Rc<World>, Rc<Space>, Rc<Space>) {
+    let (world, parent) = parent_of_eight_pages();
+    let child = fork_to(&world, &parent, 1);
+    store(&world, 1, LEN - 1, 0x77);
+    (world, parent, child)
+}
+
+/// Written while the other still maps it, a page would take room on the device, and no frame would be free.
+#[test]
+fn a_page_is_not_written_while_another_table_maps_it() {
+    let (world, parent, child) = two_tables();
+    let free = world.memory.frames().free_count();
+    world.evict_all(0, &parent, pages(0, LEN - 1), Others::AtWork);
+    write_all(&world);
+    let slot = world.swapped(&parent, page(1)).unwrap();
+    assert!(world.memory.swap().slot_state(slot).1.is_some());
+    assert_eq!((world.written(), world.memory.frames().free_count()), (0, free));
+    world.evict_all(1, &child, pages(0, LEN - 1), Others::AtWork);
+    write_all(&world);
+    let shared = LEN as usize - 1;
+    assert_eq!(
+        (world.written(), world.memory.frames().free_count()),
+        (shared, free + shared)
+    );
+    assert_eq!((load(&world, 0, 1), load(&world, 1, 2)), (2, 3));
+    world.check_everything();
+    world.finish();
+}
+
+/// The other lets go of it without the hand: nobody says so, and it is found.
+#[test]
+fn a_page_is_written_when_the_other_has_let_go_of_it() {
+    let (world, parent, child) = two_tables();
+    world.evict_all(0, &parent, pages(0, LEN - 1), Others::AtWork);
+    write_all(&world);
+    assert_eq!(world.written(), 0);
+    world.unmap(1, &child, pages(0, LEN - 1));
+    world.drop_unused();
+    write_all(&world);
+    assert_eq!(world.written(), LEN as usize - 1);
+    assert_eq!(load(&world, 0, 3), 4);
+    world.check_everything();
+    world.finish();
+}

@@ -7,8 +7,8 @@ use super::{Space, World, bump};
 use machine::FRAME_WORDS;
 use machine::random::Random;
 use mm::{
-    BroughtBack, Evicted, Frame, Interrupted, Others, PageError, PageRange, Reading, Slot, SwapDevice,
-    USER_END, VirtAddr, WriteBackError,
+    BroughtBack, Evicted, Frame, Interrupted, NextInLine, Others, PageError, PageRange, Reading, Slot,
+    SwapDevice, USER_END, VirtAddr, WriteBackError,
 };
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -187,7 +187,7 @@ impl World {
     pub fn write_out(&self, others: &mut dyn FnMut()) {
         let (swap, frames) = (self.memory.swap(), self.memory.frames());
         let mistake = self.swapping.mistake;
-        let Some(outgoing) = swap.begin_write(frames) else {
+        let NextInLine::Page(outgoing) = swap.begin_write(frames) else {
             return;
         };
         self.mmu().note(|| format!("write out {outgoing:?}"));
@@ -213,6 +213,11 @@ impl World {
             frames.release(self.mmu(), frame);
         }
         self.verdict();
+    }
+
+    /// Pages that stand on the device.
+    pub fn written(&self) -> usize {
+        self.swapping.device.pages.lock().unwrap().len()
     }
 
     /// Another slot that something stands in, if there is one.
