@@ -1,7 +1,8 @@
 //! What /proc and /sys say (`tests/programs/proc.c`): of processes, their memory, the machine; to whom, and how fast.
 
+use crate::boot::power_off;
 use crate::program;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tests::timeline::{self, FORK, Moment};
 use tests::{Machine, Scene, Stage, Virt};
 
@@ -9,6 +10,7 @@ pub const SCENES: &[Scene] = &[
     Scene::portable("proc.files", files),
     Scene::holstein("proc.tracing", tracing),
     Scene::holstein("proc.fork_is_drawn", fork_is_drawn),
+    Scene::holstein("proc.swap_is_traced", swap_is_traced),
 ];
 
 fn files(stage: &mut Stage) -> Result<()> {
@@ -41,4 +43,44 @@ fn fork_is_drawn(stage: &mut Stage) -> Result<()> {
     let picture = std::fs::read_to_string(path)?;
     ensure!(story.iter().all(|moment| picture.contains(&moment.title)));
     Ok(())
+}
+
+/// Q16's four pages go out by one record; parent and child have A back, then child and parent B, each by a record of its own.
+fn swap_is_traced(stage: &mut Stage) -> Result<()> {
+    let mut shell = stage.boot_virt(&stage.load())?;
+    shell.expect_prompt()?;
+    let traced = shell.run("cowtrace -e swap cow q16 | grep swap:")?;
+    // The kernel tells of new swap space meanwhile.
+    let lines = traced.lines().filter(|line| !line.contains("Adding"));
+    let mut records = lines.map(swap_record);
+    let (parent, out) = records.next().context("nothing is traced")??;
+    let words: Vec<&str> = out.split_whitespace().collect();
+    let &["out", start, end, "pages=4"] = words.as_slice() else {
+        bail!("{out}");
+    };
+    let (start, end) = (address(start)?, address(end)?);
+    ensure!(end - start == 4 << 12, "{out}");
+    let mut back = Vec::new();
+    for record in records {
+        let (thread, told) = record?;
+        let place = told.strip_prefix("in ").with_context(|| told.clone())?;
+        back.push((thread == parent, address(place)? - start));
+    }
+    let (a, b) = (0, 1 << 12);
+    ensure!(back == [(true, a), (false, a), (false, b), (true, b)], "{traced}");
+    shell.check("grep pswp /proc/vmstat", "^pswpin 4\npswpout 4\n$")?;
+    power_off(&mut shell)
+}
+
+/// The thread of a record, and what it tells.
+fn swap_record(line: &str) -> Result<(String, String)> {
+    let (head, told) = line.split_once("swap: ").context("no record of swap")?;
+    let thread = head.split_whitespace().next().context("no thread")?;
+    Ok((thread.to_owned(), told.trim().to_owned()))
+}
+
+/// The number of `name=0xNUMBER`.
+fn address(word: &str) -> Result<u64> {
+    let (_, number) = word.split_once("=0x").with_context(|| word.to_owned())?;
+    Ok(u64::from_str_radix(number, 16)?)
 }

@@ -1,5 +1,5 @@
 //! The stage on which the scenes of `scenes/` play: QEMU with its serial port on a pipe ([`qemu`]), a [`session`] that
-//! types and waits, the slow [`line`] that can be put between both, the files a scene boots from ([`files`], [`library`], [`program`]), and
+//! types and waits, the slow [`mod@line`] that can be put between both, the files a scene boots from ([`files`], [`library`], [`program`]), and
 //! the [`runner`] that plays them all and counts, and the checker ([`watch`]); and what is known of the kernel's stacks without
 //! booting it ([`stacks`]), and of the orders between processors that its barriers make ([`barriers`], [`frames`]). What the benchmark measures in the same way lies here too
 //! ([`latency`]), and how a trace is drawn ([`timeline`]).
