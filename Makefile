@@ -37,7 +37,7 @@ web: ## build the playground, the heart of the kernel in one page for any browse
 	@.ci/setup web
 	@.ci/web
 
-book: ## build the book, copy-on-write to be read and tried: target/holstein/book/html/index.html; plays its transcripts (RECORD=1: writes what comes out into them; TEXT=name of a chapter)
+book: ## build the book, copy-on-write to be read and tried: target/holstein/book/html/index.html; plays its transcripts and draws a fork (RECORD=1: writes what comes out into them; TEXT=name of a chapter)
 	@.ci/setup book
 	@.ci/image
 	@.ci/book

@@ -93,6 +93,6 @@ export function showTour() {
       make("option", { value: 0, selected: !tour }, "No question: look around by yourself"),
       TOURS.map((found) => make("option", { value: found.number, selected: found === tour }, `Q${found.number}  ${found.title}`)),
     ),
-    tour ? question(tour) : make("p", { class: "hint" }, "Choose one of fifteen questions that people ask about copy-on-write, or fork right away."),
+    tour ? question(tour) : make("p", { class: "hint" }, "Choose one of sixteen questions that people ask about copy-on-write, or fork right away."),
   );
 }

@@ -39,7 +39,7 @@ const STB_GLOBAL: u8 = 1;
 const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
 
-/// Writes into bytes from some place on; what is behind the end is lost, and [`write`] sees it.
+/// Writes into bytes from some place on; what is behind the end is lost, and [`write()`] sees it.
 struct Writer<'a> {
     page: &'a mut [u8; LEN],
     at: usize,

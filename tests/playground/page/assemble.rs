@@ -69,7 +69,12 @@ pub fn build(wasm: &Path, out: &Path) -> Result<(), String> {
         ));
     }
     fs::write(out, &page).map_err(|error| format!("{}: {error}", out.display()))?;
-    println!("{}: {} KiB", out.display(), page.len().div_ceil(1024));
+    let address = fs::canonicalize(out).unwrap_or_else(|_| out.to_path_buf());
+    println!(
+        "{} KiB, to be opened in a browser: file://{}",
+        page.len().div_ceil(1024),
+        address.display()
+    );
     Ok(())
 }
 

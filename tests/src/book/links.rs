@@ -11,6 +11,9 @@ static LINK: LazyLock<Regex> = LazyLock::new(|| compiled(r"\]\(([^)\s]+)\)"));
 /// The page of `make web`, which stands beside the chapters in the finished book.
 pub const PLAYGROUND: &str = "playground.html";
 
+/// The picture of `make trace WHAT=fork`, which `make book` draws beside them.
+const TIMELINE: &str = "trace.svg";
+
 fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a regular expression")
 }
@@ -24,6 +27,8 @@ pub enum Target {
     Heading(PathBuf, String),
     /// To the playground, with this behind the `#`.
     Playground(String),
+    /// To the timeline of a fork.
+    Timeline,
     /// To a file of the repository, and to what is defined there.
     File(PathBuf, Option<String>),
 }
@@ -36,6 +41,9 @@ pub fn target(chapter: &Chapter, link: &str) -> Target {
     let (path, part) = link.split_once('#').unwrap_or((link, ""));
     if path == PLAYGROUND {
         return Target::Playground(part.to_owned());
+    }
+    if link == TIMELINE {
+        return Target::Timeline;
     }
     let file = match path {
         "" => chapter.path(),
@@ -65,7 +73,7 @@ pub fn broken(chapter: &Chapter) -> Vec<String> {
 
 fn why_broken(target: &Target) -> Option<String> {
     match target {
-        Target::Web => None,
+        Target::Web | Target::Timeline => None,
         Target::Playground(part) => {
             let tours =
                 std::fs::read_to_string(files::root().join("docs/playground/tours.js")).unwrap_or_default();

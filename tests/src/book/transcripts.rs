@@ -135,12 +135,13 @@ enum Token<'a> {
     Text(&'a str),
 }
 
-/// Stamp of the log; number with a unit; address; number; anything else.
+/// Stamp of the log; number with a unit; a row of `cowtop`'s map; address; number; anything else.
 static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
     let stamp = r"(?<stamp>\[ *\d+\.\d+\])";
     let measured = r"(?<measured>\d+(?:\.\d+)? ?(?:ns|us|µs|ms|s|MHz|kB|KiB|MiB|MB|%)\b)";
+    let map = r"(?<map>\b[Tt][ofzs.+1-9 ]{30,}$)";
     let address = r"(?<address>\b(?:0x)?[0-9a-f]{5,16}\b)";
-    let all = format!(r"{stamp}|{measured}|{address}|(?<number>\b\d+\b)|(?<text>\w+|\S)");
+    let all = format!(r"{stamp}|{measured}|{map}|{address}|(?<number>\b\d+\b)|(?<text>\w+|\S)");
     Regex::new(&all).expect("a regular expression")
 });
 
@@ -152,7 +153,8 @@ fn tokens(text: &str, figures: Figures) -> Vec<(usize, Token<'_>)> {
         for token in TOKENS.captures_iter(line) {
             let whole = token.get(0).expect("a match").as_str();
             let has_digit = whole.bytes().any(|byte| byte.is_ascii_digit());
-            let is_figure = figures == Figures::Vary && whole.parse::<u64>().is_ok();
+            let is_figure =
+                figures == Figures::Vary && (whole.parse::<u64>().is_ok() || token.name("map").is_some());
             let token = if is_figure || token.name("stamp").is_some() || token.name("measured").is_some() {
                 Token::Measured
             } else if token.name("address").is_some() && has_digit {
