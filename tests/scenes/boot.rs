@@ -125,9 +125,13 @@ fn to_shell_and_off(stage: &mut Stage, machine: &Machine) -> Result<()> {
 }
 
 /// A run that is recorded here is done again by the playground's machine, record by record, and ends with the tables that /proc shows.
+/// `RECORDING=file` keeps it: that of the playground was made so.
 fn expect_replayed(shell: &mut Session) -> Result<()> {
     shell.check("cowtrace -r /tmp/recording; echo status $?", "^status 0$")?;
     let recording = shell.run("cat /tmp/recording")?;
+    if let Some(path) = std::env::var_os("RECORDING") {
+        std::fs::write(path, &recording)?;
+    }
     let mut kernel = playground::Kernel::boot_recording(&recording).map_err(anyhow::Error::msg)?;
     let mut forks = 0;
     while let Ok(report) = kernel.perform("n") {

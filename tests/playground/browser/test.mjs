@@ -11,7 +11,7 @@ import { moving, still } from "./picture.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const BROWSERS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
-const RECORDING = resolve("tests/playground/tests/recordings/virt.txt");
+const RECORDING = resolve("tests/playground/tests/recordings/raspi4b.txt");
 const CLICKS = Number(process.env.CLICKS ?? 10_000);
 const folder = resolve(process.argv[2]);
 const address = pathToFileURL(`${folder}/index.html`).href;

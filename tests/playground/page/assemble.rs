@@ -18,7 +18,7 @@ const HEART: &str = "kernel/mm/src";
 const SABOTAGES: &str = "tests/machine/src/sabotage.rs";
 
 /// A run that was recorded, to look at without a board.
-const RECORDING: &str = "tests/playground/tests/recordings/virt.txt";
+const RECORDING: &str = "tests/playground/tests/recordings/raspi4b.txt";
 
 /// What the page shows of this repository.
 #[derive(Serialize)]
