@@ -13,8 +13,8 @@ static PATTERNS: LazyLock<[Regex; 2]> = LazyLock::new(|| {
     [ending, quoted].map(|pattern| Regex::new(pattern).expect("a regular expression"))
 });
 
-/// What is in a name that stands for any.
-const ANY: &[&str] = &["NAME", "anywhere/"];
+/// What is in a name that stands for any, and the timeline that `make book` draws.
+const ANY: &[&str] = &["NAME", "anywhere/", "trace.svg"];
 
 /// Every file and folder of the tree, by its path from the root.
 pub fn tree(root: &Path) -> BTreeSet<String> {

@@ -135,7 +135,9 @@ fn expect_replayed(shell: &mut Session) -> Result<()> {
     let mut kernel = playground::Kernel::boot_recording(&recording).map_err(anyhow::Error::msg)?;
     let mut forks = 0;
     while let Ok(report) = kernel.perform("n") {
-        forks += usize::from(report.sentence.contains("call: clone"));
+        let told = report.sentence;
+        let has_shared = told.contains(" shared_tables=") && !told.contains(" shared_tables=0");
+        forks += usize::from(told.contains("call: clone") && has_shared);
     }
     ensure!(
         kernel.mmu().complaint().is_none(),

@@ -18,6 +18,30 @@ pub struct Footprint {
 }
 
 impl AddressSpace {
+    /// Tables, below the root, that other spaces have as well: right after a fork those that it shared. What a shared table leads to
+    /// is shared with it. So many tables of this space's own are looked into that a sample is; after a fork that is its stack's path.
+    pub fn shared_tables<M: Mmu>(&self, memory: &Memory<M>) -> u64 {
+        let frames = memory.frames();
+        let below = |table| {
+            let used = frames.occupancy(table).used();
+            let entries = used.map(move |index| memory.mmu().load(table, index));
+            let valid = entries.filter(|entry| entry.is_valid());
+            valid.map(|entry| entry.frame())
+        };
+        let (mut shared, mut looked) = (0, 0);
+        for table in below(self.tables.root()) {
+            if frames.count(table) > 1 {
+                shared += 1 + frames.occupancy(table).valid() as u64;
+            } else if looked < SAMPLE {
+                for table in below(table) {
+                    looked += 1;
+                    shared += u64::from(frames.count(table) > 1);
+                }
+            }
+        }
+        shared
+    }
+
     /// What it holds, by the counts that each table keeps of its entries: at most 512 tables of level 2 and some of level 3 are
     /// asked.
     pub fn footprint<M: Mmu>(&self, memory: &Memory<M>) -> Footprint {

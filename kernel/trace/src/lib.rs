@@ -50,9 +50,17 @@ pub fn look(thread: &Thread, context: &UserContext) {
     let seen = ring::Glance::now(thread);
     let last = ring::look(&seen);
     let counts = last.as_ref().map(|last| seen.counts.since(&last.counts));
-    let Some(what) = what_of(thread.take_note(), context, counts.as_ref()) else {
+    let Some(mut what) = what_of(thread.take_note(), context, counts.as_ref()) else {
         return;
     };
+    if let What::Call { shared_tables, .. } = &mut what
+        && counts.as_ref().is_some_and(|counts| counts.get(Event::Fork) > 0)
+    {
+        // Counted here, so that fork itself counts nothing.
+        *shared_tables = thread
+            .process()
+            .with_space(|space| space.shared_tables(memory::get()));
+    }
     let result = result_of(&what, counts.as_ref());
     let span = Span {
         // It left EL0 so long after the last look as it ran there.
@@ -142,6 +150,7 @@ fn what_of([word, about]: [u64; 2], context: &UserContext, counts: Option<&Event
             } else {
                 context.sp
             },
+            shared_tables: None,
         });
     }
     if word != 0 {

@@ -56,6 +56,8 @@ pub enum What {
         result: u64,
         /// What else decides what it does: the stack pointer of who forks, the flags of mmap(2).
         more: u64,
+        /// Tables that who has forked shares now, with the child or with others.
+        shared_tables: Option<u64>,
     },
     /// Any other call, in which the kernel made pages of the program accessible before it went there.
     Access {
@@ -170,6 +172,7 @@ impl fmt::Display for What {
                 arguments: [a, b, c],
                 result,
                 more,
+                shared_tables,
             } => {
                 to.write_str("call: ")?;
                 name_call(*number, to)?;
@@ -179,9 +182,13 @@ impl fmt::Display for What {
                     value => write!(to, "{value:#x}")?,
                 }
                 match *number {
-                    nr::CLONE | nr::CLONE3 => write!(to, " sp={more:#x}"),
-                    nr::MMAP => write!(to, " flags={more:#x}"),
-                    _ => Ok(()),
+                    nr::CLONE | nr::CLONE3 => write!(to, " sp={more:#x}")?,
+                    nr::MMAP => write!(to, " flags={more:#x}")?,
+                    _ => {}
+                }
+                match shared_tables {
+                    Some(tables) => write!(to, " shared_tables={tables}"),
+                    None => Ok(()),
                 }
             }
             What::Access { number } => {

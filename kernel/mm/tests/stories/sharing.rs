@@ -347,3 +347,21 @@ fn a_table_write_protected_by_another_is_not_opened_with_its_neighbour() {
     assert_eq!((load(&world, 0, 0), load(&world, 1, 1)), (1, 2));
     world.finish();
 }
+
+/// What a fork shares is counted from the references of tables; who copies a table shares it no more.
+#[test]
+fn the_tables_that_a_fork_shares_are_counted() {
+    let (world, parent) = parent_of_eight_pages();
+    let shared = |cpu, space: &Rc<Space>| {
+        world
+            .with_space(cpu, space, |inner| inner.shared_tables(&world.memory))
+            .expect("nobody has locked it")
+    };
+    assert_eq!(shared(0, &parent), 0);
+    let child = fork_to(&world, &parent, 1);
+    // That of level 2, and that of level 3 below it.
+    assert_eq!((shared(0, &parent), shared(1, &child)), (2, 2));
+    store(&world, 1, 0, 0x10);
+    assert_eq!((shared(0, &parent), shared(1, &child)), (0, 0));
+    world.finish();
+}
