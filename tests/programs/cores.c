@@ -437,6 +437,16 @@ static long faults_so_far(void) {
     return usage.ru_minflt;
 }
 
+// So many faults must have been spurious: real TLBs show 33 to 70 in a run of random operations, where QEMU shows hardly any.
+enum { MANY = 33 };
+
+// Whether to go on: for that many, who has not seen them yet tries ten times as often.
+static int is_enough(long pages, long spurious_before) {
+    int can_see = is_holstein() && processors() > 1;
+    int has_many = !can_see || counted("faults_spurious") - spurious_before >= MANY;
+    return pages >= (has_many ? rounds : 10 * rounds);
+}
+
 static void fault_together(void) {
     enum { BYTES = TOGETHER * PAGE };
     arena = map_at(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE);
@@ -446,7 +456,7 @@ static void fault_together(void) {
     one_turn(); // to warm up
     long filled = counted("zero_filled"), copied = counted("cow_copied"), spurious = counted("faults_spurious");
     long empty_turns = 0, shared_turns = 0, faults = faults_so_far();
-    for (; (empty_turns + shared_turns) * TOGETHER < rounds; empty_turns++, shared_turns++) {
+    for (; !is_enough((empty_turns + shared_turns) * TOGETHER, spurious); empty_turns++, shared_turns++) {
         if (madvise(arena, BYTES, MADV_DONTNEED) != 0) wrong++;
         one_turn();
         turn_on_shared_pages();
@@ -462,7 +472,7 @@ static void fault_together(void) {
         long noise = 64 + 16 * shared_turns;
         CHECK(filled + copied >= (empty_turns + shared_turns) * TOGETHER);
         CHECK(filled + copied <= (empty_turns + shared_turns) * TOGETHER + noise);
-        CHECK(processors() == 1 || spurious > 0);
+        CHECK(processors() == 1 || spurious >= MANY);
     }
     is_over = 1;
     meet(&together, 2);

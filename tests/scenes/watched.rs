@@ -19,7 +19,7 @@ pub const SCENES: &[Scene] = &[
         watch(stage, |stage| memory::bytes(stage, &Machine::Virt(small()), 60))
     }),
     // Two processors fault on the same pages at once: the second finds what it asks for made, and its fault is answered as a spurious
-    // one. The program fails if there was none.
+    // one. The program counts them by /proc/vmstat and fails if there were not many.
     scene("watched.spurious", |stage| {
         watch(stage, |stage| {
             cores::on_virt(stage, "", "fault_together", 3_000, 1)
