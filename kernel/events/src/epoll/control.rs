@@ -91,7 +91,7 @@ impl Epoll {
         self.lists.insert(&item)?;
         let watched = file
             .watch(item.clone())
-            .and_then(|()| item.enter_queues(file, event.events));
+            .and_then(|()| item.enter_first_queues(file, event.events));
         watched.inspect_err(|_| item.leave())?;
         item.look();
         Ok(())
@@ -140,6 +140,16 @@ impl Epoll {
 }
 
 impl Item {
+    /// Of a new item, which stands in no queue yet: it stands in those of the file's that tell of `events`. `ENOMEM`: in some of them.
+    fn enter_first_queues(self: &Arc<Self>, file: &OpenFile, events: EpollEvents) -> Result<(), Errno> {
+        let queues = file.queues_to_wait_in()?;
+        let ways = Item::ways(&queues, events);
+        for (place, queue) in queues.iter().enumerate().filter(|&(place, _)| ways[place]) {
+            queue.map_or(Ok(()), |queue| queue.watch(self.clone(), place))?;
+        }
+        Ok(())
+    }
+
     /// Stands in those of the file's queues that tell of `events`, and in no other. `ENOMEM`: it stands where it stood, too.
     fn enter_queues(self: &Arc<Self>, file: &OpenFile, events: EpollEvents) -> Result<(), Errno> {
         let queues = file.queues_to_wait_in()?;

@@ -64,10 +64,12 @@ impl WaitQueue {
     /// `ENOMEM`.
     pub fn watch(&self, watcher: Arc<dyn Watcher>, place: usize) -> Result<(), Errno> {
         let mut made = None;
-        if self.sleepers.lock().watchers.is_none() {
-            made = Some(fallible::boxed_with(Watchers::new)?);
-        }
         let mut sleepers = self.sleepers.lock();
+        if sleepers.watchers.is_none() {
+            drop(sleepers);
+            made = Some(fallible::boxed_with(Watchers::new)?);
+            sleepers = self.sleepers.lock();
+        }
         if sleepers.watchers.is_none() {
             sleepers.watchers = made.take();
         }
@@ -75,6 +77,7 @@ impl WaitQueue {
             watchers.enter_member(watcher, |watcher| &watcher.places()[place]);
         }
         drop(sleepers);
+        drop(made);
         Ok(())
     }
 
