@@ -10,8 +10,8 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use machine::PROBES;
 use mm::{
-    Access, Evicted, Frame, Interrupted, NoMemory, Others, Outcome, PAGE_SHIFT, PAGE_SIZE, PageError,
-    PageRange, Reading, Refusal, Slot, SwapDevice, USER_END, VirtAddr,
+    Access, Evicted, Frame, Interrupted, NextInLine, NoMemory, Others, Outcome, PAGE_SHIFT, PAGE_SIZE,
+    PageError, PageRange, Reading, Refusal, Slot, SwapDevice, USER_END, VirtAddr,
 };
 use serde::Serialize;
 use spin::Mutex;
@@ -123,14 +123,21 @@ impl Kernel {
         }
     }
 
-    /// The device writes all that waits for it; frames that nobody maps are free then.
+    /// The device writes all that waits for it and that nobody maps any more; its frames are free then.
     pub fn write_out(&mut self) -> Report {
         let memory = Rc::clone(&self.memory);
         let (swap, frames, mmu) = (memory.swap(), memory.frames(), memory.mmu());
         let before = frames.free_count();
         let mut written = 0;
         self.in_kernel(0, || {
-            while let Some(outgoing) = swap.begin_write(frames) {
+            // What others have let go of meanwhile waits in line again.
+            while !swap.drop_unused(frames, mmu, SLOTS as usize).1 {}
+            loop {
+                let outgoing = match swap.begin_write(frames) {
+                    NextInLine::Page(outgoing) => outgoing,
+                    NextInLine::Later => continue,
+                    NextInLine::Nobody => break,
+                };
                 let (Frame(frame), slot) = (outgoing.frame, outgoing.slot);
                 mmu.note(|| format!("the device writes frame {frame:x} to slot {}", slot.offset()));
                 self.device.0.lock().insert(slot, mmu.read_frame(outgoing.frame));
