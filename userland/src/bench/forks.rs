@@ -59,7 +59,8 @@ fn fork_huge(settings: &Settings, report: &mut Report) -> Result<()> {
     fork_row(report, &format!("fork_huge/{SIZE}"), settings.repeats)
 }
 
-fn fork_row(report: &mut Report, name: &str, repeats: usize) -> Result<()> {
+/// One line of a fork in the process as it is.
+pub(super) fn fork_row(report: &mut Report, name: &str, repeats: usize) -> Result<()> {
     report.measure(name, 1, repeats, |meter| {
         let child = Waiting::fork(meter)?;
         child.settle()?;

@@ -4,7 +4,7 @@
 //! the times to the [`report::Report`], which prints a line that machines read. Under QEMU's `-icount shift=0,sleep=off`
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
-//! Rows by theme: [`calls`], [`faults`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`],
+//! Rows by theme: [`calls`], [`faults`], [`swapping`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`],
 //! [`transfers`], [`waiting`], [`footprint`], [`parallel`]; the curves: [`areas`], [`names`], [`crowds`]; and [`lines`], for a machine that counts those. What the [`processor`] itself
 //! counts is read where the kernel lets a program do that.
 
@@ -30,6 +30,7 @@ pub mod serving;
 pub mod settings;
 pub mod snapshot;
 mod sockets;
+pub mod swapping;
 pub mod transfers;
 pub mod waiting;
 pub mod work;
@@ -60,6 +61,7 @@ pub fn rows() -> Vec<Row> {
         sockets::ROWS,
         network::ROWS,
         faults::ROWS,
+        swapping::ROWS,
         work::ROWS,
         snapshot::ROWS,
         serving::ROWS,
