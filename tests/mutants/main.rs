@@ -18,7 +18,9 @@ use anyhow::{Context, Result, ensure};
 use litmus::order::Order;
 use play::{Verdict, Work};
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::hash::{Hash, Hasher};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use table::Row;
@@ -279,6 +281,18 @@ fn judge(original: &Original, mutant: &[(Site, Mutation)], listed: Listed) -> Re
     Ok(row(last.0, last.1))
 }
 
+/// Prints lines, for as long as somebody reads them.
+fn print(lines: impl Iterator<Item = impl Display>) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        match writeln!(out, "{line}") {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
+            written => written?,
+        }
+    }
+    Ok(())
+}
+
 fn run() -> Result<bool> {
     let choice = choice();
     if choice.is_of_rules {
@@ -292,10 +306,10 @@ fn run() -> Result<bool> {
     let mutants = mutants(&sites, &choice.text);
     ensure!(!mutants.is_empty(), "no mutant's line contains {:?}", choice.text);
     if choice.is_list_only {
-        mutants
+        let lines = mutants
             .iter()
-            .for_each(|(site, mutation)| println!("{:#x} {}", site.address, line(site, mutation)));
-        return Ok(true);
+            .map(|(site, mutation)| format!("{:#x} {}", site.address, line(site, mutation)));
+        return print(lines).map(|()| true);
     }
     if choice.is_unplayed {
         let tried = deletions::try_all(
@@ -304,7 +318,7 @@ fn run() -> Result<bool> {
             &kept::list()?,
             &sites,
         );
-        tried.unnoticed.iter().for_each(|line| println!("{line}"));
+        print(tried.unnoticed.iter())?;
         println!(
             "{} of {} deletions are noticed by nobody without a boot",
             tried.unnoticed.len(),

@@ -149,7 +149,6 @@ const REASONS: &[(&[&str], &str)] = &[
         "unseen: as in boot/mod::install",
     ),
     (&["start_secondary #1", "ISB"], "unseen: as in boot/mod::install"),
-    (&["start_secondary #1", "TLBI"], "unseen: as in boot/mod::install"),
     (
         &["board/selftest::perform", "ISB"],
         "unseen: QEMU reads its counter in program order",

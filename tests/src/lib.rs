@@ -35,6 +35,7 @@ pub mod stage;
 pub mod timeline;
 pub mod watch;
 mod watched_sites;
+pub mod words;
 
 pub use library::Library;
 pub use qemu::{Clock, Gic, Machine, Virt};

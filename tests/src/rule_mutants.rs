@@ -289,7 +289,8 @@ pub const ALL: &[RuleMutant] = &[
         rule: "FRAME-NOT-ORDERED",
         change: Change::None(
             "a frame changes hands behind the DSB of a flush, or by way of an end of a process, which has barriers of its own: what counts it \
-             may be relaxed, and the frame is still taken behind all that was done with it",
+             may be relaxed, and the frame is still taken behind all that was done with it. It fires in the checker's own test \
+             (a_frame_is_taken_behind_what_others_did_with_it), where the flush is local or the count is not acquired",
         ),
         work: "",
     },

@@ -3,6 +3,7 @@
 
 mod bare;
 mod line;
+mod words;
 
 use crate::execution::Answer;
 use anyhow::{Context, Result, bail, ensure};
@@ -10,6 +11,7 @@ pub use bare::plain;
 use line::{Line, cells, is_column, mnemonic, outside_quotes};
 use std::fmt::Write;
 use std::path::Path;
+pub use words::{Touch, Word};
 
 /// An order, with the sabotages of it.
 #[derive(Clone, Default, Debug)]
@@ -30,6 +32,8 @@ pub struct Order {
     pub accesses: Vec<Access>,
     /// Pairs of tags of which the second one need not follow the first in the kernel, and why the order holds all the same.
     pub apart: Vec<(String, String, String)>,
+    /// What the kernel's source calls a location.
+    words: Vec<(String, Vec<String>)>,
     /// Why what no `code` line names may order something too.
     pub unnamed: Option<String>,
     /// Why it may rest on what a load's value goes into.
@@ -147,6 +151,9 @@ impl Order {
             _ => {
                 if let Some(tag) = word.strip_prefix("code ") {
                     self.take_code(tag.trim(), rest)?;
+                } else if let Some(location) = word.strip_prefix("word ") {
+                    let names = rest.split(',').map(|name| name.trim().to_owned()).collect();
+                    self.words.push((location.trim().to_owned(), names));
                 } else if let Some(tags) = word.strip_prefix("apart ") {
                     self.take_apart(tags, rest)?;
                 } else if let Some(tag) = word.strip_prefix("without ") {

@@ -147,6 +147,8 @@ impl Mmu for SoftMmu {
     fn sync_icache(&self, frame: Frame) {
         self.execute(|cost| cost.dsbs += 2);
         self.step(|machine, cpu| machine.maintain_icache(cpu, frame.0));
+        // The kernel may write to the frame before it is noted that this was done.
+        self.interrupt();
     }
 }
 

@@ -16,6 +16,7 @@
 extern crate alloc;
 
 pub mod decode;
+pub mod greed;
 mod hardware;
 mod history;
 mod machine;
@@ -26,6 +27,7 @@ pub mod sabotage;
 // It hashes with the host's library.
 #[cfg(not(target_family = "wasm"))]
 pub mod shape;
+mod stale;
 mod tlb;
 mod trace;
 mod view;
@@ -38,6 +40,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::panic::Location;
+use greed::{Greed, Luck};
 pub use history::Event;
 use machine::{CountOf, Machine};
 pub use machine::{FRAME_WORDS, PROBES};
@@ -73,6 +76,8 @@ pub enum Temper {
     Unkind,
     /// They use what their TLBs hold, and walk when that is nothing.
     Plain,
+    /// They remember all that the architecture allows, at each step, and no dice fall ([`greed`]).
+    Greedy,
 }
 
 impl SoftMmu {
@@ -116,7 +121,21 @@ impl SoftMmu {
 
     /// What the processors are like from now on.
     pub fn set_temper(&self, temper: Temper) {
-        self.machine.borrow_mut().is_plain = temper == Temper::Plain;
+        let mut machine = self.machine.borrow_mut();
+        machine.is_plain = temper == Temper::Plain;
+        machine.greed = (temper == Temper::Greedy).then(Greed::default);
+    }
+
+    /// Which translation an access of a greedy processor uses from now on.
+    pub fn set_luck(&self, luck: Luck) {
+        if let Some(greed) = &mut self.machine.borrow_mut().greed {
+            greed.luck = luck;
+        }
+    }
+
+    /// Whether `cpu` could use a translation of an address that does not let the access through.
+    pub fn may_refuse(&self, cpu: usize, address: VirtAddr, access: Access) -> bool {
+        self.machine.borrow_mut().may_refuse(cpu, address.0, access)
     }
 
     /// What other processors do in the middle of a step of this one: called around the machine's steps.
@@ -188,6 +207,7 @@ impl SoftMmu {
         machine.check_activation(root.0, asid.0);
         let cpu = self.cpu.get();
         machine.cpus[cpu].ttbr0 = Some((root.0, asid.0));
+        machine.tables_changed();
         machine.cpus[cpu].is_leaving = false;
         // What the root ran under before is nobody's.
         for other in &mut machine.cpus {
@@ -259,7 +279,7 @@ impl SoftMmu {
             if candidates.is_empty() {
                 return None;
             }
-            machine.random.pick(&candidates)
+            machine.choose(&candidates, access)
         };
         if !chosen.grants(access) || !machine.has(chosen.frame) {
             return None;
@@ -338,7 +358,7 @@ impl SoftMmu {
 
     /// Between two reads others act, too, but less often: a table has many entries.
     fn interrupt_reading(&self) {
-        if self.interrupts_each_read.get() || self.machine.borrow_mut().random.one_in(30) {
+        if self.interrupts_each_read.get() || self.machine.borrow_mut().throws_one_in(30) {
             self.interrupt();
         }
     }

@@ -2,6 +2,7 @@
 //! thrown: the heart runs on to the end of its step, and the test asks for the complaint then.
 
 use crate::decode::output;
+use crate::greed::Greed;
 use crate::history::{Event, History};
 use crate::random::Random;
 use crate::sabotage::Sabotage;
@@ -80,6 +81,8 @@ pub struct Machine {
     pub cpus: Vec<Cpu>,
     /// Its processors use what their TLBs hold, and nothing else.
     pub is_plain: bool,
+    /// Its processors remember all that they can.
+    pub greed: Option<Greed>,
     /// The adversary's dice.
     pub random: Random,
     /// Addresses that speculation likes, most wanted last.
@@ -107,6 +110,7 @@ impl Machine {
             frames: vec![FrameState::default(); frames],
             cpus: (0..cpus).map(|_| Cpu::default()).collect(),
             is_plain: false,
+            greed: None,
             random: Random::new(seed),
             hot: Vec::new(),
             sabotage: None,
@@ -324,6 +328,7 @@ impl Machine {
 
     /// Drops what `scope` names and was remembered up to `until`.
     pub fn forget(&mut self, cpu: usize, scope: Scope, until: u64) {
+        self.tables_changed();
         for entry in self.cpus[cpu].tlb.invalidate(scope, until) {
             let (to, from) = (self.slot(output(entry.raw)), self.slot(entry.table));
             self.frames[to].reached -= 1;

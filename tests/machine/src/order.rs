@@ -44,6 +44,7 @@ impl Machine {
         }
         self.check_store(cpu, table, index, if old == JUNK { 0 } else { old }, new);
         self.set_word(table, index, new);
+        self.tables_changed();
         if (old | new) & 1 == 0 {
             // Whichever of the two a walker finds, it finds nothing.
             return;
@@ -307,7 +308,7 @@ impl Machine {
     /// What a walker may find in an entry: the word, or one that a pending store has not yet replaced for it.
     pub fn visible(&mut self, table: u32, index: usize) -> u64 {
         let now = self.word(table, index);
-        if self.is_plain {
+        if self.is_plain || self.greed.is_some() {
             return now;
         }
         let pending = self.cpus.iter().flat_map(|cpu| &cpu.stores);

@@ -4,11 +4,10 @@
 //! descriptor by itself (Arm ARM D8.13.2, "TLB entries caching intermediate levels"). Both are modelled at once: all
 //! combinations that some real machine could use are candidates, and the adversary takes whichever it likes.
 
-use crate::decode::{Limits, Meaning, Rights, decode, effective, output};
+use crate::decode::{Limits, Meaning, Rights, decode, effective};
 use crate::machine::{JUNK, Machine};
 use crate::tlb::{Cached, shift};
 use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
 use mm::Access;
 
@@ -35,6 +34,17 @@ impl Candidate {
 /// Index of `address` in a table of `level`.
 pub fn index(address: u64, level: u8) -> usize {
     (address >> shift(level) & 511) as usize
+}
+
+/// Where a walk is.
+#[derive(Clone, Copy)]
+pub(crate) struct Step {
+    pub level: u8,
+    pub table: u32,
+    /// The limits of the levels above.
+    pub above: Limits,
+    /// When what it began with was read.
+    pub stamp: u64,
 }
 
 /// A table that a walk has come to: whose level-2 descriptor said so, under which limits.
@@ -81,6 +91,9 @@ impl Machine {
 
     /// Some processors walk for some addresses, because they feel like it. A plain one does not.
     pub fn speculate(&mut self) {
+        if self.greed.is_some() {
+            return self.remember_all();
+        }
         if self.is_plain {
             return;
         }
@@ -115,6 +128,9 @@ impl Machine {
         let Some((root, asid)) = self.cpus[cpu].ttbr0 else {
             return;
         };
+        if self.greed.is_some() {
+            return self.walk_each_way(cpu, (root, asid), address);
+        }
         if self.is_plain && self.held(cpu, asid, address).is_some() {
             return;
         }
@@ -123,33 +139,60 @@ impl Machine {
             let Some(raw) = self.read_for_walk(table, index(address, level)) else {
                 return;
             };
-            let meaning = decode(level, raw);
-            match meaning {
-                Meaning::Invalid => return,
-                Meaning::Wrong(why) => {
-                    return self
-                        .complain(|| format!("walk of {address:#x}: {raw:#x} at level {level}: {why}"));
-                }
-                Meaning::Table(frame, _) | Meaning::Page(frame, _) if !self.has(frame) => {
-                    return self.complain(|| format!("walk of {address:#x}: {raw:#x} leads out of RAM"));
-                }
-                _ => {}
-            }
-            let life = self.life(table);
-            let entry = Cached {
-                raw,
-                above,
+            let step = Step {
+                level,
                 table,
-                index: index(address, level) as u16,
-                life,
+                above,
                 stamp,
             };
-            self.remember(cpu, asid, level, address, entry);
-            let Meaning::Table(next, limits) = meaning else {
+            let Some(next) = self.step_of_walk(cpu, asid, address, step, raw) else {
                 return;
             };
-            (level, table, above) = (level + 1, next, above.and(limits));
+            (level, table, above) = (next.level, next.table, next.above);
         }
+    }
+
+    /// A walk that has come to a table finds `raw` there: it is remembered, and the walk goes on if it is a table's descriptor.
+    pub(crate) fn step_of_walk(
+        &mut self,
+        cpu: usize,
+        asid: u16,
+        address: u64,
+        at: Step,
+        raw: u64,
+    ) -> Option<Step> {
+        let level = at.level;
+        let meaning = decode(level, raw);
+        match meaning {
+            Meaning::Invalid => return None,
+            Meaning::Wrong(why) => {
+                self.complain(|| format!("walk of {address:#x}: {raw:#x} at level {level}: {why}"));
+                return None;
+            }
+            Meaning::Table(frame, _) | Meaning::Page(frame, _) if !self.has(frame) => {
+                self.complain(|| format!("walk of {address:#x}: {raw:#x} leads out of RAM"));
+                return None;
+            }
+            _ => {}
+        }
+        let entry = Cached {
+            raw,
+            above: at.above,
+            table: at.table,
+            index: index(address, level) as u16,
+            life: self.life(at.table),
+            stamp: at.stamp,
+        };
+        self.remember(cpu, asid, level, address, entry);
+        let Meaning::Table(next, limits) = meaning else {
+            return None;
+        };
+        Some(Step {
+            level: level + 1,
+            table: next,
+            above: at.above.and(limits),
+            ..at
+        })
     }
 
     fn start_of_walk(&mut self, cpu: usize, root: u32, asid: u16, address: u64) -> (u8, u32, Limits, u64) {
@@ -170,7 +213,7 @@ impl Machine {
     }
 
     /// One read of a table by a walker.
-    fn read_for_walk(&mut self, table: u32, index: usize) -> Option<u64> {
+    pub(crate) fn read_for_walk(&mut self, table: u32, index: usize) -> Option<u64> {
         if self.count(table) == 0 {
             self.complain(|| format!("a walker reads table {table:#x}, which is free"));
             return None;
@@ -193,13 +236,14 @@ impl Machine {
                 continue;
             };
             add(&mut first_limits, limits);
-            let second = self.visible(table, index(address, 2));
-            if let Meaning::Table(table, own) = decode(2, second) {
-                tables.push(LastTable {
-                    table,
-                    own,
-                    above: limits,
-                });
+            for second in self.found_by_walkers(table, index(address, 2)) {
+                if let Meaning::Table(table, own) = decode(2, second) {
+                    tables.push(LastTable {
+                        table,
+                        own,
+                        above: limits,
+                    });
+                }
             }
         }
         for entry in self.cpus[cpu].tlb.space(asid).find(2, address) {
@@ -215,7 +259,7 @@ impl Machine {
     }
 
     fn first_level(&mut self, cpu: usize, asid: u16, root: u32, address: u64) -> Vec<u64> {
-        let mut firsts = vec![self.visible(root, index(address, 1))];
+        let mut firsts = self.found_by_walkers(root, index(address, 1));
         for entry in self.cpus[cpu].tlb.space(asid).find(1, address) {
             add(&mut firsts, entry.raw);
         }
@@ -249,16 +293,17 @@ impl Machine {
             .filter(|last| self.has(last.table))
             .collect::<Vec<_>>()
         {
-            let raw = self.visible(last.table, index(address, 3));
-            if let Meaning::Page(frame, own) = decode(3, raw) {
-                add(&mut pages, (frame, own));
-                add(
-                    &mut found,
-                    Candidate {
-                        frame,
-                        rights: effective(own, last.above.and(last.own)),
-                    },
-                );
+            for raw in self.found_by_walkers(last.table, index(address, 3)) {
+                if let Meaning::Page(frame, own) = decode(3, raw) {
+                    add(&mut pages, (frame, own));
+                    add(
+                        &mut found,
+                        Candidate {
+                            frame,
+                            rights: effective(own, last.above.and(last.own)),
+                        },
+                    );
+                }
             }
         }
         for first in firsts {
@@ -276,67 +321,6 @@ impl Machine {
             }
         }
         found
-    }
-
-    /// Complains where a processor could reach, for `address` under `asid`, what the tables under `root` do not grant.
-    /// Meant for moments when nobody is at work on the space.
-    pub fn check_address(&mut self, cpu: usize, asid: u16, root: u32, address: u64) {
-        let right = self.truth(root, address);
-        for candidate in self.candidates(cpu, asid, root, address) {
-            let fits = match right {
-                Some(right) => candidate.frame == right.frame && candidate.rights.is_within(right.rights),
-                None => candidate.rights == Rights::NONE,
-            };
-            if !fits {
-                self.complain(|| {
-                    format!(
-                        "cpu {cpu} asid {asid} could use a stale entry for {address:#x}: it gives {candidate:x?}, \
-                         the tables give {right:x?}"
-                    )
-                });
-            }
-        }
-    }
-
-    /// Complains if `cpu` could write, to any page that it remembers of `asid`, what the tables do not let it write.
-    pub fn check_writes(&mut self, cpu: usize, asid: u16, root: u32) {
-        let pages: Vec<u64> = self.cpus[cpu].tlb.space(asid).pages().collect();
-        for address in pages {
-            let right = self.truth(root, address).filter(|right| right.rights.write);
-            let candidates = self.candidates(cpu, asid, root, address);
-            let mut writable = candidates.into_iter().filter(|candidate| candidate.rights.write);
-            if let Some(wrong) =
-                writable.find(|candidate| right.map(|right| right.frame) != Some(candidate.frame))
-            {
-                self.complain(|| {
-                    format!("a subtree of asid {asid} is opened over a stale leaf: cpu {cpu} writes {wrong:x?} at {address:#x}")
-                });
-            }
-        }
-    }
-
-    /// [`Machine::check_address`] for all that `cpu` remembers of `asid`, and for every remembered table that it is still the
-    /// one in the tree.
-    pub fn check_asid(&mut self, cpu: usize, asid: u16, root: u32) {
-        let space = self.cpus[cpu].tlb.space(asid);
-        let pages: Vec<u64> = space.pages().collect();
-        let tables: Vec<(u8, u64, u32)> = space
-            .all()
-            .filter(|(level, ..)| *level < 3)
-            .map(|(level, address, entry)| (level, address, output(entry.raw)))
-            .collect();
-        for address in pages {
-            self.check_address(cpu, asid, root, address);
-        }
-        for (level, address, table) in tables {
-            let right = self.table_for(root, address, level + 1);
-            self.complain_if(right != Some(table), || {
-                format!(
-                    "cpu {cpu} asid {asid} remembers table {table:#x} at level {level} for {address:#x}: \
-                     the tree has {right:x?}"
-                )
-            });
-        }
     }
 
     /// The table of `level` on the way to `address`.

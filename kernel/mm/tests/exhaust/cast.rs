@@ -20,6 +20,8 @@ pub enum Step {
     /// fork(2) with the stack on the first page.
     ForkWithStack,
     Store(u64),
+    /// The same, by the oldest that its processor remembers of the page, which may forbid it.
+    StoreByOld(u64),
     Load(u64),
     /// An instruction of the page is executed.
     Fetch(u64),
@@ -44,6 +46,12 @@ impl fmt::Display for Step {
             Step::Fork => write!(f, "forks"),
             Step::ForkWithStack => write!(f, "forks, with its stack on page {:#x}", PAGES[0]),
             Step::Store(page) => write!(f, "stores to page {page:#x}"),
+            Step::StoreByOld(page) => {
+                write!(
+                    f,
+                    "stores to page {page:#x}, by the oldest that its processor remembers"
+                )
+            }
             Step::Load(page) => write!(f, "loads from page {page:#x}"),
             Step::Fetch(page) => write!(f, "executes page {page:#x}"),
             Step::Unmap(page, number) => write!(f, "unmaps {number} {} at {page:#x}", pages(number)),
@@ -80,9 +88,12 @@ pub struct Cast {
     pub has_few_asids: bool,
     /// So many spaces live at once.
     pub spaces: usize,
-    /// So many steps far in `make test`, and in `make exhaust`.
+    /// So many steps far in `make test`, and in `make exhaust`; [`TO_THE_END`].
     pub depths: [u64; 2],
 }
+
+/// Until a step leads to no new state: then all histories are done, however long.
+pub const TO_THE_END: u64 = u64::MAX;
 
 /// Memory as programs use it.
 pub const MEMORY: Cast = Cast {
@@ -108,7 +119,84 @@ pub const MEMORY: Cast = Cast {
     of_thread: &[],
     has_few_asids: false,
     spaces: 3,
-    depths: [4, 5],
+    depths: [3, 5],
+};
+
+/// Two spaces with two pages, of two entries of the root.
+pub const PAIR: Cast = Cast {
+    name: "pair",
+    steps: &[
+        Step::Fork,
+        Step::Store(PAGES[0]),
+        Step::Store(PAGES[3]),
+        Step::Load(PAGES[0]),
+        Step::Unmap(PAGES[0], 1),
+        Step::Exit,
+    ],
+    of_thread: &[],
+    has_few_asids: false,
+    spaces: 2,
+    depths: [TO_THE_END; 2],
+};
+
+/// Two spaces with three pages, two of one table, and a stack.
+pub const LARGER_PAIR: Cast = Cast {
+    name: "larger pair",
+    steps: &[
+        Step::Fork,
+        Step::ForkWithStack,
+        Step::Store(PAGES[0]),
+        Step::Store(PAGES[1]),
+        Step::Store(PAGES[3]),
+        Step::Load(PAGES[0]),
+        Step::Unmap(PAGES[0], 1),
+        Step::Exit,
+    ],
+    of_thread: &[],
+    has_few_asids: false,
+    spaces: 2,
+    depths: [3, TO_THE_END],
+};
+
+/// Three spaces with one page that is stored to.
+pub const THREE: Cast = Cast {
+    name: "three",
+    steps: &[Step::Fork, Step::Store(PAGES[0]), Step::Exit],
+    of_thread: &[],
+    has_few_asids: false,
+    spaces: 3,
+    depths: [TO_THE_END; 2],
+};
+
+/// Two spaces with a page that goes out and comes in.
+pub const SWAPPED_PAIR: Cast = Cast {
+    name: "swapped pair",
+    steps: &[
+        Step::Fork,
+        Step::Store(PAGES[0]),
+        Step::PageOut(PAGES[0], 1),
+        Step::WriteOut,
+        Step::Exit,
+    ],
+    of_thread: &[],
+    has_few_asids: false,
+    spaces: 2,
+    depths: [TO_THE_END; 2],
+};
+
+/// Two threads on two processors in a space, and its child.
+pub const THREADS_PAIR: Cast = Cast {
+    name: "threads and a child",
+    steps: &[
+        Step::Fork,
+        Step::Store(PAGES[0]),
+        Step::Unmap(PAGES[0], 1),
+        Step::Exit,
+    ],
+    of_thread: &[Step::Store(PAGES[0]), Step::Load(PAGES[0])],
+    has_few_asids: false,
+    spaces: 2,
+    depths: [TO_THE_END; 2],
 };
 
 /// Pages go out and come in.
@@ -192,9 +280,20 @@ impl Cast {
     /// All that can be done next, while so many spaces may be there.
     pub fn acts(&self, spaces: usize) -> impl Iterator<Item = Act> {
         let (steps, of_thread) = (self.steps, self.of_thread);
-        let of_spaces = (0..spaces).flat_map(move |space| steps.iter().map(move |step| (space, *step)));
-        of_spaces.chain(of_thread.iter().map(|step| (SECOND_THREAD, *step)))
+        let of_spaces = (0..spaces).flat_map(move |space| each_way(steps).map(move |step| (space, step)));
+        of_spaces.chain(each_way(of_thread).map(|step| (SECOND_THREAD, step)))
     }
+}
+
+/// Each step, and each way that a processor may take it.
+fn each_way(steps: &[Step]) -> impl Iterator<Item = Step> {
+    let other_way = |step: &Step| match step {
+        Step::Store(page) => Some(Step::StoreByOld(*page)),
+        _ => None,
+    };
+    steps
+        .iter()
+        .flat_map(move |step| [Some(*step), other_way(step)].into_iter().flatten())
 }
 
 /// As a story: one line for each step.

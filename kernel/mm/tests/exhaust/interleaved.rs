@@ -5,6 +5,7 @@ use super::run::{Done, Run, perform};
 use super::{PAGES, number};
 use crate::lives::catch;
 use crate::world::{Space, Use, World};
+use machine::greed::Luck;
 use mm::VirtAddr;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -74,11 +75,16 @@ fn meddle(world: &World, cpu: usize, space: &Rc<Space>, step: Step) -> Done {
         return perform(world, cpu, space, step);
     }
     let (page, what) = match step {
-        Step::Store(page) => (page, Use::Store(world.fresh_value())),
+        Step::Store(page) | Step::StoreByOld(page) => (page, Use::Store(world.fresh_value())),
         Step::Load(page) => (page, Use::Load),
         _ => return Done::Nothing,
     };
+    // What has come in the meantime, or what was there before.
+    let is_old = matches!(step, Step::StoreByOld(_));
+    let luck = if is_old { Luck::Oldest } else { Luck::Youngest };
+    world.mmu().set_luck(luck);
     world.access_busy(cpu, space, VirtAddr(page), 0, what);
+    world.mmu().set_luck(Luck::Oldest);
     Done::Changed
 }
 
@@ -92,6 +98,9 @@ fn meddlers(space: usize) -> impl Iterator<Item = Second> {
         Step::Store(PAGES[0]),
         Step::Store(PAGES[1]),
         Step::Store(PAGES[3]),
+        Step::StoreByOld(PAGES[0]),
+        Step::StoreByOld(PAGES[1]),
+        Step::StoreByOld(PAGES[3]),
         Step::Load(PAGES[0]),
         Step::Load(PAGES[1]),
     ];

@@ -4,11 +4,13 @@ use super::PAGES;
 use super::cast::{Act, Cast, ELSEWHERE, SECOND_THREAD, Step, TEXT, WHOLE, bytes};
 use crate::world::operations::Mapping;
 use crate::world::{Settings, Space, Use, World};
+use machine::Temper;
+use machine::greed::Luck;
 use machine::sabotage::Sabotage;
 use machine::shape::Shape;
 use mm::{
-    Descriptor, Frame, Level, Others, PageRange, Placement, Portion, Protection, RemapPlacement, Sharing,
-    VirtAddr,
+    Access, Descriptor, Frame, Level, Others, PageRange, Placement, Portion, Protection, RemapPlacement,
+    Sharing, VirtAddr,
 };
 use std::rc::Rc;
 
@@ -35,6 +37,7 @@ impl Run {
             asid_limit: Some(limit),
             ..Settings::new(7)
         });
+        world.mmu().set_temper(Temper::Greedy);
         let hot = PAGES.into_iter().chain([ELSEWHERE]);
         world.mmu().set_hot(hot.chain(cast.further_pages()).collect());
         if cast.has_few_asids {
@@ -200,6 +203,14 @@ pub fn perform(world: &World, cpu: usize, space: &Rc<Space>, step: Step) -> Done
         }
         Step::Store(page) => {
             world.access(cpu, VirtAddr(page), 0, Use::Store(world.fresh_value()));
+        }
+        Step::StoreByOld(page) => {
+            if !world.mmu().may_refuse(cpu, VirtAddr(page), Access::Write) {
+                return Done::Nothing;
+            }
+            world.mmu().set_luck(Luck::Refused);
+            world.access(cpu, VirtAddr(page), 0, Use::Store(world.fresh_value()));
+            world.mmu().set_luck(Luck::Oldest);
         }
         Step::Load(page) => {
             world.access(cpu, VirtAddr(page), 0, Use::Load);

@@ -132,6 +132,39 @@ fn case_18_a_roll_over_between_a_tag_and_its_ttbr0() {
     world.finish();
 }
 
+/// write(2) to a page of a program's file in the middle of the fault by which somebody executes it, at each point: whoever maps it
+/// afterwards executes what was written. A page that was marked clean behind a write in between was taken for clean for ever.
+#[test]
+fn a_write_in_the_middle_of_a_cleaning_is_not_lost() {
+    let text = |world: &World| Mapping::of(&world.objects[0], 0, Protection::READ_EXECUTE, Sharing::Private);
+    let mut points = 0;
+    for at in 0.. {
+        let (world, space) = empty_parent(Settings::new(3));
+        let map = || world.map(0, &space, Placement::Fixed(PAGES), 1, &text(&world));
+        map().unwrap();
+        let seen = Rc::new(Cell::new(0));
+        let count = Rc::clone(&seen);
+        interrupt_with(&world, move |world| {
+            if count.replace(count.get() + 1) == at {
+                world.write_file(&world.objects[0], 0, 0, 0xbeef);
+            }
+        });
+        let outcome = world.fault(0, &space, PAGES, Access::Execute);
+        assert_eq!(outcome, Some(Outcome::Resolved(Resolution::SourceMapped)));
+        world.mmu().set_interloper(None);
+        world.unmap(0, &space, PageRange::new(PAGES, 0x1000).unwrap());
+        map().unwrap();
+        let found = world.access(0, PAGES, 0, Use::Fetch).value();
+        world.finish();
+        if seen.get() <= at {
+            break;
+        }
+        assert_eq!(found, 0xbeef, "written at point {at}");
+        points += 1;
+    }
+    assert!(points >= 3, "{points}");
+}
+
 /// CVE-2020-29374: a frame that the kernel holds across a fork is never taken for the last owner's.
 #[test]
 fn case_21_a_frame_held_by_the_kernel_is_not_reused_in_place() {
