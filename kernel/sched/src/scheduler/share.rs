@@ -32,8 +32,8 @@ use platform::ordered::Side;
 use platform::timer;
 
 /// A turn where one processor runs threads: how long a thread runs while others wait, in nanoseconds. As long as a server may have
-/// to wait for the child that saves it; Linux's base slice.
-const TURN_NANOS: u64 = 700_000;
+/// to wait for the child that saves it. Linux takes 700,000, but there a switch costs several times as much.
+const TURN_NANOS: u64 = 500_000;
 /// With more processors than these a turn grows no longer, as with Linux.
 const MOST_COUNTED: u32 = 8;
 /// How far those that compete may be apart, so that who lost some turns to whatever stops the machine gets them back.
