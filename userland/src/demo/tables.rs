@@ -118,7 +118,7 @@ pub fn shared_tables(story: &mut Story) -> Result<()> {
         "A parent with two corners of memory, 2 MiB apart, forks. Fork copies the root table (and the path to the \
          stack, Q11): every table below has two parents now, and is read-only from above (APTable). References are the \
          descriptors that point to a table or page (/proc/PID/translation): 2 to the first table that both use, and 1 to \
-         what is below it, which was not touched.",
+         what is below it, which was not touched; x2 in the picture.",
     );
     let child = Sibling::start(&mut |_| {
         memory.store(near, BY_CHILD);
@@ -136,26 +136,7 @@ pub fn shared_tables(story: &mut Story) -> Result<()> {
             tables_of("self", far)?,
             tables_of(&name, far)?,
         ];
-        let who = [
-            "parent, near corner",
-            "child,  near corner",
-            "parent, far corner",
-            "child,  far corner",
-        ];
-        for (who, walk) in who.iter().zip(&walks) {
-            let part = |entry: &Entry| {
-                format!(
-                    "{} {:x} ({} references)",
-                    ["", "L2 table", "L3 table", "page"][entry.level],
-                    entry.frame,
-                    entry.references
-                )
-            };
-            story.row(&format!(
-                "{who}: {}",
-                walk.iter().map(part).collect::<Vec<_>>().join("  ")
-            ));
-        }
+        picture(&walks).iter().for_each(|line| story.row(line));
         Ok(walks)
     };
     let before = show("After the fork:")?;
@@ -189,4 +170,54 @@ pub fn shared_tables(story: &mut Story) -> Result<()> {
     );
     child.end()?;
     Ok(())
+}
+
+/// The tables of parent and child below their roots, for a near and a far page, each table once. `walks`: those of the parent and of
+/// the child to the near page, then to the far one.
+fn picture([near, childs_near, far, childs_far]: &[Vec<Entry>; 4]) -> Vec<String> {
+    let upper = |walk: &[Entry]| walk.first().map(|entry| entry.frame);
+    let mut seen = Vec::new();
+    if upper(near) == upper(childs_near) {
+        return branch(["parent", "child"], [near, far], &mut seen);
+    }
+    let mut lines = branch(["parent", ""], [near, far], &mut seen);
+    lines.extend(branch(["child", ""], [childs_near, childs_far], &mut seen));
+    lines
+}
+
+/// What hangs below one table of level 2, which one or two processes have. Tables that were `seen` stand above already.
+fn branch(names: [&str; 2], walks: [&Vec<Entry>; 2], seen: &mut Vec<u64>) -> Vec<String> {
+    let text = |walk: &[Entry], level: usize, name: &str| {
+        let known = walk.get(level);
+        known.map_or("?".to_string(), |entry| {
+            format!("{name} {:x} x{}", entry.frame, entry.references)
+        })
+    };
+    let mut below = walks.iter().zip(["near", "far"]).map(|(walk, name)| {
+        let table = walk.get(1).map_or(0, |entry| entry.frame);
+        if seen.contains(&table) {
+            return format!("L3 {table:x}, the one above");
+        }
+        seen.push(table);
+        let page = text(walk, 2, &format!("{name} page"));
+        format!("{} -- {page}", text(walk, 1, "L3"))
+    });
+    let is_shared = !names[1].is_empty();
+    let middle = text(walks[0], 0, "L2");
+    let stem = |mark| if is_shared { mark } else { "-----" };
+    let first = format!(
+        "{:<6} {} {middle} --+-- {}",
+        names[0],
+        stem("--+--"),
+        below.next().unwrap_or_default()
+    );
+    let second = format!(
+        "{:<6} {} {:width$}   +-- {}",
+        names[1],
+        if is_shared { "--+  " } else { "     " },
+        "",
+        below.next().unwrap_or_default(),
+        width = middle.len()
+    );
+    Vec::from([first, second])
 }
