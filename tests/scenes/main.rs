@@ -39,6 +39,7 @@ mod proc;
 mod processors;
 mod pthreads;
 mod ram;
+mod random_files;
 mod release;
 mod rights;
 mod scheduling;
@@ -78,6 +79,7 @@ fn all() -> Vec<Scene> {
         fat_files::SCENES,
         console::SCENES,
         ram::SCENES,
+        random_files::SCENES,
         proc::SCENES,
         processors::SCENES,
         shell::SCENES,

@@ -241,6 +241,11 @@ impl Stage {
         }
     }
 
+    /// Whether Linux is the kernel under test.
+    pub fn is_linux(&self) -> bool {
+        matches!(self.kernel, Kernel::Linux(_))
+    }
+
     /// Everything that the scene's boards printed.
     pub fn transcript(&self) -> String {
         self.transcripts

@@ -299,7 +299,10 @@ impl DiskTree for FatTree {
 
     fn rename(&mut self, old: (u32, &[u8]), new: (u32, &[u8]), target: RenameTarget) -> Result<(), Errno> {
         match target {
-            RenameTarget::Exchanged => return Err(Errno::EINVAL),
+            RenameTarget::Exchanged => {
+                let (old, new) = ((old.0.into(), old.1), (new.0.into(), new.1));
+                return self.fat.exchange(old, new);
+            }
             RenameTarget::Kept if self.lookup(new.0, new.1).is_ok() => return Err(Errno::EEXIST),
             RenameTarget::Kept | RenameTarget::Replaced => {}
         }

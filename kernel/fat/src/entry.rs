@@ -49,6 +49,14 @@ impl Raw {
         raw
     }
 
+    /// The same file by the short name of another entry.
+    pub fn named_as(&self, other: &Raw) -> Raw {
+        let mut raw = *self;
+        raw.0[..11].copy_from_slice(&other.0[..11]);
+        raw.0[12] = other.0[12];
+        raw
+    }
+
     /// Nothing stands there or behind it.
     pub fn is_end(&self) -> bool {
         self.0[0] == 0

@@ -63,10 +63,12 @@ fn change_mode(file: &Dentry, mode: u32, subject: &Subject) -> Result<usize, Err
     let is_group_kept = subject.is_in_group(inode.attributes().gid) || subject.can(CAP_FSETID);
     let mode = if is_group_kept { mode } else { mode & !S_ISGID };
     let mode = mode & 0o7777;
-    if !inode.ops.keeps_owners() && mode != inode.attributes().mode {
-        return Err(Errno::EPERM);
+    // As FAT of Linux: what has no place on the disk is refused, or stays as mount(2) said.
+    match inode.ops.keeps_owners() {
+        true => inode.change(|attributes| attributes.mode = mode),
+        false if mode & !0o777 != 0 => return Err(Errno::EPERM),
+        false => {}
     }
-    inode.change(|attributes| attributes.mode = mode);
     file.note(InotifyEvents::IN_ATTRIB, NoteCause::Attributes);
     Ok(0)
 }

@@ -67,7 +67,7 @@ fn append(records: &mut Vec<u8>, record: &Dirent<'_>, room: usize) -> bool {
 /// is removed. `ENOMEM`.
 pub fn mkdirat(current: &Thread, directory: i32, path: u64, mode: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
-    let end = lookup.walk(LastLink::Keep)?;
+    let end = lookup.walk(LastLink::Name)?;
     if end.entry.is_some() || end.last != LastComponent::Name {
         return Err(Errno::EEXIST);
     }

@@ -24,7 +24,7 @@ use vfs::tree::{self, Existing};
 /// `ENOMEM`.
 pub fn mknodat(current: &Thread, directory: i32, path: u64, mode: u32, device: u32) -> Result<usize, Errno> {
     let lookup = Lookup::new(current, directory, path)?;
-    let end = lookup.walk(LastLink::Keep)?;
+    let end = lookup.walk(LastLink::Name)?;
     check_free(&end)?;
     let device = DeviceNumber::decode(device.into());
     let file = new_file(mode & S_IFMT, device, &lookup.subject)?;
@@ -75,7 +75,7 @@ pub fn symlinkat(current: &Thread, target: u64, directory: i32, path: u64) -> Re
         return Err(Errno::ENOENT);
     }
     let lookup = Lookup::new(current, directory, path)?;
-    let end = lookup.walk(LastLink::Keep)?;
+    let end = lookup.walk(LastLink::Name)?;
     check_free(&end)?;
     memory::has_room()?;
     tree::create(
@@ -117,7 +117,7 @@ pub fn linkat(
         })?
     };
     let new = Lookup::new(current, new_directory, new_path)?;
-    let end = new.walk(LastLink::Keep)?;
+    let end = new.walk(LastLink::Name)?;
     check_free(&end)?;
     memory::has_room()?;
     tree::link(&end.directory, &end.name, &found.inode, &new.subject)?;
@@ -133,7 +133,7 @@ pub fn linkat(
 pub fn unlinkat(current: &Thread, directory: i32, path: u64, flags: u32) -> Result<usize, Errno> {
     let flags = decode(flags, AtFlags::AT_REMOVEDIR)?;
     let lookup = Lookup::new(current, directory, path)?;
-    let end = lookup.walk(LastLink::Keep)?;
+    let end = lookup.walk(LastLink::Name)?;
     if flags.contains(AtFlags::AT_REMOVEDIR) {
         tree::remove_directory(&end, &lookup.subject)?;
     } else {
@@ -182,7 +182,7 @@ pub fn renameat2(
     };
     let old = Lookup::new(current, old_directory, old_path)?;
     let new = Lookup::new(current, new_directory, new_path)?;
-    let (old_end, new_end) = (old.walk(LastLink::Keep)?, new.walk(LastLink::Keep)?);
+    let (old_end, new_end) = (old.walk(LastLink::Name)?, new.walk(LastLink::Name)?);
     tree::rename(&old_end, &new_end, existing, &old.subject)?;
     Ok(0)
 }

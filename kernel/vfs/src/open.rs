@@ -52,6 +52,9 @@ pub fn open(
     if flags.intersects(UNNAMED) {
         return open_unnamed(context, path, flags, mode);
     }
+    if flags.contains(OpenFlags::O_CREAT) && path.ends_with(b"/") {
+        check_directory_to_make(context, path)?;
+    }
     let is_kept = flags.contains(OpenFlags::O_NOFOLLOW)
         || flags & (OpenFlags::O_CREAT | OpenFlags::O_EXCL) == OpenFlags::O_CREAT | OpenFlags::O_EXCL;
     let last_link = if is_kept { LastLink::Keep } else { LastLink::Follow };
@@ -84,6 +87,20 @@ pub fn open(
             Err(Errno::EEXIST) if !flags.contains(OpenFlags::O_EXCL) => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// No regular file is made by a name that a slash follows, whatever stands there: only the way to it is looked at.
+fn check_directory_to_make(context: &LookupContext<'_>, path: &[u8]) -> Result<(), Errno> {
+    let last = path.iter().rposition(|byte| *byte != b'/');
+    let bare = &path[..last.map_or(0, |last| last + 1)];
+    if bare.is_empty() {
+        return Ok(());
+    }
+    let end = context.lookup().walk(bare, LastLink::Name)?;
+    match end.last {
+        LastComponent::Dot | LastComponent::DotDot => Ok(()),
+        _ => Err(Errno::EISDIR),
     }
 }
 

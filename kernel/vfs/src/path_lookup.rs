@@ -21,8 +21,10 @@ const MAX_LINKS: u32 = 40;
 pub enum LastLink {
     /// Go where it points.
     Follow,
-    /// Take the link itself.
+    /// Take the link itself, unless a slash follows: then a directory is wanted.
     Keep,
+    /// Take what has the name, whatever it is, though a slash may follow: whoever makes, moves or removes it says what that means.
+    Name,
 }
 
 /// A lookup of paths: where it begins, and whose rights count (`nameidata` of Linux).
@@ -126,7 +128,8 @@ impl PathLookup<'_> {
             Err(Errno::ENOENT) if is_last => return LookupResult::missing(at, &component).map(Some),
             other => other?,
         };
-        if child.inode.is_symlink() && (!is_last || slash || last_link == LastLink::Follow) {
+        let is_directory_wanted = !is_last || (slash && last_link != LastLink::Name);
+        if child.inode.is_symlink() && (is_directory_wanted || last_link == LastLink::Follow) {
             progress.from = from;
             let behind = if is_last && !slash {
                 Behind::Nothing
@@ -135,7 +138,7 @@ impl PathLookup<'_> {
             };
             return self.follow(progress, &child, behind);
         }
-        if (slash || !is_last) && !child.inode.is_directory() {
+        if is_directory_wanted && !child.inode.is_directory() {
             return Err(Errno::ENOTDIR);
         }
         if is_last {

@@ -249,6 +249,28 @@ fn rules() {
         volume.write(file, (1 << 32) - 1, b"xy", NOW).unwrap_err(),
         Errno::EFBIG
     );
+    // A file and a directory, then two directories, get each other's names, and have them after all.
+    volume.write(file, 0, b"kept", NOW).unwrap();
+    volume.exchange((lower, b"f"), (ROOT, b"upper")).unwrap();
+    check(&{
+        volume.sync().unwrap();
+        disk.image()
+    })
+    .unwrap();
+    assert_eq!(volume.lookup(ROOT, b"UPPER").unwrap(), file);
+    volume.forget(file, 1).unwrap();
+    assert_eq!(read_all(&mut volume, file), b"kept");
+    assert_eq!(
+        volume.exchange((ROOT, b"lower"), (lower, b"f")).unwrap_err(),
+        Errno::EINVAL
+    );
+    volume.exchange((ROOT, b"upper"), (lower, b"f")).unwrap();
+    volume.exchange((ROOT, b"upper"), (ROOT, b"lower")).unwrap();
+    volume.exchange((ROOT, b"upper"), (ROOT, b"lower")).unwrap();
+    assert_eq!(
+        volume.exchange((ROOT, b"upper"), (ROOT, b"nothing")).unwrap_err(),
+        Errno::ENOENT
+    );
     // Room that is made and not used comes back.
     volume.allocate(file, 40).unwrap();
     for number in [file, lower, upper] {
@@ -256,7 +278,7 @@ fn rules() {
     }
     volume.sync().unwrap();
     check(&disk.image()).unwrap();
-    assert_eq!(before.free - volume.room().free, 2);
+    assert_eq!(before.free - volume.room().free, 3);
     // A full disk loses nothing.
     let file = volume.create(ROOT, b"large", FatKind::Regular, NOW).unwrap();
     let free = volume.room().free;

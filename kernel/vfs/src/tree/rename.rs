@@ -191,6 +191,7 @@ impl Rename<'_> {
     fn check(&self, existing: Existing, subject: &Subject) -> Result<Plan, Errno> {
         let (old, new, moved) = (self.old, self.new, &self.moved);
         let is_directory = moved.inode.is_directory();
+        self.check_names(existing)?;
         subject.check_removal(&old.directory.inode, &moved.inode)?;
         if moved.is_mount_point() {
             return Err(Errno::EBUSY);
@@ -204,14 +205,26 @@ impl Rename<'_> {
         if let Some(target) = &self.target {
             return self.check_target(target, existing, subject);
         }
-        if existing == Existing::Exchange {
-            return Err(Errno::ENOENT);
-        }
-        if !is_directory && (new.has_trailing_slash || old.has_trailing_slash) {
-            return Err(Errno::ENOTDIR);
-        }
         subject.check(&new.directory.inode, AccessFlags::W_OK | AccessFlags::X_OK)?;
         Ok(Plan::Move)
+    }
+
+    /// What stands there, and that a slash follows names of directories alone, in Linux's order.
+    fn check_names(&self, existing: Existing) -> Result<(), Errno> {
+        let is_exchange = existing == Existing::Exchange;
+        let target_is_directory = match &self.target {
+            Some(_) if existing == Existing::Refuse => return Err(Errno::EEXIST),
+            Some(target) => target.inode.is_directory(),
+            None if is_exchange => return Err(Errno::ENOENT),
+            None => false,
+        };
+        let new_is_directory = match is_exchange {
+            true => target_is_directory,
+            false => self.moved.inode.is_directory(),
+        };
+        let is_wrong = self.old.has_trailing_slash && !self.moved.inode.is_directory()
+            || self.new.has_trailing_slash && !new_is_directory;
+        if is_wrong { Err(Errno::ENOTDIR) } else { Ok(()) }
     }
 
     fn check_target(
@@ -220,9 +233,6 @@ impl Rename<'_> {
         existing: Existing,
         subject: &Subject,
     ) -> Result<Plan, Errno> {
-        if existing == Existing::Refuse {
-            return Err(Errno::EEXIST);
-        }
         let is_target_directory = target.inode.is_directory();
         if is_target_directory && self.old.directory.is_below(target) {
             return Err(if existing == Existing::Exchange {
