@@ -118,10 +118,15 @@ fn every_mistake_about_swapped_pages_is_noticed() {
         SwapMistake::FreesUnwritten,
         SwapMistake::IgnoresWriteErrors,
         SwapMistake::WritesToNeighbour,
+        SwapMistake::IgnoresReadErrors,
+        SwapMistake::NeverFinishes,
     ] {
         must_be_noticed(&mistake, |seed| crate::world::Settings {
             swap_mistake: Some(mistake),
-            has_swap_errors: mistake == SwapMistake::IgnoresWriteErrors,
+            has_swap_errors: matches!(
+                mistake,
+                SwapMistake::IgnoresWriteErrors | SwapMistake::IgnoresReadErrors
+            ),
             ..settings_of(seed)
         });
     }

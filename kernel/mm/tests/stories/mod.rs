@@ -9,6 +9,7 @@ mod kernel;
 mod ranges;
 mod release;
 mod sharing;
+mod swap_failures;
 mod swapping;
 mod waiting;
 

@@ -4,7 +4,7 @@ use super::*;
 use mm::{AreaFlags, Others};
 
 /// Writes all pages that wait for it, and gives back what nobody maps.
-fn write_all(world: &World) {
+pub(super) fn write_all(world: &World) {
     (0..LEN).for_each(|_| world.write_out(&mut || {}));
     world.drop_unused();
 }

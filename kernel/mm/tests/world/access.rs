@@ -142,7 +142,7 @@ impl World {
     }
 
     fn refused(&self, what: Use, byte: VirtAddr, expected: Verdict, got: Verdict) -> Seen {
-        let is_broken = got == Verdict::Bus && self.swapping.device.had_error();
+        let is_broken = expected != got && got == Verdict::Bus && self.swapping.device.tell_error();
         self.mmu().complain_if(expected != got && !is_broken, || {
             format!("{what:?} at {byte:?} is refused, {got:?}; it should be {expected:?}")
         });

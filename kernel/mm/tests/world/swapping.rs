@@ -30,6 +30,10 @@ pub enum SwapMistake {
     IgnoresWriteErrors,
     /// A page is written to another page's slot.
     WritesToNeighbour,
+    /// What could not be read is called read.
+    IgnoresReadErrors,
+    /// Who has begun to write a page does not say that it is written.
+    NeverFinishes,
 }
 
 /// What stands on the device.
@@ -42,19 +46,35 @@ pub struct Device {
 #[derive(Default)]
 struct Errors {
     dice: Option<Random>,
-    /// A read has failed that nobody was told of yet.
-    is_to_be_told: bool,
+    /// The kernel's mistake not to look whether a read has failed.
+    are_reads_ignored: bool,
+    /// Operations that succeed before one fails.
+    until_failure: Option<usize>,
+    /// Reads that have failed and that nobody was told of yet.
+    untold: usize,
 }
 
 impl Device {
     fn fails(&self) -> bool {
         let mut errors = self.errors.lock().unwrap();
+        if let Some(left) = errors.until_failure {
+            errors.until_failure = left.checked_sub(1);
+            return left == 0;
+        }
         errors.dice.as_mut().is_some_and(|dice| dice.one_in(12))
     }
 
-    /// Whether a page could not be read lately, which somebody is told by SIGBUS.
-    pub fn had_error(&self) -> bool {
-        self.errors.lock().unwrap().is_to_be_told
+    /// Its operation number `nth` fails, and no other from then on.
+    pub fn fail_at(&self, nth: usize) {
+        self.errors.lock().unwrap().until_failure = Some(nth);
+    }
+
+    /// Somebody is told by SIGBUS that a page could not be read: whether there was such a page. Each is told of once.
+    pub fn tell_error(&self) -> bool {
+        let mut errors = self.errors.lock().unwrap();
+        let told = errors.untold.checked_sub(1);
+        errors.untold = told.unwrap_or(0);
+        told.is_some()
     }
 
     /// What stands in the slot.
@@ -78,8 +98,10 @@ impl SwapDevice for Device {
                 // By a thread that this one interrupts: it would be waited for in vain.
                 Reading::UnderWay => return Err(Interrupted),
             }
-            if self.fails() {
-                self.errors.lock().unwrap().is_to_be_told = true;
+            let is_ignored = self.errors.lock().unwrap().are_reads_ignored;
+            let has_failed = self.fails();
+            if has_failed && !is_ignored {
+                self.errors.lock().unwrap().untold += 1;
                 swap.finish_read(frames, mmu, slot, Err(PageError::BeyondEnd));
                 return Ok(());
             }
@@ -87,7 +109,9 @@ impl SwapDevice for Device {
                 swap.finish_read(frames, mmu, slot, Err(PageError::NoMemory));
                 return Err(Interrupted);
             };
-            let words = self.stored(slot);
+            let words = self
+                .stored(slot)
+                .map(|words| if has_failed { Vec::new() } else { words });
             mmu.complain_if(words.is_none(), || {
                 format!("{slot:?} is read and was never written")
             });
@@ -112,6 +136,8 @@ impl Swapping {
         device.errors.lock().unwrap().dice = settings
             .has_swap_errors
             .then(|| Random::new(settings.seed ^ 0x5a3b));
+        device.errors.lock().unwrap().are_reads_ignored =
+            settings.swap_mistake == Some(SwapMistake::IgnoresReadErrors);
         let area = machine()
             .swap()
             .add_area(SLOTS, 0, Arc::clone(&device) as Arc<dyn SwapDevice>);
@@ -207,12 +233,20 @@ impl World {
         if !has_failed && mistake != Some(SwapMistake::FreesUnwritten) {
             self.swapping.device.pages.lock().unwrap().insert(slot, words);
         }
+        if mistake == Some(SwapMistake::NeverFinishes) && self.throw(|dice| dice.one_in(8)) {
+            return;
+        }
         let is_written = !has_failed || mistake == Some(SwapMistake::IgnoresWriteErrors);
         let outcome = is_written.then_some(()).ok_or(WriteBackError::Device);
         if let Some(frame) = swap.finish_write(frames, self.mmu(), outgoing, outcome) {
             frames.release(self.mmu(), frame);
         }
         self.verdict();
+    }
+
+    /// The device, which fails at its operation number `nth`.
+    pub fn fail_device_at(&self, nth: usize) {
+        self.swapping.device.fail_at(nth);
     }
 
     /// Pages that stand on the device.
