@@ -157,8 +157,8 @@ pub const ZEROED_LATE: &[Edit] = &[edit(
 pub const CALLED_AT_ONCE: &[Edit] = &[
     edit(
         "platform/src/arch/mod.rs",
-        "    dsb_ish();\n    isb();\n}\n\n/// Whether there is a PMU",
-        "    dsb_ish();\n}\n\n/// Whether there is a PMU",
+        "    dsb_ish();\n    isb();\n}\n\n/// What identifies this processor",
+        "    dsb_ish();\n}\n\n/// What identifies this processor",
     ),
     edit(
         "platform/src/arch/mod.rs",
